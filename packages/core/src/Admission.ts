@@ -1,0 +1,212 @@
+/**
+ * Whether a candidate may be asked just now: its rest, its circuit, its permits and its limits, taken as one, or a
+ * refusal that says which of them stood in the way.
+ *
+ * Whoever is admitted must settle exactly once, however the call ends.
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as CircuitBreaker from "effect/persistence/CircuitBreaker"
+import type * as RateLimiter from "effect/persistence/RateLimiter"
+import * as Scope from "effect/Scope"
+import type { Call } from "./Call.ts"
+import type { Candidate } from "./Candidate.ts"
+import type * as Chat from "./Chat.ts"
+import * as Circuit from "./Circuit.ts"
+import type { Limits } from "./Deployment.ts"
+import type { Judgement } from "./ProviderError.ts"
+import * as RateLimit from "./RateLimit.ts"
+
+/** Where circuits, limits and rests are kept: in memory, or shared by several gateways. */
+export interface Stores {
+  readonly circuits: CircuitBreaker.CircuitBreakerStore["Service"]
+  readonly limiter: RateLimiter.RateLimiter
+  readonly rests: Rests
+}
+
+/** Until when each deployment rests, in milliseconds of the clock: a deadline beside its circuit; the later one holds. */
+export class Rests {
+  readonly #until = new Map<string, number>()
+
+  until(name: string): number {
+    return this.#until.get(name) ?? 0
+  }
+
+  rest(name: string, until: number): void {
+    if (until > this.until(name)) this.#until.set(name, until)
+  }
+}
+
+/** Why a candidate was not asked. `retryAfter` is in milliseconds, where it is known. */
+export type Refusal =
+  | { readonly _tag: "Resting"; readonly retryAfter: number }
+  | { readonly _tag: "CircuitOpen"; readonly retryAfter: number }
+  /** Its circuit is half-open and another call is the probe. */
+  | { readonly _tag: "Probing" }
+  /** All its permits are taken. */
+  | { readonly _tag: "Busy" }
+  | { readonly _tag: "Limited"; readonly limit: "rpm" | "tpm"; readonly retryAfter: number }
+
+/** A refusal in the error channel: not a fault of the provider, which was not asked. */
+export class Refused {
+  readonly _tag = "Refused"
+  readonly refusal: Refusal
+  constructor(refusal: Refusal) {
+    this.refusal = refusal
+  }
+}
+
+/** How an admitted call ended: how its failure was judged, when it had one, and what it used. */
+export interface Ending {
+  readonly judged: Judgement["circuit"] | undefined
+  /** Until when to rest, in milliseconds of the clock, when `judged` is `rests`. */
+  readonly restUntil?: number | undefined
+  readonly usage?: Chat.Usage | undefined
+}
+
+/** Leave to ask. `settle` gives back what was taken, and must run exactly once. */
+export interface Permit {
+  /** Whether this call is the probe of a half-open circuit. */
+  readonly probe: boolean
+  /** Tells the circuit before the end that the provider answers: for a stream, at its commit. */
+  readonly answered: Effect.Effect<void>
+  readonly settle: (ending: Ending) => Effect.Effect<void>
+}
+
+/**
+ * Asks for leave. `force` passes by the circuit alone, and records nothing there: for the one try that is made when
+ * every candidate was refused.
+ */
+export const admit = Effect.fnUntraced(function* (
+  stores: Stores,
+  candidate: Candidate,
+  call: Call,
+  force: boolean,
+): Effect.fn.Return<Permit, Refused> {
+  const resting = yield* rest(stores, candidate)
+  if (resting !== undefined) return yield* Effect.fail(new Refused(resting))
+  const circuit = force ? passed : yield* enter(stores, candidate)
+  const refusal = yield* take(stores, candidate, call)
+  if (refusal !== undefined) {
+    yield* circuit.leave("ignored")
+    return yield* Effect.fail(new Refused(refusal))
+  }
+  candidate.health.began()
+  return {
+    probe: circuit.probe,
+    answered: circuit.probe ? circuit.record(undefined) : Effect.void,
+    settle: (ending) => {
+      candidate.health.ended()
+      if (ending.judged === "rests") stores.rests.rest(candidate.name, ending.restUntil ?? 0)
+      return Effect.andThen(circuit.leave(ending.judged), giveBack(stores, candidate, call, ending))
+    },
+  }
+})
+
+/** Timers may fire a millisecond early: whoever slept until the end of a rest has rested enough. */
+const early = 1
+
+const rest = (stores: Stores, candidate: Candidate): Effect.Effect<Refusal | undefined> => {
+  const until = stores.rests.until(candidate.name)
+  return until === 0
+    ? Effect.undefined
+    : Effect.map(Clock.currentTimeMillis, (now) =>
+        until > now + early ? { _tag: "Resting", retryAfter: until - now } : undefined,
+      )
+}
+
+/** A call inside a candidate's circuit: what it may record there, once while it runs and once when it leaves. */
+interface Inside {
+  readonly probe: boolean
+  readonly record: (judged: Ending["judged"]) => Effect.Effect<void>
+  readonly leave: (judged: Ending["judged"]) => Effect.Effect<void>
+}
+
+const passed: Inside = { probe: false, record: () => Effect.void, leave: () => Effect.void }
+
+const enter = (stores: Stores, candidate: Candidate): Effect.Effect<Inside, Refused> => {
+  const { circuit: policy, name: key } = candidate
+  const scope = Scope.makeUnsafe()
+  return Scope.provide(stores.circuits.admit(key), scope).pipe(
+    Effect.map((admission): Inside => {
+      // Recording moves the circuit on to another generation, so what is recorded when leaving changes nothing then.
+      const record = (judged: Ending["judged"]) =>
+        Effect.ignore(
+          stores.circuits.record({
+            key,
+            generation: admission.generation,
+            ...Circuit.outcome(policy, admission.consecutiveOpenings, judged),
+          }),
+        )
+      return {
+        probe: admission.probe,
+        record,
+        leave: (judged) => Effect.andThen(record(judged), Scope.close(scope, Exit.void)),
+      }
+    }),
+    Effect.catch(({ reason }) => {
+      switch (reason._tag) {
+        case "CircuitOpen":
+          return refuse({ _tag: "CircuitOpen", retryAfter: Duration.toMillis(reason.retryAfter) })
+        case "CircuitHalfOpen":
+          return refuse({ _tag: "Probing" })
+        case "CircuitBreakerStoreError":
+          return Effect.succeed(passed)
+      }
+    }),
+  )
+}
+
+const refuse = (refusal: Refusal): Effect.Effect<never, Refused> => Effect.fail(new Refused(refusal))
+
+const take = (stores: Stores, candidate: Candidate, call: Call): Effect.Effect<Refusal | undefined> => {
+  const { deployment, name, permits } = candidate
+  if (permits === undefined) return limited(stores, name, deployment.limits, call)
+  return Effect.flatMap(permits.takeIfAvailable(1), (taken) => {
+    if (!taken) return Effect.succeed(busy)
+    return Effect.tap(limited(stores, name, deployment.limits, call), (refusal) =>
+      refusal === undefined ? Effect.void : permits.release(1),
+    )
+  })
+}
+
+const busy: Refusal = { _tag: "Busy" }
+
+const limited = (
+  stores: Stores,
+  name: string,
+  limits: Limits | undefined,
+  call: Call,
+): Effect.Effect<Refusal | undefined> =>
+  limits?.rpm === undefined && limits?.tpm === undefined
+    ? Effect.undefined
+    : Effect.map(
+        // A call to a deployment with no token limit is never measured.
+        RateLimit.take(stores.limiter, name, limits, limits.tpm === undefined ? 0 : call.tokens),
+        (exceeded) => (exceeded === undefined ? undefined : { _tag: "Limited", ...exceeded }),
+      )
+
+const giveBack = (stores: Stores, candidate: Candidate, call: Call, ending: Ending): Effect.Effect<void> => {
+  const { deployment, name, permits } = candidate
+  const released = permits === undefined ? Effect.void : Effect.asVoid(permits.release(1))
+  if (deployment.limits?.tpm === undefined || ending.usage === undefined) return released
+  const used = ending.usage.inputTokens + ending.usage.outputTokens
+  return Effect.andThen(released, RateLimit.settle(stores.limiter, name, deployment.limits, call.tokens, used))
+}
+
+/** What `admit` would say of a candidate just now; takes nothing and moves nothing. */
+export const peek = Effect.fnUntraced(function* (stores: Stores, candidate: Candidate, call: Call) {
+  const { deployment, name, permits } = candidate
+  const resting = yield* rest(stores, candidate)
+  if (resting !== undefined) return resting
+  const state = yield* Effect.orElseSucceed(stores.circuits.state(name), () => undefined)
+  if (state?._tag === "Open" && Duration.toMillis(state.retryAfter) > 0) {
+    return { _tag: "CircuitOpen", retryAfter: Duration.toMillis(state.retryAfter) } as Refusal
+  }
+  if (state?._tag === "HalfOpen" && state.probing) return { _tag: "Probing" } as Refusal
+  if (permits !== undefined && deployment.limits?.concurrency === candidate.health.inFlight) return busy
+  const exceeded = yield* RateLimit.peek(stores.limiter, name, deployment.limits ?? {}, call.tokens)
+  return exceeded === undefined ? undefined : ({ _tag: "Limited", ...exceeded } as Refusal)
+})

@@ -1,0 +1,166 @@
+/**
+ * One guarded try of one candidate: admitted, timed, classified, recorded. A retry is a new attempt.
+ *
+ * However an attempt ends, its permit is settled exactly once, its line stands in the call's receipt, and nothing of it
+ * is left running.
+ */
+import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Pull from "effect/Pull"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Admission from "./Admission.ts"
+import type { Call } from "./Call.ts"
+import type * as Chat from "./Chat.ts"
+import * as Commit from "./Commit.ts"
+import type { Leaf } from "./Plan.ts"
+import { judge } from "./ProviderError.ts"
+import type { ProviderError } from "./ProviderError.ts"
+import type { Ledger } from "./Receipt.ts"
+import * as Retry from "./Retry.ts"
+import type { Bus } from "./RouteEvent.ts"
+import * as Timeout from "./Timeout.ts"
+
+/** What an attempt belongs to: the call, its receipt and deadline, and the engine's stores and bus. */
+export interface Context {
+  readonly stores: Admission.Stores
+  readonly bus: Bus
+  readonly call: Call
+  readonly ledger: Ledger
+  readonly deadline: Timeout.Deadline
+}
+
+/** Why an attempt did not answer: the provider failed, or was not asked. */
+export type Failure = ProviderError | Admission.Refused
+
+/** One whole answer. `force` passes by an open circuit: see `Admission.admit`. */
+export const chat = (context: Context, leaf: Leaf, force: boolean): Effect.Effect<Chat.Response, Failure> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(begin(context, leaf, force), (running) => {
+      const limit = Timeout.sooner("attempt", leaf.patience.attempt, context.deadline, running.startedAt)
+      const answer = leaf.candidate.provider.chat(running.request)
+      return Effect.flatMap(Effect.exit(restore(Timeout.within(answer, limit))), (exit) => {
+        if (Exit.isSuccess(exit)) leaf.candidate.health.answered(running.elapsed())
+        return Effect.andThen(running.end(exit, Exit.isSuccess(exit) ? exit.value.usage : undefined), exit)
+      })
+    }),
+  )
+
+/** A stream that has begun to answer: what it said so far, then the rest as it comes. */
+export interface Committed {
+  readonly held: Commit.Chunk
+  readonly rest: Pull.Pull<Commit.Chunk, ProviderError>
+}
+
+/**
+ * A stream up to its commit point. It lives in a fork of `scope`, closed as soon as the stream has ended, has failed, or
+ * is no longer wanted.
+ */
+export const stream = (
+  context: Context,
+  leaf: Leaf,
+  force: boolean,
+  scope: Scope.Scope,
+): Effect.Effect<Committed, Failure> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(begin(context, leaf, force), (running) => {
+      const own = Scope.forkUnsafe(scope)
+      const progress = new Commit.Progress(context.call.request.sampling?.n ?? 1)
+      const limit = Timeout.sooner("first-token", leaf.patience.firstToken, context.deadline, running.startedAt)
+      const close = (exit: Exit.Exit<unknown, ProviderError>) => Scope.close(own, exit)
+      const opened = Stream.toPull(leaf.candidate.provider.stream(running.request)).pipe(
+        Effect.flatMap((pull) => Effect.map(Commit.preamble(pull, progress), (held) => ({ pull, held }))),
+        Scope.provide(own),
+      )
+      // A consumer that stops early closes its scope in success, but the answer it left was not whole.
+      const end = (exit: Exit.Exit<unknown, ProviderError>) =>
+        running.end(Exit.isSuccess(exit) && !progress.whole ? Exit.interrupt() : exit, progress.usage)
+      return Scope.addFinalizerExit(own, end).pipe(
+        Effect.andThen(restore(Timeout.within(opened, limit))),
+        Effect.onError((cause) => close(Exit.failCause(cause))),
+        Effect.flatMap(({ held, pull }) => {
+          running.committed()
+          const rest = Commit.rest(pull, progress, leaf.patience.idle, context.deadline)
+          return Effect.as(running.permit.answered, {
+            held,
+            rest: Effect.onError(rest, (cause) => close(ending(cause))),
+          })
+        }),
+      )
+    }),
+  )
+
+/** The exit that a stream's scope closes with: a stream that is done has succeeded. */
+const ending = (cause: Cause.Cause<ProviderError | Cause.Done>): Exit.Exit<void, ProviderError> => {
+  const error = Cause.findErrorOption(cause)
+  if (error._tag === "None") return Exit.failCause(cause as Cause.Cause<never>)
+  return Cause.isDone(error.value) ? Exit.void : Exit.fail(error.value)
+}
+
+/** An attempt that was admitted. `end` settles it, and must run exactly once. */
+interface Running {
+  readonly permit: Admission.Permit
+  readonly request: Chat.Request
+  readonly startedAt: number
+  readonly elapsed: () => number
+  readonly committed: () => void
+  readonly end: (exit: Exit.Exit<unknown, ProviderError>, usage: Chat.Usage | undefined) => Effect.Effect<void>
+}
+
+const begin = (context: Context, leaf: Leaf, force: boolean): Effect.Effect<Running, Admission.Refused> => {
+  const { bus, call, ledger, stores } = context
+  const { deployment, health, name } = leaf.candidate
+  return Effect.flatMap(Admission.admit(stores, leaf.candidate, call, force), (permit) =>
+    Effect.clockWith((clock) => {
+      const startedAt = clock.currentTimeMillisUnsafe()
+      const elapsed = () => clock.currentTimeMillisUnsafe() - startedAt
+      bus.publish({ _tag: "AttemptStarted", call: ledger.id, route: ledger.route, deployment: name })
+      return Effect.succeed<Running>({
+        permit,
+        request: { ...call.request, model: deployment.model },
+        startedAt,
+        elapsed,
+        committed: () => {
+          health.spoke(elapsed())
+          ledger.deployment = name
+          ledger.firstTokenMillis = clock.currentTimeMillisUnsafe() - ledger.startedAt
+          bus.publish({
+            _tag: "Committed",
+            call: ledger.id,
+            route: ledger.route,
+            deployment: name,
+            millis: ledger.firstTokenMillis,
+          })
+        },
+        end: (exit, usage) => {
+          const error = Exit.isSuccess(exit) ? undefined : Cause.findErrorOption(exit.cause)
+          if (error === undefined) ledger.answered(name, elapsed(), usage, deployment.price)
+          else if (error._tag === "Some") ledger.failed(name, elapsed(), error.value, usage, deployment.price)
+          else ledger.interrupted(name, elapsed(), usage, deployment.price)
+          bus.publish({
+            _tag: "AttemptEnded",
+            call: ledger.id,
+            route: ledger.route,
+            attempt: ledger.attempts[ledger.attempts.length - 1]!,
+          })
+          if (error === undefined) {
+            ledger.deployment = name
+            return permit.settle({ judged: undefined, usage })
+          }
+          if (error._tag === "None") return permit.settle({ judged: "ignored", usage })
+          const wait = error.value.retryAfter
+          return permit.settle({
+            judged: judge(error.value.reason).circuit,
+            restUntil:
+              startedAt +
+              elapsed() +
+              (wait === undefined ? Retry.shortest(leaf.patience.retry) : Duration.toMillis(wait)),
+            usage,
+          })
+        },
+      })
+    }),
+  )
+}

@@ -1,0 +1,96 @@
+/**
+ * One operation as the engine sees it: what was asked, what it needs of a model, and how large it looks before anybody
+ * has counted.
+ */
+import type * as Chat from "./Chat.ts"
+import type { Capabilities } from "./Deployment.ts"
+
+/** What a model must be able to do to answer, by the names of `Capabilities`. */
+export type Need = "tools" | "vision" | "audio" | "files" | "jsonSchema"
+
+/**
+ * A call on its way through the engine. `needs` and `tokens` are found out when first asked for: a call to a deployment
+ * without limits or a known window never pays for them.
+ */
+export class Call {
+  readonly request: Chat.Request
+  readonly streaming: boolean
+  #size: Size | undefined
+
+  constructor(request: Chat.Request, streaming: boolean) {
+    this.request = request
+    this.streaming = streaming
+  }
+
+  get needs(): ReadonlySet<Need> {
+    return (this.#size ??= measure(this.request)).needs
+  }
+
+  /** Input tokens, estimated by length. */
+  get inputTokens(): number {
+    return (this.#size ??= measure(this.request)).inputTokens
+  }
+
+  /** Input and the most it may write: what limits and budgets reserve. */
+  get tokens(): number {
+    return this.inputTokens + (this.request.sampling?.maxTokens ?? 0)
+  }
+}
+
+/** Which of the call's needs a model lacks, if any. */
+export const lacks = (call: Call, capabilities: Capabilities | undefined): Need | undefined => {
+  if (capabilities === undefined) return undefined
+  for (const need of call.needs) if (capabilities[need] === false) return need
+  return undefined
+}
+
+interface Size {
+  readonly needs: ReadonlySet<Need>
+  readonly inputTokens: number
+}
+
+/** About four characters a token in most languages and code; counting exactly can take seconds (see docs/performance.md). */
+const charactersPerToken = 4
+
+/** What vendors charge for a picture of ordinary size, near enough for an estimate. */
+const tokensPerImage = 1000
+
+const measure = (request: Chat.Request): Size => {
+  const needs = new Set<Need>()
+  let characters = 0
+  let images = 0
+  const look = (part: Chat.AssistantContent | Chat.UserMessage["content"][number] | Chat.ToolResult): void => {
+    switch (part.type) {
+      case "text":
+      case "reasoning":
+      case "refusal":
+        characters += part.text.length
+        return
+      case "tool-call":
+        characters += part.name.length + part.arguments.length
+        return
+      case "tool-result":
+        part.content.forEach(look)
+        return
+      case "image":
+        needs.add("vision")
+        images++
+        return
+      case "file":
+        needs.add("files")
+        images++
+        return
+      case "audio":
+        needs.add("audio")
+        images++
+        return
+    }
+  }
+  for (const message of request.messages) for (const part of message.content) look(part)
+  if (request.tools !== undefined && request.tools.length > 0) {
+    needs.add("tools")
+    characters += JSON.stringify(request.tools).length
+  }
+  if (request.format?.type === "json-schema") needs.add("jsonSchema")
+  return { needs, inputTokens: Math.ceil(characters / charactersPerToken) + images * tokensPerImage }
+}

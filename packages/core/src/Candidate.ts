@@ -1,0 +1,80 @@
+/**
+ * A deployment made ready to be tried: its provider running, its policies resolved to numbers, its counters at hand.
+ * Made once for each deployment by the `Router`'s layer.
+ */
+import * as Duration from "effect/Duration"
+import * as Semaphore from "effect/Semaphore"
+import * as Circuit from "./Circuit.ts"
+import type * as Deployment from "./Deployment.ts"
+import { Monitor } from "./Health.ts"
+import type { Provider } from "./Provider.ts"
+import * as Retry from "./Retry.ts"
+import type { Policies } from "./Route.ts"
+import * as Timeout from "./Timeout.ts"
+
+export interface Candidate {
+  readonly name: string
+  readonly deployment: Deployment.Options
+  readonly provider: Provider["Service"]
+  readonly health: Monitor
+  readonly circuit: Circuit.Resolved
+  /** One permit a call, where `limits.concurrency` is set. */
+  readonly permits: Semaphore.Semaphore | undefined
+}
+
+/** The policies that hold where nothing nearer says otherwise: the deployment's own come before these, a route's before both. */
+export interface Defaults {
+  readonly retry?: Partial<Retry.RetryPolicy> | undefined
+  readonly timeout?: Partial<Timeout.TimeoutPolicy> | undefined
+  readonly circuit?: Partial<Circuit.CircuitPolicy> | undefined
+}
+
+export const make = (
+  name: string,
+  deployment: Deployment.Options,
+  provider: Provider["Service"],
+  defaults: Defaults,
+): Candidate => ({
+  name,
+  deployment,
+  provider,
+  health: new Monitor(),
+  circuit: Circuit.resolve(merge(Circuit.defaults, defaults.circuit, deployment.circuit)),
+  permits:
+    deployment.limits?.concurrency === undefined ? undefined : Semaphore.makeUnsafe(deployment.limits.concurrency),
+})
+
+/** How patient an attempt is at its place in a route: milliseconds throughout. */
+export interface Patience {
+  readonly retry: Retry.Resolved
+  readonly firstToken: number
+  readonly idle: number
+  readonly attempt: number
+}
+
+/** The policies of a deployment at one place of a route: the route's words before the deployment's before the defaults'. */
+export const patience = (deployment: Deployment.Options, route: Policies, defaults: Defaults): Patience => {
+  const timeout = merge(Timeout.defaults, defaults.timeout, deployment.timeout, route.timeout)
+  return {
+    retry: Retry.resolve(merge(Retry.defaults, defaults.retry, deployment.retry, route.retry)),
+    firstToken: millis(timeout.firstToken),
+    idle: millis(timeout.idle),
+    attempt: millis(timeout.attempt),
+  }
+}
+
+/** How long a whole call may take on this route, in milliseconds. */
+export const total = (route: Policies, defaults: Defaults): number =>
+  millis(merge(Timeout.defaults, defaults.timeout, route.timeout).total)
+
+const millis = (input: Duration.Input): number => Duration.toMillis(Duration.fromInputUnsafe(input))
+
+/** Later layers win, save where they say nothing. */
+const merge = <A extends object>(base: A, ...layers: ReadonlyArray<Partial<A> | undefined>): A => {
+  const merged = { ...base }
+  for (const layer of layers) {
+    if (layer === undefined) continue
+    for (const key in layer) if (layer[key] !== undefined) merged[key] = layer[key]
+  }
+  return merged
+}

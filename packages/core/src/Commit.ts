@@ -1,0 +1,101 @@
+/**
+ * The commit point of a stream: nothing of it is shown until its first real output, so that an error before that, in
+ * whatever shape, can still be answered by somebody else. From then on the answer is this one, and it ends whole or in an
+ * error.
+ */
+import type * as Arr from "effect/Array"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import type * as Pull from "effect/Pull"
+import * as Chat from "./Chat.ts"
+import { ProviderError } from "./ProviderError.ts"
+import * as Timeout from "./Timeout.ts"
+
+/** Frames as they arrive: those that came together in one chunk. */
+export type Chunk = Arr.NonEmptyReadonlyArray<Chat.Frame>
+
+/** What a stream has shown so far. */
+export class Progress {
+  readonly #wanted: number
+  readonly #finished = new Set<number>()
+  usage: Chat.Usage | undefined = undefined
+  /** Whether there was real output. */
+  spoke = false
+
+  /** `choices`: how many answers the stream carries. */
+  constructor(choices: number) {
+    this.#wanted = choices
+  }
+
+  /** Whether every answer has its finish reason: only then is the stream whole. */
+  get whole(): boolean {
+    return this.#finished.size >= this.#wanted
+  }
+
+  /** Takes a chunk in; says whether it held anything but pings. */
+  take(chunk: Chunk): boolean {
+    let eventful = false
+    for (const frame of chunk) {
+      for (const part of frame.parts) {
+        eventful = true
+        if (part.type === "usage") this.usage = part.usage
+        else if (part.type === "finish") this.#finished.add(part.choice ?? 0)
+        else if (!this.spoke) this.spoke = Chat.isOutput(part)
+      }
+    }
+    return eventful
+  }
+}
+
+type ProviderPull = Pull.Pull<Chunk, ProviderError>
+
+const cut = new ProviderError({
+  reason: { _tag: "Network" },
+  message: "the stream ended before the answer was finished",
+})
+
+/**
+ * Pulls until the first real output, or a finish reason (an empty answer is an answer), and returns all frames so far.
+ * A stream that ends before either has failed.
+ */
+export const preamble = (pull: ProviderPull, progress: Progress): Effect.Effect<Chunk, ProviderError> => {
+  const held: Array<Chat.Frame> = []
+  const more: Effect.Effect<Chunk, ProviderError> = Effect.suspend(() =>
+    Effect.flatMap(endsCut(pull), (chunk) => {
+      progress.take(chunk)
+      held.push(...chunk)
+      return progress.spoke || progress.whole ? Effect.succeed(held as unknown as Chunk) : more
+    }),
+  )
+  return more
+}
+
+const endsCut = (pull: ProviderPull): Effect.Effect<Chunk, ProviderError> =>
+  Effect.mapError(pull, (error) => (Cause.isDone(error) ? cut : error))
+
+/**
+ * The rest of a committed stream: every further chunk as it comes, each within `idle` milliseconds of the last event
+ * (pings do not count) and within the deadline. It ends only when whole; what goes wrong after the finish reason, such as
+ * a missing terminal event, no longer matters.
+ */
+export const rest = (
+  pull: ProviderPull,
+  progress: Progress,
+  idle: number,
+  deadline: Timeout.Deadline,
+): ProviderPull => {
+  let lastEvent: number | undefined
+  return Effect.clockWith((clock) => {
+    const now = clock.currentTimeMillisUnsafe()
+    lastEvent ??= now
+    const limit = Timeout.sooner("idle", lastEvent + idle - now, deadline, now)
+    return Effect.matchEffect(Timeout.within(pull, limit), {
+      onSuccess: (chunk) => {
+        if (progress.take(chunk)) lastEvent = clock.currentTimeMillisUnsafe()
+        return Effect.succeed(chunk)
+      },
+      onFailure: (error): ProviderPull =>
+        progress.whole ? Cause.done() : Effect.fail(Cause.isDone(error) ? cut : error),
+    })
+  })
+}

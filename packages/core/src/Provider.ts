@@ -1,0 +1,27 @@
+/**
+ * Who speaks to one vendor account: the service that each vendor's layer provides.
+ *
+ * A provider makes one attempt: no retries, no fallback, no deadline of its own. It sends `request` (whose `model` is the
+ * vendor's own id), classifies what comes back, and stops the upstream at once when it is interrupted or its stream's
+ * scope closes.
+ */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type * as Stream from "effect/Stream"
+import type * as Chat from "./Chat.ts"
+import type { ProviderError } from "./ProviderError.ts"
+
+export class Provider extends Context.Service<
+  Provider,
+  {
+    /** The wire protocol spoken upstream, such as `"chat-completions"`: `Request.native` of the same name goes through as it is. */
+    readonly protocol: string
+    /** One whole answer. */
+    readonly chat: (request: Chat.Request) => Effect.Effect<Chat.Response, ProviderError>
+    /**
+     * One streamed answer. The stream fails when the upstream breaks, and ends when the upstream ended, even without a
+     * `finish` part: the engine judges that. Frames that arrive together stay in one chunk.
+     */
+    readonly stream: (request: Chat.Request) => Stream.Stream<Chat.Frame, ProviderError>
+  }
+>()("@understudy/core/Provider") {}

@@ -1,0 +1,112 @@
+/**
+ * How a provider fails: one error with a closed union of reasons, and the judgement of each.
+ *
+ * Providers classify (a vendor's status, code and words become a `Reason`); the engine only ever looks at the reason.
+ * `judge` is the failure table as one total function: adding a reason does not compile until it is judged.
+ */
+import * as Data from "effect/Data"
+import type * as Duration from "effect/Duration"
+
+/**
+ * Why an attempt failed.
+ *
+ * - `RateLimited`: too many requests or tokens just now; `retryAfter` if the provider said when.
+ * - `QuotaExhausted`, `Authentication`, `Permission`, `ModelNotFound`: the account, the key, the right or the model is
+ *   not there, and will not be in a minute.
+ * - `Overloaded`, `ServerError`, `Network`, `Malformed`: the provider is at fault, perhaps not for long.
+ * - `Timeout`: it was silent for too long in that phase. `byCaller` when the caller's own shorter deadline struck.
+ * - `ContextWindowExceeded`, `ContentPolicy`, `InvalidRequest`: about what was asked.
+ * - `Unsupported`: this model or its protocol cannot do what was asked (`feature`); another may.
+ */
+export type Reason =
+  | { readonly _tag: "RateLimited"; readonly retryAfter?: Duration.Duration | undefined }
+  | { readonly _tag: "QuotaExhausted" }
+  | { readonly _tag: "Authentication" }
+  | { readonly _tag: "Permission" }
+  | { readonly _tag: "ModelNotFound" }
+  | { readonly _tag: "Overloaded"; readonly retryAfter?: Duration.Duration | undefined }
+  | { readonly _tag: "ServerError"; readonly retryAfter?: Duration.Duration | undefined }
+  | { readonly _tag: "Network" }
+  | { readonly _tag: "Malformed" }
+  | { readonly _tag: "Timeout"; readonly phase: TimeoutPhase; readonly byCaller?: boolean | undefined }
+  | { readonly _tag: "ContextWindowExceeded" }
+  | { readonly _tag: "ContentPolicy" }
+  | { readonly _tag: "InvalidRequest"; readonly param?: string | undefined }
+  | { readonly _tag: "Unsupported"; readonly feature: string }
+
+export type TimeoutPhase = "connect" | "first-token" | "idle" | "attempt" | "total"
+
+/** The name of a reason, such as `"RateLimited"`. */
+export type ReasonTag = Reason["_tag"]
+
+/**
+ * One attempt's failure. `message` is fit for a log and, scrubbed, for a caller; `status` and `requestId` are the
+ * provider's own, where there was an answer at all.
+ */
+export class ProviderError extends Data.TaggedError("ProviderError")<{
+  readonly reason: Reason
+  readonly message: string
+  readonly status?: number | undefined
+  readonly requestId?: string | undefined
+  readonly cause?: unknown
+}> {
+  /** When the provider said to come back, if it did. */
+  get retryAfter(): Duration.Duration | undefined {
+    return "retryAfter" in this.reason ? this.reason.retryAfter : undefined
+  }
+}
+
+/**
+ * What a reason means for the rest of the call.
+ *
+ * - `again`: whether the same deployment may be asked again, after backing off.
+ * - `next`: where to go on: to the next candidate, to one that differs in the respect that failed (`larger-window`,
+ *   `other-policy`), or nowhere, because the caller is to blame or the call's time is up.
+ * - `circuit`: whether it counts against the deployment's circuit, opens it at once for long, lets it rest until
+ *   Retry-After, or says nothing about its health.
+ */
+export interface Judgement {
+  readonly again: boolean
+  readonly next: "next" | "larger-window" | "other-policy" | "stop"
+  readonly circuit: "counts" | "opens-long" | "rests" | "ignored"
+}
+
+const transient: Judgement = { again: true, next: "next", circuit: "counts" }
+const dead: Judgement = { again: false, next: "next", circuit: "opens-long" }
+const rateLimited: Judgement = { again: true, next: "next", circuit: "rests" }
+const silent: Judgement = { again: false, next: "next", circuit: "counts" }
+const silentForCaller: Judgement = { again: false, next: "next", circuit: "ignored" }
+const tooLate: Judgement = { again: false, next: "stop", circuit: "ignored" }
+const tooLong: Judgement = { again: false, next: "larger-window", circuit: "ignored" }
+const forbidden: Judgement = { again: false, next: "other-policy", circuit: "ignored" }
+const callersFault: Judgement = { again: false, next: "stop", circuit: "ignored" }
+const cannot: Judgement = { again: false, next: "next", circuit: "ignored" }
+
+/** The failure table: total over the reasons, the one place where a failure's consequences are decided. */
+export const judge = (reason: Reason): Judgement => {
+  switch (reason._tag) {
+    case "RateLimited":
+      return rateLimited
+    case "QuotaExhausted":
+    case "Authentication":
+    case "Permission":
+    case "ModelNotFound":
+      return dead
+    case "Overloaded":
+    case "ServerError":
+    case "Network":
+    case "Malformed":
+      return transient
+    case "Timeout":
+      if (reason.phase === "total") return tooLate
+      return reason.byCaller === true ? silentForCaller : silent
+    case "ContextWindowExceeded":
+      return tooLong
+    case "ContentPolicy":
+      return forbidden
+    case "InvalidRequest":
+      return callersFault
+    case "Unsupported":
+      return cannot
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * What became of a call: every attempt with its reason, time, usage and price, and every candidate passed over. Kept
+ * while the call runs, settled once when it ends, cut streams included.
+ */
+import type * as Chat from "./Chat.ts"
+import * as Cost from "./Cost.ts"
+import type { Refusal } from "./Admission.ts"
+import type { Price } from "./Deployment.ts"
+import type { ProviderError, ReasonTag } from "./ProviderError.ts"
+import type { Verdict } from "./Plan.ts"
+
+/** One try of one deployment. `millis` runs from its admission to its end. */
+export interface Attempt {
+  readonly deployment: string
+  readonly outcome: "answered" | "failed" | "interrupted"
+  readonly millis: number
+  readonly reason?: ReasonTag | undefined
+  readonly status?: number | undefined
+  readonly message?: string | undefined
+  readonly usage?: Chat.Usage | undefined
+  /** US dollars, where the deployment has a price and said what it used. */
+  readonly cost?: number | undefined
+}
+
+/** A candidate that was not asked, and why. */
+export interface PassedOver {
+  readonly deployment: string
+  readonly verdict: Exclude<Verdict, { readonly _tag: "Ready" }> | Refusal
+}
+
+/**
+ * - `answered`: whole.
+ * - `failed`: nobody answered, or the stream broke after its commit.
+ * - `interrupted`: the caller went away.
+ */
+export type Outcome = "answered" | "failed" | "interrupted"
+
+export interface Receipt {
+  readonly id: string
+  /** The route or deployment the caller named. */
+  readonly route: string
+  readonly streaming: boolean
+  /** Clock milliseconds. */
+  readonly startedAt: number
+  /** Whose answer it is, once one has answered or committed. */
+  readonly deployment: string | undefined
+  readonly attempts: ReadonlyArray<Attempt>
+  readonly passedOver: ReadonlyArray<PassedOver>
+  /** Until a stream's first real output, from the start of the call. */
+  readonly firstTokenMillis: number | undefined
+  /** Present once the call has ended. */
+  readonly outcome: Outcome | undefined
+  readonly millis: number | undefined
+}
+
+/** The receipt of a running call: written by the engine alone. */
+export class Ledger implements Receipt {
+  readonly id: string
+  readonly route: string
+  readonly streaming: boolean
+  readonly startedAt: number
+  readonly attempts: Array<Attempt> = []
+  readonly passedOver: Array<PassedOver> = []
+  deployment: string | undefined = undefined
+  firstTokenMillis: number | undefined = undefined
+  outcome: Outcome | undefined = undefined
+  millis: number | undefined = undefined
+
+  constructor(id: string, route: string, streaming: boolean, startedAt: number) {
+    this.id = id
+    this.route = route
+    this.streaming = streaming
+    this.startedAt = startedAt
+  }
+
+  answered(deployment: string, millis: number, usage: Chat.Usage | undefined, price: Price | undefined): void {
+    this.attempts.push({ deployment, outcome: "answered", millis, ...used(usage, price) })
+  }
+
+  failed(
+    deployment: string,
+    millis: number,
+    error: ProviderError,
+    usage: Chat.Usage | undefined,
+    price: Price | undefined,
+  ): void {
+    this.attempts.push({
+      deployment,
+      outcome: "failed",
+      millis,
+      reason: error.reason._tag,
+      status: error.status,
+      message: error.message,
+      ...used(usage, price),
+    })
+  }
+
+  interrupted(deployment: string, millis: number, usage: Chat.Usage | undefined, price: Price | undefined): void {
+    this.attempts.push({ deployment, outcome: "interrupted", millis, ...used(usage, price) })
+  }
+
+  passOver(deployment: string, verdict: PassedOver["verdict"]): void {
+    this.passedOver.push({ deployment, verdict })
+  }
+
+  settle(outcome: Outcome, now: number): void {
+    this.outcome = outcome
+    this.millis = now - this.startedAt
+  }
+}
+
+const used = (usage: Chat.Usage | undefined, price: Price | undefined) =>
+  usage === undefined ? undefined : { usage, cost: price === undefined ? undefined : Cost.of(price, usage) }
+
+/** What all attempts of a call used and cost together. `cost` is `undefined` when no attempt's price is known. */
+export const total = (
+  receipt: Pick<Receipt, "attempts">,
+): { readonly inputTokens: number; readonly outputTokens: number; readonly cost: number | undefined } => {
+  let inputTokens = 0
+  let outputTokens = 0
+  let cost: number | undefined
+  for (const attempt of receipt.attempts) {
+    inputTokens += attempt.usage?.inputTokens ?? 0
+    outputTokens += attempt.usage?.outputTokens ?? 0
+    if (attempt.cost !== undefined) cost = (cost ?? 0) + attempt.cost
+  }
+  return { inputTokens, outputTokens, cost }
+}

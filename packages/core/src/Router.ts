@@ -1,0 +1,384 @@
+/**
+ * The service that answers: a call goes in under the name of a route, and comes out answered by whoever could, or with
+ * one typed error that tells what was tried.
+ */
+import type * as Arr from "effect/Array"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
+import * as RateLimiter from "effect/persistence/RateLimiter"
+import * as Random from "effect/Random"
+import * as Result from "effect/Result"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Admission from "./Admission.ts"
+import * as Attempt from "./Attempt.ts"
+import { Call } from "./Call.ts"
+import * as Candidate from "./Candidate.ts"
+import type * as Chat from "./Chat.ts"
+import * as Circuit from "./Circuit.ts"
+import type * as Deployment from "./Deployment.ts"
+import * as Fallback from "./Fallback.ts"
+import * as Plan from "./Plan.ts"
+import { Provider } from "./Provider.ts"
+import { Ledger } from "./Receipt.ts"
+import type { PassedOver, Receipt } from "./Receipt.ts"
+import * as Retry from "./Retry.ts"
+import type { Route } from "./Route.ts"
+import * as RouteEvent from "./RouteEvent.ts"
+import type { RouterError } from "./RouterError.ts"
+import * as Errors from "./RouterError.ts"
+
+/** What a router is made of. Routes and deployments are called by their names, which must differ. */
+export interface Options<Deployments> extends Callbacks {
+  readonly deployments: Deployments
+  readonly routes?: Readonly<Record<string, Route>> | undefined
+  readonly defaults?: Candidate.Defaults | undefined
+}
+
+export interface Callbacks {
+  /** Runs whenever a call goes on from one deployment to another. Never slows the call. */
+  readonly onFailover?: ((failover: RouteEvent.Failover) => Effect.Effect<void>) | undefined
+  /** Runs whenever a call was answered whole. Never slows the call. */
+  readonly onSuccess?: ((receipt: Receipt) => Effect.Effect<void>) | undefined
+}
+
+/** An answer, and what it took to get it. */
+export interface Answer {
+  readonly response: Chat.Response
+  readonly receipt: Receipt
+}
+
+/**
+ * A committed answer: `frames` fails with a `RouterError` of kind `Broken` if it breaks off, and ends only when whole.
+ * `receipt` goes on being written until the stream has ended.
+ */
+export interface Streaming {
+  readonly frames: Stream.Stream<Chat.Frame, RouterError>
+  readonly receipt: Receipt
+}
+
+/** One candidate of a route, as it stands for a call just now. */
+export interface Explained {
+  readonly deployment: string
+  readonly verdict: Plan.Verdict | Admission.Refusal
+}
+
+export class Router extends Context.Service<
+  Router,
+  {
+    /** One whole answer to `request`, whose `model` names a route or a deployment. */
+    readonly chat: (request: Chat.Request) => Effect.Effect<Answer, RouterError>
+    /**
+     * A streamed answer, once one is committed: until then every failure is answered by the next candidate, and nothing
+     * is shown. The stream and its upstream live in the given scope.
+     */
+    readonly chatStream: (request: Chat.Request) => Effect.Effect<Streaming, RouterError, Scope.Scope>
+    /** The candidates a call would try, in order, each with its verdict. Changes nothing. */
+    readonly explain: (
+      request: Chat.Request,
+      options?: { readonly streaming?: boolean },
+    ) => Effect.Effect<ReadonlyArray<Explained>, RouterError>
+    /** What happens, as it happens. Lossy: a slow listener misses events. */
+    readonly events: Stream.Stream<RouteEvent.RouteEvent>
+    /** The names that can be called: routes first, then deployments. */
+    readonly models: ReadonlyArray<string>
+  }
+>()("@understudy/core/Router") {}
+
+/** Routes or deployments that do not fit together: every problem, with its path. */
+export class InvalidRoutes extends Data.TaggedError("InvalidRoutes")<{
+  readonly problems: ReadonlyArray<Plan.Problem>
+}> {
+  override get message(): string {
+    return this.problems.map(({ message, path }) => `${path}: ${message}`).join("\n")
+  }
+}
+
+/**
+ * A router over these deployments and routes, its circuits and limits kept in memory. The layer needs whatever its
+ * deployments' providers need, and may fail to start as they may.
+ *
+ * ```ts
+ * const RouterLive = Router.layer({
+ *   deployments: {
+ *     "gpt-4o": Deployment.make({ model: "gpt-4o", provider: OpenAi.layer() }),
+ *     sonnet: Deployment.make({ model: "claude-sonnet-4-5", provider: Anthropic.layer() })
+ *   },
+ *   routes: { assistant: Route.fallback("gpt-4o", "sonnet") }
+ * })
+ * ```
+ */
+export const layer = <Deployments extends Record<string, Deployment.Any>>(
+  options: Options<Deployments>,
+): Layer.Layer<
+  Router,
+  InvalidRoutes | Deployment.Error<Deployments[keyof Deployments]>,
+  Deployment.Requirements<Deployments[keyof Deployments]>
+> => Layer.provide(layerShared(options), [Circuit.layerStore, limiterInMemory])
+
+const limiterInMemory = Layer.provide(RateLimiter.layer, RateLimiter.layerStoreMemory)
+
+/** The same, with circuits and limits in the stores given: those of Redis let several gateways trip and throttle as one. */
+export const layerShared = <Deployments extends Record<string, Deployment.Any>>(
+  options: Options<Deployments>,
+): Layer.Layer<
+  Router,
+  InvalidRoutes | Deployment.Error<Deployments[keyof Deployments]>,
+  Deployment.Requirements<Deployments[keyof Deployments]> | CircuitBreaker.CircuitBreakerStore | RateLimiter.RateLimiter
+> => Layer.effect(Router, make(options as Options<Together<Deployments>>))
+
+/** Deployments seen as one type: each may fail as any of them may, and needs what any of them needs. */
+type Together<Deployments extends Record<string, Deployment.Any>> = Readonly<
+  Record<
+    string,
+    Deployment.Deployment<
+      Deployment.Error<Deployments[keyof Deployments]>,
+      Deployment.Requirements<Deployments[keyof Deployments]>
+    >
+  >
+>
+
+const make = Effect.fnUntraced(function* <E, R>(
+  options: Options<Readonly<Record<string, Deployment.Deployment<E, R>>>>,
+) {
+  const stores: Admission.Stores = {
+    circuits: yield* CircuitBreaker.CircuitBreakerStore,
+    limiter: yield* RateLimiter.RateLimiter,
+    rests: new Admission.Rests(),
+  }
+  const bus = yield* RouteEvent.makeBus
+  const random = yield* Random.Random
+  const defaults = options.defaults ?? {}
+  const candidates = yield* start(options.deployments, defaults)
+  const compiled = yield* Effect.fromResult(
+    Result.mapError(
+      Plan.compile(options.routes ?? {}, candidates, defaults),
+      (problems) => new InvalidRoutes({ problems }),
+    ),
+  )
+  yield* listen(bus, options)
+
+  const draw: Plan.Draw = () => random.nextDoubleUnsafe()
+  const runId = Math.floor(draw() * 2 ** 40).toString(36)
+  let calls = 0
+
+  const find = (name: string): Effect.Effect<Plan.Compiled, RouterError> => {
+    const found = compiled.get(name)
+    return found === undefined ? Effect.fail(Errors.unknownModel(name, compiled.keys())) : Effect.succeed(found)
+  }
+
+  /** Runs a call: each candidate attempted in turn, retried as its policy says; the receipt settled by `settled`. */
+  const route = <A>(
+    { name, route, total }: Plan.Compiled,
+    call: Call,
+    startedAt: number,
+    ledger: Ledger,
+    attempt: (context: Attempt.Context, leaf: Plan.Leaf, force: boolean) => Effect.Effect<A, Attempt.Failure>,
+  ): Effect.Effect<A, RouterError> => {
+    const context: Attempt.Context = { stores, bus, call, ledger, deadline: { at: startedAt + total } }
+    const steps = Plan.steps(Plan.make(route, call, draw))
+    Plan.advance(route)
+
+    const retried = (step: Plan.Step, misses: ReadonlyArray<Fallback.Miss>) => {
+      announceFailover(bus, ledger, step, misses)
+      const { retry } = step.leaf.patience
+      const once = attempt(context, step.leaf, false)
+      return retry.times === 0
+        ? once
+        : Effect.retry(
+            once,
+            Retry.schedule(retry, {
+              deadline: context.deadline.at,
+              equalReady: (now) => equalReady(stores, steps, step, now),
+            }),
+          )
+    }
+    const passOver = (step: Plan.Step, verdict: PassedOver["verdict"]) => {
+      const deployment = step.leaf.candidate.name
+      ledger.passOver(deployment, verdict)
+      bus.publish({ _tag: "PassedOver", call: ledger.id, route: ledger.route, deployment, verdict })
+    }
+    return Fallback.run(steps, retried, passOver).pipe(
+      Effect.catch(({ misses }) => lastResort(misses, (step) => attempt(context, step.leaf, true))),
+      Effect.mapError(({ misses }) => Errors.exhausted(name, misses, ledger)),
+    )
+  }
+
+  const open = (name: string, streaming: boolean, now: number): Ledger =>
+    new Ledger(`${runId}-${(++calls).toString(36)}`, name, streaming, now)
+
+  const settle = (ledger: Ledger, exit: Exit.Exit<unknown, unknown>, now: number): void => {
+    ledger.settle(Exit.isSuccess(exit) ? "answered" : Exit.hasInterrupts(exit) ? "interrupted" : "failed", now)
+    bus.publish({ _tag: "Ended", call: ledger.id, route: ledger.route, receipt: ledger })
+  }
+
+  return Router.of({
+    chat: (request) =>
+      Effect.flatMap(find(request.model), (compiled) =>
+        Effect.clockWith((clock) => {
+          const now = clock.currentTimeMillisUnsafe()
+          const ledger = open(request.model, false, now)
+          return route(compiled, new Call(request, false), now, ledger, Attempt.chat).pipe(
+            Effect.onExit((exit) => Effect.sync(() => settle(ledger, exit, clock.currentTimeMillisUnsafe()))),
+            Effect.map((response) => ({ response, receipt: ledger })),
+          )
+        }),
+      ),
+    chatStream: (request) =>
+      Effect.flatMap(find(request.model), (compiled) =>
+        Effect.clockWith((clock) =>
+          Effect.flatMap(Effect.scope, (scope) => {
+            const now = clock.currentTimeMillisUnsafe()
+            const ledger = open(request.model, true, now)
+            const attempt = (context: Attempt.Context, leaf: Plan.Leaf, force: boolean) =>
+              Attempt.stream(context, leaf, force, scope)
+            return Scope.addFinalizerExit(scope, (exit) =>
+              Effect.sync(() => settle(ledger, lastAttempt(ledger, exit), clock.currentTimeMillisUnsafe())),
+            ).pipe(
+              Effect.andThen(route(compiled, new Call(request, true), now, ledger, attempt)),
+              Effect.map(({ held, rest }) => ({ frames: frames(held, rest, ledger), receipt: ledger })),
+            )
+          }),
+        ),
+      ),
+    explain: (request, options) =>
+      Effect.flatMap(find(request.model), ({ route }) => {
+        const call = new Call(request, options?.streaming === true)
+        return Effect.forEach(
+          Plan.steps(Plan.make(route, call, draw)),
+          ({ leaf: { candidate }, verdict }): Effect.Effect<Explained> =>
+            verdict._tag === "Ready"
+              ? Effect.map(Admission.peek(stores, candidate, call), (refusal) => ({
+                  deployment: candidate.name,
+                  verdict: refusal ?? verdict,
+                }))
+              : Effect.succeed({ deployment: candidate.name, verdict }),
+        )
+      }),
+    events: bus.stream,
+    models: [...compiled.keys()],
+  })
+})
+
+/** Starts every deployment's provider, in the scope of the router. */
+const start = <E, R>(
+  deployments: Readonly<Record<string, Deployment.Deployment<E, R>>>,
+  defaults: Candidate.Defaults,
+): Effect.Effect<ReadonlyMap<string, Candidate.Candidate>, E, R | Scope.Scope> =>
+  Effect.map(
+    Effect.forEach(
+      Object.entries(deployments),
+      ([name, deployment]) =>
+        Effect.map(Layer.build(deployment.provider), (context) =>
+          Candidate.make(name, deployment, Context.get(context, Provider), defaults),
+        ),
+      { concurrency: "unbounded" },
+    ),
+    (candidates) => new Map(candidates.map((candidate) => [candidate.name, candidate])),
+  )
+
+/** Runs the callbacks of the options, in a fibre of their own. */
+const listen = (bus: RouteEvent.Bus, { onFailover, onSuccess }: Callbacks) =>
+  onFailover === undefined && onSuccess === undefined
+    ? Effect.void
+    : bus.stream.pipe(
+        Stream.runForEach((event) => {
+          if (event._tag === "Failover" && onFailover !== undefined) return onFailover(event)
+          if (event._tag === "Ended" && event.receipt.outcome === "answered" && onSuccess !== undefined) {
+            return onSuccess(event.receipt)
+          }
+          return Effect.void
+        }),
+        Effect.forkScoped({ startImmediately: true }),
+      )
+
+const announceFailover = (
+  bus: RouteEvent.Bus,
+  ledger: Ledger,
+  step: Plan.Step,
+  misses: ReadonlyArray<Fallback.Miss>,
+): void => {
+  const last = misses.at(-1)
+  if (last === undefined) return
+  bus.publish({
+    _tag: "Failover",
+    call: ledger.id,
+    route: ledger.route,
+    from: last.step.leaf.candidate.name,
+    to: step.leaf.candidate.name,
+    reason: last._tag === "Failed" ? last.error.reason._tag : last.verdict._tag,
+  })
+}
+
+/** Whether another deployment of the same balance comes after this one and does not rest. */
+const equalReady = (stores: Admission.Stores, steps: ReadonlyArray<Plan.Step>, step: Plan.Step, now: number): boolean =>
+  step.equals.length > 1 &&
+  steps
+    .slice(steps.indexOf(step) + 1)
+    .some(
+      ({ equals, leaf, verdict }) =>
+        equals === step.equals && verdict._tag === "Ready" && stores.rests.until(leaf.candidate.name) <= now,
+    )
+
+/**
+ * When every candidate was refused, the one whose circuit reopens soonest is tried once, unrecorded: an outage of all is
+ * more often over than the circuits know. Rests and limits are never broken.
+ */
+const lastResort = <A>(
+  misses: ReadonlyArray<Fallback.Miss>,
+  attempt: (step: Plan.Step) => Effect.Effect<A, Attempt.Failure>,
+): Effect.Effect<A, Fallback.Exhausted> => {
+  const reopening = misses.flatMap((miss) =>
+    miss._tag === "PassedOver" && (miss.verdict._tag === "CircuitOpen" || miss.verdict._tag === "Probing")
+      ? [{ step: miss.step, wait: miss.verdict._tag === "CircuitOpen" ? miss.verdict.retryAfter : 0 }]
+      : [],
+  )
+  const asked = misses.some(({ _tag }) => _tag === "Failed")
+  const soonest = reopening.toSorted((a, b) => a.wait - b.wait)[0]
+  if (asked || soonest === undefined) return Effect.fail({ _tag: "Exhausted", misses })
+  return Effect.mapError(attempt(soonest.step), (error) => ({
+    _tag: "Exhausted" as const,
+    misses: [
+      ...misses,
+      error._tag === "Refused"
+        ? { _tag: "PassedOver" as const, step: soonest.step, verdict: error.refusal }
+        : { _tag: "Failed" as const, step: soonest.step, error },
+    ],
+  }))
+}
+
+const frames = (
+  held: Arr.NonEmptyReadonlyArray<Chat.Frame>,
+  rest: Attempt.Committed["rest"],
+  receipt: Receipt,
+): Stream.Stream<Chat.Frame, RouterError> =>
+  Stream.concat(
+    Stream.fromArray(held),
+    Stream.mapError(Stream.fromPull(Effect.succeed(rest)), (error) => Errors.broken(error, receipt)),
+  )
+
+/** How a stream's call ended, told by its last attempt: the scope's own exit only knows how its consumer ended. */
+const lastAttempt = (ledger: Ledger, exit: Exit.Exit<unknown, unknown>): Exit.Exit<unknown, unknown> => {
+  switch (ledger.attempts.at(-1)?.outcome) {
+    case "answered":
+      return Exit.void
+    case "failed":
+      return Exit.fail("failed")
+    case "interrupted":
+    case undefined:
+      return Exit.isSuccess(exit) ? Exit.interrupt() : exit
+  }
+}
+
+/** The parts of a streamed answer, without its frames: for an application that reads the answer itself. */
+export const stream = (request: Chat.Request): Stream.Stream<Chat.Part, RouterError, Router> =>
+  Stream.unwrap(
+    Effect.map(
+      Effect.flatMap(Router, (router) => router.chatStream(request)),
+      ({ frames }) => Stream.flattenIterable(Stream.map(frames, ({ parts }) => parts)),
+    ),
+  )

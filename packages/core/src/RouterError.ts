@@ -1,0 +1,168 @@
+/**
+ * How a call fails when nobody could answer: one stable error with the attempts that led to it, never a provider's
+ * secret and never a provider's own 401, 403 or 404 as if it were the caller's.
+ */
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import type { Miss } from "./Fallback.ts"
+import type { ProviderError } from "./ProviderError.ts"
+import { judge } from "./ProviderError.ts"
+import type { PassedOver, Receipt } from "./Receipt.ts"
+
+/**
+ * Whose fault it was, taking all attempts together:
+ *
+ * - `UnknownModel`: no route or deployment has that name.
+ * - `InvalidRequest`, `TooLarge`, `ContentPolicy`: an attempt blames what was asked; or nobody on the route can do it.
+ * - `RateLimited`: every candidate rests or is at a limit.
+ * - `Timeout`: all were silent for too long.
+ * - `Unavailable`: all were overloaded, or their circuits are open.
+ * - `Upstream`: anything else, such as credentials of ours that a provider refuses.
+ * - `Broken`: a stream that had begun broke off.
+ */
+export type Kind =
+  | "UnknownModel"
+  | "InvalidRequest"
+  | "TooLarge"
+  | "ContentPolicy"
+  | "RateLimited"
+  | "Timeout"
+  | "Unavailable"
+  | "Upstream"
+  | "Broken"
+
+export class RouterError extends Data.TaggedError("RouterError")<{
+  readonly kind: Kind
+  readonly message: string
+  /** What was tried and what was passed over; shared with the call's receipt. */
+  readonly receipt: Receipt | undefined
+  /** The failure that decided, where one did. */
+  readonly cause?: ProviderError | undefined
+  readonly param?: string | undefined
+  /** Milliseconds until it is worth asking again, where that is known. */
+  readonly retryAfter?: number | undefined
+}> {}
+
+/** No route or deployment of that name; the message lists those there are. */
+export const unknownModel = (name: string, known: Iterable<string>): RouterError =>
+  new RouterError({
+    kind: "UnknownModel",
+    message: `There is no route or deployment called "${name}". This router serves: ${[...known].join(", ")}.`,
+    receipt: undefined,
+    param: "model",
+  })
+
+/** A stream that had begun, and broke. */
+export const broken = (cause: ProviderError, receipt: Receipt): RouterError =>
+  new RouterError({
+    kind: "Broken",
+    message: `The answer broke off: ${receipt.deployment}: ${describe(cause)}`,
+    receipt,
+    cause,
+  })
+
+/** The error of a route on which nobody answered: its kind by the design's rule, its message by each candidate's miss. */
+export const exhausted = (route: string, misses: ReadonlyArray<Miss>, receipt: Receipt): RouterError => {
+  const { cause, kind } = verdict(misses)
+  const told = misses.map((miss) => `${miss.step.leaf.candidate.name}: ${missed(miss)}`)
+  return new RouterError({
+    kind,
+    message: `Nobody on "${route}" could answer. ${told.join("; ")}.`,
+    receipt,
+    cause,
+    param: cause?.reason._tag === "InvalidRequest" ? cause.reason.param : undefined,
+    retryAfter: soonest(misses),
+  })
+}
+
+const verdict = (misses: ReadonlyArray<Miss>): { readonly kind: Kind; readonly cause?: ProviderError | undefined } => {
+  const failures = misses.flatMap((miss) => (miss._tag === "Failed" ? [miss.error] : []))
+  for (const cause of failures) {
+    if (cause.reason._tag === "InvalidRequest") return { kind: "InvalidRequest", cause }
+    if (cause.reason._tag === "ContextWindowExceeded") return { kind: "TooLarge", cause }
+    if (cause.reason._tag === "ContentPolicy") return { kind: "ContentPolicy", cause }
+    if (cause.reason._tag === "Timeout" && cause.reason.phase === "total") return { kind: "Timeout", cause }
+  }
+  const cause = failures.at(-1)
+  const kinds = new Set(misses.flatMap((miss) => kindOf(miss) ?? []))
+  if (kinds.size === 0) {
+    const tooLarge = misses.some((miss) => miss._tag === "PassedOver" && miss.verdict._tag === "TooLarge")
+    return { kind: tooLarge ? "TooLarge" : "InvalidRequest", cause }
+  }
+  const [only] = kinds
+  if (kinds.size === 1 && only !== undefined) return { kind: only, cause }
+  return { kind: kinds.has("Upstream") || kinds.has("Timeout") ? "Upstream" : "Unavailable", cause }
+}
+
+/** What one miss alone would mean for the caller; nothing when this candidate simply cannot do what was asked. */
+const kindOf = (miss: Miss): Kind | undefined => {
+  if (miss._tag === "PassedOver") {
+    switch (miss.verdict._tag) {
+      case "Resting":
+      case "Limited":
+      case "Busy":
+        return "RateLimited"
+      case "CircuitOpen":
+      case "Probing":
+        return "Unavailable"
+      case "Cannot":
+      case "TooLarge":
+      case "Never":
+        return undefined
+    }
+  }
+  switch (miss.error.reason._tag) {
+    case "RateLimited":
+      return "RateLimited"
+    case "Overloaded":
+      return "Unavailable"
+    case "Timeout":
+      return "Timeout"
+    case "Unsupported":
+      return undefined
+    default:
+      return judge(miss.error.reason).next === "next" ? "Upstream" : "InvalidRequest"
+  }
+}
+
+const soonest = (misses: ReadonlyArray<Miss>): number | undefined => {
+  const waits = misses.flatMap((miss) => {
+    const wait =
+      miss._tag === "PassedOver"
+        ? "retryAfter" in miss.verdict
+          ? miss.verdict.retryAfter
+          : undefined
+        : miss.error.retryAfter && Duration.toMillis(miss.error.retryAfter)
+    return wait === undefined ? [] : [wait]
+  })
+  return waits.length === 0 ? undefined : Math.min(...waits)
+}
+
+const missed = (miss: Miss): string => (miss._tag === "Failed" ? describe(miss.error) : passedOver(miss.verdict))
+
+const describe = (error: ProviderError): string =>
+  `${error.reason._tag}${error.status === undefined ? "" : ` (${error.status})`}: ${error.message}`
+
+/** Why a candidate was passed over, in words. */
+export const passedOver = (verdict: PassedOver["verdict"]): string => {
+  switch (verdict._tag) {
+    case "Resting":
+      return `resting for ${seconds(verdict.retryAfter)}`
+    case "CircuitOpen":
+      return `circuit open for ${seconds(verdict.retryAfter)}`
+    case "Probing":
+      return "circuit half-open, another call is the probe"
+    case "Busy":
+      return "at its concurrency limit"
+    case "Limited":
+      return `at its ${verdict.limit} limit for ${seconds(verdict.retryAfter)}`
+    case "Cannot":
+      return `cannot do ${verdict.need}`
+    case "TooLarge":
+      return `${verdict.tokens} tokens do not fit its window of ${verdict.window}`
+    case "Never":
+      return "weight 0"
+  }
+}
+
+const seconds = (millis: number): string => `${Math.ceil(millis / 100) / 10} s`

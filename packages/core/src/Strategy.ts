@@ -1,0 +1,86 @@
+/**
+ * The order in which a `balance` tries its deployments: pure functions of a snapshot and, for `shuffle`, of random draws.
+ */
+import type { Price } from "./Deployment.ts"
+import type { Health } from "./Health.ts"
+
+/**
+ * - `ordered`: as written.
+ * - `shuffle`: at random, in proportion to the weights.
+ * - `round-robin`: each in its turn.
+ * - `latency`: the quickest first; one never tried before all others, so that it is explored.
+ * - `least-busy`: the fewest calls in flight for its weight.
+ * - `cost`: the cheapest first; one without a price last.
+ *
+ * A weight of 0 means never, whatever the strategy.
+ */
+export type Strategy = "ordered" | "shuffle" | "round-robin" | "latency" | "least-busy" | "cost"
+
+export const strategies: ReadonlyArray<Strategy> = [
+  "ordered",
+  "shuffle",
+  "round-robin",
+  "latency",
+  "least-busy",
+  "cost",
+]
+
+/** What a strategy knows of one deployment. */
+export interface Contender {
+  readonly weight: number
+  readonly price: Price | undefined
+  readonly health: Health
+}
+
+/** What it knows besides: whether the call streams, how often this balance was asked before, and chance (0 to 1). */
+export interface Situation {
+  readonly streaming: boolean
+  readonly turn: number
+  readonly draw: () => number
+}
+
+/** The contenders in the order to try them; ties stay as written. */
+export const order = <A extends Contender>(
+  strategy: Strategy,
+  contenders: ReadonlyArray<A>,
+  situation: Situation,
+): ReadonlyArray<A> => {
+  switch (strategy) {
+    case "ordered":
+      return contenders
+    case "shuffle":
+      return shuffle(contenders, situation.draw)
+    case "round-robin": {
+      const first = situation.turn % Math.max(1, contenders.length)
+      return [...contenders.slice(first), ...contenders.slice(0, first)]
+    }
+    case "latency":
+      return by(contenders, ({ health }) => (situation.streaming ? health.firstToken : health.latency) ?? -1)
+    case "least-busy":
+      return by(contenders, ({ health, weight }) => health.inFlight / weight)
+    case "cost":
+      return by(contenders, ({ price }) =>
+        price === undefined ? Number.POSITIVE_INFINITY : price.input + price.output,
+      )
+  }
+}
+
+const by = <A>(items: ReadonlyArray<A>, score: (item: A) => number): ReadonlyArray<A> =>
+  items.toSorted((a, b) => {
+    const [left, right] = [score(a), score(b)]
+    return left === right ? 0 : left - right
+  })
+
+/** Draws without replacement, each time in proportion to the weights of those left. */
+const shuffle = <A extends Contender>(contenders: ReadonlyArray<A>, draw: () => number): ReadonlyArray<A> => {
+  const left = [...contenders]
+  const drawn: Array<A> = []
+  while (left.length > 0) {
+    const total = left.reduce((sum, { weight }) => sum + weight, 0)
+    let at = draw() * total
+    let index = left.findIndex(({ weight }) => (at -= weight) < 0)
+    if (index < 0) index = left.length - 1
+    drawn.push(...left.splice(index, 1))
+  }
+  return drawn
+}

@@ -1,0 +1,184 @@
+/**
+ * For tests, ours and our users': a provider that follows a script, so that an application's fallback is tested without a
+ * network and, under `TestClock`, without waiting.
+ *
+ * ```ts
+ * const primary = yield* Testing.script([Testing.fail({ _tag: "Overloaded" }), Testing.reply("Hello")])
+ * const RouterTest = Router.layer({
+ *   deployments: { primary: Deployment.make({ model: "m", provider: primary.layer }) }
+ * })
+ * ```
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
+import * as Stream from "effect/Stream"
+import type * as Chat from "./Chat.ts"
+import { Provider } from "./Provider.ts"
+import { ProviderError } from "./ProviderError.ts"
+import type { Reason } from "./ProviderError.ts"
+
+/** What a scripted provider does when it is asked: wait, say some frames, then end, fail, or fall silent. */
+export interface Outcome {
+  readonly after: Duration.Input
+  readonly frames: ReadonlyArray<Chat.Frame>
+  /** The time between frames. */
+  readonly pace: Duration.Input
+  readonly end:
+    | { readonly _tag: "Done" }
+    | { readonly _tag: "Fails"; readonly error: ProviderError }
+    | { readonly _tag: "Silent" }
+}
+
+/** What every outcome may say besides: how long it takes to begin, and between frames. */
+export interface Pace {
+  readonly after?: Duration.Input
+  readonly pace?: Duration.Input
+}
+
+const outcome = (
+  parts: ReadonlyArray<Chat.Part>,
+  end: Outcome["end"],
+  { after = Duration.zero, pace = Duration.zero }: Pace,
+): Outcome => ({ after, pace, frames: parts.map((part) => ({ parts: [part] })), end })
+
+const said = (text: string | ReadonlyArray<string>): ReadonlyArray<Chat.Part> => [
+  { type: "start" },
+  ...(Predicate.isString(text) ? [text] : text).map((text): Chat.Part => ({ type: "text", text })),
+]
+
+const whole = (reason: Chat.FinishReason, usage: Chat.Usage): ReadonlyArray<Chat.Part> => [
+  { type: "finish", reason },
+  { type: "usage", usage },
+]
+
+/** Answers whole. An array of texts is streamed piece by piece. */
+export const reply = (
+  text: string | ReadonlyArray<string>,
+  options: Pace & { readonly usage?: Chat.Usage; readonly finish?: Chat.FinishReason } = {},
+): Outcome => {
+  const usage = options.usage ?? { inputTokens: 10, outputTokens: 5 }
+  return outcome([...said(text), ...whole(options.finish ?? "stop", usage)], { _tag: "Done" }, options)
+}
+
+/** Asks for a tool. `input` is written as the JSON text of the call's arguments. */
+export const callTool = (name: string, input: unknown, options: Pace & { readonly id?: string } = {}): Outcome =>
+  outcome(
+    [
+      { type: "start" },
+      { type: "tool-call", index: 0, id: options.id ?? "call_1", name },
+      { type: "tool-arguments", index: 0, arguments: JSON.stringify(input) },
+      ...whole("tool-calls", { inputTokens: 10, outputTokens: 5 }),
+    ],
+    { _tag: "Done" },
+    options,
+  )
+
+/** Fails: before anything is said, or, with `saying`, after that much of a stream. */
+export const fail = (
+  reason: Reason,
+  options: Pace & {
+    readonly saying?: string | ReadonlyArray<string>
+    readonly message?: string
+    readonly status?: number
+  } = {},
+): Outcome =>
+  outcome(
+    options.saying === undefined ? [] : said(options.saying),
+    {
+      _tag: "Fails",
+      error: new ProviderError({
+        reason,
+        message: options.message ?? "scripted failure",
+        status: options.status,
+      }),
+    },
+    options,
+  )
+
+/** Says nothing more, for ever: at once, or, with `saying`, after that much of a stream. */
+export const silence = (options: Pace & { readonly saying?: string | ReadonlyArray<string> } = {}): Outcome =>
+  outcome(options.saying === undefined ? [] : said(options.saying), { _tag: "Silent" }, options)
+
+/** Ends the stream without a finish reason, as if the connection had closed in good order. */
+export const cut = (text: string | ReadonlyArray<string>, options: Pace = {}): Outcome =>
+  outcome(said(text), { _tag: "Done" }, options)
+
+/** A scripted provider: its layer, and what became of it. */
+export interface Scripted {
+  readonly layer: Layer.Layer<Provider>
+  /** Every request it was sent, oldest first. */
+  readonly requests: ReadonlyArray<Chat.Request>
+  /** How many calls are under way: zero once everything it began has ended. */
+  readonly inFlight: () => number
+}
+
+/** A provider that meets each request with the next outcome of the script; the last one repeats. */
+export const script = (outcomes: readonly [Outcome, ...ReadonlyArray<Outcome>]): Scripted => {
+  const requests: Array<Chat.Request> = []
+  let inFlight = 0
+  const next = (request: Chat.Request): Outcome => {
+    requests.push(request)
+    return outcomes[Math.min(requests.length, outcomes.length) - 1] ?? outcomes[0]
+  }
+  const stream = (request: Chat.Request): Stream.Stream<Chat.Frame, ProviderError> =>
+    Stream.suspend(() => {
+      const { after, end, frames, pace } = next(request)
+      inFlight++
+      const paced = Stream.mapEffect(Stream.fromArray(frames), (frame) => Effect.as(wait(pace), frame))
+      return Stream.fromEffect(wait(after)).pipe(
+        Stream.drain,
+        Stream.concat(paced),
+        Stream.concat(ending(end)),
+        Stream.onExit(() => Effect.sync(() => inFlight--)),
+      )
+    })
+  return {
+    layer: Layer.succeed(Provider, {
+      protocol: "scripted",
+      stream,
+      chat: (request) => Effect.flatMap(Stream.runCollect(stream(request)), gather),
+    }),
+    requests,
+    inFlight: () => inFlight,
+  }
+}
+
+const wait = (duration: Duration.Input) =>
+  Duration.isZero(Duration.fromInputUnsafe(duration)) ? Effect.void : Effect.sleep(duration)
+
+const ending = (end: Outcome["end"]): Stream.Stream<never, ProviderError> => {
+  switch (end._tag) {
+    case "Done":
+      return Stream.empty
+    case "Fails":
+      return Stream.fail(end.error)
+    case "Silent":
+      return Stream.never
+  }
+}
+
+/** A whole answer, from the frames of a stream; one without a finish reason is malformed. */
+const gather = (frames: ReadonlyArray<Chat.Frame>): Effect.Effect<Chat.Response, ProviderError> => {
+  let text = ""
+  const calls: Array<Chat.ToolCall> = []
+  let usage: Chat.Usage | undefined
+  let finish: Chat.FinishReason | undefined
+  for (const part of frames.flatMap(({ parts }) => parts)) {
+    if (part.type === "text") text += part.text
+    else if (part.type === "tool-call") calls.push({ type: "tool-call", id: part.id, name: part.name, arguments: "" })
+    else if (part.type === "tool-arguments") {
+      const call = calls[part.index]
+      if (call !== undefined) calls[part.index] = { ...call, arguments: call.arguments + part.arguments }
+    } else if (part.type === "usage") usage = part.usage
+    else if (part.type === "finish") finish = part.reason
+  }
+  return finish === undefined
+    ? Effect.fail(new ProviderError({ reason: { _tag: "Malformed" }, message: "no finish reason" }))
+    : Effect.succeed({
+        content: [...(text === "" ? [] : [{ type: "text" as const, text }]), ...calls],
+        finish,
+        usage,
+      })
+}

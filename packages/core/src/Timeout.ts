@@ -1,0 +1,74 @@
+/**
+ * How long silence is borne: five limits, each with a phase of the same name in the error it ends in.
+ *
+ * A limit never outlives its call: each runs in the fibre of the attempt it guards.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { ProviderError } from "./ProviderError.ts"
+import type { TimeoutPhase } from "./ProviderError.ts"
+
+/**
+ * - `connect`: until a connection stands. Kept by the provider's transport.
+ * - `firstToken`: until a stream's first real output.
+ * - `idle`: between a stream's events; comments and pings do not count as events.
+ * - `attempt`: a plain call's whole answer.
+ * - `total`: the call with all its retries and fallbacks.
+ */
+export interface TimeoutPolicy {
+  readonly connect: Duration.Input
+  readonly firstToken: Duration.Input
+  readonly idle: Duration.Input
+  readonly attempt: Duration.Input
+  readonly total: Duration.Input
+}
+
+export const defaults: TimeoutPolicy = {
+  connect: "5 seconds",
+  firstToken: "20 seconds",
+  idle: "30 seconds",
+  attempt: "60 seconds",
+  total: "5 minutes",
+}
+
+const words: Record<TimeoutPhase, string> = {
+  connect: "no connection",
+  "first-token": "no first token",
+  idle: "silence mid-stream",
+  attempt: "no whole answer",
+  total: "the call's own deadline",
+}
+
+/** The error of a limit that was reached. */
+export const error = (phase: TimeoutPhase, millis: number): ProviderError =>
+  new ProviderError({ reason: { _tag: "Timeout", phase }, message: `${words[phase]} within ${format(millis)}` })
+
+const format = (millis: number): string => Duration.format(Duration.millis(Math.max(0, Math.round(millis))))
+
+/** When a call must have ended, in milliseconds of the clock. */
+export interface Deadline {
+  readonly at: number
+}
+
+/** Which limit strikes first, the phase's own or what the deadline leaves, and in how many milliseconds. */
+export const sooner = (
+  phase: TimeoutPhase,
+  limitMillis: number,
+  deadline: Deadline,
+  now: number,
+): { readonly phase: TimeoutPhase; readonly millis: number } => {
+  const left = deadline.at - now
+  return left < limitMillis ? { phase: "total", millis: left } : { phase, millis: limitMillis }
+}
+
+/** Ends `self` with a `Timeout` of that phase when it takes longer than `millis`; an infinite limit costs nothing. */
+export const within = <A, E, R>(
+  self: Effect.Effect<A, E, R>,
+  limit: { readonly phase: TimeoutPhase; readonly millis: number },
+): Effect.Effect<A, E | ProviderError, R> =>
+  Number.isFinite(limit.millis)
+    ? Effect.timeoutOrElse(self, {
+        duration: limit.millis,
+        orElse: () => Effect.fail(error(limit.phase, limit.millis)),
+      })
+    : self

@@ -1,0 +1,11 @@
+/** The routing engine: knows no vendor, no HTTP, and no clock but Effect's. */
+export * as Chat from "./Chat.ts"
+export * as Deployment from "./Deployment.ts"
+export { Provider } from "./Provider.ts"
+export * as ProviderErrors from "./ProviderError.ts"
+export { ProviderError } from "./ProviderError.ts"
+export * as Receipt from "./Receipt.ts"
+export * as Route from "./Route.ts"
+export * as RouteEvent from "./RouteEvent.ts"
+export * as Router from "./Router.ts"
+export { RouterError } from "./RouterError.ts"

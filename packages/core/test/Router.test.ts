@@ -1,0 +1,403 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { TestClock } from "effect/testing"
+import * as Chat from "../src/Chat.ts"
+import * as Deployment from "../src/Deployment.ts"
+import * as Route from "../src/Route.ts"
+import * as Router from "../src/Router.ts"
+import * as Testing from "../src/Testing.ts"
+
+const ask: Chat.Request = { model: "assistant", messages: [Chat.user("Hello?")] }
+
+/** Two scripted deployments behind a fallback, and the router over them. */
+const pair = (primary: Testing.Scripted, backup: Testing.Scripted, options: Partial<Deployment.Options> = {}) =>
+  Router.layer({
+    deployments: {
+      primary: Deployment.make({ model: "p", provider: primary.layer, ...options }),
+      backup: Deployment.make({ model: "b", provider: backup.layer }),
+    },
+    routes: { assistant: Route.fallback("primary", "backup") },
+  })
+
+const chat = (request = ask) => Effect.flatMap(Router.Router, (router) => router.chat(request))
+
+const collect = (request = ask) => Stream.runCollect(Router.stream(request))
+
+const textOf = (parts: ReadonlyArray<Chat.Part>) =>
+  parts.map((part) => (part.type === "text" ? part.text : "")).join("")
+
+describe("Router.chat", () => {
+  it.effect("answers from the first candidate, under the vendor's model name", () => {
+    const primary = Testing.script([Testing.reply("Hi")])
+    const backup = Testing.script([Testing.reply("unused")])
+    return Effect.gen(function* () {
+      const { receipt, response } = yield* chat()
+      assert.strictEqual(Chat.text(response), "Hi")
+      assert.strictEqual(primary.requests[0]?.model, "p")
+      assert.strictEqual(backup.requests.length, 0)
+      assert.strictEqual(receipt.deployment, "primary")
+      assert.strictEqual(receipt.outcome, "answered")
+    }).pipe(Effect.provide(pair(primary, backup)))
+  })
+
+  it.effect("goes on to the next when one is dead, without asking it again", () => {
+    const primary = Testing.script([Testing.fail({ _tag: "Authentication" }, { status: 401 })])
+    const backup = Testing.script([Testing.reply("Hi")])
+    return Effect.gen(function* () {
+      const { receipt, response } = yield* chat()
+      assert.strictEqual(Chat.text(response), "Hi")
+      assert.strictEqual(primary.requests.length, 1)
+      assert.deepStrictEqual(
+        receipt.attempts.map(({ deployment, outcome, reason }) => [deployment, outcome, reason]),
+        [
+          ["primary", "failed", "Authentication"],
+          ["backup", "answered", undefined],
+        ],
+      )
+      yield* chat()
+      assert.strictEqual(primary.requests.length, 1, "its circuit is open at once, for long")
+    }).pipe(Effect.provide(pair(primary, backup)))
+  })
+
+  it.effect("retries what may pass, backing off, as often as configured and no more", () => {
+    const primary = Testing.script([Testing.fail({ _tag: "ServerError" })])
+    const backup = Testing.script([Testing.reply("Hi")])
+    return Effect.gen(function* () {
+      const fiber = yield* Effect.forkChild(chat())
+      yield* TestClock.adjust("10 seconds")
+      const { receipt } = yield* Fiber.join(fiber)
+      assert.strictEqual(primary.requests.length, 3)
+      assert.strictEqual(receipt.deployment, "backup")
+    }).pipe(Effect.provide(pair(primary, backup)))
+  })
+
+  it.effect("waits for Retry-After when it fits the patience", () => {
+    const limited = Testing.fail({ _tag: "RateLimited", retryAfter: Duration.seconds(2) })
+    const primary = Testing.script([limited, Testing.reply("Hi")])
+    const backup = Testing.script([Testing.reply("unused")])
+    return Effect.gen(function* () {
+      const fiber = yield* Effect.forkChild(chat())
+      yield* TestClock.adjust("1900 millis")
+      assert.strictEqual(primary.requests.length, 1)
+      yield* TestClock.adjust("200 millis")
+      const { receipt } = yield* Fiber.join(fiber)
+      assert.strictEqual(receipt.deployment, "primary")
+      assert.strictEqual(receipt.attempts.length, 2)
+    }).pipe(Effect.provide(pair(primary, backup)))
+  })
+
+  it.effect("goes on at once when Retry-After is too long, and lets the deployment rest until then", () => {
+    const limited = Testing.fail({ _tag: "RateLimited", retryAfter: Duration.seconds(60) })
+    const primary = Testing.script([limited, Testing.reply("Back")])
+    const backup = Testing.script([Testing.reply("Hi")])
+    return Effect.gen(function* () {
+      const first = yield* chat()
+      assert.strictEqual(first.receipt.deployment, "backup")
+      const second = yield* chat()
+      assert.deepStrictEqual(second.receipt.passedOver, [
+        { deployment: "primary", verdict: { _tag: "Resting", retryAfter: 60_000 } },
+      ])
+      yield* TestClock.adjust("60 seconds")
+      const third = yield* chat()
+      assert.strictEqual(third.receipt.deployment, "primary")
+    }).pipe(Effect.provide(pair(primary, backup)))
+  })
+
+  it.effect("does not ask the silent twice", () => {
+    const primary = Testing.script([Testing.silence()])
+    const backup = Testing.script([Testing.reply("Hi")])
+    return Effect.gen(function* () {
+      const fiber = yield* Effect.forkChild(chat())
+      yield* TestClock.adjust("60 seconds")
+      const { receipt } = yield* Fiber.join(fiber)
+      assert.strictEqual(primary.requests.length, 1)
+      assert.strictEqual(primary.inFlight(), 0)
+      assert.strictEqual(receipt.attempts[0]?.reason, "Timeout")
+      assert.strictEqual(receipt.deployment, "backup")
+    }).pipe(Effect.provide(pair(primary, backup)))
+  })
+
+  it.effect("stops at what is the caller's own fault, and counts it against nobody", () => {
+    const primary = Testing.script([Testing.fail({ _tag: "InvalidRequest", param: "temperature" }, { status: 400 })])
+    const backup = Testing.script([Testing.reply("unused")])
+    return Effect.gen(function* () {
+      for (let call = 0; call < 5; call++) {
+        const error = yield* Effect.flip(chat())
+        assert.strictEqual(error.kind, "InvalidRequest")
+        assert.strictEqual(error.param, "temperature")
+      }
+      assert.strictEqual(primary.requests.length, 5)
+      assert.strictEqual(backup.requests.length, 0)
+    }).pipe(Effect.provide(pair(primary, backup)))
+  })
+
+  it.effect("asks only a larger window after one was exceeded", () => {
+    const small = Testing.script([Testing.fail({ _tag: "ContextWindowExceeded" })])
+    const smaller = Testing.script([Testing.reply("unused")])
+    const large = Testing.script([Testing.reply("Hi")])
+    const deployment = (provider: Testing.Scripted, contextWindow: number) =>
+      Deployment.make({ model: "m", provider: provider.layer, capabilities: { contextWindow } })
+    return Effect.gen(function* () {
+      const { receipt } = yield* chat()
+      assert.strictEqual(receipt.deployment, "large")
+      assert.deepStrictEqual(
+        receipt.passedOver.map(({ deployment }) => deployment),
+        ["smaller"],
+      )
+    }).pipe(
+      Effect.provide(
+        Router.layer({
+          deployments: {
+            small: deployment(small, 1000),
+            smaller: deployment(smaller, 500),
+            large: deployment(large, 4000),
+          },
+          routes: { assistant: Route.fallback("small", "smaller", "large") },
+        }),
+      ),
+    )
+  })
+
+  it.effect("tells everything that was tried when nobody answers", () => {
+    const primary = Testing.script([Testing.fail({ _tag: "Overloaded" }, { status: 529, message: "busy" })])
+    const backup = Testing.script([Testing.fail({ _tag: "Overloaded" }, { status: 503, message: "busy too" })])
+    return Effect.gen(function* () {
+      const fiber = yield* Effect.forkChild(Effect.flip(chat()))
+      yield* TestClock.adjust("30 seconds")
+      const error = yield* Fiber.join(fiber)
+      assert.strictEqual(error.kind, "Unavailable")
+      assert.match(error.message, /primary: Overloaded \(529\): busy; backup: Overloaded \(503\): busy too/)
+      assert.strictEqual(error.receipt?.outcome, "failed")
+    }).pipe(Effect.provide(pair(primary, backup)))
+  })
+
+  it.effect("names the routes there are when asked for another", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(chat({ ...ask, model: "assistent" }))
+      assert.strictEqual(error.kind, "UnknownModel")
+      assert.match(error.message, /assistant, primary, backup/)
+    }).pipe(Effect.provide(pair(Testing.script([Testing.reply("")]), Testing.script([Testing.reply("")])))),
+  )
+
+  it.effect("tries the circuit that reopens soonest once when all are open", () => {
+    const primary = Testing.script([Testing.fail({ _tag: "Permission" }), Testing.reply("Back")])
+    const backup = Testing.script([Testing.fail({ _tag: "QuotaExhausted" })])
+    return Effect.gen(function* () {
+      const error = yield* Effect.flip(chat())
+      assert.strictEqual(error.kind, "Upstream")
+      const { receipt } = yield* chat()
+      assert.strictEqual(receipt.deployment, "primary")
+      assert.strictEqual(receipt.passedOver.length, 2)
+      assert.strictEqual(backup.requests.length, 1)
+    }).pipe(Effect.provide(pair(primary, backup)))
+  })
+
+  it.effect("answers 'rate limited' with the soonest time when all rest", () => {
+    const limited = (seconds: number) =>
+      Testing.script([Testing.fail({ _tag: "RateLimited", retryAfter: Duration.seconds(seconds) })])
+    return Effect.gen(function* () {
+      const error = yield* Effect.flip(chat())
+      assert.strictEqual(error.kind, "RateLimited")
+      assert.strictEqual(error.retryAfter, 20_000)
+      const again = yield* Effect.flip(chat())
+      assert.strictEqual(again.kind, "RateLimited")
+      assert.strictEqual(again.receipt?.attempts.length, 0, "a rest is never broken")
+    }).pipe(Effect.provide(pair(limited(40), limited(20))))
+  })
+
+  it.effect("keeps one deadline for the whole call", () => {
+    const primary = Testing.script([Testing.silence()])
+    const backup = Testing.script([Testing.silence()])
+    return Effect.gen(function* () {
+      const fiber = yield* Effect.forkChild(Effect.flip(chat()))
+      yield* TestClock.adjust("7 seconds")
+      const error = yield* Fiber.join(fiber)
+      assert.strictEqual(error.kind, "Timeout")
+      assert.deepStrictEqual(
+        error.receipt?.attempts.map(({ millis }) => millis),
+        [5000, 2000],
+      )
+    }).pipe(
+      Effect.provide(
+        Router.layer({
+          deployments: {
+            primary: Deployment.make({ model: "p", provider: primary.layer }),
+            backup: Deployment.make({ model: "b", provider: backup.layer }),
+          },
+          routes: {
+            assistant: Route.fallback("primary", "backup").pipe(
+              Route.timeout({ attempt: "5 seconds", total: "7 seconds" }),
+            ),
+          },
+        }),
+      ),
+    )
+  })
+
+  it.effect("leaves nothing behind when it is interrupted", () => {
+    const primary = Testing.script([Testing.silence()])
+    const backup = Testing.script([Testing.reply("unused")])
+    return Effect.gen(function* () {
+      const fiber = yield* Effect.forkChild(chat())
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(primary.inFlight(), 1)
+      yield* Fiber.interrupt(fiber)
+      assert.strictEqual(primary.inFlight(), 0)
+      assert.strictEqual(backup.requests.length, 0)
+    }).pipe(Effect.provide(pair(primary, backup, { limits: { concurrency: 1 } })))
+  })
+
+  it.effect("moves on at once from a limit, and gives the permit back", () => {
+    const primary = Testing.script([Testing.reply("Hi", { after: "1 second" })])
+    const backup = Testing.script([Testing.reply("Hi too")])
+    return Effect.gen(function* () {
+      const first = yield* Effect.forkChild(chat())
+      yield* Effect.yieldNow
+      const second = yield* chat()
+      assert.strictEqual(second.receipt.deployment, "backup")
+      assert.deepStrictEqual(second.receipt.passedOver, [{ deployment: "primary", verdict: { _tag: "Busy" } }])
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* Fiber.join(first)).receipt.deployment, "primary")
+      const third = yield* Effect.forkChild(chat())
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* Fiber.join(third)).receipt.deployment, "primary")
+    }).pipe(Effect.provide(pair(primary, backup, { limits: { concurrency: 1 } })))
+  })
+})
+
+describe("Router.chatStream", () => {
+  it.effect("streams what the first candidate says", () => {
+    const primary = Testing.script([Testing.reply(["Hel", "lo"])])
+    const backup = Testing.script([Testing.reply("unused")])
+    return Effect.gen(function* () {
+      assert.strictEqual(textOf(yield* collect()), "Hello")
+      assert.strictEqual(primary.inFlight(), 0)
+    }).pipe(Effect.provide(pair(primary, backup)))
+  })
+
+  it.effect("answers from another when one breaks before its first word", () => {
+    const primary = Testing.script([Testing.fail({ _tag: "Network" }, { saying: [] })])
+    const backup = Testing.script([Testing.reply(["Hel", "lo"])])
+    return Effect.gen(function* () {
+      const fiber = yield* Effect.forkChild(collect())
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(textOf(yield* Fiber.join(fiber)), "Hello")
+      assert.strictEqual(primary.inFlight(), 0)
+    }).pipe(Effect.provide(pair(primary, backup)))
+  })
+
+  it.effect("ends in an error, and in no other's answer, when one breaks after its first word", () => {
+    const primary = Testing.script([Testing.fail({ _tag: "Network" }, { saying: "Hel" })])
+    const backup = Testing.script([Testing.reply("unused")])
+    return Effect.gen(function* () {
+      const seen: Array<Chat.Part> = []
+      const error = yield* Router.stream(ask).pipe(
+        Stream.runForEach((part) => Effect.sync(() => seen.push(part))),
+        Effect.flip,
+      )
+      assert.strictEqual(textOf(seen), "Hel")
+      assert.strictEqual(error.kind, "Broken")
+      assert.strictEqual(error.receipt?.attempts[0]?.reason, "Network")
+      assert.strictEqual(backup.requests.length, 0)
+    }).pipe(Effect.provide(pair(primary, backup)))
+  })
+
+  it.effect("takes a clean end without a finish reason for what it is: a cut", () => {
+    const primary = Testing.script([Testing.cut("Hel")])
+    const backup = Testing.script([Testing.reply("unused")])
+    return Effect.gen(function* () {
+      const error = yield* Effect.flip(collect())
+      assert.strictEqual(error.kind, "Broken")
+    }).pipe(Effect.provide(pair(primary, backup)))
+  })
+
+  it.effect("limits the time to the first token, and the silence after it", () => {
+    const primary = Testing.script([Testing.silence(), Testing.silence({ saying: "Hel" })])
+    const backup = Testing.script([Testing.reply("Hi")])
+    return Effect.gen(function* () {
+      const first = yield* Effect.forkChild(collect())
+      yield* TestClock.adjust("20 seconds")
+      assert.strictEqual(textOf(yield* Fiber.join(first)), "Hi")
+      const second = yield* Effect.forkChild(Effect.flip(collect()))
+      yield* TestClock.adjust("29 seconds")
+      assert.strictEqual(second.pollUnsafe(), undefined)
+      yield* TestClock.adjust("1 second")
+      assert.match((yield* Fiber.join(second)).message, /silence mid-stream/)
+      assert.strictEqual(primary.inFlight(), 0)
+    }).pipe(Effect.provide(pair(primary, backup)))
+  })
+
+  it.effect("closes the upstream when its consumer goes away, and says so in the receipt", () => {
+    const primary = Testing.script([Testing.reply(["a", "b", "c"], { pace: "1 second" })])
+    const backup = Testing.script([Testing.reply("unused")])
+    return Effect.gen(function* () {
+      const router = yield* Router.Router
+      const scope = yield* Scope.make()
+      const fiber = yield* Effect.forkChild(Scope.provide(router.chatStream(ask), scope))
+      yield* TestClock.adjust("2 seconds")
+      const { receipt } = yield* Fiber.join(fiber)
+      assert.strictEqual(primary.inFlight(), 1)
+      yield* Scope.close(scope, Exit.void)
+      assert.strictEqual(primary.inFlight(), 0)
+      assert.strictEqual(receipt.outcome, "interrupted")
+    }).pipe(Effect.provide(pair(primary, backup)))
+  })
+
+  it.effect("records a half-open circuit's probe when the stream commits", () => {
+    const primary = Testing.script([
+      Testing.fail({ _tag: "Authentication" }),
+      Testing.reply(["a", "b", "c"], { pace: "1 second" }),
+    ])
+    const backup = Testing.script([Testing.reply("Hi")])
+    return Effect.gen(function* () {
+      yield* collect()
+      yield* TestClock.adjust("5 minutes")
+      const probe = yield* Effect.forkChild(collect())
+      yield* TestClock.adjust("500 millis")
+      assert.strictEqual(textOf(yield* collect()), "Hi", "while the probe is out, others go elsewhere")
+      yield* TestClock.adjust("1500 millis")
+      const other = yield* Effect.forkChild(collect())
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(textOf(yield* Fiber.join(other)), "abc", "committed: the circuit is closed")
+      assert.strictEqual(textOf(yield* Fiber.join(probe)), "abc")
+    }).pipe(Effect.provide(pair(primary, backup)))
+  })
+})
+
+describe("Router.layer", () => {
+  it.effect("lists every problem of its routes", () =>
+    Effect.gen(function* () {
+      const provider = Testing.script([Testing.reply("")]).layer
+      const exit = yield* Effect.exit(
+        Effect.scoped(
+          Effect.provide(
+            Effect.void,
+            Router.layer({
+              deployments: { a: Deployment.make({ model: "m", provider, weight: 0 }) },
+              routes: {
+                a: Route.target("a"),
+                round: Route.fallback("a", "round"),
+                wrong: Route.fallback("a", "b"),
+                never: Route.balance("shuffle", ["a"]),
+              },
+            }),
+          ),
+        ),
+      )
+      assert.isTrue(Exit.isFailure(exit))
+      if (Exit.isSuccess(exit)) return
+      const error = Cause.squash(exit.cause)
+      assert.instanceOf(error, Router.InvalidRoutes)
+      assert.deepStrictEqual(
+        (error as Router.InvalidRoutes).problems.map(({ path }) => path),
+        ["routes.a", "routes.round[1]", "routes.wrong[1]", "routes.never"],
+      )
+    }),
+  )
+})
