@@ -5,6 +5,7 @@
 import type * as Arr from "effect/Array"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -21,6 +22,7 @@ import * as Candidate from "./Candidate.ts"
 import type * as Chat from "./Chat.ts"
 import * as Circuit from "./Circuit.ts"
 import type * as Deployment from "./Deployment.ts"
+import type { Health } from "./Health.ts"
 import * as Fallback from "./Fallback.ts"
 import * as Plan from "./Plan.ts"
 import { Provider } from "./Provider.ts"
@@ -67,6 +69,14 @@ export interface Explained {
   readonly verdict: Plan.Verdict | Admission.Refusal
 }
 
+/** A deployment as it stands. Times are milliseconds; latencies are smoothed, `undefined` until there was an answer. */
+export interface Status extends Health {
+  readonly deployment: string
+  readonly circuit: "closed" | "half-open" | "open"
+  /** Until it may be asked again, by its circuit and its rest; 0 when it may. */
+  readonly retryAfter: number
+}
+
 export class Router extends Context.Service<
   Router,
   {
@@ -84,8 +94,11 @@ export class Router extends Context.Service<
     ) => Effect.Effect<ReadonlyArray<Explained>, RouterError>
     /** What happens, as it happens. Lossy: a slow listener misses events. */
     readonly events: Stream.Stream<RouteEvent.RouteEvent>
-    /** The names that can be called: routes first, then deployments. */
-    readonly models: ReadonlyArray<string>
+    /** The names that can be called. */
+    readonly routes: ReadonlyArray<string>
+    readonly deployments: ReadonlyArray<string>
+    /** How each deployment stands just now. */
+    readonly status: Effect.Effect<ReadonlyArray<Status>>
   }
 >()("@understudy/core/Router") {}
 
@@ -260,9 +273,30 @@ const make = Effect.fnUntraced(function* <E, R>(
         )
       }),
     events: bus.stream,
-    models: [...compiled.keys()],
+    routes: Object.keys(options.routes ?? {}),
+    deployments: [...candidates.keys()],
+    status: Effect.forEach(candidates.values(), (candidate) => status(stores, candidate)),
   })
 })
+
+const status = (stores: Admission.Stores, { health, name }: Candidate.Candidate): Effect.Effect<Status> =>
+  Effect.clockWith((clock) =>
+    Effect.map(
+      Effect.orElseSucceed(stores.circuits.state(name), () => undefined),
+      (state): Status => {
+        const wait = state?._tag === "Open" ? Duration.toMillis(state.retryAfter) : 0
+        const rest = stores.rests.until(name) - clock.currentTimeMillisUnsafe()
+        return {
+          deployment: name,
+          circuit: state?._tag === "Open" ? "open" : state?._tag === "HalfOpen" ? "half-open" : "closed",
+          retryAfter: Math.max(0, wait, rest),
+          inFlight: health.inFlight,
+          latency: health.latency,
+          firstToken: health.firstToken,
+        }
+      },
+    ),
+  )
 
 /** Starts every deployment's provider, in the scope of the router. */
 const start = <E, R>(
