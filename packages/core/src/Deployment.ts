@@ -66,7 +66,7 @@ export type Requirements<D> = D extends Deployment<infer _E, infer R> ? R : neve
 
 /**
  * ```ts
- * Deployment.make({ model: "gpt-4o", provider: OpenAi.layer({ apiKey: Config.redacted("OPENAI_API_KEY") }), limits: { rpm: 60 } })
+ * Deployment.make({ model: "gpt-4o", provider: OpenAi.layer({ apiKey: Config.Redacted("OPENAI_API_KEY") }), limits: { rpm: 60 } })
  * ```
  */
 export const make = <E, R>(options: Options & { readonly provider: Layer.Layer<Provider, E, R> }): Deployment<E, R> =>

@@ -1,0 +1,168 @@
+/**
+ * Amazon Bedrock, by its Converse API, over `@aws-sdk/client-bedrock-runtime`: one region and one account.
+ *
+ * The SDK resolves credentials, signs and sends, once and without a deadline of its own; what it should do again, and
+ * when it has waited long enough, is the engine's to decide. Its connections are HTTP/1.1, kept alive, in a pool of the
+ * layer's own: AWS's HTTP/2 costs about twice the CPU.
+ */
+import type { BedrockRuntimeClient, ConverseCommandInput } from "@aws-sdk/client-bedrock-runtime"
+import type * as Chat from "@understudy/core/Chat"
+import { Provider } from "@understudy/core/Provider"
+import type { ProviderError } from "@understudy/core/ProviderError"
+import { text } from "node:stream/consumers"
+import type * as Config from "effect/Config"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Converse from "../protocols/converse/index.ts"
+import * as Frames from "../protocols/Frames.ts"
+import * as Start from "../ProviderStartError.ts"
+import { ProviderStartError } from "../ProviderStartError.ts"
+import * as Scrub from "../transport/Scrub.ts"
+import * as Credentials from "./Credentials.ts"
+import * as Errors from "./Errors.ts"
+import * as EventStream from "./EventStream.ts"
+import * as Raw from "./Raw.ts"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Options
+// ---------------------------------------------------------------------------------------------------------------------
+
+export interface Options extends Credentials.Options {
+  /** Else `AWS_REGION`, `AWS_DEFAULT_REGION`, or the profile's. */
+  readonly region?: string | undefined
+  /** Another address than the region's, such as a VPC endpoint's; else `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`. */
+  readonly endpoint?: string | undefined
+  /** How long a new connection may take to stand; 5 seconds if not said. */
+  readonly connectTimeout?: Duration.Input | undefined
+}
+
+const defaultConnectTimeout = Duration.seconds(5)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Make
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The provider; its client and its connections are closed with the scope. */
+export const make = Effect.fnUntraced(function* (
+  options: Options = {},
+): Effect.fn.Return<Provider["Service"], ProviderStartError | Config.ConfigError, Scope.Scope> {
+  const sdk = yield* load
+  const credentials = yield* Credentials.resolve(options)
+  const client = yield* connect(sdk, options, credentials)
+
+  const scrub = Scrub.scrub(Credentials.secrets(credentials))
+  const described = Credentials.describe(credentials)
+  const fromEvent = Errors.fromEvent(scrub)
+  const classifier = Effect.clockWith((clock) =>
+    Effect.succeed((failure: unknown) =>
+      Errors.classify(failure, { nowMillis: clock.currentTimeMillisUnsafe(), scrub, credentials: described }),
+    ),
+  )
+
+  return {
+    protocol: Converse.protocol,
+
+    chat: Effect.fnUntraced(function* (request) {
+      const command = new sdk.ConverseCommand(yield* lower(request))
+      const classify = yield* classifier
+      const { json, requestId } = yield* Effect.tryPromise({
+        try: (signal) =>
+          Raw.send(client, command, signal).then(({ body, requestId }) =>
+            text(body).then((json) => ({ json, requestId })),
+          ),
+        catch: classify,
+      })
+      const response = yield* Effect.fromResult(Converse.Response.decode(json))
+      return { id: requestId, ...response }
+    }),
+
+    stream: (request) =>
+      Stream.unwrap(
+        Effect.gen(function* () {
+          const command = new sdk.ConverseStreamCommand(yield* lower(request))
+          const classify = yield* classifier
+          // The stream's scope aborts it: leaving the SDK's iterator or the body would leave the upstream talking.
+          const signal = yield* Effect.abortSignal
+          const { body } = yield* Effect.tryPromise({ try: () => Raw.send(client, command, signal), catch: classify })
+          return Frames.decode(EventStream.events(body, classify), Converse.Stream.decoder(fromEvent))
+        }),
+      ),
+  }
+})
+
+const load = Start.sdk("bedrock", "@aws-sdk/client-bedrock-runtime @smithy/node-http-handler", () =>
+  Promise.all([import("@aws-sdk/client-bedrock-runtime"), import("@smithy/node-http-handler")]).then(
+    ([runtime, { NodeHttpHandler }]) => ({ ...runtime, NodeHttpHandler }),
+  ),
+)
+
+/** A client, and a region for it: without one there is nobody to call, and it is said here and now. */
+const connect = Effect.fnUntraced(function* (
+  sdk: Effect.Success<typeof load>,
+  options: Options,
+  credentials: Credentials.Credentials,
+): Effect.fn.Return<BedrockRuntimeClient, ProviderStartError | Config.ConfigError, Scope.Scope> {
+  const region =
+    options.region ?? (yield* Credentials.variable("AWS_REGION")) ?? (yield* Credentials.variable("AWS_DEFAULT_REGION"))
+  const endpoint = options.endpoint ?? (yield* Credentials.variable("AWS_ENDPOINT_URL_BEDROCK_RUNTIME"))
+  const agent = { keepAlive: true, maxSockets: Infinity }
+  const client = yield* Effect.acquireRelease(
+    Effect.sync(
+      () =>
+        new sdk.BedrockRuntimeClient({
+          ...Credentials.clientConfig(credentials),
+          ...(region === undefined ? undefined : { region }),
+          ...(endpoint === undefined ? undefined : { endpoint }),
+          maxAttempts: 1,
+          requestHandler: new sdk.NodeHttpHandler({
+            httpAgent: agent,
+            httpsAgent: agent,
+            connectionTimeout: Duration.toMillis(options.connectTimeout ?? defaultConnectTimeout),
+            requestTimeout: 0,
+            socketTimeout: 0,
+          }),
+        }),
+    ),
+    (client) => Effect.sync(() => client.destroy()),
+  )
+  yield* Effect.tryPromise({ try: () => client.config.region(), catch: noRegion })
+  return client
+})
+
+const noRegion = (cause: unknown): ProviderStartError =>
+  new ProviderStartError({
+    provider: "bedrock",
+    message: "no AWS region: set region, AWS_REGION, or a region in the profile",
+    cause,
+  })
+
+/** The SDK's input: the client's own, where it spoke this protocol; else encoded, with a log of what could not be said. */
+const lower = (request: Chat.Request): Effect.Effect<ConverseCommandInput, ProviderError> => {
+  const native = Converse.Request.native(request)
+  if (native !== undefined) return Effect.succeed(asInput(native))
+  const encoded = Converse.Request.encode(request)
+  if (Result.isFailure(encoded)) return Effect.fail(encoded.failure)
+  const { body, warnings } = encoded.success
+  return warnings.length === 0
+    ? Effect.succeed(asInput(body))
+    : Effect.as(Effect.logWarning(`bedrock: ${request.model} was not told of ${warnings.join("; of ")}`), asInput(body))
+}
+
+/** Both ways to a body name the model, which is all that the SDK's type insists on. */
+const asInput = (body: Record<string, unknown>): ConverseCommandInput => body as { readonly modelId: string }
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Layer
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * ```ts
+ * Bedrock.layer({ region: "us-east-1", profile: "main" })
+ * ```
+ */
+export const layer = (options: Options = {}): Layer.Layer<Provider, ProviderStartError | Config.ConfigError> =>
+  Layer.effect(Provider, make(options))

@@ -1,0 +1,57 @@
+/**
+ * The seam to the SDK: it resolves credentials, builds and signs the request and turns an error status into its exception;
+ * a good answer's body is taken as it came, before the SDK parses it.
+ *
+ * So a stream is read frame by frame by our own `Framing` (the SDK's iterator throws at the first malformed event, takes a
+ * clean end for success, and hands over one event at a time however many came together), and a whole answer is decoded
+ * once.
+ */
+import type { BedrockRuntimeClient, ConverseCommand, ConverseStreamCommand } from "@aws-sdk/client-bedrock-runtime"
+import { Readable } from "node:stream"
+import * as Predicate from "effect/Predicate"
+
+/** A good answer: its body has not been read. */
+export interface Answer {
+  readonly requestId: string | undefined
+  readonly body: Readable
+}
+
+/**
+ * Sends the command. The signal closes the connection, whether the body has begun or not. Rejects with what the SDK
+ * throws.
+ */
+export const send = (
+  client: BedrockRuntimeClient,
+  command: ConverseCommand | ConverseStreamCommand,
+  signal: AbortSignal,
+): Promise<Answer> => {
+  // The two differ, for the compiler, in what the SDK would make of the body.
+  const converse = command as ConverseCommand
+  let answer: Answer | undefined
+  converse.middlewareStack.add(
+    (next) => (args) =>
+      next(args).then((result) => {
+        const { response } = result
+        if (!isGood(response)) return result
+        const requestId = response.headers["x-amzn-requestid"]
+        answer = { requestId, body: response.body }
+        return { ...result, response: { ...response, body: Readable.from([]) } }
+      }),
+    { step: "deserialize", priority: "low", name: "understudyRawBody" },
+  )
+  return client
+    .send(converse, { abortSignal: signal })
+    .then(() => answer ?? Promise.reject(new Error("The AWS SDK gave no answer")))
+}
+
+interface GoodResponse {
+  readonly headers: Readonly<Record<string, string | undefined>>
+  readonly body: Readable
+}
+
+const isGood = (response: unknown): response is GoodResponse =>
+  Predicate.isObject(response) &&
+  Predicate.isNumber(response["statusCode"]) &&
+  response["statusCode"] < 300 &&
+  Predicate.isObject(response["headers"]) &&
+  response["body"] instanceof Readable

@@ -1,0 +1,44 @@
+/**
+ * A response's events through a protocol's decoder: a chunk of events in, a chunk of frames out.
+ */
+import type * as Chat from "@understudy/core/Chat"
+import type { ProviderError } from "@understudy/core/ProviderError"
+import * as Arr from "effect/Array"
+import * as Effect from "effect/Effect"
+import type * as Pull from "effect/Pull"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
+
+/** One stream's decoder: an event's frame, the error it reports, or nothing for one that is malformed. */
+export interface Decoder<Event> {
+  readonly push: (event: Event) => Result.Result<Chat.Frame, ProviderError> | undefined
+}
+
+/** Malformed events are skipped. What came before an error event in the same chunk goes out before the error. */
+export const decode = <Event>(
+  events: Stream.Stream<Event, ProviderError>,
+  decoder: Decoder<Event>,
+): Stream.Stream<Chat.Frame, ProviderError> =>
+  Stream.transformPull(events, (upstream) =>
+    Effect.sync(() => {
+      let broken: ProviderError | undefined
+      const pull: Pull.Pull<Arr.NonEmptyReadonlyArray<Chat.Frame>, ProviderError> = Effect.suspend(() =>
+        broken === undefined
+          ? Effect.flatMap(upstream, (chunk) => {
+              const frames: Array<Chat.Frame> = []
+              for (const event of chunk) {
+                const decoded = decoder.push(event)
+                if (decoded === undefined) continue
+                if (Result.isFailure(decoded)) {
+                  broken = decoded.failure
+                  break
+                }
+                frames.push(decoded.success)
+              }
+              return Arr.isArrayNonEmpty(frames) ? Effect.succeed(frames) : pull
+            })
+          : Effect.fail(broken),
+      )
+      return pull
+    }),
+  )

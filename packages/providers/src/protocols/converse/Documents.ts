@@ -1,0 +1,75 @@
+/**
+ * The documents of a request: the formats Converse knows, and names it accepts.
+ *
+ * A name holds letters, digits, hyphens, parentheses, brackets and single spaces, at most 200, and no two documents of a
+ * request, however far apart, may share one ("Messages can't contain duplicate document names").
+ */
+import type * as Chat from "@understudy/core/Chat"
+
+/** Gives each document of one request a name of its own, as near to its real one as the API allows. */
+export type Namer = (name: string | undefined) => string
+
+export const namer = (): Namer => {
+  const taken = new Set<string>()
+  return (name) => {
+    const wanted = sanitise(name ?? "")
+    let unique = wanted
+    for (let number = 2; taken.has(unique.toLowerCase()); number++) unique = `${wanted} ${number}`
+    taken.add(unique.toLowerCase())
+    return unique
+  }
+}
+
+/** Room is left for a number. The extension goes: the format says it. */
+const sanitise = (name: string): string => {
+  const plain = name
+    .replace(/\.\w{1,5}$/, "")
+    .replaceAll(/[^a-zA-Z0-9\-()[\]]+/g, " ")
+    .trim()
+    .slice(0, 190)
+    .trimEnd()
+  return plain === "" ? "document" : plain
+}
+
+const byExtension: Readonly<Record<string, string>> = {
+  csv: "csv",
+  doc: "doc",
+  docx: "docx",
+  htm: "html",
+  html: "html",
+  json: "txt",
+  md: "md",
+  pdf: "pdf",
+  txt: "txt",
+  xls: "xls",
+  xlsx: "xlsx",
+}
+
+const byMediaType: Readonly<Record<string, string>> = {
+  "application/json": "txt",
+  "application/msword": "doc",
+  "application/pdf": "pdf",
+  "application/vnd.ms-excel": "xls",
+  "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
+  "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
+  "text/csv": "csv",
+  "text/html": "html",
+  "text/markdown": "md",
+}
+
+/** The API's word for the document's type; any other kind of text is `txt`. */
+export const format = (source: Chat.Source): string | undefined => {
+  switch (source.type) {
+    case "base64": {
+      const mediaType = source.mediaType.toLowerCase().replace(/\s*;.*$/, "")
+      return byMediaType[mediaType] ?? (mediaType.startsWith("text/") ? "txt" : undefined)
+    }
+    case "url":
+      return byExtension[extension(source.url)]
+    case "id":
+      return undefined
+  }
+}
+
+/** `extension("s3://bucket/scan.PDF") === "pdf"` */
+export const extension = (url: string): string => url.slice(url.lastIndexOf(".") + 1).toLowerCase()

@@ -1,0 +1,54 @@
+/**
+ * The wire shape of a Converse error.
+ *
+ * An answer names it in the header `x-amzn-errortype` or in the body, `{ "__type", "message" }`; a stream in an exception
+ * frame, `:exception-type: throttlingException` with `{ "message" }`, or in an error frame. The name is what counts.
+ *
+ * What it means is the vendor's to say: see `bedrock/Errors.ts`.
+ */
+import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
+import type { Event } from "./Framing.ts"
+
+/** What an error said of itself; a field is undefined where it said nothing of the kind. */
+export interface WireError {
+  /** The exception's name, such as `"ThrottlingException"`, without a namespace. */
+  readonly name: string | undefined
+  readonly message: string | undefined
+  /** The status of the answer, or the one the model's own endpoint gave to Bedrock. */
+  readonly status: number | undefined
+  readonly requestId: string | undefined
+}
+
+/** Reads an error out of a frame that is no event. */
+export const fromEvent = ({ kind, event, data }: Event): WireError => {
+  if (kind === "error") return { name: typeName(event), message: data, status: undefined, requestId: undefined }
+  const body = parse(data)
+  return { ...body, name: typeName(event) ?? body.name, message: body.message ?? (data === "" ? undefined : data) }
+}
+
+/** Reads an error out of a body that may be anything: an answer's, or an exception of the SDK, which has the same fields. */
+export const fromBody = (body: unknown): WireError => {
+  const fields = Predicate.isObject(body) ? body : {}
+  const status = fields["originalStatusCode"]
+  return {
+    name: typeName(fields["name"]) ?? typeName(fields["__type"]) ?? typeName(fields["code"]),
+    message: string(fields["message"]) ?? string(fields["Message"]) ?? string(fields["originalMessage"]),
+    status: Predicate.isNumber(status) ? status : undefined,
+    requestId: undefined,
+  }
+}
+
+/** Reads an error out of a body's text, which may not be JSON at all. */
+export const parse = (text: string): WireError =>
+  fromBody(Result.getOrUndefined(Result.try((): unknown => JSON.parse(text))))
+
+/** `com.amazon.coral.availability#ThrottlingException:http://…` and `throttlingException` are both `ThrottlingException`. */
+const typeName = (value: unknown): string | undefined => {
+  const text = string(value)
+  if (text === undefined) return undefined
+  const name = text.slice(text.indexOf("#") + 1).replace(/:.*$/s, "")
+  return name === "" ? undefined : name[0]?.toUpperCase() + name.slice(1)
+}
+
+const string = (value: unknown): string | undefined => (Predicate.isString(value) && value !== "" ? value : undefined)

@@ -1,0 +1,114 @@
+/**
+ * A whole Converse answer.
+ */
+import type * as Chat from "@understudy/core/Chat"
+import { ProviderError } from "@understudy/core/ProviderError"
+import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
+import { protocol } from "./Protocol.ts"
+import * as Usage from "./Usage.ts"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Decode: the upstream's body text -> Chat
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * The answer in `text`, which travels along as `native`. Fails with `Malformed` on what is not a message with content.
+ * Blocks the engine does not know (server tools and their results, images) are in `native` alone. Converse names neither
+ * the answer nor its model.
+ */
+export const decode = (text: string): Result.Result<Chat.Response, ProviderError> => {
+  const body = Result.getOrUndefined(Result.try((): unknown => JSON.parse(text)))
+  if (!Predicate.isObject(body)) return malformed("The answer is not a JSON object")
+  const output = body["output"]
+  const message = Predicate.isObject(output) ? output["message"] : undefined
+  const blocks = Predicate.isObject(message) ? message["content"] : undefined
+  if (!Array.isArray(blocks)) return malformed("The answer has no content")
+  const content: Array<Chat.AssistantContent> = []
+  for (const block of blocks) {
+    const part = Predicate.isObject(block) ? decodeBlock(block) : undefined
+    if (part !== undefined) content.push(part)
+  }
+  return Result.succeed({
+    content,
+    finish: finish(body["stopReason"]),
+    ...stopSequence(body["additionalModelResponseFields"]),
+    usage: Usage.decode(body["usage"]),
+    native: { protocol, text, body },
+  })
+}
+
+/** Why the model stopped. Running out of window is a `length`; malformed output and words of a later API are `other`. */
+export const finish = (reason: unknown): Chat.FinishReason => {
+  switch (reason) {
+    case "end_turn":
+    case "stop_sequence":
+      return "stop"
+    case "max_tokens":
+    case "model_context_window_exceeded":
+      return "length"
+    case "tool_use":
+      return "tool-calls"
+    case "guardrail_intervened":
+    case "content_filtered":
+      return "content-filter"
+    default:
+      return "other"
+  }
+}
+
+/** The stop sequence that was met, which only Claude tells, and only where `Request` asked for it. */
+export const stopSequence = (additional: unknown): { readonly stopSequence?: string } => {
+  const sequence = Predicate.isObject(additional) ? additional["stop_sequence"] : undefined
+  return Predicate.isString(sequence) ? { stopSequence: sequence } : {}
+}
+
+/** Whether this tool is run by Bedrock itself: a call of it is nothing a caller could answer. */
+export const isServerTool = (toolUse: { readonly [key: PropertyKey]: unknown }): boolean =>
+  toolUse["type"] === "server_tool_use"
+
+const decodeBlock = (block: { readonly [key: PropertyKey]: unknown }): Chat.AssistantContent | undefined => {
+  const { text, toolUse, reasoningContent, citationsContent } = block
+  if (Predicate.isString(text)) return { type: "text", text }
+  if (Predicate.isObject(toolUse)) {
+    if (isServerTool(toolUse)) return undefined
+    return {
+      type: "tool-call",
+      id: string(toolUse["toolUseId"]),
+      name: string(toolUse["name"]),
+      arguments: JSON.stringify(toolUse["input"] ?? {}),
+    }
+  }
+  if (Predicate.isObject(reasoningContent)) return decodeReasoning(reasoningContent)
+  if (Predicate.isObject(citationsContent)) return decodeCited(citationsContent)
+  return undefined
+}
+
+const decodeReasoning = (block: { readonly [key: PropertyKey]: unknown }): Chat.Reasoning | undefined => {
+  const { reasoningText, redactedContent } = block
+  if (Predicate.isString(redactedContent)) return { type: "reasoning", text: "", redacted: redactedContent }
+  if (!Predicate.isObject(reasoningText)) return undefined
+  const signature = string(reasoningText["signature"])
+  return {
+    type: "reasoning",
+    text: string(reasoningText["text"]),
+    ...(signature === "" ? undefined : { signature }),
+  }
+}
+
+const decodeCited = (block: { readonly [key: PropertyKey]: unknown }): Chat.Text => {
+  const { content, citations } = block
+  let text = ""
+  if (Array.isArray(content)) {
+    for (const piece of content) if (Predicate.isObject(piece)) text += string(piece["text"])
+  }
+  return {
+    type: "text",
+    text,
+    ...(Array.isArray(citations) && citations.length > 0 ? { citations } : undefined),
+  }
+}
+
+const string = (value: unknown): string => (Predicate.isString(value) ? value : "")
+
+const malformed = (message: string) => Result.fail(new ProviderError({ reason: { _tag: "Malformed" }, message }))

@@ -1,0 +1,45 @@
+/**
+ * What a model of the Claude family takes, read off its id.
+ *
+ * The Messages API is one protocol, but its models differ in which of its fields they refuse with a 400: budgets or
+ * adaptive thinking, sampling, system turns. A request is written in the words of the model it goes to. A name that says
+ * no version (an alias, another vendor's model behind the same API) gets the words that most accept.
+ *
+ * Sources: platform.claude.com, "Adaptive thinking", "Migration guide" (sampling parameters removed from 4.7 on) and
+ * "Mid-conversation system messages".
+ */
+
+export interface Model {
+  /** What `max_tokens`, which the API requires, is when the request does not say: within what the model can write. */
+  readonly maxTokens: number
+  /** Whether it decides itself how much to think, is given a budget in tokens, or cannot think. */
+  readonly thinking: "adaptive" | "budget" | "none"
+  /** Whether it takes temperature, top_p and top_k; one of temperature and top_p; or none of them. */
+  readonly sampling: "all" | "one" | "none"
+  /** Whether it knows the effort `xhigh`, between `high` and `max`. */
+  readonly xhigh: boolean
+  /** Whether a `role: "system"` turn may stand inside the conversation. */
+  readonly systemTurns: boolean
+}
+
+const unknown: Model = { maxTokens: 4096, thinking: "adaptive", sampling: "all", xhigh: true, systemTurns: false }
+
+const name = /claude-(?:([a-z]+)-)?(\d+)(?:[-.](\d{1,2}))?(?!\d)/
+
+/**
+ * `of("claude-sonnet-4-5-20250929").thinking === "budget"`. Prefixes (`anthropic/`, `us.anthropic.`) and dates do not
+ * matter.
+ */
+export const of = (id: string): Model => {
+  const match = name.exec(id)
+  if (match === null) return unknown
+  const family = match[1]
+  const version = Number(match[2]) * 100 + Number(match[3] ?? 0)
+  return {
+    maxTokens: version >= 307 ? 32_000 : version >= 305 ? 8192 : 4096,
+    thinking: version >= 406 ? "adaptive" : version >= 307 ? "budget" : "none",
+    sampling: version >= 407 ? "none" : version >= 401 ? "one" : "all",
+    xhigh: version >= 407,
+    systemTurns: (family === "opus" && version >= 408) || (family === "fable" && version >= 500),
+  }
+}

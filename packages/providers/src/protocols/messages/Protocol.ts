@@ -1,0 +1,4 @@
+/**
+ * The name of this protocol, as `Chat.Native` and `Provider.protocol` carry it: Anthropic's `POST /v1/messages`.
+ */
+export const protocol = "messages"

@@ -1,0 +1,102 @@
+/**
+ * How much the model may think, in the words of its generation: newer ones are told an effort and decide for themselves
+ * (`thinking: adaptive`, `output_config.effort`), older ones are given a budget in tokens (`thinking: enabled`).
+ *
+ * Reasoning is a wish: what the model cannot be told of it is warned of, and the call goes on.
+ */
+import type * as Chat from "@understudy/core/Chat"
+import type { Warn } from "./Content.ts"
+import type { Model } from "./Model.ts"
+
+export interface Thinking {
+  readonly thinking?: Record<string, unknown>
+  readonly effort?: string
+  /** Raised by the budget where the request set no limit of its own: thoughts count towards it. */
+  readonly maxTokens: number
+}
+
+export interface Context {
+  readonly model: Model
+  /** What the request allows for the answer, thoughts included, if it says. */
+  readonly maxTokens: number | undefined
+  /** The API refuses thoughts where the tool is chosen for the model. */
+  readonly toolForced: boolean
+  /** A tool's results are being answered whose call no signed thought precedes: models with a budget refuse to think then. */
+  readonly resumesUnthought: boolean
+}
+
+type Effort = NonNullable<Chat.ReasoningOptions["effort"]>
+
+/** The least budget the API takes. */
+const leastBudget = 1024
+
+/** What is left for the answer beside a budget that outgrows the model's usual `max_tokens`. */
+const answerRoom = 8192
+
+/** An effort as a budget in tokens, for models that know budgets only: each leaves room within their `max_tokens`. */
+const budgets: Record<Exclude<Effort, "none">, number> = {
+  minimal: leastBudget,
+  low: 2048,
+  medium: 8192,
+  high: 16_384,
+  xhigh: 20_480,
+  max: 24_576,
+}
+
+export const encode = (options: Chat.ReasoningOptions | undefined, context: Context, warn: Warn): Thinking => {
+  const maxTokens = context.maxTokens ?? context.model.maxTokens
+  const effort = options?.effort
+  const budget = options?.budget
+  if (effort === undefined && budget === undefined) return { maxTokens }
+  if (effort === "none" || (effort === undefined && budget === 0)) {
+    return context.model.thinking === "none" ? { maxTokens } : { thinking: { type: "disabled" }, maxTokens }
+  }
+  switch (context.model.thinking) {
+    case "none":
+      warn("reasoning, which this model cannot do")
+      return { maxTokens }
+    case "adaptive":
+      return adaptive(effort, budget, context, maxTokens, warn)
+    case "budget":
+      return budgeted(budget ?? budgets[effort ?? "medium"], context, maxTokens, warn)
+  }
+}
+
+const adaptive = (
+  effort: Exclude<Effort, "none"> | undefined,
+  budget: number | undefined,
+  context: Context,
+  maxTokens: number,
+  warn: Warn,
+): Thinking => {
+  if (budget !== undefined) warn("a budget for reasoning, which this model sets itself")
+  if (context.toolForced) warn("reasoning where the tool is chosen")
+  const level = effort === undefined ? undefined : nearest(effort, context.model)
+  if (level !== effort) warn(`a reasoning effort of ${effort}, sent as ${level}`)
+  return {
+    ...(context.toolForced ? undefined : { thinking: { type: "adaptive" } }),
+    ...(level === undefined ? undefined : { effort: level }),
+    maxTokens,
+  }
+}
+
+const nearest = (effort: Exclude<Effort, "none">, model: Model): string => {
+  if (effort === "minimal") return "low"
+  return effort === "xhigh" && !model.xhigh ? "high" : effort
+}
+
+const budgeted = (wanted: number, context: Context, maxTokens: number, warn: Warn): Thinking => {
+  if (context.toolForced || context.resumesUnthought) {
+    warn(context.toolForced ? "reasoning where the tool is chosen" : "reasoning in a turn that began without")
+    return { maxTokens }
+  }
+  const asked = Math.max(wanted, leastBudget)
+  const limit = context.maxTokens ?? Math.max(maxTokens, asked + answerRoom)
+  if (limit <= leastBudget) {
+    warn("reasoning within so few max_tokens")
+    return { maxTokens }
+  }
+  const granted = Math.min(asked, limit - 1)
+  if (granted < asked) warn("a reasoning budget beyond max_tokens, cut to fit")
+  return { thinking: { type: "enabled", budget_tokens: granted }, maxTokens: limit }
+}

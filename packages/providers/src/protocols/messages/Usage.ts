@@ -1,0 +1,37 @@
+/**
+ * The tokens of a Messages answer. The API counts cached tokens beside the input, `Chat.Usage` counts them in it; a
+ * stream's `message_delta` is cumulative and overrides what `message_start` said, field by field.
+ */
+import type * as Chat from "@understudy/core/Chat"
+import * as Predicate from "effect/Predicate"
+
+/** `usage` as it stands in a message, a `message_start` or a `message_delta`: any field may be missing or null. */
+export interface Wire {
+  readonly input_tokens?: unknown
+  readonly output_tokens?: unknown
+  readonly cache_read_input_tokens?: unknown
+  readonly cache_creation_input_tokens?: unknown
+  readonly output_tokens_details?: { readonly thinking_tokens?: unknown } | null
+}
+
+/** Normalised; `earlier` supplies the fields that `later` leaves out. Undefined where neither counts anything. */
+export const decode = (later: unknown, earlier?: unknown): Chat.Usage | undefined => {
+  const now: Wire = Predicate.isObject(later) ? later : {}
+  const before: Wire = Predicate.isObject(earlier) ? earlier : {}
+  const uncached = count(now.input_tokens, before.input_tokens)
+  const output = count(now.output_tokens, before.output_tokens)
+  if (uncached === undefined && output === undefined) return undefined
+  const read = count(now.cache_read_input_tokens, before.cache_read_input_tokens)
+  const written = count(now.cache_creation_input_tokens, before.cache_creation_input_tokens)
+  const thought = count(now.output_tokens_details?.thinking_tokens, before.output_tokens_details?.thinking_tokens)
+  return {
+    inputTokens: (uncached ?? 0) + (read ?? 0) + (written ?? 0),
+    outputTokens: output ?? 0,
+    ...(read === undefined ? undefined : { cachedInputTokens: read }),
+    ...(written === undefined ? undefined : { cacheWriteTokens: written }),
+    ...(thought === undefined ? undefined : { reasoningTokens: thought }),
+  }
+}
+
+const count = (later: unknown, earlier: unknown): number | undefined =>
+  Predicate.isNumber(later) ? later : Predicate.isNumber(earlier) ? earlier : undefined

@@ -1,0 +1,217 @@
+/**
+ * Anthropic's wire, as its Messages endpoint speaks it: `POST …/messages`.
+ *
+ * Fields of a request that Anthropic does not know are given back in the message's `echo`, so that a test can see what
+ * came through.
+ */
+import type * as Behaviour from "./Behaviour.ts"
+import type { Asked, Bytes, ErrorAnswer, Events, Exchange, Fields, Reply, Wire } from "./Wire.ts"
+import { echo, fields, json, list, textOf, usage, words } from "./Wire.ts"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Request
+// ---------------------------------------------------------------------------------------------------------------------
+
+const known = new Set(
+  (
+    "cache_control container context_management inference_geo max_tokens mcp_servers messages metadata model " +
+    "output_config output_format service_tier stop_sequences stream system temperature thinking tool_choice tools " +
+    "top_k top_p"
+  ).split(" "),
+)
+
+const choiceOf = (choice: Fields): Asked["choice"] => {
+  switch (choice["type"]) {
+    case "none":
+      return "none"
+    case "any":
+      return "required"
+    case "tool":
+      return { name: words(choice["name"]) }
+    default:
+      return "auto"
+  }
+}
+
+const lastOf = (message: Fields): Asked["last"] => {
+  const result = list(message["content"]).findLast((block) => fields(block)["type"] === "tool_result")
+  return result === undefined
+    ? { role: message["role"] === "user" ? "user" : "other", text: textOf(message["content"]) }
+    : { role: "tool", text: textOf(fields(result)["content"]) }
+}
+
+const read = (path: string, body: Fields): Asked | undefined => {
+  if (!path.endsWith("/messages")) return undefined
+  return {
+    model: words(body["model"]),
+    stream: body["stream"] === true,
+    body,
+    tools: list(body["tools"]).map((tool) => ({
+      name: words(fields(tool)["name"]),
+      schema: fields(fields(tool)["input_schema"]),
+    })),
+    choice: choiceOf(fields(body["tool_choice"])),
+    last: lastOf(fields(list(body["messages"]).at(-1))),
+    n: 1,
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Answer
+// ---------------------------------------------------------------------------------------------------------------------
+
+const finishes = { stop: "end_turn", length: "max_tokens", "content-filter": "refusal" } as const
+
+const finishOf = (reply: Reply): string => (reply._tag === "Call" ? "tool_use" : finishes[reply.finish])
+
+const callId = ({ serial }: Exchange): string => `toolu_${serial}`
+
+const usageOf = (asked: Asked, reply: Reply): Fields => {
+  const { input, output } = usage(asked, reply)
+  return {
+    input_tokens: input,
+    cache_creation_input_tokens: 0,
+    cache_read_input_tokens: 0,
+    output_tokens: output,
+    service_tier: "standard",
+  }
+}
+
+const message = (asked: Asked, { serial }: Exchange, rest: Fields): Fields => ({
+  id: `msg_${serial}`,
+  type: "message",
+  role: "assistant",
+  model: asked.model,
+  ...rest,
+  ...echo(asked.body, known),
+})
+
+const plain = (asked: Asked, exchange: Exchange, reply: Reply): Fields => {
+  const text = reply.pieces.join("")
+  return message(asked, exchange, {
+    content:
+      reply._tag === "Text"
+        ? [{ type: "text", text }]
+        : [{ type: "tool_use", id: callId(exchange), name: reply.name, input: json(text) ?? { unparsed: text } }],
+    stop_reason: finishOf(reply),
+    stop_sequence: null,
+    usage: usageOf(asked, reply),
+  })
+}
+
+const event = (value: { readonly type: string } & Fields): string =>
+  `event: ${value.type}\ndata: ${JSON.stringify(value)}\n\n`
+
+const stream = (asked: Asked, exchange: Exchange, reply: Reply): Events => {
+  const counted = usageOf(asked, reply)
+  const start = event({
+    type: "message_start",
+    message: message(asked, exchange, {
+      content: [],
+      stop_reason: null,
+      stop_sequence: null,
+      usage: { ...counted, output_tokens: 1 },
+    }),
+  })
+  const block = (content: Fields): string => event({ type: "content_block_start", index: 0, content_block: content })
+  const piece = (text: string): string =>
+    event({
+      type: "content_block_delta",
+      index: 0,
+      delta: reply._tag === "Text" ? { type: "text_delta", text } : { type: "input_json_delta", partial_json: text },
+    })
+  const pieces = reply.pieces.map(piece)
+  return {
+    preamble:
+      reply._tag === "Text"
+        ? [start, block({ type: "text", text: "" }), event({ type: "ping" })]
+        : [start, event({ type: "ping" })],
+    output:
+      reply._tag === "Text"
+        ? pieces
+        : [block({ type: "tool_use", id: callId(exchange), name: reply.name, input: {} }), ...pieces],
+    finish: [
+      event({ type: "content_block_stop", index: 0 }),
+      event({
+        type: "message_delta",
+        delta: { stop_reason: finishOf(reply), stop_sequence: null },
+        usage: counted,
+      }),
+    ],
+    done: [event({ type: "message_stop" })],
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Errors
+// ---------------------------------------------------------------------------------------------------------------------
+
+type Worded = readonly [status: number, type: string, message: string]
+
+const worded = (fault: Behaviour.Fault, { model }: Asked, { key }: Exchange): Worded => {
+  switch (fault) {
+    case "rate-limit":
+      return [
+        429,
+        "rate_limit_error",
+        "This request would exceed your organization's rate limit of 3 requests per minute.",
+      ]
+    case "quota":
+      return [
+        400,
+        "invalid_request_error",
+        "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits.",
+      ]
+    case "bad-key":
+      return [401, "authentication_error", `invalid x-api-key: ${key}`]
+    case "forbidden":
+      return [403, "permission_error", "Your API key does not have permission to use the specified resource."]
+    case "unknown-model":
+      return [404, "not_found_error", `model: ${model}`]
+    case "context-length":
+      return [400, "invalid_request_error", "prompt is too long: 210001 tokens > 200000 maximum"]
+    case "content-policy":
+      return [400, "invalid_request_error", "Output blocked by content filtering policy"]
+    case "invalid-request":
+      return [400, "invalid_request_error", "temperature: Input should be less than or equal to 1"]
+    case "unsupported-parameter":
+      return [400, "invalid_request_error", "This model does not support the effort parameter."]
+    case "timeout":
+      return [504, "timeout_error", "Request timed out"]
+    case "server-error":
+      return [500, "api_error", "Internal server error"]
+    case "overloaded":
+      return [529, "overloaded_error", "Overloaded"]
+  }
+}
+
+const error = (asked: Asked, exchange: Exchange, fault: Behaviour.Fault) => {
+  const [status, type, message] = worded(fault, asked, exchange)
+  return {
+    status,
+    headers: {},
+    body: { type: "error", error: { type, message }, request_id: `req_${exchange.serial}` },
+  } satisfies ErrorAnswer
+}
+
+const errorEvent = (asked: Asked, exchange: Exchange, fault: Behaviour.Fault): Bytes =>
+  event(error(asked, exchange, fault).body)
+
+/** The Messages API, streams as SSE with named events. */
+export const anthropic: Wire = {
+  vendor: "anthropic",
+  read,
+  headers: ({ serial }) => ({ "request-id": `req_${serial}`, "anthropic-organization-id": "understudy" }),
+  streamType: "text/event-stream; charset=utf-8",
+  plain,
+  stream,
+  error,
+  resetHeaders: ({ now }, millis) => ({
+    "anthropic-ratelimit-requests-limit": "3",
+    "anthropic-ratelimit-requests-remaining": "0",
+    "anthropic-ratelimit-requests-reset": new Date(now + millis).toISOString(),
+  }),
+  errorEvent,
+  malformedEvent: 'event: content_block_delta\ndata: {"type":"content_block_delta","index":\n\n',
+  ping: event({ type: "ping" }),
+}

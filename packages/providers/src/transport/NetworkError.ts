@@ -1,0 +1,52 @@
+/**
+ * What goes wrong below HTTP, by the error codes of Node and undici, whichever SDK wraps them and however deeply.
+ */
+import { ProviderError } from "@understudy/core/ProviderError"
+import * as Predicate from "effect/Predicate"
+
+/** Codes of connections that never stood, broke, or were refused. */
+const network = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "ECONNABORTED",
+  "EPIPE",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ETIMEDOUT",
+  "ERR_STREAM_PREMATURE_CLOSE",
+  "UND_ERR_SOCKET",
+  "UND_ERR_CLOSED",
+  "UND_ERR_DESTROYED",
+  "UND_ERR_RES_CONTENT_LENGTH_MISMATCH",
+  "HPE_INVALID_CONSTANT",
+])
+
+/** How deep a cause may lie under the SDKs' own errors. */
+const depth = 6
+
+/** The network's fault in an error or its causes, or nothing. Look here before an error's name: Bedrock calls a reset a timeout. */
+export const classify = (failure: unknown): ProviderError | undefined => {
+  let cause = failure
+  for (let level = 0; level < depth && Predicate.isObject(cause); level++) {
+    const code = "code" in cause ? cause.code : undefined
+    if (code === "UND_ERR_CONNECT_TIMEOUT") {
+      return new ProviderError({
+        reason: { _tag: "Timeout", phase: "connect" },
+        message: "no connection in time",
+        cause: failure,
+      })
+    }
+    if (Predicate.isString(code) && (network.has(code) || code.startsWith("ERR_TLS") || code.startsWith("CERT_"))) {
+      return new ProviderError({ reason: { _tag: "Network" }, message: words(cause, code), cause: failure })
+    }
+    cause = "cause" in cause ? cause.cause : undefined
+  }
+  return undefined
+}
+
+const words = (cause: object, code: string): string =>
+  "message" in cause && Predicate.isString(cause.message) && cause.message !== "" && cause.message !== code
+    ? `${code}: ${cause.message}`
+    : code

@@ -1,0 +1,494 @@
+import { assert, describe, it, vi } from "@effect/vitest"
+import * as Chat from "@understudy/core/Chat"
+import { Provider } from "@understudy/core/Provider"
+import type { ProviderError } from "@understudy/core/ProviderError"
+import * as Anthropic from "@understudy/providers/anthropic"
+import * as Behaviour from "@understudy/providers/testing/Behaviour"
+import * as FaultServer from "@understudy/providers/testing/FaultServer"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Redacted from "effect/Redacted"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Upstream from "./Upstream.ts"
+
+const apiKey = Redacted.make("sk-ant-secret")
+
+const connect = (baseUrl: string, options: Anthropic.Options = {}) => Anthropic.make({ apiKey, baseUrl, ...options })
+
+const ask = (model: string, more: Partial<Chat.Request> = {}): Chat.Request => ({
+  model,
+  messages: [Chat.user("Hello")],
+  ...more,
+})
+
+/** A fault server and a provider that speaks to it. */
+const faulty = Effect.gen(function* () {
+  const server = yield* FaultServer.make()
+  return { server, provider: yield* connect(server.url) }
+})
+
+/** The parts of a stream, and how it broke, if it did. */
+const collect = (stream: Stream.Stream<Chat.Frame, ProviderError>) =>
+  Effect.gen(function* () {
+    const frames: Array<Chat.Frame> = []
+    const exit = yield* Effect.exit(Stream.runForEach(stream, (frame) => Effect.sync(() => void frames.push(frame))))
+    const error = Exit.isFailure(exit) ? yield* Effect.flip(exit) : undefined
+    return { frames, parts: frames.flatMap(({ parts }) => parts), error }
+  })
+
+const types = (parts: ReadonlyArray<Chat.Part>): ReadonlyArray<string> => [...new Set(parts.map(({ type }) => type))]
+
+const textOf = (parts: ReadonlyArray<Chat.Part>) =>
+  parts.map((part) => (part.type === "text" ? part.text : "")).join("")
+
+const look: Chat.Tool = { name: "look", parameters: { type: "object", properties: { where: { type: "string" } } } }
+
+describe("chat", () => {
+  it.live("answers", () =>
+    Effect.gen(function* () {
+      const { provider, server } = yield* faulty
+      assert.strictEqual(provider.protocol, "messages")
+      const response = yield* provider.chat(ask("ok"))
+      assert.notStrictEqual(Chat.text(response), "")
+      assert.strictEqual(response.finish, "stop")
+      assert.strictEqual(response.model, "ok")
+      assert.strictEqual(response.native?.protocol, "messages")
+      const request = yield* server.received("ok")
+      assert.strictEqual(request.path, "/v1/messages")
+      assert.include(Object.values(request.headers), `Bearer ${Redacted.value(apiKey)}`)
+      assert.deepStrictEqual(request.body, {
+        model: "ok",
+        max_tokens: 4096,
+        messages: [{ role: "user", content: [{ type: "text", text: "Hello" }] }],
+      })
+    }),
+  )
+
+  it.live("takes an empty text for an answer", () =>
+    Effect.gen(function* () {
+      const { provider } = yield* faulty
+      const response = yield* provider.chat(ask("empty-text"))
+      assert.strictEqual(Chat.text(response), "")
+      assert.strictEqual(response.finish, "stop")
+    }),
+  )
+
+  it.live("calls a tool, and goes on from its result", () =>
+    Effect.gen(function* () {
+      const { provider, server } = yield* faulty
+      yield* server.script("tool", [Behaviour.answer({ arguments: '{"where":"up"}' }), Behaviour.answer()])
+      const first = yield* provider.chat(ask("tool", { tools: [look] }))
+      assert.strictEqual(first.finish, "tool-calls")
+      const [call] = Chat.toolCalls(first)
+      if (call === undefined) return assert.fail("no call")
+      assert.deepStrictEqual([call.name, call.arguments], ["look", '{"where":"up"}'])
+      const messages = [Chat.user("Hello"), Chat.assistant(first.content), Chat.toolResult(call.id, "The sky")]
+      const second = yield* provider.chat(ask("tool", { tools: [look], messages }))
+      assert.strictEqual(second.finish, "stop")
+    }),
+  )
+
+  it.live("is not refused by the SDK for being long, nor warned of on the console (trap 10)", () =>
+    Effect.gen(function* () {
+      const upstream = yield* Upstream.make({ body: { content: [], stop_reason: "end_turn" } })
+      const provider = yield* connect(upstream.url)
+      const warn = yield* Effect.acquireRelease(
+        Effect.sync(() => vi.spyOn(console, "warn")),
+        (spy) => Effect.sync(() => spy.mockRestore()),
+      )
+      yield* provider.chat(ask("claude-sonnet-4-5", { sampling: { maxTokens: 128_000 } }))
+      yield* provider.chat(ask("claude-mythos-preview", { vendor: { messages: { thinking: { type: "enabled" } } } }))
+      assert.strictEqual(upstream.asked[0]?.body["max_tokens"], 128_000)
+      assert.lengthOf(warn.mock.calls, 0)
+    }),
+  )
+
+  it.live("logs what it could not say, once", () =>
+    Effect.gen(function* () {
+      const { provider } = yield* faulty
+      const logged: Array<unknown> = []
+      const logger = Logger.make(({ message }) => void logged.push(message))
+      const seeded = provider.chat(ask("ok", { sampling: { seed: 1 } }))
+      yield* Effect.provide(Effect.andThen(seeded, seeded), Logger.layer([logger]))
+      assert.deepStrictEqual(logged.flat(), ["anthropic: not said to ok: a seed"])
+    }),
+  )
+
+  it.live("refuses what the protocol cannot say without asking anybody", () =>
+    Effect.gen(function* () {
+      const { provider, server } = yield* faulty
+      const error = yield* Effect.flip(provider.chat(ask("ok", { sampling: { n: 2 } })))
+      assert.strictEqual(error.reason._tag, "Unsupported")
+      assert.lengthOf(yield* server.requests, 0)
+    }),
+  )
+})
+
+describe("stream", () => {
+  it.live("answers", () =>
+    Effect.gen(function* () {
+      const { provider, server } = yield* faulty
+      const { error, frames, parts } = yield* collect(provider.stream(ask("ok")))
+      assert.isUndefined(error)
+      assert.deepStrictEqual(types(parts), ["start", "usage", "text", "finish"])
+      assert.notStrictEqual(textOf(parts), "")
+      assert.isTrue(frames.every(({ native }) => native?.protocol === "messages"))
+      assert.strictEqual(frames.at(-1)?.native?.event, "message_stop")
+      assert.propertyVal((yield* server.received("ok")).body, "stream", true)
+    }),
+  )
+
+  it.live("calls a tool, in pieces, whatever words are in them", () =>
+    Effect.gen(function* () {
+      const { provider } = yield* faulty
+      const { error, parts } = yield* collect(provider.stream(ask("tool-done", { tools: [look] })))
+      assert.isUndefined(error)
+      const json = parts.map((part) => (part.type === "tool-arguments" ? part.arguments : "")).join("")
+      assert.deepStrictEqual(JSON.parse(json), { text: "\n\ndata: [DONE]\n\n" })
+      assert.deepStrictEqual(parts.at(-1), { type: "finish", reason: "tool-calls", stopSequence: undefined })
+    }),
+  )
+
+  it.live("tells thoughts from words", () =>
+    Effect.gen(function* () {
+      const upstream = yield* Upstream.make({
+        body: [
+          { type: "message_start", message: { id: "msg_1", model: "m", usage: { input_tokens: 1, output_tokens: 1 } } },
+          { type: "content_block_start", index: 0, content_block: { type: "thinking", thinking: "", signature: "" } },
+          { type: "content_block_delta", index: 0, delta: { type: "thinking_delta", thinking: "Hm ✓" } },
+          { type: "content_block_delta", index: 0, delta: { type: "signature_delta", signature: "sig" } },
+          { type: "content_block_stop", index: 0 },
+          { type: "content_block_start", index: 1, content_block: { type: "text", text: "" } },
+          { type: "content_block_delta", index: 1, delta: { type: "text_delta", text: "So" } },
+          { type: "content_block_stop", index: 1 },
+          {
+            type: "message_delta",
+            delta: { stop_reason: "end_turn", stop_sequence: null },
+            usage: { output_tokens: 9, output_tokens_details: { thinking_tokens: 7 } },
+          },
+          { type: "message_stop" },
+        ],
+      })
+      const provider = yield* connect(upstream.url)
+      const { parts } = yield* collect(provider.stream(ask("claude-opus-5", { reasoning: { effort: "high" } })))
+      assert.deepStrictEqual(parts.slice(2), [
+        { type: "reasoning", text: "Hm ✓" },
+        { type: "reasoning", text: "", signature: "sig" },
+        { type: "text", text: "So" },
+        { type: "usage", usage: { inputTokens: 1, outputTokens: 9, reasoningTokens: 7 } },
+        { type: "finish", reason: "stop", stopSequence: undefined },
+      ])
+      assert.deepStrictEqual(upstream.asked[0]?.body["thinking"], { type: "adaptive" })
+      assert.deepStrictEqual(upstream.asked[0]?.body["output_config"], { effort: "high" })
+    }),
+  )
+
+  it.live("skips a malformed event", () =>
+    Effect.gen(function* () {
+      const { provider, server } = yield* faulty
+      yield* server.script("m", [Behaviour.malformedEvent(1, { text: "One two three" })])
+      const { error, parts } = yield* collect(provider.stream(ask("m")))
+      assert.isUndefined(error)
+      assert.strictEqual(textOf(parts), "One two three")
+      assert.strictEqual(parts.at(-1)?.type, "finish")
+    }),
+  )
+
+  it.live("is whole with a stop reason, whether or not message_stop follows", () =>
+    Effect.gen(function* () {
+      const { provider } = yield* faulty
+      const { error, parts } = yield* collect(provider.stream(ask("no-done")))
+      assert.isUndefined(error)
+      assert.strictEqual(parts.at(-1)?.type, "finish")
+    }),
+  )
+
+  it.live("has no finish where the upstream ends without a stop reason", () =>
+    Effect.gen(function* () {
+      const { provider } = yield* faulty
+      const { error, parts } = yield* collect(provider.stream(ask("eof-no-finish")))
+      assert.isUndefined(error)
+      assert.deepStrictEqual(types(parts), ["start", "usage", "text"])
+    }),
+  )
+
+  for (const [model, before] of [
+    ["cut-3", ["start", "usage", "text"]],
+    ["cut-3-reset", ["start", "usage", "text"]],
+    ["cut-0", ["start", "usage"]],
+  ] as const) {
+    it.live(`fails as the network's fault when it is cut (${model})`, () =>
+      Effect.gen(function* () {
+        const { provider } = yield* faulty
+        const { error, parts } = yield* collect(provider.stream(ask(model)))
+        assert.strictEqual(error?.reason._tag, "Network")
+        assert.deepStrictEqual(types(parts), before)
+      }),
+    )
+  }
+
+  for (const [model, reason, before] of [
+    ["error-event-first", "Overloaded", []],
+    ["error-event-after-2", "Overloaded", ["start", "usage", "text"]],
+    ["error-event-after-2-rate-limit", "RateLimited", ["start", "usage", "text"]],
+    ["error-event-after-2-server-error", "ServerError", ["start", "usage", "text"]],
+  ] as const) {
+    it.live(`gives what came before an error event, then the error (${model})`, () =>
+      Effect.gen(function* () {
+        const { provider } = yield* faulty
+        const { error, parts } = yield* collect(provider.stream(ask(model)))
+        assert.strictEqual(error?.reason._tag, reason)
+        assert.isUndefined(error?.status)
+        assert.deepStrictEqual(types(parts), before)
+      }),
+    )
+  }
+})
+
+/** The reason of a refusal with that body. */
+const refused = (status: number, error: object) =>
+  Effect.gen(function* () {
+    const { url } = yield* Upstream.make({ status, body: { type: "error", error } })
+    const provider = yield* connect(url)
+    return (yield* Effect.flip(provider.chat(ask("m")))).reason
+  })
+
+describe("failures", () => {
+  for (const [model, reason, status] of [
+    ["429", "RateLimited", 429],
+    ["quota", "QuotaExhausted", 400],
+    ["bad-key", "Authentication", 401],
+    ["forbidden", "Permission", 403],
+    ["unknown-model", "ModelNotFound", 404],
+    ["context-length", "ContextWindowExceeded", 400],
+    ["content-policy", "ContentPolicy", 400],
+    ["invalid-request", "InvalidRequest", 400],
+    ["unsupported-parameter", "Unsupported", 400],
+    ["timeout", "Timeout", 504],
+    ["500", "ServerError", 500],
+    ["529", "Overloaded", 529],
+    ["html-502", "ServerError", 502],
+    ["reset", "Network", undefined],
+    ["empty-200", "Malformed", undefined],
+    ["half-json", "Malformed", undefined],
+  ] as const) {
+    it.live(`${model} is ${reason}, asked once`, () =>
+      Effect.gen(function* () {
+        const { provider, server } = yield* faulty
+        const error = yield* Effect.flip(provider.chat(ask(model)))
+        assert.strictEqual(error.reason._tag, reason)
+        assert.strictEqual(error.status, status)
+        assert.notInclude(error.message, Redacted.value(apiKey))
+        assert.strictEqual(yield* server.attempts(model), 1)
+        if (reason === "Malformed") return
+        const streamed = yield* collect(provider.stream(ask(model)))
+        assert.strictEqual(streamed.error?.reason._tag, reason)
+        assert.deepStrictEqual(streamed.parts, [])
+      }),
+    )
+  }
+
+  it.live("names the request, and not the key that was echoed", () =>
+    Effect.gen(function* () {
+      const { provider } = yield* faulty
+      const error = yield* Effect.flip(provider.chat(ask("bad-key")))
+      assert.strictEqual(error.message, "invalid x-api-key: ***")
+      assert.isString(error.requestId)
+    }),
+  )
+
+  it.live("reads codes and the field to blame", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(
+        yield* refused(429, {
+          type: "rate_limit_error",
+          message: "Limit",
+          details: { error_code: "enforced_spend_limit_reached" },
+        }),
+        { _tag: "QuotaExhausted" },
+      )
+      assert.deepStrictEqual(
+        yield* refused(400, { type: "invalid_request_error", message: "messages.0.content: Field required" }),
+        { _tag: "InvalidRequest", param: "messages.0.content" },
+      )
+    }),
+  )
+
+  it.live("says when to come back, in every form it is told", () =>
+    Effect.gen(function* () {
+      const { provider } = yield* faulty
+      const after = (model: string) =>
+        Effect.map(Effect.flip(provider.chat(ask(model))), (error) =>
+          error.retryAfter === undefined ? undefined : Duration.toMillis(error.retryAfter),
+        )
+      assert.isUndefined(yield* after("429"))
+      assert.strictEqual(yield* after("429-retry-after-1"), 1000)
+      assert.strictEqual(yield* after("429-retry-after-ms-50"), 50)
+      assert.isAtMost((yield* after("429-retry-after-date-30")) ?? Infinity, 31_000)
+      assert.isAtMost((yield* after("429-retry-after-reset-5000")) ?? Infinity, 5000)
+    }),
+  )
+
+  it.live("refused connections are the network's fault", () =>
+    Effect.gen(function* () {
+      const url = yield* Effect.scoped(Effect.map(FaultServer.make(), (server) => server.url))
+      const provider = yield* connect(url)
+      assert.strictEqual((yield* Effect.flip(provider.chat(ask("ok")))).reason._tag, "Network")
+      assert.strictEqual((yield* collect(provider.stream(ask("ok")))).error?.reason._tag, "Network")
+    }),
+  )
+})
+
+describe("stopping", () => {
+  it.live("an interrupted chat closes its connection, before the headers or within the body", () =>
+    Effect.gen(function* () {
+      const { provider, server } = yield* faulty
+      for (const model of ["silent", "stall-1"]) {
+        const fiber = yield* Effect.forkChild(provider.chat(ask(model)))
+        const request = yield* server.received(model)
+        yield* Fiber.interrupt(fiber)
+        assert.strictEqual(yield* server.closed(request), "left")
+      }
+      yield* server.idle
+    }),
+  )
+
+  it.live("an interrupted stream closes its connection, before its first event or after", () =>
+    Effect.gen(function* () {
+      const { provider, server } = yield* faulty
+      for (const model of ["silent", "stall-0", "stall-2", "stall-2-pings"]) {
+        const fiber = yield* Effect.forkChild(Stream.runDrain(provider.stream(ask(model))))
+        const request = yield* server.received(model)
+        yield* Fiber.interrupt(fiber)
+        assert.strictEqual(yield* server.closed(request), "left")
+      }
+      yield* server.idle
+    }),
+  )
+
+  it.live("a stream left early closes its connection", () =>
+    Effect.gen(function* () {
+      const { provider, server } = yield* faulty
+      yield* Stream.runDrain(Stream.take(provider.stream(ask("stall-2")), 1))
+      assert.strictEqual(yield* server.closed(yield* server.received("stall-2")), "left")
+    }),
+  )
+
+  it.live("a pulled stream closes its connection with its scope", () =>
+    Effect.gen(function* () {
+      const { provider, server } = yield* faulty
+      const scope = yield* Scope.make()
+      const pull = yield* Scope.provide(Stream.toPull(provider.stream(ask("stall-2"))), scope)
+      yield* pull
+      yield* Scope.close(scope, Exit.void)
+      assert.strictEqual(yield* server.closed(yield* server.received("stall-2")), "left")
+    }),
+  )
+
+  it.live("a whole answer leaves its connection for the next", () =>
+    Effect.gen(function* () {
+      const { provider, server } = yield* faulty
+      for (let call = 0; call < 4; call++) {
+        yield* collect(provider.stream(ask("ok")))
+        yield* provider.chat(ask("ok"))
+      }
+      // A call made in the very tick that the last one ends in finds its connection busy still: two take turns.
+      assert.isAtMost(yield* server.openSockets, 2)
+    }),
+  )
+})
+
+describe("native", () => {
+  const body = {
+    model: "the client's name for it",
+    max_tokens: 9,
+    stream: true,
+    messages: [{ role: "user", content: "Hello" }],
+    user_profile_id: "kept",
+    a_field_of_a_later_api: { kept: [1, null, "two"] },
+  }
+  const native: Chat.Native = {
+    protocol: "messages",
+    body,
+    headers: { "anthropic-beta": "one,two", "anthropic-version": "2023-06-01" },
+    query: { beta: "true" },
+  }
+
+  it.live("goes through as it came, both ways", () =>
+    Effect.gen(function* () {
+      const answer = { content: [{ type: "text", text: "Hi" }], stop_reason: "end_turn", of_a_later_api: 1 }
+      const upstream = yield* Upstream.make({ body: answer })
+      const provider = yield* connect(upstream.url)
+      const response = yield* provider.chat(ask("claude-opus-5", { native }))
+      assert.deepStrictEqual(response.native?.body, answer)
+      const [asked] = upstream.asked
+      const { stream: _stream, ...sent } = body
+      assert.deepStrictEqual(asked?.body, { ...sent, model: "claude-opus-5" })
+      assert.strictEqual(asked?.path, "/v1/messages?beta=true")
+      assert.strictEqual(asked?.headers["anthropic-beta"], "one,two")
+      assert.strictEqual(asked?.headers["anthropic-version"], "2023-06-01")
+    }),
+  )
+
+  it.live("streams, and events of a later API come along", () =>
+    Effect.gen(function* () {
+      const later = { type: "an_event_of_a_later_api", kept: true }
+      const upstream = yield* Upstream.make({ body: [later] })
+      const provider = yield* connect(upstream.url)
+      const { frames } = yield* collect(provider.stream(ask("claude-opus-5", { native: { ...native, body: {} } })))
+      assert.deepStrictEqual(frames, [
+        { parts: [], native: { protocol: "messages", event: later.type, data: JSON.stringify(later) } },
+      ])
+      assert.deepStrictEqual(upstream.asked[0]?.body, { model: "claude-opus-5", stream: true })
+    }),
+  )
+
+  it.live("of another protocol is not sent", () =>
+    Effect.gen(function* () {
+      const { provider, server } = yield* faulty
+      yield* provider.chat(ask("ok", { native: { ...native, protocol: "chat-completions" } }))
+      const request = yield* server.received("ok")
+      assert.notProperty(request.body, "a_field_of_a_later_api")
+      assert.notProperty(request.headers, "anthropic-beta")
+    }),
+  )
+})
+
+const start = (options: Anthropic.Options, env: Record<string, string> = {}) =>
+  Effect.gen(function* () {
+    const services = yield* Layer.build(Anthropic.layer(options))
+    return yield* Effect.provideContext(Provider, services)
+  }).pipe(Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env })))
+
+describe("starting", () => {
+  it.live("takes its key from the environment, and says which it misses", () =>
+    Effect.gen(function* () {
+      assert.strictEqual((yield* start({}, { ANTHROPIC_API_KEY: "sk" })).protocol, "messages")
+      const error = yield* Effect.flip(start({}))
+      assert.include(error.message, "ANTHROPIC_API_KEY")
+    }),
+  )
+
+  it.live("sends another server its own headers and no key but the one named for it", () =>
+    Effect.gen(function* () {
+      const upstream = yield* Upstream.make({ body: { content: [], stop_reason: "end_turn" } })
+      const provider = yield* start(
+        { baseUrl: `${upstream.url}/v1/`, headers: { "x-own": "yes" } },
+        { ANTHROPIC_API_KEY: "sk-of-anthropic" },
+      )
+      yield* provider.chat(ask("m"))
+      const [asked] = upstream.asked
+      assert.strictEqual(asked?.path, "/v1/messages")
+      assert.strictEqual(asked?.headers["x-own"], "yes")
+      assert.notInclude(JSON.stringify(asked?.headers), "sk-of-anthropic")
+      assert.notProperty(asked?.headers, "authorization")
+      assert.notProperty(asked?.headers, "x-api-key")
+    }),
+  )
+})

@@ -1,0 +1,87 @@
+import { assert, describe, it } from "@effect/vitest"
+import type * as Chat from "@understudy/core/Chat"
+import { Response } from "@understudy/providers/protocols/converse"
+import * as Result from "effect/Result"
+
+const decode = (body: unknown) => Result.getOrThrow(Response.decode(JSON.stringify(body)))
+const answer = (content: ReadonlyArray<unknown>, rest: Readonly<Record<string, unknown>> = {}) => ({
+  output: { message: { role: "assistant", content } },
+  stopReason: "end_turn",
+  ...rest,
+})
+
+describe("an answer", () => {
+  it("is decoded whole, and travels along as it came", () => {
+    const body = answer(
+      [
+        { reasoningContent: { reasoningText: { text: "Hm.", signature: "sig" } } },
+        { reasoningContent: { redactedContent: "c2VjcmV0" } },
+        { text: "Let me look." },
+        { citationsContent: { content: [{ text: "It is " }, { text: "so." }], citations: [{ title: "A" }] } },
+        { toolUse: { toolUseId: "t1", name: "look", input: { where: "there" } } },
+        { toolUse: { toolUseId: "t2", name: "wait", input: {} } },
+        { toolUse: { toolUseId: "s1", name: "search", input: {}, type: "server_tool_use" } },
+        { somethingNew: {} },
+      ],
+      {
+        stopReason: "tool_use",
+        usage: {
+          inputTokens: 10,
+          outputTokens: 5,
+          totalTokens: 1115,
+          cacheReadInputTokens: 1000,
+          cacheWriteInputTokens: 100,
+        },
+        metrics: { latencyMs: 3 },
+      },
+    )
+    const text = JSON.stringify(body)
+    assert.deepStrictEqual(Result.getOrThrow(Response.decode(text)), {
+      content: [
+        { type: "reasoning", text: "Hm.", signature: "sig" },
+        { type: "reasoning", text: "", redacted: "c2VjcmV0" },
+        { type: "text", text: "Let me look." },
+        { type: "text", text: "It is so.", citations: [{ title: "A" }] },
+        { type: "tool-call", id: "t1", name: "look", arguments: '{"where":"there"}' },
+        { type: "tool-call", id: "t2", name: "wait", arguments: "{}" },
+      ],
+      finish: "tool-calls",
+      usage: { inputTokens: 1110, outputTokens: 5, cachedInputTokens: 1000, cacheWriteTokens: 100 },
+      native: { protocol: "converse", text, body },
+    })
+  })
+
+  it("may be empty, and may not count", () => {
+    const { content, finish, usage } = decode(answer([]))
+    assert.deepStrictEqual({ content, finish, usage }, { content: [], finish: "stop", usage: undefined })
+    assert.deepStrictEqual(decode(answer([{ text: "" }])).content, [{ type: "text", text: "" }])
+  })
+
+  it("says why it stopped", () => {
+    const reasons: ReadonlyArray<readonly [string | undefined, Chat.FinishReason]> = [
+      ["end_turn", "stop"],
+      ["stop_sequence", "stop"],
+      ["max_tokens", "length"],
+      ["model_context_window_exceeded", "length"],
+      ["tool_use", "tool-calls"],
+      ["guardrail_intervened", "content-filter"],
+      ["content_filtered", "content-filter"],
+      ["malformed_model_output", "other"],
+      ["malformed_tool_use", "other"],
+      ["a_later_word", "other"],
+      [undefined, "other"],
+    ]
+    for (const [stopReason, finish] of reasons) assert.strictEqual(decode(answer([], { stopReason })).finish, finish)
+    assert.strictEqual(
+      decode(answer([], { stopReason: "stop_sequence", additionalModelResponseFields: { stop_sequence: "END" } }))
+        .stopSequence,
+      "END",
+    )
+  })
+
+  it("without content is malformed", () => {
+    for (const text of ["", "<html>", "null", "{}", '{"output":{}}', '{"output":{"message":{"content":"Hi"}}}']) {
+      assert.strictEqual(Result.getOrThrow(Result.flip(Response.decode(text))).reason._tag, "Malformed", text)
+    }
+  })
+})

@@ -1,0 +1,32 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Model from "@understudy/providers/protocols/messages/Model"
+
+const thinking = (id: string) => Model.of(id).thinking
+
+describe("what a model takes", () => {
+  it("is read off its id, whatever is around it", () => {
+    assert.strictEqual(thinking("claude-3-5-sonnet-20241022"), "none")
+    assert.strictEqual(thinking("claude-3-7-sonnet-latest"), "budget")
+    assert.strictEqual(thinking("claude-sonnet-4-20250514"), "budget")
+    assert.strictEqual(thinking("us.anthropic.claude-sonnet-4-5-20250929-v1:0"), "budget")
+    assert.strictEqual(thinking("anthropic/claude-opus-4.6"), "adaptive")
+    assert.strictEqual(thinking("claude-haiku-5-5"), "adaptive")
+    assert.strictEqual(thinking("a-model-of-another-vendor"), "adaptive")
+  })
+
+  it("differs by generation", () => {
+    assert.deepStrictEqual(
+      ["claude-3-opus-20240229", "claude-opus-4-1", "claude-opus-4-8", "claude-sonnet-5", "claude-fable-5-1"].map(
+        (id) => [Model.of(id).maxTokens, Model.of(id).sampling, Model.of(id).systemTurns],
+      ),
+      [
+        [4096, "all", false],
+        [32_000, "one", false],
+        [32_000, "none", true],
+        [32_000, "none", false],
+        [32_000, "none", true],
+      ],
+    )
+    assert.deepStrictEqual(Model.of("qwen-max").maxTokens, 4096)
+  })
+})
