@@ -10,83 +10,103 @@ import type { Candidate, Defaults, Patience } from "./Candidate.ts"
 import * as Candidates from "./Candidate.ts"
 import type { Policies, Route } from "./Route.ts"
 import * as Strategy from "./Strategy.ts"
+import { didYouMean } from "./Suggestion.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Compiling
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** A route whose names are bound. */
-export type Bound =
-  | { readonly _tag: "Leaf"; readonly candidate: Candidate; readonly patience: Patience }
-  | { readonly _tag: "Fallback"; readonly routes: ReadonlyArray<Bound> }
+/** A route whose names are bound: to candidates, or to as much of one as there is before any provider is started. */
+export type Bound<C = Candidate> =
+  | Leaf<C>
+  | { readonly _tag: "Fallback"; readonly routes: ReadonlyArray<Bound<C>> }
   | {
       readonly _tag: "Balance"
       readonly strategy: Strategy.Strategy
-      readonly across: ReadonlyArray<Leaf>
+      readonly across: ReadonlyArray<Leaf<C>>
       turn: number
     }
 
-export type Leaf = Extract<Bound, { readonly _tag: "Leaf" }>
+export interface Leaf<C = Candidate> {
+  readonly _tag: "Leaf"
+  readonly candidate: C
+  readonly patience: Patience
+}
 
 /** A bound route with its name and the milliseconds a whole call on it may take. */
-export interface Compiled {
+export interface Compiled<C = Candidate> {
   readonly name: string
-  readonly route: Bound
+  readonly route: Bound<C>
   readonly total: number
 }
 
-/** Something wrong with a route: where (`routes.assistant`), and what to do. */
+/** Something wrong with a route: where (`routes.assistant[1]`, the second it names), and what to do. */
 export interface Problem {
   readonly path: string
   readonly message: string
 }
 
-/** Binds every route, and every deployment as a route of its own name; or lists every problem found. */
-export const compile = (
+/**
+ * Binds every route, and every deployment as a route of its own name; or lists every problem found, each once, under the
+ * route whose own words it is in.
+ */
+export const compile = <C extends Pick<Candidate, "deployment">>(
   routes: Readonly<Record<string, Route>>,
-  candidates: ReadonlyMap<string, Candidate>,
+  candidates: ReadonlyMap<string, C>,
   defaults: Defaults,
-): Result.Result<ReadonlyMap<string, Compiled>, ReadonlyArray<Problem>> => {
+): Result.Result<ReadonlyMap<string, Compiled<C>>, ReadonlyArray<Problem>> => {
   const problems: Array<Problem> = []
-  const known = [...candidates.keys(), ...Object.keys(routes)]
+  const known = [...new Set([...candidates.keys(), ...Object.keys(routes)])]
 
-  const bind = (route: Route, path: string, policies: Policies, within: ReadonlyArray<string>): Bound | undefined => {
+  /** `within` names the routes that led here: the problems of any but the first are found when its turn comes. */
+  const bind = (
+    route: Route,
+    path: string,
+    policies: Policies,
+    within: ReadonlyArray<string>,
+  ): Bound<C> | undefined => {
+    const own = within.length === 1
+    const report = (path: string, message: string): void => {
+      if (own) problems.push({ path, message })
+    }
+    const at = (index: number): string => (own ? `${path}[${index}]` : path)
     switch (route._tag) {
       case "Target": {
         const candidate = candidates.get(route.name)
         if (candidate !== undefined) return leaf(candidate, policies)
-        const named = routes[route.name]
+        const named = Object.hasOwn(routes, route.name) ? routes[route.name] : undefined
         if (named === undefined) {
-          problems.push({ path, message: unknownName(route.name, known) })
+          report(path, unknownName(route.name, known))
           return undefined
         }
         if (within.includes(route.name)) {
-          problems.push({ path, message: `goes round in a circle: ${[...within, route.name].join(" -> ")}` })
+          if (route.name === within[0]) {
+            problems.push({ path, message: `goes round in a circle: ${[...within, route.name].join(" -> ")}` })
+          }
           return undefined
         }
         return bind(named, path, policies, [...within, route.name])
       }
       case "Fallback": {
-        if (route.routes.length === 0) problems.push({ path, message: "names nobody: a fallback needs at least one" })
-        const bound = route.routes.map((each, index) => bind(each, `${path}[${index}]`, policies, within))
+        if (route.routes.length === 0) report(path, "names nobody: a fallback needs at least one")
+        const bound = route.routes.map((each, index) => bind(each, at(index), policies, within))
         return { _tag: "Fallback", routes: bound.filter((each) => each !== undefined) }
       }
       case "Balance": {
-        if (route.across.length === 0) problems.push({ path, message: "names nobody: a balance needs at least one" })
-        const across = route.across.flatMap((name) => {
+        if (route.across.length === 0) report(path, "names nobody: a balance needs at least one")
+        const across = route.across.flatMap((name, index) => {
           const candidate = candidates.get(name)
           if (candidate !== undefined) return [leaf(candidate, policies)]
-          problems.push({
-            path,
-            message:
-              name in routes
-                ? `"${name}" is a route: a balance chooses among deployments`
-                : unknownName(name, [...candidates.keys()]),
-          })
+          report(
+            at(index),
+            Object.hasOwn(routes, name)
+              ? `"${name}" is a route: a balance chooses among deployments`
+              : unknownName(name, [...candidates.keys()]),
+          )
           return []
         })
         if (across.length > 0 && across.every(({ candidate }) => candidate.deployment.weight === 0)) {
-          problems.push({ path, message: "every deployment has weight 0, which means never" })
+          report(path, "every deployment has weight 0, which means never")
         }
         return { _tag: "Balance", strategy: route.strategy, across, turn: 0 }
       }
@@ -95,13 +115,13 @@ export const compile = (
     }
   }
 
-  const leaf = (candidate: Candidate, policies: Policies): Leaf => ({
+  const leaf = (candidate: C, policies: Policies): Leaf<C> => ({
     _tag: "Leaf",
     candidate,
     patience: Candidates.patience(candidate.deployment, policies, defaults),
   })
 
-  const compiled = new Map<string, Compiled>()
+  const compiled = new Map<string, Compiled<C>>()
   for (const [name, route] of Object.entries(routes)) {
     if (candidates.has(name)) {
       problems.push({ path: `routes.${name}`, message: `a deployment is called "${name}" too: rename one of them` })
@@ -127,7 +147,10 @@ const overlay = (outer: Policies, inner: Policies): Policies => ({
 })
 
 const unknownName = (name: string, known: ReadonlyArray<string>): string =>
-  `names "${name}", which is neither a deployment nor a route; there is ${known.map((each) => `"${each}"`).join(", ")}`
+  [
+    `names "${name}", which is neither a deployment nor a route${didYouMean(name, known) || "."}`,
+    ...(known.length === 0 ? [] : [`There is ${known.map((each) => `"${each}"`).join(", ")}.`]),
+  ].join(" ")
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Planning

@@ -2,7 +2,7 @@
  * What somebody meant who wrote a name that there is not: the nearest one that there is.
  */
 
-/** The known name nearest to `name`, if any is near enough to have been meant. */
+/** The known name nearest to `name`, if any is near enough to have been meant; else one that it shortens. */
 export const closest = (name: string, known: Iterable<string>): string | undefined => {
   const bare = plain(name)
   let nearest: string | undefined
@@ -13,7 +13,7 @@ export const closest = (name: string, known: Iterable<string>): string | undefin
     nearest = each
     least = distance
   }
-  return nearest
+  return nearest ?? (bare.length < 3 ? undefined : Array.from(known).find((each) => plain(each).startsWith(bare)))
 }
 
 /** `: did you mean "sonnet"?`, or nothing. */

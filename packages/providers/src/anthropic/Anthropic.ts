@@ -14,9 +14,9 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import * as Frames from "../protocols/Frames.ts"
+import * as Lowering from "../protocols/Lowering.ts"
 import * as Messages from "../protocols/messages/index.ts"
 import * as Start from "../ProviderStartError.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
@@ -68,7 +68,7 @@ export const make = Effect.fnUntraced(function* (
     openTelemetry: false,
   })
 
-  const logged = new Set<string>()
+  const lower = Lowering.make("anthropic", Messages.Request)
   const scrub = Scrub.scrub([key])
   const fromEvent = Errors.fromEvent(scrub)
   const clock = yield* Clock.Clock
@@ -78,7 +78,7 @@ export const make = Effect.fnUntraced(function* (
   return {
     protocol: Messages.protocol,
     chat: Effect.fnUntraced(function* (request) {
-      const body = yield* lower(request, logged)
+      const body = yield* lower(request)
       const text = yield* Effect.tryPromise({
         try: (signal) => send(client, body, request, signal).then((answer) => answer.text()),
         catch: classify,
@@ -88,7 +88,7 @@ export const make = Effect.fnUntraced(function* (
     stream: (request) =>
       Stream.unwrap(
         Effect.gen(function* () {
-          const body = Messages.Request.streamed(yield* lower(request, logged))
+          const body = Messages.Request.streamed(yield* lower(request))
           const signal = yield* Effect.abortSignal
           const answer = yield* Effect.tryPromise({
             try: () => send(client, body, request, signal),
@@ -109,19 +109,6 @@ const noKey = Effect.fail(
     message: "no API key: set ANTHROPIC_API_KEY, or give the deployment an apiKey (or a baseUrl that asks for none)",
   }),
 )
-
-/** The wire body: the client's own, where it spoke this protocol; else encoded. What could not be said is logged once. */
-const lower = (request: Chat.Request, logged: Set<string>): Effect.Effect<Record<string, unknown>, ProviderError> => {
-  const native = Messages.Request.native(request)
-  if (native !== undefined) return Effect.succeed(native)
-  const encoded = Messages.Request.encode(request)
-  if (Result.isFailure(encoded)) return Effect.fail(encoded.failure)
-  const { body, warnings } = encoded.success
-  const unsaid = warnings.filter((warning) => !logged.has(warning))
-  if (unsaid.length === 0) return Effect.succeed(body)
-  for (const warning of unsaid) logged.add(warning)
-  return Effect.as(Effect.logWarning(`anthropic: not said to ${request.model}: ${unsaid.join("; ")}`), body)
-}
 
 /** `post` rather than `messages.create`, which refuses large answers unless streamed, warns on the console, and takes fields out. */
 const send = (

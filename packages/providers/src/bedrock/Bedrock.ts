@@ -6,19 +6,19 @@
  * layer's own: AWS's HTTP/2 costs about twice the CPU.
  */
 import type { BedrockRuntimeClient, ConverseCommandInput } from "@aws-sdk/client-bedrock-runtime"
-import type * as Chat from "@understudy/core/Chat"
 import { Provider } from "@understudy/core/Provider"
 import type { ProviderError } from "@understudy/core/ProviderError"
 import { text } from "node:stream/consumers"
+import * as Clock from "effect/Clock"
 import type * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Converse from "../protocols/converse/index.ts"
 import * as Frames from "../protocols/Frames.ts"
+import * as Lowering from "../protocols/Lowering.ts"
 import * as Start from "../ProviderStartError.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
 import * as Scrub from "../transport/Scrub.ts"
@@ -57,18 +57,16 @@ export const make = Effect.fnUntraced(function* (
   const scrub = Scrub.scrub(Credentials.secrets(credentials))
   const described = Credentials.describe(credentials)
   const fromEvent = Errors.fromEvent(scrub)
-  const classifier = Effect.clockWith((clock) =>
-    Effect.succeed((failure: unknown) =>
-      Errors.classify(failure, { nowMillis: clock.currentTimeMillisUnsafe(), scrub, credentials: described }),
-    ),
-  )
+  const clock = yield* Clock.Clock
+  const classify = (failure: unknown): ProviderError =>
+    Errors.classify(failure, { nowMillis: clock.currentTimeMillisUnsafe(), scrub, credentials: described })
+  const lower = Lowering.make("bedrock", Converse.Request)
 
   return {
     protocol: Converse.protocol,
 
     chat: Effect.fnUntraced(function* (request) {
-      const command = new sdk.ConverseCommand(yield* lower(request))
-      const classify = yield* classifier
+      const command = new sdk.ConverseCommand(asInput(yield* lower(request)))
       const { json, requestId } = yield* Effect.tryPromise({
         try: (signal) =>
           Raw.send(client, command, signal).then(({ body, requestId }) =>
@@ -83,8 +81,7 @@ export const make = Effect.fnUntraced(function* (
     stream: (request) =>
       Stream.unwrap(
         Effect.gen(function* () {
-          const command = new sdk.ConverseStreamCommand(yield* lower(request))
-          const classify = yield* classifier
+          const command = new sdk.ConverseStreamCommand(asInput(yield* lower(request)))
           // The stream's scope aborts it: leaving the SDK's iterator or the body would leave the upstream talking.
           const signal = yield* Effect.abortSignal
           const { body } = yield* Effect.tryPromise({ try: () => Raw.send(client, command, signal), catch: classify })
@@ -139,18 +136,6 @@ const noRegion = (cause: unknown): ProviderStartError =>
     message: "no AWS region: set region, AWS_REGION, or a region in the profile",
     cause,
   })
-
-/** The SDK's input: the client's own, where it spoke this protocol; else encoded, with a log of what could not be said. */
-const lower = (request: Chat.Request): Effect.Effect<ConverseCommandInput, ProviderError> => {
-  const native = Converse.Request.native(request)
-  if (native !== undefined) return Effect.succeed(asInput(native))
-  const encoded = Converse.Request.encode(request)
-  if (Result.isFailure(encoded)) return Effect.fail(encoded.failure)
-  const { body, warnings } = encoded.success
-  return warnings.length === 0
-    ? Effect.succeed(asInput(body))
-    : Effect.as(Effect.logWarning(`bedrock: ${request.model} was not told of ${warnings.join("; of ")}`), asInput(body))
-}
 
 /** Both ways to a body name the model, which is all that the SDK's type insists on. */
 const asInput = (body: Record<string, unknown>): ConverseCommandInput => body as { readonly modelId: string }

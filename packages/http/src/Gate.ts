@@ -1,0 +1,86 @@
+/**
+ * The gate in front of every endpoint: turns away whom `Guard` does not let in, and new calls while the gateway drains;
+ * answers unknown paths and our own faults in a shape that clients understand.
+ */
+import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerError from "effect/http/HttpServerError"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import type * as Layer from "effect/Layer"
+import * as Answer from "./api/Answer.ts"
+import type { ApiError } from "./api/ApiError.ts"
+import { Drain } from "./Drain.ts"
+import * as Guard from "./Guard.ts"
+
+/** What a supervisor asks, which may know neither our name nor a key: it tells nothing but that we live. */
+const open: ReadonlySet<string> = new Set(["/health", "/ready"])
+
+/** Puts the gate before everything the `HttpRouter` in context serves. */
+export const layer = (policy: Guard.Policy): Layer.Layer<never, never, HttpRouter.HttpRouter | Drain> =>
+  HttpRouter.middleware(
+    Effect.map(
+      Drain,
+      (drain) => (served) =>
+        Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+          if (open.has(request.url)) return served
+          const refusal = Guard.check(policy, request.headers)
+          if (refusal !== undefined) return Effect.succeed(refused(refusal))
+          if (drain.draining()) return Effect.succeed(draining)
+          return Effect.catchCause(served, (cause) => failed(request, cause))
+        }),
+    ),
+    { global: true },
+  )
+
+const respond = (error: ApiError): HttpServerResponse.HttpServerResponse =>
+  Answer.error(error, ChatCompletions.Errors.encode(Answer.fields(error)))
+
+const refused = ({ code, message, status }: Guard.Refusal): HttpServerResponse.HttpServerResponse =>
+  respond({ status, type: status === 401 ? "authentication_error" : "permission_error", code, message })
+
+const draining = HttpServerResponse.setHeader(
+  respond({
+    status: 503,
+    type: "server_error",
+    code: "draining",
+    message: "This gateway is going down and takes no new calls; ask again.",
+    retryAfter: 1000,
+  }),
+  "connection",
+  "close",
+)
+
+/** Nothing inside is shown: the cause goes to the log, the caller learns that it was our fault. */
+const failed = (
+  request: HttpServerRequest.HttpServerRequest,
+  cause: Cause.Cause<unknown>,
+): Effect.Effect<HttpServerResponse.HttpServerResponse> => {
+  if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
+  const error = Cause.findErrorOption(cause)
+  if (
+    error._tag === "Some" &&
+    error.value instanceof HttpServerError.HttpServerError &&
+    error.value.reason._tag === "RouteNotFound"
+  ) {
+    return Effect.succeed(
+      respond({
+        status: 404,
+        type: "invalid_request_error",
+        code: "not_found",
+        message: `There is no ${request.method} ${request.url.split("?")[0]} here. Clients usually want the base URL to end in /v1.`,
+      }),
+    )
+  }
+  return Effect.as(
+    Effect.logError("A request failed by a fault of ours", cause),
+    respond({
+      status: 500,
+      type: "server_error",
+      code: "internal_error",
+      message: "The gateway failed; its log says why.",
+    }),
+  )
+}

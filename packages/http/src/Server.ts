@@ -1,0 +1,54 @@
+/**
+ * The gateway as a process serves it: its endpoints behind the gate, on a Node server that drains before it stops.
+ */
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import type { Router } from "@understudy/core/Router"
+import type * as ByteSize from "effect/ByteSize"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { MaxBodySize } from "effect/http/HttpIncomingMessage"
+import * as HttpRouter from "effect/http/HttpRouter"
+import type * as HttpServer from "effect/http/HttpServer"
+import type { ServeError } from "effect/http/HttpServerError"
+import * as Layer from "effect/Layer"
+import { createServer } from "node:http"
+import * as Ops from "./api/Ops.ts"
+import * as SimulatedApi from "./api/Simulated.ts"
+import { Drain } from "./Drain.ts"
+import * as Gate from "./Gate.ts"
+import * as Gateway from "./Gateway.ts"
+import type * as Guard from "./Guard.ts"
+
+export interface Options {
+  readonly host: string
+  /** 0 for any free one. */
+  readonly port: number
+  readonly guard: Guard.Policy
+  /** The largest body taken. */
+  readonly maxBody: ByteSize.ByteSize
+  /** How long running answers may take to finish once the server is told to stop. */
+  readonly drain: Duration.Duration
+}
+
+/**
+ * Longer than clients and load balancers keep idle connections, which they must be the ones to close: a server that
+ * closes first loses requests that are on their way.
+ */
+const keepAliveTimeout = 75_000
+
+/** Serves until the layer is closed: then new calls are refused, running ones finish, and the port is free. */
+export const layer = (options: Options): Layer.Layer<HttpServer.HttpServer, ServeError, Router | Drain> => {
+  const routes = Layer.mergeAll(Gateway.layer, Ops.layer, SimulatedApi.layer, Gate.layer(options.guard))
+  const served = HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true })
+  return Layer.effectDiscard(Effect.flatMap(Drain, (drain) => Effect.addFinalizer(() => drain.begin))).pipe(
+    Layer.provideMerge(served),
+    Layer.provideMerge(
+      NodeHttpServer.layerServer(() => createServer({ keepAliveTimeout }), {
+        host: options.host,
+        port: options.port,
+        gracefulShutdownTimeout: options.drain,
+      }),
+    ),
+    Layer.provideMerge(Layer.succeed(MaxBodySize, options.maxBody)),
+  )
+}

@@ -1,0 +1,64 @@
+/**
+ * What every endpoint's answers have in common: the headers that say who answered, the body of an error, and the bytes
+ * of a stream.
+ */
+import type * as Chat from "@understudy/core/Chat"
+import type { Receipt } from "@understudy/core/Receipt"
+import type { RouterError } from "@understudy/core/RouterError"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Stream from "effect/Stream"
+import type { ApiError } from "./ApiError.ts"
+
+/** Whose answer it is, how many attempts it took, and the id under which it stands in the log. */
+export const headers = (receipt: Receipt): Record<string, string> => ({
+  "x-request-id": receipt.id,
+  "x-understudy-deployment": receipt.deployment ?? "",
+  // An attempt is entered when it ends; a committed stream's own is still under way.
+  "x-understudy-attempts": String(receipt.attempts.length + (receipt.streaming ? 1 : 0)),
+})
+
+/** An error as a protocol encodes it: its own words, and what is ours beside them. */
+export const fields = ({ attempts, code, message, param, requestId, type }: ApiError) => ({
+  message,
+  type,
+  param,
+  code,
+  ...(requestId === undefined ? undefined : { request_id: requestId }),
+  ...(attempts === undefined ? undefined : { attempts }),
+})
+
+/** The response of a failed call; `body` is the error in the caller's protocol. */
+export const error = (error: ApiError, body: unknown): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.text(JSON.stringify(body), {
+    status: error.status,
+    contentType: "application/json",
+    headers: {
+      ...(error.requestId === undefined ? undefined : { "x-request-id": error.requestId }),
+      ...(error.tried === undefined ? undefined : { "x-understudy-attempts": String(error.tried) }),
+      ...(error.retryAfter === undefined
+        ? undefined
+        : { "retry-after": String(Math.max(1, Math.ceil(error.retryAfter / 1000))) }),
+    },
+  })
+
+/**
+ * A stream of frames as bytes: each chunk of frames one write; at its end what the protocol still wants, or its error.
+ * It never fails: a body that did would reset the connection and lose what was written.
+ */
+export const bytes = (
+  frames: Stream.Stream<Chat.Frame, RouterError>,
+  push: (frame: Chat.Frame) => string,
+  end: () => string,
+  fail: (error: RouterError) => string,
+): Stream.Stream<Uint8Array> => {
+  const text = new TextEncoder()
+  return frames.pipe(
+    Stream.mapArray((chunk) => {
+      let written = ""
+      for (const frame of chunk) written += push(frame)
+      return [text.encode(written)]
+    }),
+    Stream.concat(Stream.sync(() => text.encode(end()))),
+    Stream.catch((error) => Stream.succeed(text.encode(fail(error)))),
+  )
+}

@@ -1,0 +1,80 @@
+/**
+ * What a caller is told when a call fails: one stable shape, whatever went wrong, encoded by each protocol in its own
+ * words. Statuses by the design's rule; a provider's own 401, 403 or 404 never passes through as the caller's.
+ */
+import type { Receipt } from "@understudy/core/Receipt"
+import type { Kind, RouterError } from "@understudy/core/RouterError"
+import { passedOver } from "@understudy/core/RouterError"
+
+/** A failure, before a protocol encodes it. `retryAfter` is in milliseconds. */
+export interface ApiError {
+  readonly status: number
+  readonly type: string
+  readonly code: string
+  readonly message: string
+  readonly param?: string | undefined
+  readonly retryAfter?: number | undefined
+  readonly requestId?: string | undefined
+  /** How many attempts were made at providers. */
+  readonly tried?: number | undefined
+  /** Every candidate's part: those attempts, then who was passed over. */
+  readonly attempts?: ReadonlyArray<Attempt> | undefined
+}
+
+/** One candidate's part in a failure. `status` is the provider's, `ms` how long it took to fail. */
+export interface Attempt {
+  readonly deployment: string
+  readonly reason: string
+  readonly status?: number | undefined
+  readonly ms: number
+}
+
+/** A request that is wrong in itself. */
+export const invalid = (
+  message: string,
+  options?: { readonly param?: string; readonly status?: number; readonly code?: string },
+): ApiError => ({
+  status: options?.status ?? 400,
+  type: "invalid_request_error",
+  code: options?.code ?? "invalid_request",
+  message,
+  param: options?.param,
+})
+
+/** OpenAI's words, which clients of every protocol's SDK know best, for each kind of failure. */
+const kinds: Record<Kind, Pick<ApiError, "status" | "type" | "code">> = {
+  UnknownModel: { status: 404, type: "invalid_request_error", code: "model_not_found" },
+  InvalidRequest: { status: 400, type: "invalid_request_error", code: "invalid_request" },
+  TooLarge: { status: 400, type: "invalid_request_error", code: "context_length_exceeded" },
+  ContentPolicy: { status: 400, type: "invalid_request_error", code: "content_policy_violation" },
+  RateLimited: { status: 429, type: "rate_limit_error", code: "rate_limit_exceeded" },
+  Timeout: { status: 504, type: "timeout_error", code: "upstream_timeout" },
+  Unavailable: { status: 503, type: "server_error", code: "upstream_unavailable" },
+  Upstream: { status: 502, type: "server_error", code: "upstream_error" },
+  Broken: { status: 502, type: "server_error", code: "stream_broken" },
+}
+
+export const fromRouter = (error: RouterError): ApiError => {
+  const kind = kinds[error.kind]
+  const theirs = error.cause?.status
+  return {
+    ...kind,
+    status: kind.status === 400 && theirs === 413 ? 413 : kind.status,
+    message: error.message,
+    param: error.param,
+    retryAfter: error.retryAfter,
+    requestId: error.receipt?.id,
+    tried: error.receipt?.attempts.length,
+    attempts: error.receipt === undefined ? undefined : attempts(error.receipt),
+  }
+}
+
+const attempts = ({ attempts, passedOver: others }: Receipt): ReadonlyArray<Attempt> => [
+  ...attempts.map(({ deployment, millis, outcome, reason, status }) => ({
+    deployment,
+    reason: reason ?? outcome,
+    status,
+    ms: millis,
+  })),
+  ...others.map(({ deployment, verdict }) => ({ deployment, reason: passedOver(verdict), ms: 0 })),
+]

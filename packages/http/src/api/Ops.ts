@@ -1,0 +1,35 @@
+/**
+ * For whoever runs the gateway: `GET /health` (the process lives), `GET /ready` (it takes calls; 503 while it drains) and
+ * `GET /metrics` (Prometheus).
+ */
+import { Router } from "@understudy/core/Router"
+import * as Effect from "effect/Effect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import { Drain } from "../Drain.ts"
+import * as Metrics from "../observe/Metrics.ts"
+
+/** Adds the three endpoints to the `HttpRouter` in context. */
+export const layer = HttpRouter.use((http) =>
+  Effect.gen(function* () {
+    const router = yield* Router
+    const drain = yield* Drain
+    yield* http.add("GET", "/health", HttpServerResponse.jsonUnsafe({ status: "ok" }))
+    yield* http.add(
+      "GET",
+      "/ready",
+      Effect.sync(() =>
+        drain.draining()
+          ? HttpServerResponse.jsonUnsafe({ status: "draining" }, { status: 503 })
+          : HttpServerResponse.jsonUnsafe({ status: "ready" }),
+      ),
+    )
+    yield* http.add(
+      "GET",
+      "/metrics",
+      Effect.map(Effect.provideService(Metrics.render, Router, router), (text) =>
+        HttpServerResponse.text(text, { contentType: "text/plain; version=0.0.4; charset=utf-8" }),
+      ),
+    )
+  }),
+)

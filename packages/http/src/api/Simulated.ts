@@ -1,0 +1,36 @@
+/**
+ * `POST /simulated/{deployment}`: breaks a simulated deployment while the gateway runs (`{ "status": 503 }`), and mends it
+ * (`{}`). There is nothing of the kind for a real one.
+ */
+import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
+import * as Simulated from "@understudy/providers/simulated"
+import * as Effect from "effect/Effect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Answer from "./Answer.ts"
+import * as ApiError from "./ApiError.ts"
+import * as JsonBody from "./JsonBody.ts"
+
+/** Adds the endpoint to the `HttpRouter` in context. */
+export const layer = HttpRouter.use((http) =>
+  Effect.flatMap(Simulated.Switchboard, (switchboard) =>
+    http.add(
+      "POST",
+      "/simulated/:deployment",
+      Effect.gen(function* () {
+        const { deployment = "" } = yield* HttpRouter.params
+        const body = yield* JsonBody.read
+        const fault = yield* Effect.mapError(switchboard.send(deployment, body), (error) =>
+          error._tag === "NotSimulated"
+            ? ApiError.invalid(error.message, { status: 404, code: "not_simulated", param: "deployment" })
+            : ApiError.invalid(error.message, { param: error.field }),
+        )
+        return HttpServerResponse.jsonUnsafe({ deployment, fault })
+      }).pipe(
+        Effect.catch((error) =>
+          Effect.succeed(Answer.error(error, ChatCompletions.Errors.encode(Answer.fields(error)))),
+        ),
+      ),
+    ),
+  ),
+)

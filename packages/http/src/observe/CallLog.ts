@@ -1,0 +1,65 @@
+/**
+ * A line a call: its route, who was tried with reason and time, tokens, and cost where it is known. What was asked and
+ * answered is never in it.
+ */
+import type { RouteEvent } from "@understudy/core/RouteEvent"
+import type { Attempt, Receipt } from "@understudy/core/Receipt"
+import { total } from "@understudy/core/Receipt"
+import { Router } from "@understudy/core/Router"
+import { passedOver } from "@understudy/core/RouterError"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+
+/** Logs every call when it has ended: a failed one as a warning, any other at info. */
+export const layer: Layer.Layer<never, never, Router> = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const router = yield* Router
+    yield* router.events.pipe(
+      Stream.runForEachArray((events) => Effect.forEach(events, log, { discard: true })),
+      Effect.forkScoped({ startImmediately: true }),
+    )
+  }),
+)
+
+const log = (event: RouteEvent): Effect.Effect<void> => {
+  if (event._tag !== "Ended") return Effect.void
+  const { receipt } = event
+  const level = receipt.outcome === "failed" ? "Warn" : "Info"
+  return Effect.annotateLogs(Effect.logWithLevel(level)(line(receipt)), annotations(receipt))
+}
+
+/** `assistant: answered by backup in 812 ms (primary ServerError 503 after 203 ms; backup answered after 609 ms)` */
+export const line = (receipt: Receipt): string => {
+  const told = [
+    ...receipt.attempts.map(attempt),
+    ...receipt.passedOver.map(({ deployment, verdict }) => `${deployment} passed over: ${passedOver(verdict)}`),
+  ]
+  return `${receipt.route}: ${outcome(receipt)} in ${receipt.millis} ms (${told.join("; ")})`
+}
+
+/** A deployment is known once it has answered, or has begun to. */
+const outcome = ({ deployment, outcome }: Receipt): string => {
+  switch (outcome) {
+    case "answered":
+      return `answered by ${deployment}`
+    case "failed":
+      return deployment === undefined ? "failed" : `broken off by ${deployment}`
+    case "interrupted":
+    case undefined:
+      return "given up by its caller"
+  }
+}
+
+const attempt = ({ deployment, millis, outcome, reason, status }: Attempt): string =>
+  `${deployment} ${[reason ?? outcome, status].filter((word) => word !== undefined).join(" ")} after ${millis} ms`
+
+const annotations = (receipt: Receipt): Record<string, unknown> => {
+  const { cost, inputTokens, outputTokens } = total(receipt)
+  return {
+    call: receipt.id,
+    tokens: `${inputTokens}+${outputTokens}`,
+    ...(receipt.firstTokenMillis === undefined ? undefined : { firstTokenMs: receipt.firstTokenMillis }),
+    ...(cost === undefined ? undefined : { usd: Number(cost.toFixed(6)) }),
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * What the gateway counts: fed by the router's events, in a fibre of its own, and read by `GET /metrics` in Prometheus'
+ * text format. Every name and label is listed in docs/operations.md.
+ */
+import type { RouteEvent } from "@understudy/core/RouteEvent"
+import { Router } from "@understudy/core/Router"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
+import * as Stream from "effect/Stream"
+
+/** Upper bounds of the latency histograms, in seconds: from a cached answer to a long thought. */
+const seconds = [0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300]
+
+const calls = Metric.counter("understudy_calls_total", { description: "Calls by route and outcome", incremental: true })
+const attempts = Metric.counter("understudy_attempts_total", {
+  description: "Attempts by deployment, outcome and reason",
+  incremental: true,
+})
+const failovers = Metric.counter("understudy_failovers_total", {
+  description: "Calls that went on from one deployment to another, and why",
+  incremental: true,
+})
+const tokens = Metric.counter("understudy_tokens_total", {
+  description: "Tokens by deployment and kind (input, output)",
+  incremental: true,
+})
+const cost = Metric.counter("understudy_cost_usd_total", {
+  description: "US dollars by deployment, where its price is known",
+  incremental: true,
+})
+const latency = Metric.histogram("understudy_attempt_seconds", {
+  description: "How long attempts took, by deployment",
+  boundaries: seconds,
+})
+const firstToken = Metric.histogram("understudy_first_token_seconds", {
+  description: "Time from a streaming call's start to its first real output, by route",
+  boundaries: seconds,
+})
+const circuit = Metric.gauge("understudy_circuit_state", {
+  description: "Circuit by deployment: 0 closed, 1 half-open, 2 open",
+})
+const inFlight = Metric.gauge("understudy_in_flight", { description: "Attempts under way, by deployment" })
+
+/** A metric with labels, made once for each set of values: labels are looked up by their values joined. */
+const labelled = <Input, State>(metric: Metric.Metric<Input, State>, ...names: ReadonlyArray<string>) => {
+  const known = new Map<string, Metric.Metric<Input, State>>()
+  return (context: Context.Context<never>, input: Input, ...values: ReadonlyArray<string>): void => {
+    const key = values.join("\n")
+    let found = known.get(key)
+    if (found === undefined) {
+      found = Metric.withAttributes(metric, Object.fromEntries(names.map((name, at) => [name, values[at] ?? ""])))
+      known.set(key, found)
+    }
+    found.updateUnsafe(input, context)
+  }
+}
+
+/** One event, counted. */
+const counting = (context: Context.Context<never>): ((event: RouteEvent) => void) => {
+  const addCall = labelled(calls, "route", "outcome")
+  const addAttempt = labelled(attempts, "deployment", "outcome", "reason")
+  const addFailover = labelled(failovers, "from", "to", "reason")
+  const addTokens = labelled(tokens, "deployment", "kind")
+  const addCost = labelled(cost, "deployment")
+  const addLatency = labelled(latency, "deployment")
+  const addFirstToken = labelled(firstToken, "route")
+  return (event) => {
+    switch (event._tag) {
+      case "AttemptEnded": {
+        const { attempt } = event
+        addAttempt(context, 1, attempt.deployment, attempt.outcome, attempt.reason ?? "")
+        addLatency(context, attempt.millis / 1000, attempt.deployment)
+        if (attempt.usage !== undefined) {
+          addTokens(context, attempt.usage.inputTokens, attempt.deployment, "input")
+          addTokens(context, attempt.usage.outputTokens, attempt.deployment, "output")
+        }
+        if (attempt.cost !== undefined) addCost(context, attempt.cost, attempt.deployment)
+        return
+      }
+      case "Failover":
+        return addFailover(context, 1, event.from, event.to, event.reason)
+      case "Committed":
+        return addFirstToken(context, event.millis / 1000, event.route)
+      case "Ended":
+        return addCall(context, 1, event.route, event.receipt.outcome ?? "")
+      case "AttemptStarted":
+      case "PassedOver":
+        return
+    }
+  }
+}
+
+/** Counts the router's events for as long as the layer stands. */
+export const layer: Layer.Layer<never, never, Router> = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const router = yield* Router
+    const count = counting(yield* Effect.context<never>())
+    yield* router.events.pipe(
+      Stream.runForEachArray((events) => Effect.sync(() => events.forEach(count))),
+      Effect.forkScoped({ startImmediately: true }),
+    )
+  }),
+)
+
+const circuitStates = { closed: 0, "half-open": 1, open: 2 }
+
+/** Everything counted so far, and how each deployment stands, as Prometheus reads it. */
+export const render: Effect.Effect<string, never, Router> = Effect.gen(function* () {
+  const router = yield* Router
+  const context = yield* Effect.context<never>()
+  const setCircuit = labelled(circuit, "deployment")
+  const setInFlight = labelled(inFlight, "deployment")
+  for (const status of yield* router.status) {
+    setCircuit(context, circuitStates[status.circuit], status.deployment)
+    setInFlight(context, status.inFlight, status.deployment)
+  }
+  return PrometheusMetrics.formatUnsafe(context)
+})

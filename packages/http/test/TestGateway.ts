@@ -1,0 +1,84 @@
+/**
+ * A gateway on a free port over two OpenAI-compatible deployments, `primary` and `backup`, at a fault server whose
+ * scripts say what becomes of each; and the real `openai` client pointed at it.
+ */
+import { Deployment, Route, Router } from "@understudy/core"
+import * as OpenAiProvider from "@understudy/providers/openai"
+import * as Transport from "@understudy/providers/transport"
+import * as FaultServer from "@understudy/providers/testing"
+import * as ByteSize from "effect/ByteSize"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as HttpServer from "effect/http/HttpServer"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import * as Redacted from "effect/Redacted"
+import * as References from "effect/References"
+import OpenAI from "openai"
+import { Drain } from "../src/Drain.ts"
+import type * as Guard from "../src/Guard.ts"
+import * as CallLog from "../src/observe/CallLog.ts"
+import * as Metrics from "../src/observe/Metrics.ts"
+import * as Server from "../src/Server.ts"
+
+export interface Options {
+  readonly guard?: Partial<Guard.Policy>
+  readonly route?: Route.Route
+  readonly maxBody?: number
+  readonly primary?: Partial<Deployment.Options>
+}
+
+/** The key that the gateway sends upstream: it must never come out at the client's end. */
+export const upstreamKey = "sk-upstream-secret"
+
+/** Serves until the scope closes. */
+export const make = Effect.fnUntraced(function* (options: Options = {}) {
+  const upstream = yield* FaultServer.make()
+  const provider = OpenAiProvider.layer({ baseUrl: `${upstream.url}/v1`, apiKey: Redacted.make(upstreamKey) }).pipe(
+    Layer.provide(Transport.layer),
+  )
+  const RouterLive = Router.layer({
+    deployments: {
+      primary: Deployment.make({ model: "primary", provider, ...options.primary }),
+      backup: Deployment.make({ model: "backup", provider }),
+    },
+    routes: { assistant: options.route ?? Route.fallback("primary", "backup").pipe(Route.retry({ times: 0 })) },
+  })
+  const ServerLive = Layer.mergeAll(
+    Server.layer({
+      host: "127.0.0.1",
+      port: 0,
+      guard: { keys: [], hosts: [], origins: [], ...options.guard },
+      maxBody: ByteSize.fromInputUnsafe(options.maxBody ?? 1_000_000),
+      drain: Duration.seconds(5),
+    }),
+    Metrics.layer,
+    CallLog.layer,
+  ).pipe(
+    Layer.provideMerge(RouterLive),
+    Layer.provideMerge(Drain.layer),
+    Layer.provide([Layer.succeed(Metric.MetricRegistry, new Map()), Layer.succeed(References.MinimumLogLevel, "None")]),
+  )
+  const context = yield* Layer.build(ServerLive)
+  const url = HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address)
+  return {
+    upstream,
+    url,
+    drain: Context.get(context, Drain),
+    router: Context.get(context, Router.Router),
+    client: new OpenAI({ baseURL: `${url}/v1`, apiKey: "anything", maxRetries: 0, logLevel: "off" }),
+  }
+})
+
+/** A bare POST of a body to the chat endpoint, read whole. */
+export const post = (
+  url: string,
+  body: string,
+  headers: Record<string, string> = { "content-type": "application/json" },
+): Promise<{ readonly status: number; readonly headers: Headers; readonly text: string }> =>
+  fetch(`${url}/v1/chat/completions`, { method: "POST", body, headers }).then(async (answer) => ({
+    status: answer.status,
+    headers: answer.headers,
+    text: await answer.text(),
+  }))

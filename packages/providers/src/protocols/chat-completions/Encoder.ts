@@ -1,0 +1,185 @@
+/**
+ * A streamed answer as its client reads it: frames in, the text of server-sent events out.
+ *
+ * Frames of this very protocol go out as they came. Whatever came, the client sees what its SDK relies on: a role with
+ * the first delta, a finish reason for every choice, usage only if it asked, and `[DONE]`; or an error, and no `[DONE]`.
+ */
+import type * as Chat from "@understudy/core/Chat"
+import * as Errors from "./Errors.ts"
+import { protocol } from "./Protocol.ts"
+import * as Response from "./Response.ts"
+import * as Usage from "./Usage.ts"
+
+export interface Options extends Response.Identity {
+  /** Whether the client asked for the stream's usage. */
+  readonly includeUsage: boolean
+}
+
+/** For one stream: it holds its state. */
+export interface Encoder {
+  /** The text to write for this frame, `""` if there is none. */
+  readonly push: (frame: Chat.Frame) => string
+  /** What is missing at a good end. */
+  readonly end: () => string
+  /** The last event of a stream that broke. */
+  readonly fail: (error: Errors.ClientError) => string
+}
+
+export const encoder = (options: Options): Encoder => {
+  const state: State = {
+    options,
+    head: "",
+    named: false,
+    begun: new Set(),
+    nativeRole: false,
+    finished: new Set(),
+    usage: undefined,
+    counted: false,
+  }
+  name(state, options.id, options.model)
+  return {
+    push: (frame) => {
+      fold(frame.parts, state)
+      return frame.native?.protocol === protocol
+        ? pass(frame.native.data, frame.parts, state)
+        : write(frame.parts, state)
+    },
+    end: () => {
+      let text = ""
+      for (const choice of state.begun.size === 0 ? [0] : state.begun) {
+        if (!state.finished.has(choice)) text += begin(choice, state) + delta(state, choice, "{}", "stop")
+      }
+      if (options.includeUsage && !state.counted && state.usage !== undefined) {
+        text += event(`${state.head}[],"usage":${JSON.stringify(Usage.encode(state.usage))}}`)
+      }
+      return `${text}data: [DONE]\n\n`
+    },
+    fail: (error) => event(JSON.stringify(Errors.encode(error))),
+  }
+}
+
+interface State {
+  readonly options: Options
+  /** Every chunk's JSON up to its choices. */
+  head: string
+  /** Whether the answer's own id and model are known. */
+  named: boolean
+  /** The choices that have been given a role, and whether the upstream gives roles itself. */
+  readonly begun: Set<number>
+  nativeRole: boolean
+  readonly finished: Set<number>
+  usage: Chat.Usage | undefined
+  /** Whether the client has been told the usage. */
+  counted: boolean
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What is known
+// ---------------------------------------------------------------------------------------------------------------------
+
+const fold = (parts: ReadonlyArray<Chat.Part>, state: State): void => {
+  for (const part of parts) {
+    if (part.type === "usage") state.usage = part.usage
+    else if (part.type === "start" && !state.named) {
+      name(state, part.id ?? state.options.id, part.model ?? state.options.model)
+      state.named = true
+    }
+  }
+}
+
+const name = (state: State, id: string, model: string): void => {
+  const { created } = state.options
+  const head = JSON.stringify({ id, object: "chat.completion.chunk", created, model })
+  state.head = `${head.slice(0, -1)},"choices":`
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// This protocol's own frames
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Written as it came, but for a chunk that only tells a usage nobody asked for. */
+const pass = (data: string, parts: ReadonlyArray<Chat.Part>, state: State): string => {
+  let role = ""
+  let counted = false
+  let onlyUsage = parts.length > 0
+  for (const part of parts) {
+    if (part.type === "usage") {
+      counted = true
+      continue
+    }
+    onlyUsage = false
+    if (part.type === "start") continue
+    const choice = part.choice ?? 0
+    if (part.type === "finish") state.finished.add(choice)
+    if (!state.begun.has(choice)) {
+      if (!state.nativeRole && data.includes('"role"')) state.nativeRole = true
+      role += state.nativeRole ? mark(choice, state) : begin(choice, state)
+    }
+  }
+  if (onlyUsage && !state.options.includeUsage) return ""
+  if (counted) state.counted = true
+  if (!state.nativeRole && data.includes('"role"')) state.nativeRole = true
+  return role + event(data)
+}
+
+const mark = (choice: number, state: State): string => {
+  state.begun.add(choice)
+  return ""
+}
+
+/** Data of several lines, as an event has it. */
+const event = (data: string): string =>
+  data.includes("\n") ? `data: ${data.replaceAll("\n", "\ndata: ")}\n\n` : `data: ${data}\n\n`
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Other protocols' frames
+// ---------------------------------------------------------------------------------------------------------------------
+
+const write = (parts: ReadonlyArray<Chat.Part>, state: State): string => {
+  let text = ""
+  for (const part of parts) text += writePart(part, state)
+  return text
+}
+
+const writePart = (part: Chat.Part, state: State): string => {
+  if (part.type === "start" || part.type === "usage") return ""
+  const choice = part.choice ?? 0
+  if (part.type === "finish") {
+    if (state.finished.has(choice)) return ""
+    state.finished.add(choice)
+    return begin(choice, state) + delta(state, choice, "{}", Response.encodeFinish(part.reason))
+  }
+  const content = writeContent(part)
+  return content === "" ? "" : begin(choice, state) + delta(state, choice, content, undefined, logprobsOf(part))
+}
+
+const logprobsOf = (part: Chat.Part): unknown => (part.type === "text" ? part.logprobs : undefined)
+
+/** The part as the JSON of a delta. */
+const writeContent = (part: Exclude<Chat.Part, { readonly type: "start" | "usage" | "finish" }>): string => {
+  switch (part.type) {
+    case "text":
+      return `{"content":${JSON.stringify(part.text)}}`
+    case "reasoning":
+      return part.text === "" ? "" : `{"reasoning_content":${JSON.stringify(part.text)}}`
+    case "refusal":
+      return `{"refusal":${JSON.stringify(part.text)}}`
+    case "tool-call":
+      return `{"tool_calls":[{"index":${part.index},"id":${JSON.stringify(part.id)},"type":"function","function":{"name":${JSON.stringify(part.name)},"arguments":""}}]}`
+    case "tool-arguments":
+      return `{"tool_calls":[{"index":${part.index},"function":{"arguments":${JSON.stringify(part.arguments)}}}]}`
+  }
+}
+
+const begin = (choice: number, state: State): string => {
+  if (state.begun.has(choice)) return ""
+  state.begun.add(choice)
+  return delta(state, choice, '{"role":"assistant","content":""}')
+}
+
+const delta = (state: State, choice: number, content: string, finish?: string, logprobs?: unknown): string => {
+  const usage = state.options.includeUsage ? ',"usage":null' : ""
+  const probable = logprobs === undefined ? "null" : JSON.stringify(logprobs)
+  const reason = finish === undefined ? "null" : `"${finish}"`
+  return `data: ${state.head}[{"index":${choice},"delta":${content},"logprobs":${probable},"finish_reason":${reason}}]${usage}}\n\n`
+}

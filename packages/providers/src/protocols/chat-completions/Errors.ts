@@ -1,0 +1,67 @@
+/**
+ * The wire shape of a Chat Completions error, the same in a response's body and in a stream's event:
+ * `{ "error": { "message", "type", "param", "code" } }`. Servers that are only compatible say it flat, as a mere string,
+ * or with a status for a code.
+ *
+ * What it means is the vendor's to say: see `openai/Errors.ts`.
+ */
+import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
+
+/** What an error said of itself; a field is undefined where it said nothing of the kind. */
+export interface WireError {
+  /** The broad category, such as `"invalid_request_error"`. */
+  readonly type: string | undefined
+  /** A stable code that names the cause, such as `"context_length_exceeded"`. */
+  readonly code: string | undefined
+  readonly message: string | undefined
+  /** The path of the field to blame: `"messages[1].content"`. */
+  readonly param: string | undefined
+  /** The status, where the error names it in place of a code: OpenRouter and vLLM do, also inside a stream. */
+  readonly status: number | undefined
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Decode: what an upstream sent
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Reads an error out of a body that may be anything. */
+export const fromBody = (body: unknown): WireError => {
+  const outer = object(body)
+  const inner = outer["error"]
+  const error = Predicate.isObject(inner) ? inner : outer
+  const { code, message, param, type } = error
+  return {
+    type: string(type),
+    code: string(code),
+    message: string(message) ?? string(inner) ?? string(outer["detail"]),
+    param: string(param),
+    status: Predicate.isNumber(code) && code >= 400 && code < 600 ? code : undefined,
+  }
+}
+
+/** Reads an error out of a body's text, which may not be JSON at all. */
+export const parse = (text: string): WireError =>
+  fromBody(Result.getOrUndefined(Result.try((): unknown => JSON.parse(text))))
+
+const string = (value: unknown): string | undefined => (Predicate.isString(value) && value !== "" ? value : undefined)
+
+const object = (value: unknown): { readonly [x: PropertyKey]: unknown } => (Predicate.isObject(value) ? value : {})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Encode: what a client is told
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** An error towards a client. Fields beside OpenAI's own four go out as they are: SDKs show them. */
+export interface ClientError {
+  readonly message: string
+  readonly type: string
+  readonly param?: string | undefined
+  readonly code?: string | undefined
+  readonly [field: string]: unknown
+}
+
+/** The body of a failed request, or of a broken stream's last event. */
+export const encode = (error: ClientError): { readonly error: Record<string, unknown> } => ({
+  error: { ...error, param: error.param ?? null, code: error.code ?? null },
+})

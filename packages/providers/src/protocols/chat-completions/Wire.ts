@@ -1,0 +1,182 @@
+/**
+ * A Chat Completions request as clients write it: what is checked before any of it is read. Fields not named here are
+ * anybody's, and are not looked at.
+ *
+ * Nearly every optional field may also be null, which says as much as leaving it out.
+ */
+import * as Schema from "effect/Schema"
+
+const optional = <S extends Schema.Constraint>(schema: S) => Schema.optional(Schema.NullOr(schema))
+
+/** A content that is a string or parts. The annotation is what an error says was expected. */
+const stringOr = <S extends Schema.Constraint>(parts: Schema.$Array<S>) =>
+  Schema.Union([Schema.String, parts]).annotate({ expected: "a string or an array of content parts" })
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Content
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Any part may mark the end of a prefix to cache, in OpenAI's words or in Anthropic's, which many clients write. */
+const cache = {
+  prompt_cache_breakpoint: optional(Schema.Struct({ ttl: optional(Schema.String) })),
+  cache_control: optional(Schema.Struct({ ttl: optional(Schema.String) })),
+}
+
+const Text = Schema.Struct({ type: Schema.Literal("text"), text: Schema.String, ...cache })
+export type Text = typeof Text.Type
+
+const Image = Schema.Struct({
+  type: Schema.Literal("image_url"),
+  image_url: Schema.Struct({
+    url: Schema.String,
+    detail: optional(Schema.Literals(["auto", "low", "high", "original"])),
+  }),
+  ...cache,
+})
+
+const Audio = Schema.Struct({
+  type: Schema.Literal("input_audio"),
+  input_audio: Schema.Struct({ data: Schema.String, format: Schema.String }),
+})
+
+const File = Schema.Struct({
+  type: Schema.Literal("file"),
+  file: Schema.Struct({
+    file_data: optional(Schema.String),
+    file_id: optional(Schema.String),
+    filename: optional(Schema.String),
+  }),
+  ...cache,
+})
+
+const Refusal = Schema.Struct({ type: Schema.Literal("refusal"), refusal: Schema.String })
+
+const UserPart = Schema.Union([Text, Image, Audio, File])
+export type UserPart = typeof UserPart.Type
+
+const AssistantPart = Schema.Union([Text, Refusal])
+export type AssistantPart = typeof AssistantPart.Type
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Messages
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** A tool of type `custom` takes free text where a function takes JSON. */
+const ToolCall = Schema.Union([
+  Schema.Struct({
+    id: Schema.String,
+    type: Schema.Literal("function"),
+    function: Schema.Struct({ name: Schema.String, arguments: Schema.String }),
+  }),
+  Schema.Struct({
+    id: Schema.String,
+    type: Schema.Literal("custom"),
+    custom: Schema.Struct({ name: Schema.String, input: Schema.String }),
+  }),
+])
+export type ToolCall = typeof ToolCall.Type
+
+const System = Schema.Struct({ role: Schema.Literal("system"), content: stringOr(Schema.Array(Text)) })
+const Developer = Schema.Struct({ role: Schema.Literal("developer"), content: stringOr(Schema.Array(Text)) })
+const User = Schema.Struct({
+  role: Schema.Literal("user"),
+  content: stringOr(Schema.Array(UserPart)),
+  name: optional(Schema.String),
+})
+const Assistant = Schema.Struct({
+  role: Schema.Literal("assistant"),
+  content: optional(stringOr(Schema.Array(AssistantPart))),
+  refusal: optional(Schema.String),
+  tool_calls: optional(Schema.Array(ToolCall)),
+  audio: optional(Schema.Struct({ id: Schema.String })),
+  name: optional(Schema.String),
+  /** What compatible servers call the model's thoughts. */
+  reasoning_content: Schema.optional(Schema.Unknown),
+  reasoning: Schema.optional(Schema.Unknown),
+})
+export type Assistant = typeof Assistant.Type
+const Tool = Schema.Struct({
+  role: Schema.Literal("tool"),
+  tool_call_id: Schema.String,
+  content: stringOr(Schema.Array(Text)),
+})
+
+const Message = Schema.Union([System, Developer, User, Assistant, Tool])
+export type Message = typeof Message.Type
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Request
+// ---------------------------------------------------------------------------------------------------------------------
+
+const FunctionTool = Schema.Struct({
+  type: Schema.Literal("function"),
+  function: Schema.Struct({
+    name: Schema.String,
+    description: optional(Schema.String),
+    parameters: optional(Schema.Record(Schema.String, Schema.Unknown)),
+    strict: optional(Schema.Boolean),
+  }),
+  cache_control: cache.cache_control,
+})
+export type FunctionTool = typeof FunctionTool.Type
+
+const CustomTool = Schema.Struct({
+  type: Schema.Literal("custom"),
+  custom: Schema.Struct({ name: Schema.String }),
+})
+
+const ToolChoice = Schema.Union([
+  Schema.Literals(["auto", "none", "required"]),
+  Schema.Struct({ type: Schema.Literal("function"), function: Schema.Struct({ name: Schema.String }) }),
+  Schema.Struct({ type: Schema.Literal("custom"), custom: Schema.Struct({ name: Schema.String }) }),
+  Schema.Struct({
+    type: Schema.Literal("allowed_tools"),
+    allowed_tools: Schema.Struct({ mode: Schema.Literals(["auto", "required"]) }),
+  }),
+]).annotate({ expected: '"auto", "none", "required" or an object that names a tool' })
+export type ToolChoice = typeof ToolChoice.Type
+
+const Format = Schema.Union([
+  Schema.Struct({ type: Schema.Literal("text") }),
+  Schema.Struct({ type: Schema.Literal("json_object") }),
+  Schema.Struct({
+    type: Schema.Literal("json_schema"),
+    json_schema: Schema.Struct({
+      name: Schema.String,
+      schema: optional(Schema.Record(Schema.String, Schema.Unknown)),
+      description: optional(Schema.String),
+      strict: optional(Schema.Boolean),
+    }),
+  }),
+])
+export type Format = typeof Format.Type
+
+export const Request = Schema.Struct({
+  model: Schema.String.check(Schema.isNonEmpty({ expected: "the name of a model" })),
+  messages: Schema.Array(Message).check(Schema.isNonEmpty({ expected: "at least one message" })),
+  tools: optional(Schema.Array(Schema.Union([FunctionTool, CustomTool]))),
+  tool_choice: optional(ToolChoice),
+  parallel_tool_calls: optional(Schema.Boolean),
+  response_format: optional(Format),
+  max_tokens: optional(Schema.Int),
+  max_completion_tokens: optional(Schema.Int),
+  temperature: optional(Schema.Finite),
+  top_p: optional(Schema.Finite),
+  stop: optional(
+    Schema.Union([Schema.String, Schema.Array(Schema.String)]).annotate({
+      expected: "a string or an array of strings",
+    }),
+  ),
+  seed: optional(Schema.Int),
+  frequency_penalty: optional(Schema.Finite),
+  presence_penalty: optional(Schema.Finite),
+  n: optional(Schema.Int.check(Schema.isGreaterThanOrEqualTo(1, { expected: "at least 1" }))),
+  logprobs: optional(Schema.Boolean),
+  top_logprobs: optional(Schema.Int),
+  reasoning_effort: optional(Schema.Literals(["none", "minimal", "low", "medium", "high", "xhigh", "max"])),
+  metadata: optional(Schema.Record(Schema.String, Schema.String)),
+  user: optional(Schema.String),
+  stream: optional(Schema.Boolean),
+  stream_options: optional(Schema.Struct({ include_usage: optional(Schema.Boolean) })),
+})
+export type Request = typeof Request.Type

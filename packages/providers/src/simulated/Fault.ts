@@ -1,0 +1,108 @@
+/**
+ * What is wrong with a simulated deployment while it runs: said over what it was configured with, as the JSON body of
+ * `POST /simulated/{deployment}`, such as `{ "status": 503 }`.
+ */
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as SchemaGetter from "effect/SchemaGetter"
+import * as SchemaIssue from "effect/SchemaIssue"
+
+const units: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
+
+/** `"500ms"`, `"2s"`, `"5m"`, `"1h"`. */
+const Time = Schema.String.check(Schema.isPattern(/^\d+(?:\.\d+)?(?:ms|s|m|h)$/)).pipe(
+  Schema.decodeTo(Schema.Duration, {
+    decode: SchemaGetter.transform((text) =>
+      Duration.millis(Number.parseFloat(text) * (units[text.replace(/^[\d.]+/, "")] ?? 1)),
+    ),
+    encode: SchemaGetter.transform((duration) => `${Duration.toMillis(duration)}ms`),
+  }),
+)
+
+const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+
+/**
+ * A deployment's fault: each field stands in place of the option of that name, and an empty fault is none.
+ *
+ * - `status`: every call fails with it; a stream under way breaks.
+ * - `failureRate`: that share of the calls fails, 0 to 1, with `status` or else the configured one, or 500.
+ * - `retryAfter`: what a refusal says of when to come back.
+ * - `latency`: until a plain answer; and until a stream's first token, unless `firstToken` says otherwise.
+ * - `pace`: between the tokens of a stream, the one under way too.
+ * - `cutAfter`, `stallAfter`: every stream, the one under way too, breaks or falls silent after so many tokens.
+ * - `outage`: `true` makes the deployment unreachable, `false` lifts a configured outage, and a window is counted from
+ *   when the fault is set.
+ */
+export const Fault = Schema.Struct({
+  status: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 400, maximum: 599 }))),
+  failureRate: Schema.optionalKey(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))),
+  retryAfter: Schema.optionalKey(Time),
+  latency: Schema.optionalKey(Time),
+  firstToken: Schema.optionalKey(Time),
+  pace: Schema.optionalKey(Time),
+  cutAfter: Schema.optionalKey(Count),
+  stallAfter: Schema.optionalKey(Count),
+  outage: Schema.optionalKey(
+    Schema.Union([Schema.Boolean, Schema.Struct({ from: Schema.optionalKey(Time), for: Time })]),
+  ),
+})
+export type Fault = typeof Fault.Type
+
+/** No fault: a mended deployment. */
+export const none: Fault = {}
+
+const time = 'a duration such as "500ms", "2s" or "5m"'
+const count = "a whole number of tokens, 0 or more"
+
+const expected: Readonly<Record<keyof Fault, string>> = {
+  status: "an HTTP status from 400 to 599",
+  failureRate: "a number from 0 to 1",
+  retryAfter: time,
+  latency: time,
+  firstToken: time,
+  pace: time,
+  cutAfter: count,
+  stallAfter: count,
+  outage: 'true, false, or a window such as { "from": "10s", "for": "1m" }',
+}
+
+/** A body that is no fault. `field` is the first one that is wrong, empty if the body itself is. */
+export class InvalidFault extends Data.TaggedError("InvalidFault")<{
+  readonly field: string
+  readonly message: string
+}> {}
+
+const known = [...Object.keys(expected), "mend"].join(", ")
+
+const isField = (key: string): key is keyof Fault => Object.hasOwn(expected, key)
+
+/** A fault out of a JSON body. `{}` and `{ "mend": true }` are none. */
+export const decode = (body: unknown): Result.Result<Fault, InvalidFault> => {
+  if (!Predicate.isObject(body)) return invalid("", `expected an object such as { "status": 503 }, ${found(body)}`)
+  const { mend, ...fault } = body
+  for (const key in fault) if (!isField(key)) return invalid(key, `unknown field \`${key}\`; known fields: ${known}`)
+  if (mend !== undefined) {
+    if (mend !== true) return invalid("mend", `\`mend\`: expected true, ${found(mend)}`)
+    return Object.keys(fault).length === 0
+      ? Result.succeed(none)
+      : invalid("mend", "`mend` takes every fault away, so nothing else can be said beside it")
+  }
+  return Result.mapError(decodeFields(fault), ({ issue }) => {
+    const field = String(issues(issue).issues[0]?.path?.[0] ?? "")
+    return new InvalidFault({
+      field,
+      message: `\`${field}\`: expected ${isField(field) ? expected[field] : "something else"}, ${found(fault[field])}`,
+    })
+  })
+}
+
+const decodeFields = Schema.decodeUnknownResult(Fault, { onExcessProperty: "error" })
+
+const issues = SchemaIssue.makeFormatterStandardSchemaV1()
+
+const invalid = (field: string, message: string) => Result.fail(new InvalidFault({ field, message }))
+
+const found = (value: unknown): string => `found ${JSON.stringify(value)}`

@@ -1,0 +1,93 @@
+/**
+ * A provider without a vendor: it answers plausibly with no network, streams at a pace, calls tools, and fails on demand.
+ * The same seed says and fails the same, and all its time is Effect's `Clock`, so that a test under `TestClock` waits for
+ * nothing.
+ *
+ * While it runs it can be broken and mended: by its `Control`, or by name through the `Switchboard`.
+ *
+ * ```ts
+ * Deployment.make({ model: "any", provider: Simulated.layer({ name: "primary", firstToken: "300 millis", pace: "30 millis" }) })
+ * ```
+ */
+import { Provider } from "@understudy/core/Provider"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Ref from "effect/Ref"
+import * as Stream from "effect/Stream"
+import type * as Chat from "@understudy/core/Chat"
+import * as Answer from "./Answer.ts"
+import type * as Conditions from "./Conditions.ts"
+import * as Control from "./Control.ts"
+import { draw } from "./Draw.ts"
+import * as Performance from "./Performance.ts"
+import { Switchboard } from "./Switchboard.ts"
+
+export { Fault, InvalidFault, decode as decodeFault } from "./Fault.ts"
+export { NotSimulated, Switchboard, layer as layerSwitchboard } from "./Switchboard.ts"
+export type { Control } from "./Control.ts"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Options
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** All optional: what is not said takes no time and does not fail. */
+export interface Options extends Conditions.Options {
+  /** Who it is, in its words, its errors and on the switchboard; `simulated` if not said. */
+  readonly name?: string | undefined
+  /** A whole number: another one chooses other words and other calls to fail. 0 if not said. */
+  readonly seed?: number | undefined
+  /** What it says, whatever it is asked; no tool is called then. */
+  readonly reply?: string | undefined
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Make
+// ---------------------------------------------------------------------------------------------------------------------
+
+export const protocol = "simulated"
+
+/** A provider, and the handle that breaks and mends it. An outage's window is counted from here. */
+export const make = Effect.fnUntraced(function* (
+  options: Options = {},
+): Effect.fn.Return<{ readonly provider: Provider["Service"]; readonly control: Control.Control }> {
+  const { name = "simulated", reply, seed = 0 } = options
+  const { control, spell } = yield* Control.make(name, options)
+  let turns = 0
+  /** One call, from here on. */
+  const begin = (request: Chat.Request) =>
+    Effect.map(Ref.get(spell), (began) => {
+      const turn = turns++
+      return {
+        answer: () => Answer.make(request, { name, seed, reply }, turn),
+        call: { name, spell, began, draw: draw(seed, turn) },
+      }
+    })
+  const provider: Provider["Service"] = {
+    protocol,
+    chat: (request) =>
+      Effect.flatMap(begin(request), ({ answer, call }) =>
+        Effect.map(Performance.answered(call), () => Answer.response(answer())),
+      ),
+    stream: (request) =>
+      Stream.fromPull(
+        Effect.flatMap(begin(request), ({ answer, call }) => Performance.streamed(call, Answer.told(answer()))),
+      ),
+  }
+  return { provider, control }
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Layer
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The provider alone, on the switchboard by its name for as long as the layer lives. */
+export const layer = (options: Options & { readonly name: string }): Layer.Layer<Provider> =>
+  Layer.effect(
+    Provider,
+    Effect.gen(function* () {
+      const { control, provider } = yield* make(options)
+      const switchboard = yield* Switchboard
+      yield* switchboard.register(control)
+      return provider
+    }),
+  )

@@ -1,0 +1,83 @@
+/**
+ * Shows that the packages work as published: builds and packs them, installs the tarballs into an empty project with
+ * npm, typechecks the README's library example there, and runs it. `--node 22.19.0` runs it under another Node.
+ *
+ *     npm run build && npm run packed [-- --node 22.19.0]
+ */
+import { execFileSync } from "node:child_process"
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { parseArgs } from "node:util"
+
+const root = join(import.meta.dirname, "..")
+const { values } = parseArgs({ options: { node: { type: "string" } } })
+const manifest = (path: string): Record<string, Record<string, string>> =>
+  JSON.parse(readFileSync(join(root, path), "utf8"))
+
+const project = mkdtempSync(join(tmpdir(), "understudy-packed-"))
+const run = (command: string, args: ReadonlyArray<string>, cwd: string) => {
+  console.log(`> ${command} ${args.join(" ")}`)
+  execFileSync(command, args, { cwd, stdio: "inherit" })
+}
+
+try {
+  const tarballs = join(project, "tarballs")
+  mkdirSync(tarballs)
+  for (const name of ["core", "providers", "http"]) {
+    run("npx", ["--yes", "pnpm@12.21.0", "pack", "--pack-destination", tarballs], join(root, "packages", name))
+  }
+  const packed = (name: string) => `file:tarballs/${readdirSync(tarballs).find((file) => file.includes(`-${name}-`))}`
+  const dev = manifest("package.json")["devDependencies"] ?? {}
+  writeFileSync(
+    join(project, "package.json"),
+    JSON.stringify({
+      private: true,
+      type: "module",
+      dependencies: {
+        "@understudy/core": packed("core"),
+        "@understudy/providers": packed("providers"),
+        "@understudy/http": packed("http"),
+        effect: "4.1.0",
+        openai: "7.55.0",
+        "@anthropic-ai/sdk": "1.11.0",
+      },
+      devDependencies: {
+        "@types/node": dev["@types/node"],
+        typescript: dev["typescript"],
+        node: values.node ?? dev["node"],
+      },
+      // The tarballs name each other by version, which no registry has yet.
+      overrides: { "@understudy/core": packed("core"), "@understudy/providers": packed("providers") },
+    }),
+  )
+  const example = /## The library\n[\s\S]*?```ts\n([\s\S]*?)```/.exec(
+    readFileSync(join(root, "README.md"), "utf8"),
+  )?.[1]
+  if (example === undefined) throw new Error('README.md has no ts block under "## The library"')
+  writeFileSync(join(project, "app.ts"), example)
+  writeFileSync(
+    join(project, "tsconfig.json"),
+    JSON.stringify({
+      compilerOptions: {
+        strict: true,
+        module: "NodeNext",
+        target: "ES2022",
+        types: ["node"],
+        lib: ["ES2024", "ESNext.Disposable"],
+        noEmit: true,
+      },
+      include: ["app.ts"],
+    }),
+  )
+  run("npm", ["install", "--no-audit", "--no-fund", "--loglevel=error"], project)
+  const bin = (name: string) => join(project, "node_modules", ".bin", name)
+  run(bin("node"), ["--version"], project)
+  run(bin("tsc"), ["-p", "."], project)
+  run(bin("tsc"), ["-p", ".", "--noEmit", "false", "--outDir", "out"], project)
+  run(bin("node"), ["out/app.js"], project)
+  run(bin("node"), [join("node_modules", "@understudy", "http", "dist", "main.js"), "--version"], project)
+  console.log("The packages install, typecheck and run.")
+} finally {
+  rmSync(project, { recursive: true, force: true })
+}
