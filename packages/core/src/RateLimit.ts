@@ -83,15 +83,17 @@ export const peek = (
   limits: Limits,
   tokens: number,
 ): Effect.Effect<Exceeded | undefined> => {
-  const look = (limit: Exceeded["limit"], most: number | undefined, wanted: number) =>
-    most === undefined
-      ? Effect.undefined
-      : limiter.consume({ key: `${limit}:${name}`, window, limit: most, tokens: 0, onExceeded: "delay" }).pipe(
-          Effect.map((seen) =>
-            seen.remaining < wanted ? { limit, retryAfter: Duration.toMillis(seen.resetAfter) } : undefined,
-          ),
-          Effect.orElseSucceed(() => undefined),
-        )
+  const look = (limit: Exceeded["limit"], most: number | undefined, wanted: number) => {
+    if (most === undefined) return Effect.undefined
+    // What is larger than the limit never fits: `take` is told so without a look at what is left.
+    if (wanted > most) return Effect.succeed({ limit, retryAfter: Duration.toMillis(window) })
+    return limiter.consume({ key: `${limit}:${name}`, window, limit: most, tokens: 0, onExceeded: "delay" }).pipe(
+      Effect.map((seen) =>
+        seen.remaining < wanted ? { limit, retryAfter: Duration.toMillis(seen.resetAfter) } : undefined,
+      ),
+      Effect.orElseSucceed(() => undefined),
+    )
+  }
   return Effect.flatMap(look("rpm", limits.rpm, 1), (exceeded) =>
     exceeded === undefined ? look("tpm", limits.tpm, tokens) : Effect.succeed(exceeded),
   )

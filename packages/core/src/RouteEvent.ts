@@ -2,8 +2,12 @@
  * What happens to calls, as it happens: for callbacks, activity logs and metrics. Listening is lossy and never slows a
  * call: whoever falls behind misses the oldest events.
  */
+import type * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as PubSub from "effect/PubSub"
+import * as Fiber from "effect/Fiber"
+import * as Queue from "effect/Queue"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ReasonTag } from "./ProviderError.ts"
 import type { Attempt, PassedOver, Receipt } from "./Receipt.ts"
@@ -24,18 +28,65 @@ export type FailoverReason = ReasonTag | PassedOver["verdict"]["_tag"]
 
 export type Failover = Extract<RouteEvent, { readonly _tag: "Failover" }>
 
-/** Where events are published. `publish` costs next to nothing while nobody listens. */
+/** Where events are published, and heard. */
 export interface Bus {
+  /** Tells every listener. Costs next to nothing while nobody listens. */
   readonly publish: (event: RouteEvent) => void
+  /**
+   * Has `listener` called with every event, in the fibre that publishes it, until the scope closes: for counting and
+   * sorting out. It must be quick, and must not throw.
+   */
+  readonly listen: (listener: (event: RouteEvent) => void) => Effect.Effect<void, never, Scope.Scope>
+  /** The events, for whoever takes longer: buffered, and lossy when the buffer is full. */
   readonly stream: Stream.Stream<RouteEvent>
 }
 
-/** How many events a slow listener may lag behind. */
+/** How many events a slow reader may lag behind. */
 const capacity = 4096
 
-export const makeBus: Effect.Effect<Bus> = Effect.map(PubSub.sliding<RouteEvent>(capacity), (pubsub) => ({
-  publish: (event) => {
-    PubSub.publishUnsafe(pubsub, event)
-  },
-  stream: Stream.fromPubSub(pubsub),
-}))
+export const makeBus = (): Bus => {
+  const listeners = new Set<(event: RouteEvent) => void>()
+  const listen: Bus["listen"] = (listener) =>
+    Effect.acquireRelease(
+      Effect.sync(() => void listeners.add(listener)),
+      () => Effect.sync(() => void listeners.delete(listener)),
+    )
+  return {
+    publish: (event) => {
+      for (const listener of listeners) listener(event)
+    },
+    listen,
+    stream: Stream.unwrap(
+      Effect.gen(function* () {
+        const events = yield* Queue.sliding<RouteEvent>(capacity)
+        yield* listen((event) => Queue.offerUnsafe(events, event))
+        return Stream.fromQueue(events)
+      }),
+    ),
+  }
+}
+
+/** How long what is still to be done may take once the scope closes. */
+const patience = Duration.seconds(2)
+
+/**
+ * Runs what `choose` makes of events, one after the other, in a fibre of its own; what was chosen before the scope closes
+ * is still run. Lossy like any reader, when it falls too far behind.
+ */
+export const handle = (
+  listen: Bus["listen"],
+  choose: (event: RouteEvent) => Effect.Effect<void> | undefined,
+): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const chosen = yield* Queue.sliding<Effect.Effect<void>, Cause.Done>(capacity)
+    const worker = yield* Stream.fromQueue(chosen).pipe(
+      Stream.runForEach(Effect.catchCause((cause) => Effect.logError("A listener to calls failed", cause))),
+      Effect.forkDetach({ startImmediately: true }),
+    )
+    const finish = Effect.andThen(Queue.end(chosen), Effect.timeoutOption(Fiber.await(worker), patience))
+    yield* Effect.addFinalizer(() => Effect.andThen(finish, Fiber.interrupt(worker)))
+    yield* listen((event) => {
+      const effect = choose(event)
+      if (effect !== undefined) Queue.offerUnsafe(chosen, effect)
+    })
+  })

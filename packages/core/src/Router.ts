@@ -92,8 +92,10 @@ export class Router extends Context.Service<
       request: Chat.Request,
       options?: { readonly streaming?: boolean },
     ) => Effect.Effect<ReadonlyArray<Explained>, RouterError>
-    /** What happens, as it happens. Lossy: a slow listener misses events. */
+    /** What happens, as it happens. Lossy: a slow reader misses events. */
     readonly events: Stream.Stream<RouteEvent.RouteEvent>
+    /** Calls a quick function with every event, in the fibre it happens in, until the scope closes. */
+    readonly listen: RouteEvent.Bus["listen"]
     /** The names that can be called. */
     readonly routes: ReadonlyArray<string>
     readonly deployments: ReadonlyArray<string>
@@ -163,7 +165,7 @@ const make = Effect.fnUntraced(function* <E, R>(
     limiter: yield* RateLimiter.RateLimiter,
     rests: new Admission.Rests(),
   }
-  const bus = yield* RouteEvent.makeBus
+  const bus = RouteEvent.makeBus()
   const random = yield* Random.Random
   const defaults = options.defaults ?? {}
   const candidates = yield* start(options.deployments, defaults)
@@ -273,6 +275,7 @@ const make = Effect.fnUntraced(function* <E, R>(
         )
       }),
     events: bus.stream,
+    listen: bus.listen,
     routes: Object.keys(options.routes ?? {}),
     deployments: [...candidates.keys()],
     status: Effect.forEach(candidates.values(), (candidate) => status(stores, candidate)),
@@ -315,20 +318,15 @@ const start = <E, R>(
     (candidates) => new Map(candidates.map((candidate) => [candidate.name, candidate])),
   )
 
-/** Runs the callbacks of the options, in a fibre of their own. */
+/** Runs the callbacks of the options. */
 const listen = (bus: RouteEvent.Bus, { onFailover, onSuccess }: Callbacks) =>
   onFailover === undefined && onSuccess === undefined
     ? Effect.void
-    : bus.stream.pipe(
-        Stream.runForEach((event) => {
-          if (event._tag === "Failover" && onFailover !== undefined) return onFailover(event)
-          if (event._tag === "Ended" && event.receipt.outcome === "answered" && onSuccess !== undefined) {
-            return onSuccess(event.receipt)
-          }
-          return Effect.void
-        }),
-        Effect.forkScoped({ startImmediately: true }),
-      )
+    : RouteEvent.handle(bus.listen, (event) => {
+        if (event._tag === "Failover") return onFailover?.(event)
+        if (event._tag === "Ended" && event.receipt.outcome === "answered") return onSuccess?.(event.receipt)
+        return undefined
+      })
 
 const announceFailover = (
   bus: RouteEvent.Bus,

@@ -2,32 +2,32 @@
  * A line a call: its route, who was tried with reason and time, tokens, and cost where it is known. What was asked and
  * answered is never in it.
  */
-import type { RouteEvent } from "@understudy/core/RouteEvent"
+import { handle } from "@understudy/core/RouteEvent"
 import type { Attempt, Receipt } from "@understudy/core/Receipt"
 import { total } from "@understudy/core/Receipt"
 import { Router } from "@understudy/core/Router"
 import { passedOver } from "@understudy/core/RouterError"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Stream from "effect/Stream"
+import * as LogLevel from "effect/LogLevel"
+import * as References from "effect/References"
 
 /** Logs every call when it has ended: a failed one as a warning, any other at info. */
 export const layer: Layer.Layer<never, never, Router> = Layer.effectDiscard(
   Effect.gen(function* () {
     const router = yield* Router
-    yield* router.events.pipe(
-      Stream.runForEachArray((events) => Effect.forEach(events, log, { discard: true })),
-      Effect.forkScoped({ startImmediately: true }),
-    )
+    const level = yield* References.MinimumLogLevel
+    yield* handle(router.listen, (event) => {
+      if (event._tag !== "Ended") return undefined
+      return LogLevel.isLessThanOrEqualTo(level, severity(event.receipt)) ? log(event.receipt) : undefined
+    })
   }),
 )
 
-const log = (event: RouteEvent): Effect.Effect<void> => {
-  if (event._tag !== "Ended") return Effect.void
-  const { receipt } = event
-  const level = receipt.outcome === "failed" ? "Warn" : "Info"
-  return Effect.annotateLogs(Effect.logWithLevel(level)(line(receipt)), annotations(receipt))
-}
+const severity = ({ outcome }: Receipt): LogLevel.Severity => (outcome === "failed" ? "Warn" : "Info")
+
+const log = (receipt: Receipt): Effect.Effect<void> =>
+  Effect.annotateLogs(Effect.logWithLevel(severity(receipt))(line(receipt)), annotations(receipt))
 
 /** `assistant: answered by backup in 812 ms (primary ServerError 503 after 203 ms; backup answered after 609 ms)` */
 export const line = (receipt: Receipt): string => {

@@ -1,5 +1,5 @@
 /**
- * What the gateway counts: fed by the router's events, in a fibre of its own, and read by `GET /metrics` in Prometheus'
+ * What the gateway counts: fed by the router's events, and read by `GET /metrics` in Prometheus'
  * text format. Every name and label is listed in docs/operations.md.
  */
 import type { RouteEvent } from "@understudy/core/RouteEvent"
@@ -9,7 +9,6 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
-import * as Stream from "effect/Stream"
 
 /** Upper bounds of the latency histograms, in seconds: from a cached answer to a long thought. */
 const seconds = [0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300]
@@ -97,11 +96,7 @@ const counting = (context: Context.Context<never>): ((event: RouteEvent) => void
 export const layer: Layer.Layer<never, never, Router> = Layer.effectDiscard(
   Effect.gen(function* () {
     const router = yield* Router
-    const count = counting(yield* Effect.context<never>())
-    yield* router.events.pipe(
-      Stream.runForEachArray((events) => Effect.sync(() => events.forEach(count))),
-      Effect.forkScoped({ startImmediately: true }),
-    )
+    yield* router.listen(counting(yield* Effect.context<never>()))
   }),
 )
 

@@ -62,7 +62,7 @@ export const fromEvent =
 /** By the code, then by the words, which tell more than the type, then by the type, then by the status. */
 export const reason = (error: Wire.WireError, status?: number, retryAfter?: Duration.Duration): Reason =>
   byCode(error, status, retryAfter) ??
-  byMessage(error, status) ??
+  byMessage(error, status, retryAfter) ??
   byType(error, retryAfter) ??
   byStatus(status, error, retryAfter)
 
@@ -90,7 +90,6 @@ const byCode = (
     case "DeploymentNotFound":
       return { _tag: "ModelNotFound" }
     case "context_length_exceeded":
-    case "string_above_max_length":
       return { _tag: "ContextWindowExceeded" }
     case "content_policy_violation":
     case "content_filter":
@@ -117,7 +116,7 @@ const tooLargeForRate = (message: string | undefined): boolean =>
 
 const tooLong = new RegExp(
   [
-    /exceeds? the (?:model'?s? )?context (?:window|length)/,
+    /exceeds? the (?:model'?s? |available )?context (?:window|length|size)/,
     /maximum context length/,
     /reduce the length of/,
     /token count \+ max_tokens must be less than the context length/,
@@ -129,10 +128,17 @@ const tooLong = new RegExp(
 )
 const overloaded = /currently overloaded|at capacity/i
 
-const byMessage = ({ message }: Wire.WireError, status: number | undefined): Reason | undefined => {
+const byMessage = (
+  { message }: Wire.WireError,
+  status: number | undefined,
+  retryAfter: Duration.Duration | undefined,
+): Reason | undefined => {
   if (message === undefined) return undefined
   if (status === 429) return tooLargeForRate(message) ? { _tag: "ContextWindowExceeded" } : undefined
-  if (status !== undefined && status >= 500) return overloaded.test(message) ? { _tag: "Overloaded" } : undefined
+  if (status === undefined || status >= 500) {
+    if (overloaded.test(message)) return { _tag: "Overloaded", retryAfter }
+    if (status !== undefined) return undefined
+  }
   return tooLong.test(message) ? { _tag: "ContextWindowExceeded" } : undefined
 }
 
@@ -152,10 +158,8 @@ const byType = ({ param, type }: Wire.WireError, retryAfter: Duration.Duration |
       return { _tag: "RateLimited", retryAfter }
     case "overloaded_error":
     case "service_unavailable":
+    case "service_unavailable_error":
       return { _tag: "Overloaded", retryAfter }
-    case "server_error":
-    case "api_error":
-      return { _tag: "ServerError", retryAfter }
     case "timeout_error":
       return { _tag: "Timeout", phase: "attempt" }
     default:

@@ -3,24 +3,11 @@
  * `POST /simulated/{deployment}`, such as `{ "status": 503 }`.
  */
 import * as Data from "effect/Data"
-import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as SchemaGetter from "effect/SchemaGetter"
 import * as SchemaIssue from "effect/SchemaIssue"
-
-const units: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
-
-/** `"500ms"`, `"2s"`, `"5m"`, `"1h"`. */
-const Time = Schema.String.check(Schema.isPattern(/^\d+(?:\.\d+)?(?:ms|s|m|h)$/)).pipe(
-  Schema.decodeTo(Schema.Duration, {
-    decode: SchemaGetter.transform((text) =>
-      Duration.millis(Number.parseFloat(text) * (units[text.replace(/^[\d.]+/, "")] ?? 1)),
-    ),
-    encode: SchemaGetter.transform((duration) => `${Duration.toMillis(duration)}ms`),
-  }),
-)
+import { DurationText } from "../config/DurationText.ts"
 
 const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 
@@ -39,14 +26,14 @@ const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 export const Fault = Schema.Struct({
   status: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 400, maximum: 599 }))),
   failureRate: Schema.optionalKey(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))),
-  retryAfter: Schema.optionalKey(Time),
-  latency: Schema.optionalKey(Time),
-  firstToken: Schema.optionalKey(Time),
-  pace: Schema.optionalKey(Time),
+  retryAfter: Schema.optionalKey(DurationText),
+  latency: Schema.optionalKey(DurationText),
+  firstToken: Schema.optionalKey(DurationText),
+  pace: Schema.optionalKey(DurationText),
   cutAfter: Schema.optionalKey(Count),
   stallAfter: Schema.optionalKey(Count),
   outage: Schema.optionalKey(
-    Schema.Union([Schema.Boolean, Schema.Struct({ from: Schema.optionalKey(Time), for: Time })]),
+    Schema.Union([Schema.Boolean, Schema.Struct({ from: Schema.optionalKey(DurationText), for: DurationText })]),
   ),
 })
 export type Fault = typeof Fault.Type
@@ -98,6 +85,9 @@ export const decode = (body: unknown): Result.Result<Fault, InvalidFault> => {
     })
   })
 }
+
+/** A fault as its JSON body says it. */
+export const encode: (fault: Fault) => typeof Fault.Encoded = Schema.encodeSync(Fault)
 
 const decodeFields = Schema.decodeUnknownResult(Fault, { onExcessProperty: "error" })
 

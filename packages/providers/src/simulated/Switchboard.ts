@@ -9,7 +9,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type { Control } from "./Control.ts"
 import type { Fault, InvalidFault } from "./Fault.ts"
-import { decode } from "./Fault.ts"
+import { decode, encode } from "./Fault.ts"
 
 /** No simulated deployment of that name is running. `known` are those that are. */
 export class NotSimulated extends Data.TaggedError("NotSimulated")<{
@@ -27,8 +27,8 @@ export interface Switchboard {
   readonly register: (control: Control) => Effect.Effect<void, never, Scope.Scope>
   readonly names: Effect.Effect<ReadonlyArray<string>>
   readonly control: (deployment: string) => Effect.Effect<Control, NotSimulated>
-  /** Breaks or mends a deployment as a JSON body says, and gives back the fault that it has now. */
-  readonly send: (deployment: string, body: unknown) => Effect.Effect<Fault, NotSimulated | InvalidFault>
+  /** Breaks or mends a deployment as a JSON body says, and gives back the fault that it has now, as JSON says it. */
+  readonly send: (deployment: string, body: unknown) => Effect.Effect<typeof Fault.Encoded, NotSimulated | InvalidFault>
 }
 
 const make = (): Switchboard => {
@@ -52,7 +52,7 @@ const make = (): Switchboard => {
       const found = yield* control(deployment)
       const fault = yield* Effect.fromResult(decode(body))
       yield* found.break(fault)
-      return fault
+      return encode(fault)
     }),
   }
 }

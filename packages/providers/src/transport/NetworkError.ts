@@ -20,8 +20,11 @@ const network = new Set([
   "UND_ERR_CLOSED",
   "UND_ERR_DESTROYED",
   "UND_ERR_RES_CONTENT_LENGTH_MISMATCH",
-  "HPE_INVALID_CONSTANT",
+  "EPROTO",
 ])
+
+/** Codes of certificates that are not trusted, of broken TLS, and of what is not HTTP. */
+const family = /^(?:ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|HPE_)|SELF_SIGNED/
 
 /** How deep a cause may lie under the SDKs' own errors. */
 const depth = 6
@@ -38,7 +41,7 @@ export const classify = (failure: unknown): ProviderError | undefined => {
         cause: failure,
       })
     }
-    if (Predicate.isString(code) && (network.has(code) || code.startsWith("ERR_TLS") || code.startsWith("CERT_"))) {
+    if (Predicate.isString(code) && (network.has(code) || family.test(code))) {
       return new ProviderError({ reason: { _tag: "Network" }, message: words(cause, code), cause: failure })
     }
     cause = "cause" in cause ? cause.cause : undefined

@@ -22,6 +22,8 @@ export interface Event {
  */
 export const events = <E>(readable: Readable, onError: (cause: unknown) => E): Stream.Stream<Event, E> =>
   Stream.suspend(() => {
+    // What breaks between two reads is found by the next one.
+    readable.on("error", ignore)
     const decoder = new TextDecoder()
     let arrived: Array<Event> = []
     const parser = Sse.makeParser((event) => {
@@ -38,6 +40,8 @@ export const events = <E>(readable: Readable, onError: (cause: unknown) => E): S
     })
     return Stream.fromPull(Effect.succeed(pull))
   })
+
+const ignore = () => {}
 
 /** What Node says of a stream that was destroyed before its end, when nothing else was said. */
 const closed = Object.assign(new Error("the connection was closed"), { code: "ERR_STREAM_PREMATURE_CLOSE" })

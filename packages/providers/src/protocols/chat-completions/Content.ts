@@ -100,7 +100,7 @@ const withCache = (block: Block, cache: Chat.CacheHint | undefined, model: Model
     return block
   }
   const known = cache.ttl === undefined || cache.ttl === "30m" || cache.ttl === "12h"
-  if (!known) warn(`a cache hint's ttl of ${cache.ttl}`)
+  if (!known) warn("a cache hint's ttl other than 30m and 12h")
   block["prompt_cache_breakpoint"] =
     known && cache.ttl !== undefined ? { mode: "explicit", ttl: cache.ttl } : { mode: "explicit" }
   return block

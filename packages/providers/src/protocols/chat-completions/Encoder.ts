@@ -118,7 +118,7 @@ const pass = (data: string, parts: ReadonlyArray<Chat.Part>, state: State): stri
   }
   if (onlyUsage && !state.options.includeUsage) return ""
   if (counted) state.counted = true
-  if (!state.nativeRole && data.includes('"role"')) state.nativeRole = true
+  if (!state.nativeRole && state.begun.size === 0) state.nativeRole = data.includes('"role"')
   return role + event(data)
 }
 

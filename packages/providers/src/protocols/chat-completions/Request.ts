@@ -215,7 +215,7 @@ const fromWire = (wire: Wire.Request, body: Record<string, unknown>): Chat.Reque
   }
   const vendor = others(wire, body)
   if (vendor !== undefined) request.vendor = { [protocol]: vendor }
-  const tools = decodeTools(wire.tools)
+  const tools = decodeTools(wire)
   if (tools.length > 0) request.tools = tools
   const choice = decodeToolChoice(wire.tool_choice)
   if (choice !== undefined) request.toolChoice = choice
@@ -240,14 +240,21 @@ const others = (wire: Wire.Request, body: Record<string, unknown>): Record<strin
     vendor[name] = body[name]
   }
   for (const name in body) if (!known.has(name) && body[name] !== null) add(name)
-  if (wire.tools?.some(({ type }) => type !== "function") === true) add("tools")
-  if (Predicate.isObject(wire.tool_choice) && wire.tool_choice.type !== "function") add("tool_choice")
+  const choice = Predicate.isObject(wire.tool_choice) ? wire.tool_choice.type : "function"
+  if (choice === "allowed_tools" || wire.tools?.some(({ type }) => type !== "function") === true) add("tools")
+  if (choice !== "function") add("tool_choice")
   return vendor
 }
 
-const decodeTools = (tools: Wire.Request["tools"]): ReadonlyArray<Chat.Tool> => {
+/** Where only some of the tools are allowed, those alone: other protocols know no other way to say it. */
+const decodeTools = ({ tool_choice: choice, tools }: Wire.Request): ReadonlyArray<Chat.Tool> => {
+  const allowed = Predicate.isObject(choice) && choice.type === "allowed_tools" ? choice.allowed_tools.tools : undefined
   const functions: Array<Chat.Tool> = []
-  for (const tool of tools ?? []) if (tool.type === "function") functions.push(decodeTool(tool))
+  for (const tool of tools ?? []) {
+    if (tool.type !== "function") continue
+    if (allowed !== undefined && !allowed.some((other) => other.function?.name === tool.function.name)) continue
+    functions.push(decodeTool(tool))
+  }
   return functions
 }
 
@@ -262,7 +269,6 @@ const decodeTool = ({
   ...Content.decodeCache({ cache_control }),
 })
 
-/** A choice among some of the tools is, without the list of them, the mode of that choice. */
 const decodeToolChoice = (choice: Wire.Request["tool_choice"]): Chat.ToolChoice | undefined => {
   if (choice === undefined || choice === null) return undefined
   if (Predicate.isString(choice)) return choice

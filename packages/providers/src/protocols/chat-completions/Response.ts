@@ -5,7 +5,6 @@ import type * as Chat from "@understudy/core/Chat"
 import { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
-import * as Errors from "./Errors.ts"
 import { protocol } from "./Protocol.ts"
 import * as Usage from "./Usage.ts"
 
@@ -25,7 +24,7 @@ export const decode = (text: string): Result.Result<Chat.Response, ProviderError
     }
   }
   const [first, ...alternatives] = choices
-  if (first === undefined) return malformed(Errors.fromBody(body).message ?? "The answer has no choices")
+  if (first === undefined) return malformed("The answer has no choices")
   const { id, model } = body
   const usage = Usage.decode(body["usage"])
   return Result.succeed({
@@ -38,12 +37,14 @@ export const decode = (text: string): Result.Result<Chat.Response, ProviderError
   })
 }
 
-/** Why the model stopped; words of a later API, or none, are `other`. */
+/** Why the model stopped. `eos` is Together's; words of a later API, or none, are `other`. */
 export const finish = (reason: unknown): Chat.FinishReason => {
   switch (reason) {
     case "stop":
     case "length":
       return reason
+    case "eos":
+      return "stop"
     case "tool_calls":
     case "function_call":
       return "tool-calls"
@@ -54,11 +55,14 @@ export const finish = (reason: unknown): Chat.FinishReason => {
   }
 }
 
+/** Undefined where nothing is said, nor that it is finished. */
 const decodeChoice = (choice: unknown): Chat.Choice | undefined => {
   if (!Predicate.isObject(choice) || !Predicate.isObject(choice["message"])) return undefined
   const { finish_reason: reason, logprobs, message } = choice
+  const content = decodeMessage(message as Fields)
+  if (content.length === 0 && !Predicate.isString(reason)) return undefined
   return {
-    content: decodeMessage(message as Fields),
+    content,
     finish: finish(reason),
     ...(logprobs === undefined || logprobs === null ? undefined : { logprobs }),
   }
@@ -79,8 +83,10 @@ const decodeMessage = (message: Fields): ReadonlyArray<Chat.AssistantContent> =>
     )
   }
   if (Predicate.isString(refusal) && refusal !== "") parts.push({ type: "refusal", text: refusal })
-  // A later turn refers to it by its id; the recording itself is in `native`.
+  // What is spoken is also written; a later turn refers to the recording by its id, and its bytes are in `native`.
   if (Predicate.isObject(audio) && Predicate.isString(audio["id"])) {
+    const { transcript } = audio
+    if (Predicate.isString(transcript) && transcript !== "") parts.push({ type: "text", text: transcript })
     parts.push({ type: "audio", source: { type: "id", id: audio["id"] } })
   }
   if (Array.isArray(tool_calls)) {
@@ -132,7 +138,10 @@ export const encode = (response: Chat.Response, { created, id, model }: Identity
   ...(response.usage === undefined ? undefined : { usage: Usage.encode(response.usage) }),
 })
 
-/** The protocol knows four words: a refusal is the filter's, and what has no word has stopped. */
+/**
+ * The protocol knows four words. A refusal is the filter's; of an answer that only paused, or ended for a reason without
+ * a word, `length` says at least that it may not be whole.
+ */
 export const encodeFinish = (reason: Chat.FinishReason): string => {
   switch (reason) {
     case "stop":
@@ -145,7 +154,7 @@ export const encodeFinish = (reason: Chat.FinishReason): string => {
       return "content_filter"
     case "pause":
     case "other":
-      return "stop"
+      return "length"
   }
 }
 

@@ -131,7 +131,10 @@ const ToolChoice = Schema.Union([
   Schema.Struct({ type: Schema.Literal("custom"), custom: Schema.Struct({ name: Schema.String }) }),
   Schema.Struct({
     type: Schema.Literal("allowed_tools"),
-    allowed_tools: Schema.Struct({ mode: Schema.Literals(["auto", "required"]) }),
+    allowed_tools: Schema.Struct({
+      mode: Schema.Literals(["auto", "required"]),
+      tools: Schema.Array(Schema.Struct({ function: optional(Schema.Struct({ name: Schema.String })) })),
+    }),
   }),
 ]).annotate({ expected: '"auto", "none", "required" or an object that names a tool' })
 export type ToolChoice = typeof ToolChoice.Type

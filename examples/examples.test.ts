@@ -1,0 +1,43 @@
+/** Every example runs, ends well, and prints what it is there to show. */
+import { assert, describe, it } from "@effect/vitest"
+import { execFile } from "node:child_process"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import { promisify } from "node:util"
+
+const run = promisify(execFile)
+const example = (name: string) =>
+  run(process.execPath, [join(import.meta.dirname, `${name}.ts`)], { timeout: 30_000 }).then(({ stdout }) => stdout)
+
+describe.concurrent("examples", () => {
+  it("library", async () => {
+    const printed = await example("library")
+    assert.match(printed, /^lead can't go on \(Network\): understudy does$/m)
+    assert.match(printed, /^understudy: /m)
+  })
+
+  it("streaming", async () => {
+    const printed = await example("streaming")
+    assert.match(printed, /backup/)
+    assert.match(printed, /\(stop\)/)
+  })
+
+  it("embedded-gateway", async () => {
+    const printed = await example("embedded-gateway")
+    assert.match(printed, /^an application of its own$/m)
+    assert.match(printed, /sim \(simulated\) says/)
+  })
+
+  it("broken-mid-conversation", async () => {
+    const printed = await example("broken-mid-conversation")
+    const speakers = [...printed.matchAll(/^(primary|backup): /gm)].map(([, who]) => who)
+    assert.deepStrictEqual(speakers, ["primary", "backup"])
+    assert.match(printed, /log: assistant: answered by backup in \d+ ms \(primary \w+ 503/)
+  })
+
+  it("lists itself", async () => {
+    const { stdout } = await run(process.execPath, [join(import.meta.dirname, "run.ts")])
+    const readme = readFileSync(join(import.meta.dirname, "README.md"), "utf8")
+    for (const [, name] of stdout.matchAll(/^npm run example (\S+)/gm)) assert.include(readme, `[${name}]`)
+  })
+})

@@ -1,0 +1,255 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import { TestClock } from "effect/testing"
+import * as Circuit from "../src/Circuit.ts"
+import type { Event, State, Verdict } from "../src/Circuit.ts"
+
+const three = CircuitBreaker.consecutive(3)
+
+const admit: Event = { _tag: "Admit" }
+
+const record = (
+  outcome: "Success" | "Failure" | "Ignored",
+  generation: number,
+  tripPolicy: CircuitBreaker.TripPolicy = three,
+): Event => ({ _tag: "Record", generation, outcome, tripPolicy, openFor: Duration.seconds(30) })
+
+const closed = (fields: Partial<Extract<State, { readonly _tag: "Closed" }>> = {}): State => ({
+  _tag: "Closed",
+  generation: 4,
+  openings: 0,
+  streak: 0,
+  ring: [],
+  resetAt: 0,
+  ...fields,
+})
+const open: State = { _tag: "Open", generation: 5, openings: 1, until: 31_000, lasted: 30_000 }
+const halfOpen = (probing: boolean): State => ({
+  _tag: "HalfOpen",
+  generation: 6,
+  openings: 1,
+  probing,
+  lasted: 30_000,
+})
+
+const admitted: Verdict = { _tag: "Admitted", moved: false }
+const recorded: Verdict = { _tag: "Recorded", left: undefined }
+
+describe("step, closed", () => {
+  it("admits, and stays as it is", () => {
+    assert.deepStrictEqual(Circuit.step(Circuit.initial, admit, 1000), [Circuit.initial, admitted])
+  })
+
+  it("counts failures in a row, which a success ends and an ignored outcome does not", () => {
+    const after = (outcome: "Success" | "Failure" | "Ignored", streak: number) =>
+      Circuit.step(closed({ streak }), record(outcome, 4), 1000)
+    assert.deepStrictEqual(after("Failure", 1), [closed({ streak: 2 }), recorded])
+    assert.deepStrictEqual(after("Success", 2), [closed(), recorded])
+    assert.deepStrictEqual(after("Ignored", 2), [closed({ streak: 2 }), recorded])
+  })
+
+  it("opens at the last failure of the row, in a new generation", () => {
+    assert.deepStrictEqual(Circuit.step(closed({ streak: 2 }), record("Failure", 4), 1000), [
+      open,
+      { _tag: "Recorded", left: "Closed" },
+    ])
+  })
+
+  it("opens when the share of failures among the last outcomes is reached, once there are enough of them", () => {
+    const half = CircuitBreaker.rate({ threshold: 0.5, size: 4 })
+    const after = (ring: ReadonlyArray<boolean>, outcome: "Success" | "Failure") =>
+      Circuit.step(closed({ ring }), record(outcome, 4, half), 1000)[0]
+    assert.deepStrictEqual(after([true, true], "Failure"), closed({ ring: [true, true, true], streak: 1 }))
+    assert.strictEqual(after([true, false, false], "Failure")._tag, "Open")
+    assert.strictEqual(after([true, true, false], "Success")._tag, "Open")
+    assert.deepStrictEqual(
+      after([true, false, false, false], "Failure"),
+      closed({ ring: [false, false, false, true], streak: 1 }),
+    )
+  })
+
+  it("takes nothing from an outcome of another generation", () => {
+    const state = closed({ streak: 2 })
+    assert.deepStrictEqual(Circuit.step(state, record("Failure", 3), 1000), [state, recorded])
+    assert.deepStrictEqual(Circuit.step(state, record("Success", 3), 1000), [state, recorded])
+  })
+
+  it("forgets earlier openings once it has stayed closed for as long as the last one lasted", () => {
+    const state = closed({ openings: 2, resetAt: 5000 })
+    assert.deepStrictEqual(Circuit.step(state, admit, 4999), [state, admitted])
+    assert.deepStrictEqual(Circuit.step(state, admit, 5000), [closed({ resetAt: 5000 }), admitted])
+  })
+})
+
+describe("step, open", () => {
+  it("refuses until its time has come, and says how long that is", () => {
+    assert.deepStrictEqual(Circuit.step(open, admit, 30_999), [open, { _tag: "Refused", retryAfter: 1 }])
+  })
+
+  it("admits one probe when its time has come, and half-opens", () => {
+    assert.deepStrictEqual(Circuit.step(open, admit, 31_000), [halfOpen(true), { _tag: "Admitted", moved: true }])
+  })
+
+  it("takes nothing from the outcomes of calls that were under way", () => {
+    for (const outcome of ["Success", "Failure", "Ignored"] as const) {
+      assert.deepStrictEqual(Circuit.step(open, record(outcome, 5), 2000), [open, recorded])
+      assert.deepStrictEqual(Circuit.step(open, record(outcome, 4), 2000), [open, recorded])
+    }
+  })
+})
+
+describe("step, half-open", () => {
+  it("refuses everybody while the probe is under way, and cannot say for how long", () => {
+    const state = halfOpen(true)
+    assert.deepStrictEqual(Circuit.step(state, admit, 40_000), [state, { _tag: "Refused", retryAfter: undefined }])
+  })
+
+  it("closes when the probe succeeds, and remembers its openings for as long as the last one lasted", () => {
+    assert.deepStrictEqual(Circuit.step(halfOpen(true), record("Success", 6), 40_000), [
+      closed({ generation: 7, openings: 1, resetAt: 70_000 }),
+      { _tag: "Recorded", left: "HalfOpen" },
+    ])
+  })
+
+  it("opens again when the probe fails, counting one more", () => {
+    assert.deepStrictEqual(Circuit.step(halfOpen(true), record("Failure", 6), 40_000), [
+      { _tag: "Open", generation: 7, openings: 2, until: 70_000, lasted: 30_000 },
+      { _tag: "Recorded", left: "HalfOpen" },
+    ])
+  })
+
+  it("lets another probe in when one ended without a word, whose late outcome then counts for nothing", () => {
+    const [waiting] = Circuit.step(halfOpen(true), record("Ignored", 6), 40_000)
+    assert.deepStrictEqual(waiting, halfOpen(false))
+    const [probing, verdict] = Circuit.step(waiting, admit, 40_000)
+    assert.deepStrictEqual([probing, verdict], [{ ...halfOpen(true), generation: 7 }, admitted])
+    assert.deepStrictEqual(Circuit.step(probing, record("Success", 6), 40_000), [probing, recorded])
+  })
+})
+
+describe("outcome", () => {
+  const policy = Circuit.resolve({ ...Circuit.defaults, open: "10 seconds", max: "1 minute", long: "5 minutes" })
+  const openFor = (openings: number) => Duration.toSeconds(Circuit.outcome(policy, openings, "counts").openFor)
+
+  it("keeps a circuit open twice as long each time, up to the longest", () => {
+    assert.deepStrictEqual([0, 1, 2, 3, 60, 5000].map(openFor), [10, 20, 40, 60, 60, 60])
+  })
+
+  it("opens at once and for long what is dead", () => {
+    assert.deepStrictEqual(Circuit.outcome(policy, 0, "opens-long"), {
+      outcome: "Failure",
+      tripPolicy: CircuitBreaker.consecutive(1),
+      openFor: Duration.minutes(5),
+    })
+  })
+
+  it("tells the circuit nothing of what says nothing about health", () => {
+    for (const judged of ["rests", "ignored"] as const) {
+      assert.strictEqual(Circuit.outcome(policy, 0, judged).outcome, "Ignored")
+    }
+    assert.strictEqual(Circuit.outcome(policy, 0, undefined).outcome, "Success")
+  })
+
+  it("counts failures in a row, or by rate where one is given", () => {
+    assert.deepStrictEqual(policy.trip, CircuitBreaker.consecutive(3))
+    assert.deepStrictEqual(
+      Circuit.resolve({ ...Circuit.defaults, rate: 0.5 }).trip,
+      CircuitBreaker.rate({ threshold: 0.5, size: 20 }),
+    )
+  })
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The store, beside Effect's own
+// ---------------------------------------------------------------------------------------------------------------------
+
+const policies = [
+  CircuitBreaker.consecutive(1),
+  CircuitBreaker.consecutive(2),
+  CircuitBreaker.rate({ threshold: 0.5, size: 4, minimumCalls: 2 }),
+  CircuitBreaker.rate({ threshold: 1, size: 2 }),
+]
+
+const outcomes = ["Failure", "Failure", "Failure", "Success", "Success", "Ignored"] as const
+
+const Key = Schema.Literals(["a", "b"])
+
+const upTo = (maximum: number) => Schema.Int.check(Schema.isBetween({ minimum: 0, maximum }))
+
+/** Policies and outcomes by their place above; `ago` counts back over the calls that a key has admitted. */
+const Step = Schema.Union([
+  Schema.Struct({ _tag: Schema.tag("Admit"), key: Key }),
+  Schema.Struct({
+    _tag: Schema.tag("Record"),
+    key: Key,
+    ago: upTo(2),
+    outcome: upTo(outcomes.length - 1),
+    policy: upTo(policies.length - 1),
+    openFor: upTo(4),
+  }),
+  Schema.Struct({ _tag: Schema.tag("Pass"), seconds: upTo(4) }),
+])
+type Step = typeof Step.Type
+
+type Store = CircuitBreaker.CircuitBreakerStore["Service"]
+
+/** A store, and the calls it has admitted, by key. Generations are its own affair: only what it does with them shows. */
+interface Tried {
+  readonly store: Store
+  readonly calls: Record<typeof Key.Type, Array<number>>
+}
+
+const perform = Effect.fnUntraced(function* ({ calls, store }: Tried, step: Step) {
+  switch (step._tag) {
+    case "Admit": {
+      const result = yield* Effect.result(Effect.scoped(store.admit(step.key)))
+      if (Result.isFailure(result)) return result.failure.reason
+      const { generation, ...seen } = result.success
+      calls[step.key].push(generation)
+      return seen
+    }
+    case "Record": {
+      const generation = calls[step.key].at(-1 - step.ago)
+      if (generation === undefined) return undefined
+      return yield* store.record({
+        key: step.key,
+        generation,
+        outcome: outcomes[step.outcome]!,
+        tripPolicy: policies[step.policy]!,
+        openFor: Duration.seconds(step.openFor),
+      })
+    }
+    case "Pass":
+      return undefined
+  }
+})
+
+const build = (layer: Layer.Layer<CircuitBreaker.CircuitBreakerStore>) =>
+  Effect.map(Effect.provide(CircuitBreaker.CircuitBreakerStore, Layer.fresh(layer)), (store): Tried => ({
+    store,
+    calls: { a: [], b: [] },
+  }))
+
+describe("layerStore", () => {
+  it.effect.prop(
+    "admits, refuses, moves and shows itself as Effect's own store does",
+    { steps: Schema.Array(Step).check(Schema.isMinLength(40), Schema.isMaxLength(120)) },
+    Effect.fnUntraced(function* ({ steps }) {
+      const ours = yield* build(Circuit.layerStore)
+      const theirs = yield* build(CircuitBreaker.layerStoreMemory())
+      for (const step of steps) {
+        if (step._tag === "Pass") yield* TestClock.adjust(Duration.seconds(step.seconds))
+        assert.deepStrictEqual(yield* perform(ours, step), yield* perform(theirs, step))
+        for (const key of Key.literals) {
+          assert.deepStrictEqual(yield* ours.store.state(key), yield* theirs.store.state(key))
+        }
+      }
+    }),
+    { arbitrary: { runs: 200 } },
+  )
+})

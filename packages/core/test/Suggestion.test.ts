@@ -1,0 +1,35 @@
+import { assert, describe, it } from "@effect/vitest"
+import { closest, didYouMean } from "../src/Suggestion.ts"
+
+const known = ["timeout", "retry", "apiKey", "baseUrl", "concurrency", "rpm", "tpm"]
+
+describe("Suggestion", () => {
+  it("finds what was misspelt", () => {
+    for (const [name, meant] of [
+      ["timout", "timeout"],
+      ["tiemout", "timeout"],
+      ["timeouts", "timeout"],
+      ["api_key", "apiKey"],
+      ["API-KEY", "apiKey"],
+      ["baseURL", "baseUrl"],
+      ["rmp", "rpm"],
+      ["conc", "concurrency"],
+    ] as const) {
+      assert.strictEqual(closest(name, known), meant, name)
+    }
+  })
+
+  it("prefers the nearest", () => {
+    assert.strictEqual(closest("rpm", ["tpm", "rpm"]), "rpm")
+    assert.strictEqual(closest("sonnet-est", ["sonnet-west", "sonnet-east"]), "sonnet-west")
+  })
+
+  it("does not guess wildly", () => {
+    for (const name of ["hedge", "x", "region", ""]) assert.isUndefined(closest(name, known), name)
+  })
+
+  it("asks", () => {
+    assert.strictEqual(didYouMean("timout", known, "`"), ": did you mean `timeout`?")
+    assert.strictEqual(didYouMean("region", known), "")
+  })
+})

@@ -1,0 +1,80 @@
+/**
+ * The gateway's configuration: a YAML file with a `server` section besides what any router is configured with, or every
+ * problem it has.
+ */
+import type { Problem } from "@understudy/providers/Config"
+import * as Config from "@understudy/providers/Config"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Result from "effect/Result"
+import type { ServerSettings } from "./config/ServerSection.ts"
+import { defaults, ServerSection } from "./config/ServerSection.ts"
+import * as YamlText from "./config/YamlText.ts"
+
+export interface Configuration extends Config.Settings {
+  readonly server: ServerSettings
+}
+
+/** A configuration that cannot be used, and all that is wrong with it. */
+export class InvalidConfiguration extends Data.TaggedError("InvalidConfiguration")<{
+  readonly file: string
+  readonly problems: ReadonlyArray<Problem>
+}> {
+  /** A line for the file and one for each problem. */
+  override get message(): string {
+    const { length } = this.problems
+    return [`${this.file}: ${length === 1 ? "1 problem" : `${length} problems`}`, ...this.problems.map(line)].join("\n")
+  }
+}
+
+const line = ({ message, path }: Problem): string => `  ${path === "" ? "" : `${path}: `}${message}`
+
+/** Decodes a parsed document. */
+export const decode = (
+  document: unknown,
+  environment: Config.Environment,
+): Result.Result<Configuration, ReadonlyArray<Problem>> =>
+  Result.map(
+    Config.decodeWith({ server: ServerSection }, document, environment),
+    ({ sections: { server }, settings }) => ({ ...settings, server: { ...defaults, ...server } }),
+  )
+
+/** Reads the text of a configuration, its variables from the `ConfigProvider`. `file` is named in the error. */
+export const parse = Effect.fnUntraced(function* (
+  text: string,
+  file: string,
+): Effect.fn.Return<Configuration, InvalidConfiguration> {
+  const invalid = (problems: ReadonlyArray<Problem>) => new InvalidConfiguration({ file, problems })
+  const document = yield* Effect.fromResult(Result.mapError(YamlText.parse(text), (problem) => invalid([problem])))
+  const environment = yield* Effect.mapError(variables(Config.variables(document)), (error) =>
+    invalid([{ path: "", message: error.message }]),
+  )
+  return yield* Effect.fromResult(
+    Result.mapError(
+      decode(document, (name) => environment.get(name)),
+      invalid,
+    ),
+  )
+})
+
+const variables = Effect.fnUntraced(function* (names: ReadonlySet<string>) {
+  const provider = yield* ConfigProvider.ConfigProvider
+  const entries = yield* Effect.forEach(names, (name) =>
+    Effect.map(provider.load([name]), (node) => [name, node?.value] as const),
+  )
+  return new Map(entries)
+})
+
+/** Reads a configuration file. Its variables come from the `ConfigProvider`: provide `DotEnv.layer(file)` for `.env`. */
+export const load = Effect.fnUntraced(function* (
+  file: string,
+): Effect.fn.Return<Configuration, InvalidConfiguration, FileSystem.FileSystem> {
+  const files = yield* FileSystem.FileSystem
+  const text = yield* Effect.mapError(files.readFileString(file), ({ reason }) => {
+    const message = reason._tag === "NotFound" ? "there is no such file" : `cannot be read: ${reason.message}`
+    return new InvalidConfiguration({ file, problems: [{ path: "", message }] })
+  })
+  return yield* parse(text, file)
+})

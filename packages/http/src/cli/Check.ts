@@ -1,0 +1,89 @@
+/**
+ * `understudy check FILE`: whether a configuration can be used, and all that is wrong with it; with `--live` also
+ * whether every deployment answers.
+ */
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Console from "effect/Console"
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import type * as Path from "effect/Path"
+import * as Runtime from "effect/Runtime"
+import type { Configuration } from "../Config.ts"
+import * as Config from "../Config.ts"
+import * as DotEnv from "../DotEnv.ts"
+import * as Probe from "./Probe.ts"
+import { remedy } from "./Remedy.ts"
+import * as Summary from "./Summary.ts"
+
+/** The check found something, and has said what: the process ends with 1 and no more words. */
+export class Unfit extends Data.TaggedError("Unfit")<{}> {
+  override readonly [Runtime.errorExitCode] = 1
+  override readonly [Runtime.errorReported] = false
+}
+
+const file = Argument.String("file").pipe(Argument.withDescription("The configuration, a YAML file"))
+
+const live = Flag.Boolean("live").pipe(
+  Flag.withDescription("Ask every deployment one small question, which may cost a fraction of a cent each"),
+  Flag.withDefault(false),
+)
+
+/** Checks a file and prints a summary, or every problem. */
+export const run = (options: {
+  readonly file: string
+  readonly live: boolean
+}): Effect.Effect<void, Unfit, FileSystem.FileSystem | Path.Path> =>
+  Config.load(options.file).pipe(
+    Effect.flatMap((configuration) => report(configuration, options)),
+    Effect.provide(DotEnv.layer(options.file)),
+    Effect.catchTags({
+      InvalidConfiguration: ({ message }) => refuse(message),
+      PlatformError: ({ message }) => refuse(`.env cannot be read: ${message}`),
+    }),
+  )
+
+export const check = Command.make("check", { file, live }, run).pipe(
+  Command.withDescription("Check a configuration; every problem at once, each with its place and what would mend it"),
+  Command.withExamples([
+    { command: "understudy check understudy.yaml", description: "Check the file, and that every provider can start" },
+    { command: "understudy check understudy.yaml --live", description: "Also ask every deployment something" },
+  ]),
+)
+
+const report = Effect.fnUntraced(function* (
+  configuration: Configuration,
+  { file, live }: { readonly file: string; readonly live: boolean },
+): Effect.fn.Return<void, Config.InvalidConfiguration | Unfit> {
+  const problems = yield* Probe.start(configuration)
+  if (problems.length > 0) return yield* new Config.InvalidConfiguration({ file, problems })
+  yield* print([`${file} is fine.`, ...Summary.lines(configuration)])
+  if (!live) return
+  const outcomes = yield* Probe.ask(configuration)
+  yield* print(
+    Summary.section(
+      "live",
+      outcomes.flatMap((outcome) => told(outcome, configuration)),
+    ),
+  )
+  if (outcomes.some(({ _tag }) => _tag === "Failed")) return yield* new Unfit()
+})
+
+const told = (outcome: Probe.Outcome, configuration: Configuration): ReadonlyArray<ReadonlyArray<string>> => {
+  const { deployment } = outcome
+  if (outcome._tag === "Answered")
+    return [[deployment, `answered in ${Math.round(Duration.toMillis(outcome.took))} ms`]]
+  const { message, reason, status } = outcome
+  const title = [reason?._tag, status === undefined ? undefined : `(${status})`].filter((word) => word !== undefined)
+  return [
+    [deployment, title.length === 0 ? message : `${title.join(" ")}: ${message}`],
+    ...(reason === undefined ? [] : [["", remedy(deployment, configuration, reason)]]),
+  ]
+}
+
+const print = (lines: ReadonlyArray<string>): Effect.Effect<void> => Console.log(lines.join("\n"))
+
+const refuse = (message: string): Effect.Effect<never, Unfit> => Effect.andThen(Console.error(message), new Unfit())

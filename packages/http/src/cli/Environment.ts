@@ -1,0 +1,67 @@
+/**
+ * What `serve --live` serves: the providers whose credentials are in the environment, each with a model that suits most,
+ * behind one route. The configuration it stands for can be printed, and written to a file to go on from.
+ */
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+
+/** A vendor's deployments, and the environment variables any of which say that it can be used. */
+interface Offer {
+  readonly variables: ReadonlyArray<string>
+  readonly deployments: Readonly<Record<string, string>>
+}
+
+/** In the order of the route: each vendor's model of choice first, then its smaller one. */
+const offers: ReadonlyArray<Offer> = [
+  {
+    variables: ["OPENAI_API_KEY"],
+    deployments: {
+      "gpt-4o": "{ provider: openai, model: gpt-4o }",
+      "gpt-4o-mini": "{ provider: openai, model: gpt-4o-mini }",
+    },
+  },
+  {
+    variables: ["ANTHROPIC_API_KEY"],
+    deployments: {
+      sonnet: "{ provider: anthropic, model: claude-sonnet-4-5 }",
+      haiku: "{ provider: anthropic, model: claude-haiku-4-5 }",
+    },
+  },
+  {
+    variables: ["AWS_BEARER_TOKEN_BEDROCK", "AWS_PROFILE", "AWS_ACCESS_KEY_ID"],
+    deployments: {
+      "sonnet-bedrock": "{ provider: bedrock, model: us.anthropic.claude-sonnet-4-5-20250929-v1:0 }",
+      "haiku-bedrock": "{ provider: bedrock, model: us.anthropic.claude-haiku-4-5-20251001-v1:0 }",
+    },
+  },
+]
+
+const isSet = (variable: string) =>
+  Effect.map(
+    Effect.orElseSucceed(Config.option(Config.NonEmptyString(variable)), () => Option.none()),
+    Option.isSome,
+  )
+
+/** The variables of the environment that would be used: none if there is nobody to ask. */
+export const credentials: Effect.Effect<ReadonlyArray<string>> = Effect.map(
+  Effect.forEach(offers, ({ variables }) => Effect.filter(variables, isSet)),
+  (found) => found.flat(),
+)
+
+/** Every variable that `--live` looks for. */
+export const variables: ReadonlyArray<string> = offers.flatMap(({ variables }) => variables)
+
+/** The configuration for these variables: `assistant` goes from model of choice to model of choice, `quick` over the small. */
+export const yaml = (credentials: ReadonlyArray<string>): string => {
+  const usable = offers.filter(({ variables }) => variables.some((variable) => credentials.includes(variable)))
+  const names = usable.map(({ deployments }) => Object.keys(deployments))
+  return [
+    "deployments:",
+    ...usable.flatMap(({ deployments }) => Object.entries(deployments).map(([name, keys]) => `  ${name}: ${keys}`)),
+    "routes:",
+    `  assistant: [${names.map(([first]) => first).join(", ")}]`,
+    `  quick: [${names.map(([, second]) => second).join(", ")}]`,
+    "",
+  ].join("\n")
+}

@@ -1,0 +1,76 @@
+/**
+ * Deployments tried out one by one, before anybody depends on them: whether each can start, and what each answers to one
+ * small question.
+ */
+import * as Chat from "@understudy/core/Chat"
+import type { Reason } from "@understudy/core/ProviderError"
+import * as Router from "@understudy/core/Router"
+import * as Config from "@understudy/providers/Config"
+import { at } from "@understudy/providers/config/Problem"
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+
+/** How a deployment did: `reason` is missing where it was never asked, for it could not start. */
+export type Outcome =
+  | { readonly _tag: "Answered"; readonly deployment: string; readonly took: Duration.Duration }
+  | {
+      readonly _tag: "Failed"
+      readonly deployment: string
+      readonly message: string
+      readonly reason?: Reason | undefined
+      readonly status?: number | undefined
+    }
+
+/** Starts every deployment's provider, which asks nobody anything: a key or a region that is missing comes out here. */
+export const start = (settings: Config.Settings): Effect.Effect<ReadonlyArray<Config.Problem>> =>
+  Effect.map(
+    Effect.forEach(
+      Object.entries(Config.toOptions(settings).deployments),
+      ([name, { provider }]) =>
+        Effect.match(Effect.scoped(Layer.build(provider)), {
+          onSuccess: () => [],
+          onFailure: ({ message }) => [{ path: at("deployments", name), message }],
+        }),
+      { concurrency: "unbounded" },
+    ),
+    (problems) => problems.flat(),
+  )
+
+/** Asks every deployment at once, and none of them twice. */
+export const ask = (settings: Config.Settings): Effect.Effect<ReadonlyArray<Outcome>> =>
+  Effect.forEach(Object.keys(settings.deployments), (name) => askOne(name, settings), { concurrency: "unbounded" })
+
+const question = [Chat.user("Answer with one word: are you there?")]
+
+const askOne = (name: string, settings: Config.Settings): Effect.Effect<Outcome> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const router = Context.get(yield* Layer.build(Router.layer(alone(name, settings))), Router.Router)
+      const [took] = yield* Effect.timed(router.chat({ model: name, messages: question, sampling: { maxTokens: 16 } }))
+      return { _tag: "Answered" as const, deployment: name, took }
+    }),
+  ).pipe(
+    Effect.catch((error) => {
+      const told = error._tag === "RouterError" ? (error.cause ?? error) : error
+      return Effect.succeed({
+        _tag: "Failed" as const,
+        deployment: name,
+        message: told.message,
+        ...(told._tag === "ProviderError" ? { reason: told.reason, status: told.status } : undefined),
+      })
+    }),
+  )
+
+/** A router of this deployment and no retries. */
+const alone = (name: string, { defaults, deployments }: Config.Settings) =>
+  Config.toOptions({
+    defaults,
+    deployments: Object.fromEntries(
+      Object.entries(deployments)
+        .filter(([each]) => each === name)
+        .map(([each, settings]) => [each, { ...settings, retry: { times: 0 } }]),
+    ),
+    routes: {},
+  })

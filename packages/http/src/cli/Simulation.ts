@@ -1,0 +1,14 @@
+/**
+ * What `serve` serves when nobody says what: two simulated deployments, for a first look that costs nothing.
+ */
+
+/** The configuration, as its author would have written it. */
+export const yaml = `deployments:
+  primary: { provider: simulated, model: simulated, firstToken: 150ms, pace: 25ms }
+  backup:  { provider: simulated, model: simulated, firstToken: 200ms, pace: 25ms }
+routes:
+  assistant: [primary, backup]
+  balanced:  { balance: least-busy, across: [primary, backup] }
+defaults:
+  retry: { times: 1, base: 100ms }
+`

@@ -1,0 +1,72 @@
+/**
+ * The `server` section of a configuration: where the gateway listens, what it takes, and whom it lets in.
+ */
+import { DurationText } from "@understudy/providers/config/DurationText"
+import { flag, number, text, written } from "@understudy/providers/config/Values"
+import * as ByteSize from "effect/ByteSize"
+import * as Duration from "effect/Duration"
+import * as Schema from "effect/Schema"
+import { SizeText } from "./SizeText.ts"
+
+const optional = Schema.optionalKey
+
+/** A host as requests name it, without its port. */
+const HostName = written({
+  from: Schema.String,
+  to: Schema.String,
+  expected: "a host name without scheme or port, such as gateway.internal",
+  notes: { quotable: true },
+  parse: (host) => (/^([^\s/:]+|\[[\da-f:.]+\])$/i.test(host.trim()) ? host.trim().toLowerCase() : undefined),
+  print: (host) => host,
+})
+
+/** An origin as browsers send it. */
+const Origin = written({
+  from: Schema.String,
+  to: Schema.String,
+  expected: "an origin without a path, such as https://chat.example.com",
+  parse: (origin) => (/^[a-z][a-z\d+.-]*:\/\/[^\s/]+$/i.test(origin.trim()) ? origin.trim().toLowerCase() : undefined),
+  print: (origin) => origin,
+})
+
+export const ServerSection = Schema.Struct({
+  port: optional(
+    number("a port, 1 to 65535, or 0 for any free one", (port) => Number.isInteger(port) && port >= 0 && port < 65_536),
+  ),
+  host: optional(text("an address to listen on, such as 127.0.0.1")),
+  maxBody: optional(SizeText),
+  anonymous: optional(flag),
+  allowedHosts: optional(
+    Schema.Array(HostName).annotate({ expected: "a list of host names, such as [gateway.internal]" }),
+  ),
+  allowedOrigins: optional(
+    Schema.Array(Origin).annotate({ expected: "a list of origins, such as [https://chat.example.com]" }),
+  ),
+  drain: optional(DurationText),
+})
+
+/** The section with nothing left unsaid. */
+export interface ServerSettings {
+  readonly port: number
+  readonly host: string
+  /** The largest body taken. */
+  readonly maxBody: ByteSize.ByteSize
+  /** Whether anybody may call who can reach it, though it listens wider than on loopback and asks for no key. */
+  readonly anonymous: boolean
+  /** Host names answered to besides loopback's. */
+  readonly allowedHosts: ReadonlyArray<string>
+  /** Origins of web pages let in besides loopback's. */
+  readonly allowedOrigins: ReadonlyArray<string>
+  /** How long running answers may take to finish once the gateway is told to stop. */
+  readonly drain: Duration.Duration
+}
+
+export const defaults: ServerSettings = {
+  port: 4000,
+  host: "127.0.0.1",
+  maxBody: ByteSize.megabytes(20),
+  anonymous: false,
+  allowedHosts: [],
+  allowedOrigins: [],
+  drain: Duration.seconds(30),
+}

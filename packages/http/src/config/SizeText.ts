@@ -1,0 +1,31 @@
+/**
+ * Sizes as a configuration writes them: `512kb`, `20mb`, `1gb` (powers of 1000), `16mib` (powers of 1024).
+ */
+import { written } from "@understudy/providers/config/Values"
+import * as ByteSize from "effect/ByteSize"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+
+/** The units, and how Effect spells them. */
+const units: Readonly<Record<string, ByteSize.Unit>> = {
+  b: "B",
+  kb: "kB",
+  mb: "MB",
+  gb: "GB",
+  kib: "KiB",
+  mib: "MiB",
+  gib: "GiB",
+}
+
+/** A size above nothing. */
+export const SizeText: Schema.Codec<ByteSize.ByteSize, string> = written({
+  from: Schema.String,
+  to: Schema.ByteSize,
+  expected: "a size, such as 512kb, 20mb or 1gb",
+  parse: (text) => {
+    const [, amount, unit = ""] = /^(\d+(?:\.\d+)?)\s*([a-z]+)$/i.exec(text.trim()) ?? []
+    const size = ByteSize.fromString(`${amount}${units[unit.toLowerCase()]}`)
+    return Option.isSome(size) && !ByteSize.isZero(size.value) ? size.value : undefined
+  },
+  print: (size) => `${size}b`,
+})

@@ -1,0 +1,135 @@
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { assert, describe, it } from "@effect/vitest"
+import * as FaultServer from "@understudy/providers/testing"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Result from "effect/Result"
+import * as Runtime from "effect/Runtime"
+import * as TestConsole from "effect/testing/TestConsole"
+import { resolve } from "node:path"
+import * as Check from "../../src/cli/Check.ts"
+
+/** The file system without a `.env` in the folder the tests run in, which may be somebody's own. */
+const withoutOurs = (fs: FileSystem.FileSystem): FileSystem.FileSystem => ({
+  ...fs,
+  readFileString: (path, encoding) => fs.readFileString(path === resolve(".env") ? "/nowhere/.env" : path, encoding),
+})
+
+/** What `understudy check` prints of a configuration, and the code it ends with. */
+const check = Effect.fnUntraced(function* (yaml: string, options: { readonly live?: boolean } = {}) {
+  const fs = yield* FileSystem.FileSystem
+  const file = `${yield* fs.makeTempDirectoryScoped()}/understudy.yaml`
+  yield* fs.writeFileString(file, yaml)
+  const result = yield* Check.run({ file, live: options.live === true }).pipe(
+    Effect.provideService(FileSystem.FileSystem, withoutOurs(fs)),
+    Effect.result,
+  )
+  const printed = [...(yield* TestConsole.logLines), ...(yield* TestConsole.errorLines)].join("\n")
+  return {
+    code: Result.isFailure(result) ? Runtime.getErrorExitCode(result.failure) : 0,
+    lines: printed.replaceAll(file, "understudy.yaml").split("\n"),
+  }
+})
+
+const withEnvironment = (variables: Record<string, string>) =>
+  Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnvRecord(variables))
+
+describe("check", () => {
+  it.effect("sums up a configuration that is fine", () =>
+    Effect.gen(function* () {
+      const { code, lines } = yield* check(`
+deployments:
+  gpt-4o: { provider: openai, model: gpt-4o, apiKey: "\${KEY}" }
+  demo: { provider: simulated, model: any, status: 503 }
+routes:
+  assistant: [gpt-4o, [demo, gpt-4o], { balance: latency, across: [gpt-4o, demo], retry: { times: 0 } }]
+  chat: assistant
+`)
+      assert.strictEqual(code, 0)
+      assert.deepStrictEqual(lines, [
+        "understudy.yaml is fine.",
+        "routes",
+        "  assistant  gpt-4o, then (demo, then gpt-4o), then latency(gpt-4o, demo)",
+        "  chat       assistant",
+        "deployments",
+        "  gpt-4o  openai     gpt-4o",
+        "  demo    simulated  any",
+      ])
+    }).pipe(withEnvironment({ KEY: "sk-test" }), Effect.scoped, Effect.provide(NodeServices.layer)),
+  )
+
+  it.effect("prints every problem on a line, and fails", () =>
+    Effect.gen(function* () {
+      const { code, lines } = yield* check(`
+deployments:
+  demo: { provider: simulated, modle: any }
+`)
+      assert.strictEqual(code, 1)
+      assert.strictEqual(lines.length, 3)
+      assert.strictEqual(lines[0], "understudy.yaml: 2 problems")
+      assert.match(lines[1] ?? "", /^ {2}deployments\.demo\.modle: unknown key `modle`: did you mean `model`\?/)
+      assert.match(lines[2] ?? "", /^ {2}deployments\.demo\.model: is missing/)
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
+  )
+
+  it.effect("starts every provider, and says which cannot", () =>
+    Effect.gen(function* () {
+      const { code, lines } = yield* check(`
+deployments:
+  demo: { provider: simulated, model: any }
+  gpt-4o: { provider: openai, model: gpt-4o }
+  sonnet: { provider: anthropic, model: claude-sonnet-4-5 }
+  east: { provider: bedrock, model: us.amazon.nova-pro-v1:0, region: us-east-1, accessKeyId: AKIA }
+`)
+      assert.strictEqual(code, 1)
+      assert.strictEqual(lines[0], "understudy.yaml: 3 problems")
+      assert.match(lines[1] ?? "", /^ {2}deployments\.gpt-4o: .*OPENAI_API_KEY/)
+      assert.match(lines[2] ?? "", /^ {2}deployments\.sonnet: .*ANTHROPIC_API_KEY/)
+      assert.match(lines[3] ?? "", /^ {2}deployments\.east: .*secretAccessKey/)
+    }).pipe(withEnvironment({}), Effect.scoped, Effect.provide(NodeServices.layer)),
+  )
+
+  it.live("asks every deployment once with --live, and says what would mend those that fail", () =>
+    Effect.gen(function* () {
+      const upstream = yield* FaultServer.make()
+      const { code, lines } = yield* check(
+        `
+defaults: { retry: { times: 2, base: 1ms } }
+deployments:
+  fine: { provider: openai, model: ok, baseUrl: ${upstream.url}/v1, apiKey: "\${KEY}" }
+  refused: { provider: openai, model: bad-key, baseUrl: ${upstream.url}/v1, apiKey: "\${KEY}" }
+  written: { provider: anthropic, model: bad-key, baseUrl: "${upstream.url}", apiKey: sk-written }
+  gone: { provider: openai, model: unknown-model, baseUrl: ${upstream.url}/v1, apiKey: "\${KEY}" }
+  down: { provider: openai, model: "503", baseUrl: ${upstream.url}/v1, apiKey: "\${KEY}" }
+  silent: { provider: openai, model: silent, baseUrl: ${upstream.url}/v1, apiKey: "\${KEY}", timeout: { attempt: 80ms } }
+  nowhere: { provider: openai, model: any, baseUrl: "http://127.0.0.1:1/v1" }
+`,
+        { live: true },
+      )
+      assert.strictEqual(code, 1)
+      const live = lines.slice(lines.indexOf("live") + 1)
+      const about = (name: string) => {
+        const first = live.findIndex((line) => line.startsWith(`  ${name} `))
+        const last = live.findIndex((line, index) => index > first && !line.startsWith("   "))
+        return live.slice(first, last === -1 ? undefined : last).join("\n")
+      }
+      assert.match(about("fine"), /answered in \d+ ms/)
+      assert.match(about("refused"), /Authentication \(401\)[^]*check KEY, which is deployments\.refused\.apiKey/)
+      assert.match(about("written"), /Authentication \(401\)[^]*check deployments\.written\.apiKey/)
+      assert.match(about("gone"), /ModelNotFound \(404\)[^]*check deployments\.gone\.model/)
+      assert.match(about("down"), /\(503\)[^]*the fault is the vendor's/)
+      assert.match(about("silent"), /Timeout[^]*raise deployments\.silent\.timeout\.attempt/)
+      assert.match(about("nowhere"), /Network[^]*nothing answers at http:\/\/127\.0\.0\.1:1\/v1/)
+      assert.notMatch(lines.join("\n"), /sk-test|sk-written/)
+      for (const model of ["ok", "bad-key", "503"]) {
+        assert.isAtMost(yield* upstream.attempts(model), model === "bad-key" ? 2 : 1, model)
+      }
+    }).pipe(
+      withEnvironment({ KEY: "sk-test" }),
+      Effect.provide(TestConsole.layer),
+      Effect.scoped,
+      Effect.provide(NodeServices.layer),
+    ),
+  )
+})

@@ -1,0 +1,195 @@
+/**
+ * Broken configurations, each with every message its author is shown: enough to mend it with nothing else at hand.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Effect from "effect/Effect"
+import { readdirSync, readFileSync } from "node:fs"
+import * as Config from "../../src/Config.ts"
+
+const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
+  "a-list": ["expected a mapping with `deployments` and perhaps `routes` and `defaults`, found a list"],
+  addresses: [
+    'deployments.local.baseUrl: expected an http or https address, such as http://127.0.0.1:11434/v1, found "localhost:11434/v1"',
+    'deployments.east.endpoint: expected an http or https address, such as https://bedrock-runtime.us-east-1.amazonaws.com, found "ftp://example.com"',
+  ],
+  balances: [
+    'routes.misspelt.balance: expected one of ordered, shuffle, round-robin, latency, least-busy, cost, found "latencey": did you mean "latency"?',
+    "routes.strategyless.balance: is missing: name a strategy, one of ordered, shuffle, round-robin, latency, least-busy, cost",
+    "routes.nobody.across: expected a list of at least one deployment's name, found nothing",
+    "routes.nested.across[1]: expected the name of a deployment, found a mapping",
+  ],
+  circles: [
+    "routes.one.fallback[1]: goes round in a circle: one -> two -> one",
+    "routes.two: goes round in a circle: two -> one -> two",
+    "routes.self[1]: goes round in a circle: self -> self",
+  ],
+  circuits: [
+    "defaults.circuit.failures: expected a whole number above 0, found 0",
+    "defaults.circuit.rate: expected a share above 0 and up to 1, found 50",
+    'defaults.circuit.over: expected a whole number above 0, found "none"',
+  ],
+  clashes: [
+    'routes.gpt-4o: a deployment is called "gpt-4o" too: rename one of them',
+    "routes.never: every deployment has weight 0, which means never",
+    'routes.equals.across[0]: "never" is a route: a balance chooses among deployments',
+  ],
+  durations: [
+    "defaults.retry.base: expected a duration, such as 500ms, 2s, 5m or 1h, found 500",
+    'defaults.retry.max: expected a duration, such as 500ms, 2s, 5m or 1h, found "8 seconds"',
+    'defaults.retry.patience: expected a duration, such as 500ms, 2s, 5m or 1h, found "5S"',
+    'defaults.timeout.connect: expected a duration above 0, such as 500ms, 2s, 5m or 1h, found "0s"',
+    'defaults.timeout.total: expected a duration above 0, such as 500ms, 2s, 5m or 1h, found "soon"',
+    'deployments.demo.latency: expected a duration, such as 500ms, 2s, 5m or 1h, found "1s500ms"',
+  ],
+  empty: ["expected a mapping with `deployments` and perhaps `routes` and `defaults`, found nothing"],
+  "key-of-another-vendor": [
+    "deployments.sonnet.region: unknown key `region`: a key of bedrock, not of anthropic. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, apiKey, baseUrl, headers.",
+    "deployments.east.apiKey: unknown key `apiKey`: a key of openai and anthropic, not of bedrock. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, region, profile, accessKeyId, secretAccessKey, sessionToken, bearerToken, endpoint.",
+  ],
+  "later-keys": [
+    "routes.quick.balance: is missing: name a strategy, one of ordered, shuffle, round-robin, latency, least-busy, cost",
+    "routes.quick.hedge: unknown key `hedge`. Known keys: balance, across, retry, timeout.",
+    "routes.picky: expected a name, a list of names, { fallback: [...] } or { balance: STRATEGY, across: [...] }, found a mapping of when, else",
+    "routes.long.onContextWindow: unknown key `onContextWindow`. Known keys: fallback, retry, timeout.",
+  ],
+  limits: [
+    "deployments.gpt-4o.limits.rpm: expected a whole number above 0, found 0",
+    "deployments.gpt-4o.limits.tpm: expected a whole number above 0, found 1.5",
+    "deployments.gpt-4o.limits.concurrency: expected a whole number above 0, found -1",
+  ],
+  "misplaced-timeouts": [
+    "deployments.gpt-4o.timeout.total: unknown key `total`: it limits a whole call, and belongs under `defaults.timeout` or on an outermost route. Known keys: connect, firstToken, idle, attempt.",
+    "routes.assistant.fallback[1].timeout.total: unknown key `total`: it limits a whole call, and belongs under `defaults.timeout` or on an outermost route. Known keys: firstToken, idle, attempt.",
+    "routes.assistant.timeout.connect: unknown key `connect`: it belongs to connections, and stands under `defaults.timeout` or in a deployment. Known keys: firstToken, idle, attempt, total.",
+  ],
+  "missing-comma": ["line 3: not YAML: expected ','"],
+  "misspelt-keys": [
+    "server.prot: unknown key `prot`: did you mean `port`? Known keys: port, host, maxBody, anonymous, allowedHosts, allowedOrigins, drain.",
+    "server.allowed_hosts: unknown key `allowed_hosts`: did you mean `allowedHosts`? Known keys: port, host, maxBody, anonymous, allowedHosts, allowedOrigins, drain.",
+    "defaults.timout: unknown key `timout`: did you mean `timeout`? Known keys: retry, timeout, circuit.",
+    "defaults.retry.time: unknown key `time`: did you mean `times`? Known keys: times, base, max, patience.",
+    "deployments.gpt-4o.api_key: unknown key `api_key`: did you mean `apiKey`? Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, apiKey, baseUrl, organization, headers.",
+    "deployments.gpt-4o.limits.RPM: unknown key `RPM`: did you mean `rpm`? Known keys: rpm, tpm, concurrency.",
+  ],
+  "misspelt-sections": [
+    "default: unknown key `default`: did you mean `defaults`? Known keys: server, defaults, deployments, routes.",
+    "route: unknown key `route`: did you mean `routes`? Known keys: server, defaults, deployments, routes.",
+  ],
+  "no-deployments": ["deployments: expected a mapping of names to deployments, found nothing"],
+  "no-model": [
+    "deployments.gpt-4o.model: is missing: name the model by its vendor's id, such as gpt-4o",
+    "deployments.four.model: expected the vendor's id of a model, found 4: put it in quotes",
+    'deployments.blank.model: expected the vendor\'s id of a model, found ""',
+  ],
+  "one-broken-does-not-hide-another": [
+    'deployments.gpt-4o.limits.rpm: expected a whole number above 0, found "many"',
+    "routes.broken.fallback[1]: expected a name, a list of names, { fallback: [...] } or { balance: STRATEGY, across: [...] }, found 3",
+    'routes.broken.fallback[2]: names "nobody", which is neither a deployment nor a route. There is "gpt-4o", "broken", "sound".',
+  ],
+  secrets: [
+    'deployments.gpt-4o.apiKey: expected a secret text, such as "${API_KEY}", found a number: put it in quotes',
+    "deployments.gpt-4o.headers.x-token: expected a header's value, a text, found a number: put it in quotes",
+    'deployments.sonnet.apiKey: expected a secret text, such as "${API_KEY}", found a mapping',
+    'deployments.blank.apiKey: expected a secret text, such as "${API_KEY}", found an empty text',
+  ],
+  "server-hosts": [
+    'server.maxBody: expected a size, such as 512kb, 20mb or 1gb, found "20 megabytes"',
+    'server.allowedHosts[0]: expected a host name without scheme or port, such as gateway.internal, found "gateway.internal:4000"',
+    "server.allowedHosts[1]: expected a host name without scheme or port, such as gateway.internal, found 7: put it in quotes",
+  ],
+  server: [
+    "server.port: expected a port, 1 to 65535, or 0 for any free one, found 70000",
+    'server.host: expected an address to listen on, such as 127.0.0.1, found ""',
+    "server.maxBody: expected a size, such as 512kb, 20mb or 1gb, found 20",
+    'server.anonymous: expected true or false, found "yes"',
+    'server.allowedHosts: expected a list of host names, such as [gateway.internal], found "gateway.internal"',
+    'server.allowedOrigins[0]: expected an origin without a path, such as https://chat.example.com, found "https://chat.example.com/app"',
+    "server.drain: expected a duration, such as 500ms, 2s, 5m or 1h, found 30",
+  ],
+  "shapeless-routes": [
+    "routes.misspelt.falback: unknown key `falback`: did you mean `fallback`? Known keys: fallback, balance, across, retry, timeout.",
+    "routes.empty: expected a list of at least one name or route, found an empty list",
+    "routes.nothing: expected a name, a list of names, { fallback: [...] } or { balance: STRATEGY, across: [...] }, found an empty mapping",
+    "routes.blank: expected a name, a list of names, { fallback: [...] } or { balance: STRATEGY, across: [...] }, found nothing",
+    "routes.both: a route is either a `fallback` or a `balance`: nest one in the other",
+    "routes.number: expected a name, a list of names, { fallback: [...] } or { balance: STRATEGY, across: [...] }, found 3",
+    'routes.single.fallback: expected a list of at least one name or route, found "gpt-4o"',
+  ],
+  simulated: [
+    "deployments.demo.pase: unknown key `pase`: did you mean `pace`? Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, seed, reply, latency, firstToken, pace, failureRate, status, retryAfter, cutAfter, stallAfter, outage.",
+    "deployments.demo.seed: expected a whole number, found 1.5",
+    "deployments.demo.failureRate: expected a share from 0 to 1, found 20",
+    "deployments.demo.status: expected an HTTP status from 400 to 599, found 200",
+    "deployments.demo.cutAfter: expected a whole number, 0 or more, found -1",
+    'deployments.demo.outage: expected a window, such as { from: 10s, for: 1m }, found "30s"',
+  ],
+  "strange-variable": [
+    'deployments.gpt-4o.model: "${OPENAI MODEL}" is no variable: write "${NAME}" or "${NAME:-default}"',
+    'deployments.gpt-4o.apiKey: "${OPENAI_API_KEY:?}" is no variable: write "${NAME}" or "${NAME:-default}"',
+  ],
+  tab: ["line 2: not YAML: tabs cannot be used for YAML indentation"],
+  twice: ["line 3: not YAML: duplicate key 'gpt-4o'"],
+  "unclosed-quote": ["line 4: not YAML: unterminated quoted YAML scalar"],
+  "unknown-names": [
+    'routes.assistant[0]: names "gpt4o", which is neither a deployment nor a route: did you mean "gpt-4o"? There is "gpt-4o", "sonnet", "assistant", "nested".',
+    'routes.assistant[1].across[0]: names "sonet", which is neither a deployment nor a route: did you mean "sonnet"? There is "gpt-4o", "sonnet".',
+    'routes.nested.fallback[0][0]: names "haiku", which is neither a deployment nor a route. There is "gpt-4o", "sonnet", "assistant", "nested".',
+  ],
+  "unknown-provider": [
+    'deployments.gpt-4o.provider: expected one of openai, anthropic, bedrock, simulated, found "OpenAI": did you mean "openai"?',
+    'deployments.gemini.provider: expected one of openai, anthropic, bedrock, simulated, found "gemini"',
+    "deployments.nameless.provider: is missing: name one of openai, anthropic, bedrock, simulated",
+  ],
+  "unquoted-variable-and-missing-brace": [
+    'deployments.gpt-4o.headers.x-key: "${OPENAI_API_KEY" has no closing brace: inside { } or [ ] a variable must be quoted, as in "${NAME}"',
+  ],
+  "unquoted-variable-in-many-lines": [
+    'line 4: ${OPENAI_API_KEY} must be quoted inside { } and [ ]: write "${OPENAI_API_KEY}"',
+  ],
+  "unquoted-variable": ['line 2: ${OPENAI_API_KEY} must be quoted inside { } and [ ]: write "${OPENAI_API_KEY}"'],
+  "unset-variables": [
+    'server.host: the environment variable LISTEN_ON is not set: set it, name it in .env, or write "${LISTEN_ON:-default}"',
+    'deployments.gpt-4o.apiKey: the environment variable OPENAI_KEY is not set: set it, name it in .env, or write "${OPENAI_KEY:-default}"',
+    'deployments.eu.provider: the environment variable VENDOR is not set: set it, name it in .env, or write "${VENDOR:-default}"',
+  ],
+  "variable-of-another-kind": [
+    'deployments.gpt-4o.limits.rpm: expected a whole number above 0, found what "${OPENAI_API_KEY}" holds',
+    'deployments.gpt-4o.baseUrl: expected an http or https address, such as http://127.0.0.1:11434/v1, found what "${OPENAI_API_KEY}" holds',
+  ],
+  "wrong-kinds": [
+    'deployments.gpt-4o.weight: expected a number, 0 or more, found "heavy"',
+    "deployments.gpt-4o.limits: expected a mapping of rpm, tpm, concurrency, found 60",
+    'deployments.gpt-4o.capabilities.tools: expected true or false, found "sometimes"',
+    'deployments.gpt-4o.capabilities.contextWindow: expected a whole number above 0, found "128k"',
+    "deployments.gpt-4o.price.input: expected a number, 0 or more, found -1",
+    "deployments.gpt-4o.price.output: is missing: say what a million output tokens cost in US dollars",
+    'deployments.gpt-4o.headers: expected a mapping of header names to texts, such as { "x-team": "search" }, found a list',
+    'deployments.sonnet: expected a mapping such as { provider: openai, model: gpt-4o }, found "claude-sonnet-4-5"',
+  ],
+}
+
+const folder = new URL("../fixtures/broken/", import.meta.url)
+
+const environment = ConfigProvider.fromEnvRecord({ OPENAI_API_KEY: "sk-from-environment" })
+
+const messages = (file: string) =>
+  Config.parse(readFileSync(new URL(file, folder), "utf8"), file).pipe(
+    Effect.provideService(ConfigProvider.ConfigProvider, environment),
+    Effect.flip,
+    Effect.map(({ problems }) => problems.map(({ message, path }) => (path === "" ? message : `${path}: ${message}`))),
+  )
+
+describe("broken configurations", () => {
+  for (const file of readdirSync(folder)) {
+    it.effect(file, () =>
+      Effect.map(messages(file), (found) => assert.deepStrictEqual(found, expected[file.replace(".yaml", "")])),
+    )
+  }
+
+  it.effect("never show what a variable holds, nor a credential that was written down", () =>
+    Effect.map(Effect.forEach(readdirSync(folder), messages), (all) =>
+      assert.notMatch(all.flat().join("\n"), /sk-from-environment|123456789|987654321|hunter2/),
+    ),
+  )
+})

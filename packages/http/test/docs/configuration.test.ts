@@ -1,0 +1,107 @@
+/**
+ * `docs/configuration.md` against the schemas: every YAML in it is a configuration that can be used, every key stands in
+ * the section it belongs to, and its defaults are the code's.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as Circuit from "@understudy/core/Circuit"
+import * as Retry from "@understudy/core/Retry"
+import { strategies } from "@understudy/core/Strategy"
+import * as Timeout from "@understudy/core/Timeout"
+import { vendorNames, vendors } from "@understudy/providers/Catalog"
+import * as Deployments from "@understudy/providers/config/Deployments"
+import * as Policies from "@understudy/providers/config/Policies"
+import * as Routes from "@understudy/providers/config/Routes"
+import * as Duration from "effect/Duration"
+import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
+import type * as Schema from "effect/Schema"
+import { readFileSync } from "node:fs"
+import * as Config from "../../src/Config.ts"
+import * as ServerSection from "../../src/config/ServerSection.ts"
+import * as YamlText from "../../src/config/YamlText.ts"
+
+const document = readFileSync(new URL("../../../../docs/configuration.md", import.meta.url), "utf8")
+
+const blocks = [...document.matchAll(/^```yaml\n([^]*?)^```$/gm)].map(([, yaml = ""]) => yaml)
+
+/** Every variable is set, to something that will do wherever the document names one. */
+const decode = (yaml: string) =>
+  Result.flatMap(
+    Result.mapError(YamlText.parse(yaml), (problem) => [problem]),
+    (document) => Config.decode(document, (name) => (name === "PORT" ? undefined : "set")),
+  )
+
+/** The text under a heading, down to the next of its own level or above. */
+const section = (heading: string): string => {
+  const [level = ""] = /^#+/.exec(heading) ?? []
+  const [, rest = ""] = document.split(`\n${heading}\n`)
+  return rest.split(new RegExp(`^#{1,${level.length}} `, "m"))[0] ?? ""
+}
+
+/** Every key of a schema that has a value, by its path. */
+const keysOf = (ast: Schema.Constraint["ast"]): ReadonlyArray<string> =>
+  ast._tag !== "Objects"
+    ? []
+    : ast.propertySignatures.flatMap(({ name, type }) => {
+        const inner = keysOf(type)
+        return inner.length === 0 ? [String(name)] : inner.map((key) => `${String(name)}.${key}`)
+      })
+
+const assertNames = (heading: string, keys: ReadonlyArray<string>) => {
+  const text = section(heading)
+  assert.notStrictEqual(text, "", `there is no section "${heading}"`)
+  for (const key of keys) assert.isTrue(text.includes(`\`${key}\``), `"${heading}" does not speak of \`${key}\``)
+}
+
+describe("docs/configuration.md", () => {
+  it("has YAML that can be used as it stands", () => {
+    assert.isAbove(blocks.length, 8)
+    for (const yaml of blocks) {
+      const result = decode(yaml)
+      assert.deepStrictEqual(Result.isFailure(result) ? result.failure : [], [], yaml)
+    }
+  })
+
+  it("speaks of every key, where it belongs", () => {
+    assertNames("## `server`", keysOf(ServerSection.ServerSection.ast))
+    assertNames("## `defaults`", Object.keys(Policies.Defaults.fields))
+    assertNames("### `retry`", keysOf(Policies.Retry.ast))
+    assertNames("### `timeout`", keysOf(Policies.Timeout.defaults.ast))
+    assertNames("### `circuit`", keysOf(Policies.Circuit.ast))
+    const policies = Object.keys(Policies.Defaults.fields)
+    const own = keysOf(Deployments.Common.ast).filter((key) => !policies.includes(key.split(".")[0] ?? ""))
+    assertNames("## `deployments`", ["provider", ...own, ...policies, ...vendorNames])
+    for (const name of vendorNames) assertNames(`### \`${name}\``, keysOf(vendors[name].keys.ast))
+    const shapes = [Routes.Whole.Fallback, Routes.Whole.Balance].flatMap(({ fields }) => Object.keys(fields))
+    assertNames("## `routes`", [...shapes, ...strategies])
+  })
+
+  it("gives the defaults that hold", () => {
+    const spelt = blocks.find((yaml) => yaml.startsWith("defaults:")) ?? ""
+    const { defaults } = Result.getOrThrow(decode(spelt))
+    assert.deepStrictEqual(millis(defaults.retry), millis(Retry.defaults))
+    assert.deepStrictEqual(millis(defaults.timeout), millis(Timeout.defaults))
+    assert.deepStrictEqual(millis(defaults.circuit), millis(Circuit.defaults))
+  })
+
+  it("gives the server's defaults", () => {
+    const rows = [...section("## `server`").matchAll(/^\| `(\w+)` +\|[^|]*\| `([^`]*)`/gm)]
+    const written = Object.fromEntries(rows.map(([, key, value]) => [key, value]))
+    const yaml = [
+      "deployments: { demo: { provider: simulated, model: demo } }",
+      "server:",
+      ...Object.entries(written).map(([key, value]) => `  ${key}: ${value}`),
+    ].join("\n")
+    assert.deepStrictEqual(Object.keys(written).toSorted(), Object.keys(ServerSection.defaults).toSorted())
+    assert.deepStrictEqual(Result.getOrThrow(decode(yaml)).server, ServerSection.defaults)
+  })
+})
+
+/** A policy with its durations as numbers, to compare however they were said. */
+const millis = (policy: object | undefined): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(policy ?? {}).map(([key, value]: [string, unknown]) => [
+      key,
+      Predicate.isNumber(value) ? value : Duration.toMillis(Duration.fromInputUnsafe(value as Duration.Input)),
+    ]),
+  )

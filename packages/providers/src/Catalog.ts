@@ -1,0 +1,128 @@
+/**
+ * The vendors a configuration can name: for each, the keys it has of its own, the layer they make, and where its
+ * credentials and models are to be found. A new vendor is one entry.
+ */
+import type { Provider } from "@understudy/core/Provider"
+import type * as Config from "effect/Config"
+import type * as Duration from "effect/Duration"
+import type * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as Anthropic from "./anthropic/Anthropic.ts"
+import * as Bedrock from "./bedrock/Bedrock.ts"
+import { DurationText } from "./config/DurationText.ts"
+import { address, countOrNone, hidden, number, secret, text } from "./config/Values.ts"
+import * as OpenAi from "./openai/OpenAi.ts"
+import type { ProviderStartError } from "./ProviderStartError.ts"
+import * as Simulated from "./simulated/Simulated.ts"
+
+/** How a vendor's provider starts, and how it may fail to. */
+export type ProviderLayer = Layer.Layer<Provider, ProviderStartError | Config.ConfigError>
+
+/** What a layer is told besides its vendor's keys. */
+export interface Circumstances {
+  /** The deployment's name. */
+  readonly name: string
+  readonly connectTimeout: Duration.Input | undefined
+}
+
+export interface Vendor<Fields extends Schema.Struct.Fields = Schema.Struct.Fields> {
+  readonly keys: Schema.Struct<Fields>
+  readonly layer: (keys: Schema.Struct.Type<Fields>, circumstances: Circumstances) => ProviderLayer
+  /** Where its credentials come from: the deployment's keys, else environment variables. */
+  readonly credentials: { readonly keys: ReadonlyArray<string>; readonly variables: ReadonlyArray<string> }
+  /** How its model ids look, and who may use one, for somebody whose model was refused. */
+  readonly models: string
+}
+
+const vendor = <const Fields extends Schema.Struct.Fields>(vendor: Vendor<Fields>): Vendor<Fields> => vendor
+
+const optional = Schema.optionalKey
+
+const headers = optional(
+  Schema.Record(Schema.String, hidden("a header's value, a text")).annotate({
+    expected: 'a mapping of header names to texts, such as { "x-team": "search" }',
+  }),
+)
+
+const status = number(
+  "an HTTP status from 400 to 599",
+  (value) => Number.isInteger(value) && value >= 400 && value <= 599,
+)
+
+export const vendors = {
+  openai: vendor({
+    keys: Schema.Struct({
+      apiKey: optional(secret),
+      baseUrl: optional(address("http://127.0.0.1:11434/v1")),
+      organization: optional(text("the id of an organization")),
+      headers,
+    }),
+    layer: (keys, { connectTimeout }) => OpenAi.layer({ ...keys, connectTimeout }),
+    credentials: { keys: ["apiKey"], variables: ["OPENAI_API_KEY"] },
+    models: "ids look like gpt-4o; a compatible endpoint lists its own under its /models",
+  }),
+  anthropic: vendor({
+    keys: Schema.Struct({ apiKey: optional(secret), baseUrl: optional(address("https://api.anthropic.com")), headers }),
+    layer: (keys, { connectTimeout }) => Anthropic.layer({ ...keys, connectTimeout }),
+    credentials: { keys: ["apiKey"], variables: ["ANTHROPIC_API_KEY"] },
+    models: "ids look like claude-sonnet-4-5",
+  }),
+  bedrock: vendor({
+    keys: Schema.Struct({
+      region: optional(text("an AWS region, such as us-east-1")),
+      profile: optional(text("the name of a profile in the shared AWS files")),
+      accessKeyId: optional(secret),
+      secretAccessKey: optional(secret),
+      sessionToken: optional(secret),
+      bearerToken: optional(secret),
+      endpoint: optional(address("https://bedrock-runtime.us-east-1.amazonaws.com")),
+    }),
+    layer: (keys, { connectTimeout }) => Bedrock.layer({ ...keys, connectTimeout }),
+    credentials: {
+      keys: ["bearerToken", "accessKeyId", "secretAccessKey", "sessionToken", "profile"],
+      variables: ["AWS_BEARER_TOKEN_BEDROCK", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
+    },
+    models:
+      "access to a model is granted per region in the Bedrock console; most newer models are called by an inference profile, such as us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+  }),
+  simulated: vendor({
+    keys: Schema.Struct({
+      seed: optional(number("a whole number", Number.isSafeInteger)),
+      reply: optional(text("what it says")),
+      latency: optional(DurationText),
+      firstToken: optional(DurationText),
+      pace: optional(DurationText),
+      failureRate: optional(number("a share from 0 to 1", (value) => value >= 0 && value <= 1)),
+      status: optional(status),
+      retryAfter: optional(DurationText),
+      cutAfter: optional(countOrNone),
+      stallAfter: optional(countOrNone),
+      outage: optional(
+        Schema.Struct({ from: DurationText, for: DurationText }).annotate({
+          expected: "a window, such as { from: 10s, for: 1m }",
+        }),
+      ),
+    }),
+    layer: (keys, { name }) => Simulated.layer({ ...keys, name }),
+    credentials: { keys: [], variables: [] },
+    models: "any id will do",
+  }),
+}
+
+/** The name of a vendor, as `provider:` gives it. */
+export type VendorName = keyof typeof vendors
+
+/** The decoded keys of a vendor. */
+export type KeysOf<Name extends VendorName> = (typeof vendors)[Name]["keys"]["Type"]
+
+export const vendorNames = Object.keys(vendors) as ReadonlyArray<VendorName>
+
+export const isVendor = (name: unknown): name is VendorName => vendorNames.some((each) => each === name)
+
+/** What can be done with a vendor's keys, by its name: the names and the keys belong together. */
+export const byName: {
+  readonly [Name in VendorName]: {
+    readonly keys: Schema.ConstraintDecoder<KeysOf<Name>> & { readonly fields: Schema.Struct.Fields }
+    readonly layer: (keys: KeysOf<Name>, circumstances: Circumstances) => ProviderLayer
+  }
+} = vendors

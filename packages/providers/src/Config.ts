@@ -1,0 +1,162 @@
+/**
+ * A gateway's or an application's configuration: the grammar of `defaults`, `deployments` and `routes`, and what a
+ * `Router` is made of out of them.
+ *
+ * `decode` is pure and finds every problem at once, each with its path and what its author may have meant. It takes a
+ * parsed document, whatever that was written in; `Router.layer(toOptions(settings))` is the rest.
+ */
+import type * as Candidate from "@understudy/core/Candidate"
+import type * as Deployment from "@understudy/core/Deployment"
+import * as Plan from "@understudy/core/Plan"
+import type { Route } from "@understudy/core/Route"
+import type * as Router from "@understudy/core/Router"
+import type * as EffectConfig from "effect/Config"
+import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as Deployments from "./config/Deployments.ts"
+import type { Environment } from "./config/Interpolation.ts"
+import * as Interpolation from "./config/Interpolation.ts"
+import type { Place } from "./config/Issues.ts"
+import { decode as decodeAt, within } from "./config/Issues.ts"
+import * as Policies from "./config/Policies.ts"
+import type { Problem } from "./config/Problem.ts"
+import { unfit, unknownKey } from "./config/Problem.ts"
+import * as Routes from "./config/Routes.ts"
+import type { ProviderStartError } from "./ProviderStartError.ts"
+
+export type { Environment } from "./config/Interpolation.ts"
+export type { Problem } from "./config/Problem.ts"
+/** Every environment variable that a parsed document names: what `decode` will ask its environment for. */
+export { names as variables } from "./config/Interpolation.ts"
+
+/** A decoded configuration. */
+export interface Settings {
+  readonly defaults: Candidate.Defaults
+  readonly deployments: Readonly<Record<string, Deployments.Settings>>
+  readonly routes: Readonly<Record<string, Route>>
+  /** Which environment variables went into the value at a path, such as `deployments.gpt-4o.apiKey`. */
+  readonly variables: ReadonlyMap<string, ReadonlyArray<string>>
+}
+
+/** Sections of the document beside these, such as a gateway's `server`. One that is missing is decoded as `{}`. */
+export type Sections = Readonly<Record<string, Schema.ConstraintDecoder<unknown>>>
+
+/** What the sections decode to. */
+export type Decoded<Extra extends Sections> = { readonly [Name in keyof Extra]: Extra[Name]["Type"] }
+
+type Failure = ReadonlyArray<Problem>
+
+/** Decodes a parsed document, or lists every problem it has. */
+export const decode = (input: unknown, environment: Environment): Result.Result<Settings, Failure> =>
+  Result.map(decodeWith({}, input, environment), ({ settings }) => settings)
+
+/** The same for a document with sections of its own, such as a gateway's. */
+export const decodeWith = <Extra extends Sections>(
+  sections: Extra,
+  input: unknown,
+  environment: Environment,
+): Result.Result<{ readonly settings: Settings; readonly sections: Decoded<Extra> }, Failure> => {
+  if (!Predicate.isObject(input)) {
+    return Result.fail([unfit("", "a mapping with `deployments` and perhaps `routes` and `defaults`", input)])
+  }
+  const { problems: unresolved, value, variables } = Interpolation.interpolate(input, environment)
+  const document = Predicate.isObject(value) ? value : {}
+  const root: Place = { path: "", written: input }
+  const problems: Array<Problem> = []
+  const take = <A>(result: Result.Result<A, Failure>): A | undefined => {
+    if (Result.isSuccess(result)) return result.success
+    problems.push(...result.failure)
+    return undefined
+  }
+
+  const known = [...Object.keys(sections), "defaults", "deployments", "routes"]
+  for (const key of Object.keys(document)) if (!known.includes(key)) problems.push(unknownKey("", key, known))
+
+  const extra = Object.fromEntries(
+    Object.entries(sections).map(([name, schema]) => [
+      name,
+      take(decodeAt(schema, document[name] ?? {}, within(root, name))),
+    ]),
+  )
+  const defaults = take(decodeAt(Policies.Defaults, document["defaults"] ?? {}, within(root, "defaults"))) ?? {}
+  const deployments = readAll(document["deployments"], within(root, "deployments"), problems, (_, input, place) =>
+    take(Deployments.read(input, place)),
+  )
+  if (deployments.size === 0 && problems.every(({ path }) => path !== "deployments")) {
+    problems.push({ path: "deployments", message: `is missing: ${atLeastOne}` })
+  }
+  const places = new Map<string, string>()
+  const routes = readAll(document["routes"] ?? {}, within(root, "routes"), problems, (name, input, place) => {
+    const reading = Routes.read(name, input, place)
+    for (const [part, path] of reading.places) places.set(part, path)
+    problems.push(...reading.problems)
+    return reading.route
+  })
+  for (const { message, path } of misnamed(routes, deployments, defaults)) {
+    problems.push({ path: places.get(path) ?? path, message })
+  }
+
+  const blank = new Set(unresolved.map(({ path }) => path))
+  const all = [...unresolved, ...problems.filter(({ path }) => !blank.has(path))]
+  return all.length > 0
+    ? Result.fail(all)
+    : Result.succeed({
+        settings: { defaults, deployments: readable(deployments), routes: readable(routes), variables },
+        sections: extra as Decoded<Extra>,
+      })
+}
+
+const atLeastOne = "name at least one, such as { gpt-4o: { provider: openai, model: gpt-4o } }"
+
+/** Reads each entry of a section; one that cannot be read keeps its name, which others may use. */
+const readAll = <A>(
+  input: unknown,
+  section: Place,
+  problems: Array<Problem>,
+  read: (name: string, input: unknown, place: Place) => A | undefined,
+): ReadonlyMap<string, A | undefined> => {
+  if (!Predicate.isObject(input)) {
+    if (input !== undefined)
+      problems.push(unfit(section.path, `a mapping of names to ${section.path}`, section.written))
+    return new Map()
+  }
+  return new Map(Object.entries(input).map(([name, each]) => [name, read(name, each, within(section, name))]))
+}
+
+const readable = <A>(entries: ReadonlyMap<string, A | undefined>): Readonly<Record<string, A>> =>
+  Object.fromEntries([...entries].flatMap(([name, each]) => (each === undefined ? [] : [[name, each]])))
+
+/** Names that lead nowhere, in a circle, or to two things. What could not be read is taken for a deployment of its name. */
+const misnamed = (
+  routes: ReadonlyMap<string, Route | undefined>,
+  deployments: ReadonlyMap<string, Deployment.Options | undefined>,
+  defaults: Candidate.Defaults,
+): Failure => {
+  const unread = { model: "" }
+  const candidates = new Map<string, { readonly deployment: Deployment.Options }>()
+  for (const [name, deployment] of deployments) candidates.set(name, { deployment: deployment ?? unread })
+  for (const [name, route] of routes) {
+    if (route === undefined && !candidates.has(name)) candidates.set(name, { deployment: unread })
+  }
+  const compiled = Plan.compile(readable(routes), candidates, defaults)
+  return Result.isFailure(compiled) ? compiled.failure : []
+}
+
+/** What `Router.layer` takes: each deployment with its vendor's layer, which knows the defaults for connecting. */
+export const toOptions = ({
+  defaults,
+  deployments,
+  routes,
+}: Pick<Settings, "defaults" | "deployments" | "routes">): Router.Options<
+  Record<string, Deployment.Deployment<ProviderStartError | EffectConfig.ConfigError>>
+> => ({
+  deployments: Object.fromEntries(
+    Object.entries(deployments).map(([name, settings]) => [
+      name,
+      Deployments.toDeployment(name, settings, defaults.timeout?.connect),
+    ]),
+  ),
+  routes,
+  defaults,
+})

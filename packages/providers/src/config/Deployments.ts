@@ -1,0 +1,122 @@
+/**
+ * The `deployments` of a configuration: what any deployment may say, and beside it the keys of its vendor.
+ */
+import * as Deployment from "@understudy/core/Deployment"
+import { didYouMean } from "@understudy/core/Suggestion"
+import type * as Config from "effect/Config"
+import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import type { Circumstances, KeysOf, VendorName } from "../Catalog.ts"
+import { byName, isVendor, vendorNames } from "../Catalog.ts"
+import type { ProviderStartError } from "../ProviderStartError.ts"
+import type { Hint, Place } from "./Issues.ts"
+import { decode, within } from "./Issues.ts"
+import * as Policies from "./Policies.ts"
+import type { Problem } from "./Problem.ts"
+import { found, unfit, unknownKey } from "./Problem.ts"
+import { amount, count, flag, text } from "./Values.ts"
+
+const optional = Schema.optionalKey
+
+/** What may be said of any deployment. */
+export const Common = Schema.Struct({
+  model: text("the vendor's id of a model").pipe(
+    Schema.annotateKey({ messageMissingKey: "is missing: name the model by its vendor's id, such as gpt-4o" }),
+  ),
+  weight: optional(amount),
+  limits: optional(Schema.Struct({ rpm: optional(count), tpm: optional(count), concurrency: optional(count) })),
+  capabilities: optional(
+    Schema.Struct({
+      tools: optional(flag),
+      vision: optional(flag),
+      audio: optional(flag),
+      files: optional(flag),
+      jsonSchema: optional(flag),
+      reasoning: optional(flag),
+      contextWindow: optional(count),
+      maxOutput: optional(count),
+    }),
+  ),
+  price: optional(
+    Schema.Struct({
+      input: dollars("input"),
+      output: dollars("output"),
+      cachedInput: optional(amount),
+      cacheWrite: optional(amount),
+    }),
+  ),
+  retry: optional(Policies.Retry),
+  timeout: optional(Policies.Timeout.deployment),
+  circuit: optional(Policies.Circuit),
+})
+
+function dollars(kind: string) {
+  return amount.pipe(
+    Schema.annotateKey({ messageMissingKey: `is missing: say what a million ${kind} tokens cost in US dollars` }),
+  )
+}
+
+/** A deployment as it was decoded: its vendor, that vendor's keys, and what may be said of any. */
+export interface Settings<Name extends VendorName = VendorName> extends Deployment.Options {
+  readonly provider: Name
+  readonly keys: KeysOf<Name>
+}
+
+type Failure = ReadonlyArray<Problem>
+
+/** One deployment. Every message is about the vendor that its author named. */
+export const read = (input: unknown, place: Place): Result.Result<Settings, Failure> => {
+  if (!Predicate.isObject(input)) return Result.fail([unfit(place.path, expected, place.written)])
+  const provider = input["provider"]
+  return isVendor(provider) ? readAs(provider, input, place) : Result.fail([noVendor(input, within(place, "provider"))])
+}
+
+const expected = "a mapping such as { provider: openai, model: gpt-4o }"
+
+const noVendor = (input: object, { path, written }: Place): Problem => {
+  const known = vendorNames.join(", ")
+  if (!("provider" in input)) return { path, message: `is missing: name one of ${known}` }
+  const meant = Predicate.isString(written) ? didYouMean(written, vendorNames) : ""
+  return { path, message: `expected one of ${known}, found ${found(written)}${meant}` }
+}
+
+const readAs = <Name extends VendorName>(
+  provider: Name,
+  input: Readonly<Record<string, unknown>>,
+  place: Place,
+): Result.Result<Settings<Name>, Failure> => {
+  const vendor = byName[provider]
+  const known = ["provider", ...Object.keys(Common.fields), ...Object.keys(vendor.keys.fields)]
+  const strangers = Object.keys(input)
+    .filter((key) => !known.includes(key))
+    .map((key) => unknownKey(place.path, key, known, ofAnother(provider)(key)))
+  const common = decode(Common, only(input, Common.fields), place, Policies.misplaced)
+  const keys = decode(vendor.keys, only(input, vendor.keys.fields), place)
+  return Result.isSuccess(common) && Result.isSuccess(keys) && strangers.length === 0
+    ? Result.succeed({ ...common.success, provider, keys: keys.success })
+    : Result.fail([...strangers, ...failures(common), ...failures(keys)])
+}
+
+const only = (input: Readonly<Record<string, unknown>>, fields: Schema.Struct.Fields): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(input).filter(([key]) => Object.hasOwn(fields, key)))
+
+const failures = (result: Result.Result<unknown, Failure>): Failure => (Result.isFailure(result) ? result.failure : [])
+
+const ofAnother =
+  (provider: VendorName): Hint =>
+  (key) => {
+    const owners = vendorNames.filter((name) => Object.hasOwn(byName[name].keys.fields, key))
+    return owners.length === 0 ? undefined : `a key of ${owners.join(" and ")}, not of ${provider}`
+  }
+
+/** The deployment with its vendor's layer. Where it names no limit for connecting, `connectTimeout` holds. */
+export const toDeployment = <Name extends VendorName>(
+  name: string,
+  { keys, provider, ...options }: Settings<Name>,
+  connectTimeout: Circumstances["connectTimeout"],
+): Deployment.Deployment<ProviderStartError | Config.ConfigError> =>
+  Deployment.make({
+    ...options,
+    provider: byName[provider].layer(keys, { name, connectTimeout: options.timeout?.connect ?? connectTimeout }),
+  })

@@ -1,0 +1,47 @@
+/**
+ * Durations as a configuration writes them: `500ms`, `2s`, `5m`, `1h`, with decimals where they help.
+ */
+import * as Duration from "effect/Duration"
+import * as Schema from "effect/Schema"
+import { written } from "./Values.ts"
+
+/** Milliseconds in each unit, the largest first. */
+const units: ReadonlyArray<readonly [unit: string, millis: number]> = [
+  ["h", 3_600_000],
+  ["m", 60_000],
+  ["s", 1000],
+  ["ms", 1],
+]
+
+const parse = (text: string): Duration.Duration | undefined => {
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)([a-z]+)$/.exec(text.trim()) ?? []
+  const millis = units.find(([name]) => name === unit)?.[1]
+  return millis === undefined ? undefined : Duration.millis(Number(amount) * millis)
+}
+
+const print = (duration: Duration.Duration): string => {
+  const millis = Duration.toMillis(duration)
+  const [unit, size] = units.find(([, size]) => millis > 0 && millis % size === 0) ?? ["ms", 1]
+  return `${millis / size}${unit}`
+}
+
+/** Any duration, none at all (`0ms`) included. */
+export const DurationText: Schema.Codec<Duration.Duration, string> = written({
+  from: Schema.String,
+  to: Schema.Duration,
+  expected: "a duration, such as 500ms, 2s, 5m or 1h",
+  parse,
+  print,
+})
+
+/** A duration that takes some time: a limit of none would let nothing happen. */
+export const PositiveDuration: Schema.Codec<Duration.Duration, string> = written({
+  from: Schema.String,
+  to: Schema.Duration,
+  expected: "a duration above 0, such as 500ms, 2s, 5m or 1h",
+  parse: (text) => {
+    const duration = parse(text)
+    return duration === undefined || Duration.isZero(duration) ? undefined : duration
+  },
+  print,
+})

@@ -1,0 +1,68 @@
+/**
+ * `${NAME}` and `${NAME:-default}` in the texts of a parsed configuration, replaced by what the environment holds.
+ *
+ * It happens after parsing, so that a value can never become structure, and in values only, never in keys.
+ */
+import * as Predicate from "effect/Predicate"
+import type { Problem } from "./Problem.ts"
+import { at } from "./Problem.ts"
+
+/** What the environment holds under a name, if anything. */
+export type Environment = (name: string) => string | undefined
+
+export interface Interpolated {
+  readonly value: unknown
+  readonly problems: ReadonlyArray<Problem>
+  /** Which variables went into the value at a path. */
+  readonly variables: ReadonlyMap<string, ReadonlyArray<string>>
+}
+
+const reference = /\$\{([A-Za-z_]\w*)(?::-([^}]*))?\}/g
+
+/** Every variable that the document names, so that they can be read beforehand. */
+export const names = (input: unknown): ReadonlySet<string> => {
+  const names = new Set<string>()
+  walk(input, "", (text) => {
+    for (const [, name] of text.matchAll(reference)) if (name !== undefined) names.add(name)
+    return text
+  })
+  return names
+}
+
+/** The document with its variables replaced. One that is not set, and has no default, is a problem. */
+export const interpolate = (input: unknown, environment: Environment): Interpolated => {
+  const problems: Array<Problem> = []
+  const variables = new Map<string, ReadonlyArray<string>>()
+
+  const replace = (text: string, path: string): string => {
+    if (!text.includes("${")) return text
+    const used: Array<string> = []
+    const replaced = text.replace(reference, (_, name: string, otherwise: string | undefined) => {
+      used.push(name)
+      const value = environment(name) ?? otherwise
+      if (value === undefined) problems.push({ path, message: unset(name) })
+      return value ?? ""
+    })
+    if (text.replace(reference, "").includes("${")) problems.push({ path, message: unclear(text) })
+    variables.set(path, used)
+    return replaced
+  }
+
+  return { value: walk(input, "", replace), problems, variables }
+}
+
+/** The document with each of its texts made anew. */
+const walk = (value: unknown, path: string, replace: (text: string, path: string) => string): unknown => {
+  if (Predicate.isString(value)) return replace(value, path)
+  if (Array.isArray(value)) return value.map((each, index) => walk(each, at(path, index), replace))
+  if (!Predicate.isObject(value)) return value
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, walk(each, at(path, key), replace)]))
+}
+
+const unset = (name: string): string =>
+  `the environment variable ${name} is not set: set it, name it in .env, or write "\${${name}:-default}"`
+
+const unclear = (text: string): string =>
+  /\$\{[^}]*$/.test(text)
+    ? `${JSON.stringify(text)} has no closing brace: inside { } or [ ] a variable must be quoted, as in "\${NAME}"`
+    : `${JSON.stringify(text)} is no variable: write "\${NAME}" or "\${NAME:-default}"`

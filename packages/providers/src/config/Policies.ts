@@ -1,0 +1,61 @@
+/**
+ * What a configuration may say about patience and health (retries, time limits, circuits), and which part of it where:
+ * each policy has the keys that are heeded at its place, and no others.
+ */
+import * as Schema from "effect/Schema"
+import { DurationText, PositiveDuration } from "./DurationText.ts"
+import type { Hint } from "./Issues.ts"
+import { count, countOrNone, number } from "./Values.ts"
+
+const optional = Schema.optionalKey
+
+export const Retry = Schema.Struct({
+  times: optional(countOrNone),
+  base: optional(DurationText),
+  max: optional(DurationText),
+  patience: optional(DurationText),
+})
+
+const whole = { total: optional(PositiveDuration) }
+const attempt = {
+  firstToken: optional(PositiveDuration),
+  idle: optional(PositiveDuration),
+  attempt: optional(PositiveDuration),
+}
+const transport = { connect: optional(PositiveDuration) }
+
+/** Time limits by where they are said: everywhere, of a deployment, of a whole route, of a part of one. */
+export const Timeout = {
+  defaults: Schema.Struct({ ...transport, ...attempt, ...whole }),
+  deployment: Schema.Struct({ ...transport, ...attempt }),
+  route: Schema.Struct({ ...attempt, ...whole }),
+  part: Schema.Struct(attempt),
+}
+
+/** Why a time limit is not for here. */
+export const misplaced: Hint = (key) => {
+  switch (key) {
+    case "total":
+      return "it limits a whole call, and belongs under `defaults.timeout` or on an outermost route"
+    case "connect":
+      return "it belongs to connections, and stands under `defaults.timeout` or in a deployment"
+    default:
+      return undefined
+  }
+}
+
+export const Circuit = Schema.Struct({
+  failures: optional(count),
+  rate: optional(number("a share above 0 and up to 1", (value) => value > 0 && value <= 1)),
+  over: optional(count),
+  open: optional(PositiveDuration),
+  max: optional(PositiveDuration),
+  long: optional(PositiveDuration),
+})
+
+/** What holds wherever nothing nearer says otherwise. */
+export const Defaults = Schema.Struct({
+  retry: optional(Retry),
+  timeout: optional(Timeout.defaults),
+  circuit: optional(Circuit),
+})

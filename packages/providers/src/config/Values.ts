@@ -1,0 +1,125 @@
+/**
+ * The single values of a configuration, each a schema that knows in words what it expects.
+ *
+ * Numbers and booleans are taken as text too: an environment variable has nothing else to give.
+ */
+import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as SchemaGetter from "effect/SchemaGetter"
+import * as SchemaIssue from "effect/SchemaIssue"
+
+export interface Notes {
+  readonly secret?: boolean
+  readonly quotable?: boolean
+}
+
+/**
+ * A value written as `from` and read as `to`. `parse` gives `undefined` for what is not one; `expected` completes
+ * "expected …" for its author.
+ */
+export const written = <A, E>(options: {
+  readonly from: Schema.Codec<E>
+  readonly to: Schema.Codec<A>
+  readonly expected: string
+  /** What a message must mind: that the value be not shown, or that quotes would make a text of it. */
+  readonly notes?: Notes
+  readonly parse: (input: E) => A | undefined
+  readonly print: (value: A) => E
+}): Schema.Codec<A, E> => {
+  const { expected, from, notes, parse, print, to } = options
+  const annotations = { ...notes, expected }
+  return from.annotate(annotations).pipe(
+    Schema.decodeTo(to, {
+      decode: SchemaGetter.transformEffect((input) => {
+        const value = parse(input)
+        return value === undefined ? Effect.fail(new SchemaIssue.InvalidValue(annotations)) : Effect.succeed(value)
+      }),
+      encode: SchemaGetter.transform(print),
+    }),
+  )
+}
+
+const isSaid = (text: string): string | undefined => (text.trim() === "" ? undefined : text)
+
+/** Words of some kind: never empty. */
+export const text = (expected: string): Schema.Codec<string> =>
+  written({
+    from: Schema.String,
+    to: Schema.String,
+    expected,
+    notes: { quotable: true },
+    parse: isSaid,
+    print: (value) => value,
+  })
+
+/** A text that no message shows, such as a header's value. */
+export const hidden = (expected: string): Schema.Codec<string> =>
+  written({
+    from: Schema.String,
+    to: Schema.String,
+    expected,
+    notes: { quotable: true, secret: true },
+    parse: isSaid,
+    print: (value) => value,
+  })
+
+/** A credential: redacted as soon as it is read. */
+export const secret: Schema.Codec<Redacted.Redacted, string> = written({
+  from: Schema.String,
+  to: Schema.Redacted(Schema.String),
+  expected: 'a secret text, such as "${API_KEY}"',
+  notes: { quotable: true, secret: true },
+  parse: (value) => (value.trim() === "" ? undefined : Redacted.make(value)),
+  print: Redacted.value,
+})
+
+/** The address of an HTTP server. */
+export const address = (example: string): Schema.Codec<string> =>
+  written({
+    from: Schema.String,
+    to: Schema.String,
+    expected: `an http or https address, such as ${example}`,
+    parse: (value) => (/^https?:\/\//i.test(value) && URL.canParse(value) ? value : undefined),
+    print: (value) => value,
+  })
+
+/** A number that `fits`. */
+export const number = (expected: string, fits: (value: number) => boolean): Schema.Codec<number, number | string> =>
+  written<number, number | string>({
+    from: Schema.Union([Schema.Finite, Schema.String]),
+    to: Schema.Finite,
+    expected,
+    parse: (input) => {
+      const value = Predicate.isNumber(input)
+        ? input
+        : /^-?\d+(\.\d+)?$/.test(input.trim())
+          ? Number(input)
+          : Number.NaN
+      return Number.isFinite(value) && fits(value) ? value : undefined
+    },
+    print: (value) => value,
+  })
+
+/** 1, 2, 3 and so on. */
+export const count = number("a whole number above 0", (value) => Number.isSafeInteger(value) && value > 0)
+
+/** 0, 1, 2 and so on. */
+export const countOrNone = number("a whole number, 0 or more", (value) => Number.isSafeInteger(value) && value >= 0)
+
+/** 0 or more. */
+export const amount = number("a number, 0 or more", (value) => value >= 0)
+
+export const flag: Schema.Codec<boolean, boolean | string> = written<boolean, boolean | string>({
+  from: Schema.Union([Schema.Boolean, Schema.String]),
+  to: Schema.Boolean,
+  expected: "true or false",
+  parse: (input) => (Predicate.isBoolean(input) ? input : flags.get(input.trim().toLowerCase())),
+  print: (value) => value,
+})
+
+const flags: ReadonlyMap<string, boolean> = new Map([
+  ["true", true],
+  ["false", false],
+])

@@ -1,0 +1,185 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Chat from "@understudy/core/Chat"
+import * as Route from "@understudy/core/Route"
+import * as Router from "@understudy/core/Router"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as Config from "../../src/Config.ts"
+import * as FaultServer from "../../src/testing/FaultServer.ts"
+
+const environment = (name: string): string | undefined => ({ KEY: "sk-secret", RPM: "60", TOOLS: "false" })[name]
+
+const decode = (input: unknown) => Result.getOrThrow(Config.decode(input, environment))
+
+const problems = (input: unknown) =>
+  Result.match(Config.decode(input, environment), {
+    onSuccess: () => [],
+    onFailure: (problems) => problems.map(({ message, path }) => `${path}: ${message}`),
+  })
+
+const demo = { provider: "simulated", model: "demo" }
+
+describe("Config.decode", () => {
+  it("reads a deployment's keys and its vendor's apart, secrets redacted at once", () => {
+    const settings = decode({
+      defaults: { retry: { times: 1, base: "250ms" }, circuit: { rate: 0.5, over: 20 } },
+      deployments: {
+        "gpt-4o": {
+          provider: "openai",
+          model: "gpt-4o",
+          apiKey: "${KEY}",
+          headers: { "x-team": "search" },
+          weight: 2,
+          limits: { rpm: "${RPM}" },
+          capabilities: { tools: "${TOOLS}", contextWindow: 128_000 },
+          price: { input: 2.5, output: 10 },
+          timeout: { connect: "1s" },
+        },
+      },
+    })
+    assert.deepStrictEqual(settings.defaults, {
+      retry: { times: 1, base: Duration.millis(250) },
+      circuit: { rate: 0.5, over: 20 },
+    })
+    assert.deepStrictEqual(settings.deployments, {
+      "gpt-4o": {
+        provider: "openai",
+        model: "gpt-4o",
+        keys: { apiKey: Redacted.make("sk-secret"), headers: { "x-team": "search" } },
+        weight: 2,
+        limits: { rpm: 60 },
+        capabilities: { tools: false, contextWindow: 128_000 },
+        price: { input: 2.5, output: 10 },
+        timeout: { connect: Duration.seconds(1) },
+      },
+    })
+    assert.deepStrictEqual(settings.variables.get("deployments.gpt-4o.apiKey"), ["KEY"])
+    assert.notInclude(JSON.stringify(settings), "sk-secret")
+  })
+
+  it("reads every shape of a route as its combinators would make it", () => {
+    const { routes } = decode({
+      deployments: { a: demo, b: demo },
+      routes: {
+        name: "a",
+        list: ["a", ["b", "name"]],
+        fallback: { fallback: ["a", { balance: "cost", across: ["a", "b"], timeout: { idle: "1s" } }] },
+        balance: { balance: "shuffle", across: ["b", "a"], retry: { times: 0 }, timeout: { total: "1m" } },
+      },
+    })
+    assert.deepStrictEqual(routes, {
+      name: Route.target("a"),
+      list: Route.fallback("a", Route.fallback("b", "name")),
+      fallback: Route.fallback(
+        "a",
+        Route.balance("cost", ["a", "b"]).pipe(Route.timeout({ idle: Duration.seconds(1) })),
+      ),
+      balance: Route.balance("shuffle", ["b", "a"]).pipe(
+        Route.retry({ times: 0 }),
+        Route.timeout({ total: Duration.minutes(1) }),
+      ),
+    })
+  })
+
+  it("takes names that objects have by nature for names like any other", () => {
+    const { deployments, routes } = decode({
+      deployments: { constructor: demo },
+      routes: { toString: "constructor", hasOwnProperty: ["toString"] },
+    })
+    assert.deepStrictEqual(Object.keys(deployments), ["constructor"])
+    assert.deepStrictEqual(Object.keys(routes), ["toString", "hasOwnProperty"])
+    assert.deepStrictEqual(problems({ deployments: { demo }, routes: { a: "toString" } }).length, 1)
+  })
+
+  it("decodes sections of its host beside its own, and knows their names", () => {
+    const sections = { extra: Schema.Struct({ size: Schema.optionalKey(Schema.Finite) }) }
+    const decoded = Result.getOrThrow(
+      Config.decodeWith(sections, { extra: { size: 3 }, deployments: { demo } }, environment),
+    )
+    assert.deepStrictEqual(decoded.sections, { extra: { size: 3 } })
+    const refused = Result.getOrThrow(
+      Result.flip(Config.decodeWith(sections, { extr: {}, deployments: { demo } }, environment)),
+    )
+    assert.deepStrictEqual(
+      refused.map(({ message }) => message),
+      ["unknown key `extr`: did you mean `extra`? Known keys: extra, defaults, deployments, routes."],
+    )
+  })
+
+  it("says one thing of one place, however many shapes it could have had", () => {
+    for (const route of [3, true, {}, { fallback: 3 }, { balance: "cost" }, { fallbck: [] }, [], [[]], null]) {
+      assert.strictEqual(problems({ deployments: { demo }, routes: { route } }).length, 1, JSON.stringify(route))
+    }
+  })
+
+  it("does not repeat a variable's absence as a wrong value", () => {
+    assert.deepStrictEqual(
+      problems({ deployments: { demo: { ...demo, latency: "${NONE}" } }, routes: { a: ["demo", "${OTHER}"] } }).map(
+        (problem) => problem.split(":")[0],
+      ),
+      ["deployments.demo.latency", "routes.a[1]"],
+    )
+  })
+
+  it("refuses anything, and dies of nothing", () => {
+    const odd = [undefined, null, 0, "", "text", [], {}, [[]], { deployments: {} }, () => 1, Number.NaN, new Date(0)]
+    for (const input of odd) assert.isNotEmpty(problems(input))
+    for (const input of odd) {
+      assert.isNotEmpty(problems({ deployments: { a: input } }))
+      assert.isNotEmpty(
+        problems({ deployments: { a: { provider: "openai", model: input, limits: input, retry: input } } }),
+      )
+    }
+  })
+})
+
+describe("Config.toOptions", () => {
+  it.live("makes a router whose deployments ask their vendors", () =>
+    Effect.gen(function* () {
+      const upstream = yield* FaultServer.make()
+      const settings = decode({
+        defaults: { retry: { times: 0 }, timeout: { connect: "1s" } },
+        deployments: {
+          openai: { provider: "openai", model: "503", baseUrl: `${upstream.url}/v1`, apiKey: "${KEY}" },
+          anthropic: { provider: "anthropic", model: "bad-key", baseUrl: upstream.url, apiKey: "${KEY}" },
+          bedrock: {
+            provider: "bedrock",
+            model: "ok",
+            region: "us-east-1",
+            bearerToken: "${KEY}",
+            endpoint: upstream.url,
+          },
+          simulated: { ...demo, reply: "Never asked." },
+        },
+        routes: { assistant: ["openai", "anthropic", "bedrock", "simulated"] },
+      })
+      const { receipt } = yield* Effect.provide(
+        Effect.flatMap(Router.Router, (router) =>
+          router.chat({ model: "assistant", messages: [Chat.user("Hello?")], sampling: { maxTokens: 16 } }),
+        ),
+        Router.layer(Config.toOptions(settings)),
+      )
+      assert.deepStrictEqual(
+        receipt.attempts.map(({ deployment, outcome, reason }) => [deployment, reason ?? outcome]),
+        [
+          ["openai", "Overloaded"],
+          ["anthropic", "Authentication"],
+          ["bedrock", "answered"],
+        ],
+      )
+    }).pipe(Effect.scoped),
+  )
+
+  it.effect("calls a simulated deployment by the name it has", () =>
+    Effect.gen(function* () {
+      const { response } = yield* Effect.provide(
+        Effect.flatMap(Router.Router, (router) => router.chat({ model: "stand-in", messages: [Chat.user("Hello?")] })),
+        Router.layer(Config.toOptions(decode({ deployments: { "stand-in": demo } }))),
+      )
+      assert.include(Chat.text(response), "stand-in")
+    }),
+  )
+})

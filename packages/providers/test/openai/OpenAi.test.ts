@@ -1,0 +1,475 @@
+import { assert, describe, it, vi } from "@effect/vitest"
+import * as Chat from "@understudy/core/Chat"
+import { Provider } from "@understudy/core/Provider"
+import type { ProviderError } from "@understudy/core/ProviderError"
+import * as OpenAi from "@understudy/providers/openai"
+import * as Behaviour from "@understudy/providers/testing/Behaviour"
+import * as FaultServer from "@understudy/providers/testing/FaultServer"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Redacted from "effect/Redacted"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { fields } from "../../src/testing/Wire.ts"
+
+const apiKey = Redacted.make("sk-secret")
+
+const connect = (url: string, options: OpenAi.Options = {}) => OpenAi.make({ apiKey, baseUrl: `${url}/v1`, ...options })
+
+const ask = (model: string, more: Partial<Chat.Request> = {}): Chat.Request => ({
+  model,
+  messages: [Chat.user("Hello")],
+  ...more,
+})
+
+/** A fault server and a provider that speaks to it. */
+const faulty = Effect.gen(function* () {
+  const server = yield* FaultServer.make()
+  return { server, provider: yield* connect(server.url) }
+})
+
+/** The parts of a stream, and how it broke, if it did. */
+const collect = (stream: Stream.Stream<Chat.Frame, ProviderError>) =>
+  Effect.gen(function* () {
+    const frames: Array<Chat.Frame> = []
+    const exit = yield* Effect.exit(Stream.runForEach(stream, (frame) => Effect.sync(() => void frames.push(frame))))
+    const error = Exit.isFailure(exit) ? yield* Effect.flip(exit) : undefined
+    return { frames, parts: frames.flatMap(({ parts }) => parts), error }
+  })
+
+const types = (parts: ReadonlyArray<Chat.Part>): ReadonlyArray<string> => [...new Set(parts.map(({ type }) => type))]
+
+const textOf = (parts: ReadonlyArray<Chat.Part>) =>
+  parts.map((part) => (part.type === "text" ? part.text : "")).join("")
+
+const look: Chat.Tool = { name: "look", parameters: { type: "object", properties: { where: { type: "string" } } } }
+
+describe("chat", () => {
+  it.live("answers", () =>
+    Effect.gen(function* () {
+      const { provider, server } = yield* faulty
+      assert.strictEqual(provider.protocol, "chat-completions")
+      const response = yield* provider.chat(ask("ok"))
+      assert.strictEqual(Chat.text(response), FaultServer.line("ok"))
+      assert.strictEqual(response.finish, "stop")
+      assert.strictEqual(response.model, "ok")
+      assert.strictEqual(response.native?.protocol, "chat-completions")
+      assert.isAbove(response.usage?.inputTokens ?? 0, 0)
+      const request = yield* server.received("ok")
+      assert.strictEqual(request.path, "/v1/chat/completions")
+      assert.strictEqual(request.headers.authorization, `Bearer ${Redacted.value(apiKey)}`)
+      assert.deepStrictEqual(request.body, { model: "ok", messages: [{ role: "user", content: "Hello" }] })
+    }),
+  )
+
+  it.live("takes an empty text for an answer", () =>
+    Effect.gen(function* () {
+      const { provider } = yield* faulty
+      const response = yield* provider.chat(ask("empty-text"))
+      assert.strictEqual(Chat.text(response), "")
+      assert.strictEqual(response.finish, "stop")
+    }),
+  )
+
+  it.live("answers several times over", () =>
+    Effect.gen(function* () {
+      const { provider } = yield* faulty
+      const { alternatives } = yield* provider.chat(ask("ok", { sampling: { n: 3 } }))
+      assert.deepStrictEqual(
+        alternatives?.map((choice) => Chat.text(choice)),
+        [FaultServer.line("ok"), FaultServer.line("ok")],
+      )
+    }),
+  )
+
+  it.live("calls a tool, and goes on from its result", () =>
+    Effect.gen(function* () {
+      const { provider, server } = yield* faulty
+      yield* server.script("tool", [Behaviour.answer({ arguments: '{"where":"up"}' }), Behaviour.answer()])
+      const first = yield* provider.chat(ask("tool", { tools: [look] }))
+      assert.strictEqual(first.finish, "tool-calls")
+      const [call] = Chat.toolCalls(first)
+      if (call === undefined) return assert.fail("no call")
+      assert.deepStrictEqual([call.name, call.arguments], ["look", '{"where":"up"}'])
+      const messages = [Chat.user("Hello"), Chat.assistant(first.content), Chat.toolResult(call.id, "The sky")]
+      const second = yield* provider.chat(ask("tool", { tools: [look], messages }))
+      assert.include(Chat.text(second), "The sky")
+    }),
+  )
+
+  it.live("speaks a compatible server's words, and says nothing on the console", () =>
+    Effect.gen(function* () {
+      const { provider, server } = yield* faulty
+      const warn = yield* Effect.acquireRelease(
+        Effect.sync(() => vi.spyOn(console, "warn")),
+        (spy) => Effect.sync(() => spy.mockRestore()),
+      )
+      yield* provider.chat(ask("ok", { sampling: { maxTokens: 128_000 } }))
+      yield* Effect.flip(provider.chat(ask("500")))
+      const request = yield* server.received("ok")
+      assert.propertyVal(request.body, "max_tokens", 128_000)
+      assert.lengthOf(warn.mock.calls, 0)
+    }),
+  )
+
+  it.live("logs what it could not say, once", () =>
+    Effect.gen(function* () {
+      const { provider } = yield* faulty
+      const logged: Array<unknown> = []
+      const logger = Logger.make(({ message }) => void logged.push(message))
+      const picky = provider.chat(ask("ok", { sampling: { topK: 1 } }))
+      yield* Effect.provide(Effect.andThen(picky, picky), Logger.layer([logger]))
+      assert.deepStrictEqual(logged.flat(), ["openai: not said to ok: top_k"])
+    }),
+  )
+
+  it.live("refuses what the protocol cannot say without asking anybody", () =>
+    Effect.gen(function* () {
+      const { provider, server } = yield* faulty
+      const file = { type: "file" as const, source: { type: "url" as const, url: "https://a.example/b.pdf" } }
+      const error = yield* Effect.flip(provider.chat(ask("ok", { messages: [Chat.user([file])] })))
+      assert.strictEqual(error.reason._tag, "Unsupported")
+      assert.lengthOf(yield* server.requests, 0)
+    }),
+  )
+})
+
+describe("stream", () => {
+  it.live("answers", () =>
+    Effect.gen(function* () {
+      const { provider, server } = yield* faulty
+      const { error, frames, parts } = yield* collect(provider.stream(ask("ok")))
+      assert.isUndefined(error)
+      assert.deepStrictEqual(types(parts), ["start", "text", "finish", "usage"])
+      assert.strictEqual(textOf(parts), FaultServer.line("ok"))
+      assert.isTrue(frames.every(({ native }) => native?.protocol === "chat-completions"))
+      const { body } = yield* server.received("ok")
+      assert.propertyVal(body, "stream", true)
+      assert.deepStrictEqual(fields(body)["stream_options"], { include_usage: true })
+    }),
+  )
+
+  it.live("calls a tool, in pieces, whatever words are in them", () =>
+    Effect.gen(function* () {
+      const { provider } = yield* faulty
+      const { error, parts } = yield* collect(provider.stream(ask("tool-done", { tools: [look] })))
+      assert.isUndefined(error)
+      const pieces = parts.flatMap((part) => (part.type === "tool-arguments" ? [part.arguments] : []))
+      assert.isAbove(pieces.length, 1)
+      assert.deepStrictEqual(JSON.parse(pieces.join("")), { text: "\n\ndata: [DONE]\n\n" })
+      assert.deepStrictEqual(types(parts), ["start", "tool-call", "tool-arguments", "finish", "usage"])
+    }),
+  )
+
+  it.live("tells several answers apart", () =>
+    Effect.gen(function* () {
+      const { provider } = yield* faulty
+      const { parts } = yield* collect(provider.stream(ask("ok", { sampling: { n: 2 } })))
+      const second = parts.filter((part) => "choice" in part && part.choice === 1)
+      assert.strictEqual(textOf(second), FaultServer.line("ok"))
+      assert.lengthOf(
+        parts.filter(({ type }) => type === "finish"),
+        2,
+      )
+    }),
+  )
+
+  it.live("skips a malformed event", () =>
+    Effect.gen(function* () {
+      const { provider, server } = yield* faulty
+      yield* server.script("m", [Behaviour.malformedEvent(1, { text: "One two three" })])
+      const { error, parts } = yield* collect(provider.stream(ask("m")))
+      assert.isUndefined(error)
+      assert.strictEqual(textOf(parts), "One two three")
+      assert.deepStrictEqual(types(parts), ["start", "text", "finish", "usage"])
+    }),
+  )
+
+  it.live("is whole with a finish reason, whether or not [DONE] follows", () =>
+    Effect.gen(function* () {
+      const { provider } = yield* faulty
+      const { error, parts } = yield* collect(provider.stream(ask("no-done")))
+      assert.isUndefined(error)
+      assert.include(types(parts), "finish")
+    }),
+  )
+
+  it.live("has no finish where the upstream ends without a finish reason", () =>
+    Effect.gen(function* () {
+      const { provider } = yield* faulty
+      const { error, parts } = yield* collect(provider.stream(ask("eof-no-finish")))
+      assert.isUndefined(error)
+      assert.deepStrictEqual(types(parts), ["start", "text"])
+    }),
+  )
+
+  for (const [model, before] of [
+    ["cut-3", ["start", "text"]],
+    ["cut-3-reset", ["start", "text"]],
+    ["cut-0", ["start"]],
+  ] as const) {
+    it.live(`fails as the network's fault when it is cut (${model})`, () =>
+      Effect.gen(function* () {
+        const { provider } = yield* faulty
+        const { error, parts } = yield* collect(provider.stream(ask(model)))
+        assert.strictEqual(error?.reason._tag, "Network")
+        assert.deepStrictEqual(types(parts), before)
+      }),
+    )
+  }
+
+  for (const [model, reason, before] of [
+    ["error-event-first", "Overloaded", []],
+    ["error-event-after-2", "Overloaded", ["start", "text"]],
+    ["error-event-after-2-rate-limit", "RateLimited", ["start", "text"]],
+    ["error-event-after-2-server-error", "ServerError", ["start", "text"]],
+    ["error-event-first-context-length", "ContextWindowExceeded", []],
+  ] as const) {
+    it.live(`gives what came before an error event, then the error (${model})`, () =>
+      Effect.gen(function* () {
+        const { provider } = yield* faulty
+        const { error, parts } = yield* collect(provider.stream(ask(model)))
+        assert.strictEqual(error?.reason._tag, reason)
+        assert.isUndefined(error?.status)
+        assert.deepStrictEqual(types(parts), before)
+      }),
+    )
+  }
+})
+
+describe("failures", () => {
+  for (const [model, reason, status] of [
+    ["429", "RateLimited", 429],
+    ["quota", "QuotaExhausted", 429],
+    ["bad-key", "Authentication", 401],
+    ["forbidden", "Permission", 403],
+    ["unknown-model", "ModelNotFound", 404],
+    ["context-length", "ContextWindowExceeded", 400],
+    ["content-policy", "ContentPolicy", 400],
+    ["invalid-request", "InvalidRequest", 400],
+    ["unsupported-parameter", "Unsupported", 400],
+    ["timeout", "Timeout", 408],
+    ["500", "ServerError", 500],
+    ["503", "Overloaded", 503],
+    ["html-502", "ServerError", 502],
+    ["reset", "Network", undefined],
+    ["cut-1", "Network", undefined],
+    ["empty-200", "Malformed", undefined],
+    ["half-json", "Malformed", undefined],
+  ] as const) {
+    it.live(`${model} is ${reason}, asked once`, () =>
+      Effect.gen(function* () {
+        const { provider, server } = yield* faulty
+        const error = yield* Effect.flip(provider.chat(ask(model)))
+        assert.strictEqual(error.reason._tag, reason)
+        assert.strictEqual(error.status, status)
+        assert.notInclude(error.message, Redacted.value(apiKey))
+        assert.strictEqual(yield* server.attempts(model), 1)
+        if (reason === "Malformed" || model === "cut-1") return
+        const streamed = yield* collect(provider.stream(ask(model)))
+        assert.strictEqual(streamed.error?.reason._tag, reason)
+        assert.deepStrictEqual(streamed.parts, [])
+      }),
+    )
+  }
+
+  it.live("names the request, and not the key that was echoed", () =>
+    Effect.gen(function* () {
+      const { provider } = yield* faulty
+      const error = yield* Effect.flip(provider.chat(ask("bad-key")))
+      assert.include(error.message, "Incorrect API key provided: ***.")
+      assert.match(error.requestId ?? "", /^req_/)
+    }),
+  )
+
+  it.live("names the field to blame", () =>
+    Effect.gen(function* () {
+      const { provider } = yield* faulty
+      const reason = (model: string) => Effect.map(Effect.flip(provider.chat(ask(model))), ({ reason }) => reason)
+      assert.deepStrictEqual(yield* reason("invalid-request"), { _tag: "InvalidRequest", param: "temperature" })
+      assert.deepStrictEqual(yield* reason("unsupported-parameter"), { _tag: "Unsupported", feature: "max_tokens" })
+    }),
+  )
+
+  it.live("says when to come back, in every form it is told", () =>
+    Effect.gen(function* () {
+      const { provider } = yield* faulty
+      const after = (model: string) =>
+        Effect.map(Effect.flip(provider.chat(ask(model))), (error) =>
+          error.retryAfter === undefined ? undefined : Duration.toMillis(error.retryAfter),
+        )
+      assert.isUndefined(yield* after("429"))
+      assert.strictEqual(yield* after("429-retry-after-1"), 1000)
+      assert.strictEqual(yield* after("429-retry-after-ms-50"), 50)
+      assert.strictEqual(yield* after("429-retry-after-reset-360000"), 360_000)
+      const date = yield* after("429-retry-after-date-30")
+      assert.isTrue(date !== undefined && date > 0 && date <= 31_000)
+    }),
+  )
+
+  it.live("refused connections are the network's fault", () =>
+    Effect.gen(function* () {
+      const url = yield* Effect.scoped(Effect.map(FaultServer.make(), (server) => server.url))
+      const provider = yield* connect(url)
+      assert.strictEqual((yield* Effect.flip(provider.chat(ask("ok")))).reason._tag, "Network")
+      assert.strictEqual((yield* collect(provider.stream(ask("ok")))).error?.reason._tag, "Network")
+    }),
+  )
+})
+
+describe("stopping", () => {
+  it.live("an interrupted chat closes its connection, before the headers or within the body", () =>
+    Effect.gen(function* () {
+      const { provider, server } = yield* faulty
+      for (const model of ["silent", "stall-1"]) {
+        const fiber = yield* Effect.forkChild(provider.chat(ask(model)))
+        const request = yield* server.received(model)
+        yield* Fiber.interrupt(fiber)
+        assert.strictEqual(yield* server.closed(request), "left")
+      }
+      yield* server.idle
+    }),
+  )
+
+  it.live("an interrupted stream closes its connection, before its first event or after", () =>
+    Effect.gen(function* () {
+      const { provider, server } = yield* faulty
+      for (const model of ["silent", "stall-0", "stall-2", "stall-2-pings"]) {
+        const fiber = yield* Effect.forkChild(Stream.runDrain(provider.stream(ask(model))))
+        const request = yield* server.received(model)
+        yield* Fiber.interrupt(fiber)
+        assert.strictEqual(yield* server.closed(request), "left")
+      }
+      yield* server.idle
+    }),
+  )
+
+  it.live("a stream left early closes its connection", () =>
+    Effect.gen(function* () {
+      const { provider, server } = yield* faulty
+      yield* Stream.runDrain(Stream.take(provider.stream(ask("stall-2")), 1))
+      assert.strictEqual(yield* server.closed(yield* server.received("stall-2")), "left")
+    }),
+  )
+
+  it.live("a pulled stream closes its connection with its scope", () =>
+    Effect.gen(function* () {
+      const { provider, server } = yield* faulty
+      const scope = yield* Scope.make()
+      const pull = yield* Scope.provide(Stream.toPull(provider.stream(ask("stall-2"))), scope)
+      yield* pull
+      yield* Scope.close(scope, Exit.void)
+      assert.strictEqual(yield* server.closed(yield* server.received("stall-2")), "left")
+    }),
+  )
+
+  it.live("a whole answer leaves its connection for the next", () =>
+    Effect.gen(function* () {
+      const { provider, server } = yield* faulty
+      for (let call = 0; call < 4; call++) {
+        yield* collect(provider.stream(ask("ok")))
+        yield* provider.chat(ask("ok"))
+      }
+      // A call made in the very tick that the last one ends in finds its connection busy still: two take turns.
+      assert.isAtMost(yield* server.openSockets, 2)
+    }),
+  )
+})
+
+describe("native", () => {
+  const body = {
+    model: "the client's name for it",
+    stream: true,
+    stream_options: { include_usage: false, include_obfuscation: false },
+    messages: [{ role: "user", content: "Hello" }],
+    a_field_of_a_later_api: { kept: [1, null, "two"] },
+  }
+  const native: Chat.Native = {
+    protocol: "chat-completions",
+    body,
+    headers: { "x-client": "yes" },
+    query: { "api-version": "1" },
+  }
+
+  it.live("goes through as it came, both ways", () =>
+    Effect.gen(function* () {
+      const { provider, server } = yield* faulty
+      const response = yield* provider.chat(ask("ok", { native }))
+      const request = yield* server.received("ok")
+      const { stream: _stream, stream_options: _options, ...sent } = body
+      assert.deepStrictEqual(request.body, { ...sent, model: "ok" })
+      assert.strictEqual(request.path, "/v1/chat/completions?api-version=1")
+      assert.strictEqual(request.headers["x-client"], "yes")
+      // The server gives back the fields that it does not know.
+      assert.deepStrictEqual(fields(response.native?.body)["echo"], {
+        a_field_of_a_later_api: body.a_field_of_a_later_api,
+      })
+      assert.strictEqual(response.native?.text, JSON.stringify(response.native?.body))
+    }),
+  )
+
+  it.live("streams, with its usage, and fields of a later API come along", () =>
+    Effect.gen(function* () {
+      const { provider, server } = yield* faulty
+      const { frames, parts } = yield* collect(provider.stream(ask("ok", { native })))
+      const request = yield* server.received("ok")
+      assert.deepStrictEqual(request.body, {
+        ...body,
+        model: "ok",
+        stream_options: { include_usage: true, include_obfuscation: false },
+      })
+      assert.include(types(parts), "usage")
+      assert.deepStrictEqual(JSON.parse(frames[0]?.native?.data ?? "")["echo"], {
+        a_field_of_a_later_api: body.a_field_of_a_later_api,
+      })
+    }),
+  )
+
+  it.live("of another protocol is not sent", () =>
+    Effect.gen(function* () {
+      const { provider, server } = yield* faulty
+      yield* provider.chat(ask("ok", { native: { ...native, protocol: "messages" } }))
+      const request = yield* server.received("ok")
+      assert.notProperty(request.body, "a_field_of_a_later_api")
+      assert.notProperty(request.headers, "x-client")
+    }),
+  )
+})
+
+const start = (options: OpenAi.Options, env: Record<string, string> = {}) =>
+  Effect.gen(function* () {
+    const services = yield* Layer.build(OpenAi.layer(options))
+    return yield* Effect.provideContext(Provider, services)
+  }).pipe(Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env })))
+
+describe("starting", () => {
+  it.live("takes its key from the environment, and says which it misses", () =>
+    Effect.gen(function* () {
+      assert.strictEqual((yield* start({}, { OPENAI_API_KEY: "sk" })).protocol, "chat-completions")
+      const error = yield* Effect.flip(start({}))
+      assert.include(error.message, "OPENAI_API_KEY")
+    }),
+  )
+
+  it.live("sends another server its own headers and no key but the one named for it", () =>
+    Effect.gen(function* () {
+      const server = yield* FaultServer.make()
+      const provider = yield* start(
+        { baseUrl: `${server.url}/v1/`, headers: { "x-own": "yes" }, organization: "org-1" },
+        { OPENAI_API_KEY: "sk-of-openai" },
+      )
+      yield* provider.chat(ask("ok"))
+      const { headers, path } = yield* server.received("ok")
+      assert.strictEqual(path, "/v1/chat/completions")
+      assert.strictEqual(headers["x-own"], "yes")
+      assert.strictEqual(headers["openai-organization"], "org-1")
+      assert.notProperty(headers, "authorization")
+      assert.notInclude(JSON.stringify(headers), "sk-of-openai")
+    }),
+  )
+})

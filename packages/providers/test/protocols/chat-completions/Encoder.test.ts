@@ -1,0 +1,194 @@
+import { assert, describe, it } from "@effect/vitest"
+import type * as Chat from "@understudy/core/Chat"
+import { ProviderError } from "@understudy/core/ProviderError"
+import { Stream } from "@understudy/providers/protocols/chat-completions"
+import * as Result from "effect/Result"
+
+const encoder = (includeUsage = false) =>
+  Stream.encoder({ id: "chatcmpl-1", model: "assistant", created: 17, includeUsage })
+
+/** What a client reads: whole events, each with data of its own. */
+const read = (text: string): ReadonlyArray<unknown> => {
+  assert.match(text, /^(?:data: [^\n]*\n\n)*$/)
+  return text
+    .split("\n\n")
+    .slice(0, -1)
+    .map((event) => (event === "data: [DONE]" ? "[DONE]" : JSON.parse(event.slice("data: ".length))))
+}
+
+const written = (frames: ReadonlyArray<Chat.Frame>, includeUsage = false) => {
+  const stream = encoder(includeUsage)
+  return read(frames.map(stream.push).join("") + stream.end())
+}
+
+const parts = (...parts: ReadonlyArray<Chat.Part>): ReadonlyArray<Chat.Frame> =>
+  parts.map((part) => ({ parts: [part] }))
+
+const chunk = (delta: Record<string, unknown>, more: Record<string, unknown> = {}) => ({
+  id: "chatcmpl-1",
+  object: "chat.completion.chunk",
+  created: 17,
+  model: "assistant",
+  choices: [{ index: 0, delta, logprobs: null, finish_reason: null, ...more }],
+})
+
+const role = chunk({ role: "assistant", content: "" })
+
+const usage: Chat.Usage = { inputTokens: 9, outputTokens: 5 }
+
+/** Frames as the decoder makes them of an upstream's data. */
+const native = (...data: ReadonlyArray<string>): ReadonlyArray<Chat.Frame> => {
+  const decoder = Stream.decoder(() => new ProviderError({ reason: { _tag: "ServerError" }, message: "No" }))
+  return data.flatMap((data) => {
+    const result = decoder.push({ data })
+    return result === undefined ? [] : [Result.getOrThrow(result)]
+  })
+}
+
+const raw = (frames: ReadonlyArray<Chat.Frame>, includeUsage = false) => {
+  const stream = encoder(includeUsage)
+  return frames.map(stream.push).join("") + stream.end()
+}
+
+const sse = (...data: ReadonlyArray<string>) => data.map((data) => `data: ${data}\n\n`).join("")
+
+describe("another protocol's frames", () => {
+  it("are a role, deltas, a finish reason and [DONE]", () => {
+    assert.deepStrictEqual(
+      written(
+        parts(
+          { type: "usage", usage: { inputTokens: 9, outputTokens: 1 } },
+          { type: "reasoning", text: "Hm" },
+          { type: "reasoning", text: "", signature: "sig" },
+          { type: "text", text: 'He"l' },
+          { type: "text", text: "lo", logprobs: { content: [] } },
+          { type: "refusal", text: "No" },
+          { type: "tool-call", index: 0, id: "call_a", name: "look" },
+          { type: "tool-arguments", index: 0, arguments: '{"x":1}' },
+          { type: "usage", usage },
+          { type: "finish", reason: "tool-calls" },
+        ),
+      ),
+      [
+        role,
+        chunk({ reasoning_content: "Hm" }),
+        chunk({ content: 'He"l' }),
+        chunk({ content: "lo" }, { logprobs: { content: [] } }),
+        chunk({ refusal: "No" }),
+        chunk({
+          tool_calls: [{ index: 0, id: "call_a", type: "function", function: { name: "look", arguments: "" } }],
+        }),
+        chunk({ tool_calls: [{ index: 0, function: { arguments: '{"x":1}' } }] }),
+        chunk({}, { finish_reason: "tool_calls" }),
+        "[DONE]",
+      ],
+    )
+  })
+
+  it("are told under the answer's own id and model, where it says them", () => {
+    const [first] = written(
+      parts({ type: "start", id: "msg_1", model: "claude" }, { type: "text", text: "Hi" }, { type: "start", id: "no" }),
+    )
+    assert.deepStrictEqual(first, { ...role, id: "msg_1", model: "claude" })
+  })
+
+  it("end in the usage where it was asked for", () => {
+    const answer = parts(
+      { type: "text", text: "Hi" },
+      { type: "finish", reason: "stop" },
+      { type: "usage", usage: { inputTokens: 9, outputTokens: 1 } },
+      { type: "usage", usage },
+    )
+    assert.deepStrictEqual(written(answer, true), [
+      { ...role, usage: null },
+      { ...chunk({ content: "Hi" }), usage: null },
+      { ...chunk({}, { finish_reason: "stop" }), usage: null },
+      { ...role, choices: [], usage: { prompt_tokens: 9, completion_tokens: 5, total_tokens: 14 } },
+      "[DONE]",
+    ])
+  })
+
+  it("give each choice its role and its finish reason", () => {
+    assert.deepStrictEqual(
+      written(
+        parts(
+          { type: "text", text: "One" },
+          { type: "text", text: "Two", choice: 1 },
+          { type: "finish", reason: "length", choice: 1 },
+          { type: "finish", reason: "stop" },
+        ),
+      ),
+      [
+        role,
+        chunk({ content: "One" }),
+        chunk({ role: "assistant", content: "" }, { index: 1 }),
+        chunk({ content: "Two" }, { index: 1 }),
+        chunk({}, { index: 1, finish_reason: "length" }),
+        chunk({}, { finish_reason: "stop" }),
+        "[DONE]",
+      ],
+    )
+  })
+
+  it("may hold not a word", () => {
+    assert.deepStrictEqual(written(parts({ type: "finish", reason: "stop" })), [
+      role,
+      chunk({}, { finish_reason: "stop" }),
+      "[DONE]",
+    ])
+  })
+})
+
+describe("this protocol's frames", () => {
+  const first = '{ "id":"x", "new":[1.0], "choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}'
+  const text = '{"id":"x","choices":[{"index":0,"delta":{"content":"\\"role\\""}}],"usage":null}'
+  const finish = '{"id":"x","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}'
+  const count = '{"id":"x","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}'
+
+  it("go out as they came", () => {
+    assert.strictEqual(
+      raw(native(first, text, finish, count, "[DONE]"), true),
+      sse(first, text, finish, count, "[DONE]"),
+    )
+  })
+
+  it("tell no usage that was not asked for", () => {
+    assert.strictEqual(raw(native(first, text, finish, count, "[DONE]")), sse(first, text, finish, "[DONE]"))
+  })
+
+  it("tell the usage once, also where the last delta brought it", () => {
+    const both =
+      '{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":2}}'
+    assert.strictEqual(raw(native(first, text, both, "[DONE]"), true), sse(first, text, both, "[DONE]"))
+  })
+
+  it("get [DONE] where the upstream gave none", () => {
+    assert.strictEqual(raw(native(first, text, finish)), sse(first, text, finish, "[DONE]"))
+  })
+
+  it("get a role where the upstream gave none", () => {
+    const [opening, ...rest] = read(raw(native(text, finish)))
+    assert.deepStrictEqual(opening, { ...role, id: "x" })
+    assert.deepStrictEqual(rest, [JSON.parse(text), JSON.parse(finish), "[DONE]"])
+  })
+
+  it("are understood, so that another's may follow", () => {
+    const [, , more] = read(raw([...native(first, text), ...parts({ type: "text", text: "more" })]))
+    assert.deepStrictEqual(more, { ...chunk({ content: "more" }), id: "x" })
+  })
+})
+
+describe("fail", () => {
+  it("is the error, and no [DONE]", () => {
+    const stream = encoder()
+    stream.push({ parts: [{ type: "text", text: "Hi" }] })
+    const error = {
+      message: "Cut\nshort",
+      type: "server_error",
+      code: "stream_broken",
+      param: undefined,
+      request_id: "r",
+    }
+    assert.deepStrictEqual(read(stream.fail(error)), [{ error: { ...error, param: null } }])
+  })
+})

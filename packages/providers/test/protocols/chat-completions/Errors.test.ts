@@ -1,0 +1,46 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Errors } from "@understudy/providers/protocols/chat-completions"
+
+const nothing = { type: undefined, code: undefined, message: undefined, param: undefined, status: undefined }
+
+describe("what an upstream sent", () => {
+  it("is read in OpenAI's shape", () => {
+    assert.deepStrictEqual(
+      Errors.parse('{"error":{"message":"No","type":"invalid_request_error","param":"n","code":"bad"}}'),
+      { message: "No", type: "invalid_request_error", param: "n", code: "bad", status: undefined },
+    )
+  })
+
+  it("is read flat, as a string, as a detail, or with a status for a code", () => {
+    assert.deepStrictEqual(Errors.fromBody({ object: "error", message: "No", code: 404 }), {
+      ...nothing,
+      message: "No",
+      status: 404,
+    })
+    assert.deepStrictEqual(Errors.fromBody({ error: "No" }), { ...nothing, message: "No" })
+    assert.deepStrictEqual(Errors.fromBody({ detail: "No" }), { ...nothing, message: "No" })
+    assert.deepStrictEqual(Errors.fromBody({ error: { code: 502, message: "No" } }), {
+      ...nothing,
+      message: "No",
+      status: 502,
+    })
+  })
+
+  it("may be anything", () => {
+    for (const text of ["", "<html>", "null", "[]", '"no"', '{"error":null}', '{"error":{"code":7,"message":5}}']) {
+      assert.deepStrictEqual(Errors.parse(text), nothing)
+    }
+  })
+})
+
+describe("what a client is told", () => {
+  it("has OpenAI's four fields always, and ours where there are any", () => {
+    assert.deepStrictEqual(Errors.encode({ message: "No", type: "server_error" }), {
+      error: { message: "No", type: "server_error", param: null, code: null },
+    })
+    assert.deepStrictEqual(
+      Errors.encode({ message: "No", type: "server_error", code: "upstream_error", param: "n", attempts: [1] }),
+      { error: { message: "No", type: "server_error", param: "n", code: "upstream_error", attempts: [1] } },
+    )
+  })
+})

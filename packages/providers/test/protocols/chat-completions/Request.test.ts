@@ -1,0 +1,452 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Chat from "@understudy/core/Chat"
+import { Request } from "@understudy/providers/protocols/chat-completions"
+import * as Result from "effect/Result"
+import * as Conversation from "./Conversation.ts"
+
+const encode = (request: Partial<Chat.Request>, dialect?: Request.Dialect) =>
+  Result.getOrThrow(Request.encode({ model: "gpt-4o", messages: [Chat.user("Hi")], ...request }, dialect))
+
+const unsupported = (request: Partial<Chat.Request>) => {
+  const error = Result.getOrThrow(
+    Result.flip(Request.encode({ model: "gpt-4o", messages: [Chat.user("Hi")], ...request })),
+  )
+  return error.reason._tag === "Unsupported" ? error.reason.feature : error.reason._tag
+}
+
+const messages = (...messages: ReadonlyArray<Chat.Message>) => encode({ messages }).body["messages"]
+
+const wire = (body: Record<string, unknown> = {}) => ({
+  model: "assistant",
+  messages: [{ role: "user", content: "Hi" }],
+  ...body,
+})
+
+const decode = (body: Record<string, unknown>) => {
+  const { native: _native, ...request } = Result.getOrThrow(Request.decode(body))
+  return request
+}
+
+const said = (...messages: ReadonlyArray<unknown>) => decode(wire({ messages })).messages
+
+const refused = (body: unknown) => Result.getOrThrow(Result.flip(Request.decode(body)))
+
+const userPart = (part: unknown) => said({ role: "user", content: [part] })[0]?.content[0]
+
+const image = (source: Chat.Source) => ({ messages: [Chat.user([{ type: "image", source }])] })
+const file = (source: Chat.Source) => ({ messages: [Chat.user([{ type: "file", source }])] })
+const audio = (mediaType: string) => ({
+  messages: [Chat.user([{ type: "audio", source: { type: "base64", data: "AAAA", mediaType } }])],
+})
+
+const call = (id: string): Chat.ToolCall => ({ type: "tool-call", id, name: "look", arguments: "{}" })
+
+describe("both ways", () => {
+  it.prop("what the protocol can say survives it", [Conversation.request], ([request]) => {
+    const { body, warnings } = Result.getOrThrow(Request.encode(request))
+    assert.deepStrictEqual(warnings, [])
+    assert.deepStrictEqual(decode(JSON.parse(JSON.stringify(body))), request)
+  })
+})
+
+describe("encode", () => {
+  it("says the least there is to say", () => {
+    assert.deepStrictEqual(encode({}), {
+      body: { model: "gpt-4o", messages: [{ role: "user", content: "Hi" }] },
+      warnings: [],
+    })
+  })
+
+  it("puts an assistant's words before its calls, and parallel results one by one", () => {
+    assert.deepStrictEqual(
+      messages(
+        Chat.assistant([call("1"), { type: "text", text: "Let me look" }, call("2")]),
+        { role: "tool", content: [...Chat.toolResult("1", "Up").content, ...Chat.toolResult("2", "").content] },
+        Chat.assistant([]),
+      ),
+      [
+        {
+          role: "assistant",
+          content: "Let me look",
+          tool_calls: ["1", "2"].map((id) => ({ id, type: "function", function: { name: "look", arguments: "{}" } })),
+        },
+        { role: "tool", tool_call_id: "1", content: "Up" },
+        { role: "tool", tool_call_id: "2", content: "" },
+        { role: "assistant", content: "" },
+      ],
+    )
+  })
+
+  it("speaks older words to servers that are only compatible", () => {
+    const request = {
+      messages: [{ role: "developer" as const, content: [{ type: "text" as const, text: "Be brief." }] }],
+      sampling: { maxTokens: 9 },
+    }
+    assert.deepStrictEqual(encode(request, Request.compatible).body, {
+      model: "gpt-4o",
+      messages: [{ role: "system", content: "Be brief." }],
+      max_tokens: 9,
+    })
+    assert.deepStrictEqual(encode(request).body, {
+      model: "gpt-4o",
+      messages: [{ role: "developer", content: "Be brief." }],
+      max_completion_tokens: 9,
+    })
+  })
+
+  it("names what it left out or changed", () => {
+    const { body, warnings } = encode({
+      messages: [
+        { role: "user", content: [{ type: "text", text: "Hi", cache: {} }] },
+        Chat.assistant([
+          { type: "reasoning", text: "Hm", signature: "s" },
+          { ...call("1"), cache: {} },
+          { type: "text", text: "So", citations: [{}] },
+        ]),
+        Chat.toolResult("1", "No", { isError: true }),
+        Chat.user([
+          {
+            type: "file",
+            source: { type: "base64", data: "AAAA", mediaType: "application/pdf" },
+            context: "A scan",
+            citable: true,
+          },
+        ]),
+      ],
+      tools: [{ name: "look", cache: {} }],
+      sampling: { topK: 4 },
+      reasoning: { effort: "high" },
+      metadata: { team: "a" },
+    })
+    assert.deepStrictEqual(warnings, [
+      "a cache hint",
+      "the reasoning of an earlier answer, left out",
+      "a cache hint on a tool call",
+      "citations",
+      "that a tool's result is an error",
+      "the context of a document",
+      "that a document may be cited",
+      "a cache hint on a tool",
+      "top_k",
+      "reasoning, which this model cannot do",
+    ])
+    assert.notProperty(body, "metadata")
+    assert.deepStrictEqual(JSON.parse(JSON.stringify(body["tools"])), [
+      { type: "function", function: { name: "look" } },
+    ])
+  })
+
+  it("does not tell a reasoning model how to sample", () => {
+    for (const model of ["o3-mini", "gpt-5", "gpt-5-mini-2025-08-07", "openai/o4-mini"]) {
+      const { body, warnings } = encode({
+        model,
+        sampling: { temperature: 0.2, topP: 1, presencePenalty: 0.1, frequencyPenalty: 0, seed: 1 },
+      })
+      assert.deepStrictEqual(Object.keys(body), ["model", "messages", "seed"])
+      assert.deepStrictEqual(warnings, ["temperature for this model", "presence_penalty for this model"])
+    }
+    for (const model of ["gpt-4.1", "gpt-35-turbo", "gpt-5-chat-latest", "gpt-5.2", "llama3", "gpt-oss-120b"]) {
+      assert.deepStrictEqual(encode({ model, sampling: { temperature: 0.2 } }).body["temperature"], 0.2)
+    }
+  })
+
+  it("says a budget for reasoning as an effort", () => {
+    const effort = (budget: number) => encode({ model: "o3", reasoning: { budget } }).body["reasoning_effort"]
+    assert.deepStrictEqual([0, 1024, 8000, 32_000].map(effort), ["none", "low", "medium", "high"])
+    assert.deepStrictEqual(encode({ model: "o3", reasoning: { budget: 1024 } }).warnings, [
+      "a budget for reasoning, sent as the effort low",
+    ])
+    assert.deepStrictEqual(encode({ reasoning: { effort: "none" } }), encode({}))
+  })
+
+  it("says nothing of choices without tools", () => {
+    assert.deepStrictEqual(encode({ tools: [], toolChoice: "required", parallelToolCalls: false }), encode({}))
+  })
+
+  it("adds what only this protocol says", () => {
+    const { body } = encode({
+      vendor: { "chat-completions": { verbosity: "low", store: true }, messages: { top_k: 1 } },
+      metadata: { team: "a" },
+    })
+    assert.deepStrictEqual(body, { ...encode({}).body, verbosity: "low", store: true, metadata: { team: "a" } })
+  })
+
+  it("refuses what would change the answer's meaning", () => {
+    assert.strictEqual(unsupported(image({ type: "id", id: "file-1" })), "images by file id")
+    assert.strictEqual(unsupported(file({ type: "url", url: "https://a.example/b.pdf" })), "documents by URL")
+    assert.strictEqual(unsupported(file({ type: "id", id: "file_011" })), "another vendor's file id")
+    assert.strictEqual(unsupported(audio("audio/ogg")), "audio of type audio/ogg")
+    assert.strictEqual(
+      unsupported({
+        messages: [
+          {
+            role: "tool",
+            content: [
+              {
+                type: "tool-result",
+                id: "1",
+                content: [{ type: "image", source: { type: "url", url: "https://a.example/b.png" } }],
+              },
+            ],
+          },
+        ],
+      }),
+      "images in a tool's result",
+    )
+    assert.strictEqual(unsupported({ sampling: { stop: ["a", "b", "c", "d", "e"] } }), "more than four stop sequences")
+    assert.strictEqual(unsupported({ model: "o3", sampling: { logprobs: true } }), "logprobs")
+  })
+})
+
+describe("decode", () => {
+  it("keeps the body as it came", () => {
+    const body = wire({ stream: true, a_field_of_a_later_api: { kept: 1 } })
+    const request = Result.getOrThrow(Request.decode(body))
+    assert.strictEqual(request.native?.protocol, "chat-completions")
+    assert.strictEqual(request.native?.body, body)
+    assert.deepStrictEqual(request.vendor, { "chat-completions": { a_field_of_a_later_api: { kept: 1 } } })
+  })
+
+  it("takes null for nothing", () => {
+    assert.deepStrictEqual(
+      decode(wire({ temperature: null, tools: null, stop: null, metadata: null, logit_bias: null, stream: null })),
+      decode(wire()),
+    )
+  })
+
+  it("reads older words", () => {
+    assert.deepStrictEqual(decode(wire({ max_tokens: 5, stop: "END" })).sampling, { maxTokens: 5, stop: ["END"] })
+    assert.deepStrictEqual(decode(wire({ max_tokens: 5, max_completion_tokens: 6 })).sampling, { maxTokens: 6 })
+  })
+
+  it("reads every kind of message", () => {
+    assert.deepStrictEqual(
+      said(
+        { role: "system", content: "Be brief." },
+        { role: "developer", content: [{ type: "text", text: "Be kind." }] },
+        { role: "user", name: "ada", content: [{ type: "text", text: "Look", cache_control: { type: "ephemeral" } }] },
+        {
+          role: "assistant",
+          content: null,
+          reasoning_content: "Hm",
+          tool_calls: [
+            { id: "1", type: "function", function: { name: "look", arguments: "{}" } },
+            { id: "2", type: "custom", custom: { name: "run", input: "ls" } },
+          ],
+        },
+        { role: "tool", tool_call_id: "1", content: "Up" },
+        { role: "tool", tool_call_id: "2", content: [{ type: "text", text: "a.txt" }] },
+        { role: "assistant", content: [{ type: "refusal", refusal: "No" }] },
+        { role: "assistant", content: "", refusal: "No", audio: { id: "audio_1" } },
+        { role: "tool", tool_call_id: "3", content: "" },
+      ),
+      [
+        Chat.system("Be brief."),
+        { role: "developer", content: [{ type: "text", text: "Be kind." }] },
+        { role: "user", name: "ada", content: [{ type: "text", text: "Look", cache: {} }] },
+        {
+          role: "assistant",
+          content: [
+            { type: "reasoning", text: "Hm" },
+            call("1"),
+            { type: "tool-call", id: "2", name: "run", arguments: "ls" },
+          ],
+        },
+        {
+          role: "tool",
+          content: [
+            { type: "tool-result", id: "1", content: [{ type: "text", text: "Up" }] },
+            { type: "tool-result", id: "2", content: [{ type: "text", text: "a.txt" }] },
+          ],
+        },
+        { role: "assistant", content: [{ type: "refusal", text: "No" }] },
+        {
+          role: "assistant",
+          content: [
+            { type: "refusal", text: "No" },
+            { type: "audio", source: { type: "id", id: "audio_1" } },
+          ],
+        },
+        { role: "tool", content: [{ type: "tool-result", id: "3", content: [] }] },
+      ],
+    )
+  })
+
+  it("reads pictures, files and recordings", () => {
+    assert.deepStrictEqual(
+      userPart({ type: "image_url", image_url: { url: "https://a.example/b.png", detail: "low" } }),
+      {
+        type: "image",
+        source: { type: "url", url: "https://a.example/b.png" },
+        detail: "low",
+      },
+    )
+    assert.deepStrictEqual(userPart({ type: "image_url", image_url: { url: "data:image/png;base64,AAAA" } }), {
+      type: "image",
+      source: { type: "base64", mediaType: "image/png", data: "AAAA" },
+    })
+    assert.deepStrictEqual(userPart({ type: "file", file: { file_data: "JVBE", filename: "a.pdf" } }), {
+      type: "file",
+      source: { type: "base64", mediaType: "application/pdf", data: "JVBE" },
+      name: "a.pdf",
+    })
+    assert.deepStrictEqual(userPart({ type: "file", file: { file_id: "file-1" } }), {
+      type: "file",
+      source: { type: "id", id: "file-1" },
+    })
+    assert.deepStrictEqual(userPart({ type: "input_audio", input_audio: { data: "AAAA", format: "mp3" } }), {
+      type: "audio",
+      source: { type: "base64", mediaType: "audio/mpeg", data: "AAAA" },
+      format: "mp3",
+    })
+  })
+
+  it("keeps tools that are not functions, and choices among them, for whoever speaks this protocol", () => {
+    const tools = [
+      { type: "function", function: { name: "look", description: null } },
+      { type: "function", function: { name: "wait" } },
+      { type: "custom", custom: { name: "run" } },
+    ]
+    const allowed = [
+      { type: "function", function: { name: "look" } },
+      { type: "custom", custom: { name: "run" } },
+    ]
+    const choice = { type: "allowed_tools", allowed_tools: { mode: "required", tools: allowed } }
+    assert.deepStrictEqual(decode(wire({ tools, tool_choice: choice })), {
+      ...decode(wire()),
+      tools: [{ name: "look" }],
+      toolChoice: "required",
+      vendor: { "chat-completions": { tools, tool_choice: choice } },
+    })
+  })
+
+  for (const [body, path, message] of [
+    [5, "", "Invalid body: expected an object, but got 5."],
+    [{ messages: [] }, "model", "Missing required parameter: 'model' (expected a string)."],
+    [wire({ model: "" }), "model", `Invalid value for 'model': expected the name of a model, but got "".`],
+    [wire({ messages: "Hi" }), "messages", `Invalid value for 'messages': expected an array, but got "Hi".`],
+    [
+      wire({ messages: [] }),
+      "messages",
+      "Invalid value for 'messages': expected at least one message, but got an empty array.",
+    ],
+    [wire({ messages: ["Hi"] }), "messages[0]", `Invalid value for 'messages[0]': expected an object, but got "Hi".`],
+    [
+      wire({ messages: [{ role: "function", content: "Hi" }] }),
+      "messages[0].role",
+      `Invalid value for 'messages[0].role': expected one of "system", "developer", "user", "assistant", "tool", but got "function".`,
+    ],
+    [
+      wire({ messages: [{ role: "user", content: "Hi" }, { role: "assistant" }, { role: "user", content: 5 }] }),
+      "messages[2].content",
+      "Invalid value for 'messages[2].content': expected a string or an array of content parts, but got 5.",
+    ],
+    [
+      wire({ messages: [{ role: "user" }] }),
+      "messages[0].content",
+      "Missing required parameter: 'messages[0].content' (expected a string or an array of content parts).",
+    ],
+    [
+      wire({ messages: [{ role: "user", content: [{ type: "text", text: 5 }] }] }),
+      "messages[0].content[0].text",
+      "Invalid value for 'messages[0].content[0].text': expected a string, but got 5.",
+    ],
+    [
+      wire({ messages: [{ role: "user", content: [{ type: "video_url" }] }] }),
+      "messages[0].content[0].type",
+      `Invalid value for 'messages[0].content[0].type': expected one of "text", "image_url", "input_audio", "file", but got "video_url".`,
+    ],
+    [
+      wire({
+        messages: [
+          { role: "assistant", tool_calls: [{ id: "1", type: "function", function: { name: "f", arguments: {} } }] },
+        ],
+      }),
+      "messages[0].tool_calls[0].function.arguments",
+      "Invalid value for 'messages[0].tool_calls[0].function.arguments': expected a string, but got an object.",
+    ],
+    [
+      wire({ messages: [{ role: "tool", content: "Up" }] }),
+      "messages[0].tool_call_id",
+      "Missing required parameter: 'messages[0].tool_call_id' (expected a string).",
+    ],
+    [
+      wire({ tools: [{ type: "web_search" }] }),
+      "tools[0].type",
+      `Invalid value for 'tools[0].type': expected one of "function", "custom", but got "web_search".`,
+    ],
+    [
+      wire({ tool_choice: "any" }),
+      "tool_choice",
+      `Invalid value for 'tool_choice': expected one of "auto", "none", "required", but got "any".`,
+    ],
+    [
+      wire({ tool_choice: { type: "function" } }),
+      "tool_choice.function",
+      "Missing required parameter: 'tool_choice.function' (expected an object).",
+    ],
+    [wire({ temperature: "0.5" }), "temperature", `Invalid value for 'temperature': expected a number, but got "0.5".`],
+    [wire({ max_tokens: 1.5 }), "max_tokens", "Invalid value for 'max_tokens': expected an integer, but got 1.5."],
+    [wire({ n: 0 }), "n", "Invalid value for 'n': expected at least 1, but got 0."],
+    [wire({ stop: [5] }), "stop[0]", "Invalid value for 'stop[0]': expected a string, but got 5."],
+    [
+      wire({ stop: {} }),
+      "stop",
+      "Invalid value for 'stop': expected a string or an array of strings, but got an object.",
+    ],
+    [
+      wire({ response_format: { type: "json_schema" } }),
+      "response_format.json_schema",
+      "Missing required parameter: 'response_format.json_schema' (expected an object).",
+    ],
+    [
+      wire({ metadata: { team: 1 } }),
+      "metadata.team",
+      "Invalid value for 'metadata.team': expected a string, but got 1.",
+    ],
+    [wire({ stream: "yes" }), "stream", `Invalid value for 'stream': expected a boolean, but got "yes".`],
+    [
+      wire({ reasoning_effort: "ultra" }),
+      "reasoning_effort",
+      `Invalid value for 'reasoning_effort': expected one of "none", "minimal", "low", "medium", "high", "xhigh", "max", but got "ultra".`,
+    ],
+  ] as const) {
+    it(message, () => {
+      const error = refused(body)
+      assert.strictEqual(error._tag, "InvalidBody")
+      assert.strictEqual(error.message, message)
+      assert.strictEqual(error.path, path)
+    })
+  }
+})
+
+describe("streams", () => {
+  it("are asked for, with their usage", () => {
+    assert.isTrue(Request.isStream({ stream: true }))
+    assert.isFalse(Request.isStream({ stream: null }))
+    assert.isFalse(Request.isStream({}))
+    assert.isTrue(Request.wantsUsage({ stream_options: { include_usage: true } }))
+    assert.isFalse(Request.wantsUsage({ stream_options: null }))
+    assert.isFalse(Request.wantsUsage({}))
+  })
+
+  it("bring their usage whether or not the client asked", () => {
+    const body = wire({ stream: true, stream_options: { include_obfuscation: false }, later: 1 })
+    const request = { ...Result.getOrThrow(Request.decode(body)), model: "gpt-4o" }
+    const native = Request.native(request)
+    assert.deepStrictEqual(native, { model: "gpt-4o", messages: body.messages, later: 1 })
+    assert.deepStrictEqual(Request.streamed(native ?? {}, request), {
+      ...native,
+      stream: true,
+      stream_options: { include_obfuscation: false, include_usage: true },
+    })
+    assert.deepStrictEqual(Request.streamed({}, { model: "gpt-4o", messages: [] }), {
+      stream: true,
+      stream_options: { include_usage: true },
+    })
+  })
+
+  it("of another protocol's requests are encoded", () => {
+    assert.isUndefined(Request.native({ model: "m", messages: [], native: { protocol: "messages", body: {} } }))
+  })
+})

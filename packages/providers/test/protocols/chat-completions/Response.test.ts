@@ -1,0 +1,182 @@
+import { assert, describe, it } from "@effect/vitest"
+import type * as Chat from "@understudy/core/Chat"
+import { Response } from "@understudy/providers/protocols/chat-completions"
+import * as Result from "effect/Result"
+import * as Conversation from "./Conversation.ts"
+
+const identity = { id: "chatcmpl-1", model: "gpt-5.6", created: 1 }
+
+const decode = (body: unknown) => Result.getOrThrow(Response.decode(JSON.stringify(body)))
+
+const message = (message: Record<string, unknown>, finish: string | null = "stop") => {
+  const { native: _native, ...response } = decode({ choices: [{ index: 0, message, finish_reason: finish }] })
+  return response
+}
+
+/** The finish of an answer that ended for that reason. */
+const finish = (reason: string | null) => message({ content: "Hi" }, reason).finish
+
+/** What an answer of these parts has for content. */
+const content = (...content: ReadonlyArray<Chat.AssistantContent>) => {
+  const [choice] = Response.encode({ content, finish: "stop" }, identity)["choices"] as ReadonlyArray<{
+    readonly message: Record<string, unknown>
+  }>
+  return choice?.message["content"]
+}
+
+describe("both ways", () => {
+  it.prop("what the protocol can say survives it", [Conversation.response], ([response]) => {
+    const { native, ...decoded } = decode(Response.encode(response, identity))
+    assert.strictEqual(native?.protocol, "chat-completions")
+    assert.deepStrictEqual(decoded, response)
+  })
+})
+
+describe("decode", () => {
+  it("reads an answer, and keeps it as it came", () => {
+    const body = {
+      id: "chatcmpl-1",
+      model: "gpt-4o-2024-08-06",
+      choices: [
+        {
+          index: 0,
+          message: { role: "assistant", content: "Hi", refusal: null, annotations: [], tool_calls: [] },
+          logprobs: null,
+          finish_reason: "stop",
+        },
+      ],
+      usage: {
+        prompt_tokens: 9,
+        completion_tokens: 3,
+        prompt_tokens_details: { cached_tokens: 0 },
+        completion_tokens_details: { reasoning_tokens: 2 },
+      },
+      of_a_later_api: true,
+    }
+    const text = JSON.stringify(body, null, 2)
+    assert.deepStrictEqual(Result.getOrThrow(Response.decode(text)), {
+      id: "chatcmpl-1",
+      model: "gpt-4o-2024-08-06",
+      content: [{ type: "text", text: "Hi" }],
+      finish: "stop",
+      usage: { inputTokens: 9, outputTokens: 3, cachedInputTokens: 0, reasoningTokens: 2 },
+      native: { protocol: "chat-completions", text, body },
+    })
+  })
+
+  it("takes an empty text with a finish reason for an answer", () => {
+    assert.deepStrictEqual(message({ content: "" }), { content: [], finish: "stop" })
+    assert.deepStrictEqual(message({ content: null }, "length"), { content: [], finish: "length" })
+  })
+
+  it("reads thoughts, and calls as compatible servers write them", () => {
+    assert.deepStrictEqual(
+      message(
+        {
+          content: null,
+          reasoning: "Hm",
+          tool_calls: [
+            { id: "", function: { name: "look", arguments: { up: true } } },
+            { id: "2", type: "function", function: { name: "wait", arguments: "" } },
+            { id: "3", type: "custom", custom: { name: "run", input: "ls" } },
+            { id: "4", type: "function" },
+          ],
+        },
+        "tool_calls",
+      ),
+      {
+        content: [
+          { type: "reasoning", text: "Hm" },
+          { type: "tool-call", id: "call_0", name: "look", arguments: '{"up":true}' },
+          { type: "tool-call", id: "2", name: "wait", arguments: "{}" },
+          { type: "tool-call", id: "3", name: "run", arguments: "ls" },
+          { type: "tool-call", id: "4", name: "", arguments: "{}" },
+        ],
+        finish: "tool-calls",
+      },
+    )
+  })
+
+  it("reads what was spoken, and where the recording is", () => {
+    assert.deepStrictEqual(message({ content: null, audio: { id: "audio_1", data: "AAAA", transcript: "Hi" } }), {
+      content: [
+        { type: "text", text: "Hi" },
+        { type: "audio", source: { type: "id", id: "audio_1" } },
+      ],
+      finish: "stop",
+    })
+  })
+
+  it("never softens why the model stopped", () => {
+    assert.deepStrictEqual(
+      ["stop", "length", "tool_calls", "content_filter", "function_call", "new", null].map(finish),
+      ["stop", "length", "tool-calls", "content-filter", "tool-calls", "other", "other"],
+    )
+  })
+
+  it("takes what is no answer for malformed", () => {
+    for (const [text, words] of [
+      ["", "not a JSON object"],
+      ["<html>", "not a JSON object"],
+      ['{"id":', "not a JSON object"],
+      ["[]", "not a JSON object"],
+      ["{}", "no choices"],
+      ['{"choices":[]}', "no choices"],
+      ['{"choices":[{"finish_reason":"stop"}]}', "no choices"],
+      ['{"choices":[{"message":{"content":null},"finish_reason":null}]}', "no choices"],
+      ['{"error":{"message":"Try later"}}', "no choices"],
+    ] as const) {
+      const error = Result.getOrThrow(Result.flip(Response.decode(text)))
+      assert.strictEqual(error.reason._tag, "Malformed")
+      assert.include(error.message, words)
+    }
+  })
+})
+
+describe("encode", () => {
+  it("is a chat.completion", () => {
+    assert.deepStrictEqual(
+      Response.encode(
+        {
+          content: [
+            { type: "text", text: "So" },
+            { type: "text", text: "!", citations: [{ type: "char_location" }] },
+          ],
+          finish: "stop",
+          usage: { inputTokens: 2, outputTokens: 3 },
+        },
+        identity,
+      ),
+      {
+        id: "chatcmpl-1",
+        object: "chat.completion",
+        created: 1,
+        model: "gpt-5.6",
+        choices: [
+          {
+            index: 0,
+            message: { role: "assistant", content: "So!", refusal: null },
+            logprobs: null,
+            finish_reason: "stop",
+          },
+        ],
+        usage: { prompt_tokens: 2, completion_tokens: 3, total_tokens: 5 },
+      },
+    )
+  })
+
+  it("has a string or null for content", () => {
+    assert.strictEqual(content(), "")
+    assert.isNull(content({ type: "tool-call", id: "1", name: "look", arguments: "{}" }))
+    assert.isNull(content({ type: "refusal", text: "No" }))
+  })
+
+  it("knows four words for the end", () => {
+    assert.deepStrictEqual(
+      (["stop", "length", "tool-calls", "content-filter", "refusal", "pause", "other"] as const).map(
+        Response.encodeFinish,
+      ),
+      ["stop", "length", "tool_calls", "content_filter", "content_filter", "length", "length"],
+    )
+  })
+})

@@ -1,0 +1,44 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as NetworkError from "@understudy/providers/transport/NetworkError"
+
+const coded = (code: string, message = "it broke") => Object.assign(new Error(message), { code })
+
+describe("classify", () => {
+  for (const code of [
+    "ECONNREFUSED",
+    "ECONNRESET",
+    "UND_ERR_SOCKET",
+    "ENOTFOUND",
+    "CERT_HAS_EXPIRED",
+    "HPE_INVALID_VERSION",
+  ]) {
+    it(`${code} is the network's fault, however deep`, () => {
+      const failure = new Error("outer", { cause: new TypeError("terminated", { cause: coded(code) }) })
+      const error = NetworkError.classify(failure)
+      assert.deepStrictEqual(error?.reason, { _tag: "Network" })
+      assert.strictEqual(error?.message, `${code}: it broke`)
+      assert.strictEqual(error?.cause, failure)
+    })
+  }
+
+  it("no connection in time is a timeout", () => {
+    assert.deepStrictEqual(NetworkError.classify(coded("UND_ERR_CONNECT_TIMEOUT"))?.reason, {
+      _tag: "Timeout",
+      phase: "connect",
+    })
+  })
+
+  it("goes by the code, not by the name", () => {
+    const failure = Object.assign(coded("ECONNRESET", ""), { name: "TimeoutError" })
+    assert.strictEqual(NetworkError.classify(failure)?.message, "ECONNRESET")
+  })
+
+  it("leaves the rest to the vendors", () => {
+    for (const failure of [new Error("no"), coded("invalid_api_key"), "no", undefined, null, 5]) {
+      assert.isUndefined(NetworkError.classify(failure))
+    }
+    const circle: { cause?: unknown } = {}
+    circle.cause = circle
+    assert.isUndefined(NetworkError.classify(circle))
+  })
+})

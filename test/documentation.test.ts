@@ -1,0 +1,102 @@
+/** What the documentation shows is true: its TypeScript compiles, its YAML is a configuration, its links lead somewhere. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Config from "@understudy/http/Config"
+import * as YamlText from "@understudy/http/config/YamlText"
+import * as Result from "effect/Result"
+import { execFileSync } from "node:child_process"
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+
+const root = join(import.meta.dirname, "..")
+
+const documents = [
+  ...readdirSync(root).filter((file) => file.endsWith(".md")),
+  ...readdirSync(join(root, "docs")).map((file) => join("docs", file)),
+  join("examples", "README.md"),
+  join("bench", "README.md"),
+].filter((file) => file.endsWith(".md"))
+
+interface Block {
+  readonly document: string
+  readonly language: string
+  readonly text: string
+}
+
+const blocks: ReadonlyArray<Block> = documents.flatMap((document) =>
+  [...readFileSync(join(root, document), "utf8").matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(
+    ([, language = "", text = ""]) => ({ document, language, text }),
+  ),
+)
+
+const title = ({ document, text }: Block, index: number) => `${document} #${index}: ${text.split("\n")[0]}`
+
+describe("YAML in the documentation", () => {
+  blocks
+    // packages/http/test/docs looks after docs/configuration.md.
+    .filter(({ document, language }) => language === "yaml" && document !== join("docs", "configuration.md"))
+    .forEach((block, index) => {
+      it(title(block, index), () => {
+        const document = Result.getOrThrow(YamlText.parse(block.text))
+        const problems = Result.match(
+          Config.decode(complete(document), () => "set"),
+          {
+            onSuccess: () => [],
+            onFailure: (problems) => problems,
+          },
+        )
+        assert.deepStrictEqual(problems, [])
+      })
+    })
+})
+
+/** A block may show one section alone: what it does not say is filled in. */
+const complete = (document: unknown): unknown => {
+  const given = document as Record<string, unknown>
+  const { deployments = { "gpt-4o": { provider: "openai", model: "gpt-4o" } } } = given
+  return { ...given, deployments }
+}
+
+describe("TypeScript in the documentation", () => {
+  it("compiles", { timeout: 60_000 }, () => {
+    // In examples/, whose dependencies are those of our users.
+    const folder = join(root, "examples", ".snippets")
+    rmSync(folder, { recursive: true, force: true })
+    mkdirSync(folder)
+    try {
+      blocks
+        .filter(({ language }) => language === "ts")
+        .forEach(({ text }, index) => writeFileSync(join(folder, `snippet-${index}.ts`), `${text}\nexport {}\n`))
+      writeFileSync(
+        join(folder, "tsconfig.json"),
+        JSON.stringify({
+          extends: "../../tsconfig.base.json",
+          compilerOptions: { noEmit: true, noUnusedLocals: false },
+          include: ["*.ts"],
+        }),
+      )
+      execFileSync(join(root, "node_modules", ".bin", "tsc"), ["-p", folder], { encoding: "utf8", stdio: "pipe" })
+    } catch (error) {
+      assert.fail((error as { readonly stdout?: string }).stdout ?? String(error))
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
+
+  it("is the example that is run, where it is one", () => {
+    const library = readFileSync(join(root, "examples", "library.ts"), "utf8").replace(/^\/\*\*.*\*\/\n/, "")
+    const shown = blocks.find(({ document, text }) => document === "README.md" && text.includes("RouterLive"))
+    assert.strictEqual(shown?.text, library)
+  })
+})
+
+describe("links in the documentation", () => {
+  for (const document of documents) {
+    it(document, () => {
+      const text = readFileSync(join(root, document), "utf8")
+      for (const [, target = ""] of text.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)) {
+        if (/^[a-z]+:/.test(target)) continue
+        assert.isTrue(existsSync(join(root, dirname(document), target)), `${document} links to ${target}`)
+      }
+    })
+  }
+})
