@@ -6,7 +6,7 @@ import type * as Chat from "./Chat.ts"
 import type { Capabilities } from "./Deployment.ts"
 
 /** What a model must be able to do to answer, by the names of `Capabilities`. */
-export type Need = "tools" | "vision" | "audio" | "files" | "jsonSchema"
+export type Need = "tools" | "vision" | "audio" | "files" | "jsonSchema" | "reasoning"
 
 /**
  * A call on its way through the engine. `needs` and `tokens` are found out when first asked for: a call to a deployment
@@ -92,5 +92,6 @@ const measure = (request: Chat.Request): Size => {
     characters += JSON.stringify(request.tools).length
   }
   if (request.format?.type === "json-schema") needs.add("jsonSchema")
+  if (request.reasoning !== undefined && request.reasoning.effort !== "none") needs.add("reasoning")
   return { needs, inputTokens: Math.ceil(characters / charactersPerToken) + images * tokensPerImage }
 }

@@ -46,8 +46,10 @@ describe("Call", () => {
       ],
       tools: [{ name: "weather" }],
       format: { type: "json-schema", name: "answer", schema: {} },
+      reasoning: { effort: "high" },
     })
-    assert.deepStrictEqual([...asked.needs].sort(), ["audio", "files", "jsonSchema", "tools"])
+    assert.deepStrictEqual([...asked.needs].sort(), ["audio", "files", "jsonSchema", "reasoning", "tools"])
+    assert.strictEqual(call({ reasoning: { effort: "none" } }).needs.size, 0)
     assert.strictEqual(lacks(asked, { audio: true, files: false }), "files")
     assert.isUndefined(lacks(asked, { vision: false }))
     assert.isUndefined(lacks(asked, undefined))

@@ -4,7 +4,7 @@
  */
 import type { RouteEvent } from "@understudy/core/RouteEvent"
 import { Router } from "@understudy/core/Router"
-import * as Context from "effect/Context"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
