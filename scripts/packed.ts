@@ -62,9 +62,8 @@ try {
       compilerOptions: {
         strict: true,
         module: "NodeNext",
-        target: "ES2022",
+        target: "ES2024",
         types: ["node"],
-        lib: ["ES2024", "ESNext.Disposable"],
         noEmit: true,
       },
       include: ["app.ts"],

@@ -1,3 +1,4 @@
+// @effect-diagnostics missingLayerContext:off missingLayerError:off
 /** What must not compile: checked by `npm run check`, which fails when an expected error is missing. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"

@@ -36,9 +36,9 @@ const read = (file: string) =>
  */
 const behind = (first: ConfigProvider.ConfigProvider, second: ConfigProvider.ConfigProvider) =>
   ConfigProvider.make((path) =>
-    Effect.flatMap(first.load(path), (node) =>
-      node?.value !== undefined
-        ? Effect.succeed(node)
-        : Effect.map(second.load(path), (other) => (other?.value === undefined ? (node ?? other) : other)),
+    Effect.filterOrElse(
+      first.load(path),
+      (node) => node?.value !== undefined,
+      (node) => Effect.map(second.load(path), (other) => (other?.value === undefined ? (node ?? other) : other)),
     ),
   )

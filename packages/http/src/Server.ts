@@ -11,7 +11,9 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import type * as HttpServer from "effect/http/HttpServer"
 import type { ServeError } from "effect/http/HttpServerError"
 import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
 import { createServer } from "node:http"
+import type { Server } from "node:http"
 import * as Ops from "./api/Ops.ts"
 import * as SimulatedApi from "./api/Simulated.ts"
 import { Drain } from "./Drain.ts"
@@ -37,18 +39,36 @@ export interface Options {
 const keepAliveTimeout = 75_000
 
 /** Serves until the layer is closed: then new calls are refused, running ones finish, and the port is free. */
-export const layer = (options: Options): Layer.Layer<HttpServer.HttpServer, ServeError, Router | Drain> => {
-  const routes = Layer.mergeAll(Gateway.layer, Ops.layer, SimulatedApi.layer, Gate.layer(options.guard))
-  const served = HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true })
-  return Layer.effectDiscard(Effect.flatMap(Drain, (drain) => Effect.addFinalizer(() => drain.begin))).pipe(
-    Layer.provideMerge(served),
-    Layer.provideMerge(
-      NodeHttpServer.layerServer(() => createServer({ keepAliveTimeout }), {
-        host: options.host,
-        port: options.port,
-        gracefulShutdownTimeout: options.drain,
-      }),
-    ),
-    Layer.provideMerge(Layer.succeed(MaxBodySize, options.maxBody)),
+export const layer = (options: Options): Layer.Layer<HttpServer.HttpServer, ServeError, Router | Drain> =>
+  Layer.suspend(() => {
+    const server = createServer({ keepAliveTimeout })
+    const routes = Layer.mergeAll(Gateway.layer, Ops.layer, SimulatedApi.layer, Gate.layer(options.guard))
+    const served = HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true })
+    // Built last, so that draining begins before the server starts to wait for its connections to end.
+    return Layer.effectDiscard(drainOnClose(server)).pipe(
+      Layer.provideMerge(served),
+      Layer.provideMerge(
+        NodeHttpServer.layerServer(() => server, {
+          host: options.host,
+          port: options.port,
+          gracefulShutdownTimeout: options.drain,
+        }),
+      ),
+      Layer.provideMerge(Layer.succeed(MaxBodySize, options.maxBody)),
+    )
+  })
+
+/**
+ * Node closes the connections that are idle when it stops listening, but not those that become so later: a client that
+ * keeps its connection would hold the process up for as long as draining may take.
+ */
+const drainOnClose = Effect.fnUntraced(function* (server: Server) {
+  const drain = yield* Drain
+  let closed = false
+  server.once("close", () => (closed = true))
+  const closeIdle = Effect.repeat(
+    Effect.sync(() => server.closeIdleConnections()),
+    { schedule: Schedule.spaced("20 millis"), until: () => closed },
   )
-}
+  yield* Effect.addFinalizer(() => Effect.andThen(drain.begin, Effect.forkDetach(closeIdle)))
+})

@@ -45,17 +45,14 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     },
     routes: { assistant: options.route ?? Route.fallback("primary", "backup").pipe(Route.retry({ times: 0 })) },
   })
-  const ServerLive = Layer.mergeAll(
-    Server.layer({
-      host: "127.0.0.1",
-      port: 0,
-      guard: { keys: [], hosts: [], origins: [], ...options.guard },
-      maxBody: ByteSize.fromInputUnsafe(options.maxBody ?? 1_000_000),
-      drain: Duration.seconds(5),
-    }),
-    Metrics.layer,
-    CallLog.layer,
-  ).pipe(
+  const ServerLive = Server.layer({
+    host: "127.0.0.1",
+    port: 0,
+    guard: { keys: [], hosts: [], origins: [], ...options.guard },
+    maxBody: ByteSize.fromInputUnsafe(options.maxBody ?? 1_000_000),
+    drain: Duration.seconds(5),
+  }).pipe(
+    Layer.provide([Metrics.layer, CallLog.layer]),
     Layer.provideMerge(RouterLive),
     Layer.provideMerge(Drain.layer),
     Layer.provide([Layer.succeed(Metric.MetricRegistry, new Map()), Layer.succeed(References.MinimumLogLevel, "None")]),

@@ -12,7 +12,8 @@ import type { ApiError } from "./ApiError.ts"
 /** Whose answer it is, how many attempts it took, and the id under which it stands in the log. */
 export const headers = (receipt: Receipt): Record<string, string> => ({
   "x-request-id": receipt.id,
-  "x-understudy-deployment": receipt.deployment ?? "",
+  // A name may hold what a header may not.
+  "x-understudy-deployment": encodeURI(receipt.deployment ?? ""),
   // An attempt is entered when it ends; a committed stream's own is still under way.
   "x-understudy-attempts": String(receipt.attempts.length + (receipt.streaming ? 1 : 0)),
 })

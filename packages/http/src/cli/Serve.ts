@@ -104,7 +104,9 @@ const run = Effect.fnUntraced(function* (
   logContent: boolean,
 ) {
   const router = Router.layer(toOptions(source.configuration))
-  const gateway = Layer.mergeAll(Server.layer({ ...server, guard }), Metrics.layer, CallLog.layer).pipe(
+  // Those who tell are built before the server, and so hear of the last call it finishes.
+  const gateway = Server.layer({ ...server, guard }).pipe(
+    Layer.provide([Metrics.layer, CallLog.layer]),
     Layer.provide(logContent ? Layer.provide(ContentLog.layer, router) : router),
     Layer.provide(Drain.layer),
   )

@@ -19,6 +19,11 @@ import { amount, count, flag, text } from "./Values.ts"
 
 const optional = Schema.optionalKey
 
+const dollars = (kind: string) =>
+  amount.pipe(
+    Schema.annotateKey({ messageMissingKey: `is missing: say what a million ${kind} tokens cost in US dollars` }),
+  )
+
 /** What may be said of any deployment. */
 export const Common = Schema.Struct({
   model: text("the vendor's id of a model").pipe(
@@ -50,12 +55,6 @@ export const Common = Schema.Struct({
   timeout: optional(Policies.Timeout.deployment),
   circuit: optional(Policies.Circuit),
 })
-
-function dollars(kind: string) {
-  return amount.pipe(
-    Schema.annotateKey({ messageMissingKey: `is missing: say what a million ${kind} tokens cost in US dollars` }),
-  )
-}
 
 /** A deployment as it was decoded: its vendor, that vendor's keys, and what may be said of any. */
 export interface Settings<Name extends VendorName = VendorName> extends Deployment.Options {

@@ -44,21 +44,17 @@ export const found = (value: unknown): string => {
   if (Array.isArray(value)) return "a list"
   if (!Predicate.isObject(value)) return String(value)
   const [only, ...others] = Object.entries(value)
-  return only !== undefined && others.length === 0 && only[1] === null
-    ? `a mapping (if \${${only[0].replace(/\W/g, "")}} is meant, it must be quoted inside { }: "\${${only[0].replace(/\W/g, "")}}")`
-    : "a mapping"
+  if (only === undefined || others.length > 0 || only[1] !== null) return "a mapping"
+  const meant = `\${${only[0].replace(/\W/g, "")}}`
+  return `a mapping (if ${meant} is meant, it must be quoted inside { }: "${meant}")`
 }
 
 /** Of what kind a value is, where the value itself must not be shown. */
-export const kind = (value: unknown): string =>
-  Predicate.isNumber(value)
-    ? "a number"
-    : Predicate.isBoolean(value)
-      ? "a boolean"
-      : Predicate.isString(value)
-        ? value.trim() === ""
-          ? "an empty text"
-          : "another text"
-        : found(value)
+export const kind = (value: unknown): string => {
+  if (Predicate.isNumber(value)) return "a number"
+  if (Predicate.isBoolean(value)) return "a boolean"
+  if (Predicate.isString(value)) return value.trim() === "" ? "an empty text" : "another text"
+  return found(value)
+}
 
 const shortened = (text: string): string => (text.length > 60 ? `${text.slice(0, 60)}…` : text)

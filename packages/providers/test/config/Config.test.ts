@@ -124,6 +124,15 @@ describe("Config.decode", () => {
     )
   })
 
+  it("knows a variable that was taken for a mapping", () => {
+    assert.deepStrictEqual(
+      problems({ deployments: { a: { provider: "openai", model: "m", apiKey: { $KEY: null } } } }),
+      [
+        'deployments.a.apiKey: expected a secret text, such as "${API_KEY}", found a mapping (if ${KEY} is meant, it must be quoted inside { }: "${KEY}")',
+      ],
+    )
+  })
+
   it("refuses anything, and dies of nothing", () => {
     const odd = [undefined, null, 0, "", "text", [], {}, [[]], { deployments: {} }, () => 1, Number.NaN, new Date(0)]
     for (const input of odd) assert.isNotEmpty(problems(input))

@@ -1,0 +1,173 @@
+/** `understudy serve`, as a process of its own: what it prints, whom it lets in, how it stops. */
+import { afterAll, assert, describe, it } from "@effect/vitest"
+import { spawn } from "node:child_process"
+import type { ChildProcess } from "node:child_process"
+import { once } from "node:events"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { createServer } from "node:net"
+import type { AddressInfo } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+const main = join(import.meta.dirname, "..", "..", "src", "main.ts")
+
+const folders: Array<string> = []
+const children: Array<ChildProcess> = []
+
+afterAll(() => {
+  for (const child of children.splice(0)) child.kill("SIGKILL")
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
+})
+
+const folderWith = (files: Readonly<Record<string, string>>): string => {
+  const folder = mkdtempSync(join(tmpdir(), "understudy-serve-"))
+  folders.push(folder)
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
+  return folder
+}
+
+interface Started {
+  readonly child: ChildProcess
+  readonly printed: () => string
+  /** Waits until something is printed, or fails with what was when the process ends first. */
+  readonly says: (pattern: RegExp) => Promise<RegExpExecArray>
+  readonly ended: Promise<number | null>
+}
+
+const start = (
+  args: ReadonlyArray<string>,
+  options: { readonly files?: Readonly<Record<string, string>>; readonly env?: Record<string, string> } = {},
+): Started => {
+  const child = spawn(process.execPath, [main, "serve", ...args], {
+    cwd: folderWith(options.files ?? {}),
+    env: { PATH: process.env["PATH"], NO_COLOR: "1", ...options.env },
+    stdio: ["ignore", "pipe", "pipe"],
+  })
+  children.push(child)
+  let printed = ""
+  child.stdout.on("data", (text) => (printed += text))
+  child.stderr.on("data", (text) => (printed += text))
+  const ended = once(child, "close").then(([code]) => code as number | null)
+  const says = (pattern: RegExp) =>
+    new Promise<RegExpExecArray>((resolve, reject) => {
+      const look = () => {
+        const found = pattern.exec(printed)
+        if (found !== null) resolve(found)
+      }
+      child.stdout.on("data", look)
+      child.stderr.on("data", look)
+      void ended.then(() => reject(new Error(`never said ${pattern}, but:\n${printed}`)))
+      look()
+    })
+  return { child, printed: () => printed, says, ended }
+}
+
+const url = ({ says }: Started) => says(/serves (http:\S+)\/v1/).then(([, url = ""]) => url)
+
+const ask = (url: string, body: object = {}, headers: Record<string, string> = {}) =>
+  fetch(`${url}/v1/chat/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json", ...headers },
+    body: JSON.stringify({ model: "assistant", messages: [{ role: "user", content: "secret words" }], ...body }),
+  })
+
+const simulated = (extra = "") => `
+deployments:
+  slow: { provider: simulated, model: s, firstToken: 100ms, pace: 30ms, latency: 400ms${extra} }
+routes: { assistant: [slow] }
+`
+
+describe.concurrent("understudy serve", { timeout: 30_000 }, () => {
+  it("serves a simulation when nobody says what, with a line to try it and one to break it", async () => {
+    const serving = start(["--port", "0"])
+    const base = await url(serving)
+    await serving.says(/simulated deployments: no network, no cost/)
+    await serving.says(/curl -s \S+\/simulated\/primary/)
+    const broken = await fetch(`${base}/simulated/primary`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: '{"status":503}',
+    })
+    assert.strictEqual(broken.status, 200)
+    const answer = await ask(base)
+    assert.strictEqual(answer.headers.get("x-understudy-deployment"), "backup")
+    await serving.says(/assistant: answered by backup in \d+ ms \(primary Overloaded 503/)
+    assert.notInclude(serving.printed(), "secret words")
+  })
+
+  it("names the command that would use the keys in the environment, and does not use them unasked", async () => {
+    const serving = start(["--port", "0"], { env: { ANTHROPIC_API_KEY: "sk-ant-not-a-key" } })
+    await url(serving)
+    await serving.says(/ANTHROPIC_API_KEY would be used by:\n\s+npm start -- --live/)
+  })
+
+  it("serves those providers when asked to", async () => {
+    const serving = start(["--port", "0", "--live"], { env: { OPENAI_API_KEY: "sk-1", ANTHROPIC_API_KEY: "sk-2" } })
+    await serving.says(/assistant\s+gpt-4o -> sonnet/)
+    const none = start(["--live"])
+    assert.strictEqual(await none.ended, 1)
+    assert.match(none.printed(), /found no credentials/)
+  })
+
+  it("serves understudy.yaml where it stands, reading .env beside it", async () => {
+    const serving = start(["--port", "0"], {
+      files: { "understudy.yaml": simulated(', reply: "${GREETING}"'), ".env": "GREETING=From the file\n" },
+    })
+    const answer = (await (await ask(await url(serving))).json()) as {
+      choices: Array<{ message: { content: string } }>
+    }
+    assert.strictEqual(answer.choices[0]?.message.content, "From the file")
+  })
+
+  it("tells every problem of a configuration, and serves nothing", async () => {
+    const failing = start(["--config", "wrong.yaml"], {
+      files: { "wrong.yaml": "deployments:\n  a: { provider: opnai, model: x }\nroute: {}\n" },
+    })
+    assert.strictEqual(await failing.ended, 1)
+    assert.match(failing.printed(), /opnai/)
+    assert.match(failing.printed(), /did you mean/i)
+    assert.notMatch(failing.printed(), /\bat .*\.ts:\d+/)
+  })
+
+  it("names the flag when its port is taken", async () => {
+    const other = createServer().listen(0, "127.0.0.1")
+    await once(other, "listening")
+    const { port } = other.address() as AddressInfo
+    const failing = start(["--port", String(port)])
+    assert.strictEqual(await failing.ended, 1)
+    assert.include(failing.printed(), `Port ${port} is taken. Choose another: --port`)
+    other.close()
+  })
+
+  it("does not listen wider without a key, and asks for it when it has one", async () => {
+    const failing = start(["--port", "0", "--host", "0.0.0.0"])
+    assert.strictEqual(await failing.ended, 1)
+    assert.include(failing.printed(), "UNDERSTUDY_API_KEY")
+    const serving = start(["--port", "0", "--host", "0.0.0.0"], { env: { UNDERSTUDY_API_KEY: "open-sesame" } })
+    const base = (await url(serving)).replace("0.0.0.0", "127.0.0.1")
+    assert.strictEqual((await ask(base)).status, 401)
+    assert.strictEqual((await ask(base, {}, { authorization: "Bearer open-sesame" })).status, 200)
+  })
+
+  it("logs JSON when told to, and what was said only when told to", async () => {
+    const serving = start(["--port", "0", "--log-format", "json", "--log-content"], {
+      files: { "understudy.yaml": simulated(", reply: answered words") },
+    })
+    await (await ask(await url(serving), { stream: true })).text()
+    await serving.says(/\{.*secret words.*\}/)
+    await serving.says(/\{.*answered words.*\}/)
+    await serving.says(/^\{.*assistant: answered by slow.*\}$/m)
+  })
+
+  it("finishes what it has begun when it is told to stop", async () => {
+    const serving = start(["--port", "0"], { files: { "understudy.yaml": simulated() } })
+    const base = await url(serving)
+    const stream = await ask(base, { stream: true })
+    serving.child.kill("SIGTERM")
+    const text = await stream.text()
+    assert.include(text, '"finish_reason":"stop"')
+    assert.match(text.trimEnd(), /data: \[DONE\]$/)
+    await serving.ended
+    await serving.says(/assistant: answered by slow/)
+  })
+})
