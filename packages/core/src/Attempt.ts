@@ -22,6 +22,7 @@ import type { Ledger } from "./Receipt.ts"
 import * as Retry from "./Retry.ts"
 import type { Bus } from "./RouteEvent.ts"
 import * as Timeout from "./Timeout.ts"
+import * as Watchdog from "./Watchdog.ts"
 
 /** What an attempt belongs to: the call, its receipt and deadline, and the engine's stores and bus. */
 export interface Context {
@@ -82,11 +83,13 @@ export const stream = (
         Effect.onError((cause) => close(Exit.failCause(cause))),
         Effect.flatMap(({ held, pull }) => {
           running.committed()
-          const rest = Commit.rest(pull, progress, leaf.patience.idle, context.deadline)
-          return Effect.as(running.permit.answered, {
-            held,
-            rest: Effect.onError(rest, (cause) => close(ending(cause))),
-          })
+          return Effect.andThen(
+            running.permit.answered,
+            Effect.map(Watchdog.make(own, leaf.patience.idle, context.deadline), (dog) => ({
+              held,
+              rest: Effect.onError(Commit.rest(pull, progress, dog), (cause) => close(ending(cause))),
+            })),
+          )
         }),
       )
     }),

@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"
 import * as Chat from "./Chat.ts"
 import { ProviderError } from "./ProviderError.ts"
-import * as Timeout from "./Timeout.ts"
+import type { Watchdog } from "./Watchdog.ts"
 
 /** Frames as they arrive: those that came together in one chunk. */
 export type Chunk = Arr.NonEmptyReadonlyArray<Chat.Frame>
@@ -74,28 +74,11 @@ const endsCut = (pull: ProviderPull): Effect.Effect<Chunk, ProviderError> =>
   Effect.mapError(pull, (error) => (Cause.isDone(error) ? cut : error))
 
 /**
- * The rest of a committed stream: every further chunk as it comes, each within `idle` milliseconds of the last event
- * (pings do not count) and within the deadline. It ends only when whole; what goes wrong after the finish reason, such as
- * a missing terminal event, no longer matters.
+ * The rest of a committed stream: every further chunk as it comes, watched by the dog (pings do not break a silence). It
+ * ends only when whole; what goes wrong after the finish reason, such as a missing terminal event, no longer matters.
  */
-export const rest = (
-  pull: ProviderPull,
-  progress: Progress,
-  idle: number,
-  deadline: Timeout.Deadline,
-): ProviderPull => {
-  let lastEvent: number | undefined
-  return Effect.clockWith((clock) => {
-    const now = clock.currentTimeMillisUnsafe()
-    lastEvent ??= now
-    const limit = Timeout.sooner("idle", lastEvent + idle - now, deadline, now)
-    return Effect.matchEffect(Timeout.within(pull, limit), {
-      onSuccess: (chunk) => {
-        if (progress.take(chunk)) lastEvent = clock.currentTimeMillisUnsafe()
-        return Effect.succeed(chunk)
-      },
-      onFailure: (error): ProviderPull =>
-        progress.whole ? Cause.done() : Effect.fail(Cause.isDone(error) ? cut : error),
-    })
-  })
-}
+export const rest = (pull: ProviderPull, progress: Progress, { guard }: Watchdog): ProviderPull =>
+  Effect.catch(
+    guard(pull, (chunk) => progress.take(chunk)),
+    (error): ProviderPull => (progress.whole ? Cause.done() : Effect.fail(Cause.isDone(error) ? cut : error)),
+  )

@@ -15,7 +15,5 @@ export const read = (
   variable: string,
 ): Effect.Effect<Redacted.Redacted | undefined, Config.ConfigError> => {
   if (Redacted.isRedacted(secret)) return Effect.succeed(secret)
-  return secret === undefined
-    ? Effect.map(Config.option(Config.Redacted(variable)), Option.getOrUndefined)
-    : secret
+  return secret === undefined ? Effect.map(Config.option(Config.Redacted(variable)), Option.getOrUndefined) : secret
 }

@@ -6,6 +6,7 @@ import { MaxBodySize } from "effect/http/HttpIncomingMessage"
 import type { HttpServerError } from "effect/http/HttpServerError"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Predicate from "effect/Predicate"
+import { IncomingMessage } from "node:http"
 import * as ApiError from "./ApiError.ts"
 
 /**
@@ -19,8 +20,43 @@ export const read: Effect.Effect<
 > = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
   const type = request.headers["content-type"]
   if (type === undefined || !json.test(type)) return Effect.fail(otherType(type))
-  return Effect.matchEffect(request.text, { onSuccess: parse, onFailure: unreadable })
+  return Effect.flatMap(text(request), parse)
 })
+
+const text = (request: HttpServerRequest.HttpServerRequest): Effect.Effect<string, ApiError.ApiError> =>
+  request.source instanceof IncomingMessage && request.headers["expect"] === undefined
+    ? Effect.flatMap(MaxBodySize, (limit) => fromNode(request.source as IncomingMessage, Number(limit ?? Infinity)))
+    : Effect.catch(request.text, unreadable)
+
+/** What `request.text` does, at a tenth of its cost on Node, for every call has a body. It knows of no `Expect`. */
+const fromNode = (source: IncomingMessage, limit: number): Effect.Effect<string, ApiError.ApiError> =>
+  Effect.callback((resume) => {
+    const chunks: Array<Buffer> = []
+    let size = 0
+    const stop = () => {
+      source.off("data", onData)
+      source.off("end", onEnd)
+      source.off("error", onBroken)
+      source.off("close", onBroken)
+    }
+    const settle = (result: Effect.Effect<string, ApiError.ApiError>) => {
+      stop()
+      resume(result)
+    }
+    const onData = (chunk: Buffer) => {
+      chunks.push(chunk)
+      size += chunk.length
+      if (size > limit) settle(tooLarge)
+    }
+    const onEnd = () =>
+      settle(Effect.succeed(chunks.length === 1 ? chunks[0]!.toString() : Buffer.concat(chunks).toString()))
+    const onBroken = () => settle(broken)
+    source.on("data", onData)
+    source.on("end", onEnd)
+    source.on("error", onBroken)
+    source.on("close", onBroken)
+    return Effect.sync(stop)
+  })
 
 const json = /^application\/([\w.-]+\+)?json\b/i
 
@@ -49,16 +85,17 @@ const parse = (text: string): Effect.Effect<Record<string, unknown>, ApiError.Ap
   )
 
 const unreadable = ({ reason }: HttpServerError): Effect.Effect<never, ApiError.ApiError> =>
-  reason._tag === "RequestParseError" && reason.reason === "BodyTooLarge"
-    ? Effect.flatMap(MaxBodySize, (limit) =>
-        Effect.fail(
-          ApiError.invalid(
-            `The body is larger than ${Number(limit)} bytes, the limit of this gateway (server.maxBody).`,
-            {
-              status: 413,
-              code: "request_too_large",
-            },
-          ),
-        ),
-      )
-    : Effect.fail(ApiError.invalid("The body could not be read to its end."))
+  reason._tag === "RequestParseError" && reason.reason === "BodyTooLarge" ? tooLarge : broken
+
+const tooLarge: Effect.Effect<never, ApiError.ApiError> = Effect.flatMap(MaxBodySize, (limit) =>
+  Effect.fail(
+    ApiError.invalid(`The body is larger than ${Number(limit)} bytes, the limit of this gateway (server.maxBody).`, {
+      status: 413,
+      code: "request_too_large",
+    }),
+  ),
+)
+
+const broken: Effect.Effect<never, ApiError.ApiError> = Effect.fail(
+  ApiError.invalid("The body could not be read to its end."),
+)

@@ -4,25 +4,19 @@
  * The SDK knows the addresses and signs in; its retries and deadlines are off, and what it would parse is read here, for
  * it takes a stream that was cut for one that has ended.
  */
-import type { Anthropic } from "@anthropic-ai/sdk"
-import type * as Chat from "@understudy/core/Chat"
 import { Provider } from "@understudy/core/Provider"
-import type { ProviderError } from "@understudy/core/ProviderError"
-import * as Clock from "effect/Clock"
 import type * as Config from "effect/Config"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import * as Stream from "effect/Stream"
-import * as Frames from "../protocols/Frames.ts"
-import * as Lowering from "../protocols/Lowering.ts"
 import * as Messages from "../protocols/messages/index.ts"
+import * as HttpProvider from "../HttpProvider.ts"
 import * as Start from "../ProviderStartError.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
 import * as Secret from "../Secret.ts"
+import * as Prepared from "../transport/Prepared.ts"
 import * as Scrub from "../transport/Scrub.ts"
-import * as Sse from "../transport/Sse.ts"
 import * as Transport from "../transport/Transport.ts"
 import * as Errors from "./Errors.ts"
 
@@ -50,7 +44,7 @@ export const make = Effect.fnUntraced(function* (
   options: Options = {},
 ): Effect.fn.Return<Provider["Service"], ProviderStartError | Config.ConfigError> {
   const sdk = yield* Start.sdk("anthropic", "@anthropic-ai/sdk", () => import("@anthropic-ai/sdk"))
-  const transport = yield* Transport.Transport
+  const sender = (yield* Transport.Transport).sender({ connectTimeout: options.connectTimeout })
   // Anthropic's key is Anthropic's: another server is only ever sent the key that was named for it.
   const key = yield* options.baseUrl === undefined || options.apiKey !== undefined
     ? Secret.read(options.apiKey, "ANTHROPIC_API_KEY")
@@ -61,47 +55,19 @@ export const make = Effect.fnUntraced(function* (
     apiKey: key === undefined ? "none" : Redacted.value(key),
     baseURL: (options.baseUrl ?? "https://api.anthropic.com").replace(/\/+$/, "").replace(/\/v1$/, ""),
     defaultHeaders: { ...(key === undefined ? { authorization: null } : undefined), ...options.headers },
-    fetch: transport.fetch({ connectTimeout: options.connectTimeout }),
-    maxRetries: 0,
-    timeout: never,
     logLevel: "off",
     openTelemetry: false,
   })
 
-  const lower = Lowering.make("anthropic", Messages.Request)
-  const scrub = Scrub.scrub([key])
-  const fromEvent = Errors.fromEvent(scrub)
-  const clock = yield* Clock.Clock
-  const classify = (failure: unknown): ProviderError =>
-    Errors.classify(failure, { nowMillis: clock.currentTimeMillisUnsafe(), scrub })
-
-  return {
-    protocol: Messages.protocol,
-    chat: Effect.fnUntraced(function* (request) {
-      const body = yield* lower(request)
-      const text = yield* Effect.tryPromise({
-        try: (signal) => send(client, body, request, signal).then((answer) => answer.text()),
-        catch: classify,
-      })
-      return yield* Effect.fromResult(Messages.Response.decode(text))
-    }),
-    stream: (request) =>
-      Stream.unwrap(
-        Effect.gen(function* () {
-          const body = Messages.Request.streamed(yield* lower(request))
-          const signal = yield* Effect.abortSignal
-          const answer = yield* Effect.tryPromise({
-            try: () => send(client, body, request, signal),
-            catch: classify,
-          })
-          return Frames.decode(Sse.events(answer.readable, classify), Messages.Stream.decoder(fromEvent))
-        }),
-      ),
-  }
+  return yield* HttpProvider.make({
+    vendor: "anthropic",
+    codec: Messages,
+    errors: Errors,
+    scrub: Scrub.scrub([key]),
+    sender,
+    prepared: yield* Prepared.build("anthropic", client, "/v1/messages"),
+  })
 })
-
-/** The SDK wants a time limit: the longest that a timer takes. */
-const never = 2 ** 31 - 1
 
 const noKey = Effect.fail(
   new ProviderStartError({
@@ -109,22 +75,6 @@ const noKey = Effect.fail(
     message: "no API key: set ANTHROPIC_API_KEY, or give the deployment an apiKey (or a baseUrl that asks for none)",
   }),
 )
-
-/** `post` rather than `messages.create`, which refuses large answers unless streamed, warns on the console, and takes fields out. */
-const send = (
-  client: Anthropic,
-  body: Record<string, unknown>,
-  { native }: Chat.Request,
-  signal: AbortSignal,
-): Promise<Transport.Lean> =>
-  client
-    .post("/v1/messages", {
-      body,
-      signal,
-      ...(native?.protocol === Messages.protocol ? { headers: native.headers, query: native.query } : undefined),
-    })
-    .asResponse()
-    .then(Transport.lean)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Layer

@@ -9,46 +9,41 @@ import { ProviderError } from "@understudy/core/ProviderError"
 import type * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import * as Wire from "../protocols/chat-completions/Errors.ts"
+import type { ErrorContext } from "../HttpProvider.ts"
 import * as NetworkError from "../transport/NetworkError.ts"
 import * as RetryAfter from "../transport/RetryAfter.ts"
-
-/** What is known of a failure beside what it said of itself. */
-export interface Context {
-  /** The time now, for a `Retry-After` that is a date. */
-  readonly nowMillis: number
-  /** Takes the credential out of a text. */
-  readonly scrub: (text: string) => string
-}
+import type { Answer } from "../transport/Transport.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Classify
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Whatever the SDK or the transport threw, as an error with its reason. */
-export const classify = (failure: unknown, { nowMillis, scrub }: Context): ProviderError => {
-  if (Predicate.isObject(failure) && Predicate.isNumber(failure["status"])) {
-    const { error, headers, requestID, status } = failure
-    const wire = Wire.fromBody({ error })
-    return new ProviderError({
-      reason: reason(wire, status, RetryAfter.isHeaders(headers) ? RetryAfter.parse(headers, nowMillis) : undefined),
-      message: scrub(wire.message ?? (Predicate.isError(failure) ? failure.message : `Status ${status}`)),
-      status,
-      requestId: Predicate.isString(requestID) ? requestID : undefined,
-    })
-  }
-  return (
-    NetworkError.classify(failure) ??
-    new ProviderError({
-      reason: { _tag: "ServerError" },
-      message: scrub(Predicate.isError(failure) ? failure.message : String(failure)),
-      cause: failure,
-    })
-  )
+/** An answer that refuses: its status is not 2xx. */
+export const refused = ({ headers, status, text }: Answer, { nowMillis, scrub }: ErrorContext): ProviderError => {
+  const wire = Wire.parse(text)
+  return new ProviderError({
+    reason: reason(wire, status, RetryAfter.parse(headers, nowMillis)),
+    message: scrub(wire.message ?? (text.trim() === "" ? `Status ${status}` : text.slice(0, longest))),
+    status,
+    requestId: Predicate.isString(headers["x-request-id"]) ? headers["x-request-id"] : undefined,
+  })
 }
+
+/** The most that is shown of an error that is no JSON, such as a proxy's page. */
+const longest = 200
+
+/** What broke on the way. */
+export const classify = (failure: unknown, { scrub }: Pick<ErrorContext, "scrub">): ProviderError =>
+  NetworkError.classify(failure) ??
+  new ProviderError({
+    reason: { _tag: "ServerError" },
+    message: scrub(Predicate.isError(failure) ? failure.message : String(failure)),
+    cause: failure,
+  })
 
 /** An `error` event of a stream. */
 export const fromEvent =
-  (scrub: Context["scrub"]) =>
+  (scrub: ErrorContext["scrub"]) =>
   (error: Wire.WireError): ProviderError =>
     new ProviderError({
       reason: reason(error, error.status),

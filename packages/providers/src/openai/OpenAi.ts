@@ -5,25 +5,19 @@
  * The SDK knows the addresses and signs in; its retries and deadlines are off, and what it would parse is read here, for
  * it takes a stream that was cut for one that has ended.
  */
-import type * as Chat from "@understudy/core/Chat"
 import { Provider } from "@understudy/core/Provider"
-import type { ProviderError } from "@understudy/core/ProviderError"
-import * as Clock from "effect/Clock"
 import type * as Config from "effect/Config"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import * as Stream from "effect/Stream"
-import type { OpenAI } from "openai"
 import * as ChatCompletions from "../protocols/chat-completions/index.ts"
-import * as Frames from "../protocols/Frames.ts"
-import * as Lowering from "../protocols/Lowering.ts"
+import * as HttpProvider from "../HttpProvider.ts"
 import * as Start from "../ProviderStartError.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
 import * as Secret from "../Secret.ts"
+import * as Prepared from "../transport/Prepared.ts"
 import * as Scrub from "../transport/Scrub.ts"
-import * as Sse from "../transport/Sse.ts"
 import * as Transport from "../transport/Transport.ts"
 import * as Errors from "./Errors.ts"
 
@@ -52,7 +46,7 @@ export const make = Effect.fnUntraced(function* (
   options: Options = {},
 ): Effect.fn.Return<Provider["Service"], ProviderStartError | Config.ConfigError> {
   const sdk = yield* Start.sdk("openai", "openai", () => import("openai"))
-  const transport = yield* Transport.Transport
+  const sender = (yield* Transport.Transport).sender({ connectTimeout: options.connectTimeout })
   // OpenAI's key is OpenAI's: another server is only ever sent the key that was named for it.
   const key = yield* options.baseUrl === undefined || options.apiKey !== undefined
     ? Secret.read(options.apiKey, "OPENAI_API_KEY")
@@ -64,50 +58,25 @@ export const make = Effect.fnUntraced(function* (
     organization: options.organization ?? null,
     project: null,
     defaultHeaders: { ...(key === undefined ? { authorization: null } : undefined), ...options.headers },
-    fetch: transport.fetch({ connectTimeout: options.connectTimeout }),
-    maxRetries: 0,
-    timeout: never,
     logLevel: "off",
   })
 
-  const scrub = Scrub.scrub([key])
-  const fromEvent = Errors.fromEvent(scrub)
-  const clock = yield* Clock.Clock
-  const classify = (failure: unknown): ProviderError =>
-    Errors.classify(failure, { nowMillis: clock.currentTimeMillisUnsafe(), scrub })
   const dialect = isOpenAi(client.baseURL) ? ChatCompletions.Request.openAi : ChatCompletions.Request.compatible
-  const lower = Lowering.make("openai", {
-    native: ChatCompletions.Request.native,
-    encode: (request) => ChatCompletions.Request.encode(request, dialect),
+  return yield* HttpProvider.make({
+    vendor: "openai",
+    codec: {
+      ...ChatCompletions,
+      Request: {
+        ...ChatCompletions.Request,
+        encode: (request) => ChatCompletions.Request.encode(request, dialect),
+      },
+    },
+    errors: Errors,
+    scrub: Scrub.scrub([key]),
+    sender,
+    prepared: yield* Prepared.build("openai", client, "/chat/completions"),
   })
-
-  return {
-    protocol: ChatCompletions.protocol,
-    chat: Effect.fnUntraced(function* (request) {
-      const body = yield* lower(request)
-      const text = yield* Effect.tryPromise({
-        try: (signal) => send(client, body, request, signal).then((answer) => answer.text()),
-        catch: classify,
-      })
-      return yield* Effect.fromResult(ChatCompletions.Response.decode(text))
-    }),
-    stream: (request) =>
-      Stream.unwrap(
-        Effect.gen(function* () {
-          const body = ChatCompletions.Request.streamed(yield* lower(request), request)
-          const signal = yield* Effect.abortSignal
-          const answer = yield* Effect.tryPromise({
-            try: () => send(client, body, request, signal),
-            catch: classify,
-          })
-          return Frames.decode(Sse.events(answer.readable, classify), ChatCompletions.Stream.decoder(fromEvent))
-        }),
-      ),
-  }
 })
-
-/** The SDK wants a time limit: the longest that a timer takes. */
-const never = 2 ** 31 - 1
 
 const noKey = Effect.fail(
   new ProviderStartError({
@@ -119,22 +88,6 @@ const noKey = Effect.fail(
 /** OpenAI's own address, any region's, or Azure's. */
 const isOpenAi = (baseUrl: string): boolean =>
   /^https?:\/\/(?:[\w-]+\.)*openai\.(?:azure\.)?com(?=[:/]|$)/.test(baseUrl)
-
-/** `post` rather than `chat.completions.create`, whose types know only what OpenAI knows. */
-const send = (
-  client: OpenAI,
-  body: Record<string, unknown>,
-  { native }: Chat.Request,
-  signal: AbortSignal,
-): Promise<Transport.Lean> =>
-  client
-    .post("/chat/completions", {
-      body,
-      signal,
-      ...(native?.protocol === ChatCompletions.protocol ? { headers: native.headers, query: native.query } : undefined),
-    })
-    .asResponse()
-    .then(Transport.lean)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Layer

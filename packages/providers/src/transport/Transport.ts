@@ -1,24 +1,54 @@
 /**
- * One pooled HTTP transport under every SDK that takes a `fetch`: a lean one over undici, which gives back only what the
- * SDKs touch. A global `fetch` under the same SDK answers a third of the calls (docs/performance.md).
+ * One pooled HTTP transport for the vendors whose SDKs can be told where to send: a request prepared once by the SDK, its
+ * body sent by undici's dispatcher, and interrupted with its fibre. Nothing is built between: neither a `Request`, a
+ * `Response`, a signal nor a promise (docs/performance.md says what that is worth).
  *
  * undici's own time limits on headers and bodies are off: the engine keeps time.
  */
+import type * as Arr from "effect/Array"
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
+import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type { Readable } from "node:stream"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import { Agent } from "undici"
 import type { Dispatcher } from "undici"
+import type { Prepared } from "./Prepared.ts"
 
-/** A `fetch` for SDKs. What it resolves to is a `Response` as far as they look, and a `Lean` underneath. */
-export type Fetch = (url: string | URL | Request, init?: RequestInit) => Promise<Response>
+/** The connection never stood, or broke. What it was is in `cause`: see `NetworkError`. */
+export class TransportFailure extends Data.TaggedError("TransportFailure")<{ readonly cause: unknown }> {}
+
+export type Headers = Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
+
+/** A whole answer, whatever its status. Header names are lower-case. */
+export interface Answer {
+  readonly status: number
+  readonly headers: Headers
+  readonly text: string
+}
+
+/** An answer whose body is still to come, as it arrives. */
+export interface Opened {
+  readonly status: number
+  readonly headers: Headers
+  readonly bytes: Stream.Stream<Uint8Array, TransportFailure>
+}
+
+/** How requests are sent by one provider. */
+export interface Sender {
+  /** POSTs a body and reads the answer to its end. Interruption closes the connection. */
+  readonly send: (request: Prepared, body: string) => Effect.Effect<Answer, TransportFailure>
+  /** POSTs a body. The connection is closed with the scope, unless the answer has ended by then. */
+  readonly open: (request: Prepared, body: string) => Effect.Effect<Opened, TransportFailure, Scope.Scope>
+}
 
 /** Connections, kept open and shared by origin. */
 export interface Pool {
-  /** A fetch whose connections must stand within `connectTimeout`. */
-  readonly fetch: (options?: { readonly connectTimeout?: Duration.Input | undefined }) => Fetch
+  /** Connections must stand within `connectTimeout`: 5 seconds if not said. */
+  readonly sender: (options?: { readonly connectTimeout?: Duration.Input | undefined }) => Sender
 }
 
 /**
@@ -52,95 +82,214 @@ function make(): { readonly pool: Pool; readonly close: () => Promise<void> } {
     return found
   }
   return {
-    pool: { fetch: (options) => fetchOver(agent(options?.connectTimeout ?? defaultConnectTimeout)) },
+    pool: { sender: (options) => senderOver(agent(options?.connectTimeout ?? defaultConnectTimeout)) },
     close: () => Promise.all([...agents.values()].map((agent) => agent.destroy())).then(() => undefined),
   }
 }
 
-const fetchOver =
-  (agent: Agent): Fetch =>
-  (url, init = {}) => {
-    const address = typeof url === "string" ? url : url instanceof URL ? url.href : url.url
-    const slash = address.indexOf("/", address.indexOf("//") + 2)
-    return agent
-      .request({
-        origin: slash < 0 ? address : address.slice(0, slash),
-        path: slash < 0 ? "/" : address.slice(slash),
-        method: (init.method ?? "GET") as Dispatcher.HttpMethod,
-        headers: plain(init.headers),
-        body: (init.body ?? null) as string | null,
-        signal: init.signal ?? null,
+const senderOver = (agent: Agent): Sender => ({
+  send: (request, body) =>
+    Effect.callback((resume) => {
+      const chunks: Array<Buffer> = []
+      const exchange = new Exchange({
+        started: () => {},
+        data: (chunk) => void chunks.push(chunk),
+        ended: ({ headers, status }) => resume(Effect.succeed({ status, headers, text: decode(chunks) })),
+        failed: (cause) => resume(Effect.fail(new TransportFailure({ cause }))),
       })
-      .then((answer) => new Lean(address, answer) as unknown as Response)
-  }
+      agent.dispatch(options(request, body), exchange)
+      return Effect.sync(() => exchange.stop())
+    }),
+  open: (request, body) =>
+    Effect.flatMap(Effect.scope, (scope) =>
+      Effect.suspend(() => {
+        const flow = new Flow()
+        return Effect.andThen(
+          Scope.addFinalizer(
+            scope,
+            Effect.sync(() => flow.exchange.stop()),
+          ),
+          Effect.callback<Opened, TransportFailure>((resume) => {
+            flow.onStart = ({ headers, status }) => resume(Effect.succeed({ status, headers, bytes: flow.bytes }))
+            flow.onFailure = (cause) => resume(Effect.fail(new TransportFailure({ cause })))
+            agent.dispatch(options(request, body), flow.exchange)
+          }),
+        )
+      }),
+    ),
+})
 
-const plain = (headers: RequestInit["headers"]): Record<string, string> => {
-  if (headers === undefined) return {}
-  const entries = Array.isArray(headers) ? headers : Symbol.iterator in headers ? headers : Object.entries(headers)
-  return Object.fromEntries(entries as Iterable<readonly [string, string]>)
-}
+const options = ({ headers, origin, path }: Prepared, body: string): Dispatcher.DispatchOptions => ({
+  origin,
+  path,
+  method: "POST",
+  headers: headers as Array<string>,
+  body,
+})
 
-/** The part of a `Response` that SDKs touch, and the Node stream its bytes come from. */
-export class Lean {
-  readonly url: string
+const decode = (chunks: ReadonlyArray<Buffer>): string =>
+  chunks.length === 1 ? chunks[0]!.toString() : Buffer.concat(chunks).toString()
+
+/** The text of an answer that was opened as a stream: for errors, which come whole. */
+export const text = (opened: Opened): Effect.Effect<string, TransportFailure> =>
+  Effect.map(Stream.runCollect(opened.bytes), (chunks) => Buffer.concat(chunks).toString())
+
+// ---------------------------------------------------------------------------------------------------------------------
+// One exchange
+// ---------------------------------------------------------------------------------------------------------------------
+
+interface Head {
   readonly status: number
-  readonly headers: LeanHeaders
-  readonly readable: Dispatcher.ResponseData["body"]
+  readonly headers: Headers
+}
 
-  constructor(url: string, answer: Dispatcher.ResponseData) {
-    this.url = url
-    this.status = answer.statusCode
-    this.headers = new LeanHeaders(answer.headers)
-    this.readable = answer.body
+/** What an exchange tells, in this order; `failed` may come at any point, and is the last. */
+interface Listener {
+  readonly started: (head: Head) => void
+  readonly data: (chunk: Buffer) => void
+  readonly ended: (head: Head) => void
+  readonly failed: (cause: unknown) => void
+}
+
+/** Why an exchange was stopped: nobody reads this, for whoever could has gone. */
+const stopped = new Error("stopped")
+
+/** undici's handler of one exchange, which can be stopped at any time: also while it waits for a connection. */
+class Exchange implements Dispatcher.DispatchHandler {
+  readonly #listener: Listener
+  #head: Head = { status: 0, headers: {} }
+  #controller: Dispatcher.DispatchController | undefined
+  #over = false
+
+  constructor(listener: Listener) {
+    this.#listener = listener
   }
 
-  get ok(): boolean {
-    return this.status >= 200 && this.status < 300
+  stop(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#controller?.abort(stopped)
   }
 
-  get statusText(): string {
-    return ""
+  pause(): void {
+    this.#controller?.pause()
   }
 
-  /** SDKs only ever cancel it. */
-  get body(): Readable {
-    return this.readable
+  resume(): void {
+    this.#controller?.resume()
   }
 
-  text(): Promise<string> {
-    return this.readable.text()
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    if (this.#over) controller.abort(stopped)
   }
 
-  json(): Promise<unknown> {
-    return this.readable.json()
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: Headers): void {
+    if (status < 200 || this.#over) return
+    this.#head = { status, headers }
+    this.#listener.started(this.#head)
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (!this.#over) this.#listener.data(chunk)
+  }
+
+  onResponseEnd(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#listener.ended(this.#head)
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, cause: Error): void {
+    if (this.#over) return
+    this.#over = true
+    this.#listener.failed(cause)
   }
 }
 
-/** Response headers by their lower-case names, as undici gives them: nothing is rebuilt. */
-export class LeanHeaders implements Iterable<[string, string]> {
-  readonly #headers: Dispatcher.ResponseData["headers"]
+/** How much is buffered for a reader that is slower than the upstream, before the upstream is made to wait. */
+const highWater = 256 * 1024
 
-  constructor(headers: Dispatcher.ResponseData["headers"]) {
-    this.#headers = headers
+type Chunks = Arr.NonEmptyReadonlyArray<Uint8Array>
+
+/** The bytes of an exchange between its arrival and its reader. */
+class Flow {
+  readonly exchange: Exchange
+  onStart: (head: Head) => void = () => {}
+  onFailure: (cause: unknown) => void = () => {}
+  #chunks: Array<Uint8Array> = []
+  #size = 0
+  #paused = false
+  #stirring = false
+  #end: Effect.Effect<never, TransportFailure | Cause.Done> | undefined
+  #wake: (() => void) | undefined
+
+  constructor() {
+    this.exchange = new Exchange({
+      started: (head) => this.onStart(head),
+      data: (chunk) => {
+        this.#chunks.push(chunk)
+        this.#size += chunk.length
+        if (this.#size > highWater && !this.#paused) {
+          this.#paused = true
+          this.exchange.pause()
+        }
+        this.#stir()
+      },
+      ended: () => this.#finish(Cause.done()),
+      failed: (cause) => {
+        this.onFailure(cause)
+        this.#finish(Effect.fail(new TransportFailure({ cause })))
+      },
+    })
   }
 
-  get(name: string): string | null {
-    const value = this.#headers[name.toLowerCase()]
-    return value === undefined ? null : Array.isArray(value) ? value.join(", ") : value
+  readonly bytes: Stream.Stream<Uint8Array, TransportFailure> = Stream.fromPull(
+    Effect.succeed(
+      Effect.suspend(
+        () =>
+          this.#take() ??
+          Effect.callback<Chunks, TransportFailure | Cause.Done>((resume) => {
+            this.#wake = () => {
+              const taken = this.#take()
+              if (taken === undefined) return
+              this.#wake = undefined
+              resume(taken)
+            }
+            return Effect.sync(() => {
+              this.#wake = undefined
+            })
+          }),
+      ),
+    ),
+  )
+
+  /** Wakes the reader after all that came in one read of the socket, so that it is passed on in one piece. */
+  #stir(): void {
+    if (this.#stirring || this.#wake === undefined) return
+    this.#stirring = true
+    process.nextTick(this.#rouse)
   }
 
-  has(name: string): boolean {
-    return this.#headers[name.toLowerCase()] !== undefined
+  readonly #rouse = (): void => {
+    this.#stirring = false
+    this.#wake?.()
   }
 
-  *entries(): IterableIterator<[string, string]> {
-    for (const name of Object.keys(this.#headers)) yield [name, this.get(name) ?? ""]
+  #finish(end: Effect.Effect<never, TransportFailure | Cause.Done>): void {
+    this.#end = end
+    this.#wake?.()
   }
 
-  [Symbol.iterator](): IterableIterator<[string, string]> {
-    return this.entries()
+  #take(): Effect.Effect<Chunks, TransportFailure | Cause.Done> | undefined {
+    const [first, ...others] = this.#chunks
+    if (first === undefined) return this.#end
+    this.#chunks = []
+    this.#size = 0
+    if (this.#paused) {
+      this.#paused = false
+      this.exchange.resume()
+    }
+    return Effect.succeed([first, ...others])
   }
 }
-
-/** What an SDK resolved to, seen as what our `fetch` gave it. */
-export const lean = (response: Response): Lean => response as unknown as Lean

@@ -1,54 +1,116 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Behaviour from "@understudy/providers/testing/Behaviour"
 import * as FaultServer from "@understudy/providers/testing/FaultServer"
+import type { Prepared } from "@understudy/providers/transport/Prepared"
 import * as Transport from "@understudy/providers/transport/Transport"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 
-const post = (fetch: Transport.Fetch, url: string, model: string, signal?: AbortSignal) =>
-  fetch(`${url}/v1/chat/completions`, {
-    method: "POST",
-    headers: new Headers({ "content-type": "application/json" }),
-    body: JSON.stringify({ model, messages: [] }),
-    signal: signal ?? null,
-  })
+const to = (url: string): Prepared => ({
+  origin: url,
+  path: "/v1/chat/completions",
+  headers: ["content-type", "application/json"],
+})
 
-describe("fetch", () => {
-  it.live("gives what SDKs look at", () =>
+const body = (model: string, options: object = {}) => JSON.stringify({ model, messages: [], ...options })
+
+const sender = Effect.map(Transport.Transport, (pool) => pool.sender())
+
+describe("send", () => {
+  it.live("reads the answer to its end, whatever its status", () =>
     Effect.gen(function* () {
       const { url } = yield* FaultServer.make()
-      const fetch = (yield* Transport.Transport).fetch()
-      const answer = yield* Effect.promise(() => post(fetch, url, "ok"))
-      assert.isTrue(answer.ok)
+      const { send } = yield* sender
+      const answer = yield* send(to(url), body("ok"))
       assert.strictEqual(answer.status, 200)
-      assert.strictEqual(answer.headers.get("Content-Type"), "application/json")
-      assert.isTrue(answer.headers.has("x-request-id"))
-      assert.isNull(answer.headers.get("x-none"))
-      assert.strictEqual(new Map(answer.headers.entries()).get("content-type"), "application/json")
-      assert.propertyVal(yield* Effect.promise(() => answer.json()), "object", "chat.completion")
-      const refused = yield* Effect.promise(() => post(fetch, url, "500"))
-      assert.isFalse(refused.ok)
-      assert.include(yield* Effect.promise(() => refused.text()), "server_error")
+      assert.strictEqual(answer.headers["content-type"], "application/json")
+      assert.propertyVal(JSON.parse(answer.text), "object", "chat.completion")
+      const refused = yield* send(to(url), body("500"))
+      assert.strictEqual(refused.status, 500)
+      assert.include(refused.text, "server_error")
     }),
   )
 
-  it.live("is aborted by its signal, before and after the headers", () =>
+  it.live("fails with what broke the connection", () =>
+    Effect.gen(function* () {
+      const { url } = yield* FaultServer.make()
+      const { send } = yield* sender
+      const { cause } = yield* Effect.flip(send(to(url), body("reset")))
+      assert.include(["ECONNRESET", "UND_ERR_SOCKET"], (cause as { readonly code?: string }).code)
+    }),
+  )
+
+  it.live("closes the connection when it is interrupted", () =>
     Effect.gen(function* () {
       const server = yield* FaultServer.make()
-      const fetch = (yield* Transport.Transport).fetch()
-      const before = new AbortController()
-      const silent = post(fetch, server.url, "silent", before.signal)
+      const { send } = yield* sender
+      const fiber = yield* Effect.forkChild(send(to(server.url), body("silent")))
       const request = yield* server.received("silent")
-      before.abort()
-      yield* Effect.flip(Effect.tryPromise(() => silent))
+      yield* Fiber.interrupt(fiber)
       assert.strictEqual(yield* server.closed(request), "left")
-
-      const after = new AbortController()
-      const stalled = yield* Effect.promise(() => post(fetch, server.url, "stall-1", after.signal))
-      const text = stalled.text()
-      after.abort()
-      yield* Effect.flip(Effect.tryPromise(() => text))
-      assert.strictEqual(yield* server.closed(yield* server.received("stall-1")), "left")
     }),
   )
+})
+
+describe("open", () => {
+  it.live("gives the bytes as they come, and their end", () =>
+    Effect.gen(function* () {
+      const { url } = yield* FaultServer.make()
+      const { open } = yield* sender
+      const opened = yield* open(to(url), body("ok", { stream: true }))
+      assert.strictEqual(opened.status, 200)
+      assert.match(yield* Transport.text(opened), /data: \[DONE\]\n\n$/)
+    }),
+  )
+
+  it.live("gives what had arrived before it fails", () =>
+    Effect.gen(function* () {
+      const { url } = yield* FaultServer.make()
+      const { open } = yield* sender
+      const opened = yield* open(to(url), body("cut-2", { stream: true }))
+      let read = ""
+      const failure = yield* opened.bytes.pipe(
+        Stream.runForEach((chunk) => Effect.sync(() => (read += Buffer.from(chunk).toString()))),
+        Effect.flip,
+      )
+      assert.instanceOf(failure, Transport.TransportFailure)
+      assert.isAbove(read.split("data: ").length, 2)
+    }),
+  )
+
+  it.live("holds a fast upstream back while its reader is slow, and loses nothing", () =>
+    Effect.gen(function* () {
+      const server = yield* FaultServer.make()
+      const text = "0123456789".repeat(200_000)
+      yield* server.script("large", [Behaviour.answer({ text })])
+      const { open } = yield* sender
+      const opened = yield* open(to(server.url), body("large", { stream: true }))
+      yield* Effect.sleep("30 millis")
+      assert.include(yield* Transport.text(opened), text)
+    }),
+  )
+
+  for (const [when, model] of [
+    ["before the headers", "silent"],
+    ["within the body", "stall-1"],
+  ] as const) {
+    it.live(`closes the connection with its scope, ${when}`, () =>
+      Effect.gen(function* () {
+        const server = yield* FaultServer.make()
+        const { open } = yield* sender
+        const scope = yield* Scope.make()
+        const fiber = yield* Effect.forkChild(Scope.provide(open(to(server.url), body(model, { stream: true })), scope))
+        const request = yield* server.received(model)
+        if (model === "stall-1") yield* Fiber.join(fiber)
+        yield* Scope.close(scope, Exit.void)
+        yield* Fiber.interrupt(fiber)
+        assert.strictEqual(yield* server.closed(request), "left")
+      }),
+    )
+  }
 })
 
 describe("layer", () => {
@@ -56,10 +118,8 @@ describe("layer", () => {
     Effect.gen(function* () {
       const server = yield* FaultServer.make()
       yield* Effect.gen(function* () {
-        const fetch = (yield* Transport.Transport).fetch({ connectTimeout: "1 second" })
-        for (let call = 0; call < 3; call++) {
-          yield* Effect.promise(() => post(fetch, server.url, "ok").then((answer) => answer.text()))
-        }
+        const { send } = (yield* Transport.Transport).sender({ connectTimeout: "1 second" })
+        for (let call = 0; call < 3; call++) yield* send(to(server.url), body("ok"))
         assert.isAtMost(yield* server.openSockets, 2)
       }).pipe(Effect.provide(Transport.layer))
       yield* server.drained

@@ -1,0 +1,61 @@
+/**
+ * A request but for its body: address, authorisation and headers, as a vendor's SDK builds them. Built once for each
+ * provider: they are the same for every call.
+ */
+import * as Effect from "effect/Effect"
+import type { Native } from "@understudy/core/Chat"
+import { ProviderStartError } from "../ProviderStartError.ts"
+
+export interface Prepared {
+  readonly origin: string
+  readonly path: string
+  /** Names and values in turn, the way undici writes them without another look. */
+  readonly headers: ReadonlyArray<string>
+}
+
+/** The part of an SDK's client that builds requests: `openai`'s and `@anthropic-ai/sdk`'s have it in common. */
+export interface Builder {
+  readonly buildRequest: (options: {
+    readonly method: "post"
+    readonly path: string
+    readonly body: object
+  }) => Promise<{ readonly url: string; readonly req: { readonly headers: Iterable<readonly [string, string]> } }>
+}
+
+/** Headers that belong to one request: they are not kept for the next. */
+const fleeting = new Set(["content-length", "idempotency-key"])
+
+/** Has the SDK build a POST to `path`, and keeps everything but its body. */
+export const build = (provider: string, client: Builder, path: string): Effect.Effect<Prepared, ProviderStartError> =>
+  Effect.map(
+    Effect.tryPromise({
+      try: () => client.buildRequest({ method: "post", path, body: {} }),
+      catch: (cause) =>
+        new ProviderStartError({ provider, message: `the SDK cannot build a request: ${cause}`, cause }),
+    }),
+    ({ req, url }) => {
+      const slash = url.indexOf("/", url.indexOf("//") + 2)
+      return {
+        origin: url.slice(0, slash),
+        path: url.slice(slash),
+        headers: [...req.headers].flatMap(([name, value]) => (fleeting.has(name.toLowerCase()) ? [] : [name, value])),
+      }
+    },
+  )
+
+/** The same, with the headers and the query that came with a client's own request: its headers win. */
+export const withNative = (prepared: Prepared, { headers, query }: Pick<Native, "headers" | "query">): Prepared => ({
+  ...prepared,
+  ...(headers === undefined ? undefined : { headers: overlay(prepared.headers, headers) }),
+  ...(query === undefined
+    ? undefined
+    : { path: `${prepared.path}${prepared.path.includes("?") ? "&" : "?"}${new URLSearchParams(query)}` }),
+})
+
+const overlay = (headers: ReadonlyArray<string>, own: Readonly<Record<string, string>>): ReadonlyArray<string> => {
+  const kept: Array<string> = []
+  for (let at = 0; at < headers.length; at += 2) {
+    if (own[headers[at]!.toLowerCase()] === undefined) kept.push(headers[at]!, headers[at + 1]!)
+  }
+  return [...kept, ...Object.entries(own).flat()]
+}
