@@ -4,90 +4,122 @@
  */
 import type * as Chat from "@understudy/core/Chat"
 import type { Provider } from "@understudy/core/Provider"
-import type { ProviderError } from "@understudy/core/ProviderError"
+import type { Reason } from "@understudy/core/ProviderError"
+import { ProviderError } from "@understudy/core/ProviderError"
 import * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
+import type * as Redacted from "effect/Redacted"
 import type * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import type { Decoder } from "./protocols/Frames.ts"
 import * as Frames from "./protocols/Frames.ts"
 import * as Lowering from "./protocols/Lowering.ts"
+import * as NetworkError from "./transport/NetworkError.ts"
 import type { Prepared } from "./transport/Prepared.ts"
 import { withNative } from "./transport/Prepared.ts"
+import * as RetryAfter from "./transport/RetryAfter.ts"
+import * as Scrub from "./transport/Scrub.ts"
 import * as Sse from "./transport/Sse.ts"
 import * as Transport from "./transport/Transport.ts"
 
+/** What an error said of itself, in whichever shape its protocol has for it. */
+export interface WireError {
+  readonly message?: string | undefined
+  readonly code?: string | undefined
+  readonly type?: string | undefined
+  readonly requestId?: string | undefined
+  /** A status named within the error: an event inside a stream has no other. */
+  readonly status?: number | undefined
+}
+
 /** A protocol's codec, as `protocols/` has them. */
-export interface Codec<WireError> {
+export interface Codec<Wire extends WireError> {
   readonly protocol: string
   readonly Request: Lowering.Codec<Record<string, unknown>> & {
     readonly streamed: (body: Record<string, unknown>, request: Chat.Request) => Record<string, unknown>
   }
   readonly Response: { readonly decode: (text: string) => Result.Result<Chat.Response, ProviderError> }
-  readonly Stream: { readonly decoder: (classify: (error: WireError) => ProviderError) => Decoder<Sse.Event> }
+  readonly Stream: { readonly decoder: (classify: (error: Wire) => ProviderError) => Decoder<Sse.Event> }
+  readonly Errors: { readonly parse: (text: string) => Wire }
 }
 
-/** What a vendor's errors mean: the table in its `Errors.ts`. */
-export interface Errors<WireError> {
-  readonly refused: (answer: Transport.Answer, context: ErrorContext) => ProviderError
-  readonly classify: (failure: unknown, context: Pick<ErrorContext, "scrub">) => ProviderError
-  readonly fromEvent: (scrub: ErrorContext["scrub"]) => (error: WireError) => ProviderError
-}
-
-/** What is known of a failure beside what it said of itself. */
-export interface ErrorContext {
-  /** The time now, for a `Retry-After` that is a date. */
-  readonly nowMillis: number
-  /** Takes the credential out of a text. */
-  readonly scrub: (text: string) => string
-}
-
-export interface Options<WireError> {
+export interface Options<Wire extends WireError> {
   readonly vendor: string
-  readonly codec: Codec<WireError>
-  readonly errors: Errors<WireError>
-  readonly scrub: ErrorContext["scrub"]
+  readonly codec: Codec<Wire>
+  /** The vendor's table of errors: what one means. */
+  readonly reason: (error: Wire, status: number | undefined, retryAfter: Duration.Duration | undefined) => Reason
+  /** The credential, which no message may contain. */
+  readonly key: Redacted.Redacted | undefined
   readonly sender: Transport.Sender
   readonly prepared: Prepared
 }
 
-export const make = Effect.fnUntraced(function* <WireError>({
+export const make = Effect.fnUntraced(function* <Wire extends WireError>({
   codec,
-  errors,
+  key,
   prepared,
-  scrub,
+  reason,
   sender,
   vendor,
-}: Options<WireError>): Effect.fn.Return<Provider["Service"]> {
+}: Options<Wire>): Effect.fn.Return<Provider["Service"]> {
   const clock = yield* Clock.Clock
   const lower = Lowering.make(vendor, codec.Request)
-  const fromEvent = errors.fromEvent(scrub)
-  const classify = (failure: unknown): ProviderError => errors.classify(failure, { scrub })
-  const refused = (answer: Transport.Answer): ProviderError =>
-    errors.refused(answer, { nowMillis: clock.currentTimeMillisUnsafe(), scrub })
+  const scrub = Scrub.scrub([key])
   const aim = ({ native }: Chat.Request): Prepared =>
     native?.protocol === codec.protocol ? withNative(prepared, native) : prepared
+
+  /** What broke on the way. */
+  const broke = (failure: unknown): ProviderError => NetworkError.orUnexpected(failure, scrub)
+
+  /** An answer that refuses: its status is not 2xx. */
+  const refused = ({ headers, status, text }: Transport.Answer): ProviderError => {
+    const wire = codec.Errors.parse(text)
+    return new ProviderError({
+      reason: reason(wire, status, RetryAfter.parse(headers, clock.currentTimeMillisUnsafe())),
+      message: scrub(wire.message ?? (text.trim() === "" ? `Status ${status}` : text.slice(0, longest))),
+      status,
+      requestId: wire.requestId ?? header(headers, "x-request-id") ?? header(headers, "request-id"),
+    })
+  }
+
+  /** An error inside a stream. */
+  const failed = (wire: Wire): ProviderError =>
+    new ProviderError({
+      reason: reason(wire, wire.status, undefined),
+      message: scrub(wire.message ?? wire.code ?? wire.type ?? "An error inside the stream"),
+      requestId: wire.requestId,
+    })
 
   return {
     protocol: codec.protocol,
     chat: Effect.fnUntraced(function* (request) {
       const body = yield* lower(request)
-      const answer = yield* Effect.mapError(sender.send(aim(request), JSON.stringify(body)), classify)
+      const answer = yield* Effect.mapError(sender.send(aim(request), JSON.stringify(body)), broke)
       return yield* isOk(answer) ? Effect.fromResult(codec.Response.decode(answer.text)) : Effect.fail(refused(answer))
     }),
     stream: (request) =>
       Stream.unwrap(
         Effect.gen(function* () {
           const body = codec.Request.streamed(yield* lower(request), request)
-          const opened = yield* Effect.mapError(sender.open(aim(request), JSON.stringify(body)), classify)
+          const opened = yield* Effect.mapError(sender.open(aim(request), JSON.stringify(body)), broke)
           if (!isOk(opened)) {
-            const text = yield* Effect.mapError(Transport.text(opened), classify)
+            const text = yield* Effect.mapError(Transport.text(opened), broke)
             return yield* Effect.fail(refused({ ...opened, text }))
           }
-          return Frames.decode(Sse.events(opened.bytes, classify), codec.Stream.decoder(fromEvent))
+          return Frames.decode(Sse.events(opened.bytes, broke), codec.Stream.decoder(failed))
         }),
       ),
   }
 })
 
 const isOk = ({ status }: Pick<Transport.Answer, "status">): boolean => status >= 200 && status < 300
+
+/** The most that is shown of an error that is no JSON, such as a proxy's page. */
+const longest = 200
+
+const header = (headers: Transport.Headers, name: string): string | undefined => {
+  const value = headers[name]
+  return Predicate.isString(value) ? value : value?.[0]
+}

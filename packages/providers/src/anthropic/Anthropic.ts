@@ -16,7 +16,6 @@ import * as Start from "../ProviderStartError.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
 import * as Secret from "../Secret.ts"
 import * as Prepared from "../transport/Prepared.ts"
-import * as Scrub from "../transport/Scrub.ts"
 import * as Transport from "../transport/Transport.ts"
 import * as Errors from "./Errors.ts"
 
@@ -62,8 +61,8 @@ export const make = Effect.fnUntraced(function* (
   return yield* HttpProvider.make({
     vendor: "anthropic",
     codec: Messages,
-    errors: Errors,
-    scrub: Scrub.scrub([key]),
+    reason: Errors.reason,
+    key,
     sender,
     prepared: yield* Prepared.build("anthropic", client, "/v1/messages"),
   })

@@ -10,6 +10,7 @@ import { ProviderError } from "@understudy/core/ProviderError"
 import type * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import * as Wire from "../protocols/converse/Errors.ts"
+import * as StatusReason from "../StatusReason.ts"
 import * as NetworkError from "../transport/NetworkError.ts"
 import * as RetryAfter from "../transport/RetryAfter.ts"
 
@@ -49,14 +50,7 @@ export const classify = (failure: unknown, { nowMillis, scrub, credentials }: Co
   if (isConnectTimeout(failure)) {
     return new ProviderError({ reason: { _tag: "Timeout", phase: "connect" }, message: failure.message })
   }
-  return (
-    NetworkError.classify(failure) ??
-    new ProviderError({
-      reason: { _tag: "ServerError" },
-      message: scrub(Predicate.isError(failure) ? failure.message : String(failure)),
-      cause: failure,
-    })
-  )
+  return NetworkError.orUnexpected(failure, scrub)
 }
 
 /** An exception of a stream. */
@@ -201,29 +195,5 @@ const invalid = (message: string): Reason => {
 /** The path of the field to blame: `… Value '3.0' at 'inferenceConfig.temperature' failed …`, `… at messages.0.content.0 …` */
 const at = /\bat '?([a-z]\w*(?:\.\w+)+)/i
 
-const byStatus = (status: number | undefined, retryAfter: Duration.Duration | undefined): Reason => {
-  switch (status) {
-    case 401:
-      return { _tag: "Authentication" }
-    case 402:
-      return { _tag: "QuotaExhausted" }
-    case 403:
-      return { _tag: "Permission" }
-    case 404:
-      return { _tag: "ModelNotFound" }
-    case 408:
-    case 504:
-      return { _tag: "Timeout", phase: "attempt" }
-    case 424:
-      return { _tag: "ServerError", retryAfter }
-    case 429:
-      return { _tag: "RateLimited", retryAfter }
-    case 503:
-    case 529:
-      return { _tag: "Overloaded", retryAfter }
-    default:
-      return status !== undefined && status >= 400 && status < 500
-        ? { _tag: "InvalidRequest" }
-        : { _tag: "ServerError", retryAfter }
-  }
-}
+const byStatus = (status: number | undefined, retryAfter: Duration.Duration | undefined): Reason =>
+  status === undefined ? { _tag: "ServerError", retryAfter } : StatusReason.of(status, { retryAfter })

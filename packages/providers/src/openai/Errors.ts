@@ -5,50 +5,9 @@
  * Sources: platform.openai.com, "Error codes" and "Rate limits"; console.groq.com, "Errors"; docs.together.ai, "Errors".
  */
 import type { Reason } from "@understudy/core/ProviderError"
-import { ProviderError } from "@understudy/core/ProviderError"
 import type * as Duration from "effect/Duration"
-import * as Predicate from "effect/Predicate"
-import * as Wire from "../protocols/chat-completions/Errors.ts"
-import type { ErrorContext } from "../HttpProvider.ts"
-import * as NetworkError from "../transport/NetworkError.ts"
-import * as RetryAfter from "../transport/RetryAfter.ts"
-import type { Answer } from "../transport/Transport.ts"
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Classify
-// ---------------------------------------------------------------------------------------------------------------------
-
-/** An answer that refuses: its status is not 2xx. */
-export const refused = ({ headers, status, text }: Answer, { nowMillis, scrub }: ErrorContext): ProviderError => {
-  const wire = Wire.parse(text)
-  return new ProviderError({
-    reason: reason(wire, status, RetryAfter.parse(headers, nowMillis)),
-    message: scrub(wire.message ?? (text.trim() === "" ? `Status ${status}` : text.slice(0, longest))),
-    status,
-    requestId: Predicate.isString(headers["x-request-id"]) ? headers["x-request-id"] : undefined,
-  })
-}
-
-/** The most that is shown of an error that is no JSON, such as a proxy's page. */
-const longest = 200
-
-/** What broke on the way. */
-export const classify = (failure: unknown, { scrub }: Pick<ErrorContext, "scrub">): ProviderError =>
-  NetworkError.classify(failure) ??
-  new ProviderError({
-    reason: { _tag: "ServerError" },
-    message: scrub(Predicate.isError(failure) ? failure.message : String(failure)),
-    cause: failure,
-  })
-
-/** An `error` event of a stream. */
-export const fromEvent =
-  (scrub: ErrorContext["scrub"]) =>
-  (error: Wire.WireError): ProviderError =>
-    new ProviderError({
-      reason: reason(error, error.status),
-      message: scrub(error.message ?? error.code ?? error.type ?? "An error inside the stream"),
-    })
+import type * as Wire from "../protocols/chat-completions/Errors.ts"
+import * as StatusReason from "../StatusReason.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The table
@@ -170,27 +129,6 @@ const byStatus = (
   { param, type }: Wire.WireError,
   retryAfter: Duration.Duration | undefined,
 ): Reason => {
-  switch (status) {
-    case 401:
-      return { _tag: "Authentication" }
-    case 402:
-      return { _tag: "QuotaExhausted" }
-    case 403:
-      return { _tag: "Permission" }
-    case 404:
-      return { _tag: "ModelNotFound" }
-    case 408:
-    case 504:
-      return { _tag: "Timeout", phase: "attempt" }
-    case 429:
-      return { _tag: "RateLimited", retryAfter }
-    case 498:
-    case 503:
-    case 529:
-      return { _tag: "Overloaded", retryAfter }
-    case undefined:
-      return type === "invalid_request_error" ? { _tag: "InvalidRequest", param } : { _tag: "ServerError", retryAfter }
-    default:
-      return status >= 400 && status < 500 ? { _tag: "InvalidRequest", param } : { _tag: "ServerError", retryAfter }
-  }
+  if (status !== undefined) return StatusReason.of(status, { param, retryAfter })
+  return type === "invalid_request_error" ? { _tag: "InvalidRequest", param } : { _tag: "ServerError", retryAfter }
 }

@@ -17,7 +17,6 @@ import * as Start from "../ProviderStartError.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
 import * as Secret from "../Secret.ts"
 import * as Prepared from "../transport/Prepared.ts"
-import * as Scrub from "../transport/Scrub.ts"
 import * as Transport from "../transport/Transport.ts"
 import * as Errors from "./Errors.ts"
 
@@ -71,8 +70,8 @@ export const make = Effect.fnUntraced(function* (
         encode: (request) => ChatCompletions.Request.encode(request, dialect),
       },
     },
-    errors: Errors,
-    scrub: Scrub.scrub([key]),
+    reason: Errors.reason,
+    key,
     sender,
     prepared: yield* Prepared.build("openai", client, "/chat/completions"),
   })

@@ -53,3 +53,12 @@ const words = (cause: object, code: string): string =>
   "message" in cause && Predicate.isString(cause.message) && cause.message !== "" && cause.message !== code
     ? `${code}: ${cause.message}`
     : code
+
+/** The network's fault; or, what nobody knows, taken for the provider's. */
+export const orUnexpected = (failure: unknown, scrub: (text: string) => string): ProviderError =>
+  classify(failure) ??
+  new ProviderError({
+    reason: { _tag: "ServerError" },
+    message: scrub(Predicate.isError(failure) ? failure.message : String(failure)),
+    cause: failure,
+  })
