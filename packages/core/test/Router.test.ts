@@ -4,6 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
@@ -366,6 +367,83 @@ describe("Router.chatStream", () => {
       yield* TestClock.adjust("10 seconds")
       assert.strictEqual(textOf(yield* Fiber.join(other)), "abc", "committed: the circuit is closed")
       assert.strictEqual(textOf(yield* Fiber.join(probe)), "abc")
+    }).pipe(Effect.provide(pair(primary, backup)))
+  })
+})
+
+describe("chance", () => {
+  const drawn = (seed: string) =>
+    Effect.gen(function* () {
+      const names: Array<string | undefined> = []
+      for (let call = 0; call < 12; call++) names.push((yield* chat()).receipt.deployment)
+      return names.join(" ")
+    }).pipe(
+      Effect.provide(
+        Router.layer({
+          deployments: {
+            a: Deployment.make({ model: "a", provider: Testing.script([Testing.reply("a")]).layer }),
+            b: Deployment.make({ model: "b", provider: Testing.script([Testing.reply("b")]).layer, weight: 2 }),
+            c: Deployment.make({ model: "c", provider: Testing.script([Testing.reply("c")]).layer, weight: 0 }),
+          },
+          routes: { assistant: Route.balance("shuffle", ["a", "b", "c"]) },
+        }),
+      ),
+      Random.withSeed(seed),
+    )
+
+  it.effect("is the same for the same seed, and another for another", () =>
+    Effect.gen(function* () {
+      const first = yield* drawn("one")
+      assert.strictEqual(yield* drawn("one"), first)
+      assert.notStrictEqual(yield* drawn("two"), first)
+      assert.notInclude(first, "c")
+    }),
+  )
+})
+
+describe("events", () => {
+  it.effect("tell a failover and its success to callbacks, and what is left of them when the router stops", () => {
+    const told: Array<string> = []
+    return Effect.gen(function* () {
+      yield* Effect.provide(
+        chat(),
+        Router.layer({
+          deployments: {
+            primary: Deployment.make({
+              model: "p",
+              provider: Testing.script([Testing.fail({ _tag: "Permission" })]).layer,
+            }),
+            backup: Deployment.make({ model: "b", provider: Testing.script([Testing.reply("Hi")]).layer }),
+          },
+          routes: { assistant: Route.fallback("primary", "backup") },
+          onFailover: ({ from, reason, to }) => Effect.sync(() => told.push(`${from} -> ${to}: ${reason}`)),
+          onSuccess: ({ deployment }) => Effect.sync(() => told.push(`answered by ${deployment}`)),
+        }),
+      )
+      assert.deepStrictEqual(told, ["primary -> backup: Permission", "answered by backup"])
+    })
+  })
+
+  it.effect("stream as they happen, a call's in their order", () => {
+    const primary = Testing.script([Testing.fail({ _tag: "Permission" })])
+    const backup = Testing.script([Testing.reply("Hi")])
+    return Effect.gen(function* () {
+      const router = yield* Router.Router
+      const seen = yield* router.events.pipe(
+        Stream.map(({ _tag }) => _tag),
+        Stream.takeUntil((tag) => tag === "Ended"),
+        Stream.runCollect,
+        Effect.forkChild({ startImmediately: true }),
+      )
+      yield* chat()
+      assert.deepStrictEqual(yield* Fiber.join(seen), [
+        "AttemptStarted",
+        "AttemptEnded",
+        "Failover",
+        "AttemptStarted",
+        "AttemptEnded",
+        "Ended",
+      ])
     }).pipe(Effect.provide(pair(primary, backup)))
   })
 })
