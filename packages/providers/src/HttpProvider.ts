@@ -106,7 +106,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
           const opened = yield* Effect.mapError(sender.open(aim(request), JSON.stringify(body)), broke)
           if (!isOk(opened)) {
             const text = yield* Effect.mapError(Transport.text(opened), broke)
-            return yield* Effect.fail(refused({ ...opened, text }))
+            return yield* refused({ ...opened, text })
           }
           return Frames.decode(Sse.events(opened.bytes, broke), codec.Stream.decoder(failed))
         }),
