@@ -186,7 +186,7 @@ const make = Effect.fnUntraced(function* <E, R>(
     return found === undefined ? Effect.fail(Errors.unknownModel(name, compiled.keys())) : Effect.succeed(found)
   }
 
-  /** Runs a call: each candidate attempted in turn, retried as its policy says; the receipt settled by `settled`. */
+  /** Runs a call: each candidate attempted in turn, retried as its policy says. */
   const route = <A>(
     { name, route, total }: Plan.Compiled,
     call: Call,
@@ -227,6 +227,7 @@ const make = Effect.fnUntraced(function* <E, R>(
     new Ledger(`${runId}-${(++calls).toString(36)}`, name, streaming, now)
 
   const settle = (ledger: Ledger, exit: Exit.Exit<unknown, unknown>, now: number): void => {
+    if (ledger.outcome !== undefined) return
     ledger.settle(Exit.isSuccess(exit) ? "answered" : Exit.hasInterrupts(exit) ? "interrupted" : "failed", now)
     bus.publish({ _tag: "Ended", call: ledger.id, route: ledger.route, receipt: ledger })
   }
@@ -255,6 +256,9 @@ const make = Effect.fnUntraced(function* <E, R>(
               Effect.sync(() => settle(ledger, lastAttempt(ledger, exit), clock.currentTimeMillisUnsafe())),
             ).pipe(
               Effect.andThen(route(compiled, new Call(request, true), now, ledger, attempt)),
+              Effect.tapError(() =>
+                Effect.sync(() => settle(ledger, Exit.fail("failed"), clock.currentTimeMillisUnsafe())),
+              ),
               Effect.map(({ held, rest }) => ({ frames: frames(held, rest, ledger), receipt: ledger })),
             )
           }),

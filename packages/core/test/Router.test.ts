@@ -350,6 +350,15 @@ describe("Router.chatStream", () => {
     }).pipe(Effect.provide(pair(primary, backup)))
   })
 
+  it.effect("has failed, and was not given up, when nobody was even asked", () => {
+    const limited = () => Testing.script([Testing.fail({ _tag: "RateLimited", retryAfter: Duration.minutes(1) })])
+    return Effect.gen(function* () {
+      yield* Effect.flip(collect())
+      const { receipt } = yield* Effect.flip(collect())
+      assert.deepStrictEqual([receipt?.outcome, receipt?.attempts.length], ["failed", 0])
+    }).pipe(Effect.provide(pair(limited(), limited())))
+  })
+
   it.effect("records a half-open circuit's probe when the stream commits", () => {
     const primary = Testing.script([
       Testing.fail({ _tag: "Authentication" }),
