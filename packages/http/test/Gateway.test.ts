@@ -173,6 +173,77 @@ describe("chat completions, through the openai SDK", () => {
   )
 })
 
+for (const backup of ["anthropic", "bedrock"] as const) {
+  describe(`an OpenAI client, answered by ${backup} when OpenAI is down`, () => {
+    const broken = TestGateway.make({ backup }).pipe(Effect.tap(({ upstream }) => upstream.script("primary", "503")))
+
+    it.live("chats", () =>
+      Effect.gen(function* () {
+        const { client } = yield* broken
+        const { data, response } = yield* Effect.promise(() => client.chat.completions.create(hello).withResponse())
+        assert.strictEqual(response.headers.get("x-understudy-deployment"), "backup")
+        assert.strictEqual(data.object, "chat.completion")
+        assert.strictEqual(data.choices[0]?.finish_reason, "stop")
+        assert.isNotEmpty(data.choices[0]?.message.content)
+        assert.isAbove(data.usage?.completion_tokens ?? 0, 0)
+      }),
+    )
+
+    it.live("streams", () =>
+      Effect.gen(function* () {
+        const { client } = yield* broken
+        const events = yield* Effect.promise(async () =>
+          collect(
+            await client.chat.completions.create({ ...hello, stream: true, stream_options: { include_usage: true } }),
+          ),
+        )
+        assert.strictEqual(events[0]?.choices[0]?.delta.role, "assistant")
+        const finished = events.filter(({ choices }) => (choices[0]?.finish_reason ?? null) !== null)
+        assert.deepStrictEqual(
+          finished.map(({ choices }) => choices[0]?.finish_reason),
+          ["stop"],
+        )
+        assert.isAbove(events.at(-1)?.usage?.completion_tokens ?? 0, 0)
+      }),
+    )
+
+    it.live("calls a tool, streamed, and takes its result", () =>
+      Effect.gen(function* () {
+        const { client } = yield* broken
+        const asking = {
+          ...hello,
+          messages: [{ role: "user" as const, content: "What is the weather in Rome? Use the tool." }],
+          tools: [weather],
+          tool_choice: "required" as const,
+        }
+        const pieces = yield* Effect.promise(async () =>
+          collect(await client.chat.completions.create({ ...asking, stream: true })),
+        )
+        const calls = pieces.flatMap(({ choices }) => choices[0]?.delta.tool_calls ?? [])
+        const id = calls.find(({ id }) => id !== undefined)?.id ?? ""
+        const written = calls.map((call) => call.function?.arguments ?? "").join("")
+        assert.isObject(JSON.parse(written))
+        assert.strictEqual(pieces.at(-1)?.choices[0]?.finish_reason, "tool_calls")
+        const told = yield* Effect.promise(() =>
+          client.chat.completions.create({
+            ...hello,
+            tools: [weather],
+            messages: [
+              ...asking.messages,
+              {
+                role: "assistant",
+                tool_calls: [{ id, type: "function", function: { name: "weather", arguments: written } }],
+              },
+              { role: "tool", tool_call_id: id, content: "21 °C" },
+            ],
+          }),
+        )
+        assert.strictEqual(told.choices[0]?.finish_reason, "stop")
+      }),
+    )
+  })
+}
+
 describe("errors, in OpenAI's shape", () => {
   it.live("tells the attempts and hides the key that the provider echoed", () =>
     Effect.gen(function* () {

@@ -3,6 +3,8 @@
  * scripts say what becomes of each; and the real `openai` client pointed at it.
  */
 import { Deployment, Route, Router } from "@understudy/core"
+import * as Anthropic from "@understudy/providers/anthropic"
+import * as Bedrock from "@understudy/providers/bedrock"
 import * as OpenAiProvider from "@understudy/providers/openai"
 import * as Transport from "@understudy/providers/transport"
 import * as FaultServer from "@understudy/providers/testing"
@@ -27,6 +29,8 @@ export interface Options {
   readonly route?: Route.Route
   readonly maxBody?: number
   readonly primary?: Partial<Deployment.Options>
+  /** Whose `backup` is; OpenAI's if not said. */
+  readonly backup?: "openai" | "anthropic" | "bedrock"
 }
 
 /** The key that the gateway sends upstream: it must never come out at the client's end. */
@@ -38,10 +42,16 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
   const provider = OpenAiProvider.layer({ baseUrl: `${upstream.url}/v1`, apiKey: Redacted.make(upstreamKey) }).pipe(
     Layer.provide(Transport.layer),
   )
+  const apiKey = Redacted.make(upstreamKey)
+  const backups = {
+    openai: provider,
+    anthropic: Layer.provide(Anthropic.layer({ baseUrl: upstream.url, apiKey }), Transport.layer),
+    bedrock: Bedrock.layer({ endpoint: upstream.url, region: "us-east-1", bearerToken: apiKey }),
+  }
   const RouterLive = Router.layer({
     deployments: {
       primary: Deployment.make({ model: "primary", provider, ...options.primary }),
-      backup: Deployment.make({ model: "backup", provider }),
+      backup: Deployment.make({ model: "backup", provider: backups[options.backup ?? "openai"] }),
     },
     routes: { assistant: options.route ?? Route.fallback("primary", "backup").pipe(Route.retry({ times: 0 })) },
   })
