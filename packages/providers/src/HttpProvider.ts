@@ -65,7 +65,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
   vendor,
 }: Options<Wire>): Effect.fn.Return<Provider["Service"]> {
   const clock = yield* Clock.Clock
-  const lower = Lowering.make(vendor, codec.Request)
+  const lower = Lowering.make(vendor, codec.protocol, codec.Request)
   const scrub = Scrub.scrub([key])
   const aim = ({ native }: Chat.Request): Prepared =>
     native?.protocol === codec.protocol ? withNative(prepared, native) : prepared

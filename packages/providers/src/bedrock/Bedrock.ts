@@ -60,7 +60,7 @@ export const make = Effect.fnUntraced(function* (
   const clock = yield* Clock.Clock
   const classify = (failure: unknown): ProviderError =>
     Errors.classify(failure, { nowMillis: clock.currentTimeMillisUnsafe(), scrub, credentials: described })
-  const lower = Lowering.make("bedrock", Converse.Request)
+  const lower = Lowering.make("bedrock", Converse.protocol, Converse.Request)
 
   return {
     protocol: Converse.protocol,

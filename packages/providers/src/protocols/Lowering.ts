@@ -18,6 +18,7 @@ export interface Codec<Body> {
 /** How one provider lowers: it remembers what it has warned of. */
 export const make = <Body>(
   vendor: string,
+  protocol: string,
   { encode, native }: Codec<Body>,
 ): ((request: Chat.Request) => Effect.Effect<Body, ProviderError>) => {
   const logged = new Set<string>()
@@ -27,9 +28,17 @@ export const make = <Body>(
     const encoded = encode(request)
     if (Result.isFailure(encoded)) return Effect.fail(encoded.failure)
     const { body, warnings } = encoded.success
-    const unsaid = warnings.filter((warning) => !logged.has(warning))
+    const unsaid = [...warnings, ...foreign(request, protocol)].filter((warning) => !logged.has(warning))
     if (unsaid.length === 0) return Effect.succeed(body)
     for (const warning of unsaid) logged.add(warning)
     return Effect.as(Effect.logWarning(`${vendor}: not said to ${request.model}: ${unsaid.join("; ")}`), body)
   }
 }
+
+/** Fields that only another protocol can say. */
+const foreign = ({ vendor }: Chat.Request, protocol: string): ReadonlyArray<string> =>
+  vendor === undefined
+    ? none
+    : Object.entries(vendor).flatMap(([other, fields]) => (other === protocol ? none : Object.keys(fields)))
+
+const none: ReadonlyArray<string> = []
