@@ -278,7 +278,7 @@ const make = Effect.fnUntraced(function* <E, R>(
     listen: bus.listen,
     routes: Object.keys(options.routes ?? {}),
     deployments: [...candidates.keys()],
-    status: Effect.forEach(candidates.values(), (candidate) => status(stores, candidate)),
+    status: Effect.forEach([...candidates.values()], (candidate) => status(stores, candidate)),
   })
 })
 
