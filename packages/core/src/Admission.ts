@@ -196,17 +196,35 @@ const giveBack = (stores: Stores, candidate: Candidate, call: Call, ending: Endi
   return Effect.andThen(released, RateLimit.settle(stores.limiter, name, deployment.limits, call.tokens, used))
 }
 
-/** What `admit` would say of a candidate just now; takes nothing and moves nothing. */
-export const peek = Effect.fnUntraced(function* (stores: Stores, candidate: Candidate, call: Call) {
-  const { deployment, name, permits } = candidate
-  const resting = yield* rest(stores, candidate)
-  if (resting !== undefined) return resting
+/** What each check of `admit` says of a candidate, in the order they are made; `undefined` where nothing stands in the way. */
+export interface Sight {
+  readonly rest: Refusal | undefined
+  readonly circuit: Refusal | undefined
+  readonly permits: Refusal | undefined
+  readonly limits: Refusal | undefined
+}
+
+/** What `admit` would see of a candidate just now; takes nothing and moves nothing. */
+export const peek = Effect.fnUntraced(function* (
+  stores: Stores,
+  candidate: Candidate,
+  call: Call,
+): Effect.fn.Return<Sight> {
+  const { deployment, health, name, permits } = candidate
   const state = yield* Effect.orElseSucceed(stores.circuits.state(name), () => undefined)
-  if (state?._tag === "Open" && Duration.toMillis(state.retryAfter) > 0) {
-    return { _tag: "CircuitOpen", retryAfter: Duration.toMillis(state.retryAfter) } as Refusal
-  }
-  if (state?._tag === "HalfOpen" && state.probing) return { _tag: "Probing" } as Refusal
-  if (permits !== undefined && deployment.limits?.concurrency === candidate.health.inFlight) return busy
   const exceeded = yield* RateLimit.peek(stores.limiter, name, deployment.limits ?? {}, call.tokens)
-  return exceeded === undefined ? undefined : ({ _tag: "Limited", ...exceeded } as Refusal)
+  return {
+    rest: yield* rest(stores, candidate),
+    circuit: shut(state),
+    permits:
+      permits !== undefined && health.inFlight >= (deployment.limits?.concurrency ?? Infinity) ? busy : undefined,
+    limits: exceeded === undefined ? undefined : { _tag: "Limited", ...exceeded },
+  }
 })
+
+/** A store's `state` stays open until the next call, though its time be up. */
+const shut = (state: CircuitBreaker.State | undefined): Refusal | undefined => {
+  if (state?._tag === "HalfOpen") return state.probing ? { _tag: "Probing" } : undefined
+  const wait = state?._tag === "Open" ? Duration.toMillis(state.retryAfter) : 0
+  return wait > 0 ? { _tag: "CircuitOpen", retryAfter: wait } : undefined
+}

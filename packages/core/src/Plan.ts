@@ -192,12 +192,7 @@ export const make = (route: Bound, call: Call.Call, draw: Draw): Plan => {
     case "Balance": {
       const contenders = route.across
         .filter(({ candidate }) => weightOf(candidate) > 0)
-        .map((leaf) => ({
-          leaf,
-          weight: weightOf(leaf.candidate),
-          price: leaf.candidate.deployment.price,
-          health: leaf.candidate.health,
-        }))
+        .map((leaf) => ({ leaf, ...contender(leaf.candidate) }))
       const order = Strategy.order(route.strategy, contenders, { streaming: call.streaming, turn: route.turn, draw })
       const chosen = order.map(({ leaf }) => step(leaf, call, route.across))
       const never = route.across
@@ -213,6 +208,13 @@ const ready: Verdict = { _tag: "Ready" }
 
 const weightOf = (candidate: Candidate): number => candidate.deployment.weight ?? 1
 
+/** What strategies know of a candidate. */
+export const contender = (candidate: Candidate): Strategy.Contender => ({
+  weight: weightOf(candidate),
+  price: candidate.deployment.price,
+  health: candidate.health,
+})
+
 const step = (leaf: Leaf, call: Call.Call, equals: ReadonlyArray<Leaf>): Step => ({
   _tag: "Step",
   leaf,
@@ -221,13 +223,23 @@ const step = (leaf: Leaf, call: Call.Call, equals: ReadonlyArray<Leaf>): Step =>
 })
 
 const judge = (candidate: Candidate, call: Call.Call): Verdict => {
-  const capabilities = candidate.deployment.capabilities
-  if (capabilities === undefined) return ready
-  const need = Call.lacks(call, capabilities)
-  if (need !== undefined) return { _tag: "Cannot", need }
-  const window = capabilities.contextWindow
-  if (window !== undefined && call.inputTokens > window) return { _tag: "TooLarge", tokens: call.inputTokens, window }
-  return ready
+  if (candidate.deployment.capabilities === undefined) return ready
+  const able = ability(candidate, call)
+  return able._tag === "Ready" ? fit(candidate, call) : able
+}
+
+/** Whether the model can do what the call needs. */
+export const ability = ({ deployment }: Candidate, call: Call.Call): Verdict => {
+  const need = Call.lacks(call, deployment.capabilities)
+  return need === undefined ? ready : { _tag: "Cannot", need }
+}
+
+/** Whether the call fits the model's window. */
+export const fit = ({ deployment }: Candidate, call: Call.Call): Verdict => {
+  const window = deployment.capabilities?.contextWindow
+  return window !== undefined && call.inputTokens > window
+    ? { _tag: "TooLarge", tokens: call.inputTokens, window }
+    : ready
 }
 
 /** Every candidate of the plan, in the order it would be tried. */

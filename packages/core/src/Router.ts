@@ -22,6 +22,8 @@ import * as Candidate from "./Candidate.ts"
 import type * as Chat from "./Chat.ts"
 import * as Circuit from "./Circuit.ts"
 import type * as Deployment from "./Deployment.ts"
+import * as Explain from "./Explain.ts"
+import type { Explanation } from "./Explain.ts"
 import type { Health } from "./Health.ts"
 import * as Fallback from "./Fallback.ts"
 import * as Plan from "./Plan.ts"
@@ -63,12 +65,6 @@ export interface Streaming {
   readonly receipt: Receipt
 }
 
-/** One candidate of a route, as it stands for a call just now. */
-export interface Explained {
-  readonly deployment: string
-  readonly verdict: Plan.Verdict | Admission.Refusal
-}
-
 /** A deployment as it stands. Times are milliseconds; latencies are smoothed, `undefined` until there was an answer. */
 export interface Status extends Health {
   readonly deployment: string
@@ -87,11 +83,11 @@ export class Router extends Context.Service<
      * is shown. The stream and its upstream live in the given scope.
      */
     readonly chatStream: (request: Chat.Request) => Effect.Effect<Streaming, RouterError, Scope.Scope>
-    /** The candidates a call would try, in order, each with its verdict. Changes nothing. */
+    /** Whom a call would ask just now, in which order, and why not the others. Changes nothing. */
     readonly explain: (
       request: Chat.Request,
       options?: { readonly streaming?: boolean },
-    ) => Effect.Effect<ReadonlyArray<Explained>, RouterError>
+    ) => Effect.Effect<Explanation, RouterError>
     /** What happens, as it happens. Lossy: a slow reader misses events. */
     readonly events: Stream.Stream<RouteEvent.RouteEvent>
     /** Calls a quick function with every event, in the fibre it happens in, until the scope closes. */
@@ -265,24 +261,14 @@ const make = Effect.fnUntraced(function* <E, R>(
         ),
       ),
     explain: (request, options) =>
-      Effect.flatMap(find(request.model), ({ route }) => {
-        const call = new Call(request, options?.streaming === true)
-        return Effect.forEach(
-          Plan.steps(Plan.make(route, call, draw)),
-          ({ leaf: { candidate }, verdict }): Effect.Effect<Explained> =>
-            verdict._tag === "Ready"
-              ? Effect.map(Admission.peek(stores, candidate, call), (refusal) => ({
-                  deployment: candidate.name,
-                  verdict: refusal ?? verdict,
-                }))
-              : Effect.succeed({ deployment: candidate.name, verdict }),
-        )
-      }),
+      Effect.flatMap(find(request.model), (compiled) =>
+        Explain.make(stores, compiled, new Call(request, options?.streaming === true)),
+      ),
     events: bus.stream,
     listen: bus.listen,
     routes: Object.keys(options.routes ?? {}),
     deployments: [...candidates.keys()],
-    status: Effect.forEach(candidates.values(), (candidate) => status(stores, candidate)),
+    status: Effect.forEach([...candidates.values()], (candidate) => status(stores, candidate)),
   })
 })
 

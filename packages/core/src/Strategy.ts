@@ -55,13 +55,35 @@ export const order = <A extends Contender>(
       return [...contenders.slice(first), ...contenders.slice(0, first)]
     }
     case "latency":
-      return by(contenders, ({ health }) => (situation.streaming ? health.firstToken : health.latency) ?? -1)
+      return by(contenders, (each) => score(strategy, each, situation.streaming) ?? -1)
     case "least-busy":
-      return by(contenders, ({ health, weight }) => health.inFlight / weight)
     case "cost":
-      return by(contenders, ({ price }) =>
-        price === undefined ? Number.POSITIVE_INFINITY : price.input + price.output,
-      )
+      return by(contenders, (each) => score(strategy, each, situation.streaming) ?? Number.POSITIVE_INFINITY)
+  }
+}
+
+/**
+ * What the strategy goes by, where that is a number: milliseconds for `latency`, calls in flight for its weight for
+ * `least-busy`, US dollars for a million tokens in and a million out for `cost`, the weight for `shuffle`. `undefined`
+ * where it is not known.
+ */
+export const score = (
+  strategy: Strategy,
+  { health, price, weight }: Contender,
+  streaming: boolean,
+): number | undefined => {
+  switch (strategy) {
+    case "ordered":
+    case "round-robin":
+      return undefined
+    case "shuffle":
+      return weight
+    case "latency":
+      return streaming ? health.firstToken : health.latency
+    case "least-busy":
+      return health.inFlight / weight
+    case "cost":
+      return price === undefined ? undefined : price.input + price.output
   }
 }
 

@@ -1,6 +1,9 @@
 /** The routing engine: knows no vendor, no HTTP, and no clock but Effect's. */
 export * as Chat from "./Chat.ts"
 export * as Deployment from "./Deployment.ts"
+export * as Draw from "./Draw.ts"
+export * as Explain from "./Explain.ts"
+export * as Lint from "./Lint.ts"
 export { Provider } from "./Provider.ts"
 export * as ProviderErrors from "./ProviderError.ts"
 export { ProviderError } from "./ProviderError.ts"

@@ -488,3 +488,20 @@ describe("Router.layer", () => {
     }),
   )
 })
+
+describe("Router.status", () => {
+  it.effect("tells of every deployment, as often as it is asked", () =>
+    Effect.gen(function* () {
+      const router = yield* Router.Router
+      for (let times = 0; times < 2; times++) {
+        assert.deepStrictEqual(
+          (yield* router.status).map(({ circuit, deployment }) => [deployment, circuit]),
+          [
+            ["primary", "closed"],
+            ["backup", "closed"],
+          ],
+        )
+      }
+    }).pipe(Effect.provide(pair(Testing.script([Testing.reply("")]), Testing.script([Testing.reply("")])))),
+  )
+})

@@ -11,6 +11,8 @@ import * as Runtime from "effect/Runtime"
 import "effect/schema/SchemaJITCompiler/enable"
 import { readFileSync } from "node:fs"
 import { check } from "./cli/Check.ts"
+import { draw } from "./cli/Draw.ts"
+import { explain } from "./cli/Explain.ts"
 import { serve } from "./cli/Serve.ts"
 
 const { version }: { readonly version: string } = JSON.parse(
@@ -19,7 +21,7 @@ const { version }: { readonly version: string } = JSON.parse(
 
 const understudy = Command.make("understudy").pipe(
   Command.withDescription("An LLM gateway that answers from whichever provider can still speak"),
-  Command.withSubcommands([serve, check]),
+  Command.withSubcommands([serve, check, explain, draw]),
 )
 
 // The first signal drains, the second does not wait.

@@ -1,6 +1,6 @@
 /**
- * `understudy check FILE`: whether a configuration can be used, and all that is wrong with it; with `--live` also
- * whether every deployment answers.
+ * `understudy check FILE`: whether a configuration can be used, and all that is wrong with it; what is legal and yet
+ * hardly meant; what its routes come to at their worst; with `--live` also whether every deployment answers.
  */
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
@@ -15,6 +15,7 @@ import * as Runtime from "effect/Runtime"
 import type { Configuration } from "../Config.ts"
 import * as Config from "../Config.ts"
 import * as DotEnv from "../DotEnv.ts"
+import * as Findings from "./Findings.ts"
 import * as Probe from "./Probe.ts"
 import { remedy } from "./Remedy.ts"
 import * as Summary from "./Summary.ts"
@@ -60,7 +61,7 @@ const report = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, Config.InvalidConfiguration | Unfit> {
   const problems = yield* Probe.start(configuration)
   if (problems.length > 0) return yield* new Config.InvalidConfiguration({ file, problems })
-  yield* print([`${file} is fine.`, ...Summary.lines(configuration)])
+  yield* print([`${file} is fine.`, ...Summary.lines(configuration), ...Findings.lines(configuration)])
   if (!live) return
   const outcomes = yield* Probe.ask(configuration)
   yield* print(

@@ -32,10 +32,7 @@ import * as Source from "./Source.ts"
 export class CannotListen extends Data.TaggedError("CannotListen")<{ readonly message: string }> {}
 
 const flags = {
-  config: Flag.File("config", { mustExist: false }).pipe(
-    Flag.withDescription(`The configuration file; ${Source.usual} if there is one, else simulated deployments`),
-    Flag.optional,
-  ),
+  config: Source.flag,
   live: Flag.Boolean("live").pipe(
     Flag.withDescription("Serve the providers whose credentials are in the environment"),
     Flag.withDefault(false),

@@ -1,7 +1,8 @@
 /**
- * Which configuration `serve` uses: the file it is given, else `understudy.yaml` where it stands, else the simulation; or,
+ * Which configuration a command uses: the file it is given, else `understudy.yaml` where it stands, else the simulation; or,
  * with `--live`, what the environment has credentials for. Nothing spends money unasked.
  */
+import * as Flag from "effect/cli/Flag"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -24,6 +25,12 @@ export class NothingLive extends Data.TaggedError("NothingLive")<object> {
 
 /** The file that is served when none is named. */
 export const usual = "understudy.yaml"
+
+/** `--config`, for every command that takes what `serve` would serve. */
+export const flag = Flag.File("config", { mustExist: false }).pipe(
+  Flag.withDescription(`The configuration file; ${usual} if there is one, else simulated deployments`),
+  Flag.optional,
+)
 
 /** The file to serve: the one named, or the usual one where it exists. */
 export const file = Effect.fnUntraced(function* (named: string | undefined) {

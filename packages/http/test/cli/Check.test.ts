@@ -55,8 +55,35 @@ routes:
         "deployments",
         "  gpt-4o  openai     gpt-4o",
         "  demo    simulated  any",
+        "worst case of a call",
+        "  route      attempts  time  price",
+        "  assistant  11        5m    not known",
+        "  chat       11        5m    not known",
+        "warnings",
+        '  routes.assistant: "gpt-4o" stands in it 3 times: whoever comes to it again has seen it fail',
+        '  routes.assistant: "demo" stands in it 2 times: whoever comes to it again has seen it fail',
       ])
     }).pipe(withEnvironment({ KEY: "sk-test" }), Effect.scoped, Effect.provide(NodeServices.layer)),
+  )
+
+  it.effect("prices the worst case, and says what it assumed", () =>
+    Effect.gen(function* () {
+      const { code, lines } = yield* check(`
+deployments:
+  lead: { provider: simulated, model: any, price: { input: 2.5, output: 10 }, retry: { times: 0 } }
+  free: { provider: simulated, model: any, capabilities: { vision: false }, timeout: { attempt: 2500ms }, retry: { times: 0 } }
+routes: { assistant: [lead, free] }
+`)
+      assert.strictEqual(code, 0)
+      assert.deepStrictEqual(lines.slice(6), [
+        "worst case of a call",
+        "  route      attempts  time   price",
+        "  assistant  2         1m 3s  $0.0435 and what free may cost",
+        "  price: if every attempt is billed, reads 1000 tokens and writes maxOutput, or 4096 where that is not said",
+        "warnings",
+        '  routes.assistant: "free" cannot do vision: it stands in for "lead" only in calls without',
+      ])
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
   )
 
   it.effect("prints every problem on a line, and fails", () =>

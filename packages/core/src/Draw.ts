@@ -1,0 +1,74 @@
+/**
+ * A route as a picture: Mermaid's text, which Markdown viewers and https://mermaid.live draw.
+ *
+ * A deployment is a box; a balance, another route and policies are frames around theirs; a dotted arrow leads to who is
+ * asked next.
+ */
+import * as Duration from "effect/Duration"
+import type { Policies, Route } from "./Route.ts"
+
+/** What was drawn: its lines, and the boxes where a call comes in and where it goes on from. */
+interface Drawn {
+  readonly lines: ReadonlyArray<string>
+  readonly first: string
+  readonly last: string
+}
+
+/** Draws the route or the deployment of that name; a name that is none of `routes` is taken for a deployment's. */
+export const mermaid = (name: string, routes: Readonly<Record<string, Route>>): string => {
+  let count = 0
+  const box = (text: string): Drawn => {
+    const id = `n${++count}`
+    return { lines: [`${id}["${escape(text)}"]`], first: id, last: id }
+  }
+  const frame = (title: string, inner: ReadonlyArray<Drawn>): Drawn => {
+    const id = `n${++count}`
+    const lines = inner.flatMap(({ lines }) => lines.map((line) => `  ${line}`))
+    return { lines: [`subgraph ${id}["${escape(title)}"]`, ...lines, "end"], first: id, last: id }
+  }
+  /** `within` names the routes that led here, none of which is drawn again. */
+  const named = (name: string, within: ReadonlyArray<string>): Route | undefined =>
+    Object.hasOwn(routes, name) && !within.includes(name) ? routes[name] : undefined
+
+  const draw = (route: Route, within: ReadonlyArray<string>): Drawn => {
+    switch (route._tag) {
+      case "Target": {
+        const inner = named(route.name, within)
+        return inner === undefined ? box(route.name) : frame(route.name, [draw(inner, [...within, route.name])])
+      }
+      case "Fallback":
+        return route.routes.length === 0 ? box("nobody") : route.routes.map((each) => draw(each, within)).reduce(chain)
+      case "Balance":
+        return frame(route.strategy, route.across.map(box))
+      case "Policies":
+        return frame(policies(route.policies), [draw(route.route, within)])
+    }
+  }
+
+  const whole = named(name, [])
+  const { first, lines } = whole === undefined ? box(name) : draw(whole, [name])
+  return ["flowchart LR", `  call(["${escape(name)}"]) --> ${first}`, ...lines.map((line) => `  ${line}`)].join("\n")
+}
+
+const chain = (before: Drawn, after: Drawn): Drawn => ({
+  lines: [...before.lines, ...after.lines, `${before.last} -. else .-> ${after.first}`],
+  first: before.first,
+  last: after.last,
+})
+
+/** `retry.times 0, timeout.total 9s` */
+const policies = ({ retry, timeout }: Policies): string =>
+  Object.entries({ retry, timeout })
+    .flatMap(([name, policy]) =>
+      Object.entries(policy ?? {}).map(([key, value]: readonly [string, Duration.Input | undefined]) =>
+        value === undefined
+          ? undefined
+          : `${name}.${key} ${key === "times" ? String(value) : Duration.format(Duration.fromInputUnsafe(value))}`,
+      ),
+    )
+    .filter((word) => word !== undefined)
+    .join(", ")
+
+/** Mermaid's own entities, for whatever means something inside its quotes: a name can say nothing but itself. */
+const escape = (text: string): string =>
+  text.replace(/[#"&<>`\\;]/g, (character) => `#${character.charCodeAt(0)};`).replace(/\s+/g, " ")

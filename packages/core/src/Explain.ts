@@ -1,0 +1,200 @@
+/**
+ * Why a call would go where it goes: the route's plan as a tree of data, each candidate with what every check says of it
+ * just now and the policies that hold for it there.
+ *
+ * Explaining changes nothing: circuits are read, limits are peeked at, no turn is moved on, no chance is drawn. What it
+ * says of a candidate is what a call made at the same moment would find.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Admission from "./Admission.ts"
+import type { Call, Need } from "./Call.ts"
+import type { Candidate } from "./Candidate.ts"
+import type { Limits } from "./Deployment.ts"
+import * as Plan from "./Plan.ts"
+import type { Resolved } from "./Retry.ts"
+import { passedOver } from "./RouterError.ts"
+import * as Strategy from "./Strategy.ts"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The tree
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** A route, resolved for one call. All times are milliseconds. */
+export interface Explanation {
+  /** The route or deployment that was named. */
+  readonly route: string
+  readonly streaming: boolean
+  /** Input tokens, estimated by length. */
+  readonly tokens: number
+  readonly needs: ReadonlyArray<Need>
+  /** How long the whole call may take. */
+  readonly total: number
+  readonly plan: Node
+}
+
+/** A candidate at its place, or what is tried in this order: a `fallback`, or a balance by its strategy. */
+export type Node =
+  | Explained
+  | { readonly _tag: "Sequence"; readonly by: "fallback" | Strategy.Strategy; readonly plans: ReadonlyArray<Node> }
+
+/** What one check says: `Ready`, or what stands in the way. */
+export type Verdict = Plan.Verdict | Admission.Refusal
+
+/** What every check says, in the order a call makes them. */
+export interface Checks {
+  readonly weight: Verdict
+  readonly capability: Verdict
+  readonly window: Verdict
+  readonly rest: Verdict
+  readonly circuit: Verdict
+  readonly permits: Verdict
+  readonly limits: Verdict
+}
+
+export interface Explained {
+  readonly _tag: "Candidate"
+  readonly deployment: string
+  readonly model: string
+  /** Of the first check that does not pass; `Ready` when all do. */
+  readonly verdict: Verdict
+  readonly checks: Checks
+  /** What its balance's strategy goes by: see `Strategy.score`. */
+  readonly score: number | undefined
+  readonly policies: Policies
+}
+
+/** The policies of a candidate at its place. How long it may take to connect is its provider's own. */
+export interface Policies {
+  readonly retry: Resolved
+  readonly timeout: { readonly firstToken: number; readonly idle: number; readonly attempt: number }
+  readonly circuit: CircuitPolicy
+  readonly limits: Limits
+}
+
+/** `failures` in a row, or `rate` of the last `over` outcomes, open the circuit. */
+export type CircuitPolicy = { readonly open: number; readonly max: number; readonly long: number } & (
+  | { readonly failures: number }
+  | { readonly rate: number; readonly over: number }
+)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Making it
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Explains what a call on this route would meet. A `shuffle` is shown as written: its order is drawn call by call. */
+export const make = (stores: Admission.Stores, route: Plan.Compiled, call: Call): Effect.Effect<Explanation> => {
+  const node = (plan: Plan.Plan, by: "fallback" | Strategy.Strategy): Effect.Effect<Node> => {
+    switch (plan._tag) {
+      case "Step":
+        return Effect.map(Admission.peek(stores, plan.leaf.candidate, call), (sight) =>
+          explained(plan, by, sight, call),
+        )
+      case "Sequence":
+        return Effect.map(
+          Effect.forEach(plan.plans, (each) => node(each, plan.by)),
+          (plans): Node => ({ _tag: "Sequence", by: plan.by, plans }),
+        )
+    }
+  }
+  return Effect.map(node(Plan.make(route.route, call, noChance), "fallback"), (plan) => ({
+    route: route.name,
+    streaming: call.streaming,
+    tokens: call.inputTokens,
+    needs: [...call.needs],
+    total: route.total,
+    plan,
+  }))
+}
+
+const noChance: Plan.Draw = () => 0
+
+const ready: Verdict = { _tag: "Ready" }
+
+const explained = (
+  { leaf: { candidate, patience }, verdict }: Plan.Step,
+  by: "fallback" | Strategy.Strategy,
+  sight: Admission.Sight,
+  call: Call,
+): Explained => {
+  const checks: Checks = {
+    weight: verdict._tag === "Never" ? verdict : ready,
+    capability: Plan.ability(candidate, call),
+    window: Plan.fit(candidate, call),
+    rest: sight.rest ?? ready,
+    circuit: sight.circuit ?? ready,
+    permits: sight.permits ?? ready,
+    limits: sight.limits ?? ready,
+  }
+  return {
+    _tag: "Candidate",
+    deployment: candidate.name,
+    model: candidate.deployment.model,
+    verdict: Object.values(checks).find(({ _tag }) => _tag !== "Ready") ?? ready,
+    checks,
+    score:
+      by === "fallback" || verdict._tag === "Never"
+        ? undefined
+        : Strategy.score(by, Plan.contender(candidate), call.streaming),
+    policies: {
+      retry: patience.retry,
+      timeout: { firstToken: patience.firstToken, idle: patience.idle, attempt: patience.attempt },
+      circuit: circuit(candidate),
+      limits: candidate.deployment.limits ?? {},
+    },
+  }
+}
+
+const circuit = ({ circuit: { long, max, open, trip } }: Candidate): CircuitPolicy =>
+  trip._tag === "Consecutive"
+    ? { failures: trip.failures, open, max, long }
+    : { rate: trip.threshold, over: trip.size, open, max, long }
+
+// ---------------------------------------------------------------------------------------------------------------------
+// In words
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The explanation for people: a line for the call, then the tree, candidates numbered in the order they are tried. */
+export const lines = ({ needs, plan, route, streaming, tokens, total }: Explanation): ReadonlyArray<string> => {
+  let place = 0
+  const told = (node: Node, indent: string): ReadonlyArray<string> => {
+    switch (node._tag) {
+      case "Candidate":
+        return [
+          `${indent}${++place}. ${title(node)}`,
+          ...policies(node, streaming).map((line) => `${indent}     ${line}`),
+        ]
+      case "Sequence":
+        return [`${indent}${node.by}`, ...node.plans.flatMap((each) => told(each, `${indent}  `))]
+    }
+  }
+  const needing = needs.length === 0 ? "" : `, needing ${needs.join(" and ")}`
+  return [
+    `${route}: a ${streaming ? "streamed" : "plain"} call of about ${tokens} input tokens${needing}; ${time(total)} in all`,
+    ...told(plan, ""),
+  ]
+}
+
+const title = ({ checks, deployment, model, score }: Explained): string => {
+  const against = Object.entries(checks).flatMap(([check, verdict]: readonly [string, Verdict]) =>
+    verdict._tag === "Ready" ? [] : [`${check}: ${passedOver(verdict)}`],
+  )
+  const scored = score === undefined ? "" : `, score ${Math.round(score * 1000) / 1000}`
+  return `${deployment} (${model}${scored}): ${against.length === 0 ? "ready" : `not now; ${against.join("; ")}`}`
+}
+
+const policies = ({ policies: { circuit, limits, retry, timeout } }: Explained, streaming: boolean) => {
+  const limited = Object.entries(limits).map(([limit, most]) => `${limit} ${most}`)
+  return [
+    retry.times === 0
+      ? "no retries"
+      : `${retry.times} ${retry.times === 1 ? "retry" : "retries"}, ${time(retry.base)} to ${time(retry.max)} apart, Retry-After up to ${time(retry.patience)}`,
+    streaming
+      ? `at most ${time(timeout.firstToken)} to the first token, ${time(timeout.idle)} between events`
+      : `at most ${time(timeout.attempt)} an attempt`,
+    `circuit opens after ${"failures" in circuit ? `${circuit.failures} failures in a row` : `${circuit.rate * 100} % of ${circuit.over} fail`}, for ${time(circuit.open)} to ${time(circuit.max)}`,
+    ...(limited.length === 0 ? [] : [`limits: ${limited.join(", ")}`]),
+  ]
+}
+
+const time = (millis: number): string => Duration.format(Duration.millis(millis))

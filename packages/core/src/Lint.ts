@@ -1,0 +1,187 @@
+/**
+ * What is legal in a configuration and yet hardly meant: candidates that are never asked, asked twice or come too late,
+ * fallbacks that can do less than those before them; and what a route may cost at its worst. Pure: nobody is started.
+ */
+import * as Duration from "effect/Duration"
+import * as Result from "effect/Result"
+import type { Defaults } from "./Candidate.ts"
+import * as Cost from "./Cost.ts"
+import type { Capabilities, Options } from "./Deployment.ts"
+import * as Plan from "./Plan.ts"
+import type { Resolved } from "./Retry.ts"
+import type { Route } from "./Route.ts"
+import * as Routes from "./Route.ts"
+
+/** The worst that one call on a route may come to. */
+export interface Worst {
+  readonly route: string
+  /** At providers, retries included. */
+  readonly attempts: number
+  /** Milliseconds a plain call may take: every attempt as slow as it may be, never longer than `total`. */
+  readonly millis: number
+  /** US dollars under `assumed`, of the candidates whose price is known; `undefined` if none is. */
+  readonly dollars: number | undefined
+  /** Deployments without a price. */
+  readonly unpriced: ReadonlyArray<string>
+}
+
+export interface Report {
+  readonly warnings: ReadonlyArray<Plan.Problem>
+  /** One for each route, as written. */
+  readonly worst: ReadonlyArray<Worst>
+}
+
+/** What the price of a worst case assumes: every attempt is billed, reads `input` tokens and writes `maxOutput`, or `output` where that is not said. */
+export const assumed = { input: 1000, output: 4096 }
+
+interface Named {
+  readonly name: string
+  readonly deployment: Options
+}
+
+/** Looks at every route, or says why they do not even fit together: unknown names, circles. */
+export const lint = (
+  routes: Readonly<Record<string, Route>>,
+  deployments: Readonly<Record<string, Options>>,
+  defaults: Defaults,
+): Result.Result<Report, ReadonlyArray<Plan.Problem>> => {
+  const candidates = new Map(
+    Object.entries(deployments).map(([name, deployment]): [string, Named] => [name, { name, deployment }]),
+  )
+  return Result.map(Plan.compile(routes, candidates, defaults), (compiled) => {
+    const found = new Map([...compiled].map(([name, route]) => [name, warnings(route)]))
+    return {
+      warnings: Object.entries(routes).flatMap(([name, route]) => {
+        // What is said of a route that it names is not said again of this one.
+        const said = new Set(Routes.names(route).flatMap((each) => found.get(each) ?? []))
+        return (found.get(name) ?? [])
+          .filter((message) => !said.has(message))
+          .map((message) => ({ path: `routes.${name}`, message }))
+      }),
+      worst: [...compiled.values()].filter(({ name }) => Object.hasOwn(routes, name)).map(worst),
+    }
+  })
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Warnings
+// ---------------------------------------------------------------------------------------------------------------------
+
+const warnings = (compiled: Plan.Compiled<Named>): ReadonlyArray<string> => {
+  const all = leaves(compiled.route)
+  const asked = all.filter(({ never }) => !never).map(({ leaf }) => leaf)
+  return [
+    ...all.flatMap(({ leaf, never }) =>
+      never ? [`"${leaf.candidate.name}" is never asked by its balance: its weight is 0`] : [],
+    ),
+    ...duplicates(asked),
+    ...tooLate(asked, compiled.total),
+    ...weaker(asked),
+  ]
+}
+
+interface Place {
+  readonly leaf: Plan.Leaf<Named>
+  readonly never: boolean
+}
+
+const leaves = (route: Plan.Bound<Named>): ReadonlyArray<Place> => {
+  switch (route._tag) {
+    case "Leaf":
+      return [{ leaf: route, never: false }]
+    case "Fallback":
+      return route.routes.flatMap(leaves)
+    case "Balance":
+      return route.across.map((leaf) => ({ leaf, never: leaf.candidate.deployment.weight === 0 }))
+  }
+}
+
+type Leaves = ReadonlyArray<Plan.Leaf<Named>>
+
+const duplicates = (asked: Leaves): ReadonlyArray<string> => {
+  const names = asked.map(({ candidate }) => candidate.name)
+  return [...new Set(names)]
+    .map((name) => ({ name, times: names.filter((each) => each === name).length }))
+    .filter(({ times }) => times > 1)
+    .map(({ name, times }) => `"${name}" stands in it ${times} times: whoever comes to it again has seen it fail`)
+}
+
+/** Silence is not asked twice: a silent candidate takes as long as one attempt may. */
+const tooLate = (asked: Leaves, total: number): ReadonlyArray<string> => {
+  for (const [kind, limit] of [["plain", "attempt"] as const, ["streamed", "firstToken"] as const]) {
+    let silent = 0
+    for (const { candidate, patience } of asked) {
+      if (silent >= total) {
+        return [
+          `"${candidate.name}" comes too late for a ${kind} call when all before it are silent: they may take ${time(silent)}, the call ${time(total)}`,
+        ]
+      }
+      silent += patience[limit]
+    }
+  }
+  return []
+}
+
+const abilities = ["tools", "vision", "audio", "files", "jsonSchema", "reasoning"] as const satisfies ReadonlyArray<
+  keyof Capabilities
+>
+
+/** Compared with the first, which is who the route was written for. */
+const weaker = ([first, ...others]: Leaves): ReadonlyArray<string> => {
+  if (first === undefined) return []
+  const lead = first.candidate
+  const able = lead.deployment.capabilities ?? {}
+  const seen = new Map(others.map(({ candidate }) => [candidate.name, candidate.deployment.capabilities ?? {}]))
+  return [...seen].flatMap(([name, capabilities]) => {
+    const lost = abilities.filter((ability) => capabilities[ability] === false && able[ability] !== false)
+    const [window, whole] = [capabilities.contextWindow, able.contextWindow]
+    return [
+      ...(lost.length === 0
+        ? []
+        : [`"${name}" cannot do ${lost.join(", ")}: it stands in for "${lead.name}" only in calls without`]),
+      ...(window === undefined || whole === undefined || window >= whole
+        ? []
+        : [
+            `"${name}" has a window of ${window} tokens, "${lead.name}" of ${whole}: it stands in only for calls that fit`,
+          ]),
+    ]
+  })
+}
+
+const time = (millis: number): string => Duration.format(Duration.millis(millis))
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The worst case
+// ---------------------------------------------------------------------------------------------------------------------
+
+const worst = ({ name, route, total }: Plan.Compiled<Named>): Worst => {
+  let attempts = 0
+  let millis = 0
+  let dollars: number | undefined
+  const unpriced = new Set<string>()
+  for (const { leaf, never } of leaves(route)) {
+    if (never) continue
+    const { candidate, patience } = leaf
+    const tries = 1 + patience.retry.times
+    attempts += tries
+    millis += tries * patience.attempt + waits(patience.retry)
+    const { capabilities, price } = candidate.deployment
+    if (price === undefined) unpriced.add(candidate.name)
+    else {
+      const usage = { inputTokens: assumed.input, outputTokens: capabilities?.maxOutput ?? assumed.output }
+      dollars = (dollars ?? 0) + tries * Cost.of(price, usage)
+    }
+  }
+  return { route: name, attempts, millis: Math.min(total, millis), dollars, unpriced: [...unpriced] }
+}
+
+/** The longest that all waits between the tries of one candidate may take: a backoff, or a Retry-After that is borne. */
+const waits = ({ base, max, patience, times }: Resolved): number => {
+  if (!Number.isFinite(times)) return Number.POSITIVE_INFINITY
+  let sum = 0
+  for (let retry = 0; retry < times; retry++) sum += Math.max(patience, Math.min(max, base * 2 ** retry * mostJitter))
+  return sum
+}
+
+/** `Schedule.jittered` varies a delay between 80 % and 120 %. */
+const mostJitter = 1.2

@@ -1,0 +1,61 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Draw from "../src/Draw.ts"
+import * as Route from "../src/Route.ts"
+
+const drawn = (name: string, routes: Record<string, Route.Route>) => Draw.mermaid(name, routes).split("\n")
+
+describe("Draw.mermaid", () => {
+  it("draws every combinator, one arrow from each to whom is asked next", () => {
+    assert.deepStrictEqual(
+      drawn("assistant", {
+        assistant: Route.fallback("gpt-4o", Route.balance("latency", ["sonnet", "sonnet-east"]), "spare").pipe(
+          Route.retry({ times: 0 }),
+          Route.timeout({ total: "90 seconds" }),
+        ),
+        spare: Route.fallback("local", "tiny"),
+      }),
+      [
+        "flowchart LR",
+        '  call(["assistant"]) --> n9',
+        '  subgraph n9["timeout.total 1m 30s"]',
+        '    subgraph n8["retry.times 0"]',
+        '      n1["gpt-4o"]',
+        '      subgraph n4["latency"]',
+        '        n2["sonnet"]',
+        '        n3["sonnet-east"]',
+        "      end",
+        "      n1 -. else .-> n4",
+        '      subgraph n7["spare"]',
+        '        n5["local"]',
+        '        n6["tiny"]',
+        "        n5 -. else .-> n6",
+        "      end",
+        "      n4 -. else .-> n7",
+        "    end",
+        "  end",
+      ],
+    )
+  })
+
+  it("draws a deployment's own name as the one box it is", () => {
+    assert.deepStrictEqual(drawn("gpt-4o", {}), ["flowchart LR", '  call(["gpt-4o"]) --> n1', '  n1["gpt-4o"]'])
+  })
+
+  it("lets no name say anything but itself", () => {
+    const [, entry = "", box = ""] = drawn('a"]; click n1 "javascript:alert(1)', {})
+    assert.strictEqual(entry, '  call(["a#34;]#59; click n1 #34;javascript:alert(1)"]) --> n1')
+    assert.strictEqual(box, '  n1["a#34;]#59; click n1 #34;javascript:alert(1)"]')
+    assert.deepStrictEqual(drawn("two\nlines `#1` <b>&\\", {})[2], '  n1["two lines #96;#35;1#96; #60;b#62;#38;#92;"]')
+  })
+
+  it("ends, even on a circle", () => {
+    const routes = { one: Route.target("two"), two: Route.fallback("one", "a") }
+    assert.deepStrictEqual(drawn("one", routes).slice(2), [
+      '  subgraph n3["two"]',
+      '    n1["one"]',
+      '    n2["a"]',
+      "    n1 -. else .-> n2",
+      "  end",
+    ])
+  })
+})

@@ -1,0 +1,64 @@
+/**
+ * `understudy explain ROUTE`: where a call on a route would go, and why not elsewhere, as far as its configuration tells:
+ * nobody has been asked yet, so every circuit is closed and nobody rests. No provider is started, let alone asked.
+ */
+import * as Chat from "@understudy/core/Chat"
+import * as Explain from "@understudy/core/Explain"
+import { Provider } from "@understudy/core/Provider"
+import * as Router from "@understudy/core/Router"
+import type { Settings } from "@understudy/providers/Config"
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import * as DotEnv from "../DotEnv.ts"
+import * as Source from "./Source.ts"
+
+const flags = {
+  route: Argument.String("route").pipe(Argument.withDescription("The name of a route or a deployment")),
+  config: Source.flag,
+  message: Flag.String("message").pipe(
+    Flag.withDescription("What the user says: how long it is decides which windows it fits"),
+    Flag.withDefault("Who is on tonight?"),
+  ),
+  stream: Flag.Boolean("stream").pipe(Flag.withDescription("For a streamed answer"), Flag.withDefault(false)),
+  json: Flag.Boolean("json").pipe(
+    Flag.withDescription("Print the tree that POST /v1/route/explain answers with"),
+    Flag.withDefault(false),
+  ),
+}
+
+export const explain = Command.make(
+  "explain",
+  flags,
+  Effect.fnUntraced(function* ({ config, json, message, route, stream }) {
+    const file = yield* Source.file(Option.getOrUndefined(config))
+    const { configuration } = yield* Effect.provide(Source.load(file, false), DotEnv.layer(file))
+    const explanation = yield* Effect.flatMap(Router.Router, (router) =>
+      router.explain({ model: route, messages: [Chat.user(message)] }, { streaming: stream }),
+    ).pipe(Effect.provide(unstarted(configuration)))
+    yield* Console.log(json ? JSON.stringify(explanation, undefined, 2) : Explain.lines(explanation).join("\n"))
+  }),
+).pipe(
+  Command.withDescription("Say where a call on a route would go, and why not elsewhere; nobody is asked"),
+  Command.withExamples([
+    { command: "understudy explain assistant", description: "Of understudy.yaml, or of the simulation" },
+    { command: "understudy explain assistant --config other.yaml --stream --json", description: "As JSON" },
+  ]),
+)
+
+/** A router over the deployments of a configuration, with nobody behind them. */
+const unstarted = ({ defaults, deployments, routes }: Settings) =>
+  Router.layer({
+    defaults,
+    deployments: Object.fromEntries(
+      Object.entries(deployments).map(([name, options]) => [name, { ...options, provider: nobody }]),
+    ),
+    routes,
+  })
+
+const nobody = Layer.succeed(Provider, { protocol: "none", chat: () => Effect.never, stream: () => Stream.never })

@@ -1,0 +1,39 @@
+/**
+ * What `check` has to say of routes that can be used: what each comes to at its worst, and what is hardly meant.
+ */
+import * as Lint from "@understudy/core/Lint"
+import type { Settings } from "@understudy/providers/Config"
+import * as Duration from "effect/Duration"
+import * as Result from "effect/Result"
+import { section } from "./Summary.ts"
+
+/** The worst cases as a table, then the warnings. */
+export const lines = ({ defaults, deployments, routes }: Settings): ReadonlyArray<string> => {
+  const report = Lint.lint(routes, deployments, defaults)
+  // A configuration that was decoded has routes that fit together.
+  if (Result.isFailure(report)) return []
+  const { warnings, worst } = report.success
+  return [
+    ...section("worst case of a call", worst.length === 0 ? [] : [columns, ...worst.map(row)]),
+    ...(worst.some(({ dollars }) => dollars !== undefined) ? [assumption] : []),
+    ...section(
+      "warnings",
+      warnings.map(({ message, path }) => [`${path}: ${message}`]),
+    ),
+  ]
+}
+
+const columns = ["route", "attempts", "time", "price"]
+
+const row = ({ attempts, dollars, millis, route, unpriced }: Lint.Worst): ReadonlyArray<string> => [
+  route,
+  String(attempts),
+  Duration.format(Duration.millis(Math.ceil(millis / 1000) * 1000)),
+  dollars === undefined
+    ? "not known"
+    : `$${dollars.toFixed(4)}${unpriced.length === 0 ? "" : ` and what ${unpriced.join(", ")} may cost`}`,
+]
+
+const { input, output } = Lint.assumed
+
+const assumption = `  price: if every attempt is billed, reads ${input} tokens and writes maxOutput, or ${output} where that is not said`

@@ -1,0 +1,101 @@
+/** `understudy explain` and `understudy draw`, as processes of their own, where no provider could be reached. */
+import { afterAll, assert, describe, it } from "@effect/vitest"
+import { execFile } from "node:child_process"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+const main = join(import.meta.dirname, "..", "..", "src", "main.ts")
+
+const folder = mkdtempSync(join(tmpdir(), "understudy-explain-"))
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+// One could not start for want of a key, the other would have to be reached.
+writeFileSync(
+  join(folder, "two.yaml"),
+  `
+deployments:
+  sonnet: { provider: anthropic, model: claude-sonnet-4-5, capabilities: { contextWindow: 10 }, limits: { rpm: 60 } }
+  local: { provider: openai, model: llama3, baseUrl: "http://127.0.0.1:1/v1" }
+routes:
+  assistant: { fallback: [sonnet, local], retry: { times: 1, base: 100ms } }
+`,
+)
+
+const understudy = (...args: ReadonlyArray<string>) =>
+  new Promise<{ readonly code: number; readonly out: string; readonly err: string }>((resolve) => {
+    const child = execFile(
+      process.execPath,
+      [main, ...args],
+      { cwd: folder, env: { PATH: process.env["PATH"], NO_COLOR: "1" } },
+      (_, out, err) => resolve({ code: child.exitCode ?? -1, out, err }),
+    )
+  })
+
+describe.concurrent("understudy explain", { timeout: 30_000 }, () => {
+  it("says in words where a call would go, and starts nobody", async () => {
+    const { code, out } = await understudy("explain", "assistant", "--config", "two.yaml", "--message", "x".repeat(99))
+    assert.strictEqual(code, 0)
+    assert.deepStrictEqual(out.trimEnd().split("\n"), [
+      "assistant: a plain call of about 25 input tokens; 5m in all",
+      "fallback",
+      "  1. sonnet (claude-sonnet-4-5): not now; window: 25 tokens do not fit its window of 10",
+      "       1 retry, 100ms to 8s apart, Retry-After up to 5s",
+      "       at most 1m an attempt",
+      "       circuit opens after 3 failures in a row, for 30s to 5m",
+      "       limits: rpm 60",
+      "  2. local (llama3): ready",
+      "       1 retry, 100ms to 8s apart, Retry-After up to 5s",
+      "       at most 1m an attempt",
+      "       circuit opens after 3 failures in a row, for 30s to 5m",
+    ])
+  })
+
+  it("prints the tree with --json, of the simulation where there is no file", async () => {
+    const { code, out } = await understudy("explain", "balanced", "--json", "--stream")
+    assert.strictEqual(code, 0)
+    const tree = JSON.parse(out)
+    assert.deepStrictEqual([tree.route, tree.streaming, tree.plan.by], ["balanced", true, "least-busy"])
+    assert.deepStrictEqual(
+      tree.plan.plans.map(({ deployment, score }: { deployment: string; score: number }) => [deployment, score]),
+      [
+        ["primary", 0],
+        ["backup", 0],
+      ],
+    )
+  })
+
+  it("names those there are, for a route that there is not", async () => {
+    for (const command of ["explain", "draw"]) {
+      const { code, err, out } = await understudy(command, "asistant", "--config", "two.yaml")
+      assert.deepStrictEqual([code, out], [1, ""])
+      assert.include(err, 'no route or deployment called "asistant". This router serves: assistant, sonnet, local.')
+    }
+  })
+
+  it("tells every problem of a configuration that cannot be used", async () => {
+    writeFileSync(join(folder, "wrong.yaml"), "deployments: { a: { provider: opnai, model: x } }\n")
+    for (const command of ["explain", "draw"]) {
+      const { code, err } = await understudy(command, "a", "--config", "wrong.yaml")
+      assert.strictEqual(code, 1)
+      assert.match(err, /wrong\.yaml: 1 problem\n {2}deployments\.a\.provider: /)
+    }
+  })
+})
+
+describe.concurrent("understudy draw", { timeout: 30_000 }, () => {
+  it("prints Mermaid's text and nothing else", async () => {
+    const { code, out } = await understudy("draw", "assistant", "--config", "two.yaml")
+    assert.strictEqual(code, 0)
+    assert.deepStrictEqual(out.trimEnd().split("\n"), [
+      "flowchart LR",
+      '  call(["assistant"]) --> n3',
+      '  subgraph n3["retry.times 1, retry.base 100ms"]',
+      '    n1["sonnet"]',
+      '    n2["local"]',
+      "    n1 -. else .-> n2",
+      "  end",
+    ])
+  })
+})

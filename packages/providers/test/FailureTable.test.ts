@@ -1,0 +1,285 @@
+/**
+ * The failure table, whole: what each vendor sends, the reason it becomes through that vendor's `Errors`, and what the
+ * engine does about it. A reason that is added does not compile until it stands here.
+ *
+ * Sources: the vendors' documentation, as their `Errors.ts` name it.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { judge } from "@understudy/core/ProviderError"
+import type { Judgement, Reason, ReasonTag } from "@understudy/core/ProviderError"
+import * as Anthropic from "@understudy/providers/anthropic/Errors"
+import * as Bedrock from "@understudy/providers/bedrock/Errors"
+import * as OpenAi from "@understudy/providers/openai/Errors"
+import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
+import * as Converse from "@understudy/providers/protocols/converse"
+import * as Messages from "@understudy/providers/protocols/messages"
+import * as NetworkError from "@understudy/providers/transport/NetworkError"
+import * as Result from "effect/Result"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What is sent
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Something a vendor sends, and the reason its table makes of it. */
+interface Sent {
+  readonly title: string
+  readonly reason: () => Reason
+}
+
+const scrub = (text: string) => text
+const context = { nowMillis: 0, scrub, credentials: "the profile" }
+
+const sent = (vendor: string, how: number | string, what: unknown, reason: Sent["reason"]): Sent => ({
+  title: `${vendor}: ${how} ${JSON.stringify(what)}`,
+  reason,
+})
+
+/** Of vendors that speak OpenAI's protocol: an answer. */
+const chat =
+  (vendor: string) =>
+  (status: number, error: object): Sent =>
+    sent(vendor, status, error, () => OpenAi.reason(ChatCompletions.Errors.fromBody({ error }), status))
+
+const openai = chat("openai")
+const groq = chat("groq")
+const together = chat("together")
+
+const openaiEvent = (error: object): Sent =>
+  sent("openai", "event", error, () => OpenAi.reason(ChatCompletions.Errors.fromBody({ error })))
+
+const anthropic = (status: number, type: string, message: string, code?: string): Sent => {
+  const body = { type: "error", error: { type, message, details: { error_code: code } } }
+  return sent("anthropic", status, body.error, () => Anthropic.reason(Messages.Errors.fromBody(body), status))
+}
+
+const anthropicEvent = (type: string, message: string): Sent => {
+  const error = Messages.Errors.fromBody({ type: "error", error: { type, message } })
+  return sent("anthropic", "event", { type, message }, () => Anthropic.reason(error))
+}
+
+/** An exception as Bedrock's SDK throws it. */
+const bedrock = (status: number, name: string, message: string): Sent => {
+  const failure = Object.assign(new Error(message), { name, $metadata: { httpStatusCode: status } })
+  return sent("bedrock", status, { name, message }, () => Bedrock.classify(failure, context).reason)
+}
+
+/** An exception frame inside a stream. */
+const bedrockFrame = (type: string, message: string): Sent => {
+  const error = Converse.Errors.fromEvent({ kind: "exception", event: type, data: JSON.stringify({ message }) })
+  return sent("bedrock", "frame", { type, message }, () => Bedrock.fromEvent(scrub)(error).reason)
+}
+
+/** What the transport throws, under whichever SDK. */
+const broke = (code: string, name = "Error"): ReadonlyArray<Sent> => {
+  const failure = new Error("outer", { cause: Object.assign(new Error("it broke"), { code, name }) })
+  return [
+    ...["openai", "anthropic"].map((vendor) =>
+      sent(vendor, "thrown", code, () => NetworkError.orUnexpected(failure, scrub).reason),
+    ),
+    sent("bedrock", "thrown", code, () => Bedrock.classify(failure, context).reason),
+  ]
+}
+
+/** A 200 that is no answer. */
+const answered = (text: string): ReadonlyArray<Sent> =>
+  [
+    { vendor: "openai", decoded: ChatCompletions.Response.decode(text) },
+    { vendor: "anthropic", decoded: Messages.Response.decode(text) },
+    { vendor: "bedrock", decoded: Converse.Response.decode(text) },
+  ].map(({ decoded, vendor }) =>
+    sent(vendor, 200, text, () => (Result.isFailure(decoded) ? decoded.failure.reason : assert.fail("it was decoded"))),
+  )
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The table
+// ---------------------------------------------------------------------------------------------------------------------
+
+const row = (again: boolean, next: Judgement["next"], circuit: Judgement["circuit"]): Judgement => ({
+  again,
+  next,
+  circuit,
+})
+
+const invalid = "invalid_request_error"
+
+const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: ReadonlyArray<Sent> }> = {
+  RateLimited: {
+    judgement: row(true, "next", "rests"),
+    sent: [
+      openai(429, { code: "rate_limit_exceeded", type: "requests", message: "Rate limit reached for gpt-4o" }),
+      openai(429, { code: "slow_down" }),
+      openai(429, {}),
+      openaiEvent({ code: "rate_limit_exceeded" }),
+      anthropic(429, "rate_limit_error", "This request would exceed your organization's rate limit"),
+      anthropic(429, "rate_limit_error", "Please ramp up gradually", "ramp_limit_exceeded"),
+      anthropicEvent("rate_limit_error", "This request would exceed your organization's rate limit"),
+      bedrock(429, "ThrottlingException", "Too many requests, please wait before trying again."),
+      bedrock(429, "ThrottlingException", "Too many tokens, please wait before trying again."),
+      bedrockFrame("throttlingException", "Too many tokens, please wait before trying again."),
+    ],
+  },
+  QuotaExhausted: {
+    judgement: row(false, "next", "opens-long"),
+    sent: [
+      openai(429, { code: "insufficient_quota", type: "insufficient_quota" }),
+      openai(429, { code: "credit_balance_exhausted" }),
+      openai(429, { code: "project_spend_limit_exceeded" }),
+      openai(429, { code: "monthly_usage_limit_exceeded" }),
+      together(402, { message: "You have exhausted your credits" }),
+      anthropic(400, invalid, "Your credit balance is too low to access the Anthropic API."),
+      anthropic(402, "billing_error", "Pay"),
+      anthropic(429, "rate_limit_error", "No more", "enforced_spend_limit_reached"),
+      bedrock(429, "ThrottlingException", "Too many tokens per day, please wait before trying again."),
+      bedrock(400, "ServiceQuotaExceededException", "Your request exceeds the service quota for your account."),
+    ],
+  },
+  Authentication: {
+    judgement: row(false, "next", "opens-long"),
+    sent: [
+      openai(401, { code: "invalid_api_key", type: invalid }),
+      openai(401, {}),
+      anthropic(401, "authentication_error", "invalid x-api-key"),
+      bedrock(403, "UnrecognizedClientException", "The security token included in the request is invalid."),
+      bedrock(403, "ExpiredTokenException", "The security token included in the request is expired"),
+    ],
+  },
+  Permission: {
+    judgement: row(false, "next", "opens-long"),
+    sent: [
+      openai(403, { code: "unsupported_country_region_territory" }),
+      openai(403, { code: "ip_not_authorized" }),
+      openai(403, {}),
+      anthropic(403, "permission_error", "Your API key does not have permission to use the specified resource."),
+      bedrock(403, "AccessDeniedException", "You don't have access to the model with the specified model ID."),
+    ],
+  },
+  ModelNotFound: {
+    judgement: row(false, "next", "opens-long"),
+    sent: [
+      openai(404, { code: "model_not_found", type: invalid }),
+      openai(404, {}),
+      anthropic(404, "not_found_error", "model: claude-9"),
+      bedrock(400, "ValidationException", "The provided model identifier is invalid."),
+      bedrock(400, "ValidationException", "Invocation of model ID x with on-demand throughput isn't supported."),
+      bedrock(404, "ResourceNotFoundException", "This model version has reached the end of its life."),
+    ],
+  },
+  Overloaded: {
+    judgement: row(true, "next", "counts"),
+    sent: [
+      openai(503, { code: "server_is_overloaded" }),
+      openai(500, { message: "That model is currently overloaded with other requests." }),
+      openaiEvent({ type: "server_error", message: "The model is currently overloaded." }),
+      groq(498, { code: "capacity_exceeded", message: "Flex capacity exceeded" }),
+      anthropic(529, "overloaded_error", "Overloaded"),
+      anthropicEvent("overloaded_error", "Overloaded"),
+      bedrock(429, "ModelNotReadyException", "The model is not ready to serve inference requests."),
+      bedrock(503, "ServiceUnavailableException", "Bedrock is unable to process your request."),
+      bedrockFrame("serviceUnavailableException", "Bedrock is unable to process your request."),
+    ],
+  },
+  ServerError: {
+    judgement: row(true, "next", "counts"),
+    sent: [
+      openai(500, { type: "server_error", message: "The server had an error" }),
+      openai(502, {}),
+      openaiEvent({ type: "server_error", message: "The server had an error" }),
+      anthropic(500, "api_error", "Internal server error"),
+      anthropicEvent("api_error", "Internal server error"),
+      bedrock(500, "InternalServerException", "The system encountered an unexpected error"),
+      bedrock(424, "ModelErrorException", "The system encountered an unexpected error"),
+      bedrockFrame("modelStreamErrorException", "The system encountered an unexpected error"),
+      bedrockFrame("internalServerException", "The system encountered an unexpected error"),
+    ],
+  },
+  Network: {
+    judgement: row(true, "next", "counts"),
+    sent: [
+      ...broke("ECONNREFUSED"),
+      // What Bedrock's SDK calls a timeout.
+      ...broke("ECONNRESET", "TimeoutError"),
+      ...broke("UND_ERR_SOCKET"),
+      ...broke("ENOTFOUND"),
+    ],
+  },
+  Malformed: {
+    judgement: row(true, "next", "counts"),
+    sent: [...answered(""), ...answered('{"choices":'), ...answered("{}"), ...answered("<html></html>")],
+  },
+  Timeout: {
+    judgement: row(false, "next", "counts"),
+    sent: [
+      ...broke("UND_ERR_CONNECT_TIMEOUT"),
+      openai(504, {}),
+      anthropic(504, "timeout_error", "Request timed out"),
+      bedrock(408, "ModelTimeoutException", "Model has timed out"),
+    ],
+  },
+  ContextWindowExceeded: {
+    judgement: row(false, "larger-window", "ignored"),
+    sent: [
+      openai(400, { code: "context_length_exceeded", type: invalid }),
+      openai(400, { type: invalid, message: "Your input exceeds the context window of this model." }),
+      openai(429, { code: "rate_limit_exceeded", type: "tokens", message: "Request too large for gpt-4o" }),
+      groq(400, { type: invalid, message: "Please reduce the length of the messages or completion." }),
+      groq(413, { type: invalid, message: "Please reduce the length of the messages." }),
+      together(403, { message: "token count + max_tokens must be less than the context length of the model" }),
+      anthropic(400, invalid, "prompt is too long: 210001 tokens > 200000 maximum"),
+      anthropic(400, invalid, "input length and `max_tokens` exceed context limit: 190000 + 32000 > 200000"),
+      bedrock(400, "ValidationException", "Input is too long for requested model."),
+      bedrock(400, "ValidationException", "Too many input tokens. Max input tokens: 8192"),
+    ],
+  },
+  ContentPolicy: {
+    judgement: row(false, "other-policy", "ignored"),
+    sent: [
+      openai(400, { code: "content_policy_violation" }),
+      openai(400, { code: "invalid_prompt" }),
+      openai(400, { code: "bio_policy" }),
+      anthropic(400, invalid, "Output blocked by content filtering policy"),
+      bedrock(400, "ValidationException", "Output blocked by content filtering policy"),
+    ],
+  },
+  InvalidRequest: {
+    judgement: row(false, "stop", "ignored"),
+    sent: [
+      openai(400, { type: invalid, param: "messages", message: "Invalid type" }),
+      openai(413, {}),
+      openai(422, {}),
+      anthropic(400, invalid, "messages.0.content: Field required"),
+      anthropic(413, "request_too_large", "Request exceeds the maximum size"),
+      bedrock(400, "ValidationException", "1 validation error detected"),
+    ],
+  },
+  Unsupported: {
+    judgement: row(false, "next", "ignored"),
+    sent: [
+      openai(400, { code: "unsupported_parameter", param: "max_tokens" }),
+      openai(400, { code: "unsupported_value", param: "temperature" }),
+      anthropic(400, invalid, "'temperature' is deprecated for this model."),
+      bedrock(400, "ValidationException", "This model doesn't support tool use."),
+    ],
+  },
+}
+
+describe("the failure table", () => {
+  for (const [tag, { judgement, sent }] of Object.entries(table)) {
+    describe(`${tag}: ${JSON.stringify(judgement)}`, () => {
+      for (const { reason, title } of sent) {
+        it(title, () => {
+          const found = reason()
+          assert.strictEqual(found._tag, tag)
+          assert.deepStrictEqual(judge(found), judgement)
+        })
+      }
+      it("is known of every vendor", () => {
+        for (const vendor of ["openai", "anthropic", "bedrock"]) {
+          assert.isTrue(
+            sent.some(({ title }) => title.startsWith(`${vendor}: `)),
+            vendor,
+          )
+        }
+      })
+    })
+  }
+})
