@@ -27,6 +27,8 @@ export interface Options {
   readonly route?: Route.Route
   readonly maxBody?: number
   readonly primary?: Partial<Deployment.Options>
+  /** Who both deployments are, given the fault server's URL: OpenAI if not said. */
+  readonly provider?: (url: string) => ReturnType<typeof OpenAiProvider.layer>
 }
 
 /** The key that the gateway sends upstream: it must never come out at the client's end. */
@@ -35,9 +37,11 @@ export const upstreamKey = "sk-upstream-secret"
 /** Serves until the scope closes. */
 export const make = Effect.fnUntraced(function* (options: Options = {}) {
   const upstream = yield* FaultServer.make()
-  const provider = OpenAiProvider.layer({ baseUrl: `${upstream.url}/v1`, apiKey: Redacted.make(upstreamKey) }).pipe(
-    Layer.provide(Transport.layer),
-  )
+  const openai = (url: string) =>
+    OpenAiProvider.layer({ baseUrl: `${url}/v1`, apiKey: Redacted.make(upstreamKey) }).pipe(
+      Layer.provide(Transport.layer),
+    )
+  const provider = (options.provider ?? openai)(upstream.url)
   const RouterLive = Router.layer({
     deployments: {
       primary: Deployment.make({ model: "primary", provider, ...options.primary }),
