@@ -35,6 +35,15 @@ describe.concurrent("examples", () => {
     assert.match(printed, /log: assistant: answered by backup in \d+ ms \(primary \w+ 503/)
   })
 
+  it("knowing-why", async () => {
+    const printed = await example("knowing-why")
+    assert.match(printed, /^ {2}1\. lead \(large\): ready$/m)
+    assert.match(printed, /^ {2}1\. lead \(large\): not now: circuit open for [\d.]+ s$/m)
+    assert.match(printed, /^ {4}3\. east \(small\): not now: at its rpm limit/m)
+    assert.match(printed, /^flowchart LR$/m)
+    assert.match(printed, /^routes\.assistant: "west" cannot do vision/m)
+  })
+
   it("lists itself", async () => {
     const { stdout } = await run(process.execPath, [join(import.meta.dirname, "run.ts")])
     const readme = readFileSync(join(import.meta.dirname, "README.md"), "utf8")

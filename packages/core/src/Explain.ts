@@ -176,11 +176,11 @@ export const lines = ({ needs, plan, route, streaming, tokens, total }: Explanat
 }
 
 const title = ({ checks, deployment, model, score }: Explained): string => {
-  const against = Object.entries(checks).flatMap(([check, verdict]: readonly [string, Verdict]) =>
-    verdict._tag === "Ready" ? [] : [`${check}: ${passedOver(verdict)}`],
+  const against = Object.values(checks).flatMap((verdict: Verdict) =>
+    verdict._tag === "Ready" ? [] : [passedOver(verdict)],
   )
   const scored = score === undefined ? "" : `, score ${Math.round(score * 1000) / 1000}`
-  return `${deployment} (${model}${scored}): ${against.length === 0 ? "ready" : `not now; ${against.join("; ")}`}`
+  return `${deployment} (${model}${scored}): ${against.length === 0 ? "ready" : `not now: ${against.join("; ")}`}`
 }
 
 const policies = ({ policies: { circuit, limits, retry, timeout } }: Explained, streaming: boolean) => {

@@ -135,15 +135,15 @@ describe("Router.explain", () => {
         "assistant: a plain call of about 1000 input tokens, needing vision; 5m in all",
         "fallback",
         "  ordered",
-        "    1. blind (m): not now; capability: cannot do vision; window: 1000 tokens do not fit its window of 500",
+        "    1. blind (m): not now: cannot do vision; 1000 tokens do not fit its window of 500",
         "         no retries",
         "         at most 1m an attempt",
         "         circuit opens after 3 failures in a row, for 30s to 5m",
-        "    2. small (m): not now; window: 1000 tokens do not fit its window of 500",
+        "    2. small (m): not now: 1000 tokens do not fit its window of 500",
         "         no retries",
         "         at most 1m an attempt",
         "         circuit opens after 3 failures in a row, for 30s to 5m",
-        "    3. never (m): not now; weight: weight 0",
+        "    3. never (m): not now: weight 0",
       ])
       assert.include(Explain.lines(explanation), "       limits: rpm 1")
       assert.include(Explain.lines(explanation).join("\n"), "  9. fine (m): ready")
@@ -207,6 +207,33 @@ describe("Router.explain", () => {
 })
 
 describe("the law: explaining changes nothing", () => {
+  it.effect("begins and lengthens no minute of a limit that is only looked at", () => {
+    const minutes = (explaining: boolean) =>
+      Effect.gen(function* () {
+        const look = explaining ? Effect.asVoid(explain()) : Effect.void
+        yield* look
+        for (let calls = 0; calls < 2; calls++) {
+          yield* TestClock.adjust("20 seconds")
+          yield* chat()
+          yield* look
+        }
+        yield* TestClock.adjust("10 seconds")
+        return verdicts(yield* explain())
+      }).pipe(
+        Effect.provide(
+          Router.layer({
+            deployments: { a: deployment(answering(), { limits: { rpm: 2, tpm: 1000 } }) },
+            routes: { assistant: Route.target("a") },
+          }),
+        ),
+      )
+    return Effect.gen(function* () {
+      const without = yield* minutes(false)
+      assert.strictEqual(without["a"]?._tag, "Limited")
+      assert.deepStrictEqual(yield* minutes(true), without)
+    })
+  })
+
   const flapping = () =>
     Testing.script([
       Testing.fail({ _tag: "ServerError" }),

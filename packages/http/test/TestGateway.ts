@@ -29,7 +29,9 @@ export interface Options {
   readonly route?: Route.Route
   readonly maxBody?: number
   readonly primary?: Partial<Deployment.Options>
-  /** Whose `backup` is; OpenAI's if not said. */
+  /** Who both deployments are, given the fault server's URL: OpenAI if not said. */
+  readonly provider?: (url: string) => ReturnType<typeof OpenAiProvider.layer>
+  /** Whose `backup` is; as primary's if not said. */
   readonly backup?: "openai" | "anthropic" | "bedrock"
 }
 
@@ -39,10 +41,9 @@ export const upstreamKey = "sk-upstream-secret"
 /** Serves until the scope closes. */
 export const make = Effect.fnUntraced(function* (options: Options = {}) {
   const upstream = yield* FaultServer.make()
-  const provider = OpenAiProvider.layer({ baseUrl: `${upstream.url}/v1`, apiKey: Redacted.make(upstreamKey) }).pipe(
-    Layer.provide(Transport.layer),
-  )
   const apiKey = Redacted.make(upstreamKey)
+  const openai = (url: string) => Layer.provide(OpenAiProvider.layer({ baseUrl: `${url}/v1`, apiKey }), Transport.layer)
+  const provider = (options.provider ?? openai)(upstream.url)
   const backups = {
     openai: provider,
     anthropic: Layer.provide(Anthropic.layer({ baseUrl: upstream.url, apiKey }), Transport.layer),

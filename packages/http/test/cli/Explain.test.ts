@@ -40,7 +40,7 @@ describe.concurrent("understudy explain", { timeout: 30_000 }, () => {
     assert.deepStrictEqual(out.trimEnd().split("\n"), [
       "assistant: a plain call of about 25 input tokens; 5m in all",
       "fallback",
-      "  1. sonnet (claude-sonnet-4-5): not now; window: 25 tokens do not fit its window of 10",
+      "  1. sonnet (claude-sonnet-4-5): not now: 25 tokens do not fit its window of 10",
       "       1 retry, 100ms to 8s apart, Retry-After up to 5s",
       "       at most 1m an attempt",
       "       circuit opens after 3 failures in a row, for 30s to 5m",
