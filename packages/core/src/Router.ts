@@ -26,6 +26,7 @@ import type { Health } from "./Health.ts"
 import * as Fallback from "./Fallback.ts"
 import * as Plan from "./Plan.ts"
 import { Provider } from "./Provider.ts"
+import type { ReasonTag } from "./ProviderError.ts"
 import { Ledger } from "./Receipt.ts"
 import type { PassedOver, Receipt } from "./Receipt.ts"
 import * as Retry from "./Retry.ts"
@@ -66,6 +67,8 @@ export interface Streaming {
 /** One candidate of a route, as it stands for a call just now. */
 export interface Explained {
   readonly deployment: string
+  /** Asked only after a failure for one of these reasons, where it stands in a branch such as `onContextWindow`. */
+  readonly after?: ReadonlyArray<ReasonTag> | undefined
   readonly verdict: Plan.Verdict | Admission.Refusal
 }
 
@@ -217,7 +220,7 @@ const make = Effect.fnUntraced(function* <E, R>(
       ledger.passOver(deployment, verdict)
       bus.publish({ _tag: "PassedOver", call: ledger.id, route: ledger.route, deployment, verdict })
     }
-    return Fallback.run(steps, retried, passOver).pipe(
+    return Fallback.run(steps, { attempt: retried, onPassedOver: passOver }).pipe(
       Effect.catch(({ misses }) => lastResort(misses, (step) => attempt(context, step.leaf, true))),
       Effect.mapError(({ misses }) => Errors.exhausted(name, misses, ledger)),
     )
@@ -265,13 +268,18 @@ const make = Effect.fnUntraced(function* <E, R>(
         const call = new Call(request, options?.streaming === true)
         return Effect.forEach(
           Plan.steps(Plan.make(route, call, draw)),
-          ({ leaf: { candidate }, verdict }): Effect.Effect<Explained> =>
-            verdict._tag === "Ready"
+          ({ leaf: { candidate }, verdict, within }): Effect.Effect<Explained> => {
+            const place = {
+              deployment: candidate.name,
+              ...(within === undefined ? undefined : { after: within.after }),
+            }
+            return verdict._tag === "Ready"
               ? Effect.map(Admission.peek(stores, candidate, call), (refusal) => ({
-                  deployment: candidate.name,
+                  ...place,
                   verdict: refusal ?? verdict,
                 }))
-              : Effect.succeed({ deployment: candidate.name, verdict }),
+              : Effect.succeed({ ...place, verdict })
+          },
         )
       }),
     events: bus.stream,
