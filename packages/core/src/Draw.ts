@@ -42,6 +42,13 @@ export const mermaid = (name: string, routes: Readonly<Record<string, Route>>): 
         return frame(route.strategy, route.across.map(box))
       case "Policies":
         return frame(policies(route.policies), [draw(route.route, within)])
+      case "Rescue": {
+        const tried = draw(route.route, within)
+        const inner = tried.first === tried.last ? tried : frame("these", [tried])
+        const use = draw(route.use, within)
+        const arrow = `${inner.last} -. ${route.reasons.join(" or ")} .-> ${use.first}`
+        return { lines: [...inner.lines, ...use.lines, arrow], first: inner.first, last: inner.last }
+      }
     }
   }
 
@@ -56,18 +63,18 @@ const chain = (before: Drawn, after: Drawn): Drawn => ({
   last: after.last,
 })
 
-/** `retry.times 0, timeout.total 9s` */
-const policies = ({ retry, timeout }: Policies): string =>
-  Object.entries({ retry, timeout })
-    .flatMap(([name, policy]) =>
-      Object.entries(policy ?? {}).map(([key, value]: readonly [string, Duration.Input | undefined]) =>
-        value === undefined
-          ? undefined
-          : `${name}.${key} ${key === "times" ? String(value) : Duration.format(Duration.fromInputUnsafe(value))}`,
-      ),
-    )
-    .filter((word) => word !== undefined)
-    .join(", ")
+/** `moveOn any, retry.times 0, timeout.total 9s` */
+const policies = ({ moveOn, retry, timeout }: Policies): string =>
+  [...(moveOn === undefined ? [] : [`moveOn ${moveOn}`]), ...told("retry", retry), ...told("timeout", timeout)].join(
+    ", ",
+  )
+
+const told = (name: string, policy: Policies["retry"] | Policies["timeout"]): ReadonlyArray<string> =>
+  Object.entries(policy ?? {}).flatMap(([key, value]: readonly [string, Duration.Input | undefined]) =>
+    value === undefined
+      ? []
+      : [`${name}.${key} ${key === "times" ? String(value) : Duration.format(Duration.fromInputUnsafe(value))}`],
+  )
 
 /** Mermaid's own entities, for whatever means something inside its quotes: a name can say nothing but itself. */
 const escape = (text: string): string =>

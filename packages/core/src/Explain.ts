@@ -12,7 +12,9 @@ import type { Call, Need } from "./Call.ts"
 import type { Candidate } from "./Candidate.ts"
 import type { Limits } from "./Deployment.ts"
 import * as Plan from "./Plan.ts"
+import type { ReasonTag } from "./ProviderError.ts"
 import type { Resolved } from "./Retry.ts"
+import type * as Route from "./Route.ts"
 import { passedOver } from "./RouterError.ts"
 import * as Strategy from "./Strategy.ts"
 
@@ -33,10 +35,14 @@ export interface Explanation {
   readonly plan: Node
 }
 
-/** A candidate at its place, or what is tried in this order: a `fallback`, or a balance by its strategy. */
+/**
+ * A candidate at its place; what is tried in this order, a `fallback` or a balance by its strategy; or a branch, of which
+ * `use` is asked only after a failure of `plan` for one of the reasons `after`.
+ */
 export type Node =
   | Explained
   | { readonly _tag: "Sequence"; readonly by: "fallback" | Strategy.Strategy; readonly plans: ReadonlyArray<Node> }
+  | { readonly _tag: "Rescue"; readonly plan: Node; readonly after: ReadonlyArray<ReasonTag>; readonly use: Node }
 
 /** What one check says: `Ready`, or what stands in the way. */
 export type Verdict = Plan.Verdict | Admission.Refusal
@@ -67,6 +73,8 @@ export interface Explained {
 /** The policies of a candidate at its place. How long it may take to connect is its provider's own. */
 export interface Policies {
   readonly retry: Resolved
+  /** `any` when the next is asked after every error, the caller's included. */
+  readonly moveOn: Route.Policies["moveOn"]
   readonly timeout: { readonly firstToken: number; readonly idle: number; readonly attempt: number }
   readonly circuit: CircuitPolicy
   readonly limits: Limits
@@ -95,6 +103,13 @@ export const make = (stores: Admission.Stores, route: Plan.Compiled, call: Call)
           Effect.forEach(plan.plans, (each) => node(each, plan.by)),
           (plans): Node => ({ _tag: "Sequence", by: plan.by, plans }),
         )
+      case "Rescue":
+        return Effect.map(Effect.all([node(plan.plan, by), node(plan.use, "fallback")]), ([tried, use]): Node => ({
+          _tag: "Rescue",
+          plan: tried,
+          after: plan.after,
+          use,
+        }))
     }
   }
   return Effect.map(node(Plan.make(route.route, call, noChance), "fallback"), (plan) => ({
@@ -112,7 +127,7 @@ const noChance: Plan.Draw = () => 0
 const ready: Verdict = { _tag: "Ready" }
 
 const explained = (
-  { leaf: { candidate, patience }, verdict }: Plan.Step,
+  { leaf: { candidate, moveOn, patience }, verdict }: Plan.Step,
   by: "fallback" | Strategy.Strategy,
   sight: Admission.Sight,
   call: Call,
@@ -138,6 +153,7 @@ const explained = (
         : Strategy.score(by, Plan.contender(candidate), call.streaming),
     policies: {
       retry: patience.retry,
+      moveOn,
       timeout: { firstToken: patience.firstToken, idle: patience.idle, attempt: patience.attempt },
       circuit: circuit(candidate),
       limits: candidate.deployment.limits ?? {},
@@ -166,6 +182,12 @@ export const lines = ({ needs, plan, route, streaming, tokens, total }: Explanat
         ]
       case "Sequence":
         return [`${indent}${node.by}`, ...node.plans.flatMap((each) => told(each, `${indent}  `))]
+      case "Rescue":
+        return [
+          ...told(node.plan, indent),
+          `${indent}after ${node.after.join(" or ")}`,
+          ...told(node.use, `${indent}  `),
+        ]
     }
   }
   const needing = needs.length === 0 ? "" : `, needing ${needs.join(" and ")}`
@@ -183,7 +205,7 @@ const title = ({ checks, deployment, model, score }: Explained): string => {
   return `${deployment} (${model}${scored}): ${against.length === 0 ? "ready" : `not now: ${against.join("; ")}`}`
 }
 
-const policies = ({ policies: { circuit, limits, retry, timeout } }: Explained, streaming: boolean) => {
+const policies = ({ policies: { circuit, limits, moveOn, retry, timeout } }: Explained, streaming: boolean) => {
   const limited = Object.entries(limits).map(([limit, most]) => `${limit} ${most}`)
   return [
     retry.times === 0
@@ -193,6 +215,7 @@ const policies = ({ policies: { circuit, limits, retry, timeout } }: Explained, 
       ? `at most ${time(timeout.firstToken)} to the first token, ${time(timeout.idle)} between events`
       : `at most ${time(timeout.attempt)} an attempt`,
     `circuit opens after ${"failures" in circuit ? `${circuit.failures} failures in a row` : `${circuit.rate * 100} % of ${circuit.over} fail`}, for ${time(circuit.open)} to ${time(circuit.max)}`,
+    ...(moveOn === undefined ? [] : ["goes on after any error"]),
     ...(limited.length === 0 ? [] : [`limits: ${limited.join(", ")}`]),
   ]
 }

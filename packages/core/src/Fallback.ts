@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { Refused } from "./Admission.ts"
+import * as Branch from "./Branch.ts"
 import type { Step, Verdict } from "./Plan.ts"
 import { judge } from "./ProviderError.ts"
 import type { ProviderError } from "./ProviderError.ts"
@@ -21,35 +22,49 @@ export interface Exhausted {
   readonly misses: ReadonlyArray<Miss>
 }
 
+/** What a chain asks of whoever runs it: to try a step, and to hear which steps are passed over. */
+export interface Running<A, R> {
+  readonly attempt: (step: Step, misses: ReadonlyArray<Miss>) => Effect.Effect<A, ProviderError | Refused, R>
+  readonly onPassedOver: (step: Step, verdict: PassedOver["verdict"]) => void
+}
+
 /**
- * Asks each step in turn until one answers. A step is passed over when its plan says so, or when an earlier failure says
- * that it would fail alike; the chain stops at a failure that no other candidate could cure.
+ * Asks each step in turn until one answers. A step is passed over when its plan says so, when the way leads past it, or
+ * when an earlier failure says that it would fail alike; the chain ends at a failure that no other candidate could cure.
  */
-export const run = <A, R>(
-  steps: ReadonlyArray<Step>,
-  attempt: (step: Step, misses: ReadonlyArray<Miss>) => Effect.Effect<A, ProviderError | Refused, R>,
-  onPassedOver: (step: Step, verdict: PassedOver["verdict"]) => void,
-): Effect.Effect<A, Exhausted, R> => {
-  type Link = (misses: ReadonlyArray<Miss>) => Effect.Effect<A, Exhausted, R>
+export const run = <A, R>(steps: ReadonlyArray<Step>, running: Running<A, R>): Effect.Effect<A, Exhausted, R> => {
+  type Link = (misses: ReadonlyArray<Miss>, way: Branch.Way) => Effect.Effect<A, Exhausted, R>
   const end: Link = (misses) => Effect.fail({ _tag: "Exhausted", misses })
   const chain = steps.reduceRight<Link>(
-    (next, step) => (misses) => {
-      const passOver = (verdict: PassedOver["verdict"]) => {
-        onPassedOver(step, verdict)
-        return next([...misses, { _tag: "PassedOver", step, verdict }])
-      }
-      const verdict = step.verdict._tag === "Ready" ? wouldFailAlike(step, misses) : step.verdict
-      if (verdict !== undefined && verdict._tag !== "Ready") return passOver(verdict)
-      return Effect.catch(attempt(step, misses), (error) => {
-        if (error._tag === "Refused") return passOver(error.refusal)
-        const missed: ReadonlyArray<Miss> = [...misses, { _tag: "Failed", step, error }]
-        const { next: whereTo } = judge(error.reason)
-        return whereTo === "next" || whereTo === "larger-window" ? next(missed) : end(missed)
-      })
-    },
+    (next, step) => (misses, way) =>
+      Effect.catch(ask(step, misses, way, running), (miss) => {
+        const missed = [...misses, miss]
+        const onward = Branch.after(miss, Branch.reached(step, way))
+        return onward === "end" ? end(missed, way) : next(missed, onward)
+      }),
     end,
   )
-  return chain([])
+  return chain([], Branch.straight)
+}
+
+/** One step, with its miss in the error channel. */
+const ask = <A, R>(
+  step: Step,
+  misses: ReadonlyArray<Miss>,
+  way: Branch.Way,
+  { attempt, onPassedOver }: Running<A, R>,
+): Effect.Effect<A, Miss, R> => {
+  const passOver = (verdict: PassedOver["verdict"]): Miss => {
+    onPassedOver(step, verdict)
+    return { _tag: "PassedOver", step, verdict }
+  }
+  const unreached = Branch.past(step, misses, way)
+  if (unreached !== undefined) return Effect.fail(passOver(unreached))
+  const verdict = step.verdict._tag === "Ready" ? wouldFailAlike(step, misses) : step.verdict
+  if (verdict !== undefined && verdict._tag !== "Ready") return Effect.fail(passOver(verdict))
+  return Effect.mapError(attempt(step, misses), (error) =>
+    error._tag === "Refused" ? passOver(error.refusal) : { _tag: "Failed", step, error },
+  )
 }
 
 /** After a window was exceeded, only a larger one is worth asking, or one of unknown size. */

@@ -70,12 +70,14 @@ export const lint = (
 const warnings = (compiled: Plan.Compiled<Named>): ReadonlyArray<string> => {
   const all = leaves(compiled.route)
   const asked = all.filter(({ never }) => !never).map(({ leaf }) => leaf)
+  // A branch is taken after some failures only, and asks nobody again who has failed.
+  const chain = all.filter(({ branch, never }) => !never && !branch).map(({ leaf }) => leaf)
   return [
     ...all.flatMap(({ leaf, never }) =>
       never ? [`"${leaf.candidate.name}" is never asked by its balance: its weight is 0`] : [],
     ),
-    ...duplicates(asked),
-    ...tooLate(asked, compiled.total),
+    ...duplicates(chain),
+    ...tooLate(chain, compiled.total),
     ...weaker(asked),
   ]
 }
@@ -83,16 +85,20 @@ const warnings = (compiled: Plan.Compiled<Named>): ReadonlyArray<string> => {
 interface Place {
   readonly leaf: Plan.Leaf<Named>
   readonly never: boolean
+  /** Whether it stands in a branch, such as `onContextWindow`. */
+  readonly branch: boolean
 }
 
 const leaves = (route: Plan.Bound<Named>): ReadonlyArray<Place> => {
   switch (route._tag) {
     case "Leaf":
-      return [{ leaf: route, never: false }]
+      return [{ leaf: route, never: false, branch: false }]
     case "Fallback":
       return route.routes.flatMap(leaves)
     case "Balance":
-      return route.across.map((leaf) => ({ leaf, never: leaf.candidate.deployment.weight === 0 }))
+      return route.across.map((leaf) => ({ leaf, never: leaf.candidate.deployment.weight === 0, branch: false }))
+    case "Rescue":
+      return [...leaves(route.route), ...leaves(route.use).map((place) => ({ ...place, branch: true }))]
   }
 }
 

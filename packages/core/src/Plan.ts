@@ -8,6 +8,8 @@ import * as Result from "effect/Result"
 import * as Call from "./Call.ts"
 import type { Candidate, Defaults, Patience } from "./Candidate.ts"
 import * as Candidates from "./Candidate.ts"
+import type { Branch } from "./Branch.ts"
+import type { ReasonTag } from "./ProviderError.ts"
 import type { Policies, Route } from "./Route.ts"
 import * as Strategy from "./Strategy.ts"
 import { didYouMean } from "./Suggestion.ts"
@@ -26,11 +28,18 @@ export type Bound<C = Candidate> =
       readonly across: ReadonlyArray<Leaf<C>>
       turn: number
     }
+  | {
+      readonly _tag: "Rescue"
+      readonly route: Bound<C>
+      readonly reasons: ReadonlyArray<ReasonTag>
+      readonly use: Bound<C>
+    }
 
 export interface Leaf<C = Candidate> {
   readonly _tag: "Leaf"
   readonly candidate: C
   readonly patience: Patience
+  readonly moveOn: Policies["moveOn"]
 }
 
 /** A bound route with its name and the milliseconds a whole call on it may take. */
@@ -110,6 +119,14 @@ export const compile = <C extends Pick<Candidate, "deployment">>(
         }
         return { _tag: "Balance", strategy: route.strategy, across, turn: 0 }
       }
+      case "Rescue": {
+        const bound = bind(route.route, path, policies, within)
+        const use = bind(route.use, own ? `${path}.on(${route.reasons.join("|")})` : path, policies, within)
+        if (route.reasons.length === 0) report(path, "names no reason: a branch is taken after at least one")
+        return bound === undefined || use === undefined
+          ? bound
+          : { _tag: "Rescue", route: bound, reasons: route.reasons, use }
+      }
       case "Policies":
         return bind(route.route, path, overlay(policies, route.policies), within)
     }
@@ -119,6 +136,7 @@ export const compile = <C extends Pick<Candidate, "deployment">>(
     _tag: "Leaf",
     candidate,
     patience: Candidates.patience(candidate.deployment, policies, defaults),
+    moveOn: policies.moveOn,
   })
 
   const compiled = new Map<string, Compiled<C>>()
@@ -136,14 +154,17 @@ export const compile = <C extends Pick<Candidate, "deployment">>(
   return problems.length > 0 ? Result.fail(problems) : Result.succeed(compiled)
 }
 
-/** The policies around the whole route: only these can speak about the whole call. */
-const outermost = (route: Route): Policies =>
-  route._tag === "Policies" ? overlay(route.policies, outermost(route.route)) : {}
+/** The policies around the whole route, or around all but its branches: only these can speak about the whole call. */
+const outermost = (route: Route): Policies => {
+  if (route._tag === "Rescue") return outermost(route.route)
+  return route._tag === "Policies" ? overlay(route.policies, outermost(route.route)) : {}
+}
 
 /** `inner` speaks nearer to the deployment, and wins. */
 const overlay = (outer: Policies, inner: Policies): Policies => ({
   retry: { ...outer.retry, ...inner.retry },
   timeout: { ...outer.timeout, ...inner.timeout },
+  moveOn: inner.moveOn ?? outer.moveOn,
 })
 
 const unknownName = (name: string, known: ReadonlyArray<string>): string =>
@@ -166,39 +187,66 @@ export type Verdict =
   /** Weight 0 in a balance. */
   | { readonly _tag: "Never" }
 
-/** One candidate at its place. `equals` are the others of the same balance, who could answer as well. */
-export interface Step {
+/**
+ * One candidate at its place.
+ *
+ * - `equals`: the others of the same balance, who could answer as well.
+ * - `within`: the branch it stands in, if any: it is asked only once that branch was taken.
+ * - `rescues`: the branches that a failure of it may lead to, the nearest first.
+ */
+export interface Step extends Surroundings {
   readonly _tag: "Step"
   readonly leaf: Leaf
   readonly verdict: Verdict
   readonly equals: ReadonlyArray<Leaf>
 }
 
+/** Where in the route's branches a step stands. */
+interface Surroundings {
+  readonly within: Branch | undefined
+  readonly rescues: ReadonlyArray<Branch>
+}
+
 /** A bound route, resolved for one call: every candidate in the order it would be tried. */
 export type Plan =
   | Step
   | { readonly _tag: "Sequence"; readonly by: "fallback" | Strategy.Strategy; readonly plans: ReadonlyArray<Plan> }
+  /** `use` is tried only after a failure of `plan` for one of these reasons. */
+  | { readonly _tag: "Rescue"; readonly plan: Plan; readonly after: ReadonlyArray<ReasonTag>; readonly use: Plan }
 
 /** Chance, for the strategies that need it: a number from 0 up to 1. */
 export type Draw = () => number
 
 /** The plan of one call. Changes nothing: `advance` moves the turns of `round-robin` on. */
-export const make = (route: Bound, call: Call.Call, draw: Draw): Plan => {
+export const make = (route: Bound, call: Call.Call, draw: Draw): Plan => resolve(route, call, draw, outside)
+
+const outside: Surroundings = { within: undefined, rescues: [] }
+
+const resolve = (route: Bound, call: Call.Call, draw: Draw, around: Surroundings): Plan => {
   switch (route._tag) {
     case "Leaf":
-      return step(route, call, nobody)
+      return step(route, call, nobody, around)
     case "Fallback":
-      return { _tag: "Sequence", by: "fallback", plans: route.routes.map((each) => make(each, call, draw)) }
+      return { _tag: "Sequence", by: "fallback", plans: route.routes.map((each) => resolve(each, call, draw, around)) }
     case "Balance": {
       const contenders = route.across
         .filter(({ candidate }) => weightOf(candidate) > 0)
         .map((leaf) => ({ leaf, ...contender(leaf.candidate) }))
       const order = Strategy.order(route.strategy, contenders, { streaming: call.streaming, turn: route.turn, draw })
-      const chosen = order.map(({ leaf }) => step(leaf, call, route.across))
+      const chosen = order.map(({ leaf }) => step(leaf, call, route.across, around))
       const never = route.across
         .filter(({ candidate }) => weightOf(candidate) === 0)
-        .map((leaf): Step => ({ _tag: "Step", leaf, verdict: { _tag: "Never" }, equals: route.across }))
+        .map((leaf): Step => ({ _tag: "Step", leaf, verdict: { _tag: "Never" }, equals: route.across, ...around }))
       return { _tag: "Sequence", by: route.strategy, plans: [...chosen, ...never] }
+    }
+    case "Rescue": {
+      const branch: Branch = { after: route.reasons }
+      return {
+        _tag: "Rescue",
+        plan: resolve(route.route, call, draw, { within: around.within, rescues: [branch, ...around.rescues] }),
+        after: route.reasons,
+        use: resolve(route.use, call, draw, { within: branch, rescues: around.rescues }),
+      }
     }
   }
 }
@@ -215,11 +263,13 @@ export const contender = (candidate: Candidate): Strategy.Contender => ({
   health: candidate.health,
 })
 
-const step = (leaf: Leaf, call: Call.Call, equals: ReadonlyArray<Leaf>): Step => ({
+const step = (leaf: Leaf, call: Call.Call, equals: ReadonlyArray<Leaf>, around: Surroundings): Step => ({
   _tag: "Step",
   leaf,
   verdict: judge(leaf.candidate, call),
   equals,
+  within: around.within,
+  rescues: around.rescues,
 })
 
 const judge = (candidate: Candidate, call: Call.Call): Verdict => {
@@ -243,8 +293,16 @@ export const fit = ({ deployment }: Candidate, call: Call.Call): Verdict => {
 }
 
 /** Every candidate of the plan, in the order it would be tried. */
-export const steps = (plan: Plan): ReadonlyArray<Step> =>
-  plan._tag === "Step" ? [plan] : plan.plans.length === 1 ? steps(plan.plans[0]!) : plan.plans.flatMap(steps)
+export const steps = (plan: Plan): ReadonlyArray<Step> => {
+  switch (plan._tag) {
+    case "Step":
+      return [plan]
+    case "Sequence":
+      return plan.plans.length === 1 ? steps(plan.plans[0]!) : plan.plans.flatMap(steps)
+    case "Rescue":
+      return [...steps(plan.plan), ...steps(plan.use)]
+  }
+}
 
 /** Moves every `round-robin` of the route on by one call. */
 export const advance = (route: Bound): void => {
@@ -256,5 +314,8 @@ export const advance = (route: Bound): void => {
     case "Balance":
       route.turn++
       return
+    case "Rescue":
+      advance(route.route)
+      return advance(route.use)
   }
 }

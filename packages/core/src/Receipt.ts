@@ -5,6 +5,7 @@
 import type * as Chat from "./Chat.ts"
 import * as Cost from "./Cost.ts"
 import type { Refusal } from "./Admission.ts"
+import type { Unreached } from "./Branch.ts"
 import type { Price } from "./Deployment.ts"
 import type { ProviderError, ReasonTag } from "./ProviderError.ts"
 import type { Verdict } from "./Plan.ts"
@@ -25,7 +26,7 @@ export interface Attempt {
 /** A candidate that was not asked, and why. */
 export interface PassedOver {
   readonly deployment: string
-  readonly verdict: Exclude<Verdict, { readonly _tag: "Ready" }> | Refusal
+  readonly verdict: Exclude<Verdict, { readonly _tag: "Ready" }> | Refusal | Unreached
 }
 
 /**

@@ -8,6 +8,7 @@
 import type { Pipeable } from "effect/Pipeable"
 import { pipeArguments } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
+import type { ReasonTag } from "./ProviderError.ts"
 import type { RetryPolicy } from "./Retry.ts"
 import type { Strategy } from "./Strategy.ts"
 import type { TimeoutPolicy } from "./Timeout.ts"
@@ -16,6 +17,8 @@ import type { TimeoutPolicy } from "./Timeout.ts"
  * - `Target`: the deployment, or another route, of that name.
  * - `Fallback`: each in turn, going on to the next when one fails in a way that another may not.
  * - `Balance`: deployments that are each other's equals, tried in the order the strategy gives them.
+ * - `Rescue`: `route`, and `use` after a failure of one of these reasons on it. A failure leads forward, never back: what
+ *   the route would have tried next is passed over, and when `use` fails too, whatever comes after the whole is next.
  * - `Policies`: `route`, with these policies in place of the deployments' own.
  */
 export type Route = Node & Pipeable
@@ -24,12 +27,20 @@ export type Node =
   | { readonly _tag: "Target"; readonly name: string }
   | { readonly _tag: "Fallback"; readonly routes: ReadonlyArray<Route> }
   | { readonly _tag: "Balance"; readonly strategy: Strategy; readonly across: ReadonlyArray<string> }
+  | {
+      readonly _tag: "Rescue"
+      readonly route: Route
+      readonly reasons: ReadonlyArray<ReasonTag>
+      readonly use: Route
+    }
   | { readonly _tag: "Policies"; readonly route: Route; readonly policies: Policies }
 
 /** What a route may say in place of its deployments' own policies. */
 export interface Policies {
   readonly retry?: Partial<RetryPolicy> | undefined
   readonly timeout?: Partial<Omit<TimeoutPolicy, "connect">> | undefined
+  /** `any`: goes on to the next after every error, the caller's own mistakes included. */
+  readonly moveOn?: "any" | undefined
 }
 
 const Prototype: Pipeable = {
@@ -68,6 +79,25 @@ export const retry = (policy: Partial<RetryPolicy>): ((self: Input) => Route) =>
 export const timeout = (policy: NonNullable<Policies["timeout"]>): ((self: Input) => Route) =>
   policies({ timeout: policy })
 
+/** `Route.fallback("a", "b").pipe(Route.moveOn("any"))`: the next is asked after every error, `InvalidRequest` included. */
+export const moveOn = (after: NonNullable<Policies["moveOn"]>): ((self: Input) => Route) => policies({ moveOn: after })
+
+/**
+ * `Route.target("gpt-4o").pipe(Route.onError(["QuotaExhausted", "Overloaded"], "local"))`: `use` answers after a failure
+ * of one of these reasons, in place of what the route would have tried next. A candidate that is passed over without
+ * being asked counts as failed for the reason that is foreseen: see `Branch.foreseen`.
+ */
+export const onError =
+  (reasons: readonly [ReasonTag, ...ReadonlyArray<ReasonTag>], use: Input) =>
+  (self: Input): Route =>
+    make({ _tag: "Rescue", route: from(self), reasons, use: from(use) })
+
+/** What is too long for the route's own windows goes to `use`. */
+export const onContextWindow = (use: Input): ((self: Input) => Route) => onError(["ContextWindowExceeded"], use)
+
+/** What a content policy refuses goes to `use`; without this it is the caller's error. */
+export const onContentPolicy = (use: Input): ((self: Input) => Route) => onError(["ContentPolicy"], use)
+
 /** Every name a route mentions, in the order it mentions them. */
 export const names = (route: Route): ReadonlyArray<string> => {
   switch (route._tag) {
@@ -77,6 +107,8 @@ export const names = (route: Route): ReadonlyArray<string> => {
       return route.routes.flatMap(names)
     case "Balance":
       return route.across
+    case "Rescue":
+      return [...names(route.route), ...names(route.use)]
     case "Policies":
       return names(route.route)
   }

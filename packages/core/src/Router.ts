@@ -213,7 +213,7 @@ const make = Effect.fnUntraced(function* <E, R>(
       ledger.passOver(deployment, verdict)
       bus.publish({ _tag: "PassedOver", call: ledger.id, route: ledger.route, deployment, verdict })
     }
-    return Fallback.run(steps, retried, passOver).pipe(
+    return Fallback.run(steps, { attempt: retried, onPassedOver: passOver }).pipe(
       Effect.catch(({ misses }) => lastResort(misses, (step) => attempt(context, step.leaf, true))),
       Effect.mapError(({ misses }) => Errors.exhausted(name, misses, ledger)),
     )

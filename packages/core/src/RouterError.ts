@@ -64,7 +64,7 @@ export const broken = (cause: ProviderError, receipt: Receipt): RouterError =>
 /** The error of a route on which nobody answered: its kind by the design's rule, its message by each candidate's miss. */
 export const exhausted = (route: string, misses: ReadonlyArray<Miss>, receipt: Receipt): RouterError => {
   const { cause, kind } = verdict(misses)
-  const told = misses.map((miss) => `${miss.step.leaf.candidate.name}: ${missed(miss)}`)
+  const told = misses.filter(wasReached).map((miss) => `${miss.step.leaf.candidate.name}: ${missed(miss)}`)
   return new RouterError({
     kind,
     message: `Nobody on "${route}" could answer. ${told.join("; ")}.`,
@@ -74,6 +74,9 @@ export const exhausted = (route: string, misses: ReadonlyArray<Miss>, receipt: R
     retryAfter: soonest(misses),
   })
 }
+
+/** Whether a miss tells anything: a branch that nothing led to does not. */
+const wasReached = (miss: Miss): boolean => miss._tag === "Failed" || miss.verdict._tag !== "Awaits"
 
 const verdict = (misses: ReadonlyArray<Miss>): { readonly kind: Kind; readonly cause?: ProviderError | undefined } => {
   const failures = misses.flatMap((miss) => (miss._tag === "Failed" ? [miss.error] : []))
@@ -108,6 +111,9 @@ const kindOf = (miss: Miss): Kind | undefined => {
       case "Cannot":
       case "TooLarge":
       case "Never":
+      case "Awaits":
+      case "Diverted":
+      case "Tried":
         return undefined
     }
   }
@@ -162,6 +168,12 @@ export const passedOver = (verdict: PassedOver["verdict"]): string => {
       return `${verdict.tokens} tokens do not fit its window of ${verdict.window}`
     case "Never":
       return "weight 0"
+    case "Awaits":
+      return `only asked after ${verdict.after.join(" or ")}`
+    case "Diverted":
+      return `passed by on the way to what is asked after ${verdict.after}`
+    case "Tried":
+      return "asked before in this call"
   }
 }
 

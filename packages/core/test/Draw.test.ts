@@ -37,6 +37,25 @@ describe("Draw.mermaid", () => {
     )
   })
 
+  it("draws branches with what leads there", () => {
+    const route = Route.fallback("a", "b").pipe(
+      Route.onContextWindow("long"),
+      Route.onError(["Network", "Timeout"], "c"),
+    )
+    assert.deepStrictEqual(drawn("assistant", { assistant: route }).slice(1), [
+      '  call(["assistant"]) --> n3',
+      '  subgraph n3["these"]',
+      '    n1["a"]',
+      '    n2["b"]',
+      "    n1 -. else .-> n2",
+      "  end",
+      '  n4["long"]',
+      "  n3 -. ContextWindowExceeded .-> n4",
+      '  n5["c"]',
+      "  n3 -. Network or Timeout .-> n5",
+    ])
+  })
+
   it("draws a deployment's own name as the one box it is", () => {
     assert.deepStrictEqual(drawn("gpt-4o", {}), ["flowchart LR", '  call(["gpt-4o"]) --> n1', '  n1["gpt-4o"]'])
   })

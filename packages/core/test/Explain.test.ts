@@ -25,8 +25,16 @@ const explain = (request = ask, options?: { readonly streaming?: boolean }) =>
 
 const chat = (request = ask) => Effect.flatMap(Router.Router, (router) => router.chat(request))
 
-const candidates = (node: Explain.Node): ReadonlyArray<Explain.Explained> =>
-  node._tag === "Candidate" ? [node] : node.plans.flatMap(candidates)
+const candidates = (node: Explain.Node): ReadonlyArray<Explain.Explained> => {
+  switch (node._tag) {
+    case "Candidate":
+      return [node]
+    case "Sequence":
+      return node.plans.flatMap(candidates)
+    case "Rescue":
+      return [node.plan, node.use].flatMap(candidates)
+  }
+}
 
 const verdicts = ({ plan }: Explain.Explanation) =>
   Object.fromEntries(candidates(plan).map(({ deployment, verdict }) => [deployment, verdict]))
@@ -61,6 +69,7 @@ describe("Router.explain", () => {
         "gpt",
         {
           retry: { times: 1, base: 500, max: 8000, patience: 5000 },
+          moveOn: undefined,
           timeout: { firstToken: 7000, idle: 30_000, attempt: 60_000 },
           circuit: { rate: 0.5, over: 10, open: 30_000, max: 300_000, long: 300_000 },
           limits: { rpm: 60 },
@@ -267,7 +276,7 @@ describe("the law: explaining changes nothing", () => {
         if (explanation === undefined || request.model === "shuffle") continue
         const said = verdicts(explanation)
         for (const { deployment, verdict } of receipt?.passedOver ?? [])
-          assert.deepStrictEqual(said[deployment], verdict)
+          assert.deepStrictEqual<unknown>(said[deployment], verdict)
         const first = receipt?.attempts[0]?.deployment
         const foreseen = candidates(explanation.plan).find(({ verdict }) => verdict._tag === "Ready")?.deployment
         if (foreseen !== undefined) assert.strictEqual(first, foreseen, "the first that is ready is the first asked")

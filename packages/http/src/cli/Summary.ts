@@ -22,14 +22,21 @@ export const describe = (route: Route): string => {
     case "Target":
       return route.name
     case "Fallback":
-      return route.routes
-        .map((each) => (each._tag === "Fallback" && each.routes.length > 1 ? `(${describe(each)})` : describe(each)))
-        .join(", then ")
+      return route.routes.map(nested).join(", then ")
     case "Balance":
       return `${route.strategy}(${route.across.join(", ")})`
+    case "Rescue":
+      return `${describe(route.route)}, after ${route.reasons.join(" or ")} ${nested(route.use)}`
     case "Policies":
       return describe(route.route)
   }
+}
+
+/** In brackets where it would be misread without. */
+const nested = (route: Route): string => {
+  const inner = route._tag === "Policies" ? route.route : route
+  const several = inner._tag === "Rescue" || (inner._tag === "Fallback" && inner.routes.length > 1)
+  return several ? `(${describe(route)})` : describe(route)
 }
 
 /** Rows under a title, each column as wide as its widest cell. */
