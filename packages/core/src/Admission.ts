@@ -47,7 +47,7 @@ export type Refusal =
   | { readonly _tag: "Probing" }
   /** All its permits are taken. */
   | { readonly _tag: "Busy" }
-  | { readonly _tag: "Limited"; readonly limit: "rpm" | "tpm"; readonly retryAfter: number }
+  | { readonly _tag: "Limited"; readonly limit: RateLimit.Exceeded["limit"]; readonly retryAfter: number }
 
 /** A refusal in the error channel: not a fault of the provider, which was not asked. */
 export class Refused {
@@ -180,13 +180,13 @@ const limited = (
   limits: Limits | undefined,
   call: Call,
 ): Effect.Effect<Refusal | undefined> =>
-  limits?.rpm === undefined && limits?.tpm === undefined
-    ? Effect.undefined
-    : Effect.map(
+  RateLimit.isLimited(limits)
+    ? Effect.map(
         // A call to a deployment with no token limit is never measured.
         RateLimit.take(stores.limiter, name, limits, limits.tpm === undefined ? 0 : call.tokens),
         (exceeded) => (exceeded === undefined ? undefined : { _tag: "Limited", ...exceeded }),
       )
+    : Effect.undefined
 
 const giveBack = (stores: Stores, candidate: Candidate, call: Call, ending: Ending): Effect.Effect<void> => {
   const { deployment, name, permits } = candidate

@@ -31,6 +31,8 @@ export interface Context {
   readonly call: Call
   readonly ledger: Ledger
   readonly deadline: Timeout.Deadline
+  /** In a race: whether this answer, which has just come, is the first. It is asked once, and one that came too late is dropped. */
+  readonly claim?: (() => boolean) | undefined
 }
 
 /** Why an attempt did not answer: the provider failed, or was not asked. */
@@ -43,6 +45,9 @@ export const chat = (context: Context, leaf: Leaf, force: boolean): Effect.Effec
       const limit = Timeout.sooner("attempt", leaf.patience.attempt, context.deadline, running.startedAt)
       const answer = leaf.candidate.provider.chat(running.request)
       return Effect.flatMap(Effect.exit(restore(Timeout.within(answer, limit))), (exit) => {
+        if (Exit.isSuccess(exit) && context.claim?.() === false) {
+          return Effect.andThen(running.end(Exit.interrupt(), exit.value.usage), Effect.interrupt)
+        }
         if (Exit.isSuccess(exit)) leaf.candidate.health.answered(running.elapsed())
         return Effect.andThen(running.end(exit, Exit.isSuccess(exit) ? exit.value.usage : undefined), exit)
       })
@@ -82,6 +87,7 @@ export const stream = (
         Effect.andThen(restore(Timeout.within(opened, limit))),
         Effect.onError((cause) => close(Exit.failCause(cause))),
         Effect.flatMap(({ held, pull }) => {
+          if (context.claim?.() === false) return Effect.andThen(close(Exit.interrupt()), Effect.interrupt)
           running.committed()
           return Effect.andThen(
             running.permit.answered,

@@ -2,11 +2,28 @@
  * One operation as the engine sees it: what was asked, what it needs of a model, and how large it looks before anybody
  * has counted.
  */
+import type * as Duration from "effect/Duration"
 import type * as Chat from "./Chat.ts"
 import type { Capabilities } from "./Deployment.ts"
 
 /** What a model must be able to do to answer, by the names of `Capabilities`. */
 export type Need = "tools" | "vision" | "audio" | "files" | "jsonSchema" | "reasoning"
+
+export const needs: ReadonlyArray<Need> = ["tools", "vision", "audio", "files", "jsonSchema", "reasoning"]
+
+/**
+ * What a caller says beside the request.
+ *
+ * - `timeout`: its own deadline, where that is shorter than the route's. Missing it counts against no deployment.
+ * - `tags`, `headers`: for the conditions of `Route.when`; header names in lower case. Neither is sent to a provider.
+ */
+export interface CallOptions {
+  readonly timeout?: Duration.Input | undefined
+  readonly tags?: ReadonlyArray<string> | undefined
+  readonly headers?: Readonly<Record<string, string | undefined>> | undefined
+}
+
+const silent: CallOptions = {}
 
 /**
  * A call on its way through the engine. `needs` and `tokens` are found out when first asked for: a call to a deployment
@@ -15,11 +32,16 @@ export type Need = "tools" | "vision" | "audio" | "files" | "jsonSchema" | "reas
 export class Call {
   readonly request: Chat.Request
   readonly streaming: boolean
+  readonly options: CallOptions
+  /** When it began, in milliseconds of the clock. */
+  readonly at: number
   #size: Size | undefined
 
-  constructor(request: Chat.Request, streaming: boolean) {
+  constructor(request: Chat.Request, streaming: boolean, options: CallOptions = silent, at = 0) {
     this.request = request
     this.streaming = streaming
+    this.options = options
+    this.at = at
   }
 
   get needs(): ReadonlySet<Need> {

@@ -67,6 +67,10 @@ export const patience = (deployment: Deployment.Options, route: Policies, defaul
 export const total = (route: Policies, defaults: Defaults): number =>
   millis(merge(Timeout.defaults, defaults.timeout, route.timeout).total)
 
+/** Which share of the calls on this route may be retries. */
+export const retryShare = (route: Policies, defaults: Defaults): number =>
+  merge(Retry.defaults, defaults.retry, route.retry).budget
+
 const millis = (input: Duration.Input): number => Duration.toMillis(Duration.fromInputUnsafe(input))
 
 /** Later layers win, save where they say nothing. */

@@ -5,6 +5,9 @@
  * asked next.
  */
 import * as Duration from "effect/Duration"
+import type { Condition } from "./Condition.ts"
+import type { After } from "./Hedge.ts"
+import { isQuantile } from "./Hedge.ts"
 import type { Policies, Route } from "./Route.ts"
 
 /** What was drawn: its lines, and the boxes where a call comes in and where it goes on from. */
@@ -40,6 +43,17 @@ export const mermaid = (name: string, routes: Readonly<Record<string, Route>>): 
         return route.routes.length === 0 ? box("nobody") : route.routes.map((each) => draw(each, within)).reduce(chain)
       case "Balance":
         return frame(route.strategy, route.across.map(box))
+      case "Hedge":
+        return frame(`hedge after ${delay(route.hedge.after)}`, route.across.map(box))
+      case "When": {
+        const fork = `n${++count}`
+        const ways = [...route.cases, { if: undefined, use: route.otherwise }].map(({ if: condition, use }) => {
+          const drawn = draw(use, within)
+          const label = condition === undefined ? "else" : conditions(condition)
+          return { ...drawn, lines: [...drawn.lines, `${fork}{"when"} -- "${escape(label)}" --> ${drawn.first}`] }
+        })
+        return frame("one of these ways", ways)
+      }
       case "Policies":
         return frame(policies(route.policies), [draw(route.route, within)])
       case "Rescue": {
@@ -62,6 +76,19 @@ const chain = (before: Drawn, after: Drawn): Drawn => ({
   first: before.first,
   last: after.last,
 })
+
+const delay = (after: After): string => (isQuantile(after) ? after : Duration.format(Duration.fromInputUnsafe(after)))
+
+/** `tags vip, tokens over 8000` */
+const conditions = (condition: Condition): string =>
+  Object.entries(condition)
+    .map(
+      ([what, value]) =>
+        `${what} ${JSON.stringify(value)
+          .replace(/["[\]{}]/g, "")
+          .replaceAll(":", " ")}`,
+    )
+    .join(", ")
 
 /** `moveOn any, retry.times 0, timeout.total 9s` */
 const policies = ({ moveOn, retry, timeout }: Policies): string =>

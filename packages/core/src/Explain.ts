@@ -41,8 +41,11 @@ export interface Explanation {
  */
 export type Node =
   | Explained
-  | { readonly _tag: "Sequence"; readonly by: "fallback" | Strategy.Strategy; readonly plans: ReadonlyArray<Node> }
+  | { readonly _tag: "Sequence"; readonly by: By; readonly plans: ReadonlyArray<Node> }
   | { readonly _tag: "Rescue"; readonly plan: Node; readonly after: ReadonlyArray<ReasonTag>; readonly use: Node }
+
+/** In turn, in a race, or by a balance's strategy. */
+export type By = "fallback" | "hedge" | Strategy.Strategy
 
 /** What one check says: `Ready`, or what stands in the way. */
 export type Verdict = Plan.Verdict | Admission.Refusal
@@ -92,7 +95,7 @@ export type CircuitPolicy = { readonly open: number; readonly max: number; reado
 
 /** Explains what a call on this route would meet. A `shuffle` is shown as written: its order is drawn call by call. */
 export const make = (stores: Admission.Stores, route: Plan.Compiled, call: Call): Effect.Effect<Explanation> => {
-  const node = (plan: Plan.Plan, by: "fallback" | Strategy.Strategy): Effect.Effect<Node> => {
+  const node = (plan: Plan.Plan, by: By): Effect.Effect<Node> => {
     switch (plan._tag) {
       case "Step":
         return Effect.map(Admission.peek(stores, plan.leaf.candidate, call), (sight) =>
@@ -128,7 +131,7 @@ const ready: Verdict = { _tag: "Ready" }
 
 const explained = (
   { leaf: { candidate, moveOn, patience }, verdict }: Plan.Step,
-  by: "fallback" | Strategy.Strategy,
+  by: By,
   sight: Admission.Sight,
   call: Call,
 ): Explained => {
@@ -148,7 +151,7 @@ const explained = (
     verdict: Object.values(checks).find(({ _tag }) => _tag !== "Ready") ?? ready,
     checks,
     score:
-      by === "fallback" || verdict._tag === "Never"
+      by === "fallback" || by === "hedge" || verdict._tag === "Never"
         ? undefined
         : Strategy.score(by, Plan.contender(candidate), call.streaming),
     policies: {

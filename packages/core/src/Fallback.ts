@@ -5,6 +5,8 @@
 import * as Effect from "effect/Effect"
 import type { Refused } from "./Admission.ts"
 import * as Branch from "./Branch.ts"
+import type { Budget } from "./Budget.ts"
+import * as Hedge from "./Hedge.ts"
 import type { Step, Verdict } from "./Plan.ts"
 import { judge } from "./ProviderError.ts"
 import type { ProviderError } from "./ProviderError.ts"
@@ -24,7 +26,12 @@ export interface Exhausted {
 
 /** What a chain asks of whoever runs it: to try a step, and to hear which steps are passed over. */
 export interface Running<A, R> {
-  readonly attempt: (step: Step, misses: ReadonlyArray<Miss>) => Effect.Effect<A, ProviderError | Refused, R>
+  /** `lane` is given to those who race others. */
+  readonly attempt: (
+    step: Step,
+    misses: ReadonlyArray<Miss>,
+    lane?: Hedge.Lane,
+  ) => Effect.Effect<A, ProviderError | Refused, R>
   readonly onPassedOver: (step: Step, verdict: PassedOver["verdict"]) => void
 }
 
@@ -35,15 +42,51 @@ export interface Running<A, R> {
 export const run = <A, R>(steps: ReadonlyArray<Step>, running: Running<A, R>): Effect.Effect<A, Exhausted, R> => {
   type Link = (misses: ReadonlyArray<Miss>, way: Branch.Way) => Effect.Effect<A, Exhausted, R>
   const end: Link = (misses) => Effect.fail({ _tag: "Exhausted", misses })
-  const chain = steps.reduceRight<Link>(
-    (next, step) => (misses, way) =>
+  const raced =
+    (group: ReadonlyArray<Step>, budget: Budget, next: Link): Link =>
+    (misses, way) => {
+      const left = new Set(group)
+      const racers = group.map((step) => ({
+        delay: step.hedge?.delay ?? 0,
+        run: (lost: ReadonlyArray<Miss>, lane: Hedge.Lane) => {
+          left.delete(step)
+          return ask(step, [...misses, ...lost], way, running, lane)
+        },
+      }))
+      const onward = (miss: Miss) => Branch.after(miss, Branch.reached(miss.step, way))
+      const ends = (miss: Miss): boolean => {
+        const whereTo = onward(miss)
+        return whereTo === "end" || (whereTo.to !== undefined && whereTo.to !== way.to)
+      }
+      return Effect.catch(Hedge.race(racers, { budget, ends }), (lost) => {
+        const missed = [...misses, ...lost]
+        const last = lost.at(-1)
+        const whereTo = last === undefined ? way : onward(last)
+        if (whereTo === "end") return end(missed, way)
+        if (whereTo.to !== undefined) {
+          for (const step of left) running.onPassedOver(step, { _tag: "Diverted", after: whereTo.to.after })
+        }
+        return next(missed, whereTo)
+      })
+    }
+  const chain = steps.reduceRight<Link>((next, step, index) => {
+    if (step.hedge !== undefined) {
+      // Those who race together are one link, at the place of the first.
+      const { budget } = step.hedge
+      if (steps[index - 1]?.hedge?.budget === budget) return next
+      return raced(
+        steps.slice(index).filter(({ hedge }) => hedge?.budget === budget),
+        budget,
+        next,
+      )
+    }
+    return (misses, way) =>
       Effect.catch(ask(step, misses, way, running), (miss) => {
         const missed = [...misses, miss]
         const onward = Branch.after(miss, Branch.reached(step, way))
         return onward === "end" ? end(missed, way) : next(missed, onward)
-      }),
-    end,
-  )
+      })
+  }, end)
   return chain([], Branch.straight)
 }
 
@@ -53,6 +96,7 @@ const ask = <A, R>(
   misses: ReadonlyArray<Miss>,
   way: Branch.Way,
   { attempt, onPassedOver }: Running<A, R>,
+  lane?: Hedge.Lane,
 ): Effect.Effect<A, Miss, R> => {
   const passOver = (verdict: PassedOver["verdict"]): Miss => {
     onPassedOver(step, verdict)
@@ -62,7 +106,7 @@ const ask = <A, R>(
   if (unreached !== undefined) return Effect.fail(passOver(unreached))
   const verdict = step.verdict._tag === "Ready" ? wouldFailAlike(step, misses) : step.verdict
   if (verdict !== undefined && verdict._tag !== "Ready") return Effect.fail(passOver(verdict))
-  return Effect.mapError(attempt(step, misses), (error) =>
+  return Effect.mapError(attempt(step, misses, lane), (error) =>
     error._tag === "Refused" ? passOver(error.refusal) : { _tag: "Failed", step, error },
   )
 }

@@ -12,11 +12,37 @@ export interface Health {
   readonly firstToken: number | undefined
 }
 
+/** How many of the latest values a window holds: enough to tell the slowest twentieth. */
+const width = 64
+
+/** The latest values, the oldest making room for the newest. */
+export class Window {
+  readonly #values = new Float64Array(width)
+  #added = 0
+
+  add(value: number): void {
+    this.#values[this.#added++ % width] = value
+  }
+
+  get size(): number {
+    return Math.min(this.#added, width)
+  }
+
+  /** The smallest value that at least this share (0 to 1) of them does not exceed; 0 of none. */
+  quantile(share: number): number {
+    const sorted = this.#values.slice(0, this.size).sort()
+    return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0
+  }
+}
+
 /** A deployment's health while it runs: changed only by its own attempts. */
 export class Monitor implements Health {
   inFlight = 0
   latency: number | undefined = undefined
   firstToken: number | undefined = undefined
+  /** Of the latest answers, as `latency` and `firstToken` are. */
+  readonly latencies = new Window()
+  readonly firstTokens = new Window()
 
   /** A call begins; `ended` must follow exactly once. */
   began(): void {
@@ -29,10 +55,12 @@ export class Monitor implements Health {
 
   answered(millis: number): void {
     this.latency = smooth(this.latency, millis)
+    this.latencies.add(millis)
   }
 
   spoke(millis: number): void {
     this.firstToken = smooth(this.firstToken, millis)
+    this.firstTokens.add(millis)
   }
 }
 

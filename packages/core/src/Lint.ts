@@ -67,8 +67,11 @@ export const lint = (
 // Warnings
 // ---------------------------------------------------------------------------------------------------------------------
 
-const warnings = (compiled: Plan.Compiled<Named>): ReadonlyArray<string> => {
-  const all = leaves(compiled.route)
+const warnings = ({ route, total }: Plan.Compiled<Named>): ReadonlyArray<string> => [
+  ...new Set(ways(route).flatMap((way) => warningsOf(way, total))),
+]
+
+const warningsOf = (all: Way, total: number): ReadonlyArray<string> => {
   const asked = all.filter(({ never }) => !never).map(({ leaf }) => leaf)
   // A branch is taken after some failures only, and asks nobody again who has failed.
   const chain = all.filter(({ branch, never }) => !never && !branch).map(({ leaf }) => leaf)
@@ -77,7 +80,7 @@ const warnings = (compiled: Plan.Compiled<Named>): ReadonlyArray<string> => {
       never ? [`"${leaf.candidate.name}" is never asked by its balance: its weight is 0`] : [],
     ),
     ...duplicates(chain),
-    ...tooLate(chain, compiled.total),
+    ...tooLate(chain, total),
     ...weaker(asked),
   ]
 }
@@ -89,18 +92,30 @@ interface Place {
   readonly branch: boolean
 }
 
-const leaves = (route: Plan.Bound<Named>): ReadonlyArray<Place> => {
+/** Everybody a call may ask that goes one way through the conditions of its route, in order. */
+type Way = ReadonlyArray<Place>
+
+const ways = (route: Plan.Bound<Named>): ReadonlyArray<Way> => {
   switch (route._tag) {
     case "Leaf":
-      return [{ leaf: route, never: false, branch: false }]
+      return [[{ leaf: route, never: false, branch: false }]]
     case "Fallback":
-      return route.routes.flatMap(leaves)
+      return route.routes.map(ways).reduce(joined, [[]])
     case "Balance":
-      return route.across.map((leaf) => ({ leaf, never: leaf.candidate.deployment.weight === 0, branch: false }))
-    case "Rescue":
-      return [...leaves(route.route), ...leaves(route.use).map((place) => ({ ...place, branch: true }))]
+    case "Hedge":
+      return [route.across.map((leaf) => ({ leaf, never: leaf.candidate.deployment.weight === 0, branch: false }))]
+    case "When":
+      return [...route.cases.map(({ use }) => use), route.otherwise].flatMap(ways)
+    case "Rescue": {
+      const branches = ways(route.use).map((way) => way.map((place) => ({ ...place, branch: true })))
+      return joined(ways(route.route), branches)
+    }
   }
 }
+
+/** Every way of the first followed by every way of the second. */
+const joined = (first: ReadonlyArray<Way>, second: ReadonlyArray<Way>): ReadonlyArray<Way> =>
+  first.flatMap((before) => second.map((after) => [...before, ...after]))
 
 type Leaves = ReadonlyArray<Plan.Leaf<Named>>
 
@@ -160,25 +175,38 @@ const time = (millis: number): string => Duration.format(Duration.millis(millis)
 // The worst case
 // ---------------------------------------------------------------------------------------------------------------------
 
+/** The worst of each kind that any way through the route's conditions may come to. */
 const worst = ({ name, route, total }: Plan.Compiled<Named>): Worst => {
+  const all = ways(route).map(sum)
+  const dollars = all.flatMap((each) => each.dollars ?? [])
+  return {
+    route: name,
+    attempts: Math.max(...all.map(({ attempts }) => attempts)),
+    millis: Math.min(total, Math.max(...all.map(({ millis }) => millis))),
+    dollars: dollars.length === 0 ? undefined : Math.max(...dollars),
+    unpriced: [...new Set(all.flatMap(({ unpriced }) => unpriced))],
+  }
+}
+
+const sum = (way: Way): Omit<Worst, "route"> => {
   let attempts = 0
   let millis = 0
   let dollars: number | undefined
-  const unpriced = new Set<string>()
-  for (const { leaf, never } of leaves(route)) {
+  const unpriced: Array<string> = []
+  for (const { leaf, never } of way) {
     if (never) continue
     const { candidate, patience } = leaf
     const tries = 1 + patience.retry.times
     attempts += tries
     millis += tries * patience.attempt + waits(patience.retry)
     const { capabilities, price } = candidate.deployment
-    if (price === undefined) unpriced.add(candidate.name)
+    if (price === undefined) unpriced.push(candidate.name)
     else {
       const usage = { inputTokens: assumed.input, outputTokens: capabilities?.maxOutput ?? assumed.output }
       dollars = (dollars ?? 0) + tries * Cost.of(price, usage)
     }
   }
-  return { route: name, attempts, millis: Math.min(total, millis), dollars, unpriced: [...unpriced] }
+  return { attempts, millis, dollars, unpriced }
 }
 
 /** The longest that all waits between the tries of one candidate may take: a backoff, or a Retry-After that is borne. */

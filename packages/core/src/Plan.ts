@@ -5,12 +5,15 @@
  * bound route for one call, given a snapshot and chance. Both are pure: running folds the plan, explaining prints it.
  */
 import * as Result from "effect/Result"
+import * as Budget from "./Budget.ts"
 import * as Call from "./Call.ts"
 import type { Candidate, Defaults, Patience } from "./Candidate.ts"
 import * as Candidates from "./Candidate.ts"
 import type { Branch } from "./Branch.ts"
 import type { ReasonTag } from "./ProviderError.ts"
-import type { Policies, Route } from "./Route.ts"
+import type { Case, Policies, Route } from "./Route.ts"
+import * as Condition from "./Condition.ts"
+import * as Hedge from "./Hedge.ts"
 import * as Strategy from "./Strategy.ts"
 import { didYouMean } from "./Suggestion.ts"
 
@@ -29,6 +32,13 @@ export type Bound<C = Candidate> =
       turn: number
     }
   | {
+      readonly _tag: "Hedge"
+      readonly after: Hedge.After
+      readonly budget: Budget.Budget
+      readonly across: ReadonlyArray<Leaf<C>>
+    }
+  | { readonly _tag: "When"; readonly cases: ReadonlyArray<Case<Bound<C>>>; readonly otherwise: Bound<C> }
+  | {
       readonly _tag: "Rescue"
       readonly route: Bound<C>
       readonly reasons: ReadonlyArray<ReasonTag>
@@ -42,11 +52,12 @@ export interface Leaf<C = Candidate> {
   readonly moveOn: Policies["moveOn"]
 }
 
-/** A bound route with its name and the milliseconds a whole call on it may take. */
+/** A bound route with its name, the milliseconds a whole call on it may take, and the budget of its retries. */
 export interface Compiled<C = Candidate> {
   readonly name: string
   readonly route: Bound<C>
   readonly total: number
+  readonly retries: Budget.Budget
 }
 
 /** Something wrong with a route: where (`routes.assistant[1]`, the second it names), and what to do. */
@@ -79,6 +90,20 @@ export const compile = <C extends Pick<Candidate, "deployment">>(
       if (own) problems.push({ path, message })
     }
     const at = (index: number): string => (own ? `${path}[${index}]` : path)
+    const acrossOf = (names: ReadonlyArray<string>, does: string): ReadonlyArray<Leaf<C>> => {
+      if (names.length === 0) report(path, `names nobody: ${does.split(" ", 2).join(" ")} needs at least one`)
+      return names.flatMap((name, index) => {
+        const candidate = candidates.get(name)
+        if (candidate !== undefined) return [leaf(candidate, policies)]
+        report(
+          at(index),
+          Object.hasOwn(routes, name)
+            ? `"${name}" is a route: ${does} among deployments`
+            : unknownName(name, [...candidates.keys()]),
+        )
+        return []
+      })
+    }
     switch (route._tag) {
       case "Target": {
         const candidate = candidates.get(route.name)
@@ -102,22 +127,26 @@ export const compile = <C extends Pick<Candidate, "deployment">>(
         return { _tag: "Fallback", routes: bound.filter((each) => each !== undefined) }
       }
       case "Balance": {
-        if (route.across.length === 0) report(path, "names nobody: a balance needs at least one")
-        const across = route.across.flatMap((name, index) => {
-          const candidate = candidates.get(name)
-          if (candidate !== undefined) return [leaf(candidate, policies)]
-          report(
-            at(index),
-            Object.hasOwn(routes, name)
-              ? `"${name}" is a route: a balance chooses among deployments`
-              : unknownName(name, [...candidates.keys()]),
-          )
-          return []
-        })
+        const across = acrossOf(route.across, "a balance chooses")
         if (across.length > 0 && across.every(({ candidate }) => candidate.deployment.weight === 0)) {
           report(path, "every deployment has weight 0, which means never")
         }
         return { _tag: "Balance", strategy: route.strategy, across, turn: 0 }
+      }
+      case "Hedge": {
+        const { after, budget = Budget.defaultShare } = route.hedge
+        const across = acrossOf(route.across, "a hedge races")
+        return { _tag: "Hedge", after, budget: new Budget.Budget(budget), across }
+      }
+      case "When": {
+        const cases = route.cases.flatMap((each, index) => {
+          const time = each.if.between?.find((time) => Condition.minutesOf(time) === undefined)
+          if (time !== undefined) report(at(index), `has "${time}" for a time of day: write it as "06:30"`)
+          const use = bind(each.use, at(index), policies, within)
+          return use === undefined ? [] : [{ if: each.if, use }]
+        })
+        const otherwise = bind(route.otherwise, own ? `${path}.else` : path, policies, within)
+        return otherwise && { _tag: "When", cases, otherwise }
       }
       case "Rescue": {
         const bound = bind(route.route, path, policies, within)
@@ -139,18 +168,22 @@ export const compile = <C extends Pick<Candidate, "deployment">>(
     moveOn: policies.moveOn,
   })
 
+  const whole = (name: string, route: Bound<C>, policies: Policies): Compiled<C> => ({
+    name,
+    route,
+    total: Candidates.total(policies, defaults),
+    retries: new Budget.Budget(Candidates.retryShare(policies, defaults)),
+  })
+
   const compiled = new Map<string, Compiled<C>>()
   for (const [name, route] of Object.entries(routes)) {
     if (candidates.has(name)) {
       problems.push({ path: `routes.${name}`, message: `a deployment is called "${name}" too: rename one of them` })
     }
     const bound = bind(route, `routes.${name}`, {}, [name])
-    if (bound !== undefined)
-      compiled.set(name, { name, route: bound, total: Candidates.total(outermost(route), defaults) })
+    if (bound !== undefined) compiled.set(name, whole(name, bound, outermost(route)))
   }
-  for (const [name, candidate] of candidates) {
-    compiled.set(name, { name, route: leaf(candidate, {}), total: Candidates.total({}, defaults) })
-  }
+  for (const [name, candidate] of candidates) compiled.set(name, whole(name, leaf(candidate, {}), {}))
   return problems.length > 0 ? Result.fail(problems) : Result.succeed(compiled)
 }
 
@@ -191,6 +224,7 @@ export type Verdict =
  * One candidate at its place.
  *
  * - `equals`: the others of the same balance, who could answer as well.
+ * - `hedge`: the race it takes part in, if any, with those beside it.
  * - `within`: the branch it stands in, if any: it is asked only once that branch was taken.
  * - `rescues`: the branches that a failure of it may lead to, the nearest first.
  */
@@ -199,6 +233,13 @@ export interface Step extends Surroundings {
   readonly leaf: Leaf
   readonly verdict: Verdict
   readonly equals: ReadonlyArray<Leaf>
+  readonly hedge: Hedged | undefined
+}
+
+/** A place in a race: the milliseconds until the next starts beside it, and the budget of all who race together. */
+export interface Hedged {
+  readonly delay: number
+  readonly budget: Budget.Budget
 }
 
 /** Where in the route's branches a step stands. */
@@ -210,7 +251,11 @@ interface Surroundings {
 /** A bound route, resolved for one call: every candidate in the order it would be tried. */
 export type Plan =
   | Step
-  | { readonly _tag: "Sequence"; readonly by: "fallback" | Strategy.Strategy; readonly plans: ReadonlyArray<Plan> }
+  | {
+      readonly _tag: "Sequence"
+      readonly by: "fallback" | "hedge" | Strategy.Strategy
+      readonly plans: ReadonlyArray<Plan>
+    }
   /** `use` is tried only after a failure of `plan` for one of these reasons. */
   | { readonly _tag: "Rescue"; readonly plan: Plan; readonly after: ReadonlyArray<ReasonTag>; readonly use: Plan }
 
@@ -233,12 +278,31 @@ const resolve = (route: Bound, call: Call.Call, draw: Draw, around: Surroundings
         .filter(({ candidate }) => weightOf(candidate) > 0)
         .map((leaf) => ({ leaf, ...contender(leaf.candidate) }))
       const order = Strategy.order(route.strategy, contenders, { streaming: call.streaming, turn: route.turn, draw })
-      const chosen = order.map(({ leaf }) => step(leaf, call, route.across, around))
-      const never = route.across
+      const ordered = order.map(({ leaf }) => step(leaf, call, route.across, around))
+      const idle = route.across
         .filter(({ candidate }) => weightOf(candidate) === 0)
-        .map((leaf): Step => ({ _tag: "Step", leaf, verdict: { _tag: "Never" }, equals: route.across, ...around }))
-      return { _tag: "Sequence", by: route.strategy, plans: [...chosen, ...never] }
+        .map((leaf): Step => ({
+          _tag: "Step",
+          leaf,
+          ...never,
+          equals: route.across,
+          hedge: undefined,
+          ...around,
+        }))
+      return { _tag: "Sequence", by: route.strategy, plans: [...ordered, ...idle] }
     }
+    case "When":
+      return resolve(chosen(route, call), call, draw, around)
+    case "Hedge":
+      return {
+        _tag: "Sequence",
+        by: "hedge",
+        plans: route.across.map((leaf) => ({
+          ...step(leaf, call, route.across, around),
+          ...(weightOf(leaf.candidate) === 0 ? never : undefined),
+          hedge: { delay: Hedge.delay(route.after, leaf.candidate.health, call.streaming), budget: route.budget },
+        })),
+      }
     case "Rescue": {
       const branch: Branch = { after: route.reasons }
       return {
@@ -251,7 +315,12 @@ const resolve = (route: Bound, call: Call.Call, draw: Draw, around: Surroundings
   }
 }
 
+/** The way that a call goes where ways part. */
+const chosen = (route: Extract<Bound, { readonly _tag: "When" }>, call: Call.Call): Bound =>
+  route.cases.find((each) => Condition.holds(each.if, call))?.use ?? route.otherwise
+
 const nobody: ReadonlyArray<Leaf> = []
+const never = { verdict: { _tag: "Never" } } as const
 const ready: Verdict = { _tag: "Ready" }
 
 const weightOf = (candidate: Candidate): number => candidate.deployment.weight ?? 1
@@ -268,6 +337,7 @@ const step = (leaf: Leaf, call: Call.Call, equals: ReadonlyArray<Leaf>, around: 
   leaf,
   verdict: judge(leaf.candidate, call),
   equals,
+  hedge: undefined,
   within: around.within,
   rescues: around.rescues,
 })
@@ -304,18 +374,21 @@ export const steps = (plan: Plan): ReadonlyArray<Step> => {
   }
 }
 
-/** Moves every `round-robin` of the route on by one call. */
-export const advance = (route: Bound): void => {
+/** Moves every `round-robin` on the call's way on by one. */
+export const advance = (route: Bound, call: Call.Call): void => {
   switch (route._tag) {
     case "Leaf":
+    case "Hedge":
       return
     case "Fallback":
-      return route.routes.forEach(advance)
+      return route.routes.forEach((each) => advance(each, call))
     case "Balance":
       route.turn++
       return
     case "Rescue":
-      advance(route.route)
-      return advance(route.use)
+      advance(route.route, call)
+      return advance(route.use, call)
+    case "When":
+      return advance(chosen(route, call), call)
   }
 }

@@ -39,6 +39,24 @@ export type TimeoutPhase = "connect" | "first-token" | "idle" | "attempt" | "tot
 /** The name of a reason, such as `"RateLimited"`. */
 export type ReasonTag = Reason["_tag"]
 
+/** Every reason's name, in the order of the table. */
+export const reasonTags: ReadonlyArray<ReasonTag> = [
+  "RateLimited",
+  "QuotaExhausted",
+  "Authentication",
+  "Permission",
+  "ModelNotFound",
+  "Overloaded",
+  "ServerError",
+  "Network",
+  "Malformed",
+  "Timeout",
+  "ContextWindowExceeded",
+  "ContentPolicy",
+  "InvalidRequest",
+  "Unsupported",
+]
+
 /**
  * One attempt's failure. `message` is fit for a log and, scrubbed, for a caller; `status` and `requestId` are the
  * provider's own, where there was an answer at all.

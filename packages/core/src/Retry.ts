@@ -13,15 +13,24 @@ import type { ProviderError } from "./ProviderError.ts"
  * - `times`: retries per candidate, not counting the first try.
  * - `base`, `max`: the first backoff and the longest; each is twice the one before, jittered by a fifth.
  * - `patience`: the longest Retry-After worth waiting for.
+ * - `budget`: which share of a route's calls may be retries, all its candidates together; never fewer than ten a minute.
+ *   Said of a whole route, or in the defaults.
  */
 export interface RetryPolicy {
   readonly times: number
   readonly base: Duration.Input
   readonly max: Duration.Input
   readonly patience: Duration.Input
+  readonly budget: number
 }
 
-export const defaults: RetryPolicy = { times: 2, base: "500 millis", max: "8 seconds", patience: "5 seconds" }
+export const defaults: RetryPolicy = {
+  times: 2,
+  base: "500 millis",
+  max: "8 seconds",
+  patience: "5 seconds",
+  budget: 0.2,
+}
 
 /** The policy with its durations in milliseconds. */
 export interface Resolved {
@@ -45,12 +54,14 @@ export const resolve = (policy: RetryPolicy): Resolved => ({
 export interface Bounds {
   readonly deadline: number
   readonly equalReady: (now: number) => boolean
+  /** Asked last, and only of a retry that would be made otherwise: whether the route's budget has room for it. */
+  readonly affords: (now: number) => boolean
 }
 
 /**
  * The schedule of retries after failures of one candidate. Its delay is Retry-After where the provider gave one, else
  * the backoff; it ends when the failure should not be retried (`judge`; a refusal of ours never is), when the retries
- * are used up, or when the delay fits neither `patience` nor the deadline.
+ * are used up, when the delay fits neither `patience` nor the deadline, or when the route's budget is spent.
  */
 export const schedule = (policy: Resolved, bounds: Bounds): Schedule.Schedule<unknown, ProviderError | Refused> =>
   Schedule.exponential(policy.base).pipe(
@@ -67,7 +78,8 @@ export const schedule = (policy: Resolved, bounds: Bounds): Schedule.Schedule<un
         judge(input.reason).again &&
         now + wait < bounds.deadline &&
         (told(input) === undefined || wait <= policy.patience) &&
-        !(input.reason._tag === "RateLimited" && bounds.equalReady(now))
+        !(input.reason._tag === "RateLimited" && bounds.equalReady(now)) &&
+        bounds.affords(now)
       )
     }),
   )

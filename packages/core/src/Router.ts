@@ -3,6 +3,7 @@
  * one typed error that tells what was tried.
  */
 import type * as Arr from "effect/Array"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
@@ -18,6 +19,7 @@ import * as Stream from "effect/Stream"
 import * as Admission from "./Admission.ts"
 import * as Attempt from "./Attempt.ts"
 import { Call } from "./Call.ts"
+import type { CallOptions } from "./Call.ts"
 import * as Candidate from "./Candidate.ts"
 import type * as Chat from "./Chat.ts"
 import * as Circuit from "./Circuit.ts"
@@ -26,6 +28,7 @@ import * as Explain from "./Explain.ts"
 import type { Explanation } from "./Explain.ts"
 import type { Health } from "./Health.ts"
 import * as Fallback from "./Fallback.ts"
+import type * as Hedge from "./Hedge.ts"
 import * as Plan from "./Plan.ts"
 import { Provider } from "./Provider.ts"
 import { Ledger } from "./Receipt.ts"
@@ -33,6 +36,7 @@ import type { PassedOver, Receipt } from "./Receipt.ts"
 import * as Retry from "./Retry.ts"
 import type { Route } from "./Route.ts"
 import * as RouteEvent from "./RouteEvent.ts"
+import * as Timeout from "./Timeout.ts"
 import type { RouterError } from "./RouterError.ts"
 import * as Errors from "./RouterError.ts"
 
@@ -77,16 +81,19 @@ export class Router extends Context.Service<
   Router,
   {
     /** One whole answer to `request`, whose `model` names a route or a deployment. */
-    readonly chat: (request: Chat.Request) => Effect.Effect<Answer, RouterError>
+    readonly chat: (request: Chat.Request, options?: CallOptions) => Effect.Effect<Answer, RouterError>
     /**
      * A streamed answer, once one is committed: until then every failure is answered by the next candidate, and nothing
      * is shown. The stream and its upstream live in the given scope.
      */
-    readonly chatStream: (request: Chat.Request) => Effect.Effect<Streaming, RouterError, Scope.Scope>
+    readonly chatStream: (
+      request: Chat.Request,
+      options?: CallOptions,
+    ) => Effect.Effect<Streaming, RouterError, Scope.Scope>
     /** Whom a call would ask just now, in which order, and why not the others. Changes nothing. */
     readonly explain: (
       request: Chat.Request,
-      options?: { readonly streaming?: boolean },
+      options?: CallOptions & { readonly streaming?: boolean },
     ) => Effect.Effect<Explanation, RouterError>
     /** What happens, as it happens. Lossy: a slow reader misses events. */
     readonly events: Stream.Stream<RouteEvent.RouteEvent>
@@ -184,20 +191,27 @@ const make = Effect.fnUntraced(function* <E, R>(
 
   /** Runs a call: each candidate attempted in turn, retried as its policy says. */
   const route = <A>(
-    { name, route, total }: Plan.Compiled,
+    { name, retries, route, total }: Plan.Compiled,
     call: Call,
     startedAt: number,
     ledger: Ledger,
     attempt: (context: Attempt.Context, leaf: Plan.Leaf, force: boolean) => Effect.Effect<A, Attempt.Failure>,
   ): Effect.Effect<A, RouterError> => {
-    const context: Attempt.Context = { stores, bus, call, ledger, deadline: { at: startedAt + total } }
+    const context: Attempt.Context = {
+      stores,
+      bus,
+      call,
+      ledger,
+      deadline: Timeout.deadline(startedAt, total, call.options.timeout),
+    }
     const steps = Plan.steps(Plan.make(route, call, draw))
-    Plan.advance(route)
+    Plan.advance(route, call)
+    retries.called(startedAt)
 
-    const retried = (step: Plan.Step, misses: ReadonlyArray<Fallback.Miss>) => {
+    const retried = (step: Plan.Step, misses: ReadonlyArray<Fallback.Miss>, lane?: Hedge.Lane) => {
       announceFailover(bus, ledger, step, misses)
       const { retry } = step.leaf.patience
-      const once = attempt(context, step.leaf, false)
+      const once = attempt(lane === undefined ? context : { ...context, claim: lane.claim }, step.leaf, false)
       return retry.times === 0
         ? once
         : Effect.retry(
@@ -205,6 +219,11 @@ const make = Effect.fnUntraced(function* <E, R>(
             Retry.schedule(retry, {
               deadline: context.deadline.at,
               equalReady: (now) => equalReady(stores, steps, step, now),
+              affords: (now) => {
+                const affords = retries.spend(now)
+                if (affords) lane?.waits()
+                return affords
+              },
             }),
           )
     }
@@ -229,18 +248,18 @@ const make = Effect.fnUntraced(function* <E, R>(
   }
 
   return Router.of({
-    chat: (request) =>
+    chat: (request, options) =>
       Effect.flatMap(find(request.model), (compiled) =>
         Effect.clockWith((clock) => {
           const now = clock.currentTimeMillisUnsafe()
           const ledger = open(request.model, false, now)
-          return route(compiled, new Call(request, false), now, ledger, Attempt.chat).pipe(
+          return route(compiled, new Call(request, false, options, now), now, ledger, Attempt.chat).pipe(
             Effect.onExit((exit) => Effect.sync(() => settle(ledger, exit, clock.currentTimeMillisUnsafe()))),
             Effect.map((response) => ({ response, receipt: ledger })),
           )
         }),
       ),
-    chatStream: (request) =>
+    chatStream: (request, options) =>
       Effect.flatMap(find(request.model), (compiled) =>
         Effect.clockWith((clock) =>
           Effect.flatMap(Effect.scope, (scope) => {
@@ -251,7 +270,7 @@ const make = Effect.fnUntraced(function* <E, R>(
             return Scope.addFinalizerExit(scope, (exit) =>
               Effect.sync(() => settle(ledger, lastAttempt(ledger, exit), clock.currentTimeMillisUnsafe())),
             ).pipe(
-              Effect.andThen(route(compiled, new Call(request, true), now, ledger, attempt)),
+              Effect.andThen(route(compiled, new Call(request, true, options, now), now, ledger, attempt)),
               Effect.tapError(() =>
                 Effect.sync(() => settle(ledger, Exit.fail("failed"), clock.currentTimeMillisUnsafe())),
               ),
@@ -261,8 +280,8 @@ const make = Effect.fnUntraced(function* <E, R>(
         ),
       ),
     explain: (request, options) =>
-      Effect.flatMap(find(request.model), (compiled) =>
-        Explain.make(stores, compiled, new Call(request, options?.streaming === true)),
+      Effect.flatMap(Effect.all([find(request.model), Clock.currentTimeMillis]), ([compiled, now]) =>
+        Explain.make(stores, compiled, new Call(request, options?.streaming === true, options, now)),
       ),
     events: bus.stream,
     listen: bus.listen,
@@ -397,10 +416,10 @@ const lastAttempt = (ledger: Ledger, exit: Exit.Exit<unknown, unknown>): Exit.Ex
 }
 
 /** The parts of a streamed answer, without its frames: for an application that reads the answer itself. */
-export const stream = (request: Chat.Request): Stream.Stream<Chat.Part, RouterError, Router> =>
+export const stream = (request: Chat.Request, options?: CallOptions): Stream.Stream<Chat.Part, RouterError, Router> =>
   Stream.unwrap(
     Effect.map(
-      Effect.flatMap(Router, (router) => router.chatStream(request)),
+      Effect.flatMap(Router, (router) => router.chatStream(request, options)),
       ({ frames }) => Stream.flattenIterable(Stream.map(frames, ({ parts }) => parts)),
     ),
   )

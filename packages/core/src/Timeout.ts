@@ -39,36 +39,47 @@ const words: Record<TimeoutPhase, string> = {
   total: "the call's own deadline",
 }
 
-/** The error of a limit that was reached. */
-export const error = (phase: TimeoutPhase, millis: number): ProviderError =>
-  new ProviderError({ reason: { _tag: "Timeout", phase }, message: `${words[phase]} within ${format(millis)}` })
+/** The error of a limit that was reached. `byCaller`: the caller set it, and no deployment is to blame. */
+export const error = ({ byCaller, millis, phase }: Limit): ProviderError =>
+  new ProviderError({
+    reason: byCaller ? { _tag: "Timeout", phase, byCaller } : { _tag: "Timeout", phase },
+    message: `${byCaller ? "the caller's own deadline" : words[phase]} within ${format(millis)}`,
+  })
 
 const format = (millis: number): string => Duration.format(Duration.millis(Math.max(0, Math.round(millis))))
 
-/** When a call must have ended, in milliseconds of the clock. */
+/** When a call must have ended, in milliseconds of the clock, and whether it was the caller who said so. */
 export interface Deadline {
   readonly at: number
+  readonly byCaller: boolean
+}
+
+/** The sooner of what the route allows (`total` milliseconds) and what the caller does. */
+export const deadline = (startedAt: number, total: number, timeout: Duration.Input | undefined): Deadline => {
+  const own = timeout === undefined ? total : Duration.toMillis(Duration.fromInputUnsafe(timeout))
+  return own < total ? { at: startedAt + own, byCaller: true } : { at: startedAt + total, byCaller: false }
+}
+
+/** A limit as it is kept: its phase, and how many milliseconds it leaves. */
+export interface Limit {
+  readonly phase: TimeoutPhase
+  readonly millis: number
+  readonly byCaller: boolean
 }
 
 /** Which limit strikes first, the phase's own or what the deadline leaves, and in how many milliseconds. */
-export const sooner = (
-  phase: TimeoutPhase,
-  limitMillis: number,
-  deadline: Deadline,
-  now: number,
-): { readonly phase: TimeoutPhase; readonly millis: number } => {
+export const sooner = (phase: TimeoutPhase, limitMillis: number, deadline: Deadline, now: number): Limit => {
   const left = deadline.at - now
-  return left < limitMillis ? { phase: "total", millis: left } : { phase, millis: limitMillis }
+  return left < limitMillis
+    ? { phase: "total", millis: left, byCaller: deadline.byCaller }
+    : { phase, millis: limitMillis, byCaller: false }
 }
 
 /** Ends `self` with a `Timeout` of that phase when it takes longer than `millis`; an infinite limit costs nothing. */
-export const within = <A, E, R>(
-  self: Effect.Effect<A, E, R>,
-  limit: { readonly phase: TimeoutPhase; readonly millis: number },
-): Effect.Effect<A, E | ProviderError, R> =>
+export const within = <A, E, R>(self: Effect.Effect<A, E, R>, limit: Limit): Effect.Effect<A, E | ProviderError, R> =>
   Number.isFinite(limit.millis)
     ? Effect.timeoutOrElse(self, {
         duration: limit.millis,
-        orElse: () => Effect.fail(error(limit.phase, limit.millis)),
+        orElse: () => Effect.fail(error(limit)),
       })
     : self

@@ -39,8 +39,9 @@ export const make = (scope: Scope.Scope, idle: number, deadline: Timeout.Deadlin
       const guard: Watchdog["guard"] = (pull, isEvent) =>
         Effect.callback((resume) => {
           const began = clock.currentTimeMillisUnsafe()
-          const { millis, phase } = limit(began)
-          const late = () => resume(Effect.fail(Timeout.error(phase, phase === "idle" ? idle : millis)))
+          const { byCaller, millis, phase } = limit(began)
+          const late = () =>
+            resume(Effect.fail(Timeout.error({ phase, millis: phase === "idle" ? idle : millis, byCaller })))
           if (millis <= 0) return late()
           due = began + millis
           const fiber = run(pull)

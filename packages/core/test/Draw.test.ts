@@ -56,6 +56,23 @@ describe("Draw.mermaid", () => {
     ])
   })
 
+  it("draws a race, and the ways of a condition", () => {
+    const race = Route.hedge({ after: "800 millis", across: ["a", "b"] })
+    assert.include(drawn("assistant", { assistant: race })[2] ?? "", "hedge after 800ms")
+    const ways = drawn("assistant", {
+      assistant: Route.when([{ if: { tags: ["vip"], tokens: { over: 8000 } }, use: "a" }], "b"),
+    })
+    assert.deepStrictEqual(ways.slice(1), [
+      '  call(["assistant"]) --> n4',
+      '  subgraph n4["one of these ways"]',
+      '    n2["a"]',
+      '    n1{"when"} -- "tags vip, tokens over 8000" --> n2',
+      '    n3["b"]',
+      '    n1{"when"} -- "else" --> n3',
+      "  end",
+    ])
+  })
+
   it("draws a deployment's own name as the one box it is", () => {
     assert.deepStrictEqual(drawn("gpt-4o", {}), ["flowchart LR", '  call(["gpt-4o"]) --> n1', '  n1["gpt-4o"]'])
   })

@@ -156,3 +156,16 @@ describe("Lint.lint, the worst case", () => {
     )
   })
 })
+
+describe("Lint.lint, conditions", () => {
+  const route = Route.when([{ if: { tags: ["vip"] }, use: Route.fallback("a", "b") }], "a")
+
+  it("does not take two ways for one", () => {
+    assert.deepStrictEqual(warnings({ assistant: route }, { a: {}, b: {} }), [])
+  })
+
+  it("takes the worst way for the worst case", () => {
+    const [found] = worst({ assistant: route }, { a: {}, b: {} }, { retry: { times: 0 } })
+    assert.strictEqual(found?.attempts, 2)
+  })
+})

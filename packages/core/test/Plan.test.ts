@@ -90,10 +90,10 @@ describe("Plan", () => {
     const route = compile(Route.balance("round-robin", ["a", "b", "c"]), { a: {}, b: {}, c: {} })
     const first = () => names(Plan.make(route, call(), half))[0]
     assert.deepStrictEqual([first(), first()], ["a", "a"])
-    Plan.advance(route)
+    Plan.advance(route, call())
     assert.strictEqual(first(), "b")
-    Plan.advance(route)
-    Plan.advance(route)
+    Plan.advance(route, call())
+    Plan.advance(route, call())
     assert.strictEqual(first(), "a")
   })
 

@@ -30,6 +30,7 @@ const asked = (
     const schedule = Retry.schedule(Retry.resolve({ ...Retry.defaults, ...policy }), {
       deadline: Number.POSITIVE_INFINITY,
       equalReady: () => false,
+      affords: () => true,
       ...bounds,
     })
     const fiber = yield* Effect.forkChild(Effect.flip(Effect.retry(attempt, schedule)))

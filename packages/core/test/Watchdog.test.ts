@@ -6,7 +6,7 @@ import * as Scope from "effect/Scope"
 import { TestClock } from "effect/testing"
 import * as Watchdog from "../src/Watchdog.ts"
 
-const never = { at: Number.POSITIVE_INFINITY }
+const never = { at: Number.POSITIVE_INFINITY, byCaller: false }
 
 /** A pull that brings `value` after so many seconds. */
 const brings = <A>(value: A, seconds: number) => Effect.as(Effect.sleep(`${seconds} seconds`), value)
@@ -78,10 +78,15 @@ describe("Watchdog", () => {
 
   it.effect("keeps the deadline, also for a pull that begins after it", () =>
     Effect.gen(function* () {
-      const fiber = yield* Effect.forkChild(watched((guard) => Effect.flip(guard(brings("late", 5))), { at: 3000 }))
+      const fiber = yield* Effect.forkChild(
+        watched((guard) => Effect.flip(guard(brings("late", 5))), { at: 3000, byCaller: false }),
+      )
       yield* TestClock.adjust("3 seconds")
       assert.match(String((yield* Fiber.join(fiber)) as Error), /deadline/)
-      const after = yield* watched((guard) => Effect.flip(guard(Effect.succeed("after"))), { at: 3000 })
+      const after = yield* watched((guard) => Effect.flip(guard(Effect.succeed("after"))), {
+        at: 3000,
+        byCaller: false,
+      })
       assert.match(String(after as Error), /deadline/)
     }),
   )

@@ -4,6 +4,7 @@
  * Headers go out only once an answer is certain: with a plain answer, or with a stream's first real output. Until then a
  * failure is a status and a body; after it, the protocol's error event.
  */
+import type { CallOptions as Options } from "@understudy/core/Call"
 import type * as Chat from "@understudy/core/Chat"
 import type { Receipt } from "@understudy/core/Receipt"
 import { Router } from "@understudy/core/Router"
@@ -17,6 +18,7 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as ApiError from "./ApiError.ts"
+import * as CallOptions from "./CallOptions.ts"
 import * as Answer from "./Answer.ts"
 import * as JsonBody from "./JsonBody.ts"
 
@@ -29,15 +31,15 @@ type Handled = Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpS
 
 const handle = (router: Router["Service"]): Handled =>
   Effect.catch(
-    Effect.flatMap(JsonBody.read, (body) => {
+    Effect.flatMap(Effect.zip(JsonBody.read, CallOptions.read), ([body, options]) => {
       const request = ChatCompletions.Request.decode(body)
       if (Result.isFailure(request)) {
         const { message, path } = request.failure
         return Effect.fail(ApiError.invalid(message, { param: path }))
       }
       return ChatCompletions.Request.isStream(body)
-        ? streamed(router, request.success, ChatCompletions.Request.wantsUsage(body))
-        : whole(router, request.success)
+        ? streamed(router, request.success, options, ChatCompletions.Request.wantsUsage(body))
+        : whole(router, request.success, options)
     }),
     (error) => Effect.succeed(failed(error)),
   )
@@ -45,8 +47,8 @@ const handle = (router: Router["Service"]): Handled =>
 const failed = (error: ApiError.ApiError): HttpServerResponse.HttpServerResponse =>
   Answer.error(error, ChatCompletions.Errors.encode(Answer.fields(error)))
 
-const whole = (router: Router["Service"], request: Chat.Request) =>
-  Effect.flatMap(Effect.mapError(router.chat(request), ApiError.fromRouter), ({ receipt, response }) =>
+const whole = (router: Router["Service"], request: Chat.Request, options: Options) =>
+  Effect.flatMap(Effect.mapError(router.chat(request, options), ApiError.fromRouter), ({ receipt, response }) =>
     Effect.map(encode(request, response, receipt), (text) =>
       HttpServerResponse.text(text, { headers: Answer.headers(receipt), contentType: "application/json" }),
     ),
@@ -73,8 +75,8 @@ const identity = (request: Chat.Request, receipt: Receipt) =>
     created: Math.floor(now / 1000),
   }))
 
-const streamed = (router: Router["Service"], request: Chat.Request, includeUsage: boolean) =>
-  Effect.flatMap(Effect.mapError(router.chatStream(request), ApiError.fromRouter), ({ frames, receipt }) =>
+const streamed = (router: Router["Service"], request: Chat.Request, options: Options, includeUsage: boolean) =>
+  Effect.flatMap(Effect.mapError(router.chatStream(request, options), ApiError.fromRouter), ({ frames, receipt }) =>
     Effect.map(identity(request, receipt), (identity) => {
       const encoder = ChatCompletions.Stream.encoder({ ...identity, includeUsage })
       const failed = (error: RouterError) => encoder.fail(Answer.fields(ApiError.fromRouter(error)))

@@ -25,6 +25,10 @@ export const describe = (route: Route): string => {
       return route.routes.map(nested).join(", then ")
     case "Balance":
       return `${route.strategy}(${route.across.join(", ")})`
+    case "Hedge":
+      return `hedge(${route.across.join(", ")})`
+    case "When":
+      return `when(${[...route.cases.map(({ use }) => use), route.otherwise].map(describe).join("; ")})`
     case "Rescue":
       return `${describe(route.route)}, after ${route.reasons.join(" or ")} ${nested(route.use)}`
     case "Policies":

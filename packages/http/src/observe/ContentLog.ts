@@ -15,15 +15,15 @@ export const layer: Layer.Layer<Router, never, Router> = Layer.effect(
   Effect.map(Router, (router) =>
     Router.of({
       ...router,
-      chat: (request) =>
+      chat: (request, options) =>
         Effect.andThen(
           asked(request),
-          Effect.tap(router.chat(request), ({ receipt, response }) => answered(receipt.id, text(response))),
+          Effect.tap(router.chat(request, options), ({ receipt, response }) => answered(receipt.id, text(response))),
         ),
-      chatStream: (request) =>
+      chatStream: (request, options) =>
         Effect.andThen(
           asked(request),
-          Effect.map(router.chatStream(request), (streaming) => {
+          Effect.map(router.chatStream(request, options), (streaming) => {
             let words = ""
             return {
               ...streaming,

@@ -4,6 +4,9 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Circuit from "@understudy/core/Circuit"
+import { needs } from "@understudy/core/Call"
+import { quantiles } from "@understudy/core/Hedge"
+import { reasonTags } from "@understudy/core/ProviderError"
 import * as Retry from "@understudy/core/Retry"
 import { strategies } from "@understudy/core/Strategy"
 import * as Timeout from "@understudy/core/Timeout"
@@ -65,15 +68,17 @@ describe("docs/configuration.md", () => {
   it("speaks of every key, where it belongs", () => {
     assertNames("## `server`", keysOf(ServerSection.ServerSection.ast))
     assertNames("## `defaults`", Object.keys(Policies.Defaults.fields))
-    assertNames("### `retry`", keysOf(Policies.Retry.ast))
+    assertNames("### `retry`", keysOf(Policies.Retry.whole.ast))
     assertNames("### `timeout`", keysOf(Policies.Timeout.defaults.ast))
     assertNames("### `circuit`", keysOf(Policies.Circuit.ast))
     const policies = Object.keys(Policies.Defaults.fields)
     const own = keysOf(Deployments.Common.ast).filter((key) => !policies.includes(key.split(".")[0] ?? ""))
     assertNames("## `deployments`", ["provider", ...own, ...policies, ...vendorNames])
     for (const name of vendorNames) assertNames(`### \`${name}\``, keysOf(vendors[name].keys.ast))
-    const shapes = [Routes.Whole.Fallback, Routes.Whole.Balance].flatMap(({ fields }) => Object.keys(fields))
-    assertNames("## `routes`", [...shapes, ...strategies])
+    const shapes = Object.values(Routes.Whole).flatMap(({ fields }) => Object.keys(fields))
+    const inner = [Routes.Hedging, Routes.Case, Routes.Branch].flatMap(({ fields }) => Object.keys(fields))
+    assertNames("## `routes`", [...shapes, ...inner, ...strategies, ...quantiles, ...reasonTags])
+    assertNames("### Conditions", [...keysOf(Routes.If.ast), ...needs])
   })
 
   it("gives the defaults that hold", () => {

@@ -30,7 +30,9 @@ export const Common = Schema.Struct({
     Schema.annotateKey({ messageMissingKey: "is missing: name the model by its vendor's id, such as gpt-4o" }),
   ),
   weight: optional(amount),
-  limits: optional(Schema.Struct({ rpm: optional(count), tpm: optional(count), concurrency: optional(count) })),
+  limits: optional(
+    Schema.Struct({ rpm: optional(count), tpm: optional(count), rpd: optional(count), concurrency: optional(count) }),
+  ),
   capabilities: optional(
     Schema.Struct({
       tools: optional(flag),
@@ -51,7 +53,7 @@ export const Common = Schema.Struct({
       cacheWrite: optional(amount),
     }),
   ),
-  retry: optional(Policies.Retry),
+  retry: optional(Policies.Retry.part),
   timeout: optional(Policies.Timeout.deployment),
   circuit: optional(Policies.Circuit),
 })

@@ -13,13 +13,15 @@ const units: ReadonlyArray<readonly [unit: string, millis: number]> = [
   ["ms", 1],
 ]
 
-const parse = (text: string): Duration.Duration | undefined => {
+/** The duration a text says, if it says one. */
+export const parseDuration = (text: string): Duration.Duration | undefined => {
   const [, amount, unit] = /^(\d+(?:\.\d+)?)([a-z]+)$/.exec(text.trim()) ?? []
   const millis = units.find(([name]) => name === unit)?.[1]
   return millis === undefined ? undefined : Duration.millis(Number(amount) * millis)
 }
 
-const print = (duration: Duration.Duration): string => {
+/** The text of a duration. */
+export const printDuration = (duration: Duration.Duration): string => {
   const millis = Duration.toMillis(duration)
   const [unit, size] = units.find(([, size]) => millis > 0 && millis % size === 0) ?? ["ms", 1]
   return `${millis / size}${unit}`
@@ -30,8 +32,8 @@ export const DurationText: Schema.Codec<Duration.Duration, string> = written({
   from: Schema.String,
   to: Schema.Duration,
   expected: "a duration, such as 500ms, 2s, 5m or 1h",
-  parse,
-  print,
+  parse: parseDuration,
+  print: printDuration,
 })
 
 /** A duration that takes some time: a limit of none would let nothing happen. */
@@ -40,8 +42,8 @@ export const PositiveDuration: Schema.Codec<Duration.Duration, string> = written
   to: Schema.Duration,
   expected: "a duration above 0, such as 500ms, 2s, 5m or 1h",
   parse: (text) => {
-    const duration = parse(text)
+    const duration = parseDuration(text)
     return duration === undefined || Duration.isZero(duration) ? undefined : duration
   },
-  print,
+  print: printDuration,
 })

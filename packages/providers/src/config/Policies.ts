@@ -5,16 +5,23 @@
 import * as Schema from "effect/Schema"
 import { DurationText, PositiveDuration } from "./DurationText.ts"
 import type { Hint } from "./Issues.ts"
-import { count, countOrNone, number } from "./Values.ts"
+import { count, countOrNone, number, share } from "./Values.ts"
 
 const optional = Schema.optionalKey
 
-export const Retry = Schema.Struct({
+const again = {
   times: optional(countOrNone),
   base: optional(DurationText),
   max: optional(DurationText),
   patience: optional(DurationText),
-})
+}
+const traffic = { budget: optional(share) }
+
+/** Retries by where they are said: everywhere and of a whole route, or of a deployment and of a part of a route. */
+export const Retry = {
+  whole: Schema.Struct({ ...again, ...traffic }),
+  part: Schema.Struct(again),
+}
 
 const whole = { total: optional(PositiveDuration) }
 const attempt = {
@@ -32,11 +39,13 @@ export const Timeout = {
   part: Schema.Struct(attempt),
 }
 
-/** Why a time limit is not for here. */
+/** Why a key of a policy is not for here. */
 export const misplaced: Hint = (key) => {
   switch (key) {
     case "total":
       return "it limits a whole call, and belongs under `defaults.timeout` or on an outermost route"
+    case "budget":
+      return "it is shared by a whole route, and belongs under `defaults.retry` or on an outermost route"
     case "connect":
       return "it belongs to connections, and stands under `defaults.timeout` or in a deployment"
     default:
@@ -55,7 +64,7 @@ export const Circuit = Schema.Struct({
 
 /** What holds wherever nothing nearer says otherwise. */
 export const Defaults = Schema.Struct({
-  retry: optional(Retry),
+  retry: optional(Retry.whole),
   timeout: optional(Timeout.defaults),
   circuit: optional(Circuit),
 })

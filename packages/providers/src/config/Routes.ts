@@ -1,7 +1,12 @@
 /**
- * The `routes` of a configuration: a name, a list, a `fallback` or a `balance`. Which of these an author meant is told
- * by the shape, and every message is about that one.
+ * The `routes` of a configuration: a name, a list, a `fallback`, `balance`, `hedge` or `when`, with policies and branches
+ * around it. Which of these an author meant is told by the shape, and every message is about that one.
  */
+import { needs } from "@understudy/core/Call"
+import { minutesOf } from "@understudy/core/Condition"
+import { quantiles, isQuantile } from "@understudy/core/Hedge"
+import type { ReasonTag } from "@understudy/core/ProviderError"
+import { reasonTags } from "@understudy/core/ProviderError"
 import * as Route from "@understudy/core/Route"
 import { strategies } from "@understudy/core/Strategy"
 import { closest, didYouMean } from "@understudy/core/Suggestion"
@@ -13,14 +18,43 @@ import { decode, within } from "./Issues.ts"
 import * as Policies from "./Policies.ts"
 import type { Problem } from "./Problem.ts"
 import { found, unfit, unknownKey } from "./Problem.ts"
+import { parseDuration, printDuration } from "./DurationText.ts"
+import { count, countOrNone, share, text, written } from "./Values.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Keys
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The keys of each shape; `fallback`, `balance` and `across` themselves are read one by one, below. */
-const shapes = <Timeout extends Schema.Codec<Route.Policies["timeout"], unknown>>(timeout: Timeout) => {
-  const policies = { retry: Schema.optionalKey(Policies.Retry), timeout: Schema.optionalKey(timeout) }
+const used = Schema.Unknown.pipe(Schema.annotateKey({ messageMissingKey: "is missing: name the route to take" }))
+
+/** The words of a race: how long to wait before it starts, and for which share of the calls. */
+export const Hedging = Schema.Struct({
+  after: written({
+    from: Schema.String,
+    to: Schema.Union([Schema.Duration, Schema.Literals(quantiles)]),
+    expected: `a duration such as 800ms, or one of ${quantiles.join(", ")}`,
+    parse: (text) => (isQuantile(text) ? text : parseDuration(text)),
+    print: (after) => (isQuantile(after) ? after : printDuration(after)),
+  }).pipe(Schema.annotateKey({ messageMissingKey: "is missing: say how long the first is waited for, such as 800ms" })),
+  budget: Schema.optionalKey(share),
+})
+
+/** The keys of each shape; those of unknown values, which name other routes, are read one by one, below. */
+const shapes = <
+  Retry extends Schema.Codec<Route.Policies["retry"], unknown>,
+  Timeout extends Schema.Codec<Route.Policies["timeout"], unknown>,
+>(
+  retry: Retry,
+  timeout: Timeout,
+) => {
+  const policies = {
+    retry: Schema.optionalKey(retry),
+    timeout: Schema.optionalKey(timeout),
+    moveOn: Schema.optionalKey(Schema.Literal("any").annotate({ expected: "`any`" })),
+    onContextWindow: Schema.optionalKey(Schema.Unknown),
+    onContentPolicy: Schema.optionalKey(Schema.Unknown),
+    onError: Schema.optionalKey(Schema.Unknown),
+  }
   return {
     Fallback: Schema.Struct({ fallback: Schema.Unknown, ...policies }),
     Balance: Schema.Struct({
@@ -28,16 +62,69 @@ const shapes = <Timeout extends Schema.Codec<Route.Policies["timeout"], unknown>
       across: Schema.optionalKey(Schema.Unknown),
       ...policies,
     }),
+    When: Schema.Struct({
+      when: Schema.Unknown,
+      else: Schema.Unknown.pipe(
+        Schema.annotateKey({ messageMissingKey: "is missing: name the route for calls that no case is for" }),
+      ),
+      ...policies,
+    }),
+    Hedge: Schema.Struct({ hedge: Hedging, across: Schema.optionalKey(Schema.Unknown), ...policies }),
   }
 }
 
+const texts = Schema.Record(Schema.String, text("a text")).annotate({ expected: "a mapping of texts" })
+
+const times = written({
+  from: Schema.String,
+  to: Schema.String,
+  expected: 'a time of day in UTC, such as "06:30", in quotes',
+  notes: { quotable: true },
+  parse: (time) => (minutesOf(time) === undefined ? undefined : time),
+  print: (time) => time,
+})
+
+/** What must hold for a case of a `when`. */
+export const If = Schema.Struct({
+  tags: Schema.optionalKey(Schema.Array(text("a tag")).annotate({ expected: "a list of tags" })),
+  metadata: Schema.optionalKey(texts),
+  headers: Schema.optionalKey(texts),
+  tokens: Schema.optionalKey(
+    Schema.Struct({ over: Schema.optionalKey(countOrNone), under: Schema.optionalKey(count) }),
+  ),
+  needs: Schema.optionalKey(
+    Schema.Array(Schema.Literals(needs).annotate({ expected: `one of ${needs.join(", ")}` })).annotate({
+      expected: `a list of ${needs.join(", ")}`,
+    }),
+  ),
+  between: Schema.optionalKey(
+    Schema.Tuple([times, times]).annotate({ expected: 'two times of day in UTC, such as ["22:00", "06:00"]' }),
+  ),
+})
+
+/** One case of a `when`; what it uses is a route, read on its own. */
+export const Case = Schema.Struct({
+  if: If.pipe(Schema.annotateKey({ messageMissingKey: "is missing: say what must hold, such as { tags: [vip] }" })),
+  use: used,
+})
+
+/** One branch of `onError`; what it uses is a route, read on its own. */
+export const Branch = Schema.Struct({
+  reasons: Schema.NonEmptyArray(
+    Schema.Literals(reasonTags).annotate({ expected: `the name of a reason: ${reasonTags.join(", ")}` }),
+  ).annotate({ expected: "a list of at least one reason" }),
+  use: used,
+})
+
 /** A whole route may limit the whole call; a part of one cannot. */
-export const Whole = shapes(Policies.Timeout.route)
-const Part = shapes(Policies.Timeout.part)
+export const Whole = shapes(Policies.Retry.whole, Policies.Timeout.route)
+const Part = shapes(Policies.Retry.part, Policies.Timeout.part)
 
-const known = ["fallback", "balance", "across", "retry", "timeout"]
+const kinds = ["fallback", "balance", "hedge", "when"]
 
-const expected = "a name, a list of names, { fallback: [...] } or { balance: STRATEGY, across: [...] }"
+const known = [...kinds, "else", ...Object.keys(Whole.Balance.fields).filter((key) => !kinds.includes(key))]
+
+const expected = "a name, a list of names, or a mapping with `fallback`, `balance`, `hedge` or `when`"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Reading
@@ -63,17 +150,22 @@ export const read = (name: string, input: unknown, place: Place): Reading => {
     if (Predicate.isString(input) && input.trim() !== "") return Route.target(input)
     if (Array.isArray(input)) return fallbackOf(input, place, part)
     if (!Predicate.isObject(input)) return refuse(unfit(place.path, expected, place.written))
-    if ("fallback" in input) {
-      if ("balance" in input || "across" in input) {
-        return refuse({
-          path: place.path,
-          message: "a route is either a `fallback` or a `balance`: nest one in the other",
-        })
-      }
-      return withPolicies(input, place, keys.Fallback, fallbackOf(input["fallback"], within(place, "fallback"), part))
+    const kind = kinds.filter((each) => each in input)
+    if (kind.length > 1 || ("fallback" in input && "across" in input)) {
+      const [one = "", other = "balance"] = kind
+      return refuse({
+        path: place.path,
+        message: `a route is either a \`${one}\` or a \`${other}\`: nest one in the other`,
+      })
     }
+    if ("fallback" in input) {
+      const route = fallbackOf(input["fallback"], within(place, "fallback"), part)
+      return withPolicies(input, place, part, keys.Fallback, route)
+    }
+    if ("when" in input) return withPolicies(input, place, part, keys.When, whenOf(input, place, part))
+    if ("hedge" in input) return withPolicies(input, place, part, keys.Hedge, hedgeOf(input, place, part))
     return "balance" in input || "across" in input
-      ? withPolicies(input, place, keys.Balance, balanceOf(input, place, part))
+      ? withPolicies(input, place, part, keys.Balance, balanceOf(input, place, part))
       : refuse(...shapeless(input, place))
   }
 
@@ -92,7 +184,36 @@ export const read = (name: string, input: unknown, place: Place): Reading => {
     const { across, balance } = input as { readonly across?: unknown; readonly balance?: unknown }
     const strategy = strategies.find((each) => each === balance)
     if (strategy === undefined) refuse(noStrategy(balance, within(place, "balance")))
-    const list = within(place, "across")
+    const [first, ...others] = namesOf(across, within(place, "across"), part)
+    return first === undefined ? undefined : Route.balance(strategy ?? "ordered", [first, ...others])
+  }
+
+  const hedgeOf = (input: object, place: Place, part: string): Route.Route | undefined => {
+    const { across, hedge } = input as { readonly across?: unknown; readonly hedge?: unknown }
+    const [first, ...others] = namesOf(across, within(place, "across"), part)
+    // What is wrong with `hedge` itself is told with the policies beside it.
+    const hedging = Result.getOrElse(Schema.decodeUnknownResult(Hedging)(hedge), () => ({ after: "1 second" }) as const)
+    return first === undefined ? undefined : Route.hedge({ ...hedging, across: [first, ...others] })
+  }
+
+  const whenOf = (input: object, place: Place, part: string): Route.Route | undefined => {
+    const { else: otherwise, when } = input as { readonly else?: unknown; readonly when?: unknown }
+    const list = within(place, "when")
+    const cases: Array<Route.Case<Route.Route>> = []
+    listOf(when, list, "a list of { if: {...}, use: ROUTE }").forEach((each, index) => {
+      const at = within(list, index)
+      const decoded = decode(Case, each, at)
+      if (Result.isFailure(decoded)) return refuse(...decoded.failure)
+      const use = routeAt(decoded.success.use, within(at, "use"), `${part}[${cases.length}]`, Part)
+      return use && cases.push({ if: decoded.success.if, use })
+    })
+    // That there is no `else` is told with the policies beside it.
+    if (otherwise === undefined) return undefined
+    const last = routeAt(otherwise, within(place, "else"), `${part}.else`, Part)
+    return last && Route.when(cases, last)
+  }
+
+  const namesOf = (across: unknown, list: Place, part: string): ReadonlyArray<string> => {
     const names: Array<string> = []
     listOf(across, list, "a list of at least one deployment's name").forEach((name, index) => {
       const place = within(list, index)
@@ -100,26 +221,61 @@ export const read = (name: string, input: unknown, place: Place): Reading => {
       places.set(`${part}[${names.length}]`, place.path)
       return names.push(name)
     })
-    const [first, ...others] = names
-    return first === undefined ? undefined : Route.balance(strategy ?? "ordered", [first, ...others])
+    return names
   }
 
+  /** The route with the branches and the policies that stand beside it: the policies hold for the branches too. */
   const withPolicies = (
-    input: unknown,
+    input: object,
     place: Place,
-    keys: (typeof Whole | typeof Part)["Fallback" | "Balance"],
-    route: Route.Route | undefined,
+    part: string,
+    shape: (typeof Whole | typeof Part)[keyof typeof Whole],
+    bare: Route.Route | undefined,
   ): Route.Route | undefined => {
-    const decoded = decode<{ readonly [Key in keyof Route.Policies]: Route.Policies[Key] }>(
-      keys,
-      input,
-      place,
-      Policies.misplaced,
-    )
+    const route = bare && branched(input, place, part, bare)
+    const decoded = decode<Beside>(shape, input, place, Policies.misplaced)
     if (Result.isFailure(decoded)) return refuse(...decoded.failure) ?? route
-    const { retry, timeout } = decoded.success
-    const retried = retry === undefined ? route : route?.pipe(Route.retry(retry))
-    return timeout === undefined ? retried : retried?.pipe(Route.timeout(timeout))
+    const { moveOn, retry, timeout } = decoded.success
+    const steps = [
+      retry && Route.retry(retry),
+      timeout && Route.timeout(timeout),
+      moveOn && Route.moveOn(moveOn),
+    ].filter((step) => step !== undefined)
+    return steps.reduce((route, step) => route && step(route), route)
+  }
+
+  /** The nearest branch is the first written: `onContextWindow`, `onContentPolicy`, then those of `onError`. */
+  const branched = (
+    input: { readonly onContextWindow?: unknown; readonly onContentPolicy?: unknown; readonly onError?: unknown },
+    place: Place,
+    part: string,
+    route: Route.Route,
+  ): Route.Route => {
+    const { onContentPolicy, onContextWindow, onError } = input
+    const branches: Array<Written> = []
+    if (onContextWindow !== undefined) {
+      branches.push({
+        reasons: ["ContextWindowExceeded"],
+        use: onContextWindow,
+        place: within(place, "onContextWindow"),
+      })
+    }
+    if (onContentPolicy !== undefined) {
+      branches.push({ reasons: ["ContentPolicy"], use: onContentPolicy, place: within(place, "onContentPolicy") })
+    }
+    const list = within(place, "onError")
+    if (onError !== undefined) {
+      listOf(onError, list, "a list of { reasons: [...], use: ROUTE }").forEach((each, index) => {
+        const at = within(list, index)
+        const branch = decode(Branch, each, at)
+        if (Result.isFailure(branch)) return refuse(...branch.failure)
+        return branches.push({ ...branch.success, place: within(at, "use") })
+      })
+    }
+    return branches.reduce((route, { place, reasons, use }) => {
+      const rescue = routeAt(use, place, `${part}.on(${reasons.join("|")})`, Part)
+      return rescue === undefined ? route : route.pipe(Route.onError(reasons, rescue))
+    }, route)
   }
 
   const listOf = (input: unknown, { path, written }: Place, expected: string): ReadonlyArray<unknown> => {
@@ -140,10 +296,20 @@ export const read = (name: string, input: unknown, place: Place): Reading => {
   return { route, problems, places }
 }
 
+/** The policies that stand beside any shape. */
+type Beside = { readonly [Key in keyof Route.Policies]: Route.Policies[Key] }
+
+/** A branch as it was written. */
+interface Written {
+  readonly reasons: readonly [ReasonTag, ...ReadonlyArray<ReasonTag>]
+  readonly use: unknown
+  readonly place: Place
+}
+
 /** A mapping of no known shape: its keys are misspelt, or it is of a kind that there is not. */
 const shapeless = (input: object, place: Place): ReadonlyArray<Problem> => {
   const keys = Object.keys(input)
-  const misspelt = keys.filter((key) => closest(key, ["fallback", "balance", "across"]) !== undefined)
+  const misspelt = keys.filter((key) => closest(key, [...kinds, "across"]) !== undefined)
   if (misspelt.length > 0) return misspelt.map((key) => unknownKey(place.path, key, known))
   const kind = keys.length === 0 ? "an empty mapping" : `a mapping of ${keys.join(", ")}`
   return [{ path: place.path, message: `expected ${expected}, found ${kind}` }]

@@ -111,6 +111,9 @@ export const countOrNone = number("a whole number, 0 or more", (value) => Number
 /** 0 or more. */
 export const amount = number("a number, 0 or more", (value) => value >= 0)
 
+/** A part of the traffic, or all of it. */
+export const share = number("a share from 0 to 1", (value) => value >= 0 && value <= 1)
+
 export const flag: Schema.Codec<boolean, boolean | string> = written<boolean, boolean | string>({
   from: Schema.Union([Schema.Boolean, Schema.String]),
   to: Schema.Boolean,
