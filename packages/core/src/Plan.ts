@@ -144,6 +144,7 @@ const outermost = (route: Route): Policies =>
 const overlay = (outer: Policies, inner: Policies): Policies => ({
   retry: { ...outer.retry, ...inner.retry },
   timeout: { ...outer.timeout, ...inner.timeout },
+  stream: { ...outer.stream, ...inner.stream },
 })
 
 const unknownName = (name: string, known: ReadonlyArray<string>): string =>

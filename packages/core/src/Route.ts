@@ -8,6 +8,7 @@
 import type { Pipeable } from "effect/Pipeable"
 import { pipeArguments } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
+import type { StreamPolicy } from "./Protection.ts"
 import type { RetryPolicy } from "./Retry.ts"
 import type { Strategy } from "./Strategy.ts"
 import type { TimeoutPolicy } from "./Timeout.ts"
@@ -30,6 +31,7 @@ export type Node =
 export interface Policies {
   readonly retry?: Partial<RetryPolicy> | undefined
   readonly timeout?: Partial<Omit<TimeoutPolicy, "connect">> | undefined
+  readonly stream?: Partial<StreamPolicy> | undefined
 }
 
 const Prototype: Pipeable = {
@@ -67,6 +69,9 @@ export const retry = (policy: Partial<RetryPolicy>): ((self: Input) => Route) =>
 /** `Route.fallback("a", "b").pipe(Route.timeout({ total: "30 seconds" }))` */
 export const timeout = (policy: NonNullable<Policies["timeout"]>): ((self: Input) => Route) =>
   policies({ timeout: policy })
+
+/** `Route.fallback("a", "b").pipe(Route.stream({ protect: "continue" }))` */
+export const stream = (policy: Partial<StreamPolicy>): ((self: Input) => Route) => policies({ stream: policy })
 
 /** Every name a route mentions, in the order it mentions them. */
 export const names = (route: Route): ReadonlyArray<string> => {
