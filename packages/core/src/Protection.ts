@@ -12,7 +12,7 @@ import * as ByteSize from "effect/ByteSize"
  */
 export type Protect = "preamble" | "continue" | "full"
 
-export const protects: ReadonlyArray<Protect> = ["preamble", "continue", "full"]
+export const protects = ["preamble", "continue", "full"] as const satisfies ReadonlyArray<Protect>
 
 export interface StreamPolicy {
   readonly protect: Protect

@@ -49,9 +49,9 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
   ],
   "later-keys": [
     "routes.quick.balance: is missing: name a strategy, one of ordered, shuffle, round-robin, latency, least-busy, cost",
-    "routes.quick.hedge: unknown key `hedge`. Known keys: balance, across, retry, timeout.",
+    "routes.quick.hedge: unknown key `hedge`. Known keys: balance, across, retry, timeout, stream.",
     "routes.picky: expected a name, a list of names, { fallback: [...] } or { balance: STRATEGY, across: [...] }, found a mapping of when, else",
-    "routes.long.onContextWindow: unknown key `onContextWindow`. Known keys: fallback, retry, timeout.",
+    "routes.long.onContextWindow: unknown key `onContextWindow`. Known keys: fallback, retry, timeout, stream.",
   ],
   limits: [
     "deployments.gpt-4o.limits.rpm: expected a whole number above 0, found 0",
@@ -67,7 +67,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
   "misspelt-keys": [
     "server.prot: unknown key `prot`: did you mean `port`? Known keys: port, host, maxBody, anonymous, allowedHosts, allowedOrigins, drain.",
     "server.allowed_hosts: unknown key `allowed_hosts`: did you mean `allowedHosts`? Known keys: port, host, maxBody, anonymous, allowedHosts, allowedOrigins, drain.",
-    "defaults.timout: unknown key `timout`: did you mean `timeout`? Known keys: retry, timeout, circuit.",
+    "defaults.timout: unknown key `timout`: did you mean `timeout`? Known keys: retry, timeout, circuit, stream.",
     "defaults.retry.time: unknown key `time`: did you mean `times`? Known keys: times, base, max, patience.",
     "deployments.gpt-4o.api_key: unknown key `api_key`: did you mean `apiKey`? Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, apiKey, baseUrl, organization, headers.",
     "deployments.gpt-4o.limits.RPM: unknown key `RPM`: did you mean `rpm`? Known keys: rpm, tpm, concurrency.",
@@ -108,7 +108,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "server.drain: expected a duration, such as 500ms, 2s, 5m or 1h, found 30",
   ],
   "shapeless-routes": [
-    "routes.misspelt.falback: unknown key `falback`: did you mean `fallback`? Known keys: fallback, balance, across, retry, timeout.",
+    "routes.misspelt.falback: unknown key `falback`: did you mean `fallback`? Known keys: fallback, balance, across, retry, timeout, stream.",
     "routes.empty: expected a list of at least one name or route, found an empty list",
     "routes.nothing: expected a name, a list of names, { fallback: [...] } or { balance: STRATEGY, across: [...] }, found an empty mapping",
     "routes.blank: expected a name, a list of names, { fallback: [...] } or { balance: STRATEGY, across: [...] }, found nothing",
@@ -156,6 +156,12 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
   "variable-of-another-kind": [
     'deployments.gpt-4o.limits.rpm: expected a whole number above 0, found what "${OPENAI_API_KEY}" holds',
     'deployments.gpt-4o.baseUrl: expected an http or https address, such as http://127.0.0.1:11434/v1, found what "${OPENAI_API_KEY}" holds',
+  ],
+  streams: [
+    "defaults.stream.holds: unknown key `holds`: did you mean `hold`? Known keys: protect, hold.",
+    'defaults.stream.protect: expected one of preamble, continue, full, found "always"',
+    "deployments.gpt-4o.stream: unknown key `stream`: it belongs to routes, and stands under `defaults` or on a route. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, apiKey, baseUrl, organization, headers.",
+    "routes.assistant.stream.hold: expected a size, such as 512kb, 20mb or 1gb, found 4",
   ],
   "wrong-kinds": [
     'deployments.gpt-4o.weight: expected a number, 0 or more, found "heavy"',

@@ -4,6 +4,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Circuit from "@understudy/core/Circuit"
+import * as Protection from "@understudy/core/Protection"
 import * as Retry from "@understudy/core/Retry"
 import { strategies } from "@understudy/core/Strategy"
 import * as Timeout from "@understudy/core/Timeout"
@@ -68,7 +69,8 @@ describe("docs/configuration.md", () => {
     assertNames("### `retry`", keysOf(Policies.Retry.ast))
     assertNames("### `timeout`", keysOf(Policies.Timeout.defaults.ast))
     assertNames("### `circuit`", keysOf(Policies.Circuit.ast))
-    const policies = Object.keys(Policies.Defaults.fields)
+    assertNames("### `stream`", keysOf(Policies.Stream.ast))
+    const policies = Object.keys(Policies.Defaults.fields).filter((name) => name in Deployments.Common.fields)
     const own = keysOf(Deployments.Common.ast).filter((key) => !policies.includes(key.split(".")[0] ?? ""))
     assertNames("## `deployments`", ["provider", ...own, ...policies, ...vendorNames])
     for (const name of vendorNames) assertNames(`### \`${name}\``, keysOf(vendors[name].keys.ast))
@@ -82,6 +84,7 @@ describe("docs/configuration.md", () => {
     assert.deepStrictEqual(millis(defaults.retry), millis(Retry.defaults))
     assert.deepStrictEqual(millis(defaults.timeout), millis(Timeout.defaults))
     assert.deepStrictEqual(millis(defaults.circuit), millis(Circuit.defaults))
+    assert.deepStrictEqual(defaults.stream, Protection.defaults)
   })
 
   it("gives the server's defaults", () => {

@@ -20,7 +20,11 @@ import { found, unfit, unknownKey } from "./Problem.ts"
 
 /** The keys of each shape; `fallback`, `balance` and `across` themselves are read one by one, below. */
 const shapes = <Timeout extends Schema.Codec<Route.Policies["timeout"], unknown>>(timeout: Timeout) => {
-  const policies = { retry: Schema.optionalKey(Policies.Retry), timeout: Schema.optionalKey(timeout) }
+  const policies = {
+    retry: Schema.optionalKey(Policies.Retry),
+    timeout: Schema.optionalKey(timeout),
+    stream: Schema.optionalKey(Policies.Stream),
+  }
   return {
     Fallback: Schema.Struct({ fallback: Schema.Unknown, ...policies }),
     Balance: Schema.Struct({
@@ -35,7 +39,7 @@ const shapes = <Timeout extends Schema.Codec<Route.Policies["timeout"], unknown>
 export const Whole = shapes(Policies.Timeout.route)
 const Part = shapes(Policies.Timeout.part)
 
-const known = ["fallback", "balance", "across", "retry", "timeout"]
+const known = ["fallback", "balance", "across", "retry", "timeout", "stream"]
 
 const expected = "a name, a list of names, { fallback: [...] } or { balance: STRATEGY, across: [...] }"
 
@@ -117,9 +121,10 @@ export const read = (name: string, input: unknown, place: Place): Reading => {
       Policies.misplaced,
     )
     if (Result.isFailure(decoded)) return refuse(...decoded.failure) ?? route
-    const { retry, timeout } = decoded.success
+    const { retry, stream, timeout } = decoded.success
     const retried = retry === undefined ? route : route?.pipe(Route.retry(retry))
-    return timeout === undefined ? retried : retried?.pipe(Route.timeout(timeout))
+    const shielded = stream === undefined ? retried : retried?.pipe(Route.stream(stream))
+    return timeout === undefined ? shielded : shielded?.pipe(Route.timeout(timeout))
   }
 
   const listOf = (input: unknown, { path, written }: Place, expected: string): ReadonlyArray<unknown> => {
