@@ -5,17 +5,24 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Chat from "./Chat.ts"
 import type { Chunk } from "./Commit.ts"
+import { Progress } from "./Commit.ts"
 import type { ProviderError } from "./ProviderError.ts"
 import type { Committed } from "./Attempt.ts"
 
 /**
- * Pulls until the stream has ended, or until more than `bytes` are held, and gives all of it with what may follow. Fails
- * when the stream breaks before that: then nothing of it may be shown.
+ * Pulls until each of so many answers has its finish reason, or until more than `bytes` are held, and gives all of it with
+ * what may follow. Fails when the stream breaks before that: then nothing of it may be shown.
  */
-export const hold = ({ held, rest }: Committed, bytes: number): Effect.Effect<Committed, ProviderError> => {
+export const hold = (
+  { held, rest }: Committed,
+  bytes: number,
+  choices: number,
+): Effect.Effect<Committed, ProviderError> => {
   const frames: Array<Chat.Frame> = []
+  const progress = new Progress(choices)
   let size = 0
   const take = (chunk: Chunk): void => {
+    progress.take(chunk)
     for (const frame of chunk) {
       frames.push(frame)
       size += sizeOf(frame)
@@ -23,7 +30,7 @@ export const hold = ({ held, rest }: Committed, bytes: number): Effect.Effect<Co
   }
   const all = () => frames as unknown as Chunk
   const more: Effect.Effect<Committed, ProviderError> = Effect.suspend(() =>
-    size > bytes
+    size > bytes || progress.whole
       ? Effect.succeed({ held: all(), rest })
       : Effect.matchEffect(rest, {
           onSuccess: (chunk) => {

@@ -7,6 +7,7 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import * as Announce from "./Announce.ts"
 import * as Attempt from "./Attempt.ts"
 import { Call } from "./Call.ts"
@@ -17,6 +18,7 @@ import * as Holdback from "./Holdback.ts"
 import type { Leaf, Step } from "./Plan.ts"
 import { judge } from "./ProviderError.ts"
 import type { ProviderError } from "./ProviderError.ts"
+import * as Timeout from "./Timeout.ts"
 
 /** A stream of this step, up to its commit point, and protected after it by whoever comes after it in the plan. */
 export const stream = (
@@ -73,22 +75,42 @@ const continued = (place: Place, { held, rest }: Attempt.Committed): Attempt.Com
   return { held: delivered.pass(held), rest: next }
 }
 
-/** The attempt's own request, and a candidate that says only what is new. */
+/**
+ * The attempt's own request, and a candidate that says only what is new. What it repeats is not silence: its first word
+ * may take as long as any, but what is new comes when it comes.
+ */
 const goingOn = (context: Attempt.Context, leaf: Leaf, delivered: string): Asking => {
   const { candidate } = leaf
   const { joint, request } = Continuation.ask(context.call.request, delivered, candidate.deployment.capabilities)
-  const stream = (request: Chat.Request) => Continuation.joined(joint, candidate.provider.stream(request))
+  const { firstToken } = leaf.patience
+  const stream = (request: Chat.Request) =>
+    Continuation.joined(joint, audible(candidate.provider.stream(request), firstToken))
   return {
     context: { ...context, call: new Call(request, true) },
-    leaf: { ...leaf, candidate: { ...candidate, provider: { ...candidate.provider, stream } } },
+    leaf: {
+      ...leaf,
+      candidate: { ...candidate, provider: { ...candidate.provider, stream } },
+      patience: { ...leaf.patience, firstToken: Number.POSITIVE_INFINITY },
+    },
   }
 }
+
+/** Fails when nothing but pings comes for longer than `millis`. */
+const audible = (
+  frames: Stream.Stream<Chat.Frame, ProviderError>,
+  millis: number,
+): Stream.Stream<Chat.Frame, ProviderError> =>
+  Stream.timeoutOrElse(
+    Stream.filter(frames, ({ parts }) => parts.length > 0),
+    { duration: millis, orElse: () => Stream.fail(Timeout.error("first-token", millis)) },
+  )
 
 /** Shows nothing before all of it is there, or more than `bytes`; until then, another answers in its place. */
 const heldBack = (place: Place, committed: Attempt.Committed, bytes: number): Attempt.Committed => {
   const rescue = rescuer(place, (leaf) => ({ context: place.context, leaf }))
+  const choices = place.context.call.request.sampling?.n ?? 1
   const whole = (committed: Attempt.Committed): Effect.Effect<Attempt.Committed, ProviderError> =>
-    Effect.catch(Holdback.hold(committed, bytes), (error) => Effect.flatMap(rescue(error), whole))
+    Effect.catch(Holdback.hold(committed, bytes, choices), (error) => Effect.flatMap(rescue(error), whole))
   let rest: Rest | undefined
   const next: Rest = Effect.suspend(
     () =>

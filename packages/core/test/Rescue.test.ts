@@ -283,6 +283,24 @@ describe("protect: continue", () => {
     )
   })
 
+  it.effect("bears that the other repeats at length, but not that it is silent", () => {
+    const slowly = [...Array.from({ length: 30 }, (_, index) => `word ${index} `), ...story]
+    const players: Cast = {
+      primary: Testing.script([Testing.cut(slowly.slice(0, -1))]),
+      backup: Testing.script([Testing.silence(), Testing.reply(slowly, { pace: "1 second" })]),
+    }
+    return Effect.gen(function* () {
+      const timed = Effect.gen(function* () {
+        const fiber = yield* Effect.forkChild(read())
+        for (let second = 0; second < 45; second++) yield* TestClock.adjust("1 second")
+        return yield* Fiber.join(fiber)
+      })
+      assert.deepStrictEqual((yield* timed).tried, ["primary Network", "backup Timeout"])
+      assert.strictEqual((yield* timed).text, slowly.join(""))
+      idle(players)
+    }).pipe(Effect.provide(routed(players)))
+  })
+
   it.effect("closes who goes on when the caller leaves, though nothing has joined yet", () => {
     const players: Cast = {
       primary: Testing.script([Testing.cut("Once ")]),
@@ -352,7 +370,7 @@ describe("protect: full", () => {
       const reading = yield* Effect.forkChild(
         Stream.runForEach(frames, (frame) => Effect.sync(() => void seen.push(...frame.parts))),
       )
-      yield* TestClock.adjust("4 seconds")
+      yield* TestClock.adjust("3 seconds")
       assert.deepStrictEqual(seen, [])
       yield* TestClock.adjust("1 second")
       yield* TestClock.adjust("1 second")
@@ -360,6 +378,23 @@ describe("protect: full", () => {
       assert.strictEqual(seen.filter(({ type }) => type === "text").length, story.length)
       yield* Scope.close(scope, Exit.void)
     }).pipe(Effect.provide(routed(players)))
+  })
+
+  it.effect("shows an answer that is whole, though its stream does not end", () => {
+    const players: Cast = {
+      primary: Testing.script([{ ...Testing.reply(story), end: { _tag: "Silent" } }]),
+      backup: Testing.script([Testing.reply("unused")]),
+      stream: full,
+    }
+    return Effect.gen(function* () {
+      const router = yield* Router.Router
+      const { frames } = yield* router.chatStream(ask)
+      const seen = yield* frames.pipe(
+        Stream.takeUntil(({ parts }) => parts[0]?.type === "finish"),
+        Stream.runCollect,
+      )
+      assert.strictEqual(seen.flatMap(({ parts }) => parts).filter(({ type }) => type === "text").length, story.length)
+    }).pipe(Effect.scoped, Effect.provide(routed(players)))
   })
 
   it.effect("shows what is larger than it holds, and ends in an error when that breaks", () => {
