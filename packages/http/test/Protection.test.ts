@@ -22,8 +22,12 @@ const faults: Readonly<Record<string, Behaviour.Behaviour>> = {
   "eof-no-finish": Behaviour.noFinish({ text }),
 }
 
-const serve = Effect.fnUntraced(function* (stream: Partial<StreamPolicy>, idle: Duration.Input = "80 millis") {
+const serve = Effect.fnUntraced(function* (
+  stream: Partial<StreamPolicy>,
+  { idle = "1 minute", prefilling = false }: { readonly idle?: Duration.Input; readonly prefilling?: boolean } = {},
+) {
   return yield* TestGateway.make({
+    prefilling,
     route: Route.fallback("primary", "backup").pipe(
       Route.retry({ times: 0 }),
       Route.timeout({ idle }),
@@ -62,7 +66,7 @@ for (const protect of ["preamble", "continue", "full"] as const) {
     for (const [name, fault] of Object.entries(faults)) {
       it.live(`${broken[protect] ? "ends in an error" : "is whole"} after ${name}`, () =>
         Effect.gen(function* () {
-          const gateway = yield* serve({ protect })
+          const gateway = yield* serve({ protect }, { idle: name.startsWith("stall") ? "80 millis" : "1 minute" })
           yield* gateway.upstream.script("primary", [fault])
           yield* gateway.upstream.script("backup", [Behaviour.answer({ text })])
           const seen = yield* read(gateway)
@@ -124,6 +128,25 @@ describe("protect: continue", () => {
   )
 })
 
+describe("protect: continue, with a backup of another protocol", () => {
+  it.live("goes on from a prefilled beginning, as one answer of the first", () =>
+    Effect.gen(function* () {
+      const gateway = yield* serve({ protect: "continue" }, { prefilling: true })
+      yield* gateway.upstream.script("primary", [Behaviour.cut(2, { text })])
+      yield* gateway.upstream.script("backup", [Behaviour.answer({ text: " and so it ends." })])
+      const seen = yield* read(gateway)
+      const { body } = yield* gateway.upstream.received("backup")
+      const { messages } = body as { readonly messages: ReadonlyArray<{ role: string; content: unknown }> }
+      assert.strictEqual(messages.at(-1)?.role, "assistant")
+      assert.strictEqual(seen.error, undefined)
+      assert.match(seen.text, /^Once upon.* and so it ends\.$/)
+      assert.deepStrictEqual(seen.finishes, ["stop"])
+      assert.deepStrictEqual([seen.ids.size, seen.roles, seen.usages], [1, 1, 1])
+      yield* gateway.upstream.idle
+    }),
+  )
+})
+
 describe("protect: full", () => {
   it.live("answers in words of one alone, though the other has begun", () =>
     Effect.gen(function* () {
@@ -148,7 +171,7 @@ describe("protect: full", () => {
 
   it.live("closes the upstream of a client that does not wait", () =>
     Effect.gen(function* () {
-      const { client, upstream } = yield* serve({ protect: "full" }, "1 minute")
+      const { client, upstream } = yield* serve({ protect: "full" })
       yield* upstream.script("primary", [Behaviour.stall(2, { text })])
       const stream = yield* Effect.promise(() => client.chat.completions.create({ ...ask, stream: true }))
       const request = yield* upstream.received("primary")

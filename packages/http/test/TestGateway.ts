@@ -3,6 +3,7 @@
  * scripts say what becomes of each; and the real `openai` client pointed at it.
  */
 import { Deployment, Route, Router } from "@understudy/core"
+import * as AnthropicProvider from "@understudy/providers/anthropic"
 import * as OpenAiProvider from "@understudy/providers/openai"
 import * as Transport from "@understudy/providers/transport"
 import * as FaultServer from "@understudy/providers/testing"
@@ -27,6 +28,8 @@ export interface Options {
   readonly route?: Route.Route
   readonly maxBody?: number
   readonly primary?: Partial<Deployment.Options>
+  /** Makes the backup one that speaks Anthropic's protocol, and takes the beginning of an answer. */
+  readonly prefilling?: boolean
 }
 
 /** The key that the gateway sends upstream: it must never come out at the client's end. */
@@ -38,10 +41,16 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
   const provider = OpenAiProvider.layer({ baseUrl: `${upstream.url}/v1`, apiKey: Redacted.make(upstreamKey) }).pipe(
     Layer.provide(Transport.layer),
   )
+  const messages = AnthropicProvider.layer({ baseUrl: upstream.url, apiKey: Redacted.make(upstreamKey) }).pipe(
+    Layer.provide(Transport.layer),
+  )
   const RouterLive = Router.layer({
     deployments: {
       primary: Deployment.make({ model: "primary", provider, ...options.primary }),
-      backup: Deployment.make({ model: "backup", provider }),
+      backup:
+        options.prefilling === true
+          ? Deployment.make({ model: "backup", provider: messages, capabilities: { prefill: true } })
+          : Deployment.make({ model: "backup", provider }),
     },
     routes: { assistant: options.route ?? Route.fallback("primary", "backup").pipe(Route.retry({ times: 0 })) },
   })
