@@ -44,6 +44,13 @@ describe.concurrent("examples", () => {
     assert.match(printed, /^routes\.assistant: "west" cannot do vision/m)
   })
 
+  it("broken-answer", async () => {
+    const printed = await example("broken-answer")
+    assert.match(printed, /^ {2}\(lead broke off: Network; understudy goes on\)$/m)
+    assert.match(printed, /^\(stop\)$/m)
+    assert.match(printed, /^whole: true; lead failed, understudy answered$/m)
+  })
+
   it("lists itself", async () => {
     const { stdout } = await run(process.execPath, [join(import.meta.dirname, "run.ts")])
     const readme = readFileSync(join(import.meta.dirname, "README.md"), "utf8")

@@ -58,6 +58,8 @@ export const chat = (context: Context, leaf: Leaf, force: boolean): Effect.Effec
 export interface Committed {
   readonly held: Commit.Chunk
   readonly rest: Pull.Pull<Commit.Chunk, ProviderError>
+  /** Whether `rest` keeps silent until the answer is whole. */
+  readonly heldBack?: boolean
 }
 
 /**
@@ -134,6 +136,8 @@ const begin = (context: Context, leaf: Leaf, force: boolean): Effect.Effect<Runn
         committed: () => {
           health.spoke(elapsed())
           ledger.deployment = name
+          // One that takes over a broken answer was not the first to be heard.
+          if (ledger.firstTokenMillis !== undefined) return
           ledger.firstTokenMillis = clock.currentTimeMillisUnsafe() - ledger.startedAt
           bus.publish({
             _tag: "Committed",

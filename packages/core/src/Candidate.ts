@@ -7,6 +7,7 @@ import * as Semaphore from "effect/Semaphore"
 import * as Circuit from "./Circuit.ts"
 import type * as Deployment from "./Deployment.ts"
 import { Monitor } from "./Health.ts"
+import * as Protection from "./Protection.ts"
 import type { Provider } from "./Provider.ts"
 import * as Retry from "./Retry.ts"
 import type { Policies } from "./Route.ts"
@@ -27,6 +28,7 @@ export interface Defaults {
   readonly retry?: Partial<Retry.RetryPolicy> | undefined
   readonly timeout?: Partial<Timeout.TimeoutPolicy> | undefined
   readonly circuit?: Partial<Circuit.CircuitPolicy> | undefined
+  readonly stream?: Partial<Protection.StreamPolicy> | undefined
 }
 
 export const make = (
@@ -44,12 +46,13 @@ export const make = (
     deployment.limits?.concurrency === undefined ? undefined : Semaphore.makeUnsafe(deployment.limits.concurrency),
 })
 
-/** How patient an attempt is at its place in a route: milliseconds throughout. */
+/** How patient an attempt is at its place in a route, in milliseconds throughout, and what is done when its stream breaks. */
 export interface Patience {
   readonly retry: Retry.Resolved
   readonly firstToken: number
   readonly idle: number
   readonly attempt: number
+  readonly stream: Protection.Resolved
 }
 
 /** The policies of a deployment at one place of a route: the route's words before the deployment's before the defaults'. */
@@ -60,6 +63,7 @@ export const patience = (deployment: Deployment.Options, route: Policies, defaul
     firstToken: millis(timeout.firstToken),
     idle: millis(timeout.idle),
     attempt: millis(timeout.attempt),
+    stream: Protection.resolve(merge(Protection.defaults, defaults.stream, route.stream)),
   }
 }
 

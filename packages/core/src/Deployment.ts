@@ -8,7 +8,7 @@ import type { Provider } from "./Provider.ts"
 import type { RetryPolicy } from "./Retry.ts"
 import type { TimeoutPolicy } from "./Timeout.ts"
 
-/** What a model can do. What is not said is taken as possible: only a plain `false` keeps a call away. */
+/** What a model can do. What is not said is taken as possible: only a plain `false` keeps a call away; save `prefill`. */
 export interface Capabilities {
   readonly tools?: boolean | undefined
   readonly vision?: boolean | undefined
@@ -16,6 +16,8 @@ export interface Capabilities {
   readonly files?: boolean | undefined
   readonly jsonSchema?: boolean | undefined
   readonly reasoning?: boolean | undefined
+  /** Whether it goes on with an answer whose beginning is the last message; only a plain `true` makes use of that. */
+  readonly prefill?: boolean | undefined
   /** The most tokens it reads and writes in one call. */
   readonly contextWindow?: number | undefined
   /** The most tokens it writes in one answer. */

@@ -90,11 +90,14 @@ const conditions = (condition: Condition): string =>
     )
     .join(", ")
 
-/** `moveOn any, retry.times 0, timeout.total 9s` */
-const policies = ({ moveOn, retry, timeout }: Policies): string =>
-  [...(moveOn === undefined ? [] : [`moveOn ${moveOn}`]), ...told("retry", retry), ...told("timeout", timeout)].join(
-    ", ",
-  )
+/** `moveOn any, protect continue, retry.times 0, timeout.total 9s` */
+const policies = ({ moveOn, retry, stream, timeout }: Policies): string =>
+  [
+    ...(moveOn === undefined ? [] : [`moveOn ${moveOn}`]),
+    ...(stream?.protect === undefined ? [] : [`protect ${stream.protect}`]),
+    ...told("retry", retry),
+    ...told("timeout", timeout),
+  ].join(", ")
 
 const told = (name: string, policy: Policies["retry"] | Policies["timeout"]): ReadonlyArray<string> =>
   Object.entries(policy ?? {}).flatMap(([key, value]: readonly [string, Duration.Input | undefined]) =>

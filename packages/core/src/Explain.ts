@@ -16,6 +16,7 @@ import type { ReasonTag } from "./ProviderError.ts"
 import type { Resolved } from "./Retry.ts"
 import type * as Route from "./Route.ts"
 import { passedOver } from "./RouterError.ts"
+import type { Protect } from "./Protection.ts"
 import * as Strategy from "./Strategy.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -79,6 +80,8 @@ export interface Policies {
   /** `any` when the next is asked after every error, the caller's included. */
   readonly moveOn: Route.Policies["moveOn"]
   readonly timeout: { readonly firstToken: number; readonly idle: number; readonly attempt: number }
+  /** What a stream that breaks after its commit costs: see `Protection`. */
+  readonly protect: Protect
   readonly circuit: CircuitPolicy
   readonly limits: Limits
 }
@@ -158,6 +161,7 @@ const explained = (
       retry: patience.retry,
       moveOn,
       timeout: { firstToken: patience.firstToken, idle: patience.idle, attempt: patience.attempt },
+      protect: patience.stream.protect,
       circuit: circuit(candidate),
       limits: candidate.deployment.limits ?? {},
     },
@@ -208,7 +212,10 @@ const title = ({ checks, deployment, model, score }: Explained): string => {
   return `${deployment} (${model}${scored}): ${against.length === 0 ? "ready" : `not now: ${against.join("; ")}`}`
 }
 
-const policies = ({ policies: { circuit, limits, moveOn, retry, timeout } }: Explained, streaming: boolean) => {
+const policies = (
+  { policies: { circuit, limits, moveOn, protect, retry, timeout } }: Explained,
+  streaming: boolean,
+) => {
   const limited = Object.entries(limits).map(([limit, most]) => `${limit} ${most}`)
   return [
     retry.times === 0
@@ -219,6 +226,7 @@ const policies = ({ policies: { circuit, limits, moveOn, retry, timeout } }: Exp
       : `at most ${time(timeout.attempt)} an attempt`,
     `circuit opens after ${"failures" in circuit ? `${circuit.failures} failures in a row` : `${circuit.rate * 100} % of ${circuit.over} fail`}, for ${time(circuit.open)} to ${time(circuit.max)}`,
     ...(moveOn === undefined ? [] : ["goes on after any error"]),
+    ...(streaming && protect !== "preamble" ? [`a broken stream: ${protect}`] : []),
     ...(limited.length === 0 ? [] : [`limits: ${limited.join(", ")}`]),
   ]
 }

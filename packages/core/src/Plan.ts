@@ -198,6 +198,7 @@ const overlay = (outer: Policies, inner: Policies): Policies => ({
   retry: { ...outer.retry, ...inner.retry },
   timeout: { ...outer.timeout, ...inner.timeout },
   moveOn: inner.moveOn ?? outer.moveOn,
+  stream: { ...outer.stream, ...inner.stream },
 })
 
 const unknownName = (name: string, known: ReadonlyArray<string>): string =>

@@ -43,7 +43,7 @@ export interface Receipt {
   readonly streaming: boolean
   /** Clock milliseconds. */
   readonly startedAt: number
-  /** Whose answer it is, once one has answered or committed. */
+  /** Whose answer it is, once one has answered or committed: of an answer that was taken over, who finished it. */
   readonly deployment: string | undefined
   readonly attempts: ReadonlyArray<Attempt>
   readonly passedOver: ReadonlyArray<PassedOver>

@@ -11,6 +11,7 @@ import * as Predicate from "effect/Predicate"
 import type { Condition } from "./Condition.ts"
 import type { After } from "./Hedge.ts"
 import type { ReasonTag } from "./ProviderError.ts"
+import type { StreamPolicy } from "./Protection.ts"
 import type { RetryPolicy } from "./Retry.ts"
 import type { Strategy } from "./Strategy.ts"
 import type { TimeoutPolicy } from "./Timeout.ts"
@@ -63,6 +64,7 @@ export interface Policies {
   readonly timeout?: Partial<Omit<TimeoutPolicy, "connect">> | undefined
   /** `any`: goes on to the next after every error, the caller's own mistakes included. */
   readonly moveOn?: "any" | undefined
+  readonly stream?: Partial<StreamPolicy> | undefined
 }
 
 const Prototype: Pipeable = {
@@ -137,6 +139,9 @@ export const onContextWindow = (use: Input): ((self: Input) => Route) => onError
 
 /** What a content policy refuses goes to `use`; without this it is the caller's error. */
 export const onContentPolicy = (use: Input): ((self: Input) => Route) => onError(["ContentPolicy"], use)
+
+/** `Route.fallback("a", "b").pipe(Route.stream({ protect: "continue" }))` */
+export const stream = (policy: Partial<StreamPolicy>): ((self: Input) => Route) => policies({ stream: policy })
 
 /** Every name a route mentions, in the order it mentions them. */
 export const names = (route: Route): ReadonlyArray<string> => {

@@ -19,7 +19,7 @@ export type RouteEvent = { readonly call: string; readonly route: string } & (
   | ({ readonly _tag: "PassedOver" } & PassedOver)
   /** One deployment could not answer (`reason`: of its failure, or what refused it) and another is asked instead. */
   | { readonly _tag: "Failover"; readonly from: string; readonly to: string; readonly reason: FailoverReason }
-  /** A stream's first real output: from here on this answer is the one. */
+  /** A stream's first real output: from here on this answer is the one, unless its route protects it from breaking. */
   | { readonly _tag: "Committed"; readonly deployment: string; readonly millis: number }
   | { readonly _tag: "Ended"; readonly receipt: Receipt }
 )

@@ -17,6 +17,7 @@ import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Admission from "./Admission.ts"
+import * as Announce from "./Announce.ts"
 import * as Attempt from "./Attempt.ts"
 import { Call } from "./Call.ts"
 import type { CallOptions } from "./Call.ts"
@@ -33,6 +34,7 @@ import * as Plan from "./Plan.ts"
 import { Provider } from "./Provider.ts"
 import { Ledger } from "./Receipt.ts"
 import type { PassedOver, Receipt } from "./Receipt.ts"
+import * as Rescue from "./Rescue.ts"
 import * as Retry from "./Retry.ts"
 import type { Route } from "./Route.ts"
 import * as RouteEvent from "./RouteEvent.ts"
@@ -61,12 +63,14 @@ export interface Answer {
 }
 
 /**
- * A committed answer: `frames` fails with a `RouterError` of kind `Broken` if it breaks off, and ends only when whole.
- * `receipt` goes on being written until the stream has ended.
+ * An answer that has begun: `frames` fails with a `RouterError` of kind `Broken` if it breaks off, and ends only when
+ * whole. `receipt` goes on being written until the stream has ended.
  */
 export interface Streaming {
   readonly frames: Stream.Stream<Chat.Frame, RouterError>
   readonly receipt: Receipt
+  /** Whether `frames` keeps silent until the answer is whole, and it may still become another deployment's. */
+  readonly heldBack: boolean
 }
 
 /** A deployment as it stands. Times are milliseconds; latencies are smoothed, `undefined` until there was an answer. */
@@ -195,7 +199,12 @@ const make = Effect.fnUntraced(function* <E, R>(
     call: Call,
     startedAt: number,
     ledger: Ledger,
-    attempt: (context: Attempt.Context, leaf: Plan.Leaf, force: boolean) => Effect.Effect<A, Attempt.Failure>,
+    attempt: (
+      context: Attempt.Context,
+      step: Plan.Step,
+      force: boolean,
+      steps: ReadonlyArray<Plan.Step>,
+    ) => Effect.Effect<A, Attempt.Failure>,
   ): Effect.Effect<A, RouterError> => {
     const context: Attempt.Context = {
       stores,
@@ -209,9 +218,9 @@ const make = Effect.fnUntraced(function* <E, R>(
     retries.called(startedAt)
 
     const retried = (step: Plan.Step, misses: ReadonlyArray<Fallback.Miss>, lane?: Hedge.Lane) => {
-      announceFailover(bus, ledger, step, misses)
+      Announce.failover(context, step, misses)
       const { retry } = step.leaf.patience
-      const once = attempt(lane === undefined ? context : { ...context, claim: lane.claim }, step.leaf, false)
+      const once = attempt(lane === undefined ? context : { ...context, claim: lane.claim }, step, false, steps)
       return retry.times === 0
         ? once
         : Effect.retry(
@@ -227,13 +236,9 @@ const make = Effect.fnUntraced(function* <E, R>(
             }),
           )
     }
-    const passOver = (step: Plan.Step, verdict: PassedOver["verdict"]) => {
-      const deployment = step.leaf.candidate.name
-      ledger.passOver(deployment, verdict)
-      bus.publish({ _tag: "PassedOver", call: ledger.id, route: ledger.route, deployment, verdict })
-    }
+    const passOver = (step: Plan.Step, verdict: PassedOver["verdict"]) => Announce.passedOver(context, step, verdict)
     return Fallback.run(steps, { attempt: retried, onPassedOver: passOver }).pipe(
-      Effect.catch(({ misses }) => lastResort(misses, (step) => attempt(context, step.leaf, true))),
+      Effect.catch(({ misses }) => lastResort(misses, (step) => attempt(context, step, true, steps))),
       Effect.mapError(({ misses }) => Errors.exhausted(name, misses, ledger)),
     )
   }
@@ -253,7 +258,7 @@ const make = Effect.fnUntraced(function* <E, R>(
         Effect.clockWith((clock) => {
           const now = clock.currentTimeMillisUnsafe()
           const ledger = open(request.model, false, now)
-          return route(compiled, new Call(request, false, options, now), now, ledger, Attempt.chat).pipe(
+          return route(compiled, new Call(request, false, options, now), now, ledger, chatAttempt).pipe(
             Effect.onExit((exit) => Effect.sync(() => settle(ledger, exit, clock.currentTimeMillisUnsafe()))),
             Effect.map((response) => ({ response, receipt: ledger })),
           )
@@ -265,8 +270,12 @@ const make = Effect.fnUntraced(function* <E, R>(
           Effect.flatMap(Effect.scope, (scope) => {
             const now = clock.currentTimeMillisUnsafe()
             const ledger = open(request.model, true, now)
-            const attempt = (context: Attempt.Context, leaf: Plan.Leaf, force: boolean) =>
-              Attempt.stream(context, leaf, force, scope)
+            const attempt = (
+              context: Attempt.Context,
+              step: Plan.Step,
+              force: boolean,
+              steps: ReadonlyArray<Plan.Step>,
+            ) => Rescue.stream(context, steps, step, force, scope)
             return Scope.addFinalizerExit(scope, (exit) =>
               Effect.sync(() => settle(ledger, lastAttempt(ledger, exit), clock.currentTimeMillisUnsafe())),
             ).pipe(
@@ -274,7 +283,11 @@ const make = Effect.fnUntraced(function* <E, R>(
               Effect.tapError(() =>
                 Effect.sync(() => settle(ledger, Exit.fail("failed"), clock.currentTimeMillisUnsafe())),
               ),
-              Effect.map(({ held, rest }) => ({ frames: frames(held, rest, ledger), receipt: ledger })),
+              Effect.map(({ held, heldBack, rest }) => ({
+                frames: frames(held, rest, ledger),
+                receipt: ledger,
+                heldBack: heldBack === true,
+              })),
             )
           }),
         ),
@@ -290,6 +303,9 @@ const make = Effect.fnUntraced(function* <E, R>(
     status: Effect.forEach([...candidates.values()], (candidate) => status(stores, candidate)),
   })
 })
+
+const chatAttempt = (context: Attempt.Context, { leaf }: Plan.Step, force: boolean) =>
+  Attempt.chat(context, leaf, force)
 
 const status = (stores: Admission.Stores, { health, name }: Candidate.Candidate): Effect.Effect<Status> =>
   Effect.clockWith((clock) =>
@@ -336,24 +352,6 @@ const listen = (bus: RouteEvent.Bus, { onFailover, onSuccess }: Callbacks) =>
         if (event._tag === "Ended" && event.receipt.outcome === "answered") return onSuccess?.(event.receipt)
         return undefined
       })
-
-const announceFailover = (
-  bus: RouteEvent.Bus,
-  ledger: Ledger,
-  step: Plan.Step,
-  misses: ReadonlyArray<Fallback.Miss>,
-): void => {
-  const last = misses.at(-1)
-  if (last === undefined) return
-  bus.publish({
-    _tag: "Failover",
-    call: ledger.id,
-    route: ledger.route,
-    from: last.step.leaf.candidate.name,
-    to: step.leaf.candidate.name,
-    reason: last._tag === "Failed" ? last.error.reason._tag : last.verdict._tag,
-  })
-}
 
 /** Whether another deployment of the same balance comes after this one and does not rest. */
 const equalReady = (stores: Admission.Stores, steps: ReadonlyArray<Plan.Step>, step: Plan.Step, now: number): boolean =>

@@ -33,6 +33,8 @@ export interface Options {
   readonly provider?: (url: string) => ReturnType<typeof OpenAiProvider.layer>
   /** Whose `backup` is; as primary's if not said. */
   readonly backup?: "openai" | "anthropic" | "bedrock"
+  /** Whether the backup takes the beginning of an answer. */
+  readonly prefilling?: boolean
 }
 
 /** The key that the gateway sends upstream: it must never come out at the client's end. */
@@ -52,7 +54,11 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
   const RouterLive = Router.layer({
     deployments: {
       primary: Deployment.make({ model: "primary", provider, ...options.primary }),
-      backup: Deployment.make({ model: "backup", provider: backups[options.backup ?? "openai"] }),
+      backup: Deployment.make({
+        model: "backup",
+        provider: backups[options.backup ?? "openai"],
+        ...(options.prefilling === true ? { capabilities: { prefill: true } } : undefined),
+      }),
     },
     routes: { assistant: options.route ?? Route.fallback("primary", "backup").pipe(Route.retry({ times: 0 })) },
   })

@@ -4,16 +4,18 @@
  */
 import type * as Chat from "@understudy/core/Chat"
 import type { Receipt } from "@understudy/core/Receipt"
+import type { Streaming } from "@understudy/core/Router"
 import type { RouterError } from "@understudy/core/RouterError"
+import * as Duration from "effect/Duration"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Stream from "effect/Stream"
 import type { ApiError } from "./ApiError.ts"
 
-/** Whose answer it is, how many attempts it took, and the id under which it stands in the log. */
-export const headers = (receipt: Receipt): Record<string, string> => ({
+/** Whose answer it is where that is certain, how many attempts it took so far, and the id under which it stands in the log. */
+export const headers = (receipt: Receipt, { heldBack = false } = {}): Record<string, string> => ({
   "x-request-id": receipt.id,
   // A name may hold what a header may not.
-  "x-understudy-deployment": encodeURI(receipt.deployment ?? ""),
+  ...(heldBack ? undefined : { "x-understudy-deployment": encodeURI(receipt.deployment ?? "") }),
   // An attempt is entered when it ends; a committed stream's own is still under way.
   "x-understudy-attempts": String(receipt.attempts.length + (receipt.streaming ? 1 : 0)),
 })
@@ -44,16 +46,17 @@ export const error = (error: ApiError, body: unknown): HttpServerResponse.HttpSe
 
 /**
  * A stream of frames as bytes: each chunk of frames one write; at its end what the protocol still wants, or its error.
- * It never fails: a body that did would reset the connection and lose what was written.
+ * It never fails: a body that did would reset the connection and lose what was written. While an answer is held back,
+ * comments keep its client waiting.
  */
 export const bytes = (
-  frames: Stream.Stream<Chat.Frame, RouterError>,
+  { frames, heldBack }: Pick<Streaming, "frames" | "heldBack">,
   push: (frame: Chat.Frame) => string,
   end: () => string,
   fail: (error: RouterError) => string,
 ): Stream.Stream<Uint8Array> => {
   const text = new TextEncoder()
-  return frames.pipe(
+  const written = frames.pipe(
     Stream.mapArray((chunk) => {
       let written = ""
       for (const frame of chunk) written += push(frame)
@@ -62,4 +65,11 @@ export const bytes = (
     Stream.concat(Stream.sync(() => text.encode(end()))),
     Stream.catch((error) => Stream.succeed(text.encode(fail(error)))),
   )
+  return heldBack ? Stream.merge(written, comments, { haltStrategy: "left" }) : written
 }
+
+/** How long a client waits without a sign: well below the silence that clients and proxies bear. */
+const keepAlive = Duration.seconds(5)
+
+/** One at once, so that the headers go out, then one after the other. */
+const comments = Stream.as(Stream.tick(keepAlive), new TextEncoder().encode(": keep-alive\n\n"))

@@ -1,7 +1,7 @@
 /**
  * `POST /v1/chat/completions`: OpenAI's API, whole and streamed, answered by whoever the route finds.
  *
- * Headers go out only once an answer is certain: with a plain answer, or with a stream's first real output. Until then a
+ * Headers go out only once there is an answer: with a plain answer, or with a stream's first real output. Until then a
  * failure is a status and a body; after it, the protocol's error event.
  */
 import type { CallOptions as Options } from "@understudy/core/Call"
@@ -76,12 +76,12 @@ const identity = (request: Chat.Request, receipt: Receipt) =>
   }))
 
 const streamed = (router: Router["Service"], request: Chat.Request, options: Options, includeUsage: boolean) =>
-  Effect.flatMap(Effect.mapError(router.chatStream(request, options), ApiError.fromRouter), ({ frames, receipt }) =>
-    Effect.map(identity(request, receipt), (identity) => {
+  Effect.flatMap(Effect.mapError(router.chatStream(request, options), ApiError.fromRouter), (streaming) =>
+    Effect.map(identity(request, streaming.receipt), (identity) => {
       const encoder = ChatCompletions.Stream.encoder({ ...identity, includeUsage })
       const failed = (error: RouterError) => encoder.fail(Answer.fields(ApiError.fromRouter(error)))
-      return HttpServerResponse.stream(Answer.bytes(frames, encoder.push, encoder.end, failed), {
-        headers: { ...Answer.headers(receipt), "cache-control": "no-cache" },
+      return HttpServerResponse.stream(Answer.bytes(streaming, encoder.push, encoder.end, failed), {
+        headers: { ...Answer.headers(streaming.receipt, streaming), "cache-control": "no-cache" },
         contentType: "text/event-stream",
       })
     }),

@@ -2,11 +2,11 @@
  * The `server` section of a configuration: where the gateway listens, what it takes, and whom it lets in.
  */
 import { DurationText } from "@understudy/providers/config/DurationText"
+import { SizeText } from "@understudy/providers/config/SizeText"
 import { flag, number, text, written } from "@understudy/providers/config/Values"
 import * as ByteSize from "effect/ByteSize"
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
-import { SizeText } from "./SizeText.ts"
 
 const optional = Schema.optionalKey
 

@@ -78,7 +78,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
   "misspelt-keys": [
     "server.prot: unknown key `prot`: did you mean `port`? Known keys: port, host, maxBody, anonymous, allowedHosts, allowedOrigins, drain.",
     "server.allowed_hosts: unknown key `allowed_hosts`: did you mean `allowedHosts`? Known keys: port, host, maxBody, anonymous, allowedHosts, allowedOrigins, drain.",
-    "defaults.timout: unknown key `timout`: did you mean `timeout`? Known keys: retry, timeout, circuit.",
+    "defaults.timout: unknown key `timout`: did you mean `timeout`? Known keys: retry, timeout, circuit, stream.",
     "defaults.retry.time: unknown key `time`: did you mean `times`? Known keys: times, base, max, patience, budget.",
     "deployments.gpt-4o.api_key: unknown key `api_key`: did you mean `apiKey`? Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, apiKey, baseUrl, organization, headers.",
     "deployments.gpt-4o.limits.RPM: unknown key `RPM`: did you mean `rpm`? Known keys: rpm, tpm, rpd, concurrency.",
@@ -119,7 +119,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "server.drain: expected a duration, such as 500ms, 2s, 5m or 1h, found 30",
   ],
   "shapeless-routes": [
-    "routes.misspelt.falback: unknown key `falback`: did you mean `fallback`? Known keys: fallback, balance, hedge, when, else, across, retry, timeout, moveOn, onContextWindow, onContentPolicy, onError.",
+    "routes.misspelt.falback: unknown key `falback`: did you mean `fallback`? Known keys: fallback, balance, hedge, when, else, across, retry, timeout, stream, moveOn, onContextWindow, onContentPolicy, onError.",
     "routes.empty: expected a list of at least one name or route, found an empty list",
     "routes.nothing: expected a name, a list of names, or a mapping with `fallback`, `balance`, `hedge` or `when`, found an empty mapping",
     "routes.blank: expected a name, a list of names, or a mapping with `fallback`, `balance`, `hedge` or `when`, found nothing",
@@ -167,6 +167,12 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
   "variable-of-another-kind": [
     'deployments.gpt-4o.limits.rpm: expected a whole number above 0, found what "${OPENAI_API_KEY}" holds',
     'deployments.gpt-4o.baseUrl: expected an http or https address, such as http://127.0.0.1:11434/v1, found what "${OPENAI_API_KEY}" holds',
+  ],
+  streams: [
+    "defaults.stream.holds: unknown key `holds`: did you mean `hold`? Known keys: protect, hold.",
+    'defaults.stream.protect: expected one of preamble, continue, full, found "always"',
+    "deployments.gpt-4o.stream: unknown key `stream`: it belongs to routes, and stands under `defaults` or on a route. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, apiKey, baseUrl, organization, headers.",
+    "routes.assistant.stream.hold: expected a size, such as 512kb, 20mb or 1gb, found 4",
   ],
   "wrong-kinds": [
     'deployments.gpt-4o.weight: expected a number, 0 or more, found "heavy"',

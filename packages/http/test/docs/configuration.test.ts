@@ -7,6 +7,7 @@ import * as Circuit from "@understudy/core/Circuit"
 import { needs } from "@understudy/core/Call"
 import { quantiles } from "@understudy/core/Hedge"
 import { reasonTags } from "@understudy/core/ProviderError"
+import * as Protection from "@understudy/core/Protection"
 import * as Retry from "@understudy/core/Retry"
 import { strategies } from "@understudy/core/Strategy"
 import * as Timeout from "@understudy/core/Timeout"
@@ -71,7 +72,8 @@ describe("docs/configuration.md", () => {
     assertNames("### `retry`", keysOf(Policies.Retry.whole.ast))
     assertNames("### `timeout`", keysOf(Policies.Timeout.defaults.ast))
     assertNames("### `circuit`", keysOf(Policies.Circuit.ast))
-    const policies = Object.keys(Policies.Defaults.fields)
+    assertNames("### `stream`", keysOf(Policies.Stream.ast))
+    const policies = Object.keys(Policies.Defaults.fields).filter((name) => name in Deployments.Common.fields)
     const own = keysOf(Deployments.Common.ast).filter((key) => !policies.includes(key.split(".")[0] ?? ""))
     assertNames("## `deployments`", ["provider", ...own, ...policies, ...vendorNames])
     for (const name of vendorNames) assertNames(`### \`${name}\``, keysOf(vendors[name].keys.ast))
@@ -87,6 +89,7 @@ describe("docs/configuration.md", () => {
     assert.deepStrictEqual(millis(defaults.retry), millis(Retry.defaults))
     assert.deepStrictEqual(millis(defaults.timeout), millis(Timeout.defaults))
     assert.deepStrictEqual(millis(defaults.circuit), millis(Circuit.defaults))
+    assert.deepStrictEqual(defaults.stream, Protection.defaults)
   })
 
   it("gives the server's defaults", () => {

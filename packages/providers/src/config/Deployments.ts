@@ -41,6 +41,7 @@ export const Common = Schema.Struct({
       files: optional(flag),
       jsonSchema: optional(flag),
       reasoning: optional(flag),
+      prefill: optional(flag),
       contextWindow: optional(count),
       maxOutput: optional(count),
     }),
@@ -107,6 +108,7 @@ const failures = (result: Result.Result<unknown, Failure>): Failure => (Result.i
 const ofAnother =
   (provider: VendorName): Hint =>
   (key) => {
+    if (key === "stream") return "it belongs to routes, and stands under `defaults` or on a route"
     const owners = vendorNames.filter((name) => Object.hasOwn(byName[name].keys.fields, key))
     return owners.length === 0 ? undefined : `a key of ${owners.join(" and ")}, not of ${provider}`
   }

@@ -1,11 +1,13 @@
 /**
- * What a configuration may say about patience and health (retries, time limits, circuits), and which part of it where:
- * each policy has the keys that are heeded at its place, and no others.
+ * What a configuration may say about patience and health (retries, time limits, circuits, broken streams), and which
+ * part of it where: each policy has the keys that are heeded at its place, and no others.
  */
+import { protects } from "@understudy/core/Protection"
 import * as Schema from "effect/Schema"
 import { DurationText, PositiveDuration } from "./DurationText.ts"
 import type { Hint } from "./Issues.ts"
-import { count, countOrNone, number, share } from "./Values.ts"
+import { SizeText } from "./SizeText.ts"
+import { count, countOrNone, number, share, word } from "./Values.ts"
 
 const optional = Schema.optionalKey
 
@@ -62,9 +64,12 @@ export const Circuit = Schema.Struct({
   long: optional(PositiveDuration),
 })
 
+export const Stream = Schema.Struct({ protect: optional(word(protects)), hold: optional(SizeText) })
+
 /** What holds wherever nothing nearer says otherwise. */
 export const Defaults = Schema.Struct({
   retry: optional(Retry.whole),
   timeout: optional(Timeout.defaults),
   circuit: optional(Circuit),
+  stream: optional(Stream),
 })

@@ -50,6 +50,7 @@ const shapes = <
   const policies = {
     retry: Schema.optionalKey(retry),
     timeout: Schema.optionalKey(timeout),
+    stream: Schema.optionalKey(Policies.Stream),
     moveOn: Schema.optionalKey(Schema.Literal("any").annotate({ expected: "`any`" })),
     onContextWindow: Schema.optionalKey(Schema.Unknown),
     onContentPolicy: Schema.optionalKey(Schema.Unknown),
@@ -235,10 +236,11 @@ export const read = (name: string, input: unknown, place: Place): Reading => {
     const route = bare && branched(input, place, part, bare)
     const decoded = decode<Beside>(shape, input, place, Policies.misplaced)
     if (Result.isFailure(decoded)) return refuse(...decoded.failure) ?? route
-    const { moveOn, retry, timeout } = decoded.success
+    const { moveOn, retry, stream, timeout } = decoded.success
     const steps = [
       retry && Route.retry(retry),
       timeout && Route.timeout(timeout),
+      stream && Route.stream(stream),
       moveOn && Route.moveOn(moveOn),
     ].filter((step) => step !== undefined)
     return steps.reduce((route, step) => route && step(route), route)

@@ -114,6 +114,16 @@ export const amount = number("a number, 0 or more", (value) => value >= 0)
 /** A part of the traffic, or all of it. */
 export const share = number("a share from 0 to 1", (value) => value >= 0 && value <= 1)
 
+/** One of these words. */
+export const word = <const Words extends ReadonlyArray<string>>(words: Words): Schema.Codec<Words[number], string> =>
+  written<Words[number], string>({
+    from: Schema.String,
+    to: Schema.Literals(words),
+    expected: `one of ${words.join(", ")}`,
+    parse: (text) => words.find((each) => each === text),
+    print: (value) => value,
+  })
+
 export const flag: Schema.Codec<boolean, boolean | string> = written<boolean, boolean | string>({
   from: Schema.Union([Schema.Boolean, Schema.String]),
   to: Schema.Boolean,

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Chat from "@understudy/core/Chat"
 import * as Route from "@understudy/core/Route"
 import * as Router from "@understudy/core/Router"
+import * as ByteSize from "effect/ByteSize"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -68,6 +69,7 @@ describe("Config.decode", () => {
         list: ["a", ["b", "name"]],
         fallback: { fallback: ["a", { balance: "cost", across: ["a", "b"], timeout: { idle: "1s" } }] },
         balance: { balance: "shuffle", across: ["b", "a"], retry: { times: 0 }, timeout: { total: "1m" } },
+        shielded: { fallback: ["a", "b"], stream: { protect: "full", hold: "1mb" } },
       },
     })
     assert.deepStrictEqual(routes, {
@@ -81,6 +83,7 @@ describe("Config.decode", () => {
         Route.retry({ times: 0 }),
         Route.timeout({ total: Duration.minutes(1) }),
       ),
+      shielded: Route.fallback("a", "b").pipe(Route.stream({ protect: "full", hold: ByteSize.megabytes(1) })),
     })
   })
 

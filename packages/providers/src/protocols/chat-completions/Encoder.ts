@@ -142,7 +142,12 @@ const write = (parts: ReadonlyArray<Chat.Part>, state: State): string => {
 }
 
 const writePart = (part: Chat.Part, state: State): string => {
-  if (part.type === "start" || part.type === "usage") return ""
+  if (part.type === "start") return ""
+  if (part.type === "usage") {
+    // What the client may have been told by frames of this protocol, before others followed, no longer holds.
+    state.counted = false
+    return ""
+  }
   const choice = part.choice ?? 0
   if (part.type === "finish") {
     if (state.finished.has(choice)) return ""

@@ -192,3 +192,34 @@ describe("fail", () => {
     assert.deepStrictEqual(read(stream.fail(error)), [{ error: { ...error, param: null } }])
   })
 })
+
+describe("this protocol's frames, and then another writer's", () => {
+  const head = (choices: string, usage = "") =>
+    `{"id":"chatcmpl-9","object":"chat.completion.chunk","created":17,"model":"gpt-4o","choices":${choices}${usage}}`
+  const begun = [
+    head('[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]'),
+    head('[{"index":0,"delta":{"content":"Hel"},"finish_reason":null}]'),
+  ]
+  const rest = parts({ type: "text", text: "lo" }, { type: "finish", reason: "stop" }, { type: "usage", usage })
+
+  it("are one answer: one id, one role, one finish reason, [DONE]", () => {
+    const events = read(raw([...native(...begun), ...rest]))
+    assert.strictEqual(events.at(-1), "[DONE]")
+    const chunks = events.slice(0, -1) as ReadonlyArray<ReturnType<typeof chunk>>
+    assert.deepStrictEqual([...new Set(chunks.map(({ id, model }) => `${id} ${model}`))], ["chatcmpl-9 gpt-4o"])
+    const choices = chunks.map(({ choices }) => choices[0])
+    assert.strictEqual(choices.filter((choice) => choice?.delta["role"] !== undefined).length, 1)
+    assert.strictEqual(choices.map((choice) => choice?.delta["content"] ?? "").join(""), "Hello")
+    assert.strictEqual(choices.map((choice) => String(choice?.finish_reason)).join(), "null,null,null,stop")
+  })
+
+  it("tell the last usage, whatever was told before", () => {
+    const counting = head(
+      '[{"index":0,"delta":{"content":"Hel"},"finish_reason":null}]',
+      ',"usage":{"prompt_tokens":9,"completion_tokens":1,"total_tokens":10}',
+    )
+    const events = read(raw([...native(begun[0]!, counting), ...rest], true))
+    assert.deepInclude(events.at(-2) as object, { choices: [] })
+    assert.deepInclude((events.at(-2) as { readonly usage: object }).usage, { prompt_tokens: 9, completion_tokens: 5 })
+  })
+})

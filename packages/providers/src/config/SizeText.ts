@@ -1,10 +1,10 @@
 /**
  * Sizes as a configuration writes them: `512kb`, `20mb`, `1gb` (powers of 1000), `16mib` (powers of 1024).
  */
-import { written } from "@understudy/providers/config/Values"
 import * as ByteSize from "effect/ByteSize"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { written } from "./Values.ts"
 
 /** The units, and how Effect spells them. */
 const units: Readonly<Record<string, ByteSize.Unit>> = {

@@ -1,0 +1,59 @@
+/**
+ * Holding a stream back until it is whole: what nobody has seen can still be answered by somebody else.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import type * as Chat from "./Chat.ts"
+import type { Chunk } from "./Commit.ts"
+import { Progress } from "./Commit.ts"
+import type { ProviderError } from "./ProviderError.ts"
+import type { Committed } from "./Attempt.ts"
+
+/**
+ * Pulls until each of so many answers has its finish reason, or until more than `bytes` are held, and gives all of it with
+ * what may follow. Fails when the stream breaks before that: then nothing of it may be shown.
+ */
+export const hold = (
+  { held, rest }: Committed,
+  bytes: number,
+  choices: number,
+): Effect.Effect<Committed, ProviderError> => {
+  const frames: Array<Chat.Frame> = []
+  const progress = new Progress(choices)
+  let size = 0
+  const take = (chunk: Chunk): void => {
+    progress.take(chunk)
+    for (const frame of chunk) {
+      frames.push(frame)
+      size += sizeOf(frame)
+    }
+  }
+  const all = () => frames as unknown as Chunk
+  const more: Effect.Effect<Committed, ProviderError> = Effect.suspend(() =>
+    size > bytes || progress.whole
+      ? Effect.succeed({ held: all(), rest })
+      : Effect.matchEffect(rest, {
+          onSuccess: (chunk) => {
+            take(chunk)
+            return more
+          },
+          onFailure: (error) =>
+            Cause.isDone(error) ? Effect.succeed({ held: all(), rest: Cause.done() }) : Effect.fail(error),
+        }),
+  )
+  take(held)
+  return more
+}
+
+/** What a frame is counted as that holds next to nothing. */
+const overhead = 64
+
+/** Near enough: a character is taken for a byte. */
+const sizeOf = ({ native, parts }: Chat.Frame): number => {
+  let size = overhead + (native?.data.length ?? 0)
+  for (const part of parts) {
+    if (part.type === "tool-arguments") size += part.arguments.length
+    else if ("text" in part) size += part.text.length
+  }
+  return size
+}
