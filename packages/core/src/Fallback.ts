@@ -48,10 +48,11 @@ export const run = <A, R>(steps: ReadonlyArray<Step>, running: Running<A, R>): E
       const left = new Set(group)
       const racers = group.map((step) => ({
         delay: step.hedge?.delay ?? 0,
-        run: (lost: ReadonlyArray<Miss>, lane: Hedge.Lane) => {
-          left.delete(step)
-          return ask(step, [...misses, ...lost], way, running, lane)
-        },
+        run: (lost: ReadonlyArray<Miss>, lane: Hedge.Lane) =>
+          Effect.suspend(() => {
+            left.delete(step)
+            return ask(step, [...misses, ...lost], way, running, lane)
+          }),
       }))
       const onward = (miss: Miss) => Branch.after(miss, Branch.reached(miss.step, way))
       const ends = (miss: Miss): boolean => {

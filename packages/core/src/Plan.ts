@@ -57,7 +57,7 @@ export interface Compiled<C = Candidate> {
   readonly name: string
   readonly route: Bound<C>
   readonly total: number
-  readonly retries: Budget.Budget
+  readonly budget: Budget.Budget
 }
 
 /** Something wrong with a route: where (`routes.assistant[1]`, the second it names), and what to do. */
@@ -172,7 +172,7 @@ export const compile = <C extends Pick<Candidate, "deployment">>(
     name,
     route,
     total: Candidates.total(policies, defaults),
-    retries: new Budget.Budget(Candidates.retryShare(policies, defaults)),
+    budget: new Budget.Budget(Candidates.retryShare(policies, defaults)),
   })
 
   const compiled = new Map<string, Compiled<C>>()

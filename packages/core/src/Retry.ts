@@ -55,7 +55,7 @@ export interface Bounds {
   readonly deadline: number
   readonly equalReady: (now: number) => boolean
   /** Asked last, and only of a retry that would be made otherwise: whether the route's budget has room for it. */
-  readonly affords: (now: number) => boolean
+  readonly affords: (now: number, failure: ProviderError) => boolean
 }
 
 /**
@@ -79,7 +79,7 @@ export const schedule = (policy: Resolved, bounds: Bounds): Schedule.Schedule<un
         now + wait < bounds.deadline &&
         (told(input) === undefined || wait <= policy.patience) &&
         !(input.reason._tag === "RateLimited" && bounds.equalReady(now)) &&
-        bounds.affords(now)
+        bounds.affords(now, input)
       )
     }),
   )

@@ -32,6 +32,7 @@ import * as Fallback from "./Fallback.ts"
 import type * as Hedge from "./Hedge.ts"
 import * as Plan from "./Plan.ts"
 import { Provider } from "./Provider.ts"
+import type { ProviderError } from "./ProviderError.ts"
 import { Ledger } from "./Receipt.ts"
 import type { PassedOver, Receipt } from "./Receipt.ts"
 import * as Rescue from "./Rescue.ts"
@@ -195,7 +196,7 @@ const make = Effect.fnUntraced(function* <E, R>(
 
   /** Runs a call: each candidate attempted in turn, retried as its policy says. */
   const route = <A>(
-    { name, retries, route, total }: Plan.Compiled,
+    { budget, name, route, total }: Plan.Compiled,
     call: Call,
     startedAt: number,
     ledger: Ledger,
@@ -215,26 +216,28 @@ const make = Effect.fnUntraced(function* <E, R>(
     }
     const steps = Plan.steps(Plan.make(route, call, draw))
     Plan.advance(route, call)
-    retries.called(startedAt)
+    budget.called(startedAt)
 
     const retried = (step: Plan.Step, misses: ReadonlyArray<Fallback.Miss>, lane?: Hedge.Lane) => {
       Announce.failover(context, step, misses)
       const { retry } = step.leaf.patience
       const once = attempt(lane === undefined ? context : { ...context, claim: lane.claim }, step, false, steps)
-      return retry.times === 0
-        ? once
-        : Effect.retry(
-            once,
-            Retry.schedule(retry, {
-              deadline: context.deadline.at,
-              equalReady: (now) => equalReady(stores, steps, step, now),
-              affords: (now) => {
-                const affords = retries.spend(now)
-                if (affords) lane?.waits()
-                return affords
-              },
-            }),
-          )
+      if (retry.times === 0) return once
+      let failed: ProviderError | undefined
+      const retries = Retry.schedule(retry, {
+        deadline: context.deadline.at,
+        equalReady: (now) => equalReady(stores, steps, step, now),
+        affords: (now, failure) => {
+          if (!budget.spend(now)) return false
+          failed = failure
+          lane?.waits()
+          return true
+        },
+      })
+      // A retry that is refused says nothing new: what counts is why it was wanted.
+      return Effect.mapError(Effect.retry(once, retries), (error) =>
+        error._tag === "Refused" && failed !== undefined ? failed : error,
+      )
     }
     const passOver = (step: Plan.Step, verdict: PassedOver["verdict"]) => Announce.passedOver(context, step, verdict)
     return Fallback.run(steps, { attempt: retried, onPassedOver: passOver }).pipe(

@@ -70,6 +70,15 @@ describe("Config.decode", () => {
         fallback: { fallback: ["a", { balance: "cost", across: ["a", "b"], timeout: { idle: "1s" } }] },
         balance: { balance: "shuffle", across: ["b", "a"], retry: { times: 0 }, timeout: { total: "1m" } },
         shielded: { fallback: ["a", "b"], stream: { protect: "full", hold: "1mb" } },
+        hedge: { hedge: { after: "800ms", budget: 0.1 }, across: ["a", "b"], onContentPolicy: "b" },
+        quantile: { hedge: { after: "p95" }, across: ["a", "b"], moveOn: "any" },
+        when: {
+          when: [{ if: { tags: ["vip"], tokens: { over: 10 }, between: ["22:00", "06:00"] }, use: ["a", "b"] }],
+          else: "b",
+          onContextWindow: "a",
+          onError: [{ reasons: ["Overloaded", "Network"], use: { fallback: ["a"], retry: { times: 1 } } }],
+          retry: { times: 0, budget: 0.5 },
+        },
       },
     })
     assert.deepStrictEqual(routes, {
@@ -84,6 +93,23 @@ describe("Config.decode", () => {
         Route.timeout({ total: Duration.minutes(1) }),
       ),
       shielded: Route.fallback("a", "b").pipe(Route.stream({ protect: "full", hold: ByteSize.megabytes(1) })),
+      hedge: Route.hedge({ after: Duration.millis(800), budget: 0.1, across: ["a", "b"] }).pipe(
+        Route.onContentPolicy("b"),
+      ),
+      quantile: Route.hedge({ after: "p95", across: ["a", "b"] }).pipe(Route.moveOn("any")),
+      when: Route.when(
+        [
+          {
+            if: { tags: ["vip"], tokens: { over: 10 }, between: ["22:00", "06:00"] },
+            use: Route.fallback("a", "b"),
+          },
+        ],
+        "b",
+      ).pipe(
+        Route.onContextWindow("a"),
+        Route.onError(["Overloaded", "Network"], Route.fallback("a").pipe(Route.retry({ times: 1 }))),
+        Route.retry({ times: 0, budget: 0.5 }),
+      ),
     })
   })
 

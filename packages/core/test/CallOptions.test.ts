@@ -1,0 +1,126 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import { TestClock } from "effect/testing"
+import * as Chat from "../src/Chat.ts"
+import * as Deployment from "../src/Deployment.ts"
+import * as Route from "../src/Route.ts"
+import * as Router from "../src/Router.ts"
+import * as Testing from "../src/Testing.ts"
+
+const ask: Chat.Request = { model: "route", messages: [Chat.user("Hello?")] }
+
+const over = (route: Route.Route, scripts: Record<string, Testing.Scripted>, options?: Partial<Deployment.Options>) =>
+  Router.layer({
+    deployments: Object.fromEntries(
+      Object.entries(scripts).map(([name, { layer }]) => [
+        name,
+        Deployment.make({ model: name, provider: layer, ...options }),
+      ]),
+    ),
+    routes: { route },
+  })
+
+describe("a caller's own deadline", () => {
+  it.effect("ends the call, blames the caller, and counts against nobody", () => {
+    const slow = Testing.script([Testing.silence()])
+    return Effect.gen(function* () {
+      const router = yield* Router.Router
+      for (let call = 0; call < 5; call++) {
+        const streaming = Effect.scoped(router.chatStream(ask, { timeout: "200 millis" }))
+        const fiber = yield* Effect.forkChild(
+          Effect.flip(
+            call % 2 === 0 ? Effect.asVoid(router.chat(ask, { timeout: "200 millis" })) : Effect.asVoid(streaming),
+          ),
+        )
+        yield* TestClock.adjust("200 millis")
+        const error = yield* Fiber.join(fiber)
+        assert.strictEqual(error.kind, "Timeout")
+        assert.deepStrictEqual(error.cause?.reason, { _tag: "Timeout", phase: "total", byCaller: true })
+        assert.strictEqual(slow.inFlight(), 0)
+      }
+      assert.deepStrictEqual(
+        (yield* router.status).map(({ circuit }) => circuit),
+        ["closed"],
+      )
+    }).pipe(Effect.provide(over(Route.target("slow"), { slow })))
+  })
+
+  it.effect("does not lengthen the route's", () => {
+    const slow = Testing.script([Testing.silence()])
+    return Effect.gen(function* () {
+      const router = yield* Router.Router
+      const fiber = yield* Effect.forkChild(Effect.flip(router.chat(ask, { timeout: "1 hour" })))
+      yield* TestClock.adjust("1 second")
+      const error = yield* Fiber.join(fiber)
+      assert.deepStrictEqual(error.cause?.reason, { _tag: "Timeout", phase: "total" })
+    }).pipe(Effect.provide(over(Route.target("slow").pipe(Route.timeout({ total: "1 second" })), { slow })))
+  })
+})
+
+describe("when", () => {
+  it.effect("goes the first way whose condition holds", () => {
+    const scripts = { vip: Testing.script([Testing.reply("v")]), other: Testing.script([Testing.reply("o")]) }
+    const route = Route.when([{ if: { tags: ["vip"] }, use: "vip" }], "other")
+    return Effect.gen(function* () {
+      const router = yield* Router.Router
+      assert.strictEqual((yield* router.chat(ask, { tags: ["vip"] })).receipt.deployment, "vip")
+      assert.strictEqual((yield* router.chat(ask)).receipt.deployment, "other")
+      const explained = yield* router.explain(ask, { tags: ["vip"] })
+      assert.deepStrictEqual(
+        explained.map(({ deployment }) => deployment),
+        ["vip"],
+      )
+    }).pipe(Effect.provide(over(route, scripts)))
+  })
+})
+
+describe("a route's budget of retries", () => {
+  it.effect("lets no more than ten a minute be retried where traffic is low; the rest go on", () => {
+    const bad = Testing.script([Testing.fail({ _tag: "Overloaded" })])
+    const good = Testing.script([Testing.reply("g")])
+    const options = { retry: { times: 1, base: "10 millis" }, circuit: { failures: 1000 } } as const
+    return Effect.gen(function* () {
+      const router = yield* Router.Router
+      for (let call = 0; call < 30; call++) {
+        const fiber = yield* Effect.forkChild(router.chat(ask))
+        yield* TestClock.adjust("20 millis")
+        assert.strictEqual((yield* Fiber.join(fiber)).receipt.deployment, "good")
+      }
+      assert.strictEqual(bad.requests.length, 40)
+    }).pipe(Effect.provide(over(Route.fallback("bad", "good"), { bad, good }, options)))
+  })
+
+  it.effect("is nothing at 0", () => {
+    const bad = Testing.script([Testing.fail({ _tag: "Overloaded" })])
+    return Effect.gen(function* () {
+      const router = yield* Router.Router
+      yield* Effect.flip(router.chat(ask))
+      assert.strictEqual(bad.requests.length, 1)
+    }).pipe(Effect.provide(over(Route.target("bad").pipe(Route.retry({ budget: 0 })), { bad })))
+  })
+})
+
+describe("limits.rpd", () => {
+  it.effect("is kept over a day, and gives back what a narrower limit refuses", () => {
+    const first = Testing.script([Testing.reply("f")])
+    const second = Testing.script([Testing.reply("s")])
+    return Effect.gen(function* () {
+      const router = yield* Router.Router
+      const who = Effect.map(router.chat({ ...ask, model: "first" }), ({ receipt }) => receipt.deployment)
+      assert.strictEqual(yield* who, "first")
+      assert.strictEqual((yield* Effect.flip(who)).kind, "RateLimited", "one a minute")
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(yield* who, "first")
+      yield* TestClock.adjust("1 minute")
+      const error = yield* Effect.flip(who)
+      assert.deepStrictEqual(error.receipt?.passedOver[0]?.verdict, {
+        _tag: "Limited",
+        limit: "rpd",
+        retryAfter: (24 * 60 - 2) * 60_000,
+      })
+      yield* TestClock.adjust("1 day")
+      assert.strictEqual(yield* who, "first")
+    }).pipe(Effect.provide(over(Route.fallback("first", "second"), { first, second }, { limits: { rpm: 1, rpd: 2 } })))
+  })
+})

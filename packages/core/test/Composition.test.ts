@@ -1,0 +1,191 @@
+/**
+ * The engine's laws over routes of every shape: combinators within each other, retries, timeouts, limits, circuits and
+ * hedges together, over deployments that fail in every way.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { TestClock } from "effect/testing"
+import * as Chat from "../src/Chat.ts"
+import * as Deployment from "../src/Deployment.ts"
+import { reasonTags } from "../src/ProviderError.ts"
+import type { Reason } from "../src/ProviderError.ts"
+import * as Route from "../src/Route.ts"
+import * as Router from "../src/Router.ts"
+import * as Testing from "../src/Testing.ts"
+
+const names = ["a", "b", "c", "d", "e"] as const
+
+/** Choices told by a seed, the same each time. */
+const chooser = (seed: number) => {
+  let state = seed >>> 0
+  const below = (limit: number): number => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return Math.floor((state / 2 ** 32) * limit)
+  }
+  const one = <A>(items: ReadonlyArray<A>): A => items[below(items.length)]!
+  return { below, one }
+}
+
+type Chooser = ReturnType<typeof chooser>
+
+const across = ({ below }: Chooser): readonly [string, ...ReadonlyArray<string>] => {
+  const first = below(names.length - 1)
+  return [names[first]!, ...names.slice(first + 1, first + 1 + below(3))]
+}
+
+const anyRoute = (choose: Chooser, depth: number): Route.Route => {
+  const inner = () => anyRoute(choose, depth - 1)
+  switch (depth === 0 ? 0 : choose.below(8)) {
+    case 1:
+      return Route.balance("ordered", across(choose))
+    case 2:
+      return Route.hedge({ after: choose.one(["100 millis", "2 seconds", "p95"] as const), across: across(choose) })
+    case 3:
+      return inner().pipe(Route.onError([choose.one(reasonTags), choose.one(reasonTags)], inner()))
+    case 4:
+      return inner().pipe(Route.moveOn("any"))
+    case 5:
+      return Route.when([{ if: { tags: ["vip"] }, use: inner() }], inner())
+    case 6:
+    case 7:
+      return Route.fallback(inner(), inner())
+    default:
+      return Route.target(choose.one(names))
+  }
+}
+
+const anyOutcome = (choose: Chooser): Testing.Outcome => {
+  const after = choose.one(["0 millis", "50 millis", "3 seconds"] as const)
+  const tag = choose.one(reasonTags)
+  const reason = (
+    tag === "Timeout"
+      ? { _tag: tag, phase: "idle" }
+      : tag === "Unsupported"
+        ? { _tag: tag, feature: "x" }
+        : { _tag: tag }
+  ) as Reason
+  switch (choose.below(5)) {
+    case 0:
+      return Testing.reply("Hi", { after })
+    case 1:
+      return Testing.silence()
+    default:
+      return Testing.fail(reason, { after })
+  }
+}
+
+const times = 2
+
+/** One router told by a seed, called a few times at once; what was planned, what was done. */
+const world = (seed: number) => {
+  const choose = chooser(seed)
+  const scripts = names.map(() => Testing.script([anyOutcome(choose), anyOutcome(choose), anyOutcome(choose)]))
+  const route = anyRoute(choose, 3)
+  const layer = Router.layer({
+    deployments: Object.fromEntries(
+      names.map((name, index) => [
+        name,
+        Deployment.make({
+          model: name,
+          provider: scripts[index]!.layer,
+          weight: name === "e" ? choose.below(2) : 1,
+          limits: choose.one([{}, { rpm: 2 }, { concurrency: 1 }, { rpd: 3 }]),
+        }),
+      ]),
+    ),
+    routes: { route },
+    defaults: { retry: { times }, circuit: { failures: 2 } },
+  })
+  return {
+    scripts,
+    layer,
+    hedged: JSON.stringify(route).includes("Hedge"),
+    tags: choose.one([[], ["vip"]]),
+    streaming: choose.below(2) === 0,
+  }
+}
+
+/** Whether `part` comes in `whole` in this order. */
+const isSubsequence = (part: ReadonlyArray<string>, whole: ReadonlyArray<string>): boolean => {
+  let at = 0
+  for (const each of whole) if (part[at] === each) at++
+  return at === part.length
+}
+
+/** Without retries. Those of a hedge come between the others' attempts: there, each by its first start. */
+const collapse = (started: ReadonlyArray<string>, hedged: boolean): ReadonlyArray<string> =>
+  hedged ? [...new Set(started)] : started.filter((name, index) => name !== started[index - 1])
+
+/** After these nobody else is asked, unless the route says so. */
+const final: ReadonlyArray<string | undefined> = ["InvalidRequest", "ContentPolicy", "Timeout"]
+
+const ask: Chat.Request = { model: "route", messages: [Chat.user("Hello?")] }
+
+const seeds = { seed: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2 ** 31 })) }
+
+describe("routes of every shape", () => {
+  it.effect.prop(
+    "try a subsequence of their plan, give each one passed over a verdict, attempt no more than they say, and leave nothing running",
+    seeds,
+    ({ seed }) => {
+      const { hedged, layer, scripts, streaming, tags } = world(seed)
+      return Effect.gen(function* () {
+        const router = yield* Router.Router
+        const started = new Map<string, Array<string>>()
+        yield* router.listen((event) => {
+          if (event._tag !== "AttemptStarted") return
+          started.set(event.call, [...(started.get(event.call) ?? []), event.deployment])
+        })
+        const call = streaming
+          ? Effect.scoped(
+              Effect.flatMap(router.chatStream(ask, { tags }), ({ frames, receipt }) =>
+                Effect.as(Stream.runDrain(frames), { receipt }),
+              ),
+            )
+          : router.chat(ask, { tags })
+        for (let turn = 0; turn < 3; turn++) {
+          const plan = (yield* router.explain(ask, { tags })).map(({ deployment }) => deployment)
+          const fiber = yield* Effect.forkChild(
+            Effect.all([Effect.exit(call), Effect.exit(call)], { concurrency: "unbounded" }),
+          )
+          yield* TestClock.adjust("10 minutes")
+          for (const exit of yield* Fiber.join(fiber)) {
+            const receipt = Exit.isSuccess(exit)
+              ? exit.value.receipt
+              : Option.getOrThrow(Cause.findErrorOption(exit.cause)).receipt
+            assert.isDefined(receipt)
+            const tried = started.get(receipt.id) ?? []
+            const counts = (list: ReadonlyArray<string>, name: string) => list.filter((each) => each === name).length
+            assert.strictEqual(tried.length, receipt.attempts.length, "every attempt stands in the receipt")
+            for (const name of names) {
+              const planned = counts(plan, name)
+              assert.isAtMost(counts(tried, name), planned * (1 + times) + 1)
+              const passed = counts(
+                receipt.passedOver.map(({ deployment }) => deployment),
+                name,
+              )
+              assert.isAtMost(passed, planned + 1)
+              if (receipt.outcome === "failed" && !receipt.attempts.some(({ reason }) => final.includes(reason))) {
+                assert.isAtLeast(passed + Math.min(planned, counts(tried, name)), planned, `${name} has a verdict`)
+              }
+            }
+            assert.isTrue(isSubsequence(collapse(tried, hedged), plan), `${tried.join()} of ${plan.join()}`)
+            assert.isAtMost(receipt.attempts.filter(({ outcome }) => outcome === "answered").length, 1)
+          }
+        }
+        assert.deepStrictEqual(
+          scripts.map((script) => script.inFlight()),
+          names.map(() => 0),
+        )
+        for (const { inFlight } of yield* router.status) assert.strictEqual(inFlight, 0)
+      }).pipe(Effect.scoped, Effect.provide(layer))
+    },
+    { arbitrary: { runs: 150 } },
+  )
+})
