@@ -173,6 +173,18 @@ const circuit = ({ circuit: { long, max, open, trip } }: Candidate): CircuitPoli
     ? { failures: trip.failures, open, max, long }
     : { rate: trip.threshold, over: trip.size, open, max, long }
 
+/** Every candidate of the tree, in the order it stands there. */
+export const candidates = (node: Node): ReadonlyArray<Explained> => {
+  switch (node._tag) {
+    case "Candidate":
+      return [node]
+    case "Sequence":
+      return node.plans.flatMap(candidates)
+    case "Rescue":
+      return [node.plan, node.use].flatMap(candidates)
+  }
+}
+
 // ---------------------------------------------------------------------------------------------------------------------
 // In words
 // ---------------------------------------------------------------------------------------------------------------------

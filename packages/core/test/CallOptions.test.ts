@@ -4,6 +4,7 @@ import * as Fiber from "effect/Fiber"
 import { TestClock } from "effect/testing"
 import * as Chat from "../src/Chat.ts"
 import * as Deployment from "../src/Deployment.ts"
+import * as Explain from "../src/Explain.ts"
 import * as Route from "../src/Route.ts"
 import * as Router from "../src/Router.ts"
 import * as Testing from "../src/Testing.ts"
@@ -68,7 +69,7 @@ describe("when", () => {
       assert.strictEqual((yield* router.chat(ask)).receipt.deployment, "other")
       const explained = yield* router.explain(ask, { tags: ["vip"] })
       assert.deepStrictEqual(
-        explained.map(({ deployment }) => deployment),
+        Explain.candidates(explained.plan).map(({ deployment }) => deployment),
         ["vip"],
       )
     }).pipe(Effect.provide(over(route, scripts)))

@@ -15,6 +15,7 @@ import * as Chat from "../src/Chat.ts"
 import * as Deployment from "../src/Deployment.ts"
 import { reasonTags } from "../src/ProviderError.ts"
 import type { Reason } from "../src/ProviderError.ts"
+import * as Explain from "../src/Explain.ts"
 import * as Route from "../src/Route.ts"
 import * as Router from "../src/Router.ts"
 import * as Testing from "../src/Testing.ts"
@@ -150,7 +151,9 @@ describe("routes of every shape", () => {
             )
           : router.chat(ask, { tags })
         for (let turn = 0; turn < 3; turn++) {
-          const plan = (yield* router.explain(ask, { tags })).map(({ deployment }) => deployment)
+          const plan = Explain.candidates((yield* router.explain(ask, { tags })).plan).map(
+            ({ deployment }) => deployment,
+          )
           const fiber = yield* Effect.forkChild(
             Effect.all([Effect.exit(call), Effect.exit(call)], { concurrency: "unbounded" }),
           )

@@ -25,19 +25,8 @@ const explain = (request = ask, options?: { readonly streaming?: boolean }) =>
 
 const chat = (request = ask) => Effect.flatMap(Router.Router, (router) => router.chat(request))
 
-const candidates = (node: Explain.Node): ReadonlyArray<Explain.Explained> => {
-  switch (node._tag) {
-    case "Candidate":
-      return [node]
-    case "Sequence":
-      return node.plans.flatMap(candidates)
-    case "Rescue":
-      return [node.plan, node.use].flatMap(candidates)
-  }
-}
-
 const verdicts = ({ plan }: Explain.Explanation) =>
-  Object.fromEntries(candidates(plan).map(({ deployment, verdict }) => [deployment, verdict]))
+  Object.fromEntries(Explain.candidates(plan).map(({ deployment, verdict }) => [deployment, verdict]))
 
 describe("Router.explain", () => {
   it.effect("gives the plan as a tree, with the policies that hold at each place", () =>
@@ -57,7 +46,7 @@ describe("Router.explain", () => {
       assert.strictEqual(plan.by, "fallback")
       assert.strictEqual(balance?._tag === "Sequence" ? balance.by : undefined, "cost")
       assert.deepStrictEqual(
-        candidates(plan).map(({ deployment, score }) => [deployment, score]),
+        Explain.candidates(plan).map(({ deployment, score }) => [deployment, score]),
         [
           ["lead", undefined],
           ["cheap", 3],
@@ -127,7 +116,7 @@ describe("Router.explain", () => {
         fine: { _tag: "Ready" },
       })
       const checks = (name: string) =>
-        candidates(explanation.plan).find(({ deployment }) => deployment === name)?.checks
+        Explain.candidates(explanation.plan).find(({ deployment }) => deployment === name)?.checks
       assert.deepStrictEqual(
         Object.entries(checks("blind") ?? {}).map(([check, { _tag }]) => [check, _tag]),
         [
@@ -279,7 +268,9 @@ describe("the law: explaining changes nothing", () => {
         for (const { deployment, verdict } of receipt?.passedOver ?? [])
           assert.deepStrictEqual<unknown>(said[deployment], verdict)
         const first = receipt?.attempts[0]?.deployment
-        const foreseen = candidates(explanation.plan).find(({ verdict }) => verdict._tag === "Ready")?.deployment
+        const foreseen = Explain.candidates(explanation.plan).find(
+          ({ verdict }) => verdict._tag === "Ready",
+        )?.deployment
         if (foreseen !== undefined) assert.strictEqual(first, foreseen, "the first that is ready is the first asked")
       }
       return told

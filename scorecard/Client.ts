@@ -1,0 +1,65 @@
+/** A caller that takes the gateway's bytes as they are: no SDK tidies up behind it. */
+import * as Effect from "effect/Effect"
+import * as Http from "node:http"
+
+/** What came, and how it ended: `"hung"` when the limit struck, `"left"` when this caller went away on purpose. */
+export interface Received {
+  /** 0 if there was no answer at all. */
+  readonly status: number
+  readonly headers: Http.IncomingHttpHeaders
+  readonly text: string
+  readonly end: "ended" | "cut" | "hung" | "left"
+  /** Milliseconds until the first byte of the body, and until the end. */
+  readonly firstByte: number
+  readonly millis: number
+}
+
+export interface Options {
+  readonly agent?: Http.Agent
+  /** Longest wait for the end, in milliseconds. */
+  readonly limit?: number
+  /** Goes away after that many milliseconds, or on the first byte. */
+  readonly leave?: number | "first-byte" | undefined
+}
+
+/** POSTs a chat completions request. */
+export const post = (url: string, body: unknown, { agent, leave, limit = 5_000 }: Options = {}) =>
+  Effect.callback<Received>((resume) => {
+    const startedAt = performance.now()
+    const sent = JSON.stringify(body)
+    let status = 0
+    let headers: Http.IncomingHttpHeaders = {}
+    let text = ""
+    let firstByte = 0
+    let over = false
+    const finish = (end: Received["end"]): void => {
+      if (over) return
+      over = true
+      clearTimeout(timer)
+      clearTimeout(leaving)
+      resume(Effect.succeed({ status, headers, text, end, firstByte, millis: performance.now() - startedAt }))
+      if (end !== "ended") request.destroy()
+    }
+    const request = Http.request(`${url}/v1/chat/completions`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "content-length": Buffer.byteLength(sent) },
+      agent: agent ?? false,
+    })
+    const timer = setTimeout(() => finish("hung"), limit)
+    const leaving = typeof leave === "number" ? setTimeout(() => finish("left"), leave) : undefined
+    request.on("response", (response) => {
+      status = response.statusCode ?? 0
+      headers = response.headers
+      response.setEncoding("utf8")
+      response.on("data", (chunk: string) => {
+        if (firstByte === 0) firstByte = performance.now() - startedAt
+        text += chunk
+        if (leave === "first-byte") finish("left")
+      })
+      response.on("end", () => finish("ended"))
+      response.on("error", () => finish("cut"))
+    })
+    request.on("error", () => finish("cut"))
+    request.end(sent)
+    return Effect.sync(() => finish("left"))
+  })

@@ -1,0 +1,146 @@
+/**
+ * What moving on costs beyond the waits that are configured: from the arrival of the request that fails, at once or by
+ * silence, to that of the next one, as the providers see them. Two loopback hops are in it.
+ */
+import * as Route from "@understudy/core/Route"
+import * as Behaviour from "@understudy/providers/testing/Behaviour"
+import * as Effect from "effect/Effect"
+import * as Client from "./Client.ts"
+import * as Stage from "./Stage.ts"
+import type { Setting } from "./Trial.ts"
+import { settings } from "./Trial.ts"
+
+interface Way {
+  readonly title: string
+  readonly script: Behaviour.Script
+  readonly stream: boolean
+  readonly retries: number
+  /** What is configured to be waited for, in milliseconds. */
+  readonly wait: number
+}
+
+const always = (step: Behaviour.Behaviour): Behaviour.Script => ({ steps: [step], repeat: "last" })
+
+const silence = 100
+
+const ways: ReadonlyArray<Way> = [
+  {
+    title: "an error status, to the backup",
+    script: always(Behaviour.refuse("overloaded")),
+    stream: false,
+    retries: 0,
+    wait: 0,
+  },
+  { title: "a reset, to the backup", script: always(Behaviour.reset), stream: false, retries: 0, wait: 0 },
+  {
+    title: "an error event before the first token, to the backup",
+    script: always(Behaviour.errorEvent("first")),
+    stream: true,
+    retries: 0,
+    wait: 0,
+  },
+  {
+    title: `silence of ${silence} ms, to the backup`,
+    script: always(Behaviour.silent),
+    stream: true,
+    retries: 0,
+    wait: silence,
+  },
+  {
+    title: "a retry after a Retry-After of 50 ms",
+    script: {
+      steps: [Behaviour.refuse("rate-limit", { form: "millis", millis: 50 }), Behaviour.answer()],
+      repeat: "all",
+    },
+    stream: false,
+    retries: 1,
+    wait: 50,
+  },
+]
+
+/** Milliseconds: half of the samples are below `median`, all but a twentieth below `p95`. */
+export interface Measured {
+  readonly title: string
+  readonly median: number
+  readonly p95: number
+}
+
+export interface Costs {
+  readonly movingOn: ReadonlyArray<Measured>
+  /** Until the first byte of a streamed answer whose words come one every `gap` milliseconds, by setting. */
+  readonly firstByte: ReadonlyArray<Measured>
+}
+
+export const gap = 2
+
+const never = { failures: Number.MAX_SAFE_INTEGER }
+
+/** Measures, one call after the other. */
+export const measure = (samples: number) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const { upstream, url } = yield* Stage.make(
+        {
+          players: {
+            ...Object.fromEntries(
+              ways.map(({ title }) => [
+                title,
+                { vendor: "openai" as const, model: title, circuit: never, timeout: { firstToken: silence } },
+              ]),
+            ),
+            backup: { vendor: "openai", model: "backup" },
+          },
+          routes: {
+            ...Object.fromEntries(
+              ways.map(({ retries, title }) => [
+                `to ${title}`,
+                Route.fallback(title, "backup").pipe(Route.retry({ times: retries })),
+              ]),
+            ),
+            ...Object.fromEntries(Object.entries(settings).map(([name, as]) => [name, as(Route.target("backup"))])),
+          },
+        },
+        { pace: { gap } },
+      )
+      const call = (model: string, stream: boolean) =>
+        Client.post(url, { model, stream, messages: [{ role: "user", content: "What now?" }] })
+      const sampled = <E>(title: string, samples: number, one: Effect.Effect<number, E>) =>
+        Effect.map(
+          Effect.forEach(Array.from({ length: samples + warmUp }), () => one),
+          (all) => summary(title, all.slice(warmUp)),
+        )
+      const movingOn = yield* Effect.forEach(ways, ({ script, stream, title, wait }) =>
+        Effect.gen(function* () {
+          yield* upstream.script(title, script)
+          return yield* sampled(
+            title,
+            samples,
+            Effect.gen(function* () {
+              const before = (yield* upstream.requests).length
+              yield* call(`to ${title}`, stream)
+              const [failed, next] = (yield* upstream.requests).slice(before)
+              return failed === undefined || next === undefined ? Number.NaN : next.arrived - failed.arrived - wait
+            }),
+          )
+        }),
+      )
+      const firstByte = yield* Effect.forEach(Object.keys(settings) as Array<Setting>, (setting) =>
+        sampled(
+          setting,
+          samples,
+          Effect.map(call(setting, true), ({ firstByte }) => firstByte),
+        ),
+      )
+      const costs: Costs = { movingOn, firstByte }
+      return costs
+    }),
+  )
+
+const warmUp = 10
+
+const summary = (title: string, values: ReadonlyArray<number>): Measured => {
+  const sorted = values.toSorted((a, b) => a - b)
+  const at = (share: number): number =>
+    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
+  return { title, median: at(0.5), p95: at(0.95) }
+}

@@ -1,0 +1,73 @@
+/**
+ * What the failure table and the rules of streaming make of each fault, when a sound backup stands behind it: the bars
+ * that the scorecard holds the gateway to, whoever's shape the upstream has. Every name of the fault server stands here once.
+ */
+/** How a caller asks. */
+export type Mode = "plain" | "stream"
+
+/**
+ * Who answers whole, an error status, or an error in a stream that had begun; and how often the primary and the backup
+ * are asked for that.
+ */
+export type Expected = readonly [answer: "primary" | "backup" | "broken" | number, primary: number, backup: number]
+
+const whole: Expected = ["primary", 1, 0]
+const retried: Expected = ["primary", 2, 0]
+/** Two retries, then the backup. */
+const usedUp: Expected = ["backup", 3, 1]
+/** The backup at once: asking the primary again is worth nothing. */
+const movedOn: Expected = ["backup", 1, 1]
+const callers: Expected = [400, 1, 0]
+/** Past the commit point, and nothing to be done: the protocol's error. */
+const broken: Expected = ["broken", 1, 0]
+
+const both = (expected: Expected) => ({ plain: expected, stream: expected })
+
+const table: Readonly<Record<string, Readonly<Record<Mode, Expected>>>> = {
+  ok: both(whole),
+  "empty-text": both(whole),
+  length: both(whole),
+  "content-filter": both(whole),
+  "tool-done": both(whole),
+  "slow-first-token": both(whole),
+  "429-once": both(retried),
+  "429-forever": both(usedUp),
+  "429-retry-after-1-once": both(movedOn),
+  "429-retry-after-1": both(movedOn),
+  "429-retry-after-date-1": both(movedOn),
+  "429-retry-after-ms-50": both(usedUp),
+  "429-retry-after-reset-50": both(usedUp),
+  "500-once": both(retried),
+  "503": both(usedUp),
+  "rate-limit": both(usedUp),
+  quota: both(movedOn),
+  "bad-key": both(movedOn),
+  forbidden: both(movedOn),
+  "unknown-model": both(movedOn),
+  "context-length": both(movedOn),
+  "content-policy": both(callers),
+  "invalid-request": both(callers),
+  "unsupported-parameter": both(movedOn),
+  timeout: both(movedOn),
+  "server-error": both(usedUp),
+  overloaded: both(usedUp),
+  reset: both(usedUp),
+  silent: both(movedOn),
+  "cut-3": { plain: usedUp, stream: broken },
+  "cut-3-reset": { plain: usedUp, stream: broken },
+  "stall-3": { plain: movedOn, stream: broken },
+  "stall-3-pings": { plain: movedOn, stream: broken },
+  "malformed-event": both(whole),
+  "no-done": both(whole),
+  "eof-no-finish": { plain: whole, stream: broken },
+  "error-event-first": { plain: whole, stream: usedUp },
+  "error-event-after-2": { plain: whole, stream: broken },
+  "html-502": both(usedUp),
+  "empty-200": both(usedUp),
+  "half-json": { plain: usedUp, stream: broken },
+  // Two server errors, then an answer.
+  "flapping-2": both(["primary", 3, 0]),
+}
+
+/** `undefined` for a name that nobody has judged yet. */
+export const of = (fault: string, mode: Mode): Expected | undefined => table[fault]?.[mode]

@@ -1,0 +1,101 @@
+/**
+ * Pairs of faults: primary and backup both bad. The caller must get one proper status that sums both up, never a 200
+ * with an error inside, and never a provider's own 401, 403 or 404.
+ */
+import type { Mode } from "./Expected.ts"
+import type { Outcome } from "./Trial.ts"
+import * as Trial from "./Trial.ts"
+import type { Vendor } from "./Vendor.ts"
+
+/** What a fault means to whoever sums up. */
+export type Kind = "limited" | "overloaded" | "silent" | "faulty" | "unable" | "the caller's"
+
+/** Faults of every kind that end an attempt before its answer is committed. */
+const faults: Readonly<Record<Mode, Readonly<Record<string, Kind>>>> = {
+  plain: {
+    "429-retry-after-1": "limited",
+    "503": "overloaded",
+    silent: "silent",
+    "server-error": "faulty",
+    reset: "faulty",
+    "cut-3": "faulty",
+    "html-502": "faulty",
+    "empty-200": "faulty",
+    "half-json": "faulty",
+    "bad-key": "faulty",
+    "unknown-model": "faulty",
+    "unsupported-parameter": "unable",
+    "context-length": "the caller's",
+    "content-policy": "the caller's",
+    "invalid-request": "the caller's",
+  },
+  stream: {
+    "429-retry-after-1": "limited",
+    "error-event-first-rate-limit": "limited",
+    "503": "overloaded",
+    "error-event-first": "overloaded",
+    "stall-0-pings": "silent",
+    reset: "faulty",
+    "cut-0": "faulty",
+    "error-event-first-server-error": "faulty",
+    "empty-200": "faulty",
+    "bad-key": "faulty",
+    "unsupported-parameter": "unable",
+    "context-length": "the caller's",
+    "content-policy": "the caller's",
+  },
+}
+
+export const kinds: ReadonlyArray<Kind> = ["limited", "overloaded", "silent", "faulty", "unable", "the caller's"]
+
+export const kindOf = ({ mode }: Trial.Trial, fault: string): Kind => faults[mode][fault] ?? "faulty"
+
+/** Without retries: what two failures sum up to does not hang on how often each was seen. */
+export const trials = (vendor: Vendor): ReadonlyArray<Trial.Trial> =>
+  (["plain", "stream"] as const).flatMap((mode) => {
+    const names = Object.keys(faults[mode])
+    return names.flatMap((primary) =>
+      names.map((backup): Trial.Trial => ({ vendor, setting: "preamble", mode, primary, backup, retries: false })),
+    )
+  })
+
+/** The status that two kinds come to, by the design's rule. */
+export const status = (primary: Kind, backup: Kind): number => {
+  const told = [primary, backup].filter((kind) => kind !== "unable")
+  const only = (...kinds: ReadonlyArray<Kind>): boolean => told.every((kind) => kinds.includes(kind))
+  if (told.includes("the caller's") || told.length === 0) return 400
+  if (only("limited")) return 429
+  if (only("silent")) return 504
+  if (only("limited", "overloaded")) return 503
+  return 502
+}
+
+/** What blames the caller ends the call, save what might fit somebody's larger window. */
+const stops: ReadonlySet<string> = new Set(["content-policy", "invalid-request"])
+
+/** What an outcome has against it; none if it is as expected. */
+export const complaints = ({
+  backup,
+  complaints,
+  primary,
+  received,
+  trial,
+  verdict,
+}: Outcome): ReadonlyArray<string> => {
+  const expected = status(kindOf(trial, trial.primary), kindOf(trial, trial.backup))
+  const seen = Trial.answer(verdict)
+  const asked = stops.has(trial.primary) ? 0 : 1
+  return [
+    ...complaints,
+    ...(seen === expected ? [] : [`${seen}, not ${expected}`]),
+    ...(primary.length === 1 && backup.length === asked
+      ? []
+      : [`${primary.length} + ${backup.length} attempts, not 1 + ${asked}`]),
+    ...(seen === 429 &&
+    trial.primary === trial.backup &&
+    trial.primary === "429-retry-after-1" &&
+    received.headers["retry-after"] !== "1"
+      ? [`Retry-After: ${received.headers["retry-after"]}, not 1`]
+      : []),
+  ]
+}

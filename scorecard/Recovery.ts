@@ -1,0 +1,79 @@
+/**
+ * A primary that flaps, two errors, two answers, and so on: its circuit opens, it is left alone, and the calls are its
+ * own again as soon as one probe has found it well.
+ */
+import * as Route from "@understudy/core/Route"
+import * as FaultServer from "@understudy/providers/testing"
+import * as Effect from "effect/Effect"
+import * as Client from "./Client.ts"
+import * as Stage from "./Stage.ts"
+import type { Vendor } from "./Vendor.ts"
+import { judge } from "./Verdict.ts"
+
+/** A call of the sequence: whether it comes after the circuit's time is up, and what is to be seen of it. */
+export interface Call {
+  readonly later: boolean
+  readonly asked: ReadonlyArray<"primary" | "backup">
+  readonly state: string
+}
+
+const failing: Call = { later: false, asked: ["primary", "backup"], state: "fails" }
+const shut: Call = { later: false, asked: ["backup"], state: "circuit open" }
+const well: Call = { later: false, asked: ["primary"], state: "well again" }
+
+/** The last one asked is who answers. */
+export const calls: ReadonlyArray<Call> = [
+  failing,
+  { ...failing, state: "fails, and the circuit opens" },
+  shut,
+  { later: true, asked: ["primary"], state: "the probe finds it well" },
+  well,
+  failing,
+  { ...failing, state: "fails, and the circuit opens" },
+  shut,
+]
+
+/** How long the circuit's first opening lasts, in milliseconds. */
+export const open = 500
+
+const models = { primary: "primary/flapping-2", backup: "backup/ok" }
+
+/** Plays the sequence, and gives what was asked by each call and whether it was answered by the last of them. */
+export const play = (vendor: Vendor) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const { upstream, url } = yield* Stage.make({
+        players: {
+          primary: { vendor, model: models.primary, circuit: { failures: 2, open } },
+          backup: { vendor, model: models.backup },
+        },
+        routes: { assistant: Route.fallback("primary", "backup").pipe(Route.retry({ times: 0 })) },
+      })
+      return yield* Effect.forEach(calls, ({ later }) =>
+        Effect.gen(function* () {
+          if (later) yield* Effect.sleep(open + 10)
+          const before = (yield* upstream.requests).length
+          const received = yield* Client.post(url, {
+            model: "assistant",
+            messages: [{ role: "user", content: "Who speaks?" }],
+          })
+          const asked = (yield* upstream.requests).slice(before).map(({ model }) => model.split("/")[0] ?? "")
+          const verdict = judge(received, false, (name) =>
+            name === "primary" || name === "backup"
+              ? { text: FaultServer.line(models[name]), finish: "stop" }
+              : undefined,
+          )
+          return { asked, answered: verdict._tag === "Whole" && verdict.deployment === asked.at(-1) }
+        }),
+      )
+    }),
+  )
+
+/** What the sequence has against it; none if it is as expected. */
+export const complaints = (seen: Effect.Success<ReturnType<typeof play>>): ReadonlyArray<string> =>
+  seen.flatMap(({ answered, asked }, index) => {
+    const expected = calls[index]?.asked.join(" + ")
+    return answered && asked.join(" + ") === expected
+      ? []
+      : [`call ${index + 1}: ${asked.join(" + ")}, not ${expected}`]
+  })

@@ -1,0 +1,108 @@
+/**
+ * The stage on which every trial is played: a fault server, and the real gateway in front of it, in one process, on free
+ * loopback ports. All deployments stand at the one fault server and differ by their model's name, which is their fate.
+ */
+import type * as Candidate from "@understudy/core/Candidate"
+import * as Deployment from "@understudy/core/Deployment"
+import type { Route } from "@understudy/core/Route"
+import * as Router from "@understudy/core/Router"
+import { Drain } from "@understudy/http/Drain"
+import * as Server from "@understudy/http/Server"
+import * as FaultServer from "@understudy/providers/testing"
+import * as Transport from "@understudy/providers/transport"
+import * as ByteSize from "effect/ByteSize"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as HttpServer from "effect/http/HttpServer"
+import * as Layer from "effect/Layer"
+import * as References from "effect/References"
+import * as Vendor from "./Vendor.ts"
+
+/**
+ * Limits short enough to try everything in seconds, and long enough that a busy machine is not taken for a silent
+ * provider, in milliseconds. A retry waits 20, then 40, varied by a fifth; 50 of Retry-After are waited for, a second is
+ * not.
+ */
+export const limits = { base: 20, patience: 200, silence: 1_500 }
+
+export const defaults: Candidate.Defaults = {
+  retry: { times: 2, base: limits.base, max: 200, patience: limits.patience },
+  timeout: { connect: 5_000, firstToken: limits.silence, idle: limits.silence, attempt: limits.silence, total: 10_000 },
+}
+
+/** A deployment: whose shape it has, and the model it asks for. */
+export interface Player extends Partial<Deployment.Options> {
+  readonly vendor: Vendor.Vendor
+  readonly model: string
+}
+
+export interface Cast {
+  readonly players: Readonly<Record<string, Player>>
+  readonly routes: Readonly<Record<string, Route>>
+}
+
+export interface Stage {
+  readonly upstream: FaultServer.FaultServer
+  readonly url: string
+  readonly router: Router.Router["Service"]
+}
+
+/** A fault server of its own and the gateway, until the scope closes. */
+export const make = Effect.fnUntraced(function* (cast: Cast, options: FaultServer.Options = {}) {
+  return yield* open(yield* Effect.provideService(FaultServer.make(options), Clock.Clock, yield* fineClock), cast)
+})
+
+/** The gateway alone, in front of a fault server, until the scope closes. */
+export const open = Effect.fnUntraced(function* (upstream: FaultServer.FaultServer, { players, routes }: Cast) {
+  const providers = {
+    openai: yield* provider("openai", upstream.url),
+    anthropic: yield* provider("anthropic", upstream.url),
+    bedrock: yield* provider("bedrock", upstream.url),
+  }
+  const deployments = Object.fromEntries(
+    Object.entries(players).map(([name, { vendor, ...player }]) => [
+      name,
+      Deployment.make({ ...player, provider: providers[vendor] }),
+    ]),
+  )
+  const RouterLive = Router.layer({ deployments, routes, defaults })
+  const ServerLive = Server.layer({
+    host: "127.0.0.1",
+    port: 0,
+    guard: { keys: [], hosts: [], origins: [] },
+    maxBody: ByteSize.fromInputUnsafe(1_000_000),
+    drain: Duration.seconds(5),
+  }).pipe(
+    Layer.provideMerge(RouterLive),
+    Layer.provide([Drain.layer, Layer.succeed(References.MinimumLogLevel, "None")]),
+  )
+  const context = yield* Layer.build(ServerLive)
+  const stage: Stage = {
+    upstream,
+    url: HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address),
+    router: Context.get(context, Router.Router),
+  }
+  return stage
+})
+
+/** One client of the vendor's for all its deployments: hundreds of them would take longer to start than to be tried. */
+const provider = (vendor: Vendor.Vendor, url: string) =>
+  Effect.map(Layer.build(Layer.provide(Vendor.layer(vendor, url), Transport.layer)), (context) =>
+    Layer.succeedContext(context),
+  )
+
+/** Effect's clock counts whole milliseconds, which is about what moving on costs; the fault server notes fractions. */
+const fineClock = Effect.map(Clock.Clock, (clock): Clock.Clock => {
+  const now = (): number => performance.timeOrigin + performance.now()
+  return {
+    currentTimeMillisUnsafe: now,
+    currentTimeMillis: Effect.sync(now),
+    currentTimeNanosUnsafe: () => clock.currentTimeNanosUnsafe(),
+    currentTimeNanos: clock.currentTimeNanos,
+    monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe(),
+    monotonicTimeNanos: clock.monotonicTimeNanos,
+    sleep: (duration) => clock.sleep(duration),
+  }
+})

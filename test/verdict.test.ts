@@ -1,0 +1,67 @@
+/** The scorecard's judge finds what must never be: else a clean scorecard would prove nothing. */
+import { assert, describe, it } from "@effect/vitest"
+import type { Received } from "../scorecard/Client.ts"
+import { secret } from "../scorecard/Vendor.ts"
+import type { Said } from "../scorecard/Verdict.ts"
+import { judge } from "../scorecard/Verdict.ts"
+
+const said = (name: string): Said | undefined =>
+  name === "primary" ? { text: "All is well", finish: "stop" } : undefined
+
+const received = (text: string, rest: Partial<Received> = {}): Received => ({
+  status: 200,
+  headers: { "x-understudy-deployment": "primary" },
+  text,
+  end: "ended",
+  firstByte: 0,
+  millis: 0,
+  ...rest,
+})
+
+const words = (content: string, id = "a") => ({ id, choices: [{ delta: { content }, finish_reason: null }] })
+const finish = { id: "a", choices: [{ delta: {}, finish_reason: "stop" }] }
+const failure = { error: { message: "It broke off", type: "server_error", code: "stream_broken" } }
+const events = (...events: ReadonlyArray<object>) =>
+  events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join("")
+const done = "data: [DONE]\n\n"
+
+const streams: Record<string, readonly [text: string, tag: string]> = {
+  "a whole answer": [events(words("All is"), words(" well"), finish) + done, "Whole"],
+  "an answer that broke off": [events(words("All is"), failure), "Broken"],
+  "an answer cut short, as if it were whole": [events(words("All is"), finish) + done, "Truncated"],
+  "an answer without a finish reason": [events(words("All is well")) + done, "Truncated"],
+  "an answer without an end": [events(words("All is well"), finish), "Wrong"],
+  "an error with [DONE] behind it": [events(words("All is"), failure) + done, "Wrong"],
+  "more after an error": [events(words("All is"), failure, words(" well"), finish), "Wrong"],
+  "an error alone": [events(failure), "Wrong"],
+  "another answer after the beginning of one": [events(words("All is"), words("All is well"), finish) + done, "Wrong"],
+  "two answers' ids": [events(words("All is"), words(" well", "b"), finish) + done, "Wrong"],
+  "two ends": [events(words("All is well"), finish, finish) + done, "Wrong"],
+  "a secret": [events(words("All is well"), finish) + `: ${secret}\n\n` + done, "Wrong"],
+}
+
+describe("a stream's verdict", () => {
+  for (const [title, [text, tag]] of Object.entries(streams)) {
+    it(`${tag}: ${title}`, () => assert.strictEqual(judge(received(text), true, said)._tag, tag))
+  }
+})
+
+const body = (content: string) => JSON.stringify({ choices: [{ message: { content }, finish_reason: "stop" }] })
+
+const plain: Record<string, readonly [received: Received, tag: string]> = {
+  "a whole answer": [received(body("All is well")), "Whole"],
+  "an error": [received(JSON.stringify(failure), { status: 502 }), "Refused"],
+  "an error inside a 200": [received(JSON.stringify(failure)), "Wrong"],
+  "an error without its shape": [received("<html></html>", { status: 502 }), "Wrong"],
+  "half an answer": [received(body("All is")), "Truncated"],
+  "nobody's answer": [received(body("All is lost")), "Wrong"],
+  "half a body": [received(body("All is well").slice(0, 20)), "Wrong"],
+  "a body that was cut": [received(body("All is well"), { end: "cut" }), "Dropped"],
+  "no end": [received("", { end: "hung" }), "Hung"],
+}
+
+describe("a plain answer's verdict", () => {
+  for (const [title, [received, tag]] of Object.entries(plain)) {
+    it(`${tag}: ${title}`, () => assert.strictEqual(judge(received, false, said)._tag, tag))
+  }
+})
