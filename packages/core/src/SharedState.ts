@@ -85,8 +85,10 @@ const circuits = (ask: Ask, shared: Circuits, local: Circuits): Circuits => {
   const isLost = ({ reason }: CircuitBreaker.CircuitBreakerError) => reason._tag === "CircuitBreakerStoreError"
   return {
     admit: (key) => ask(shared.admit(key), local.admit(key), isLost),
-    // An outcome whose call was admitted by the other store is of no generation that this one knows, and changes nothing.
-    record: (options) => ask(shared.record(options), local.record(options), isLost),
+    // Both hear of it, since Redis may have come or gone since the call was admitted: a probe must never stay unsettled.
+    // The one that did not admit it knows nothing of its generation, and changes nothing.
+    record: (options) =>
+      Effect.flatMap(local.record(options), (moved) => ask(shared.record(options), Effect.succeed(moved), isLost)),
     state: (key) => ask(shared.state(key), local.state(key), isLost),
   }
 }
@@ -141,7 +143,17 @@ const rests = (ask: Ask, redis: Redis.Redis["Service"], local: Rests.Rests["Serv
   }
 }
 
-/** What shares state, for `Router.layerShared`. Redis may go away and come back while the layer stands. */
+/**
+ * What shares state, for `Router.layerShared`. Redis may go away and come back while the layer stands; its client must
+ * let commands fail while it is away, not queue them.
+ *
+ * ```ts
+ * Router.layerShared(options).pipe(
+ *   Layer.provide(SharedState.layer),
+ *   Layer.provide(NodeRedis.layer({ url: "redis://127.0.0.1:6379", disableOfflineQueue: true }))
+ * )
+ * ```
+ */
 export const layer: Layer.Layer<
   CircuitBreaker.CircuitBreakerStore | RateLimiter.RateLimiter | Rests.Rests,
   never,
