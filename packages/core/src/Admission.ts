@@ -18,25 +18,13 @@ import * as Circuit from "./Circuit.ts"
 import type { Limits } from "./Deployment.ts"
 import type { Judgement } from "./ProviderError.ts"
 import * as RateLimit from "./RateLimit.ts"
+import type { Rests } from "./Rests.ts"
 
 /** Where circuits, limits and rests are kept: in memory, or shared by several gateways. */
 export interface Stores {
   readonly circuits: CircuitBreaker.CircuitBreakerStore["Service"]
   readonly limiter: RateLimiter.RateLimiter
-  readonly rests: Rests
-}
-
-/** Until when each deployment rests, in milliseconds of the clock: a deadline beside its circuit; the later one holds. */
-export class Rests {
-  readonly #until = new Map<string, number>()
-
-  until(name: string): number {
-    return this.#until.get(name) ?? 0
-  }
-
-  rest(name: string, until: number): void {
-    if (until > this.until(name)) this.#until.set(name, until)
-  }
+  readonly rests: Rests["Service"]
 }
 
 /** Why a candidate was not asked. `retryAfter` is in milliseconds, where it is known. */
@@ -99,8 +87,10 @@ export const admit = Effect.fnUntraced(function* (
     answered: circuit.probe ? circuit.record(undefined) : Effect.void,
     settle: (ending) => {
       candidate.health.ended()
-      if (ending.judged === "rests") stores.rests.rest(candidate.name, ending.restUntil ?? 0)
-      return Effect.andThen(circuit.leave(ending.judged), giveBack(stores, candidate, call, ending))
+      const left = Effect.andThen(circuit.leave(ending.judged), giveBack(stores, candidate, call, ending))
+      return ending.judged === "rests"
+        ? Effect.andThen(stores.rests.rest(candidate.name, ending.restUntil ?? 0), left)
+        : left
     },
   }
 })
@@ -108,14 +98,21 @@ export const admit = Effect.fnUntraced(function* (
 /** Timers may fire a millisecond early: whoever slept until the end of a rest has rested enough. */
 const early = 1
 
-const rest = (stores: Stores, candidate: Candidate): Effect.Effect<Refusal | undefined> => {
-  const until = stores.rests.until(candidate.name)
-  return until === 0
+const rest = (stores: Stores, { name }: Candidate): Effect.Effect<Refusal | undefined> => {
+  const { look, until } = stores.rests
+  return look === undefined ? resting(until(name)) : Effect.flatMap(look(name), resting)
+}
+
+const resting = (until: number): Effect.Effect<Refusal | undefined> =>
+  until === 0
     ? Effect.undefined
     : Effect.map(Clock.currentTimeMillis, (now) =>
         until > now + early ? { _tag: "Resting", retryAfter: until - now } : undefined,
       )
-}
+
+/** Until when a deployment rests, by all that is known. */
+export const restsUntil = ({ rests }: Stores, name: string): Effect.Effect<number> =>
+  rests.look === undefined ? Effect.sync(() => rests.until(name)) : rests.look(name)
 
 /** A call inside a candidate's circuit: what it may record there, once while it runs and once when it leaves. */
 interface Inside {

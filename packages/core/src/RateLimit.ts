@@ -8,8 +8,15 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as RateLimiter from "effect/persistence/RateLimiter"
+import * as Layer from "effect/Layer"
+import * as RateLimiter from "effect/persistence/RateLimiter"
 import type { Limits } from "./Deployment.ts"
+
+/** Effect's limiter for one process. */
+export const layerMemory: Layer.Layer<RateLimiter.RateLimiter> = Layer.provide(
+  RateLimiter.layer,
+  RateLimiter.layerStoreMemory,
+)
 
 /** The kinds of limits: what each counts (one for a request, or its tokens) over which window. */
 const windows = { rpm: Duration.minutes(1), rpd: Duration.days(1), tpm: Duration.minutes(1) } as const

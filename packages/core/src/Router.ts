@@ -33,9 +33,11 @@ import type * as Hedge from "./Hedge.ts"
 import * as Plan from "./Plan.ts"
 import { Provider } from "./Provider.ts"
 import type { ProviderError } from "./ProviderError.ts"
+import * as RateLimit from "./RateLimit.ts"
 import { Ledger } from "./Receipt.ts"
 import type { PassedOver, Receipt } from "./Receipt.ts"
 import * as Rescue from "./Rescue.ts"
+import * as Rests from "./Rests.ts"
 import * as Retry from "./Retry.ts"
 import type { Route } from "./Route.ts"
 import * as RouteEvent from "./RouteEvent.ts"
@@ -141,17 +143,18 @@ export const layer = <Deployments extends Record<string, Deployment.Any>>(
   Router,
   InvalidRoutes | Deployment.Error<Deployments[keyof Deployments]>,
   Deployment.Requirements<Deployments[keyof Deployments]>
-> => Layer.provide(layerShared(options), [Circuit.layerStore, limiterInMemory])
+> => Layer.provide(layerShared(options), [Circuit.layerStore, RateLimit.layerMemory, Rests.layerMemory])
 
-const limiterInMemory = Layer.provide(RateLimiter.layer, RateLimiter.layerStoreMemory)
-
-/** The same, with circuits and limits in the stores given: those of Redis let several gateways trip and throttle as one. */
+/** The same, with circuits, limits and rests in the stores given: those of `SharedState` let several gateways act as one. */
 export const layerShared = <Deployments extends Record<string, Deployment.Any>>(
   options: Options<Deployments>,
 ): Layer.Layer<
   Router,
   InvalidRoutes | Deployment.Error<Deployments[keyof Deployments]>,
-  Deployment.Requirements<Deployments[keyof Deployments]> | CircuitBreaker.CircuitBreakerStore | RateLimiter.RateLimiter
+  | Deployment.Requirements<Deployments[keyof Deployments]>
+  | CircuitBreaker.CircuitBreakerStore
+  | RateLimiter.RateLimiter
+  | Rests.Rests
 > => Layer.effect(Router, make(options as Options<Together<Deployments>>))
 
 /** Deployments seen as one type: each may fail as any of them may, and needs what any of them needs. */
@@ -171,7 +174,7 @@ const make = Effect.fnUntraced(function* <E, R>(
   const stores: Admission.Stores = {
     circuits: yield* CircuitBreaker.CircuitBreakerStore,
     limiter: yield* RateLimiter.RateLimiter,
-    rests: new Admission.Rests(),
+    rests: yield* Rests.Rests,
   }
   const bus = RouteEvent.makeBus()
   const random = yield* Random.Random
@@ -312,11 +315,12 @@ const chatAttempt = (context: Attempt.Context, { leaf }: Plan.Step, force: boole
 
 const status = (stores: Admission.Stores, { health, name }: Candidate.Candidate): Effect.Effect<Status> =>
   Effect.clockWith((clock) =>
-    Effect.map(
+    Effect.zipWith(
       Effect.orElseSucceed(stores.circuits.state(name), () => undefined),
-      (state): Status => {
+      Admission.restsUntil(stores, name),
+      (state, until): Status => {
         const wait = state?._tag === "Open" ? Duration.toMillis(state.retryAfter) : 0
-        const rest = stores.rests.until(name) - clock.currentTimeMillisUnsafe()
+        const rest = until - clock.currentTimeMillisUnsafe()
         return {
           deployment: name,
           circuit: state?._tag === "Open" ? "open" : state?._tag === "HalfOpen" ? "half-open" : "closed",

@@ -1,6 +1,6 @@
 /**
- * The gateway's configuration: a YAML file with a `server` section besides what any router is configured with, or every
- * problem it has.
+ * The gateway's configuration: a YAML file with `server` and `state` sections besides what any router is configured with,
+ * or every problem it has.
  */
 import type { Problem } from "@understudy/providers/Config"
 import * as Config from "@understudy/providers/Config"
@@ -11,10 +11,13 @@ import * as FileSystem from "effect/FileSystem"
 import * as Result from "effect/Result"
 import type { ServerSettings } from "./config/ServerSection.ts"
 import { defaults, ServerSection } from "./config/ServerSection.ts"
+import type { StateSettings } from "./config/StateSection.ts"
+import { StateSection } from "./config/StateSection.ts"
 import * as YamlText from "./config/YamlText.ts"
 
 export interface Configuration extends Config.Settings {
   readonly server: ServerSettings
+  readonly state: StateSettings
 }
 
 /** A configuration that cannot be used, and all that is wrong with it. */
@@ -37,8 +40,8 @@ export const decode = (
   environment: Config.Environment,
 ): Result.Result<Configuration, ReadonlyArray<Problem>> =>
   Result.map(
-    Config.decodeWith({ server: ServerSection }, document, environment),
-    ({ sections: { server }, settings }) => ({ ...settings, server: { ...defaults, ...server } }),
+    Config.decodeWith({ server: ServerSection, state: StateSection }, document, environment),
+    ({ sections: { server, state }, settings }) => ({ ...settings, server: { ...defaults, ...server }, state }),
   )
 
 /** Reads the text of a configuration, its variables from the `ConfigProvider`. `file` is named in the error. */

@@ -17,6 +17,7 @@ import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Redacted from "effect/Redacted"
+import type { Configuration } from "../Config.ts"
 import type { ServerSettings } from "../config/ServerSection.ts"
 import * as DotEnv from "../DotEnv.ts"
 import { Drain } from "../Drain.ts"
@@ -100,7 +101,7 @@ const run = Effect.fnUntraced(function* (
   guard: Guard.Policy,
   logContent: boolean,
 ) {
-  const router = Router.layer(toOptions(source.configuration))
+  const router = layerRouter(source.configuration)
   // Those who tell are built before the server, and so hear of the last call it finishes.
   const gateway = Server.layer({ ...server, guard }).pipe(
     Layer.provide([Metrics.layer, CallLog.layer]),
@@ -114,6 +115,20 @@ const run = Effect.fnUntraced(function* (
   for (const line of yield* Banner.lines(address, source, guard.keys.length > 0)) yield* Console.log(line)
   return yield* Effect.never
 })
+
+/** Its state in memory, or in Redis where the configuration says so: only then is a client for Redis loaded. */
+const layerRouter = (configuration: Configuration) => {
+  const options = toOptions(configuration)
+  const { redis } = configuration.state
+  if (redis === undefined) return Router.layer(options)
+  const state = Layer.unwrap(
+    Effect.map(
+      Effect.promise(() => import("../state/RedisState.ts")),
+      ({ layer }) => layer(redis),
+    ),
+  )
+  return Layer.provide(Router.layerShared(options), state)
+}
 
 const cannotListen = ({ host, port }: ServerSettings, { cause }: ServeError): CannotListen => {
   const code = Predicate.isObject(cause) && "code" in cause ? cause["code"] : undefined

@@ -84,8 +84,8 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "deployments.gpt-4o.limits.RPM: unknown key `RPM`: did you mean `rpm`? Known keys: rpm, tpm, rpd, concurrency.",
   ],
   "misspelt-sections": [
-    "default: unknown key `default`: did you mean `defaults`? Known keys: server, defaults, deployments, routes.",
-    "route: unknown key `route`: did you mean `routes`? Known keys: server, defaults, deployments, routes.",
+    "default: unknown key `default`: did you mean `defaults`? Known keys: server, state, defaults, deployments, routes.",
+    "route: unknown key `route`: did you mean `routes`? Known keys: server, state, defaults, deployments, routes.",
   ],
   "no-deployments": ["deployments: expected a mapping of names to deployments, found nothing"],
   "no-model": [
@@ -117,6 +117,10 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     'server.allowedHosts: expected a list of host names, such as [gateway.internal], found "gateway.internal"',
     'server.allowedOrigins[0]: expected an origin without a path, such as https://chat.example.com, found "https://chat.example.com/app"',
     "server.drain: expected a duration, such as 500ms, 2s, 5m or 1h, found 30",
+  ],
+  state: [
+    "state.postgres: unknown key `postgres`. Known keys: redis.",
+    "state.redis: expected a Redis address, such as redis://127.0.0.1:6379, found another text",
   ],
   "shapeless-routes": [
     "routes.misspelt.falback: unknown key `falback`: did you mean `fallback`? Known keys: fallback, balance, hedge, when, else, across, retry, timeout, stream, moveOn, onContextWindow, onContentPolicy, onError.",

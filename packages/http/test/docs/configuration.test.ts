@@ -22,6 +22,7 @@ import type * as Schema from "effect/Schema"
 import { readFileSync } from "node:fs"
 import * as Config from "../../src/Config.ts"
 import * as ServerSection from "../../src/config/ServerSection.ts"
+import * as StateSection from "../../src/config/StateSection.ts"
 import * as YamlText from "../../src/config/YamlText.ts"
 
 const document = readFileSync(new URL("../../../../docs/configuration.md", import.meta.url), "utf8")
@@ -68,6 +69,7 @@ describe("docs/configuration.md", () => {
 
   it("speaks of every key, where it belongs", () => {
     assertNames("## `server`", keysOf(ServerSection.ServerSection.ast))
+    assertNames("## `state`", keysOf(StateSection.StateSection.ast))
     assertNames("## `defaults`", Object.keys(Policies.Defaults.fields))
     assertNames("### `retry`", keysOf(Policies.Retry.whole.ast))
     assertNames("### `timeout`", keysOf(Policies.Timeout.defaults.ast))

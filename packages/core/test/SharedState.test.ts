@@ -1,0 +1,135 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Metric from "effect/Metric"
+import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
+import * as RateLimiter from "effect/persistence/RateLimiter"
+import * as Redis from "effect/persistence/Redis"
+import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
+import { TestClock } from "effect/testing"
+import * as RateLimit from "../src/RateLimit.ts"
+import * as Rests from "../src/Rests.ts"
+import * as SharedState from "../src/SharedState.ts"
+
+/** Shared state over a Redis that is as it is told to be; what it logged, and how often Redis was asked. */
+const make = Effect.gen(function* () {
+  const world = { mood: "silent" as "silent" | "gone" | "back", asked: 0, logged: new Array<string>() }
+  const reply = Effect.suspend((): Effect.Effect<never, Redis.RedisError> => {
+    world.asked++
+    if (world.mood === "silent") return Effect.never
+    if (world.mood === "gone") return Effect.fail(new Redis.RedisError({ cause: new Error("gone") }))
+    return Effect.succeed(0) as Effect.Effect<never>
+  })
+  const redis = Redis.Redis.of({
+    send: () => reply,
+    eval: () => () => reply,
+    subscribe: () => Effect.die("not asked for"),
+    reserve: Effect.die("not asked for"),
+  })
+  const logger = Logger.make(({ message }) => void world.logged.push(String(message).split(":")[0] ?? ""))
+  const services = yield* Layer.build(
+    Layer.provideMerge(SharedState.layer, [
+      Layer.succeed(Redis.Redis, redis),
+      Logger.layer([logger]),
+      Layer.succeed(Metric.MetricRegistry, new Map()),
+    ]),
+  )
+  const degraded = Effect.sync(
+    () => /^understudy_state_degraded (\d)/m.exec(PrometheusMetrics.formatUnsafe(services))?.[1],
+  )
+  return {
+    world,
+    degraded,
+    circuits: Context.get(services, CircuitBreaker.CircuitBreakerStore),
+    limiter: Context.get(services, RateLimiter.RateLimiter),
+    rests: Context.get(services, Rests.Rests),
+  }
+})
+
+describe("SharedState", () => {
+  it.effect("waits for a silent Redis a tenth of a second, once, then goes by memory", () =>
+    Effect.gen(function* () {
+      const { circuits, degraded, limiter, rests, world } = yield* make
+      assert.strictEqual(yield* degraded, "0")
+      const looking = yield* Effect.forkChild(Effect.uninterruptible(rests.look!("a")))
+      yield* TestClock.adjust("99 millis")
+      assert.isUndefined(looking.pollUnsafe())
+      yield* TestClock.adjust("1 millis")
+      assert.strictEqual(yield* Fiber.join(looking), 0)
+      assert.strictEqual(yield* degraded, "1")
+
+      const { asked } = world
+      assert.isUndefined(yield* RateLimit.take(limiter, "a", { rpm: 1 }, 0))
+      assert.strictEqual((yield* RateLimit.take(limiter, "a", { rpm: 1 }, 0))?.limit, "rpm")
+      assert.isFalse((yield* Effect.scoped(circuits.admit("a"))).probe)
+      yield* rests.rest("a", 60_000)
+      assert.strictEqual(yield* rests.look!("a"), 60_000)
+      assert.strictEqual(world.asked, asked, "nobody asks Redis meanwhile")
+    }),
+  )
+
+  it.effect("goes by memory at once when Redis fails, and back to Redis by itself, saying each once", () =>
+    Effect.gen(function* () {
+      const { degraded, rests, world } = yield* make
+      world.mood = "gone"
+      for (let times = 0; times < 5; times++) assert.strictEqual(yield* rests.look!("a"), 0)
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(yield* degraded, "1")
+      assert.deepStrictEqual(world.logged, ["Redis is lost"])
+      world.mood = "back"
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* degraded, "0")
+      assert.deepStrictEqual(world.logged, ["Redis is lost", "Redis is back"])
+      const { asked } = world
+      yield* rests.look!("a")
+      assert.strictEqual(world.asked, asked + 1)
+    }),
+  )
+})
+
+describe("a probe that Redis' return overtakes", () => {
+  it.effect("is settled where it was admitted", () =>
+    Effect.gen(function* () {
+      const { circuits, degraded, rests, world } = yield* make
+      const record = (generation: number, outcome: "Success" | "Failure") =>
+        circuits.record({
+          key: "a",
+          generation,
+          outcome,
+          tripPolicy: CircuitBreaker.consecutive(1),
+          openFor: Duration.seconds(1),
+        })
+      world.mood = "gone"
+      const { generation } = yield* Effect.scoped(circuits.admit("a"))
+      yield* record(generation, "Failure")
+      yield* TestClock.adjust("1 second")
+      const probe = yield* Effect.scoped(circuits.admit("a"))
+      assert.isTrue(probe.probe)
+      world.mood = "back"
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* degraded, "0")
+      yield* Effect.ignoreCause(record(probe.generation, "Success"))
+      world.mood = "gone"
+      yield* rests.look!("a")
+      assert.strictEqual((yield* circuits.state("a"))._tag, "Closed")
+    }),
+  )
+})
+
+describe("Rests in memory", () => {
+  it.effect("never shortens a rest, and asks nobody", () =>
+    Effect.gen(function* () {
+      const rests = Rests.makeMemory()
+      assert.isUndefined(rests.look)
+      assert.strictEqual(rests.until("a"), 0)
+      yield* rests.rest("a", 2000)
+      yield* rests.rest("a", 1000)
+      assert.strictEqual(rests.until("a"), 2000)
+      assert.strictEqual(rests.until("b"), 0)
+    }),
+  )
+})

@@ -1,0 +1,23 @@
+/**
+ * The `state` section of a configuration: where circuits, limits and rests are kept. Nothing said is in memory.
+ */
+import { written } from "@understudy/providers/config/Values"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+
+/** The address of a Redis, which may hold its password. */
+const RedisAddress: Schema.Codec<Redacted.Redacted, string> = written({
+  from: Schema.String,
+  to: Schema.Redacted(Schema.String),
+  expected: "a Redis address, such as redis://127.0.0.1:6379",
+  notes: { secret: true },
+  parse: (address) =>
+    /^rediss?:\/\/[^/]/i.test(address.trim()) && URL.canParse(address.trim())
+      ? Redacted.make(address.trim())
+      : undefined,
+  print: Redacted.value,
+})
+
+export const StateSection = Schema.Struct({ redis: Schema.optionalKey(RedisAddress) })
+
+export type StateSettings = typeof StateSection.Type

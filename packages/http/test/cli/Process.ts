@@ -1,0 +1,70 @@
+/** `understudy serve` as processes of a test's own, which end with it. */
+import { spawn } from "node:child_process"
+import type { ChildProcess } from "node:child_process"
+import { once } from "node:events"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+const main = join(import.meta.dirname, "..", "..", "src", "main.ts")
+
+const folders: Array<string> = []
+const children: Array<ChildProcess> = []
+
+/** Ends every process, and removes what it stood in: for `afterAll`. */
+export const clean = () => {
+  for (const child of children.splice(0)) child.kill("SIGKILL")
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
+}
+
+const folderWith = (files: Readonly<Record<string, string>>): string => {
+  const folder = mkdtempSync(join(tmpdir(), "understudy-serve-"))
+  folders.push(folder)
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
+  return folder
+}
+
+export interface Started {
+  readonly child: ChildProcess
+  readonly printed: () => string
+  /** Waits until something is printed, or fails with what was when the process ends first. */
+  readonly says: (pattern: RegExp) => Promise<RegExpExecArray>
+  readonly ended: Promise<number | null>
+}
+
+export const start = (
+  args: ReadonlyArray<string>,
+  options: { readonly files?: Readonly<Record<string, string>>; readonly env?: Record<string, string> } = {},
+): Started => {
+  const child = spawn(process.execPath, [main, "serve", ...args], {
+    cwd: folderWith(options.files ?? {}),
+    env: { PATH: process.env["PATH"], NO_COLOR: "1", ...options.env },
+    stdio: ["ignore", "pipe", "pipe"],
+  })
+  children.push(child)
+  let printed = ""
+  child.stdout.on("data", (text) => (printed += text))
+  child.stderr.on("data", (text) => (printed += text))
+  const ended = once(child, "close").then(([code]) => code as number | null)
+  const says = (pattern: RegExp) =>
+    new Promise<RegExpExecArray>((resolve, reject) => {
+      const look = () => {
+        const found = pattern.exec(printed)
+        if (found !== null) resolve(found)
+      }
+      child.stdout.on("data", look)
+      child.stderr.on("data", look)
+      void ended.then(() => reject(new Error(`never said ${pattern}, but:\n${printed}`)))
+      look()
+    })
+  return { child, printed: () => printed, says, ended }
+}
+
+export const url = ({ says }: Started) => says(/serves (http:\S+)\/v1/).then(([, url = ""]) => url)
+
+export const ask = (url: string, body: object = {}, headers: Record<string, string> = {}) =>
+  fetch(`${url}/v1/chat/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json", ...headers },
+    body: JSON.stringify({ model: "assistant", messages: [{ role: "user", content: "secret words" }], ...body }),
+  })

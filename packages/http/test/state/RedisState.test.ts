@@ -1,0 +1,114 @@
+/** Circuits, limits and rests in a real Redis, by the rules that hold for them in memory. */
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import * as NodeRedis from "@effect/platform-node/NodeRedis"
+import * as Circuit from "@understudy/core/Circuit"
+import * as RateLimit from "@understudy/core/RateLimit"
+import { Rests } from "@understudy/core/Rests"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
+import * as RateLimiter from "effect/persistence/RateLimiter"
+import * as Redis from "effect/persistence/Redis"
+import * as Redacted from "effect/Redacted"
+import { TestClock } from "effect/testing"
+import { build, Key, perform, Steps } from "../../../core/test/CircuitSteps.ts"
+import type { Tried } from "../../../core/test/CircuitSteps.ts"
+import * as RedisState from "../../src/state/RedisState.ts"
+import type { TestRedis } from "./TestRedis.ts"
+import * as TestRedisServer from "./TestRedis.ts"
+
+let server: TestRedis
+
+const client = Layer.unwrap(Effect.sync(() => NodeRedis.layer({ url: server.url })))
+
+/** The state of a gateway. */
+const gateway = Effect.suspend(() => Layer.build(Layer.fresh(RedisState.layer(Redacted.make(server.url)))))
+
+/** Redis goes by its own clock: time passes there by bringing what is to come nearer. */
+const pass = Effect.fnUntraced(function* (prefix: string, seconds: number) {
+  const redis = yield* Redis.Redis
+  for (const key of Key.literals) {
+    for (const field of ["openUntil", "resetAt"]) {
+      const at = yield* redis.send<string | null>("HGET", `${prefix}${key}`, field)
+      if (at !== null) yield* redis.send("HSET", `${prefix}${key}`, field, String(Number(at) - seconds * 1000))
+    }
+  }
+})
+
+/** What is seen of a store, its times in whole seconds: a run takes a fraction of one in Redis, none in memory. */
+const seen = (value: unknown): unknown =>
+  JSON.parse(
+    JSON.stringify(value ?? null, (key, value) =>
+      key === "retryAfter" ? Math.ceil(Duration.toSeconds(Duration.fromInputUnsafe(value))) : value,
+    ),
+  )
+
+describe.skipIf(!TestRedisServer.installed)("state in Redis", { timeout: 60_000 }, () => {
+  beforeAll(async () => {
+    server = await TestRedisServer.start()
+  })
+  afterAll(() => server.kill())
+
+  let runs = 0
+
+  it.effect.prop(
+    "has circuits that admit, refuse, move and show themselves as those in memory do",
+    { steps: Steps },
+    Effect.fnUntraced(function* ({ steps }) {
+      const prefix = `run-${++runs}:`
+      const redis = yield* Redis.Redis
+      const shared = yield* build(
+        Layer.provide(CircuitBreaker.layerStoreRedis({ prefix }), Layer.succeed(Redis.Redis, redis)),
+      )
+      const local = yield* build(Circuit.layerStore)
+      const both: ReadonlyArray<Tried> = [shared, local]
+      for (const step of steps) {
+        if (step._tag === "Pass") {
+          yield* TestClock.adjust(Duration.seconds(step.seconds))
+          yield* pass(prefix, step.seconds)
+        }
+        assert.deepStrictEqual(seen(yield* perform(shared, step)), seen(yield* perform(local, step)))
+        for (const key of Key.literals) {
+          const state = yield* local.store.state(key)
+          assert.deepStrictEqual(seen(yield* shared.store.state(key)), seen(state))
+          // A probe that ended without a word has left: in Redis it can say nothing more, and nobody lets it.
+          if (state._tag === "HalfOpen" && !state.probing) for (const { calls } of both) calls[key] = []
+        }
+      }
+    }, Effect.provide(client)),
+    { arbitrary: { runs: 30 } },
+  )
+
+  it.live("takes, gives back and looks at limits as in memory, for all who share it", () =>
+    Effect.gen(function* () {
+      const [one, two] = [yield* gateway, yield* gateway].map((context) =>
+        Context.get(context, RateLimiter.RateLimiter),
+      )
+      const limits = { rpm: 3, tpm: 100 }
+      assert.isUndefined(yield* RateLimit.take(one!, "a", limits, 60))
+      assert.strictEqual((yield* RateLimit.peek(two!, "a", limits, 41))?.limit, "tpm")
+      assert.strictEqual((yield* RateLimit.take(two!, "a", limits, 41))?.limit, "tpm")
+      yield* RateLimit.settle(one!, "a", limits, 60, 30)
+      assert.isUndefined(yield* RateLimit.peek(two!, "a", limits, 70))
+      assert.isUndefined(yield* RateLimit.take(two!, "a", limits, 70))
+      assert.isUndefined(yield* RateLimit.take(one!, "a", limits, 0))
+      assert.strictEqual((yield* RateLimit.take(two!, "a", limits, 0))?.limit, "rpm")
+    }),
+  )
+
+  it.live("lets rest for all, the longest rest that anybody met", () =>
+    Effect.gen(function* () {
+      const [one, two] = [yield* gateway, yield* gateway].map((context) => Context.get(context, Rests))
+      const now = Date.now()
+      yield* one!.rest("a", now + 30_000)
+      yield* two!.rest("a", now + 10_000)
+      const three = Context.get(yield* gateway, Rests)
+      assert.strictEqual(three.until("a"), 0)
+      assert.approximately(yield* three.look!("a"), now + 30_000, 1000)
+      assert.strictEqual(three.until("a"), yield* three.look!("a"), "it asks no more while it knows of a rest")
+      assert.strictEqual(yield* three.look!("b"), 0)
+    }),
+  )
+})
