@@ -1,5 +1,5 @@
 /**
- * What a broken stream costs its caller: the policy. What it takes to keep it stands in `Rescue`, `Continuation` and
+ * What a broken stream costs its caller: the policy. What it takes to keep it stands in `Recovery`, `Continuation` and
  * `Holdback`.
  */
 import * as ByteSize from "effect/ByteSize"

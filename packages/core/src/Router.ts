@@ -36,7 +36,7 @@ import type { ProviderError } from "./ProviderError.ts"
 import * as RateLimit from "./RateLimit.ts"
 import { Ledger } from "./Receipt.ts"
 import type { PassedOver, Receipt } from "./Receipt.ts"
-import * as Rescue from "./Rescue.ts"
+import * as Recovery from "./Recovery.ts"
 import * as Rests from "./Rests.ts"
 import * as Retry from "./Retry.ts"
 import type { Route } from "./Route.ts"
@@ -281,7 +281,7 @@ const make = Effect.fnUntraced(function* <E, R>(
               step: Plan.Step,
               force: boolean,
               steps: ReadonlyArray<Plan.Step>,
-            ) => Rescue.stream(context, steps, step, force, scope)
+            ) => Recovery.stream(context, steps, step, force, scope)
             return Scope.addFinalizerExit(scope, (exit) =>
               Effect.sync(() => settle(ledger, lastAttempt(ledger, exit), clock.currentTimeMillisUnsafe())),
             ).pipe(

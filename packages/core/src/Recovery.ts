@@ -30,7 +30,7 @@ export const stream = (
 ): Effect.Effect<Attempt.Committed, Attempt.Failure> => {
   const attempt = Attempt.stream(context, step.leaf, force, scope)
   const { hold, protect } = step.leaf.patience.stream
-  // Whoever rescues a stream has nobody to race with.
+  // Whoever takes a stream over has nobody to race with.
   const alone: Attempt.Context = { ...context, claim: undefined }
   switch (protect) {
     case "preamble":
@@ -58,7 +58,7 @@ type Rest = Attempt.Committed["rest"]
 const continued = (place: Place, { held, rest }: Attempt.Committed): Attempt.Committed => {
   const { context } = place
   const delivered = new Continuation.Delivered()
-  const rescue = rescuer(place, (leaf) => goingOn(context, leaf, delivered.text))
+  const recover = recovery(place, (leaf) => goingOn(context, leaf, delivered.text))
   let current = rest
   const next: Rest = Effect.suspend(() =>
     Effect.matchEffect(current, {
@@ -67,7 +67,7 @@ const continued = (place: Place, { held, rest }: Attempt.Committed): Attempt.Com
         if (Cause.isDone(error)) return Cause.done()
         delivered.broken()
         if (!delivered.plain) return Effect.fail(error)
-        return Effect.map(rescue(error), (other) => {
+        return Effect.map(recover(error), (other) => {
           current = other.rest
           return delivered.pass(other.held)
         })
@@ -109,10 +109,10 @@ const audible = (
 
 /** Shows nothing before all of it is there, or more than `bytes`; until then, another answers in its place. */
 const heldBack = (place: Place, committed: Attempt.Committed, bytes: number): Attempt.Committed => {
-  const rescue = rescuer(place, (leaf) => ({ context: place.context, leaf }))
+  const recover = recovery(place, (leaf) => ({ context: place.context, leaf }))
   const choices = place.context.call.request.sampling?.n ?? 1
   const whole = (committed: Attempt.Committed): Effect.Effect<Attempt.Committed, ProviderError> =>
-    Effect.catch(Holdback.hold(committed, bytes, choices), (error) => Effect.flatMap(rescue(error), whole))
+    Effect.catch(Holdback.hold(committed, bytes, choices), (error) => Effect.flatMap(recover(error), whole))
   let rest: Rest | undefined
   const next: Rest = Effect.suspend(
     () =>
@@ -134,7 +134,7 @@ interface Asking {
 }
 
 /** Asks whoever is left after a fault; each call goes on where the last one stopped. */
-const rescuer = (
+const recovery = (
   { context, scope, step, steps }: Place,
   ask: (leaf: Leaf) => Asking,
 ): ((error: ProviderError) => Effect.Effect<Attempt.Committed, ProviderError>) => {
