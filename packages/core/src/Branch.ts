@@ -8,7 +8,7 @@
 import type { Refusal } from "./Admission.ts"
 import type { Miss } from "./Fallback.ts"
 import type { Step, Verdict } from "./Plan.ts"
-import { judge } from "./ProviderError.ts"
+import { judge, opening } from "./ProviderError.ts"
 import type { Reason, ReasonTag } from "./ProviderError.ts"
 
 /** A branch of one call's plan, the same object in every step that leads to it or stands in it. */
@@ -100,15 +100,3 @@ export const foreseen = (
 }
 
 const none: ReadonlyArray<ReasonTag> = []
-
-const opening: ReadonlyArray<ReasonTag> = [
-  "QuotaExhausted",
-  "Authentication",
-  "Permission",
-  "ModelNotFound",
-  "Overloaded",
-  "ServerError",
-  "Network",
-  "Malformed",
-  "Timeout",
-]

@@ -6,6 +6,7 @@
  */
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
+import * as Struct from "effect/Struct"
 
 /**
  * Why an attempt failed.
@@ -38,24 +39,6 @@ export type TimeoutPhase = "connect" | "first-token" | "idle" | "attempt" | "tot
 
 /** The name of a reason, such as `"RateLimited"`. */
 export type ReasonTag = Reason["_tag"]
-
-/** Every reason's name, in the order of the table. */
-export const reasonTags: ReadonlyArray<ReasonTag> = [
-  "RateLimited",
-  "QuotaExhausted",
-  "Authentication",
-  "Permission",
-  "ModelNotFound",
-  "Overloaded",
-  "ServerError",
-  "Network",
-  "Malformed",
-  "Timeout",
-  "ContextWindowExceeded",
-  "ContentPolicy",
-  "InvalidRequest",
-  "Unsupported",
-]
 
 /**
  * One attempt's failure. `message` is fit for a log and, scrubbed, for a caller; `status` and `requestId` are the
@@ -100,31 +83,36 @@ const forbidden: Judgement = { again: false, next: "other-policy", circuit: "ign
 const callersFault: Judgement = { again: false, next: "stop", circuit: "ignored" }
 const cannot: Judgement = { again: false, next: "next", circuit: "ignored" }
 
-/** The failure table: total over the reasons, the one place where a failure's consequences are decided. */
+/** The failure table: what each reason means, and of a `Timeout`, what it means in most phases. */
+const table: Readonly<Record<ReasonTag, Judgement>> = {
+  RateLimited: rateLimited,
+  QuotaExhausted: dead,
+  Authentication: dead,
+  Permission: dead,
+  ModelNotFound: dead,
+  Overloaded: transient,
+  ServerError: transient,
+  Network: transient,
+  Malformed: transient,
+  Timeout: silent,
+  ContextWindowExceeded: tooLong,
+  ContentPolicy: forbidden,
+  InvalidRequest: callersFault,
+  Unsupported: cannot,
+}
+
+/** Every reason's name, in the order of the table. */
+export const reasonTags: ReadonlyArray<ReasonTag> = Struct.keys(table)
+
+/** The reasons that may have opened a circuit. */
+export const opening: ReadonlyArray<ReasonTag> = reasonTags.filter((tag) => {
+  const { circuit } = table[tag]
+  return circuit === "counts" || circuit === "opens-long"
+})
+
+/** What a failure means: total over the reasons, the one place where its consequences are decided. */
 export const judge = (reason: Reason): Judgement => {
-  switch (reason._tag) {
-    case "RateLimited":
-      return rateLimited
-    case "QuotaExhausted":
-    case "Authentication":
-    case "Permission":
-    case "ModelNotFound":
-      return dead
-    case "Overloaded":
-    case "ServerError":
-    case "Network":
-    case "Malformed":
-      return transient
-    case "Timeout":
-      if (reason.phase === "total") return tooLate
-      return reason.byCaller === true ? silentForCaller : silent
-    case "ContextWindowExceeded":
-      return tooLong
-    case "ContentPolicy":
-      return forbidden
-    case "InvalidRequest":
-      return callersFault
-    case "Unsupported":
-      return cannot
-  }
+  if (reason._tag !== "Timeout") return table[reason._tag]
+  if (reason.phase === "total") return tooLate
+  return reason.byCaller === true ? silentForCaller : table.Timeout
 }
