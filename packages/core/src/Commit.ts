@@ -3,7 +3,7 @@
  * whatever shape, can still be answered by somebody else. From then on the answer is this one, and it ends whole or in an
  * error.
  */
-import type * as Arr from "effect/Array"
+import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"
@@ -64,7 +64,7 @@ export const preamble = (pull: ProviderPull, progress: Progress): Effect.Effect<
     Effect.flatMap(endsCut(pull), (chunk) => {
       progress.take(chunk)
       held.push(...chunk)
-      return progress.spoke || progress.whole ? Effect.succeed(held as unknown as Chunk) : more
+      return (progress.spoke || progress.whole) && Arr.isArrayNonEmpty(held) ? Effect.succeed(held) : more
     }),
   )
   return more

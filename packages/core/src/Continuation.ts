@@ -4,6 +4,7 @@
  *
  * Works on parts: a vendor's own events belong to that vendor's answer and are never passed on from another's.
  */
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Chat from "./Chat.ts"
@@ -37,7 +38,7 @@ export class Delivered {
     if (before === undefined) return chunk
     const counted = (part: Chat.Part): Chat.Part =>
       part.type === "usage" ? { type: "usage", usage: sum(before, part.usage) } : part
-    return chunk.map(({ parts }) => ({ parts: parts.map(counted) })) as unknown as Chunk
+    return Arr.map(chunk, ({ parts }) => ({ parts: parts.map(counted) }))
   }
 
   /** Its writer has broken off: what it used is added to what the next one will. */

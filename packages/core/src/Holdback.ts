@@ -1,6 +1,7 @@
 /**
  * Holding a stream back until it is whole: what nobody has seen can still be answered by somebody else.
  */
+import type * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Chat from "./Chat.ts"
@@ -18,30 +19,27 @@ export const hold = (
   bytes: number,
   choices: number,
 ): Effect.Effect<Committed, ProviderError> => {
-  const frames: Array<Chat.Frame> = []
+  const frames: Arr.NonEmptyArray<Chat.Frame> = [...held]
   const progress = new Progress(choices)
   let size = 0
-  const take = (chunk: Chunk): void => {
+  const count = (chunk: Chunk): void => {
     progress.take(chunk)
-    for (const frame of chunk) {
-      frames.push(frame)
-      size += sizeOf(frame)
-    }
+    for (const frame of chunk) size += sizeOf(frame)
   }
-  const all = () => frames as unknown as Chunk
   const more: Effect.Effect<Committed, ProviderError> = Effect.suspend(() =>
     size > bytes || progress.whole
-      ? Effect.succeed({ held: all(), rest })
+      ? Effect.succeed<Committed>({ held: frames, rest })
       : Effect.matchEffect(rest, {
           onSuccess: (chunk) => {
-            take(chunk)
+            frames.push(...chunk)
+            count(chunk)
             return more
           },
           onFailure: (error) =>
-            Cause.isDone(error) ? Effect.succeed({ held: all(), rest: Cause.done() }) : Effect.fail(error),
+            Cause.isDone(error) ? Effect.succeed({ held: frames, rest: Cause.done() }) : Effect.fail(error),
         }),
   )
-  take(held)
+  count(held)
   return more
 }
 

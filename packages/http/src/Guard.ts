@@ -4,6 +4,7 @@
  * Without keys it listens on loopback for anybody there, and a browser is not just anybody: a page of another origin, or
  * one that has rebound its name to this address, is refused. With keys, the key decides.
  */
+import * as Brand from "effect/Brand"
 import * as Redacted from "effect/Redacted"
 import { createHash, timingSafeEqual } from "node:crypto"
 
@@ -18,9 +19,11 @@ export interface Policy {
 }
 
 /** A key by its digest: digests are of one length, so that comparing takes the same time whatever was sent. */
-export type Key = Uint8Array & { readonly Key: unique symbol }
+export type Key = Brand.Branded<Uint8Array, "Key">
 
-const digest = (text: string): Key => createHash("sha256").update(text).digest() as unknown as Key
+const Key = Brand.nominal<Key>()
+
+const digest = (text: string): Key => Key(createHash("sha256").update(text).digest())
 
 export const key = (secret: Redacted.Redacted): Key => digest(Redacted.value(secret))
 
