@@ -17,7 +17,6 @@ import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Admission from "./Admission.ts"
-import * as Announce from "./Announce.ts"
 import * as Attempt from "./Attempt.ts"
 import { Call } from "./Call.ts"
 import type { CallOptions } from "./Call.ts"
@@ -25,23 +24,19 @@ import * as Candidate from "./Candidate.ts"
 import type * as Chat from "./Chat.ts"
 import * as Circuit from "./Circuit.ts"
 import type * as Deployment from "./Deployment.ts"
+import * as Dispatch from "./Dispatch.ts"
 import * as Explain from "./Explain.ts"
 import type { Explanation } from "./Explain.ts"
 import type { Health } from "./Health.ts"
-import * as Fallback from "./Fallback.ts"
-import type * as Hedge from "./Hedge.ts"
 import * as Plan from "./Plan.ts"
 import { Provider } from "./Provider.ts"
-import type { ProviderError } from "./ProviderError.ts"
 import * as RateLimit from "./RateLimit.ts"
 import { Ledger } from "./Receipt.ts"
-import type { PassedOver, Receipt } from "./Receipt.ts"
+import type { Receipt } from "./Receipt.ts"
 import * as Recovery from "./Recovery.ts"
 import * as Rests from "./Rests.ts"
-import * as Retry from "./Retry.ts"
 import type { Route } from "./Route.ts"
 import * as RouteEvent from "./RouteEvent.ts"
-import * as Timeout from "./Timeout.ts"
 import type { RouterError } from "./RouterError.ts"
 import * as Errors from "./RouterError.ts"
 
@@ -189,64 +184,13 @@ const make = Effect.fnUntraced(function* <E, R>(
   yield* listen(bus, options)
 
   const draw: Plan.Draw = () => random.nextDoubleUnsafe()
+  const shared: Dispatch.Shared = { stores, bus, draw }
   const runId = Math.floor(draw() * 2 ** 40).toString(36)
   let calls = 0
 
   const find = (name: string): Effect.Effect<Plan.Compiled, RouterError> => {
     const found = compiled.get(name)
     return found === undefined ? Effect.fail(Errors.unknownModel(name, compiled.keys())) : Effect.succeed(found)
-  }
-
-  /** Runs a call: each candidate attempted in turn, retried as its policy says. */
-  const route = <A>(
-    { budget, name, route, total }: Plan.Compiled,
-    call: Call,
-    startedAt: number,
-    ledger: Ledger,
-    attempt: (
-      context: Attempt.Context,
-      step: Plan.Step,
-      force: boolean,
-      steps: ReadonlyArray<Plan.Step>,
-    ) => Effect.Effect<A, Attempt.Failure>,
-  ): Effect.Effect<A, RouterError> => {
-    const context: Attempt.Context = {
-      stores,
-      bus,
-      call,
-      ledger,
-      deadline: Timeout.deadline(startedAt, total, call.options.timeout),
-    }
-    const steps = Plan.steps(Plan.make(route, call, draw))
-    Plan.advance(route, call)
-    budget.called(startedAt)
-
-    const retried = (step: Plan.Step, misses: ReadonlyArray<Fallback.Miss>, lane?: Hedge.Lane) => {
-      Announce.failover(context, step, misses)
-      const { retry } = step.leaf.patience
-      const once = attempt(lane === undefined ? context : { ...context, claim: lane.claim }, step, false, steps)
-      if (retry.times === 0) return once
-      let failed: ProviderError | undefined
-      const retries = Retry.schedule(retry, {
-        deadline: context.deadline.at,
-        equalReady: (now) => equalReady(stores, steps, step, now),
-        affords: (now, failure) => {
-          if (!budget.spend(now)) return false
-          failed = failure
-          lane?.waits()
-          return true
-        },
-      })
-      // A retry that is refused says nothing new: what counts is why it was wanted.
-      return Effect.mapError(Effect.retry(once, retries), (error) =>
-        error._tag === "Refused" && failed !== undefined ? failed : error,
-      )
-    }
-    const passOver = (step: Plan.Step, verdict: PassedOver["verdict"]) => Announce.passedOver(context, step, verdict)
-    return Fallback.run(steps, { attempt: retried, onPassedOver: passOver }).pipe(
-      Effect.catch(({ misses }) => lastResort(misses, (step) => attempt(context, step, true, steps))),
-      Effect.mapError(({ misses }) => Errors.exhausted(name, misses, ledger)),
-    )
   }
 
   const open = (name: string, streaming: boolean, now: number): Ledger =>
@@ -264,7 +208,7 @@ const make = Effect.fnUntraced(function* <E, R>(
         Effect.clockWith((clock) => {
           const now = clock.currentTimeMillisUnsafe()
           const ledger = open(request.model, false, now)
-          return route(compiled, new Call(request, false, options, now), now, ledger, chatAttempt).pipe(
+          return Dispatch.run(shared, compiled, new Call(request, false, options, now), now, ledger, chatAttempt).pipe(
             Effect.onExit((exit) => Effect.sync(() => settle(ledger, exit, clock.currentTimeMillisUnsafe()))),
             Effect.map((response) => ({ response, receipt: ledger })),
           )
@@ -276,16 +220,14 @@ const make = Effect.fnUntraced(function* <E, R>(
           Effect.flatMap(Effect.scope, (scope) => {
             const now = clock.currentTimeMillisUnsafe()
             const ledger = open(request.model, true, now)
-            const attempt = (
-              context: Attempt.Context,
-              step: Plan.Step,
-              force: boolean,
-              steps: ReadonlyArray<Plan.Step>,
-            ) => Recovery.stream(context, steps, step, force, scope)
+            const attempt: Dispatch.Try<Attempt.Committed> = (context, step, force, steps) =>
+              Recovery.stream(context, steps, step, force, scope)
             return Scope.addFinalizerExit(scope, (exit) =>
               Effect.sync(() => settle(ledger, lastAttempt(ledger, exit), clock.currentTimeMillisUnsafe())),
             ).pipe(
-              Effect.andThen(route(compiled, new Call(request, true, options, now), now, ledger, attempt)),
+              Effect.andThen(
+                Dispatch.run(shared, compiled, new Call(request, true, options, now), now, ledger, attempt),
+              ),
               Effect.tapError(() =>
                 Effect.sync(() => settle(ledger, Exit.fail("failed"), clock.currentTimeMillisUnsafe())),
               ),
@@ -310,8 +252,7 @@ const make = Effect.fnUntraced(function* <E, R>(
   })
 })
 
-const chatAttempt = (context: Attempt.Context, { leaf }: Plan.Step, force: boolean) =>
-  Attempt.chat(context, leaf, force)
+const chatAttempt: Dispatch.Try<Chat.Response> = (context, { leaf }, force) => Attempt.chat(context, leaf, force)
 
 const status = (stores: Admission.Stores, { health, name }: Candidate.Candidate): Effect.Effect<Status> =>
   Effect.clockWith((clock) =>
@@ -359,43 +300,6 @@ const listen = (bus: RouteEvent.Bus, { onFailover, onSuccess }: Callbacks) =>
         if (event._tag === "Ended" && event.receipt.outcome === "answered") return onSuccess?.(event.receipt)
         return undefined
       })
-
-/** Whether another deployment of the same balance comes after this one and does not rest. */
-const equalReady = (stores: Admission.Stores, steps: ReadonlyArray<Plan.Step>, step: Plan.Step, now: number): boolean =>
-  step.equals.length > 1 &&
-  steps
-    .slice(steps.indexOf(step) + 1)
-    .some(
-      ({ equals, leaf, verdict }) =>
-        equals === step.equals && verdict._tag === "Ready" && stores.rests.until(leaf.candidate.name) <= now,
-    )
-
-/**
- * When every candidate was refused, the one whose circuit reopens soonest is tried once, unrecorded: an outage of all is
- * more often over than the circuits know. Rests and limits are never broken.
- */
-const lastResort = <A>(
-  misses: ReadonlyArray<Fallback.Miss>,
-  attempt: (step: Plan.Step) => Effect.Effect<A, Attempt.Failure>,
-): Effect.Effect<A, Fallback.Exhausted> => {
-  const reopening = misses.flatMap((miss) =>
-    miss._tag === "PassedOver" && (miss.verdict._tag === "CircuitOpen" || miss.verdict._tag === "Probing")
-      ? [{ step: miss.step, wait: miss.verdict._tag === "CircuitOpen" ? miss.verdict.retryAfter : 0 }]
-      : [],
-  )
-  const asked = misses.some(({ _tag }) => _tag === "Failed")
-  const soonest = reopening.toSorted((a, b) => a.wait - b.wait)[0]
-  if (asked || soonest === undefined) return Effect.fail({ _tag: "Exhausted", misses })
-  return Effect.mapError(attempt(soonest.step), (error) => ({
-    _tag: "Exhausted" as const,
-    misses: [
-      ...misses,
-      error._tag === "Refused"
-        ? { _tag: "PassedOver" as const, step: soonest.step, verdict: error.refusal }
-        : { _tag: "Failed" as const, step: soonest.step, error },
-    ],
-  }))
-}
 
 const frames = (
   held: Arr.NonEmptyReadonlyArray<Chat.Frame>,
