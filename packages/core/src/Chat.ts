@@ -31,11 +31,42 @@ export type Source = typeof Source.Type
 export const Vendor = Schema.Record(Schema.String, Schema.Record(Schema.String, Schema.Unknown))
 export type Vendor = typeof Vendor.Type
 
+/**
+ * Proof that only its issuer can check, or words that only it can read. `issuer` is whose, whichever cloud served it:
+ * `"anthropic"`, `"google"`, `"openai"`. To anybody else it is worth nothing, and is refused.
+ */
+export const Seal = Schema.Struct({ issuer: Schema.String, value: Schema.String })
+export type Seal = typeof Seal.Type
+
+/** Where an answer's words come from. */
+export const Citation = Schema.Struct({
+  /** A page, or one of the request's documents, counted from 0. */
+  source: Schema.Union([
+    Schema.Struct({ type: Schema.Literal("url"), url: Schema.String, title: Schema.optional(Schema.String) }),
+    Schema.Struct({ type: Schema.Literal("document"), index: Schema.Finite, title: Schema.optional(Schema.String) }),
+  ]),
+  /** The words cited. */
+  quote: Schema.optional(Schema.String),
+  /** Where in the source they stand: from 0, or from 1 for pages; `end` is the first that does not belong. */
+  range: Schema.optional(
+    Schema.Struct({
+      unit: Schema.Literals(["character", "page", "block"]),
+      start: Schema.Finite,
+      end: Schema.Finite,
+    }),
+  ),
+  /** Which characters of the text it supports; all of it if not said. */
+  supports: Schema.optional(Schema.Struct({ start: Schema.Finite, end: Schema.Finite })),
+  /** The citation as its protocol wrote it. */
+  vendor: Schema.optional(Vendor),
+})
+export type Citation = typeof Citation.Type
+
 export const Text = Schema.Struct({
   type: Schema.Literal("text"),
   text: Schema.String,
-  /** Citations or annotations of this text, in the vendor's own shape. */
-  citations: Schema.optional(Schema.Array(Schema.Unknown)),
+  citations: Schema.optional(Schema.Array(Citation)),
+  signature: Schema.optional(Seal),
   cache: Schema.optional(CacheHint),
 })
 export type Text = typeof Text.Type
@@ -68,12 +99,17 @@ export const Audio = Schema.Struct({
 })
 export type Audio = typeof Audio.Type
 
-/** The model asks for a tool. `arguments` is JSON text, as the model wrote it: it may not parse. */
+/**
+ * The model asks for a tool. `arguments` is JSON text, as the model wrote it: it may not parse. To a `freeform` tool it
+ * is whatever text the tool takes.
+ */
 export const ToolCall = Schema.Struct({
   type: Schema.Literal("tool-call"),
   id: Schema.String,
   name: Schema.String,
   arguments: Schema.String,
+  freeform: Schema.optional(Schema.Literal(true)),
+  signature: Schema.optional(Seal),
   cache: Schema.optional(CacheHint),
 })
 export type ToolCall = typeof ToolCall.Type
@@ -95,8 +131,8 @@ export type ToolResult = typeof ToolResult.Type
 export const Reasoning = Schema.Struct({
   type: Schema.Literal("reasoning"),
   text: Schema.String,
-  signature: Schema.optional(Schema.String),
-  redacted: Schema.optional(Schema.String),
+  signature: Schema.optional(Seal),
+  redacted: Schema.optional(Seal),
 })
 export type Reasoning = typeof Reasoning.Type
 
@@ -137,12 +173,16 @@ export type Message = typeof Message.Type
 // Request
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** A function the model may ask for. `parameters` is a JSON Schema. */
+/**
+ * A function the model may ask for. `parameters` is a JSON Schema. A `freeform` tool takes text in place of JSON, in the
+ * `format` (a grammar, in its vendor's own words) that it names.
+ */
 export const Tool = Schema.Struct({
   name: Schema.String,
   description: Schema.optional(Schema.String),
   parameters: Schema.optional(Schema.Record(Schema.String, Schema.Unknown)),
   strict: Schema.optional(Schema.Boolean),
+  freeform: Schema.optional(Schema.Struct({ format: Schema.optional(Schema.Unknown) })),
   cache: Schema.optional(CacheHint),
 })
 export type Tool = typeof Tool.Type
@@ -203,6 +243,14 @@ export const Native = Schema.Struct({
 })
 export type Native = typeof Native.Type
 
+/**
+ * What becomes of a wish that the answering protocol cannot say, such as a penalty: the deployment is passed over
+ * (`refuse`), it is named to the caller (`warn`), or left out in silence (`drop`). What the answer would be another
+ * without, such as tools or images, is refused whatever this says.
+ */
+export const Unsupported = Schema.Literals(["refuse", "warn", "drop"])
+export type Unsupported = typeof Unsupported.Type
+
 export const Request = Schema.Struct({
   /** A route's or a deployment's name; towards a provider, the vendor's own model id. */
   model: Schema.String,
@@ -219,6 +267,8 @@ export const Request = Schema.Struct({
   user: Schema.optional(Schema.String),
   vendor: Schema.optional(Vendor),
   native: Schema.optional(Native),
+  /** `warn` if not said. The engine sets it by the policies that hold for the deployment asked. */
+  unsupported: Schema.optional(Unsupported),
 })
 export type Request = typeof Request.Type
 
@@ -279,6 +329,8 @@ export interface Response extends Choice {
   readonly alternatives?: ReadonlyArray<Choice> | undefined
   readonly vendor?: Vendor | undefined
   readonly native?: NativeResponse | undefined
+  /** What was wished for and not said to the provider, each as a noun phrase: see `Unsupported`. */
+  readonly unsaid?: ReadonlyArray<string> | undefined
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -292,6 +344,7 @@ export interface Response extends Choice {
  * - `text`, `reasoning`, `refusal`, `tool-call` and `tool-arguments` are real output. `tool-call` opens the call at
  *   `index`, `tool-arguments` adds JSON text to it; calls at different indexes may interleave. Content is closed by what
  *   follows it, never by a part of its own.
+ * - `citation` belongs to the text before it.
  * - `usage` is cumulative: a later one replaces an earlier one.
  * - `finish` is the proof that the answer is whole. A stream that ends without one has failed.
  *
@@ -299,12 +352,19 @@ export interface Response extends Choice {
  */
 export type Part =
   | { readonly type: "start"; readonly id?: string | undefined; readonly model?: string | undefined }
-  | { readonly type: "text"; readonly text: string; readonly choice?: number | undefined; readonly logprobs?: unknown }
+  | {
+      readonly type: "text"
+      readonly text: string
+      readonly signature?: Seal | undefined
+      readonly choice?: number | undefined
+      readonly logprobs?: unknown
+    }
+  | { readonly type: "citation"; readonly citation: Citation; readonly choice?: number | undefined }
   | {
       readonly type: "reasoning"
       readonly text: string
-      readonly signature?: string | undefined
-      readonly redacted?: string | undefined
+      readonly signature?: Seal | undefined
+      readonly redacted?: Seal | undefined
       readonly choice?: number | undefined
     }
   | { readonly type: "refusal"; readonly text: string; readonly choice?: number | undefined }
@@ -313,6 +373,8 @@ export type Part =
       readonly index: number
       readonly id: string
       readonly name: string
+      readonly freeform?: true | undefined
+      readonly signature?: Seal | undefined
       readonly choice?: number | undefined
     }
   | {
@@ -340,6 +402,8 @@ export interface NativeEvent {
 export interface Frame {
   readonly parts: ReadonlyArray<Part>
   readonly native?: NativeEvent | undefined
+  /** As in `Response`: told once, before the first output. */
+  readonly unsaid?: ReadonlyArray<string> | undefined
 }
 
 /** Whether this part is something a caller could have seen: from the first such part on, an answer is committed. */
@@ -353,6 +417,7 @@ export const isOutput = (part: Part): boolean => {
     case "tool-arguments":
       return true
     case "start":
+    case "citation":
     case "usage":
     case "finish":
       return false

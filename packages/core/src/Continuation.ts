@@ -56,6 +56,7 @@ export class Delivered {
       case "usage":
         this.#usage = part.usage
         return
+      case "citation":
       case "start":
       case "finish":
         return
@@ -221,6 +222,7 @@ export const joined = (
           return last === undefined ? undefined : [...last, part]
         }
         case "usage":
+        case "citation":
           return [part]
         // It has begun already; and what it thought comes too late.
         case "start":

@@ -95,20 +95,23 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
   return {
     protocol: codec.protocol,
     chat: Effect.fnUntraced(function* (request) {
-      const body = yield* lower(request)
+      const { body, unsaid } = yield* lower(request)
       const answer = yield* Effect.mapError(sender.send(aim(request), JSON.stringify(body)), broke)
-      return yield* isOk(answer) ? Effect.fromResult(codec.Response.decode(answer.text)) : Effect.fail(refused(answer))
+      if (!isOk(answer)) return yield* refused(answer)
+      const response = yield* Effect.fromResult(codec.Response.decode(answer.text))
+      return unsaid === undefined ? response : { ...response, unsaid }
     }),
     stream: (request) =>
       Stream.unwrap(
         Effect.gen(function* () {
-          const body = codec.Request.streamed(yield* lower(request), request)
-          const opened = yield* Effect.mapError(sender.open(aim(request), JSON.stringify(body)), broke)
+          const { body, unsaid } = yield* lower(request)
+          const sent = JSON.stringify(codec.Request.streamed(body, request))
+          const opened = yield* Effect.mapError(sender.open(aim(request), sent), broke)
           if (!isOk(opened)) {
             const text = yield* Effect.mapError(Transport.text(opened), broke)
             return yield* refused({ ...opened, text })
           }
-          return Frames.decode(Sse.events(opened.bytes, broke), codec.Stream.decoder(failed))
+          return Frames.telling(unsaid, Frames.decode(Sse.events(opened.bytes, broke), codec.Stream.decoder(failed)))
         }),
       ),
   }

@@ -66,7 +66,8 @@ export const make = Effect.fnUntraced(function* (
     protocol: Converse.protocol,
 
     chat: Effect.fnUntraced(function* (request) {
-      const command = new sdk.ConverseCommand(asInput(yield* lower(request)))
+      const { body: input, unsaid } = yield* lower(request)
+      const command = new sdk.ConverseCommand(asInput(input))
       const { json, requestId } = yield* Effect.tryPromise({
         try: (signal) =>
           Raw.send(client, command, signal).then(({ body, requestId }) =>
@@ -75,17 +76,19 @@ export const make = Effect.fnUntraced(function* (
         catch: classify,
       })
       const response = yield* Effect.fromResult(Converse.Response.decode(json))
-      return { id: requestId, ...response }
+      return { id: requestId, ...response, ...(unsaid === undefined ? undefined : { unsaid }) }
     }),
 
     stream: (request) =>
       Stream.unwrap(
         Effect.gen(function* () {
-          const command = new sdk.ConverseStreamCommand(asInput(yield* lower(request)))
+          const { body: input, unsaid } = yield* lower(request)
+          const command = new sdk.ConverseStreamCommand(asInput(input))
           // The stream's scope aborts it: leaving the SDK's iterator or the body would leave the upstream talking.
           const signal = yield* Effect.abortSignal
           const { body } = yield* Effect.tryPromise({ try: () => Raw.send(client, command, signal), catch: classify })
-          return Frames.decode(EventStream.events(body, classify), Converse.Stream.decoder(fromEvent))
+          const frames = Frames.decode(EventStream.events(body, classify), Converse.Stream.decoder(fromEvent))
+          return Frames.telling(unsaid, frames)
         }),
       ),
   }

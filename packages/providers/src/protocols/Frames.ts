@@ -14,6 +14,13 @@ export interface Decoder<Event> {
   readonly push: (event: Event) => Result.Result<Chat.Frame, ProviderError> | undefined
 }
 
+/** The frames, after one that tells what was not said to the provider, where there is something to tell. */
+export const telling = (
+  unsaid: ReadonlyArray<string> | undefined,
+  frames: Stream.Stream<Chat.Frame, ProviderError>,
+): Stream.Stream<Chat.Frame, ProviderError> =>
+  unsaid === undefined ? frames : Stream.concat(Stream.succeed<Chat.Frame>({ parts: [], unsaid }), frames)
+
 /** Malformed events are skipped. What came before an error event in the same chunk goes out before the error. */
 export const decode = <Event>(
   events: Stream.Stream<Event, ProviderError>,

@@ -1,37 +1,82 @@
 /**
  * A request on its way to a vendor: as its client wrote it, where the client spoke the vendor's own protocol, else encoded
- * by the protocol's codec. What was wished for and could not be said is logged, each thing once.
+ * by the protocol's codec. What was wished for and could not be said is dealt with as the request's `unsupported` says.
  */
 import type * as Chat from "@understudy/core/Chat"
-import type { ProviderError } from "@understudy/core/ProviderError"
+import { ProviderError } from "@understudy/core/ProviderError"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+
+/** A piece of a body as the wire has it. */
+export type Block = Record<string, unknown>
+
+/** Names a hint that the protocol cannot say, as a noun phrase without the request's own words. */
+export type Warn = (warning: string) => void
+
+/** Any part of any message. */
+export type Part = Chat.Message["content"][number]
+
+/** A request as its protocol's codec encodes it. */
+export interface Encoded<Body = Record<string, unknown>> {
+  /** The wire body, without what asks for a stream. */
+  readonly body: Body
+  /** What was wished for and could not be said, each thing once. */
+  readonly warnings: ReadonlyArray<string>
+}
 
 /** The part of a protocol's `Request` that lowers. */
 export interface Codec<Body> {
   readonly native: (request: Chat.Request) => Body | undefined
-  readonly encode: (
-    request: Chat.Request,
-  ) => Result.Result<{ readonly body: Body; readonly warnings: ReadonlyArray<string> }, ProviderError>
+  readonly encode: (request: Chat.Request) => Result.Result<Encoded<Body>, ProviderError>
 }
 
-/** How one provider lowers: it remembers what it has warned of. */
+/** A body that can be sent, and what it does not say. */
+export interface Lowered<Body> {
+  readonly body: Body
+  readonly unsaid: ReadonlyArray<string> | undefined
+}
+
+/** Collects warnings, each once. */
+export const warnings = (): { readonly warnings: ReadonlyArray<string>; readonly warn: Warn } => {
+  const warnings: Array<string> = []
+  return {
+    warnings,
+    warn: (warning) => {
+      if (!warnings.includes(warning)) warnings.push(warning)
+    },
+  }
+}
+
+/** What the answer would be another without: another candidate may be able to. */
+export const unsupported = (protocol: string, feature: string): Result.Result<never, ProviderError> =>
+  Result.fail(
+    new ProviderError({ reason: { _tag: "Unsupported", feature }, message: `${protocol} cannot say: ${feature}` }),
+  )
+
+/** How one provider lowers: it remembers what it has warned of, and logs each thing once. */
 export const make = <Body>(
   vendor: string,
   protocol: string,
   { encode, native }: Codec<Body>,
-): ((request: Chat.Request) => Effect.Effect<Body, ProviderError>) => {
+): ((request: Chat.Request) => Effect.Effect<Lowered<Body>, ProviderError>) => {
   const logged = new Set<string>()
   return (request) => {
     const own = native(request)
-    if (own !== undefined) return Effect.succeed(own)
+    if (own !== undefined) return Effect.succeed({ body: own, unsaid: undefined })
     const encoded = encode(request)
     if (Result.isFailure(encoded)) return Effect.fail(encoded.failure)
     const { body, warnings } = encoded.success
-    const unsaid = [...warnings, ...foreign(request, protocol)].filter((warning) => !logged.has(warning))
-    if (unsaid.length === 0) return Effect.succeed(body)
-    for (const warning of unsaid) logged.add(warning)
-    return Effect.as(Effect.logWarning(`${vendor}: not said to ${request.model}: ${unsaid.join("; ")}`), body)
+    const unsaid = [...warnings, ...foreign(request, protocol)]
+    if (unsaid.length === 0 || request.unsupported === "drop") return Effect.succeed({ body, unsaid: undefined })
+    if (request.unsupported === "refuse") return Effect.fromResult(unsupported(protocol, unsaid.join("; ")))
+    const unheard = unsaid.filter((warning) => !logged.has(warning))
+    for (const warning of unheard) logged.add(warning)
+    return Effect.as(
+      unheard.length === 0
+        ? Effect.void
+        : Effect.logWarning(`${vendor}: not said to ${request.model}: ${unheard.join("; ")}`),
+      { body, unsaid },
+    )
   }
 }
 

@@ -179,7 +179,7 @@ describe("stream", () => {
       const { parts } = yield* collect(provider.stream(ask("claude-opus-5", { reasoning: { effort: "high" } })))
       assert.deepStrictEqual(parts.slice(2), [
         { type: "reasoning", text: "Hm ✓" },
-        { type: "reasoning", text: "", signature: "sig" },
+        { type: "reasoning", text: "", signature: { issuer: "anthropic", value: "sig" } },
         { type: "text", text: "So" },
         { type: "usage", usage: { inputTokens: 1, outputTokens: 9, reasoningTokens: 7 } },
         { type: "finish", reason: "stop", stopSequence: undefined },

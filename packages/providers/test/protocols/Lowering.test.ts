@@ -6,7 +6,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Result from "effect/Result"
 
-const request: Chat.Request = {
+const wish: Chat.Request = {
   model: "m",
   messages: [Chat.user("Hello?")],
   vendor: { theirs: { logit_bias: {} }, ours: { own: true } },
@@ -18,7 +18,7 @@ const codec = (native?: string): Lowering.Codec<string> => ({
 })
 
 /** What lowering twice gives, and logs. */
-const twice = (codec: Lowering.Codec<string>) =>
+const twice = (codec: Lowering.Codec<string>, request: Chat.Request = wish) =>
   Effect.gen(function* () {
     const logged: Array<string> = []
     const logger = Logger.make<unknown, void>(({ message }) => void logged.push(String(message)))
@@ -29,18 +29,37 @@ const twice = (codec: Lowering.Codec<string>) =>
     return { bodies, logged }
   })
 
+const both = (lowered: Lowering.Lowered<string>) => [lowered, lowered]
+
 describe("Lowering", () => {
   it.effect("sends what its client wrote in the vendor's own protocol", () =>
     Effect.gen(function* () {
-      assert.deepStrictEqual(yield* twice(codec("as it came")), { bodies: ["as it came", "as it came"], logged: [] })
+      const { bodies, logged } = yield* twice(codec("as it came"))
+      assert.deepStrictEqual(bodies, both({ body: "as it came", unsaid: undefined }))
+      assert.deepStrictEqual(logged, [])
     }),
   )
 
-  it.effect("logs once what the protocol cannot say, fields of another protocol included", () =>
+  it.effect("tells each time and logs once what the protocol cannot say, fields of another protocol included", () =>
     Effect.gen(function* () {
       const { bodies, logged } = yield* twice(codec())
-      assert.deepStrictEqual(bodies, ["encoded", "encoded"])
+      assert.deepStrictEqual(bodies, both({ body: "encoded", unsaid: ["a seed", "logit_bias"] }))
       assert.deepStrictEqual(logged, ["acme: not said to m: a seed; logit_bias"])
+    }),
+  )
+
+  it.effect("keeps silent of it where that is wanted", () =>
+    Effect.gen(function* () {
+      const { bodies, logged } = yield* twice(codec(), { ...wish, unsupported: "drop" })
+      assert.deepStrictEqual(bodies, both({ body: "encoded", unsaid: undefined }))
+      assert.deepStrictEqual(logged, [])
+    }),
+  )
+
+  it.effect("refuses to leave it out where that is wanted", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(twice(codec(), { ...wish, unsupported: "refuse" }))
+      assert.deepStrictEqual(error.reason, { _tag: "Unsupported", feature: "a seed; logit_bias" })
     }),
   )
 })

@@ -5,17 +5,9 @@
  * through `warn`.
  */
 import type * as Chat from "@understudy/core/Chat"
+import type { Block, Part, Warn } from "../Lowering.ts"
 import type { Model } from "./Model.ts"
 import type * as Wire from "./Wire.ts"
-
-/** A content part as the wire has it. */
-export type Block = Record<string, unknown>
-
-/** Names a hint that the protocol cannot say. */
-export type Warn = (warning: string) => void
-
-/** Any part of any message. */
-export type Part = Chat.Message["content"][number]
 
 // ---------------------------------------------------------------------------------------------------------------------
 // What cannot be said

@@ -5,6 +5,7 @@
  * the first delta, a finish reason for every choice, usage only if it asked, and `[DONE]`; or an error, and no `[DONE]`.
  */
 import type * as Chat from "@understudy/core/Chat"
+import * as Citations from "./Citations.ts"
 import * as Errors from "./Errors.ts"
 import { protocol } from "./Protocol.ts"
 import * as Response from "./Response.ts"
@@ -167,6 +168,10 @@ const writeContent = (part: Exclude<Chat.Part, { readonly type: "start" | "usage
       return `{"content":${JSON.stringify(part.text)}}`
     case "reasoning":
       return part.text === "" ? "" : `{"reasoning_content":${JSON.stringify(part.text)}}`
+    case "citation": {
+      const annotation = Citations.encode(part.citation)
+      return annotation === undefined ? "" : `{"annotations":[${JSON.stringify(annotation)}]}`
+    }
     case "refusal":
       return `{"refusal":${JSON.stringify(part.text)}}`
     case "tool-call":

@@ -6,7 +6,7 @@
  * What it means is the vendor's to say: see `openai/Errors.ts`.
  */
 import * as Predicate from "effect/Predicate"
-import * as Result from "effect/Result"
+import * as Json from "../Json.ts"
 
 /** What an error said of itself; a field is undefined where it said nothing of the kind. */
 export interface WireError {
@@ -27,26 +27,21 @@ export interface WireError {
 
 /** Reads an error out of a body that may be anything. */
 export const fromBody = (body: unknown): WireError => {
-  const outer = object(body)
+  const outer = Json.fields(body)
   const inner = outer["error"]
   const error = Predicate.isObject(inner) ? inner : outer
   const { code, message, param, type } = error
   return {
-    type: string(type),
-    code: string(code),
-    message: string(message) ?? string(inner) ?? string(outer["detail"]),
-    param: string(param),
+    type: Json.words(type),
+    code: Json.words(code),
+    message: Json.words(message) ?? Json.words(inner) ?? Json.words(outer["detail"]),
+    param: Json.words(param),
     status: Predicate.isNumber(code) && code >= 400 && code < 600 ? code : undefined,
   }
 }
 
 /** Reads an error out of a body's text, which may not be JSON at all. */
-export const parse = (text: string): WireError =>
-  fromBody(Result.getOrUndefined(Result.try((): unknown => JSON.parse(text))))
-
-const string = (value: unknown): string | undefined => (Predicate.isString(value) && value !== "" ? value : undefined)
-
-const object = (value: unknown): { readonly [x: PropertyKey]: unknown } => (Predicate.isObject(value) ? value : {})
+export const parse = (text: string): WireError => fromBody(Json.parse(text))
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Encode: what a client is told

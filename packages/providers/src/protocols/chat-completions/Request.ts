@@ -10,20 +10,15 @@ import { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as SchemaParser from "effect/SchemaParser"
+import * as Lowering from "../Lowering.ts"
+import type { Encoded } from "../Lowering.ts"
 import * as Content from "./Content.ts"
-import type { Warn } from "./Content.ts"
-import * as InvalidBody from "./InvalidBody.ts"
+import type { Warn } from "../Lowering.ts"
+import * as InvalidBody from "../InvalidBody.ts"
 import * as Model from "./Model.ts"
 import { protocol } from "./Protocol.ts"
 import * as Turns from "./Turns.ts"
 import * as Wire from "./Wire.ts"
-
-export interface Encoded {
-  /** The wire body, without `stream`. */
-  readonly body: Record<string, unknown>
-  /** What was wished for and could not be said, each as a noun phrase. */
-  readonly warnings: ReadonlyArray<string>
-}
 
 /** Where OpenAI's words have changed, and the servers that followed it once have not. */
 export interface Dialect {
@@ -50,10 +45,7 @@ export const encode = (request: Chat.Request, dialect: Dialect = openAi): Result
     return Result.fail(new ProviderError({ reason: { _tag: "Unsupported", feature }, message }))
   }
 
-  const warnings: Array<string> = []
-  const warn: Warn = (warning) => {
-    if (!warnings.includes(warning)) warnings.push(warning)
-  }
+  const { warn, warnings } = Lowering.warnings()
   const body: Record<string, unknown> = {
     model: request.model,
     messages: Turns.encode(request.messages, model, dialect.developer, warn),

@@ -2,9 +2,12 @@
  * A whole answer, from both ends.
  */
 import type * as Chat from "@understudy/core/Chat"
-import { ProviderError } from "@understudy/core/ProviderError"
+import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
+import * as Json from "../Json.ts"
+import type { Fields } from "../Json.ts"
+import * as Citations from "./Citations.ts"
 import { protocol } from "./Protocol.ts"
 import * as Usage from "./Usage.ts"
 
@@ -14,8 +17,8 @@ import * as Usage from "./Usage.ts"
 
 /** The answer in `text`, which travels along as `native`. Fails with `Malformed` on what is not a completion with choices. */
 export const decode = (text: string): Result.Result<Chat.Response, ProviderError> => {
-  const body = Result.getOrUndefined(Result.try((): unknown => JSON.parse(text)))
-  if (!Predicate.isObject(body)) return malformed("The answer is not a JSON object")
+  const body = Json.parse(text)
+  if (!Predicate.isObject(body)) return Json.malformed("The answer is not a JSON object")
   const choices: Array<Chat.Choice> = []
   if (Array.isArray(body["choices"])) {
     for (const choice of body["choices"]) {
@@ -24,7 +27,7 @@ export const decode = (text: string): Result.Result<Chat.Response, ProviderError
     }
   }
   const [first, ...alternatives] = choices
-  if (first === undefined) return malformed("The answer has no choices")
+  if (first === undefined) return Json.malformed("The answer has no choices")
   const { id, model } = body
   const usage = Usage.decode(body["usage"])
   return Result.succeed({
@@ -68,19 +71,14 @@ const decodeChoice = (choice: unknown): Chat.Choice | undefined => {
   }
 }
 
-type Fields = { readonly [x: PropertyKey]: unknown }
-
 const decodeMessage = (message: Fields): ReadonlyArray<Chat.AssistantContent> => {
   const { annotations, audio, content, reasoning, reasoning_content, refusal, tool_calls } = message
   const parts: Array<Chat.AssistantContent> = []
   const thought = reasoning_content ?? reasoning
   if (Predicate.isString(thought) && thought !== "") parts.push({ type: "reasoning", text: thought })
   if (Predicate.isString(content) && content !== "") {
-    parts.push(
-      Array.isArray(annotations) && annotations.length > 0
-        ? { type: "text", text: content, citations: annotations }
-        : { type: "text", text: content },
-    )
+    const citations = Json.list(annotations).flatMap((each) => Citations.decode(each) ?? [])
+    parts.push(citations.length > 0 ? { type: "text", text: content, citations } : { type: "text", text: content })
   }
   if (Predicate.isString(refusal) && refusal !== "") parts.push({ type: "refusal", text: refusal })
   // What is spoken is also written; a later turn refers to the recording by its id, and its bytes are in `native`.
@@ -114,8 +112,6 @@ const argumentsOf = (value: unknown): string => {
   if (Predicate.isString(value)) return value === "" ? "{}" : value
   return value === undefined || value === null ? "{}" : JSON.stringify(value)
 }
-
-const malformed = (message: string) => Result.fail(new ProviderError({ reason: { _tag: "Malformed" }, message }))
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Encode: Chat -> a client's body
@@ -158,9 +154,6 @@ export const encodeFinish = (reason: Chat.FinishReason): string => {
   }
 }
 
-/** Clients of this API look for the address inside: other vendors' citations would break them. */
-const isAnnotation = (citation: unknown): boolean => Predicate.isObject(citation) && "url_citation" in citation
-
 const encodeChoice = (choice: Chat.Choice, index: number): Record<string, unknown> => {
   const message: Record<string, unknown> = { role: "assistant" }
   const calls: Array<Record<string, unknown>> = []
@@ -172,7 +165,7 @@ const encodeChoice = (choice: Chat.Choice, index: number): Record<string, unknow
     switch (part.type) {
       case "text":
         text = (text ?? "") + part.text
-        citations.push(...(part.citations ?? []).filter(isAnnotation))
+        citations.push(...(part.citations ?? []).flatMap((each) => Citations.encode(each) ?? []))
         break
       case "refusal":
         refusal = (refusal ?? "") + part.text

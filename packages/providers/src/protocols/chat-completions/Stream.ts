@@ -8,6 +8,8 @@ import type * as Chat from "@understudy/core/Chat"
 import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
+import * as Json from "../Json.ts"
+import type { Fields } from "../Json.ts"
 import type { Decoder } from "../Frames.ts"
 import * as Errors from "./Errors.ts"
 import { protocol } from "./Protocol.ts"
@@ -36,7 +38,7 @@ export const decoder = (classify: (error: Errors.WireError) => ProviderError): D
   return {
     push: ({ event, data }) => {
       if (data === "[DONE]") return undefined
-      const body = Result.getOrUndefined(Result.try((): unknown => JSON.parse(data)))
+      const body = Json.parse(data)
       if (!Predicate.isObject(body)) return undefined
       if (isError(body as Fields, event)) return Result.fail(classify(Errors.fromBody(body)))
       const parts = decodeChunk(body as Fields, state)
@@ -63,8 +65,6 @@ interface Call {
   readonly id: string
   hasArguments: boolean
 }
-
-type Fields = { readonly [x: PropertyKey]: unknown }
 
 const isError = (body: Fields, event: string | undefined): boolean =>
   (body["error"] !== undefined && body["error"] !== null) ||

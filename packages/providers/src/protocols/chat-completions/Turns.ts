@@ -7,7 +7,7 @@
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
 import * as Content from "./Content.ts"
-import type { Block, Warn } from "./Content.ts"
+import type { Block, Warn } from "../Lowering.ts"
 import type { Model } from "./Model.ts"
 import type * as Wire from "./Wire.ts"
 

@@ -7,17 +7,11 @@
 import type * as Chat from "@understudy/core/Chat"
 import { Buffer } from "node:buffer"
 import * as Predicate from "effect/Predicate"
-import * as Result from "effect/Result"
+import * as Json from "../Json.ts"
+import type { Block, Part, Warn } from "../Lowering.ts"
+import { issuer } from "../messages/Protocol.ts"
+import * as ToolIds from "../ToolIds.ts"
 import * as Documents from "./Documents.ts"
-
-/** A content block as the SDK takes it. */
-export type Block = Record<string, unknown>
-
-/** Names a hint that the protocol cannot say. */
-export type Warn = (warning: string) => void
-
-/** Any part of any message. */
-export type Part = Chat.Message["content"][number]
 
 /** What is the same for every block of one request. */
 export interface Context {
@@ -136,7 +130,11 @@ const encodeBlock = (part: Part, blocks: Array<Block>, context: Context): void =
       return
     case "tool-call":
       blocks.push({
-        toolUse: { toolUseId: toolId(part.id), name: part.name, input: input(part.arguments, context.warn) },
+        toolUse: {
+          toolUseId: ToolIds.fit(part.id, longestId),
+          name: part.name,
+          input: input(part.arguments, context.warn),
+        },
       })
       return
     case "tool-result":
@@ -172,33 +170,26 @@ const encodeSource = (source: Chat.Source): Block => {
 }
 
 const encodeReasoning = (part: Chat.Reasoning, blocks: Array<Block>, { claude, warn }: Context): void => {
-  if (part.redacted === undefined && part.signature === undefined)
-    return warn("reasoning without a signature, left out")
   if (!claude) return warn("reasoning of earlier answers, which this model does not take")
   const { redacted, signature, text } = part
-  blocks.push({
-    reasoningContent:
-      redacted === undefined ? { reasoningText: { text, signature } } : { redactedContent: bytes(redacted) },
-  })
+  if (redacted?.issuer === issuer) blocks.push({ reasoningContent: { redactedContent: bytes(redacted.value) } })
+  else if (signature?.issuer === issuer) {
+    blocks.push({ reasoningContent: { reasoningText: { text, signature: signature.value } } })
+  } else warn("reasoning that is not signed by Anthropic, left out")
 }
 
 /** A failed tool must have said something: the API refuses an error without content. */
 const encodeResult = (part: Chat.ToolResult, context: Context): Block => {
   const content: Array<Block> = []
   for (const inner of part.content) encodeBlock(inner, content, context)
-  const toolUseId = toolId(part.id)
+  const toolUseId = ToolIds.fit(part.id, longestId)
   if (part.isError !== true) return { toolUseId, content }
   return { toolUseId, content: content.length > 0 ? content : [{ text: "(no output)" }], status: "error" }
 }
 
 const bytes = (base64: string): Uint8Array => Buffer.from(base64, "base64")
 
-/**
- * The API takes at most 64 of `[a-zA-Z0-9_-]`; other vendors' ids may hold dots and colons. Distinct ids stay distinct,
- * but for very long ones that end alike.
- */
-const toolId = (id: string): string =>
-  id.replaceAll(/[^\w-]/g, (char) => `_${char.charCodeAt(0).toString(16)}_`).slice(-64)
+const longestId = 64
 
 /**
  * The API takes an object. What the model wrote may not be one: it is then shown its own words under `INVALID_JSON`, as
@@ -206,7 +197,7 @@ const toolId = (id: string): string =>
  */
 const input = (text: string, warn: Warn): unknown => {
   if (blank(text)) return {}
-  const value = Result.getOrUndefined(Result.try((): unknown => JSON.parse(text)))
+  const value = Json.parse(text)
   if (Predicate.isObject(value)) return value
   warn("a tool call's arguments that are not a JSON object, sent as INVALID_JSON")
   return { INVALID_JSON: text }

@@ -7,7 +7,7 @@
  * What it means is the vendor's to say: see `bedrock/Errors.ts`.
  */
 import * as Predicate from "effect/Predicate"
-import * as Result from "effect/Result"
+import * as Json from "../Json.ts"
 import type { Event } from "./Framing.ts"
 
 /** What an error said of itself; a field is undefined where it said nothing of the kind. */
@@ -33,22 +33,19 @@ export const fromBody = (body: unknown): WireError => {
   const status = fields["originalStatusCode"]
   return {
     name: typeName(fields["name"]) ?? typeName(fields["__type"]) ?? typeName(fields["code"]),
-    message: string(fields["message"]) ?? string(fields["Message"]) ?? string(fields["originalMessage"]),
+    message: Json.words(fields["message"]) ?? Json.words(fields["Message"]) ?? Json.words(fields["originalMessage"]),
     status: Predicate.isNumber(status) ? status : undefined,
     requestId: undefined,
   }
 }
 
 /** Reads an error out of a body's text, which may not be JSON at all. */
-export const parse = (text: string): WireError =>
-  fromBody(Result.getOrUndefined(Result.try((): unknown => JSON.parse(text))))
+export const parse = (text: string): WireError => fromBody(Json.parse(text))
 
 /** `com.amazon.coral.availability#ThrottlingException:http://…` and `throttlingException` are both `ThrottlingException`. */
 const typeName = (value: unknown): string | undefined => {
-  const text = string(value)
+  const text = Json.words(value)
   if (text === undefined) return undefined
   const name = text.slice(text.indexOf("#") + 1).replace(/:.*$/s, "")
   return name === "" ? undefined : name[0]?.toUpperCase() + name.slice(1)
 }
-
-const string = (value: unknown): string | undefined => (Predicate.isString(value) && value !== "" ? value : undefined)

@@ -9,21 +9,17 @@ import type * as Chat from "@understudy/core/Chat"
 import { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
+import * as Lowering from "../Lowering.ts"
+import type { Encoded } from "../Lowering.ts"
 import * as Model from "../messages/Model.ts"
 import * as Thinking from "../messages/Thinking.ts"
 import * as Content from "./Content.ts"
-import type { Block, Context, Warn } from "./Content.ts"
+import type { Block, Warn } from "../Lowering.ts"
+import type { Context } from "./Content.ts"
 import * as Documents from "./Documents.ts"
 import { protocol } from "./Protocol.ts"
 import * as Tools from "./Tools.ts"
 import * as Turns from "./Turns.ts"
-
-export interface Encoded {
-  /** The input of `ConverseCommand` and `ConverseStreamCommand` alike. */
-  readonly body: Record<string, unknown>
-  /** What was wished for and could not be said, each as a noun phrase. */
-  readonly warnings: ReadonlyArray<string>
-}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Encode: Chat -> the upstream's body
@@ -35,10 +31,7 @@ export const encode = (request: Chat.Request): Result.Result<Encoded, ProviderEr
   const feature = unsupported(request, model)
   if (feature !== undefined) return fail(feature)
 
-  const warnings: Array<string> = []
-  const warn: Warn = (warning) => {
-    if (!warnings.includes(warning)) warnings.push(warning)
-  }
+  const { warn, warnings } = Lowering.warnings()
   const context: Context = { warn, claude: model !== undefined, documentName: Documents.namer() }
   const { system, turns } = Turns.encode(request.messages, context)
   const misplaced = unsupportedTurns(turns)

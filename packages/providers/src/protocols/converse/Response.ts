@@ -2,9 +2,12 @@
  * A whole Converse answer.
  */
 import type * as Chat from "@understudy/core/Chat"
-import { ProviderError } from "@understudy/core/ProviderError"
+import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
+import * as Json from "../Json.ts"
+import { issuer } from "../messages/Protocol.ts"
+import * as Citations from "./Citations.ts"
 import { protocol } from "./Protocol.ts"
 import * as Usage from "./Usage.ts"
 
@@ -18,12 +21,12 @@ import * as Usage from "./Usage.ts"
  * the answer nor its model.
  */
 export const decode = (text: string): Result.Result<Chat.Response, ProviderError> => {
-  const body = Result.getOrUndefined(Result.try((): unknown => JSON.parse(text)))
-  if (!Predicate.isObject(body)) return malformed("The answer is not a JSON object")
+  const body = Json.parse(text)
+  if (!Predicate.isObject(body)) return Json.malformed("The answer is not a JSON object")
   const output = body["output"]
   const message = Predicate.isObject(output) ? output["message"] : undefined
   const blocks = Predicate.isObject(message) ? message["content"] : undefined
-  if (!Array.isArray(blocks)) return malformed("The answer has no content")
+  if (!Array.isArray(blocks)) return Json.malformed("The answer has no content")
   const content: Array<Chat.AssistantContent> = []
   for (const block of blocks) {
     const part = Predicate.isObject(block) ? decodeBlock(block) : undefined
@@ -74,8 +77,8 @@ const decodeBlock = (block: { readonly [key: PropertyKey]: unknown }): Chat.Assi
     if (isServerTool(toolUse)) return undefined
     return {
       type: "tool-call",
-      id: string(toolUse["toolUseId"]),
-      name: string(toolUse["name"]),
+      id: Json.string(toolUse["toolUseId"]),
+      name: Json.string(toolUse["name"]),
       arguments: JSON.stringify(toolUse["input"] ?? {}),
     }
   }
@@ -86,29 +89,27 @@ const decodeBlock = (block: { readonly [key: PropertyKey]: unknown }): Chat.Assi
 
 const decodeReasoning = (block: { readonly [key: PropertyKey]: unknown }): Chat.Reasoning | undefined => {
   const { reasoningText, redactedContent } = block
-  if (Predicate.isString(redactedContent)) return { type: "reasoning", text: "", redacted: redactedContent }
+  if (Predicate.isString(redactedContent))
+    return { type: "reasoning", text: "", redacted: { issuer, value: redactedContent } }
   if (!Predicate.isObject(reasoningText)) return undefined
-  const signature = string(reasoningText["signature"])
+  const signature = Json.string(reasoningText["signature"])
   return {
     type: "reasoning",
-    text: string(reasoningText["text"]),
-    ...(signature === "" ? undefined : { signature }),
+    text: Json.string(reasoningText["text"]),
+    ...(signature === "" ? undefined : { signature: { issuer, value: signature } }),
   }
 }
 
 const decodeCited = (block: { readonly [key: PropertyKey]: unknown }): Chat.Text => {
-  const { content, citations } = block
+  const { content } = block
+  const citations = Json.list(block["citations"]).flatMap((each) => Citations.decode(each) ?? [])
   let text = ""
   if (Array.isArray(content)) {
-    for (const piece of content) if (Predicate.isObject(piece)) text += string(piece["text"])
+    for (const piece of content) if (Predicate.isObject(piece)) text += Json.string(piece["text"])
   }
   return {
     type: "text",
     text,
-    ...(Array.isArray(citations) && citations.length > 0 ? { citations } : undefined),
+    ...(citations.length > 0 ? { citations } : undefined),
   }
 }
-
-const string = (value: unknown): string => (Predicate.isString(value) ? value : "")
-
-const malformed = (message: string) => Result.fail(new ProviderError({ reason: { _tag: "Malformed" }, message }))

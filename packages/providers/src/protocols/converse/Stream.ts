@@ -9,8 +9,12 @@ import type * as Chat from "@understudy/core/Chat"
 import { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
+import * as Json from "../Json.ts"
+import type { Fields } from "../Json.ts"
+import * as Citations from "./Citations.ts"
 import * as Errors from "./Errors.ts"
 import type { Event } from "./Framing.ts"
+import { issuer } from "../messages/Protocol.ts"
 import { protocol } from "./Protocol.ts"
 import * as Response from "./Response.ts"
 import * as Usage from "./Usage.ts"
@@ -53,13 +57,11 @@ interface Call {
   hasArguments: boolean
 }
 
-type Fields = { readonly [x: PropertyKey]: unknown }
-
 const none: ReadonlyArray<Chat.Part> = []
 const start: ReadonlyArray<Chat.Part> = [{ type: "start" }]
 
 const parse = (data: string): Fields | undefined => {
-  const body = Result.getOrUndefined(Result.try((): unknown => JSON.parse(data)))
+  const body = Json.parse(data)
   return Predicate.isObject(body) ? body : undefined
 }
 
@@ -92,25 +94,29 @@ const decodeStart = (block: Fields, blockIndex: unknown, calls: Calls): Readonly
   if (!Predicate.isObject(toolUse) || Response.isServerTool(toolUse)) return none
   const index = calls.size
   calls.set(blockIndex, { index, hasArguments: false })
-  return [{ type: "tool-call", index, id: string(toolUse["toolUseId"]), name: string(toolUse["name"]) }]
+  return [{ type: "tool-call", index, id: Json.string(toolUse["toolUseId"]), name: Json.string(toolUse["name"]) }]
 }
 
 const decodeDelta = (delta: Fields, call: Call | undefined): ReadonlyArray<Chat.Part> => {
   const { text, toolUse, reasoningContent } = delta
   if (Predicate.isString(text)) return text === "" ? none : [{ type: "text", text }]
   if (Predicate.isObject(toolUse)) {
-    const json = string(toolUse["input"])
+    const json = Json.string(toolUse["input"])
     if (call === undefined || json === "") return none
     call.hasArguments = true
     return [{ type: "tool-arguments", index: call.index, arguments: json }]
   }
+  const citation = Citations.decode(delta["citation"])
+  if (citation !== undefined) return [{ type: "citation", citation }]
   return Predicate.isObject(reasoningContent) ? decodeReasoning(reasoningContent) : none
 }
 
 const decodeReasoning = ({ text, signature, redactedContent }: Fields): ReadonlyArray<Chat.Part> => {
   if (Predicate.isString(text) && text !== "") return [{ type: "reasoning", text }]
-  if (Predicate.isString(signature) && signature !== "") return [{ type: "reasoning", text: "", signature }]
-  if (Predicate.isString(redactedContent)) return [{ type: "reasoning", text: "", redacted: redactedContent }]
+  if (Predicate.isString(signature) && signature !== "")
+    return [{ type: "reasoning", text: "", signature: { issuer, value: signature } }]
+  if (Predicate.isString(redactedContent))
+    return [{ type: "reasoning", text: "", redacted: { issuer, value: redactedContent } }]
   return none
 }
 
@@ -133,5 +139,3 @@ const decodeMetadata = (body: Fields): ReadonlyArray<Chat.Part> => {
   const usage = Usage.decode(body["usage"])
   return usage === undefined ? none : [{ type: "usage", usage }]
 }
-
-const string = (value: unknown): string => (Predicate.isString(value) ? value : "")

@@ -7,7 +7,8 @@
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Content from "./Content.ts"
-import type { Block, Context } from "./Content.ts"
+import type { Block } from "../Lowering.ts"
+import type { Context } from "./Content.ts"
 
 export interface Tools {
   readonly toolConfig?: Block

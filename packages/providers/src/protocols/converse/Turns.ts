@@ -7,8 +7,10 @@
  *   warned of.
  */
 import type * as Chat from "@understudy/core/Chat"
+import type { Part } from "../Lowering.ts"
 import * as Content from "./Content.ts"
-import type { Block, Context } from "./Content.ts"
+import type { Block } from "../Lowering.ts"
+import type { Context } from "./Content.ts"
 
 export interface Turn {
   readonly role: "user" | "assistant"
@@ -62,5 +64,5 @@ const settle = ({ role, results, content }: Draft): Turn => ({
   content: results.length === 0 ? content : [...results, ...content],
 })
 
-const asUserText = (part: Content.Part): Content.Part =>
+const asUserText = (part: Part): Part =>
   part.type === "text" && /\S/.test(part.text) ? { ...part, text: `<system>\n${part.text}\n</system>` } : part

@@ -8,15 +8,11 @@ import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Base64 from "effect/encoding/Base64"
-
-/** A content block as the wire has it. */
-export type Block = Record<string, unknown>
-
-/** Names a hint that the protocol cannot say. */
-export type Warn = (warning: string) => void
-
-/** Any part of any message. */
-export type Part = Chat.Message["content"][number]
+import * as Json from "../Json.ts"
+import type { Block, Part, Warn } from "../Lowering.ts"
+import * as ToolIds from "../ToolIds.ts"
+import * as Citations from "./Citations.ts"
+import { issuer } from "./Protocol.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // What cannot be said
@@ -75,10 +71,10 @@ export const encode = (part: Part, blocks: Array<Block>, warn: Warn): void => {
       blocks.push(encodeFile(part, warn))
       return
     case "reasoning":
-      if (part.redacted !== undefined) blocks.push({ type: "redacted_thinking", data: part.redacted })
-      else if (part.signature !== undefined) {
-        blocks.push({ type: "thinking", thinking: part.text, signature: part.signature })
-      } else warn("reasoning without a signature, left out")
+      if (part.redacted?.issuer === issuer) blocks.push({ type: "redacted_thinking", data: part.redacted.value })
+      else if (part.signature?.issuer === issuer) {
+        blocks.push({ type: "thinking", thinking: part.text, signature: part.signature.value })
+      } else warn("reasoning that is not signed by Anthropic, left out")
       return
     case "refusal":
       warn("a refusal, sent as text")
@@ -87,7 +83,12 @@ export const encode = (part: Part, blocks: Array<Block>, warn: Warn): void => {
     case "tool-call":
       blocks.push(
         withCache(
-          { type: "tool_use", id: toolId(part.id), name: part.name, input: input(part.arguments, warn) },
+          {
+            type: "tool_use",
+            id: ToolIds.fit(part.id, longestId),
+            name: part.name,
+            input: input(part.arguments, warn),
+          },
           part.cache,
           warn,
         ),
@@ -96,7 +97,7 @@ export const encode = (part: Part, blocks: Array<Block>, warn: Warn): void => {
     case "tool-result": {
       const content: Array<Block> = []
       for (const inner of part.content) encode(inner, content, warn)
-      const block: Block = { type: "tool_result", tool_use_id: toolId(part.id) }
+      const block: Block = { type: "tool_result", tool_use_id: ToolIds.fit(part.id, longestId) }
       if (content.length > 0) block["content"] = content
       if (part.isError === true) block["is_error"] = true
       blocks.push(withCache(block, part.cache, warn))
@@ -121,15 +122,12 @@ const blank = (text: string): boolean => !/\S/.test(text)
 const encodeText = (part: Chat.Text, warn: Warn): Block => {
   const block: Block = { type: "text", text: part.text }
   if (part.citations !== undefined && part.citations.length > 0) {
-    if (part.citations.every(isCitation)) block["citations"] = part.citations
-    else warn("another vendor's citations")
+    const citations = part.citations.flatMap((citation) => Citations.encode(citation) ?? [])
+    if (citations.length < part.citations.length) warn("another vendor's citations")
+    if (citations.length > 0) block["citations"] = citations
   }
   return withCache(block, part.cache, warn)
 }
-
-/** Anthropic's citations all have a type that ends so: `char_location`, `web_search_result_location`, … */
-const isCitation = (citation: unknown): boolean =>
-  Predicate.isObject(citation) && Predicate.isString(citation["type"]) && citation["type"].endsWith("_location")
 
 const encodeFile = (part: Chat.File, warn: Warn): Block => {
   const block: Block = { type: "document", source: encodeDocument(part.source) }
@@ -155,8 +153,8 @@ const encodeSource = (source: Chat.Source): Block => {
   }
 }
 
-/** The API takes ids of `[a-zA-Z0-9_-]` only; other vendors' ids may hold dots and colons. Distinct ids stay distinct. */
-const toolId = (id: string): string => id.replaceAll(/[^\w-]/g, (char) => `_${char.charCodeAt(0).toString(16)}_`)
+/** The API sets no bound of its own; the same model on Bedrock does. */
+const longestId = 64
 
 /**
  * The API takes an object. What the model wrote may not be one: it is then shown its own words under `INVALID_JSON`, as
@@ -164,7 +162,7 @@ const toolId = (id: string): string => id.replaceAll(/[^\w-]/g, (char) => `_${ch
  */
 const input = (text: string, warn: Warn): unknown => {
   if (blank(text)) return {}
-  const value = Result.getOrUndefined(Result.try((): unknown => JSON.parse(text)))
+  const value = Json.parse(text)
   if (Predicate.isObject(value)) return value
   warn("a tool call's arguments that are not a JSON object, sent as INVALID_JSON")
   return { INVALID_JSON: text }

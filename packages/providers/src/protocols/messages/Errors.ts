@@ -4,8 +4,7 @@
  *
  * What it means is the vendor's to say: see `anthropic/Errors.ts`.
  */
-import * as Predicate from "effect/Predicate"
-import * as Result from "effect/Result"
+import * as Json from "../Json.ts"
 
 /** What an error said of itself; a field is undefined where it said nothing of the kind. */
 export interface WireError {
@@ -23,23 +22,18 @@ const path = /^([a-z_]+(?:\.\w+)*): /
 
 /** Reads an error out of a body that may be anything. */
 export const fromBody = (body: unknown): WireError => {
-  const outer = object(body)
-  const error = object(outer["error"])
-  const details = object(error["details"])
-  const message = string(error["message"])
+  const outer = Json.fields(body)
+  const error = Json.fields(outer["error"])
+  const details = Json.fields(error["details"])
+  const message = Json.words(error["message"])
   return {
-    type: string(error["type"]),
-    code: string(details["error_code"]),
+    type: Json.words(error["type"]),
+    code: Json.words(details["error_code"]),
     message,
     param: message === undefined ? undefined : path.exec(message)?.[1],
-    requestId: string(outer["request_id"]),
+    requestId: Json.words(outer["request_id"]),
   }
 }
 
 /** Reads an error out of a body's text, which may not be JSON at all. */
-export const parse = (text: string): WireError =>
-  fromBody(Result.getOrUndefined(Result.try((): unknown => JSON.parse(text))))
-
-const string = (value: unknown): string | undefined => (Predicate.isString(value) && value !== "" ? value : undefined)
-
-const object = (value: unknown): { readonly [x: PropertyKey]: unknown } => (Predicate.isObject(value) ? value : {})
+export const parse = (text: string): WireError => fromBody(Json.parse(text))

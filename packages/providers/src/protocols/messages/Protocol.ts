@@ -2,3 +2,6 @@
  * The name of this protocol, as `Chat.Native` and `Provider.protocol` carry it: Anthropic's `POST /v1/messages`.
  */
 export const protocol = "messages"
+
+/** Whose seals its thoughts bear, on any cloud. */
+export const issuer = "anthropic"

@@ -8,19 +8,14 @@
 import type * as Chat from "@understudy/core/Chat"
 import { ProviderError } from "@understudy/core/ProviderError"
 import * as Result from "effect/Result"
+import * as Lowering from "../Lowering.ts"
+import type { Encoded } from "../Lowering.ts"
 import * as Content from "./Content.ts"
-import type { Block, Warn } from "./Content.ts"
+import type { Block, Warn } from "../Lowering.ts"
 import * as Model from "./Model.ts"
 import { protocol } from "./Protocol.ts"
 import * as Thinking from "./Thinking.ts"
 import * as Turns from "./Turns.ts"
-
-export interface Encoded {
-  /** The wire body, without `stream`. */
-  readonly body: Record<string, unknown>
-  /** What was wished for and could not be said, each as a noun phrase without the request's own words. */
-  readonly warnings: ReadonlyArray<string>
-}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Encode: Chat -> the upstream's body
@@ -31,10 +26,7 @@ export const encode = (request: Chat.Request): Result.Result<Encoded, ProviderEr
   const feature = unsupported(request)
   if (feature !== undefined) return fail(feature)
 
-  const warnings: Array<string> = []
-  const warn: Warn = (warning) => {
-    if (!warnings.includes(warning)) warnings.push(warning)
-  }
+  const { warn, warnings } = Lowering.warnings()
   const model = Model.of(request.model)
   const { system, turns } = Turns.encode(request.messages, model, warn)
   if (turns.length === 0) return fail("a conversation in which nobody but the system has spoken")

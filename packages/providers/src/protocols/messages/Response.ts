@@ -2,10 +2,12 @@
  * A whole Messages answer.
  */
 import type * as Chat from "@understudy/core/Chat"
-import { ProviderError } from "@understudy/core/ProviderError"
+import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
-import { protocol } from "./Protocol.ts"
+import * as Json from "../Json.ts"
+import * as Citations from "./Citations.ts"
+import { issuer, protocol } from "./Protocol.ts"
 import * as Usage from "./Usage.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -17,9 +19,9 @@ import * as Usage from "./Usage.ts"
  * Blocks the engine does not know (server tools and their results) are in `native` alone.
  */
 export const decode = (text: string): Result.Result<Chat.Response, ProviderError> => {
-  const message = Result.getOrUndefined(Result.try((): unknown => JSON.parse(text)))
-  if (!Predicate.isObject(message)) return malformed("The answer is not a JSON object")
-  if (!Array.isArray(message["content"])) return malformed("The answer has no content")
+  const message = Json.parse(text)
+  if (!Predicate.isObject(message)) return Json.malformed("The answer is not a JSON object")
+  if (!Array.isArray(message["content"])) return Json.malformed("The answer has no content")
   const content: Array<Chat.AssistantContent> = []
   for (const block of message["content"]) {
     const part = Predicate.isObject(block) ? decodeBlock(block) : undefined
@@ -61,35 +63,31 @@ export const finish = (reason: unknown): Chat.FinishReason => {
 const decodeBlock = (block: { readonly [x: PropertyKey]: unknown }): Chat.AssistantContent | undefined => {
   switch (block["type"]) {
     case "text": {
-      const citations: unknown = block["citations"]
+      const citations = Json.list(block["citations"]).flatMap((each) => Citations.decode(each) ?? [])
       return {
         type: "text",
-        text: string(block["text"]),
-        ...(Array.isArray(citations) && citations.length > 0 ? { citations } : undefined),
+        text: Json.string(block["text"]),
+        ...(citations.length > 0 ? { citations } : undefined),
       }
     }
     case "thinking": {
-      const signature = string(block["signature"])
+      const signature = Json.string(block["signature"])
       return {
         type: "reasoning",
-        text: string(block["thinking"]),
-        ...(signature === "" ? undefined : { signature }),
+        text: Json.string(block["thinking"]),
+        ...(signature === "" ? undefined : { signature: { issuer, value: signature } }),
       }
     }
     case "redacted_thinking":
-      return { type: "reasoning", text: "", redacted: string(block["data"]) }
+      return { type: "reasoning", text: "", redacted: { issuer, value: Json.string(block["data"]) } }
     case "tool_use":
       return {
         type: "tool-call",
-        id: string(block["id"]),
-        name: string(block["name"]),
+        id: Json.string(block["id"]),
+        name: Json.string(block["name"]),
         arguments: JSON.stringify(block["input"] ?? {}),
       }
     default:
       return undefined
   }
 }
-
-const string = (value: unknown): string => (Predicate.isString(value) ? value : "")
-
-const malformed = (message: string) => Result.fail(new ProviderError({ reason: { _tag: "Malformed" }, message }))

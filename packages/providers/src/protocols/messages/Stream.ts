@@ -9,9 +9,12 @@ import type * as Chat from "@understudy/core/Chat"
 import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
+import * as Json from "../Json.ts"
+import type { Fields } from "../Json.ts"
 import type { Decoder } from "../Frames.ts"
 import * as Errors from "./Errors.ts"
-import { protocol } from "./Protocol.ts"
+import * as Citations from "./Citations.ts"
+import { issuer, protocol } from "./Protocol.ts"
 import * as Response from "./Response.ts"
 import * as Usage from "./Usage.ts"
 
@@ -55,7 +58,7 @@ interface Call {
 const none: ReadonlyArray<Chat.Part> = []
 
 const parse = (data: string) => {
-  const body = Result.getOrUndefined(Result.try((): unknown => JSON.parse(data)))
+  const body = Json.parse(data)
   return Predicate.isObject(body) && Predicate.isString(body["type"]) ? body : undefined
 }
 
@@ -79,8 +82,6 @@ const decodeEvent = (body: Fields, state: State): ReadonlyArray<Chat.Part> | und
   }
 }
 
-type Fields = { readonly [x: PropertyKey]: unknown }
-
 const decodeMessage = (message: Fields, state: State): ReadonlyArray<Chat.Part> => {
   state.started = message["usage"]
   const usage = Usage.decode(state.started)
@@ -96,7 +97,9 @@ const decodeStart = (block: Fields, blockIndex: unknown, calls: State["calls"]):
     case "thinking":
       return [...thought(block["thinking"]), ...signature(block["signature"])]
     case "redacted_thinking":
-      return Predicate.isString(block["data"]) ? [{ type: "reasoning", text: "", redacted: block["data"] }] : none
+      return Predicate.isString(block["data"])
+        ? [{ type: "reasoning", text: "", redacted: { issuer, value: block["data"] } }]
+        : none
     case "tool_use": {
       const index = calls.size
       const input = block["input"]
@@ -123,6 +126,10 @@ const decodeDelta = (delta: Fields, call: Call | undefined): ReadonlyArray<Chat.
       return thought(delta["thinking"])
     case "signature_delta":
       return signature(delta["signature"])
+    case "citations_delta": {
+      const citation = Citations.decode(delta["citation"])
+      return citation === undefined ? none : [{ type: "citation", citation }]
+    }
     case "input_json_delta": {
       const json = delta["partial_json"]
       if (call === undefined || !Predicate.isString(json) || json === "") return none
@@ -163,6 +170,6 @@ const thought = (value: unknown): ReadonlyArray<Chat.Part> =>
   Predicate.isString(value) && value !== "" ? [{ type: "reasoning", text: value }] : none
 
 const signature = (value: unknown): ReadonlyArray<Chat.Part> =>
-  Predicate.isString(value) && value !== "" ? [{ type: "reasoning", text: "", signature: value }] : none
+  Predicate.isString(value) && value !== "" ? [{ type: "reasoning", text: "", signature: { issuer, value } }] : none
 
 const asString = (value: unknown): string | undefined => (Predicate.isString(value) ? value : undefined)

@@ -5,7 +5,7 @@
  * Reasoning is a wish: what the model cannot be told of it is warned of, and the call goes on.
  */
 import type * as Chat from "@understudy/core/Chat"
-import type { Warn } from "./Content.ts"
+import type { Warn } from "../Lowering.ts"
 import type { Model } from "./Model.ts"
 
 export interface Thinking {

@@ -9,7 +9,7 @@
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Content from "./Content.ts"
-import type { Block, Warn } from "./Content.ts"
+import type { Block, Warn } from "../Lowering.ts"
 import type { Model } from "./Model.ts"
 
 export interface Turn {

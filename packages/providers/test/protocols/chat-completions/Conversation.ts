@@ -165,13 +165,18 @@ export const request: Arbitrary.Arbitrary<Chat.Request> = Arbitrary.map(
 
 const Count = Schema.Literals([0, 1, 4096])
 
+const Cited = Schema.Struct({
+  source: Schema.Struct({ type: Schema.Literal("url"), url: Words, title: Words }),
+  supports: Schema.Struct({ start: Count, end: Count }),
+})
+
 const Choice = Schema.Struct({
   reasoning: optional(Schema.Struct({ type: Schema.Literal("reasoning"), text: Words })),
   text: optional(
     Schema.Struct({
       type: Schema.Literal("text"),
       text: Words,
-      citations: optional(Schema.NonEmptyArray(Schema.Struct({ url_citation: Schema.Struct({ url: Words }) }))),
+      citations: optional(Schema.NonEmptyArray(Cited)),
     }),
   ),
   refusal: optional(Refusal),

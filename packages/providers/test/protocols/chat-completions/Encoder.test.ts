@@ -59,7 +59,7 @@ describe("another protocol's frames", () => {
         parts(
           { type: "usage", usage: { inputTokens: 9, outputTokens: 1 } },
           { type: "reasoning", text: "Hm" },
-          { type: "reasoning", text: "", signature: "sig" },
+          { type: "reasoning", text: "", signature: { issuer: "anthropic", value: "sig" } },
           { type: "text", text: 'He"l' },
           { type: "text", text: "lo", logprobs: { content: [] } },
           { type: "refusal", text: "No" },

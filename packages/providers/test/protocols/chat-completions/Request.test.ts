@@ -99,9 +99,9 @@ describe("encode", () => {
       messages: [
         { role: "user", content: [{ type: "text", text: "Hi", cache: {} }] },
         Chat.assistant([
-          { type: "reasoning", text: "Hm", signature: "s" },
+          { type: "reasoning", text: "Hm", signature: { issuer: "anthropic", value: "s" } },
           { ...call("1"), cache: {} },
-          { type: "text", text: "So", citations: [{}] },
+          { type: "text", text: "So", citations: [{ source: { type: "document", index: 0 } }] },
         ]),
         Chat.toolResult("1", "No", { isError: true }),
         Chat.user([

@@ -140,7 +140,7 @@ describe("encode", () => {
         {
           content: [
             { type: "text", text: "So" },
-            { type: "text", text: "!", citations: [{ type: "char_location" }] },
+            { type: "text", text: "!", citations: [{ source: { type: "document", index: 0 } }] },
           ],
           finish: "stop",
           usage: { inputTokens: 2, outputTokens: 3 },

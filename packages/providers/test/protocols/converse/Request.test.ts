@@ -275,8 +275,8 @@ describe("content", () => {
 
   it("gives Claude its signed thoughts back, and nobody else", () => {
     const thoughtful = Chat.assistant([
-      { type: "reasoning", text: "Hm.", signature: "sig" },
-      { type: "reasoning", text: "", redacted: "c2VjcmV0" },
+      { type: "reasoning", text: "Hm.", signature: { issuer: "anthropic", value: "sig" } },
+      { type: "reasoning", text: "", redacted: { issuer: "anthropic", value: "c2VjcmV0" } },
       { type: "reasoning", text: "Unsigned" },
       { type: "refusal", text: "No." },
     ])
@@ -289,7 +289,10 @@ describe("content", () => {
         { text: "No." },
       ),
     ])
-    assert.deepStrictEqual(ofClaude.warnings, ["reasoning without a signature, left out", "a refusal, sent as text"])
+    assert.deepStrictEqual(ofClaude.warnings, [
+      "reasoning that is not signed by Anthropic, left out",
+      "a refusal, sent as text",
+    ])
     const ofNova = encode({ messages: [Chat.user("Hi"), thoughtful] })
     assert.deepStrictEqual(ofNova.body["messages"], [user({ text: "Hi" }), assistant({ text: "No." })])
     assert.include(ofNova.warnings, "reasoning of earlier answers, which this model does not take")

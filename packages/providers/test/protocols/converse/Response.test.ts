@@ -10,6 +10,19 @@ const answer = (content: ReadonlyArray<unknown>, rest: Readonly<Record<string, u
   ...rest,
 })
 
+const citation = {
+  title: "A",
+  sourceContent: [{ text: "It " }, { text: "is." }],
+  location: { documentPage: { documentIndex: 1, start: 2, end: 3 } },
+}
+
+const cited = {
+  source: { type: "document", index: 1, title: "A" },
+  range: { unit: "page", start: 2, end: 3 },
+  quote: "It is.",
+  vendor: { converse: citation },
+} as const
+
 describe("an answer", () => {
   it("is decoded whole, and travels along as it came", () => {
     const body = answer(
@@ -17,7 +30,7 @@ describe("an answer", () => {
         { reasoningContent: { reasoningText: { text: "Hm.", signature: "sig" } } },
         { reasoningContent: { redactedContent: "c2VjcmV0" } },
         { text: "Let me look." },
-        { citationsContent: { content: [{ text: "It is " }, { text: "so." }], citations: [{ title: "A" }] } },
+        { citationsContent: { content: [{ text: "It is " }, { text: "so." }], citations: [citation] } },
         { toolUse: { toolUseId: "t1", name: "look", input: { where: "there" } } },
         { toolUse: { toolUseId: "t2", name: "wait", input: {} } },
         { toolUse: { toolUseId: "s1", name: "search", input: {}, type: "server_tool_use" } },
@@ -38,10 +51,10 @@ describe("an answer", () => {
     const text = JSON.stringify(body)
     assert.deepStrictEqual(Result.getOrThrow(Response.decode(text)), {
       content: [
-        { type: "reasoning", text: "Hm.", signature: "sig" },
-        { type: "reasoning", text: "", redacted: "c2VjcmV0" },
+        { type: "reasoning", text: "Hm.", signature: { issuer: "anthropic", value: "sig" } },
+        { type: "reasoning", text: "", redacted: { issuer: "anthropic", value: "c2VjcmV0" } },
         { type: "text", text: "Let me look." },
-        { type: "text", text: "It is so.", citations: [{ title: "A" }] },
+        { type: "text", text: "It is so.", citations: [cited] },
         { type: "tool-call", id: "t1", name: "look", arguments: '{"where":"there"}' },
         { type: "tool-call", id: "t2", name: "wait", arguments: "{}" },
       ],

@@ -65,8 +65,8 @@ describe("a streamed answer", () => {
       ),
       [
         { type: "reasoning", text: "Hm." },
-        { type: "reasoning", text: "", signature: "sig" },
-        { type: "reasoning", text: "", redacted: "c2VjcmV0" },
+        { type: "reasoning", text: "", signature: { issuer: "anthropic", value: "sig" } },
+        { type: "reasoning", text: "", redacted: { issuer: "anthropic", value: "c2VjcmV0" } },
       ],
     )
   })

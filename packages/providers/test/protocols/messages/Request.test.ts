@@ -21,7 +21,7 @@ const text = (text: string) => ({ type: "text", text })
 const call = (id: string, args = "{}"): Chat.ToolCall => ({ type: "tool-call", id, name: "look", arguments: args })
 const tools: ReadonlyArray<Chat.Tool> = [{ name: "look" }]
 
-const cited = (citation: unknown) =>
+const cited = (citation: Chat.Citation) =>
   encode({
     messages: [Chat.user("Hi"), Chat.assistant([{ type: "text", text: "So", citations: [citation] }])],
   })
@@ -226,8 +226,8 @@ describe("the conversation", () => {
       messages: [
         Chat.user("Think"),
         Chat.assistant([
-          { type: "reasoning", text: "Hm", signature: "sig" },
-          { type: "reasoning", text: "", redacted: "enc" },
+          { type: "reasoning", text: "Hm", signature: { issuer: "anthropic", value: "sig" } },
+          { type: "reasoning", text: "", redacted: { issuer: "anthropic", value: "enc" } },
           { type: "reasoning", text: "Unsigned" },
           { type: "refusal", text: "No." },
         ]),
@@ -241,15 +241,20 @@ describe("the conversation", () => {
         text("No."),
       ],
     })
-    assert.deepStrictEqual(warnings, ["reasoning without a signature, left out", "a refusal, sent as text"])
+    assert.deepStrictEqual(warnings, ["reasoning that is not signed by Anthropic, left out", "a refusal, sent as text"])
   })
 
   it("returns Anthropic's citations and warns of others", () => {
     const own = { type: "char_location", cited_text: "So" }
-    assert.deepStrictEqual((cited(own).body["messages"] as ReadonlyArray<{ content: unknown }>)[1]?.content, [
-      { type: "text", text: "So", citations: [own] },
+    const source = { type: "document", index: 0 } as const
+    assert.deepStrictEqual(
+      (cited({ source, vendor: { messages: own } }).body["messages"] as ReadonlyArray<{ content: unknown }>)[1]
+        ?.content,
+      [{ type: "text", text: "So", citations: [own] }],
+    )
+    assert.deepStrictEqual(cited({ source: { type: "url", url: "https://a.example" } }).warnings, [
+      "another vendor's citations",
     ])
-    assert.deepStrictEqual(cited({ type: "url_citation" }).warnings, ["another vendor's citations"])
   })
 })
 
@@ -405,10 +410,13 @@ describe("reasoning", () => {
         },
       )
     assert.deepStrictEqual(resumed().warnings, ["reasoning in a turn that began without"])
-    assert.deepStrictEqual(resumed({ type: "reasoning", text: "Hm", signature: "sig" }).thinking, {
-      type: "enabled",
-      budget_tokens: 2048,
-    })
+    assert.deepStrictEqual(
+      resumed({ type: "reasoning", text: "Hm", signature: { issuer: "anthropic", value: "sig" } }).thinking,
+      {
+        type: "enabled",
+        budget_tokens: 2048,
+      },
+    )
   })
 })
 

@@ -31,22 +31,42 @@ describe("decode", () => {
     })
   })
 
+  const citation = {
+    type: "char_location",
+    cited_text: "So",
+    document_index: 0,
+    document_title: "A",
+    start_char_index: 0,
+    end_char_index: 2,
+  }
+
   it("reads every block, and leaves what the engine does not know to native", () => {
     assert.deepStrictEqual(
       decode({
         content: [
           { type: "thinking", thinking: "Hm", signature: "sig" },
           { type: "redacted_thinking", data: "enc" },
-          { type: "text", text: "So", citations: [{ type: "char_location" }] },
+          { type: "text", text: "So", citations: [citation] },
           { type: "server_tool_use", id: "srv_1", name: "web_search", input: {} },
           { type: "tool_use", id: "toolu_1", name: "look", input: { x: 1 } },
         ],
         stop_reason: "tool_use",
       }).content,
       [
-        { type: "reasoning", text: "Hm", signature: "sig" },
-        { type: "reasoning", text: "", redacted: "enc" },
-        { type: "text", text: "So", citations: [{ type: "char_location" }] },
+        { type: "reasoning", text: "Hm", signature: { issuer: "anthropic", value: "sig" } },
+        { type: "reasoning", text: "", redacted: { issuer: "anthropic", value: "enc" } },
+        {
+          type: "text",
+          text: "So",
+          citations: [
+            {
+              source: { type: "document", index: 0, title: "A" },
+              quote: "So",
+              range: { unit: "character", start: 0, end: 2 },
+              vendor: { messages: citation },
+            },
+          ],
+        },
         { type: "tool-call", id: "toolu_1", name: "look", arguments: '{"x":1}' },
       ],
     )

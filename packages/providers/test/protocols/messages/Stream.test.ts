@@ -88,8 +88,8 @@ describe("decoder", () => {
       ),
       [
         { type: "reasoning", text: "Hm" },
-        { type: "reasoning", text: "", signature: "sig" },
-        { type: "reasoning", text: "", redacted: "enc" },
+        { type: "reasoning", text: "", signature: { issuer: "anthropic", value: "sig" } },
+        { type: "reasoning", text: "", redacted: { issuer: "anthropic", value: "enc" } },
       ],
     )
   })

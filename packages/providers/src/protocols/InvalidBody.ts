@@ -1,6 +1,6 @@
 /**
  * A client's request that is not one: which field is wrong, and what it should be, in one sentence that reads like
- * OpenAI's own.
+ * OpenAI's own, whichever protocol it is told in.
  */
 import * as Data from "effect/Data"
 import * as Predicate from "effect/Predicate"

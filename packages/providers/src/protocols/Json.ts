@@ -1,0 +1,40 @@
+/**
+ * JSON as upstreams send it: anything may be missing, or be something else. Everything here is total.
+ */
+import { ProviderError } from "@understudy/core/ProviderError"
+import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
+
+/** An object of which nothing is known. */
+export type Fields = { readonly [x: PropertyKey]: unknown }
+
+const none: Fields = {}
+
+/** The value written in `text`; `undefined` where that is no JSON. */
+export const parse = (text: string): unknown => Result.getOrUndefined(Result.try((): unknown => JSON.parse(text)))
+
+/** The object written in `text`; `undefined` where it is none. */
+export const parseObject = (text: string): Fields | undefined => {
+  const value = parse(text)
+  return Predicate.isObject(value) ? value : undefined
+}
+
+/** The value if it is an object, else one without fields. */
+export const fields = (value: unknown): Fields => (Predicate.isObject(value) ? value : none)
+
+/** The value if it is an array, else an empty one. */
+export const list = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(value) ? value : [])
+
+/** The value if it is a string, else an empty one. */
+export const string = (value: unknown): string => (Predicate.isString(value) ? value : "")
+
+/** The value if it is a string that says something. */
+export const words = (value: unknown): string | undefined =>
+  Predicate.isString(value) && value !== "" ? value : undefined
+
+/** The value if it is a number. */
+export const number = (value: unknown): number | undefined => (Predicate.isNumber(value) ? value : undefined)
+
+/** An answer that is none: `message` says what it lacks. */
+export const malformed = (message: string): Result.Result<never, ProviderError> =>
+  Result.fail(new ProviderError({ reason: { _tag: "Malformed" }, message }))

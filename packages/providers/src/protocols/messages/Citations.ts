@@ -1,0 +1,65 @@
+/**
+ * Citations, as Messages has them: `citations` of a text block, each with its words and where in a document or on which
+ * page they stand.
+ */
+import type * as Chat from "@understudy/core/Chat"
+import * as Predicate from "effect/Predicate"
+import * as Json from "../Json.ts"
+import type { Block } from "../Lowering.ts"
+import { protocol } from "./Protocol.ts"
+
+type Unit = NonNullable<Chat.Citation["range"]>["unit"]
+
+/** How each kind of location names where it begins and ends. */
+const locations: Readonly<Record<Unit, readonly [type: string, start: string, end: string]>> = {
+  character: ["char_location", "start_char_index", "end_char_index"],
+  page: ["page_location", "start_page_number", "end_page_number"],
+  block: ["content_block_location", "start_block_index", "end_block_index"],
+}
+
+/** `undefined` for one of no known kind. */
+export const decode = (citation: unknown): Chat.Citation | undefined => {
+  if (!Predicate.isObject(citation)) return undefined
+  const { cited_text: quote, document_index: index, document_title: named, source: page, title: said, url } = citation
+  const title = Json.words(said) ?? Json.words(named)
+  const address = Json.words(url) ?? Json.words(page)
+  const source: Chat.Citation["source"] | undefined = Predicate.isNumber(index)
+    ? { type: "document", index, ...(title === undefined ? undefined : { title }) }
+    : address === undefined
+      ? undefined
+      : { type: "url", url: address, ...(title === undefined ? undefined : { title }) }
+  if (source === undefined) return undefined
+  const range = decodeRange(citation)
+  return {
+    source,
+    ...(Predicate.isString(quote) ? { quote } : undefined),
+    ...(range === undefined ? undefined : { range }),
+    vendor: { [protocol]: citation },
+  }
+}
+
+const decodeRange = (citation: Json.Fields): Chat.Citation["range"] => {
+  for (const unit of ["character", "page", "block"] as const) {
+    const [, from, to] = locations[unit]
+    const [start, end] = [citation[from], citation[to]]
+    if (Predicate.isNumber(start) && Predicate.isNumber(end)) return { unit, start, end }
+  }
+  return undefined
+}
+
+/** `undefined` for a page of another vendor's search: the API wants its own proof of one. */
+export const encode = ({ quote, range, source, vendor }: Chat.Citation): Block | undefined => {
+  const own = vendor?.[protocol]
+  if (own !== undefined) return own
+  if (source.type === "url") return undefined
+  const { end, start, unit } = range ?? { unit: "block", start: 0, end: 1 }
+  const [type, from, to] = locations[unit]
+  return {
+    type,
+    cited_text: quote ?? "",
+    document_index: source.index,
+    document_title: source.title ?? null,
+    [from]: start,
+    [to]: end,
+  }
+}
