@@ -2,7 +2,6 @@
  * The gate in front of every endpoint: turns away whom `Guard` does not let in, and new calls while the gateway drains;
  * answers unknown paths and our own faults in a shape that clients understand.
  */
-import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
@@ -12,6 +11,7 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import type * as Layer from "effect/Layer"
 import * as Answer from "./api/Answer.ts"
 import type { ApiError } from "./api/ApiError.ts"
+import * as Dialects from "./api/Dialects.ts"
 import { Drain } from "./Drain.ts"
 import * as Guard from "./Guard.ts"
 
@@ -27,35 +27,38 @@ export const layer = (policy: Guard.Policy): Layer.Layer<never, never, HttpRoute
         Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
           if (open.has(request.url)) return served
           const refusal = Guard.check(policy, request.headers)
-          if (refusal !== undefined) return Effect.succeed(refused(refusal))
-          if (drain.draining()) return Effect.succeed(draining)
+          if (refusal !== undefined) return Effect.succeed(refused(request, refusal))
+          if (drain.draining()) return Effect.succeed(draining(request))
           return Effect.catchCause(served, (cause) => failed(request, cause))
         }),
     ),
     { global: true },
   )
 
-const respond = (error: ApiError): HttpServerResponse.HttpServerResponse =>
-  Answer.error(error, ChatCompletions.Errors.encode(Answer.fields(error)))
+type Request = HttpServerRequest.HttpServerRequest
 
-const refused = ({ code, message, status }: Guard.Refusal): HttpServerResponse.HttpServerResponse =>
-  respond({ status, type: status === 401 ? "authentication_error" : "permission_error", code, message })
+const respond = ({ url }: Request, error: ApiError): HttpServerResponse.HttpServerResponse =>
+  Answer.error(error, Dialects.of(url))
 
-const draining = HttpServerResponse.setHeader(
-  respond({
-    status: 503,
-    type: "server_error",
-    code: "draining",
-    message: "This gateway is going down and takes no new calls; ask again.",
-    retryAfter: 1000,
-  }),
-  "connection",
-  "close",
-)
+const refused = (request: Request, { code, message, status }: Guard.Refusal) =>
+  respond(request, { status, type: status === 401 ? "authentication_error" : "permission_error", code, message })
+
+const draining = (request: Request): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.setHeader(
+    respond(request, {
+      status: 503,
+      type: "server_error",
+      code: "draining",
+      message: "This gateway is going down and takes no new calls; ask again.",
+      retryAfter: 1000,
+    }),
+    "connection",
+    "close",
+  )
 
 /** Nothing inside is shown: the cause goes to the log, the caller learns that it was our fault. */
 const failed = (
-  request: HttpServerRequest.HttpServerRequest,
+  request: Request,
   cause: Cause.Cause<unknown>,
 ): Effect.Effect<HttpServerResponse.HttpServerResponse> => {
   if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
@@ -66,7 +69,7 @@ const failed = (
     error.value.reason._tag === "RouteNotFound"
   ) {
     return Effect.succeed(
-      respond({
+      respond(request, {
         status: 404,
         type: "invalid_request_error",
         code: "not_found",
@@ -76,7 +79,7 @@ const failed = (
   }
   return Effect.as(
     Effect.logError("A request failed by a fault of ours", cause),
-    respond({
+    respond(request, {
       status: 500,
       type: "server_error",
       code: "internal_error",

@@ -6,6 +6,7 @@ import type * as Chat from "@understudy/core/Chat"
 import type { Receipt } from "@understudy/core/Receipt"
 import type { Streaming } from "@understudy/core/Router"
 import type { RouterError } from "@understudy/core/RouterError"
+import type { Dialect } from "@understudy/providers/protocols/Dialect"
 import * as Duration from "effect/Duration"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Stream from "effect/Stream"
@@ -20,19 +21,9 @@ export const headers = (receipt: Receipt, { heldBack = false } = {}): Record<str
   "x-understudy-attempts": String(receipt.attempts.length + (receipt.streaming ? 1 : 0)),
 })
 
-/** An error as a protocol encodes it: its own words, and what is ours beside them. */
-export const fields = ({ attempts, code, message, param, requestId, type }: ApiError) => ({
-  message,
-  type,
-  param,
-  code,
-  ...(requestId === undefined ? undefined : { request_id: requestId }),
-  ...(attempts === undefined ? undefined : { attempts }),
-})
-
-/** The response of a failed call; `body` is the error in the caller's protocol. */
-export const error = (error: ApiError, body: unknown): HttpServerResponse.HttpServerResponse =>
-  HttpServerResponse.text(JSON.stringify(body), {
+/** The response of a failed call, in the caller's dialect. */
+export const error = (error: ApiError, dialect: Dialect): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.text(JSON.stringify(dialect.Errors.encode(error)), {
     status: error.status,
     contentType: "application/json",
     headers: {

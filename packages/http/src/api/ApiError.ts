@@ -5,16 +5,11 @@
 import type { Receipt } from "@understudy/core/Receipt"
 import type { Kind, RouterError } from "@understudy/core/RouterError"
 import { passedOver } from "@understudy/core/RouterError"
+import type { ClientError } from "@understudy/providers/protocols/Dialect"
 
 /** A failure, before a protocol encodes it. `retryAfter` is in milliseconds. */
-export interface ApiError {
-  readonly status: number
-  readonly type: string
-  readonly code: string
-  readonly message: string
-  readonly param?: string | undefined
+export interface ApiError extends ClientError {
   readonly retryAfter?: number | undefined
-  readonly requestId?: string | undefined
   /** How many attempts were made at providers. */
   readonly tried?: number | undefined
   /** Every candidate's part: those attempts, then who was passed over. */

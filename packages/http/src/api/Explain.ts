@@ -26,11 +26,7 @@ export const layer = HttpRouter.use((http) =>
         const streaming = ChatCompletions.Request.isStream(body)
         const explanation = yield* Effect.mapError(router.explain(request, { streaming }), ApiError.fromRouter)
         return HttpServerResponse.jsonUnsafe(explanation)
-      }).pipe(
-        Effect.catch((error) =>
-          Effect.succeed(Answer.error(error, ChatCompletions.Errors.encode(Answer.fields(error)))),
-        ),
-      ),
+      }).pipe(Effect.catch((error) => Effect.succeed(Answer.error(error, ChatCompletions)))),
     ),
   ),
 )

@@ -28,7 +28,7 @@ export const layer = HttpRouter.use((http) =>
         if (id === "") return list
         if (known.includes(id)) return HttpServerResponse.jsonUnsafe(model(id))
         const error = ApiError.fromRouter(unknownModel(id, known))
-        return Answer.error(error, ChatCompletions.Errors.encode(Answer.fields(error)))
+        return Answer.error(error, ChatCompletions)
       }),
     )
   }),

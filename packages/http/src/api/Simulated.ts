@@ -26,11 +26,7 @@ export const layer = HttpRouter.use((http) =>
             : ApiError.invalid(error.message, { param: error.field }),
         )
         return HttpServerResponse.jsonUnsafe({ deployment, fault })
-      }).pipe(
-        Effect.catch((error) =>
-          Effect.succeed(Answer.error(error, ChatCompletions.Errors.encode(Answer.fields(error)))),
-        ),
-      ),
+      }).pipe(Effect.catch((error) => Effect.succeed(Answer.error(error, ChatCompletions)))),
     ),
   ),
 )

@@ -5,52 +5,38 @@
  * the first delta, a finish reason for every choice, usage only if it asked, and `[DONE]`; or an error, and no `[DONE]`.
  */
 import type * as Chat from "@understudy/core/Chat"
+import type { Answering, Encoder } from "../Dialect.ts"
+import * as Json from "../Json.ts"
 import * as Citations from "./Citations.ts"
 import * as Errors from "./Errors.ts"
 import { protocol } from "./Protocol.ts"
 import * as Response from "./Response.ts"
 import * as Usage from "./Usage.ts"
 
-export interface Options extends Response.Identity {
-  /** Whether the client asked for the stream's usage. */
-  readonly includeUsage: boolean
-}
-
-/** For one stream: it holds its state. */
-export interface Encoder {
-  /** The text to write for this frame, `""` if there is none. */
-  readonly push: (frame: Chat.Frame) => string
-  /** What is missing at a good end. */
-  readonly end: () => string
-  /** The last event of a stream that broke. */
-  readonly fail: (error: Errors.ClientError) => string
-}
-
-export const encoder = (options: Options): Encoder => {
+export const encoder = ({ created, id, request }: Answering): Encoder => {
   const state: State = {
-    options,
+    identity: { id: `chatcmpl-${id}`, created, model: request.model },
     head: "",
-    named: false,
+    includeUsage: wantsUsage(request.native),
     begun: new Set(),
     nativeRole: false,
     finished: new Set(),
     usage: undefined,
     counted: false,
   }
-  name(state, options.id, options.model)
+  name(state, state.identity)
   return {
-    push: (frame) => {
-      fold(frame.parts, state)
-      return frame.native?.protocol === protocol
-        ? pass(frame.native.data, frame.parts, state)
-        : write(frame.parts, state)
+    push: ({ native, parts }) => {
+      const own = native?.protocol === protocol
+      fold(parts, state, own)
+      return own ? pass(native.data, parts, state) : write(parts, state)
     },
     end: () => {
       let text = ""
       for (const choice of state.begun.size === 0 ? [0] : state.begun) {
         if (!state.finished.has(choice)) text += begin(choice, state) + delta(state, choice, "{}", "stop")
       }
-      if (options.includeUsage && !state.counted && state.usage !== undefined) {
+      if (state.includeUsage && !state.counted && state.usage !== undefined) {
         text += event(`${state.head}[],"usage":${JSON.stringify(Usage.encode(state.usage))}}`)
       }
       return `${text}data: [DONE]\n\n`
@@ -60,11 +46,11 @@ export const encoder = (options: Options): Encoder => {
 }
 
 interface State {
-  readonly options: Options
+  identity: Identity
   /** Every chunk's JSON up to its choices. */
   head: string
-  /** Whether the answer's own id and model are known. */
-  named: boolean
+  /** Whether the client asked for the stream's usage. */
+  readonly includeUsage: boolean
   /** The choices that have been given a role, and whether the upstream gives roles itself. */
   readonly begun: Set<number>
   nativeRole: boolean
@@ -78,18 +64,30 @@ interface State {
 // What is known
 // ---------------------------------------------------------------------------------------------------------------------
 
-const fold = (parts: ReadonlyArray<Chat.Part>, state: State): void => {
+const wantsUsage = (native: Chat.Native | undefined): boolean =>
+  native?.protocol === protocol && Json.fields(native.body["stream_options"])["include_usage"] === true
+
+/** What every chunk of an answer says of it. */
+interface Identity {
+  readonly id: string
+  readonly created: number
+  readonly model: string
+}
+
+/** Chunks of this protocol's own go out under their id: whatever follows them bears the same. */
+const fold = (parts: ReadonlyArray<Chat.Part>, state: State, own: boolean): void => {
   for (const part of parts) {
     if (part.type === "usage") state.usage = part.usage
-    else if (part.type === "start" && !state.named) {
-      name(state, part.id ?? state.options.id, part.model ?? state.options.model)
-      state.named = true
+    else if (part.type === "start") {
+      const { created, id, model } = state.identity
+      name(state, { created, id: (own ? part.id : undefined) ?? id, model: part.model ?? model })
     }
   }
 }
 
-const name = (state: State, id: string, model: string): void => {
-  const { created } = state.options
+const name = (state: State, identity: Identity): void => {
+  const { created, id, model } = identity
+  state.identity = identity
   const head = JSON.stringify({ id, object: "chat.completion.chunk", created, model })
   state.head = `${head.slice(0, -1)},"choices":`
 }
@@ -117,7 +115,7 @@ const pass = (data: string, parts: ReadonlyArray<Chat.Part>, state: State): stri
       role += state.nativeRole ? mark(choice, state) : begin(choice, state)
     }
   }
-  if (onlyUsage && !state.options.includeUsage) return ""
+  if (onlyUsage && !state.includeUsage) return ""
   if (counted) state.counted = true
   if (!state.nativeRole && state.begun.size === 0) state.nativeRole = data.includes('"role"')
   return role + event(data)
@@ -188,7 +186,7 @@ const begin = (choice: number, state: State): string => {
 }
 
 const delta = (state: State, choice: number, content: string, finish?: string, logprobs?: unknown): string => {
-  const usage = state.options.includeUsage ? ',"usage":null' : ""
+  const usage = state.includeUsage ? ',"usage":null' : ""
   const probable = logprobs === undefined ? "null" : JSON.stringify(logprobs)
   const reason = finish === undefined ? "null" : `"${finish}"`
   return `data: ${state.head}[{"index":${choice},"delta":${content},"logprobs":${probable},"finish_reason":${reason}}]${usage}}\n\n`

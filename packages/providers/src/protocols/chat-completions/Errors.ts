@@ -6,6 +6,7 @@
  * What it means is the vendor's to say: see `openai/Errors.ts`.
  */
 import * as Predicate from "effect/Predicate"
+import type { ClientError } from "../Dialect.ts"
 import * as Json from "../Json.ts"
 
 /** What an error said of itself; a field is undefined where it said nothing of the kind. */
@@ -47,16 +48,14 @@ export const parse = (text: string): WireError => fromBody(Json.parse(text))
 // Encode: what a client is told
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** An error towards a client. Fields beside OpenAI's own four go out as they are: SDKs show them. */
-export interface ClientError {
-  readonly message: string
-  readonly type: string
-  readonly param?: string | undefined
-  readonly code?: string | undefined
-  readonly [field: string]: unknown
-}
-
-/** The body of a failed request, or of a broken stream's last event. */
-export const encode = (error: ClientError): { readonly error: Record<string, unknown> } => ({
-  error: { ...error, param: error.param ?? null, code: error.code ?? null },
+/** The body of a failed request, or of a broken stream's last event. SDKs show the fields beside OpenAI's own four. */
+export const encode = ({ attempts, code, message, param, requestId, type }: ClientError) => ({
+  error: {
+    message,
+    type,
+    param: param ?? null,
+    code,
+    ...(requestId === undefined ? undefined : { request_id: requestId }),
+    ...(attempts === undefined ? undefined : { attempts }),
+  },
 })

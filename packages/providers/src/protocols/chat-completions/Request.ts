@@ -185,19 +185,15 @@ const parse = SchemaParser.decodeUnknownResult(Wire.Request)
  * The request in `body`, which travels along as `native`. Fields that `Chat` has no word for stand in
  * `vendor["chat-completions"]` too, so that what they ask for is not lost on a provider that speaks another protocol.
  */
-export const decode = (body: unknown): Result.Result<Chat.Request, InvalidBody.InvalidBody> => {
+export const decode = (body: Record<string, unknown>): Result.Result<Chat.Request, InvalidBody.InvalidBody> => {
   const parsed = parse(body)
   return Result.isFailure(parsed)
     ? Result.fail(InvalidBody.fromIssue(parsed.failure, body))
-    : Result.succeed(fromWire(parsed.success, body as Record<string, unknown>))
+    : Result.succeed(fromWire(parsed.success, body))
 }
 
 /** Whether the answer is to be streamed. */
 export const isStream = (body: Record<string, unknown>): boolean => body["stream"] === true
-
-/** Whether the client wants to see a stream's usage. */
-export const wantsUsage = ({ stream_options: options }: Record<string, unknown>): boolean =>
-  Predicate.isObject(options) && options["include_usage"] === true
 
 const fromWire = (wire: Wire.Request, body: Record<string, unknown>): Chat.Request => {
   const request: { -readonly [K in keyof Chat.Request]: Chat.Request[K] } = {

@@ -5,6 +5,7 @@ import type * as Chat from "@understudy/core/Chat"
 import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
+import type { Answering } from "../Dialect.ts"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
 import * as Citations from "./Citations.ts"
@@ -117,19 +118,12 @@ const argumentsOf = (value: unknown): string => {
 // Encode: Chat -> a client's body
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What an answer is called towards its client. `created` is in seconds. */
-export interface Identity {
-  readonly id: string
-  readonly model: string
-  readonly created: number
-}
-
 /** An answer of another protocol's as a `chat.completion`. */
-export const encode = (response: Chat.Response, { created, id, model }: Identity): Record<string, unknown> => ({
-  id,
+export const encode = (response: Chat.Response, { created, id, request }: Answering): Record<string, unknown> => ({
+  id: `chatcmpl-${id}`,
   object: "chat.completion",
   created,
-  model,
+  model: response.model ?? request.model,
   choices: [response, ...(response.alternatives ?? [])].map(encodeChoice),
   ...(response.usage === undefined ? undefined : { usage: Usage.encode(response.usage) }),
 })

@@ -17,7 +17,6 @@ import * as Response from "./Response.ts"
 import * as Usage from "./Usage.ts"
 
 export { encoder } from "./Encoder.ts"
-export type { Encoder, Options } from "./Encoder.ts"
 
 /** An SSE event. This protocol gives none a name, but servers that fail may call theirs `error`. */
 export interface Event {

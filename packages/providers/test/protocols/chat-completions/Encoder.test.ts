@@ -4,8 +4,11 @@ import { ProviderError } from "@understudy/core/ProviderError"
 import { Stream } from "@understudy/providers/protocols/chat-completions"
 import * as Result from "effect/Result"
 
-const encoder = (includeUsage = false) =>
-  Stream.encoder({ id: "chatcmpl-1", model: "assistant", created: 17, includeUsage })
+const encoder = (includeUsage = false) => {
+  const body = { stream_options: { include_usage: includeUsage } }
+  const native = { protocol: "chat-completions", body }
+  return Stream.encoder({ id: "1", created: 17, request: { model: "assistant", messages: [], native } })
+}
 
 /** What a client reads: whole events, each with data of its own. */
 const read = (text: string): ReadonlyArray<unknown> => {
@@ -85,11 +88,11 @@ describe("another protocol's frames", () => {
     )
   })
 
-  it("are told under the answer's own id and model, where it says them", () => {
+  it("are told under the call's id, and the model that the answer names", () => {
     const [first] = written(
       parts({ type: "start", id: "msg_1", model: "claude" }, { type: "text", text: "Hi" }, { type: "start", id: "no" }),
     )
-    assert.deepStrictEqual(first, { ...role, id: "msg_1", model: "claude" })
+    assert.deepStrictEqual(first, { ...role, model: "claude" })
   })
 
   it("end in the usage where it was asked for", () => {
@@ -182,14 +185,10 @@ describe("fail", () => {
   it("is the error, and no [DONE]", () => {
     const stream = encoder()
     stream.push({ parts: [{ type: "text", text: "Hi" }] })
-    const error = {
-      message: "Cut\nshort",
-      type: "server_error",
-      code: "stream_broken",
-      param: undefined,
-      request_id: "r",
-    }
-    assert.deepStrictEqual(read(stream.fail(error)), [{ error: { ...error, param: null } }])
+    const error = { message: "Cut\nshort", type: "server_error", code: "stream_broken" }
+    assert.deepStrictEqual(read(stream.fail({ ...error, status: 502, requestId: "r" })), [
+      { error: { ...error, param: null, request_id: "r" } },
+    ])
   })
 })
 

@@ -35,12 +35,10 @@ describe("what an upstream sent", () => {
 
 describe("what a client is told", () => {
   it("has OpenAI's four fields always, and ours where there are any", () => {
-    assert.deepStrictEqual(Errors.encode({ message: "No", type: "server_error" }), {
-      error: { message: "No", type: "server_error", param: null, code: null },
+    const error = { message: "No", type: "server_error", code: "upstream_error" }
+    assert.deepStrictEqual(Errors.encode({ ...error, status: 502 }), { error: { ...error, param: null } })
+    assert.deepStrictEqual(Errors.encode({ ...error, status: 502, param: "n", requestId: "r", attempts: [1] }), {
+      error: { ...error, param: "n", request_id: "r", attempts: [1] },
     })
-    assert.deepStrictEqual(
-      Errors.encode({ message: "No", type: "server_error", code: "upstream_error", param: "n", attempts: [1] }),
-      { error: { message: "No", type: "server_error", param: "n", code: "upstream_error", attempts: [1] } },
-    )
   })
 })

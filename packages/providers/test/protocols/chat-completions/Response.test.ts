@@ -4,7 +4,7 @@ import { Response } from "@understudy/providers/protocols/chat-completions"
 import * as Result from "effect/Result"
 import * as Conversation from "./Conversation.ts"
 
-const identity = { id: "chatcmpl-1", model: "gpt-5.6", created: 1 }
+const identity = { id: "1", created: 1, request: { model: "gpt-5.6", messages: [] } }
 
 const decode = (body: unknown) => Result.getOrThrow(Response.decode(JSON.stringify(body)))
 

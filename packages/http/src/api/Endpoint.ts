@@ -1,0 +1,90 @@
+/**
+ * A call in any dialect: its body is read by the dialect's codec, the `Router` is asked, and the answer goes out in the
+ * dialect's words, or as it came where the provider spoke the same.
+ *
+ * Headers go out only once there is an answer: with a plain answer, or with a stream's first real output. Until then a
+ * failure is a status and a body; after it, the dialect's last event.
+ */
+import type { CallOptions as Options } from "@understudy/core/Call"
+import type * as Chat from "@understudy/core/Chat"
+import type { Receipt } from "@understudy/core/Receipt"
+import type { Router } from "@understudy/core/Router"
+import type { RouterError } from "@understudy/core/RouterError"
+import type { Address, Answering, Dialect } from "@understudy/providers/protocols/Dialect"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import * as Answer from "./Answer.ts"
+import * as ApiError from "./ApiError.ts"
+import * as CallOptions from "./CallOptions.ts"
+import * as JsonBody from "./JsonBody.ts"
+import * as Native from "./Native.ts"
+
+export type Handled = Effect.Effect<
+  HttpServerResponse.HttpServerResponse,
+  never,
+  HttpServerRequest.HttpServerRequest | Scope.Scope
+>
+
+/** Answers the request in context. `address` is what its path says beside its body. */
+export const handle = (router: Router["Service"], dialect: Dialect, address: Address = {}): Handled =>
+  Effect.catch(
+    Effect.flatMap(Effect.zip(JsonBody.read, CallOptions.read), ([body, options]) =>
+      Effect.flatMap(decode(dialect, body, address), (request) =>
+        dialect.Request.isStream(body, address)
+          ? streamed(router, dialect, request, options)
+          : whole(router, dialect, request, options),
+      ),
+    ),
+    (error) => Effect.succeed(Answer.error(error, dialect)),
+  )
+
+/** The request in a body, with what its client said in headers and query to a provider of its own protocol. */
+export const decode = (
+  dialect: Dialect,
+  body: Record<string, unknown>,
+  address: Address,
+): Effect.Effect<Chat.Request, ApiError.ApiError, HttpServerRequest.HttpServerRequest> => {
+  const request = dialect.Request.decode(body, address)
+  if (Result.isSuccess(request)) return Native.beside(request.success)
+  const { message, path } = request.failure
+  return Effect.fail(ApiError.invalid(message, { param: path }))
+}
+
+const whole = (router: Router["Service"], dialect: Dialect, request: Chat.Request, options: Options) =>
+  Effect.flatMap(Effect.mapError(router.chat(request, options), ApiError.fromRouter), ({ receipt, response }) =>
+    Effect.map(encode(dialect, request, response, receipt), (text) =>
+      HttpServerResponse.text(text, { headers: Answer.headers(receipt), contentType: "application/json" }),
+    ),
+  )
+
+/** The upstream's own text where it spoke this protocol. */
+const encode = (
+  dialect: Dialect,
+  request: Chat.Request,
+  response: Chat.Response,
+  receipt: Receipt,
+): Effect.Effect<string> =>
+  response.native?.protocol === dialect.protocol
+    ? Effect.succeed(response.native.text)
+    : Effect.map(answering(request, receipt), (answering) =>
+        JSON.stringify(dialect.Response.encode(response, answering)),
+      )
+
+const answering = (request: Chat.Request, { id }: Receipt): Effect.Effect<Answering> =>
+  Effect.map(Clock.currentTimeMillis, (now) => ({ request, id, created: Math.floor(now / 1000) }))
+
+const streamed = (router: Router["Service"], dialect: Dialect, request: Chat.Request, options: Options) =>
+  Effect.flatMap(Effect.mapError(router.chatStream(request, options), ApiError.fromRouter), (streaming) =>
+    Effect.map(answering(request, streaming.receipt), (answering) => {
+      const encoder = dialect.Stream.encoder(answering)
+      const failed = (error: RouterError) => encoder.fail(ApiError.fromRouter(error))
+      return HttpServerResponse.stream(Answer.bytes(streaming, encoder.push, encoder.end, failed), {
+        headers: { ...Answer.headers(streaming.receipt, streaming), "cache-control": "no-cache" },
+        contentType: "text/event-stream",
+      })
+    }),
+  )
