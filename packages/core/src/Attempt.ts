@@ -48,7 +48,10 @@ export const chat = (context: Context, leaf: Leaf, force: boolean): Effect.Effec
         if (Exit.isSuccess(exit) && context.claim?.() === false) {
           return Effect.andThen(running.end(Exit.interrupt(), exit.value.usage), Effect.interrupt)
         }
-        if (Exit.isSuccess(exit)) leaf.candidate.health.answered(running.elapsed())
+        if (Exit.isSuccess(exit)) {
+          leaf.candidate.health.answered(running.elapsed())
+          context.ledger.unsaid = exit.value.unsaid
+        }
         return Effect.andThen(running.end(exit, Exit.isSuccess(exit) ? exit.value.usage : undefined), exit)
       })
     }),
@@ -91,6 +94,7 @@ export const stream = (
         Effect.flatMap(({ held, pull }) => {
           if (context.claim?.() === false) return Effect.andThen(close(Exit.interrupt()), Effect.interrupt)
           running.committed()
+          context.ledger.unsaid = held.find(({ unsaid }) => unsaid !== undefined)?.unsaid
           return Effect.andThen(
             running.permit.answered,
             Effect.map(Watchdog.make(own, leaf.patience.idle, context.deadline), (dog) => ({
@@ -120,6 +124,16 @@ interface Running {
   readonly end: (exit: Exit.Exit<unknown, ProviderError>, usage: Chat.Usage | undefined) => Effect.Effect<void>
 }
 
+/** The request as this deployment is asked: by its own model, for no more than that can write. */
+const addressed = (request: Chat.Request, { candidate, patience }: Leaf): Chat.Request => {
+  const { capabilities, model } = candidate.deployment
+  const own = { ...request, model, unsupported: patience.unsupported }
+  const most = capabilities?.maxOutput
+  return most === undefined || (request.sampling?.maxTokens ?? 0) <= most
+    ? own
+    : { ...own, sampling: { ...request.sampling, maxTokens: most } }
+}
+
 const begin = (context: Context, leaf: Leaf, force: boolean): Effect.Effect<Running, Admission.Refused> => {
   const { bus, call, ledger, stores } = context
   const { deployment, health, name } = leaf.candidate
@@ -130,7 +144,7 @@ const begin = (context: Context, leaf: Leaf, force: boolean): Effect.Effect<Runn
       bus.publish({ _tag: "AttemptStarted", call: ledger.id, route: ledger.route, deployment: name })
       return Effect.succeed<Running>({
         permit,
-        request: { ...call.request, model: deployment.model },
+        request: addressed(call.request, leaf),
         startedAt,
         elapsed,
         committed: () => {

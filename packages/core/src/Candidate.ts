@@ -4,6 +4,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Semaphore from "effect/Semaphore"
+import type { Unsupported } from "./Chat.ts"
 import * as Circuit from "./Circuit.ts"
 import type * as Deployment from "./Deployment.ts"
 import { Monitor } from "./Health.ts"
@@ -29,6 +30,7 @@ export interface Defaults {
   readonly timeout?: Partial<Timeout.TimeoutPolicy> | undefined
   readonly circuit?: Partial<Circuit.CircuitPolicy> | undefined
   readonly stream?: Partial<Protection.StreamPolicy> | undefined
+  readonly unsupported?: Unsupported | undefined
 }
 
 export const make = (
@@ -53,6 +55,7 @@ export interface Patience {
   readonly idle: number
   readonly attempt: number
   readonly stream: Protection.Resolved
+  readonly unsupported: Unsupported
 }
 
 /** The policies of a deployment at one place of a route: the route's words before the deployment's before the defaults'. */
@@ -64,6 +67,7 @@ export const patience = (deployment: Deployment.Options, route: Policies, defaul
     idle: millis(timeout.idle),
     attempt: millis(timeout.attempt),
     stream: Protection.resolve(merge(Protection.defaults, defaults.stream, route.stream)),
+    unsupported: route.unsupported ?? deployment.unsupported ?? defaults.unsupported ?? "warn",
   }
 }
 

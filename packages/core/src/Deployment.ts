@@ -3,6 +3,7 @@
  * capabilities. `Router.layer` builds each deployment's layer once, in a scope of its own.
  */
 import type * as Layer from "effect/Layer"
+import type { Unsupported } from "./Chat.ts"
 import type { CircuitPolicy } from "./Circuit.ts"
 import type { Provider } from "./Provider.ts"
 import type { RetryPolicy } from "./Retry.ts"
@@ -51,6 +52,7 @@ export interface Options {
   readonly retry?: Partial<RetryPolicy> | undefined
   readonly timeout?: Partial<TimeoutPolicy> | undefined
   readonly circuit?: Partial<CircuitPolicy> | undefined
+  readonly unsupported?: Unsupported | undefined
 }
 
 /** `E` and `R` are how its provider may fail to start, and what it needs for that. */

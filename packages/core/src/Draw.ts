@@ -91,9 +91,10 @@ const conditions = (condition: Condition): string =>
     .join(", ")
 
 /** `moveOn any, protect continue, retry.times 0, timeout.total 9s` */
-const policies = ({ moveOn, retry, stream, timeout }: Policies): string =>
+const policies = ({ moveOn, retry, stream, timeout, unsupported }: Policies): string =>
   [
     ...(moveOn === undefined ? [] : [`moveOn ${moveOn}`]),
+    ...(unsupported === undefined ? [] : [`unsupported ${unsupported}`]),
     ...(stream?.protect === undefined ? [] : [`protect ${stream.protect}`]),
     ...told("retry", retry),
     ...told("timeout", timeout),

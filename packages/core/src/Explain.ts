@@ -8,6 +8,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Admission from "./Admission.ts"
+import type { Unsupported } from "./Chat.ts"
 import type { Call, Need } from "./Call.ts"
 import type { Candidate } from "./Candidate.ts"
 import type { Limits } from "./Deployment.ts"
@@ -82,6 +83,8 @@ export interface Policies {
   readonly timeout: { readonly firstToken: number; readonly idle: number; readonly attempt: number }
   /** What a stream that breaks after its commit costs: see `Protection`. */
   readonly protect: Protect
+  /** What becomes of a wish that its protocol cannot say. */
+  readonly unsupported: Unsupported
   readonly circuit: CircuitPolicy
   readonly limits: Limits
 }
@@ -160,6 +163,7 @@ const explained = (
     policies: {
       retry: patience.retry,
       moveOn,
+      unsupported: patience.unsupported,
       timeout: { firstToken: patience.firstToken, idle: patience.idle, attempt: patience.attempt },
       protect: patience.stream.protect,
       circuit: circuit(candidate),
@@ -225,7 +229,7 @@ const title = ({ checks, deployment, model, score }: Explained): string => {
 }
 
 const policies = (
-  { policies: { circuit, limits, moveOn, protect, retry, timeout } }: Explained,
+  { policies: { circuit, limits, moveOn, protect, retry, timeout, unsupported } }: Explained,
   streaming: boolean,
 ) => {
   const limited = Object.entries(limits).map(([limit, most]) => `${limit} ${most}`)
@@ -238,6 +242,7 @@ const policies = (
       : `at most ${time(timeout.attempt)} an attempt`,
     `circuit opens after ${"failures" in circuit ? `${circuit.failures} failures in a row` : `${circuit.rate * 100} % of ${circuit.over} fail`}, for ${time(circuit.open)} to ${time(circuit.max)}`,
     ...(moveOn === undefined ? [] : ["goes on after any error"]),
+    ...(unsupported === "refuse" ? ["passed over when it cannot say every wish"] : []),
     ...(streaming && protect !== "preamble" ? [`a broken stream: ${protect}`] : []),
     ...(limited.length === 0 ? [] : [`limits: ${limited.join(", ")}`]),
   ]

@@ -199,6 +199,7 @@ const overlay = (outer: Policies, inner: Policies): Policies => ({
   timeout: { ...outer.timeout, ...inner.timeout },
   moveOn: inner.moveOn ?? outer.moveOn,
   stream: { ...outer.stream, ...inner.stream },
+  unsupported: inner.unsupported ?? outer.unsupported,
 })
 
 const unknownName = (name: string, known: ReadonlyArray<string>): string =>

@@ -47,6 +47,8 @@ export interface Receipt {
   readonly deployment: string | undefined
   readonly attempts: ReadonlyArray<Attempt>
   readonly passedOver: ReadonlyArray<PassedOver>
+  /** What was wished for and not said to that deployment: see `Chat.Unsupported`. */
+  readonly unsaid: ReadonlyArray<string> | undefined
   /** Until a stream's first real output, from the start of the call. */
   readonly firstTokenMillis: number | undefined
   /** Present once the call has ended. */
@@ -63,6 +65,7 @@ export class Ledger implements Receipt {
   readonly attempts: Array<Attempt> = []
   readonly passedOver: Array<PassedOver> = []
   deployment: string | undefined = undefined
+  unsaid: ReadonlyArray<string> | undefined = undefined
   firstTokenMillis: number | undefined = undefined
   outcome: Outcome | undefined = undefined
   millis: number | undefined = undefined

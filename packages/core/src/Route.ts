@@ -8,6 +8,7 @@
 import type { Pipeable } from "effect/Pipeable"
 import { pipeArguments } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
+import type { Unsupported } from "./Chat.ts"
 import type { Condition } from "./Condition.ts"
 import type { After } from "./Hedge.ts"
 import type { ReasonTag } from "./ProviderError.ts"
@@ -65,6 +66,7 @@ export interface Policies {
   /** `any`: goes on to the next after every error, the caller's own mistakes included. */
   readonly moveOn?: "any" | undefined
   readonly stream?: Partial<StreamPolicy> | undefined
+  readonly unsupported?: Unsupported | undefined
 }
 
 const Prototype: Pipeable = {
@@ -142,6 +144,9 @@ export const onContentPolicy = (use: Input): ((self: Input) => Route) => onError
 
 /** `Route.fallback("a", "b").pipe(Route.stream({ protect: "continue" }))` */
 export const stream = (policy: Partial<StreamPolicy>): ((self: Input) => Route) => policies({ stream: policy })
+
+/** `Route.fallback("a", "b").pipe(Route.unsupported("refuse"))`: what becomes of a wish that a protocol cannot say. */
+export const unsupported = (policy: Unsupported): ((self: Input) => Route) => policies({ unsupported: policy })
 
 /** Every name a route mentions, in the order it mentions them. */
 export const names = (route: Route): ReadonlyArray<string> => {

@@ -59,6 +59,7 @@ describe("Router.explain", () => {
         {
           retry: { times: 1, base: 500, max: 8000, patience: 5000 },
           moveOn: undefined,
+          unsupported: "warn",
           protect: "preamble",
           timeout: { firstToken: 7000, idle: 30_000, attempt: 60_000 },
           circuit: { rate: 0.5, over: 10, open: 30_000, max: 300_000, long: 300_000 },

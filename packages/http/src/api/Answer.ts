@@ -12,14 +12,21 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Stream from "effect/Stream"
 import type { ApiError } from "./ApiError.ts"
 
-/** Whose answer it is where that is certain, how many attempts it took so far, and the id under which it stands in the log. */
+/**
+ * Whose answer it is where that is certain, how many attempts it took so far, what was wished for and could not be said,
+ * and the id under which it stands in the log.
+ */
 export const headers = (receipt: Receipt, { heldBack = false } = {}): Record<string, string> => ({
   "x-request-id": receipt.id,
   // A name may hold what a header may not.
   ...(heldBack ? undefined : { "x-understudy-deployment": encodeURI(receipt.deployment ?? "") }),
   // An attempt is entered when it ends; a committed stream's own is still under way.
   "x-understudy-attempts": String(receipt.attempts.length + (receipt.streaming ? 1 : 0)),
+  ...(receipt.unsaid === undefined ? undefined : { "x-understudy-unsupported": header(receipt.unsaid.join("; ")) }),
 })
+
+/** Text as a header may hold it. */
+const header = (text: string): string => text.replaceAll(/[^\x20-\x7e]/g, "?")
 
 /** The response of a failed call, in the caller's dialect. */
 export const error = (error: ApiError, dialect: Dialect): HttpServerResponse.HttpServerResponse =>

@@ -61,8 +61,8 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     'routes.long.onContextWindow: names "nobody", which is neither a deployment nor a route. There is "gpt-4o", "local", "picky", "both", "quick", "hasty", "open", "long", "errors".',
   ],
   "key-of-another-vendor": [
-    "deployments.sonnet.region: unknown key `region`: a key of bedrock, not of anthropic. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, apiKey, baseUrl, headers.",
-    "deployments.east.apiKey: unknown key `apiKey`: a key of openai and anthropic, not of bedrock. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, region, profile, accessKeyId, secretAccessKey, sessionToken, bearerToken, endpoint.",
+    "deployments.sonnet.region: unknown key `region`: a key of bedrock, not of anthropic. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, unsupported, apiKey, baseUrl, headers.",
+    "deployments.east.apiKey: unknown key `apiKey`: a key of openai and anthropic, not of bedrock. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, unsupported, region, profile, accessKeyId, secretAccessKey, sessionToken, bearerToken, endpoint.",
   ],
   limits: [
     "deployments.gpt-4o.limits.rpm: expected a whole number above 0, found 0",
@@ -78,9 +78,9 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
   "misspelt-keys": [
     "server.prot: unknown key `prot`: did you mean `port`? Known keys: port, host, maxBody, anonymous, allowedHosts, allowedOrigins, drain.",
     "server.allowed_hosts: unknown key `allowed_hosts`: did you mean `allowedHosts`? Known keys: port, host, maxBody, anonymous, allowedHosts, allowedOrigins, drain.",
-    "defaults.timout: unknown key `timout`: did you mean `timeout`? Known keys: retry, timeout, circuit, stream.",
+    "defaults.timout: unknown key `timout`: did you mean `timeout`? Known keys: retry, timeout, circuit, stream, unsupported.",
     "defaults.retry.time: unknown key `time`: did you mean `times`? Known keys: times, base, max, patience, budget.",
-    "deployments.gpt-4o.api_key: unknown key `api_key`: did you mean `apiKey`? Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, apiKey, baseUrl, organization, headers.",
+    "deployments.gpt-4o.api_key: unknown key `api_key`: did you mean `apiKey`? Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, unsupported, apiKey, baseUrl, organization, headers.",
     "deployments.gpt-4o.limits.RPM: unknown key `RPM`: did you mean `rpm`? Known keys: rpm, tpm, rpd, concurrency.",
   ],
   "misspelt-sections": [
@@ -123,7 +123,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "state.redis: expected a Redis address, such as redis://127.0.0.1:6379, found another text",
   ],
   "shapeless-routes": [
-    "routes.misspelt.falback: unknown key `falback`: did you mean `fallback`? Known keys: fallback, balance, hedge, when, else, across, retry, timeout, stream, moveOn, onContextWindow, onContentPolicy, onError.",
+    "routes.misspelt.falback: unknown key `falback`: did you mean `fallback`? Known keys: fallback, balance, hedge, when, else, across, retry, timeout, stream, moveOn, unsupported, onContextWindow, onContentPolicy, onError.",
     "routes.empty: expected a list of at least one name or route, found an empty list",
     "routes.nothing: expected a name, a list of names, or a mapping with `fallback`, `balance`, `hedge` or `when`, found an empty mapping",
     "routes.blank: expected a name, a list of names, or a mapping with `fallback`, `balance`, `hedge` or `when`, found nothing",
@@ -132,7 +132,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     'routes.single.fallback: expected a list of at least one name or route, found "gpt-4o"',
   ],
   simulated: [
-    "deployments.demo.pase: unknown key `pase`: did you mean `pace`? Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, seed, reply, latency, firstToken, pace, failureRate, status, retryAfter, cutAfter, stallAfter, outage.",
+    "deployments.demo.pase: unknown key `pase`: did you mean `pace`? Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, unsupported, seed, reply, latency, firstToken, pace, failureRate, status, retryAfter, cutAfter, stallAfter, outage.",
     "deployments.demo.seed: expected a whole number, found 1.5",
     "deployments.demo.failureRate: expected a share from 0 to 1, found 20",
     "deployments.demo.status: expected an HTTP status from 400 to 599, found 200",
@@ -175,7 +175,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
   streams: [
     "defaults.stream.holds: unknown key `holds`: did you mean `hold`? Known keys: protect, hold.",
     'defaults.stream.protect: expected one of preamble, continue, full, found "always"',
-    "deployments.gpt-4o.stream: unknown key `stream`: it belongs to routes, and stands under `defaults` or on a route. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, apiKey, baseUrl, organization, headers.",
+    "deployments.gpt-4o.stream: unknown key `stream`: it belongs to routes, and stands under `defaults` or on a route. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, unsupported, apiKey, baseUrl, organization, headers.",
     "routes.assistant.stream.hold: expected a size, such as 512kb, 20mb or 1gb, found 4",
   ],
   "wrong-kinds": [

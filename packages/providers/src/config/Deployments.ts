@@ -57,6 +57,7 @@ export const Common = Schema.Struct({
   retry: optional(Policies.Retry.part),
   timeout: optional(Policies.Timeout.deployment),
   circuit: optional(Policies.Circuit),
+  unsupported: optional(Policies.Unsupported),
 })
 
 /** A deployment as it was decoded: its vendor, that vendor's keys, and what may be said of any. */

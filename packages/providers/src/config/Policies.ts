@@ -2,6 +2,7 @@
  * What a configuration may say about patience and health (retries, time limits, circuits, broken streams), and which
  * part of it where: each policy has the keys that are heeded at its place, and no others.
  */
+import * as Chat from "@understudy/core/Chat"
 import { protects } from "@understudy/core/Protection"
 import * as Schema from "effect/Schema"
 import { DurationText, PositiveDuration } from "./DurationText.ts"
@@ -66,10 +67,14 @@ export const Circuit = Schema.Struct({
 
 export const Stream = Schema.Struct({ protect: optional(word(protects)), hold: optional(SizeText) })
 
+/** What becomes of a wish that a protocol cannot say. */
+export const Unsupported = word(Chat.Unsupported.literals)
+
 /** What holds wherever nothing nearer says otherwise. */
 export const Defaults = Schema.Struct({
   retry: optional(Retry.whole),
   timeout: optional(Timeout.defaults),
   circuit: optional(Circuit),
   stream: optional(Stream),
+  unsupported: optional(Unsupported),
 })

@@ -52,6 +52,7 @@ const shapes = <
     timeout: Schema.optionalKey(timeout),
     stream: Schema.optionalKey(Policies.Stream),
     moveOn: Schema.optionalKey(Schema.Literal("any").annotate({ expected: "`any`" })),
+    unsupported: Schema.optionalKey(Policies.Unsupported),
     onContextWindow: Schema.optionalKey(Schema.Unknown),
     onContentPolicy: Schema.optionalKey(Schema.Unknown),
     onError: Schema.optionalKey(Schema.Unknown),
@@ -236,12 +237,13 @@ export const read = (name: string, input: unknown, place: Place): Reading => {
     const route = bare && branched(input, place, part, bare)
     const decoded = decode<Beside>(shape, input, place, Policies.misplaced)
     if (Result.isFailure(decoded)) return refuse(...decoded.failure) ?? route
-    const { moveOn, retry, stream, timeout } = decoded.success
+    const { moveOn, retry, stream, timeout, unsupported } = decoded.success
     const steps = [
       retry && Route.retry(retry),
       timeout && Route.timeout(timeout),
       stream && Route.stream(stream),
       moveOn && Route.moveOn(moveOn),
+      unsupported && Route.unsupported(unsupported),
     ].filter((step) => step !== undefined)
     return steps.reduce((route, step) => route && step(route), route)
   }
