@@ -51,6 +51,14 @@ describe.concurrent("examples", () => {
     assert.match(printed, /^whole: true; lead failed, understudy answered$/m)
   })
 
+  it("fallback-chain", async () => {
+    const printed = await example("fallback-chain")
+    assert.match(printed, /^The capital of France is Paris\. \(anthropic, \d+ ms\)$/m)
+    assert.match(printed, /^Failing over from openai to anthropic: Overloaded$/m)
+    assert.match(printed, /^anthropic answered after \d+ ms$/m)
+    assert.match(printed, /^anthropic, claude-3-5-sonnet-20241022$/m)
+  })
+
   it("lists itself", async () => {
     const { stdout } = await run(process.execPath, [join(import.meta.dirname, "run.ts")])
     const readme = readFileSync(join(import.meta.dirname, "README.md"), "utf8")

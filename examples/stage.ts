@@ -1,0 +1,60 @@
+/**
+ * Where an example plays: at the vendors whose credentials are in the environment; with none there, at stand-ins on a
+ * socket that speak the vendors' own protocols. Among live vendors, one without credentials refuses as it would refuse a
+ * wrong key, and the example goes on to the next.
+ */
+import * as Behaviour from "@understudy/providers/testing/Behaviour"
+import * as FaultServer from "@understudy/providers/testing"
+import { Effect } from "effect"
+import * as Redacted from "effect/Redacted"
+import { successor } from "./models.ts"
+
+export type Vendor = "openai" | "anthropic" | "bedrock" | "gemini"
+
+const credentials: Readonly<Record<Vendor, ReadonlyArray<string>>> = {
+  openai: ["OPENAI_API_KEY"],
+  anthropic: ["ANTHROPIC_API_KEY"],
+  bedrock: ["AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_BEARER_TOKEN_BEDROCK", "AWS_WEB_IDENTITY_TOKEN_FILE"],
+  gemini: ["GEMINI_API_KEY", "GOOGLE_API_KEY"],
+}
+
+const vendors: ReadonlyArray<Vendor> = ["openai", "anthropic", "bedrock", "gemini"]
+
+/** A stage, standing until its scope closes. */
+export const make = Effect.gen(function* () {
+  const live = new Set(vendors.filter((vendor) => credentials[vendor].some((name) => process.env[name])))
+  const server = yield* FaultServer.make()
+  const at = <Keys extends object>(vendor: Vendor, keys: Keys): Partial<Keys> => (live.has(vendor) ? {} : keys)
+  return {
+    /** Whether nothing real is asked. */
+    offline: live.size === 0,
+    server,
+    /** The options that lead a vendor's provider to where it plays: none where that is the vendor itself. */
+    openai: at("openai", { apiKey: "offline", baseUrl: `${server.url}/v1` }),
+    anthropic: at("anthropic", { apiKey: "offline", baseUrl: server.url }),
+    bedrock: at("bedrock", {
+      endpoint: server.url,
+      region: "us-east-1",
+      accessKeyId: "offline",
+      secretAccessKey: "offline",
+    }),
+    gemini: at("gemini", { apiKey: "offline", baseUrl: server.url }),
+    /** The id to ask that vendor for. */
+    model: (vendor: Vendor, id: string): string => {
+      if (live.has(vendor)) return successor(id)
+      return live.size === 0 ? id : `${id}/bad-key`
+    },
+    /** Says what a model does, or how it fails, where it is a stand-in. */
+    plays: (id: string, behaviours: ReadonlyArray<Behaviour.Behaviour>) =>
+      live.size === 0 ? server.script(id, behaviours) : Effect.void,
+  }
+})
+
+/** The same options, for a vendor's layer, which takes its key redacted. */
+export const redacted = <Keys extends { readonly apiKey?: string }>({ apiKey, ...keys }: Keys) => ({
+  ...keys,
+  ...(apiKey === undefined ? undefined : { apiKey: Redacted.make(apiKey) }),
+})
+
+export const refuses = Behaviour.refuse
+export const says = (text: string): Behaviour.Behaviour => Behaviour.answer({ text })
