@@ -3,7 +3,15 @@ import { spawnSync } from "node:child_process"
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 
-const examples = ["library", "streaming", "embedded-gateway", "broken-mid-conversation", "broken-answer", "knowing-why"]
+const examples = [
+  "library",
+  "streaming",
+  "embedded-gateway",
+  "broken-mid-conversation",
+  "broken-answer",
+  "knowing-why",
+  "virtual-keys",
+]
 
 const firstLine = (name: string): string =>
   /^\/\*\* (.*?)( \*\/)?$/m.exec(readFileSync(join(import.meta.dirname, `${name}.ts`), "utf8"))?.[1] ?? ""
