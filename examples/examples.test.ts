@@ -59,6 +59,14 @@ describe.concurrent("examples", () => {
     assert.match(printed, /^anthropic, claude-3-5-sonnet-20241022$/m)
   })
 
+  it("virtual-keys", async () => {
+    const printed = await example("virtual-keys")
+    const rates = [...printed.matchAll(/^([ABC]) +5 +(\d) +(\d) +(\d+) %$/gm)].map(([, ...cells]) => cells.join(" "))
+    assert.deepStrictEqual(rates, ["A 3 2 60", "B 5 0 100", "C 5 0 100"])
+    assert.match(printed, /^429 The key "consumer-a" is at its limit of 3 requests a minute.*\(retry-after: 60\)$/m)
+    assert.match(printed, /^A sees: assistant$/m)
+  })
+
   it("lists itself", async () => {
     const { stdout } = await run(process.execPath, [join(import.meta.dirname, "run.ts")])
     const readme = readFileSync(join(import.meta.dirname, "README.md"), "utf8")

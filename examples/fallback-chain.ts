@@ -4,7 +4,7 @@ import * as Anthropic from "@understudy/providers/anthropic"
 import * as Chain from "@understudy/providers/Chain"
 import * as OpenAi from "@understudy/providers/openai"
 import { Console, Effect } from "effect"
-import * as Stage from "./stage.ts"
+import * as Stage from "./stage/Stage.ts"
 
 const question = "What is the capital of France?"
 

@@ -1,23 +1,18 @@
 /** `npm run example NAME` runs one; without a name, lists them. None needs a network or a credential. */
 import { spawnSync } from "node:child_process"
-import { existsSync, readFileSync } from "node:fs"
-import { join } from "node:path"
+import { readdirSync, readFileSync } from "node:fs"
+import { basename, join } from "node:path"
 
-const examples = [
-  "library",
-  "streaming",
-  "embedded-gateway",
-  "broken-mid-conversation",
-  "broken-answer",
-  "knowing-why",
-  "fallback-chain",
-]
+/** Every file here but this one and the tests; what they have in common stands in `stage/`. */
+const examples = readdirSync(import.meta.dirname)
+  .filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts") && file !== basename(import.meta.filename))
+  .map((file) => basename(file, ".ts"))
 
 const firstLine = (name: string): string =>
   /^\/\*\* (.*?)( \*\/)?$/m.exec(readFileSync(join(import.meta.dirname, `${name}.ts`), "utf8"))?.[1] ?? ""
 
 const [name] = process.argv.slice(2)
-if (name !== undefined && examples.includes(name) && existsSync(join(import.meta.dirname, `${name}.ts`))) {
+if (name !== undefined && examples.includes(name)) {
   const { status } = spawnSync(process.execPath, [join(import.meta.dirname, `${name}.ts`)], { stdio: "inherit" })
   process.exitCode = status ?? 1
 } else {

@@ -38,7 +38,7 @@ describe("YAML in the documentation", () => {
       it(title(block, index), () => {
         const document = Result.getOrThrow(YamlText.parse(block.text))
         const problems = Result.match(
-          Config.decode(complete(document), () => "set"),
+          Config.decode(complete(document), (name) => name),
           {
             onSuccess: () => [],
             onFailure: (problems) => problems,

@@ -38,7 +38,6 @@ export const run = <A>(
   { bus, draw, stores }: Shared,
   { budget, name, route, total }: Plan.Compiled,
   call: Call,
-  startedAt: number,
   ledger: Ledger,
   attempt: Try<A>,
 ): Effect.Effect<A, RouterError> => {
@@ -47,11 +46,11 @@ export const run = <A>(
     bus,
     call,
     ledger,
-    deadline: Timeout.deadline(startedAt, total, call.options.timeout),
+    deadline: Timeout.deadline(call.at, total, call.options.timeout),
   }
   const steps = Plan.steps(Plan.make(route, call, draw))
   Plan.advance(route, call)
-  budget.called(startedAt)
+  budget.called(call.at)
 
   const retried = (step: Plan.Step, misses: ReadonlyArray<Fallback.Miss>, lane?: Hedge.Lane) => {
     Announce.failover(context, step, misses)

@@ -1,6 +1,6 @@
 /**
- * Our own limits on a deployment: requests per minute and per day, tokens per minute, over Effect's `RateLimiter` (in memory, or shared
- * through Redis by its store). A limit is never waited for: the caller moves on.
+ * Our own limits on a deployment or on who asks: requests per minute and per day, tokens per minute, over Effect's
+ * `RateLimiter` (in memory, or shared through Redis by its store). A limit is never waited for: the caller moves on.
  *
  * Tokens are estimated when a call starts and settled when it has ended. Two ways of Effect's limiter are used that its
  * documentation does not name, and that our tests pin: a negative amount gives back, and `onExceeded: "delay"` only
@@ -38,23 +38,48 @@ export const isLimited = (limits: Limits | undefined): limits is Limits =>
 
 type Limiter = RateLimiter.RateLimiter
 
+/**
+ * How a limit stands: what it allows, what is left of it (less than nothing after an overrun), and when all of it is there
+ * again (milliseconds).
+ */
+export interface Standing {
+  readonly limit: Limit
+  readonly most: number
+  readonly remaining: number
+  readonly resetAfter: number
+}
+
+const standing = (limit: Limit, seen: RateLimiter.ConsumeResult): Standing => ({
+  limit,
+  most: seen.limit,
+  remaining: seen.remaining,
+  resetAfter: Duration.toMillis(seen.resetAfter),
+})
+
 const consume = (
   limiter: Limiter,
   limit: Limit,
   name: string,
   most: number,
   tokens: number,
-): Effect.Effect<Exceeded | undefined> =>
+): Effect.Effect<Standing | undefined, Exceeded> =>
   limiter.consume({ key: `${limit}:${name}`, window: windows[limit], limit: most, tokens }).pipe(
-    Effect.as(undefined),
-    Effect.catch((error) =>
-      Effect.succeed(
-        error.reason._tag === "RateLimitExceeded"
-          ? { limit, retryAfter: Duration.toMillis(error.reason.retryAfter) }
-          : undefined,
-      ),
+    Effect.map((seen) => standing(limit, seen)),
+    Effect.catch(({ reason }) =>
+      reason._tag === "RateLimitExceeded"
+        ? Effect.fail({ limit, retryAfter: Duration.toMillis(reason.retryAfter) })
+        : Effect.undefined,
     ),
   )
+
+/** How a limit stands just now; takes nothing. */
+const look = (limiter: Limiter, limit: Limit, name: string, most: number): Effect.Effect<Standing | undefined> =>
+  limiter
+    .consume({ key: `${limit}:${name}`, window: windows[limit], limit: most, tokens: 0, onExceeded: "delay" })
+    .pipe(
+      Effect.map((seen) => standing(limit, seen)),
+      Effect.orElseSucceed(() => undefined),
+    )
 
 const book = (limiter: Limiter, limit: Limit, name: string, most: number, tokens: number) =>
   tokens === 0
@@ -64,31 +89,52 @@ const book = (limiter: Limiter, limit: Limit, name: string, most: number, tokens
         .pipe(Effect.ignore)
 
 /**
- * Takes one request and `tokens` tokens from a deployment's limits, or says which limit is used up and takes nothing.
- * A store that cannot answer lets the call pass.
+ * Takes one request and `tokens` tokens from what is limited under a name, and tells how each limit stands then; or says
+ * which one is used up, and takes nothing. A store that cannot answer lets the call pass.
  */
+export const claim = (
+  limiter: Limiter,
+  name: string,
+  limits: Limits,
+  tokens: number,
+): Effect.Effect<ReadonlyArray<Standing>, Exceeded> => {
+  const wanted = (limit: Limit): number => (limit === "tpm" ? tokens : 1)
+  const from = (index: number): Effect.Effect<ReadonlyArray<Standing>, Exceeded> => {
+    const limit = order[index]
+    if (limit === undefined) return Effect.succeed([])
+    const most = limits[limit]
+    if (most === undefined) return from(index + 1)
+    return Effect.flatMap(consume(limiter, limit, name, most, wanted(limit)), (taken) =>
+      from(index + 1).pipe(
+        Effect.tapError(() => book(limiter, limit, name, most, -wanted(limit))),
+        Effect.map((others) => (taken === undefined ? others : [taken, ...others])),
+      ),
+    )
+  }
+  return from(0)
+}
+
+/** The same, for whoever only wants to know which limit is used up, if one is. */
 export const take = (
   limiter: Limiter,
   name: string,
   limits: Limits,
   tokens: number,
-): Effect.Effect<Exceeded | undefined> => {
-  const wanted = (limit: Limit): number => (limit === "tpm" ? tokens : 1)
-  const from = (index: number): Effect.Effect<Exceeded | undefined> => {
-    const limit = order[index]
-    if (limit === undefined) return Effect.undefined
-    const most = limits[limit]
-    if (most === undefined) return from(index + 1)
-    return Effect.flatMap(consume(limiter, limit, name, most, wanted(limit)), (exceeded) =>
-      exceeded !== undefined
-        ? Effect.succeed(exceeded)
-        : Effect.tap(from(index + 1), (refused) =>
-            refused === undefined ? Effect.void : book(limiter, limit, name, most, -wanted(limit)),
-          ),
-    )
-  }
-  return from(0)
-}
+): Effect.Effect<Exceeded | undefined> =>
+  Effect.match(claim(limiter, name, limits, tokens), {
+    onSuccess: () => undefined,
+    onFailure: (exceeded) => exceeded,
+  })
+
+/** How each limit stands just now; takes nothing. */
+export const standings = (limiter: Limiter, name: string, limits: Limits): Effect.Effect<ReadonlyArray<Standing>> =>
+  Effect.map(
+    Effect.forEach(order, (limit) => {
+      const most = limits[limit]
+      return most === undefined ? Effect.undefined : look(limiter, limit, name, most)
+    }),
+    (seen) => seen.filter((each) => each !== undefined),
+  )
 
 /** Books the difference between what a call was estimated to use and what it used. */
 export const settle = (
@@ -107,23 +153,19 @@ export const peek = (
   limits: Limits,
   tokens: number,
 ): Effect.Effect<Exceeded | undefined> => {
-  const look = (limit: Limit): Effect.Effect<Exceeded | undefined> => {
+  const check = (limit: Limit): Effect.Effect<Exceeded | undefined> => {
     const most = limits[limit]
     const wanted = limit === "tpm" ? tokens : 1
     if (most === undefined) return Effect.undefined
-    const window = windows[limit]
     // What is larger than the limit never fits: `take` is told so without a look at what is left.
-    if (wanted > most) return Effect.succeed({ limit, retryAfter: Duration.toMillis(window) })
-    return limiter.consume({ key: `${limit}:${name}`, window, limit: most, tokens: 0, onExceeded: "delay" }).pipe(
-      Effect.map((seen) =>
-        seen.remaining < wanted ? { limit, retryAfter: Duration.toMillis(seen.resetAfter) } : undefined,
-      ),
-      Effect.orElseSucceed(() => undefined),
+    if (wanted > most) return Effect.succeed({ limit, retryAfter: Duration.toMillis(windows[limit]) })
+    return Effect.map(look(limiter, limit, name, most), (seen) =>
+      seen !== undefined && seen.remaining < wanted ? { limit, retryAfter: seen.resetAfter } : undefined,
     )
   }
   return Effect.reduce(
     order,
     (): Exceeded | undefined => undefined,
-    (found, limit) => (found === undefined ? look(limit) : Effect.succeed(found)),
+    (found, limit) => (found === undefined ? check(limit) : Effect.succeed(found)),
   )
 }

@@ -40,6 +40,8 @@ export interface Receipt {
   readonly id: string
   /** The route or deployment the caller named. */
   readonly route: string
+  /** Who asked, where that was said. */
+  readonly caller: string | undefined
   readonly streaming: boolean
   /** Clock milliseconds. */
   readonly startedAt: number
@@ -60,6 +62,7 @@ export interface Receipt {
 export class Ledger implements Receipt {
   readonly id: string
   readonly route: string
+  readonly caller: string | undefined
   readonly streaming: boolean
   readonly startedAt: number
   readonly attempts: Array<Attempt> = []
@@ -70,9 +73,10 @@ export class Ledger implements Receipt {
   outcome: Outcome | undefined = undefined
   millis: number | undefined = undefined
 
-  constructor(id: string, route: string, streaming: boolean, startedAt: number) {
+  constructor(id: string, route: string, caller: string | undefined, streaming: boolean, startedAt: number) {
     this.id = id
     this.route = route
+    this.caller = caller
     this.streaming = streaming
     this.startedAt = startedAt
   }

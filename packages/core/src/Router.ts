@@ -193,8 +193,8 @@ const make = Effect.fnUntraced(function* <E, R>(
     return found === undefined ? Effect.fail(Errors.unknownModel(name, compiled.keys())) : Effect.succeed(found)
   }
 
-  const open = (name: string, streaming: boolean, now: number): Ledger =>
-    new Ledger(`${runId}-${(++calls).toString(36)}`, name, streaming, now)
+  const open = ({ at, options, request, streaming }: Call): Ledger =>
+    new Ledger(`${runId}-${(++calls).toString(36)}`, request.model, options.caller, streaming, at)
 
   const settle = (ledger: Ledger, exit: Exit.Exit<unknown, unknown>, now: number): void => {
     if (ledger.outcome !== undefined) return
@@ -206,9 +206,9 @@ const make = Effect.fnUntraced(function* <E, R>(
     chat: (request, options) =>
       Effect.flatMap(find(request.model), (compiled) =>
         Effect.clockWith((clock) => {
-          const now = clock.currentTimeMillisUnsafe()
-          const ledger = open(request.model, false, now)
-          return Dispatch.run(shared, compiled, new Call(request, false, options, now), now, ledger, chatAttempt).pipe(
+          const call = new Call(request, false, options, clock.currentTimeMillisUnsafe())
+          const ledger = open(call)
+          return Dispatch.run(shared, compiled, call, ledger, chatAttempt).pipe(
             Effect.onExit((exit) => Effect.sync(() => settle(ledger, exit, clock.currentTimeMillisUnsafe()))),
             Effect.map((response) => ({ response, receipt: ledger })),
           )
@@ -218,16 +218,14 @@ const make = Effect.fnUntraced(function* <E, R>(
       Effect.flatMap(find(request.model), (compiled) =>
         Effect.clockWith((clock) =>
           Effect.flatMap(Effect.scope, (scope) => {
-            const now = clock.currentTimeMillisUnsafe()
-            const ledger = open(request.model, true, now)
+            const call = new Call(request, true, options, clock.currentTimeMillisUnsafe())
+            const ledger = open(call)
             const attempt: Dispatch.Try<Attempt.Committed> = (context, step, force, steps) =>
               Recovery.stream(context, steps, step, force, scope)
             return Scope.addFinalizerExit(scope, (exit) =>
               Effect.sync(() => settle(ledger, lastAttempt(ledger, exit), clock.currentTimeMillisUnsafe())),
             ).pipe(
-              Effect.andThen(
-                Dispatch.run(shared, compiled, new Call(request, true, options, now), now, ledger, attempt),
-              ),
+              Effect.andThen(Dispatch.run(shared, compiled, call, ledger, attempt)),
               Effect.tapError(() =>
                 Effect.sync(() => settle(ledger, Exit.fail("failed"), clock.currentTimeMillisUnsafe())),
               ),

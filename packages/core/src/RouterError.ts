@@ -13,6 +13,7 @@ import type { PassedOver, Receipt } from "./Receipt.ts"
  * Whose fault it was, taking all attempts together:
  *
  * - `UnknownModel`: no route or deployment has that name.
+ * - `Forbidden`: there may be one, but not for this caller. The engine lets everybody call everything: a layer over it says so.
  * - `InvalidRequest`, `TooLarge`, `ContentPolicy`: an attempt blames what was asked; or nobody on the route can do it.
  * - `RateLimited`: every candidate rests or is at a limit.
  * - `Timeout`: all were silent for too long.
@@ -22,6 +23,7 @@ import type { PassedOver, Receipt } from "./Receipt.ts"
  */
 export type Kind =
   | "UnknownModel"
+  | "Forbidden"
   | "InvalidRequest"
   | "TooLarge"
   | "ContentPolicy"

@@ -116,6 +116,22 @@ describe("take", () => {
     }),
   )
 
+  it.effect("tells how each limit stands, where that is wanted", () =>
+    Effect.gen(function* () {
+      const limiter = yield* fresh
+      const rpm = { limit: "rpm", most: 3, remaining: 2, resetAfter: 20_000 } as const
+      const tpm = { limit: "tpm", most: 100, remaining: 90, resetAfter: 6000 } as const
+      assert.deepStrictEqual(yield* RateLimit.claim(limiter, "a", both, 10), [rpm, tpm])
+      assert.deepStrictEqual(yield* Effect.flip(RateLimit.claim(limiter, "a", both, 91)), {
+        limit: "tpm",
+        retryAfter: 6000,
+      })
+      for (let times = 0; times < 5; times++)
+        assert.deepStrictEqual(yield* RateLimit.standings(limiter, "a", both), [rpm, tpm])
+      assert.deepStrictEqual(yield* RateLimit.standings(limiter, "a", {}), [])
+    }),
+  )
+
   it.effect("asks for nothing where there is no limit", () =>
     Effect.gen(function* () {
       const limiter = yield* fresh

@@ -1,6 +1,6 @@
 /**
- * The gateway's configuration: a YAML file with `server` and `state` sections besides what any router is configured with,
- * or every problem it has.
+ * The gateway's configuration: a YAML file with `server`, `state` and `keys` sections besides what any router is
+ * configured with, or every problem it has.
  */
 import type { Problem } from "@understudy/providers/Config"
 import * as Config from "@understudy/providers/Config"
@@ -8,16 +8,20 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
+import { doubles, KeysSection } from "./config/KeysSection.ts"
 import type { ServerSettings } from "./config/ServerSection.ts"
 import { defaults, ServerSection } from "./config/ServerSection.ts"
 import type { StateSettings } from "./config/StateSection.ts"
 import { StateSection } from "./config/StateSection.ts"
 import * as YamlText from "./config/YamlText.ts"
+import type { VirtualKey } from "./keys/VirtualKey.ts"
 
 export interface Configuration extends Config.Settings {
   readonly server: ServerSettings
   readonly state: StateSettings
+  readonly keys: ReadonlyArray<VirtualKey>
 }
 
 /** A configuration that cannot be used, and all that is wrong with it. */
@@ -39,10 +43,25 @@ export const decode = (
   document: unknown,
   environment: Config.Environment,
 ): Result.Result<Configuration, ReadonlyArray<Problem>> =>
-  Result.map(
-    Config.decodeWith({ server: ServerSection, state: StateSection }, document, environment),
-    ({ sections: { server, state }, settings }) => ({ ...settings, server: { ...defaults, ...server }, state }),
+  Result.flatMap(
+    Config.decodeWith(
+      { server: ServerSection, state: StateSection, keys: KeysSection(callable(document)) },
+      document,
+      environment,
+    ),
+    ({ sections: { keys, server, state }, settings }) => {
+      const problems = doubles(keys)
+      return problems.length > 0
+        ? Result.fail(problems)
+        : Result.succeed({ ...settings, server: { ...defaults, ...server }, state, keys })
+    },
   )
+
+/** The names of routes and deployments, though something be wrong with them. */
+const callable = (document: unknown): ReadonlyArray<string> =>
+  Predicate.isObject(document)
+    ? ["routes", "deployments"].flatMap((section) => Object.keys(Reflect.get(document, section) ?? {}))
+    : []
 
 /** Reads the text of a configuration, its variables from the `ConfigProvider`. `file` is named in the error. */
 export const parse = Effect.fnUntraced(function* (

@@ -9,11 +9,13 @@ import * as HttpServerError from "effect/http/HttpServerError"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import type * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import * as Answer from "./api/Answer.ts"
 import type { ApiError } from "./api/ApiError.ts"
 import * as Dialects from "./api/Dialects.ts"
 import { Drain } from "./Drain.ts"
 import * as Guard from "./Guard.ts"
+import { Caller } from "./keys/Caller.ts"
 
 /** What a supervisor asks, which may know neither our name nor a key: it tells nothing but that we live. */
 const open: ReadonlySet<string> = new Set(["/health", "/ready"])
@@ -26,10 +28,11 @@ export const layer = (policy: Guard.Policy): Layer.Layer<never, never, HttpRoute
       (drain) => (served) =>
         Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
           if (open.has(request.url)) return served
-          const refusal = Guard.check(policy, request.headers)
-          if (refusal !== undefined) return Effect.succeed(refused(request, refusal))
+          const verdict = Guard.check(policy, request)
+          if (Result.isFailure(verdict)) return Effect.succeed(refused(request, verdict.failure))
           if (drain.draining()) return Effect.succeed(draining(request))
-          return Effect.catchCause(served, (cause) => failed(request, cause))
+          const answered = Effect.catchCause(served, (cause) => failed(request, cause))
+          return verdict.success === undefined ? answered : Effect.provideService(answered, Caller, verdict.success)
         }),
     ),
     { global: true },

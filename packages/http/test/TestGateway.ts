@@ -3,6 +3,7 @@
  * scripts say what becomes of each; and the real `openai` client pointed at it.
  */
 import { Deployment, Route, Router } from "@understudy/core"
+import * as RateLimit from "@understudy/core/RateLimit"
 import * as Anthropic from "@understudy/providers/anthropic"
 import * as Bedrock from "@understudy/providers/bedrock"
 import * as OpenAiProvider from "@understudy/providers/openai"
@@ -19,13 +20,16 @@ import * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
 import OpenAI from "openai"
 import { Drain } from "../src/Drain.ts"
-import type * as Guard from "../src/Guard.ts"
+import * as Guard from "../src/Guard.ts"
+import * as Keys from "../src/keys/Keys.ts"
+import type { VirtualKey } from "../src/keys/VirtualKey.ts"
 import * as CallLog from "../src/observe/CallLog.ts"
 import * as Metrics from "../src/observe/Metrics.ts"
 import * as Server from "../src/Server.ts"
 
 export interface Options {
   readonly guard?: Partial<Guard.Policy>
+  readonly keys?: ReadonlyArray<VirtualKey>
   readonly route?: Route.Route
   readonly maxBody?: number
   readonly primary?: Partial<Deployment.Options>
@@ -62,15 +66,17 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     },
     routes: { assistant: options.route ?? Route.fallback("primary", "backup").pipe(Route.retry({ times: 0 })) },
   })
+  const { keys = [] } = options
+  const HeldLive = keys.length === 0 ? RouterLive : Layer.provide(Keys.layer(keys), [RouterLive, RateLimit.layerMemory])
   const ServerLive = Server.layer({
     host: "127.0.0.1",
     port: 0,
-    guard: { keys: [], hosts: [], origins: [], ...options.guard },
+    guard: { keys: keys.map(Guard.virtualKey), hosts: [], origins: [], ...options.guard },
     maxBody: ByteSize.fromInputUnsafe(options.maxBody ?? 1_000_000),
     drain: Duration.seconds(5),
   }).pipe(
     Layer.provide([Metrics.layer, CallLog.layer]),
-    Layer.provideMerge(RouterLive),
+    Layer.provideMerge(HeldLive),
     Layer.provideMerge(Drain.layer),
     Layer.provide([Layer.succeed(Metric.MetricRegistry, new Map()), Layer.succeed(References.MinimumLogLevel, "None")]),
   )
@@ -81,9 +87,13 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     url,
     drain: Context.get(context, Drain),
     router: Context.get(context, Router.Router),
-    client: new OpenAI({ baseURL: `${url}/v1`, apiKey: "anything", maxRetries: 0, logLevel: "off" }),
+    client: clientOf(url, "anything"),
   }
 })
+
+/** The `openai` client with a key of the gateway's, which neither retries nor prints. */
+export const clientOf = (url: string, apiKey: string): OpenAI =>
+  new OpenAI({ baseURL: `${url}/v1`, apiKey, maxRetries: 0, logLevel: "off" })
 
 /** A bare POST of a body to the chat endpoint, read whole. */
 export const post = (

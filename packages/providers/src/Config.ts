@@ -39,7 +39,7 @@ export interface Settings {
   readonly variables: ReadonlyMap<string, ReadonlyArray<string>>
 }
 
-/** Sections of the document beside these, such as a gateway's `server`. One that is missing is decoded as `{}`. */
+/** Sections of the document beside these, such as a gateway's `server`. One that is missing is decoded as `{}`, or as `[]`. */
 export type Sections = Readonly<Record<string, Schema.ConstraintDecoder<unknown>>>
 
 /** What the sections decode to. */
@@ -76,7 +76,7 @@ export const decodeWith = <Extra extends Sections>(
   const extra = Object.fromEntries(
     Object.entries(sections).map(([name, schema]) => [
       name,
-      take(decodeAt(schema, document[name] ?? {}, within(root, name))),
+      take(decodeAt(schema, document[name] ?? (schema.ast._tag === "Arrays" ? [] : {}), within(root, name))),
     ]),
   )
   const defaults = take(decodeAt(Policies.Defaults, document["defaults"] ?? {}, within(root, "defaults"))) ?? {}

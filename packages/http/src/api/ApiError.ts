@@ -39,6 +39,8 @@ export const invalid = (
 /** OpenAI's words, which clients of every protocol's SDK know best, for each kind of failure. */
 const kinds: Record<Kind, Pick<ApiError, "status" | "type" | "code">> = {
   UnknownModel: { status: 404, type: "invalid_request_error", code: "model_not_found" },
+  // As OpenAI has it for a project that may not use a model.
+  Forbidden: { status: 403, type: "invalid_request_error", code: "model_not_found" },
   InvalidRequest: { status: 400, type: "invalid_request_error", code: "invalid_request" },
   TooLarge: { status: 400, type: "invalid_request_error", code: "context_length_exceeded" },
   ContentPolicy: { status: 400, type: "invalid_request_error", code: "content_policy_violation" },

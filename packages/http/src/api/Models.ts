@@ -1,5 +1,5 @@
 /**
- * `GET /v1/models` and `GET /v1/models/{id}`: the names that can be called, routes first, in OpenAI's shape.
+ * `GET /v1/models` and `GET /v1/models/{id}`: the names that the caller may call, routes first, in OpenAI's shape.
  */
 import { Router } from "@understudy/core/Router"
 import { unknownModel } from "@understudy/core/RouterError"
@@ -8,6 +8,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import { Caller, mayCall } from "../keys/Caller.ts"
 import * as Answer from "./Answer.ts"
 import * as ApiError from "./ApiError.ts"
 
@@ -19,15 +20,15 @@ export const layer = HttpRouter.use((http) =>
     const known = [...router.routes, ...router.deployments]
     const model = (id: string) => ({ id, object: "model", created: since, owned_by: "understudy" })
 
-    const list = HttpServerResponse.jsonUnsafe({ object: "list", data: known.map(model) })
     yield* http.add(
       "GET",
       // The bare path too; and a name may hold slashes, as compatible vendors' do.
       "/v1/models/*",
-      Effect.map(HttpRouter.params, ({ "*": id = "" }) => {
-        if (id === "") return list
-        if (known.includes(id)) return HttpServerResponse.jsonUnsafe(model(id))
-        const error = ApiError.fromRouter(unknownModel(id, known))
+      Effect.zipWith(HttpRouter.params, Caller, ({ "*": id = "" }, caller) => {
+        const theirs = known.filter((name) => mayCall(caller, name))
+        if (id === "") return HttpServerResponse.jsonUnsafe({ object: "list", data: theirs.map(model) })
+        if (theirs.includes(id)) return HttpServerResponse.jsonUnsafe(model(id))
+        const error = ApiError.fromRouter(unknownModel(id, theirs))
         return Answer.error(error, ChatCompletions)
       }),
     )

@@ -1,13 +1,16 @@
 /**
  * For whoever runs the gateway: `GET /health` (the process lives), `GET /ready` (it takes calls; 503 while it drains) and
- * `GET /metrics` (Prometheus).
+ * `GET /metrics` (Prometheus), for nobody who comes with a virtual key.
  */
 import { Router } from "@understudy/core/Router"
+import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { Drain } from "../Drain.ts"
+import { operatorOnly } from "../keys/Caller.ts"
 import * as Metrics from "../observe/Metrics.ts"
+import * as Answer from "./Answer.ts"
 
 /** Adds the three endpoints to the `HttpRouter` in context. */
 export const layer = HttpRouter.use((http) =>
@@ -27,8 +30,11 @@ export const layer = HttpRouter.use((http) =>
     yield* http.add(
       "GET",
       "/metrics",
-      Effect.map(Effect.provideService(Metrics.render, Router, router), (text) =>
-        HttpServerResponse.text(text, { contentType: "text/plain; version=0.0.4; charset=utf-8" }),
+      Effect.andThen(operatorOnly, Effect.provideService(Metrics.render, Router, router)).pipe(
+        Effect.map((text) =>
+          HttpServerResponse.text(text, { contentType: "text/plain; version=0.0.4; charset=utf-8" }),
+        ),
+        Effect.catch((error) => Effect.succeed(Answer.error(error, ChatCompletions))),
       ),
     )
   }),

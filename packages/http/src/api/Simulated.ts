@@ -7,6 +7,7 @@ import * as Simulated from "@understudy/providers/simulated"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import { operatorOnly } from "../keys/Caller.ts"
 import * as Answer from "./Answer.ts"
 import * as ApiError from "./ApiError.ts"
 import * as JsonBody from "./JsonBody.ts"
@@ -18,6 +19,7 @@ export const layer = HttpRouter.use((http) =>
       "POST",
       "/simulated/:deployment",
       Effect.gen(function* () {
+        yield* operatorOnly
         const { deployment = "" } = yield* HttpRouter.params
         const body = yield* JsonBody.read
         const fault = yield* Effect.mapError(switchboard.send(deployment, body), (error) =>

@@ -3,17 +3,23 @@
  */
 import * as Routes from "@understudy/core/Route"
 import * as Effect from "effect/Effect"
+import type { Configuration } from "../Config.ts"
 import * as Environment from "./Environment.ts"
 import type { Source } from "./Source.ts"
 
 const json = "-H 'content-type: application/json'"
 
-/** The lines. `key` is whether callers must send one. */
-export const lines = Effect.fnUntraced(function* (url: string, { configuration, origin }: Source, key: boolean) {
+/** The lines. `operator` is whether the operator has a key: it opens what virtual keys do not. */
+export const lines = Effect.fnUntraced(function* (url: string, { configuration, origin }: Source, operator: boolean) {
   const { deployments, routes } = configuration
   const named = Object.entries(routes)
-  const model = named[0]?.[0] ?? Object.keys(deployments)[0] ?? ""
-  const authorization = key ? ` -H "authorization: Bearer $UNDERSTUDY_API_KEY"` : ""
+  const caller = operator ? undefined : configuration.keys[0]
+  const model = caller?.routes?.[0] ?? named[0]?.[0] ?? Object.keys(deployments)[0] ?? ""
+  const authorization = operator
+    ? sends("UNDERSTUDY_API_KEY")
+    : caller === undefined
+      ? ""
+      : sends(holding(configuration))
   const simulated = Object.entries(deployments).find(([, { provider }]) => provider === "simulated")?.[0]
   const width = Math.max(...[...named.map(([name]) => name), ...Object.keys(deployments)].map(({ length }) => length))
 
@@ -31,12 +37,13 @@ export const lines = Effect.fnUntraced(function* (url: string, { configuration, 
     `    -d '{"model":"${model}","messages":[{"role":"user","content":"Who is on tonight?"}]}'`,
   ]
   if (simulated !== undefined) {
-    all.push(
-      "",
-      `Break ${simulated}, try again, and mend it:`,
-      `  curl -s ${url}/simulated/${simulated} ${json}${authorization} -d '{"status":503}'`,
-      `  curl -s ${url}/simulated/${simulated} ${json}${authorization} -d '{}'`,
-    )
+    if (caller === undefined)
+      all.push(
+        "",
+        `Break ${simulated}, try again, and mend it:`,
+        `  curl -s ${url}/simulated/${simulated} ${json}${authorization} -d '{"status":503}'`,
+        `  curl -s ${url}/simulated/${simulated} ${json}${authorization} -d '{}'`,
+      )
     const found = yield* Environment.credentials
     if (found.length > 0) {
       all.push("", `${found.join(" and ")} would be used by:`, "  npm start -- --live")
@@ -44,3 +51,9 @@ export const lines = Effect.fnUntraced(function* (url: string, { configuration, 
   }
   return [...all, ""]
 })
+
+/** The header with the key that an environment variable holds. */
+const sends = (variable: string): string => ` -H "authorization: Bearer $${variable}"`
+
+/** The variable that the first virtual key came from. */
+const holding = ({ variables }: Configuration): string => variables.get("keys[0].key")?.[0] ?? "KEY"

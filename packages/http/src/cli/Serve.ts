@@ -1,6 +1,9 @@
 /**
  * `understudy serve`: the gateway as a process.
  */
+import * as Circuit from "@understudy/core/Circuit"
+import * as RateLimit from "@understudy/core/RateLimit"
+import * as Rests from "@understudy/core/Rests"
 import * as Router from "@understudy/core/Router"
 import { toOptions } from "@understudy/providers/Config"
 import * as Flag from "effect/cli/Flag"
@@ -16,12 +19,12 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import type * as Redacted from "effect/Redacted"
 import type { Configuration } from "../Config.ts"
 import type { ServerSettings } from "../config/ServerSection.ts"
 import * as DotEnv from "../DotEnv.ts"
 import { Drain } from "../Drain.ts"
 import * as Guard from "../Guard.ts"
+import * as Keys from "../keys/Keys.ts"
 import * as CallLog from "../observe/CallLog.ts"
 import * as ContentLog from "../observe/ContentLog.ts"
 import * as Metrics from "../observe/Metrics.ts"
@@ -66,7 +69,10 @@ export const serve = Command.make(
         ...Option.match(host, { onNone: () => undefined, onSome: (host) => ({ host }) }),
       }
       const key = Option.getOrUndefined(yield* Config.option(Config.Redacted("UNDERSTUDY_API_KEY")))
-      const guard = yield* policy(server, key)
+      const guard = yield* policy(server, [
+        ...(key === undefined ? [] : [Guard.key(key)]),
+        ...source.configuration.keys.map(Guard.virtualKey),
+      ])
       return yield* Effect.scoped(run(source, server, guard, logContent))
     })
     const logger = logFormat === "json" ? Logger.consoleJson : Logger.consolePretty()
@@ -77,19 +83,19 @@ export const serve = Command.make(
 /** Whom to let in. Listening wider than this machine takes a key, or the configuration's own word. */
 const policy = (
   { allowedHosts, allowedOrigins, anonymous, host }: ServerSettings,
-  key: Redacted.Redacted | undefined,
+  keys: Guard.Policy["keys"],
 ): Effect.Effect<Guard.Policy, CannotListen> => {
-  if (key === undefined && !anonymous && !Guard.isLoopback(host)) {
+  if (keys.length === 0 && !anonymous && !Guard.isLoopback(host)) {
     return Effect.fail(
       new CannotListen({
         message:
           `Listening on ${host} would let anybody who reaches this machine spend your money.\n` +
-          "Set a key that callers must send (UNDERSTUDY_API_KEY), or say in the configuration that you mean it: server: { anonymous: true }.",
+          "Set a key that callers must send (UNDERSTUDY_API_KEY, or `keys` in the configuration), or say there that you mean it: server: { anonymous: true }.",
       }),
     )
   }
   return Effect.succeed({
-    keys: key === undefined ? [] : [Guard.key(key)],
+    keys,
     hosts: anonymous ? undefined : allowedHosts,
     origins: allowedOrigins,
   })
@@ -101,34 +107,41 @@ const run = Effect.fnUntraced(function* (
   guard: Guard.Policy,
   logContent: boolean,
 ) {
-  const router = layerRouter(source.configuration)
+  const router = layerRouter(source.configuration, logContent)
   // Those who tell are built before the server, and so hear of the last call it finishes.
   const gateway = Server.layer({ ...server, guard }).pipe(
     Layer.provide([Metrics.layer, CallLog.layer]),
-    Layer.provide(logContent ? Layer.provide(ContentLog.layer, router) : router),
+    Layer.provide(router),
     Layer.provide(Drain.layer),
   )
   const context = yield* Layer.build(gateway).pipe(
     Effect.catchTag("ServeError", (error) => Effect.fail(cannotListen(server, error))),
   )
   const address = HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address)
-  for (const line of yield* Banner.lines(address, source, guard.keys.length > 0)) yield* Console.log(line)
+  const operator = guard.keys.some(({ holder }) => holder === undefined)
+  for (const line of yield* Banner.lines(address, source, operator)) yield* Console.log(line)
   return yield* Effect.never
 })
 
-/** Its state in memory, or in Redis where the configuration says so: only then is a client for Redis loaded. */
-const layerRouter = (configuration: Configuration) => {
-  const options = toOptions(configuration)
-  const { redis } = configuration.state
-  if (redis === undefined) return Router.layer(options)
-  const state = Layer.unwrap(
-    Effect.map(
-      Effect.promise(() => import("../state/RedisState.ts")),
-      ({ layer }) => layer(redis),
-    ),
-  )
-  return Layer.provide(Router.layerShared(options), state)
+/** The router that the endpoints ask: what it says is logged where that is wanted, and keys are held to what is theirs. */
+const layerRouter = (configuration: Configuration, logContent: boolean) => {
+  const { keys } = configuration
+  const state = layerState(configuration)
+  const router = Layer.provide(Router.layerShared(toOptions(configuration)), state)
+  const logged = logContent ? Layer.provide(ContentLog.layer, router) : router
+  return keys.length === 0 ? logged : Layer.provide(Keys.layer(keys), [logged, state])
 }
+
+/** State in memory, or in Redis where the configuration says so: only then is a client for Redis loaded. */
+const layerState = ({ state: { redis } }: Configuration) =>
+  redis === undefined
+    ? Layer.mergeAll(Circuit.layerStore, RateLimit.layerMemory, Rests.layerMemory)
+    : Layer.unwrap(
+        Effect.map(
+          Effect.promise(() => import("../state/RedisState.ts")),
+          ({ layer }) => layer(redis),
+        ),
+      )
 
 const cannotListen = ({ host, port }: ServerSettings, { cause }: ServeError): CannotListen => {
   const code = Predicate.isObject(cause) && "code" in cause ? cause["code"] : undefined

@@ -1,11 +1,11 @@
 /**
- * A configuration in a few lines: what can be called, who answers, and by whose model.
+ * A configuration in a few lines: what can be called, who answers, by whose model, and who may ask.
  */
 import type { Route } from "@understudy/core/Route"
-import type { Settings } from "@understudy/providers/Config"
+import type { Configuration } from "../Config.ts"
 
-/** A line for each route and each deployment, in columns. */
-export const lines = ({ deployments, routes }: Settings): ReadonlyArray<string> => [
+/** A line for each route, each deployment and each key, in columns. */
+export const lines = ({ deployments, keys, routes }: Configuration): ReadonlyArray<string> => [
   ...section(
     "routes",
     Object.entries(routes).map(([name, route]) => [name, describe(route)]),
@@ -13,6 +13,16 @@ export const lines = ({ deployments, routes }: Settings): ReadonlyArray<string> 
   ...section(
     "deployments",
     Object.entries(deployments).map(([name, { model, provider }]) => [name, provider, model]),
+  ),
+  ...section(
+    "keys",
+    keys.map(({ id, limits = {}, routes }) => [
+      id,
+      routes?.join(", ") ?? "everything",
+      Object.entries(limits)
+        .map(([limit, most]) => `${limit} ${most}`)
+        .join(", "),
+    ]),
   ),
 ]
 

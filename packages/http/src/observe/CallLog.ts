@@ -1,6 +1,6 @@
 /**
- * A line a call: its route, who was tried with reason and time, tokens, and cost where it is known. What was asked and
- * answered is never in it.
+ * A line a call: its route, who was tried with reason and time, tokens, cost where it is known, and whose key it came
+ * with. What was asked and answered is never in it.
  */
 import { handle } from "@understudy/core/RouteEvent"
 import type { Attempt, Receipt } from "@understudy/core/Receipt"
@@ -58,6 +58,7 @@ const annotations = (receipt: Receipt): Record<string, unknown> => {
   const { cost, inputTokens, outputTokens } = total(receipt)
   return {
     call: receipt.id,
+    ...(receipt.caller === undefined ? undefined : { key: receipt.caller }),
     tokens: `${inputTokens}+${outputTokens}`,
     ...(receipt.firstTokenMillis === undefined ? undefined : { firstTokenMs: receipt.firstTokenMillis }),
     ...(cost === undefined ? undefined : { usd: Number(cost.toFixed(6)) }),

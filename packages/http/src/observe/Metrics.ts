@@ -2,6 +2,7 @@
  * What the gateway counts: fed by the router's events, and read by `GET /metrics` in Prometheus'
  * text format. Every name and label is listed in docs/operations.md.
  */
+import { total } from "@understudy/core/Receipt"
 import type { RouteEvent } from "@understudy/core/RouteEvent"
 import { Router } from "@understudy/core/Router"
 import type * as Context from "effect/Context"
@@ -28,6 +29,19 @@ const tokens = Metric.counter("understudy_tokens_total", {
 })
 const cost = Metric.counter("understudy_cost_usd_total", {
   description: "US dollars by deployment, where its price is known",
+  incremental: true,
+})
+/** Those that were let in are counted here; those turned away for their key, where that is done. */
+export const callsByKey = Metric.counter("understudy_key_calls_total", {
+  description: "Calls by virtual key and outcome",
+  incremental: true,
+})
+const tokensByKey = Metric.counter("understudy_key_tokens_total", {
+  description: "Tokens by virtual key and kind (input, output)",
+  incremental: true,
+})
+const costByKey = Metric.counter("understudy_key_cost_usd_total", {
+  description: "US dollars by virtual key, where the price is known",
   incremental: true,
 })
 const latency = Metric.histogram("understudy_attempt_seconds", {
@@ -64,6 +78,9 @@ const counting = (context: Context.Context<never>): ((event: RouteEvent) => void
   const addFailover = labelled(failovers, "from", "to", "reason")
   const addTokens = labelled(tokens, "deployment", "kind")
   const addCost = labelled(cost, "deployment")
+  const addCallByKey = labelled(callsByKey, "key", "outcome")
+  const addTokensByKey = labelled(tokensByKey, "key", "kind")
+  const addCostByKey = labelled(costByKey, "key")
   const addLatency = labelled(latency, "deployment")
   const addFirstToken = labelled(firstToken, "route")
   return (event) => {
@@ -83,8 +100,17 @@ const counting = (context: Context.Context<never>): ((event: RouteEvent) => void
         return addFailover(context, 1, event.from, event.to, event.reason)
       case "Committed":
         return addFirstToken(context, event.millis / 1000, event.route)
-      case "Ended":
-        return addCall(context, 1, event.route, event.receipt.outcome ?? "")
+      case "Ended": {
+        const { caller, outcome = "" } = event.receipt
+        addCall(context, 1, event.route, outcome)
+        if (caller === undefined) return
+        const used = total(event.receipt)
+        addCallByKey(context, 1, caller, outcome)
+        addTokensByKey(context, used.inputTokens, caller, "input")
+        addTokensByKey(context, used.outputTokens, caller, "output")
+        if (used.cost !== undefined) addCostByKey(context, used.cost, caller)
+        return
+      }
       case "AttemptStarted":
       case "PassedOver":
         return

@@ -85,6 +85,22 @@ describe.concurrent("understudy serve", { timeout: 30_000 }, () => {
     assert.strictEqual((await ask(base, {}, { authorization: "Bearer open-sesame" })).status, 200)
   })
 
+  it("asks for a key on loopback too where the configuration has some, and shows how one is sent", async () => {
+    const serving = start(["--port", "0"], {
+      files: { "understudy.yaml": `${simulated()}keys: [{ id: team-a, key: "\${TEAM_A}", routes: [assistant] }]\n` },
+      env: { TEAM_A: "sk-team-a" },
+    })
+    const base = await url(serving)
+    await serving.says(/authorization: Bearer \$TEAM_A"/)
+    assert.strictEqual((await ask(base)).status, 401)
+    assert.strictEqual((await ask(base, {}, { "x-api-key": "sk-team-a" })).status, 200)
+    assert.strictEqual((await ask(base, { model: "slow" }, { "x-api-key": "sk-team-a" })).status, 403)
+    const breaking = await fetch(`${base}/simulated/slow?key=sk-team-a`, { method: "POST" })
+    assert.strictEqual(breaking.status, 403)
+    await serving.says(/assistant: answered by slow[^]*key: team-a/)
+    assert.notInclude(serving.printed(), "sk-team-a")
+  })
+
   it("logs JSON when told to, and what was said only when told to", async () => {
     const serving = start(["--port", "0", "--log-format", "json", "--log-content"], {
       files: { "understudy.yaml": simulated(", reply: answered words") },

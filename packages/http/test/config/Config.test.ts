@@ -73,6 +73,63 @@ ${smallest}`,
     }).pipe(withEnvironment({ PORT: "4100" })),
   )
 
+  it.effect("reads keys, and the names they may call", () =>
+    Effect.gen(function* () {
+      const yaml = `
+keys:
+  - { id: team-a, key: "\${TEAM_A_KEY}", limits: { rpm: 3, concurrency: 2 }, routes: [assistant, demo] }
+  - { id: team-b, key: "sk-b" }
+routes: { assistant: [demo] }
+${smallest}`
+      const { keys } = yield* Config.parse(yaml, "understudy.yaml")
+      assert.deepStrictEqual(keys, [
+        { id: "team-a", key: Redacted.make("sk-a"), limits: { rpm: 3, concurrency: 2 }, routes: ["assistant", "demo"] },
+        { id: "team-b", key: Redacted.make("sk-b") },
+      ])
+      assert.deepStrictEqual((yield* Config.parse(smallest, "understudy.yaml")).keys, [])
+    }).pipe(withEnvironment({ TEAM_A_KEY: "sk-a" })),
+  )
+
+  it.effect("tells what is wrong with keys, beside what is wrong elsewhere, and never shows one", () =>
+    Effect.gen(function* () {
+      const problems = (yaml: string) => Effect.map(Effect.flip(Config.parse(yaml, "f")), ({ problems }) => problems)
+      const wrong = `
+keys:
+  - { id: a, key: 12345, routes: [asistant] }
+  - { key: "", limits: { rpm: 0 }, routes: [] }
+routes: { assistant: [deemo] }
+${smallest}`
+      assert.deepStrictEqual(yield* problems(wrong), [
+        {
+          path: "keys[0].key",
+          message: 'expected a secret text, such as "${API_KEY}", found a number: put it in quotes',
+        },
+        { path: "keys[0].routes[0]", message: 'expected one of assistant, demo, found "asistant"' },
+        { path: "keys[1].id", message: "is missing: name the key's holder, such as team-a" },
+        { path: "keys[1].key", message: 'expected a secret text, such as "${API_KEY}", found an empty text' },
+        { path: "keys[1].limits.rpm", message: "expected a whole number above 0, found 0" },
+        { path: "keys[1].routes[0]", message: "is missing: name a route, or leave `routes` out to mean all" },
+        {
+          path: "routes.assistant[0]",
+          message:
+            'names "deemo", which is neither a deployment nor a route: did you mean "demo"? There is "demo", "assistant".',
+        },
+      ])
+      const twice = `
+keys: [{ id: a, key: sk-same }, { id: b, key: sk-same }, { id: a, key: sk-other }]
+${smallest}`
+      assert.deepStrictEqual(yield* problems(twice), [
+        { path: "keys[1].key", message: "another key is the same: nobody could tell whose it is" },
+        { path: "keys[2].id", message: 'another key has the id "a": rename one of them' },
+      ])
+      const [single] = yield* problems(`keys: { id: a, key: sk }\n${smallest}`)
+      assert.strictEqual(
+        single?.message,
+        'expected a list such as [{ id: team-a, key: "${TEAM_A_KEY}" }], found a mapping',
+      )
+    }),
+  )
+
   it.effect("tells of a file that is not there", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(Config.load("/nowhere/understudy.yaml"))

@@ -21,6 +21,7 @@ import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import { readFileSync } from "node:fs"
 import * as Config from "../../src/Config.ts"
+import { KeysSection } from "../../src/config/KeysSection.ts"
 import * as ServerSection from "../../src/config/ServerSection.ts"
 import * as StateSection from "../../src/config/StateSection.ts"
 import * as YamlText from "../../src/config/YamlText.ts"
@@ -29,11 +30,11 @@ const document = readFileSync(new URL("../../../../docs/configuration.md", impor
 
 const blocks = [...document.matchAll(/^```yaml\n([^]*?)^```$/gm)].map(([, yaml = ""]) => yaml)
 
-/** Every variable is set, to something that will do wherever the document names one. */
+/** Every variable is set, to its own name, which will do wherever the document names one. */
 const decode = (yaml: string) =>
   Result.flatMap(
     Result.mapError(YamlText.parse(yaml), (problem) => [problem]),
-    (document) => Config.decode(document, (name) => (name === "PORT" ? undefined : "set")),
+    (document) => Config.decode(document, (name) => (name === "PORT" ? undefined : name)),
   )
 
 /** The text under a heading, down to the next of its own level or above. */
@@ -44,13 +45,15 @@ const section = (heading: string): string => {
 }
 
 /** Every key of a schema that has a value, by its path. */
-const keysOf = (ast: Schema.Constraint["ast"]): ReadonlyArray<string> =>
-  ast._tag !== "Objects"
+const keysOf = (ast: Schema.Constraint["ast"]): ReadonlyArray<string> => {
+  if (ast._tag === "Arrays") return ast.rest.flatMap(keysOf)
+  return ast._tag !== "Objects"
     ? []
     : ast.propertySignatures.flatMap(({ name, type }) => {
         const inner = keysOf(type)
         return inner.length === 0 ? [String(name)] : inner.map((key) => `${String(name)}.${key}`)
       })
+}
 
 const assertNames = (heading: string, keys: ReadonlyArray<string>) => {
   const text = section(heading)
@@ -69,6 +72,7 @@ describe("docs/configuration.md", () => {
 
   it("speaks of every key, where it belongs", () => {
     assertNames("## `server`", keysOf(ServerSection.ServerSection.ast))
+    assertNames("## `keys`", keysOf(KeysSection([]).ast))
     assertNames("## `state`", keysOf(StateSection.StateSection.ast))
     assertNames("## `defaults`", Object.keys(Policies.Defaults.fields))
     assertNames("### `retry`", keysOf(Policies.Retry.whole.ast))

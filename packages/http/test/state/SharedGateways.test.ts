@@ -62,6 +62,19 @@ describe.skipIf(!Redis.installed)("gateways that share a Redis", { timeout: 60_0
     assert.strictEqual(await degraded(a!.base), "0")
   })
 
+  it("give a key's holder three requests a minute between them", async () => {
+    const keys = "keys: [{ id: shared, key: sk-shared, limits: { rpm: 3 } }, { id: beside, key: sk-beside }]\n"
+    const files = { "understudy.yaml": `${configuration("held")}${keys}` }
+    const bases = await Promise.all([1, 2].map(() => url(start(["--port", "0"], { files }))))
+    const asks = async (key: string) => {
+      const statuses: Array<number> = []
+      for (const base of [...bases, ...bases]) statuses.push((await ask(base, {}, { "x-api-key": key })).status)
+      return statuses
+    }
+    assert.deepStrictEqual(await asks("sk-shared"), [200, 200, 200, 429])
+    assert.deepStrictEqual(await asks("sk-beside"), [200, 200, 200, 200])
+  })
+
   it("respect the circuit that one of them opened", async () => {
     const [a, b] = await pair("broken")
     await fault(a!.base, "broken", { status: 500 })

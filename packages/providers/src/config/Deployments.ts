@@ -24,15 +24,21 @@ const dollars = (kind: string) =>
     Schema.annotateKey({ messageMissingKey: `is missing: say what a million ${kind} tokens cost in US dollars` }),
   )
 
+/** What somebody, or a deployment, is given at most. */
+export const Limits = Schema.Struct({
+  rpm: optional(count),
+  tpm: optional(count),
+  rpd: optional(count),
+  concurrency: optional(count),
+})
+
 /** What may be said of any deployment. */
 export const Common = Schema.Struct({
   model: text("the vendor's id of a model").pipe(
     Schema.annotateKey({ messageMissingKey: "is missing: name the model by its vendor's id, such as gpt-4o" }),
   ),
   weight: optional(amount),
-  limits: optional(
-    Schema.Struct({ rpm: optional(count), tpm: optional(count), rpd: optional(count), concurrency: optional(count) }),
-  ),
+  limits: optional(Limits),
   capabilities: optional(
     Schema.Struct({
       tools: optional(flag),

@@ -1,0 +1,38 @@
+/** The gateway as a process of its own, over a configuration that stands beside the examples. */
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { fileURLToPath } from "node:url"
+
+const at = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+
+export interface Serving {
+  /** Where it serves, such as `http://127.0.0.1:4000`. */
+  readonly url: string
+  readonly stop: () => Promise<void>
+}
+
+/** What `understudy serve --config FILE` does, on a free port. */
+export const serve = async (file: string, environment: Record<string, string> = {}): Promise<Serving> => {
+  const args = [at("../../packages/http/src/main.ts"), "serve", "--port", "0", "--config", at(`../${file}`)]
+  const gateway = spawn(process.execPath, args, {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, ...environment },
+  })
+  const url = await new Promise<string>((resolve, reject) => {
+    let printed = ""
+    gateway.stdout.on("data", (text) => {
+      printed += text
+      const found = /serves (http:\S+)\/v1/.exec(printed)
+      if (found?.[1] !== undefined) resolve(found[1])
+    })
+    gateway.once("exit", () => reject(new Error(`the gateway did not start:\n${printed}`)))
+  })
+  return {
+    url,
+    stop: async () => {
+      if (gateway.exitCode !== null) return
+      gateway.kill("SIGTERM")
+      await once(gateway, "exit")
+    },
+  }
+}

@@ -1,0 +1,44 @@
+/** Three consumers with keys of their own call at once: the one over its limit is told so, the others never feel it. */
+import OpenAI, { APIError } from "openai"
+import { serve } from "./stage/Serving.ts"
+
+const consumers = ["A", "B", "C"] as const
+const keys = Object.fromEntries(consumers.map((name) => [`CONSUMER_${name}_KEY`, `sk-of-${name}`]))
+const gateway = await serve("virtual-keys.yaml", keys)
+
+try {
+  const clientOf = (name: string) =>
+    new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: `sk-of-${name}`, maxRetries: 0 })
+
+  /** Five calls at once: whether each was answered, or why not. */
+  const five = (name: string) =>
+    Promise.all(
+      Array.from({ length: 5 }, () =>
+        clientOf(name)
+          .chat.completions.create({ model: "assistant", messages: [{ role: "user", content: "Who is on tonight?" }] })
+          .then(
+            () => undefined,
+            (error: unknown) => {
+              if (error instanceof APIError) return error
+              throw error
+            },
+          ),
+      ),
+    )
+
+  const outcomes = await Promise.all(consumers.map(five))
+  console.log("consumer  calls  answered  refused  rate")
+  outcomes.forEach((errors, index) => {
+    const refused = errors.filter((error) => error !== undefined)
+    const answered = errors.length - refused.length
+    const cells = [String(errors.length).padEnd(5), String(answered).padEnd(8), String(refused.length).padEnd(7)]
+    console.log(`${consumers[index]?.padEnd(8)}  ${cells.join("  ")}  ${(100 * answered) / errors.length} %`)
+  })
+  const [first] = outcomes.flat().filter((error) => error !== undefined)
+  console.log(`\n${first?.message} (retry-after: ${first?.headers?.get("retry-after")})`)
+
+  const { data } = await clientOf("A").models.list()
+  console.log(`A sees: ${data.map(({ id }) => id).join(", ")}`)
+} finally {
+  await gateway.stop()
+}

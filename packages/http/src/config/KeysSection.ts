@@ -1,0 +1,46 @@
+/**
+ * The `keys` section of a configuration: who may call, by keys of the gateway's own.
+ */
+import { Limits } from "@understudy/providers/config/Deployments"
+import type { Problem } from "@understudy/providers/config/Problem"
+import { secret, text, word } from "@understudy/providers/config/Values"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import type { VirtualKey } from "../keys/VirtualKey.ts"
+
+const optional = Schema.optionalKey
+
+/** The section where these can be called. */
+export const KeysSection = (callable: ReadonlyArray<string>) =>
+  Schema.Array(
+    Schema.Struct({
+      id: text("a name for the key's holder, such as team-a").pipe(
+        Schema.annotateKey({ messageMissingKey: "is missing: name the key's holder, such as team-a" }),
+      ),
+      key: secret.pipe(
+        Schema.annotateKey({ messageMissingKey: 'is missing: give the secret that is sent, such as "${TEAM_A_KEY}"' }),
+      ),
+      limits: optional(Limits),
+      routes: optional(
+        Schema.NonEmptyArray(
+          word(callable).pipe(
+            Schema.annotateKey({ messageMissingKey: "is missing: name a route, or leave `routes` out to mean all" }),
+          ),
+        ).annotate({ expected: "a list of names of routes and deployments" }),
+      ),
+    }),
+  ).annotate({ expected: 'a list such as [{ id: team-a, key: "${TEAM_A_KEY}" }]' })
+
+/** What each may not share with another: its name in the logs, and the secret that tells them apart. */
+export const doubles = (keys: ReadonlyArray<VirtualKey>): ReadonlyArray<Problem> =>
+  keys.flatMap(({ id, key }, index) => {
+    const before = keys.slice(0, index)
+    return [
+      ...(before.some((other) => other.id === id)
+        ? [{ path: `keys[${index}].id`, message: `another key has the id "${id}": rename one of them` }]
+        : []),
+      ...(before.some((other) => Redacted.value(other.key) === Redacted.value(key))
+        ? [{ path: `keys[${index}].key`, message: "another key is the same: nobody could tell whose it is" }]
+        : []),
+    ]
+  })

@@ -1,0 +1,87 @@
+/**
+ * What is left to the holder of a key: requests, tokens, and calls at once. Nothing is waited for: whoever is over a limit
+ * is told so at once, and nobody else hears of it.
+ *
+ * Tokens are taken by estimate when a call enters, and settled by what it used when it leaves.
+ */
+import type { Call } from "@understudy/core/Call"
+import * as RateLimit from "@understudy/core/RateLimit"
+import type { Receipt } from "@understudy/core/Receipt"
+import { total } from "@understudy/core/Receipt"
+import * as Effect from "effect/Effect"
+import type * as RateLimiter from "effect/persistence/RateLimiter"
+import * as Semaphore from "effect/Semaphore"
+import type { VirtualKey } from "./VirtualKey.ts"
+
+/** A call that was let in. `leave` gives back what it did not use, and must run exactly once. */
+export interface Pass {
+  readonly standings: ReadonlyArray<RateLimit.Standing>
+  /** `used`: its tokens, or `undefined` where they are not known and the estimate stands. */
+  readonly leave: (used: number | undefined) => Effect.Effect<void>
+}
+
+/** A call that was not: which limit stood in its way, and when there is room again (milliseconds). */
+export interface Refusal {
+  readonly limit: RateLimit.Exceeded["limit"] | "concurrency"
+  readonly most: number
+  /** What the call would have taken of it. */
+  readonly wanted: number
+  readonly retryAfter: number
+  readonly standings: ReadonlyArray<RateLimit.Standing>
+}
+
+export interface Allowance {
+  readonly enter: (call: Pick<Call, "tokens">) => Effect.Effect<Pass, Refusal>
+}
+
+/** When one of the calls under way ends, nobody knows. */
+const soon = 1000
+
+export const make = (limiter: RateLimiter.RateLimiter, { id, limits = {} }: VirtualKey): Allowance => {
+  // Deployments keep their limits in the same store, by their names.
+  const name = `key:${id}`
+  const permits = limits.concurrency === undefined ? undefined : Semaphore.makeUnsafe(limits.concurrency)
+  const free = permits === undefined ? Effect.void : Effect.asVoid(permits.release(1))
+  const refuse = (refusal: Omit<Refusal, "standings">): Effect.Effect<never, Refusal> =>
+    Effect.flatMap(RateLimit.standings(limiter, name, limits), (standings) => Effect.fail({ ...refusal, standings }))
+
+  const claim = (tokens: number): Effect.Effect<Pass, Refusal> =>
+    Effect.matchEffect(RateLimit.claim(limiter, name, limits, tokens), {
+      onSuccess: (standings) =>
+        Effect.succeed<Pass>({
+          standings,
+          leave: (used = tokens) => Effect.andThen(free, RateLimit.settle(limiter, name, limits, tokens, used)),
+        }),
+      onFailure: ({ limit, retryAfter }) =>
+        Effect.andThen(
+          free,
+          refuse({ limit, most: limits[limit] ?? 0, wanted: limit === "tpm" ? tokens : 1, retryAfter }),
+        ),
+    })
+
+  return {
+    enter: (call) =>
+      Effect.suspend(() => {
+        // A call under no token limit is never measured.
+        const tokens = limits.tpm === undefined ? 0 : call.tokens
+        if (permits === undefined) return claim(tokens)
+        return Effect.flatMap(permits.takeIfAvailable(1), (taken) =>
+          taken
+            ? claim(tokens)
+            : refuse({ limit: "concurrency", most: limits.concurrency ?? 0, wanted: 1, retryAfter: soon }),
+        )
+      }),
+  }
+}
+
+/**
+ * The tokens that a call used: all that its attempts were told, or none where it was answered by nobody. What was begun
+ * and not finished may have used any number: `undefined`.
+ */
+export const used = (receipt: Receipt): number | undefined => {
+  const { inputTokens, outputTokens } = total(receipt)
+  const told = inputTokens + outputTokens
+  if (told > 0) return told
+  const answeredByNobody = receipt.outcome === "failed" && receipt.deployment === undefined
+  return receipt.attempts.length === 0 || answeredByNobody ? 0 : undefined
+}

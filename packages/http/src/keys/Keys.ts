@@ -1,0 +1,150 @@
+/**
+ * What virtual keys are held to: a layer over the `Router`, so that every call in every protocol passes here, once it is
+ * understood and before anybody is chosen to answer it.
+ *
+ * Holders who ask for what is not theirs, or for more than their limits allow, get a `RouterError` like any other; what is
+ * left to them stands in the headers of every answer. Whoever has no virtual key (see `Caller`) is asked nothing.
+ */
+import type { CallOptions } from "@understudy/core/Call"
+import { Call } from "@understudy/core/Call"
+import type * as Chat from "@understudy/core/Chat"
+import type { Receipt } from "@understudy/core/Receipt"
+import { Router } from "@understudy/core/Router"
+import { RouterError } from "@understudy/core/RouterError"
+import * as Effect from "effect/Effect"
+import * as HttpEffect from "effect/http/HttpEffect"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import * as RateLimiter from "effect/persistence/RateLimiter"
+import type * as Scope from "effect/Scope"
+import { callsByKey } from "../observe/Metrics.ts"
+import * as Allowance from "./Allowance.ts"
+import { Caller, mayCall } from "./Caller.ts"
+import * as RateLimitHeaders from "./RateLimitHeaders.ts"
+import type { VirtualKey } from "./VirtualKey.ts"
+
+/** The router given, for the holders of these keys within what is theirs. */
+export const layer = (keys: ReadonlyArray<VirtualKey>): Layer.Layer<Router, never, Router | RateLimiter.RateLimiter> =>
+  Layer.effect(
+    Router,
+    Effect.gen(function* () {
+      const router = yield* Router
+      const limiter = yield* RateLimiter.RateLimiter
+      const allowances = new Map(keys.map((key) => [key.id, Allowance.make(limiter, key)]))
+
+      const admit = (key: VirtualKey, call: Call): Effect.Effect<Allowance.Pass, RouterError> => {
+        const allowance = allowances.get(key.id)
+        if (allowance === undefined || !mayCall(key, call.request.model)) return forbid(key, call.request.model)
+        return allowance.enter(call).pipe(
+          Effect.tap(tell),
+          Effect.catch((refusal) => Effect.andThen(tell(refusal), refuse(key, "limited", limited(key, refusal)))),
+        )
+      }
+
+      /** Until the scope closes, the call counts among those that its key has under way. */
+      const within = <A extends { readonly receipt: Receipt }, R>(
+        request: Chat.Request,
+        streaming: boolean,
+        options: CallOptions | undefined,
+        ask: (options: CallOptions | undefined) => Effect.Effect<A, RouterError, R>,
+      ): Effect.Effect<A, RouterError, R | Scope.Scope> =>
+        Effect.flatMap(Caller, (key) => {
+          if (key === undefined) return ask(options)
+          return Effect.uninterruptibleMask((restore) =>
+            Effect.flatMap(admit(key, new Call(request, streaming)), (pass) => {
+              // Of a call that is given up before it has an answer, nobody knows.
+              let used = (): number | undefined => undefined
+              const seen = (receipt: Receipt | undefined) =>
+                Effect.sync(() => {
+                  used = () => (receipt === undefined ? 0 : Allowance.used(receipt))
+                })
+              return Effect.andThen(
+                Effect.addFinalizer(() => pass.leave(used())),
+                restore(ask(by(key, options))).pipe(
+                  Effect.tap(({ receipt }) => seen(receipt)),
+                  Effect.tapError(({ receipt }) => seen(receipt)),
+                ),
+              )
+            }),
+          )
+        })
+
+      return Router.of({
+        chat: (request, options) =>
+          Effect.scoped(within(request, false, options, (options) => router.chat(request, options))),
+        chatStream: (request, options) =>
+          within(request, true, options, (options) => router.chatStream(request, options)),
+        explain: (request, options) =>
+          Effect.flatMap(Caller, (key) =>
+            key === undefined || mayCall(key, request.model)
+              ? router.explain(request, options)
+              : forbid(key, request.model),
+          ),
+        events: router.events,
+        listen: router.listen,
+        routes: router.routes,
+        deployments: router.deployments,
+        status: router.status,
+      })
+    }),
+  )
+
+/** The call in its key's name. What its options find out late is still found out late. */
+const by = (
+  key: VirtualKey,
+  options: CallOptions = {},
+): { readonly [Option in keyof Required<CallOptions>]: CallOptions[Option] } => ({
+  timeout: options.timeout,
+  get tags() {
+    return options.tags
+  },
+  get headers() {
+    return options.headers
+  },
+  caller: key.id,
+})
+
+/** Has the answer, whatever it will be, say how the limits stand. */
+const tell = ({ standings }: Pick<Allowance.Pass, "standings">): Effect.Effect<void> =>
+  Effect.map(Effect.context(), (context) =>
+    HttpEffect.appendPreResponseHandlerUnsafe(context, (_, response) =>
+      Effect.succeed(HttpServerResponse.setHeaders(response, RateLimitHeaders.headers(standings))),
+    ),
+  )
+
+const refuse = (key: VirtualKey, outcome: "forbidden" | "limited", error: RouterError) =>
+  Effect.andThen(Metric.update(Metric.withAttributes(callsByKey, { key: key.id, outcome }), 1), Effect.fail(error))
+
+/** The same for what there is and what there is not: a key is no means of finding out. */
+const forbid = (key: VirtualKey, model: string): Effect.Effect<never, RouterError> =>
+  refuse(
+    key,
+    "forbidden",
+    new RouterError({
+      kind: "Forbidden",
+      message: `The key "${key.id}" may not call "${model}". It may call: ${key.routes?.join(", ") ?? "nothing"}.`,
+      receipt: undefined,
+      param: "model",
+    }),
+  )
+
+const limited = (key: VirtualKey, { limit, most, retryAfter, wanted }: Allowance.Refusal): RouterError =>
+  new RouterError({
+    kind: "RateLimited",
+    message:
+      wanted > most
+        ? `This call is estimated at ${wanted} tokens: the key "${key.id}" is given ${most} a minute.`
+        : `The key "${key.id}" is at its limit of ${words[limit](most)}. Ask again in ${Math.ceil(retryAfter / 1000)} s.`,
+    receipt: undefined,
+    retryAfter,
+  })
+
+const words: Record<Allowance.Refusal["limit"], (most: number) => string> = {
+  rpm: (most) => `${counted(most, "request")} a minute`,
+  rpd: (most) => `${counted(most, "request")} a day`,
+  tpm: (most) => `${counted(most, "token")} a minute`,
+  concurrency: (most) => `${counted(most, "call")} at once`,
+}
+
+const counted = (amount: number, thing: string): string => `${amount} ${thing}${amount === 1 ? "" : "s"}`

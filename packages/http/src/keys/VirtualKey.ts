@@ -1,0 +1,15 @@
+/**
+ * A key of the gateway's own: who asks, what they may call, and how much of it. No provider ever sees one.
+ */
+import type { Limits } from "@understudy/core/Deployment"
+import type * as Redacted from "effect/Redacted"
+
+export interface VirtualKey {
+  /** The name by which receipts, logs and metrics know its holder. */
+  readonly id: string
+  readonly key: Redacted.Redacted
+  /** What its holder may use between all gateways that share their state; `concurrency`, at each. */
+  readonly limits?: Limits | undefined
+  /** The routes and deployments it may call; all of them if not said. */
+  readonly routes?: ReadonlyArray<string> | undefined
+}
