@@ -11,6 +11,7 @@ const examples = [
   "broken-answer",
   "knowing-why",
   "fallback-chain",
+  "which-way",
 ]
 
 const firstLine = (name: string): string =>
