@@ -5,7 +5,6 @@ import * as Router from "@understudy/core/Router"
 import { toOptions } from "@understudy/providers/Config"
 import * as Flag from "effect/cli/Flag"
 import * as Command from "effect/cli/Command"
-import * as Config from "effect/Config"
 import * as Console from "effect/Console"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
@@ -27,6 +26,7 @@ import * as ContentLog from "../observe/ContentLog.ts"
 import * as Metrics from "../observe/Metrics.ts"
 import * as Server from "../Server.ts"
 import * as Banner from "./Banner.ts"
+import * as Exposure from "./Exposure.ts"
 import * as Source from "./Source.ts"
 
 /** The gateway would let in more than its operator asked for, or cannot listen where it was told to. */
@@ -65,7 +65,7 @@ export const serve = Command.make(
         ...Option.match(port, { onNone: () => undefined, onSome: (port) => ({ port }) }),
         ...Option.match(host, { onNone: () => undefined, onSome: (host) => ({ host }) }),
       }
-      const key = Option.getOrUndefined(yield* Config.option(Config.Redacted("UNDERSTUDY_API_KEY")))
+      const key = Option.getOrUndefined(yield* Exposure.key)
       const guard = yield* policy(server, key)
       return yield* Effect.scoped(run(source, server, guard, logContent))
     })
@@ -74,24 +74,17 @@ export const serve = Command.make(
   }),
 ).pipe(Command.withDescription("Serve the gateway"))
 
-/** Whom to let in. Listening wider than this machine takes a key, or the configuration's own word. */
+/** Whom to let in. */
 const policy = (
-  { allowedHosts, allowedOrigins, anonymous, host }: ServerSettings,
+  server: ServerSettings,
   key: Redacted.Redacted | undefined,
 ): Effect.Effect<Guard.Policy, CannotListen> => {
-  if (key === undefined && !anonymous && !Guard.isLoopback(host)) {
-    return Effect.fail(
-      new CannotListen({
-        message:
-          `Listening on ${host} would let anybody who reaches this machine spend your money.\n` +
-          "Set a key that callers must send (UNDERSTUDY_API_KEY), or say in the configuration that you mean it: server: { anonymous: true }.",
-      }),
-    )
-  }
+  const message = Exposure.refusal(server, key !== undefined)
+  if (message !== undefined) return Effect.fail(new CannotListen({ message }))
   return Effect.succeed({
     keys: key === undefined ? [] : [Guard.key(key)],
-    hosts: anonymous ? undefined : allowedHosts,
-    origins: allowedOrigins,
+    hosts: server.anonymous ? undefined : server.allowedHosts,
+    origins: server.allowedOrigins,
   })
 }
 
