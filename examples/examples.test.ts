@@ -44,6 +44,17 @@ describe.concurrent("examples", () => {
     assert.match(printed, /^routes\.assistant: "west" cannot do vision/m)
   })
 
+  it("which-way", async () => {
+    const printed = await example("which-way")
+    assert.match(printed, /^door: quick: /m)
+    assert.match(printed, /^door, vip: grand: /m)
+    assert.match(printed, /^ {2}\(slow takes long: quick is asked beside it\)\nrace: quick: /m)
+    assert.match(printed, /^books: small: .*\n {2}\(small can't: TooLarge; on to large\)\nbooks: large: /m)
+    assert.match(printed, /^ {2}\(prepaid can't: QuotaExhausted; on to metered\)\npurse: metered: /m)
+    assert.match(printed, /^strict: .*picky: InvalidRequest/m)
+    assert.match(printed, /^lenient: easy: /m)
+  })
+
   it("broken-answer", async () => {
     const printed = await example("broken-answer")
     assert.match(printed, /^ {2}\(lead broke off: Network; understudy goes on\)$/m)

@@ -9,8 +9,8 @@ export interface Received {
   readonly headers: Http.IncomingHttpHeaders
   readonly text: string
   readonly end: "ended" | "cut" | "hung" | "left"
-  /** Milliseconds until the first byte of the body, and until the end. */
-  readonly firstByte: number
+  /** Milliseconds until the first event of a stream, comments not counted, and until the end. */
+  readonly firstEvent: number
   readonly millis: number
 }
 
@@ -22,7 +22,7 @@ export interface Options {
   readonly leave?: number | "first-byte" | undefined
 }
 
-/** POSTs a chat completions request. */
+/** POSTs a request to a whole URL. */
 export const post = (url: string, body: unknown, { agent, leave, limit = 5_000 }: Options = {}) =>
   Effect.callback<Received>((resume) => {
     const startedAt = performance.now()
@@ -30,17 +30,17 @@ export const post = (url: string, body: unknown, { agent, leave, limit = 5_000 }
     let status = 0
     let headers: Http.IncomingHttpHeaders = {}
     let text = ""
-    let firstByte = 0
+    let firstEvent = 0
     let over = false
     const finish = (end: Received["end"]): void => {
       if (over) return
       over = true
       clearTimeout(timer)
       clearTimeout(leaving)
-      resume(Effect.succeed({ status, headers, text, end, firstByte, millis: performance.now() - startedAt }))
+      resume(Effect.succeed({ status, headers, text, end, firstEvent, millis: performance.now() - startedAt }))
       if (end !== "ended") request.destroy()
     }
-    const request = Http.request(`${url}/v1/chat/completions`, {
+    const request = Http.request(url, {
       method: "POST",
       headers: { "content-type": "application/json", "content-length": Buffer.byteLength(sent) },
       agent: agent ?? false,
@@ -52,8 +52,8 @@ export const post = (url: string, body: unknown, { agent, leave, limit = 5_000 }
       headers = response.headers
       response.setEncoding("utf8")
       response.on("data", (chunk: string) => {
-        if (firstByte === 0) firstByte = performance.now() - startedAt
         text += chunk
+        if (firstEvent === 0 && /^data: /m.test(text)) firstEvent = performance.now() - startedAt
         if (leave === "first-byte") finish("left")
       })
       response.on("end", () => finish("ended"))

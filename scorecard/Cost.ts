@@ -2,13 +2,13 @@
  * What moving on costs beyond the waits that are configured: from the arrival of the request that fails, at once or by
  * silence, to that of the next one, as the providers see them. Two loopback hops are in it.
  */
+import { protects } from "@understudy/core/Protection"
 import * as Route from "@understudy/core/Route"
 import * as Behaviour from "@understudy/providers/testing/Behaviour"
 import * as Effect from "effect/Effect"
 import * as Client from "./Client.ts"
+import { dialects } from "./Dialect.ts"
 import * as Stage from "./Stage.ts"
-import type { Setting } from "./Trial.ts"
-import { settings } from "./Trial.ts"
 
 interface Way {
   readonly title: string
@@ -67,11 +67,12 @@ export interface Measured {
 
 export interface Costs {
   readonly movingOn: ReadonlyArray<Measured>
-  /** Until the first byte of a streamed answer whose words come one every `gap` milliseconds, by setting. */
-  readonly firstByte: ReadonlyArray<Measured>
+  /** Until the first word of a streamed answer of so many `words`, one every `gap` milliseconds, by what `protect` says. */
+  readonly firstWord: ReadonlyArray<Measured>
 }
 
 export const gap = 2
+export const words = 40
 
 const never = { failures: Number.MAX_SAFE_INTEGER }
 
@@ -94,16 +95,20 @@ export const measure = (samples: number) =>
             ...Object.fromEntries(
               ways.map(({ retries, title }) => [
                 `to ${title}`,
-                Route.fallback(title, "backup").pipe(Route.retry({ times: retries })),
+                Route.fallback(title, "backup").pipe(Route.retry({ times: retries, budget: 1 })),
               ]),
             ),
-            ...Object.fromEntries(Object.entries(settings).map(([name, as]) => [name, as(Route.target("backup"))])),
+            ...Object.fromEntries(
+              protects.map((protect) => [protect, Route.target("backup").pipe(Route.stream({ protect }))]),
+            ),
           },
         },
         { pace: { gap } },
       )
-      const call = (model: string, stream: boolean) =>
-        Client.post(url, { model, stream, messages: [{ role: "user", content: "What now?" }] })
+      yield* upstream.script("backup", [Behaviour.answer({ text: "word ".repeat(words) })])
+      const { path, request } = dialects.chatCompletions
+      const call = (route: string, stream: boolean) =>
+        Client.post(`${url}${path}`, request({ route, stream, text: "What now?" }))
       const sampled = <E>(title: string, samples: number, one: Effect.Effect<number, E>) =>
         Effect.map(
           Effect.forEach(Array.from({ length: samples + warmUp }), () => one),
@@ -124,14 +129,14 @@ export const measure = (samples: number) =>
           )
         }),
       )
-      const firstByte = yield* Effect.forEach(Object.keys(settings) as Array<Setting>, (setting) =>
+      const firstWord = yield* Effect.forEach(protects, (protect) =>
         sampled(
-          setting,
+          protect,
           samples,
-          Effect.map(call(setting, true), ({ firstByte }) => firstByte),
+          Effect.map(call(protect, true), ({ firstEvent }) => firstEvent),
         ),
       )
-      const costs: Costs = { movingOn, firstByte }
+      const costs: Costs = { movingOn, firstWord }
       return costs
     }),
   )

@@ -1,7 +1,9 @@
 /** The scorecard as Markdown: what was found, which every run must find again, then what was measured. */
 import { names } from "@understudy/providers/testing/Name"
+import * as Breaks from "./Breaks.ts"
 import type { Costs, Measured } from "./Cost.ts"
 import * as Cost from "./Cost.ts"
+import * as Dialect from "./Dialect.ts"
 import * as Expected from "./Expected.ts"
 import * as Faults from "./Faults.ts"
 import * as Pairs from "./Pairs.ts"
@@ -9,40 +11,52 @@ import * as Recovery from "./Recovery.ts"
 import * as Stage from "./Stage.ts"
 import type { Outcome } from "./Trial.ts"
 import * as Trial from "./Trial.ts"
-import type { Vendor } from "./Vendor.ts"
+import * as Vendor from "./Vendor.ts"
 
 /** What one run found. */
 export interface Score {
-  readonly faults: Readonly<Record<Vendor, ReadonlyArray<Outcome>>>
+  readonly faults: ReadonlyArray<Outcome>
   readonly pairs: ReadonlyArray<Outcome>
+  readonly breaks: ReadonlyArray<Outcome>
 }
 
 /** What was found: the same for every run of the same code. */
-export const found = ({ faults, pairs }: Score): string =>
+export const found = ({ breaks, faults, pairs }: Score): string =>
   [
     "# Scorecard",
     "Every fault of the project's own fault server at the primary deployment, through the real gateway, judged by the bytes",
     "that a caller got and by the requests that the providers saw. `npm run scorecard` writes this file; a test holds it to be",
     `true. Two retries (${Stage.limits.base} ms, doubling), then the backup; silence is borne for ${Stage.limits.silence} ms; a Retry-After is waited for up to`,
-    `${Stage.limits.patience} ms.`,
+    `${Stage.limits.patience} ms. The columns of streams are what \`protect\` says: \`preamble\`, \`continue\` or \`full\`.`,
     "",
     "`3 + 1` is three attempts at the primary and one at the backup. **answered**: whole, at the first attempt. **rescued**:",
-    "whole, and the caller saw nothing of the fault. **error 400**: a status with the protocol's error. **error in the stream**:",
-    "the answer had begun, and ends in the protocol's error event. What must never be, and is looked for: a truncated answer",
-    "shown as a whole one, words that are nobody's, an error inside a 200, a connection dropped without a word, a hang, a secret.",
-    "A fault that only a stream can have leaves a plain answer whole.",
+    "whole, and the caller saw nothing of the fault. **continued**: whole, and the backup said the rest of it. **error 400**: a",
+    "status with the protocol's error. **error in the stream**: the answer had begun, and ends in the protocol's error event.",
+    "What must never be, and is looked for: a truncated answer shown as a whole one, words that are nobody's or half of one",
+    "answer after half of another, an error inside a 200, a connection dropped without a word, a hang, a secret. A fault that",
+    "only a stream can have leaves a plain answer whole.",
     "",
     "## Bars",
-    bars([...Object.values(faults).flat(), ...pairs]),
-    ...Object.entries(faults).flatMap(([vendor, outcomes]) => [
-      `## Upstreams that speak as ${titles[vendor as Vendor]}`,
-      table(outcomes),
-    ]),
+    bars({ breaks, faults, pairs }),
+    "## One fault",
+    ...tables(faults),
     "## Both bad",
     "Primary and backup at fault, without retries, each kind in every shape it comes in: the one status that sums both up. Rows",
-    "are the primary's, columns the backup's.",
-    "",
+    "are the primary's, columns the backup's.\n",
     matrix(pairs),
+    "## Broken twice",
+    "The primary breaks after its first words, and the backup, which is to go on or to answer instead, is at fault as well; or it",
+    "says something else than to go on. Never two halves of two answers, and never a clean end.\n",
+    render(
+      ["", "`continue`", "`full`"],
+      [...Breaks.backups, Breaks.other].map((backup) => [
+        backup === Breaks.other ? "something else" : `\`${backup}\``,
+        ...Breaks.settings.map((setting) => {
+          const here = breaks.filter(({ trial }) => trial.setting === setting && trial.backup === backup)
+          return [...new Set(here.map(told))].join(" or ")
+        }),
+      ]),
+    ),
     "## Back to the primary",
     `A primary that flaps, two errors and two answers in turn, with a circuit of \`{ failures: 2, open: ${Recovery.open}ms }\` and no retries.`,
     "The last one asked answers.",
@@ -63,15 +77,15 @@ export const found = ({ faults, pairs }: Score): string =>
 export const measuredHeading = "## What it costs"
 
 /** What was measured. */
-export const measured = ({ firstByte, movingOn }: Costs, processor: string): string =>
+export const measured = ({ firstWord, movingOn }: Costs, processor: string): string =>
   [
     `${measuredHeading}\n`,
     "Moving on, beyond the waits that are configured: from the arrival of the request that fails, at once or by silence, to the",
     "arrival of the next one, as the providers see them, in milliseconds. The bar is a median under 5.\n",
     render(["", "median", "p95"], movingOn.map(times)),
     "",
-    `Until the first byte of a stream whose words come one every ${Cost.gap} ms, in milliseconds, by what \`protect\` says.\n`,
-    render(["", "median", "p95"], firstByte.map(times)),
+    `Until the first word of a stream whose ${Cost.words} words come one every ${Cost.gap} ms, in milliseconds, by what \`protect\` says.\n`,
+    render(["", "median", "p95"], firstWord.map(times)),
     "",
     processor,
     "",
@@ -79,9 +93,20 @@ export const measured = ({ firstByte, movingOn }: Costs, processor: string): str
 
 const times = ({ median, p95, title }: Measured): ReadonlyArray<string> => [title, median.toFixed(1), p95.toFixed(1)]
 
-const titles: Record<Vendor, string> = { openai: "OpenAI", anthropic: "Anthropic", bedrock: "Bedrock" }
-
 const columnTitle = ({ mode, setting }: Faults.Column): string => (mode === "plain" ? "plain" : `stream, ${setting}`)
+
+/** A table for each way of faring, under the names of all who fared so. */
+const tables = (outcomes: ReadonlyArray<Outcome>): ReadonlyArray<string> => {
+  const alike = new Map<string, Array<string>>()
+  for (const dialect of Dialect.names) {
+    for (const vendor of Vendor.vendors) {
+      const own = table(outcomes.filter(({ trial }) => trial.dialect === dialect && trial.vendor === vendor))
+      const name = `${Dialect.dialects[dialect].title} from ${Vendor.entries[vendor].title}`
+      alike.set(own, [...(alike.get(own) ?? []), name])
+    }
+  }
+  return [...alike].flatMap(([table, names]) => [`${names.join("; ")}:\n`, table])
+}
 
 const table = (outcomes: ReadonlyArray<Outcome>): string =>
   render(
@@ -92,16 +117,19 @@ const table = (outcomes: ReadonlyArray<Outcome>): string =>
         const outcome = outcomes.find(
           ({ trial }) => trial.primary === fault && trial.mode === mode && trial.setting === setting,
         )
-        return outcome === undefined ? "" : cell(outcome)
+        return outcome === undefined ? "" : told(outcome)
       }),
     ]),
   )
 
-const cell = ({ backup, primary, verdict }: Outcome): string => {
+/** An outcome in a few words, with the attempts it took. */
+const told = (outcome: Outcome): string => {
+  const { backup, primary } = outcome
   const attempts = `${primary.length} + ${backup.length}`
-  const seen = Trial.answer(verdict)
+  const seen = Trial.answer(outcome)
   if (seen === "primary" && primary.length === 1) return "answered"
   if (seen === "primary" || seen === "backup") return `rescued, ${attempts}`
+  if (seen === "continued") return `continued, ${attempts}`
   if (seen === "broken") return `error in the stream, ${attempts}`
   return typeof seen === "number" ? `error ${seen}, ${attempts}` : `**${seen}**, ${attempts}`
 }
@@ -115,12 +143,17 @@ const matrix = (outcomes: ReadonlyArray<Outcome>): string =>
         const here = outcomes.filter(
           ({ trial }) => Pairs.kindOf(trial, trial.primary) === row && Pairs.kindOf(trial, trial.backup) === column,
         )
-        return [...new Set(here.map(({ verdict }) => Trial.answer(verdict)))].join(" or ")
+        return [...new Set(here.map(Trial.answer))].join(" or ")
       }),
     ]),
   )
 
-const bars = (outcomes: ReadonlyArray<Outcome>): string => {
+const bars = ({ breaks, faults, pairs }: Score): string => {
+  const outcomes = [...faults, ...pairs, ...breaks]
+  const complained = (outcomes: ReadonlyArray<Outcome>, complaints: (outcome: Outcome) => ReadonlyArray<string>) =>
+    outcomes.filter((outcome) => complaints(outcome).length > 0).length
+  const astray =
+    complained(faults, Faults.complaints) + complained(pairs, Pairs.complaints) + complained(breaks, Breaks.complaints)
   const count = (is: (outcome: Outcome) => boolean): string => String(outcomes.filter(is).length)
   const tagged = (tag: string) => count(({ verdict }) => verdict._tag === tag)
   return render(
@@ -131,21 +164,18 @@ const bars = (outcomes: ReadonlyArray<Outcome>): string => {
       ["truncated answers shown as whole", "0", tagged("Truncated")],
       ["wrong answers, errors in a 200, secrets shown", "0", tagged("Wrong")],
       ["connections dropped without a word", "0", tagged("Dropped")],
-      ["attempts other than the configuration says, exchanges left open, hurried retries", "0", count(astray)],
-      ["faults before the commit point that a sound backup did not rescue", "0", count(lost)],
+      ["attempts other than the configuration says, exchanges left open, hurried retries", "0", String(astray)],
+      ["faults that a sound backup is to rescue, by the setting, and did not", "0", String(faults.filter(lost).length)],
     ],
   )
 }
 
-const sound = ({ trial }: Outcome): boolean => trial.backup === "ok"
-
-const astray = (outcome: Outcome): boolean =>
-  (sound(outcome) ? Faults.complaints(outcome) : Pairs.complaints(outcome)).length > 0
-
 /** Not rescued, though neither the caller was to blame nor the answer had begun. */
 const lost = (outcome: Outcome): boolean => {
-  const expected = Expected.of(outcome.trial.primary, outcome.trial.mode)?.[0]
-  return sound(outcome) && (expected === "primary" || expected === "backup") && outcome.verdict._tag !== "Whole"
+  const { mode, primary, setting } = outcome.trial
+  const [wanted] = Expected.of(primary, mode, setting) ?? []
+  const rescued = wanted === "primary" || wanted === "backup" || wanted === "continued"
+  return rescued && outcome.verdict._tag !== "Whole"
 }
 
 /** A table as the formatter would have it. */

@@ -9,9 +9,11 @@ import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Http from "node:http"
 import * as Client from "./Client.ts"
+import { dialects } from "./Dialect.ts"
 import * as Stage from "./Stage.ts"
 import { vendors } from "./Vendor.ts"
 import type { Vendor } from "./Vendor.ts"
+import type { Said } from "./Verdict.ts"
 import { judge } from "./Verdict.ts"
 
 export interface Options {
@@ -104,6 +106,12 @@ const pairs: ReadonlyArray<Pair> = vendors.flatMap((vendor) =>
   }),
 )
 
+const dialect = dialects.chatCompletions
+
+const cast: ReadonlyArray<Said> = pairs
+  .flatMap(({ backup, primary }) => [primary, backup])
+  .map((deployment) => ({ deployment, text: FaultServer.line(deployment), finish: "stop" }))
+
 const circuit = { failures: 5, open: 20, max: 40, long: 40 }
 
 /** Plays them all, and then looks what is left. */
@@ -140,12 +148,12 @@ const endure = Effect.fnUntraced(function* ({ calls, concurrency, heap, silence 
         ),
       })
       const one = Effect.gen(function* () {
-        const route = pairs[yield* Random.nextIntBetween(0, pairs.length - 1)]?.name
+        const route = pairs[yield* Random.nextIntBetween(0, pairs.length - 1)]?.name ?? ""
         const stream = yield* Random.nextBoolean
         const leave = yield* leaving
-        const body = { model: route, stream, messages: [{ role: "user", content: "What now?" }] }
-        const received = yield* Client.post(url, body, { agent, leave })
-        const verdict = judge(received, stream, (model) => ({ text: FaultServer.line(model), finish: "stop" }))
+        const question = dialect.request({ route, stream, text: "What now?" })
+        const received = yield* Client.post(`${url}${dialect.path}`, question, { agent, leave })
+        const verdict = judge(received, { dialect, stream }, cast)
         const end = received.end === "left" ? "Left" : verdict._tag
         ends[end] = (ends[end] ?? 0) + 1
         if (verdict._tag === "Wrong" && end !== "Left") wrong.push(verdict.why)

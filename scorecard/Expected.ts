@@ -2,14 +2,18 @@
  * What the failure table and the rules of streaming make of each fault, when a sound backup stands behind it: the bars
  * that the scorecard holds the gateway to, whoever's shape the upstream has. Every name of the fault server stands here once.
  */
+import type { Protect } from "@understudy/core/Protection"
+
 /** How a caller asks. */
 export type Mode = "plain" | "stream"
 
 /**
- * Who answers whole, an error status, or an error in a stream that had begun; and how often the primary and the backup
- * are asked for that.
+ * Who answers whole (`continued`: the primary's answer, ended by the backup), an error status, or an error in a stream
+ * that had begun; and how often the primary and the backup are asked for that.
  */
-export type Expected = readonly [answer: "primary" | "backup" | "broken" | number, primary: number, backup: number]
+export type Expected = readonly [answer: Answer, primary: number, backup: number]
+
+export type Answer = "primary" | "backup" | "continued" | "broken" | number
 
 const whole: Expected = ["primary", 1, 0]
 const retried: Expected = ["primary", 2, 0]
@@ -18,12 +22,18 @@ const usedUp: Expected = ["backup", 3, 1]
 /** The backup at once: asking the primary again is worth nothing. */
 const movedOn: Expected = ["backup", 1, 1]
 const callers: Expected = [400, 1, 0]
-/** Past the commit point, and nothing to be done: the protocol's error. */
-const broken: Expected = ["broken", 1, 0]
+/** Past the commit point: what becomes of it is the setting's to say. */
+const broken = "past the commit point"
+
+const past: Readonly<Record<Protect, Expected>> = {
+  preamble: ["broken", 1, 0],
+  continue: ["continued", 1, 1],
+  full: movedOn,
+}
 
 const both = (expected: Expected) => ({ plain: expected, stream: expected })
 
-const table: Readonly<Record<string, Readonly<Record<Mode, Expected>>>> = {
+const table: Readonly<Record<string, Readonly<Record<Mode, Expected | typeof broken>>>> = {
   ok: both(whole),
   "empty-text": both(whole),
   length: both(whole),
@@ -70,4 +80,7 @@ const table: Readonly<Record<string, Readonly<Record<Mode, Expected>>>> = {
 }
 
 /** `undefined` for a name that nobody has judged yet. */
-export const of = (fault: string, mode: Mode): Expected | undefined => table[fault]?.[mode]
+export const of = (fault: string, mode: Mode, setting: Protect): Expected | undefined => {
+  const expected = table[fault]?.[mode]
+  return expected === broken ? past[setting] : expected
+}

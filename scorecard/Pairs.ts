@@ -2,6 +2,7 @@
  * Pairs of faults: primary and backup both bad. The caller must get one proper status that sums both up, never a 200
  * with an error inside, and never a provider's own 401, 403 or 404.
  */
+import type * as Dialect from "./Dialect.ts"
 import type { Mode } from "./Expected.ts"
 import type { Outcome } from "./Trial.ts"
 import * as Trial from "./Trial.ts"
@@ -51,11 +52,20 @@ export const kinds: ReadonlyArray<Kind> = ["limited", "overloaded", "silent", "f
 export const kindOf = ({ mode }: Trial.Trial, fault: string): Kind => faults[mode][fault] ?? "faulty"
 
 /** Without retries: what two failures sum up to does not hang on how often each was seen. */
-export const trials = (vendor: Vendor): ReadonlyArray<Trial.Trial> =>
+export const trials = (dialect: Dialect.Name, vendor: Vendor): ReadonlyArray<Trial.Trial> =>
   (["plain", "stream"] as const).flatMap((mode) => {
     const names = Object.keys(faults[mode])
     return names.flatMap((primary) =>
-      names.map((backup): Trial.Trial => ({ vendor, setting: "preamble", mode, primary, backup, retries: false })),
+      names.map((backup): Trial.Trial => ({
+        dialect,
+        vendor,
+        setting: "preamble",
+        mode,
+        primary,
+        backup,
+        retries: false,
+        oneText: false,
+      })),
     )
   })
 
@@ -74,16 +84,10 @@ export const status = (primary: Kind, backup: Kind): number => {
 const stops: ReadonlySet<string> = new Set(["content-policy", "invalid-request"])
 
 /** What an outcome has against it; none if it is as expected. */
-export const complaints = ({
-  backup,
-  complaints,
-  primary,
-  received,
-  trial,
-  verdict,
-}: Outcome): ReadonlyArray<string> => {
+export const complaints = (outcome: Outcome): ReadonlyArray<string> => {
+  const { backup, complaints, primary, received, trial } = outcome
   const expected = status(kindOf(trial, trial.primary), kindOf(trial, trial.backup))
-  const seen = Trial.answer(verdict)
+  const seen = Trial.answer(outcome)
   const asked = stops.has(trial.primary) ? 0 : 1
   return [
     ...complaints,

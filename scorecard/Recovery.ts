@@ -6,8 +6,10 @@ import * as Route from "@understudy/core/Route"
 import * as FaultServer from "@understudy/providers/testing"
 import * as Effect from "effect/Effect"
 import * as Client from "./Client.ts"
+import { dialects } from "./Dialect.ts"
 import * as Stage from "./Stage.ts"
 import type { Vendor } from "./Vendor.ts"
+import type { Said } from "./Verdict.ts"
 import { judge } from "./Verdict.ts"
 
 /** A call of the sequence: whether it comes after the circuit's time is up, and what is to be seen of it. */
@@ -38,6 +40,14 @@ export const open = 500
 
 const models = { primary: "primary/flapping-2", backup: "backup/ok" }
 
+const cast: ReadonlyArray<Said> = Object.entries(models).map(([deployment, model]) => ({
+  deployment,
+  text: FaultServer.line(model),
+  finish: "stop",
+}))
+
+const dialect = dialects.chatCompletions
+
 /** Plays the sequence, and gives what was asked by each call and whether it was answered by the last of them. */
 export const play = (vendor: Vendor) =>
   Effect.scoped(
@@ -53,16 +63,10 @@ export const play = (vendor: Vendor) =>
         Effect.gen(function* () {
           if (later) yield* Effect.sleep(open + 10)
           const before = (yield* upstream.requests).length
-          const received = yield* Client.post(url, {
-            model: "assistant",
-            messages: [{ role: "user", content: "Who speaks?" }],
-          })
+          const question = dialect.request({ route: "assistant", text: "Who speaks?", stream: false })
+          const received = yield* Client.post(`${url}${dialect.path}`, question)
           const asked = (yield* upstream.requests).slice(before).map(({ model }) => model.split("/")[0] ?? "")
-          const verdict = judge(received, false, (name) =>
-            name === "primary" || name === "backup"
-              ? { text: FaultServer.line(models[name]), finish: "stop" }
-              : undefined,
-          )
+          const verdict = judge(received, { dialect, stream: false }, cast)
           return { asked, answered: verdict._tag === "Whole" && verdict.deployment === asked.at(-1) }
         }),
       )

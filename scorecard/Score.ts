@@ -1,5 +1,8 @@
-/** The whole scorecard: every fault, every pair and the recovery, for every vendor. */
+/** The whole scorecard: every fault, every pair, every break and the recovery, for every dialect and every vendor. */
 import * as Effect from "effect/Effect"
+import * as Semaphore from "effect/Semaphore"
+import * as Breaks from "./Breaks.ts"
+import * as Dialect from "./Dialect.ts"
 import type { Score } from "./Document.ts"
 import * as Faults from "./Faults.ts"
 import * as Pairs from "./Pairs.ts"
@@ -8,26 +11,50 @@ import type { Outcome } from "./Trial.ts"
 import * as Trial from "./Trial.ts"
 import { vendors } from "./Vendor.ts"
 
+/** Faults that are waited for take a second or more, and no work: it is they that this takes its time for. */
+const pool: Trial.Pool = { working: Semaphore.makeUnsafe(4), waiting: Semaphore.makeUnsafe(60) }
+
+/** What a trial's complaint begins with. */
+const title = ({ backup, dialect, mode, primary, setting, vendor }: Trial.Trial): string =>
+  `${dialect}, ${vendor}, ${mode}, ${setting}: ${primary} with ${backup} behind it`
+
+interface Kind {
+  readonly trials: typeof Faults.trials
+  readonly complaints: (outcome: Outcome) => ReadonlyArray<string>
+}
+
+const played = ({ complaints, trials }: Kind) =>
+  Effect.map(
+    Effect.forEach(
+      Dialect.names.flatMap((dialect) => vendors.map((vendor) => trials(dialect, vendor))),
+      (trials) => Trial.playAll(pool, trials),
+      { concurrency: "unbounded" },
+    ),
+    (all) => {
+      const outcomes = all.flat()
+      return {
+        outcomes,
+        complaints: outcomes.flatMap((outcome) =>
+          complaints(outcome).map((complaint) => `${title(outcome.trial)}: ${complaint}`),
+        ),
+      }
+    },
+  )
+
 /** Plays it all. Complaints are a line each. */
 export const play = Effect.gen(function* () {
-  const complaints: Array<string> = []
-  const hear = (outcomes: ReadonlyArray<Outcome>, against: (outcome: Outcome) => ReadonlyArray<string>) => {
-    for (const outcome of outcomes) {
-      const { backup, mode, primary, setting, vendor } = outcome.trial
-      for (const complaint of against(outcome)) {
-        complaints.push(`${vendor}, ${mode}, ${setting}: ${primary} with ${backup} behind it: ${complaint}`)
-      }
-    }
-    return outcomes
+  const recovered = Effect.forEach(vendors, (vendor) =>
+    Effect.map(Recovery.play(vendor), (seen) =>
+      Recovery.complaints(seen).map((complaint) => `${vendor}, recovery: ${complaint}`),
+    ),
+  )
+  const [faults, pairs, breaks, recovery] = yield* Effect.all(
+    [played(Faults), played(Pairs), played(Breaks), recovered],
+    { concurrency: "unbounded" },
+  )
+  const score: Score = { faults: faults.outcomes, pairs: pairs.outcomes, breaks: breaks.outcomes }
+  return {
+    ...score,
+    complaints: [...faults.complaints, ...pairs.complaints, ...breaks.complaints, ...recovery.flat()],
   }
-  const faults: Partial<Record<(typeof vendors)[number], ReadonlyArray<Outcome>>> = {}
-  const pairs: Array<Outcome> = []
-  for (const vendor of vendors) {
-    faults[vendor] = hear(yield* Trial.playAll(Faults.trials(vendor)), Faults.complaints)
-    pairs.push(...hear(yield* Trial.playAll(Pairs.trials(vendor)), Pairs.complaints))
-    for (const complaint of Recovery.complaints(yield* Recovery.play(vendor))) {
-      complaints.push(`${vendor}, recovery: ${complaint}`)
-    }
-  }
-  return { faults: faults as Score["faults"], pairs, complaints }
 })

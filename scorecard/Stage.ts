@@ -4,6 +4,7 @@
  */
 import type * as Candidate from "@understudy/core/Candidate"
 import * as Deployment from "@understudy/core/Deployment"
+import type { Provider } from "@understudy/core/Provider"
 import type { Route } from "@understudy/core/Route"
 import * as Router from "@understudy/core/Router"
 import { Drain } from "@understudy/http/Drain"
@@ -56,11 +57,10 @@ export const make = Effect.fnUntraced(function* (cast: Cast, options: FaultServe
 
 /** The gateway alone, in front of a fault server, until the scope closes. */
 export const open = Effect.fnUntraced(function* (upstream: FaultServer.FaultServer, { players, routes }: Cast) {
-  const providers = {
-    openai: yield* provider("openai", upstream.url),
-    anthropic: yield* provider("anthropic", upstream.url),
-    bedrock: yield* provider("bedrock", upstream.url),
-  }
+  const built = yield* Effect.forEach(Vendor.vendors, (vendor) =>
+    Effect.map(provider(vendor, upstream.url), (layer) => [vendor, layer] as const),
+  )
+  const providers = Object.fromEntries(built) as Record<Vendor.Vendor, Layer.Layer<Provider>>
   const deployments = Object.fromEntries(
     Object.entries(players).map(([name, { vendor, ...player }]) => [
       name,
@@ -89,7 +89,7 @@ export const open = Effect.fnUntraced(function* (upstream: FaultServer.FaultServ
 
 /** One client of the vendor's for all its deployments: hundreds of them would take longer to start than to be tried. */
 const provider = (vendor: Vendor.Vendor, url: string) =>
-  Effect.map(Layer.build(Layer.provide(Vendor.layer(vendor, url), Transport.layer)), (context) =>
+  Effect.map(Layer.build(Layer.provide(Vendor.entries[vendor].layer(url), Transport.layer)), (context) =>
     Layer.succeedContext(context),
   )
 

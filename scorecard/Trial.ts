@@ -2,32 +2,33 @@
  * One fault at a primary deployment, a backup behind it, one call through the gateway: and what came of it, as the caller
  * saw it and as the provider did.
  */
+import type { Protect } from "@understudy/core/Protection"
 import * as Route from "@understudy/core/Route"
 import * as FaultServer from "@understudy/providers/testing"
+import * as Behaviour from "@understudy/providers/testing/Behaviour"
+import * as Name from "@understudy/providers/testing/Name"
 import * as Effect from "effect/Effect"
+import type * as Semaphore from "effect/Semaphore"
 import * as Client from "./Client.ts"
-import type { Mode } from "./Expected.ts"
+import * as Dialect from "./Dialect.ts"
+import type { Answer, Mode } from "./Expected.ts"
 import * as Stage from "./Stage.ts"
 import type { Vendor } from "./Vendor.ts"
 import type { Said, Verdict } from "./Verdict.ts"
 import { judge } from "./Verdict.ts"
 
-/** What a broken stream may cost the caller: how a route says it. A setting more is a column more. */
-export const settings = {
-  preamble: (route: Route.Route): Route.Route => route,
-}
-
-export type Setting = keyof typeof settings
-
-/** Faults by the names of the fault server. */
+/** Faults by the names of the fault server; the setting is what the route says of broken streams. */
 export interface Trial {
+  readonly dialect: Dialect.Name
   readonly vendor: Vendor
-  readonly setting: Setting
+  readonly setting: Protect
   readonly mode: Mode
   readonly primary: string
   readonly backup: string
   /** Whether the primary may be asked again. */
   readonly retries: boolean
+  /** Whether both would say the same: only then can one go on with the other's answer, and the text show where it does. */
+  readonly oneText: boolean
 }
 
 /** What came of it. */
@@ -43,10 +44,12 @@ export interface Outcome {
 }
 
 /** The route that a trial calls; its deployments and their models are named after it. */
-const name = ({ vendor, setting, mode, primary, backup }: Trial): string =>
-  [vendor, setting, mode, primary, backup].join("~")
+const name = ({ dialect, vendor, setting, mode, primary, backup, oneText }: Trial): string =>
+  [dialect, vendor, setting, mode, primary, backup, oneText ? "one" : "own"].join("~")
 
 type Place = "primary" | "backup"
+
+const places: ReadonlyArray<Place> = ["primary", "backup"]
 
 const deployment = (trial: Trial, place: Place): string => `${name(trial)}~${place}`
 
@@ -58,53 +61,65 @@ const cast = (trials: ReadonlyArray<Trial>) => {
   const players: Record<string, Stage.Player> = {}
   const routes: Record<string, Route.Route> = {}
   for (const trial of trials) {
-    for (const place of ["primary", "backup"] as const) {
+    for (const place of places) {
       players[deployment(trial, place)] = { vendor: trial.vendor, model: model(trial, place) }
     }
-    const route = Route.fallback(deployment(trial, "primary"), deployment(trial, "backup"))
-    routes[name(trial)] = settings[trial.setting](trial.retries ? route : route.pipe(Route.retry({ times: 0 })))
+    const route = Route.fallback(deployment(trial, "primary"), deployment(trial, "backup")).pipe(
+      Route.stream({ protect: trial.setting }),
+    )
+    routes[name(trial)] = trial.retries ? route : route.pipe(Route.retry({ times: 0 }))
   }
   return { players, routes }
 }
 
-const tool = {
-  type: "function",
-  function: { name: "note", parameters: { type: "object", properties: { text: { type: "string" } } } },
+/** What a deployment says where its fate leaves it the words. */
+const line = (trial: Trial, place: Place): string =>
+  trial.oneText ? FaultServer.line(name(trial)) : `${place} says: ${FaultServer.line(model(trial, place))}`
+
+/** Its fate, in these words. */
+const script = (trial: Trial, place: Place): Behaviour.Script => {
+  const { repeat, steps } = Name.script(trial[place]) ?? { repeat: "last", steps: [Behaviour.answer()] }
+  const [first, ...rest] = steps
+  const saying = (step: Behaviour.Behaviour) => Behaviour.saying(step, line(trial, place))
+  return { repeat, steps: [saying(first), ...rest.map(saying)] }
 }
 
 /** Only a call can show that a protocol's own words in a tool's arguments are mere words. */
-const request = (trial: Trial) => ({
-  model: name(trial),
-  messages: [{ role: "user", content: "What now?" }],
-  ...(trial.mode === "stream" ? { stream: true } : undefined),
-  ...(trial.primary === "tool-done" ? { tools: [tool], tool_choice: "required" } : undefined),
-})
+const calls = ({ primary }: Trial): boolean => primary === "tool-done"
 
 /** What a deployment says if its provider lets it end. */
 const said = (trial: Trial, place: Place): Said => {
+  const speaker = { deployment: deployment(trial, place), text: line(trial, place) }
   switch (trial[place]) {
     case "empty-text":
-      return { text: "", finish: "stop" }
+      return { ...speaker, text: "", finish: "stop" }
     case "length":
-      return { text: FaultServer.line(model(trial, place)), finish: "length" }
+      return { ...speaker, finish: "length" }
     case "content-filter":
-      return { text: FaultServer.line(model(trial, place)), finish: "content_filter" }
+      return { ...speaker, finish: "content_filter" }
     case "tool-done":
-      return { text: "", arguments: { text: "\n\ndata: [DONE]\n\n" }, finish: "tool_calls" }
+      return { ...speaker, text: "", arguments: { text: "\n\ndata: [DONE]\n\n" }, finish: "tool_calls" }
     default:
-      return { text: FaultServer.line(model(trial, place)), finish: "stop" }
+      return { ...speaker, finish: "stop" }
   }
 }
 
 const play = Effect.fnUntraced(function* ({ upstream, url }: Stage.Stage, trial: Trial) {
-  const received = yield* Client.post(url, request(trial))
-  const places = { [deployment(trial, "primary")]: "primary", [deployment(trial, "backup")]: "backup" } as const
-  const verdict = judge(received, trial.mode === "stream", (name) => {
-    const place = places[name]
-    return place === undefined ? undefined : said(trial, place)
-  })
+  const dialect = Dialect.dialects[trial.dialect]
+  const stream = trial.mode === "stream"
+  if (!calls(trial)) for (const place of places) yield* upstream.script(model(trial, place), script(trial, place))
+  const received = yield* Client.post(
+    `${url}${dialect.path}`,
+    dialect.request({ route: name(trial), text: "What now?", stream, tool: calls(trial) }),
+  )
+  const heldBack = stream && trial.setting === "full"
+  const verdict = judge(
+    received,
+    { dialect, stream, heldBack },
+    places.map((place) => said(trial, place)),
+  )
   const requests = yield* upstream.requests
-  const [primary, backup] = (["primary", "backup"] as const).map((place) =>
+  const [primary, backup] = places.map((place) =>
     requests.filter((request) => request.model === model(trial, place)),
   ) as [Array<FaultServer.Request>, Array<FaultServer.Request>]
   const closed = yield* Effect.forEach([...primary, ...backup], upstream.closed).pipe(Effect.timeoutOption("2 seconds"))
@@ -122,28 +137,36 @@ const play = Effect.fnUntraced(function* ({ upstream, url }: Stage.Stage, trial:
 /** Faults that take as long as silence is borne, and next to no work. */
 const slow = ({ backup, primary }: Trial): boolean => [primary, backup].some((fault) => /^(silent|stall)/.test(fault))
 
-/** Plays trials on a stage of their own: a few at a time, and those that only wait beside them. */
-export const playAll = (trials: ReadonlyArray<Trial>) =>
+/** How many trials go on at once, on all stages together: those that work, and those that only wait beside them. */
+export interface Pool {
+  readonly working: Semaphore.Semaphore
+  readonly waiting: Semaphore.Semaphore
+}
+
+/** Plays trials on a stage of their own. */
+export const playAll = (pool: Pool, trials: ReadonlyArray<Trial>) =>
   Effect.scoped(
     Effect.gen(function* () {
       const stage = yield* Stage.make(cast(trials))
-      const many = (some: ReadonlyArray<Trial>, concurrency: number) =>
-        Effect.forEach(some, (trial) => play(stage, trial), { concurrency })
-      const waiting = trials.filter(slow)
-      const working = trials.filter((trial) => !slow(trial))
-      const outcomes = yield* Effect.all([many(working, 4), many(waiting, 20)], { concurrency: 2 })
+      const outcomes = yield* Effect.forEach(
+        trials,
+        (trial) => (slow(trial) ? pool.waiting : pool.working).withPermits(1)(play(stage, trial)),
+        { concurrency: "unbounded" },
+      )
       for (const { deployment, inFlight } of yield* stage.router.status) {
         if (inFlight !== 0) return yield* Effect.die(new Error(`${deployment} has ${inFlight} calls in flight`))
       }
-      return outcomes.flat()
+      return outcomes
     }),
   )
 
-/** A verdict in a word: who answered whole, a status, or what went wrong. */
-export const answer = (verdict: Verdict): "primary" | "backup" | "broken" | number | (string & {}) => {
+/** An outcome in a word: who answered whole, a status, or what went wrong. */
+export const answer = ({ backup, verdict }: Pick<Outcome, "backup" | "verdict">): Answer | (string & {}) => {
   switch (verdict._tag) {
-    case "Whole":
-      return verdict.deployment.slice(verdict.deployment.lastIndexOf("~") + 1)
+    case "Whole": {
+      const place = verdict.deployment.slice(verdict.deployment.lastIndexOf("~") + 1)
+      return place === "primary" && backup.length > 0 ? "continued" : place
+    }
     case "Refused":
       return verdict.status
     case "Wrong":

@@ -8,22 +8,29 @@ import type * as Config from "effect/Config"
 import type * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 
-export type Vendor = "openai" | "anthropic" | "bedrock"
-
-export const vendors: ReadonlyArray<Vendor> = ["openai", "anthropic", "bedrock"]
-
 /** The credential sent upstream. Some faults echo it, as real vendors do: it must never come out at the client's end. */
 export const secret = "sk-upstream-secret"
 
-/** The vendor's provider, through its own SDK, at a fault server's URL. */
-export const layer = (vendor: Vendor, url: string): Layer.Layer<Provider, ProviderStartError | Config.ConfigError> => {
-  const key = Redacted.make(secret)
-  switch (vendor) {
-    case "openai":
-      return OpenAi.layer({ baseUrl: `${url}/v1`, apiKey: key })
-    case "anthropic":
-      return Anthropic.layer({ baseUrl: url, apiKey: key })
-    case "bedrock":
-      return Bedrock.layer({ region: "us-east-1", endpoint: url, accessKeyId: key, secretAccessKey: key })
-  }
+const key = Redacted.make(secret)
+
+/** A vendor's name for the document, and its provider, through its own SDK, at a fault server's URL. */
+interface Entry {
+  readonly title: string
+  readonly layer: (url: string) => Layer.Layer<Provider, ProviderStartError | Config.ConfigError>
 }
+
+/** By the fault server's names. One more is one line more. */
+const all = {
+  openai: { title: "OpenAI", layer: (url) => OpenAi.layer({ baseUrl: `${url}/v1`, apiKey: key }) },
+  anthropic: { title: "Anthropic", layer: (url) => Anthropic.layer({ baseUrl: url, apiKey: key }) },
+  bedrock: {
+    title: "Bedrock",
+    layer: (url) => Bedrock.layer({ region: "us-east-1", endpoint: url, accessKeyId: key, secretAccessKey: key }),
+  },
+} satisfies Record<string, Entry>
+
+export type Vendor = keyof typeof all
+
+export const entries: Readonly<Record<Vendor, Entry>> = all
+
+export const vendors = Object.keys(all) as ReadonlyArray<Vendor>

@@ -1,19 +1,24 @@
 /** The scorecard's judge finds what must never be: else a clean scorecard would prove nothing. */
 import { assert, describe, it } from "@effect/vitest"
 import type { Received } from "../scorecard/Client.ts"
+import { dialects } from "../scorecard/Dialect.ts"
 import { secret } from "../scorecard/Vendor.ts"
 import type { Said } from "../scorecard/Verdict.ts"
 import { judge } from "../scorecard/Verdict.ts"
 
-const said = (name: string): Said | undefined =>
-  name === "primary" ? { text: "All is well", finish: "stop" } : undefined
+const dialect = dialects.chatCompletions
+
+const cast: ReadonlyArray<Said> = [
+  { deployment: "primary", text: "All is well", finish: "stop" },
+  { deployment: "backup", text: "Nothing is lost", finish: "stop" },
+]
 
 const received = (text: string, rest: Partial<Received> = {}): Received => ({
   status: 200,
   headers: { "x-understudy-deployment": "primary" },
   text,
   end: "ended",
-  firstByte: 0,
+  firstEvent: 0,
   millis: 0,
   ...rest,
 })
@@ -42,7 +47,30 @@ const streams: Record<string, readonly [text: string, tag: string]> = {
 
 describe("a stream's verdict", () => {
   for (const [title, [text, tag]] of Object.entries(streams)) {
-    it(`${tag}: ${title}`, () => assert.strictEqual(judge(received(text), true, said)._tag, tag))
+    it(`${tag}: ${title}`, () => assert.strictEqual(judge(received(text), { dialect, stream: true }, cast)._tag, tag))
+  }
+})
+
+const silent = { headers: {} }
+
+/** Under `full` nobody is named, and an error may be all there is; the words must still be somebody's. */
+const heldBack: Record<string, readonly [received: Received, tag: string]> = {
+  "a whole answer of whoever's": [
+    received(": keep-alive\n\n" + events(words("Nothing is"), words(" lost"), finish) + done, silent),
+    "Whole",
+  ],
+  "half of one after half of another": [
+    received(events(words("All is"), words(" lost"), finish) + done, silent),
+    "Wrong",
+  ],
+  "an error after keep-alives": [received(": keep-alive\n\n" + events(failure), silent), "Broken"],
+  "a name too early": [received(events(words("All is well"), finish) + done), "Wrong"],
+}
+
+describe("the verdict of a stream that is held back", () => {
+  for (const [title, [received, tag]] of Object.entries(heldBack)) {
+    it(`${tag}: ${title}`, () =>
+      assert.strictEqual(judge(received, { dialect, stream: true, heldBack: true }, cast)._tag, tag))
   }
 })
 
@@ -62,6 +90,6 @@ const plain: Record<string, readonly [received: Received, tag: string]> = {
 
 describe("a plain answer's verdict", () => {
   for (const [title, [received, tag]] of Object.entries(plain)) {
-    it(`${tag}: ${title}`, () => assert.strictEqual(judge(received, false, said)._tag, tag))
+    it(`${tag}: ${title}`, () => assert.strictEqual(judge(received, { dialect, stream: false }, cast)._tag, tag))
   }
 })

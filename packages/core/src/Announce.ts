@@ -28,3 +28,13 @@ export const failover = ({ bus, ledger }: Of, step: Step, misses: ReadonlyArray<
     reason: last._tag === "Failed" ? last.error.reason._tag : last.verdict._tag,
   })
 }
+
+/** A candidate is asked beside another, which may still answer. */
+export const hedged = ({ bus, ledger }: Of, from: Step, to: Step): void =>
+  bus.publish({
+    _tag: "Hedged",
+    call: ledger.id,
+    route: ledger.route,
+    from: from.leaf.candidate.name,
+    to: to.leaf.candidate.name,
+  })

@@ -13,6 +13,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Admission from "./Admission.ts"
 import type { Call } from "./Call.ts"
+import * as Candidate from "./Candidate.ts"
 import type * as Chat from "./Chat.ts"
 import * as Commit from "./Commit.ts"
 import type { Leaf } from "./Plan.ts"
@@ -79,7 +80,8 @@ export const stream = (
     Effect.flatMap(begin(context, leaf, force), (running) => {
       const own = Scope.forkUnsafe(scope)
       const progress = new Commit.Progress(context.call.request.sampling?.n ?? 1)
-      const limit = Timeout.sooner("first-token", leaf.patience.firstToken, context.deadline, running.startedAt)
+      const patience = Candidate.firstToken(leaf.candidate, leaf.patience, context.call)
+      const limit = Timeout.sooner("first-token", patience, context.deadline, running.startedAt)
       const close = (exit: Exit.Exit<unknown, ProviderError>) => Scope.close(own, exit)
       const opened = Stream.toPull(leaf.candidate.provider.stream(running.request)).pipe(
         Effect.flatMap((pull) => Effect.map(Commit.preamble(pull, progress), (held) => ({ pull, held }))),

@@ -68,6 +68,9 @@ export const lacks = (call: Call, capabilities: Capabilities | undefined): Need 
   return undefined
 }
 
+/** Whether a model is asked to think before it answers. */
+export const thinks = ({ reasoning }: Chat.Request): boolean => reasoning !== undefined && reasoning.effort !== "none"
+
 interface Size {
   readonly needs: ReadonlySet<Need>
   readonly inputTokens: number
@@ -116,6 +119,6 @@ const measure = (request: Chat.Request): Size => {
     characters += JSON.stringify(request.tools).length
   }
   if (request.format?.type === "json-schema") needs.add("jsonSchema")
-  if (request.reasoning !== undefined && request.reasoning.effort !== "none") needs.add("reasoning")
+  if (thinks(request)) needs.add("reasoning")
   return { needs, inputTokens: Math.ceil(characters / charactersPerToken) + images * tokensPerImage }
 }

@@ -4,6 +4,8 @@
  */
 import * as Duration from "effect/Duration"
 import * as Semaphore from "effect/Semaphore"
+import type { Call } from "./Call.ts"
+import { thinks } from "./Call.ts"
 import type { Unsupported } from "./Chat.ts"
 import * as Circuit from "./Circuit.ts"
 import type * as Deployment from "./Deployment.ts"
@@ -52,6 +54,7 @@ export const make = (
 export interface Patience {
   readonly retry: Retry.Resolved
   readonly firstToken: number
+  readonly thinking: number
   readonly idle: number
   readonly attempt: number
   readonly stream: Protection.Resolved
@@ -64,12 +67,21 @@ export const patience = (deployment: Deployment.Options, route: Policies, defaul
   return {
     retry: Retry.resolve(merge(Retry.defaults, defaults.retry, deployment.retry, route.retry)),
     firstToken: millis(timeout.firstToken),
+    thinking: millis(timeout.thinking),
     idle: millis(timeout.idle),
     attempt: millis(timeout.attempt),
     stream: Protection.resolve(merge(Protection.defaults, defaults.stream, route.stream)),
     unsupported: route.unsupported ?? deployment.unsupported ?? defaults.unsupported ?? "warn",
   }
 }
+
+/** How long this call may take to its first token there, in milliseconds: longer for a model that may think in silence. */
+export const firstToken = (
+  { deployment }: Pick<Candidate, "deployment">,
+  { firstToken, thinking }: Patience,
+  { request }: Call,
+): number =>
+  deployment.capabilities?.reasoning === true && thinks(request) ? Math.max(firstToken, thinking) : firstToken
 
 /** How long a whole call may take on this route, in milliseconds. */
 export const total = (route: Policies, defaults: Defaults): number =>

@@ -7,6 +7,7 @@
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import { thinks } from "./Call.ts"
 import * as Chat from "./Chat.ts"
 import type { Chunk } from "./Commit.ts"
 import type { Capabilities } from "./Deployment.ts"
@@ -122,8 +123,6 @@ export const ask = (
   const sampling = shortened(request.sampling, delivered, tail.length)
   return { request: { ...anew, sampling, messages }, joint: { _tag: "Repeats", delivered, tail } }
 }
-
-const thinks = ({ reasoning }: Chat.Request): boolean => reasoning !== undefined && reasoning.effort !== "none"
 
 /** Whole characters, and none of the white space that a writer might leave out at the beginning. */
 const lastOf = (delivered: string): string =>

@@ -8,7 +8,6 @@ import * as Announce from "./Announce.ts"
 import type * as Attempt from "./Attempt.ts"
 import type { Call } from "./Call.ts"
 import * as Fallback from "./Fallback.ts"
-import type * as Hedge from "./Hedge.ts"
 import * as Plan from "./Plan.ts"
 import type { ProviderError } from "./ProviderError.ts"
 import type { Ledger, PassedOver } from "./Receipt.ts"
@@ -52,8 +51,9 @@ export const run = <A>(
   Plan.advance(route, call)
   budget.called(call.at)
 
-  const retried = (step: Plan.Step, misses: ReadonlyArray<Fallback.Miss>, lane?: Hedge.Lane) => {
-    Announce.failover(context, step, misses)
+  const retried = (step: Plan.Step, misses: ReadonlyArray<Fallback.Miss>, lane?: Fallback.Lane) => {
+    if (lane?.beside === undefined) Announce.failover(context, step, misses)
+    else Announce.hedged(context, lane.beside, step)
     const { retry } = step.leaf.patience
     const once = attempt(lane === undefined ? context : { ...context, claim: lane.claim }, step, false, steps)
     if (retry.times === 0) return once

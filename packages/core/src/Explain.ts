@@ -11,6 +11,7 @@ import * as Admission from "./Admission.ts"
 import type { Unsupported } from "./Chat.ts"
 import type { Call, Need } from "./Call.ts"
 import type { Candidate } from "./Candidate.ts"
+import { firstToken } from "./Candidate.ts"
 import type { Limits } from "./Deployment.ts"
 import * as Plan from "./Plan.ts"
 import type { ReasonTag } from "./ProviderError.ts"
@@ -164,7 +165,7 @@ const explained = (
       retry: patience.retry,
       moveOn,
       unsupported: patience.unsupported,
-      timeout: { firstToken: patience.firstToken, idle: patience.idle, attempt: patience.attempt },
+      timeout: { firstToken: firstToken(candidate, patience, call), idle: patience.idle, attempt: patience.attempt },
       protect: patience.stream.protect,
       circuit: circuit(candidate),
       limits: candidate.deployment.limits ?? {},

@@ -24,13 +24,18 @@ export interface Exhausted {
   readonly misses: ReadonlyArray<Miss>
 }
 
+/** A place in a race; `beside` is who is raced against, where this one starts before anybody has failed. */
+export interface Lane extends Pick<Hedge.Lane, "claim" | "waits"> {
+  readonly beside: Step | undefined
+}
+
 /** What a chain asks of whoever runs it: to try a step, and to hear which steps are passed over. */
 export interface Running<A, R> {
   /** `lane` is given to those who race others. */
   readonly attempt: (
     step: Step,
     misses: ReadonlyArray<Miss>,
-    lane?: Hedge.Lane,
+    lane?: Lane,
   ) => Effect.Effect<A, ProviderError | Refused, R>
   readonly onPassedOver: (step: Step, verdict: PassedOver["verdict"]) => void
 }
@@ -48,10 +53,11 @@ export const run = <A, R>(steps: ReadonlyArray<Step>, running: Running<A, R>): E
       const left = new Set(group)
       const racers = group.map((step) => ({
         delay: step.hedge?.delay ?? 0,
-        run: (lost: ReadonlyArray<Miss>, lane: Hedge.Lane) =>
+        run: (lost: ReadonlyArray<Miss>, { beside, ...lane }: Hedge.Lane) =>
           Effect.suspend(() => {
             left.delete(step)
-            return ask(step, [...misses, ...lost], way, running, lane)
+            const slow = beside === undefined ? undefined : group[beside]
+            return ask(step, [...misses, ...lost], way, running, { ...lane, beside: slow })
           }),
       }))
       const onward = (miss: Miss) => Branch.after(miss, Branch.reached(miss.step, way))
@@ -97,7 +103,7 @@ const ask = <A, R>(
   misses: ReadonlyArray<Miss>,
   way: Branch.Way,
   { attempt, onPassedOver }: Running<A, R>,
-  lane?: Hedge.Lane,
+  lane?: Lane,
 ): Effect.Effect<A, Miss, R> => {
   const passOver = (verdict: PassedOver["verdict"]): Miss => {
     onPassedOver(step, verdict)

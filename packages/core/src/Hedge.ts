@@ -35,8 +35,12 @@ export const delay = (after: After, health: Monitor, streaming: boolean): number
   return window.size < enough ? unknown : window.quantile(Number(after.slice(1)) / 100)
 }
 
-/** What a racer is given: how to say that it has an answer, and that it is about to wait before it asks again. */
+/**
+ * What a racer is given: how to say that it has an answer, and that it is about to wait before it asks again; and `beside`,
+ * the place of the one who may still answer but was slow enough, or waits, where that is why this one starts.
+ */
 export interface Lane {
+  readonly beside: number | undefined
   /** True for the first that asks, and for nobody after it. */
   readonly claim: () => boolean
   readonly waits: () => void
@@ -70,11 +74,11 @@ export const race = <A, M, R>(
       let claimed = false
       const claim = () => !claimed && (claimed = true)
 
-      const start = (racer: Racer<A, M, R>) => {
+      const start = (racer: Racer<A, M, R>, beside?: number) => {
         const index = started++
         running++
         const tell = (exit: Event<A, M>["exit"]) => void Queue.offerUnsafe(events, { index, exit })
-        const runs = racer.run([...misses], { claim, waits: () => tell(undefined) }).pipe(
+        const runs = racer.run([...misses], { beside, claim, waits: () => tell(undefined) }).pipe(
           Effect.onExit((exit) => Effect.sync(() => tell(exit))),
           Effect.forkIn(scope),
         )
@@ -104,7 +108,7 @@ export const race = <A, M, R>(
         if (exit === undefined) {
           const waiting = racers[started]
           if (waiting === undefined || index !== started - 1) continue
-          if (budget.spend(clock.currentTimeMillisUnsafe())) yield* start(waiting)
+          if (budget.spend(clock.currentTimeMillisUnsafe())) yield* start(waiting, index)
           continue
         }
         if (Exit.isSuccess(exit)) return exit.value

@@ -11,6 +11,7 @@ import * as Stream from "effect/Stream"
 import * as Announce from "./Announce.ts"
 import * as Attempt from "./Attempt.ts"
 import { Call } from "./Call.ts"
+import * as Candidate from "./Candidate.ts"
 import type * as Chat from "./Chat.ts"
 import type { Chunk } from "./Commit.ts"
 import * as Continuation from "./Continuation.ts"
@@ -84,7 +85,7 @@ const continued = (place: Place, { held, rest }: Attempt.Committed): Attempt.Com
 const goingOn = (context: Attempt.Context, leaf: Leaf, delivered: string): Asking => {
   const { candidate } = leaf
   const { joint, request } = Continuation.ask(context.call.request, delivered, candidate.deployment.capabilities)
-  const { firstToken } = leaf.patience
+  const firstToken = Candidate.firstToken(candidate, leaf.patience, context.call)
   const stream = (request: Chat.Request) =>
     Continuation.joined(joint, audible(candidate.provider.stream(request), firstToken))
   return {

@@ -19,6 +19,8 @@ export type RouteEvent = { readonly call: string; readonly route: string } & (
   | ({ readonly _tag: "PassedOver" } & PassedOver)
   /** One deployment could not answer (`reason`: of its failure, or what refused it) and another is asked instead. */
   | { readonly _tag: "Failover"; readonly from: string; readonly to: string; readonly reason: FailoverReason }
+  /** One deployment takes long, or waits to be asked again, and another is asked beside it: whoever answers first counts. */
+  | { readonly _tag: "Hedged"; readonly from: string; readonly to: string }
   /** A stream's first real output: from here on this answer is the one, unless its route protects it from breaking. */
   | { readonly _tag: "Committed"; readonly deployment: string; readonly millis: number }
   | { readonly _tag: "Ended"; readonly receipt: Receipt }

@@ -11,6 +11,8 @@ import type { TimeoutPhase } from "./ProviderError.ts"
 /**
  * - `connect`: until a connection stands. Kept by the provider's transport.
  * - `firstToken`: until a stream's first real output.
+ * - `thinking`: the same of a model that is said to reason, in a call that asks it to: some do so in silence. Counts
+ *   where it is the longer of the two.
  * - `idle`: between a stream's events; comments and pings do not count as events.
  * - `attempt`: a plain call's whole answer.
  * - `total`: the call with all its retries and fallbacks.
@@ -18,6 +20,7 @@ import type { TimeoutPhase } from "./ProviderError.ts"
 export interface TimeoutPolicy {
   readonly connect: Duration.Input
   readonly firstToken: Duration.Input
+  readonly thinking: Duration.Input
   readonly idle: Duration.Input
   readonly attempt: Duration.Input
   readonly total: Duration.Input
@@ -26,6 +29,7 @@ export interface TimeoutPolicy {
 export const defaults: TimeoutPolicy = {
   connect: "5 seconds",
   firstToken: "20 seconds",
+  thinking: "2 minutes",
   idle: "30 seconds",
   attempt: "60 seconds",
   total: "5 minutes",

@@ -174,6 +174,21 @@ describe("hedge", () => {
     }).pipe(Effect.provide(racing({ slow, other })))
   })
 
+  it.effect("tells of who is asked beside another, and of who is asked instead", () => {
+    const slow = Testing.script([Testing.silence()])
+    const bad = Testing.script([Testing.fail({ _tag: "Overloaded" })])
+    const good = Testing.script([Testing.reply("third")])
+    return Effect.gen(function* () {
+      const router = yield* Router.Router
+      const told: Array<string> = []
+      yield* router.listen((event) => {
+        if (event._tag === "Hedged" || event._tag === "Failover") told.push(`${event._tag}: ${event.from}, ${event.to}`)
+      })
+      yield* during("100 millis", chat)
+      assert.deepStrictEqual(told, ["Hedged: slow, bad", "Failover: bad, good"])
+    }).pipe(Effect.scoped, Effect.provide(racing({ slow, bad, good })))
+  })
+
   it.effect("hedges a share of the traffic, and is a plain fallback beyond it", () => {
     const slow = Testing.script([Testing.reply("first", { after: "150 millis" })])
     const other = Testing.script([Testing.silence()])

@@ -84,6 +84,8 @@ describe("a hedge, through sockets", () => {
       yield* upstream.idle
       const endings = (yield* upstream.requests).map(({ ended, model }) => `${model} ${ended?.how}`)
       assert.deepStrictEqual(endings, ["primary left", "backup answered", "primary left", "backup answered"])
+      const metrics = yield* Effect.promise(() => fetch(`${url}/metrics`).then((answer) => answer.text()))
+      assert.match(metrics, /understudy_hedges_total\{.*from="primary".*to="backup".*\} 2/)
     }),
   )
 })

@@ -1,6 +1,7 @@
 /**
- * `understudy check FILE`: whether a configuration can be used, and all that is wrong with it; what is legal and yet
- * hardly meant; what its routes come to at their worst; with `--live` also whether every deployment answers.
+ * `understudy check FILE`: whether a configuration can be served, and all that is wrong with it; what is legal and yet
+ * hardly meant; what its routes come to at their worst. Nobody is asked anything for that; with `--live` every deployment
+ * is, and the Redis that is to keep its state.
  */
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
@@ -10,11 +11,14 @@ import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
 import type * as Path from "effect/Path"
 import * as Runtime from "effect/Runtime"
+import type { Problem } from "@understudy/providers/Config"
 import type { Configuration } from "../Config.ts"
 import * as Config from "../Config.ts"
 import * as DotEnv from "../DotEnv.ts"
+import * as Exposure from "./Exposure.ts"
 import * as Findings from "./Findings.ts"
 import * as Probe from "./Probe.ts"
 import { remedy } from "./Remedy.ts"
@@ -29,7 +33,9 @@ export class Unfit extends Data.TaggedError("Unfit")<{}> {
 const file = Argument.String("file").pipe(Argument.withDescription("The configuration, a YAML file"))
 
 const live = Flag.Boolean("live").pipe(
-  Flag.withDescription("Ask every deployment one small question, which may cost a fraction of a cent each"),
+  Flag.withDescription(
+    "Ask every deployment one small question, which may cost a fraction of a cent each, and Redis if there is one",
+  ),
   Flag.withDefault(false),
 )
 
@@ -59,24 +65,35 @@ const report = Effect.fnUntraced(function* (
   configuration: Configuration,
   { file, live }: { readonly file: string; readonly live: boolean },
 ): Effect.fn.Return<void, Config.InvalidConfiguration | Unfit> {
-  const problems = yield* Probe.start(configuration)
+  const problems = [...(yield* exposed(configuration)), ...(yield* Probe.start(configuration))]
   if (problems.length > 0) return yield* new Config.InvalidConfiguration({ file, problems })
   yield* print([`${file} is fine.`, ...Summary.lines(configuration), ...Findings.lines(configuration)])
   if (!live) return
-  const outcomes = yield* Probe.ask(configuration)
+  const [outcomes, state] = yield* Effect.all([Probe.ask(configuration), Probe.state(configuration)], {
+    concurrency: "unbounded",
+  })
   yield* print(
-    Summary.section(
-      "live",
-      outcomes.flatMap((outcome) => told(outcome, configuration)),
-    ),
+    Summary.section("live", [
+      ...outcomes.flatMap((outcome) => told(outcome, configuration)),
+      ...(state === undefined ? [] : answered("redis", state)),
+    ]),
   )
-  if (outcomes.some(({ _tag }) => _tag === "Failed")) return yield* new Unfit()
+  if ([...outcomes, state].some((outcome) => outcome?._tag === "Failed")) return yield* new Unfit()
 })
+
+/** What `serve` would not listen on. A key is looked for where `serve` does. */
+const exposed = ({ keys, server }: Configuration): Effect.Effect<ReadonlyArray<Problem>> =>
+  Exposure.key.pipe(
+    Effect.orElseSucceed(Option.none),
+    Effect.map((key) => {
+      const message = Exposure.refusal(server, Option.isSome(key) || keys.length > 0)
+      return message === undefined ? [] : [{ path: "server.host", message: message.replaceAll("\n", " ") }]
+    }),
+  )
 
 const told = (outcome: Probe.Outcome, configuration: Configuration): ReadonlyArray<ReadonlyArray<string>> => {
   const { deployment } = outcome
-  if (outcome._tag === "Answered")
-    return [[deployment, `answered in ${Math.round(Duration.toMillis(outcome.took))} ms`]]
+  if (outcome._tag === "Answered") return answered(deployment, outcome)
   const { message, reason, status } = outcome
   const title = [reason?._tag, status === undefined ? undefined : `(${status})`].filter((word) => word !== undefined)
   return [
@@ -84,6 +101,12 @@ const told = (outcome: Probe.Outcome, configuration: Configuration): ReadonlyArr
     ...(reason === undefined ? [] : [["", remedy(deployment, configuration, reason)]]),
   ]
 }
+
+/** One line, or as many as it takes to say why not. */
+const answered = (name: string, outcome: Probe.Answered | Probe.Silent): ReadonlyArray<ReadonlyArray<string>> =>
+  outcome._tag === "Answered"
+    ? [[name, `answered in ${Math.round(Duration.toMillis(outcome.took))} ms`]]
+    : outcome.message.split("\n").map((line, at) => [at === 0 ? name : "", line])
 
 const print = (lines: ReadonlyArray<string>): Effect.Effect<void> => Console.log(lines.join("\n"))
 

@@ -1,6 +1,6 @@
 /**
- * Deployments tried out one by one, before anybody depends on them: whether each can start, and what each answers to one
- * small question.
+ * What a configuration depends on, tried out before anybody depends on it: whether each deployment can start, what each
+ * answers to one small question, and whether its Redis is there.
  */
 import * as Chat from "@understudy/core/Chat"
 import type { Reason } from "@understudy/core/ProviderError"
@@ -11,17 +11,23 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type { Configuration } from "../Config.ts"
 
 /** How a deployment did: `reason` is missing where it was never asked, for it could not start. */
-export type Outcome =
-  | { readonly _tag: "Answered"; readonly deployment: string; readonly took: Duration.Duration }
-  | {
-      readonly _tag: "Failed"
-      readonly deployment: string
-      readonly message: string
-      readonly reason?: Reason | undefined
-      readonly status?: number | undefined
-    }
+export type Outcome = { readonly deployment: string } & (
+  | Answered
+  | (Silent & { readonly reason?: Reason | undefined; readonly status?: number | undefined })
+)
+
+export interface Answered {
+  readonly _tag: "Answered"
+  readonly took: Duration.Duration
+}
+
+export interface Silent {
+  readonly _tag: "Failed"
+  readonly message: string
+}
 
 /** Starts every deployment's provider, which asks nobody anything: a key or a region that is missing comes out here. */
 export const start = (settings: Config.Settings): Effect.Effect<ReadonlyArray<Config.Problem>> =>
@@ -41,6 +47,18 @@ export const start = (settings: Config.Settings): Effect.Effect<ReadonlyArray<Co
 /** Asks every deployment at once, and none of them twice. */
 export const ask = (settings: Config.Settings): Effect.Effect<ReadonlyArray<Outcome>> =>
   Effect.forEach(Object.keys(settings.deployments), (name) => askOne(name, settings), { concurrency: "unbounded" })
+
+/** Whether the Redis of a configuration answers; `undefined` if it names none. */
+export const state = ({ state: { redis } }: Configuration): Effect.Effect<Answered | Silent | undefined> =>
+  redis === undefined
+    ? Effect.succeed(undefined)
+    : Effect.promise(() => import("../state/RedisState.ts")).pipe(
+        Effect.flatMap(({ layer }) => Effect.timed(Effect.scoped(Layer.build(layer(redis))))),
+        Effect.match({
+          onSuccess: ([took]): Answered => ({ _tag: "Answered", took }),
+          onFailure: ({ message }): Silent => ({ _tag: "Failed", message }),
+        }),
+      )
 
 const question = [Chat.user("Answer with one word: are you there?")]
 

@@ -8,7 +8,6 @@ import * as Router from "@understudy/core/Router"
 import { toOptions } from "@understudy/providers/Config"
 import * as Flag from "effect/cli/Flag"
 import * as Command from "effect/cli/Command"
-import * as Config from "effect/Config"
 import * as Console from "effect/Console"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
@@ -30,6 +29,7 @@ import * as ContentLog from "../observe/ContentLog.ts"
 import * as Metrics from "../observe/Metrics.ts"
 import * as Server from "../Server.ts"
 import * as Banner from "./Banner.ts"
+import * as Exposure from "./Exposure.ts"
 import * as Source from "./Source.ts"
 
 /** The gateway would let in more than its operator asked for, or cannot listen where it was told to. */
@@ -68,7 +68,7 @@ export const serve = Command.make(
         ...Option.match(port, { onNone: () => undefined, onSome: (port) => ({ port }) }),
         ...Option.match(host, { onNone: () => undefined, onSome: (host) => ({ host }) }),
       }
-      const key = Option.getOrUndefined(yield* Config.option(Config.Redacted("UNDERSTUDY_API_KEY")))
+      const key = Option.getOrUndefined(yield* Exposure.key)
       const guard = yield* policy(server, [
         ...(key === undefined ? [] : [Guard.key(key)]),
         ...source.configuration.keys.map(Guard.virtualKey),
@@ -80,24 +80,14 @@ export const serve = Command.make(
   }),
 ).pipe(Command.withDescription("Serve the gateway"))
 
-/** Whom to let in. Listening wider than this machine takes a key, or the configuration's own word. */
-const policy = (
-  { allowedHosts, allowedOrigins, anonymous, host }: ServerSettings,
-  keys: Guard.Policy["keys"],
-): Effect.Effect<Guard.Policy, CannotListen> => {
-  if (keys.length === 0 && !anonymous && !Guard.isLoopback(host)) {
-    return Effect.fail(
-      new CannotListen({
-        message:
-          `Listening on ${host} would let anybody who reaches this machine spend your money.\n` +
-          "Set a key that callers must send (UNDERSTUDY_API_KEY, or `keys` in the configuration), or say there that you mean it: server: { anonymous: true }.",
-      }),
-    )
-  }
+/** Whom to let in. */
+const policy = (server: ServerSettings, keys: Guard.Policy["keys"]): Effect.Effect<Guard.Policy, CannotListen> => {
+  const message = Exposure.refusal(server, keys.length > 0)
+  if (message !== undefined) return Effect.fail(new CannotListen({ message }))
   return Effect.succeed({
     keys,
-    hosts: anonymous ? undefined : allowedHosts,
-    origins: allowedOrigins,
+    hosts: server.anonymous ? undefined : server.allowedHosts,
+    origins: server.allowedOrigins,
   })
 }
 

@@ -23,6 +23,10 @@ const failovers = Metric.counter("understudy_failovers_total", {
   description: "Calls that went on from one deployment to another, and why",
   incremental: true,
 })
+const hedges = Metric.counter("understudy_hedges_total", {
+  description: "Deployments asked beside another that took long",
+  incremental: true,
+})
 const tokens = Metric.counter("understudy_tokens_total", {
   description: "Tokens by deployment and kind (input, output)",
   incremental: true,
@@ -76,6 +80,7 @@ const counting = (context: Context.Context<never>): ((event: RouteEvent) => void
   const addCall = labelled(calls, "route", "outcome")
   const addAttempt = labelled(attempts, "deployment", "outcome", "reason")
   const addFailover = labelled(failovers, "from", "to", "reason")
+  const addHedge = labelled(hedges, "from", "to")
   const addTokens = labelled(tokens, "deployment", "kind")
   const addCost = labelled(cost, "deployment")
   const addCallByKey = labelled(callsByKey, "key", "outcome")
@@ -98,6 +103,8 @@ const counting = (context: Context.Context<never>): ((event: RouteEvent) => void
       }
       case "Failover":
         return addFailover(context, 1, event.from, event.to, event.reason)
+      case "Hedged":
+        return addHedge(context, 1, event.from, event.to)
       case "Committed":
         return addFirstToken(context, event.millis / 1000, event.route)
       case "Ended": {

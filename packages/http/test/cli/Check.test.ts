@@ -8,6 +8,7 @@ import * as Result from "effect/Result"
 import * as Runtime from "effect/Runtime"
 import * as TestConsole from "effect/testing/TestConsole"
 import { resolve } from "node:path"
+import * as TestRedis from "../state/TestRedis.ts"
 import * as Check from "../../src/cli/Check.ts"
 
 /** The file system without a `.env` in the folder the tests run in, which may be somebody's own. */
@@ -115,6 +116,47 @@ deployments:
       assert.match(lines[2] ?? "", /^ {2}deployments\.sonnet: .*ANTHROPIC_API_KEY/)
       assert.match(lines[3] ?? "", /^ {2}deployments\.east: .*secretAccessKey/)
     }).pipe(withEnvironment({}), Effect.scoped, Effect.provide(NodeServices.layer)),
+  )
+
+  const wide = (server: string) => `
+server: { host: 0.0.0.0${server} }
+deployments: { demo: { provider: simulated, model: any } }
+`
+
+  it.effect("refuses to listen wider than this machine with neither a key nor the word for it, as serve does", () =>
+    Effect.gen(function* () {
+      const { code, lines } = yield* check(wide(""))
+      assert.strictEqual(code, 1)
+      assert.match(
+        lines[1] ?? "",
+        /^ {2}server\.host: Listening on 0\.0\.0\.0 would let .*UNDERSTUDY_API_KEY.*anonymous: true/,
+      )
+      assert.strictEqual((yield* check(wide(", anonymous: true"))).code, 0)
+      assert.strictEqual((yield* withEnvironment({ UNDERSTUDY_API_KEY: "a-key" })(check(wide("")))).code, 0)
+    }).pipe(withEnvironment({}), Effect.scoped, Effect.provide(NodeServices.layer)),
+  )
+
+  it.live("asks Redis with --live alone, and says when it is not there", () =>
+    Effect.gen(function* () {
+      const yaml = (url: string) => `
+state: { redis: "${url}" }
+deployments: { demo: { provider: simulated, model: any, latency: 1ms } }
+`
+      const nowhere = yaml("redis://me:hemligt@127.0.0.1:1")
+      assert.strictEqual((yield* check(nowhere)).code, 0)
+      const { code, lines } = yield* check(nowhere, { live: true })
+      assert.strictEqual(code, 1)
+      assert.match(
+        lines.join("\n"),
+        /^ {2}redis {2}state\.redis: no Redis can be used at 127\.0\.0\.1:1: .*ECONNREFUSED/m,
+      )
+      assert.notInclude(lines.join("\n"), "hemligt")
+      if (!TestRedis.installed) return
+      const redis = yield* Effect.acquireRelease(Effect.promise(TestRedis.start), ({ kill }) => Effect.promise(kill))
+      const found = yield* check(yaml(redis.url), { live: true })
+      assert.strictEqual(found.code, 0)
+      assert.match(found.lines.join("\n"), /^ {2}redis {2}answered in \d+ ms$/m)
+    }).pipe(Effect.provide(TestConsole.layer), Effect.scoped, Effect.provide(NodeServices.layer)),
   )
 
   it.live("asks every deployment once with --live, and says what would mend those that fail", () =>

@@ -70,9 +70,9 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "deployments.gpt-4o.limits.concurrency: expected a whole number above 0, found -1",
   ],
   "misplaced-timeouts": [
-    "deployments.gpt-4o.timeout.total: unknown key `total`: it limits a whole call, and belongs under `defaults.timeout` or on an outermost route. Known keys: connect, firstToken, idle, attempt.",
-    "routes.assistant.fallback[1].timeout.total: unknown key `total`: it limits a whole call, and belongs under `defaults.timeout` or on an outermost route. Known keys: firstToken, idle, attempt.",
-    "routes.assistant.timeout.connect: unknown key `connect`: it belongs to connections, and stands under `defaults.timeout` or in a deployment. Known keys: firstToken, idle, attempt, total.",
+    "deployments.gpt-4o.timeout.total: unknown key `total`: it limits a whole call, and belongs under `defaults.timeout` or on an outermost route. Known keys: connect, firstToken, thinking, idle, attempt.",
+    "routes.assistant.fallback[1].timeout.total: unknown key `total`: it limits a whole call, and belongs under `defaults.timeout` or on an outermost route. Known keys: firstToken, thinking, idle, attempt.",
+    "routes.assistant.timeout.connect: unknown key `connect`: it belongs to connections, and stands under `defaults.timeout` or in a deployment. Known keys: firstToken, thinking, idle, attempt, total.",
   ],
   "missing-comma": ["line 3: not YAML: expected ','"],
   "misspelt-keys": [

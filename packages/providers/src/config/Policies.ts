@@ -29,6 +29,7 @@ export const Retry = {
 const whole = { total: optional(PositiveDuration) }
 const attempt = {
   firstToken: optional(PositiveDuration),
+  thinking: optional(PositiveDuration),
   idle: optional(PositiveDuration),
   attempt: optional(PositiveDuration),
 }

@@ -134,6 +134,20 @@ export const html = (status: number): Behaviour => ({ _tag: "Html", status })
 export const empty: Behaviour = { _tag: "Empty" }
 export const halfJson = (speech: Speech = {}): Behaviour => ({ _tag: "HalfJson", ...speech })
 
+/** The behaviour in these words, if it speaks at all and has none of its own. */
+export const saying = (behaviour: Behaviour, text: string): Behaviour => {
+  switch (behaviour._tag) {
+    case "Refuse":
+    case "Reset":
+    case "Silent":
+    case "Html":
+    case "Empty":
+      return behaviour
+    default:
+      return behaviour.text === undefined && behaviour.arguments === undefined ? { ...behaviour, text } : behaviour
+  }
+}
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Scripts
 // ---------------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,111 @@
+import { assert, describe, it } from "@effect/vitest"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
+import { TestClock } from "effect/testing"
+import * as Chat from "../src/Chat.ts"
+import * as Deployment from "../src/Deployment.ts"
+import * as Explain from "../src/Explain.ts"
+import * as Route from "../src/Route.ts"
+import * as Router from "../src/Router.ts"
+import * as Testing from "../src/Testing.ts"
+
+const ask: Chat.Request = { model: "assistant", messages: [Chat.user("Why?")] }
+const thinking: Chat.Request = { ...ask, reasoning: { effort: "high" } }
+
+/** A silent thinker with another behind it. */
+const over = (thinker: Testing.Scripted, other: Testing.Scripted, options?: Partial<Deployment.Options>) =>
+  Router.layer({
+    deployments: {
+      thinker: Deployment.make({ model: "thinker", provider: thinker.layer, ...options }),
+      other: Deployment.make({ model: "other", provider: other.layer }),
+    },
+    routes: { assistant: Route.fallback("thinker", "other") },
+  })
+
+const reasons = { capabilities: { reasoning: true } }
+
+describe("timeout.thinking", () => {
+  /** How long the thinker's silence is borne, in this request and with these options. */
+  const borne = (request: Chat.Request, seconds: number, options?: Partial<Deployment.Options>) => {
+    const thinker = Testing.script([Testing.silence()])
+    const other = Testing.script([Testing.reply("I know")])
+    return Effect.gen(function* () {
+      const router = yield* Router.Router
+      const fiber = yield* Effect.forkChild(Effect.scoped(router.chatStream(request)))
+      yield* TestClock.adjust(`${seconds * 1000 - 1} millis`)
+      assert.deepStrictEqual([thinker.inFlight(), other.requests.length], [1, 0], "a moment before")
+      yield* TestClock.adjust("1 millis")
+      assert.strictEqual((yield* Fiber.join(fiber)).receipt.deployment, "other")
+      assert.strictEqual(thinker.inFlight(), 0)
+      const [told] = Explain.candidates((yield* router.explain(request, { streaming: true })).plan)
+      assert.strictEqual(told?.policies.timeout.firstToken, seconds * 1000, "explained as it is")
+    }).pipe(Effect.provide(over(thinker, other, options)))
+  }
+
+  it.effect("holds where the model is said to reason and the call asks it to", () => borne(thinking, 120, reasons))
+
+  it.effect("holds for a budget of thought as for an effort", () =>
+    borne({ ...ask, reasoning: { budget: 4096 } }, 120, reasons),
+  )
+
+  it.effect("is said by a deployment or a route like any limit", () =>
+    borne(thinking, 300, { ...reasons, timeout: { thinking: "5 minutes" } }),
+  )
+
+  it.effect("is not for a call that asks for no thought", () => borne(ask, 20, reasons))
+
+  it.effect("is not for a call that forbids it", () => borne({ ...ask, reasoning: { effort: "none" } }, 20, reasons))
+
+  it.effect("is not for a model of which nothing is said", () => borne(thinking, 20))
+
+  it.effect("never shortens firstToken", () =>
+    borne(thinking, 180, { ...reasons, timeout: { firstToken: "3 minutes" } }),
+  )
+
+  it.effect("lets an answer come that was thought about in silence", () => {
+    const thinker = Testing.script([Testing.reply("Because", { after: "100 seconds" })])
+    const other = Testing.script([Testing.reply("I know")])
+    return Effect.gen(function* () {
+      const fiber = yield* Effect.forkChild(
+        Effect.flatMap(Router.Router, (router) => Effect.scoped(router.chatStream(thinking))),
+      )
+      yield* TestClock.adjust("100 seconds")
+      assert.strictEqual((yield* Fiber.join(fiber)).receipt.deployment, "thinker")
+      assert.strictEqual(other.requests.length, 0)
+    }).pipe(Effect.provide(over(thinker, other, reasons)))
+  })
+
+  it.effect("holds for one who goes on with a broken answer, and leaves the call's own deadline alone", () => {
+    const broken = Testing.script([Testing.fail({ _tag: "Network" }, { saying: "Be" })])
+    const waits = (after: Duration.Input, total: Duration.Input) => {
+      const thinker = Testing.script([Testing.reply("Because", { after })])
+      return Effect.gen(function* () {
+        const fiber = yield* Effect.forkChild(Effect.exit(Stream.runCollect(Router.stream(thinking))))
+        yield* TestClock.adjust(after)
+        yield* TestClock.adjust("1 millis")
+        return yield* Fiber.join(fiber)
+      }).pipe(
+        Effect.provide(
+          Router.layer({
+            deployments: {
+              broken: Deployment.make({ model: "broken", provider: broken.layer }),
+              thinker: Deployment.make({ model: "thinker", provider: thinker.layer, ...reasons }),
+            },
+            routes: {
+              assistant: Route.fallback("broken", "thinker").pipe(
+                Route.stream({ protect: "continue" }),
+                Route.timeout({ total }),
+              ),
+            },
+          }),
+        ),
+      )
+    }
+    return Effect.gen(function* () {
+      assert.strictEqual((yield* waits("100 seconds", "5 minutes"))._tag, "Success")
+      assert.strictEqual((yield* waits("100 seconds", "1 minute"))._tag, "Failure")
+    })
+  })
+})
