@@ -143,7 +143,8 @@ const begin = (context: Context, leaf: Leaf, force: boolean): Effect.Effect<Runn
     Effect.clockWith((clock) => {
       const startedAt = clock.currentTimeMillisUnsafe()
       const elapsed = () => clock.currentTimeMillisUnsafe() - startedAt
-      bus.publish({ _tag: "AttemptStarted", call: ledger.id, route: ledger.route, deployment: name })
+      const { model } = deployment
+      bus.publish({ _tag: "AttemptStarted", call: ledger.id, route: ledger.route, deployment: name, model })
       return Effect.succeed<Running>({
         permit,
         request: addressed(call.request, leaf),

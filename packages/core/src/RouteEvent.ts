@@ -13,18 +13,20 @@ import type { ReasonTag } from "./ProviderError.ts"
 import type { Attempt, PassedOver, Receipt } from "./Receipt.ts"
 
 /** Every event names its call by the receipt's `id` and the route the caller named. */
-export type RouteEvent = { readonly call: string; readonly route: string } & (
-  | { readonly _tag: "AttemptStarted"; readonly deployment: string }
-  | { readonly _tag: "AttemptEnded"; readonly attempt: Attempt }
-  | ({ readonly _tag: "PassedOver" } & PassedOver)
-  /** One deployment could not answer (`reason`: of its failure, or what refused it) and another is asked instead. */
-  | { readonly _tag: "Failover"; readonly from: string; readonly to: string; readonly reason: FailoverReason }
-  /** One deployment takes long, or waits to be asked again, and another is asked beside it: whoever answers first counts. */
-  | { readonly _tag: "Hedged"; readonly from: string; readonly to: string }
-  /** A stream's first real output: from here on this answer is the one, unless its route protects it from breaking. */
-  | { readonly _tag: "Committed"; readonly deployment: string; readonly millis: number }
-  | { readonly _tag: "Ended"; readonly receipt: Receipt }
-)
+export type RouteEvent = { readonly call: string; readonly route: string } &
+  /** `model` is the vendor's id. */
+  (
+    | { readonly _tag: "AttemptStarted"; readonly deployment: string; readonly model: string }
+    | { readonly _tag: "AttemptEnded"; readonly attempt: Attempt }
+    | ({ readonly _tag: "PassedOver" } & PassedOver)
+    /** One deployment could not answer (`reason`: of its failure, or what refused it) and another is asked instead. */
+    | { readonly _tag: "Failover"; readonly from: string; readonly to: string; readonly reason: FailoverReason }
+    /** One deployment takes long, or waits to be asked again, and another is asked beside it: whoever answers first counts. */
+    | { readonly _tag: "Hedged"; readonly from: string; readonly to: string }
+    /** A stream's first real output: from here on this answer is the one, unless its route protects it from breaking. */
+    | { readonly _tag: "Committed"; readonly deployment: string; readonly millis: number }
+    | { readonly _tag: "Ended"; readonly receipt: Receipt }
+  )
 
 export type FailoverReason = ReasonTag | PassedOver["verdict"]["_tag"]
 

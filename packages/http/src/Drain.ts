@@ -3,6 +3,7 @@
  * answers finish.
  */
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
@@ -11,15 +12,16 @@ export class Drain extends Context.Service<
   {
     readonly draining: () => boolean
     readonly begin: Effect.Effect<void>
+    /** Waits until it begins: for what would go on for ever. */
+    readonly begun: Effect.Effect<void>
   }
 >()("@understudy/http/Drain") {
   static readonly layer = Layer.sync(Drain, () => {
-    let draining = false
+    const begun = Deferred.makeUnsafe<void>()
     return {
-      draining: () => draining,
-      begin: Effect.sync(() => {
-        draining = true
-      }),
+      draining: () => Deferred.isDoneUnsafe(begun),
+      begin: Effect.asVoid(Deferred.succeed(begun, undefined)),
+      begun: Deferred.await(begun),
     }
   })
 }

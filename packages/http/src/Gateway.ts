@@ -7,10 +7,14 @@ import type * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 import * as ChatCompletions from "./api/ChatCompletions.ts"
 import * as Explain from "./api/Explain.ts"
+import * as Generate from "./api/Generate.ts"
 import * as Models from "./api/Models.ts"
+import * as Providers from "./api/Providers.ts"
+import * as Activity from "./observe/Activity.ts"
 
 /**
- * OpenAI's API: chat completions and models; and where a call to it would go.
+ * OpenAI's API: chat completions and models; a plain one of our own; how deployments stand, what happens to calls, and
+ * where one would go.
  *
  * ```ts
  * const AppLive = Layer.mergeAll(MyRoutes, Gateway.layer).pipe(Layer.provide(RouterLive))
@@ -21,4 +25,5 @@ export const layer: Layer.Layer<never, never, Router | HttpRouter.HttpRouter> = 
   ChatCompletions.layer,
   Models.layer,
   Explain.layer,
+  Layer.provide(Layer.mergeAll(Generate.layer, Providers.layer), Activity.layer),
 )

@@ -66,6 +66,10 @@ export const bytes = (
   return heldBack ? Stream.merge(written, comments, { haltStrategy: "left" }) : written
 }
 
+/** Events that come when they come: comments keep their reader waiting. */
+export const events = (texts: Stream.Stream<string>): Stream.Stream<Uint8Array> =>
+  Stream.merge(Stream.encodeText(texts), comments, { haltStrategy: "left" })
+
 /** How long a client waits without a sign: well below the silence that clients and proxies bear. */
 const keepAlive = Duration.seconds(5)
 

@@ -1,0 +1,92 @@
+/**
+ * `POST /api/generate`: a prompt in, an answer out, with who gave it and how it came about. A dialect of our own, for
+ * those who want no vendor's.
+ *
+ * `{ "prompt": "…" }` → `{ "response", "provider", "model", "activity_log" }`. Beside the prompt it takes `model` (a
+ * route; the first of the configuration if not said), `system`, and `stream`: then the answer comes as server-sent
+ * events, `{ "text" }` piece by piece, and at its end the rest, or `{ "error" }`.
+ */
+import * as Chat from "@understudy/core/Chat"
+import { Router } from "@understudy/core/Router"
+import type { Address, ClientError, Dialect, Encoder } from "@understudy/providers/protocols/Dialect"
+import * as InvalidBody from "@understudy/providers/protocols/InvalidBody"
+import * as Effect from "effect/Effect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as SchemaParser from "effect/SchemaParser"
+import { Activity } from "../observe/Activity.ts"
+import * as Endpoint from "./Endpoint.ts"
+
+/** Adds the endpoint to the `HttpRouter` in context. */
+export const layer = HttpRouter.use((http) =>
+  Effect.gen(function* () {
+    const router = yield* Router
+    const address = { model: router.routes[0] ?? router.deployments[0] }
+    yield* http.add("POST", "/api/generate", Endpoint.handle(router, dialect(yield* Activity), address))
+  }),
+)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The dialect
+// ---------------------------------------------------------------------------------------------------------------------
+
+const Body = Schema.Struct({
+  prompt: Schema.String.check(Schema.isNonEmpty({ expected: "a question" })),
+  model: Schema.optional(Schema.String),
+  system: Schema.optional(Schema.String),
+  stream: Schema.optional(Schema.Boolean),
+})
+
+const parse = SchemaParser.decodeUnknownResult(Body)
+
+const decode = (
+  body: Record<string, unknown>,
+  address: Address,
+): Result.Result<Chat.Request, InvalidBody.InvalidBody> =>
+  Result.mapBoth(parse(body), {
+    onFailure: (issue) => InvalidBody.fromIssue(issue, body),
+    onSuccess: ({ model, prompt, system }) => ({
+      model: model ?? address.model ?? "",
+      messages: [...(system === undefined ? [] : [Chat.system(system)]), Chat.user(prompt)],
+    }),
+  })
+
+/** Who answered a call, and what happened in it. */
+const told = (activity: Activity["Service"], call: string | undefined) => {
+  const lines = call === undefined ? [] : activity.of(call)
+  const by = lines.findLast(({ answeredBy }) => answeredBy !== undefined)?.answeredBy
+  return {
+    ...(by === undefined ? undefined : { provider: by.deployment, model: by.model }),
+    activity_log: lines.map(({ text }) => text),
+  }
+}
+
+const dialect = (activity: Activity["Service"]): Dialect => {
+  const failed = ({ code, message, param, requestId }: ClientError) => ({
+    error: message,
+    code,
+    ...(param === undefined ? undefined : { param }),
+    ...told(activity, requestId),
+  })
+  const event = (data: object): string => `data: ${JSON.stringify(data)}\n\n`
+  return {
+    protocol: "generate",
+    Request: { decode, isStream: (body) => body["stream"] === true },
+    Response: {
+      encode: (response, { id }) => ({ response: Chat.text(response), ...told(activity, id) }),
+    },
+    Stream: {
+      encoder: ({ id }): Encoder => ({
+        push: ({ parts }) => {
+          let text = ""
+          for (const part of parts) if (part.type === "text" || part.type === "refusal") text += part.text
+          return text === "" ? "" : event({ text })
+        },
+        end: () => event({ done: true, ...told(activity, id) }),
+        fail: (error) => event(failed(error)),
+      }),
+    },
+    Errors: { encode: failed },
+  }
+}

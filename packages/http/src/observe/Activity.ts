@@ -1,0 +1,126 @@
+/**
+ * What happens to calls, in words, as it happens: the last lines are kept, for whoever wants to know how an answer came
+ * about, and told to whoever listens.
+ */
+import type { RouteEvent } from "@understudy/core/RouteEvent"
+import { Router } from "@understudy/core/Router"
+import { passedOver } from "@understudy/core/RouterError"
+import * as Context from "effect/Context"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Queue from "effect/Queue"
+import * as Stream from "effect/Stream"
+
+/** One line: when (clock milliseconds), of which call on which route, and about whom. */
+export interface Line {
+  readonly at: number
+  readonly call: string
+  readonly route: string
+  readonly text: string
+  /** Whose answer it is, from the line on that says so. */
+  readonly answeredBy?: { readonly deployment: string; readonly model: string } | undefined
+}
+
+export class Activity extends Context.Service<
+  Activity,
+  {
+    /** The lines of one call, oldest first, as far as they are still known. */
+    readonly of: (call: string) => ReadonlyArray<Line>
+    /** Lines as they are written. Lossy: a slow reader misses the oldest. */
+    readonly lines: Stream.Stream<Line>
+  }
+>()("@understudy/http/Activity") {}
+
+/** How many lines are kept, and how many a slow reader may lag behind. */
+const capacity = 2000
+
+export const layer: Layer.Layer<Activity, never, Router> = Layer.effect(
+  Activity,
+  Effect.gen(function* () {
+    const router = yield* Router
+    const clock = yield* Clock.Clock
+    const kept: Array<Line> = []
+    const readers = new Set<Queue.Queue<Line>>()
+    const words = teller()
+    yield* router.listen((event) => {
+      for (const told of words(event)) {
+        const line = { at: clock.currentTimeMillisUnsafe(), call: event.call, route: event.route, ...told }
+        kept.push(line)
+        if (kept.length > 2 * capacity) kept.splice(0, capacity)
+        for (const reader of readers) Queue.offerUnsafe(reader, line)
+      }
+    })
+    return {
+      of: (call) => kept.filter((line) => line.call === call),
+      lines: Stream.unwrap(
+        Effect.gen(function* () {
+          const reader = yield* Queue.sliding<Line>(capacity)
+          yield* Effect.acquireRelease(
+            Effect.sync(() => readers.add(reader)),
+            () => Effect.sync(() => readers.delete(reader)),
+          )
+          return Stream.fromQueue(reader)
+        }),
+      ),
+    }
+  }),
+)
+
+type Told = Pick<Line, "text" | "answeredBy">
+
+/** What is known of a running call: the models it asked for, by deployment, and whose answer it is by now. */
+interface Running {
+  readonly models: Map<string, string>
+  answeredBy: string | undefined
+}
+
+/** The words of events. It remembers running calls. */
+const teller = (): ((event: RouteEvent) => ReadonlyArray<Told>) => {
+  const calls = new Map<string, Running>()
+  const using = (call: string, deployment: string): ReadonlyArray<Told> => {
+    const running = calls.get(call)
+    if (running === undefined || running.answeredBy === deployment) return []
+    running.answeredBy = deployment
+    const model = running.models.get(deployment) ?? ""
+    return [{ text: `Using ${deployment} (${model})`, answeredBy: { deployment, model } }]
+  }
+  return (event) => {
+    switch (event._tag) {
+      case "AttemptStarted": {
+        const running = calls.get(event.call) ?? { models: new Map(), answeredBy: undefined }
+        running.models.set(event.deployment, event.model)
+        calls.set(event.call, running)
+        return [{ text: `Attempting ${event.deployment} (${event.model})...` }]
+      }
+      case "AttemptEnded": {
+        const { deployment, message, millis, outcome, reason, status } = event.attempt
+        if (outcome === "interrupted") return [{ text: `${deployment} was given up after ${millis} ms` }]
+        if (outcome === "answered") return using(event.call, deployment)
+        const said = status === undefined ? reason : `${reason}, status ${status}`
+        return [{ text: `${deployment} failed after ${millis} ms: ${said}: ${message}` }]
+      }
+      case "PassedOver": {
+        const { deployment, verdict } = event
+        switch (verdict._tag) {
+          case "Resting":
+          case "CircuitOpen":
+            return [{ text: `${deployment} is resting for ${Math.ceil(verdict.retryAfter / 1000)} s` }]
+          case "Awaits":
+          case "Diverted":
+            return []
+          default:
+            return [{ text: `${deployment} is passed over: ${passedOver(verdict)}` }]
+        }
+      }
+      case "Committed":
+        return using(event.call, event.deployment)
+      case "Ended":
+        calls.delete(event.call)
+        return event.receipt.outcome === "failed" ? [{ text: "Nobody could answer" }] : []
+      case "Failover":
+      case "Hedged":
+        return []
+    }
+  }
+}

@@ -1,0 +1,134 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as FaultServer from "@understudy/providers/testing"
+import * as Effect from "effect/Effect"
+import * as TestGateway from "../TestGateway.ts"
+
+const post = (url: string, body: unknown) =>
+  Effect.promise(() =>
+    fetch(`${url}/api/generate`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    }).then(async (answer) => ({ status: answer.status, text: await answer.text() })),
+  )
+
+const events = (text: string): ReadonlyArray<Record<string, unknown>> =>
+  text
+    .split("\n\n")
+    .filter((block) => block.startsWith("data: "))
+    .map((block) => JSON.parse(block.slice("data: ".length)))
+
+describe("POST /api/generate", () => {
+  it.live("answers a prompt, and says who did and how it came about", () =>
+    Effect.gen(function* () {
+      const { upstream, url } = yield* TestGateway.make()
+      yield* upstream.script("primary", "503")
+      const { status, text } = yield* post(url, { prompt: "Who is Virat Kohli?" })
+      assert.strictEqual(status, 200)
+      const { activity_log: log, ...answer } = JSON.parse(text)
+      assert.deepStrictEqual(answer, { response: FaultServer.line("backup"), provider: "backup", model: "backup" })
+      assert.match(
+        log.join("\n"),
+        /^Attempting primary \(primary\)\.\.\.\nprimary failed after \d+ ms: Overloaded, status 503: .+\nAttempting backup \(backup\)\.\.\.\nUsing backup \(backup\)$/,
+      )
+    }),
+  )
+
+  it.live("says who is resting", () =>
+    Effect.gen(function* () {
+      const { upstream, url } = yield* TestGateway.make()
+      yield* upstream.script("primary", "429-retry-after-30")
+      yield* post(url, { prompt: "Hello?" })
+      const { text } = yield* post(url, { prompt: "Hello?" })
+      assert.match(JSON.parse(text).activity_log[0], /^primary is resting for (?:30|29) s$/)
+    }),
+  )
+
+  it.live("streams, the same at its end", () =>
+    Effect.gen(function* () {
+      const { upstream, url } = yield* TestGateway.make()
+      yield* upstream.script("primary", "error-event-first")
+      const { text } = yield* post(url, { prompt: "Hello?", system: "Be brief.", stream: true })
+      const told = events(text)
+      assert.strictEqual(told.map((event) => event["text"] ?? "").join(""), FaultServer.line("backup"))
+      const { activity_log: log, ...last } = told.at(-1) ?? {}
+      assert.deepStrictEqual(last, { done: true, provider: "backup", model: "backup" })
+      assert.include(log, "Using backup (backup)")
+      const [sent] = yield* upstream.requests
+      assert.deepNestedInclude(sent?.body, { "messages[0].content": "Be brief." })
+    }),
+  )
+
+  it.live("ends a broken stream in an error that tells what happened", () =>
+    Effect.gen(function* () {
+      const { upstream, url } = yield* TestGateway.make()
+      yield* upstream.script("primary", "cut-3")
+      const { text } = yield* post(url, { prompt: "Hello?", stream: true })
+      const last = events(text).at(-1)
+      assert.match(String(last?.["error"]), /broke off/)
+      assert.isUndefined(last?.["done"])
+    }),
+  )
+
+  it.live("fails with the status and the log of what was tried", () =>
+    Effect.gen(function* () {
+      const { upstream, url } = yield* TestGateway.make()
+      yield* upstream.script("primary", "503")
+      yield* upstream.script("backup", "503")
+      const { status, text } = yield* post(url, { prompt: "Hello?" })
+      assert.strictEqual(status, 503)
+      const { activity_log: log, error } = JSON.parse(text)
+      assert.match(error, /Nobody on "assistant" could answer/)
+      assert.strictEqual(log.at(-1), "Nobody could answer")
+    }),
+  )
+
+  it.live("names the field that is wrong", () =>
+    Effect.gen(function* () {
+      const { url } = yield* TestGateway.make()
+      const { status, text } = yield* post(url, { prompt: "" })
+      assert.strictEqual(status, 400)
+      assert.deepInclude(JSON.parse(text), { code: "invalid_request", param: "prompt" })
+    }),
+  )
+})
+
+describe("what goes on", () => {
+  it.live("is told as it happens, and ends when the gateway goes down", () =>
+    Effect.gen(function* () {
+      const { drain, url } = yield* TestGateway.make()
+      const told = yield* Effect.promise(() => fetch(`${url}/api/activity`))
+      yield* post(url, { prompt: "Hello?" })
+      const reader = told.body!.pipeThrough(new TextDecoderStream()).getReader()
+      const text = yield* Effect.promise(async () => {
+        let text = ""
+        while (!text.includes("Using")) text += (await reader.read()).value ?? ""
+        return text
+      })
+      assert.deepStrictEqual(
+        events(text).map(({ text }) => text),
+        ["Attempting primary (primary)...", "Using primary (primary)"],
+      )
+      yield* drain.begin
+      yield* Effect.promise(async () => {
+        while (!(await reader.read()).done);
+      })
+    }),
+  )
+
+  it.live("shows how each deployment stands", () =>
+    Effect.gen(function* () {
+      const { upstream, url } = yield* TestGateway.make()
+      yield* upstream.script("primary", "429-retry-after-30")
+      yield* post(url, { prompt: "Hello?" })
+      const [primary, backup] = yield* Effect.promise(() =>
+        fetch(`${url}/api/providers`).then(
+          (answer) => answer.json() as Promise<ReadonlyArray<Record<string, unknown>>>,
+        ),
+      )
+      assert.deepInclude(primary, { name: "primary", state: "resting", in_flight: 0 })
+      assert.isAbove(Number(primary?.["retry_after_ms"]), 25_000)
+      assert.deepInclude(backup, { name: "backup", state: "ready", retry_after_ms: 0 })
+    }),
+  )
+})
