@@ -4,7 +4,8 @@ export default defineConfig({
   test: {
     include: ["packages/*/test/**/*.test.ts", "examples/**/*.test.ts", "test/**/*.test.ts"],
     typecheck: { enabled: false },
-    testTimeout: 15_000,
+    testTimeout: 30_000,
+    maxConcurrency: 3,
     pool: "threads",
   },
 })

@@ -7,9 +7,10 @@ import { promisify } from "node:util"
 
 const run = promisify(execFile)
 const example = (name: string) =>
-  run(process.execPath, [join(import.meta.dirname, `${name}.ts`)], { timeout: 30_000 }).then(({ stdout }) => stdout)
+  run(process.execPath, [join(import.meta.dirname, `${name}.ts`)], { timeout: 110_000 }).then(({ stdout }) => stdout)
 
-describe.concurrent("examples", () => {
+// A process each: what is a second on a machine of its own may be many on one that runs other tests.
+describe.concurrent("examples", { timeout: 120_000 }, () => {
   it("library", async () => {
     const printed = await example("library")
     assert.match(printed, /^lead can't go on \(Network\): understudy does$/m)
@@ -76,6 +77,57 @@ describe.concurrent("examples", () => {
     assert.deepStrictEqual(rates, ["A 3 2 60", "B 5 0 100", "C 5 0 100"])
     assert.match(printed, /^429 The key "consumer-a" is at its limit of 3 requests a minute.*\(retry-after: 60\)$/m)
     assert.match(printed, /^A sees: assistant$/m)
+  })
+
+  it("multi-provider-router", async () => {
+    const printed = await example("multi-provider-router")
+    assert.match(printed, /^openai-gpt4o -> anthropic-claude-4 -> bedrock-claude-4$/m)
+    assert.match(printed, /^ {2}anthropic-claude-4: Overloaded; falling back to bedrock-claude-4$/m)
+    assert.match(printed, /^ {2}openai-gpt4o: Authentication; falling back to anthropic-claude-sonnet$/m)
+    assert.deepStrictEqual(
+      [...printed.matchAll(/^Provider: (.+)$/gm)].map(([, provider]) => provider),
+      [
+        "bedrock:us.anthropic.claude-sonnet-4-20250514-v1:0",
+        "Anthropic:claude-3-7-haiku-20250115",
+        "bedrock:us.anthropic.claude-sonnet-4-20250514-v1:0",
+        "bedrock:us.anthropic.claude-sonnet-4-20250514-v1:0",
+        "Anthropic:claude-3-5-sonnet-20241022",
+      ],
+    )
+  })
+
+  it("bedrock-converse-router", async () => {
+    const printed = await example("bedrock-converse-router")
+    assert.match(printed, /^bedrock-llama-maverick -> bedrock-llama3-70b$/m)
+    assert.match(printed, /^Provider: bedrock:anthropic\.claude-3-5-sonnet-20241022-v2:0$/m)
+    assert.match(printed, /^Provider: bedrock:anthropic\.claude-3-5-haiku-20241022-v1:0$/m)
+  })
+
+  it("anthropic-with-bedrock-behind", async () => {
+    const printed = await example("anthropic-with-bedrock-behind")
+    assert.match(printed, /^Provider: Anthropic:claude-3-7-sonnet-latest\nResponse: Hello from Anthropic\.$/m)
+    assert.match(printed, /^Provider: bedrock:us\.anthropic.+\nResponse: Hello from Bedrock\.$/m)
+  })
+
+  it("openai-with-bedrock-behind", async () => {
+    const printed = await example("openai-with-bedrock-behind")
+    assert.deepStrictEqual(
+      [...printed.matchAll(/^Provider: (\w+):/gm)].map(([, provider]) => provider),
+      ["OpenAI", "BedrockOpenAI", "BedrockOpenAI"],
+    )
+  })
+
+  it("many-models", async () => {
+    const printed = await example("many-models")
+    assert.strictEqual(printed.match(/Science fair \(Friday: Alice, Bob\); Play \(Sunday: Alice, Bob\)$/gm)?.length, 8)
+  })
+
+  it("strategies", async () => {
+    const printed = await example("strategies")
+    assert.match(printed, /^bedrock-haiku -> openai-gpt4o-mini -> anthropic-sonnet$/m)
+    assert.match(printed, /^openai-gpt4o-mini -> bedrock-sonnet$/m)
+    assert.match(printed, /^bedrock-sonnet-east -> bedrock-sonnet-west -> bedrock-llama-west$/m)
+    assert.strictEqual(printed.match(/^Provider: /gm)?.length, 3)
   })
 
   it("lists itself", async () => {

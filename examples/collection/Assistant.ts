@@ -1,0 +1,107 @@
+/**
+ * The assistant that all flavours of the collection have in common: a question in, who answered and what it said out.
+ */
+import { Chat, Deployment, Route, Router } from "@understudy/core"
+import * as Anthropic from "@understudy/providers/anthropic"
+import * as Bedrock from "@understudy/providers/bedrock"
+import * as OpenAi from "@understudy/providers/openai"
+import { Console, Effect } from "effect"
+import type * as Config from "effect/Config"
+import type * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import type { ProviderStartError } from "@understudy/providers/ProviderStartError"
+import type * as Stage from "../stage/Stage.ts"
+import type { Fallbacks, Model, Models } from "./Models.ts"
+
+export interface Question {
+  readonly question: string
+  readonly systemPrompt?: string
+  readonly primaryModel: string
+  readonly temperature?: number
+  readonly maxTokens?: number
+  readonly format?: Chat.Format
+}
+
+type Standing = Effect.Success<typeof Stage.make>
+
+/** A chain's route is called as its primary is, with this after it: a deployment has the plain name. */
+const routeOf = (primary: string): string => `${primary}-router`
+
+const deployment = (stage: Standing, { model, region, rpm, vendor }: Model) => {
+  const common = { model: stage.model(vendor, model), limits: { rpm } }
+  switch (vendor) {
+    case "openai":
+      return Deployment.make({ ...common, provider: OpenAi.layer(redacted(stage.openai)) })
+    case "anthropic":
+      return Deployment.make({ ...common, provider: Anthropic.layer(redacted(stage.anthropic)) })
+    case "bedrock":
+      return Deployment.make({
+        ...common,
+        provider: Bedrock.layer({ ...redacted(stage.bedrock), ...(region === undefined ? undefined : { region }) }),
+      })
+  }
+}
+
+const secrets = ["apiKey", "accessKeyId", "secretAccessKey"]
+
+const redacted = <Keys extends object>(keys: Keys) =>
+  Object.fromEntries(
+    Object.entries(keys).map(([name, value]: [string, string]) => [
+      name,
+      secrets.includes(name) ? Redacted.make(value) : value,
+    ]),
+  )
+
+/**
+ * A router over the collection's models and chains. Three tries with half a second doubling between them, on throttling,
+ * unavailability, broken connections and server errors; a minute for each; any other error goes on at once.
+ */
+export const layer = (
+  stage: Standing,
+  models: Models,
+  fallbacks: Fallbacks,
+): Layer.Layer<Router.Router, Router.InvalidRoutes | ProviderStartError | Config.ConfigError> =>
+  Router.layer({
+    deployments: Object.fromEntries(Object.entries(models).map(([name, model]) => [name, deployment(stage, model)])),
+    routes: Object.fromEntries(
+      Object.keys(models).map((name) => [
+        routeOf(name),
+        Route.fallback(name, ...(fallbacks[name] ?? [])).pipe(Route.moveOn("any")),
+      ]),
+    ),
+    defaults: {
+      retry: { times: 2, base: "500 millis" },
+      timeout: { attempt: "60 seconds" },
+    },
+    onFailover: ({ from, reason, to }) => Console.log(`  ${from}: ${reason}; falling back to ${to}`),
+  })
+
+/** Who answered, as the collection labels it, and what it said. */
+export const ask = (
+  models: Models,
+  { format, maxTokens, primaryModel, question, systemPrompt, temperature }: Question,
+) =>
+  Effect.gen(function* () {
+    const router = yield* Router.Router
+    const { receipt, response } = yield* router.chat({
+      model: routeOf(primaryModel),
+      messages: [...(systemPrompt === undefined ? [] : [Chat.system(systemPrompt)]), Chat.user(question)],
+      sampling: {
+        ...(temperature === undefined ? undefined : { temperature }),
+        ...(maxTokens === undefined ? undefined : { maxTokens }),
+      },
+      ...(format === undefined ? undefined : { format }),
+    })
+    return [label(models, receipt.deployment ?? ""), Chat.text(response)] as const
+  })
+
+/** `bedrock:us.anthropic.claude-…` */
+const label = (models: Models, name: string): string => {
+  const model = models[name]
+  const vendors = { openai: "OpenAI", anthropic: "Anthropic", bedrock: "bedrock" }
+  return model === undefined ? name : `${vendors[model.vendor]}:${model.model}`
+}
+
+/** Every chain, a line each. */
+export const printChains = (fallbacks: Fallbacks) =>
+  Effect.forEach(Object.entries(fallbacks), ([primary, others]) => Console.log(`${primary} -> ${others.join(" -> ")}`))
