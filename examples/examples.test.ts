@@ -130,6 +130,12 @@ describe.concurrent("examples", { timeout: 120_000 }, () => {
     assert.strictEqual(printed.match(/^Provider: /gm)?.length, 3)
   })
 
+  it("lambda-handler", async () => {
+    const printed = await example("lambda-handler")
+    assert.match(printed, /statusCode: 200/)
+    assert.match(printed, /"by":"west"/)
+  })
+
   it("lists itself", async () => {
     const { stdout } = await run(process.execPath, [join(import.meta.dirname, "run.ts")])
     const readme = readFileSync(join(import.meta.dirname, "README.md"), "utf8")

@@ -8,9 +8,8 @@ import * as OpenAi from "@understudy/providers/openai"
 import { Console, Effect } from "effect"
 import type * as Config from "effect/Config"
 import type * as Layer from "effect/Layer"
-import * as Redacted from "effect/Redacted"
 import type { ProviderStartError } from "@understudy/providers/ProviderStartError"
-import type * as Stage from "../stage/Stage.ts"
+import * as Stage from "../stage/Stage.ts"
 import type { Fallbacks, Model, Models } from "./Models.ts"
 
 export interface Question {
@@ -31,26 +30,19 @@ const deployment = (stage: Standing, { model, region, rpm, vendor }: Model) => {
   const common = { model: stage.model(vendor, model), limits: { rpm } }
   switch (vendor) {
     case "openai":
-      return Deployment.make({ ...common, provider: OpenAi.layer(redacted(stage.openai)) })
+      return Deployment.make({ ...common, provider: OpenAi.layer(Stage.redacted(stage.openai)) })
     case "anthropic":
-      return Deployment.make({ ...common, provider: Anthropic.layer(redacted(stage.anthropic)) })
+      return Deployment.make({ ...common, provider: Anthropic.layer(Stage.redacted(stage.anthropic)) })
     case "bedrock":
       return Deployment.make({
         ...common,
-        provider: Bedrock.layer({ ...redacted(stage.bedrock), ...(region === undefined ? undefined : { region }) }),
+        provider: Bedrock.layer({
+          ...Stage.redacted(stage.bedrock),
+          ...(region === undefined ? undefined : { region }),
+        }),
       })
   }
 }
-
-const secrets = ["apiKey", "accessKeyId", "secretAccessKey"]
-
-const redacted = <Keys extends object>(keys: Keys) =>
-  Object.fromEntries(
-    Object.entries(keys).map(([name, value]: [string, string]) => [
-      name,
-      secrets.includes(name) ? Redacted.make(value) : value,
-    ]),
-  )
 
 /**
  * A router over the collection's models and chains. Three tries with half a second doubling between them, on throttling,

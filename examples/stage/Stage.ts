@@ -50,11 +50,13 @@ export const make = Effect.gen(function* () {
   }
 })
 
-/** The same options, for a vendor's layer, which takes its key redacted. */
-export const redacted = <Keys extends { readonly apiKey?: string }>({ apiKey, ...keys }: Keys) => ({
-  ...keys,
-  ...(apiKey === undefined ? undefined : { apiKey: Redacted.make(apiKey) }),
-})
+const secrets: ReadonlyArray<string> = ["apiKey", "accessKeyId", "secretAccessKey"]
+
+/** The same options, for a vendor's layer, which takes its secrets redacted. */
+export const redacted = (keys: Readonly<Record<string, string>>) =>
+  Object.fromEntries(
+    Object.entries(keys).map(([name, value]) => [name, secrets.includes(name) ? Redacted.make(value) : value]),
+  )
 
 export const refuses = Behaviour.refuse
 export const says = (text: string): Behaviour.Behaviour => Behaviour.answer({ text })
