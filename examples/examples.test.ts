@@ -136,6 +136,21 @@ describe.concurrent("examples", { timeout: 120_000 }, () => {
     assert.match(printed, /"by":"west"/)
   })
 
+  it("response-cache", async () => {
+    const printed = await example("response-cache")
+    const told = [...printed.matchAll(/^sk-(\w+), (\w+): (\w+), (\d) asked, \d+ ms, calls opening_hours$/gm)]
+    assert.deepStrictEqual(
+      told.map(([, ...cells]) => cells.join(" ")),
+      [
+        "website whole miss 1",
+        "website whole hit 0",
+        "website streamed miss 1",
+        "website streamed hit 0",
+        "intranet whole miss 1",
+      ],
+    )
+  })
+
   it("lists itself", async () => {
     const { stdout } = await run(process.execPath, [join(import.meta.dirname, "run.ts")])
     const readme = readFileSync(join(import.meta.dirname, "README.md"), "utf8")

@@ -16,7 +16,8 @@ export const needs: ReadonlyArray<Need> = ["tools", "vision", "audio", "files", 
  *
  * - `timeout`: its own deadline, where that is shorter than the route's. Missing it counts against no deployment.
  * - `tags`, `headers`: for the conditions of `Route.when`; header names in lower case. Neither is sent to a provider.
- * - `caller`: who asks, by a name for receipts, logs and metrics. Never sent to a provider either.
+ * - `caller`: who asks, by a name for receipts, logs and metrics. Never sent to a provider either. Answers that a route
+ *   keeps are given to nobody but the caller they were for.
  */
 export interface CallOptions {
   readonly timeout?: Duration.Input | undefined

@@ -91,8 +91,9 @@ const conditions = (condition: Condition): string =>
     .join(", ")
 
 /** `moveOn any, protect continue, retry.times 0, timeout.total 9s` */
-const policies = ({ moveOn, retry, stream, timeout, unsupported }: Policies): string =>
+const policies = ({ cache, moveOn, retry, stream, timeout, unsupported }: Policies): string =>
   [
+    ...(cache === undefined ? [] : [`cache ${Duration.format(Duration.fromInputUnsafe(cache.ttl))}`]),
     ...(moveOn === undefined ? [] : [`moveOn ${moveOn}`]),
     ...(unsupported === undefined ? [] : [`unsupported ${unsupported}`]),
     ...(stream?.protect === undefined ? [] : [`protect ${stream.protect}`]),

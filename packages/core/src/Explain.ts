@@ -8,6 +8,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Admission from "./Admission.ts"
+import type { Resolved as Cache } from "./Cache.ts"
 import type { Unsupported } from "./Chat.ts"
 import type { Call, Need } from "./Call.ts"
 import type { Candidate } from "./Candidate.ts"
@@ -35,6 +36,8 @@ export interface Explanation {
   readonly needs: ReadonlyArray<Need>
   /** How long the whole call may take. */
   readonly total: number
+  /** How long the route keeps its answers, and how many: one that it has is given again, and nobody is asked. */
+  readonly cache?: Cache | undefined
   readonly plan: Node
 }
 
@@ -128,6 +131,7 @@ export const make = (stores: Admission.Stores, route: Plan.Compiled, call: Call)
     tokens: call.inputTokens,
     needs: [...call.needs],
     total: route.total,
+    ...(route.cache === undefined ? undefined : { cache: route.cache }),
     plan,
   }))
 }
@@ -195,7 +199,7 @@ export const candidates = (node: Node): ReadonlyArray<Explained> => {
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** The explanation for people: a line for the call, then the tree, candidates numbered in the order they are tried. */
-export const lines = ({ needs, plan, route, streaming, tokens, total }: Explanation): ReadonlyArray<string> => {
+export const lines = ({ cache, needs, plan, route, streaming, tokens, total }: Explanation): ReadonlyArray<string> => {
   let place = 0
   const told = (node: Node, indent: string): ReadonlyArray<string> => {
     switch (node._tag) {
@@ -214,9 +218,10 @@ export const lines = ({ needs, plan, route, streaming, tokens, total }: Explanat
         ]
     }
   }
+  const kept = cache === undefined ? "" : `; its answer is kept for ${time(cache.ttl)}`
   const needing = needs.length === 0 ? "" : `, needing ${needs.join(" and ")}`
   return [
-    `${route}: a ${streaming ? "streamed" : "plain"} call of about ${tokens} input tokens${needing}; ${time(total)} in all`,
+    `${route}: a ${streaming ? "streamed" : "plain"} call of about ${tokens} input tokens${needing}; ${time(total)} in all${kept}`,
     ...told(plan, ""),
   ]
 }

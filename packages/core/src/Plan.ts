@@ -6,6 +6,7 @@
  */
 import * as Result from "effect/Result"
 import * as Budget from "./Budget.ts"
+import * as Cache from "./Cache.ts"
 import * as Call from "./Call.ts"
 import type { Candidate, Defaults, Patience } from "./Candidate.ts"
 import * as Candidates from "./Candidate.ts"
@@ -58,6 +59,8 @@ export interface Compiled<C = Candidate> {
   readonly route: Bound<C>
   readonly total: number
   readonly budget: Budget.Budget
+  /** Where it keeps its answers. */
+  readonly cache: Cache.Resolved | undefined
 }
 
 /** Something wrong with a route: where (`routes.assistant[1]`, the second it names), and what to do. */
@@ -173,6 +176,7 @@ export const compile = <C extends Pick<Candidate, "deployment">>(
     route,
     total: Candidates.total(policies, defaults),
     budget: new Budget.Budget(Candidates.retryShare(policies, defaults)),
+    cache: policies.cache && Cache.resolve(policies.cache),
   })
 
   const compiled = new Map<string, Compiled<C>>()
@@ -200,6 +204,7 @@ const overlay = (outer: Policies, inner: Policies): Policies => ({
   moveOn: inner.moveOn ?? outer.moveOn,
   stream: { ...outer.stream, ...inner.stream },
   unsupported: inner.unsupported ?? outer.unsupported,
+  cache: inner.cache ?? outer.cache,
 })
 
 const unknownName = (name: string, known: ReadonlyArray<string>): string =>
@@ -317,9 +322,46 @@ const resolve = (route: Bound, call: Call.Call, draw: Draw, around: Surroundings
   }
 }
 
+type When = Extract<Bound, { readonly _tag: "When" }>
+
+/** The number of the case that holds for a call; -1 where none does. */
+const caseOf = ({ cases }: When, call: Call.Call): number => cases.findIndex((each) => Condition.holds(each.if, call))
+
 /** The way that a call goes where ways part. */
-const chosen = (route: Extract<Bound, { readonly _tag: "When" }>, call: Call.Call): Bound =>
-  route.cases.find((each) => Condition.holds(each.if, call))?.use ?? route.otherwise
+const chosen = (route: When, call: Call.Call): Bound => route.cases[caseOf(route, call)]?.use ?? route.otherwise
+
+/** Which way a call goes wherever ways part: the number of each case, in the order they are met. */
+export const way = (route: Bound, call: Call.Call): ReadonlyArray<number> => {
+  switch (route._tag) {
+    case "Leaf":
+    case "Balance":
+    case "Hedge":
+      return []
+    case "Fallback":
+      return route.routes.flatMap((each) => way(each, call))
+    case "When":
+      return [caseOf(route, call), ...way(chosen(route, call), call)]
+    case "Rescue":
+      return [...way(route.route, call), ...way(route.use, call)]
+  }
+}
+
+/** Everybody on a route with their models, in the order the route has them. */
+export const members = (route: Bound): ReadonlyArray<readonly [name: string, model: string]> => {
+  switch (route._tag) {
+    case "Leaf":
+      return [[route.candidate.name, route.candidate.deployment.model]]
+    case "Balance":
+    case "Hedge":
+      return route.across.flatMap(members)
+    case "Fallback":
+      return route.routes.flatMap(members)
+    case "When":
+      return [...route.cases.flatMap(({ use }) => members(use)), ...members(route.otherwise)]
+    case "Rescue":
+      return [...members(route.route), ...members(route.use)]
+  }
+}
 
 const nobody: ReadonlyArray<Leaf> = []
 const never = { verdict: { _tag: "Never" } } as const

@@ -51,6 +51,8 @@ export interface Receipt {
   readonly passedOver: ReadonlyArray<PassedOver>
   /** What was wished for and not said to that deployment: see `Chat.Unsupported`. */
   readonly unsaid: ReadonlyArray<string> | undefined
+  /** Where the route keeps its answers: whether this one was given before, and nobody was asked. */
+  readonly cache: "hit" | "miss" | undefined
   /** Until a stream's first real output, from the start of the call. */
   readonly firstTokenMillis: number | undefined
   /** Present once the call has ended. */
@@ -69,6 +71,7 @@ export class Ledger implements Receipt {
   readonly passedOver: Array<PassedOver> = []
   deployment: string | undefined = undefined
   unsaid: ReadonlyArray<string> | undefined = undefined
+  cache: "hit" | "miss" | undefined = undefined
   firstTokenMillis: number | undefined = undefined
   outcome: Outcome | undefined = undefined
   millis: number | undefined = undefined
@@ -109,6 +112,13 @@ export class Ledger implements Receipt {
 
   passOver(deployment: string, verdict: PassedOver["verdict"]): void {
     this.passedOver.push({ deployment, verdict })
+  }
+
+  /** The answer is one that was given before, if there is one. */
+  recalled(entry: Pick<Receipt, "deployment" | "unsaid"> | undefined): void {
+    this.cache = entry === undefined ? "miss" : "hit"
+    this.deployment = entry?.deployment
+    this.unsaid = entry?.unsaid
   }
 
   settle(outcome: Outcome, now: number): void {

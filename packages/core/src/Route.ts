@@ -9,6 +9,7 @@ import type { Pipeable } from "effect/Pipeable"
 import { pipeArguments } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
 import type { Unsupported } from "./Chat.ts"
+import type { CachePolicy } from "./Cache.ts"
 import type { Condition } from "./Condition.ts"
 import type { After } from "./Hedge.ts"
 import type { ReasonTag } from "./ProviderError.ts"
@@ -67,6 +68,8 @@ export interface Policies {
   readonly moveOn?: "any" | undefined
   readonly stream?: Partial<StreamPolicy> | undefined
   readonly unsupported?: Unsupported | undefined
+  /** Heeded around a whole route alone: what is kept is the answer to a call. */
+  readonly cache?: CachePolicy | undefined
 }
 
 const Prototype: Pipeable = {
@@ -147,6 +150,12 @@ export const stream = (policy: Partial<StreamPolicy>): ((self: Input) => Route) 
 
 /** `Route.fallback("a", "b").pipe(Route.unsupported("refuse"))`: what becomes of a wish that a protocol cannot say. */
 export const unsupported = (policy: Unsupported): ((self: Input) => Route) => policies({ unsupported: policy })
+
+/**
+ * `Route.fallback("a", "b").pipe(Route.cache({ ttl: "5 minutes", max: 500 }))`: whoever asks exactly the same again is given
+ * the same answer, as long as it is kept, and nobody is asked. For a whole route, not a part of one.
+ */
+export const cache = (policy: CachePolicy): ((self: Input) => Route) => policies({ cache: policy })
 
 /** Every name a route mentions, in the order it mentions them. */
 export const names = (route: Route): ReadonlyArray<string> => {

@@ -25,6 +25,8 @@ export type RouteEvent = { readonly call: string; readonly route: string } &
     | { readonly _tag: "Hedged"; readonly from: string; readonly to: string }
     /** A stream's first real output: from here on this answer is the one, unless its route protects it from breaking. */
     | { readonly _tag: "Committed"; readonly deployment: string; readonly millis: number }
+    /** Nobody is asked: the route kept an answer of this deployment to the same question. */
+    | { readonly _tag: "Recalled"; readonly deployment: string; readonly model: string }
     | { readonly _tag: "Ended"; readonly receipt: Receipt }
   )
 

@@ -18,6 +18,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Admission from "./Admission.ts"
 import * as Attempt from "./Attempt.ts"
+import * as Cache from "./Cache.ts"
 import { Call } from "./Call.ts"
 import type { CallOptions } from "./Call.ts"
 import * as Candidate from "./Candidate.ts"
@@ -33,6 +34,7 @@ import { Provider } from "./Provider.ts"
 import * as RateLimit from "./RateLimit.ts"
 import { Ledger } from "./Receipt.ts"
 import type { Receipt } from "./Receipt.ts"
+import * as Recall from "./Recall.ts"
 import * as Recovery from "./Recovery.ts"
 import * as Rests from "./Rests.ts"
 import type { Route } from "./Route.ts"
@@ -138,9 +140,17 @@ export const layer = <Deployments extends Record<string, Deployment.Any>>(
   Router,
   InvalidRoutes | Deployment.Error<Deployments[keyof Deployments]>,
   Deployment.Requirements<Deployments[keyof Deployments]>
-> => Layer.provide(layerShared(options), [Circuit.layerStore, RateLimit.layerMemory, Rests.layerMemory])
+> => Layer.provide(layerShared(options), layerMemory)
 
-/** The same, with circuits, limits and rests in the stores given: those of `SharedState` let several gateways act as one. */
+/** What a router keeps, in memory: for one process, or one router of it. */
+export const layerMemory = Layer.mergeAll(
+  Circuit.layerStore,
+  RateLimit.layerMemory,
+  Rests.layerMemory,
+  Cache.layerMemory,
+)
+
+/** The same, with all that it keeps in the stores given: those of `SharedState` let several gateways act as one. */
 export const layerShared = <Deployments extends Record<string, Deployment.Any>>(
   options: Options<Deployments>,
 ): Layer.Layer<
@@ -150,6 +160,7 @@ export const layerShared = <Deployments extends Record<string, Deployment.Any>>(
   | CircuitBreaker.CircuitBreakerStore
   | RateLimiter.RateLimiter
   | Rests.Rests
+  | Cache.CacheStore
 > => Layer.effect(Router, make(options as Options<Together<Deployments>>))
 
 /** Deployments seen as one type: each may fail as any of them may, and needs what any of them needs. */
@@ -181,6 +192,7 @@ const make = Effect.fnUntraced(function* <E, R>(
       (problems) => new InvalidRoutes({ problems }),
     ),
   )
+  const recalls = yield* Recall.make(compiled, bus)
   yield* listen(bus, options)
 
   const draw: Plan.Draw = () => random.nextDoubleUnsafe()
@@ -208,7 +220,8 @@ const make = Effect.fnUntraced(function* <E, R>(
         Effect.clockWith((clock) => {
           const call = new Call(request, false, options, clock.currentTimeMillisUnsafe())
           const ledger = open(call)
-          return Dispatch.run(shared, compiled, call, ledger, chatAttempt).pipe(
+          const fresh = () => Dispatch.run(shared, compiled, call, ledger, chatAttempt)
+          return (recalls.get(compiled.name)?.whole(call, ledger, fresh) ?? fresh()).pipe(
             Effect.onExit((exit) => Effect.sync(() => settle(ledger, exit, clock.currentTimeMillisUnsafe()))),
             Effect.map((response) => ({ response, receipt: ledger })),
           )
@@ -222,10 +235,11 @@ const make = Effect.fnUntraced(function* <E, R>(
             const ledger = open(call)
             const attempt: Dispatch.Try<Attempt.Committed> = (context, step, force, steps) =>
               Recovery.stream(context, steps, step, force, scope)
+            const fresh = () => Dispatch.run(shared, compiled, call, ledger, attempt)
             return Scope.addFinalizerExit(scope, (exit) =>
               Effect.sync(() => settle(ledger, lastAttempt(ledger, exit), clock.currentTimeMillisUnsafe())),
             ).pipe(
-              Effect.andThen(Dispatch.run(shared, compiled, call, ledger, attempt)),
+              Effect.andThen(recalls.get(compiled.name)?.stream(call, ledger, fresh) ?? fresh()),
               Effect.tapError(() =>
                 Effect.sync(() => settle(ledger, Exit.fail("failed"), clock.currentTimeMillisUnsafe())),
               ),
@@ -311,6 +325,7 @@ const frames = (
 
 /** How a stream's call ended, told by its last attempt: the scope's own exit only knows how its consumer ended. */
 const lastAttempt = (ledger: Ledger, exit: Exit.Exit<unknown, unknown>): Exit.Exit<unknown, unknown> => {
+  if (ledger.cache === "hit") return Exit.void
   switch (ledger.attempts.at(-1)?.outcome) {
     case "answered":
       return Exit.void

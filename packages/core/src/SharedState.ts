@@ -1,9 +1,10 @@
 /**
- * Circuits, rate limits and rests in Redis, so that gateways that share it trip, throttle and rest as one.
+ * Circuits, rate limits, rests and kept answers in Redis, so that gateways that share it trip, throttle, rest and remember
+ * as one.
  *
  * A call never fails because of Redis, and hardly waits for it: an operation that fails, or takes longer than `patience`,
  * is done in memory instead, and so is every one after it until Redis answers again. Meanwhile each gateway goes by what
- * it sees itself; a warning says so, and the gauge `understudy_state_degraded` is 1.
+ * it sees itself, and finds no answer kept; a warning says so, and the gauge `understudy_state_degraded` is 1.
  */
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -14,6 +15,7 @@ import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import * as RateLimiter from "effect/persistence/RateLimiter"
 import * as Redis from "effect/persistence/Redis"
 import * as Result from "effect/Result"
+import * as Cache from "./Cache.ts"
 import * as Circuit from "./Circuit.ts"
 import * as RateLimit from "./RateLimit.ts"
 import * as Rests from "./Rests.ts"
@@ -143,6 +145,26 @@ const rests = (ask: Ask, redis: Redis.Redis["Service"], local: Rests.Rests["Serv
   }
 }
 
+/** Kept answers are keys that live as long as they: how many there may be is Redis' own to say. */
+const cacheStore = (ask: Ask, redis: Redis.Redis["Service"]): Cache.CacheStore["Service"] => {
+  const always = () => true
+  const at = (key: string) => `${prefix}answer:${key}`
+  return {
+    open: ({ ttl }) =>
+      Effect.succeed({
+        get: (key) =>
+          ask(redis.send<string | null>("GET", at(key)), Effect.succeed(null), always).pipe(
+            Effect.map((text) => (text === null ? undefined : Cache.parse(text))),
+            Effect.orElseSucceed(() => undefined),
+          ),
+        set: (key, entry) =>
+          Effect.ignore(
+            ask(redis.send("SET", at(key), Cache.print(entry), "PX", String(Math.ceil(ttl))), Effect.void, always),
+          ),
+      }),
+  }
+}
+
 /**
  * What shares state, for `Router.layerShared`. Redis may go away and come back while the layer stands; its client must
  * let commands fail while it is away, not queue them.
@@ -155,7 +177,7 @@ const rests = (ask: Ask, redis: Redis.Redis["Service"], local: Rests.Rests["Serv
  * ```
  */
 export const layer: Layer.Layer<
-  CircuitBreaker.CircuitBreakerStore | RateLimiter.RateLimiter | Rests.Rests,
+  CircuitBreaker.CircuitBreakerStore | RateLimiter.RateLimiter | Rests.Rests | Cache.CacheStore,
   never,
   Redis.Redis
 > = Layer.effectContext(
@@ -175,6 +197,7 @@ export const layer: Layer.Layer<
       both(CircuitBreaker.CircuitBreakerStore, circuits),
       both(RateLimiter.RateLimiter, limiter),
       Context.make(Rests.Rests, rests(ask, redis, Rests.makeMemory())),
+      Context.make(Cache.CacheStore, cacheStore(ask, redis)),
     )
   }),
 )

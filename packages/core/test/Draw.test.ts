@@ -56,6 +56,11 @@ describe("Draw.mermaid", () => {
     ])
   })
 
+  it("says how long a route keeps its answers", () => {
+    const route = Route.fallback("a", "b").pipe(Route.cache({ ttl: "5 minutes", max: 10 }))
+    assert.match(drawn("assistant", { assistant: route }).join("\n"), /subgraph n\d\["cache 5m"\]/)
+  })
+
   it("draws a race, and the ways of a condition", () => {
     const race = Route.hedge({ after: "800 millis", across: ["a", "b"] })
     assert.include(drawn("assistant", { assistant: race })[2] ?? "", "hedge after 800ms")

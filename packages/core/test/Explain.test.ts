@@ -92,6 +92,21 @@ describe("Router.explain", () => {
     ),
   )
 
+  it.effect("says how long the route keeps its answers", () =>
+    Effect.gen(function* () {
+      const explanation = yield* explain(ask)
+      assert.deepStrictEqual(explanation.cache, { ttl: 60_000, max: 1000 })
+      assert.match(Explain.lines(explanation)[0] ?? "", /; its answer is kept for 1m$/)
+    }).pipe(
+      Effect.provide(
+        Router.layer({
+          deployments: { lead: deployment(answering()) },
+          routes: { assistant: Route.target("lead").pipe(Route.cache({ ttl: "1 minute" })) },
+        }),
+      ),
+    ),
+  )
+
   it.effect("says what every check says, and by which one a candidate is passed over", () => {
     const busy = Testing.script([Testing.silence()])
     const throttled = Testing.script([Testing.fail({ _tag: "RateLimited", retryAfter: Duration.seconds(12) })])

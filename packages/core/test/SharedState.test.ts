@@ -11,6 +11,7 @@ import * as RateLimiter from "effect/persistence/RateLimiter"
 import * as Redis from "effect/persistence/Redis"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import { TestClock } from "effect/testing"
+import * as Cache from "../src/Cache.ts"
 import * as RateLimit from "../src/RateLimit.ts"
 import * as Rests from "../src/Rests.ts"
 import * as SharedState from "../src/SharedState.ts"
@@ -47,6 +48,7 @@ const make = Effect.gen(function* () {
     circuits: Context.get(services, CircuitBreaker.CircuitBreakerStore),
     limiter: Context.get(services, RateLimiter.RateLimiter),
     rests: Context.get(services, Rests.Rests),
+    cache: Context.get(services, Cache.CacheStore),
   }
 })
 
@@ -87,6 +89,25 @@ describe("SharedState", () => {
       const { asked } = world
       yield* rests.look!("a")
       assert.strictEqual(world.asked, asked + 1)
+    }),
+  )
+})
+
+describe("kept answers", () => {
+  it.effect("are not found while Redis is away, and nobody waits for it", () =>
+    Effect.gen(function* () {
+      const { cache, rests, world } = yield* make
+      const place = yield* cache.open({ ttl: 60_000, max: 10 })
+      const looking = yield* Effect.forkChild(rests.look!("a"))
+      yield* TestClock.adjust("100 millis")
+      yield* Fiber.join(looking)
+      const { asked } = world
+      yield* place.set("k", { deployment: "a", unsaid: undefined, answer: { _tag: "Streamed", frames: [] } })
+      assert.isUndefined(yield* place.get("k"))
+      assert.strictEqual(world.asked, asked)
+      world.mood = "gone"
+      yield* TestClock.adjust("1 second")
+      assert.isUndefined(yield* place.get("k"))
     }),
   )
 })

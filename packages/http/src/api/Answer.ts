@@ -13,15 +13,16 @@ import * as Stream from "effect/Stream"
 import type { ApiError } from "./ApiError.ts"
 
 /**
- * Whose answer it is where that is certain, how many attempts it took so far, what was wished for and could not be said,
- * and the id under which it stands in the log.
+ * Whose answer it is where that is certain, how many attempts it took so far, whether it was kept from before, what was
+ * wished for and could not be said, and the id under which it stands in the log.
  */
 export const headers = (receipt: Receipt, { heldBack = false } = {}): Record<string, string> => ({
   "x-request-id": receipt.id,
   // A name may hold what a header may not.
   ...(heldBack ? undefined : { "x-understudy-deployment": encodeURI(receipt.deployment ?? "") }),
   // An attempt is entered when it ends; a committed stream's own is still under way.
-  "x-understudy-attempts": String(receipt.attempts.length + (receipt.streaming ? 1 : 0)),
+  "x-understudy-attempts": String(receipt.attempts.length + (receipt.streaming && receipt.cache !== "hit" ? 1 : 0)),
+  ...(receipt.cache === undefined ? undefined : { "x-understudy-cache": receipt.cache }),
   ...(receipt.unsaid === undefined ? undefined : { "x-understudy-unsupported": header(receipt.unsaid.join("; ")) }),
 })
 

@@ -1,9 +1,6 @@
 /**
  * `understudy serve`: the gateway as a process.
  */
-import * as Circuit from "@understudy/core/Circuit"
-import * as RateLimit from "@understudy/core/RateLimit"
-import * as Rests from "@understudy/core/Rests"
 import * as Router from "@understudy/core/Router"
 import { toOptions } from "@understudy/providers/Config"
 import * as Flag from "effect/cli/Flag"
@@ -125,7 +122,7 @@ const layerRouter = (configuration: Configuration, logContent: boolean) => {
 /** State in memory, or in Redis where the configuration says so: only then is a client for Redis loaded. */
 const layerState = ({ state: { redis } }: Configuration) =>
   redis === undefined
-    ? Layer.mergeAll(Circuit.layerStore, RateLimit.layerMemory, Rests.layerMemory)
+    ? Router.layerMemory
     : Layer.unwrap(
         Effect.map(
           Effect.promise(() => import("../state/RedisState.ts")),

@@ -115,6 +115,10 @@ const teller = (): ((event: RouteEvent) => ReadonlyArray<Told>) => {
       }
       case "Committed":
         return using(event.call, event.deployment)
+      case "Recalled": {
+        const { deployment, model } = event
+        return [{ text: `Using what ${deployment} (${model}) answered before`, answeredBy: { deployment, model } }]
+      }
       case "Ended":
         calls.delete(event.call)
         return event.receipt.outcome === "failed" ? [{ text: "Nobody could answer" }] : []

@@ -32,6 +32,7 @@ const log = (receipt: Receipt): Effect.Effect<void> =>
 /** `assistant: answered by backup in 707 ms (primary Overloaded 503 after 302 ms; backup answered after 403 ms)` */
 export const line = (receipt: Receipt): string => {
   const told = [
+    ...(receipt.cache === "hit" ? ["kept from before"] : []),
     ...receipt.attempts.map(attempt),
     ...receipt.passedOver.map(({ deployment, verdict }) => `${deployment} passed over: ${passedOver(verdict)}`),
   ]

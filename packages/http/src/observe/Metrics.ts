@@ -35,6 +35,10 @@ const cost = Metric.counter("understudy_cost_usd_total", {
   description: "US dollars by deployment, where its price is known",
   incremental: true,
 })
+const cached = Metric.counter("understudy_cache_total", {
+  description: "Calls on routes that keep their answers, by route and result (hit, miss)",
+  incremental: true,
+})
 /** Those that were let in are counted here; those turned away for their key, where that is done. */
 export const callsByKey = Metric.counter("understudy_key_calls_total", {
   description: "Calls by virtual key and outcome",
@@ -83,6 +87,7 @@ const counting = (context: Context.Context<never>): ((event: RouteEvent) => void
   const addHedge = labelled(hedges, "from", "to")
   const addTokens = labelled(tokens, "deployment", "kind")
   const addCost = labelled(cost, "deployment")
+  const addCached = labelled(cached, "route", "result")
   const addCallByKey = labelled(callsByKey, "key", "outcome")
   const addTokensByKey = labelled(tokensByKey, "key", "kind")
   const addCostByKey = labelled(costByKey, "key")
@@ -108,8 +113,9 @@ const counting = (context: Context.Context<never>): ((event: RouteEvent) => void
       case "Committed":
         return addFirstToken(context, event.millis / 1000, event.route)
       case "Ended": {
-        const { caller, outcome = "" } = event.receipt
+        const { cache, caller, outcome = "" } = event.receipt
         addCall(context, 1, event.route, outcome)
+        if (cache !== undefined) addCached(context, 1, event.route, cache)
         if (caller === undefined) return
         const used = total(event.receipt)
         addCallByKey(context, 1, caller, outcome)
@@ -120,6 +126,7 @@ const counting = (context: Context.Context<never>): ((event: RouteEvent) => void
       }
       case "AttemptStarted":
       case "PassedOver":
+      case "Recalled":
         return
     }
   }

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Route } from "@understudy/core"
 import * as FaultServer from "@understudy/providers/testing"
 import * as Effect from "effect/Effect"
 import * as TestGateway from "../TestGateway.ts"
@@ -31,6 +32,21 @@ describe("POST /api/generate", () => {
         log.join("\n"),
         /^Attempting primary \(primary\)\.\.\.\nprimary failed after \d+ ms: Overloaded, status 503: .+\nAttempting backup \(backup\)\.\.\.\nUsing backup \(backup\)$/,
       )
+    }),
+  )
+
+  it.live("says whose answer it gives again", () =>
+    Effect.gen(function* () {
+      const route = Route.fallback("primary", "backup").pipe(Route.cache({ ttl: "1 minute" }))
+      const { url } = yield* TestGateway.make({ route })
+      const hello = { prompt: "Who is Virat Kohli?" }
+      const { activity_log: _, ...first } = JSON.parse((yield* post(url, hello)).text)
+      const again = ["Using what primary (primary) answered before"]
+      assert.deepStrictEqual(JSON.parse((yield* post(url, hello)).text), { ...first, activity_log: again })
+      yield* post(url, { ...hello, stream: true })
+      const told = events((yield* post(url, { ...hello, stream: true })).text)
+      assert.strictEqual(told.map((event) => event["text"] ?? "").join(""), first.response)
+      assert.deepInclude(told.at(-1), { done: true, provider: "primary", activity_log: again })
     }),
   )
 

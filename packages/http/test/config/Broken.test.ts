@@ -19,6 +19,14 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "routes.nobody.across: expected a list of at least one deployment's name, found nothing",
     "routes.nested.across[1]: expected the name of a deployment, found a mapping",
   ],
+  caches: [
+    "deployments.gpt-4o.cache: unknown key `cache`: it keeps answers to whole calls, and belongs on an outermost route. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, unsupported, apiKey, baseUrl, organization, headers.",
+    "routes.assistant.cache.ttl: is missing: say how long an answer is kept, such as 5m",
+    "routes.assistant.cache.max: expected a whole number above 0, found 0",
+    "routes.quick.fallback[0].cache: unknown key `cache`: it keeps answers to whole calls, and belongs on an outermost route. Known keys: fallback, retry, timeout, stream, moveOn, unsupported, onContextWindow, onContentPolicy, onError.",
+    "routes.quick.cache.size: unknown key `size`. Known keys: ttl, max.",
+    'routes.quick.cache.ttl: expected a duration above 0, such as 500ms, 2s, 5m or 1h, found "0ms"',
+  ],
   circles: [
     "routes.one.fallback[1]: goes round in a circle: one -> two -> one",
     "routes.two: goes round in a circle: two -> one -> two",
@@ -123,7 +131,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "state.redis: expected a Redis address, such as redis://127.0.0.1:6379, found another text",
   ],
   "shapeless-routes": [
-    "routes.misspelt.falback: unknown key `falback`: did you mean `fallback`? Known keys: fallback, balance, hedge, when, else, across, retry, timeout, stream, moveOn, unsupported, onContextWindow, onContentPolicy, onError.",
+    "routes.misspelt.falback: unknown key `falback`: did you mean `fallback`? Known keys: fallback, balance, hedge, when, else, across, retry, timeout, cache, stream, moveOn, unsupported, onContextWindow, onContentPolicy, onError.",
     "routes.empty: expected a list of at least one name or route, found an empty list",
     "routes.nothing: expected a name, a list of names, or a mapping with `fallback`, `balance`, `hedge` or `when`, found an empty mapping",
     "routes.blank: expected a name, a list of names, or a mapping with `fallback`, `balance`, `hedge` or `when`, found nothing",

@@ -86,6 +86,7 @@ describe("docs/configuration.md", () => {
     const shapes = Object.values(Routes.Whole).flatMap(({ fields }) => Object.keys(fields))
     const inner = [Routes.Hedging, Routes.Case, Routes.Branch].flatMap(({ fields }) => Object.keys(fields))
     assertNames("## `routes`", [...shapes, ...inner, ...strategies, ...quantiles, ...reasonTags])
+    assertNames("### Cache", keysOf(Policies.Cache.ast))
     assertNames("### Conditions", [...keysOf(Routes.If.ast), ...needs])
   })
 

@@ -1,6 +1,8 @@
 /** Circuits, limits and rests in a real Redis, by the rules that hold for them in memory. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as NodeRedis from "@effect/platform-node/NodeRedis"
+import { CacheStore } from "@understudy/core/Cache"
+import type { Entry } from "@understudy/core/Cache"
 import * as Circuit from "@understudy/core/Circuit"
 import * as RateLimit from "@understudy/core/RateLimit"
 import { Rests } from "@understudy/core/Rests"
@@ -96,6 +98,27 @@ describe.skipIf(!TestRedisServer.installed)("state in Redis", { timeout: 60_000 
       assert.isUndefined(yield* RateLimit.take(one!, "a", limits, 0))
       assert.strictEqual((yield* RateLimit.take(two!, "a", limits, 0))?.limit, "rpm")
     }),
+  )
+
+  it.live("keeps answers for all, as long as they are to be kept", () =>
+    Effect.gen(function* () {
+      const policy = { ttl: 60_000, max: 1 }
+      const places = [yield* gateway, yield* gateway].map((context) => Context.get(context, CacheStore).open(policy))
+      const [one, two] = yield* Effect.all(places)
+      const entry: Entry = {
+        deployment: "a",
+        unsaid: ["seed"],
+        answer: { _tag: "Whole", response: { content: [{ type: "text", text: "Hello" }], finish: "stop" } },
+      }
+      assert.isUndefined(yield* two!.get("kept"))
+      yield* one!.set("kept", entry)
+      assert.deepStrictEqual(yield* two!.get("kept"), entry)
+      const redis = yield* Redis.Redis
+      const left = yield* redis.send<number>("PTTL", "understudy:answer:kept")
+      assert.isTrue(left > 50_000 && left <= 60_000)
+      yield* redis.send("SET", "understudy:answer:kept", "what nobody wrote")
+      assert.isUndefined(yield* one!.get("kept"))
+    }).pipe(Effect.provide(client)),
   )
 
   it.live("lets rest for all, the longest rest that anybody met", () =>

@@ -27,6 +27,10 @@ const by = async (base: string): Promise<string | null> => {
   return answer.headers.get("x-understudy-deployment")
 }
 
+/** The words of a stream, and how it ended. */
+const spoken = (stream: string): string =>
+  [...stream.matchAll(/"content":"([^"]*)"|\[DONE\]/g)].map(([all, words = all]) => words).join("")
+
 const fault = (base: string, name: string, body: object) =>
   fetch(`${base}/simulated/${name}`, {
     method: "POST",
@@ -73,6 +77,23 @@ describe.skipIf(!Redis.installed)("gateways that share a Redis", { timeout: 60_0
     }
     assert.deepStrictEqual(await asks("sk-shared"), [200, 200, 200, 429])
     assert.deepStrictEqual(await asks("sk-beside"), [200, 200, 200, 200])
+  })
+
+  it("give the answers again that either kept", async () => {
+    const kept = configuration("kept").replace("retry: { times: 0 }", "retry: { times: 0 }, cache: { ttl: 1m }")
+    const files = { "understudy.yaml": kept }
+    const [a = "", b = ""] = await Promise.all([1, 2].map(() => url(start(["--port", "0"], { files }))))
+    let questions = 0
+    // A machine that is very busy may lose Redis for a moment: then another question is asked.
+    await until("the other gives what one kept", async () => {
+      const question = { stream: true, messages: [{ role: "user", content: `Question ${++questions}?` }] }
+      const [first, second] = [await ask(a, question), await ask(b, question)]
+      const [kept, given] = [await first.text(), await second.text()]
+      assert.strictEqual(first.headers.get("x-understudy-cache"), "miss")
+      if (second.headers.get("x-understudy-cache") !== "hit") return false
+      assert.strictEqual(spoken(given), spoken(kept))
+      return true
+    })
   })
 
   it("respect the circuit that one of them opened", async () => {

@@ -116,6 +116,7 @@ const ofAnother =
   (provider: VendorName): Hint =>
   (key) => {
     if (key === "stream") return "it belongs to routes, and stands under `defaults` or on a route"
+    if (key === "cache") return Policies.misplaced(key)
     const owners = vendorNames.filter((name) => Object.hasOwn(byName[name].keys.fields, key))
     return owners.length === 0 ? undefined : `a key of ${owners.join(" and ")}, not of ${provider}`
   }

@@ -50,6 +50,8 @@ export const misplaced: Hint = (key) => {
       return "it limits a whole call, and belongs under `defaults.timeout` or on an outermost route"
     case "budget":
       return "it is shared by a whole route, and belongs under `defaults.retry` or on an outermost route"
+    case "cache":
+      return "it keeps answers to whole calls, and belongs on an outermost route"
     case "connect":
       return "it belongs to connections, and stands under `defaults.timeout` or in a deployment"
     default:
@@ -67,6 +69,14 @@ export const Circuit = Schema.Struct({
 })
 
 export const Stream = Schema.Struct({ protect: optional(word(protects)), hold: optional(SizeText) })
+
+/** How long a route keeps its answers, and how many. */
+export const Cache = Schema.Struct({
+  ttl: PositiveDuration.pipe(
+    Schema.annotateKey({ messageMissingKey: "is missing: say how long an answer is kept, such as 5m" }),
+  ),
+  max: optional(count),
+})
 
 /** What becomes of a wish that a protocol cannot say. */
 export const Unsupported = word(Chat.Unsupported.literals)

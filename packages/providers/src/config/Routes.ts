@@ -40,16 +40,9 @@ export const Hedging = Schema.Struct({
 })
 
 /** The keys of each shape; those of unknown values, which name other routes, are read one by one, below. */
-const shapes = <
-  Retry extends Schema.Codec<Route.Policies["retry"], unknown>,
-  Timeout extends Schema.Codec<Route.Policies["timeout"], unknown>,
->(
-  retry: Retry,
-  timeout: Timeout,
-) => {
+const shapes = <Own extends Schema.Struct.Fields>(own: Own) => {
   const policies = {
-    retry: Schema.optionalKey(retry),
-    timeout: Schema.optionalKey(timeout),
+    ...own,
     stream: Schema.optionalKey(Policies.Stream),
     moveOn: Schema.optionalKey(Schema.Literal("any").annotate({ expected: "`any`" })),
     unsupported: Schema.optionalKey(Policies.Unsupported),
@@ -119,8 +112,15 @@ export const Branch = Schema.Struct({
 })
 
 /** A whole route may limit the whole call; a part of one cannot. */
-export const Whole = shapes(Policies.Retry.whole, Policies.Timeout.route)
-const Part = shapes(Policies.Retry.part, Policies.Timeout.part)
+export const Whole = shapes({
+  retry: Schema.optionalKey(Policies.Retry.whole),
+  timeout: Schema.optionalKey(Policies.Timeout.route),
+  cache: Schema.optionalKey(Policies.Cache),
+})
+const Part = shapes({
+  retry: Schema.optionalKey(Policies.Retry.part),
+  timeout: Schema.optionalKey(Policies.Timeout.part),
+})
 
 const kinds = ["fallback", "balance", "hedge", "when"]
 
@@ -237,13 +237,14 @@ export const read = (name: string, input: unknown, place: Place): Reading => {
     const route = bare && branched(input, place, part, bare)
     const decoded = decode<Beside>(shape, input, place, Policies.misplaced)
     if (Result.isFailure(decoded)) return refuse(...decoded.failure) ?? route
-    const { moveOn, retry, stream, timeout, unsupported } = decoded.success
+    const { cache, moveOn, retry, stream, timeout, unsupported } = decoded.success
     const steps = [
       retry && Route.retry(retry),
       timeout && Route.timeout(timeout),
       stream && Route.stream(stream),
       moveOn && Route.moveOn(moveOn),
       unsupported && Route.unsupported(unsupported),
+      cache && Route.cache(cache),
     ].filter((step) => step !== undefined)
     return steps.reduce((route, step) => route && step(route), route)
   }
