@@ -6,6 +6,7 @@
 import type { Call, Need } from "./Call.ts"
 
 /**
+ * - `callers`: one of these asks (`CallOptions.caller`).
  * - `tags`: the call carries every one of these (`CallOptions.tags`).
  * - `metadata`: the request's metadata has these values.
  * - `headers`: the caller sent these, names in lower case (`CallOptions.headers`).
@@ -14,6 +15,7 @@ import type { Call, Need } from "./Call.ts"
  * - `between`: the time of day, in UTC, is from the first up to the second, past midnight where the second is earlier.
  */
 export interface Condition {
+  readonly callers?: ReadonlyArray<string> | undefined
   readonly tags?: ReadonlyArray<string> | undefined
   readonly metadata?: Readonly<Record<string, string>> | undefined
   readonly headers?: Readonly<Record<string, string>> | undefined
@@ -24,8 +26,9 @@ export interface Condition {
 
 /** Whether all of it holds for this call. */
 export const holds = (condition: Condition, call: Call): boolean => {
-  const { between, headers, metadata, needs, tags, tokens } = condition
+  const { between, callers, headers, metadata, needs, tags, tokens } = condition
   return (
+    (callers === undefined || (call.options.caller !== undefined && callers.includes(call.options.caller))) &&
     (tags === undefined || tags.every((tag) => call.options.tags?.includes(tag) === true)) &&
     (metadata === undefined || says(call.request.metadata, metadata)) &&
     (headers === undefined || says(call.options.headers, headers)) &&

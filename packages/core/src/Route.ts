@@ -157,6 +157,24 @@ export const unsupported = (policy: Unsupported): ((self: Input) => Route) => po
  */
 export const cache = (policy: CachePolicy): ((self: Input) => Route) => policies({ cache: policy })
 
+/** Every condition of a route itself, in the order it has them; not those of routes that it names. */
+export const conditions = (route: Route): ReadonlyArray<Condition> => {
+  switch (route._tag) {
+    case "Target":
+    case "Balance":
+    case "Hedge":
+      return []
+    case "Fallback":
+      return route.routes.flatMap(conditions)
+    case "When":
+      return [...route.cases.flatMap((each) => [each.if, ...conditions(each.use)]), ...conditions(route.otherwise)]
+    case "Rescue":
+      return [...conditions(route.route), ...conditions(route.use)]
+    case "Policies":
+      return conditions(route.route)
+  }
+}
+
 /** Every name a route mentions, in the order it mentions them. */
 export const names = (route: Route): ReadonlyArray<string> => {
   switch (route._tag) {

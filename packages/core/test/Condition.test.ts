@@ -27,6 +27,12 @@ describe("Condition.holds", () => {
     }
   })
 
+  it("asks for one of the callers", () => {
+    assert.isTrue(Condition.holds({ callers: ["a", "b"] }, call({}, { caller: "b" })))
+    assert.isFalse(Condition.holds({ callers: ["a", "b"] }, call({}, { caller: "c" })))
+    assert.isFalse(Condition.holds({ callers: ["a", "b"] }, call()))
+  })
+
   it("compares the estimate of its input", () => {
     const long = call({ messages: [Chat.user("word ".repeat(200))] })
     assert.isTrue(Condition.holds({ tokens: { over: 249, under: 251 } }, long))

@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
-import { doubles, KeysSection } from "./config/KeysSection.ts"
+import { doubles, KeysSection, strangers } from "./config/KeysSection.ts"
 import type { ServerSettings } from "./config/ServerSection.ts"
 import { defaults, ServerSection } from "./config/ServerSection.ts"
 import type { StateSettings } from "./config/StateSection.ts"
@@ -50,7 +50,7 @@ export const decode = (
       environment,
     ),
     ({ sections: { keys, server, state }, settings }) => {
-      const problems = doubles(keys)
+      const problems = [...doubles(keys), ...strangers(settings.routes, keys)]
       return problems.length > 0
         ? Result.fail(problems)
         : Result.succeed({ ...settings, server: { ...defaults, ...server }, state, keys })

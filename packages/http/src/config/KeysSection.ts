@@ -1,8 +1,12 @@
 /**
  * The `keys` section of a configuration: who may call, by keys of the gateway's own.
  */
+import type { Route } from "@understudy/core/Route"
+import { conditions } from "@understudy/core/Route"
+import { didYouMean } from "@understudy/core/Suggestion"
 import { Limits } from "@understudy/providers/config/Deployments"
 import type { Problem } from "@understudy/providers/config/Problem"
+import { at } from "@understudy/providers/config/Problem"
 import { secret, text, word } from "@understudy/providers/config/Values"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
@@ -44,3 +48,20 @@ export const doubles = (keys: ReadonlyArray<VirtualKey>): ReadonlyArray<Problem>
         : []),
     ]
   })
+
+/** Routes that look for callers that there are none of: what they have for them would never be taken. */
+export const strangers = (
+  routes: Readonly<Record<string, Route>>,
+  keys: ReadonlyArray<VirtualKey>,
+): ReadonlyArray<Problem> => {
+  const ids = keys.map(({ id }) => id)
+  return Object.entries(routes).flatMap(([name, route]) =>
+    conditions(route)
+      .flatMap(({ callers = [] }) => callers)
+      .filter((caller) => !ids.includes(caller))
+      .map((caller) => ({
+        path: at("routes", name),
+        message: `looks for the caller "${caller}", but no key has that id${didYouMean(caller, ids) || "."}`,
+      })),
+  )
+}

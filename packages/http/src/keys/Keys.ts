@@ -76,11 +76,12 @@ export const layer = (keys: ReadonlyArray<VirtualKey>): Layer.Layer<Router, neve
         chatStream: (request, options) =>
           within(request, true, options, (options) => router.chatStream(request, options)),
         explain: (request, options) =>
-          Effect.flatMap(Caller, (key) =>
-            key === undefined || mayCall(key, request.model)
-              ? router.explain(request, options)
-              : forbid(key, request.model),
-          ),
+          Effect.flatMap(Caller, (key) => {
+            if (key === undefined) return router.explain(request, options)
+            return mayCall(key, request.model)
+              ? router.explain(request, { ...by(key, options), streaming: options?.streaming === true })
+              : forbid(key, request.model)
+          }),
         events: router.events,
         listen: router.listen,
         routes: router.routes,

@@ -122,6 +122,16 @@ ${smallest}`
         { path: "keys[1].key", message: "another key is the same: nobody could tell whose it is" },
         { path: "keys[2].id", message: 'another key has the id "a": rename one of them' },
       ])
+      const strange = `
+keys: [{ id: team-a, key: sk-a }]
+routes: { picky: { when: [{ if: { callers: [team-a, taem-a] }, use: demo }], else: demo } }
+${smallest}`
+      assert.deepStrictEqual(yield* problems(strange), [
+        {
+          path: "routes.picky",
+          message: 'looks for the caller "taem-a", but no key has that id: did you mean "team-a"?',
+        },
+      ])
       const [single] = yield* problems(`keys: { id: a, key: sk }\n${smallest}`)
       assert.strictEqual(
         single?.message,

@@ -39,7 +39,10 @@ const held = Effect.fnUntraced(function* (
       only: Deployment.make({ model: "m", provider: only.layer, circuit: { failures: 1000 } }),
       other: Deployment.make({ model: "m", provider: only.layer }),
     },
-    routes: { assistant: Route.target("only").pipe(Route.retry({ times: 0 })) },
+    routes: {
+      assistant: Route.target("only").pipe(Route.retry({ times: 0 })),
+      picky: Route.when([{ if: { callers: ["vip"] }, use: "only" }], "other"),
+    },
   })
   const limits = Layer.fresh(Layer.provide(RateLimiter.layer, RateLimiter.layerStoreMemory))
   const context = yield* Layer.build(Layer.provideMerge(Layer.provide(Keys.layer(keys), RouterLive), limits))
@@ -111,6 +114,23 @@ describe("a key", () => {
     Effect.gen(function* () {
       const { chat } = yield* held([a], Testing.reply("Hello"))
       assert.strictEqual((yield* Effect.flip(chat(key("stranger")))).kind, "Forbidden")
+    }),
+  )
+})
+
+describe("a route's conditions", () => {
+  it.effect("know whose call it is", () =>
+    Effect.gen(function* () {
+      const { chat, explain, receipts } = yield* held([key("vip"), key("b")], Testing.reply("Hello"))
+      yield* chat(key("vip"), { model: "picky" })
+      yield* chat(key("b"), { model: "picky" })
+      yield* chat(undefined, { model: "picky" })
+      assert.deepStrictEqual(
+        receipts.map(({ deployment }) => deployment),
+        ["only", "other", "other"],
+      )
+      const { plan } = yield* explain(key("vip"), "picky")
+      assert.deepInclude(plan, { _tag: "Candidate", deployment: "only" })
     }),
   )
 })

@@ -81,6 +81,9 @@ const times = written({
 
 /** What must hold for a case of a `when`. */
 export const If = Schema.Struct({
+  callers: Schema.optionalKey(
+    Schema.Array(text("the id of a key")).annotate({ expected: "a list of the ids of keys" }),
+  ),
   tags: Schema.optionalKey(Schema.Array(text("a tag")).annotate({ expected: "a list of tags" })),
   metadata: Schema.optionalKey(texts),
   headers: Schema.optionalKey(texts),
