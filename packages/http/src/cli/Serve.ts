@@ -1,8 +1,6 @@
 /**
  * `understudy serve`: the gateway as a process.
  */
-import * as Router from "@understudy/core/Router"
-import { toOptions } from "@understudy/providers/Config"
 import * as Flag from "effect/cli/Flag"
 import * as Command from "effect/cli/Command"
 import * as Console from "effect/Console"
@@ -15,16 +13,10 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import type { Configuration } from "../Config.ts"
 import type { ServerSettings } from "../config/ServerSection.ts"
+import * as Configured from "../Configured.ts"
 import * as DotEnv from "../DotEnv.ts"
-import { Drain } from "../Drain.ts"
 import * as Guard from "../Guard.ts"
-import * as Keys from "../keys/Keys.ts"
-import * as CallLog from "../observe/CallLog.ts"
-import * as ContentLog from "../observe/ContentLog.ts"
-import * as Metrics from "../observe/Metrics.ts"
-import * as Server from "../Server.ts"
 import * as Banner from "./Banner.ts"
 import * as Exposure from "./Exposure.ts"
 import * as Source from "./Source.ts"
@@ -94,13 +86,7 @@ const run = Effect.fnUntraced(function* (
   guard: Guard.Policy,
   logContent: boolean,
 ) {
-  const router = layerRouter(source.configuration, logContent)
-  // Those who tell are built before the server, and so hear of the last call it finishes.
-  const gateway = Server.layer({ ...server, guard }).pipe(
-    Layer.provide([Metrics.layer, CallLog.layer]),
-    Layer.provide(router),
-    Layer.provide(Drain.layer),
-  )
+  const gateway = Configured.layer(source.configuration, { server, guard, logContent })
   const context = yield* Layer.build(gateway).pipe(
     Effect.catchTag("ServeError", (error) => Effect.fail(cannotListen(server, error))),
   )
@@ -109,26 +95,6 @@ const run = Effect.fnUntraced(function* (
   for (const line of yield* Banner.lines(address, source, operator)) yield* Console.log(line)
   return yield* Effect.never
 })
-
-/** The router that the endpoints ask: what it says is logged where that is wanted, and keys are held to what is theirs. */
-const layerRouter = (configuration: Configuration, logContent: boolean) => {
-  const { keys } = configuration
-  const state = layerState(configuration)
-  const router = Layer.provide(Router.layerShared(toOptions(configuration)), state)
-  const logged = logContent ? Layer.provide(ContentLog.layer, router) : router
-  return keys.length === 0 ? logged : Layer.provide(Keys.layer(keys), [logged, state])
-}
-
-/** State in memory, or in Redis where the configuration says so: only then is a client for Redis loaded. */
-const layerState = ({ state: { redis } }: Configuration) =>
-  redis === undefined
-    ? Router.layerMemory
-    : Layer.unwrap(
-        Effect.map(
-          Effect.promise(() => import("../state/RedisState.ts")),
-          ({ layer }) => layer(redis),
-        ),
-      )
 
 const cannotListen = ({ host, port }: ServerSettings, { cause }: ServeError): CannotListen => {
   const code = Predicate.isObject(cause) && "code" in cause ? cause["code"] : undefined

@@ -1,0 +1,52 @@
+/**
+ * What a configuration comes to: the router that its endpoints ask, and the gateway that serves it.
+ */
+import * as Router from "@understudy/core/Router"
+import { toOptions } from "@understudy/providers/Config"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { Configuration } from "./Config.ts"
+import type { ServerSettings } from "./config/ServerSection.ts"
+import { Drain } from "./Drain.ts"
+import type * as Guard from "./Guard.ts"
+import * as Keys from "./keys/Keys.ts"
+import * as CallLog from "./observe/CallLog.ts"
+import * as ContentLog from "./observe/ContentLog.ts"
+import * as Metrics from "./observe/Metrics.ts"
+import * as Server from "./Server.ts"
+
+/** How a configuration is served: where, whom it lets in, and whether what is said is logged. */
+export interface Serving {
+  readonly server: ServerSettings
+  readonly guard: Guard.Policy
+  readonly logContent: boolean
+}
+
+/** The gateway of this configuration, serving until the layer is closed. */
+export const layer = (configuration: Configuration, { guard, logContent, server }: Serving) =>
+  // Those who tell are built before the server, and so hear of the last call it finishes.
+  Server.layer({ ...server, guard }).pipe(
+    Layer.provide([Metrics.layer, CallLog.layer]),
+    Layer.provide(router(configuration, logContent)),
+    Layer.provide(Drain.layer),
+  )
+
+/** The router that the endpoints ask: what it says is logged where that is wanted, and keys are held to what is theirs. */
+const router = (configuration: Configuration, logContent: boolean) => {
+  const { keys } = configuration
+  const state = layerState(configuration)
+  const bare = Layer.provide(Router.layerShared(toOptions(configuration)), state)
+  const logged = logContent ? Layer.provide(ContentLog.layer, bare) : bare
+  return keys.length === 0 ? logged : Layer.provide(Keys.layer(keys), [logged, state])
+}
+
+/** State in memory, or in Redis where the configuration says so: only then is a client for Redis loaded. */
+const layerState = ({ state: { redis } }: Configuration) =>
+  redis === undefined
+    ? Router.layerMemory
+    : Layer.unwrap(
+        Effect.map(
+          Effect.promise(() => import("./state/RedisState.ts")),
+          ({ layer }) => layer(redis),
+        ),
+      )
