@@ -72,11 +72,11 @@ export const trials = (dialect: Dialect.Name, vendor: Vendor): ReadonlyArray<Tri
 /** The status that two kinds come to, by the design's rule. */
 export const status = (primary: Kind, backup: Kind): number => {
   const told = [primary, backup].filter((kind) => kind !== "unable")
-  const only = (...kinds: ReadonlyArray<Kind>): boolean => told.every((kind) => kinds.includes(kind))
+  const only = (kind: Kind): boolean => told.every((each) => each === kind)
   if (told.includes("the caller's") || told.length === 0) return 400
   if (only("limited")) return 429
   if (only("silent")) return 504
-  if (only("limited", "overloaded")) return 503
+  if (only("overloaded")) return 503
   return 502
 }
 
