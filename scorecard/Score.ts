@@ -5,6 +5,7 @@ import * as Breaks from "./Breaks.ts"
 import * as Dialect from "./Dialect.ts"
 import type { Score } from "./Document.ts"
 import * as Faults from "./Faults.ts"
+import * as Leaving from "./Leaving.ts"
 import * as Pairs from "./Pairs.ts"
 import * as Recovery from "./Recovery.ts"
 import type { Outcome } from "./Trial.ts"
@@ -23,13 +24,14 @@ interface Kind {
   readonly complaints: (outcome: Outcome) => ReadonlyArray<string>
 }
 
+/** Every dialect with every vendor. */
+const everybody = Dialect.names.flatMap((dialect) => vendors.map((vendor) => [dialect, vendor] as const))
+
 const played = ({ complaints, trials }: Kind) =>
   Effect.map(
-    Effect.forEach(
-      Dialect.names.flatMap((dialect) => vendors.map((vendor) => trials(dialect, vendor))),
-      (trials) => Trial.playAll(pool, trials),
-      { concurrency: "unbounded" },
-    ),
+    Effect.forEach(everybody, ([dialect, vendor]) => Trial.playAll(pool, trials(dialect, vendor)), {
+      concurrency: "unbounded",
+    }),
     (all) => {
       const outcomes = all.flat()
       return {
@@ -48,13 +50,21 @@ export const play = Effect.gen(function* () {
       Recovery.complaints(seen).map((complaint) => `${vendor}, recovery: ${complaint}`),
     ),
   )
+  // First, and alone: a second is long, but not beside a thousand other calls.
+  const leaving = (yield* Effect.forEach(everybody, ([dialect, vendor]) => Leaving.playAll(dialect, vendor))).flat()
   const [faults, pairs, breaks, recovery] = yield* Effect.all(
     [played(Faults), played(Pairs), played(Breaks), recovered],
     { concurrency: "unbounded" },
   )
-  const score: Score = { faults: faults.outcomes, pairs: pairs.outcomes, breaks: breaks.outcomes }
+  const score: Score = { faults: faults.outcomes, pairs: pairs.outcomes, breaks: breaks.outcomes, leaving }
   return {
     ...score,
-    complaints: [...faults.complaints, ...pairs.complaints, ...breaks.complaints, ...recovery.flat()],
+    complaints: [
+      ...faults.complaints,
+      ...pairs.complaints,
+      ...breaks.complaints,
+      ...leaving.flatMap(Leaving.complaint),
+      ...recovery.flat(),
+    ],
   }
 })
