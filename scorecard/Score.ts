@@ -13,7 +13,7 @@ import * as Trial from "./Trial.ts"
 import { vendors } from "./Vendor.ts"
 
 /** Faults that are waited for take a second or more, and no work: it is they that this takes its time for. */
-const pool: Trial.Pool = { working: Semaphore.makeUnsafe(4), waiting: Semaphore.makeUnsafe(60) }
+const pool: Trial.Pool = { working: Semaphore.makeUnsafe(4), waiting: Semaphore.makeUnsafe(40) }
 
 /** What a trial's complaint begins with. */
 const title = ({ backup, dialect, mode, primary, setting, vendor }: Trial.Trial): string =>
@@ -45,17 +45,16 @@ const played = ({ complaints, trials }: Kind) =>
 
 /** Plays it all. Complaints are a line each. */
 export const play = Effect.gen(function* () {
-  const recovered = Effect.forEach(vendors, (vendor) =>
+  // What has to come in time is played first, and alone: a second is long, but not beside a thousand other calls.
+  const leaving = (yield* Effect.forEach(everybody, ([dialect, vendor]) => Leaving.playAll(dialect, vendor))).flat()
+  const recovery = yield* Effect.forEach(vendors, (vendor) =>
     Effect.map(Recovery.play(vendor), (seen) =>
       Recovery.complaints(seen).map((complaint) => `${vendor}, recovery: ${complaint}`),
     ),
   )
-  // First, and alone: a second is long, but not beside a thousand other calls.
-  const leaving = (yield* Effect.forEach(everybody, ([dialect, vendor]) => Leaving.playAll(dialect, vendor))).flat()
-  const [faults, pairs, breaks, recovery] = yield* Effect.all(
-    [played(Faults), played(Pairs), played(Breaks), recovered],
-    { concurrency: "unbounded" },
-  )
+  const [faults, pairs, breaks] = yield* Effect.all([played(Faults), played(Pairs), played(Breaks)], {
+    concurrency: "unbounded",
+  })
   const score: Score = { faults: faults.outcomes, pairs: pairs.outcomes, breaks: breaks.outcomes, leaving }
   return {
     ...score,

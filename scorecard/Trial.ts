@@ -129,9 +129,10 @@ const play = Effect.fnUntraced(function* (stage: Stage.Stage, trial: Trial) {
     places.map((place) => said(trial, place)),
   )
   const requests = yield* upstream.requests
-  const [primary, backup] = places.map((place) =>
-    requests.filter((request) => request.model === model(trial, place)),
-  ) as [Array<FaultServer.Request>, Array<FaultServer.Request>]
+  const [primary, backup] = places.map((place) => {
+    const asked = model(trial, place)
+    return requests.filter((request) => request.model === asked)
+  }) as [Array<FaultServer.Request>, Array<FaultServer.Request>]
   const closed = yield* Effect.forEach([...primary, ...backup], upstream.closed).pipe(Effect.timeoutOption("2 seconds"))
   const outcome: Outcome = {
     trial,
