@@ -23,7 +23,7 @@ export interface Options {
 }
 
 /** POSTs a request to a whole URL. */
-export const post = (url: string, body: unknown, { agent, leave, limit = 5_000 }: Options = {}) =>
+export const post = (url: string, body: unknown, { agent, leave, limit = 40_000 }: Options = {}) =>
   Effect.callback<Received>((resume) => {
     const startedAt = performance.now()
     const sent = JSON.stringify(body)

@@ -6,6 +6,7 @@ import * as Cost from "./Cost.ts"
 import * as Dialect from "./Dialect.ts"
 import * as Expected from "./Expected.ts"
 import * as Faults from "./Faults.ts"
+import * as Leaving from "./Leaving.ts"
 import * as Pairs from "./Pairs.ts"
 import * as Recovery from "./Recovery.ts"
 import * as Stage from "./Stage.ts"
@@ -18,10 +19,11 @@ export interface Score {
   readonly faults: ReadonlyArray<Outcome>
   readonly pairs: ReadonlyArray<Outcome>
   readonly breaks: ReadonlyArray<Outcome>
+  readonly leaving: ReadonlyArray<Leaving.Outcome>
 }
 
 /** What was found: the same for every run of the same code. */
-export const found = ({ breaks, faults, pairs }: Score): string =>
+export const found = ({ breaks, faults, leaving, pairs }: Score): string =>
   [
     "# Scorecard",
     "Every fault of the project's own fault server at the primary deployment, through the real gateway, judged by the bytes",
@@ -37,7 +39,7 @@ export const found = ({ breaks, faults, pairs }: Score): string =>
     "only a stream can have leaves a plain answer whole.",
     "",
     "## Bars",
-    bars({ breaks, faults, pairs }),
+    bars({ breaks, faults, leaving, pairs }),
     "## One fault",
     ...tables(faults),
     "## Both bad",
@@ -54,6 +56,18 @@ export const found = ({ breaks, faults, pairs }: Score): string =>
         ...Breaks.settings.map((setting) => {
           const here = breaks.filter(({ trial }) => trial.setting === setting && trial.backup === backup)
           return [...new Set(here.map(told))].join(" or ")
+        }),
+      ]),
+    ),
+    "## Callers who go away",
+    "What becomes of the provider's side, by when the caller leaves.\n",
+    render(
+      ["", ...Faults.columns.map(columnTitle)],
+      Leaving.moments.map(({ title }) => [
+        title,
+        ...Faults.columns.map(({ mode, setting }) => {
+          const here = leaving.filter((each) => each.moment === title && each.mode === mode && each.setting === setting)
+          return [...new Set(here.map(({ closed }) => (closed ? "closed at once" : "**left open**")))].join(" or ")
         }),
       ]),
     ),
@@ -148,7 +162,7 @@ const matrix = (outcomes: ReadonlyArray<Outcome>): string =>
     ]),
   )
 
-const bars = ({ breaks, faults, pairs }: Score): string => {
+const bars = ({ breaks, faults, leaving, pairs }: Score): string => {
   const outcomes = [...faults, ...pairs, ...breaks]
   const complained = (outcomes: ReadonlyArray<Outcome>, complaints: (outcome: Outcome) => ReadonlyArray<string>) =>
     outcomes.filter((outcome) => complaints(outcome).length > 0).length
@@ -159,13 +173,18 @@ const bars = ({ breaks, faults, pairs }: Score): string => {
   return render(
     ["", "wanted", "is"],
     [
-      ["calls", "", String(outcomes.length)],
+      ["calls", "", String(outcomes.length + leaving.length)],
       ["hangs", "0", tagged("Hung")],
       ["truncated answers shown as whole", "0", tagged("Truncated")],
       ["wrong answers, errors in a 200, secrets shown", "0", tagged("Wrong")],
       ["connections dropped without a word", "0", tagged("Dropped")],
       ["attempts other than the configuration says, exchanges left open, hurried retries", "0", String(astray)],
       ["faults that a sound backup is to rescue, by the setting, and did not", "0", String(faults.filter(lost).length)],
+      [
+        "upstreams open a second after their caller went away",
+        "0",
+        String(leaving.filter(({ closed }) => !closed).length),
+      ],
     ],
   )
 }

@@ -5,6 +5,7 @@ import * as Breaks from "./Breaks.ts"
 import * as Dialect from "./Dialect.ts"
 import type { Score } from "./Document.ts"
 import * as Faults from "./Faults.ts"
+import * as Leaving from "./Leaving.ts"
 import * as Pairs from "./Pairs.ts"
 import * as Recovery from "./Recovery.ts"
 import type { Outcome } from "./Trial.ts"
@@ -12,7 +13,7 @@ import * as Trial from "./Trial.ts"
 import { vendors } from "./Vendor.ts"
 
 /** Faults that are waited for take a second or more, and no work: it is they that this takes its time for. */
-const pool: Trial.Pool = { working: Semaphore.makeUnsafe(4), waiting: Semaphore.makeUnsafe(60) }
+const pool: Trial.Pool = { working: Semaphore.makeUnsafe(4), waiting: Semaphore.makeUnsafe(40) }
 
 /** What a trial's complaint begins with. */
 const title = ({ backup, dialect, mode, primary, setting, vendor }: Trial.Trial): string =>
@@ -23,13 +24,14 @@ interface Kind {
   readonly complaints: (outcome: Outcome) => ReadonlyArray<string>
 }
 
+/** Every dialect with every vendor. */
+const everybody = Dialect.names.flatMap((dialect) => vendors.map((vendor) => [dialect, vendor] as const))
+
 const played = ({ complaints, trials }: Kind) =>
   Effect.map(
-    Effect.forEach(
-      Dialect.names.flatMap((dialect) => vendors.map((vendor) => trials(dialect, vendor))),
-      (trials) => Trial.playAll(pool, trials),
-      { concurrency: "unbounded" },
-    ),
+    Effect.forEach(everybody, ([dialect, vendor]) => Trial.playAll(pool, trials(dialect, vendor)), {
+      concurrency: "unbounded",
+    }),
     (all) => {
       const outcomes = all.flat()
       return {
@@ -43,18 +45,25 @@ const played = ({ complaints, trials }: Kind) =>
 
 /** Plays it all. Complaints are a line each. */
 export const play = Effect.gen(function* () {
-  const recovered = Effect.forEach(vendors, (vendor) =>
+  // What has to come in time is played first, and alone: a second is long, but not beside a thousand other calls.
+  const leaving = (yield* Effect.forEach(everybody, ([dialect, vendor]) => Leaving.playAll(dialect, vendor))).flat()
+  const recovery = yield* Effect.forEach(vendors, (vendor) =>
     Effect.map(Recovery.play(vendor), (seen) =>
       Recovery.complaints(seen).map((complaint) => `${vendor}, recovery: ${complaint}`),
     ),
   )
-  const [faults, pairs, breaks, recovery] = yield* Effect.all(
-    [played(Faults), played(Pairs), played(Breaks), recovered],
-    { concurrency: "unbounded" },
-  )
-  const score: Score = { faults: faults.outcomes, pairs: pairs.outcomes, breaks: breaks.outcomes }
+  const [faults, pairs, breaks] = yield* Effect.all([played(Faults), played(Pairs), played(Breaks)], {
+    concurrency: "unbounded",
+  })
+  const score: Score = { faults: faults.outcomes, pairs: pairs.outcomes, breaks: breaks.outcomes, leaving }
   return {
     ...score,
-    complaints: [...faults.complaints, ...pairs.complaints, ...breaks.complaints, ...recovery.flat()],
+    complaints: [
+      ...faults.complaints,
+      ...pairs.complaints,
+      ...breaks.complaints,
+      ...leaving.flatMap(Leaving.complaint),
+      ...recovery.flat(),
+    ],
   }
 })

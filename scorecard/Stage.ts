@@ -30,7 +30,7 @@ export const limits = { base: 20, patience: 200, silence: 1_500 }
 
 export const defaults: Candidate.Defaults = {
   retry: { times: 2, base: limits.base, max: 200, patience: limits.patience },
-  timeout: { connect: 5_000, firstToken: limits.silence, idle: limits.silence, attempt: limits.silence, total: 10_000 },
+  timeout: { connect: 5_000, firstToken: limits.silence, idle: limits.silence, attempt: limits.silence, total: 30_000 },
 }
 
 /** A deployment: whose shape it has, and the model it asks for. */

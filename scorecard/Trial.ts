@@ -53,11 +53,11 @@ const places: ReadonlyArray<Place> = ["primary", "backup"]
 
 const deployment = (trial: Trial, place: Place): string => `${name(trial)}~${place}`
 
-/** The last part is the model's fate. */
-const model = (trial: Trial, place: Place): string => `${deployment(trial, place)}/${trial[place]}`
+/** The model that a place asks for. Its last part is its fate. */
+export const model = (trial: Trial, place: Place): string => `${deployment(trial, place)}/${trial[place]}`
 
 /** The deployments and routes that these trials need on the stage. */
-const cast = (trials: ReadonlyArray<Trial>) => {
+export const cast = (trials: ReadonlyArray<Trial>) => {
   const players: Record<string, Stage.Player> = {}
   const routes: Record<string, Route.Route> = {}
   for (const trial of trials) {
@@ -104,14 +104,24 @@ const said = (trial: Trial, place: Place): Said => {
   }
 }
 
-const play = Effect.fnUntraced(function* ({ upstream, url }: Stage.Stage, trial: Trial) {
+/** Makes the trial's call, and gives what its caller got. */
+export const ask = Effect.fnUntraced(function* (
+  { upstream, url }: Stage.Stage,
+  trial: Trial,
+  options: Pick<Client.Options, "leave"> = {},
+) {
+  const { path, request } = Dialect.dialects[trial.dialect]
+  if (!calls(trial)) for (const place of places) yield* upstream.script(model(trial, place), script(trial, place))
+  const stream = trial.mode === "stream"
+  const question = request({ route: name(trial), text: "What now?", stream, tool: calls(trial) })
+  return yield* Client.post(`${url}${path}`, question, options)
+})
+
+const play = Effect.fnUntraced(function* (stage: Stage.Stage, trial: Trial) {
+  const received = yield* ask(stage, trial)
+  const { upstream } = stage
   const dialect = Dialect.dialects[trial.dialect]
   const stream = trial.mode === "stream"
-  if (!calls(trial)) for (const place of places) yield* upstream.script(model(trial, place), script(trial, place))
-  const received = yield* Client.post(
-    `${url}${dialect.path}`,
-    dialect.request({ route: name(trial), text: "What now?", stream, tool: calls(trial) }),
-  )
   const heldBack = stream && trial.setting === "full"
   const verdict = judge(
     received,
@@ -119,9 +129,10 @@ const play = Effect.fnUntraced(function* ({ upstream, url }: Stage.Stage, trial:
     places.map((place) => said(trial, place)),
   )
   const requests = yield* upstream.requests
-  const [primary, backup] = places.map((place) =>
-    requests.filter((request) => request.model === model(trial, place)),
-  ) as [Array<FaultServer.Request>, Array<FaultServer.Request>]
+  const [primary, backup] = places.map((place) => {
+    const asked = model(trial, place)
+    return requests.filter((request) => request.model === asked)
+  }) as [Array<FaultServer.Request>, Array<FaultServer.Request>]
   const closed = yield* Effect.forEach([...primary, ...backup], upstream.closed).pipe(Effect.timeoutOption("2 seconds"))
   const outcome: Outcome = {
     trial,

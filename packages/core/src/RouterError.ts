@@ -18,7 +18,7 @@ import type { PassedOver, Receipt } from "./Receipt.ts"
  * - `RateLimited`: every candidate rests or is at a limit.
  * - `Timeout`: all were silent for too long.
  * - `Unavailable`: all were overloaded, or their circuits are open.
- * - `Upstream`: anything else, such as credentials of ours that a provider refuses.
+ * - `Upstream`: anything else, such as credentials of ours that a provider refuses, or one overloaded and one at rest.
  * - `Broken`: a stream that had begun broke off.
  */
 export type Kind =
@@ -94,9 +94,8 @@ const verdict = (misses: ReadonlyArray<Miss>): { readonly kind: Kind; readonly c
     const tooLarge = misses.some((miss) => miss._tag === "PassedOver" && miss.verdict._tag === "TooLarge")
     return { kind: tooLarge ? "TooLarge" : "InvalidRequest", cause }
   }
-  const [only] = kinds
-  if (kinds.size === 1 && only !== undefined) return { kind: only, cause }
-  return { kind: kinds.has("Upstream") || kinds.has("Timeout") ? "Upstream" : "Unavailable", cause }
+  const [kind = "Upstream", ...others] = kinds
+  return { kind: others.length === 0 ? kind : "Upstream", cause }
 }
 
 /** What one miss alone would mean for the caller; nothing when this candidate simply cannot do what was asked. */

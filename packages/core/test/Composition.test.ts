@@ -4,18 +4,26 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import { CircuitBreakerStore } from "effect/persistence/CircuitBreaker"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import * as Chat from "../src/Chat.ts"
+import * as Circuit from "../src/Circuit.ts"
 import * as Deployment from "../src/Deployment.ts"
+import type { Protect } from "../src/Protection.ts"
+import { protects } from "../src/Protection.ts"
 import { reasonTags } from "../src/ProviderError.ts"
 import type { Reason } from "../src/ProviderError.ts"
 import * as Explain from "../src/Explain.ts"
+import * as RateLimit from "../src/RateLimit.ts"
+import * as Rests from "../src/Rests.ts"
 import * as Route from "../src/Route.ts"
 import * as Router from "../src/Router.ts"
 import * as Testing from "../src/Testing.ts"
@@ -83,12 +91,30 @@ const anyOutcome = (choose: Chooser): Testing.Outcome => {
 
 const times = 2
 
+/** Circuits that note whom they are asked to admit. */
+const watched = (admitted: Array<string>) =>
+  Layer.effect(
+    CircuitBreakerStore,
+    Effect.map(Layer.build(Circuit.layerStore), (context) => {
+      const store = Context.get(context, CircuitBreakerStore)
+      return {
+        ...store,
+        admit: (key) =>
+          Effect.andThen(
+            Effect.sync(() => admitted.push(key)),
+            store.admit(key),
+          ),
+      }
+    }),
+  )
+
 /** One router told by a seed, called a few times at once; what was planned, what was done. */
 const world = (seed: number) => {
   const choose = chooser(seed)
   const scripts = names.map(() => Testing.script([anyOutcome(choose), anyOutcome(choose), anyOutcome(choose)]))
   const route = anyRoute(choose, 3)
-  const layer = Router.layer({
+  const admitted: Array<string> = []
+  const options = Router.layerShared({
     deployments: Object.fromEntries(
       names.map((name, index) => [
         name,
@@ -105,7 +131,8 @@ const world = (seed: number) => {
   })
   return {
     scripts,
-    layer,
+    admitted,
+    layer: Layer.provide(options, [watched(admitted), RateLimit.layerMemory, Rests.layerMemory]),
     hedged: JSON.stringify(route).includes("Hedge"),
     tags: choose.one([[], ["vip"]]),
     streaming: choose.below(2) === 0,
@@ -123,6 +150,8 @@ const isSubsequence = (part: ReadonlyArray<string>, whole: ReadonlyArray<string>
 const collapse = (started: ReadonlyArray<string>, hedged: boolean): ReadonlyArray<string> =>
   hedged ? [...new Set(started)] : started.filter((name, index) => name !== started[index - 1])
 
+const counts = (list: ReadonlyArray<string>, name: string) => list.filter((each) => each === name).length
+
 /** After these nobody else is asked, unless the route says so. */
 const final: ReadonlyArray<string | undefined> = ["InvalidRequest", "ContentPolicy", "Timeout"]
 
@@ -135,7 +164,9 @@ describe("routes of every shape", () => {
     "try a subsequence of their plan, give each one passed over a verdict, attempt no more than they say, and leave nothing running",
     seeds,
     ({ seed }) => {
-      const { hedged, layer, scripts, streaming, tags } = world(seed)
+      const { admitted, hedged, layer, scripts, streaming, tags } = world(seed)
+      /** Everybody who was tried or passed over. */
+      const reached = new Set<string>()
       return Effect.gen(function* () {
         const router = yield* Router.Router
         const started = new Map<string, Array<string>>()
@@ -151,9 +182,11 @@ describe("routes of every shape", () => {
             )
           : router.chat(ask, { tags })
         for (let turn = 0; turn < 3; turn++) {
+          const before = admitted.length
           const plan = Explain.candidates((yield* router.explain(ask, { tags })).plan).map(
             ({ deployment }) => deployment,
           )
+          assert.strictEqual(admitted.length, before, "explain asks nobody to be admitted")
           const fiber = yield* Effect.forkChild(
             Effect.all([Effect.exit(call), Effect.exit(call)], { concurrency: "unbounded" }),
           )
@@ -164,7 +197,8 @@ describe("routes of every shape", () => {
               : Option.getOrThrow(Cause.findErrorOption(exit.cause)).receipt
             assert.isDefined(receipt)
             const tried = started.get(receipt.id) ?? []
-            const counts = (list: ReadonlyArray<string>, name: string) => list.filter((each) => each === name).length
+            for (const name of tried) reached.add(name)
+            for (const { deployment } of receipt.passedOver) reached.add(deployment)
             assert.strictEqual(tried.length, receipt.attempts.length, "every attempt stands in the receipt")
             for (const name of names) {
               const planned = counts(plan, name)
@@ -182,6 +216,9 @@ describe("routes of every shape", () => {
             assert.isAtMost(receipt.attempts.filter(({ outcome }) => outcome === "answered").length, 1)
           }
         }
+        // A retry may be refused and leave no trace: only who is asked about is certain, not how often.
+        for (const name of admitted)
+          assert.isTrue(reached.has(name), `${name} is asked about, though nobody came to it`)
         assert.deepStrictEqual(
           scripts.map((script) => script.inFlight()),
           names.map(() => 0),
@@ -190,5 +227,88 @@ describe("routes of every shape", () => {
       }).pipe(Effect.scoped, Effect.provide(layer))
     },
     { arbitrary: { runs: 150 } },
+  )
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Streams
+// ---------------------------------------------------------------------------------------------------------------------
+
+const pieces = ["Once ", "upon ", "a ", "time ", "there ", "was ", "a ", "play."]
+
+/** What each says; the same for all where one is to go on with another's answer. */
+const lines = (protect: Protect): ReadonlyArray<ReadonlyArray<string>> =>
+  names.map((name) => (protect === "continue" ? pieces : [`${name}: `, ...pieces]))
+
+/** A stream that is whole, or breaks in any way at any point. */
+const anyStream = (choose: Chooser, line: ReadonlyArray<string>): Testing.Outcome => {
+  const pace = choose.one(["0 millis", "20 millis"] as const)
+  const saying = line.slice(0, choose.below(line.length + 1))
+  switch (choose.below(5)) {
+    case 0:
+      return saying.length === 0 ? Testing.silence() : Testing.silence({ saying, pace })
+    case 1:
+      return Testing.cut(saying, { pace })
+    case 2:
+      return Testing.fail({ _tag: choose.one(["Network", "Overloaded", "InvalidRequest"] as const) }, { saying, pace })
+    case 3:
+      return Testing.fail({ _tag: choose.one(["RateLimited", "ServerError", "Authentication"] as const) })
+    default:
+      return Testing.reply(line, { pace })
+  }
+}
+
+describe("streams over routes of every shape", () => {
+  it.effect.prop(
+    "are one whole answer, or the beginning of one and then an error: never both, never neither",
+    seeds,
+    ({ seed }) => {
+      const choose = chooser(seed)
+      const protect = choose.one(protects)
+      const said = lines(protect)
+      const scripts = said.map((line) => Testing.script([anyStream(choose, line), anyStream(choose, line)]))
+      const route = anyRoute(choose, 3).pipe(Route.stream({ protect }))
+      const layer = Router.layer({
+        deployments: Object.fromEntries(
+          names.map((name, index) => [name, Deployment.make({ model: name, provider: scripts[index]!.layer })]),
+        ),
+        routes: { route },
+        defaults: { retry: { times: 1 } },
+      })
+      const call = Effect.gen(function* () {
+        const parts: Array<Chat.Part> = []
+        const exit = yield* Effect.exit(
+          Stream.runForEach(Router.stream(ask), (part) => Effect.sync(() => void parts.push(part))),
+        )
+        const text = parts.map((part) => (part.type === "text" ? part.text : "")).join("")
+        return { exit, text, finishes: parts.filter(({ type }) => type === "finish").length }
+      })
+      return Effect.gen(function* () {
+        for (let turn = 0; turn < 3; turn++) {
+          const fiber = yield* Effect.forkChild(Effect.all([call, call], { concurrency: "unbounded" }))
+          yield* TestClock.adjust("10 minutes")
+          for (const { exit, finishes, text } of yield* Fiber.join(fiber)) {
+            const whole = said.map((line) => line.join(""))
+            if (Exit.isSuccess(exit)) {
+              assert.include(whole, text)
+              assert.strictEqual(finishes, 1)
+            } else {
+              assert.isTrue(Option.isSome(Cause.findErrorOption(exit.cause)), "an error of ours, and no defect")
+              assert.isTrue(
+                whole.some((each) => each.startsWith(text)),
+                `"${text}" begins nobody's answer`,
+              )
+              assert.strictEqual(finishes, 0)
+              if (protect === "full") assert.strictEqual(text, "")
+            }
+          }
+        }
+        assert.deepStrictEqual(
+          scripts.map((script) => script.inFlight()),
+          names.map(() => 0),
+        )
+      }).pipe(Effect.provide(layer))
+    },
+    { arbitrary: { runs: 200 } },
   )
 })

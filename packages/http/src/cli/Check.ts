@@ -11,7 +11,6 @@ import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import * as Option from "effect/Option"
 import type * as Path from "effect/Path"
 import * as Runtime from "effect/Runtime"
 import type { Problem } from "@understudy/providers/Config"
@@ -81,15 +80,12 @@ const report = Effect.fnUntraced(function* (
   if ([...outcomes, state].some((outcome) => outcome?._tag === "Failed")) return yield* new Unfit()
 })
 
-/** What `serve` would not listen on. A key is looked for where `serve` does. */
-const exposed = ({ keys, server }: Configuration): Effect.Effect<ReadonlyArray<Problem>> =>
-  Exposure.key.pipe(
-    Effect.orElseSucceed(Option.none),
-    Effect.map((key) => {
-      const message = Exposure.refusal(server, Option.isSome(key) || keys.length > 0)
-      return message === undefined ? [] : [{ path: "server.host", message: message.replaceAll("\n", " ") }]
-    }),
-  )
+/** What `serve` would not listen on. */
+const exposed = (configuration: Configuration): Effect.Effect<ReadonlyArray<Problem>> =>
+  Effect.match(Exposure.policy(configuration), {
+    onSuccess: () => [],
+    onFailure: ({ message }) => [{ path: "server.host", message: message.replaceAll("\n", " ") }],
+  })
 
 const told = (outcome: Probe.Outcome, configuration: Configuration): ReadonlyArray<ReadonlyArray<string>> => {
   const { deployment } = outcome

@@ -1,16 +1,29 @@
 /**
- * Whom a gateway would let in, before it listens: wider than this machine takes a key, or the configuration's own word.
+ * Whom a gateway lets in, settled before it listens: wider than this machine takes a key, or the configuration's own word.
  */
 import * as Config from "effect/Config"
-import type { ServerSettings } from "../config/ServerSection.ts"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { Configuration } from "../Config.ts"
 import * as Guard from "../Guard.ts"
 
-/** The key that callers must send, where there is one. */
-export const key = Config.option(Config.Redacted("UNDERSTUDY_API_KEY"))
+/** The gateway would let in more than its operator asked for. */
+export class Exposed extends Data.TaggedError("Exposed")<{ readonly message: string }> {}
 
-/** Why it must not listen there, and what to do; `undefined` if it may. `keyed`: callers must send a key. */
-export const refusal = ({ anonymous, host }: ServerSettings, keyed: boolean): string | undefined =>
-  keyed || anonymous || Guard.isLoopback(host)
-    ? undefined
-    : `Listening on ${host} would let anybody who reaches this machine spend your money.\n` +
-      "Set a key that callers must send (UNDERSTUDY_API_KEY, or `keys` in the configuration), or say there that you mean it: server: { anonymous: true }."
+/** The operator's key, from the environment, and those of the configuration. */
+export const policy = Effect.fnUntraced(function* ({ keys, server }: Pick<Configuration, "keys" | "server">) {
+  const { allowedHosts, allowedOrigins, anonymous, host } = server
+  const operator = Option.getOrUndefined(yield* Config.option(Config.Redacted("UNDERSTUDY_API_KEY")))
+  const policy: Guard.Policy = {
+    keys: [...(operator === undefined ? [] : [Guard.key(operator)]), ...keys.map(Guard.virtualKey)],
+    hosts: anonymous ? undefined : allowedHosts,
+    origins: allowedOrigins,
+  }
+  if (policy.keys.length > 0 || anonymous || Guard.isLoopback(host)) return policy
+  return yield* new Exposed({
+    message:
+      `Listening on ${host} would let anybody who reaches this machine spend your money.\n` +
+      "Set a key that callers must send (UNDERSTUDY_API_KEY, or `keys` in the configuration), or say there that you mean it: server: { anonymous: true }.",
+  })
+})

@@ -16,12 +16,12 @@ import * as Predicate from "effect/Predicate"
 import type { ServerSettings } from "../config/ServerSection.ts"
 import * as Configured from "../Configured.ts"
 import * as DotEnv from "../DotEnv.ts"
-import * as Guard from "../Guard.ts"
+import type * as Guard from "../Guard.ts"
 import * as Banner from "./Banner.ts"
 import * as Exposure from "./Exposure.ts"
 import * as Source from "./Source.ts"
 
-/** The gateway would let in more than its operator asked for, or cannot listen where it was told to. */
+/** The gateway cannot listen where it was told to. */
 export class CannotListen extends Data.TaggedError("CannotListen")<{ readonly message: string }> {}
 
 const flags = {
@@ -57,28 +57,13 @@ export const serve = Command.make(
         ...Option.match(port, { onNone: () => undefined, onSome: (port) => ({ port }) }),
         ...Option.match(host, { onNone: () => undefined, onSome: (host) => ({ host }) }),
       }
-      const key = Option.getOrUndefined(yield* Exposure.key)
-      const guard = yield* policy(server, [
-        ...(key === undefined ? [] : [Guard.key(key)]),
-        ...source.configuration.keys.map(Guard.virtualKey),
-      ])
+      const guard = yield* Exposure.policy({ ...source.configuration, server })
       return yield* Effect.scoped(run(source, server, guard, logContent))
     })
     const logger = logFormat === "json" ? Logger.consoleJson : Logger.consolePretty()
     return yield* Effect.provide(program, [DotEnv.layer(file), Logger.layer([logger])])
   }),
 ).pipe(Command.withDescription("Serve the gateway"))
-
-/** Whom to let in. */
-const policy = (server: ServerSettings, keys: Guard.Policy["keys"]): Effect.Effect<Guard.Policy, CannotListen> => {
-  const message = Exposure.refusal(server, keys.length > 0)
-  if (message !== undefined) return Effect.fail(new CannotListen({ message }))
-  return Effect.succeed({
-    keys,
-    hosts: server.anonymous ? undefined : server.allowedHosts,
-    origins: server.allowedOrigins,
-  })
-}
 
 const run = Effect.fnUntraced(function* (
   source: Source.Source,
