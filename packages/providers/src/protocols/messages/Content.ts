@@ -1,18 +1,18 @@
 /**
- * Content, block by block: a `Chat` part as a Messages content block.
+ * Content, block by block: a `Chat` part as a Messages content block, and back.
  *
  * Every function here is total. What a block cannot say is found beforehand by `unsupported`, and a lesser loss is named
  * through `warn`.
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
-import * as Result from "effect/Result"
-import * as Base64 from "effect/encoding/Base64"
 import * as Json from "../Json.ts"
 import type { Block, Part, Warn } from "../Lowering.ts"
 import * as ToolIds from "../ToolIds.ts"
 import * as Citations from "./Citations.ts"
+import * as Documents from "./Documents.ts"
 import { issuer } from "./Protocol.ts"
+import type * as Wire from "./Wire.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // What cannot be said
@@ -24,9 +24,9 @@ export const unsupported = (part: Part): string | undefined => {
     case "audio":
       return "audio"
     case "image":
-      return foreignId(part.source)
+      return foreignId(part.source) ?? unseen(part.source)
     case "file":
-      return foreignId(part.source) ?? undocumented(part.source)
+      return foreignId(part.source) ?? Documents.unsupported(part.source)
     case "tool-result":
       for (const inner of part.content) {
         const feature = unsupported(inner)
@@ -45,13 +45,10 @@ export const unsupported = (part: Part): string | undefined => {
 const foreignId = (source: Chat.Source): string | undefined =>
   source.type === "id" && !source.id.startsWith("file_") ? "another vendor's file id" : undefined
 
-const undocumented = (source: Chat.Source): string | undefined => {
-  if (source.type !== "base64" || source.mediaType === "application/pdf") return undefined
-  if (!isText(source.mediaType)) return `documents of type ${source.mediaType}`
-  return Result.isFailure(Base64.decodeString(source.data)) ? "documents that are not base64" : undefined
-}
-
-const isText = (mediaType: string): boolean => mediaType.startsWith("text/") || mediaType === "application/json"
+const unseen = (source: Chat.Source): string | undefined =>
+  source.type === "base64" && !/^image\/(?:jpeg|png|gif|webp)$/.test(source.mediaType)
+    ? `images of type ${source.mediaType}`
+    : undefined
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Encode
@@ -68,7 +65,7 @@ export const encode = (part: Part, blocks: Array<Block>, warn: Warn): void => {
       blocks.push(withCache({ type: "image", source: encodeSource(part.source) }, part.cache, warn))
       return
     case "file":
-      blocks.push(encodeFile(part, warn))
+      blocks.push(Documents.encode(part, warn))
       return
     case "reasoning":
       if (part.redacted?.issuer === issuer) blocks.push({ type: "redacted_thinking", data: part.redacted.value })
@@ -87,7 +84,7 @@ export const encode = (part: Part, blocks: Array<Block>, warn: Warn): void => {
             type: "tool_use",
             id: ToolIds.fit(part.id, longestId),
             name: part.name,
-            input: input(part.arguments, warn),
+            input: part.freeform === true ? { input: part.arguments } : input(part.arguments, warn),
           },
           part.cache,
           warn,
@@ -129,20 +126,7 @@ const encodeText = (part: Chat.Text, warn: Warn): Block => {
   return withCache(block, part.cache, warn)
 }
 
-const encodeFile = (part: Chat.File, warn: Warn): Block => {
-  const block: Block = { type: "document", source: encodeDocument(part.source) }
-  if (part.name !== undefined) block["title"] = part.name
-  if (part.context !== undefined) block["context"] = part.context
-  if (part.citable === true) block["citations"] = { enabled: true }
-  return withCache(block, part.cache, warn)
-}
-
-const encodeDocument = (source: Chat.Source): Block =>
-  source.type === "base64" && isText(source.mediaType)
-    ? { type: "text", media_type: "text/plain", data: Result.getOrElse(Base64.decodeString(source.data), () => "") }
-    : encodeSource(source)
-
-const encodeSource = (source: Chat.Source): Block => {
+export const encodeSource = (source: Chat.Source): Block => {
   switch (source.type) {
     case "url":
       return { type: "url", url: source.url }
@@ -160,10 +144,111 @@ const longestId = 64
  * The API takes an object. What the model wrote may not be one: it is then shown its own words under `INVALID_JSON`, as
  * Anthropic's documentation of fine-grained tool streaming advises.
  */
-const input = (text: string, warn: Warn): unknown => {
+export const input = (text: string, warn: Warn): unknown => {
   if (blank(text)) return {}
   const value = Json.parse(text)
   if (Predicate.isObject(value)) return value
   warn("a tool call's arguments that are not a JSON object, sent as INVALID_JSON")
-  return { INVALID_JSON: text }
+  return { [invalid]: text }
+}
+
+const invalid = "INVALID_JSON"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Decode
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** What a user, or a tool, may show. */
+export type Shown = Chat.ToolResult["content"][number]
+
+/** What a block shows; for one of Anthropic's own, `warn` is told of it. */
+export const decodeShown = (block: Wire.Shown, warn: Warn): ReadonlyArray<Shown> => {
+  switch (block.type) {
+    case "text":
+      return [decodeText(block)]
+    case "image":
+      return [decodeImage(block)]
+    case "document":
+      return Documents.decode(block, warn)
+    case "search_result":
+      return [Documents.decodeFinding(block, warn)]
+    case "other":
+      warn(other(block.name))
+      return []
+  }
+}
+
+/** How a block that `Chat` has no words for is told of. */
+export const other = (type: string): string => `content of type ${type}`
+
+export const decodeText = ({ cache_control, citations, text }: Wire.Text): Chat.Text => {
+  const cited = citations?.flatMap((citation) => Citations.decode(citation) ?? []) ?? []
+  return {
+    type: "text",
+    text,
+    ...(cited.length === 0 ? undefined : { citations: cited }),
+    ...decodeCache(cache_control),
+  }
+}
+
+export const decodeImage = ({ cache_control, source }: Wire.Image): Chat.Image => ({
+  type: "image",
+  source: decodeSource(source),
+  ...decodeCache(cache_control),
+})
+
+export const decodeSource = (source: Wire.Image["source"]): Chat.Source => {
+  switch (source.type) {
+    case "url":
+      return { type: "url", url: source.url }
+    case "base64":
+      return { type: "base64", data: source.data, mediaType: source.media_type }
+    case "file":
+      return { type: "id", id: source.file_id }
+  }
+}
+
+/** A call, its id and its signature as whoever made it gave them. */
+export const decodeCall = ({ cache_control, id, input, name }: Wire.ToolUse): Chat.ToolCall => ({
+  type: "tool-call",
+  ...ToolIds.read(id),
+  name,
+  arguments: argumentsOf(input),
+  ...decodeCache(cache_control),
+})
+
+export const decodeResult = (block: Wire.ToolResult, warn: Warn): Chat.ToolResult => ({
+  type: "tool-result",
+  id: ToolIds.read(block.tool_use_id).id,
+  content: Predicate.isString(block.content)
+    ? texts(block.content)
+    : (block.content ?? []).flatMap((inner) => decodeShown(inner, warn)),
+  ...(block.is_error === true ? { isError: true } : undefined),
+  ...decodeCache(block.cache_control),
+})
+
+export const texts = (text: string): ReadonlyArray<Chat.Text> => (text === "" ? [] : [{ type: "text", text }])
+
+export const decodeCache = (hint: Wire.CacheControl): { readonly cache?: Chat.CacheHint } => {
+  if (hint === undefined || hint === null) return {}
+  return { cache: Predicate.isString(hint.ttl) ? { ttl: hint.ttl } : {} }
+}
+
+/** The parts with a hint on the last of them, unless it has one. */
+export const cached = <P extends { readonly cache?: Chat.CacheHint | undefined }>(
+  parts: ReadonlyArray<P>,
+  hint: Wire.CacheControl,
+): ReadonlyArray<P> => {
+  const last = parts.at(-1)
+  if (hint === undefined || hint === null || last === undefined || last.cache !== undefined) return parts
+  return [...parts.slice(0, -1), { ...last, ...decodeCache(hint) }]
+}
+
+/** The JSON text of a call's input; the model's own words where it was shown to have written something else. */
+export const argumentsOf = (input: unknown): string => {
+  if (Predicate.isObject(input) && invalid in input && Object.keys(input).length === 1) {
+    const written: unknown = input[invalid]
+    if (Predicate.isString(written)) return written
+  }
+  return JSON.stringify(input ?? {})
 }
