@@ -362,6 +362,15 @@ describe("errors, in Anthropic's shape", () => {
     }),
   )
 
+  it.live("tell a client with one /v1 too many", () =>
+    Effect.gen(function* () {
+      const { url } = yield* TestGateway.make()
+      const { status, text } = yield* post(`${url}/v1/v1/messages`, hello)
+      assert.strictEqual(status, 404)
+      assert.include(text, "leave it out of the base URL")
+    }),
+  )
+
   it.live("come in it from the gate too", () =>
     Effect.gen(function* () {
       const { anthropic, url } = yield* TestGateway.make({ guard: { keys: [key(Redacted.make("open-sesame"))] } })

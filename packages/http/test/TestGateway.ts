@@ -92,7 +92,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     url,
     drain: Context.get(context, Drain),
     router: Context.get(context, Router.Router),
-client: clientOf(url, "anything"),
+    client: clientOf(url, "anything"),
     anthropic: new AnthropicClient({ baseURL: url, apiKey: "anything", maxRetries: 0, logLevel: "off" }),
   }
 })

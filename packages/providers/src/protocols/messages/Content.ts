@@ -9,9 +9,12 @@ import * as Predicate from "effect/Predicate"
 import * as Json from "../Json.ts"
 import type { Block, Part, Warn } from "../Lowering.ts"
 import * as ToolIds from "../ToolIds.ts"
+import * as Cache from "./Cache.ts"
 import * as Citations from "./Citations.ts"
 import * as Documents from "./Documents.ts"
 import { issuer } from "./Protocol.ts"
+import * as Shown from "./Shown.ts"
+import * as Sources from "./Sources.ts"
 import type * as Wire from "./Wire.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -62,7 +65,7 @@ export const encode = (part: Part, blocks: Array<Block>, warn: Warn): void => {
       return
     case "image":
       if (part.detail !== undefined && part.detail !== "auto") warn("the detail of an image")
-      blocks.push(withCache({ type: "image", source: encodeSource(part.source) }, part.cache, warn))
+      blocks.push(Cache.encode({ type: "image", source: Sources.encode(part.source) }, part.cache, warn))
       return
     case "file":
       blocks.push(Documents.encode(part, warn))
@@ -79,7 +82,7 @@ export const encode = (part: Part, blocks: Array<Block>, warn: Warn): void => {
       return
     case "tool-call":
       blocks.push(
-        withCache(
+        Cache.encode(
           {
             type: "tool_use",
             id: ToolIds.fit(part.id, longestId),
@@ -97,21 +100,12 @@ export const encode = (part: Part, blocks: Array<Block>, warn: Warn): void => {
       const block: Block = { type: "tool_result", tool_use_id: ToolIds.fit(part.id, longestId) }
       if (content.length > 0) block["content"] = content
       if (part.isError === true) block["is_error"] = true
-      blocks.push(withCache(block, part.cache, warn))
+      blocks.push(Cache.encode(block, part.cache, warn))
       return
     }
     case "audio":
       return
   }
-}
-
-/** `cache_control`, where a hint was given: `5m` and `1h` are the times to live that the API knows. */
-export const withCache = (block: Block, cache: Chat.CacheHint | undefined, warn: Warn): Block => {
-  if (cache === undefined) return block
-  const ttl = cache.ttl === "5m" || cache.ttl === "1h" ? cache.ttl : undefined
-  if (cache.ttl !== undefined && ttl === undefined) warn("a cache hint's ttl other than 5m and 1h")
-  block["cache_control"] = ttl === undefined ? { type: "ephemeral" } : { type: "ephemeral", ttl }
-  return block
 }
 
 const blank = (text: string): boolean => !/\S/.test(text)
@@ -123,18 +117,7 @@ const encodeText = (part: Chat.Text, warn: Warn): Block => {
     if (citations.length < part.citations.length) warn("another vendor's citations")
     if (citations.length > 0) block["citations"] = citations
   }
-  return withCache(block, part.cache, warn)
-}
-
-export const encodeSource = (source: Chat.Source): Block => {
-  switch (source.type) {
-    case "url":
-      return { type: "url", url: source.url }
-    case "base64":
-      return { type: "base64", media_type: source.mediaType, data: source.data }
-    case "id":
-      return { type: "file", file_id: source.id }
-  }
+  return Cache.encode(block, part.cache, warn)
 }
 
 /** The API sets no bound of its own; the same model on Bedrock does. */
@@ -158,16 +141,13 @@ const invalid = "INVALID_JSON"
 // Decode
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What a user, or a tool, may show. */
-export type Shown = Chat.ToolResult["content"][number]
-
 /** What a block shows; for one of Anthropic's own, `warn` is told of it. */
-export const decodeShown = (block: Wire.Shown, warn: Warn): ReadonlyArray<Shown> => {
+export const decodeShown = (block: Wire.Shown, warn: Warn): ReadonlyArray<Shown.Shown> => {
   switch (block.type) {
     case "text":
-      return [decodeText(block)]
+      return [Shown.decodeText(block)]
     case "image":
-      return [decodeImage(block)]
+      return [Shown.decodeImage(block)]
     case "document":
       return Documents.decode(block, warn)
     case "search_result":
@@ -181,68 +161,24 @@ export const decodeShown = (block: Wire.Shown, warn: Warn): ReadonlyArray<Shown>
 /** How a block that `Chat` has no words for is told of. */
 export const other = (type: string): string => `content of type ${type}`
 
-export const decodeText = ({ cache_control, citations, text }: Wire.Text): Chat.Text => {
-  const cited = citations?.flatMap((citation) => Citations.decode(citation) ?? []) ?? []
-  return {
-    type: "text",
-    text,
-    ...(cited.length === 0 ? undefined : { citations: cited }),
-    ...decodeCache(cache_control),
-  }
-}
-
-export const decodeImage = ({ cache_control, source }: Wire.Image): Chat.Image => ({
-  type: "image",
-  source: decodeSource(source),
-  ...decodeCache(cache_control),
-})
-
-export const decodeSource = (source: Wire.Image["source"]): Chat.Source => {
-  switch (source.type) {
-    case "url":
-      return { type: "url", url: source.url }
-    case "base64":
-      return { type: "base64", data: source.data, mediaType: source.media_type }
-    case "file":
-      return { type: "id", id: source.file_id }
-  }
-}
-
 /** A call, its id and its signature as whoever made it gave them. */
 export const decodeCall = ({ cache_control, id, input, name }: Wire.ToolUse): Chat.ToolCall => ({
   type: "tool-call",
   ...ToolIds.read(id),
   name,
   arguments: argumentsOf(input),
-  ...decodeCache(cache_control),
+  ...Cache.decode(cache_control),
 })
 
 export const decodeResult = (block: Wire.ToolResult, warn: Warn): Chat.ToolResult => ({
   type: "tool-result",
   id: ToolIds.read(block.tool_use_id).id,
   content: Predicate.isString(block.content)
-    ? texts(block.content)
+    ? Shown.texts(block.content)
     : (block.content ?? []).flatMap((inner) => decodeShown(inner, warn)),
   ...(block.is_error === true ? { isError: true } : undefined),
-  ...decodeCache(block.cache_control),
+  ...Cache.decode(block.cache_control),
 })
-
-export const texts = (text: string): ReadonlyArray<Chat.Text> => (text === "" ? [] : [{ type: "text", text }])
-
-export const decodeCache = (hint: Wire.CacheControl): { readonly cache?: Chat.CacheHint } => {
-  if (hint === undefined || hint === null) return {}
-  return { cache: Predicate.isString(hint.ttl) ? { ttl: hint.ttl } : {} }
-}
-
-/** The parts with a hint on the last of them, unless it has one. */
-export const cached = <P extends { readonly cache?: Chat.CacheHint | undefined }>(
-  parts: ReadonlyArray<P>,
-  hint: Wire.CacheControl,
-): ReadonlyArray<P> => {
-  const last = parts.at(-1)
-  if (hint === undefined || hint === null || last === undefined || last.cache !== undefined) return parts
-  return [...parts.slice(0, -1), { ...last, ...decodeCache(hint) }]
-}
 
 /** The JSON text of a call's input; the model's own words where it was shown to have written something else. */
 export const argumentsOf = (input: unknown): string => {

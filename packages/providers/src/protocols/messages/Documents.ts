@@ -7,7 +7,9 @@ import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Base64 from "effect/encoding/Base64"
 import type { Block, Warn } from "../Lowering.ts"
-import * as Content from "./Content.ts"
+import * as Cache from "./Cache.ts"
+import * as Shown from "./Shown.ts"
+import * as Sources from "./Sources.ts"
 import type * as Wire from "./Wire.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -31,37 +33,37 @@ export const encode = (part: Chat.File, warn: Warn): Block => {
   if (part.name !== undefined) block["title"] = part.name
   if (part.context !== undefined) block["context"] = part.context
   if (part.citable === true) block["citations"] = { enabled: true }
-  return Content.withCache(block, part.cache, warn)
+  return Cache.encode(block, part.cache, warn)
 }
 
 const encodeSource = (source: Chat.Source): Block =>
   source.type === "base64" && isText(source.mediaType)
     ? { type: "text", media_type: "text/plain", data: Result.getOrElse(Base64.decodeString(source.data), () => "") }
-    : Content.encodeSource(source)
+    : Sources.encode(source)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Decode
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** A document; where it is made of blocks with pictures among them, those blocks under its title. */
-export const decode = (block: Wire.Document, warn: Warn): ReadonlyArray<Content.Shown> => {
+export const decode = (block: Wire.Document, warn: Warn): ReadonlyArray<Shown.Shown> => {
   const { cache_control, citations, context, source, title } = block
   const named = Predicate.isString(title) ? title : undefined
-  const file = (source: Chat.Source): ReadonlyArray<Content.Shown> => [
+  const file = (source: Chat.Source): ReadonlyArray<Shown.Shown> => [
     {
       type: "file",
       source,
       ...(named === undefined ? undefined : { name: named }),
       ...(Predicate.isString(context) ? { context } : undefined),
       ...(citations?.enabled === true ? { citable: true } : undefined),
-      ...Content.decodeCache(cache_control),
+      ...Cache.decode(cache_control),
     },
   ]
   switch (source.type) {
     case "base64":
     case "url":
     case "file":
-      return file(Content.decodeSource(source))
+      return file(Sources.decode(source))
     case "text":
       return file(text(source.data))
     case "content": {
@@ -71,11 +73,11 @@ export const decode = (block: Wire.Document, warn: Warn): ReadonlyArray<Content.
       }
       if (citations?.enabled === true) warn("that a document may be cited")
       const heading = [named, Predicate.isString(context) ? context : undefined].filter((line) => line !== undefined)
-      return Content.cached(
+      return Cache.mark(
         [
           ...(heading.length === 0 ? [] : [{ type: "text" as const, text: heading.join("\n") }]),
           ...source.content.map((inner) =>
-            inner.type === "text" ? Content.decodeText(inner) : Content.decodeImage(inner),
+            inner.type === "text" ? Shown.decodeText(inner) : Shown.decodeImage(inner),
           ),
         ],
         cache_control,
@@ -88,7 +90,7 @@ export const decode = (block: Wire.Document, warn: Warn): ReadonlyArray<Content.
 export const decodeFinding = (block: Wire.SearchResult, warn: Warn): Chat.Text => {
   if (block.citations?.enabled === true) warn("that a search's finding may be cited")
   const text = [`${block.title} (${block.source})`, ...block.content.map(({ text }) => text)].join("\n")
-  return { type: "text", text, ...Content.decodeCache(block.cache_control) }
+  return { type: "text", text, ...Cache.decode(block.cache_control) }
 }
 
 const text = (data: string): Chat.Source => ({ type: "base64", mediaType: "text/plain", data: Base64.encode(data) })

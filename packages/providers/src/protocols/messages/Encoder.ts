@@ -173,14 +173,11 @@ const addArguments = (part: Extract<Chat.Part, { readonly type: "tool-arguments"
 
 /** What waited, as far as it may now be said; `last` lets no call be waited for any longer. */
 const drain = (state: State, last: boolean): string => {
-  let text = ""
-  while (state.waiting.length > 0 && (last || isWhole(state.open))) {
-    const { waiting } = state
-    state.waiting = []
-    if (last) text += close(state)
-    text += write(waiting, state)
-  }
-  return text
+  const { waiting } = state
+  if (waiting.length === 0 || !(last || isWhole(state.open))) return ""
+  state.waiting = []
+  const closed = last ? close(state) : ""
+  return closed + write(waiting, state) + drain(state, last)
 }
 
 type Content = Exclude<Chat.Part, { readonly type: "start" | "usage" | "finish" | "tool-arguments" }>

@@ -6,8 +6,8 @@ import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
 import * as Json from "../Json.ts"
 import type { Block, Warn } from "../Lowering.ts"
-import * as Content from "./Content.ts"
 import type { Model } from "./Model.ts"
+import * as Cache from "./Cache.ts"
 import * as Wire from "./Wire.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -38,7 +38,7 @@ const encodeTool = (tool: Chat.Tool, warn: Warn): Block => {
   block["input_schema"] =
     tool.freeform === undefined ? { type: "object", ...(tool.parameters ?? { properties: {} }) } : freeform
   if (tool.strict === true) block["strict"] = true
-  return Content.withCache(block, tool.cache, warn)
+  return Cache.encode(block, tool.cache, warn)
 }
 
 const freeform = { type: "object", properties: { input: { type: "string" } }, required: ["input"] }
@@ -89,7 +89,7 @@ const decodeTool = ({ cache_control, description, input_schema, name, strict }: 
   ...(Predicate.isString(description) ? { description } : undefined),
   parameters: input_schema,
   ...(Predicate.isBoolean(strict) ? { strict } : undefined),
-  ...Content.decodeCache(cache_control),
+  ...Cache.decode(cache_control),
 })
 
 /** Whether no more than one tool may be called at a time. */

@@ -14,6 +14,8 @@ import type { Block, Warn } from "../Lowering.ts"
 import type { Model } from "./Model.ts"
 import { issuer } from "./Protocol.ts"
 import * as Seals from "../Seals.ts"
+import * as Cache from "./Cache.ts"
+import * as Shown from "./Shown.ts"
 import type * as Wire from "./Wire.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -108,7 +110,7 @@ export const decode = (
     const hint = index === turns.length - 1 ? cache_control : undefined
     switch (turn.role) {
       case "system":
-        messages.push({ role: "system", content: Content.cached(decodeSystem(turn.content, warn), hint) })
+        messages.push({ role: "system", content: Cache.mark(decodeSystem(turn.content, warn), hint) })
         break
       case "assistant":
         messages.push({ role: "assistant", content: decodeAssistant(turn.content, warn) })
@@ -122,9 +124,9 @@ export const decode = (
 }
 
 const decodeSystem = (content: string | ReadonlyArray<Wire.SystemBlock>, warn: Warn): ReadonlyArray<Chat.Text> => {
-  if (Predicate.isString(content)) return Content.texts(content)
+  if (Predicate.isString(content)) return Shown.texts(content)
   return content.flatMap((block) => {
-    if (block.type === "text") return [Content.decodeText(block)]
+    if (block.type === "text") return [Shown.decodeText(block)]
     warn(Content.other(block.name))
     return []
   })
@@ -138,31 +140,31 @@ const decodeUser = (
   warn: Warn,
 ): void => {
   if (Predicate.isString(content)) {
-    messages.push({ role: "user", content: Content.cached(Content.texts(content), hint) })
+    messages.push({ role: "user", content: Cache.mark(Shown.texts(content), hint) })
     return
   }
   const results: Array<Chat.ToolResult> = []
-  const shown: Array<Content.Shown> = []
+  const shown: Array<Shown.Shown> = []
   for (const block of content) {
     if (block.type === "tool_result") results.push(Content.decodeResult(block, warn))
     else shown.push(...Content.decodeShown(block, warn))
   }
   if (results.length > 0) {
-    messages.push({ role: "tool", content: shown.length === 0 ? Content.cached(results, hint) : results })
+    messages.push({ role: "tool", content: shown.length === 0 ? Cache.mark(results, hint) : results })
   }
-  if (shown.length > 0 || results.length === 0) messages.push({ role: "user", content: Content.cached(shown, hint) })
+  if (shown.length > 0 || results.length === 0) messages.push({ role: "user", content: Cache.mark(shown, hint) })
 }
 
 const decodeAssistant = (
   content: string | ReadonlyArray<Wire.AssistantBlock>,
   warn: Warn,
 ): ReadonlyArray<Chat.AssistantContent> => {
-  if (Predicate.isString(content)) return Content.texts(content)
+  if (Predicate.isString(content)) return Shown.texts(content)
   const parts: Array<Chat.AssistantContent> = []
   for (const block of content) {
     switch (block.type) {
       case "text":
-        parts.push(Content.decodeText(block))
+        parts.push(Shown.decodeText(block))
         break
       case "thinking":
         parts.push(decodeThought(block.thinking, block.signature))
