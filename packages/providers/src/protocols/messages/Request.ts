@@ -11,6 +11,7 @@ import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as SchemaParser from "effect/SchemaParser"
 import * as InvalidBody from "../InvalidBody.ts"
+import * as Json from "../Json.ts"
 import * as Lowering from "../Lowering.ts"
 import type { Block, Encoded, Warn } from "../Lowering.ts"
 import * as Content from "./Content.ts"
@@ -71,8 +72,12 @@ export const native = ({ model, native }: Chat.Request): Record<string, unknown>
   if (native?.protocol !== protocol) return undefined
   const { stream: _stream, ...body } = native.body
   const sent: Record<string, unknown> = { ...Strangers.leaveOut(body), model }
-  const limit = sent["max_tokens"]
-  if (Predicate.isNumber(limit)) sent["max_tokens"] = within(limit, Model.of(model))
+  const asked = sent["max_tokens"]
+  const limit = Predicate.isNumber(asked) ? within(asked, Model.of(model)) : undefined
+  // Thoughts count towards it: a budget that would not fit is for the API to refuse, so that another model is asked.
+  if (limit !== undefined && limit > (Json.number(Json.fields(sent["thinking"])["budget_tokens"]) ?? 0)) {
+    sent["max_tokens"] = limit
+  }
   return sent
 }
 

@@ -68,8 +68,13 @@ const resumesUnthought = (messages: ReadonlyArray<unknown>): boolean => {
   return first(-1) === "tool_result" && first(-2) !== "thinking" && first(-2) !== "redacted_thinking"
 }
 
+/** What clears thoughts is refused where there are to be none. */
 const withoutThinking = (body: Record<string, unknown>): Record<string, unknown> => {
   if (Json.fields(body["thinking"])["type"] !== "enabled") return body
-  const { thinking: _thinking, ...rest } = body
-  return rest
+  const { context_management: management, thinking: _thinking, ...rest } = body
+  if (!Predicate.isObject(management)) return rest
+  const edits = Json.list(management["edits"]).filter(
+    (edit) => !Json.string(Json.fields(edit)["type"]).startsWith("clear_thinking"),
+  )
+  return edits.length === 0 ? rest : { ...rest, context_management: { ...management, edits } }
 }

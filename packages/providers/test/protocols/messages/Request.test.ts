@@ -832,6 +832,8 @@ describe("native", () => {
     assert.strictEqual(native(wire())?.["max_tokens"], 64_000)
     assert.strictEqual(native(wire(), "claude-opus-5")?.["max_tokens"], 128_000)
     assert.strictEqual(native(wire(), "an-alias")?.["max_tokens"], 128_000)
+    const thinking = { type: "enabled", budget_tokens: 100_000 }
+    assert.strictEqual(native(wire({ thinking }))?.["max_tokens"], 128_000)
   })
 
   const own = { type: "thinking", thinking: "Hm", signature: "sig" }
@@ -872,6 +874,12 @@ describe("native", () => {
     const resumed = (...content: ReadonlyArray<unknown>) =>
       native(wire({ thinking, messages: [{ role: "assistant", content }, result] }))?.["thinking"]
     assert.isUndefined(resumed({ ...own, signature: "understudy.google.sig" }, use))
+    const foreign = [{ role: "assistant", content: [{ ...own, signature: "" }, use] }, result]
+    const edits = [{ type: "clear_thinking_20251015", keep: "all" }, { type: "clear_tool_uses_20250919" }]
+    const managed = (edits: ReadonlyArray<unknown>) =>
+      native(wire({ thinking, messages: foreign, context_management: { edits } }))?.["context_management"]
+    assert.deepStrictEqual(managed(edits), { edits: edits.slice(1) })
+    assert.isUndefined(managed(edits.slice(0, 1)))
     assert.deepStrictEqual(resumed({ ...own, signature: "" }, own, use), thinking)
     assert.deepStrictEqual(resumed(own, use), thinking)
   })
