@@ -73,7 +73,7 @@ interface State {
 interface Open {
   readonly index: number
   readonly kind: "text" | "thinking" | "tool" | "other"
-  readonly call: number
+  readonly call: number | undefined
   json: string
 }
 
@@ -113,7 +113,7 @@ const pass = ({ data, event: named }: Chat.NativeEvent, state: State): string =>
 const follow = ({ content_block: block, index }: Json.Fields, state: State): void => {
   const at = Predicate.isNumber(index) ? index : state.blocks
   state.blocks = at + 1
-  state.open = { index: at, kind: Json.fields(block)["type"] === "text" ? "text" : "other", call: -1, json: "" }
+  state.open = { index: at, kind: Json.fields(block)["type"] === "text" ? "text" : "other", call: undefined, json: "" }
 }
 
 /** Data of several lines, as an event has it. */
@@ -246,7 +246,7 @@ const begin = (state: State): string => {
 }
 
 /** Opens a block, and closes the one before. */
-const start = (kind: Open["kind"], block: string, state: State, call = -1): string => {
+const start = (kind: Open["kind"], block: string, state: State, call?: number): string => {
   const text = begin(state) + close(state)
   const index = state.blocks++
   state.open = { index, kind, call, json: "" }
