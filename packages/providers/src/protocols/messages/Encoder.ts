@@ -89,9 +89,9 @@ const fold = (parts: ReadonlyArray<Chat.Part>, state: State): void => {
   }
 }
 
-/** Written as it came. SDKs go by the event's name, which compatible servers may not give. */
-const pass = ({ data, event: named }: Chat.NativeEvent, state: State): string => {
-  const name = named ?? Json.string(Json.parseObject(data)?.["type"])
+/** Written as it came. SDKs go by the event's name, which compatible servers may not give: it is `message` then. */
+const pass = ({ data, event: named = nameless }: Chat.NativeEvent, state: State): string => {
+  const name = named === nameless ? Json.string(Json.parseObject(data)?.["type"]) : named
   const opening = state.begun || name === "message_start" || name === "ping" ? "" : begin(state)
   switch (name) {
     case "message_start":
@@ -109,6 +109,8 @@ const pass = ({ data, event: named }: Chat.NativeEvent, state: State): string =>
   }
   return opening + event(name, data)
 }
+
+const nameless = "message"
 
 const follow = ({ content_block: block, index }: Json.Fields, state: State): void => {
   const at = Predicate.isNumber(index) ? index : state.blocks

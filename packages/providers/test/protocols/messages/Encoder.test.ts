@@ -374,8 +374,10 @@ describe("this protocol's frames", () => {
 
   it("get the names by which SDKs go, and the end, where the upstream gave none", () => {
     const events = [...preamble, words, closed(0), ended("end_turn")]
-    const nameless = events.map((body) => ({ data: JSON.stringify(body) }))
-    assert.deepStrictEqual(written(native(...nameless)), [...events, stopped])
+    for (const event of [{}, { event: "message" }]) {
+      const nameless = events.map((body) => ({ ...event, data: JSON.stringify(body) }))
+      assert.deepStrictEqual(written(native(...nameless)), [...events, stopped])
+    }
   })
 
   it("get a beginning where the upstream gave none", () => {
