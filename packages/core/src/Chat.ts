@@ -224,7 +224,10 @@ export const Sampling = Schema.Struct({
 })
 export type Sampling = typeof Sampling.Type
 
-/** How much the model may think: as an effort, as a budget in tokens, or not at all (`effort: "none"`). */
+/**
+ * How much the model may think: as an effort, as a budget in tokens, or not at all (`effort: "none"`). With neither, it
+ * is to think as much as it sees fit.
+ */
 export const ReasoningOptions = Schema.Struct({
   effort: Schema.optional(Schema.Literals(["none", "minimal", "low", "medium", "high", "xhigh", "max"])),
   budget: Schema.optional(Schema.Finite),
@@ -269,6 +272,8 @@ export const Request = Schema.Struct({
   native: Schema.optional(Native),
   /** `warn` if not said. The engine sets it by the policies that hold for the deployment asked. */
   unsupported: Schema.optional(Unsupported),
+  /** What its client said that there are no words for here, each as a noun phrase: only `native` still says it. */
+  unsaid: Schema.optional(Schema.Array(Schema.String)),
 })
 export type Request = typeof Request.Type
 

@@ -14,6 +14,7 @@ import { CircuitBreakerStore } from "effect/persistence/CircuitBreaker"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
+import * as Cache from "../src/Cache.ts"
 import * as Chat from "../src/Chat.ts"
 import * as Circuit from "../src/Circuit.ts"
 import * as Deployment from "../src/Deployment.ts"
@@ -132,7 +133,7 @@ const world = (seed: number) => {
   return {
     scripts,
     admitted,
-    layer: Layer.provide(options, [watched(admitted), RateLimit.layerMemory, Rests.layerMemory]),
+    layer: Layer.provide(options, [watched(admitted), RateLimit.layerMemory, Rests.layerMemory, Cache.layerMemory]),
     hedged: JSON.stringify(route).includes("Hedge"),
     tags: choose.one([[], ["vip"]]),
     streaming: choose.below(2) === 0,

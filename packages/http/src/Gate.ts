@@ -76,7 +76,7 @@ const failed = (
         status: 404,
         type: "invalid_request_error",
         code: "not_found",
-        message: `There is no ${request.method} ${request.url.split("?")[0]} here. Clients usually want the base URL to end in /v1.`,
+        message: `There is no ${request.method} ${request.url.split("?")[0]} here. ${hint(request)}`,
       }),
     )
   }
@@ -90,3 +90,8 @@ const failed = (
     }),
   )
 }
+
+const hint = ({ url }: Request): string =>
+  url.startsWith("/v1/v1/")
+    ? "This client adds /v1 by itself: leave it out of the base URL."
+    : "Clients usually want the base URL to end in /v1."

@@ -1,7 +1,8 @@
 /**
  * A gateway on a free port over two OpenAI-compatible deployments, `primary` and `backup`, at a fault server whose
- * scripts say what becomes of each; and the real `openai` client pointed at it.
+ * scripts say what becomes of each; and the real `openai` and Anthropic clients pointed at it.
  */
+import AnthropicClient from "@anthropic-ai/sdk"
 import { Deployment, Route, Router } from "@understudy/core"
 import * as RateLimit from "@understudy/core/RateLimit"
 import * as Anthropic from "@understudy/providers/anthropic"
@@ -27,6 +28,8 @@ import * as CallLog from "../src/observe/CallLog.ts"
 import * as Metrics from "../src/observe/Metrics.ts"
 import * as Server from "../src/Server.ts"
 
+export type Vendor = "openai" | "anthropic" | "bedrock"
+
 export interface Options {
   readonly guard?: Partial<Guard.Policy>
   readonly keys?: ReadonlyArray<VirtualKey>
@@ -35,8 +38,10 @@ export interface Options {
   readonly primary?: Partial<Deployment.Options>
   /** Who both deployments are, given the fault server's URL: OpenAI if not said. */
   readonly provider?: (url: string) => ReturnType<typeof OpenAiProvider.layer>
+  /** Whose `primary` is; as `provider` says if not said. */
+  readonly vendor?: Vendor
   /** Whose `backup` is; as primary's if not said. */
-  readonly backup?: "openai" | "anthropic" | "bedrock"
+  readonly backup?: Vendor
   /** Whether the backup takes the beginning of an answer. */
   readonly prefilling?: boolean
 }
@@ -50,17 +55,17 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
   const apiKey = Redacted.make(upstreamKey)
   const openai = (url: string) => Layer.provide(OpenAiProvider.layer({ baseUrl: `${url}/v1`, apiKey }), Transport.layer)
   const provider = (options.provider ?? openai)(upstream.url)
-  const backups = {
+  const vendors = {
     openai: provider,
     anthropic: Layer.provide(Anthropic.layer({ baseUrl: upstream.url, apiKey }), Transport.layer),
     bedrock: Bedrock.layer({ endpoint: upstream.url, region: "us-east-1", bearerToken: apiKey }),
   }
   const RouterLive = Router.layer({
     deployments: {
-      primary: Deployment.make({ model: "primary", provider, ...options.primary }),
+      primary: Deployment.make({ model: "primary", provider: vendors[options.vendor ?? "openai"], ...options.primary }),
       backup: Deployment.make({
         model: "backup",
-        provider: backups[options.backup ?? "openai"],
+        provider: vendors[options.backup ?? options.vendor ?? "openai"],
         ...(options.prefilling === true ? { capabilities: { prefill: true } } : undefined),
       }),
     },
@@ -88,6 +93,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     drain: Context.get(context, Drain),
     router: Context.get(context, Router.Router),
     client: clientOf(url, "anything"),
+    anthropic: new AnthropicClient({ baseURL: url, apiKey: "anything", maxRetries: 0, logLevel: "off" }),
   }
 })
 

@@ -17,7 +17,7 @@ import type { ApiError } from "./ApiError.ts"
  * wished for and could not be said, and the id under which it stands in the log.
  */
 export const headers = (receipt: Receipt, { heldBack = false } = {}): Record<string, string> => ({
-  "x-request-id": receipt.id,
+  ...named(receipt.id),
   // A name may hold what a header may not.
   ...(heldBack ? undefined : { "x-understudy-deployment": encodeURI(receipt.deployment ?? "") }),
   // An attempt is entered when it ends; a committed stream's own is still under way.
@@ -25,6 +25,9 @@ export const headers = (receipt: Receipt, { heldBack = false } = {}): Record<str
   ...(receipt.cache === undefined ? undefined : { "x-understudy-cache": receipt.cache }),
   ...(receipt.unsaid === undefined ? undefined : { "x-understudy-unsupported": header(receipt.unsaid.join("; ")) }),
 })
+
+/** The id as every SDK looks for it: `openai` and `@anthropic-ai/sdk` do under a name of their own. */
+const named = (id: string): Record<string, string> => ({ "x-request-id": id, "request-id": id })
 
 /** Text as a header may hold it. */
 const header = (text: string): string => text.replaceAll(/[^\x20-\x7e]/g, "?")
@@ -35,7 +38,7 @@ export const error = (error: ApiError, dialect: Dialect): HttpServerResponse.Htt
     status: error.status,
     contentType: "application/json",
     headers: {
-      ...(error.requestId === undefined ? undefined : { "x-request-id": error.requestId }),
+      ...(error.requestId === undefined ? undefined : named(error.requestId)),
       ...(error.tried === undefined ? undefined : { "x-understudy-attempts": String(error.tried) }),
       ...(error.retryAfter === undefined
         ? undefined

@@ -1,35 +1,73 @@
 /**
- * `GET /v1/models` and `GET /v1/models/{id}`: the names that the caller may call, routes first, in OpenAI's shape.
+ * `GET /v1/models` and `GET /v1/models/{id}`: the names that the caller may call, routes first, in OpenAI's shape; in
+ * Anthropic's for its clients, who name the version of the API they speak.
  */
 import { Router } from "@understudy/core/Router"
 import { unknownModel } from "@understudy/core/RouterError"
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
+import type { Dialect } from "@understudy/providers/protocols/Dialect"
+import * as Messages from "@understudy/providers/protocols/messages"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { Caller, mayCall } from "../keys/Caller.ts"
 import * as Answer from "./Answer.ts"
 import * as ApiError from "./ApiError.ts"
 
+/** How a dialect writes a model, and all of them. `since` is when the gateway began, in milliseconds. */
+interface Shape {
+  readonly dialect: Dialect
+  readonly model: (id: string, since: number) => Record<string, unknown>
+  readonly list: (ids: ReadonlyArray<string>, models: ReadonlyArray<unknown>) => Record<string, unknown>
+}
+
+const openAi: Shape = {
+  dialect: ChatCompletions,
+  model: (id, since) => ({ id, object: "model", created: Math.floor(since / 1000), owned_by: "understudy" }),
+  list: (_ids, data) => ({ object: "list", data }),
+}
+
+const anthropic: Shape = {
+  dialect: Messages,
+  model: (id, since) => ({ type: "model", id, display_name: id, created_at: new Date(since).toISOString() }),
+  list: (ids, data) => ({ data, has_more: false, first_id: ids[0] ?? null, last_id: ids.at(-1) ?? null }),
+}
+
 /** Adds both endpoints to the `HttpRouter` in context. */
 export const layer = HttpRouter.use((http) =>
   Effect.gen(function* () {
     const router = yield* Router
-    const since = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+    const since = yield* Clock.currentTimeMillis
     const known = [...router.routes, ...router.deployments]
-    const model = (id: string) => ({ id, object: "model", created: since, owned_by: "understudy" })
+
+    const told = (id: string, theirs: ReadonlyArray<string>, { dialect, list, model }: Shape) => {
+      if (id === "") {
+        return HttpServerResponse.jsonUnsafe(
+          list(
+            theirs,
+            theirs.map((name) => model(name, since)),
+          ),
+        )
+      }
+      if (theirs.includes(id)) return HttpServerResponse.jsonUnsafe(model(id, since))
+      return Answer.error(ApiError.fromRouter(unknownModel(id, theirs)), dialect)
+    }
 
     yield* http.add(
       "GET",
       // The bare path too; and a name may hold slashes, as compatible vendors' do.
       "/v1/models/*",
-      Effect.zipWith(HttpRouter.params, Caller, ({ "*": id = "" }, caller) => {
-        const theirs = known.filter((name) => mayCall(caller, name))
-        if (id === "") return HttpServerResponse.jsonUnsafe({ object: "list", data: theirs.map(model) })
-        if (theirs.includes(id)) return HttpServerResponse.jsonUnsafe(model(id))
-        const error = ApiError.fromRouter(unknownModel(id, theirs))
-        return Answer.error(error, ChatCompletions)
+      Effect.gen(function* () {
+        const { "*": id = "" } = yield* HttpRouter.params
+        const { headers } = yield* HttpServerRequest.HttpServerRequest
+        const caller = yield* Caller
+        return told(
+          id,
+          known.filter((name) => mayCall(caller, name)),
+          headers["anthropic-version"] === undefined ? openAi : anthropic,
+        )
       }),
     )
   }),

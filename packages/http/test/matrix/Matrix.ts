@@ -11,6 +11,7 @@ import { isDeepStrictEqual } from "node:util"
 import { chatCompletions as chatClient } from "./clients/ChatCompletions.ts"
 import type { Client } from "./clients/Client.ts"
 import { hasFailed } from "./clients/Client.ts"
+import { messages as messagesClient } from "./clients/Messages.ts"
 import * as Feature from "./Feature.ts"
 import type { Asked, Failed, Heard } from "./Feature.ts"
 import * as Refusals from "./Refusals.ts"
@@ -43,7 +44,7 @@ export const targets: ReadonlyArray<Target> = [
   },
 ]
 
-export const clients: ReadonlyArray<Client> = [chatClient]
+export const clients: ReadonlyArray<Client> = [chatClient, messagesClient]
 
 /** What came of one cell. `against` is empty where it is as it should be. */
 export interface Cell {

@@ -5,6 +5,7 @@
 import type * as Chat from "@understudy/core/Chat"
 import { ProviderError } from "@understudy/core/ProviderError"
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 
 /** A piece of a body as the wire has it. */
@@ -63,10 +64,12 @@ export const make = <Body>(
   return (request) => {
     const own = native(request)
     if (own !== undefined) return Effect.succeed({ body: own, unsaid: undefined })
+    const hosted = hostedAlone(request, protocol)
+    if (hosted !== undefined) return Effect.fromResult(unsupported(protocol, hosted))
     const encoded = encode(request)
     if (Result.isFailure(encoded)) return Effect.fail(encoded.failure)
     const { body, warnings } = encoded.success
-    const unsaid = [...warnings, ...foreign(request, protocol)]
+    const unsaid = [...warnings, ...(request.unsaid ?? none), ...foreign(request, protocol)]
     if (unsaid.length === 0 || request.unsupported === "drop") return Effect.succeed({ body, unsaid: undefined })
     if (request.unsupported === "refuse") return Effect.fromResult(unsupported(protocol, unsaid.join("; ")))
     const unheard = unsaid.filter((warning) => !logged.has(warning))
@@ -87,3 +90,17 @@ const foreign = ({ vendor }: Chat.Request, protocol: string): ReadonlyArray<stri
     : Object.entries(vendor).flatMap(([other, fields]) => (other === protocol ? none : Object.keys(fields)))
 
 const none: ReadonlyArray<string> = []
+
+/**
+ * Tools that only another vendor runs, such as a web search, stand in `vendor` under `tools`. Beside functions they are
+ * an offer, which a model may do without; where there is nothing else, or one of them is chosen, the answer would be
+ * another.
+ */
+const hostedAlone = ({ toolChoice, tools = [], vendor }: Chat.Request, protocol: string): string | undefined => {
+  if (vendor === undefined || toolChoice === "none") return undefined
+  const chosen = Predicate.isObject(toolChoice) ? toolChoice.name : undefined
+  const known = chosen === undefined ? tools.length > 0 : tools.some(({ name }) => name === chosen)
+  if (known) return undefined
+  const other = Object.keys(vendor).find((name) => name !== protocol && vendor[name]?.["tools"] !== undefined)
+  return other === undefined ? undefined : `tools that only the vendor runs whose protocol is ${other}`
+}

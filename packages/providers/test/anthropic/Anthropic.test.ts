@@ -102,7 +102,7 @@ describe("chat", () => {
         Effect.sync(() => vi.spyOn(console, "warn")),
         (spy) => Effect.sync(() => spy.mockRestore()),
       )
-      yield* provider.chat(ask("claude-sonnet-4-5", { sampling: { maxTokens: 128_000 } }))
+      yield* provider.chat(ask("claude-opus-4-8", { sampling: { maxTokens: 128_000 } }))
       yield* provider.chat(ask("claude-mythos-preview", { vendor: { messages: { thinking: { type: "enabled" } } } }))
       assert.strictEqual(upstream.asked[0]?.body["max_tokens"], 128_000)
       assert.lengthOf(warn.mock.calls, 0)

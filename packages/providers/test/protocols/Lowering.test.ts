@@ -62,4 +62,46 @@ describe("Lowering", () => {
       assert.deepStrictEqual(error.reason, { _tag: "Unsupported", feature: "a seed; logit_bias" })
     }),
   )
+
+  it.effect("tells what its client said that Chat has no words for, unless the client is understood as it is", () =>
+    Effect.gen(function* () {
+      const request: Chat.Request = { model: "m", messages: [Chat.user("Hello?")], unsaid: ["a web search"] }
+      const { bodies } = yield* twice(codec(), request)
+      assert.deepStrictEqual(bodies, both({ body: "encoded", unsaid: ["a seed", "a web search"] }))
+      const native = yield* twice(codec("as it came"), request)
+      assert.deepStrictEqual(native.bodies, both({ body: "as it came", unsaid: undefined }))
+    }),
+  )
+})
+
+describe("tools that only another vendor runs", () => {
+  const search = { vendor: { theirs: { tools: [{ type: "web_search" }] } } }
+  const tools = [{ name: "look" }]
+
+  const lowered = (request: Partial<Chat.Request>) =>
+    twice(codec(), { model: "m", messages: [Chat.user("Hello?")], ...search, ...request })
+
+  it.effect("are an offer beside functions", () =>
+    Effect.gen(function* () {
+      const offers: ReadonlyArray<Partial<Chat.Request>> = [
+        { tools },
+        { tools, toolChoice: "required" },
+        { tools, toolChoice: { name: "look" } },
+        { toolChoice: "none" },
+      ]
+      for (const offer of offers) {
+        const { bodies } = yield* lowered(offer)
+        assert.deepStrictEqual(bodies[0]?.unsaid, ["a seed", "tools"])
+      }
+    }),
+  )
+
+  it.effect("are needed where there is nothing else, or one of them is chosen", () =>
+    Effect.gen(function* () {
+      for (const need of [{}, { toolChoice: "required" }, { tools, toolChoice: { name: "web_search" } }] as const) {
+        const error = yield* Effect.flip(lowered(need))
+        assert.strictEqual(error.reason._tag, "Unsupported")
+      }
+    }),
+  )
 })

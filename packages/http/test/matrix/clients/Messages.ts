@@ -96,7 +96,8 @@ export const messages: Client = {
   cannotSay: {},
   marksErrors: true,
   ask: (url, feature, stream) => {
-    const client = new Anthropic({ baseURL: url, apiKey: "anything", maxRetries: 0, logLevel: "off" })
+    // Without a timeout, the SDK refuses to ask for so many tokens at once.
+    const client = new Anthropic({ baseURL: url, apiKey: "anything", maxRetries: 0, timeout: 60_000, logLevel: "off" })
     const request = { ...params(feature), model: "assistant" }
     const answer = stream ? client.messages.stream(request).finalMessage() : client.messages.create(request)
     return answer.then(heard, failed)

@@ -30,11 +30,12 @@ export const decode = (citation: unknown): Chat.Citation | undefined => {
       : { type: "url", url: address, ...(title === undefined ? undefined : { title }) }
   if (source === undefined) return undefined
   const range = decodeRange(citation)
+  const isOwn = citation["encrypted_index"] !== ""
   return {
     source,
     ...(Predicate.isString(quote) ? { quote } : undefined),
     ...(range === undefined ? undefined : { range }),
-    vendor: { [protocol]: citation },
+    ...(isOwn ? { vendor: { [protocol]: citation } } : undefined),
   }
 }
 
@@ -47,11 +48,24 @@ const decodeRange = (citation: Json.Fields): Chat.Citation["range"] => {
   return undefined
 }
 
-/** `undefined` for a page of another vendor's search: the API wants its own proof of one. */
-export const encode = ({ quote, range, source, vendor }: Chat.Citation): Block | undefined => {
+/** Towards the API: `undefined` for a page of another vendor's search, for it wants its own proof of one. */
+export const encode = (citation: Chat.Citation): Block | undefined =>
+  citation.source.type === "url" ? citation.vendor?.[protocol] : tell(citation)
+
+/** Towards a client. A page of another vendor's search bears no proof: see `Strangers`. */
+export const tell = ({ quote, range, source, vendor }: Chat.Citation): Block => {
   const own = vendor?.[protocol]
   if (own !== undefined) return own
-  if (source.type === "url") return undefined
+  if (source.type === "url") {
+    const { title, url } = source
+    return {
+      type: "web_search_result_location",
+      cited_text: quote ?? "",
+      url,
+      title: title ?? null,
+      encrypted_index: "",
+    }
+  }
   const { end, start, unit } = range ?? { unit: "block", start: 0, end: 1 }
   const [type, from, to] = locations[unit]
   return {

@@ -1,18 +1,21 @@
 /**
- * Content, block by block: a `Chat` part as a Messages content block.
+ * Content, block by block: a `Chat` part as a Messages content block, and back.
  *
  * Every function here is total. What a block cannot say is found beforehand by `unsupported`, and a lesser loss is named
  * through `warn`.
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
-import * as Result from "effect/Result"
-import * as Base64 from "effect/encoding/Base64"
 import * as Json from "../Json.ts"
 import type { Block, Part, Warn } from "../Lowering.ts"
 import * as ToolIds from "../ToolIds.ts"
+import * as Cache from "./Cache.ts"
 import * as Citations from "./Citations.ts"
+import * as Documents from "./Documents.ts"
 import { issuer } from "./Protocol.ts"
+import * as Shown from "./Shown.ts"
+import * as Sources from "./Sources.ts"
+import type * as Wire from "./Wire.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // What cannot be said
@@ -24,9 +27,9 @@ export const unsupported = (part: Part): string | undefined => {
     case "audio":
       return "audio"
     case "image":
-      return foreignId(part.source)
+      return foreignId(part.source) ?? unseen(part.source)
     case "file":
-      return foreignId(part.source) ?? undocumented(part.source)
+      return foreignId(part.source) ?? Documents.unsupported(part.source)
     case "tool-result":
       for (const inner of part.content) {
         const feature = unsupported(inner)
@@ -45,13 +48,10 @@ export const unsupported = (part: Part): string | undefined => {
 const foreignId = (source: Chat.Source): string | undefined =>
   source.type === "id" && !source.id.startsWith("file_") ? "another vendor's file id" : undefined
 
-const undocumented = (source: Chat.Source): string | undefined => {
-  if (source.type !== "base64" || source.mediaType === "application/pdf") return undefined
-  if (!isText(source.mediaType)) return `documents of type ${source.mediaType}`
-  return Result.isFailure(Base64.decodeString(source.data)) ? "documents that are not base64" : undefined
-}
-
-const isText = (mediaType: string): boolean => mediaType.startsWith("text/") || mediaType === "application/json"
+const unseen = (source: Chat.Source): string | undefined =>
+  source.type === "base64" && !/^image\/(?:jpeg|png|gif|webp)$/.test(source.mediaType)
+    ? `images of type ${source.mediaType}`
+    : undefined
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Encode
@@ -65,10 +65,10 @@ export const encode = (part: Part, blocks: Array<Block>, warn: Warn): void => {
       return
     case "image":
       if (part.detail !== undefined && part.detail !== "auto") warn("the detail of an image")
-      blocks.push(withCache({ type: "image", source: encodeSource(part.source) }, part.cache, warn))
+      blocks.push(Cache.encode({ type: "image", source: Sources.encode(part.source) }, part.cache, warn))
       return
     case "file":
-      blocks.push(encodeFile(part, warn))
+      blocks.push(Documents.encode(part, warn))
       return
     case "reasoning":
       if (part.redacted?.issuer === issuer) blocks.push({ type: "redacted_thinking", data: part.redacted.value })
@@ -82,12 +82,12 @@ export const encode = (part: Part, blocks: Array<Block>, warn: Warn): void => {
       return
     case "tool-call":
       blocks.push(
-        withCache(
+        Cache.encode(
           {
             type: "tool_use",
             id: ToolIds.fit(part.id, longestId),
             name: part.name,
-            input: input(part.arguments, warn),
+            input: part.freeform === true ? { input: part.arguments } : input(part.arguments, warn),
           },
           part.cache,
           warn,
@@ -100,21 +100,12 @@ export const encode = (part: Part, blocks: Array<Block>, warn: Warn): void => {
       const block: Block = { type: "tool_result", tool_use_id: ToolIds.fit(part.id, longestId) }
       if (content.length > 0) block["content"] = content
       if (part.isError === true) block["is_error"] = true
-      blocks.push(withCache(block, part.cache, warn))
+      blocks.push(Cache.encode(block, part.cache, warn))
       return
     }
     case "audio":
       return
   }
-}
-
-/** `cache_control`, where a hint was given: `5m` and `1h` are the times to live that the API knows. */
-export const withCache = (block: Block, cache: Chat.CacheHint | undefined, warn: Warn): Block => {
-  if (cache === undefined) return block
-  const ttl = cache.ttl === "5m" || cache.ttl === "1h" ? cache.ttl : undefined
-  if (cache.ttl !== undefined && ttl === undefined) warn("a cache hint's ttl other than 5m and 1h")
-  block["cache_control"] = ttl === undefined ? { type: "ephemeral" } : { type: "ephemeral", ttl }
-  return block
 }
 
 const blank = (text: string): boolean => !/\S/.test(text)
@@ -126,31 +117,7 @@ const encodeText = (part: Chat.Text, warn: Warn): Block => {
     if (citations.length < part.citations.length) warn("another vendor's citations")
     if (citations.length > 0) block["citations"] = citations
   }
-  return withCache(block, part.cache, warn)
-}
-
-const encodeFile = (part: Chat.File, warn: Warn): Block => {
-  const block: Block = { type: "document", source: encodeDocument(part.source) }
-  if (part.name !== undefined) block["title"] = part.name
-  if (part.context !== undefined) block["context"] = part.context
-  if (part.citable === true) block["citations"] = { enabled: true }
-  return withCache(block, part.cache, warn)
-}
-
-const encodeDocument = (source: Chat.Source): Block =>
-  source.type === "base64" && isText(source.mediaType)
-    ? { type: "text", media_type: "text/plain", data: Result.getOrElse(Base64.decodeString(source.data), () => "") }
-    : encodeSource(source)
-
-const encodeSource = (source: Chat.Source): Block => {
-  switch (source.type) {
-    case "url":
-      return { type: "url", url: source.url }
-    case "base64":
-      return { type: "base64", media_type: source.mediaType, data: source.data }
-    case "id":
-      return { type: "file", file_id: source.id }
-  }
+  return Cache.encode(block, part.cache, warn)
 }
 
 /** The API sets no bound of its own; the same model on Bedrock does. */
@@ -160,10 +127,64 @@ const longestId = 64
  * The API takes an object. What the model wrote may not be one: it is then shown its own words under `INVALID_JSON`, as
  * Anthropic's documentation of fine-grained tool streaming advises.
  */
-const input = (text: string, warn: Warn): unknown => {
+export const input = (text: string, warn: Warn): unknown => {
   if (blank(text)) return {}
   const value = Json.parse(text)
   if (Predicate.isObject(value)) return value
   warn("a tool call's arguments that are not a JSON object, sent as INVALID_JSON")
-  return { INVALID_JSON: text }
+  return { [invalid]: text }
+}
+
+const invalid = "INVALID_JSON"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Decode
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** What a block shows; for one of Anthropic's own, `warn` is told of it. */
+export const decodeShown = (block: Wire.Shown, warn: Warn): ReadonlyArray<Shown.Shown> => {
+  switch (block.type) {
+    case "text":
+      return [Shown.decodeText(block)]
+    case "image":
+      return [Shown.decodeImage(block)]
+    case "document":
+      return Documents.decode(block, warn)
+    case "search_result":
+      return [Documents.decodeFinding(block, warn)]
+    case "other":
+      warn(other(block.name))
+      return []
+  }
+}
+
+/** How a block that `Chat` has no words for is told of. */
+export const other = (type: string): string => `content of type ${type}`
+
+/** A call, its id and its signature as whoever made it gave them. */
+export const decodeCall = ({ cache_control, id, input, name }: Wire.ToolUse): Chat.ToolCall => ({
+  type: "tool-call",
+  ...ToolIds.read(id),
+  name,
+  arguments: argumentsOf(input),
+  ...Cache.decode(cache_control),
+})
+
+export const decodeResult = (block: Wire.ToolResult, warn: Warn): Chat.ToolResult => ({
+  type: "tool-result",
+  id: ToolIds.read(block.tool_use_id).id,
+  content: Predicate.isString(block.content)
+    ? Shown.texts(block.content)
+    : (block.content ?? []).flatMap((inner) => decodeShown(inner, warn)),
+  ...(block.is_error === true ? { isError: true } : undefined),
+  ...Cache.decode(block.cache_control),
+})
+
+/** The JSON text of a call's input; the model's own words where it was shown to have written something else. */
+export const argumentsOf = (input: unknown): string => {
+  if (Predicate.isObject(input) && invalid in input && Object.keys(input).length === 1) {
+    const written: unknown = input[invalid]
+    if (Predicate.isString(written)) return written
+  }
+  return JSON.stringify(input ?? {})
 }

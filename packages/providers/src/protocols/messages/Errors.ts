@@ -4,6 +4,7 @@
  *
  * What it means is the vendor's to say: see `anthropic/Errors.ts`.
  */
+import type { ClientError } from "../Dialect.ts"
 import * as Json from "../Json.ts"
 
 /** What an error said of itself; a field is undefined where it said nothing of the kind. */
@@ -17,6 +18,10 @@ export interface WireError {
   readonly param: string | undefined
   readonly requestId: string | undefined
 }
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Decode: what an upstream sent
+// ---------------------------------------------------------------------------------------------------------------------
 
 const path = /^([a-z_]+(?:\.\w+)*): /
 
@@ -37,3 +42,42 @@ export const fromBody = (body: unknown): WireError => {
 
 /** Reads an error out of a body's text, which may not be JSON at all. */
 export const parse = (text: string): WireError => fromBody(Json.parse(text))
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Encode: what a client is told
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The body of a failed request, or of a broken stream's last event. SDKs show the fields beside the API's own. */
+export const encode = ({
+  attempts,
+  code,
+  message,
+  param,
+  requestId,
+  status,
+}: ClientError): Record<string, unknown> => ({
+  type: "error",
+  error: {
+    type: typeOf(status),
+    // By these words Claude Code knows that it must shorten the conversation.
+    message: code === "context_length_exceeded" ? `prompt is too long: ${message}` : message,
+    details: { error_code: code },
+    ...(param === undefined ? undefined : { param }),
+  },
+  request_id: requestId ?? null,
+  ...(attempts === undefined ? undefined : { attempts }),
+})
+
+const types: Readonly<Record<number, string>> = {
+  401: "authentication_error",
+  402: "billing_error",
+  403: "permission_error",
+  404: "not_found_error",
+  413: "request_too_large",
+  429: "rate_limit_error",
+  503: "overloaded_error",
+  504: "timeout_error",
+  529: "overloaded_error",
+}
+
+const typeOf = (status: number): string => types[status] ?? (status < 500 ? "invalid_request_error" : "api_error")

@@ -5,15 +5,22 @@
  * adaptive thinking, sampling, system turns. A request is written in the words of the model it goes to. A name that says
  * no version (an alias, another vendor's model behind the same API) gets the words that most accept.
  *
- * Sources: platform.claude.com, "Adaptive thinking", "Migration guide" (sampling parameters removed from 4.7 on) and
- * "Mid-conversation system messages".
+ * Sources: platform.claude.com, "Adaptive thinking", the migration guides (sampling parameters removed from 4.7 on;
+ * thinking that cannot be switched off, and forced tools refused, from 5.x on), "Models overview" (the most a model
+ * writes) and "Mid-conversation system messages".
  */
 
 export interface Model {
   /** What `max_tokens`, which the API requires, is when the request does not say: within what the model can write. */
   readonly maxTokens: number
+  /** The most that `max_tokens` may be, where that is known. */
+  readonly maxOutput: number | undefined
   /** Whether it decides itself how much to think, is given a budget in tokens, or cannot think. */
   readonly thinking: "adaptive" | "budget" | "none"
+  /** The type of `thinking` that keeps it from thinking first; undefined where nothing does. */
+  readonly off: "disabled" | "between_tools" | undefined
+  /** Whether it takes a `tool_choice` that makes it call a tool. */
+  readonly forcible: boolean
   /** Whether it takes temperature, top_p and top_k; one of temperature and top_p; or none of them. */
   readonly sampling: "all" | "one" | "none"
   /** Whether it knows the effort `xhigh`, between `high` and `max`. */
@@ -22,7 +29,16 @@ export interface Model {
   readonly systemTurns: boolean
 }
 
-const unknown: Model = { maxTokens: 4096, thinking: "adaptive", sampling: "all", xhigh: true, systemTurns: false }
+const unknown: Model = {
+  maxTokens: 4096,
+  maxOutput: undefined,
+  thinking: "adaptive",
+  off: "disabled",
+  forcible: true,
+  sampling: "all",
+  xhigh: true,
+  systemTurns: false,
+}
 
 const name = /claude-(?:([a-z]+)-)?(\d+)(?:[-.](\d{1,2}))?(?!\d)/
 
@@ -35,11 +51,27 @@ export const of = (id: string): Model => {
   if (match === null) return unknown
   const family = match[1]
   const version = Number(match[2]) * 100 + Number(match[3] ?? 0)
+  const above = family === "fable" || family === "mythos"
   return {
     maxTokens: version >= 307 ? 32_000 : version >= 305 ? 8192 : 4096,
+    maxOutput: maxOutput(family, version),
     thinking: version >= 406 ? "adaptive" : version >= 307 ? "budget" : "none",
+    off:
+      (above && version >= 500) || (family === "opus" && version >= 505)
+        ? undefined
+        : family === "sonnet" && version >= 505
+          ? "between_tools"
+          : "disabled",
+    forcible: !((above && version >= 501) || ((family === "opus" || family === "sonnet") && version >= 505)),
     sampling: version >= 407 ? "none" : version >= 401 ? "one" : "all",
     xhigh: version >= 407,
     systemTurns: (family === "opus" && version >= 408) || (family === "fable" && version >= 500),
   }
+}
+
+const maxOutput = (family: string | undefined, version: number): number => {
+  if (version >= 406) return 128_000
+  if (family === "opus" && version >= 400 && version < 405) return 32_000
+  if (version >= 307) return 64_000
+  return version >= 305 ? 8192 : 4096
 }

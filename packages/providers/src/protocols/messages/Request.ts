@@ -1,21 +1,27 @@
 /**
- * A request: `Chat` said in the words of the Messages API.
+ * A request, from both ends: `Chat` said in the words of the Messages API, and a client's words read as a `Chat`.
  *
  * What would change the answer's meaning and cannot be said fails with `Unsupported`, so that another candidate is asked;
  * a mere wish that cannot be said is named in `warnings`. `Chat.Request.metadata` stays with the router: the API has no
  * place for labels.
  */
 import type * as Chat from "@understudy/core/Chat"
-import { ProviderError } from "@understudy/core/ProviderError"
+import type { ProviderError } from "@understudy/core/ProviderError"
+import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
+import * as SchemaParser from "effect/SchemaParser"
+import * as InvalidBody from "../InvalidBody.ts"
+import * as Json from "../Json.ts"
 import * as Lowering from "../Lowering.ts"
-import type { Encoded } from "../Lowering.ts"
+import type { Block, Encoded, Warn } from "../Lowering.ts"
 import * as Content from "./Content.ts"
-import type { Block, Warn } from "../Lowering.ts"
 import * as Model from "./Model.ts"
 import { protocol } from "./Protocol.ts"
+import * as Strangers from "./Strangers.ts"
 import * as Thinking from "./Thinking.ts"
+import * as Tools from "./Tools.ts"
 import * as Turns from "./Turns.ts"
+import * as Wire from "./Wire.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Encode: Chat -> the upstream's body
@@ -23,11 +29,11 @@ import * as Turns from "./Turns.ts"
 
 /** The body for `request.model`, which is Anthropic's own id of the model: newer ones take other words than older ones. */
 export const encode = (request: Chat.Request): Result.Result<Encoded, ProviderError> => {
-  const feature = unsupported(request)
+  const model = Model.of(request.model)
+  const feature = unsupported(request, model)
   if (feature !== undefined) return fail(feature)
 
   const { warn, warnings } = Lowering.warnings()
-  const model = Model.of(request.model)
   const { system, turns } = Turns.encode(request.messages, model, warn)
   if (turns.length === 0) return fail("a conversation in which nobody but the system has spoken")
 
@@ -35,16 +41,17 @@ export const encode = (request: Chat.Request): Result.Result<Encoded, ProviderEr
     request.reasoning,
     {
       model,
-      maxTokens: request.sampling?.maxTokens,
-      toolForced: isForced(request),
+      maxTokens: within(request.sampling?.maxTokens, model),
+      toolForced: Tools.isForced(request),
       resumesUnthought: resumesUnthought(turns),
     },
     warn,
   )
   const body: Record<string, unknown> = { model: request.model, max_tokens: maxTokens, messages: turns }
+  if (request.format?.type === "json") system.push(jsonMode(warn))
   if (system.length > 0) body["system"] = system
   if (thinking !== undefined) body["thinking"] = thinking
-  encodeTools(request, body, warn)
+  Tools.encode(request, body, warn)
   encodeSampling(request.sampling, model, thinking !== undefined && thinking["type"] !== "disabled", body, warn)
   const format = encodeFormat(request.format)
   if (effort !== undefined || format !== undefined) {
@@ -57,78 +64,46 @@ export const encode = (request: Chat.Request): Result.Result<Encoded, ProviderEr
   return Result.succeed({ body: Object.assign(body, request.vendor?.[protocol]), warnings })
 }
 
-/** The body that the client sent, where it spoke this protocol: as it came, but for the model and `stream`. */
+/**
+ * The body that the client sent, where it spoke this protocol: as it came, but for the model, `stream`, a `max_tokens`
+ * beyond this model's own, and thoughts of other vendors.
+ */
 export const native = ({ model, native }: Chat.Request): Record<string, unknown> | undefined => {
   if (native?.protocol !== protocol) return undefined
   const { stream: _stream, ...body } = native.body
-  return { ...body, model }
+  const sent: Record<string, unknown> = { ...Strangers.leaveOut(body), model }
+  const asked = sent["max_tokens"]
+  const limit = Predicate.isNumber(asked) ? within(asked, Model.of(model)) : undefined
+  // Thoughts count towards it: a budget that would not fit is for the API to refuse, so that another model is asked.
+  if (limit !== undefined && limit > (Json.number(Json.fields(sent["thinking"])["budget_tokens"]) ?? 0)) {
+    sent["max_tokens"] = limit
+  }
+  return sent
 }
+
+/** No more than the model can write. */
+const within = (maxTokens: number | undefined, { maxOutput }: Model.Model): number | undefined =>
+  maxTokens === undefined || maxOutput === undefined ? maxTokens : Math.min(maxTokens, maxOutput)
 
 /** Asks for the answer as a stream. */
 export const streamed = (body: Record<string, unknown>): Record<string, unknown> => ({ ...body, stream: true })
 
-const fail = (feature: string) =>
-  Result.fail(
-    new ProviderError({ reason: { _tag: "Unsupported", feature }, message: `The Messages API cannot say: ${feature}` }),
-  )
+const fail = (feature: string): Result.Result<never, ProviderError> => Lowering.unsupported("The Messages API", feature)
 
 /** The first thing asked for that this API cannot say and that the answer would be another without. */
-const unsupported = (request: Chat.Request): string | undefined => {
+const unsupported = (request: Chat.Request, model: Model.Model): string | undefined => {
   const sampling = request.sampling
   if (sampling?.n !== undefined && sampling.n > 1) return "several answers at once (n)"
   if (sampling?.logprobs === true || (sampling?.topLogprobs ?? 0) > 0) return "logprobs"
   if (sampling?.stop?.some((sequence) => !/\S/.test(sequence)) === true) return "stop sequences of white space"
-  if (request.format?.type === "json") return "JSON answers without a schema"
   for (const message of request.messages) {
     for (const part of message.content) {
       const feature = Content.unsupported(part)
       if (feature !== undefined) return feature
     }
   }
-  return undefined
+  return Tools.unsupported(request, model)
 }
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Tools
-// ---------------------------------------------------------------------------------------------------------------------
-
-const encodeTools = (request: Chat.Request, body: Record<string, unknown>, warn: Warn): void => {
-  if (request.tools === undefined || request.tools.length === 0) return
-  body["tools"] = request.tools.map((tool) => encodeTool(tool, warn))
-  const choice = encodeToolChoice(request.toolChoice)
-  const oneAtATime = request.parallelToolCalls === false && choice?.["type"] !== "none"
-  if (oneAtATime) body["tool_choice"] = { ...(choice ?? { type: "auto" }), disable_parallel_tool_use: true }
-  else if (choice !== undefined) body["tool_choice"] = choice
-}
-
-const encodeTool = (tool: Chat.Tool, warn: Warn): Block => {
-  const block: Block = { name: tool.name }
-  if (tool.description !== undefined) block["description"] = tool.description
-  block["input_schema"] = { type: "object", ...(tool.parameters ?? { properties: {} }) }
-  if (tool.strict === true) block["strict"] = true
-  return Content.withCache(block, tool.cache, warn)
-}
-
-const encodeToolChoice = (choice: Chat.ToolChoice | undefined): Block | undefined => {
-  switch (choice) {
-    case undefined:
-      return undefined
-    case "auto":
-    case "none":
-      return { type: choice }
-    case "required":
-      return { type: "any" }
-    default:
-      return { type: "tool", name: choice.name }
-  }
-}
-
-const isForced = (request: Chat.Request): boolean =>
-  request.tools !== undefined &&
-  request.tools.length > 0 &&
-  request.toolChoice !== undefined &&
-  request.toolChoice !== "auto" &&
-  request.toolChoice !== "none"
 
 /** Whether the last turn answers tool calls of a turn that did not begin with a thought. */
 const resumesUnthought = (turns: ReadonlyArray<Turns.Turn>): boolean => {
@@ -182,4 +157,90 @@ const encodeFormat = (format: Chat.Format | undefined): Block | undefined => {
   const { schema, description } = format
   const told = description === undefined || "description" in schema ? schema : { ...schema, description }
   return { type: "json_schema", schema: told }
+}
+
+/** The API knows no JSON mode but by a schema. */
+const jsonMode = (warn: Warn): Block => {
+  warn("JSON answers without a schema, asked for in the system prompt")
+  return { type: "text", text: "Answer with one JSON value and nothing else: no words around it, no code fence." }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Decode: a client's body -> Chat
+// ---------------------------------------------------------------------------------------------------------------------
+
+const parse = SchemaParser.decodeUnknownResult(Wire.Request)
+
+/**
+ * The request in `body`, which travels along as `native`. Fields that `Chat` has no word for stand in `vendor.messages`
+ * too, and what else it has none for is named in `unsaid`, so that what they ask for is not lost in silence on a provider
+ * that speaks another protocol.
+ */
+export const decode = (body: Record<string, unknown>): Result.Result<Chat.Request, InvalidBody.InvalidBody> => {
+  const parsed = parse(body)
+  return Result.isFailure(parsed)
+    ? Result.fail(InvalidBody.fromIssue(parsed.failure, body))
+    : Result.succeed(fromWire(parsed.success, body))
+}
+
+/** Whether the answer is to be streamed. */
+export const isStream = (body: Record<string, unknown>): boolean => body["stream"] === true
+
+const fromWire = (wire: Wire.Request, body: Record<string, unknown>): Chat.Request => {
+  const { warn, warnings: unsaid } = Lowering.warnings()
+  const request: { -readonly [K in keyof Chat.Request]: Chat.Request[K] } = {
+    model: wire.model,
+    messages: Turns.decode(wire, warn),
+    native: { protocol, body },
+  }
+  const vendor = others(wire, body)
+  if (vendor !== undefined) request.vendor = { [protocol]: vendor }
+  const tools = Tools.decode(wire.tools, body["tools"], warn)
+  if (tools.length > 0) request.tools = tools
+  const choice = Tools.decodeChoice(wire.tool_choice)
+  if (choice !== undefined) request.toolChoice = choice
+  if (Tools.oneAtATime(wire.tool_choice)) request.parallelToolCalls = false
+  const format = decodeFormat(wire.output_config?.format ?? wire.output_format)
+  if (format !== undefined) request.format = format
+  const sampling = decodeSampling(wire)
+  if (sampling !== undefined) request.sampling = sampling
+  const reasoning = Thinking.decode(wire.thinking, wire.output_config?.effort)
+  if (reasoning !== undefined) request.reasoning = reasoning
+  const user = wire.metadata?.user_id
+  if (Predicate.isString(user)) request.user = user
+  if (unsaid.length > 0) request.unsaid = unsaid
+  return request
+}
+
+const known: ReadonlySet<string> = new Set(Object.keys(Wire.Request.fields))
+
+/** What the client asked for in words that `Chat` lacks: unknown fields, and tools of Anthropic's own. */
+const others = (wire: Wire.Request, body: Record<string, unknown>): Record<string, unknown> | undefined => {
+  let vendor: Record<string, unknown> | undefined
+  const add = (name: string) => {
+    vendor ??= {}
+    vendor[name] = body[name]
+  }
+  for (const name in body) if (!known.has(name) && body[name] !== null) add(name)
+  if (Tools.hasOwn(wire.tools)) add("tools")
+  return vendor
+}
+
+/** A schema without a name, which others want one for. The API holds its answers to it as far as it can. */
+const decodeFormat = (format: Wire.Format): Chat.Format | undefined =>
+  format === undefined || format === null ? undefined : { type: "json-schema", name: "answer", schema: format.schema }
+
+const decodeSampling = (wire: Wire.Request): Chat.Sampling | undefined => {
+  let sampling: Record<string, unknown> | undefined
+  const set = (name: keyof Chat.Sampling, value: unknown) => {
+    if (value === undefined || value === null) return
+    sampling ??= {}
+    sampling[name] = value
+  }
+  set("maxTokens", wire.max_tokens)
+  set("temperature", wire.temperature)
+  set("topP", wire.top_p)
+  set("topK", wire.top_k)
+  set("stop", wire.stop_sequences)
+  return sampling
 }

@@ -1,12 +1,17 @@
 /**
- * A whole Messages answer.
+ * A whole Messages answer, from both ends.
  */
 import type * as Chat from "@understudy/core/Chat"
 import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
+import type { Answering } from "../Dialect.ts"
 import * as Json from "../Json.ts"
+import type { Block } from "../Lowering.ts"
+import * as Seals from "../Seals.ts"
+import * as ToolIds from "../ToolIds.ts"
 import * as Citations from "./Citations.ts"
+import * as Content from "./Content.ts"
 import { issuer, protocol } from "./Protocol.ts"
 import * as Usage from "./Usage.ts"
 
@@ -27,12 +32,15 @@ export const decode = (text: string): Result.Result<Chat.Response, ProviderError
     const part = Predicate.isObject(block) ? decodeBlock(block) : undefined
     if (part !== undefined) content.push(part)
   }
+  const refusal = decodeRefusal(message["stop_details"])
+  if (refusal !== undefined) content.push({ type: "refusal", text: refusal })
+  const calls = content.some(({ type }) => type === "tool-call")
   const { id, model, stop_details: details, stop_sequence: sequence } = message
   return Result.succeed({
     id: Predicate.isString(id) ? id : undefined,
     model: Predicate.isString(model) ? model : undefined,
     content,
-    finish: finish(message["stop_reason"]),
+    finish: finish(message["stop_reason"], calls),
     ...(Predicate.isString(sequence) ? { stopSequence: sequence } : undefined),
     usage: Usage.decode(message["usage"]),
     ...(Predicate.isObject(details) ? { vendor: { [protocol]: { stop_details: details } } } : undefined),
@@ -41,11 +49,11 @@ export const decode = (text: string): Result.Result<Chat.Response, ProviderError
 }
 
 /** Why the model stopped. Running out of window is a `length`; words of a later API are `other`. */
-export const finish = (reason: unknown): Chat.FinishReason => {
+export const finish = (reason: unknown, calls: boolean): Chat.FinishReason => {
   switch (reason) {
     case "end_turn":
     case "stop_sequence":
-      return "stop"
+      return calls ? "tool-calls" : "stop"
     case "max_tokens":
     case "model_context_window_exceeded":
       return "length"
@@ -58,6 +66,12 @@ export const finish = (reason: unknown): Chat.FinishReason => {
     default:
       return "other"
   }
+}
+
+/** The words that a refusal is explained with, if it is. */
+export const decodeRefusal = (details: unknown): string | undefined => {
+  const { explanation, type } = Json.fields(details)
+  return type === "refusal" ? Json.words(explanation) : undefined
 }
 
 const decodeBlock = (block: { readonly [x: PropertyKey]: unknown }): Chat.AssistantContent | undefined => {
@@ -85,9 +99,107 @@ const decodeBlock = (block: { readonly [x: PropertyKey]: unknown }): Chat.Assist
         type: "tool-call",
         id: Json.string(block["id"]),
         name: Json.string(block["name"]),
-        arguments: JSON.stringify(block["input"] ?? {}),
+        arguments: Content.argumentsOf(block["input"]),
       }
     default:
       return undefined
   }
 }
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Encode: Chat -> a client's body
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** An answer of another protocol's as a `message`. */
+export const encode = (response: Chat.Response, { id, request }: Answering): Record<string, unknown> => ({
+  ...head(id, response.model ?? request.model),
+  content: response.content.flatMap((part) => encodePart(part) ?? []),
+  ...encodeStop(response, toldBy(response.content)),
+  usage: Usage.encode(response.usage),
+})
+
+/** What every answer says of itself first. */
+export const head = (id: string, model: string): Block => ({
+  id: `msg_${id}`,
+  type: "message",
+  role: "assistant",
+  model,
+})
+
+/** What an answer holds that tells more of its end than its finish reason does. */
+export interface Told {
+  readonly calls: boolean
+  readonly refuses: boolean
+}
+
+const toldBy = (content: ReadonlyArray<Chat.AssistantContent>): Told => ({
+  calls: content.some(({ type }) => type === "tool-call"),
+  refuses: content.some(({ type }) => type === "refusal"),
+})
+
+/** Why it ended: what a filter keeps back is refused. */
+export const encodeStop = (
+  { finish, stopSequence }: Pick<Chat.Choice, "finish" | "stopSequence">,
+  told: Told,
+): Block => {
+  const reason = encodeFinish(finish, stopSequence, told)
+  return {
+    stop_reason: reason,
+    stop_sequence: reason === "stop_sequence" ? stopSequence : null,
+    ...(reason === "refusal" ? { stop_details: { type: "refusal", category: null, explanation: null } } : undefined),
+  }
+}
+
+/** Of an answer that ended for a reason without a word, `max_tokens` says at least that it may not be whole. */
+const encodeFinish = (finish: Chat.FinishReason, stopSequence: string | undefined, told: Told): string => {
+  switch (finish) {
+    case "stop":
+      if (told.calls) return "tool_use"
+      if (told.refuses) return "refusal"
+      return stopSequence === undefined ? "end_turn" : "stop_sequence"
+    case "tool-calls":
+      return "tool_use"
+    case "length":
+    case "other":
+      return "max_tokens"
+    case "content-filter":
+    case "refusal":
+      return "refusal"
+    case "pause":
+      return "pause_turn"
+  }
+}
+
+/** Words that refuse are text here. What was spoken is also written; the protocol has no place for the recording. */
+const encodePart = (part: Chat.AssistantContent): Block | undefined => {
+  switch (part.type) {
+    case "text":
+      if (part.text === "") return undefined
+      return {
+        type: "text",
+        text: part.text,
+        ...(part.citations === undefined ? undefined : { citations: part.citations.map(Citations.tell) }),
+      }
+    case "refusal":
+      return { type: "text", text: part.text }
+    case "reasoning":
+      return part.redacted === undefined
+        ? { type: "thinking", thinking: part.text, signature: encodeSeal(part.signature) }
+        : { type: "redacted_thinking", data: encodeSeal(part.redacted) }
+    case "tool-call":
+      return {
+        type: "tool_use",
+        id: ToolIds.write(part.id, part.signature),
+        name: part.name,
+        input: Content.input(part.arguments, ignore),
+      }
+    case "audio":
+      return undefined
+  }
+}
+
+/** A thought that nobody has sealed has an empty signature. */
+export const encodeSeal = (seal: Chat.Seal | undefined): string => (seal === undefined ? "" : Seals.write(seal, issuer))
+
+/** The client sees for itself that its input is `INVALID_JSON`. */
+const ignore = () => {}

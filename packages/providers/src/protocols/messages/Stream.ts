@@ -1,5 +1,5 @@
 /**
- * A streamed Messages answer, event by event.
+ * A streamed Messages answer, event by event: read here, written in `Encoder.ts`.
  *
  * `message_start` is preamble and first usage; `content_block_*` are output; `message_delta` brings the stop reason, which
  * is the proof that the answer is whole, and the final usage; `ping`, `message_stop` and events of a later API say
@@ -17,6 +17,8 @@ import * as Citations from "./Citations.ts"
 import { issuer, protocol } from "./Protocol.ts"
 import * as Response from "./Response.ts"
 import * as Usage from "./Usage.ts"
+
+export { encoder } from "./Encoder.ts"
 
 /** An SSE event. Its name repeats the `type` within its data, which is what counts. */
 export interface Event {
@@ -154,9 +156,11 @@ const decodeMessageDelta = (body: Fields, state: State): ReadonlyArray<Chat.Part
   if (usage !== undefined) parts.push({ type: "usage", usage })
   const delta = body["delta"]
   if (Predicate.isObject(delta) && Predicate.isString(delta["stop_reason"])) {
+    const refusal = Response.decodeRefusal(delta["stop_details"])
+    if (refusal !== undefined) parts.push({ type: "refusal", text: refusal })
     parts.push({
       type: "finish",
-      reason: Response.finish(delta["stop_reason"]),
+      reason: Response.finish(delta["stop_reason"], state.calls.size > 0),
       stopSequence: asString(delta["stop_sequence"]),
     })
   }

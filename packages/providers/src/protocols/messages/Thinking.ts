@@ -1,5 +1,5 @@
 /**
- * How much the model may think, in the words of its generation: newer ones are told an effort and decide for themselves
+ * How much the model may think, from both ends. It is said in the words of its generation: newer ones are told an effort and decide for themselves
  * (`thinking: adaptive`, `output_config.effort`), older ones are given a budget in tokens (`thinking: enabled`).
  *
  * Reasoning is a wish: what the model cannot be told of it is warned of, and the call goes on.
@@ -7,6 +7,7 @@
 import type * as Chat from "@understudy/core/Chat"
 import type { Warn } from "../Lowering.ts"
 import type { Model } from "./Model.ts"
+import type * as Wire from "./Wire.ts"
 
 export interface Thinking {
   readonly thinking?: Record<string, unknown>
@@ -43,14 +44,16 @@ const budgets: Record<Exclude<Effort, "none">, number> = {
   max: 24_576,
 }
 
+// ---------------------------------------------------------------------------------------------------------------------
+// Encode
+// ---------------------------------------------------------------------------------------------------------------------
+
 export const encode = (options: Chat.ReasoningOptions | undefined, context: Context, warn: Warn): Thinking => {
   const maxTokens = context.maxTokens ?? context.model.maxTokens
   const effort = options?.effort
   const budget = options?.budget
-  if (effort === undefined && budget === undefined) return { maxTokens }
-  if (effort === "none" || (effort === undefined && budget === 0)) {
-    return context.model.thinking === "none" ? { maxTokens } : { thinking: { type: "disabled" }, maxTokens }
-  }
+  if (options === undefined) return { maxTokens }
+  if (effort === "none" || (effort === undefined && budget === 0)) return withoutThought(context.model, maxTokens, warn)
   switch (context.model.thinking) {
     case "none":
       warn("reasoning, which this model cannot do")
@@ -60,6 +63,13 @@ export const encode = (options: Chat.ReasoningOptions | undefined, context: Cont
     case "budget":
       return budgeted(budget ?? budgets[effort ?? "medium"], context, maxTokens, warn)
   }
+}
+
+const withoutThought = ({ off, thinking }: Model, maxTokens: number, warn: Warn): Thinking => {
+  if (thinking === "none") return { maxTokens }
+  if (off !== undefined) return { thinking: { type: off }, maxTokens }
+  warn("an answer without reasoning, which this model always does: sent as the effort low")
+  return { effort: "low", maxTokens }
 }
 
 const adaptive = (
@@ -99,4 +109,27 @@ const budgeted = (wanted: number, context: Context, maxTokens: number, warn: War
   const granted = Math.min(asked, limit - 1)
   if (granted < asked) warn("a reasoning budget beyond max_tokens, cut to fit")
   return { thinking: { type: "enabled", budget_tokens: granted }, maxTokens: limit }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Decode
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** What a client says of thinking, and of the effort beside it. */
+export const decode = (
+  thinking: Wire.Request["thinking"],
+  effort: Exclude<Effort, "none" | "minimal"> | null | undefined,
+): Chat.ReasoningOptions | undefined => {
+  const asked = effort === undefined || effort === null ? undefined : { effort }
+  switch (thinking?.type) {
+    case undefined:
+      return asked
+    case "enabled":
+      return { ...asked, budget: thinking.budget_tokens }
+    case "adaptive":
+      return { ...asked }
+    case "disabled":
+    case "between_tools":
+      return { effort: "none" }
+  }
 }

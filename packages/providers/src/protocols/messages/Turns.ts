@@ -1,5 +1,5 @@
 /**
- * The conversation as the Messages API wants it: the system prompt apart, then turns that alternate.
+ * The conversation as the Messages API wants it, and back: the system prompt apart, then turns that alternate.
  *
  * - System and developer messages before the first turn are the system prompt.
  * - Neighbours of one role are one turn; tool results are the user's, and stand first in the turn.
@@ -8,9 +8,19 @@
  *   and that is warned of.
  */
 import type * as Chat from "@understudy/core/Chat"
+import * as Predicate from "effect/Predicate"
 import * as Content from "./Content.ts"
 import type { Block, Warn } from "../Lowering.ts"
 import type { Model } from "./Model.ts"
+import { issuer } from "./Protocol.ts"
+import * as Seals from "../Seals.ts"
+import * as Cache from "./Cache.ts"
+import * as Shown from "./Shown.ts"
+import type * as Wire from "./Wire.ts"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Encode
+// ---------------------------------------------------------------------------------------------------------------------
 
 export interface Turn {
   readonly role: "system" | "user" | "assistant"
@@ -18,7 +28,7 @@ export interface Turn {
 }
 
 export interface Turns {
-  readonly system: ReadonlyArray<Block>
+  readonly system: Array<Block>
   readonly turns: ReadonlyArray<Turn>
 }
 
@@ -82,3 +92,97 @@ const resultsFirst = (content: Array<Block>): Array<Block> => {
 }
 
 const isResult = (block: Block): boolean => block["type"] === "tool_result"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Decode
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The system prompt, then every turn; `warn` is told of blocks that only this API has words for. */
+export const decode = (
+  { cache_control, messages: turns, system }: Pick<Wire.Request, "cache_control" | "messages" | "system">,
+  warn: Warn,
+): ReadonlyArray<Chat.Message> => {
+  const messages: Array<Chat.Message> = []
+  if (system !== undefined && system !== null && system.length > 0) {
+    messages.push({ role: "system", content: decodeSystem(system, warn) })
+  }
+  for (const [index, turn] of turns.entries()) {
+    const hint = index === turns.length - 1 ? cache_control : undefined
+    switch (turn.role) {
+      case "system":
+        messages.push({ role: "system", content: Cache.mark(decodeSystem(turn.content, warn), hint) })
+        break
+      case "assistant":
+        messages.push({ role: "assistant", content: decodeAssistant(turn.content, warn) })
+        break
+      case "user":
+        decodeUser(turn.content, hint, messages, warn)
+        break
+    }
+  }
+  return messages
+}
+
+const decodeSystem = (content: string | ReadonlyArray<Wire.SystemBlock>, warn: Warn): ReadonlyArray<Chat.Text> => {
+  if (Predicate.isString(content)) return Shown.texts(content)
+  return content.flatMap((block) => {
+    if (block.type === "text") return [Shown.decodeText(block)]
+    warn(Content.other(block.name))
+    return []
+  })
+}
+
+/** The results in a user's turn are a tool's message; `hint` is for the last of its blocks. */
+const decodeUser = (
+  content: string | ReadonlyArray<Wire.UserBlock>,
+  hint: Wire.CacheControl,
+  messages: Array<Chat.Message>,
+  warn: Warn,
+): void => {
+  if (Predicate.isString(content)) {
+    messages.push({ role: "user", content: Cache.mark(Shown.texts(content), hint) })
+    return
+  }
+  const results: Array<Chat.ToolResult> = []
+  const shown: Array<Shown.Shown> = []
+  for (const block of content) {
+    if (block.type === "tool_result") results.push(Content.decodeResult(block, warn))
+    else shown.push(...Content.decodeShown(block, warn))
+  }
+  if (results.length > 0) {
+    messages.push({ role: "tool", content: shown.length === 0 ? Cache.mark(results, hint) : results })
+  }
+  if (shown.length > 0 || results.length === 0) messages.push({ role: "user", content: Cache.mark(shown, hint) })
+}
+
+const decodeAssistant = (
+  content: string | ReadonlyArray<Wire.AssistantBlock>,
+  warn: Warn,
+): ReadonlyArray<Chat.AssistantContent> => {
+  if (Predicate.isString(content)) return Shown.texts(content)
+  const parts: Array<Chat.AssistantContent> = []
+  for (const block of content) {
+    switch (block.type) {
+      case "text":
+        parts.push(Shown.decodeText(block))
+        break
+      case "thinking":
+        parts.push(decodeThought(block.thinking, block.signature))
+        break
+      case "redacted_thinking":
+        parts.push({ type: "reasoning", text: "", redacted: Seals.read(block.data, issuer) })
+        break
+      case "tool_use":
+        parts.push(Content.decodeCall(block))
+        break
+      case "other":
+        warn(Content.other(block.name))
+    }
+  }
+  return parts
+}
+
+const decodeThought = (text: string, signature: string | null | undefined): Chat.Reasoning =>
+  Predicate.isString(signature) && signature !== ""
+    ? { type: "reasoning", text, signature: Seals.read(signature, issuer) }
+    : { type: "reasoning", text }

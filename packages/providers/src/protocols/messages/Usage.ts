@@ -14,6 +14,10 @@ export interface Wire {
   readonly output_tokens_details?: { readonly thinking_tokens?: unknown } | null
 }
 
+// ---------------------------------------------------------------------------------------------------------------------
+// Decode
+// ---------------------------------------------------------------------------------------------------------------------
+
 /** Normalised; `earlier` supplies the fields that `later` leaves out. Undefined where neither counts anything. */
 export const decode = (later: unknown, earlier?: unknown): Chat.Usage | undefined => {
   const now: Wire = Predicate.isObject(later) ? later : {}
@@ -35,3 +39,20 @@ export const decode = (later: unknown, earlier?: unknown): Chat.Usage | undefine
 
 const count = (later: unknown, earlier: unknown): number | undefined =>
   Predicate.isNumber(later) ? later : Predicate.isNumber(earlier) ? earlier : undefined
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Encode
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** What a client is told: SDKs rely on the first two being there. */
+export const encode = (usage: Chat.Usage | undefined): Record<string, unknown> => {
+  if (usage === undefined) return { input_tokens: 0, output_tokens: 0 }
+  const { cachedInputTokens: read, cacheWriteTokens: written, inputTokens, outputTokens, reasoningTokens } = usage
+  return {
+    input_tokens: Math.max(0, inputTokens - (read ?? 0) - (written ?? 0)),
+    ...(written === undefined ? undefined : { cache_creation_input_tokens: written }),
+    ...(read === undefined ? undefined : { cache_read_input_tokens: read }),
+    output_tokens: outputTokens,
+    ...(reasoningTokens === undefined ? undefined : { output_tokens_details: { thinking_tokens: reasoningTokens } }),
+  }
+}

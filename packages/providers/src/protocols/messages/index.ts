@@ -1,5 +1,6 @@
 /**
- * Anthropic's Messages protocol: how a `Chat` is said in it and how its answers, streams and errors are read.
+ * Anthropic's Messages protocol, from both ends: how a `Chat` is said in it and how its answers, streams and errors are
+ * read; how a client's request in it is read and how it is answered.
  */
 export * as Errors from "./Errors.ts"
 export { protocol } from "./Protocol.ts"

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import type { ClientError } from "@understudy/providers/protocols/Dialect"
 import { Errors } from "@understudy/providers/protocols/messages"
 
 const nothing = { type: undefined, code: undefined, message: undefined, param: undefined, requestId: undefined }
@@ -33,5 +34,50 @@ describe("parse", () => {
     for (const text of ["", "<html>", "null", "[]", '{"error":"no"}', '{"error":{"message":1,"details":null}}']) {
       assert.deepStrictEqual(Errors.parse(text), nothing)
     }
+  })
+})
+
+describe("encode", () => {
+  const encode = (status: number, more: Partial<ClientError> = {}) =>
+    Errors.encode({ status, type: "server_error", code: "some_code", message: "No", ...more })
+
+  it("has Anthropic's shape, with our attempts beside", () => {
+    assert.deepStrictEqual(encode(502, { requestId: "r-1", param: "max_tokens", attempts: [{ deployment: "a" }] }), {
+      type: "error",
+      error: { type: "api_error", message: "No", details: { error_code: "some_code" }, param: "max_tokens" },
+      request_id: "r-1",
+      attempts: [{ deployment: "a" }],
+    })
+    assert.isNull(encode(502)["request_id"])
+  })
+
+  it("is of the type that its status means", () => {
+    const statuses = [400, 401, 402, 403, 404, 413, 415, 421, 429, 500, 502, 503, 504, 529]
+    assert.deepStrictEqual(
+      statuses.map((status) => Errors.fromBody(encode(status)).type),
+      [
+        "invalid_request_error",
+        "authentication_error",
+        "billing_error",
+        "permission_error",
+        "not_found_error",
+        "request_too_large",
+        "invalid_request_error",
+        "invalid_request_error",
+        "rate_limit_error",
+        "api_error",
+        "api_error",
+        "overloaded_error",
+        "timeout_error",
+        "overloaded_error",
+      ],
+    )
+  })
+
+  it("says that a prompt is too long in the words that clients look for", () => {
+    assert.match(
+      Errors.fromBody(encode(400, { code: "context_length_exceeded" })).message ?? "",
+      /^prompt is too long: /,
+    )
   })
 })

@@ -29,4 +29,31 @@ describe("what a model takes", () => {
     )
     assert.deepStrictEqual(Model.of("qwen-max").maxTokens, 4096)
   })
+
+  it("differs in how much it writes, and in what can be kept from it", () => {
+    const models = [
+      "claude-3-5-haiku-latest",
+      "claude-opus-4-1",
+      "claude-haiku-4-5",
+      "claude-sonnet-4-6",
+      "claude-opus-5",
+    ]
+    assert.deepStrictEqual(
+      models.map((id) => Model.of(id).maxOutput),
+      [8192, 32_000, 64_000, 128_000, 128_000],
+    )
+    assert.deepStrictEqual(
+      ["claude-opus-5", "claude-sonnet-5-5", "claude-opus-5-5", "claude-fable-5", "claude-fable-5-1"].map((id) => [
+        Model.of(id).off,
+        Model.of(id).forcible,
+      ]),
+      [
+        ["disabled", true],
+        ["between_tools", false],
+        [undefined, false],
+        [undefined, true],
+        [undefined, false],
+      ],
+    )
+  })
 })

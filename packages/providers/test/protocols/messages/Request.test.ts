@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Chat from "@understudy/core/Chat"
 import { Request } from "@understudy/providers/protocols/messages"
+import * as ToolIds from "@understudy/providers/protocols/ToolIds"
 import * as Result from "effect/Result"
 import * as Base64 from "effect/encoding/Base64"
+import * as Conversation from "./Conversation.ts"
 
 const encode = (request: Partial<Chat.Request>) =>
   Result.getOrThrow(Request.encode({ model: "claude-opus-4-5", messages: [Chat.user("Hi")], ...request }))
@@ -25,6 +27,19 @@ const cited = (citation: Chat.Citation) =>
   encode({
     messages: [Chat.user("Hi"), Chat.assistant([{ type: "text", text: "So", citations: [citation] }])],
   })
+
+const decode = (body: Record<string, unknown>) => {
+  const { native: _native, ...request } = Result.getOrThrow(Request.decode(body))
+  return request
+}
+
+describe("both ways", () => {
+  it.prop("what the protocol can say survives it", [Conversation.request], ([request]) => {
+    const { body, warnings } = Result.getOrThrow(Request.encode(request))
+    assert.deepStrictEqual(warnings, [])
+    assert.deepStrictEqual(decode(JSON.parse(JSON.stringify(body))), request)
+  })
+})
 
 describe("the conversation", () => {
   it("says the least there is to say", () => {
@@ -393,6 +408,26 @@ describe("reasoning", () => {
     ])
   })
 
+  it("is as much as the model sees fit where nothing is said of it but that it may", () => {
+    assert.deepStrictEqual(reasoned("claude-opus-5", {}), {
+      thinking: { type: "adaptive" },
+      output: undefined,
+      max: 32_000,
+      warnings: [],
+    })
+    assert.deepStrictEqual(reasoned("claude-sonnet-4-5", {}).thinking, { type: "enabled", budget_tokens: 8192 })
+  })
+
+  it("is as little as can be where it cannot be switched off", () => {
+    assert.deepStrictEqual(reasoned("claude-sonnet-5-5", { effort: "none" }).thinking, { type: "between_tools" })
+    assert.deepStrictEqual(reasoned("claude-fable-5", { effort: "none" }), {
+      thinking: undefined,
+      output: { effort: "low" },
+      max: 32_000,
+      warnings: ["an answer without reasoning, which this model always does: sent as the effort low"],
+    })
+  })
+
   it("gives way to a chosen tool, and to a turn that began without it", () => {
     assert.deepStrictEqual(reasoned("claude-opus-5", { effort: "low" }, { tools, toolChoice: "required" }), {
       thinking: undefined,
@@ -445,6 +480,41 @@ describe("the rest", () => {
     assert.strictEqual(max_tokens, 32_000)
   })
 
+  it("asks for JSON without a schema in the system prompt, and says so", () => {
+    const { body, warnings } = encode({
+      format: { type: "json" },
+      messages: [Chat.system("Be brief."), Chat.user("Hi")],
+    })
+    const [first, second] = body["system"] as ReadonlyArray<{ readonly text: string }>
+    assert.strictEqual(first?.text, "Be brief.")
+    assert.include(second?.text, "JSON")
+    assert.deepStrictEqual(warnings, ["JSON answers without a schema, asked for in the system prompt"])
+  })
+
+  it("asks for no more than the model can write", () => {
+    const max = (model: string) => body({ model, sampling: { maxTokens: 128_000 } })["max_tokens"]
+    assert.deepStrictEqual(["claude-sonnet-4-5", "claude-opus-4-8", "an-alias"].map(max), [64_000, 128_000, 128_000])
+  })
+
+  it("gives a free-form tool a function's form", () => {
+    const freeform = { name: "run", freeform: { format: { type: "grammar", syntax: "lark", definition: "x" } } }
+    const { body, warnings } = encode({
+      tools: [freeform],
+      messages: [Chat.user("Hi"), Chat.assistant([{ ...call("a", "ls -l"), freeform: true }])],
+    })
+    assert.deepStrictEqual(body["tools"], [
+      {
+        name: "run",
+        input_schema: { type: "object", properties: { input: { type: "string" } }, required: ["input"] },
+      },
+    ])
+    assert.deepStrictEqual((body["messages"] as ReadonlyArray<unknown>)[1], {
+      role: "assistant",
+      content: [{ type: "tool_use", id: "a", name: "look", input: { input: "ls -l" } }],
+    })
+    assert.deepStrictEqual(warnings, ["the format of a free-form tool"])
+  })
+
   it("refuses what it cannot say", () => {
     const user = (part: Chat.UserMessage["content"][number]) => unsupported({ messages: [Chat.user([part])] })
     assert.strictEqual(user({ type: "audio", source: { type: "url", url: "https://example.com" } }), "audio")
@@ -473,10 +543,344 @@ describe("the rest", () => {
     assert.strictEqual(unsupported({ sampling: { n: 2 } }), "several answers at once (n)")
     assert.strictEqual(unsupported({ sampling: { logprobs: true } }), "logprobs")
     assert.strictEqual(unsupported({ sampling: { stop: ["\n"] } }), "stop sequences of white space")
-    assert.strictEqual(unsupported({ format: { type: "json" } }), "JSON answers without a schema")
+    assert.strictEqual(
+      unsupported({
+        messages: [Chat.user([{ type: "image", source: { type: "base64", data: "", mediaType: "image/tiff" } }])],
+      }),
+      "images of type image/tiff",
+    )
+    assert.strictEqual(
+      unsupported({ model: "claude-opus-5-5", tools, toolChoice: "required" }),
+      "a tool that must be called, which this model does not take",
+    )
     assert.strictEqual(
       unsupported({ messages: [Chat.system("Hi")] }),
       "a conversation in which nobody but the system has spoken",
     )
+  })
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Decode
+// ---------------------------------------------------------------------------------------------------------------------
+
+const wire = (body: Record<string, unknown> = {}): Record<string, unknown> => ({
+  model: "assistant",
+  max_tokens: 128_000,
+  messages: [{ role: "user", content: "Hi" }],
+  ...body,
+})
+
+const said = (...messages: ReadonlyArray<unknown>) => decode(wire({ messages }))
+
+const shown = (...content: ReadonlyArray<unknown>) => said({ role: "user", content }).messages[0]?.content
+
+const refused = (body: Record<string, unknown>) => Result.getOrThrow(Result.flip(Request.decode(body))).message
+
+describe("decode", () => {
+  it("reads the least there is to read, and keeps it as it came", () => {
+    const body = wire({ stream: true })
+    assert.deepStrictEqual(Result.getOrThrow(Request.decode(body)), {
+      model: "assistant",
+      messages: [Chat.user("Hi")],
+      sampling: { maxTokens: 128_000 },
+      native: { protocol: "messages", body },
+    })
+    assert.isTrue(Request.isStream(body))
+    assert.isFalse(Request.isStream(wire()))
+  })
+
+  it("reads a system prompt, and one inside the conversation", () => {
+    const { messages } = decode(
+      wire({
+        system: [{ type: "text", text: "Be brief.", cache_control: { type: "ephemeral", ttl: "1h" } }],
+        messages: [
+          { role: "user", content: "Hi" },
+          { role: "system", content: "Be kind." },
+          { role: "assistant", content: "Hello" },
+        ],
+      }),
+    )
+    assert.deepStrictEqual(messages, [
+      { role: "system", content: [{ type: "text", text: "Be brief.", cache: { ttl: "1h" } }] },
+      Chat.user("Hi"),
+      Chat.system("Be kind."),
+      Chat.assistant("Hello"),
+    ])
+    assert.deepStrictEqual(decode(wire({ system: "Be." })).messages[0], Chat.system("Be."))
+  })
+
+  it("reads documents in all their forms", () => {
+    const document = (source: unknown, more = {}) => shown({ type: "document", source, ...more })
+    const file = (text: string): Chat.Source => ({
+      type: "base64",
+      mediaType: "text/plain",
+      data: Base64.encode(text),
+    })
+    assert.deepStrictEqual(document({ type: "text", media_type: "text/plain", data: "Grüße" }), [
+      { type: "file", source: file("Grüße") },
+    ])
+    assert.deepStrictEqual(document({ type: "content", content: "Grüße" }, { title: "A", context: "B" }), [
+      { type: "file", source: file("Grüße"), name: "A", context: "B" },
+    ])
+    assert.deepStrictEqual(document({ type: "content", content: [text("a"), text("b")] }), [
+      { type: "file", source: file("a\nb") },
+    ])
+    const image = { type: "image", source: { type: "url", url: "https://a.example" } } as const
+    assert.deepStrictEqual(
+      document(
+        { type: "content", content: [text("a"), image] },
+        { title: "A", cache_control: { type: "ephemeral" }, citations: { enabled: true } },
+      ),
+      [text("A"), text("a"), { ...image, cache: {} }] as ReadonlyArray<unknown>,
+    )
+    assert.deepStrictEqual(
+      shown({ type: "search_result", source: "https://a.example", title: "A", content: [text("a"), text("b")] }),
+      [text("A (https://a.example)\na\nb")] as ReadonlyArray<unknown>,
+    )
+  })
+
+  it("reads results apart from what the user says, and gives each its vendor's id again", () => {
+    const kimi = ToolIds.write("functions.look:0", undefined)
+    const gemini = ToolIds.write("call_1", { issuer: "google", value: "sig" })
+    assert.deepStrictEqual(
+      said(
+        {
+          role: "assistant",
+          content: [
+            { type: "thinking", thinking: "Hm", signature: "understudy.google.sig" },
+            { type: "thinking", thinking: "Unsealed", signature: "" },
+            { type: "tool_use", id: kimi, name: "look", input: { x: 1 } },
+            { type: "tool_use", id: gemini, name: "look", input: { INVALID_JSON: "{" } },
+          ],
+        },
+        {
+          role: "user",
+          content: [
+            text("So"),
+            { type: "tool_result", tool_use_id: kimi, content: "Seen", is_error: true },
+            { type: "tool_result", tool_use_id: gemini },
+          ],
+        },
+      ).messages,
+      [
+        Chat.assistant([
+          { type: "reasoning", text: "Hm", signature: { issuer: "google", value: "sig" } },
+          { type: "reasoning", text: "Unsealed" },
+          { type: "tool-call", id: "functions.look:0", name: "look", arguments: '{"x":1}' },
+          {
+            type: "tool-call",
+            id: "call_1",
+            name: "look",
+            arguments: "{",
+            signature: { issuer: "google", value: "sig" },
+          },
+        ]),
+        {
+          role: "tool",
+          content: [
+            {
+              type: "tool-result",
+              id: "functions.look:0",
+              content: [{ type: "text", text: "Seen" }],
+              isError: true,
+            },
+            { type: "tool-result", id: "call_1", content: [] },
+          ],
+        },
+        Chat.user("So"),
+      ],
+    )
+  })
+
+  it("reads what other vendors' pages are worth to Anthropic: nothing", () => {
+    const page = (encrypted_index: string) =>
+      said({
+        role: "assistant",
+        content: [
+          {
+            ...text("So"),
+            citations: [
+              {
+                type: "web_search_result_location",
+                url: "https://a.example",
+                title: null,
+                cited_text: "",
+                encrypted_index,
+              },
+            ],
+          },
+        ],
+      })
+    assert.deepStrictEqual(Result.getOrThrow(Request.encode({ ...page(""), model: "claude-opus-4-5" })).warnings, [
+      "another vendor's citations",
+    ])
+    assert.deepStrictEqual(Result.getOrThrow(Request.encode({ ...page("p"), model: "claude-opus-4-5" })).warnings, [])
+  })
+
+  it("puts the hint for the whole request where the API does: on its last block", () => {
+    const cached = (messages: ReadonlyArray<unknown>) =>
+      decode(wire({ messages, cache_control: { type: "ephemeral" } }))
+        .messages.at(-1)
+        ?.content.at(-1)
+    assert.deepStrictEqual(cached([{ role: "user", content: "Hi" }]), { type: "text", text: "Hi", cache: {} })
+    assert.deepInclude(cached([{ role: "user", content: [{ type: "tool_result", tool_use_id: "a" }] }]), { cache: {} })
+    assert.deepStrictEqual(
+      cached([{ role: "user", content: [{ ...text("Hi"), cache_control: { type: "ephemeral", ttl: "1h" } }] }]),
+      { type: "text", text: "Hi", cache: { ttl: "1h" } },
+    )
+  })
+
+  it("reads tools, the choice among them, and how many at a time", () => {
+    const { parallelToolCalls, toolChoice, tools } = decode(
+      wire({
+        tools: [{ type: "custom", name: "look", input_schema: { type: "object" }, eager_input_streaming: true }],
+        tool_choice: { type: "tool", name: "look", disable_parallel_tool_use: true },
+      }),
+    )
+    assert.deepStrictEqual(tools, [{ name: "look", parameters: { type: "object" } }])
+    assert.deepStrictEqual(toolChoice, { name: "look" })
+    assert.isFalse(parallelToolCalls)
+    const choice = (type: string) => decode(wire({ tool_choice: { type } })).toolChoice
+    assert.deepStrictEqual(["auto", "any", "none"].map(choice), ["auto", "required", "none"])
+  })
+
+  it("reads thinking and effort in all their forms", () => {
+    const reasoning = (body: Record<string, unknown>) => decode(wire(body)).reasoning
+    assert.deepStrictEqual(reasoning({ thinking: { type: "enabled", budget_tokens: 2048 } }), { budget: 2048 })
+    assert.deepStrictEqual(reasoning({ thinking: { type: "adaptive" } }), {})
+    assert.deepStrictEqual(reasoning({ thinking: { type: "adaptive" }, output_config: { effort: "max" } }), {
+      effort: "max",
+    })
+    assert.deepStrictEqual(reasoning({ thinking: { type: "disabled" } }), { effort: "none" })
+    assert.deepStrictEqual(reasoning({ thinking: { type: "between_tools" } }), { effort: "none" })
+    assert.deepStrictEqual(reasoning({ output_config: { effort: "low" } }), { effort: "low" })
+    assert.isUndefined(reasoning({ output_config: {} }))
+  })
+
+  it("reads the schema of the answer, under its name as a beta too", () => {
+    const format = { type: "json_schema", schema: { type: "object" } }
+    const read = { type: "json-schema", name: "answer", schema: { type: "object" } } as const
+    assert.deepStrictEqual(decode(wire({ output_config: { format } })).format, read)
+    assert.deepStrictEqual(decode(wire({ output_format: format })).format, read)
+  })
+
+  it("keeps what only Anthropic has words for: fields and tools as they came, the rest by name", () => {
+    const own = { type: "web_search_20260318", name: "web_search" }
+    const request = decode(
+      wire({
+        tools: [own, { name: "look", input_schema: {}, defer_loading: true }],
+        mcp_servers: [{ type: "url", url: "https://a.example", name: "a" }],
+        context_management: { edits: [] },
+        container: null,
+        messages: [
+          { role: "user", content: [text("Hi"), { type: "container_upload", file_id: "file_1" }] },
+          { role: "assistant", content: [{ type: "server_tool_use", id: "s", name: "web_search", input: {} }] },
+        ],
+      }),
+    )
+    assert.deepStrictEqual(request.tools, [{ name: "look", parameters: {} }])
+    assert.deepStrictEqual(Object.keys(request.vendor?.["messages"] ?? {}).sort(), [
+      "context_management",
+      "mcp_servers",
+      "tools",
+    ])
+    assert.deepStrictEqual(request.unsaid, [
+      "content of type container_upload",
+      "content of type server_tool_use",
+      "defer_loading of a tool",
+    ])
+  })
+
+  it("says what is wrong, and where", () => {
+    const at = (content: unknown, role = "user") => refused(wire({ messages: [{ role, content }] }))
+    assert.include(refused({ messages: [{ role: "user", content: "Hi" }] }), "'model'")
+    assert.include(refused(wire({ messages: [] })), "at least one message")
+    assert.include(at(7), "'messages[0].content'")
+    assert.include(at("Hi", "developer"), "'messages[0].role'")
+    assert.include(at([{ type: "text" }]), "'messages[0].content[0].text'")
+    assert.include(at([{ type: "thinking", thinking: "Hm" }]), "'messages[0].content[0].type'")
+    assert.include(at([{ type: "image", source: { type: "base64", data: "AAAA" } }]), "source.media_type'")
+    assert.include(at([{ type: "tool_result", content: "Seen" }]), "tool_use_id'")
+    assert.include(at([{ type: "tool_use", id: "a", input: {} }], "assistant"), "name'")
+    assert.include(refused(wire({ max_tokens: "many" })), "'max_tokens'")
+    assert.include(refused(wire({ max_tokens: -1 })), "'max_tokens'")
+    assert.include(refused(wire({ tools: [{ name: "look" }] })), "'tools[0].input_schema'")
+    assert.include(refused(wire({ tool_choice: { type: "tool" } })), "'tool_choice.name'")
+    assert.include(refused(wire({ thinking: { type: "enabled" } })), "'thinking.budget_tokens'")
+    assert.include(refused(wire({ output_config: { effort: "huge" } })), "'output_config.effort'")
+  })
+})
+
+describe("native", () => {
+  const native = (body: Record<string, unknown>, model = "claude-opus-4-5") =>
+    Request.native({ model, messages: [], native: { protocol: "messages", body } })
+
+  it("is as it came, but for the model and the stream", () => {
+    const body = wire({
+      stream: true,
+      max_tokens: 9,
+      new: [1.5],
+      messages: [{ role: "user", content: [{ type: "new" }] }],
+    })
+    const { stream: _, ...rest } = body
+    assert.deepStrictEqual(native(body), { ...rest, model: "claude-opus-4-5" })
+    assert.isUndefined(Request.native({ model: "m", messages: [], native: { protocol: "chat-completions", body } }))
+  })
+
+  it("asks for no more than the model can write", () => {
+    assert.strictEqual(native(wire())?.["max_tokens"], 64_000)
+    assert.strictEqual(native(wire(), "claude-opus-5")?.["max_tokens"], 128_000)
+    assert.strictEqual(native(wire(), "an-alias")?.["max_tokens"], 128_000)
+    const thinking = { type: "enabled", budget_tokens: 100_000 }
+    assert.strictEqual(native(wire({ thinking }))?.["max_tokens"], 128_000)
+  })
+
+  const own = { type: "thinking", thinking: "Hm", signature: "sig" }
+  const redacted = { type: "redacted_thinking", data: "enc" }
+  const use = { type: "tool_use", id: "a", name: "look", input: {} }
+  const result = { role: "user", content: [{ type: "tool_result", tool_use_id: "a" }] }
+  const turns = (...content: ReadonlyArray<unknown>) => [
+    { role: "user", content: "Hi" },
+    { role: "assistant", content },
+    { role: "user", content: "And?" },
+  ]
+
+  it("leaves out thoughts, pages and blanks that other vendors put there", () => {
+    const page = { type: "web_search_result_location", url: "https://a.example", cited_text: "", encrypted_index: "" }
+    const proven = { ...page, encrypted_index: "p" }
+    const left = (...content: ReadonlyArray<unknown>) => native(wire({ messages: turns(...content) }))?.["messages"]
+    assert.deepStrictEqual(
+      left(
+        { ...own, signature: "understudy.google.sig" },
+        { ...own, signature: "" },
+        { ...redacted, data: "understudy.openai.enc" },
+        own,
+        redacted,
+        text("\n\n"),
+        { ...text("So"), citations: [page, proven] },
+        { ...text("it is"), citations: [page] },
+      ),
+      turns(own, redacted, { ...text("So"), citations: [proven] }, text("it is")),
+    )
+    assert.deepStrictEqual(left({ ...own, signature: "" }), [
+      { role: "user", content: "Hi" },
+      { role: "user", content: "And?" },
+    ])
+  })
+
+  it("does not ask a model to go on thinking where another one's thoughts began", () => {
+    const thinking = { type: "enabled", budget_tokens: 2048 }
+    const resumed = (...content: ReadonlyArray<unknown>) =>
+      native(wire({ thinking, messages: [{ role: "assistant", content }, result] }))?.["thinking"]
+    assert.isUndefined(resumed({ ...own, signature: "understudy.google.sig" }, use))
+    const foreign = [{ role: "assistant", content: [{ ...own, signature: "" }, use] }, result]
+    const edits = [{ type: "clear_thinking_20251015", keep: "all" }, { type: "clear_tool_uses_20250919" }]
+    const managed = (edits: ReadonlyArray<unknown>) =>
+      native(wire({ thinking, messages: foreign, context_management: { edits } }))?.["context_management"]
+    assert.deepStrictEqual(managed(edits), { edits: edits.slice(1) })
+    assert.isUndefined(managed(edits.slice(0, 1)))
+    assert.deepStrictEqual(resumed({ ...own, signature: "" }, own, use), thinking)
+    assert.deepStrictEqual(resumed(own, use), thinking)
   })
 })

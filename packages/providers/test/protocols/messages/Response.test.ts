@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
+import type * as Chat from "@understudy/core/Chat"
 import { Response } from "@understudy/providers/protocols/messages"
 import * as Result from "effect/Result"
+import * as Conversation from "./Conversation.ts"
 
 const message = {
   id: "msg_1",
@@ -19,6 +21,83 @@ const decode = (more: Record<string, unknown>) => {
   assert.deepStrictEqual(native, { protocol: "messages", text, body: JSON.parse(text) })
   return rest
 }
+
+const answering = { id: "1", created: 17, request: { model: "assistant", messages: [] } }
+
+const encode = (response: Partial<Chat.Response>) =>
+  Response.encode({ content: [{ type: "text", text: "Hi" }], finish: "stop", ...response }, answering)
+
+/** Seals of others travel under a mark: upstreams have none. */
+const unsealed = ({ content, ...rest }: Chat.Response): Chat.Response => ({
+  ...rest,
+  content: content.filter(
+    (part) => part.type !== "reasoning" || (part.signature ?? part.redacted)?.issuer === "anthropic",
+  ),
+})
+
+describe("both ways", () => {
+  it.prop("what the protocol can say survives it", [Conversation.response], ([response]) => {
+    const told = unsealed(response)
+    const {
+      native,
+      vendor: _,
+      ...decoded
+    } = Result.getOrThrow(Response.decode(JSON.stringify(Response.encode(told, answering))))
+    assert.strictEqual(native?.protocol, "messages")
+    assert.deepStrictEqual(decoded, told)
+  })
+})
+
+describe("encode", () => {
+  it("says the least there is to say", () => {
+    assert.deepStrictEqual(encode({}), {
+      id: "msg_1",
+      type: "message",
+      role: "assistant",
+      model: "assistant",
+      content: [{ type: "text", text: "Hi" }],
+      stop_reason: "end_turn",
+      stop_sequence: null,
+      usage: { input_tokens: 0, output_tokens: 0 },
+    })
+  })
+
+  it("seals for others, and names calls so that any vendor takes them", () => {
+    const { content } = encode({
+      content: [
+        { type: "text", text: "" },
+        { type: "reasoning", text: "Hm", signature: { issuer: "google", value: "sig" } },
+        { type: "reasoning", text: "Unsealed" },
+        {
+          type: "tool-call",
+          id: "call:1",
+          name: "look",
+          arguments: "no JSON",
+          signature: { issuer: "google", value: "s" },
+        },
+      ],
+    })
+    const [sealed, unsealed, call] = content as ReadonlyArray<Record<string, unknown>>
+    assert.deepStrictEqual(sealed, { type: "thinking", thinking: "Hm", signature: "understudy.google.sig" })
+    assert.deepStrictEqual(unsealed, { type: "thinking", thinking: "Unsealed", signature: "" })
+    assert.match(String(call?.["id"]), /^[\w-]+$/)
+    assert.deepStrictEqual(call?.["input"], { INVALID_JSON: "no JSON" })
+  })
+
+  it("never softens why the answer ended", () => {
+    const reason = (response: Partial<Chat.Response>) => encode(response)["stop_reason"]
+    const call: Chat.ToolCall = { type: "tool-call", id: "1", name: "look", arguments: "{}" }
+    assert.deepStrictEqual(
+      (["stop", "length", "tool-calls", "content-filter", "refusal", "pause", "other"] as const).map((finish) =>
+        reason({ finish }),
+      ),
+      ["end_turn", "max_tokens", "tool_use", "refusal", "refusal", "pause_turn", "max_tokens"],
+    )
+    assert.strictEqual(reason({ content: [call] }), "tool_use")
+    assert.strictEqual(reason({ content: [{ type: "refusal", text: "No" }] }), "refusal")
+    assert.deepStrictEqual(encode({ stopSequence: "END" })["stop_sequence"], "END")
+  })
+})
 
 describe("decode", () => {
   it("reads an answer", () => {
@@ -94,11 +173,17 @@ describe("decode", () => {
     assert.strictEqual(decode({ stop_reason: "stop_sequence", stop_sequence: "END" }).stopSequence, "END")
   })
 
-  it("keeps the details of a refusal", () => {
+  it("takes an answer with a call for one, whatever it says of its end", () => {
+    const call = { type: "tool_use", id: "toolu_1", name: "look", input: {} }
+    assert.strictEqual(decode({ content: [call] }).finish, "tool-calls")
+    assert.strictEqual(decode({ content: [call], stop_reason: "max_tokens" }).finish, "length")
+  })
+
+  it("keeps the words and the details of a refusal", () => {
     const details = { type: "refusal", category: "cyber", explanation: "No." }
-    assert.deepStrictEqual(decode({ stop_reason: "refusal", stop_details: details }).vendor, {
-      messages: { stop_details: details },
-    })
+    const { content, vendor } = decode({ content: [], stop_reason: "refusal", stop_details: details })
+    assert.deepStrictEqual(content, [{ type: "refusal", text: "No." }])
+    assert.deepStrictEqual(vendor, { messages: { stop_details: details } })
   })
 
   it("counts cached tokens in the input, and zeros as zeros", () => {

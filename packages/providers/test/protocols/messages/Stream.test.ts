@@ -124,6 +124,21 @@ describe("decoder", () => {
     )
   })
 
+  it("reads the words of a refusal, and takes an answer with a call for one", () => {
+    const stop_details = { type: "refusal", category: null, explanation: "No." }
+    assert.deepStrictEqual(decode({ type: "message_delta", delta: { stop_reason: "refusal", stop_details } }), [
+      { type: "refusal", text: "No." },
+      { type: "finish", reason: "refusal", stopSequence: undefined },
+    ])
+    const call = { type: "tool_use", id: "toolu_1", name: "look", input: {} }
+    const ended = { type: "message_delta", delta: { stop_reason: "end_turn" } }
+    assert.deepStrictEqual(decode(start(0, call), stop(0), ended).at(-1), {
+      type: "finish",
+      reason: "tool-calls",
+      stopSequence: undefined,
+    })
+  })
+
   it("hands an error event to the vendor's judgement", () => {
     const data = JSON.stringify({ type: "error", error: { type: "overloaded_error", message: "Overloaded" } })
     const result = decoder().push({ event: "error", data })

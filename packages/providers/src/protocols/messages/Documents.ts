@@ -1,0 +1,96 @@
+/**
+ * Documents, from both ends. The API reads PDFs and plain text, whatever kind of text it is; a client may also send one
+ * as blocks, or its own search's findings.
+ */
+import type * as Chat from "@understudy/core/Chat"
+import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
+import * as Base64 from "effect/encoding/Base64"
+import type { Block, Warn } from "../Lowering.ts"
+import * as Cache from "./Cache.ts"
+import * as Shown from "./Shown.ts"
+import * as Sources from "./Sources.ts"
+import type * as Wire from "./Wire.ts"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Encode
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** What keeps the API from reading this document, if anything. */
+export const unsupported = (source: Chat.Source): string | undefined => {
+  if (source.type !== "base64" || source.mediaType === "application/pdf") return undefined
+  if (!isText(source.mediaType)) return `documents of type ${source.mediaType}`
+  return Result.isFailure(Base64.decodeString(source.data)) ? "documents that are not base64" : undefined
+}
+
+const isText = (mediaType: string): boolean =>
+  /^text\/|^application\/(?:[\w.-]+\+)?(?:json|xml|yaml|x-yaml|toml|javascript|typescript|sql|x-sh|csv)\b/.test(
+    mediaType,
+  )
+
+export const encode = (part: Chat.File, warn: Warn): Block => {
+  const block: Block = { type: "document", source: encodeSource(part.source) }
+  if (part.name !== undefined) block["title"] = part.name
+  if (part.context !== undefined) block["context"] = part.context
+  if (part.citable === true) block["citations"] = { enabled: true }
+  return Cache.encode(block, part.cache, warn)
+}
+
+const encodeSource = (source: Chat.Source): Block =>
+  source.type === "base64" && isText(source.mediaType)
+    ? { type: "text", media_type: "text/plain", data: Result.getOrElse(Base64.decodeString(source.data), () => "") }
+    : Sources.encode(source)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Decode
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** A document; where it is made of blocks with pictures among them, those blocks under its title. */
+export const decode = (block: Wire.Document, warn: Warn): ReadonlyArray<Shown.Shown> => {
+  const { cache_control, citations, context, source, title } = block
+  const named = Predicate.isString(title) ? title : undefined
+  const file = (source: Chat.Source): ReadonlyArray<Shown.Shown> => [
+    {
+      type: "file",
+      source,
+      ...(named === undefined ? undefined : { name: named }),
+      ...(Predicate.isString(context) ? { context } : undefined),
+      ...(citations?.enabled === true ? { citable: true } : undefined),
+      ...Cache.decode(cache_control),
+    },
+  ]
+  switch (source.type) {
+    case "base64":
+    case "url":
+    case "file":
+      return file(Sources.decode(source))
+    case "text":
+      return file(text(source.data))
+    case "content": {
+      if (Predicate.isString(source.content)) return file(text(source.content))
+      if (source.content.every((inner) => inner.type === "text")) {
+        return file(text(source.content.map(({ text }) => text).join("\n")))
+      }
+      if (citations?.enabled === true) warn("that a document may be cited")
+      const heading = [named, Predicate.isString(context) ? context : undefined].filter((line) => line !== undefined)
+      return Cache.mark(
+        [
+          ...(heading.length === 0 ? [] : [{ type: "text" as const, text: heading.join("\n") }]),
+          ...source.content.map((inner) =>
+            inner.type === "text" ? Shown.decodeText(inner) : Shown.decodeImage(inner),
+          ),
+        ],
+        cache_control,
+      )
+    }
+  }
+}
+
+/** A finding of the client's own search, as text that names its source. */
+export const decodeFinding = (block: Wire.SearchResult, warn: Warn): Chat.Text => {
+  if (block.citations?.enabled === true) warn("that a search's finding may be cited")
+  const text = [`${block.title} (${block.source})`, ...block.content.map(({ text }) => text)].join("\n")
+  return { type: "text", text, ...Cache.decode(block.cache_control) }
+}
+
+const text = (data: string): Chat.Source => ({ type: "base64", mediaType: "text/plain", data: Base64.encode(data) })

@@ -1,0 +1,278 @@
+/**
+ * A streamed answer as its client reads it: frames in, the text of server-sent events out.
+ *
+ * Frames of this very protocol go out as they came. Whatever came, the client sees what its SDK relies on: one
+ * `message_start`; blocks one after the other, counted from 0, each closed once; one `message_delta` with the reason and
+ * the usage; `message_stop`; or an error, and neither of these two.
+ */
+import type * as Chat from "@understudy/core/Chat"
+import * as Predicate from "effect/Predicate"
+import type { Answering, Encoder } from "../Dialect.ts"
+import * as Json from "../Json.ts"
+import * as ToolIds from "../ToolIds.ts"
+import * as Citations from "./Citations.ts"
+import * as Errors from "./Errors.ts"
+import { protocol } from "./Protocol.ts"
+import * as Response from "./Response.ts"
+import * as Usage from "./Usage.ts"
+
+export const encoder = ({ id, request }: Answering): Encoder => {
+  const state: State = {
+    id,
+    model: request.model,
+    begun: false,
+    written: false,
+    blocks: 0,
+    open: undefined,
+    waiting: [],
+    usage: undefined,
+    finish: undefined,
+    calls: false,
+    refuses: false,
+    told: false,
+    stopped: false,
+  }
+  return {
+    push: ({ native, parts }) => {
+      // Once something was written that its upstream did not send, what that sends no longer fits.
+      if (native?.protocol !== protocol || state.written) return write(parts, state)
+      fold(parts, state)
+      return pass(native, state)
+    },
+    end: () => {
+      if (state.stopped) return ""
+      let text = begin(state) + drain(state, true) + close(state)
+      if (!state.told) text += event("message_delta", delta(state))
+      return text + event("message_stop", '{"type":"message_stop"}')
+    },
+    fail: (error) => event("error", JSON.stringify(Errors.encode(error))),
+  }
+}
+
+interface State {
+  readonly id: string
+  model: string
+  /** Whether the client has seen a `message_start`, and whether anything was written here rather than passed. */
+  begun: boolean
+  written: boolean
+  /** How many blocks were opened. */
+  blocks: number
+  open: Open | undefined
+  /** What has to wait until the arguments of the open call are whole: calls may come interleaved, blocks may not. */
+  waiting: Array<Chat.Part>
+  usage: Chat.Usage | undefined
+  finish: Extract<Chat.Part, { readonly type: "finish" }> | undefined
+  calls: boolean
+  refuses: boolean
+  /** Whether the client has been told why the answer ended, and that it has. */
+  told: boolean
+  stopped: boolean
+}
+
+/** The block that is being written. `call` is the one among the calls whose arguments `json` is so far. */
+interface Open {
+  readonly index: number
+  readonly kind: "text" | "thinking" | "tool" | "other"
+  readonly call: number | undefined
+  json: string
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// This protocol's own frames
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** What the parts tell, should somebody else have to go on. */
+const fold = (parts: ReadonlyArray<Chat.Part>, state: State): void => {
+  for (const part of parts) {
+    if (part.type === "usage") state.usage = part.usage
+    else if (part.type === "finish") state.told = true
+  }
+}
+
+/** Written as it came. SDKs go by the event's name, which compatible servers may not give: it is `message` then. */
+const pass = ({ data, event: named = nameless }: Chat.NativeEvent, state: State): string => {
+  const name = named === nameless ? Json.string(Json.parseObject(data)?.["type"]) : named
+  const opening = state.begun || name === "message_start" || name === "ping" ? "" : begin(state)
+  switch (name) {
+    case "message_start":
+      state.begun = true
+      break
+    case "content_block_start":
+      follow(Json.parseObject(data) ?? {}, state)
+      break
+    case "content_block_stop":
+      state.open = undefined
+      break
+    case "message_stop":
+      state.stopped = true
+      break
+  }
+  return opening + event(name, data)
+}
+
+const nameless = "message"
+
+const follow = ({ content_block: block, index }: Json.Fields, state: State): void => {
+  const at = Predicate.isNumber(index) ? index : state.blocks
+  state.blocks = at + 1
+  state.open = { index: at, kind: Json.fields(block)["type"] === "text" ? "text" : "other", call: undefined, json: "" }
+}
+
+/** Data of several lines, as an event has it. */
+const event = (name: string, data: string): string =>
+  `event: ${name}\ndata: ${data.includes("\n") ? data.replaceAll("\n", "\ndata: ") : data}\n\n`
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Other protocols' frames
+// ---------------------------------------------------------------------------------------------------------------------
+
+const write = (parts: ReadonlyArray<Chat.Part>, state: State): string => {
+  if (parts.length > 0) state.written = true
+  let text = ""
+  for (const part of parts) text += writePart(part, state)
+  return text
+}
+
+const writePart = (part: Chat.Part, state: State): string => {
+  switch (part.type) {
+    case "start":
+      state.model = part.model ?? state.model
+      return ""
+    case "usage":
+      state.usage = part.usage
+      return ""
+    default:
+      // The protocol knows but one answer.
+      if ((part.choice ?? 0) !== 0) return ""
+  }
+  if (part.type === "finish") {
+    state.finish ??= part
+    return ""
+  }
+  if (part.type === "tool-arguments") return addArguments(part, state)
+  if (state.waiting.length > 0 || !isWhole(state.open)) {
+    state.waiting.push(part)
+    return ""
+  }
+  return writeContent(part, state)
+}
+
+/** Whether nothing more can be said in the block: arguments are whole once they are JSON. */
+const isWhole = (open: Open | undefined): boolean =>
+  open?.kind !== "tool" || (open.json.trimEnd().endsWith("}") && Json.parseObject(open.json) !== undefined)
+
+const addArguments = (part: Extract<Chat.Part, { readonly type: "tool-arguments" }>, state: State): string => {
+  const { open } = state
+  if (open?.kind === "tool" && open.call === part.index) {
+    if (part.arguments === "") return ""
+    open.json += part.arguments
+    const text = add(open, `{"type":"input_json_delta","partial_json":${JSON.stringify(part.arguments)}}`)
+    return state.waiting.length === 0 ? text : text + drain(state, false)
+  }
+  if (state.waiting.length > 0) state.waiting.push(part)
+  return ""
+}
+
+/** What waited, as far as it may now be said; `last` lets no call be waited for any longer. */
+const drain = (state: State, last: boolean): string => {
+  const { waiting } = state
+  if (waiting.length === 0 || !(last || isWhole(state.open))) return ""
+  state.waiting = []
+  const closed = last ? close(state) : ""
+  return closed + write(waiting, state) + drain(state, last)
+}
+
+type Content = Exclude<Chat.Part, { readonly type: "start" | "usage" | "finish" | "tool-arguments" }>
+
+const writeContent = (part: Content, state: State): string => {
+  switch (part.type) {
+    case "text":
+      return part.text === "" ? "" : writeText(part.text, state)
+    case "refusal":
+      state.refuses = true
+      return part.text === "" ? "" : writeText(part.text, state)
+    case "citation": {
+      const { open } = state
+      const citation = JSON.stringify(Citations.tell(part.citation))
+      return open?.kind === "text" ? add(open, `{"type":"citations_delta","citation":${citation}}`) : ""
+    }
+    case "reasoning":
+      return writeThought(part, state)
+    case "tool-call": {
+      state.calls = true
+      const { id, index, name, signature } = part
+      const block = { type: "tool_use", id: ToolIds.write(id, signature), name, input: {} }
+      return start("tool", JSON.stringify(block), state, index)
+    }
+  }
+}
+
+const writeText = (text: string, state: State): string => {
+  const opening = state.open?.kind === "text" ? "" : start("text", '{"type":"text","text":""}', state)
+  return opening + add(state.open, `{"type":"text_delta","text":${JSON.stringify(text)}}`)
+}
+
+/** A signature ends the thought it is for: SDKs keep one a block. */
+const writeThought = (
+  { redacted, signature, text }: Extract<Chat.Part, { readonly type: "reasoning" }>,
+  state: State,
+): string => {
+  if (redacted !== undefined) {
+    const block = JSON.stringify({ type: "redacted_thinking", data: Response.encodeSeal(redacted) })
+    return start("other", block, state) + close(state)
+  }
+  if (text === "" && signature === undefined) return ""
+  let written =
+    state.open?.kind === "thinking" ? "" : start("thinking", '{"type":"thinking","thinking":"","signature":""}', state)
+  if (text !== "") written += add(state.open, `{"type":"thinking_delta","thinking":${JSON.stringify(text)}}`)
+  if (signature === undefined) return written
+  const sealed = JSON.stringify(Response.encodeSeal(signature))
+  return written + add(state.open, `{"type":"signature_delta","signature":${sealed}}`) + close(state)
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Events
+// ---------------------------------------------------------------------------------------------------------------------
+
+const begin = (state: State): string => {
+  if (state.begun) return ""
+  state.begun = true
+  const message = {
+    ...Response.head(state.id, state.model),
+    content: [],
+    stop_reason: null,
+    stop_sequence: null,
+    usage: Usage.encode(state.usage),
+  }
+  return event("message_start", JSON.stringify({ type: "message_start", message }))
+}
+
+/** Opens a block, and closes the one before. */
+const start = (kind: Open["kind"], block: string, state: State, call?: number): string => {
+  const text = begin(state) + close(state)
+  const index = state.blocks++
+  state.open = { index, kind, call, json: "" }
+  return text + event("content_block_start", `{"type":"content_block_start","index":${index},"content_block":${block}}`)
+}
+
+const add = (open: Open | undefined, delta: string): string =>
+  open === undefined
+    ? ""
+    : `event: content_block_delta\ndata: {"type":"content_block_delta","index":${open.index},"delta":${delta}}\n\n`
+
+const close = (state: State): string => {
+  const { open } = state
+  if (open === undefined) return ""
+  state.open = undefined
+  return event("content_block_stop", `{"type":"content_block_stop","index":${open.index}}`)
+}
+
+const delta = ({ calls, finish, refuses, usage }: State): string =>
+  JSON.stringify({
+    type: "message_delta",
+    delta: Response.encodeStop(
+      { finish: finish?.reason ?? "stop", ...(finish?.stopSequence === undefined ? undefined : finish) },
+      { calls, refuses },
+    ),
+    usage: Usage.encode(usage),
+  })

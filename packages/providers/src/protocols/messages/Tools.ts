@@ -1,0 +1,111 @@
+/**
+ * Tools and the choice among them, from both ends. A free-form tool becomes one that takes a single text, `input`; the
+ * answer's protocol, which knows the tool, takes it out again.
+ */
+import type * as Chat from "@understudy/core/Chat"
+import * as Predicate from "effect/Predicate"
+import * as Json from "../Json.ts"
+import type { Block, Warn } from "../Lowering.ts"
+import type { Model } from "./Model.ts"
+import * as Cache from "./Cache.ts"
+import * as Wire from "./Wire.ts"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Encode
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Whether the model must call a tool. */
+export const isForced = ({ toolChoice, tools = [] }: Chat.Request): boolean =>
+  tools.length > 0 && toolChoice !== undefined && toolChoice !== "auto" && toolChoice !== "none"
+
+/** What is asked of the tools that this model does not take. */
+export const unsupported = (request: Chat.Request, model: Model): string | undefined =>
+  !model.forcible && isForced(request) ? "a tool that must be called, which this model does not take" : undefined
+
+export const encode = (request: Chat.Request, body: Record<string, unknown>, warn: Warn): void => {
+  if (request.tools === undefined || request.tools.length === 0) return
+  body["tools"] = request.tools.map((tool) => encodeTool(tool, warn))
+  const choice = encodeChoice(request.toolChoice)
+  const oneAtATime = request.parallelToolCalls === false && choice?.["type"] !== "none"
+  if (oneAtATime) body["tool_choice"] = { ...(choice ?? { type: "auto" }), disable_parallel_tool_use: true }
+  else if (choice !== undefined) body["tool_choice"] = choice
+}
+
+const encodeTool = (tool: Chat.Tool, warn: Warn): Block => {
+  const block: Block = { name: tool.name }
+  if (tool.description !== undefined) block["description"] = tool.description
+  if (tool.freeform?.format !== undefined) warn("the format of a free-form tool")
+  block["input_schema"] =
+    tool.freeform === undefined ? { type: "object", ...(tool.parameters ?? { properties: {} }) } : freeform
+  if (tool.strict === true) block["strict"] = true
+  return Cache.encode(block, tool.cache, warn)
+}
+
+const freeform = { type: "object", properties: { input: { type: "string" } }, required: ["input"] }
+
+const encodeChoice = (choice: Chat.ToolChoice | undefined): Block | undefined => {
+  switch (choice) {
+    case undefined:
+      return undefined
+    case "auto":
+    case "none":
+      return { type: choice }
+    case "required":
+      return { type: "any" }
+    default:
+      return { type: "tool", name: choice.name }
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Decode
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * The functions alone: tools of Anthropic's own stay in the body. `raw` is the same as it came, with the fields that
+ * `Chat` has no words for.
+ */
+export const decode = (tools: Wire.Request["tools"], raw: unknown, warn: Warn): ReadonlyArray<Chat.Tool> => {
+  const functions: Array<Chat.Tool> = []
+  for (const [index, tool] of (tools ?? []).entries()) {
+    if (isOwn(tool)) continue
+    functions.push(decodeTool(tool))
+    const written = Json.fields(Json.list(raw)[index])
+    for (const field in written) if (!known.has(field)) warn(`${field} of a tool`)
+  }
+  return functions
+}
+
+/** That arguments be streamed as they are made is what every other vendor does. */
+const known: ReadonlySet<string> = new Set([...Object.keys(Wire.CustomTool.fields), "eager_input_streaming"])
+
+/** Whether there are tools of Anthropic's own. */
+export const hasOwn = (tools: Wire.Request["tools"]): boolean => tools?.some(isOwn) === true
+
+const isOwn = (tool: Wire.Tool): tool is Wire.OwnTool => tool.type === "other"
+
+const decodeTool = ({ cache_control, description, input_schema, name, strict }: Wire.CustomTool): Chat.Tool => ({
+  name,
+  ...(Predicate.isString(description) ? { description } : undefined),
+  parameters: input_schema,
+  ...(Predicate.isBoolean(strict) ? { strict } : undefined),
+  ...Cache.decode(cache_control),
+})
+
+/** Whether no more than one tool may be called at a time. */
+export const oneAtATime = (choice: Wire.Request["tool_choice"]): boolean =>
+  Predicate.isObject(choice) && choice.type !== "none" && choice.disable_parallel_tool_use === true
+
+export const decodeChoice = (choice: Wire.Request["tool_choice"]): Chat.ToolChoice | undefined => {
+  switch (choice?.type) {
+    case undefined:
+      return undefined
+    case "auto":
+    case "none":
+      return choice.type
+    case "any":
+      return "required"
+    case "tool":
+      return { name: choice.name }
+  }
+}

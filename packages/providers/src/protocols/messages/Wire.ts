@@ -1,0 +1,217 @@
+/**
+ * A Messages request as clients write it: what is checked before any of it is read. Fields not named here are anybody's,
+ * and so are blocks and tools of a type not named here: they are Anthropic's own, and a later API's.
+ *
+ * Nearly every optional field may also be null, which says as much as leaving it out.
+ */
+import * as Schema from "effect/Schema"
+import * as SchemaTransformation from "effect/SchemaTransformation"
+
+const optional = <S extends Schema.Constraint>(schema: S) => Schema.optional(Schema.NullOr(schema))
+
+/** A content that is a string or blocks. The annotation is what an error says was expected. */
+const stringOr = <S extends Schema.Constraint>(blocks: Schema.$Array<S>) =>
+  Schema.Union([Schema.String, blocks]).annotate({ expected: "a string or an array of content blocks" })
+
+/** A block of any type but these, which have a shape of their own: all that is read of it is its type. */
+const otherThan = (...types: ReadonlyArray<string>) =>
+  Schema.Struct({
+    type: Schema.String.check(
+      Schema.makeFilter((type: string) => !types.includes(type), { expected: "a type of content that may stand here" }),
+    ),
+  }).pipe(
+    Schema.decodeTo(
+      Schema.Struct({ type: Schema.Literal("other"), name: Schema.String }),
+      SchemaTransformation.transform({
+        decode: ({ type }) => ({ type: "other" as const, name: type }),
+        encode: ({ name }) => ({ type: name }),
+      }),
+    ),
+  )
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Content
+// ---------------------------------------------------------------------------------------------------------------------
+
+const CacheControl = optional(Schema.Struct({ ttl: optional(Schema.String) }))
+export type CacheControl = typeof CacheControl.Type
+
+const cache = { cache_control: CacheControl }
+
+const Text = Schema.Struct({
+  type: Schema.Literal("text"),
+  text: Schema.String,
+  citations: optional(Schema.Array(Schema.Unknown)),
+  ...cache,
+})
+export type Text = typeof Text.Type
+
+const Base64 = Schema.Struct({ type: Schema.Literal("base64"), media_type: Schema.String, data: Schema.String })
+const Url = Schema.Struct({ type: Schema.Literal("url"), url: Schema.String })
+const FileId = Schema.Struct({ type: Schema.Literal("file"), file_id: Schema.String })
+
+const Image = Schema.Struct({ type: Schema.Literal("image"), source: Schema.Union([Base64, Url, FileId]), ...cache })
+export type Image = typeof Image.Type
+
+const Citable = optional(Schema.Struct({ enabled: optional(Schema.Boolean) }))
+
+const Document = Schema.Struct({
+  type: Schema.Literal("document"),
+  source: Schema.Union([
+    Base64,
+    Schema.Struct({ type: Schema.Literal("text"), data: Schema.String }),
+    Schema.Struct({
+      type: Schema.Literal("content"),
+      content: stringOr(Schema.Array(Schema.Union([Text, Image]))),
+    }),
+    Url,
+    FileId,
+  ]),
+  title: optional(Schema.String),
+  context: optional(Schema.String),
+  citations: Citable,
+  ...cache,
+})
+export type Document = typeof Document.Type
+
+/** A finding of the client's own search, which may be cited. */
+const SearchResult = Schema.Struct({
+  type: Schema.Literal("search_result"),
+  source: Schema.String,
+  title: Schema.String,
+  content: Schema.Array(Text),
+  citations: Citable,
+  ...cache,
+})
+export type SearchResult = typeof SearchResult.Type
+
+const Thinking = Schema.Struct({
+  type: Schema.Literal("thinking"),
+  thinking: Schema.String,
+  signature: optional(Schema.String),
+})
+
+const RedactedThinking = Schema.Struct({ type: Schema.Literal("redacted_thinking"), data: Schema.String })
+
+const ToolUse = Schema.Struct({
+  type: Schema.Literal("tool_use"),
+  id: Schema.String,
+  name: Schema.String,
+  input: Schema.Unknown,
+  ...cache,
+})
+export type ToolUse = typeof ToolUse.Type
+
+const shown = [Text, Image, Document, SearchResult] as const
+const shownTypes = ["text", "image", "document", "search_result"]
+
+const Shown = Schema.Union([...shown, otherThan(...shownTypes, "tool_result")])
+export type Shown = typeof Shown.Type
+
+const ToolResult = Schema.Struct({
+  type: Schema.Literal("tool_result"),
+  tool_use_id: Schema.String,
+  content: optional(stringOr(Schema.Array(Shown))),
+  is_error: optional(Schema.Boolean),
+  ...cache,
+})
+export type ToolResult = typeof ToolResult.Type
+
+const saidTypes = ["thinking", "redacted_thinking", "tool_use"]
+
+const UserBlock = Schema.Union([...shown, ToolResult, otherThan(...shownTypes, "tool_result", ...saidTypes)])
+export type UserBlock = typeof UserBlock.Type
+
+const AssistantBlock = Schema.Union([
+  Text,
+  Thinking,
+  RedactedThinking,
+  ToolUse,
+  otherThan("text", "image", "document", "tool_result", ...saidTypes),
+])
+export type AssistantBlock = typeof AssistantBlock.Type
+
+const SystemBlock = Schema.Union([Text, otherThan(...shownTypes, "tool_result", ...saidTypes)])
+export type SystemBlock = typeof SystemBlock.Type
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Messages
+// ---------------------------------------------------------------------------------------------------------------------
+
+const Message = Schema.Union([
+  Schema.Struct({ role: Schema.Literal("user"), content: stringOr(Schema.Array(UserBlock)) }),
+  Schema.Struct({ role: Schema.Literal("assistant"), content: stringOr(Schema.Array(AssistantBlock)) }),
+  Schema.Struct({ role: Schema.Literal("system"), content: stringOr(Schema.Array(SystemBlock)) }),
+])
+export type Message = typeof Message.Type
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Request
+// ---------------------------------------------------------------------------------------------------------------------
+
+export const CustomTool = Schema.Struct({
+  type: optional(Schema.Literal("custom")),
+  name: Schema.String,
+  description: optional(Schema.String),
+  input_schema: Schema.Record(Schema.String, Schema.Unknown),
+  strict: optional(Schema.Boolean),
+  ...cache,
+})
+export type CustomTool = typeof CustomTool.Type
+
+/** Tools whose schema is Anthropic's, whoever runs them: searches, shells, editors, whole sets. */
+const OwnTool = otherThan("custom")
+export type OwnTool = typeof OwnTool.Type
+
+const Tool = Schema.Union([CustomTool, OwnTool])
+export type Tool = typeof Tool.Type
+
+const parallel = { disable_parallel_tool_use: optional(Schema.Boolean) }
+
+const ToolChoice = Schema.Union([
+  Schema.Struct({ type: Schema.Literal("auto"), ...parallel }),
+  Schema.Struct({ type: Schema.Literal("any"), ...parallel }),
+  Schema.Struct({ type: Schema.Literal("tool"), name: Schema.String, ...parallel }),
+  Schema.Struct({ type: Schema.Literal("none") }),
+])
+export type ToolChoice = typeof ToolChoice.Type
+
+const ThinkingConfig = Schema.Union([
+  Schema.Struct({ type: Schema.Literal("enabled"), budget_tokens: Schema.Int }),
+  Schema.Struct({ type: Schema.Literal("adaptive") }),
+  Schema.Struct({ type: Schema.Literal("disabled") }),
+  Schema.Struct({ type: Schema.Literal("between_tools") }),
+])
+export type ThinkingConfig = typeof ThinkingConfig.Type
+
+const Format = optional(
+  Schema.Struct({ type: Schema.Literal("json_schema"), schema: Schema.Record(Schema.String, Schema.Unknown) }),
+)
+export type Format = typeof Format.Type
+
+export const OutputConfig = Schema.Struct({
+  effort: optional(Schema.Literals(["low", "medium", "high", "xhigh", "max"])),
+  format: Format,
+})
+
+/** `max_tokens` is demanded where tokens are to be made, and by whoever makes them: counting does without. */
+export const Request = Schema.Struct({
+  model: Schema.String.check(Schema.isNonEmpty({ expected: "the name of a model" })),
+  messages: Schema.Array(Message).check(Schema.isNonEmpty({ expected: "at least one message" })),
+  system: optional(stringOr(Schema.Array(Text))),
+  max_tokens: optional(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0, { expected: "0 or more" }))),
+  tools: optional(Schema.Array(Tool)),
+  tool_choice: optional(ToolChoice),
+  thinking: optional(ThinkingConfig),
+  output_config: optional(OutputConfig),
+  /** What `output_config.format` was called while it was a beta. */
+  output_format: Format,
+  temperature: optional(Schema.Finite),
+  top_p: optional(Schema.Finite),
+  top_k: optional(Schema.Int),
+  stop_sequences: optional(Schema.Array(Schema.String)),
+  metadata: optional(Schema.Struct({ user_id: optional(Schema.String) })),
+  stream: optional(Schema.Boolean),
+  ...cache,
+})
+export type Request = typeof Request.Type
