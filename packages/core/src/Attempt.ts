@@ -16,6 +16,7 @@ import type { Call } from "./Call.ts"
 import * as Candidate from "./Candidate.ts"
 import type * as Chat from "./Chat.ts"
 import * as Commit from "./Commit.ts"
+import type { Options } from "./Deployment.ts"
 import type { Leaf } from "./Plan.ts"
 import { judge } from "./ProviderError.ts"
 import type { ProviderError } from "./ProviderError.ts"
@@ -24,6 +25,7 @@ import * as Retry from "./Retry.ts"
 import type { Bus } from "./RouteEvent.ts"
 import * as Timeout from "./Timeout.ts"
 import * as Watchdog from "./Watchdog.ts"
+import * as Wildcard from "./Wildcard.ts"
 
 /** What an attempt belongs to: the call, its receipt and deadline, and the engine's stores and bus. */
 export interface Context {
@@ -126,10 +128,10 @@ interface Running {
   readonly end: (exit: Exit.Exit<unknown, ProviderError>, usage: Chat.Usage | undefined) => Effect.Effect<void>
 }
 
-/** The request as this deployment is asked: by its own model, for no more than that can write. */
-const addressed = (request: Chat.Request, { candidate, patience }: Leaf): Chat.Request => {
+/** The request as this deployment is asked on a route: by its own model, for no more than that can write. */
+const addressed = (request: Chat.Request, route: string, { candidate, patience }: Leaf): Chat.Request => {
   const { capabilities, model } = candidate.deployment
-  const own = { ...request, model, unsupported: patience.unsupported }
+  const own = { ...request, model: Wildcard.fill(model, route, request.model), unsupported: patience.unsupported }
   const most = capabilities?.maxOutput
   return most === undefined || (request.sampling?.maxTokens ?? 0) <= most
     ? own
@@ -147,7 +149,7 @@ const begin = (context: Context, leaf: Leaf, force: boolean): Effect.Effect<Runn
       bus.publish({ _tag: "AttemptStarted", call: ledger.id, route: ledger.route, deployment: name, model })
       return Effect.succeed<Running>({
         permit,
-        request: addressed(call.request, leaf),
+        request: addressed(call.request, ledger.route, leaf),
         startedAt,
         elapsed,
         committed: () => {
@@ -182,7 +184,7 @@ const begin = (context: Context, leaf: Leaf, force: boolean): Effect.Effect<Runn
           if (error._tag === "None") return permit.settle({ judged: "ignored", usage })
           const wait = error.value.retryAfter
           return permit.settle({
-            judged: judge(error.value.reason).circuit,
+            judged: isCallersModel(deployment, error.value) ? "ignored" : judge(error.value.reason).circuit,
             restUntil:
               startedAt +
               elapsed() +
@@ -194,3 +196,7 @@ const begin = (context: Context, leaf: Leaf, force: boolean): Effect.Effect<Runn
     }),
   )
 }
+
+/** Whether it failed for a model that the caller named: one that is not there says nothing of the others. */
+const isCallersModel = ({ model }: Options, { reason }: ProviderError): boolean =>
+  Wildcard.isWild(model) && (reason._tag === "ModelNotFound" || reason._tag === "Permission")

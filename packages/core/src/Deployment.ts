@@ -42,7 +42,7 @@ export interface Price {
 }
 
 export interface Options {
-  /** The vendor's id of the model. */
+  /** The vendor's id of the model. A `*` in it is what stood for a `*` of the name that was called: see `Wildcard`. */
   readonly model: string
   /** Its share in a `shuffle`: 1 if not said, 0 for never. */
   readonly weight?: number | undefined

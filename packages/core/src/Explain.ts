@@ -21,6 +21,7 @@ import type * as Route from "./Route.ts"
 import { passedOver } from "./RouterError.ts"
 import type { Protect } from "./Protection.ts"
 import * as Strategy from "./Strategy.ts"
+import * as Wildcard from "./Wildcard.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The tree
@@ -109,7 +110,7 @@ export const make = (stores: Admission.Stores, route: Plan.Compiled, call: Call)
     switch (plan._tag) {
       case "Step":
         return Effect.map(Admission.peek(stores, plan.leaf.candidate, call), (sight) =>
-          explained(plan, by, sight, call),
+          explained(route.name, plan, by, sight, call),
         )
       case "Sequence":
         return Effect.map(
@@ -141,6 +142,7 @@ const noChance: Plan.Draw = () => 0
 const ready: Verdict = { _tag: "Ready" }
 
 const explained = (
+  route: string,
   { leaf: { candidate, moveOn, patience }, verdict }: Plan.Step,
   by: By,
   sight: Admission.Sight,
@@ -158,7 +160,7 @@ const explained = (
   return {
     _tag: "Candidate",
     deployment: candidate.name,
-    model: candidate.deployment.model,
+    model: Wildcard.fill(candidate.deployment.model, route, call.request.model),
     verdict: Object.values(checks).find(({ _tag }) => _tag !== "Ready") ?? ready,
     checks,
     score:

@@ -17,6 +17,7 @@ import * as Condition from "./Condition.ts"
 import * as Hedge from "./Hedge.ts"
 import * as Strategy from "./Strategy.ts"
 import { didYouMean } from "./Suggestion.ts"
+import * as Wildcard from "./Wildcard.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Compiling
@@ -97,7 +98,7 @@ export const compile = <C extends Pick<Candidate, "deployment">>(
       if (names.length === 0) report(path, `names nobody: ${does.split(" ", 2).join(" ")} needs at least one`)
       return names.flatMap((name, index) => {
         const candidate = candidates.get(name)
-        if (candidate !== undefined) return [leaf(candidate, policies)]
+        if (candidate !== undefined) return [leaf(candidate, policies, at(index), within)]
         report(
           at(index),
           Object.hasOwn(routes, name)
@@ -110,7 +111,7 @@ export const compile = <C extends Pick<Candidate, "deployment">>(
     switch (route._tag) {
       case "Target": {
         const candidate = candidates.get(route.name)
-        if (candidate !== undefined) return leaf(candidate, policies)
+        if (candidate !== undefined) return leaf(candidate, policies, path, within)
         const named = Object.hasOwn(routes, route.name) ? routes[route.name] : undefined
         if (named === undefined) {
           report(path, unknownName(route.name, known))
@@ -164,12 +165,16 @@ export const compile = <C extends Pick<Candidate, "deployment">>(
     }
   }
 
-  const leaf = (candidate: C, policies: Policies): Leaf<C> => ({
-    _tag: "Leaf",
-    candidate,
-    patience: Candidates.patience(candidate.deployment, policies, defaults),
-    moveOn: policies.moveOn,
-  })
+  const leaf = (candidate: C, policies: Policies, path: string, [name = ""]: ReadonlyArray<string>): Leaf<C> => {
+    const { model } = candidate.deployment
+    if (Wildcard.stars(model) > Wildcard.stars(name)) problems.push({ path, message: unsaid(name, model) })
+    return {
+      _tag: "Leaf",
+      candidate,
+      patience: Candidates.patience(candidate.deployment, policies, defaults),
+      moveOn: policies.moveOn,
+    }
+  }
 
   const whole = (name: string, route: Bound<C>, policies: Policies): Compiled<C> => ({
     name,
@@ -187,7 +192,9 @@ export const compile = <C extends Pick<Candidate, "deployment">>(
     const bound = bind(route, `routes.${name}`, {}, [name])
     if (bound !== undefined) compiled.set(name, whole(name, bound, outermost(route)))
   }
-  for (const [name, candidate] of candidates) compiled.set(name, whole(name, leaf(candidate, {}), {}))
+  for (const [name, candidate] of candidates) {
+    compiled.set(name, whole(name, leaf(candidate, {}, `deployments.${name}`, [name]), {}))
+  }
   return problems.length > 0 ? Result.fail(problems) : Result.succeed(compiled)
 }
 
@@ -206,6 +213,9 @@ const overlay = (outer: Policies, inner: Policies): Policies => ({
   unsupported: inner.unsupported ?? outer.unsupported,
   cache: inner.cache ?? outer.cache,
 })
+
+const unsaid = (name: string, model: string): string =>
+  `"${name}" does not say what the * of the model "${model}" stands for: give it a name with a * too, such as "${name}/*"`
 
 const unknownName = (name: string, known: ReadonlyArray<string>): string =>
   [

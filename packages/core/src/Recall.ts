@@ -19,6 +19,7 @@ import * as Plan from "./Plan.ts"
 import type { Ledger } from "./Receipt.ts"
 import type { Bus } from "./RouteEvent.ts"
 import type { RouterError } from "./RouterError.ts"
+import * as Wildcard from "./Wildcard.ts"
 
 /** A route's kept answers. `fresh` asks for one where there is none; the receipt says which it was. */
 export interface Recall {
@@ -75,7 +76,8 @@ const recalling =
         ledger.recalled(answer === undefined ? undefined : entry)
         if (answer !== undefined) {
           const { deployment = "", id, route } = ledger
-          bus.publish({ _tag: "Recalled", call: id, route, deployment, model: models.get(deployment) ?? "" })
+          const model = Wildcard.fill(models.get(deployment) ?? "", route, call.request.model)
+          bus.publish({ _tag: "Recalled", call: id, route, deployment, model })
           return Effect.succeed(answer)
         }
         const keep = (answer: Entry["answer"]) =>
@@ -128,7 +130,7 @@ const identity = (route: Plan.Compiled, call: Call): string => {
     version,
     call.options.caller ?? null,
     route.name,
-    Plan.members(route.route),
+    Plan.members(route.route).map(([name, model]) => [name, Wildcard.fill(model, route.name, call.request.model)]),
     Plan.way(route.route, call),
     call.streaming,
     { ...asked, model: undefined },

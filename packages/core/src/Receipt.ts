@@ -38,7 +38,7 @@ export type Outcome = "answered" | "failed" | "interrupted"
 
 export interface Receipt {
   readonly id: string
-  /** The route or deployment the caller named. */
+  /** The route or deployment the caller named: one with a `*`, where that stands for the name. */
   readonly route: string
   /** Who asked, where that was said. */
   readonly caller: string | undefined

@@ -41,8 +41,9 @@ import type { Route } from "./Route.ts"
 import * as RouteEvent from "./RouteEvent.ts"
 import type { RouterError } from "./RouterError.ts"
 import * as Errors from "./RouterError.ts"
+import * as Wildcard from "./Wildcard.ts"
 
-/** What a router is made of. Routes and deployments are called by their names, which must differ. */
+/** What a router is made of. Routes and deployments are called by their names, which must differ, exactly or by a `*`. */
 export interface Options<Deployments> extends Callbacks {
   readonly deployments: Deployments
   readonly routes?: Readonly<Record<string, Route>> | undefined
@@ -84,7 +85,7 @@ export interface Status extends Health {
 export class Router extends Context.Service<
   Router,
   {
-    /** One whole answer to `request`, whose `model` names a route or a deployment. */
+    /** One whole answer to `request`, whose `model` names a route or a deployment: see `Wildcard` for names with a `*`. */
     readonly chat: (request: Chat.Request, options?: CallOptions) => Effect.Effect<Answer, RouterError>
     /**
      * A streamed answer, once one is committed: until then every failure is answered by the next candidate, and nothing
@@ -198,15 +199,16 @@ const make = Effect.fnUntraced(function* <E, R>(
   const draw: Plan.Draw = () => random.nextDoubleUnsafe()
   const shared: Dispatch.Shared = { stores, bus, draw }
   const runId = Math.floor(draw() * 2 ** 40).toString(36)
+  const meant = Wildcard.among([...compiled.keys()])
   let calls = 0
 
   const find = (name: string): Effect.Effect<Plan.Compiled, RouterError> => {
-    const found = compiled.get(name)
+    const found = compiled.get(meant(name))
     return found === undefined ? Effect.fail(Errors.unknownModel(name, compiled.keys())) : Effect.succeed(found)
   }
 
-  const open = ({ at, options, request, streaming }: Call): Ledger =>
-    new Ledger(`${runId}-${(++calls).toString(36)}`, request.model, options.caller, streaming, at)
+  const open = ({ name }: Plan.Compiled, { at, options, streaming }: Call): Ledger =>
+    new Ledger(`${runId}-${(++calls).toString(36)}`, name, options.caller, streaming, at)
 
   const settle = (ledger: Ledger, exit: Exit.Exit<unknown, unknown>, now: number): void => {
     if (ledger.outcome !== undefined) return
@@ -219,7 +221,7 @@ const make = Effect.fnUntraced(function* <E, R>(
       Effect.flatMap(find(request.model), (compiled) =>
         Effect.clockWith((clock) => {
           const call = new Call(request, false, options, clock.currentTimeMillisUnsafe())
-          const ledger = open(call)
+          const ledger = open(compiled, call)
           const fresh = () => Dispatch.run(shared, compiled, call, ledger, chatAttempt)
           return (recalls.get(compiled.name)?.whole(call, ledger, fresh) ?? fresh()).pipe(
             Effect.onExit((exit) => Effect.sync(() => settle(ledger, exit, clock.currentTimeMillisUnsafe()))),
@@ -232,7 +234,7 @@ const make = Effect.fnUntraced(function* <E, R>(
         Effect.clockWith((clock) =>
           Effect.flatMap(Effect.scope, (scope) => {
             const call = new Call(request, true, options, clock.currentTimeMillisUnsafe())
-            const ledger = open(call)
+            const ledger = open(compiled, call)
             const attempt: Dispatch.Try<Attempt.Committed> = (context, step, force, steps) =>
               Recovery.stream(context, steps, step, force, scope)
             const fresh = () => Dispatch.run(shared, compiled, call, ledger, attempt)

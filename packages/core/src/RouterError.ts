@@ -8,11 +8,12 @@ import type { Miss } from "./Fallback.ts"
 import type { ProviderError } from "./ProviderError.ts"
 import { judge } from "./ProviderError.ts"
 import type { PassedOver, Receipt } from "./Receipt.ts"
+import { isWild } from "./Wildcard.ts"
 
 /**
  * Whose fault it was, taking all attempts together:
  *
- * - `UnknownModel`: no route or deployment has that name.
+ * - `UnknownModel`: no route or deployment has that name; or one with a `*` has, and its vendor no such model.
  * - `Forbidden`: there may be one, but not for this caller. The engine lets everybody call everything: a layer over it says so.
  * - `InvalidRequest`, `TooLarge`, `ContentPolicy`: an attempt blames what was asked; or nobody on the route can do it.
  * - `RateLimited`: every candidate rests or is at a limit.
@@ -72,7 +73,7 @@ export const exhausted = (route: string, misses: ReadonlyArray<Miss>, receipt: R
     message: `Nobody on "${route}" could answer. ${told.join("; ")}.`,
     receipt,
     cause,
-    param: cause?.reason._tag === "InvalidRequest" ? cause.reason.param : undefined,
+    param: kind === "UnknownModel" ? "model" : cause?.reason._tag === "InvalidRequest" ? cause.reason.param : undefined,
     retryAfter: soonest(misses),
   })
 }
@@ -81,14 +82,16 @@ export const exhausted = (route: string, misses: ReadonlyArray<Miss>, receipt: R
 const wasReached = (miss: Miss): boolean => miss._tag === "Failed" || miss.verdict._tag !== "Awaits"
 
 const verdict = (misses: ReadonlyArray<Miss>): { readonly kind: Kind; readonly cause?: ProviderError | undefined } => {
-  const failures = misses.flatMap((miss) => (miss._tag === "Failed" ? [miss.error] : []))
-  for (const cause of failures) {
+  const failures = misses.flatMap((miss) => (miss._tag === "Failed" ? [miss] : []))
+  for (const { error: cause, step } of failures) {
     if (cause.reason._tag === "InvalidRequest") return { kind: "InvalidRequest", cause }
     if (cause.reason._tag === "ContextWindowExceeded") return { kind: "TooLarge", cause }
     if (cause.reason._tag === "ContentPolicy") return { kind: "ContentPolicy", cause }
     if (cause.reason._tag === "Timeout" && cause.reason.phase === "total") return { kind: "Timeout", cause }
+    const { model } = step.leaf.candidate.deployment
+    if (cause.reason._tag === "ModelNotFound" && isWild(model)) return { kind: "UnknownModel", cause }
   }
-  const cause = failures.at(-1)
+  const cause = failures.at(-1)?.error
   const kinds = new Set(misses.flatMap((miss) => kindOf(miss) ?? []))
   if (kinds.size === 0) {
     const tooLarge = misses.some((miss) => miss._tag === "PassedOver" && miss.verdict._tag === "TooLarge")

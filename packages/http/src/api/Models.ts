@@ -1,9 +1,11 @@
 /**
  * `GET /v1/models` and `GET /v1/models/{id}`: the names that the caller may call, routes first, in OpenAI's shape; in
- * Anthropic's for its clients, who name the version of the API they speak.
+ * Anthropic's for its clients, who name the version of the API they speak. A name with a `*` stands for too many to list,
+ * but each that it stands for is found.
  */
 import { Router } from "@understudy/core/Router"
 import { unknownModel } from "@understudy/core/RouterError"
+import * as Wildcard from "@understudy/core/Wildcard"
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
 import type { Dialect } from "@understudy/providers/protocols/Dialect"
 import * as Messages from "@understudy/providers/protocols/messages"
@@ -41,17 +43,19 @@ export const layer = HttpRouter.use((http) =>
     const router = yield* Router
     const since = yield* Clock.currentTimeMillis
     const known = [...router.routes, ...router.deployments]
+    const meant = Wildcard.among(known)
 
     const told = (id: string, theirs: ReadonlyArray<string>, { dialect, list, model }: Shape) => {
       if (id === "") {
+        const named = theirs.filter((name) => !Wildcard.isWild(name))
         return HttpServerResponse.jsonUnsafe(
           list(
-            theirs,
-            theirs.map((name) => model(name, since)),
+            named,
+            named.map((name) => model(name, since)),
           ),
         )
       }
-      if (theirs.includes(id)) return HttpServerResponse.jsonUnsafe(model(id, since))
+      if (theirs.includes(meant(id))) return HttpServerResponse.jsonUnsafe(model(id, since))
       return Answer.error(ApiError.fromRouter(unknownModel(id, theirs)), dialect)
     }
 

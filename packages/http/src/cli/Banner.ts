@@ -2,6 +2,7 @@
  * What `serve` says when it is ready: what it serves, a line to try it, and, for a simulation, a line to break it.
  */
 import * as Routes from "@understudy/core/Route"
+import { isWild } from "@understudy/core/Wildcard"
 import * as Effect from "effect/Effect"
 import type { Configuration } from "../Config.ts"
 import * as Environment from "./Environment.ts"
@@ -13,15 +14,16 @@ const json = "-H 'content-type: application/json'"
 export const lines = Effect.fnUntraced(function* (url: string, { configuration, origin }: Source, operator: boolean) {
   const { deployments, routes } = configuration
   const named = Object.entries(routes)
+  const names = [...Object.keys(routes), ...Object.keys(deployments)]
   const caller = operator ? undefined : configuration.keys[0]
-  const model = caller?.routes?.[0] ?? named[0]?.[0] ?? Object.keys(deployments)[0] ?? ""
+  const model = (caller?.routes ?? names).find((name) => !isWild(name)) ?? names[0] ?? ""
   const authorization = operator
     ? sends("UNDERSTUDY_API_KEY")
     : caller === undefined
       ? ""
       : sends(holding(configuration))
   const simulated = Object.entries(deployments).find(([, { provider }]) => provider === "simulated")?.[0]
-  const width = Math.max(...[...named.map(([name]) => name), ...Object.keys(deployments)].map(({ length }) => length))
+  const width = Math.max(...names.map(({ length }) => length))
 
   const all = [
     "",

@@ -90,6 +90,7 @@ const exposed = (configuration: Configuration): Effect.Effect<ReadonlyArray<Prob
 const told = (outcome: Probe.Outcome, configuration: Configuration): ReadonlyArray<ReadonlyArray<string>> => {
   const { deployment } = outcome
   if (outcome._tag === "Answered") return answered(deployment, outcome)
+  if (outcome._tag === "Unasked") return [[deployment, "stands for many models, and none was asked"]]
   const { message, reason, status } = outcome
   const title = [reason?._tag, status === undefined ? undefined : `(${status})`].filter((word) => word !== undefined)
   return [

@@ -5,6 +5,7 @@
 import * as Chat from "@understudy/core/Chat"
 import type { Reason } from "@understudy/core/ProviderError"
 import * as Router from "@understudy/core/Router"
+import { isWild } from "@understudy/core/Wildcard"
 import * as Config from "@understudy/providers/Config"
 import { at } from "@understudy/providers/config/Problem"
 import * as Context from "effect/Context"
@@ -16,6 +17,8 @@ import type { Configuration } from "../Config.ts"
 /** How a deployment did: `reason` is missing where it was never asked, for it could not start. */
 export type Outcome = { readonly deployment: string } & (
   | Answered
+  /** It stands for many models, of which none is named. */
+  | { readonly _tag: "Unasked" }
   | (Silent & { readonly reason?: Reason | undefined; readonly status?: number | undefined })
 )
 
@@ -46,7 +49,12 @@ export const start = (settings: Config.Settings): Effect.Effect<ReadonlyArray<Co
 
 /** Asks every deployment at once, and none of them twice. */
 export const ask = (settings: Config.Settings): Effect.Effect<ReadonlyArray<Outcome>> =>
-  Effect.forEach(Object.keys(settings.deployments), (name) => askOne(name, settings), { concurrency: "unbounded" })
+  Effect.forEach(
+    Object.entries(settings.deployments),
+    ([deployment, { model }]) =>
+      isWild(model) ? Effect.succeed({ _tag: "Unasked" as const, deployment }) : askOne(deployment, settings),
+    { concurrency: "unbounded" },
+  )
 
 /** Whether the Redis of a configuration answers; `undefined` if it names none. */
 export const state = ({ state: { redis } }: Configuration): Effect.Effect<Answered | Silent | undefined> =>

@@ -11,9 +11,9 @@ export const Caller = Context.Reference<VirtualKey | undefined>("@understudy/htt
   defaultValue: () => undefined,
 })
 
-/** Whether a caller may ask for the model of that name. */
-export const mayCall = (caller: VirtualKey | undefined, model: string): boolean =>
-  caller?.routes === undefined || caller.routes.includes(model)
+/** Whether a caller may call the route or the deployment of that name. */
+export const mayCall = (caller: VirtualKey | undefined, name: string): boolean =>
+  caller?.routes === undefined || caller.routes.includes(name)
 
 /** Turns away the holders of virtual keys: for what tells of others, or changes what others are answered by. */
 export const operatorOnly: Effect.Effect<void, ApiError> = Effect.flatMap(Caller, (caller) =>

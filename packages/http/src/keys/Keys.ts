@@ -11,6 +11,7 @@ import type * as Chat from "@understudy/core/Chat"
 import type { Receipt } from "@understudy/core/Receipt"
 import { Router } from "@understudy/core/Router"
 import { RouterError } from "@understudy/core/RouterError"
+import * as Wildcard from "@understudy/core/Wildcard"
 import * as Effect from "effect/Effect"
 import * as HttpEffect from "effect/http/HttpEffect"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
@@ -31,11 +32,12 @@ export const layer = (keys: ReadonlyArray<VirtualKey>): Layer.Layer<Router, neve
     Effect.gen(function* () {
       const router = yield* Router
       const limiter = yield* RateLimiter.RateLimiter
+      const meant = Wildcard.among([...router.routes, ...router.deployments])
       const allowances = new Map(keys.map((key) => [key.id, Allowance.make(limiter, key)]))
 
       const admit = (key: VirtualKey, call: Call): Effect.Effect<Allowance.Pass, RouterError> => {
         const allowance = allowances.get(key.id)
-        if (allowance === undefined || !mayCall(key, call.request.model)) return forbid(key, call.request.model)
+        if (allowance === undefined || !mayCall(key, meant(call.request.model))) return forbid(key, call.request.model)
         return allowance.enter(call).pipe(
           Effect.tap(tell),
           Effect.catch((refusal) => Effect.andThen(tell(refusal), refuse(key, "limited", limited(key, refusal)))),
@@ -78,7 +80,7 @@ export const layer = (keys: ReadonlyArray<VirtualKey>): Layer.Layer<Router, neve
         explain: (request, options) =>
           Effect.flatMap(Caller, (key) => {
             if (key === undefined) return router.explain(request, options)
-            return mayCall(key, request.model)
+            return mayCall(key, meant(request.model))
               ? router.explain(request, { ...by(key, options), streaming: options?.streaming === true })
               : forbid(key, request.model)
           }),

@@ -173,6 +173,7 @@ deployments:
   down: { provider: openai, model: "503", baseUrl: ${upstream.url}/v1, apiKey: "\${KEY}" }
   silent: { provider: openai, model: silent, baseUrl: ${upstream.url}/v1, apiKey: "\${KEY}", timeout: { attempt: 80ms } }
   nowhere: { provider: openai, model: any, baseUrl: "http://127.0.0.1:1/v1" }
+  many/*: { provider: openai, model: "*", baseUrl: ${upstream.url}/v1 }
 `,
         { live: true },
       )
@@ -190,6 +191,8 @@ deployments:
       assert.match(about("down"), /\(503\)[^]*the fault is the vendor's/)
       assert.match(about("silent"), /Timeout[^]*raise deployments\.silent\.timeout\.attempt/)
       assert.match(about("nowhere"), /Network[^]*nothing answers at http:\/\/127\.0\.0\.1:1\/v1/)
+      assert.match(about("many/*"), /stands for many models, and none was asked/)
+      assert.strictEqual(yield* upstream.attempts("*"), 0)
       assert.notMatch(lines.join("\n"), /sk-test|sk-written/)
       for (const model of ["ok", "bad-key", "503"]) {
         assert.isAtMost(yield* upstream.attempts(model), model === "bad-key" ? 2 : 1, model)
