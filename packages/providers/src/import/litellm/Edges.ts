@@ -1,0 +1,119 @@
+/**
+ * Where LiteLLM goes from one model group to others, and by which other names a group is known.
+ */
+import * as Wildcard from "@understudy/core/Wildcard"
+import * as Predicate from "effect/Predicate"
+import { at } from "../../config/Problem.ts"
+import { Foreign } from "../Foreign.ts"
+import type { Member } from "./Members.ts"
+
+/** Groups by the group whose failure leads to them. */
+export type Edges = ReadonlyMap<string, ReadonlyArray<string>>
+
+/** The groups of a document, and all that leads from one to another. Every name in it is a group's or a deployment's id. */
+export interface Graph {
+  readonly groups: ReadonlyMap<string, ReadonlyArray<Member>>
+  readonly fallbacks: Edges
+  readonly onContextWindow: Edges
+  readonly onContentPolicy: Edges
+  readonly aliases: ReadonlyMap<string, string>
+  /** Who answers for a name that nobody has. */
+  readonly otherwise: string | undefined
+}
+
+/** Reads the graph from the settings, of which the first comes first. */
+export const read = (members: ReadonlyArray<Member>, places: readonly [Foreign, ...ReadonlyArray<Foreign>]): Graph => {
+  const groups = new Map<string, Array<Member>>()
+  for (const member of members) {
+    const group = groups.get(member.group)
+    if (group === undefined) groups.set(member.group, [member])
+    else group.push(member)
+  }
+  const ids = new Set(members.flatMap(({ id }) => id ?? []))
+  const aliases = new Map<string, string>()
+
+  /** The group that is meant: by its name, an alias, a deployment's id, or as one of those that a `*` stands for. */
+  const meant = (name: string): string | undefined => {
+    const named = aliases.get(name) ?? name
+    if (groups.has(named) || ids.has(named)) return named
+    const pattern = Wildcard.find([...groups.keys()].filter(Wildcard.isWild), named)
+    const many = pattern === undefined ? undefined : groups.get(pattern)
+    if (pattern === undefined || many === undefined) return undefined
+    groups.set(
+      named,
+      many.map((member) => {
+        const model = Wildcard.fill(member.deployment.model, pattern, named)
+        return { ...member, group: named, id: undefined, deployment: { ...member.deployment, model } }
+      }),
+    )
+    return named
+  }
+
+  for (const place of places) {
+    for (const key of ["model_group_alias", "model_alias_map"]) {
+      const mapping = place.mapping(key)
+      for (const alias of mapping.keys) {
+        const value = mapping.take(alias)
+        const { hidden, model } = Predicate.isObject(value)
+          ? (value as { hidden?: unknown; model?: unknown })
+          : { model: value }
+        const target = Predicate.isString(model) ? meant(model) : undefined
+        if (groups.has(alias)) mapping.tell(alias, "is the name of a model group too, which keeps it: left out")
+        else if (target === undefined) mapping.tell(alias, "stands for nobody: left out")
+        else if (Wildcard.stars(target) > Wildcard.stars(alias)) mapping.tell(alias, unsaid)
+        else aliases.set(alias, target)
+        if (hidden === true) mapping.tell(alias, "is listed by GET /v1/models like every name")
+      }
+    }
+  }
+
+  const targets = (place: Foreign, key: string, from: string, to: ReadonlyArray<unknown>): ReadonlyArray<string> =>
+    to.flatMap((each) => {
+      const item = Predicate.isObject(each) ? new Foreign(each, at(place.path, key), place.report) : undefined
+      const name = item === undefined ? each : item.text("model")
+      item?.rest()
+      const target = Predicate.isString(name) ? meant(name) : undefined
+      if (target === undefined) return place.tell(key, `${quoted(name)} is no model group: left out`) ?? []
+      if (Wildcard.stars(target) > Wildcard.stars(from)) return place.tell(key, `"${target}" ${unsaid}`) ?? []
+      return [target]
+    })
+
+  /** The list of the first place that has one: it replaces the others'. */
+  const chosen = (key: string): { readonly place: Foreign; readonly list: ReadonlyArray<unknown> } => {
+    const lists = places.map((place) => ({ place, list: place.list(key) }))
+    return lists.find(({ place }) => place.has(key)) ?? { place: places[0], list: [] }
+  }
+
+  /** The lists of `[{ from: [to, to] }]`; `"*"` stands for whoever has none of their own. */
+  const edges = (
+    key: string,
+  ): { readonly of: Map<string, ReadonlyArray<string>>; readonly rest: ReadonlyArray<string> } => {
+    const of = new Map<string, ReadonlyArray<string>>()
+    let rest: ReadonlyArray<string> = []
+    const { list: entries, place } = chosen(key)
+    for (const entry of entries) {
+      for (const [from, to] of Object.entries(Predicate.isObject(entry) ? entry : {})) {
+        const list = Array.isArray(to) ? to : [to]
+        const group = from === "*" && !groups.has("*") ? undefined : meant(from)
+        if (from === "*" && group === undefined) rest = targets(place, key, "", list)
+        else if (group === undefined || !groups.has(group)) place.tell(key, `"${from}" is no model group: left out`)
+        else of.set(group, targets(place, key, group, list))
+      }
+    }
+    return { of, rest }
+  }
+
+  const own = edges("fallbacks")
+  const onContextWindow = edges("context_window_fallbacks").of
+  const onContentPolicy = edges("content_policy_fallbacks").of
+  const { list, place } = chosen("default_fallbacks")
+  const defaults = targets(place, "default_fallbacks", "", list)
+  const others = defaults.length > 0 ? defaults : own.rest
+  const fallbacks = new Map([...groups.keys()].map((name) => [name, own.of.get(name) ?? others]))
+  const otherwise = groups.has("*") ? undefined : defaults[0]
+  return { groups, fallbacks, onContextWindow, onContentPolicy, aliases, otherwise }
+}
+
+const unsaid = "stands for many models, of which none is said: left out"
+
+const quoted = (name: unknown): string => (Predicate.isString(name) ? `"${name}"` : "one of them")

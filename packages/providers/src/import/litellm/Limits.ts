@@ -1,0 +1,47 @@
+/**
+ * What LiteLLM says of patience and health, of one deployment or of all: time limits, cooldowns, retries.
+ */
+import type { Document, Foreign } from "../Foreign.ts"
+import { duration, said } from "../Foreign.ts"
+
+/** A limit on a plain call is one on each silence of a streamed one, unless that has its own. */
+export const timeout = (place: Foreign, names: ReadonlyArray<string>): Document | undefined => {
+  const [attempt] = names.map((name) => place.time(name, "seconds")).filter((time) => time !== undefined)
+  const silence = place.time("stream_timeout", "seconds") ?? attempt
+  return said({ attempt, firstToken: silence, idle: silence })
+}
+
+/** A cooldown is an opening of always the same length, after one failure more than is allowed. */
+export const circuit = (place: Foreign): Document | undefined => {
+  const allowed = place.countOrNone("allowed_fails")
+  const seconds = place.number("cooldown_time", "a number of seconds, 0 or more", (value) => value >= 0)
+  if (seconds === 0) place.tell("cooldown_time", noCooldown)
+  const open = seconds === undefined || seconds === 0 ? undefined : duration(seconds * 1000)
+  return said({ failures: allowed === undefined ? undefined : allowed + 1, open, max: open })
+}
+
+/** Why there is no switching cooldowns off. */
+export const noCooldown = "circuits cannot be switched off, and one that opens is probed after `circuit.open`: left out"
+
+const retried = ["RateLimitErrorRetries", "InternalServerErrorRetries"] as const
+const answered = [
+  "AuthenticationErrorRetries",
+  "BadRequestErrorRetries",
+  "ContentPolicyViolationErrorRetries",
+  "TimeoutErrorRetries",
+] as const
+
+/** One number of retries holds for every error that another try may cure; the others are not retried at all. */
+export const retries = (policy: Foreign): number | undefined => {
+  const times = retried.map((name) => policy.countOrNone(name)).filter((each) => each !== undefined)
+  const most = times.length === 0 ? undefined : Math.max(...times)
+  if (most !== undefined && times.some((each) => each !== most)) {
+    policy.tell("RateLimitErrorRetries", `one number holds for all errors that are retried: ${most}, the larger`)
+  }
+  for (const name of answered) {
+    const said = policy.countOrNone(name)
+    if (said !== undefined && said > 0) policy.tell(name, "would fail alike, and is not retried: left out")
+  }
+  policy.rest()
+  return most
+}

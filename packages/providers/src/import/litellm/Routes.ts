@@ -1,0 +1,120 @@
+/**
+ * LiteLLM's model groups as routes: a group is a balance, its `order`s the tiers of a fallback, other groups follow.
+ */
+import type { Strategy } from "@understudy/core/Strategy"
+import type { Document } from "../Foreign.ts"
+import { said, unused } from "../Foreign.ts"
+import type { Edges, Graph } from "./Edges.ts"
+import type { Member } from "./Members.ts"
+import { sharing } from "./Members.ts"
+
+/** A route as a document of ours writes it. */
+type Written = string | ReadonlyArray<Written> | Document
+
+export interface Routing {
+  readonly strategy: Strategy
+  /** Retries by group, where a group has its own. */
+  readonly retries: ReadonlyMap<string, number>
+}
+
+/** The `deployments` and `routes` of a graph. */
+export const write = (graph: Graph, { retries, strategy }: Routing): { deployments: Document; routes: Document } => {
+  const deployments: Record<string, unknown> = {}
+  const routes: Record<string, Written> = {}
+  const taken = new Set([...graph.groups.keys(), ...graph.aliases.keys()])
+
+  /** The groups that a failure of this one may lead to, itself included: those in its route, by whatever way. */
+  const reach = (name: string, seen = new Set<string>()): ReadonlySet<string> => {
+    if (seen.has(name)) return seen
+    seen.add(name)
+    for (const edges of [graph.fallbacks, graph.onContextWindow, graph.onContentPolicy]) {
+      for (const next of edges.get(name) ?? []) reach(next, seen)
+    }
+    return seen
+  }
+
+  /** A group's members in their tiers: named once they are needed, since one alone may take the group's own name. */
+  const tiers = new Map<string, Written>()
+  for (const [name, members] of graph.groups) {
+    const [only, ...others] = members
+    const alone =
+      others.length === 0 &&
+      only?.id === undefined &&
+      !retries.has(name) &&
+      [graph.fallbacks, graph.onContextWindow, graph.onContentPolicy].every((edges) => led(edges, name).length === 0)
+    const named = members.map((member) => {
+      const wish = member.id ?? `${name}@${member.label}`
+      return { ...member, name: alone ? name : unused(taken, wish) }
+    })
+    const ranked = strategy === "shuffle" ? weighed(named) : named.map((member) => ({ ...member, weight: undefined }))
+    for (const { deployment, name, weight } of ranked) deployments[name] = { ...deployment, ...said({ weight }) }
+    const orders = [...new Set(ranked.map(({ order }) => order))].toSorted((a, b) => a - b)
+    const [first = name, ...rest] = orders.map((order): Written => {
+      const across = ranked.filter((each) => each.order === order).map(({ name }) => name)
+      return across.length === 1 ? across[0]! : { balance: strategy, across }
+    })
+    tiers.set(name, rest.length === 0 ? first : [first, ...rest])
+  }
+
+  /** The route of a group, in which whoever is `seen` has failed already, and `within` leads back to nobody. */
+  const routeOf = (name: string, seen: Set<string>, within: ReadonlyArray<string>): Written => {
+    seen.add(name)
+    const own = tiers.get(name) ?? name
+    const follow = led(graph.fallbacks, name).flatMap((next) => named(next, seen, [...within, name]) ?? [])
+    const branch = (edges: Edges): Written | undefined => {
+      const failed = new Set([...within, name])
+      const [first, ...others] = led(edges, name).flatMap((next) => named(next, failed, [...within, name]) ?? [])
+      return first === undefined || others.length === 0 ? first : [first, ...others]
+    }
+    const beside = said({
+      moveOn: follow.length === 0 ? undefined : "any",
+      onContextWindow: branch(graph.onContextWindow),
+      onContentPolicy: branch(graph.onContentPolicy),
+      retry: said({ times: retries.get(name) }),
+    })
+    const all = [...(isList(own) ? own : [own]), ...follow]
+    if (beside === undefined) return all.length === 1 ? own : all
+    return isBalance(own) && follow.length === 0 ? { ...own, ...beside } : { fallback: all, ...beside }
+  }
+
+  /** A group by its name; spelt out where its route would lead back to who has failed; nothing if it has itself. */
+  const named = (name: string, seen: Set<string>, within: ReadonlyArray<string>): Written | undefined => {
+    if (seen.has(name)) return undefined
+    const all = reach(name)
+    if ([...all].some((each) => seen.has(each))) return routeOf(name, seen, within)
+    for (const each of all) seen.add(each)
+    return name
+  }
+
+  for (const name of graph.groups.keys()) {
+    const route = routeOf(name, new Set(), [])
+    if (route !== name) routes[name] = route
+  }
+  for (const [alias, target] of graph.aliases) routes[alias] = target
+  if (graph.otherwise !== undefined) routes["*"] = graph.otherwise
+  return { deployments, routes }
+}
+
+const led = (edges: Edges, name: string): ReadonlyArray<string> =>
+  edges.get(name)?.filter((each) => each !== name) ?? []
+
+const isList = (route: Written): route is ReadonlyArray<Written> => Array.isArray(route)
+
+const isBalance = (route: Written): route is Document => !isList(route) && typeof route === "object"
+
+/**
+ * What `simple-shuffle` makes of a group: the shares are of the first kind that any of an order has; whoever has none of
+ * that kind comes after those who have.
+ */
+const weighed = <M extends Member>(
+  members: ReadonlyArray<M>,
+): ReadonlyArray<M & { readonly weight: number | undefined }> =>
+  members.map((member) => {
+    const equals = members.filter(({ order }) => order === member.order)
+    const kind = sharing.find((kind) => equals.some(({ shares }) => shares[kind] !== undefined))
+    if (kind === undefined) return { ...member, weight: undefined }
+    const share = member.shares[kind] ?? 0
+    const uneven = equals.some(({ shares }) => shares[kind] !== share)
+    if (share === 0) return { ...member, order: member.order + 0.5, weight: undefined }
+    return { ...member, weight: uneven ? share : undefined }
+  })
