@@ -1,9 +1,10 @@
 /**
  * The gateway's configuration: a YAML file with `server`, `state` and `keys` sections besides what any router is
- * configured with, or every problem it has.
+ * configured with, or every problem it has. One that is LiteLLM's is read as what it would be in our own words.
  */
 import type { Problem } from "@understudy/providers/Config"
 import * as Config from "@understudy/providers/Config"
+import * as Litellm from "@understudy/providers/import/litellm/Litellm"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -22,6 +23,8 @@ export interface Configuration extends Config.Settings {
   readonly server: ServerSettings
   readonly state: StateSettings
   readonly keys: ReadonlyArray<VirtualKey>
+  /** What was said in LiteLLM's words that ours cannot say: nothing of a configuration in our own. */
+  readonly unsaid: ReadonlyArray<Problem>
 }
 
 /** A configuration that cannot be used, and all that is wrong with it. */
@@ -36,7 +39,8 @@ export class InvalidConfiguration extends Data.TaggedError("InvalidConfiguration
   }
 }
 
-const line = ({ message, path }: Problem): string => `  ${path === "" ? "" : `${path}: `}${message}`
+/** One problem on a line of its own. */
+export const line = ({ message, path }: Problem): string => `  ${path === "" ? "" : `${path}: `}${message}`
 
 /** Decodes a parsed document. */
 export const decode = (
@@ -53,7 +57,7 @@ export const decode = (
       const problems = [...doubles(keys), ...strangers(settings.routes, keys)]
       return problems.length > 0
         ? Result.fail(problems)
-        : Result.succeed({ ...settings, server: { ...defaults, ...server }, state, keys })
+        : Result.succeed({ ...settings, server: { ...defaults, ...server }, state, keys, unsaid: [] })
     },
   )
 
@@ -69,17 +73,25 @@ export const parse = Effect.fnUntraced(function* (
   file: string,
 ): Effect.fn.Return<Configuration, InvalidConfiguration> {
   const invalid = (problems: ReadonlyArray<Problem>) => new InvalidConfiguration({ file, problems })
-  const document = yield* Effect.fromResult(Result.mapError(YamlText.parse(text), (problem) => invalid([problem])))
+  const parsed = Result.mapError(YamlText.parse(text), (problem) => [problem])
+  const { document, report } = yield* Effect.fromResult(Result.mapError(Result.flatMap(parsed, inOurWords), invalid))
   const environment = yield* Effect.mapError(variables(Config.variables(document)), (error) =>
     invalid([{ path: "", message: error.message }]),
   )
-  return yield* Effect.fromResult(
+  const configuration = yield* Effect.fromResult(
     Result.mapError(
       decode(document, (name) => environment.get(name)),
       invalid,
     ),
   )
+  return { ...configuration, unsaid: report }
 })
+
+/** The document itself, or what LiteLLM's would be, with what is lost. */
+const inOurWords = (
+  document: unknown,
+): Result.Result<{ readonly document: unknown; readonly report: ReadonlyArray<Problem> }, ReadonlyArray<Problem>> =>
+  Litellm.is(document) ? Litellm.read(document) : Result.succeed({ document, report: [] })
 
 const variables = Effect.fnUntraced(function* (names: ReadonlySet<string>) {
   const provider = yield* ConfigProvider.ConfigProvider
@@ -93,10 +105,16 @@ const variables = Effect.fnUntraced(function* (names: ReadonlySet<string>) {
 export const load = Effect.fnUntraced(function* (
   file: string,
 ): Effect.fn.Return<Configuration, InvalidConfiguration, FileSystem.FileSystem> {
+  return yield* parse(yield* read(file), file)
+})
+
+/** The text of a file. */
+export const read = Effect.fnUntraced(function* (
+  file: string,
+): Effect.fn.Return<string, InvalidConfiguration, FileSystem.FileSystem> {
   const files = yield* FileSystem.FileSystem
-  const text = yield* Effect.mapError(files.readFileString(file), ({ reason }) => {
+  return yield* Effect.mapError(files.readFileString(file), ({ reason }) => {
     const message = reason._tag === "NotFound" ? "there is no such file" : `cannot be read: ${reason.message}`
     return new InvalidConfiguration({ file, problems: [{ path: "", message }] })
   })
-  return yield* parse(text, file)
 })

@@ -13,6 +13,7 @@ import { readFileSync } from "node:fs"
 import { check } from "./cli/Check.ts"
 import { draw } from "./cli/Draw.ts"
 import { explain } from "./cli/Explain.ts"
+import { importing } from "./cli/Import.ts"
 import { serve } from "./cli/Serve.ts"
 
 const { version }: { readonly version: string } = JSON.parse(
@@ -21,7 +22,7 @@ const { version }: { readonly version: string } = JSON.parse(
 
 const understudy = Command.make("understudy").pipe(
   Command.withDescription("An LLM gateway that answers from whichever provider can still speak"),
-  Command.withSubcommands([serve, check, explain, draw]),
+  Command.withSubcommands([serve, check, explain, draw, importing]),
 )
 
 // The first signal drains, the second does not wait.

@@ -66,7 +66,15 @@ const report = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, Config.InvalidConfiguration | Unfit> {
   const problems = [...(yield* exposed(configuration)), ...(yield* Probe.start(configuration))]
   if (problems.length > 0) return yield* new Config.InvalidConfiguration({ file, problems })
-  yield* print([`${file} is fine.`, ...Summary.lines(configuration), ...Findings.lines(configuration)])
+  yield* print([
+    `${file} is fine.`,
+    ...Summary.lines(configuration),
+    ...Findings.lines(configuration),
+    ...Summary.section(
+      "said in LiteLLM's words, and not in ours",
+      configuration.unsaid.map(({ message, path }) => [`${path}: ${message}`]),
+    ),
+  ])
   if (!live) return
   const [outcomes, state] = yield* Effect.all([Probe.ask(configuration), Probe.state(configuration)], {
     concurrency: "unbounded",

@@ -52,6 +52,7 @@ export const serve = Command.make(
     const file = yield* Source.file(Option.getOrUndefined(config))
     const program = Effect.gen(function* () {
       const source = yield* Source.load(file, live)
+      for (const { message, path } of source.configuration.unsaid) yield* Effect.logWarning(`${path}: ${message}`)
       const server: ServerSettings = {
         ...source.configuration.server,
         ...Option.match(port, { onNone: () => undefined, onSome: (port) => ({ port }) }),

@@ -20,6 +20,12 @@ export const circuit = (place: Foreign): Document | undefined => {
   return said({ failures: allowed === undefined ? undefined : allowed + 1, open, max: open })
 }
 
+/** What becomes of a wish that a vendor cannot be told. */
+export const unsupported = (place: Foreign): "drop" | "refuse" | undefined => {
+  const drops = place.flag("drop_params")
+  return drops === undefined ? undefined : drops ? "drop" : "refuse"
+}
+
 /** Why there is no switching cooldowns off. */
 export const noCooldown = "circuits cannot be switched off, and one that opens is probed after `circuit.open`: left out"
 

@@ -148,10 +148,12 @@ const defaults = (settings: ReadonlyArray<Foreign>, deployments: Document): Docu
   for (const place of settings) {
     if (place.flag("disable_cooldowns") === true) place.tell("disable_cooldowns", Limits.noCooldown)
   }
+  const unsupported = first(settings, Limits.unsupported)
   const circuits = settings.map(Limits.circuit)
   return said({
     retry: said({ times: policy ?? times, base: first(settings, (place) => place.time("retry_after", "seconds")) }),
     circuit: said({ ...circuits[1], ...circuits[0] }),
+    unsupported,
     timeout: said({ ...timeout, total: total([{ timeout }, ...Object.values(deployments)]) }),
   })
 }
@@ -190,7 +192,6 @@ const whyOfSettings = {
   cache: "answers are not cached: left out",
   cache_params: "answers are not cached: left out",
   default_litellm_params: "requests are sent with what their caller says: left out",
-  drop_params: "what a vendor cannot take is told in the log, or passes it over: there is nothing to switch",
   max_fallbacks: "a route ends where it ends: left out",
   routing_strategy_args: "strategies have no settings: left out",
 }

@@ -80,6 +80,7 @@ export const read = (
         retry: said({ times: params.countOrNone("num_retries") ?? params.countOrNone("max_retries") }),
         timeout: Limits.timeout(params, ["timeout", "request_timeout"]),
         circuit: Limits.circuit(params),
+        unsupported: Limits.unsupported(params),
       }),
     }
     info.rest(whyOfInfo)
@@ -146,7 +147,6 @@ const whyOfInfo = {
 
 const whyOfParams = {
   aws_role_name: "roles are assumed by a profile in the shared AWS files: name that as aws_profile_name",
-  drop_params: "what a vendor cannot take is told in the log, or passes it over: there is nothing to switch",
   mock_response: "is for tests: `provider: simulated` with `reply` says as much",
   tags: "calls are told apart by the conditions of a route: see `when`",
 }

@@ -60,7 +60,7 @@ export const write = (graph: Graph, { retries, strategy }: Routing): { deploymen
   const routeOf = (name: string, seen: Set<string>, within: ReadonlyArray<string>): Written => {
     seen.add(name)
     const own = tiers.get(name) ?? name
-    const follow = led(graph.fallbacks, name).flatMap((next) => named(next, seen, [...within, name]) ?? [])
+    const follow = led(graph.fallbacks, name).flatMap((next) => flat(named(next, seen, [...within, name])))
     const branch = (edges: Edges): Written | undefined => {
       const failed = new Set([...within, name])
       const [first, ...others] = led(edges, name).flatMap((next) => named(next, failed, [...within, name]) ?? [])
@@ -93,6 +93,19 @@ export const write = (graph: Graph, { retries, strategy }: Routing): { deploymen
   for (const [alias, target] of graph.aliases) routes[alias] = target
   if (graph.otherwise !== undefined) routes["*"] = graph.otherwise
   return { deployments, routes }
+}
+
+/** A fallback in a fallback is part of it, where it says nothing else. */
+const flat = (route: Written | undefined): ReadonlyArray<Written> => {
+  if (route === undefined) return []
+  if (isList(route)) return route
+  if (typeof route === "string") return [route]
+  const {
+    fallback,
+    moveOn: _,
+    ...others
+  } = route as { readonly fallback?: ReadonlyArray<Written>; readonly moveOn?: unknown }
+  return fallback === undefined || Object.keys(others).length > 0 ? [route] : fallback
 }
 
 const led = (edges: Edges, name: string): ReadonlyArray<string> =>

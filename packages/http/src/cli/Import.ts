@@ -1,0 +1,81 @@
+/**
+ * `understudy import litellm FILE` and `understudy import portkey FILE`: a configuration of another gateway's in our own
+ * words. The document goes to the output, what it cannot say to the errors.
+ */
+import type { Problem } from "@understudy/providers/Config"
+import type { Imported } from "@understudy/providers/import/Foreign"
+import * as Litellm from "@understudy/providers/import/litellm/Litellm"
+import * as Portkey from "@understudy/providers/import/portkey/Portkey"
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
+import * as Config from "../Config.ts"
+import * as YamlText from "../config/YamlText.ts"
+
+type Reading = (text: string) => Result.Result<Imported, ReadonlyArray<Problem>>
+
+const litellm: Reading = (text) =>
+  Result.flatMap(
+    Result.mapError(YamlText.parse(text), (problem) => [problem]),
+    (document) => (Litellm.is(document) ? Litellm.read(document) : refused("has no model_list: it is not LiteLLM's")),
+  )
+
+const portkey: Reading = (text) =>
+  Result.flatMap(
+    Result.try({
+      try: (): unknown => JSON.parse(text),
+      catch: (error) => [
+        { path: "", message: `not JSON: ${Predicate.isError(error) ? error.message : String(error)}` },
+      ],
+    }),
+    Portkey.read,
+  )
+
+const refused = (message: string) => Result.fail([{ path: "", message }])
+
+const flags = {
+  file: Argument.String("file").pipe(Argument.withDescription("The configuration to read")),
+  output: Flag.File("output", { mustExist: false }).pipe(
+    Flag.withAlias("o"),
+    Flag.withDescription("The file to write; printed if not said"),
+    Flag.optional,
+  ),
+}
+
+/** Imports a file: writes or prints what it is in our words, then says what is missing. */
+export const run = Effect.fnUntraced(function* (
+  reading: Reading,
+  { file, output }: { readonly file: string; readonly output: Option.Option<string> },
+) {
+  const text = yield* Config.read(file)
+  const { document, report } = yield* Effect.fromResult(
+    Result.mapError(reading(text), (problems) => new Config.InvalidConfiguration({ file, problems })),
+  )
+  const yaml = YamlText.print(document)
+  if (Option.isSome(output)) yield* (yield* FileSystem.FileSystem).writeFileString(output.value, yaml)
+  else yield* Console.log(yaml.trimEnd())
+  yield* Console.error(summary(file, report).join("\n"))
+})
+
+const summary = (file: string, report: ReadonlyArray<Problem>): ReadonlyArray<string> =>
+  report.length === 0 ? [`${file}: nothing is lost`] : [`${file}: to be known`, ...report.map(Config.line)]
+
+const command = (name: string, reading: Reading, description: string, example: string) =>
+  Command.make(name, flags, (options) => run(reading, options)).pipe(
+    Command.withDescription(description),
+    Command.withExamples([{ command: `understudy import ${name} ${example}`, description: "Into a file" }]),
+  )
+
+export const importing = Command.make("import").pipe(
+  Command.withDescription("Say another gateway's configuration in our own words"),
+  Command.withSubcommands([
+    command("litellm", litellm, "Import LiteLLM's proxy configuration, YAML", "config.yaml -o understudy.yaml"),
+    command("portkey", portkey, "Import a configuration of Portkey's, JSON", "config.json -o understudy.yaml"),
+  ]),
+)
