@@ -30,12 +30,13 @@ const portkey: Reading = (text) =>
   Result.flatMap(
     Result.try({
       try: (): unknown => JSON.parse(text),
-      catch: (error) => [
-        { path: "", message: `not JSON: ${Predicate.isError(error) ? error.message : String(error)}` },
-      ],
+      catch: (error) => [{ path: "", message: `not JSON${Predicate.isError(error) ? `: ${told(error)}` : ""}` }],
     }),
     Portkey.read,
   )
+
+/** What the parser found, without the piece of the document that it quotes. */
+const told = ({ message }: Error): string => message.replace(/,? "[^]*$/, "")
 
 const refused = (message: string) => Result.fail([{ path: "", message }])
 

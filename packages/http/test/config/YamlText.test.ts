@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import * as YamlText from "../../src/config/YamlText.ts"
 
 const broken = (text: string) => Result.getOrThrow(Result.flip(YamlText.parse(text)))
@@ -25,5 +26,54 @@ describe("YamlText", () => {
     assert.strictEqual(broken("a: [${X:-y}, 1]").message, '${X:-y} must be quoted inside { } and [ ]: write "${X:-y}"')
     assert.strictEqual(broken('a: { b: "${X}" } }').message, "not YAML: unexpected flow collection content")
     assert.strictEqual(broken("a: { b: 1 } } # ${X}").message, "not YAML: unexpected flow collection content")
+  })
+})
+
+describe("YamlText.print", () => {
+  it("writes sections and entries on lines of their own, and what fits on one line", () => {
+    const document = {
+      server: { port: 4000 },
+      deployments: {
+        short: { provider: "openai", model: "gpt-4o:x", apiKey: "${KEY}", timeout: { attempt: "1.5s" }, on: "on" },
+        long: { provider: "openai", model: "m".repeat(70), headers: { "x-a": "b ".repeat(20) }, list: [], empty: {} },
+      },
+      routes: { "a/*": ["short", { balance: "shuffle", across: ["short", "long"] }, "m".repeat(100)], b: "short" },
+    }
+    const text = YamlText.print(document)
+    assert.strictEqual(
+      text,
+      `server:
+  port: 4000
+deployments:
+  short: { provider: openai, model: "gpt-4o:x", apiKey: "\${KEY}", timeout: { attempt: 1.5s }, "on": "on" }
+  long:
+    provider: openai
+    model: ${"m".repeat(70)}
+    headers: { x-a: "${"b ".repeat(20)}" }
+    list: []
+    empty: {}
+routes:
+  "a/*":
+    - short
+    - { balance: shuffle, across: [short, long] }
+    - ${"m".repeat(100)}
+  b: short
+`,
+    )
+    assert.deepStrictEqual(YamlText.parse(text), Result.succeed(document))
+  })
+
+  const Flat = Schema.Union([Schema.String, Schema.Finite, Schema.Boolean, Schema.Null])
+  const Texts = Schema.Array(Flat)
+  const Inner = Schema.Record(
+    Schema.String,
+    Schema.Union([Flat, Texts, Schema.Array(Schema.Record(Schema.String, Texts))]),
+  )
+  const Document = Schema.Record(Schema.String, Schema.Union([Flat, Texts, Inner, Schema.Record(Schema.String, Inner)]))
+
+  it.prop("writes what is read as the same", [Document], ([section]) => {
+    // Neither YAML nor JSON tells 0 from -0.
+    const document = JSON.parse(JSON.stringify({ section, ...section }))
+    assert.deepStrictEqual(YamlText.parse(YamlText.print(document)), Result.succeed(document))
   })
 })

@@ -37,20 +37,18 @@ export interface Account {
   readonly baseUrl: string | undefined
 }
 
-/** The keys of a deployment at the endpoint of that name; `undefined` where there is no address to be had. */
+/** What a deployment of `provider: openai` says of the endpoint of that name; `undefined` where there is no address to be had. */
 export const at = (name: keyof typeof endpoints, { apiKey, baseUrl }: Account): Document | undefined => {
   const known = endpoints[name] ?? {}
   const address = baseUrl ?? known.baseUrl
   const usual = known.variable === undefined ? undefined : reference(known.variable)
-  return address === undefined
-    ? undefined
-    : { provider: "openai", ...said({ apiKey: apiKey ?? usual, baseUrl: address }) }
+  return address === undefined ? undefined : { ...said({ apiKey: apiKey ?? usual, baseUrl: address }) }
 }
 
-/** Azure's resource at this address, by its API that needs no version. */
+/** The same of Azure's resource at this address, by its API that needs no version. */
 export const azure = ({ apiKey, baseUrl }: Account): Document => {
   const resource = (baseUrl ?? reference("AZURE_API_BASE")).replace(/\/(openai(\/.*)?)?$/, "")
-  return { provider: "openai", apiKey: apiKey ?? reference("AZURE_API_KEY"), baseUrl: `${resource}/openai/v1` }
+  return { apiKey: apiKey ?? reference("AZURE_API_KEY"), baseUrl: `${resource}/openai/v1` }
 }
 
 /** Ollama's own address is written without the path of its OpenAI-compatible API. */

@@ -31,7 +31,7 @@ const compatible =
   (name: string, id: (model: string) => string = (model) => model): Reading =>
   (model, params) => {
     const keys = Endpoints.at(name, account(params))
-    if (keys !== undefined) return { ...keys, model: id(model), ...said(headers(params)) }
+    if (keys !== undefined) return { provider: "openai", model: id(model), ...keys, ...said(headers(params)) }
     return params.tell("api_base", "is missing, and where this endpoint is cannot be told without: left out")
   }
 
@@ -43,7 +43,7 @@ const ollama: Reading = (model, params) => {
 const azure: Reading = (model, params) => {
   const version = params.text("api_version")
   if (version !== undefined) params.tell("api_version", "is not needed: Azure is asked by its API that has no versions")
-  return { ...Endpoints.azure(account(params)), model, ...said(headers(params)) }
+  return { provider: "openai", model, ...Endpoints.azure(account(params)), ...said(headers(params)) }
 }
 
 const anthropic: Reading = (model, params) => {

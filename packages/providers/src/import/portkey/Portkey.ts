@@ -37,7 +37,7 @@ export const read = (input: unknown): Result.Result<Imported, ReadonlyArray<Prob
     const model = leaf.model ?? called
     const name = unused(taken, model === "*" ? `${leaf.name}/*` : leaf.name)
     known.set(key, name)
-    deployments[name] = { ...leaf.keys, model, ...said({ weight }), ...leaf.policies }
+    deployments[name] = { provider: leaf.keys["provider"], model, ...leaf.keys, ...said({ weight }), ...leaf.policies }
     return name
   }
 

@@ -40,7 +40,10 @@ const azure: Reading = ({ apiKey, baseUrl }, target) => {
     target.tell("api_version", "is not needed: Azure is asked by its API that has no versions")
   }
   const address = baseUrl ?? (resource === undefined ? undefined : `https://${resource}.openai.azure.com`)
-  return { keys: Endpoints.azure({ apiKey, baseUrl: address }), model: target.text("deployment_id") }
+  return {
+    keys: { provider: "openai", ...Endpoints.azure({ apiKey, baseUrl: address }) },
+    model: target.text("deployment_id"),
+  }
 }
 
 const bedrock: Reading = ({ apiKey, baseUrl }, target) => ({
@@ -61,7 +64,7 @@ const compatible =
   (name: string): Reading =>
   ({ apiKey, baseUrl }) => {
     const keys = Endpoints.at(name, { apiKey, baseUrl: name === "ollama" ? Endpoints.versioned(baseUrl) : baseUrl })
-    return keys && { keys }
+    return keys && { keys: { provider: "openai", ...keys } }
   }
 
 /** Every provider that has an equivalent. */

@@ -1,0 +1,536 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Yaml from "effect/encoding/Yaml"
+import * as Result from "effect/Result"
+import * as Litellm from "../../src/import/litellm/Litellm.ts"
+import { litellm } from "./imports.ts"
+
+/** One deployment with these parameters, what it becomes, and what is said of it. */
+const vendors: ReadonlyArray<readonly [params: string, deployment: object, report?: ReadonlyArray<string>]> = [
+  ["model: openai/gpt-4o, api_key: sk-1", { provider: "openai", model: "gpt-4o", apiKey: "sk-1" }],
+  ["model: gpt-4o-mini", { provider: "openai", model: "gpt-4o-mini" }],
+  ["model: o3", { provider: "openai", model: "o3" }],
+  [
+    "model: openai/llama, api_base: os.environ/MY_BASE, api_key: os.environ/MY_KEY, organization: org-1",
+    { provider: "openai", model: "llama", apiKey: "${MY_KEY}", baseUrl: "${MY_BASE}", organization: "org-1" },
+  ],
+  [
+    "model: my/model, custom_llm_provider: openai, api_base: 'http://127.0.0.1:1/v1'",
+    { provider: "openai", model: "my/model", baseUrl: "http://127.0.0.1:1/v1" },
+  ],
+  [
+    "model: azure/my-deployment, api_base: 'https://r.openai.azure.com/', api_version: '2024-06-01'",
+    {
+      provider: "openai",
+      model: "my-deployment",
+      apiKey: "${AZURE_API_KEY}",
+      baseUrl: "https://r.openai.azure.com/openai/v1",
+    },
+    ["model_list[0].litellm_params.api_version: is not needed: Azure is asked by its API that has no versions"],
+  ],
+  [
+    "model: anthropic/claude-sonnet-4-5, api_base: 'https://proxy.example/v1/messages', extra_headers: { anthropic-beta: x }",
+    {
+      provider: "anthropic",
+      model: "claude-sonnet-4-5",
+      baseUrl: "https://proxy.example",
+      headers: { "anthropic-beta": "x" },
+    },
+  ],
+  ["model: claude-haiku-4-5", { provider: "anthropic", model: "claude-haiku-4-5" }],
+  [
+    "model: 'bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0', aws_region_name: us-east-1, aws_profile_name: main",
+    {
+      provider: "bedrock",
+      model: "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+      region: "us-east-1",
+      profile: "main",
+    },
+  ],
+  [
+    "model: bedrock/converse/us.amazon.nova-pro-v1, aws_access_key_id: os.environ/ID, aws_secret_access_key: os.environ/SECRET, aws_session_token: os.environ/TOKEN",
+    {
+      provider: "bedrock",
+      model: "us.amazon.nova-pro-v1",
+      accessKeyId: "${ID}",
+      secretAccessKey: "${SECRET}",
+      sessionToken: "${TOKEN}",
+    },
+  ],
+  [
+    "model: bedrock/us-west-2/meta.llama3-70b, aws_bedrock_runtime_endpoint: 'https://vpce.example', aws_role_name: 'arn:aws:iam::1:role/x'",
+    { provider: "bedrock", model: "meta.llama3-70b", region: "us-west-2", endpoint: "https://vpce.example" },
+    [
+      "model_list[0].litellm_params.aws_role_name: roles are assumed by a profile in the shared AWS files: name that as aws_profile_name",
+    ],
+  ],
+  [
+    "model: groq/llama-3.3-70b",
+    {
+      provider: "openai",
+      model: "llama-3.3-70b",
+      apiKey: "${GROQ_API_KEY}",
+      baseUrl: "https://api.groq.com/openai/v1",
+    },
+  ],
+  [
+    "model: together_ai/meta-llama/Llama-3-70b, api_key: os.environ/TOGETHER",
+    {
+      provider: "openai",
+      model: "meta-llama/Llama-3-70b",
+      apiKey: "${TOGETHER}",
+      baseUrl: "https://api.together.xyz/v1",
+    },
+  ],
+  [
+    "model: fireworks_ai/llama-v3",
+    {
+      provider: "openai",
+      model: "accounts/fireworks/models/llama-v3",
+      apiKey: "${FIREWORKS_API_KEY}",
+      baseUrl: "https://api.fireworks.ai/inference/v1",
+    },
+  ],
+  [
+    "model: openrouter/anthropic/claude, api_key: k",
+    { provider: "openai", model: "anthropic/claude", apiKey: "k", baseUrl: "https://openrouter.ai/api/v1" },
+  ],
+  [
+    "model: ollama/llama3, api_base: 'http://gpu:11434'",
+    { provider: "openai", model: "llama3", baseUrl: "http://gpu:11434/v1" },
+  ],
+  [
+    "model: hosted_vllm/qwen, api_base: 'http://gpu:8000/v1'",
+    { provider: "openai", model: "qwen", baseUrl: "http://gpu:8000/v1" },
+  ],
+]
+
+describe("LiteLLM: vendors", () => {
+  for (const [params, deployment, report = []] of vendors) {
+    it(params, () => {
+      const imported = litellm(`model_list: [{ model_name: m, litellm_params: { ${params} } }]`)
+      assert.deepStrictEqual(imported.deployments, { m: deployment } as never)
+      assert.deepStrictEqual(imported.routes, {})
+      assert.deepStrictEqual(imported.report, report)
+    })
+  }
+
+  it("tells of what nobody speaks, and goes on without it", () => {
+    const { deployments, report } = litellm(`
+model_list:
+  - { model_name: a, litellm_params: { model: vertex_ai/gemini-pro } }
+  - { model_name: b, litellm_params: { model: a-name-that-tells-nothing } }
+  - { model_name: c, litellm_params: { model: hosted_vllm/m } }
+  - { model_name: d, litellm_params: { model: openai/text-embedding-3-small }, model_info: { mode: embedding } }
+  - { litellm_params: { model: gpt-4o } }
+  - { model_name: e, litellm_params: { model: gpt-4o } }
+`)
+    assert.deepStrictEqual(Object.keys(deployments), ["e"])
+    assert.deepStrictEqual(report, [
+      "model_list[0].litellm_params.model: vertex_ai is not spoken: left out",
+      "model_list[1].litellm_params.model: does not say whose it is, such as openai/…: left out",
+      "model_list[2].litellm_params.api_base: is missing, and where this endpoint is cannot be told without: left out",
+      "model_list[3].model_info.mode: only chat is served, and this is for embedding: left out",
+      "model_list[4].model_name: is missing: left out",
+    ])
+  })
+
+  it("gives up only where nobody is left", () => {
+    const nothing = Litellm.read({ model_list: [{ model_name: "a", litellm_params: { model: "vertex_ai/x" } }] })
+    assert.deepStrictEqual(Result.isFailure(nothing) && nothing.failure.at(-1)?.path, "model_list")
+  })
+})
+
+describe("LiteLLM: what is said of a deployment", () => {
+  it("limits, prices, windows, patience, wherever LiteLLM takes them", () => {
+    const { deployments, report } = litellm(`
+model_list:
+  - model_name: m
+    rpm: 10
+    tpm: "20000"
+    litellm_params:
+      model: gpt-4o
+      max_parallel_requests: 4
+      timeout: 300
+      stream_timeout: 2.5
+      num_retries: 0
+      cooldown_time: 20
+      input_cost_per_token: 0.0000025
+      drop_params: false
+      temperature: 0.2
+      api_key: sk-secret
+    model_info:
+      base_model: azure/gpt-4o
+      output_cost_per_token: 0.00001
+      cache_read_input_token_cost: 0.00000125
+      max_input_tokens: 128000
+      max_output_tokens: 16384
+      max_tokens: 1
+      supports_vision: true
+      supports_function_calling: false
+router_settings: { enable_pre_call_checks: true }
+`)
+    assert.deepStrictEqual(deployments["m"], {
+      provider: "openai",
+      model: "gpt-4o",
+      apiKey: "sk-secret",
+      limits: { rpm: 10, tpm: 20_000, concurrency: 4 },
+      capabilities: { tools: false, vision: true, contextWindow: 128_000, maxOutput: 16_384 },
+      price: { input: 2.5, output: 10, cachedInput: 1.25 },
+      retry: { times: 0 },
+      timeout: { attempt: "5m", firstToken: "2500ms", idle: "2500ms" },
+      circuit: { open: "20s", max: "20s" },
+      unsupported: "refuse",
+    })
+    assert.deepStrictEqual(report, [
+      "model_list[0].model_info.base_model: prices and windows are not looked up: say `price` and `capabilities`",
+      "model_list[0].litellm_params.temperature: has no equivalent: left out",
+    ])
+  })
+
+  it("numbers that are none are told of, and secrets never shown", () => {
+    const { deployments, report } = litellm(`
+model_list:
+  - model_name: m
+    rpm: many
+    litellm_params: { model: gpt-4o, api_key: sk-secret, api_secret: sk-other, timeout: 0, input_cost_per_token: 1 }
+`)
+    assert.deepStrictEqual(deployments["m"], { provider: "openai", model: "gpt-4o", apiKey: "sk-secret" })
+    assert.deepStrictEqual(report, [
+      "model_list[0].rpm: is not a whole number above 0: left out",
+      "model_list[0].litellm_params.input_cost_per_token: a price wants both input_cost_per_token and output_cost_per_token: left out",
+      "model_list[0].litellm_params.timeout: is not a number of seconds above 0: left out",
+      "model_list[0].litellm_params.api_secret: has no equivalent: left out",
+    ])
+  })
+
+  it("what the document itself says of the environment, and of credentials", () => {
+    const { deployments, report } = litellm(`
+environment_variables: { GROQ_API_KEY: gsk-1 }
+credential_list:
+  - { credential_name: az, credential_values: { api_key: os.environ/AZ, api_base: "https://r.example" } }
+model_list:
+  - { model_name: a, litellm_params: { model: groq/x, api_key: os.environ/GROQ_API_KEY } }
+  - { model_name: b, litellm_params: { model: azure/x, litellm_credential_name: az } }
+  - { model_name: c, litellm_params: { model: azure/x, litellm_credential_name: none } }
+  - { model_name: d, litellm_params: { model: gpt-4o, api_key: "\${D}" } }
+`)
+    assert.strictEqual(deployments["a"]?.["apiKey"], "gsk-1")
+    assert.strictEqual(deployments["b"]?.["apiKey"], "${AZ}")
+    assert.strictEqual(deployments["b"]?.["baseUrl"], "https://r.example/openai/v1")
+    assert.strictEqual(deployments["c"]?.["apiKey"], "${AZURE_API_KEY}")
+    assert.deepStrictEqual(report, [
+      "environment_variables.GROQ_API_KEY: is put where os.environ/ names it; whoever looks for it in the environment finds it only there or in .env",
+      "model_list[3].litellm_params.api_key: has a ${…}, which names an environment variable here",
+      "model_list[2].litellm_params.litellm_credential_name: names nothing of the credential_list: left out",
+    ])
+  })
+})
+
+const group = (settings: string, ...members: ReadonlyArray<string>) =>
+  litellm(
+    [
+      "model_list:",
+      ...members.map((params) => {
+        const [rest = "", name = "g"] = params.split(" | ").toReversed()
+        return `  - { model_name: "${name}", litellm_params: { model: gpt-4o, ${rest} } }`
+      }),
+      `router_settings: { enable_pre_call_checks: true, ${settings} }`,
+    ].join("\n"),
+  )
+
+const weights = ({ deployments }: ReturnType<typeof litellm>) => Object.values(deployments).map(({ weight }) => weight)
+
+describe("LiteLLM: model groups", () => {
+  it("are balances, by LiteLLM's strategies", () => {
+    const strategies = [
+      ["simple-shuffle", "shuffle"],
+      ["least-busy", "least-busy"],
+      ["latency-based-routing", "latency"],
+      ["cost-based-routing", "cost"],
+      ["usage-based-routing-v2", "least-busy"],
+    ]
+    for (const [theirs, ours] of strategies) {
+      const { report, routes } = group(`routing_strategy: ${theirs}`, "api_key: a", "api_key: b")
+      assert.deepStrictEqual(routes, { g: { balance: ours, across: ["g@openai", "g@openai-2"] } })
+      assert.strictEqual(report.length, theirs === "usage-based-routing-v2" ? 1 : 0)
+    }
+  })
+
+  it("are shuffled by weight, else by rpm, else by tpm", () => {
+    assert.deepStrictEqual(weights(group("", "weight: 3, rpm: 1", "weight: 1, rpm: 9")), [3, 1])
+    assert.deepStrictEqual(weights(group("", "rpm: 900, tpm: 1", "rpm: 10, tpm: 9")), [900, 10])
+    assert.deepStrictEqual(weights(group("", "tpm: 5000", "tpm: 1000")), [5000, 1000])
+    assert.deepStrictEqual(weights(group("", "rpm: 3", "rpm: 3")), [undefined, undefined])
+    assert.deepStrictEqual(weights(group("routing_strategy: least-busy", "rpm: 1", "rpm: 3")), [undefined, undefined])
+  })
+
+  it("ask those of no share after those of one, and all alike where nobody has any", () => {
+    const { routes } = group("", "weight: 2", "weight: 1", "weight: 0", "rpm: 5")
+    assert.deepStrictEqual(routes, {
+      g: [
+        { balance: "shuffle", across: ["g@openai", "g@openai-2"] },
+        { balance: "shuffle", across: ["g@openai-3", "g@openai-4"] },
+      ],
+    })
+    assert.deepStrictEqual(group("", "weight: 0", "weight: 0").routes, {
+      g: { balance: "shuffle", across: ["g@openai", "g@openai-2"] },
+    })
+  })
+
+  it("go by their order first, those without one last", () => {
+    const { routes } = group("", "api_key: a", "order: 2", "order: 1, rpm: 1", "order: 1, rpm: 2")
+    assert.deepStrictEqual(routes, {
+      g: [{ balance: "shuffle", across: ["g@openai-3", "g@openai-4"] }, "g@openai-2", "g@openai"],
+    })
+  })
+
+  it("name deployments by their ids, which can be asked for and fallen back to", () => {
+    const { deployments, routes } = litellm(`
+model_list:
+  - { model_name: g, litellm_params: { model: gpt-4o }, model_info: { id: first } }
+  - { model_name: g, litellm_params: { model: azure/x } }
+  - { model_name: h, litellm_params: { model: gpt-4o }, model_info: { id: seven } }
+litellm_settings: { fallbacks: [{ h: [first] }] }
+`)
+    assert.deepStrictEqual(Object.keys(deployments), ["first", "g@azure", "seven"])
+    assert.deepStrictEqual(routes, {
+      g: { balance: "shuffle", across: ["first", "g@azure"] },
+      h: { fallback: ["seven", "first"], moveOn: "any" },
+    })
+  })
+})
+
+describe("LiteLLM: fallbacks", () => {
+  it("follow, in order, after every error; those of the default where a group has none", () => {
+    const { report, routes } = group(
+      "fallbacks: [{ a: [b, c] }, { nobody: [a] }], default_fallbacks: [c]",
+      "a | order: 1",
+      "b | order: 1",
+      "c | order: 1",
+    )
+    assert.deepStrictEqual(routes, {
+      a: { fallback: ["a@openai", "b"], moveOn: "any" },
+      b: { fallback: ["b@openai", "c"], moveOn: "any" },
+      "*": "c",
+    })
+    assert.deepStrictEqual(report, ['router_settings.fallbacks: "nobody" is no model group: left out'])
+  })
+
+  it("of a window or a policy are branches", () => {
+    const { routes } = group(
+      "context_window_fallbacks: [{ a: [b, c] }], content_policy_fallbacks: [{ a: [c] }]",
+      "a | order: 1",
+      "b | order: 1",
+      "c | order: 1",
+    )
+    assert.deepStrictEqual(routes, { a: { fallback: ["a@openai"], onContextWindow: ["b", "c"], onContentPolicy: "c" } })
+  })
+
+  it("may go round in a circle, and ask nobody again", () => {
+    const { routes } = group(
+      "fallbacks: [{ a: [b] }, { b: [c] }, { c: [a, b] }]",
+      "a | order: 1",
+      "b | order: 1",
+      "c | order: 1",
+    )
+    assert.deepStrictEqual(routes, {
+      a: { fallback: ["a@openai", "b@openai", "c@openai"], moveOn: "any" },
+      b: { fallback: ["b@openai", "c@openai", "a@openai"], moveOn: "any" },
+      c: { fallback: ["c@openai", "a@openai", "b@openai"], moveOn: "any" },
+    })
+  })
+
+  it("are those of the router where both say some", () => {
+    const { routes } = litellm(`
+model_list:
+  - { model_name: a, litellm_params: { model: gpt-4o } }
+  - { model_name: b, litellm_params: { model: gpt-4o } }
+router_settings: { fallbacks: [{ a: [b] }] }
+litellm_settings: { fallbacks: [{ b: [a] }], num_retries: 1 }
+`)
+    assert.deepStrictEqual(routes, { a: { fallback: ["a@openai", "b"], moveOn: "any" } })
+  })
+
+  it("decode, whatever leads where", () => {
+    let state = 7
+    const below = (limit: number) => {
+      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+      return Math.floor((state / 2 ** 32) * limit)
+    }
+    const names = ["a", "b", "c", "x/*", "d"]
+    const edges = () =>
+      names
+        .filter(() => below(2) === 0)
+        .map((from) => ({ [from]: names.filter(() => below(3) === 0).map((to) => to.replace("*", "some")) }))
+    for (let run = 0; run < 300; run++) {
+      const model_list = names.flatMap((model_name) =>
+        Array.from({ length: 1 + below(3) }, () => ({
+          model_name,
+          litellm_params: {
+            model: model_name === "x/*" ? "openai/*" : "gpt-4o",
+            ...(below(2) === 0 ? { order: below(3) } : undefined),
+            ...(below(2) === 0 ? { weight: below(3) } : undefined),
+          },
+        })),
+      )
+      const router_settings = {
+        fallbacks: edges(),
+        context_window_fallbacks: edges(),
+        content_policy_fallbacks: edges(),
+        model_group_alias: { e: names[below(3)], "y/*": "x/*" },
+        ...(below(3) === 0 ? { default_fallbacks: ["a", "x/other"] } : undefined),
+      }
+      // It throws where the import does not decode.
+      litellm(JSON.stringify({ model_list, router_settings }))
+    }
+  })
+})
+
+describe("LiteLLM: names", () => {
+  it("with a * stand for what they stand for", () => {
+    const { deployments, report, routes } = litellm(`
+model_list:
+  - { model_name: "anthropic/*", litellm_params: { model: "anthropic/*" } }
+  - { model_name: "gpt/*", litellm_params: { model: "openai/gpt-*" }, model_info: { id: one } }
+  - { model_name: "gpt/*", litellm_params: { model: "azure/*" } }
+  - { model_name: "*", litellm_params: { model: "openrouter/*" } }
+  - { model_name: plain, litellm_params: { model: "groq/*" } }
+  - { model_name: "*", litellm_params: { model: "*" } }
+  - { model_name: g, litellm_params: { model: gpt-4o } }
+litellm_settings: { fallbacks: [{ g: ["anthropic/claude-x", "gpt/*"] }, { "gpt/*": [g] }] }
+`)
+    assert.deepStrictEqual(
+      Object.entries(deployments).map(([name, { model }]) => [name, model]),
+      [
+        ["anthropic/*", "*"],
+        ["gpt/*@openai", "gpt-*"],
+        ["gpt/*@azure", "*"],
+        ["*", "*"],
+        ["g@openai", "gpt-4o"],
+        ["anthropic/claude-x", "claude-x"],
+      ],
+    )
+    assert.deepStrictEqual(routes, {
+      "gpt/*": {
+        fallback: [{ balance: "shuffle", across: ["gpt/*@openai", "gpt/*@azure"] }, "g"],
+        moveOn: "any",
+      },
+      g: { fallback: ["g@openai", "anthropic/claude-x"], moveOn: "any" },
+    })
+    assert.deepStrictEqual(report, [
+      "model_list[1].model_info.id: names no one model: left out",
+      "model_list[4].litellm_params.model: has a * that its model_name does not say anything for: left out",
+      "model_list[5].litellm_params.model: does not say whose it is, such as openai/…: left out",
+      'litellm_settings.fallbacks: "gpt/*" stands for many models, of which none is said: left out',
+    ])
+  })
+
+  it("of an alias are routes", () => {
+    const { report, routes } = group(
+      "model_group_alias: { gpt-4: g, hidden: { model: g, hidden: true }, lost: nobody, g: g }",
+      "order: 1",
+    )
+    assert.deepStrictEqual(routes, { "gpt-4": "g", hidden: "g" })
+    assert.deepStrictEqual(report, [
+      "router_settings.model_group_alias.hidden: is listed by GET /v1/models like every name",
+      "router_settings.model_group_alias.lost: stands for nobody: left out",
+      "router_settings.model_group_alias.g: is the name of a model group too, which keeps it: left out",
+    ])
+  })
+})
+
+const settings: ReadonlyArray<readonly [settings: string, defaults: object, report?: ReadonlyArray<string>]> = [
+  ["router_settings: { num_retries: 4, retry_after: 5 }", { retry: { times: 4, base: "5s" } }],
+  ["litellm_settings: { num_retries: 4 }\nrouter_settings: { num_retries: 1 }", { retry: { times: 1 } }],
+  ["router_settings: { retry_policy: { RateLimitErrorRetries: 3, TimeoutErrorRetries: 0 } }", { retry: { times: 3 } }],
+  [
+    "router_settings: { retry_policy: { RateLimitErrorRetries: 1, InternalServerErrorRetries: 2, BadRequestErrorRetries: 3, Odd: 1 } }",
+    { retry: { times: 2 } },
+    [
+      "router_settings.retry_policy.RateLimitErrorRetries: one number holds for all errors that are retried: 2, the larger",
+      "router_settings.retry_policy.BadRequestErrorRetries: would fail alike, and is not retried: left out",
+      "router_settings.retry_policy.Odd: has no equivalent: left out",
+    ],
+  ],
+  ["router_settings: { allowed_fails: 2, cooldown_time: 15 }", { circuit: { failures: 3, open: "15s", max: "15s" } }],
+  [
+    "router_settings: { allowed_fails: 0, disable_cooldowns: true, allowed_fails_policy: { TimeoutErrorAllowedFails: 1 } }",
+    { circuit: { failures: 1 } },
+    [
+      "router_settings.disable_cooldowns: circuits cannot be switched off, and one that opens is probed after `circuit.open`: left out",
+      "router_settings.allowed_fails_policy: failures are counted alike, save those that say nothing of a deployment's health: left out",
+    ],
+  ],
+  ["router_settings: { timeout: 30 }", { timeout: { attempt: "30s", firstToken: "30s", idle: "30s" } }],
+  [
+    "litellm_settings: { request_timeout: 600 }\nrouter_settings: { stream_timeout: 10 }",
+    { timeout: { firstToken: "10s", idle: "10s" } },
+  ],
+  [
+    "litellm_settings: { request_timeout: 600, drop_params: true }",
+    { unsupported: "drop", timeout: { attempt: "10m", firstToken: "10m", idle: "10m", total: "10m" } },
+  ],
+  [
+    "litellm_settings: { callbacks: [otel], cache: true }\nrouter_settings: { max_fallbacks: 2 }",
+    {},
+    [
+      "router_settings.max_fallbacks: a route ends where it ends: left out",
+      "litellm_settings.callbacks: has no equivalent: left out",
+      "litellm_settings.cache: answers are not cached: left out",
+    ],
+  ],
+  [
+    "general_settings: { database_url: 'postgres://u:secret@h/d', alerting: [slack] }\nguardrails: [{ guardrail_name: x }]",
+    {},
+    [
+      "general_settings.database_url: there is no database: keys stand in the document itself",
+      "general_settings.alerting: has no equivalent: left out",
+      "guardrails: has no equivalent: left out",
+    ],
+  ],
+]
+
+describe("LiteLLM: settings", () => {
+  for (const [yaml, defaults, report = []] of settings) {
+    it(yaml.replaceAll("\n", "; "), () => {
+      const imported = litellm(`model_list: [{ model_name: m, litellm_params: { model: gpt-4o } }]\n${yaml}`)
+      assert.deepStrictEqual(imported.defaults, defaults)
+      assert.deepStrictEqual(imported.report, report)
+    })
+  }
+
+  it("of one group alone are those of its route", () => {
+    const { routes } = group("model_group_retry_policy: { a: { RateLimitErrorRetries: 5 } }", "a | order: 1")
+    assert.deepStrictEqual(routes, { a: { fallback: ["a@openai"], retry: { times: 5 } } })
+  })
+
+  it("of several proxies are a Redis, and calls at once are of each deployment", () => {
+    const { deployments, document } = litellm(`
+model_list:
+  - { model_name: a, litellm_params: { model: gpt-4o } }
+  - { model_name: b, litellm_params: { model: gpt-4o, max_parallel_requests: 1 } }
+router_settings:
+  { redis_host: os.environ/REDIS_HOST, redis_port: 6380, redis_password: "p@ss", default_max_parallel_requests: 9 }
+`)
+    assert.deepStrictEqual(document["state"], { redis: "redis://:p%40ss@${REDIS_HOST}:6380" })
+    assert.deepStrictEqual(
+      Object.values(deployments).map(({ limits }) => limits),
+      [{ concurrency: 9 }, { concurrency: 1 }],
+    )
+  })
+
+  it("say that limits are held to, where LiteLLM would only weigh by them", () => {
+    const { report } = litellm("model_list: [{ model_name: m, rpm: 3, litellm_params: { model: gpt-4o } }]")
+    assert.deepStrictEqual(report, [
+      "model_list: rpm and tpm are held to as limits, which LiteLLM does only with enable_pre_call_checks",
+    ])
+  })
+})
+
+describe("Litellm.is", () => {
+  it("knows LiteLLM's documents from our own", () => {
+    assert.isTrue(Litellm.is(Yaml.parse("model_list: []")))
+    assert.isFalse(Litellm.is(Yaml.parse("deployments: { a: { provider: openai, model: x } }")))
+    assert.isFalse(Litellm.is(Yaml.parse("- model_list")))
+  })
+})

@@ -1,0 +1,263 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Result from "effect/Result"
+import * as Portkey from "../../src/import/portkey/Portkey.ts"
+import { portkey } from "./imports.ts"
+
+const openai = (model: string, more: object = {}) => ({
+  provider: "openai",
+  api_key: "sk-1",
+  override_params: { model },
+  ...more,
+})
+
+const anthropic = (model: string, more: object = {}) => ({ ...openai(model, more), provider: "anthropic" })
+
+const targets: ReadonlyArray<readonly [target: object, deployment: object, report?: ReadonlyArray<string>]> = [
+  [openai("gpt-4o"), { provider: "openai", apiKey: "sk-1", model: "gpt-4o" }],
+  [
+    openai("gpt-4o", { custom_host: "http://gpu:8000/v1", openai_organization: "org-1" }),
+    { provider: "openai", apiKey: "sk-1", baseUrl: "http://gpu:8000/v1", organization: "org-1", model: "gpt-4o" },
+  ],
+  [
+    anthropic("claude", { anthropic_beta: "context-1m" }),
+    { provider: "anthropic", apiKey: "sk-1", headers: { "anthropic-beta": "context-1m" }, model: "claude" },
+  ],
+  [
+    {
+      provider: "azure-openai",
+      api_key: "k",
+      resource_name: "r",
+      deployment_id: "d",
+      api_version: "2024-06-01",
+    },
+    { provider: "openai", apiKey: "k", baseUrl: "https://r.openai.azure.com/openai/v1", model: "d" },
+    ["api_version: is not needed: Azure is asked by its API that has no versions"],
+  ],
+  [
+    {
+      provider: "bedrock",
+      aws_region: "us-east-1",
+      aws_access_key_id: "id",
+      aws_secret_access_key: "secret",
+      aws_session_token: "token",
+      override_params: { model: "us.amazon.nova-pro-v1:0" },
+    },
+    {
+      provider: "bedrock",
+      region: "us-east-1",
+      accessKeyId: "id",
+      secretAccessKey: "secret",
+      sessionToken: "token",
+      model: "us.amazon.nova-pro-v1:0",
+    },
+  ],
+  [
+    { provider: "groq", override_params: { model: "llama-3" } },
+    {
+      provider: "openai",
+      apiKey: "${GROQ_API_KEY}",
+      baseUrl: "https://api.groq.com/openai/v1",
+      model: "llama-3",
+    },
+  ],
+  [
+    { provider: "ollama", custom_host: "http://gpu:11434", override_params: { model: "llama3" } },
+    { provider: "openai", baseUrl: "http://gpu:11434/v1", model: "llama3" },
+  ],
+  [
+    { virtual_key: "anthropic-prod", overrideParams: { model: "claude", temperature: 0 } },
+    { provider: "anthropic", apiKey: "${ANTHROPIC_PROD_API_KEY}", model: "claude" },
+    [
+      "override_params.temperature: requests say this themselves: left out",
+      "virtual_key: is kept by Portkey: taken for one of anthropic's, its key is looked for in ANTHROPIC_PROD_API_KEY",
+    ],
+  ],
+  [
+    { override_params: { model: "@my-openai/gpt-4o" } },
+    { provider: "openai", apiKey: "${MY_OPENAI_API_KEY}", model: "gpt-4o" },
+    ["virtual_key: is kept by Portkey: taken for one of openai's, its key is looked for in MY_OPENAI_API_KEY"],
+  ],
+  [
+    { provider: "@team-1", override_params: { model: "claude-x" } },
+    { provider: "anthropic", apiKey: "${TEAM_1_API_KEY}", model: "claude-x" },
+    ["virtual_key: is kept by Portkey: taken for one of anthropic's, its key is looked for in TEAM_1_API_KEY"],
+  ],
+  [
+    openai("gpt-4o", {
+      requestTimeout: 2500,
+      retry: { attempts: 1 },
+      cache: { mode: "simple" },
+      forward_headers: ["x"],
+    }),
+    {
+      provider: "openai",
+      apiKey: "sk-1",
+      model: "gpt-4o",
+      retry: { times: 1 },
+      timeout: { attempt: "2500ms", firstToken: "2500ms" },
+    },
+    ["cache: answers are not cached: left out", "forward_headers: has no equivalent: left out"],
+  ],
+]
+
+describe("Portkey: a target", () => {
+  for (const [target, deployment, report = []] of targets) {
+    it(JSON.stringify(target), () => {
+      const imported = portkey(target)
+      assert.deepStrictEqual(Object.values(imported.deployments), [deployment] as never)
+      assert.deepStrictEqual(imported.routes, { "*": Object.keys(imported.deployments)[0] })
+      assert.deepStrictEqual(imported.report, report)
+    })
+  }
+
+  it("without a model is asked for the one that is called", () => {
+    const { deployments, routes } = portkey({ provider: "openai", api_key: "sk-1" })
+    assert.deepStrictEqual(deployments, { "openai/*": { provider: "openai", apiKey: "sk-1", model: "*" } })
+    assert.deepStrictEqual(routes, { "*": "openai/*" })
+  })
+
+  it("that has no equivalent is told of, without its secrets", () => {
+    const nothing = Portkey.read({ provider: "vertex-ai", api_key: "sk-secret" })
+    assert.deepStrictEqual(Result.isFailure(nothing) ? nothing.failure : [], [
+      { path: "provider", message: "vertex-ai is not spoken: left out" },
+      { path: "", message: "has no target that could be made a deployment" },
+    ])
+    assert.isTrue(Result.isFailure(Portkey.read({ virtual_key: "pc-1234" })))
+    assert.isTrue(Result.isFailure(Portkey.read(["a list"])))
+  })
+})
+
+describe("Portkey: strategies", () => {
+  it("fallback goes on after every error, or after these alone", () => {
+    const two = [openai("gpt-4o"), anthropic("claude")]
+    assert.deepStrictEqual(portkey({ strategy: { mode: "fallback" }, targets: two }).routes, {
+      "*": { fallback: ["openai", "anthropic"], moveOn: "any" },
+    })
+    const { report, routes } = portkey({
+      strategy: { mode: "fallback", onStatusCodes: [429, 503, 246] },
+      targets: [...two, openai("gpt-4o-mini")],
+    })
+    const reasons = ["RateLimited", "QuotaExhausted", "Overloaded", "ServerError", "Network", "Malformed"]
+    assert.deepStrictEqual(routes, {
+      "*": {
+        fallback: ["openai"],
+        onError: [{ reasons, use: { fallback: ["anthropic"], onError: [{ reasons, use: "openai-2" }] } }],
+      },
+    })
+    assert.deepStrictEqual(report, ["strategy.on_status_codes: 246 stands for no failure of ours: left out"])
+  })
+
+  it("loadbalance shuffles by the weights, which those within share", () => {
+    const { deployments, report, routes } = portkey({
+      strategy: { mode: "loadbalance" },
+      targets: [
+        openai("gpt-4o", { weight: 3 }),
+        {
+          weight: 1,
+          strategy: { mode: "loadbalance" },
+          targets: [anthropic("claude", { weight: 0.25 }), anthropic("claude-2", { weight: 0.75 })],
+        },
+      ],
+    })
+    assert.deepStrictEqual(routes, { "*": { balance: "shuffle", across: ["openai", "anthropic", "anthropic-2"] } })
+    assert.deepStrictEqual(
+      Object.values(deployments).map(({ weight }) => weight),
+      [3, 0.25, 0.75],
+    )
+    assert.deepStrictEqual(report, [])
+    const even = portkey({ strategy: { mode: "loadbalance" }, targets: [openai("a"), openai("b")] })
+    assert.deepStrictEqual(
+      Object.values(even.deployments).map(({ weight }) => weight),
+      [undefined, undefined],
+    )
+  })
+
+  it("loadbalance over fallbacks balances their firsts, and says so", () => {
+    const { report, routes } = portkey({
+      strategy: { mode: "loadbalance" },
+      targets: [
+        openai("gpt-4o", { weight: 2 }),
+        { strategy: { mode: "fallback" }, targets: [anthropic("claude"), openai("gpt-4o-mini")] },
+      ],
+    })
+    assert.deepStrictEqual(routes, {
+      "*": { fallback: [{ balance: "shuffle", across: ["openai", "anthropic"] }, "openai-2"], moveOn: "any" },
+    })
+    assert.deepStrictEqual(report, [
+      "targets: a balance is one of deployments: the first of each inner fallback is balanced, and the others come after all of these",
+    ])
+  })
+
+  it("single asks the first", () => {
+    const { report, routes } = portkey({ strategy: { mode: "single" }, targets: [openai("a"), openai("b")] })
+    assert.deepStrictEqual(routes, { "*": "openai" })
+    assert.deepStrictEqual(report, ["targets: only the first is asked: the others are left out"])
+  })
+
+  it("conditional goes by metadata, and by the model's name, each of which is a route", () => {
+    const { deployments, report, routes } = portkey({
+      strategy: {
+        mode: "conditional",
+        conditions: [
+          { query: { "metadata.plan": { $eq: "paid" } }, then: "big" },
+          { query: { $and: [{ "params.model": "fastest" }, { "metadata.eu": { $in: ["yes", "1"] } }] }, then: "any" },
+          {
+            query: { $or: [{ "params.model": { $in: ["fastest", "quick"] } }, { "metadata.x": true }] },
+            then: "small",
+          },
+          { query: { "params.temperature": { $gt: 0.7 } }, then: "big" },
+          { query: { "metadata.y": "z" }, then: "nobody" },
+        ],
+        default: "small",
+      },
+      targets: [
+        { name: "big", ...openai("gpt-4o") },
+        { name: "small", ...openai("gpt-4o-mini") },
+        { name: "any", provider: "anthropic", api_key: "sk-1" },
+      ],
+    })
+    const paid = { if: { metadata: { plan: "paid" } }, use: "big" }
+    assert.deepStrictEqual(routes, {
+      fastest: {
+        when: [paid, { if: { metadata: { eu: "yes" } }, use: "any" }, { if: { metadata: { eu: "1" } }, use: "any" }],
+        else: "small",
+      },
+      quick: { when: [paid], else: "small" },
+      "*": { when: [paid, { if: { metadata: { x: "true" } }, use: "small" }], else: "small" },
+    })
+    assert.strictEqual(deployments["any"]?.["model"], "fastest")
+    assert.deepStrictEqual(report, [
+      "strategy.conditions[3].query: asks for more than a model or metadata to be equal: left out",
+      "strategy.conditions[4].then: names no target that is left: left out",
+    ])
+  })
+
+  it("what a target does not say, it has of those around it; the nearest counts", () => {
+    const { defaults, deployments, report } = portkey({
+      retry: { attempts: 3, on_status_codes: [429] },
+      request_timeout: 400_000,
+      override_params: { model: "gpt-4o" },
+      strategy: { mode: "fallback" },
+      targets: [
+        { provider: "openai", api_key: "a" },
+        {
+          provider: "openai",
+          api_key: "b",
+          retry: { attempts: 0 },
+          request_timeout: 1000,
+          override_params: { model: "o3" },
+        },
+      ],
+    })
+    const far = { attempt: "400s", firstToken: "400s" }
+    const near = { attempt: "1s", firstToken: "1s" }
+    assert.deepStrictEqual(deployments, {
+      openai: { provider: "openai", apiKey: "a", model: "gpt-4o", retry: { times: 3 }, timeout: far },
+      "openai-2": { provider: "openai", apiKey: "b", model: "o3", retry: { times: 0 }, timeout: near },
+    })
+    assert.deepStrictEqual(defaults, { timeout: { total: "400s" } })
+    assert.deepStrictEqual(report, [
+      "retry.on_status_codes: what is retried is what another try may cure, 429, 500, 502, 503, 504, 529: left out",
+    ])
+  })
+})
