@@ -127,6 +127,10 @@ describe("Portkey: a target", () => {
   })
 })
 
+/** One of `strategy.conditions`. */
+const condition = (query: object, target: string): unknown =>
+  JSON.parse(`{"query":${JSON.stringify(query)},"then":"${target}"}`)
+
 describe("Portkey: strategies", () => {
   it("fallback goes on after every error, or after these alone", () => {
     const two = [openai("gpt-4o"), anthropic("claude")]
@@ -199,14 +203,11 @@ describe("Portkey: strategies", () => {
       strategy: {
         mode: "conditional",
         conditions: [
-          { query: { "metadata.plan": { $eq: "paid" } }, then: "big" },
-          { query: { $and: [{ "params.model": "fastest" }, { "metadata.eu": { $in: ["yes", "1"] } }] }, then: "any" },
-          {
-            query: { $or: [{ "params.model": { $in: ["fastest", "quick"] } }, { "metadata.x": true }] },
-            then: "small",
-          },
-          { query: { "params.temperature": { $gt: 0.7 } }, then: "big" },
-          { query: { "metadata.y": "z" }, then: "nobody" },
+          condition({ "metadata.plan": { $eq: "paid" } }, "big"),
+          condition({ $and: [{ "params.model": "fastest" }, { "metadata.eu": { $in: ["yes", "1"] } }] }, "any"),
+          condition({ $or: [{ "params.model": { $in: ["fastest", "quick"] } }, { "metadata.x": true }] }, "small"),
+          condition({ "params.temperature": { $gt: 0.7 } }, "big"),
+          condition({ "metadata.y": "z" }, "nobody"),
         ],
         default: "small",
       },
