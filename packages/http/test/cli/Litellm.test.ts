@@ -23,6 +23,7 @@ router_settings:
   model_group_alias: { gpt-4: gpt-4o }
   fallbacks: [{ "gpt-4o": ["backup"] }, { "limited": ["backup"] }]
 litellm_settings: { callbacks: [otel] }
+general_settings: { master_key: os.environ/MASTER_KEY }
 `
 
 /** A gateway over a fault server, and the client of one of its users. */
@@ -34,7 +35,7 @@ const serve = Effect.gen(function* () {
   yield* upstream.script("none-of-that-name", "unknown-model")
   const serving = start(["--port", "0", "--config", "config.yaml"], {
     files: { "config.yaml": config(upstream.url) },
-    env: { UPSTREAM_KEY: "sk-upstream" },
+    env: { UPSTREAM_KEY: "sk-upstream", MASTER_KEY: "sk-1234" },
   })
   const base = yield* Effect.promise(() => url(serving))
   const client = new OpenAI({ baseURL: `${base}/v1`, apiKey: "sk-1234", maxRetries: 0, logLevel: "off" })
@@ -65,8 +66,12 @@ layer(Layer.effect(Served, serve), { excludeTestServices: true, timeout: 30_000 
         return text
       })
       assert.strictEqual(text, "From the backup")
+      const stranger = client.withOptions({ apiKey: "sk-12345" })
+      const refused = yield* Effect.flip(Effect.tryPromise(() => stranger.models.list()))
+      assert.match(String(refused.cause), /401/)
       assert.match(serving.printed(), /litellm_settings\.callbacks: has no equivalent: left out/)
       assert.notInclude(serving.printed(), "sk-upstream")
+      assert.notInclude(serving.printed(), "sk-1234")
     }),
   )
 

@@ -38,6 +38,8 @@ const held = Effect.fnUntraced(function* (
     deployments: {
       only: Deployment.make({ model: "m", provider: only.layer, circuit: { failures: 1000 } }),
       other: Deployment.make({ model: "m", provider: only.layer }),
+      "any/*": Deployment.make({ model: "*", provider: only.layer }),
+      "any/own": Deployment.make({ model: "m", provider: only.layer }),
     },
     routes: {
       assistant: Route.target("only").pipe(Route.retry({ times: 0 })),
@@ -87,6 +89,21 @@ describe("a key", () => {
       yield* chat(b, { model: "other" })
       yield* explain(a, "assistant")
       assert.strictEqual(only.requests.length, 3)
+    }),
+  )
+
+  it.effect("that may call a name with a * may call what only that stands for", () =>
+    Effect.gen(function* () {
+      const c = key("c", { routes: ["any/*"] })
+      const { chat, only } = yield* held([c], Testing.reply("Hello"))
+      yield* chat(c, { model: "any/thing" })
+      for (const model of ["any/own", "other", "*"]) {
+        assert.strictEqual((yield* Effect.flip(chat(c, { model }))).kind, "Forbidden")
+      }
+      assert.deepStrictEqual(
+        only.requests.map(({ model }) => model),
+        ["thing"],
+      )
     }),
   )
 

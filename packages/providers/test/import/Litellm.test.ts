@@ -519,6 +519,14 @@ router_settings:
     )
   })
 
+  it("keep the master key, which may call everything", () => {
+    const { document, report } = litellm(
+      "model_list: [{ model_name: m, litellm_params: { model: gpt-4o } }]\ngeneral_settings: { master_key: sk-1234 }",
+    )
+    assert.deepStrictEqual(document["keys"], [{ id: "master", key: "sk-1234" }])
+    assert.deepStrictEqual(report, [])
+  })
+
   it("say that limits are held to, where LiteLLM would only weigh by them", () => {
     const { report } = litellm("model_list: [{ model_name: m, rpm: 3, litellm_params: { model: gpt-4o } }]")
     assert.deepStrictEqual(report, [

@@ -233,6 +233,40 @@ describe("Portkey: strategies", () => {
     ])
   })
 
+  it("decode, however they are nested", () => {
+    let state = 11
+    const below = (limit: number) => {
+      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+      return Math.floor((state / 2 ** 32) * limit)
+    }
+    const models = ["gpt-4o", "fastest", undefined]
+    const target = (depth: number): object => {
+      const common = {
+        name: `t${below(4)}`,
+        ...(below(3) === 0 ? { weight: below(4) } : undefined),
+        ...(below(4) === 0 ? { request_timeout: 1 + below(900_000) } : undefined),
+        ...(below(4) === 0 ? { retry: { attempts: below(6) } } : undefined),
+      }
+      const model = models[below(3)]
+      if (depth === 0 || below(4) === 0) {
+        return { ...common, provider: "openai", api_key: "sk-1", ...(model && { override_params: { model } }) }
+      }
+      const mode = ["fallback", "loadbalance", "conditional", "single"][below(4)]
+      const strategy = {
+        mode,
+        ...(below(2) === 0 ? { on_status_codes: [[429], [400, 500, 241], [503]][below(3)] } : undefined),
+        ...(below(2) === 0 ? { default: `t${below(4)}` } : undefined),
+        conditions: [
+          condition({ "params.model": models[below(2)] }, `t${below(4)}`),
+          condition({ $or: [{ "metadata.a": "1" }, { "metadata.b": { $in: ["x", "y"] } }] }, `t${below(4)}`),
+        ],
+      }
+      return { ...common, strategy, targets: Array.from({ length: 1 + below(3) }, () => target(depth - 1)) }
+    }
+    // It throws where the import does not decode.
+    for (let run = 0; run < 200; run++) portkey(target(3))
+  })
+
   it("what a target does not say, it has of those around it; the nearest counts", () => {
     const { defaults, deployments, report } = portkey({
       retry: { attempts: 3, on_status_codes: [429] },

@@ -182,10 +182,10 @@ const server = (document: Foreign): Document | undefined => {
 }
 
 /** Whoever sends the master key may call everything. */
-const keys = (general: Foreign): ReadonlyArray<Document> | undefined =>
-  general.text("master_key") === undefined
-    ? undefined
-    : general.tell("master_key", "set the environment variable UNDERSTUDY_API_KEY to it, and callers must send it")
+const keys = (general: Foreign): ReadonlyArray<Document> | undefined => {
+  const key = general.text("master_key")
+  return key === undefined ? undefined : [{ id: "master", key }]
+}
 
 const whyOfSettings = {
   allowed_fails_policy: "failures are counted alike, save those that say nothing of a deployment's health: left out",
