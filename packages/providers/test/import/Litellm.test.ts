@@ -351,7 +351,7 @@ litellm_settings: { fallbacks: [{ b: [a] }], num_retries: 1 }
     assert.deepStrictEqual(routes, { a: { fallback: ["a@openai", "b"], moveOn: "any" } })
   })
 
-  it("decode, whatever leads where", () => {
+  it("decode, whatever leads where, and nobody stands twice in a route", () => {
     let state = 7
     const below = (limit: number) => {
       state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
@@ -362,7 +362,7 @@ litellm_settings: { fallbacks: [{ b: [a] }], num_retries: 1 }
       names
         .filter(() => below(2) === 0)
         .map((from) => ({ [from]: names.filter(() => below(3) === 0).map((to) => to.replace("*", "some")) }))
-    for (let run = 0; run < 300; run++) {
+    for (let run = 0; run < 120; run++) {
       const model_list = names.flatMap((model_name) =>
         Array.from({ length: 1 + below(3) }, () => ({
           model_name,
@@ -380,8 +380,11 @@ litellm_settings: { fallbacks: [{ b: [a] }], num_retries: 1 }
         model_group_alias: { e: names[below(3)], "y/*": "x/*" },
         ...(below(3) === 0 ? { default_fallbacks: ["a", "x/other"] } : undefined),
       }
-      // It throws where the import does not decode.
-      litellm(JSON.stringify({ model_list, router_settings }))
+      const { warnings } = litellm(JSON.stringify({ model_list, router_settings }))
+      assert.deepStrictEqual(
+        warnings.filter((warning) => warning.includes(" stands in it ")),
+        [],
+      )
     }
   })
 })
@@ -423,6 +426,21 @@ litellm_settings: { fallbacks: [{ g: ["anthropic/claude-x", "gpt/*"] }, { "gpt/*
       "model_list[5].litellm_params.model: does not say whose it is, such as openai/…: left out",
       'litellm_settings.fallbacks: "gpt/*" stands for many models, of which none is said: left out',
     ])
+  })
+
+  it("that a * stands for have what is said of all that it stands for", () => {
+    const { routes } = litellm(`
+model_list:
+  - { model_name: "x/*", litellm_params: { model: "openai/*" } }
+  - { model_name: a, litellm_params: { model: gpt-4o } }
+  - { model_name: b, litellm_params: { model: gpt-4o } }
+litellm_settings: { fallbacks: [{ a: ["x/gpt"] }, { "x/*": [b] }] }
+`)
+    assert.deepStrictEqual(routes, {
+      "x/*": { fallback: ["x/*@openai", "b"], moveOn: "any" },
+      a: { fallback: ["a@openai", "x/gpt"], moveOn: "any" },
+      "x/gpt": { fallback: ["x/gpt@openai", "b"], moveOn: "any" },
+    })
   })
 
   it("of an alias are routes", () => {

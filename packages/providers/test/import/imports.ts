@@ -1,5 +1,6 @@
 /** What the tests of imports have in common: YAML and JSON in, documents and lines of reports out, every one of them decoded. */
 import { assert } from "@effect/vitest"
+import * as Lint from "@understudy/core/Lint"
 import * as Yaml from "effect/encoding/Yaml"
 import * as Result from "effect/Result"
 import * as Config from "../../src/Config.ts"
@@ -15,6 +16,8 @@ export interface Looked {
   readonly routes: Readonly<Record<string, unknown>>
   readonly defaults: unknown
   readonly report: ReadonlyArray<string>
+  /** What `understudy check` would warn of. */
+  readonly warnings: ReadonlyArray<string>
 }
 
 const lines = (problems: ReadonlyArray<Problem>) => problems.map(({ message, path }) => `${path}: ${message}`)
@@ -28,7 +31,10 @@ const look = (imported: Result.Result<Imported, ReadonlyArray<Problem>>): Looked
   const { defaults = {}, deployments, routes = {} } = document
   const decoded = Config.decode({ defaults, deployments, routes }, environment)
   assert.deepStrictEqual(Result.isFailure(decoded) ? lines(decoded.failure) : [], [], JSON.stringify(document))
+  const settings = Result.getOrThrow(decoded)
+  const linted = Result.getOrThrow(Lint.lint(settings.routes, settings.deployments, settings.defaults))
   return {
+    warnings: lines(linted.warnings),
     document,
     deployments: deployments as Looked["deployments"],
     routes: routes as Looked["routes"],

@@ -30,6 +30,8 @@ export const read = (members: ReadonlyArray<Member>, places: readonly [Foreign, 
     else group.push(member)
   }
   const ids = new Set(members.flatMap(({ id }) => id ?? []))
+  /** By its name, the group with a `*` that one was made of. */
+  const origins = new Map<string, string>()
   const aliases = new Map<string, string>()
 
   /** The group that is meant: by its name, an alias, a deployment's id, or as one of those that a `*` stands for. */
@@ -39,6 +41,7 @@ export const read = (members: ReadonlyArray<Member>, places: readonly [Foreign, 
     const pattern = Wildcard.find([...groups.keys()].filter(Wildcard.isWild), named)
     const many = pattern === undefined ? undefined : groups.get(pattern)
     if (pattern === undefined || many === undefined) return undefined
+    origins.set(named, pattern)
     groups.set(
       named,
       many.map((member) => {
@@ -103,15 +106,32 @@ export const read = (members: ReadonlyArray<Member>, places: readonly [Foreign, 
     return { of, rest }
   }
 
+  /** What is said of a group with a `*` is said of those made of it, as far as it says whom. */
+  const spread = (of: Edges): Edges =>
+    new Map(
+      [...groups.keys()].flatMap((name) => {
+        const origin = of.get(origins.get(name) ?? "")?.filter((target) => !Wildcard.isWild(target))
+        const targets = of.get(name) ?? origin
+        return targets === undefined ? [] : [[name, targets] as const]
+      }),
+    )
+
   const own = edges("fallbacks")
   const onContextWindow = edges("context_window_fallbacks").of
   const onContentPolicy = edges("content_policy_fallbacks").of
   const { list, place } = chosen("default_fallbacks")
   const defaults = targets(place, "default_fallbacks", "", list)
   const others = defaults.length > 0 ? defaults : own.rest
-  const fallbacks = new Map([...groups.keys()].map((name) => [name, own.of.get(name) ?? others]))
   const otherwise = groups.has("*") ? undefined : defaults[0]
-  return { groups, fallbacks, onContextWindow, onContentPolicy, aliases, otherwise }
+  const followed = spread(own.of)
+  return {
+    groups,
+    fallbacks: new Map([...groups.keys()].map((name) => [name, followed.get(name) ?? others])),
+    onContextWindow: spread(onContextWindow),
+    onContentPolicy: spread(onContentPolicy),
+    aliases,
+    otherwise,
+  }
 }
 
 const unsaid = "stands for many models, of which none is said: left out"
