@@ -340,6 +340,19 @@ describe("LiteLLM: fallbacks", () => {
     })
   })
 
+  it("ask whoever was only in a branch before", () => {
+    const { routes } = group(
+      "fallbacks: [{ a: [b, c] }], context_window_fallbacks: [{ b: [c] }]",
+      "a | order: 1",
+      "b | order: 1",
+      "c | order: 1",
+    )
+    assert.deepStrictEqual(routes, {
+      a: { fallback: ["a@openai", "b", "c"], moveOn: "any" },
+      b: { fallback: ["b@openai"], onContextWindow: "c" },
+    })
+  })
+
   it("are those of the router where both say some", () => {
     const { routes } = litellm(`
 model_list:
@@ -351,7 +364,7 @@ litellm_settings: { fallbacks: [{ b: [a] }], num_retries: 1 }
     assert.deepStrictEqual(routes, { a: { fallback: ["a@openai", "b"], moveOn: "any" } })
   })
 
-  it("decode, whatever leads where, and nobody stands twice in a route", () => {
+  it("decode, whatever leads where, and lead to all they should, once", () => {
     let state = 7
     const below = (limit: number) => {
       state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
@@ -380,7 +393,19 @@ litellm_settings: { fallbacks: [{ b: [a] }], num_retries: 1 }
         model_group_alias: { e: names[below(3)], "y/*": "x/*" },
         ...(below(3) === 0 ? { default_fallbacks: ["a", "x/other"] } : undefined),
       }
-      const { warnings } = litellm(JSON.stringify({ model_list, router_settings }))
+      const { chain, routes, warnings } = litellm(JSON.stringify({ model_list, router_settings }))
+      const next = new Map(router_settings.fallbacks.flatMap((each) => Object.entries(each)))
+      const reached = (name: string, seen = new Set<string>()): ReadonlySet<string> => {
+        if (seen.has(name)) return seen
+        seen.add(name)
+        const of = next.get(name) ?? (name === "x/some" || name === "x/other" ? next.get("x/*") : undefined)
+        for (const each of of ?? router_settings.default_fallbacks ?? []) reached(each, seen)
+        return seen
+      }
+      for (const name of [...names, "x/some"].filter((name) => Object.hasOwn(routes, name))) {
+        const groups = new Set(chain(name).map((deployment) => deployment.replace(/@.*/, "")))
+        assert.deepStrictEqual([...groups].toSorted(), [...reached(name)].toSorted(), JSON.stringify(router_settings))
+      }
       assert.deepStrictEqual(
         warnings.filter((warning) => warning.includes(" stands in it ")),
         [],

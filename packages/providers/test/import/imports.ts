@@ -1,6 +1,7 @@
 /** What the tests of imports have in common: YAML and JSON in, documents and lines of reports out, every one of them decoded. */
 import { assert } from "@effect/vitest"
 import * as Lint from "@understudy/core/Lint"
+import type { Route } from "@understudy/core/Route"
 import * as Yaml from "effect/encoding/Yaml"
 import * as Result from "effect/Result"
 import * as Config from "../../src/Config.ts"
@@ -16,6 +17,8 @@ export interface Looked {
   readonly routes: Readonly<Record<string, unknown>>
   readonly defaults: unknown
   readonly report: ReadonlyArray<string>
+  /** Every deployment that a name leads to when one after the other fails, its branches aside. */
+  readonly chain: (name: string) => ReadonlyArray<string>
   /** What `understudy check` would warn of. */
   readonly warnings: ReadonlyArray<string>
 }
@@ -32,14 +35,36 @@ const look = (imported: Result.Result<Imported, ReadonlyArray<Problem>>): Looked
   const decoded = Config.decode({ defaults, deployments, routes }, environment)
   assert.deepStrictEqual(Result.isFailure(decoded) ? lines(decoded.failure) : [], [], JSON.stringify(document))
   const settings = Result.getOrThrow(decoded)
+  const chain = (name: string): ReadonlyArray<string> => {
+    const route = settings.routes[name]
+    return route === undefined ? [name] : chainOf(route, chain)
+  }
   const linted = Result.getOrThrow(Lint.lint(settings.routes, settings.deployments, settings.defaults))
   return {
+    chain,
     warnings: lines(linted.warnings),
     document,
     deployments: deployments as Looked["deployments"],
     routes: routes as Looked["routes"],
     defaults,
     report: lines(report),
+  }
+}
+
+const chainOf = (route: Route, chain: (name: string) => ReadonlyArray<string>): ReadonlyArray<string> => {
+  switch (route._tag) {
+    case "Target":
+      return chain(route.name)
+    case "Fallback":
+      return route.routes.flatMap((each) => chainOf(each, chain))
+    case "Balance":
+    case "Hedge":
+      return route.across
+    case "When":
+      return chainOf(route.otherwise, chain)
+    case "Rescue":
+    case "Policies":
+      return chainOf(route.route, chain)
   }
 }
 

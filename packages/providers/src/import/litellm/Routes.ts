@@ -23,13 +23,13 @@ export const write = (graph: Graph, { retries, strategy }: Routing): { deploymen
   const routes: Record<string, Written> = {}
   const taken = new Set([...graph.groups.keys(), ...graph.aliases.keys()])
 
-  /** The groups that a failure of this one may lead to, itself included: those in its route, by whatever way. */
-  const reach = (name: string, seen = new Set<string>()): ReadonlySet<string> => {
+  const branches = [graph.onContextWindow, graph.onContentPolicy]
+
+  /** A group and all that these lead to from it. */
+  const reach = (name: string, by: ReadonlyArray<Edges>, seen = new Set<string>()): ReadonlySet<string> => {
     if (seen.has(name)) return seen
     seen.add(name)
-    for (const edges of [graph.fallbacks, graph.onContextWindow, graph.onContentPolicy]) {
-      for (const next of edges.get(name) ?? []) reach(next, seen)
-    }
+    for (const edges of by) for (const next of led(edges, name)) reach(next, by, seen)
     return seen
   }
 
@@ -41,7 +41,7 @@ export const write = (graph: Graph, { retries, strategy }: Routing): { deploymen
       others.length === 0 &&
       only?.id === undefined &&
       !retries.has(name) &&
-      [graph.fallbacks, graph.onContextWindow, graph.onContentPolicy].every((edges) => led(edges, name).length === 0)
+      [graph.fallbacks, ...branches].every((edges) => led(edges, name).length === 0)
     const named = members.map((member) => {
       const wish = member.id ?? `${name}@${member.label}`
       return { ...member, name: alone ? name : unused(taken, wish) }
@@ -80,9 +80,10 @@ export const write = (graph: Graph, { retries, strategy }: Routing): { deploymen
   /** A group by its name; spelt out where its route would lead back to who has failed; nothing if it has itself. */
   const named = (name: string, seen: Set<string>, within: ReadonlyArray<string>): Written | undefined => {
     if (seen.has(name)) return undefined
-    const all = reach(name)
+    const all = reach(name, [graph.fallbacks, ...branches])
     if ([...all].some((each) => seen.has(each))) return routeOf(name, seen, within)
-    for (const each of all) seen.add(each)
+    // Whoever stands in a branch of it has not been asked for anything else.
+    for (const each of reach(name, [graph.fallbacks])) seen.add(each)
     return name
   }
 
