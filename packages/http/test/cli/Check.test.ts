@@ -67,6 +67,22 @@ routes:
     }).pipe(withEnvironment({ KEY: "sk-test" }), Effect.scoped, Effect.provide(NodeServices.layer)),
   )
 
+  it.effect("tells what of a LiteLLM configuration is lost", () =>
+    Effect.gen(function* () {
+      const { code, lines } = yield* check(`
+model_list: [{ model_name: gpt-4o, litellm_params: { model: openai/gpt-4o, api_key: os.environ/KEY, temperature: 1 } }]
+`)
+      assert.strictEqual(code, 0)
+      assert.deepStrictEqual(lines, [
+        "understudy.yaml is fine.",
+        "deployments",
+        "  gpt-4o  openai  gpt-4o",
+        "said in LiteLLM's words, and not in ours",
+        "  model_list[0].litellm_params.temperature: has no equivalent: left out",
+      ])
+    }).pipe(withEnvironment({ KEY: "sk-test" }), Effect.scoped, Effect.provide(NodeServices.layer)),
+  )
+
   it.effect("prices the worst case, and says what it assumed", () =>
     Effect.gen(function* () {
       const { code, lines } = yield* check(`

@@ -213,14 +213,17 @@ model_list:
   - { model_name: b, litellm_params: { model: azure/x, litellm_credential_name: az } }
   - { model_name: c, litellm_params: { model: azure/x, litellm_credential_name: none } }
   - { model_name: d, litellm_params: { model: gpt-4o, api_key: "\${D}" } }
+  - { model_name: e, litellm_params: { model: gpt-4o, api_key: os.environ/MY-KEY } }
 `)
     assert.strictEqual(deployments["a"]?.["apiKey"], "gsk-1")
     assert.strictEqual(deployments["b"]?.["apiKey"], "${AZ}")
     assert.strictEqual(deployments["b"]?.["baseUrl"], "https://r.example/openai/v1")
     assert.strictEqual(deployments["c"]?.["apiKey"], "${AZURE_API_KEY}")
+    assert.deepStrictEqual(deployments["e"], { provider: "openai", model: "gpt-4o" })
     assert.deepStrictEqual(report, [
       "environment_variables.GROQ_API_KEY: is put where os.environ/ names it; whoever looks for it in the environment finds it only there or in .env",
       "model_list[3].litellm_params.api_key: has a ${…}, which names an environment variable here",
+      "model_list[4].litellm_params.api_key: names no environment variable that could be one: left out",
       "model_list[2].litellm_params.litellm_credential_name: names nothing of the credential_list: left out",
     ])
   })

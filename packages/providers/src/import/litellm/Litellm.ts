@@ -94,8 +94,12 @@ const resolved = (input: Document, report: Array<Problem>): Document => {
     }
     if (!Predicate.isString(value)) return value
     if (value.includes("${")) report.push({ path, message: "has a ${…}, which names an environment variable here" })
-    const [, name] = /^os\.environ\/(\w+)$/.exec(value.trim()) ?? []
-    return name === undefined ? value : (known[name] ?? Endpoints.reference(name))
+    const [, name] = /^os\.environ\/(.*)$/.exec(value.trim()) ?? []
+    if (name === undefined) return value
+    if (Object.hasOwn(known, name)) return known[name]
+    if (/^[a-z_]\w*$/i.test(name)) return Endpoints.reference(name)
+    report.push({ path, message: "names no environment variable that could be one: left out" })
+    return undefined
   }
   return Object.fromEntries(Object.entries(document).map(([key, value]) => [key, walk(value, key)]))
 }
