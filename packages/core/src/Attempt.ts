@@ -145,11 +145,12 @@ const begin = (context: Context, leaf: Leaf, force: boolean): Effect.Effect<Runn
     Effect.clockWith((clock) => {
       const startedAt = clock.currentTimeMillisUnsafe()
       const elapsed = () => clock.currentTimeMillisUnsafe() - startedAt
-      const { model } = deployment
+      const request = addressed(call.request, ledger.route, leaf)
+      const { model } = request
       bus.publish({ _tag: "AttemptStarted", call: ledger.id, route: ledger.route, deployment: name, model })
       return Effect.succeed<Running>({
         permit,
-        request: addressed(call.request, ledger.route, leaf),
+        request,
         startedAt,
         elapsed,
         committed: () => {

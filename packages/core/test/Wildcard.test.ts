@@ -59,6 +59,11 @@ describe("names with a *", () => {
     const anthropic = Testing.script([Testing.reply("1"), Testing.reply("2"), Testing.reply("3")])
     const local = Testing.script([Testing.reply("4"), Testing.reply("5")])
     return Effect.gen(function* () {
+      const router = yield* Router.Router
+      const asked: Array<string> = []
+      yield* router.listen((event) => {
+        if (event._tag === "AttemptStarted") asked.push(event.model)
+      })
       const { receipt } = yield* chat("anthropic/claude-x")
       yield* chat("claude:eu:y")
       yield* chat("smart")
@@ -72,6 +77,7 @@ describe("names with a *", () => {
         local.requests.map(({ model }) => model),
         ["llama", "llama"],
       )
+      assert.deepStrictEqual(asked, ["claude-x", "eu.anthropic.y", "claude-z", "llama", "llama"])
       assert.strictEqual(receipt.deployment, "anthropic/*")
       // What is counted by route has as many rows as there are routes, whatever callers make up.
       assert.strictEqual(receipt.route, "anthropic/*")

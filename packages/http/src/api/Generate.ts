@@ -8,6 +8,7 @@
  */
 import * as Chat from "@understudy/core/Chat"
 import { Router } from "@understudy/core/Router"
+import { isWild } from "@understudy/core/Wildcard"
 import type { Address, ClientError, Dialect, Encoder } from "@understudy/providers/protocols/Dialect"
 import * as InvalidBody from "@understudy/providers/protocols/InvalidBody"
 import * as Effect from "effect/Effect"
@@ -22,7 +23,8 @@ import * as Endpoint from "./Endpoint.ts"
 export const layer = HttpRouter.use((http) =>
   Effect.gen(function* () {
     const router = yield* Router
-    const address = { model: router.routes[0] ?? router.deployments[0] }
+    const names = [...router.routes, ...router.deployments]
+    const address = { model: names.find((name) => !isWild(name)) ?? names[0] }
     yield* http.add("POST", "/api/generate", Endpoint.handle(router, dialect(yield* Activity), address))
   }),
 )
