@@ -124,6 +124,9 @@ describe("Portkey: a target", () => {
     ])
     assert.isTrue(Result.isFailure(Portkey.read({ virtual_key: "pc-1234" })))
     assert.isTrue(Result.isFailure(Portkey.read(["a list"])))
+    for (const mode of ["fallback", "loadbalance", "conditional", "single", "any"]) {
+      assert.isTrue(Result.isFailure(Portkey.read({ strategy: { mode }, targets: [{ provider: "vertex-ai" }] })), mode)
+    }
   })
 })
 

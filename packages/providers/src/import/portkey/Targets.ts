@@ -74,39 +74,40 @@ const readOne = (target: Foreign, around: Inherited): Target | undefined => {
     const target = readOne(place, inherited)
     return target === undefined ? [] : [{ ...each, target }]
   })
-  const whole = ((): Target | undefined => {
-    switch (mode) {
-      case "fallback":
-        return fallback(
-          read.map(({ target }) => target),
-          after(strategy) ?? after(target),
-        )
-      case "loadbalance":
-        return (
-          only(read.map(({ target }) => target)) ?? {
-            _tag: "Balance",
-            targets: read,
-            tell: (message) => target.tell("targets", message),
-          }
-        )
-      case "conditional":
-        return when(strategy, new Map(read.map(({ name, target }) => [name, target])))
-      case "single":
-        if (inner.length > 1) target.tell("targets", "only the first is asked: the others are left out")
-        return read[0]?.target
-      default:
-        return strategy.tell("mode", `there is no ${mode}: left out`)
-    }
-  })()
+  const whole = read.length === 0 ? undefined : together(target, strategy, mode, read)
   strategy.rest()
   target.rest(why)
   return whole
 }
 
-const only = (targets: ReadonlyArray<Target>): Target | undefined => (targets.length === 1 ? targets[0] : undefined)
+interface Named extends Weighted {
+  readonly name: string | undefined
+}
 
-const fallback = (targets: ReadonlyArray<Target>, after: ReadonlyArray<ReasonTag> | undefined): Target | undefined =>
-  targets.length === 0 ? undefined : (only(targets) ?? { _tag: "Fallback", targets, after })
+/** What the strategy makes of its targets, of which there is at least one. */
+const together = (
+  target: Foreign,
+  strategy: Foreign,
+  mode: string,
+  inner: ReadonlyArray<Named>,
+): Target | undefined => {
+  const targets = inner.map(({ target }) => target)
+  switch (mode) {
+    case "fallback":
+      return only(targets) ?? { _tag: "Fallback", targets, after: after(strategy) ?? after(target) }
+    case "loadbalance":
+      return only(targets) ?? { _tag: "Balance", targets: inner, tell: (message) => target.tell("targets", message) }
+    case "conditional":
+      return when(strategy, new Map(inner.map(({ name, target }) => [name, target])))
+    case "single":
+      if (inner.length > 1) target.tell("targets", "only the first is asked: the others are left out")
+      return targets[0]
+    default:
+      return strategy.tell("mode", `there is no ${mode}: left out`)
+  }
+}
+
+const only = (targets: ReadonlyArray<Target>): Target | undefined => (targets.length === 1 ? targets[0] : undefined)
 
 /** The nearest word counts. */
 const inheriting = (target: Foreign, around: Inherited): Inherited => {
