@@ -56,7 +56,7 @@ describe("import", () => {
         `${fixture("portkey.json")}: to be known`,
         "  targets[0].targets[0].override_params.temperature: requests say this themselves: left out",
         "  targets[0].targets[0].virtual_key: is kept by Portkey: taken for one of openai's, its key is looked for in OPENAI_PROD_API_KEY",
-        "  targets[1].cache: answers are not cached: left out",
+        "  targets[1].cache: answers are kept of whole configurations, not of one target: left out",
       ])
     }))
 

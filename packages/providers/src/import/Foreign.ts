@@ -140,3 +140,14 @@ export const unused = (taken: Set<string>, wish: string): string => {
   taken.add(name)
   return name
 }
+
+/** A route as a document of ours writes it. */
+export type Written = string | ReadonlyArray<Written> | Document
+
+/** A whole route that keeps its answers, where it should. */
+export const keeping = (route: Written, cache: Document | undefined): Written => {
+  if (cache === undefined) return route
+  return Predicate.isString(route) || isList(route) ? { fallback: [route].flat(), cache } : { ...route, cache }
+}
+
+export const isList = (route: Written): route is ReadonlyArray<Written> => Array.isArray(route)

@@ -517,12 +517,11 @@ const settings: ReadonlyArray<readonly [settings: string, defaults: object, repo
     { unsupported: "drop", timeout: { attempt: "10m", firstToken: "10m", idle: "10m", total: "10m" } },
   ],
   [
-    "litellm_settings: { callbacks: [otel], cache: true }\nrouter_settings: { max_fallbacks: 2 }",
+    "litellm_settings: { callbacks: [otel] }\nrouter_settings: { max_fallbacks: 2 }",
     {},
     [
       "router_settings.max_fallbacks: a route ends where it ends: left out",
       "litellm_settings.callbacks: has no equivalent: left out",
-      "litellm_settings.cache: answers are not cached: left out",
     ],
   ],
   [
@@ -544,6 +543,36 @@ describe("LiteLLM: settings", () => {
       assert.deepStrictEqual(imported.report, report)
     })
   }
+
+  it("of a cache hold for every route, as far as it keeps what is exactly the same for a while", () => {
+    const cached = (params: string) =>
+      litellm(`
+model_list: [{ model_name: a, litellm_params: { model: gpt-4o } }, { model_name: b, litellm_params: { model: gpt-4o } }]
+router_settings: { fallbacks: [{ a: [b] }], model_group_alias: { c: a } }
+litellm_settings: { cache: true, cache_params: { ${params} } }
+`)
+    const cache = { ttl: "10m" }
+    const { report, routes } = cached("type: redis, ttl: 600, host: redis, namespace: x")
+    assert.deepStrictEqual(routes, {
+      a: { fallback: ["a@openai", "b"], moveOn: "any", cache },
+      b: { fallback: ["b@openai"], cache },
+      c: { fallback: ["a"], cache },
+    })
+    assert.deepStrictEqual(report, [
+      "litellm_settings.cache_params.host: answers are kept where `state` says: left out",
+      "litellm_settings.cache_params.namespace: has no equivalent: left out",
+    ])
+    assert.deepStrictEqual(
+      ["type: qdrant-semantic, ttl: 1", "mode: default_off, ttl: 1", "type: local"].flatMap(
+        (params) => cached(params).report,
+      ),
+      [
+        "litellm_settings.cache_params.type: there is no qdrant-semantic: no answers are kept",
+        "litellm_settings.cache_params.mode: calls cannot choose: no answers are kept",
+        "litellm_settings.cache_params.ttl: is missing, and an answer is not kept for good: no answers are kept",
+      ],
+    )
+  })
 
   it("of one group alone are those of its route", () => {
     const { routes } = group("model_group_retry_policy: { a: { RateLimitErrorRetries: 5 } }", "a | order: 1")

@@ -86,7 +86,7 @@ const targets: ReadonlyArray<readonly [target: object, deployment: object, repor
     openai("gpt-4o", {
       requestTimeout: 2500,
       retry: { attempts: 1 },
-      cache: { mode: "simple" },
+      cache: { mode: "semantic" },
       forward_headers: ["x"],
     }),
     {
@@ -96,7 +96,10 @@ const targets: ReadonlyArray<readonly [target: object, deployment: object, repor
       retry: { times: 1 },
       timeout: { attempt: "2500ms", firstToken: "2500ms" },
     },
-    ["cache: answers are not cached: left out", "forward_headers: has no equivalent: left out"],
+    [
+      "cache.mode: only exactly the same is answered the same: no answers are kept",
+      "forward_headers: has no equivalent: left out",
+    ],
   ],
 ]
 
@@ -233,6 +236,21 @@ describe("Portkey: strategies", () => {
     assert.deepStrictEqual(report, [
       "strategy.conditions[3].query: asks for more than a model or metadata to be equal: left out",
       "strategy.conditions[4].then: names no target that is left: left out",
+    ])
+  })
+
+  it("keep answers where the whole of it does", () => {
+    const targets = [openai("gpt-4o"), anthropic("claude", { cache: { mode: "simple", max_age: 60 } })]
+    const { report, routes } = portkey({
+      cache: { mode: "simple", maxAge: 600 },
+      strategy: { mode: "loadbalance" },
+      targets,
+    })
+    assert.deepStrictEqual(routes, {
+      "*": { balance: "shuffle", across: ["openai", "anthropic"], cache: { ttl: "10m" } },
+    })
+    assert.deepStrictEqual(report, [
+      "targets[1].cache: answers are kept of whole configurations, not of one target: left out",
     ])
   })
 

@@ -45,6 +45,7 @@ export const read = (input: Document): Result.Result<Imported, ReadonlyArray<Pro
   const { deployments, routes } = Routes.write(graph, {
     strategy: first(settings, strategyOf) ?? "shuffle",
     retries: groupRetries(settings),
+    cache: first(settings, cacheOf),
   })
   if (first(settings, (place) => place.flag("enable_pre_call_checks")) !== true && members.some(isLimited)) {
     report.push({ path: "model_list", message: heeded })
@@ -162,6 +163,30 @@ const defaults = (settings: ReadonlyArray<Foreign>, deployments: Document): Docu
   })
 }
 
+/** Exact answers, for as long as they are said to be good: of all routes, since LiteLLM's are of all groups. */
+const cacheOf = (place: Foreign): Document | undefined => {
+  const wanted = place.flag("cache") ?? place.flag("cache_responses")
+  const params = place.mapping("cache_params")
+  const refuse = (key: string, why: string) => {
+    for (const each of params.keys) params.take(each)
+    return params.tell(key, `${why}: no answers are kept`)
+  }
+  if (wanted !== true) {
+    params.rest()
+    return undefined
+  }
+  const type = params.text("type") ?? "local"
+  if (type !== "local" && type !== "redis") return refuse("type", `there is no ${type}`)
+  if (params.text("mode") === "default_off") return refuse("mode", "calls cannot choose")
+  const ttls = ["ttl", "default_in_memory_ttl", "default_in_redis_ttl"].map((key) => params.time(key, "seconds"))
+  const ttl = ttls.find((each) => each !== undefined)
+  if (ttl === undefined) return refuse("ttl", "is missing, and an answer is not kept for good")
+  params.rest({ host: whereKept, port: whereKept, password: whereKept })
+  return { ttl }
+}
+
+const whereKept = "answers are kept where `state` says: left out"
+
 /** Several proxies that count together. */
 const redis = (settings: ReadonlyArray<Foreign>): string | undefined => {
   const [url, host, port, password, database] = [
@@ -193,8 +218,6 @@ const keys = (general: Foreign): ReadonlyArray<Document> | undefined => {
 
 const whyOfSettings = {
   allowed_fails_policy: "failures are counted alike, save those that say nothing of a deployment's health: left out",
-  cache: "answers are not cached: left out",
-  cache_params: "answers are not cached: left out",
   default_litellm_params: "requests are sent with what their caller says: left out",
   max_fallbacks: "a route ends where it ends: left out",
   routing_strategy_args: "strategies have no settings: left out",

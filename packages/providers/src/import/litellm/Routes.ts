@@ -2,23 +2,25 @@
  * LiteLLM's model groups as routes: a group is a balance, its `order`s the tiers of a fallback, other groups follow.
  */
 import type { Strategy } from "@understudy/core/Strategy"
-import type { Document } from "../Foreign.ts"
-import { said, unused } from "../Foreign.ts"
+import type { Document, Written } from "../Foreign.ts"
+import { isList, keeping, said, unused } from "../Foreign.ts"
 import type { Edges, Graph } from "./Edges.ts"
 import type { Member } from "./Members.ts"
 import { sharing } from "./Members.ts"
-
-/** A route as a document of ours writes it. */
-type Written = string | ReadonlyArray<Written> | Document
 
 export interface Routing {
   readonly strategy: Strategy
   /** Retries by group, where a group has its own. */
   readonly retries: ReadonlyMap<string, number>
+  /** How every route keeps its answers, if any does. */
+  readonly cache: Document | undefined
 }
 
 /** The `deployments` and `routes` of a graph. */
-export const write = (graph: Graph, { retries, strategy }: Routing): { deployments: Document; routes: Document } => {
+export const write = (
+  graph: Graph,
+  { cache, retries, strategy }: Routing,
+): { deployments: Document; routes: Document } => {
   const deployments: Record<string, unknown> = {}
   const routes: Record<string, Written> = {}
   const taken = new Set([...graph.groups.keys(), ...graph.aliases.keys()])
@@ -41,6 +43,7 @@ export const write = (graph: Graph, { retries, strategy }: Routing): { deploymen
       others.length === 0 &&
       only?.id === undefined &&
       !retries.has(name) &&
+      cache === undefined &&
       [graph.fallbacks, ...branches].every((edges) => led(edges, name).length === 0)
     const named = members.map((member) => {
       const wish = member.id ?? `${name}@${member.label}`
@@ -89,10 +92,10 @@ export const write = (graph: Graph, { retries, strategy }: Routing): { deploymen
 
   for (const name of graph.groups.keys()) {
     const route = routeOf(name, new Set(), [])
-    if (route !== name) routes[name] = route
+    if (route !== name) routes[name] = keeping(route, cache)
   }
-  for (const [alias, target] of graph.aliases) routes[alias] = target
-  if (graph.otherwise !== undefined) routes["*"] = graph.otherwise
+  for (const [alias, target] of graph.aliases) routes[alias] = keeping(target, cache)
+  if (graph.otherwise !== undefined) routes["*"] = keeping(graph.otherwise, cache)
   return { deployments, routes }
 }
 
@@ -111,8 +114,6 @@ const flat = (route: Written | undefined): ReadonlyArray<Written> => {
 
 const led = (edges: Edges, name: string): ReadonlyArray<string> =>
   edges.get(name)?.filter((each) => each !== name) ?? []
-
-const isList = (route: Written): route is ReadonlyArray<Written> => Array.isArray(route)
 
 const isBalance = (route: Written): route is Document => !isList(route) && typeof route === "object"
 

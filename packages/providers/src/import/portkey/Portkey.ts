@@ -8,19 +8,16 @@
  */
 import * as Result from "effect/Result"
 import type { Problem } from "../../config/Problem.ts"
-import type { Document, Imported } from "../Foreign.ts"
-import { said, unused } from "../Foreign.ts"
+import type { Document, Imported, Written } from "../Foreign.ts"
+import { keeping, said, unused } from "../Foreign.ts"
 import { total } from "../Total.ts"
 import type { Leaf, Target, Weighted } from "./Targets.ts"
 import * as Targets from "./Targets.ts"
 
-/** A route as a document of ours writes it. */
-type Written = string | Document
-
 /** The document of ours that says the same, with a report of what it cannot say; or why there is none. */
 export const read = (input: unknown): Result.Result<Imported, ReadonlyArray<Problem>> => {
   const report: Array<Problem> = []
-  const tree = Targets.read(input, report)
+  const { cache, tree } = Targets.read(input, report)
   if (tree === undefined) {
     return Result.fail([...report, { path: "", message: "has no target that could be made a deployment" }])
   }
@@ -74,7 +71,7 @@ export const read = (input: unknown): Result.Result<Imported, ReadonlyArray<Prob
     }
   }
 
-  const routes = Object.fromEntries(names.map((name) => [name, write(tree, name)]))
+  const routes = Object.fromEntries(names.map((name) => [name, keeping(write(tree, name), cache)]))
   const defaults = said({ timeout: said({ total: total(Object.values(deployments)) }) })
   return Result.succeed({ document: { ...said({ defaults }), deployments, routes }, report: once(report) })
 }

@@ -53,9 +53,27 @@ interface Inherited {
 
 const nothing: Inherited = { model: undefined, retry: undefined, timeout: undefined }
 
-/** Reads a whole configuration; `undefined` if none of its targets has an equivalent. */
-export const read = (input: unknown, report: Array<Problem>): Target | undefined =>
-  readOne(new Foreign(snaked(input), "", report), nothing)
+/** Reads a whole configuration: no `tree` if none of its targets has an equivalent. */
+export const read = (
+  input: unknown,
+  report: Array<Problem>,
+): { readonly cache: Document | undefined; readonly tree: Target | undefined } => {
+  const root = new Foreign(snaked(input), "", report)
+  return { cache: cacheOf(root), tree: readOne(root, nothing) }
+}
+
+/** Exact answers, for as long as they are said to be good: of the whole configuration. */
+const cacheOf = (root: Foreign): Document | undefined => {
+  const cache = new Foreign(snaked(root.take("cache")), at(root.path, "cache"), root.report)
+  const mode = cache.text("mode")
+  const ttl = cache.time("max_age", "seconds")
+  cache.rest()
+  if (mode === undefined) return undefined
+  if (mode !== "simple") return cache.tell("mode", "only exactly the same is answered the same: no answers are kept")
+  return ttl === undefined
+    ? cache.tell("max_age", "is missing, and an answer is not kept for good: no answers are kept")
+    : { ttl }
+}
 
 const readOne = (target: Foreign, around: Inherited): Target | undefined => {
   const inherited = inheriting(target, around)
@@ -180,7 +198,7 @@ const leafOf = (target: Foreign, { model, retry, timeout }: Inherited): Leaf | u
 }
 
 const why = {
-  cache: "answers are not cached: left out",
+  cache: "answers are kept of whole configurations, not of one target: left out",
   input_guardrails: "guardrails are not run: left out",
   output_guardrails: "guardrails are not run: left out",
   before_request_hooks: "guardrails are not run: left out",
