@@ -11,6 +11,7 @@ import * as Runtime from "effect/Runtime"
 import "effect/schema/SchemaJITCompiler/enable"
 import { readFileSync } from "node:fs"
 import { check } from "./cli/Check.ts"
+import { demo } from "./cli/demo/Demo.ts"
 import { draw } from "./cli/Draw.ts"
 import { explain } from "./cli/Explain.ts"
 import { importing } from "./cli/Import.ts"
@@ -22,7 +23,7 @@ const { version }: { readonly version: string } = JSON.parse(
 
 const understudy = Command.make("understudy").pipe(
   Command.withDescription("An LLM gateway that answers from whichever provider can still speak"),
-  Command.withSubcommands([serve, check, explain, draw, importing]),
+  Command.withSubcommands([serve, check, explain, draw, importing, demo]),
 )
 
 // The first signal drains, the second does not wait.
