@@ -3,7 +3,6 @@
  */
 import * as Chat from "@understudy/core/Chat"
 import * as Deployment from "@understudy/core/Deployment"
-import * as Route from "@understudy/core/Route"
 import * as Router from "@understudy/core/Router"
 import * as Bedrock from "@understudy/providers/bedrock"
 import * as Clock from "effect/Clock"
@@ -32,14 +31,16 @@ export interface Calls {
   readonly since: number
 }
 
-/** So many calls at once, one account after the other; `told` hears of each as it ends. */
+/**
+ * So many calls at once, to one account after the other; `told` hears of each as it ends. An account's failure is its own
+ * here: nobody answers in its place.
+ */
 export const call = (
   { settings, standIns }: Stage,
   accounts: readonly [Account, ...ReadonlyArray<Account>],
   requests: number,
   told: (ended: Ended) => Effect.Effect<void>,
 ) => {
-  const [first, ...others] = accounts
   const provider = ({ name, profile }: Account) =>
     Bedrock.layer(
       standIns === undefined
@@ -55,22 +56,16 @@ export const call = (
     deployments: Object.fromEntries(
       accounts.map((account) => [
         account.name,
-        Deployment.make({ model: settings.model, provider: provider(account) }),
+        Deployment.make({ model: settings.model, provider: provider(account), retry: { times: 0 } }),
       ]),
     ),
-    routes: {
-      // An account's failure is its own here: nobody answers in its place.
-      shards: Route.balance("round-robin", [first.name, ...others.map(({ name }) => name)]).pipe(
-        Route.retry({ times: 0 }),
-      ),
-    },
   })
   return Effect.gen(function* () {
     const router = yield* Router.Router
     const since = yield* Clock.currentTimeMillis
     const one = (number: number) =>
       Effect.gen(function* () {
-        const account = accounts[(number - 1) % accounts.length] ?? first
+        const account = accounts[(number - 1) % accounts.length] ?? accounts[0]
         const startedAt = yield* Clock.currentTimeMillis
         const error = yield* Effect.match(
           router.chat({

@@ -4,8 +4,7 @@
  */
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import type * as Effect from "effect/Effect"
-import * as Effects from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
@@ -32,7 +31,7 @@ const pattern = <E>(
 ) =>
   Command.make(name, { config, requests: count }, ({ config, requests }) => {
     const file = Option.getOrUndefined(config)
-    return Effects.provide(Effects.scoped(run(file, requests)), DotEnv.layer(file))
+    return Effect.provide(Effect.scoped(run(file, requests)), DotEnv.layer(file))
   }).pipe(Command.withDescription(description))
 
 export const demo = Command.make("demo").pipe(

@@ -5,9 +5,8 @@
 import type { CloudWatchLogsClientConfig } from "@aws-sdk/client-cloudwatch-logs"
 import * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
 
 /** How many calls went to a region. */
 export interface Region {
@@ -90,10 +89,8 @@ const results = (ask: () => Effect.Effect<Answer, NoLogs>): Effect.Effect<Readon
     }
   })
 
-/** The SDK, loaded only here. */
-const connect = (
-  config: CloudWatchLogsClientConfig,
-): Effect.Effect<typeof import("@aws-sdk/client-cloudwatch-logs") & { readonly logs: Client }, NoLogs, Scope.Scope> =>
+/** The SDK, loaded only here, and a client of it. */
+const connect = (config: CloudWatchLogsClientConfig) =>
   Effect.flatMap(
     send(() => import("@aws-sdk/client-cloudwatch-logs")),
     (sdk) =>
@@ -106,10 +103,9 @@ const connect = (
       ),
   )
 
-type Client = InstanceType<(typeof import("@aws-sdk/client-cloudwatch-logs"))["CloudWatchLogsClient"]>
-
-const send = <A>(ask: (signal: AbortSignal) => Promise<A>): Effect.Effect<A, NoLogs> =>
-  Effect.tryPromise({
+function send<A>(ask: (signal: AbortSignal) => Promise<A>): Effect.Effect<A, NoLogs> {
+  return Effect.tryPromise({
     try: ask,
     catch: (error) => new NoLogs({ message: error instanceof Error ? error.message : String(error) }),
   })
+}
