@@ -13,6 +13,7 @@ import * as Predicate from "effect/Predicate"
 import type * as Redacted from "effect/Redacted"
 import type * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
+import * as Freeform from "./protocols/Freeform.ts"
 import type { Decoder } from "./protocols/Frames.ts"
 import * as Frames from "./protocols/Frames.ts"
 import * as Lowering from "./protocols/Lowering.ts"
@@ -98,7 +99,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
       const { body, unsaid } = yield* lower(request)
       const answer = yield* Effect.mapError(sender.send(aim(request), JSON.stringify(body)), broke)
       if (!isOk(answer)) return yield* refused(answer)
-      const response = yield* Effect.fromResult(codec.Response.decode(answer.text))
+      const response = Freeform.restore(request, yield* Effect.fromResult(codec.Response.decode(answer.text)))
       return unsaid === undefined ? response : { ...response, unsaid }
     }),
     stream: (request) =>
@@ -111,7 +112,8 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
             const text = yield* Effect.mapError(Transport.text(opened), broke)
             return yield* refused({ ...opened, text })
           }
-          return Frames.telling(unsaid, Frames.decode(Sse.events(opened.bytes, broke), codec.Stream.decoder(failed)))
+          const frames = Frames.decode(Sse.events(opened.bytes, broke), codec.Stream.decoder(failed))
+          return Frames.telling(unsaid, Freeform.restoring(request, frames))
         }),
       ),
   }

@@ -60,7 +60,7 @@ export const make = Effect.fnUntraced(function* (
     logLevel: "off",
   })
 
-  const dialect = isOpenAi(client.baseURL) ? ChatCompletions.Request.openAi : ChatCompletions.Request.compatible
+  const dialect = isOpenAi(client.baseURL) ? ChatCompletions.Dialect.openAi : ChatCompletions.Dialect.compatible
   return yield* HttpProvider.make({
     vendor: "openai",
     codec: {

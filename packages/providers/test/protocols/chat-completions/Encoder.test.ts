@@ -3,6 +3,8 @@ import type * as Chat from "@understudy/core/Chat"
 import { ProviderError } from "@understudy/core/ProviderError"
 import { Stream } from "@understudy/providers/protocols/chat-completions"
 import * as Result from "effect/Result"
+import * as Streamed from "../Streamed.ts"
+import * as Conversation from "./Conversation.ts"
 
 const encoder = (includeUsage = false) => {
   const body = { stream_options: { include_usage: includeUsage } }
@@ -55,6 +57,22 @@ const raw = (frames: ReadonlyArray<Chat.Frame>, includeUsage = false) => {
 
 const sse = (...data: ReadonlyArray<string>) => data.map((data) => `data: ${data}\n\n`).join("")
 
+describe("both ways", () => {
+  it.prop("what the protocol can say survives it", [Conversation.response], ([response]) => {
+    const frames = Streamed.frames(response)
+    const stream = encoder(true)
+    const text = frames.map(stream.push).join("") + stream.end()
+    const data = text
+      .split("\n\n")
+      .slice(0, -1)
+      .map((event) => event.slice("data: ".length))
+    assert.deepStrictEqual(
+      Streamed.fold(native(...data).flatMap(({ parts }) => parts)),
+      Streamed.fold(frames.flatMap(({ parts }) => parts)),
+    )
+  })
+})
+
 describe("another protocol's frames", () => {
   it("are a role, deltas, a finish reason and [DONE]", () => {
     assert.deepStrictEqual(
@@ -74,7 +92,12 @@ describe("another protocol's frames", () => {
       ),
       [
         role,
-        chunk({ reasoning_content: "Hm" }),
+        chunk({ reasoning_content: "Hm", reasoning_details: [{ type: "reasoning.text", text: "Hm", index: 0 }] }),
+        chunk({
+          reasoning_details: [
+            { type: "reasoning.text", text: "", signature: "sig", format: "anthropic-claude-v1", index: 0 },
+          ],
+        }),
         chunk({ content: 'He"l' }),
         chunk({ content: "lo" }, { logprobs: { content: [] } }),
         chunk({ refusal: "No" }),

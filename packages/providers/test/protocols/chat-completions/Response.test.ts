@@ -89,7 +89,7 @@ describe("decode", () => {
           { type: "reasoning", text: "Hm" },
           { type: "tool-call", id: "call_0", name: "look", arguments: '{"up":true}' },
           { type: "tool-call", id: "2", name: "wait", arguments: "{}" },
-          { type: "tool-call", id: "3", name: "run", arguments: "ls" },
+          { type: "tool-call", id: "3", name: "run", arguments: "ls", freeform: true },
           { type: "tool-call", id: "4", name: "", arguments: "{}" },
         ],
         finish: "tool-calls",
@@ -173,8 +173,8 @@ describe("encode", () => {
 
   it("knows four words for the end", () => {
     assert.deepStrictEqual(
-      (["stop", "length", "tool-calls", "content-filter", "refusal", "pause", "other"] as const).map(
-        Response.encodeFinish,
+      (["stop", "length", "tool-calls", "content-filter", "refusal", "pause", "other"] as const).map((reason) =>
+        Response.encodeFinish(reason, false),
       ),
       ["stop", "length", "tool_calls", "content_filter", "content_filter", "length", "length"],
     )
