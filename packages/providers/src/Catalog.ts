@@ -6,11 +6,14 @@ import type { Provider } from "@understudy/core/Provider"
 import type * as Config from "effect/Config"
 import type * as Duration from "effect/Duration"
 import type * as Layer from "effect/Layer"
+import * as Record from "effect/Record"
 import * as Schema from "effect/Schema"
 import * as Anthropic from "./anthropic/Anthropic.ts"
 import * as Bedrock from "./bedrock/Bedrock.ts"
 import { DurationText } from "./config/DurationText.ts"
 import { address, countOrNone, hidden, number, secret, text } from "./config/Values.ts"
+import * as Azure from "./openai/Azure.ts"
+import * as Compatible from "./openai/Compatible.ts"
 import * as OpenAi from "./openai/OpenAi.ts"
 import type { ProviderStartError } from "./ProviderStartError.ts"
 import * as Simulated from "./simulated/Simulated.ts"
@@ -49,6 +52,22 @@ const status = number(
   (value) => Number.isInteger(value) && value >= 400 && value <= 599,
 )
 
+/** The keys of every vendor that speaks OpenAI's protocol under an address of its own. */
+export const compatibleKeys = Schema.Struct({
+  apiKey: optional(secret),
+  baseUrl: optional(address("http://127.0.0.1:8000/v1")),
+  headers,
+})
+
+const compatible = Record.map(Compatible.vendors, ({ models, variable }: Compatible.Vendor, name: Compatible.Name) =>
+  vendor({
+    keys: compatibleKeys,
+    layer: (keys, { connectTimeout }) => OpenAi.layer({ ...keys, vendor: name, connectTimeout }),
+    credentials: { keys: ["apiKey"], variables: variable === undefined ? [] : [variable] },
+    models,
+  }),
+)
+
 export const vendors = {
   openai: vendor({
     keys: Schema.Struct({
@@ -85,6 +104,18 @@ export const vendors = {
     models:
       "access to a model is granted per region in the Bedrock console; most newer models are called by an inference profile, such as us.anthropic.claude-sonnet-4-5-20250929-v1:0",
   }),
+  azure: vendor({
+    keys: Schema.Struct({
+      apiKey: optional(secret),
+      endpoint: optional(address("https://mine.openai.azure.com")),
+      apiVersion: optional(text("the date of an API, such as 2024-10-21")),
+      headers,
+    }),
+    layer: (keys, { connectTimeout }) => Azure.layer({ ...keys, connectTimeout }),
+    credentials: { keys: ["apiKey"], variables: ["AZURE_OPENAI_API_KEY"] },
+    models: "a model is called by the name of its deployment, as the resource lists it",
+  }),
+  ...compatible,
   simulated: vendor({
     keys: Schema.Struct({
       seed: optional(number("a whole number", Number.isSafeInteger)),

@@ -19,7 +19,7 @@ import * as Frames from "./protocols/Frames.ts"
 import * as Lowering from "./protocols/Lowering.ts"
 import * as NetworkError from "./transport/NetworkError.ts"
 import type { Prepared } from "./transport/Prepared.ts"
-import { withNative } from "./transport/Prepared.ts"
+import { withModel, withNative } from "./transport/Prepared.ts"
 import * as RetryAfter from "./transport/RetryAfter.ts"
 import * as Scrub from "./transport/Scrub.ts"
 import * as Sse from "./transport/Sse.ts"
@@ -68,8 +68,10 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
   const clock = yield* Clock.Clock
   const lower = Lowering.make(vendor, codec.protocol, codec.Request)
   const scrub = Scrub.scrub([key])
-  const aim = ({ native }: Chat.Request): Prepared =>
-    native?.protocol === codec.protocol ? withNative(prepared, native) : prepared
+  const aim = ({ model, native }: Chat.Request): Prepared => {
+    const aimed = withModel(prepared, model)
+    return native?.protocol === codec.protocol ? withNative(aimed, native) : aimed
+  }
 
   /** What broke on the way. */
   const broke = (failure: unknown): ProviderError => NetworkError.orUnexpected(failure, scrub)

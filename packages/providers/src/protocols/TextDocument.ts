@@ -6,7 +6,8 @@ import * as Result from "effect/Result"
 import * as Base64 from "effect/encoding/Base64"
 
 /** Whether a document of this type can be read as text. */
-export const isText = (mediaType: string): boolean => /^text\/|^application\/(?:json|xml|yaml)\b|\+(?:json|xml)$/.test(mediaType)
+export const isText = (mediaType: string): boolean =>
+  /^text\/|^application\/(?:json|xml|yaml)\b|\+(?:json|xml)$/.test(mediaType)
 
 /** The text of a document; `undefined` where it is none, or is not here. */
 export const read = (source: Chat.Source): string | undefined =>

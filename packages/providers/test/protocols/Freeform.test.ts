@@ -61,10 +61,19 @@ describe("a free-form tool", () => {
 
   it("gets its text again, or what was written in its place", () => {
     const restored = (...calls: ReadonlyArray<Chat.ToolCall>) =>
-      Freeform.restore(request, { content: calls, finish: "tool-calls", alternatives: [{ content: calls, finish: "stop" }] })
+      Freeform.restore(request, {
+        content: calls,
+        finish: "tool-calls",
+        alternatives: [{ content: calls, finish: "stop" }],
+      })
     const free = (text: string) => ({ ...call("patch", text), freeform: true as const })
     const kept = { ...call("patch", '{"input":"x"}'), freeform: true as const }
-    const answer = restored(call("patch", '{"input":"a\\nb"}'), call("patch", "no JSON"), call("look", '{"input":1}'), kept)
+    const answer = restored(
+      call("patch", '{"input":"a\\nb"}'),
+      call("patch", "no JSON"),
+      call("look", '{"input":1}'),
+      kept,
+    )
     const content = [free("a\nb"), free("no JSON"), call("look", '{"input":1}'), kept]
     assert.deepStrictEqual(answer.content, content)
     assert.deepStrictEqual(answer.alternatives?.[0]?.content, content)
@@ -74,7 +83,12 @@ describe("a free-form tool", () => {
 describe("piece by piece", () => {
   it.effect("the text goes on while it is written", () =>
     Effect.gen(function* () {
-      assert.deepStrictEqual(yield* streamed('{"inp', 'ut": "He', "l\\", 'nlo \\u00', 'fc"', "}"), ["He", "l", "\nlo ", "ü"])
+      assert.deepStrictEqual(yield* streamed('{"inp', 'ut": "He', "l\\", "nlo \\u00", 'fc"', "}"), [
+        "He",
+        "l",
+        "\nlo ",
+        "ü",
+      ])
     }),
   )
 

@@ -121,7 +121,11 @@ const encodeFile = (part: Chat.File, blocks: Array<Block>, target: Target): void
 
 const documentPart = ({ name, source }: Chat.File, documents: Dialect["documents"]): Block => {
   if (documents === "document_url") {
-    return { type: "document_url", document_url: url(source), ...(name === undefined ? undefined : { document_name: name }) }
+    return {
+      type: "document_url",
+      document_url: url(source),
+      ...(name === undefined ? undefined : { document_name: name }),
+    }
   }
   const file: Block = source.type === "id" ? { file_id: source.id } : { file_data: url(source) }
   // Data must have a name.

@@ -136,7 +136,8 @@ const encodeThoughts = (
   }
   if (thoughts.length === 0) return
   const text = thoughts.map((thought) => thought.text).join("")
-  if (dialect.thoughts === undefined || dialect.thoughts === "none" || text === "") warn("the reasoning of an earlier answer, left out")
+  if (dialect.thoughts === undefined || dialect.thoughts === "none" || text === "")
+    warn("the reasoning of an earlier answer, left out")
   else message[dialect.thoughts] = text
 }
 

@@ -196,7 +196,10 @@ const Cited = Schema.Struct({
   supports: Schema.Struct({ start: Count, end: Count }),
 })
 
-const Seal = Schema.Struct({ issuer: Schema.Literals(["anthropic", "openai", "google", "acme"]), value: Schema.Literals(["c2ln", "=/+"]) })
+const Seal = Schema.Struct({
+  issuer: Schema.Literals(["anthropic", "openai", "google", "acme"]),
+  value: Schema.Literals(["c2ln", "=/+"]),
+})
 
 const Reasoning = Schema.Union([
   Schema.Struct({ type: Schema.Literal("reasoning"), text: Words, signature: optional(Seal) }),

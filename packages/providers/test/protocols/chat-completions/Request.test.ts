@@ -310,9 +310,12 @@ describe("decode", () => {
       ],
       toolChoice: "required",
     })
-    assert.deepStrictEqual(decode(wire({ tools, tool_choice: { type: "custom", custom: { name: "run" } } })).toolChoice, {
-      name: "run",
-    })
+    assert.deepStrictEqual(
+      decode(wire({ tools, tool_choice: { type: "custom", custom: { name: "run" } } })).toolChoice,
+      {
+        name: "run",
+      },
+    )
   })
 
   it("reads the functions of older clients as tools, called one at a time", () => {
@@ -325,7 +328,11 @@ describe("decode", () => {
     const request = decode(wire({ messages, functions, function_call: { name: "look" } }))
     assert.deepStrictEqual(request, {
       model: "assistant",
-      messages: [Chat.user("Look"), Chat.assistant([call("call_1")]), { role: "tool", content: [result("call_1", "Up")] }],
+      messages: [
+        Chat.user("Look"),
+        Chat.assistant([call("call_1")]),
+        { role: "tool", content: [result("call_1", "Up")] },
+      ],
       tools: functions,
       toolChoice: { name: "look" },
       parallelToolCalls: false,
