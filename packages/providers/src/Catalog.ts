@@ -10,8 +10,9 @@ import * as Record from "effect/Record"
 import * as Schema from "effect/Schema"
 import * as Anthropic from "./anthropic/Anthropic.ts"
 import * as Bedrock from "./bedrock/Bedrock.ts"
+import * as Guardrail from "./bedrock/Guardrail.ts"
 import { DurationText } from "./config/DurationText.ts"
-import { address, countOrNone, hidden, number, secret, text } from "./config/Values.ts"
+import { address, countOrNone, hidden, number, secret, text, textOrNumber, word } from "./config/Values.ts"
 import * as Azure from "./openai/Azure.ts"
 import * as Compatible from "./openai/Compatible.ts"
 import * as OpenAi from "./openai/OpenAi.ts"
@@ -23,8 +24,9 @@ export type ProviderLayer = Layer.Layer<Provider, ProviderStartError | Config.Co
 
 /** What a layer is told besides its vendor's keys. */
 export interface Circumstances {
-  /** The deployment's name. */
+  /** The deployment's name, and its model's id. */
   readonly name: string
+  readonly model: string
   readonly connectTimeout: Duration.Input | undefined
 }
 
@@ -94,11 +96,27 @@ export const vendors = {
       secretAccessKey: optional(secret),
       sessionToken: optional(secret),
       bearerToken: optional(secret),
+      roleArn: optional(text("the ARN of a role, such as arn:aws:iam::123456789012:role/bedrock")),
+      roleSessionName: optional(text("a name for AWS's logs")),
       endpoint: optional(address("https://bedrock-runtime.us-east-1.amazonaws.com")),
+      guardrail: optional(
+        Schema.Struct({
+          id: text("the id or the ARN of a guardrail"),
+          version: textOrNumber("a guardrail's version, such as 1 or DRAFT"),
+          trace: optional(word(Guardrail.traces)),
+          streaming: optional(word(Guardrail.streamings)),
+        }).annotate({ expected: "a guardrail, such as { id: gr-1, version: 1 }" }),
+      ),
+      promptVariables: optional(
+        Schema.Record(Schema.String, textOrNumber("a variable's value, a text")).annotate({
+          expected: "a mapping of a prompt's variables to texts, such as { tone: formal }",
+        }),
+      ),
     }),
-    layer: (keys, { connectTimeout }) => Bedrock.layer({ ...keys, connectTimeout }),
+    layer: (keys, { connectTimeout, model }) =>
+      Bedrock.layer({ ...keys, region: keys.region ?? Bedrock.regionOf(model), connectTimeout }),
     credentials: {
-      keys: ["bearerToken", "accessKeyId", "secretAccessKey", "sessionToken", "profile"],
+      keys: ["bearerToken", "accessKeyId", "secretAccessKey", "sessionToken", "profile", "roleArn"],
       variables: ["AWS_BEARER_TOKEN_BEDROCK", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
     },
     models:

@@ -132,5 +132,9 @@ export const toDeployment = <Name extends VendorName>(
 ): Deployment.Deployment<ProviderStartError | Config.ConfigError> =>
   Deployment.make({
     ...options,
-    provider: byName[provider].layer(keys, { name, connectTimeout: options.timeout?.connect ?? connectTimeout }),
+    provider: byName[provider].layer(keys, {
+      name,
+      model: options.model,
+      connectTimeout: options.timeout?.connect ?? connectTimeout,
+    }),
   })

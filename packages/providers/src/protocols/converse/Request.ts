@@ -17,6 +17,7 @@ import * as Content from "./Content.ts"
 import type { Block, Warn } from "../Lowering.ts"
 import type { Context } from "./Content.ts"
 import * as Documents from "./Documents.ts"
+import * as Prompt from "./Prompt.ts"
 import { protocol } from "./Protocol.ts"
 import * as Tools from "./Tools.ts"
 import * as Turns from "./Turns.ts"
@@ -64,7 +65,13 @@ export const encode = (request: Chat.Request): Result.Result<Encoded, ProviderEr
     ...(topK === undefined ? undefined : { top_k: topK }),
     ...(toolChoice === undefined ? undefined : { tool_choice: toolChoice }),
   }
-  return Result.succeed({ body: withVendor(body, additional, request.vendor?.[protocol]), warnings })
+  const whole = withVendor(body, additional, request.vendor?.[protocol])
+  if (Prompt.isPrompt(request.model)) {
+    const misplaced = Prompt.unsupported(whole)
+    if (misplaced !== undefined) return fail(misplaced)
+    Prompt.settle(whole, warn)
+  }
+  return Result.succeed({ body: whole, warnings })
 }
 
 /**
