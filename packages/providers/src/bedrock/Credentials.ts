@@ -7,6 +7,7 @@
  * `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`, and then the chain.
  */
 import type { BedrockRuntimeClientConfig } from "@aws-sdk/client-bedrock-runtime"
+import type { fromNodeProviderChain, fromTemporaryCredentials } from "@aws-sdk/credential-providers"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
@@ -152,10 +153,10 @@ export const describe = (credentials: Credentials): string => {
 }
 
 /** The part of `@aws-sdk/credential-providers` that assumes roles. */
-export type RoleSdk = Pick<
-  typeof import("@aws-sdk/credential-providers"),
-  "fromNodeProviderChain" | "fromTemporaryCredentials"
->
+export interface RoleSdk {
+  readonly fromNodeProviderChain: typeof fromNodeProviderChain
+  readonly fromTemporaryCredentials: typeof fromTemporaryCredentials
+}
 
 /**
  * The SDK's words for it. The scheme is always said: left to itself, the SDK would look at the environment once more.
@@ -191,11 +192,12 @@ const asKeys = ({ accessKeyId, secretAccessKey, sessionToken }: Extract<Signing,
 /** The role's keys, which the SDK keeps and renews. A role that is refused is a lack of credentials, nobody's request. */
 const assume = (
   { arn, assumedBy, endpoint, sessionName }: Extract<Credentials, { readonly _tag: "Role" }>,
-  { fromNodeProviderChain, fromTemporaryCredentials }: RoleSdk,
+  roles: RoleSdk,
 ): NonNullable<BedrockRuntimeClientConfig["credentials"]> => {
-  const provider = fromTemporaryCredentials({
+  const provider = roles.fromTemporaryCredentials({
     params: { RoleArn: arn, RoleSessionName: sessionName },
-    masterCredentials: assumedBy._tag === "Keys" ? asKeys(assumedBy) : fromNodeProviderChain(profileOf(assumedBy)),
+    masterCredentials:
+      assumedBy._tag === "Keys" ? asKeys(assumedBy) : roles.fromNodeProviderChain(profileOf(assumedBy)),
     clientConfig: { maxAttempts: 1, ...(endpoint === undefined ? undefined : { endpoint }) },
   })
   return (identity) =>

@@ -3,7 +3,7 @@
  * One that is not known (an application inference profile's ARN does not tell) is told everything.
  *
  * Sources: docs.aws.amazon.com, "Supported models and features" (tools, caching), "ToolChoice" (`any` and `tool`),
- * "Prompt caching", "Structured output", "Nova: extended thinking", "Nova: complete request schema" and "OpenAI models".
+ * "Prompt caching", "Structured output", "Nova: extended thinking", "Nova: complete request schema", "Amazon Nova models" (the most they write) and "OpenAI models".
  */
 import * as Claude from "../messages/Model.ts"
 
@@ -21,6 +21,8 @@ export interface Model {
   /** Where it takes `top_k`. */
   readonly topK: "top_k" | "inferenceConfig" | undefined
   readonly audio: boolean
+  /** The most tokens it writes, if that is known: more are refused. */
+  readonly maxOutput: number | undefined
 }
 
 const unknown: Model = {
@@ -31,17 +33,24 @@ const unknown: Model = {
   effort: undefined,
   topK: undefined,
   audio: true,
+  maxOutput: undefined,
+}
+
+const nova: Model = {
+  ...unknown,
+  caches: "but for tools",
+  schemas: false,
+  topK: "inferenceConfig",
+  audio: false,
 }
 
 const plain: Model = { ...unknown, caches: "nowhere", audio: false }
 
 /** Each family by its ids; the first that fits. */
 const families: ReadonlyArray<readonly [ids: RegExp, model: Model]> = [
-  [
-    /amazon\.nova-2/,
-    { ...unknown, caches: "but for tools", schemas: false, effort: "reasoningConfig", topK: "inferenceConfig" },
-  ],
-  [/amazon\.nova/, { ...unknown, caches: "but for tools", schemas: false, topK: "inferenceConfig", audio: false }],
+  [/amazon\.nova-2/, { ...nova, audio: true, effort: "reasoningConfig" }],
+  [/amazon\.nova-(?:micro|lite|pro)/, { ...nova, maxOutput: 10_000 }],
+  [/amazon\.nova/, nova],
   [/openai\.gpt-oss/, { ...plain, effort: "reasoning_effort" }],
   [
     /mistral\.(?:mistral-(?:7b|large-24|small-24)|mixtral|pixtral)/,
@@ -56,7 +65,8 @@ const families: ReadonlyArray<readonly [ids: RegExp, model: Model]> = [
 /** `of("us.meta.llama3-3-70b-instruct-v1:0").choices.length === 0`. */
 export const of = (id: string): Model => {
   if (/claude/i.test(id)) {
-    return { ...unknown, claude: Claude.of(id), schemas: isRecent(id), topK: "top_k", audio: false }
+    const claude = Claude.of(id)
+    return { ...unknown, claude, schemas: isRecent(id), topK: "top_k", audio: false, maxOutput: claude.maxOutput }
   }
   return families.find(([ids]) => ids.test(id))?.[1] ?? unknown
 }

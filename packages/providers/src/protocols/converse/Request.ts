@@ -135,7 +135,8 @@ const encodeReasoning = (
   const { reasoning } = request
   if (model.claude !== undefined) {
     const toolForced = Tools.isForced(request)
-    const maxTokens = request.sampling?.maxTokens
+    const asked = request.sampling?.maxTokens
+    const maxTokens = asked === undefined ? undefined : Math.min(asked, model.maxOutput ?? Infinity)
     const context = { model: model.claude, maxTokens, toolForced, resumesUnthought: resumesUnthought(turns) }
     const { effort, thinking } = Thinking.encode(reasoning, context, warn)
     const thinks = thinking !== undefined && thinking["type"] !== "disabled"
@@ -202,8 +203,10 @@ const encodeSampling = (
   const config: Block = {}
   // Nova at its highest effort decides of this too.
   if (sampling.maxTokens !== undefined) {
+    const most = model.maxOutput ?? Infinity
+    if (sampling.maxTokens > most) warn(`max_tokens beyond what the model writes, cut to ${most}`)
     if (free === "at this effort") warn("max_tokens at this effort")
-    else config["maxTokens"] = sampling.maxTokens
+    else config["maxTokens"] = Math.min(sampling.maxTokens, most)
   }
   if (sampling.stop !== undefined && sampling.stop.length > 0) config["stopSequences"] = sampling.stop
   if (sampling.seed !== undefined) warn("a seed")

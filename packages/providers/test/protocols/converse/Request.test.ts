@@ -436,6 +436,19 @@ describe("sampling", () => {
     })
   })
 
+  it("is within what the model writes", () => {
+    const { body, warnings } = encode({
+      model: claude,
+      sampling: { maxTokens: 128_000 },
+      reasoning: { budget: 100_000 },
+    })
+    assert.deepStrictEqual(body["inferenceConfig"], { maxTokens: 64_000 })
+    assert.deepStrictEqual(body["additionalModelRequestFields"], {
+      thinking: { type: "enabled", budget_tokens: 63_999 },
+    })
+    assert.include(warnings, "max_tokens beyond what the model writes, cut to 64000")
+  })
+
   it("takes a Claude's generation into account", () => {
     const sampling = { temperature: 0.5, topP: 0.9, topK: 5, stop: ["END"] }
     assert.deepStrictEqual(encode({ model: claude, sampling }), {
