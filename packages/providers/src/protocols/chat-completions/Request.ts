@@ -9,8 +9,10 @@ import type * as Chat from "@understudy/core/Chat"
 import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import * as SchemaParser from "effect/SchemaParser"
 import * as InvalidBody from "../InvalidBody.ts"
+import * as Json from "../Json.ts"
 import * as JsonMode from "../JsonMode.ts"
 import type { Encoded } from "../Lowering.ts"
 import * as Lowering from "../Lowering.ts"
@@ -213,9 +215,11 @@ const fromWire = (wire: Wire.Request, body: Record<string, unknown>): Chat.Reque
   if (format !== undefined) request.format = format
   const sampling = decodeSampling(wire)
   if (sampling !== undefined) request.sampling = sampling
-  if (wire.reasoning_effort) request.reasoning = { effort: wire.reasoning_effort }
+  const reasoning = decodeReasoning(wire)
+  if (reasoning !== undefined) request.reasoning = reasoning
   if (wire.metadata) request.metadata = wire.metadata
-  if (Predicate.isString(wire.user)) request.user = wire.user
+  const user = wire.user ?? wire.safety_identifier
+  if (Predicate.isString(user)) request.user = user
   return request
 }
 
@@ -263,6 +267,8 @@ const decodeSampling = (wire: Wire.Request): Chat.Sampling | undefined => {
   set("maxTokens", wire.max_completion_tokens ?? wire.max_tokens)
   set("temperature", wire.temperature)
   set("topP", wire.top_p)
+  // vLLM takes -1 for all of them.
+  set("topK", Predicate.isNumber(wire.top_k) && wire.top_k > 0 ? wire.top_k : undefined)
   set("stop", Predicate.isString(wire.stop) ? [wire.stop] : wire.stop)
   set("seed", wire.seed)
   set("frequencyPenalty", wire.frequency_penalty)
@@ -271,4 +277,20 @@ const decodeSampling = (wire: Wire.Request): Chat.Sampling | undefined => {
   set("logprobs", wire.logprobs)
   set("topLogprobs", wire.top_logprobs)
   return sampling
+}
+
+const isEffort = Schema.is(Wire.Effort)
+
+/** OpenAI's own word first, then those of others. To be told to reason, but not how much, is to be told nothing more. */
+const decodeReasoning = (wire: Wire.Request): Chat.ReasoningOptions | undefined => {
+  const reasoning = Json.fields(wire.reasoning)
+  const thinking = Json.fields(wire.thinking)
+  const effort = wire.reasoning_effort ?? reasoning["effort"]
+  if (isEffort(effort)) return { effort }
+  if (thinking["type"] === "disabled" || reasoning["enabled"] === false) return { effort: "none" }
+  const budget = reasoning["max_tokens"] ?? thinking["budget_tokens"]
+  if (Predicate.isNumber(budget)) return { budget }
+  return reasoning["enabled"] === true || thinking["type"] === "enabled" || thinking["type"] === "adaptive"
+    ? {}
+    : undefined
 }

@@ -180,6 +180,8 @@ const Format = Schema.Union([
 ])
 export type Format = typeof Format.Type
 
+export const Effort = Schema.Literals(["none", "minimal", "low", "medium", "high", "xhigh", "max"])
+
 export const Request = Schema.Struct({
   model: Schema.String.check(Schema.isNonEmpty({ expected: "the name of a model" })),
   messages: Schema.Array(Message).check(Schema.isNonEmpty({ expected: "at least one message" })),
@@ -209,9 +211,15 @@ export const Request = Schema.Struct({
   n: optional(Schema.Int.check(Schema.isGreaterThanOrEqualTo(1, { expected: "at least 1" }))),
   logprobs: optional(Schema.Boolean),
   top_logprobs: optional(Schema.Int),
-  reasoning_effort: optional(Schema.Literals(["none", "minimal", "low", "medium", "high", "xhigh", "max"])),
+  reasoning_effort: optional(Effort),
+  /** Words of others than OpenAI: how much to reason, OpenRouter's and Anthropic's; from how many tokens to choose. */
+  reasoning: Schema.optional(Schema.Unknown),
+  thinking: Schema.optional(Schema.Unknown),
+  top_k: Schema.optional(Schema.Unknown),
   metadata: optional(Schema.Record(Schema.String, Schema.String)),
   user: optional(Schema.String),
+  /** What `user` is called since. */
+  safety_identifier: optional(Schema.String),
   stream: optional(Schema.Boolean),
   stream_options: optional(Schema.Struct({ include_usage: optional(Schema.Boolean) })),
 })

@@ -208,6 +208,22 @@ describe("decode", () => {
     assert.deepStrictEqual(decode(wire({ max_tokens: 5, max_completion_tokens: 6 })).sampling, { maxTokens: 6 })
   })
 
+  it("reads what others than OpenAI have words for", () => {
+    assert.deepStrictEqual(decode(wire({ top_k: 5, safety_identifier: "u" })), {
+      ...decode(wire()),
+      sampling: { topK: 5 },
+      user: "u",
+    })
+    const reasoning = (body: Record<string, unknown>) => decode(wire(body)).reasoning
+    assert.deepStrictEqual(reasoning({ reasoning: { effort: "low" } }), { effort: "low" })
+    assert.deepStrictEqual(reasoning({ reasoning: { max_tokens: 2000 } }), { budget: 2000 })
+    assert.deepStrictEqual(reasoning({ thinking: { type: "enabled", budget_tokens: 1024 } }), { budget: 1024 })
+    assert.deepStrictEqual(reasoning({ thinking: { type: "disabled" } }), { effort: "none" })
+    assert.deepStrictEqual(reasoning({ reasoning: { enabled: true } }), {})
+    assert.isUndefined(reasoning({ reasoning: true, thinking: "deep" }))
+    assert.isUndefined(decode(wire({ top_k: -1 })).sampling)
+  })
+
   it("reads every kind of message", () => {
     assert.deepStrictEqual(
       said(
