@@ -102,7 +102,9 @@ export const vendors = {
       guardrail: optional(
         Schema.Struct({
           id: text("the id or the ARN of a guardrail"),
-          version: textOrNumber("a guardrail's version, such as 1 or DRAFT"),
+          version: textOrNumber("a guardrail's version, such as 1 or DRAFT").pipe(
+            Schema.annotateKey({ messageMissingKey: "is missing: a guardrail's number, or DRAFT" }),
+          ),
           trace: optional(word(Guardrail.traces)),
           streaming: optional(word(Guardrail.streamings)),
         }).annotate({ expected: "a guardrail, such as { id: gr-1, version: 1 }" }),

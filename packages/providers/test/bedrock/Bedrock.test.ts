@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
+import * as References from "effect/References"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 
@@ -195,7 +196,7 @@ describe("a deployment's own", () => {
       }
       yield* provider.chat(asked("ok"))
       assert.notProperty((yield* server.received("ok")).body, "promptVariables")
-    }).pipe(Effect.scoped),
+    }).pipe(Effect.scoped, Effect.provideService(References.MinimumLogLevel, "None")),
   )
 
   it("region is the one its ARN names", () => {
