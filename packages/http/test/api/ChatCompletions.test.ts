@@ -18,7 +18,7 @@ const fallen = (backup: (typeof backups)[number]) =>
 const patch = "*** Begin Patch\n+ “quoted”\n*** End Patch"
 
 describe("a tool of free text", () => {
-  for (const backup of ["bedrock"] as const) {
+  for (const backup of ["anthropic", "bedrock"] as const) {
     it.live(`is called with text, whole and in pieces, by ${backup}`, () =>
       Effect.gen(function* () {
         const { client, upstream } = yield* fallen(backup)

@@ -66,7 +66,15 @@ const families: ReadonlyArray<readonly [ids: RegExp, model: Model]> = [
 export const of = (id: string): Model => {
   if (/claude/i.test(id)) {
     const claude = Claude.of(id)
-    return { ...unknown, claude, schemas: isRecent(id), topK: "top_k", audio: false, maxOutput: claude.maxOutput }
+    return {
+      ...unknown,
+      claude,
+      choices: claude.forcible ? unknown.choices : ["auto"],
+      schemas: isRecent(id),
+      topK: "top_k",
+      audio: false,
+      maxOutput: claude.maxOutput,
+    }
   }
   return families.find(([ids]) => ids.test(id))?.[1] ?? unknown
 }

@@ -49,9 +49,10 @@ const Recording = Schema.Struct({
   type: Schema.Literal("audio"),
   source: Schema.Struct({ type: Schema.Literal("id"), id: Words }),
 })
+const Id = Schema.Literals(["call_1", "tooluse:2", "ü"])
 const ToolCall = Schema.Struct({
   type: Schema.Literal("tool-call"),
-  id: Words,
+  id: Id,
   name: Words,
   arguments: Schema.Literals(["{}", '{"city":"Zürich"}', "no JSON at all"]),
   freeform: optional(Schema.Literal(true)),
@@ -79,7 +80,7 @@ const Turn = Schema.Union([
   Said,
   Schema.Struct({
     role: Schema.Literal("tool"),
-    content: Schema.NonEmptyArray(Schema.Struct({ type: Schema.Literal("tool-result"), id: Words, content: texts })),
+    content: Schema.NonEmptyArray(Schema.Struct({ type: Schema.Literal("tool-result"), id: Id, content: texts })),
   }),
 ])
 
@@ -206,7 +207,12 @@ const Reasoning = Schema.Union([
   Schema.Struct({ type: Schema.Literal("reasoning"), text: Schema.Literal(""), redacted: Seal }),
 ])
 
-const Signed = Schema.Struct({ ...ToolCall.fields, signature: optional(Seal) })
+/** In an answer, ids may be as long as they are. */
+const Signed = Schema.Struct({
+  ...ToolCall.fields,
+  id: Schema.Union([Id, Schema.Literal(`toolu_${"x".repeat(70)}`)]),
+  signature: optional(Seal),
+})
 
 const Choice = Schema.Struct({
   reasoning: Schema.Array(Reasoning),
