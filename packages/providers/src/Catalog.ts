@@ -6,11 +6,15 @@ import type { Provider } from "@understudy/core/Provider"
 import type * as Config from "effect/Config"
 import type * as Duration from "effect/Duration"
 import type * as Layer from "effect/Layer"
+import * as Record from "effect/Record"
 import * as Schema from "effect/Schema"
 import * as Anthropic from "./anthropic/Anthropic.ts"
 import * as Bedrock from "./bedrock/Bedrock.ts"
+import * as Guardrail from "./bedrock/Guardrail.ts"
 import { DurationText } from "./config/DurationText.ts"
-import { address, countOrNone, hidden, number, secret, text } from "./config/Values.ts"
+import { address, countOrNone, hidden, number, secret, text, textOrNumber, word } from "./config/Values.ts"
+import * as Azure from "./openai/Azure.ts"
+import * as Compatible from "./openai/Compatible.ts"
 import * as OpenAi from "./openai/OpenAi.ts"
 import type { ProviderStartError } from "./ProviderStartError.ts"
 import * as Simulated from "./simulated/Simulated.ts"
@@ -20,8 +24,9 @@ export type ProviderLayer = Layer.Layer<Provider, ProviderStartError | Config.Co
 
 /** What a layer is told besides its vendor's keys. */
 export interface Circumstances {
-  /** The deployment's name. */
+  /** The deployment's name, and its model's id. */
   readonly name: string
+  readonly model: string
   readonly connectTimeout: Duration.Input | undefined
 }
 
@@ -47,6 +52,22 @@ const headers = optional(
 const status = number(
   "an HTTP status from 400 to 599",
   (value) => Number.isInteger(value) && value >= 400 && value <= 599,
+)
+
+/** The keys of every vendor that speaks OpenAI's protocol under an address of its own. */
+export const compatibleKeys = Schema.Struct({
+  apiKey: optional(secret),
+  baseUrl: optional(address("http://127.0.0.1:8000/v1")),
+  headers,
+})
+
+const compatible = Record.map(Compatible.vendors, ({ models, variable }: Compatible.Vendor, name: Compatible.Name) =>
+  vendor({
+    keys: compatibleKeys,
+    layer: (keys, { connectTimeout }) => OpenAi.layer({ ...keys, vendor: name, connectTimeout }),
+    credentials: { keys: ["apiKey"], variables: variable === undefined ? [] : [variable] },
+    models,
+  }),
 )
 
 export const vendors = {
@@ -75,16 +96,46 @@ export const vendors = {
       secretAccessKey: optional(secret),
       sessionToken: optional(secret),
       bearerToken: optional(secret),
+      roleArn: optional(text("the ARN of a role, such as arn:aws:iam::123456789012:role/bedrock")),
+      roleSessionName: optional(text("a name for AWS's logs")),
       endpoint: optional(address("https://bedrock-runtime.us-east-1.amazonaws.com")),
+      guardrail: optional(
+        Schema.Struct({
+          id: text("the id or the ARN of a guardrail"),
+          version: textOrNumber("a guardrail's version, such as 1 or DRAFT").pipe(
+            Schema.annotateKey({ messageMissingKey: "is missing: a guardrail's number, or DRAFT" }),
+          ),
+          trace: optional(word(Guardrail.traces)),
+          streaming: optional(word(Guardrail.streamings)),
+        }).annotate({ expected: "a guardrail, such as { id: gr-1, version: 1 }" }),
+      ),
+      promptVariables: optional(
+        Schema.Record(Schema.String, textOrNumber("a variable's value, a text")).annotate({
+          expected: "a mapping of a prompt's variables to texts, such as { tone: formal }",
+        }),
+      ),
     }),
-    layer: (keys, { connectTimeout }) => Bedrock.layer({ ...keys, connectTimeout }),
+    layer: (keys, { connectTimeout, model }) =>
+      Bedrock.layer({ ...keys, region: keys.region ?? Bedrock.regionOf(model), connectTimeout }),
     credentials: {
-      keys: ["bearerToken", "accessKeyId", "secretAccessKey", "sessionToken", "profile"],
+      keys: ["bearerToken", "accessKeyId", "secretAccessKey", "sessionToken", "profile", "roleArn"],
       variables: ["AWS_BEARER_TOKEN_BEDROCK", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
     },
     models:
       "access to a model is granted per region in the Bedrock console; most newer models are called by an inference profile, such as us.anthropic.claude-sonnet-4-5-20250929-v1:0",
   }),
+  azure: vendor({
+    keys: Schema.Struct({
+      apiKey: optional(secret),
+      endpoint: optional(address("https://mine.openai.azure.com")),
+      apiVersion: optional(text("the date of an API, such as 2024-10-21")),
+      headers,
+    }),
+    layer: (keys, { connectTimeout }) => Azure.layer({ ...keys, connectTimeout }),
+    credentials: { keys: ["apiKey"], variables: ["AZURE_OPENAI_API_KEY"] },
+    models: "a model is called by the name of its deployment, as the resource lists it",
+  }),
+  ...compatible,
   simulated: vendor({
     keys: Schema.Struct({
       seed: optional(number("a whole number", Number.isSafeInteger)),

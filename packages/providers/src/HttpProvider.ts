@@ -13,12 +13,13 @@ import * as Predicate from "effect/Predicate"
 import type * as Redacted from "effect/Redacted"
 import type * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
+import * as Freeform from "./protocols/Freeform.ts"
 import type { Decoder } from "./protocols/Frames.ts"
 import * as Frames from "./protocols/Frames.ts"
 import * as Lowering from "./protocols/Lowering.ts"
 import * as NetworkError from "./transport/NetworkError.ts"
 import type { Prepared } from "./transport/Prepared.ts"
-import { withNative } from "./transport/Prepared.ts"
+import { withModel, withNative } from "./transport/Prepared.ts"
 import * as RetryAfter from "./transport/RetryAfter.ts"
 import * as Scrub from "./transport/Scrub.ts"
 import * as Sse from "./transport/Sse.ts"
@@ -67,8 +68,10 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
   const clock = yield* Clock.Clock
   const lower = Lowering.make(vendor, codec.protocol, codec.Request)
   const scrub = Scrub.scrub([key])
-  const aim = ({ native }: Chat.Request): Prepared =>
-    native?.protocol === codec.protocol ? withNative(prepared, native) : prepared
+  const aim = ({ model, native }: Chat.Request): Prepared => {
+    const aimed = withModel(prepared, model)
+    return native?.protocol === codec.protocol ? withNative(aimed, native) : aimed
+  }
 
   /** What broke on the way. */
   const broke = (failure: unknown): ProviderError => NetworkError.orUnexpected(failure, scrub)
@@ -98,7 +101,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
       const { body, unsaid } = yield* lower(request)
       const answer = yield* Effect.mapError(sender.send(aim(request), JSON.stringify(body)), broke)
       if (!isOk(answer)) return yield* refused(answer)
-      const response = yield* Effect.fromResult(codec.Response.decode(answer.text))
+      const response = Freeform.restore(request, yield* Effect.fromResult(codec.Response.decode(answer.text)))
       return unsaid === undefined ? response : { ...response, unsaid }
     }),
     stream: (request) =>
@@ -111,7 +114,8 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
             const text = yield* Effect.mapError(Transport.text(opened), broke)
             return yield* refused({ ...opened, text })
           }
-          return Frames.telling(unsaid, Frames.decode(Sse.events(opened.bytes, broke), codec.Stream.decoder(failed)))
+          const frames = Frames.decode(Sse.events(opened.bytes, broke), codec.Stream.decoder(failed))
+          return Frames.telling(unsaid, Freeform.restoring(request, frames))
         }),
       ),
   }

@@ -43,6 +43,21 @@ const chat =
 const openai = chat("openai")
 const groq = chat("groq")
 const together = chat("together")
+const fireworks = chat("fireworks")
+const deepseek = chat("deepseek")
+const openrouter = chat("openrouter")
+const azure = chat("azure")
+const ollama = chat("ollama")
+
+/** Of those that say it flat: xAI, Mistral and vLLM. */
+const flat =
+  (vendor: string) =>
+  (status: number, body: object): Sent =>
+    sent(vendor, status, body, () => OpenAi.reason(ChatCompletions.Errors.fromBody(body), status))
+
+const xai = flat("xai")
+const mistral = flat("mistral")
+const vllm = flat("vllm")
 
 const openaiEvent = (error: object): Sent =>
   sent("openai", "event", error, () => OpenAi.reason(ChatCompletions.Errors.fromBody({ error })))
@@ -110,6 +125,9 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
       openai(429, { code: "slow_down" }),
       openai(429, {}),
       openaiEvent({ code: "rate_limit_exceeded" }),
+      mistral(429, { object: "error", message: "Service tier capacity exceeded for this model.", code: "3505" }),
+      azure(429, { code: "429", message: "Requests to the API have exceeded call rate limit. Retry after 6 seconds." }),
+      openrouter(429, { code: 429, message: "Rate limit exceeded: free-models-per-min" }),
       anthropic(429, "rate_limit_error", "This request would exceed your organization's rate limit"),
       anthropic(429, "rate_limit_error", "Please ramp up gradually", "ramp_limit_exceeded"),
       anthropicEvent("rate_limit_error", "This request would exceed your organization's rate limit"),
@@ -126,6 +144,10 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
       openai(429, { code: "project_spend_limit_exceeded" }),
       openai(429, { code: "monthly_usage_limit_exceeded" }),
       together(402, { message: "You have exhausted your credits" }),
+      fireworks(412, { code: "PRECONDITION_FAILED", message: "Account x is suspended" }),
+      deepseek(402, { message: "Insufficient Balance", type: "unknown_error", code: "invalid_request_error" }),
+      openrouter(402, { code: 402, message: "This request requires more credits, or fewer max_tokens." }),
+      xai(403, { code: "The caller does not have permission", error: "Your team has used all available credits" }),
       anthropic(400, invalid, "Your credit balance is too low to access the Anthropic API."),
       anthropic(402, "billing_error", "Pay"),
       anthropic(429, "rate_limit_error", "No more", "enforced_spend_limit_reached"),
@@ -138,6 +160,9 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
     sent: [
       openai(401, { code: "invalid_api_key", type: invalid }),
       openai(401, {}),
+      xai(400, { code: "Client specified an invalid argument", error: "Incorrect API key provided: xa***" }),
+      mistral(401, { message: "Unauthorized" }),
+      azure(401, { code: "401", message: "Access denied due to invalid subscription key or wrong API endpoint." }),
       anthropic(401, "authentication_error", "invalid x-api-key"),
       bedrock(403, "UnrecognizedClientException", "The security token included in the request is invalid."),
       bedrock(403, "ExpiredTokenException", "The security token included in the request is expired"),
@@ -149,6 +174,7 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
       openai(403, { code: "unsupported_country_region_territory" }),
       openai(403, { code: "ip_not_authorized" }),
       openai(403, {}),
+      groq(400, { code: "model_terms_required", message: "The model requires terms acceptance." }),
       anthropic(403, "permission_error", "Your API key does not have permission to use the specified resource."),
       bedrock(403, "AccessDeniedException", "You don't have access to the model with the specified model ID."),
     ],
@@ -158,6 +184,11 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
     sent: [
       openai(404, { code: "model_not_found", type: invalid }),
       openai(404, {}),
+      groq(400, { code: "model_decommissioned", message: "The model has been decommissioned." }),
+      azure(404, { code: "DeploymentNotFound", message: "The API deployment for this resource does not exist." }),
+      mistral(400, { object: "error", message: "Invalid model: x", type: "invalid_model", code: "1500" }),
+      ollama(404, { message: 'model "x" not found, try pulling it first', type: "not_found_error" }),
+      vllm(404, { object: "error", message: "The model `x` does not exist.", type: "NotFoundError", code: 404 }),
       anthropic(404, "not_found_error", "model: claude-9"),
       bedrock(400, "ValidationException", "The provided model identifier is invalid."),
       bedrock(400, "ValidationException", "Invocation of model ID x with on-demand throughput isn't supported."),
@@ -171,6 +202,8 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
       openai(500, { message: "That model is currently overloaded with other requests." }),
       openaiEvent({ type: "server_error", message: "The model is currently overloaded." }),
       groq(498, { code: "capacity_exceeded", message: "Flex capacity exceeded" }),
+      deepseek(503, { message: "Server overloaded" }),
+      openrouter(503, { code: 503, message: "No available model provider" }),
       anthropic(529, "overloaded_error", "Overloaded"),
       anthropicEvent("overloaded_error", "Overloaded"),
       bedrock(429, "ModelNotReadyException", "The model is not ready to serve inference requests."),
@@ -184,6 +217,7 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
       openai(500, { type: "server_error", message: "The server had an error" }),
       openai(502, {}),
       openaiEvent({ type: "server_error", message: "The server had an error" }),
+      openrouter(502, { code: 502, message: "Provider returned error" }),
       anthropic(500, "api_error", "Internal server error"),
       anthropicEvent("api_error", "Internal server error"),
       bedrock(500, "InternalServerException", "The system encountered an unexpected error"),
@@ -204,13 +238,21 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
   },
   Malformed: {
     judgement: row(true, "next", "counts"),
-    sent: [...answered(""), ...answered('{"choices":'), ...answered("{}"), ...answered("<html></html>")],
+    sent: [
+      ...answered(""),
+      ...answered('{"choices":'),
+      ...answered("{}"),
+      ...answered("<html></html>"),
+      groq(400, { code: "tool_use_failed", message: "Failed to call a function." }),
+      groq(400, { code: "json_validate_failed", message: "Failed to generate JSON." }),
+    ],
   },
   Timeout: {
     judgement: row(false, "next", "counts"),
     sent: [
       ...broke("UND_ERR_CONNECT_TIMEOUT"),
       openai(504, {}),
+      azure(408, { code: "Timeout", message: "The operation was timeout." }),
       anthropic(504, "timeout_error", "Request timed out"),
       bedrock(408, "ModelTimeoutException", "Model has timed out"),
     ],
@@ -224,6 +266,9 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
       groq(400, { type: invalid, message: "Please reduce the length of the messages or completion." }),
       groq(413, { type: invalid, message: "Please reduce the length of the messages." }),
       together(403, { message: "token count + max_tokens must be less than the context length of the model" }),
+      mistral(400, { message: "Prompt contains 40000 tokens, too large for model with 32768 maximum context length" }),
+      xai(400, { error: "This model's maximum prompt length is 131072 but the request contains 140000 tokens." }),
+      vllm(400, { message: "This model's maximum context length is 4096 tokens. You requested 5000.", code: 400 }),
       anthropic(400, invalid, "prompt is too long: 210001 tokens > 200000 maximum"),
       anthropic(400, invalid, "input length and `max_tokens` exceed context limit: 190000 + 32000 > 200000"),
       bedrock(400, "ValidationException", "Input is too long for requested model."),
@@ -236,6 +281,11 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
       openai(400, { code: "content_policy_violation" }),
       openai(400, { code: "invalid_prompt" }),
       openai(400, { code: "bio_policy" }),
+      azure(400, {
+        code: "content_filter",
+        message: "The response was filtered due to the content management policy.",
+      }),
+      openrouter(403, { code: 403, message: "Your chosen model requires moderation and your input was flagged" }),
       anthropic(400, invalid, "Output blocked by content filtering policy"),
       bedrock(400, "ValidationException", "Output blocked by content filtering policy"),
     ],
@@ -246,6 +296,7 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
       openai(400, { type: invalid, param: "messages", message: "Invalid type" }),
       openai(413, {}),
       openai(422, {}),
+      mistral(422, { detail: [{ loc: ["body", "messages", 0, "role"], msg: "Field required", type: "missing" }] }),
       anthropic(400, invalid, "messages.0.content: Field required"),
       anthropic(413, "request_too_large", "Request exceeds the maximum size"),
       bedrock(400, "ValidationException", "1 validation error detected"),
@@ -256,6 +307,10 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
     sent: [
       openai(400, { code: "unsupported_parameter", param: "max_tokens" }),
       openai(400, { code: "unsupported_value", param: "temperature" }),
+      groq(400, { type: invalid, message: "'messages.1' : for 'role:assistant' property 'x' is unsupported" }),
+      xai(400, { error: "Model grok-4 does not support parameter presencePenalty." }),
+      ollama(400, { message: "registry.ollama.ai/library/gemma does not support tools", type: "api_error" }),
+      vllm(400, { message: '"auto" tool choice requires --enable-auto-tool-choice to be set', code: 400 }),
       anthropic(400, invalid, "'temperature' is deprecated for this model."),
       bedrock(400, "ValidationException", "This model doesn't support tool use."),
     ],

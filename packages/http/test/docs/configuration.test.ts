@@ -11,7 +11,8 @@ import * as Protection from "@understudy/core/Protection"
 import * as Retry from "@understudy/core/Retry"
 import { strategies } from "@understudy/core/Strategy"
 import * as Timeout from "@understudy/core/Timeout"
-import { vendorNames, vendors } from "@understudy/providers/Catalog"
+import { compatibleKeys, vendorNames, vendors } from "@understudy/providers/Catalog"
+import * as Compatible from "@understudy/providers/openai/Compatible"
 import * as Deployments from "@understudy/providers/config/Deployments"
 import * as Policies from "@understudy/providers/config/Policies"
 import * as Routes from "@understudy/providers/config/Routes"
@@ -55,6 +56,9 @@ const keysOf = (ast: Schema.Constraint["ast"]): ReadonlyArray<string> => {
       })
 }
 
+/** Where the vendors stand that have the same keys. */
+const alike = "### Vendors that speak OpenAI's protocol"
+
 const assertNames = (heading: string, keys: ReadonlyArray<string>) => {
   const text = section(heading)
   assert.notStrictEqual(text, "", `there is no section "${heading}"`)
@@ -82,7 +86,14 @@ describe("docs/configuration.md", () => {
     const policies = Object.keys(Policies.Defaults.fields).filter((name) => name in Deployments.Common.fields)
     const own = keysOf(Deployments.Common.ast).filter((key) => !policies.includes(key.split(".")[0] ?? ""))
     assertNames("## `deployments`", ["provider", ...own, ...policies, ...vendorNames])
-    for (const name of vendorNames) assertNames(`### \`${name}\``, keysOf(vendors[name].keys.ast))
+    for (const name of vendorNames) {
+      const { credentials, keys } = vendors[name]
+      assertNames(keys === compatibleKeys ? alike : `### \`${name}\``, [...keysOf(keys.ast), ...credentials.variables])
+    }
+    assertNames(
+      alike,
+      Object.entries(Compatible.vendors).flatMap(([name, { baseUrl }]) => [name, baseUrl]),
+    )
     const shapes = Object.values(Routes.Whole).flatMap(({ fields }) => Object.keys(fields))
     const inner = [Routes.Hedging, Routes.Case, Routes.Branch].flatMap(({ fields }) => Object.keys(fields))
     assertNames("## `routes`", [...shapes, ...inner, ...strategies, ...quantiles, ...reasonTags])

@@ -5,7 +5,11 @@
  * when it has waited long enough, is the engine's to decide. Its connections are HTTP/1.1, kept alive, in a pool of the
  * layer's own: AWS's HTTP/2 costs about twice the CPU.
  */
-import type { BedrockRuntimeClient, ConverseCommandInput } from "@aws-sdk/client-bedrock-runtime"
+import type {
+  BedrockRuntimeClient,
+  BedrockRuntimeClientConfig,
+  ConverseCommandInput,
+} from "@aws-sdk/client-bedrock-runtime"
 import { Provider } from "@understudy/core/Provider"
 import type { ProviderError } from "@understudy/core/ProviderError"
 import { text } from "node:stream/consumers"
@@ -18,6 +22,8 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Converse from "../protocols/converse/index.ts"
 import * as Frames from "../protocols/Frames.ts"
+import * as Freeform from "../protocols/Freeform.ts"
+import * as Json from "../protocols/Json.ts"
 import * as Lowering from "../protocols/Lowering.ts"
 import * as Start from "../ProviderStartError.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
@@ -25,6 +31,7 @@ import * as Scrub from "../transport/Scrub.ts"
 import * as Credentials from "./Credentials.ts"
 import * as Errors from "./Errors.ts"
 import * as EventStream from "./EventStream.ts"
+import * as Guardrail from "./Guardrail.ts"
 import * as Raw from "./Raw.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -36,6 +43,10 @@ export interface Options extends Credentials.Options {
   readonly region?: string | undefined
   /** Another address than the region's, such as a VPC endpoint's; else `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`. */
   readonly endpoint?: string | undefined
+  /** Applied to every call, whatever the call itself says. */
+  readonly guardrail?: Guardrail.Guardrail | undefined
+  /** What the variables of a managed prompt hold, where the model is one's ARN. */
+  readonly promptVariables?: Readonly<Record<string, string>> | undefined
   /** How long a new connection may take to stand; 5 seconds if not said. */
   readonly connectTimeout?: Duration.Input | undefined
 }
@@ -52,7 +63,8 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Provider["Service"], ProviderStartError | Config.ConfigError, Scope.Scope> {
   const sdk = yield* load
   const credentials = yield* Credentials.resolve(options)
-  const client = yield* connect(sdk, options, credentials)
+  const roles = credentials._tag === "Role" ? yield* loadRoles : undefined
+  const client = yield* connect(sdk, options, Credentials.clientConfig(credentials, roles))
 
   const scrub = Scrub.scrub(Credentials.secrets(credentials))
   const described = Credentials.describe(credentials)
@@ -67,7 +79,7 @@ export const make = Effect.fnUntraced(function* (
 
     chat: Effect.fnUntraced(function* (request) {
       const { body: input, unsaid } = yield* lower(request)
-      const command = new sdk.ConverseCommand(asInput(input))
+      const command = new sdk.ConverseCommand(asInput(input, options, Guardrail.encode))
       const { json, requestId } = yield* Effect.tryPromise({
         try: (signal) =>
           Raw.send(client, command, signal).then(({ body, requestId }) =>
@@ -75,7 +87,7 @@ export const make = Effect.fnUntraced(function* (
           ),
         catch: classify,
       })
-      const response = yield* Effect.fromResult(Converse.Response.decode(json))
+      const response = Freeform.restore(request, yield* Effect.fromResult(Converse.Response.decode(json)))
       return { id: requestId, ...response, ...(unsaid === undefined ? undefined : { unsaid }) }
     }),
 
@@ -83,12 +95,12 @@ export const make = Effect.fnUntraced(function* (
       Stream.unwrap(
         Effect.gen(function* () {
           const { body: input, unsaid } = yield* lower(request)
-          const command = new sdk.ConverseStreamCommand(asInput(input))
+          const command = new sdk.ConverseStreamCommand(asInput(input, options, Guardrail.encodeStreamed))
           // The stream's scope aborts it: leaving the SDK's iterator or the body would leave the upstream talking.
           const signal = yield* Effect.abortSignal
           const { body } = yield* Effect.tryPromise({ try: () => Raw.send(client, command, signal), catch: classify })
           const frames = Frames.decode(EventStream.events(body, classify), Converse.Stream.decoder(fromEvent))
-          return Frames.telling(unsaid, frames)
+          return Frames.telling(unsaid, Freeform.restoring(request, frames))
         }),
       ),
   }
@@ -100,11 +112,13 @@ const load = Start.sdk("bedrock", "@aws-sdk/client-bedrock-runtime @smithy/node-
   ),
 )
 
+const loadRoles = Start.sdk("bedrock", "@aws-sdk/credential-providers", () => import("@aws-sdk/credential-providers"))
+
 /** A client, and a region for it: without one there is nobody to call, and it is said here and now. */
 const connect = Effect.fnUntraced(function* (
   sdk: Effect.Success<typeof load>,
   options: Options,
-  credentials: Credentials.Credentials,
+  credentials: BedrockRuntimeClientConfig,
 ): Effect.fn.Return<BedrockRuntimeClient, ProviderStartError | Config.ConfigError, Scope.Scope> {
   const region =
     options.region ?? (yield* Credentials.variable("AWS_REGION")) ?? (yield* Credentials.variable("AWS_DEFAULT_REGION"))
@@ -114,7 +128,7 @@ const connect = Effect.fnUntraced(function* (
     Effect.sync(
       () =>
         new sdk.BedrockRuntimeClient({
-          ...Credentials.clientConfig(credentials),
+          ...credentials,
           ...(region === undefined ? undefined : { region }),
           ...(endpoint === undefined ? undefined : { endpoint }),
           maxAttempts: 1,
@@ -140,8 +154,28 @@ const noRegion = (cause: unknown): ProviderStartError =>
     cause,
   })
 
-/** Both ways to a body name the model, which is all that the SDK's type insists on. */
-const asInput = (body: Record<string, unknown>): ConverseCommandInput => body as { readonly modelId: string }
+/**
+ * The SDK's input for a body: with the deployment's guardrail, which no call can put off, and with its variables, if the
+ * model is a managed prompt. Both ways to a body name the model, which is all that the SDK's type insists on.
+ */
+const asInput = (
+  body: Record<string, unknown>,
+  { guardrail, promptVariables }: Options,
+  encodeGuardrail: typeof Guardrail.encode,
+): ConverseCommandInput => {
+  const input = { ...body } as { modelId: string } & Record<string, unknown>
+  if (guardrail !== undefined) input["guardrailConfig"] = encodeGuardrail(guardrail)
+  if (promptVariables !== undefined && Converse.Prompt.isPrompt(input.modelId)) {
+    input["promptVariables"] = {
+      ...Converse.Prompt.variables(promptVariables),
+      ...Json.fields(input["promptVariables"]),
+    }
+  }
+  return input
+}
+
+/** The region that a model's ARN names: nobody else can be asked for it. */
+export const regionOf = (model: string): string | undefined => /^arn:aws[\w-]*:bedrock:([\w-]+):/.exec(model)?.[1]
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Layer

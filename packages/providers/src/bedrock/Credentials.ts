@@ -1,14 +1,16 @@
 /**
- * Who asks Bedrock: a bearer key, static keys, or whatever AWS's own chain finds (a profile, SSO, a container's or an
- * instance's role).
+ * Who asks Bedrock: a bearer key, static keys, whatever AWS's own chain finds (a profile, SSO, a container's or an
+ * instance's role), or a role that one of the latter two assumes.
  *
  * What the options say comes first: a bearer key, then static keys, then a profile. Where they say nothing, the
  * environment is asked in the order the SDK has: `AWS_BEARER_TOKEN_BEDROCK`, `AWS_PROFILE`, `AWS_ACCESS_KEY_ID` with
  * `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`, and then the chain.
  */
 import type { BedrockRuntimeClientConfig } from "@aws-sdk/client-bedrock-runtime"
+import type { fromNodeProviderChain, fromTemporaryCredentials } from "@aws-sdk/credential-providers"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import { ProviderStartError } from "../ProviderStartError.ts"
 import * as Secret from "../Secret.ts"
@@ -21,10 +23,26 @@ export interface Options {
   readonly sessionToken?: Secret.Secret | undefined
   /** A Bedrock API key, sent as a bearer token in place of a signature. */
   readonly bearerToken?: Secret.Secret | undefined
+  /** The role to assume with what was found: its ARN. */
+  readonly roleArn?: string | undefined
+  /** What AWS's logs call the one who assumed it; `understudy` if not said. */
+  readonly roleSessionName?: string | undefined
 }
 
 export type Credentials =
   | { readonly _tag: "Bearer"; readonly token: Redacted.Redacted }
+  | Signing
+  | {
+      readonly _tag: "Role"
+      readonly arn: string
+      readonly sessionName: string
+      readonly assumedBy: Signing
+      /** Where roles are given out, if not at the region's own address. */
+      readonly endpoint: string | undefined
+    }
+
+/** What can sign, and so assume a role. */
+export type Signing =
   | {
       readonly _tag: "Keys"
       readonly accessKeyId: Redacted.Redacted
@@ -34,9 +52,30 @@ export type Credentials =
   | { readonly _tag: "Chain"; readonly profile: string | undefined }
 
 /** Reads what the options and the environment hold. The chain is not tried yet: what it finds may expire and be renewed. */
-export const resolve = Effect.fnUntraced(function* (options: Options) {
+export const resolve = Effect.fnUntraced(function* (
+  options: Options,
+): Effect.fn.Return<Credentials, ProviderStartError | Config.ConfigError> {
   const bearer = yield* reveal(options.bearerToken)
+  if (options.roleArn !== undefined) {
+    if (bearer !== undefined) return yield* lacking("a bearer key assumes no role: leave out bearerToken or roleArn")
+    return {
+      _tag: "Role",
+      arn: options.roleArn,
+      sessionName: options.roleSessionName ?? "understudy",
+      assumedBy: yield* signing(options),
+      endpoint: yield* variable("AWS_ENDPOINT_URL_STS"),
+    }
+  }
   if (bearer !== undefined) return bearing(bearer)
+  const isSaid =
+    options.accessKeyId !== undefined || options.secretAccessKey !== undefined || options.profile !== undefined
+  const borne = isSaid ? undefined : yield* Secret.read(undefined, "AWS_BEARER_TOKEN_BEDROCK")
+  return borne === undefined ? yield* signing(options) : bearing(borne)
+})
+
+const signing = Effect.fnUntraced(function* (
+  options: Options,
+): Effect.fn.Return<Signing, ProviderStartError | Config.ConfigError> {
   const accessKeyId = yield* reveal(options.accessKeyId)
   const secretAccessKey = yield* reveal(options.secretAccessKey)
   if (accessKeyId !== undefined || secretAccessKey !== undefined) {
@@ -46,8 +85,6 @@ export const resolve = Effect.fnUntraced(function* (options: Options) {
 })
 
 const fromEnvironment = Effect.gen(function* () {
-  const bearer = yield* Secret.read(undefined, "AWS_BEARER_TOKEN_BEDROCK")
-  if (bearer !== undefined) return bearing(bearer)
   const profile = yield* variable("AWS_PROFILE")
   if (profile !== undefined) return chain(profile)
   const accessKeyId = yield* Secret.read(undefined, "AWS_ACCESS_KEY_ID")
@@ -59,22 +96,24 @@ const fromEnvironment = Effect.gen(function* () {
 
 const bearing = (token: Redacted.Redacted): Credentials => ({ _tag: "Bearer", token })
 
-const chain = (profile: string | undefined): Credentials => ({ _tag: "Chain", profile })
+const chain = (profile: string | undefined): Signing => ({ _tag: "Chain", profile })
 
 const keys = (
   accessKeyId: Redacted.Redacted | undefined,
   secretAccessKey: Redacted.Redacted | undefined,
   sessionToken: Redacted.Redacted | undefined,
-): Effect.Effect<Credentials, ProviderStartError> => {
+): Effect.Effect<Signing, ProviderStartError> => {
   if (accessKeyId !== undefined && secretAccessKey !== undefined) {
     return Effect.succeed({ _tag: "Keys", accessKeyId, secretAccessKey, sessionToken })
   }
-  const message =
+  return lacking(
     accessKeyId === undefined
       ? "a secret access key without its id: set accessKeyId or AWS_ACCESS_KEY_ID"
-      : "an access key id without its secret: set secretAccessKey or AWS_SECRET_ACCESS_KEY"
-  return Effect.fail(new ProviderStartError({ provider: "bedrock", message }))
+      : "an access key id without its secret: set secretAccessKey or AWS_SECRET_ACCESS_KEY",
+  )
 }
+
+const lacking = (message: string) => Effect.fail(new ProviderStartError({ provider: "bedrock", message }))
 
 const reveal = (secret: Secret.Secret | undefined): Effect.Effect<Redacted.Redacted | undefined, Config.ConfigError> =>
   secret === undefined || Redacted.isRedacted(secret) ? Effect.succeed(secret) : secret
@@ -90,6 +129,8 @@ export const secrets = (credentials: Credentials): ReadonlyArray<Redacted.Redact
       return [credentials.token]
     case "Keys":
       return [credentials.accessKeyId, credentials.secretAccessKey, credentials.sessionToken]
+    case "Role":
+      return secrets(credentials.assumedBy)
     case "Chain":
       return []
   }
@@ -102,6 +143,8 @@ export const describe = (credentials: Credentials): string => {
       return "the bearer token given"
     case "Keys":
       return "the keys given"
+    case "Role":
+      return `the role ${credentials.arn}, assumed by ${describe(credentials.assumedBy)}`
     case "Chain":
       return credentials.profile === undefined
         ? "the environment (AWS_BEARER_TOKEN_BEDROCK, AWS_PROFILE, AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY), the shared files or a role"
@@ -109,26 +152,64 @@ export const describe = (credentials: Credentials): string => {
   }
 }
 
-/** The SDK's words for it. The scheme is always said: left to itself, the SDK would look at the environment once more. */
-export const clientConfig = (credentials: Credentials): BedrockRuntimeClientConfig => {
+/** The part of `@aws-sdk/credential-providers` that assumes roles. */
+export interface RoleSdk {
+  readonly fromNodeProviderChain: typeof fromNodeProviderChain
+  readonly fromTemporaryCredentials: typeof fromTemporaryCredentials
+}
+
+/**
+ * The SDK's words for it. The scheme is always said: left to itself, the SDK would look at the environment once more.
+ * `roles` is there wherever a role is to be assumed.
+ */
+export const clientConfig = (credentials: Credentials, roles: RoleSdk | undefined): BedrockRuntimeClientConfig => {
   switch (credentials._tag) {
     case "Bearer":
       return { token: { token: Redacted.value(credentials.token) }, authSchemePreference: ["httpBearerAuth"] }
-    case "Keys": {
-      const { accessKeyId, secretAccessKey, sessionToken } = credentials
+    case "Keys":
+      return { credentials: asKeys(credentials), authSchemePreference: ["sigv4"] }
+    case "Role":
       return {
-        credentials: {
-          accessKeyId: Redacted.value(accessKeyId),
-          secretAccessKey: Redacted.value(secretAccessKey),
-          ...(sessionToken === undefined ? undefined : { sessionToken: Redacted.value(sessionToken) }),
-        },
+        ...profileOf(credentials.assumedBy),
+        ...(roles === undefined ? undefined : { credentials: assume(credentials, roles) }),
         authSchemePreference: ["sigv4"],
       }
-    }
     case "Chain":
-      return {
-        ...(credentials.profile === undefined ? undefined : { profile: credentials.profile }),
-        authSchemePreference: ["sigv4"],
-      }
+      return { ...profileOf(credentials), authSchemePreference: ["sigv4"] }
   }
 }
+
+/** It may name the region too. */
+const profileOf = (signing: Signing): { readonly profile?: string } =>
+  signing._tag === "Chain" && signing.profile !== undefined ? { profile: signing.profile } : {}
+
+const asKeys = ({ accessKeyId, secretAccessKey, sessionToken }: Extract<Signing, { readonly _tag: "Keys" }>) => ({
+  accessKeyId: Redacted.value(accessKeyId),
+  secretAccessKey: Redacted.value(secretAccessKey),
+  ...(sessionToken === undefined ? undefined : { sessionToken: Redacted.value(sessionToken) }),
+})
+
+/** The role's keys, which the SDK keeps and renews. A role that is refused is a lack of credentials, nobody's request. */
+const assume = (
+  { arn, assumedBy, endpoint, sessionName }: Extract<Credentials, { readonly _tag: "Role" }>,
+  roles: RoleSdk,
+): NonNullable<BedrockRuntimeClientConfig["credentials"]> => {
+  const provider = roles.fromTemporaryCredentials({
+    params: { RoleArn: arn, RoleSessionName: sessionName },
+    masterCredentials:
+      assumedBy._tag === "Keys" ? asKeys(assumedBy) : roles.fromNodeProviderChain(profileOf(assumedBy)),
+    clientConfig: { maxAttempts: 1, ...(endpoint === undefined ? undefined : { endpoint }) },
+  })
+  return (identity) =>
+    provider(identity).catch((failure: unknown) =>
+      Promise.reject(isRefusal(failure) ? Object.assign(new Error(failure.message), { name: noCredentials }) : failure),
+    )
+}
+
+const noCredentials = "CredentialsProviderError"
+
+const isRefusal = (failure: unknown): failure is Error =>
+  Predicate.isError(failure) &&
+  "$metadata" in failure &&
+  Predicate.isObject(failure.$metadata) &&
+  Number(failure.$metadata["httpStatusCode"] ?? 500) < 500

@@ -118,8 +118,11 @@ const ofAnother =
     if (key === "stream") return "it belongs to routes, and stands under `defaults` or on a route"
     if (key === "cache") return Policies.misplaced(key)
     const owners = vendorNames.filter((name) => Object.hasOwn(byName[name].keys.fields, key))
-    return owners.length === 0 ? undefined : `a key of ${owners.join(" and ")}, not of ${provider}`
+    return owners.length === 0 ? undefined : `a key of ${some(owners)}, not of ${provider}`
   }
+
+const some = (owners: ReadonlyArray<string>): string =>
+  owners.length <= 3 ? owners.join(" and ") : `${owners.slice(0, 2).join(", ")} and others`
 
 /** The deployment with its vendor's layer. Where it names no limit for connecting, `connectTimeout` holds. */
 export const toDeployment = <Name extends VendorName>(
@@ -129,5 +132,9 @@ export const toDeployment = <Name extends VendorName>(
 ): Deployment.Deployment<ProviderStartError | Config.ConfigError> =>
   Deployment.make({
     ...options,
-    provider: byName[provider].layer(keys, { name, connectTimeout: options.timeout?.connect ?? connectTimeout }),
+    provider: byName[provider].layer(keys, {
+      name,
+      model: options.model,
+      connectTimeout: options.timeout?.connect ?? connectTimeout,
+    }),
   })

@@ -54,6 +54,16 @@ export const text = (expected: string): Schema.Codec<string> =>
     print: (value) => value,
   })
 
+/** Any text, which YAML may take for a number. */
+export const textOrNumber = (expected: string): Schema.Codec<string, string | number> =>
+  written<string, string | number>({
+    from: Schema.Union([Schema.String, Schema.Finite]),
+    to: Schema.String,
+    expected,
+    parse: String,
+    print: (value) => value,
+  })
+
 /** A text that no message shows, such as a header's value. */
 export const hidden = (expected: string): Schema.Codec<string> =>
   written({

@@ -1,8 +1,10 @@
 /**
- * What the errors of OpenAI, and of endpoints that speak its protocol (Groq, Together, vLLM), mean. One table for all the
+ * What the errors of OpenAI, and of everybody who speaks its protocol (see `Compatible`), mean. One table for all the
  * ways they come in: thrown by the SDK, sent as a body, or as an event inside a stream, which has no status.
  *
- * Sources: platform.openai.com, "Error codes" and "Rate limits"; console.groq.com, "Errors"; docs.together.ai, "Errors".
+ * Sources: platform.openai.com, "Error codes" and "Rate limits"; console.groq.com, "Errors"; docs.together.ai, "Errors";
+ * fireworks.ai, "Error codes"; api-docs.deepseek.com, "Error codes"; docs.mistral.ai, "Error handling"; docs.x.ai,
+ * "Debugging errors"; openrouter.ai, "Errors"; learn.microsoft.com, "Azure OpenAI error codes"; Ollama's and vLLM's source.
  */
 import type { Reason } from "@understudy/core/ProviderError"
 import type * as Duration from "effect/Duration"
@@ -35,18 +37,24 @@ const byCode = (
       return { _tag: "QuotaExhausted" }
     case "invalid_api_key":
     case "invalid_organization":
+    case "invalid_authentication":
       return { _tag: "Authentication" }
     case "unsupported_country_region_territory":
     case "ip_not_authorized":
+    case "model_terms_required":
+    case "organization_restricted":
       return { _tag: "Permission" }
     case "model_not_found":
     case "model_not_available":
+    case "model_decommissioned":
     case "DeploymentNotFound":
+    case "OperationNotSupported":
       return { _tag: "ModelNotFound" }
     case "context_length_exceeded":
       return { _tag: "ContextWindowExceeded" }
     case "content_policy_violation":
     case "content_filter":
+    case "ResponsibleAIPolicyViolation":
     case "invalid_prompt":
     case "bio_policy":
       return { _tag: "ContentPolicy" }
@@ -54,6 +62,11 @@ const byCode = (
     case "capacity_exceeded":
     case "engine_overloaded":
       return { _tag: "Overloaded", retryAfter }
+    // Groq's model wrote what is no call of a tool, or no JSON: another try may not.
+    case "tool_use_failed":
+    case "json_validate_failed":
+    case "output_parse_failed":
+      return { _tag: "Malformed" }
     case "unsupported_parameter":
     case "unsupported_value":
       return { _tag: "Unsupported", feature: param ?? message ?? code }
@@ -75,12 +88,31 @@ const tooLong = new RegExp(
     /reduce the length of/,
     /token count \+ max_tokens must be less than the context length/,
     /(?:prompt|input) is too long/,
+    /maximum prompt length is/,
+    /too large for model with \d+ maximum/,
+    /longer than the maximum model length/,
   ]
     .map(({ source }) => source)
     .join("|"),
   "i",
 )
 const overloaded = /currently overloaded|at capacity/i
+const spent =
+  /used all available credits|monthly spending limit|insufficient (?:balance|credits)|more credits|out of credits|account is suspended/i
+const badKey = /incorrect api key|invalid api key/i
+const flagged = /requires moderation|was flagged|content management policy/i
+/** The words of a refusal that another model need not answer with: the request is sound, this model does not take it. */
+const unable = new RegExp(
+  [
+    /(?:does not|doesn't) support (?:the )?(?:parameters? )?[`'"]?([\w ]+)/,
+    /is not (?:a multimodal) model|(auto)"? tool choice requires/,
+    /argument not supported on this model: (\w+)/,
+    /property ['"`]?([\w.]+)['"`]? is unsupported/,
+  ]
+    .map(({ source }) => source)
+    .join("|"),
+  "i",
+)
 
 const byMessage = (
   { message }: Wire.WireError,
@@ -88,12 +120,19 @@ const byMessage = (
   retryAfter: Duration.Duration | undefined,
 ): Reason | undefined => {
   if (message === undefined) return undefined
+  if (spent.test(message)) return { _tag: "QuotaExhausted" }
   if (status === 429) return tooLargeForRate(message) ? { _tag: "ContextWindowExceeded" } : undefined
   if (status === undefined || status >= 500) {
     if (overloaded.test(message)) return { _tag: "Overloaded", retryAfter }
     if (status !== undefined) return undefined
   }
-  return tooLong.test(message) ? { _tag: "ContextWindowExceeded" } : undefined
+  if (tooLong.test(message)) return { _tag: "ContextWindowExceeded" }
+  if (status === 400 && badKey.test(message)) return { _tag: "Authentication" }
+  if ((status === 400 || status === 403) && flagged.test(message)) return { _tag: "ContentPolicy" }
+  const refused = status === 400 || status === 422 ? unable.exec(message) : null
+  if (refused === null) return undefined
+  const [words, ...features] = refused
+  return { _tag: "Unsupported", feature: (features.find((feature) => feature !== undefined) ?? words).trim() }
 }
 
 const byType = ({ param, type }: Wire.WireError, retryAfter: Duration.Duration | undefined): Reason | undefined => {
@@ -105,6 +144,7 @@ const byType = ({ param, type }: Wire.WireError, retryAfter: Duration.Duration |
     case "permission_error":
       return { _tag: "Permission" }
     case "not_found_error":
+    case "invalid_model":
       return { _tag: "ModelNotFound" }
     case "tokens":
     case "requests":
@@ -129,6 +169,8 @@ const byStatus = (
   { param, type }: Wire.WireError,
   retryAfter: Duration.Duration | undefined,
 ): Reason => {
+  // Fireworks' word for an account that was suspended, mostly over its spending limit.
+  if (status === 412) return { _tag: "QuotaExhausted" }
   if (status !== undefined) return StatusReason.of(status, { param, retryAfter })
   return type === "invalid_request_error" ? { _tag: "InvalidRequest", param } : { _tag: "ServerError", retryAfter }
 }

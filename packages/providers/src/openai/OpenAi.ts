@@ -1,6 +1,6 @@
 /**
- * OpenAI by its Chat Completions API, over the `openai` SDK, and with `baseUrl` any endpoint that speaks it: Groq,
- * Together, Ollama, vLLM, Bedrock's own.
+ * OpenAI by its Chat Completions API, over the `openai` SDK; with `vendor` another that speaks it (see `Compatible`), and
+ * with `baseUrl` any endpoint that does.
  *
  * The SDK knows the addresses and signs in; its retries and deadlines are off, and what it would parse is read here, for
  * it takes a stream that was cut for one that has ended.
@@ -18,6 +18,7 @@ import { ProviderStartError } from "../ProviderStartError.ts"
 import * as Secret from "../Secret.ts"
 import * as Prepared from "../transport/Prepared.ts"
 import * as Transport from "../transport/Transport.ts"
+import * as Compatible from "./Compatible.ts"
 import * as Errors from "./Errors.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -25,15 +26,23 @@ import * as Errors from "./Errors.ts"
 // ---------------------------------------------------------------------------------------------------------------------
 
 export interface Options {
-  /** Else `OPENAI_API_KEY`. May be left out with a `baseUrl`, whose server may not ask for one. */
+  /** Whose endpoint it is, if not OpenAI's: that vendor's address, key and dialect then hold. */
+  readonly vendor?: Compatible.Name | undefined
+  /** Else the vendor's environment variable, `OPENAI_API_KEY`. May be left out with a `baseUrl`, which may ask for none. */
   readonly apiKey?: Secret.Secret | undefined
-  /** Where a compatible endpoint's API begins, such as `http://127.0.0.1:11434/v1`; else OpenAI's own. */
+  /** Where a compatible endpoint's API begins, such as `http://127.0.0.1:11434/v1`; else the vendor's own. */
   readonly baseUrl?: string | undefined
   readonly organization?: string | undefined
   /** Sent with every request. */
   readonly headers?: Readonly<Record<string, string>> | undefined
   /** How long a new connection may take to stand; 5 seconds if not said. */
   readonly connectTimeout?: Duration.Input | undefined
+}
+
+const openAi: Omit<Compatible.Vendor, "models"> = {
+  baseUrl: "https://api.openai.com/v1",
+  variable: "OPENAI_API_KEY",
+  dialect: ChatCompletions.Dialect.openAi,
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -44,49 +53,83 @@ export interface Options {
 export const make = Effect.fnUntraced(function* (
   options: Options = {},
 ): Effect.fn.Return<Provider["Service"], ProviderStartError | Config.ConfigError> {
-  const sdk = yield* Start.sdk("openai", "openai", () => import("openai"))
-  const sender = (yield* Transport.Transport).sender({ connectTimeout: options.connectTimeout })
-  // OpenAI's key is OpenAI's: another server is only ever sent the key that was named for it.
-  const key = yield* options.baseUrl === undefined || options.apiKey !== undefined
-    ? Secret.read(options.apiKey, "OPENAI_API_KEY")
+  const { connectTimeout, headers, organization, vendor } = options
+  const { baseUrl: own, dialect, variable } = vendor === undefined ? openAi : Compatible.vendors[vendor]
+  const name = vendor ?? "openai"
+  const baseUrl = options.baseUrl ?? own
+  // A vendor's key is that vendor's: another server is only ever sent the key that was named for it.
+  const key = yield* options.apiKey !== undefined || (options.baseUrl === undefined && variable !== undefined)
+    ? Secret.read(options.apiKey, variable ?? "")
     : Effect.undefined
-  if (key === undefined && options.baseUrl === undefined) return yield* noKey
+  if (key === undefined && options.baseUrl === undefined && variable !== undefined) return yield* noKey(name, variable)
+  return yield* connect({
+    vendor: name,
+    key,
+    baseUrl,
+    dialect: vendor === undefined && !isOpenAi(baseUrl) ? Compatible.dialectAt(baseUrl) : dialect,
+    headers: { ...(key === undefined ? { authorization: null } : undefined), ...headers },
+    organization,
+    connectTimeout,
+  })
+})
+
+const noKey = (provider: string, variable: string) =>
+  Effect.fail(
+    new ProviderStartError({
+      provider,
+      message: `no API key: set ${variable}, or give the deployment an apiKey (or a baseUrl that asks for none)`,
+    }),
+  )
+
+/** OpenAI's own address, any region's, or Azure's. */
+const isOpenAi = (baseUrl: string): boolean =>
+  /^https?:\/\/(?:[\w-]+\.)*openai\.(?:azure\.)?com(?=[:/]|$)/.test(baseUrl)
+
+/** An endpoint of the protocol: where it is, how one signs in, and how it speaks. */
+export interface Endpoint {
+  readonly vendor: string
+  readonly key: Redacted.Redacted | undefined
+  readonly baseUrl: string
+  readonly dialect: ChatCompletions.Dialect.Dialect
+  /** Sent with every request; null takes away one of the SDK's own. */
+  readonly headers: Readonly<Record<string, string | null>>
+  readonly query?: Readonly<Record<string, string>> | undefined
+  readonly organization?: string | undefined
+  readonly connectTimeout: Duration.Input | undefined
+}
+
+/** A provider for the endpoint. */
+export const connect = Effect.fnUntraced(function* (
+  endpoint: Endpoint,
+): Effect.fn.Return<Provider["Service"], ProviderStartError> {
+  const { dialect, key, vendor } = endpoint
+  const sdk = yield* Start.sdk("openai", "openai", () => import("openai"))
+  const sender = (yield* Transport.Transport).sender({ connectTimeout: endpoint.connectTimeout })
   const client = new sdk.OpenAI({
     apiKey: key === undefined ? "none" : Redacted.value(key),
-    baseURL: options.baseUrl ?? "https://api.openai.com/v1",
-    organization: options.organization ?? null,
+    baseURL: endpoint.baseUrl,
+    organization: endpoint.organization ?? null,
     project: null,
-    defaultHeaders: { ...(key === undefined ? { authorization: null } : undefined), ...options.headers },
+    defaultHeaders: endpoint.headers,
+    defaultQuery: endpoint.query,
     logLevel: "off",
   })
-
-  const dialect = isOpenAi(client.baseURL) ? ChatCompletions.Request.openAi : ChatCompletions.Request.compatible
   return yield* HttpProvider.make({
-    vendor: "openai",
+    vendor,
     codec: {
       ...ChatCompletions,
       Request: {
-        ...ChatCompletions.Request,
+        native: (request) => ChatCompletions.Request.native(request, dialect),
         encode: (request) => ChatCompletions.Request.encode(request, dialect),
+        streamed: (body, request) => ChatCompletions.Request.streamed(body, request, dialect),
       },
     },
     reason: Errors.reason,
     key,
     sender,
-    prepared: yield* Prepared.build("openai", client, "/chat/completions"),
+    prepared: yield* Prepared.build(vendor, client, "/chat/completions"),
   })
 })
-
-const noKey = Effect.fail(
-  new ProviderStartError({
-    provider: "openai",
-    message: "no API key: set OPENAI_API_KEY, or give the deployment an apiKey (or a baseUrl that asks for none)",
-  }),
-)
-
-/** OpenAI's own address, any region's, or Azure's. */
-const isOpenAi = (baseUrl: string): boolean =>
-  /^https?:\/\/(?:[\w-]+\.)*openai\.(?:azure\.)?com(?=[:/]|$)/.test(baseUrl)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Layer
@@ -95,6 +138,7 @@ const isOpenAi = (baseUrl: string): boolean =>
 /**
  * ```ts
  * Deployment.make({ model: "gpt-4o", provider: OpenAi.layer() })
+ * Deployment.make({ model: "llama-3.3-70b-versatile", provider: OpenAi.layer({ vendor: "groq" }) })
  * Deployment.make({ model: "llama3", provider: OpenAi.layer({ baseUrl: "http://127.0.0.1:11434/v1" }) })
  * ```
  */

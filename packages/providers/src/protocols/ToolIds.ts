@@ -46,3 +46,9 @@ export const fit = (id: string, longest: number): string => {
   const digest = createHash("sha256").update(id).digest("base64url").slice(0, 16)
   return `${plain.slice(0, longest - digest.length - 1)}_${digest}`
 }
+
+/** An id of that many letters and digits. One that is so is left as it is. */
+export const exactly = (id: string, length: number): string =>
+  id.length === length && /^[a-zA-Z0-9]*$/.test(id)
+    ? id
+    : createHash("sha256").update(id).digest("hex").slice(0, length)

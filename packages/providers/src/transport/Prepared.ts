@@ -8,6 +8,7 @@ import { ProviderStartError } from "../ProviderStartError.ts"
 
 export interface Prepared {
   readonly origin: string
+  /** With `{model}` in the model's place, where a vendor has it in its addresses. */
   readonly path: string
   /** Names and values in turn, the way undici writes them without another look. */
   readonly headers: ReadonlyArray<string>
@@ -37,11 +38,23 @@ export const build = (provider: string, client: Builder, path: string): Effect.E
       const slash = url.indexOf("/", url.indexOf("//") + 2)
       return {
         origin: url.slice(0, slash),
-        path: url.slice(slash),
+        path: url.slice(slash).replace(encodeURI(placeholder), placeholder),
         headers: [...req.headers].flatMap(([name, value]) => (fleeting.has(name.toLowerCase()) ? [] : [name, value])),
       }
     },
   )
+
+/** The same for a model, whose name may hold anything, slashes included. */
+export const withModel = (prepared: Prepared, model: string): Prepared =>
+  prepared.path.includes(placeholder)
+    ? {
+        ...prepared,
+        path: prepared.path.replace(placeholder, () => model.split("/").map(encodeURIComponent).join("/")),
+      }
+    : prepared
+
+/** What stands in a path where the model will. */
+export const placeholder = "{model}"
 
 /** The same, with the headers and the query that came with a client's own request: its headers win. */
 export const withNative = (prepared: Prepared, { headers, query }: Pick<Native, "headers" | "query">): Prepared => ({

@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
+import * as References from "effect/References"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 
@@ -154,6 +155,55 @@ describe("chat", () => {
       assert.strictEqual(yield* server.attempts("ok"), 0)
     }).pipe(Effect.scoped),
   )
+})
+
+describe("a deployment's own", () => {
+  const guardrail = { id: "gr-1", version: "2", trace: "enabled", streaming: "async" } as const
+  const prompt = "arn:aws:bedrock:us-west-2:123456789012:prompt/PROMPT12345:3"
+
+  it.live("guardrail is on every call, whatever the call says", () =>
+    Effect.gen(function* () {
+      const { provider, server } = yield* connected({ guardrail })
+      const theirs = { guardrailConfig: { guardrailIdentifier: "none", guardrailVersion: "1" } }
+      yield* provider.chat(asked("ok", { vendor: { converse: theirs } }))
+      yield* Stream.runDrain(provider.stream(asked("ok")))
+      const [whole, streamed] = (yield* server.requests).map(({ body }) => body as Record<string, unknown>)
+      const config = { guardrailIdentifier: "gr-1", guardrailVersion: "2", trace: "enabled" }
+      assert.deepStrictEqual(whole?.["guardrailConfig"], config)
+      assert.deepStrictEqual(streamed?.["guardrailConfig"], { ...config, streamProcessingMode: "async" })
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("prompt is asked with its variables, and with nothing that it says itself", () =>
+    Effect.gen(function* () {
+      const { provider, server } = yield* connected({ promptVariables: { tone: "formal", length: "10" } })
+      const answer = yield* provider.chat(
+        asked(prompt, {
+          sampling: { maxTokens: 5 },
+          vendor: { converse: { promptVariables: { tone: { text: "warm" } } } },
+        }),
+      )
+      assert.deepStrictEqual(answer.unsaid, ["maxTokens, which a managed prompt says itself"])
+      const { body, path } = yield* server.received(prompt)
+      assert.strictEqual(path, `/model/${encodeURIComponent(prompt)}/converse`)
+      assert.deepStrictEqual(body, {
+        messages: [{ role: "user", content: [{ text: "What is the weather in Paris?" }] }],
+        promptVariables: { tone: { text: "warm" }, length: { text: "10" } },
+      })
+      for (const more of [{ tools }, { messages: [Chat.system("Be brief."), Chat.user("Hi")] }]) {
+        const error = yield* Effect.flip(provider.chat(asked(prompt, more)))
+        assert.strictEqual(error.reason._tag, "Unsupported")
+      }
+      yield* provider.chat(asked("ok"))
+      assert.notProperty((yield* server.received("ok")).body, "promptVariables")
+    }).pipe(Effect.scoped, Effect.provideService(References.MinimumLogLevel, "None")),
+  )
+
+  it("region is the one its ARN names", () => {
+    assert.strictEqual(Bedrock.regionOf(prompt), "us-west-2")
+    assert.strictEqual(Bedrock.regionOf("arn:aws-us-gov:bedrock:us-gov-west-1::inference-profile/x"), "us-gov-west-1")
+    assert.isUndefined(Bedrock.regionOf("us.anthropic.claude-sonnet-4-5"))
+  })
 })
 
 describe("stream", () => {

@@ -17,16 +17,19 @@ export const decode = (annotation: unknown): Chat.Citation | undefined => {
   }
 }
 
-/** `undefined` for one that cannot be said: clients look for the page, and break where there is none. */
-export const encode = ({ source, supports }: Chat.Citation): Block | undefined => {
+/**
+ * Of a text that begins at `start` of the content and ends at `end`. `undefined` for one that cannot be said: clients look
+ * for the page, and break where there is none.
+ */
+export const encode = ({ source, supports }: Chat.Citation, start: number, end: number): Block | undefined => {
   if (source.type !== "url") return undefined
   return {
     type: "url_citation",
     url_citation: {
       url: source.url,
       title: source.title ?? source.url,
-      start_index: supports?.start ?? 0,
-      end_index: supports?.end ?? 0,
+      start_index: supports === undefined ? start : start + supports.start,
+      end_index: supports === undefined ? end : start + supports.end,
     },
   }
 }

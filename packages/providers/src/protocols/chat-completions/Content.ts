@@ -3,25 +3,36 @@
  *
  * Every function here is total. What a part cannot say is found beforehand by `unsupported`, and a lesser loss is named
  * through `warn`.
+ *
+ * Sources: developers.openai.com, "File inputs" (Chat Completions takes a file's data or its id, URLs only Responses) and
+ * "Images and vision" (a URL or data); openrouter.ai, "PDF inputs"; docs.mistral.ai, "Document QnA".
  */
 import type * as Chat from "@understudy/core/Chat"
 import type { Block, Part, Warn } from "../Lowering.ts"
+import * as TextDocument from "../TextDocument.ts"
+import type { Dialect } from "./Dialect.ts"
 import type { Model } from "./Model.ts"
 import type * as Wire from "./Wire.ts"
+
+/** Whom a request is encoded for, and where its losses are named. */
+export interface Target {
+  readonly model: Model
+  readonly dialect: Dialect
+  readonly warn: Warn
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // What cannot be said
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The feature this part needs and Chat Completions lacks, if there is one. */
-export const unsupported = (part: Part, role: Chat.Message["role"]): string | undefined => {
+/** The feature this part needs and the server lacks, if there is one. */
+export const unsupported = (part: Part, role: Chat.Message["role"], dialect: Dialect): string | undefined => {
   switch (part.type) {
     case "image":
-      return part.source.type === "id" ? "images by file id" : undefined
+      if (part.source.type === "id") return "images by file id"
+      return part.source.type === "url" && dialect.lacks.has("image urls") ? "images by URL" : undefined
     case "file":
-      if (part.source.type === "url") return "documents by URL"
-      // Anthropic's ids begin with `file_`, OpenAI's with `file-`: to each other they are worth nothing.
-      return part.source.type === "id" && part.source.id.startsWith("file_") ? "another vendor's file id" : undefined
+      return unsupportedFile(part.source, dialect)
     case "audio":
       if (role === "assistant")
         return part.source.type === "id" ? undefined : "audio of an earlier answer but by its id"
@@ -29,15 +40,31 @@ export const unsupported = (part: Part, role: Chat.Message["role"]): string | un
       return audioFormat(part, part.source.mediaType) === undefined
         ? `audio of type ${part.source.mediaType}`
         : undefined
-    case "tool-result": {
-      const other = part.content.find(({ type }) => type !== "text")
-      return other === undefined ? undefined : `${other.type}s in a tool's result`
-    }
+    case "tool-result":
+      for (const inner of part.content) {
+        const feature = unsupported(inner, "user", dialect)
+        if (feature !== undefined) return feature
+      }
+      return undefined
     case "text":
     case "reasoning":
     case "refusal":
     case "tool-call":
       return undefined
+  }
+}
+
+const unsupportedFile = (source: Chat.Source, { documents }: Dialect): string | undefined => {
+  switch (source.type) {
+    case "id":
+      // Anthropic's ids begin with `file_`, OpenAI's with `file-`: to each other they are worth nothing.
+      return documents === "file" && !source.id.startsWith("file_") ? undefined : "another vendor's file id"
+    case "url":
+      return documents === "file" || documents === "text" ? "documents by URL" : undefined
+    case "base64":
+      return documents === "text" && TextDocument.read(source) === undefined
+        ? `documents of type ${source.mediaType}`
+        : undefined
   }
 }
 
@@ -51,42 +78,68 @@ const audioFormat = ({ format }: Chat.Audio, mediaType: string): string | undefi
 // Encode
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** A user's or the system's part. */
-export const encode = (part: Chat.UserMessage["content"][number], model: Model, warn: Warn): Block => {
+/** Adds a user's, a tool's or the system's part to `blocks`. */
+export const encode = (part: Chat.UserMessage["content"][number], blocks: Array<Block>, target: Target): void => {
   switch (part.type) {
     case "text":
-      return encodeText(part, model, warn)
+      blocks.push(encodeText(part, target))
+      return
     case "image": {
       const image: Block = { url: url(part.source) }
       if (part.detail !== undefined) image["detail"] = part.detail
-      return withCache({ type: "image_url", image_url: image }, part.cache, model, warn)
+      blocks.push(withCache({ type: "image_url", image_url: image }, part.cache, target))
+      return
     }
     case "file":
-      return withCache({ type: "file", file: encodeFile(part, warn) }, part.cache, model, warn)
+      encodeFile(part, blocks, target)
+      return
     case "audio": {
       const { data, mediaType } = part.source.type === "base64" ? part.source : { data: "", mediaType: "" }
-      return { type: "input_audio", input_audio: { data, format: audioFormat(part, mediaType) } }
+      blocks.push({ type: "input_audio", input_audio: { data, format: audioFormat(part, mediaType) } })
+      return
     }
   }
 }
 
-export const encodeText = (part: Chat.Text, model: Model, warn: Warn): Block => {
-  if (part.citations !== undefined && part.citations.length > 0) warn("citations")
-  return withCache({ type: "text", text: part.text }, part.cache, model, warn)
+export const encodeText = (part: Chat.Text, target: Target): Block => {
+  if (part.citations !== undefined && part.citations.length > 0) target.warn("citations")
+  return withCache({ type: "text", text: part.text }, part.cache, target)
 }
 
-const encodeFile = (part: Chat.File, warn: Warn): Block => {
-  if (part.context !== undefined) warn("the context of a document")
-  if (part.citable === true) warn("that a document may be cited")
-  const file: Block = part.source.type === "id" ? { file_id: part.source.id } : { file_data: url(part.source) }
+/** A text is put into the prompt where the server has no place for documents, or one that is not known to take texts. */
+const encodeFile = (part: Chat.File, blocks: Array<Block>, target: Target): void => {
+  const { documents } = target.dialect
+  if (part.citable === true) target.warn("that a document may be cited")
+  const text = documents === "file" ? undefined : TextDocument.read(part.source)
+  if (text !== undefined) {
+    blocks.push(withCache({ type: "text", text: TextDocument.inline(part, text) }, part.cache, target))
+    return
+  }
+  if (part.context !== undefined) blocks.push({ type: "text", text: part.context })
+  blocks.push(withCache(documentPart(part, documents), part.cache, target))
+}
+
+const documentPart = ({ name, source }: Chat.File, documents: Dialect["documents"]): Block => {
+  if (documents === "document_url") {
+    return {
+      type: "document_url",
+      document_url: url(source),
+      ...(name === undefined ? undefined : { document_name: name }),
+    }
+  }
+  const file: Block = source.type === "id" ? { file_id: source.id } : { file_data: url(source) }
   // Data must have a name.
-  if (part.name !== undefined || part.source.type === "base64") file["filename"] = part.name ?? "document"
-  return file
+  if (name !== undefined || source.type !== "id") file["filename"] = name ?? "document"
+  return { type: "file", file }
 }
 
-/** Where the API takes it, a breakpoint; elsewhere OpenAI caches by itself. */
-const withCache = (block: Block, cache: Chat.CacheHint | undefined, model: Model, warn: Warn): Block => {
+/** Where the server takes it, a breakpoint; elsewhere OpenAI, and most others, cache by themselves. */
+const withCache = (block: Block, cache: Chat.CacheHint | undefined, { dialect, model, warn }: Target): Block => {
   if (cache === undefined) return block
+  if (dialect.cache !== undefined) {
+    block[dialect.cache] = cache.ttl === undefined ? { type: "ephemeral" } : { type: "ephemeral", ttl: cache.ttl }
+    return block
+  }
   if (!model.breakpoints) {
     warn("a cache hint")
     return block
@@ -117,24 +170,34 @@ export const decode = (part: Wire.UserPart): Chat.UserMessage["content"][number]
   switch (part.type) {
     case "text":
       return decodeText(part)
-    case "image_url": {
-      const { detail, url } = part.image_url
-      const image = { type: "image" as const, source: decodeUrl(url), ...decodeCache(part) }
-      return detail === undefined || detail === null ? image : { ...image, detail }
-    }
+    case "image_url":
+      return decodeImage(part)
     case "input_audio": {
       const { data, format } = part.input_audio
       const mediaType = format === "mp3" ? "audio/mpeg" : `audio/${format}`
       return { type: "audio", source: { type: "base64", data, mediaType }, format }
     }
-    case "file": {
-      const { file_data: data, file_id: id, filename: name } = part.file
-      const source: Chat.Source = typeof id === "string" ? { type: "id", id } : decodeData(data ?? "")
-      const file = { type: "file" as const, source, ...decodeCache(part) }
-      return name === undefined || name === null ? file : { ...file, name }
-    }
+    case "file":
+      return decodeFile(part)
   }
 }
+
+const decodeImage = (part: Wire.Image): Chat.Image => {
+  const { detail, url } = part.image_url
+  const image = { type: "image" as const, source: decodeUrl(url), ...decodeCache(part) }
+  return detail === undefined || detail === null ? image : { ...image, detail }
+}
+
+const decodeFile = (part: Wire.File): Chat.File => {
+  const { file_data: data, file_id: id, filename: name } = part.file
+  const source: Chat.Source = typeof id === "string" ? { type: "id", id } : decodeData(data ?? "")
+  const file = { type: "file" as const, source, ...decodeCache(part) }
+  return name === undefined || name === null ? file : { ...file, name }
+}
+
+/** A part of a tool's result. */
+export const decodeShown = (part: Wire.ShownPart): Chat.ToolResult["content"][number] =>
+  part.type === "text" ? decodeText(part) : part.type === "image_url" ? decodeImage(part) : decodeFile(part)
 
 export const decodeText = (part: Wire.Text): Chat.Text => {
   const { text } = part
@@ -161,8 +224,9 @@ const decodeUrl = (url: string): Chat.Source => {
     : { type: "url", url }
 }
 
-/** A file's data is a `data:` URL, or base64 alone, of what clients mostly send. */
+/** A file's data is a `data:` URL, or base64 alone, of what clients mostly send; some servers take its address there. */
 const decodeData = (data: string): Chat.Source => {
   const source = decodeUrl(data)
-  return source.type === "base64" ? source : { type: "base64", mediaType: "application/pdf", data }
+  if (source.type === "base64" || /^https?:/.test(data)) return source
+  return { type: "base64", mediaType: "application/pdf", data }
 }

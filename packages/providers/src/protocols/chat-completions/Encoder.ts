@@ -7,10 +7,12 @@
 import type * as Chat from "@understudy/core/Chat"
 import type { Answering, Encoder } from "../Dialect.ts"
 import * as Json from "../Json.ts"
+import * as ToolIds from "../ToolIds.ts"
 import * as Citations from "./Citations.ts"
 import * as Errors from "./Errors.ts"
 import { protocol } from "./Protocol.ts"
 import * as Response from "./Response.ts"
+import * as Thoughts from "./Thoughts.ts"
 import * as Usage from "./Usage.ts"
 
 export const encoder = ({ created, id, request }: Answering): Encoder => {
@@ -18,6 +20,8 @@ export const encoder = ({ created, id, request }: Answering): Encoder => {
     identity: { id: `chatcmpl-${id}`, created, model: request.model },
     head: "",
     includeUsage: wantsUsage(request.native),
+    legacy: Response.speaksOfFunctions(request),
+    choices: [],
     begun: new Set(),
     nativeRole: false,
     finished: new Set(),
@@ -51,6 +55,9 @@ interface State {
   head: string
   /** Whether the client asked for the stream's usage. */
   readonly includeUsage: boolean
+  /** Whether the client is to be told of function calls where others are told of tool calls. */
+  readonly legacy: boolean
+  readonly choices: Array<Progress>
   /** The choices that have been given a role, and whether the upstream gives roles itself. */
   readonly begun: Set<number>
   nativeRole: boolean
@@ -58,6 +65,18 @@ interface State {
   usage: Chat.Usage | undefined
   /** Whether the client has been told the usage. */
   counted: boolean
+}
+
+/** How far a choice of another protocol's has come. */
+interface Progress {
+  /** The length of its text, where the piece of it began that is being said, and whether that has been cited. */
+  said: number
+  from: number
+  cited: boolean
+  /** How many of its thoughts are whole. */
+  thoughts: number
+  /** The indexes of its calls of free-form tools. */
+  readonly freeform: Set<number>
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -151,33 +170,74 @@ const writePart = (part: Chat.Part, state: State): string => {
   if (part.type === "finish") {
     if (state.finished.has(choice)) return ""
     state.finished.add(choice)
-    return begin(choice, state) + delta(state, choice, "{}", Response.encodeFinish(part.reason))
+    return begin(choice, state) + delta(state, choice, "{}", Response.encodeFinish(part.reason, state.legacy))
   }
-  const content = writeContent(part)
+  const content = writeContent(part, progressOf(choice, state), state.legacy)
   return content === "" ? "" : begin(choice, state) + delta(state, choice, content, undefined, logprobsOf(part))
 }
 
 const logprobsOf = (part: Chat.Part): unknown => (part.type === "text" ? part.logprobs : undefined)
 
+const progressOf = (choice: number, { choices }: State): Progress =>
+  (choices[choice] ??= { said: 0, from: 0, cited: false, thoughts: 0, freeform: new Set() })
+
+type Content = Exclude<Chat.Part, { readonly type: "start" | "usage" | "finish" }>
+
 /** The part as the JSON of a delta. */
-const writeContent = (part: Exclude<Chat.Part, { readonly type: "start" | "usage" | "finish" }>): string => {
+const writeContent = (part: Content, progress: Progress, legacy: boolean): string => {
   switch (part.type) {
     case "text":
+      if (progress.cited) {
+        progress.cited = false
+        progress.from = progress.said
+      }
+      progress.said += part.text.length
       return `{"content":${JSON.stringify(part.text)}}`
     case "reasoning":
-      return part.text === "" ? "" : `{"reasoning_content":${JSON.stringify(part.text)}}`
+      return writeThought(part, progress)
     case "citation": {
-      const annotation = Citations.encode(part.citation)
+      progress.cited = true
+      const annotation = Citations.encode(part.citation, progress.from, progress.said)
       return annotation === undefined ? "" : `{"annotations":[${JSON.stringify(annotation)}]}`
     }
     case "refusal":
       return `{"refusal":${JSON.stringify(part.text)}}`
     case "tool-call":
-      return `{"tool_calls":[{"index":${part.index},"id":${JSON.stringify(part.id)},"type":"function","function":{"name":${JSON.stringify(part.name)},"arguments":""}}]}`
-    case "tool-arguments":
-      return `{"tool_calls":[{"index":${part.index},"function":{"arguments":${JSON.stringify(part.arguments)}}}]}`
+      return legacy ? writeFunction(part) : writeCall(part, progress)
+    case "tool-arguments": {
+      const written = JSON.stringify(part.arguments)
+      if (legacy) return part.index === 0 ? `{"function_call":{"arguments":${written}}}` : ""
+      return progress.freeform.has(part.index)
+        ? `{"tool_calls":[{"index":${part.index},"custom":{"input":${written}}}]}`
+        : `{"tool_calls":[{"index":${part.index},"function":{"arguments":${written}}}]}`
+    }
   }
 }
+
+/** Its words for every client, and for those that bring thoughts back, as a detail too, which a seal makes whole. */
+const writeThought = (part: Extract<Content, { readonly type: "reasoning" }>, progress: Progress): string => {
+  const sealed = part.signature !== undefined || part.redacted !== undefined
+  if (part.text === "" && !sealed) return ""
+  const detail = JSON.stringify(Thoughts.encode(part, progress.thoughts))
+  if (sealed) progress.thoughts++
+  const words = part.text === "" ? "" : `"reasoning_content":${JSON.stringify(part.text)},`
+  return `{${words}"reasoning_details":[${detail}]}`
+}
+
+type Call = Extract<Content, { readonly type: "tool-call" }>
+
+const writeCall = ({ freeform, id, index, name, signature }: Call, progress: Progress): string => {
+  const identity = `"index":${index},"id":${JSON.stringify(ToolIds.write(id, signature))}`
+  if (freeform !== true) {
+    return `{"tool_calls":[{${identity},"type":"function","function":{"name":${JSON.stringify(name)},"arguments":""}}]}`
+  }
+  progress.freeform.add(index)
+  return `{"tool_calls":[{${identity},"type":"custom","custom":{"name":${JSON.stringify(name)},"input":""}}]}`
+}
+
+/** An older client knows of one call in an answer. */
+const writeFunction = ({ index, name }: Call): string =>
+  index === 0 ? `{"function_call":{"name":${JSON.stringify(name)},"arguments":""}}` : ""
 
 const begin = (choice: number, state: State): string => {
   if (state.begun.has(choice)) return ""

@@ -32,13 +32,21 @@ export const fromBody = (body: unknown): WireError => {
   const inner = outer["error"]
   const error = Predicate.isObject(inner) ? inner : outer
   const { code, message, param, type } = error
+  const first = Json.fields(Json.list(outer["detail"])[0])
   return {
     type: Json.words(type),
     code: Json.words(code),
-    message: Json.words(message) ?? Json.words(inner) ?? Json.words(outer["detail"]),
-    param: Json.words(param),
+    message: Json.words(message) ?? Json.words(inner) ?? Json.words(outer["detail"]) ?? Json.words(first["msg"]),
+    param: Json.words(param) ?? path(first["loc"]),
     status: Predicate.isNumber(code) && code >= 400 && code < 600 ? code : undefined,
   }
+}
+
+/** Mistral's and vLLM's: `["body", "messages", 0, "role"]` is `messages[0].role`. */
+const path = (loc: unknown): string | undefined => {
+  const [root, ...steps] = Json.list(loc)
+  if (root !== "body" || steps.length === 0) return undefined
+  return steps.map((step, at) => (Predicate.isNumber(step) ? `[${step}]` : `${at === 0 ? "" : "."}${step}`)).join("")
 }
 
 /** Reads an error out of a body's text, which may not be JSON at all. */

@@ -6,31 +6,26 @@
  * has OpenAI store the answer: it takes labels for nothing else.
  */
 import type * as Chat from "@understudy/core/Chat"
-import { ProviderError } from "@understudy/core/ProviderError"
+import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import * as SchemaParser from "effect/SchemaParser"
-import * as Lowering from "../Lowering.ts"
-import type { Encoded } from "../Lowering.ts"
-import * as Content from "./Content.ts"
-import type { Warn } from "../Lowering.ts"
 import * as InvalidBody from "../InvalidBody.ts"
+import * as Json from "../Json.ts"
+import * as JsonMode from "../JsonMode.ts"
+import type { Encoded } from "../Lowering.ts"
+import * as Lowering from "../Lowering.ts"
+import type { Target } from "./Content.ts"
+import * as Content from "./Content.ts"
+import type { Dialect } from "./Dialect.ts"
+import { openAi } from "./Dialect.ts"
 import * as Model from "./Model.ts"
+import * as Native from "./Native.ts"
 import { protocol } from "./Protocol.ts"
+import * as Tools from "./Tools.ts"
 import * as Turns from "./Turns.ts"
 import * as Wire from "./Wire.ts"
-
-/** Where OpenAI's words have changed, and the servers that followed it once have not. */
-export interface Dialect {
-  readonly developer: Turns.DeveloperRole
-  readonly maxTokens: "max_completion_tokens" | "max_tokens"
-}
-
-/** OpenAI's own. */
-export const openAi: Dialect = { developer: "developer", maxTokens: "max_completion_tokens" }
-
-/** What nearly every server that calls itself compatible understands. */
-export const compatible: Dialect = { developer: "system", maxTokens: "max_tokens" }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Encode: Chat -> the upstream's body
@@ -39,36 +34,38 @@ export const compatible: Dialect = { developer: "system", maxTokens: "max_tokens
 /** The body for `request.model`, which is the vendor's own id of the model: some models take fewer fields than others. */
 export const encode = (request: Chat.Request, dialect: Dialect = openAi): Result.Result<Encoded, ProviderError> => {
   const model = Model.of(request.model)
-  const feature = unsupported(request, model)
-  if (feature !== undefined) {
-    const message = `Chat Completions cannot say: ${feature}`
-    return Result.fail(new ProviderError({ reason: { _tag: "Unsupported", feature }, message }))
-  }
+  const feature = unsupported(request, model, dialect)
+  if (feature !== undefined) return Lowering.unsupported("Chat Completions", feature)
 
   const { warn, warnings } = Lowering.warnings()
-  const body: Record<string, unknown> = {
-    model: request.model,
-    messages: Turns.encode(request.messages, model, dialect.developer, warn),
+  const target: Target = { model, dialect, warn }
+  const isCustom = Tools.isCustom(target)
+  const messages = Turns.encode(request.messages, target, (call) => call.freeform === true && isCustom)
+  const body: Record<string, unknown> = { model: request.model, messages }
+  Tools.encode(request, body, target)
+  encodeFormat(request.format, messages, body, target)
+  encodeSampling(request.sampling, body, target)
+  encodeReasoning(request.reasoning, body, target)
+  if (request.user !== undefined) {
+    if (dialect.lacks.has("user")) warn("the id of the end user")
+    else body["user"] = request.user
   }
-  encodeTools(request, body, warn)
-  encodeFormat(request.format, body)
-  encodeSampling(request.sampling, model, dialect, body, warn)
-  encodeReasoning(request.reasoning, model, body, warn)
-  if (request.user !== undefined) body["user"] = request.user
   Object.assign(body, request.vendor?.[protocol])
   if (request.metadata !== undefined && body["store"] === true) body["metadata"] = request.metadata
   return Result.succeed({ body, warnings })
 }
 
-/** The body that the client sent, where it spoke this protocol: as it came, but for the model and what asks for a stream. */
-export const native = ({ model, native }: Chat.Request): Record<string, unknown> | undefined => {
-  if (native?.protocol !== protocol) return undefined
-  const { stream: _stream, stream_options: _options, ...body } = native.body
-  return { ...body, model }
-}
+/** The body that the client sent, where it spoke this protocol: see `Native`. */
+export const native = (request: Chat.Request, dialect: Dialect = openAi): Record<string, unknown> | undefined =>
+  Native.encode(request, dialect)
 
 /** Asks for the answer as a stream, with its usage, and with what else the client wished of a stream. */
-export const streamed = (body: Record<string, unknown>, { native }: Chat.Request): Record<string, unknown> => {
+export const streamed = (
+  body: Record<string, unknown>,
+  { native }: Chat.Request,
+  { streamOptions }: Dialect = openAi,
+): Record<string, unknown> => {
+  if (!streamOptions) return { ...body, stream: true }
   const options = native?.protocol === protocol ? native.body["stream_options"] : undefined
   return {
     ...body,
@@ -77,34 +74,30 @@ export const streamed = (body: Record<string, unknown>, { native }: Chat.Request
   }
 }
 
-/** The first thing asked for that this API cannot say and that the answer would be another without. */
-const unsupported = (request: Chat.Request, model: Model.Model): string | undefined => {
+/** The first thing asked for that this server cannot be told and that the answer would be another without. */
+const unsupported = (request: Chat.Request, model: Model.Model, dialect: Dialect): string | undefined => {
   const sampling = request.sampling
-  if (!model.samples && (sampling?.logprobs === true || (sampling?.topLogprobs ?? 0) > 0)) return "logprobs"
+  const logprobs = sampling?.logprobs === true || (sampling?.topLogprobs ?? 0) > 0
+  if (logprobs && (!model.samples || dialect.lacks.has("logprobs"))) return "logprobs"
+  if ((sampling?.n ?? 1) > 1 && dialect.lacks.has("n")) return "several answers at once (n)"
   if ((sampling?.stop?.length ?? 0) > 4) return "more than four stop sequences"
+  if (request.format?.type === "json-schema" && dialect.lacks.has("json schemas")) return "JSON answers by a schema"
+  if (Tools.isForced(request) && dialect.lacks.has("forced tools")) return "that a tool must be called"
   for (const message of request.messages) {
     for (const part of message.content) {
-      const feature = Content.unsupported(part, message.role)
+      const feature = Content.unsupported(part, message.role, dialect)
       if (feature !== undefined) return feature
     }
   }
   return undefined
 }
 
-const encodeTools = (request: Chat.Request, body: Record<string, unknown>, warn: Warn): void => {
-  if (request.tools === undefined || request.tools.length === 0) return
-  body["tools"] = request.tools.map(({ cache, description, name, parameters, strict }) => {
-    if (cache !== undefined) warn("a cache hint on a tool")
-    return { type: "function", function: { name, description, parameters, strict } }
-  })
-  const choice = request.toolChoice
-  if (choice !== undefined) {
-    body["tool_choice"] = Predicate.isString(choice) ? choice : { type: "function", function: { name: choice.name } }
-  }
-  if (request.parallelToolCalls !== undefined) body["parallel_tool_calls"] = request.parallelToolCalls
-}
-
-const encodeFormat = (format: Chat.Format | undefined, body: Record<string, unknown>): void => {
+const encodeFormat = (
+  format: Chat.Format | undefined,
+  messages: Array<Lowering.Block>,
+  body: Record<string, unknown>,
+  { dialect }: Target,
+): void => {
   switch (format?.type) {
     case undefined:
       return
@@ -113,6 +106,10 @@ const encodeFormat = (format: Chat.Format | undefined, body: Record<string, unkn
       return
     case "json":
       body["response_format"] = { type: "json_object" }
+      // OpenAI refuses the mode where no message speaks of JSON.
+      if (!/json/i.test(JSON.stringify(messages))) {
+        messages.unshift({ role: dialect.developer, content: JsonMode.instruction })
+      }
       return
     case "json-schema": {
       const { description, name, schema, strict } = format
@@ -124,10 +121,8 @@ const encodeFormat = (format: Chat.Format | undefined, body: Record<string, unkn
 
 const encodeSampling = (
   sampling: Chat.Sampling | undefined,
-  model: Model.Model,
-  dialect: Dialect,
   body: Record<string, unknown>,
-  warn: Warn,
+  { dialect, model, warn }: Target,
 ): void => {
   if (sampling === undefined) return
   const set = (name: string, value: unknown) => {
@@ -137,16 +132,21 @@ const encodeSampling = (
     if (model.samples) set(name, value)
     else if (value !== undefined && value !== usual) warn(`${name} for this model`)
   }
-  set(dialect.maxTokens, sampling.maxTokens)
+  const most = model.maxOutput ?? Infinity
+  if (sampling.maxTokens !== undefined && sampling.maxTokens > most) {
+    warn(`${dialect.maxTokens} beyond what the model writes, cut to ${most}`)
+  }
+  set(dialect.maxTokens, sampling.maxTokens === undefined ? undefined : Math.min(sampling.maxTokens, most))
   wish("temperature", sampling.temperature, 1)
   wish("top_p", sampling.topP, 1)
   wish("frequency_penalty", sampling.frequencyPenalty, 0)
   wish("presence_penalty", sampling.presencePenalty, 0)
-  if (sampling.topK !== undefined) warn("top_k")
+  if (sampling.topK !== undefined && dialect.lacks.has("top_k")) warn("top_k")
+  else set("top_k", sampling.topK)
   if (sampling.stop !== undefined && sampling.stop.length > 0) body["stop"] = sampling.stop
-  set("seed", sampling.seed)
-  set("n", sampling.n)
-  if (!model.samples) return
+  set(dialect.seed, sampling.seed)
+  if (!dialect.lacks.has("n")) set("n", sampling.n)
+  if (!model.samples || dialect.lacks.has("logprobs")) return
   set("logprobs", sampling.topLogprobs === undefined ? sampling.logprobs : true)
   set("top_logprobs", sampling.topLogprobs)
 }
@@ -160,15 +160,22 @@ const effortOf = (budget: number): NonNullable<Chat.ReasoningOptions["effort"]> 
 
 const encodeReasoning = (
   reasoning: Chat.ReasoningOptions | undefined,
-  model: Model.Model,
   body: Record<string, unknown>,
-  warn: Warn,
+  { dialect, model, warn }: Target,
 ): void => {
   const budget = reasoning?.budget
   const effort = reasoning?.effort ?? (budget === undefined ? undefined : effortOf(budget))
   if (effort === undefined) return
   if (!model.reasons) {
     if (effort !== "none") warn("reasoning, which this model cannot do")
+    return
+  }
+  if (dialect.effort === "reasoning") {
+    body["reasoning"] = budget !== undefined && budget > 0 ? { max_tokens: budget } : { effort }
+    return
+  }
+  if (dialect.effort === "thinking" && effort === "none") {
+    body["thinking"] = { type: "disabled" }
     return
   }
   if (budget !== undefined && budget > 0) warn(`a budget for reasoning, sent as the effort ${effort}`)
@@ -201,73 +208,32 @@ const fromWire = (wire: Wire.Request, body: Record<string, unknown>): Chat.Reque
     messages: Turns.decode(wire.messages),
     native: { protocol, body },
   }
-  const vendor = others(wire, body)
+  const vendor = others(body)
   if (vendor !== undefined) request.vendor = { [protocol]: vendor }
-  const tools = decodeTools(wire)
-  if (tools.length > 0) request.tools = tools
-  const choice = decodeToolChoice(wire.tool_choice)
-  if (choice !== undefined) request.toolChoice = choice
-  if (Predicate.isBoolean(wire.parallel_tool_calls)) request.parallelToolCalls = wire.parallel_tool_calls
+  Object.assign(request, Tools.decode(wire))
   const format = decodeFormat(wire.response_format)
   if (format !== undefined) request.format = format
   const sampling = decodeSampling(wire)
   if (sampling !== undefined) request.sampling = sampling
-  if (wire.reasoning_effort) request.reasoning = { effort: wire.reasoning_effort }
+  const reasoning = decodeReasoning(wire)
+  if (reasoning !== undefined) request.reasoning = reasoning
   if (wire.metadata) request.metadata = wire.metadata
-  if (Predicate.isString(wire.user)) request.user = wire.user
+  const user = wire.user ?? wire.safety_identifier
+  if (Predicate.isString(user)) request.user = user
   return request
 }
 
 const known: ReadonlySet<string> = new Set(Object.keys(Wire.Request.fields))
 
-/** What the client asked for in words that `Chat` lacks: unknown fields, and tools that are not functions. */
-const others = (wire: Wire.Request, body: Record<string, unknown>): Record<string, unknown> | undefined => {
+/** What the client asked for in words that `Chat` lacks. */
+const others = (body: Record<string, unknown>): Record<string, unknown> | undefined => {
   let vendor: Record<string, unknown> | undefined
-  const add = (name: string) => {
+  for (const name in body) {
+    if (known.has(name) || body[name] === null) continue
     vendor ??= {}
     vendor[name] = body[name]
   }
-  for (const name in body) if (!known.has(name) && body[name] !== null) add(name)
-  const choice = Predicate.isObject(wire.tool_choice) ? wire.tool_choice.type : "function"
-  if (choice === "allowed_tools" || wire.tools?.some(({ type }) => type !== "function") === true) add("tools")
-  if (choice !== "function") add("tool_choice")
   return vendor
-}
-
-/** Where only some of the tools are allowed, those alone: other protocols know no other way to say it. */
-const decodeTools = ({ tool_choice: choice, tools }: Wire.Request): ReadonlyArray<Chat.Tool> => {
-  const allowed = Predicate.isObject(choice) && choice.type === "allowed_tools" ? choice.allowed_tools.tools : undefined
-  const functions: Array<Chat.Tool> = []
-  for (const tool of tools ?? []) {
-    if (tool.type !== "function") continue
-    if (allowed !== undefined && !allowed.some((other) => other.function?.name === tool.function.name)) continue
-    functions.push(decodeTool(tool))
-  }
-  return functions
-}
-
-const decodeTool = ({
-  cache_control,
-  function: { description, name, parameters, strict },
-}: Wire.FunctionTool): Chat.Tool => ({
-  name,
-  ...(Predicate.isString(description) ? { description } : undefined),
-  ...(parameters ? { parameters } : undefined),
-  ...(Predicate.isBoolean(strict) ? { strict } : undefined),
-  ...Content.decodeCache({ cache_control }),
-})
-
-const decodeToolChoice = (choice: Wire.Request["tool_choice"]): Chat.ToolChoice | undefined => {
-  if (choice === undefined || choice === null) return undefined
-  if (Predicate.isString(choice)) return choice
-  switch (choice.type) {
-    case "function":
-      return { name: choice.function.name }
-    case "custom":
-      return { name: choice.custom.name }
-    case "allowed_tools":
-      return choice.allowed_tools.mode
-  }
 }
 
 const decodeFormat = (format: Wire.Request["response_format"]): Chat.Format | undefined => {
@@ -301,6 +267,8 @@ const decodeSampling = (wire: Wire.Request): Chat.Sampling | undefined => {
   set("maxTokens", wire.max_completion_tokens ?? wire.max_tokens)
   set("temperature", wire.temperature)
   set("topP", wire.top_p)
+  // vLLM takes -1 for all of them.
+  set("topK", Predicate.isNumber(wire.top_k) && wire.top_k > 0 ? wire.top_k : undefined)
   set("stop", Predicate.isString(wire.stop) ? [wire.stop] : wire.stop)
   set("seed", wire.seed)
   set("frequencyPenalty", wire.frequency_penalty)
@@ -309,4 +277,20 @@ const decodeSampling = (wire: Wire.Request): Chat.Sampling | undefined => {
   set("logprobs", wire.logprobs)
   set("topLogprobs", wire.top_logprobs)
   return sampling
+}
+
+const isEffort = Schema.is(Wire.Effort)
+
+/** OpenAI's own word first, then those of others. To be told to reason, but not how much, is to be told nothing more. */
+const decodeReasoning = (wire: Wire.Request): Chat.ReasoningOptions | undefined => {
+  const reasoning = Json.fields(wire.reasoning)
+  const thinking = Json.fields(wire.thinking)
+  const effort = wire.reasoning_effort ?? reasoning["effort"]
+  if (isEffort(effort)) return { effort }
+  if (thinking["type"] === "disabled" || reasoning["enabled"] === false) return { effort: "none" }
+  const budget = reasoning["max_tokens"] ?? thinking["budget_tokens"]
+  if (Predicate.isNumber(budget)) return { budget }
+  return reasoning["enabled"] === true || thinking["type"] === "enabled" || thinking["type"] === "adaptive"
+    ? {}
+    : undefined
 }

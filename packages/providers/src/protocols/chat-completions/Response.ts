@@ -8,8 +8,11 @@ import * as Result from "effect/Result"
 import type { Answering } from "../Dialect.ts"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
+import * as ToolIds from "../ToolIds.ts"
 import * as Citations from "./Citations.ts"
 import { protocol } from "./Protocol.ts"
+import * as Thoughts from "./Thoughts.ts"
+import * as Tools from "./Tools.ts"
 import * as Usage from "./Usage.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -23,7 +26,7 @@ export const decode = (text: string): Result.Result<Chat.Response, ProviderError
   const choices: Array<Chat.Choice> = []
   if (Array.isArray(body["choices"])) {
     for (const choice of body["choices"]) {
-      const decoded = decodeChoice(choice)
+      const decoded = decodeChoice(choice, body["id"])
       if (decoded !== undefined) choices.push(decoded)
     }
   }
@@ -41,14 +44,18 @@ export const decode = (text: string): Result.Result<Chat.Response, ProviderError
   })
 }
 
-/** Why the model stopped. `eos` is Together's; words of a later API, or none, are `other`. */
-export const finish = (reason: unknown): Chat.FinishReason => {
+/**
+ * Why the model stopped: to call a tool, where it called one, though the server says no more than `stop`. `eos` is
+ * Together's, `model_length` Mistral's; words of a later API, or none, are `other`.
+ */
+export const finish = (reason: unknown, calls: boolean): Chat.FinishReason => {
   switch (reason) {
     case "stop":
-    case "length":
-      return reason
     case "eos":
-      return "stop"
+      return calls ? "tool-calls" : "stop"
+    case "length":
+    case "model_length":
+      return "length"
     case "tool_calls":
     case "function_call":
       return "tool-calls"
@@ -60,27 +67,25 @@ export const finish = (reason: unknown): Chat.FinishReason => {
 }
 
 /** Undefined where nothing is said, nor that it is finished. */
-const decodeChoice = (choice: unknown): Chat.Choice | undefined => {
+const decodeChoice = (choice: unknown, id: unknown): Chat.Choice | undefined => {
   if (!Predicate.isObject(choice) || !Predicate.isObject(choice["message"])) return undefined
   const { finish_reason: reason, logprobs, message } = choice
-  const content = decodeMessage(message as Fields)
+  const content = decodeMessage(message as Fields, id)
   if (content.length === 0 && !Predicate.isString(reason)) return undefined
   return {
     content,
-    finish: finish(reason),
+    finish: finish(
+      reason,
+      content.some((part) => part.type === "tool-call"),
+    ),
     ...(logprobs === undefined || logprobs === null ? undefined : { logprobs }),
   }
 }
 
-const decodeMessage = (message: Fields): ReadonlyArray<Chat.AssistantContent> => {
-  const { annotations, audio, content, reasoning, reasoning_content, refusal, tool_calls } = message
-  const parts: Array<Chat.AssistantContent> = []
-  const thought = reasoning_content ?? reasoning
-  if (Predicate.isString(thought) && thought !== "") parts.push({ type: "reasoning", text: thought })
-  if (Predicate.isString(content) && content !== "") {
-    const citations = Json.list(annotations).flatMap((each) => Citations.decode(each) ?? [])
-    parts.push(citations.length > 0 ? { type: "text", text: content, citations } : { type: "text", text: content })
-  }
+const decodeMessage = (message: Fields, id: unknown): ReadonlyArray<Chat.AssistantContent> => {
+  const { annotations, audio, content, function_call, refusal, tool_calls } = message
+  const parts: Array<Chat.AssistantContent> = [...Thoughts.decode(message)]
+  decodeContent(content, Json.list(annotations), parts)
   if (Predicate.isString(refusal) && refusal !== "") parts.push({ type: "refusal", text: refusal })
   // What is spoken is also written; a later turn refers to the recording by its id, and its bytes are in `native`.
   if (Predicate.isObject(audio) && Predicate.isString(audio["id"])) {
@@ -90,21 +95,59 @@ const decodeMessage = (message: Fields): ReadonlyArray<Chat.AssistantContent> =>
   }
   if (Array.isArray(tool_calls)) {
     for (const [index, call] of tool_calls.entries()) {
-      if (Predicate.isObject(call)) parts.push(decodeCall(call, index))
+      if (Predicate.isObject(call)) parts.push(decodeCall(call, callId(id, index), message))
     }
+  } else if (Predicate.isObject(function_call)) {
+    parts.push(decodeCall({ function: function_call }, callId(id, 0), message))
   }
   return parts
 }
 
-/** What a custom tool is given stands in place of the JSON of a function's arguments. */
-const decodeCall = (call: Fields, index: number): Chat.ToolCall => {
-  const what = call["function"] ?? call["custom"]
-  const { name, arguments: json, input } = Predicate.isObject(what) ? (what as Fields) : {}
+/** A string, as the API has it; or Mistral's chunks, thoughts and text in turn. Any other is in `native` alone. */
+const decodeContent = (
+  content: unknown,
+  annotations: ReadonlyArray<unknown>,
+  parts: Array<Chat.AssistantContent>,
+): void => {
+  if (Predicate.isString(content)) {
+    if (content === "") return
+    const citations = annotations.flatMap((each) => Citations.decode(each) ?? [])
+    parts.push(citations.length > 0 ? { type: "text", text: content, citations } : { type: "text", text: content })
+    return
+  }
+  for (const chunk of Json.list(content)) {
+    const { text, thinking, type } = Json.fields(chunk)
+    if (type === "text" && Predicate.isString(text) && text !== "") parts.push({ type: "text", text })
+    if (type !== "thinking") continue
+    const thought = textOf(thinking)
+    if (thought !== "") parts.push({ type: "reasoning", text: thought })
+  }
+}
+
+/** The text of a thought, which is a string or chunks of text. */
+export const textOf = (thinking: unknown): string =>
+  Predicate.isString(thinking)
+    ? thinking
+    : Json.list(thinking)
+        .map((chunk) => Json.string(Json.fields(chunk)["text"]))
+        .join("")
+
+/** The id of a call that was given none: no other answer's call has the same. */
+export const callId = (id: unknown, index: number): string =>
+  Predicate.isString(id) && id !== "" ? `call_${index}_${id}` : `call_${index}`
+
+/** A call of a function, or of a custom tool, whose text stands in place of the JSON. */
+const decodeCall = (call: Fields, id: string, message: Fields): Chat.ToolCall => {
+  const custom = call["custom"]
+  const { name, arguments: json, input } = Json.fields(call["function"] ?? custom)
   return {
     type: "tool-call",
-    id: Predicate.isString(call["id"]) && call["id"] !== "" ? call["id"] : `call_${index}`,
-    name: Predicate.isString(name) ? name : "",
-    arguments: argumentsOf(json ?? input),
+    ...ToolIds.read(Json.words(call["id"]) ?? id),
+    name: Json.string(name),
+    ...(Predicate.isObject(custom)
+      ? { arguments: Json.string(input), freeform: true as const }
+      : { arguments: argumentsOf(json) }),
+    ...Thoughts.ofCall(call, message),
   }
 }
 
@@ -119,26 +162,33 @@ const argumentsOf = (value: unknown): string => {
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** An answer of another protocol's as a `chat.completion`. */
-export const encode = (response: Chat.Response, { created, id, request }: Answering): Record<string, unknown> => ({
-  id: `chatcmpl-${id}`,
-  object: "chat.completion",
-  created,
-  model: response.model ?? request.model,
-  choices: [response, ...(response.alternatives ?? [])].map(encodeChoice),
-  ...(response.usage === undefined ? undefined : { usage: Usage.encode(response.usage) }),
-})
+export const encode = (response: Chat.Response, { created, id, request }: Answering): Record<string, unknown> => {
+  const legacy = speaksOfFunctions(request)
+  return {
+    id: `chatcmpl-${id}`,
+    object: "chat.completion",
+    created,
+    model: response.model ?? request.model,
+    choices: [response, ...(response.alternatives ?? [])].map((choice, index) => encodeChoice(choice, index, legacy)),
+    ...(response.usage === undefined ? undefined : { usage: Usage.encode(response.usage) }),
+  }
+}
+
+/** Whether the client is one of old, that is to be answered with a `function_call`. */
+export const speaksOfFunctions = ({ native }: Chat.Request): boolean =>
+  native?.protocol === protocol && Tools.isLegacy(native.body)
 
 /**
- * The protocol knows four words. A refusal is the filter's; of an answer that only paused, or ended for a reason without
- * a word, `length` says at least that it may not be whole.
+ * The protocol knows four words, and older clients a fifth. A refusal is the filter's; of an answer that only paused, or
+ * ended for a reason without a word, `length` says at least that it may not be whole.
  */
-export const encodeFinish = (reason: Chat.FinishReason): string => {
+export const encodeFinish = (reason: Chat.FinishReason, legacy: boolean): string => {
   switch (reason) {
     case "stop":
     case "length":
       return reason
     case "tool-calls":
-      return "tool_calls"
+      return legacy ? "function_call" : "tool_calls"
     case "content-filter":
     case "refusal":
       return "content_filter"
@@ -148,37 +198,59 @@ export const encodeFinish = (reason: Chat.FinishReason): string => {
   }
 }
 
-const encodeChoice = (choice: Chat.Choice, index: number): Record<string, unknown> => {
+const encodeChoice = (choice: Chat.Choice, index: number, legacy: boolean): Record<string, unknown> => {
   const message: Record<string, unknown> = { role: "assistant" }
   const calls: Array<Record<string, unknown>> = []
   const citations: Array<unknown> = []
+  const thoughts: Array<Chat.Reasoning> = []
   let text: string | null = null
   let refusal: string | null = null
-  let reasoning = ""
   for (const part of choice.content) {
     switch (part.type) {
-      case "text":
+      case "text": {
+        const start: number = text === null ? 0 : text.length
         text = (text ?? "") + part.text
-        citations.push(...(part.citations ?? []).flatMap((each) => Citations.encode(each) ?? []))
+        for (const citation of part.citations ?? []) {
+          const annotation = Citations.encode(citation, start, text.length)
+          if (annotation !== undefined) citations.push(annotation)
+        }
         break
+      }
       case "refusal":
         refusal = (refusal ?? "") + part.text
         break
       case "reasoning":
-        reasoning += part.text
+        thoughts.push(part)
         break
       case "audio":
         if (part.source.type === "id") message["audio"] = { id: part.source.id }
         break
       case "tool-call":
-        calls.push({ id: part.id, type: "function", function: { name: part.name, arguments: part.arguments } })
+        calls.push(encodeCall(part))
         break
     }
   }
   message["content"] = text ?? (calls.length > 0 || refusal !== null ? null : "")
   message["refusal"] = refusal
-  if (reasoning !== "") message["reasoning_content"] = reasoning
+  encodeThoughts(thoughts, message)
   if (citations.length > 0) message["annotations"] = citations
-  if (calls.length > 0) message["tool_calls"] = calls
-  return { index, message, logprobs: choice.logprobs ?? null, finish_reason: encodeFinish(choice.finish) }
+  if (calls.length > 0) {
+    if (legacy) message["function_call"] = calls[0]?.["function"]
+    else message["tool_calls"] = calls
+  }
+  return { index, message, logprobs: choice.logprobs ?? null, finish_reason: encodeFinish(choice.finish, legacy) }
 }
+
+/** The words of all thoughts together, and each with its seal, where one has any: the client brings them back. */
+const encodeThoughts = (thoughts: ReadonlyArray<Chat.Reasoning>, message: Record<string, unknown>): void => {
+  const words = thoughts.map(({ text }) => text).join("")
+  if (words !== "") message["reasoning_content"] = words
+  const isPlain = thoughts.length < 2 && thoughts.every(({ redacted, signature }) => !redacted && !signature)
+  if (!isPlain) message["reasoning_details"] = thoughts.map(Thoughts.encode)
+}
+
+/** The signature of a call travels in its id: the protocol has no other place for it. */
+const encodeCall = ({ arguments: written, freeform, id, name, signature }: Chat.ToolCall): Record<string, unknown> =>
+  freeform === true
+    ? { id: ToolIds.write(id, signature), type: "custom", custom: { name, input: written } }
+    : { id: ToolIds.write(id, signature), type: "function", function: { name, arguments: written } }

@@ -11,9 +11,12 @@ import * as Result from "effect/Result"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
 import type { Decoder } from "../Frames.ts"
+import * as ToolIds from "../ToolIds.ts"
+import * as Citations from "./Citations.ts"
 import * as Errors from "./Errors.ts"
 import { protocol } from "./Protocol.ts"
 import * as Response from "./Response.ts"
+import * as Thoughts from "./Thoughts.ts"
 import * as Usage from "./Usage.ts"
 
 export { encoder } from "./Encoder.ts"
@@ -33,7 +36,7 @@ export interface Event {
  * the whole of an event's data, says nothing that the finish reasons have not said, and is skipped.
  */
 export const decoder = (classify: (error: Errors.WireError) => ProviderError): Decoder<Event> => {
-  const state: State = { started: false, calls: new Map() }
+  const state: State = { started: false, id: undefined, calls: new Map() }
   return {
     push: ({ event, data }) => {
       if (data === "[DONE]") return undefined
@@ -48,6 +51,8 @@ export const decoder = (classify: (error: Errors.WireError) => ProviderError): D
 
 interface State {
   started: boolean
+  /** The answer's own, which makes the ids of its calls unlike any other's where the server gives them none. */
+  id: string | undefined
   /** By choice, the calls it has opened. */
   readonly calls: Map<number, Calls>
 }
@@ -76,6 +81,7 @@ const decodeChunk = (body: Fields, state: State): ReadonlyArray<Chat.Part> | und
   const parts: Array<Chat.Part> = []
   if (!state.started && Predicate.isString(id) && id !== "") {
     state.started = true
+    state.id = id
     parts.push({ type: "start", id, model: Predicate.isString(model) ? model : undefined })
   }
   for (const choice of choices) if (Predicate.isObject(choice)) decodeChoice(choice as Fields, state, parts)
@@ -91,15 +97,20 @@ const decodeChoice = (
 ): void => {
   const choice = Predicate.isNumber(index) && index > 0 ? index : undefined
   if (Predicate.isObject(delta)) {
-    const { audio, content, reasoning, reasoning_content, refusal, tool_calls } = delta as Fields
-    const thought = reasoning_content ?? reasoning
-    if (said(thought)) parts.push({ type: "reasoning", text: thought, ...at(choice) })
+    const { annotations, audio, content, function_call, refusal, tool_calls } = delta as Fields
+    for (const thought of Thoughts.decode(delta as Fields)) parts.push({ ...thought, ...at(choice) })
     if (said(content)) {
       parts.push(
         logprobs === undefined || logprobs === null
           ? { type: "text", text: content, ...at(choice) }
           : { type: "text", text: content, ...at(choice), logprobs },
       )
+    } else if (Array.isArray(content)) decodeChunks(content, choice, parts)
+    if (Array.isArray(annotations)) {
+      for (const annotation of annotations) {
+        const citation = Citations.decode(annotation)
+        if (citation !== undefined) parts.push({ type: "citation", citation, ...at(choice) })
+      }
     }
     if (said(refusal)) parts.push({ type: "refusal", text: refusal, ...at(choice) })
     // What is spoken is also written; the recording goes by as native.
@@ -107,13 +118,28 @@ const decodeChoice = (
       parts.push({ type: "text", text: audio["transcript"], ...at(choice) })
     }
     if (Array.isArray(tool_calls)) {
-      for (const call of tool_calls) if (Predicate.isObject(call)) decodeCall(call as Fields, choice, state, parts)
+      for (const call of tool_calls) {
+        if (Predicate.isObject(call)) decodeCall(call as Fields, delta as Fields, choice, state, parts)
+      }
+    } else if (Predicate.isObject(function_call)) {
+      decodeCall({ index: 0, function: function_call }, delta as Fields, choice, state, parts)
     }
   }
   // Some servers send an empty one until there is one.
   if (said(finish_reason)) {
-    complete(callsOf(state, choice ?? 0), choice, parts)
-    parts.push({ type: "finish", reason: Response.finish(finish_reason), ...at(choice) })
+    const calls = callsOf(state, choice ?? 0)
+    complete(calls, choice, parts)
+    parts.push({ type: "finish", reason: Response.finish(finish_reason, calls.opened.length > 0), ...at(choice) })
+  }
+}
+
+/** Mistral's: thoughts and text in turn. */
+const decodeChunks = (chunks: ReadonlyArray<unknown>, choice: number | undefined, parts: Array<Chat.Part>): void => {
+  for (const chunk of chunks) {
+    const { text, thinking, type } = Json.fields(chunk)
+    if (type === "text" && said(text)) parts.push({ type: "text", text, ...at(choice) })
+    const thought = type === "thinking" ? Response.textOf(thinking) : ""
+    if (thought !== "") parts.push({ type: "reasoning", text: thought, ...at(choice) })
   }
 }
 
@@ -126,19 +152,34 @@ const said = (value: unknown): value is string => Predicate.isString(value) && v
  * A call is opened by its id and name, and its arguments follow under its index. Some compatible servers give no index,
  * the same one to every call, or an id with every piece: another id with a name is another call, without one it is not.
  */
-const decodeCall = (call: Fields, choice: number | undefined, state: State, parts: Array<Chat.Part>): void => {
+const decodeCall = (
+  call: Fields,
+  delta: Fields,
+  choice: number | undefined,
+  state: State,
+  parts: Array<Chat.Part>,
+): void => {
   const calls = callsOf(state, choice ?? 0)
-  const what = call["function"] ?? call["custom"]
-  const { name, arguments: json, input } = Predicate.isObject(what) ? (what as Fields) : {}
+  const custom = call["custom"]
+  const { name, arguments: json, input } = Json.fields(call["function"] ?? custom)
   const id = said(call["id"]) ? call["id"] : undefined
   const slot = call["index"] ?? id
   let open = slot === undefined ? calls.opened[calls.opened.length - 1] : calls.bySlot.get(slot)
   if (open === undefined || (id !== undefined && id !== open.id && said(name))) {
     const index = calls.opened.length
-    open = { index, id: id ?? `call_${index}`, hasArguments: false }
+    const isCustom = Predicate.isObject(custom)
+    open = { index, id: id ?? Response.callId(state.id, index), hasArguments: isCustom }
     calls.opened.push(open)
     calls.bySlot.set(slot, open)
-    parts.push({ type: "tool-call", index, id: open.id, name: Predicate.isString(name) ? name : "", ...at(choice) })
+    parts.push({
+      type: "tool-call",
+      index,
+      ...ToolIds.read(open.id),
+      name: Json.string(name),
+      ...(isCustom ? { freeform: true as const } : undefined),
+      ...Thoughts.ofCall(call, delta),
+      ...at(choice),
+    })
   }
   const piece = json ?? input
   const written = Predicate.isString(piece) ? piece : Predicate.isObject(piece) ? JSON.stringify(piece) : ""

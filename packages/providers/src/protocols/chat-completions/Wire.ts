@@ -33,6 +33,7 @@ const Image = Schema.Struct({
   }),
   ...cache,
 })
+export type Image = typeof Image.Type
 
 const Audio = Schema.Struct({
   type: Schema.Literal("input_audio"),
@@ -48,11 +49,16 @@ const File = Schema.Struct({
   }),
   ...cache,
 })
+export type File = typeof File.Type
 
 const Refusal = Schema.Struct({ type: Schema.Literal("refusal"), refusal: Schema.String })
 
 const UserPart = Schema.Union([Text, Image, Audio, File])
 export type UserPart = typeof UserPart.Type
+
+/** OpenAI's tools answer in text alone; other servers' may show something. */
+const ShownPart = Schema.Union([Text, Image, File])
+export type ShownPart = typeof ShownPart.Type
 
 const AssistantPart = Schema.Union([Text, Refusal])
 export type AssistantPart = typeof AssistantPart.Type
@@ -67,6 +73,8 @@ const ToolCall = Schema.Union([
     id: Schema.String,
     type: Schema.Literal("function"),
     function: Schema.Struct({ name: Schema.String, arguments: Schema.String }),
+    /** Where Google's own server puts the signature of a call. */
+    extra_content: Schema.optional(Schema.Unknown),
   }),
   Schema.Struct({
     id: Schema.String,
@@ -88,42 +96,60 @@ const Assistant = Schema.Struct({
   content: optional(stringOr(Schema.Array(AssistantPart))),
   refusal: optional(Schema.String),
   tool_calls: optional(Schema.Array(ToolCall)),
+  function_call: optional(Schema.Struct({ name: Schema.String, arguments: Schema.String })),
   audio: optional(Schema.Struct({ id: Schema.String })),
   name: optional(Schema.String),
   /** What compatible servers call the model's thoughts. */
   reasoning_content: Schema.optional(Schema.Unknown),
   reasoning: Schema.optional(Schema.Unknown),
+  reasoning_details: Schema.optional(Schema.Unknown),
 })
 export type Assistant = typeof Assistant.Type
 const Tool = Schema.Struct({
   role: Schema.Literal("tool"),
   tool_call_id: Schema.String,
-  content: stringOr(Schema.Array(Text)),
+  content: stringOr(Schema.Array(ShownPart)),
+})
+/** What a function answered, in the words that tools have replaced. */
+const Function = Schema.Struct({
+  role: Schema.Literal("function"),
+  name: Schema.String,
+  content: Schema.NullOr(Schema.String),
 })
 
-const Message = Schema.Union([System, Developer, User, Assistant, Tool])
+const Message = Schema.Union([System, Developer, User, Assistant, Tool, Function])
 export type Message = typeof Message.Type
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Request
 // ---------------------------------------------------------------------------------------------------------------------
 
+const Declared = Schema.Struct({
+  name: Schema.String,
+  description: optional(Schema.String),
+  parameters: optional(Schema.Record(Schema.String, Schema.Unknown)),
+  strict: optional(Schema.Boolean),
+})
+export type Declared = typeof Declared.Type
+
 const FunctionTool = Schema.Struct({
   type: Schema.Literal("function"),
-  function: Schema.Struct({
-    name: Schema.String,
-    description: optional(Schema.String),
-    parameters: optional(Schema.Record(Schema.String, Schema.Unknown)),
-    strict: optional(Schema.Boolean),
-  }),
+  function: Declared,
   cache_control: cache.cache_control,
 })
 export type FunctionTool = typeof FunctionTool.Type
 
 const CustomTool = Schema.Struct({
   type: Schema.Literal("custom"),
-  custom: Schema.Struct({ name: Schema.String }),
+  custom: Schema.Struct({
+    name: Schema.String,
+    description: optional(Schema.String),
+    format: Schema.optional(Schema.Unknown),
+  }),
 })
+export type CustomTool = typeof CustomTool.Type
+
+const Named = Schema.Struct({ name: Schema.String })
 
 const ToolChoice = Schema.Union([
   Schema.Literals(["auto", "none", "required"]),
@@ -133,7 +159,7 @@ const ToolChoice = Schema.Union([
     type: Schema.Literal("allowed_tools"),
     allowed_tools: Schema.Struct({
       mode: Schema.Literals(["auto", "required"]),
-      tools: Schema.Array(Schema.Struct({ function: optional(Schema.Struct({ name: Schema.String })) })),
+      tools: Schema.Array(Schema.Struct({ function: optional(Named), custom: optional(Named) })),
     }),
   }),
 ]).annotate({ expected: '"auto", "none", "required" or an object that names a tool' })
@@ -154,12 +180,21 @@ const Format = Schema.Union([
 ])
 export type Format = typeof Format.Type
 
+export const Effort = Schema.Literals(["none", "minimal", "low", "medium", "high", "xhigh", "max"])
+
 export const Request = Schema.Struct({
   model: Schema.String.check(Schema.isNonEmpty({ expected: "the name of a model" })),
   messages: Schema.Array(Message).check(Schema.isNonEmpty({ expected: "at least one message" })),
   tools: optional(Schema.Array(Schema.Union([FunctionTool, CustomTool]))),
   tool_choice: optional(ToolChoice),
   parallel_tool_calls: optional(Schema.Boolean),
+  /** What tools and their choice were once called. */
+  functions: optional(Schema.Array(Declared)),
+  function_call: optional(
+    Schema.Union([Schema.Literals(["auto", "none"]), Named]).annotate({
+      expected: '"auto", "none" or an object that names a function',
+    }),
+  ),
   response_format: optional(Format),
   max_tokens: optional(Schema.Int),
   max_completion_tokens: optional(Schema.Int),
@@ -176,9 +211,15 @@ export const Request = Schema.Struct({
   n: optional(Schema.Int.check(Schema.isGreaterThanOrEqualTo(1, { expected: "at least 1" }))),
   logprobs: optional(Schema.Boolean),
   top_logprobs: optional(Schema.Int),
-  reasoning_effort: optional(Schema.Literals(["none", "minimal", "low", "medium", "high", "xhigh", "max"])),
+  reasoning_effort: optional(Effort),
+  /** Words of others than OpenAI: how much to reason, OpenRouter's and Anthropic's; from how many tokens to choose. */
+  reasoning: Schema.optional(Schema.Unknown),
+  thinking: Schema.optional(Schema.Unknown),
+  top_k: Schema.optional(Schema.Unknown),
   metadata: optional(Schema.Record(Schema.String, Schema.String)),
   user: optional(Schema.String),
+  /** What `user` is called since. */
+  safety_identifier: optional(Schema.String),
   stream: optional(Schema.Boolean),
   stream_options: optional(Schema.Struct({ include_usage: optional(Schema.Boolean) })),
 })

@@ -1,23 +1,32 @@
 /**
- * Content, block by block: a `Chat` part as a Converse content block, as the SDK takes it (bytes are bytes, not base64).
+ * Content, block by block: a `Chat` part as a Converse content block, as the SDK takes it (bytes are bytes, not base64), and
+ * back.
  *
  * Every function here is total. What a block cannot say is found beforehand by `unsupported`, and a lesser loss is named
  * through `warn`.
+ *
+ * Sources: docs.aws.amazon.com, "ImageSource", "DocumentSource" and "AudioSource" (bytes or an S3 location: there is no
+ * URL), "DocumentBlock" and "ToolResultBlock".
  */
 import type * as Chat from "@understudy/core/Chat"
 import { Buffer } from "node:buffer"
 import * as Predicate from "effect/Predicate"
+import * as Freeform from "../Freeform.ts"
 import * as Json from "../Json.ts"
 import type { Block, Part, Warn } from "../Lowering.ts"
 import { issuer } from "../messages/Protocol.ts"
 import * as ToolIds from "../ToolIds.ts"
+import * as Citations from "./Citations.ts"
 import * as Documents from "./Documents.ts"
+import type { Model } from "./Model.ts"
+import type * as Wire from "./Wire.ts"
 
 /** What is the same for every block of one request. */
 export interface Context {
   readonly warn: Warn
-  /** Whether the model is a Claude: only these take signed thoughts back. */
-  readonly claude: boolean
+  readonly model: Model
+  /** Whether there are no tools: what was called in the past is then told as text, for the API refuses it otherwise. */
+  readonly toolless: boolean
   readonly documentName: Documents.Namer
 }
 
@@ -26,17 +35,17 @@ export interface Context {
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** The feature this part needs and Converse lacks, if there is one. */
-export const unsupported = (part: Part): string | undefined => {
+export const unsupported = (part: Part, model: Model): string | undefined => {
   switch (part.type) {
     case "audio":
-      return "audio"
+      return model.audio ? unsupportedSource(part.source, "audio", () => audioFormat(part)) : "audio"
     case "image":
       return unsupportedSource(part.source, "images", imageFormat)
     case "file":
       return unsupportedSource(part.source, "documents", Documents.format)
     case "tool-result":
       for (const inner of part.content) {
-        const feature = unsupported(inner)
+        const feature = unsupported(inner, model)
         if (feature !== undefined) return feature
       }
       return undefined
@@ -82,6 +91,29 @@ const imageFormat = (source: Chat.Source): string | undefined => {
   }
 }
 
+/** The API's word for a recording's type is its subtype, but for those that have older names. */
+const audioFormat = ({ format, source }: Chat.Audio): string | undefined => {
+  const subtype =
+    source.type === "base64" ? source.mediaType.toLowerCase().replace(/^audio\/(?:x-|vnd\.)?/, "") : undefined
+  const named = format ?? subtype ?? (source.type === "url" ? Documents.extension(source.url) : undefined)
+  return named === undefined ? undefined : (audioFormats[named] ?? undefined)
+}
+
+const audioFormats: Readonly<Record<string, string>> = {
+  aac: "aac",
+  flac: "flac",
+  m4a: "m4a",
+  mp3: "mp3",
+  mp4: "mp4",
+  mpeg: "mp3",
+  ogg: "ogg",
+  opus: "opus",
+  pcm: "pcm",
+  wav: "wav",
+  wave: "wav",
+  webm: "webm",
+}
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Encode
 // ---------------------------------------------------------------------------------------------------------------------
@@ -91,7 +123,9 @@ export const encode = (part: Part, blocks: Array<Block>, context: Context): void
   const before = blocks.length
   encodeBlock(part, blocks, context)
   const cache = cacheOf(part)
-  if (cache !== undefined && blocks.length > before) blocks.push(cachePoint(cache, context.warn))
+  if (cache === undefined || blocks.length === before) return
+  if (context.model.caches === "nowhere") context.warn("a cache hint, which this model does not take")
+  else blocks.push(cachePoint(cache, context.warn))
 }
 
 /** A point up to which the prompt may be cached: `5m` and `1h` are the times to live that the API knows. */
@@ -111,8 +145,7 @@ const cacheOf = (part: Part): Chat.CacheHint | undefined => {
 const encodeBlock = (part: Part, blocks: Array<Block>, context: Context): void => {
   switch (part.type) {
     case "text":
-      if (part.citations !== undefined && part.citations.length > 0) context.warn("citations of earlier answers")
-      if (!blank(part.text)) blocks.push({ text: part.text })
+      if (!blank(part.text)) blocks.push(encodeText(part, context))
       return
     case "image":
       if (part.detail !== undefined && part.detail !== "auto") context.warn("the detail of an image")
@@ -129,20 +162,34 @@ const encodeBlock = (part: Part, blocks: Array<Block>, context: Context): void =
       if (!blank(part.text)) blocks.push({ text: part.text })
       return
     case "tool-call":
-      blocks.push({
-        toolUse: {
-          toolUseId: ToolIds.fit(part.id, longestId),
-          name: part.name,
-          input: input(part.arguments, context.warn),
-        },
-      })
+      if (context.toolless) {
+        context.warn("earlier calls of tools, sent as text")
+        blocks.push({ text: `[Called the tool ${part.name}: ${part.arguments}]` })
+      } else {
+        const toolUseId = ToolIds.fit(part.id, longestId)
+        blocks.push({ toolUse: { toolUseId, name: part.name, input: input(Freeform.argumentsOf(part), context.warn) } })
+      }
       return
     case "tool-result":
-      blocks.push({ toolResult: encodeResult(part, context) })
+      if (context.toolless) {
+        blocks.push({ text: part.isError === true ? "[The tool failed:]" : "[The tool answered:]" })
+        for (const inner of part.content) encodeBlock(inner, blocks, context)
+      } else blocks.push({ toolResult: encodeResult(part, context) })
       return
     case "audio":
+      blocks.push({ audio: { format: audioFormat(part), source: encodeSource(part.source) } })
       return
   }
+}
+
+/** Claude may be shown again what it cited. */
+const encodeText = ({ citations = [], text }: Chat.Text, { model, warn }: Context): Block => {
+  if (citations.length === 0) return { text }
+  if (model.claude !== undefined) {
+    return { citationsContent: { content: [{ text }], citations: citations.map(Citations.encode) } }
+  }
+  warn("citations of earlier answers")
+  return { text }
 }
 
 const blank = (text: string): boolean => !/\S/.test(text)
@@ -169,8 +216,8 @@ const encodeSource = (source: Chat.Source): Block => {
   }
 }
 
-const encodeReasoning = (part: Chat.Reasoning, blocks: Array<Block>, { claude, warn }: Context): void => {
-  if (!claude) return warn("reasoning of earlier answers, which this model does not take")
+const encodeReasoning = (part: Chat.Reasoning, blocks: Array<Block>, { model, warn }: Context): void => {
+  if (model.claude === undefined) return warn("reasoning of earlier answers, which this model does not take")
   const { redacted, signature, text } = part
   if (redacted?.issuer === issuer) blocks.push({ reasoningContent: { redactedContent: bytes(redacted.value) } })
   else if (signature?.issuer === issuer) {
@@ -201,4 +248,97 @@ const input = (text: string, warn: Warn): unknown => {
   if (Predicate.isObject(value)) return value
   warn("a tool call's arguments that are not a JSON object, sent as INVALID_JSON")
   return { INVALID_JSON: text }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Decode
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The parts in these blocks. A point of caching is a hint on the part before it. */
+export const decode = (blocks: ReadonlyArray<Wire.Block>): ReadonlyArray<Part> => {
+  const parts: Array<Part> = []
+  for (const block of blocks) {
+    const part = decodeBlock(block)
+    if (part !== undefined) parts.push(part)
+    const last = block.cachePoint === undefined ? undefined : parts.pop()
+    if (last === undefined || block.cachePoint === undefined) continue
+    const takes = last.type !== "reasoning" && last.type !== "refusal" && last.type !== "audio"
+    parts.push(takes ? { ...last, cache: decodeCache(block.cachePoint) } : last)
+  }
+  return parts
+}
+
+export const decodeCache = ({ ttl }: Wire.CachePoint): Chat.CacheHint => (ttl === undefined ? {} : { ttl })
+
+const decodeBlock = (block: Wire.Block): Part | undefined => {
+  const { audio, citationsContent, reasoningContent, toolResult, toolUse } = block
+  if (toolUse !== undefined) {
+    const { input = {}, name, toolUseId: id } = toolUse
+    return { type: "tool-call", id, name, arguments: JSON.stringify(input) }
+  }
+  if (toolResult !== undefined) return decodeResult(toolResult)
+  if (reasoningContent !== undefined) return decodeReasoning(reasoningContent)
+  if (citationsContent !== undefined) {
+    const { citations = [], content } = citationsContent
+    const cited = citations.flatMap((each) => Citations.decode(each) ?? [])
+    const text = content.map(({ text = "" }) => text).join("")
+    return cited.length === 0 ? { type: "text", text } : { type: "text", text, citations: cited }
+  }
+  if (audio !== undefined) {
+    return { type: "audio", source: decodeSource(audio.source, `audio/${audio.format}`), format: audio.format }
+  }
+  return decodeShown(block)
+}
+
+const decodeShown = ({
+  document,
+  image,
+  text,
+}: Pick<Wire.Block, "document" | "image" | "text">): Chat.Text | Chat.Image | Chat.File | undefined => {
+  if (text !== undefined) return { type: "text", text }
+  if (image !== undefined) return { type: "image", source: decodeSource(image.source, `image/${image.format}`) }
+  if (document === undefined) return undefined
+  const { citations, context, format, name, source } = document
+  return {
+    type: "file",
+    source: decodeSource(source, Documents.mediaType(format ?? "txt")),
+    name,
+    ...(context === undefined ? undefined : { context }),
+    ...(citations?.enabled === true ? { citable: true } : undefined),
+  }
+}
+
+const decodeSource = ({ bytes, s3Location, text }: Wire.Source, mediaType: string): Chat.Source => {
+  if (s3Location !== undefined) return { type: "url", url: s3Location.uri }
+  return { type: "base64", mediaType, data: text === undefined ? asBase64(bytes) : asBase64(Buffer.from(text)) }
+}
+
+const asBase64 = (bytes: string | Uint8Array = ""): string =>
+  Predicate.isString(bytes) ? bytes : Buffer.from(bytes).toString("base64")
+
+const decodeResult = ({ content, status, toolUseId: id }: Wire.ToolResult): Chat.ToolResult => ({
+  type: "tool-result",
+  id,
+  content: content.flatMap((block): Chat.ToolResult["content"] => {
+    if (block.json !== undefined) return [{ type: "text", text: JSON.stringify(block.json) }]
+    const shown = decodeShown(block)
+    return shown === undefined ? [] : [shown]
+  }),
+  ...(status === "error" ? { isError: true } : undefined),
+})
+
+const decodeReasoning = ({
+  reasoningText,
+  redactedContent,
+}: NonNullable<Wire.Block["reasoningContent"]>): Chat.Reasoning | undefined => {
+  if (redactedContent !== undefined) {
+    return { type: "reasoning", text: "", redacted: { issuer, value: asBase64(redactedContent) } }
+  }
+  if (reasoningText === undefined) return undefined
+  const { signature, text } = reasoningText
+  return {
+    type: "reasoning",
+    text,
+    ...(signature === undefined ? undefined : { signature: { issuer, value: signature } }),
+  }
 }

@@ -73,3 +73,10 @@ export const format = (source: Chat.Source): string | undefined => {
 
 /** `extension("s3://bucket/scan.PDF") === "pdf"` */
 export const extension = (url: string): string => url.slice(url.lastIndexOf(".") + 1).toLowerCase()
+
+/** `mediaType("pdf") === "application/pdf"`: any kind of text without a type of its own is plain. */
+export const mediaType = (format: string): string => byFormat.get(format) ?? "text/plain"
+
+const byFormat: ReadonlyMap<string, string> = new Map(
+  Object.entries(byMediaType).flatMap(([type, format]) => (format === "txt" ? [] : [[format, type] as const])),
+)

@@ -1,46 +1,56 @@
 /**
- * A request: `Chat` said in the words of Converse, as the input of the SDK's `ConverseCommand`.
+ * A request: `Chat` said in the words of Converse, as the input of the SDK's `ConverseCommand`, and read from them.
  *
  * What would change the answer's meaning and cannot be said fails with `Unsupported`, so that another candidate is asked;
  * a mere wish that cannot be said is named in `warnings`. What Converse leaves to the model goes into
  * `additionalModelRequestFields`, in Anthropic's own words where the model is a Claude.
  */
-import type * as Chat from "@understudy/core/Chat"
-import { ProviderError } from "@understudy/core/ProviderError"
+import * as Chat from "@understudy/core/Chat"
+import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as SchemaParser from "effect/SchemaParser"
+import type { Address } from "../Dialect.ts"
+import * as InvalidBody from "../InvalidBody.ts"
+import * as Json from "../Json.ts"
 import * as Lowering from "../Lowering.ts"
 import type { Encoded } from "../Lowering.ts"
-import * as Model from "../messages/Model.ts"
+import * as JsonMode from "../JsonMode.ts"
 import * as Thinking from "../messages/Thinking.ts"
 import * as Content from "./Content.ts"
 import type { Block, Warn } from "../Lowering.ts"
 import type { Context } from "./Content.ts"
 import * as Documents from "./Documents.ts"
+import * as Model from "./Model.ts"
+import * as Prompt from "./Prompt.ts"
 import { protocol } from "./Protocol.ts"
 import * as Tools from "./Tools.ts"
 import * as Turns from "./Turns.ts"
+import * as Wire from "./Wire.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Encode: Chat -> the upstream's body
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The input for `request.model`, which is a model's id, an inference profile's, or the ARN of either. */
+/** The input for `request.model`, which is a model's id, an inference profile's, or the ARN of either, or of a prompt. */
 export const encode = (request: Chat.Request): Result.Result<Encoded, ProviderError> => {
-  const model = isClaude(request.model) ? Model.of(request.model) : undefined
+  const model = Model.of(request.model)
   const feature = unsupported(request, model)
-  if (feature !== undefined) return fail(feature)
+  if (feature !== undefined) return Lowering.unsupported("The Converse API", feature)
 
   const { warn, warnings } = Lowering.warnings()
-  const context: Context = { warn, claude: model !== undefined, documentName: Documents.namer() }
+  const toolless = Tools.isToolless(request, model)
+  const context: Context = { warn, model, toolless, documentName: Documents.namer() }
   const { system, turns } = Turns.encode(request.messages, context)
-  const misplaced = unsupportedTurns(turns)
-  if (misplaced !== undefined) return fail(misplaced)
+  if (request.format?.type === "json") {
+    warn(JsonMode.warning)
+    system.push({ text: JsonMode.instruction })
+  }
 
-  const { thinking, effort } = encodeReasoning(request, turns, model, warn)
+  const { effort, fields: thinking, free } = encodeReasoning(request, turns, model, warn)
   const { toolConfig, toolChoice } = Tools.encode(request, context)
-  const thinks = thinking !== undefined && thinking["type"] !== "disabled"
-  const { inferenceConfig, topK } = encodeSampling(request.sampling, model, thinks, warn)
+  const { inferenceConfig, topK } = encodeSampling(request.sampling, model, free, warn)
   const format = encodeFormat(request.format)
   const metadata = encodeMetadata(request.metadata, warn)
   if (request.user !== undefined) warn("the id of the end user")
@@ -56,15 +66,17 @@ export const encode = (request: Chat.Request): Result.Result<Encoded, ProviderEr
     }
   }
   if (metadata !== undefined) body["requestMetadata"] = metadata
-  if (model !== undefined && inferenceConfig?.["stopSequences"] !== undefined) {
+  if (model.claude !== undefined && inferenceConfig?.["stopSequences"] !== undefined) {
     body["additionalModelResponseFieldPaths"] = ["/stop_sequence"]
   }
-  const additional = {
-    ...(thinking === undefined ? undefined : { thinking }),
-    ...(topK === undefined ? undefined : { top_k: topK }),
-    ...(toolChoice === undefined ? undefined : { tool_choice: toolChoice }),
+  const additional = { ...thinking, ...topK, ...(toolChoice === undefined ? undefined : { tool_choice: toolChoice }) }
+  const whole = withVendor(body, additional, request.vendor?.[protocol])
+  if (Prompt.isPrompt(request.model)) {
+    const misplaced = Prompt.unsupported(whole)
+    if (misplaced !== undefined) return Lowering.unsupported("The Converse API", misplaced)
+    Prompt.settle(whole, warn)
   }
-  return Result.succeed({ body: withVendor(body, additional, request.vendor?.[protocol]), warnings })
+  return Result.succeed({ body: whole, warnings })
 }
 
 /**
@@ -74,39 +86,20 @@ export const encode = (request: Chat.Request): Result.Result<Encoded, ProviderEr
 export const native = ({ model, native }: Chat.Request): Record<string, unknown> | undefined =>
   native?.protocol === protocol ? { ...native.body, modelId: model } : undefined
 
-const fail = (feature: string) =>
-  Result.fail(
-    new ProviderError({ reason: { _tag: "Unsupported", feature }, message: `The Converse API cannot say: ${feature}` }),
-  )
-
-/** An application inference profile's ARN does not tell its model: what Claude alone takes is then left unsaid. */
-const isClaude = (modelId: string): boolean => /claude/i.test(modelId)
-
 /** The first thing asked for that this API cannot say and that the answer would be another without. */
-const unsupported = (request: Chat.Request, model: Model.Model | undefined): string | undefined => {
+const unsupported = (request: Chat.Request, model: Model.Model): string | undefined => {
   const sampling = request.sampling
   if (sampling?.n !== undefined && sampling.n > 1) return "several answers at once (n)"
   if (sampling?.logprobs === true || (sampling?.topLogprobs ?? 0) > 0) return "logprobs"
-  if (request.format?.type === "json") return "JSON answers without a schema"
+  if (request.format?.type === "json-schema" && !model.schemas) return "JSON answers by a schema"
   for (const message of request.messages) {
     for (const part of message.content) {
-      const feature = Content.unsupported(part)
+      const feature = Content.unsupported(part, model)
       if (feature !== undefined) return feature
     }
   }
-  return Tools.unsupported(request, model !== undefined)
+  return Tools.unsupported(request, model)
 }
-
-/** What the API refuses in a conversation's shape, though other vendors take it. */
-const unsupportedTurns = (turns: ReadonlyArray<Turns.Turn>): string | undefined => {
-  if (turns.length === 0) return "a conversation in which nobody but the system has spoken"
-  if (turns[0]?.role === "assistant") return "a conversation that the assistant begins"
-  const bare = turns.some(({ content }) => content.some(isDocument) && !content.some(isText))
-  return bare ? "a document with no text beside it" : undefined
-}
-
-const isDocument = (block: Block): boolean => "document" in block
-const isText = (block: Block): boolean => "text" in block
 
 /** The vendor's own fields come last; those for the model itself join ours. */
 const withVendor = (
@@ -125,20 +118,68 @@ const withVendor = (
 // Reasoning
 // ---------------------------------------------------------------------------------------------------------------------
 
+interface Reasoning {
+  readonly effort?: string
+  /** For `additionalModelRequestFields`. */
+  readonly fields?: Block
+  /** Whether it can still be told how to sample, and if not, why. */
+  readonly free: true | string
+}
+
 const encodeReasoning = (
   request: Chat.Request,
   turns: ReadonlyArray<Turns.Turn>,
-  model: Model.Model | undefined,
+  model: Model.Model,
   warn: Warn,
-): Pick<Thinking.Thinking, "thinking" | "effort"> => {
+): Reasoning => {
   const { reasoning } = request
-  if (model !== undefined) {
+  if (model.claude !== undefined) {
     const toolForced = Tools.isForced(request)
-    const maxTokens = request.sampling?.maxTokens
-    return Thinking.encode(reasoning, { model, maxTokens, toolForced, resumesUnthought: resumesUnthought(turns) }, warn)
+    const asked = request.sampling?.maxTokens
+    const maxTokens = asked === undefined ? undefined : Math.min(asked, model.maxOutput ?? Infinity)
+    const context = { model: model.claude, maxTokens, toolForced, resumesUnthought: resumesUnthought(turns) }
+    const { effort, thinking } = Thinking.encode(reasoning, context, warn)
+    const thinks = thinking !== undefined && thinking["type"] !== "disabled"
+    return {
+      ...(effort === undefined ? undefined : { effort }),
+      ...(thinking === undefined ? undefined : { fields: { thinking } }),
+      free: thinks ? "while the model reasons" : model.claude.sampling === "none" ? "for this model" : true,
+    }
   }
-  if (reasoning?.effort !== undefined || reasoning?.budget !== undefined) warn("how much to reason")
-  return {}
+  if (reasoning?.effort === undefined && reasoning?.budget === undefined) return { free: true }
+  if (model.effort === undefined) {
+    warn("how much to reason")
+    return { free: true }
+  }
+  const effort = threeWords(reasoning)
+  if (reasoning.effort !== effort) warn(`how much to reason, sent as the effort ${effort}`)
+  if (model.effort === "reasoning_effort")
+    return { fields: { reasoning_effort: effort === "none" ? "low" : effort }, free: true }
+  return {
+    fields: {
+      reasoningConfig: effort === "none" ? { type: "disabled" } : { type: "enabled", maxReasoningEffort: effort },
+    },
+    free: effort === "high" ? "at this effort" : true,
+  }
+}
+
+/** What others than Claude know of efforts. */
+const threeWords = ({ budget, effort }: Chat.ReasoningOptions): "none" | "low" | "medium" | "high" => {
+  switch (effort) {
+    case "none":
+    case "low":
+    case "medium":
+    case "high":
+      return effort
+    case "minimal":
+      return "low"
+    case "xhigh":
+    case "max":
+      return "high"
+    case undefined:
+      if (budget === undefined || budget <= 0) return "none"
+      return budget <= 2048 ? "low" : budget <= 8192 ? "medium" : "high"
+  }
 }
 
 /** Whether the last turn answers tool calls of a turn that did not begin with a thought. */
@@ -154,38 +195,45 @@ const resumesUnthought = (turns: ReadonlyArray<Turns.Turn>): boolean => {
 
 const encodeSampling = (
   sampling: Chat.Sampling | undefined,
-  model: Model.Model | undefined,
-  thinks: boolean,
+  model: Model.Model,
+  free: Reasoning["free"],
   warn: Warn,
-): { readonly inferenceConfig?: Block; readonly topK?: number } => {
+): { readonly inferenceConfig?: Block; readonly topK?: Block } => {
   if (sampling === undefined) return {}
   const config: Block = {}
-  if (sampling.maxTokens !== undefined) config["maxTokens"] = sampling.maxTokens
+  // Nova at its highest effort decides of this too.
+  if (sampling.maxTokens !== undefined) {
+    const most = model.maxOutput ?? Infinity
+    if (sampling.maxTokens > most) warn(`max_tokens beyond what the model writes, cut to ${most}`)
+    if (free === "at this effort") warn("max_tokens at this effort")
+    else config["maxTokens"] = Math.min(sampling.maxTokens, most)
+  }
   if (sampling.stop !== undefined && sampling.stop.length > 0) config["stopSequences"] = sampling.stop
   if (sampling.seed !== undefined) warn("a seed")
   if ((sampling.frequencyPenalty ?? 0) !== 0) warn("a frequency penalty")
   if ((sampling.presencePenalty ?? 0) !== 0) warn("a presence penalty")
 
   const { temperature, topP, topK } = sampling
-  const free = model?.sampling !== "none" && !thinks
-  const where = thinks ? "while the model reasons" : "for this model"
   if (temperature !== undefined) {
-    if (!free) {
-      if (temperature !== 1) warn(`a temperature ${where}`)
+    if (free !== true) {
+      if (temperature !== 1) warn(`a temperature ${free}`)
     } else {
       if (temperature > 1) warn(`a temperature of ${temperature}, sent as 1`)
       config["temperature"] = Math.min(temperature, 1)
     }
   }
   if (topP !== undefined && topP !== 1) {
-    if (!free) warn(`top_p ${where}`)
-    else if (model?.sampling === "one" && temperature !== undefined) warn("top_p beside a temperature")
+    if (free !== true) warn(`top_p ${free}`)
+    else if (model.claude?.sampling === "one" && temperature !== undefined) warn("top_p beside a temperature")
     else config["topP"] = topP
   }
-  if (topK !== undefined && (model === undefined || !free)) warn(`top_k ${where}`)
+  const takesTopK = free === true && model.topK !== undefined
+  if (topK !== undefined && !takesTopK) warn(`top_k ${free === true ? "for this model" : free}`)
   return {
     ...(Object.keys(config).length === 0 ? undefined : { inferenceConfig: config }),
-    ...(topK === undefined || model === undefined || !free ? undefined : { topK }),
+    ...(topK === undefined || !takesTopK
+      ? undefined
+      : { topK: model.topK === "top_k" ? { top_k: topK } : { inferenceConfig: { topK } } }),
   }
 }
 
@@ -213,4 +261,88 @@ const encodeMetadata = (
     } else warn(`the label ${JSON.stringify(key)}`)
   }
   return count === 0 ? undefined : kept
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Decode: a body -> Chat
+// ---------------------------------------------------------------------------------------------------------------------
+
+const parse = SchemaParser.decodeUnknownResult(Wire.Request)
+
+/**
+ * The request in `body`, which travels along as `native`. `address` has the model, where the body that was sent does not
+ * name it. Fields that `Chat` has no word for stand in `vendor.converse`.
+ */
+export const decode = (
+  body: Record<string, unknown>,
+  { model }: Address = {},
+): Result.Result<Chat.Request, InvalidBody.InvalidBody> => {
+  const named = model === undefined ? body : { ...body, modelId: model }
+  const parsed = parse(named)
+  return Result.isFailure(parsed)
+    ? Result.fail(InvalidBody.fromIssue(parsed.failure, named))
+    : Result.succeed(fromWire(parsed.success, body))
+}
+
+const fromWire = (wire: Wire.Request, body: Record<string, unknown>): Chat.Request => {
+  const additional = Json.fields(wire.additionalModelRequestFields)
+  const format = decodeFormat(wire.outputConfig)
+  const sampling = decodeSampling(wire.inferenceConfig, additional)
+  const reasoning = decodeReasoning(wire.outputConfig?.effort, additional)
+  const vendor = others(body, additional)
+  return {
+    model: wire.modelId,
+    messages: Turns.decode(wire.system ?? [], wire.messages ?? []),
+    native: { protocol, body },
+    ...Tools.decode(wire.toolConfig, additional),
+    ...(format === undefined ? undefined : { format }),
+    ...(sampling === undefined ? undefined : { sampling }),
+    ...(reasoning === undefined ? undefined : { reasoning }),
+    ...(wire.requestMetadata === undefined ? undefined : { metadata: wire.requestMetadata }),
+    ...(vendor === undefined ? undefined : { vendor: { [protocol]: vendor } }),
+  }
+}
+
+const known: ReadonlySet<string> = new Set(Object.keys(Wire.Request.fields))
+
+/** Fields for the model itself that have words in `Chat`. */
+const understood: ReadonlySet<string> = new Set(["thinking", "tool_choice", "top_k"])
+
+const others = (body: Record<string, unknown>, additional: Json.Fields): Record<string, unknown> | undefined => {
+  const fields = Object.entries(additional).filter(([name]) => !understood.has(name))
+  const vendor = [
+    ...Object.entries(body).filter(([name]) => !known.has(name)),
+    ...(fields.length === 0 ? [] : [["additionalModelRequestFields", Object.fromEntries(fields)] as const]),
+  ]
+  return vendor.length === 0 ? undefined : Object.fromEntries(vendor)
+}
+
+const decodeFormat = (output: Wire.Request["outputConfig"]): Chat.Format | undefined => {
+  if (output?.textFormat === undefined) return undefined
+  const { description, name, schema } = output.textFormat.structure.jsonSchema
+  return {
+    type: "json-schema",
+    name: name ?? "answer",
+    schema: { ...(Json.parseObject(schema) as Record<string, unknown> | undefined) },
+    ...(description === undefined ? undefined : { description }),
+  }
+}
+
+const decodeSampling = (config: Wire.Request["inferenceConfig"], { top_k }: Json.Fields): Chat.Sampling | undefined => {
+  const { stopSequences: stop, ...rest } = config ?? {}
+  const sampling: Chat.Sampling = {
+    ...rest,
+    ...(stop === undefined ? undefined : { stop }),
+    ...(Predicate.isNumber(top_k) ? { topK: top_k } : undefined),
+  }
+  return Object.keys(sampling).length === 0 ? undefined : sampling
+}
+
+const isEffort = Schema.is(Chat.ReasoningOptions.fields.effort)
+
+const decodeReasoning = (effort: string | undefined, { thinking }: Json.Fields): Chat.ReasoningOptions | undefined => {
+  const { budget_tokens: budget, type } = Json.fields(thinking)
+  if (type === "disabled") return { effort: "none" }
+  if (effort !== undefined && isEffort(effort)) return { effort }
+  return Predicate.isNumber(budget) ? { budget } : undefined
 }

@@ -32,19 +32,27 @@ export const decode = (text: string): Result.Result<Chat.Response, ProviderError
     const part = Predicate.isObject(block) ? decodeBlock(block) : undefined
     if (part !== undefined) content.push(part)
   }
+  const calls = content.some((part) => part.type === "tool-call")
+  const trace = body["trace"]
   return Result.succeed({
     content,
-    finish: finish(body["stopReason"]),
+    finish: finish(body["stopReason"], calls),
     ...stopSequence(body["additionalModelResponseFields"]),
     usage: Usage.decode(body["usage"]),
+    // What a guardrail found.
+    ...(trace === undefined ? undefined : { vendor: { [protocol]: { trace } } }),
     native: { protocol, text, body },
   })
 }
 
-/** Why the model stopped. Running out of window is a `length`; malformed output and words of a later API are `other`. */
-export const finish = (reason: unknown): Chat.FinishReason => {
+/**
+ * Why the model stopped: to call a tool, where it called one, whatever it says. Running out of window is a `length`;
+ * malformed output and words of a later API are `other`.
+ */
+export const finish = (reason: unknown, calls: boolean): Chat.FinishReason => {
   switch (reason) {
     case "end_turn":
+      return calls ? "tool-calls" : "stop"
     case "stop_sequence":
       return "stop"
     case "max_tokens":

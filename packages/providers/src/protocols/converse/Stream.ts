@@ -81,7 +81,7 @@ const decodeEvent = (name: string, body: Fields, calls: Calls): ReadonlyArray<Ch
     case "messageStart":
       return start
     case "messageStop":
-      return Predicate.isString(body["stopReason"]) ? decodeMessageStop(body) : undefined
+      return Predicate.isString(body["stopReason"]) ? decodeMessageStop(body, calls.size > 0) : undefined
     case "metadata":
       return decodeMetadata(body)
     default:
@@ -127,10 +127,10 @@ const decodeStop = (call: Call | undefined): ReadonlyArray<Chat.Part> => {
   return [{ type: "tool-arguments", index: call.index, arguments: "{}" }]
 }
 
-const decodeMessageStop = (body: Fields): ReadonlyArray<Chat.Part> => [
+const decodeMessageStop = (body: Fields, called: boolean): ReadonlyArray<Chat.Part> => [
   {
     type: "finish",
-    reason: Response.finish(body["stopReason"]),
+    reason: Response.finish(body["stopReason"], called),
     ...Response.stopSequence(body["additionalModelResponseFields"]),
   },
 ]

@@ -3,14 +3,18 @@
  *
  * - System and developer messages before the first turn are the system prompt.
  * - Neighbours of one role are one turn; tool results are the user's, and stand first in the turn.
- * - A system message inside the conversation keeps its place as text in the user's turn, marked `<system>`, and that is
- *   warned of.
+ * - A system message inside the conversation keeps its place as text in the user's turn, marked `<system>`.
+ * - The user begins: what the assistant says first follows a turn that says so, and a system prompt that nobody has
+ *   answered to is the user's. A document has a word beside it.
+ *
+ * Whatever is otherwise than it was said is warned of.
  */
 import type * as Chat from "@understudy/core/Chat"
 import type { Part } from "../Lowering.ts"
 import * as Content from "./Content.ts"
 import type { Block } from "../Lowering.ts"
 import type { Context } from "./Content.ts"
+import type * as Wire from "./Wire.ts"
 
 export interface Turn {
   readonly role: "user" | "assistant"
@@ -18,7 +22,7 @@ export interface Turn {
 }
 
 export interface Turns {
-  readonly system: ReadonlyArray<Block>
+  readonly system: Array<Block>
   readonly turns: ReadonlyArray<Turn>
 }
 
@@ -48,7 +52,15 @@ export const encode = (messages: ReadonlyArray<Chat.Message>, context: Context):
     if (message.role === "tool") draft.results.push(...content)
     else draft.content.push(...content)
   }
-  return { system, turns: drafts.map(settle) }
+  if (drafts[0] === undefined) {
+    context.warn("a system prompt alone, sent as the user's text")
+    return { system: [], turns: [{ role: "user", content: system }] }
+  }
+  if (drafts[0].role === "assistant") {
+    context.warn("that the assistant speaks first")
+    drafts.unshift({ role: "user", results: [], content: [{ text: "(You speak first.)" }] })
+  }
+  return { system, turns: drafts.map((draft) => settle(draft, context)) }
 }
 
 const draftFor = (role: Turn["role"], drafts: Array<Draft>): Draft => {
@@ -59,10 +71,48 @@ const draftFor = (role: Turn["role"], drafts: Array<Draft>): Draft => {
   return draft
 }
 
-const settle = ({ role, results, content }: Draft): Turn => ({
-  role,
-  content: results.length === 0 ? content : [...results, ...content],
-})
+const settle = ({ role, results, content }: Draft, { warn }: Context): Turn => {
+  if (content.some(isDocument) && !content.some(isText)) {
+    warn("a document without a word beside it, sent with one")
+    content.push({ text: "(See the document.)" })
+  }
+  return { role, content: results.length === 0 ? content : [...results, ...content] }
+}
+
+const isDocument = (block: Block): boolean => "document" in block
+const isText = (block: Block): boolean => "text" in block
 
 const asUserText = (part: Part): Part =>
   part.type === "text" && /\S/.test(part.text) ? { ...part, text: `<system>\n${part.text}\n</system>` } : part
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Decode
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The results in a user's turn are a message of their own, before what the user says. */
+export const decode = (
+  system: ReadonlyArray<Wire.System>,
+  turns: ReadonlyArray<Wire.Message>,
+): ReadonlyArray<Chat.Message> => {
+  const messages: Array<Chat.Message> = []
+  const prompt = Content.decode(system).filter((part) => part.type === "text")
+  if (prompt.length > 0) messages.push({ role: "system", content: prompt })
+  for (const { content, role } of turns) {
+    const parts = Content.decode(content)
+    if (role === "assistant") messages.push({ role, content: parts.filter(isAssistants) })
+    else if (role === "system") messages.push({ role, content: parts.filter((part) => part.type === "text") })
+    else {
+      const results = parts.filter((part) => part.type === "tool-result")
+      if (results.length > 0) messages.push({ role: "tool", content: results })
+      const said = parts.filter(isUsers)
+      if (said.length > 0 || results.length === 0) messages.push({ role, content: said })
+    }
+  }
+  return messages
+}
+
+const isAssistants = (part: Part): part is Chat.AssistantContent =>
+  part.type === "text" || part.type === "reasoning" || part.type === "tool-call"
+
+const isUsers = (part: Part): part is Chat.UserMessage["content"][number] =>
+  part.type === "text" || part.type === "image" || part.type === "file" || part.type === "audio"

@@ -3,6 +3,7 @@
  */
 export * as Errors from "./Errors.ts"
 export * as Framing from "./Framing.ts"
+export * as Prompt from "./Prompt.ts"
 export { protocol } from "./Protocol.ts"
 export * as Request from "./Request.ts"
 export * as Response from "./Response.ts"

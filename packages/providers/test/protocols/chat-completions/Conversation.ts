@@ -49,11 +49,13 @@ const Recording = Schema.Struct({
   type: Schema.Literal("audio"),
   source: Schema.Struct({ type: Schema.Literal("id"), id: Words }),
 })
+const Id = Schema.Literals(["call_1", "tooluse:2", "ü"])
 const ToolCall = Schema.Struct({
   type: Schema.Literal("tool-call"),
-  id: Words,
+  id: Id,
   name: Words,
   arguments: Schema.Literals(["{}", '{"city":"Zürich"}', "no JSON at all"]),
+  freeform: optional(Schema.Literal(true)),
 })
 
 const texts = Schema.Array(Text)
@@ -78,7 +80,7 @@ const Turn = Schema.Union([
   Said,
   Schema.Struct({
     role: Schema.Literal("tool"),
-    content: Schema.NonEmptyArray(Schema.Struct({ type: Schema.Literal("tool-result"), id: Words, content: texts })),
+    content: Schema.NonEmptyArray(Schema.Struct({ type: Schema.Literal("tool-result"), id: Id, content: texts })),
   }),
 ])
 
@@ -97,12 +99,27 @@ const JsonSchema = Schema.Struct({ type: Schema.Literal("object"), required: opt
 
 const Tools = Schema.Struct({
   tools: Schema.NonEmptyArray(
-    Schema.Struct({
-      name: Words,
-      description: optional(Schema.String),
-      parameters: optional(JsonSchema),
-      strict: optional(Schema.Boolean),
-    }),
+    Schema.Union([
+      Schema.Struct({
+        name: Words,
+        description: optional(Schema.String),
+        parameters: optional(JsonSchema),
+        strict: optional(Schema.Boolean),
+      }),
+      Schema.Struct({
+        name: Words,
+        description: optional(Schema.String),
+        freeform: Schema.Struct({
+          format: optional(
+            Schema.Struct({
+              type: Schema.Literal("grammar"),
+              syntax: Schema.Literals(["lark", "regex"]),
+              definition: Words,
+            }),
+          ),
+        }),
+      }),
+    ]),
   ),
   toolChoice: optional(Schema.Union([Schema.Literals(["auto", "none", "required"]), Schema.Struct({ name: Words })])),
   parallelToolCalls: optional(Schema.Boolean),
@@ -156,8 +173,18 @@ const maybe = <A>(schema: Schema.Schema<A>) => Arbitrary.schema(Schema.Union([sc
 
 export const request: Arbitrary.Arbitrary<Chat.Request> = Arbitrary.map(
   Arbitrary.all([messages, maybe(Tools), Arbitrary.schema(Rest), maybe(Stored)]),
-  ([messages, tools, rest, stored]) => ({ model: "gpt-5.6", messages, ...tools, ...rest, ...stored }) as Chat.Request,
+  ([messages, tools, rest, stored]) =>
+    ({
+      model: "gpt-5.6",
+      // OpenAI wants to be told of JSON where it is to answer in it.
+      messages: "format" in rest && rest.format?.type === "json" ? [...messages, asksForJson] : messages,
+      ...tools,
+      ...rest,
+      ...stored,
+    }) as Chat.Request,
 )
+
+const asksForJson: Chat.Message = { role: "user", content: [{ type: "text", text: "In JSON, please" }] }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Answers
@@ -170,8 +197,25 @@ const Cited = Schema.Struct({
   supports: Schema.Struct({ start: Count, end: Count }),
 })
 
+const Seal = Schema.Struct({
+  issuer: Schema.Literals(["anthropic", "openai", "google", "acme"]),
+  value: Schema.Literals(["c2ln", "=/+"]),
+})
+
+const Reasoning = Schema.Union([
+  Schema.Struct({ type: Schema.Literal("reasoning"), text: Words, signature: optional(Seal) }),
+  Schema.Struct({ type: Schema.Literal("reasoning"), text: Schema.Literal(""), redacted: Seal }),
+])
+
+/** In an answer, ids may be as long as they are. */
+const Signed = Schema.Struct({
+  ...ToolCall.fields,
+  id: Schema.Union([Id, Schema.Literal(`toolu_${"x".repeat(70)}`)]),
+  signature: optional(Seal),
+})
+
 const Choice = Schema.Struct({
-  reasoning: optional(Schema.Struct({ type: Schema.Literal("reasoning"), text: Words })),
+  reasoning: Schema.Array(Reasoning),
   text: optional(
     Schema.Struct({
       type: Schema.Literal("text"),
@@ -181,13 +225,15 @@ const Choice = Schema.Struct({
   ),
   refusal: optional(Refusal),
   audio: optional(Recording),
-  calls: Schema.Array(ToolCall),
+  calls: Schema.Array(Signed),
   finish: Schema.Literals(["stop", "length", "tool-calls", "content-filter"]),
   logprobs: optional(Schema.Struct({ content: Schema.Array(Schema.String) })),
 })
 
-const choice = ({ audio, calls, reasoning, refusal, text, ...rest }: typeof Choice.Type): Chat.Choice => ({
-  content: [...[reasoning, text, refusal, audio].filter((part) => part !== undefined), ...calls],
+const choice = ({ audio, calls, finish, reasoning, refusal, text, ...rest }: typeof Choice.Type): Chat.Choice => ({
+  content: [...reasoning, ...[text, refusal, audio].filter((part) => part !== undefined), ...calls],
+  // Who calls a tool stops for that.
+  finish: finish === "stop" && calls.length > 0 ? "tool-calls" : finish,
   ...rest,
 })
 

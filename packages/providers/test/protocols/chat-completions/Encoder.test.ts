@@ -2,7 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import type * as Chat from "@understudy/core/Chat"
 import { ProviderError } from "@understudy/core/ProviderError"
 import { Stream } from "@understudy/providers/protocols/chat-completions"
+import * as ToolIds from "@understudy/providers/protocols/ToolIds"
 import * as Result from "effect/Result"
+import * as Streamed from "../Streamed.ts"
+import * as Conversation from "./Conversation.ts"
 
 const encoder = (includeUsage = false) => {
   const body = { stream_options: { include_usage: includeUsage } }
@@ -55,6 +58,22 @@ const raw = (frames: ReadonlyArray<Chat.Frame>, includeUsage = false) => {
 
 const sse = (...data: ReadonlyArray<string>) => data.map((data) => `data: ${data}\n\n`).join("")
 
+describe("both ways", () => {
+  it.prop("what the protocol can say survives it", [Conversation.response], ([response]) => {
+    const frames = Streamed.frames(response)
+    const stream = encoder(true)
+    const text = frames.map(stream.push).join("") + stream.end()
+    const data = text
+      .split("\n\n")
+      .slice(0, -1)
+      .map((event) => event.slice("data: ".length))
+    assert.deepStrictEqual(
+      Streamed.fold(native(...data).flatMap(({ parts }) => parts)),
+      Streamed.fold(frames.flatMap(({ parts }) => parts)),
+    )
+  })
+})
+
 describe("another protocol's frames", () => {
   it("are a role, deltas, a finish reason and [DONE]", () => {
     assert.deepStrictEqual(
@@ -74,7 +93,12 @@ describe("another protocol's frames", () => {
       ),
       [
         role,
-        chunk({ reasoning_content: "Hm" }),
+        chunk({ reasoning_content: "Hm", reasoning_details: [{ type: "reasoning.text", text: "Hm", index: 0 }] }),
+        chunk({
+          reasoning_details: [
+            { type: "reasoning.text", text: "", signature: "sig", format: "anthropic-claude-v1", index: 0 },
+          ],
+        }),
         chunk({ content: 'He"l' }),
         chunk({ content: "lo" }, { logprobs: { content: [] } }),
         chunk({ refusal: "No" }),
@@ -131,6 +155,72 @@ describe("another protocol's frames", () => {
         "[DONE]",
       ],
     )
+  })
+
+  it("hold text for tools of free text, and the seals of calls in their ids", () => {
+    const signature = { issuer: "google", value: "g" }
+    const [, opened, text, other] = written(
+      parts(
+        { type: "tool-call", index: 0, id: "call_a", name: "run", freeform: true },
+        { type: "tool-arguments", index: 0, arguments: "ls" },
+        { type: "tool-call", index: 1, id: "call_b", name: "look", signature },
+      ),
+    )
+    assert.deepStrictEqual(
+      opened,
+      chunk({ tool_calls: [{ index: 0, id: "call_a", type: "custom", custom: { name: "run", input: "" } }] }),
+    )
+    assert.deepStrictEqual(text, chunk({ tool_calls: [{ index: 0, custom: { input: "ls" } }] }))
+    const id = ToolIds.write("call_b", signature)
+    assert.deepStrictEqual(
+      other,
+      chunk({ tool_calls: [{ index: 1, id, type: "function", function: { name: "look", arguments: "" } }] }),
+    )
+  })
+
+  it("say where in the whole text a citation belongs", () => {
+    const source = { type: "url" as const, url: "https://a.example", title: "A" }
+    const cited = (supports?: { readonly start: number; readonly end: number }): Chat.Part => ({
+      type: "citation",
+      citation: supports === undefined ? { source } : { source, supports },
+    })
+    const said = written(
+      parts(
+        { type: "text", text: "On" },
+        { type: "text", text: "e." },
+        cited(),
+        { type: "text", text: "Two." },
+        cited({ start: 1, end: 3 }),
+        cited(),
+      ),
+    )
+    const annotation = (start_index: number, end_index: number) =>
+      chunk({
+        annotations: [
+          { type: "url_citation", url_citation: { url: "https://a.example", title: "A", start_index, end_index } },
+        ],
+      })
+    assert.deepStrictEqual(said[3], annotation(0, 4))
+    assert.deepStrictEqual(said.slice(5, 7), [annotation(5, 7), annotation(4, 8)])
+  })
+
+  it("tell a client of old of a function's call", () => {
+    const native = { protocol: "chat-completions", body: { functions: [] } }
+    const stream = Stream.encoder({ id: "1", created: 17, request: { model: "assistant", messages: [], native } })
+    const frames = parts(
+      { type: "tool-call", index: 0, id: "a", name: "look" },
+      { type: "tool-arguments", index: 0, arguments: "{}" },
+      { type: "tool-call", index: 1, id: "b", name: "look" },
+      { type: "tool-arguments", index: 1, arguments: "{}" },
+      { type: "finish", reason: "tool-calls" },
+    )
+    assert.deepStrictEqual(read(frames.map(stream.push).join("") + stream.end()), [
+      role,
+      chunk({ function_call: { name: "look", arguments: "" } }),
+      chunk({ function_call: { arguments: "{}" } }),
+      chunk({}, { finish_reason: "function_call" }),
+      "[DONE]",
+    ])
   })
 
   it("may hold not a word", () => {

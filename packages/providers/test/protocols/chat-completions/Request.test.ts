@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Chat from "@understudy/core/Chat"
-import { Request } from "@understudy/providers/protocols/chat-completions"
+import { Dialect, Request } from "@understudy/providers/protocols/chat-completions"
 import * as Result from "effect/Result"
 import * as Conversation from "./Conversation.ts"
 
-const encode = (request: Partial<Chat.Request>, dialect?: Request.Dialect) =>
+const encode = (request: Partial<Chat.Request>, dialect?: Dialect.Dialect) =>
   Result.getOrThrow(Request.encode({ model: "gpt-4o", messages: [Chat.user("Hi")], ...request }, dialect))
 
 const unsupported = (request: Partial<Chat.Request>) => {
@@ -39,6 +39,11 @@ const audio = (mediaType: string) => ({
   messages: [Chat.user([{ type: "audio", source: { type: "base64", data: "AAAA", mediaType } }])],
 })
 
+const result = (id: string, text: string): Chat.ToolResult => ({
+  type: "tool-result",
+  id,
+  content: [{ type: "text", text }],
+})
 const call = (id: string): Chat.ToolCall => ({ type: "tool-call", id, name: "look", arguments: "{}" })
 
 describe("both ways", () => {
@@ -82,7 +87,7 @@ describe("encode", () => {
       messages: [{ role: "developer" as const, content: [{ type: "text" as const, text: "Be brief." }] }],
       sampling: { maxTokens: 9 },
     }
-    assert.deepStrictEqual(encode(request, Request.compatible).body, {
+    assert.deepStrictEqual(encode(request, Dialect.compatible).body, {
       model: "gpt-4o",
       messages: [{ role: "system", content: "Be brief." }],
       max_tokens: 9,
@@ -114,22 +119,23 @@ describe("encode", () => {
         ]),
       ],
       tools: [{ name: "look", cache: {} }],
-      sampling: { topK: 4 },
+      sampling: { topK: 4, maxTokens: 20_000 },
       reasoning: { effort: "high" },
       metadata: { team: "a" },
     })
     assert.deepStrictEqual(warnings, [
       "a cache hint",
-      "the reasoning of an earlier answer, left out",
       "a cache hint on a tool call",
       "citations",
-      "that a tool's result is an error",
-      "the context of a document",
+      "the reasoning of an earlier answer, left out",
+      "that a tool's result is an error, said in its text",
       "that a document may be cited",
       "a cache hint on a tool",
+      "max_completion_tokens beyond what the model writes, cut to 16384",
       "top_k",
       "reasoning, which this model cannot do",
     ])
+    assert.deepStrictEqual(body["max_completion_tokens"], 16_384)
     assert.notProperty(body, "metadata")
     assert.deepStrictEqual(JSON.parse(JSON.stringify(body["tools"])), [
       { type: "function", function: { name: "look" } },
@@ -176,23 +182,6 @@ describe("encode", () => {
     assert.strictEqual(unsupported(file({ type: "url", url: "https://a.example/b.pdf" })), "documents by URL")
     assert.strictEqual(unsupported(file({ type: "id", id: "file_011" })), "another vendor's file id")
     assert.strictEqual(unsupported(audio("audio/ogg")), "audio of type audio/ogg")
-    assert.strictEqual(
-      unsupported({
-        messages: [
-          {
-            role: "tool",
-            content: [
-              {
-                type: "tool-result",
-                id: "1",
-                content: [{ type: "image", source: { type: "url", url: "https://a.example/b.png" } }],
-              },
-            ],
-          },
-        ],
-      }),
-      "images in a tool's result",
-    )
     assert.strictEqual(unsupported({ sampling: { stop: ["a", "b", "c", "d", "e"] } }), "more than four stop sequences")
     assert.strictEqual(unsupported({ model: "o3", sampling: { logprobs: true } }), "logprobs")
   })
@@ -217,6 +206,22 @@ describe("decode", () => {
   it("reads older words", () => {
     assert.deepStrictEqual(decode(wire({ max_tokens: 5, stop: "END" })).sampling, { maxTokens: 5, stop: ["END"] })
     assert.deepStrictEqual(decode(wire({ max_tokens: 5, max_completion_tokens: 6 })).sampling, { maxTokens: 6 })
+  })
+
+  it("reads what others than OpenAI have words for", () => {
+    assert.deepStrictEqual(decode(wire({ top_k: 5, safety_identifier: "u" })), {
+      ...decode(wire()),
+      sampling: { topK: 5 },
+      user: "u",
+    })
+    const reasoning = (body: Record<string, unknown>) => decode(wire(body)).reasoning
+    assert.deepStrictEqual(reasoning({ reasoning: { effort: "low" } }), { effort: "low" })
+    assert.deepStrictEqual(reasoning({ reasoning: { max_tokens: 2000 } }), { budget: 2000 })
+    assert.deepStrictEqual(reasoning({ thinking: { type: "enabled", budget_tokens: 1024 } }), { budget: 1024 })
+    assert.deepStrictEqual(reasoning({ thinking: { type: "disabled" } }), { effort: "none" })
+    assert.deepStrictEqual(reasoning({ reasoning: { enabled: true } }), {})
+    assert.isUndefined(reasoning({ reasoning: true, thinking: "deep" }))
+    assert.isUndefined(decode(wire({ top_k: -1 })).sampling)
   })
 
   it("reads every kind of message", () => {
@@ -249,7 +254,7 @@ describe("decode", () => {
           content: [
             { type: "reasoning", text: "Hm" },
             call("1"),
-            { type: "tool-call", id: "2", name: "run", arguments: "ls" },
+            { type: "tool-call", id: "2", name: "run", arguments: "ls", freeform: true },
           ],
         },
         {
@@ -301,11 +306,12 @@ describe("decode", () => {
     })
   })
 
-  it("keeps tools that are not functions, and choices among them, for whoever speaks this protocol", () => {
+  it("reads tools of free text, and choices among tools", () => {
+    const grammar = { syntax: "lark", definition: "start: WORD" }
     const tools = [
       { type: "function", function: { name: "look", description: null } },
       { type: "function", function: { name: "wait" } },
-      { type: "custom", custom: { name: "run" } },
+      { type: "custom", custom: { name: "run", description: "Runs", format: { type: "grammar", grammar } } },
     ]
     const allowed = [
       { type: "function", function: { name: "look" } },
@@ -314,10 +320,76 @@ describe("decode", () => {
     const choice = { type: "allowed_tools", allowed_tools: { mode: "required", tools: allowed } }
     assert.deepStrictEqual(decode(wire({ tools, tool_choice: choice })), {
       ...decode(wire()),
-      tools: [{ name: "look" }],
+      tools: [
+        { name: "look" },
+        { name: "run", description: "Runs", freeform: { format: { type: "grammar", ...grammar } } },
+      ],
       toolChoice: "required",
-      vendor: { "chat-completions": { tools, tool_choice: choice } },
     })
+    assert.deepStrictEqual(
+      decode(wire({ tools, tool_choice: { type: "custom", custom: { name: "run" } } })).toolChoice,
+      {
+        name: "run",
+      },
+    )
+  })
+
+  it("reads the functions of older clients as tools, called one at a time", () => {
+    const functions = [{ name: "look", parameters: { type: "object" } }]
+    const messages = [
+      { role: "user", content: "Look" },
+      { role: "assistant", content: null, function_call: { name: "look", arguments: "{}" } },
+      { role: "function", name: "look", content: "Up" },
+    ]
+    const request = decode(wire({ messages, functions, function_call: { name: "look" } }))
+    assert.deepStrictEqual(request, {
+      model: "assistant",
+      messages: [
+        Chat.user("Look"),
+        Chat.assistant([call("call_1")]),
+        { role: "tool", content: [result("call_1", "Up")] },
+      ],
+      tools: functions,
+      toolChoice: { name: "look" },
+      parallelToolCalls: false,
+    })
+    assert.strictEqual(decode(wire({ functions, function_call: "none" })).toolChoice, "none")
+  })
+
+  it("reads thoughts with their seals, and calls with theirs", () => {
+    const [, signed, google] = said(
+      { role: "user", content: "Hi" },
+      {
+        role: "assistant",
+        content: null,
+        reasoning_content: "Hm",
+        reasoning_details: [
+          { type: "reasoning.text", text: "Hm", signature: "sig", format: "anthropic-claude-v1", index: 0 },
+          { type: "reasoning.encrypted", data: "xyz", format: "openai-responses-v1", index: 1 },
+          { type: "reasoning.summary", summary: "Well", index: 2 },
+          { type: "reasoning.encrypted", data: "g", format: "google-gemini-v1", id: "1", index: 3 },
+        ],
+        tool_calls: [{ id: "1", type: "function", function: { name: "look", arguments: "{}" } }],
+      },
+      {
+        role: "assistant",
+        tool_calls: [
+          {
+            id: "2",
+            type: "function",
+            function: { name: "look", arguments: "{}" },
+            extra_content: { google: { thought_signature: "h" } },
+          },
+        ],
+      },
+    )
+    assert.deepStrictEqual(signed?.content, [
+      { type: "reasoning", text: "Hm", signature: { issuer: "anthropic", value: "sig" } },
+      { type: "reasoning", text: "", redacted: { issuer: "openai", value: "xyz" } },
+      { type: "reasoning", text: "Well" },
+      { ...call("1"), signature: { issuer: "google", value: "g" } },
+    ])
+    assert.deepStrictEqual(google?.content, [{ ...call("2"), signature: { issuer: "google", value: "h" } }])
   })
 
   for (const [body, path, message] of [
@@ -331,9 +403,9 @@ describe("decode", () => {
     ],
     [wire({ messages: ["Hi"] }), "messages[0]", `Invalid value for 'messages[0]': expected an object, but got "Hi".`],
     [
-      wire({ messages: [{ role: "function", content: "Hi" }] }),
+      wire({ messages: [{ role: "narrator", content: "Hi" }] }),
       "messages[0].role",
-      `Invalid value for 'messages[0].role': expected one of "system", "developer", "user", "assistant", "tool", but got "function".`,
+      `Invalid value for 'messages[0].role': expected one of "system", "developer", "user", "assistant", "tool", "function", but got "narrator".`,
     ],
     [
       wire({ messages: [{ role: "user", content: "Hi" }, { role: "assistant" }, { role: "user", content: 5 }] }),

@@ -89,12 +89,67 @@ describe("decode", () => {
           { type: "reasoning", text: "Hm" },
           { type: "tool-call", id: "call_0", name: "look", arguments: '{"up":true}' },
           { type: "tool-call", id: "2", name: "wait", arguments: "{}" },
-          { type: "tool-call", id: "3", name: "run", arguments: "ls" },
+          { type: "tool-call", id: "3", name: "run", arguments: "ls", freeform: true },
           { type: "tool-call", id: "4", name: "", arguments: "{}" },
         ],
         finish: "tool-calls",
       },
     )
+  })
+
+  it("takes a call for the reason to stop, whatever the server calls it", () => {
+    const tool_calls = [{ id: "1", type: "function", function: { name: "look", arguments: "{}" } }]
+    assert.strictEqual(message({ tool_calls }, "stop").finish, "tool-calls")
+    assert.strictEqual(message({ tool_calls }, "length").finish, "length")
+    const call = { type: "tool-call", id: "call_0_c1", name: "look", arguments: "{}" }
+    const choice = { message: { function_call: { name: "look", arguments: "{}" } }, finish_reason: "function_call" }
+    const { content, finish } = decode({ id: "c1", choices: [choice] })
+    assert.deepStrictEqual({ content, finish }, { content: [call], finish: "tool-calls" })
+  })
+
+  it("reads seals, on thoughts and on calls", () => {
+    const { content } = message({
+      content: "So",
+      reasoning: "Hm",
+      reasoning_details: [
+        { type: "reasoning.text", text: "Hm", signature: "sig", format: "anthropic-claude-v1", index: 0 },
+        { type: "of_a_later_api" },
+      ],
+      tool_calls: [
+        {
+          id: "1",
+          function: { name: "look", arguments: "{}" },
+          extra_content: { google: { thought_signature: "g" } },
+        },
+      ],
+    })
+    assert.deepStrictEqual(content, [
+      { type: "reasoning", text: "Hm", signature: { issuer: "anthropic", value: "sig" } },
+      { type: "text", text: "So" },
+      { type: "tool-call", id: "1", name: "look", arguments: "{}", signature: { issuer: "google", value: "g" } },
+    ])
+  })
+
+  it("reads Mistral's chunks, and passes over those that nobody knows", () => {
+    const thinking = [{ type: "text", text: "Hm" }]
+    const content = [{ type: "thinking", thinking }, { type: "text", text: "So" }, { type: "reference" }]
+    assert.deepStrictEqual(message({ content }).content, [
+      { type: "reasoning", text: "Hm" },
+      { type: "text", text: "So" },
+    ])
+  })
+
+  it("counts as every server does", () => {
+    const usage = (usage: unknown) => decode({ choices: [{ message: { content: "Hi" } }], usage }).usage
+    const counted = { prompt_tokens: 9, completion_tokens: 3, completion_tokens_details: { reasoning_tokens: 2 } }
+    assert.deepStrictEqual(usage({ ...counted, total_tokens: 12 }), {
+      inputTokens: 9,
+      outputTokens: 3,
+      reasoningTokens: 2,
+    })
+    // xAI's: beside the completion.
+    assert.deepStrictEqual(usage({ ...counted, total_tokens: 14 })?.outputTokens, 5)
+    assert.deepStrictEqual(usage({ ...counted, prompt_cache_hit_tokens: 4 })?.cachedInputTokens, 4)
   })
 
   it("reads what was spoken, and where the recording is", () => {
@@ -165,6 +220,44 @@ describe("encode", () => {
     )
   })
 
+  it("says where in the whole text a citation belongs", () => {
+    const cited = (text: string, citation: Partial<Chat.Citation>): Chat.Text => ({
+      type: "text",
+      text,
+      citations: [{ source: { type: "url", url: "https://a.example" }, ...citation }],
+    })
+    const { choices } = Response.encode(
+      { content: [cited("One.", {}), cited("Two.", { supports: { start: 1, end: 3 } })], finish: "stop" },
+      identity,
+    ) as { readonly choices: ReadonlyArray<{ readonly message: { readonly annotations: unknown } }> }
+    const annotation = (start_index: number, end_index: number) => ({
+      type: "url_citation",
+      url_citation: { url: "https://a.example", title: "https://a.example", start_index, end_index },
+    })
+    assert.deepStrictEqual(choices[0]?.message.annotations, [annotation(0, 4), annotation(5, 7)])
+  })
+
+  it("answers a client of old in its own words", () => {
+    const native = { protocol: "chat-completions", body: { functions: [{ name: "look" }] } }
+    const { choices } = Response.encode(
+      { content: [{ type: "tool-call", id: "1", name: "look", arguments: "{}" }], finish: "tool-calls" },
+      { ...identity, request: { ...identity.request, native } },
+    )
+    assert.deepStrictEqual(choices, [
+      {
+        index: 0,
+        message: {
+          role: "assistant",
+          content: null,
+          refusal: null,
+          function_call: { name: "look", arguments: "{}" },
+        },
+        logprobs: null,
+        finish_reason: "function_call",
+      },
+    ])
+  })
+
   it("has a string or null for content", () => {
     assert.strictEqual(content(), "")
     assert.isNull(content({ type: "tool-call", id: "1", name: "look", arguments: "{}" }))
@@ -173,8 +266,8 @@ describe("encode", () => {
 
   it("knows four words for the end", () => {
     assert.deepStrictEqual(
-      (["stop", "length", "tool-calls", "content-filter", "refusal", "pause", "other"] as const).map(
-        Response.encodeFinish,
+      (["stop", "length", "tool-calls", "content-filter", "refusal", "pause", "other"] as const).map((reason) =>
+        Response.encodeFinish(reason, false),
       ),
       ["stop", "length", "tool_calls", "content_filter", "content_filter", "length", "length"],
     )

@@ -49,6 +49,66 @@ const failure = (data: string, event = "message") => {
 }
 
 describe("decoder", () => {
+  it("takes a call for the reason to stop, and gives it an id of its own", () => {
+    assert.deepStrictEqual(
+      decode(
+        { ...chunk({ tool_calls: [{ function: { name: "look", arguments: {} } }] }), id: "c1" },
+        chunk({}, { finish_reason: "stop" }),
+      ),
+      [
+        { type: "start", id: "c1", model: undefined },
+        { type: "tool-call", index: 0, id: "call_0_c1", name: "look" },
+        { type: "tool-arguments", index: 0, arguments: "{}" },
+        { type: "finish", reason: "tool-calls" },
+      ],
+    )
+  })
+
+  it("reads thoughts with their seals, citations, and texts for free-form tools", () => {
+    const url_citation = { url: "https://a.example", title: "A", start_index: 0, end_index: 2 }
+    assert.deepStrictEqual(
+      decode(
+        chunk({ reasoning: "H", reasoning_details: [{ type: "reasoning.text", text: "H", index: 0 }] }),
+        chunk({
+          reasoning_details: [{ type: "reasoning.text", signature: "sig", format: "anthropic-claude-v1", index: 0 }],
+        }),
+        chunk({
+          content: [
+            { type: "thinking", thinking: [{ type: "text", text: "Hm" }] },
+            { type: "text", text: "So" },
+          ],
+        }),
+        chunk({ annotations: [{ type: "url_citation", url_citation }] }),
+        chunk({ tool_calls: [{ index: 0, id: "1", type: "custom", custom: { name: "run", input: "" } }] }),
+        chunk({ tool_calls: [{ index: 0, custom: { input: "ls" } }] }),
+        chunk({
+          tool_calls: [
+            {
+              index: 1,
+              id: "2",
+              function: { name: "look", arguments: "{}" },
+              extra_content: { google: { thought_signature: "g" } },
+            },
+          ],
+        }),
+      ),
+      [
+        { type: "reasoning", text: "H" },
+        { type: "reasoning", text: "", signature: { issuer: "anthropic", value: "sig" } },
+        { type: "reasoning", text: "Hm" },
+        { type: "text", text: "So" },
+        {
+          type: "citation",
+          citation: { source: { type: "url", url: "https://a.example", title: "A" }, supports: { start: 0, end: 2 } },
+        },
+        { type: "tool-call", index: 0, id: "1", name: "run", freeform: true },
+        { type: "tool-arguments", index: 0, arguments: "ls" },
+        { type: "tool-call", index: 1, id: "2", name: "look", signature: { issuer: "google", value: "g" } },
+        { type: "tool-arguments", index: 1, arguments: "{}" },
+      ],
+    )
+  })
+
   it("reads a text from preamble to usage", () => {
     const logprobs = { content: [] }
     assert.deepStrictEqual(

@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Chat from "@understudy/core/Chat"
 import { Request } from "@understudy/providers/protocols/converse"
+import * as JsonMode from "@understudy/providers/protocols/JsonMode"
 import { Buffer } from "node:buffer"
 import * as Result from "effect/Result"
+import * as Conversation from "./Conversation.ts"
 
 const claude = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
 const nova = "us.amazon.nova-pro-v1:0"
@@ -30,6 +32,19 @@ const pdf = (name?: string): Chat.File => ({
   type: "file",
   source: { type: "base64", mediaType: "application/pdf", data: "JVBERg==" },
   ...(name === undefined ? undefined : { name }),
+})
+
+describe("both ways", () => {
+  it.prop("what the protocol can say survives it", [Conversation.request], ([request]) => {
+    const { body, warnings } = Result.getOrThrow(Request.encode(request))
+    const { native, ...decoded } = Result.getOrThrow(Request.decode(body))
+    assert.deepStrictEqual(
+      warnings.filter((warning) => !warning.startsWith("reasoning in a turn")),
+      [],
+    )
+    assert.strictEqual(native?.body, body)
+    assert.deepStrictEqual(decoded, request)
+  })
 })
 
 describe("the conversation", () => {
@@ -69,12 +84,13 @@ describe("the conversation", () => {
     assert.deepStrictEqual(encoded.warnings, ["a system message inside the conversation, sent as the user's text"])
   })
 
-  it("must be begun by the user", () => {
-    assert.strictEqual(unsupported({ messages: [Chat.assistant("Hi")] }), "a conversation that the assistant begins")
-    assert.strictEqual(
-      unsupported({ messages: [Chat.system("Hi")] }),
-      "a conversation in which nobody but the system has spoken",
-    )
+  it("is begun by the user, whoever said something", () => {
+    const spoken = encode({ messages: [Chat.assistant("Hi")] })
+    assert.deepStrictEqual(spoken.body["messages"], [user({ text: "(You speak first.)" }), assistant({ text: "Hi" })])
+    assert.deepStrictEqual(spoken.warnings, ["that the assistant speaks first"])
+    const told = encode({ messages: [Chat.system("Say hi.")] })
+    assert.deepStrictEqual(told.body, { modelId: nova, messages: [user({ text: "Say hi." })] })
+    assert.deepStrictEqual(told.warnings, ["a system prompt alone, sent as the user's text"])
   })
 })
 
@@ -107,7 +123,7 @@ describe("tool calls", () => {
       role: "tool",
       content: [{ type: "tool-result", id: "t1", content: [png(), { ...pdf("a.pdf"), cache: {} }] }],
     }
-    assert.deepStrictEqual(messages(Chat.user("Hi"), results), [
+    assert.deepStrictEqual(body({ tools, messages: [Chat.user("Hi"), results] })["messages"], [
       user(
         {
           toolResult: {
@@ -135,15 +151,53 @@ describe("tool calls", () => {
 
   it("in the past need their tools defined even where none may be called", () => {
     const looked = [Chat.user("Look"), Chat.assistant([call("t1")]), Chat.toolResult("t1", "A wall")]
-    const forbidden = "a conversation with tool calls in which no tool may be called"
-    assert.strictEqual(unsupported({ messages: looked }), forbidden)
-    assert.strictEqual(unsupported({ tools, toolChoice: "none", messages: looked }), forbidden)
     for (const part of [{}, { tools, toolChoice: "none" as const }]) {
       const { toolConfig, additionalModelRequestFields } = body({ model: claude, messages: looked, ...part })
       assert.deepStrictEqual(toolConfig, { tools: [look] })
       assert.deepStrictEqual(additionalModelRequestFields, { tool_choice: { type: "none" } })
     }
     assert.notProperty(body({ tools, toolChoice: "none" }), "toolConfig")
+  })
+
+  it("in the past are text to others where there are no tools", () => {
+    const looked = [
+      Chat.user("Look"),
+      Chat.assistant([call("t1", '{"up":true}')]),
+      Chat.toolResult("t1", "A wall"),
+      Chat.toolResult("t2", "No", { isError: true }),
+    ]
+    for (const part of [{}, { tools, toolChoice: "none" as const }]) {
+      const encoded = encode({ messages: looked, ...part })
+      assert.deepStrictEqual(encoded.body, {
+        modelId: nova,
+        messages: [
+          user({ text: "Look" }),
+          assistant({ text: '[Called the tool look: {"up":true}]' }),
+          user({ text: "[The tool answered:]" }, { text: "A wall" }, { text: "[The tool failed:]" }, { text: "No" }),
+        ],
+      })
+      assert.deepStrictEqual(encoded.warnings, ["earlier calls of tools, sent as text"])
+    }
+  })
+
+  it("of tools of free text are functions of one text", () => {
+    const run: Chat.Tool = { name: "run", freeform: {} }
+    const encoded = body({
+      tools: [run],
+      messages: [Chat.user("Run"), Chat.assistant([{ ...call("t1", "ls"), name: "run", freeform: true }])],
+    })
+    assert.deepStrictEqual((encoded["messages"] as ReadonlyArray<unknown>)[1], {
+      role: "assistant",
+      content: [{ toolUse: { toolUseId: "t1", name: "run", input: { input: "ls" } } }],
+    })
+    assert.property(
+      (
+        encoded["toolConfig"] as {
+          tools: ReadonlyArray<{ toolSpec: { inputSchema: { json: { properties: object } } } }>
+        }
+      ).tools[0]?.toolSpec.inputSchema.json.properties,
+      "input",
+    )
   })
 })
 
@@ -152,6 +206,7 @@ describe("tools", () => {
     const parameters = { type: "object", properties: { where: { type: "string" } }, required: ["where"] }
     assert.deepStrictEqual(
       body({
+        model: claude,
         tools: [
           { name: "look", description: "Looks", parameters, strict: true, cache: { ttl: "2d" } },
           { name: "wait", description: "" },
@@ -176,6 +231,17 @@ describe("tools", () => {
     for (const [choice, toolChoice] of choices) {
       assert.deepStrictEqual(body({ tools, toolChoice: choice })["toolConfig"], { tools: [look], toolChoice })
     }
+  })
+
+  it("are chosen as far as the family can be told", () => {
+    const both = [...tools, { name: "wait" }]
+    const mistral = "mistral.mistral-large-2402-v1:0"
+    const llama = "us.meta.llama3-3-70b-instruct-v1:0"
+    const config = (model: string, toolChoice: Chat.ToolChoice) =>
+      body({ model, tools: both, toolChoice })["toolConfig"]
+    assert.deepStrictEqual(config(mistral, { name: "look" }), { tools: [look], toolChoice: { any: {} } })
+    assert.notProperty(config(llama, "auto"), "toolChoice")
+    assert.strictEqual(unsupported({ model: llama, tools, toolChoice: "required" }), "that a tool must be called")
   })
 
   it("are called one at a time by Claude, in its own words", () => {
@@ -252,7 +318,6 @@ describe("content", () => {
     assert.strictEqual(image({ type: "url", url: "s3://bucket/a" }), "images whose name shows no known type")
     assert.strictEqual(feature(png("no base64!")), "images that are not base64")
     assert.strictEqual(feature({ type: "audio", source: { type: "url", url: "s3://bucket/a.wav" } }), "audio")
-    assert.strictEqual(feature(pdf()), "a document with no text beside it")
     assert.strictEqual(
       feature({ type: "file", source: { type: "base64", mediaType: "application/zip", data: "" } }),
       "documents of type application/zip",
@@ -271,6 +336,53 @@ describe("content", () => {
       }),
       "images by URL",
     )
+  })
+
+  it("has a word beside a document", () => {
+    const encoded = encode({ messages: [Chat.user([pdf("a.pdf")])] })
+    assert.deepStrictEqual((encoded.body["messages"] as ReadonlyArray<{ content: unknown }>)[0]?.content, [
+      { document: { format: "pdf", name: "a", source: { bytes: Buffer.from("%PDF") } } },
+      { text: "(See the document.)" },
+    ])
+    assert.deepStrictEqual(encoded.warnings, ["a document without a word beside it, sent with one"])
+  })
+
+  it("may be a recording, where the model hears", () => {
+    const source: Chat.Source = { type: "base64", mediaType: "audio/x-wav", data: "AAAA" }
+    const hears = { model: "us.amazon.nova-2-omni-v1:0", messages: [Chat.user([{ type: "audio", source }])] }
+    assert.deepStrictEqual(body(hears)["messages"], [
+      user({ audio: { format: "wav", source: { bytes: Buffer.from("AAAA", "base64") } } }),
+    ])
+    assert.strictEqual(unsupported({ ...hears, model: claude }), "audio")
+  })
+
+  it("shows Claude again what it cited, and nobody else", () => {
+    const source: Chat.Citation["source"] = { type: "document", index: 0, title: "a" }
+    const range = { unit: "page", start: 1, end: 2 } as const
+    const messages = [Chat.user("Hi"), Chat.assistant([{ type: "text", text: "So", citations: [{ source, range }] }])]
+    const location = { documentPage: { documentIndex: 0, start: 1, end: 2 } }
+    assert.deepStrictEqual((body({ model: claude, messages })["messages"] as ReadonlyArray<unknown>)[1], {
+      role: "assistant",
+      content: [{ citationsContent: { content: [{ text: "So" }], citations: [{ title: "a", location }] } }],
+    })
+    assert.deepStrictEqual(encode({ messages }).warnings, ["citations of earlier answers"])
+  })
+
+  it("is cached where the family can", () => {
+    const cached = (model: string) => {
+      const hinted = {
+        model,
+        messages: [Chat.user([{ type: "text", text: "Hi", cache: {} }])],
+        tools: [{ name: "look", cache: {} }],
+      }
+      return encode(hinted).warnings
+    }
+    assert.deepStrictEqual(cached(claude), [])
+    assert.deepStrictEqual(cached(nova), ["a cache hint on a tool, which this model does not take"])
+    assert.deepStrictEqual(cached("us.meta.llama3-3-70b-instruct-v1:0"), [
+      "a cache hint, which this model does not take",
+      "a cache hint on a tool, which this model does not take",
+    ])
   })
 
   it("gives Claude its signed thoughts back, and nobody else", () => {
@@ -318,9 +430,23 @@ describe("sampling", () => {
         modelId: nova,
         messages: [user({ text: "Hi" })],
         inferenceConfig: { maxTokens: 10, temperature: 1, topP: 0.9, stopSequences: ["END"] },
+        additionalModelRequestFields: { inferenceConfig: { topK: 5 } },
       },
-      warnings: ["a seed", "a frequency penalty", "a temperature of 1.5, sent as 1", "top_k for this model"],
+      warnings: ["a seed", "a frequency penalty", "a temperature of 1.5, sent as 1"],
     })
+  })
+
+  it("is within what the model writes", () => {
+    const { body, warnings } = encode({
+      model: claude,
+      sampling: { maxTokens: 128_000 },
+      reasoning: { budget: 100_000 },
+    })
+    assert.deepStrictEqual(body["inferenceConfig"], { maxTokens: 64_000 })
+    assert.deepStrictEqual(body["additionalModelRequestFields"], {
+      thinking: { type: "enabled", budget_tokens: 63_999 },
+    })
+    assert.include(warnings, "max_tokens beyond what the model writes, cut to 64000")
   })
 
   it("takes a Claude's generation into account", () => {
@@ -372,6 +498,25 @@ describe("reasoning", () => {
     assert.deepStrictEqual(warnings, ["reasoning in a turn that began without"])
   })
 
+  it("is an effort in the words of other families", () => {
+    const said = (model: string, reasoning: Chat.ReasoningOptions) =>
+      encode({ model, reasoning, sampling: { maxTokens: 9 } })
+    const gpt = said("openai.gpt-oss-120b-1:0", { effort: "medium" })
+    assert.deepStrictEqual(gpt.body["additionalModelRequestFields"], { reasoning_effort: "medium" })
+    const nova2 = said("us.amazon.nova-2-lite-v1:0", { budget: 10_000 })
+    assert.deepStrictEqual(nova2.body["additionalModelRequestFields"], {
+      reasoningConfig: { type: "enabled", maxReasoningEffort: "high" },
+    })
+    assert.notProperty(nova2.body, "inferenceConfig")
+    assert.deepStrictEqual(nova2.warnings, ["how much to reason, sent as the effort high", "max_tokens at this effort"])
+    assert.deepStrictEqual(
+      said("us.amazon.nova-2-lite-v1:0", { effort: "none" }).body["additionalModelRequestFields"],
+      {
+        reasoningConfig: { type: "disabled" },
+      },
+    )
+  })
+
   it("is only warned of elsewhere", () => {
     assert.deepStrictEqual(encode({ reasoning: { effort: "high" } }), {
       body: { modelId: nova, messages: [user({ text: "Hi" })] },
@@ -384,9 +529,10 @@ describe("the rest", () => {
   it("asks for answers by a schema", () => {
     const schema = { type: "object", properties: {} }
     assert.deepStrictEqual(
-      body({ format: { type: "json-schema", name: "answer", schema, description: "An answer", strict: true } })[
-        "outputConfig"
-      ],
+      body({
+        model: claude,
+        format: { type: "json-schema", name: "answer", schema, description: "An answer", strict: true },
+      })["outputConfig"],
       {
         textFormat: {
           type: "json_schema",
@@ -394,7 +540,13 @@ describe("the rest", () => {
         },
       },
     )
-    assert.strictEqual(unsupported({ format: { type: "json" } }), "JSON answers without a schema")
+    assert.strictEqual(unsupported({ format: { type: "json-schema", name: "a", schema } }), "JSON answers by a schema")
+    const { body: mode, warnings } = encode({
+      format: { type: "json" },
+      messages: [Chat.system("Be brief."), Chat.user("Hi")],
+    })
+    assert.deepStrictEqual(mode["system"], [{ text: "Be brief." }, { text: JsonMode.instruction }])
+    assert.deepStrictEqual(warnings, [JsonMode.warning])
     assert.notProperty(body({ format: { type: "text" } }), "outputConfig")
   })
 
@@ -418,5 +570,76 @@ describe("the rest", () => {
     })
     assert.deepStrictEqual(said, { modelId: claude, messages: [user({ text: "Hi" })], guardrailConfig })
     assert.deepStrictEqual(additionalModelRequestFields, { top_k: 5, anthropic_beta: ["x"] })
+  })
+})
+
+describe("decode", () => {
+  const wire = (more: object = {}) => ({ messages: [user({ text: "Hi" })], ...more })
+
+  it("reads what was sent, whose model stands in the address", () => {
+    const body = wire({
+      system: [{ text: "Be brief." }, { cachePoint: { type: "default" } }],
+      guardrailConfig: { guardrailIdentifier: "g" },
+      additionalModelRequestFields: { top_k: 5, anthropic_beta: ["x"] },
+      outputConfig: { effort: "high" },
+    })
+    assert.deepStrictEqual(Result.getOrThrow(Request.decode(body, { model: claude })), {
+      model: claude,
+      messages: [{ role: "system", content: [{ type: "text", text: "Be brief.", cache: {} }] }, Chat.user("Hi")],
+      native: { protocol: "converse", body },
+      sampling: { topK: 5 },
+      reasoning: { effort: "high" },
+      vendor: {
+        converse: {
+          guardrailConfig: { guardrailIdentifier: "g" },
+          additionalModelRequestFields: { anthropic_beta: ["x"] },
+        },
+      },
+    })
+  })
+
+  it("reads bytes as they are sent, JSON in results, and documents that are text", () => {
+    const { messages } = Result.getOrThrow(
+      Request.decode(
+        wire({
+          messages: [
+            user(
+              { toolResult: { toolUseId: "t1", content: [{ json: { up: true } }], status: "success" } },
+              { image: { format: "png", source: { bytes: "AAAA" } } },
+              { document: { name: "a", source: { text: "Zürich" } } },
+              { audio: { format: "mp3", source: { bytes: "AAAA" } } },
+            ),
+          ],
+        }),
+        { model: claude },
+      ),
+    )
+    assert.deepStrictEqual(messages, [
+      { role: "tool", content: [{ type: "tool-result", id: "t1", content: [{ type: "text", text: '{"up":true}' }] }] },
+      {
+        role: "user",
+        content: [
+          png("AAAA"),
+          {
+            type: "file",
+            name: "a",
+            source: { type: "base64", mediaType: "text/plain", data: Buffer.from("Zürich").toString("base64") },
+          },
+          { type: "audio", format: "mp3", source: { type: "base64", mediaType: "audio/mp3", data: "AAAA" } },
+        ],
+      },
+    ])
+  })
+
+  it("names what is wrong", () => {
+    const refused = (body: Record<string, unknown>) => {
+      const { message, path } = Result.getOrThrow(Result.flip(Request.decode(body)))
+      return [path, message]
+    }
+    assert.deepStrictEqual(refused(wire()), ["modelId", "Missing required parameter: 'modelId' (expected a string)."])
+    assert.strictEqual(
+      refused(wire({ modelId: "m", messages: [{ role: "user", content: "Hi" }] }))[0],
+      "messages[0].content",
+    )
   })
 })

@@ -64,6 +64,13 @@ describe("an answer", () => {
     })
   })
 
+  it("calls a tool whatever it says of why it stopped, and tells what a guardrail found", () => {
+    const trace = { guardrail: { actionReason: "Guardrail blocked." } }
+    assert.strictEqual(decode(answer([{ toolUse: { toolUseId: "t1", name: "look" } }])).finish, "tool-calls")
+    const { finish, vendor } = decode(answer([{ text: "Sorry" }], { stopReason: "guardrail_intervened", trace }))
+    assert.deepStrictEqual({ finish, vendor }, { finish: "content-filter", vendor: { converse: { trace } } })
+  })
+
   it("may be empty, and may not count", () => {
     const { content, finish, usage } = decode(answer([]))
     assert.deepStrictEqual({ content, finish, usage }, { content: [], finish: "stop", usage: undefined })

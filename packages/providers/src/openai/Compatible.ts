@@ -1,0 +1,122 @@
+/**
+ * The vendors that speak OpenAI's protocol under addresses of their own, and how each of them speaks it. A new one is an
+ * entry here, and a line in `docs/configuration.md`.
+ */
+import type { Dialect, Feature } from "../protocols/chat-completions/Dialect.ts"
+import { compatible, lacking } from "../protocols/chat-completions/Dialect.ts"
+
+export interface Vendor {
+  readonly baseUrl: string
+  /** The environment variable of its key. A server of one's own asks for none, unless it is told to. */
+  readonly variable: string | undefined
+  readonly dialect: Dialect
+  /** How its model ids look. */
+  readonly models: string
+}
+
+const lacks = (...features: ReadonlyArray<Feature>): Pick<Dialect, "lacks"> => ({
+  lacks: lacking("custom tools", "refusals", ...features),
+})
+
+/** Servers of models with open weights: more sampling than OpenAI's, and no documents. */
+const open: Dialect = { ...compatible, documents: "text", ...lacks() }
+
+const of = <const Vendors extends Readonly<Record<string, Vendor>>>(vendors: Vendors): Vendors => vendors
+
+export const vendors = of({
+  groq: {
+    baseUrl: "https://api.groq.com/openai/v1",
+    variable: "GROQ_API_KEY",
+    dialect: { ...open, maxTokens: "max_completion_tokens", ...lacks("logprobs", "n", "names", "top_k") },
+    models: "ids look like llama-3.3-70b-versatile",
+  },
+  together: {
+    baseUrl: "https://api.together.xyz/v1",
+    variable: "TOGETHER_API_KEY",
+    dialect: open,
+    models: "ids look like meta-llama/Llama-3.3-70B-Instruct-Turbo",
+  },
+  fireworks: {
+    baseUrl: "https://api.fireworks.ai/inference/v1",
+    variable: "FIREWORKS_API_KEY",
+    dialect: { ...open, thoughts: "reasoning_content" },
+    models: "ids look like accounts/fireworks/models/gpt-oss-120b",
+  },
+  deepseek: {
+    baseUrl: "https://api.deepseek.com/v1",
+    variable: "DEEPSEEK_API_KEY",
+    dialect: {
+      ...open,
+      effort: "thinking",
+      thoughts: "reasoning_content",
+      ...lacks("json schemas", "n", "top_k", "user"),
+    },
+    models: "ids look like deepseek-chat",
+  },
+  mistral: {
+    baseUrl: "https://api.mistral.ai/v1",
+    variable: "MISTRAL_API_KEY",
+    dialect: {
+      ...compatible,
+      seed: "random_seed",
+      documents: "document_url",
+      toolIds: "nine",
+      results: "parts",
+      streamOptions: false,
+      ...lacks("logprobs", "names", "top_k", "user"),
+    },
+    models: "ids look like mistral-large-latest",
+  },
+  xai: {
+    baseUrl: "https://api.x.ai/v1",
+    variable: "XAI_API_KEY",
+    dialect: { ...compatible, maxTokens: "max_completion_tokens", documents: "text" },
+    models: "ids look like grok-4",
+  },
+  openrouter: {
+    baseUrl: "https://openrouter.ai/api/v1",
+    variable: "OPENROUTER_API_KEY",
+    dialect: {
+      ...compatible,
+      effort: "reasoning",
+      thoughts: "reasoning_details",
+      documents: "file-or-url",
+      cache: "cache_control",
+      ...lacks("n"),
+    },
+    models: "ids look like anthropic/claude-sonnet-4.5",
+  },
+  ollama: {
+    baseUrl: "http://127.0.0.1:11434/v1",
+    variable: undefined,
+    dialect: {
+      ...open,
+      thoughts: "reasoning",
+      ...lacks("forced tools", "image urls", "logprobs", "n", "top_k", "user"),
+    },
+    models: "ids look like llama3.2, as `ollama list` gives them",
+  },
+  vllm: {
+    baseUrl: "http://127.0.0.1:8000/v1",
+    variable: undefined,
+    dialect: { ...open, thoughts: "reasoning" },
+    models: "the id is what the server was started with",
+  },
+})
+
+/** The name of a vendor, as `provider:` gives it. */
+export type Name = keyof typeof vendors
+
+/** Google's own address for OpenAI's protocol: its models must see their signatures again. */
+const google: Dialect = { ...compatible, signatures: true }
+
+const byHost: ReadonlyMap<string, Dialect> = new Map([
+  ...Object.values(vendors).flatMap(({ baseUrl, dialect, variable }) =>
+    variable === undefined ? [] : [[new URL(baseUrl).host, dialect] as const],
+  ),
+  ["generativelanguage.googleapis.com", google],
+])
+
+/** The dialect at an address that nobody is named for: the vendor's, if it is known, else what most understand. */
+export const dialectAt = (baseUrl: string): Dialect =>
+  (URL.canParse(baseUrl) ? byHost.get(new URL(baseUrl).host) : undefined) ?? compatible

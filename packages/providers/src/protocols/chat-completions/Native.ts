@@ -1,0 +1,98 @@
+/**
+ * A client's own body on its way to a server of the same protocol: as it came, but for the model, for what asks for a
+ * stream, and for what this very server would refuse: words of another dialect, and what another vendor's answer has left
+ * in the conversation (its ids, its thoughts).
+ */
+import type * as Chat from "@understudy/core/Chat"
+import * as Predicate from "effect/Predicate"
+import * as Json from "../Json.ts"
+import * as ToolIds from "../ToolIds.ts"
+import type { Dialect } from "./Dialect.ts"
+import { protocol } from "./Protocol.ts"
+import * as Thoughts from "./Thoughts.ts"
+import * as Turns from "./Turns.ts"
+
+type Body = Record<string, unknown>
+
+/** The body that the client sent, where it spoke this protocol. */
+export const encode = ({ model, native }: Chat.Request, dialect: Dialect): Body | undefined => {
+  if (native?.protocol !== protocol) return undefined
+  const { stream: _stream, stream_options: _options, ...rest } = native.body
+  const body: Body = { ...rest, model }
+  if (dialect.maxTokens === "max_tokens") rename(body, "max_completion_tokens", "max_tokens")
+  if (dialect.seed !== "seed") rename(body, "seed", dialect.seed)
+  const messages = Json.list(body["messages"])
+  for (const [index, message] of messages.entries()) {
+    const fit = encodeMessage(Json.fields(message), dialect)
+    if (fit === undefined) continue
+    if (body["messages"] === native.body["messages"]) body["messages"] = [...messages]
+    ;(body["messages"] as Array<unknown>)[index] = fit
+  }
+  return body
+}
+
+const rename = (body: Body, from: string, to: string): void => {
+  if (body[from] === undefined) return
+  body[to] ??= body[from]
+  delete body[from]
+}
+
+/** `undefined` where it can stay as it is. */
+const encodeMessage = (message: Json.Fields, dialect: Dialect): Body | undefined => {
+  switch (message["role"]) {
+    case "developer":
+      return dialect.developer === "developer" ? undefined : { ...message, role: dialect.developer }
+    case "assistant":
+      return encodeAssistant(message, dialect)
+    case "tool": {
+      const id = message["tool_call_id"]
+      const fit = Predicate.isString(id) ? Turns.fitId(ToolIds.read(id).id, dialect) : id
+      return fit === id ? undefined : { ...message, tool_call_id: fit }
+    }
+    default:
+      return undefined
+  }
+}
+
+const encodeAssistant = (message: Json.Fields, dialect: Dialect): Body | undefined => {
+  let own: Body | undefined
+  const calls = message["tool_calls"]
+  if (Array.isArray(calls)) {
+    const fit = calls.map((call) => encodeCall(call, dialect))
+    if (fit.some((call, index) => call !== calls[index])) own = { ...message, tool_calls: fit }
+  }
+  return dialect.thoughts !== undefined && thinks(message)
+    ? encodeThoughts(own ?? { ...message }, dialect.thoughts)
+    : own
+}
+
+const encodeCall = (call: unknown, dialect: Dialect): unknown => {
+  if (!Predicate.isObject(call) || !Predicate.isString(call["id"])) return call
+  const { id, signature } = ToolIds.read(call["id"])
+  const fit = Turns.fitId(id, dialect)
+  if (signature?.issuer === "google" && dialect.signatures) {
+    return { ...call, id: fit, extra_content: { google: { thought_signature: signature.value } } }
+  }
+  return fit === call["id"] ? call : { ...call, id: fit }
+}
+
+const fields = ["reasoning_content", "reasoning", "reasoning_details"] as const
+
+const thinks = (message: Json.Fields): boolean =>
+  message["reasoning_content"] !== undefined ||
+  message["reasoning"] !== undefined ||
+  message["reasoning_details"] !== undefined
+
+/** Thoughts stand where this server looks for them, if it does at all: OpenAI refuses fields that it does not know. */
+const encodeThoughts = (message: Body, thoughts: NonNullable<Dialect["thoughts"]>): Body => {
+  const kept = message["reasoning_details"]
+  const text = Thoughts.decode(message)
+    .map((thought) => thought.text)
+    .join("")
+  for (const field of fields) delete message[field]
+  if (thoughts === "reasoning_details") {
+    if (kept !== undefined) message[thoughts] = kept
+    else if (text !== "") message["reasoning"] = text
+  } else if (thoughts !== "none" && text !== "") message[thoughts] = text
+  return message
+}

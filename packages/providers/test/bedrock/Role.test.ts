@@ -1,0 +1,181 @@
+/**
+ * A role that is assumed, against a stand-in of AWS's token service: who asks it, and who then asks Bedrock.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as Chat from "@understudy/core/Chat"
+import * as Bedrock from "@understudy/providers/bedrock"
+import * as FaultServer from "@understudy/providers/testing"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import * as Http from "node:http"
+import type { AddressInfo } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+
+const keys = { accessKeyId: Redacted.make("AKIDBASE"), secretAccessKey: Redacted.make("base-secret") }
+const roleArn = "arn:aws:iam::123456789012:role/bedrock"
+
+interface Asked {
+  readonly authorization: string
+  readonly form: URLSearchParams
+}
+
+const assumed = `<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>
+<AccessKeyId>ASIAROLE</AccessKeyId><SecretAccessKey>role-secret</SecretAccessKey><SessionToken>role-token</SessionToken>
+<Expiration>2999-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`
+
+const denied = `<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>
+<Code>AccessDenied</Code><Message>AKIDBASE is not authorized to perform: sts:AssumeRole</Message></Error></ErrorResponse>`
+
+/** Gives out roles, unless they are called `denied`. */
+const tokenService = Effect.acquireRelease(
+  Effect.callback<{ readonly url: string; readonly asked: Array<Asked>; readonly server: Http.Server }>((resume) => {
+    const asked: Array<Asked> = []
+    const server = Http.createServer((request, response) => {
+      let body = ""
+      request.on("data", (chunk) => (body += chunk))
+      request.on("end", () => {
+        const form = new URLSearchParams(body)
+        asked.push({ authorization: request.headers.authorization ?? "", form })
+        const refuses = form.get("RoleArn")?.endsWith("/denied") === true
+        response.writeHead(refuses ? 403 : 200, { "content-type": "text/xml" }).end(refuses ? denied : assumed)
+      })
+    })
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as AddressInfo
+      resume(Effect.succeed({ url: `http://127.0.0.1:${port}`, asked, server }))
+    })
+  }),
+  ({ server }) =>
+    Effect.callback<void>((resume) => {
+      server.close(() => resume(Effect.void))
+      server.closeAllConnections()
+    }),
+)
+
+const environment = (env: Record<string, string>) =>
+  Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env })))
+
+/** Variables that the SDK reads itself, for as long as the scope lasts. */
+const setting = (variables: Record<string, string>) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const before = Object.keys(variables).map((name) => [name, process.env[name]] as const)
+      Object.assign(process.env, variables)
+      return before
+    }),
+    (before) =>
+      Effect.sync(() => {
+        for (const [name, value] of before) {
+          if (value === undefined) delete process.env[name]
+          else process.env[name] = value
+        }
+      }),
+  )
+
+const ask: Chat.Request = { model: "ok", messages: [Chat.user("Hello")] }
+
+const signer = (authorization: string | undefined) =>
+  /Credential=(\w+)\/\d{8}\/([\w-]+)\/(\w+)/.exec(authorization ?? "")?.slice(1)
+
+describe("a role", () => {
+  it.live("is assumed once, with the keys given, and then signs", () =>
+    Effect.gen(function* () {
+      const service = yield* tokenService
+      const server = yield* FaultServer.make()
+      const made = Bedrock.make({
+        ...keys,
+        roleArn,
+        roleSessionName: "team-a",
+        region: "eu-west-1",
+        endpoint: server.url,
+      })
+      const provider = yield* environment({ AWS_ENDPOINT_URL_STS: service.url, AWS_BEARER_TOKEN_BEDROCK: "not it" })(
+        made,
+      )
+      yield* provider.chat(ask)
+      yield* provider.chat(ask)
+      assert.lengthOf(service.asked, 1)
+      const [asked] = service.asked
+      assert.deepStrictEqual(signer(asked?.authorization), ["AKIDBASE", "eu-west-1", "sts"])
+      assert.strictEqual(asked?.form.get("Action"), "AssumeRole")
+      assert.strictEqual(asked?.form.get("RoleArn"), roleArn)
+      assert.strictEqual(asked?.form.get("RoleSessionName"), "team-a")
+      const { headers } = yield* server.received("ok")
+      assert.deepStrictEqual(signer(headers.authorization), ["ASIAROLE", "eu-west-1", "bedrock"])
+      assert.strictEqual(headers["x-amz-security-token"], "role-token")
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("is assumed with a profile's keys, in the profile's region", () =>
+    Effect.gen(function* () {
+      const folder = yield* Effect.acquireRelease(
+        Effect.sync(() => mkdtempSync(join(tmpdir(), "bedrock-role-"))),
+        (folder) => Effect.sync(() => rmSync(folder, { recursive: true })),
+      )
+      const file = join(folder, "config")
+      writeFileSync(
+        file,
+        "[profile main]\nregion = sa-east-1\naws_access_key_id = AKIDFILE\naws_secret_access_key = s\n",
+      )
+      yield* setting({
+        AWS_CONFIG_FILE: file,
+        AWS_SHARED_CREDENTIALS_FILE: join(folder, "none"),
+        AWS_EC2_METADATA_DISABLED: "true",
+      })
+      const service = yield* tokenService
+      const server = yield* FaultServer.make()
+      const made = Bedrock.make({ profile: "main", roleArn, endpoint: server.url })
+      const provider = yield* environment({ AWS_ENDPOINT_URL_STS: service.url })(made)
+      yield* provider.chat(ask)
+      assert.deepStrictEqual(signer(service.asked[0]?.authorization), ["AKIDFILE", "sa-east-1", "sts"])
+      assert.strictEqual(service.asked[0]?.form.get("RoleSessionName"), "understudy")
+      const { headers } = yield* server.received("ok")
+      assert.deepStrictEqual(signer(headers.authorization), ["ASIAROLE", "sa-east-1", "bedrock"])
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("that is refused is a lack of credentials, and tells no key", () =>
+    Effect.gen(function* () {
+      const service = yield* tokenService
+      const server = yield* FaultServer.make()
+      const denied = "arn:aws:iam::123456789012:role/denied"
+      const made = Bedrock.make({ ...keys, roleArn: denied, region: "eu-west-1", endpoint: server.url })
+      const provider = yield* environment({ AWS_ENDPOINT_URL_STS: service.url })(made)
+      const error = yield* Effect.flip(provider.chat(ask))
+      assert.strictEqual(error.reason._tag, "Authentication")
+      assert.include(error.message, denied)
+      assert.include(error.message, "not authorized")
+      assert.notInclude(error.message, "AKIDBASE")
+      assert.strictEqual(yield* server.attempts("ok"), 0)
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("leaves no connection behind", () =>
+    Effect.gen(function* () {
+      const service = yield* tokenService
+      const server = yield* FaultServer.make()
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const made = Bedrock.make({ ...keys, roleArn, region: "eu-west-1", endpoint: server.url })
+          yield* (yield* environment({ AWS_ENDPOINT_URL_STS: service.url })(made)).chat(ask)
+        }),
+      )
+      yield* server.drained
+      const open = yield* Effect.callback<number>((resume) => {
+        service.server.getConnections((_, count) => resume(Effect.succeed(count)))
+      })
+      assert.strictEqual(open, 0)
+    }).pipe(Effect.scoped),
+  )
+
+  it.effect("is not assumed with a bearer key", () =>
+    Effect.gen(function* () {
+      const bearerToken = Redacted.make("bearer")
+      const error = yield* Effect.flip(environment({})(Bedrock.make({ bearerToken, roleArn, region: "eu-west-1" })))
+      assert.match(error.message, /bearerToken or roleArn/)
+    }).pipe(Effect.scoped),
+  )
+})

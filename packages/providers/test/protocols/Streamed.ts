@@ -1,0 +1,127 @@
+/**
+ * A whole answer as a stream's frames, and what a stream's parts come to: for the law that a stream's encoder and its
+ * decoder agree.
+ */
+import type * as Chat from "@understudy/core/Chat"
+
+/** The answer piece by piece: texts and arguments are cut in two. Recordings and log probabilities are left out. */
+export const frames = (response: Chat.Response): ReadonlyArray<Chat.Frame> => {
+  const parts: Array<Chat.Part> = [{ type: "start", id: response.id, model: response.model }]
+  for (const [choice, { content, finish }] of [response, ...(response.alternatives ?? [])].entries()) {
+    const at = choice === 0 ? {} : { choice }
+    let calls = 0
+    for (const part of content) parts.push(...pieces(part, part.type === "tool-call" ? calls++ : 0, at))
+    parts.push({ type: "finish", reason: finish, ...at })
+  }
+  if (response.usage !== undefined) parts.push({ type: "usage", usage: response.usage })
+  return parts.map((part) => ({ parts: [part] }))
+}
+
+const halves = (text: string): ReadonlyArray<string> => {
+  const middle = Math.ceil(text.length / 2)
+  return [text.slice(0, middle), text.slice(middle)].filter((half) => half !== "")
+}
+
+const pieces = (
+  part: Chat.AssistantContent,
+  index: number,
+  at: { readonly choice?: number },
+): ReadonlyArray<Chat.Part> => {
+  switch (part.type) {
+    case "text":
+      return [
+        ...halves(part.text).map((text) => ({ type: "text" as const, text, ...at })),
+        ...(part.citations ?? []).map((citation) => ({ type: "citation" as const, citation, ...at })),
+      ]
+    case "reasoning": {
+      const { redacted, signature, text } = part
+      const words = halves(text).map((text) => ({ type: "reasoning" as const, text, ...at }))
+      if (redacted !== undefined) return [...words, { type: "reasoning", text: "", redacted, ...at }]
+      return signature === undefined ? words : [...words, { type: "reasoning", text: "", signature, ...at }]
+    }
+    case "refusal":
+      return halves(part.text).map((text) => ({ type: "refusal", text, ...at }))
+    case "tool-call": {
+      const { arguments: written, id, name, freeform, signature } = part
+      const seal = signature === undefined ? {} : { signature }
+      const free = freeform === true ? { freeform } : {}
+      return [
+        { type: "tool-call", index, id, name, ...free, ...seal, ...at },
+        ...halves(written).map((piece) => ({ type: "tool-arguments" as const, index, arguments: piece, ...at })),
+      ]
+    }
+    case "audio":
+      return []
+  }
+}
+
+type Writable<A> = { -readonly [K in keyof A]: A[K] }
+
+/** What the parts of a stream come to, as a client would put them together. */
+export const fold = (parts: ReadonlyArray<Chat.Part>): Chat.Response => {
+  const choices: Array<{ content: Array<Chat.AssistantContent>; finish: Chat.FinishReason }> = []
+  const of = (choice: number | undefined) => (choices[choice ?? 0] ??= { content: [], finish: "other" })
+  const whole: Record<string, unknown> = {}
+  for (const part of parts) {
+    switch (part.type) {
+      case "start":
+        if (part.id !== undefined) whole["id"] = part.id
+        if (part.model !== undefined) whole["model"] = part.model
+        break
+      case "usage":
+        whole["usage"] = part.usage
+        break
+      case "finish":
+        of(part.choice).finish = part.reason
+        break
+      default:
+        add(part, of(part.choice).content)
+    }
+  }
+  const [first = { content: [], finish: "other" as const }, ...alternatives] = choices
+  return { ...whole, ...first, ...(alternatives.length === 0 ? undefined : { alternatives }) }
+}
+
+type Said = Exclude<Chat.Part, { readonly type: "start" | "usage" | "finish" }>
+
+const add = (part: Said, content: Array<Chat.AssistantContent>): void => {
+  const last = content.at(-1) as Writable<Chat.AssistantContent> | undefined
+  switch (part.type) {
+    case "text":
+      if (last?.type === "text" && last.citations === undefined) last.text += part.text
+      else content.push({ type: "text", text: part.text })
+      return
+    case "citation":
+      if (last?.type === "text") last.citations = [...(last.citations ?? []), part.citation]
+      return
+    case "refusal":
+      if (last?.type === "refusal") last.text += part.text
+      else content.push({ type: "refusal", text: part.text })
+      return
+    case "reasoning": {
+      const { redacted, signature, text } = part
+      const seal = { ...(redacted && { redacted }), ...(signature && { signature }) }
+      const open = last?.type === "reasoning" && !last.redacted && !last.signature && !redacted
+      if (open) Object.assign(last, seal, { text: last.text + text })
+      else content.push({ type: "reasoning", text, ...seal })
+      return
+    }
+    case "tool-call": {
+      const { id, name, freeform, signature } = part
+      content.push({
+        type: "tool-call",
+        id,
+        name,
+        arguments: "",
+        ...(freeform && { freeform }),
+        ...(signature && { signature }),
+      })
+      return
+    }
+    case "tool-arguments": {
+      const calls = content.filter((each) => each.type === "tool-call") as Array<Writable<Chat.ToolCall>>
+      const call = calls[part.index]
+      if (call !== undefined) call.arguments += part.arguments
+    }
+  }
+}
