@@ -4,6 +4,9 @@ import { execFile } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { promisify } from "node:util"
+import { successors } from "./stage/models.ts"
+
+const escape = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")
 
 const run = promisify(execFile)
 const example = (name: string) =>
@@ -149,6 +152,13 @@ describe.concurrent("examples", { timeout: 120_000 }, () => {
         "intranet whole miss 1",
       ],
     )
+  })
+
+  it("tells which models are asked for in place of the originals'", () => {
+    const readme = readFileSync(join(import.meta.dirname, "README.md"), "utf8")
+    for (const [old, successor] of Object.entries(successors)) {
+      assert.match(readme, new RegExp(`\\| \`${escape(old)}\` +\\| \`${escape(successor)}\``))
+    }
   })
 
   it("lists itself", async () => {
