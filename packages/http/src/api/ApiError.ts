@@ -7,9 +7,8 @@ import type { Kind, RouterError } from "@understudy/core/RouterError"
 import { passedOver } from "@understudy/core/RouterError"
 import type { ClientError } from "@understudy/providers/protocols/Dialect"
 
-/** A failure, before a protocol encodes it. `retryAfter` is in milliseconds. */
+/** A failure, before a protocol encodes it. */
 export interface ApiError extends ClientError {
-  readonly retryAfter?: number | undefined
   /** How many attempts were made at providers. */
   readonly tried?: number | undefined
   /** Every candidate's part: those attempts, then who was passed over. */

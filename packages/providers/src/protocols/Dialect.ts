@@ -19,7 +19,13 @@ export interface Dialect {
     /** An answer of another protocol's. One of this very protocol goes out as it came. */
     readonly encode: (response: Chat.Response, answering: Answering) => Record<string, unknown>
   }
-  readonly Stream: { readonly encoder: (answering: Answering) => Encoder }
+  readonly Stream: {
+    readonly encoder: (answering: Answering) => Encoder
+    /** Of what a stream is: server-sent events if not said. */
+    readonly contentType?: string | undefined
+    /** What keeps its client waiting and says nothing: a comment if not said. */
+    readonly idle?: string | undefined
+  }
   readonly Errors: { readonly encode: (error: ClientError) => Record<string, unknown> }
 }
 
@@ -54,6 +60,8 @@ export interface ClientError {
   readonly message: string
   /** The field to blame, such as `messages[2].content`. */
   readonly param?: string | undefined
+  /** When to come back, in milliseconds from now. */
+  readonly retryAfter?: number | undefined
   /** The call's id, where there was one. */
   readonly requestId?: string | undefined
   /** Every candidate's part in the failure. */

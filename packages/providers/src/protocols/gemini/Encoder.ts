@@ -1,0 +1,205 @@
+/**
+ * A streamed answer as its client reads it: frames in, chunks out, as server-sent events or, where the client did not ask
+ * for those, as the elements of one JSON array.
+ *
+ * Frames of this very protocol go out as they came. Of others, text goes out as it comes; calls go out whole, as clients
+ * expect them, with what follows them; and the last chunk holds the finish reasons, the citations and the usage.
+ */
+import type * as Chat from "@understudy/core/Chat"
+import type { Answering, ClientError, Encoder } from "../Dialect.ts"
+import * as Citations from "./Citations.ts"
+import * as Errors from "./Errors.ts"
+import * as Logprobs from "./Logprobs.ts"
+import { protocol } from "./Protocol.ts"
+import * as Response from "./Response.ts"
+import * as Usage from "./Usage.ts"
+
+/** As server-sent events. */
+export const encoder = (answering: Answering): Encoder => make(answering, events)
+
+/** As one array, which is what the API answers without `alt=sse`. */
+export const array = {
+  contentType: "application/json",
+  idle: "\n",
+  encoder: (answering: Answering): Encoder => make(answering, elements()),
+}
+
+/** How chunks follow each other. */
+interface Framing {
+  readonly chunk: (json: string) => string
+  readonly close: string
+}
+
+const events: Framing = {
+  chunk: (json) => (json.includes("\n") ? `data: ${json.replaceAll("\n", "\ndata: ")}\n\n` : `data: ${json}\n\n`),
+  close: "",
+}
+
+const elements = (): Framing => {
+  let between = "["
+  return {
+    chunk: (json) => {
+      const written = between + json
+      between = ",\n"
+      return written
+    },
+    close: "]",
+  }
+}
+
+interface State {
+  readonly id: string
+  readonly framing: Framing
+  /** Every chunk's JSON after its candidates. */
+  tail: string
+  readonly choices: Map<number, Choice>
+  usage: Chat.Usage | undefined
+  /** Whether the client has been told the usage. */
+  counted: boolean
+}
+
+interface Choice {
+  /** The calls that are being written, by their index. */
+  readonly calls: Map<number, Call>
+  text: string
+  readonly citations: Array<Chat.Citation>
+  finish: Chat.FinishReason | undefined
+  /** Whether the client has been told that it is finished. */
+  ended: boolean
+}
+
+type Call = { -readonly [K in keyof Chat.ToolCall]: Chat.ToolCall[K] }
+
+const make = ({ id, request }: Answering, framing: Framing): Encoder => {
+  const state: State = { id, framing, tail: "", choices: new Map(), usage: undefined, counted: false }
+  name(state, request.model, id)
+  return {
+    push: ({ native, parts }) => {
+      if (native?.protocol !== protocol) return write(parts, state)
+      for (const part of parts) pass(part, state)
+      return framing.chunk(native.data)
+    },
+    end: () => end(state) + framing.close,
+    fail: (error: ClientError) => framing.chunk(JSON.stringify(Errors.encode(error))) + framing.close,
+  }
+}
+
+const name = (state: State, model: string, id: string): void => {
+  state.tail = JSON.stringify({ modelVersion: model, responseId: id }).slice(1)
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What is known
+// ---------------------------------------------------------------------------------------------------------------------
+
+const choiceOf = (state: State, index: number): Choice => {
+  let choice = state.choices.get(index)
+  if (choice === undefined) {
+    choice = { calls: new Map(), text: "", citations: [], finish: undefined, ended: false }
+    state.choices.set(index, choice)
+  }
+  return choice
+}
+
+/** What the client learns from a chunk of this protocol's own. */
+const pass = (part: Chat.Part, state: State): void => {
+  switch (part.type) {
+    case "start":
+      if (part.model !== undefined) name(state, part.model, part.id ?? state.id)
+      return
+    case "usage":
+      state.counted = true
+      return
+    case "text":
+      choiceOf(state, part.choice ?? 0).text += part.text
+      return
+    case "finish":
+      choiceOf(state, part.choice ?? 0).ended = true
+      return
+    default:
+      return
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Other protocols' frames
+// ---------------------------------------------------------------------------------------------------------------------
+
+const write = (parts: ReadonlyArray<Chat.Part>, state: State): string => {
+  let text = ""
+  for (const part of parts) text += writePart(part, state)
+  return text
+}
+
+const writePart = (part: Chat.Part, state: State): string => {
+  switch (part.type) {
+    case "start":
+      if (part.model !== undefined) name(state, part.model, state.id)
+      return ""
+    case "usage":
+      // What the client may have been told by chunks of this protocol, before others followed, no longer holds.
+      state.usage = part.usage
+      state.counted = false
+      return ""
+  }
+  const index = part.choice ?? 0
+  const choice = choiceOf(state, index)
+  switch (part.type) {
+    case "citation":
+      choice.citations.push(part.citation)
+      return ""
+    case "finish":
+      choice.finish ??= part.reason
+      return ""
+    case "tool-call":
+      choice.calls.set(part.index, { ...part, type: "tool-call", arguments: "" })
+      return ""
+    case "tool-arguments": {
+      const call = choice.calls.get(part.index)
+      if (call !== undefined) call.arguments += part.arguments
+      return ""
+    }
+    case "text":
+      choice.text += part.text
+      break
+    case "reasoning":
+    case "refusal":
+      break
+  }
+  const before = choice.calls.size === 0 ? "" : chunk(state, index, calls(choice))
+  const block = Response.encodePart(part)
+  if (block === undefined) return before
+  const more = part.type === "text" && part.logprobs !== undefined ? JSON.stringify(Logprobs.encode(part.logprobs)) : "{}"
+  return before + chunk(state, index, JSON.stringify(block), more)
+}
+
+/** The JSON of the calls so far, parted by commas: nothing more is added to them. */
+const calls = (choice: Choice): string => {
+  const written = [...choice.calls.values()].map((call) => JSON.stringify(Response.encodePart(call)))
+  choice.calls.clear()
+  return written.join()
+}
+
+/** A chunk of these parts, with what `more` tells of the candidate. Both are JSON: the parts' parted by commas. */
+const chunk = (state: State, index: number, parts: string, more = "{}", usage = ""): string =>
+  state.framing.chunk(
+    `{"candidates":[{"content":{"parts":[${parts}],"role":"model"},${more === "{}" ? "" : `${more.slice(1, -1)},`}"index":${index}}],${usage}${state.tail}`,
+  )
+
+/** The last chunk of every candidate that has not had its own. */
+const end = (state: State): string => {
+  const open = [...state.choices].filter(([, choice]) => !choice.ended)
+  if (state.choices.size === 0) open.push([0, choiceOf(state, 0)])
+  const usage =
+    state.counted || state.usage === undefined ? "" : `"usageMetadata":${JSON.stringify(Usage.encode(state.usage))},`
+  let text = ""
+  for (const [at, [index, choice]] of open.entries()) {
+    const parts = choice.calls.size === 0 ? '{"text":""}' : calls(choice)
+    const more = {
+      finishReason: Response.encodeFinish(choice.finish ?? "stop"),
+      ...Citations.encode(choice.citations, choice.text),
+    }
+    text += chunk(state, index, parts, JSON.stringify(more), at === open.length - 1 ? usage : "")
+  }
+  return text
+}

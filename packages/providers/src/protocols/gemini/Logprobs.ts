@@ -1,0 +1,47 @@
+/**
+ * The probabilities of an answer's tokens: Google's `logprobsResult`, in `Chat` as OpenAI writes them, which is how most
+ * clients read them.
+ */
+import * as Predicate from "effect/Predicate"
+import * as Json from "../Json.ts"
+import type { Fields } from "../Json.ts"
+
+/** Undefined where nothing is told. */
+export const decode = (result: unknown): unknown => {
+  const { chosenCandidates: chosen, topCandidates: top } = Json.fields(result)
+  if (!Array.isArray(chosen)) return undefined
+  const others = Json.list(top)
+  return {
+    content: chosen.map((token, at) => ({
+      ...decodeToken(token),
+      top_logprobs: Json.list(Json.fields(others[at])["candidates"]).map(decodeToken),
+    })),
+  }
+}
+
+const decodeToken = (value: unknown): Fields => {
+  const { logProbability, token } = Json.fields(value)
+  return { token: Json.string(token), logprob: Json.number(logProbability) ?? 0, bytes: null }
+}
+
+/** The fields of a candidate that tell of its tokens; none where `logprobs` tells of none. */
+export const encode = (logprobs: unknown): Fields => {
+  const { content } = Json.fields(logprobs)
+  if (!Array.isArray(content) || content.length === 0) return {}
+  const chosen = content.map(encodeToken)
+  const sum = chosen.reduce((sum, { logProbability }) => sum + logProbability, 0)
+  return {
+    avgLogprobs: sum / chosen.length,
+    logprobsResult: {
+      chosenCandidates: chosen,
+      topCandidates: content.map((token) => ({
+        candidates: Json.list(Json.fields(token)["top_logprobs"]).map(encodeToken),
+      })),
+    },
+  }
+}
+
+const encodeToken = (value: unknown): { readonly token: string; readonly logProbability: number } => {
+  const { logprob, token } = Json.fields(value)
+  return { token: Json.string(token), logProbability: Predicate.isNumber(logprob) ? logprob : 0 }
+}

@@ -1,0 +1,107 @@
+/**
+ * Tools: functions, which of them may be called, and the tools that Google runs itself.
+ */
+import type * as Chat from "@understudy/core/Chat"
+import * as Predicate from "effect/Predicate"
+import * as Json from "../Json.ts"
+import type { Block, Warn } from "../Lowering.ts"
+import { protocol } from "./Protocol.ts"
+import * as Schemas from "./Schemas.ts"
+import type * as Wire from "./Wire.ts"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Encode
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Adds the request's functions to `body`, beside those tools of Google's that it names. */
+export const encode = (request: Chat.Request, body: Record<string, unknown>, warn: Warn): void => {
+  const hosted = Json.list(request.vendor?.[protocol]?.["tools"])
+  const tools = request.tools ?? []
+  if (tools.length === 0) {
+    if (hosted.length > 0) body["tools"] = hosted
+    return
+  }
+  body["tools"] = [{ functionDeclarations: tools.map((tool) => declaration(tool, warn)) }, ...hosted]
+  const config = encodeChoice(request.toolChoice, tools)
+  if (config !== undefined) body["toolConfig"] = { functionCallingConfig: config }
+  if (request.parallelToolCalls === false) warn("that tools be called one at a time")
+}
+
+/** A free-form tool is a function of its text. */
+const declaration = ({ cache, description, freeform, name, parameters }: Chat.Tool, warn: Warn): Block => {
+  if (cache !== undefined) warn("a cache hint")
+  if (freeform?.format !== undefined) warn("the grammar of a tool's text")
+  const schema = freeform === undefined ? parameters : inputOnly
+  return {
+    name,
+    ...(description === undefined ? undefined : { description }),
+    ...(schema === undefined ? undefined : { parametersJsonSchema: schema }),
+  }
+}
+
+const inputOnly = { type: "object", properties: { input: { type: "string" } }, required: ["input"] }
+
+/** A function that must be called is called by its schema; one that may be, where `VALIDATED` says so. */
+const encodeChoice = (choice: Chat.ToolChoice | undefined, tools: ReadonlyArray<Chat.Tool>): Block | undefined => {
+  if (choice === "none") return { mode: "NONE" }
+  if (choice === "required") return { mode: "ANY" }
+  if (Predicate.isObject(choice)) return { mode: "ANY", allowedFunctionNames: [choice.name] }
+  if (tools.some(({ strict }) => strict === true)) return { mode: "VALIDATED" }
+  return choice === "auto" ? { mode: "AUTO" } : undefined
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Decode
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The functions and the choice between them. Where only some are allowed, those alone: others know no other way to say it. */
+export const decode = (
+  wire: Pick<Wire.Request, "tools" | "toolConfig">,
+): Pick<Chat.Request, "tools" | "toolChoice"> => {
+  const { allowedFunctionNames, mode } = wire.toolConfig?.functionCallingConfig ?? {}
+  const allowed = allowedFunctionNames ?? []
+  const toolChoice = decodeChoice(mode, allowed)
+  const every = allowed.length === 0 || Predicate.isObject(toolChoice)
+  const tools = (wire.tools ?? [])
+    .flatMap(({ functionDeclarations }) => functionDeclarations ?? [])
+    .filter(({ name }) => every || allowed.includes(name))
+    .map(decodeTool)
+  return {
+    ...(tools.length === 0 ? undefined : { tools }),
+    ...(toolChoice === undefined ? undefined : { toolChoice }),
+  }
+}
+
+const decodeTool = ({ description, name, parameters, parametersJsonSchema }: Wire.FunctionDeclaration): Chat.Tool => ({
+  name,
+  ...(Predicate.isString(description) ? { description } : undefined),
+  ...(parametersJsonSchema
+    ? { parameters: parametersJsonSchema }
+    : parameters
+      ? { parameters: Schemas.toJsonSchema(parameters) }
+      : undefined),
+})
+
+const decodeChoice = (
+  mode: string | null | undefined,
+  [only, ...others]: ReadonlyArray<string>,
+): Chat.ToolChoice | undefined => {
+  switch (mode) {
+    case "AUTO":
+    case "VALIDATED":
+      return "auto"
+    case "NONE":
+      return "none"
+    case "ANY":
+      return only !== undefined && others.length === 0 ? { name: only } : "required"
+    default:
+      return undefined
+  }
+}
+
+/** The tools that Google runs, as the client wrote them. */
+export const hosted = (body: Record<string, unknown>): ReadonlyArray<unknown> =>
+  Json.list(body["tools"]).flatMap((tool) => {
+    const { functionDeclarations: _, ...others } = Json.fields(tool) as Record<string, unknown>
+    return Object.keys(others).length === 0 ? [] : [others]
+  })

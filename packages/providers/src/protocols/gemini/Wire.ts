@@ -1,0 +1,112 @@
+/**
+ * A `generateContent` request as clients write it: what is checked before any of it is read. Fields not named here are
+ * anybody's, and are not looked at.
+ *
+ * Nearly every optional field may also be null, which says as much as leaving it out. A part is told apart by which of
+ * its fields is there.
+ */
+import * as Schema from "effect/Schema"
+
+const optional = <S extends Schema.Constraint>(schema: S) => Schema.optional(Schema.NullOr(schema))
+
+const Anything = Schema.Record(Schema.String, Schema.Unknown)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Contents
+// ---------------------------------------------------------------------------------------------------------------------
+
+const Blob = Schema.Struct({ mimeType: Schema.String, data: Schema.String })
+const FileData = Schema.Struct({ fileUri: Schema.String, mimeType: optional(Schema.String) })
+const media = { inlineData: optional(Blob), fileData: optional(FileData) }
+
+const Media = Schema.Struct(media)
+export type Media = typeof Media.Type
+
+const FunctionCall = Schema.Struct({
+  id: optional(Schema.String),
+  name: Schema.String,
+  args: optional(Anything),
+})
+
+const FunctionResponse = Schema.Struct({
+  id: optional(Schema.String),
+  name: Schema.String,
+  response: optional(Anything),
+  parts: optional(Schema.Array(Media)),
+})
+export type FunctionResponse = typeof FunctionResponse.Type
+
+const Part = Schema.Struct({
+  text: optional(Schema.String),
+  thought: optional(Schema.Boolean),
+  thoughtSignature: optional(Schema.String),
+  ...media,
+  functionCall: optional(FunctionCall),
+  functionResponse: optional(FunctionResponse),
+  executableCode: optional(Schema.Struct({ code: Schema.String, language: optional(Schema.String) })),
+  codeExecutionResult: optional(Schema.Struct({ output: optional(Schema.String) })),
+})
+export type Part = typeof Part.Type
+
+const Content = Schema.Struct({
+  role: optional(Schema.Literals(["user", "model", "function"])),
+  parts: optional(Schema.Array(Part)),
+})
+export type Content = typeof Content.Type
+
+const System = Schema.Struct({ parts: optional(Schema.Array(Part)) })
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Request
+// ---------------------------------------------------------------------------------------------------------------------
+
+const FunctionDeclaration = Schema.Struct({
+  name: Schema.String,
+  description: optional(Schema.String),
+  parameters: optional(Anything),
+  parametersJsonSchema: optional(Anything),
+})
+export type FunctionDeclaration = typeof FunctionDeclaration.Type
+
+const ToolConfig = Schema.Struct({
+  functionCallingConfig: optional(
+    Schema.Struct({
+      mode: optional(Schema.Literals(["MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", "VALIDATED"])),
+      allowedFunctionNames: optional(Schema.Array(Schema.String)),
+    }),
+  ),
+})
+
+export const GenerationConfig = Schema.Struct({
+  maxOutputTokens: optional(Schema.Int),
+  temperature: optional(Schema.Finite),
+  topP: optional(Schema.Finite),
+  topK: optional(Schema.Finite),
+  stopSequences: optional(Schema.Array(Schema.String)),
+  seed: optional(Schema.Int),
+  presencePenalty: optional(Schema.Finite),
+  frequencyPenalty: optional(Schema.Finite),
+  candidateCount: optional(Schema.Int.check(Schema.isGreaterThanOrEqualTo(1, { expected: "at least 1" }))),
+  responseLogprobs: optional(Schema.Boolean),
+  logprobs: optional(Schema.Int),
+  responseMimeType: optional(Schema.String),
+  responseSchema: optional(Anything),
+  responseJsonSchema: optional(Anything),
+  thinkingConfig: optional(
+    Schema.Struct({
+      thinkingBudget: optional(Schema.Int),
+      thinkingLevel: optional(Schema.String),
+    }),
+  ),
+})
+export type GenerationConfig = typeof GenerationConfig.Type
+
+export const Request = Schema.Struct({
+  contents: Schema.Array(Content).check(Schema.isNonEmpty({ expected: "at least one content" })),
+  systemInstruction: optional(System),
+  tools: optional(Schema.Array(Schema.Struct({ functionDeclarations: optional(Schema.Array(FunctionDeclaration)) }))),
+  toolConfig: optional(ToolConfig),
+  generationConfig: optional(GenerationConfig),
+  labels: optional(Schema.Record(Schema.String, Schema.String)),
+})
+export type Request = typeof Request.Type
