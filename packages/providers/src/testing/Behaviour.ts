@@ -3,7 +3,7 @@
  *
  * A `Script` is what becomes of one model's requests in turn. It is written as a list of behaviours, or chosen by a name
  * such as `"429-once"` or `"cut-3"`, which can be the very name of the model that a request asks for. What a vendor's
- * wire makes of a behaviour stands in `OpenAi.ts`, `Anthropic.ts` and `Bedrock.ts`.
+ * wire makes of a behaviour stands in `OpenAi.ts`, `Anthropic.ts`, `Bedrock.ts` and `Gemini.ts`.
  */
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -55,7 +55,8 @@ export const faults: ReadonlyArray<Fault> = [
 
 /**
  * When to come back, and the header that says so: `Retry-After` as seconds or as an HTTP date, `retry-after-ms`, or the
- * vendor's own reset header (`x-ratelimit-reset-requests`, `anthropic-ratelimit-requests-reset`; Bedrock has none).
+ * vendor's own reset header (`x-ratelimit-reset-requests`, `anthropic-ratelimit-requests-reset`; Gemini says it in the
+ * body, Bedrock has none).
  */
 export interface RetryAfter {
   readonly form: "seconds" | "date" | "millis" | "reset"

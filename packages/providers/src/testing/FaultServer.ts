@@ -1,7 +1,7 @@
 /**
- * A stand-in upstream that fails on demand: it speaks OpenAI's, Anthropic's and Bedrock's wire on one loopback port, and
- * does to each model's requests what its script says, or what the model's own name says (`"429-once"`, see `Name.ts`).
- * A model with neither is answered.
+ * A stand-in upstream that fails on demand: it speaks OpenAI's, Anthropic's, Bedrock's and Gemini's wire on one loopback
+ * port, and does to each model's requests what its script says, or what the model's own name says (`"429-once"`, see
+ * `Name.ts`). A model with neither is answered.
  *
  * ```ts
  * const server = yield* FaultServer.make()
@@ -9,7 +9,7 @@
  * const provider = OpenAi.layer({ baseUrl: `${server.url}/v1`, apiKey: Redacted.make("test") })
  * ```
  *
- * The base URL is `${url}/v1` for OpenAI's clients, `url` for Anthropic's and Bedrock's. A path before these, such as
+ * The base URL is `${url}/v1` for OpenAI's clients, `url` for everybody else's. A path before these, such as
  * `${url}/east/v1`, changes nothing.
  */
 import { Buffer } from "node:buffer"
@@ -23,6 +23,7 @@ import { anthropic } from "./Anthropic.ts"
 import { bedrock } from "./Bedrock.ts"
 import * as Behaviour from "./Behaviour.ts"
 import type { Ending, Request } from "./Ledger.ts"
+import { gemini } from "./Gemini.ts"
 import * as Ledger from "./Ledger.ts"
 import * as Name from "./Name.ts"
 import { openAi } from "./OpenAi.ts"
@@ -162,7 +163,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
 // Reading
 // ---------------------------------------------------------------------------------------------------------------------
 
-const wires: ReadonlyArray<Wire> = [openAi, anthropic, bedrock]
+const wires: ReadonlyArray<Wire> = [openAi, anthropic, bedrock, gemini]
 
 const read = (path: string, body: Fields): { readonly wire: Wire; readonly asked: Asked } | undefined => {
   const [bare = path] = path.split("?", 1)
@@ -175,7 +176,7 @@ const read = (path: string, body: Fields): { readonly wire: Wire; readonly asked
 
 /** The key, the bearer token or the AWS access key's id that came with a request. */
 const credential = (headers: Http.IncomingHttpHeaders): string => {
-  const key = headers["x-api-key"]
+  const key = headers["x-api-key"] ?? headers["x-goog-api-key"]
   if (Predicate.isString(key)) return key
   const authorization = headers.authorization ?? ""
   return /Credential=([^/]+)/.exec(authorization)?.[1] ?? authorization.replace(/^Bearer /i, "")

@@ -162,8 +162,10 @@ export const steps = (
     case "Empty":
       return wholeBody(200, asked.stream ? streaming : { ...own, ...jsonType }, "")
     case "Refuse": {
-      const { status, headers, body } = wire.error(asked, exchange, behaviour.fault)
-      const later = behaviour.retryAfter === undefined ? {} : retryHeaders(wire, exchange, behaviour.retryAfter)
+      const { fault, retryAfter } = behaviour
+      const reset = retryAfter?.form === "reset" ? retryAfter.millis : undefined
+      const { status, headers, body } = wire.error(asked, exchange, fault, reset)
+      const later = retryAfter === undefined ? {} : retryHeaders(wire, exchange, retryAfter)
       return wholeBody(status, { ...own, ...headers, ...later, ...jsonType }, JSON.stringify(body))
     }
     default: {

@@ -162,7 +162,7 @@ export interface ErrorAnswer {
 
 /** One vendor's wire: how a request is read, and what answers, streams and errors look like. */
 export interface Wire {
-  readonly vendor: "openai" | "anthropic" | "bedrock"
+  readonly vendor: "openai" | "anthropic" | "bedrock" | "gemini"
   /** The request at this path (without query); `undefined` if the path is not this vendor's. */
   readonly read: (path: string, body: Fields) => Asked | undefined
   /** Headers of every answer of the vendor's. */
@@ -170,8 +170,9 @@ export interface Wire {
   readonly streamType: string
   readonly plain: (asked: Asked, exchange: Exchange, reply: Reply) => unknown
   readonly stream: (asked: Asked, exchange: Exchange, reply: Reply) => Events
-  readonly error: (asked: Asked, exchange: Exchange, fault: Behaviour.Fault) => ErrorAnswer
-  /** The vendor's own header for when its limit is free again, so many milliseconds from now. */
+  /** `reset` is for vendors that say in the body when their limit is free again: so many milliseconds from now. */
+  readonly error: (asked: Asked, exchange: Exchange, fault: Behaviour.Fault, reset?: number) => ErrorAnswer
+  /** The vendor's own header for the same. */
   readonly resetHeaders: (exchange: Exchange, millis: number) => Headers
   readonly errorEvent: (asked: Asked, exchange: Exchange, fault: Behaviour.Fault) => Bytes
   readonly malformedEvent: Bytes
