@@ -119,5 +119,11 @@ const encodeSource = (source: Chat.Citation["source"], quote: string | undefined
   const title = source.title === undefined ? undefined : { title: source.title }
   return source.type === "url"
     ? { web: { uri: source.url, ...title } }
-    : { retrievedContext: { title: `Document ${source.index + 1}`, ...title, ...(quote === undefined ? {} : { text: quote }) } }
+    : {
+        retrievedContext: {
+          title: `Document ${source.index + 1}`,
+          ...title,
+          ...(quote === undefined ? {} : { text: quote }),
+        },
+      }
 }

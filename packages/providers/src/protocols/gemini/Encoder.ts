@@ -169,7 +169,8 @@ const writePart = (part: Chat.Part, state: State): string => {
   const before = choice.calls.size === 0 ? "" : chunk(state, index, calls(choice))
   const block = Response.encodePart(part)
   if (block === undefined) return before
-  const more = part.type === "text" && part.logprobs !== undefined ? JSON.stringify(Logprobs.encode(part.logprobs)) : "{}"
+  const more =
+    part.type === "text" && part.logprobs !== undefined ? JSON.stringify(Logprobs.encode(part.logprobs)) : "{}"
   return before + chunk(state, index, JSON.stringify(block), more)
 }
 

@@ -38,7 +38,8 @@ export const fromBody = (body: unknown): WireError => {
   const outer = Json.fields(Array.isArray(body) ? body[0] : body)
   const error = Json.fields(outer["error"])
   const details = Json.list(error["details"]).map(Json.fields)
-  const detail = (type: string): Fields => Json.fields(details.find(({ "@type": at }) => Json.string(at).endsWith(type)))
+  const detail = (type: string): Fields =>
+    Json.fields(details.find(({ "@type": at }) => Json.string(at).endsWith(type)))
   const { code } = error
   return {
     status: Predicate.isNumber(code) && code >= 400 && code < 600 ? code : undefined,
@@ -46,7 +47,9 @@ export const fromBody = (body: unknown): WireError => {
     code: Json.words(detail(errorInfo)["reason"]),
     message: Json.words(error["message"]) ?? Json.words(outer["error"]),
     param: Json.words(Json.fields(Json.list(detail(badRequest)["fieldViolations"])[0])["field"]),
-    quotas: Json.list(detail(quotaFailure)["violations"]).flatMap((each) => Json.words(Json.fields(each)["quotaId"]) ?? []),
+    quotas: Json.list(detail(quotaFailure)["violations"]).flatMap(
+      (each) => Json.words(Json.fields(each)["quotaId"]) ?? [],
+    ),
     retryAfter: duration(detail(retryInfo)["retryDelay"]),
   }
 }

@@ -97,7 +97,8 @@ const encodeThinking = (reasoning: Chat.ReasoningOptions | undefined, model: Mod
   }
   const asked = budget ?? budgets[effort ?? "medium"]
   const granted = Math.min(Math.max(asked, thinking.least), thinking.most)
-  if (budget !== undefined && granted !== budget) warn(`a reasoning budget that this model does not take, sent as ${granted}`)
+  if (budget !== undefined && granted !== budget)
+    warn(`a reasoning budget that this model does not take, sent as ${granted}`)
   return { thinkingConfig: { thinkingBudget: granted, ...shown } }
 }
 
@@ -157,7 +158,8 @@ const decodeFormat = (config: Wire.GenerationConfig): Chat.Format | undefined =>
   const { responseJsonSchema: schema, responseMimeType: type, responseSchema: openApi } = config
   if (schema) return { type: "json-schema", name: "response", schema }
   // An enumeration is answered with one of its words, without the quotes of JSON: a schema could not say that to others.
-  if (openApi && type !== "text/x.enum") return { type: "json-schema", name: "response", schema: Schemas.toJsonSchema(openApi) }
+  if (openApi && type !== "text/x.enum")
+    return { type: "json-schema", name: "response", schema: Schemas.toJsonSchema(openApi) }
   if (type === "application/json") return { type: "json" }
   return type === "text/plain" ? { type: "text" } : undefined
 }

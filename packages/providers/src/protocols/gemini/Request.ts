@@ -19,6 +19,7 @@ import * as Generation from "./Generation.ts"
 import * as Model from "./Model.ts"
 import * as Names from "./Names.ts"
 import { protocol } from "./Protocol.ts"
+import * as Strangers from "./Strangers.ts"
 import * as Tools from "./Tools.ts"
 import * as Turns from "./Turns.ts"
 import * as Wire from "./Wire.ts"
@@ -45,11 +46,11 @@ export const encode = (request: Chat.Request): Result.Result<Encoded, ProviderEr
   return Result.succeed({ body: Object.assign(body, vendor), warnings })
 }
 
-/** The body that the client sent, where it spoke this protocol: as it came. */
-export const native = ({ native }: Chat.Request): Record<string, unknown> | undefined => {
+/** The body that the client sent, where it spoke this protocol: as it came, but for what another vendor has sealed in it. */
+export const native = ({ model, native }: Chat.Request): Record<string, unknown> | undefined => {
   if (native?.protocol !== protocol) return undefined
   const { model: _model, ...body } = native.body
-  return body
+  return Strangers.leaveOut(body, Model.of(model))
 }
 
 /** The address asks for a stream; the body is the same. */

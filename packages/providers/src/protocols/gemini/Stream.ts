@@ -40,7 +40,8 @@ export const decoder = (classify: (error: Errors.WireError) => ProviderError): D
       const body = Json.parse(data)
       if (!Predicate.isObject(body) && !Array.isArray(body)) return undefined
       const fields = body as Fields
-      if (Array.isArray(body) || Predicate.isObject(fields["error"])) return Result.fail(classify(Errors.fromBody(body)))
+      if (Array.isArray(body) || Predicate.isObject(fields["error"]))
+        return Result.fail(classify(Errors.fromBody(body)))
       const decoded = decodeChunk(fields, data, state)
       return decoded instanceof ProviderError
         ? Result.fail(decoded)
@@ -79,12 +80,16 @@ const decodeChunk = (body: Fields, data: string, state: State): ReadonlyArray<Ch
     const { finishMessage, finishReason: reason } = candidate
     if (!Predicate.isString(reason)) continue
     if (Response.isBroken(reason) && !state.spoken) {
-      return new ProviderError({ reason: { _tag: "Malformed" }, message: Response.brokenMessage(reason, finishMessage) })
+      return new ProviderError({
+        reason: { _tag: "Malformed" },
+        message: Response.brokenMessage(reason, finishMessage),
+      })
     }
     end = [...end, ...decodeFinish(candidate, state)]
   }
   const block = Response.blocked(body)
-  if (block !== undefined) end = [...(block.content as ReadonlyArray<Chat.Refusal>), { type: "finish", reason: block.finish }]
+  if (block !== undefined)
+    end = [...(block.content as ReadonlyArray<Chat.Refusal>), { type: "finish", reason: block.finish }]
   const usage = Usage.decode(body["usageMetadata"])
   if (usage !== undefined) parts.push({ type: "usage", usage })
   parts.push(...end)

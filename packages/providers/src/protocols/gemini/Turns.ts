@@ -109,7 +109,11 @@ const encodeResult = (
     if (part.cache !== undefined) warn("a cache hint")
     if (part.type === "text") texts.push(part.text)
     else if (model.media && part.source.type === "base64") media.push(Content.encodeMedia(part))
-    else beside.push({ text: `[${part.type === "image" ? "An image" : "A document"} of ${name}'s result:]` }, Content.encodeMedia(part))
+    else
+      beside.push(
+        { text: `[${part.type === "image" ? "An image" : "A document"} of ${name}'s result:]` },
+        Content.encodeMedia(part),
+      )
   }
   return {
     functionResponse: {
