@@ -55,6 +55,8 @@ export interface Options<Wire extends WireError> {
   readonly key: Redacted.Redacted | undefined
   readonly sender: Transport.Sender
   readonly prepared: Prepared
+  /** Where streams are asked for; as anything else if not said. */
+  readonly streaming?: Prepared | undefined
 }
 
 export const make = Effect.fnUntraced(function* <Wire extends WireError>({
@@ -63,12 +65,13 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
   prepared,
   reason,
   sender,
+  streaming = prepared,
   vendor,
 }: Options<Wire>): Effect.fn.Return<Provider["Service"]> {
   const clock = yield* Clock.Clock
   const lower = Lowering.make(vendor, codec.protocol, codec.Request)
   const scrub = Scrub.scrub([key])
-  const aim = ({ model, native }: Chat.Request): Prepared => {
+  const aim = (prepared: Prepared, { model, native }: Chat.Request): Prepared => {
     const aimed = withModel(prepared, model)
     return native?.protocol === codec.protocol ? withNative(aimed, native) : aimed
   }
@@ -99,7 +102,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
     protocol: codec.protocol,
     chat: Effect.fnUntraced(function* (request) {
       const { body, unsaid } = yield* lower(request)
-      const answer = yield* Effect.mapError(sender.send(aim(request), JSON.stringify(body)), broke)
+      const answer = yield* Effect.mapError(sender.send(aim(prepared, request), JSON.stringify(body)), broke)
       if (!isOk(answer)) return yield* refused(answer)
       const response = Freeform.restore(request, yield* Effect.fromResult(codec.Response.decode(answer.text)))
       return unsaid === undefined ? response : { ...response, unsaid }
@@ -109,7 +112,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
         Effect.gen(function* () {
           const { body, unsaid } = yield* lower(request)
           const sent = JSON.stringify(codec.Request.streamed(body, request))
-          const opened = yield* Effect.mapError(sender.open(aim(request), sent), broke)
+          const opened = yield* Effect.mapError(sender.open(aim(streaming, request), sent), broke)
           if (!isOk(opened)) {
             const text = yield* Effect.mapError(Transport.text(opened), broke)
             return yield* refused({ ...opened, text })

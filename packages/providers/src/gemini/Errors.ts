@@ -1,0 +1,144 @@
+/**
+ * What Gemini's errors mean. One table for all the ways they come in: sent as a body, or as an event inside a stream,
+ * which names its status itself.
+ *
+ * Sources: ai.google.dev, "Troubleshooting guide" and "Rate limits"; googleapis, `google.rpc.ErrorInfo`, `QuotaFailure`
+ * and `RetryInfo`.
+ */
+import type { Reason } from "@understudy/core/ProviderError"
+import type * as Duration from "effect/Duration"
+import type * as Wire from "../protocols/gemini/Errors.ts"
+import * as StatusReason from "../StatusReason.ts"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The table
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** By the code, then by the quota or the words, which tell more than the category, then by that, then by the status. */
+export const reason = (error: Wire.WireError, status?: number, header?: Duration.Duration): Reason => {
+  const retryAfter = header ?? error.retryAfter
+  return (
+    byCode(error) ??
+    byQuota(error, status, retryAfter) ??
+    byMessage(error, status) ??
+    byType(error, retryAfter) ??
+    (status === undefined
+      ? { _tag: "ServerError", retryAfter }
+      : StatusReason.of(status, { param: error.param, retryAfter }))
+  )
+}
+
+const byCode = ({ code }: Wire.WireError): Reason | undefined => {
+  switch (code) {
+    case "API_KEY_INVALID":
+    case "API_KEY_EXPIRED":
+    case "ACCESS_TOKEN_EXPIRED":
+    case "CREDENTIALS_MISSING":
+      return { _tag: "Authentication" }
+    case "API_KEY_SERVICE_BLOCKED":
+    case "API_KEY_HTTP_REFERRER_BLOCKED":
+    case "API_KEY_IP_ADDRESS_BLOCKED":
+    case "API_KEY_ANDROID_APP_BLOCKED":
+    case "API_KEY_IOS_APP_BLOCKED":
+    case "SERVICE_DISABLED":
+    case "CONSUMER_SUSPENDED":
+    case "CONSUMER_INVALID":
+      return { _tag: "Permission" }
+    case "BILLING_DISABLED":
+      return { _tag: "QuotaExhausted" }
+    default:
+      return undefined
+  }
+}
+
+const isQuota = ({ type }: Wire.WireError, status: number | undefined): boolean =>
+  status === 429 || type === "RESOURCE_EXHAUSTED"
+
+/** A quota of nothing, which is what the free tier has of many models. */
+const nothing = /\blimit: 0\b/
+/** What has been paid for is used up, or may not be spent. */
+const unpaid = /prepa(?:id|yment) credits|credits are depleted|spend(?:ing)? (?:cap|limit)|billing account/i
+
+/** A day's quota does not come back in a minute, whatever the delay says. */
+const byQuota = (
+  error: Wire.WireError,
+  status: number | undefined,
+  retryAfter: Duration.Duration | undefined,
+): Reason | undefined => {
+  if (!isQuota(error, status)) return undefined
+  const { message = "", quotas } = error
+  return quotas.some((id) => id.includes("PerDay")) || nothing.test(message) || unpaid.test(message)
+    ? { _tag: "QuotaExhausted" }
+    : { _tag: "RateLimited", retryAfter }
+}
+
+const tooLong = /input token count.*exceeds|exceeds the maximum number of tokens|(?:input|prompt|request) is too long/i
+const badKey = /API key (?:not valid|expired|not found)|pass a valid API key/i
+const leaked = /API key was reported as leaked/i
+const blocked = /\bblocked\b.*\b(?:safety|polic(?:y|ies))\b|violates? .*(?:polic(?:y|ies)|practices)/i
+/** The words of a 400 that another model need not answer with: the request is sound, this model does not take it. */
+const unable = new RegExp(
+  [
+    /(?:not (?:yet )?(?:supported|enabled|available|allowed)) (?:for|on|by|with|in) (?:this |the )?(?:model|models\/)/,
+    /model(?:s\/[\w.-]+)? (?:does not|doesn't|only) (?:support|work|accept)/,
+    /does not support (?:the requested response modalities|setting thinking|thinking)/,
+    /thinking (?:budget|level) .*(?:invalid|not supported|is not supported|range)/,
+    /only works in thinking mode/,
+    /penalty is not enabled/,
+    /multiple candidates is not enabled/,
+    /logprobs is not (?:enabled|supported)/,
+    /function calling is not enabled/,
+    /json mode is not enabled/,
+    /developer instruction is not enabled/,
+    /missing a `?thought_signature`?/,
+  ]
+    .map(({ source }) => source)
+    .join("|"),
+  "i",
+)
+
+const byMessage = (error: Wire.WireError, status: number | undefined): Reason | undefined => {
+  const { message, param } = error
+  if (message === undefined || (status !== undefined && status >= 500)) return undefined
+  if (tooLong.test(message)) return { _tag: "ContextWindowExceeded" }
+  if (badKey.test(message)) return { _tag: "Authentication" }
+  if (leaked.test(message)) return { _tag: "Authentication" }
+  if (unpaid.test(message)) return { _tag: "QuotaExhausted" }
+  if (status === 404) return undefined
+  if (unable.test(message)) return { _tag: "Unsupported", feature: param ?? message }
+  return blocked.test(message) ? { _tag: "ContentPolicy" } : undefined
+}
+
+const byType = (
+  { message, param, type }: Wire.WireError,
+  retryAfter: Duration.Duration | undefined,
+): Reason | undefined => {
+  switch (type) {
+    case "FAILED_PRECONDITION":
+    case "PERMISSION_DENIED":
+      return { _tag: "Permission" }
+    case "UNAUTHENTICATED":
+      return { _tag: "Authentication" }
+    case "NOT_FOUND":
+      return notFound(message, param)
+    case "INVALID_ARGUMENT":
+    case "OUT_OF_RANGE":
+      return { _tag: "InvalidRequest", param }
+    case "UNAVAILABLE":
+      return { _tag: "Overloaded", retryAfter }
+    case "DEADLINE_EXCEEDED":
+      return { _tag: "Timeout", phase: "attempt" }
+    case "INTERNAL":
+    case "UNKNOWN":
+    case "DATA_LOSS":
+      return { _tag: "ServerError", retryAfter }
+    default:
+      return undefined
+  }
+}
+
+/** A file or a cache that is not there is the request's fault, and says nothing of the model. */
+const notFound = (message: string | undefined, param: string | undefined): Reason =>
+  message !== undefined && /cached ?content|\bfiles?\//i.test(message)
+    ? { _tag: "InvalidRequest", param }
+    : { _tag: "ModelNotFound" }

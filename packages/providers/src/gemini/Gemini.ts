@@ -1,0 +1,118 @@
+/**
+ * Google's Gemini API, over `@google/genai`, and with `baseUrl` any endpoint that speaks it.
+ *
+ * The SDK knows the addresses and signs in. What it would write and parse is written and read here: it leaves out what
+ * it does not know, and takes a stream that was cut for one that has ended.
+ */
+import { Provider } from "@understudy/core/Provider"
+import type * as Config from "effect/Config"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Gemini from "../protocols/gemini/index.ts"
+import * as HttpProvider from "../HttpProvider.ts"
+import * as Start from "../ProviderStartError.ts"
+import { ProviderStartError } from "../ProviderStartError.ts"
+import * as Secret from "../Secret.ts"
+import * as Prepared from "../transport/Prepared.ts"
+import * as Transport from "../transport/Transport.ts"
+import * as Errors from "./Errors.ts"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Options
+// ---------------------------------------------------------------------------------------------------------------------
+
+export interface Options {
+  /** Else `GEMINI_API_KEY`, else `GOOGLE_API_KEY`. May be left out with a `baseUrl`, whose server may not ask for one. */
+  readonly apiKey?: Secret.Secret | undefined
+  /** Where a compatible endpoint is, such as `http://127.0.0.1:8080`; else Google's own. */
+  readonly baseUrl?: string | undefined
+  /** `v1beta` if not said: `v1` knows less. */
+  readonly apiVersion?: string | undefined
+  /** Sent with every request. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** How long a new connection may take to stand; 5 seconds if not said. */
+  readonly connectTimeout?: Duration.Input | undefined
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Make
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The provider. Its connections are the transport's. */
+export const make = Effect.fnUntraced(function* (
+  options: Options = {},
+): Effect.fn.Return<Provider["Service"], ProviderStartError | Config.ConfigError> {
+  const sdk = yield* Start.sdk("gemini", "@google/genai", () => import("@google/genai"))
+  const sender = (yield* Transport.Transport).sender({ connectTimeout: options.connectTimeout })
+  // Google's key is Google's: another server is only ever sent the key that was named for it.
+  const key = yield* options.baseUrl === undefined || options.apiKey !== undefined
+    ? Effect.flatMap(Secret.read(options.apiKey, "GEMINI_API_KEY"), (key) =>
+        key === undefined ? Secret.read(undefined, "GOOGLE_API_KEY") : Effect.succeed(key),
+      )
+    : Effect.undefined
+  if (key === undefined && options.baseUrl === undefined) return yield* noKey
+
+  /** Has the SDK ask for an answer, and keeps what it would have sent. */
+  const builder: Prepared.Builder = {
+    buildRequest: () =>
+      new Promise((resolve, reject) => {
+        const client = new sdk.GoogleGenAI({
+          vertexai: false,
+          apiKey: key === undefined ? "none" : Redacted.value(key),
+          apiVersion: options.apiVersion ?? "v1beta",
+          httpOptions: {
+            baseUrl: options.baseUrl ?? "https://generativelanguage.googleapis.com",
+            headers: { ...options.headers },
+            fetch: (url, init) => {
+              const headers = new Headers(init?.headers)
+              if (key === undefined) headers.delete(keyHeader)
+              resolve({ url: String(url), req: { headers } })
+              return Promise.resolve(Response.json({}))
+            },
+          },
+        })
+        client.models.generateContent({ model: "x", contents: "x" }).catch(reject)
+      }),
+  }
+  const asked = yield* Prepared.build("gemini", builder, "")
+  const models = asked.path.slice(0, asked.path.lastIndexOf("x:"))
+  const prepared = (method: string): Prepared.Prepared => ({
+    ...asked,
+    path: `${models}${Prepared.placeholder}:${method}`,
+  })
+
+  return yield* HttpProvider.make({
+    vendor: "gemini",
+    codec: Gemini,
+    reason: Errors.reason,
+    key,
+    sender,
+    prepared: prepared("generateContent"),
+    streaming: prepared("streamGenerateContent?alt=sse"),
+  })
+})
+
+const keyHeader = "x-goog-api-key"
+
+const noKey = Effect.fail(
+  new ProviderStartError({
+    provider: "gemini",
+    message:
+      "no API key: set GEMINI_API_KEY or GOOGLE_API_KEY, or give the deployment an apiKey (or a baseUrl that asks for none)",
+  }),
+)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Layer
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * ```ts
+ * Deployment.make({ model: "gemini-3-pro-preview", provider: Gemini.layer() })
+ * Deployment.make({ model: "gemini-2.5-flash", provider: Gemini.layer({ apiKey: Config.Redacted("OTHER_KEY") }) })
+ * ```
+ */
+export const layer = (options: Options = {}): Layer.Layer<Provider, ProviderStartError | Config.ConfigError> =>
+  Layer.effect(Provider, make(options))
