@@ -7,6 +7,7 @@ import type * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 import * as ChatCompletions from "./api/ChatCompletions.ts"
 import * as Explain from "./api/Explain.ts"
+import * as Gemini from "./api/Gemini.ts"
 import * as Generate from "./api/Generate.ts"
 import * as Messages from "./api/Messages.ts"
 import * as Models from "./api/Models.ts"
@@ -14,8 +15,8 @@ import * as Providers from "./api/Providers.ts"
 import * as Activity from "./observe/Activity.ts"
 
 /**
- * OpenAI's API: chat completions and models; Anthropic's: messages, their tokens, and models; a plain one of our own; how
- * deployments stand, what happens to calls, and where one would go.
+ * OpenAI's API: chat completions and models; Anthropic's: messages, their tokens, and models; Gemini's: content, its
+ * tokens, and models; a plain one of our own; how deployments stand, what happens to calls, and where one would go.
  *
  * ```ts
  * const AppLive = Layer.mergeAll(MyRoutes, Gateway.layer).pipe(Layer.provide(RouterLive))
@@ -25,6 +26,7 @@ import * as Activity from "./observe/Activity.ts"
 export const layer: Layer.Layer<never, never, Router | HttpRouter.HttpRouter> = Layer.mergeAll(
   ChatCompletions.layer,
   Messages.layer,
+  Gemini.layer,
   Models.layer,
   Explain.layer,
   Layer.provide(Layer.mergeAll(Generate.layer, Providers.layer), Activity.layer),

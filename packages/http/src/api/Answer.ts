@@ -49,13 +49,14 @@ export const error = (error: ApiError, dialect: Dialect): HttpServerResponse.Htt
 /**
  * A stream of frames as bytes: each chunk of frames one write; at its end what the protocol still wants, or its error.
  * It never fails: a body that did would reset the connection and lose what was written. While an answer is held back,
- * comments keep its client waiting.
+ * `idle`, which says nothing, keeps its client waiting.
  */
 export const bytes = (
   { frames, heldBack }: Pick<Streaming, "frames" | "heldBack">,
   push: (frame: Chat.Frame) => string,
   end: () => string,
   fail: (error: RouterError) => string,
+  idle = comment,
 ): Stream.Stream<Uint8Array> => {
   const text = new TextEncoder()
   const written = frames.pipe(
@@ -67,7 +68,7 @@ export const bytes = (
     Stream.concat(Stream.sync(() => text.encode(end()))),
     Stream.catch((error) => Stream.succeed(text.encode(fail(error)))),
   )
-  return heldBack ? Stream.merge(written, comments, { haltStrategy: "left" }) : written
+  return heldBack ? Stream.merge(written, signs(text.encode(idle)), { haltStrategy: "left" }) : written
 }
 
 /** Events that come when they come: comments keep their reader waiting. */
@@ -77,5 +78,8 @@ export const events = (texts: Stream.Stream<string>): Stream.Stream<Uint8Array> 
 /** How long a client waits without a sign: well below the silence that clients and proxies bear. */
 const keepAlive = Duration.seconds(5)
 
+/** What server-sent events have for it. */
+const comment = ": keep-alive\n\n"
+
 /** One at once, so that the headers go out, then one after the other. */
-const comments = Stream.as(Stream.tick(keepAlive), new TextEncoder().encode(": keep-alive\n\n"))
+const signs = (idle: Uint8Array): Stream.Stream<Uint8Array> => Stream.as(Stream.tick(keepAlive), idle)

@@ -3,10 +3,14 @@
  */
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
 import type { Dialect } from "@understudy/providers/protocols/Dialect"
+import * as Gemini from "@understudy/providers/protocols/gemini"
 import * as Messages from "@understudy/providers/protocols/messages"
 
-/** By how a path begins. */
-const dialects: ReadonlyArray<readonly [path: string, dialect: Dialect]> = [["/v1/messages", Messages]]
+/** By how a path begins. Gemini's have a version of their own, or end in a method. */
+const dialects: ReadonlyArray<readonly [path: RegExp, dialect: Dialect]> = [
+  [/^\/v1\/messages/, Messages],
+  [/^\/v1beta(?:\/|$)|^\/v1\/models\/[^?]*:\w+(?:\?|$)/, Gemini],
+]
 
 /** The dialect of whoever asks for this URL; OpenAI's where nothing tells. */
-export const of = (url: string): Dialect => dialects.find(([path]) => url.startsWith(path))?.[1] ?? ChatCompletions
+export const of = (url: string): Dialect => dialects.find(([path]) => path.test(url))?.[1] ?? ChatCompletions

@@ -80,11 +80,12 @@ const answering = (request: Chat.Request, { id }: Receipt): Effect.Effect<Answer
 const streamed = (router: Router["Service"], dialect: Dialect, request: Chat.Request, options: Options) =>
   Effect.flatMap(Effect.mapError(router.chatStream(request, options), ApiError.fromRouter), (streaming) =>
     Effect.map(answering(request, streaming.receipt), (answering) => {
+      const { contentType = "text/event-stream", idle } = dialect.Stream
       const encoder = dialect.Stream.encoder(answering)
       const failed = (error: RouterError) => encoder.fail(ApiError.fromRouter(error))
-      return HttpServerResponse.stream(Answer.bytes(streaming, encoder.push, encoder.end, failed), {
+      return HttpServerResponse.stream(Answer.bytes(streaming, encoder.push, encoder.end, failed, idle), {
         headers: { ...Answer.headers(streaming.receipt, streaming), "cache-control": "no-cache" },
-        contentType: "text/event-stream",
+        contentType,
       })
     }),
   )

@@ -4,6 +4,7 @@
  */
 import * as Anthropic from "@understudy/providers/anthropic"
 import * as Bedrock from "@understudy/providers/bedrock"
+import * as Gemini from "@understudy/providers/gemini"
 import * as OpenAi from "@understudy/providers/openai"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -12,12 +13,14 @@ import { chatCompletions as chatClient } from "./clients/ChatCompletions.ts"
 import type { Client } from "./clients/Client.ts"
 import { hasFailed } from "./clients/Client.ts"
 import { messages as messagesClient } from "./clients/Messages.ts"
+import { gemini as geminiClient } from "./clients/Gemini.ts"
 import * as Feature from "./Feature.ts"
 import type { Asked, Failed, Heard } from "./Feature.ts"
 import * as Refusals from "./Refusals.ts"
 import * as Stage from "./Stage.ts"
 import { chatCompletions } from "./upstreams/ChatCompletions.ts"
 import { converse } from "./upstreams/Converse.ts"
+import { gemini } from "./upstreams/Gemini.ts"
 import { messages } from "./upstreams/Messages.ts"
 import type { Upstream } from "./upstreams/Upstream.ts"
 
@@ -42,9 +45,10 @@ export const targets: ReadonlyArray<Target> = [
     layer: (url) => Bedrock.layer({ endpoint: url, region: "us-east-1", bearerToken: apiKey }),
     model: "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
   },
+  { upstream: gemini, layer: (url) => Gemini.layer({ baseUrl: url, apiKey }), model: "gemini-2.5-flash" },
 ]
 
-export const clients: ReadonlyArray<Client> = [chatClient, messagesClient]
+export const clients: ReadonlyArray<Client> = [chatClient, messagesClient, geminiClient]
 
 /** What came of one cell. `against` is empty where it is as it should be. */
 export interface Cell {

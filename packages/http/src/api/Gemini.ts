@@ -1,0 +1,100 @@
+/**
+ * Gemini's API, answered by whoever the route finds, under `/v1beta` and `/v1`: `POST /models/{model}:generateContent`,
+ * `:streamGenerateContent` (as server-sent events with `alt=sse`, else as one array) and `:countTokens`; and under
+ * `/v1beta` the models in its shape.
+ */
+import * as Call from "@understudy/core/Call"
+import type * as Chat from "@understudy/core/Chat"
+import { Router } from "@understudy/core/Router"
+import { unknownModel } from "@understudy/core/RouterError"
+import type { Dialect } from "@understudy/providers/protocols/Dialect"
+import * as Gemini from "@understudy/providers/protocols/gemini"
+import * as Effect from "effect/Effect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Predicate from "effect/Predicate"
+import { Caller, mayCall } from "../keys/Caller.ts"
+import * as Answer from "./Answer.ts"
+import * as ApiError from "./ApiError.ts"
+import * as Endpoint from "./Endpoint.ts"
+import * as JsonBody from "./JsonBody.ts"
+
+/** Adds the endpoints to the `HttpRouter` in context. */
+export const layer = HttpRouter.use((http) =>
+  Effect.flatMap(Router, (router) =>
+    Effect.all([
+      // A model's name may hold slashes, and whatever else stands before the last colon.
+      http.add("POST", "/v1beta/models/*", called(router)),
+      http.add("POST", "/v1/models/*", called(router)),
+      http.add("GET", "/v1beta/models/*", models(router)),
+    ]),
+  ),
+)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Methods
+// ---------------------------------------------------------------------------------------------------------------------
+
+const called = (router: Router["Service"]) =>
+  Effect.flatMap(Effect.zip(HttpRouter.params, HttpServerRequest.HttpServerRequest), ([{ "*": path = "" }, { url }]) => {
+    const colon = path.lastIndexOf(":")
+    const model = path.slice(0, colon)
+    switch (path.slice(colon + 1)) {
+      case "generateContent":
+        return Endpoint.handle(router, Gemini, { model })
+      case "streamGenerateContent":
+        return Endpoint.handle(router, asksForEvents(url) ? Gemini : inOneArray, { model, stream: true })
+      case "countTokens":
+        return count(router, model)
+      default:
+        return Effect.succeed(Answer.error(unknownMethod(path), Gemini))
+    }
+  })
+
+const asksForEvents = (url: string): boolean => /[?&]alt=sse(?:&|$)/.test(url)
+
+const inOneArray: Dialect = { ...Gemini, Stream: { ...Gemini.Stream, ...Gemini.Stream.array } }
+
+const unknownMethod = (path: string): ApiError.ApiError =>
+  ApiError.invalid(
+    `This gateway has no method models/${path}: ask for {model}:generateContent, :streamGenerateContent or :countTokens.`,
+    { status: 404, code: "unknown_method" },
+  )
+
+/** What is counted stands in the body itself, or as a whole request under `generateContentRequest`. */
+const count = (router: Router["Service"], model: string): Endpoint.Handled =>
+  Effect.gen(function* () {
+    const body = yield* JsonBody.read
+    const { generateContentRequest: whole } = body
+    const counted = Predicate.isObject(whole) ? (whole as Record<string, unknown>) : body
+    const request = yield* Endpoint.decode(Gemini, counted, { model })
+    return HttpServerResponse.jsonUnsafe({ totalTokens: yield* inputTokens(router, request) })
+  }).pipe(Effect.catch((error) => Effect.succeed(Answer.error(error, Gemini))))
+
+/** How many tokens the request comes to, by the engine's estimate. A name that nobody answers to is no request. */
+const inputTokens = (router: Router["Service"], request: Chat.Request): Effect.Effect<number, ApiError.ApiError> =>
+  Effect.as(Effect.mapError(router.explain(request), ApiError.fromRouter), new Call.Call(request, false).inputTokens)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Models
+// ---------------------------------------------------------------------------------------------------------------------
+
+const models = (router: Router["Service"]) => {
+  const known = [...router.routes, ...router.deployments]
+  return Effect.zipWith(HttpRouter.params, Caller, ({ "*": id = "" }, caller) => {
+    const theirs = known.filter((name) => mayCall(caller, name))
+    if (id === "") return HttpServerResponse.jsonUnsafe({ models: theirs.map(modelOf) })
+    return theirs.includes(id)
+      ? HttpServerResponse.jsonUnsafe(modelOf(id))
+      : Answer.error(ApiError.fromRouter(unknownModel(id, theirs)), Gemini)
+  })
+}
+
+const modelOf = (id: string) => ({
+  name: `models/${id}`,
+  baseModelId: id,
+  version: "1",
+  displayName: id,
+  supportedGenerationMethods: ["generateContent", "countTokens"],
+})
