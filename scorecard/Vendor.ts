@@ -2,6 +2,7 @@
 import type { Provider } from "@understudy/core/Provider"
 import * as Anthropic from "@understudy/providers/anthropic"
 import * as Bedrock from "@understudy/providers/bedrock"
+import * as Gemini from "@understudy/providers/gemini"
 import * as OpenAi from "@understudy/providers/openai"
 import type { ProviderStartError } from "@understudy/providers/ProviderStartError"
 import type * as Config from "effect/Config"
@@ -27,6 +28,7 @@ const all = {
     title: "Bedrock",
     layer: (url) => Bedrock.layer({ region: "us-east-1", endpoint: url, accessKeyId: key, secretAccessKey: key }),
   },
+  gemini: { title: "Gemini", layer: (url) => Gemini.layer({ baseUrl: url, apiKey: key }) },
 } satisfies Record<string, Entry>
 
 export type Vendor = keyof typeof all

@@ -15,6 +15,7 @@ import { DurationText } from "./config/DurationText.ts"
 import { address, countOrNone, hidden, number, secret, text, textOrNumber, word } from "./config/Values.ts"
 import * as Azure from "./openai/Azure.ts"
 import * as Compatible from "./openai/Compatible.ts"
+import * as Gemini from "./gemini/Gemini.ts"
 import * as OpenAi from "./openai/OpenAi.ts"
 import type { ProviderStartError } from "./ProviderStartError.ts"
 import * as Simulated from "./simulated/Simulated.ts"
@@ -136,6 +137,17 @@ export const vendors = {
     models: "a model is called by the name of its deployment, as the resource lists it",
   }),
   ...compatible,
+  gemini: vendor({
+    keys: Schema.Struct({
+      apiKey: optional(secret),
+      baseUrl: optional(address("https://generativelanguage.googleapis.com")),
+      apiVersion: optional(text("a version of the API, such as v1beta")),
+      headers,
+    }),
+    layer: (keys, { connectTimeout }) => Gemini.layer({ ...keys, connectTimeout }),
+    credentials: { keys: ["apiKey"], variables: ["GEMINI_API_KEY", "GOOGLE_API_KEY"] },
+    models: "ids look like gemini-2.5-flash",
+  }),
   simulated: vendor({
     keys: Schema.Struct({
       seed: optional(number("a whole number", Number.isSafeInteger)),

@@ -9,9 +9,11 @@ import { judge } from "@understudy/core/ProviderError"
 import type { Judgement, Reason, ReasonTag } from "@understudy/core/ProviderError"
 import * as Anthropic from "@understudy/providers/anthropic/Errors"
 import * as Bedrock from "@understudy/providers/bedrock/Errors"
+import * as Gemini from "@understudy/providers/gemini/Errors"
 import * as OpenAi from "@understudy/providers/openai/Errors"
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
 import * as Converse from "@understudy/providers/protocols/converse"
+import * as GeminiProtocol from "@understudy/providers/protocols/gemini"
 import * as Messages from "@understudy/providers/protocols/messages"
 import * as NetworkError from "@understudy/providers/transport/NetworkError"
 import * as Result from "effect/Result"
@@ -72,6 +74,24 @@ const anthropicEvent = (type: string, message: string): Sent => {
   return sent("anthropic", "event", { type, message }, () => Anthropic.reason(error))
 }
 
+const rpc = (type: string, rest: object) => ({ "@type": `type.googleapis.com/google.rpc.${type}`, ...rest })
+
+const gemini = (code: number, status: string, message: string, ...details: ReadonlyArray<object>): Sent => {
+  const error = { code, status, message, details }
+  return sent("gemini", code, error, () => Gemini.reason(GeminiProtocol.Errors.fromBody({ error }), code))
+}
+
+/** An error inside a stream names its status itself. */
+const geminiEvent = (code: number, status: string, message: string): Sent => {
+  const error = GeminiProtocol.Errors.fromBody({ error: { code, status, message } })
+  return sent("gemini", "event", { code, status, message }, () => Gemini.reason(error, error.status))
+}
+
+/** The violation of quotas of those ids. */
+const exceeded = (...ids: ReadonlyArray<string>) =>
+  rpc("QuotaFailure", { violations: ids.map((quotaId) => ({ quotaId })) })
+const overQuota = "You exceeded your current quota, please check your plan and billing details."
+
 /** An exception as Bedrock's SDK throws it. */
 const bedrock = (status: number, name: string, message: string): Sent => {
   const failure = Object.assign(new Error(message), { name, $metadata: { httpStatusCode: status } })
@@ -88,7 +108,7 @@ const bedrockFrame = (type: string, message: string): Sent => {
 const broke = (code: string, name = "Error"): ReadonlyArray<Sent> => {
   const failure = new Error("outer", { cause: Object.assign(new Error("it broke"), { code, name }) })
   return [
-    ...["openai", "anthropic"].map((vendor) =>
+    ...["openai", "anthropic", "gemini"].map((vendor) =>
       sent(vendor, "thrown", code, () => NetworkError.orUnexpected(failure, scrub).reason),
     ),
     sent("bedrock", "thrown", code, () => Bedrock.classify(failure, context).reason),
@@ -101,6 +121,7 @@ const answered = (text: string): ReadonlyArray<Sent> =>
     { vendor: "openai", decoded: ChatCompletions.Response.decode(text) },
     { vendor: "anthropic", decoded: Messages.Response.decode(text) },
     { vendor: "bedrock", decoded: Converse.Response.decode(text) },
+    { vendor: "gemini", decoded: GeminiProtocol.Response.decode(text) },
   ].map(({ decoded, vendor }) =>
     sent(vendor, 200, text, () => (Result.isFailure(decoded) ? decoded.failure.reason : assert.fail("it was decoded"))),
   )
@@ -134,6 +155,9 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
       bedrock(429, "ThrottlingException", "Too many requests, please wait before trying again."),
       bedrock(429, "ThrottlingException", "Too many tokens, please wait before trying again."),
       bedrockFrame("throttlingException", "Too many tokens, please wait before trying again."),
+      gemini(429, "RESOURCE_EXHAUSTED", overQuota, exceeded("GenerateRequestsPerMinutePerProjectPerModel-FreeTier")),
+      gemini(429, "RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota)."),
+      geminiEvent(429, "RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota)."),
     ],
   },
   QuotaExhausted: {
@@ -153,6 +177,23 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
       anthropic(429, "rate_limit_error", "No more", "enforced_spend_limit_reached"),
       bedrock(429, "ThrottlingException", "Too many tokens per day, please wait before trying again."),
       bedrock(400, "ServiceQuotaExceededException", "Your request exceeds the service quota for your account."),
+      gemini(
+        429,
+        "RESOURCE_EXHAUSTED",
+        overQuota,
+        exceeded(
+          "GenerateRequestsPerMinutePerProjectPerModel-FreeTier",
+          "GenerateRequestsPerDayPerProjectPerModel-FreeTier",
+        ),
+        rpc("RetryInfo", { retryDelay: "37s" }),
+      ),
+      gemini(
+        429,
+        "RESOURCE_EXHAUSTED",
+        `${overQuota} Quota exceeded for metric: requests, limit: 0, model: gemini-3-pro`,
+      ),
+      gemini(429, "RESOURCE_EXHAUSTED", "Your prepayment credits are depleted."),
+      gemini(403, "PERMISSION_DENIED", "Enable billing", rpc("ErrorInfo", { reason: "BILLING_DISABLED" })),
     ],
   },
   Authentication: {
@@ -166,6 +207,10 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
       anthropic(401, "authentication_error", "invalid x-api-key"),
       bedrock(403, "UnrecognizedClientException", "The security token included in the request is invalid."),
       bedrock(403, "ExpiredTokenException", "The security token included in the request is expired"),
+      gemini(400, "INVALID_ARGUMENT", "No", rpc("ErrorInfo", { reason: "API_KEY_INVALID" })),
+      gemini(400, "INVALID_ARGUMENT", "API key expired. Please renew the API key."),
+      gemini(401, "UNAUTHENTICATED", "Request had invalid authentication credentials."),
+      gemini(403, "PERMISSION_DENIED", "Your API key was reported as leaked. Please use another API key."),
     ],
   },
   Permission: {
@@ -177,6 +222,9 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
       groq(400, { code: "model_terms_required", message: "The model requires terms acceptance." }),
       anthropic(403, "permission_error", "Your API key does not have permission to use the specified resource."),
       bedrock(403, "AccessDeniedException", "You don't have access to the model with the specified model ID."),
+      gemini(403, "PERMISSION_DENIED", "Your project has been denied access."),
+      gemini(403, "PERMISSION_DENIED", "Blocked", rpc("ErrorInfo", { reason: "API_KEY_SERVICE_BLOCKED" })),
+      gemini(400, "FAILED_PRECONDITION", "User location is not supported for the API use."),
     ],
   },
   ModelNotFound: {
@@ -193,6 +241,11 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
       bedrock(400, "ValidationException", "The provided model identifier is invalid."),
       bedrock(400, "ValidationException", "Invocation of model ID x with on-demand throughput isn't supported."),
       bedrock(404, "ResourceNotFoundException", "This model version has reached the end of its life."),
+      gemini(
+        404,
+        "NOT_FOUND",
+        "models/gemini-9 is not found for API version v1beta, or is not supported for generateContent.",
+      ),
     ],
   },
   Overloaded: {
@@ -209,6 +262,8 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
       bedrock(429, "ModelNotReadyException", "The model is not ready to serve inference requests."),
       bedrock(503, "ServiceUnavailableException", "Bedrock is unable to process your request."),
       bedrockFrame("serviceUnavailableException", "Bedrock is unable to process your request."),
+      gemini(503, "UNAVAILABLE", "The model is overloaded. Please try again later."),
+      geminiEvent(503, "UNAVAILABLE", "The model is overloaded. Please try again later."),
     ],
   },
   ServerError: {
@@ -224,6 +279,9 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
       bedrock(424, "ModelErrorException", "The system encountered an unexpected error"),
       bedrockFrame("modelStreamErrorException", "The system encountered an unexpected error"),
       bedrockFrame("internalServerException", "The system encountered an unexpected error"),
+      gemini(500, "INTERNAL", "An internal error has occurred."),
+      gemini(500, "UNKNOWN", "An internal error has occurred."),
+      geminiEvent(500, "INTERNAL", "An internal error has occurred."),
     ],
   },
   Network: {
@@ -255,6 +313,8 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
       azure(408, { code: "Timeout", message: "The operation was timeout." }),
       anthropic(504, "timeout_error", "Request timed out"),
       bedrock(408, "ModelTimeoutException", "Model has timed out"),
+      gemini(504, "DEADLINE_EXCEEDED", "Deadline expired before operation could complete."),
+      geminiEvent(504, "DEADLINE_EXCEEDED", "Deadline expired before operation could complete."),
     ],
   },
   ContextWindowExceeded: {
@@ -273,6 +333,11 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
       anthropic(400, invalid, "input length and `max_tokens` exceed context limit: 190000 + 32000 > 200000"),
       bedrock(400, "ValidationException", "Input is too long for requested model."),
       bedrock(400, "ValidationException", "Too many input tokens. Max input tokens: 8192"),
+      gemini(
+        400,
+        "INVALID_ARGUMENT",
+        "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
+      ),
     ],
   },
   ContentPolicy: {
@@ -288,6 +353,7 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
       openrouter(403, { code: 403, message: "Your chosen model requires moderation and your input was flagged" }),
       anthropic(400, invalid, "Output blocked by content filtering policy"),
       bedrock(400, "ValidationException", "Output blocked by content filtering policy"),
+      gemini(400, "INVALID_ARGUMENT", "It contains sensitive words that violate Google's Responsible AI practices."),
     ],
   },
   InvalidRequest: {
@@ -300,6 +366,9 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
       anthropic(400, invalid, "messages.0.content: Field required"),
       anthropic(413, "request_too_large", "Request exceeds the maximum size"),
       bedrock(400, "ValidationException", "1 validation error detected"),
+      gemini(400, "INVALID_ARGUMENT", 'Invalid JSON payload received. Unknown name "toolz": Cannot find field.'),
+      gemini(400, "INVALID_ARGUMENT", "Please ensure that function call turn comes immediately after a user turn."),
+      gemini(404, "NOT_FOUND", "CachedContent not found (or permission denied)"),
     ],
   },
   Unsupported: {
@@ -313,6 +382,10 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
       vllm(400, { message: '"auto" tool choice requires --enable-auto-tool-choice to be set', code: 400 }),
       anthropic(400, invalid, "'temperature' is deprecated for this model."),
       bedrock(400, "ValidationException", "This model doesn't support tool use."),
+      gemini(400, "INVALID_ARGUMENT", "Penalty is not enabled for models/gemini-2.5-flash"),
+      gemini(400, "INVALID_ARGUMENT", "Multiple candidates is not enabled for this model"),
+      gemini(400, "INVALID_ARGUMENT", "Budget 0 is invalid. This model only works in thinking mode."),
+      gemini(400, "INVALID_ARGUMENT", "Developer instruction is not enabled for models/gemma-3-27b-it"),
     ],
   },
 }
@@ -328,7 +401,7 @@ describe("the failure table", () => {
         })
       }
       it("is known of every vendor", () => {
-        for (const vendor of ["openai", "anthropic", "bedrock"]) {
+        for (const vendor of ["openai", "anthropic", "bedrock", "gemini"]) {
           assert.isTrue(
             sent.some(({ title }) => title.startsWith(`${vendor}: `)),
             vendor,

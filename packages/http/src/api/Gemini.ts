@@ -37,20 +37,23 @@ export const layer = HttpRouter.use((http) =>
 // ---------------------------------------------------------------------------------------------------------------------
 
 const called = (router: Router["Service"]) =>
-  Effect.flatMap(Effect.zip(HttpRouter.params, HttpServerRequest.HttpServerRequest), ([{ "*": path = "" }, { url }]) => {
-    const colon = path.lastIndexOf(":")
-    const model = path.slice(0, colon)
-    switch (path.slice(colon + 1)) {
-      case "generateContent":
-        return Endpoint.handle(router, Gemini, { model })
-      case "streamGenerateContent":
-        return Endpoint.handle(router, asksForEvents(url) ? Gemini : inOneArray, { model, stream: true })
-      case "countTokens":
-        return count(router, model)
-      default:
-        return Effect.succeed(Answer.error(unknownMethod(path), Gemini))
-    }
-  })
+  Effect.flatMap(
+    Effect.zip(HttpRouter.params, HttpServerRequest.HttpServerRequest),
+    ([{ "*": path = "" }, { url }]) => {
+      const colon = path.lastIndexOf(":")
+      const model = path.slice(0, colon)
+      switch (path.slice(colon + 1)) {
+        case "generateContent":
+          return Endpoint.handle(router, Gemini, { model })
+        case "streamGenerateContent":
+          return Endpoint.handle(router, asksForEvents(url) ? Gemini : inOneArray, { model, stream: true })
+        case "countTokens":
+          return count(router, model)
+        default:
+          return Effect.succeed(Answer.error(unknownMethod(path), Gemini))
+      }
+    },
+  )
 
 const asksForEvents = (url: string): boolean => /[?&]alt=sse(?:&|$)/.test(url)
 

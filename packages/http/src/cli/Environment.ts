@@ -35,6 +35,13 @@ const offers: ReadonlyArray<Offer> = [
       "haiku-bedrock": "{ provider: bedrock, model: us.anthropic.claude-haiku-4-5-20251001-v1:0 }",
     },
   },
+  {
+    variables: ["GEMINI_API_KEY", "GOOGLE_API_KEY"],
+    deployments: {
+      "gemini-pro": "{ provider: gemini, model: gemini-2.5-pro }",
+      "gemini-flash": "{ provider: gemini, model: gemini-2.5-flash }",
+    },
+  },
 ]
 
 const isSet = (variable: string) =>

@@ -24,7 +24,7 @@ const pieces = 5
 
 const outputs = (vendor: Vendor, count: number): ReadonlyArray<string> =>
   Array.from({ length: count }, () => vendor.output)
-const exceptions = { openai: "error", anthropic: "error", bedrock: "serviceUnavailableException" }
+const exceptions = { openai: "error", anthropic: "error", bedrock: "serviceUnavailableException", gemini: "error" }
 const whole = (vendor: Vendor) => [...vendor.preamble, ...outputs(vendor, pieces), ...vendor.finish, ...vendor.done]
 const until = (vendor: Vendor, after: number) => [...vendor.preamble, ...outputs(vendor, after)]
 
@@ -121,17 +121,19 @@ describe.each(vendors)("$name streams", (vendor) => {
 })
 
 describe("pings", () => {
-  it.live.each(vendors.filter(({ name }) => name !== "bedrock"))("$name: a stalled stream that keeps alive", (vendor) =>
-    Effect.gen(function* () {
-      const server = yield* make
-      yield* server.script("m", [Behaviour.stall(1, { text, pings: true })])
-      const ping = vendor.name === "openai" ? "comment" : "ping"
-      const begun = until(vendor, 1)
-      const enough = (bytes: Buffer) => vendor.events(bytes).length >= begun.length + 3
-      const answer = yield* ask(server, vendor, "m", { stream: true, enough })
-      assert.deepStrictEqual(vendor.events(answer.bytes).slice(0, begun.length + 3), [...begun, ping, ping, ping])
-      assert.strictEqual(yield* server.closed(yield* server.received("m")), "left")
-    }),
+  it.live.each(vendors.filter(({ name }) => name === "openai" || name === "anthropic"))(
+    "$name: a stalled stream that keeps alive",
+    (vendor) =>
+      Effect.gen(function* () {
+        const server = yield* make
+        yield* server.script("m", [Behaviour.stall(1, { text, pings: true })])
+        const ping = vendor.name === "openai" ? "comment" : "ping"
+        const begun = until(vendor, 1)
+        const enough = (bytes: Buffer) => vendor.events(bytes).length >= begun.length + 3
+        const answer = yield* ask(server, vendor, "m", { stream: true, enough })
+        assert.deepStrictEqual(vendor.events(answer.bytes).slice(0, begun.length + 3), [...begun, ping, ping, ping])
+        assert.strictEqual(yield* server.closed(yield* server.received("m")), "left")
+      }),
   )
 })
 
@@ -139,25 +141,68 @@ describe("pings", () => {
 // Errors
 // ---------------------------------------------------------------------------------------------------------------------
 
-const errors: Record<Behaviour.Fault, readonly [openai: string, anthropic: string, bedrock: string]> = {
-  "rate-limit": ["429 rate_limit_exceeded", "429 rate_limit_error", "429 ThrottlingException"],
-  quota: ["429 insufficient_quota", "400 invalid_request_error", "429 ThrottlingException"],
-  "bad-key": ["401 invalid_api_key", "401 authentication_error", "403 UnrecognizedClientException"],
-  forbidden: ["403 unsupported_country_region_territory", "403 permission_error", "403 AccessDeniedException"],
-  "unknown-model": ["404 model_not_found", "404 not_found_error", "400 ValidationException"],
-  "context-length": ["400 context_length_exceeded", "400 invalid_request_error", "400 ValidationException"],
-  "content-policy": ["400 invalid_prompt", "400 invalid_request_error", "400 ValidationException"],
-  "invalid-request": ["400 decimal_above_max_value", "400 invalid_request_error", "400 ValidationException"],
-  "unsupported-parameter": ["400 unsupported_parameter", "400 invalid_request_error", "400 ValidationException"],
-  timeout: ["408 Timeout", "504 timeout_error", "408 ModelTimeoutException"],
-  "server-error": ["500 server_error", "500 api_error", "500 InternalServerException"],
-  overloaded: ["503 server_is_overloaded", "529 overloaded_error", "503 ServiceUnavailableException"],
+const errors: Record<Behaviour.Fault, readonly [openai: string, anthropic: string, bedrock: string, gemini: string]> = {
+  "rate-limit": [
+    "429 rate_limit_exceeded",
+    "429 rate_limit_error",
+    "429 ThrottlingException",
+    "429 RESOURCE_EXHAUSTED",
+  ],
+  quota: ["429 insufficient_quota", "400 invalid_request_error", "429 ThrottlingException", "429 RESOURCE_EXHAUSTED"],
+  "bad-key": [
+    "401 invalid_api_key",
+    "401 authentication_error",
+    "403 UnrecognizedClientException",
+    "400 INVALID_ARGUMENT",
+  ],
+  forbidden: [
+    "403 unsupported_country_region_territory",
+    "403 permission_error",
+    "403 AccessDeniedException",
+    "403 PERMISSION_DENIED",
+  ],
+  "unknown-model": ["404 model_not_found", "404 not_found_error", "400 ValidationException", "404 NOT_FOUND"],
+  "context-length": [
+    "400 context_length_exceeded",
+    "400 invalid_request_error",
+    "400 ValidationException",
+    "400 INVALID_ARGUMENT",
+  ],
+  "content-policy": [
+    "400 invalid_prompt",
+    "400 invalid_request_error",
+    "400 ValidationException",
+    "400 INVALID_ARGUMENT",
+  ],
+  "invalid-request": [
+    "400 decimal_above_max_value",
+    "400 invalid_request_error",
+    "400 ValidationException",
+    "400 INVALID_ARGUMENT",
+  ],
+  "unsupported-parameter": [
+    "400 unsupported_parameter",
+    "400 invalid_request_error",
+    "400 ValidationException",
+    "400 INVALID_ARGUMENT",
+  ],
+  timeout: ["408 Timeout", "504 timeout_error", "408 ModelTimeoutException", "504 DEADLINE_EXCEEDED"],
+  "server-error": ["500 server_error", "500 api_error", "500 InternalServerException", "500 INTERNAL"],
+  overloaded: [
+    "503 server_is_overloaded",
+    "529 overloaded_error",
+    "503 ServiceUnavailableException",
+    "503 UNAVAILABLE",
+  ],
 }
 
 const said = (vendor: Vendor, answer: Answer): string => {
   if (vendor.name === "bedrock")
     return `${answer.status} ${String(answer.headers["x-amzn-errortype"]).split(":", 1)[0]}`
-  const { error } = body(answer) as { readonly error: { readonly type: string; readonly code?: string | null } }
+  const { error } = body(answer) as {
+    readonly error: { readonly type: string; readonly code?: string | null; readonly status?: string }
+  }
+  if (vendor.name === "gemini") return `${answer.status} ${error.status}`
   return `${answer.status} ${vendor.name === "openai" ? (error.code ?? error.type) : error.type}`
 }
 
@@ -169,7 +214,7 @@ const retryAfter = (
 ) =>
   Effect.gen(function* () {
     yield* server.script("m", [Behaviour.refuse("rate-limit", { form, millis })])
-    return (yield* ask(server, vendor, "m")).headers
+    return yield* ask(server, vendor, "m")
   })
 
 describe.each(vendors.map((vendor, index) => ({ ...vendor, index })))("$name errors", ({ index, ...vendor }) => {
@@ -189,18 +234,19 @@ describe.each(vendors.map((vendor, index) => ({ ...vendor, index })))("$name err
     Effect.gen(function* () {
       const server = yield* make
       yield* TestClock.setTime(1_000_000)
-      assert.strictEqual((yield* retryAfter(server, vendor, "seconds", 2_000))["retry-after"], "2")
-      assert.strictEqual((yield* retryAfter(server, vendor, "millis", 50))["retry-after-ms"], "50")
+      assert.strictEqual((yield* retryAfter(server, vendor, "seconds", 2_000)).headers["retry-after"], "2")
+      assert.strictEqual((yield* retryAfter(server, vendor, "millis", 50)).headers["retry-after-ms"], "50")
       assert.strictEqual(
-        (yield* retryAfter(server, vendor, "date", 2_000))["retry-after"],
+        (yield* retryAfter(server, vendor, "date", 2_000)).headers["retry-after"],
         "Thu, 01 Jan 1970 00:16:42 GMT",
       )
-      const reset = yield* retryAfter(server, vendor, "reset", 361_500)
+      const { bytes, headers: reset } = yield* retryAfter(server, vendor, "reset", 361_500)
       assert.strictEqual(reset["x-ratelimit-reset-requests"], index === 0 ? "6m1.5s" : undefined)
       assert.strictEqual(
         reset["anthropic-ratelimit-requests-reset"],
         index === 1 ? "1970-01-01T00:22:41.500Z" : undefined,
       )
+      assert.strictEqual(bytes.toString().includes('"retryDelay":"361.5s"'), vendor.name === "gemini")
       assert.isUndefined(reset["retry-after"])
     }),
   )
@@ -333,7 +379,7 @@ describe("FaultServer", () => {
         assert.isAtLeast((yield* ask(server, vendor, "500-once")).status, 500)
         assert.strictEqual((yield* ask(server, vendor, "500-once")).status, 200)
       }
-      assert.strictEqual(yield* server.attempts("500-once"), 6)
+      assert.strictEqual(yield* server.attempts("500-once"), 2 * vendors.length)
     }),
   )
 

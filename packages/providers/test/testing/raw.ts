@@ -13,7 +13,7 @@ export interface Answer {
 }
 
 export interface Vendor {
-  readonly name: "openai" | "anthropic" | "bedrock"
+  readonly name: "openai" | "anthropic" | "bedrock" | "gemini"
   readonly path: (model: string, stream: boolean) => string
   readonly body: (model: string, stream: boolean) => unknown
   readonly events: (bytes: Buffer) => ReadonlyArray<string>
@@ -51,6 +51,14 @@ const openAiEvent = (text: string): string => {
   if (choice === undefined) return "usage"
   if (choice.finish_reason !== null) return "finish"
   return choice.delta.role === undefined ? "delta" : "role"
+}
+
+const geminiEvent = (text: string): string => {
+  const chunk = parsed(text.slice("data: ".length))
+  if (chunk === undefined) return "malformed"
+  if ("error" in chunk) return "error"
+  const [candidate] = chunk["candidates"] as ReadonlyArray<{ readonly finishReason?: string }>
+  return candidate?.finishReason === undefined ? "text" : "finish"
 }
 
 const anthropicEvent = (text: string): string => {
@@ -108,6 +116,17 @@ export const vendors: ReadonlyArray<Vendor> = [
     output: "contentBlockDelta",
     finish: ["contentBlockStop", "messageStop"],
     done: ["metadata"],
+  },
+  {
+    name: "gemini",
+    path: (model, stream) =>
+      `/v1beta/models/${encodeURIComponent(model)}:${stream ? "streamGenerateContent?alt=sse" : "generateContent"}`,
+    body: () => ({ contents: [{ role: "user", parts: [{ text: "Who is there?" }] }] }),
+    events: (bytes) => sse(bytes).map(geminiEvent),
+    preamble: [],
+    output: "text",
+    finish: ["finish"],
+    done: [],
   },
 ]
 

@@ -8,7 +8,10 @@ import * as Schema from "effect/Schema"
 const optional = Schema.optionalKey
 const Words = Schema.NonEmptyString
 const Own = Schema.Struct({ issuer: Schema.Literal("google"), value: Schema.Literals(["c2ln", "bmF0dXJl"]) })
-const Foreign = Schema.Struct({ issuer: Schema.Literals(["anthropic", "openai"]), value: Schema.Literals(["EqQB+/=", "gAAA.b-_"]) })
+const Foreign = Schema.Struct({
+  issuer: Schema.Literals(["anthropic", "openai"]),
+  value: Schema.Literals(["EqQB+/=", "gAAA.b-_"]),
+})
 const Seal = Schema.Union([Own, Foreign])
 
 const data = <const Types extends ReadonlyArray<string>>(types: Types) =>
@@ -211,7 +214,12 @@ const cite = (url: string, text: string): Chat.Citation => ({
   supports: { start: 0, end: text.isWellFormed() ? text.length : 0 },
 })
 
-const token = (logprob: number) => ({ token: "Zü", logprob, bytes: null, top_logprobs: [{ token: "a", logprob, bytes: null }] })
+const token = (logprob: number) => ({
+  token: "Zü",
+  logprob,
+  bytes: null,
+  top_logprobs: [{ token: "a", logprob, bytes: null }],
+})
 
 const Answer = Schema.Struct({
   choices: Schema.NonEmptyArray(Choice),
@@ -290,7 +298,9 @@ const partsOf = ({ content, finish, logprobs }: Chat.Choice, index: number): Rea
 
 /** What a stream's parts come to. */
 export const fold = (parts: ReadonlyArray<Chat.Part>): Chat.Response => {
-  const choices: Array<{ -readonly [K in keyof Chat.Choice]: Chat.Choice[K] } & { content: Array<Chat.AssistantContent> }> = []
+  const choices: Array<
+    { -readonly [K in keyof Chat.Choice]: Chat.Choice[K] } & { content: Array<Chat.AssistantContent> }
+  > = []
   let rest: Pick<Chat.Response, "id" | "model" | "usage"> = {}
   for (const part of parts) {
     if (part.type === "start") {
