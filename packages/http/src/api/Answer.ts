@@ -58,22 +58,24 @@ export const bytes = (
   fail: (error: RouterError) => string,
   idle = comment,
 ): Stream.Stream<Uint8Array> => {
-  const text = new TextEncoder()
   const written = frames.pipe(
     Stream.mapArray((chunk) => {
       let written = ""
       for (const frame of chunk) written += push(frame)
-      return [text.encode(written)]
+      return [encode(written)]
     }),
-    Stream.concat(Stream.sync(() => text.encode(end()))),
-    Stream.catch((error) => Stream.succeed(text.encode(fail(error)))),
+    Stream.concat(Stream.sync(() => encode(end()))),
+    Stream.catch((error) => Stream.succeed(encode(fail(error)))),
   )
-  return heldBack ? Stream.merge(written, signs(text.encode(idle)), { haltStrategy: "left" }) : written
+  return heldBack ? Stream.merge(written, signs(encode(idle)), { haltStrategy: "left" }) : written
 }
 
 /** Events that come when they come: comments keep their reader waiting. */
 export const events = (texts: Stream.Stream<string>): Stream.Stream<Uint8Array> =>
-  Stream.merge(Stream.encodeText(texts), comments, { haltStrategy: "left" })
+  Stream.merge(Stream.encodeText(texts), signs(encode(comment)), { haltStrategy: "left" })
+
+const text = new TextEncoder()
+const encode = (written: string): Uint8Array => text.encode(written)
 
 /** How long a client waits without a sign: well below the silence that clients and proxies bear. */
 const keepAlive = Duration.seconds(5)
