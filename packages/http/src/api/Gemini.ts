@@ -1,12 +1,10 @@
 /**
  * Gemini's API, answered by whoever the route finds, under `/v1beta` and `/v1`: `POST /models/{model}:generateContent`,
- * `:streamGenerateContent` (as server-sent events with `alt=sse`, else as one array) and `:countTokens`; and under
- * `/v1beta` the models in its shape.
+ * `:streamGenerateContent` (as server-sent events with `alt=sse`, else as one array) and `:countTokens`.
  */
 import * as Call from "@understudy/core/Call"
 import type * as Chat from "@understudy/core/Chat"
 import { Router } from "@understudy/core/Router"
-import { unknownModel } from "@understudy/core/RouterError"
 import type { Dialect } from "@understudy/providers/protocols/Dialect"
 import * as Gemini from "@understudy/providers/protocols/gemini"
 import * as Effect from "effect/Effect"
@@ -14,7 +12,6 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Predicate from "effect/Predicate"
-import { Caller, mayCall } from "../keys/Caller.ts"
 import * as Answer from "./Answer.ts"
 import * as ApiError from "./ApiError.ts"
 import * as Endpoint from "./Endpoint.ts"
@@ -23,18 +20,13 @@ import * as JsonBody from "./JsonBody.ts"
 /** Adds the endpoints to the `HttpRouter` in context. */
 export const layer = HttpRouter.use((http) =>
   Effect.flatMap(Router, (router) =>
-    Effect.all([
+    Effect.andThen(
       // A model's name may hold slashes, and whatever else stands before the last colon.
       http.add("POST", "/v1beta/models/*", called(router)),
       http.add("POST", "/v1/models/*", called(router)),
-      http.add("GET", "/v1beta/models/*", models(router)),
-    ]),
+    ),
   ),
 )
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Methods
-// ---------------------------------------------------------------------------------------------------------------------
 
 const called = (router: Router["Service"]) =>
   Effect.flatMap(
@@ -78,26 +70,3 @@ const count = (router: Router["Service"], model: string): Endpoint.Handled =>
 /** How many tokens the request comes to, by the engine's estimate. A name that nobody answers to is no request. */
 const inputTokens = (router: Router["Service"], request: Chat.Request): Effect.Effect<number, ApiError.ApiError> =>
   Effect.as(Effect.mapError(router.explain(request), ApiError.fromRouter), new Call.Call(request, false).inputTokens)
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Models
-// ---------------------------------------------------------------------------------------------------------------------
-
-const models = (router: Router["Service"]) => {
-  const known = [...router.routes, ...router.deployments]
-  return Effect.zipWith(HttpRouter.params, Caller, ({ "*": id = "" }, caller) => {
-    const theirs = known.filter((name) => mayCall(caller, name))
-    if (id === "") return HttpServerResponse.jsonUnsafe({ models: theirs.map(modelOf) })
-    return theirs.includes(id)
-      ? HttpServerResponse.jsonUnsafe(modelOf(id))
-      : Answer.error(ApiError.fromRouter(unknownModel(id, theirs)), Gemini)
-  })
-}
-
-const modelOf = (id: string) => ({
-  name: `models/${id}`,
-  baseModelId: id,
-  version: "1",
-  displayName: id,
-  supportedGenerationMethods: ["generateContent", "countTokens"],
-})

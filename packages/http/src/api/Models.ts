@@ -1,16 +1,18 @@
 /**
  * `GET /v1/models` and `GET /v1/models/{id}`: the names that the caller may call, routes first, in OpenAI's shape; in
- * Anthropic's for its clients, who name the version of the API they speak. A name with a `*` stands for too many to list,
- * but each that it stands for is found.
+ * Anthropic's and Gemini's for their clients, who name themselves, and under `/v1beta` in Gemini's alone. A name with a
+ * `*` stands for too many to list, but each that it stands for is found.
  */
 import { Router } from "@understudy/core/Router"
 import { unknownModel } from "@understudy/core/RouterError"
 import * as Wildcard from "@understudy/core/Wildcard"
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
 import type { Dialect } from "@understudy/providers/protocols/Dialect"
+import * as Gemini from "@understudy/providers/protocols/gemini"
 import * as Messages from "@understudy/providers/protocols/messages"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import type { Headers } from "effect/http/Headers"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
@@ -37,7 +39,25 @@ const anthropic: Shape = {
   list: (ids, data) => ({ data, has_more: false, first_id: ids[0] ?? null, last_id: ids.at(-1) ?? null }),
 }
 
-/** Adds both endpoints to the `HttpRouter` in context. */
+const gemini: Shape = {
+  dialect: Gemini,
+  model: (id) => ({
+    name: `models/${id}`,
+    baseModelId: id,
+    version: "1",
+    displayName: id,
+    supportedGenerationMethods: ["generateContent", "countTokens"],
+  }),
+  list: (_ids, models) => ({ models }),
+}
+
+/** By what only the clients of one vendor send. */
+const shapeFor = (headers: Headers): Shape => {
+  if (headers["anthropic-version"] !== undefined) return anthropic
+  return headers["x-goog-api-client"] === undefined && headers["x-goog-api-key"] === undefined ? openAi : gemini
+}
+
+/** Adds the endpoints to the `HttpRouter` in context. */
 export const layer = HttpRouter.use((http) =>
   Effect.gen(function* () {
     const router = yield* Router
@@ -59,10 +79,7 @@ export const layer = HttpRouter.use((http) =>
       return Answer.error(ApiError.fromRouter(unknownModel(id, theirs)), dialect)
     }
 
-    yield* http.add(
-      "GET",
-      // The bare path too; and a name may hold slashes, as compatible vendors' do.
-      "/v1/models/*",
+    const models = (shapeFor: (headers: Headers) => Shape) =>
       Effect.gen(function* () {
         const { "*": id = "" } = yield* HttpRouter.params
         const { headers } = yield* HttpServerRequest.HttpServerRequest
@@ -70,9 +87,16 @@ export const layer = HttpRouter.use((http) =>
         return told(
           id,
           known.filter((name) => mayCall(caller, name)),
-          headers["anthropic-version"] === undefined ? openAi : anthropic,
+          shapeFor(headers),
         )
-      }),
+      })
+
+    // The bare path too; and a name may hold slashes, as compatible vendors' do.
+    yield* http.add("GET", "/v1/models/*", models(shapeFor))
+    yield* http.add(
+      "GET",
+      "/v1beta/models/*",
+      models(() => gemini),
     )
   }),
 )

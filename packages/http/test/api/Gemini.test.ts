@@ -1,0 +1,298 @@
+import { ApiError, GoogleGenAI } from "@google/genai"
+import type { Content, GenerateContentConfig, GenerateContentResponse } from "@google/genai"
+import { assert, describe, it } from "@effect/vitest"
+import * as Route from "@understudy/core/Route"
+import * as AnthropicProvider from "@understudy/providers/anthropic"
+import * as Bedrock from "@understudy/providers/bedrock"
+import * as GeminiProvider from "@understudy/providers/gemini"
+import * as Behaviour from "@understudy/providers/testing/Behaviour"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import * as TestGateway from "../TestGateway.ts"
+
+const apiKey = Redacted.make(TestGateway.upstreamKey)
+
+const providers = {
+  openai: undefined,
+  anthropic: (url: string) => AnthropicProvider.layer({ baseUrl: url, apiKey }),
+  bedrock: (url: string) => Bedrock.layer({ endpoint: url, region: "us-east-1", bearerToken: apiKey }),
+  gemini: (url: string) => GeminiProvider.layer({ baseUrl: url, apiKey }),
+}
+
+type Vendor = keyof typeof providers
+
+/** A gateway over deployments of that vendor's, and Google's SDK pointed at it. */
+const make = (vendor: Vendor, options: TestGateway.Options = {}) => {
+  const provider = providers[vendor]
+  return Effect.map(TestGateway.make({ ...(provider && { provider }), ...options }), (gateway) => ({
+    ...gateway,
+    models: new GoogleGenAI({ vertexai: false, apiKey: "anything", httpOptions: { baseUrl: gateway.url } }).models,
+  }))
+}
+
+const ask = { model: "assistant", contents: "Hello?" }
+
+const collect = async (chunks: AsyncIterable<GenerateContentResponse>) => {
+  const all: Array<GenerateContentResponse> = []
+  for await (const chunk of chunks) all.push(chunk)
+  return all
+}
+
+/** What a call of the SDK rejected with, and the body it shows. */
+const rejected = (call: () => Promise<unknown>) =>
+  Effect.promise(() =>
+    call().then(
+      () => assert.fail("expected the client to see an error"),
+      (error: unknown) => {
+        assert.instanceOf(error, ApiError)
+        const { message, status } = error as ApiError
+        return { status, body: JSON.parse(message.slice(message.indexOf("{"))).error }
+      },
+    ),
+  )
+
+const reasons = (chunks: ReadonlyArray<GenerateContentResponse>) =>
+  chunks.flatMap(({ candidates }) => candidates?.[0]?.finishReason ?? [])
+
+const config: GenerateContentConfig = {
+  tools: [
+    {
+      functionDeclarations: [
+        { name: "weather", parametersJsonSchema: { type: "object", properties: { city: { type: "string" } } } },
+      ],
+    },
+  ],
+}
+const question: Content = { role: "user", parts: [{ text: "What is the weather in Rome?" }] }
+
+for (const vendor of ["openai", "anthropic", "bedrock", "gemini"] as const) {
+  describe(`Google's SDK, answered by ${vendor}`, () => {
+    it.live("has content, and streams it, with usage and one finish reason", () =>
+      Effect.gen(function* () {
+        const { models } = yield* make(vendor)
+        const answer = yield* Effect.promise(() => models.generateContent(ask))
+        assert.include(answer.text ?? "", "The lead is not well tonight")
+        assert.deepStrictEqual(reasons([answer]), ["STOP"])
+        assert.isAbove(answer.usageMetadata?.candidatesTokenCount ?? 0, 0)
+        assert.isNotEmpty(answer.responseId)
+        const chunks = yield* Effect.promise(async () => collect(await models.generateContentStream(ask)))
+        assert.isAbove(chunks.length, 3)
+        assert.strictEqual(chunks.map(({ text }) => text ?? "").join(""), answer.text)
+        assert.deepStrictEqual(reasons(chunks), ["STOP"])
+        assert.isAbove(chunks.at(-1)?.usageMetadata?.candidatesTokenCount ?? 0, 0)
+      }),
+    )
+
+    it.live("calls a function, streamed, and goes on from its response in the SDK's own history", () =>
+      Effect.gen(function* () {
+        const { models } = yield* make(vendor)
+        const chunks = yield* Effect.promise(async () =>
+          collect(await models.generateContentStream({ ...ask, contents: [question], config })),
+        )
+        const calls = chunks.flatMap(({ functionCalls }) => functionCalls ?? [])
+        assert.deepStrictEqual(
+          calls.map(({ args, name }) => ({ args, name })),
+          [{ args: { city: "Paris" }, name: "weather" }],
+        )
+        assert.deepStrictEqual(reasons(chunks), ["STOP"])
+        const said = chunks.flatMap(({ candidates }) => candidates?.[0]?.content?.parts ?? [])
+        const response = { name: "weather", response: { output: "21 °C" }, ...(calls[0]?.id && { id: calls[0].id }) }
+        const told = yield* Effect.promise(() =>
+          models.generateContent({
+            ...ask,
+            config,
+            contents: [
+              question,
+              { role: "model", parts: said },
+              { role: "user", parts: [{ functionResponse: response }] },
+            ],
+          }),
+        )
+        assert.include(told.text ?? "", "21 °C")
+      }),
+    )
+
+    it.live("is answered by the second where the first fails before its first word", () =>
+      Effect.gen(function* () {
+        const { models, upstream } = yield* make(vendor)
+        yield* upstream.script("primary", "503")
+        const answer = yield* Effect.promise(() => models.generateContent(ask))
+        assert.include(answer.text ?? "", "backup goes on instead")
+        assert.strictEqual(answer.sdkHttpResponse?.headers?.["x-understudy-deployment"], "backup")
+        const chunks = yield* Effect.promise(async () => collect(await models.generateContentStream(ask)))
+        assert.include(chunks.map(({ text }) => text ?? "").join(""), "backup goes on instead")
+      }),
+    )
+
+    it.live("sees a stream that breaks after its first word end in an error", () =>
+      Effect.gen(function* () {
+        const { models, upstream } = yield* make(vendor)
+        yield* upstream.script("primary", "error-event-after-2")
+        const heard: Array<string> = []
+        const { body, status } = yield* rejected(async () => {
+          for await (const { text } of await models.generateContentStream(ask)) heard.push(text ?? "")
+        })
+        assert.strictEqual(heard.join(""), "The lead")
+        assert.strictEqual(status, 502)
+        assert.deepInclude(body, { code: 502, status: "INTERNAL" })
+      }),
+    )
+
+    it.live("closes the upstream when it goes away", () =>
+      Effect.gen(function* () {
+        const { models, upstream } = yield* make(vendor)
+        yield* upstream.script("primary", "stall-2")
+        const abort = new AbortController()
+        const stream = yield* Effect.promise(() =>
+          models.generateContentStream({ ...ask, config: { abortSignal: abort.signal } }),
+        )
+        yield* Effect.promise(() => stream.next())
+        const request = yield* upstream.received("primary")
+        abort.abort()
+        assert.strictEqual(yield* upstream.closed(request), "left")
+        yield* upstream.idle
+      }),
+    )
+  })
+}
+
+describe("errors, in Google's shape", () => {
+  it.live("tell the attempts, and when to come back", () =>
+    Effect.gen(function* () {
+      const { models, upstream } = yield* make("gemini")
+      yield* upstream.script("primary", "429-retry-after-30")
+      yield* upstream.script("backup", "429-retry-after-reset-20000")
+      const { body, status } = yield* rejected(() => models.generateContent(ask))
+      assert.strictEqual(status, 429)
+      assert.deepInclude(body, { code: 429, status: "RESOURCE_EXHAUSTED" })
+      const details = JSON.stringify(body.details)
+      assert.include(details, '"retryDelay":"20s"')
+      assert.include(details, '"deployment":"primary"')
+    }),
+  )
+
+  it.live("never show the key that the provider echoed", () =>
+    Effect.gen(function* () {
+      const { models, upstream } = yield* make("gemini")
+      yield* upstream.script("primary", "bad-key")
+      yield* upstream.script("backup", "bad-key")
+      const { body, status } = yield* rejected(() => models.generateContent(ask))
+      assert.strictEqual(status, 502)
+      assert.notInclude(JSON.stringify(body), TestGateway.upstreamKey)
+    }),
+  )
+
+  const wrong: ReadonlyArray<readonly [what: string, call: object, status: number, says: RegExp]> = [
+    ["a wrong field", { contents: [{ role: "wizard", parts: [] }] }, 400, /contents\[0\]\.role/],
+    ["an unknown model", { ...ask, model: "asistant" }, 404, /assistant, primary, backup/],
+  ]
+  for (const [what, call, code, says] of wrong) {
+    it.live(`name ${what}`, () =>
+      Effect.gen(function* () {
+        const { models, upstream } = yield* make("gemini")
+        const { body, status } = yield* rejected(() => models.generateContent({ ...ask, ...call }))
+        assert.strictEqual(status, code)
+        assert.match(body.message, says)
+        assert.lengthOf(yield* upstream.requests, 0)
+      }),
+    )
+  }
+
+  it.live("come from the gate too, and from methods that there are not", () =>
+    Effect.gen(function* () {
+      const { url } = yield* make("gemini", { guard: { keys: [], hosts: [], origins: [] } })
+      const answer = (path: string, headers: Record<string, string> = {}) =>
+        Effect.promise(() =>
+          fetch(`${url}${path}`, {
+            method: "POST",
+            body: "{}",
+            headers: { "content-type": "application/json", ...headers },
+          }).then(async (response) => [response.status, ((await response.json()) as any).error.status]),
+        )
+      assert.deepStrictEqual(yield* answer("/v1beta/models/assistant:predict"), [404, "NOT_FOUND"])
+      const foreign = { origin: "https://evil.example" }
+      for (const path of ["/v1beta/models/assistant:generateContent", "/v1/models/assistant:generateContent?alt=sse"]) {
+        assert.deepStrictEqual(yield* answer(path, foreign), [403, "PERMISSION_DENIED"])
+      }
+    }),
+  )
+})
+
+describe("the rest of Google's API", () => {
+  it.live("streams as one array to who does not ask for events, whole or broken", () =>
+    Effect.gen(function* () {
+      const { upstream, url } = yield* make("openai")
+      const read = () =>
+        fetch(`${url}/v1/models/assistant:streamGenerateContent?key=anything`, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify({ contents: [question] }),
+        }).then(async (response) => ({ type: response.headers.get("content-type"), body: await response.json() }))
+      const whole = yield* Effect.promise(read)
+      assert.match(whole.type ?? "", /^application\/json/)
+      const chunks = whole.body as ReadonlyArray<GenerateContentResponse>
+      assert.deepStrictEqual(reasons(chunks), ["STOP"])
+      yield* upstream.script("primary", "cut-2")
+      const broken = (yield* Effect.promise(read)).body as ReadonlyArray<{ readonly error?: { readonly code: number } }>
+      assert.strictEqual(broken.at(-1)?.error?.code, 502)
+    }),
+  )
+
+  it.live("keeps who asked for an array waiting, while an answer is held back", () =>
+    Effect.gen(function* () {
+      const route = Route.fallback("primary", "backup").pipe(Route.stream({ protect: "full" }))
+      const { upstream, url } = yield* make("openai", { route })
+      yield* upstream.script("primary", [Behaviour.cut(2)])
+      const text = yield* Effect.promise(() =>
+        fetch(`${url}/v1beta/models/assistant:streamGenerateContent`, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify({ contents: [question] }),
+        }).then((response) => response.text()),
+      )
+      assert.deepStrictEqual(reasons(JSON.parse(text)), ["STOP"])
+    }),
+  )
+
+  it.live("counts tokens, and lists what can be called", () =>
+    Effect.gen(function* () {
+      const { models, upstream, url } = yield* make("gemini")
+      const { totalTokens } = yield* Effect.promise(() => models.countTokens(ask))
+      assert.isAbove(totalTokens ?? 0, 0)
+      const { status } = yield* rejected(() => models.countTokens({ ...ask, model: "nobody" }))
+      assert.strictEqual(status, 404)
+      const listed = yield* Effect.promise(async () => {
+        const names: Array<string | undefined> = []
+        for await (const { name } of await models.list()) names.push(name)
+        return names
+      })
+      assert.deepStrictEqual(listed, ["models/assistant", "models/primary", "models/backup"])
+      const one = yield* Effect.promise(() => models.get({ model: "assistant" }))
+      assert.strictEqual(one.displayName, "assistant")
+      assert.strictEqual((yield* rejected(() => models.get({ model: "nobody" }))).status, 404)
+      const bare = yield* Effect.promise(() => fetch(`${url}/v1beta/models`).then((answer) => answer.json()))
+      assert.lengthOf((bare as { readonly models: ReadonlyArray<unknown> }).models, 3)
+      const openAi = yield* Effect.promise(() => fetch(`${url}/v1/models/assistant`).then((answer) => answer.json()))
+      assert.propertyVal(openAi as object, "object", "model")
+      assert.lengthOf(yield* upstream.requests, 0)
+    }),
+  )
+
+  it.live("carries what it does not know to Google, and back, under either spelling", () =>
+    Effect.gen(function* () {
+      const { upstream, url } = yield* make("gemini")
+      const body = { contents: [question], generation_config: { temperature: 0 }, a_later_field: [1, null] }
+      const answer = yield* Effect.promise(() =>
+        fetch(`${url}/v1beta/models/assistant:generateContent?key=anything`, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify(body),
+        }).then((response) => response.text()),
+      )
+      const [request] = yield* upstream.requests
+      assert.deepStrictEqual(request?.body, body)
+      assert.strictEqual(request?.path, "/v1beta/models/primary:generateContent")
+      assert.include(answer, "a_later_field")
+    }),
+  )
+})
