@@ -79,9 +79,9 @@ const levels: Record<Exclude<Effort, "none">, Level> = {
 
 /** A budget that is given goes to any model that thinks; an effort, in the words of its generation. */
 const encodeThinking = (reasoning: Chat.ReasoningOptions | undefined, model: Model, warn: Warn): Block => {
-  const { budget, effort } = reasoning ?? {}
+  if (reasoning === undefined) return {}
+  const { budget, effort } = reasoning
   const { thinking } = model
-  if (budget === undefined && effort === undefined) return {}
   const unwanted = effort === "none" || (effort === undefined && budget === 0)
   if (thinking.by === "none") {
     if (!unwanted) warn("reasoning, which this model cannot do")
@@ -89,6 +89,9 @@ const encodeThinking = (reasoning: Chat.ReasoningOptions | undefined, model: Mod
   }
   if (unwanted) return withoutThought(thinking, warn)
   const shown = { includeThoughts: true }
+  if (budget === undefined && effort === undefined) {
+    return { thinkingConfig: thinking.by === "level" ? shown : { thinkingBudget: asItSeesFit, ...shown } }
+  }
   if (thinking.by === "level") {
     if (budget !== undefined) return { thinkingConfig: { thinkingBudget: budget, ...shown } }
     const level = nearest(levels[effort ?? "medium"], thinking.levels)
@@ -101,6 +104,9 @@ const encodeThinking = (reasoning: Chat.ReasoningOptions | undefined, model: Mod
     warn(`a reasoning budget that this model does not take, sent as ${granted}`)
   return { thinkingConfig: { thinkingBudget: granted, ...shown } }
 }
+
+/** The budget of a model that decides for itself. */
+const asItSeesFit = -1
 
 /** As little thought as the model can be held to. */
 const withoutThought = (thinking: Exclude<Model["thinking"], { readonly by: "none" }>, warn: Warn): Block => {
@@ -177,8 +183,7 @@ const decodeThinking = (config: Wire.GenerationConfig["thinkingConfig"]): Chat.R
       return { effort: "high" }
   }
   if (budget === undefined || budget === null) return undefined
-  // Less than nothing leaves it to the model.
-  return budget < 0 ? { effort: "medium" } : { budget }
+  return budget === asItSeesFit ? {} : { budget }
 }
 
 const known: ReadonlySet<string> = new Set(Object.keys(Wire.GenerationConfig.fields))

@@ -228,6 +228,8 @@ describe("encode", () => {
       ],
       ["gemini-3-pro-preview", { budget: 4096 }, { thinkingBudget: 4096, includeThoughts: true }],
       ["gemini-2.5-flash", { effort: "medium" }, { thinkingBudget: 8192, includeThoughts: true }],
+      ["gemini-2.5-flash", {}, { thinkingBudget: -1, includeThoughts: true }],
+      ["gemini-3-pro-preview", {}, { includeThoughts: true }],
       ["gemini-2.5-flash", { effort: "none" }, { thinkingBudget: 0 }],
       ["gemini-2.5-flash", { budget: 0 }, { thinkingBudget: 0 }],
       [
