@@ -142,13 +142,15 @@ for (const vendor of ["openai", "anthropic", "bedrock", "gemini"] as const) {
       Effect.gen(function* () {
         const { models, upstream } = yield* make(vendor)
         yield* upstream.script("primary", "stall-2")
-        const abort = new AbortController()
-        const stream = yield* Effect.promise(() =>
-          models.generateContentStream({ ...ask, config: { abortSignal: abort.signal } }),
+        yield* Effect.scoped(
+          Effect.flatMap(Effect.abortSignal, (abortSignal) =>
+            Effect.promise(async () => {
+              const stream = await models.generateContentStream({ ...ask, config: { abortSignal } })
+              await stream.next()
+            }),
+          ),
         )
-        yield* Effect.promise(() => stream.next())
         const request = yield* upstream.received("primary")
-        abort.abort()
         assert.strictEqual(yield* upstream.closed(request), "left")
         yield* upstream.idle
       }),
@@ -200,14 +202,17 @@ describe("errors, in Google's shape", () => {
 
   it.live("come from the gate too, and from methods that there are not", () =>
     Effect.gen(function* () {
-      const { url } = yield* make("gemini", { guard: { keys: [], hosts: [], origins: [] } })
+      const { url } = yield* make("gemini")
       const answer = (path: string, headers: Record<string, string> = {}) =>
         Effect.promise(() =>
           fetch(`${url}${path}`, {
             method: "POST",
             body: "{}",
             headers: { "content-type": "application/json", ...headers },
-          }).then(async (response) => [response.status, ((await response.json()) as any).error.status]),
+          }).then(async (response) => {
+            const { error } = (await response.json()) as { readonly error: { readonly status: string } }
+            return [response.status, error.status]
+          }),
         )
       assert.deepStrictEqual(yield* answer("/v1beta/models/assistant:predict"), [404, "NOT_FOUND"])
       const foreign = { origin: "https://evil.example" }

@@ -9,6 +9,7 @@ import type * as Config from "effect/Config"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Gemini from "../protocols/gemini/index.ts"
 import * as HttpProvider from "../HttpProvider.ts"
@@ -48,8 +49,8 @@ export const make = Effect.fnUntraced(function* (
   const sender = (yield* Transport.Transport).sender({ connectTimeout: options.connectTimeout })
   // Google's key is Google's: another server is only ever sent the key that was named for it.
   const key = yield* options.baseUrl === undefined || options.apiKey !== undefined
-    ? Effect.flatMap(Secret.read(options.apiKey, "GEMINI_API_KEY"), (key) =>
-        key === undefined ? Secret.read(undefined, "GOOGLE_API_KEY") : Effect.succeed(key),
+    ? Effect.filterOrElse(Secret.read(options.apiKey, "GEMINI_API_KEY"), Predicate.isNotUndefined, () =>
+        Secret.read(undefined, "GOOGLE_API_KEY"),
       )
     : Effect.undefined
   if (key === undefined && options.baseUrl === undefined) return yield* noKey

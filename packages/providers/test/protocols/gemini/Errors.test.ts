@@ -71,8 +71,15 @@ describe("encode", () => {
     )
     const status = (status: number) => Errors.encode({ status, type: "", code: "", message: "" }).error.status
     assert.deepStrictEqual([400, 401, 403, 404, 413, 500, 502, 503, 504].map(status), [
-      ...["INVALID_ARGUMENT", "UNAUTHENTICATED", "PERMISSION_DENIED", "NOT_FOUND", "INVALID_ARGUMENT"],
-      ...["INTERNAL", "INTERNAL", "UNAVAILABLE", "DEADLINE_EXCEEDED"],
+      "INVALID_ARGUMENT",
+      "UNAUTHENTICATED",
+      "PERMISSION_DENIED",
+      "NOT_FOUND",
+      "INVALID_ARGUMENT",
+      "INTERNAL",
+      "INTERNAL",
+      "UNAVAILABLE",
+      "DEADLINE_EXCEEDED",
     ])
   })
 })

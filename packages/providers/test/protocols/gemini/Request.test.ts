@@ -362,9 +362,14 @@ describe("decode", () => {
       content.flatMap((part) => (part.type === "tool-call" || part.type === "tool-result" ? [part.id] : [])),
     )
     assert.deepStrictEqual(ids, [
-      ...["gemini_1_0", "own", "gemini_1_1"],
-      ...["gemini_1_0", "gemini_1_1", "own"],
-      ...["gemini_3_0", "gemini_3_0"],
+      "gemini_1_0",
+      "own",
+      "gemini_1_1",
+      "gemini_1_0",
+      "gemini_1_1",
+      "own",
+      "gemini_3_0",
+      "gemini_3_0",
     ])
     assert.deepStrictEqual(messages.at(-1), Chat.user("Well?"))
   })

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Chat from "@understudy/core/Chat"
+import type * as Chat from "@understudy/core/Chat"
 import { Response } from "@understudy/providers/protocols/gemini"
 import * as Result from "effect/Result"
 

@@ -39,10 +39,14 @@ describe("decoder", () => {
         chunk([{ text: "" }], { finishReason: "STOP" }),
       ),
       [
-        ...[start, { type: "reasoning", text: "Hm" }, usage],
-        ...[{ type: "text", text: "Hel" }, usage],
+        start,
+        { type: "reasoning", text: "Hm" },
+        usage,
+        { type: "text", text: "Hel" },
+        usage,
         { type: "text", text: "lo" },
-        ...[{ type: "text", text: "", signature: { issuer: "google", value: "c2ln" } }, usage],
+        { type: "text", text: "", signature: { issuer: "google", value: "c2ln" } },
+        usage,
         {
           type: "tool-call",
           index: 0,
@@ -52,8 +56,10 @@ describe("decoder", () => {
         },
         { type: "tool-arguments", index: 0, arguments: '{"at":1}' },
         { type: "tool-call", index: 1, id: "gemini_abc_1", name: "look" },
-        ...[{ type: "tool-arguments", index: 1, arguments: "{}" }, usage],
-        ...[usage, { type: "finish", reason: "tool-calls" }],
+        { type: "tool-arguments", index: 1, arguments: "{}" },
+        usage,
+        usage,
+        { type: "finish", reason: "tool-calls" },
       ] as ReadonlyArray<Chat.Part>,
     )
   })
