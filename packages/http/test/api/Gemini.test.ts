@@ -1,5 +1,6 @@
 import { ApiError, GoogleGenAI } from "@google/genai"
 import type { Content, GenerateContentConfig, GenerateContentResponse } from "@google/genai"
+import Anthropic from "@anthropic-ai/sdk"
 import { assert, describe, it } from "@effect/vitest"
 import * as Route from "@understudy/core/Route"
 import * as AnthropicProvider from "@understudy/providers/anthropic"
@@ -157,6 +158,58 @@ for (const vendor of ["openai", "anthropic", "bedrock", "gemini"] as const) {
     )
   })
 }
+
+/** A client of another vendor's that calls the tool and answers it: what Google is then told of the call. */
+describe("another vendor's client, answered by Google, brings the signature of a call back", () => {
+  const rome = "What is the weather in Rome?"
+  const parameters = { type: "object" as const, properties: { city: { type: "string" } } }
+
+  /** The call as Google made it, and as it was given back. */
+  const told = (gateway: Effect.Success<ReturnType<typeof make>>) =>
+    Effect.map(gateway.upstream.received("primary", 2), ({ body }) => {
+      const { contents } = body as { readonly contents: ReadonlyArray<Content> }
+      const [, said, response] = contents
+      assert.deepStrictEqual(response?.parts, [
+        { functionResponse: { name: "weather", response: { output: "21 °C" } } },
+      ])
+      return said?.parts
+    })
+
+  const asGoogleMadeIt = [
+    {
+      functionCall: { name: "weather", args: { city: "Paris" } },
+      thoughtSignature: Buffer.from("thought 1").toString("base64"),
+    },
+  ]
+
+  for (const stream of [false, true]) {
+    it.live(`anthropic, ${stream ? "streamed" : "plain"}`, () =>
+      Effect.gen(function* () {
+        const gateway = yield* make("gemini")
+        const { messages } = new Anthropic({ baseURL: gateway.url, apiKey: "anything", maxRetries: 0, logLevel: "off" })
+        const user = { role: "user" as const, content: rome }
+        const tools = [{ name: "weather", input_schema: parameters }]
+        const asked = { model: "assistant", max_tokens: 100, messages: [user], tools }
+        const { content, stop_reason } = yield* Effect.promise(() =>
+          stream ? messages.stream(asked).finalMessage() : messages.create(asked),
+        )
+        assert.strictEqual(stop_reason, "tool_use")
+        const [call] = content.filter((block) => block.type === "tool_use")
+        yield* Effect.promise(() =>
+          messages.create({
+            ...asked,
+            messages: [
+              user,
+              { role: "assistant", content },
+              { role: "user", content: [{ type: "tool_result", tool_use_id: call?.id ?? "", content: "21 °C" }] },
+            ],
+          }),
+        )
+        assert.deepStrictEqual(yield* told(gateway), asGoogleMadeIt)
+      }),
+    )
+  }
+})
 
 describe("errors, in Google's shape", () => {
   it.live("tell the attempts, and when to come back", () =>

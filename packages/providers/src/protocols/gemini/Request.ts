@@ -12,6 +12,7 @@ import * as Result from "effect/Result"
 import * as SchemaParser from "effect/SchemaParser"
 import type { Address } from "../Dialect.ts"
 import * as InvalidBody from "../InvalidBody.ts"
+import * as Json from "../Json.ts"
 import * as Lowering from "../Lowering.ts"
 import type { Encoded } from "../Lowering.ts"
 import * as Content from "./Content.ts"
@@ -102,6 +103,7 @@ const fromWire = (
   body: Record<string, unknown>,
 ): Chat.Request => {
   const vendor = others(uniform)
+  const unsaid = wordless(uniform)
   return {
     model,
     messages: Turns.decode(wire),
@@ -109,6 +111,7 @@ const fromWire = (
     ...Generation.decode(wire.generationConfig ?? {}),
     ...(wire.labels ? { metadata: wire.labels } : undefined),
     ...(vendor === undefined ? undefined : { vendor: { [protocol]: vendor } }),
+    ...(unsaid.length === 0 ? undefined : { unsaid }),
     native: { protocol, body },
   }
 }
@@ -124,4 +127,20 @@ const others = (body: Record<string, unknown>): Record<string, unknown> | undefi
   const hosted = Tools.hosted(body)
   if (hosted.length > 0) vendor["tools"] = hosted
   return Object.keys(vendor).length === 0 ? undefined : vendor
+}
+
+/** What a part says beside its words, and only to Google. */
+const beside: Readonly<Record<string, string>> = {
+  videoMetadata: "which part of a video",
+  mediaResolution: "how closely a picture is looked at",
+}
+
+const wordless = (body: Record<string, unknown>): ReadonlyArray<string> => {
+  const found = new Set<string>()
+  for (const content of Json.list(body["contents"])) {
+    for (const part of Json.list(Json.fields(content)["parts"])) {
+      for (const name in beside) if (Json.fields(part)[name] !== undefined) found.add(beside[name]!)
+    }
+  }
+  return [...found]
 }

@@ -494,6 +494,12 @@ describe("decode", () => {
     )
   })
 
+  it("names what only Google is told of a part", () => {
+    const video = { fileData: { fileUri: "https://youtu.be/a" }, video_metadata: { fps: 1 } }
+    const { unsaid } = decode({ contents: [{ role: "user", parts: [video, { ...video, mediaResolution: {} }] }] })
+    assert.deepStrictEqual(unsaid, ["which part of a video", "how closely a picture is looked at"])
+  })
+
   it("streams where the address says so", () => {
     assert.isTrue(Request.isStream({}, { stream: true }))
     assert.isFalse(Request.isStream({ stream: true }, {}))
