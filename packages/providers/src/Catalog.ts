@@ -13,9 +13,9 @@ import * as Bedrock from "./bedrock/Bedrock.ts"
 import * as Guardrail from "./bedrock/Guardrail.ts"
 import { DurationText } from "./config/DurationText.ts"
 import { address, countOrNone, hidden, number, secret, text, textOrNumber, word } from "./config/Values.ts"
+import * as Gemini from "./gemini/Gemini.ts"
 import * as Azure from "./openai/Azure.ts"
 import * as Compatible from "./openai/Compatible.ts"
-import * as Gemini from "./gemini/Gemini.ts"
 import * as OpenAi from "./openai/OpenAi.ts"
 import type { ProviderStartError } from "./ProviderStartError.ts"
 import * as Simulated from "./simulated/Simulated.ts"
@@ -125,6 +125,17 @@ export const vendors = {
     models:
       "access to a model is granted per region in the Bedrock console; most newer models are called by an inference profile, such as us.anthropic.claude-sonnet-4-5-20250929-v1:0",
   }),
+  gemini: vendor({
+    keys: Schema.Struct({
+      apiKey: optional(secret),
+      baseUrl: optional(address("https://generativelanguage.googleapis.com")),
+      apiVersion: optional(text("a version of the API, such as v1beta")),
+      headers,
+    }),
+    layer: (keys, { connectTimeout }) => Gemini.layer({ ...keys, connectTimeout }),
+    credentials: { keys: ["apiKey"], variables: ["GEMINI_API_KEY", "GOOGLE_API_KEY"] },
+    models: "ids look like gemini-2.5-flash",
+  }),
   azure: vendor({
     keys: Schema.Struct({
       apiKey: optional(secret),
@@ -137,17 +148,6 @@ export const vendors = {
     models: "a model is called by the name of its deployment, as the resource lists it",
   }),
   ...compatible,
-  gemini: vendor({
-    keys: Schema.Struct({
-      apiKey: optional(secret),
-      baseUrl: optional(address("https://generativelanguage.googleapis.com")),
-      apiVersion: optional(text("a version of the API, such as v1beta")),
-      headers,
-    }),
-    layer: (keys, { connectTimeout }) => Gemini.layer({ ...keys, connectTimeout }),
-    credentials: { keys: ["apiKey"], variables: ["GEMINI_API_KEY", "GOOGLE_API_KEY"] },
-    models: "ids look like gemini-2.5-flash",
-  }),
   simulated: vendor({
     keys: Schema.Struct({
       seed: optional(number("a whole number", Number.isSafeInteger)),

@@ -183,6 +183,32 @@ describe("another vendor's client, answered by Google, brings the signature of a
   ]
 
   for (const stream of [false, true]) {
+    it.live(`openai, ${stream ? "streamed" : "plain"}`, () =>
+      Effect.gen(function* () {
+        const gateway = yield* make("gemini")
+        const { completions } = gateway.client.chat
+        const user = { role: "user" as const, content: rome }
+        const tools = [{ type: "function" as const, function: { name: "weather", parameters } }]
+        const asked = { model: "assistant", messages: [user], tools }
+        const answer = yield* Effect.promise(() =>
+          stream ? completions.stream(asked).finalChatCompletion() : completions.create(asked),
+        )
+        assert.strictEqual(answer.choices[0]?.finish_reason, "tool_calls")
+        const { content = null, tool_calls: calls = [] } = answer.choices[0]?.message ?? {}
+        yield* Effect.promise(() =>
+          completions.create({
+            ...asked,
+            messages: [
+              user,
+              { role: "assistant", content, tool_calls: calls },
+              { role: "tool", tool_call_id: calls[0]?.id ?? "", content: "21 °C" },
+            ],
+          }),
+        )
+        assert.deepStrictEqual(yield* told(gateway), asGoogleMadeIt)
+      }),
+    )
+
     it.live(`anthropic, ${stream ? "streamed" : "plain"}`, () =>
       Effect.gen(function* () {
         const gateway = yield* make("gemini")

@@ -70,7 +70,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
   ],
   "key-of-another-vendor": [
     "deployments.sonnet.region: unknown key `region`: a key of bedrock, not of anthropic. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, unsupported, apiKey, baseUrl, headers.",
-    "deployments.east.apiKey: unknown key `apiKey`: a key of openai, anthropic and gemini, not of bedrock. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, unsupported, region, profile, accessKeyId, secretAccessKey, sessionToken, bearerToken, endpoint.",
+    "deployments.east.apiKey: unknown key `apiKey`: a key of openai, anthropic and others, not of bedrock. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, unsupported, region, profile, accessKeyId, secretAccessKey, sessionToken, bearerToken, roleArn, roleSessionName, endpoint, guardrail, promptVariables.",
   ],
   limits: [
     "deployments.gpt-4o.limits.rpm: expected a whole number above 0, found 0",
@@ -160,9 +160,9 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     'routes.nested.fallback[0][0]: names "haiku", which is neither a deployment nor a route. There is "gpt-4o", "sonnet", "assistant", "nested".',
   ],
   "unknown-provider": [
-    'deployments.gpt-4o.provider: expected one of openai, anthropic, bedrock, gemini, simulated, found "OpenAI": did you mean "openai"?',
-    'deployments.mistral.provider: expected one of openai, anthropic, bedrock, gemini, simulated, found "mistral"',
-    "deployments.nameless.provider: is missing: name one of openai, anthropic, bedrock, gemini, simulated",
+    'deployments.gpt-4o.provider: expected one of openai, anthropic, bedrock, gemini, azure, groq, together, fireworks, deepseek, mistral, xai, openrouter, ollama, vllm, simulated, found "OpenAI": did you mean "openai"?',
+    'deployments.cohere.provider: expected one of openai, anthropic, bedrock, gemini, azure, groq, together, fireworks, deepseek, mistral, xai, openrouter, ollama, vllm, simulated, found "cohere"',
+    "deployments.nameless.provider: is missing: name one of openai, anthropic, bedrock, gemini, azure, groq, together, fireworks, deepseek, mistral, xai, openrouter, ollama, vllm, simulated",
   ],
   "unquoted-variable-and-missing-brace": [
     'deployments.gpt-4o.headers.x-key: "${OPENAI_API_KEY" has no closing brace: inside { } or [ ] a variable must be quoted, as in "${NAME}"',

@@ -57,8 +57,9 @@ export const unsupported = (part: Part, role: Chat.Message["role"], dialect: Dia
 const unsupportedFile = (source: Chat.Source, { documents }: Dialect): string | undefined => {
   switch (source.type) {
     case "id":
-      // Anthropic's ids begin with `file_`, OpenAI's with `file-`: to each other they are worth nothing.
-      return documents === "file" && !source.id.startsWith("file_") ? undefined : "another vendor's file id"
+      // Anthropic's ids begin with `file_`, OpenAI's with `file-`, Google's are addresses: to each other they are worth
+      // nothing.
+      return documents === "file" && !/^file_|:/.test(source.id) ? undefined : "another vendor's file id"
     case "url":
       return documents === "file" || documents === "text" ? "documents by URL" : undefined
     case "base64":

@@ -6,6 +6,7 @@
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
+import * as Freeform from "../Freeform.ts"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
 import type { Block, Part, Warn } from "../Lowering.ts"
@@ -99,12 +100,9 @@ export const encode = (
 const signed = (block: Block, signature: string | undefined): Block =>
   signature === undefined ? block : { ...block, thoughtSignature: signature }
 
-/**
- * The API takes an object. What the model wrote may not be one: it is then shown its own words under `INVALID_JSON`. To
- * a free-form tool, which Gemini is told of as a function, they are its `input`.
- */
-export const args = ({ arguments: text, freeform }: Pick<Chat.ToolCall, "arguments" | "freeform">, warn: Warn) => {
-  if (freeform === true) return { input: text }
+/** The API takes an object. What the model wrote may not be one: it is then shown its own words under `INVALID_JSON`. */
+export const args = (call: Chat.ToolCall, warn: Warn) => {
+  const text = Freeform.argumentsOf(call)
   const value = text.trim() === "" ? {} : Json.parse(text)
   if (Predicate.isObject(value)) return value
   warn("a tool call's arguments that are not a JSON object, sent as INVALID_JSON")

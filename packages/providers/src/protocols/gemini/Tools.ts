@@ -3,6 +3,7 @@
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
+import * as Freeform from "../Freeform.ts"
 import * as Json from "../Json.ts"
 import type { Block, Warn } from "../Lowering.ts"
 import { protocol } from "./Protocol.ts"
@@ -27,19 +28,15 @@ export const encode = (request: Chat.Request, body: Record<string, unknown>, war
   if (request.parallelToolCalls === false) warn("that tools be called one at a time")
 }
 
-/** A free-form tool is a function of its text. */
-const declaration = ({ cache, description, freeform, name, parameters }: Chat.Tool, warn: Warn): Block => {
+const declaration = (tool: Chat.Tool, warn: Warn): Block => {
+  const { cache, description, name, parameters } = Freeform.lower(tool)
   if (cache !== undefined) warn("a cache hint")
-  if (freeform?.format !== undefined) warn("the grammar of a tool's text")
-  const schema = freeform === undefined ? parameters : inputOnly
   return {
     name,
     ...(description === undefined ? undefined : { description }),
-    ...(schema === undefined ? undefined : { parametersJsonSchema: schema }),
+    ...(parameters === undefined ? undefined : { parametersJsonSchema: parameters }),
   }
 }
-
-const inputOnly = { type: "object", properties: { input: { type: "string" } }, required: ["input"] }
 
 /** A function that must be called is called by its schema; one that may be, where `VALIDATED` says so. */
 const encodeChoice = (choice: Chat.ToolChoice | undefined, tools: ReadonlyArray<Chat.Tool>): Block | undefined => {
