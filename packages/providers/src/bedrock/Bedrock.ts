@@ -5,7 +5,11 @@
  * when it has waited long enough, is the engine's to decide. Its connections are HTTP/1.1, kept alive, in a pool of the
  * layer's own: AWS's HTTP/2 costs about twice the CPU.
  */
-import type { BedrockRuntimeClient, ConverseCommandInput } from "@aws-sdk/client-bedrock-runtime"
+import type {
+  BedrockRuntimeClient,
+  ConverseCommandInput,
+  CountTokensCommandInput,
+} from "@aws-sdk/client-bedrock-runtime"
 import { Provider } from "@understudy/core/Provider"
 import type { ProviderError } from "@understudy/core/ProviderError"
 import { text } from "node:stream/consumers"
@@ -23,6 +27,7 @@ import * as Start from "../ProviderStartError.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
 import * as Scrub from "../transport/Scrub.ts"
 import * as Credentials from "./Credentials.ts"
+import * as Embeddings from "./Embeddings.ts"
 import * as Errors from "./Errors.ts"
 import * as EventStream from "./EventStream.ts"
 import * as Raw from "./Raw.ts"
@@ -62,20 +67,26 @@ export const make = Effect.fnUntraced(function* (
     Errors.classify(failure, { nowMillis: clock.currentTimeMillisUnsafe(), scrub, credentials: described })
   const lower = Lowering.make("bedrock", Converse.protocol, Converse.Request)
 
+  const lowerInputs = Lowering.make("bedrock", Embeddings.protocol, Embeddings)
+
+  /** One exchange: a good answer, read to its end. */
+  const exchange = (command: Parameters<typeof Raw.send>[1]) =>
+    Effect.tryPromise({
+      try: (signal) =>
+        Raw.send(client, command, signal).then(({ body, ...answer }) =>
+          text(body).then((text) => ({ ...answer, text })),
+        ),
+      catch: classify,
+    })
+
   return {
     protocol: Converse.protocol,
 
     chat: Effect.fnUntraced(function* (request) {
       const { body: input, unsaid } = yield* lower(request)
       const command = new sdk.ConverseCommand(asInput(input))
-      const { json, requestId } = yield* Effect.tryPromise({
-        try: (signal) =>
-          Raw.send(client, command, signal).then(({ body, requestId }) =>
-            text(body).then((json) => ({ json, requestId })),
-          ),
-        catch: classify,
-      })
-      const response = yield* Effect.fromResult(Converse.Response.decode(json))
+      const { requestId, text } = yield* exchange(command)
+      const response = yield* Effect.fromResult(Converse.Response.decode(text))
       return { id: requestId, ...response, ...(unsaid === undefined ? undefined : { unsaid }) }
     }),
 
@@ -91,8 +102,36 @@ export const make = Effect.fnUntraced(function* (
           return Frames.telling(unsaid, frames)
         }),
       ),
+
+    embed: Effect.fnUntraced(function* (request) {
+      const { body: bodies, unsaid } = yield* lowerInputs(request)
+      const answers = yield* Effect.forEach(
+        bodies,
+        (body) =>
+          exchange(
+            new sdk.InvokeModelCommand({
+              modelId: request.model,
+              contentType: "application/json",
+              accept: "application/json",
+              body: JSON.stringify(body),
+            }),
+          ),
+        { concurrency: atOnce },
+      )
+      const response = yield* Effect.fromResult(Embeddings.decode(request.model, answers))
+      return unsaid === undefined ? response : { ...response, unsaid }
+    }),
+
+    countTokens: Effect.fnUntraced(function* (request) {
+      const { body } = yield* lower(request)
+      const { text } = yield* exchange(new sdk.CountTokensCommand(asCount(Converse.Count.body(body))))
+      return yield* Effect.fromResult(Converse.Count.decode(text))
+    }),
   }
 })
+
+/** How many invocations of one request for embeddings run at once. */
+const atOnce = 8
 
 const load = Start.sdk("bedrock", "@aws-sdk/client-bedrock-runtime @smithy/node-http-handler", () =>
   Promise.all([import("@aws-sdk/client-bedrock-runtime"), import("@smithy/node-http-handler")]).then(
@@ -142,6 +181,9 @@ const noRegion = (cause: unknown): ProviderStartError =>
 
 /** Both ways to a body name the model, which is all that the SDK's type insists on. */
 const asInput = (body: Record<string, unknown>): ConverseCommandInput => body as { readonly modelId: string }
+
+const asCount = (body: Record<string, unknown>): CountTokensCommandInput =>
+  body as CountTokensCommandInput & typeof body
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Layer

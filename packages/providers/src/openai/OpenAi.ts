@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as ChatCompletions from "../protocols/chat-completions/index.ts"
+import * as Embeddings from "../protocols/embeddings/index.ts"
 import * as HttpProvider from "../HttpProvider.ts"
 import * as Start from "../ProviderStartError.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
@@ -60,7 +61,9 @@ export const make = Effect.fnUntraced(function* (
     logLevel: "off",
   })
 
-  const dialect = isOpenAi(client.baseURL) ? ChatCompletions.Request.openAi : ChatCompletions.Request.compatible
+  const own = isOpenAi(client.baseURL)
+  const dialect = own ? ChatCompletions.Request.openAi : ChatCompletions.Request.compatible
+  const server = own ? "openai" : "compatible"
   return yield* HttpProvider.make({
     vendor: "openai",
     codec: {
@@ -69,6 +72,15 @@ export const make = Effect.fnUntraced(function* (
         ...ChatCompletions.Request,
         encode: (request) => ChatCompletions.Request.encode(request, dialect),
       },
+    },
+    embedder: {
+      ...Embeddings,
+      Request: {
+        native: (request) => Embeddings.Request.native(request, server),
+        encode: (request) => Embeddings.Request.encode(request, server),
+      },
+      reason: Errors.embedding,
+      prepared: yield* Prepared.build("openai", client, "/embeddings"),
     },
     reason: Errors.reason,
     key,
