@@ -6,6 +6,7 @@ import type { Router } from "@understudy/core/Router"
 import type * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 import * as ChatCompletions from "./api/ChatCompletions.ts"
+import * as Embeddings from "./api/Embeddings.ts"
 import * as Explain from "./api/Explain.ts"
 import * as Generate from "./api/Generate.ts"
 import * as Messages from "./api/Messages.ts"
@@ -14,8 +15,8 @@ import * as Providers from "./api/Providers.ts"
 import * as Activity from "./observe/Activity.ts"
 
 /**
- * OpenAI's API: chat completions and models; Anthropic's: messages, their tokens, and models; a plain one of our own; how
- * deployments stand, what happens to calls, and where one would go.
+ * OpenAI's API: chat completions, embeddings and models; Anthropic's: messages, their tokens, and models; a plain one of
+ * our own; how deployments stand, what happens to calls, and where one would go.
  *
  * ```ts
  * const AppLive = Layer.mergeAll(MyRoutes, Gateway.layer).pipe(Layer.provide(RouterLive))
@@ -24,6 +25,7 @@ import * as Activity from "./observe/Activity.ts"
  */
 export const layer: Layer.Layer<never, never, Router | HttpRouter.HttpRouter> = Layer.mergeAll(
   ChatCompletions.layer,
+  Embeddings.layer,
   Messages.layer,
   Models.layer,
   Explain.layer,

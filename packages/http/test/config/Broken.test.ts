@@ -57,7 +57,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     'routes.quick.hedge.after: expected a duration such as 800ms, or one of p50, p75, p90, p95, p99, found "p42"',
     "routes.hasty.hedge.after: is missing: say how long the first is waited for, such as 800ms",
     "routes.picky.when[0].if.tag: unknown key `tag`: did you mean `tags`? Known keys: callers, tags, metadata, headers, tokens, needs, between.",
-    'routes.picky.when[0].if.needs[0]: expected one of tools, vision, audio, files, jsonSchema, reasoning, found "visoin"',
+    'routes.picky.when[0].if.needs[0]: expected one of tools, vision, audio, files, jsonSchema, reasoning, embeddings, found "visoin"',
     'routes.picky.when[0].if.between[1]: expected a time of day in UTC, such as "06:30", in quotes, found 600: put it in quotes',
     "routes.picky.else: is missing: name the route for calls that no case is for",
     "routes.open.when[0].if: is missing: say what must hold, such as { tags: [vip] }",
@@ -70,7 +70,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
   ],
   "key-of-another-vendor": [
     "deployments.sonnet.region: unknown key `region`: a key of bedrock, not of anthropic. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, unsupported, apiKey, baseUrl, headers.",
-    "deployments.east.apiKey: unknown key `apiKey`: a key of openai and anthropic, not of bedrock. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, unsupported, region, profile, accessKeyId, secretAccessKey, sessionToken, bearerToken, endpoint.",
+    "deployments.east.apiKey: unknown key `apiKey`: a key of openai, anthropic and others, not of bedrock. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, unsupported, region, profile, accessKeyId, secretAccessKey, sessionToken, bearerToken, roleArn, roleSessionName, endpoint, guardrail, promptVariables.",
   ],
   limits: [
     "deployments.gpt-4o.limits.rpm: expected a whole number above 0, found 0",
@@ -160,9 +160,9 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     'routes.nested.fallback[0][0]: names "haiku", which is neither a deployment nor a route. There is "gpt-4o", "sonnet", "assistant", "nested".',
   ],
   "unknown-provider": [
-    'deployments.gpt-4o.provider: expected one of openai, anthropic, bedrock, simulated, found "OpenAI": did you mean "openai"?',
-    'deployments.gemini.provider: expected one of openai, anthropic, bedrock, simulated, found "gemini"',
-    "deployments.nameless.provider: is missing: name one of openai, anthropic, bedrock, simulated",
+    'deployments.gpt-4o.provider: expected one of openai, anthropic, bedrock, azure, groq, together, fireworks, deepseek, mistral, xai, openrouter, ollama, vllm, simulated, found "OpenAI": did you mean "openai"?',
+    'deployments.gemini.provider: expected one of openai, anthropic, bedrock, azure, groq, together, fireworks, deepseek, mistral, xai, openrouter, ollama, vllm, simulated, found "gemini"',
+    "deployments.nameless.provider: is missing: name one of openai, anthropic, bedrock, azure, groq, together, fireworks, deepseek, mistral, xai, openrouter, ollama, vllm, simulated",
   ],
   "unquoted-variable-and-missing-brace": [
     'deployments.gpt-4o.headers.x-key: "${OPENAI_API_KEY" has no closing brace: inside { } or [ ] a variable must be quoted, as in "${NAME}"',
