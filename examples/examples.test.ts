@@ -66,6 +66,13 @@ describe.concurrent("examples", { timeout: 120_000 }, () => {
     assert.match(printed, /^whole: true; lead failed, understudy answered$/m)
   })
 
+  it("language-model", async () => {
+    const printed = await example("language-model")
+    assert.match(printed, /^tool: 28 °C in Rome$/m)
+    assert.match(printed, /^object: Hamlet, 5 stars$/m)
+    assert.match(printed, /^whisper: Line, please!$/m)
+  })
+
   it("fallback-chain", async () => {
     const printed = await example("fallback-chain")
     assert.match(printed, /^The capital of France is Paris\. \(anthropic, \d+ ms\)$/m)

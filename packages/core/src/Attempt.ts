@@ -12,14 +12,15 @@ import type * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Admission from "./Admission.ts"
-import type { Call } from "./Call.ts"
+import type { Asked, Call } from "./Call.ts"
 import * as Candidate from "./Candidate.ts"
 import type * as Chat from "./Chat.ts"
 import * as Commit from "./Commit.ts"
 import type { Options } from "./Deployment.ts"
+import type * as Embedding from "./Embedding.ts"
 import type { Leaf } from "./Plan.ts"
-import { judge } from "./ProviderError.ts"
-import type { ProviderError } from "./ProviderError.ts"
+import type { Provider } from "./Provider.ts"
+import { judge, ProviderError } from "./ProviderError.ts"
 import type { Ledger } from "./Receipt.ts"
 import * as Retry from "./Retry.ts"
 import type { Bus } from "./RouteEvent.ts"
@@ -28,10 +29,10 @@ import * as Watchdog from "./Watchdog.ts"
 import * as Wildcard from "./Wildcard.ts"
 
 /** What an attempt belongs to: the call, its receipt and deadline, and the engine's stores and bus. */
-export interface Context {
+export interface Context<Request extends Asked = Asked> {
   readonly stores: Admission.Stores
   readonly bus: Bus
-  readonly call: Call
+  readonly call: Call<Request>
   readonly ledger: Ledger
   readonly deadline: Timeout.Deadline
   /** In a race: whether this answer, which has just come, is the first. It is asked once, and one that came too late is dropped. */
@@ -41,12 +42,46 @@ export interface Context {
 /** Why an attempt did not answer: the provider failed, or was not asked. */
 export type Failure = ProviderError | Admission.Refused
 
-/** One whole answer. `force` passes by an open circuit: see `Admission.admit`. */
-export const chat = (context: Context, leaf: Leaf, force: boolean): Effect.Effect<Chat.Response, Failure> =>
+/** What any whole answer says of itself. */
+export type Accounted = Pick<Chat.Response, "usage" | "unsaid">
+
+/** How a whole answer is asked of a provider. */
+export type Ask<Request, Response> = (
+  provider: Provider["Service"],
+  request: Request,
+) => Effect.Effect<Response, ProviderError>
+
+/** One whole answer to a conversation. */
+export const chat: Ask<Chat.Request, Chat.Response> = (provider, request) => provider.chat(request)
+
+/** The vectors of texts, one for each or it is no answer. A plan passes over whoever makes none. */
+export const embed: Ask<Embedding.Request, Embedding.Response> = (provider, request) =>
+  provider.embed === undefined
+    ? Effect.fail(embedsNothing)
+    : Effect.flatMap(provider.embed(request), (response) => {
+        const [asked, got] = [request.input.length, response.vectors.length]
+        return asked === got ? Effect.succeed(response) : Effect.fail(miscounted(asked, got))
+      })
+
+const miscounted = (asked: number, got: number): ProviderError =>
+  new ProviderError({ reason: { _tag: "Malformed" }, message: `${got} vectors for ${asked} inputs` })
+
+const embedsNothing = new ProviderError({
+  reason: { _tag: "Unsupported", feature: "embeddings" },
+  message: "this provider makes no embeddings",
+})
+
+/** One whole answer of any kind. `force` passes by an open circuit: see `Admission.admit`. */
+export const whole = <Request extends Asked, Response extends Accounted>(
+  context: Context<Request>,
+  leaf: Leaf,
+  force: boolean,
+  ask: Ask<Request, Response>,
+): Effect.Effect<Response, Failure> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(begin(context, leaf, force), (running) => {
       const limit = Timeout.sooner("attempt", leaf.patience.attempt, context.deadline, running.startedAt)
-      const answer = leaf.candidate.provider.chat(running.request)
+      const answer = ask(leaf.candidate.provider, running.request)
       return Effect.flatMap(Effect.exit(restore(Timeout.within(answer, limit))), (exit) => {
         if (Exit.isSuccess(exit) && context.claim?.() === false) {
           return Effect.andThen(running.end(Exit.interrupt(), exit.value.usage), Effect.interrupt)
@@ -73,7 +108,7 @@ export interface Committed {
  * is no longer wanted.
  */
 export const stream = (
-  context: Context,
+  context: Context<Chat.Request>,
   leaf: Leaf,
   force: boolean,
   scope: Scope.Scope,
@@ -119,9 +154,9 @@ const ending = (cause: Cause.Cause<ProviderError | Cause.Done>): Exit.Exit<void,
 }
 
 /** An attempt that was admitted. `end` settles it, and must run exactly once. */
-interface Running {
+interface Running<Request> {
   readonly permit: Admission.Permit
-  readonly request: Chat.Request
+  readonly request: Request
   readonly startedAt: number
   readonly elapsed: () => number
   readonly committed: () => void
@@ -129,16 +164,25 @@ interface Running {
 }
 
 /** The request as this deployment is asked on a route: by its own model, for no more than that can write. */
-const addressed = (request: Chat.Request, route: string, { candidate, patience }: Leaf): Chat.Request => {
+export const addressed = <Request extends Asked>(
+  request: Request,
+  route: string,
+  { candidate, patience }: Leaf,
+): Request => {
   const { capabilities, model } = candidate.deployment
   const own = { ...request, model: Wildcard.fill(model, route, request.model), unsupported: patience.unsupported }
   const most = capabilities?.maxOutput
-  return most === undefined || (request.sampling?.maxTokens ?? 0) <= most
+  const sampling = "sampling" in own ? own.sampling : undefined
+  return most === undefined || (sampling?.maxTokens ?? 0) <= most
     ? own
-    : { ...own, sampling: { ...request.sampling, maxTokens: most } }
+    : { ...own, sampling: { ...sampling, maxTokens: most } }
 }
 
-const begin = (context: Context, leaf: Leaf, force: boolean): Effect.Effect<Running, Admission.Refused> => {
+const begin = <Request extends Asked>(
+  context: Context<Request>,
+  leaf: Leaf,
+  force: boolean,
+): Effect.Effect<Running<Request>, Admission.Refused> => {
   const { bus, call, ledger, stores } = context
   const { deployment, health, name } = leaf.candidate
   return Effect.flatMap(Admission.admit(stores, leaf.candidate, call, force), (permit) =>
@@ -148,7 +192,7 @@ const begin = (context: Context, leaf: Leaf, force: boolean): Effect.Effect<Runn
       const request = addressed(call.request, ledger.route, leaf)
       const { model } = request
       bus.publish({ _tag: "AttemptStarted", call: ledger.id, route: ledger.route, deployment: name, model })
-      return Effect.succeed<Running>({
+      return Effect.succeed<Running<Request>>({
         permit,
         request,
         startedAt,

@@ -5,11 +5,15 @@
 import type * as Duration from "effect/Duration"
 import type * as Chat from "./Chat.ts"
 import type { Capabilities } from "./Deployment.ts"
+import type * as Embedding from "./Embedding.ts"
+
+/** What can be asked: the next words of a conversation, or the vectors of texts. */
+export type Asked = Chat.Request | Embedding.Request
 
 /** What a model must be able to do to answer, by the names of `Capabilities`. */
-export type Need = "tools" | "vision" | "audio" | "files" | "jsonSchema" | "reasoning"
+export type Need = "tools" | "vision" | "audio" | "files" | "jsonSchema" | "reasoning" | "embeddings"
 
-export const needs: ReadonlyArray<Need> = ["tools", "vision", "audio", "files", "jsonSchema", "reasoning"]
+export const needs: ReadonlyArray<Need> = ["tools", "vision", "audio", "files", "jsonSchema", "reasoning", "embeddings"]
 
 /**
  * What a caller says beside the request.
@@ -32,15 +36,15 @@ const silent: CallOptions = {}
  * A call on its way through the engine. `needs` and `tokens` are found out when first asked for: a call to a deployment
  * without limits or a known window never pays for them.
  */
-export class Call {
-  readonly request: Chat.Request
+export class Call<Request extends Asked = Asked> {
+  readonly request: Request
   readonly streaming: boolean
   readonly options: CallOptions
   /** When it began, in milliseconds of the clock. */
   readonly at: number
   #size: Size | undefined
 
-  constructor(request: Chat.Request, streaming: boolean, options: CallOptions = silent, at = 0) {
+  constructor(request: Request, streaming: boolean, options: CallOptions = silent, at = 0) {
     this.request = request
     this.streaming = streaming
     this.options = options
@@ -56,11 +60,19 @@ export class Call {
     return (this.#size ??= measure(this.request)).inputTokens
   }
 
+  /** What must fit a model's window at once: of inputs that are embedded one by one, the longest. */
+  get windowTokens(): number {
+    return (this.#size ??= measure(this.request)).windowTokens
+  }
+
   /** Input and the most it may write: what limits and budgets reserve. */
   get tokens(): number {
-    return this.inputTokens + (this.request.sampling?.maxTokens ?? 0)
+    return this.inputTokens + (this.#size ??= measure(this.request)).outputTokens
   }
 }
+
+/** Whether it asks for vectors: what only some vendors' providers give. */
+export const isEmbedding = (call: Call): call is Call<Embedding.Request> => "input" in call.request
 
 /** Which of the call's needs a model lacks, if any. */
 export const lacks = (call: Call, capabilities: Capabilities | undefined): Need | undefined => {
@@ -70,11 +82,14 @@ export const lacks = (call: Call, capabilities: Capabilities | undefined): Need 
 }
 
 /** Whether a model is asked to think before it answers. */
-export const thinks = ({ reasoning }: Chat.Request): boolean => reasoning !== undefined && reasoning.effort !== "none"
+export const thinks = (request: Asked): boolean =>
+  "messages" in request && request.reasoning !== undefined && request.reasoning.effort !== "none"
 
 interface Size {
   readonly needs: ReadonlySet<Need>
   readonly inputTokens: number
+  readonly windowTokens: number
+  readonly outputTokens: number
 }
 
 /** About four characters a token in most languages and code; counting exactly can take seconds (see docs/performance.md). */
@@ -83,7 +98,23 @@ const charactersPerToken = 4
 /** What vendors charge for a picture of ordinary size, near enough for an estimate. */
 const tokensPerImage = 1000
 
-const measure = (request: Chat.Request): Size => {
+const measure = (request: Asked): Size =>
+  "messages" in request ? measureConversation(request) : measureInputs(request.input)
+
+const embedding: ReadonlySet<Need> = new Set<Need>(["embeddings"])
+
+const measureInputs = (inputs: Embedding.Request["input"]): Size => {
+  let inputTokens = 0
+  let windowTokens = 0
+  for (const input of inputs) {
+    const tokens = typeof input === "string" ? Math.ceil(input.length / charactersPerToken) : input.length
+    inputTokens += tokens
+    if (tokens > windowTokens) windowTokens = tokens
+  }
+  return { needs: embedding, inputTokens, windowTokens, outputTokens: 0 }
+}
+
+const measureConversation = (request: Chat.Request): Size => {
   const needs = new Set<Need>()
   let characters = 0
   let images = 0
@@ -121,5 +152,6 @@ const measure = (request: Chat.Request): Size => {
   }
   if (request.format?.type === "json-schema") needs.add("jsonSchema")
   if (thinks(request)) needs.add("reasoning")
-  return { needs, inputTokens: Math.ceil(characters / charactersPerToken) + images * tokensPerImage }
+  const inputTokens = Math.ceil(characters / charactersPerToken) + images * tokensPerImage
+  return { needs, inputTokens, windowTokens: inputTokens, outputTokens: request.sampling?.maxTokens ?? 0 }
 }

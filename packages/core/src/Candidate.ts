@@ -6,7 +6,7 @@ import * as Duration from "effect/Duration"
 import * as Semaphore from "effect/Semaphore"
 import type { Call } from "./Call.ts"
 import { thinks } from "./Call.ts"
-import type { Unsupported } from "./Chat.ts"
+import type * as Chat from "./Chat.ts"
 import * as Circuit from "./Circuit.ts"
 import type * as Deployment from "./Deployment.ts"
 import { Monitor } from "./Health.ts"
@@ -32,7 +32,7 @@ export interface Defaults {
   readonly timeout?: Partial<Timeout.TimeoutPolicy> | undefined
   readonly circuit?: Partial<Circuit.CircuitPolicy> | undefined
   readonly stream?: Partial<Protection.StreamPolicy> | undefined
-  readonly unsupported?: Unsupported | undefined
+  readonly unsupported?: Chat.Unsupported | undefined
 }
 
 export const make = (
@@ -58,7 +58,7 @@ export interface Patience {
   readonly idle: number
   readonly attempt: number
   readonly stream: Protection.Resolved
-  readonly unsupported: Unsupported
+  readonly unsupported: Chat.Unsupported
 }
 
 /** The policies of a deployment at one place of a route: the route's words before the deployment's before the defaults'. */

@@ -17,6 +17,7 @@ export interface Capabilities {
   readonly files?: boolean | undefined
   readonly jsonSchema?: boolean | undefined
   readonly reasoning?: boolean | undefined
+  readonly embeddings?: boolean | undefined
   /** Whether it goes on with an answer whose beginning is the last message; only a plain `true` makes use of that. */
   readonly prefill?: boolean | undefined
   /** The most tokens it reads and writes in one call. */

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as Admission from "./Admission.ts"
 import * as Announce from "./Announce.ts"
 import type * as Attempt from "./Attempt.ts"
-import type { Call } from "./Call.ts"
+import type { Asked, Call } from "./Call.ts"
 import * as Fallback from "./Fallback.ts"
 import * as Plan from "./Plan.ts"
 import type { ProviderError } from "./ProviderError.ts"
@@ -25,22 +25,22 @@ export interface Shared {
 }
 
 /** One try of a step; `force` asks it though its circuit is open. `steps` is the whole plan it stands in. */
-export type Try<A> = (
-  context: Attempt.Context,
+export type Try<Request extends Asked, A> = (
+  context: Attempt.Context<Request>,
   step: Plan.Step,
   force: boolean,
   steps: ReadonlyArray<Plan.Step>,
 ) => Effect.Effect<A, Attempt.Failure>
 
 /** The answer of whoever could; or every attempt's failure, as one error. `ledger` is written on the way. */
-export const run = <A>(
+export const run = <Request extends Asked, A>(
   { bus, draw, stores }: Shared,
   { budget, name, route, total }: Plan.Compiled,
-  call: Call,
+  call: Call<Request>,
   ledger: Ledger,
-  attempt: Try<A>,
+  attempt: Try<Request, A>,
 ): Effect.Effect<A, RouterError> => {
-  const context: Attempt.Context = {
+  const context: Attempt.Context<Request> = {
     stores,
     bus,
     call,

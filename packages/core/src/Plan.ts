@@ -397,13 +397,14 @@ const step = (leaf: Leaf, call: Call.Call, equals: ReadonlyArray<Leaf>, around: 
 })
 
 const judge = (candidate: Candidate, call: Call.Call): Verdict => {
-  if (candidate.deployment.capabilities === undefined) return ready
+  if (candidate.deployment.capabilities === undefined && !Call.isEmbedding(call)) return ready
   const able = ability(candidate, call)
   return able._tag === "Ready" ? fit(candidate, call) : able
 }
 
-/** Whether the model can do what the call needs. */
-export const ability = ({ deployment }: Candidate, call: Call.Call): Verdict => {
+/** Whether the model, and whoever speaks to it, can do what the call needs. */
+export const ability = ({ deployment, provider }: Candidate, call: Call.Call): Verdict => {
+  if (Call.isEmbedding(call) && provider.embed === undefined) return { _tag: "Cannot", need: "embeddings" }
   const need = Call.lacks(call, deployment.capabilities)
   return need === undefined ? ready : { _tag: "Cannot", need }
 }
@@ -411,8 +412,8 @@ export const ability = ({ deployment }: Candidate, call: Call.Call): Verdict => 
 /** Whether the call fits the model's window. */
 export const fit = ({ deployment }: Candidate, call: Call.Call): Verdict => {
   const window = deployment.capabilities?.contextWindow
-  return window !== undefined && call.inputTokens > window
-    ? { _tag: "TooLarge", tokens: call.inputTokens, window }
+  return window !== undefined && call.windowTokens > window
+    ? { _tag: "TooLarge", tokens: call.windowTokens, window }
     : ready
 }
 

@@ -13,6 +13,7 @@ import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Stream from "effect/Stream"
 import type { CallOptions } from "./Call.ts"
 import type * as Chat from "./Chat.ts"
+import type * as Embedding from "./Embedding.ts"
 import * as Router from "./Router.ts"
 
 /** What a caller says beside the request; aborting `signal` closes the upstream. */
@@ -26,6 +27,8 @@ export interface PromiseRouter {
   readonly chat: (request: Chat.Request, options?: Options) => Promise<Router.Answer>
   /** A streamed answer, part by part. Leaving the loop closes the upstream. */
   readonly stream: (request: Chat.Request, options?: Omit<Options, "signal">) => AsyncIterable<Chat.Part>
+  /** The vectors of texts. */
+  readonly embed: (request: Embedding.Request, options?: Options) => Promise<Router.Answer<Embedding.Response>>
   /** How each deployment stands just now. */
   readonly status: () => Promise<ReadonlyArray<Router.Status>>
   /** Ends what is running and closes every provider. */
@@ -49,6 +52,11 @@ export const make = <E>(layer: Layer.Layer<Router.Router, E>): PromiseRouter => 
       )
       return Stream.toAsyncIterable(parts)
     },
+    embed: (request, options) =>
+      runtime.runPromise(
+        Effect.flatMap(Router.Router, (router) => router.embed(request, options)),
+        options,
+      ),
     status: () => runtime.runPromise(Effect.flatMap(Router.Router, (router) => router.status)),
     close,
     [Symbol.asyncDispose]: close,

@@ -9,6 +9,7 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
 import type * as Chat from "./Chat.ts"
+import type * as Embedding from "./Embedding.ts"
 import type { ProviderError } from "./ProviderError.ts"
 
 export class Provider extends Context.Service<
@@ -23,5 +24,9 @@ export class Provider extends Context.Service<
      * `finish` part: the engine judges that. Frames that arrive together stay in one chunk.
      */
     readonly stream: (request: Chat.Request) => Stream.Stream<Chat.Frame, ProviderError>
+    /** The vectors of texts, where this vendor makes any: without it, a call that needs them passes its deployments over. */
+    readonly embed?: ((request: Embedding.Request) => Effect.Effect<Embedding.Response, ProviderError>) | undefined
+    /** How many tokens the model would read of this request, where the vendor counts without answering. */
+    readonly countTokens?: ((request: Chat.Request) => Effect.Effect<number, ProviderError>) | undefined
   }
 >()("@understudy/core/Provider") {}

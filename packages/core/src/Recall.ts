@@ -27,7 +27,8 @@ export interface Recall {
   readonly stream: Recalling<Committed>
 }
 
-type Recalling<A> = (
+/** Gives an answer again, or has a fresh one made. */
+export type Recalling<A> = (
   call: Call,
   ledger: Ledger,
   fresh: () => Effect.Effect<A, RouterError>,

@@ -23,7 +23,7 @@ import * as Timeout from "./Timeout.ts"
 
 /** A stream of this step, up to its commit point, and protected after it by whoever comes after it in the plan. */
 export const stream = (
-  context: Attempt.Context,
+  context: Attempt.Context<Chat.Request>,
   steps: ReadonlyArray<Step>,
   step: Step,
   force: boolean,
@@ -32,7 +32,7 @@ export const stream = (
   const attempt = Attempt.stream(context, step.leaf, force, scope)
   const { hold, protect } = step.leaf.patience.stream
   // Whoever takes a stream over has nobody to race with.
-  const alone: Attempt.Context = { ...context, claim: undefined }
+  const alone: Attempt.Context<Chat.Request> = { ...context, claim: undefined }
   switch (protect) {
     case "preamble":
       return attempt
@@ -47,7 +47,7 @@ export const stream = (
 
 /** A committed stream's place: its call, the plan's steps, which of them answers, and the scope of its streams. */
 interface Place {
-  readonly context: Attempt.Context
+  readonly context: Attempt.Context<Chat.Request>
   readonly steps: ReadonlyArray<Step>
   readonly step: Step
   readonly scope: Scope.Scope
@@ -82,7 +82,7 @@ const continued = (place: Place, { held, rest }: Attempt.Committed): Attempt.Com
  * The attempt's own request, and a candidate that says only what is new. What it repeats is not silence: its first word
  * may take as long as any, but what is new comes when it comes.
  */
-const goingOn = (context: Attempt.Context, leaf: Leaf, delivered: string): Asking => {
+const goingOn = (context: Attempt.Context<Chat.Request>, leaf: Leaf, delivered: string): Asking => {
   const { candidate } = leaf
   const { joint, request } = Continuation.ask(context.call.request, delivered, candidate.deployment.capabilities)
   const firstToken = Candidate.firstToken(candidate, leaf.patience, context.call)
@@ -130,7 +130,7 @@ const heldBack = (place: Place, committed: Attempt.Committed, bytes: number): At
 const nothing: Chunk = [{ parts: [] }]
 
 interface Asking {
-  readonly context: Attempt.Context
+  readonly context: Attempt.Context<Chat.Request>
   readonly leaf: Leaf
 }
 

@@ -20,12 +20,14 @@ import * as Admission from "./Admission.ts"
 import * as Attempt from "./Attempt.ts"
 import * as Cache from "./Cache.ts"
 import { Call } from "./Call.ts"
-import type { CallOptions } from "./Call.ts"
+import type { Asked, CallOptions } from "./Call.ts"
 import * as Candidate from "./Candidate.ts"
 import type * as Chat from "./Chat.ts"
 import * as Circuit from "./Circuit.ts"
+import * as Count from "./Count.ts"
 import type * as Deployment from "./Deployment.ts"
 import * as Dispatch from "./Dispatch.ts"
+import type * as Embedding from "./Embedding.ts"
 import * as Explain from "./Explain.ts"
 import type { Explanation } from "./Explain.ts"
 import type { Health } from "./Health.ts"
@@ -58,8 +60,8 @@ export interface Callbacks {
 }
 
 /** An answer, and what it took to get it. */
-export interface Answer {
-  readonly response: Chat.Response
+export interface Answer<Response = Chat.Response> {
+  readonly response: Response
   readonly receipt: Receipt
 }
 
@@ -95,9 +97,16 @@ export class Router extends Context.Service<
       request: Chat.Request,
       options?: CallOptions,
     ) => Effect.Effect<Streaming, RouterError, Scope.Scope>
+    /** The vectors of texts, of one and the same deployment. `request.model` names a route or a deployment. */
+    readonly embed: (
+      request: Embedding.Request,
+      options?: CallOptions,
+    ) => Effect.Effect<Answer<Embedding.Response>, RouterError>
+    /** How many tokens a request has, by the first on its route who can count, else estimated: see `Count`. */
+    readonly countTokens: (request: Chat.Request, options?: CallOptions) => Effect.Effect<Count.Count, RouterError>
     /** Whom a call would ask just now, in which order, and why not the others. Changes nothing. */
     readonly explain: (
-      request: Chat.Request,
+      request: Asked,
       options?: CallOptions & { readonly streaming?: boolean },
     ) => Effect.Effect<Explanation, RouterError>
     /** What happens, as it happens. Lossy: a slow reader misses events. */
@@ -216,18 +225,32 @@ const make = Effect.fnUntraced(function* <E, R>(
     bus.publish({ _tag: "Ended", call: ledger.id, route: ledger.route, receipt: ledger })
   }
 
-  return Router.of({
-    chat: (request, options) =>
+  const whole = <Request extends Asked, Response extends Attempt.Accounted>(
+    ask: Attempt.Ask<Request, Response>,
+    recall?: (route: string) => Recall.Recalling<Response> | undefined,
+  ) => {
+    const attempt: Dispatch.Try<Request, Response> = (context, { leaf }, force) =>
+      Attempt.whole(context, leaf, force, ask)
+    return (request: Request, options?: CallOptions): Effect.Effect<Answer<Response>, RouterError> =>
       Effect.flatMap(find(request.model), (compiled) =>
         Effect.clockWith((clock) => {
           const call = new Call(request, false, options, clock.currentTimeMillisUnsafe())
           const ledger = open(compiled, call)
-          const fresh = () => Dispatch.run(shared, compiled, call, ledger, chatAttempt)
-          return (recalls.get(compiled.name)?.whole(call, ledger, fresh) ?? fresh()).pipe(
+          const fresh = () => Dispatch.run(shared, compiled, call, ledger, attempt)
+          return (recall?.(compiled.name)?.(call, ledger, fresh) ?? fresh()).pipe(
             Effect.onExit((exit) => Effect.sync(() => settle(ledger, exit, clock.currentTimeMillisUnsafe()))),
             Effect.map((response) => ({ response, receipt: ledger })),
           )
         }),
+      )
+  }
+
+  return Router.of({
+    chat: whole(Attempt.chat, (route) => recalls.get(route)?.whole),
+    embed: whole(Attempt.embed),
+    countTokens: (request, options) =>
+      Effect.flatMap(Effect.all([find(request.model), Clock.currentTimeMillis]), ([compiled, now]) =>
+        Count.run(stores, compiled, new Call(request, false, options, now), draw),
       ),
     chatStream: (request, options) =>
       Effect.flatMap(find(request.model), (compiled) =>
@@ -235,7 +258,7 @@ const make = Effect.fnUntraced(function* <E, R>(
           Effect.flatMap(Effect.scope, (scope) => {
             const call = new Call(request, true, options, clock.currentTimeMillisUnsafe())
             const ledger = open(compiled, call)
-            const attempt: Dispatch.Try<Attempt.Committed> = (context, step, force, steps) =>
+            const attempt: Dispatch.Try<Chat.Request, Attempt.Committed> = (context, step, force, steps) =>
               Recovery.stream(context, steps, step, force, scope)
             const fresh = () => Dispatch.run(shared, compiled, call, ledger, attempt)
             return Scope.addFinalizerExit(scope, (exit) =>
@@ -265,8 +288,6 @@ const make = Effect.fnUntraced(function* <E, R>(
     status: Effect.forEach([...candidates.values()], (candidate) => status(stores, candidate)),
   })
 })
-
-const chatAttempt: Dispatch.Try<Chat.Response> = (context, { leaf }, force) => Attempt.chat(context, leaf, force)
 
 const status = (stores: Admission.Stores, { health, name }: Candidate.Candidate): Effect.Effect<Status> =>
   Effect.clockWith((clock) =>

@@ -55,6 +55,16 @@ export const unknownModel = (name: string, known: Iterable<string>): RouterError
     param: "model",
   })
 
+/** The one who was asked blames the request; nobody else was. */
+export const blamed = (deployment: string, cause: ProviderError): RouterError =>
+  new RouterError({
+    kind: "InvalidRequest",
+    message: `${deployment}: ${describe(cause)}`,
+    receipt: undefined,
+    cause,
+    param: cause.reason._tag === "InvalidRequest" ? cause.reason.param : undefined,
+  })
+
 /** A stream that had begun, and broke. */
 export const broken = (cause: ProviderError, receipt: Receipt): RouterError =>
   new RouterError({

@@ -15,6 +15,7 @@ import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import type * as Chat from "./Chat.ts"
+import type * as Embedding from "./Embedding.ts"
 import { Provider } from "./Provider.ts"
 import { ProviderError } from "./ProviderError.ts"
 import type { Reason } from "./ProviderError.ts"
@@ -29,6 +30,8 @@ export interface Outcome {
     | { readonly _tag: "Done" }
     | { readonly _tag: "Fails"; readonly error: ProviderError }
     | { readonly _tag: "Silent" }
+  /** What a request for embeddings is given. */
+  readonly vectors?: ReadonlyArray<Embedding.Vector>
 }
 
 /** What every outcome may say besides: how long it takes to begin, and between frames. */
@@ -61,6 +64,12 @@ export const reply = (
   const usage = options.usage ?? { inputTokens: 10, outputTokens: 5 }
   return outcome([...said(text), ...whole(options.finish ?? "stop", usage)], { _tag: "Done" }, options)
 }
+
+/** The answer to a request for embeddings: one vector for each of its inputs. */
+export const vectors = (vectors: ReadonlyArray<Embedding.Vector>, options: Pace = {}): Outcome => ({
+  ...outcome([], { _tag: "Done" }, options),
+  vectors,
+})
 
 /** Asks for a tool. `input` is written as the JSON text of the call's arguments. */
 export const callTool = (name: string, input: unknown, options: Pace & { readonly id?: string } = {}): Outcome =>
@@ -110,21 +119,34 @@ export interface Scripted {
   readonly layer: Layer.Layer<Provider>
   /** Every request it was sent, oldest first. */
   readonly requests: ReadonlyArray<Chat.Request>
+  /** Those for embeddings, apart. */
+  readonly embeddings: ReadonlyArray<Embedding.Request>
   /** How many calls are under way: zero once everything it began has ended. */
   readonly inFlight: () => number
 }
 
-/** A provider that meets each request with the next outcome of the script; the last one repeats. */
-export const script = (outcomes: readonly [Outcome, ...ReadonlyArray<Outcome>]): Scripted => {
+/** What a script may say of its provider besides. */
+export interface ScriptOptions {
+  /** How it counts tokens, if it can; no outcome of the script is spent on it. */
+  readonly countTokens?: Provider["Service"]["countTokens"]
+}
+
+/**
+ * A provider that meets each request, whole, streamed or for embeddings, with the next outcome of the script; the last
+ * one repeats.
+ */
+export const script = (
+  outcomes: readonly [Outcome, ...ReadonlyArray<Outcome>],
+  { countTokens }: ScriptOptions = {},
+): Scripted => {
   const requests: Array<Chat.Request> = []
+  const embeddings: Array<Embedding.Request> = []
   let inFlight = 0
-  const next = (request: Chat.Request): Outcome => {
-    requests.push(request)
-    return outcomes[Math.min(requests.length, outcomes.length) - 1] ?? outcomes[0]
-  }
-  const stream = (request: Chat.Request): Stream.Stream<Chat.Frame, ProviderError> =>
+  const next = (): Outcome =>
+    outcomes[Math.min(requests.length + embeddings.length, outcomes.length) - 1] ?? outcomes[0]
+  const played = (outcome: () => Outcome): Stream.Stream<Chat.Frame, ProviderError> =>
     Stream.suspend(() => {
-      const { after, end, frames, pace } = next(request)
+      const { after, end, frames, pace } = outcome()
       inFlight++
       const paced = Stream.mapEffect(Stream.fromArray(frames), (frame) => Effect.as(wait(pace), frame))
       return Stream.fromEffect(wait(after)).pipe(
@@ -134,13 +156,31 @@ export const script = (outcomes: readonly [Outcome, ...ReadonlyArray<Outcome>]):
         Stream.onExit(() => Effect.sync(() => inFlight--)),
       )
     })
+  const stream = (request: Chat.Request): Stream.Stream<Chat.Frame, ProviderError> =>
+    played(() => {
+      requests.push(request)
+      return next()
+    })
   return {
     layer: Layer.succeed(Provider, {
       protocol: "scripted",
       stream,
       chat: (request) => Effect.flatMap(Stream.runCollect(stream(request)), gather),
+      embed: (request) =>
+        Effect.suspend(() => {
+          embeddings.push(request)
+          const outcome = next()
+          return Effect.andThen(
+            Stream.runDrain(played(() => outcome)),
+            outcome.vectors === undefined
+              ? Effect.die(new Error("The script has words for a request for embeddings: use Testing.vectors"))
+              : Effect.succeed({ vectors: outcome.vectors, usage: { inputTokens: 10, outputTokens: 0 } }),
+          )
+        }),
+      countTokens,
     }),
     requests,
+    embeddings,
     inFlight: () => inFlight,
   }
 }

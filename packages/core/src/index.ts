@@ -2,6 +2,7 @@
 export * as Chat from "./Chat.ts"
 export * as Deployment from "./Deployment.ts"
 export * as Draw from "./Draw.ts"
+export * as Embedding from "./Embedding.ts"
 export * as Explain from "./Explain.ts"
 export * as Lint from "./Lint.ts"
 export { Provider } from "./Provider.ts"

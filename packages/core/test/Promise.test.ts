@@ -40,6 +40,13 @@ describe("a router of promises", () => {
     )
   })
 
+  it("embeds", async () => {
+    await using router = over(broken, Testing.script([Testing.vectors([[1, 0]])]))
+    const { receipt, response } = await router.embed({ model: "assistant", input: ["one"] })
+    assert.deepStrictEqual(response.vectors, [[1, 0]])
+    assert.strictEqual(receipt.deployment, "backup")
+  })
+
   it("rejects with what was tried", async () => {
     await using router = over(broken, broken)
     const error = await router.chat(ask).then(

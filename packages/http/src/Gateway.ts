@@ -6,6 +6,7 @@ import type { Router } from "@understudy/core/Router"
 import type * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 import * as ChatCompletions from "./api/ChatCompletions.ts"
+import * as Embeddings from "./api/Embeddings.ts"
 import * as Explain from "./api/Explain.ts"
 import * as Gemini from "./api/Gemini.ts"
 import * as Generate from "./api/Generate.ts"
@@ -15,8 +16,9 @@ import * as Providers from "./api/Providers.ts"
 import * as Activity from "./observe/Activity.ts"
 
 /**
- * OpenAI's API: chat completions and models; Anthropic's: messages, their tokens, and models; Gemini's: content, its
- * tokens, and models; a plain one of our own; how deployments stand, what happens to calls, and where one would go.
+ * OpenAI's API: chat completions, embeddings and models; Anthropic's: messages, their tokens, and models; Gemini's:
+ * content, its tokens, embeddings, and models; a plain one of our own; how deployments stand, what happens to calls, and
+ * where one would go.
  *
  * ```ts
  * const AppLive = Layer.mergeAll(MyRoutes, Gateway.layer).pipe(Layer.provide(RouterLive))
@@ -25,6 +27,7 @@ import * as Activity from "./observe/Activity.ts"
  */
 export const layer: Layer.Layer<never, never, Router | HttpRouter.HttpRouter> = Layer.mergeAll(
   ChatCompletions.layer,
+  Embeddings.layer,
   Messages.layer,
   Gemini.layer,
   Models.layer,

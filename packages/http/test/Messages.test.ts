@@ -401,6 +401,21 @@ describe("beside messages", () => {
     }),
   )
 
+  it.live("has them counted by a vendor that can, who is sent the client's own request", () =>
+    Effect.gen(function* () {
+      const { anthropic, upstream } = yield* TestGateway.make({ backup: "anthropic" })
+      const { max_tokens: _, ...asked } = hello
+      const { input_tokens } = yield* Effect.promise(() => anthropic.messages.countTokens(asked))
+      const { body, path } = yield* upstream.received("backup")
+      assert.strictEqual(path, "/v1/messages/count_tokens")
+      assert.deepStrictEqual(body, { ...asked, model: "backup" })
+      assert.strictEqual(input_tokens, Math.ceil(JSON.stringify(body).length / 4))
+      yield* upstream.script("backup", "529")
+      const estimated = yield* Effect.promise(() => anthropic.messages.countTokens(asked))
+      assert.isBelow(estimated.input_tokens, input_tokens)
+    }),
+  )
+
   it.live("lists models in Anthropic's shape, and tells one", () =>
     Effect.gen(function* () {
       const { anthropic } = yield* TestGateway.make()

@@ -3,6 +3,7 @@
  * request and an answer, once a vendor has said how it is addressed and what its errors mean.
  */
 import type * as Chat from "@understudy/core/Chat"
+import type * as Embedding from "@understudy/core/Embedding"
 import type { Provider } from "@understudy/core/Provider"
 import type { Reason } from "@understudy/core/ProviderError"
 import { ProviderError } from "@understudy/core/ProviderError"
@@ -46,9 +47,28 @@ export interface Codec<Wire extends WireError> {
   readonly Errors: { readonly parse: (text: string) => Wire }
 }
 
+/** How a vendor makes embeddings: in which words, and at which address. */
+export interface Embedder<Wire extends WireError> {
+  readonly protocol: string
+  readonly Request: Lowering.Codec<Record<string, unknown>, Embedding.Request>
+  readonly Response: { readonly decode: (text: string) => Result.Result<Embedding.Response, ProviderError> }
+  readonly prepared: Prepared
+  /** What its errors mean, where that is not what they mean elsewhere. */
+  readonly reason?: Options<Wire>["reason"]
+}
+
+/** How a vendor counts the tokens of a request without answering it. */
+export interface Counter {
+  readonly body: (body: Record<string, unknown>) => Record<string, unknown>
+  readonly decode: (text: string) => Result.Result<number, ProviderError>
+  readonly prepared: Prepared
+}
+
 export interface Options<Wire extends WireError> {
   readonly vendor: string
   readonly codec: Codec<Wire>
+  readonly embedder?: Embedder<Wire> | undefined
+  readonly counter?: Counter | undefined
   /** The vendor's table of errors: what one means. */
   readonly reason: (error: Wire, status: number | undefined, retryAfter: Duration.Duration | undefined) => Reason
   /** The credential, which no message may contain. */
@@ -61,6 +81,8 @@ export interface Options<Wire extends WireError> {
 
 export const make = Effect.fnUntraced(function* <Wire extends WireError>({
   codec,
+  counter,
+  embedder,
   key,
   prepared,
   reason,
@@ -71,19 +93,23 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
   const clock = yield* Clock.Clock
   const lower = Lowering.make(vendor, codec.protocol, codec.Request)
   const scrub = Scrub.scrub([key])
-  const aim = (prepared: Prepared, { model, native }: Chat.Request): Prepared => {
+  const aim = (
+    prepared: Prepared,
+    { model, native }: Pick<Chat.Request, "model" | "native">,
+    protocol = codec.protocol,
+  ): Prepared => {
     const aimed = withModel(prepared, model)
-    return native?.protocol === codec.protocol ? withNative(aimed, native) : aimed
+    return native?.protocol === protocol ? withNative(aimed, native) : aimed
   }
 
   /** What broke on the way. */
   const broke = (failure: unknown): ProviderError => NetworkError.orUnexpected(failure, scrub)
 
   /** An answer that refuses: its status is not 2xx. */
-  const refused = ({ headers, status, text }: Transport.Answer): ProviderError => {
+  const refused = ({ headers, status, text }: Transport.Answer, meaning = reason): ProviderError => {
     const wire = codec.Errors.parse(text)
     return new ProviderError({
-      reason: reason(wire, status, RetryAfter.parse(headers, clock.currentTimeMillisUnsafe())),
+      reason: meaning(wire, status, RetryAfter.parse(headers, clock.currentTimeMillisUnsafe())),
       message: scrub(wire.message ?? (text.trim() === "" ? `Status ${status}` : text.slice(0, longest))),
       status,
       requestId: wire.requestId ?? header(headers, "x-request-id") ?? header(headers, "request-id"),
@@ -98,13 +124,32 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
       requestId: wire.requestId,
     })
 
+  /** One exchange: the text of a good answer. */
+  const exchange = (
+    to: Prepared,
+    body: Record<string, unknown>,
+    meaning: Options<Wire>["reason"] = reason,
+  ): Effect.Effect<string, ProviderError> =>
+    Effect.flatMap(Effect.mapError(sender.send(to, JSON.stringify(body)), broke), (answer) =>
+      isOk(answer) ? Effect.succeed(answer.text) : Effect.fail(refused(answer, meaning)),
+    )
+
+  const embed = ({ Request, Response, prepared, protocol, reason }: Embedder<Wire>): Provider["Service"]["embed"] => {
+    const lower = Lowering.make(vendor, protocol, Request)
+    return Effect.fnUntraced(function* (request) {
+      const { body, unsaid } = yield* lower(request)
+      const text = yield* exchange(aim(prepared, request, protocol), body, reason)
+      const response = yield* Effect.fromResult(Response.decode(text))
+      return unsaid === undefined ? response : { ...response, unsaid }
+    })
+  }
+
   return {
     protocol: codec.protocol,
     chat: Effect.fnUntraced(function* (request) {
       const { body, unsaid } = yield* lower(request)
-      const answer = yield* Effect.mapError(sender.send(aim(prepared, request), JSON.stringify(body)), broke)
-      if (!isOk(answer)) return yield* refused(answer)
-      const response = Freeform.restore(request, yield* Effect.fromResult(codec.Response.decode(answer.text)))
+      const text = yield* exchange(aim(prepared, request), body)
+      const response = Freeform.restore(request, yield* Effect.fromResult(codec.Response.decode(text)))
       return unsaid === undefined ? response : { ...response, unsaid }
     }),
     stream: (request) =>
@@ -121,6 +166,14 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
           return Frames.telling(unsaid, Freeform.restoring(request, frames))
         }),
       ),
+    embed: embedder && embed(embedder),
+    countTokens:
+      counter &&
+      Effect.fnUntraced(function* (request) {
+        const { body } = yield* lower(request)
+        const text = yield* exchange(aim(counter.prepared, request), counter.body(body))
+        return yield* Effect.fromResult(counter.decode(text))
+      }),
   }
 })
 

@@ -14,9 +14,9 @@ const sentOn: ReadonlyArray<string> = ["anthropic-beta", "anthropic-version", "o
 const ours: ReadonlySet<string> = new Set(["key", "alt"])
 
 /** The request with what stands beside its body. */
-export const beside = (
-  request: Chat.Request,
-): Effect.Effect<Chat.Request, never, HttpServerRequest.HttpServerRequest> =>
+export const beside = <Request extends Pick<Chat.Request, "native">>(
+  request: Request,
+): Effect.Effect<Request, never, HttpServerRequest.HttpServerRequest> =>
   Effect.map(HttpServerRequest.HttpServerRequest, ({ headers: sent, url }) => {
     if (request.native === undefined) return request
     const headers = pick(sent)

@@ -5,9 +5,8 @@
  * Holders who ask for what is not theirs, or for more than their limits allow, get a `RouterError` like any other; what is
  * left to them stands in the headers of every answer. Whoever has no virtual key (see `Caller`) is asked nothing.
  */
-import type { CallOptions } from "@understudy/core/Call"
+import type { Asked, CallOptions } from "@understudy/core/Call"
 import { Call } from "@understudy/core/Call"
-import type * as Chat from "@understudy/core/Chat"
 import type { Receipt } from "@understudy/core/Receipt"
 import { Router } from "@understudy/core/Router"
 import { RouterError } from "@understudy/core/RouterError"
@@ -46,7 +45,7 @@ export const layer = (keys: ReadonlyArray<VirtualKey>): Layer.Layer<Router, neve
 
       /** Until the scope closes, the call counts among those that its key has under way. */
       const within = <A extends { readonly receipt: Receipt }, R>(
-        request: Chat.Request,
+        request: Asked,
         streaming: boolean,
         options: CallOptions | undefined,
         ask: (options: CallOptions | undefined) => Effect.Effect<A, RouterError, R>,
@@ -72,18 +71,31 @@ export const layer = (keys: ReadonlyArray<VirtualKey>): Layer.Layer<Router, neve
           )
         })
 
+      /** What is asked about and not answered takes nothing from anybody. */
+      const ifTheirs = <A>(
+        { model }: Asked,
+        ask: (key: VirtualKey | undefined) => Effect.Effect<A, RouterError>,
+      ): Effect.Effect<A, RouterError> =>
+        Effect.flatMap(Caller, (key) =>
+          key === undefined || mayCall(key, meant(model)) ? ask(key) : forbid(key, model),
+        )
+
       return Router.of({
         chat: (request, options) =>
           Effect.scoped(within(request, false, options, (options) => router.chat(request, options))),
         chatStream: (request, options) =>
           within(request, true, options, (options) => router.chatStream(request, options)),
+        embed: (request, options) =>
+          Effect.scoped(within(request, false, options, (options) => router.embed(request, options))),
+        countTokens: (request, options) =>
+          ifTheirs(request, (key) => router.countTokens(request, key === undefined ? options : by(key, options))),
         explain: (request, options) =>
-          Effect.flatMap(Caller, (key) => {
-            if (key === undefined) return router.explain(request, options)
-            return mayCall(key, meant(request.model))
-              ? router.explain(request, { ...by(key, options), streaming: options?.streaming === true })
-              : forbid(key, request.model)
-          }),
+          ifTheirs(request, (key) =>
+            router.explain(
+              request,
+              key === undefined ? options : { ...by(key, options), streaming: options?.streaming === true },
+            ),
+          ),
         events: router.events,
         listen: router.listen,
         routes: router.routes,

@@ -20,6 +20,11 @@ export const layer: Layer.Layer<Router, never, Router> = Layer.effect(
           asked(request),
           Effect.tap(router.chat(request, options), ({ receipt, response }) => answered(receipt.id, text(response))),
         ),
+      embed: (request, options) =>
+        Effect.andThen(
+          Effect.logInfo(`${request.model} was asked to embed`, request.input),
+          router.embed(request, options),
+        ),
       chatStream: (request, options) =>
         Effect.andThen(
           asked(request),

@@ -57,7 +57,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     'routes.quick.hedge.after: expected a duration such as 800ms, or one of p50, p75, p90, p95, p99, found "p42"',
     "routes.hasty.hedge.after: is missing: say how long the first is waited for, such as 800ms",
     "routes.picky.when[0].if.tag: unknown key `tag`: did you mean `tags`? Known keys: callers, tags, metadata, headers, tokens, needs, between.",
-    'routes.picky.when[0].if.needs[0]: expected one of tools, vision, audio, files, jsonSchema, reasoning, found "visoin"',
+    'routes.picky.when[0].if.needs[0]: expected one of tools, vision, audio, files, jsonSchema, reasoning, embeddings, found "visoin"',
     'routes.picky.when[0].if.between[1]: expected a time of day in UTC, such as "06:30", in quotes, found 600: put it in quotes',
     "routes.picky.else: is missing: name the route for calls that no case is for",
     "routes.open.when[0].if: is missing: say what must hold, such as { tags: [vip] }",

@@ -62,6 +62,10 @@ const held = Effect.fnUntraced(function* (
       Effect.provideService(router.chat({ ...asked, ...request }), Caller, by),
     stream: (by: VirtualKey, request: Partial<Chat.Request> = {}) =>
       Effect.provideService(router.chatStream({ ...asked, ...request }), Caller, by),
+    embed: (by: VirtualKey, model = "assistant") =>
+      Effect.provideService(router.embed({ model, input: ["Sixteen letters."] }), Caller, by),
+    count: (by: VirtualKey, model = "assistant") =>
+      Effect.provideService(router.countTokens({ ...asked, model }), Caller, by),
     explain: (by: VirtualKey, model: string) => Effect.provideService(router.explain({ ...asked, model }), Caller, by),
     /** How many of its tokens a key has left. */
     tokens: ({ id, limits = {} }: VirtualKey) =>
@@ -104,6 +108,21 @@ describe("a key", () => {
         only.requests.map(({ model }) => model),
         ["thing"],
       )
+    }),
+  )
+
+  it.effect("embeds within the same limits, and counts without", () =>
+    Effect.gen(function* () {
+      const limited = key("c", { limits: { tpm: 1000 }, routes: ["assistant"] })
+      const { count, embed, tokens } = yield* held([limited], Testing.vectors([[1]]))
+      for (const error of [yield* Effect.flip(embed(limited, "other")), yield* Effect.flip(count(limited, "other"))]) {
+        assert.strictEqual(error.kind, "Forbidden")
+      }
+      assert.strictEqual((yield* count(limited)).inputTokens, 4)
+      assert.strictEqual(yield* tokens(limited), 1000)
+      const { receipt } = yield* embed(limited)
+      assert.strictEqual(receipt.caller, "c")
+      assert.strictEqual(yield* tokens(limited), 990)
     }),
   )
 

@@ -61,6 +61,7 @@ export const make = Effect.fnUntraced(function* (
   return yield* HttpProvider.make({
     vendor: "anthropic",
     codec: Messages,
+    counter: { ...Messages.Count, prepared: yield* Prepared.build("anthropic", client, "/v1/messages/count_tokens") },
     reason: Errors.reason,
     key,
     sender,

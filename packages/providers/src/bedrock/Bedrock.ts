@@ -9,6 +9,7 @@ import type {
   BedrockRuntimeClient,
   BedrockRuntimeClientConfig,
   ConverseCommandInput,
+  CountTokensCommandInput,
 } from "@aws-sdk/client-bedrock-runtime"
 import { Provider } from "@understudy/core/Provider"
 import type { ProviderError } from "@understudy/core/ProviderError"
@@ -29,6 +30,7 @@ import * as Start from "../ProviderStartError.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
 import * as Scrub from "../transport/Scrub.ts"
 import * as Credentials from "./Credentials.ts"
+import * as Embeddings from "./Embeddings.ts"
 import * as Errors from "./Errors.ts"
 import * as EventStream from "./EventStream.ts"
 import * as Guardrail from "./Guardrail.ts"
@@ -74,20 +76,26 @@ export const make = Effect.fnUntraced(function* (
     Errors.classify(failure, { nowMillis: clock.currentTimeMillisUnsafe(), scrub, credentials: described })
   const lower = Lowering.make("bedrock", Converse.protocol, Converse.Request)
 
+  const lowerInputs = Lowering.make("bedrock", Embeddings.protocol, Embeddings)
+
+  /** One exchange: a good answer, read to its end. */
+  const exchange = (command: Parameters<typeof Raw.send>[1]) =>
+    Effect.tryPromise({
+      try: (signal) =>
+        Raw.send(client, command, signal).then(({ body, ...answer }) =>
+          text(body).then((text) => ({ ...answer, text })),
+        ),
+      catch: classify,
+    })
+
   return {
     protocol: Converse.protocol,
 
     chat: Effect.fnUntraced(function* (request) {
       const { body: input, unsaid } = yield* lower(request)
       const command = new sdk.ConverseCommand(asInput(input, options, Guardrail.encode))
-      const { json, requestId } = yield* Effect.tryPromise({
-        try: (signal) =>
-          Raw.send(client, command, signal).then(({ body, requestId }) =>
-            text(body).then((json) => ({ json, requestId })),
-          ),
-        catch: classify,
-      })
-      const response = Freeform.restore(request, yield* Effect.fromResult(Converse.Response.decode(json)))
+      const { requestId, text } = yield* exchange(command)
+      const response = Freeform.restore(request, yield* Effect.fromResult(Converse.Response.decode(text)))
       return { id: requestId, ...response, ...(unsaid === undefined ? undefined : { unsaid }) }
     }),
 
@@ -103,8 +111,36 @@ export const make = Effect.fnUntraced(function* (
           return Frames.telling(unsaid, Freeform.restoring(request, frames))
         }),
       ),
+
+    embed: Effect.fnUntraced(function* (request) {
+      const { body: bodies, unsaid } = yield* lowerInputs(request)
+      const answers = yield* Effect.forEach(
+        bodies,
+        (body) =>
+          exchange(
+            new sdk.InvokeModelCommand({
+              modelId: request.model,
+              contentType: "application/json",
+              accept: "application/json",
+              body: JSON.stringify(body),
+            }),
+          ),
+        { concurrency: atOnce },
+      )
+      const response = yield* Effect.fromResult(Embeddings.decode(request.model, answers))
+      return unsaid === undefined ? response : { ...response, unsaid }
+    }),
+
+    countTokens: Effect.fnUntraced(function* (request) {
+      const { body } = yield* lower(request)
+      const { text } = yield* exchange(new sdk.CountTokensCommand(asCount(Converse.Count.body(body))))
+      return yield* Effect.fromResult(Converse.Count.decode(text))
+    }),
   }
 })
+
+/** How many invocations of one request for embeddings run at once. */
+const atOnce = 8
 
 const load = Start.sdk("bedrock", "@aws-sdk/client-bedrock-runtime @smithy/node-http-handler", () =>
   Promise.all([import("@aws-sdk/client-bedrock-runtime"), import("@smithy/node-http-handler")]).then(
@@ -176,6 +212,9 @@ const asInput = (
 
 /** The region that a model's ARN names: nobody else can be asked for it. */
 export const regionOf = (model: string): string | undefined => /^arn:aws[\w-]*:bedrock:([\w-]+):/.exec(model)?.[1]
+
+const asCount = (body: Record<string, unknown>): CountTokensCommandInput =>
+  body as CountTokensCommandInput & typeof body
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Layer

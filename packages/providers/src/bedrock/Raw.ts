@@ -6,13 +6,21 @@
  * clean end for success, and hands over one event at a time however many came together), and a whole answer is decoded
  * once.
  */
-import type { BedrockRuntimeClient, ConverseCommand, ConverseStreamCommand } from "@aws-sdk/client-bedrock-runtime"
+import type {
+  BedrockRuntimeClient,
+  ConverseCommand,
+  ConverseStreamCommand,
+  CountTokensCommand,
+  InvokeModelCommand,
+} from "@aws-sdk/client-bedrock-runtime"
 import { Readable } from "node:stream"
 import * as Predicate from "effect/Predicate"
 
 /** A good answer: its body has not been read. */
 export interface Answer {
   readonly requestId: string | undefined
+  /** What Bedrock counted, where the body has no place for it. */
+  readonly inputTokens: number | undefined
   readonly body: Readable
 }
 
@@ -22,10 +30,10 @@ export interface Answer {
  */
 export const send = (
   client: BedrockRuntimeClient,
-  command: ConverseCommand | ConverseStreamCommand,
+  command: ConverseCommand | ConverseStreamCommand | InvokeModelCommand | CountTokensCommand,
   signal: AbortSignal,
 ): Promise<Answer> => {
-  // The two differ, for the compiler, in what the SDK would make of the body.
+  // They differ, for the compiler, in what the SDK would make of the body.
   const converse = command as ConverseCommand
   let answer: Answer | undefined
   converse.middlewareStack.add(
@@ -33,8 +41,8 @@ export const send = (
       next(args).then((result) => {
         const { response } = result
         if (!isGood(response)) return result
-        const requestId = response.headers["x-amzn-requestid"]
-        answer = { requestId, body: response.body }
+        const { "x-amzn-requestid": requestId, "x-amzn-bedrock-input-token-count": tokens } = response.headers
+        answer = { requestId, inputTokens: tokens === undefined ? undefined : Number(tokens), body: response.body }
         return { ...result, response: { ...response, body: Readable.from([]) } }
       }),
     { step: "deserialize", priority: "low", name: "understudyRawBody" },

@@ -47,6 +47,7 @@ export const Common = Schema.Struct({
       files: optional(flag),
       jsonSchema: optional(flag),
       reasoning: optional(flag),
+      embeddings: optional(flag),
       prefill: optional(flag),
       contextWindow: optional(count),
       maxOutput: optional(count),

@@ -22,6 +22,15 @@ export const reason = (error: Wire.WireError, status?: number, retryAfter?: Dura
   byType(error, retryAfter) ??
   byStatus(status, error, retryAfter)
 
+/**
+ * Of a request for embeddings: a server that has none does not know the address, which says nothing of the model it
+ * converses with.
+ */
+export const embedding: typeof reason = (error, status, retryAfter) =>
+  (status === 404 || status === 405 || status === 501) && byCode(error, status, retryAfter) === undefined
+    ? { _tag: "Unsupported", feature: "embeddings" }
+    : reason(error, status, retryAfter)
+
 const byCode = (
   { code, message, param }: Wire.WireError,
   status: number | undefined,
@@ -96,6 +105,8 @@ const tooLong = new RegExp(
     .join("|"),
   "i",
 )
+/** One that embeds asked to converse, or the other way about: the model and the key are as good as ever. */
+const otherKind = /not allowed to (generate embeddings|sample) from this model|(not a chat model)/i
 const overloaded = /currently overloaded|at capacity/i
 const spent =
   /used all available credits|monthly spending limit|insufficient (?:balance|credits)|more credits|out of credits|account is suspended/i
@@ -121,6 +132,8 @@ const byMessage = (
 ): Reason | undefined => {
   if (message === undefined) return undefined
   if (spent.test(message)) return { _tag: "QuotaExhausted" }
+  const kind = otherKind.exec(message)
+  if (kind !== null) return { _tag: "Unsupported", feature: kind[1] === "generate embeddings" ? "embeddings" : "chat" }
   if (status === 429) return tooLargeForRate(message) ? { _tag: "ContextWindowExceeded" } : undefined
   if (status === undefined || status >= 500) {
     if (overloaded.test(message)) return { _tag: "Overloaded", retryAfter }

@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as ChatCompletions from "../protocols/chat-completions/index.ts"
+import * as Embeddings from "../protocols/embeddings/index.ts"
 import * as HttpProvider from "../HttpProvider.ts"
 import * as Start from "../ProviderStartError.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
@@ -114,6 +115,8 @@ export const connect = Effect.fnUntraced(function* (
     defaultQuery: endpoint.query,
     logLevel: "off",
   })
+  const own = dialect === ChatCompletions.Dialect.openAi
+  const server = own ? "openai" : "compatible"
   return yield* HttpProvider.make({
     vendor,
     codec: {
@@ -123,6 +126,15 @@ export const connect = Effect.fnUntraced(function* (
         encode: (request) => ChatCompletions.Request.encode(request, dialect),
         streamed: (body, request) => ChatCompletions.Request.streamed(body, request, dialect),
       },
+    },
+    embedder: {
+      ...Embeddings,
+      Request: {
+        native: (request) => Embeddings.Request.native(request, server),
+        encode: (request) => Embeddings.Request.encode(request, server),
+      },
+      reason: Errors.embedding,
+      prepared: yield* Prepared.build("openai", client, "/embeddings"),
     },
     reason: Errors.reason,
     key,

@@ -25,11 +25,14 @@ export interface Encoded<Body = Record<string, unknown>> {
   readonly warnings: ReadonlyArray<string>
 }
 
-/** The part of a protocol's `Request` that lowers. */
-export interface Codec<Body> {
-  readonly native: (request: Chat.Request) => Body | undefined
-  readonly encode: (request: Chat.Request) => Result.Result<Encoded<Body>, ProviderError>
+/** The part of a protocol's `Request` that lowers: a conversation, if nothing else is said. */
+export interface Codec<Body, Request = Chat.Request> {
+  readonly native: (request: Request) => Body | undefined
+  readonly encode: (request: Request) => Result.Result<Encoded<Body>, ProviderError>
 }
+
+/** What every request says of how it is to be lowered. */
+type Lowerable = Pick<Chat.Request, "model" | "toolChoice" | "tools" | "unsaid" | "unsupported" | "vendor">
 
 /** A body that can be sent, and what it does not say. */
 export interface Lowered<Body> {
@@ -55,11 +58,11 @@ export const unsupported = (protocol: string, feature: string): Result.Result<ne
   )
 
 /** How one provider lowers: it remembers what it has warned of, and logs each thing once. */
-export const make = <Body>(
+export const make = <Body, Request extends Lowerable>(
   vendor: string,
   protocol: string,
-  { encode, native }: Codec<Body>,
-): ((request: Chat.Request) => Effect.Effect<Lowered<Body>, ProviderError>) => {
+  { encode, native }: Codec<Body, Request>,
+): ((request: Request) => Effect.Effect<Lowered<Body>, ProviderError>) => {
   const logged = new Set<string>()
   return (request) => {
     const own = native(request)
@@ -84,7 +87,7 @@ export const make = <Body>(
 }
 
 /** Fields that only another protocol can say. */
-const foreign = ({ vendor }: Chat.Request, protocol: string): ReadonlyArray<string> =>
+const foreign = ({ vendor }: Lowerable, protocol: string): ReadonlyArray<string> =>
   vendor === undefined
     ? none
     : Object.entries(vendor).flatMap(([other, fields]) => (other === protocol ? none : Object.keys(fields)))
@@ -96,7 +99,7 @@ const none: ReadonlyArray<string> = []
  * an offer, which a model may do without; where there is nothing else, or one of them is chosen, the answer would be
  * another.
  */
-const hostedAlone = ({ toolChoice, tools = [], vendor }: Chat.Request, protocol: string): string | undefined => {
+const hostedAlone = ({ toolChoice, tools = [], vendor }: Lowerable, protocol: string): string | undefined => {
   if (vendor === undefined || toolChoice === "none") return undefined
   const chosen = Predicate.isObject(toolChoice) ? toolChoice.name : undefined
   const known = chosen === undefined ? tools.length > 0 : tools.some(({ name }) => name === chosen)

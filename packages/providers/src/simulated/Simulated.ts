@@ -21,6 +21,7 @@ import * as Control from "./Control.ts"
 import { draw } from "./Draw.ts"
 import * as Performance from "./Performance.ts"
 import { Switchboard } from "./Switchboard.ts"
+import * as Vectors from "./Vectors.ts"
 
 export { Fault, InvalidFault, decode as decodeFault } from "./Fault.ts"
 export { NotSimulated, Switchboard, layer as layerSwitchboard } from "./Switchboard.ts"
@@ -54,24 +55,25 @@ export const make = Effect.fnUntraced(function* (
   const { control, spell } = yield* Control.make(name, options)
   let turns = 0
   /** One call, from here on. */
-  const begin = (request: Chat.Request) =>
-    Effect.map(Ref.get(spell), (began) => {
-      const turn = turns++
-      return {
-        answer: () => Answer.make(request, { name, seed, reply }, turn),
-        call: { name, spell, began, draw: draw(seed, turn) },
-      }
-    })
+  const begin = Effect.map(Ref.get(spell), (began) => {
+    const turn = turns++
+    return {
+      answer: (request: Chat.Request) => Answer.make(request, { name, seed, reply }, turn),
+      call: { name, spell, began, draw: draw(seed, turn) },
+    }
+  })
   const provider: Provider["Service"] = {
     protocol,
     chat: (request) =>
-      Effect.flatMap(begin(request), ({ answer, call }) =>
-        Effect.map(Performance.answered(call), () => Answer.response(answer())),
+      Effect.flatMap(begin, ({ answer, call }) =>
+        Effect.map(Performance.answered(call), () => Answer.response(answer(request))),
       ),
     stream: (request) =>
       Stream.fromPull(
-        Effect.flatMap(begin(request), ({ answer, call }) => Performance.streamed(call, Answer.told(answer()))),
+        Effect.flatMap(begin, ({ answer, call }) => Performance.streamed(call, Answer.told(answer(request)))),
       ),
+    embed: (request) =>
+      Effect.flatMap(begin, ({ call }) => Effect.map(Performance.answered(call), () => Vectors.response(request))),
   }
   return { provider, control }
 })

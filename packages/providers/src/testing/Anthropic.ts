@@ -1,5 +1,5 @@
 /**
- * Anthropic's wire, as its Messages endpoint speaks it: `POST …/messages`.
+ * Anthropic's wire, as its Messages endpoint speaks it: `POST …/messages`, and `…/messages/count_tokens` to count.
  *
  * Fields of a request that Anthropic does not know are given back in the message's `echo`, so that a test can see what
  * came through.
@@ -41,7 +41,8 @@ const lastOf = (message: Fields): Asked["last"] => {
 }
 
 const read = (path: string, body: Fields): Asked | undefined => {
-  if (!path.endsWith("/messages")) return undefined
+  const counts = path.endsWith("/messages/count_tokens")
+  if (!counts && !path.endsWith("/messages")) return undefined
   return {
     model: words(body["model"]),
     stream: body["stream"] === true,
@@ -53,6 +54,7 @@ const read = (path: string, body: Fields): Asked | undefined => {
     choice: choiceOf(fields(body["tool_choice"])),
     last: lastOf(fields(list(body["messages"]).at(-1))),
     n: 1,
+    counts,
   }
 }
 
@@ -87,6 +89,7 @@ const message = (asked: Asked, { serial }: Exchange, rest: Fields): Fields => ({
 })
 
 const plain = (asked: Asked, exchange: Exchange, reply: Reply): Fields => {
+  if (asked.counts === true) return { input_tokens: usage(asked, reply).input }
   const text = reply.pieces.join("")
   return message(asked, exchange, {
     content:

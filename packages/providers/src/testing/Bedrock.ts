@@ -1,12 +1,13 @@
 /**
  * Bedrock's wire, as its Converse operations speak it: `POST …/model/{id}/converse` and `…/converse-stream`, the model's id
- * URL-encoded, a stream in binary frames.
+ * URL-encoded, a stream in binary frames. At `…/count-tokens` it counts; at `…/invoke` it embeds, as Titan where it is
+ * sent `inputText`, as Cohere where it is sent `texts`.
  */
 import * as Result from "effect/Result"
 import type * as Behaviour from "./Behaviour.ts"
 import * as EventStream from "./EventStream.ts"
 import type { Asked, Bytes, ErrorAnswer, Events, Exchange, Fields, Reply, Wire } from "./Wire.ts"
-import { fields, json, list, textOf, usage, words } from "./Wire.ts"
+import { fields, json, list, textOf, tokensOf, usage, vector, words } from "./Wire.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Request
@@ -33,8 +34,9 @@ const decoded = (id: string): string =>
   )
 
 const read = (path: string, body: Fields): Asked | undefined => {
-  const match = /\/model\/([^/]+)\/(converse|converse-stream)$/.exec(path)
+  const match = /\/model\/([^/]+)\/(converse|converse-stream|invoke|count-tokens)$/.exec(path)
   if (match === null) return undefined
+  const texts = [...(body["inputText"] === undefined ? [] : [body["inputText"]]), ...list(body["texts"])].map(words)
   const toolConfig = fields(body["toolConfig"])
   return {
     model: decoded(words(match[1])),
@@ -47,6 +49,8 @@ const read = (path: string, body: Fields): Asked | undefined => {
     choice: choiceOf(fields(toolConfig["toolChoice"])),
     last: lastOf(fields(list(body["messages"]).at(-1))),
     n: 1,
+    ...(match[2] === "invoke" ? { embeds: texts } : undefined),
+    ...(match[2] === "count-tokens" ? { counts: true } : undefined),
   }
 }
 
@@ -68,7 +72,21 @@ const accounts = (asked: Asked, reply: Reply): Fields => {
   }
 }
 
+/** Cohere's tokens stand in a header alone. */
+const embeddings = ({ body }: Asked, texts: ReadonlyArray<string>): Fields => {
+  const dimensions = Number(body["dimensions"] ?? body["output_dimension"] ?? 8)
+  const vectors = texts.map((text) => vector(text, dimensions))
+  if (body["texts"] === undefined) {
+    return { embedding: vectors[0], embeddingsByType: { float: vectors[0] }, inputTextTokenCount: tokensOf(texts) }
+  }
+  return body["embedding_types"] === undefined
+    ? { id: "e", texts, embeddings: vectors, response_type: "embeddings_floats" }
+    : { id: "e", texts, embeddings: { float: vectors }, response_type: "embeddings_by_type" }
+}
+
 const plain = (asked: Asked, exchange: Exchange, reply: Reply): Fields => {
+  if (asked.embeds !== undefined) return embeddings(asked, asked.embeds)
+  if (asked.counts === true) return { inputTokens: usage(asked, reply).input }
   const text = reply.pieces.join("")
   const block =
     reply._tag === "Text"
@@ -205,7 +223,10 @@ const errorEvent = (_: Asked, exchange: Exchange, fault: Behaviour.Fault): Bytes
 export const bedrock: Wire = {
   vendor: "bedrock",
   read,
-  headers: ({ serial }) => ({ "x-amzn-requestid": `00000000-0000-4000-8000-${String(serial).padStart(12, "0")}` }),
+  headers: ({ serial }, { embeds }) => ({
+    "x-amzn-requestid": `00000000-0000-4000-8000-${String(serial).padStart(12, "0")}`,
+    ...(embeds === undefined ? undefined : { "x-amzn-bedrock-input-token-count": String(tokensOf(embeds)) }),
+  }),
   streamType: "application/vnd.amazon.eventstream",
   plain,
   stream,

@@ -1,12 +1,13 @@
 /**
- * OpenAI's wire, as its chat completions endpoint speaks it: `POST …/chat/completions`.
+ * OpenAI's wire, as its chat completions and embeddings endpoints speak it: `POST …/chat/completions`, `…/embeddings`.
  *
  * Fields of a request that OpenAI does not know are given back in the answer's (or the stream's first chunk's) `echo`, so
  * that a test can see what came through.
  */
 import type * as Behaviour from "./Behaviour.ts"
 import type { Asked, Bytes, ErrorAnswer, Events, Exchange, Fields, Reply, Wire } from "./Wire.ts"
-import { echo, fields, list, textOf, usage, words } from "./Wire.ts"
+import { Buffer } from "node:buffer"
+import { echo, fields, list, textOf, tokensOf, usage, vector, words } from "./Wire.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Request
@@ -27,7 +28,28 @@ const choiceOf = (choice: unknown): Asked["choice"] => {
   return name === "" ? "auto" : { name }
 }
 
+/** A string, or an array: of strings, of tokens, or of such arrays. */
+const inputsOf = (input: unknown): ReadonlyArray<string> => {
+  const several = list(input)
+  if (several.length === 0) return [words(input)]
+  return typeof several[0] === "number"
+    ? [several.join(" ")]
+    : several.map((each) => (Array.isArray(each) ? each.join(" ") : words(each)))
+}
+
+const readEmbeddings = (body: Fields): Asked => ({
+  model: words(body["model"]),
+  stream: false,
+  body,
+  tools: [],
+  choice: "none",
+  last: { role: "other", text: "" },
+  n: 1,
+  embeds: inputsOf(body["input"]),
+})
+
 const read = (path: string, body: Fields): Asked | undefined => {
+  if (path.endsWith("/embeddings")) return readEmbeddings(body)
   if (!path.endsWith("/chat/completions")) return undefined
   const last = fields(list(body["messages"]).at(-1))
   const role = last["role"]
@@ -77,7 +99,30 @@ const envelope = (object: string, asked: Asked, { serial, now }: Exchange): Fiel
 
 const indexes = ({ n }: Asked): ReadonlyArray<number> => Array.from({ length: n }, (_, index) => index)
 
+const knownToEmbeddings = new Set(["model", "input", "dimensions", "encoding_format", "user"])
+
+/** In base64 where that is asked for: 32-bit floats, the lowest byte first. */
+const embeddings = ({ body, model }: Asked, texts: ReadonlyArray<string>): Fields => {
+  const base64 = body["encoding_format"] === "base64"
+  const tokens = tokensOf(texts)
+  return {
+    object: "list",
+    data: texts.map((text, index) => {
+      const numbers = vector(text, Number(body["dimensions"] ?? 8))
+      return {
+        object: "embedding",
+        index,
+        embedding: base64 ? Buffer.from(Float32Array.from(numbers).buffer).toString("base64") : numbers,
+      }
+    }),
+    model,
+    usage: { prompt_tokens: tokens, total_tokens: tokens },
+    ...echo(body, knownToEmbeddings),
+  }
+}
+
 const plain = (asked: Asked, exchange: Exchange, reply: Reply): Fields => {
+  if (asked.embeds !== undefined) return embeddings(asked, asked.embeds)
   const text = reply.pieces.join("")
   const message = (choice: number): Fields =>
     reply._tag === "Text"

@@ -150,7 +150,7 @@ export const steps = (
   exchange: Exchange,
   pace: Pace,
 ): ReadonlyArray<Step> => {
-  const own = wire.headers(exchange)
+  const own = wire.headers(exchange, asked)
   const streaming: Headers = { ...own, "content-type": wire.streamType }
   switch (behaviour._tag) {
     case "Reset":

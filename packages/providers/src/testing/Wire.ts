@@ -50,6 +50,10 @@ export interface Asked {
   readonly last: { readonly role: "user" | "tool" | "other"; readonly text: string }
   /** How many answers are wanted. */
   readonly n: number
+  /** The texts to embed, where that is what is asked. */
+  readonly embeds?: ReadonlyArray<string> | undefined
+  /** Whether only the tokens are to be counted. */
+  readonly counts?: boolean | undefined
 }
 
 /** What the server knows of an exchange beside the request: its number, the time in milliseconds, the credential sent. */
@@ -133,6 +137,23 @@ export const usage = (asked: Asked, reply: Reply): { readonly input: number; rea
   output: reply.pieces.length,
 })
 
+/**
+ * A text as so many numbers, made up: the same for the same text, another for another, and each what a 32-bit float
+ * holds, so that it is the same in every form.
+ */
+export const vector = (text: string, dimensions: number): ReadonlyArray<number> => {
+  let state = 17
+  for (let at = 0; at < text.length; at++) state = (Math.imul(state, 31) + text.charCodeAt(at)) | 0
+  return Array.from({ length: dimensions }, () => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) | 0
+    return Math.fround(state / 2 ** 31)
+  })
+}
+
+/** A quarter of all characters. */
+export const tokensOf = (texts: ReadonlyArray<string>): number =>
+  texts.reduce((tokens, text) => tokens + Math.ceil(text.length / 4), 0)
+
 /** What of a request its vendor does not know, as a field for the answer: none if there is nothing. */
 export const echo = (body: Fields, known: ReadonlySet<string>): Fields => {
   const unknown = Object.entries(body).filter(([name]) => !known.has(name))
@@ -166,7 +187,7 @@ export interface Wire {
   /** The request at this path (without query); `undefined` if the path is not this vendor's. */
   readonly read: (path: string, body: Fields) => Asked | undefined
   /** Headers of every answer of the vendor's. */
-  readonly headers: (exchange: Exchange) => Headers
+  readonly headers: (exchange: Exchange, asked: Asked) => Headers
   readonly streamType: string
   readonly plain: (asked: Asked, exchange: Exchange, reply: Reply) => unknown
   readonly stream: (asked: Asked, exchange: Exchange, reply: Reply) => Events

@@ -1,6 +1,7 @@
 /**
  * Bedrock's Converse protocol: how a `Chat` is said in it and how its answers, streams and errors are read.
  */
+export * as Count from "./Count.ts"
 export * as Errors from "./Errors.ts"
 export * as Framing from "./Framing.ts"
 export * as Prompt from "./Prompt.ts"

@@ -1,0 +1,60 @@
+/**
+ * How many tokens a request has, by whoever on its route can count, else by its length: nobody is asked to answer.
+ *
+ * An aside, not a call: it has no receipt, takes nothing from a deployment's limits and tells its circuit nothing, for a
+ * vendor counts by an endpoint, a right and a limit of its own. Who rests, or whose circuit is open, is not bothered.
+ */
+import * as Effect from "effect/Effect"
+import * as Admission from "./Admission.ts"
+import * as Attempt from "./Attempt.ts"
+import type { Call } from "./Call.ts"
+import type * as Chat from "./Chat.ts"
+import * as Plan from "./Plan.ts"
+import type { ProviderError } from "./ProviderError.ts"
+import type { RouterError } from "./RouterError.ts"
+import * as Errors from "./RouterError.ts"
+import * as Timeout from "./Timeout.ts"
+
+export interface Count {
+  readonly inputTokens: number
+  /** Whose model counted; `undefined` for an estimate by length. */
+  readonly deployment: string | undefined
+}
+
+/** Fails only where whoever counts blames the request: one that nobody can count is estimated. */
+export const run = (
+  stores: Admission.Stores,
+  { name: routed, route, total }: Plan.Compiled,
+  call: Call<Chat.Request>,
+  draw: Plan.Draw,
+): Effect.Effect<Count, RouterError> => {
+  const deadline = Timeout.deadline(call.at, total, call.options.timeout)
+  const estimate = Effect.sync((): Count => ({ inputTokens: call.inputTokens, deployment: undefined }))
+  return Plan.steps(Plan.make(route, call, draw))
+    .filter(({ verdict, within }) => verdict._tag === "Ready" && within === undefined)
+    .reduceRight<Effect.Effect<Count, RouterError>>((next, { leaf }) => {
+      const { candidate, patience } = leaf
+      const { name, provider } = candidate
+      const count = provider.countTokens
+      if (count === undefined) return next
+      const counted = Effect.clockWith((clock) =>
+        Timeout.within(
+          count(Attempt.addressed(call.request, routed, leaf)),
+          Timeout.sooner("attempt", patience.attempt, deadline, clock.currentTimeMillisUnsafe()),
+        ),
+      )
+      return Effect.flatMap(isAway(stores, candidate, call), (away) =>
+        away
+          ? next
+          : Effect.matchEffect(counted, {
+              onSuccess: (inputTokens) => Effect.succeed<Count>({ inputTokens, deployment: name }),
+              onFailure: (error) => (blamesCaller(error) ? Effect.fail(Errors.blamed(name, error)) : next),
+            }),
+      )
+    }, estimate)
+}
+
+const isAway = (stores: Admission.Stores, candidate: Plan.Leaf["candidate"], call: Call): Effect.Effect<boolean> =>
+  Effect.map(Admission.peek(stores, candidate, call), ({ circuit, rest }) => (rest ?? circuit) !== undefined)
+
+const blamesCaller = ({ reason }: ProviderError): boolean => reason._tag === "InvalidRequest"

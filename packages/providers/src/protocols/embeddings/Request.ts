@@ -1,0 +1,102 @@
+/**
+ * A request: an `Embedding` said in the words of OpenAI's Embeddings API, and a client's words read as one.
+ */
+import type * as Embedding from "@understudy/core/Embedding"
+import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as InvalidBody from "../InvalidBody.ts"
+import * as Lowering from "../Lowering.ts"
+import { protocol } from "./Protocol.ts"
+import * as Wire from "./Wire.ts"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Encode: Embedding -> the upstream's body
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Who is spoken to: OpenAI itself, which has base64, a third of the bytes; or a server that may know numbers alone. */
+export type Server = "openai" | "compatible"
+
+/** The body for `request.model`. */
+export const encode = (request: Embedding.Request, server: Server): Result.Result<Lowering.Encoded, never> => {
+  const { warn, warnings } = Lowering.warnings()
+  const { input } = request
+  const [first] = input
+  const body: Record<string, unknown> = {
+    model: request.model,
+    input: input.length === 1 && Predicate.isString(first) ? first : input,
+  }
+  if (request.dimensions !== undefined) body["dimensions"] = request.dimensions
+  if (server === "openai") body["encoding_format"] = "base64"
+  if (request.user !== undefined) body["user"] = request.user
+  if (request.purpose !== undefined) {
+    if (server === "openai") warn("what the vectors are for")
+    else body["input_type"] = request.purpose
+  }
+  return Result.succeed({ body: Object.assign(body, request.vendor?.[protocol]), warnings })
+}
+
+/**
+ * The body that the client sent, where it spoke this protocol: as it came, but for the model. OpenAI refuses what it does
+ * not know, and its models embed alike for every purpose.
+ */
+export const native = ({ model, native }: Embedding.Request, server: Server): Record<string, unknown> | undefined => {
+  if (native?.protocol !== protocol) return undefined
+  const { input_type: _purpose, ...own } = native.body
+  return server === "openai" ? { ...own, model } : { ...native.body, model }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Decode: a client's body -> Embedding
+// ---------------------------------------------------------------------------------------------------------------------
+
+const parse = Schema.decodeUnknownResult(Wire.Request)
+
+/** The request in a client's body, which travels along as `native`. */
+export const decode = (body: Record<string, unknown>): Result.Result<Embedding.Request, InvalidBody.InvalidBody> =>
+  Result.mapBoth(parse(body), {
+    onFailure: ({ issue }) => InvalidBody.fromIssue(issue, body),
+    onSuccess: (wire) => fromWire(wire, body),
+  })
+
+const fromWire = (wire: Wire.Request, body: Record<string, unknown>): Embedding.Request => {
+  const request: { -readonly [K in keyof Embedding.Request]: Embedding.Request[K] } = {
+    model: wire.model,
+    input: inputs(wire.input),
+    encoding: wire.encoding_format ?? "float",
+    native: { protocol, body },
+  }
+  const vendor = others(body)
+  if (vendor !== undefined) request.vendor = { [protocol]: vendor }
+  if (Predicate.isNumber(wire.dimensions)) request.dimensions = wire.dimensions
+  const purpose = purposes[wire.input_type ?? ""]
+  if (purpose !== undefined) request.purpose = purpose
+  if (Predicate.isString(wire.user)) request.user = wire.user
+  return request
+}
+
+const inputs = (input: Wire.Request["input"]): Embedding.Request["input"] => {
+  if (Predicate.isString(input)) return [input]
+  return isTokens(input) ? [input] : input
+}
+
+const isTokens = (input: ReadonlyArray<unknown>): input is ReadonlyArray<number> => Predicate.isNumber(input[0])
+
+/** The words of Cohere, of NVIDIA, and our own. */
+const purposes: Readonly<Record<string, Embedding.Purpose>> = {
+  search_query: "query",
+  query: "query",
+  search_document: "document",
+  passage: "document",
+  document: "document",
+  similarity: "similarity",
+  classification: "classification",
+  clustering: "clustering",
+}
+
+const known: ReadonlySet<string> = new Set(Object.keys(Wire.Request.fields))
+
+const others = (body: Record<string, unknown>): Record<string, unknown> | undefined => {
+  const unknown = Object.entries(body).filter(([name, value]) => !known.has(name) && value !== null)
+  return unknown.length === 0 ? undefined : Object.fromEntries(unknown)
+}

@@ -1,0 +1,27 @@
+/**
+ * An Embeddings request as clients write it: what is checked before any of it is read.
+ */
+import * as Schema from "effect/Schema"
+
+const optional = <S extends Schema.Constraint>(schema: S) => Schema.optional(Schema.NullOr(schema))
+
+const some = { expected: "at least one input" }
+
+/** One text or several, or either as the numbers that the model's tokenizer makes of it. */
+const Input = Schema.Union([
+  Schema.String.check(Schema.isNonEmpty({ expected: "a text that is not empty" })),
+  Schema.Array(Schema.String).check(Schema.isNonEmpty(some)),
+  Schema.Array(Schema.Finite).check(Schema.isNonEmpty(some)),
+  Schema.Array(Schema.Array(Schema.Finite)).check(Schema.isNonEmpty(some)),
+]).annotate({ expected: "a string, an array of strings, or tokens as an array of numbers or of such arrays" })
+
+/** `input_type` is no word of OpenAI's: Cohere, NVIDIA and their like have it in theirs. */
+export const Request = Schema.Struct({
+  model: Schema.String.check(Schema.isNonEmpty({ expected: "the name of a model" })),
+  input: Input,
+  dimensions: optional(Schema.Int.check(Schema.isGreaterThanOrEqualTo(1, { expected: "at least 1" }))),
+  encoding_format: optional(Schema.Literals(["float", "base64"])),
+  input_type: optional(Schema.String),
+  user: optional(Schema.String),
+})
+export type Request = typeof Request.Type
