@@ -59,7 +59,7 @@ export interface Embedder<Wire extends WireError> {
 
 /** How a vendor counts the tokens of a request without answering it. */
 export interface Counter {
-  readonly body: (body: Record<string, unknown>) => Record<string, unknown>
+  readonly body: (body: Record<string, unknown>, request: Chat.Request) => Record<string, unknown>
   readonly decode: (text: string) => Result.Result<number, ProviderError>
   readonly prepared: Prepared
 }
@@ -171,7 +171,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
       counter &&
       Effect.fnUntraced(function* (request) {
         const { body } = yield* lower(request)
-        const text = yield* exchange(aim(counter.prepared, request), counter.body(body))
+        const text = yield* exchange(aim(counter.prepared, request), counter.body(body, request))
         return yield* Effect.fromResult(counter.decode(text))
       }),
   }

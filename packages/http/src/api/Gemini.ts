@@ -1,12 +1,12 @@
 /**
  * Gemini's API, answered by whoever the route finds, under `/v1beta` and `/v1`: `POST /models/{model}:generateContent`,
- * `:streamGenerateContent` (as server-sent events with `alt=sse`, else as one array) and `:countTokens`.
+ * `:streamGenerateContent` (as server-sent events with `alt=sse`, else as one array), `:countTokens`, `:embedContent` and
+ * `:batchEmbedContents`.
  */
-import * as Call from "@understudy/core/Call"
-import type * as Chat from "@understudy/core/Chat"
 import { Router } from "@understudy/core/Router"
 import type { Dialect } from "@understudy/providers/protocols/Dialect"
 import * as Gemini from "@understudy/providers/protocols/gemini"
+import * as Embeddings from "@understudy/providers/protocols/gemini-embeddings"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
@@ -14,8 +14,10 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Predicate from "effect/Predicate"
 import * as Answer from "./Answer.ts"
 import * as ApiError from "./ApiError.ts"
+import * as CallOptions from "./CallOptions.ts"
 import * as Endpoint from "./Endpoint.ts"
 import * as JsonBody from "./JsonBody.ts"
+import * as Native from "./Native.ts"
 
 /** Adds the endpoints to the `HttpRouter` in context. */
 export const layer = HttpRouter.use((http) =>
@@ -41,6 +43,9 @@ const called = (router: Router["Service"]) =>
           return Endpoint.handle(router, asksForEvents(url) ? Gemini : inOneArray, { model, stream: true })
         case "countTokens":
           return count(router, model)
+        case "embedContent":
+        case "batchEmbedContents":
+          return embed(router, model)
         default:
           return Effect.succeed(Answer.error(unknownMethod(path), Gemini))
       }
@@ -53,7 +58,7 @@ const inOneArray: Dialect = { ...Gemini, Stream: { ...Gemini.Stream, ...Gemini.S
 
 const unknownMethod = (path: string): ApiError.ApiError =>
   ApiError.invalid(
-    `This gateway has no method models/${path}: ask for {model}:generateContent, :streamGenerateContent or :countTokens.`,
+    `This gateway has no method models/${path}: ask for {model}:generateContent, :streamGenerateContent, :countTokens, :embedContent or :batchEmbedContents.`,
     { status: 404, code: "unknown_method" },
   )
 
@@ -64,9 +69,22 @@ const count = (router: Router["Service"], model: string): Endpoint.Handled =>
     const { generateContentRequest: whole } = body
     const counted = Predicate.isObject(whole) ? (whole as Record<string, unknown>) : body
     const request = yield* Endpoint.decode(Gemini, counted, { model })
-    return HttpServerResponse.jsonUnsafe({ totalTokens: yield* inputTokens(router, request) })
+    const { inputTokens } = yield* Effect.mapError(router.countTokens(request), ApiError.fromRouter)
+    return HttpServerResponse.jsonUnsafe({ totalTokens: inputTokens })
   }).pipe(Effect.catch((error) => Effect.succeed(Answer.error(error, Gemini))))
 
-/** How many tokens the request comes to, by the engine's estimate. A name that nobody answers to is no request. */
-const inputTokens = (router: Router["Service"], request: Chat.Request): Effect.Effect<number, ApiError.ApiError> =>
-  Effect.as(Effect.mapError(router.explain(request), ApiError.fromRouter), new Call.Call(request, false).inputTokens)
+const embed = (router: Router["Service"], model: string): Endpoint.Handled =>
+  Effect.gen(function* () {
+    const body = yield* JsonBody.read
+    const options = yield* CallOptions.read
+    const decoded = yield* Effect.mapError(
+      Effect.fromResult(Embeddings.Request.decode(body, { model })),
+      ({ message, path }) => ApiError.invalid(message, { param: path }),
+    )
+    const request = yield* Native.beside(decoded)
+    const { receipt, response } = yield* Effect.mapError(router.embed(request, options), ApiError.fromRouter)
+    return HttpServerResponse.text(Embeddings.Response.encode(response, request), {
+      headers: Answer.headers(receipt),
+      contentType: "application/json",
+    })
+  }).pipe(Effect.catch((error) => Effect.succeed(Answer.error(error, Gemini))))

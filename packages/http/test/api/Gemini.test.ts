@@ -338,6 +338,30 @@ describe("the rest of Google's API", () => {
     }),
   )
 
+  for (const vendor of ["openai", "gemini"] as const) {
+    it.live(`embeds, by ${vendor}, one and several`, () =>
+      Effect.gen(function* () {
+        const { models, url } = yield* make(vendor)
+        const { embeddings } = yield* Effect.promise(() =>
+          models.embedContent({ model: "assistant", contents: ["one", "two"], config: { outputDimensionality: 4 } }),
+        )
+        assert.deepStrictEqual(
+          embeddings?.map(({ values }) => values?.length),
+          [4, 4],
+        )
+        const one = yield* Effect.promise(() =>
+          fetch(`${url}/v1beta/models/assistant:embedContent`, {
+            method: "POST",
+            headers: { "content-type": "application/json" },
+            body: JSON.stringify({ content: { parts: [{ text: "one" }] }, outputDimensionality: 4 }),
+          }).then((answer) => answer.json()),
+        )
+        const { embedding } = one as { readonly embedding: unknown }
+        assert.deepStrictEqual(embedding, { values: embeddings?.[0]?.values })
+      }),
+    )
+  }
+
   it.live("counts tokens, and lists what can be called", () =>
     Effect.gen(function* () {
       const { models, upstream, url } = yield* make("gemini")
@@ -358,7 +382,11 @@ describe("the rest of Google's API", () => {
       assert.lengthOf((bare as { readonly models: ReadonlyArray<unknown> }).models, 3)
       const openAi = yield* Effect.promise(() => fetch(`${url}/v1/models/assistant`).then((answer) => answer.json()))
       assert.propertyVal(openAi as object, "object", "model")
-      assert.lengthOf(yield* upstream.requests, 0)
+      // Google was asked to count, and nothing else.
+      assert.deepStrictEqual(
+        (yield* upstream.requests).map(({ path }) => path),
+        ["/v1beta/models/primary:countTokens"],
+      )
     }),
   )
 

@@ -12,6 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Gemini from "../protocols/gemini/index.ts"
+import * as Embeddings from "../protocols/gemini-embeddings/index.ts"
 import * as HttpProvider from "../HttpProvider.ts"
 import * as Start from "../ProviderStartError.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
@@ -90,6 +91,8 @@ export const make = Effect.fnUntraced(function* (
     reason: Errors.reason,
     key,
     sender,
+    embedder: { ...Embeddings, prepared: prepared("batchEmbedContents") },
+    counter: { ...Gemini.Count, prepared: prepared("countTokens") },
     prepared: prepared("generateContent"),
     streaming: prepared("streamGenerateContent?alt=sse"),
   })

@@ -1,13 +1,13 @@
 /**
  * Gemini's wire, as its content endpoints speak it: `POST …/models/{model}:generateContent` and
- * `:streamGenerateContent?alt=sse`, under `/v1beta` and `/v1`.
+ * `:streamGenerateContent?alt=sse`, `:countTokens` and `:batchEmbedContents`, under `/v1beta` and `/v1`.
  *
  * Fields of a request that Gemini does not know are given back in the answer's (or the stream's first chunk's) `echo`, so
  * that a test can see what came through.
  */
 import type * as Behaviour from "./Behaviour.ts"
 import type { Asked, Bytes, ErrorAnswer, Events, Exchange, Fields, Reply, Wire } from "./Wire.ts"
-import { echo, fields, json, list, textOf, usage, words } from "./Wire.ts"
+import { echo, fields, json, list, textOf, tokensOf, usage, vector, words } from "./Wire.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Request
@@ -40,7 +40,10 @@ const lastOf = ({ parts, role }: Fields): Asked["last"] => {
   return { role: "tool", text: words(told["output"] ?? told["error"]) || JSON.stringify(told) }
 }
 
-const address = /\/v1(?:beta)?\/models\/([^:]+):(generateContent|streamGenerateContent)$/
+const address = /\/v1(?:beta)?\/models\/([^:]+):(generateContent|streamGenerateContent|countTokens|batchEmbedContents)$/
+
+const embedsOf = (body: Fields): ReadonlyArray<string> =>
+  list(body["requests"]).map((request) => textOf(fields(fields(request)["content"])["parts"]))
 
 const read = (path: string, body: Fields): Asked | undefined => {
   const [, model, method] = address.exec(path) ?? []
@@ -58,6 +61,8 @@ const read = (path: string, body: Fields): Asked | undefined => {
     choice: choiceOf(fields(fields(body["toolConfig"])["functionCallingConfig"])),
     last: lastOf(fields(list(body["contents"]).at(-1))),
     n: Math.min(8, Math.max(1, Number(fields(body["generationConfig"])["candidateCount"] ?? 1))),
+    embeds: method === "batchEmbedContents" ? embedsOf(body) : undefined,
+    counts: method === "countTokens",
   }
 }
 
@@ -102,7 +107,21 @@ const candidate = (index: number, parts: ReadonlyArray<Fields>, finish?: string)
   index,
 })
 
-const plain = (asked: Asked, exchange: Exchange, reply: Reply): Fields => ({
+const embeddings = (asked: Asked, texts: ReadonlyArray<string>): Fields => ({
+  embeddings: texts.map((text, index) => {
+    const { outputDimensionality } = fields(list(asked.body["requests"])[index])
+    return { values: vector(text, Number(outputDimensionality ?? 8)) }
+  }),
+  usageMetadata: { promptTokenCount: tokensOf(texts) },
+})
+
+const plain = (asked: Asked, exchange: Exchange, reply: Reply): Fields => {
+  if (asked.embeds !== undefined) return embeddings(asked, asked.embeds)
+  if (asked.counts === true) return { totalTokens: usage(asked, reply).input }
+  return answer(asked, exchange, reply)
+}
+
+const answer = (asked: Asked, exchange: Exchange, reply: Reply): Fields => ({
   candidates: indexes(asked).map((index) =>
     candidate(index, [partOf(reply, reply.pieces.join(""), exchange)], finishOf(reply)),
   ),

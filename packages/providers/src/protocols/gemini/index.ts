@@ -2,6 +2,7 @@
  * Google's Gemini protocol, from both ends: how a `Chat` is said in it and how its answers, streams and errors are read;
  * how a client's request in it is read and how it is answered.
  */
+export * as Count from "./Count.ts"
 export * as Errors from "./Errors.ts"
 export { protocol } from "./Protocol.ts"
 export * as Request from "./Request.ts"

@@ -1,0 +1,106 @@
+/**
+ * A request: an `Embedding` said in the words of Google's embeddings, and a client's words read as one.
+ *
+ * Every content is a request of its own, with its own wishes; in `Embedding` those of the first hold for all.
+ */
+import type * as Embedding from "@understudy/core/Embedding"
+import type { ProviderError } from "@understudy/core/ProviderError"
+import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
+import * as SchemaParser from "effect/SchemaParser"
+import type { Address } from "../Dialect.ts"
+import * as InvalidBody from "../InvalidBody.ts"
+import * as Json from "../Json.ts"
+import * as Lowering from "../Lowering.ts"
+import * as Names from "../gemini/Names.ts"
+import { protocol } from "./Protocol.ts"
+import * as Wire from "./Wire.ts"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Encode: Embedding -> the upstream's body
+// ---------------------------------------------------------------------------------------------------------------------
+
+const tasks: Readonly<Record<Embedding.Purpose, string>> = {
+  query: "RETRIEVAL_QUERY",
+  document: "RETRIEVAL_DOCUMENT",
+  similarity: "SEMANTIC_SIMILARITY",
+  classification: "CLASSIFICATION",
+  clustering: "CLUSTERING",
+}
+
+/** The body for `request.model`, of `:batchEmbedContents`. */
+export const encode = (request: Embedding.Request): Result.Result<Lowering.Encoded, ProviderError> => {
+  const { dimensions, input, model, purpose, user, vendor } = request
+  const { warn, warnings } = Lowering.warnings()
+  const wishes = {
+    model: `models/${model}`,
+    ...(purpose === undefined ? undefined : { taskType: tasks[purpose] }),
+    ...(dimensions === undefined ? undefined : { outputDimensionality: dimensions }),
+    ...vendor?.[protocol],
+  }
+  const requests: Array<Record<string, unknown>> = []
+  for (const text of input) {
+    if (!Predicate.isString(text)) return Lowering.unsupported("Gemini", "tokens in place of a text to embed")
+    requests.push({ ...wishes, content: { parts: [{ text }] } })
+  }
+  if (user !== undefined) warn("the id of the end user")
+  return Result.succeed({ body: { requests }, warnings })
+}
+
+/** The body that the client sent, where it spoke this protocol: as it came, but for the model. */
+export const native = ({ model, native }: Embedding.Request): Record<string, unknown> | undefined => {
+  if (native?.protocol !== protocol) return undefined
+  const name = { model: `models/${model}` }
+  const { requests, ...body } = native.body
+  return Array.isArray(requests)
+    ? { ...body, requests: requests.map((request) => ({ ...Json.fields(request), ...name })) }
+    : { requests: [{ ...native.body, ...name }] }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Decode: a client's body -> Embedding
+// ---------------------------------------------------------------------------------------------------------------------
+
+const parseOne = SchemaParser.decodeUnknownResult(Wire.One)
+const parseMany = SchemaParser.decodeUnknownResult(Wire.Many)
+
+/** Whether the body asks for several vectors, and wants them in a list. */
+export const isMany = (body: Record<string, unknown>): boolean => "requests" in body
+
+/** The request in `body` to the model of `address`, which travels along as `native`. */
+export const decode = (
+  body: Record<string, unknown>,
+  { model = "" }: Address,
+): Result.Result<Embedding.Request, InvalidBody.InvalidBody> => {
+  const uniform = Names.uniform(body)
+  const parsed = isMany(uniform)
+    ? Result.map(parseMany(uniform), ({ requests }) => requests)
+    : Result.map(parseOne(uniform), (one) => [one])
+  return Result.mapBoth(parsed, {
+    onFailure: (issue) => InvalidBody.fromIssue(issue, uniform),
+    onSuccess: (wire) => fromWire(model, wire, body),
+  })
+}
+
+const fromWire = (model: string, wire: ReadonlyArray<Wire.One>, body: Record<string, unknown>): Embedding.Request => {
+  const { outputDimensionality: dimensions, taskType } = wire[0] ?? {}
+  const purpose = purposes[taskType ?? ""]
+  return {
+    model,
+    input: wire.map(({ content }) => content.parts.map(({ text }) => text).join("\n")),
+    ...(Predicate.isNumber(dimensions) ? { dimensions } : undefined),
+    ...(purpose === undefined ? undefined : { purpose }),
+    native: { protocol, body },
+  }
+}
+
+const purposes: Readonly<Record<string, Embedding.Purpose>> = {
+  RETRIEVAL_QUERY: "query",
+  QUESTION_ANSWERING: "query",
+  FACT_VERIFICATION: "query",
+  CODE_RETRIEVAL_QUERY: "query",
+  RETRIEVAL_DOCUMENT: "document",
+  SEMANTIC_SIMILARITY: "similarity",
+  CLASSIFICATION: "classification",
+  CLUSTERING: "clustering",
+}

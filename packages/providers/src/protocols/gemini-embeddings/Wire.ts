@@ -1,0 +1,22 @@
+/**
+ * An embedding request as Google's clients write it: what is checked before any of it is read.
+ */
+import * as Schema from "effect/Schema"
+
+const optional = <S extends Schema.Constraint>(schema: S) => Schema.optional(Schema.NullOr(schema))
+
+/** One content: its texts are one input. */
+export const One = Schema.Struct({
+  content: Schema.Struct({
+    parts: Schema.Array(Schema.Struct({ text: Schema.String })).check(
+      Schema.isNonEmpty({ expected: "at least one part" }),
+    ),
+  }),
+  taskType: optional(Schema.String),
+  outputDimensionality: optional(Schema.Int.check(Schema.isGreaterThanOrEqualTo(1, { expected: "at least 1" }))),
+})
+export type One = typeof One.Type
+
+export const Many = Schema.Struct({
+  requests: Schema.Array(One).check(Schema.isNonEmpty({ expected: "at least one request" })),
+})

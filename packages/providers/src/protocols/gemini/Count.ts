@@ -1,0 +1,19 @@
+/**
+ * Counting: `:countTokens` takes a whole request, which names its model itself.
+ */
+import type * as Chat from "@understudy/core/Chat"
+import type { ProviderError } from "@understudy/core/ProviderError"
+import * as Result from "effect/Result"
+import * as Json from "../Json.ts"
+
+/** What is counted of a request's body. */
+export const body = (
+  request: Readonly<Record<string, unknown>>,
+  { model }: Pick<Chat.Request, "model">,
+): Record<string, unknown> => ({ generateContentRequest: { model: `models/${model}`, ...request } })
+
+/** The tokens that an answer counts. */
+export const decode = (text: string): Result.Result<number, ProviderError> => {
+  const tokens = Json.number(Json.fields(Json.parse(text))["totalTokens"])
+  return tokens === undefined ? Json.malformed("the answer counts nothing") : Result.succeed(tokens)
+}
