@@ -372,6 +372,35 @@ describe("Codex", () => {
   )
 })
 
+describe("a free-form tool", () => {
+  const patch = '*** Begin "Patch"\n+é'
+  const tool = {
+    type: "custom" as const,
+    name: "apply_patch",
+    format: { type: "grammar" as const, syntax: "lark" as const, definition: "start: x" },
+  }
+  const asking: Params = { ...hello, input: "Patch it.", tools: [tool] }
+
+  for (const name of ["chat completions", "messages", "converse"] as const) {
+    it.live(`is a function of one text in ${name}, and its client never sees it`, () =>
+      Effect.gen(function* () {
+        const gateway = yield* TestGateway.make({ provider: upstreams[name] })
+        yield* gateway.upstream.script("primary", [Behaviour.answer({ arguments: JSON.stringify({ input: patch }) })])
+        const plain = yield* create(gateway, asking)
+        const streamed = yield* Effect.promise(() => gateway.client.responses.stream(asking).finalResponse())
+        for (const { output } of [plain, streamed]) {
+          assert.deepInclude(output[0], { type: "custom_tool_call", name: "apply_patch", input: patch })
+        }
+        const [call] = plain.output
+        if (call?.type !== "custom_tool_call") return assert.fail("no call")
+        const done = { type: "custom_tool_call_output" as const, call_id: call.call_id, output: "Done" }
+        yield* create(gateway, { ...asking, input: [{ role: "user", content: "Patch it." }, call, done] })
+        assert.include(JSON.stringify(yield* asked(gateway)).replaceAll("\\", ""), "*** Begin")
+      }),
+    )
+  }
+})
+
 describe("a request that cannot be answered", () => {
   it.live("is refused by the name of its field, in OpenAI's words", () =>
     Effect.gen(function* () {

@@ -39,7 +39,7 @@ export const encode = (request: Chat.Request): Result.Result<Encoded, ProviderEr
   const { warn, warnings } = Lowering.warnings()
   const turns = Turns.encode(request.messages, model, warn)
   const body: Record<string, unknown> = { model: request.model, ...turns, store: false }
-  Tools.encode(request, body, warn)
+  Tools.encode(request, model, body, warn)
   encodeFormat(request.format, turns.input, body)
   encodeSampling(request.sampling, model, body, warn)
   encodeReasoning(request.reasoning, model, body, warn)
@@ -128,8 +128,10 @@ const encodeSampling = (
   }
   const { frequencyPenalty, logprobs, maxTokens, presencePenalty, seed, topK, topLogprobs } = sampling
   if (maxTokens !== undefined) {
+    const most = model.maxOutput ?? Infinity
     if (maxTokens < leastOutput) warn(`a limit of fewer than ${leastOutput} tokens, sent as ${leastOutput}`)
-    body["max_output_tokens"] = Math.max(maxTokens, leastOutput)
+    if (maxTokens > most) warn(`max_output_tokens beyond what the model writes, cut to ${most}`)
+    body["max_output_tokens"] = Math.min(Math.max(maxTokens, leastOutput), most)
   }
   wish("temperature", sampling.temperature)
   wish("top_p", sampling.topP)

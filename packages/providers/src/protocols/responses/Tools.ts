@@ -4,6 +4,8 @@
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
+import type { Model } from "../chat-completions/Model.ts"
+import * as Freeform from "../Freeform.ts"
 import type { Block, Warn } from "../Lowering.ts"
 import * as Namespaces from "./Namespaces.ts"
 import type * as Wire from "./Wire.ts"
@@ -12,12 +14,12 @@ import type * as Wire from "./Wire.ts"
 // Encode
 // ---------------------------------------------------------------------------------------------------------------------
 
-export const encode = (request: Chat.Request, body: Record<string, unknown>, warn: Warn): void => {
+export const encode = (request: Chat.Request, model: Model, body: Record<string, unknown>, warn: Warn): void => {
   if (request.tools === undefined || request.tools.length === 0) return
-  body["tools"] = request.tools.map((tool) => encodeTool(tool, warn))
+  const tools = model.custom ? request.tools : request.tools.map(Freeform.lower)
+  body["tools"] = tools.map((tool) => encodeTool(tool, warn))
   const choice = request.toolChoice
-  if (choice !== undefined)
-    body["tool_choice"] = Predicate.isString(choice) ? choice : named(choice.name, request.tools)
+  if (choice !== undefined) body["tool_choice"] = Predicate.isString(choice) ? choice : named(choice.name, tools)
   if (request.parallelToolCalls !== undefined) body["parallel_tool_calls"] = request.parallelToolCalls
 }
 

@@ -7,6 +7,7 @@
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
 import type { Model } from "../chat-completions/Model.ts"
+import * as Freeform from "../Freeform.ts"
 import type { Block, Warn } from "../Lowering.ts"
 import * as ToolIds from "../ToolIds.ts"
 import * as Content from "./Content.ts"
@@ -39,7 +40,7 @@ export const encode = (messages: ReadonlyArray<Chat.Message>, model: Model, warn
         input.push({ role: message.role, content: words(message.content, model, warn) })
         break
       case "assistant":
-        encodeAssistant(message, input, freeform, warn)
+        encodeAssistant(message, input, freeform, model, warn)
         break
       case "tool":
         for (const result of message.content) input.push(encodeResult(result, freeform, model, warn))
@@ -70,6 +71,7 @@ const encodeAssistant = (
   { content }: Chat.AssistantMessage,
   input: Array<Block>,
   freeform: Set<string>,
+  model: Model,
   warn: Warn,
 ): void => {
   let said: Array<Block> | undefined
@@ -90,8 +92,8 @@ const encodeAssistant = (
       }
       case "tool-call":
         if (part.cache !== undefined) warn("a cache hint on a tool call")
-        if (part.freeform === true) freeform.add(part.id)
-        input.push(encodeCall(part))
+        if (part.freeform === true && model.custom) freeform.add(part.id)
+        input.push(encodeCall(part, model))
         break
       case "audio":
         break
@@ -100,11 +102,12 @@ const encodeAssistant = (
   }
 }
 
-const encodeCall = ({ arguments: written, freeform, id, name }: Chat.ToolCall): Block => {
-  const call_id = ToolIds.fit(id, longestId)
-  return freeform === true
-    ? { type: "custom_tool_call", call_id, name, input: written }
-    : { type: "function_call", call_id, name, arguments: written }
+const encodeCall = (call: Chat.ToolCall, model: Model): Block => {
+  const { name } = call
+  const call_id = ToolIds.fit(call.id, longestId)
+  return call.freeform === true && model.custom
+    ? { type: "custom_tool_call", call_id, name, input: call.arguments }
+    : { type: "function_call", call_id, name, arguments: Freeform.argumentsOf(call) }
 }
 
 const encodeResult = (result: Chat.ToolResult, freeform: ReadonlySet<string>, model: Model, warn: Warn): Block => {

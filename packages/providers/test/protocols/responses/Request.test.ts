@@ -16,7 +16,7 @@ const unsupported = (request: Partial<Chat.Request>) => {
   return error.reason._tag === "Unsupported" ? error.reason.feature : error.reason._tag
 }
 
-const input = (...messages: ReadonlyArray<Chat.Message>) => encode({ messages }).body["input"]
+const input = (...messages: ReadonlyArray<Chat.Message>) => encode({ model: "gpt-5", messages }).body["input"]
 
 const wire = (body: Body = {}) => ({ model: "assistant", input: "Hi", ...body })
 
@@ -130,6 +130,7 @@ describe("encode", () => {
 
   it("keeps functions from becoming stricter than they were", () => {
     const { body } = encode({
+      model: "gpt-5",
       tools: [{ name: "look" }, { name: "patch", freeform: {} }],
       toolChoice: { name: "patch" },
     })
@@ -138,6 +139,24 @@ describe("encode", () => {
       { type: "custom", name: "patch" },
     ])
     assert.deepStrictEqual(body["tool_choice"], { type: "custom", name: "patch" })
+  })
+
+  it("makes functions of free-form tools for models that have none", () => {
+    const { body } = encode({
+      messages: [
+        Chat.user("Hi"),
+        Chat.assistant([{ type: "tool-call", id: "a", name: "patch", arguments: "*** Begin", freeform: true }]),
+        Chat.toolResult("a", "Done"),
+      ],
+      tools: [{ name: "patch", freeform: {} }],
+      toolChoice: { name: "patch" },
+    })
+    assert.deepInclude((body["tools"] as ReadonlyArray<Body>)[0], { type: "function", name: "patch" })
+    assert.deepStrictEqual(body["tool_choice"], { type: "function", name: "patch" })
+    assert.deepStrictEqual((body["input"] as ReadonlyArray<Body>).slice(1), [
+      { type: "function_call", call_id: "a", name: "patch", arguments: '{"input":"*** Begin"}' },
+      { type: "function_call_output", call_id: "a", output: "Done" },
+    ])
   })
 
   it("has thoughts come back sealed, from models that think", () => {
@@ -160,6 +179,12 @@ describe("encode", () => {
   it("raises a limit that is too low for the API", () => {
     const { body, warnings } = encode({ sampling: { maxTokens: 1 } })
     assert.strictEqual(body["max_output_tokens"], 16)
+    assert.lengthOf(warnings, 1)
+  })
+
+  it("cuts a limit that is beyond the model", () => {
+    const { body, warnings } = encode({ sampling: { maxTokens: 128_000 } })
+    assert.strictEqual(body["max_output_tokens"], 16_384)
     assert.lengthOf(warnings, 1)
   })
 
