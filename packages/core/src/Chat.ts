@@ -274,6 +274,8 @@ export const Request = Schema.Struct({
   unsupported: Schema.optional(Unsupported),
   /** What its client said that there are no words for here, each as a noun phrase: only `native` still says it. */
   unsaid: Schema.optional(Schema.Array(Schema.String)),
+  /** As `unsaid`, but the answer would be another without: whoever does not send `native` refuses. */
+  unsayable: Schema.optional(Schema.Array(Schema.String)),
 })
 export type Request = typeof Request.Type
 

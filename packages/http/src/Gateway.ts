@@ -13,10 +13,11 @@ import * as Generate from "./api/Generate.ts"
 import * as Messages from "./api/Messages.ts"
 import * as Models from "./api/Models.ts"
 import * as Providers from "./api/Providers.ts"
+import * as Responses from "./api/Responses.ts"
 import * as Activity from "./observe/Activity.ts"
 
 /**
- * OpenAI's API: chat completions, embeddings and models; Anthropic's: messages, their tokens, and models; Gemini's:
+ * OpenAI's API: chat completions, responses, embeddings and models; Anthropic's: messages, their tokens, and models; Gemini's:
  * content, its tokens, embeddings, and models; a plain one of our own; how deployments stand, what happens to calls, and
  * where one would go.
  *
@@ -27,6 +28,7 @@ import * as Activity from "./observe/Activity.ts"
  */
 export const layer: Layer.Layer<never, never, Router | HttpRouter.HttpRouter> = Layer.mergeAll(
   ChatCompletions.layer,
+  Responses.layer,
   Embeddings.layer,
   Messages.layer,
   Gemini.layer,

@@ -77,6 +77,7 @@ export const vendors = {
       apiKey: optional(secret),
       baseUrl: optional(address("http://127.0.0.1:11434/v1")),
       organization: optional(text("the id of an organization")),
+      api: optional(word(OpenAi.apis)),
       headers,
     }),
     layer: (keys, { connectTimeout }) => OpenAi.layer({ ...keys, connectTimeout }),

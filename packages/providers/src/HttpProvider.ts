@@ -42,7 +42,13 @@ export interface Codec<Wire extends WireError> {
   readonly Request: Lowering.Codec<Record<string, unknown>> & {
     readonly streamed: (body: Record<string, unknown>, request: Chat.Request) => Record<string, unknown>
   }
-  readonly Response: { readonly decode: (text: string) => Result.Result<Chat.Response, ProviderError> }
+  readonly Response: {
+    /** `classify` judges an error that a protocol may tell within an answer. */
+    readonly decode: (
+      text: string,
+      classify: (error: Wire) => ProviderError,
+    ) => Result.Result<Chat.Response, ProviderError>
+  }
   readonly Stream: { readonly decoder: (classify: (error: Wire) => ProviderError) => Decoder<Sse.Event> }
   readonly Errors: { readonly parse: (text: string) => Wire }
 }
@@ -116,11 +122,11 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
     })
   }
 
-  /** An error inside a stream. */
+  /** An error inside an answer, or a stream. */
   const failed = (wire: Wire): ProviderError =>
     new ProviderError({
       reason: reason(wire, wire.status, undefined),
-      message: scrub(wire.message ?? wire.code ?? wire.type ?? "An error inside the stream"),
+      message: scrub(wire.message ?? wire.code ?? wire.type ?? "An error inside the answer"),
       requestId: wire.requestId,
     })
 
@@ -149,7 +155,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
     chat: Effect.fnUntraced(function* (request) {
       const { body, unsaid } = yield* lower(request)
       const text = yield* exchange(aim(prepared, request), body)
-      const response = Freeform.restore(request, yield* Effect.fromResult(codec.Response.decode(text)))
+      const response = Freeform.restore(request, yield* Effect.fromResult(codec.Response.decode(text, failed)))
       return unsaid === undefined ? response : { ...response, unsaid }
     }),
     stream: (request) =>

@@ -20,7 +20,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "routes.nested.across[1]: expected the name of a deployment, found a mapping",
   ],
   caches: [
-    "deployments.gpt-4o.cache: unknown key `cache`: it keeps answers to whole calls, and belongs on an outermost route. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, unsupported, apiKey, baseUrl, organization, headers.",
+    "deployments.gpt-4o.cache: unknown key `cache`: it keeps answers to whole calls, and belongs on an outermost route. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, unsupported, apiKey, baseUrl, organization, api, headers.",
     "routes.assistant.cache.ttl: is missing: say how long an answer is kept, such as 5m",
     "routes.assistant.cache.max: expected a whole number above 0, found 0",
     "routes.quick.fallback[0].cache: unknown key `cache`: it keeps answers to whole calls, and belongs on an outermost route. Known keys: fallback, retry, timeout, stream, moveOn, unsupported, onContextWindow, onContentPolicy, onError.",
@@ -88,7 +88,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "server.allowed_hosts: unknown key `allowed_hosts`: did you mean `allowedHosts`? Known keys: port, host, maxBody, anonymous, allowedHosts, allowedOrigins, drain.",
     "defaults.timout: unknown key `timout`: did you mean `timeout`? Known keys: retry, timeout, circuit, stream, unsupported.",
     "defaults.retry.time: unknown key `time`: did you mean `times`? Known keys: times, base, max, patience, budget.",
-    "deployments.gpt-4o.api_key: unknown key `api_key`: did you mean `apiKey`? Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, unsupported, apiKey, baseUrl, organization, headers.",
+    "deployments.gpt-4o.api_key: unknown key `api_key`: did you mean `apiKey`? Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, unsupported, apiKey, baseUrl, organization, api, headers.",
     "deployments.gpt-4o.limits.RPM: unknown key `RPM`: did you mean `rpm`? Known keys: rpm, tpm, rpd, concurrency.",
   ],
   "misspelt-sections": [
@@ -183,7 +183,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
   streams: [
     "defaults.stream.holds: unknown key `holds`: did you mean `hold`? Known keys: protect, hold.",
     'defaults.stream.protect: expected one of preamble, continue, full, found "always"',
-    "deployments.gpt-4o.stream: unknown key `stream`: it belongs to routes, and stands under `defaults` or on a route. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, unsupported, apiKey, baseUrl, organization, headers.",
+    "deployments.gpt-4o.stream: unknown key `stream`: it belongs to routes, and stands under `defaults` or on a route. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, unsupported, apiKey, baseUrl, organization, api, headers.",
     "routes.assistant.stream.hold: expected a size, such as 512kb, 20mb or 1gb, found 4",
   ],
   "wrong-kinds": [

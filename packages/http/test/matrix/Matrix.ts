@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { isDeepStrictEqual } from "node:util"
 import { chatCompletions as chatClient } from "./clients/ChatCompletions.ts"
+import { responses as responsesClient } from "./clients/Responses.ts"
 import type { Client } from "./clients/Client.ts"
 import { hasFailed } from "./clients/Client.ts"
 import { messages as messagesClient } from "./clients/Messages.ts"
@@ -22,6 +23,7 @@ import { chatCompletions } from "./upstreams/ChatCompletions.ts"
 import { converse } from "./upstreams/Converse.ts"
 import { gemini } from "./upstreams/Gemini.ts"
 import { messages } from "./upstreams/Messages.ts"
+import { responses } from "./upstreams/Responses.ts"
 import type { Upstream } from "./upstreams/Upstream.ts"
 
 const apiKey = Redacted.make("sk-upstream")
@@ -39,6 +41,11 @@ export const targets: ReadonlyArray<Target> = [
     layer: (url) => OpenAi.layer({ baseUrl: `${url}/v1`, apiKey }),
     model: "reasoner",
   },
+  {
+    upstream: responses,
+    layer: (url) => OpenAi.layer({ baseUrl: `${url}/v1`, apiKey, api: "responses" }),
+    model: "reasoner",
+  },
   { upstream: messages, layer: (url) => Anthropic.layer({ baseUrl: url, apiKey }), model: "claude-sonnet-4-5" },
   {
     upstream: converse,
@@ -48,7 +55,7 @@ export const targets: ReadonlyArray<Target> = [
   { upstream: gemini, layer: (url) => Gemini.layer({ baseUrl: url, apiKey }), model: "gemini-2.5-flash" },
 ]
 
-export const clients: ReadonlyArray<Client> = [chatClient, messagesClient, geminiClient]
+export const clients: ReadonlyArray<Client> = [chatClient, responsesClient, messagesClient, geminiClient]
 
 /** What came of one cell. `against` is empty where it is as it should be. */
 export interface Cell {

@@ -33,6 +33,9 @@ interface Play {
   asked: Array<Asked>
 }
 
+/** A failure of one cell is no reason to pass the primary over in the next. */
+const never = { failures: Number.MAX_SAFE_INTEGER }
+
 /** Serves until the scope closes. */
 export const make = Effect.fnUntraced(function* (upstream: Upstream, layer: Layered, model: string) {
   const play: Play = { feature: "text", asked: [] }
@@ -40,8 +43,8 @@ export const make = Effect.fnUntraced(function* (upstream: Upstream, layer: Laye
   const at = (path: string) => Layer.provide(layer(`${server}${path}`), Transport.layer)
   const RouterLive = Router.layer({
     deployments: {
-      primary: Deployment.make({ model, provider: at("/primary") }),
-      backup: Deployment.make({ model, provider: at("/backup") }),
+      primary: Deployment.make({ model, provider: at("/primary"), circuit: never }),
+      backup: Deployment.make({ model, provider: at("/backup"), circuit: never }),
     },
     routes: { assistant: Route.fallback("primary", "backup").pipe(Route.retry({ times: 0 })) },
   })

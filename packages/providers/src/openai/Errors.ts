@@ -2,7 +2,7 @@
  * What the errors of OpenAI, and of everybody who speaks its protocol (see `Compatible`), mean. One table for all the
  * ways they come in: thrown by the SDK, sent as a body, or as an event inside a stream, which has no status.
  *
- * Sources: platform.openai.com, "Error codes" and "Rate limits"; console.groq.com, "Errors"; docs.together.ai, "Errors";
+ * Sources: platform.openai.com, "Error codes", "Rate limits" and the errors of a response that failed; console.groq.com, "Errors"; docs.together.ai, "Errors";
  * fireworks.ai, "Error codes"; api-docs.deepseek.com, "Error codes"; docs.mistral.ai, "Error handling"; docs.x.ai,
  * "Debugging errors"; openrouter.ai, "Errors"; learn.microsoft.com, "Azure OpenAI error codes"; Ollama's and vLLM's source.
  */
@@ -66,7 +66,11 @@ const byCode = (
     case "ResponsibleAIPolicyViolation":
     case "invalid_prompt":
     case "bio_policy":
+    case "misalignment_policy_violation":
+    case "image_content_policy_violation":
       return { _tag: "ContentPolicy" }
+    case "vector_store_timeout":
+      return { _tag: "Timeout", phase: "attempt" }
     case "server_is_overloaded":
     case "capacity_exceeded":
     case "engine_overloaded":
@@ -80,11 +84,16 @@ const byCode = (
     case "unsupported_value":
       return { _tag: "Unsupported", feature: param ?? message ?? code }
     default:
+      // A response tells of an image that it could not use by its code alone, without a status or a type.
+      if (code !== undefined && status === undefined && unusableImage.test(code))
+        return { _tag: "InvalidRequest", param }
       return code !== undefined && status !== 400 && /_(?:spend|usage)_limit_exceeded$/.test(code)
         ? { _tag: "QuotaExhausted" }
         : undefined
   }
 }
+
+const unusableImage = /^(?:(?:invalid|unsupported|empty)_(?:\w+_)?image|image_|failed_to_download_image)/
 
 /** A request that by itself exceeds the tokens of a minute: waiting does not cure it. */
 const tooLargeForRate = (message: string | undefined): boolean =>

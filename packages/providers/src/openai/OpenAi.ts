@@ -1,6 +1,6 @@
 /**
- * OpenAI by its Chat Completions API, over the `openai` SDK; with `vendor` another that speaks it (see `Compatible`), and
- * with `baseUrl` any endpoint that does.
+ * OpenAI by its Chat Completions or its Responses API, over the `openai` SDK; with `vendor` another that speaks the former
+ * (see `Compatible`), and with `baseUrl` any endpoint that speaks either.
  *
  * The SDK knows the addresses and signs in; its retries and deadlines are off, and what it would parse is read here, for
  * it takes a stream that was cut for one that has ended.
@@ -12,7 +12,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as ChatCompletions from "../protocols/chat-completions/index.ts"
+import type { WireError } from "../protocols/chat-completions/Errors.ts"
 import * as Embeddings from "../protocols/embeddings/index.ts"
+import * as Responses from "../protocols/responses/index.ts"
 import * as HttpProvider from "../HttpProvider.ts"
 import * as Start from "../ProviderStartError.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
@@ -26,6 +28,9 @@ import * as Errors from "./Errors.ts"
 // Options
 // ---------------------------------------------------------------------------------------------------------------------
 
+export const apis = ["chat-completions", "responses"] as const
+export type Api = (typeof apis)[number]
+
 export interface Options {
   /** Whose endpoint it is, if not OpenAI's: that vendor's address, key and dialect then hold. */
   readonly vendor?: Compatible.Name | undefined
@@ -34,6 +39,11 @@ export interface Options {
   /** Where a compatible endpoint's API begins, such as `http://127.0.0.1:11434/v1`; else the vendor's own. */
   readonly baseUrl?: string | undefined
   readonly organization?: string | undefined
+  /**
+   * Which of OpenAI's APIs is spoken; `chat-completions`, which nearly every endpoint has, if not said. Some models, and
+   * OpenAI's own tools, are to be had by `responses` alone; clients of the same API are understood best.
+   */
+  readonly api?: Api | undefined
   /** Sent with every request. */
   readonly headers?: Readonly<Record<string, string>> | undefined
   /** How long a new connection may take to stand; 5 seconds if not said. */
@@ -70,6 +80,7 @@ export const make = Effect.fnUntraced(function* (
     dialect: vendor === undefined && !isOpenAi(baseUrl) ? Compatible.dialectAt(baseUrl) : dialect,
     headers: { ...(key === undefined ? { authorization: null } : undefined), ...headers },
     organization,
+    api: options.api,
     connectTimeout,
   })
 })
@@ -96,6 +107,7 @@ export interface Endpoint {
   readonly headers: Readonly<Record<string, string | null>>
   readonly query?: Readonly<Record<string, string>> | undefined
   readonly organization?: string | undefined
+  readonly api?: Api | undefined
   readonly connectTimeout: Duration.Input | undefined
 }
 
@@ -115,18 +127,12 @@ export const connect = Effect.fnUntraced(function* (
     defaultQuery: endpoint.query,
     logLevel: "off",
   })
+  const { codec, path } = endpoint.api === "responses" ? responses : chatCompletions(dialect)
   const own = dialect === ChatCompletions.Dialect.openAi
   const server = own ? "openai" : "compatible"
   return yield* HttpProvider.make({
     vendor,
-    codec: {
-      ...ChatCompletions,
-      Request: {
-        native: (request) => ChatCompletions.Request.native(request, dialect),
-        encode: (request) => ChatCompletions.Request.encode(request, dialect),
-        streamed: (body, request) => ChatCompletions.Request.streamed(body, request, dialect),
-      },
-    },
+    codec,
     embedder: {
       ...Embeddings,
       Request: {
@@ -139,8 +145,27 @@ export const connect = Effect.fnUntraced(function* (
     reason: Errors.reason,
     key,
     sender,
-    prepared: yield* Prepared.build(vendor, client, "/chat/completions"),
+    prepared: yield* Prepared.build(vendor, client, path),
   })
+})
+
+interface Spoken {
+  readonly codec: HttpProvider.Codec<WireError>
+  readonly path: string
+}
+
+const responses: Spoken = { codec: Responses, path: "/responses" }
+
+const chatCompletions = (dialect: ChatCompletions.Dialect.Dialect): Spoken => ({
+  codec: {
+    ...ChatCompletions,
+    Request: {
+      native: (request) => ChatCompletions.Request.native(request, dialect),
+      encode: (request) => ChatCompletions.Request.encode(request, dialect),
+      streamed: (body, request) => ChatCompletions.Request.streamed(body, request, dialect),
+    },
+  },
+  path: "/chat/completions",
 })
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -150,6 +175,7 @@ export const connect = Effect.fnUntraced(function* (
 /**
  * ```ts
  * Deployment.make({ model: "gpt-4o", provider: OpenAi.layer() })
+ * Deployment.make({ model: "gpt-5.6", provider: OpenAi.layer({ api: "responses" }) })
  * Deployment.make({ model: "llama-3.3-70b-versatile", provider: OpenAi.layer({ vendor: "groq" }) })
  * Deployment.make({ model: "llama3", provider: OpenAi.layer({ baseUrl: "http://127.0.0.1:11434/v1" }) })
  * ```

@@ -32,7 +32,10 @@ export interface Codec<Body, Request = Chat.Request> {
 }
 
 /** What every request says of how it is to be lowered. */
-type Lowerable = Pick<Chat.Request, "model" | "toolChoice" | "tools" | "unsaid" | "unsupported" | "vendor">
+type Lowerable = Pick<
+  Chat.Request,
+  "model" | "toolChoice" | "tools" | "unsaid" | "unsayable" | "unsupported" | "vendor"
+>
 
 /** A body that can be sent, and what it does not say. */
 export interface Lowered<Body> {
@@ -67,6 +70,8 @@ export const make = <Body, Request extends Lowerable>(
   return (request) => {
     const own = native(request)
     if (own !== undefined) return Effect.succeed({ body: own, unsaid: undefined })
+    const { unsayable = none } = request
+    if (unsayable.length > 0) return Effect.fromResult(unsupported(protocol, unsayable.join("; ")))
     const hosted = hostedAlone(request, protocol)
     if (hosted !== undefined) return Effect.fromResult(unsupported(protocol, hosted))
     const encoded = encode(request)

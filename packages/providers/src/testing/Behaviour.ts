@@ -3,7 +3,7 @@
  *
  * A `Script` is what becomes of one model's requests in turn. It is written as a list of behaviours, or chosen by a name
  * such as `"429-once"` or `"cut-3"`, which can be the very name of the model that a request asks for. What a vendor's
- * wire makes of a behaviour stands in `OpenAi.ts`, `Anthropic.ts`, `Bedrock.ts` and `Gemini.ts`.
+ * wire makes of a behaviour stands in `OpenAi.ts`, `Responses.ts`, `Anthropic.ts`, `Bedrock.ts` and `Gemini.ts`.
  */
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -79,7 +79,8 @@ export interface RetryAfter {
  * - `Cut`: the connection breaks: closed without the last chunk of its body, or reset.
  * - `Stall`: nothing more is sent, except pings or comments if `pings`.
  * - `MalformedEvent`: one event that is not JSON, beside an answer that is whole.
- * - `NoDone`: a finish reason, and nothing after it: no `[DONE]`, no `message_stop`, no `metadata`.
+ * - `NoDone`: a finish reason, and nothing after it: no `[DONE]`, no `message_stop`, no `metadata`. Responses
+ *   has nothing after it.
  * - `NoFinish`: all the output, then a clean end without a finish reason.
  * - `ErrorEvent`: an error inside the stream, before anything else (`"first"`) or after so much output.
  * - `Html`: a proxy's error page. `Empty`: 200 and no body. `HalfJson`: JSON that stops in the middle, and a clean end.

@@ -1,6 +1,6 @@
 /**
- * A stand-in upstream that fails on demand: it speaks OpenAI's, Anthropic's, Bedrock's and Gemini's wire on one loopback
- * port, and does to each model's requests what its script says, or what the model's own name says (`"429-once"`, see
+ * A stand-in upstream that fails on demand: it speaks OpenAI's two wires, Anthropic's, Bedrock's and Gemini's on one
+ * loopback port, and does to each model's requests what its script says, or what the model's own name says (`"429-once"`, see
  * `Name.ts`). A model with neither is answered.
  *
  * ```ts
@@ -29,6 +29,7 @@ import * as Name from "./Name.ts"
 import { openAi } from "./OpenAi.ts"
 import type { Pace } from "./Playback.ts"
 import * as Playback from "./Playback.ts"
+import { responses } from "./Responses.ts"
 import type { Asked, Fields, Wire } from "./Wire.ts"
 import { fields, json } from "./Wire.ts"
 
@@ -163,7 +164,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
 // Reading
 // ---------------------------------------------------------------------------------------------------------------------
 
-const wires: ReadonlyArray<Wire> = [openAi, anthropic, bedrock, gemini]
+const wires: ReadonlyArray<Wire> = [openAi, responses, anthropic, bedrock, gemini]
 
 const read = (path: string, body: Fields): { readonly wire: Wire; readonly asked: Asked } | undefined => {
   const [bare = path] = path.split("?", 1)

@@ -181,9 +181,9 @@ export interface ErrorAnswer {
   readonly body: unknown
 }
 
-/** One vendor's wire: how a request is read, and what answers, streams and errors look like. */
+/** One vendor's wire (OpenAI has two): how a request is read, and what answers, streams and errors look like. */
 export interface Wire {
-  readonly vendor: "openai" | "anthropic" | "bedrock" | "gemini"
+  readonly vendor: "openai" | "responses" | "anthropic" | "bedrock" | "gemini"
   /** The request at this path (without query); `undefined` if the path is not this vendor's. */
   readonly read: (path: string, body: Fields) => Asked | undefined
   /** Headers of every answer of the vendor's. */

@@ -53,6 +53,16 @@ const table: ReadonlyArray<Row> = [
   [undefined, { type: "server_error", message: "The model is currently overloaded." }, "Overloaded"],
   [undefined, { type: "server_error", message: "The server had an error" }, "ServerError"],
   [undefined, { code: "rate_limit_exceeded" }, "RateLimited"],
+  // OpenAI, in a response that failed
+  [undefined, { code: "server_error", message: "The model failed to generate a response." }, "ServerError"],
+  [undefined, { code: "invalid_prompt" }, "ContentPolicy"],
+  [undefined, { code: "image_content_policy_violation" }, "ContentPolicy"],
+  [undefined, { code: "misalignment_policy_violation" }, "ContentPolicy"],
+  [undefined, { code: "vector_store_timeout" }, "Timeout"],
+  [undefined, { code: "invalid_image_url" }, "InvalidRequest"],
+  [undefined, { code: "invalid_base64_image" }, "InvalidRequest"],
+  [undefined, { code: "image_too_large" }, "InvalidRequest"],
+  [undefined, { code: "failed_to_download_image" }, "InvalidRequest"],
   // Groq
   [498, { code: "capacity_exceeded", message: "Flex capacity exceeded" }, "Overloaded"],
   [400, invalid("Please reduce the length of the messages or completion."), "ContextWindowExceeded"],

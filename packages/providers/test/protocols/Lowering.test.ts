@@ -72,6 +72,16 @@ describe("Lowering", () => {
       assert.deepStrictEqual(native.bodies, both({ body: "as it came", unsaid: undefined }))
     }),
   )
+
+  it.effect("refuses what the answer would be another without, unless the client is understood as it is", () =>
+    Effect.gen(function* () {
+      const request: Chat.Request = { model: "m", messages: [Chat.user("Hello?")], unsayable: ["a compaction"] }
+      const error = yield* Effect.flip(twice(codec(), { ...request, unsupported: "drop" }))
+      assert.deepStrictEqual(error.reason, { _tag: "Unsupported", feature: "a compaction" })
+      const native = yield* twice(codec("as it came"), request)
+      assert.deepStrictEqual(native.bodies, both({ body: "as it came", unsaid: undefined }))
+    }),
+  )
 })
 
 describe("tools that only another vendor runs", () => {

@@ -24,7 +24,13 @@ const pieces = 5
 
 const outputs = (vendor: Vendor, count: number): ReadonlyArray<string> =>
   Array.from({ length: count }, () => vendor.output)
-const exceptions = { openai: "error", anthropic: "error", bedrock: "serviceUnavailableException", gemini: "error" }
+const exceptions = {
+  openai: ["error"],
+  anthropic: ["error"],
+  bedrock: ["serviceUnavailableException"],
+  gemini: ["error"],
+  responses: ["error", "response.failed"],
+}
 const whole = (vendor: Vendor) => [...vendor.preamble, ...outputs(vendor, pieces), ...vendor.finish, ...vendor.done]
 const until = (vendor: Vendor, after: number) => [...vendor.preamble, ...outputs(vendor, after)]
 
@@ -82,12 +88,12 @@ const streams: ReadonlyArray<StreamCase> = [
   {
     name: "error event first",
     behaviour: Behaviour.errorEvent("first", "overloaded", { text }),
-    events: (vendor) => [exceptions[vendor.name]],
+    events: (vendor) => exceptions[vendor.name],
   },
   {
     name: "error event after two",
     behaviour: Behaviour.errorEvent(2, "overloaded", { text }),
-    events: (vendor) => [...until(vendor, 2), exceptions[vendor.name]],
+    events: (vendor) => [...until(vendor, 2), ...exceptions[vendor.name]],
   },
   { name: "half json", behaviour: Behaviour.halfJson({ text }), events: (vendor) => until(vendor, 1) },
   { name: "empty", behaviour: Behaviour.empty, events: () => [] },
@@ -121,13 +127,13 @@ describe.each(vendors)("$name streams", (vendor) => {
 })
 
 describe("pings", () => {
-  it.live.each(vendors.filter(({ name }) => name === "openai" || name === "anthropic"))(
+  it.live.each(vendors.filter(({ name }) => name !== "bedrock" && name !== "gemini"))(
     "$name: a stalled stream that keeps alive",
     (vendor) =>
       Effect.gen(function* () {
         const server = yield* make
         yield* server.script("m", [Behaviour.stall(1, { text, pings: true })])
-        const ping = vendor.name === "openai" ? "comment" : "ping"
+        const ping = vendor.name === "anthropic" ? "ping" : "comment"
         const begun = until(vendor, 1)
         const enough = (bytes: Buffer) => vendor.events(bytes).length >= begun.length + 3
         const answer = yield* ask(server, vendor, "m", { stream: true, enough })
@@ -203,7 +209,7 @@ const said = (vendor: Vendor, answer: Answer): string => {
     readonly error: { readonly type: string; readonly code?: string | null; readonly status?: string }
   }
   if (vendor.name === "gemini") return `${answer.status} ${error.status}`
-  return `${answer.status} ${vendor.name === "openai" ? (error.code ?? error.type) : error.type}`
+  return `${answer.status} ${vendor.name === "anthropic" ? error.type : (error.code ?? error.type)}`
 }
 
 const retryAfter = (
@@ -217,40 +223,46 @@ const retryAfter = (
     return yield* ask(server, vendor, "m")
   })
 
-describe.each(vendors.map((vendor, index) => ({ ...vendor, index })))("$name errors", ({ index, ...vendor }) => {
-  it.live.each(Behaviour.faults)("%s", (fault) =>
-    Effect.gen(function* () {
-      const server = yield* make
-      for (const stream of [false, true]) {
-        const answer = yield* ask(server, vendor, fault, { stream })
-        assert.strictEqual(said(vendor, answer), errors[fault][index])
-        assert.strictEqual(answer.headers["content-type"], "application/json")
-        assert.strictEqual(answer.bytes.toString().includes("sk-secret"), fault === "bad-key")
-      }
-    }),
-  )
+/** Whose errors a wire's are: both of OpenAI's have the same. */
+const columns = { openai: 0, responses: 0, anthropic: 1, bedrock: 2, gemini: 3 } as const
 
-  it.effect("says when to come back, in every form", () =>
-    Effect.gen(function* () {
-      const server = yield* make
-      yield* TestClock.setTime(1_000_000)
-      assert.strictEqual((yield* retryAfter(server, vendor, "seconds", 2_000)).headers["retry-after"], "2")
-      assert.strictEqual((yield* retryAfter(server, vendor, "millis", 50)).headers["retry-after-ms"], "50")
-      assert.strictEqual(
-        (yield* retryAfter(server, vendor, "date", 2_000)).headers["retry-after"],
-        "Thu, 01 Jan 1970 00:16:42 GMT",
-      )
-      const { bytes, headers: reset } = yield* retryAfter(server, vendor, "reset", 361_500)
-      assert.strictEqual(reset["x-ratelimit-reset-requests"], index === 0 ? "6m1.5s" : undefined)
-      assert.strictEqual(
-        reset["anthropic-ratelimit-requests-reset"],
-        index === 1 ? "1970-01-01T00:22:41.500Z" : undefined,
-      )
-      assert.strictEqual(bytes.toString().includes('"retryDelay":"361.5s"'), vendor.name === "gemini")
-      assert.isUndefined(reset["retry-after"])
-    }),
-  )
-})
+describe.each(vendors.map((vendor) => ({ ...vendor, index: columns[vendor.name] })))(
+  "$name errors",
+  ({ index, ...vendor }) => {
+    it.live.each(Behaviour.faults)("%s", (fault) =>
+      Effect.gen(function* () {
+        const server = yield* make
+        for (const stream of [false, true]) {
+          const answer = yield* ask(server, vendor, fault, { stream })
+          assert.strictEqual(said(vendor, answer), errors[fault][index])
+          assert.strictEqual(answer.headers["content-type"], "application/json")
+          assert.strictEqual(answer.bytes.toString().includes("sk-secret"), fault === "bad-key")
+        }
+      }),
+    )
+
+    it.effect("says when to come back, in every form", () =>
+      Effect.gen(function* () {
+        const server = yield* make
+        yield* TestClock.setTime(1_000_000)
+        assert.strictEqual((yield* retryAfter(server, vendor, "seconds", 2_000)).headers["retry-after"], "2")
+        assert.strictEqual((yield* retryAfter(server, vendor, "millis", 50)).headers["retry-after-ms"], "50")
+        assert.strictEqual(
+          (yield* retryAfter(server, vendor, "date", 2_000)).headers["retry-after"],
+          "Thu, 01 Jan 1970 00:16:42 GMT",
+        )
+        const { bytes, headers: reset } = yield* retryAfter(server, vendor, "reset", 361_500)
+        assert.strictEqual(reset["x-ratelimit-reset-requests"], index === 0 ? "6m1.5s" : undefined)
+        assert.strictEqual(
+          reset["anthropic-ratelimit-requests-reset"],
+          index === 1 ? "1970-01-01T00:22:41.500Z" : undefined,
+        )
+        assert.strictEqual(bytes.toString().includes('"retryDelay":"361.5s"'), vendor.name === "gemini")
+        assert.isUndefined(reset["retry-after"])
+      }),
+    )
+  },
+)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Whole answers and broken ones
@@ -339,7 +351,7 @@ describe.each(vendors)("$name plain", (vendor) => {
 // The server itself
 // ---------------------------------------------------------------------------------------------------------------------
 
-const [openai, anthropic, bedrock] = vendors as readonly [Vendor, Vendor, Vendor]
+const [openai, anthropic, bedrock, , responses] = vendors as readonly [Vendor, Vendor, Vendor, Vendor, Vendor]
 
 describe("FaultServer", () => {
   it.live("records what came", () =>
@@ -362,9 +374,9 @@ describe("FaultServer", () => {
   it.live("echoes the fields it does not know", () =>
     Effect.gen(function* () {
       const server = yield* make
-      for (const vendor of [openai, anthropic]) {
+      for (const vendor of [openai, anthropic, responses]) {
         for (const stream of [false, true]) {
-          const asked = { model: "ok", stream, messages: [], x_mine: { deep: [1] } }
+          const asked = { ...(vendor.body("ok", stream) as object), x_mine: { deep: [1] } }
           const answer = yield* ask(server, vendor, "ok", { stream, body: asked })
           assert.include(answer.bytes.toString(), '"echo":{"x_mine":{"deep":[1]}}')
         }

@@ -13,7 +13,7 @@ export interface Answer {
 }
 
 export interface Vendor {
-  readonly name: "openai" | "anthropic" | "bedrock" | "gemini"
+  readonly name: "openai" | "responses" | "anthropic" | "bedrock" | "gemini"
   readonly path: (model: string, stream: boolean) => string
   readonly body: (model: string, stream: boolean) => unknown
   readonly events: (bytes: Buffer) => ReadonlyArray<string>
@@ -61,7 +61,9 @@ const geminiEvent = (text: string): string => {
   return candidate?.finishReason === undefined ? "text" : "finish"
 }
 
-const anthropicEvent = (text: string): string => {
+/** Of a wire whose events have names. */
+const namedEvent = (text: string): string => {
+  if (text.startsWith(":")) return "comment"
   const [name = "", data = ""] = text.split("\n")
   return parsed(data.slice("data: ".length)) === undefined ? "malformed" : name.slice("event: ".length)
 }
@@ -98,7 +100,7 @@ export const vendors: ReadonlyArray<Vendor> = [
     name: "anthropic",
     path: () => "/v1/messages?beta=true",
     body: (model, stream) => ({ model, stream, messages, max_tokens: 100 }),
-    events: (bytes) => sse(bytes).map(anthropicEvent),
+    events: (bytes) => sse(bytes).map(namedEvent),
     preamble: ["message_start", "content_block_start", "ping"],
     output: "content_block_delta",
     finish: ["content_block_stop", "message_delta"],
@@ -126,6 +128,21 @@ export const vendors: ReadonlyArray<Vendor> = [
     preamble: [],
     output: "text",
     finish: ["finish"],
+    done: [],
+  },
+  {
+    name: "responses",
+    path: () => "/v1/responses",
+    body: (model, stream) => ({ model, stream, input: messages }),
+    events: (bytes) => sse(bytes).map(namedEvent),
+    preamble: ["response.created", "response.in_progress", "response.output_item.added", "response.content_part.added"],
+    output: "response.output_text.delta",
+    finish: [
+      "response.output_text.done",
+      "response.content_part.done",
+      "response.output_item.done",
+      "response.completed",
+    ],
     done: [],
   },
 ]

@@ -11,6 +11,7 @@ import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaParser from "effect/SchemaParser"
+import * as Effort from "../Effort.ts"
 import * as InvalidBody from "../InvalidBody.ts"
 import * as Json from "../Json.ts"
 import * as JsonMode from "../JsonMode.ts"
@@ -151,20 +152,13 @@ const encodeSampling = (
   set("top_logprobs", sampling.topLogprobs)
 }
 
-/** Budgets in tokens as efforts, each the least that would think so long. */
-const effortOf = (budget: number): NonNullable<Chat.ReasoningOptions["effort"]> => {
-  if (budget <= 0) return "none"
-  if (budget <= 2048) return "low"
-  return budget <= 8192 ? "medium" : "high"
-}
-
 const encodeReasoning = (
   reasoning: Chat.ReasoningOptions | undefined,
   body: Record<string, unknown>,
   { dialect, model, warn }: Target,
 ): void => {
   const budget = reasoning?.budget
-  const effort = reasoning?.effort ?? (budget === undefined ? undefined : effortOf(budget))
+  const effort = reasoning?.effort ?? (budget === undefined ? undefined : Effort.ofBudget(budget))
   if (effort === undefined) return
   if (!model.reasons) {
     if (effort !== "none") warn("reasoning, which this model cannot do")

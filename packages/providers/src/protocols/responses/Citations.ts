@@ -1,0 +1,38 @@
+/**
+ * Citations, as Responses has them: `annotations` of an output text, of which those that name a page are understood. Its
+ * own files (`file_citation` and the like) are known to nobody else, and travel as they came.
+ */
+import type * as Chat from "@understudy/core/Chat"
+import * as Predicate from "effect/Predicate"
+import * as Json from "../Json.ts"
+import type { Block } from "../Lowering.ts"
+
+/** `undefined` for one that names no page. */
+export const decode = (annotation: unknown): Chat.Citation | undefined => {
+  const { end_index: end, start_index: start, title, type, url } = Json.fields(annotation)
+  if (type !== "url_citation" || !Predicate.isString(url)) return undefined
+  return {
+    source: { type: "url", url, ...(Predicate.isString(title) ? { title } : undefined) },
+    ...(Predicate.isNumber(start) && Predicate.isNumber(end) ? { supports: { start, end } } : undefined),
+  }
+}
+
+/** Those of `annotations` that are understood. */
+export const decodeAll = (annotations: unknown): ReadonlyArray<Chat.Citation> =>
+  Json.list(annotations).flatMap((each) => decode(each) ?? [])
+
+/** `undefined` for one that cannot be said. One that does not say what it supports supports all of `length` characters. */
+export const encode = ({ source, supports }: Chat.Citation, length: number): Block | undefined => {
+  if (source.type !== "url") return undefined
+  return {
+    type: "url_citation",
+    start_index: supports?.start ?? 0,
+    end_index: supports?.end ?? length,
+    url: source.url,
+    title: source.title ?? source.url,
+  }
+}
+
+/** Those that can be said of a text. */
+export const encodeAll = ({ citations, text }: Chat.Text): ReadonlyArray<Block> =>
+  (citations ?? []).map((each) => encode(each, text.length)).filter((block) => block !== undefined)

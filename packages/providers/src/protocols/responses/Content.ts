@@ -1,0 +1,193 @@
+/**
+ * Content, part by part: a `Chat` part as a part of a Responses item, and back.
+ *
+ * Every function here is total. What a part cannot say is found beforehand by `unsupported`, and a lesser loss is named
+ * through `warn`.
+ */
+import type * as Chat from "@understudy/core/Chat"
+import * as Predicate from "effect/Predicate"
+import type { Model } from "../chat-completions/Model.ts"
+import type { Block, Part, Warn } from "../Lowering.ts"
+import * as Citations from "./Citations.ts"
+import type * as Wire from "./Wire.ts"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What cannot be said
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The feature this part needs and Responses lacks, if there is one. */
+export const unsupported = (part: Part): string | undefined => {
+  switch (part.type) {
+    case "audio":
+      return "audio"
+    case "image":
+    case "file":
+      // Anthropic's ids begin with `file_`, OpenAI's with `file-`: to each other they are worth nothing.
+      return part.source.type === "id" && part.source.id.startsWith("file_") ? "another vendor's file id" : undefined
+    case "tool-result":
+      for (const inner of part.content) {
+        const feature = unsupported(inner)
+        if (feature !== undefined) return feature
+      }
+      return undefined
+    case "text":
+    case "reasoning":
+    case "refusal":
+    case "tool-call":
+      return undefined
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Encode
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** A part of what the model is to read: the system's, the user's or a tool's. */
+export const encode = (part: Chat.UserMessage["content"][number], model: Model, warn: Warn): Block => {
+  switch (part.type) {
+    case "text":
+      if (part.citations !== undefined && part.citations.length > 0) warn("citations")
+      return withCache({ type: "input_text", text: part.text }, part.cache, model, warn)
+    case "image": {
+      const { detail = "auto", source } = part
+      const where = source.type === "id" ? { file_id: source.id } : { image_url: url(source) }
+      return withCache({ type: "input_image", ...where, detail }, part.cache, model, warn)
+    }
+    case "file":
+      return withCache(encodeFile(part, warn), part.cache, model, warn)
+    case "audio":
+      return { type: "input_audio", input_audio: { data: url(part.source), format: part.format } }
+  }
+}
+
+const encodeFile = ({ citable, context, name, source }: Chat.File, warn: Warn): Block => {
+  if (context !== undefined) warn("the context of a document")
+  if (citable === true) warn("that a document may be cited")
+  switch (source.type) {
+    case "base64":
+      // Data must have a name.
+      return { type: "input_file", filename: name ?? "document", file_data: url(source) }
+    case "url":
+    case "id":
+      if (name !== undefined) warn("the name of a document that is not sent itself")
+      return source.type === "url"
+        ? { type: "input_file", file_url: source.url }
+        : { type: "input_file", file_id: source.id }
+  }
+}
+
+/** What the model has said before. */
+export const encodeSaid = (part: Chat.Text | Chat.Refusal, warn: Warn): Block => {
+  if (part.type === "refusal") return { type: "refusal", refusal: part.text }
+  if (part.cache !== undefined) warn("a cache hint on an earlier answer")
+  const annotations = Citations.encodeAll(part)
+  if (annotations.length < (part.citations?.length ?? 0)) warn("citations of documents")
+  const block: Block = { type: "output_text", text: part.text }
+  if (annotations.length > 0) block["annotations"] = annotations
+  return block
+}
+
+/** Where the API takes it, a breakpoint; elsewhere OpenAI caches by itself. */
+const withCache = (block: Block, cache: Chat.CacheHint | undefined, model: Model, warn: Warn): Block => {
+  if (cache === undefined) return block
+  if (!model.breakpoints) {
+    warn("a cache hint")
+    return block
+  }
+  const known = cache.ttl === undefined || cache.ttl === "30m" || cache.ttl === "12h"
+  if (!known) warn("a cache hint's ttl other than 30m and 12h")
+  block["prompt_cache_breakpoint"] =
+    known && cache.ttl !== undefined ? { mode: "explicit", ttl: cache.ttl } : { mode: "explicit" }
+  return block
+}
+
+const url = (source: Chat.Source): string => {
+  switch (source.type) {
+    case "url":
+      return source.url
+    case "base64":
+      return `data:${source.mediaType};base64,${source.data}`
+    case "id":
+      return source.id
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Decode
+// ---------------------------------------------------------------------------------------------------------------------
+
+export const decode = (part: Wire.UserPart): Chat.UserMessage["content"][number] => {
+  if (part.type !== "input_audio") return decodeInput(part)
+  const { data, format } = part.input_audio
+  const mediaType = format === "mp3" ? "audio/mpeg" : `audio/${format}`
+  return { type: "audio", source: { type: "base64", data, mediaType }, format }
+}
+
+/** A part that a tool's result may have too. */
+export const decodeInput = (part: Wire.ResultPart): Chat.Text | Chat.Image | Chat.File => {
+  switch (part.type) {
+    case "input_text":
+      return decodeText(part)
+    case "input_image": {
+      const { detail, file_id: id, image_url: url } = part
+      const source: Chat.Source = Predicate.isString(id) ? { type: "id", id } : decodeUrl(url ?? "")
+      const image = { type: "image" as const, source, ...decodeCache(part) }
+      return Predicate.isString(detail) ? { ...image, detail } : image
+    }
+    case "input_file": {
+      const file = { type: "file" as const, source: decodeFile(part), ...decodeCache(part) }
+      return Predicate.isString(part.filename) ? { ...file, name: part.filename } : file
+    }
+  }
+}
+
+const decodeFile = ({
+  file_data: data,
+  file_id: id,
+  file_url: url,
+}: Extract<Wire.ResultPart, { readonly type: "input_file" }>): Chat.Source => {
+  if (Predicate.isString(id)) return { type: "id", id }
+  return Predicate.isString(url) ? { type: "url", url } : decodeData(data ?? "")
+}
+
+export const decodeText = (part: Wire.InputText): Chat.Text =>
+  part.prompt_cache_breakpoint
+    ? { type: "text", text: part.text, ...decodeCache(part) }
+    : { type: "text", text: part.text }
+
+/** What the model has said before. Clients that know no better give it back as input. */
+export const decodeSaid = (part: Wire.AssistantPart): Chat.Text | Chat.Refusal => {
+  switch (part.type) {
+    case "input_text":
+      return decodeText(part)
+    case "refusal":
+      return { type: "refusal", text: part.refusal }
+    case "output_text": {
+      const citations = Citations.decodeAll(part.annotations)
+      return citations.length > 0 ? { type: "text", text: part.text, citations } : { type: "text", text: part.text }
+    }
+  }
+}
+
+const decodeCache = ({
+  prompt_cache_breakpoint: hint,
+}: Pick<Wire.InputText, "prompt_cache_breakpoint">): { cache?: Chat.CacheHint } => {
+  if (hint === undefined || hint === null) return {}
+  return { cache: Predicate.isString(hint.ttl) ? { ttl: hint.ttl } : {} }
+}
+
+/** A `data:` URL in base64 is the data itself. Large ones are searched no further than their head. */
+const decodeUrl = (url: string): Chat.Source => {
+  if (!url.startsWith("data:")) return { type: "url", url }
+  const comma = url.indexOf(",")
+  const head = url.slice("data:".length, comma)
+  return comma >= 0 && head.endsWith(";base64")
+    ? { type: "base64", mediaType: head.slice(0, -";base64".length), data: url.slice(comma + 1) }
+    : { type: "url", url }
+}
+
+/** A file's data is a `data:` URL, or base64 alone, of what clients mostly send. */
+const decodeData = (data: string): Chat.Source => {
+  const source = decodeUrl(data)
+  return source.type === "base64" ? source : { type: "base64", mediaType: "application/pdf", data }
+}

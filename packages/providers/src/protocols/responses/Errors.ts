@@ -1,0 +1,27 @@
+/**
+ * The wire shape of a Responses error: in a response's body that of Chat Completions; inside a stream an `error` event,
+ * which wraps the error or is one itself, then `response.failed`, whose response bears it.
+ *
+ * What it means is the vendor's to say: see `openai/Errors.ts`.
+ */
+import * as Predicate from "effect/Predicate"
+import * as ChatCompletions from "../chat-completions/Errors.ts"
+import type { ClientError } from "../Dialect.ts"
+import type { Fields } from "../Json.ts"
+
+export { encode, parse } from "../chat-completions/Errors.ts"
+export type { WireError } from "../chat-completions/Errors.ts"
+
+/** Reads the error out of an `error` event. */
+export const fromEvent = (event: Fields): ChatCompletions.WireError =>
+  // Where the event is the error itself, its type is the event's.
+  Predicate.isObject(event["error"])
+    ? ChatCompletions.fromBody(event)
+    : { ...ChatCompletions.fromBody(event), type: undefined }
+
+/** Reads the error out of a response that failed. */
+export const fromResponse = (response: Fields): ChatCompletions.WireError =>
+  ChatCompletions.fromBody({ error: response["error"] ?? "The response failed" })
+
+/** The error of a broken stream's response. Codex tells by its code whether to try again. */
+export const ofResponse = ({ code, message }: ClientError) => ({ code, message })

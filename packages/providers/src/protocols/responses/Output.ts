@@ -1,0 +1,52 @@
+/**
+ * The items of an answer, as clients' SDKs know them: whole ones, which a stream brings when they are done.
+ */
+import type * as Chat from "@understudy/core/Chat"
+import type { Block } from "../Lowering.ts"
+import * as ToolIds from "../ToolIds.ts"
+import type { Name } from "./Namespaces.ts"
+
+/** Where an item stands: `incomplete` is the last one of an answer that was cut short. */
+export type Status = "in_progress" | "completed" | "incomplete"
+
+export const text = (text: string, annotations: ReadonlyArray<unknown>, logprobs: ReadonlyArray<unknown>): Block => ({
+  type: "output_text",
+  text,
+  annotations,
+  logprobs,
+})
+
+export const refusal = (refusal: string): Block => ({ type: "refusal", refusal })
+
+export const message = (id: string, status: Status, content: ReadonlyArray<Block>): Block => ({
+  id,
+  type: "message",
+  status,
+  role: "assistant",
+  content,
+})
+
+/** A tool call: its id carries its signature, for which the protocol has no place. */
+export const call = (
+  id: string,
+  status: Status,
+  { arguments: written, freeform, id: callId, name, signature }: Omit<Chat.ToolCall, "type">,
+  names: ReadonlyMap<string, Name>,
+): Block => {
+  const called = { call_id: ToolIds.write(callId, signature), ...(names.get(name) ?? { name }) }
+  return freeform === true
+    ? { id, type: "custom_tool_call", status, ...called, input: written }
+    : { id, type: "function_call", status, ...called, arguments: written }
+}
+
+/** The kind of a call's item, as its id begins. */
+export const kindOf = ({ freeform }: Pick<Chat.ToolCall, "freeform">): "fc" | "ctc" =>
+  freeform === true ? "ctc" : "fc"
+
+/** Log probabilities of tokens: `Chat` has them as Chat Completions does, under `content`. */
+export const logprobs = (value: unknown): ReadonlyArray<unknown> => {
+  const content = typeof value === "object" && value !== null && "content" in value ? value.content : value
+  return Array.isArray(content) ? content : none
+}
+
+const none: ReadonlyArray<unknown> = []

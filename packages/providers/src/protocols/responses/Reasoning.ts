@@ -1,0 +1,80 @@
+/**
+ * Reasoning items: a summary that can be read, and `encrypted_content`, which only its issuer can.
+ *
+ * OpenAI's own goes back to OpenAI as it came. Another vendor's thoughts wear the same clothes towards the client: their
+ * words as a summary, their seal, under a mark that says whose it is, in place of the encrypted content. The client brings
+ * it back, and whoever issued it gets it again.
+ */
+import type * as Chat from "@understudy/core/Chat"
+import * as Predicate from "effect/Predicate"
+import type { Block, Warn } from "../Lowering.ts"
+import * as Seals from "../Seals.ts"
+import { issuer } from "./Protocol.ts"
+
+/** Before the issuer of a foreign seal that holds thoughts, and does not merely prove them. */
+const hidden = "~"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Between whole items and parts
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Towards OpenAI: only what it wrote itself. Without an id, which belongs to answers that are stored. */
+export const encode = ({ redacted, signature, text }: Chat.Reasoning, warn: Warn): Block | undefined => {
+  const seal = redacted ?? signature
+  if (seal?.issuer === issuer) return { type: "reasoning", summary: summary(text), encrypted_content: seal.value }
+  warn("reasoning that is not sealed by OpenAI, left out")
+  return undefined
+}
+
+/** Towards a client. */
+export const item = (id: string, { redacted, signature, text }: Omit<Chat.Reasoning, "type">): Block => ({
+  id,
+  type: "reasoning",
+  summary: summary(text),
+  encrypted_content: write(redacted, signature),
+})
+
+/** What the item of a client or of an answer holds: its words, and whose seal it bears. */
+export const decode = (item: {
+  readonly summary?: unknown
+  readonly content?: unknown
+  readonly encrypted_content?: unknown
+}): Chat.Reasoning => {
+  const text = [...texts(item.summary), ...texts(item.content)].join(between)
+  return { type: "reasoning", text, ...read(item.encrypted_content, text) }
+}
+
+/** Between the parts of a summary, which are one text elsewhere. */
+export const between = "\n\n"
+
+const summary = (text: string): ReadonlyArray<Block> => (text === "" ? [] : [{ type: "summary_text", text }])
+
+const texts = (parts: unknown): ReadonlyArray<string> =>
+  Array.isArray(parts)
+    ? parts.flatMap((part) => (Predicate.isObject(part) && Predicate.isString(part["text"]) ? [part["text"]] : []))
+    : []
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The seal
+// ---------------------------------------------------------------------------------------------------------------------
+
+const write = (redacted: Chat.Seal | undefined, signature: Chat.Seal | undefined): string | null => {
+  if (redacted === undefined) return signature === undefined ? null : Seals.write(signature, issuer)
+  return redacted.issuer === issuer
+    ? redacted.value
+    : Seals.write({ issuer: `${hidden}${redacted.issuer}`, value: redacted.value }, issuer)
+}
+
+/** The seal in `encrypted_content`: where there is no word beside it, OpenAI's own holds the thoughts themselves. */
+export const read = (encrypted: unknown, text: string): Pick<Chat.Reasoning, "signature" | "redacted"> => {
+  if (!Predicate.isString(encrypted) || encrypted === "") return {}
+  const seal = Seals.read(encrypted, issuer)
+  if (seal.issuer.startsWith(hidden)) {
+    return { redacted: { issuer: seal.issuer.slice(hidden.length), value: seal.value } }
+  }
+  return seal.issuer === issuer && text === "" ? { redacted: seal } : { signature: seal }
+}
+
+/** Whether this is OpenAI's to read: `encrypted_content` as it wrote it. */
+export const isOwn = (encrypted: unknown): boolean =>
+  Predicate.isString(encrypted) && encrypted !== "" && Seals.read(encrypted, issuer).issuer === issuer

@@ -1,0 +1,152 @@
+/**
+ * A whole answer, from both ends.
+ */
+import type * as Chat from "@understudy/core/Chat"
+import type { ProviderError } from "@understudy/core/ProviderError"
+import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
+import type { Answering } from "../Dialect.ts"
+import * as Json from "../Json.ts"
+import type { Fields } from "../Json.ts"
+import type { Block } from "../Lowering.ts"
+import * as ToolIds from "../ToolIds.ts"
+import * as Citations from "./Citations.ts"
+import * as Errors from "./Errors.ts"
+import * as Namespaces from "./Namespaces.ts"
+import * as Output from "./Output.ts"
+import { protocol } from "./Protocol.ts"
+import * as Reasoning from "./Reasoning.ts"
+import * as Returned from "./Returned.ts"
+import * as Snapshot from "./Snapshot.ts"
+import * as Usage from "./Usage.ts"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Decode: the upstream's body text -> Chat
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * The answer in `text`, which travels along as `native`. Fails with `Malformed` on what is no response, and as `classify`
+ * judges the error of one that failed. Items the engine does not know (what OpenAI's own tools did) are in `native` alone.
+ */
+export const decode = (
+  text: string,
+  classify: (error: Errors.WireError) => ProviderError,
+): Result.Result<Chat.Response, ProviderError> => {
+  const body = Json.parse(text)
+  if (!Predicate.isObject(body)) return Json.malformed("The answer is not a JSON object")
+  const { id, model, output, status } = body
+  if (status === "failed" || status === "cancelled") return Result.fail(classify(Errors.fromResponse(body)))
+  if (!Array.isArray(output)) return Json.malformed("The answer has no output")
+  const content: Array<Chat.AssistantContent> = []
+  const logprobs: Array<unknown> = []
+  for (const item of output) if (Predicate.isObject(item)) decodeItem(item as Fields, content, logprobs)
+  const usage = Usage.decode(body["usage"])
+  return Result.succeed({
+    ...(Predicate.isString(id) ? { id } : undefined),
+    ...(Predicate.isString(model) ? { model } : undefined),
+    content,
+    finish: finish(body, ends(content)),
+    ...(logprobs.length === 0 ? undefined : { logprobs: { content: logprobs } }),
+    ...(usage === undefined ? undefined : { usage }),
+    native: { protocol, text, body },
+  })
+}
+
+/** What an answer that is complete ends in. */
+export type Ends = Extract<Chat.FinishReason, "stop" | "tool-calls" | "refusal">
+
+const ends = (content: ReadonlyArray<Chat.AssistantContent>): Ends => {
+  if (content.some(({ type }) => type === "tool-call")) return "tool-calls"
+  return content.some(({ type }) => type === "refusal") ? "refusal" : "stop"
+}
+
+/** Why the model stopped, by the response's status; words of a later API, or none, are `other`. */
+export const finish = ({ incomplete_details: details, status }: Fields, ends: Ends): Chat.FinishReason => {
+  if (status === "completed") return ends
+  if (status !== "incomplete") return "other"
+  switch (Json.fields(details)["reason"]) {
+    case "max_output_tokens":
+      return "length"
+    case "content_filter":
+      return "content-filter"
+    default:
+      return "other"
+  }
+}
+
+const decodeItem = (item: Fields, content: Array<Chat.AssistantContent>, logprobs: Array<unknown>): void => {
+  switch (item["type"]) {
+    case "message":
+      for (const part of Json.list(item["content"])) {
+        const { annotations, logprobs: probable, refusal, text, type } = Json.fields(part)
+        if (type === "refusal") content.push({ type: "refusal", text: Json.string(refusal) })
+        if (type !== "output_text") continue
+        const citations = Citations.decodeAll(annotations)
+        content.push({ type: "text", text: Json.string(text), ...(citations.length > 0 ? { citations } : undefined) })
+        logprobs.push(...Json.list(probable))
+      }
+      return
+    case "reasoning":
+      content.push(Reasoning.decode(item))
+      return
+    case "function_call":
+    case "custom_tool_call":
+      content.push({ ...opened(item), arguments: written(item) })
+      return
+  }
+}
+
+/** A call's item, without what it is called with. A gateway like ours may have answered: its ids carry signatures. */
+export const opened = ({ call_id, id, name, namespace, type }: Fields) => ({
+  type: "tool-call" as const,
+  ...ToolIds.read(Json.words(call_id) ?? Json.string(id)),
+  name: Namespaces.join(namespace, Json.string(name)),
+  ...(type === "custom_tool_call" ? { freeform: true as const } : undefined),
+})
+
+/** What it is called with: text where it is free-form, else JSON, of which there may be none for no arguments. */
+export const written = ({ arguments: json, input, type }: Fields): string =>
+  type === "custom_tool_call" ? Json.string(input) : (Json.words(json) ?? "{}")
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Encode: Chat -> a client's body
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** An answer of another protocol's as a `response`. */
+export const encode = (response: Chat.Response, answering: Answering): Record<string, unknown> => {
+  const names = Namespaces.of(answering.request)
+  const output: Array<Block> = []
+  const refuses = response.content.some(({ type }) => type === "refusal")
+  const outcome = Snapshot.outcome(response.finish, refuses)
+  const last = response.content.length - 1
+  const id = (kind: string) => Returned.id(kind, answering.id, output.length)
+  let said: Array<Block> | undefined
+  let probable = Output.logprobs(response.logprobs)
+  for (const [index, part] of response.content.entries()) {
+    const status = index === last ? outcome.status : "completed"
+    switch (part.type) {
+      case "text":
+      case "refusal":
+        if (said === undefined) output.push(Output.message(id("msg"), "completed", (said = [])))
+        if (status === "incomplete") output[output.length - 1]!["status"] = status
+        said.push(
+          part.type === "refusal"
+            ? Output.refusal(part.text)
+            : Output.text(part.text, Citations.encodeAll(part), probable),
+        )
+        // They are the whole answer's, and told once.
+        if (part.type === "text") probable = []
+        continue
+      case "reasoning":
+        output.push(Reasoning.item(id("rs"), part))
+        break
+      case "tool-call":
+        output.push(Output.call(id(Output.kindOf(part)), status, part, names))
+        break
+      case "audio":
+        continue
+    }
+    said = undefined
+  }
+  return Snapshot.of(answering, response, output, outcome)
+}

@@ -1,0 +1,192 @@
+/**
+ * A streamed Responses answer, event by event: read here, written in `Encoder.ts`.
+ *
+ * `response.created` is preamble; deltas are output; `response.completed` and `response.incomplete` are the proof that the
+ * answer is whole, and bring its usage. An item that is done says all of itself again, and is looked at only for what its
+ * deltas did not say. Events of OpenAI's own tools say nothing to the engine but travel along as `native`.
+ */
+import type * as Chat from "@understudy/core/Chat"
+import type { ProviderError } from "@understudy/core/ProviderError"
+import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
+import type { Decoder } from "../Frames.ts"
+import * as Json from "../Json.ts"
+import type { Fields } from "../Json.ts"
+import * as Citations from "./Citations.ts"
+import * as Errors from "./Errors.ts"
+import { protocol } from "./Protocol.ts"
+import * as Reasoning from "./Reasoning.ts"
+import * as Response from "./Response.ts"
+import * as Usage from "./Usage.ts"
+
+export { encoder } from "./Encoder.ts"
+
+/** An SSE event. Its name repeats the `type` within its data, which is what counts. */
+export interface Event {
+  readonly event?: string | undefined
+  readonly data: string
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Decode: the upstream's events -> frames
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** For one stream: it holds its state. `classify` is the vendor's judgement of an `error` event or a failed response. */
+export const decoder = (classify: (error: Errors.WireError) => ProviderError): Decoder<Event> => {
+  const state: State = { started: false, ends: "stop", calls: new Map(), calling: 0, told: new Set() }
+  return {
+    push: ({ data }) => {
+      const body = Json.parseObject(data)
+      const type = body?.["type"]
+      if (body === undefined || !Predicate.isString(type)) return undefined
+      if (type === "error") return Result.fail(classify(Errors.fromEvent(body)))
+      if (type === "response.failed") {
+        return Result.fail(classify(Errors.fromResponse(Json.fields(body["response"]))))
+      }
+      return Result.succeed({ parts: decodeEvent(type, body, state), native: { protocol, event: type, data } })
+    },
+  }
+}
+
+interface State {
+  started: boolean
+  /** What the answer ends in, if it is complete. */
+  ends: Response.Ends
+  /** The calls by the index of their item. */
+  readonly calls: Map<unknown, Call>
+  calling: number
+  /** The indexes of other items that have said something. */
+  readonly told: Set<unknown>
+}
+
+interface Call {
+  /** Among the calls alone, as `Chat` counts them. */
+  readonly index: number
+  hasArguments: boolean
+}
+
+type Parts = ReadonlyArray<Chat.Part>
+
+const none: Parts = []
+
+const decodeEvent = (type: string, body: Fields, state: State): Parts => {
+  switch (type) {
+    case "response.output_text.delta":
+      return said(body, state, text)
+    case "response.refusal.delta":
+      state.ends = state.ends === "stop" ? "refusal" : state.ends
+      return said(body, state, refusal)
+    case "response.reasoning_summary_text.delta":
+    case "response.reasoning_text.delta":
+      return said(body, state, thought)
+    case "response.reasoning_summary_part.added":
+      return Number(body["summary_index"]) > 0 ? [{ type: "reasoning", text: Reasoning.between }] : none
+    case "response.function_call_arguments.delta":
+    case "response.custom_tool_call_input.delta":
+      return decodeArguments(body, state)
+    case "response.output_text.annotation.added": {
+      const citation = Citations.decode(body["annotation"])
+      return citation === undefined ? none : [{ type: "citation", citation }]
+    }
+    case "response.output_item.added":
+      return open(body["output_index"], Json.fields(body["item"]), state)
+    case "response.output_item.done":
+      return done(body["output_index"], Json.fields(body["item"]), state)
+    case "response.created":
+    case "response.queued":
+    case "response.in_progress":
+      return start(Json.fields(body["response"]), state)
+    case "response.completed":
+    case "response.incomplete":
+      return end(Json.fields(body["response"]), state)
+    default:
+      return none
+  }
+}
+
+const start = ({ id, model }: Fields, state: State): Parts => {
+  if (state.started) return none
+  state.started = true
+  return [{ type: "start", id: Json.words(id), model: Json.words(model) }]
+}
+
+const end = (response: Fields, state: State): Parts => {
+  const usage = Usage.decode(response["usage"])
+  const finish: Chat.Part = { type: "finish", reason: Response.finish(response, state.ends) }
+  return usage === undefined ? [finish] : [{ type: "usage", usage }, finish]
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Words
+// ---------------------------------------------------------------------------------------------------------------------
+
+const said = (body: Fields, state: State, part: (words: string, body: Fields) => Chat.Part): Parts => {
+  const words = Json.words(body["delta"])
+  if (words === undefined) return none
+  state.told.add(body["output_index"])
+  return [part(words, body)]
+}
+
+const text = (text: string, { logprobs }: Fields): Chat.Part =>
+  Array.isArray(logprobs) && logprobs.length > 0
+    ? { type: "text", text, logprobs: { content: logprobs } }
+    : { type: "text", text }
+
+const refusal = (text: string): Chat.Part => ({ type: "refusal", text })
+
+const thought = (text: string): Chat.Part => ({ type: "reasoning", text })
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Items
+// ---------------------------------------------------------------------------------------------------------------------
+
+const open = (at: unknown, item: Fields, state: State): Parts => {
+  if (item["type"] !== "function_call" && item["type"] !== "custom_tool_call") return none
+  const index = state.calling++
+  state.calls.set(at, { index, hasArguments: false })
+  state.ends = "tool-calls"
+  return [{ ...Response.opened(item), index }]
+}
+
+const decodeArguments = (body: Fields, { calls }: State): Parts => {
+  const call = calls.get(body["output_index"])
+  const written = Json.words(body["delta"])
+  if (call === undefined || written === undefined) return none
+  call.hasArguments = true
+  return [{ type: "tool-arguments", index: call.index, arguments: written }]
+}
+
+/** What the item says that its deltas did not: its seal; all of it, where there were none. */
+const done = (at: unknown, item: Fields, state: State): Parts => {
+  const told = state.told.has(at)
+  switch (item["type"]) {
+    case "function_call":
+    case "custom_tool_call": {
+      const opening = state.calls.has(at) ? none : open(at, item, state)
+      const call = state.calls.get(at)
+      const written = Response.written(item)
+      if (call === undefined || call.hasArguments || written === "") return opening
+      call.hasArguments = true
+      return [...opening, { type: "tool-arguments", index: call.index, arguments: written }]
+    }
+    case "reasoning": {
+      const whole = Reasoning.decode(item)
+      const part: Chat.Reasoning = told
+        ? { type: "reasoning", text: "", ...Reasoning.read(item["encrypted_content"], whole.text) }
+        : whole
+      return part.text === "" && part.signature === undefined && part.redacted === undefined ? none : [part]
+    }
+    case "message":
+      return told ? none : Json.list(item["content"]).flatMap((part) => untold(Json.fields(part), state))
+    default:
+      return none
+  }
+}
+
+const untold = ({ refusal: no, text: yes, type }: Fields, state: State): Parts => {
+  const words = Json.words(type === "refusal" ? no : yes)
+  if (words === undefined) return none
+  if (type !== "refusal") return [text(words, {})]
+  if (state.ends === "stop") state.ends = "refusal"
+  return [refusal(words)]
+}

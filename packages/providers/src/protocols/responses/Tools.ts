@@ -1,0 +1,118 @@
+/**
+ * Tools and the choice among them: functions, free-form tools (`custom`), and both in namespaces. Whatever else there is
+ * (a web search, a computer, a remote server) is run by OpenAI, and by nobody else.
+ */
+import type * as Chat from "@understudy/core/Chat"
+import * as Predicate from "effect/Predicate"
+import type { Model } from "../chat-completions/Model.ts"
+import * as Freeform from "../Freeform.ts"
+import type { Block, Warn } from "../Lowering.ts"
+import * as Namespaces from "./Namespaces.ts"
+import type * as Wire from "./Wire.ts"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Encode
+// ---------------------------------------------------------------------------------------------------------------------
+
+export const encode = (request: Chat.Request, model: Model, body: Record<string, unknown>, warn: Warn): void => {
+  if (request.tools === undefined || request.tools.length === 0) return
+  const tools = model.custom ? request.tools : request.tools.map(Freeform.lower)
+  body["tools"] = tools.map((tool) => encodeTool(tool, warn))
+  const choice = request.toolChoice
+  if (choice !== undefined) body["tool_choice"] = Predicate.isString(choice) ? choice : named(choice.name, tools)
+  if (request.parallelToolCalls !== undefined) body["parallel_tool_calls"] = request.parallelToolCalls
+}
+
+/** The API makes schemas strict where it is not told not to, and so another schema of them. */
+const encodeTool = ({ cache, description, freeform, name, parameters, strict }: Chat.Tool, warn: Warn): Block => {
+  if (cache !== undefined) warn("a cache hint on a tool")
+  return freeform === undefined
+    ? { type: "function", name, description, parameters: parameters ?? null, strict: strict ?? false }
+    : { type: "custom", name, description, format: freeform.format }
+}
+
+const named = (name: string, tools: ReadonlyArray<Chat.Tool>): Block => ({
+  type: tools.some((tool) => tool.name === name && tool.freeform !== undefined) ? "custom" : "function",
+  name,
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Decode
+// ---------------------------------------------------------------------------------------------------------------------
+
+export interface Decoded {
+  readonly tools: ReadonlyArray<Chat.Tool>
+  readonly choice: Chat.ToolChoice | undefined
+  /** Tools that only OpenAI runs: an offer beside others; and those without which the answer would be another. */
+  readonly unsaid: ReadonlyArray<string>
+  readonly unsayable: ReadonlyArray<string>
+}
+
+/** Where only some of the tools are allowed, those alone: other protocols know no other way to say it. */
+export const decode = ({
+  tool_choice: wanted,
+  tools: offered,
+}: Pick<Wire.Request, "tools" | "tool_choice">): Decoded => {
+  const tools: Array<Chat.Tool> = []
+  const hosted = new Set<string>()
+  for (const tool of offered ?? []) {
+    if (!isKnown(tool)) hosted.add(tool.type)
+    else if (tool.type !== "namespace") tools.push(decodeTool(tool))
+    else for (const inner of tool.tools) tools.push(decodeTool(inner, tool))
+  }
+  const { allowed, choice, forced } = decodeChoice(wanted)
+  const open = allowed === undefined ? tools : tools.filter(({ name }) => allowed.has(name))
+  const others = [...hosted].filter((type) => allowed === undefined || allowed.has(type))
+  const needed = forced === undefined ? (open.length === 0 && choice !== "none" ? others : []) : [forced]
+  return {
+    tools: open,
+    choice,
+    unsaid: others.filter((type) => !needed.includes(type)).map(hostedTool),
+    unsayable: needed.map(hostedTool),
+  }
+}
+
+const hostedTool = (type: string): string => `the tool ${type}`
+
+const isKnown = (tool: Wire.Tool): tool is Wire.KnownTool =>
+  tool.type === "function" || tool.type === "custom" || tool.type === "namespace"
+
+const decodeTool = (tool: Wire.FunctionTool | Wire.CustomTool, namespace?: Wire.NamespaceTool): Chat.Tool => {
+  const description = [tool.description, namespace?.description].filter(Boolean).join("\n\n")
+  const shared = {
+    name: Namespaces.join(namespace?.name, tool.name),
+    ...(description === "" ? undefined : { description }),
+  }
+  if (tool.type === "custom") {
+    return { ...shared, freeform: tool.format === undefined || tool.format === null ? {} : { format: tool.format } }
+  }
+  return {
+    ...shared,
+    ...(tool.parameters ? { parameters: tool.parameters } : undefined),
+    ...(Predicate.isBoolean(tool.strict) ? { strict: tool.strict } : undefined),
+  }
+}
+
+interface Choice {
+  readonly choice?: Chat.ToolChoice
+  /** The names, or types, of those that may be called, where not all of them may. */
+  readonly allowed?: ReadonlySet<string>
+  /** The type of a tool of OpenAI's own that has to be called. */
+  readonly forced?: string
+}
+
+const decodeChoice = (choice: Wire.Request["tool_choice"]): Choice => {
+  if (choice === undefined || choice === null) return {}
+  if (Predicate.isString(choice)) return { choice }
+  if (isAllowance(choice)) return { choice: choice.mode, allowed: new Set(choice.tools.map(nameOf)) }
+  return isNamed(choice) ? { choice: { name: nameOf(choice) } } : { forced: choice.type }
+}
+
+const isAllowance = (choice: Wire.Named | Wire.AllowedTools): choice is Wire.AllowedTools =>
+  choice.type === "allowed_tools"
+
+const isNamed = ({ type }: { readonly type: string }): boolean => type === "function" || type === "custom"
+
+/** The one name of a tool; its type, where it is not called by a name. */
+const nameOf = (tool: Wire.Named): string =>
+  isNamed(tool) ? Namespaces.join(tool.namespace, tool.name ?? "") : tool.type

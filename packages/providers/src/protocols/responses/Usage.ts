@@ -1,0 +1,37 @@
+/**
+ * The tokens of a Responses answer. The API counts as `Chat.Usage` does: cached tokens within the input, reasoning within
+ * the output.
+ */
+import type * as Chat from "@understudy/core/Chat"
+import * as Predicate from "effect/Predicate"
+import * as Json from "../Json.ts"
+
+/** Undefined where it counts nothing. */
+export const decode = (wire: unknown): Chat.Usage | undefined => {
+  if (!Predicate.isObject(wire)) return undefined
+  const { input_tokens: input, output_tokens: output } = wire
+  if (!Predicate.isNumber(input) && !Predicate.isNumber(output)) return undefined
+  const read = Json.fields(wire["input_tokens_details"])
+  const cached = Json.number(read["cached_tokens"])
+  const cacheWrite = Json.number(read["cache_write_tokens"])
+  const reasoning = Json.number(Json.fields(wire["output_tokens_details"])["reasoning_tokens"])
+  return {
+    inputTokens: Json.number(input) ?? 0,
+    outputTokens: Json.number(output) ?? 0,
+    ...(cached === undefined ? undefined : { cachedInputTokens: cached }),
+    ...(cacheWrite === undefined ? undefined : { cacheWriteTokens: cacheWrite }),
+    ...(reasoning === undefined ? undefined : { reasoningTokens: reasoning }),
+  }
+}
+
+/** Clients' types have every detail: what was not counted is none. */
+export const encode = (usage: Chat.Usage): Record<string, unknown> => ({
+  input_tokens: usage.inputTokens,
+  input_tokens_details: {
+    cached_tokens: usage.cachedInputTokens ?? 0,
+    cache_write_tokens: usage.cacheWriteTokens ?? 0,
+  },
+  output_tokens: usage.outputTokens,
+  output_tokens_details: { reasoning_tokens: usage.reasoningTokens ?? 0 },
+  total_tokens: usage.inputTokens + usage.outputTokens,
+})

@@ -1,0 +1,254 @@
+/**
+ * A Responses request as clients write it: what is checked before any of it is read. Fields not named here are anybody's,
+ * and are not looked at; so are the items and tools of which only OpenAI knows what to do.
+ *
+ * Nearly every optional field may also be null, which says as much as leaving it out.
+ */
+import * as Schema from "effect/Schema"
+
+const optional = <S extends Schema.Constraint>(schema: S) => Schema.optional(Schema.NullOr(schema))
+
+/** A content that is a string or parts. The annotation is what an error says was expected. */
+const stringOr = <S extends Schema.Constraint>(parts: Schema.$Array<S>) =>
+  Schema.Union([Schema.String, parts]).annotate({ expected: "a string or an array of content parts" })
+
+/** Anything of a type that is none of these. */
+const otherThan = (types: ReadonlyArray<string>, expected: string) =>
+  Schema.Struct({
+    type: Schema.String.annotate({ expected }).check(Schema.makeFilter((type) => !types.includes(type), { expected })),
+  })
+
+/** That one of these is said. */
+const has = <const Name extends string>(names: ReadonlyArray<Name>) =>
+  Schema.makeFilter((part: { readonly [K in Name]?: string | null | undefined }) => names.some((name) => part[name]), {
+    expected: `one of ${names.join(", ")}`,
+  })
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Content
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Any part of the input may mark the end of a prefix to cache. */
+const cache = { prompt_cache_breakpoint: optional(Schema.Struct({ ttl: optional(Schema.String) })) }
+
+const InputText = Schema.Struct({ type: Schema.Literal("input_text"), text: Schema.String, ...cache })
+export type InputText = typeof InputText.Type
+
+const InputImage = Schema.Struct({
+  type: Schema.Literal("input_image"),
+  image_url: optional(Schema.String),
+  file_id: optional(Schema.String),
+  detail: optional(Schema.Literals(["auto", "low", "high", "original"])),
+  ...cache,
+}).check(has(["image_url", "file_id"]))
+
+const InputFile = Schema.Struct({
+  type: Schema.Literal("input_file"),
+  file_data: optional(Schema.String),
+  file_id: optional(Schema.String),
+  file_url: optional(Schema.String),
+  filename: optional(Schema.String),
+  ...cache,
+}).check(has(["file_data", "file_id", "file_url"]))
+
+const InputAudio = Schema.Struct({
+  type: Schema.Literal("input_audio"),
+  input_audio: Schema.Struct({ data: Schema.String, format: Schema.String }),
+})
+
+const OutputText = Schema.Struct({
+  type: Schema.Literal("output_text"),
+  text: Schema.String,
+  annotations: optional(Schema.Array(Schema.Unknown)),
+})
+
+const Refusal = Schema.Struct({ type: Schema.Literal("refusal"), refusal: Schema.String })
+
+const UserPart = Schema.Union([InputText, InputImage, InputFile, InputAudio])
+export type UserPart = typeof UserPart.Type
+
+const AssistantPart = Schema.Union([OutputText, Refusal, InputText])
+export type AssistantPart = typeof AssistantPart.Type
+
+const ResultPart = Schema.Union([InputText, InputImage, InputFile])
+export type ResultPart = typeof ResultPart.Type
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Items
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** A message says so, or leaves it to its role. */
+const message = { type: optional(Schema.Literal("message")) }
+
+const System = Schema.Struct({
+  ...message,
+  role: Schema.Literal("system"),
+  content: stringOr(Schema.Array(InputText)),
+})
+const Developer = Schema.Struct({
+  ...message,
+  role: Schema.Literal("developer"),
+  content: stringOr(Schema.Array(InputText)),
+})
+const User = Schema.Struct({ ...message, role: Schema.Literal("user"), content: stringOr(Schema.Array(UserPart)) })
+const Assistant = Schema.Struct({
+  ...message,
+  role: Schema.Literal("assistant"),
+  content: stringOr(Schema.Array(AssistantPart)),
+})
+
+const Thought = Schema.Struct({ text: Schema.String })
+
+const Reasoning = Schema.Struct({
+  type: Schema.Literal("reasoning"),
+  summary: optional(Schema.Array(Thought)),
+  content: optional(Schema.Array(Thought)),
+  encrypted_content: optional(Schema.String),
+})
+export type Reasoning = typeof Reasoning.Type
+
+/** What is called may stand in a namespace. */
+const called = { call_id: Schema.String, name: Schema.String, namespace: optional(Schema.String) }
+
+const FunctionCall = Schema.Struct({
+  type: Schema.Literal("function_call"),
+  ...called,
+  arguments: Schema.String,
+})
+const CustomToolCall = Schema.Struct({ type: Schema.Literal("custom_tool_call"), ...called, input: Schema.String })
+
+const output = { call_id: Schema.String, output: stringOr(Schema.Array(ResultPart)) }
+
+const FunctionCallOutput = Schema.Struct({ type: Schema.Literal("function_call_output"), ...output })
+const CustomToolCallOutput = Schema.Struct({ type: Schema.Literal("custom_tool_call_output"), ...output })
+
+const KnownItem = Schema.Union([
+  System,
+  Developer,
+  User,
+  Assistant,
+  Reasoning,
+  FunctionCall,
+  FunctionCallOutput,
+  CustomToolCall,
+  CustomToolCallOutput,
+])
+export type KnownItem = typeof KnownItem.Type
+
+const itemTypes = [
+  "message",
+  "reasoning",
+  "function_call",
+  "function_call_output",
+  "custom_tool_call",
+  "custom_tool_call_output",
+]
+
+const Item = Schema.Union([
+  ...KnownItem.members,
+  otherThan(itemTypes, 'a "role" ("user", "assistant", "system" or "developer") or the type of an item'),
+])
+export type Item = typeof Item.Type
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Tools
+// ---------------------------------------------------------------------------------------------------------------------
+
+const FunctionTool = Schema.Struct({
+  type: Schema.Literal("function"),
+  name: Schema.String,
+  description: optional(Schema.String),
+  parameters: optional(Schema.Record(Schema.String, Schema.Unknown)),
+  strict: optional(Schema.Boolean),
+})
+export type FunctionTool = typeof FunctionTool.Type
+
+/** A tool that takes free text where a function takes JSON. */
+const CustomTool = Schema.Struct({
+  type: Schema.Literal("custom"),
+  name: Schema.String,
+  description: optional(Schema.String),
+  format: Schema.optional(Schema.Unknown),
+})
+export type CustomTool = typeof CustomTool.Type
+
+const NamespaceTool = Schema.Struct({
+  type: Schema.Literal("namespace"),
+  name: Schema.String,
+  description: optional(Schema.String),
+  tools: Schema.Array(Schema.Union([FunctionTool, CustomTool])),
+})
+export type NamespaceTool = typeof NamespaceTool.Type
+
+const KnownTool = Schema.Union([FunctionTool, CustomTool, NamespaceTool])
+export type KnownTool = typeof KnownTool.Type
+
+const Tool = Schema.Union([...KnownTool.members, otherThan(["function", "custom", "namespace"], "the type of a tool")])
+export type Tool = typeof Tool.Type
+
+/** A tool as a choice names it. */
+const Named = Schema.Struct({ type: Schema.String, name: optional(Schema.String), namespace: optional(Schema.String) })
+export type Named = typeof Named.Type
+
+const AllowedTools = Schema.Struct({
+  type: Schema.Literal("allowed_tools"),
+  mode: Schema.Literals(["auto", "required"]),
+  tools: Schema.Array(Named),
+})
+export type AllowedTools = typeof AllowedTools.Type
+
+const ToolChoice = Schema.Union([
+  Schema.Literals(["auto", "none", "required"]),
+  AllowedTools,
+  Schema.Struct({ ...Named.fields, type: Schema.Literals(["function", "custom"]), name: Schema.String }),
+  otherThan(["function", "custom", "allowed_tools"], "the type of a tool"),
+]).annotate({ expected: '"auto", "none", "required" or an object that names a tool' })
+export type ToolChoice = typeof ToolChoice.Type
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Request
+// ---------------------------------------------------------------------------------------------------------------------
+
+const Format = Schema.Union([
+  Schema.Struct({ type: Schema.Literal("text") }),
+  Schema.Struct({ type: Schema.Literal("json_object") }),
+  Schema.Struct({
+    type: Schema.Literal("json_schema"),
+    name: Schema.String,
+    schema: Schema.Record(Schema.String, Schema.Unknown),
+    description: optional(Schema.String),
+    strict: optional(Schema.Boolean),
+  }),
+])
+export type Format = typeof Format.Type
+
+export const Request = Schema.Struct({
+  model: Schema.String.check(Schema.isNonEmpty({ expected: "the name of a model" })),
+  input: Schema.Union([
+    Schema.String,
+    Schema.Array(Item).check(Schema.isNonEmpty({ expected: "at least one item" })),
+  ]).annotate({ expected: "a string or an array of items" }),
+  instructions: optional(Schema.String),
+  tools: optional(Schema.Array(Tool)),
+  tool_choice: optional(ToolChoice),
+  parallel_tool_calls: optional(Schema.Boolean),
+  text: optional(Schema.Struct({ format: optional(Format), verbosity: optional(Schema.String) })),
+  reasoning: optional(
+    Schema.Struct({
+      effort: optional(Schema.Literals(["none", "minimal", "low", "medium", "high", "xhigh", "max"])),
+    }),
+  ),
+  include: optional(Schema.Array(Schema.String)),
+  max_output_tokens: optional(Schema.Int),
+  temperature: optional(Schema.Finite),
+  top_p: optional(Schema.Finite),
+  top_logprobs: optional(Schema.Int),
+  metadata: optional(Schema.Record(Schema.String, Schema.String)),
+  safety_identifier: optional(Schema.String),
+  user: optional(Schema.String),
+  store: optional(Schema.Boolean),
+  truncation: optional(Schema.Literals(["auto", "disabled"])),
+  stream: optional(Schema.Boolean),
+  stream_options: optional(Schema.Record(Schema.String, Schema.Unknown)),
+})
+export type Request = typeof Request.Type

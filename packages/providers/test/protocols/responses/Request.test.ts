@@ -1,0 +1,506 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Chat from "@understudy/core/Chat"
+import { Request } from "@understudy/providers/protocols/responses"
+import * as Result from "effect/Result"
+import * as Conversation from "./Conversation.ts"
+
+type Body = Record<string, unknown>
+
+const encode = (request: Partial<Chat.Request>) =>
+  Result.getOrThrow(Request.encode({ model: "gpt-4o", messages: [Chat.user("Hi")], ...request }))
+
+const unsupported = (request: Partial<Chat.Request>) => {
+  const error = Result.getOrThrow(
+    Result.flip(Request.encode({ model: "gpt-4o", messages: [Chat.user("Hi")], ...request })),
+  )
+  return error.reason._tag === "Unsupported" ? error.reason.feature : error.reason._tag
+}
+
+const input = (...messages: ReadonlyArray<Chat.Message>) => encode({ model: "gpt-5", messages }).body["input"]
+
+const wire = (body: Body = {}) => ({ model: "assistant", input: "Hi", ...body })
+
+const decode = (body: Body): Chat.Request => {
+  const { native, ...request } = Result.getOrThrow(Request.decode(body))
+  assert.deepStrictEqual(native, { protocol: "responses", body })
+  return request
+}
+
+const decodeItems = (...items: ReadonlyArray<Body>) => decode(wire({ input: items }))
+
+/** Which field is to blame, and how that is put. */
+const refusal = (body: Body): string => {
+  const { message, path } = Result.getOrThrow(Result.flip(Request.decode(body)))
+  return `${path}: ${message}`
+}
+
+const native = (body: Body) => Request.native({ model: "gpt-5", messages: [], native: { protocol: "responses", body } })
+
+describe("both ways", () => {
+  it.prop("what the protocol can say survives it", [Conversation.request], ([request]) => {
+    const { body, warnings } = Result.getOrThrow(Request.encode(request))
+    assert.deepStrictEqual(warnings, [])
+    assert.deepStrictEqual(decode(JSON.parse(JSON.stringify(body))), request)
+  })
+})
+
+describe("encode", () => {
+  it("says the least there is to say, and stores nothing", () => {
+    assert.deepStrictEqual(encode({}), {
+      body: { model: "gpt-4o", input: [{ role: "user", content: "Hi" }], store: false },
+      warnings: [],
+    })
+  })
+
+  it("opens with instructions, and keeps other system and developer messages in their places", () => {
+    const developer: Chat.Message = { role: "developer", content: [{ type: "text", text: "Now rhyme." }] }
+    const { body } = encode({ messages: [Chat.system("Be brief."), Chat.user("Hi"), developer, Chat.system("Stop.")] })
+    assert.strictEqual(body["instructions"], "Be brief.")
+    assert.deepStrictEqual(body["input"], [
+      { role: "user", content: "Hi" },
+      { role: "developer", content: "Now rhyme." },
+      { role: "system", content: "Stop." },
+    ])
+  })
+
+  it("has an item for each thing that is said, called and answered", () => {
+    const image: Chat.Image = { type: "image", source: { type: "base64", mediaType: "image/png", data: "AAAA" } }
+    assert.deepStrictEqual(
+      input(
+        Chat.user("Look"),
+        Chat.assistant([
+          { type: "reasoning", text: "Hm", signature: { issuer: "openai", value: "gAAA" } },
+          { type: "text", text: "Looking" },
+          { type: "tool-call", id: "a", name: "look", arguments: "{}" },
+          { type: "tool-call", id: "b", name: "patch", arguments: "*** Begin", freeform: true },
+        ]),
+        {
+          role: "tool",
+          content: [
+            { type: "tool-result", id: "a", content: [{ type: "text", text: "See" }, image] },
+            { type: "tool-result", id: "b", content: [{ type: "text", text: "Done" }] },
+          ],
+        },
+      ),
+      [
+        { role: "user", content: "Look" },
+        { type: "reasoning", summary: [{ type: "summary_text", text: "Hm" }], encrypted_content: "gAAA" },
+        { type: "message", role: "assistant", content: [{ type: "output_text", text: "Looking" }] },
+        { type: "function_call", call_id: "a", name: "look", arguments: "{}" },
+        { type: "custom_tool_call", call_id: "b", name: "patch", input: "*** Begin" },
+        {
+          type: "function_call_output",
+          call_id: "a",
+          output: [
+            { type: "input_text", text: "See" },
+            { type: "input_image", image_url: "data:image/png;base64,AAAA", detail: "auto" },
+          ],
+        },
+        { type: "custom_tool_call_output", call_id: "b", output: "Done" },
+      ],
+    )
+  })
+
+  it("leaves out thoughts that OpenAI could not read, and says so", () => {
+    const { body, warnings } = encode({
+      messages: [
+        Chat.user("Hi"),
+        Chat.assistant([
+          { type: "reasoning", text: "Hm", signature: { issuer: "anthropic", value: "sig" } },
+          { type: "reasoning", text: "Hm" },
+          { type: "text", text: "Hello" },
+        ]),
+      ],
+    })
+    assert.lengthOf(body["input"] as ReadonlyArray<unknown>, 2)
+    assert.deepStrictEqual(warnings, ["reasoning that is not sealed by OpenAI, left out"])
+  })
+
+  it("gives calls ids that the API takes, the same to their results", () => {
+    const id = "functions.look:0".repeat(9)
+    const items = input(
+      Chat.user("Hi"),
+      Chat.assistant([{ type: "tool-call", id, name: "look", arguments: "{}" }]),
+      Chat.toolResult(id, "See"),
+    ) as ReadonlyArray<Body>
+    const [, call, result] = items
+    assert.match(String(call?.["call_id"]), /^[\w-]{1,64}$/)
+    assert.strictEqual(call?.["call_id"], result?.["call_id"])
+  })
+
+  it("keeps functions from becoming stricter than they were", () => {
+    const { body } = encode({
+      model: "gpt-5",
+      tools: [{ name: "look" }, { name: "patch", freeform: {} }],
+      toolChoice: { name: "patch" },
+    })
+    assert.deepStrictEqual(JSON.parse(JSON.stringify(body["tools"])), [
+      { type: "function", name: "look", parameters: null, strict: false },
+      { type: "custom", name: "patch" },
+    ])
+    assert.deepStrictEqual(body["tool_choice"], { type: "custom", name: "patch" })
+  })
+
+  it("makes functions of free-form tools for models that have none", () => {
+    const { body } = encode({
+      messages: [
+        Chat.user("Hi"),
+        Chat.assistant([{ type: "tool-call", id: "a", name: "patch", arguments: "*** Begin", freeform: true }]),
+        Chat.toolResult("a", "Done"),
+      ],
+      tools: [{ name: "patch", freeform: {} }],
+      toolChoice: { name: "patch" },
+    })
+    assert.deepInclude((body["tools"] as ReadonlyArray<Body>)[0], { type: "function", name: "patch" })
+    assert.deepStrictEqual(body["tool_choice"], { type: "function", name: "patch" })
+    assert.deepStrictEqual((body["input"] as ReadonlyArray<Body>).slice(1), [
+      { type: "function_call", call_id: "a", name: "patch", arguments: '{"input":"*** Begin"}' },
+      { type: "function_call_output", call_id: "a", output: "Done" },
+    ])
+  })
+
+  it("has thoughts come back sealed, from models that think", () => {
+    const included = (model: string, reasoning?: Chat.ReasoningOptions) =>
+      encode({ model, ...(reasoning === undefined ? undefined : { reasoning }) }).body["include"]
+    assert.deepStrictEqual(included("gpt-5"), ["reasoning.encrypted_content"])
+    assert.deepStrictEqual(included("gpt-5.6", { effort: "low" }), ["reasoning.encrypted_content"])
+    assert.isUndefined(included("gpt-5.6", { effort: "none" }))
+    assert.isUndefined(included("gpt-4o", { effort: "low" }))
+  })
+
+  it("speaks of JSON where nobody has, for the API wants to hear of it", () => {
+    const input = (text: string) => encode({ messages: [Chat.user(text)], format: { type: "json" } }).body["input"]
+    assert.deepStrictEqual(input("As JSON."), [{ role: "user", content: "As JSON." }])
+    const [first, second] = input("Hi") as ReadonlyArray<Body>
+    assert.deepInclude(first, { role: "developer" })
+    assert.deepStrictEqual(second, { role: "user", content: "Hi" })
+  })
+
+  it("raises a limit that is too low for the API", () => {
+    const { body, warnings } = encode({ sampling: { maxTokens: 1 } })
+    assert.strictEqual(body["max_output_tokens"], 16)
+    assert.lengthOf(warnings, 1)
+  })
+
+  it("cuts a limit that is beyond the model", () => {
+    const { body, warnings } = encode({ sampling: { maxTokens: 128_000 } })
+    assert.strictEqual(body["max_output_tokens"], 16_384)
+    assert.lengthOf(warnings, 1)
+  })
+
+  it("names what it cannot say, and goes on", () => {
+    const { warnings } = encode({
+      messages: [
+        { ...Chat.user("Hi"), name: "Ada" },
+        Chat.assistant([{ type: "tool-call", id: "a", name: "look", arguments: "{}" }]),
+        Chat.toolResult("a", "No", { isError: true }),
+      ],
+      sampling: { topK: 3, seed: 1, frequencyPenalty: 1, presencePenalty: 1 },
+      reasoning: { effort: "high" },
+    })
+    assert.deepStrictEqual(warnings, [
+      "the name of a message's author",
+      "that a tool's result is an error",
+      "top_k",
+      "a seed",
+      "a frequency penalty",
+      "a presence penalty",
+      "reasoning, which this model cannot do",
+    ])
+  })
+
+  it("refuses what the answer would be another without", () => {
+    assert.strictEqual(unsupported({ sampling: { stop: ["CURTAIN"] } }), "stop sequences")
+    assert.strictEqual(unsupported({ sampling: { n: 2 } }), "several answers at once (n)")
+    assert.strictEqual(unsupported({ model: "gpt-5", sampling: { logprobs: true } }), "logprobs")
+    const audio: Chat.Audio = { type: "audio", source: { type: "base64", mediaType: "audio/wav", data: "" } }
+    assert.strictEqual(unsupported({ messages: [Chat.user([audio])] }), "audio")
+    const file: Chat.File = { type: "file", source: { type: "id", id: "file_011" } }
+    assert.strictEqual(unsupported({ messages: [Chat.user([file])] }), "another vendor's file id")
+  })
+})
+
+describe("streamed", () => {
+  it("asks for a stream, with the client's own options", () => {
+    const stream_options = { include_obfuscation: false }
+    const body = wire({ stream: true, stream_options })
+    const request: Chat.Request = { model: "gpt-5", messages: [], native: { protocol: "responses", body } }
+    assert.deepStrictEqual(Request.streamed({ model: "gpt-5" }, request), {
+      model: "gpt-5",
+      stream: true,
+      stream_options,
+    })
+    assert.deepStrictEqual(Request.native(request), { model: "gpt-5", input: "Hi" })
+  })
+})
+
+describe("native", () => {
+  it("is the client's own body, but for the model", () => {
+    const items = [
+      { role: "user", content: "Hi" },
+      { type: "reasoning", id: "rs_1", summary: [], encrypted_content: "gAAA" },
+      { type: "reasoning", id: "rs_2", summary: [] },
+      { type: "reasoning", summary: [], content: [{ type: "reasoning_text", text: "Hm" }], encrypted_content: null },
+      { type: "function_call", id: "fc_1", call_id: "call_1", name: "look", arguments: "{}" },
+      { type: "item_of_a_later_api", id: "x_1" },
+    ]
+    const body = native(wire({ input: items, field_of_a_later_api: true }))
+    assert.deepStrictEqual(body, { model: "gpt-5", input: items, field_of_a_later_api: true })
+    assert.strictEqual(body?.["input"], items)
+  })
+
+  it("bears nothing of what other vendors' answers were only dressed as", () => {
+    const seal = "__seal__" + Buffer.from("understudy.google.c2ln").toString("base64url")
+    const body = native(
+      wire({
+        input: [
+          { role: "user", content: "Hi" },
+          { type: "reasoning", id: "rs_understudy_1_0", summary: [], encrypted_content: "understudy.anthropic.c2ln" },
+          { type: "reasoning", id: "rs_understudy_1_1", summary: [{ type: "summary_text", text: "Hm" }] },
+          { type: "reasoning", summary: [{ type: "summary_text", text: "Hm" }] },
+          {
+            type: "message",
+            id: "msg_understudy_1_2",
+            role: "assistant",
+            content: [{ type: "output_text", text: "Hello" }],
+          },
+          { type: "function_call", id: "fc_understudy_1_3", call_id: `call_1${seal}`, name: "look", arguments: "{}" },
+          { type: "function_call_output", call_id: `call_1${seal}`, output: "See" },
+        ],
+      }),
+    )
+    assert.deepStrictEqual(body?.["input"], [
+      { role: "user", content: "Hi" },
+      { type: "message", role: "assistant", content: [{ type: "output_text", text: "Hello" }] },
+      { type: "function_call", call_id: "call_1", name: "look", arguments: "{}" },
+      { type: "function_call_output", call_id: "call_1", output: "See" },
+    ])
+  })
+})
+
+describe("decode", () => {
+  it("reads a text, and instructions", () => {
+    assert.deepStrictEqual(decode(wire({ instructions: "Be brief." })), {
+      model: "assistant",
+      messages: [Chat.system("Be brief."), Chat.user("Hi")],
+    })
+  })
+
+  it("joins what one answer said, and what its tools answered", () => {
+    const { messages } = decodeItems(
+      { type: "message", role: "user", content: [{ type: "input_text", text: "Look" }] },
+      { type: "reasoning", summary: [{ type: "summary_text", text: "Hm" }], encrypted_content: "gAAA" },
+      {
+        type: "message",
+        id: "msg_1",
+        role: "assistant",
+        status: "completed",
+        content: [{ type: "output_text", text: "So", annotations: [] }],
+      },
+      { type: "function_call", call_id: "a", name: "look", namespace: "crm", arguments: "{}" },
+      { type: "custom_tool_call", call_id: "b", name: "patch", input: "*** Begin" },
+      { type: "function_call_output", call_id: "a", output: "See" },
+      { type: "custom_tool_call_output", call_id: "b", output: [{ type: "input_text", text: "Done" }] },
+      { role: "assistant", content: "Done." },
+      { role: "developer", content: "Rhyme." },
+    )
+    assert.deepStrictEqual(messages, [
+      Chat.user("Look"),
+      Chat.assistant([
+        { type: "reasoning", text: "Hm", signature: { issuer: "openai", value: "gAAA" } },
+        { type: "text", text: "So" },
+        { type: "tool-call", id: "a", name: "crm__look", arguments: "{}" },
+        { type: "tool-call", id: "b", name: "patch", arguments: "*** Begin", freeform: true },
+      ]),
+      {
+        role: "tool",
+        content: [
+          { type: "tool-result", id: "a", content: [{ type: "text", text: "See" }] },
+          { type: "tool-result", id: "b", content: [{ type: "text", text: "Done" }] },
+        ],
+      },
+      Chat.assistant("Done."),
+      { role: "developer", content: [{ type: "text", text: "Rhyme." }] },
+    ])
+  })
+
+  it("gives another vendor its seals again", () => {
+    const google = { issuer: "google", value: "c2ln" }
+    const seal = "__seal__" + Buffer.from("understudy.google.c2ln").toString("base64url")
+    const { messages } = decodeItems(
+      { role: "user", content: "Hi" },
+      { type: "reasoning", summary: [], encrypted_content: "understudy.anthropic.c2ln" },
+      { type: "reasoning", summary: [], encrypted_content: "understudy.~anthropic.ZGF0YQ" },
+      { type: "function_call", call_id: `call_1${seal}`, name: "look", arguments: "{}" },
+      { type: "function_call_output", call_id: `call_1${seal}`, output: "See" },
+    )
+    assert.deepStrictEqual(messages.slice(1), [
+      Chat.assistant([
+        { type: "reasoning", text: "", signature: { issuer: "anthropic", value: "c2ln" } },
+        { type: "reasoning", text: "", redacted: { issuer: "anthropic", value: "ZGF0YQ" } },
+        { type: "tool-call", id: "call_1", name: "look", arguments: "{}", signature: google },
+      ]),
+      { role: "tool", content: [{ type: "tool-result", id: "call_1", content: [{ type: "text", text: "See" }] }] },
+    ])
+  })
+
+  it("names tools in namespaces by one name, with what is said of the namespace", () => {
+    const { tools } = decode(
+      wire({
+        tools: [
+          {
+            type: "namespace",
+            name: "mcp__crm",
+            description: "The customers.",
+            tools: [
+              { type: "function", name: "look", description: "Looks.", parameters: { type: "object" }, strict: false },
+              { type: "custom", name: "write", format: { type: "text" } },
+            ],
+          },
+        ],
+      }),
+    )
+    assert.deepStrictEqual(tools, [
+      {
+        name: "mcp__crm__look",
+        description: "Looks.\n\nThe customers.",
+        parameters: { type: "object" },
+        strict: false,
+      },
+      { name: "mcp__crm__write", description: "The customers.", freeform: { format: { type: "text" } } },
+    ])
+  })
+
+  it("takes OpenAI's own tools for an offer beside others, and for a need alone or chosen", () => {
+    const look = { type: "function", name: "look", parameters: null, strict: null }
+    const search = { type: "web_search" }
+    const asked = (tools: ReadonlyArray<Body>, choice?: unknown) => {
+      const { toolChoice, unsaid, unsayable } = decode(wire({ tools, tool_choice: choice }))
+      return { toolChoice, unsaid, unsayable }
+    }
+    const offer = { unsaid: ["the tool web_search"], unsayable: undefined }
+    const need = { unsaid: undefined, unsayable: ["the tool web_search"] }
+    assert.deepStrictEqual(asked([look, search]), { toolChoice: undefined, ...offer })
+    assert.deepStrictEqual(asked([look, search], "required"), { toolChoice: "required", ...offer })
+    assert.deepStrictEqual(asked([search], "none"), { toolChoice: "none", ...offer })
+    assert.deepStrictEqual(asked([search]), { toolChoice: undefined, ...need })
+    assert.deepStrictEqual(asked([look, search], { type: "web_search" }), { toolChoice: undefined, ...need })
+    const only = (type: string, name?: string) => ({ type: "allowed_tools", mode: "auto", tools: [{ type, name }] })
+    assert.deepStrictEqual(asked([look, search], only("web_search")), { toolChoice: "auto", ...need })
+    assert.deepStrictEqual(asked([look, search], only("function", "look")), {
+      toolChoice: "auto",
+      unsaid: undefined,
+      unsayable: undefined,
+    })
+  })
+
+  it("reads a choice of tools in every form", () => {
+    const tools = ["look", "find"].map((name) => ({ type: "function", name, parameters: null, strict: null }))
+    const choice = (tool_choice: unknown) => decode(wire({ tools, tool_choice })).toolChoice
+    assert.strictEqual(choice("none"), "none")
+    assert.deepStrictEqual(choice({ type: "function", name: "look" }), { name: "look" })
+    assert.deepStrictEqual(choice({ type: "custom", name: "look" }), { name: "look" })
+    const allowed = { type: "allowed_tools", mode: "required", tools: [{ type: "function", name: "find" }] }
+    const request = decode(wire({ tools, tool_choice: allowed }))
+    assert.strictEqual(request.toolChoice, "required")
+    assert.deepStrictEqual(
+      request.tools?.map(({ name }) => name),
+      ["find"],
+    )
+  })
+
+  it("tells what only OpenAI can read of the conversation", () => {
+    const { unsaid, unsayable } = decodeItems(
+      { type: "web_search_call", id: "ws_1", status: "completed" },
+      { type: "compaction", encrypted_content: "gAAA" },
+      { type: "local_shell_call_output", id: "x", output: "ok" },
+      { role: "user", content: "Hi" },
+    )
+    assert.deepStrictEqual(unsaid, ["web_search_call items"])
+    assert.deepStrictEqual(unsayable, ["compaction items", "local_shell_call_output items"])
+  })
+
+  it("keeps what Chat has no words for, and only that", () => {
+    const request = decode(
+      wire({
+        include: ["reasoning.encrypted_content", "message.output_text.logprobs", "file_search_call.results"],
+        reasoning: { effort: "low", summary: "auto", context: "all_turns" },
+        text: { format: { type: "json_object" }, verbosity: "low" },
+        top_logprobs: 2,
+        store: true,
+        truncation: "disabled",
+        previous_response_id: null,
+        background: false,
+        stream: true,
+        stream_options: { include_obfuscation: false },
+        prompt_cache_key: "k",
+        user: "ada",
+        safety_identifier: "hash",
+        metadata: { team: "a" },
+      }),
+    )
+    assert.deepStrictEqual(request.vendor, {
+      responses: {
+        prompt_cache_key: "k",
+        "text.verbosity": "low",
+        "reasoning.context": "all_turns",
+        include: ["file_search_call.results"],
+        store: true,
+        user: "ada",
+      },
+    })
+    assert.deepInclude(request, {
+      reasoning: { effort: "low" },
+      format: { type: "json" },
+      sampling: { logprobs: true, topLogprobs: 2 },
+      user: "hash",
+      metadata: { team: "a" },
+    })
+  })
+})
+
+describe("decode refuses", () => {
+  it("whatever refers to an earlier answer, and says what to do instead", () => {
+    const kept = "no answers are kept here: send the whole conversation as `input`."
+    assert.strictEqual(
+      refusal(wire({ previous_response_id: "resp_1" })),
+      `previous_response_id: 'previous_response_id' is not supported: ${kept}`,
+    )
+    assert.include(refusal(wire({ conversation: { id: "conv_1" } })), kept)
+    assert.include(refusal(wire({ background: true })), "'background' is not supported")
+    assert.include(refusal({ model: "assistant", prompt: { id: "pmpt_1" } }), "'prompt' is not supported")
+    for (const reference of [{ type: "item_reference", id: "msg_1" }, { id: "msg_1" }]) {
+      const told = refusal(wire({ input: [{ role: "user", content: "Hi" }, reference] }))
+      assert.match(told, /^input\[1\]: An item reference .* whole where `store` is false\.$/)
+    }
+  })
+
+  it("what is no request, and names the field", () => {
+    assert.strictEqual(
+      refusal({ model: "assistant" }),
+      "input: Missing required parameter: 'input' (expected a string or an array of items).",
+    )
+    assert.include(refusal(wire({ input: [] })), "expected at least one item")
+    assert.include(refusal(wire({ model: "" })), "model: ")
+    assert.match(refusal(wire({ input: [{ role: "user" }] })), /^input\[0\]\.content: Missing/)
+    assert.match(refusal(wire({ input: [{ role: "actor", content: "Hi" }] })), /^input\[0\]\.type: .*"role" \("user"/)
+    assert.match(
+      refusal(wire({ input: [{ type: "function_call", call_id: "a", name: "b" }] })),
+      /^input\[0\]\.arguments: /,
+    )
+    assert.match(
+      refusal(wire({ input: [{ role: "user", content: [{ type: "text", text: "Hi" }] }] })),
+      /^input\[0\]\.content\[0\]\.type: .*"input_text"/,
+    )
+    for (const type of ["input_image", "input_file"]) {
+      assert.match(
+        refusal(wire({ input: [{ role: "user", content: [{ type }] }] })),
+        /^input\[0\]\.content\[0\]: .*file_id/,
+      )
+    }
+    assert.match(refusal(wire({ tools: [{ type: "function" }] })), /^tools\[0\]\.name: /)
+    assert.match(refusal(wire({ text: { format: { type: "json_schema", name: "a" } } })), /^text\.format\.schema: /)
+    assert.match(refusal(wire({ reasoning: { effort: "utmost" } })), /^reasoning\.effort: /)
+    assert.match(refusal(wire({ tool_choice: "perhaps" })), /^tool_choice: /)
+  })
+})

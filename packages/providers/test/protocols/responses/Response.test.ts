@@ -1,0 +1,265 @@
+import { assert, describe, it } from "@effect/vitest"
+import type * as Chat from "@understudy/core/Chat"
+import { ProviderError } from "@understudy/core/ProviderError"
+import { Response } from "@understudy/providers/protocols/responses"
+import * as Result from "effect/Result"
+import * as Conversation from "./Conversation.ts"
+
+const identity = { id: "1", created: 17, request: { model: "assistant", messages: [] } }
+
+const classify = ({ code, message }: { readonly code: string | undefined; readonly message: string | undefined }) =>
+  new ProviderError({ reason: { _tag: "Overloaded" }, message: `${code}: ${message}` })
+
+const decode = (body: unknown) => Result.getOrThrow(Response.decode(JSON.stringify(body), classify))
+
+const failure = (text: string) => Result.getOrThrow(Result.flip(Response.decode(text, classify)))
+
+const answer = (content: Chat.Response["content"], finish: Chat.FinishReason = "stop", request = identity.request) =>
+  Response.encode({ content, finish }, { ...identity, request })
+
+/** As OpenAI's documentation shows an answer of a reasoning model. */
+const documented = {
+  id: "resp_68af4030592c81938ec0a5fbab4a3e9f05438e46b5f69a3b",
+  object: "response",
+  created_at: 1756315696,
+  status: "completed",
+  error: null,
+  incomplete_details: null,
+  model: "gpt-5-2025-08-07",
+  output: [
+    {
+      id: "rs_68af4030baa48193b0b43b4c2a176a1a05438e46b5f69a3b",
+      type: "reasoning",
+      content: [],
+      summary: [
+        { type: "summary_text", text: "First." },
+        { type: "summary_text", text: "Then." },
+      ],
+      encrypted_content: "gAAAAABo",
+    },
+    { id: "ws_1", type: "web_search_call", status: "completed", action: { type: "search", query: "theatre" } },
+    {
+      id: "msg_68af40337e58819392e935fb404414d005438e46b5f69a3b",
+      type: "message",
+      status: "completed",
+      content: [
+        {
+          type: "output_text",
+          text: "Under a quilt of moonlight",
+          logprobs: [{ token: "Under", logprob: -1, bytes: [], top_logprobs: [] }],
+          annotations: [
+            { type: "url_citation", start_index: 0, end_index: 5, url: "https://a.example", title: "A" },
+            { type: "file_citation", file_id: "file-1", filename: "b.pdf", index: 3 },
+          ],
+        },
+      ],
+      role: "assistant",
+    },
+    {
+      id: "fc_1",
+      type: "function_call",
+      status: "completed",
+      call_id: "call_1",
+      name: "look",
+      namespace: "crm",
+      arguments: "",
+    },
+    { id: "ctc_1", type: "custom_tool_call", call_id: "call_2", name: "patch", input: "*** Begin Patch" },
+  ],
+  usage: {
+    input_tokens: 36,
+    input_tokens_details: { cached_tokens: 12 },
+    output_tokens: 87,
+    output_tokens_details: { reasoning_tokens: 64 },
+    total_tokens: 123,
+  },
+}
+
+describe("both ways", () => {
+  it.prop("what the protocol can say survives it", [Conversation.response], ([response]) => {
+    const { native, ...decoded } = decode(Response.encode(response, identity))
+    assert.strictEqual(native?.protocol, "responses")
+    assert.deepStrictEqual(decoded, response)
+  })
+})
+
+describe("decode", () => {
+  it("reads an answer, and keeps it as it came", () => {
+    assert.deepStrictEqual(decode(documented), {
+      id: documented.id,
+      model: documented.model,
+      content: [
+        { type: "reasoning", text: "First.\n\nThen.", signature: { issuer: "openai", value: "gAAAAABo" } },
+        {
+          type: "text",
+          text: "Under a quilt of moonlight",
+          citations: [
+            { source: { type: "url", url: "https://a.example", title: "A" }, supports: { start: 0, end: 5 } },
+          ],
+        },
+        { type: "tool-call", id: "call_1", name: "crm__look", arguments: "{}" },
+        { type: "tool-call", id: "call_2", name: "patch", arguments: "*** Begin Patch", freeform: true },
+      ],
+      finish: "tool-calls",
+      logprobs: { content: [{ token: "Under", logprob: -1, bytes: [], top_logprobs: [] }] },
+      usage: { inputTokens: 36, outputTokens: 87, cachedInputTokens: 12, reasoningTokens: 64 },
+      native: { protocol: "responses", text: JSON.stringify(documented), body: documented },
+    })
+  })
+
+  it("never softens why an answer ended", () => {
+    const finish = (status: string, reason?: string) =>
+      decode({ status, incomplete_details: reason === undefined ? null : { reason }, output: [] }).finish
+    assert.strictEqual(finish("completed"), "stop")
+    assert.strictEqual(finish("incomplete", "max_output_tokens"), "length")
+    assert.strictEqual(finish("incomplete", "content_filter"), "content-filter")
+    assert.strictEqual(finish("incomplete", "a reason of a later API"), "other")
+    assert.strictEqual(finish("in_progress"), "other")
+    const refused = { type: "message", content: [{ type: "refusal", refusal: "No" }] }
+    assert.strictEqual(decode({ status: "completed", output: [refused] }).finish, "refusal")
+  })
+
+  it("judges a response that failed", () => {
+    const failed = { status: "failed", error: { code: "server_error", message: "Sorry" }, output: [] }
+    assert.deepInclude(failure(JSON.stringify(failed)), {
+      reason: { _tag: "Overloaded" },
+      message: "server_error: Sorry",
+    })
+  })
+
+  it("is malformed without an output", () => {
+    for (const text of ["", "[]", "{}", '{"output":"none"}']) assert.strictEqual(failure(text).reason._tag, "Malformed")
+  })
+})
+
+describe("encode", () => {
+  it("has every field that clients rely on", () => {
+    assert.deepStrictEqual(
+      Response.encode(
+        {
+          content: [{ type: "text", text: "Hi" }],
+          finish: "stop",
+          model: "claude",
+          usage: { inputTokens: 9, outputTokens: 5 },
+        },
+        identity,
+      ),
+      {
+        id: "resp_1",
+        object: "response",
+        created_at: 17,
+        status: "completed",
+        incomplete_details: null,
+        error: null,
+        model: "claude",
+        output: [
+          {
+            id: "msg_understudy_1_0",
+            type: "message",
+            status: "completed",
+            role: "assistant",
+            content: [{ type: "output_text", text: "Hi", annotations: [], logprobs: [] }],
+          },
+        ],
+        usage: {
+          input_tokens: 9,
+          input_tokens_details: { cached_tokens: 0, cache_write_tokens: 0 },
+          output_tokens: 5,
+          output_tokens_details: { reasoning_tokens: 0 },
+          total_tokens: 14,
+        },
+        background: false,
+        instructions: null,
+        max_output_tokens: null,
+        max_tool_calls: null,
+        metadata: {},
+        parallel_tool_calls: true,
+        previous_response_id: null,
+        prompt_cache_key: null,
+        reasoning: { effort: null, summary: null },
+        safety_identifier: null,
+        service_tier: null,
+        store: false,
+        temperature: null,
+        text: { format: { type: "text" } },
+        tool_choice: "auto",
+        tools: [],
+        top_logprobs: 0,
+        top_p: null,
+        truncation: "disabled",
+        user: null,
+      },
+    )
+  })
+
+  it("repeats what was asked, but that it be stored", () => {
+    const tools = [{ type: "function", name: "look", parameters: null, strict: false }]
+    const body = {
+      model: "assistant",
+      instructions: "Be brief.",
+      tools,
+      temperature: 0,
+      text: { verbosity: "low" },
+      store: true,
+    }
+    const request = { ...identity.request, native: { protocol: "responses", body } }
+    assert.deepInclude(answer([], "stop", request), {
+      instructions: "Be brief.",
+      tools,
+      temperature: 0,
+      text: { format: { type: "text" }, verbosity: "low" },
+      store: false,
+    })
+  })
+
+  it("gives calls the client's own names back, in their namespaces", () => {
+    const tools = [{ type: "namespace", name: "crm", tools: [{ type: "function", name: "look" }] }]
+    const request = { ...identity.request, native: { protocol: "responses", body: { tools } } }
+    const { output } = answer(
+      [{ type: "tool-call", id: "call_1", name: "crm__look", arguments: "{}" }],
+      "tool-calls",
+      request,
+    )
+    assert.deepStrictEqual(output, [
+      {
+        id: "fc_understudy_1_0",
+        type: "function_call",
+        status: "completed",
+        call_id: "call_1",
+        name: "look",
+        namespace: "crm",
+        arguments: "{}",
+      },
+    ])
+  })
+
+  it("never softens why it ended", () => {
+    const status = (finish: Chat.FinishReason, content: Chat.Response["content"] = [{ type: "text", text: "Hi" }]) => {
+      const { incomplete_details: details, status } = answer(content, finish)
+      return details === null ? status : [status, details]
+    }
+    assert.strictEqual(status("stop"), "completed")
+    assert.strictEqual(status("tool-calls"), "completed")
+    assert.strictEqual(status("refusal", [{ type: "refusal", text: "No" }]), "completed")
+    for (const finish of ["refusal", "content-filter"] as const) {
+      assert.deepStrictEqual(status(finish), ["incomplete", { reason: "content_filter" }])
+    }
+    for (const finish of ["length", "pause", "other"] as const) {
+      assert.deepStrictEqual(status(finish), ["incomplete", { reason: "max_output_tokens" }])
+    }
+  })
+
+  it("marks the item that was cut short", () => {
+    const { output } = answer(
+      [
+        { type: "text", text: "Whole" },
+        { type: "tool-call", id: "a", name: "look", arguments: '{"ci' },
+      ],
+      "length",
+    )
+    assert.deepStrictEqual(
+      (output as ReadonlyArray<{ readonly status: string }>).map(({ status }) => status),
+      ["completed", "incomplete"],
+    )
+  })
+})
