@@ -1,6 +1,6 @@
 /**
- * The gateway's configuration: a YAML file with `server`, `state` and `keys` sections besides what any router is
- * configured with, or every problem it has. One that is LiteLLM's is read as what it would be in our own words.
+ * The gateway's configuration: a YAML file with `server`, `state`, `keys` and `usageLog` sections besides what any router
+ * is configured with, or every problem it has. One in the words of others is read as what it would be in our own.
  */
 import type { Problem } from "@understudy/providers/Config"
 import * as Config from "@understudy/providers/Config"
@@ -16,6 +16,8 @@ import type { ServerSettings } from "./config/ServerSection.ts"
 import { defaults, ServerSection } from "./config/ServerSection.ts"
 import type { StateSettings } from "./config/StateSection.ts"
 import { StateSection } from "./config/StateSection.ts"
+import type { UsageLogSettings } from "./config/UsageLogSection.ts"
+import * as UsageLogSection from "./config/UsageLogSection.ts"
 import * as YamlText from "./config/YamlText.ts"
 import type { VirtualKey } from "./keys/VirtualKey.ts"
 
@@ -23,7 +25,8 @@ export interface Configuration extends Config.Settings {
   readonly server: ServerSettings
   readonly state: StateSettings
   readonly keys: ReadonlyArray<VirtualKey>
-  /** What was said in LiteLLM's words that ours cannot say: nothing of a configuration in our own. */
+  readonly usageLog: UsageLogSettings | undefined
+  /** What was said in the words of others that ours cannot say: nothing of a configuration in our own. */
   readonly unsaid: ReadonlyArray<Problem>
 }
 
@@ -49,15 +52,27 @@ export const decode = (
 ): Result.Result<Configuration, ReadonlyArray<Problem>> =>
   Result.flatMap(
     Config.decodeWith(
-      { server: ServerSection, state: StateSection, keys: KeysSection(callable(document)) },
+      {
+        server: ServerSection,
+        state: StateSection,
+        keys: KeysSection(callable(document)),
+        usageLog: UsageLogSection.UsageLogSection,
+      },
       document,
       environment,
     ),
-    ({ sections: { keys, server, state }, settings }) => {
-      const problems = [...doubles(keys), ...strangers(settings.routes, keys)]
+    ({ sections: { keys, server, state, usageLog }, settings }) => {
+      const problems = [...doubles(keys), ...strangers(settings.routes, keys), ...UsageLogSection.nowhere(usageLog)]
       return problems.length > 0
         ? Result.fail(problems)
-        : Result.succeed({ ...settings, server: { ...defaults, ...server }, state, keys, unsaid: [] })
+        : Result.succeed({
+            ...settings,
+            server: { ...defaults, ...server },
+            state,
+            keys,
+            usageLog: UsageLogSection.settings(usageLog),
+            unsaid: [],
+          })
     },
   )
 

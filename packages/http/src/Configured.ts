@@ -1,6 +1,7 @@
 /**
  * What a configuration comes to: the router that its endpoints ask, and the gateway that serves it.
  */
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Router from "@understudy/core/Router"
 import { toOptions } from "@understudy/providers/Config"
 import * as Effect from "effect/Effect"
@@ -13,6 +14,7 @@ import * as Keys from "./keys/Keys.ts"
 import * as CallLog from "./observe/CallLog.ts"
 import * as ContentLog from "./observe/ContentLog.ts"
 import * as Metrics from "./observe/Metrics.ts"
+import * as UsageLog from "./observe/UsageLog.ts"
 import * as Server from "./Server.ts"
 
 /** How a configuration is served: where, whom it lets in, and whether what is said is logged. */
@@ -26,7 +28,7 @@ export interface Serving {
 export const layer = (configuration: Configuration, { guard, logContent, server }: Serving) =>
   // Those who tell are built before the server, and so hear of the last call it finishes.
   Server.layer({ ...server, guard }).pipe(
-    Layer.provide([Metrics.layer, CallLog.layer]),
+    Layer.provide([Metrics.layer, CallLog.layer, layerUsageLog(configuration)]),
     Layer.provide(router(configuration, logContent)),
     Layer.provide(Drain.layer),
   )
@@ -39,6 +41,9 @@ const router = (configuration: Configuration, logContent: boolean) => {
   const logged = logContent ? Layer.provide(ContentLog.layer, bare) : bare
   return keys.length === 0 ? logged : Layer.provide(Keys.layer(keys), [logged, state])
 }
+
+const layerUsageLog = ({ usageLog }: Configuration) =>
+  usageLog === undefined ? Layer.empty : Layer.provide(UsageLog.layer(usageLog), NodeServices.layer)
 
 /** State in memory, or in Redis where the configuration says so: only then is a client for Redis loaded. */
 const layerState = ({ state: { redis } }: Configuration) =>

@@ -3,6 +3,7 @@
  * answers unknown paths and our own faults in a shape that clients understand.
  */
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerError from "effect/http/HttpServerError"
@@ -20,15 +21,21 @@ import { Caller } from "./keys/Caller.ts"
 /** What a supervisor asks, which may know neither our name nor a key: it tells nothing but that we live. */
 const open: ReadonlySet<string> = new Set(["/health", "/ready"])
 
+/** The page, and the way in: for those who have no key to show yet. Where the page is of, and who asks for it, is looked at. */
+const foyer: ReadonlySet<string> = new Set(["/", "/login", "/logout"])
+
 /** Puts the gate before everything the `HttpRouter` in context serves. */
 export const layer = (policy: Guard.Policy): Layer.Layer<never, never, HttpRouter.HttpRouter | Drain> =>
   HttpRouter.middleware(
-    Effect.map(
+    Effect.zipWith(
       Drain,
-      (drain) => (served) =>
+      Clock.Clock,
+      (drain, clock) => (served) =>
         Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
           if (open.has(request.url)) return served
-          const verdict = Guard.check(policy, request)
+          const verdict = foyer.has(request.url)
+            ? Guard.greet(policy, request)
+            : Guard.check(policy, request, clock.currentTimeMillisUnsafe())
           if (Result.isFailure(verdict)) return Effect.succeed(refused(request, verdict.failure))
           if (drain.draining()) return Effect.succeed(draining(request))
           const answered = Effect.catchCause(served, (cause) => failed(request, cause))

@@ -2,12 +2,15 @@
  * Who may talk to the gateway: the one gate in front of every endpoint that answers or changes something.
  *
  * Without keys it listens on loopback for anybody there, and a browser is not just anybody: a page of another origin, or
- * one that has rebound its name to this address, is refused. With keys, the key decides.
+ * one that has rebound its name to this address, is refused. With keys, the key decides, or a session that stands for one:
+ * of the gateway's own page, and for requests of that page alone.
  */
 import * as Brand from "effect/Brand"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
+import { parseHeader } from "effect/http/Cookies"
 import { createHash, timingSafeEqual } from "node:crypto"
+import * as Session from "./dashboard/Session.ts"
 import type { VirtualKey } from "./keys/VirtualKey.ts"
 
 /** What is let in. Hosts are compared without their port, origins as a browser sends them. */
@@ -16,8 +19,10 @@ export interface Policy {
   readonly keys: ReadonlyArray<Key>
   /** Host names accepted besides loopback's own; `undefined` accepts any. */
   readonly hosts: ReadonlyArray<string> | undefined
-  /** Origins of web pages accepted besides those served from loopback. */
+  /** Origins of web pages accepted besides those served from loopback, and, with keys, the gateway's own. */
   readonly origins: ReadonlyArray<string>
+  /** What the sessions of those who sign in to the page are signed with; none: nobody can. */
+  readonly sessions?: Redacted.Redacted | undefined
 }
 
 /** A key that opens the gate, and whose it is: the operator's, or the holder's of a virtual key. */
@@ -54,19 +59,29 @@ export interface Refusal {
 }
 
 /** The verdict on a request, by what stands before its body: whose virtual key it came with, if any, or why not further. */
-export const check = (policy: Policy, request: Request): Result.Result<VirtualKey | undefined, Refusal> => {
-  const { headers } = request
-  const { origin } = headers
-  if (origin !== undefined && !policy.origins.includes(origin) && !isLoopback(hostOf(origin))) {
+export const check = (policy: Policy, request: Request, now: number): Result.Result<VirtualKey | undefined, Refusal> =>
+  Result.flatMap(greet(policy, request), () =>
+    policy.keys.length > 0 ? checkKey(policy, request, now) : Result.succeed(undefined),
+  )
+
+/** The same for what is shown to those who have no key yet. */
+export const greet = (policy: Policy, request: Request): Result.Result<undefined, Refusal> => {
+  const { origin } = request.headers
+  const host = hostname(request.headers["host"] ?? "")
+  const isKnown = isLoopback(host) || policy.hosts?.includes(host) === true
+  const isWelcome = (origin: string): boolean =>
+    policy.origins.includes(origin) ||
+    isLoopback(hostOf(origin)) ||
+    // A name that was rebound to this address makes a page ours as well: only a key, or a name we know, tells it apart.
+    (isOurs(request) && (policy.keys.length > 0 || isKnown))
+  if (origin !== undefined && !isWelcome(origin)) {
     return Result.fail({
       status: 403,
       code: "foreign_origin",
       message: `Pages of ${origin} may not call this gateway. Name the origin under server.allowedOrigins to let them.`,
     })
   }
-  if (policy.keys.length > 0) return checkKey(policy.keys, request)
-  const host = hostname(headers["host"] ?? "")
-  if (policy.hosts === undefined || isLoopback(host) || policy.hosts.includes(host)) return Result.succeed(undefined)
+  if (policy.keys.length > 0 || policy.hosts === undefined || isKnown) return Result.succeed(undefined)
   return Result.fail({
     status: 421,
     code: "foreign_host",
@@ -74,23 +89,42 @@ export const check = (policy: Policy, request: Request): Result.Result<VirtualKe
   })
 }
 
-const checkKey = (keys: Policy["keys"], request: Request): Result.Result<VirtualKey | undefined, Refusal> => {
-  const sent = credentials(request).map(digest)
-  if (sent.length === 0) {
-    return Result.fail({
-      status: 401,
-      code: "invalid_api_key",
-      message: "This gateway asks for a key: send `Authorization: Bearer <key>`.",
-    })
-  }
-  const found = keys.find(({ digest }) => sent.some((given) => timingSafeEqual(digest, given)))
-  return found === undefined
-    ? Result.fail({
-        status: 401,
-        code: "invalid_api_key",
-        message: "This gateway does not know the key it was sent.",
-      })
-    : Result.succeed(found.holder)
+const checkKey = (policy: Policy, request: Request, now: number): Result.Result<VirtualKey | undefined, Refusal> => {
+  const sent = credentials(request)
+  const found = find(policy.keys, sent) ?? session(policy, request, now)
+  if (found !== undefined) return Result.succeed(found.holder)
+  return Result.fail({
+    status: 401,
+    code: "invalid_api_key",
+    message:
+      sent.length === 0
+        ? "This gateway asks for a key: send `Authorization: Bearer <key>`."
+        : "This gateway does not know the key it was sent.",
+  })
+}
+
+/** The key that one of these is. */
+export const find = (keys: Policy["keys"], sent: ReadonlyArray<string>): Key | undefined => {
+  const digests = sent.map(digest)
+  return keys.find(({ digest }) => digests.some((given) => timingSafeEqual(digest, given)))
+}
+
+/** The key that the session of a browser stands for. */
+const session = ({ keys, sessions }: Policy, request: Request, now: number): Key | undefined => {
+  const { cookie } = request.headers
+  if (sessions === undefined || cookie === undefined || !isOurs(request)) return undefined
+  return Session.keyOf(sessions, keys, parseHeader(cookie)[Session.cookie] ?? "", now)
+}
+
+/**
+ * Whether a request comes from a page of ours, or from no page at all. A browser sends cookies along with what any page of
+ * the same site asks for, on whatever port: only what it says of the origin tells them apart.
+ */
+const isOurs = ({ headers }: Request): boolean => {
+  const { host, origin } = headers
+  const site = headers["sec-fetch-site"]
+  if (site !== undefined) return site === "same-origin" || site === "none"
+  return origin === undefined || origin.replace(scheme, "") === host
 }
 
 /** Where the clients of OpenAI, Anthropic and Gemini put their keys. One that sends several may mean any of them. */
@@ -110,7 +144,9 @@ const bearer = (authorization: string | undefined): string | undefined =>
 /** `example.com:4000` -> `example.com`; `[::1]:4000` -> `[::1]`. */
 const hostname = (host: string): string => host.replace(/:\d*$/, "").toLowerCase()
 
-const hostOf = (origin: string): string => hostname(origin.replace(/^[a-z][a-z0-9+.-]*:\/\//i, ""))
+const scheme = /^[a-z][a-z0-9+.-]*:\/\//i
+
+const hostOf = (origin: string): string => hostname(origin.replace(scheme, ""))
 
 /** The names by which only this machine can be meant. */
 export const isLoopback = (host: string): boolean =>

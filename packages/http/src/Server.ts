@@ -16,6 +16,7 @@ import { createServer } from "node:http"
 import type { Server } from "node:http"
 import * as Ops from "./api/Ops.ts"
 import * as SimulatedApi from "./api/Simulated.ts"
+import * as Dashboard from "./dashboard/Dashboard.ts"
 import { Drain } from "./Drain.ts"
 import * as Gate from "./Gate.ts"
 import * as Gateway from "./Gateway.ts"
@@ -42,7 +43,14 @@ const keepAliveTimeout = 75_000
 export const layer = (options: Options): Layer.Layer<HttpServer.HttpServer, ServeError, Router | Drain> =>
   Layer.suspend(() => {
     const server = createServer({ keepAliveTimeout })
-    const routes = Layer.mergeAll(Gateway.layer, Ops.layer, SimulatedApi.layer, Gate.layer(options.guard))
+    const { guard } = options
+    const routes = Layer.mergeAll(
+      Gateway.layer,
+      Ops.layer,
+      SimulatedApi.layer,
+      Dashboard.layer(guard),
+      Gate.layer(guard),
+    )
     const served = HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true })
     // Built last, so that draining begins before the server starts to wait for its connections to end.
     return Layer.effectDiscard(drainOnClose(server)).pipe(

@@ -3,7 +3,7 @@
  * those who want no vendor's.
  *
  * `{ "prompt": "…" }` → `{ "response", "provider", "model", "activity_log" }`. Beside the prompt it takes `model` (a
- * route; the first of the configuration if not said), `system`, and `stream`: then the answer comes as server-sent
+ * route; the first that its caller may call if not said), `system`, and `stream`: then the answer comes as server-sent
  * events, `{ "text" }` piece by piece, and at its end the rest, or `{ "error" }`.
  */
 import * as Chat from "@understudy/core/Chat"
@@ -16,6 +16,8 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaParser from "effect/SchemaParser"
+import { Caller, mayCall } from "../keys/Caller.ts"
+import type { VirtualKey } from "../keys/VirtualKey.ts"
 import { Activity } from "../observe/Activity.ts"
 import * as Endpoint from "./Endpoint.ts"
 
@@ -23,9 +25,15 @@ import * as Endpoint from "./Endpoint.ts"
 export const layer = HttpRouter.use((http) =>
   Effect.gen(function* () {
     const router = yield* Router
+    const codec = dialect(yield* Activity)
     const names = [...router.routes, ...router.deployments]
-    const address = { model: names.find((name) => !isWild(name)) ?? names[0] }
-    yield* http.add("POST", "/api/generate", Endpoint.handle(router, dialect(yield* Activity), address))
+    const usual = (caller: VirtualKey | undefined) =>
+      names.find((name) => mayCall(caller, name) && !isWild(name)) ?? names[0]
+    yield* http.add(
+      "POST",
+      "/api/generate",
+      Effect.flatMap(Caller, (caller) => Endpoint.handle(router, codec, { model: usual(caller) })),
+    )
   }),
 )
 

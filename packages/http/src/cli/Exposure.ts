@@ -5,6 +5,8 @@ import * as Config from "effect/Config"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import { randomBytes } from "node:crypto"
 import type { Configuration } from "../Config.ts"
 import * as Guard from "../Guard.ts"
 
@@ -26,4 +28,15 @@ export const policy = Effect.fnUntraced(function* ({ keys, server }: Pick<Config
       `Listening on ${host} would let anybody who reaches this machine spend your money.\n` +
       "Set a key that callers must send (UNDERSTUDY_API_KEY, or `keys` in the configuration), or say there that you mean it: server: { anonymous: true }.",
   })
+})
+
+/** The same with sessions for the page, where a key is asked for. A secret that is made here is known to this process alone. */
+export const withSessions = Effect.fnUntraced(function* (policy: Guard.Policy) {
+  if (policy.keys.length === 0) return policy
+  const said = Option.getOrUndefined(yield* Config.option(Config.Redacted("SESSION_SECRET")))
+  if (said !== undefined && Redacted.value(said) !== "") return { ...policy, sessions: said }
+  yield* Effect.logWarning(
+    "SESSION_SECRET is not set: whoever signs in to the page must do so again after a restart, and at every other gateway",
+  )
+  return { ...policy, sessions: Redacted.make(randomBytes(32).toString("base64url")) }
 })

@@ -58,7 +58,7 @@ export const serve = Command.make(
         ...Option.match(port, { onNone: () => undefined, onSome: (port) => ({ port }) }),
         ...Option.match(host, { onNone: () => undefined, onSome: (host) => ({ host }) }),
       }
-      const guard = yield* Exposure.policy({ ...source.configuration, server })
+      const guard = yield* Exposure.withSessions(yield* Exposure.policy({ ...source.configuration, server }))
       return yield* Effect.scoped(run(source, server, guard, logContent))
     })
     const logger = logFormat === "json" ? Logger.consoleJson : Logger.consolePretty()

@@ -18,6 +18,8 @@ export interface Line {
   readonly call: string
   readonly route: string
   readonly text: string
+  /** What kind of thing it tells. */
+  readonly kind: "asked" | "failed" | "passed" | "answers"
   /** Whose answer it is, from the line on that says so. */
   readonly answeredBy?: { readonly deployment: string; readonly model: string } | undefined
 }
@@ -67,7 +69,7 @@ export const layer: Layer.Layer<Activity, never, Router> = Layer.effect(
   }),
 )
 
-type Told = Pick<Line, "text" | "answeredBy">
+type Told = Pick<Line, "text" | "kind" | "answeredBy">
 
 /** What is known of a running call: the models it asked for, by deployment, and whose answer it is by now. */
 interface Running {
@@ -83,7 +85,7 @@ const teller = (): ((event: RouteEvent) => ReadonlyArray<Told>) => {
     if (running === undefined || running.answeredBy === deployment) return []
     running.answeredBy = deployment
     const model = running.models.get(deployment) ?? ""
-    return [{ text: `Using ${deployment} (${model})`, answeredBy: { deployment, model } }]
+    return [{ text: `Using ${deployment} (${model})`, kind: "answers", answeredBy: { deployment, model } }]
   }
   return (event) => {
     switch (event._tag) {
@@ -91,37 +93,39 @@ const teller = (): ((event: RouteEvent) => ReadonlyArray<Told>) => {
         const running = calls.get(event.call) ?? { models: new Map(), answeredBy: undefined }
         running.models.set(event.deployment, event.model)
         calls.set(event.call, running)
-        return [{ text: `Attempting ${event.deployment} (${event.model})...` }]
+        return [{ text: `Attempting ${event.deployment} (${event.model})...`, kind: "asked" }]
       }
       case "AttemptEnded": {
         const { deployment, message, millis, outcome, reason, status } = event.attempt
-        if (outcome === "interrupted") return [{ text: `${deployment} was given up after ${millis} ms` }]
+        if (outcome === "interrupted")
+          return [{ text: `${deployment} was given up after ${millis} ms`, kind: "passed" }]
         if (outcome === "answered") return using(event.call, deployment)
         const said = status === undefined ? reason : `${reason}, status ${status}`
-        return [{ text: `${deployment} failed after ${millis} ms: ${said}: ${message}` }]
+        return [{ text: `${deployment} failed after ${millis} ms: ${said}: ${message}`, kind: "failed" }]
       }
       case "PassedOver": {
         const { deployment, verdict } = event
         switch (verdict._tag) {
           case "Resting":
           case "CircuitOpen":
-            return [{ text: `${deployment} is resting for ${Math.ceil(verdict.retryAfter / 1000)} s` }]
+            return [{ text: `${deployment} is resting for ${Math.ceil(verdict.retryAfter / 1000)} s`, kind: "passed" }]
           case "Awaits":
           case "Diverted":
             return []
           default:
-            return [{ text: `${deployment} is passed over: ${passedOver(verdict)}` }]
+            return [{ text: `${deployment} is passed over: ${passedOver(verdict)}`, kind: "passed" }]
         }
       }
       case "Committed":
         return using(event.call, event.deployment)
       case "Recalled": {
         const { deployment, model } = event
-        return [{ text: `Using what ${deployment} (${model}) answered before`, answeredBy: { deployment, model } }]
+        const text = `Using what ${deployment} (${model}) answered before`
+        return [{ text, kind: "answers", answeredBy: { deployment, model } }]
       }
       case "Ended":
         calls.delete(event.call)
-        return event.receipt.outcome === "failed" ? [{ text: "Nobody could answer" }] : []
+        return event.receipt.outcome === "failed" ? [{ text: "Nobody could answer", kind: "failed" }] : []
       case "Failover":
       case "Hedged":
         return []
