@@ -13,10 +13,16 @@ import * as Guard from "../Guard.ts"
 /** The gateway would let in more than its operator asked for. */
 export class Exposed extends Data.TaggedError("Exposed")<{ readonly message: string }> {}
 
+/** A secret of the environment's. One that is set to nothing is none: anybody could send that. */
+const secret = (name: string) =>
+  Effect.map(Config.option(Config.Redacted(name)), (said) =>
+    Option.getOrUndefined(Option.filter(said, (secret) => Redacted.value(secret).trim() !== "")),
+  )
+
 /** The operator's key, from the environment, and those of the configuration. */
 export const policy = Effect.fnUntraced(function* ({ keys, server }: Pick<Configuration, "keys" | "server">) {
   const { allowedHosts, allowedOrigins, anonymous, host } = server
-  const operator = Option.getOrUndefined(yield* Config.option(Config.Redacted("UNDERSTUDY_API_KEY")))
+  const operator = yield* secret("UNDERSTUDY_API_KEY")
   const policy: Guard.Policy = {
     keys: [...(operator === undefined ? [] : [Guard.key(operator)]), ...keys.map(Guard.virtualKey)],
     hosts: anonymous ? undefined : allowedHosts,
@@ -33,8 +39,8 @@ export const policy = Effect.fnUntraced(function* ({ keys, server }: Pick<Config
 /** The same with sessions for the page, where a key is asked for. A secret that is made here is known to this process alone. */
 export const withSessions = Effect.fnUntraced(function* (policy: Guard.Policy) {
   if (policy.keys.length === 0) return policy
-  const said = Option.getOrUndefined(yield* Config.option(Config.Redacted("SESSION_SECRET")))
-  if (said !== undefined && Redacted.value(said) !== "") return { ...policy, sessions: said }
+  const said = yield* secret("SESSION_SECRET")
+  if (said !== undefined) return { ...policy, sessions: said }
   yield* Effect.logWarning(
     "SESSION_SECRET is not set: whoever signs in to the page must do so again after a restart, and at every other gateway",
   )

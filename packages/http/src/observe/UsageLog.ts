@@ -40,7 +40,7 @@ export const layer = (
       const write = Effect.suspend(() => {
         const lines = pending
         pending = []
-        return Effect.catch(append(lines.join("")), ({ message }) =>
+        return Effect.catch(append(lines), ({ message }) =>
           Effect.logWarning(`${lines.length} lines of the usage log could not be written: ${message}`),
         )
       })
@@ -56,7 +56,7 @@ export const layer = (
 // The file
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Appends text to a file that is made where it is missing, and turned over before it grows above its size. */
+/** Appends lines to a file that is made where it is missing, and turned over before it grows above its size. */
 const open = Effect.fnUntraced(function* ({ file, keep, max }: UsageLogSettings) {
   const files = yield* FileSystem.FileSystem
   const path = yield* Path.Path
@@ -73,15 +73,20 @@ const open = Effect.fnUntraced(function* ({ file, keep, max }: UsageLogSettings)
     size = 0
   })
 
-  return (text: string): Effect.Effect<void, PlatformError> =>
-    Effect.suspend(() => {
-      const more = Buffer.byteLength(text)
-      const ready = size > 0 && size + more > Number(max) ? turn : Effect.void
-      return Effect.andThen(
-        ready,
-        Effect.tap(write(text), () => Effect.sync(() => (size += more))),
-      )
-    })
+  return Effect.fnUntraced(function* (lines: ReadonlyArray<string>) {
+    let text = ""
+    for (const line of lines) {
+      const more = Buffer.byteLength(line)
+      if (size > 0 && size + more > Number(max)) {
+        yield* write(text)
+        yield* turn
+        text = ""
+      }
+      text += line
+      size += more
+    }
+    yield* write(text)
+  })
 })
 
 const isMissing = ({ reason }: PlatformError): boolean => reason._tag === "NotFound"

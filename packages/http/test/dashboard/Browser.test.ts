@@ -1,0 +1,158 @@
+/** The page in a real browser: what somebody who types a prompt gets to see. */
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import * as FaultServer from "@understudy/providers/testing"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import type { Browser, Page } from "playwright-core"
+import * as Guard from "../../src/Guard.ts"
+import type { VirtualKey } from "../../src/keys/VirtualKey.ts"
+import * as TestGateway from "../TestGateway.ts"
+import * as TestBrowser from "./TestBrowser.ts"
+
+const operator = Guard.key(Redacted.make("sk-operator"))
+const team: VirtualKey = { id: "team", key: Redacted.make("sk-team"), routes: ["assistant"] }
+
+const keyed = TestGateway.make({
+  keys: [team],
+  guard: { keys: [operator, Guard.virtualKey(team)], sessions: Redacted.make("of the sessions") },
+})
+
+describe.skipIf(!TestBrowser.installed)("the page in Chromium", { timeout: 60_000 }, () => {
+  let browser: Browser
+  beforeAll(async () => {
+    browser = await TestBrowser.launch()
+  }, 60_000)
+  afterAll(() => browser?.close())
+
+  /** A page of a browser that was never here before. What goes wrong in its script goes wrong in the test. */
+  const open = Effect.fnUntraced(function* (url: string) {
+    const context = yield* Effect.acquireRelease(
+      Effect.promise(() => browser.newContext()),
+      (context) => Effect.promise(() => context.close()),
+    )
+    const page = yield* Effect.promise(() => context.newPage())
+    const faults: Array<string> = []
+    page.on("pageerror", ({ message }) => faults.push(message))
+    page.on("console", (message) => {
+      // That a request was refused is the page's to show.
+      if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) {
+        faults.push(message.text())
+      }
+    })
+    yield* Effect.promise(() => page.goto(`${url}/`))
+    return { page, faults }
+  })
+
+  const ask = async (page: Page, prompt: string) => {
+    await page.getByLabel("Prompt").fill(prompt)
+    await page.getByLabel("Prompt").press("Enter")
+  }
+
+  const log = (page: Page) => page.locator("#log li span")
+
+  const provider = (page: Page, name: string) => page.locator("#providers li", { hasText: name })
+
+  const signIn = async (page: Page, key: string) => {
+    await page.getByLabel("Key").fill(key)
+    await page.getByRole("button", { name: "Sign in" }).click()
+  }
+
+  it.live("streams an answer from the second when the first is broken, and says why", () =>
+    Effect.gen(function* () {
+      const { upstream, url } = yield* TestGateway.make()
+      yield* upstream.script("primary", "429-retry-after-30")
+      yield* upstream.script("backup", "stall-2")
+      const { faults, page } = yield* open(url)
+      yield* Effect.promise(async () => {
+        await provider(page, "primary").getByText("ready").waitFor()
+        await ask(page, "Who is Virat Kohli?")
+
+        // The answer has begun, and is still coming.
+        await page.getByText("Answered by backup · backup").waitFor()
+        const text = await page.locator("#text").innerText()
+        assert.isNotEmpty(text)
+        assert.isTrue(FaultServer.line("backup").startsWith(text) && text !== FaultServer.line("backup"), text)
+        assert.strictEqual(await page.locator("#answer").getAttribute("aria-busy"), "true")
+        await page.locator("#log .answers").waitFor()
+        const [asked, failed, ...rest] = await log(page).allInnerTexts()
+        assert.strictEqual(asked, "Attempting primary (primary)...")
+        assert.match(failed ?? "", /^primary failed after \d+ ms: RateLimited, status 429: /)
+        assert.deepStrictEqual(rest, ["Attempting backup (backup)...", "Using backup (backup)"])
+        await provider(page, "primary")
+          .getByText(/^resting \d+ s$/)
+          .waitFor()
+
+        await page.getByRole("button", { name: "Stop" }).click()
+        await page.getByText("Stopped.").waitFor()
+      })
+      yield* upstream.drained
+
+      yield* upstream.script("backup", "ok")
+      yield* Effect.promise(async () => {
+        await ask(page, "And now?")
+        await page.getByText(FaultServer.line("backup"), { exact: true }).waitFor()
+        await page.locator('#answer[aria-busy="false"]').waitFor()
+        await log(page).getByText("Using backup (backup)").waitFor()
+        assert.match((await log(page).allInnerTexts())[0] ?? "", /^primary is resting for \d+ s$/)
+        await provider(page, "backup").getByText("ready").waitFor()
+      })
+      assert.deepStrictEqual(faults, [])
+    }),
+  )
+
+  it.live("shows who could not answer when nobody could", () =>
+    Effect.gen(function* () {
+      const { upstream, url } = yield* TestGateway.make()
+      yield* upstream.script("primary", "500")
+      yield* upstream.script("backup", "bad-key")
+      const { page } = yield* open(url)
+      yield* Effect.promise(async () => {
+        await ask(page, "Hello?")
+        await page.getByRole("alert").getByText("Nobody on").waitFor()
+        await log(page).getByText("Nobody could answer").waitFor()
+        assert.notInclude(await page.content(), TestGateway.upstreamKey)
+      })
+    }),
+  )
+
+  it.live("asks for the key, and remembers who signed in until they sign out", () =>
+    Effect.gen(function* () {
+      const { url } = yield* keyed
+      const { faults, page } = yield* open(url)
+      yield* Effect.promise(async () => {
+        await signIn(page, "sk-wrong")
+        await page.getByText("This gateway does not know that key.").waitFor()
+        await signIn(page, "sk-operator")
+        await provider(page, "primary").waitFor()
+        assert.strictEqual(await page.evaluate("document.cookie"), "")
+
+        await page.reload()
+        await ask(page, "Hello?")
+        await page.getByText(FaultServer.line("primary"), { exact: true }).waitFor()
+        await log(page).getByText("Using primary (primary)").waitFor()
+
+        await page.getByRole("button", { name: "Sign out" }).click()
+        await page.getByLabel("Key").waitFor()
+        assert.isFalse(await page.getByLabel("Prompt").isVisible())
+      })
+      assert.deepStrictEqual(faults, [])
+    }),
+  )
+
+  it.live("shows the holder of a virtual key their own calls, and nobody else's", () =>
+    Effect.gen(function* () {
+      const { upstream, url } = yield* keyed
+      yield* upstream.script("primary", "503")
+      const { faults, page } = yield* open(url)
+      yield* Effect.promise(async () => {
+        await signIn(page, "sk-team")
+        await ask(page, "Hello?")
+        await page.getByText("Answered by backup · backup").waitFor()
+        await log(page).getByText("Using backup (backup)").waitFor()
+        assert.match((await log(page).allInnerTexts()).join("\n"), /primary failed after \d+ ms: Overloaded/)
+        assert.isFalse(await page.locator("#standing").isVisible())
+      })
+      assert.deepStrictEqual(faults, [])
+    }),
+  )
+})

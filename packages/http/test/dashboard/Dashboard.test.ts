@@ -1,0 +1,168 @@
+/** The page as it is served, and the way in to it, by bare requests such as browsers make. */
+import { assert, describe, it } from "@effect/vitest"
+import * as FaultServer from "@understudy/providers/testing"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import { request } from "node:http"
+import * as Guard from "../../src/Guard.ts"
+import type { VirtualKey } from "../../src/keys/VirtualKey.ts"
+import * as TestGateway from "../TestGateway.ts"
+
+interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
+  readonly text: string
+}
+
+/** A request with any headers, `Host` and `Origin` too, which `fetch` keeps to itself. */
+const send = (
+  url: string,
+  { body, headers = {} }: { readonly body?: unknown; readonly headers?: Readonly<Record<string, string>> } = {},
+): Effect.Effect<Answer> =>
+  Effect.callback((resume) => {
+    const sent = request(
+      url,
+      {
+        method: body === undefined ? "GET" : "POST",
+        headers: { ...(body === undefined ? undefined : { "content-type": "application/json" }), ...headers },
+      },
+      (response) => {
+        let text = ""
+        response.setEncoding("utf8").on("data", (piece) => (text += piece))
+        response.on("end", () => {
+          resume(Effect.succeed({ status: response.statusCode ?? 0, headers: response.headers, text }))
+        })
+      },
+    )
+    sent.on("error", (error) => resume(Effect.die(error)))
+    sent.end(body === undefined ? undefined : JSON.stringify(body))
+  })
+
+const operator = Guard.key(Redacted.make("sk-operator"))
+const team: VirtualKey = { id: "team", key: Redacted.make("sk-team"), routes: ["backup"] }
+
+/** A gateway that asks for a key, with sessions. */
+const keyed = TestGateway.make({
+  keys: [team],
+  guard: { keys: [operator, Guard.virtualKey(team)], sessions: Redacted.make("of the sessions") },
+})
+
+/** The cookie of whoever signs in with that key, as a browser sends it back. */
+const signIn = Effect.fnUntraced(function* (url: string, key: string) {
+  const { headers, status } = yield* send(`${url}/login`, { body: { key } })
+  assert.strictEqual(status, 204)
+  const [cookie = ""] = headers["set-cookie"] ?? []
+  return { cookie, pair: cookie.split(";")[0] ?? "" }
+})
+
+describe("the page", () => {
+  it.live("is shown to whoever has no key yet, and may run nothing but what it holds", () =>
+    Effect.gen(function* () {
+      const { url } = yield* keyed
+      const { headers, status, text } = yield* send(`${url}/`)
+      assert.strictEqual(status, 200)
+      assert.include(text, "<title>Understudy</title>")
+      const policy = String(headers["content-security-policy"])
+      assert.match(policy, /default-src 'none'; script-src 'sha256-[^']+'; style-src 'sha256-[^']+';/)
+      assert.notMatch(text, /<script src|<link rel="stylesheet"| on\w+="| style="/)
+    }),
+  )
+
+  it.live("is not shown under a name that was rebound, where there is no key", () =>
+    Effect.gen(function* () {
+      const { url } = yield* TestGateway.make()
+      assert.strictEqual((yield* send(`${url}/`)).status, 200)
+      assert.strictEqual((yield* send(`${url}/`, { headers: { host: "evil.example" } })).status, 421)
+      const { status } = yield* send(`${url}/api/generate`, {
+        headers: { host: "evil.example", origin: "http://evil.example" },
+        body: { prompt: "Hello?" },
+      })
+      assert.strictEqual(status, 403)
+    }),
+  )
+
+  it.live("calls from the name it is known by", () =>
+    Effect.gen(function* () {
+      const { url } = yield* TestGateway.make({ guard: { hosts: ["gateway.internal"] } })
+      const headers = { host: "gateway.internal:4000", origin: "http://gateway.internal:4000" }
+      const ask = (headers: Record<string, string>) =>
+        Effect.map(send(`${url}/api/generate`, { headers, body: { prompt: "Hello?" } }), ({ status }) => status)
+      assert.strictEqual(yield* ask(headers), 200)
+      assert.strictEqual(yield* ask({ ...headers, origin: "http://other.internal:4000" }), 403)
+    }),
+  )
+})
+
+describe("signing in", () => {
+  it.live("gives a session that no script and no other site gets, and that stands for the key", () =>
+    Effect.gen(function* () {
+      const { url } = yield* keyed
+      assert.strictEqual((yield* send(`${url}/api/providers`)).status, 401)
+      const { cookie, pair } = yield* signIn(url, "sk-operator")
+      assert.match(cookie, /; HttpOnly/)
+      assert.match(cookie, /; SameSite=Strict/)
+      assert.notInclude(cookie, "sk-operator")
+      assert.strictEqual((yield* send(`${url}/api/providers`, { headers: { cookie: pair } })).status, 200)
+      const out = yield* send(`${url}/logout`, { body: {}, headers: { cookie: pair } })
+      assert.match(String(out.headers["set-cookie"]), /^understudy_session=; Max-Age=0;/)
+    }),
+  )
+
+  it.live("keeps the session to TLS where the page came by it", () =>
+    Effect.gen(function* () {
+      const { url } = yield* keyed
+      const { headers } = yield* send(`${url}/login`, {
+        body: { key: "sk-operator" },
+        headers: { host: "gw.example.com", origin: "https://gw.example.com" },
+      })
+      assert.match(String(headers["set-cookie"]), /; Secure/)
+    }),
+  )
+
+  it.live("takes no unknown key, no form, and nothing from another page", () =>
+    Effect.gen(function* () {
+      const { url } = yield* keyed
+      const login = (body: unknown, headers: Record<string, string> = {}) =>
+        Effect.map(send(`${url}/login`, { body, headers }), ({ headers, status }) => {
+          assert.isUndefined(headers["set-cookie"])
+          return status
+        })
+      assert.strictEqual(yield* login({ key: "sk-wrong" }), 401)
+      assert.strictEqual(yield* login({}), 400)
+      assert.strictEqual(yield* login({ key: "sk-operator" }, { "content-type": "text/plain" }), 415)
+      assert.strictEqual(yield* login({ key: "sk-operator" }, { origin: "https://evil.example" }), 403)
+    }),
+  )
+
+  it.live("opens nothing to other pages of the same site, on whatever port", () =>
+    Effect.gen(function* () {
+      const { url } = yield* keyed
+      const { pair: cookie } = yield* signIn(url, "sk-operator")
+      const { host } = new URL(url)
+      const ask = (headers: Record<string, string>) =>
+        Effect.map(
+          send(`${url}/api/generate`, { headers: { cookie, ...headers }, body: { prompt: "Hello?" } }),
+          ({ status }) => status,
+        )
+      assert.strictEqual(yield* ask({ origin: `http://${host}` }), 200)
+      assert.strictEqual(yield* ask({ origin: `http://${host}`, "sec-fetch-site": "same-origin" }), 200)
+      assert.strictEqual(yield* ask({ origin: "http://127.0.0.1:3000" }), 401)
+      assert.strictEqual(yield* ask({ origin: "http://127.0.0.1:3000", "sec-fetch-site": "same-site" }), 401)
+      assert.strictEqual(yield* ask({ "sec-fetch-site": "cross-site" }), 401)
+    }),
+  )
+
+  it.live("gives the holder of a virtual key what is theirs, and no more", () =>
+    Effect.gen(function* () {
+      const { upstream, url } = yield* keyed
+      const { pair: cookie } = yield* signIn(url, "sk-team")
+      const { text } = yield* send(`${url}/api/generate`, { headers: { cookie }, body: { prompt: "Hello?" } })
+      const { provider, response } = JSON.parse(text)
+      assert.deepStrictEqual([provider, response], ["backup", FaultServer.line("backup")])
+      assert.strictEqual(yield* upstream.attempts("primary"), 0)
+      for (const path of ["/api/providers", "/api/activity", "/metrics"]) {
+        assert.strictEqual((yield* send(`${url}${path}`, { headers: { cookie } })).status, 403, path)
+      }
+    }),
+  )
+})
