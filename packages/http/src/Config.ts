@@ -5,6 +5,7 @@
 import type { Problem } from "@understudy/providers/Config"
 import * as Config from "@understudy/providers/Config"
 import * as Litellm from "@understudy/providers/import/litellm/Litellm"
+import * as Priorities from "@understudy/providers/import/priorities/Priorities"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -102,11 +103,13 @@ export const parse = Effect.fnUntraced(function* (
   return { ...configuration, unsaid: report }
 })
 
-/** The document itself, or what LiteLLM's would be, with what is lost. */
+/** The document itself, or what that of others would be, with what is lost. */
 const inOurWords = (
   document: unknown,
-): Result.Result<{ readonly document: unknown; readonly report: ReadonlyArray<Problem> }, ReadonlyArray<Problem>> =>
-  Litellm.is(document) ? Litellm.read(document) : Result.succeed({ document, report: [] })
+): Result.Result<{ readonly document: unknown; readonly report: ReadonlyArray<Problem> }, ReadonlyArray<Problem>> => {
+  if (Litellm.is(document)) return Litellm.read(document)
+  return Priorities.is(document) ? Priorities.read(document) : Result.succeed({ document, report: [] })
+}
 
 const variables = Effect.fnUntraced(function* (names: ReadonlySet<string>) {
   const provider = yield* ConfigProvider.ConfigProvider

@@ -71,7 +71,7 @@ const report = Effect.fnUntraced(function* (
     ...Summary.lines(configuration),
     ...Findings.lines(configuration),
     ...Summary.section(
-      "said in LiteLLM's words, and not in ours",
+      "said in the words of others, and not in ours",
       configuration.unsaid.map(({ message, path }) => [`${path}: ${message}`]),
     ),
   ])

@@ -1,11 +1,12 @@
 /**
- * `understudy import litellm FILE` and `understudy import portkey FILE`: a configuration of another gateway's in our own
+ * `understudy import litellm FILE`, `… portkey FILE`, `… providers FILE`: a configuration of another gateway's in our own
  * words. The document goes to the output, what it cannot say to the errors.
  */
 import type { Problem } from "@understudy/providers/Config"
 import type { Imported } from "@understudy/providers/import/Foreign"
 import * as Litellm from "@understudy/providers/import/litellm/Litellm"
 import * as Portkey from "@understudy/providers/import/portkey/Portkey"
+import * as Priorities from "@understudy/providers/import/priorities/Priorities"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
@@ -20,11 +21,18 @@ import * as YamlText from "../config/YamlText.ts"
 
 type Reading = (text: string) => Result.Result<Imported, ReadonlyArray<Problem>>
 
-const litellm: Reading = (text) =>
-  Result.flatMap(
-    Result.mapError(YamlText.parse(text), (problem) => [problem]),
-    (document) => (Litellm.is(document) ? Litellm.read(document) : refused("has no model_list: it is not LiteLLM's")),
-  )
+/** What is YAML, and known by its sections. */
+const yaml =
+  ({ is, read }: Pick<typeof Litellm, "is" | "read">, why: string): Reading =>
+  (text) =>
+    Result.flatMap(
+      Result.mapError(YamlText.parse(text), (problem) => [problem]),
+      (document) => (is(document) ? read(document) : refused(why)),
+    )
+
+const litellm = yaml(Litellm, "has no model_list: it is not LiteLLM's")
+
+const priorities = yaml(Priorities, "has no list of providers")
 
 const portkey: Reading = (text) =>
   Result.flatMap(
@@ -77,6 +85,12 @@ export const importing = Command.make("import").pipe(
   Command.withDescription("Say another gateway's configuration in our own words"),
   Command.withSubcommands([
     command("litellm", litellm, "Import LiteLLM's proxy configuration, YAML", "config.yaml -o understudy.yaml"),
+    command(
+      "providers",
+      priorities,
+      "Import a list of providers by priority, YAML",
+      "providers.yaml -o understudy.yaml",
+    ),
     command("portkey", portkey, "Import a configuration of Portkey's, JSON", "config.json -o understudy.yaml"),
   ]),
 )

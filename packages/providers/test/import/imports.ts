@@ -9,6 +9,7 @@ import type { Problem } from "../../src/Config.ts"
 import type { Imported } from "../../src/import/Foreign.ts"
 import * as Litellm from "../../src/import/litellm/Litellm.ts"
 import * as Portkey from "../../src/import/portkey/Portkey.ts"
+import * as Priorities from "../../src/import/priorities/Priorities.ts"
 
 /** An import as far as tests look at it: the sections of its document, and its report as lines. */
 export interface Looked {
@@ -76,3 +77,8 @@ export const litellm = (yaml: string): Looked => {
 }
 
 export const portkey = (config: unknown): Looked => look(Portkey.read(config))
+
+export const priorities = (document: Readonly<Record<string, unknown>>): Looked => {
+  assert.isTrue(Priorities.is(document))
+  return look(Priorities.read(document))
+}

@@ -1,0 +1,92 @@
+/**
+ * A `providers.yaml` as one of ours: a list of providers, each with its `name`, `endpoint`, `model` and `priority`, of which
+ * the first that can answers, and whoever failed is left alone for a while.
+ *
+ * Its keys are in the environment: `GROQ_API_KEY`, `TOGETHER_LLAMA_API_KEY`, and for other vendors what they are usually
+ * called. Whose key an endpoint wants is told by its host, else by how the provider's name begins.
+ */
+import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
+import type { Problem } from "../../config/Problem.ts"
+import * as Endpoints from "../Endpoints.ts"
+import type { Document, Imported } from "../Foreign.ts"
+import { Foreign, said, unused } from "../Foreign.ts"
+
+/** Whether a parsed document is one. */
+export const is = (input: unknown): input is Document =>
+  Predicate.isObject(input) && "providers" in input && !("deployments" in input)
+
+interface Provider {
+  readonly name: string
+  readonly priority: number
+  readonly deployment: Document
+}
+
+/** The document of ours that says the same, with a report of what it cannot say; or why there is none. */
+export const read = (input: Document): Result.Result<Imported, ReadonlyArray<Problem>> => {
+  const report: Array<Problem> = []
+  const document = new Foreign(input, "", report)
+  const taken = new Set<string>()
+  const providers = document
+    .list("providers")
+    .flatMap((each, index) => provider(new Foreign(each, `providers[${index}]`, report), taken) ?? [])
+    .toSorted((a, b) => a.priority - b.priority)
+  document.rest()
+  if (providers.length === 0) {
+    return Result.fail([...report, { path: "providers", message: "has nobody with a name, an endpoint and a model" }])
+  }
+  return Result.succeed({
+    document: {
+      usageLog: { file: "logs/usage.log" },
+      // One failure, and the next is asked at once.
+      defaults: { retry: { times: 0 }, circuit: { failures: 1, open: "30s", max: "30s" } },
+      deployments: Object.fromEntries(providers.map(({ deployment, name }) => [name, deployment])),
+      routes: { [unused(taken, "assistant")]: providers.map(({ name }) => name) },
+    },
+    report,
+  })
+}
+
+/** Whoever has no priority comes last. */
+const provider = (entry: Foreign, taken: Set<string>): Provider | undefined => {
+  const name = entry.text("name")
+  const model = entry.text("model")
+  const endpoint = entry.text("endpoint")
+  const priority = entry.number("priority") ?? Number.POSITIVE_INFINITY
+  const apiKey = entry.text("api_key")
+  entry.rest()
+  for (const [key, value] of Object.entries({ name, model, endpoint })) {
+    if (value === undefined) entry.tell(key, "is missing: the provider is left out")
+  }
+  if (name === undefined || model === undefined || endpoint === undefined) return undefined
+  const own = unused(taken, name)
+  if (own !== name) entry.tell("name", `is another's too: this one is called ${own}`)
+  const variable = variableOf(name, endpoint)
+  if (apiKey === undefined && variable === undefined)
+    entry.tell("api_key", "is not known for this endpoint: none is sent")
+  return {
+    name: own,
+    priority,
+    deployment: {
+      provider: "openai",
+      model,
+      ...said({
+        apiKey: apiKey ?? (variable === undefined ? undefined : Endpoints.reference(variable)),
+        baseUrl: endpoint.replace(/\/(chat\/completions\/?)?$/, ""),
+      }),
+    },
+  }
+}
+
+/** The environment variable with the key of whoever that is. */
+const variableOf = (name: string, endpoint: string): string | undefined => {
+  const host = hostOf(endpoint)
+  const vendors = Object.entries(Endpoints.endpoints)
+  const [vendor, known] =
+    vendors.find(([, { baseUrl }]) => baseUrl !== undefined && hostOf(baseUrl) === host) ??
+    vendors.find(([vendor]) => name.toLowerCase().startsWith(vendor)) ??
+    []
+  return vendor === "together" ? "TOGETHER_LLAMA_API_KEY" : known?.variable
+}
+
+const hostOf = (address: string): string | undefined => (URL.canParse(address) ? new URL(address).host : undefined)

@@ -1,0 +1,93 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Result from "effect/Result"
+import * as Priorities from "../../src/import/priorities/Priorities.ts"
+import { priorities } from "./imports.ts"
+
+const groq = {
+  name: "groq_llama",
+  endpoint: "https://api.groq.com/openai/v1/chat/completions",
+  model: "llama-3.1-8b-instant",
+  priority: 1,
+}
+const together = {
+  name: "together_llama",
+  endpoint: "https://api.together.xyz/v1/chat/completions",
+  model: "meta-llama/Llama-3-70b-chat-hf",
+  priority: 2,
+}
+const mixtral = { ...groq, name: "groq_mixtral", model: "mixtral-8x7b-32768", priority: 3 }
+
+describe("Priorities", () => {
+  it("is a fallback in the order of priorities, whoever failed resting", () => {
+    const { chain, defaults, deployments, report, warnings } = priorities({ providers: [mixtral, groq, together] })
+    assert.deepStrictEqual(deployments, {
+      groq_llama: {
+        provider: "openai",
+        model: "llama-3.1-8b-instant",
+        apiKey: "${GROQ_API_KEY}",
+        baseUrl: "https://api.groq.com/openai/v1",
+      },
+      together_llama: {
+        provider: "openai",
+        model: "meta-llama/Llama-3-70b-chat-hf",
+        apiKey: "${TOGETHER_LLAMA_API_KEY}",
+        baseUrl: "https://api.together.xyz/v1",
+      },
+      groq_mixtral: {
+        provider: "openai",
+        model: "mixtral-8x7b-32768",
+        apiKey: "${GROQ_API_KEY}",
+        baseUrl: "https://api.groq.com/openai/v1",
+      },
+    })
+    assert.deepStrictEqual(chain("assistant"), ["groq_llama", "together_llama", "groq_mixtral"])
+    assert.deepStrictEqual(defaults, { retry: { times: 0 }, circuit: { failures: 1, open: "30s", max: "30s" } })
+    assert.deepStrictEqual([...report, ...warnings], [])
+  })
+
+  it("keeps the order of equals, and puts those without a priority last", () => {
+    const { priority: _, ...none } = groq
+    const { chain } = priorities({ providers: [none, { ...together, priority: 7 }, { ...mixtral, priority: 7 }] })
+    assert.deepStrictEqual(chain("assistant"), ["together_llama", "groq_mixtral", "groq_llama"])
+  })
+
+  it("finds the key by the host, else by the name, else says that there is none", () => {
+    const key = (name: string, endpoint: string, more: object = {}) => {
+      const { deployments, report } = priorities({ providers: [{ name, endpoint, model: "m", ...more }] })
+      return [deployments[name]?.["apiKey"], ...report]
+    }
+    assert.deepStrictEqual(key("fast", "https://api.groq.com/openai/v1"), ["${GROQ_API_KEY}"])
+    assert.deepStrictEqual(key("x", "https://api.mistral.ai/v1/chat/completions/"), ["${MISTRAL_API_KEY}"])
+    assert.deepStrictEqual(key("together_mix", "http://127.0.0.1:1/v1"), ["${TOGETHER_LLAMA_API_KEY}"])
+    assert.deepStrictEqual(key("mine", "http://127.0.0.1:1/v1", { api_key: "sk-1" }), ["sk-1"])
+    assert.deepStrictEqual(key("mine", "http://127.0.0.1:1/v1"), [
+      undefined,
+      "providers[0].api_key: is not known for this endpoint: none is sent",
+    ])
+  })
+
+  it("tells of all that it has no use for", () => {
+    const { deployments, report } = priorities({
+      cooldown: 30,
+      providers: [{ ...groq, weight: 2 }, { ...together, name: groq.name }, { name: "nobody" }, "groq"],
+    })
+    assert.deepStrictEqual(Object.keys(deployments), ["groq_llama", "groq_llama-2"])
+    assert.deepStrictEqual(report, [
+      "providers[0].weight: has no equivalent: left out",
+      "providers[1].name: is another's too: this one is called groq_llama-2",
+      "providers[2].model: is missing: the provider is left out",
+      "providers[2].endpoint: is missing: the provider is left out",
+      "providers[3]: is not a mapping: left out",
+      "providers[3].name: is missing: the provider is left out",
+      "providers[3].model: is missing: the provider is left out",
+      "providers[3].endpoint: is missing: the provider is left out",
+      "cooldown: has no equivalent: left out",
+    ])
+  })
+
+  it("is told apart from a document of ours, and is nothing without anybody in it", () => {
+    assert.isTrue(Priorities.is({ providers: [] }))
+    assert.isFalse(Priorities.is({ deployments: {} }))
+    assert.isTrue(Result.isFailure(Priorities.read({ providers: [] })))
+  })
+})
