@@ -1,8 +1,10 @@
 /** Every example runs, ends well, and prints what it is there to show. */
 import { assert, describe, it } from "@effect/vitest"
-import { execFile } from "node:child_process"
-import { readFileSync } from "node:fs"
-import { join } from "node:path"
+import { execFile, spawn } from "node:child_process"
+import type { ChildProcess } from "node:child_process"
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
 import { promisify } from "node:util"
 import { successors } from "./stage/models.ts"
 
@@ -165,6 +167,58 @@ describe.concurrent("examples", { timeout: 120_000 }, () => {
     const readme = readFileSync(join(import.meta.dirname, "README.md"), "utf8")
     for (const [old, successor] of Object.entries(successors)) {
       assert.match(readme, new RegExp(`\\| \`${escape(old)}\` +\\| \`${escape(successor)}\``))
+    }
+  })
+
+  it("web-service", async () => {
+    const printed = await example("web-service")
+    assert.match(
+      printed,
+      /"provider": "together_llama",\n {2}"model": "meta-llama\/Llama-3-70b-chat-hf",\n {2}"activity_log": \[\n {4}"Attempting groq_llama \(llama-3\.1-8b-instant\)\.\.\.",\n {4}"groq_llama failed after \d+ ms: Overloaded, status 503: .+",\n {4}"Attempting together_llama \(.+\)\.\.\.",\n {4}"Using together_llama \(.+\)"\n/,
+    )
+    assert.match(printed, /"activity_log": \[\n {4}"groq_llama is resting for \d+ s",/)
+    assert.match(printed, /"name": "groq_llama",\n {4}"state": "resting"/)
+    assert.match(printed, /^\{"time":.*"passed_over":\[\{"deployment":"groq_llama","reason":"circuit open for/m)
+  })
+
+  it("web-service makes its key on the first start, and keeps it", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "web-service-"))
+    const children: Array<ChildProcess> = []
+    const started = async () => {
+      const child = spawn("sh", ["start.sh", "--port", "0"], {
+        cwd: folder,
+        env: {
+          PATH: `${dirname(process.execPath)}:${process.env["PATH"]}`,
+          GROQ_API_KEY: "offline",
+          TOGETHER_LLAMA_API_KEY: "offline",
+        },
+        stdio: ["ignore", "pipe", "inherit"],
+      })
+      children.push(child)
+      let printed = ""
+      for await (const piece of child.stdout) {
+        printed += piece
+        const url = /serves http:\/\/0\.0\.0\.0(:\d+)\/v1/.exec(printed)?.[1]
+        if (url !== undefined) return { printed, url: `http://127.0.0.1${url}` }
+      }
+      throw new Error(`it did not start:\n${printed}`)
+    }
+    try {
+      for (const file of ["providers.yaml", "start.sh"]) {
+        cpSync(join(import.meta.dirname, "web-service", file), join(folder, file))
+      }
+      for (const made of ["secrets", "logs"]) mkdirSync(join(folder, made))
+      symlinkSync(join(import.meta.dirname, "..", "packages"), join(folder, "packages"))
+      const first = await started()
+      const key = /made just now: (\S{32})$/m.exec(first.printed)?.[1] ?? ""
+      assert.strictEqual((await fetch(`${first.url}/api/providers`)).status, 401)
+      assert.strictEqual((await fetch(`${first.url}/api/providers`, { headers: { "x-api-key": key } })).status, 200)
+      const second = await started()
+      assert.notInclude(second.printed, "made just now")
+      assert.strictEqual((await fetch(`${second.url}/api/providers`, { headers: { "x-api-key": key } })).status, 200)
+    } finally {
+      for (const child of children) child.kill("SIGKILL")
+      rmSync(folder, { recursive: true })
     }
   })
 

@@ -1,6 +1,7 @@
 /** The gateway as a process of its own, over a configuration that stands beside the examples. */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
+import { dirname, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url))
@@ -11,10 +12,12 @@ export interface Serving {
   readonly stop: () => Promise<void>
 }
 
-/** What `understudy serve --config FILE` does, on a free port. */
+/** What `understudy serve --config FILE` does, on a free port, where the file stands: among the examples if not said. */
 export const serve = async (file: string, environment: Record<string, string> = {}): Promise<Serving> => {
-  const args = [at("../../packages/http/src/main.ts"), "serve", "--port", "0", "--config", at(`../${file}`)]
+  const config = resolve(at(".."), file)
+  const args = [at("../../packages/http/src/main.ts"), "serve", "--port", "0", "--config", config]
   const gateway = spawn(process.execPath, args, {
+    cwd: dirname(config),
     stdio: ["ignore", "pipe", "inherit"],
     env: { ...process.env, ...environment },
   })

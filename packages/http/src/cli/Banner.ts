@@ -34,7 +34,7 @@ export const lines = Effect.fnUntraced(function* (url: string, { configuration, 
       ([name, { model, provider }]) => `  ${name.padEnd(width)}  ${provider}, ${model}`,
     ),
     "",
-    "Try it:",
+    `Try it in a browser at ${url}/, or here:`,
     `  curl -s ${url}/v1/chat/completions ${json}${authorization} \\`,
     `    -d '{"model":"${model}","messages":[{"role":"user","content":"Who is on tonight?"}]}'`,
   ]

@@ -148,6 +148,7 @@ deployments: { demo: { provider: simulated, model: any } }
         /^ {2}server\.host: Listening on 0\.0\.0\.0 would let .*UNDERSTUDY_API_KEY.*anonymous: true/,
       )
       assert.strictEqual((yield* check(wide(", anonymous: true"))).code, 0)
+      assert.strictEqual((yield* withEnvironment({ UNDERSTUDY_API_KEY: " " })(check(wide("")))).code, 1)
       assert.strictEqual((yield* withEnvironment({ UNDERSTUDY_API_KEY: "a-key" })(check(wide("")))).code, 0)
     }).pipe(withEnvironment({}), Effect.scoped, Effect.provide(NodeServices.layer)),
   )

@@ -79,10 +79,13 @@ describe.concurrent("understudy serve", { timeout: 30_000 }, () => {
     const failing = start(["--port", "0", "--host", "0.0.0.0"])
     assert.strictEqual(await failing.ended, 1)
     assert.include(failing.printed(), "UNDERSTUDY_API_KEY")
-    const serving = start(["--port", "0", "--host", "0.0.0.0"], { env: { UNDERSTUDY_API_KEY: "open-sesame" } })
+    const serving = start(["--port", "0", "--host", "0.0.0.0"], {
+      env: { UNDERSTUDY_API_KEY: "open-sesame", SESSION_SECRET: "of-sessions" },
+    })
     const base = (await url(serving)).replace("0.0.0.0", "127.0.0.1")
     assert.strictEqual((await ask(base)).status, 401)
     assert.strictEqual((await ask(base, {}, { authorization: "Bearer open-sesame" })).status, 200)
+    assert.notInclude(serving.printed(), "SESSION_SECRET")
   })
 
   it("asks for a key on loopback too where the configuration has some, and shows how one is sent", async () => {
@@ -92,6 +95,7 @@ describe.concurrent("understudy serve", { timeout: 30_000 }, () => {
     })
     const base = await url(serving)
     await serving.says(/authorization: Bearer \$TEAM_A"/)
+    await serving.says(/SESSION_SECRET is not set: whoever signs in to the page must do so again after a restart/)
     assert.strictEqual((await ask(base)).status, 401)
     assert.strictEqual((await ask(base, {}, { "x-api-key": "sk-team-a" })).status, 200)
     assert.strictEqual((await ask(base, { model: "slow" }, { "x-api-key": "sk-team-a" })).status, 403)

@@ -25,6 +25,7 @@ import * as Config from "../../src/Config.ts"
 import { KeysSection } from "../../src/config/KeysSection.ts"
 import * as ServerSection from "../../src/config/ServerSection.ts"
 import * as StateSection from "../../src/config/StateSection.ts"
+import * as UsageLogSection from "../../src/config/UsageLogSection.ts"
 import * as YamlText from "../../src/config/YamlText.ts"
 
 const document = readFileSync(new URL("../../../../docs/configuration.md", import.meta.url), "utf8")
@@ -78,6 +79,7 @@ describe("docs/configuration.md", () => {
     assertNames("## `server`", keysOf(ServerSection.ServerSection.ast))
     assertNames("## `keys`", keysOf(KeysSection([]).ast))
     assertNames("## `state`", keysOf(StateSection.StateSection.ast))
+    assertNames("## `usageLog`", keysOf(UsageLogSection.UsageLogSection.ast))
     assertNames("## `defaults`", Object.keys(Policies.Defaults.fields))
     assertNames("### `retry`", keysOf(Policies.Retry.whole.ast))
     assertNames("### `timeout`", keysOf(Policies.Timeout.defaults.ast))
@@ -108,6 +110,14 @@ describe("docs/configuration.md", () => {
     assert.deepStrictEqual(millis(defaults.timeout), millis(Timeout.defaults))
     assert.deepStrictEqual(millis(defaults.circuit), millis(Circuit.defaults))
     assert.deepStrictEqual(defaults.stream, Protection.defaults)
+  })
+
+  it("gives the usage log's defaults", () => {
+    const spelt = blocks.find((yaml) => yaml.startsWith("usageLog:")) ?? ""
+    assert.deepStrictEqual(Result.getOrThrow(decode(spelt)).usageLog, {
+      ...UsageLogSection.defaults,
+      file: "logs/usage.log",
+    })
   })
 
   it("gives the server's defaults", () => {

@@ -4,6 +4,7 @@ import type { Problem } from "@understudy/providers/Config"
 import type { Imported } from "@understudy/providers/import/Foreign"
 import * as Litellm from "@understudy/providers/import/litellm/Litellm"
 import * as Portkey from "@understudy/providers/import/portkey/Portkey"
+import * as Priorities from "@understudy/providers/import/priorities/Priorities"
 import * as Result from "effect/Result"
 import { readFileSync } from "node:fs"
 import * as Config from "../../src/Config.ts"
@@ -37,6 +38,12 @@ describe("docs/migrating.md", () => {
       report.map(({ path }) => path),
       ["targets[0].targets[0].virtual_key"],
     )
-    assert.strictEqual(blocks.length, 4)
+  })
+
+  it("says what a list of providers becomes", () => {
+    const theirs = parsed(blocks[4])
+    assert.isTrue(Priorities.is(theirs))
+    if (Priorities.is(theirs)) assert.deepStrictEqual(becomes(Priorities.read(theirs), parsed(blocks[5])), [])
+    assert.strictEqual(blocks.length, 6)
   })
 })
