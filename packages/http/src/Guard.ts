@@ -68,12 +68,12 @@ export const check = (policy: Policy, request: Request, now: number): Result.Res
 export const greet = (policy: Policy, request: Request): Result.Result<undefined, Refusal> => {
   const { origin } = request.headers
   const host = hostname(request.headers["host"] ?? "")
-  const isKnown = isLoopback(host) || policy.hosts?.includes(host) === true
+  const isKnown = () => isLoopback(host) || policy.hosts?.includes(host) === true
   const isWelcome = (origin: string): boolean =>
     policy.origins.includes(origin) ||
     isLoopback(hostOf(origin)) ||
     // A name that was rebound to this address makes a page ours as well: only a key, or a name we know, tells it apart.
-    (isOurs(request) && (policy.keys.length > 0 || isKnown))
+    (isOurs(request) && (policy.keys.length > 0 || isKnown()))
   if (origin !== undefined && !isWelcome(origin)) {
     return Result.fail({
       status: 403,
@@ -81,7 +81,7 @@ export const greet = (policy: Policy, request: Request): Result.Result<undefined
       message: `Pages of ${origin} may not call this gateway. Name the origin under server.allowedOrigins to let them.`,
     })
   }
-  if (policy.keys.length > 0 || policy.hosts === undefined || isKnown) return Result.succeed(undefined)
+  if (policy.keys.length > 0 || policy.hosts === undefined || isKnown()) return Result.succeed(undefined)
   return Result.fail({
     status: 421,
     code: "foreign_host",

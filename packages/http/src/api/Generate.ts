@@ -4,7 +4,8 @@
  *
  * `{ "prompt": "…" }` → `{ "response", "provider", "model", "activity_log" }`. Beside the prompt it takes `model` (a
  * route; the first that its caller may call if not said), `system`, and `stream`: then the answer comes as server-sent
- * events, `{ "text" }` piece by piece, and at its end the rest, or `{ "error" }`.
+ * events, `{ "text" }` piece by piece, the first with the rest as far as it is known by then, and at its end the rest, or
+ * `{ "error" }`.
  */
 import * as Chat from "@understudy/core/Chat"
 import { Router } from "@understudy/core/Router"
@@ -87,15 +88,21 @@ const dialect = (activity: Activity["Service"]): Dialect => {
       encode: (response, { id }) => ({ response: Chat.text(response), ...told(activity, id) }),
     },
     Stream: {
-      encoder: ({ id }): Encoder => ({
-        push: ({ parts }) => {
-          let text = ""
-          for (const part of parts) if (part.type === "text" || part.type === "refusal") text += part.text
-          return text === "" ? "" : event({ text })
-        },
-        end: () => event({ done: true, ...told(activity, id) }),
-        fail: (error) => event(failed(error)),
-      }),
+      encoder: ({ id }): Encoder => {
+        let begun = false
+        return {
+          push: ({ parts }) => {
+            let text = ""
+            for (const part of parts) if (part.type === "text" || part.type === "refusal") text += part.text
+            if (text === "") return ""
+            const first = begun ? undefined : told(activity, id)
+            begun = true
+            return event({ text, ...first })
+          },
+          end: () => event({ done: true, ...told(activity, id) }),
+          fail: (error) => event(failed(error)),
+        }
+      },
     },
     Errors: { encode: failed },
   }

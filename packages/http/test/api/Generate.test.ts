@@ -69,6 +69,8 @@ describe("POST /api/generate", () => {
       assert.strictEqual(told.map((event) => event["text"] ?? "").join(""), FaultServer.line("backup"))
       const { activity_log: log, ...last } = told.at(-1) ?? {}
       assert.deepStrictEqual(last, { done: true, provider: "backup", model: "backup" })
+      assert.deepInclude(told[0], { provider: "backup", model: "backup", activity_log: log })
+      assert.deepStrictEqual(Object.keys(told[1] ?? {}), ["text"])
       assert.include(log, "Using backup (backup)")
       const [sent] = yield* upstream.requests
       assert.deepNestedInclude(sent?.body, { "messages[0].content": "Be brief." })

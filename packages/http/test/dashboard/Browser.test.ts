@@ -85,7 +85,7 @@ describe.skipIf(!TestBrowser.installed)("the page in Chromium", { timeout: 60_00
         await page.getByRole("button", { name: "Stop" }).click()
         await page.getByText("Stopped.").waitFor()
       })
-      yield* upstream.drained
+      yield* upstream.idle
 
       yield* upstream.script("backup", "ok")
       yield* Effect.promise(async () => {
@@ -143,10 +143,12 @@ describe.skipIf(!TestBrowser.installed)("the page in Chromium", { timeout: 60_00
     Effect.gen(function* () {
       const { upstream, url } = yield* keyed
       yield* upstream.script("primary", "503")
+      yield* upstream.script("backup", "stall-2")
       const { faults, page } = yield* open(url)
       yield* Effect.promise(async () => {
         await signIn(page, "sk-team")
         await ask(page, "Hello?")
+        // With the first word, though they do not hear what happens to calls.
         await page.getByText("Answered by backup · backup").waitFor()
         await log(page).getByText("Using backup (backup)").waitFor()
         assert.match((await log(page).allInnerTexts()).join("\n"), /primary failed after \d+ ms: Overloaded/)
