@@ -15,8 +15,7 @@ import * as Predicate from "effect/Predicate"
 import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
 import * as Answer from "../api/Answer.ts"
-import type { ApiError } from "../api/ApiError.ts"
-import * as ApiErrors from "../api/ApiError.ts"
+import * as ApiError from "../api/ApiError.ts"
 import * as JsonBody from "../api/JsonBody.ts"
 import * as Guard from "../Guard.ts"
 import * as Session from "./Session.ts"
@@ -72,27 +71,27 @@ const hashes = (html: string, tag: "script" | "style"): string =>
 
 type Reply<E> = Effect.Effect<HttpServerResponse.HttpServerResponse, E, HttpServerRequest.HttpServerRequest>
 
-const told = (reply: Reply<ApiError>): Reply<never> =>
+const told = (reply: Reply<ApiError.ApiError>): Reply<never> =>
   Effect.catch(reply, (error) => Effect.succeed(Answer.error(error, ChatCompletions)))
 
-const signIn = ({ keys, sessions }: Guard.Policy): Reply<ApiError> =>
+const signIn = ({ keys, sessions }: Guard.Policy): Reply<ApiError.ApiError> =>
   Effect.gen(function* () {
     const { key } = yield* JsonBody.read
-    if (!Predicate.isString(key)) return yield* Effect.fail(ApiErrors.invalid("key: is missing", { param: "key" }))
+    if (!Predicate.isString(key)) return yield* Effect.fail(ApiError.invalid("key: is missing", { param: "key" }))
     const known = Guard.find(keys, [key])
     if (sessions === undefined || known === undefined) return yield* Effect.fail(unknown)
     const expires = (yield* Clock.currentTimeMillis) + Duration.toMillis(Session.lifetime)
     return yield* withCookie(Session.issue(sessions, known, expires), Session.lifetime)
   })
 
-const unknown: ApiError = {
+const unknown: ApiError.ApiError = {
   status: 401,
   type: "authentication_error",
   code: "invalid_api_key",
   message: "This gateway does not know that key.",
 }
 
-const signOut: Reply<ApiError> = Effect.andThen(JsonBody.read, withCookie("", Duration.zero))
+const signOut: Reply<ApiError.ApiError> = Effect.andThen(JsonBody.read, withCookie("", Duration.zero))
 
 /** Kept from scripts and from other sites; from plain HTTP too, where the page did not come by it. */
 function withCookie(value: string, maxAge: Duration.Duration): Reply<never> {

@@ -60,6 +60,16 @@ describe("import", () => {
       ])
     }))
 
+  test("providers: a fallback service's own list", () =>
+    Effect.gen(function* () {
+      const file = fileURLToPath(new URL("../../../../examples/web-service/providers.yaml", import.meta.url))
+      const { printed, told } = yield* run("providers", file)
+      assert.match(printed, /^ {2}assistant: \[groq_llama, together_llama, groq_mixtral\]$/m)
+      assert.deepStrictEqual(told, [`${file}: nothing is lost`])
+      const wrong = yield* run("providers", fixture("litellm.yaml"))
+      assert.isTrue(Result.isFailure(wrong.result) && /has no list of providers/.test(wrong.result.failure.message))
+    }))
+
   test("writes a file that is read as the original is", () =>
     Effect.gen(function* () {
       const files = yield* FileSystem.FileSystem
