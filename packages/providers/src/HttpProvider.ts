@@ -18,6 +18,7 @@ import * as Freeform from "./protocols/Freeform.ts"
 import type { Decoder } from "./protocols/Frames.ts"
 import * as Frames from "./protocols/Frames.ts"
 import * as Lowering from "./protocols/Lowering.ts"
+import * as SchemaTool from "./protocols/SchemaTool.ts"
 import * as NetworkError from "./transport/NetworkError.ts"
 import type { Prepared } from "./transport/Prepared.ts"
 import { withModel, withNative } from "./transport/Prepared.ts"
@@ -155,7 +156,8 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
     chat: Effect.fnUntraced(function* (request) {
       const { body, unsaid } = yield* lower(request)
       const text = yield* exchange(aim(prepared, request), body)
-      const response = Freeform.restore(request, yield* Effect.fromResult(codec.Response.decode(text, failed)))
+      const decoded = yield* Effect.fromResult(codec.Response.decode(text, failed))
+      const response = SchemaTool.restore(request, Freeform.restore(request, decoded))
       return unsaid === undefined ? response : { ...response, unsaid }
     }),
     stream: (request) =>
@@ -169,7 +171,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
             return yield* refused({ ...opened, text })
           }
           const frames = Frames.decode(Sse.events(opened.bytes, broke), codec.Stream.decoder(failed))
-          return Frames.telling(unsaid, Freeform.restoring(request, frames))
+          return Frames.telling(unsaid, SchemaTool.restoring(request, Freeform.restoring(request, frames)))
         }),
       ),
     embed: embedder && embed(embedder),

@@ -26,6 +26,7 @@ import * as Frames from "../protocols/Frames.ts"
 import * as Freeform from "../protocols/Freeform.ts"
 import * as Json from "../protocols/Json.ts"
 import * as Lowering from "../protocols/Lowering.ts"
+import * as SchemaTool from "../protocols/SchemaTool.ts"
 import * as Start from "../ProviderStartError.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
 import * as Scrub from "../transport/Scrub.ts"
@@ -95,7 +96,8 @@ export const make = Effect.fnUntraced(function* (
       const { body: input, unsaid } = yield* lower(request)
       const command = new sdk.ConverseCommand(asInput(input, options, Guardrail.encode))
       const { requestId, text } = yield* exchange(command)
-      const response = Freeform.restore(request, yield* Effect.fromResult(Converse.Response.decode(text)))
+      const decoded = yield* Effect.fromResult(Converse.Response.decode(text))
+      const response = SchemaTool.restore(request, Freeform.restore(request, decoded))
       return { id: requestId, ...response, ...(unsaid === undefined ? undefined : { unsaid }) }
     }),
 
@@ -108,7 +110,7 @@ export const make = Effect.fnUntraced(function* (
           const signal = yield* Effect.abortSignal
           const { body } = yield* Effect.tryPromise({ try: () => Raw.send(client, command, signal), catch: classify })
           const frames = Frames.decode(EventStream.events(body, classify), Converse.Stream.decoder(fromEvent))
-          return Frames.telling(unsaid, Freeform.restoring(request, frames))
+          return Frames.telling(unsaid, SchemaTool.restoring(request, Freeform.restoring(request, frames)))
         }),
       ),
 

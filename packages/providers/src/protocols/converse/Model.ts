@@ -70,19 +70,11 @@ export const of = (id: string): Model => {
       ...unknown,
       claude,
       choices: claude.forcible ? unknown.choices : ["auto"],
-      schemas: isRecent(id),
+      schemas: claude.schemas,
       topK: "top_k",
       audio: false,
       maxOutput: claude.maxOutput,
     }
   }
   return families.find(([ids]) => ids.test(id))?.[1] ?? unknown
-}
-
-const version = /claude-(?:[a-z]+-)?(\d+)(?:[-.](\d{1,2}))?(?!\d)/
-
-/** From 4.5 on, a Claude answers by a schema. */
-const isRecent = (id: string): boolean => {
-  const [, major, minor = "0"] = version.exec(id) ?? []
-  return major === undefined || Number(major) * 100 + Number(minor) >= 405
 }

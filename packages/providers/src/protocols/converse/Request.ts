@@ -22,6 +22,7 @@ import * as Content from "./Content.ts"
 import type { Block, Warn } from "../Lowering.ts"
 import type { Context } from "./Content.ts"
 import * as Documents from "./Documents.ts"
+import * as SchemaTool from "../SchemaTool.ts"
 import * as Model from "./Model.ts"
 import * as Prompt from "./Prompt.ts"
 import { protocol } from "./Protocol.ts"
@@ -34,12 +35,13 @@ import * as Wire from "./Wire.ts"
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** The input for `request.model`, which is a model's id, an inference profile's, or the ARN of either, or of a prompt. */
-export const encode = (request: Chat.Request): Result.Result<Encoded, ProviderError> => {
-  const model = Model.of(request.model)
+export const encode = (asked: Chat.Request): Result.Result<Encoded, ProviderError> => {
+  const model = Model.of(asked.model)
+  const { warn, warnings } = Lowering.warnings()
+  const request = model.schemas ? asked : SchemaTool.lower(asked, model.choices.includes("tool"), warn)
   const feature = unsupported(request, model)
   if (feature !== undefined) return Lowering.unsupported("The Converse API", feature)
 
-  const { warn, warnings } = Lowering.warnings()
   const toolless = Tools.isToolless(request, model)
   const context: Context = { warn, model, toolless, documentName: Documents.namer() }
   const { system, turns } = Turns.encode(request.messages, context)
@@ -91,7 +93,6 @@ const unsupported = (request: Chat.Request, model: Model.Model): string | undefi
   const sampling = request.sampling
   if (sampling?.n !== undefined && sampling.n > 1) return "several answers at once (n)"
   if (sampling?.logprobs === true || (sampling?.topLogprobs ?? 0) > 0) return "logprobs"
-  if (request.format?.type === "json-schema" && !model.schemas) return "JSON answers by a schema"
   for (const message of request.messages) {
     for (const part of message.content) {
       const feature = Content.unsupported(part, model)

@@ -7,7 +7,7 @@
  *
  * Sources: platform.claude.com, "Adaptive thinking", the migration guides (sampling parameters removed from 4.7 on;
  * thinking that cannot be switched off, and forced tools refused, from 5.x on), "Models overview" (the most a model
- * writes) and "Mid-conversation system messages".
+ * writes), "Structured outputs" (from 4.5 on, Opus from 4.1 on) and "Mid-conversation system messages".
  */
 
 export interface Model {
@@ -21,6 +21,8 @@ export interface Model {
   readonly off: "disabled" | "between_tools" | undefined
   /** Whether it takes a `tool_choice` that makes it call a tool. */
   readonly forcible: boolean
+  /** Whether it answers by a JSON schema. */
+  readonly schemas: boolean
   /** Whether it takes temperature, top_p and top_k; one of temperature and top_p; or none of them. */
   readonly sampling: "all" | "one" | "none"
   /** Whether it knows the effort `xhigh`, between `high` and `max`. */
@@ -35,6 +37,7 @@ const unknown: Model = {
   thinking: "adaptive",
   off: "disabled",
   forcible: true,
+  schemas: true,
   sampling: "all",
   xhigh: true,
   systemTurns: false,
@@ -63,6 +66,7 @@ export const of = (id: string): Model => {
           ? "between_tools"
           : "disabled",
     forcible: !((above && version >= 501) || ((family === "opus" || family === "sonnet") && version >= 505)),
+    schemas: version >= 405 || (family === "opus" && version >= 401),
     sampling: version >= 407 ? "none" : version >= 401 ? "one" : "all",
     xhigh: version >= 407,
     systemTurns: (family === "opus" && version >= 408) || (family === "fable" && version >= 500),

@@ -16,6 +16,7 @@ import * as Lowering from "../Lowering.ts"
 import type { Block, Encoded, Warn } from "../Lowering.ts"
 import * as Content from "./Content.ts"
 import * as Model from "./Model.ts"
+import * as SchemaTool from "../SchemaTool.ts"
 import { protocol } from "./Protocol.ts"
 import * as Strangers from "./Strangers.ts"
 import * as Thinking from "./Thinking.ts"
@@ -28,12 +29,13 @@ import * as Wire from "./Wire.ts"
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** The body for `request.model`, which is Anthropic's own id of the model: newer ones take other words than older ones. */
-export const encode = (request: Chat.Request): Result.Result<Encoded, ProviderError> => {
-  const model = Model.of(request.model)
+export const encode = (asked: Chat.Request): Result.Result<Encoded, ProviderError> => {
+  const model = Model.of(asked.model)
+  const { warn, warnings } = Lowering.warnings()
+  const request = model.schemas ? asked : SchemaTool.lower(asked, model.forcible, warn)
   const feature = unsupported(request, model)
   if (feature !== undefined) return fail(feature)
 
-  const { warn, warnings } = Lowering.warnings()
   const { system, turns } = Turns.encode(request.messages, model, warn)
   if (turns.length === 0) return fail("a conversation in which nobody but the system has spoken")
 

@@ -540,7 +540,6 @@ describe("the rest", () => {
         },
       },
     )
-    assert.strictEqual(unsupported({ format: { type: "json-schema", name: "a", schema } }), "JSON answers by a schema")
     const { body: mode, warnings } = encode({
       format: { type: "json" },
       messages: [Chat.system("Be brief."), Chat.user("Hi")],

@@ -169,6 +169,10 @@ const Manner = Schema.Union([
   }),
 ])
 
+/** An older model answers by no schema. */
+const formed = (model: string, { format, ...rest }: typeof Rest.Type) =>
+  format === undefined || model !== "claude-opus-4-8" ? rest : { ...rest, format }
+
 /** An older model has no system turns inside the conversation. */
 const placed = (model: string, messages: ReadonlyArray<Chat.Message>): ReadonlyArray<Chat.Message> =>
   model === "claude-opus-4-8" ? messages : messages.filter(({ role }, index) => role !== "system" || index === 0)
@@ -178,7 +182,7 @@ export const request: Arbitrary.Arbitrary<Chat.Request> = Arbitrary.map(
   ([messages, { tools, ...manner }, rest]) => ({
     ...manner,
     ...tools,
-    ...rest,
+    ...formed(manner.model, rest),
     messages: placed(manner.model, messages),
   }),
 )
