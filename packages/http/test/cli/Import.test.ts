@@ -41,8 +41,7 @@ describe("import", () => {
       assert.strictEqual(`${printed}\n`, read("litellm.understudy.yaml"))
       assert.deepStrictEqual(told, [
         `${fixture("litellm.yaml")}: to be known`,
-        "  model_list[3].litellm_params.api_version: is not needed: Azure is asked by its API that has no versions",
-        "  model_list[7].model_info.mode: only chat is served, and this is for embedding: left out",
+        "  model_list[8].model_info.mode: only chat and embeddings are served, and this is for image_generation: left out",
         "  litellm_settings.success_callback: has no equivalent: left out",
         "  aws: means nothing to the gateway by itself: its values count where anchors copy them",
       ])

@@ -1,35 +1,33 @@
 /**
  * Vendors that speak OpenAI's protocol at an address of their own: what a foreign document means by their names.
  */
-import type { Document } from "./Foreign.ts"
+import * as Compatible from "../openai/Compatible.ts"
+import type { Document, Foreign } from "./Foreign.ts"
 import { said } from "./Foreign.ts"
 
 interface Endpoint {
   /** Up to and including the version, as `baseUrl` wants it. None where everybody has their own. */
-  readonly baseUrl?: string
+  readonly baseUrl?: string | undefined
   /** Where the key is looked for that the document does not give. None where none is needed. */
-  readonly variable?: string
+  readonly variable?: string | undefined
 }
 
-export const endpoints: Readonly<Record<string, Endpoint>> = {
+const endpoints = {
+  ...Compatible.vendors,
   cerebras: { baseUrl: "https://api.cerebras.ai/v1", variable: "CEREBRAS_API_KEY" },
   cohere: { baseUrl: "https://api.cohere.ai/compatibility/v1", variable: "COHERE_API_KEY" },
   deepinfra: { baseUrl: "https://api.deepinfra.com/v1/openai", variable: "DEEPINFRA_API_KEY" },
-  deepseek: { baseUrl: "https://api.deepseek.com/v1", variable: "DEEPSEEK_API_KEY" },
-  fireworks: { baseUrl: "https://api.fireworks.ai/inference/v1", variable: "FIREWORKS_API_KEY" },
   gemini: { baseUrl: "https://generativelanguage.googleapis.com/v1beta/openai", variable: "GEMINI_API_KEY" },
-  groq: { baseUrl: "https://api.groq.com/openai/v1", variable: "GROQ_API_KEY" },
-  mistral: { baseUrl: "https://api.mistral.ai/v1", variable: "MISTRAL_API_KEY" },
   moonshot: { baseUrl: "https://api.moonshot.ai/v1", variable: "MOONSHOT_API_KEY" },
   nvidia: { baseUrl: "https://integrate.api.nvidia.com/v1", variable: "NVIDIA_NIM_API_KEY" },
-  ollama: { baseUrl: "http://127.0.0.1:11434/v1" },
-  openrouter: { baseUrl: "https://openrouter.ai/api/v1", variable: "OPENROUTER_API_KEY" },
   own: {},
   perplexity: { baseUrl: "https://api.perplexity.ai", variable: "PERPLEXITYAI_API_KEY" },
   sambanova: { baseUrl: "https://api.sambanova.ai/v1", variable: "SAMBANOVA_API_KEY" },
-  together: { baseUrl: "https://api.together.xyz/v1", variable: "TOGETHERAI_API_KEY" },
-  xai: { baseUrl: "https://api.x.ai/v1", variable: "XAI_API_KEY" },
-}
+  together: { ...Compatible.vendors.together, variable: "TOGETHERAI_API_KEY" },
+  vllm: {},
+} satisfies Readonly<Record<string, Endpoint>>
+
+export type Name = keyof typeof endpoints
 
 /** What a document says of an endpoint. */
 export interface Account {
@@ -37,19 +35,46 @@ export interface Account {
   readonly baseUrl: string | undefined
 }
 
-/** What a deployment of `provider: openai` says of the endpoint of that name; `undefined` where there is no address to be had. */
-export const at = (name: keyof typeof endpoints, { apiKey, baseUrl }: Account): Document | undefined => {
-  const known = endpoints[name] ?? {}
+/** What a deployment says of the endpoint of that name; `undefined` where there is no address to be had. */
+export const at = (name: Name, { apiKey, baseUrl }: Account): Document | undefined => {
+  const known: Endpoint = endpoints[name]
   const address = baseUrl ?? known.baseUrl
-  const usual = known.variable === undefined ? undefined : reference(known.variable)
-  return address === undefined ? undefined : { ...said({ apiKey: apiKey ?? usual, baseUrl: address }) }
+  if (address === undefined) return undefined
+  const vendor = isVendor(name) ? Compatible.vendors[name] : undefined
+  // At its own address, a vendor of ours finds its key by itself.
+  const there = address === vendor?.baseUrl
+  const found = known.variable === undefined || (there && known.variable === vendor?.variable)
+  return {
+    provider: vendor === undefined ? "openai" : name,
+    ...said({
+      apiKey: apiKey ?? (found ? undefined : reference(known.variable)),
+      baseUrl: there ? undefined : address,
+    }),
+  }
 }
 
-/** The same of Azure's resource at this address, by its API that needs no version. */
-export const azure = ({ apiKey, baseUrl }: Account): Document => {
-  const resource = (baseUrl ?? reference("AZURE_API_BASE")).replace(/\/(openai(\/.*)?)?$/, "")
-  return { apiKey: apiKey ?? reference("AZURE_API_KEY"), baseUrl: `${resource}/openai/v1` }
+const isVendor = (name: Name): name is Compatible.Name => Object.hasOwn(Compatible.vendors, name)
+
+/** The same of Azure's resource at this address. */
+export const azure = ({ apiKey, baseUrl }: Account, place: Foreign): Document => ({
+  provider: "azure",
+  apiKey: apiKey ?? reference("AZURE_API_KEY"),
+  endpoint: (baseUrl ?? reference("AZURE_API_BASE")).replace(/\/(openai(\/.*)?)?$/, ""),
+  ...said({ apiVersion: apiVersion(place) }),
+})
+
+const apiVersion = (place: Foreign): string | undefined => {
+  const version = place.text("api_version")
+  if (version === undefined || unversioned.includes(version)) return undefined
+  if (!/^\d/.test(version) || version >= oldest) return version
+  return place.tell("api_version", "does not know all that is sent: Azure is asked by its API that has no versions")
 }
+
+/** What others call the API that has none. */
+const unversioned = ["v1", "preview", "latest"]
+
+/** The first that knows `max_completion_tokens` and `stream_options`. */
+const oldest = "2024-09-01"
 
 /** Ollama's own address is written without the path of its OpenAI-compatible API. */
 export const versioned = (baseUrl: string | undefined): string | undefined => {
@@ -62,7 +87,7 @@ export const reference = (variable: string): string => `\${${variable}}`
 
 /** Whose a model is, by its id alone, where that tells. */
 export const whose = (model: string): "openai" | "anthropic" | "bedrock" | undefined => {
-  if (/^(gpt-|chatgpt-|o\d|ft:gpt-|codex-)/.test(model)) return "openai"
+  if (/^(gpt-|chatgpt-|o\d|ft:gpt-|codex-|text-embedding-)/.test(model)) return "openai"
   if (model.startsWith("claude-")) return "anthropic"
   return /^((us|eu|apac|jp|global)\.)?(amazon|anthropic|cohere|deepseek|meta|mistral)\./.test(model)
     ? "bedrock"

@@ -18,14 +18,34 @@ const vendors: ReadonlyArray<readonly [params: string, deployment: object, repor
     { provider: "openai", model: "my/model", baseUrl: "http://127.0.0.1:1/v1" },
   ],
   [
-    "model: azure/my-deployment, api_base: 'https://r.openai.azure.com/', api_version: '2024-06-01'",
+    "model: azure/my-deployment, api_base: 'https://r.openai.azure.com/openai/deployments/my-deployment', api_version: preview",
     {
-      provider: "openai",
+      provider: "azure",
       model: "my-deployment",
       apiKey: "${AZURE_API_KEY}",
-      baseUrl: "https://r.openai.azure.com/openai/v1",
+      endpoint: "https://r.openai.azure.com",
     },
-    ["model_list[0].litellm_params.api_version: is not needed: Azure is asked by its API that has no versions"],
+  ],
+  [
+    "model: azure/d, api_base: os.environ/MY_BASE, api_key: k, api_version: 2024-10-21, extra_headers: { x: '1' }",
+    { provider: "azure", model: "d", apiKey: "k", endpoint: "${MY_BASE}", apiVersion: "2024-10-21", headers: { x: "1" } },
+  ],
+  [
+    "model: azure/d, api_version: os.environ/AZURE_API_VERSION",
+    {
+      provider: "azure",
+      model: "d",
+      apiKey: "${AZURE_API_KEY}",
+      endpoint: "${AZURE_API_BASE}",
+      apiVersion: "${AZURE_API_VERSION}",
+    },
+  ],
+  [
+    "model: azure/d, api_base: 'https://r.example/', api_key: k, api_version: '2024-06-01'",
+    { provider: "azure", model: "d", apiKey: "k", endpoint: "https://r.example" },
+    [
+      "model_list[0].litellm_params.api_version: does not know all that is sent: Azure is asked by its API that has no versions",
+    ],
   ],
   [
     "model: anthropic/claude-sonnet-4-5, api_base: 'https://proxy.example/v1/messages', extra_headers: { anthropic-beta: x }",
@@ -57,50 +77,59 @@ const vendors: ReadonlyArray<readonly [params: string, deployment: object, repor
     },
   ],
   [
-    "model: bedrock/us-west-2/meta.llama3-70b, aws_bedrock_runtime_endpoint: 'https://vpce.example', aws_role_name: 'arn:aws:iam::1:role/x'",
-    { provider: "bedrock", model: "meta.llama3-70b", region: "us-west-2", endpoint: "https://vpce.example" },
-    [
-      "model_list[0].litellm_params.aws_role_name: roles are assumed by a profile in the shared AWS files: name that as aws_profile_name",
-    ],
-  ],
-  [
-    "model: groq/llama-3.3-70b",
+    "model: bedrock/us-west-2/meta.llama3-70b, aws_bedrock_runtime_endpoint: 'https://vpce.example', aws_role_name: 'arn:aws:iam::1:role/x', aws_session_name: understudy",
     {
-      provider: "openai",
+      provider: "bedrock",
+      model: "meta.llama3-70b",
+      region: "us-west-2",
+      roleArn: "arn:aws:iam::1:role/x",
+      roleSessionName: "understudy",
+      endpoint: "https://vpce.example",
+    },
+  ],
+  ["model: groq/llama-3.3-70b", { provider: "groq", model: "llama-3.3-70b" }],
+  [
+    "model: groq/llama-3.3-70b, api_base: 'http://proxy.example/v1', extra_headers: { x: '1' }",
+    {
+      provider: "groq",
       model: "llama-3.3-70b",
       apiKey: "${GROQ_API_KEY}",
-      baseUrl: "https://api.groq.com/openai/v1",
+      baseUrl: "http://proxy.example/v1",
+      headers: { x: "1" },
     },
   ],
   [
-    "model: together_ai/meta-llama/Llama-3-70b, api_key: os.environ/TOGETHER",
-    {
-      provider: "openai",
-      model: "meta-llama/Llama-3-70b",
-      apiKey: "${TOGETHER}",
-      baseUrl: "https://api.together.xyz/v1",
-    },
+    "model: together_ai/meta-llama/Llama-3-70b",
+    { provider: "together", model: "meta-llama/Llama-3-70b", apiKey: "${TOGETHERAI_API_KEY}" },
   ],
   [
-    "model: fireworks_ai/llama-v3",
-    {
-      provider: "openai",
-      model: "accounts/fireworks/models/llama-v3",
-      apiKey: "${FIREWORKS_API_KEY}",
-      baseUrl: "https://api.fireworks.ai/inference/v1",
-    },
+    "model: fireworks_ai/llama-v3, api_key: os.environ/FIREWORKS",
+    { provider: "fireworks", model: "accounts/fireworks/models/llama-v3", apiKey: "${FIREWORKS}" },
   ],
   [
     "model: openrouter/anthropic/claude, api_key: k",
-    { provider: "openai", model: "anthropic/claude", apiKey: "k", baseUrl: "https://openrouter.ai/api/v1" },
+    { provider: "openrouter", model: "anthropic/claude", apiKey: "k" },
+  ],
+  ["model: deepseek/deepseek-chat", { provider: "deepseek", model: "deepseek-chat" }],
+  ["model: mistral/mistral-large-latest", { provider: "mistral", model: "mistral-large-latest" }],
+  ["model: xai/grok-4", { provider: "xai", model: "grok-4" }],
+  [
+    "model: cerebras/llama-3.3-70b",
+    {
+      provider: "openai",
+      model: "llama-3.3-70b",
+      apiKey: "${CEREBRAS_API_KEY}",
+      baseUrl: "https://api.cerebras.ai/v1",
+    },
   ],
   [
     "model: ollama/llama3, api_base: 'http://gpu:11434'",
-    { provider: "openai", model: "llama3", baseUrl: "http://gpu:11434/v1" },
+    { provider: "ollama", model: "llama3", baseUrl: "http://gpu:11434/v1" },
   ],
+  ["model: ollama_chat/llama3", { provider: "ollama", model: "llama3" }],
   [
     "model: hosted_vllm/qwen, api_base: 'http://gpu:8000/v1'",
-    { provider: "openai", model: "qwen", baseUrl: "http://gpu:8000/v1" },
+    { provider: "vllm", model: "qwen", baseUrl: "http://gpu:8000/v1" },
   ],
 ]
 
@@ -120,7 +149,7 @@ model_list:
   - { model_name: a, litellm_params: { model: vertex_ai/gemini-pro } }
   - { model_name: b, litellm_params: { model: a-name-that-tells-nothing } }
   - { model_name: c, litellm_params: { model: hosted_vllm/m } }
-  - { model_name: d, litellm_params: { model: openai/text-embedding-3-small }, model_info: { mode: embedding } }
+  - { model_name: d, litellm_params: { model: openai/gpt-image-1 }, model_info: { mode: image_generation } }
   - { litellm_params: { model: gpt-4o } }
   - { model_name: e, litellm_params: { model: gpt-4o } }
 `)
@@ -129,7 +158,7 @@ model_list:
       "model_list[0].litellm_params.model: vertex_ai is not spoken: left out",
       "model_list[1].litellm_params.model: does not say whose it is, such as openai/…: left out",
       "model_list[2].litellm_params.api_base: is missing, and where this endpoint is cannot be told without: left out",
-      "model_list[3].model_info.mode: only chat is served, and this is for embedding: left out",
+      "model_list[3].model_info.mode: only chat and embeddings are served, and this is for image_generation: left out",
       "model_list[4].model_name: is missing: left out",
     ])
   })
@@ -187,6 +216,25 @@ router_settings: { enable_pre_call_checks: true }
     ])
   })
 
+  it("that it embeds, and what that costs", () => {
+    const { deployments, report, routes } = litellm(`
+model_list:
+  - model_name: vectors
+    litellm_params: { model: text-embedding-3-small, input_cost_per_token: 0.00000002, api_key: a }
+    model_info: { mode: embedding }
+  - model_name: vectors
+    litellm_params: { model: text-embedding-3-small, api_key: b }
+    model_info: { mode: embedding }
+`)
+    const embeds = { provider: "openai", model: "text-embedding-3-small", capabilities: { embeddings: true } }
+    assert.deepStrictEqual(deployments, {
+      "vectors@openai": { ...embeds, apiKey: "a", price: { input: 0.02, output: 0 } },
+      "vectors@openai-2": { ...embeds, apiKey: "b" },
+    })
+    assert.deepStrictEqual(routes, { vectors: { balance: "shuffle", across: Object.keys(deployments) } })
+    assert.deepStrictEqual(report, [])
+  })
+
   it("numbers that are none are told of, and secrets never shown", () => {
     const { deployments, report } = litellm(`
 model_list:
@@ -217,7 +265,7 @@ model_list:
 `)
     assert.strictEqual(deployments["a"]?.["apiKey"], "gsk-1")
     assert.strictEqual(deployments["b"]?.["apiKey"], "${AZ}")
-    assert.strictEqual(deployments["b"]?.["baseUrl"], "https://r.example/openai/v1")
+    assert.strictEqual(deployments["b"]?.["endpoint"], "https://r.example")
     assert.strictEqual(deployments["c"]?.["apiKey"], "${AZURE_API_KEY}")
     assert.deepStrictEqual(deployments["e"], { provider: "openai", model: "gpt-4o" })
     assert.deepStrictEqual(report, [

@@ -28,10 +28,15 @@ const targets: ReadonlyArray<readonly [target: object, deployment: object, repor
       api_key: "k",
       resource_name: "r",
       deployment_id: "d",
-      api_version: "2024-06-01",
+      api_version: "2025-01-01-preview",
     },
-    { provider: "openai", apiKey: "k", baseUrl: "https://r.openai.azure.com/openai/v1", model: "d" },
-    ["api_version: is not needed: Azure is asked by its API that has no versions"],
+    {
+      provider: "azure",
+      apiKey: "k",
+      endpoint: "https://r.openai.azure.com",
+      apiVersion: "2025-01-01-preview",
+      model: "d",
+    },
   ],
   [
     {
@@ -53,16 +58,11 @@ const targets: ReadonlyArray<readonly [target: object, deployment: object, repor
   ],
   [
     { provider: "groq", override_params: { model: "llama-3" } },
-    {
-      provider: "openai",
-      apiKey: "${GROQ_API_KEY}",
-      baseUrl: "https://api.groq.com/openai/v1",
-      model: "llama-3",
-    },
+    { provider: "groq", model: "llama-3" },
   ],
   [
     { provider: "ollama", custom_host: "http://gpu:11434", override_params: { model: "llama3" } },
-    { provider: "openai", baseUrl: "http://gpu:11434/v1", model: "llama3" },
+    { provider: "ollama", baseUrl: "http://gpu:11434/v1", model: "llama3" },
   ],
   [
     { virtual_key: "anthropic-prod", overrideParams: { model: "claude", temperature: 0 } },

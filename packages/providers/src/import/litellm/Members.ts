@@ -48,8 +48,8 @@ export const read = (
     const params = withCredential(entry, credentials)
     const info = entry.mapping("model_info")
     const mode = info.text("mode")
-    if (mode !== undefined && !chatty.includes(mode)) {
-      return info.tell("mode", `only chat is served, and this is for ${mode}: left out`) ?? []
+    if (mode !== undefined && !modes.includes(mode)) {
+      return info.tell("mode", `only chat and embeddings are served, and this is for ${mode}: left out`) ?? []
     }
     const vendor = Vendors.read(params)
     if (vendor === undefined) return []
@@ -68,6 +68,7 @@ export const read = (
     const id = Wildcard.isWild(vendor.keys.model) ? undefined : name
     if (name !== id) info.tell("id", "names no one model: left out")
     const deployment = {
+      provider: vendor.keys["provider"],
       ...vendor.keys,
       ...said({
         limits: said({
@@ -75,8 +76,8 @@ export const read = (
           tpm: shares.tpm,
           concurrency: params.count("max_parallel_requests") ?? concurrency,
         }),
-        capabilities: capabilities(info),
-        price: price(params, info),
+        capabilities: capabilities(info, mode),
+        price: price(params, info, mode),
         retry: said({ times: params.countOrNone("num_retries") ?? params.countOrNone("max_retries") }),
         timeout: Limits.timeout(params, ["timeout", "request_timeout"]),
         circuit: Limits.circuit(params),
@@ -92,7 +93,7 @@ export const read = (
 /** The order of those without one, which LiteLLM asks when all others are away. */
 const last = 1_000_000
 
-const chatty = ["chat", "completion", "responses"]
+const modes = ["chat", "completion", "responses", "embedding"]
 
 /** A deployment's own words come before its credential's. */
 const withCredential = (entry: Foreign, credentials: Context["credentials"]): Foreign => {
@@ -110,7 +111,7 @@ const withCredential = (entry: Foreign, credentials: Context["credentials"]): Fo
   return merged
 }
 
-const capabilities = (info: Foreign): Document | undefined => {
+const capabilities = (info: Foreign, mode: string | undefined): Document | undefined => {
   const maxTokens = info.count("max_tokens")
   return said({
     tools: info.flag("supports_function_calling"),
@@ -119,6 +120,7 @@ const capabilities = (info: Foreign): Document | undefined => {
     files: info.flag("supports_pdf_input"),
     jsonSchema: info.flag("supports_response_schema"),
     reasoning: info.flag("supports_reasoning"),
+    embeddings: mode === "embedding" ? true : undefined,
     prefill: info.flag("supports_assistant_prefill"),
     contextWindow: info.count("max_input_tokens"),
     maxOutput: info.count("max_output_tokens") ?? maxTokens,
@@ -126,13 +128,14 @@ const capabilities = (info: Foreign): Document | undefined => {
 }
 
 /** Dollars a token become dollars a million of them. */
-const price = (params: Foreign, info: Foreign): Document | undefined => {
+const price = (params: Foreign, info: Foreign, mode: string | undefined): Document | undefined => {
   const dollars = (key: string): number | undefined => {
     const cost = [params, info].map((place) => place.number(key, "a price, 0 or more", (value) => value >= 0))
     const [each] = cost.filter((value) => value !== undefined)
     return each === undefined ? undefined : Number((each * 1_000_000).toPrecision(12))
   }
-  const [input, output] = [dollars("input_cost_per_token"), dollars("output_cost_per_token")]
+  const input = dollars("input_cost_per_token")
+  const output = dollars("output_cost_per_token") ?? (mode === "embedding" && input !== undefined ? 0 : undefined)
   const [cachedInput, cacheWrite] = [dollars("cache_read_input_token_cost"), dollars("cache_creation_input_token_cost")]
   if (input !== undefined && output !== undefined) return said({ input, output, cachedInput, cacheWrite })
   if ([input, output, cachedInput, cacheWrite].some((value) => value !== undefined)) {
@@ -146,7 +149,6 @@ const whyOfInfo = {
 }
 
 const whyOfParams = {
-  aws_role_name: "roles are assumed by a profile in the shared AWS files: name that as aws_profile_name",
   mock_response: "is for tests: `provider: simulated` with `reply` says as much",
   tags: "calls are told apart by the conditions of a route: see `when`",
 }

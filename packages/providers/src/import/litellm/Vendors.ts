@@ -28,23 +28,24 @@ const openai: Reading = (model, params) => ({
 
 /** An endpoint by its name among `Endpoints`; `id` is the vendor's id of LiteLLM's model. */
 const compatible =
-  (name: string, id: (model: string) => string = (model) => model): Reading =>
+  (name: Endpoints.Name, id: (model: string) => string = (model) => model): Reading =>
   (model, params) => {
     const keys = Endpoints.at(name, account(params))
-    if (keys !== undefined) return { provider: "openai", model: id(model), ...keys, ...said(headers(params)) }
+    if (keys !== undefined) return { model: id(model), ...keys, ...said(headers(params)) }
     return params.tell("api_base", "is missing, and where this endpoint is cannot be told without: left out")
   }
 
 const ollama: Reading = (model, params) => {
   const { apiKey, baseUrl } = account(params)
-  return { provider: "openai", model, ...Endpoints.at("ollama", { apiKey, baseUrl: Endpoints.versioned(baseUrl) }) }
+  const keys = Endpoints.at("ollama", { apiKey, baseUrl: Endpoints.versioned(baseUrl) })
+  return { model, ...keys, ...said(headers(params)) }
 }
 
-const azure: Reading = (model, params) => {
-  const version = params.text("api_version")
-  if (version !== undefined) params.tell("api_version", "is not needed: Azure is asked by its API that has no versions")
-  return { provider: "openai", model, ...Endpoints.azure(account(params)), ...said(headers(params)) }
-}
+const azure: Reading = (model, params) => ({
+  model,
+  ...Endpoints.azure(account(params), params),
+  ...said(headers(params)),
+})
 
 const anthropic: Reading = (model, params) => {
   const { apiKey, baseUrl } = account(params)
@@ -68,6 +69,8 @@ const bedrock: Reading = (model, params) => {
       secretAccessKey: params.text("aws_secret_access_key"),
       sessionToken: params.text("aws_session_token"),
       bearerToken: params.text("api_key"),
+      roleArn: params.text("aws_role_name"),
+      roleSessionName: params.text("aws_session_name"),
       endpoint: params.text("aws_bedrock_runtime_endpoint") ?? params.text("api_base"),
     }),
   }
@@ -92,7 +95,7 @@ const prefixes: Readonly<Record<string, Reading>> = {
   fireworks_ai: compatible("fireworks", fireworks),
   gemini: compatible("gemini"),
   groq: compatible("groq"),
-  hosted_vllm: compatible("own"),
+  hosted_vllm: compatible("vllm"),
   litellm_proxy: compatible("own"),
   llamafile: compatible("own"),
   lm_studio: compatible("own"),
@@ -106,7 +109,7 @@ const prefixes: Readonly<Record<string, Reading>> = {
   perplexity: compatible("perplexity"),
   sambanova: compatible("sambanova"),
   together_ai: compatible("together"),
-  vllm: compatible("own"),
+  vllm: compatible("vllm"),
   xai: compatible("xai"),
 }
 

@@ -36,12 +36,9 @@ const anthropic: Reading = ({ apiKey, baseUrl }, target) => {
 
 const azure: Reading = ({ apiKey, baseUrl }, target) => {
   const resource = target.text("resource_name")
-  if (target.text("api_version") !== undefined) {
-    target.tell("api_version", "is not needed: Azure is asked by its API that has no versions")
-  }
   const address = baseUrl ?? (resource === undefined ? undefined : `https://${resource}.openai.azure.com`)
   return {
-    keys: { provider: "openai", ...Endpoints.azure({ apiKey, baseUrl: address }) },
+    keys: Endpoints.azure({ apiKey, baseUrl: address }, target),
     model: target.text("deployment_id"),
   }
 }
@@ -61,10 +58,10 @@ const bedrock: Reading = ({ apiKey, baseUrl }, target) => ({
 })
 
 const compatible =
-  (name: string): Reading =>
+  (name: Endpoints.Name): Reading =>
   ({ apiKey, baseUrl }) => {
     const keys = Endpoints.at(name, { apiKey, baseUrl: name === "ollama" ? Endpoints.versioned(baseUrl) : baseUrl })
-    return keys && { keys: { provider: "openai", ...keys } }
+    return keys && { keys }
   }
 
 /** Every provider that has an equivalent. */
