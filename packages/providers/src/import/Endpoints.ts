@@ -17,7 +17,6 @@ const endpoints = {
   cerebras: { baseUrl: "https://api.cerebras.ai/v1", variable: "CEREBRAS_API_KEY" },
   cohere: { baseUrl: "https://api.cohere.ai/compatibility/v1", variable: "COHERE_API_KEY" },
   deepinfra: { baseUrl: "https://api.deepinfra.com/v1/openai", variable: "DEEPINFRA_API_KEY" },
-  gemini: { baseUrl: "https://generativelanguage.googleapis.com/v1beta/openai", variable: "GEMINI_API_KEY" },
   moonshot: { baseUrl: "https://api.moonshot.ai/v1", variable: "MOONSHOT_API_KEY" },
   nvidia: { baseUrl: "https://integrate.api.nvidia.com/v1", variable: "NVIDIA_NIM_API_KEY" },
   own: {},
@@ -54,6 +53,19 @@ export const at = (name: Name, { apiKey, baseUrl }: Account): Document | undefin
 }
 
 const isVendor = (name: Name): name is Compatible.Name => Object.hasOwn(Compatible.vendors, name)
+
+/** The same of Google's Gemini, whose version others write as the end of its address. */
+export const gemini = ({ apiKey, baseUrl }: Account): Document => {
+  const [, version] = /\/(v\d\w*)\/?$/.exec(baseUrl ?? "") ?? []
+  return {
+    provider: "gemini",
+    ...said({
+      apiKey: apiKey ?? (baseUrl === undefined ? undefined : reference("GEMINI_API_KEY")),
+      baseUrl: baseUrl?.replace(/\/(v\d\w*\/?)?$/, ""),
+      apiVersion: version,
+    }),
+  }
+}
 
 /** The same of Azure's resource at this address. */
 export const azure = ({ apiKey, baseUrl }: Account, place: Foreign): Document => ({

@@ -28,7 +28,14 @@ const vendors: ReadonlyArray<readonly [params: string, deployment: object, repor
   ],
   [
     "model: azure/d, api_base: os.environ/MY_BASE, api_key: k, api_version: 2024-10-21, extra_headers: { x: '1' }",
-    { provider: "azure", model: "d", apiKey: "k", endpoint: "${MY_BASE}", apiVersion: "2024-10-21", headers: { x: "1" } },
+    {
+      provider: "azure",
+      model: "d",
+      apiKey: "k",
+      endpoint: "${MY_BASE}",
+      apiVersion: "2024-10-21",
+      headers: { x: "1" },
+    },
   ],
   [
     "model: azure/d, api_version: os.environ/AZURE_API_VERSION",
@@ -109,6 +116,17 @@ const vendors: ReadonlyArray<readonly [params: string, deployment: object, repor
   [
     "model: openrouter/anthropic/claude, api_key: k",
     { provider: "openrouter", model: "anthropic/claude", apiKey: "k" },
+  ],
+  ["model: gemini/gemini-2.5-flash", { provider: "gemini", model: "gemini-2.5-flash" }],
+  [
+    "model: gemini/gemini-2.5-pro, api_key: os.environ/GOOGLE_API_KEY, api_base: 'https://proxy.example/google/v1beta/'",
+    {
+      provider: "gemini",
+      model: "gemini-2.5-pro",
+      apiKey: "${GOOGLE_API_KEY}",
+      baseUrl: "https://proxy.example/google",
+      apiVersion: "v1beta",
+    },
   ],
   ["model: deepseek/deepseek-chat", { provider: "deepseek", model: "deepseek-chat" }],
   ["model: mistral/mistral-large-latest", { provider: "mistral", model: "mistral-large-latest" }],

@@ -61,6 +61,10 @@ const targets: ReadonlyArray<readonly [target: object, deployment: object, repor
     { provider: "groq", model: "llama-3" },
   ],
   [
+    { provider: "google", api_key: "k", override_params: { model: "gemini-2.5-flash" } },
+    { provider: "gemini", apiKey: "k", model: "gemini-2.5-flash" },
+  ],
+  [
     { provider: "ollama", custom_host: "http://gpu:11434", override_params: { model: "llama3" } },
     { provider: "ollama", baseUrl: "http://gpu:11434/v1", model: "llama3" },
   ],

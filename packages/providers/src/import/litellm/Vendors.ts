@@ -41,6 +41,12 @@ const ollama: Reading = (model, params) => {
   return { model, ...keys, ...said(headers(params)) }
 }
 
+const gemini: Reading = (model, params) => ({
+  model,
+  ...Endpoints.gemini(account(params)),
+  ...said(headers(params)),
+})
+
 const azure: Reading = (model, params) => ({
   model,
   ...Endpoints.azure(account(params), params),
@@ -93,7 +99,7 @@ const prefixes: Readonly<Record<string, Reading>> = {
   deepinfra: compatible("deepinfra"),
   deepseek: compatible("deepseek"),
   fireworks_ai: compatible("fireworks", fireworks),
-  gemini: compatible("gemini"),
+  gemini,
   groq: compatible("groq"),
   hosted_vllm: compatible("vllm"),
   litellm_proxy: compatible("own"),

@@ -75,7 +75,7 @@ const providers: Readonly<Record<string, Reading>> = {
   deepinfra: compatible("deepinfra"),
   deepseek: compatible("deepseek"),
   "fireworks-ai": compatible("fireworks"),
-  google: compatible("gemini"),
+  google: (account) => ({ keys: Endpoints.gemini(account) }),
   groq: compatible("groq"),
   "mistral-ai": compatible("mistral"),
   moonshot: compatible("moonshot"),
