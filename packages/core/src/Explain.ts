@@ -21,6 +21,7 @@ import type * as Route from "./Route.ts"
 import { passedOver } from "./RouterError.ts"
 import type { Protect } from "./Protection.ts"
 import * as Strategy from "./Strategy.ts"
+import * as Timeout from "./Timeout.ts"
 import * as Wildcard from "./Wildcard.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -35,7 +36,7 @@ export interface Explanation {
   /** Input tokens, estimated by length. */
   readonly tokens: number
   readonly needs: ReadonlyArray<Need>
-  /** How long the whole call may take. */
+  /** How long the whole call may take, by the route or, where that is shorter, its caller. */
   readonly total: number
   /** How long the route keeps its answers, and how many: one that it has is given again, and nobody is asked. */
   readonly cache?: Cache | undefined
@@ -131,7 +132,7 @@ export const make = (stores: Admission.Stores, route: Plan.Compiled, call: Call)
     streaming: call.streaming,
     tokens: call.inputTokens,
     needs: [...call.needs],
-    total: route.total,
+    total: Timeout.deadline(0, route.total, call.options.timeout).at,
     ...(route.cache === undefined ? undefined : { cache: route.cache }),
     plan,
   }))

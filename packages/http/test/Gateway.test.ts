@@ -1,5 +1,4 @@
 import { assert, describe, it } from "@effect/vitest"
-import type * as Explain from "@understudy/core/Explain"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { APIError } from "openai"
@@ -410,62 +409,6 @@ describe("operations", () => {
       assert.match(text, /understudy_attempts_total\{.*deployment="backup".*outcome="answered".*\} 1/)
       assert.match(text, /understudy_tokens_total\{.*kind="output".*\} [1-9]/)
       assert.match(text, /understudy_circuit_state\{deployment="primary"\} 0/)
-    }),
-  )
-})
-
-/** What the endpoint answers with: an explanation of a route that is a fallback of two, or an error. */
-interface Told extends Explain.Explanation {
-  readonly plan: {
-    readonly _tag: "Sequence"
-    readonly by: "fallback"
-    readonly plans: ReadonlyArray<Explain.Explained>
-  }
-  readonly error: { readonly code: string; readonly param: string }
-}
-
-describe("POST /v1/route/explain", () => {
-  const explain = (url: string, body: object) =>
-    Effect.promise(() =>
-      fetch(`${url}/v1/route/explain`, {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body: JSON.stringify(body),
-      }).then(async (answer) => ({ status: answer.status, body: (await answer.json()) as Told })),
-    )
-
-  it.live("gives the tree of a chat completions request, as it stands just now, and asks nobody", () =>
-    Effect.gen(function* () {
-      const { client, upstream, url } = yield* TestGateway.make({ primary: { capabilities: { tools: false } } })
-      yield* upstream.script("primary", "bad-key")
-      const before = yield* explain(url, hello)
-      assert.strictEqual(before.status, 200)
-      assert.deepStrictEqual(
-        [before.body.route, before.body.streaming, before.body.total, before.body.plan.by],
-        ["assistant", false, 300_000, "fallback"],
-      )
-      assert.strictEqual(yield* upstream.attempts("primary"), 0)
-      yield* Effect.promise(() => client.chat.completions.create(hello))
-      const tools = [{ type: "function", function: { name: "weather" } }]
-      const { body } = yield* explain(url, { ...hello, tools, stream: true })
-      assert.deepStrictEqual([body.streaming, body.needs], [true, ["tools"]])
-      const [primary, backup] = body.plan.plans
-      assert.deepStrictEqual(primary?.verdict, { _tag: "Cannot", need: "tools" })
-      const circuit = primary?.checks.circuit
-      assert.isAbove(circuit?._tag === "CircuitOpen" ? circuit.retryAfter : 0, 290_000)
-      assert.deepStrictEqual([backup?.deployment, backup?.verdict], ["backup", { _tag: "Ready" }])
-      assert.deepStrictEqual(backup?.policies.retry, { times: 0, base: 500, max: 8000, patience: 5000 })
-      assert.deepStrictEqual([yield* upstream.attempts("primary"), yield* upstream.attempts("backup")], [1, 1])
-    }),
-  )
-
-  it.live("refuses what the endpoint it explains would refuse, in the same shape", () =>
-    Effect.gen(function* () {
-      const { url } = yield* TestGateway.make()
-      const unknown = yield* explain(url, { ...hello, model: "nobody" })
-      assert.deepStrictEqual([unknown.status, unknown.body.error.code], [404, "model_not_found"])
-      const wrong = yield* explain(url, { model: "assistant" })
-      assert.deepStrictEqual([wrong.status, wrong.body.error.param], [400, "messages"])
     }),
   )
 })

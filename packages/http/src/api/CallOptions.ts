@@ -47,11 +47,20 @@ class Said implements CallOptions {
   }
 
   get tags(): ReadonlyArray<string> {
-    return (this.#headers[tags] ?? "").split(",").map((tag) => tag.trim())
+    return tagsIn(this.#headers)
   }
 
   get headers(): Readonly<Record<string, string>> {
-    const entries = Object.entries(this.#headers)
-    return Object.fromEntries(entries.filter(([name]) => name.startsWith("x-understudy-") || shown.includes(name)))
+    return seen(this.#headers)
   }
 }
+
+/** The tags that these headers, named in lower case, carry. */
+export const tagsIn = (headers: Readonly<Record<string, string | undefined>>): ReadonlyArray<string> =>
+  (headers[tags] ?? "").split(",").map((tag) => tag.trim())
+
+/** Those of these headers, named in lower case, that conditions see. */
+export const seen = (headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(headers).filter(([name]) => name.startsWith("x-understudy-") || shown.includes(name)),
+  )

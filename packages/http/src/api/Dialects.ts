@@ -6,6 +6,9 @@ import type { Dialect } from "@understudy/providers/protocols/Dialect"
 import * as Gemini from "@understudy/providers/protocols/gemini"
 import * as Messages from "@understudy/providers/protocols/messages"
 
+/** Every dialect of those who call. */
+export const all: ReadonlyArray<Dialect> = [ChatCompletions, Messages, Gemini]
+
 /** By how a path begins. Gemini's have a version of their own, or end in a method. */
 const dialects: ReadonlyArray<readonly [path: RegExp, dialect: Dialect]> = [
   [/^\/v1\/messages/, Messages],

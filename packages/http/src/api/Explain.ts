@@ -1,14 +1,26 @@
 /**
- * `POST /v1/route/explain`: where a chat completions request would go just now, and why not elsewhere, as
- * `Explain.Explanation` in JSON. Nobody is asked, and nothing changes.
+ * `POST /v1/route/explain`: where a request would go just now, and why not elsewhere, as `Explain.Explanation` in JSON.
+ * Nobody is asked, and nothing changes.
+ *
+ * The body is a chat completions request, or one of the protocol that `?protocol=` names; what Gemini's clients say in
+ * the address is said by `model=` and `stream=true`. Headers count as those of the call itself would.
  */
+import type { Asked } from "@understudy/core/Call"
 import { Router } from "@understudy/core/Router"
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
+import type { Address } from "@understudy/providers/protocols/Dialect"
+import * as Embeddings from "@understudy/providers/protocols/embeddings"
+import * as GeminiEmbeddings from "@understudy/providers/protocols/gemini-embeddings"
+import type { InvalidBody } from "@understudy/providers/protocols/InvalidBody"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import type * as Result from "effect/Result"
 import * as Answer from "./Answer.ts"
 import * as ApiError from "./ApiError.ts"
+import * as CallOptions from "./CallOptions.ts"
+import * as Dialects from "./Dialects.ts"
 import * as JsonBody from "./JsonBody.ts"
 
 /** Adds the endpoint to the `HttpRouter` in context. */
@@ -18,15 +30,49 @@ export const layer = HttpRouter.use((http) =>
       "POST",
       "/v1/route/explain",
       Effect.gen(function* () {
+        const { address, isStream, request: read } = yield* protocol
         const body = yield* JsonBody.read
-        const request = yield* Effect.mapError(
-          Effect.fromResult(ChatCompletions.Request.decode(body)),
-          ({ message, path }) => ApiError.invalid(message, { param: path }),
+        const { headers, tags, timeout } = yield* CallOptions.read
+        const request = yield* Effect.mapError(Effect.fromResult(read(body, address)), ({ message, path }) =>
+          ApiError.invalid(message, { param: path }),
         )
-        const streaming = ChatCompletions.Request.isStream(body)
-        const explanation = yield* Effect.mapError(router.explain(request, { streaming }), ApiError.fromRouter)
+        const options = { headers, tags, timeout, streaming: isStream(body, address) }
+        const explanation = yield* Effect.mapError(router.explain(request, options), ApiError.fromRouter)
         return HttpServerResponse.jsonUnsafe(explanation)
       }).pipe(Effect.catch((error) => Effect.succeed(Answer.error(error, ChatCompletions)))),
     ),
   ),
 )
+
+/** How the body of a protocol is read. */
+interface Reading {
+  readonly request: (body: Record<string, unknown>, address: Address) => Result.Result<Asked, InvalidBody>
+  readonly isStream: (body: Record<string, unknown>, address: Address) => boolean
+}
+
+const never = () => false
+
+/** Every protocol that has clients, by its name. */
+const readings: ReadonlyMap<string, Reading> = new Map([
+  ...Dialects.all.map(({ Request: { decode, isStream }, protocol }): [string, Reading] => [
+    protocol,
+    { request: decode, isStream },
+  ]),
+  [Embeddings.protocol, { request: Embeddings.Request.decode, isStream: never }],
+  [GeminiEmbeddings.protocol, { request: GeminiEmbeddings.Request.decode, isStream: never }],
+])
+
+/** The protocol that the request in context names, and what it says in the address of that protocol's own endpoint. */
+const protocol = Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) => {
+  const query = new URL(url, "http://gateway").searchParams
+  const name = query.get("protocol") ?? ChatCompletions.protocol
+  const reading = readings.get(name)
+  return reading === undefined
+    ? Effect.fail(
+        ApiError.invalid(`protocol is one of ${[...readings.keys()].join(", ")}, not "${name}"`, { param: "protocol" }),
+      )
+    : Effect.succeed({
+        ...reading,
+        address: { model: query.get("model") ?? undefined, stream: query.get("stream") === "true" },
+      })
+})

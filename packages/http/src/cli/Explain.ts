@@ -14,9 +14,17 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Record from "effect/Record"
 import * as Stream from "effect/Stream"
+import * as CallOptions from "../api/CallOptions.ts"
 import * as DotEnv from "../DotEnv.ts"
 import * as Source from "./Source.ts"
+
+const pairs = (name: string, description: string) =>
+  Flag.KeyValuePair(name).pipe(
+    Flag.withDescription(`${description}, as name=value; may be given more than once`),
+    Flag.withDefault({}),
+  )
 
 const flags = {
   route: Argument.String("route").pipe(Argument.withDescription("The name of a route or a deployment")),
@@ -25,6 +33,13 @@ const flags = {
     Flag.withDescription("What the user says: how long it is decides which windows it fits"),
     Flag.withDefault("Who is on tonight?"),
   ),
+  tag: Flag.String("tag").pipe(
+    Flag.withDescription("A tag that the call carries; may be given more than once"),
+    Flag.atLeast(0),
+  ),
+  header: pairs("header", "A header that the call is sent with"),
+  metadata: pairs("metadata", "An entry of the request's metadata"),
+  caller: Flag.String("caller").pipe(Flag.withDescription("The id of the key that calls"), Flag.optional),
   stream: Flag.Boolean("stream").pipe(Flag.withDescription("For a streamed answer"), Flag.withDefault(false)),
   json: Flag.Boolean("json").pipe(
     Flag.withDescription("Print the tree that POST /v1/route/explain answers with"),
@@ -35,11 +50,20 @@ const flags = {
 export const explain = Command.make(
   "explain",
   flags,
-  Effect.fnUntraced(function* ({ config, json, message, route, stream }) {
+  Effect.fnUntraced(function* ({ caller, config, header, json, message, metadata, route, stream, tag }) {
     const file = yield* Source.file(Option.getOrUndefined(config))
     const { configuration } = yield* Effect.provide(Source.load(file, false), DotEnv.layer(file))
+    const headers = Record.mapKeys(header, (name) => name.toLowerCase())
     const explanation = yield* Effect.flatMap(Router.Router, (router) =>
-      router.explain({ model: route, messages: [Chat.user(message)] }, { streaming: stream }),
+      router.explain(
+        { model: route, messages: [Chat.user(message)], metadata },
+        {
+          caller: Option.getOrUndefined(caller),
+          headers: CallOptions.seen(headers),
+          tags: [...tag, ...CallOptions.tagsIn(headers)],
+          streaming: stream,
+        },
+      ),
     ).pipe(Effect.provide(unstarted(configuration)))
     yield* Console.log(json ? JSON.stringify(explanation, undefined, 2) : Explain.lines(explanation).join("\n"))
   }),
@@ -48,6 +72,10 @@ export const explain = Command.make(
   Command.withExamples([
     { command: "understudy explain assistant", description: "Of understudy.yaml, or of the simulation" },
     { command: "understudy explain assistant --config other.yaml --stream --json", description: "As JSON" },
+    {
+      command: "understudy explain assistant --tag vip",
+      description: "For a call that its route's conditions single out",
+    },
   ]),
 )
 

@@ -20,6 +20,12 @@ deployments:
   local: { provider: openai, model: llama3, baseUrl: "http://127.0.0.1:1/v1" }
 routes:
   assistant: { fallback: [sonnet, local], retry: { times: 1, base: 100ms } }
+  picky:
+    when:
+      - { if: { tags: [vip, eu], headers: { x-understudy-tier: gold } }, use: sonnet }
+      - { if: { callers: [team-a], metadata: { plan: paid } }, use: sonnet }
+    else: local
+keys: [{ id: team-a, key: sk-a }]
 `,
 )
 
@@ -52,6 +58,16 @@ describe.concurrent("understudy explain", { timeout: 30_000 }, () => {
     ])
   })
 
+  it("goes by all that conditions may look at", async () => {
+    const who = async (...flags: ReadonlyArray<string>) => {
+      const { out } = await understudy("explain", "picky", "--config", "two.yaml", "--json", ...flags)
+      return JSON.parse(out).plan.deployment
+    }
+    assert.strictEqual(await who("--tag", "vip", "--header", "x-understudy-tier=gold"), "local")
+    assert.strictEqual(await who("--tag", "vip", "--tag", "eu", "--header", "X-Understudy-Tier=gold"), "sonnet")
+    assert.strictEqual(await who("--caller", "team-a", "--metadata", "plan=paid"), "sonnet")
+  })
+
   it("prints the tree with --json, of the simulation where there is no file", async () => {
     const { code, out } = await understudy("explain", "balanced", "--json", "--stream")
     assert.strictEqual(code, 0)
@@ -70,7 +86,10 @@ describe.concurrent("understudy explain", { timeout: 30_000 }, () => {
     for (const command of ["explain", "draw"]) {
       const { code, err, out } = await understudy(command, "asistant", "--config", "two.yaml")
       assert.deepStrictEqual([code, out], [1, ""])
-      assert.include(err, 'no route or deployment called "asistant". This router serves: assistant, sonnet, local.')
+      assert.include(
+        err,
+        'no route or deployment called "asistant". This router serves: assistant, picky, sonnet, local.',
+      )
     }
   })
 
