@@ -27,7 +27,10 @@ export const Source = Schema.Union([
 ])
 export type Source = typeof Source.Type
 
-/** A vendor's own fields, by protocol: what only that protocol can say, kept for when it is spoken again. */
+/**
+ * A vendor's own fields, by protocol: what only that protocol can say, kept for when it is spoken again. Tools that the
+ * vendor runs itself stand under `tools`.
+ */
 export const Vendor = Schema.Record(Schema.String, Schema.Record(Schema.String, Schema.Unknown))
 export type Vendor = typeof Vendor.Type
 

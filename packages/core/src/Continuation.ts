@@ -14,8 +14,9 @@ import type { Capabilities } from "./Deployment.ts"
 import { ProviderError } from "./ProviderError.ts"
 
 /** Whether an answer to this can be continued, as far as the request tells: one choice of text in no set form. */
-export const continuable = ({ format, sampling, tools }: Chat.Request): boolean =>
+export const continuable = ({ format, sampling, tools, vendor }: Chat.Request): boolean =>
   (tools === undefined || tools.length === 0) &&
+  (vendor === undefined || Object.values(vendor).every((own) => own["tools"] === undefined)) &&
   (format === undefined || format.type === "text") &&
   (sampling?.n ?? 1) === 1 &&
   sampling?.logprobs !== true

@@ -82,6 +82,8 @@ describe("continuable", () => {
     [true, {}],
     [true, { tools: [], format: { type: "text" }, sampling: { n: 1 } }],
     [false, { tools: [{ name: "weather" }] }],
+    [true, { vendor: { messages: { service_tier: "auto" } } }],
+    [false, { vendor: { messages: { service_tier: "auto" }, gemini: { tools: [{ googleSearch: {} }] } } }],
     [false, { format: { type: "json" } }],
     [false, { sampling: { n: 2 } }],
     [false, { sampling: { logprobs: true } }],
