@@ -1,6 +1,6 @@
 /**
  * What is legal in a configuration and yet hardly meant: candidates that are never asked, asked twice or come too late,
- * fallbacks that can do less than those before them; and what a route may cost at its worst. Pure: nobody is started.
+ * fallbacks that can do less than those before them, vectors that cannot be compared; and what a route may cost at its worst. Pure: nobody is started.
  */
 import * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
@@ -82,6 +82,7 @@ const warningsOf = (all: Way, total: number): ReadonlyArray<string> => {
     ...duplicates(chain),
     ...tooLate(chain, total),
     ...weaker(asked),
+    ...incomparable(asked),
   ]
 }
 
@@ -167,6 +168,24 @@ const weaker = ([first, ...others]: Leaves): ReadonlyArray<string> => {
           ]),
     ]
   })
+}
+
+/** Who is said to embed, or has it in its name. */
+const embeds = ({ capabilities, model }: Options): boolean => capabilities?.embeddings ?? named.test(model)
+
+/** One model is called otherwise in another region or by another vendor, but by this part of its id. */
+const named = /[^./]*embed.*/i
+
+const incomparable = (asked: Leaves): ReadonlyArray<string> => {
+  const [first, ...others] = asked.map(({ candidate }) => candidate).filter(({ deployment }) => embeds(deployment))
+  if (first === undefined) return []
+  const idOf = ({ deployment: { model } }: Named): string => named.exec(model)?.[0] ?? model
+  return others
+    .filter((each) => idOf(each) !== idOf(first))
+    .map(
+      ({ deployment, name }) =>
+        `"${name}" embeds by ${deployment.model}, "${first.name}" by ${first.deployment.model}: vectors of two models are not comparable`,
+    )
 }
 
 const time = (millis: number): string => Duration.format(Duration.millis(millis))

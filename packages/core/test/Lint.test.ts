@@ -96,6 +96,32 @@ describe("Lint.lint, warnings", () => {
     )
   })
 
+  it("names vectors that cannot be compared: of another model, not of another place", () => {
+    const embeds = (model: string) => ({ model, capabilities: { embeddings: true } })
+    assert.deepStrictEqual(
+      warnings(
+        {
+          same: Route.balance("shuffle", ["east", "west", "anywhere"]),
+          apart: Route.fallback("small", "other", "large"),
+          talk: Route.fallback("small", "chat"),
+        },
+        {
+          east: { model: "us.cohere.embed-v4:0" },
+          west: { model: "eu.cohere.embed-v4:0" },
+          anywhere: { model: "cohere/embed-v4:0" },
+          small: { model: "text-embedding-3-small" },
+          large: { model: "text-embedding-3-large" },
+          other: embeds("bge-m3"),
+          chat: { model: "embedded-chat", capabilities: { embeddings: false } },
+        },
+      ),
+      [
+        'routes.apart: "other" embeds by bge-m3, "small" by text-embedding-3-small: vectors of two models are not comparable',
+        'routes.apart: "large" embeds by text-embedding-3-large, "small" by text-embedding-3-small: vectors of two models are not comparable',
+      ],
+    )
+  })
+
   it("says what is wrong with a route once, not again of those that name it", () => {
     assert.deepStrictEqual(
       warnings(
