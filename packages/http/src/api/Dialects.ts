@@ -5,9 +5,10 @@ import * as ChatCompletions from "@understudy/providers/protocols/chat-completio
 import type { Dialect } from "@understudy/providers/protocols/Dialect"
 import * as Gemini from "@understudy/providers/protocols/gemini"
 import * as Messages from "@understudy/providers/protocols/messages"
+import * as Responses from "@understudy/providers/protocols/responses"
 
 /** Every dialect of those who call. */
-export const all: ReadonlyArray<Dialect> = [ChatCompletions, Messages, Gemini]
+export const all: ReadonlyArray<Dialect> = [ChatCompletions, Responses, Messages, Gemini]
 
 /** By how a path begins. Gemini's have a version of their own, or end in a method. */
 const dialects: ReadonlyArray<readonly [path: RegExp, dialect: Dialect]> = [

@@ -75,6 +75,7 @@ describe("POST /v1/route/explain", () => {
       const { upstream, url } = yield* TestGateway.make()
       const bodies: ReadonlyArray<readonly [query: string, body: object, streaming: boolean]> = [
         ["?protocol=chat-completions", { ...hello, stream: true }, true],
+        ["?protocol=responses", { model: "assistant", input: "Hello?", stream: true }, true],
         ["?protocol=messages", { ...hello, max_tokens: 10, system: "Be brief.", stream: true }, true],
         [
           "?protocol=gemini&model=assistant&stream=true",
