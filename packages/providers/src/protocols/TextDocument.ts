@@ -1,5 +1,5 @@
 /**
- * Documents that are text, for a vendor that has no place for documents or none for such.
+ * Documents that are text, whatever kind of text, for a vendor that has no place for documents, or one for plain text alone.
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Result from "effect/Result"
@@ -7,7 +7,9 @@ import * as Base64 from "effect/encoding/Base64"
 
 /** Whether a document of this type can be read as text. */
 export const isText = (mediaType: string): boolean =>
-  /^text\/|^application\/(?:json|xml|yaml)\b|\+(?:json|xml)$/.test(mediaType)
+  /^text\/|^application\/(?:json|xml|(?:x-)?yaml|toml|javascript|typescript|sql|x-sh|csv)\b|\+(?:json|xml|yaml)\b/.test(
+    mediaType,
+  )
 
 /** The text of a document; `undefined` where it is none, or is not here. */
 export const read = (source: Chat.Source): string | undefined =>

@@ -5,6 +5,7 @@
  * request, however far apart, may share one ("Messages can't contain duplicate document names").
  */
 import type * as Chat from "@understudy/core/Chat"
+import * as TextDocument from "../TextDocument.ts"
 
 /** Gives each document of one request a name of its own, as near to its real one as the API allows. */
 export type Namer = (name: string | undefined) => string
@@ -46,7 +47,6 @@ const byExtension: Readonly<Record<string, string>> = {
 }
 
 const byMediaType: Readonly<Record<string, string>> = {
-  "application/json": "txt",
   "application/msword": "doc",
   "application/pdf": "pdf",
   "application/vnd.ms-excel": "xls",
@@ -62,7 +62,7 @@ export const format = (source: Chat.Source): string | undefined => {
   switch (source.type) {
     case "base64": {
       const mediaType = source.mediaType.toLowerCase().replace(/\s*;.*$/, "")
-      return byMediaType[mediaType] ?? (mediaType.startsWith("text/") ? "txt" : undefined)
+      return byMediaType[mediaType] ?? (TextDocument.isText(mediaType) ? "txt" : undefined)
     }
     case "url":
       return byExtension[extension(source.url)]
@@ -78,5 +78,5 @@ export const extension = (url: string): string => url.slice(url.lastIndexOf(".")
 export const mediaType = (format: string): string => byFormat.get(format) ?? "text/plain"
 
 const byFormat: ReadonlyMap<string, string> = new Map(
-  Object.entries(byMediaType).flatMap(([type, format]) => (format === "txt" ? [] : [[format, type] as const])),
+  Object.entries(byMediaType).map(([type, format]) => [format, type] as const),
 )

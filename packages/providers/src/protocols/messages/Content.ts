@@ -6,6 +6,7 @@
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
+import * as Freeform from "../Freeform.ts"
 import * as Json from "../Json.ts"
 import type { Block, Part, Warn } from "../Lowering.ts"
 import * as ToolIds from "../ToolIds.ts"
@@ -87,7 +88,7 @@ export const encode = (part: Part, blocks: Array<Block>, warn: Warn): void => {
             type: "tool_use",
             id: ToolIds.fit(part.id, longestId),
             name: part.name,
-            input: part.freeform === true ? { input: part.arguments } : input(part.arguments, warn),
+            input: input(Freeform.argumentsOf(part), warn),
           },
           part.cache,
           warn,

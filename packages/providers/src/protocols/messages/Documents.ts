@@ -4,9 +4,9 @@
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
-import * as Result from "effect/Result"
 import * as Base64 from "effect/encoding/Base64"
 import type { Block, Warn } from "../Lowering.ts"
+import * as TextDocument from "../TextDocument.ts"
 import * as Cache from "./Cache.ts"
 import * as Shown from "./Shown.ts"
 import * as Sources from "./Sources.ts"
@@ -19,14 +19,9 @@ import type * as Wire from "./Wire.ts"
 /** What keeps the API from reading this document, if anything. */
 export const unsupported = (source: Chat.Source): string | undefined => {
   if (source.type !== "base64" || source.mediaType === "application/pdf") return undefined
-  if (!isText(source.mediaType)) return `documents of type ${source.mediaType}`
-  return Result.isFailure(Base64.decodeString(source.data)) ? "documents that are not base64" : undefined
+  if (!TextDocument.isText(source.mediaType)) return `documents of type ${source.mediaType}`
+  return TextDocument.read(source) === undefined ? "documents that are not base64" : undefined
 }
-
-const isText = (mediaType: string): boolean =>
-  /^text\/|^application\/(?:[\w.-]+\+)?(?:json|xml|yaml|x-yaml|toml|javascript|typescript|sql|x-sh|csv)\b/.test(
-    mediaType,
-  )
 
 export const encode = (part: Chat.File, warn: Warn): Block => {
   const block: Block = { type: "document", source: encodeSource(part.source) }
@@ -36,10 +31,10 @@ export const encode = (part: Chat.File, warn: Warn): Block => {
   return Cache.encode(block, part.cache, warn)
 }
 
-const encodeSource = (source: Chat.Source): Block =>
-  source.type === "base64" && isText(source.mediaType)
-    ? { type: "text", media_type: "text/plain", data: Result.getOrElse(Base64.decodeString(source.data), () => "") }
-    : Sources.encode(source)
+const encodeSource = (source: Chat.Source): Block => {
+  const data = TextDocument.read(source)
+  return data === undefined ? Sources.encode(source) : { type: "text", media_type: "text/plain", data }
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Decode

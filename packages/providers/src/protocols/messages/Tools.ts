@@ -1,9 +1,9 @@
 /**
- * Tools and the choice among them, from both ends. A free-form tool becomes one that takes a single text, `input`; the
- * answer's protocol, which knows the tool, takes it out again.
+ * Tools and the choice among them, from both ends.
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
+import * as Freeform from "../Freeform.ts"
 import * as Json from "../Json.ts"
 import type { Block, Warn } from "../Lowering.ts"
 import type { Model } from "./Model.ts"
@@ -32,16 +32,13 @@ export const encode = (request: Chat.Request, body: Record<string, unknown>, war
 }
 
 const encodeTool = (tool: Chat.Tool, warn: Warn): Block => {
-  const block: Block = { name: tool.name }
-  if (tool.description !== undefined) block["description"] = tool.description
-  if (tool.freeform?.format !== undefined) warn("the format of a free-form tool")
-  block["input_schema"] =
-    tool.freeform === undefined ? { type: "object", ...(tool.parameters ?? { properties: {} }) } : freeform
-  if (tool.strict === true) block["strict"] = true
-  return Cache.encode(block, tool.cache, warn)
+  const { cache, description, name, parameters, strict } = Freeform.lower(tool)
+  const block: Block = { name }
+  if (description !== undefined) block["description"] = description
+  block["input_schema"] = { type: "object", ...(parameters ?? { properties: {} }) }
+  if (strict === true) block["strict"] = true
+  return Cache.encode(block, cache, warn)
 }
-
-const freeform = { type: "object", properties: { input: { type: "string" } }, required: ["input"] }
 
 const encodeChoice = (choice: Chat.ToolChoice | undefined): Block | undefined => {
   switch (choice) {

@@ -502,17 +502,23 @@ describe("the rest", () => {
       tools: [freeform],
       messages: [Chat.user("Hi"), Chat.assistant([{ ...call("a", "ls -l"), freeform: true }])],
     })
+    const description = `The whole text, in this format: ${JSON.stringify(freeform.freeform.format)}`
     assert.deepStrictEqual(body["tools"], [
       {
         name: "run",
-        input_schema: { type: "object", properties: { input: { type: "string" } }, required: ["input"] },
+        input_schema: {
+          type: "object",
+          properties: { input: { type: "string", description } },
+          required: ["input"],
+          additionalProperties: false,
+        },
       },
     ])
     assert.deepStrictEqual((body["messages"] as ReadonlyArray<unknown>)[1], {
       role: "assistant",
       content: [{ type: "tool_use", id: "a", name: "look", input: { input: "ls -l" } }],
     })
-    assert.deepStrictEqual(warnings, ["the format of a free-form tool"])
+    assert.deepStrictEqual(warnings, [])
   })
 
   it("refuses what it cannot say", () => {
