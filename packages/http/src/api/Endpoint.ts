@@ -7,10 +7,12 @@
  */
 import type { CallOptions as Options } from "@understudy/core/Call"
 import type * as Chat from "@understudy/core/Chat"
+import type * as Embedding from "@understudy/core/Embedding"
 import type { Receipt } from "@understudy/core/Receipt"
 import type { Router } from "@understudy/core/Router"
 import type { RouterError } from "@understudy/core/RouterError"
 import type { Address, Answering, Dialect } from "@understudy/providers/protocols/Dialect"
+import type { InvalidBody } from "@understudy/providers/protocols/InvalidBody"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
@@ -42,13 +44,46 @@ export const handle = (router: Router["Service"], dialect: Dialect, address: Add
     (error) => Effect.succeed(Answer.error(error, dialect)),
   )
 
+/** A protocol of embeddings from its client's end. */
+export interface Vectors {
+  readonly Request: {
+    readonly decode: (body: Record<string, unknown>, address: Address) => Result.Result<Embedding.Request, InvalidBody>
+  }
+  readonly Response: { readonly encode: (response: Embedding.Response, request: Embedding.Request) => string }
+}
+
+/** The same of vectors. Who is turned away is told so in the words of `dialect`. */
+export const embed = (
+  router: Router["Service"],
+  { Request, Response }: Vectors,
+  dialect: Dialect,
+  address: Address = {},
+): Handled =>
+  Effect.catch(
+    Effect.flatMap(Effect.zip(JsonBody.read, CallOptions.read), ([body, options]) =>
+      Effect.flatMap(read(Request.decode(body, address)), (request) =>
+        Effect.map(Effect.mapError(router.embed(request, options), ApiError.fromRouter), ({ receipt, response }) =>
+          HttpServerResponse.text(Response.encode(response, request), {
+            headers: Answer.headers(receipt),
+            contentType: "application/json",
+          }),
+        ),
+      ),
+    ),
+    (error) => Effect.succeed(Answer.error(error, dialect)),
+  )
+
 /** The request in a body, with what its client said in headers and query to a provider of its own protocol. */
 export const decode = (
   dialect: Dialect,
   body: Record<string, unknown>,
   address: Address,
-): Effect.Effect<Chat.Request, ApiError.ApiError, HttpServerRequest.HttpServerRequest> => {
-  const request = dialect.Request.decode(body, address)
+): Effect.Effect<Chat.Request, ApiError.ApiError, HttpServerRequest.HttpServerRequest> =>
+  read(dialect.Request.decode(body, address))
+
+const read = <Request extends Pick<Chat.Request, "native">>(
+  request: Result.Result<Request, InvalidBody>,
+): Effect.Effect<Request, ApiError.ApiError, HttpServerRequest.HttpServerRequest> => {
   if (Result.isSuccess(request)) return Native.beside(request.success)
   const { message, path } = request.failure
   return Effect.fail(ApiError.invalid(message, { param: path }))

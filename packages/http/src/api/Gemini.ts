@@ -14,10 +14,8 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Predicate from "effect/Predicate"
 import * as Answer from "./Answer.ts"
 import * as ApiError from "./ApiError.ts"
-import * as CallOptions from "./CallOptions.ts"
 import * as Endpoint from "./Endpoint.ts"
 import * as JsonBody from "./JsonBody.ts"
-import * as Native from "./Native.ts"
 
 /** Adds the endpoints to the `HttpRouter` in context. */
 export const layer = HttpRouter.use((http) =>
@@ -45,7 +43,7 @@ const called = (router: Router["Service"]) =>
           return count(router, model)
         case "embedContent":
         case "batchEmbedContents":
-          return embed(router, model)
+          return Endpoint.embed(router, Embeddings, Gemini, { model })
         default:
           return Effect.succeed(Answer.error(unknownMethod(path), Gemini))
       }
@@ -71,20 +69,4 @@ const count = (router: Router["Service"], model: string): Endpoint.Handled =>
     const request = yield* Endpoint.decode(Gemini, counted, { model })
     const { inputTokens } = yield* Effect.mapError(router.countTokens(request), ApiError.fromRouter)
     return HttpServerResponse.jsonUnsafe({ totalTokens: inputTokens })
-  }).pipe(Effect.catch((error) => Effect.succeed(Answer.error(error, Gemini))))
-
-const embed = (router: Router["Service"], model: string): Endpoint.Handled =>
-  Effect.gen(function* () {
-    const body = yield* JsonBody.read
-    const options = yield* CallOptions.read
-    const decoded = yield* Effect.mapError(
-      Effect.fromResult(Embeddings.Request.decode(body, { model })),
-      ({ message, path }) => ApiError.invalid(message, { param: path }),
-    )
-    const request = yield* Native.beside(decoded)
-    const { receipt, response } = yield* Effect.mapError(router.embed(request, options), ApiError.fromRouter)
-    return HttpServerResponse.text(Embeddings.Response.encode(response, request), {
-      headers: Answer.headers(receipt),
-      contentType: "application/json",
-    })
   }).pipe(Effect.catch((error) => Effect.succeed(Answer.error(error, Gemini))))
