@@ -35,6 +35,14 @@ export const words = (value: unknown): string | undefined =>
 /** The value if it is a number. */
 export const number = (value: unknown): number | undefined => (Predicate.isNumber(value) ? value : undefined)
 
+/** The fields that say something; nothing if none does. */
+export const said = <Given extends object>(given: Given): Said<Given> | undefined => {
+  const left = Object.entries(given).filter(([, value]) => value !== undefined && value !== null)
+  return left.length === 0 ? undefined : (Object.fromEntries(left) as Said<Given>)
+}
+
+export type Said<Given> = { readonly [K in keyof Given]?: Exclude<Given[K], null | undefined> }
+
 /** An answer that is none: `message` says what it lacks. */
 export const malformed = (message: string): Result.Result<never, ProviderError> =>
   Result.fail(new ProviderError({ reason: { _tag: "Malformed" }, message }))

@@ -8,8 +8,10 @@
  * "Images and vision" (a URL or data); openrouter.ai, "PDF inputs"; docs.mistral.ai, "Document QnA".
  */
 import type * as Chat from "@understudy/core/Chat"
-import type { Block, Part, Warn } from "../Lowering.ts"
+import type { Block, Warn } from "../Lowering.ts"
+import * as Media from "../Media.ts"
 import * as TextDocument from "../TextDocument.ts"
+import * as Breakpoint from "./Breakpoint.ts"
 import type { Dialect } from "./Dialect.ts"
 import type { Model } from "./Model.ts"
 import type * as Wire from "./Wire.ts"
@@ -25,8 +27,8 @@ export interface Target {
 // What cannot be said
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The feature this part needs and the server lacks, if there is one. */
-export const unsupported = (part: Part, role: Chat.Message["role"], dialect: Dialect): string | undefined => {
+/** What this needs and the server lacks, if there is anything. */
+export const unsupported = (part: Media.Media, role: Chat.Message["role"], dialect: Dialect): string | undefined => {
   switch (part.type) {
     case "image":
       if (part.source.type === "id") return "images by file id"
@@ -40,26 +42,13 @@ export const unsupported = (part: Part, role: Chat.Message["role"], dialect: Dia
       return audioFormat(part, part.source.mediaType) === undefined
         ? `audio of type ${part.source.mediaType}`
         : undefined
-    case "tool-result":
-      for (const inner of part.content) {
-        const feature = unsupported(inner, "user", dialect)
-        if (feature !== undefined) return feature
-      }
-      return undefined
-    case "text":
-    case "reasoning":
-    case "refusal":
-    case "tool-call":
-      return undefined
   }
 }
 
 const unsupportedFile = (source: Chat.Source, { documents }: Dialect): string | undefined => {
   switch (source.type) {
     case "id":
-      // Anthropic's ids begin with `file_`, OpenAI's with `file-`, Google's are addresses: to each other they are worth
-      // nothing.
-      return documents === "file" && !/^file_|:/.test(source.id) ? undefined : "another vendor's file id"
+      return documents === "file" ? Media.foreignId(source, "openai") : "another vendor's file id"
     case "url":
       return documents === "file" || documents === "text" ? "documents by URL" : undefined
     case "base64":
@@ -86,7 +75,7 @@ export const encode = (part: Chat.UserMessage["content"][number], blocks: Array<
       blocks.push(encodeText(part, target))
       return
     case "image": {
-      const image: Block = { url: url(part.source) }
+      const image: Block = { url: Media.toUrl(part.source) }
       if (part.detail !== undefined) image["detail"] = part.detail
       blocks.push(withCache({ type: "image_url", image_url: image }, part.cache, target))
       return
@@ -124,43 +113,24 @@ const documentPart = ({ name, source }: Chat.File, documents: Dialect["documents
   if (documents === "document_url") {
     return {
       type: "document_url",
-      document_url: url(source),
+      document_url: Media.toUrl(source),
       ...(name === undefined ? undefined : { document_name: name }),
     }
   }
-  const file: Block = source.type === "id" ? { file_id: source.id } : { file_data: url(source) }
+  const file: Block = source.type === "id" ? { file_id: source.id } : { file_data: Media.toUrl(source) }
   // Data must have a name.
   if (name !== undefined || source.type !== "id") file["filename"] = name ?? "document"
   return { type: "file", file }
 }
 
-/** Where the server takes it, a breakpoint; elsewhere OpenAI, and most others, cache by themselves. */
+/** Where the server takes it, a mark in its own words; OpenAI, and most others, have theirs. */
 const withCache = (block: Block, cache: Chat.CacheHint | undefined, { dialect, model, warn }: Target): Block => {
   if (cache === undefined) return block
   if (dialect.cache !== undefined) {
     block[dialect.cache] = cache.ttl === undefined ? { type: "ephemeral" } : { type: "ephemeral", ttl: cache.ttl }
     return block
   }
-  if (!model.breakpoints) {
-    warn("a cache hint")
-    return block
-  }
-  const known = cache.ttl === undefined || cache.ttl === "30m" || cache.ttl === "12h"
-  if (!known) warn("a cache hint's ttl other than 30m and 12h")
-  block["prompt_cache_breakpoint"] =
-    known && cache.ttl !== undefined ? { mode: "explicit", ttl: cache.ttl } : { mode: "explicit" }
-  return block
-}
-
-const url = (source: Chat.Source): string => {
-  switch (source.type) {
-    case "url":
-      return source.url
-    case "base64":
-      return `data:${source.mediaType};base64,${source.data}`
-    case "id":
-      return source.id
-  }
+  return Breakpoint.set(block, cache, model, warn)
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -185,7 +155,7 @@ export const decode = (part: Wire.UserPart): Chat.UserMessage["content"][number]
 
 const decodeImage = (part: Wire.Image): Chat.Image => {
   const { detail, url } = part.image_url
-  const image = { type: "image" as const, source: decodeUrl(url), ...decodeCache(part) }
+  const image = { type: "image" as const, source: Media.fromUrl(url), ...decodeCache(part) }
   return detail === undefined || detail === null ? image : { ...image, detail }
 }
 
@@ -215,19 +185,9 @@ export const decodeCache = ({ cache_control, prompt_cache_breakpoint }: Cached):
   return { cache: typeof hint.ttl === "string" ? { ttl: hint.ttl } : {} }
 }
 
-/** A `data:` URL in base64 is the data itself. Large ones are searched no further than their head. */
-const decodeUrl = (url: string): Chat.Source => {
-  if (!url.startsWith("data:")) return { type: "url", url }
-  const comma = url.indexOf(",")
-  const head = url.slice("data:".length, comma)
-  return comma >= 0 && head.endsWith(";base64")
-    ? { type: "base64", mediaType: head.slice(0, -";base64".length), data: url.slice(comma + 1) }
-    : { type: "url", url }
-}
-
 /** A file's data is a `data:` URL, or base64 alone, of what clients mostly send; some servers take its address there. */
 const decodeData = (data: string): Chat.Source => {
-  const source = decodeUrl(data)
+  const source = Media.fromUrl(data)
   if (source.type === "base64" || /^https?:/.test(data)) return source
   return { type: "base64", mediaType: "application/pdf", data }
 }

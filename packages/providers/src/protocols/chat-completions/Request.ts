@@ -17,6 +17,7 @@ import * as Json from "../Json.ts"
 import * as JsonMode from "../JsonMode.ts"
 import type { Encoded } from "../Lowering.ts"
 import * as Lowering from "../Lowering.ts"
+import * as Media from "../Media.ts"
 import type { Target } from "./Content.ts"
 import * as Content from "./Content.ts"
 import type { Dialect } from "./Dialect.ts"
@@ -84,13 +85,7 @@ const unsupported = (request: Chat.Request, model: Model.Model, dialect: Dialect
   if ((sampling?.stop?.length ?? 0) > 4) return "more than four stop sequences"
   if (request.format?.type === "json-schema" && dialect.lacks.has("json schemas")) return "JSON answers by a schema"
   if (Tools.isForced(request) && dialect.lacks.has("forced tools")) return "that a tool must be called"
-  for (const message of request.messages) {
-    for (const part of message.content) {
-      const feature = Content.unsupported(part, message.role, dialect)
-      if (feature !== undefined) return feature
-    }
-  }
-  return undefined
+  return Media.unsupported(request.messages, (media, role) => Content.unsupported(media, role, dialect))
 }
 
 const encodeFormat = (
@@ -251,27 +246,21 @@ const decodeFormat = (format: Wire.Request["response_format"]): Chat.Format | un
   }
 }
 
-const decodeSampling = (wire: Wire.Request): Chat.Sampling | undefined => {
-  let sampling: Record<string, unknown> | undefined
-  const set = (name: keyof Chat.Sampling, value: unknown) => {
-    if (value === undefined || value === null) return
-    sampling ??= {}
-    sampling[name] = value
-  }
-  set("maxTokens", wire.max_completion_tokens ?? wire.max_tokens)
-  set("temperature", wire.temperature)
-  set("topP", wire.top_p)
-  // vLLM takes -1 for all of them.
-  set("topK", Predicate.isNumber(wire.top_k) && wire.top_k > 0 ? wire.top_k : undefined)
-  set("stop", Predicate.isString(wire.stop) ? [wire.stop] : wire.stop)
-  set("seed", wire.seed)
-  set("frequencyPenalty", wire.frequency_penalty)
-  set("presencePenalty", wire.presence_penalty)
-  set("n", wire.n)
-  set("logprobs", wire.logprobs)
-  set("topLogprobs", wire.top_logprobs)
-  return sampling
-}
+const decodeSampling = (wire: Wire.Request): Chat.Sampling | undefined =>
+  Json.said({
+    maxTokens: wire.max_completion_tokens ?? wire.max_tokens,
+    temperature: wire.temperature,
+    topP: wire.top_p,
+    // vLLM takes -1 for all of them.
+    topK: Predicate.isNumber(wire.top_k) && wire.top_k > 0 ? wire.top_k : undefined,
+    stop: Predicate.isString(wire.stop) ? [wire.stop] : wire.stop,
+    seed: wire.seed,
+    frequencyPenalty: wire.frequency_penalty,
+    presencePenalty: wire.presence_penalty,
+    n: wire.n,
+    logprobs: wire.logprobs,
+    topLogprobs: wire.top_logprobs,
+  })
 
 const isEffort = Schema.is(Wire.Effort)
 

@@ -14,6 +14,7 @@ import * as Predicate from "effect/Predicate"
 import * as Freeform from "../Freeform.ts"
 import * as Json from "../Json.ts"
 import type { Block, Part, Warn } from "../Lowering.ts"
+import type { Media } from "../Media.ts"
 import { issuer } from "../messages/Protocol.ts"
 import * as ToolIds from "../ToolIds.ts"
 import * as Citations from "./Citations.ts"
@@ -34,8 +35,8 @@ export interface Context {
 // What cannot be said
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The feature this part needs and Converse lacks, if there is one. */
-export const unsupported = (part: Part, model: Model): string | undefined => {
+/** What this needs and Converse lacks, if there is anything. */
+export const unsupported = (part: Media, model: Model): string | undefined => {
   switch (part.type) {
     case "audio":
       return model.audio ? unsupportedSource(part.source, "audio", () => audioFormat(part)) : "audio"
@@ -43,17 +44,6 @@ export const unsupported = (part: Part, model: Model): string | undefined => {
       return unsupportedSource(part.source, "images", imageFormat)
     case "file":
       return unsupportedSource(part.source, "documents", Documents.format)
-    case "tool-result":
-      for (const inner of part.content) {
-        const feature = unsupported(inner, model)
-        if (feature !== undefined) return feature
-      }
-      return undefined
-    case "text":
-    case "reasoning":
-    case "refusal":
-    case "tool-call":
-      return undefined
   }
 }
 

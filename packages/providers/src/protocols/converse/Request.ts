@@ -16,6 +16,7 @@ import * as InvalidBody from "../InvalidBody.ts"
 import * as Json from "../Json.ts"
 import * as Lowering from "../Lowering.ts"
 import type { Encoded } from "../Lowering.ts"
+import * as Media from "../Media.ts"
 import * as JsonMode from "../JsonMode.ts"
 import * as Thinking from "../messages/Thinking.ts"
 import * as Content from "./Content.ts"
@@ -93,13 +94,8 @@ const unsupported = (request: Chat.Request, model: Model.Model): string | undefi
   const sampling = request.sampling
   if (sampling?.n !== undefined && sampling.n > 1) return "several answers at once (n)"
   if (sampling?.logprobs === true || (sampling?.topLogprobs ?? 0) > 0) return "logprobs"
-  for (const message of request.messages) {
-    for (const part of message.content) {
-      const feature = Content.unsupported(part, model)
-      if (feature !== undefined) return feature
-    }
-  }
-  return Tools.unsupported(request, model)
+  const shown = Media.unsupported(request.messages, (media) => Content.unsupported(media, model))
+  return shown ?? Tools.unsupported(request, model)
 }
 
 /** The vendor's own fields come last; those for the model itself join ours. */

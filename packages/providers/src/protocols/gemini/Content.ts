@@ -9,38 +9,19 @@ import * as Predicate from "effect/Predicate"
 import * as Freeform from "../Freeform.ts"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
-import type { Block, Part, Warn } from "../Lowering.ts"
+import type { Block, Warn } from "../Lowering.ts"
+import * as Media from "../Media.ts"
 import * as Calls from "./Calls.ts"
 import { issuer } from "./Protocol.ts"
 import * as Signatures from "./Signatures.ts"
 import type * as Wire from "./Wire.ts"
 
-type Media = Chat.Image | Chat.File | Chat.Audio
-
 // ---------------------------------------------------------------------------------------------------------------------
 // What cannot be said
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The feature this part needs and Gemini lacks, if there is one. */
-export const unsupported = (part: Part): string | undefined => {
-  switch (part.type) {
-    case "image":
-    case "file":
-    case "audio":
-      return part.source.type === "id" && !isOwn(part.source.id) ? "another vendor's file id" : undefined
-    case "tool-result":
-      for (const inner of part.content) {
-        const feature = unsupported(inner)
-        if (feature !== undefined) return feature
-      }
-      return undefined
-    case "text":
-    case "reasoning":
-    case "refusal":
-    case "tool-call":
-      return undefined
-  }
-}
+/** What this needs and Gemini lacks, if there is anything. */
+export const unsupported = ({ source }: Media.Media): string | undefined => Media.foreignId(source, "google")
 
 /** What only Google can fetch: its own files, its buckets, its videos. To others such an address is an id, and means nothing. */
 const isOwn = (uri: string): boolean =>
@@ -110,7 +91,7 @@ export const args = (call: Chat.ToolCall, warn: Warn) => {
 }
 
 /** The bytes themselves, or where Google may fetch them. */
-export const encodeMedia = ({ source, type }: Media): Block => {
+export const encodeMedia = ({ source, type }: Media.Media): Block => {
   switch (source.type) {
     case "base64":
       return { inlineData: { mimeType: source.mediaType, data: source.data } }
@@ -124,7 +105,7 @@ export const encodeMedia = ({ source, type }: Media): Block => {
 }
 
 /** What an address without an extension most probably holds: the API wants a type to be named. */
-const usual: Record<Media["type"], string> = { image: "image/jpeg", file: "application/pdf", audio: "audio/mpeg" }
+const usual: Record<Media.Media["type"], string> = { image: "image/jpeg", file: "application/pdf", audio: "audio/mpeg" }
 
 const types: Readonly<Record<string, string>> = {
   png: "image/png",
@@ -162,7 +143,7 @@ const typeOf = (uri: string): string | undefined => {
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** An image, a recording or a document, where the part is one. */
-export const decodeMedia = ({ fileData, inlineData }: Wire.Media): Media | undefined => {
+export const decodeMedia = ({ fileData, inlineData }: Wire.Media): Media.Media | undefined => {
   if (inlineData !== undefined && inlineData !== null) {
     const { data, mimeType: mediaType } = inlineData
     return asMedia({ type: "base64", data, mediaType }, mediaType)
@@ -172,7 +153,7 @@ export const decodeMedia = ({ fileData, inlineData }: Wire.Media): Media | undef
   return asMedia(isOwn(uri) ? { type: "id", id: uri } : { type: "url", url: uri }, mimeType ?? typeOf(uri))
 }
 
-const asMedia = (source: Chat.Source, mediaType: string | undefined): Media => {
+const asMedia = (source: Chat.Source, mediaType: string | undefined): Media.Media => {
   if (mediaType?.startsWith("image/") === true) return { type: "image", source }
   if (mediaType?.startsWith("audio/") !== true) return { type: "file", source }
   const format = formats[mediaType]

@@ -139,26 +139,20 @@ export const decode = (config: Wire.GenerationConfig): Pick<Chat.Request, "sampl
   }
 }
 
-const decodeSampling = (config: Wire.GenerationConfig): Chat.Sampling | undefined => {
-  let sampling: Record<string, unknown> | undefined
-  const set = (name: keyof Chat.Sampling, value: unknown) => {
-    if (value === undefined || value === null) return
-    sampling ??= {}
-    sampling[name] = value
-  }
-  set("maxTokens", config.maxOutputTokens)
-  set("temperature", config.temperature)
-  set("topP", config.topP)
-  set("topK", config.topK)
-  set("stop", config.stopSequences)
-  set("seed", config.seed)
-  set("frequencyPenalty", config.frequencyPenalty)
-  set("presencePenalty", config.presencePenalty)
-  set("n", config.candidateCount)
-  set("logprobs", config.responseLogprobs)
-  set("topLogprobs", config.logprobs)
-  return sampling
-}
+const decodeSampling = (config: Wire.GenerationConfig): Chat.Sampling | undefined =>
+  Json.said({
+    maxTokens: config.maxOutputTokens,
+    temperature: config.temperature,
+    topP: config.topP,
+    topK: config.topK,
+    stop: config.stopSequences,
+    seed: config.seed,
+    frequencyPenalty: config.frequencyPenalty,
+    presencePenalty: config.presencePenalty,
+    n: config.candidateCount,
+    logprobs: config.responseLogprobs,
+    topLogprobs: config.logprobs,
+  })
 
 const decodeFormat = (config: Wire.GenerationConfig): Chat.Format | undefined => {
   const { responseJsonSchema: schema, responseMimeType: type, responseSchema: openApi } = config

@@ -15,6 +15,7 @@ import * as InvalidBody from "../InvalidBody.ts"
 import * as Json from "../Json.ts"
 import * as Lowering from "../Lowering.ts"
 import type { Encoded } from "../Lowering.ts"
+import * as Media from "../Media.ts"
 import * as Content from "./Content.ts"
 import * as Generation from "./Generation.ts"
 import * as Model from "./Model.ts"
@@ -60,12 +61,8 @@ export const streamed = (body: Record<string, unknown>): Record<string, unknown>
 /** The first thing asked for that this API cannot say and that the answer would be another without. */
 const unsupported = ({ messages, sampling }: Chat.Request, contents: number): string | undefined => {
   if ((sampling?.stop?.length ?? 0) > 5) return "more than five stop sequences"
-  for (const message of messages) {
-    for (const part of message.content) {
-      const feature = Content.unsupported(part)
-      if (feature !== undefined) return feature
-    }
-  }
+  const shown = Media.unsupported(messages, Content.unsupported)
+  if (shown !== undefined) return shown
   return contents === 0 ? "a conversation in which nobody but the system has spoken" : undefined
 }
 

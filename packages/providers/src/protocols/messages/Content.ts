@@ -9,6 +9,7 @@ import * as Predicate from "effect/Predicate"
 import * as Freeform from "../Freeform.ts"
 import * as Json from "../Json.ts"
 import type { Block, Part, Warn } from "../Lowering.ts"
+import * as Media from "../Media.ts"
 import * as ToolIds from "../ToolIds.ts"
 import * as Cache from "./Cache.ts"
 import * as Citations from "./Citations.ts"
@@ -22,32 +23,17 @@ import type * as Wire from "./Wire.ts"
 // What cannot be said
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The feature this part needs and Messages lacks, if there is one. */
-export const unsupported = (part: Part): string | undefined => {
+/** What this needs and Messages lacks, if there is anything. */
+export const unsupported = (part: Media.Media): string | undefined => {
   switch (part.type) {
     case "audio":
       return "audio"
     case "image":
-      return foreignId(part.source) ?? unseen(part.source)
+      return Media.foreignId(part.source, issuer) ?? unseen(part.source)
     case "file":
-      return foreignId(part.source) ?? Documents.unsupported(part.source)
-    case "tool-result":
-      for (const inner of part.content) {
-        const feature = unsupported(inner)
-        if (feature !== undefined) return feature
-      }
-      return undefined
-    case "text":
-    case "reasoning":
-    case "refusal":
-    case "tool-call":
-      return undefined
+      return Media.foreignId(part.source, issuer) ?? Documents.unsupported(part.source)
   }
 }
-
-/** Ids of uploaded files are worth nothing to another vendor. Anthropic's begin with `file_`, OpenAI's with `file-`. */
-const foreignId = (source: Chat.Source): string | undefined =>
-  source.type === "id" && !source.id.startsWith("file_") ? "another vendor's file id" : undefined
 
 const unseen = (source: Chat.Source): string | undefined =>
   source.type === "base64" && !/^image\/(?:jpeg|png|gif|webp)$/.test(source.mediaType)

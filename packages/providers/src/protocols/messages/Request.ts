@@ -14,6 +14,7 @@ import * as InvalidBody from "../InvalidBody.ts"
 import * as Json from "../Json.ts"
 import * as Lowering from "../Lowering.ts"
 import type { Block, Encoded, Warn } from "../Lowering.ts"
+import * as Media from "../Media.ts"
 import * as Content from "./Content.ts"
 import * as Model from "./Model.ts"
 import * as SchemaTool from "../SchemaTool.ts"
@@ -98,13 +99,7 @@ const unsupported = (request: Chat.Request, model: Model.Model): string | undefi
   if (sampling?.n !== undefined && sampling.n > 1) return "several answers at once (n)"
   if (sampling?.logprobs === true || (sampling?.topLogprobs ?? 0) > 0) return "logprobs"
   if (sampling?.stop?.some((sequence) => !/\S/.test(sequence)) === true) return "stop sequences of white space"
-  for (const message of request.messages) {
-    for (const part of message.content) {
-      const feature = Content.unsupported(part)
-      if (feature !== undefined) return feature
-    }
-  }
-  return Tools.unsupported(request, model)
+  return Media.unsupported(request.messages, Content.unsupported) ?? Tools.unsupported(request, model)
 }
 
 /** Whether the last turn answers tool calls of a turn that did not begin with a thought. */
@@ -232,17 +227,11 @@ const others = (wire: Wire.Request, body: Record<string, unknown>): Record<strin
 const decodeFormat = (format: Wire.Format): Chat.Format | undefined =>
   format === undefined || format === null ? undefined : { type: "json-schema", name: "answer", schema: format.schema }
 
-const decodeSampling = (wire: Wire.Request): Chat.Sampling | undefined => {
-  let sampling: Record<string, unknown> | undefined
-  const set = (name: keyof Chat.Sampling, value: unknown) => {
-    if (value === undefined || value === null) return
-    sampling ??= {}
-    sampling[name] = value
-  }
-  set("maxTokens", wire.max_tokens)
-  set("temperature", wire.temperature)
-  set("topP", wire.top_p)
-  set("topK", wire.top_k)
-  set("stop", wire.stop_sequences)
-  return sampling
-}
+const decodeSampling = (wire: Wire.Request): Chat.Sampling | undefined =>
+  Json.said({
+    maxTokens: wire.max_tokens,
+    temperature: wire.temperature,
+    topP: wire.top_p,
+    topK: wire.top_k,
+    stop: wire.stop_sequences,
+  })

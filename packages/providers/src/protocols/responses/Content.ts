@@ -6,8 +6,10 @@
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
+import * as Breakpoint from "../chat-completions/Breakpoint.ts"
 import type { Model } from "../chat-completions/Model.ts"
-import type { Block, Part, Warn } from "../Lowering.ts"
+import type { Block, Warn } from "../Lowering.ts"
+import * as Media from "../Media.ts"
 import * as Citations from "./Citations.ts"
 import type * as Wire from "./Wire.ts"
 
@@ -15,26 +17,14 @@ import type * as Wire from "./Wire.ts"
 // What cannot be said
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The feature this part needs and Responses lacks, if there is one. */
-export const unsupported = (part: Part): string | undefined => {
+/** What this needs and Responses lacks, if there is anything. */
+export const unsupported = (part: Media.Media): string | undefined => {
   switch (part.type) {
     case "audio":
       return "audio"
     case "image":
     case "file":
-      // Anthropic's ids begin with `file_`, OpenAI's with `file-`: to each other they are worth nothing.
-      return part.source.type === "id" && part.source.id.startsWith("file_") ? "another vendor's file id" : undefined
-    case "tool-result":
-      for (const inner of part.content) {
-        const feature = unsupported(inner)
-        if (feature !== undefined) return feature
-      }
-      return undefined
-    case "text":
-    case "reasoning":
-    case "refusal":
-    case "tool-call":
-      return undefined
+      return Media.foreignId(part.source, "openai")
   }
 }
 
@@ -50,13 +40,13 @@ export const encode = (part: Chat.UserMessage["content"][number], model: Model, 
       return withCache({ type: "input_text", text: part.text }, part.cache, model, warn)
     case "image": {
       const { detail = "auto", source } = part
-      const where = source.type === "id" ? { file_id: source.id } : { image_url: url(source) }
+      const where = source.type === "id" ? { file_id: source.id } : { image_url: Media.toUrl(source) }
       return withCache({ type: "input_image", ...where, detail }, part.cache, model, warn)
     }
     case "file":
       return withCache(encodeFile(part, warn), part.cache, model, warn)
     case "audio":
-      return { type: "input_audio", input_audio: { data: url(part.source), format: part.format } }
+      return { type: "input_audio", input_audio: { data: Media.toUrl(part.source), format: part.format } }
   }
 }
 
@@ -66,7 +56,7 @@ const encodeFile = ({ citable, context, name, source }: Chat.File, warn: Warn): 
   switch (source.type) {
     case "base64":
       // Data must have a name.
-      return { type: "input_file", filename: name ?? "document", file_data: url(source) }
+      return { type: "input_file", filename: name ?? "document", file_data: Media.toUrl(source) }
     case "url":
     case "id":
       if (name !== undefined) warn("the name of a document that is not sent itself")
@@ -87,30 +77,8 @@ export const encodeSaid = (part: Chat.Text | Chat.Refusal, warn: Warn): Block =>
   return block
 }
 
-/** Where the API takes it, a breakpoint; elsewhere OpenAI caches by itself. */
-const withCache = (block: Block, cache: Chat.CacheHint | undefined, model: Model, warn: Warn): Block => {
-  if (cache === undefined) return block
-  if (!model.breakpoints) {
-    warn("a cache hint")
-    return block
-  }
-  const known = cache.ttl === undefined || cache.ttl === "30m" || cache.ttl === "12h"
-  if (!known) warn("a cache hint's ttl other than 30m and 12h")
-  block["prompt_cache_breakpoint"] =
-    known && cache.ttl !== undefined ? { mode: "explicit", ttl: cache.ttl } : { mode: "explicit" }
-  return block
-}
-
-const url = (source: Chat.Source): string => {
-  switch (source.type) {
-    case "url":
-      return source.url
-    case "base64":
-      return `data:${source.mediaType};base64,${source.data}`
-    case "id":
-      return source.id
-  }
-}
+const withCache = (block: Block, cache: Chat.CacheHint | undefined, model: Model, warn: Warn): Block =>
+  cache === undefined ? block : Breakpoint.set(block, cache, model, warn)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Decode
@@ -130,7 +98,7 @@ export const decodeInput = (part: Wire.ResultPart): Chat.Text | Chat.Image | Cha
       return decodeText(part)
     case "input_image": {
       const { detail, file_id: id, image_url: url } = part
-      const source: Chat.Source = Predicate.isString(id) ? { type: "id", id } : decodeUrl(url ?? "")
+      const source: Chat.Source = Predicate.isString(id) ? { type: "id", id } : Media.fromUrl(url ?? "")
       const image = { type: "image" as const, source, ...decodeCache(part) }
       return Predicate.isString(detail) ? { ...image, detail } : image
     }
@@ -176,18 +144,8 @@ const decodeCache = ({
   return { cache: Predicate.isString(hint.ttl) ? { ttl: hint.ttl } : {} }
 }
 
-/** A `data:` URL in base64 is the data itself. Large ones are searched no further than their head. */
-const decodeUrl = (url: string): Chat.Source => {
-  if (!url.startsWith("data:")) return { type: "url", url }
-  const comma = url.indexOf(",")
-  const head = url.slice("data:".length, comma)
-  return comma >= 0 && head.endsWith(";base64")
-    ? { type: "base64", mediaType: head.slice(0, -";base64".length), data: url.slice(comma + 1) }
-    : { type: "url", url }
-}
-
 /** A file's data is a `data:` URL, or base64 alone, of what clients mostly send. */
 const decodeData = (data: string): Chat.Source => {
-  const source = decodeUrl(data)
+  const source = Media.fromUrl(data)
   return source.type === "base64" ? source : { type: "base64", mediaType: "application/pdf", data }
 }

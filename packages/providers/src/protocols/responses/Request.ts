@@ -19,6 +19,7 @@ import * as Json from "../Json.ts"
 import * as JsonMode from "../JsonMode.ts"
 import type { Encoded, Warn } from "../Lowering.ts"
 import * as Lowering from "../Lowering.ts"
+import * as Media from "../Media.ts"
 import * as Content from "./Content.ts"
 import { protocol } from "./Protocol.ts"
 import * as Returned from "./Returned.ts"
@@ -69,13 +70,7 @@ const unsupported = (request: Chat.Request, model: Model.Model): string | undefi
   if (sampling?.n !== undefined && sampling.n > 1) return "several answers at once (n)"
   if (sampling?.stop !== undefined && sampling.stop.length > 0) return "stop sequences"
   if (!model.samples && (sampling?.logprobs === true || (sampling?.topLogprobs ?? 0) > 0)) return "logprobs"
-  for (const message of request.messages) {
-    for (const part of message.content) {
-      const feature = Content.unsupported(part)
-      if (feature !== undefined) return feature
-    }
-  }
-  return undefined
+  return Media.unsupported(request.messages, Content.unsupported)
 }
 
 /** Sets a field; a name such as `text.verbosity` is one within another. Lists are joined. */
@@ -237,20 +232,14 @@ const decodeFormat = (format: Wire.Format | null | undefined): Chat.Format | und
   }
 }
 
-const decodeSampling = (wire: Wire.Request): Chat.Sampling | undefined => {
-  let sampling: Record<string, unknown> | undefined
-  const set = (name: keyof Chat.Sampling, value: unknown) => {
-    if (value === undefined || value === null) return
-    sampling ??= {}
-    sampling[name] = value
-  }
-  set("maxTokens", wire.max_output_tokens)
-  set("temperature", wire.temperature)
-  set("topP", wire.top_p)
-  if (wire.include?.includes(logprobsIncluded) === true) set("logprobs", true)
-  if (wire.top_logprobs !== 0) set("topLogprobs", wire.top_logprobs)
-  return sampling
-}
+const decodeSampling = (wire: Wire.Request): Chat.Sampling | undefined =>
+  Json.said({
+    maxTokens: wire.max_output_tokens,
+    temperature: wire.temperature,
+    topP: wire.top_p,
+    logprobs: wire.include?.includes(logprobsIncluded) === true ? true : undefined,
+    topLogprobs: wire.top_logprobs !== 0 ? wire.top_logprobs : undefined,
+  })
 
 // ---------------------------------------------------------------------------------------------------------------------
 // What Chat has no words for

@@ -1,0 +1,18 @@
+/**
+ * OpenAI's mark for what its cache should keep up to here, the same in both of its APIs.
+ */
+import type * as Chat from "@understudy/core/Chat"
+import type { Block, Warn } from "../Lowering.ts"
+import type { Model } from "./Model.ts"
+
+/** Sets the mark where the model takes it: with others, OpenAI caches by itself. */
+export const set = (block: Block, { ttl }: Chat.CacheHint, model: Model, warn: Warn): Block => {
+  if (!model.breakpoints) {
+    warn("a cache hint")
+    return block
+  }
+  const known = ttl === undefined || ttl === "30m" || ttl === "12h"
+  if (!known) warn("a cache hint's ttl other than 30m and 12h")
+  block["prompt_cache_breakpoint"] = known && ttl !== undefined ? { mode: "explicit", ttl } : { mode: "explicit" }
+  return block
+}
