@@ -17,8 +17,10 @@ const endpoints = {
   cerebras: { baseUrl: "https://api.cerebras.ai/v1", variable: "CEREBRAS_API_KEY" },
   cohere: { baseUrl: "https://api.cohere.ai/compatibility/v1", variable: "COHERE_API_KEY" },
   deepinfra: { baseUrl: "https://api.deepinfra.com/v1/openai", variable: "DEEPINFRA_API_KEY" },
+  gemini: { baseUrl: "https://generativelanguage.googleapis.com/v1beta/openai", variable: "GEMINI_API_KEY" },
   moonshot: { baseUrl: "https://api.moonshot.ai/v1", variable: "MOONSHOT_API_KEY" },
   nvidia: { baseUrl: "https://integrate.api.nvidia.com/v1", variable: "NVIDIA_NIM_API_KEY" },
+  openai: { baseUrl: "https://api.openai.com/v1", variable: "OPENAI_API_KEY" },
   own: {},
   perplexity: { baseUrl: "https://api.perplexity.ai", variable: "PERPLEXITYAI_API_KEY" },
   sambanova: { baseUrl: "https://api.sambanova.ai/v1", variable: "SAMBANOVA_API_KEY" },
@@ -28,6 +30,24 @@ const endpoints = {
 
 export type Name = keyof typeof endpoints
 
+const names = Object.keys(endpoints) as ReadonlyArray<Name>
+
+const endpointOf = (name: Name): Endpoint => endpoints[name]
+
+/** Whose endpoint is at this host. */
+export const hosted = (address: string): Name | undefined => {
+  const host = hostOf(address)
+  return names.find((name) => host !== undefined && hostOf(endpointOf(name).baseUrl ?? "") === host)
+}
+
+const hostOf = (address: string): string | undefined => (URL.canParse(address) ? new URL(address).host : undefined)
+
+/** Whose endpoint is meant by a name that begins as its own does. */
+export const named = (name: string): Name | undefined => names.find((each) => name.toLowerCase().startsWith(each))
+
+/** Where the key of that endpoint is looked for. */
+export const variableOf = (name: Name): string | undefined => endpointOf(name).variable
+
 /** What a document says of an endpoint. */
 export interface Account {
   readonly apiKey: string | undefined
@@ -36,7 +56,7 @@ export interface Account {
 
 /** What a deployment says of the endpoint of that name; `undefined` where there is no address to be had. */
 export const at = (name: Name, { apiKey, baseUrl }: Account): Document | undefined => {
-  const known: Endpoint = endpoints[name]
+  const known = endpointOf(name)
   const address = baseUrl ?? known.baseUrl
   if (address === undefined) return undefined
   const vendor = isVendor(name) ? Compatible.vendors[name] : undefined

@@ -22,22 +22,19 @@ describe("Priorities", () => {
     const { chain, defaults, deployments, report, warnings } = priorities({ providers: [mixtral, groq, together] })
     assert.deepStrictEqual(deployments, {
       groq_llama: {
-        provider: "openai",
+        provider: "groq",
         model: "llama-3.1-8b-instant",
         apiKey: "${GROQ_API_KEY}",
-        baseUrl: "https://api.groq.com/openai/v1",
       },
       together_llama: {
-        provider: "openai",
+        provider: "together",
         model: "meta-llama/Llama-3-70b-chat-hf",
         apiKey: "${TOGETHER_LLAMA_API_KEY}",
-        baseUrl: "https://api.together.xyz/v1",
       },
       groq_mixtral: {
-        provider: "openai",
+        provider: "groq",
         model: "mixtral-8x7b-32768",
         apiKey: "${GROQ_API_KEY}",
-        baseUrl: "https://api.groq.com/openai/v1",
       },
     })
     assert.deepStrictEqual(chain("assistant"), ["groq_llama", "together_llama", "groq_mixtral"])
@@ -58,6 +55,8 @@ describe("Priorities", () => {
     }
     assert.deepStrictEqual(key("fast", "https://api.groq.com/openai/v1"), ["${GROQ_API_KEY}"])
     assert.deepStrictEqual(key("x", "https://api.mistral.ai/v1/chat/completions/"), ["${MISTRAL_API_KEY}"])
+    assert.deepStrictEqual(key("mine", "https://api.openai.com/v1/chat/completions"), ["${OPENAI_API_KEY}"])
+    assert.deepStrictEqual(key("local", "http://127.0.0.1:11434/v1/chat/completions"), [undefined])
     assert.deepStrictEqual(key("together_mix", "http://127.0.0.1:1/v1"), ["${TOGETHER_LLAMA_API_KEY}"])
     assert.deepStrictEqual(key("mine", "http://127.0.0.1:1/v1", { api_key: "sk-1" }), ["sk-1"])
     assert.deepStrictEqual(key("mine", "http://127.0.0.1:1/v1"), [

@@ -10,7 +10,7 @@ import * as Result from "effect/Result"
 import type { Problem } from "../../config/Problem.ts"
 import * as Endpoints from "../Endpoints.ts"
 import type { Document, Imported } from "../Foreign.ts"
-import { Foreign, said, unused } from "../Foreign.ts"
+import { Foreign, unused } from "../Foreign.ts"
 
 /** Whether a parsed document is one. */
 export const is = (input: unknown): input is Document =>
@@ -61,32 +61,16 @@ const provider = (entry: Foreign, taken: Set<string>): Provider | undefined => {
   if (name === undefined || model === undefined || endpoint === undefined) return undefined
   const own = unused(taken, name)
   if (own !== name) entry.tell("name", `is another's too: this one is called ${own}`)
-  const variable = variableOf(name, endpoint)
-  if (apiKey === undefined && variable === undefined)
-    entry.tell("api_key", "is not known for this endpoint: none is sent")
-  return {
-    name: own,
-    priority,
-    deployment: {
-      provider: "openai",
-      model,
-      ...said({
-        apiKey: apiKey ?? (variable === undefined ? undefined : Endpoints.reference(variable)),
-        baseUrl: endpoint.replace(/\/(chat\/completions\/?)?$/, ""),
-      }),
-    },
-  }
+  const baseUrl = endpoint.replace(/\/(chat\/completions\/?)?$/, "")
+  const here = Endpoints.hosted(baseUrl)
+  const key = apiKey ?? keyOf(here ?? Endpoints.named(name))
+  if (key === undefined && here === undefined) entry.tell("api_key", "is not known for this endpoint: none is sent")
+  return { name: own, priority, deployment: { model, ...Endpoints.at(here ?? "own", { apiKey: key, baseUrl }) } }
 }
 
 /** The environment variable with the key of whoever that is. */
-const variableOf = (name: string, endpoint: string): string | undefined => {
-  const host = hostOf(endpoint)
-  const vendors = Object.entries(Endpoints.endpoints)
-  const [vendor, known] =
-    vendors.find(([, { baseUrl }]) => baseUrl !== undefined && hostOf(baseUrl) === host) ??
-    vendors.find(([vendor]) => name.toLowerCase().startsWith(vendor)) ??
-    []
-  return vendor === "together" ? "TOGETHER_LLAMA_API_KEY" : known?.variable
+const keyOf = (whose: Endpoints.Name | undefined): string | undefined => {
+  if (whose === undefined) return undefined
+  const variable = whose === "together" ? "TOGETHER_LLAMA_API_KEY" : Endpoints.variableOf(whose)
+  return variable === undefined ? undefined : Endpoints.reference(variable)
 }
-
-const hostOf = (address: string): string | undefined => (URL.canParse(address) ? new URL(address).host : undefined)
