@@ -103,3 +103,23 @@ describe("links in the documentation", () => {
     })
   }
 })
+
+describe("The map of the house", () => {
+  const [, map = ""] = readFileSync(join(root, "CONTRIBUTING.md"), "utf8").split(/^## The map.*$|^## Adding.*$/m)
+  const sections = map.split(/^\| `(?:packages\/|(?=examples`))/m)
+  for (const name of ["core", "providers", "http"]) {
+    it(`names all that stands in packages/${name}/src once`, () => {
+      const section = sections.find((each) => each.startsWith(`${name}\``)) ?? ""
+      // The first column says what is where; the second what it is.
+      const where = section.split("\n").map((row) => row.split("|")[row.startsWith("|") ? 1 : 0] ?? "")
+      const named = where.flatMap((cell) =>
+        [...cell.matchAll(/`(?:src\/)?([\w-]+)(?:\.ts|\/)?`/g)].map(([, each]) => each),
+      )
+      const stand = readdirSync(join(root, "packages", name, "src")).map((file) => file.replace(/\.ts$/, ""))
+      assert.deepStrictEqual(
+        named.filter((each) => each !== name).toSorted(),
+        stand.filter((each) => each !== "index").toSorted(),
+      )
+    })
+  }
+})
