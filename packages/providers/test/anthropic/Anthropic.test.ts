@@ -1,53 +1,54 @@
 import { assert, describe, it, vi } from "@effect/vitest"
 import * as Chat from "@understudy/core/Chat"
 import { Provider } from "@understudy/core/Provider"
-import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Anthropic from "@understudy/providers/anthropic"
-import * as Behaviour from "@understudy/providers/testing/Behaviour"
-import * as FaultServer from "@understudy/providers/testing/FaultServer"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
-import * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import * as Upstream from "./Upstream.ts"
-
-const apiKey = Redacted.make("sk-ant-secret")
+import { ask, collect, textOf, types } from "../Asking.ts"
+import * as Contract from "../Contract.ts"
+import { apiKey } from "../Contract.ts"
 
 const connect = (baseUrl: string, options: Anthropic.Options = {}) => Anthropic.make({ apiKey, baseUrl, ...options })
 
-const ask = (model: string, more: Partial<Chat.Request> = {}): Chat.Request => ({
-  model,
-  messages: [Chat.user("Hello")],
-  ...more,
+const faulty = Contract.faulty(connect)
+
+Contract.holds({
+  connect,
+  begun: ["start", "usage", "text"],
+  broken: [
+    ["cut-3", "Network"],
+    ["cut-3-reset", "Network"],
+    ["cut-0", "Network", ["start", "usage"]],
+    ["error-event-first", "Overloaded", []],
+    ["error-event-after-2", "Overloaded"],
+    ["error-event-after-2-rate-limit", "RateLimited"],
+    ["error-event-after-2-server-error", "ServerError"],
+  ],
+  failures: [
+    ["429", "RateLimited", 429],
+    ["quota", "QuotaExhausted", 400],
+    ["bad-key", "Authentication", 401],
+    ["forbidden", "Permission", 403],
+    ["unknown-model", "ModelNotFound", 404],
+    ["context-length", "ContextWindowExceeded", 400],
+    ["content-policy", "ContentPolicy", 400],
+    ["invalid-request", "InvalidRequest", 400],
+    ["unsupported-parameter", "Unsupported", 400],
+    ["timeout", "Timeout", 504],
+    ["500", "ServerError", 500],
+    ["529", "Overloaded", 529],
+    ["html-502", "ServerError", 502],
+    ["reset", "Network", undefined],
+    ["cut-1", "Network", undefined],
+    ["empty-200", "Malformed", undefined],
+    ["half-json", "Malformed", undefined],
+  ],
 })
-
-/** A fault server and a provider that speaks to it. */
-const faulty = Effect.gen(function* () {
-  const server = yield* FaultServer.make()
-  return { server, provider: yield* connect(server.url) }
-})
-
-/** The parts of a stream, and how it broke, if it did. */
-const collect = (stream: Stream.Stream<Chat.Frame, ProviderError>) =>
-  Effect.gen(function* () {
-    const frames: Array<Chat.Frame> = []
-    const exit = yield* Effect.exit(Stream.runForEach(stream, (frame) => Effect.sync(() => void frames.push(frame))))
-    const error = Exit.isFailure(exit) ? yield* Effect.flip(exit) : undefined
-    return { frames, parts: frames.flatMap(({ parts }) => parts), error }
-  })
-
-const types = (parts: ReadonlyArray<Chat.Part>): ReadonlyArray<string> => [...new Set(parts.map(({ type }) => type))]
-
-const textOf = (parts: ReadonlyArray<Chat.Part>) =>
-  parts.map((part) => (part.type === "text" ? part.text : "")).join("")
-
-const look: Chat.Tool = { name: "look", parameters: { type: "object", properties: { where: { type: "string" } } } }
 
 describe("chat", () => {
   it.live("answers", () =>
@@ -67,30 +68,6 @@ describe("chat", () => {
         max_tokens: 4096,
         messages: [{ role: "user", content: [{ type: "text", text: "Hello" }] }],
       })
-    }),
-  )
-
-  it.live("takes an empty text for an answer", () =>
-    Effect.gen(function* () {
-      const { provider } = yield* faulty
-      const response = yield* provider.chat(ask("empty-text"))
-      assert.strictEqual(Chat.text(response), "")
-      assert.strictEqual(response.finish, "stop")
-    }),
-  )
-
-  it.live("calls a tool, and goes on from its result", () =>
-    Effect.gen(function* () {
-      const { provider, server } = yield* faulty
-      yield* server.script("tool", [Behaviour.answer({ arguments: '{"where":"up"}' }), Behaviour.answer()])
-      const first = yield* provider.chat(ask("tool", { tools: [look] }))
-      assert.strictEqual(first.finish, "tool-calls")
-      const [call] = Chat.toolCalls(first)
-      if (call === undefined) return assert.fail("no call")
-      assert.deepStrictEqual([call.name, call.arguments], ["look", '{"where":"up"}'])
-      const messages = [Chat.user("Hello"), Chat.assistant(first.content), Chat.toolResult(call.id, "The sky")]
-      const second = yield* provider.chat(ask("tool", { tools: [look], messages }))
-      assert.strictEqual(second.finish, "stop")
     }),
   )
 
@@ -144,17 +121,6 @@ describe("stream", () => {
     }),
   )
 
-  it.live("calls a tool, in pieces, whatever words are in them", () =>
-    Effect.gen(function* () {
-      const { provider } = yield* faulty
-      const { error, parts } = yield* collect(provider.stream(ask("tool-done", { tools: [look] })))
-      assert.isUndefined(error)
-      const json = parts.map((part) => (part.type === "tool-arguments" ? part.arguments : "")).join("")
-      assert.deepStrictEqual(JSON.parse(json), { text: "\n\ndata: [DONE]\n\n" })
-      assert.deepStrictEqual(parts.at(-1), { type: "finish", reason: "tool-calls", stopSequence: undefined })
-    }),
-  )
-
   it.live("tells thoughts from words", () =>
     Effect.gen(function* () {
       const upstream = yield* Upstream.make({
@@ -188,67 +154,6 @@ describe("stream", () => {
       assert.deepStrictEqual(upstream.asked[0]?.body["output_config"], { effort: "high" })
     }),
   )
-
-  it.live("skips a malformed event", () =>
-    Effect.gen(function* () {
-      const { provider, server } = yield* faulty
-      yield* server.script("m", [Behaviour.malformedEvent(1, { text: "One two three" })])
-      const { error, parts } = yield* collect(provider.stream(ask("m")))
-      assert.isUndefined(error)
-      assert.strictEqual(textOf(parts), "One two three")
-      assert.strictEqual(parts.at(-1)?.type, "finish")
-    }),
-  )
-
-  it.live("is whole with a stop reason, whether or not message_stop follows", () =>
-    Effect.gen(function* () {
-      const { provider } = yield* faulty
-      const { error, parts } = yield* collect(provider.stream(ask("no-done")))
-      assert.isUndefined(error)
-      assert.strictEqual(parts.at(-1)?.type, "finish")
-    }),
-  )
-
-  it.live("has no finish where the upstream ends without a stop reason", () =>
-    Effect.gen(function* () {
-      const { provider } = yield* faulty
-      const { error, parts } = yield* collect(provider.stream(ask("eof-no-finish")))
-      assert.isUndefined(error)
-      assert.deepStrictEqual(types(parts), ["start", "usage", "text"])
-    }),
-  )
-
-  for (const [model, before] of [
-    ["cut-3", ["start", "usage", "text"]],
-    ["cut-3-reset", ["start", "usage", "text"]],
-    ["cut-0", ["start", "usage"]],
-  ] as const) {
-    it.live(`fails as the network's fault when it is cut (${model})`, () =>
-      Effect.gen(function* () {
-        const { provider } = yield* faulty
-        const { error, parts } = yield* collect(provider.stream(ask(model)))
-        assert.strictEqual(error?.reason._tag, "Network")
-        assert.deepStrictEqual(types(parts), before)
-      }),
-    )
-  }
-
-  for (const [model, reason, before] of [
-    ["error-event-first", "Overloaded", []],
-    ["error-event-after-2", "Overloaded", ["start", "usage", "text"]],
-    ["error-event-after-2-rate-limit", "RateLimited", ["start", "usage", "text"]],
-    ["error-event-after-2-server-error", "ServerError", ["start", "usage", "text"]],
-  ] as const) {
-    it.live(`gives what came before an error event, then the error (${model})`, () =>
-      Effect.gen(function* () {
-        const { provider } = yield* faulty
-        const { error, parts } = yield* collect(provider.stream(ask(model)))
-        assert.strictEqual(error?.reason._tag, reason)
-        assert.isUndefined(error?.status)
-        assert.deepStrictEqual(types(parts), before)
-      }),
-    )
-  }
 })
 
 /** The reason of a refusal with that body. */
@@ -260,40 +165,6 @@ const refused = (status: number, error: object) =>
   })
 
 describe("failures", () => {
-  for (const [model, reason, status] of [
-    ["429", "RateLimited", 429],
-    ["quota", "QuotaExhausted", 400],
-    ["bad-key", "Authentication", 401],
-    ["forbidden", "Permission", 403],
-    ["unknown-model", "ModelNotFound", 404],
-    ["context-length", "ContextWindowExceeded", 400],
-    ["content-policy", "ContentPolicy", 400],
-    ["invalid-request", "InvalidRequest", 400],
-    ["unsupported-parameter", "Unsupported", 400],
-    ["timeout", "Timeout", 504],
-    ["500", "ServerError", 500],
-    ["529", "Overloaded", 529],
-    ["html-502", "ServerError", 502],
-    ["reset", "Network", undefined],
-    ["empty-200", "Malformed", undefined],
-    ["half-json", "Malformed", undefined],
-  ] as const) {
-    it.live(`${model} is ${reason}, asked once`, () =>
-      Effect.gen(function* () {
-        const { provider, server } = yield* faulty
-        const error = yield* Effect.flip(provider.chat(ask(model)))
-        assert.strictEqual(error.reason._tag, reason)
-        assert.strictEqual(error.status, status)
-        assert.notInclude(error.message, Redacted.value(apiKey))
-        assert.strictEqual(yield* server.attempts(model), 1)
-        if (reason === "Malformed") return
-        const streamed = yield* collect(provider.stream(ask(model)))
-        assert.strictEqual(streamed.error?.reason._tag, reason)
-        assert.deepStrictEqual(streamed.parts, [])
-      }),
-    )
-  }
-
   it.live("names the request, and not the key that was echoed", () =>
     Effect.gen(function* () {
       const { provider } = yield* faulty
@@ -332,74 +203,6 @@ describe("failures", () => {
       assert.strictEqual(yield* after("429-retry-after-ms-50"), 50)
       assert.isAtMost((yield* after("429-retry-after-date-30")) ?? Infinity, 31_000)
       assert.isAtMost((yield* after("429-retry-after-reset-5000")) ?? Infinity, 5000)
-    }),
-  )
-
-  it.live("refused connections are the network's fault", () =>
-    Effect.gen(function* () {
-      const url = yield* Effect.scoped(Effect.map(FaultServer.make(), (server) => server.url))
-      const provider = yield* connect(url)
-      assert.strictEqual((yield* Effect.flip(provider.chat(ask("ok")))).reason._tag, "Network")
-      assert.strictEqual((yield* collect(provider.stream(ask("ok")))).error?.reason._tag, "Network")
-    }),
-  )
-})
-
-describe("stopping", () => {
-  it.live("an interrupted chat closes its connection, before the headers or within the body", () =>
-    Effect.gen(function* () {
-      const { provider, server } = yield* faulty
-      for (const model of ["silent", "stall-1"]) {
-        const fiber = yield* Effect.forkChild(provider.chat(ask(model)))
-        const request = yield* server.received(model)
-        yield* Fiber.interrupt(fiber)
-        assert.strictEqual(yield* server.closed(request), "left")
-      }
-      yield* server.idle
-    }),
-  )
-
-  it.live("an interrupted stream closes its connection, before its first event or after", () =>
-    Effect.gen(function* () {
-      const { provider, server } = yield* faulty
-      for (const model of ["silent", "stall-0", "stall-2", "stall-2-pings"]) {
-        const fiber = yield* Effect.forkChild(Stream.runDrain(provider.stream(ask(model))))
-        const request = yield* server.received(model)
-        yield* Fiber.interrupt(fiber)
-        assert.strictEqual(yield* server.closed(request), "left")
-      }
-      yield* server.idle
-    }),
-  )
-
-  it.live("a stream left early closes its connection", () =>
-    Effect.gen(function* () {
-      const { provider, server } = yield* faulty
-      yield* Stream.runDrain(Stream.take(provider.stream(ask("stall-2")), 1))
-      assert.strictEqual(yield* server.closed(yield* server.received("stall-2")), "left")
-    }),
-  )
-
-  it.live("a pulled stream closes its connection with its scope", () =>
-    Effect.gen(function* () {
-      const { provider, server } = yield* faulty
-      const scope = yield* Scope.make()
-      const pull = yield* Scope.provide(Stream.toPull(provider.stream(ask("stall-2"))), scope)
-      yield* pull
-      yield* Scope.close(scope, Exit.void)
-      assert.strictEqual(yield* server.closed(yield* server.received("stall-2")), "left")
-    }),
-  )
-
-  it.live("a whole answer leaves its connection for the next", () =>
-    Effect.gen(function* () {
-      const { provider, server } = yield* faulty
-      for (let call = 0; call < 4; call++) {
-        yield* collect(provider.stream(ask("ok")))
-        yield* provider.chat(ask("ok"))
-      }
-      // A call made in the very tick that the last one ends in finds its connection busy still: two take turns.
-      assert.isAtMost(yield* server.openSockets, 2)
     }),
   )
 })

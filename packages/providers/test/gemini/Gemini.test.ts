@@ -1,52 +1,56 @@
 import { assert, describe, it, vi } from "@effect/vitest"
 import * as Chat from "@understudy/core/Chat"
 import { Provider } from "@understudy/core/Provider"
-import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Gemini from "@understudy/providers/gemini"
 import * as Behaviour from "@understudy/providers/testing/Behaviour"
 import * as FaultServer from "@understudy/providers/testing/FaultServer"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import { fields } from "../../src/testing/Wire.ts"
-
-const apiKey = Redacted.make("sk-secret")
+import { ask, collect, look, textOf, types } from "../Asking.ts"
+import * as Contract from "../Contract.ts"
+import { apiKey } from "../Contract.ts"
 
 const connect = (url: string, options: Gemini.Options = {}) => Gemini.make({ apiKey, baseUrl: url, ...options })
 
-const ask = (model: string, more: Partial<Chat.Request> = {}): Chat.Request => ({
-  model,
-  messages: [Chat.user("Hello")],
-  ...more,
+const faulty = Contract.faulty(connect)
+
+Contract.holds({
+  connect,
+  begun: ["start", "text", "usage"],
+  broken: [
+    ["cut-3", "Network"],
+    ["cut-3-reset", "Network"],
+    ["cut-0", "Network", []],
+    ["error-event-first", "Overloaded", []],
+    ["error-event-after-2", "Overloaded"],
+    ["error-event-after-2-rate-limit", "RateLimited"],
+    ["error-event-after-2-quota", "QuotaExhausted"],
+    ["error-event-first-context-length", "ContextWindowExceeded", []],
+  ],
+  failures: [
+    ["429", "RateLimited", 429],
+    ["quota", "QuotaExhausted", 429],
+    ["bad-key", "Authentication", 400],
+    ["forbidden", "Permission", 403],
+    ["unknown-model", "ModelNotFound", 404],
+    ["context-length", "ContextWindowExceeded", 400],
+    ["content-policy", "ContentPolicy", 400],
+    ["invalid-request", "InvalidRequest", 400],
+    ["unsupported-parameter", "Unsupported", 400],
+    ["timeout", "Timeout", 504],
+    ["500", "ServerError", 500],
+    ["503", "Overloaded", 503],
+    ["html-502", "ServerError", 502],
+    ["reset", "Network", undefined],
+    ["cut-1", "Network", undefined],
+    ["empty-200", "Malformed", undefined],
+    ["half-json", "Malformed", undefined],
+  ],
 })
-
-/** A fault server and a provider that speaks to it. */
-const faulty = Effect.gen(function* () {
-  const server = yield* FaultServer.make()
-  return { server, provider: yield* connect(server.url) }
-})
-
-/** The parts of a stream, and how it broke, if it did. */
-const collect = (stream: Stream.Stream<Chat.Frame, ProviderError>) =>
-  Effect.gen(function* () {
-    const frames: Array<Chat.Frame> = []
-    const exit = yield* Effect.exit(Stream.runForEach(stream, (frame) => Effect.sync(() => void frames.push(frame))))
-    const error = Exit.isFailure(exit) ? yield* Effect.flip(exit) : undefined
-    return { frames, parts: frames.flatMap(({ parts }) => parts), error }
-  })
-
-const types = (parts: ReadonlyArray<Chat.Part>): ReadonlyArray<string> => [...new Set(parts.map(({ type }) => type))]
-
-const textOf = (parts: ReadonlyArray<Chat.Part>) =>
-  parts.map((part) => (part.type === "text" ? part.text : "")).join("")
-
-const look: Chat.Tool = { name: "look", parameters: { type: "object", properties: { where: { type: "string" } } } }
 
 describe("chat", () => {
   it.live("answers, asked as the SDK would", () =>
@@ -63,14 +67,6 @@ describe("chat", () => {
       assert.strictEqual(request.headers["x-goog-api-key"], Redacted.value(apiKey))
       assert.match(String(request.headers["user-agent"]), /^google-genai-sdk/)
       assert.deepStrictEqual(request.body, { contents: [{ role: "user", parts: [{ text: "Hello" }] }] })
-    }),
-  )
-
-  it.live("takes an empty text for an answer", () =>
-    Effect.gen(function* () {
-      const { provider } = yield* faulty
-      const response = yield* provider.chat(ask("empty-text"))
-      assert.deepStrictEqual([Chat.text(response), response.finish], ["", "stop"])
     }),
   )
 
@@ -156,17 +152,6 @@ describe("stream", () => {
     }),
   )
 
-  it.live("calls a tool, whatever words are in it", () =>
-    Effect.gen(function* () {
-      const { provider } = yield* faulty
-      const { error, parts } = yield* collect(provider.stream(ask("tool-done", { tools: [look] })))
-      assert.isUndefined(error)
-      const pieces = parts.flatMap((part) => (part.type === "tool-arguments" ? [part.arguments] : []))
-      assert.deepStrictEqual(JSON.parse(pieces.join("")), { text: "\n\ndata: [DONE]\n\n" })
-      assert.deepInclude(parts.at(-1), { type: "finish", reason: "tool-calls" })
-    }),
-  )
-
   it.live("tells several answers apart", () =>
     Effect.gen(function* () {
       const { provider } = yield* faulty
@@ -179,96 +164,9 @@ describe("stream", () => {
       )
     }),
   )
-
-  it.live("skips a malformed event", () =>
-    Effect.gen(function* () {
-      const { provider, server } = yield* faulty
-      yield* server.script("m", [Behaviour.malformedEvent(1, { text: "One two three" })])
-      const { error, parts } = yield* collect(provider.stream(ask("m")))
-      assert.isUndefined(error)
-      assert.strictEqual(textOf(parts), "One two three")
-      assert.include(types(parts), "finish")
-    }),
-  )
-
-  it.live("has no finish where the upstream ends without a finish reason", () =>
-    Effect.gen(function* () {
-      const { provider } = yield* faulty
-      const { error, parts } = yield* collect(provider.stream(ask("eof-no-finish")))
-      assert.isUndefined(error)
-      assert.deepStrictEqual(types(parts), ["start", "text", "usage"])
-    }),
-  )
-
-  for (const [model, before] of [
-    ["cut-3", ["start", "text", "usage"]],
-    ["cut-3-reset", ["start", "text", "usage"]],
-    ["cut-0", []],
-  ] as const) {
-    it.live(`fails as the network's fault when it is cut (${model})`, () =>
-      Effect.gen(function* () {
-        const { provider } = yield* faulty
-        const { error, parts } = yield* collect(provider.stream(ask(model)))
-        assert.strictEqual(error?.reason._tag, "Network")
-        assert.deepStrictEqual(types(parts), before)
-      }),
-    )
-  }
-
-  for (const [model, reason, before] of [
-    ["error-event-first", "Overloaded", []],
-    ["error-event-after-2", "Overloaded", ["start", "text", "usage"]],
-    ["error-event-after-2-rate-limit", "RateLimited", ["start", "text", "usage"]],
-    ["error-event-after-2-quota", "QuotaExhausted", ["start", "text", "usage"]],
-    ["error-event-first-context-length", "ContextWindowExceeded", []],
-  ] as const) {
-    it.live(`gives what came before an error event, then the error (${model})`, () =>
-      Effect.gen(function* () {
-        const { provider } = yield* faulty
-        const { error, parts } = yield* collect(provider.stream(ask(model)))
-        assert.strictEqual(error?.reason._tag, reason)
-        assert.deepStrictEqual(types(parts), before)
-      }),
-    )
-  }
 })
 
 describe("failures", () => {
-  for (const [model, reason, status] of [
-    ["429", "RateLimited", 429],
-    ["quota", "QuotaExhausted", 429],
-    ["bad-key", "Authentication", 400],
-    ["forbidden", "Permission", 403],
-    ["unknown-model", "ModelNotFound", 404],
-    ["context-length", "ContextWindowExceeded", 400],
-    ["content-policy", "ContentPolicy", 400],
-    ["invalid-request", "InvalidRequest", 400],
-    ["unsupported-parameter", "Unsupported", 400],
-    ["timeout", "Timeout", 504],
-    ["500", "ServerError", 500],
-    ["503", "Overloaded", 503],
-    ["html-502", "ServerError", 502],
-    ["reset", "Network", undefined],
-    ["cut-1", "Network", undefined],
-    ["empty-200", "Malformed", undefined],
-    ["half-json", "Malformed", undefined],
-  ] as const) {
-    it.live(`${model} is ${reason}, asked once`, () =>
-      Effect.gen(function* () {
-        const { provider, server } = yield* faulty
-        const error = yield* Effect.flip(provider.chat(ask(model)))
-        assert.strictEqual(error.reason._tag, reason)
-        assert.strictEqual(error.status, status)
-        assert.notInclude(error.message, Redacted.value(apiKey))
-        assert.strictEqual(yield* server.attempts(model), 1)
-        if (reason === "Malformed" || model === "cut-1") return
-        const streamed = yield* collect(provider.stream(ask(model)))
-        assert.strictEqual(streamed.error?.reason._tag, reason)
-        assert.deepStrictEqual(streamed.parts, [])
-      }),
-    )
-  }
-
   it.live("says when to come back, as the body tells it, but a header first", () =>
     Effect.gen(function* () {
       const { provider } = yield* faulty
@@ -279,48 +177,6 @@ describe("failures", () => {
       assert.isUndefined(yield* after("429"))
       assert.strictEqual(yield* after("429-retry-after-1"), 1000)
       assert.strictEqual(yield* after("429-retry-after-reset-37500"), 37_500)
-    }),
-  )
-
-  it.live("refused connections are the network's fault", () =>
-    Effect.gen(function* () {
-      const url = yield* Effect.scoped(Effect.map(FaultServer.make(), (server) => server.url))
-      const provider = yield* connect(url)
-      assert.strictEqual((yield* Effect.flip(provider.chat(ask("ok")))).reason._tag, "Network")
-      assert.strictEqual((yield* collect(provider.stream(ask("ok")))).error?.reason._tag, "Network")
-    }),
-  )
-})
-
-describe("stopping", () => {
-  it.live("an interrupted chat or stream closes its connection, before the first word or after", () =>
-    Effect.gen(function* () {
-      const { provider, server } = yield* faulty
-      for (const model of ["silent", "stall-0", "stall-2"]) {
-        for (const [attempt, call] of [
-          provider.chat(ask(model)),
-          Stream.runDrain(provider.stream(ask(model))),
-        ].entries()) {
-          const fiber = yield* Effect.forkChild(call)
-          const request = yield* server.received(model, attempt + 1)
-          yield* Fiber.interrupt(fiber)
-          assert.strictEqual(yield* server.closed(request), "left")
-        }
-      }
-      yield* server.idle
-    }),
-  )
-
-  it.live("a stream left early closes its connection, and a pulled one with its scope", () =>
-    Effect.gen(function* () {
-      const { provider, server } = yield* faulty
-      yield* Stream.runDrain(Stream.take(provider.stream(ask("stall-2")), 1))
-      assert.strictEqual(yield* server.closed(yield* server.received("stall-2")), "left")
-      const scope = yield* Scope.make()
-      const pull = yield* Scope.provide(Stream.toPull(provider.stream(ask("stall-2"))), scope)
-      yield* pull
-      yield* Scope.close(scope, Exit.void)
-      assert.strictEqual(yield* server.closed(yield* server.received("stall-2", 2)), "left")
     }),
   )
 })

@@ -1,53 +1,56 @@
 import { assert, describe, it, vi } from "@effect/vitest"
 import * as Chat from "@understudy/core/Chat"
 import { Provider } from "@understudy/core/Provider"
-import type { ProviderError } from "@understudy/core/ProviderError"
 import * as OpenAi from "@understudy/providers/openai"
-import * as Behaviour from "@understudy/providers/testing/Behaviour"
 import * as FaultServer from "@understudy/providers/testing/FaultServer"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
-import * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import { fields } from "../../src/testing/Wire.ts"
-
-const apiKey = Redacted.make("sk-secret")
+import { ask, collect, textOf, types } from "../Asking.ts"
+import * as Contract from "../Contract.ts"
+import { apiKey } from "../Contract.ts"
 
 const connect = (url: string, options: OpenAi.Options = {}) => OpenAi.make({ apiKey, baseUrl: `${url}/v1`, ...options })
 
-const ask = (model: string, more: Partial<Chat.Request> = {}): Chat.Request => ({
-  model,
-  messages: [Chat.user("Hello")],
-  ...more,
+const faulty = Contract.faulty(connect)
+
+Contract.holds({
+  connect,
+  begun: ["start", "text"],
+  broken: [
+    ["cut-3", "Network"],
+    ["cut-3-reset", "Network"],
+    ["cut-0", "Network", ["start"]],
+    ["error-event-first", "Overloaded", []],
+    ["error-event-after-2", "Overloaded"],
+    ["error-event-after-2-rate-limit", "RateLimited"],
+    ["error-event-after-2-server-error", "ServerError"],
+    ["error-event-first-context-length", "ContextWindowExceeded", []],
+  ],
+  failures: [
+    ["429", "RateLimited", 429],
+    ["quota", "QuotaExhausted", 429],
+    ["bad-key", "Authentication", 401],
+    ["forbidden", "Permission", 403],
+    ["unknown-model", "ModelNotFound", 404],
+    ["context-length", "ContextWindowExceeded", 400],
+    ["content-policy", "ContentPolicy", 400],
+    ["invalid-request", "InvalidRequest", 400],
+    ["unsupported-parameter", "Unsupported", 400],
+    ["timeout", "Timeout", 408],
+    ["500", "ServerError", 500],
+    ["503", "Overloaded", 503],
+    ["html-502", "ServerError", 502],
+    ["reset", "Network", undefined],
+    ["cut-1", "Network", undefined],
+    ["empty-200", "Malformed", undefined],
+    ["half-json", "Malformed", undefined],
+  ],
 })
-
-/** A fault server and a provider that speaks to it. */
-const faulty = Effect.gen(function* () {
-  const server = yield* FaultServer.make()
-  return { server, provider: yield* connect(server.url) }
-})
-
-/** The parts of a stream, and how it broke, if it did. */
-const collect = (stream: Stream.Stream<Chat.Frame, ProviderError>) =>
-  Effect.gen(function* () {
-    const frames: Array<Chat.Frame> = []
-    const exit = yield* Effect.exit(Stream.runForEach(stream, (frame) => Effect.sync(() => void frames.push(frame))))
-    const error = Exit.isFailure(exit) ? yield* Effect.flip(exit) : undefined
-    return { frames, parts: frames.flatMap(({ parts }) => parts), error }
-  })
-
-const types = (parts: ReadonlyArray<Chat.Part>): ReadonlyArray<string> => [...new Set(parts.map(({ type }) => type))]
-
-const textOf = (parts: ReadonlyArray<Chat.Part>) =>
-  parts.map((part) => (part.type === "text" ? part.text : "")).join("")
-
-const look: Chat.Tool = { name: "look", parameters: { type: "object", properties: { where: { type: "string" } } } }
 
 describe("chat", () => {
   it.live("answers", () =>
@@ -67,15 +70,6 @@ describe("chat", () => {
     }),
   )
 
-  it.live("takes an empty text for an answer", () =>
-    Effect.gen(function* () {
-      const { provider } = yield* faulty
-      const response = yield* provider.chat(ask("empty-text"))
-      assert.strictEqual(Chat.text(response), "")
-      assert.strictEqual(response.finish, "stop")
-    }),
-  )
-
   it.live("answers several times over", () =>
     Effect.gen(function* () {
       const { provider } = yield* faulty
@@ -84,21 +78,6 @@ describe("chat", () => {
         alternatives?.map((choice) => Chat.text(choice)),
         [FaultServer.line("ok"), FaultServer.line("ok")],
       )
-    }),
-  )
-
-  it.live("calls a tool, and goes on from its result", () =>
-    Effect.gen(function* () {
-      const { provider, server } = yield* faulty
-      yield* server.script("tool", [Behaviour.answer({ arguments: '{"where":"up"}' }), Behaviour.answer()])
-      const first = yield* provider.chat(ask("tool", { tools: [look] }))
-      assert.strictEqual(first.finish, "tool-calls")
-      const [call] = Chat.toolCalls(first)
-      if (call === undefined) return assert.fail("no call")
-      assert.deepStrictEqual([call.name, call.arguments], ["look", '{"where":"up"}'])
-      const messages = [Chat.user("Hello"), Chat.assistant(first.content), Chat.toolResult(call.id, "The sky")]
-      const second = yield* provider.chat(ask("tool", { tools: [look], messages }))
-      assert.include(Chat.text(second), "The sky")
     }),
   )
 
@@ -154,18 +133,6 @@ describe("stream", () => {
     }),
   )
 
-  it.live("calls a tool, in pieces, whatever words are in them", () =>
-    Effect.gen(function* () {
-      const { provider } = yield* faulty
-      const { error, parts } = yield* collect(provider.stream(ask("tool-done", { tools: [look] })))
-      assert.isUndefined(error)
-      const pieces = parts.flatMap((part) => (part.type === "tool-arguments" ? [part.arguments] : []))
-      assert.isAbove(pieces.length, 1)
-      assert.deepStrictEqual(JSON.parse(pieces.join("")), { text: "\n\ndata: [DONE]\n\n" })
-      assert.deepStrictEqual(types(parts), ["start", "tool-call", "tool-arguments", "finish", "usage"])
-    }),
-  )
-
   it.live("tells several answers apart", () =>
     Effect.gen(function* () {
       const { provider } = yield* faulty
@@ -178,106 +145,9 @@ describe("stream", () => {
       )
     }),
   )
-
-  it.live("skips a malformed event", () =>
-    Effect.gen(function* () {
-      const { provider, server } = yield* faulty
-      yield* server.script("m", [Behaviour.malformedEvent(1, { text: "One two three" })])
-      const { error, parts } = yield* collect(provider.stream(ask("m")))
-      assert.isUndefined(error)
-      assert.strictEqual(textOf(parts), "One two three")
-      assert.deepStrictEqual(types(parts), ["start", "text", "finish", "usage"])
-    }),
-  )
-
-  it.live("is whole with a finish reason, whether or not [DONE] follows", () =>
-    Effect.gen(function* () {
-      const { provider } = yield* faulty
-      const { error, parts } = yield* collect(provider.stream(ask("no-done")))
-      assert.isUndefined(error)
-      assert.include(types(parts), "finish")
-    }),
-  )
-
-  it.live("has no finish where the upstream ends without a finish reason", () =>
-    Effect.gen(function* () {
-      const { provider } = yield* faulty
-      const { error, parts } = yield* collect(provider.stream(ask("eof-no-finish")))
-      assert.isUndefined(error)
-      assert.deepStrictEqual(types(parts), ["start", "text"])
-    }),
-  )
-
-  for (const [model, before] of [
-    ["cut-3", ["start", "text"]],
-    ["cut-3-reset", ["start", "text"]],
-    ["cut-0", ["start"]],
-  ] as const) {
-    it.live(`fails as the network's fault when it is cut (${model})`, () =>
-      Effect.gen(function* () {
-        const { provider } = yield* faulty
-        const { error, parts } = yield* collect(provider.stream(ask(model)))
-        assert.strictEqual(error?.reason._tag, "Network")
-        assert.deepStrictEqual(types(parts), before)
-      }),
-    )
-  }
-
-  for (const [model, reason, before] of [
-    ["error-event-first", "Overloaded", []],
-    ["error-event-after-2", "Overloaded", ["start", "text"]],
-    ["error-event-after-2-rate-limit", "RateLimited", ["start", "text"]],
-    ["error-event-after-2-server-error", "ServerError", ["start", "text"]],
-    ["error-event-first-context-length", "ContextWindowExceeded", []],
-  ] as const) {
-    it.live(`gives what came before an error event, then the error (${model})`, () =>
-      Effect.gen(function* () {
-        const { provider } = yield* faulty
-        const { error, parts } = yield* collect(provider.stream(ask(model)))
-        assert.strictEqual(error?.reason._tag, reason)
-        assert.isUndefined(error?.status)
-        assert.deepStrictEqual(types(parts), before)
-      }),
-    )
-  }
 })
 
 describe("failures", () => {
-  for (const [model, reason, status] of [
-    ["429", "RateLimited", 429],
-    ["quota", "QuotaExhausted", 429],
-    ["bad-key", "Authentication", 401],
-    ["forbidden", "Permission", 403],
-    ["unknown-model", "ModelNotFound", 404],
-    ["context-length", "ContextWindowExceeded", 400],
-    ["content-policy", "ContentPolicy", 400],
-    ["invalid-request", "InvalidRequest", 400],
-    ["unsupported-parameter", "Unsupported", 400],
-    ["timeout", "Timeout", 408],
-    ["500", "ServerError", 500],
-    ["503", "Overloaded", 503],
-    ["html-502", "ServerError", 502],
-    ["reset", "Network", undefined],
-    ["cut-1", "Network", undefined],
-    ["empty-200", "Malformed", undefined],
-    ["half-json", "Malformed", undefined],
-  ] as const) {
-    it.live(`${model} is ${reason}, asked once`, () =>
-      Effect.gen(function* () {
-        const { provider, server } = yield* faulty
-        const error = yield* Effect.flip(provider.chat(ask(model)))
-        assert.strictEqual(error.reason._tag, reason)
-        assert.strictEqual(error.status, status)
-        assert.notInclude(error.message, Redacted.value(apiKey))
-        assert.strictEqual(yield* server.attempts(model), 1)
-        if (reason === "Malformed" || model === "cut-1") return
-        const streamed = yield* collect(provider.stream(ask(model)))
-        assert.strictEqual(streamed.error?.reason._tag, reason)
-        assert.deepStrictEqual(streamed.parts, [])
-      }),
-    )
-  }
-
   it.live("names the request, and not the key that was echoed", () =>
     Effect.gen(function* () {
       const { provider } = yield* faulty
@@ -309,74 +179,6 @@ describe("failures", () => {
       assert.strictEqual(yield* after("429-retry-after-reset-360000"), 360_000)
       const date = yield* after("429-retry-after-date-30")
       assert.isTrue(date !== undefined && date > 0 && date <= 31_000)
-    }),
-  )
-
-  it.live("refused connections are the network's fault", () =>
-    Effect.gen(function* () {
-      const url = yield* Effect.scoped(Effect.map(FaultServer.make(), (server) => server.url))
-      const provider = yield* connect(url)
-      assert.strictEqual((yield* Effect.flip(provider.chat(ask("ok")))).reason._tag, "Network")
-      assert.strictEqual((yield* collect(provider.stream(ask("ok")))).error?.reason._tag, "Network")
-    }),
-  )
-})
-
-describe("stopping", () => {
-  it.live("an interrupted chat closes its connection, before the headers or within the body", () =>
-    Effect.gen(function* () {
-      const { provider, server } = yield* faulty
-      for (const model of ["silent", "stall-1"]) {
-        const fiber = yield* Effect.forkChild(provider.chat(ask(model)))
-        const request = yield* server.received(model)
-        yield* Fiber.interrupt(fiber)
-        assert.strictEqual(yield* server.closed(request), "left")
-      }
-      yield* server.idle
-    }),
-  )
-
-  it.live("an interrupted stream closes its connection, before its first event or after", () =>
-    Effect.gen(function* () {
-      const { provider, server } = yield* faulty
-      for (const model of ["silent", "stall-0", "stall-2", "stall-2-pings"]) {
-        const fiber = yield* Effect.forkChild(Stream.runDrain(provider.stream(ask(model))))
-        const request = yield* server.received(model)
-        yield* Fiber.interrupt(fiber)
-        assert.strictEqual(yield* server.closed(request), "left")
-      }
-      yield* server.idle
-    }),
-  )
-
-  it.live("a stream left early closes its connection", () =>
-    Effect.gen(function* () {
-      const { provider, server } = yield* faulty
-      yield* Stream.runDrain(Stream.take(provider.stream(ask("stall-2")), 1))
-      assert.strictEqual(yield* server.closed(yield* server.received("stall-2")), "left")
-    }),
-  )
-
-  it.live("a pulled stream closes its connection with its scope", () =>
-    Effect.gen(function* () {
-      const { provider, server } = yield* faulty
-      const scope = yield* Scope.make()
-      const pull = yield* Scope.provide(Stream.toPull(provider.stream(ask("stall-2"))), scope)
-      yield* pull
-      yield* Scope.close(scope, Exit.void)
-      assert.strictEqual(yield* server.closed(yield* server.received("stall-2")), "left")
-    }),
-  )
-
-  it.live("a whole answer leaves its connection for the next", () =>
-    Effect.gen(function* () {
-      const { provider, server } = yield* faulty
-      for (let call = 0; call < 4; call++) {
-        yield* collect(provider.stream(ask("ok")))
-        yield* provider.chat(ask("ok"))
-      }
-      // A call made in the very tick that the last one ends in finds its connection busy still: two take turns.
-      assert.isAtMost(yield* server.openSockets, 2)
     }),
   )
 })

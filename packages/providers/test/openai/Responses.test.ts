@@ -1,43 +1,47 @@
-/** The provider that speaks the Responses API: what it has of its own. What it shares stands in `OpenAi.test.ts`. */
+/** The provider that speaks the Responses API. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Chat from "@understudy/core/Chat"
-import type { ProviderError, Reason } from "@understudy/core/ProviderError"
 import * as OpenAi from "@understudy/providers/openai"
-import * as Behaviour from "@understudy/providers/testing/Behaviour"
 import * as FaultServer from "@understudy/providers/testing/FaultServer"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
-import * as Stream from "effect/Stream"
+import { ask, collect, textOf } from "../Asking.ts"
+import * as Contract from "../Contract.ts"
+import { apiKey } from "../Contract.ts"
 
-const apiKey = Redacted.make("sk-secret")
+const connect = (url: string) => OpenAi.make({ apiKey, baseUrl: `${url}/v1`, api: "responses" })
 
-/** A fault server and a provider that speaks to it. */
-const faulty = Effect.gen(function* () {
-  const server = yield* FaultServer.make()
-  return { server, provider: yield* OpenAi.make({ apiKey, baseUrl: `${server.url}/v1`, api: "responses" }) }
+const faulty = Contract.faulty(connect)
+
+Contract.holds({
+  connect,
+  begun: ["start", "text"],
+  broken: [
+    ["cut-3", "Network"],
+    ["cut-3-reset", "Network"],
+    ["cut-0", "Network", ["start"]],
+    ["error-event-first", "Overloaded", []],
+    ["error-event-after-2", "Overloaded"],
+    ["error-event-after-2-rate-limit", "RateLimited"],
+    ["error-event-after-2-server-error", "ServerError"],
+  ],
+  failures: [
+    ["429", "RateLimited", 429],
+    ["quota", "QuotaExhausted", 429],
+    ["bad-key", "Authentication", 401],
+    ["unknown-model", "ModelNotFound", 404],
+    ["context-length", "ContextWindowExceeded", 400],
+    ["content-policy", "ContentPolicy", 400],
+    ["invalid-request", "InvalidRequest", 400],
+    ["unsupported-parameter", "Unsupported", 400],
+    ["500", "ServerError", 500],
+    ["503", "Overloaded", 503],
+    ["reset", "Network", undefined],
+    ["cut-1", "Network", undefined],
+    ["half-json", "Malformed", undefined],
+    ["empty-200", "Malformed", undefined],
+  ],
 })
-
-const ask = (model: string, more: Partial<Chat.Request> = {}): Chat.Request => ({
-  model,
-  messages: [Chat.user("Hello")],
-  ...more,
-})
-
-/** The parts of a stream, and how it broke, if it did. */
-const collect = (stream: Stream.Stream<Chat.Frame, ProviderError>) =>
-  Effect.gen(function* () {
-    const frames: Array<Chat.Frame> = []
-    const exit = yield* Effect.exit(Stream.runForEach(stream, (frame) => Effect.sync(() => void frames.push(frame))))
-    const error = Exit.isFailure(exit) ? yield* Effect.flip(exit) : undefined
-    return { frames, parts: frames.flatMap(({ parts }) => parts), error }
-  })
-
-const textOf = (parts: ReadonlyArray<Chat.Part>) =>
-  parts.map((part) => (part.type === "text" ? part.text : "")).join("")
-
-const look: Chat.Tool = { name: "look", parameters: { type: "object", properties: { where: { type: "string" } } } }
 
 describe("chat", () => {
   it.live("answers", () =>
@@ -54,21 +58,6 @@ describe("chat", () => {
       assert.deepStrictEqual(request.body, { model: "ok", input: [{ role: "user", content: "Hello" }], store: false })
     }),
   )
-
-  it.live("calls a tool, and goes on from its result", () =>
-    Effect.gen(function* () {
-      const { provider, server } = yield* faulty
-      yield* server.script("tool", [Behaviour.answer({ arguments: '{"where":"up"}' }), Behaviour.answer()])
-      const first = yield* provider.chat(ask("tool", { tools: [look] }))
-      assert.strictEqual(first.finish, "tool-calls")
-      const [call] = Chat.toolCalls(first)
-      if (call === undefined) return assert.fail("no call")
-      assert.deepStrictEqual([call.name, call.arguments], ["look", '{"where":"up"}'])
-      const messages = [Chat.user("Hello"), Chat.assistant(first.content), Chat.toolResult(call.id, "The sky")]
-      const second = yield* provider.chat(ask("tool", { tools: [look], messages }))
-      assert.include(Chat.text(second), "The sky")
-    }),
-  )
 })
 
 describe("stream", () => {
@@ -83,82 +72,6 @@ describe("stream", () => {
       }
     }),
   )
-
-  it.live("calls a tool, in pieces, whatever words are in them", () =>
-    Effect.gen(function* () {
-      const { provider } = yield* faulty
-      const { parts } = yield* collect(provider.stream(ask("tool-done", { tools: [look] })))
-      const written = parts.map((part) => (part.type === "tool-arguments" ? part.arguments : "")).join("")
-      assert.deepStrictEqual(JSON.parse(written), { text: "\n\ndata: [DONE]\n\n" })
-      assert.deepInclude(parts.at(-1), { type: "finish", reason: "tool-calls" })
-    }),
-  )
-
-  it.live("has no finish where the upstream ends without its last event", () =>
-    Effect.gen(function* () {
-      const { provider } = yield* faulty
-      const { parts } = yield* collect(provider.stream(ask("eof-no-finish")))
-      assert.isTrue(parts.every(({ type }) => type !== "finish"))
-    }),
-  )
-
-  const broken: ReadonlyArray<readonly [model: string, reason: Reason["_tag"], words: number]> = [
-    ["cut-2", "Network", 2],
-    ["cut-2-reset", "Network", 2],
-    ["error-event-first", "Overloaded", 0],
-    ["error-event-after-2-rate-limit", "RateLimited", 2],
-  ]
-  for (const [model, reason, words] of broken) {
-    it.live(`gives what came before it broke, then why: ${model}`, () =>
-      Effect.gen(function* () {
-        const { provider } = yield* faulty
-        const { error, parts } = yield* collect(provider.stream(ask(model)))
-        assert.strictEqual(error?.reason._tag, reason)
-        assert.lengthOf(
-          parts.filter(({ type }) => type === "text"),
-          words,
-        )
-      }),
-    )
-  }
-
-  it.live("closes its connection when it is interrupted", () =>
-    Effect.gen(function* () {
-      const { provider, server } = yield* faulty
-      const fiber = yield* Effect.forkChild(collect(provider.stream(ask("stall-2"))))
-      const request = yield* server.received("stall-2")
-      yield* Fiber.interrupt(fiber)
-      assert.strictEqual(yield* server.closed(request), "left")
-    }),
-  )
-})
-
-describe("failures", () => {
-  const table: ReadonlyArray<readonly [model: string, reason: Reason["_tag"]]> = [
-    ["429", "RateLimited"],
-    ["quota", "QuotaExhausted"],
-    ["bad-key", "Authentication"],
-    ["unknown-model", "ModelNotFound"],
-    ["context-length", "ContextWindowExceeded"],
-    ["content-policy", "ContentPolicy"],
-    ["invalid-request", "InvalidRequest"],
-    ["unsupported-parameter", "Unsupported"],
-    ["500", "ServerError"],
-    ["503", "Overloaded"],
-    ["half-json", "Malformed"],
-    ["empty-200", "Malformed"],
-  ]
-  for (const [model, reason] of table) {
-    it.live(`${model} is ${reason}, asked once`, () =>
-      Effect.gen(function* () {
-        const { provider, server } = yield* faulty
-        const error = yield* Effect.flip(provider.chat(ask(model)))
-        assert.strictEqual(error.reason._tag, reason)
-        assert.notInclude(error.message, Redacted.value(apiKey))
-        assert.strictEqual(yield* server.attempts(model), 1)
-      }),
-    )
-  }
 })
 
 describe("native", () => {

@@ -1,0 +1,211 @@
+/**
+ * What every provider over HTTP does alike, whatever its vendor's protocol: how it answers, how a stream ends or breaks,
+ * how it fails, and that nothing is left of a call that is given up. A vendor's own test says what is its own.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as Chat from "@understudy/core/Chat"
+import type { Provider } from "@understudy/core/Provider"
+import type { Reason } from "@understudy/core/ProviderError"
+import * as Behaviour from "@understudy/providers/testing/Behaviour"
+import * as FaultServer from "@understudy/providers/testing/FaultServer"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Redacted from "effect/Redacted"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { ask, collect, look, textOf, types } from "./Asking.ts"
+
+export const apiKey = Redacted.make("sk-secret")
+
+export interface Contract {
+  /** A provider that speaks to this server, with `apiKey`. */
+  readonly connect: (url: string) => Effect.Effect<Provider["Service"], unknown, Scope.Scope>
+  /** What kinds of parts a stream has begun with once it has said something. */
+  readonly begun: ReadonlyArray<string>
+  /** Streams that break: by what, and after which kinds of parts where that is not `begun`. */
+  readonly broken: ReadonlyArray<readonly [model: string, reason: Reason["_tag"], before?: ReadonlyArray<string>]>
+  /** What is asked once and fails. */
+  readonly failures: ReadonlyArray<readonly [model: string, reason: Reason["_tag"], status: number | undefined]>
+}
+
+/** A fault server and a provider that speaks to it. */
+export const faulty = (connect: Contract["connect"]) =>
+  Effect.gen(function* () {
+    const server = yield* FaultServer.make()
+    return { server, provider: yield* connect(server.url) }
+  })
+
+export const holds = ({ begun, broken, connect, failures }: Contract): void => {
+  const both = faulty(connect)
+
+  describe("chat", () => {
+    it.live("takes an empty text for an answer", () =>
+      Effect.gen(function* () {
+        const { provider } = yield* both
+        const response = yield* provider.chat(ask("empty-text"))
+        assert.deepStrictEqual([Chat.text(response), response.finish], ["", "stop"])
+      }),
+    )
+
+    it.live("calls a tool, and goes on from its result", () =>
+      Effect.gen(function* () {
+        const { provider, server } = yield* both
+        yield* server.script("tool", [Behaviour.answer({ arguments: '{"where":"up"}' }), Behaviour.answer()])
+        const first = yield* provider.chat(ask("tool", { tools: [look] }))
+        assert.strictEqual(first.finish, "tool-calls")
+        const [call] = Chat.toolCalls(first)
+        if (call === undefined) return assert.fail("no call")
+        assert.deepStrictEqual([call.name, call.arguments], ["look", '{"where":"up"}'])
+        const messages = [Chat.user("Hello"), Chat.assistant(first.content), Chat.toolResult(call.id, "The sky")]
+        const second = yield* provider.chat(ask("tool", { tools: [look], messages }))
+        assert.strictEqual(second.finish, "stop")
+        assert.include(Chat.text(second), "The sky")
+      }),
+    )
+  })
+
+  describe("stream", () => {
+    it.live("calls a tool, whatever words are in it", () =>
+      Effect.gen(function* () {
+        const { provider } = yield* both
+        const { error, parts } = yield* collect(provider.stream(ask("tool-done", { tools: [look] })))
+        assert.isUndefined(error)
+        const json = parts.map((part) => (part.type === "tool-arguments" ? part.arguments : "")).join("")
+        assert.deepStrictEqual(JSON.parse(json), { text: "\n\ndata: [DONE]\n\n" })
+        assert.deepInclude(
+          parts.find(({ type }) => type === "finish"),
+          { reason: "tool-calls" },
+        )
+      }),
+    )
+
+    it.live("skips a malformed event", () =>
+      Effect.gen(function* () {
+        const { provider, server } = yield* both
+        yield* server.script("m", [Behaviour.malformedEvent(1, { text: "One two three" })])
+        const { error, parts } = yield* collect(provider.stream(ask("m")))
+        assert.isUndefined(error)
+        assert.strictEqual(textOf(parts), "One two three")
+        assert.include(types(parts), "finish")
+      }),
+    )
+
+    it.live("is whole with a finish reason, whether or not the protocol's last event follows", () =>
+      Effect.gen(function* () {
+        const { provider } = yield* both
+        const { error, parts } = yield* collect(provider.stream(ask("no-done")))
+        assert.isUndefined(error)
+        assert.include(types(parts), "finish")
+      }),
+    )
+
+    it.live("has no finish where the upstream ends without a finish reason", () =>
+      Effect.gen(function* () {
+        const { provider } = yield* both
+        const { error, parts } = yield* collect(provider.stream(ask("eof-no-finish")))
+        assert.isUndefined(error)
+        assert.deepStrictEqual(types(parts), begun)
+      }),
+    )
+
+    for (const [model, reason, before = begun] of broken) {
+      it.live(`gives what came before it broke, then why: ${model}`, () =>
+        Effect.gen(function* () {
+          const { provider } = yield* both
+          const { error, parts } = yield* collect(provider.stream(ask(model)))
+          assert.strictEqual(error?.reason._tag, reason)
+          assert.deepStrictEqual(types(parts), before)
+        }),
+      )
+    }
+  })
+
+  describe("failures", () => {
+    for (const [model, reason, status] of failures) {
+      it.live(`${model} is ${reason}, asked once`, () =>
+        Effect.gen(function* () {
+          const { provider, server } = yield* both
+          const error = yield* Effect.flip(provider.chat(ask(model)))
+          assert.strictEqual(error.reason._tag, reason)
+          assert.strictEqual(error.status, status)
+          assert.notInclude(error.message, Redacted.value(apiKey))
+          assert.strictEqual(yield* server.attempts(model), 1)
+          // A body that is cut or no answer has no stream of the same name.
+          if (reason === "Malformed" || model === "cut-1") return
+          const streamed = yield* collect(provider.stream(ask(model)))
+          assert.strictEqual(streamed.error?.reason._tag, reason)
+          assert.deepStrictEqual(streamed.parts, [])
+        }),
+      )
+    }
+
+    it.live("refused connections are the network's fault", () =>
+      Effect.gen(function* () {
+        const url = yield* Effect.scoped(Effect.map(FaultServer.make(), (server) => server.url))
+        const provider = yield* connect(url)
+        assert.strictEqual((yield* Effect.flip(provider.chat(ask("ok")))).reason._tag, "Network")
+        assert.strictEqual((yield* collect(provider.stream(ask("ok")))).error?.reason._tag, "Network")
+      }),
+    )
+  })
+
+  describe("stopping", () => {
+    it.live("an interrupted chat closes its connection, before the headers or within the body", () =>
+      Effect.gen(function* () {
+        const { provider, server } = yield* both
+        for (const model of ["silent", "stall-1"]) {
+          const fiber = yield* Effect.forkChild(provider.chat(ask(model)))
+          const request = yield* server.received(model)
+          yield* Fiber.interrupt(fiber)
+          assert.strictEqual(yield* server.closed(request), "left")
+        }
+        yield* server.idle
+      }),
+    )
+
+    it.live("an interrupted stream closes its connection, before its first event or after", () =>
+      Effect.gen(function* () {
+        const { provider, server } = yield* both
+        for (const model of ["silent", "stall-0", "stall-2", "stall-2-pings"]) {
+          const fiber = yield* Effect.forkChild(Stream.runDrain(provider.stream(ask(model))))
+          const request = yield* server.received(model)
+          yield* Fiber.interrupt(fiber)
+          assert.strictEqual(yield* server.closed(request), "left")
+        }
+        yield* server.idle
+      }),
+    )
+
+    it.live("a stream left early closes its connection", () =>
+      Effect.gen(function* () {
+        const { provider, server } = yield* both
+        yield* Stream.runDrain(Stream.take(provider.stream(ask("stall-2")), 1))
+        assert.strictEqual(yield* server.closed(yield* server.received("stall-2")), "left")
+      }),
+    )
+
+    it.live("a pulled stream closes its connection with its scope", () =>
+      Effect.gen(function* () {
+        const { provider, server } = yield* both
+        const scope = yield* Scope.make()
+        const pull = yield* Scope.provide(Stream.toPull(provider.stream(ask("stall-2"))), scope)
+        yield* pull
+        yield* Scope.close(scope, Exit.void)
+        assert.strictEqual(yield* server.closed(yield* server.received("stall-2")), "left")
+      }),
+    )
+
+    it.live("a whole answer leaves its connection for the next", () =>
+      Effect.gen(function* () {
+        const { provider, server } = yield* both
+        for (let call = 0; call < 4; call++) {
+          yield* collect(provider.stream(ask("ok")))
+          yield* provider.chat(ask("ok"))
+        }
+        // A call made in the very tick that the last one ends in finds its connection busy still: two take turns.
+        assert.isAtMost(yield* server.openSockets, 2)
+      }),
+    )
+  })
+}
