@@ -9,7 +9,7 @@ const connected = Effect.map(
   ({ url }) => new OpenAI({ baseURL: `${url}/v1`, apiKey: "sk-secret", maxRetries: 0 }),
 )
 
-const weather: OpenAI.ChatCompletionTool = {
+const weather: OpenAI.ChatCompletionFunctionTool = {
   type: "function",
   function: {
     name: "get_weather",
@@ -108,6 +108,23 @@ describe("OpenAI's wire, by its SDK", () => {
       assert.strictEqual(yield* finish("Use a tool", "auto"), "tool_calls")
       assert.strictEqual(yield* finish("Use a tool", "none"), "stop")
       assert.strictEqual(yield* finish("Hello", "required"), "tool_calls")
+    }),
+  )
+
+  it.live("JSON by the schema that is asked for", () =>
+    Effect.gen(function* () {
+      const client = yield* connected
+      const answer = yield* Effect.promise(() =>
+        client.chat.completions.create({
+          model: "gpt-4o",
+          messages: [{ role: "user", content: "Where?" }],
+          response_format: {
+            type: "json_schema",
+            json_schema: { name: "place", schema: weather.function.parameters! },
+          },
+        }),
+      )
+      assert.deepStrictEqual(JSON.parse(answer.choices[0]?.message.content ?? ""), { city: "Paris", days: 1 })
     }),
   )
 
