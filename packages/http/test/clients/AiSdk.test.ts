@@ -9,7 +9,12 @@ import * as Client from "./Client.ts"
 const schema = jsonSchema<{ readonly city: string }>(Client.schema)
 
 const client = (modelAt: (url: string) => LanguageModel): Client.Client => {
-  const asking = (url: string, prompt: string) => ({ model: modelAt(url), prompt, maxRetries: 0 })
+  const asking = (url: string, prompt: string) => ({
+    model: modelAt(url),
+    prompt,
+    maxOutputTokens: 1024,
+    maxRetries: 0,
+  })
   const withTool = (url: string, asked: Array<unknown>) => ({
     ...asking(url, Client.toolQuestion),
     tools: {
