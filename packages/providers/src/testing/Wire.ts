@@ -127,7 +127,8 @@ const unscripted = ({ last, model, schema }: Asked): string => {
 
 /** The answer to a request: as its speech says, else a tool call if the user asks for one, else text, or JSON by a schema. */
 export const reply = (asked: Asked, speech: Behaviour.Speech): Reply => {
-  const scripted = speech.arguments === undefined ? undefined : asked.tools[0]
+  const meant = speech.tool === undefined ? asked.tools[0] : asked.tools.find(({ name }) => name === speech.tool)
+  const scripted = speech.arguments === undefined ? undefined : meant
   const tool = speech.text === undefined ? (scripted ?? wanted(asked)) : undefined
   if (tool !== undefined) {
     const text = speech.arguments ?? JSON.stringify(sample({ type: "object", ...tool.schema }))
