@@ -50,8 +50,8 @@ export const decode = (
 ): Effect.Effect<Chat.Request, ApiError.ApiError, HttpServerRequest.HttpServerRequest> => {
   const request = dialect.Request.decode(body, address)
   if (Result.isSuccess(request)) return Native.beside(request.success)
-  const { message, path } = request.failure
-  return Effect.fail(ApiError.invalid(message, { param: path }))
+  const { code, message, path, status } = request.failure
+  return Effect.fail(ApiError.invalid(message, { param: path, status, code }))
 }
 
 const whole = (router: Router["Service"], dialect: Dialect, request: Chat.Request, options: Options) =>
