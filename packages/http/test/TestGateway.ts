@@ -7,6 +7,7 @@ import { Deployment, Route, Router } from "@understudy/core"
 import * as RateLimit from "@understudy/core/RateLimit"
 import * as Anthropic from "@understudy/providers/anthropic"
 import * as Bedrock from "@understudy/providers/bedrock"
+import * as Gemini from "@understudy/providers/gemini"
 import * as OpenAiProvider from "@understudy/providers/openai"
 import * as Transport from "@understudy/providers/transport"
 import * as FaultServer from "@understudy/providers/testing"
@@ -28,7 +29,7 @@ import * as CallLog from "../src/observe/CallLog.ts"
 import * as Metrics from "../src/observe/Metrics.ts"
 import * as Server from "../src/Server.ts"
 
-export type Vendor = "openai" | "anthropic" | "bedrock"
+export type Vendor = "openai" | "anthropic" | "bedrock" | "gemini"
 
 export interface Options {
   readonly guard?: Partial<Guard.Policy>
@@ -59,6 +60,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     openai: provider,
     anthropic: Layer.provide(Anthropic.layer({ baseUrl: upstream.url, apiKey }), Transport.layer),
     bedrock: Bedrock.layer({ endpoint: upstream.url, region: "us-east-1", bearerToken: apiKey }),
+    gemini: Layer.provide(Gemini.layer({ baseUrl: upstream.url, apiKey }), Transport.layer),
   }
   const RouterLive = Router.layer({
     deployments: {

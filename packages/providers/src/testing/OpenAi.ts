@@ -43,6 +43,7 @@ const readEmbeddings = (body: Fields): Asked => ({
   body,
   tools: [],
   choice: "none",
+  schema: {},
   last: { role: "other", text: "" },
   n: 1,
   embeds: inputsOf(body["input"]),
