@@ -56,6 +56,12 @@ const client = (modelAt: (url: string) => LanguageModel): Client.Client => {
 const settings = (url: string) => ({ baseURL: `${url}/v1`, apiKey: "any" })
 
 Client.plays(
+  "@ai-sdk/openai",
+  client((url) => createOpenAI(settings(url))(Client.model)),
+  "responses",
+)
+
+Client.plays(
   "@ai-sdk/openai, chat",
   client((url) => createOpenAI(settings(url)).chat(Client.model)),
   "openai",

@@ -51,8 +51,8 @@ export const parsed = (json: string): unknown => JSON.parse(json)
 // What must come of it
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Whose the backup is, the primary always being of the client's own vendor or as good as. */
-const backups: ReadonlyArray<TestGateway.Vendor> = ["openai", "anthropic", "bedrock", "gemini"]
+/** Who the backup is; the primary speaks the client's own protocol. */
+const backups: ReadonlyArray<TestGateway.Vendor> = ["openai", "responses", "anthropic", "bedrock", "gemini"]
 
 const spoken = FaultServer.line("backup")
 const told: Told = { asked: [{ city: "Paris" }], text: `backup has heard from the tool: ${weather}` }

@@ -57,3 +57,5 @@ const client = (useResponsesApi: boolean): Client.Client => {
 }
 
 Client.plays("@langchain/openai, chat completions", client(false), "openai")
+
+Client.plays("@langchain/openai, responses", client(true), "responses")
