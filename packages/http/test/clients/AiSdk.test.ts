@@ -2,19 +2,26 @@
 import { createAnthropic } from "@ai-sdk/anthropic"
 import { createOpenAI } from "@ai-sdk/openai"
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible"
-import type { LanguageModel } from "ai"
+import { assert, it } from "@effect/vitest"
+import type { LanguageModel, ModelMessage } from "ai"
 import { APICallError, generateText, isStepCount, jsonSchema, Output, streamText, tool } from "ai"
+import * as Effect from "effect/Effect"
+import * as TestGateway from "../TestGateway.ts"
 import * as Client from "./Client.ts"
 
 const schema = jsonSchema<{ readonly city: string }>(Client.schema)
 
-const client = (modelAt: (url: string) => LanguageModel): Client.Client => {
-  const asking = (url: string, prompt: string) => ({
-    model: modelAt(url),
-    prompt,
-    maxOutputTokens: 1024,
-    maxRetries: 0,
-  })
+type ModelAt = (url: string) => LanguageModel
+
+const settled = {
+  maxOutputTokens: 1024,
+  maxRetries: 0,
+  // Else `@ai-sdk/openai` names what was said before by its id alone, and nobody here keeps it.
+  providerOptions: { openai: { store: false } },
+}
+
+const client = (modelAt: ModelAt): Client.Client => {
+  const asking = (url: string, prompt: string) => ({ ...settled, model: modelAt(url), prompt })
   const withTool = (url: string, asked: Array<unknown>) => ({
     ...asking(url, Client.toolQuestion),
     tools: {
@@ -55,28 +62,34 @@ const client = (modelAt: (url: string) => LanguageModel): Client.Client => {
 
 const settings = (url: string) => ({ baseURL: `${url}/v1`, apiKey: "any" })
 
-Client.plays(
-  "@ai-sdk/openai",
-  client((url) => createOpenAI(settings(url))(Client.model)),
-  "responses",
-)
+const models: ReadonlyArray<readonly [name: string, vendor: TestGateway.Vendor, model: ModelAt]> = [
+  ["@ai-sdk/openai", "responses", (url) => createOpenAI(settings(url))(Client.model)],
+  ["@ai-sdk/openai, chat", "openai", (url) => createOpenAI(settings(url)).chat(Client.model)],
+  [
+    "@ai-sdk/openai-compatible",
+    "openai",
+    (url) =>
+      createOpenAICompatible({ ...settings(url), name: "understudy", supportsStructuredOutputs: true })(Client.model),
+  ],
+  ["@ai-sdk/anthropic", "anthropic", (url) => createAnthropic(settings(url))(Client.model)],
+]
 
-Client.plays(
-  "@ai-sdk/openai, chat",
-  client((url) => createOpenAI(settings(url)).chat(Client.model)),
-  "openai",
-)
+for (const [name, vendor, modelAt] of models) {
+  Client.plays(name, client(modelAt), vendor)
 
-Client.plays(
-  "@ai-sdk/openai-compatible",
-  client((url) =>
-    createOpenAICompatible({ ...settings(url), name: "understudy", supportsStructuredOutputs: true })(Client.model),
-  ),
-  "openai",
-)
-
-Client.plays(
-  "@ai-sdk/anthropic",
-  client((url) => createAnthropic(settings(url))(Client.model)),
-  "anthropic",
-)
+  it.live(`${name} goes on with another in a conversation that its primary began`, () =>
+    Effect.gen(function* () {
+      const { upstream, url } = yield* TestGateway.make({ vendor, backup: "bedrock" })
+      const model = modelAt(url)
+      const asked: ModelMessage = { role: "user", content: Client.question }
+      const { responseMessages, text } = yield* Effect.promise(() =>
+        generateText({ ...settled, model, messages: [asked] }),
+      )
+      yield* upstream.script("primary", "503")
+      const next: ModelMessage = { role: "user", content: "And tomorrow?" }
+      yield* Effect.promise(() => generateText({ ...settled, model, messages: [asked, ...responseMessages, next] }))
+      const { body } = yield* upstream.received("backup")
+      for (const said of [Client.question, text, "And tomorrow?"]) assert.include(JSON.stringify(body), said)
+    }),
+  )
+}
