@@ -78,7 +78,7 @@ const agents: Readonly<Record<string, Agent>> = {
     version: "0.171.0",
     binary: "codex",
     deployments: (vendors) => `
-  primary: { provider: openai, model: primary, apiKey: x, baseUrl: "${vendors}/v1" }
+  primary: { provider: openai, api: responses, model: primary, apiKey: x, baseUrl: "${vendors}/v1" }
   backup: { provider: anthropic, model: backup, apiKey: x, baseUrl: "${vendors}" }`,
     call: (file) => ({ tool: "exec_command", arguments: JSON.stringify({ cmd: `cat ${file}` }) }),
     args: (gateway) => [
