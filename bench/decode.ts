@@ -11,6 +11,7 @@ import type { Dialect } from "@understudy/providers/protocols/Dialect"
 import type { Codec } from "@understudy/providers/protocols/Lowering"
 import * as Gemini from "@understudy/providers/protocols/gemini"
 import * as Messages from "@understudy/providers/protocols/messages"
+import * as Responses from "@understudy/providers/protocols/responses"
 import * as Result from "effect/Result"
 import { line, median, number } from "./table.ts"
 
@@ -19,6 +20,7 @@ type Both = Dialect & { readonly Request: Pick<Codec<Record<string, unknown>>, "
 
 const protocols: ReadonlyArray<readonly [model: string, protocol: Both]> = [
   ["gpt-5", ChatCompletions],
+  ["gpt-5", Responses],
   ["claude-sonnet-4-5", Messages],
   ["gemini-2.5-pro", Gemini],
 ]
