@@ -19,7 +19,7 @@ describe("packages", () => {
       const { exports, publishConfig } = JSON.parse(
         readFileSync(new URL(`../packages/${name}/package.json`, import.meta.url), "utf8"),
       ) as Manifest
-      const expected = Object.entries(exports).map(([subpath, source]) => [subpath, built(source)])
+      const expected = Object.entries(exports).map(([subpath, source]): [string, unknown] => [subpath, built(source)])
       assert.deepStrictEqual(Object.entries(publishConfig.exports), expected)
     })
   }
