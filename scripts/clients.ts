@@ -2,9 +2,9 @@
  * Shows that Claude Code and Codex work by changing a base URL: installs both aside, starts a gateway whose first
  * deployment is down and whose second is another vendor's, has each read a file with a tool in one turn without a
  * terminal, and tells what came of it. Nobody's account is used: the vendors are the fault server. `--fault` breaks the
- * first in another of its ways.
+ * first in another of its ways, `--backup` has another vendor answer.
  *
- *     npm run clients [-- --only claude,codex] [--fault cut-2]
+ *     npm run clients [-- --only claude,codex] [--fault cut-2] [--backup gemini]
  *
  * The programs come from the npm registry, some 800 MB on disk, and are kept in the system's temporary folder.
  */
@@ -27,14 +27,25 @@ const installed = join(tmpdir(), "understudy-clients")
 const playbill = "Tonight the part of Hamlet is played by the understudy."
 const prompt = "Read playbill.txt and say what is on it."
 
+/** How a deployment of each vendor's is configured, all of them being at this URL. */
+const vendors = {
+  openai: (url: string) => `provider: openai, baseUrl: "${url}/v1", apiKey: x`,
+  responses: (url: string) => `provider: openai, api: responses, baseUrl: "${url}/v1", apiKey: x`,
+  anthropic: (url: string) => `provider: anthropic, baseUrl: "${url}", apiKey: x`,
+  bedrock: (url: string) => `provider: bedrock, endpoint: "${url}", region: us-east-1, bearerToken: x`,
+  gemini: (url: string) => `provider: gemini, baseUrl: "${url}", apiKey: x`,
+}
+type Vendor = keyof typeof vendors
+
 /** A client that is a program of its own. */
 interface Agent {
   readonly title: string
   readonly package: string
   readonly version: string
   readonly binary: string
-  /** The gateway's deployments, the vendors being at this URL. */
-  readonly deployments: (vendors: string) => string
+  readonly primary: Vendor
+  /** Where `--backup` names no other. */
+  readonly backup: Vendor
   /** What the backup has it do with the file at this path. */
   readonly call: (file: string) => { readonly tool: string; readonly arguments: string }
   readonly args: (gateway: string) => ReadonlyArray<string>
@@ -50,6 +61,14 @@ interface Event {
   readonly item?: { readonly type?: string; readonly text?: string }
 }
 
+const { values } = parseArgs({
+  options: { only: { type: "string" }, fault: { type: "string", default: "503" }, backup: { type: "string" } },
+})
+const isVendor = (name: string): name is Vendor => name in vendors
+const { backup } = values
+if (backup !== undefined && !isVendor(backup))
+  throw new Error(`--backup takes one of ${Object.keys(vendors).join(", ")}`)
+
 const setting = (name: string, value: string) => ["-c", `${name}=${JSON.stringify(value)}`]
 
 const agents: Readonly<Record<string, Agent>> = {
@@ -58,9 +77,8 @@ const agents: Readonly<Record<string, Agent>> = {
     package: "@anthropic-ai/claude-code",
     version: "2.1.332",
     binary: "claude",
-    deployments: (vendors) => `
-  primary: { provider: anthropic, model: primary, apiKey: x, baseUrl: "${vendors}" }
-  backup: { provider: openai, model: backup, apiKey: x, baseUrl: "${vendors}/v1" }`,
+    primary: "anthropic",
+    backup: "openai",
     call: (file) => ({ tool: "Read", arguments: JSON.stringify({ file_path: file }) }),
     args: () => ["-p", prompt, "--output-format", "stream-json", "--verbose", "--permission-mode", "dontAsk"],
     env: (gateway) => ({
@@ -77,9 +95,8 @@ const agents: Readonly<Record<string, Agent>> = {
     package: "@openai/codex",
     version: "0.171.0",
     binary: "codex",
-    deployments: (vendors) => `
-  primary: { provider: openai, api: responses, model: primary, apiKey: x, baseUrl: "${vendors}/v1" }
-  backup: { provider: anthropic, model: backup, apiKey: x, baseUrl: "${vendors}" }`,
+    primary: "responses",
+    backup: "anthropic",
     call: (file) => ({ tool: "exec_command", arguments: JSON.stringify({ cmd: `cat ${file}` }) }),
     args: (gateway) => [
       "exec",
@@ -169,12 +186,7 @@ const eventsOf = (printed: string): ReadonlyArray<Event> =>
   printed.split("\n").flatMap((line) => (line.startsWith("{") ? [JSON.parse(line) as Event] : []))
 
 /** Whether the client read the file by way of the backup, and said so. */
-const turn = async (
-  agent: Agent,
-  vendors: FaultServer.FaultServer,
-  fault: string,
-  folder: string,
-): Promise<boolean> => {
+const turn = async (agent: Agent, upstream: FaultServer.FaultServer, folder: string): Promise<boolean> => {
   const [home, work] = [join(folder, "home"), join(folder, "work")]
   for (const path of [home, work]) mkdirSync(path, { recursive: true })
   const file = join(work, "playbill.txt")
@@ -182,15 +194,17 @@ const turn = async (
   const config = join(folder, "understudy.yaml")
   writeFileSync(
     config,
-    `deployments:${agent.deployments(vendors.url)}
+    `deployments:
+  primary: { model: primary, ${vendors[agent.primary](upstream.url)} }
+  backup: { model: backup, ${vendors[backup ?? agent.backup](upstream.url)} }
 routes:
   assistant: { fallback: [primary, backup], retry: { times: 0 } }
 `,
   )
   await Effect.runPromise(
     Effect.andThen(
-      vendors.script("primary", fault),
-      vendors.script("backup", [Behaviour.answer(agent.call(file)), Behaviour.answer()]),
+      upstream.script("primary", values.fault),
+      upstream.script("backup", [Behaviour.answer(agent.call(file)), Behaviour.answer()]),
     ),
   )
   const gateway = await serve(config, folder)
@@ -204,7 +218,7 @@ routes:
   const answer = eventsOf(out)
     .flatMap((event) => agent.said(event) ?? [])
     .at(-1)
-  const requests = await Effect.runPromise(vendors.requests)
+  const requests = await Effect.runPromise(upstream.requests)
   console.log(`${agent.title} ${agent.version}`)
   for (const { behaviour, model, path, vendor } of requests)
     console.log(`  asked of ${model}, ${vendor}: POST ${path}: ${behaviour._tag}`)
@@ -217,9 +231,6 @@ routes:
   return came
 }
 
-const { values } = parseArgs({
-  options: { only: { type: "string" }, fault: { type: "string", default: "503" } },
-})
 const chosen = Object.entries(agents).filter(
   ([name]) => values.only === undefined || values.only.split(",").includes(name),
 )
@@ -233,9 +244,7 @@ for (const [name, agent] of chosen) {
   await install(agent)
   const came = await Effect.runPromise(
     Effect.scoped(
-      Effect.flatMap(FaultServer.make(), (vendors) =>
-        Effect.promise(() => turn(agent, vendors, values.fault, join(folder, name))),
-      ),
+      Effect.flatMap(FaultServer.make(), (upstream) => Effect.promise(() => turn(agent, upstream, join(folder, name)))),
     ),
   )
   if (!came) process.exitCode = 1
