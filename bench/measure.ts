@@ -34,7 +34,7 @@ const streamed = (asked: Asked, chunks: number, pace: number) => ({
   messages,
   stream: true,
   max_tokens: chunks,
-  ...(pace > 0 ? { metadata: { pace: `${pace}` } } : {}),
+  ...(pace > 0 ? { user: `${pace}` } : {}),
 })
 
 /** Asks the load generator for one measurement. */

@@ -1,8 +1,10 @@
 /**
- * `npm run bench`: the bare proxy, the gateway and Portkey in front of one stand-in upstream, in interleaved rounds.
+ * `npm run bench`: the bare proxy, the gateway, the same translating, and Portkey in front of one stand-in upstream, in
+ * interleaved rounds; then how long a long conversation takes to read.
  *
- *     npm run bench -- [--quick] [--rounds N] [--only proxy,gateway,portkey] [--profile]
+ *     npm run bench -- [--quick] [--rounds N] [--only proxy,gateway,translating,portkey] [--profile]
  */
+import { once } from "node:events"
 import { mkdtempSync, rmSync } from "node:fs"
 import { cpus, tmpdir } from "node:os"
 import { join } from "node:path"
@@ -52,7 +54,7 @@ const measure = async (folder: string) => {
       running.push({ name, target, result: { idle, samples: [] } })
     } catch (error) {
       say(`${titles[name]} is left out: ${error instanceof Error ? error.message : String(error)}`)
-      // Portkey needs a network the first time; the other two have no excuse.
+      // Portkey needs a network the first time; the others have no excuse.
       if (name !== "portkey") process.exitCode = 1
     }
   }
@@ -87,6 +89,10 @@ const measure = async (folder: string) => {
       `${Math.max(...directSamples.map((sample) => sample.events)).toFixed(0)} events a second.\n`,
   )
   console.log(render(results))
+  if (flags.only === undefined) {
+    console.log()
+    await once(startChild("decode.ts"), "exit")
+  }
   if (profile !== undefined) console.log(`\n${summarise(profile, 40)}`)
 }
 

@@ -6,13 +6,14 @@ import { fileURLToPath } from "node:url"
 import { freePort, startForeign, startServer } from "./children.ts"
 import * as Portkey from "./portkey.ts"
 
-export type Name = "proxy" | "gateway" | "portkey"
+export type Name = "proxy" | "gateway" | "translating" | "portkey"
 
-export const names: ReadonlyArray<Name> = ["proxy", "gateway", "portkey"]
+export const names: ReadonlyArray<Name> = ["proxy", "gateway", "translating", "portkey"]
 
 export const titles: Readonly<Record<Name, string>> = {
   proxy: "bare Node proxy",
   gateway: "Understudy",
+  translating: "translating",
   portkey: "Portkey",
 }
 
@@ -34,14 +35,14 @@ export interface Options {
 }
 
 /** One route over two deployments, with limits on and too high to bind; circuit, retry and timeouts by default. */
-export const configuration = (upstream: number) => `deployments:
+const configuration = (vendor: string, baseUrl: string) => `deployments:
 ${["primary", "backup"]
   .map(
     (name) => `  ${name}:
-    provider: openai
+    provider: ${vendor}
     model: stand-in
     apiKey: x
-    baseUrl: "http://127.0.0.1:${upstream}/v1"
+    baseUrl: "${baseUrl}"
     limits: { rpm: 1000000000, tpm: 1000000000000, concurrency: 100000 }
 `,
   )
@@ -51,24 +52,28 @@ ${["primary", "backup"]
 
 const gatewayEntry = fileURLToPath(new URL("../packages/http/src/main.ts", import.meta.url))
 
+/** The gateway, asked in OpenAI's words whoever its deployments are. */
+const gateway = async (options: Options, vendor: string, baseUrl: string): Promise<Target> => {
+  const file = join(options.folder, `${vendor}.yaml`)
+  writeFileSync(file, configuration(vendor, baseUrl))
+  const profiling = options.profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${options.profile}`]
+  const port = await freePort()
+  const child = await startForeign({
+    name: "the gateway",
+    args: [...profiling, gatewayEntry, "serve", "--config", file, "--port", `${port}`, "--log-level", "warn"],
+    cwd: options.folder,
+    url: `http://127.0.0.1:${port}/ready`,
+  })
+  return { child, port, model: "bench", headers: {} }
+}
+
 export const start: Readonly<Record<Name, (options: Options) => Promise<Target>>> = {
   proxy: async (options) => {
     const { child, port } = await startServer("proxy.ts", [`http://127.0.0.1:${options.upstream}`])
     return { child, port, model: "stand-in", headers: {} }
   },
-  gateway: async (options) => {
-    const file = join(options.folder, "understudy.yaml")
-    writeFileSync(file, configuration(options.upstream))
-    const profiling = options.profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${options.profile}`]
-    const port = await freePort()
-    const child = await startForeign({
-      name: "the gateway",
-      args: [...profiling, gatewayEntry, "serve", "--config", file, "--port", `${port}`, "--log-level", "warn"],
-      cwd: options.folder,
-      url: `http://127.0.0.1:${port}/ready`,
-    })
-    return { child, port, model: "bench", headers: {} }
-  },
+  gateway: (options) => gateway(options, "openai", `http://127.0.0.1:${options.upstream}/v1`),
+  translating: (options) => gateway(options, "anthropic", `http://127.0.0.1:${options.upstream}`),
   portkey: async (options) => {
     const entry = await Portkey.install()
     const folder = join(options.folder, "portkey")

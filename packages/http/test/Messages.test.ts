@@ -1,5 +1,6 @@
 /** Anthropic's API through its own SDK, whoever answers. */
 import { APIError } from "@anthropic-ai/sdk"
+import { ThreadNotFoundError } from "@anthropic-ai/sdk/resources/messages/messages"
 import type { Message, MessageCreateParamsNonStreaming, Tool } from "@anthropic-ai/sdk/resources/messages"
 import { assert, describe, it } from "@effect/vitest"
 import * as Route from "@understudy/core/Route"
@@ -413,6 +414,23 @@ describe("beside messages", () => {
       yield* upstream.script("backup", "529")
       const estimated = yield* Effect.promise(() => anthropic.messages.countTokens(asked))
       assert.isBelow(estimated.input_tokens, input_tokens)
+    }),
+  )
+
+  it.live("keeps no thread, so that the SDK sends all of it again, whoever answers next", () =>
+    Effect.gen(function* () {
+      const { anthropic, upstream } = yield* TestGateway.make({ vendor: "anthropic", backup: "openai" })
+      const thread = anthropic.beta.messages.thread({ model: "assistant", max_tokens: 1024 })
+      yield* Effect.promise(() => thread.send({ role: "user", content: "Who is Yorick?" }))
+      yield* upstream.script("primary", "503")
+      yield* Effect.promise(() => thread.send({ role: "user", content: "And who knew him?" }))
+      const { body } = yield* upstream.received("backup")
+      assert.include(JSON.stringify(body), "Who is Yorick?")
+      const gone = yield* rejected(() =>
+        anthropic.beta.messages.create({ ...hello, thread: { type: "continue", previous_message_id: "msg_1" } }),
+      )
+      assert.instanceOf(gone, ThreadNotFoundError)
+      assert.strictEqual(gone.status, 404)
     }),
   )
 

@@ -7,6 +7,7 @@ import { Deployment, Route, Router } from "@understudy/core"
 import * as RateLimit from "@understudy/core/RateLimit"
 import * as Anthropic from "@understudy/providers/anthropic"
 import * as Bedrock from "@understudy/providers/bedrock"
+import * as Gemini from "@understudy/providers/gemini"
 import * as OpenAiProvider from "@understudy/providers/openai"
 import * as Transport from "@understudy/providers/transport"
 import * as FaultServer from "@understudy/providers/testing"
@@ -28,7 +29,7 @@ import * as CallLog from "../src/observe/CallLog.ts"
 import * as Metrics from "../src/observe/Metrics.ts"
 import * as Server from "../src/Server.ts"
 
-export type Vendor = "openai" | "anthropic" | "bedrock"
+export type Vendor = "openai" | "responses" | "anthropic" | "bedrock" | "gemini"
 
 export interface Options {
   readonly guard?: Partial<Guard.Policy>
@@ -53,12 +54,15 @@ export const upstreamKey = "sk-upstream-secret"
 export const make = Effect.fnUntraced(function* (options: Options = {}) {
   const upstream = yield* FaultServer.make()
   const apiKey = Redacted.make(upstreamKey)
-  const openai = (url: string) => Layer.provide(OpenAiProvider.layer({ baseUrl: `${url}/v1`, apiKey }), Transport.layer)
-  const provider = (options.provider ?? openai)(upstream.url)
+  const openai = (api: OpenAiProvider.Api) => (url: string) =>
+    Layer.provide(OpenAiProvider.layer({ baseUrl: `${url}/v1`, apiKey, api }), Transport.layer)
+  const provider = (options.provider ?? openai("chat-completions"))(upstream.url)
   const vendors = {
     openai: provider,
+    responses: openai("responses")(upstream.url),
     anthropic: Layer.provide(Anthropic.layer({ baseUrl: upstream.url, apiKey }), Transport.layer),
     bedrock: Bedrock.layer({ endpoint: upstream.url, region: "us-east-1", bearerToken: apiKey }),
+    gemini: Layer.provide(Gemini.layer({ baseUrl: upstream.url, apiKey }), Transport.layer),
   }
   const RouterLive = Router.layer({
     deployments: {

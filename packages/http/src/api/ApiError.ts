@@ -26,7 +26,11 @@ export interface Attempt {
 /** A request that is wrong in itself. */
 export const invalid = (
   message: string,
-  options?: { readonly param?: string; readonly status?: number; readonly code?: string },
+  options?: {
+    readonly param?: string
+    readonly status?: number | undefined
+    readonly code?: string | undefined
+  },
 ): ApiError => ({
   status: options?.status ?? 400,
   type: "invalid_request_error",

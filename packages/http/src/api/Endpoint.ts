@@ -85,8 +85,8 @@ const read = <Request extends Pick<Chat.Request, "native">>(
   request: Result.Result<Request, InvalidBody>,
 ): Effect.Effect<Request, ApiError.ApiError, HttpServerRequest.HttpServerRequest> => {
   if (Result.isSuccess(request)) return Native.beside(request.success)
-  const { message, path } = request.failure
-  return Effect.fail(ApiError.invalid(message, { param: path }))
+  const { code, message, path, status } = request.failure
+  return Effect.fail(ApiError.invalid(message, { param: path, status, code }))
 }
 
 const whole = (router: Router["Service"], dialect: Dialect, request: Chat.Request, options: Options) =>

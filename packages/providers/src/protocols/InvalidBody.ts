@@ -11,6 +11,9 @@ export class InvalidBody extends Data.TaggedError("InvalidBody")<{
   /** The field to blame, such as `messages[2].content`; empty for the body itself. */
   readonly path: string
   readonly message: string
+  /** Where clients of the protocol know what to do by a status or a code of its own. */
+  readonly status?: number
+  readonly code?: string
 }> {}
 
 /** What `issue` says of `body`: the first fault, as deep as it lies. */

@@ -52,6 +52,7 @@ const read = (path: string, body: Fields): Asked | undefined => {
       schema: fields(fields(tool)["input_schema"]),
     })),
     choice: choiceOf(fields(body["tool_choice"])),
+    schema: fields(fields(fields(body["output_config"])["format"])["schema"]),
     last: lastOf(fields(list(body["messages"]).at(-1))),
     n: 1,
     counts,

@@ -27,6 +27,9 @@ const lastOf = (message: Fields): Asked["last"] => {
     : { role: "tool", text: textOf(fields(fields(result)["toolResult"])["content"]) }
 }
 
+const schemaOf = (format: Fields): Fields =>
+  fields(json(words(fields(fields(format["structure"])["jsonSchema"])["schema"])))
+
 const decoded = (id: string): string =>
   Result.getOrElse(
     Result.try(() => decodeURIComponent(id)),
@@ -47,6 +50,7 @@ const read = (path: string, body: Fields): Asked | undefined => {
       return { name: words(spec["name"]), schema: fields(fields(spec["inputSchema"])["json"]) }
     }),
     choice: choiceOf(fields(toolConfig["toolChoice"])),
+    schema: schemaOf(fields(fields(body["outputConfig"])["textFormat"])),
     last: lastOf(fields(list(body["messages"]).at(-1))),
     n: 1,
     ...(match[2] === "invoke" ? { embeds: texts } : undefined),

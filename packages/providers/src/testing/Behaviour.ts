@@ -17,8 +17,9 @@ export type Finish = "stop" | "length" | "content-filter"
 export interface Speech {
   /** The whole text. An empty one is an answer too: it has a finish reason. */
   readonly text?: string | undefined
-  /** The arguments of a tool call, as JSON text. Makes the answer a call of the first tool that is offered. */
+  /** The arguments of a tool call, as JSON text. Makes the answer a call of `tool`, the first that is offered if not said. */
   readonly arguments?: string | undefined
+  readonly tool?: string | undefined
   readonly finish?: Finish | undefined
 }
 

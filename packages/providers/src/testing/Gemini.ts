@@ -40,6 +40,8 @@ const lastOf = ({ parts, role }: Fields): Asked["last"] => {
   return { role: "tool", text: words(told["output"] ?? told["error"]) || JSON.stringify(told) }
 }
 
+const schemaOf = (config: Fields): Fields => fields(config["responseJsonSchema"] ?? config["responseSchema"])
+
 const address = /\/v1(?:beta)?\/models\/([^:]+):(generateContent|streamGenerateContent|countTokens|batchEmbedContents)$/
 
 const embedsOf = (body: Fields): ReadonlyArray<string> =>
@@ -59,6 +61,7 @@ const read = (path: string, body: Fields): Asked | undefined => {
         return { name: words(name), schema: fields(parametersJsonSchema ?? parameters) }
       }),
     choice: choiceOf(fields(fields(body["toolConfig"])["functionCallingConfig"])),
+    schema: schemaOf(fields(body["generationConfig"])),
     last: lastOf(fields(list(body["contents"]).at(-1))),
     n: Math.min(8, Math.max(1, Number(fields(body["generationConfig"])["candidateCount"] ?? 1))),
     embeds: method === "batchEmbedContents" ? embedsOf(body) : undefined,

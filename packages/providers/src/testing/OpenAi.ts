@@ -43,6 +43,7 @@ const readEmbeddings = (body: Fields): Asked => ({
   body,
   tools: [],
   choice: "none",
+  schema: {},
   last: { role: "other", text: "" },
   n: 1,
   embeds: inputsOf(body["input"]),
@@ -62,6 +63,7 @@ const read = (path: string, body: Fields): Asked | undefined => {
       return { name: words(declared["name"]), schema: fields(declared["parameters"]) }
     }),
     choice: choiceOf(body["tool_choice"]),
+    schema: fields(fields(fields(body["response_format"])["json_schema"])["schema"]),
     last: { role: role === "user" || role === "tool" ? role : "other", text: textOf(last["content"]) },
     n: Math.min(8, Math.max(1, Number(body["n"] ?? 1))),
   }

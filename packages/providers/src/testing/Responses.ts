@@ -52,6 +52,7 @@ const read = (path: string, body: Fields): Asked | undefined => {
     body,
     tools: toolsOf(body["tools"]),
     choice: choiceOf(body["tool_choice"]),
+    schema: fields(fields(fields(body["text"])["format"])["schema"]),
     last: lastOf(body["input"]),
     n: 1,
   }

@@ -47,6 +47,8 @@ export interface Asked {
   readonly body: Fields
   readonly tools: ReadonlyArray<Tool>
   readonly choice: "auto" | "none" | "required" | { readonly name: string }
+  /** What the answer is to be, as a JSON Schema; empty where any text will do. */
+  readonly schema: Fields
   readonly last: { readonly role: "user" | "tool" | "other"; readonly text: string }
   /** How many answers are wanted. */
   readonly n: number
@@ -118,17 +120,21 @@ const wanted = ({ choice, tools, last }: Asked): Tool | undefined => {
   return tools.find((tool) => tool.name === choice.name)
 }
 
-/** The answer to a request: as its speech says, else a tool call if the user asks for one, else text. */
+const unscripted = ({ last, model, schema }: Asked): string => {
+  if (Object.keys(schema).length > 0) return JSON.stringify(sample(schema))
+  return last.role === "tool" ? `${model} has heard from the tool: ${last.text}` : line(model)
+}
+
+/** The answer to a request: as its speech says, else a tool call if the user asks for one, else text, or JSON by a schema. */
 export const reply = (asked: Asked, speech: Behaviour.Speech): Reply => {
-  const scripted = speech.arguments === undefined ? undefined : asked.tools[0]
+  const meant = speech.tool === undefined ? asked.tools[0] : asked.tools.find(({ name }) => name === speech.tool)
+  const scripted = speech.arguments === undefined ? undefined : meant
   const tool = speech.text === undefined ? (scripted ?? wanted(asked)) : undefined
   if (tool !== undefined) {
     const text = speech.arguments ?? JSON.stringify(sample({ type: "object", ...tool.schema }))
     return { _tag: "Call", name: tool.name, pieces: inSixes(text) }
   }
-  const unscripted =
-    asked.last.role === "tool" ? `${asked.model} has heard from the tool: ${asked.last.text}` : line(asked.model)
-  return { _tag: "Text", pieces: inWords(speech.text ?? unscripted), finish: speech.finish ?? "stop" }
+  return { _tag: "Text", pieces: inWords(speech.text ?? unscripted(asked)), finish: speech.finish ?? "stop" }
 }
 
 /** Tokens read and written, made up but plausible: a quarter of the request's characters, one for each piece. */

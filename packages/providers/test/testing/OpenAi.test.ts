@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import OpenAI from "openai"
+import * as Behaviour from "../../src/testing/Behaviour.ts"
 import * as FaultServer from "../../src/testing/FaultServer.ts"
 import { collected, rejection } from "./raw.ts"
 
@@ -9,7 +10,7 @@ const connected = Effect.map(
   ({ url }) => new OpenAI({ baseURL: `${url}/v1`, apiKey: "sk-secret", maxRetries: 0 }),
 )
 
-const weather: OpenAI.ChatCompletionTool = {
+const weather: OpenAI.ChatCompletionFunctionTool = {
   type: "function",
   function: {
     name: "get_weather",
@@ -108,6 +109,45 @@ describe("OpenAI's wire, by its SDK", () => {
       assert.strictEqual(yield* finish("Use a tool", "auto"), "tool_calls")
       assert.strictEqual(yield* finish("Use a tool", "none"), "stop")
       assert.strictEqual(yield* finish("Hello", "required"), "tool_calls")
+    }),
+  )
+
+  it.live("JSON by the schema that is asked for", () =>
+    Effect.gen(function* () {
+      const client = yield* connected
+      const answer = yield* Effect.promise(() =>
+        client.chat.completions.create({
+          model: "gpt-4o",
+          messages: [{ role: "user", content: "Where?" }],
+          response_format: {
+            type: "json_schema",
+            json_schema: { name: "place", schema: weather.function.parameters! },
+          },
+        }),
+      )
+      assert.deepStrictEqual(JSON.parse(answer.choices[0]?.message.content ?? ""), { city: "Paris", days: 1 })
+    }),
+  )
+
+  it.live("a call of the tool that the script names, where it is offered", () =>
+    Effect.gen(function* () {
+      const server = yield* FaultServer.make()
+      yield* server.script("gpt-4o", [Behaviour.answer({ tool: "get_weather", arguments: '{"city":"Oslo"}' })])
+      const client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: "sk-secret", maxRetries: 0 })
+      const ask = (...tools: ReadonlyArray<OpenAI.ChatCompletionFunctionTool>) =>
+        Effect.map(
+          Effect.promise(() =>
+            client.chat.completions.create({
+              model: "gpt-4o",
+              messages: [{ role: "user", content: "Hi" }],
+              tools: [...tools],
+            }),
+          ),
+          ({ choices: [choice] }) => choice?.message.tool_calls?.map((call) => "function" in call && call.function),
+        )
+      const other: OpenAI.ChatCompletionFunctionTool = { type: "function", function: { name: "send_mail" } }
+      assert.deepStrictEqual(yield* ask(other, weather), [{ name: "get_weather", arguments: '{"city":"Oslo"}' }])
+      assert.strictEqual(yield* ask(other), undefined)
     }),
   )
 

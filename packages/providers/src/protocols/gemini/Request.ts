@@ -109,6 +109,8 @@ const fromWire = (
     ...(wire.labels ? { metadata: wire.labels } : undefined),
     ...(vendor === undefined ? undefined : { vendor: { [protocol]: vendor } }),
     ...(unsaid.length === 0 ? undefined : { unsaid }),
+    // The beginning of the conversation, which Google alone has.
+    ...(uniform["cachedContent"] ? { unsayable: ["content that Google has cached"] } : undefined),
     native: { protocol, body },
   }
 }

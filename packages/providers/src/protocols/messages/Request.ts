@@ -174,11 +174,23 @@ const parse = SchemaParser.decodeUnknownResult(Wire.Request)
  * that speaks another protocol.
  */
 export const decode = (body: Record<string, unknown>): Result.Result<Chat.Request, InvalidBody.InvalidBody> => {
+  if (Json.fields(body["thread"])["type"] === "continue") return Result.fail(notKept)
   const parsed = parse(body)
   return Result.isFailure(parsed)
     ? Result.fail(InvalidBody.fromIssue(parsed.failure, body))
     : Result.succeed(fromWire(parsed.success, body))
 }
+
+/**
+ * No conversation is kept here, and the next answer may be another vendor's. By the code, Anthropic's SDK sends the whole
+ * of it again: its tool runner begins a thread wherever it may.
+ */
+const notKept = new InvalidBody.InvalidBody({
+  path: "thread",
+  status: 404,
+  code: "thread_not_found",
+  message: "No conversation is kept here: send all of it, with 'thread' left out or of type \"create\".",
+})
 
 /** Whether the answer is to be streamed. */
 export const isStream = (body: Record<string, unknown>): boolean => body["stream"] === true

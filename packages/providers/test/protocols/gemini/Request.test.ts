@@ -490,6 +490,7 @@ describe("decode", () => {
             tools: [{ googleSearch: {} }, { codeExecution: {} }],
           },
         },
+        unsayable: ["content that Google has cached"],
       },
     )
   })

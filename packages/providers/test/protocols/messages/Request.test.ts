@@ -584,6 +584,14 @@ const shown = (...content: ReadonlyArray<unknown>) => said({ role: "user", conte
 const refused = (body: Record<string, unknown>) => Result.getOrThrow(Result.flip(Request.decode(body))).message
 
 describe("decode", () => {
+  it("says of a thread to go on with that nobody keeps it, as Anthropic would", () => {
+    const thread = { type: "continue", previous_message_id: "msg_1" }
+    const { code, path, status } = Result.getOrThrow(Result.flip(Request.decode(wire({ thread }))))
+    assert.deepStrictEqual([status, code, path], [404, "thread_not_found", "thread"])
+    const begun = { thread: { type: "create" } }
+    assert.deepStrictEqual(decode(wire(begun)).vendor, { messages: begun })
+  })
+
   it("reads the least there is to read, and keeps it as it came", () => {
     const body = wire({ stream: true })
     assert.deepStrictEqual(Result.getOrThrow(Request.decode(body)), {
