@@ -9,6 +9,7 @@ import * as Admission from "./Admission.ts"
 import * as Attempt from "./Attempt.ts"
 import type { Call } from "./Call.ts"
 import type * as Chat from "./Chat.ts"
+import type * as Compiled from "./Compiled.ts"
 import * as Plan from "./Plan.ts"
 import type { ProviderError } from "./ProviderError.ts"
 import type { RouterError } from "./RouterError.ts"
@@ -24,7 +25,7 @@ export interface Count {
 /** Fails only where whoever counts blames the request: one that nobody can count is estimated. */
 export const run = (
   stores: Admission.Stores,
-  { name: routed, route, total }: Plan.Compiled,
+  { name: routed, route, total }: Compiled.Compiled,
   call: Call<Chat.Request>,
   draw: Plan.Draw,
 ): Effect.Effect<Count, RouterError> => {
@@ -54,7 +55,7 @@ export const run = (
     }, estimate)
 }
 
-const isAway = (stores: Admission.Stores, candidate: Plan.Leaf["candidate"], call: Call): Effect.Effect<boolean> =>
+const isAway = (stores: Admission.Stores, candidate: Compiled.Leaf["candidate"], call: Call): Effect.Effect<boolean> =>
   Effect.map(Admission.peek(stores, candidate, call), ({ circuit, rest }) => (rest ?? circuit) !== undefined)
 
 const blamesCaller = ({ reason }: ProviderError): boolean => reason._tag === "InvalidRequest"

@@ -8,6 +8,7 @@ import * as Announce from "./Announce.ts"
 import type * as Attempt from "./Attempt.ts"
 import type { Asked, Call } from "./Call.ts"
 import * as Fallback from "./Fallback.ts"
+import type * as Compiled from "./Compiled.ts"
 import * as Plan from "./Plan.ts"
 import type { ProviderError } from "./ProviderError.ts"
 import type { Ledger, PassedOver } from "./Receipt.ts"
@@ -35,7 +36,7 @@ export type Try<Request extends Asked, A> = (
 /** The answer of whoever could; or every attempt's failure, as one error. `ledger` is written on the way. */
 export const run = <Request extends Asked, A>(
   { bus, draw, stores }: Shared,
-  { budget, name, route, total }: Plan.Compiled,
+  { budget, name, route, total }: Compiled.Compiled,
   call: Call<Request>,
   ledger: Ledger,
   attempt: Try<Request, A>,

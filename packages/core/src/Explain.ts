@@ -14,6 +14,7 @@ import type { Call, Need } from "./Call.ts"
 import type { Candidate } from "./Candidate.ts"
 import { firstToken } from "./Candidate.ts"
 import type { Limits } from "./Deployment.ts"
+import type * as Compiled from "./Compiled.ts"
 import * as Plan from "./Plan.ts"
 import type { ReasonTag } from "./ProviderError.ts"
 import type { Resolved } from "./Retry.ts"
@@ -106,7 +107,7 @@ export type CircuitPolicy = { readonly open: number; readonly max: number; reado
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** Explains what a call on this route would meet. A `shuffle` is shown as written: its order is drawn call by call. */
-export const make = (stores: Admission.Stores, route: Plan.Compiled, call: Call): Effect.Effect<Explanation> => {
+export const make = (stores: Admission.Stores, route: Compiled.Compiled, call: Call): Effect.Effect<Explanation> => {
   const node = (plan: Plan.Plan, by: By): Effect.Effect<Node> => {
     switch (plan._tag) {
       case "Step":

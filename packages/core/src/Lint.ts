@@ -7,7 +7,7 @@ import * as Result from "effect/Result"
 import type { Defaults } from "./Candidate.ts"
 import * as Cost from "./Cost.ts"
 import type { Capabilities, Options } from "./Deployment.ts"
-import * as Plan from "./Plan.ts"
+import * as Compiled from "./Compiled.ts"
 import type { Resolved } from "./Retry.ts"
 import type { Route } from "./Route.ts"
 import * as Routes from "./Route.ts"
@@ -26,7 +26,7 @@ export interface Worst {
 }
 
 export interface Report {
-  readonly warnings: ReadonlyArray<Plan.Problem>
+  readonly warnings: ReadonlyArray<Compiled.Problem>
   /** One for each route, as written. */
   readonly worst: ReadonlyArray<Worst>
 }
@@ -44,11 +44,11 @@ export const lint = (
   routes: Readonly<Record<string, Route>>,
   deployments: Readonly<Record<string, Options>>,
   defaults: Defaults,
-): Result.Result<Report, ReadonlyArray<Plan.Problem>> => {
+): Result.Result<Report, ReadonlyArray<Compiled.Problem>> => {
   const candidates = new Map(
     Object.entries(deployments).map(([name, deployment]): [string, Named] => [name, { name, deployment }]),
   )
-  return Result.map(Plan.compile(routes, candidates, defaults), (compiled) => {
+  return Result.map(Compiled.make(routes, candidates, defaults), (compiled) => {
     const found = new Map([...compiled].map(([name, route]) => [name, warnings(route)]))
     return {
       warnings: Object.entries(routes).flatMap(([name, route]) => {
@@ -67,7 +67,7 @@ export const lint = (
 // Warnings
 // ---------------------------------------------------------------------------------------------------------------------
 
-const warnings = ({ route, total }: Plan.Compiled<Named>): ReadonlyArray<string> => [
+const warnings = ({ route, total }: Compiled.Compiled<Named>): ReadonlyArray<string> => [
   ...new Set(ways(route).flatMap((way) => warningsOf(way, total))),
 ]
 
@@ -87,7 +87,7 @@ const warningsOf = (all: Way, total: number): ReadonlyArray<string> => {
 }
 
 interface Place {
-  readonly leaf: Plan.Leaf<Named>
+  readonly leaf: Compiled.Leaf<Named>
   readonly never: boolean
   /** Whether it stands in a branch, such as `onContextWindow`. */
   readonly branch: boolean
@@ -96,7 +96,7 @@ interface Place {
 /** Everybody a call may ask that goes one way through the conditions of its route, in order. */
 type Way = ReadonlyArray<Place>
 
-const ways = (route: Plan.Bound<Named>): ReadonlyArray<Way> => {
+const ways = (route: Compiled.Bound<Named>): ReadonlyArray<Way> => {
   switch (route._tag) {
     case "Leaf":
       return [[{ leaf: route, never: false, branch: false }]]
@@ -118,7 +118,7 @@ const ways = (route: Plan.Bound<Named>): ReadonlyArray<Way> => {
 const joined = (first: ReadonlyArray<Way>, second: ReadonlyArray<Way>): ReadonlyArray<Way> =>
   first.flatMap((before) => second.map((after) => [...before, ...after]))
 
-type Leaves = ReadonlyArray<Plan.Leaf<Named>>
+type Leaves = ReadonlyArray<Compiled.Leaf<Named>>
 
 const duplicates = (asked: Leaves): ReadonlyArray<string> => {
   const names = asked.map(({ candidate }) => candidate.name)
@@ -195,7 +195,7 @@ const time = (millis: number): string => Duration.format(Duration.millis(millis)
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** The worst of each kind that any way through the route's conditions may come to. */
-const worst = ({ name, route, total }: Plan.Compiled<Named>): Worst => {
+const worst = ({ name, route, total }: Compiled.Compiled<Named>): Worst => {
   const all = ways(route).map(sum)
   const dollars = all.flatMap((each) => each.dollars ?? [])
   return {

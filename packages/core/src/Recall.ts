@@ -15,6 +15,7 @@ import { CacheStore } from "./Cache.ts"
 import type { Entry, Place } from "./Cache.ts"
 import type { Call } from "./Call.ts"
 import type * as Chat from "./Chat.ts"
+import * as Compiled from "./Compiled.ts"
 import * as Plan from "./Plan.ts"
 import type { Ledger } from "./Receipt.ts"
 import type { Bus } from "./RouteEvent.ts"
@@ -35,7 +36,7 @@ export type Recalling<A> = (
 ) => Effect.Effect<A, RouterError>
 
 /** Of each route that keeps its answers. */
-export const make = Effect.fnUntraced(function* (routes: ReadonlyMap<string, Plan.Compiled>, bus: Bus) {
+export const make = Effect.fnUntraced(function* (routes: ReadonlyMap<string, Compiled.Compiled>, bus: Bus) {
   const store = yield* CacheStore
   const { digestHex } = Context.get(yield* Layer.build(Digest.layerWebCrypto), Digest.Digest)
   const recalls = new Map<string, Recall>()
@@ -45,7 +46,7 @@ export const make = Effect.fnUntraced(function* (routes: ReadonlyMap<string, Pla
     const shelf: Shelf = {
       place,
       keyOf: (call) => digestHex(Digest.sha256, new TextEncoder().encode(identity(route, call))),
-      models: new Map(Plan.members(route.route)),
+      models: new Map(Compiled.members(route.route)),
       bus,
     }
     recalls.set(name, { whole: recalling(shelf, whole), stream: recalling(shelf, streamed) })
@@ -125,13 +126,13 @@ const version = 1
  * All that an answer depends on, and whom it is for: who asks, the route with those on it and the way that the call takes
  * where ways part, and every word of the request but the name it called the route by.
  */
-const identity = (route: Plan.Compiled, call: Call): string => {
+const identity = (route: Compiled.Compiled, call: Call): string => {
   const { native, ...asked } = call.request
   return JSON.stringify([
     version,
     call.options.caller ?? null,
     route.name,
-    Plan.members(route.route).map(([name, model]) => [name, Wildcard.fill(model, route.name, call.request.model)]),
+    Compiled.members(route.route).map(([name, model]) => [name, Wildcard.fill(model, route.name, call.request.model)]),
     Plan.way(route.route, call),
     call.streaming,
     { ...asked, model: undefined },

@@ -31,7 +31,8 @@ import type * as Embedding from "./Embedding.ts"
 import * as Explain from "./Explain.ts"
 import type { Explanation } from "./Explain.ts"
 import type { Health } from "./Health.ts"
-import * as Plan from "./Plan.ts"
+import * as Compiled from "./Compiled.ts"
+import type * as Plan from "./Plan.ts"
 import { Provider } from "./Provider.ts"
 import * as RateLimit from "./RateLimit.ts"
 import { Ledger } from "./Receipt.ts"
@@ -123,7 +124,7 @@ export class Router extends Context.Service<
 
 /** Routes or deployments that do not fit together: every problem, with its path. */
 export class InvalidRoutes extends Data.TaggedError("InvalidRoutes")<{
-  readonly problems: ReadonlyArray<Plan.Problem>
+  readonly problems: ReadonlyArray<Compiled.Problem>
 }> {
   override get message(): string {
     return this.problems.map(({ message, path }) => `${path}: ${message}`).join("\n")
@@ -198,7 +199,7 @@ const make = Effect.fnUntraced(function* <E, R>(
   const candidates = yield* start(options.deployments, defaults)
   const compiled = yield* Effect.fromResult(
     Result.mapError(
-      Plan.compile(options.routes ?? {}, candidates, defaults),
+      Compiled.make(options.routes ?? {}, candidates, defaults),
       (problems) => new InvalidRoutes({ problems }),
     ),
   )
@@ -211,12 +212,12 @@ const make = Effect.fnUntraced(function* <E, R>(
   const meant = Wildcard.among([...compiled.keys()])
   let calls = 0
 
-  const find = (name: string): Effect.Effect<Plan.Compiled, RouterError> => {
+  const find = (name: string): Effect.Effect<Compiled.Compiled, RouterError> => {
     const found = compiled.get(meant(name))
     return found === undefined ? Effect.fail(Errors.unknownModel(name, compiled.keys())) : Effect.succeed(found)
   }
 
-  const open = ({ name }: Plan.Compiled, { at, options, streaming }: Call): Ledger =>
+  const open = ({ name }: Compiled.Compiled, { at, options, streaming }: Call): Ledger =>
     new Ledger(`${runId}-${(++calls).toString(36)}`, name, options.caller, streaming, at)
 
   const settle = (ledger: Ledger, exit: Exit.Exit<unknown, unknown>, now: number): void => {

@@ -6,6 +6,7 @@ import { Call } from "../src/Call.ts"
 import * as Candidate from "../src/Candidate.ts"
 import * as Chat from "../src/Chat.ts"
 import type * as Deployment from "../src/Deployment.ts"
+import * as Compiled from "../src/Compiled.ts"
 import * as Plan from "../src/Plan.ts"
 import * as Route from "../src/Route.ts"
 
@@ -20,7 +21,7 @@ const candidates = (deployments: Record<string, Partial<Deployment.Options>>) =>
   )
 
 const compile = (route: Route.Route, deployments: Record<string, Partial<Deployment.Options>>) => {
-  const compiled = Result.getOrThrow(Plan.compile({ route }, candidates(deployments), {})).get("route")
+  const compiled = Result.getOrThrow(Compiled.make({ route }, candidates(deployments), {})).get("route")
   assert.isDefined(compiled)
   return compiled.route
 }
@@ -38,7 +39,7 @@ const verdicts = (plan: Plan.Plan) =>
 describe("Plan", () => {
   it("keeps the order of a fallback, through routes and balances named in it", () => {
     const compiled = Result.getOrThrow(
-      Plan.compile(
+      Compiled.make(
         { inner: Route.fallback("b", "c"), route: Route.fallback("a", "inner", Route.balance("ordered", ["d", "e"])) },
         candidates({ a: {}, b: {}, c: {}, d: {}, e: {} }),
         {},
@@ -48,7 +49,7 @@ describe("Plan", () => {
   })
 
   it("makes every deployment callable by its own name", () => {
-    const compiled = Result.getOrThrow(Plan.compile({}, candidates({ a: {}, b: {} }), {}))
+    const compiled = Result.getOrThrow(Compiled.make({}, candidates({ a: {}, b: {} }), {}))
     assert.deepStrictEqual([...compiled.keys()], ["a", "b"])
     assert.deepStrictEqual(names(Plan.make(compiled.get("b")!.route, call(), half)), ["b"])
   })
@@ -100,7 +101,7 @@ describe("Plan", () => {
   it("prefers by first token for streams and by whole answers otherwise, exploring the unknown first", () => {
     const known = candidates({ quick: {}, slow: {}, cold: {} })
     const compiled = Result.getOrThrow(
-      Plan.compile({ route: Route.balance("latency", ["slow", "quick", "cold"]) }, known, {}),
+      Compiled.make({ route: Route.balance("latency", ["slow", "quick", "cold"]) }, known, {}),
     )
     const { route } = compiled.get("route")!
     known.get("quick")!.health.answered(100)
@@ -113,7 +114,7 @@ describe("Plan", () => {
 
   it("lets a route's words win over its deployments', and those over the defaults", () => {
     const compiled = Result.getOrThrow(
-      Plan.compile(
+      Compiled.make(
         {
           plain: Route.fallback("a"),
           picky: Route.fallback("a").pipe(Route.retry({ times: 0 }), Route.timeout({ total: "9 seconds" })),

@@ -7,7 +7,7 @@
  */
 import type * as Candidate from "@understudy/core/Candidate"
 import type * as Deployment from "@understudy/core/Deployment"
-import * as Plan from "@understudy/core/Plan"
+import * as Compiled from "@understudy/core/Compiled"
 import type { Route } from "@understudy/core/Route"
 import type * as Router from "@understudy/core/Router"
 import type * as EffectConfig from "effect/Config"
@@ -139,7 +139,7 @@ const misnamed = (
   for (const [name, route] of routes) {
     if (route === undefined && !candidates.has(name)) candidates.set(name, { deployment: unread })
   }
-  const compiled = Plan.compile(readable(routes), candidates, defaults)
+  const compiled = Compiled.make(readable(routes), candidates, defaults)
   return Result.isFailure(compiled) ? compiled.failure : []
 }
 

@@ -137,7 +137,7 @@ const expected = "a name, a list of names, or a mapping with `fallback`, `balanc
 
 /**
  * What was made of a route: as much as could be, so that its names can be checked though other things are wrong.
- * `places` tells where in the document each part stands, by its place in the route as `Plan.Problem` gives it.
+ * `places` tells where in the document each part stands, by its place in the route as `Compiled.Problem` gives it.
  */
 export interface Reading {
   readonly route: Route.Route | undefined

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Result from "effect/Result"
 import type * as Deployment from "../src/Deployment.ts"
-import * as Plan from "../src/Plan.ts"
+import * as Compiled from "../src/Compiled.ts"
 import * as Route from "../src/Route.ts"
 
 /** The problems of routes over deployments that nobody has started. */
@@ -9,13 +9,13 @@ const problems = (routes: Record<string, Route.Route>, deployments: Record<strin
   const candidates = new Map(
     Object.entries(deployments).map(([name, options]) => [name, { deployment: { model: name, ...options } }]),
   )
-  return Result.match(Plan.compile(routes, candidates, {}), {
+  return Result.match(Compiled.make(routes, candidates, {}), {
     onSuccess: () => [],
     onFailure: (problems) => problems.map(({ message, path }) => `${path}: ${message}`),
   })
 }
 
-describe("Plan.compile, problems", () => {
+describe("Compiled.make, problems", () => {
   it("finds none where there is none", () => {
     assert.deepStrictEqual(
       problems({ inner: Route.balance("cost", ["a", "b"]), outer: Route.fallback("inner", "a") }, { a: {}, b: {} }),
