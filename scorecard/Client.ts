@@ -1,6 +1,7 @@
 /** A caller that takes the gateway's bytes as they are: no SDK tidies up behind it. */
 import * as Effect from "effect/Effect"
 import * as Http from "node:http"
+import type { Dialect, Question } from "./Dialect.ts"
 
 /** What came, and how it ended: `"hung"` when the limit struck, `"left"` when this caller went away on purpose. */
 export interface Received {
@@ -22,8 +23,12 @@ export interface Options {
   readonly leave?: number | "first-byte" | undefined
 }
 
+/** Asks the gateway at `url` in that dialect. */
+export const ask = (url: string, { path, request }: Dialect, question: Question, options?: Options) =>
+  post(`${url}${path(question)}`, request(question), options)
+
 /** POSTs a request to a whole URL. */
-export const post = (url: string, body: unknown, { agent, leave, limit = 40_000 }: Options = {}) =>
+const post = (url: string, body: unknown, { agent, leave, limit = 40_000 }: Options = {}) =>
   Effect.callback<Received>((resume) => {
     const startedAt = performance.now()
     const sent = JSON.stringify(body)

@@ -106,9 +106,8 @@ export const measure = (samples: number) =>
         { pace: { gap } },
       )
       yield* upstream.script("backup", [Behaviour.answer({ text: "word ".repeat(words) })])
-      const { path, request } = dialects.chatCompletions
       const call = (route: string, stream: boolean) =>
-        Client.post(`${url}${path}`, request({ route, stream, text: "What now?" }))
+        Client.ask(url, dialects.chatCompletions, { route, stream, text: "What now?" })
       const sampled = <E>(title: string, samples: number, one: Effect.Effect<number, E>) =>
         Effect.map(
           Effect.forEach(Array.from({ length: samples + warmUp }), () => one),

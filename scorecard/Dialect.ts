@@ -3,6 +3,9 @@
  * them.
  */
 import { chatCompletions } from "./dialects/ChatCompletions.ts"
+import { gemini } from "./dialects/Gemini.ts"
+import { messages } from "./dialects/Messages.ts"
+import { responses } from "./dialects/Responses.ts"
 
 /** What is asked of a route. Of a `tool` only its arguments' text is wanted: it must be called. */
 export interface Question {
@@ -26,18 +29,21 @@ export interface Heard {
 export interface Dialect {
   /** For the document. */
   readonly title: string
-  readonly path: string
+  readonly path: (question: Question) => string
   readonly request: (question: Question) => unknown
   /** Whether the body is an error of the protocol's own shape. */
   readonly isError: (body: string) => boolean
   readonly body: (body: string) => Heard | string
-  /** The data of a stream's events, in order: it ends whole or in an error, never both and never neither. */
-  readonly events: (data: ReadonlyArray<string>) => Heard | string
+  /** A stream from its first byte to its last: it ends whole or in an error, never both and never neither. */
+  readonly stream: (body: string) => Heard | string
 }
 
 /** One more is one line more, and a file beside the others. */
-export const dialects = { chatCompletions } satisfies Record<string, Dialect>
+export const dialects = { chatCompletions, responses, messages, gemini } satisfies Record<string, Dialect>
 
 export type Name = keyof typeof dialects
 
 export const names = Object.keys(dialects) as ReadonlyArray<Name>
+
+/** The one in which what is the same in every dialect is tried in every shape. */
+export const first: Name = "chatCompletions"

@@ -6,6 +6,7 @@ import * as Cost from "./Cost.ts"
 import * as Dialect from "./Dialect.ts"
 import * as Expected from "./Expected.ts"
 import * as Faults from "./Faults.ts"
+import * as Handover from "./Handover.ts"
 import * as Leaving from "./Leaving.ts"
 import * as Pairs from "./Pairs.ts"
 import * as Recovery from "./Recovery.ts"
@@ -17,46 +18,57 @@ import * as Vendor from "./Vendor.ts"
 /** What one run found. */
 export interface Score {
   readonly faults: ReadonlyArray<Outcome>
+  readonly handovers: ReadonlyArray<Outcome>
   readonly pairs: ReadonlyArray<Outcome>
   readonly breaks: ReadonlyArray<Outcome>
   readonly leaving: ReadonlyArray<Leaving.Outcome>
 }
 
 /** What was found: the same for every run of the same code. */
-export const found = ({ breaks, faults, leaving, pairs }: Score): string =>
+export const found = ({ breaks, faults, handovers, leaving, pairs }: Score): string =>
   [
     "# Scorecard",
     "Every fault of the project's own fault server at the primary deployment, through the real gateway, judged by the bytes",
-    "that a caller got and by the requests that the providers saw. `npm run scorecard` writes this file; a test holds it to be",
-    `true. Two retries (${Stage.limits.base} ms, doubling), then the backup; silence is borne for ${Stage.limits.silence} ms; a Retry-After is waited for up to`,
+    "that a caller got and by the requests that the providers saw: callers of every dialect, each with every vendor's shape at",
+    "the other end. `npm run scorecard` writes this file; a test holds it to be true. Two retries",
+    `(${Stage.limits.base} ms, doubling), then the backup; silence is borne for ${Stage.limits.silence} ms; a Retry-After is waited for up to`,
     `${Stage.limits.patience} ms. The columns of streams are what \`protect\` says: \`preamble\`, \`continue\` or \`full\`.`,
     "",
     "`3 + 1` is three attempts at the primary and one at the backup. **answered**: whole, at the first attempt. **rescued**:",
     "whole, and the caller saw nothing of the fault. **continued**: whole, and the backup said the rest of it. **error 400**: a",
     "status with the protocol's error. **error in the stream**: the answer had begun, and ends in the protocol's error event.",
     "What must never be, and is looked for: a truncated answer shown as a whole one, words that are nobody's or half of one",
-    "answer after half of another, an error inside a 200, a connection dropped without a word, a hang, a secret. A fault that",
-    "only a stream can have leaves a plain answer whole.",
+    "answer after half of another, events out of their order, two ends or none, an error inside a 200, a connection dropped",
+    "without a word, a hang, a secret. A fault that only a stream can have leaves a plain answer whole.",
     "",
     "## Bars",
-    bars({ breaks, faults, leaving, pairs }),
+    bars({ breaks, faults, handovers, leaving, pairs }),
     "## One fault",
+    "Where a setting has no say, because the fault strikes before the first word, one dialect is enough to show it.\n",
     ...tables(faults),
+    "## From one vendor to another",
+    "Every two vendors, one the primary's and the other the backup's, in every dialect, without retries. Whoever began the",
+    "answer, in the caller's own dialect or in another, what is read is one answer of that dialect: one id, every block closed",
+    "once, one end.\n",
+    render(
+      ["fault", ...Faults.columns.map(columnTitle)],
+      [...new Set(Handover.faults.map(({ primary }) => primary))].map((primary) => [
+        `\`${primary}\``,
+        ...Faults.columns.map(({ mode, setting }) => summary(handovers, { primary, mode, setting })),
+      ]),
+    ),
     "## Both bad",
-    "Primary and backup at fault, without retries, each kind in every shape it comes in: the one status that sums both up. Rows",
-    "are the primary's, columns the backup's.\n",
+    "Primary and backup at fault, two vendors, without retries, each kind of the primary's in every shape it comes in: the one",
+    "status that sums both up. Rows are the primary's, columns the backup's.\n",
     matrix(pairs),
     "## Broken twice",
-    "The primary breaks after its first words, and the backup, which is to go on or to answer instead, is at fault as well; or it",
-    "says something else than to go on. Never two halves of two answers, and never a clean end.\n",
+    "The primary breaks after its first words, and the backup, another vendor's, which is to go on or to answer instead, is at",
+    "fault as well; or it says something else than to go on. Never two halves of two answers, and never a clean end.\n",
     render(
       ["", "`continue`", "`full`"],
       [...Breaks.backups, Breaks.other].map((backup) => [
         backup === Breaks.other ? "something else" : `\`${backup}\``,
-        ...Breaks.settings.map((setting) => {
-          const here = breaks.filter(({ trial }) => trial.setting === setting && trial.backup === backup)
-          return [...new Set(here.map(told))].join(" or ")
-        }),
+        ...Breaks.settings.map((setting) => summary(breaks, { setting, backup })),
       ]),
     ),
     "## Callers who go away",
@@ -111,30 +123,46 @@ const columnTitle = ({ mode, setting }: Faults.Column): string => (mode === "pla
 
 /** A table for each way of faring, under the names of all who fared so. */
 const tables = (outcomes: ReadonlyArray<Outcome>): ReadonlyArray<string> => {
-  const alike = new Map<string, Array<string>>()
+  const alike = new Map<string, Map<Dialect.Name, Array<string>>>()
   for (const dialect of Dialect.names) {
     for (const vendor of Vendor.vendors) {
       const own = table(outcomes.filter(({ trial }) => trial.dialect === dialect && trial.vendor === vendor))
-      const name = `${Dialect.dialects[dialect].title} from ${Vendor.entries[vendor].title}`
-      alike.set(own, [...(alike.get(own) ?? []), name])
+      const who = alike.get(own) ?? new Map<Dialect.Name, Array<string>>()
+      who.set(dialect, [...(who.get(dialect) ?? []), Vendor.entries[vendor].title])
+      alike.set(own, who)
     }
   }
-  return [...alike].flatMap(([table, names]) => [`${names.join("; ")}:\n`, table])
+  return [...alike].flatMap(([table, who]) => [`${everyone(who)}:\n`, table])
 }
+
+/** Dialects from vendors, those from the same ones together. */
+const everyone = (who: ReadonlyMap<Dialect.Name, ReadonlyArray<string>>): string =>
+  [...Map.groupBy(who, ([, vendors]) => listed(vendors))]
+    .map(
+      ([vendors, dialects]) =>
+        `${listed(dialects.map(([dialect]) => Dialect.dialects[dialect].title))} from ${vendors}`,
+    )
+    .join("; ")
+
+const listed = (words: ReadonlyArray<string>): string => new Intl.ListFormat("en-GB").format(words)
 
 const table = (outcomes: ReadonlyArray<Outcome>): string =>
   render(
     ["fault", ...Faults.columns.map(columnTitle)],
-    names.map((fault) => [
-      `\`${fault}\``,
-      ...Faults.columns.map(({ mode, setting }) => {
-        const outcome = outcomes.find(
-          ({ trial }) => trial.primary === fault && trial.mode === mode && trial.setting === setting,
-        )
-        return outcome === undefined ? "" : told(outcome)
-      }),
+    names.map((primary) => [
+      `\`${primary}\``,
+      ...Faults.columns.map(({ mode, setting }) => summary(outcomes, { primary, mode, setting })),
     ]),
   )
+
+/** What came of all trials like this, which is one thing where it is as it should be. */
+const summary = (outcomes: ReadonlyArray<Outcome>, like: Partial<Trial.Trial>): string => {
+  const wanted = Object.entries(like)
+  const here = outcomes.filter(({ trial }) =>
+    wanted.every(([field, value]) => trial[field as keyof Trial.Trial] === value),
+  )
+  return [...new Set(here.map(told))].join(" or ")
+}
 
 /** An outcome in a few words, with the attempts it took. */
 const told = (outcome: Outcome): string => {
@@ -162,12 +190,15 @@ const matrix = (outcomes: ReadonlyArray<Outcome>): string =>
     ]),
   )
 
-const bars = ({ breaks, faults, leaving, pairs }: Score): string => {
-  const outcomes = [...faults, ...pairs, ...breaks]
+const bars = ({ breaks, faults, handovers, leaving, pairs }: Score): string => {
+  const outcomes = [...faults, ...handovers, ...pairs, ...breaks]
   const complained = (outcomes: ReadonlyArray<Outcome>, complaints: (outcome: Outcome) => ReadonlyArray<string>) =>
     outcomes.filter((outcome) => complaints(outcome).length > 0).length
   const astray =
-    complained(faults, Faults.complaints) + complained(pairs, Pairs.complaints) + complained(breaks, Breaks.complaints)
+    complained(faults, Faults.complaints) +
+    complained(handovers, Handover.complaints) +
+    complained(pairs, Pairs.complaints) +
+    complained(breaks, Breaks.complaints)
   const count = (is: (outcome: Outcome) => boolean): string => String(outcomes.filter(is).length)
   const tagged = (tag: string) => count(({ verdict }) => verdict._tag === tag)
   return render(
@@ -179,7 +210,11 @@ const bars = ({ breaks, faults, leaving, pairs }: Score): string => {
       ["wrong answers, errors in a 200, secrets shown", "0", tagged("Wrong")],
       ["connections dropped without a word", "0", tagged("Dropped")],
       ["attempts other than the configuration says, exchanges left open, hurried retries", "0", String(astray)],
-      ["faults that a sound backup is to rescue, by the setting, and did not", "0", String(faults.filter(lost).length)],
+      [
+        "faults that a sound backup is to rescue, by the setting, and did not",
+        "0",
+        String(faults.filter(lost).length + handovers.filter(({ verdict }) => verdict._tag !== "Whole").length),
+      ],
       [
         "upstreams open a second after their caller went away",
         "0",

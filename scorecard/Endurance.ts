@@ -1,7 +1,10 @@
 /**
  * Many calls at once with random faults and callers that go away: nothing may be left of them but their answers. Circuits,
- * rests, retries and fallbacks are all at work, for all vendors; the same seed draws the same faults.
+ * rests, retries and fallbacks are all at work, for all vendors and in all dialects, under every setting for broken streams;
+ * the same seed draws the same faults.
  */
+import type { Protect } from "@understudy/core/Protection"
+import { protects } from "@understudy/core/Protection"
 import * as Route from "@understudy/core/Route"
 import * as FaultServer from "@understudy/providers/testing"
 import * as Behaviour from "@understudy/providers/testing/Behaviour"
@@ -9,9 +12,9 @@ import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Http from "node:http"
 import * as Client from "./Client.ts"
-import { dialects } from "./Dialect.ts"
+import * as Dialect from "./Dialect.ts"
 import * as Stage from "./Stage.ts"
-import { vendors } from "./Vendor.ts"
+import { after, vendors } from "./Vendor.ts"
 import type { Vendor } from "./Vendor.ts"
 import type { Said } from "./Verdict.ts"
 import { judge } from "./Verdict.ts"
@@ -76,13 +79,17 @@ const faults: ReadonlyArray<Behaviour.Behaviour> = [
 /** Mostly an answer: a provider that only fails is soon not asked at all. */
 const drawn = Effect.gen(function* () {
   if ((yield* Random.next) < 0.6) return Behaviour.answer()
-  return faults[yield* Random.nextIntBetween(0, faults.length - 1)] ?? Behaviour.answer()
+  return yield* oneOf(faults)
 })
 
-const script = Effect.map(
-  Effect.replicateEffect(drawn, 500),
-  ([first = Behaviour.answer(), ...rest]): Behaviour.Script => ({ steps: [first, ...rest], repeat: "all" }),
-)
+/** What a deployment says: from its first word another's, so that nobody can be taken to go on with it. */
+const line = (deployment: string): string => `${deployment} says: ${FaultServer.line(deployment)}`
+
+const script = (deployment: string) =>
+  Effect.map(Effect.replicateEffect(drawn, 500), ([first = Behaviour.answer(), ...rest]): Behaviour.Script => {
+    const saying = (step: Behaviour.Behaviour) => Behaviour.saying(step, line(deployment))
+    return { steps: [saying(first), ...rest.map(saying)], repeat: "all" }
+  })
 
 /** When a caller goes away, if it does: at once, soon, or as soon as it hears something. */
 const leaving = Effect.gen(function* () {
@@ -90,27 +97,29 @@ const leaving = Effect.gen(function* () {
   return (yield* Random.nextBoolean) ? ("first-byte" as const) : yield* Random.nextIntBetween(0, 40)
 })
 
-/** A pair of deployments. */
+/** A pair of deployments of two vendors, and what its route says of broken streams. */
 interface Pair {
   readonly vendor: Vendor
   readonly name: string
   readonly primary: string
   readonly backup: string
+  readonly protect: Protect
 }
 
 /** Several a vendor, so that one circuit or rest does not keep all calls away. */
 const pairs: ReadonlyArray<Pair> = vendors.flatMap((vendor) =>
   Array.from({ length: 8 }, (_, index) => {
     const name = `${vendor}-${index}`
-    return { vendor, name, primary: `${name}-primary`, backup: `${name}-backup` }
+    const protect = protects[index % protects.length] ?? "preamble"
+    return { vendor, name, primary: `${name}-primary`, backup: `${name}-backup`, protect }
   }),
 )
 
-const dialect = dialects.chatCompletions
+const oneOf = <A>(all: ReadonlyArray<A>): Effect.Effect<A> => Effect.orDie(Random.choice(all))
 
 const cast: ReadonlyArray<Said> = pairs
   .flatMap(({ backup, primary }) => [primary, backup])
-  .map((deployment) => ({ deployment, text: FaultServer.line(deployment), finish: "stop" }))
+  .map((deployment) => ({ deployment, text: line(deployment), finish: "stop" }))
 
 const circuit = { failures: 5, open: 20, max: 40, long: 40 }
 
@@ -126,11 +135,13 @@ const endure = Effect.fnUntraced(function* ({ calls, concurrency, heap, silence 
     (agent) => Effect.sync(() => agent.destroy()),
   )
   const timeout = { firstToken: silence, idle: silence, attempt: silence }
-  const players = pairs.flatMap(({ backup, primary, vendor }) =>
-    [primary, backup].map((model) => [model, { vendor, model, circuit, timeout }] as const),
-  )
+  const player = (model: string, vendor: Vendor) => [model, { vendor, model, circuit, timeout }] as const
+  const players = pairs.flatMap(({ backup, primary, vendor }) => [
+    player(primary, vendor),
+    player(backup, after(vendor)),
+  ])
   const upstream = yield* FaultServer.make({ history: 1, pace: { settle: 2, ping: 10 } })
-  for (const [model] of players) yield* upstream.script(model, yield* script)
+  for (const [model] of players) yield* upstream.script(model, yield* script(model))
   let seen = 0
   const ends: Record<string, number> = {}
   const wrong: Array<string> = []
@@ -141,19 +152,22 @@ const endure = Effect.fnUntraced(function* ({ calls, concurrency, heap, silence 
       const { router, url } = yield* Stage.open(upstream, {
         players: Object.fromEntries(players),
         routes: Object.fromEntries(
-          pairs.map(({ backup, name, primary }) => [
+          pairs.map(({ backup, name, primary, protect }) => [
             name,
-            Route.fallback(primary, backup).pipe(Route.retry({ times: retries, base: 5, patience: 50 })),
+            Route.fallback(primary, backup).pipe(
+              Route.retry({ times: retries, base: 5, patience: 50 }),
+              Route.stream({ protect }),
+            ),
           ]),
         ),
       })
       const one = Effect.gen(function* () {
-        const route = pairs[yield* Random.nextIntBetween(0, pairs.length - 1)]?.name ?? ""
+        const { name, protect } = yield* oneOf(pairs)
+        const dialect = Dialect.dialects[yield* oneOf(Dialect.names)]
         const stream = yield* Random.nextBoolean
         const leave = yield* leaving
-        const question = dialect.request({ route, stream, text: "What now?" })
-        const received = yield* Client.post(`${url}${dialect.path}`, question, { agent, leave })
-        const verdict = judge(received, { dialect, stream }, cast)
+        const received = yield* Client.ask(url, dialect, { route: name, stream, text: "What now?" }, { agent, leave })
+        const verdict = judge(received, { dialect, stream, heldBack: stream && protect === "full" }, cast)
         const end = received.end === "left" ? "Left" : verdict._tag
         ends[end] = (ends[end] ?? 0) + 1
         if (verdict._tag === "Wrong" && end !== "Left") wrong.push(verdict.why)

@@ -79,6 +79,9 @@ const table: Readonly<Record<string, Readonly<Record<Mode, Expected | typeof bro
   "flapping-2": both(["primary", 3, 0]),
 }
 
+/** Whether it strikes a stream after its first words, so that the setting has a say in what becomes of it. */
+export const isPastCommit = (fault: string): boolean => table[fault]?.stream === broken
+
 /** `undefined` for a name that nobody has judged yet. */
 export const of = (fault: string, mode: Mode, setting: Protect): Expected | undefined => {
   const expected = table[fault]?.[mode]

@@ -61,7 +61,16 @@ export const playAll = (dialect: Dialect.Name, vendor: Vendor) =>
       const all = moments.flatMap((moment) =>
         Faults.columns.map(({ mode, setting }) => ({
           moment,
-          trial: { ...moment, dialect, vendor, mode, setting, retries: false, oneText: false } satisfies Trial.Trial,
+          trial: {
+            ...moment,
+            dialect,
+            vendor,
+            behind: vendor,
+            mode,
+            setting,
+            retries: false,
+            oneText: false,
+          } satisfies Trial.Trial,
         })),
       )
       const stage = yield* Stage.make(Trial.cast(all.map(({ trial }) => trial)))

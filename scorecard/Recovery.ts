@@ -63,8 +63,7 @@ export const play = (vendor: Vendor) =>
         Effect.gen(function* () {
           if (later) yield* Effect.sleep(open + 10)
           const before = (yield* upstream.requests).length
-          const question = dialect.request({ route: "assistant", text: "Who speaks?", stream: false })
-          const received = yield* Client.post(`${url}${dialect.path}`, question)
+          const received = yield* Client.ask(url, dialect, { route: "assistant", text: "Who speaks?", stream: false })
           const asked = (yield* upstream.requests).slice(before).map(({ model }) => model.split("/")[0] ?? "")
           const verdict = judge(received, { dialect, stream: false }, cast)
           return { asked, answered: verdict._tag === "Whole" && verdict.deployment === asked.at(-1) }

@@ -4,7 +4,6 @@
  */
 import type * as Candidate from "@understudy/core/Candidate"
 import * as Deployment from "@understudy/core/Deployment"
-import type { Provider } from "@understudy/core/Provider"
 import type { Route } from "@understudy/core/Route"
 import * as Router from "@understudy/core/Router"
 import { Drain } from "@understudy/http/Drain"
@@ -57,16 +56,11 @@ export const make = Effect.fnUntraced(function* (cast: Cast, options: FaultServe
 
 /** The gateway alone, in front of a fault server, until the scope closes. */
 export const open = Effect.fnUntraced(function* (upstream: FaultServer.FaultServer, { players, routes }: Cast) {
-  const built = yield* Effect.forEach(Vendor.vendors, (vendor) =>
-    Effect.map(provider(vendor, upstream.url), (layer) => [vendor, layer] as const),
-  )
-  const providers = Object.fromEntries(built) as Record<Vendor.Vendor, Layer.Layer<Provider>>
-  const deployments = Object.fromEntries(
-    Object.entries(players).map(([name, { vendor, ...player }]) => [
-      name,
-      Deployment.make({ ...player, provider: providers[vendor] }),
-    ]),
-  )
+  const deployments: Record<string, Deployment.Deployment> = {}
+  for (const [vendor, own] of Map.groupBy(Object.entries(players), ([, { vendor }]) => vendor)) {
+    const provider = yield* connect(vendor, upstream.url)
+    for (const [name, { vendor: _, ...player }] of own) deployments[name] = Deployment.make({ ...player, provider })
+  }
   const RouterLive = Router.layer({ deployments, routes, defaults })
   const ServerLive = Server.layer({
     host: "127.0.0.1",
@@ -88,7 +82,7 @@ export const open = Effect.fnUntraced(function* (upstream: FaultServer.FaultServ
 })
 
 /** One client of the vendor's for all its deployments: hundreds of them would take longer to start than to be tried. */
-const provider = (vendor: Vendor.Vendor, url: string) =>
+const connect = (vendor: Vendor.Vendor, url: string) =>
   Effect.map(Layer.build(Layer.provide(Vendor.entries[vendor].layer(url), Transport.layer)), (context) =>
     Layer.succeedContext(context),
   )

@@ -4,14 +4,14 @@
  */
 import type { Protect } from "@understudy/core/Protection"
 import * as Route from "@understudy/core/Route"
-import * as FaultServer from "@understudy/providers/testing"
+import type * as FaultServer from "@understudy/providers/testing"
 import * as Behaviour from "@understudy/providers/testing/Behaviour"
 import * as Name from "@understudy/providers/testing/Name"
 import * as Effect from "effect/Effect"
-import type * as Semaphore from "effect/Semaphore"
+import * as Semaphore from "effect/Semaphore"
 import * as Client from "./Client.ts"
 import * as Dialect from "./Dialect.ts"
-import type { Answer, Mode } from "./Expected.ts"
+import type { Answer, Expected, Mode } from "./Expected.ts"
 import * as Stage from "./Stage.ts"
 import type { Vendor } from "./Vendor.ts"
 import type { Said, Verdict } from "./Verdict.ts"
@@ -20,7 +20,9 @@ import { judge } from "./Verdict.ts"
 /** Faults by the names of the fault server; the setting is what the route says of broken streams. */
 export interface Trial {
   readonly dialect: Dialect.Name
+  /** Whose shape the primary has, and whose the backup. */
   readonly vendor: Vendor
+  readonly behind: Vendor
   readonly setting: Protect
   readonly mode: Mode
   readonly primary: string
@@ -44,14 +46,16 @@ export interface Outcome {
 }
 
 /** The route that a trial calls; its deployments and their models are named after it. */
-const name = ({ dialect, vendor, setting, mode, primary, backup, oneText }: Trial): string =>
-  [dialect, vendor, setting, mode, primary, backup, oneText ? "one" : "own"].join("~")
+const name = ({ dialect, vendor, behind, setting, mode, primary, backup, oneText }: Trial): string =>
+  [dialect, vendor, behind, setting, mode, primary, backup, oneText ? "one" : "own"].join("~")
 
 type Place = "primary" | "backup"
 
 const places: ReadonlyArray<Place> = ["primary", "backup"]
 
 const deployment = (trial: Trial, place: Place): string => `${name(trial)}~${place}`
+
+const vendorOf = ({ behind, vendor }: Trial, place: Place): Vendor => (place === "primary" ? vendor : behind)
 
 /** The model that a place asks for. Its last part is its fate. */
 export const model = (trial: Trial, place: Place): string => `${deployment(trial, place)}/${trial[place]}`
@@ -62,7 +66,7 @@ export const cast = (trials: ReadonlyArray<Trial>) => {
   const routes: Record<string, Route.Route> = {}
   for (const trial of trials) {
     for (const place of places) {
-      players[deployment(trial, place)] = { vendor: trial.vendor, model: model(trial, place) }
+      players[deployment(trial, place)] = { vendor: vendorOf(trial, place), model: model(trial, place) }
     }
     const route = Route.fallback(deployment(trial, "primary"), deployment(trial, "backup")).pipe(
       Route.stream({ protect: trial.setting }),
@@ -72,9 +76,9 @@ export const cast = (trials: ReadonlyArray<Trial>) => {
   return { players, routes }
 }
 
-/** What a deployment says where its fate leaves it the words. */
+/** What a deployment says where its fate leaves it the words: few enough to be said thousands of times. */
 const line = (trial: Trial, place: Place): string =>
-  trial.oneText ? FaultServer.line(name(trial)) : `${place} says: ${FaultServer.line(model(trial, place))}`
+  `${trial.oneText ? "Both" : place} of ${name(trial)}: every line is known, and every mark is hit.`
 
 /** Its fate, in these words. */
 const script = (trial: Trial, place: Place): Behaviour.Script => {
@@ -110,11 +114,10 @@ export const ask = Effect.fnUntraced(function* (
   trial: Trial,
   options: Pick<Client.Options, "leave"> = {},
 ) {
-  const { path, request } = Dialect.dialects[trial.dialect]
   if (!calls(trial)) for (const place of places) yield* upstream.script(model(trial, place), script(trial, place))
   const stream = trial.mode === "stream"
-  const question = request({ route: name(trial), text: "What now?", stream, tool: calls(trial) })
-  return yield* Client.post(`${url}${path}`, question, options)
+  const question = { route: name(trial), text: "What now?", stream, tool: calls(trial) }
+  return yield* Client.ask(url, Dialect.dialects[trial.dialect], question, options)
 })
 
 const play = Effect.fnUntraced(function* (stage: Stage.Stage, trial: Trial) {
@@ -139,31 +142,37 @@ const play = Effect.fnUntraced(function* (stage: Stage.Stage, trial: Trial) {
     verdict,
     primary,
     backup,
-    complaints: [...(closed._tag === "None" ? ["an exchange goes on after its call"] : []), ...hurried(primary)],
+    complaints: [
+      ...(closed._tag === "None" ? ["an exchange goes on after its call"] : []),
+      ...hurried(primary),
+      ...miscounted(trial, received, primary.length + backup.length),
+    ],
     received,
   }
   return outcome
 })
 
 /** Faults that take as long as silence is borne, and next to no work. */
-const slow = ({ backup, primary }: Trial): boolean => [primary, backup].some((fault) => /^(silent|stall)/.test(fault))
+const isSlow = ({ backup, primary }: Trial): boolean => [primary, backup].some((fault) => /^(silent|stall)/.test(fault))
 
-/** How many trials go on at once, on all stages together: those that work, and those that only wait beside them. */
-export interface Pool {
-  readonly working: Semaphore.Semaphore
-  readonly waiting: Semaphore.Semaphore
+/** Plays trials, of which so many go on at once, on all stages together. */
+const lane = (permits: number) => {
+  const semaphore = Semaphore.makeUnsafe(permits)
+  return (stage: Stage.Stage, trials: ReadonlyArray<Trial>) =>
+    Effect.forEach(trials, (trial) => semaphore.withPermits(1)(play(stage, trial)), { concurrency: permits })
 }
 
+/** Those that work, and those that only wait beside them: it is they that a scorecard takes its time for. */
+const working = lane(8)
+const waiting = lane(60)
+
 /** Plays trials on a stage of their own. */
-export const playAll = (pool: Pool, trials: ReadonlyArray<Trial>) =>
+export const playAll = (trials: ReadonlyArray<Trial>) =>
   Effect.scoped(
     Effect.gen(function* () {
       const stage = yield* Stage.make(cast(trials))
-      const outcomes = yield* Effect.forEach(
-        trials,
-        (trial) => (slow(trial) ? pool.waiting : pool.working).withPermits(1)(play(stage, trial)),
-        { concurrency: "unbounded" },
-      )
+      const { false: fast = [], true: slow = [] } = Object.groupBy(trials, (trial) => String(isSlow(trial)))
+      const outcomes = (yield* Effect.all([working(stage, fast), waiting(stage, slow)], { concurrency: 2 })).flat()
       for (const { deployment, inFlight } of yield* stage.router.status) {
         if (inFlight !== 0) return yield* Effect.die(new Error(`${deployment} has ${inFlight} calls in flight`))
       }
@@ -187,6 +196,19 @@ export const answer = ({ backup, verdict }: Pick<Outcome, "backup" | "verdict">)
   }
 }
 
+/** What an outcome has against it, where this is expected of it. */
+export const against = (outcome: Outcome, [wanted, first, second]: Expected): ReadonlyArray<string> => {
+  const { backup, complaints, primary } = outcome
+  const seen = answer(outcome)
+  return [
+    ...complaints,
+    ...(seen === wanted ? [] : [`${seen}, not ${wanted}`]),
+    ...(primary.length === first && backup.length === second
+      ? []
+      : [`${primary.length} + ${backup.length} attempts, not ${first} + ${second}`]),
+  ]
+}
+
 /** Retries that came sooner than the configuration, or the provider, says. */
 const hurried = (requests: ReadonlyArray<FaultServer.Request>): ReadonlyArray<string> =>
   requests.flatMap((request, index) => {
@@ -194,11 +216,19 @@ const hurried = (requests: ReadonlyArray<FaultServer.Request>): ReadonlyArray<st
     if (next === undefined) return []
     const waited = next.arrived - request.arrived
     const least = told(request) ?? Stage.limits.base * 2 ** index * leastJitter
-    // Timers count whole milliseconds, and may round down.
-    return waited < least - 1 ? [`retry ${index + 1} after ${waited.toFixed(1)} ms, not ${least}`] : []
+    // Timers count whole milliseconds, and may round down; so may the time that a header tells.
+    return waited < least - 2 ? [`retry ${index + 1} after ${waited.toFixed(1)} ms, not ${least}`] : []
   })
 
 const leastJitter = 0.8
+
+/** Attempts that the caller is told of: all of them, unless the answer went on after its headers. */
+const miscounted = ({ mode }: Trial, { headers, status }: Client.Received, attempts: number): ReadonlyArray<string> => {
+  const told = headers["x-understudy-attempts"]
+  return (mode === "plain" || status !== 200) && told !== String(attempts)
+    ? [`tells of ${String(told)} attempts, not ${attempts}`]
+    : []
+}
 
 /** The wait that an answer asked for. Bedrock has no reset header to ask with. */
 const told = ({ behaviour, vendor }: FaultServer.Request): number | undefined => {

@@ -23,6 +23,10 @@ interface Entry {
 /** By the fault server's names. One more is one line more. */
 const all = {
   openai: { title: "OpenAI", layer: (url) => OpenAi.layer({ baseUrl: `${url}/v1`, apiKey: key }) },
+  responses: {
+    title: "OpenAI's Responses",
+    layer: (url) => OpenAi.layer({ baseUrl: `${url}/v1`, apiKey: key, api: "responses" }),
+  },
   anthropic: { title: "Anthropic", layer: (url) => Anthropic.layer({ baseUrl: url, apiKey: key }) },
   bedrock: {
     title: "Bedrock",
@@ -36,3 +40,6 @@ export type Vendor = keyof typeof all
 export const entries: Readonly<Record<Vendor, Entry>> = all
 
 export const vendors = Object.keys(all) as ReadonlyArray<Vendor>
+
+/** Another vendor. */
+export const after = (vendor: Vendor): Vendor => vendors[(vendors.indexOf(vendor) + 1) % vendors.length] ?? vendor

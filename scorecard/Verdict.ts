@@ -54,7 +54,7 @@ export const judge = (received: Received, asked: Asked, cast: ReadonlyArray<Said
     return wrong(heldBack ? "names who is to answer" : "does not say who answered")
   const speakers = named === undefined ? cast : cast.filter(({ deployment }) => deployment === decodeURI(String(named)))
   if (speakers.length === 0) return wrong(`answered by ${String(named)}`)
-  const answer = stream ? dialect.events(dataOf(text)) : dialect.body(text)
+  const answer = stream ? dialect.stream(text) : dialect.body(text)
   if (typeof answer === "string") return wrong(answer)
   if (answer.failed && answer.text === "" && !heldBack) return wrong("200 with nothing but an error inside")
   const verdicts = speakers.map((said) => compared(answer, said))
@@ -71,12 +71,6 @@ const compared = (answer: Heard, { deployment, ...words }: Said): Verdict => {
   if (answer.text !== words.text || !sameJson(answer.arguments, words.arguments)) return wrong("other words")
   return { _tag: "Whole", deployment }
 }
-
-/** The data of each event that has some: a comment has none. */
-const dataOf = (text: string): ReadonlyArray<string> =>
-  text
-    .split("\n\n")
-    .flatMap((block) => block.split("\n").flatMap((line) => (line.startsWith("data: ") ? [line.slice(6)] : [])))
 
 const sameJson = (text: string, value: unknown): boolean =>
   text === "" ? value === undefined : JSON.stringify(parsed(text)) === JSON.stringify(value)

@@ -1,7 +1,13 @@
 /** The scorecard's judge finds what must never be: else a clean scorecard would prove nothing. */
 import { assert, describe, it } from "@effect/vitest"
+import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
+import type { Answering, Dialect as Protocol } from "@understudy/providers/protocols/Dialect"
+import * as Gemini from "@understudy/providers/protocols/gemini"
+import * as Messages from "@understudy/providers/protocols/messages"
+import * as Responses from "@understudy/providers/protocols/responses"
 import type { Received } from "../scorecard/Client.ts"
-import { dialects } from "../scorecard/Dialect.ts"
+import type { Name } from "../scorecard/Dialect.ts"
+import { dialects, first, names } from "../scorecard/Dialect.ts"
 import { secret } from "../scorecard/Vendor.ts"
 import type { Said } from "../scorecard/Verdict.ts"
 import { judge } from "../scorecard/Verdict.ts"
@@ -48,6 +54,44 @@ const streams: Record<string, readonly [text: string, tag: string]> = {
 describe("a stream's verdict", () => {
   for (const [title, [text, tag]] of Object.entries(streams)) {
     it(`${tag}: ${title}`, () => assert.strictEqual(judge(received(text), { dialect, stream: true }, cast)._tag, tag))
+  }
+})
+
+const protocols: Readonly<Record<Name, Protocol>> = {
+  chatCompletions: ChatCompletions,
+  responses: Responses,
+  messages: Messages,
+  gemini: Gemini,
+}
+
+/** The events of a good stream, as the gateway writes it. */
+const written = (name: Name): ReadonlyArray<string> => {
+  const answering: Answering = { request: { model: "m", messages: [] }, id: "a", created: 0 }
+  const encoder = protocols[name].Stream.encoder(answering)
+  const said = ["All is", " well"].map((text) => encoder.push({ parts: [{ type: "text", text }] }))
+  const usage = { inputTokens: 1, outputTokens: 2 }
+  const finish = encoder.push({
+    parts: [
+      { type: "finish", reason: "stop" },
+      { type: "usage", usage },
+    ],
+  })
+  return [...said, finish, encoder.end()].join("").match(/[^]+?\n\n/g) ?? []
+}
+
+describe("a stream's verdict in the other dialects", () => {
+  for (const name of names.filter((name) => name !== first)) {
+    const verdict = (events: ReadonlyArray<string>) =>
+      judge(received(events.join("")), { dialect: dialects[name], stream: true }, cast)._tag
+
+    it(`of ${name}: whole, and nothing less without any event or with one twice`, () => {
+      const events = written(name)
+      assert.strictEqual(verdict(events), "Whole")
+      for (const [index, event] of events.entries()) {
+        assert.include(["Truncated", "Wrong"], verdict(events.toSpliced(index, 1)), `without ${event}`)
+        assert.include(["Truncated", "Wrong"], verdict(events.toSpliced(index, 0, event)), `twice ${event}`)
+      }
+    })
   }
 })
 

@@ -1,6 +1,7 @@
 /** OpenAI's chat completions, as its callers ask and read them. */
 import type { Dialect, Heard } from "../Dialect.ts"
 import { parsed } from "../Json.ts"
+import * as Sse from "../Sse.ts"
 
 const tool = {
   type: "function",
@@ -40,7 +41,8 @@ const fromBody = (text: string): Heard | string => {
 }
 
 /** Folds a stream's events. Its last one is `[DONE]` or an error, never both and never neither. */
-const fromEvents = (events: ReadonlyArray<string>): Heard | string => {
+const fromStream = (text: string): Heard | string => {
+  const events = Sse.events(text).map(({ data }) => data)
   const chunks: Array<Wire> = []
   for (const event of events) {
     if (event === "[DONE]") continue
@@ -68,7 +70,7 @@ const fromEvents = (events: ReadonlyArray<string>): Heard | string => {
 
 export const chatCompletions: Dialect = {
   title: "Chat completions",
-  path: "/v1/chat/completions",
+  path: () => "/v1/chat/completions",
   request: ({ route, stream, text, tool: wanted }) => ({
     model: route,
     messages: [{ role: "user", content: text }],
@@ -77,5 +79,5 @@ export const chatCompletions: Dialect = {
   }),
   isError: (body) => isError(parsed<Wire>(body)),
   body: fromBody,
-  events: fromEvents,
+  stream: fromStream,
 }
