@@ -28,6 +28,8 @@ export const text = (cells: ReadonlyArray<Cell>): string => {
     "",
     "- Ids of tool calls are what their issuer gave, whoever else has seen them in between; others get ids that they take.",
     "- Thoughts are shown; their signatures, and those of calls, come back to whoever signed them, and to nobody else.",
+    "- A key to the prompt cache (`prompt_cache_key`) is said by both of OpenAI's protocols, to OpenAI and Azure; a service tier",
+    "  and a verbosity, which only some of their models take, are left out and named.",
     "- A tool that one vendor alone runs, such as a web search, is left out beside tools of the client's own and named; where",
     "  the call is for nothing else, it is refused.",
     "- Finish reasons are never softened: what was cut off, filtered or refused never looks like a plain end.",

@@ -15,7 +15,7 @@ export interface Vendor {
 }
 
 const lacks = (...features: ReadonlyArray<Feature>): Pick<Dialect, "lacks"> => ({
-  lacks: lacking("custom tools", "refusals", ...features),
+  lacks: lacking("cache keys", "custom tools", "refusals", ...features),
 })
 
 /** Servers of models with open weights: more sampling than OpenAI's, and no documents. */

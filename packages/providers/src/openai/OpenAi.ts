@@ -162,6 +162,7 @@ const chatCompletions = (dialect: ChatCompletions.Dialect.Dialect): Spoken => ({
     Request: {
       native: (request) => ChatCompletions.Request.native(request, dialect),
       encode: (request) => ChatCompletions.Request.encode(request, dialect),
+      adopts: ChatCompletions.Request.adopts(dialect),
       streamed: (body, request) => ChatCompletions.Request.streamed(body, request, dialect),
     },
   },

@@ -29,6 +29,8 @@ export interface Encoded<Body = Record<string, unknown>> {
 export interface Codec<Body, Request = Chat.Request> {
   readonly native: (request: Request) => Body | undefined
   readonly encode: (request: Request) => Result.Result<Encoded<Body>, ProviderError>
+  /** The fields of other protocols that mean the same in this one, under the same name: by protocol. */
+  readonly adopts?: Readonly<Record<string, ReadonlyArray<string>>> | undefined
 }
 
 /** What every request says of how it is to be lowered. */
@@ -64,12 +66,13 @@ export const unsupported = (protocol: string, feature: string): Result.Result<ne
 export const make = <Body, Request extends Lowerable>(
   vendor: string,
   protocol: string,
-  { encode, native }: Codec<Body, Request>,
+  { adopts, encode, native }: Codec<Body, Request>,
 ): ((request: Request) => Effect.Effect<Lowered<Body>, ProviderError>) => {
   const logged = new Set<string>()
-  return (request) => {
-    const own = native(request)
+  return (asked) => {
+    const own = native(asked)
     if (own !== undefined) return Effect.succeed({ body: own, unsaid: undefined })
+    const request = adopts === undefined ? asked : adopt(asked, protocol, adopts)
     const { unsayable = none } = request
     if (unsayable.length > 0) return Effect.fromResult(unsupported(protocol, unsayable.join("; ")))
     const hosted = hostedAlone(request, protocol)
@@ -89,6 +92,24 @@ export const make = <Body, Request extends Lowerable>(
       { body, unsaid },
     )
   }
+}
+
+/** The request with what `protocol` can say too of others' fields among its own, which come first. */
+const adopt = <Request extends Lowerable>(
+  request: Request,
+  protocol: string,
+  adopts: Readonly<Record<string, ReadonlyArray<string>>>,
+): Request => {
+  if (request.vendor === undefined) return request
+  const { [protocol]: own, ...others } = request.vendor
+  const shared: Record<string, unknown> = {}
+  const vendor: Record<string, Record<string, unknown>> = {}
+  for (const [other, fields] of Object.entries(others)) {
+    const same = new Set(adopts[other])
+    vendor[other] = {}
+    for (const [name, value] of Object.entries(fields)) (same.has(name) ? shared : vendor[other])[name] = value
+  }
+  return { ...request, vendor: { ...vendor, [protocol]: { ...shared, ...own } } }
 }
 
 /** Fields that only another protocol can say. */

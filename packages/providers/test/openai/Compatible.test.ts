@@ -111,6 +111,20 @@ describe("Azure", () => {
     }).pipe(environment(), Effect.scoped),
   )
 
+  it.live("is told a Responses client's key to the prompt cache, as OpenAI is and a compatible vendor is not", () =>
+    Effect.gen(function* () {
+      const server = yield* FaultServer.make()
+      const keyed = ask({ vendor: { responses: { prompt_cache_key: "5f1c", "text.verbosity": "low" } } })
+      const azure = yield* Azure.make({ endpoint: server.url, apiKey })
+      assert.deepStrictEqual((yield* azure.chat(keyed)).unsaid, ["text.verbosity"])
+      const groq = yield* OpenAi.make({ vendor: "groq", apiKey, baseUrl: `${server.url}/v1` })
+      assert.deepStrictEqual((yield* groq.chat(keyed)).unsaid, ["prompt_cache_key", "text.verbosity"])
+      const [told, untold] = yield* server.requests
+      assert.strictEqual(fields(told?.body)["prompt_cache_key"], "5f1c")
+      assert.notProperty(untold?.body, "prompt_cache_key")
+    }).pipe(environment(), Effect.scoped),
+  )
+
   it.effect("says what it has not been told", () =>
     Effect.gen(function* () {
       const start = (env: Record<string, string>) => Effect.flip(environment(env)(Azure.make()))

@@ -60,6 +60,20 @@ describe("chat", () => {
   )
 })
 
+describe("a Chat Completions client's key to the prompt cache", () => {
+  it.live("is said, and what only some models take is not", () =>
+    Effect.gen(function* () {
+      const { provider, server } = yield* faulty
+      const theirs = { prompt_cache_key: "5f1c", service_tier: "flex" }
+      const response = yield* provider.chat({ ...ask("ok"), vendor: { "chat-completions": theirs } })
+      assert.deepStrictEqual(response.unsaid, ["service_tier"])
+      const { body } = yield* server.received("ok")
+      assert.deepInclude(body, { prompt_cache_key: "5f1c" })
+      assert.notProperty(body, "service_tier")
+    }),
+  )
+})
+
 describe("stream", () => {
   it.live("answers, whole with its last event", () =>
     Effect.gen(function* () {

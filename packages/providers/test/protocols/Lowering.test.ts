@@ -48,6 +48,28 @@ describe("Lowering", () => {
     }),
   )
 
+  it.effect("says what another protocol has the same word for, unless its own word is there", () =>
+    Effect.gen(function* () {
+      const lower = Lowering.make<unknown, Chat.Request>("acme", "ours", {
+        native: () => undefined,
+        encode: ({ vendor }) => Result.succeed({ body: vendor?.["ours"], warnings: [] }),
+        adopts: { theirs: ["key", "own"] },
+      })
+      const theirs = { key: "k", own: "theirs", logit_bias: {} }
+      assert.deepStrictEqual(yield* lower({ ...wish, vendor: { theirs } }), {
+        body: { key: "k", own: "theirs" },
+        unsaid: ["logit_bias"],
+      })
+      assert.deepStrictEqual(
+        yield* lower({ ...wish, vendor: { theirs, ours: { own: "ours" }, another: { key: 1 } } }),
+        {
+          body: { key: "k", own: "ours" },
+          unsaid: ["logit_bias", "key"],
+        },
+      )
+    }),
+  )
+
   it.effect("keeps silent of it where that is wanted", () =>
     Effect.gen(function* () {
       const { bodies, logged } = yield* twice(codec(), { ...wish, unsupported: "drop" })

@@ -32,6 +32,7 @@ export interface Dialect {
 
 /** What one server or another does not take. */
 export type Feature =
+  | "cache keys"
   | "custom tools"
   | "forced tools"
   | "image urls"
@@ -67,5 +68,5 @@ export const compatible: Dialect = {
   developer: "system",
   maxTokens: "max_tokens",
   thoughts: undefined,
-  lacks: lacking("custom tools", "refusals", "top_k"),
+  lacks: lacking("cache keys", "custom tools", "refusals", "top_k"),
 }

@@ -57,6 +57,10 @@ export const encode = (request: Chat.Request, dialect: Dialect = openAi): Result
   return Result.succeed({ body, warnings })
 }
 
+/** What OpenAI's other API says in the same words: see there. */
+export const adopts = ({ lacks }: Dialect): Lowering.Codec<never>["adopts"] =>
+  lacks.has("cache keys") ? undefined : { responses: ["prompt_cache_key"] }
+
 /** The body that the client sent, where it spoke this protocol: see `Native`. */
 export const native = (request: Chat.Request, dialect: Dialect = openAi): Record<string, unknown> | undefined =>
   Native.encode(request, dialect)

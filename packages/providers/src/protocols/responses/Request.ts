@@ -50,6 +50,12 @@ export const encode = (request: Chat.Request): Result.Result<Encoded, ProviderEr
   return Result.succeed({ body, warnings })
 }
 
+/**
+ * What OpenAI's other API says in the same words, and takes for any model. What only some models take (a service tier, how
+ * verbose to be, how long to keep a prefix) is not asked of one that the client did not choose.
+ */
+export const adopts = { "chat-completions": ["prompt_cache_key"] }
+
 /** The body that the client sent, where it spoke this protocol: as it came, but for the model and what asks for a stream. */
 export const native = ({ model, native }: Chat.Request): Record<string, unknown> | undefined => {
   if (native?.protocol !== protocol) return undefined
