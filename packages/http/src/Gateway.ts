@@ -5,6 +5,7 @@
 import type { Router } from "@understudy/core/Router"
 import type * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
+import * as ActivityEndpoint from "./api/Activity.ts"
 import * as ChatCompletions from "./api/ChatCompletions.ts"
 import * as Embeddings from "./api/Embeddings.ts"
 import * as Explain from "./api/Explain.ts"
@@ -34,5 +35,6 @@ export const layer: Layer.Layer<never, never, Router | HttpRouter.HttpRouter> = 
   Gemini.layer,
   Models.layer,
   Explain.layer,
-  Layer.provide(Layer.mergeAll(Generate.layer, Providers.layer), Activity.layer),
+  Providers.layer,
+  Layer.provide(Layer.mergeAll(Generate.layer, ActivityEndpoint.layer), Activity.layer),
 )

@@ -8,6 +8,7 @@ import type { Streaming } from "@understudy/core/Router"
 import type { RouterError } from "@understudy/core/RouterError"
 import type { Dialect } from "@understudy/providers/protocols/Dialect"
 import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Stream from "effect/Stream"
 import type { ApiError } from "./ApiError.ts"
@@ -45,6 +46,13 @@ export const error = (error: ApiError, dialect: Dialect): HttpServerResponse.Htt
         : { "retry-after": String(Math.max(1, Math.ceil(error.retryAfter / 1000))) }),
     },
   })
+
+/** The answer, or the error it failed with. */
+export const orError = <R>(
+  answer: Effect.Effect<HttpServerResponse.HttpServerResponse, ApiError, R>,
+  dialect: Dialect,
+): Effect.Effect<HttpServerResponse.HttpServerResponse, never, R> =>
+  Effect.catch(answer, (failure) => Effect.succeed(error(failure, dialect)))
 
 /**
  * A stream of frames as bytes: each chunk of frames one write; at its end what the protocol still wants, or its error.

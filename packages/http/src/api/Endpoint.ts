@@ -33,15 +33,15 @@ export type Handled = Effect.Effect<
 
 /** Answers the request in context. `address` is what its path says beside its body. */
 export const handle = (router: Router["Service"], dialect: Dialect, address: Address = {}): Handled =>
-  Effect.catch(
+  Answer.orError(
     Effect.flatMap(Effect.zip(JsonBody.read, CallOptions.read), ([body, options]) =>
-      Effect.flatMap(decode(dialect, body, address), (request) =>
+      Effect.flatMap(read(dialect.Request.decode(body, address)), (request) =>
         dialect.Request.isStream(body, address)
           ? streamed(router, dialect, request, options)
           : whole(router, dialect, request, options),
       ),
     ),
-    (error) => Effect.succeed(Answer.error(error, dialect)),
+    dialect,
   )
 
 /** A protocol of embeddings from its client's end. */
@@ -59,7 +59,7 @@ export const embed = (
   dialect: Dialect,
   address: Address = {},
 ): Handled =>
-  Effect.catch(
+  Answer.orError(
     Effect.flatMap(Effect.zip(JsonBody.read, CallOptions.read), ([body, options]) =>
       Effect.flatMap(read(Request.decode(body, address)), (request) =>
         Effect.map(Effect.mapError(router.embed(request, options), ApiError.fromRouter), ({ receipt, response }) =>
@@ -70,17 +70,35 @@ export const embed = (
         ),
       ),
     ),
-    (error) => Effect.succeed(Answer.error(error, dialect)),
+    dialect,
   )
 
-/** The request in a body, with what its client said in headers and query to a provider of its own protocol. */
-export const decode = (
-  dialect: Dialect,
-  body: Record<string, unknown>,
-  address: Address,
-): Effect.Effect<Chat.Request, ApiError.ApiError, HttpServerRequest.HttpServerRequest> =>
-  read(dialect.Request.decode(body, address))
+/** How a dialect has tokens counted. */
+export interface Counting {
+  /** What of the body is counted; all of it if not said. */
+  readonly counted?: (body: Record<string, unknown>) => Record<string, unknown>
+  readonly said: (inputTokens: number) => object
+}
 
+/** How many tokens the request in context has: as the first on its route who can count says, else by estimate. */
+export const count = (
+  router: Router["Service"],
+  dialect: Dialect,
+  { counted = (body) => body, said }: Counting,
+  address: Address = {},
+): Handled =>
+  Answer.orError(
+    Effect.flatMap(Effect.zip(JsonBody.read, CallOptions.read), ([body, options]) =>
+      Effect.flatMap(read(dialect.Request.decode(counted(body), address)), (request) =>
+        Effect.map(Effect.mapError(router.countTokens(request, options), ApiError.fromRouter), ({ inputTokens }) =>
+          HttpServerResponse.jsonUnsafe(said(inputTokens)),
+        ),
+      ),
+    ),
+    dialect,
+  )
+
+/** A request, with what its client said in headers and query to a provider of its own protocol. */
 const read = <Request extends Pick<Chat.Request, "native">>(
   request: Result.Result<Request, InvalidBody>,
 ): Effect.Effect<Request, ApiError.ApiError, HttpServerRequest.HttpServerRequest> => {

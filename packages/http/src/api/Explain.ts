@@ -39,7 +39,7 @@ export const layer = HttpRouter.use((http) =>
         const options = { headers, tags, timeout, streaming: isStream(body, address) }
         const explanation = yield* Effect.mapError(router.explain(request, options), ApiError.fromRouter)
         return HttpServerResponse.jsonUnsafe(explanation)
-      }).pipe(Effect.catch((error) => Effect.succeed(Answer.error(error, ChatCompletions)))),
+      }).pipe((answer) => Answer.orError(answer, ChatCompletions)),
     ),
   ),
 )

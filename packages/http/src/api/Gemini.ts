@@ -10,12 +10,10 @@ import * as Embeddings from "@understudy/providers/protocols/gemini-embeddings"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
-import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Predicate from "effect/Predicate"
 import * as Answer from "./Answer.ts"
 import * as ApiError from "./ApiError.ts"
 import * as Endpoint from "./Endpoint.ts"
-import * as JsonBody from "./JsonBody.ts"
 
 /** Adds the endpoints to the `HttpRouter` in context. */
 export const layer = HttpRouter.use((http) =>
@@ -40,7 +38,7 @@ const called = (router: Router["Service"]) =>
         case "streamGenerateContent":
           return Endpoint.handle(router, asksForEvents(url) ? Gemini : inOneArray, { model, stream: true })
         case "countTokens":
-          return count(router, model)
+          return Endpoint.count(router, Gemini, counting, { model })
         case "embedContent":
         case "batchEmbedContents":
           return Endpoint.embed(router, Embeddings, Gemini, { model })
@@ -60,13 +58,11 @@ const unknownMethod = (path: string): ApiError.ApiError =>
     { status: 404, code: "unknown_method" },
   )
 
-/** What is counted stands in the body itself, or as a whole request under `generateContentRequest`. */
-const count = (router: Router["Service"], model: string): Endpoint.Handled =>
-  Effect.gen(function* () {
-    const body = yield* JsonBody.read
+const counting: Endpoint.Counting = {
+  /** It stands in the body itself, or as a whole request under `generateContentRequest`. */
+  counted: (body) => {
     const { generateContentRequest: whole } = body
-    const counted = Predicate.isObject(whole) ? (whole as Record<string, unknown>) : body
-    const request = yield* Endpoint.decode(Gemini, counted, { model })
-    const { inputTokens } = yield* Effect.mapError(router.countTokens(request), ApiError.fromRouter)
-    return HttpServerResponse.jsonUnsafe({ totalTokens: inputTokens })
-  }).pipe(Effect.catch((error) => Effect.succeed(Answer.error(error, Gemini))))
+    return Predicate.isObject(whole) ? (whole as Record<string, unknown>) : body
+  },
+  said: (inputTokens) => ({ totalTokens: inputTokens }),
+}

@@ -30,11 +30,11 @@ export const layer = HttpRouter.use((http) =>
     yield* http.add(
       "GET",
       "/metrics",
-      Effect.andThen(operatorOnly, Effect.provideService(Metrics.render, Router, router)).pipe(
-        Effect.map((text) =>
+      Answer.orError(
+        Effect.map(Effect.andThen(operatorOnly, Effect.provideService(Metrics.render, Router, router)), (text) =>
           HttpServerResponse.text(text, { contentType: "text/plain; version=0.0.4; charset=utf-8" }),
         ),
-        Effect.catch((error) => Effect.succeed(Answer.error(error, ChatCompletions))),
+        ChatCompletions,
       ),
     )
   }),

@@ -28,7 +28,7 @@ export const layer = HttpRouter.use((http) =>
             : ApiError.invalid(error.message, { param: error.field }),
         )
         return HttpServerResponse.jsonUnsafe({ deployment, fault })
-      }).pipe(Effect.catch((error) => Effect.succeed(Answer.error(error, ChatCompletions)))),
+      }).pipe((answer) => Answer.orError(answer, ChatCompletions)),
     ),
   ),
 )

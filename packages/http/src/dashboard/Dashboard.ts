@@ -71,8 +71,7 @@ const hashes = (html: string, tag: "script" | "style"): string =>
 
 type Reply<E> = Effect.Effect<HttpServerResponse.HttpServerResponse, E, HttpServerRequest.HttpServerRequest>
 
-const told = (reply: Reply<ApiError.ApiError>): Reply<never> =>
-  Effect.catch(reply, (error) => Effect.succeed(Answer.error(error, ChatCompletions)))
+const told = (reply: Reply<ApiError.ApiError>): Reply<never> => Answer.orError(reply, ChatCompletions)
 
 const signIn = ({ keys, sessions }: Guard.Policy): Reply<ApiError.ApiError> =>
   Effect.gen(function* () {

@@ -369,6 +369,10 @@ describe("the rest of Google's API", () => {
       assert.isAbove(totalTokens ?? 0, 0)
       const { status } = yield* rejected(() => models.countTokens({ ...ask, model: "nobody" }))
       assert.strictEqual(status, 404)
+      const headers = { "x-request-timeout-ms": "soon" }
+      const hurried = yield* rejected(() => models.countTokens({ ...ask, config: { httpOptions: { headers } } }))
+      assert.strictEqual(hurried.status, 400)
+      assert.include(hurried.body.message, "x-request-timeout-ms")
       const listed = yield* Effect.promise(async () => {
         const names: Array<string | undefined> = []
         for await (const { name } of await models.list()) names.push(name)

@@ -1,0 +1,30 @@
+/**
+ * `GET /api/activity`: what happens to calls, in words, as it happens, as server-sent events. The operator's alone, for it
+ * tells of everybody's calls.
+ */
+import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
+import * as Effect from "effect/Effect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import { Drain } from "../Drain.ts"
+import { operatorOnly } from "../keys/Caller.ts"
+import { Activity } from "../observe/Activity.ts"
+import * as Answer from "./Answer.ts"
+
+/** Adds the endpoint to the `HttpRouter` in context. */
+export const layer = HttpRouter.use((http) =>
+  Effect.gen(function* () {
+    const { lines } = yield* Activity
+    const drain = yield* Effect.serviceOption(Drain)
+    const events = Answer.events(Stream.map(lines, (line) => `data: ${JSON.stringify(line)}\n\n`))
+    // It has no end of its own.
+    const body = Option.isSome(drain) ? Stream.interruptWhen(events, drain.value.begun) : events
+    const answer = HttpServerResponse.stream(body, {
+      contentType: "text/event-stream",
+      headers: { "cache-control": "no-cache" },
+    })
+    yield* http.add("GET", "/api/activity", Answer.orError(Effect.as(operatorOnly, answer), ChatCompletions))
+  }),
+)
