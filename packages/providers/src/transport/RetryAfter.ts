@@ -5,15 +5,11 @@
  * `x-ratelimit-reset-*` (`6m0s`, `20ms`), Anthropic's `anthropic-ratelimit-*-reset` (RFC 3339).
  */
 import * as Duration from "effect/Duration"
-import * as Predicate from "effect/Predicate"
 
 /** Headers by lower-case names: a record, or anything with `get`. */
 export type Headers =
   | Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
   | { readonly get: (name: string) => string | null }
-
-/** Whether this is headers at all: SDKs' errors hold what their `fetch` gave them. */
-export const isHeaders = (value: unknown): value is Headers => Predicate.isObject(value)
 
 type Get = (name: string) => string | undefined
 
