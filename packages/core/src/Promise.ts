@@ -15,6 +15,7 @@ import type { CallOptions } from "./Call.ts"
 import type * as Chat from "./Chat.ts"
 import type * as Embedding from "./Embedding.ts"
 import * as Router from "./Router.ts"
+import type { Status } from "./Status.ts"
 
 /** What a caller says beside the request; aborting `signal` closes the upstream. */
 export interface Options extends CallOptions {
@@ -30,7 +31,7 @@ export interface PromiseRouter {
   /** The vectors of texts. */
   readonly embed: (request: Embedding.Request, options?: Options) => Promise<Router.Answer<Embedding.Response>>
   /** How each deployment stands just now. */
-  readonly status: () => Promise<ReadonlyArray<Router.Status>>
+  readonly status: () => Promise<ReadonlyArray<Status>>
   /** Ends what is running and closes every provider. */
   readonly close: () => Promise<void>
   readonly [Symbol.asyncDispose]: () => Promise<void>

@@ -6,7 +6,6 @@ import type * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -16,7 +15,7 @@ import * as Random from "effect/Random"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as Admission from "./Admission.ts"
+import type * as Admission from "./Admission.ts"
 import * as Attempt from "./Attempt.ts"
 import * as Cache from "./Cache.ts"
 import { Call } from "./Call.ts"
@@ -24,14 +23,13 @@ import type { Asked, CallOptions } from "./Call.ts"
 import * as Candidate from "./Candidate.ts"
 import type * as Chat from "./Chat.ts"
 import * as Circuit from "./Circuit.ts"
+import * as Compiled from "./Compiled.ts"
 import * as Count from "./Count.ts"
 import type * as Deployment from "./Deployment.ts"
 import * as Dispatch from "./Dispatch.ts"
 import type * as Embedding from "./Embedding.ts"
 import * as Explain from "./Explain.ts"
 import type { Explanation } from "./Explain.ts"
-import type { Health } from "./Health.ts"
-import * as Compiled from "./Compiled.ts"
 import type * as Plan from "./Plan.ts"
 import { Provider } from "./Provider.ts"
 import * as RateLimit from "./RateLimit.ts"
@@ -44,6 +42,7 @@ import type { Route } from "./Route.ts"
 import * as RouteEvent from "./RouteEvent.ts"
 import type { RouterError } from "./RouterError.ts"
 import * as Errors from "./RouterError.ts"
+import * as Status from "./Status.ts"
 import * as Wildcard from "./Wildcard.ts"
 
 /** What a router is made of. Routes and deployments are called by their names, which must differ, exactly or by a `*`. */
@@ -75,14 +74,6 @@ export interface Streaming {
   readonly receipt: Receipt
   /** Whether `frames` keeps silent until the answer is whole, and it may still become another deployment's. */
   readonly heldBack: boolean
-}
-
-/** A deployment as it stands. Times are milliseconds; latencies are smoothed, `undefined` until there was an answer. */
-export interface Status extends Health {
-  readonly deployment: string
-  readonly circuit: "closed" | "half-open" | "open"
-  /** Until it may be asked again, by its circuit and its rest; 0 when it may. */
-  readonly retryAfter: number
 }
 
 export class Router extends Context.Service<
@@ -118,7 +109,7 @@ export class Router extends Context.Service<
     readonly routes: ReadonlyArray<string>
     readonly deployments: ReadonlyArray<string>
     /** How each deployment stands just now. */
-    readonly status: Effect.Effect<ReadonlyArray<Status>>
+    readonly status: Effect.Effect<ReadonlyArray<Status.Status>>
   }
 >()("@understudy/core/Router") {}
 
@@ -286,29 +277,9 @@ const make = Effect.fnUntraced(function* <E, R>(
     listen: bus.listen,
     routes: Object.keys(options.routes ?? {}),
     deployments: [...candidates.keys()],
-    status: Effect.forEach([...candidates.values()], (candidate) => status(stores, candidate)),
+    status: Effect.forEach([...candidates.values()], (candidate) => Status.of(stores, candidate)),
   })
 })
-
-const status = (stores: Admission.Stores, { health, name }: Candidate.Candidate): Effect.Effect<Status> =>
-  Effect.clockWith((clock) =>
-    Effect.zipWith(
-      Effect.orElseSucceed(stores.circuits.state(name), () => undefined),
-      Admission.restsUntil(stores, name),
-      (state, until): Status => {
-        const wait = state?._tag === "Open" ? Duration.toMillis(state.retryAfter) : 0
-        const rest = until - clock.currentTimeMillisUnsafe()
-        return {
-          deployment: name,
-          circuit: state?._tag === "Open" ? "open" : state?._tag === "HalfOpen" ? "half-open" : "closed",
-          retryAfter: Math.max(0, wait, rest),
-          inFlight: health.inFlight,
-          latency: health.latency,
-          firstToken: health.firstToken,
-        }
-      },
-    ),
-  )
 
 /** Starts every deployment's provider, in the scope of the router. */
 const start = <E, R>(
