@@ -15,8 +15,6 @@ import type { ChildProcess } from "node:child_process"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { createServer } from "node:net"
-import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
@@ -152,27 +150,13 @@ const install = async ({ package: name, version, title }: Agent) => {
   if (!npm.ok) throw new Error(`npm could not install ${name}: ${npm.err}`)
 }
 
-const freePort = async () => {
-  const server = createServer().listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, "close")
-  return port
-}
-
-/** The gateway as its operator starts it, once it takes calls. */
+/** The gateway as its operator starts it, once it says where it takes calls. */
 const serve = async (config: string, folder: string) => {
-  const port = await freePort()
-  const url = `http://127.0.0.1:${port}`
   const entry = join(root, "packages/http/src/main.ts")
-  const { child, printed } = start(process.execPath, [entry, "serve", "--config", config, "--port", `${port}`], folder)
+  const { child, printed } = start(process.execPath, [entry, "serve", "--config", config, "--port", "0"], folder)
   while (child.exitCode === null) {
-    const ready = await fetch(`${url}/ready`).then(
-      ({ ok }) => ok,
-      () => false,
-    )
-    if (ready) return { child, url }
+    const url = /serves (\S+)\/v1/.exec(printed.out)?.[1]
+    if (url !== undefined) return { child, url }
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
   throw new Error(`the gateway did not start\n${printed.out}${printed.err}`)
