@@ -16,6 +16,7 @@ import type { Asked, Call } from "./Call.ts"
 import * as Candidate from "./Candidate.ts"
 import type * as Chat from "./Chat.ts"
 import * as Commit from "./Commit.ts"
+import * as Defect from "./Defect.ts"
 import type { Options } from "./Deployment.ts"
 import type * as Embedding from "./Embedding.ts"
 import type { Leaf } from "./Compiled.ts"
@@ -81,7 +82,7 @@ export const whole = <Request extends Asked, Response extends Accounted>(
   Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(begin(context, leaf, force), (running) => {
       const limit = Timeout.sooner("attempt", leaf.patience.attempt, context.deadline, running.startedAt)
-      const answer = ask(leaf.candidate.provider, running.request)
+      const answer = Defect.contain(leaf.candidate.name, () => ask(leaf.candidate.provider, running.request))
       return Effect.flatMap(Effect.exit(restore(Timeout.within(answer, limit))), (exit) => {
         if (Exit.isSuccess(exit) && context.claim?.() === false) {
           return Effect.andThen(running.end(Exit.interrupt(), exit.value.usage), Effect.interrupt)
@@ -115,19 +116,24 @@ export const stream = (
 ): Effect.Effect<Committed, Failure> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(begin(context, leaf, force), (running) => {
+      const { name, provider } = leaf.candidate
       const own = Scope.forkUnsafe(scope)
+      const upstream = Scope.makeUnsafe()
       const progress = new Commit.Progress(context.call.request.sampling?.n ?? 1)
       const patience = Candidate.firstToken(leaf.candidate, leaf.patience, context.call)
       const limit = Timeout.sooner("first-token", patience, context.deadline, running.startedAt)
       const close = (exit: Exit.Exit<unknown, ProviderError>) => Scope.close(own, exit)
-      const opened = Stream.toPull(leaf.candidate.provider.stream(running.request)).pipe(
-        Effect.flatMap((pull) => Effect.map(Commit.preamble(pull, progress), (held) => ({ pull, held }))),
-        Scope.provide(own),
+      const opened = Defect.contain(name, () =>
+        Stream.toPull(provider.stream(running.request)).pipe(
+          Effect.flatMap((pull) => Effect.map(Commit.preamble(pull, progress), (held) => ({ pull, held }))),
+          Scope.provide(upstream),
+        ),
       )
       // A consumer that stops early closes its scope in success, but the answer it left was not whole.
       const end = (exit: Exit.Exit<unknown, ProviderError>) =>
         running.end(Exit.isSuccess(exit) && !progress.whole ? Exit.interrupt() : exit, progress.usage)
       return Scope.addFinalizerExit(own, end).pipe(
+        Effect.andThen(Scope.addFinalizerExit(own, (exit) => Defect.cleanUp(name, Scope.close(upstream, exit)))),
         Effect.andThen(restore(Timeout.within(opened, limit))),
         Effect.onError((cause) => close(Exit.failCause(cause))),
         Effect.flatMap(({ held, pull }) => {
@@ -138,7 +144,9 @@ export const stream = (
             running.permit.answered,
             Effect.map(Watchdog.make(own, leaf.patience.idle, context.deadline), (dog) => ({
               held,
-              rest: Effect.onError(Commit.rest(pull, progress, dog), (cause) => close(ending(cause))),
+              rest: Effect.onError(Commit.rest(Defect.guard(name, pull), progress, dog), (cause) =>
+                close(ending(cause)),
+              ),
             })),
           )
         }),

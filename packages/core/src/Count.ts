@@ -10,6 +10,7 @@ import * as Attempt from "./Attempt.ts"
 import type { Call } from "./Call.ts"
 import type * as Chat from "./Chat.ts"
 import type * as Compiled from "./Compiled.ts"
+import * as Defect from "./Defect.ts"
 import * as Plan from "./Plan.ts"
 import type { ProviderError } from "./ProviderError.ts"
 import type { RouterError } from "./RouterError.ts"
@@ -40,7 +41,7 @@ export const run = (
       if (count === undefined) return next
       const counted = Effect.clockWith((clock) =>
         Timeout.within(
-          count(Attempt.addressed(call.request, routed, leaf)),
+          Defect.contain(name, () => count(Attempt.addressed(call.request, routed, leaf))),
           Timeout.sooner("attempt", patience.attempt, deadline, clock.currentTimeMillisUnsafe()),
         ),
       )
