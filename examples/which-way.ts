@@ -38,9 +38,16 @@ const RouterLive = Router.layer({ deployments, routes })
 
 const program = Effect.gen(function* () {
   const router = yield* Router.Router
+  let skipped: string | undefined
   yield* router.listen((event) => {
     if (event._tag === "Hedged") console.log(`  (${event.from} takes long: ${event.to} is asked beside it)`)
     if (event._tag === "Failover") console.log(`  (${event.from} can't: ${event.reason}; on to ${event.to})`)
+    // No attempt failed where a deployment is skipped, so that this is no failover.
+    if (event._tag === "PassedOver") skipped = `${event.deployment} can't: ${event.verdict._tag}`
+    if (event._tag === "AttemptStarted") {
+      if (skipped !== undefined) console.log(`  (${skipped}; on to ${event.deployment})`)
+      skipped = undefined
+    }
   })
   const call = (model: keyof typeof routes, text: string, tags: ReadonlyArray<string> = []) =>
     router.chat({ model, messages: [Chat.user(text)] }, { tags }).pipe(

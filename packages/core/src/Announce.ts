@@ -15,9 +15,9 @@ export const passedOver = ({ bus, ledger }: Of, step: Step, verdict: PassedOver[
   bus.publish({ _tag: "PassedOver", call: ledger.id, route: ledger.route, deployment, verdict })
 }
 
-/** A candidate is asked because the last one before it could not answer, if there was one. */
+/** A candidate is asked because the last attempt before it failed, if there was one: a skipped candidate did not fail. */
 export const failover = ({ bus, ledger }: Of, step: Step, misses: ReadonlyArray<Miss>): void => {
-  const last = misses.at(-1)
+  const last = misses.findLast((miss) => miss._tag === "Failed")
   if (last === undefined) return
   bus.publish({
     _tag: "Failover",
@@ -25,8 +25,19 @@ export const failover = ({ bus, ledger }: Of, step: Step, misses: ReadonlyArray<
     route: ledger.route,
     from: last.step.leaf.candidate.name,
     to: step.leaf.candidate.name,
-    reason: last._tag === "Failed" ? last.error.reason._tag : last.verdict._tag,
+    reason: last.error.reason._tag,
   })
+}
+
+/** Tells why a candidate is asked, at its first attempt and at no retry: beside a slow one, or after one that failed. */
+export const once = (of: Of, step: Step, misses: ReadonlyArray<Miss>, beside: Step | undefined): (() => void) => {
+  let told = false
+  return () => {
+    if (told) return
+    told = true
+    if (beside === undefined) failover(of, step, misses)
+    else hedged(of, beside, step)
+  }
 }
 
 /** A candidate is asked beside another, which may still answer. */

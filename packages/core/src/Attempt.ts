@@ -38,6 +38,8 @@ export interface Context<Request extends Asked = Asked> {
   readonly deadline: Timeout.Deadline
   /** In a race: whether this answer, which has just come, is the first. It is asked once, and one that came too late is dropped. */
   readonly claim?: (() => boolean) | undefined
+  /** Runs once the attempt is admitted, before it starts: a candidate that is skipped after all was never gone on to. */
+  readonly onAdmitted?: (() => void) | undefined
 }
 
 /** Why an attempt did not answer: the provider failed, or was not asked. */
@@ -199,6 +201,7 @@ const begin = <Request extends Asked>(
       const elapsed = () => clock.currentTimeMillisUnsafe() - startedAt
       const request = addressed(call.request, ledger.route, leaf)
       const { model } = request
+      context.onAdmitted?.()
       bus.publish({ _tag: "AttemptStarted", call: ledger.id, route: ledger.route, deployment: name, model })
       return Effect.succeed<Running<Request>>({
         permit,

@@ -53,10 +53,15 @@ export const run = <Request extends Asked, A>(
   budget.called(call.at)
 
   const retried = (step: Plan.Step, misses: ReadonlyArray<Fallback.Miss>, lane?: Fallback.Lane) => {
-    if (lane?.beside === undefined) Announce.failover(context, step, misses)
-    else Announce.hedged(context, lane.beside, step)
     const { retry } = step.leaf.patience
-    const once = attempt(lane === undefined ? context : { ...context, claim: lane.claim }, step, false, steps)
+    const once = attempt(
+      lane === undefined && misses.length === 0
+        ? context
+        : { ...context, claim: lane?.claim, onAdmitted: Announce.once(context, step, misses, lane?.beside) },
+      step,
+      false,
+      steps,
+    )
     if (retry.times === 0) return once
     let failed: ProviderError | undefined
     const retries = Retry.schedule(retry, {

@@ -53,10 +53,12 @@ export const run = <A, R>(steps: ReadonlyArray<Step>, running: Running<A, R>): E
       const left = new Set(group)
       const racers = group.map((step) => ({
         delay: step.hedge?.delay ?? 0,
-        run: (lost: ReadonlyArray<Miss>, { beside, ...lane }: Hedge.Lane) =>
+        run: (lost: ReadonlyArray<Miss>, { beside, instead, ...lane }: Hedge.Lane) =>
           Effect.suspend(() => {
             left.delete(step)
-            const slow = beside === undefined ? undefined : group[beside]
+            // Whoever follows one that was skipped starts for the reason that the skipped one did.
+            const follows = instead && lost.at(-1)?._tag === "Failed"
+            const slow = beside === undefined || follows ? undefined : group[beside]
             return ask(step, [...misses, ...lost], way, running, { ...lane, beside: slow })
           }),
       }))

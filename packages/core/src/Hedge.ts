@@ -37,10 +37,13 @@ export const delay = (after: After, health: Monitor, streaming: boolean): number
 
 /**
  * What a racer is given: how to say that it has an answer, and that it is about to wait before it asks again; and `beside`,
- * the place of the one who may still answer but was slow enough, or waits, where that is why this one starts.
+ * the place of the one who may still answer but was slow enough, or waits, where that is why this one starts, or why the
+ * one started that it starts `instead` of.
  */
 export interface Lane {
   readonly beside: number | undefined
+  /** Whether it starts because the one started before it missed. */
+  readonly instead: boolean
   /** True for the first that asks, and for nobody after it. */
   readonly claim: () => boolean
   readonly waits: () => void
@@ -74,11 +77,13 @@ export const race = <A, M, R>(
       let claimed = false
       const claim = () => !claimed && (claimed = true)
 
-      const start = (racer: Racer<A, M, R>, beside?: number) => {
+      let latest: number | undefined
+      const start = (racer: Racer<A, M, R>, beside: number | undefined, instead: boolean) => {
         const index = started++
+        latest = beside
         running++
         const tell = (exit: Event<A, M>["exit"]) => void Queue.offerUnsafe(events, { index, exit })
-        const runs = racer.run([...misses], { beside, claim, waits: () => tell(undefined) }).pipe(
+        const runs = racer.run([...misses], { beside, instead, claim, waits: () => tell(undefined) }).pipe(
           Effect.onExit((exit) => Effect.sync(() => tell(exit))),
           Effect.forkIn(scope),
         )
@@ -102,13 +107,13 @@ export const race = <A, M, R>(
         const racer = racers[started]
         if (running === 0) {
           if (racer === undefined) return yield* Effect.fail<ReadonlyArray<M>>(misses)
-          yield* start(racer)
+          yield* start(racer, undefined, true)
         }
         const { exit, index } = yield* Queue.take(events)
         if (exit === undefined) {
           const waiting = racers[started]
           if (waiting === undefined || index !== started - 1) continue
-          if (budget.spend(clock.currentTimeMillisUnsafe())) yield* start(waiting, index)
+          if (budget.spend(clock.currentTimeMillisUnsafe())) yield* start(waiting, index, false)
           continue
         }
         if (Exit.isSuccess(exit)) return exit.value
@@ -122,7 +127,7 @@ export const race = <A, M, R>(
         misses.push(miss.value)
         if (ends(miss.value)) return yield* Effect.fail<ReadonlyArray<M>>(misses)
         const replacement = racers[started]
-        if (running > 0 && replacement !== undefined && index === started - 1) yield* start(replacement)
+        if (running > 0 && replacement !== undefined && index === started - 1) yield* start(replacement, latest, true)
       }
     }),
   )

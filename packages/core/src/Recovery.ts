@@ -159,9 +159,9 @@ const recovery = (
       Announce.passedOver(context, candidate, candidate.verdict)
       return next(error)
     }
-    Announce.failover(context, candidate, [{ _tag: "Failed", step: broken, error }])
     const asking = ask(candidate.leaf)
-    return Effect.matchEffect(Attempt.stream(asking.context, asking.leaf, false, scope), {
+    const onAdmitted = () => Announce.failover(context, candidate, [{ _tag: "Failed", step: broken, error }])
+    return Effect.matchEffect(Attempt.stream({ ...asking.context, onAdmitted }, asking.leaf, false, scope), {
       onSuccess: (committed) => {
         broken = candidate
         return Effect.succeed(committed)

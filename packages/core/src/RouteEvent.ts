@@ -19,8 +19,8 @@ export type RouteEvent = { readonly call: string; readonly route: string } &
     | { readonly _tag: "AttemptStarted"; readonly deployment: string; readonly model: string }
     | { readonly _tag: "AttemptEnded"; readonly attempt: Attempt }
     | ({ readonly _tag: "PassedOver" } & PassedOver)
-    /** One deployment could not answer (`reason`: of its failure, or what refused it) and another is asked instead. */
-    | { readonly _tag: "Failover"; readonly from: string; readonly to: string; readonly reason: FailoverReason }
+    /** An attempt failed, for this reason, and another deployment is asked instead. Neither is one that was skipped. */
+    | { readonly _tag: "Failover"; readonly from: string; readonly to: string; readonly reason: ReasonTag }
     /** One deployment takes long, or waits to be asked again, and another is asked beside it: whoever answers first counts. */
     | { readonly _tag: "Hedged"; readonly from: string; readonly to: string }
     /** A stream's first real output: from here on this answer is the one, unless its route protects it from breaking. */
@@ -29,8 +29,6 @@ export type RouteEvent = { readonly call: string; readonly route: string } &
     | { readonly _tag: "Recalled"; readonly deployment: string; readonly model: string }
     | { readonly _tag: "Ended"; readonly receipt: Receipt }
   )
-
-export type FailoverReason = ReasonTag | PassedOver["verdict"]["_tag"]
 
 export type Failover = Extract<RouteEvent, { readonly _tag: "Failover" }>
 

@@ -13,8 +13,8 @@
  */
 import * as Chat from "@understudy/core/Chat"
 import * as Promises from "@understudy/core/Promise"
+import type { ReasonTag } from "@understudy/core/ProviderError"
 import type { Receipt } from "@understudy/core/Receipt"
-import type { FailoverReason } from "@understudy/core/RouteEvent"
 import * as Router from "@understudy/core/Router"
 import type { Strategy } from "@understudy/core/Strategy"
 import type * as EffectConfig from "effect/Config"
@@ -52,7 +52,7 @@ export interface Options {
   readonly retry?: { readonly times?: number; readonly base?: string; readonly max?: string } | undefined
   /** When a failing provider is left alone, and for how long: `{ failures: 3, open: "30s" }` if not said. */
   readonly circuit?: { readonly failures?: number; readonly open?: string } | undefined
-  readonly onFailover?: ((from: string, to: string, reason: FailoverReason) => void) | undefined
+  readonly onFailover?: ((from: string, to: string, reason: ReasonTag) => void) | undefined
   readonly onSuccess?: ((answered: Answered) => void) | undefined
 }
 
