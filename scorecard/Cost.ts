@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Client from "./Client.ts"
 import { dialects } from "./Dialect.ts"
 import * as Stage from "./Stage.ts"
+import { isAttempt } from "./Trial.ts"
 
 interface Way {
   readonly title: string
@@ -122,7 +123,7 @@ export const measure = (samples: number) =>
             Effect.gen(function* () {
               const before = (yield* upstream.requests).length
               yield* call(`to ${title}`, stream)
-              const [failed, next] = (yield* upstream.requests).slice(before)
+              const [failed, next] = (yield* upstream.requests).slice(before).filter(isAttempt)
               return failed === undefined || next === undefined ? Number.NaN : next.arrived - failed.arrived - wait
             }),
           )

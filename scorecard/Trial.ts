@@ -108,6 +108,9 @@ const said = (trial: Trial, place: Place): Said => {
   }
 }
 
+/** Whether a request is an attempt: one that was lost with a kept connection is sent again, and not counted. */
+export const isAttempt = ({ behaviour, kept }: FaultServer.Request): boolean => !(kept && behaviour._tag === "Reset")
+
 /** Makes the trial's call, and gives what its caller got. */
 export const ask = Effect.fnUntraced(function* (
   { upstream, url }: Stage.Stage,
@@ -134,7 +137,7 @@ const play = Effect.fnUntraced(function* (stage: Stage.Stage, trial: Trial) {
   const requests = yield* upstream.requests
   const [primary, backup] = places.map((place) => {
     const asked = model(trial, place)
-    return requests.filter((request) => request.model === asked)
+    return requests.filter((request) => request.model === asked && isAttempt(request))
   }) as [Array<FaultServer.Request>, Array<FaultServer.Request>]
   const closed = yield* Effect.forEach([...primary, ...backup], upstream.closed).pipe(Effect.timeoutOption("2 seconds"))
   const outcome: Outcome = {

@@ -6,7 +6,6 @@
  * layer's own: AWS's HTTP/2 costs about twice the CPU.
  */
 import type {
-  BedrockRuntimeClient,
   BedrockRuntimeClientConfig,
   ConverseCommandInput,
   CountTokensCommandInput,
@@ -30,6 +29,7 @@ import * as SchemaTool from "../protocols/SchemaTool.ts"
 import * as Start from "../ProviderStartError.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
 import * as Scrub from "../transport/Scrub.ts"
+import * as Connections from "./Connections.ts"
 import * as Credentials from "./Credentials.ts"
 import * as Embeddings from "./Embeddings.ts"
 import * as Errors from "./Errors.ts"
@@ -157,11 +157,14 @@ const connect = Effect.fnUntraced(function* (
   sdk: Effect.Success<typeof load>,
   options: Options,
   credentials: BedrockRuntimeClientConfig,
-): Effect.fn.Return<BedrockRuntimeClient, ProviderStartError | Config.ConfigError, Scope.Scope> {
+): Effect.fn.Return<Raw.Client, ProviderStartError | Config.ConfigError, Scope.Scope> {
   const region =
     options.region ?? (yield* Credentials.variable("AWS_REGION")) ?? (yield* Credentials.variable("AWS_DEFAULT_REGION"))
   const endpoint = options.endpoint ?? (yield* Credentials.variable("AWS_ENDPOINT_URL_BEDROCK_RUNTIME"))
-  const agent = { keepAlive: true, maxSockets: Infinity }
+  const { fresh, kept } = Connections.make(
+    sdk.NodeHttpHandler,
+    Duration.toMillis(options.connectTimeout ?? defaultConnectTimeout),
+  )
   const client = yield* Effect.acquireRelease(
     Effect.sync(
       () =>
@@ -170,19 +173,17 @@ const connect = Effect.fnUntraced(function* (
           ...(region === undefined ? undefined : { region }),
           ...(endpoint === undefined ? undefined : { endpoint }),
           maxAttempts: 1,
-          requestHandler: new sdk.NodeHttpHandler({
-            httpAgent: agent,
-            httpsAgent: agent,
-            connectionTimeout: Duration.toMillis(options.connectTimeout ?? defaultConnectTimeout),
-            requestTimeout: 0,
-            socketTimeout: 0,
-          }),
+          requestHandler: kept,
         }),
     ),
-    (client) => Effect.sync(() => client.destroy()),
+    (client) =>
+      Effect.sync(() => {
+        client.destroy()
+        fresh.destroy()
+      }),
   )
   yield* Effect.tryPromise({ try: () => client.config.region(), catch: noRegion })
-  return client
+  return { sdk: client, fresh }
 })
 
 const noRegion = (cause: unknown): ProviderStartError =>

@@ -15,6 +15,13 @@ import type {
 } from "@aws-sdk/client-bedrock-runtime"
 import { Readable } from "node:stream"
 import * as Predicate from "effect/Predicate"
+import type { Handlers } from "./Connections.ts"
+import * as Connections from "./Connections.ts"
+
+/** A client, and the handler for requests that its kept connections lost. */
+export interface Client extends Pick<Handlers, "fresh"> {
+  readonly sdk: BedrockRuntimeClient
+}
 
 /** A good answer: its body has not been read. */
 export interface Answer {
@@ -24,12 +31,14 @@ export interface Answer {
   readonly body: Readable
 }
 
+type Sent = Parameters<Client["fresh"]["handle"]>[0]
+
 /**
  * Sends the command. The signal closes the connection, whether the body has begun or not. Rejects with what the SDK
  * throws.
  */
 export const send = (
-  client: BedrockRuntimeClient,
+  { fresh, sdk }: Client,
   command: ConverseCommand | ConverseStreamCommand | InvokeModelCommand | CountTokensCommand,
   signal: AbortSignal,
 ): Promise<Answer> => {
@@ -38,16 +47,21 @@ export const send = (
   let answer: Answer | undefined
   converse.middlewareStack.add(
     (next) => (args) =>
-      next(args).then((result) => {
-        const { response } = result
-        if (!isGood(response)) return result
-        const { "x-amzn-requestid": requestId, "x-amzn-bedrock-input-token-count": tokens } = response.headers
-        answer = { requestId, inputTokens: tokens === undefined ? undefined : Number(tokens), body: response.body }
-        return { ...result, response: { ...response, body: Readable.from([]) } }
-      }),
+      next(args)
+        .catch((error: unknown) => {
+          if (!Connections.isLost(error)) throw error
+          return fresh.handle(args.request as Sent, { abortSignal: signal })
+        })
+        .then((result) => {
+          const { response } = result
+          if (!isGood(response)) return result
+          const { "x-amzn-requestid": requestId, "x-amzn-bedrock-input-token-count": tokens } = response.headers
+          answer = { requestId, inputTokens: tokens === undefined ? undefined : Number(tokens), body: response.body }
+          return { ...result, response: { ...response, body: Readable.from([]) } }
+        }),
     { step: "deserialize", priority: "low", name: "understudyRawBody" },
   )
-  return client
+  return sdk
     .send(converse, { abortSignal: signal })
     .then(() => answer ?? Promise.reject(new Error("The AWS SDK gave no answer")))
 }

@@ -116,6 +116,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
       body: parsed ?? text,
       model: understood?.asked.model ?? "",
       stream: understood?.asked.stream ?? false,
+      kept: ledger.carries(incoming.socket),
       behaviour,
       arrived: now,
     })

@@ -30,6 +30,8 @@ export interface Request {
   readonly body: unknown
   readonly model: string
   readonly stream: boolean
+  /** Whether its connection had carried another request before. */
+  readonly kept: boolean
   /** What the server does with it. */
   readonly behaviour: Behaviour.Behaviour
   readonly arrived: number
@@ -45,6 +47,8 @@ export interface Ledger {
   readonly sockets: ReadonlySet<Socket>
   readonly attempts: (model: string) => number
   readonly opened: (socket: Socket) => void
+  /** Notes that a socket carries a request, and tells whether it has carried one before. */
+  readonly carries: (socket: Socket) => boolean
   /** Notes a request, and gives what is to be called, once, when its exchange is over. */
   readonly begin: (request: Omit<Request, "serial" | "attempt" | "ended">) => {
     readonly request: Request
@@ -59,6 +63,7 @@ export const make = (history: number): Ledger => {
   const requests: Array<Request> = []
   const attempts = new Map<string, number>()
   const sockets = new Set<Socket>()
+  const carriers = new WeakSet<Socket>()
   const watchers = new Set<() => void>()
   let serial = 0
   let inFlight = 0
@@ -78,6 +83,11 @@ export const make = (history: number): Ledger => {
         sockets.delete(socket)
         changed()
       })
+    },
+    carries: (socket) => {
+      const kept = carriers.has(socket)
+      carriers.add(socket)
+      return kept
     },
     begin: (seen) => {
       const attempt = (attempts.get(seen.model) ?? 0) + 1

@@ -23,6 +23,13 @@ const network = new Set([
   "EPROTO",
 ])
 
+/** Codes of an error that ends a connection which stood. */
+const lost = new Set(["ECONNRESET", "ECONNABORTED", "EPIPE", "UND_ERR_SOCKET"])
+
+/** Whether an error ended a connection which stood. */
+export const isLostConnection = (cause: unknown): boolean =>
+  Predicate.hasProperty(cause, "code") && Predicate.isString(cause.code) && lost.has(cause.code)
+
 /** Codes of certificates that are not trusted, of broken TLS, and of what is not HTTP. */
 const family = /^(?:ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|HPE_)|SELF_SIGNED/
 

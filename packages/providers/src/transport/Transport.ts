@@ -14,14 +14,17 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { Agent } from "undici"
 import type { Dispatcher } from "undici"
+import type { Agents } from "./Connections.ts"
+import * as Connections from "./Connections.ts"
+import type { Head, Headers, Send } from "./Exchange.ts"
+import { Exchange } from "./Exchange.ts"
 import type { Prepared } from "./Prepared.ts"
+
+export type { Headers } from "./Exchange.ts"
 
 /** The connection never stood, or broke. What it was is in `cause`: see `NetworkError`. */
 export class TransportFailure extends Data.TaggedError("TransportFailure")<{ readonly cause: unknown }> {}
-
-export type Headers = Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
 
 /** A whole answer, whatever its status. Header names are lower-case. */
 export interface Answer {
@@ -71,39 +74,39 @@ export const layer: Layer.Layer<never> = Layer.effect(
 const defaultConnectTimeout = Duration.seconds(5)
 
 function make(): { readonly pool: Pool; readonly close: () => Promise<void> } {
-  const agents = new Map<number, Agent>()
-  const agent = (connectTimeout: Duration.Input): Agent => {
+  const all = new Map<number, Agents>()
+  const agents = (connectTimeout: Duration.Input): Agents => {
     const timeout = Duration.toMillis(Duration.fromInputUnsafe(connectTimeout))
-    let found = agents.get(timeout)
+    let found = all.get(timeout)
     if (found === undefined) {
-      found = new Agent({ connect: { timeout }, headersTimeout: 0, bodyTimeout: 0 })
-      agents.set(timeout, found)
+      found = Connections.make(timeout)
+      all.set(timeout, found)
     }
     return found
   }
   return {
-    pool: { sender: (options) => senderOver(agent(options?.connectTimeout ?? defaultConnectTimeout)) },
-    close: () => Promise.all([...agents.values()].map((agent) => agent.destroy())).then(() => undefined),
+    pool: { sender: (options) => senderOver(agents(options?.connectTimeout ?? defaultConnectTimeout)) },
+    close: () => Promise.all([...all.values()].map(Connections.close)).then(() => undefined),
   }
 }
 
-const senderOver = (agent: Agent): Sender => ({
+const senderOver = (agents: Agents): Sender => ({
   send: (request, body) =>
     Effect.callback((resume) => {
       const chunks: Array<Buffer> = []
-      const exchange = new Exchange({
+      const exchange = new Exchange(sending(agents, request, body), {
         started: () => {},
         data: (chunk) => void chunks.push(chunk),
         ended: ({ headers, status }) => resume(Effect.succeed({ status, headers, text: decode(chunks) })),
         failed: (cause) => resume(Effect.fail(new TransportFailure({ cause }))),
       })
-      agent.dispatch(options(request, body), exchange)
+      exchange.start()
       return Effect.sync(() => exchange.stop())
     }),
   open: (request, body) =>
     Effect.flatMap(Effect.scope, (scope) =>
       Effect.suspend(() => {
-        const flow = new Flow()
+        const flow = new Flow(sending(agents, request, body))
         return Effect.andThen(
           Scope.addFinalizer(
             scope,
@@ -112,12 +115,17 @@ const senderOver = (agent: Agent): Sender => ({
           Effect.callback<Opened, TransportFailure>((resume) => {
             flow.onStart = ({ headers, status }) => resume(Effect.succeed({ status, headers, bytes: flow.bytes }))
             flow.onFailure = (cause) => resume(Effect.fail(new TransportFailure({ cause })))
-            agent.dispatch(options(request, body), flow.exchange)
+            flow.exchange.start()
           }),
         )
       }),
     ),
 })
+
+const sending =
+  (agents: Agents, request: Prepared, body: string): Send =>
+  (exchange, over) =>
+    void agents[over].dispatch(options(request, body), exchange)
 
 const options = ({ headers, origin, path }: Prepared, body: string): Dispatcher.DispatchOptions => ({
   origin,
@@ -133,79 +141,6 @@ const decode = (chunks: ReadonlyArray<Buffer>): string =>
 /** The text of an answer that was opened as a stream: for errors, which come whole. */
 export const text = (opened: Opened): Effect.Effect<string, TransportFailure> =>
   Effect.map(Stream.runCollect(opened.bytes), (chunks) => Buffer.concat(chunks).toString())
-
-// ---------------------------------------------------------------------------------------------------------------------
-// One exchange
-// ---------------------------------------------------------------------------------------------------------------------
-
-interface Head {
-  readonly status: number
-  readonly headers: Headers
-}
-
-/** What an exchange tells, in this order; `failed` may come at any point, and is the last. */
-interface Listener {
-  readonly started: (head: Head) => void
-  readonly data: (chunk: Buffer) => void
-  readonly ended: (head: Head) => void
-  readonly failed: (cause: unknown) => void
-}
-
-/** Why an exchange was stopped: nobody reads this, for whoever could has gone. */
-const stopped = new Error("stopped")
-
-/** undici's handler of one exchange, which can be stopped at any time: also while it waits for a connection. */
-class Exchange implements Dispatcher.DispatchHandler {
-  readonly #listener: Listener
-  #head: Head = { status: 0, headers: {} }
-  #controller: Dispatcher.DispatchController | undefined
-  #over = false
-
-  constructor(listener: Listener) {
-    this.#listener = listener
-  }
-
-  stop(): void {
-    if (this.#over) return
-    this.#over = true
-    this.#controller?.abort(stopped)
-  }
-
-  pause(): void {
-    this.#controller?.pause()
-  }
-
-  resume(): void {
-    this.#controller?.resume()
-  }
-
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller
-    if (this.#over) controller.abort(stopped)
-  }
-
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: Headers): void {
-    if (status < 200 || this.#over) return
-    this.#head = { status, headers }
-    this.#listener.started(this.#head)
-  }
-
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (!this.#over) this.#listener.data(chunk)
-  }
-
-  onResponseEnd(): void {
-    if (this.#over) return
-    this.#over = true
-    this.#listener.ended(this.#head)
-  }
-
-  onResponseError(_controller: Dispatcher.DispatchController, cause: Error): void {
-    if (this.#over) return
-    this.#over = true
-    this.#listener.failed(cause)
-  }
-}
 
 /** How much is buffered for a reader that is slower than the upstream, before the upstream is made to wait. */
 const highWater = 256 * 1024
@@ -224,8 +159,8 @@ class Flow {
   #end: Effect.Effect<never, TransportFailure | Cause.Done> | undefined
   #wake: (() => void) | undefined
 
-  constructor() {
-    this.exchange = new Exchange({
+  constructor(send: Send) {
+    this.exchange = new Exchange(send, {
       started: (head) => this.onStart(head),
       data: (chunk) => {
         this.#chunks.push(chunk)
