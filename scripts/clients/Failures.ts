@@ -10,7 +10,7 @@ import { stripVTControlCharacters } from "node:util"
 import type { Client } from "./Client.ts"
 import { question } from "./Client.ts"
 import { install } from "./Install.ts"
-import { folder, run, serve } from "./Process.ts"
+import { folder, run, serve } from "../Process.ts"
 import { vendors } from "./Vendor.ts"
 
 /** How all deployments of a route fail, by the names of the fault server; `down` is a port that nothing listens on. */

@@ -2,16 +2,17 @@
  * Installs clients aside, from the npm registry and from PyPI, into a folder of the system's temporary folder that is
  * kept between runs.
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { run } from "./Process.ts"
+import { run } from "../Process.ts"
+import * as Python from "../PythonEnvironment.ts"
 
 /** Where clients are installed. */
 export const installed = join(tmpdir(), "understudy-clients")
 
 /** The Python that has the packages of PyPI. */
-export const python = join(installed, "python/bin/python")
+export const python = Python.python(installed)
 
 /** Where npm puts a client's program. */
 export const binary = (name: string): string => join(installed, "node_modules/.bin", name)
@@ -41,22 +42,5 @@ export const install = async ({ npm = {}, pypi = {} }: Packages): Promise<void> 
     const { code, err } = await run(limit, "npm", ["install", "--prefix", installed, ...flags, ...packages], installed)
     if (code !== 0) throw new Error(`npm could not install ${packages.join(", ")}: ${err}`)
   }
-  const wanted = Object.entries(pypi).map(([name, version]) => `${name}==${version}`)
-  if (wanted.length > 0) await pip(wanted)
-}
-
-/** pip takes a second to find that all is there: a file remembers what was installed. */
-const pip = async (packages: ReadonlyArray<string>): Promise<void> => {
-  const memory = join(installed, "python", "understudy.txt")
-  const known = existsSync(memory) ? readFileSync(memory, "utf8").split("\n") : []
-  const missing = packages.filter((each) => !known.includes(each))
-  if (missing.length === 0) return
-  console.log(`Installing ${missing.join(", ")} …`)
-  if (!existsSync(python)) {
-    const { code, err } = await run(limit, "python3", ["-m", "venv", join(installed, "python")], installed)
-    if (code !== 0) throw new Error(`python3 could not make a virtual environment: ${err}`)
-  }
-  const { code, err } = await run(limit, python, ["-m", "pip", "install", "-q", ...missing], installed)
-  if (code !== 0) throw new Error(`pip could not install ${missing.join(", ")}: ${err}`)
-  writeFileSync(memory, [...known, ...missing].join("\n"))
+  await Python.install(installed, pypi)
 }

@@ -9,7 +9,7 @@ import { join } from "node:path"
 import type { Client } from "./Client.ts"
 import { clients } from "./Client.ts"
 import { install } from "./Install.ts"
-import { folder, run, serve } from "./Process.ts"
+import { folder, run, serve } from "../Process.ts"
 import type { Vendor } from "./Vendor.ts"
 import { vendors } from "./Vendor.ts"
 

@@ -1,5 +1,5 @@
 /**
- * Child processes of the client runs: programs with a time limit, and a gateway until it listens. Each is killed when
+ * Child processes of the runs with real clients and servers: programs with a time limit, and a gateway until it listens. Each is killed when
  * this process ends.
  */
 import type { ChildProcess } from "node:child_process"
@@ -9,10 +9,10 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
-const root = join(import.meta.dirname, "../..")
+const root = join(import.meta.dirname, "..")
 
 /** A folder for this run, removed when the process ends. */
-export const folder = mkdtempSync(join(tmpdir(), "understudy-clients-run-"))
+export const folder = mkdtempSync(join(tmpdir(), "understudy-run-"))
 
 const running = new Set<ChildProcess>()
 
