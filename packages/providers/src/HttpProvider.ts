@@ -17,6 +17,7 @@ import * as Stream from "effect/Stream"
 import * as Freeform from "./protocols/Freeform.ts"
 import type { Decoder } from "./protocols/Frames.ts"
 import * as Frames from "./protocols/Frames.ts"
+import * as JsonText from "./protocols/JsonText.ts"
 import * as Lowering from "./protocols/Lowering.ts"
 import * as SchemaTool from "./protocols/SchemaTool.ts"
 import * as NetworkError from "./transport/NetworkError.ts"
@@ -109,6 +110,13 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
     return native?.protocol === protocol ? withNative(aimed, native) : aimed
   }
 
+  /** The body as JSON: what its client wrote in this very protocol stays as it was written. */
+  const written = (
+    body: Record<string, unknown>,
+    { native }: Pick<Chat.Request, "native">,
+    protocol = codec.protocol,
+  ): string => JsonText.print(body, native?.protocol === protocol ? native.body : undefined)
+
   /** What broke on the way. */
   const broke = (failure: unknown): ProviderError => NetworkError.orUnexpected(failure, scrub)
 
@@ -134,10 +142,10 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
   /** One exchange: the text of a good answer. */
   const exchange = (
     to: Prepared,
-    body: Record<string, unknown>,
+    body: string,
     meaning: Options<Wire>["reason"] = reason,
   ): Effect.Effect<string, ProviderError> =>
-    Effect.flatMap(Effect.mapError(sender.send(to, JSON.stringify(body)), broke), (answer) =>
+    Effect.flatMap(Effect.mapError(sender.send(to, body), broke), (answer) =>
       isOk(answer) ? Effect.succeed(answer.text) : Effect.fail(refused(answer, meaning)),
     )
 
@@ -145,7 +153,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
     const lower = Lowering.make(vendor, protocol, Request)
     return Effect.fnUntraced(function* (request) {
       const { body, unsaid } = yield* lower(request)
-      const text = yield* exchange(aim(prepared, request, protocol), body, reason)
+      const text = yield* exchange(aim(prepared, request, protocol), written(body, request, protocol), reason)
       const response = yield* Effect.fromResult(Response.decode(text))
       return unsaid === undefined ? response : { ...response, unsaid }
     })
@@ -155,7 +163,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
     protocol: codec.protocol,
     chat: Effect.fnUntraced(function* (request) {
       const { body, unsaid } = yield* lower(request)
-      const text = yield* exchange(aim(prepared, request), body)
+      const text = yield* exchange(aim(prepared, request), written(body, request))
       const decoded = yield* Effect.fromResult(codec.Response.decode(text, failed))
       const response = SchemaTool.restore(request, Freeform.restore(request, decoded))
       return unsaid === undefined ? response : { ...response, unsaid }
@@ -164,7 +172,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
       Stream.unwrap(
         Effect.gen(function* () {
           const { body, unsaid } = yield* lower(request)
-          const sent = JSON.stringify(codec.Request.streamed(body, request))
+          const sent = written(codec.Request.streamed(body, request), request)
           const opened = yield* Effect.mapError(sender.open(aim(streaming, request), sent), broke)
           if (!isOk(opened)) {
             const text = yield* Effect.mapError(Transport.text(opened), broke)
@@ -179,7 +187,8 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
       counter &&
       Effect.fnUntraced(function* (request) {
         const { body } = yield* lower(request)
-        const text = yield* exchange(aim(counter.prepared, request), counter.body(body, request))
+        const sent = written(counter.body(body, request), request)
+        const text = yield* exchange(aim(counter.prepared, request), sent)
         return yield* Effect.fromResult(counter.decode(text))
       }),
   }

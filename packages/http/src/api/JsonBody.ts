@@ -2,6 +2,8 @@
  * The JSON body of a request, or a clear refusal: of another content type, too large, or not JSON.
  */
 import * as Effect from "effect/Effect"
+import * as Json from "@understudy/providers/protocols/Json"
+import * as JsonText from "@understudy/providers/protocols/JsonText"
 import { MaxBodySize } from "effect/http/HttpIncomingMessage"
 import type { HttpServerError } from "effect/http/HttpServerError"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
@@ -66,10 +68,11 @@ const otherType = (type: string | undefined): ApiError.ApiError =>
     { status: 415, code: "unsupported_media_type" },
   )
 
+/** Some write a byte order mark before it, which JSON does not know. */
 const parse = (text: string): Effect.Effect<Record<string, unknown>, ApiError.ApiError> =>
   Effect.flatMap(
     Effect.try({
-      try: (): unknown => JSON.parse(text),
+      try: () => JsonText.parse(text.startsWith("\uFEFF") ? text.slice(1) : text),
       catch: (error) =>
         ApiError.invalid(
           `The body is not valid JSON: ${Predicate.isError(error) ? error.message : "it does not parse"}.`,
@@ -79,7 +82,7 @@ const parse = (text: string): Effect.Effect<Record<string, unknown>, ApiError.Ap
         ),
     }),
     (body) =>
-      Predicate.isObject(body)
+      Json.isObject(body)
         ? Effect.succeed(body as Record<string, unknown>)
         : Effect.fail(ApiError.invalid("The body must be a JSON object.", { code: "invalid_json" })),
   )

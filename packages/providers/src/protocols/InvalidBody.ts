@@ -6,6 +6,7 @@ import * as Data from "effect/Data"
 import * as Predicate from "effect/Predicate"
 import type * as SchemaAST from "effect/SchemaAST"
 import type * as SchemaIssue from "effect/SchemaIssue"
+import * as ExactNumber from "./ExactNumber.ts"
 
 export class InvalidBody extends Data.TaggedError("InvalidBody")<{
   /** The field to blame, such as `messages[2].content`; empty for the body itself. */
@@ -155,5 +156,6 @@ const kind = (value: unknown): string => {
   if (value === null) return "null"
   if (Array.isArray(value)) return value.length === 0 ? "an empty array" : "an array"
   if (Predicate.isString(value)) return value.length > 40 ? "a string" : JSON.stringify(value)
+  if (ExactNumber.is(value)) return ExactNumber.describe(value)
   return Predicate.isObject(value) ? "an object" : String(value)
 }

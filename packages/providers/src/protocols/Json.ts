@@ -4,6 +4,8 @@
 import { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
+import * as ExactNumber from "./ExactNumber.ts"
+import * as JsonText from "./JsonText.ts"
 
 /** An object of which nothing is known. */
 export type Fields = { readonly [x: PropertyKey]: unknown }
@@ -13,6 +15,9 @@ const none: Fields = {}
 /** The value written in `text`; `undefined` where that is no JSON. */
 export const parse = (text: string): unknown => Result.getOrUndefined(Result.try((): unknown => JSON.parse(text)))
 
+/** As `parse`, with the numbers of whatever is passed on kept as they are written. */
+export const parseExact = (text: string): unknown => Result.getOrUndefined(Result.try(() => JsonText.parse(text)))
+
 /** The object written in `text`; `undefined` where it is none. */
 export const parseObject = (text: string): Fields | undefined => {
   const value = parse(text)
@@ -20,7 +25,10 @@ export const parseObject = (text: string): Fields | undefined => {
 }
 
 /** The value if it is an object, else one without fields. */
-export const fields = (value: unknown): Fields => (Predicate.isObject(value) ? value : none)
+export const fields = (value: unknown): Fields => (isObject(value) ? value : none)
+
+/** Whether the value was a JSON object: a kept number is none. */
+export const isObject = (value: unknown): value is Fields => Predicate.isObject(value) && !ExactNumber.is(value)
 
 /** The value if it is an array, else an empty one. */
 export const list = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(value) ? value : [])
@@ -32,8 +40,9 @@ export const string = (value: unknown): string => (Predicate.isString(value) ? v
 export const words = (value: unknown): string | undefined =>
   Predicate.isString(value) && value !== "" ? value : undefined
 
-/** The value if it is a number. */
-export const number = (value: unknown): number | undefined => (Predicate.isNumber(value) ? value : undefined)
+/** The value if it is a number, kept as it was written or not. */
+export const number = (value: unknown): number | undefined =>
+  Predicate.isNumber(value) ? value : ExactNumber.is(value) ? ExactNumber.finite(value) : undefined
 
 /** The fields that say something; nothing if none does. */
 export const said = <Given extends object>(given: Given): Said<Given> | undefined => {

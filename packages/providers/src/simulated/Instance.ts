@@ -6,6 +6,7 @@
  * is cut off with `null`.
  */
 import * as Predicate from "effect/Predicate"
+import * as Json from "../protocols/Json.ts"
 import type { Prompt } from "./Prompt.ts"
 
 type Schema = Readonly<Record<string, unknown>>
@@ -207,8 +208,8 @@ const words = (name: string, nth: number, prompt: Prompt): string => {
 }
 
 const bound = (schema: Schema, key: string): number | undefined => {
-  const value = schema[key]
-  return Predicate.isNumber(value) && Number.isFinite(value) ? value : undefined
+  const value = Json.number(schema[key])
+  return value !== undefined && Number.isFinite(value) ? value : undefined
 }
 
 const list = (value: unknown): ReadonlyArray<unknown> | undefined =>

@@ -256,7 +256,7 @@ const decodeSampling = (wire: Wire.Request): Chat.Sampling | undefined =>
     temperature: wire.temperature,
     topP: wire.top_p,
     // vLLM takes -1 for all of them.
-    topK: Predicate.isNumber(wire.top_k) && wire.top_k > 0 ? wire.top_k : undefined,
+    topK: positive(Json.number(wire.top_k)),
     stop: Predicate.isString(wire.stop) ? [wire.stop] : wire.stop,
     seed: wire.seed,
     frequencyPenalty: wire.frequency_penalty,
@@ -268,6 +268,9 @@ const decodeSampling = (wire: Wire.Request): Chat.Sampling | undefined =>
 
 const isEffort = Schema.is(Wire.Effort)
 
+const positive = (value: number | undefined): number | undefined =>
+  value !== undefined && value > 0 ? value : undefined
+
 /** OpenAI's own word first, then those of others. To be told to reason, but not how much, is to be told nothing more. */
 const decodeReasoning = (wire: Wire.Request): Chat.ReasoningOptions | undefined => {
   const reasoning = Json.fields(wire.reasoning)
@@ -275,8 +278,8 @@ const decodeReasoning = (wire: Wire.Request): Chat.ReasoningOptions | undefined 
   const effort = wire.reasoning_effort ?? reasoning["effort"]
   if (isEffort(effort)) return { effort }
   if (thinking["type"] === "disabled" || reasoning["enabled"] === false) return { effort: "none" }
-  const budget = reasoning["max_tokens"] ?? thinking["budget_tokens"]
-  if (Predicate.isNumber(budget)) return { budget }
+  const budget = Json.number(reasoning["max_tokens"] ?? thinking["budget_tokens"])
+  if (budget !== undefined) return { budget }
   return reasoning["enabled"] === true || thinking["type"] === "enabled" || thinking["type"] === "adaptive"
     ? {}
     : undefined

@@ -19,9 +19,13 @@ import * as Usage from "./Usage.ts"
 // Decode: the upstream's body text -> Chat
 // ---------------------------------------------------------------------------------------------------------------------
 
+/** Some servers give a call's arguments as an object: its numbers stay as they are written. */
+export const parse = (text: string): unknown =>
+  /"arguments"\s*:\s*[{[]/.test(text) ? Json.parseExact(text) : Json.parse(text)
+
 /** The answer in `text`, which travels along as `native`. Fails with `Malformed` on what is not a completion with choices. */
 export const decode = (text: string): Result.Result<Chat.Response, ProviderError> => {
-  const body = Json.parse(text)
+  const body = parse(text)
   if (!Predicate.isObject(body)) return Json.malformed("The answer is not a JSON object")
   const choices: Array<Chat.Choice> = []
   if (Array.isArray(body["choices"])) {

@@ -40,7 +40,7 @@ export const decoder = (classify: (error: Errors.WireError) => ProviderError): D
   return {
     push: ({ event, data }) => {
       if (data === "[DONE]") return undefined
-      const body = Json.parse(data)
+      const body = Response.parse(data)
       if (!Predicate.isObject(body)) return undefined
       if (isError(body as Fields, event)) return Result.fail(classify(Errors.fromBody(body)))
       const parts = decodeChunk(body as Fields, state)

@@ -5,6 +5,7 @@
  * Nearly every optional field may also be null, which says as much as leaving it out.
  */
 import * as Schema from "effect/Schema"
+import * as ExactNumber from "../ExactNumber.ts"
 
 const optional = <S extends Schema.Constraint>(schema: S) => Schema.optional(Schema.NullOr(schema))
 
@@ -196,21 +197,21 @@ export const Request = Schema.Struct({
     }),
   ),
   response_format: optional(Format),
-  max_tokens: optional(Schema.Int),
-  max_completion_tokens: optional(Schema.Int),
-  temperature: optional(Schema.Finite),
-  top_p: optional(Schema.Finite),
+  max_tokens: optional(ExactNumber.Int),
+  max_completion_tokens: optional(ExactNumber.Int),
+  temperature: optional(ExactNumber.Finite),
+  top_p: optional(ExactNumber.Finite),
   stop: optional(
     Schema.Union([Schema.String, Schema.Array(Schema.String)]).annotate({
       expected: "a string or an array of strings",
     }),
   ),
-  seed: optional(Schema.Int),
-  frequency_penalty: optional(Schema.Finite),
-  presence_penalty: optional(Schema.Finite),
-  n: optional(Schema.Int.check(Schema.isGreaterThanOrEqualTo(1, { expected: "at least 1" }))),
+  seed: optional(ExactNumber.Int),
+  frequency_penalty: optional(ExactNumber.Finite),
+  presence_penalty: optional(ExactNumber.Finite),
+  n: optional(ExactNumber.Int.check(Schema.isGreaterThanOrEqualTo(1, { expected: "at least 1" }))),
   logprobs: optional(Schema.Boolean),
-  top_logprobs: optional(Schema.Int),
+  top_logprobs: optional(ExactNumber.Int),
   reasoning_effort: optional(Effort),
   /** Words of others than OpenAI: how much to reason, OpenRouter's and Anthropic's; from how many tokens to choose. */
   reasoning: Schema.optional(Schema.Unknown),

@@ -234,8 +234,8 @@ const longestId = 64
  */
 const input = (text: string, warn: Warn): unknown => {
   if (blank(text)) return {}
-  const value = Json.parse(text)
-  if (Predicate.isObject(value)) return value
+  const value = Json.parseExact(text)
+  if (Json.isObject(value)) return value
   warn("a tool call's arguments that are not a JSON object, sent as INVALID_JSON")
   return { INVALID_JSON: text }
 }

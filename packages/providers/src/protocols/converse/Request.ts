@@ -320,17 +320,18 @@ const decodeFormat = (output: Wire.Request["outputConfig"]): Chat.Format | undef
   return {
     type: "json-schema",
     name: name ?? "answer",
-    schema: { ...(Json.parseObject(schema) as Record<string, unknown> | undefined) },
+    schema: { ...Json.fields(Json.parseExact(schema)) },
     ...(description === undefined ? undefined : { description }),
   }
 }
 
 const decodeSampling = (config: Wire.Request["inferenceConfig"], { top_k }: Json.Fields): Chat.Sampling | undefined => {
   const { stopSequences: stop, ...rest } = config ?? {}
+  const topK = Json.number(top_k)
   const sampling: Chat.Sampling = {
     ...rest,
     ...(stop === undefined ? undefined : { stop }),
-    ...(Predicate.isNumber(top_k) ? { topK: top_k } : undefined),
+    ...(topK === undefined ? undefined : { topK }),
   }
   return Object.keys(sampling).length === 0 ? undefined : sampling
 }
@@ -341,5 +342,6 @@ const decodeReasoning = (effort: string | undefined, { thinking }: Json.Fields):
   const { budget_tokens: budget, type } = Json.fields(thinking)
   if (type === "disabled") return { effort: "none" }
   if (effort !== undefined && isEffort(effort)) return { effort }
-  return Predicate.isNumber(budget) ? { budget } : undefined
+  const tokens = Json.number(budget)
+  return tokens === undefined ? undefined : { budget: tokens }
 }

@@ -21,7 +21,7 @@ import * as Usage from "./Usage.ts"
  * the answer nor its model.
  */
 export const decode = (text: string): Result.Result<Chat.Response, ProviderError> => {
-  const body = Json.parse(text)
+  const body = Json.parseExact(text)
   if (!Predicate.isObject(body)) return Json.malformed("The answer is not a JSON object")
   const output = body["output"]
   const message = Predicate.isObject(output) ? output["message"] : undefined

@@ -3,6 +3,7 @@
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
+import * as Json from "../Json.ts"
 
 /** `usage` as it stands in an answer or in a stream's `metadata`. Undefined where it counts nothing. */
 export const decode = (usage: unknown): Chat.Usage | undefined => {
@@ -20,4 +21,4 @@ export const decode = (usage: unknown): Chat.Usage | undefined => {
   }
 }
 
-const count = (value: unknown): number | undefined => (Predicate.isNumber(value) ? value : undefined)
+const count = Json.number

@@ -84,8 +84,8 @@ const signed = (block: Block, signature: string | undefined): Block =>
 /** The API takes an object. What the model wrote may not be one: it is then shown its own words under `INVALID_JSON`. */
 export const args = (call: Chat.ToolCall, warn: Warn) => {
   const text = Freeform.argumentsOf(call)
-  const value = text.trim() === "" ? {} : Json.parse(text)
-  if (Predicate.isObject(value)) return value
+  const value = text.trim() === "" ? {} : Json.parseExact(text)
+  if (Json.isObject(value)) return value
   warn("a tool call's arguments that are not a JSON object, sent as INVALID_JSON")
   return { INVALID_JSON: text }
 }

@@ -2,7 +2,6 @@
  * The probabilities of an answer's tokens: Google's `logprobsResult`, in `Chat` as OpenAI writes them, which is how most
  * clients read them.
  */
-import * as Predicate from "effect/Predicate"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
 
@@ -43,5 +42,5 @@ export const encode = (logprobs: unknown): Fields => {
 
 const encodeToken = (value: unknown): { readonly token: string; readonly logProbability: number } => {
   const { logprob, token } = Json.fields(value)
-  return { token: Json.string(token), logProbability: Predicate.isNumber(logprob) ? logprob : 0 }
+  return { token: Json.string(token), logProbability: Json.number(logprob) ?? 0 }
 }

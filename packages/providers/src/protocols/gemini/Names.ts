@@ -2,7 +2,7 @@
  * Field names. The API takes each in two spellings, `systemInstruction` and `system_instruction`, and its own
  * documentation uses both: what is read here is read in the first.
  */
-import * as Predicate from "effect/Predicate"
+import * as Json from "../Json.ts"
 
 /** What stands under these is the caller's own: its names mean what they say. */
 const opaque: ReadonlySet<string> = new Set([
@@ -34,7 +34,7 @@ const within = (value: unknown): unknown => {
     const inner = value.map(within)
     return inner.some((item, at) => item !== value[at]) ? inner : value
   }
-  return Predicate.isObject(value) ? uniform(value as Record<string, unknown>) : value
+  return Json.isObject(value) ? uniform(value as Record<string, unknown>) : value
 }
 
 const camel = (name: string): string => name.replaceAll(/_([a-z\d])/g, (_, letter: string) => letter.toUpperCase())

@@ -26,7 +26,7 @@ import * as Usage from "./Usage.ts"
  * why. Fails with `Malformed` on what is not an answer with candidates, or is nothing but a call that failed to be one.
  */
 export const decode = (text: string): Result.Result<Chat.Response, ProviderError> => {
-  const body = Json.parse(text)
+  const body = Json.parseExact(text)
   if (!Predicate.isObject(body)) return Json.malformed("The answer is not a JSON object")
   const id = Json.words(body["responseId"])
   const name = Calls.nameOf(id, text)

@@ -3,6 +3,7 @@
  * else reads. Requests to Google say JSON Schema: the API takes both.
  */
 import * as Predicate from "effect/Predicate"
+import * as ExactNumber from "../ExactNumber.ts"
 
 type Schema = Record<string, unknown>
 
@@ -48,7 +49,7 @@ export const toJsonSchema = (schema: unknown): Schema => {
           : value
         break
       default:
-        out[name] = counts.has(name) && Predicate.isString(value) ? Number(value) : value
+        out[name] = counts.has(name) && Predicate.isString(value) ? ExactNumber.fromDigits(value) : value
     }
   }
   return Predicate.isObject(schema) && schema["nullable"] === true ? orNull(out) : out

@@ -37,7 +37,7 @@ export const decoder = (classify: (error: Errors.WireError) => ProviderError): D
   const state: State = { name: undefined, candidates: new Map(), spoken: false }
   return {
     push: ({ data }) => {
-      const body = Json.parse(data)
+      const body = data.includes('"functionCall"') ? Json.parseExact(data) : Json.parse(data)
       if (!Predicate.isObject(body) && !Array.isArray(body)) return undefined
       const fields = body as Fields
       if (Array.isArray(body) || Predicate.isObject(fields["error"]))

@@ -6,6 +6,7 @@
  * its fields is there.
  */
 import * as Schema from "effect/Schema"
+import * as ExactNumber from "../ExactNumber.ts"
 
 const optional = <S extends Schema.Constraint>(schema: S) => Schema.optional(Schema.NullOr(schema))
 
@@ -78,23 +79,23 @@ const ToolConfig = Schema.Struct({
 })
 
 export const GenerationConfig = Schema.Struct({
-  maxOutputTokens: optional(Schema.Int),
-  temperature: optional(Schema.Finite),
-  topP: optional(Schema.Finite),
-  topK: optional(Schema.Finite),
+  maxOutputTokens: optional(ExactNumber.Int),
+  temperature: optional(ExactNumber.Finite),
+  topP: optional(ExactNumber.Finite),
+  topK: optional(ExactNumber.Finite),
   stopSequences: optional(Schema.Array(Schema.String)),
-  seed: optional(Schema.Int),
-  presencePenalty: optional(Schema.Finite),
-  frequencyPenalty: optional(Schema.Finite),
-  candidateCount: optional(Schema.Int.check(Schema.isGreaterThanOrEqualTo(1, { expected: "at least 1" }))),
+  seed: optional(ExactNumber.Int),
+  presencePenalty: optional(ExactNumber.Finite),
+  frequencyPenalty: optional(ExactNumber.Finite),
+  candidateCount: optional(ExactNumber.Int.check(Schema.isGreaterThanOrEqualTo(1, { expected: "at least 1" }))),
   responseLogprobs: optional(Schema.Boolean),
-  logprobs: optional(Schema.Int),
+  logprobs: optional(ExactNumber.Int),
   responseMimeType: optional(Schema.String),
   responseSchema: optional(Anything),
   responseJsonSchema: optional(Anything),
   thinkingConfig: optional(
     Schema.Struct({
-      thinkingBudget: optional(Schema.Int),
+      thinkingBudget: optional(ExactNumber.Int),
       thinkingLevel: optional(Schema.String),
     }),
   ),

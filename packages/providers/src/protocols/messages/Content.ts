@@ -116,8 +116,8 @@ const longestId = 64
  */
 export const input = (text: string, warn: Warn): unknown => {
   if (blank(text)) return {}
-  const value = Json.parse(text)
-  if (Predicate.isObject(value)) return value
+  const value = Json.parseExact(text)
+  if (Json.isObject(value)) return value
   warn("a tool call's arguments that are not a JSON object, sent as INVALID_JSON")
   return { [invalid]: text }
 }

@@ -75,10 +75,14 @@ export const native = ({ model, native }: Chat.Request): Record<string, unknown>
   if (native?.protocol !== protocol) return undefined
   const { stream: _stream, ...body } = native.body
   const sent: Record<string, unknown> = { ...Strangers.leaveOut(body), model }
-  const asked = sent["max_tokens"]
-  const limit = Predicate.isNumber(asked) ? within(asked, Model.of(model)) : undefined
+  const asked = Json.number(sent["max_tokens"])
+  const limit = asked === undefined ? undefined : within(asked, Model.of(model))
   // Thoughts count towards it: a budget that would not fit is for the API to refuse, so that another model is asked.
-  if (limit !== undefined && limit > (Json.number(Json.fields(sent["thinking"])["budget_tokens"]) ?? 0)) {
+  if (
+    limit !== undefined &&
+    limit !== asked &&
+    limit > (Json.number(Json.fields(sent["thinking"])["budget_tokens"]) ?? 0)
+  ) {
     sent["max_tokens"] = limit
   }
   return sent

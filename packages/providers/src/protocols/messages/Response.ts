@@ -24,7 +24,7 @@ import * as Usage from "./Usage.ts"
  * Blocks the engine does not know (server tools and their results) are in `native` alone.
  */
 export const decode = (text: string): Result.Result<Chat.Response, ProviderError> => {
-  const message = Json.parse(text)
+  const message = Json.parseExact(text)
   if (!Predicate.isObject(message)) return Json.malformed("The answer is not a JSON object")
   if (!Array.isArray(message["content"])) return Json.malformed("The answer has no content")
   const content: Array<Chat.AssistantContent> = []

@@ -60,7 +60,8 @@ interface Call {
 const none: ReadonlyArray<Chat.Part> = []
 
 const parse = (data: string) => {
-  const body = Json.parse(data)
+  // A call of a compatible server may open with its whole input.
+  const body = data.includes('"tool_use"') ? Json.parseExact(data) : Json.parse(data)
   return Predicate.isObject(body) && Predicate.isString(body["type"]) ? body : undefined
 }
 

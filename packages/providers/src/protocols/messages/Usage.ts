@@ -4,6 +4,7 @@
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
+import * as Json from "../Json.ts"
 
 /** `usage` as it stands in a message, a `message_start` or a `message_delta`: any field may be missing or null. */
 export interface Wire {
@@ -37,8 +38,7 @@ export const decode = (later: unknown, earlier?: unknown): Chat.Usage | undefine
   }
 }
 
-const count = (later: unknown, earlier: unknown): number | undefined =>
-  Predicate.isNumber(later) ? later : Predicate.isNumber(earlier) ? earlier : undefined
+const count = (later: unknown, earlier: unknown): number | undefined => Json.number(later) ?? Json.number(earlier)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Encode

@@ -5,6 +5,7 @@
  * Nearly every optional field may also be null, which says as much as leaving it out.
  */
 import * as Schema from "effect/Schema"
+import * as ExactNumber from "../ExactNumber.ts"
 
 const optional = <S extends Schema.Constraint>(schema: S) => Schema.optional(Schema.NullOr(schema))
 
@@ -239,10 +240,10 @@ export const Request = Schema.Struct({
     }),
   ),
   include: optional(Schema.Array(Schema.String)),
-  max_output_tokens: optional(Schema.Int),
-  temperature: optional(Schema.Finite),
-  top_p: optional(Schema.Finite),
-  top_logprobs: optional(Schema.Int),
+  max_output_tokens: optional(ExactNumber.Int),
+  temperature: optional(ExactNumber.Finite),
+  top_p: optional(ExactNumber.Finite),
+  top_logprobs: optional(ExactNumber.Int),
   metadata: optional(Schema.Record(Schema.String, Schema.String)),
   safety_identifier: optional(Schema.String),
   user: optional(Schema.String),

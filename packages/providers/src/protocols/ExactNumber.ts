@@ -1,0 +1,56 @@
+/**
+ * A number of a JSON text that JavaScript would write otherwise, kept as it was written: an integer beyond 2^53, `1e400`,
+ * `1.0`, `-0`. `JSON.stringify` writes it out as it came, from anywhere in a value.
+ *
+ * Whoever reads a number for itself takes it through `toNumber`, `Json.number` or the schemas here.
+ */
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+import * as SchemaTransformation from "effect/SchemaTransformation"
+
+/** What `JSON.rawJSON` gives. */
+export interface ExactNumber {
+  readonly rawJSON: string
+}
+
+/** Node has them since 21; TypeScript's library does not know them yet. */
+const { isRawJSON, rawJSON } = JSON as unknown as {
+  readonly rawJSON: (text: string) => ExactNumber
+  readonly isRawJSON: (value: unknown) => value is ExactNumber
+}
+
+/** Keeps the number written in `literal`, which must be a JSON number. */
+export const of: (literal: string) => ExactNumber = rawJSON
+
+/** Whether the value is a number kept as it was written. */
+export const is: (value: unknown) => value is ExactNumber = isRawJSON
+
+/** Whether JavaScript writes the number of this literal otherwise. */
+export const isNeeded = (literal: string): boolean => String(Number(literal)) !== literal
+
+/** The value, with the nearest number that JavaScript has in place of a kept one. */
+export const toNumber = (value: unknown): unknown => (is(value) ? Number(value.rawJSON) : value)
+
+const read = SchemaTransformation.transform<number, unknown>({
+  decode: (value) => toNumber(value) as number,
+  encode: (value) => value,
+})
+
+/** `Schema.Finite` for a field of a body, where a number may be a kept one. */
+export const Finite = Schema.Unknown.pipe(Schema.decodeTo(Schema.Finite, read))
+
+/** `Schema.Int` for a field of a body, where a number may be a kept one. */
+export const Int = Schema.Unknown.pipe(Schema.decodeTo(Schema.Int, read))
+
+/** What a literal is called in a message: itself, unless it is long. */
+export const describe = ({ rawJSON }: ExactNumber): string => (rawJSON.length > 40 ? "a number" : rawJSON)
+
+/** The kept number of a text that holds a whole number, else what JavaScript reads in it. */
+export const fromDigits = (text: string): number | ExactNumber =>
+  /^-?(?:0|[1-9]\d*)$/.test(text) && isNeeded(text) ? of(text) : Number(text)
+
+/** The value if it is a number, kept or not, and finite. */
+export const finite = (value: unknown): number | undefined => {
+  const number = toNumber(value)
+  return Predicate.isNumber(number) && Number.isFinite(number) ? number : undefined
+}

@@ -1,0 +1,299 @@
+/**
+ * JSON that stays as it was written. Numbers that JavaScript would write otherwise are kept as `ExactNumber`s, and a value
+ * that is written again after few changes takes what did not change from the text it was read from: byte by byte, in its
+ * order, with everything that parsing loses.
+ */
+import * as Predicate from "effect/Predicate"
+import * as ExactNumber from "./ExactNumber.ts"
+
+/**
+ * The value written in `text`, as `JSON.parse` reads it and as it throws, but for numbers that would not be written again
+ * as they were: these are `ExactNumber`s. An object or array is remembered with its text, for `print`.
+ */
+export const parse = (text: string): unknown => {
+  const value: unknown = JSON.parse(text)
+  if (!Predicate.isObjectOrArray(value)) {
+    const literal = text.trim()
+    return Predicate.isNumber(value) && ExactNumber.isNeeded(literal) ? ExactNumber.of(literal) : value
+  }
+  return Object.defineProperty(value, origin, { value: { text, members: scan(text, 0, value) } satisfies Origin })
+}
+
+/**
+ * The JSON of `value`, which was made from `source` by replacing, adding and leaving out members. What it still shares
+ * with `source`, at any depth, is written as it stood in the text that `parse` read; anything else as `JSON.stringify`
+ * writes it.
+ */
+export const print = (value: object, source: object | undefined): string => {
+  if (source === undefined) return JSON.stringify(value)
+  const from = (source as Written)[origin]
+  return from === undefined ? JSON.stringify(value) : splice(value, source, from.text, from.members)
+}
+
+interface Origin {
+  readonly text: string
+  readonly members: Members
+}
+
+/** Where a value came from: copies do not have it. Nothing that `parse` gave may be changed in place. */
+const origin = Symbol("@understudy/providers/JsonText/origin")
+
+interface Written {
+  readonly [origin]?: Origin
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Print
+// ---------------------------------------------------------------------------------------------------------------------
+
+const splice = (value: object, source: object, text: string, members: Members): string =>
+  Array.isArray(value)
+    ? spliceArray(value, source as ReadonlyArray<unknown>, text, members)
+    : spliceObject(value as Fields, source as Fields, text, members)
+
+type Fields = Readonly<Record<string, unknown>>
+
+const spliceObject = (value: Fields, source: Fields, text: string, { names, places }: Members): string => {
+  let out = ""
+  // Unchanged neighbours are one slice.
+  let from = -1
+  let to = -1
+  const flush = () => {
+    if (from >= 0) out += `${out === "" ? "" : ","}${text.slice(from, to)}`
+    from = -1
+  }
+  for (let index = 0; index < names.length; index++) {
+    const name = names[index]!
+    const place = index * 3
+    // Of a name that stands there twice, the last is what was read.
+    const stays = Object.hasOwn(value, name) && value[name] !== undefined && isLast(names, index)
+    if (stays && Object.is(value[name], source[name])) {
+      if (from < 0) from = places[place]!
+      to = places[place + 2]!
+      continue
+    }
+    flush()
+    if (!stays) continue
+    const key = text.slice(places[place]!, places[place + 1]!)
+    out += `${out === "" ? "" : ","}${key}${child(value[name], source[name], text, places[place + 1]!)}`
+  }
+  flush()
+  for (const name of Object.keys(value)) {
+    if (Object.hasOwn(source, name)) continue
+    const json = JSON.stringify(value[name])
+    if (json !== undefined) out += `${out === "" ? "" : ","}${JSON.stringify(name)}:${json}`
+  }
+  return `{${out}}`
+}
+
+const isLast = (names: ReadonlyArray<string>, index: number): boolean => names.lastIndexOf(names[index]!) === index
+
+/** Elements are told apart by identity where some are gone or new, by their places where none is. */
+const spliceArray = (
+  value: ReadonlyArray<unknown>,
+  source: ReadonlyArray<unknown>,
+  text: string,
+  { places }: Members,
+): string => {
+  const slice = (index: number) => text.slice(places[index * 3 + 1]!, places[index * 3 + 2]!)
+  if (value.length === source.length) {
+    return `[${value
+      .map((each, index) =>
+        Object.is(each, source[index]) ? slice(index) : child(each, source[index], text, places[index * 3 + 1]!),
+      )
+      .join(",")}]`
+  }
+  const indices = new Map(source.map((each, index) => [each, index] as const))
+  return `[${value
+    .map((each) => {
+      const index = Predicate.isObjectOrArray(each) ? indices.get(each) : undefined
+      return index === undefined ? write(each) : slice(index)
+    })
+    .join(",")}]`
+}
+
+/** A changed value, whose source stands at `from`. */
+const child = (value: unknown, source: unknown, text: string, from: number): string =>
+  (isPlainObject(value) && isPlainObject(source)) || (Array.isArray(value) && Array.isArray(source))
+    ? splice(value, source, text, scan(text, from, undefined))
+    : write(value)
+
+const isPlainObject = (value: unknown): value is object =>
+  Predicate.isObject(value) && !ExactNumber.is(value) && !Predicate.isFunction(value["toJSON"])
+
+/** As an element of an array, or a member that is there. */
+const write = (value: unknown): string => JSON.stringify(value) ?? "null"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Scan
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** What stands directly in an object or array. */
+interface Members {
+  /** Their names; empty for an array. */
+  readonly names: ReadonlyArray<string>
+  /** Of each, where it begins (with its name), where its value begins, and where it ends. */
+  readonly places: ReadonlyArray<number>
+}
+
+/**
+ * Where the members of the object or array at `from` stand in a text that is JSON. In `root`, where it is given, numbers
+ * are replaced that must be kept.
+ */
+const scan = (text: string, from: number, root: object | undefined): Members => {
+  const names: Array<string> = []
+  const places: Array<number> = []
+  /** Of every container that is open, where we are in it: the index of an element, or where a member's name stands. */
+  const keys: Array<number> = [0]
+  const ends: Array<number> = [0]
+  let depth = 0
+  let isName = false
+  /** Where the member of depth 1 began, where its value did, and where the last token ended. */
+  let began = -1
+  let valued = -1
+  let last = from
+  /** The container we are in, once a number in it was kept. */
+  let within: Record<PropertyKey, unknown> | undefined
+  for (let at = from; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code <= space || code === colon) continue
+    if (code === comma) {
+      if (ends[depth] === inArray) keys[depth]!++
+      else isName = true
+      if (depth === 1) {
+        places.push(began, valued, last)
+        began = valued = -1
+      }
+      continue
+    }
+    if (code === endOfObject || code === endOfArray) {
+      if (depth === 1) {
+        if (began >= 0) places.push(began, valued, last)
+        break
+      }
+      depth--
+      isName = false
+      within = undefined
+      last = at + 1
+      continue
+    }
+    if (depth === 1 && valued < 0) {
+      if (began < 0) began = at
+      if (!isName) valued = at
+    }
+    if (code === quote) {
+      last = endOfString(text, at)
+      if (isName) {
+        keys[depth] = at
+        ends[depth] = last
+        if (depth === 1) names.push(nameAt(text, at, last))
+        isName = false
+      }
+      at = last - 1
+    } else if (code === object || code === array) {
+      depth++
+      within = undefined
+      isName = code === object
+      keys[depth] = 0
+      ends[depth] = isName ? 0 : inArray
+      last = at + 1
+    } else {
+      last = endOfWord(text, at)
+      if (root !== undefined && code <= digit9 && mayDiffer(text, at, last)) {
+        const literal = text.slice(at, last)
+        if (ExactNumber.isNeeded(literal)) {
+          within ??= container(root, text, keys, ends, depth)
+          const end = ends[depth]!
+          keep(within, end === inArray ? keys[depth]! : nameAt(text, keys[depth]!, end), literal)
+        }
+      }
+      at = last - 1
+    }
+  }
+  return { names, places }
+}
+
+const space = 32
+const quote = 34
+const comma = 44
+const minus = 45
+const digit0 = 48
+const digit9 = 57
+const colon = 58
+const array = 91
+const backslash = 92
+const endOfArray = 93
+const object = 123
+const endOfObject = 125
+/** In place of the end of a name. */
+const inArray = -1
+
+/** The end of the string that begins at `at`. Names and the like are sooner looked through than searched. */
+const endOfString = (text: string, at: number): number => {
+  const near = at + 24
+  let end = at + 1
+  for (; end < near; end++) {
+    const code = text.charCodeAt(end)
+    if (code === quote) return end + 1
+    if (code === backslash) end++
+  }
+  for (; ; end++) {
+    end = text.indexOf('"', end)
+    if (end < 0) return text.length
+    let escapes = end
+    while (text.charCodeAt(escapes - 1) === backslash) escapes--
+    if ((end - escapes) % 2 === 0) return end + 1
+  }
+}
+
+/** The end of the number, `true`, `false` or `null` that begins at `at`. */
+const endOfWord = (text: string, at: number): number => {
+  let end = at + 1
+  for (; end < text.length; end++) {
+    const code = text.charCodeAt(end)
+    if (code <= space || code === comma || code === endOfObject || code === endOfArray) break
+  }
+  return end
+}
+
+/** Whether a number is anything but a short whole one. */
+const mayDiffer = (text: string, from: number, to: number): boolean => {
+  if (to - from > 15) return true
+  const isNegative = text.charCodeAt(from) === minus
+  if (isNegative && text.charCodeAt(from + 1) === digit0) return true
+  for (let at = isNegative ? from + 1 : from; at < to; at++) {
+    const code = text.charCodeAt(at)
+    if (code < digit0 || code > digit9) return true
+  }
+  return false
+}
+
+const nameAt = (text: string, from: number, to: number): string => {
+  const name = text.slice(from + 1, to - 1)
+  return name.includes("\\") ? (JSON.parse(text.slice(from, to)) as string) : name
+}
+
+/** The open container at this depth; one that is nowhere, where a later member of the same name took its place. */
+const container = (
+  root: object,
+  text: string,
+  keys: ReadonlyArray<number>,
+  ends: ReadonlyArray<number>,
+  depth: number,
+): Record<PropertyKey, unknown> => {
+  let value: unknown = root
+  for (let level = 1; level < depth; level++) {
+    const end = ends[level]!
+    value = own(value, end === inArray ? keys[level]! : nameAt(text, keys[level]!, end))
+  }
+  return Predicate.isObjectOrArray(value) ? (value as Record<PropertyKey, unknown>) : {}
+}
+
+/** Puts a kept number in place of what was read of it; of a name that stands there twice, the last is what was read. */
+const keep = (within: Record<PropertyKey, unknown>, key: string | number, literal: string): void => {
+  const there = own(within, key)
+  if (ExactNumber.is(there) || there === Number(literal)) within[key] = ExactNumber.of(literal)
+}
+
+const own = (value: unknown, key: string | number): unknown =>
+  Predicate.isObjectOrArray(value) && Object.hasOwn(value, key) ? Reflect.get(value, key) : undefined

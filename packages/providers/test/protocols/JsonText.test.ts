@@ -1,0 +1,71 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as ExactNumber from "@understudy/providers/protocols/ExactNumber"
+import * as JsonText from "@understudy/providers/protocols/JsonText"
+import * as RandomJson from "./RandomJson.ts"
+
+const record = (text: string) => JsonText.parse(text) as Record<string, unknown>
+
+describe("JsonText", () => {
+  it.prop("reads what JSON.parse reads, and keeps the numbers it would change", [RandomJson.ambiguous], ([text]) => {
+    const read = JsonText.parse(text)
+    const plain = (value: unknown): unknown => {
+      if (ExactNumber.is(value)) return Number(value.rawJSON)
+      if (Array.isArray(value)) return value.map(plain)
+      if (typeof value !== "object" || value === null) return value
+      return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, plain(inner)]))
+    }
+    assert.deepStrictEqual(plain(read), plain(JSON.parse(text)))
+  })
+
+  it.prop("writes every number as it was", [RandomJson.object], ([text]) => {
+    assert.deepStrictEqual(RandomJson.literals(JSON.stringify(JsonText.parse(text))), RandomJson.literals(text))
+  })
+
+  it.prop("writes what did not change byte by byte", [RandomJson.object, RandomJson.object], ([first, second]) => {
+    const text = `{"model" : "a", "x":${first} ,"list": [ 1.0,${second}, "\\u0041" ],"stream":true}`
+    const body = record(text)
+    assert.strictEqual(JsonText.print({ ...body }, body), text)
+    const { stream: _, ...rest } = body
+    assert.strictEqual(
+      JsonText.print({ ...rest, model: "b", more: [1] }, body),
+      `{"model" : "b","x":${first} ,"list": [ 1.0,${second}, "\\u0041" ],"more":[1]}`,
+    )
+    const inner = second.slice(1, -1).trim()
+    const [one, two, three] = body["list"] as Array<object>
+    assert.strictEqual(
+      JsonText.print({ ...rest, list: [one, { ...two, new: 0 }, three] }, body),
+      `{"model" : "a", "x":${first},"list": [1.0,{${inner === "" ? "" : `${inner},`}"new":0},"\\u0041"]}`,
+    )
+    assert.strictEqual(
+      JsonText.print({ ...rest, list: [two, "new"] }, body),
+      `{"model" : "a", "x":${first},"list": [${second},"new"]}`,
+    )
+  })
+
+  it.prop("means the same as JSON.stringify", [RandomJson.ambiguous, RandomJson.ambiguous], ([before, after]) => {
+    const source = record(before)
+    const value = { ...source, ...record(after), gone: undefined }
+    assert.deepStrictEqual(JSON.parse(JsonText.print(value, source)), JSON.parse(JSON.stringify(value)))
+    assert.deepStrictEqual(JSON.parse(JsonText.print({}, source)), {})
+    // Whatever a member was before, and by whatever it is replaced.
+    const changed = Object.fromEntries(Object.keys(source).map((name) => [name, value]))
+    assert.deepStrictEqual(JSON.parse(JsonText.print(changed, source)), JSON.parse(JSON.stringify(changed)))
+  })
+
+  it("has one member of those of the same name, the last", () => {
+    const body = record(`{"a":1.0,"b":{"x":1e400},"a":2.0,"b":{"y":3.0}}`)
+    assert.strictEqual(JSON.stringify(body), `{"a":2.0,"b":{"y":3.0}}`)
+    assert.strictEqual(JsonText.print({ ...body, c: 1 }, body), `{"a":2.0,"b":{"y":3.0},"c":1}`)
+  })
+
+  it("keeps a number that is all there is, and throws where JSON.parse throws", () => {
+    assert.strictEqual(JSON.stringify(JsonText.parse(" 1e400 ")), "1e400")
+    assert.strictEqual(JsonText.parse("12"), 12)
+    for (const text of ["", "{", "[1,]", "01", "{a:1}", "nul"]) assert.throws(() => JsonText.parse(text), SyntaxError)
+  })
+
+  it("writes values of another origin plainly", () => {
+    assert.strictEqual(JsonText.print({ a: 1 }, undefined), `{"a":1}`)
+    assert.strictEqual(JsonText.print({ a: 1 }, { a: 1 }), `{"a":1}`)
+  })
+})
