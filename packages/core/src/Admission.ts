@@ -30,7 +30,8 @@ export interface Stores {
 /** Why a candidate was not asked. `retryAfter` is in milliseconds, where it is known. */
 export type Refusal =
   | { readonly _tag: "Resting"; readonly retryAfter: number }
-  | { readonly _tag: "CircuitOpen"; readonly retryAfter: number }
+  /** `permanent` where what opened it is cured by no wait, such as a dead credential. */
+  | { readonly _tag: "CircuitOpen"; readonly retryAfter: number; readonly permanent?: true }
   /** Its circuit is half-open and another call is the probe. */
   | { readonly _tag: "Probing" }
   /** All its permits are taken. */
@@ -87,6 +88,7 @@ export const admit = Effect.fnUntraced(function* (
     answered: circuit.probe ? circuit.record(undefined) : Effect.void,
     settle: (ending) => {
       candidate.health.ended()
+      candidate.health.judged(ending.judged)
       const left = Effect.andThen(circuit.leave(ending.judged), giveBack(stores, candidate, call, ending))
       return ending.judged === "rests"
         ? Effect.andThen(stores.rests.rest(candidate.name, ending.restUntil ?? 0), left)
@@ -146,7 +148,7 @@ const enter = (stores: Stores, candidate: Candidate): Effect.Effect<Inside, Refu
     Effect.catch(({ reason }) => {
       switch (reason._tag) {
         case "CircuitOpen":
-          return refuse({ _tag: "CircuitOpen", retryAfter: Duration.toMillis(reason.retryAfter) })
+          return refuse(circuitOpen(candidate, Duration.toMillis(reason.retryAfter)))
         case "CircuitHalfOpen":
           return refuse({ _tag: "Probing" })
         case "CircuitBreakerStoreError":
@@ -155,6 +157,12 @@ const enter = (stores: Stores, candidate: Candidate): Effect.Effect<Inside, Refu
     }),
   )
 }
+
+const circuitOpen = ({ health }: Candidate, retryAfter: number): Refusal => ({
+  _tag: "CircuitOpen",
+  retryAfter,
+  ...(health.permanent ? { permanent: true } : undefined),
+})
 
 const refuse = (refusal: Refusal): Effect.Effect<never, Refused> => Effect.fail(new Refused(refusal))
 
@@ -212,7 +220,7 @@ export const peek = Effect.fnUntraced(function* (
   const exceeded = yield* RateLimit.peek(stores.limiter, name, deployment.limits ?? {}, call.tokens)
   return {
     rest: yield* rest(stores, candidate),
-    circuit: shut(state),
+    circuit: shut(candidate, state),
     permits:
       permits !== undefined && health.inFlight >= (deployment.limits?.concurrency ?? Infinity) ? busy : undefined,
     limits: exceeded === undefined ? undefined : { _tag: "Limited", ...exceeded },
@@ -220,8 +228,8 @@ export const peek = Effect.fnUntraced(function* (
 })
 
 /** A store's `state` stays open until the next call, though its time be up. */
-const shut = (state: CircuitBreaker.State | undefined): Refusal | undefined => {
+const shut = (candidate: Candidate, state: CircuitBreaker.State | undefined): Refusal | undefined => {
   if (state?._tag === "HalfOpen") return state.probing ? { _tag: "Probing" } : undefined
   const wait = state?._tag === "Open" ? Duration.toMillis(state.retryAfter) : 0
-  return wait > 0 ? { _tag: "CircuitOpen", retryAfter: wait } : undefined
+  return wait > 0 ? circuitOpen(candidate, wait) : undefined
 }

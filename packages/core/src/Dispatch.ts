@@ -106,7 +106,7 @@ const lastResort = <A>(
 ): Effect.Effect<A, Fallback.Exhausted> => {
   const reopening = misses.flatMap((miss) =>
     miss._tag === "PassedOver" && (miss.verdict._tag === "CircuitOpen" || miss.verdict._tag === "Probing")
-      ? [{ step: miss.step, wait: miss.verdict._tag === "CircuitOpen" ? miss.verdict.retryAfter : 0 }]
+      ? [{ step: miss.step, wait: untilReopened(miss.verdict) }]
       : [],
   )
   const asked = misses.some(({ _tag }) => _tag === "Failed")
@@ -121,4 +121,10 @@ const lastResort = <A>(
         : { _tag: "Failed" as const, step: soonest.step, error },
     ],
   }))
+}
+
+/** A circuit that a dead credential opened is the last to be asked, however soon it reopens. */
+const untilReopened = (refusal: Extract<Admission.Refusal, { readonly _tag: "CircuitOpen" | "Probing" }>): number => {
+  if (refusal._tag === "Probing") return 0
+  return refusal.permanent === true ? Infinity : refusal.retryAfter
 }

@@ -2,6 +2,7 @@
  * How a deployment is doing, as the strategies see it: calls in flight, and smoothed latencies of what it answered.
  * Kept in memory by each process; never a reason to refuse, only to prefer.
  */
+import type { Judgement } from "./ProviderError.ts"
 
 /** What strategies look at. Latencies are milliseconds, `undefined` until there was an answer. */
 export interface Health {
@@ -40,6 +41,8 @@ export class Monitor implements Health {
   inFlight = 0
   latency: number | undefined = undefined
   firstToken: number | undefined = undefined
+  /** Whether its latest failure is cured by no wait, such as a dead credential. */
+  permanent = false
   /** Of the latest answers, as `latency` and `firstToken` are. */
   readonly latencies = new Window()
   readonly firstTokens = new Window()
@@ -51,6 +54,11 @@ export class Monitor implements Health {
 
   ended(): void {
     this.inFlight--
+  }
+
+  /** How an attempt ended: `undefined` for an answer. What says nothing of the deployment's health changes nothing. */
+  judged(circuit: Judgement["circuit"] | undefined): void {
+    if (circuit !== "ignored" && circuit !== "rests") this.permanent = circuit === "opens-long"
   }
 
   answered(millis: number): void {

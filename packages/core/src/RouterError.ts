@@ -3,11 +3,11 @@
  * secret and never a provider's own 401, 403 or 404 as if it were the caller's.
  */
 import * as Data from "effect/Data"
-import * as Duration from "effect/Duration"
 import type { Miss } from "./Fallback.ts"
 import type { ProviderError } from "./ProviderError.ts"
 import { judge } from "./ProviderError.ts"
 import type { PassedOver, Receipt } from "./Receipt.ts"
+import * as RetryAfter from "./RetryAfter.ts"
 import { isWild } from "./Wildcard.ts"
 
 /**
@@ -44,6 +44,8 @@ export class RouterError extends Data.TaggedError("RouterError")<{
   readonly param?: string | undefined
   /** Milliseconds until it is worth asking again, where that is known. */
   readonly retryAfter?: number | undefined
+  /** Whether no wait helps: each deployment needs a credential, quota or a model that it lacks. */
+  readonly permanent?: boolean | undefined
 }> {}
 
 /** No route or deployment of that name; the message lists those there are. */
@@ -84,9 +86,15 @@ export const exhausted = (route: string, misses: ReadonlyArray<Miss>, receipt: R
     receipt,
     cause,
     param: kind === "UnknownModel" ? "model" : cause?.reason._tag === "InvalidRequest" ? cause.reason.param : undefined,
-    retryAfter: soonest(misses),
+    ...(waits.has(kind) ? waiting(RetryAfter.soonest(misses)) : undefined),
   })
 }
+
+/** The kinds whose cause may pass, at a time that is known. */
+const waits: ReadonlySet<Kind> = new Set(["RateLimited", "Unavailable", "Upstream"])
+
+const waiting = (millis: number | undefined): Pick<RouterError, "retryAfter" | "permanent"> =>
+  millis === Infinity ? { permanent: true } : { retryAfter: millis }
 
 /** Whether a miss tells anything: a branch that nothing led to does not. */
 const wasReached = (miss: Miss): boolean => miss._tag === "Failed" || miss.verdict._tag !== "Awaits"
@@ -120,6 +128,7 @@ const kindOf = (miss: Miss): Kind | undefined => {
       case "Busy":
         return "RateLimited"
       case "CircuitOpen":
+        return miss.verdict.permanent === true ? "Upstream" : "Unavailable"
       case "Probing":
         return "Unavailable"
       case "Cannot":
@@ -143,19 +152,6 @@ const kindOf = (miss: Miss): Kind | undefined => {
     default:
       return judge(miss.error.reason).next === "next" ? "Upstream" : "InvalidRequest"
   }
-}
-
-const soonest = (misses: ReadonlyArray<Miss>): number | undefined => {
-  const waits = misses.flatMap((miss) => {
-    const wait =
-      miss._tag === "PassedOver"
-        ? "retryAfter" in miss.verdict
-          ? miss.verdict.retryAfter
-          : undefined
-        : miss.error.retryAfter && Duration.toMillis(miss.error.retryAfter)
-    return wait === undefined ? [] : [wait]
-  })
-  return waits.length === 0 ? undefined : Math.min(...waits)
 }
 
 const missed = (miss: Miss): string => (miss._tag === "Failed" ? describe(miss.error) : passedOver(miss.verdict))

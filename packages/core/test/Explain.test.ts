@@ -126,7 +126,7 @@ describe("Router.explain", () => {
         never: { _tag: "Never" },
         busy: { _tag: "Busy" },
         throttled: { _tag: "Resting", retryAfter: 10_000 },
-        dead: { _tag: "CircuitOpen", retryAfter: 298_000 },
+        dead: { _tag: "CircuitOpen", retryAfter: 298_000, permanent: true },
         limited: { _tag: "Limited", limit: "rpm", retryAfter: 58_000 },
         poor: { _tag: "Limited", limit: "tpm", retryAfter: 60_000 },
         fine: { _tag: "Ready" },
@@ -197,7 +197,9 @@ describe("Router.explain", () => {
     const primary = Testing.script([Testing.fail({ _tag: "Authentication" }), Testing.silence()])
     return Effect.gen(function* () {
       yield* Effect.flip(chat())
-      assert.deepStrictEqual(verdicts(yield* explain()), { primary: { _tag: "CircuitOpen", retryAfter: 300_000 } })
+      assert.deepStrictEqual(verdicts(yield* explain()), {
+        primary: { _tag: "CircuitOpen", retryAfter: 300_000, permanent: true },
+      })
       yield* TestClock.adjust("5 minutes")
       assert.deepStrictEqual(verdicts(yield* explain()), { primary: { _tag: "Ready" } })
       yield* Effect.forkChild(chat())

@@ -84,3 +84,72 @@ describe("what failures come to", () => {
     ),
   )
 })
+
+/** When to ask again, at the first call and at the next, after two failures that each open a circuit. */
+const waits: ReadonlyArray<
+  readonly [primary: Reason, backup: Reason, first: number | "never" | undefined, next: number | "never" | undefined]
+> = [
+  [{ _tag: "Overloaded" }, { _tag: "Overloaded" }, 2000, 2000],
+  [{ _tag: "ServerError" }, { _tag: "Network" }, 2000, 2000],
+  [{ _tag: "Overloaded", retryAfter: Duration.seconds(9) }, { _tag: "Authentication" }, 9000, 9000],
+  [{ _tag: "Authentication" }, { _tag: "QuotaExhausted" }, "never", "never"],
+  [{ _tag: "Permission" }, { _tag: "ModelNotFound" }, "never", "never"],
+  [{ _tag: "Authentication" }, { _tag: "Unsupported", feature: "x" }, "never", "never"],
+  [{ _tag: "RateLimited", retryAfter: Duration.seconds(30) }, { _tag: "Authentication" }, 30_000, 30_000],
+  [{ _tag: "RateLimited", retryAfter: Duration.seconds(30) }, { _tag: "Overloaded" }, 2000, 2000],
+  [{ _tag: "RateLimited" }, { _tag: "RateLimited" }, 400, 400],
+  [{ _tag: "Timeout", phase: "attempt" }, { _tag: "Timeout", phase: "attempt" }, undefined, 2000],
+  [{ _tag: "RateLimited", retryAfter: Duration.seconds(30) }, { _tag: "InvalidRequest" }, undefined, undefined],
+]
+
+describe("when to ask again", () => {
+  const circuit = { failures: 1 }
+
+  for (const [primary, backup, first, next] of waits) {
+    it.effect(`${name(primary)}, then ${name(backup)}`, () =>
+      Effect.gen(function* () {
+        for (const wait of [first, next]) {
+          const { permanent, retryAfter } = yield* failed
+          assert.strictEqual(permanent === true ? "never" : retryAfter, wait)
+        }
+      }).pipe(
+        Effect.provide(
+          Router.layer({
+            deployments: {
+              primary: Deployment.make({
+                model: "p",
+                provider: Testing.script([Testing.fail(primary)]).layer,
+                circuit,
+              }),
+              backup: Deployment.make({ model: "b", provider: Testing.script([Testing.fail(backup)]).layer, circuit }),
+            },
+            routes: { assistant: Route.fallback("primary", "backup").pipe(Route.retry({ times: 0 })) },
+          }),
+        ),
+      ),
+    )
+  }
+
+  it.effect(
+    "probes a circuit that an overload opened before one that a dead key opened, however soon that reopens",
+    () => {
+      const dead = Testing.script([Testing.fail({ _tag: "Authentication" })])
+      const tired = Testing.script([Testing.fail({ _tag: "Overloaded" }), Testing.reply("back")])
+      return Effect.gen(function* () {
+        const router = yield* Router.Router
+        yield* failed
+        assert.strictEqual(Chat.text((yield* router.chat(ask)).response), "back")
+      }).pipe(
+        Effect.provide(
+          Router.layer({
+            deployments: {
+              dead: Deployment.make({ model: "d", provider: dead.layer, circuit: { long: "1 second" } }),
+              tired: Deployment.make({ model: "t", provider: tired.layer, circuit }),
+            },
+            routes: { assistant: Route.fallback("dead", "tired").pipe(Route.retry({ times: 0 })) },
+          }),
+        ),
+      )
+    },
+  )
+})

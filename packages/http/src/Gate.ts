@@ -59,7 +59,7 @@ const draining = (request: Request): HttpServerResponse.HttpServerResponse =>
       status: 503,
       type: "server_error",
       code: "draining",
-      message: "This gateway is going down and takes no new calls; ask again.",
+      message: "This gateway is going down and takes no new calls. Try again in 1 s.",
       retryAfter: 1000,
     }),
     "connection",
@@ -87,13 +87,15 @@ const failed = (
       }),
     )
   }
+  const requestId = Answer.newId()
   return Effect.as(
-    Effect.logError("A request failed by a fault of ours", cause),
+    Effect.annotateLogs(Effect.logError("A request failed by a fault of ours", cause), { requestId }),
     respond(request, {
       status: 500,
       type: "server_error",
       code: "internal_error",
       message: "The gateway failed; its log says why.",
+      requestId,
     }),
   )
 }

@@ -21,6 +21,7 @@ import { Drain } from "./Drain.ts"
 import * as Gate from "./Gate.ts"
 import * as Gateway from "./Gateway.ts"
 import type * as Guard from "./Guard.ts"
+import * as MalformedHttp from "./MalformedHttp.ts"
 
 export interface Options {
   readonly host: string
@@ -42,7 +43,7 @@ const keepAliveTimeout = 75_000
 /** Serves until the layer is closed: then new calls are refused, running ones finish, and the port is free. */
 export const layer = (options: Options): Layer.Layer<HttpServer.HttpServer, ServeError, Router | Drain> =>
   Layer.suspend(() => {
-    const server = createServer({ keepAliveTimeout })
+    const server = MalformedHttp.answer(createServer({ keepAliveTimeout }))
     const { guard } = options
     const routes = Layer.mergeAll(
       Gateway.layer,

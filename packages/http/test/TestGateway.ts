@@ -37,6 +37,7 @@ export interface Options {
   readonly route?: Route.Route
   readonly maxBody?: number
   readonly primary?: Partial<Deployment.Options>
+  readonly backups?: Partial<Deployment.Options>
   /** Who both deployments are, given the fault server's URL: OpenAI if not said. */
   readonly provider?: (url: string) => ReturnType<typeof OpenAiProvider.layer>
   /** Whose `primary` is; as `provider` says if not said. */
@@ -70,6 +71,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
       backup: Deployment.make({
         model: "backup",
         provider: vendors[options.backup ?? options.vendor ?? "openai"],
+        ...options.backups,
         ...(options.prefilling === true ? { capabilities: { prefill: true } } : undefined),
       }),
     },

@@ -11,7 +11,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Stream from "effect/Stream"
-import type { ApiError } from "./ApiError.ts"
+import { randomUUID } from "node:crypto"
+import * as ApiError from "./ApiError.ts"
 
 /**
  * Whose answer it is where that is certain, how many attempts it took so far, whether it was kept from before, what was
@@ -33,23 +34,38 @@ const named = (id: string): Record<string, string> => ({ "x-request-id": id, "re
 /** Text as a header may hold it. */
 const header = (text: string): string => text.replaceAll(/[^\x20-\x7e]/g, "?")
 
-/** The response of a failed call, in the caller's dialect. */
-export const error = (error: ApiError, dialect: Dialect): HttpServerResponse.HttpServerResponse =>
-  HttpServerResponse.text(JSON.stringify(dialect.Errors.encode(error)), {
-    status: error.status,
+/**
+ * The response of a failed call, in the caller's dialect. One that failed before it was given an id is given one here:
+ * each error can be asked about.
+ */
+export const error = (failure: ApiError.ApiError, dialect: Dialect): HttpServerResponse.HttpServerResponse => {
+  const { requestId = newId() } = failure
+  const error = { ...failure, requestId }
+  return HttpServerResponse.text(JSON.stringify(dialect.Errors.encode(error)), {
+    status: dialect.Errors.status?.(error) ?? error.status,
     contentType: "application/json",
     headers: {
-      ...(error.requestId === undefined ? undefined : named(error.requestId)),
+      ...named(requestId),
       ...(error.tried === undefined ? undefined : { "x-understudy-attempts": String(error.tried) }),
-      ...(error.retryAfter === undefined
-        ? undefined
-        : { "retry-after": String(Math.max(1, Math.ceil(error.retryAfter / 1000))) }),
+      ...(error.retryAfter === undefined ? undefined : waiting(error.retryAfter)),
+      // The SDKs of OpenAI and Anthropic read it before the status, and Claude Code does.
+      ...(ApiError.isFinal(error) ? { "x-should-retry": "false" } : undefined),
     },
   })
+}
+
+/** An id for what the router has given none. */
+export const newId = (): string => `gate-${randomUUID()}`
+
+/** When to ask again: in whole seconds, as HTTP has it, and to the millisecond for the SDKs that read that first. */
+const waiting = (millis: number): Record<string, string> => ({
+  "retry-after": String(ApiError.seconds(millis)),
+  "retry-after-ms": String(Math.max(1, Math.ceil(millis))),
+})
 
 /** The answer, or the error it failed with. */
 export const orError = <R>(
-  answer: Effect.Effect<HttpServerResponse.HttpServerResponse, ApiError, R>,
+  answer: Effect.Effect<HttpServerResponse.HttpServerResponse, ApiError.ApiError, R>,
   dialect: Dialect,
 ): Effect.Effect<HttpServerResponse.HttpServerResponse, never, R> =>
   Effect.catch(answer, (failure) => Effect.succeed(error(failure, dialect)))

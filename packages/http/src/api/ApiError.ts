@@ -57,17 +57,28 @@ const kinds: Record<Kind, Pick<ApiError, "status" | "type" | "code">> = {
 export const fromRouter = (error: RouterError): ApiError => {
   const kind = kinds[error.kind]
   const theirs = error.cause?.status
+  const { message, permanent = false, retryAfter } = error
   return {
     ...kind,
     status: kind.status === 400 && theirs === 413 ? 413 : kind.status,
-    message: error.message,
+    message: retryAfter === undefined ? message : `${message} Try again in ${seconds(retryAfter)} s.`,
     param: error.param,
-    retryAfter: error.retryAfter,
+    retryAfter,
+    lasting: permanent || (retryAfter ?? 0) > longestWait,
     requestId: error.receipt?.id,
     tried: error.receipt?.attempts.length,
     attempts: error.receipt === undefined ? undefined : attempts(error.receipt),
   }
 }
+
+/** The longest wait after which a client may ask again by itself, in milliseconds: Claude Code gives up beyond it too. */
+const longestWait = 60_000
+
+/** A wait in whole seconds, as `retry-after` has it. */
+export const seconds = (millis: number): number => Math.max(1, Math.ceil(millis / 1000))
+
+/** Whether a client that asks again soon is told the same: after a mistake of its own, or what takes long to cure. */
+export const isFinal = ({ lasting, status }: ApiError): boolean => lasting === true || (status < 500 && status !== 429)
 
 const attempts = ({ attempts, passedOver: others }: Receipt): ReadonlyArray<Attempt> => [
   ...attempts.map(({ deployment, millis, outcome, reason, status }) => ({

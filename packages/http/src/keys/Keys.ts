@@ -147,12 +147,13 @@ const forbid = (key: VirtualKey, model: string): Effect.Effect<never, RouterErro
 const limited = (key: VirtualKey, { limit, most, retryAfter, wanted }: Allowance.Refusal): RouterError =>
   new RouterError({
     kind: "RateLimited",
-    message:
-      wanted > most
-        ? `This call is estimated at ${wanted} tokens: the key "${key.id}" is given ${most} a minute.`
-        : `The key "${key.id}" is at its limit of ${words[limit](most)}. Ask again in ${Math.ceil(retryAfter / 1000)} s.`,
     receipt: undefined,
-    retryAfter,
+    ...(wanted > most
+      ? {
+          message: `This call is estimated at ${wanted} tokens: the key "${key.id}" is given ${most} a minute.`,
+          permanent: true,
+        }
+      : { message: `The key "${key.id}" is at its limit of ${words[limit](most)}.`, retryAfter }),
   })
 
 const words: Record<Allowance.Refusal["limit"], (most: number) => string> = {

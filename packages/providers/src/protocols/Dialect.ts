@@ -26,7 +26,11 @@ export interface Dialect {
     /** What keeps its client waiting and says nothing: a comment if not said. */
     readonly idle?: string | undefined
   }
-  readonly Errors: { readonly encode: (error: ClientError) => Record<string, unknown> }
+  readonly Errors: {
+    readonly encode: (error: ClientError) => Record<string, unknown>
+    /** The status of a failed request, where this protocol's clients read another than the error's own. */
+    readonly status?: ((error: ClientError) => number) | undefined
+  }
 }
 
 /** What a request's address says, in protocols that do not say it in the body. */
@@ -62,6 +66,8 @@ export interface ClientError {
   readonly param?: string | undefined
   /** When to come back, in milliseconds from now. */
   readonly retryAfter?: number | undefined
+  /** Whether asking again within a minute is of no use. */
+  readonly lasting?: boolean | undefined
   /** The call's id, where there was one. */
   readonly requestId?: string | undefined
   /** Every candidate's part in the failure. */

@@ -47,26 +47,29 @@ export const parse = (text: string): WireError => fromBody(Json.parse(text))
 // Encode: what a client is told
 // ---------------------------------------------------------------------------------------------------------------------
 
+/**
+ * The status of a failed request. A model that the key may not call is 404, as one that does not exist: Claude Code takes a
+ * 403 for a failed login, and a 404 for a wrong model.
+ */
+export const status = ({ code, status }: ClientError): number =>
+  status === 403 && code === "model_not_found" ? 404 : status
+
 /** The body of a failed request, or of a broken stream's last event. SDKs show the fields beside the API's own. */
-export const encode = ({
-  attempts,
-  code,
-  message,
-  param,
-  requestId,
-  status,
-}: ClientError): Record<string, unknown> => ({
-  type: "error",
-  error: {
-    type: typeOf(status),
-    // By these words Claude Code knows that it must shorten the conversation.
-    message: code === "context_length_exceeded" ? `prompt is too long: ${message}` : message,
-    details: { error_code: code },
-    ...(param === undefined ? undefined : { param }),
-  },
-  request_id: requestId ?? null,
-  ...(attempts === undefined ? undefined : { attempts }),
-})
+export const encode = (error: ClientError): Record<string, unknown> => {
+  const { attempts, code, message, param, requestId } = error
+  return {
+    type: "error",
+    error: {
+      type: typeOf(status(error)),
+      // By these words Claude Code knows that it must shorten the conversation.
+      message: code === "context_length_exceeded" ? `prompt is too long: ${message}` : message,
+      details: { error_code: code },
+      ...(param === undefined ? undefined : { param }),
+    },
+    request_id: requestId ?? null,
+    ...(attempts === undefined ? undefined : { attempts }),
+  }
+}
 
 const types: Readonly<Record<number, string>> = {
   401: "authentication_error",

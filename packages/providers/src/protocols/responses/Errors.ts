@@ -9,7 +9,7 @@ import * as ChatCompletions from "../chat-completions/Errors.ts"
 import type { ClientError } from "../Dialect.ts"
 import type { Fields } from "../Json.ts"
 
-export { encode, parse } from "../chat-completions/Errors.ts"
+export { parse } from "../chat-completions/Errors.ts"
 export type { WireError } from "../chat-completions/Errors.ts"
 
 /** Reads the error out of an `error` event. */
@@ -23,5 +23,12 @@ export const fromEvent = (event: Fields): ChatCompletions.WireError =>
 export const fromResponse = (response: Fields): ChatCompletions.WireError =>
   ChatCompletions.fromBody({ error: response["error"] ?? "The response failed" })
 
+/** The body of a failed request, or of a broken stream's `error` event. */
+export const encode = (error: ClientError) => ChatCompletions.encode({ ...error, code: codeOf(error) })
+
 /** The error of a broken stream's response. Codex tells by its code whether to try again. */
-export const ofResponse = ({ code, message }: ClientError) => ({ code, message })
+export const ofResponse = (error: ClientError) => ({ code: codeOf(error), message: error.message })
+
+/** The code by which Codex stops asking soon, in place of 30 requests: its source names it beside the status 503. */
+const codeOf = ({ code, lasting, status }: ClientError): string =>
+  status === 503 && lasting === true ? "server_is_overloaded" : code
