@@ -127,8 +127,13 @@ const encode = (
         JSON.stringify(dialect.Response.encode(response, answering)),
       )
 
-const answering = (request: Chat.Request, { id }: Receipt): Effect.Effect<Answering> =>
-  Effect.map(Clock.currentTimeMillis, (now) => ({ request, id, created: Math.floor(now / 1000) }))
+const answering = (request: Chat.Request, { id, startedAt }: Receipt): Effect.Effect<Answering> =>
+  Effect.map(Clock.Clock, (clock) => ({
+    request,
+    id,
+    created: Math.floor(startedAt / 1000),
+    now: () => Math.floor(clock.currentTimeMillisUnsafe() / 1000),
+  }))
 
 const streamed = (router: Router["Service"], dialect: Dialect, request: Chat.Request, options: Options) =>
   Effect.flatMap(Effect.mapError(router.chatStream(request, options), ApiError.fromRouter), (streaming) =>

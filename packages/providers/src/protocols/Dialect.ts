@@ -39,11 +39,15 @@ export interface Address {
   readonly stream?: boolean | undefined
 }
 
-/** What is being answered: the request as `decode` read it, the call's id (without a prefix), and when, in seconds. */
+/**
+ * What is being answered: the request as `decode` read it, the call's id (without a prefix), when it was asked, in
+ * seconds, and what time it is now; that of the question if not said.
+ */
 export interface Answering {
   readonly request: Chat.Request
   readonly id: string
   readonly created: number
+  readonly now?: (() => number) | undefined
 }
 
 /** One stream on its way to its client: it holds its state. Everything it gives is the text of whole events, or `""`. */

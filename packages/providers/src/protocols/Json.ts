@@ -40,9 +40,14 @@ export const string = (value: unknown): string => (Predicate.isString(value) ? v
 export const words = (value: unknown): string | undefined =>
   Predicate.isString(value) && value !== "" ? value : undefined
 
-/** The value if it is a number, kept as it was written or not. */
-export const number = (value: unknown): number | undefined =>
-  Predicate.isNumber(value) ? value : ExactNumber.is(value) ? ExactNumber.finite(value) : undefined
+/** The value if it is a number, kept as it was written or not. JSON may write one that is none (`1e999`). */
+export const number = (value: unknown): number | undefined => ExactNumber.finite(value)
+
+/** The value if it is a whole number that stands for itself alone. */
+export const integer = (value: unknown): number | undefined => {
+  const number = ExactNumber.toNumber(value)
+  return Predicate.isNumber(number) && Number.isSafeInteger(number) ? number : undefined
+}
 
 /** The fields that say something; nothing if none does. */
 export const said = <Given extends object>(given: Given): Said<Given> | undefined => {

@@ -95,7 +95,8 @@ const decodeChoice = (
   state: State,
   parts: Array<Chat.Part>,
 ): void => {
-  const choice = Predicate.isNumber(index) && index > 0 ? index : undefined
+  const place = Json.integer(index) ?? 0
+  const choice = place > 0 ? place : undefined
   if (Predicate.isObject(delta)) {
     const { annotations, audio, content, function_call, refusal, tool_calls } = delta as Fields
     for (const thought of Thoughts.decode(delta as Fields)) parts.push({ ...thought, ...at(choice) })

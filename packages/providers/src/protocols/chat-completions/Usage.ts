@@ -5,26 +5,27 @@
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
+import * as Json from "../Json.ts"
 
 /** Undefined where it counts nothing: the `usage` of most chunks is null. */
 export const decode = (wire: unknown): Chat.Usage | undefined => {
   if (!Predicate.isObject(wire)) return undefined
-  const { completion_tokens: output, prompt_tokens: input } = wire
-  if (!Predicate.isNumber(input) && !Predicate.isNumber(output)) return undefined
-  const read = wire["prompt_tokens_details"]
-  const written = wire["completion_tokens_details"]
-  const cached = (Predicate.isObject(read) ? read["cached_tokens"] : undefined) ?? wire["prompt_cache_hit_tokens"]
-  const cacheWrite = Predicate.isObject(read) ? read["cache_write_tokens"] : undefined
-  const reasoning = Predicate.isObject(written) ? written["reasoning_tokens"] : undefined
-  const inputTokens = Predicate.isNumber(input) ? input : 0
-  const said = Predicate.isNumber(output) ? output : 0
-  const beside = Predicate.isNumber(reasoning) && wire["total_tokens"] === inputTokens + said + reasoning
+  const input = Json.integer(wire["prompt_tokens"])
+  const output = Json.integer(wire["completion_tokens"])
+  if (input === undefined && output === undefined) return undefined
+  const read = Json.fields(wire["prompt_tokens_details"])
+  const cached = Json.integer(read["cached_tokens"] ?? wire["prompt_cache_hit_tokens"])
+  const cacheWrite = Json.integer(read["cache_write_tokens"])
+  const reasoning = Json.integer(Json.fields(wire["completion_tokens_details"])["reasoning_tokens"])
+  const inputTokens = input ?? 0
+  const said = output ?? 0
+  const beside = reasoning !== undefined && wire["total_tokens"] === inputTokens + said + reasoning
   return {
     inputTokens,
     outputTokens: beside ? said + reasoning : said,
-    ...(Predicate.isNumber(cached) ? { cachedInputTokens: cached } : undefined),
-    ...(Predicate.isNumber(cacheWrite) ? { cacheWriteTokens: cacheWrite } : undefined),
-    ...(Predicate.isNumber(reasoning) ? { reasoningTokens: reasoning } : undefined),
+    ...(cached === undefined ? undefined : { cachedInputTokens: cached }),
+    ...(cacheWrite === undefined ? undefined : { cacheWriteTokens: cacheWrite }),
+    ...(reasoning === undefined ? undefined : { reasoningTokens: reasoning }),
   }
 }
 

@@ -21,4 +21,4 @@ export const decode = (usage: unknown): Chat.Usage | undefined => {
   }
 }
 
-const count = Json.number
+const count = Json.integer

@@ -141,8 +141,10 @@ const decodeFinish = (candidate: Fields, state: State): ReadonlyArray<Chat.Part>
 }
 
 const nowhere: { readonly choice?: number } = {}
-const at = (index: unknown): { readonly choice?: number } =>
-  Predicate.isNumber(index) && index > 0 ? { choice: index } : nowhere
+const at = (index: unknown): { readonly choice?: number } => {
+  const choice = Json.integer(index) ?? 0
+  return choice > 0 ? { choice } : nowhere
+}
 
 /** As a whole answer's calls are named. */
 const nameIn = ({ name = "" }: State, { choice }: { readonly choice?: number }): string =>

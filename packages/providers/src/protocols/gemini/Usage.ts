@@ -9,13 +9,13 @@ import * as Json from "../Json.ts"
 /** Undefined where it counts nothing. */
 export const decode = (wire: unknown): Chat.Usage | undefined => {
   if (!Predicate.isObject(wire)) return undefined
-  const prompt = Json.number(wire["promptTokenCount"])
-  const answer = Json.number(wire["candidatesTokenCount"])
-  const thoughts = Json.number(wire["thoughtsTokenCount"])
+  const prompt = Json.integer(wire["promptTokenCount"])
+  const answer = Json.integer(wire["candidatesTokenCount"])
+  const thoughts = Json.integer(wire["thoughtsTokenCount"])
   if (prompt === undefined && answer === undefined && thoughts === undefined) return undefined
-  const cached = Json.number(wire["cachedContentTokenCount"])
+  const cached = Json.integer(wire["cachedContentTokenCount"])
   return {
-    inputTokens: (prompt ?? 0) + (Json.number(wire["toolUsePromptTokenCount"]) ?? 0),
+    inputTokens: (prompt ?? 0) + (Json.integer(wire["toolUsePromptTokenCount"]) ?? 0),
     outputTokens: (answer ?? 0) + (thoughts ?? 0),
     ...(cached === undefined ? undefined : { cachedInputTokens: cached }),
     ...(thoughts === undefined ? undefined : { reasoningTokens: thoughts }),

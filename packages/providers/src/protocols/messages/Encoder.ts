@@ -6,7 +6,6 @@
  * the usage; `message_stop`; or an error, and neither of these two.
  */
 import type * as Chat from "@understudy/core/Chat"
-import * as Predicate from "effect/Predicate"
 import type { Answering, Encoder } from "../Dialect.ts"
 import * as Json from "../Json.ts"
 import * as ToolIds from "../ToolIds.ts"
@@ -113,7 +112,7 @@ const pass = ({ data, event: named = nameless }: Chat.NativeEvent, state: State)
 const nameless = "message"
 
 const follow = ({ content_block: block, index }: Json.Fields, state: State): void => {
-  const at = Predicate.isNumber(index) ? index : state.blocks
+  const at = Json.integer(index) ?? state.blocks
   state.blocks = at + 1
   state.open = { index: at, kind: Json.fields(block)["type"] === "text" ? "text" : "other", call: undefined, json: "" }
 }

@@ -38,7 +38,7 @@ export const decode = (later: unknown, earlier?: unknown): Chat.Usage | undefine
   }
 }
 
-const count = (later: unknown, earlier: unknown): number | undefined => Json.number(later) ?? Json.number(earlier)
+const count = (later: unknown, earlier: unknown): number | undefined => Json.integer(later) ?? Json.integer(earlier)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Encode

@@ -13,9 +13,12 @@ export const decode = (annotation: unknown): Chat.Citation | undefined => {
   if (type !== "url_citation" || !Predicate.isString(url)) return undefined
   return {
     source: { type: "url", url, ...(Predicate.isString(title) ? { title } : undefined) },
-    ...(Predicate.isNumber(start) && Predicate.isNumber(end) ? { supports: { start, end } } : undefined),
+    ...supports(Json.integer(start), Json.integer(end)),
   }
 }
+
+const supports = (start: number | undefined, end: number | undefined): Pick<Chat.Citation, "supports"> | undefined =>
+  start === undefined || end === undefined ? undefined : { supports: { start, end } }
 
 /** Those of `annotations` that are understood. */
 export const decodeAll = (annotations: unknown): ReadonlyArray<Chat.Citation> =>
@@ -31,6 +34,14 @@ export const encode = ({ source, supports }: Chat.Citation, length: number): Blo
     url: source.url,
     title: source.title ?? source.url,
   }
+}
+
+/** One that this protocol's own upstream said of a text of that length, with all that is due; `undefined` for none. */
+export const complete = (annotation: unknown, length: number): Block | undefined => {
+  const said = Json.fields(annotation)
+  if (said["type"] !== "url_citation") return Predicate.isString(said["type"]) ? { ...said } : undefined
+  const citation = decode(said)
+  return citation && { ...said, ...encode(citation, length) }
 }
 
 /** Those that can be said of a text. */

@@ -7,23 +7,23 @@
  * for which Codex waits.
  */
 import type * as Chat from "@understudy/core/Chat"
-import * as Predicate from "effect/Predicate"
 import type { Answering, Encoder } from "../Dialect.ts"
 import * as Json from "../Json.ts"
-import type { Fields } from "../Json.ts"
 import * as Errors from "./Errors.ts"
+import * as Follow from "./Follow.ts"
 import * as Namespaces from "./Namespaces.ts"
 import { protocol } from "./Protocol.ts"
 import * as Snapshot from "./Snapshot.ts"
-import * as Usage from "./Usage.ts"
 import * as Writer from "./Writer.ts"
 
-export const encoder = ({ created, id, request }: Answering): Encoder => {
+export const encoder = (answering: Answering): Encoder => {
+  const { created, id, request } = answering
   const state: State = {
+    answering,
     writer: Writer.make(id, Namespaces.of(request)),
     response: { id: `resp_${id}`, created_at: created, model: request.model },
+    told: undefined,
     settings: undefined,
-    request,
     begun: false,
     ended: false,
     finish: "stop",
@@ -40,10 +40,10 @@ export const encoder = ({ created, id, request }: Answering): Encoder => {
     fail: (error) => {
       if (state.ended) return ""
       state.ended = true
-      const failed = { status: "failed", error: Errors.ofResponse(error) }
+      const failed = Snapshot.failed(Errors.ofResponse(error))
       return (
         begin(state) +
-        Writer.event(state.writer, "error", `,"error":${JSON.stringify(Errors.encode(error).error)}`) +
+        Writer.event(state.writer, "error", Errors.ofEvent(error)) +
         Writer.event(state.writer, "response.failed", `,"response":${snapshot(state, failed)}`)
       )
     },
@@ -51,12 +51,14 @@ export const encoder = ({ created, id, request }: Answering): Encoder => {
 }
 
 interface State {
+  readonly answering: Answering
   readonly writer: Writer.State
   /** What the client knows the response by. */
-  response: { readonly id: string; readonly created_at: number; readonly model: string }
+  response: Snapshot.Identity
+  /** The event by which an upstream of this very protocol last told of the response. */
+  told: string | undefined
   /** The JSON of what the response says of its request, once it has been said. */
   settings: string | undefined
-  readonly request: Chat.Request
   /** Whether the client has been told of the response, and of its end. */
   begun: boolean
   ended: boolean
@@ -68,20 +70,19 @@ interface State {
 // The response
 // ---------------------------------------------------------------------------------------------------------------------
 
-const snapshot = (state: State, outcome: Record<string, unknown>): string => {
-  const { created_at, id, model } = state.response
-  state.settings ??= JSON.stringify(Snapshot.settings(state.request)).slice(1, -1)
-  const usage = state.usage === undefined ? null : Usage.encode(state.usage)
-  const head = { id, object: "response", created_at, error: null, incomplete_details: null, ...outcome, model, usage }
-  // What is not done has left a hole.
-  const output = state.writer.done.filter((item) => item !== undefined).join()
-  return `${JSON.stringify(head).slice(0, -1)},"output":[${output}],${state.settings}}`
+const snapshot = (state: State, outcome: Snapshot.Outcome): string => {
+  const { answering, response, told = "", usage, writer } = state
+  state.settings ??= JSON.stringify(
+    Snapshot.settings(answering.request, Json.fields(Json.fields(Json.parseExact(told))["response"])),
+  ).slice(1, -1)
+  const head = JSON.stringify(Snapshot.head(response, outcome, usage, Snapshot.now(answering)))
+  return `${head.slice(0, -1)},"output":${Writer.output(writer)},${state.settings}}`
 }
 
 const begin = (state: State): string => {
   if (state.begun) return ""
   state.begun = true
-  const fields = `,"response":${snapshot(state, { status: "in_progress" })}`
+  const fields = `,"response":${snapshot(state, Snapshot.inProgress)}`
   return (
     Writer.event(state.writer, "response.created", fields) + Writer.event(state.writer, "response.in_progress", fields)
   )
@@ -91,9 +92,7 @@ const terminal = (state: State): string => {
   state.ended = true
   const outcome = Snapshot.outcome(state.finish, state.writer.refuses)
   const closed = Writer.close(state.writer, "completed")
-  return (
-    closed + Writer.event(state.writer, `response.${outcome.status}`, `,"response":${snapshot(state, { ...outcome })}`)
-  )
+  return closed + Writer.event(state.writer, `response.${outcome.status}`, `,"response":${snapshot(state, outcome)}`)
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -152,11 +151,13 @@ const writeContent = (
 // This protocol's own frames
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Written as it came. Data of several lines is so many lines of an event. */
+/** Written as it came. Data of several lines is so many lines of an event; a name of several is none. */
 const pass = ({ data, event }: Chat.NativeEvent): string => {
   const lines = data.includes("\n") ? data.replaceAll("\n", "\ndata: ") : data
-  return event === undefined ? `data: ${lines}\n\n` : `event: ${event}\ndata: ${lines}\n\n`
+  return event === undefined || breaks.test(event) ? `data: ${lines}\n\n` : `event: ${event}\ndata: ${lines}\n\n`
 }
+
+const breaks = /[\r\n]/
 
 const learn = (parts: ReadonlyArray<Chat.Part>, state: State): void => {
   for (const part of parts) {
@@ -167,76 +168,31 @@ const learn = (parts: ReadonlyArray<Chat.Part>, state: State): void => {
 
 /** Keeps up with what the client was told, so that another can go on from there, or the end be told. */
 const follow = ({ data, event = "" }: Chat.NativeEvent, parts: ReadonlyArray<Chat.Part>, state: State): void => {
-  const { writer } = state
-  // Most events are deltas, and say no more than their parts.
-  if (event.endsWith(".delta")) {
-    writer.sequence++
-    for (const part of parts) if (part.type === "text") grow(part.text, writer)
-    return
-  }
-  const body = Json.fields(Json.parse(data))
-  writer.sequence = (Json.number(body["sequence_number"]) ?? writer.sequence) + 1
+  state.begun = true
+  if (event.endsWith(".delta")) return Follow.delta(data, parts, state.writer)
+  Follow.event(event, data, state.writer)
   switch (event) {
     case "response.created":
     case "response.queued":
     case "response.in_progress":
-      state.begun = true
-      adopt(Json.fields(body["response"]), state)
+      adopt(data, state)
       return
     case "response.completed":
     case "response.incomplete":
       state.ended = true
       return
-    default:
-      followItem(event, body, writer)
   }
-}
-
-const grow = (text: string, { message }: Writer.State): void => {
-  if (message?.part !== undefined) message.part.text += text
 }
 
 /** The client knows the response as its own upstream named it. */
-const adopt = (response: Fields, state: State): void => {
-  const { created_at, error: _error, id, incomplete_details: _details, model, ...more } = response
-  const { object: _object, output: _output, status: _status, usage: _usage, ...settings } = more
+const adopt = (data: string, state: State): void => {
   const { response: known } = state
+  const told = Json.fields(Json.fields(Json.parse(data))["response"])
   state.response = {
-    id: Json.words(id) ?? known.id,
-    created_at: Json.number(created_at) ?? known.created_at,
-    model: Json.words(model) ?? known.model,
+    id: Json.words(told["id"]) ?? known.id,
+    created_at: Json.integer(told["created_at"]) ?? known.created_at,
+    model: Json.words(told["model"]) ?? known.model,
   }
-  state.settings = JSON.stringify(settings).slice(1, -1)
-}
-
-/** Only words can be gone on with, so only messages are kept up with while they are written. */
-const followItem = (event: string, body: Fields, writer: Writer.State): void => {
-  const index = Json.number(body["output_index"]) ?? writer.next
-  const item = Json.fields(body["item"])
-  const { message } = writer
-  switch (event) {
-    case "response.output_item.added":
-      writer.next = index + 1
-      if (item["type"] === "message") {
-        writer.message = { id: Json.string(item["id"]), index, content: [], part: undefined }
-      }
-      return
-    case "response.output_item.done":
-      writer.next = Math.max(writer.next, index + 1)
-      writer.done[index] = JSON.stringify(item)
-      if (message?.index === index) writer.message = undefined
-      return
-    case "response.content_part.added":
-      if (message?.index !== index) return
-      message.part = Writer.part(message, Json.fields(body["part"])["type"] === "refusal" ? "refusal" : "output_text")
-      return
-    case "response.content_part.done":
-      if (message?.index !== index || !Predicate.isObject(body["part"])) return
-      message.content.push({ ...body["part"] })
-      message.part = undefined
-      return
-    case "response.output_text.annotation.added":
-      message?.part?.annotations.push(body["annotation"])
-      return
-  }
+  state.told = data
+  state.settings = undefined
 }

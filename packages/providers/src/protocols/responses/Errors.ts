@@ -23,8 +23,18 @@ export const fromEvent = (event: Fields): ChatCompletions.WireError =>
 export const fromResponse = (response: Fields): ChatCompletions.WireError =>
   ChatCompletions.fromBody({ error: response["error"] ?? "The response failed" })
 
-/** The body of a failed request, or of a broken stream's `error` event. */
+/** The body of a failed request. */
 export const encode = (error: ClientError) => ChatCompletions.encode({ ...error, code: codeOf(error) })
+
+/**
+ * The fields of an `error` event, each after a comma. OpenAI has them at its top, and its npm SDK throws for them there;
+ * the schema of Open Responses has them in `error`, which alone makes OpenAI's Python SDK throw (as of 3.57).
+ */
+export const ofEvent = (client: ClientError): string => {
+  const { error } = encode(client)
+  const { code, message, param } = error
+  return `,${JSON.stringify({ code, message, param, error }).slice(1, -1)}`
+}
 
 /** The error of a broken stream's response. Codex tells by its code whether to try again. */
 export const ofResponse = (error: ClientError) => ({ code: codeOf(error), message: error.message })

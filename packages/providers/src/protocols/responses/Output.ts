@@ -2,6 +2,7 @@
  * The items of an answer, as clients' SDKs know them: whole ones, which a stream brings when they are done.
  */
 import type * as Chat from "@understudy/core/Chat"
+import * as Json from "../Json.ts"
 import type { Block } from "../Lowering.ts"
 import * as ToolIds from "../ToolIds.ts"
 import type { Name } from "./Namespaces.ts"
@@ -43,10 +44,19 @@ export const call = (
 export const kindOf = ({ freeform }: Pick<Chat.ToolCall, "freeform">): "fc" | "ctc" =>
   freeform === true ? "ctc" : "fc"
 
-/** Log probabilities of tokens: `Chat` has them as Chat Completions does, under `content`. */
-export const logprobs = (value: unknown): ReadonlyArray<unknown> => {
-  const content = typeof value === "object" && value !== null && "content" in value ? value.content : value
-  return Array.isArray(content) ? content : none
-}
+/** Log probabilities of tokens: `Chat` has them as Chat Completions does, under `content`, and need not have all of them. */
+export const logprobs = (value: unknown): ReadonlyArray<Block> =>
+  Json.list(Array.isArray(value) ? value : Json.fields(value)["content"]).map((token) => ({
+    ...probable(token),
+    top_logprobs: Json.list(Json.fields(token)["top_logprobs"]).map(probable),
+  }))
 
-const none: ReadonlyArray<unknown> = []
+const probable = (value: unknown): Block => {
+  const { bytes, logprob, token } = Json.fields(value)
+  const written = Json.string(token)
+  return {
+    token: written,
+    logprob: Json.number(logprob) ?? 0,
+    bytes: Array.isArray(bytes) ? bytes : [...new TextEncoder().encode(written)],
+  }
+}

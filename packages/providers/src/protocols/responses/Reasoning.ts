@@ -31,7 +31,7 @@ export const item = (id: string, { redacted, signature, text }: Omit<Chat.Reason
   id,
   type: "reasoning",
   summary: summary(text),
-  encrypted_content: write(redacted, signature),
+  ...write(redacted, signature),
 })
 
 /** What the item of a client or of an answer holds: its words, and whose seal it bears. */
@@ -58,11 +58,11 @@ const texts = (parts: unknown): ReadonlyArray<string> =>
 // The seal
 // ---------------------------------------------------------------------------------------------------------------------
 
-const write = (redacted: Chat.Seal | undefined, signature: Chat.Seal | undefined): string | null => {
-  if (redacted === undefined) return signature === undefined ? null : Seals.write(signature, issuer)
-  return redacted.issuer === issuer
-    ? redacted.value
-    : Seals.write({ issuer: `${hidden}${redacted.issuer}`, value: redacted.value }, issuer)
+/** Nothing where there is no seal: the schema knows no null. */
+const write = (redacted: Chat.Seal | undefined, signature: Chat.Seal | undefined): Block | undefined => {
+  const hides = redacted !== undefined && redacted.issuer !== issuer
+  const seal = hides ? { issuer: `${hidden}${redacted.issuer}`, value: redacted.value } : (redacted ?? signature)
+  return seal && { encrypted_content: Seals.write(seal, issuer) }
 }
 
 /** The seal in `encrypted_content`: where there is no word beside it, OpenAI's own holds the thoughts themselves. */

@@ -243,6 +243,8 @@ const decodeSampling = (wire: Wire.Request): Chat.Sampling | undefined =>
     maxTokens: wire.max_output_tokens,
     temperature: wire.temperature,
     topP: wire.top_p,
+    presencePenalty: wire.presence_penalty,
+    frequencyPenalty: wire.frequency_penalty,
     logprobs: wire.include?.includes(logprobsIncluded) === true ? true : undefined,
     topLogprobs: wire.top_logprobs !== 0 ? wire.top_logprobs : undefined,
   })
@@ -281,14 +283,14 @@ const others = (wire: Wire.Request, body: Record<string, unknown>): Record<strin
 // What refers to an earlier answer
 // ---------------------------------------------------------------------------------------------------------------------
 
-const instead = "no answers are kept here: send the whole conversation as `input`"
+const instead = "No answers are kept here: send the whole conversation as `input`."
 
 /** Fields that need an answer, or something else, that was stored; and what to do instead. */
 const stored: Readonly<Record<string, string>> = {
   previous_response_id: instead,
   conversation: instead,
-  prompt: "no prompt templates are kept here: send the prompt itself, as `instructions` and `input`",
-  background: "nothing goes on here once its caller has left: leave it out, and stream the answer",
+  prompt: "No prompt templates are kept here: send the prompt itself, as `instructions` and `input`.",
+  background: "Nothing goes on here once its caller has left: leave it out, and stream the answer.",
 }
 
 /** As good as not said, where they are not refused. */
@@ -297,17 +299,24 @@ const idle: ReadonlySet<string> = new Set(Object.keys(stored))
 const stateful = (body: Record<string, unknown>): InvalidBody | undefined => {
   for (const [name, advice] of Object.entries(stored)) {
     const value = body[name]
-    if (value === undefined || value === null || value === false) continue
-    return new InvalidBody({ path: name, message: `'${name}' is not supported: ${advice}.` })
+    if (value !== undefined && value !== null && value !== false) return unsupportedParameter(name, advice)
   }
   const index = Json.list(body["input"]).findIndex(isReference)
   if (index < 0) return undefined
-  const path = `input[${index}]`
-  const message =
-    `An item reference ('${path}') is not supported: no answers are kept here. Send the item itself; ` +
-    "clients that refer to items by themselves send them whole where `store` is false."
-  return new InvalidBody({ path, message })
+  return unsupportedParameter(
+    `input[${index}]`,
+    "No answers are kept here that an item could refer to: send the item itself. Clients that refer to items by " +
+      "themselves send them whole where `store` is false.",
+  )
 }
+
+/** In OpenAI's own words. */
+const unsupportedParameter = (path: string, advice: string): InvalidBody =>
+  new InvalidBody({
+    path,
+    message: `Unsupported parameter: '${path}'. ${advice}`,
+    code: "unsupported_parameter",
+  })
 
 const isReference = (item: unknown): boolean => {
   const { id, role, type } = Json.fields(item)

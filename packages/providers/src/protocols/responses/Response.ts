@@ -35,21 +35,21 @@ export const decode = (
   const body = Json.parse(text)
   if (!Predicate.isObject(body)) return Json.malformed("The answer is not a JSON object")
   const { id, model, output, status } = body
-  if (status === "failed" || status === "cancelled") return Result.fail(classify(Errors.fromResponse(body)))
+  if (hasFailed(status)) return Result.fail(classify(Errors.fromResponse(body)))
   if (!Array.isArray(output)) return Json.malformed("The answer has no output")
   const content: Array<Chat.AssistantContent> = []
   const logprobs: Array<unknown> = []
   for (const item of output) if (Predicate.isObject(item)) decodeItem(item as Fields, content, logprobs)
   const usage = Usage.decode(body["usage"])
-  return Result.succeed({
+  return Result.map(finish(body, "completed", ends(content), classify), (finish) => ({
     ...(Predicate.isString(id) ? { id } : undefined),
     ...(Predicate.isString(model) ? { model } : undefined),
     content,
-    finish: finish(body, ends(content)),
+    finish,
     ...(logprobs.length === 0 ? undefined : { logprobs: { content: logprobs } }),
     ...(usage === undefined ? undefined : { usage }),
     native: { protocol, text, body },
-  })
+  }))
 }
 
 /** What an answer that is complete ends in. */
@@ -60,17 +60,37 @@ const ends = (content: ReadonlyArray<Chat.AssistantContent>): Ends => {
   return content.some(({ type }) => type === "refusal") ? "refusal" : "stop"
 }
 
-/** Why the model stopped, by the response's status; words of a later API, or none, are `other`. */
-export const finish = ({ incomplete_details: details, status }: Fields, ends: Ends): Chat.FinishReason => {
-  if (status === "completed") return ends
-  if (status !== "incomplete") return "other"
-  switch (Json.fields(details)["reason"]) {
+const hasFailed = (status: unknown): boolean => status === "failed" || status === "cancelled"
+
+/**
+ * Why the model stopped, by the response's status, or else as its event `said`. A reason of a later API is `other`. Fails
+ * where the response has failed, and with `Malformed` where it has not ended: another `status`, or an incomplete one
+ * without a word why.
+ */
+export const finish = (
+  response: Fields,
+  said: "completed" | "incomplete",
+  ends: Ends,
+  classify: (error: Errors.WireError) => ProviderError,
+): Result.Result<Chat.FinishReason, ProviderError> => {
+  const status = response["status"] ?? said
+  if (hasFailed(status)) return Result.fail(classify(Errors.fromResponse(response)))
+  const reason = Json.words(Json.fields(response["incomplete_details"])["reason"])
+  if (status === "completed" && said === "completed") return Result.succeed(ends)
+  if (status !== "completed" && status !== "incomplete") {
+    return Json.malformed(
+      `The answer ended before the response did: its status is ${JSON.stringify(status).slice(0, 40)}`,
+    )
+  }
+  switch (reason) {
+    case undefined:
+      return Json.malformed("The response is incomplete, and does not say why")
     case "max_output_tokens":
-      return "length"
+      return Result.succeed("length")
     case "content_filter":
-      return "content-filter"
+      return Result.succeed("content-filter")
     default:
-      return "other"
+      return Result.succeed("other")
   }
 }
 

@@ -40,13 +40,22 @@ export const decoder = (classify: (error: Errors.WireError) => ProviderError): D
       const type = body?.["type"]
       if (body === undefined || !Predicate.isString(type)) return undefined
       if (type === "error") return Result.fail(classify(Errors.fromEvent(body)))
-      if (type === "response.failed") {
-        return Result.fail(classify(Errors.fromResponse(Json.fields(body["response"]))))
+      const response = Json.fields(body["response"])
+      switch (type) {
+        case "response.failed":
+        case "response.cancelled":
+          return Result.fail(classify(Errors.fromResponse(response)))
+        case "response.completed":
+        case "response.incomplete":
+          return Result.map(end(type, response, state, classify), (parts) => frame(parts, type, data))
+        default:
+          return Result.succeed(frame(decodeEvent(type, body, state), type, data))
       }
-      return Result.succeed({ parts: decodeEvent(type, body, state), native: { protocol, event: type, data } })
     },
   }
 }
+
+const frame = (parts: Parts, event: string, data: string): Chat.Frame => ({ parts, native: { protocol, event, data } })
 
 interface State {
   started: boolean
@@ -96,9 +105,6 @@ const decodeEvent = (type: string, body: Fields, state: State): Parts => {
     case "response.queued":
     case "response.in_progress":
       return start(Json.fields(body["response"]), state)
-    case "response.completed":
-    case "response.incomplete":
-      return end(Json.fields(body["response"]), state)
     default:
       return none
   }
@@ -110,10 +116,26 @@ const start = ({ id, model }: Fields, state: State): Parts => {
   return [{ type: "start", id: Json.words(id), model: Json.words(model) }]
 }
 
-const end = (response: Fields, state: State): Parts => {
+/** What the response says of itself at its end: all of it, where no event before did. */
+const end = (
+  type: "response.completed" | "response.incomplete",
+  response: Fields,
+  state: State,
+  classify: (error: Errors.WireError) => ProviderError,
+): Result.Result<Parts, ProviderError> => {
+  const parts: Array<Chat.Part> = []
+  if (state.told.size === 0 && state.calls.size === 0) {
+    for (const [index, item] of Json.list(response["output"]).entries()) {
+      parts.push(...done(index, Json.fields(item), state))
+    }
+  }
   const usage = Usage.decode(response["usage"])
-  const finish: Chat.Part = { type: "finish", reason: Response.finish(response, state.ends) }
-  return usage === undefined ? [finish] : [{ type: "usage", usage }, finish]
+  if (usage !== undefined) parts.push({ type: "usage", usage })
+  const said = type === "response.completed" ? "completed" : "incomplete"
+  return Result.map(Response.finish(response, said, state.ends, classify), (reason) => [
+    ...parts,
+    { type: "finish", reason },
+  ])
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -159,6 +181,7 @@ const decodeArguments = (body: Fields, { calls }: State): Parts => {
 /** What the item says that its deltas did not: its seal; all of it, where there were none. */
 const done = (at: unknown, item: Fields, state: State): Parts => {
   const told = state.told.has(at)
+  state.told.add(at)
   switch (item["type"]) {
     case "function_call":
     case "custom_tool_call": {

@@ -111,13 +111,22 @@ const encodeCall = (call: Chat.ToolCall, model: Model): Block => {
 }
 
 const encodeResult = (result: Chat.ToolResult, freeform: ReadonlySet<string>, model: Model, warn: Warn): Block => {
-  if (result.isError === true) warn("that a tool's result is an error")
+  if (result.isError === true) warn("that a tool's result is an error, said in its text")
   if (result.cache !== undefined) warn("a cache hint on a tool's result")
+  const content = result.isError === true ? errorOf(result.content) : result.content
   return {
     type: freeform.has(result.id) ? "custom_tool_call_output" : "function_call_output",
     call_id: ToolIds.fit(result.id, longestId),
-    output: words(result.content, model, warn),
+    output: words(content, model, warn),
   }
+}
+
+/** The protocol has no other place to say it. */
+const errorOf = (content: Chat.ToolResult["content"]): Chat.ToolResult["content"] => {
+  const [first, ...others] = content
+  return first?.type === "text"
+    ? [{ ...first, text: `Error: ${first.text}` }, ...others]
+    : [{ type: "text", text: "Error" }, ...content]
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

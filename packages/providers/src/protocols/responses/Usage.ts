@@ -9,15 +9,16 @@ import * as Json from "../Json.ts"
 /** Undefined where it counts nothing. */
 export const decode = (wire: unknown): Chat.Usage | undefined => {
   if (!Predicate.isObject(wire)) return undefined
-  const { input_tokens: input, output_tokens: output } = wire
-  if (!Predicate.isNumber(input) && !Predicate.isNumber(output)) return undefined
+  const input = Json.integer(wire["input_tokens"])
+  const output = Json.integer(wire["output_tokens"])
+  if (input === undefined && output === undefined) return undefined
   const read = Json.fields(wire["input_tokens_details"])
-  const cached = Json.number(read["cached_tokens"])
-  const cacheWrite = Json.number(read["cache_write_tokens"])
-  const reasoning = Json.number(Json.fields(wire["output_tokens_details"])["reasoning_tokens"])
+  const cached = Json.integer(read["cached_tokens"])
+  const cacheWrite = Json.integer(read["cache_write_tokens"])
+  const reasoning = Json.integer(Json.fields(wire["output_tokens_details"])["reasoning_tokens"])
   return {
-    inputTokens: Json.number(input) ?? 0,
-    outputTokens: Json.number(output) ?? 0,
+    inputTokens: input ?? 0,
+    outputTokens: output ?? 0,
     ...(cached === undefined ? undefined : { cachedInputTokens: cached }),
     ...(cacheWrite === undefined ? undefined : { cacheWriteTokens: cacheWrite }),
     ...(reasoning === undefined ? undefined : { reasoningTokens: reasoning }),

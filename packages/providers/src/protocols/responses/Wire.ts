@@ -243,6 +243,8 @@ export const Request = Schema.Struct({
   max_output_tokens: optional(ExactNumber.Int),
   temperature: optional(ExactNumber.Finite),
   top_p: optional(ExactNumber.Finite),
+  presence_penalty: optional(ExactNumber.Finite),
+  frequency_penalty: optional(ExactNumber.Finite),
   top_logprobs: optional(ExactNumber.Int),
   metadata: optional(Schema.Record(Schema.String, Schema.String)),
   safety_identifier: optional(Schema.String),

@@ -19,9 +19,11 @@ export interface State {
   readonly names: ReadonlyMap<string, Name>
   /** The number of the next event. */
   sequence: number
-  /** The index of the next item, and those that are done, as JSON. */
+  /** The index of the next item, and by their indexes those that are done, as JSON. */
   next: number
-  readonly done: Array<string>
+  readonly done: Map<number, string>
+  /** Items other than messages that an upstream of this very protocol has begun, and not ended. */
+  readonly open: Map<number, Block>
   message: Message | undefined
   thought: Thought | undefined
   /** By `Chat`'s index. */
@@ -36,6 +38,8 @@ interface Item {
 }
 
 export interface Message extends Item {
+  /** What it was added as. */
+  readonly item: Block
   readonly content: Array<Block>
   part: MessagePart | undefined
 }
@@ -62,7 +66,8 @@ export const make = (answer: string, names: ReadonlyMap<string, Name>): State =>
   names,
   sequence: 0,
   next: 0,
-  done: [],
+  done: new Map(),
+  open: new Map(),
   message: undefined,
   thought: undefined,
   calls: new Map(),
@@ -87,11 +92,24 @@ const begin = (state: State, kind: string): Item => {
 const added = (state: State, { index }: Item, item: Block): string =>
   event(state, "response.output_item.added", `,"output_index":${index},"item":${JSON.stringify(item)}`)
 
-const finished = (state: State, { index }: Item, item: Block): string => {
-  const json = JSON.stringify(item)
-  state.done[index] = json
+const finished = (state: State, index: number, item: Block): string => {
+  const json = keep(state, index, item)
   return event(state, "response.output_item.done", `,"output_index":${index},"item":${json}`)
 }
+
+/** Has the item at `index` done, without a word to the client; gives its JSON. */
+export const keep = ({ done }: State, index: number, item: Block): string => {
+  const json = JSON.stringify(item)
+  done.set(index, json)
+  return json
+}
+
+/** The items that are done, as JSON, in their order. */
+export const output = ({ done }: State): string =>
+  `[${[...done]
+    .sort(([a], [b]) => a - b)
+    .map(([, item]) => item)
+    .join()}]`
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Messages
@@ -139,9 +157,10 @@ const openPart = (state: State, type: MessagePart["type"]): string => {
   if (state.message?.part?.type === type) return ""
   let events = closeThought(state) + closeCalls(state, "completed")
   if (state.message === undefined) {
-    const item = begin(state, "msg")
-    state.message = { ...item, content: [], part: undefined }
-    events += added(state, item, Output.message(item.id, "in_progress", []))
+    const at = begin(state, "msg")
+    const item = Output.message(at.id, "in_progress", [])
+    state.message = { ...at, item, content: [], part: undefined }
+    events += added(state, at, item)
   }
   const { message } = state
   events += closePart(state, message)
@@ -150,14 +169,14 @@ const openPart = (state: State, type: MessagePart["type"]): string => {
 }
 
 /** The next part of a message, empty. */
-export const part = (message: Message, type: MessagePart["type"]): MessagePart => ({
+export const part = (message: Message, type: MessagePart["type"], index = message.content.length): MessagePart => ({
   type,
-  at: `${within(message)},"content_index":${message.content.length}`,
+  at: `${within(message)},"content_index":${index}`,
   text: "",
   annotations: [],
 })
 
-const content = ({ annotations, text, type }: MessagePart): Block =>
+export const content = ({ annotations, text, type }: MessagePart): Block =>
   type === "refusal" ? Output.refusal(text) : Output.text(text, annotations, [])
 
 const block = (part: MessagePart): string => JSON.stringify(content(part))
@@ -180,8 +199,14 @@ const closeMessage = (state: State, status: Status): string => {
   const { message } = state
   if (message === undefined) return ""
   state.message = undefined
-  return closePart(state, message) + finished(state, message, Output.message(message.id, status, message.content))
+  return closePart(state, message) + finished(state, message.index, whole(message, status))
 }
+
+/** All of a message, its open part included. */
+export const whole = ({ content: parts, id, item, part }: Message, status: Status): Block => ({
+  ...item,
+  ...Output.message(id, status, part === undefined ? parts : [...parts, content(part)]),
+})
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Reasoning
@@ -225,7 +250,7 @@ const closeThought = (state: State, seal: Pick<Reasoned, "signature" | "redacted
       ? ""
       : event(state, "response.reasoning_summary_text.done", `${at},"text":${JSON.stringify(text)}`) +
         event(state, "response.reasoning_summary_part.done", `${at},"part":${summary(text)}`)
-  return told + finished(state, thought, Reasoning.item(thought.id, { text, ...seal }))
+  return told + finished(state, thought.index, Reasoning.item(thought.id, { text, ...seal }))
 }
 
 const summary = (text: string): string => JSON.stringify({ type: "summary_text", text })
@@ -246,7 +271,10 @@ export const call = (state: State, { freeform, id, index, name, signature }: Cal
 
 export const callArguments = (state: State, index: number, written: string): string => {
   const open = state.calls.get(index)
-  if (open === undefined) return ""
+  return open === undefined ? "" : write(state, open, written)
+}
+
+const write = (state: State, open: Call, written: string): string => {
   open.arguments += written
   const type =
     open.call.freeform === true ? "response.custom_tool_call_input.delta" : "response.function_call_arguments.delta"
@@ -257,18 +285,32 @@ const closeCalls = (state: State, status: Status): string => {
   if (state.calls.size === 0) return ""
   let events = ""
   for (const open of state.calls.values()) {
+    // No arguments are an object without fields: clients parse what they get.
+    if (open.arguments === "" && open.call.freeform !== true) events += write(state, open, "{}")
+    const item = Output.call(open.id, status, { ...open.call, arguments: open.arguments }, state.names)
     const written = JSON.stringify(open.arguments)
     events +=
       open.call.freeform === true
         ? event(state, "response.custom_tool_call_input.done", `${within(open)},"input":${written}`)
-        : event(state, "response.function_call_arguments.done", `${within(open)},"arguments":${written}`)
-    const whole = { ...open.call, arguments: open.arguments }
-    events += finished(state, open, Output.call(open.id, status, whole, state.names))
+        : event(
+            state,
+            "response.function_call_arguments.done",
+            `${within(open)},"name":${JSON.stringify(item["name"])},"arguments":${written}`,
+          )
+    events += finished(state, open.index, item)
   }
   state.calls.clear()
   return events
 }
 
+/** What an upstream of this very protocol began, and another could not go on with. */
+const closeOpen = (state: State): string => {
+  let events = ""
+  for (const [index, item] of state.open) events += finished(state, index, { ...item, status: "incomplete" })
+  state.open.clear()
+  return events
+}
+
 /** Closes whatever is open. */
 export const close = (state: State, status: Status): string =>
-  closeThought(state) + closeMessage(state, status) + closeCalls(state, status)
+  closeThought(state) + closeMessage(state, status) + closeCalls(state, status) + closeOpen(state)

@@ -5,6 +5,7 @@ import { Stream } from "@understudy/providers/protocols/responses"
 import * as Result from "effect/Result"
 import * as Streamed from "../Streamed.ts"
 import * as Conversation from "./Conversation.ts"
+import * as OpenResponses from "./OpenResponses.ts"
 
 type Event = { readonly type: string; readonly sequence_number: number } & Record<string, unknown>
 
@@ -206,7 +207,8 @@ describe("another protocol's frames", () => {
     const cut = { reason: "max_output_tokens" }
     assert.deepStrictEqual(last("stop"), ["response.completed", null, "completed"])
     assert.deepStrictEqual(last("length"), ["response.incomplete", cut, "incomplete"])
-    assert.deepStrictEqual(last("other"), ["response.incomplete", cut, "incomplete"])
+    assert.deepStrictEqual(last("pause"), ["response.incomplete", cut, "incomplete"])
+    assert.deepStrictEqual(last("other"), ["response.completed", null, "completed"])
     for (const reason of ["content-filter", "refusal"] as const) {
       assert.deepStrictEqual(last(reason), ["response.incomplete", { reason: "content_filter" }, "incomplete"])
     }
@@ -241,6 +243,9 @@ describe("fail", () => {
     assert.deepStrictEqual(events[0], {
       type: "error",
       sequence_number: 5,
+      code: "stream_broken",
+      message: "Cut\nshort",
+      param: null,
       error: { message: "Cut\nshort", type: "server_error", param: null, code: "stream_broken", request_id: "r" },
     })
     assert.strictEqual(events[1]?.type, "response.failed")
@@ -324,5 +329,96 @@ describe("this protocol's frames", () => {
       ["error", "response.failed"],
     )
     assert.deepInclude(responseOf(events.at(-1)), { id: "resp_9", status: "failed", output: [thought] })
+  })
+
+  describe("that leave out what they should say", () => {
+    const created = (response: Record<string, unknown>) => ({
+      type: "response.created",
+      sequence_number: 0,
+      response: { id: "resp_9", object: "response", status: "in_progress", ...response },
+    })
+    const delta = {
+      type: "response.output_text.delta",
+      sequence_number: 1,
+      output_index: 0,
+      item_id: "msg_9",
+      delta: "Hel",
+    }
+    const subsets: ReadonlyArray<Record<string, unknown>> = [
+      {},
+      { model: "gpt-5" },
+      { tools: null, tool_choice: 1, temperature: null, text: "no", created_at: "yesterday" },
+      { metadata: { a: "b" }, output: [{}], usage: {}, completed_at: 3, error: {}, incomplete_details: {} },
+    ]
+
+    it("are ended in frames that are whole", () => {
+      for (const response of subsets) {
+        const begin = () => {
+          const stream = encoder()
+          native(created(response), delta).map(stream.push)
+          return stream
+        }
+        const broken = begin().fail(error)
+        const goneOn = begin()
+        const continued = raw(parts({ type: "text", text: "lo" }, { type: "finish", reason: "stop" }), goneOn)
+        for (const text of [broken, continued]) {
+          for (const event of text.split("\n\n").slice(0, -1)) {
+            const parsed = JSON.parse(event.slice(event.indexOf("data: ") + 6)) as Event
+            assert.isUndefined(OpenResponses.eventFaults(parsed), event)
+          }
+        }
+      }
+    })
+
+    it("are gone on with, and the output holds the words of both", () => {
+      const stream = encoder()
+      const theirs = native(created({}), delta).map(stream.push).join("")
+      const events = read(theirs + raw(parts({ type: "text", text: "lo" }, { type: "finish", reason: "stop" }), stream))
+      assert.deepStrictEqual(outputOf(events.at(-1)), [
+        {
+          id: "msg_9",
+          type: "message",
+          status: "completed",
+          role: "assistant",
+          content: [{ ...part, text: "Hello" }],
+        },
+      ])
+    })
+
+    it("keep the words of items that were never done, and end what was begun", () => {
+      const search = { id: "ws_1", type: "web_search_call", status: "in_progress" }
+      const second = { ...item, id: "msg_10", phase: "final_answer" }
+      const stream = encoder()
+      const theirs = native(
+        created({}),
+        { type: "response.output_item.added", sequence_number: 1, output_index: 0, item },
+        { type: "response.content_part.added", sequence_number: 2, ...within, output_index: 0, part },
+        { ...delta, sequence_number: 3 },
+        { type: "response.output_item.added", sequence_number: 4, output_index: 1, item: search },
+        { type: "response.output_item.added", sequence_number: 5, output_index: 2, item: second },
+        { ...delta, sequence_number: 6, output_index: 2, item_id: "msg_10", delta: "Wor" },
+      )
+      const goesOn = parts({ type: "text", text: "ld" }, { type: "finish", reason: "stop" })
+      const events = read(theirs.map(stream.push).join("") + raw(goesOn, stream))
+      const message = { type: "message", status: "completed", role: "assistant" }
+      assert.deepStrictEqual(outputOf(events.at(-1)), [
+        { ...message, id: "msg_9", content: [{ ...part, text: "Hel" }] },
+        { ...search, status: "incomplete" },
+        { ...message, id: "msg_10", phase: "final_answer", content: [{ ...part, text: "World" }] },
+      ])
+      assert.include(events.slice(theirs.length).map(told), "output_item.done 1")
+    })
+
+    it("take no index or number for more than it is", () => {
+      const odd =
+        '{"type":"response.output_item.added","sequence_number":1e999,"output_index":4294967295,"item":{"type":"a"}}'
+      const stream = encoder()
+      native(created({}))
+        .concat({ parts: [], native: { protocol: "responses", event: "response.output_item.added", data: odd } })
+        .map(stream.push)
+      const events = stream.fail(error).split("\n\n").slice(0, -1)
+      assert.lengthOf(events, 2)
+      for (const event of events) JSON.parse(event.slice(event.indexOf("data: ") + 6))
+    })
   })
 })

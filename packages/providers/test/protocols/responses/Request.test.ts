@@ -200,7 +200,7 @@ describe("encode", () => {
     })
     assert.deepStrictEqual(warnings, [
       "the name of a message's author",
-      "that a tool's result is an error",
+      "that a tool's result is an error, said in its text",
       "top_k",
       "a seed",
       "a frequency penalty",
@@ -461,17 +461,17 @@ describe("decode", () => {
 
 describe("decode refuses", () => {
   it("whatever refers to an earlier answer, and says what to do instead", () => {
-    const kept = "no answers are kept here: send the whole conversation as `input`."
+    const kept = "No answers are kept here: send the whole conversation as `input`."
     assert.strictEqual(
       refusal(wire({ previous_response_id: "resp_1" })),
-      `previous_response_id: 'previous_response_id' is not supported: ${kept}`,
+      `previous_response_id: Unsupported parameter: 'previous_response_id'. ${kept}`,
     )
     assert.include(refusal(wire({ conversation: { id: "conv_1" } })), kept)
-    assert.include(refusal(wire({ background: true })), "'background' is not supported")
-    assert.include(refusal({ model: "assistant", prompt: { id: "pmpt_1" } }), "'prompt' is not supported")
+    assert.include(refusal(wire({ background: true })), "Unsupported parameter: 'background'.")
+    assert.include(refusal({ model: "assistant", prompt: { id: "pmpt_1" } }), "Unsupported parameter: 'prompt'.")
     for (const reference of [{ type: "item_reference", id: "msg_1" }, { id: "msg_1" }]) {
       const told = refusal(wire({ input: [{ role: "user", content: "Hi" }, reference] }))
-      assert.match(told, /^input\[1\]: An item reference .* whole where `store` is false\.$/)
+      assert.match(told, /^input\[1\]: Unsupported parameter: 'input\[1\]'\. .* whole where `store` is false\.$/)
     }
   })
 

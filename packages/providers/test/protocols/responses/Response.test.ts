@@ -5,7 +5,7 @@ import { Response } from "@understudy/providers/protocols/responses"
 import * as Result from "effect/Result"
 import * as Conversation from "./Conversation.ts"
 
-const identity = { id: "1", created: 17, request: { model: "assistant", messages: [] } }
+const identity = { id: "1", created: 17, request: { model: "assistant", messages: [] } as Chat.Request }
 
 const classify = ({ code, message }: { readonly code: string | undefined; readonly message: string | undefined }) =>
   new ProviderError({ reason: { _tag: "Overloaded" }, message: `${code}: ${message}` })
@@ -114,9 +114,18 @@ describe("decode", () => {
     assert.strictEqual(finish("incomplete", "max_output_tokens"), "length")
     assert.strictEqual(finish("incomplete", "content_filter"), "content-filter")
     assert.strictEqual(finish("incomplete", "a reason of a later API"), "other")
-    assert.strictEqual(finish("in_progress"), "other")
+    assert.strictEqual(decode({ output: [] }).finish, "stop")
     const refused = { type: "message", content: [{ type: "refusal", refusal: "No" }] }
     assert.strictEqual(decode({ status: "completed", output: [refused] }).finish, "refusal")
+  })
+
+  it("takes no answer for whole that has not ended", () => {
+    for (const status of ["queued", "in_progress", "incomplete", "a status of a later API", 1]) {
+      const { message, reason } = failure(JSON.stringify({ status, incomplete_details: null, output: [] }))
+      assert.strictEqual(reason._tag, "Malformed")
+      assert.match(message, /status is|does not say why/)
+    }
+    assert.strictEqual(failure('{"status":"cancelled","output":[]}').reason._tag, "Overloaded")
   })
 
   it("judges a response that failed", () => {
@@ -148,6 +157,7 @@ describe("encode", () => {
         id: "resp_1",
         object: "response",
         created_at: 17,
+        completed_at: 17,
         status: "completed",
         incomplete_details: null,
         error: null,
@@ -169,23 +179,25 @@ describe("encode", () => {
           total_tokens: 14,
         },
         background: false,
+        frequency_penalty: 0,
         instructions: null,
         max_output_tokens: null,
         max_tool_calls: null,
         metadata: {},
         parallel_tool_calls: true,
+        presence_penalty: 0,
         previous_response_id: null,
         prompt_cache_key: null,
         reasoning: { effort: null, summary: null },
         safety_identifier: null,
-        service_tier: null,
+        service_tier: "default",
         store: false,
-        temperature: null,
+        temperature: 1,
         text: { format: { type: "text" } },
         tool_choice: "auto",
         tools: [],
         top_logprobs: 0,
-        top_p: null,
+        top_p: 1,
         truncation: "disabled",
         user: null,
       },
@@ -193,7 +205,10 @@ describe("encode", () => {
   })
 
   it("repeats what was asked, but that it be stored", () => {
-    const tools = [{ type: "function", name: "look", parameters: null, strict: false }]
+    const tools = [
+      { type: "function", name: "look", description: "Looks.", parameters: { type: "object" }, strict: true },
+      { type: "web_search" },
+    ]
     const body = {
       model: "assistant",
       instructions: "Be brief.",
@@ -209,6 +224,22 @@ describe("encode", () => {
       temperature: 0,
       text: { format: { type: "text" }, verbosity: "low" },
       store: false,
+    })
+  })
+
+  it("says what is due where the client said nothing, or null", () => {
+    const nothing = { temperature: null, text: { format: null, verbosity: null }, reasoning: null, tool_choice: null }
+    const more = { metadata: null, parallel_tool_calls: null, presence_penalty: null, top_logprobs: null }
+    const tools = [{ type: "function", name: "look", strict: null }]
+    const format = { type: "json_schema", name: "city", schema: { type: "object" } }
+    const of = (body: Record<string, unknown>) => {
+      return answer([], "stop", { ...identity.request, native: { protocol: "responses", body } })
+    }
+    assert.deepStrictEqual(of({ ...nothing, ...more }), of({}))
+    assert.deepInclude(of({ tools, text: { format }, frequency_penalty: 0.5 }), {
+      tools: [{ ...tools[0], description: null, parameters: null, strict: false }],
+      text: { format: { ...format, description: null, strict: false } },
+      frequency_penalty: 0.5,
     })
   })
 
@@ -244,7 +275,8 @@ describe("encode", () => {
     for (const finish of ["refusal", "content-filter"] as const) {
       assert.deepStrictEqual(status(finish), ["incomplete", { reason: "content_filter" }])
     }
-    for (const finish of ["length", "pause", "other"] as const) {
+    assert.strictEqual(status("other"), "completed")
+    for (const finish of ["length", "pause"] as const) {
       assert.deepStrictEqual(status(finish), ["incomplete", { reason: "max_output_tokens" }])
     }
   })

@@ -162,8 +162,41 @@ describe("decoder", () => {
     const finish = (status: string, reason?: string) => decode(ended(status, { incomplete_details: { reason } })).at(-1)
     assert.deepInclude(finish("incomplete", "max_output_tokens"), { reason: "length" })
     assert.deepInclude(finish("incomplete", "content_filter"), { reason: "content-filter" })
-    assert.deepInclude(finish("incomplete"), { reason: "other" })
+    assert.deepInclude(finish("incomplete", "a reason of a later API"), { reason: "other" })
     assert.deepInclude(decode(event("refusal.delta", { delta: "No" }), ended()).at(-1), { reason: "refusal" })
+  })
+
+  it("takes no answer for whole whose response has not ended", () => {
+    const ends: ReadonlyArray<Record<string, unknown>> = [
+      ...["queued", "in_progress", "cancelled", "failed", "a status of a later API", 1].map((status) => ({ status })),
+      { status: "incomplete" },
+      { status: "incomplete", incomplete_details: null },
+      { status: "incomplete", incomplete_details: {} },
+    ]
+    for (const response of ends) {
+      for (const type of ["response.completed", "response.incomplete"]) {
+        const result = decoder().push({ data: JSON.stringify({ type, response }) })
+        assert.isTrue(result !== undefined && Result.isFailure(result), JSON.stringify(response))
+      }
+    }
+    assert.notStrictEqual(failure(event("cancelled", { response: { status: "cancelled" } })), "")
+    // The event itself says it.
+    assert.deepInclude(decode(event("completed", { response: {} })).at(-1), { reason: "stop" })
+  })
+
+  it("reads out of the end what no event before it has said", () => {
+    const output = [
+      { type: "reasoning", summary: [{ type: "summary_text", text: "Hm" }] },
+      { type: "message", content: [{ type: "output_text", text: "Hi" }] },
+      { type: "function_call", call_id: "a", name: "look", arguments: "{}" },
+    ]
+    assert.deepStrictEqual(decode(ended("completed", { output })), [
+      { type: "reasoning", text: "Hm" },
+      { type: "text", text: "Hi" },
+      { type: "tool-call", id: "a", name: "look", index: 0 },
+      { type: "tool-arguments", index: 0, arguments: "{}" },
+      { type: "finish", reason: "tool-calls" },
+    ])
   })
 
   it("passes by what it does not know", () => {
