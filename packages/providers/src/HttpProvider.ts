@@ -36,6 +36,8 @@ export interface WireError {
   readonly requestId?: string | undefined
   /** A status named within the error: an event inside a stream has no other. */
   readonly status?: number | undefined
+  /** When to come back, where the error itself has a field for it. */
+  readonly retryAfter?: Duration.Duration | undefined
 }
 
 /** A protocol's codec, as `protocols/` has them. */
@@ -120,11 +122,18 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
   /** What broke on the way. */
   const broke = (failure: unknown): ProviderError => NetworkError.orUnexpected(failure, scrub)
 
+  /** When to come back: by the headers, else by the error's own field, else by its words. */
+  const retryAfter = (wire: Wire, headers: Transport.Headers): Duration.Duration | undefined => {
+    const now = clock.currentTimeMillisUnsafe()
+    return RetryAfter.parse(headers, now) ?? wire.retryAfter ?? RetryAfter.fromWords(wire.message, now)
+  }
+
   /** An answer that refuses: its status is not 2xx. */
   const refused = ({ headers, status, text }: Transport.Answer, meaning = reason): ProviderError => {
-    const wire = codec.Errors.parse(text)
+    const parsed = codec.Errors.parse(text)
+    const wire = parsed.message === undefined ? { ...parsed, message: plain(text) } : parsed
     return new ProviderError({
-      reason: meaning(wire, status, RetryAfter.parse(headers, clock.currentTimeMillisUnsafe())),
+      reason: meaning(wire, status, retryAfter(wire, headers)),
       message: scrub(wire.message ?? (text.trim() === "" ? `Status ${status}` : text.slice(0, longest))),
       status,
       requestId: wire.requestId ?? header(headers, "x-request-id") ?? header(headers, "request-id"),
@@ -134,7 +143,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
   /** An error inside an answer, or a stream. */
   const failed = (wire: Wire): ProviderError =>
     new ProviderError({
-      reason: reason(wire, wire.status, undefined),
+      reason: reason(wire, wire.status, retryAfter(wire, {})),
       message: scrub(wire.message ?? wire.code ?? wire.type ?? "An error inside the answer"),
       requestId: wire.requestId,
     })
@@ -198,6 +207,10 @@ const isOk = ({ status }: Pick<Transport.Answer, "status">): boolean => status >
 
 /** The most that is shown of an error that is no JSON, such as a proxy's page. */
 const longest = 200
+
+/** What a body says that is neither JSON nor a page, such as the words of a server's own framework. */
+const plain = (text: string): string | undefined =>
+  text.length > longest * 10 || /^\s*(?:[<{[]|$)/.test(text) ? undefined : text.trim()
 
 const header = (headers: Transport.Headers, name: string): string | undefined => {
   const value = headers[name]

@@ -71,8 +71,8 @@ export const make = Effect.fnUntraced(function* (
 
   const scrub = Scrub.scrub(Credentials.secrets(credentials))
   const described = Credentials.describe(credentials)
-  const fromEvent = Errors.fromEvent(scrub)
   const clock = yield* Clock.Clock
+  const fromEvent = Errors.fromEvent(scrub, () => clock.currentTimeMillisUnsafe())
   const classify = (failure: unknown): ProviderError =>
     Errors.classify(failure, { nowMillis: clock.currentTimeMillisUnsafe(), scrub, credentials: described })
   const lower = Lowering.make("bedrock", Converse.protocol, Converse.Request)

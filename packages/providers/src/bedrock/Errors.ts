@@ -35,7 +35,11 @@ export const classify = (failure: unknown, { nowMillis, scrub, credentials }: Co
     const wire = Wire.fromBody(failure)
     const message = answer.isReadable ? wire.message : undefined
     return new ProviderError({
-      reason: reason(wire, answer.status, RetryAfter.parse(answer.headers, nowMillis)),
+      reason: reason(
+        wire,
+        answer.status,
+        RetryAfter.parse(answer.headers, nowMillis) ?? RetryAfter.fromWords(message, nowMillis),
+      ),
       message: scrub(message ?? `Status ${answer.status}`),
       status: answer.status,
       requestId: answer.requestId,
@@ -53,12 +57,12 @@ export const classify = (failure: unknown, { nowMillis, scrub, credentials }: Co
   return NetworkError.orUnexpected(failure, scrub)
 }
 
-/** An exception of a stream. */
+/** An exception of a stream; `now` is the clock, for a wait that is told as a date. */
 export const fromEvent =
-  (scrub: Context["scrub"]) =>
+  (scrub: Context["scrub"], now: () => number = () => 0) =>
   (error: Wire.WireError): ProviderError =>
     new ProviderError({
-      reason: reason(error, error.status),
+      reason: reason(error, error.status, RetryAfter.fromWords(error.message, now())),
       message: scrub(error.message ?? error.name ?? "An exception inside the stream"),
     })
 

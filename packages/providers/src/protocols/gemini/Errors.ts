@@ -5,9 +5,10 @@
  *
  * What it means is the vendor's to say: see `gemini/Errors.ts`.
  */
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import * as RetryAfter from "../../transport/RetryAfter.ts"
+import * as WaitText from "../../transport/WaitText.ts"
 import type { ClientError } from "../Dialect.ts"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
@@ -62,14 +63,13 @@ const badRequest = "google.rpc.BadRequest"
 const quotaFailure = "google.rpc.QuotaFailure"
 const retryInfo = "google.rpc.RetryInfo"
 
-/** `"37s"`, `"0.5s"`, or the seconds and nanoseconds apart. */
+/** `"37s"`, `"0.5s"`, mere seconds, or the seconds and nanoseconds apart. */
 const duration = (delay: unknown): Duration.Duration | undefined => {
   if (Predicate.isObject(delay)) {
     const { nanos, seconds } = delay
-    return Duration.millis(Number(seconds ?? 0) * 1000 + Number(nanos ?? 0) / 1_000_000)
+    return RetryAfter.bounded(Number(seconds ?? 0) * 1000 + Number(nanos ?? 0) / 1_000_000)
   }
-  const millis = RetryAfter.span(Json.string(delay))
-  return millis === undefined ? undefined : Duration.millis(millis)
+  return RetryAfter.bounded(Predicate.isNumber(delay) ? delay * 1000 : WaitText.span(Json.string(delay)))
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
