@@ -30,6 +30,7 @@ import * as Start from "../ProviderStartError.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
 import * as Scrub from "../transport/Scrub.ts"
 import * as Connections from "./Connections.ts"
+import * as BigDecimals from "./BigDecimals.ts"
 import * as Credentials from "./Credentials.ts"
 import * as Embeddings from "./Embeddings.ts"
 import * as Errors from "./Errors.ts"
@@ -202,7 +203,7 @@ const asInput = (
   { guardrail, promptVariables }: Options,
   encodeGuardrail: typeof Guardrail.encode,
 ): ConverseCommandInput => {
-  const input = { ...body } as { modelId: string } & Record<string, unknown>
+  const input = { ...(BigDecimals.encode(body) as object) } as { modelId: string } & Record<string, unknown>
   if (guardrail !== undefined) input["guardrailConfig"] = encodeGuardrail(guardrail)
   if (promptVariables !== undefined && Converse.Prompt.isPrompt(input.modelId)) {
     input["promptVariables"] = {
@@ -217,7 +218,7 @@ const asInput = (
 export const regionOf = (model: string): string | undefined => /^arn:aws[\w-]*:bedrock:([\w-]+):/.exec(model)?.[1]
 
 const asCount = (body: Record<string, unknown>): CountTokensCommandInput =>
-  body as CountTokensCommandInput & typeof body
+  BigDecimals.encode(body) as CountTokensCommandInput & typeof body
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Layer

@@ -4,6 +4,7 @@
 import { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import * as ExactNumber from "./ExactNumber.ts"
 import * as JsonText from "./JsonText.ts"
 
@@ -29,6 +30,11 @@ export const fields = (value: unknown): Fields => (isObject(value) ? value : non
 
 /** Whether the value was a JSON object: a kept number is none. */
 export const isObject = (value: unknown): value is Fields => Predicate.isObject(value) && !ExactNumber.is(value)
+
+/** A field of a body that is an object, of which nothing more is asked: the very one that was read. */
+export const Anything = Schema.Unknown.pipe(
+  Schema.refine((value): value is Readonly<Record<string, unknown>> => isObject(value), { expected: "an object" }),
+)
 
 /** The value if it is an array, else an empty one. */
 export const list = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(value) ? value : [])

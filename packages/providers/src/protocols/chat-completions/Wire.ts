@@ -6,6 +6,7 @@
  */
 import * as Schema from "effect/Schema"
 import * as ExactNumber from "../ExactNumber.ts"
+import * as Json from "../Json.ts"
 
 const optional = <S extends Schema.Constraint>(schema: S) => Schema.optional(Schema.NullOr(schema))
 
@@ -128,7 +129,7 @@ export type Message = typeof Message.Type
 const Declared = Schema.Struct({
   name: Schema.String,
   description: optional(Schema.String),
-  parameters: optional(Schema.Record(Schema.String, Schema.Unknown)),
+  parameters: optional(Json.Anything),
   strict: optional(Schema.Boolean),
 })
 export type Declared = typeof Declared.Type
@@ -173,7 +174,7 @@ const Format = Schema.Union([
     type: Schema.Literal("json_schema"),
     json_schema: Schema.Struct({
       name: Schema.String,
-      schema: optional(Schema.Record(Schema.String, Schema.Unknown)),
+      schema: optional(Json.Anything),
       description: optional(Schema.String),
       strict: optional(Schema.Boolean),
     }),

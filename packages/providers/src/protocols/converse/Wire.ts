@@ -4,9 +4,10 @@
  */
 import * as Schema from "effect/Schema"
 import * as ExactNumber from "../ExactNumber.ts"
+import * as Json from "../Json.ts"
 
 const optional = Schema.optional
-const Empty = Schema.Record(Schema.String, Schema.Unknown)
+const Empty = Json.Anything
 const Bytes = Schema.Union([Schema.String, Schema.Uint8Array])
 
 const Source = Schema.Struct({

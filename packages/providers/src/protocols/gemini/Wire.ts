@@ -7,10 +7,9 @@
  */
 import * as Schema from "effect/Schema"
 import * as ExactNumber from "../ExactNumber.ts"
+import * as Json from "../Json.ts"
 
 const optional = <S extends Schema.Constraint>(schema: S) => Schema.optional(Schema.NullOr(schema))
-
-const Anything = Schema.Record(Schema.String, Schema.Unknown)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Contents
@@ -26,13 +25,13 @@ export type Media = typeof Media.Type
 const FunctionCall = Schema.Struct({
   id: optional(Schema.String),
   name: Schema.String,
-  args: optional(Anything),
+  args: optional(Json.Anything),
 })
 
 const FunctionResponse = Schema.Struct({
   id: optional(Schema.String),
   name: Schema.String,
-  response: optional(Anything),
+  response: optional(Json.Anything),
   parts: optional(Schema.Array(Media)),
 })
 export type FunctionResponse = typeof FunctionResponse.Type
@@ -64,8 +63,8 @@ const System = Schema.Struct({ parts: optional(Schema.Array(Part)) })
 const FunctionDeclaration = Schema.Struct({
   name: Schema.String,
   description: optional(Schema.String),
-  parameters: optional(Anything),
-  parametersJsonSchema: optional(Anything),
+  parameters: optional(Json.Anything),
+  parametersJsonSchema: optional(Json.Anything),
 })
 export type FunctionDeclaration = typeof FunctionDeclaration.Type
 
@@ -91,8 +90,8 @@ export const GenerationConfig = Schema.Struct({
   responseLogprobs: optional(Schema.Boolean),
   logprobs: optional(ExactNumber.Int),
   responseMimeType: optional(Schema.String),
-  responseSchema: optional(Anything),
-  responseJsonSchema: optional(Anything),
+  responseSchema: optional(Json.Anything),
+  responseJsonSchema: optional(Json.Anything),
   thinkingConfig: optional(
     Schema.Struct({
       thinkingBudget: optional(ExactNumber.Int),

@@ -6,6 +6,7 @@
  */
 import * as Schema from "effect/Schema"
 import * as ExactNumber from "../ExactNumber.ts"
+import * as Json from "../Json.ts"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 
 const optional = <S extends Schema.Constraint>(schema: S) => Schema.optional(Schema.NullOr(schema))
@@ -154,7 +155,7 @@ export const CustomTool = Schema.Struct({
   type: optional(Schema.Literal("custom")),
   name: Schema.String,
   description: optional(Schema.String),
-  input_schema: Schema.Record(Schema.String, Schema.Unknown),
+  input_schema: Json.Anything,
   strict: optional(Schema.Boolean),
   ...cache,
 })
@@ -185,9 +186,7 @@ const ThinkingConfig = Schema.Union([
 ])
 export type ThinkingConfig = typeof ThinkingConfig.Type
 
-const Format = optional(
-  Schema.Struct({ type: Schema.Literal("json_schema"), schema: Schema.Record(Schema.String, Schema.Unknown) }),
-)
+const Format = optional(Schema.Struct({ type: Schema.Literal("json_schema"), schema: Json.Anything }))
 export type Format = typeof Format.Type
 
 export const OutputConfig = Schema.Struct({

@@ -6,6 +6,7 @@
  */
 import * as Schema from "effect/Schema"
 import * as ExactNumber from "../ExactNumber.ts"
+import * as Json from "../Json.ts"
 
 const optional = <S extends Schema.Constraint>(schema: S) => Schema.optional(Schema.NullOr(schema))
 
@@ -159,7 +160,7 @@ const FunctionTool = Schema.Struct({
   type: Schema.Literal("function"),
   name: Schema.String,
   description: optional(Schema.String),
-  parameters: optional(Schema.Record(Schema.String, Schema.Unknown)),
+  parameters: optional(Json.Anything),
   strict: optional(Schema.Boolean),
 })
 export type FunctionTool = typeof FunctionTool.Type
@@ -216,7 +217,7 @@ const Format = Schema.Union([
   Schema.Struct({
     type: Schema.Literal("json_schema"),
     name: Schema.String,
-    schema: Schema.Record(Schema.String, Schema.Unknown),
+    schema: Json.Anything,
     description: optional(Schema.String),
     strict: optional(Schema.Boolean),
   }),
@@ -252,6 +253,6 @@ export const Request = Schema.Struct({
   store: optional(Schema.Boolean),
   truncation: optional(Schema.Literals(["auto", "disabled"])),
   stream: optional(Schema.Boolean),
-  stream_options: optional(Schema.Record(Schema.String, Schema.Unknown)),
+  stream_options: optional(Json.Anything),
 })
 export type Request = typeof Request.Type
