@@ -11,6 +11,7 @@ import * as Exit from "effect/Exit"
 import type * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Acceptance from "./Acceptance.ts"
 import * as Admission from "./Admission.ts"
 import type { Asked, Call } from "./Call.ts"
 import * as Candidate from "./Candidate.ts"
@@ -45,8 +46,8 @@ export interface Context<Request extends Asked = Asked> {
 /** Why an attempt did not answer: the provider failed, or was not asked. */
 export type Failure = ProviderError | Admission.Refused
 
-/** What any whole answer says of itself. */
-export type Accounted = Pick<Chat.Response, "usage" | "unsaid">
+/** Any whole answer. */
+export type Answer = Chat.Response | Embedding.Response
 
 /** How a whole answer is asked of a provider. */
 export type Ask<Request, Response> = (
@@ -75,7 +76,7 @@ const embedsNothing = new ProviderError({
 })
 
 /** One whole answer of any kind. `force` passes by an open circuit: see `Admission.admit`. */
-export const whole = <Request extends Asked, Response extends Accounted>(
+export const whole = <Request extends Asked, Response extends Answer>(
   context: Context<Request>,
   leaf: Leaf,
   force: boolean,
@@ -84,16 +85,24 @@ export const whole = <Request extends Asked, Response extends Accounted>(
   Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(begin(context, leaf, force), (running) => {
       const limit = Timeout.sooner("attempt", leaf.patience.attempt, context.deadline, running.startedAt)
-      const answer = Defect.contain(leaf.candidate.name, () => ask(leaf.candidate.provider, running.request))
+      const check = Acceptance.of(context.call.request, leaf.accept)
+      let usage: Chat.Usage | undefined
+      const answer = Defect.contain(leaf.candidate.name, () =>
+        Effect.flatMap(ask(leaf.candidate.provider, running.request), (response) => {
+          usage = response.usage
+          const fault = check && Acceptance.whole(check, response)
+          return fault === undefined ? Effect.succeed(response) : Effect.fail(fault)
+        }),
+      )
       return Effect.flatMap(Effect.exit(restore(Timeout.within(answer, limit))), (exit) => {
         if (Exit.isSuccess(exit) && context.claim?.() === false) {
-          return Effect.andThen(running.end(Exit.interrupt(), exit.value.usage), Effect.interrupt)
+          return Effect.andThen(running.end(Exit.interrupt(), usage), Effect.interrupt)
         }
         if (Exit.isSuccess(exit)) {
           leaf.candidate.health.answered(running.elapsed())
           context.ledger.unsaid = exit.value.unsaid
         }
-        return Effect.andThen(running.end(exit, Exit.isSuccess(exit) ? exit.value.usage : undefined), exit)
+        return Effect.andThen(running.end(exit, usage), exit)
       })
     }),
   )
@@ -121,7 +130,9 @@ export const stream = (
       const { name, provider } = leaf.candidate
       const own = Scope.forkUnsafe(scope)
       const upstream = Scope.makeUnsafe()
-      const progress = new Commit.Progress(context.call.request.sampling?.n ?? 1)
+      const choices = context.call.request.sampling?.n ?? 1
+      const progress = new Commit.Progress(choices)
+      const check = Acceptance.of(context.call.request, leaf.accept)
       const patience = Candidate.firstToken(leaf.candidate, leaf.patience, context.call)
       const limit = Timeout.sooner("first-token", patience, context.deadline, running.startedAt)
       const close = (exit: Exit.Exit<unknown, ProviderError>) => Scope.close(own, exit)
@@ -131,26 +142,32 @@ export const stream = (
           Scope.provide(upstream),
         ),
       )
+      const accepted = ({ held, pull }: Effect.Success<typeof opened>) =>
+        Effect.flatMap(Watchdog.make(own, leaf.patience.idle, context.deadline), (dog) =>
+          check === undefined
+            ? Effect.succeed({ held, pull, dog })
+            : Effect.map(
+                Defect.contain(name, () =>
+                  Commit.accepted(pull, held, progress, dog, { bytes: leaf.patience.stream.hold, check, choices }),
+                ),
+                (held) => ({ held, pull, dog }),
+              ),
+        )
       // A consumer that stops early closes its scope in success, but the answer it left was not whole.
       const end = (exit: Exit.Exit<unknown, ProviderError>) =>
         running.end(Exit.isSuccess(exit) && !progress.whole ? Exit.interrupt() : exit, progress.usage)
       return Scope.addFinalizerExit(own, end).pipe(
         Effect.andThen(Scope.addFinalizerExit(own, (exit) => Defect.cleanUp(name, Scope.close(upstream, exit)))),
-        Effect.andThen(restore(Timeout.within(opened, limit))),
+        Effect.andThen(restore(Effect.flatMap(Timeout.within(opened, limit), accepted))),
         Effect.onError((cause) => close(Exit.failCause(cause))),
-        Effect.flatMap(({ held, pull }) => {
+        Effect.flatMap(({ dog, held, pull }) => {
           if (context.claim?.() === false) return Effect.andThen(close(Exit.interrupt()), Effect.interrupt)
           running.committed()
           context.ledger.unsaid = held.find(({ unsaid }) => unsaid !== undefined)?.unsaid
-          return Effect.andThen(
-            running.permit.answered,
-            Effect.map(Watchdog.make(own, leaf.patience.idle, context.deadline), (dog) => ({
-              held,
-              rest: Effect.onError(Commit.rest(Defect.guard(name, pull), progress, dog), (cause) =>
-                close(ending(cause)),
-              ),
-            })),
-          )
+          return Effect.as(running.permit.answered, {
+            held,
+            rest: Effect.onError(Commit.rest(Defect.guard(name, pull), progress, dog), (cause) => close(ending(cause))),
+          })
         }),
       )
     }),

@@ -282,6 +282,13 @@ export const Request = Schema.Struct({
 })
 export type Request = typeof Request.Type
 
+/** The words for a tool that only its vendor runs, in `unsaid` and `unsayable`. */
+export const hostedTool = (type: string): string => `${hosted}${type}`
+
+export const isHostedTool = (wish: string): boolean => wish.startsWith(hosted)
+
+const hosted = "the tool "
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Response
 // ---------------------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"
 import * as Chat from "./Chat.ts"
 import { ProviderError } from "./ProviderError.ts"
+import type { Check, Shown } from "./Acceptance.ts"
 import type { Watchdog } from "./Watchdog.ts"
 
 /** Frames as they arrive: those that came together in one chunk. */
@@ -82,3 +83,97 @@ export const rest = (pull: ProviderPull, progress: Progress, { guard }: Watchdog
     guard(pull, (chunk) => progress.take(chunk)),
     (error): ProviderPull => (progress.whole ? Cause.done() : Effect.fail(Cause.isDone(error) ? cut : error)),
   )
+
+// ---------------------------------------------------------------------------------------------------------------------
+// An answer that is checked
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * Pulls on until the check accepts every answer of the stream, and returns all frames so far: nothing of them has been
+ * shown, so that another can still answer. Fails as the check says, and when more than `bytes` come before.
+ */
+export const accepted = (
+  pull: ProviderPull,
+  begun: Chunk,
+  progress: Progress,
+  { guard }: Watchdog,
+  { bytes, check, choices }: { readonly bytes: number; readonly check: Check; readonly choices: number },
+): Effect.Effect<Chunk, ProviderError> => {
+  const held: Arr.NonEmptyArray<Chat.Frame> = [...begun]
+  const answers = Array.from({ length: choices }, () => new Answer())
+  let size = 0
+  const judge = (chunk: Chunk): Effect.Effect<Chunk, ProviderError> => {
+    for (const frame of chunk) {
+      size += sizeOf(frame)
+      for (const part of frame.parts) answers[choiceOf(part)]?.take(part)
+    }
+    let undecided = false
+    for (const answer of answers) {
+      const judged = check(answer)
+      if (judged === "undecided") undecided = true
+      else if (judged !== "accepted") return Effect.fail(judged)
+    }
+    if (!undecided) return Effect.succeed(held)
+    return size > bytes ? Effect.fail(tooLarge(bytes)) : more
+  }
+  const more: Effect.Effect<Chunk, ProviderError> = Effect.suspend(() =>
+    Effect.flatMap(endsCut(guard(pull, (chunk) => progress.take(chunk))), (chunk) => {
+      held.push(...chunk)
+      return judge(chunk)
+    }),
+  )
+  return judge(begun)
+}
+
+const choiceOf = (part: Chat.Part): number => ("choice" in part ? (part.choice ?? 0) : 0)
+
+const tooLarge = (bytes: number): ProviderError =>
+  new ProviderError({
+    reason: { _tag: "Malformed" },
+    message: `the answer is longer than the ${bytes} bytes that are held back until it is checked`,
+  })
+
+/** One answer of a stream, as far as it has come. */
+class Answer implements Shown {
+  call: string | undefined = undefined
+  text = ""
+  last = ""
+  refuses = false
+  finish: Chat.FinishReason | undefined = undefined
+  #apart = false
+
+  take(part: Chat.Part): void {
+    switch (part.type) {
+      case "text":
+        this.text += part.text
+        this.last = this.#apart ? part.text : this.last + part.text
+        this.#apart = false
+        return
+      case "tool-call":
+        this.call ??= part.name
+        return
+      case "refusal":
+        this.refuses = true
+        return
+      case "finish":
+        this.finish = part.reason
+        return
+      case "reasoning":
+        this.#apart = true
+        return
+    }
+  }
+}
+
+/** What a frame is counted as that holds next to nothing. */
+const overhead = 64
+
+/** The bytes of a frame, near enough: a character is taken for one. */
+export const sizeOf = ({ native, parts }: Chat.Frame): number => {
+  let size = overhead + (native?.data.length ?? 0)
+  for (const part of parts) {
+    if (part.type === "tool-arguments") size += part.arguments.length
+    else if ("text" in part) size += part.text.length
+  }
+  return size
+}

@@ -44,6 +44,7 @@ export interface Leaf<C = Candidate> {
   readonly candidate: C
   readonly patience: Patience
   readonly moveOn: Policies["moveOn"]
+  readonly accept: Policies["accept"]
 }
 
 /** A bound route with its name, the milliseconds a whole call on it may take, and the budget of its retries. */
@@ -165,6 +166,7 @@ export const make = <C extends Pick<Candidate, "deployment">>(
       candidate,
       patience: Candidates.patience(candidate.deployment, policies, defaults),
       moveOn: policies.moveOn,
+      accept: policies.accept,
     }
   }
 
@@ -201,6 +203,7 @@ const overlay = (outer: Policies, inner: Policies): Policies => ({
   retry: { ...outer.retry, ...inner.retry },
   timeout: { ...outer.timeout, ...inner.timeout },
   moveOn: inner.moveOn ?? outer.moveOn,
+  accept: inner.accept ?? outer.accept,
   stream: { ...outer.stream, ...inner.stream },
   unsupported: inner.unsupported ?? outer.unsupported,
   cache: inner.cache ?? outer.cache,

@@ -91,10 +91,11 @@ const conditions = (condition: Condition): string =>
     .join(", ")
 
 /** `moveOn any, protect continue, retry.times 0, timeout.total 9s` */
-const policies = ({ cache, moveOn, retry, stream, timeout, unsupported }: Policies): string =>
+const policies = ({ accept, cache, moveOn, retry, stream, timeout, unsupported }: Policies): string =>
   [
     ...(cache === undefined ? [] : [`cache ${Duration.format(Duration.fromInputUnsafe(cache.ttl))}`]),
     ...(moveOn === undefined ? [] : [`moveOn ${moveOn}`]),
+    ...(accept === undefined ? [] : [`accept ${accept}`]),
     ...(unsupported === undefined ? [] : [`unsupported ${unsupported}`]),
     ...(stream?.protect === undefined ? [] : [`protect ${stream.protect}`]),
     ...told("retry", retry),

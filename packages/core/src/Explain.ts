@@ -87,6 +87,8 @@ export interface Policies {
   readonly retry: Resolved
   /** `any` when the next is asked after every error, the caller's included. */
   readonly moveOn: Route.Policies["moveOn"]
+  /** `schema` when an answer that misses its JSON schema is a failed attempt. */
+  readonly accept?: Route.Policies["accept"]
   readonly timeout: { readonly firstToken: number; readonly idle: number; readonly attempt: number }
   /** What a stream that breaks after its commit costs: see `Protection`. */
   readonly protect: Protect
@@ -145,7 +147,7 @@ const ready: Verdict = { _tag: "Ready" }
 
 const explained = (
   route: string,
-  { leaf: { candidate, moveOn, patience }, verdict }: Plan.Step,
+  { leaf: { accept, candidate, moveOn, patience }, verdict }: Plan.Step,
   by: By,
   sight: Admission.Sight,
   call: Call,
@@ -172,6 +174,7 @@ const explained = (
     policies: {
       retry: patience.retry,
       moveOn,
+      ...(accept === undefined ? undefined : { accept }),
       unsupported: patience.unsupported,
       timeout: { firstToken: firstToken(candidate, patience, call), idle: patience.idle, attempt: patience.attempt },
       protect: patience.stream.protect,
@@ -239,7 +242,7 @@ const title = ({ checks, deployment, model, score }: Explained): string => {
 }
 
 const policies = (
-  { policies: { circuit, limits, moveOn, protect, retry, timeout, unsupported } }: Explained,
+  { policies: { accept, circuit, limits, moveOn, protect, retry, timeout, unsupported } }: Explained,
   streaming: boolean,
 ) => {
   const limited = Object.entries(limits).map(([limit, most]) => `${limit} ${most}`)
@@ -252,6 +255,7 @@ const policies = (
       : `at most ${time(timeout.attempt)} an attempt`,
     `circuit opens after ${"failures" in circuit ? `${circuit.failures} failures in a row` : `${circuit.rate * 100} % of ${circuit.over} fail`}, for ${time(circuit.open)} to ${time(circuit.max)}`,
     ...(moveOn === undefined ? [] : ["goes on after any error"]),
+    ...(accept === undefined ? [] : ["an answer that misses its JSON schema is a failed attempt"]),
     ...(unsupported === "refuse" ? ["passed over when it cannot say every wish"] : []),
     ...(streaming && protect !== "preamble" ? [`a broken stream: ${protect}`] : []),
     ...(limited.length === 0 ? [] : [`limits: ${limited.join(", ")}`]),

@@ -6,7 +6,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Chat from "./Chat.ts"
 import type { Chunk } from "./Commit.ts"
-import { Progress } from "./Commit.ts"
+import { Progress, sizeOf } from "./Commit.ts"
 import type { ProviderError } from "./ProviderError.ts"
 import type { Committed } from "./Attempt.ts"
 
@@ -41,17 +41,4 @@ export const hold = (
   )
   count(held)
   return more
-}
-
-/** What a frame is counted as that holds next to nothing. */
-const overhead = 64
-
-/** Near enough: a character is taken for a byte. */
-const sizeOf = ({ native, parts }: Chat.Frame): number => {
-  let size = overhead + (native?.data.length ?? 0)
-  for (const part of parts) {
-    if (part.type === "tool-arguments") size += part.arguments.length
-    else if ("text" in part) size += part.text.length
-  }
-  return size
 }

@@ -82,6 +82,7 @@ const warningsOf = (all: Way, total: number): ReadonlyArray<string> => {
     ...duplicates(chain),
     ...tooLate(chain, total),
     ...weaker(asked),
+    ...unanswerable(asked),
     ...incomparable(asked),
   ]
 }
@@ -168,6 +169,14 @@ const weaker = ([first, ...others]: Leaves): ReadonlyArray<string> => {
           ]),
     ]
   })
+}
+
+/** An answer that is not accepted needs another deployment to give one. */
+const unanswerable = (asked: Leaves): ReadonlyArray<string> => {
+  const [only, ...others] = new Map(asked.map((leaf) => [leaf.candidate.name, leaf])).values()
+  return only?.accept === undefined || others.length > 0
+    ? []
+    : [`"${only.candidate.name}" is alone with accept: ${only.accept}: an answer that is not accepted becomes an error`]
 }
 
 /** Who is said to embed, or has it in its name. */

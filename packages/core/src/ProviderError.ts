@@ -14,7 +14,8 @@ import * as Struct from "effect/Struct"
  * - `RateLimited`: too many requests or tokens just now; `retryAfter` if the provider said when.
  * - `QuotaExhausted`, `Authentication`, `Permission`, `ModelNotFound`: the account, the key, the right or the model is
  *   not there, and will not be in a minute.
- * - `Overloaded`, `ServerError`, `Network`, `Malformed`: the provider is at fault, perhaps not for long.
+ * - `Overloaded`, `ServerError`, `Network`, `Malformed`: the provider is at fault, perhaps not for long. `ignored` names
+ *   what a sound answer leaves out that was asked for: see `Acceptance`.
  * - `Timeout`: it was silent for too long in that phase. `byCaller` when the caller's own shorter deadline struck.
  * - `ContextWindowExceeded`, `ContentPolicy`, `InvalidRequest`: about what was asked.
  * - `Unsupported`: this model or its protocol cannot do what was asked (`feature`); another may.
@@ -28,7 +29,7 @@ export type Reason =
   | { readonly _tag: "Overloaded"; readonly retryAfter?: Duration.Duration | undefined }
   | { readonly _tag: "ServerError"; readonly retryAfter?: Duration.Duration | undefined }
   | { readonly _tag: "Network" }
-  | { readonly _tag: "Malformed" }
+  | { readonly _tag: "Malformed"; readonly ignored?: "tool" | "schema" | undefined }
   | { readonly _tag: "Timeout"; readonly phase: TimeoutPhase; readonly byCaller?: boolean | undefined }
   | { readonly _tag: "ContextWindowExceeded" }
   | { readonly _tag: "ContentPolicy" }
@@ -112,6 +113,8 @@ export const opening: ReadonlyArray<ReasonTag> = reasonTags.filter((tag) => {
 
 /** What a failure means: total over the reasons, the one place where its consequences are decided. */
 export const judge = (reason: Reason): Judgement => {
+  // What a server ignores, it ignores again; and it answers those who ask for something else.
+  if (reason._tag === "Malformed" && reason.ignored !== undefined) return cannot
   if (reason._tag !== "Timeout") return table[reason._tag]
   if (reason.phase === "total") return tooLate
   return reason.byCaller === true ? silentForCaller : table.Timeout

@@ -8,6 +8,7 @@
 import type { Pipeable } from "effect/Pipeable"
 import { pipeArguments } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
+import type { Accept } from "./Acceptance.ts"
 import type { Unsupported } from "./Chat.ts"
 import type { CachePolicy } from "./Cache.ts"
 import type { Condition } from "./Condition.ts"
@@ -66,6 +67,8 @@ export interface Policies {
   readonly timeout?: Partial<Omit<TimeoutPolicy, "connect">> | undefined
   /** `any`: goes on to the next after every error, the caller's own mistakes included. */
   readonly moveOn?: "any" | undefined
+  /** `schema`: an answer that misses its JSON schema is a failed attempt. */
+  readonly accept?: Accept | undefined
   readonly stream?: Partial<StreamPolicy> | undefined
   readonly unsupported?: Unsupported | undefined
   /** Heeded around a whole route alone: what is kept is the answer to a call. */
@@ -144,6 +147,12 @@ export const onContextWindow = (use: Input): ((self: Input) => Route) => onError
 
 /** What a content policy refuses goes to `use`; without this it is the caller's error. */
 export const onContentPolicy = (use: Input): ((self: Input) => Route) => onError(["ContentPolicy"], use)
+
+/**
+ * `Route.fallback("a", "b").pipe(Route.accept("schema"))`: checks answers against the JSON schema that their request asks
+ * for. One that misses it is a failed attempt; a stream is shown when it is complete and fits.
+ */
+export const accept = (what: Accept): ((self: Input) => Route) => policies({ accept: what })
 
 /** `Route.fallback("a", "b").pipe(Route.stream({ protect: "continue" }))` */
 export const stream = (policy: Partial<StreamPolicy>): ((self: Input) => Route) => policies({ stream: policy })

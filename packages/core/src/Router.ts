@@ -217,7 +217,7 @@ const make = Effect.fnUntraced(function* <E, R>(
     bus.publish({ _tag: "Ended", call: ledger.id, route: ledger.route, receipt: ledger })
   }
 
-  const whole = <Request extends Asked, Response extends Attempt.Accounted>(
+  const whole = <Request extends Asked, Response extends Attempt.Answer>(
     ask: Attempt.Ask<Request, Response>,
     recall?: (route: string) => Recall.Recalling<Response> | undefined,
   ) => {

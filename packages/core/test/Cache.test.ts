@@ -110,7 +110,7 @@ describe("a route that keeps its answers", () => {
         { sampling: { temperature: 0, seed: 1 } },
         { tools: [tool] },
         { tools: [{ ...tool, strict: true }] },
-        { tools: [tool], toolChoice: "required" },
+        { tools: [tool], toolChoice: "none" },
         { format: { type: "json" } },
         { reasoning: { effort: "low" } },
         { user: "somebody" },

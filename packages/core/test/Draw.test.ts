@@ -37,6 +37,13 @@ describe("Draw.mermaid", () => {
     )
   })
 
+  it("frames what is checked", () => {
+    assert.deepInclude(
+      drawn("assistant", { assistant: Route.target("a").pipe(Route.accept("schema")) }),
+      '  subgraph n2["accept schema"]',
+    )
+  })
+
   it("draws branches with what leads there", () => {
     const route = Route.fallback("a", "b").pipe(
       Route.onContextWindow("long"),

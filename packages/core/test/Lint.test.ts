@@ -41,6 +41,17 @@ describe("Lint.lint, warnings", () => {
     assert.isTrue(Result.isFailure(failed) && failed.failure[0]?.message.startsWith("goes round in a circle"))
   })
 
+  it("names a candidate that is alone though its answers are checked", () => {
+    const routes = {
+      alone: Route.target("a").pipe(Route.accept("schema")),
+      two: Route.fallback("a", "b").pipe(Route.accept("schema")),
+      free: Route.target("a"),
+    }
+    assert.deepStrictEqual(warnings(routes, { a: {}, b: {} }), [
+      'routes.alone: "a" is alone with accept: schema: an answer that is not accepted becomes an error',
+    ])
+  })
+
   it("names candidates that are never asked, or twice", () => {
     assert.deepStrictEqual(
       warnings(

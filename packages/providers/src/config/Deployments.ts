@@ -116,6 +116,7 @@ const failures = (result: Result.Result<unknown, Failure>): Failure => (Result.i
 const ofAnother =
   (provider: VendorName): Hint =>
   (key) => {
+    if (key === "accept") return "it belongs to routes, and stands on a route"
     if (key === "stream") return "it belongs to routes, and stands under `defaults` or on a route"
     if (key === "cache") return Policies.misplaced(key)
     const owners = vendorNames.filter((name) => Object.hasOwn(byName[name].keys.fields, key))

@@ -2,6 +2,7 @@
  * What a configuration may say about patience and health (retries, time limits, circuits, broken streams), and which
  * part of it where: each policy has the keys that are heeded at its place, and no others.
  */
+import { accepts } from "@understudy/core/Acceptance"
 import * as Chat from "@understudy/core/Chat"
 import { protects } from "@understudy/core/Protection"
 import * as Schema from "effect/Schema"
@@ -67,6 +68,9 @@ export const Circuit = Schema.Struct({
   max: optional(PositiveDuration),
   long: optional(PositiveDuration),
 })
+
+/** What an answer is checked for. */
+export const Accept = word(accepts)
 
 export const Stream = Schema.Struct({ protect: optional(word(protects)), hold: optional(SizeText) })
 

@@ -45,6 +45,7 @@ const shapes = <Own extends Schema.Struct.Fields>(own: Own) => {
     ...own,
     stream: Schema.optionalKey(Policies.Stream),
     moveOn: Schema.optionalKey(Schema.Literal("any").annotate({ expected: "`any`" })),
+    accept: Schema.optionalKey(Policies.Accept),
     unsupported: Schema.optionalKey(Policies.Unsupported),
     onContextWindow: Schema.optionalKey(Schema.Unknown),
     onContentPolicy: Schema.optionalKey(Schema.Unknown),
@@ -240,12 +241,13 @@ export const read = (name: string, input: unknown, place: Place): Reading => {
     const route = bare && branched(input, place, part, bare)
     const decoded = decode<Beside>(shape, input, place, Policies.misplaced)
     if (Result.isFailure(decoded)) return refuse(...decoded.failure) ?? route
-    const { cache, moveOn, retry, stream, timeout, unsupported } = decoded.success
+    const { accept, cache, moveOn, retry, stream, timeout, unsupported } = decoded.success
     const steps = [
       retry && Route.retry(retry),
       timeout && Route.timeout(timeout),
       stream && Route.stream(stream),
       moveOn && Route.moveOn(moveOn),
+      accept && Route.accept(accept),
       unsupported && Route.unsupported(unsupported),
       cache && Route.cache(cache),
     ].filter((step) => step !== undefined)

@@ -69,6 +69,7 @@ describe("Config.decode", () => {
         list: ["a", ["b", "name"]],
         fallback: { fallback: ["a", { balance: "cost", across: ["a", "b"], timeout: { idle: "1s" } }] },
         balance: { balance: "shuffle", across: ["b", "a"], retry: { times: 0 }, timeout: { total: "1m" } },
+        checked: { fallback: ["a", "b"], accept: "schema" },
         shielded: { fallback: ["a", "b"], stream: { protect: "full", hold: "1mb" } },
         hedge: { hedge: { after: "800ms", budget: 0.1 }, across: ["a", "b"], onContentPolicy: "b" },
         quantile: { hedge: { after: "p95" }, across: ["a", "b"], moveOn: "any" },
@@ -92,6 +93,7 @@ describe("Config.decode", () => {
         Route.retry({ times: 0 }),
         Route.timeout({ total: Duration.minutes(1) }),
       ),
+      checked: Route.fallback("a", "b").pipe(Route.accept("schema")),
       shielded: Route.fallback("a", "b").pipe(Route.stream({ protect: "full", hold: ByteSize.megabytes(1) })),
       hedge: Route.hedge({ after: Duration.millis(800), budget: 0.1, across: ["a", "b"] }).pipe(
         Route.onContentPolicy("b"),

@@ -2,7 +2,7 @@
  * Tools and the choice among them: functions, free-form tools (`custom`), and both in namespaces. Whatever else there is
  * (a web search, a computer, a remote server) is run by OpenAI, and by nobody else.
  */
-import type * as Chat from "@understudy/core/Chat"
+import * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
 import type { Model } from "../chat-completions/Model.ts"
 import * as Freeform from "../Freeform.ts"
@@ -67,12 +67,10 @@ export const decode = ({
   return {
     tools: open,
     choice,
-    unsaid: others.filter((type) => !needed.includes(type)).map(hostedTool),
-    unsayable: needed.map(hostedTool),
+    unsaid: others.filter((type) => !needed.includes(type)).map(Chat.hostedTool),
+    unsayable: needed.map(Chat.hostedTool),
   }
 }
-
-const hostedTool = (type: string): string => `the tool ${type}`
 
 const isKnown = (tool: Wire.Tool): tool is Wire.KnownTool =>
   tool.type === "function" || tool.type === "custom" || tool.type === "namespace"

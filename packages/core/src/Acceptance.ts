@@ -1,0 +1,123 @@
+/**
+ * What an answer must be to count as one. Some servers ignore in silence what they were asked: an answer without the tool
+ * that it was made to call, or, where the route says `accept: schema`, one that misses its JSON schema, is a failed attempt.
+ *
+ * An answer that says why it is not what was asked (a refusal, a content filter, a length limit, a pause) has ignored
+ * nothing, and is accepted.
+ */
+import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
+import type { Asked } from "./Call.ts"
+import * as Chat from "./Chat.ts"
+import type * as Embedding from "./Embedding.ts"
+import * as JsonSchema from "./JsonSchema.ts"
+import { ProviderError } from "./ProviderError.ts"
+
+/** What a route may have checked beside forced tools, which are checked on every route. */
+export type Accept = "schema"
+
+export const accepts = ["schema"] as const satisfies ReadonlyArray<Accept>
+
+/** What one answer has shown: its first call, its words and its end. */
+export interface Shown {
+  readonly call: string | undefined
+  readonly text: string
+  /** The last of its texts, where they came as several. */
+  readonly last: string
+  readonly refuses: boolean
+  /** Not there while the answer goes on. */
+  readonly finish: Chat.FinishReason | undefined
+}
+
+/** Whether an answer is accepted, is not, or must go on before that is known. */
+export type Judged = "accepted" | "undecided" | ProviderError
+
+/** The check of each answer to one request. */
+export type Check = (shown: Shown) => Judged
+
+/** The check that answers to this request have to pass; `undefined` where each is accepted. */
+export const of = (request: Asked, accept: Accept | undefined): Check | undefined => {
+  if (!("messages" in request)) return undefined
+  return forced(request) ?? (accept === undefined ? undefined : formed(request.format))
+}
+
+/** Checks a whole answer, all its alternatives included. */
+export const whole = (check: Check, response: Chat.Response | Embedding.Response): ProviderError | undefined => {
+  if ("vectors" in response) return undefined
+  for (const choice of [response, ...(response.alternatives ?? [])]) {
+    const judged = check(shownBy(choice))
+    if (judged !== "accepted" && judged !== "undecided") return judged
+  }
+  return undefined
+}
+
+const shownBy = ({ content, finish }: Chat.Choice): Shown => ({
+  call: Chat.toolCalls({ content })[0]?.name,
+  text: Chat.text({ content }),
+  last: content.findLast((part) => part.type === "text")?.text ?? "",
+  refuses: content.some(({ type }) => type === "refusal"),
+  finish,
+})
+
+const excuses: ReadonlySet<Chat.FinishReason> = new Set(["length", "content-filter", "refusal", "pause"])
+
+const isExcused = ({ finish, refuses }: Shown): boolean => refuses || (finish !== undefined && excuses.has(finish))
+
+const ignored = (ignored: "tool" | "schema", message: string): ProviderError =>
+  new ProviderError({ reason: { _tag: "Malformed", ignored }, message })
+
+// ---------------------------------------------------------------------------------------------------------------------
+// A tool that must be called
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** A choice that tools of the vendor's own may meet cannot be checked: they do not show in `Chat`. */
+const forced = ({ toolChoice, tools = [], unsaid, unsayable, vendor }: Chat.Request): Check | undefined => {
+  if (toolChoice === undefined || toolChoice === "auto" || toolChoice === "none") return undefined
+  const offered = tools.map(({ name }) => name)
+  if (Predicate.isString(toolChoice)) {
+    const hosted =
+      [...(unsaid ?? []), ...(unsayable ?? [])].some(Chat.isHostedTool) ||
+      Object.values(vendor ?? {}).some((fields) => fields["tools"] !== undefined)
+    return offered.length === 0 || hosted ? undefined : calls(offered)
+  }
+  return offered.includes(toolChoice.name) ? calls([toolChoice.name]) : undefined
+}
+
+const calls =
+  (names: ReadonlyArray<string>): Check =>
+  (shown) => {
+    if (shown.call !== undefined)
+      return names.includes(shown.call) ? "accepted" : ignored("tool", notCalled(names, shown.call))
+    if (isExcused(shown)) return "accepted"
+    return shown.finish === undefined ? "undecided" : ignored("tool", notCalled(names, undefined))
+  }
+
+const notCalled = (names: ReadonlyArray<string>, called: string | undefined): string => {
+  const [one = "", ...others] = names
+  const wanted =
+    others.length === 0 ? one : `none of ${names.slice(0, most).join(", ")}${names.length > most ? " …" : ""}`
+  return `the tool was not called: ${wanted}${called === undefined ? "" : `; ${called} was`}`
+}
+
+/** How many tools a message names. */
+const most = 3
+
+// ---------------------------------------------------------------------------------------------------------------------
+// A JSON schema
+// ---------------------------------------------------------------------------------------------------------------------
+
+const formed = (format: Chat.Format | undefined): Check | undefined => {
+  if (format === undefined || format.type === "text") return undefined
+  const schema = format.type === "json" || format.strict === false ? true : format.schema
+  return (shown) => {
+    // A call is a step towards the answer.
+    if (shown.finish === undefined) return "undecided"
+    if (shown.call !== undefined || isExcused(shown)) return "accepted"
+    const parsed = Result.orElse(parse(shown.text), () => parse(shown.last))
+    if (Result.isFailure(parsed)) return ignored("schema", "the answer is not the JSON that was asked for")
+    const miss = JsonSchema.miss(schema, parsed.success)
+    return miss === undefined ? "accepted" : ignored("schema", `the answer misses its JSON schema: ${miss}`)
+  }
+}
+
+const parse = (text: string) => Result.try((): unknown => JSON.parse(text))
