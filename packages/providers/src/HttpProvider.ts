@@ -15,11 +15,13 @@ import type * as Redacted from "effect/Redacted"
 import type * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import * as Freeform from "./protocols/Freeform.ts"
+import * as Endpoint from "./protocols/Endpoint.ts"
 import type { Decoder } from "./protocols/Frames.ts"
 import * as Frames from "./protocols/Frames.ts"
 import * as JsonText from "./protocols/JsonText.ts"
 import * as Lowering from "./protocols/Lowering.ts"
 import * as SchemaTool from "./protocols/SchemaTool.ts"
+import * as Seals from "./protocols/Seals.ts"
 import * as NetworkError from "./transport/NetworkError.ts"
 import type { Prepared } from "./transport/Prepared.ts"
 import { withModel, withNative } from "./transport/Prepared.ts"
@@ -77,6 +79,8 @@ export interface Counter {
 export interface Options<Wire extends WireError> {
   readonly vendor: string
   readonly codec: Codec<Wire>
+  /** What it takes less of than others of its protocol, and what only it has issued. */
+  readonly endpoint: Endpoint.Endpoint
   readonly embedder?: Embedder<Wire> | undefined
   readonly counter?: Counter | undefined
   /** The vendor's table of errors: what one means. */
@@ -93,6 +97,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
   codec,
   counter,
   embedder,
+  endpoint,
   key,
   prepared,
   reason,
@@ -101,7 +106,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
   vendor,
 }: Options<Wire>): Effect.fn.Return<Provider["Service"]> {
   const clock = yield* Clock.Clock
-  const lower = Lowering.make(vendor, codec.protocol, codec.Request)
+  const lower = Lowering.make(vendor, codec.protocol, codec.Request, endpoint)
   const scrub = Scrub.scrub([key])
   const aim = (
     prepared: Prepared,
@@ -159,7 +164,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
     )
 
   const embed = ({ Request, Response, prepared, protocol, reason }: Embedder<Wire>): Provider["Service"]["embed"] => {
-    const lower = Lowering.make(vendor, protocol, Request)
+    const lower = Lowering.make(vendor, protocol, Request, endpoint)
     return Effect.fnUntraced(function* (request) {
       const { body, unsaid } = yield* lower(request)
       const text = yield* exchange(aim(prepared, request, protocol), written(body, request, protocol), reason)
@@ -170,26 +175,37 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
 
   return {
     protocol: codec.protocol,
-    chat: Effect.fnUntraced(function* (request) {
-      const { body, unsaid } = yield* lower(request)
-      const text = yield* exchange(aim(prepared, request), written(body, request))
-      const decoded = yield* Effect.fromResult(codec.Response.decode(text, failed))
-      const response = SchemaTool.restore(request, Freeform.restore(request, decoded))
-      return unsaid === undefined ? response : { ...response, unsaid }
-    }),
+    chat: (request) =>
+      Seals.orWithout(
+        endpoint.host,
+        request,
+        Effect.fnUntraced(function* (host) {
+          const { body, names, unsaid } = yield* lower(request, host)
+          const text = yield* exchange(aim(prepared, request), written(body, request))
+          const decoded = yield* Effect.fromResult(codec.Response.decode(text, failed))
+          const restored = Endpoint.restore(decoded, endpoint, names)
+          const response = SchemaTool.restore(request, Freeform.restore(request, restored))
+          return unsaid === undefined ? response : { ...response, unsaid }
+        }),
+      ),
     stream: (request) =>
       Stream.unwrap(
-        Effect.gen(function* () {
-          const { body, unsaid } = yield* lower(request)
-          const sent = written(codec.Request.streamed(body, request), request)
-          const opened = yield* Effect.mapError(sender.open(aim(streaming, request), sent), broke)
-          if (!isOk(opened)) {
-            const text = yield* Effect.mapError(Transport.text(opened), broke)
-            return yield* refused({ ...opened, text })
-          }
-          const frames = Frames.decode(Sse.events(opened.bytes, broke), codec.Stream.decoder(failed))
-          return Frames.telling(unsaid, SchemaTool.restoring(request, Freeform.restoring(request, frames)))
-        }),
+        Seals.orWithout(
+          endpoint.host,
+          request,
+          Effect.fnUntraced(function* (host) {
+            const { body, names, unsaid } = yield* lower(request, host)
+            const sent = written(codec.Request.streamed(body, request), request)
+            const opened = yield* Effect.mapError(sender.open(aim(streaming, request), sent), broke)
+            if (!isOk(opened)) {
+              const text = yield* Effect.mapError(Transport.text(opened), broke)
+              return yield* refused({ ...opened, text })
+            }
+            const decoded = Frames.decode(Sse.events(opened.bytes, broke), codec.Stream.decoder(failed))
+            const frames = Endpoint.restoring(decoded, endpoint, names)
+            return Frames.telling(unsaid, SchemaTool.restoring(request, Freeform.restoring(request, frames)))
+          }),
+        ),
       ),
     embed: embedder && embed(embedder),
     countTokens:

@@ -12,6 +12,8 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Messages from "../protocols/messages/index.ts"
 import * as HttpProvider from "../HttpProvider.ts"
+import * as Seals from "../protocols/Seals.ts"
+import * as ToolNames from "../protocols/ToolNames.ts"
 import * as Start from "../ProviderStartError.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
 import * as Secret from "../Secret.ts"
@@ -58,9 +60,20 @@ export const make = Effect.fnUntraced(function* (
     openTelemetry: false,
   })
 
+  const host = isAnthropic(client.baseURL) ? undefined : Seals.hostAt(client.baseURL)
   return yield* HttpProvider.make({
     vendor: "anthropic",
     codec: Messages,
+    endpoint: {
+      name: host ?? "anthropic",
+      host,
+      ids: { plain: true },
+      limits: {
+        user: 256,
+        names: { ...ToolNames.common, longest: 128 },
+        hour: (model) => host === undefined || Messages.Model.versionOf(model) !== undefined,
+      },
+    },
     counter: { ...Messages.Count, prepared: yield* Prepared.build("anthropic", client, "/v1/messages/count_tokens") },
     reason: Errors.reason,
     key,
@@ -68,6 +81,8 @@ export const make = Effect.fnUntraced(function* (
     prepared: yield* Prepared.build("anthropic", client, "/v1/messages"),
   })
 })
+
+const isAnthropic = (baseUrl: string): boolean => /^https:\/\/(?:[\w-]+\.)*anthropic\.com(?=[:/]|$)/.test(baseUrl)
 
 const noKey = Effect.fail(
   new ProviderStartError({

@@ -21,11 +21,15 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Converse from "../protocols/converse/index.ts"
+import * as Endpoint from "../protocols/Endpoint.ts"
 import * as Frames from "../protocols/Frames.ts"
 import * as Freeform from "../protocols/Freeform.ts"
 import * as Json from "../protocols/Json.ts"
 import * as Lowering from "../protocols/Lowering.ts"
+import * as Claude from "../protocols/messages/Model.ts"
 import * as SchemaTool from "../protocols/SchemaTool.ts"
+import * as Seals from "../protocols/Seals.ts"
+import * as ToolNames from "../protocols/ToolNames.ts"
 import * as Start from "../ProviderStartError.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
 import * as Scrub from "../transport/Scrub.ts"
@@ -76,7 +80,7 @@ export const make = Effect.fnUntraced(function* (
   const fromEvent = Errors.fromEvent(scrub, () => clock.currentTimeMillisUnsafe())
   const classify = (failure: unknown): ProviderError =>
     Errors.classify(failure, { nowMillis: clock.currentTimeMillisUnsafe(), scrub, credentials: described })
-  const lower = Lowering.make("bedrock", Converse.protocol, Converse.Request)
+  const lower = Lowering.make("bedrock", Converse.protocol, Converse.Request, endpoint)
 
   const lowerInputs = Lowering.make("bedrock", Embeddings.protocol, Embeddings)
 
@@ -93,26 +97,37 @@ export const make = Effect.fnUntraced(function* (
   return {
     protocol: Converse.protocol,
 
-    chat: Effect.fnUntraced(function* (request) {
-      const { body: input, unsaid } = yield* lower(request)
-      const command = new sdk.ConverseCommand(asInput(input, options, Guardrail.encode))
-      const { requestId, text } = yield* exchange(command)
-      const decoded = yield* Effect.fromResult(Converse.Response.decode(text))
-      const response = SchemaTool.restore(request, Freeform.restore(request, decoded))
-      return { id: requestId, ...response, ...(unsaid === undefined ? undefined : { unsaid }) }
-    }),
+    chat: (request) =>
+      Seals.orWithout(
+        endpoint.host,
+        request,
+        Effect.fnUntraced(function* (host) {
+          const { body: input, names, unsaid } = yield* lower(request, host)
+          const command = new sdk.ConverseCommand(asInput(input, options, Guardrail.encode))
+          const { requestId, text } = yield* exchange(command)
+          const decoded = yield* Effect.fromResult(Converse.Response.decode(text))
+          const restored = Endpoint.restore(decoded, endpoint, names)
+          const response = SchemaTool.restore(request, Freeform.restore(request, restored))
+          return { id: requestId, ...response, ...(unsaid === undefined ? undefined : { unsaid }) }
+        }),
+      ),
 
     stream: (request) =>
       Stream.unwrap(
-        Effect.gen(function* () {
-          const { body: input, unsaid } = yield* lower(request)
-          const command = new sdk.ConverseStreamCommand(asInput(input, options, Guardrail.encodeStreamed))
-          // The stream's scope aborts it: leaving the SDK's iterator or the body would leave the upstream talking.
-          const signal = yield* Effect.abortSignal
-          const { body } = yield* Effect.tryPromise({ try: () => Raw.send(client, command, signal), catch: classify })
-          const frames = Frames.decode(EventStream.events(body, classify), Converse.Stream.decoder(fromEvent))
-          return Frames.telling(unsaid, SchemaTool.restoring(request, Freeform.restoring(request, frames)))
-        }),
+        Seals.orWithout(
+          endpoint.host,
+          request,
+          Effect.fnUntraced(function* (host) {
+            const { body: input, names, unsaid } = yield* lower(request, host)
+            const command = new sdk.ConverseStreamCommand(asInput(input, options, Guardrail.encodeStreamed))
+            // The stream's scope aborts it: leaving the SDK's iterator or the body would leave the upstream talking.
+            const signal = yield* Effect.abortSignal
+            const { body } = yield* Effect.tryPromise({ try: () => Raw.send(client, command, signal), catch: classify })
+            const decoded = Frames.decode(EventStream.events(body, classify), Converse.Stream.decoder(fromEvent))
+            const frames = Endpoint.restoring(decoded, endpoint, names)
+            return Frames.telling(unsaid, SchemaTool.restoring(request, Freeform.restoring(request, frames)))
+          }),
+        ),
       ),
 
     embed: Effect.fnUntraced(function* (request) {
@@ -141,6 +156,14 @@ export const make = Effect.fnUntraced(function* (
     }),
   }
 })
+
+/** What Converse takes. Claude's thoughts bear Anthropic's seals, which are good on either. */
+const endpoint: Endpoint.Endpoint = {
+  name: "bedrock",
+  ids: { longest: 64, plain: true },
+  host: undefined,
+  limits: { names: ToolNames.common, hour: (model) => (Claude.versionOf(model) ?? 0) >= 405 },
+}
 
 /** How many invocations of one request for embeddings run at once. */
 const atOnce = 8

@@ -14,6 +14,7 @@ import * as Redacted from "effect/Redacted"
 import * as Gemini from "../protocols/gemini/index.ts"
 import * as Embeddings from "../protocols/gemini-embeddings/index.ts"
 import * as HttpProvider from "../HttpProvider.ts"
+import * as Seals from "../protocols/Seals.ts"
 import * as Start from "../ProviderStartError.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
 import * as Secret from "../Secret.ts"
@@ -85,9 +86,17 @@ export const make = Effect.fnUntraced(function* (
     path: `${models}${Prepared.placeholder}:${method}`,
   })
 
+  const host = isGoogle(asked.origin) ? undefined : Seals.hostAt(options.baseUrl ?? asked.origin)
   return yield* HttpProvider.make({
     vendor: "gemini",
     codec: Gemini,
+    endpoint: {
+      name: host ?? "google",
+      host,
+      ids: { lenient: true },
+      limits: { names: { longest: 64, refused: /[^\w.:-]/g, begun: true } },
+      seal: (sealed) => Gemini.Signatures.write(sealed) ?? "",
+    },
     reason: Errors.reason,
     key,
     sender,
@@ -97,6 +106,8 @@ export const make = Effect.fnUntraced(function* (
     streaming: prepared("streamGenerateContent?alt=sse"),
   })
 })
+
+const isGoogle = (origin: string): boolean => /^https:\/\/(?:[\w-]+\.)*googleapis\.com(?=:|$)/.test(origin)
 
 const keyHeader = "x-goog-api-key"
 

@@ -27,7 +27,7 @@ export const vendors = of({
   groq: {
     baseUrl: "https://api.groq.com/openai/v1",
     variable: "GROQ_API_KEY",
-    dialect: { ...open, maxTokens: "max_completion_tokens", ...lacks("logprobs", "n", "names", "top_k") },
+    dialect: { ...open, maxTokens: "max_completion_tokens", tools: 128, ...lacks("logprobs", "n", "names", "top_k") },
     models: "ids look like llama-3.3-70b-versatile",
   },
   together: {
@@ -49,6 +49,7 @@ export const vendors = of({
       ...open,
       effort: "thinking",
       thoughts: "reasoning_content",
+      tools: 128,
       ...lacks("json schemas", "n", "top_k", "user"),
     },
     models: "ids look like deepseek-chat",
@@ -60,7 +61,7 @@ export const vendors = of({
       ...compatible,
       seed: "random_seed",
       documents: "document_url",
-      toolIds: "nine",
+      toolIds: { exactly: 9 },
       results: "parts",
       streamOptions: false,
       ...lacks("logprobs", "names", "top_k", "user"),
@@ -70,7 +71,7 @@ export const vendors = of({
   xai: {
     baseUrl: "https://api.x.ai/v1",
     variable: "XAI_API_KEY",
-    dialect: { ...compatible, maxTokens: "max_completion_tokens", documents: "text" },
+    dialect: { ...compatible, maxTokens: "max_completion_tokens", documents: "text", tools: 128 },
     models: "ids look like grok-4",
   },
   openrouter: {
@@ -82,6 +83,8 @@ export const vendors = of({
       thoughts: "reasoning_details",
       documents: "file-or-url",
       cache: "cache_control",
+      user: 128,
+      signatures: false,
       ...lacks("n"),
     },
     models: "ids look like anthropic/claude-sonnet-4.5",
@@ -110,11 +113,16 @@ export type Name = keyof typeof vendors
 /** Google's own address for OpenAI's protocol: its models must see their signatures again. */
 const google: Dialect = { ...compatible, signatures: true }
 
+/** Zhipu's, at home and abroad. */
+const zhipu: Dialect = { ...open, thoughts: "reasoning_content", user: 128, tools: 128 }
+
 const byHost: ReadonlyMap<string, Dialect> = new Map([
   ...Object.values(vendors).flatMap(({ baseUrl, dialect, variable }) =>
     variable === undefined ? [] : [[new URL(baseUrl).host, dialect] as const],
   ),
   ["generativelanguage.googleapis.com", google],
+  ["open.bigmodel.cn", zhipu],
+  ["api.z.ai", zhipu],
 ])
 
 /** The dialect at an address that nobody is named for: the vendor's, if it is known, else what most understand. */

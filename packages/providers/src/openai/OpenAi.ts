@@ -15,7 +15,11 @@ import * as ChatCompletions from "../protocols/chat-completions/index.ts"
 import type { WireError } from "../protocols/chat-completions/Errors.ts"
 import * as Embeddings from "../protocols/embeddings/index.ts"
 import * as Responses from "../protocols/responses/index.ts"
+import * as Claude from "../protocols/messages/Model.ts"
 import * as HttpProvider from "../HttpProvider.ts"
+import type { Limits } from "../protocols/Endpoint.ts"
+import * as Seals from "../protocols/Seals.ts"
+import * as ToolNames from "../protocols/ToolNames.ts"
 import * as Start from "../ProviderStartError.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
 import * as Secret from "../Secret.ts"
@@ -129,10 +133,21 @@ export const connect = Effect.fnUntraced(function* (
   })
   const { codec, path } = endpoint.api === "responses" ? responses : chatCompletions(dialect)
   const own = dialect === ChatCompletions.Dialect.openAi
+  const host = hasOwnSeals(endpoint.baseUrl) ? undefined : Seals.hostAt(endpoint.baseUrl)
+  const limits: Limits = {
+    user: dialect.user,
+    names: ToolNames.common,
+    tools: dialect.tools,
+    hour: dialect.cache === undefined ? undefined : (model) => Claude.versionOf(model) !== undefined,
+  }
   const server = own ? "openai" : "compatible"
   return yield* HttpProvider.make({
     vendor,
     codec,
+    endpoint:
+      endpoint.api === "responses"
+        ? { name: host ?? vendor, host, limits, ids: own ? Responses.ids : { lenient: true }, seal: Responses.seal }
+        : { name: host ?? vendor, host, limits, ids: dialect.toolIds },
     embedder: {
       ...Embeddings,
       Request: {
@@ -149,6 +164,10 @@ export const connect = Effect.fnUntraced(function* (
   })
 })
 
+/** OpenAI itself, and those that hand through the seals of the vendors behind them as these gave them. */
+const hasOwnSeals = (baseUrl: string): boolean =>
+  /^https:\/\/(?:(?:[\w-]+\.)*openai\.com|generativelanguage\.googleapis\.com|openrouter\.ai)(?=[:/]|$)/.test(baseUrl)
+
 interface Spoken {
   readonly codec: HttpProvider.Codec<WireError>
   readonly path: string
@@ -160,7 +179,7 @@ const chatCompletions = (dialect: ChatCompletions.Dialect.Dialect): Spoken => ({
   codec: {
     ...ChatCompletions,
     Request: {
-      native: (request) => ChatCompletions.Request.native(request, dialect),
+      native: (request, endpoint) => ChatCompletions.Request.native(request, dialect, endpoint),
       encode: (request) => ChatCompletions.Request.encode(request, dialect),
       adopts: ChatCompletions.Request.adopts(dialect),
       streamed: (body, request) => ChatCompletions.Request.streamed(body, request, dialect),

@@ -7,6 +7,9 @@ import { ProviderError } from "@understudy/core/ProviderError"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
+import * as Endpoint from "./Endpoint.ts"
+import * as Seals from "./Seals.ts"
+import type { Names } from "./ToolNames.ts"
 
 /** A piece of a body as the wire has it. */
 export type Block = Record<string, unknown>
@@ -23,11 +26,14 @@ export interface Encoded<Body = Record<string, unknown>> {
   readonly body: Body
   /** What was wished for and could not be said, each thing once. */
   readonly warnings: ReadonlyArray<string>
+  /** What is said otherwise than it was wished, or without a wish, each thing once: it is named, and never refused. */
+  readonly changes?: ReadonlyArray<string> | undefined
 }
 
 /** The part of a protocol's `Request` that lowers: a conversation, if nothing else is said. */
 export interface Codec<Body, Request = Chat.Request> {
-  readonly native: (request: Request) => Body | undefined
+  /** The client's own body as the endpoint takes it, where the client spoke the protocol; `change` is told what it alters. */
+  readonly native: (request: Request, endpoint: Endpoint.Endpoint, change: Warn) => Body | undefined
   readonly encode: (request: Request) => Result.Result<Encoded<Body>, ProviderError>
   /** The fields of other protocols that mean the same in this one, under the same name: by protocol. */
   readonly adopts?: Readonly<Record<string, ReadonlyArray<string>>> | undefined
@@ -36,25 +42,40 @@ export interface Codec<Body, Request = Chat.Request> {
 /** What every request says of how it is to be lowered. */
 type Lowerable = Pick<
   Chat.Request,
-  "model" | "toolChoice" | "tools" | "unsaid" | "unsayable" | "unsupported" | "vendor"
+  "model" | "native" | "toolChoice" | "tools" | "unsaid" | "unsayable" | "unsupported" | "user" | "vendor"
 >
 
 /** A body that can be sent, and what it does not say. */
 export interface Lowered<Body> {
   readonly body: Body
   readonly unsaid: ReadonlyArray<string> | undefined
+  /** The client's own names of tools, by those that the vendor is told, where these are others. */
+  readonly names?: Names
 }
 
-/** Collects warnings, each once. */
-export const warnings = (): { readonly warnings: ReadonlyArray<string>; readonly warn: Warn } => {
+/** Collects warnings, and what is said otherwise, each once. */
+export const warnings = (): {
+  readonly warnings: ReadonlyArray<string>
+  readonly warn: Warn
+  readonly changes: ReadonlyArray<string>
+  readonly change: Warn
+} => {
   const warnings: Array<string> = []
-  return {
-    warnings,
-    warn: (warning) => {
-      if (!warnings.includes(warning)) warnings.push(warning)
-    },
-  }
+  const changes: Array<string> = []
+  return { warnings, warn: once(warnings), changes, change: once(changes) }
 }
+
+const once =
+  (list: Array<string>): Warn =>
+  (warning) => {
+    if (!list.includes(warning)) list.push(warning)
+  }
+
+/** What is said otherwise, where there is anything. */
+export const altered = (changes: ReadonlyArray<string>): Pick<Encoded, "changes"> =>
+  changes.length === 0 ? nothing : { changes }
+
+const nothing = {}
 
 /** What the answer would be another without: another candidate may be able to. */
 export const unsupported = (protocol: string, feature: string): Result.Result<never, ProviderError> =>
@@ -62,37 +83,52 @@ export const unsupported = (protocol: string, feature: string): Result.Result<ne
     new ProviderError({ reason: { _tag: "Unsupported", feature }, message: `${protocol} cannot say: ${feature}` }),
   )
 
-/** How one provider lowers: it remembers what it has warned of, and logs each thing once. */
+/**
+ * How one provider lowers: it remembers what it has warned of, and logs each thing once. `host` is whose seals the request
+ * is to have, if not the endpoint's: `Seals.nobody` where it has refused one.
+ */
 export const make = <Body, Request extends Lowerable>(
   vendor: string,
   protocol: string,
   { adopts, encode, native }: Codec<Body, Request>,
-): ((request: Request) => Effect.Effect<Lowered<Body>, ProviderError>) => {
+  endpoint: Endpoint.Endpoint = Endpoint.boundless,
+): ((request: Request, host?: Seals.Host) => Effect.Effect<Lowered<Body>, ProviderError>) => {
   const logged = new Set<string>()
-  return (asked) => {
-    const own = native(asked)
-    if (own !== undefined) return Effect.succeed({ body: own, unsaid: undefined })
-    const request = adopts === undefined ? asked : adopt(asked, protocol, adopts)
+  return (asked, host = endpoint.host) => {
+    const excess = Endpoint.unsupported(asked, protocol, endpoint)
+    if (excess !== undefined) return Effect.fromResult(unsupported(protocol, excess))
+    const { changes, names, request: fitted } = Endpoint.fit(asked, protocol, endpoint, host)
+    const { changes: more, change } = warnings()
+    for (const each of changes) change(each)
+    if (host === Seals.nobody) change("the reasoning of earlier answers, whose signatures the vendor refuses")
+    const named = names === undefined ? undefined : { names }
+    const own = native(fitted, host === endpoint.host ? endpoint : { ...endpoint, host }, change)
+    if (own !== undefined) return Effect.succeed({ body: own, unsaid: told(more, asked), ...named })
+    const request = adopts === undefined ? fitted : adopt(fitted, protocol, adopts)
     const { unsayable = none } = request
     if (unsayable.length > 0) return Effect.fromResult(unsupported(protocol, unsayable.join("; ")))
     const hosted = hostedAlone(request, protocol)
     if (hosted !== undefined) return Effect.fromResult(unsupported(protocol, hosted))
     const encoded = encode(request)
     if (Result.isFailure(encoded)) return Effect.fail(encoded.failure)
-    const { body, warnings } = encoded.success
-    const unsaid = [...warnings, ...(request.unsaid ?? none), ...foreign(request, protocol)]
-    if (unsaid.length === 0 || request.unsupported === "drop") return Effect.succeed({ body, unsaid: undefined })
-    if (request.unsupported === "refuse") return Effect.fromResult(unsupported(protocol, unsaid.join("; ")))
-    const unheard = unsaid.filter((warning) => !logged.has(warning))
+    const { body, changes: altered = none, warnings: unheeded } = encoded.success
+    for (const each of altered) change(each)
+    const unsaid = [...unheeded, ...(request.unsaid ?? none), ...foreign(request, protocol)]
+    if (unsaid.length > 0 && request.unsupported === "refuse") {
+      return Effect.fromResult(unsupported(protocol, unsaid.join("; ")))
+    }
+    const lowered = { body, unsaid: told([...unsaid, ...more], asked), ...named }
+    const unheard = request.unsupported === "drop" ? none : unsaid.filter((warning) => !logged.has(warning))
     for (const warning of unheard) logged.add(warning)
-    return Effect.as(
-      unheard.length === 0
-        ? Effect.void
-        : Effect.logWarning(`${vendor}: not said to ${request.model}: ${unheard.join("; ")}`),
-      { body, unsaid },
-    )
+    return unheard.length === 0
+      ? Effect.succeed(lowered)
+      : Effect.as(Effect.logWarning(`${vendor}: not said to ${request.model}: ${unheard.join("; ")}`), lowered)
   }
 }
+
+/** What the caller is told of, if it is. */
+const told = (unsaid: ReadonlyArray<string>, asked: Lowerable): ReadonlyArray<string> | undefined =>
+  unsaid.length === 0 || asked.unsupported === "drop" ? undefined : unsaid
 
 /** The request with what `protocol` can say too of others' fields among its own, which come first. */
 const adopt = <Request extends Lowerable>(

@@ -4,8 +4,10 @@
  *
  * Sources: developers.openai.com, "Chat completions", "File inputs"; console.groq.com, "OpenAI compatibility";
  * api-docs.deepseek.com, "Thinking mode"; docs.mistral.ai, "Chat completion"; openrouter.ai, "Reasoning tokens", "PDF
- * inputs", "Prompt caching"; docs.x.ai, "Chat completions"; Ollama's and vLLM's own, "OpenAI compatibility".
+ * inputs", "Prompt caching"; docs.x.ai, "Chat completions"; Ollama's and vLLM's own, "OpenAI compatibility". The bounds are
+ * those of the vendors' references; of a server that documents none, the one of OpenAI's that costs nothing to keep.
  */
+import type * as ToolIds from "../ToolIds.ts"
 
 export interface Dialect {
   /** How it takes developer's messages: as such, or, where it knows but OpenAI's older words, as the system's. */
@@ -21,9 +23,13 @@ export interface Dialect {
   /** The word for the end of a prefix to cache, if it has one whatever the model. */
   readonly cache: "cache_control" | undefined
   /** The ids of tool calls that it takes. */
-  readonly toolIds: "any" | "nine"
-  /** Whether a tool's result may hold images, and a call the signature that Gemini gave it. */
+  readonly toolIds: ToolIds.Rule
+  /** The most characters of the id of an end user, and the most tools. */
+  readonly user: number
+  readonly tools: number | undefined
+  /** Whether a tool's result may hold images. */
   readonly results: "text" | "parts"
+  /** Whether it may have sealed what it answered, and gets that back, in the form it gave it in: see `Thoughts`. */
   readonly signatures: boolean
   /** Whether a stream's usage must be asked for. */
   readonly streamOptions: boolean
@@ -55,7 +61,9 @@ export const openAi: Dialect = {
   thoughts: "none",
   documents: "file",
   cache: undefined,
-  toolIds: "any",
+  toolIds: { longest: 40 },
+  user: 64,
+  tools: 128,
   results: "text",
   signatures: false,
   streamOptions: true,
@@ -68,5 +76,8 @@ export const compatible: Dialect = {
   developer: "system",
   maxTokens: "max_tokens",
   thoughts: undefined,
+  toolIds: { longest: 40, lenient: true },
+  tools: undefined,
+  signatures: true,
   lacks: lacking("cache keys", "custom tools", "refusals", "top_k"),
 }

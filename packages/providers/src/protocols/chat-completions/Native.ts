@@ -5,17 +5,18 @@
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
+import type { Endpoint } from "../Endpoint.ts"
 import * as Json from "../Json.ts"
+import * as Seals from "../Seals.ts"
 import * as ToolIds from "../ToolIds.ts"
 import type { Dialect } from "./Dialect.ts"
 import { protocol } from "./Protocol.ts"
 import * as Thoughts from "./Thoughts.ts"
-import * as Turns from "./Turns.ts"
 
 type Body = Record<string, unknown>
 
 /** The body that the client sent, where it spoke this protocol. */
-export const encode = ({ model, native }: Chat.Request, dialect: Dialect): Body | undefined => {
+export const encode = ({ model, native }: Chat.Request, dialect: Dialect, endpoint: Endpoint): Body | undefined => {
   if (native?.protocol !== protocol) return undefined
   const { stream: _stream, stream_options: _options, ...rest } = native.body
   const body: Body = { ...rest, model }
@@ -23,7 +24,7 @@ export const encode = ({ model, native }: Chat.Request, dialect: Dialect): Body 
   if (dialect.seed !== "seed") rename(body, "seed", dialect.seed)
   const messages = Json.list(body["messages"])
   for (const [index, message] of messages.entries()) {
-    const fit = encodeMessage(Json.fields(message), dialect)
+    const fit = encodeMessage(Json.fields(message), dialect, endpoint)
     if (fit === undefined) continue
     if (body["messages"] === native.body["messages"]) body["messages"] = [...messages]
     ;(body["messages"] as Array<unknown>)[index] = fit
@@ -38,15 +39,15 @@ const rename = (body: Body, from: string, to: string): void => {
 }
 
 /** `undefined` where it can stay as it is. */
-const encodeMessage = (message: Json.Fields, dialect: Dialect): Body | undefined => {
+const encodeMessage = (message: Json.Fields, dialect: Dialect, endpoint: Endpoint): Body | undefined => {
   switch (message["role"]) {
     case "developer":
       return dialect.developer === "developer" ? undefined : { ...message, role: dialect.developer }
     case "assistant":
-      return encodeAssistant(message, dialect)
+      return encodeAssistant(message, dialect, endpoint)
     case "tool": {
       const id = message["tool_call_id"]
-      const fit = Predicate.isString(id) ? Turns.fitId(ToolIds.read(id).id, dialect) : id
+      const fit = Predicate.isString(id) ? ToolIds.toward(ToolIds.read(id).id, endpoint) : id
       return fit === id ? undefined : { ...message, tool_call_id: fit }
     }
     default:
@@ -54,26 +55,67 @@ const encodeMessage = (message: Json.Fields, dialect: Dialect): Body | undefined
   }
 }
 
-const encodeAssistant = (message: Json.Fields, dialect: Dialect): Body | undefined => {
+const encodeAssistant = (message: Json.Fields, dialect: Dialect, endpoint: Endpoint): Body | undefined => {
   let own: Body | undefined
   const calls = message["tool_calls"]
   if (Array.isArray(calls)) {
-    const fit = calls.map((call) => encodeCall(call, dialect))
+    const fit = calls.map((call) => encodeCall(call, dialect, endpoint))
     if (fit.some((call, index) => call !== calls[index])) own = { ...message, tool_calls: fit }
+  }
+  for (const field of sealable) {
+    const kept = encodeSeals(message[field], endpoint)
+    if (kept === message[field]) continue
+    own ??= { ...message }
+    if (kept === undefined) delete own[field]
+    else own[field] = kept
   }
   return dialect.thoughts !== undefined && thinks(message)
     ? encodeThoughts(own ?? { ...message }, dialect.thoughts)
     : own
 }
 
-const encodeCall = (call: unknown, dialect: Dialect): unknown => {
+const encodeCall = (call: unknown, dialect: Dialect, endpoint: Endpoint): unknown => {
   if (!Predicate.isObject(call) || !Predicate.isString(call["id"])) return call
   const { id, signature } = ToolIds.read(call["id"])
-  const fit = Turns.fitId(id, dialect)
-  if (signature?.issuer === "google" && dialect.signatures) {
-    return { ...call, id: fit, extra_content: { google: { thought_signature: signature.value } } }
-  }
-  return fit === call["id"] ? call : { ...call, id: fit }
+  const fit = ToolIds.toward(id, endpoint)
+  const kept = encodeSignature(call, endpoint)
+  const own = signature === undefined ? undefined : Seals.toward(signature, endpoint.host)
+  if (own?.issuer === "google" && dialect.signatures) return { ...kept, id: fit, ...Thoughts.signed(own) }
+  return fit === call["id"] ? kept : { ...kept, id: fit }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Seals
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** A call with its signature as the server gave it, or without the one of another. */
+const encodeSignature = (call: Json.Fields, endpoint: Endpoint): Json.Fields => {
+  const { signature } = Thoughts.ofCall(call, {})
+  if (signature === undefined) return call
+  const value = Seals.own(signature.value, signature.issuer, endpoint.host)
+  if (value === signature.value) return call
+  const { extra_content: _google, provider_specific_fields: _litellm, ...rest } = call
+  return value === undefined ? rest : { ...rest, ...Thoughts.signed({ ...signature, value }) }
+}
+
+const sealable = ["reasoning_details", "thinking_blocks"] as const
+
+/** The details with their seals as the server gave them, without those of another; `undefined` where none is left. */
+const encodeSeals = (details: unknown, { host }: Endpoint): unknown => {
+  if (!Array.isArray(details)) return details
+  const kept = details.flatMap((detail: unknown) => {
+    if (!Predicate.isObject(detail)) return [detail]
+    for (const field of ["data", "signature"] as const) {
+      const text = Json.words(detail[field])
+      if (text === undefined) continue
+      const value = Seals.own(text, Seals.anyone, host)
+      if (value === undefined) return []
+      if (value !== text) return [{ ...detail, [field]: value }]
+    }
+    return [detail]
+  })
+  if (kept.length === 0) return undefined
+  return kept.length === details.length && kept.every((detail, index) => detail === details[index]) ? details : kept
 }
 
 const fields = ["reasoning_content", "reasoning", "reasoning_details"] as const

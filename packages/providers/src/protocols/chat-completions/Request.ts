@@ -12,6 +12,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaParser from "effect/SchemaParser"
 import * as Effort from "../Effort.ts"
+import * as Endpoint from "../Endpoint.ts"
 import * as InvalidBody from "../InvalidBody.ts"
 import * as Json from "../Json.ts"
 import * as JsonMode from "../JsonMode.ts"
@@ -39,7 +40,7 @@ export const encode = (request: Chat.Request, dialect: Dialect = openAi): Result
   const feature = unsupported(request, model, dialect)
   if (feature !== undefined) return Lowering.unsupported("Chat Completions", feature)
 
-  const { warn, warnings } = Lowering.warnings()
+  const { change, changes, warn, warnings } = Lowering.warnings()
   const target: Target = { model, dialect, warn }
   const isCustom = Tools.isCustom(target)
   const messages = Turns.encode(request.messages, target, (call) => call.freeform === true && isCustom)
@@ -47,14 +48,14 @@ export const encode = (request: Chat.Request, dialect: Dialect = openAi): Result
   Tools.encode(request, body, target)
   encodeFormat(request.format, messages, body, target)
   encodeSampling(request.sampling, body, target)
-  encodeReasoning(request.reasoning, body, target)
+  encodeReasoning(request.reasoning, body, target, change)
   if (request.user !== undefined) {
     if (dialect.lacks.has("user")) warn("the id of the end user")
     else body["user"] = request.user
   }
   Object.assign(body, request.vendor?.[protocol])
   if (request.metadata !== undefined && body["store"] === true) body["metadata"] = request.metadata
-  return Result.succeed({ body, warnings })
+  return Result.succeed({ body, warnings, ...Lowering.altered(changes) })
 }
 
 /** What OpenAI's other API says in the same words: see there. */
@@ -62,8 +63,11 @@ export const adopts = ({ lacks }: Dialect): Lowering.Codec<never>["adopts"] =>
   lacks.has("cache keys") ? undefined : { responses: ["prompt_cache_key"] }
 
 /** The body that the client sent, where it spoke this protocol: see `Native`. */
-export const native = (request: Chat.Request, dialect: Dialect = openAi): Record<string, unknown> | undefined =>
-  Native.encode(request, dialect)
+export const native = (
+  request: Chat.Request,
+  dialect: Dialect = openAi,
+  endpoint: Endpoint.Endpoint = Endpoint.boundless,
+): Record<string, unknown> | undefined => Native.encode(request, dialect, endpoint)
 
 /** Asks for the answer as a stream, with its usage, and with what else the client wished of a stream. */
 export const streamed = (
@@ -155,10 +159,18 @@ const encodeReasoning = (
   reasoning: Chat.ReasoningOptions | undefined,
   body: Record<string, unknown>,
   { dialect, model, warn }: Target,
+  change: Lowering.Warn,
 ): void => {
   const budget = reasoning?.budget
   const effort = reasoning?.effort ?? (budget === undefined ? undefined : Effort.ofBudget(budget))
-  if (effort === undefined) return
+  if (reasoning === undefined) return
+  if (effort === undefined) {
+    if (!model.reasons) warn("reasoning, which this model cannot do")
+    else if (dialect.effort === "reasoning") body["reasoning"] = { enabled: true }
+    else if (dialect.effort === "thinking") body["thinking"] = { type: "enabled" }
+    else change("reasoning as the model sees fit, left to its default")
+    return
+  }
   if (!model.reasons) {
     if (effort !== "none") warn("reasoning, which this model cannot do")
     return

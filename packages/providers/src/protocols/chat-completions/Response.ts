@@ -146,7 +146,7 @@ const decodeCall = (call: Fields, id: string, message: Fields): Chat.ToolCall =>
   const { name, arguments: json, input } = Json.fields(call["function"] ?? custom)
   return {
     type: "tool-call",
-    ...ToolIds.read(Json.words(call["id"]) ?? id),
+    id: Json.words(call["id"]) ?? id,
     name: Json.string(name),
     ...(Predicate.isObject(custom)
       ? { arguments: Json.string(input), freeform: true as const }

@@ -11,7 +11,6 @@ import * as Result from "effect/Result"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
 import type { Decoder } from "../Frames.ts"
-import * as ToolIds from "../ToolIds.ts"
 import * as Citations from "./Citations.ts"
 import * as Errors from "./Errors.ts"
 import { protocol } from "./Protocol.ts"
@@ -175,7 +174,7 @@ const decodeCall = (
     parts.push({
       type: "tool-call",
       index,
-      ...ToolIds.read(open.id),
+      id: open.id,
       name: Json.string(name),
       ...(isCustom ? { freeform: true as const } : undefined),
       ...Thoughts.ofCall(call, delta),

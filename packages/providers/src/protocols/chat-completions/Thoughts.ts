@@ -1,7 +1,7 @@
 /**
  * Thoughts, as the servers that are only compatible write them: as text in `reasoning_content` (DeepSeek, vLLM) or
- * `reasoning` (Ollama, Groq, OpenRouter), and in OpenRouter's `reasoning_details` with the seals that vendors put on them.
- * OpenAI's own Chat Completions shows none.
+ * `reasoning` (Ollama, Groq, OpenRouter), in OpenRouter's `reasoning_details` with the seals that vendors put on them, and
+ * in LiteLLM's `thinking_blocks` and `provider_specific_fields`. OpenAI's own Chat Completions shows none.
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
@@ -30,11 +30,31 @@ export const decode = (message: Fields): ReadonlyArray<Chat.Reasoning> => {
     const thoughts = details.flatMap((detail) => decodeDetail(Json.fields(detail)) ?? [])
     if (thoughts.length > 0) return thoughts
   }
+  const blocks = message["thinking_blocks"]
+  if (Array.isArray(blocks) && blocks.length > 0) {
+    const thoughts = blocks.flatMap((block) => decodeBlock(Json.fields(block)) ?? [])
+    if (thoughts.length > 0) return thoughts
+  }
   const text = Json.words(message["reasoning_content"]) ?? Json.words(message["reasoning"])
   return text === undefined ? none : [{ type: "reasoning", text }]
 }
 
 const none: ReadonlyArray<Chat.Reasoning> = []
+
+/** Whose a seal is that stands where LiteLLM puts those of the vendors behind it. */
+const litellm = "litellm"
+
+const decodeBlock = ({ data, signature, thinking, type }: Fields): Chat.Reasoning | undefined => {
+  if (type === "redacted_thinking") {
+    return Predicate.isString(data)
+      ? { type: "reasoning", text: "", redacted: { issuer: litellm, value: data } }
+      : undefined
+  }
+  const text = Json.string(thinking)
+  const value = Json.words(signature)
+  if (value !== undefined) return { type: "reasoning", text, signature: { issuer: litellm, value } }
+  return text === "" ? undefined : { type: "reasoning", text }
+}
 
 const decodeDetail = ({ data, format, id, signature, summary, text, type }: Fields): Chat.Reasoning | undefined => {
   const named = Json.words(format) ?? "unknown"
@@ -59,10 +79,13 @@ const decodeDetail = ({ data, format, id, signature, summary, text, type }: Fiel
   }
 }
 
-/** Gemini signs its calls: on the call itself, by Google's own server, or among the details, by OpenRouter. */
+/** Gemini signs its calls: on the call itself, by Google's own server and LiteLLM, or among the details, by OpenRouter. */
 export const ofCall = (call: Fields, message: Fields): { readonly signature?: Chat.Seal } => {
   const own = Json.fields(Json.fields(call["extra_content"])["google"])["thought_signature"]
   if (Predicate.isString(own) && own !== "") return { signature: { issuer: "google", value: own } }
+  const beside = call["provider_specific_fields"] ?? Json.fields(call["function"])["provider_specific_fields"]
+  const given = Json.words(Json.fields(beside)["thought_signature"])
+  if (given !== undefined) return { signature: { issuer: litellm, value: given } }
   const details = message["reasoning_details"]
   if (!Array.isArray(details) || details.length === 0) return unsigned
   for (const detail of details) {
@@ -79,6 +102,36 @@ const unsigned = {}
 // ---------------------------------------------------------------------------------------------------------------------
 // Encode
 // ---------------------------------------------------------------------------------------------------------------------
+
+/** What a call bears its signature in, in the form in which it came. */
+export const signed = (signature: Chat.Seal | undefined): Block => {
+  switch (signature?.issuer) {
+    case "google":
+      return { extra_content: { google: { thought_signature: signature.value } } }
+    case litellm:
+      return { provider_specific_fields: { thought_signature: signature.value } }
+    default:
+      return unsigned
+  }
+}
+
+/** The thoughts that a server has sealed, in the form in which it gave them. */
+export const sealed = (thoughts: ReadonlyArray<Chat.Reasoning>): Block => {
+  const blocks: Array<Block> = []
+  const details: Array<Block> = []
+  for (const thought of thoughts) {
+    const { redacted, signature, text } = thought
+    const issuer = (redacted ?? signature)?.issuer
+    if (issuer === undefined || issuer.includes("@")) continue
+    if (issuer !== litellm) details.push(encode(thought, details.length))
+    else if (redacted !== undefined) blocks.push({ type: "redacted_thinking", data: redacted.value })
+    else blocks.push({ type: "thinking", thinking: text, signature: signature?.value })
+  }
+  return {
+    ...(blocks.length === 0 ? undefined : { thinking_blocks: blocks }),
+    ...(details.length === 0 ? undefined : { reasoning_details: details }),
+  }
+}
 
 /** One thought as a detail: `index` tells it from its neighbours, and joins the pieces of a streamed one. */
 export const encode = ({ redacted, signature, text }: Omit<Chat.Reasoning, "type">, index: number): Block => {

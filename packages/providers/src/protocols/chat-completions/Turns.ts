@@ -10,6 +10,7 @@ import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
 import * as Freeform from "../Freeform.ts"
 import type { Block } from "../Lowering.ts"
+import * as Seals from "../Seals.ts"
 import * as ToolIds from "../ToolIds.ts"
 import type { Target } from "./Content.ts"
 import * as Content from "./Content.ts"
@@ -135,30 +136,24 @@ const encodeThoughts = (
     return
   }
   if (thoughts.length === 0) return
+  const sealed = dialect.signatures ? Thoughts.sealed(thoughts) : {}
+  Object.assign(message, sealed)
   const text = thoughts.map((thought) => thought.text).join("")
-  if (dialect.thoughts === undefined || dialect.thoughts === "none" || text === "")
-    warn("the reasoning of an earlier answer, left out")
-  else message[dialect.thoughts] = text
+  if (dialect.thoughts !== undefined && dialect.thoughts !== "none" && text !== "") message[dialect.thoughts] = text
+  else if (Object.keys(sealed).length === 0) warn("the reasoning of an earlier answer, left out")
 }
 
 const encodeCall = (call: Chat.ToolCall, custom: boolean, dialect: Dialect): Block => {
-  const id = fitId(call.id, dialect)
+  const { id } = call
   if (custom) return { id, type: "custom", custom: { name: call.name, input: call.arguments } }
   const block: Block = { id, type: "function", function: { name: call.name, arguments: Freeform.argumentsOf(call) } }
-  if (dialect.signatures && call.signature?.issuer === "google") {
-    block["extra_content"] = { google: { thought_signature: call.signature.value } }
-  }
-  return block
+  return dialect.signatures ? { ...block, ...Thoughts.signed(call.signature) } : block
 }
-
-/** OpenAI takes 40 characters, Mistral nine of these. */
-export const fitId = (id: string, { toolIds }: Dialect): string =>
-  toolIds === "nine" ? ToolIds.exactly(id, 9) : id.length <= 40 ? id : ToolIds.fit(id, 40)
 
 const encodeResult = (result: Chat.ToolResult, shown: Array<Block>, target: Target): Block => {
   const { dialect, warn } = target
   if (result.cache !== undefined) warn("a cache hint on a tool's result")
-  const id = fitId(result.id, dialect)
+  const { id } = result
   const parts: Array<Block> = []
   const media: Array<Block> = []
   for (const part of result.content) {
@@ -248,7 +243,7 @@ const decodeTexts = (content: string | ReadonlyArray<Wire.Text>): ReadonlyArray<
 
 const decodeAssistant = (message: Wire.Assistant, called: string): ReadonlyArray<Chat.AssistantContent> => {
   const { audio, content, function_call, refusal, tool_calls } = message
-  const parts: Array<Chat.AssistantContent> = [...Thoughts.decode(message)]
+  const parts: Array<Chat.AssistantContent> = Thoughts.decode(message).map(returned)
   if (Predicate.isString(content)) {
     if (content !== "") parts.push({ type: "text", text: content })
   } else if (content !== undefined && content !== null) {
@@ -265,8 +260,10 @@ const decodeAssistant = (message: Wire.Assistant, called: string): ReadonlyArray
   return parts
 }
 
+const returned = <Part extends object>(part: Part): Part => Seals.mapPart(part, Seals.returned)
+
 const decodeCall = (call: Wire.ToolCall, message: Wire.Assistant): Chat.ToolCall => {
-  const id = { ...ToolIds.read(call.id), ...Thoughts.ofCall(call, message) }
+  const id = { ...ToolIds.read(call.id), ...returned(Thoughts.ofCall(call, message)) }
   return call.type === "function"
     ? { type: "tool-call", ...id, name: call.function.name, arguments: call.function.arguments }
     : { type: "tool-call", ...id, name: call.custom.name, arguments: call.custom.input, freeform: true }

@@ -16,7 +16,6 @@ import * as Json from "../Json.ts"
 import type { Block, Part, Warn } from "../Lowering.ts"
 import type { Media } from "../Media.ts"
 import { issuer } from "../messages/Protocol.ts"
-import * as ToolIds from "../ToolIds.ts"
 import * as Citations from "./Citations.ts"
 import * as Documents from "./Documents.ts"
 import type { Model } from "./Model.ts"
@@ -156,8 +155,9 @@ const encodeBlock = (part: Part, blocks: Array<Block>, context: Context): void =
         context.warn("earlier calls of tools, sent as text")
         blocks.push({ text: `[Called the tool ${part.name}: ${part.arguments}]` })
       } else {
-        const toolUseId = ToolIds.fit(part.id, longestId)
-        blocks.push({ toolUse: { toolUseId, name: part.name, input: input(Freeform.argumentsOf(part), context.warn) } })
+        blocks.push({
+          toolUse: { toolUseId: part.id, name: part.name, input: input(Freeform.argumentsOf(part), context.warn) },
+        })
       }
       return
     case "tool-result":
@@ -219,14 +219,12 @@ const encodeReasoning = (part: Chat.Reasoning, blocks: Array<Block>, { model, wa
 const encodeResult = (part: Chat.ToolResult, context: Context): Block => {
   const content: Array<Block> = []
   for (const inner of part.content) encodeBlock(inner, content, context)
-  const toolUseId = ToolIds.fit(part.id, longestId)
+  const toolUseId = part.id
   if (part.isError !== true) return { toolUseId, content }
   return { toolUseId, content: content.length > 0 ? content : [{ text: "(no output)" }], status: "error" }
 }
 
 const bytes = (base64: string): Uint8Array => Buffer.from(base64, "base64")
-
-const longestId = 64
 
 /**
  * The API takes an object. What the model wrote may not be one: it is then shown its own words under `INVALID_JSON`, as

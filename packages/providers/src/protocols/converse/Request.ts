@@ -38,7 +38,7 @@ import * as Wire from "./Wire.ts"
 /** The input for `request.model`, which is a model's id, an inference profile's, or the ARN of either, or of a prompt. */
 export const encode = (asked: Chat.Request): Result.Result<Encoded, ProviderError> => {
   const model = Model.of(asked.model)
-  const { warn, warnings } = Lowering.warnings()
+  const { change, changes, warn, warnings } = Lowering.warnings()
   const request = model.schemas ? asked : SchemaTool.lower(asked, model.choices.includes("tool"), warn)
   const feature = unsupported(request, model)
   if (feature !== undefined) return Lowering.unsupported("The Converse API", feature)
@@ -51,7 +51,7 @@ export const encode = (asked: Chat.Request): Result.Result<Encoded, ProviderErro
     system.push({ text: JsonMode.instruction })
   }
 
-  const { effort, fields: thinking, free } = encodeReasoning(request, turns, model, warn)
+  const { effort, fields: thinking, free } = encodeReasoning(request, turns, model, warn, change)
   const { toolConfig, toolChoice } = Tools.encode(request, context)
   const { inferenceConfig, topK } = encodeSampling(request.sampling, model, free, warn)
   const format = encodeFormat(request.format)
@@ -79,7 +79,7 @@ export const encode = (asked: Chat.Request): Result.Result<Encoded, ProviderErro
     if (misplaced !== undefined) return Lowering.unsupported("The Converse API", misplaced)
     Prompt.settle(whole, warn)
   }
-  return Result.succeed({ body: whole, warnings })
+  return Result.succeed({ body: whole, warnings, ...Lowering.altered(changes) })
 }
 
 /**
@@ -128,6 +128,7 @@ const encodeReasoning = (
   turns: ReadonlyArray<Turns.Turn>,
   model: Model.Model,
   warn: Warn,
+  change: Warn,
 ): Reasoning => {
   const { reasoning } = request
   if (model.claude !== undefined) {
@@ -143,7 +144,11 @@ const encodeReasoning = (
       free: thinks ? "while the model reasons" : model.claude.sampling === "none" ? "for this model" : true,
     }
   }
-  if (reasoning?.effort === undefined && reasoning?.budget === undefined) return { free: true }
+  if (reasoning === undefined) return { free: true }
+  if (reasoning.effort === undefined && reasoning.budget === undefined) {
+    change("reasoning as the model sees fit, left to its default")
+    return { free: true }
+  }
   if (model.effort === undefined) {
     warn("how much to reason")
     return { free: true }

@@ -11,6 +11,7 @@ import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Result from "effect/Result"
 import * as SchemaParser from "effect/SchemaParser"
 import type { Address } from "../Dialect.ts"
+import * as Endpoint from "../Endpoint.ts"
 import * as InvalidBody from "../InvalidBody.ts"
 import * as Json from "../Json.ts"
 import * as Lowering from "../Lowering.ts"
@@ -49,10 +50,13 @@ export const encode = (request: Chat.Request): Result.Result<Encoded, ProviderEr
 }
 
 /** The body that the client sent, where it spoke this protocol: as it came, but for what another vendor has sealed in it. */
-export const native = ({ model, native }: Chat.Request): Record<string, unknown> | undefined => {
+export const native = (
+  { model, native }: Chat.Request,
+  { host }: Endpoint.Endpoint = Endpoint.boundless,
+): Record<string, unknown> | undefined => {
   if (native?.protocol !== protocol) return undefined
   const { model: _model, ...body } = native.body
-  return Strangers.leaveOut(body, Model.of(model))
+  return Strangers.leaveOut(body, Model.of(model), host)
 }
 
 /** The address asks for a stream; the body is the same. */

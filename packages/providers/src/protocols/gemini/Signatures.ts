@@ -42,5 +42,11 @@ export const read = (text: unknown): Sealed => {
 
 const none: Sealed = {}
 
+/** What a client's signature is to the endpoint whose seals are `host`'s, if it is that endpoint's. */
+export const ownText = (text: string, host: Seals.Host): string | undefined => {
+  if (stopgaps.has(text)) return text
+  return Seals.own(text.startsWith(foreign) ? Buffer.from(text, "base64").toString() : text, issuer, host)
+}
+
 /** The signature of a part for Google, where it is Google's. */
 export const own = (seal: Seal | undefined): string | undefined => (seal?.issuer === issuer ? seal.value : undefined)

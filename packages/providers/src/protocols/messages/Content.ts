@@ -72,7 +72,7 @@ export const encode = (part: Part, blocks: Array<Block>, warn: Warn): void => {
         Cache.encode(
           {
             type: "tool_use",
-            id: ToolIds.fit(part.id, longestId),
+            id: part.id,
             name: part.name,
             input: input(Freeform.argumentsOf(part), warn),
           },
@@ -84,7 +84,7 @@ export const encode = (part: Part, blocks: Array<Block>, warn: Warn): void => {
     case "tool-result": {
       const content: Array<Block> = []
       for (const inner of part.content) encode(inner, content, warn)
-      const block: Block = { type: "tool_result", tool_use_id: ToolIds.fit(part.id, longestId) }
+      const block: Block = { type: "tool_result", tool_use_id: part.id }
       if (content.length > 0) block["content"] = content
       if (part.isError === true) block["is_error"] = true
       blocks.push(Cache.encode(block, part.cache, warn))
@@ -106,9 +106,6 @@ const encodeText = (part: Chat.Text, warn: Warn): Block => {
   }
   return Cache.encode(block, part.cache, warn)
 }
-
-/** The API sets no bound of its own; the same model on Bedrock does. */
-const longestId = 64
 
 /**
  * The API takes an object. What the model wrote may not be one: it is then shown its own words under `INVALID_JSON`, as

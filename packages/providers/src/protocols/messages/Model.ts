@@ -45,6 +45,14 @@ const unknown: Model = {
 
 const name = /claude-(?:([a-z]+)-)?(\d+)(?:[-.](\d{1,2}))?(?!\d)/
 
+/** `versionOf("claude-sonnet-4-5") === 405`; undefined for what names no version of Claude. */
+export const versionOf = (id: string): number | undefined => {
+  const match = name.exec(id)
+  return match === null ? undefined : versionIn(match)
+}
+
+const versionIn = (match: RegExpExecArray): number => Number(match[2]) * 100 + Number(match[3] ?? 0)
+
 /**
  * `of("claude-sonnet-4-5-20250929").thinking === "budget"`. Prefixes (`anthropic/`, `us.anthropic.`) and dates do not
  * matter.
@@ -53,7 +61,7 @@ export const of = (id: string): Model => {
   const match = name.exec(id)
   if (match === null) return unknown
   const family = match[1]
-  const version = Number(match[2]) * 100 + Number(match[3] ?? 0)
+  const version = versionIn(match)
   const above = family === "fable" || family === "mythos"
   return {
     maxTokens: version >= 307 ? 32_000 : version >= 305 ? 8192 : 4096,

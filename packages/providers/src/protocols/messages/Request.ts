@@ -10,6 +10,7 @@ import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as SchemaParser from "effect/SchemaParser"
+import * as Endpoint from "../Endpoint.ts"
 import * as InvalidBody from "../InvalidBody.ts"
 import * as Json from "../Json.ts"
 import * as Lowering from "../Lowering.ts"
@@ -32,7 +33,7 @@ import * as Wire from "./Wire.ts"
 /** The body for `request.model`, which is Anthropic's own id of the model: newer ones take other words than older ones. */
 export const encode = (asked: Chat.Request): Result.Result<Encoded, ProviderError> => {
   const model = Model.of(asked.model)
-  const { warn, warnings } = Lowering.warnings()
+  const { change, changes, warn, warnings } = Lowering.warnings()
   const request = model.schemas ? asked : SchemaTool.lower(asked, model.forcible, warn)
   const feature = unsupported(request, model)
   if (feature !== undefined) return fail(feature)
@@ -50,6 +51,9 @@ export const encode = (asked: Chat.Request): Result.Result<Encoded, ProviderErro
     },
     warn,
   )
+  const asks = request.sampling?.maxTokens
+  if (asks === undefined) change(`max_tokens, which the API requires, set to ${maxTokens}`)
+  else if (asks > maxTokens) change(cut(maxTokens))
   const body: Record<string, unknown> = { model: request.model, max_tokens: maxTokens, messages: turns }
   if (request.format?.type === "json") system.push(jsonMode(warn))
   if (system.length > 0) body["system"] = system
@@ -64,17 +68,27 @@ export const encode = (asked: Chat.Request): Result.Result<Encoded, ProviderErro
     }
   }
   if (request.user !== undefined) body["metadata"] = { user_id: request.user }
-  return Result.succeed({ body: Object.assign(body, request.vendor?.[protocol]), warnings })
+  return Result.succeed({
+    body: Object.assign(body, request.vendor?.[protocol]),
+    warnings,
+    ...Lowering.altered(changes),
+  })
 }
 
 /**
  * The body that the client sent, where it spoke this protocol: as it came, but for the model, `stream`, a `max_tokens`
  * beyond this model's own, and thoughts of other vendors.
  */
-export const native = ({ model, native }: Chat.Request): Record<string, unknown> | undefined => {
+export const native = (
+  { model, native }: Chat.Request,
+  { host }: Endpoint.Endpoint = Endpoint.boundless,
+  change: Warn = ignore,
+): Record<string, unknown> | undefined => {
   if (native?.protocol !== protocol) return undefined
   const { stream: _stream, ...body } = native.body
-  const sent: Record<string, unknown> = { ...Strangers.leaveOut(body), model }
+  const own = Strangers.leaveOut(body, host)
+  const unthought = Strangers.resumesUnthought(Json.list(own["messages"]))
+  const sent: Record<string, unknown> = { ...Thinking.native(own, Model.of(model), unthought, change), model }
   const asked = Json.number(sent["max_tokens"])
   const limit = asked === undefined ? undefined : within(asked, Model.of(model))
   // Thoughts count towards it: a budget that would not fit is for the API to refuse, so that another model is asked.
@@ -84,9 +98,14 @@ export const native = ({ model, native }: Chat.Request): Record<string, unknown>
     limit > (Json.number(Json.fields(sent["thinking"])["budget_tokens"]) ?? 0)
   ) {
     sent["max_tokens"] = limit
+    change(cut(limit))
   }
   return sent
 }
+
+const ignore = () => {}
+
+const cut = (most: number): string => `max_tokens beyond what the model writes, cut to ${most}`
 
 /** No more than the model can write. */
 const within = (maxTokens: number | undefined, { maxOutput }: Model.Model): number | undefined =>
@@ -217,7 +236,10 @@ const fromWire = (wire: Wire.Request, body: Record<string, unknown>): Chat.Reque
   if (format !== undefined) request.format = format
   const sampling = decodeSampling(wire)
   if (sampling !== undefined) request.sampling = sampling
-  const reasoning = Thinking.decode(wire.thinking, wire.output_config?.effort)
+  for (const name of Object.keys(Json.fields(body["output_config"]))) {
+    if (name !== "effort" && name !== "format") warn(`output_config.${name}`)
+  }
+  const reasoning = Thinking.decode(wire.thinking, wire.output_config?.effort, warn)
   if (reasoning !== undefined) request.reasoning = reasoning
   const user = wire.metadata?.user_id
   if (Predicate.isString(user)) request.user = user

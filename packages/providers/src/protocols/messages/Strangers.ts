@@ -9,36 +9,55 @@ import type { Fields } from "../Json.ts"
 import { issuer } from "./Protocol.ts"
 import * as Seals from "../Seals.ts"
 
-/** The body without them: the very same where there are none. */
-export const leaveOut = (body: Record<string, unknown>): Record<string, unknown> => {
+/** The body without them, for the endpoint whose seals are `host`'s: the very same where there are none. */
+export const leaveOut = (body: Record<string, unknown>, host: Seals.Host): Record<string, unknown> => {
   const messages = Json.list(body["messages"])
-  if (!messages.some(hasStranger)) return body
-  const left = messages.flatMap<unknown>((message) => (hasStranger(message) ? without(message) : [message]))
+  let left: Array<unknown> | undefined
+  for (const [index, message] of messages.entries()) {
+    const kept = isAnswer(message) ? settle(message, host) : message
+    if (left === undefined && kept !== message) left = messages.slice(0, index)
+    if (left !== undefined && kept !== undefined) left.push(kept)
+  }
+  if (left === undefined) return body
   return resumesUnthought(left) ? withoutThinking({ ...body, messages: left }) : { ...body, messages: left }
 }
 
-const hasStranger = (message: unknown): message is Fields => {
-  if (!Predicate.isObject(message) || message["role"] !== "assistant" || !Array.isArray(message["content"]))
-    return false
-  return message["content"].some((block: unknown) => isStranger(block) || isForeignlyCited(block))
+const isAnswer = (message: unknown): message is Fields & { readonly content: ReadonlyArray<unknown> } =>
+  Predicate.isObject(message) && message["role"] === "assistant" && Array.isArray(message["content"])
+
+/** The turn as the endpoint takes it: the same, where that is so already; `undefined` where nothing is left of it. */
+const settle = (
+  message: Fields & { readonly content: ReadonlyArray<unknown> },
+  host: Seals.Host,
+): Fields | undefined => {
+  const { content } = message
+  const kept = content.map((block) => settleBlock(block, host))
+  if (kept.every((block, index) => block === content[index])) return message
+  const left = kept.filter(Predicate.isNotUndefined)
+  return left.length === 0 ? undefined : { ...message, content: left }
 }
 
-/** A thought that another vendor has sealed, or nobody; white space for an answer. */
-const isStranger = (block: unknown): boolean => {
-  if (!Predicate.isObject(block)) return false
+/** `undefined` for a thought that another endpoint has sealed, or nobody, and for white space. */
+const settleBlock = (block: unknown, host: Seals.Host): unknown => {
+  if (!Predicate.isObject(block)) return block
   switch (block["type"]) {
     case "thinking":
-      return !isOwn(Json.string(block["signature"]))
+      return withSeal(block, "signature", host)
     case "redacted_thinking":
-      return !isOwn(Json.string(block["data"]))
+      return withSeal(block, "data", host)
     case "text":
-      return !/\S/.test(Json.string(block["text"]))
+      if (!/\S/.test(Json.string(block["text"]))) return undefined
+      return isForeignlyCited(block) ? withOwnCitations(block) : block
     default:
-      return false
+      return block
   }
 }
 
-const isOwn = (seal: string): boolean => seal !== "" && Seals.read(seal, issuer).issuer === issuer
+const withSeal = (block: Fields, field: "signature" | "data", host: Seals.Host): unknown => {
+  const seal = Seals.own(Json.string(block[field]), issuer, host)
+  if (seal === undefined) return undefined
+  return seal === block[field] ? block : { ...block, [field]: seal }
+}
 
 const isForeignlyCited = (block: unknown): block is Fields =>
   Predicate.isObject(block) && Array.isArray(block["citations"]) && block["citations"].some(isForeign)
@@ -49,21 +68,13 @@ const isForeign = (citation: unknown): boolean =>
   citation["type"] === "web_search_result_location" &&
   Json.string(citation["encrypted_index"]) === ""
 
-/** A turn of which nothing is left is none. */
-const without = (message: Fields): ReadonlyArray<Fields> => {
-  const content = Json.list(message["content"])
-    .filter((block) => !isStranger(block))
-    .map((block) => {
-      if (!isForeignlyCited(block)) return block
-      const { citations, ...rest } = block
-      const own = Json.list(citations).filter((citation) => !isForeign(citation))
-      return own.length === 0 ? rest : { ...rest, citations: own }
-    })
-  return content.length === 0 ? [] : [{ ...message, content }]
+const withOwnCitations = ({ citations, ...rest }: Fields): Fields => {
+  const own = Json.list(citations).filter((citation) => !isForeign(citation))
+  return own.length === 0 ? rest : { ...rest, citations: own }
 }
 
 /** Whether the last turn answers calls of a turn that now begins without a thought: no model with a budget goes on then. */
-const resumesUnthought = (messages: ReadonlyArray<unknown>): boolean => {
+export const resumesUnthought = (messages: ReadonlyArray<unknown>): boolean => {
   const first = (index: number) => Json.fields(Json.list(Json.fields(messages.at(index))["content"])[0])["type"]
   return first(-1) === "tool_result" && first(-2) !== "thinking" && first(-2) !== "redacted_thinking"
 }

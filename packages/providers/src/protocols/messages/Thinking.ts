@@ -5,6 +5,8 @@
  * Reasoning is a wish: what the model cannot be told of it is warned of, and the call goes on.
  */
 import type * as Chat from "@understudy/core/Chat"
+import * as Predicate from "effect/Predicate"
+import * as Json from "../Json.ts"
 import type { Warn } from "../Lowering.ts"
 import type { Model } from "./Model.ts"
 import type * as Wire from "./Wire.ts"
@@ -111,6 +113,34 @@ const budgeted = (wanted: number, context: Context, maxTokens: number, warn: War
   return { thinking: { type: "enabled", budget_tokens: granted }, maxTokens: limit }
 }
 
+/**
+ * A client's own body, in which a model that is known to take no `adaptive` thinking is told a budget, or nothing, and
+ * one that is known to take no effort none.
+ */
+export const native = (
+  body: Record<string, unknown>,
+  model: Model,
+  resumesUnthought: boolean,
+  change: Warn,
+): Record<string, unknown> => {
+  const { output_config: config, thinking } = body
+  if (model.thinking === "adaptive" || Json.fields(thinking)["type"] !== "adaptive") return body
+  const { effort, ...output } = Json.fields(config)
+  const { output_config: _config, thinking: _thinking, ...rest } = body
+  const kept = Object.keys(output).length === 0 ? rest : { ...rest, output_config: output }
+  const limit = Json.number(body["max_tokens"]) ?? Infinity
+  const wanted = Math.min(budgets[isEffort(effort) ? effort : "medium"], limit - 1)
+  const choice = Json.fields(body["tool_choice"])["type"]
+  if (model.thinking === "none" || resumesUnthought || wanted < leastBudget || choice === "any" || choice === "tool") {
+    change("adaptive thinking, which this model does not take, left out")
+    return kept
+  }
+  change(`adaptive thinking, which this model does not take, sent as a budget of ${wanted} tokens`)
+  return { ...kept, thinking: { ...Json.fields(thinking), type: "enabled", budget_tokens: wanted } }
+}
+
+const isEffort = (effort: unknown): effort is keyof typeof budgets => Predicate.isString(effort) && effort in budgets
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Decode
 // ---------------------------------------------------------------------------------------------------------------------
@@ -119,6 +149,7 @@ const budgeted = (wanted: number, context: Context, maxTokens: number, warn: War
 export const decode = (
   thinking: Wire.Request["thinking"],
   effort: Exclude<Effort, "none" | "minimal"> | null | undefined,
+  warn: Warn,
 ): Chat.ReasoningOptions | undefined => {
   const asked = effort === undefined || effort === null ? undefined : { effort }
   switch (thinking?.type) {
@@ -130,6 +161,7 @@ export const decode = (
       return { ...asked }
     case "disabled":
     case "between_tools":
+      if (asked !== undefined) warn(`output_config.effort beside thinking of type ${thinking.type}`)
       return { effort: "none" }
   }
 }

@@ -4,6 +4,7 @@
  */
 export * as Count from "./Count.ts"
 export * as Errors from "./Errors.ts"
+export * as Model from "./Model.ts"
 export { protocol } from "./Protocol.ts"
 export * as Request from "./Request.ts"
 export * as Response from "./Response.ts"

@@ -34,14 +34,16 @@ export const item = (id: string, { redacted, signature, text }: Omit<Chat.Reason
   ...write(redacted, signature),
 })
 
-/** What the item of a client or of an answer holds: its words, and whose seal it bears. */
-export const decode = (item: {
+/** What an item holds: its words, and whose seal it bears. `seal` is `issued` for an item of an answer, `read` for a client's. */
+export const decode = (item: Item, seal = read): Chat.Reasoning => {
+  const text = [...texts(item.summary), ...texts(item.content)].join(between)
+  return { type: "reasoning", text, ...seal(item.encrypted_content, text) }
+}
+
+interface Item {
   readonly summary?: unknown
   readonly content?: unknown
   readonly encrypted_content?: unknown
-}): Chat.Reasoning => {
-  const text = [...texts(item.summary), ...texts(item.content)].join(between)
-  return { type: "reasoning", text, ...read(item.encrypted_content, text) }
 }
 
 /** Between the parts of a summary, which are one text elsewhere. */
@@ -60,9 +62,15 @@ const texts = (parts: unknown): ReadonlyArray<string> =>
 
 /** Nothing where there is no seal: the schema knows no null. */
 const write = (redacted: Chat.Seal | undefined, signature: Chat.Seal | undefined): Block | undefined => {
+  const text = seal({ redacted, signature })
+  return text === "" ? undefined : { encrypted_content: text }
+}
+
+/** The text of a seal in an answer; none where there is no seal. */
+export const seal = ({ redacted, signature }: Pick<Chat.Reasoning, "signature" | "redacted">): string => {
   const hides = redacted !== undefined && redacted.issuer !== issuer
   const seal = hides ? { issuer: `${hidden}${redacted.issuer}`, value: redacted.value } : (redacted ?? signature)
-  return seal && { encrypted_content: Seals.write(seal, issuer) }
+  return seal === undefined ? "" : Seals.write(seal, issuer)
 }
 
 /** The seal in `encrypted_content`: where there is no word beside it, OpenAI's own holds the thoughts themselves. */
@@ -75,6 +83,18 @@ export const read = (encrypted: unknown, text: string): Pick<Chat.Reasoning, "si
   return seal.issuer === issuer && text === "" ? { redacted: seal } : { signature: seal }
 }
 
-/** Whether this is OpenAI's to read: `encrypted_content` as it wrote it. */
-export const isOwn = (encrypted: unknown): boolean =>
-  Predicate.isString(encrypted) && encrypted !== "" && Seals.read(encrypted, issuer).issuer === issuer
+/** What stands in an answer of `host`'s, whoever wrote it: only that endpoint reads it. */
+export const issued = (encrypted: unknown, text: string): Pick<Chat.Reasoning, "signature" | "redacted"> => {
+  if (!Predicate.isString(encrypted) || encrypted === "") return {}
+  const seal = { issuer, value: encrypted }
+  return text === "" ? { redacted: seal } : { signature: seal }
+}
+
+/** What a client's `encrypted_content` is to the endpoint whose seals are `host`'s, if it is that endpoint's to read. */
+export const own = (encrypted: unknown, host: Seals.Host): string | undefined => {
+  if (!Predicate.isString(encrypted)) return undefined
+  const marked = Seals.read(encrypted, issuer)
+  return marked.issuer.startsWith(hidden)
+    ? Seals.own(Seals.write({ ...marked, issuer: marked.issuer.slice(hidden.length) }, ""), issuer, host)
+    : Seals.own(encrypted, issuer, host)
+}

@@ -14,6 +14,7 @@ import * as Result from "effect/Result"
 import * as SchemaParser from "effect/SchemaParser"
 import * as Model from "../chat-completions/Model.ts"
 import * as Effort from "../Effort.ts"
+import * as Endpoint from "../Endpoint.ts"
 import { InvalidBody, fromIssue } from "../InvalidBody.ts"
 import * as Json from "../Json.ts"
 import * as JsonMode from "../JsonMode.ts"
@@ -37,17 +38,17 @@ export const encode = (request: Chat.Request): Result.Result<Encoded, ProviderEr
   const feature = unsupported(request, model)
   if (feature !== undefined) return Lowering.unsupported("Responses", feature)
 
-  const { warn, warnings } = Lowering.warnings()
+  const { change, changes, warn, warnings } = Lowering.warnings()
   const turns = Turns.encode(request.messages, model, warn)
   const body: Record<string, unknown> = { model: request.model, ...turns, store: false }
   Tools.encode(request, model, body, warn)
   encodeFormat(request.format, turns.input, body)
   encodeSampling(request.sampling, model, body, warn)
-  encodeReasoning(request.reasoning, model, body, warn)
+  encodeReasoning(request.reasoning, model, body, warn, change)
   if (request.user !== undefined) body["safety_identifier"] = request.user
   for (const [name, value] of Object.entries(request.vendor?.[protocol] ?? {})) put(body, name, value)
   if (request.metadata !== undefined && body["store"] === true) body["metadata"] = request.metadata
-  return Result.succeed({ body, warnings })
+  return Result.succeed({ body, warnings, ...Lowering.altered(changes) })
 }
 
 /**
@@ -57,11 +58,14 @@ export const encode = (request: Chat.Request): Result.Result<Encoded, ProviderEr
 export const adopts = { "chat-completions": ["prompt_cache_key"] }
 
 /** The body that the client sent, where it spoke this protocol: as it came, but for the model and what asks for a stream. */
-export const native = ({ model, native }: Chat.Request): Record<string, unknown> | undefined => {
+export const native = (
+  { model, native }: Chat.Request,
+  endpoint: Endpoint.Endpoint = Endpoint.boundless,
+): Record<string, unknown> | undefined => {
   if (native?.protocol !== protocol) return undefined
   const { stream: _stream, stream_options: _options, ...body } = native.body
   const { input } = body
-  return Array.isArray(input) ? { ...body, model, input: Returned.strip(input) } : { ...body, model }
+  return Array.isArray(input) ? { ...body, model, input: Returned.strip(input, endpoint) } : { ...body, model }
 }
 
 /** Asks for the answer as a stream, with what else the client wished of a stream. */
@@ -153,14 +157,16 @@ const encodeReasoning = (
   model: Model.Model,
   body: Record<string, unknown>,
   warn: Warn,
+  change: Warn,
 ): void => {
   const budget = reasoning?.budget
   const effort = reasoning?.effort ?? (budget === undefined ? undefined : Effort.ofBudget(budget))
   if (!model.reasons) {
-    if (effort !== undefined && effort !== "none") warn("reasoning, which this model cannot do")
+    if (reasoning !== undefined && effort !== "none") warn("reasoning, which this model cannot do")
     return
   }
   if ((reasoning !== undefined && effort !== "none") || !model.samples) include(body, reasoningIncluded)
+  if (reasoning !== undefined && effort === undefined) change("reasoning as the model sees fit, left to its default")
   if (effort === undefined) return
   if (budget !== undefined && budget > 0) warn(`a budget for reasoning, sent as the effort ${effort}`)
   body["reasoning"] = { effort }

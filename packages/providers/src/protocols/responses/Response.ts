@@ -9,7 +9,6 @@ import type { Answering } from "../Dialect.ts"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
 import type { Block } from "../Lowering.ts"
-import * as ToolIds from "../ToolIds.ts"
 import * as Citations from "./Citations.ts"
 import * as Errors from "./Errors.ts"
 import * as Namespaces from "./Namespaces.ts"
@@ -107,7 +106,7 @@ const decodeItem = (item: Fields, content: Array<Chat.AssistantContent>, logprob
       }
       return
     case "reasoning":
-      content.push(Reasoning.decode(item))
+      content.push(Reasoning.decode(item, Reasoning.issued))
       return
     case "function_call":
     case "custom_tool_call":
@@ -119,7 +118,7 @@ const decodeItem = (item: Fields, content: Array<Chat.AssistantContent>, logprob
 /** A call's item, without what it is called with. A gateway like ours may have answered: its ids carry signatures. */
 export const opened = ({ call_id, id, name, namespace, type }: Fields) => ({
   type: "tool-call" as const,
-  ...ToolIds.read(Json.words(call_id) ?? Json.string(id)),
+  id: Json.words(call_id) ?? Json.string(id),
   name: Namespaces.join(namespace, Json.string(name)),
   ...(type === "custom_tool_call" ? { freeform: true as const } : undefined),
 })

@@ -193,9 +193,9 @@ const done = (at: unknown, item: Fields, state: State): Parts => {
       return [...opening, { type: "tool-arguments", index: call.index, arguments: written }]
     }
     case "reasoning": {
-      const whole = Reasoning.decode(item)
+      const whole = Reasoning.decode(item, Reasoning.issued)
       const part: Chat.Reasoning = told
-        ? { type: "reasoning", text: "", ...Reasoning.read(item["encrypted_content"], whole.text) }
+        ? { type: "reasoning", text: "", ...Reasoning.issued(item["encrypted_content"], whole.text) }
         : whole
       return part.text === "" && part.signature === undefined && part.redacted === undefined ? none : [part]
     }

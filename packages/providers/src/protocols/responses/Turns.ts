@@ -24,9 +24,6 @@ export interface Turns {
   readonly input: Array<Block>
 }
 
-/** The API takes no longer ids of calls. */
-const longestId = 64
-
 export const encode = (messages: ReadonlyArray<Chat.Message>, model: Model, warn: Warn): Turns => {
   const instructions = messages.length > 1 ? opening(messages[0]) : undefined
   const input: Array<Block> = []
@@ -103,8 +100,7 @@ const encodeAssistant = (
 }
 
 const encodeCall = (call: Chat.ToolCall, model: Model): Block => {
-  const { name } = call
-  const call_id = ToolIds.fit(call.id, longestId)
+  const { id: call_id, name } = call
   return call.freeform === true && model.custom
     ? { type: "custom_tool_call", call_id, name, input: call.arguments }
     : { type: "function_call", call_id, name, arguments: Freeform.argumentsOf(call) }
@@ -116,7 +112,7 @@ const encodeResult = (result: Chat.ToolResult, freeform: ReadonlySet<string>, mo
   const content = result.isError === true ? errorOf(result.content) : result.content
   return {
     type: freeform.has(result.id) ? "custom_tool_call_output" : "function_call_output",
-    call_id: ToolIds.fit(result.id, longestId),
+    call_id: result.id,
     output: words(content, model, warn),
   }
 }

@@ -4,6 +4,8 @@
  */
 export * as Errors from "./Errors.ts"
 export { protocol } from "./Protocol.ts"
+export { seal } from "./Reasoning.ts"
 export * as Request from "./Request.ts"
 export * as Response from "./Response.ts"
+export { ids } from "./Returned.ts"
 export * as Stream from "./Stream.ts"
