@@ -79,6 +79,9 @@ export const own = (text: string, issuer: string, host: Host): string | undefine
   return seal.issuer === issuer || (issuer === anyone && !seal.issuer.includes(at)) ? seal.value : undefined
 }
 
+/** Whether a seal in a client's hands names its issuer. */
+export const isMarked = (text: string): boolean => text.startsWith(mark)
+
 /** The seal in a client's conversation, where its value stood in a body of `issuer`'s protocol. */
 export const returned = ({ issuer, value }: Seal): Seal => read(value, issuer)
 

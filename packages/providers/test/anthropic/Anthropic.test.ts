@@ -2,6 +2,7 @@ import { assert, describe, it, vi } from "@effect/vitest"
 import * as Chat from "@understudy/core/Chat"
 import { Provider } from "@understudy/core/Provider"
 import * as Anthropic from "@understudy/providers/anthropic"
+import * as Seals from "@understudy/providers/protocols/Seals"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -115,7 +116,11 @@ describe("stream", () => {
       assert.isUndefined(error)
       assert.deepStrictEqual(types(parts), ["start", "usage", "text", "finish"])
       assert.notStrictEqual(textOf(parts), "")
-      assert.isTrue(frames.every(({ native }) => native?.protocol === "messages"))
+      assert.deepStrictEqual(frames[0], {
+        parts: [],
+        unsaid: ["max_tokens, which the API requires, set to 4096"],
+      })
+      assert.isTrue(frames.slice(1).every(({ native }) => native?.protocol === "messages"))
       assert.strictEqual(frames.at(-1)?.native?.event, "message_stop")
       assert.propertyVal((yield* server.received("ok")).body, "stream", true)
     }),
@@ -145,7 +150,7 @@ describe("stream", () => {
       const { parts } = yield* collect(provider.stream(ask("claude-opus-5", { reasoning: { effort: "high" } })))
       assert.deepStrictEqual(parts.slice(2), [
         { type: "reasoning", text: "Hm ✓" },
-        { type: "reasoning", text: "", signature: { issuer: "anthropic", value: "sig" } },
+        { type: "reasoning", text: "", signature: { issuer: `anthropic@${Seals.hostAt(upstream.url)}`, value: "sig" } },
         { type: "text", text: "So" },
         { type: "usage", usage: { inputTokens: 1, outputTokens: 9, reasoningTokens: 7 } },
         { type: "finish", reason: "stop", stopSequence: undefined },

@@ -105,17 +105,15 @@ const encodeSeals = (details: unknown, { host }: Endpoint): unknown => {
   if (!Array.isArray(details)) return details
   const kept = details.flatMap((detail: unknown) => {
     if (!Predicate.isObject(detail)) return [detail]
-    for (const field of ["data", "signature"] as const) {
-      const text = Json.words(detail[field])
-      if (text === undefined) continue
-      const value = Seals.own(text, Seals.anyone, host)
-      if (value === undefined) return []
-      if (value !== text) return [{ ...detail, [field]: value }]
-    }
-    return [detail]
+    const field = detail["data"] === undefined ? "signature" : "data"
+    const text = Json.words(detail[field])
+    if (text === undefined) return [detail]
+    const value = Thoughts.isAnothers(detail, text, host) ? undefined : Seals.own(text, Seals.anyone, host)
+    if (value === undefined) return []
+    return [value === text ? detail : { ...detail, [field]: value }]
   })
-  if (kept.length === 0) return undefined
-  return kept.length === details.length && kept.every((detail, index) => detail === details[index]) ? details : kept
+  if (kept.length === details.length && kept.every((detail, index) => detail === details[index])) return details
+  return kept.length === 0 ? undefined : kept
 }
 
 const fields = ["reasoning_content", "reasoning", "reasoning_details"] as const

@@ -8,6 +8,7 @@ import * as Predicate from "effect/Predicate"
 import type { Fields } from "../Json.ts"
 import * as Json from "../Json.ts"
 import type { Block } from "../Lowering.ts"
+import * as Seals from "../Seals.ts"
 
 /** Whose seal a detail bears, as its `format` says it. Any other issuer is named as it is. */
 const formats: ReadonlyArray<readonly [issuer: string, format: string]> = [
@@ -77,6 +78,15 @@ const decodeDetail = ({ data, format, id, signature, summary, text, type }: Fiel
     default:
       return undefined
   }
+}
+
+/**
+ * Whether a client's detail is the answer of an endpoint that spoke another protocol, which we wrote so: what `host` gave
+ * itself is under its mark.
+ */
+export const isAnothers = ({ format }: Fields, seal: string, host: Seals.Host): boolean => {
+  const named = Json.string(format)
+  return named.includes("@") || (host !== undefined && issuerOf.has(named) && !Seals.isMarked(seal))
 }
 
 /** Gemini signs its calls: on the call itself, by Google's own server and LiteLLM, or among the details, by OpenRouter. */

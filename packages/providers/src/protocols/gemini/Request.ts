@@ -52,11 +52,11 @@ export const encode = (request: Chat.Request): Result.Result<Encoded, ProviderEr
 /** The body that the client sent, where it spoke this protocol: as it came, but for what another vendor has sealed in it. */
 export const native = (
   { model, native }: Chat.Request,
-  { host }: Endpoint.Endpoint = Endpoint.boundless,
+  endpoint: Endpoint.Endpoint = Endpoint.boundless,
 ): Record<string, unknown> | undefined => {
   if (native?.protocol !== protocol) return undefined
   const { model: _model, ...body } = native.body
-  return Strangers.leaveOut(body, Model.of(model), host)
+  return Strangers.leaveOut(body, Model.of(model), endpoint)
 }
 
 /** The address asks for a stream; the body is the same. */

@@ -4,31 +4,47 @@
  * signature. The API checks its own, and refuses these.
  */
 import * as Predicate from "effect/Predicate"
+import type { Endpoint } from "../Endpoint.ts"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
 import type { Model } from "./Model.ts"
-import * as Seals from "../Seals.ts"
+import type * as Seals from "../Seals.ts"
+import * as ToolIds from "../ToolIds.ts"
 import * as Signatures from "./Signatures.ts"
 
 /** The body without them, in which calls that must be signed are: the very same where there is nothing to do. */
-export const leaveOut = (body: Record<string, unknown>, model: Model, host: Seals.Host): Record<string, unknown> => {
+export const leaveOut = (body: Record<string, unknown>, model: Model, endpoint: Endpoint): Record<string, unknown> => {
   const contents = Json.list(body["contents"])
-  const settled = contents.map((content) => settle(content, model, host))
+  const settled = contents.map((content) => settle(content, model, endpoint))
   return settled.some((content, at) => content !== contents[at])
     ? { ...body, contents: settled.filter((content) => Json.list(Json.fields(content)["parts"]).length > 0) }
     : body
 }
 
-const settle = (content: unknown, model: Model, host: Seals.Host): unknown => {
-  if (!Predicate.isObject(content) || content["role"] !== "model" || !Array.isArray(content["parts"])) return content
+const settle = (content: unknown, model: Model, endpoint: Endpoint): unknown => {
+  if (!Predicate.isObject(content) || !Array.isArray(content["parts"])) return content
   const parts: ReadonlyArray<unknown> = content["parts"]
-  const own = parts.map((part) => settlePart(part, host))
+  if (content["role"] !== "model") {
+    const shown = parts.map((part) => withId(part, "functionResponse", "function_response", endpoint))
+    return shown.every((part, at) => part === parts[at]) ? content : { ...content, parts: shown }
+  }
+  const own = parts.map((part) => settlePart(withId(part, "functionCall", "function_call", endpoint), endpoint.host))
   const first = model.signs ? own.findIndex(isCall) : -1
   const call = own[first]
   if (isCall(call) && signatureOf(call) === undefined) own[first] = { ...call, thoughtSignature: Signatures.another }
   return own.every((part, at) => part === parts[at])
     ? content
     : { ...content, parts: own.filter(Predicate.isNotUndefined) }
+}
+
+/** The part with the id of its call, or of what it answers, as the endpoint takes it. */
+const withId = (part: unknown, field: string, other: string, endpoint: Endpoint): unknown => {
+  if (!Predicate.isObject(part)) return part
+  const name = part[field] === undefined ? other : field
+  const { id } = Json.fields(part[name])
+  if (!Predicate.isString(id)) return part
+  const own = ToolIds.toward(id, endpoint)
+  return own === id ? part : { ...part, [name]: { ...Json.fields(part[name]), id: own } }
 }
 
 /** The part as the endpoint takes it: without another's seal, or `undefined` where it was a thought under one. */

@@ -81,12 +81,12 @@ export const encode = (asked: Chat.Request): Result.Result<Encoded, ProviderErro
  */
 export const native = (
   { model, native }: Chat.Request,
-  { host }: Endpoint.Endpoint = Endpoint.boundless,
+  endpoint: Endpoint.Endpoint = Endpoint.boundless,
   change: Warn = ignore,
 ): Record<string, unknown> | undefined => {
   if (native?.protocol !== protocol) return undefined
   const { stream: _stream, ...body } = native.body
-  const own = Strangers.leaveOut(body, host)
+  const own = Strangers.leaveOut(body, endpoint)
   const unthought = Strangers.resumesUnthought(Json.list(own["messages"]))
   const sent: Record<string, unknown> = { ...Thinking.native(own, Model.of(model), unthought, change), model }
   const asked = Json.number(sent["max_tokens"])

@@ -4,17 +4,19 @@
  * refuses these.
  */
 import * as Predicate from "effect/Predicate"
+import type { Endpoint } from "../Endpoint.ts"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
 import { issuer } from "./Protocol.ts"
 import * as Seals from "../Seals.ts"
+import * as ToolIds from "../ToolIds.ts"
 
-/** The body without them, for the endpoint whose seals are `host`'s: the very same where there are none. */
-export const leaveOut = (body: Record<string, unknown>, host: Seals.Host): Record<string, unknown> => {
+/** The body without them, with ids that the endpoint takes: the very same where there is nothing to do. */
+export const leaveOut = (body: Record<string, unknown>, endpoint: Endpoint): Record<string, unknown> => {
   const messages = Json.list(body["messages"])
   let left: Array<unknown> | undefined
   for (const [index, message] of messages.entries()) {
-    const kept = isAnswer(message) ? settle(message, host) : message
+    const kept = hasBlocks(message) ? settle(message, endpoint) : message
     if (left === undefined && kept !== message) left = messages.slice(0, index)
     if (left !== undefined && kept !== undefined) left.push(kept)
   }
@@ -22,29 +24,32 @@ export const leaveOut = (body: Record<string, unknown>, host: Seals.Host): Recor
   return resumesUnthought(left) ? withoutThinking({ ...body, messages: left }) : { ...body, messages: left }
 }
 
-const isAnswer = (message: unknown): message is Fields & { readonly content: ReadonlyArray<unknown> } =>
-  Predicate.isObject(message) && message["role"] === "assistant" && Array.isArray(message["content"])
+const hasBlocks = (message: unknown): message is Fields & { readonly content: ReadonlyArray<unknown> } =>
+  Predicate.isObject(message) && Array.isArray(message["content"])
 
 /** The turn as the endpoint takes it: the same, where that is so already; `undefined` where nothing is left of it. */
 const settle = (
   message: Fields & { readonly content: ReadonlyArray<unknown> },
-  host: Seals.Host,
+  endpoint: Endpoint,
 ): Fields | undefined => {
-  const { content } = message
-  const kept = content.map((block) => settleBlock(block, host))
+  const { content, role } = message
+  const settled = role === "assistant" ? settleSaid : settleShown
+  const kept = content.map((block) => settled(block, endpoint))
   if (kept.every((block, index) => block === content[index])) return message
   const left = kept.filter(Predicate.isNotUndefined)
   return left.length === 0 ? undefined : { ...message, content: left }
 }
 
 /** `undefined` for a thought that another endpoint has sealed, or nobody, and for white space. */
-const settleBlock = (block: unknown, host: Seals.Host): unknown => {
+const settleSaid = (block: unknown, endpoint: Endpoint): unknown => {
   if (!Predicate.isObject(block)) return block
   switch (block["type"]) {
     case "thinking":
-      return withSeal(block, "signature", host)
+      return withSeal(block, "signature", endpoint)
     case "redacted_thinking":
-      return withSeal(block, "data", host)
+      return withSeal(block, "data", endpoint)
+    case "tool_use":
+      return withId(block, "id", endpoint)
     case "text":
       if (!/\S/.test(Json.string(block["text"]))) return undefined
       return isForeignlyCited(block) ? withOwnCitations(block) : block
@@ -53,7 +58,16 @@ const settleBlock = (block: unknown, host: Seals.Host): unknown => {
   }
 }
 
-const withSeal = (block: Fields, field: "signature" | "data", host: Seals.Host): unknown => {
+const settleShown = (block: unknown, endpoint: Endpoint): unknown =>
+  Predicate.isObject(block) && block["type"] === "tool_result" ? withId(block, "tool_use_id", endpoint) : block
+
+const withId = (block: Fields, field: "id" | "tool_use_id", endpoint: Endpoint): Fields => {
+  const written = Json.string(block[field])
+  const id = ToolIds.toward(ToolIds.read(written).id, endpoint)
+  return id === written ? block : { ...block, [field]: id }
+}
+
+const withSeal = (block: Fields, field: "signature" | "data", { host }: Endpoint): unknown => {
   const seal = Seals.own(Json.string(block[field]), issuer, host)
   if (seal === undefined) return undefined
   return seal === block[field] ? block : { ...block, [field]: seal }

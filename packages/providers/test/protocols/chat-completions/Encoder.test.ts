@@ -4,6 +4,7 @@ import { ProviderError } from "@understudy/core/ProviderError"
 import { Stream } from "@understudy/providers/protocols/chat-completions"
 import * as ToolIds from "@understudy/providers/protocols/ToolIds"
 import * as Result from "effect/Result"
+import * as Returned from "../Returned.ts"
 import * as Streamed from "../Streamed.ts"
 import * as Conversation from "./Conversation.ts"
 
@@ -68,7 +69,7 @@ describe("both ways", () => {
       .slice(0, -1)
       .map((event) => event.slice("data: ".length))
     assert.deepStrictEqual(
-      Streamed.fold(native(...data).flatMap(({ parts }) => parts)),
+      Streamed.fold(native(...data).flatMap(({ parts }) => parts.map(Returned.part))),
       Streamed.fold(frames.flatMap(({ parts }) => parts)),
     )
   })

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type * as Chat from "@understudy/core/Chat"
 import { Response } from "@understudy/providers/protocols/chat-completions"
 import * as Result from "effect/Result"
+import * as Returned from "../Returned.ts"
 import * as Conversation from "./Conversation.ts"
 
 const identity = { id: "1", created: 1, request: { model: "gpt-5.6", messages: [] } }
@@ -28,7 +29,7 @@ describe("both ways", () => {
   it.prop("what the protocol can say survives it", [Conversation.response], ([response]) => {
     const { native, ...decoded } = decode(Response.encode(response, identity))
     assert.strictEqual(native?.protocol, "chat-completions")
-    assert.deepStrictEqual(decoded, response)
+    assert.deepStrictEqual(Returned.response(decoded), response)
   })
 })
 

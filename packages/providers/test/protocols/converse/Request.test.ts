@@ -107,11 +107,11 @@ describe("tool calls", () => {
     assert.deepStrictEqual(body({ tools, messages: conversation })["messages"], [
       user({ text: "Look twice" }),
       assistant(
-        { toolUse: { toolUseId: "call_3a_1", name: "look", input: { where: "there" } } },
+        { toolUse: { toolUseId: "call:1", name: "look", input: { where: "there" } } },
         { toolUse: { toolUseId: "t2", name: "look", input: {} } },
       ),
       user(
-        { toolResult: { toolUseId: "call_3a_1", content: [{ text: "A wall" }] } },
+        { toolResult: { toolUseId: "call:1", content: [{ text: "A wall" }] } },
         { toolResult: { toolUseId: "t2", content: [{ text: "(no output)" }], status: "error" } },
         { text: "Well?" },
       ),

@@ -2,6 +2,7 @@
  * Everything that Responses can say, at random: requests and answers that must survive the protocol unharmed.
  */
 import type * as Chat from "@understudy/core/Chat"
+import * as Sealed from "@understudy/providers/protocols/responses/Reasoning"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
 
@@ -237,3 +238,11 @@ export const response: Arbitrary.Arbitrary<Chat.Response> = Arbitrary.map(
 
 /** Of thoughts without a seal nothing tells where one ends and the next begins. */
 const isClosed = (thought: Chat.Reasoning): boolean => thought.signature !== undefined || thought.redacted !== undefined
+
+/** A thought with its seal under its issuer's name, as it is understood where a client brings it back. */
+export const brought = <Part extends Chat.Part | Chat.AssistantContent>(part: Part): Part => {
+  if (part.type !== "reasoning") return part
+  const { redacted, signature, ...rest } = part
+  const seal = redacted ?? signature
+  return { ...rest, ...Sealed.read(seal?.value, redacted === undefined ? "words" : "") } as Part
+}

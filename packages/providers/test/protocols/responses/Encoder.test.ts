@@ -3,6 +3,7 @@ import type * as Chat from "@understudy/core/Chat"
 import { ProviderError } from "@understudy/core/ProviderError"
 import { Stream } from "@understudy/providers/protocols/responses"
 import * as Result from "effect/Result"
+import * as Returned from "../Returned.ts"
 import * as Streamed from "../Streamed.ts"
 import * as Conversation from "./Conversation.ts"
 import * as OpenResponses from "./OpenResponses.ts"
@@ -72,7 +73,7 @@ describe("both ways", () => {
     const frames = Streamed.frames(response)
     const events = written(frames)
     assert.deepStrictEqual(
-      Streamed.fold(native(...events).flatMap(({ parts }) => parts)),
+      Streamed.fold(native(...events).flatMap(({ parts }) => parts.map(Returned.part).map(Conversation.brought))),
       Streamed.fold(frames.flatMap(({ parts }) => parts)),
     )
   })

@@ -116,18 +116,6 @@ describe("encode", () => {
     assert.deepStrictEqual(warnings, ["reasoning that is not sealed by OpenAI, left out"])
   })
 
-  it("gives calls ids that the API takes, the same to their results", () => {
-    const id = "functions.look:0".repeat(9)
-    const items = input(
-      Chat.user("Hi"),
-      Chat.assistant([{ type: "tool-call", id, name: "look", arguments: "{}" }]),
-      Chat.toolResult(id, "See"),
-    ) as ReadonlyArray<Body>
-    const [, call, result] = items
-    assert.match(String(call?.["call_id"]), /^[\w-]{1,64}$/)
-    assert.strictEqual(call?.["call_id"], result?.["call_id"])
-  })
-
   it("keeps functions from becoming stricter than they were", () => {
     const { body } = encode({
       model: "gpt-5",

@@ -1,0 +1,184 @@
+/**
+ * What one endpoint has issued goes back to it exactly, and to no other, through clients of every protocol, whole and streamed;
+ * and what a vendor takes less of than its client's does is said to it so that it takes it.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import type { Provider } from "@understudy/core/Provider"
+import * as Effect from "effect/Effect"
+import { collect } from "../Asking.ts"
+import type { Client } from "./Clients.ts"
+import { answered, clients, request, streamed } from "./Clients.ts"
+import type { Kind } from "./Vendors.ts"
+import * as Vendors from "./Vendors.ts"
+
+type Body = Record<string, unknown>
+
+/** What the client is given for this request. */
+const ask = (client: Client, provider: Provider["Service"], body: Body, streams: boolean) => {
+  const asked = request(client, body)
+  if (!streams) return Effect.map(provider.chat(asked), (response) => answered(client, asked, response))
+  return Effect.flatMap(collect(provider.stream(asked)), ({ error, frames }) =>
+    error === undefined ? Effect.succeed(streamed(client, asked, frames)) : Effect.fail(error),
+  )
+}
+
+const seal = "c2lnbmVk+/=="
+const ids = ["call_1", `chatcmpl-tool-${"x".repeat(40)}`, `toolu_${"y".repeat(120)}`, "functions.look:0", "abcDEF123"]
+
+/** Whether a string of the body, at any depth, is this. */
+const has = (body: string | undefined, text: string): boolean => body?.includes(JSON.stringify(text)) === true
+
+describe("what an endpoint has issued", () => {
+  for (const kind of Vendors.kinds) {
+    it.live(`goes back to ${kind} as it was`, () =>
+      Effect.gen(function* () {
+        for (const id of ids) {
+          const { asked, provider } = yield* Vendors.make(kind, { seal, id })
+          for (const client of clients) {
+            for (const streams of [false, true]) {
+              const first = client.first("look")
+              const answer = yield* ask(client, provider, first, streams)
+              yield* ask(client, provider, client.next(first, answer), streams)
+              const how = `${id} to ${client.dialect.protocol}${streams ? ", streamed" : ""}`
+              assert.isTrue(has(asked.at(-1), id), how)
+              assert.strictEqual(asked.at(-1)?.split(JSON.stringify(id)).length, 3, how)
+              if (kind !== "mistral") assert.isTrue(has(asked.at(-1), seal), how)
+            }
+          }
+        }
+      }).pipe(Effect.scoped),
+    )
+
+    it.live(`goes to no other endpoint from ${kind}`, () =>
+      Effect.gen(function* () {
+        const id = `call_${"z".repeat(90)}`
+        const { provider } = yield* Vendors.make(kind, { seal, id })
+        for (const other of Vendors.kinds) {
+          const second = yield* Vendors.make(other, { seal: "b3RoZXI=", id: "call_2" })
+          for (const client of clients) {
+            for (const streams of [false, true]) {
+              const first = client.first("look")
+              const answer = yield* ask(client, provider, first, streams)
+              yield* ask(client, second.provider, client.next(first, answer), streams)
+              const how = `to ${other} by ${client.dialect.protocol}${streams ? ", streamed" : ""}`
+              const told = second.asked.at(-1) ?? ""
+              assert.notInclude(told, seal, how)
+              assert.notInclude(told, "understudy.", how)
+              assert.notInclude(told, "__by__", how)
+              if (other === "mistral") {
+                assert.match(told, /"tool_call_id":"[a-zA-Z0-9]{9}"/, how)
+                assert.notInclude(told, id, how)
+              }
+            }
+          }
+        }
+      }).pipe(Effect.scoped),
+    )
+  }
+
+  it.live("goes back to it after another has answered, and that one's to that one", () =>
+    Effect.gen(function* () {
+      const ours = yield* Vendors.make("messages", { seal, id: "toolu_1" })
+      const theirs = yield* Vendors.make("messages", { seal: "dGhlaXJz", id: "toolu_2" })
+      for (const client of clients) {
+        const first = client.first("look")
+        const second = client.next(first, yield* ask(client, ours.provider, first, false))
+        const third = client.next(second, yield* ask(client, theirs.provider, second, true))
+        yield* ask(client, ours.provider, third, false)
+        yield* ask(client, theirs.provider, third, false)
+        assert.isTrue(has(ours.asked.at(-1), seal), client.dialect.protocol)
+        assert.notInclude(ours.asked.at(-1) ?? "", "dGhlaXJz")
+        assert.isTrue(has(theirs.asked.at(-1), "dGhlaXJz"), client.dialect.protocol)
+        assert.notInclude(theirs.asked.at(-1) ?? "", seal)
+      }
+    }).pipe(Effect.scoped),
+  )
+})
+
+describe("a seal that is refused all the same", () => {
+  const words: ReadonlyArray<readonly [Kind, string]> = [
+    ["messages", "messages.1.content.0: Invalid `signature` in `thinking` block"],
+    ["messages", "messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found `tool_use`."],
+    ["chat-google", "Thought signature is not valid."],
+    ["chat-blocks", "litellm.BadRequestError: AnthropicException - Invalid `signature` in `thinking` block"],
+    ["responses", "The encrypted content gAAA... could not be verified."],
+    ["gemini", "Corrupted thought signature."],
+  ]
+  for (const [kind, refusal] of words) {
+    it.live(`is left out, and the request made once more: ${refusal}`, () =>
+      Effect.gen(function* () {
+        const { asked, provider } = yield* Vendors.make(kind, { seal, id: "call_1" }, (body) =>
+          has(body, seal) ? refusal : undefined,
+        )
+        for (const client of clients) {
+          for (const streams of [false, true]) {
+            const first = client.first("look")
+            const answer = yield* ask(client, provider, first, streams)
+            const before = asked.length
+            yield* ask(client, provider, client.next(first, answer), streams)
+            assert.strictEqual(asked.length - before, 2, client.dialect.protocol)
+            assert.notInclude(asked.at(-1) ?? "", seal)
+            assert.include(asked.at(-1) ?? "", "A wall")
+          }
+        }
+      }).pipe(Effect.scoped),
+    )
+  }
+
+  it.live("is told to the caller, and is not tried for what brings no thoughts", () =>
+    Effect.gen(function* () {
+      const { asked, provider } = yield* Vendors.make("messages", { seal, id: "call_1" }, (body) =>
+        body.includes("thinking") ? "messages.1.content.0: Invalid `signature` in `thinking` block" : undefined,
+      )
+      const [, client] = clients
+      const first = client!.first("look")
+      const answer = yield* ask(client!, provider, first, false)
+      const response = yield* provider.chat(request(client!, client!.next(first, answer)))
+      assert.deepStrictEqual(response.unsaid, ["the reasoning of earlier answers, whose signatures the vendor refuses"])
+      const before = asked.length
+      const error = yield* Effect.flip(provider.chat(request(client!, { ...first, system: "thinking" })))
+      assert.strictEqual(error.reason._tag, "InvalidRequest")
+      assert.strictEqual(asked.length - before, 1)
+    }).pipe(Effect.scoped),
+  )
+})
+
+describe("the name of a tool", () => {
+  const names: ReadonlyArray<string> = ["fs.read", "mcp:files/read", "x".repeat(128), "größe", "1st"]
+  const fits: Record<Kind, RegExp> = {
+    messages: /^[\w-]{1,128}$/,
+    "chat-google": /^[\w-]{1,64}$/,
+    "chat-litellm": /^[\w-]{1,64}$/,
+    "chat-blocks": /^[\w-]{1,64}$/,
+    "chat-details": /^[\w-]{1,64}$/,
+    mistral: /^[\w-]{1,64}$/,
+    responses: /^[\w-]{1,64}$/,
+    gemini: /^[a-zA-Z_][\w.:-]{0,63}$/,
+  }
+
+  for (const kind of Vendors.kinds) {
+    it.live(`is one that ${kind} takes, and the client's own in the answer`, () =>
+      Effect.gen(function* () {
+        const { asked, provider } = yield* Vendors.make(kind, { seal, id: "call_1" })
+        for (const client of clients) {
+          for (const name of names) {
+            for (const streams of [false, true]) {
+              const how = `${name} of ${client.dialect.protocol}${streams ? ", streamed" : ""}`
+              const first = client.first(name)
+              const answer = yield* ask(client, provider, first, streams)
+              const calls = JSON.stringify(answer).match(new RegExp(`"name":${JSON.stringify(name)}`, "g"))
+              assert.isNotNull(calls, how)
+              yield* ask(client, provider, client.next(first, answer), streams)
+              const told = [...(asked.at(-1) ?? "").matchAll(/"name":"([^"]*)"/g)]
+                .map(([, told]) => told ?? "")
+                .filter((told) => told !== "look")
+              assert.isAtLeast(told.length, 3, how)
+              assert.lengthOf(new Set(told), 1, how)
+              assert.match(told[0] ?? "", fits[kind], how)
+            }
+          }
+        }
+      }).pipe(Effect.scoped),
+    )
+  }
+})

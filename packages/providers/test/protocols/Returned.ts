@@ -1,0 +1,18 @@
+/**
+ * An answer of ours as another gateway reads it, with what it will give back understood as we do: signatures within ids, and
+ * seals under their marks.
+ */
+import type * as Chat from "@understudy/core/Chat"
+import * as ToolIds from "@understudy/providers/protocols/ToolIds"
+
+/** The call under its own id, with its signature. */
+export const part = <Part extends Chat.Part | Chat.AssistantContent>(part: Part): Part =>
+  part.type === "tool-call" ? { ...part, ...ToolIds.read(part.id) } : part
+
+export const response = (response: Chat.Response): Chat.Response => ({
+  ...response,
+  content: response.content.map(part),
+  ...(response.alternatives === undefined
+    ? undefined
+    : { alternatives: response.alternatives.map((choice) => ({ ...choice, content: choice.content.map(part) })) }),
+})
