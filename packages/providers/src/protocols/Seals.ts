@@ -9,7 +9,7 @@
  */
 import type * as Chat from "@understudy/core/Chat"
 import type { Seal } from "@understudy/core/Chat"
-import { ProviderError } from "@understudy/core/ProviderError"
+import type { ProviderError } from "@understudy/core/ProviderError"
 import { createHash } from "node:crypto"
 import * as Effect from "effect/Effect"
 
