@@ -2,6 +2,7 @@
  * A route made ready to be planned: its names bound to deployments once, its policies at each place resolved, and every
  * problem found that its names have.
  */
+import * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
 import * as Budget from "./Budget.ts"
 import * as Cache from "./Cache.ts"
@@ -55,6 +56,8 @@ export interface Compiled<C = Candidate> {
   readonly budget: Budget.Budget
   /** Where it keeps its answers. */
   readonly cache: Cache.Resolved | undefined
+  /** How long its streams may be silent before keep-alives are sent, in milliseconds. */
+  readonly keepAlive: number | undefined
 }
 
 /** Something wrong with a route: where (`routes.assistant[1]`, the second it names), and what to do. */
@@ -176,6 +179,7 @@ export const make = <C extends Pick<Candidate, "deployment">>(
     total: Candidates.total(policies, defaults),
     budget: new Budget.Budget(Candidates.retryShare(policies, defaults)),
     cache: policies.cache && Cache.resolve(policies.cache),
+    keepAlive: policies.sse && Duration.toMillis(Duration.fromInputUnsafe(policies.sse.keepAlive)),
   })
 
   const compiled = new Map<string, Compiled<C>>()
@@ -207,6 +211,7 @@ const overlay = (outer: Policies, inner: Policies): Policies => ({
   stream: { ...outer.stream, ...inner.stream },
   unsupported: inner.unsupported ?? outer.unsupported,
   cache: inner.cache ?? outer.cache,
+  sse: inner.sse ?? outer.sse,
 })
 
 const unsaid = (name: string, model: string): string =>

@@ -91,9 +91,10 @@ const conditions = (condition: Condition): string =>
     .join(", ")
 
 /** `moveOn any, protect continue, retry.times 0, timeout.total 9s` */
-const policies = ({ accept, cache, moveOn, retry, stream, timeout, unsupported }: Policies): string =>
+const policies = ({ accept, cache, moveOn, retry, sse, stream, timeout, unsupported }: Policies): string =>
   [
     ...(cache === undefined ? [] : [`cache ${Duration.format(Duration.fromInputUnsafe(cache.ttl))}`]),
+    ...(sse === undefined ? [] : [`sse.keepAlive ${Duration.format(Duration.fromInputUnsafe(sse.keepAlive))}`]),
     ...(moveOn === undefined ? [] : [`moveOn ${moveOn}`]),
     ...(accept === undefined ? [] : [`accept ${accept}`]),
     ...(unsupported === undefined ? [] : [`unsupported ${unsupported}`]),

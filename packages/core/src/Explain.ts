@@ -41,6 +41,8 @@ export interface Explanation {
   readonly total: number
   /** How long the route keeps its answers, and how many: one that it has is given again, and nobody is asked. */
   readonly cache?: Cache | undefined
+  /** How long a stream of the route may be silent before keep-alives are sent. */
+  readonly sse?: { readonly keepAlive: number } | undefined
   readonly plan: Node
 }
 
@@ -137,6 +139,7 @@ export const make = (stores: Admission.Stores, route: Compiled.Compiled, call: C
     needs: [...call.needs],
     total: Timeout.deadline(0, route.total, call.options.timeout).at,
     ...(route.cache === undefined ? undefined : { cache: route.cache }),
+    ...(route.keepAlive === undefined ? undefined : { sse: { keepAlive: route.keepAlive } }),
     plan,
   }))
 }
@@ -206,7 +209,16 @@ export const candidates = (node: Node): ReadonlyArray<Explained> => {
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** The explanation for people: a line for the call, then the tree, candidates numbered in the order they are tried. */
-export const lines = ({ cache, needs, plan, route, streaming, tokens, total }: Explanation): ReadonlyArray<string> => {
+export const lines = ({
+  cache,
+  needs,
+  plan,
+  route,
+  sse,
+  streaming,
+  tokens,
+  total,
+}: Explanation): ReadonlyArray<string> => {
   let place = 0
   const told = (node: Node, indent: string): ReadonlyArray<string> => {
     switch (node._tag) {
@@ -226,9 +238,10 @@ export const lines = ({ cache, needs, plan, route, streaming, tokens, total }: E
     }
   }
   const kept = cache === undefined ? "" : `; its answer is kept for ${time(cache.ttl)}`
+  const silent = sse === undefined || !streaming ? "" : `; keep-alives after ${time(sse.keepAlive)} of silence`
   const needing = needs.length === 0 ? "" : `, needing ${needs.join(" and ")}`
   return [
-    `${route}: a ${streaming ? "streamed" : "plain"} call of about ${tokens} input tokens${needing}; ${time(total)} in all${kept}`,
+    `${route}: a ${streaming ? "streamed" : "plain"} call of about ${tokens} input tokens${needing}; ${time(total)} in all${kept}${silent}`,
     ...told(plan, ""),
   ]
 }

@@ -5,6 +5,7 @@
  * providers, so it can be written down, compared and sent. A new combinator is one constructor here and one case in each
  * interpreter; the compiler names the cases that were missed.
  */
+import type * as Duration from "effect/Duration"
 import type { Pipeable } from "effect/Pipeable"
 import { pipeArguments } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
@@ -73,6 +74,17 @@ export interface Policies {
   readonly unsupported?: Unsupported | undefined
   /** Heeded around a whole route alone: what is kept is the answer to a call. */
   readonly cache?: CachePolicy | undefined
+  /** Heeded around a whole route alone: it is about the connection to the caller. */
+  readonly sse?: SsePolicy | undefined
+}
+
+/**
+ * `keepAlive` is how long a stream may send nothing. After that its headers and keep-alives go out while no deployment has
+ * produced output, and again after each such silence: for load balancers that cut silent connections. The price: an error
+ * that comes later is in the stream, not a status.
+ */
+export interface SsePolicy {
+  readonly keepAlive: Duration.Input
 }
 
 const Prototype: Pipeable = {
@@ -165,6 +177,12 @@ export const unsupported = (policy: Unsupported): ((self: Input) => Route) => po
  * the same answer, as long as it is kept, and nobody is asked. For a whole route, not a part of one.
  */
 export const cache = (policy: CachePolicy): ((self: Input) => Route) => policies({ cache: policy })
+
+/**
+ * `Route.fallback("a", "b").pipe(Route.sse({ keepAlive: "15 seconds" }))`: sends keep-alives while a stream is silent. For a
+ * whole route, not a part of one.
+ */
+export const sse = (policy: SsePolicy): ((self: Input) => Route) => policies({ sse: policy })
 
 /** Every condition of a route itself, in the order it has them; not those of routes that it names. */
 export const conditions = (route: Route): ReadonlyArray<Condition> => {

@@ -2,7 +2,6 @@
  * The service that answers: a call goes in under the name of a route, and comes out answered by whoever could, or with
  * one typed error that tells what was tried.
  */
-import type * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
@@ -29,6 +28,7 @@ import type * as Deployment from "./Deployment.ts"
 import * as Dispatch from "./Dispatch.ts"
 import type * as Embedding from "./Embedding.ts"
 import * as Explain from "./Explain.ts"
+import * as KeepAlive from "./KeepAlive.ts"
 import type { Explanation } from "./Explain.ts"
 import type * as Plan from "./Plan.ts"
 import { Provider } from "./Provider.ts"
@@ -67,13 +67,16 @@ export interface Answer<Response = Chat.Response> {
 
 /**
  * An answer that has begun: `frames` fails with a `RouterError` of kind `Broken` if it breaks off, and ends only when
- * whole. `receipt` goes on being written until the stream has ended.
+ * whole. `receipt` goes on being written until the stream has ended. On a route with `sse.keepAlive` it may not have begun
+ * yet: then `frames` may fail with any kind.
  */
 export interface Streaming {
   readonly frames: Stream.Stream<Chat.Frame, RouterError>
   readonly receipt: Receipt
   /** Whether `frames` keeps silent until the answer is whole, and it may still become another deployment's. */
   readonly heldBack: boolean
+  /** How long the route lets `frames` be silent before a sign of life is due, in milliseconds: see `Route.sse`. */
+  readonly keepAlive: number | undefined
 }
 
 export class Router extends Context.Service<
@@ -253,18 +256,32 @@ const make = Effect.fnUntraced(function* <E, R>(
             const attempt: Dispatch.Try<Chat.Request, Attempt.Committed> = (context, step, force, steps) =>
               Recovery.stream(context, steps, step, force, scope)
             const fresh = () => Dispatch.run(shared, compiled, call, ledger, attempt)
-            return Scope.addFinalizerExit(scope, (exit) =>
-              Effect.sync(() => settle(ledger, lastAttempt(ledger, exit), clock.currentTimeMillisUnsafe())),
-            ).pipe(
-              Effect.andThen(recalls.get(compiled.name)?.stream(call, ledger, fresh) ?? fresh()),
-              Effect.tapError(() =>
-                Effect.sync(() => settle(ledger, Exit.fail("failed"), clock.currentTimeMillisUnsafe())),
+            const { keepAlive } = compiled
+            const begin = Effect.tapError(recalls.get(compiled.name)?.stream(call, ledger, fresh) ?? fresh(), () =>
+              Effect.sync(() => settle(ledger, Exit.fail("failed"), clock.currentTimeMillisUnsafe())),
+            )
+            const begun = (committed: Attempt.Committed): Streaming => ({
+              frames: frames(committed, ledger),
+              receipt: ledger,
+              heldBack: committed.heldBack === true,
+              keepAlive,
+            })
+            return Effect.andThen(
+              Scope.addFinalizerExit(scope, (exit) =>
+                Effect.sync(() => settle(ledger, lastAttempt(ledger, exit), clock.currentTimeMillisUnsafe())),
               ),
-              Effect.map(({ held, heldBack, rest }) => ({
-                frames: frames(held, rest, ledger),
-                receipt: ledger,
-                heldBack: heldBack === true,
-              })),
+              keepAlive === undefined
+                ? Effect.map(begin, begun)
+                : Effect.map(KeepAlive.open(begin, keepAlive, scope), (opened) =>
+                    opened._tag === "Begun"
+                      ? begun(opened.value)
+                      : {
+                          frames: Stream.unwrap(Effect.map(opened.begun, (committed) => frames(committed, ledger))),
+                          receipt: ledger,
+                          heldBack: true,
+                          keepAlive,
+                        },
+                  ),
             )
           }),
         ),
@@ -308,11 +325,7 @@ const listen = (bus: RouteEvent.Bus, { onFailover, onSuccess }: Callbacks) =>
         return undefined
       })
 
-const frames = (
-  held: Arr.NonEmptyReadonlyArray<Chat.Frame>,
-  rest: Attempt.Committed["rest"],
-  receipt: Receipt,
-): Stream.Stream<Chat.Frame, RouterError> =>
+const frames = ({ held, rest }: Attempt.Committed, receipt: Receipt): Stream.Stream<Chat.Frame, RouterError> =>
   Stream.concat(
     Stream.fromArray(held),
     Stream.mapError(Stream.fromPull(Effect.succeed(rest)), (error) => Errors.broken(error, receipt)),

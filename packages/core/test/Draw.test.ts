@@ -68,6 +68,11 @@ describe("Draw.mermaid", () => {
     assert.match(drawn("assistant", { assistant: route }).join("\n"), /subgraph n\d\["cache 5m"\]/)
   })
 
+  it("says how long a route's streams may be silent", () => {
+    const route = Route.fallback("a", "b").pipe(Route.sse({ keepAlive: "15 seconds" }))
+    assert.match(drawn("assistant", { assistant: route }).join("\n"), /subgraph n\d\["sse.keepAlive 15s"\]/)
+  })
+
   it("draws a race, and the ways of a condition", () => {
     const race = Route.hedge({ after: "800 millis", across: ["a", "b"] })
     assert.include(drawn("assistant", { assistant: race })[2] ?? "", "hedge after 800ms")

@@ -92,6 +92,21 @@ describe("Router.explain", () => {
     ),
   )
 
+  it.effect("says how long the route's streams may be silent", () =>
+    Effect.gen(function* () {
+      const explanation = yield* explain(ask, { streaming: true })
+      assert.deepStrictEqual(explanation.sse, { keepAlive: 15_000 })
+      assert.match(Explain.lines(explanation)[0] ?? "", /; keep-alives after 15s of silence$/)
+    }).pipe(
+      Effect.provide(
+        Router.layer({
+          deployments: { lead: deployment(answering()) },
+          routes: { assistant: Route.target("lead").pipe(Route.sse({ keepAlive: "15 seconds" })) },
+        }),
+      ),
+    ),
+  )
+
   it.effect("says how long the route keeps its answers", () =>
     Effect.gen(function* () {
       const explanation = yield* explain(ask)

@@ -7,7 +7,6 @@ import type { Receipt } from "@understudy/core/Receipt"
 import type { Streaming } from "@understudy/core/Router"
 import type { RouterError } from "@understudy/core/RouterError"
 import type { Dialect } from "@understudy/providers/protocols/Dialect"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Stream from "effect/Stream"
@@ -73,10 +72,10 @@ export const orError = <R>(
 /**
  * A stream of frames as bytes: each chunk of frames one write; at its end what the protocol still wants, or its error.
  * It never fails: a body that did would reset the connection and lose what was written. While an answer is held back,
- * `idle`, which says nothing, keeps its client waiting.
+ * or silent for longer than its route allows, `idle`, which says nothing, keeps its client waiting.
  */
 export const bytes = (
-  { frames, heldBack }: Pick<Streaming, "frames" | "heldBack">,
+  { frames, heldBack, keepAlive }: Pick<Streaming, "frames" | "heldBack" | "keepAlive">,
   push: (frame: Chat.Frame) => string,
   end: () => string,
   fail: (error: RouterError) => string,
@@ -91,21 +90,48 @@ export const bytes = (
     Stream.concat(Stream.sync(() => encode(end()))),
     Stream.catch((error) => Stream.succeed(encode(fail(error)))),
   )
-  return heldBack ? Stream.merge(written, signs(encode(idle)), { haltStrategy: "left" }) : written
+  return heldBack || keepAlive !== undefined
+    ? keptAlive(written, encode(idle), keepAlive ?? usualSilence, heldBack)
+    : written
 }
+
+/**
+ * The stream, with `sign` after each silence of so many milliseconds; and at once, so that the headers go out, where it is
+ * `late` already.
+ */
+const keptAlive = (
+  written: Stream.Stream<Uint8Array>,
+  sign: Uint8Array,
+  silence: number,
+  late: boolean,
+): Stream.Stream<Uint8Array> =>
+  Stream.unwrap(
+    Effect.clockWith((clock) => {
+      const now = () => clock.currentTimeMillisUnsafe()
+      let due = late ? now() : now() + silence
+      const put = (bytes: Uint8Array): Uint8Array => {
+        due = now() + silence
+        return bytes
+      }
+      const next: Effect.Effect<Uint8Array> = Effect.suspend(() => {
+        const left = due - now()
+        return left > 0 ? Effect.andThen(Effect.sleep(left), next) : Effect.sync(() => put(sign))
+      })
+      return Effect.succeed(
+        Stream.merge(Stream.map(written, put), Stream.fromEffectRepeat(next), { haltStrategy: "left" }),
+      )
+    }),
+  )
 
 /** Events that come when they come: comments keep their reader waiting. */
 export const events = (texts: Stream.Stream<string>): Stream.Stream<Uint8Array> =>
-  Stream.merge(Stream.encodeText(texts), signs(encode(comment)), { haltStrategy: "left" })
+  keptAlive(Stream.encodeText(texts), encode(comment), usualSilence, true)
 
 const text = new TextEncoder()
 const encode = (written: string): Uint8Array => text.encode(written)
 
-/** How long a client waits without a sign: well below the silence that clients and proxies bear. */
-const keepAlive = Duration.seconds(5)
+/** How long a client waits without a sign, in milliseconds: well below the silence that clients and proxies bear. */
+const usualSilence = 5000
 
 /** What server-sent events have for it. */
 const comment = ": keep-alive\n\n"
-
-/** One at once, so that the headers go out, then one after the other. */
-const signs = (idle: Uint8Array): Stream.Stream<Uint8Array> => Stream.as(Stream.tick(keepAlive), idle)

@@ -12,11 +12,11 @@ const late = Stream.fromEffect(
   Effect.as(Effect.sleep("12 seconds"), { parts: [{ type: "text", text: "Hello" }] } satisfies Chat.Frame),
 )
 
-const written = (heldBack: boolean) =>
+const written = (heldBack: boolean, keepAlive?: number) =>
   Effect.gen(function* () {
     const seen: Array<string> = []
     const fiber = yield* Answer.bytes(
-      { frames: late, heldBack },
+      { frames: late, heldBack, keepAlive },
       push,
       () => ".",
       () => "!",
@@ -41,6 +41,36 @@ describe("bytes", () => {
       const { seen, shown } = yield* written(true)
       assert.deepStrictEqual(seen, [comment, comment, comment, "Hello", "."])
       assert.deepStrictEqual(shown, [1, 1, 2, 3, 5])
+    }),
+  )
+
+  it.effect("keeps the client of a route with keep-alives waiting after each silence, and after none", () =>
+    Effect.gen(function* () {
+      const early = yield* written(true, 4000)
+      assert.deepStrictEqual(early.seen, [comment, comment, comment, "Hello", "."])
+      assert.deepStrictEqual(early.shown, [1, 2, 2, 3, 5])
+      const begun = yield* written(false, 5000)
+      assert.deepStrictEqual(begun.seen, [comment, comment, "Hello", "."])
+      assert.deepStrictEqual(begun.shown, [0, 0, 1, 2, 4])
+    }),
+  )
+
+  it.effect("counts silence from the last that was written", () =>
+    Effect.gen(function* () {
+      const frames = Stream.fromArray([0, 3, 3, 3]).pipe(
+        Stream.mapEffect((wait) =>
+          Effect.as(Effect.sleep(`${wait} seconds`), { parts: [{ type: "text", text: "." }] } satisfies Chat.Frame),
+        ),
+        Stream.rechunk(1),
+      )
+      const seen: Array<string> = []
+      const bytes = Answer.bytes({ frames, heldBack: false, keepAlive: 6000 }, push, String, String)
+      const fiber = yield* Effect.forkChild(
+        Stream.runForEach(bytes, (each) => Effect.sync(() => void seen.push(new TextDecoder().decode(each)))),
+      )
+      for (let second = 0; second < 12; second++) yield* TestClock.adjust("1 second")
+      yield* Fiber.join(fiber)
+      assert.notInclude(seen, comment)
     }),
   )
 

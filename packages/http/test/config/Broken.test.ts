@@ -19,11 +19,18 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "routes.nobody.across: expected a list of at least one deployment's name, found nothing",
     "routes.nested.across[1]: expected the name of a deployment, found a mapping",
   ],
+  "keep-alives": [
+    "deployments.gpt-4o.sse: unknown key `sse`: it is about the connection to the caller, and belongs on an outermost route. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, unsupported, apiKey, baseUrl, organization, api, headers.",
+    "routes.assistant.sse.keepAlive: is missing: say how long a stream may be silent, such as 15s",
+    "routes.quick.fallback[0].sse: unknown key `sse`: it is about the connection to the caller, and belongs on an outermost route. Known keys: fallback, retry, timeout, stream, moveOn, accept, unsupported, onContextWindow, onContentPolicy, onError.",
+    "routes.quick.sse.comment: unknown key `comment`. Known keys: keepAlive.",
+    'routes.quick.sse.keepAlive: expected a duration above 0, such as 500ms, 2s, 5m or 1h, found "0s"',
+  ],
   caches: [
     "deployments.gpt-4o.cache: unknown key `cache`: it keeps answers to whole calls, and belongs on an outermost route. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, unsupported, apiKey, baseUrl, organization, api, headers.",
     "routes.assistant.cache.ttl: is missing: say how long an answer is kept, such as 5m",
     "routes.assistant.cache.max: expected a whole number above 0, found 0",
-    "routes.quick.fallback[0].cache: unknown key `cache`: it keeps answers to whole calls, and belongs on an outermost route. Known keys: fallback, retry, timeout, stream, moveOn, unsupported, onContextWindow, onContentPolicy, onError.",
+    "routes.quick.fallback[0].cache: unknown key `cache`: it keeps answers to whole calls, and belongs on an outermost route. Known keys: fallback, retry, timeout, stream, moveOn, accept, unsupported, onContextWindow, onContentPolicy, onError.",
     "routes.quick.cache.size: unknown key `size`. Known keys: ttl, max.",
     'routes.quick.cache.ttl: expected a duration above 0, such as 500ms, 2s, 5m or 1h, found "0ms"',
   ],
@@ -131,7 +138,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "state.redis: expected a Redis address, such as redis://127.0.0.1:6379, found another text",
   ],
   "shapeless-routes": [
-    "routes.misspelt.falback: unknown key `falback`: did you mean `fallback`? Known keys: fallback, balance, hedge, when, else, across, retry, timeout, cache, stream, moveOn, unsupported, onContextWindow, onContentPolicy, onError.",
+    "routes.misspelt.falback: unknown key `falback`: did you mean `fallback`? Known keys: fallback, balance, hedge, when, else, across, retry, timeout, cache, sse, stream, moveOn, accept, unsupported, onContextWindow, onContentPolicy, onError.",
     "routes.empty: expected a list of at least one name or route, found an empty list",
     "routes.nothing: expected a name, a list of names, or a mapping with `fallback`, `balance`, `hedge` or `when`, found an empty mapping",
     "routes.blank: expected a name, a list of names, or a mapping with `fallback`, `balance`, `hedge` or `when`, found nothing",

@@ -118,7 +118,7 @@ const ofAnother =
   (key) => {
     if (key === "accept") return "it belongs to routes, and stands on a route"
     if (key === "stream") return "it belongs to routes, and stands under `defaults` or on a route"
-    if (key === "cache") return Policies.misplaced(key)
+    if (key === "cache" || key === "sse") return Policies.misplaced(key)
     const owners = vendorNames.filter((name) => Object.hasOwn(byName[name].keys.fields, key))
     return owners.length === 0 ? undefined : `a key of ${some(owners)}, not of ${provider}`
   }

@@ -53,6 +53,8 @@ export const misplaced: Hint = (key) => {
       return "it is shared by a whole route, and belongs under `defaults.retry` or on an outermost route"
     case "cache":
       return "it keeps answers to whole calls, and belongs on an outermost route"
+    case "sse":
+      return "it is about the connection to the caller, and belongs on an outermost route"
     case "connect":
       return "it belongs to connections, and stands under `defaults.timeout` or in a deployment"
     default:
@@ -80,6 +82,13 @@ export const Cache = Schema.Struct({
     Schema.annotateKey({ messageMissingKey: "is missing: say how long an answer is kept, such as 5m" }),
   ),
   max: optional(count),
+})
+
+/** How long a route's streams may be silent. */
+export const Sse = Schema.Struct({
+  keepAlive: PositiveDuration.pipe(
+    Schema.annotateKey({ messageMissingKey: "is missing: say how long a stream may be silent, such as 15s" }),
+  ),
 })
 
 /** What becomes of a wish that a protocol cannot say. */

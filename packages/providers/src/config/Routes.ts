@@ -120,6 +120,7 @@ export const Whole = shapes({
   retry: Schema.optionalKey(Policies.Retry.whole),
   timeout: Schema.optionalKey(Policies.Timeout.route),
   cache: Schema.optionalKey(Policies.Cache),
+  sse: Schema.optionalKey(Policies.Sse),
 })
 const Part = shapes({
   retry: Schema.optionalKey(Policies.Retry.part),
@@ -241,7 +242,7 @@ export const read = (name: string, input: unknown, place: Place): Reading => {
     const route = bare && branched(input, place, part, bare)
     const decoded = decode<Beside>(shape, input, place, Policies.misplaced)
     if (Result.isFailure(decoded)) return refuse(...decoded.failure) ?? route
-    const { accept, cache, moveOn, retry, stream, timeout, unsupported } = decoded.success
+    const { accept, cache, moveOn, retry, sse, stream, timeout, unsupported } = decoded.success
     const steps = [
       retry && Route.retry(retry),
       timeout && Route.timeout(timeout),
@@ -250,6 +251,7 @@ export const read = (name: string, input: unknown, place: Place): Reading => {
       accept && Route.accept(accept),
       unsupported && Route.unsupported(unsupported),
       cache && Route.cache(cache),
+      sse && Route.sse(sse),
     ].filter((step) => step !== undefined)
     return steps.reduce((route, step) => route && step(route), route)
   }

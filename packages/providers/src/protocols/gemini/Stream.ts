@@ -22,6 +22,9 @@ import * as Usage from "./Usage.ts"
 
 export { array, encoder } from "./Encoder.ts"
 
+/** A chunk with nothing in it: Google's clients know no comments, and take a comment's text for JSON. */
+export const idle = "data: {}\n\n"
+
 /** An SSE event. This protocol names none. */
 export interface Event {
   readonly event?: string | undefined

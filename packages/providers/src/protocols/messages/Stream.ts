@@ -20,6 +20,9 @@ import * as Usage from "./Usage.ts"
 
 export { encoder } from "./Encoder.ts"
 
+/** What the API itself sends while it is silent. */
+export const idle = 'event: ping\ndata: {"type": "ping"}\n\n'
+
 /** An SSE event. Its name repeats the `type` within its data, which is what counts. */
 export interface Event {
   readonly event?: string | undefined
