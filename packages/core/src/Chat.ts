@@ -239,7 +239,8 @@ export type ReasoningOptions = typeof ReasoningOptions.Type
 
 /**
  * What the client sent, in its own protocol, for a provider that speaks the same one: it then sends `body` as it came,
- * but for the model's name and what the engine must add. `headers` are lower-case, by an allow-list.
+ * but for the model's name and what the engine must add. `headers` are lower-case, by an allow-list. In a `body` that the
+ * gateway has read, a number that JavaScript would write otherwise (`1.0`, `1e400`, beyond 2^53) is a `JSON.rawJSON`.
  */
 export const Native = Schema.Struct({
   protocol: Schema.String,

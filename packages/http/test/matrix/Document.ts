@@ -34,6 +34,8 @@ export const text = (cells: ReadonlyArray<Cell>): string => {
     "  the call is for nothing else, it is refused.",
     "- Finish reasons are never softened: what was cut off, filtered or refused never looks like a plain end.",
     "- Usage counts alike: everything read, cached or not; everything written, thoughts included.",
+    "- Numbers keep their digits: a call's arguments and a tool's schema are written as they came, with `1.0`, `1e400` and integers",
+    "  beyond 2^53 in them. A body of the vendor's own protocol keeps its bytes, but for the members that must change.",
     "",
     "## What is carried",
     `Each cell is played by a test, plain and streamed, through the vendors' SDKs at one end and their documented answers at`,

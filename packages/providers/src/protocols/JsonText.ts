@@ -54,6 +54,7 @@ const splice = (value: object, source: object, text: string, members: Members): 
 type Fields = Readonly<Record<string, unknown>>
 
 const spliceObject = (value: Fields, source: Fields, text: string, { names, places }: Members): string => {
+  const last = lastOf(names, source)
   let out = ""
   // Unchanged neighbours are one slice.
   let from = -1
@@ -66,7 +67,8 @@ const spliceObject = (value: Fields, source: Fields, text: string, { names, plac
     const name = names[index]!
     const place = index * 3
     // Of a name that stands there twice, the last is what was read.
-    const stays = Object.hasOwn(value, name) && value[name] !== undefined && isLast(names, index)
+    const stays =
+      Object.hasOwn(value, name) && value[name] !== undefined && (last === undefined || last.get(name) === index)
     if (stays && Object.is(value[name], source[name])) {
       if (from < 0) from = places[place]!
       to = places[place + 2]!
@@ -86,7 +88,9 @@ const spliceObject = (value: Fields, source: Fields, text: string, { names, plac
   return `{${out}}`
 }
 
-const isLast = (names: ReadonlyArray<string>, index: number): boolean => names.lastIndexOf(names[index]!) === index
+/** Where each name stands last; undefined where none stands there twice. */
+const lastOf = (names: ReadonlyArray<string>, source: Fields): ReadonlyMap<string, number> | undefined =>
+  names.length === Object.keys(source).length ? undefined : new Map(names.map((name, index) => [name, index]))
 
 /** Elements are told apart by identity where some are gone or new, by their places where none is. */
 const spliceArray = (
@@ -152,8 +156,8 @@ const scan = (text: string, from: number, root: object | undefined): Members => 
   let began = -1
   let valued = -1
   let last = from
-  /** The container we are in, once a number in it was kept. */
-  let within: Record<PropertyKey, unknown> | undefined
+  /** The containers themselves, once a number in them was kept. */
+  const found: Array<unknown> = [undefined, root]
   for (let at = from; at < text.length; at++) {
     const code = text.charCodeAt(at)
     if (code <= space || code === colon) continue
@@ -173,7 +177,6 @@ const scan = (text: string, from: number, root: object | undefined): Members => 
       }
       depth--
       isName = false
-      within = undefined
       last = at + 1
       continue
     }
@@ -192,7 +195,7 @@ const scan = (text: string, from: number, root: object | undefined): Members => 
       at = last - 1
     } else if (code === object || code === array) {
       depth++
-      within = undefined
+      if (depth > 1) found[depth] = undefined
       isName = code === object
       keys[depth] = 0
       ends[depth] = isName ? 0 : inArray
@@ -202,8 +205,8 @@ const scan = (text: string, from: number, root: object | undefined): Members => 
       if (root !== undefined && code <= digit9 && mayDiffer(text, at, last)) {
         const literal = text.slice(at, last)
         if (ExactNumber.isNeeded(literal)) {
-          within ??= container(root, text, keys, ends, depth)
           const end = ends[depth]!
+          const within = container(found, text, keys, ends, depth)
           keep(within, end === inArray ? keys[depth]! : nameAt(text, keys[depth]!, end), literal)
         }
       }
@@ -273,26 +276,32 @@ const nameAt = (text: string, from: number, to: number): string => {
   return name.includes("\\") ? (JSON.parse(text.slice(from, to)) as string) : name
 }
 
-/** The open container at this depth; one that is nowhere, where a later member of the same name took its place. */
+/**
+ * The open container at this depth, looked for from the next one above it that was `found`; none where a later member of
+ * the same name took its place.
+ */
 const container = (
-  root: object,
+  found: Array<unknown>,
   text: string,
   keys: ReadonlyArray<number>,
   ends: ReadonlyArray<number>,
   depth: number,
-): Record<PropertyKey, unknown> => {
-  let value: unknown = root
-  for (let level = 1; level < depth; level++) {
+): unknown => {
+  let level = depth
+  while (found[level] === undefined) level--
+  for (; level < depth; level++) {
     const end = ends[level]!
-    value = own(value, end === inArray ? keys[level]! : nameAt(text, keys[level]!, end))
+    found[level + 1] = own(found[level], end === inArray ? keys[level]! : nameAt(text, keys[level]!, end)) ?? null
   }
-  return Predicate.isObjectOrArray(value) ? (value as Record<PropertyKey, unknown>) : {}
+  return found[depth]
 }
 
 /** Puts a kept number in place of what was read of it; of a name that stands there twice, the last is what was read. */
-const keep = (within: Record<PropertyKey, unknown>, key: string | number, literal: string): void => {
+const keep = (within: unknown, key: string | number, literal: string): void => {
   const there = own(within, key)
-  if (ExactNumber.is(there) || there === Number(literal)) within[key] = ExactNumber.of(literal)
+  if (ExactNumber.is(there) || there === Number(literal)) {
+    ;(within as Record<PropertyKey, unknown>)[key] = ExactNumber.of(literal)
+  }
 }
 
 const own = (value: unknown, key: string | number): unknown =>

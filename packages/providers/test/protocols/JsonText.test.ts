@@ -64,6 +64,16 @@ describe("JsonText", () => {
     for (const text of ["", "{", "[1,]", "01", "{a:1}", "nul"]) assert.throws(() => JsonText.parse(text), SyntaxError)
   })
 
+  it("reads what is deep and what is wide in no more than its share of time", () => {
+    const depth = 200_000
+    const deep = `{"deep":${"[1.0,".repeat(depth)}0${"]".repeat(depth)},"model":"a"}`
+    const source = record(deep)
+    assert.strictEqual(JsonText.print({ ...source, model: "b" }, source), deep.replace(`"a"`, `"b"`))
+    const wide = `{${Array.from({ length: depth }, (_, index) => `"n${index}":1.0`).join()},"n0":2.0}`
+    const many = record(wide)
+    assert.strictEqual(JsonText.print({ ...many, n1: 3 }, many), wide.replace(`"n0":1.0,"n1":1.0`, `"n1":3`))
+  })
+
   it("writes values of another origin plainly", () => {
     assert.strictEqual(JsonText.print({ a: 1 }, undefined), `{"a":1}`)
     assert.strictEqual(JsonText.print({ a: 1 }, { a: 1 }), `{"a":1}`)
