@@ -11,10 +11,12 @@ import * as Exit from "effect/Exit"
 import type * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import type * as RateLimiter from "effect/persistence/RateLimiter"
 import * as Scope from "effect/Scope"
-import type { Call } from "./Call.ts"
+import type { Call, Operation } from "./Call.ts"
+import { operations } from "./Call.ts"
 import type { Candidate } from "./Candidate.ts"
 import type * as Chat from "./Chat.ts"
 import * as Circuit from "./Circuit.ts"
+import * as Cooldown from "./Cooldown.ts"
 import type { Limits } from "./Deployment.ts"
 import type { Judgement } from "./ProviderError.ts"
 import * as RateLimit from "./RateLimit.ts"
@@ -22,7 +24,7 @@ import type { Rests } from "./Rests.ts"
 
 /** Where circuits, limits and rests are kept: in memory, or shared by several gateways. */
 export interface Stores {
-  readonly circuits: CircuitBreaker.CircuitBreakerStore["Service"]
+  readonly circuits: Circuit.Store
   readonly limiter: RateLimiter.RateLimiter
   readonly rests: Rests["Service"]
 }
@@ -50,8 +52,10 @@ export class Refused {
 /** How an admitted call ended: how its failure was judged, when it had one, and what it used. */
 export interface Ending {
   readonly judged: Judgement["circuit"] | undefined
-  /** Until when to rest, in milliseconds of the clock, when `judged` is `rests`. */
-  readonly restUntil?: number | undefined
+  /** For how many milliseconds to rest, when `judged` is `rests`. */
+  readonly wait?: number | undefined
+  /** Whether what failed is the account, which all operations share. */
+  readonly account?: boolean | undefined
   readonly usage?: Chat.Usage | undefined
 }
 
@@ -74,47 +78,120 @@ export const admit = Effect.fnUntraced(function* (
   call: Call,
   force: boolean,
 ): Effect.fn.Return<Permit, Refused> {
-  const resting = yield* rest(stores, candidate)
-  if (resting !== undefined) return yield* Effect.fail(new Refused(resting))
-  const circuit = force ? passed : yield* enter(stores, candidate)
+  const key = candidate.keys[call.operation]
+  const cooldown = yield* cool(stores, candidate, key)
+  const entering = force ? Effect.succeed(passed) : enter(stores, candidate, call)
+  const circuit = yield* cooldown ? Effect.onError(entering, () => stores.rests.release(key)) : entering
   const refusal = yield* take(stores, candidate, call)
   if (refusal !== undefined) {
     yield* circuit.leave("ignored")
+    if (cooldown) yield* stores.rests.release(key)
     return yield* Effect.fail(new Refused(refusal))
   }
   candidate.health.began()
   return {
     probe: circuit.probe,
-    answered: circuit.probe ? circuit.record(undefined) : Effect.void,
+    answered: answered(stores, key, cooldown, circuit),
     settle: (ending) => {
       candidate.health.ended()
-      candidate.health.judged(ending.judged)
-      const left = Effect.andThen(circuit.leave(ending.judged), giveBack(stores, candidate, call, ending))
-      return ending.judged === "rests"
-        ? Effect.andThen(stores.rests.rest(candidate.name, ending.restUntil ?? 0), left)
+      candidate.health.judged(call.operation, ending.judged)
+      const given = giveBack(stores, candidate, call, ending)
+      const left = Effect.andThen(
+        circuit.leave(ending.judged),
+        ending.account === true ? Effect.andThen(dead(stores, candidate, call.operation), given) : given,
+      )
+      return cooldown || ending.judged === "rests"
+        ? Effect.andThen(cooled(stores, candidate, key, cooldown, ending), left)
         : left
     },
   }
 })
 
+const answered = (stores: Stores, key: string, cooldown: boolean, circuit: Inside): Effect.Effect<void> => {
+  const closed = circuit.probe ? circuit.record(undefined) : Effect.void
+  return cooldown ? Effect.andThen(stores.rests.end(key), closed) : closed
+}
+
+/**
+ * Asks for leave to do something beside a call that has limits of its own at the vendor: only its own cooldown and circuit
+ * stand in the way.
+ */
+export const aside = Effect.fnUntraced(function* (
+  stores: Stores,
+  candidate: Candidate,
+  call: Call,
+): Effect.fn.Return<Pick<Permit, "settle">, Refused> {
+  const key = candidate.keys[call.operation]
+  const cooldown = yield* cool(stores, candidate, key)
+  const entering = enter(stores, candidate, call)
+  const circuit = yield* cooldown ? Effect.onError(entering, () => stores.rests.release(key)) : entering
+  return {
+    settle: (ending) => {
+      candidate.health.judged(call.operation, ending.judged)
+      return Effect.andThen(cooled(stores, candidate, key, cooldown, ending), circuit.leave(ending.judged))
+    },
+  }
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Cooldowns
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * Leave as far as the cooldown goes, and whether the call is the one that asks beyond what is believed of it: what that
+ * one finds holds for all.
+ */
+const cool = (stores: Stores, { cooldown }: Candidate, key: string): Effect.Effect<boolean, Refused> => {
+  const { look, said, until } = stores.rests
+  const known = (until: number): Effect.Effect<boolean, Refused> => {
+    if (until === 0 && said(key) === 0) return isWarm
+    return Effect.clockWith((clock) => {
+      const now = clock.currentTimeMillisUnsafe()
+      const resting = restsAt(until, now)
+      if (resting !== undefined) return refuse(resting)
+      if (said(key) <= now + early) return isWarm
+      return Effect.flatMap(stores.rests.probe(key, now + cooldown), (asks) =>
+        asks
+          ? Effect.succeed(true)
+          : refuse({ _tag: "Resting", retryAfter: Math.max(1, stores.rests.until(key) - now) }),
+      )
+    })
+  }
+  return look === undefined ? known(until(key)) : Effect.flatMap(look(key), known)
+}
+
+const isWarm = Effect.succeed(false)
+
+/** What a call that has ended tells of the cooldown. */
+const cooled = (
+  { rests }: Stores,
+  { cooldown }: Candidate,
+  key: string,
+  probe: boolean,
+  { judged, wait = 0 }: Ending,
+): Effect.Effect<void> => {
+  const over = probe ? rests.end(key) : Effect.void
+  if (judged === undefined) return over
+  if (judged !== "rests") return probe ? rests.release(key) : Effect.void
+  return Effect.clockWith((clock) => {
+    const { said, until } = Cooldown.of(wait, cooldown, clock.currentTimeMillisUnsafe())
+    return Effect.andThen(over, rests.rest(key, until, said))
+  })
+}
+
 /** Timers may fire a millisecond early: whoever slept until the end of a rest has rested enough. */
 const early = 1
 
-const rest = (stores: Stores, { name }: Candidate): Effect.Effect<Refusal | undefined> => {
-  const { look, until } = stores.rests
-  return look === undefined ? resting(until(name)) : Effect.flatMap(look(name), resting)
-}
+const restsAt = (until: number, now: number): Refusal | undefined =>
+  until > now + early ? { _tag: "Resting", retryAfter: until - now } : undefined
 
-const resting = (until: number): Effect.Effect<Refusal | undefined> =>
-  until === 0
-    ? Effect.undefined
-    : Effect.map(Clock.currentTimeMillis, (now) =>
-        until > now + early ? { _tag: "Resting", retryAfter: until - now } : undefined,
-      )
+/** Until when a deployment rests from that operation, by all that is known. */
+export const restsUntil = ({ rests }: Stores, key: string): Effect.Effect<number> =>
+  rests.look === undefined ? Effect.sync(() => rests.until(key)) : rests.look(key)
 
-/** Until when a deployment rests, by all that is known. */
-export const restsUntil = ({ rests }: Stores, name: string): Effect.Effect<number> =>
-  rests.look === undefined ? Effect.sync(() => rests.until(name)) : rests.look(name)
+// ---------------------------------------------------------------------------------------------------------------------
+// Circuits
+// ---------------------------------------------------------------------------------------------------------------------
 
 /** A call inside a candidate's circuit: what it may record there, once while it runs and once when it leaves. */
 interface Inside {
@@ -125,20 +202,27 @@ interface Inside {
 
 const passed: Inside = { probe: false, record: () => Effect.void, leave: () => Effect.void }
 
-const enter = (stores: Stores, candidate: Candidate): Effect.Effect<Inside, Refused> => {
-  const { circuit: policy, name: key } = candidate
+const enter = (stores: Stores, candidate: Candidate, { operation, request }: Call): Effect.Effect<Inside, Refused> => {
+  const { circuit: policy, keys, repeated } = candidate
+  const key = keys[operation]
+  const repeats = repeated[operation]
   const scope = Scope.makeUnsafe()
-  return Scope.provide(stores.circuits.admit(key), scope).pipe(
-    Effect.map((admission): Inside => {
+  return Scope.provide(Effect.zip(stores.circuits.admit(key), Clock.currentTimeMillis), scope).pipe(
+    Effect.map(([admission, began]): Inside => {
       // Recording moves the circuit on to another generation, so what is recorded when leaving changes nothing then.
       const record = (judged: Ending["judged"]) =>
-        Effect.ignore(
-          stores.circuits.record({
-            key,
-            generation: admission.generation,
-            ...Circuit.outcome(policy, admission.consecutiveOpenings, judged),
-          }),
-        )
+        Effect.clockWith((clock) => {
+          const now = clock.currentTimeMillisUnsafe()
+          if (judged === undefined) repeats.answered(request, now)
+          const counted = judged === "counts" && !repeats.counts(request, now) ? "ignored" : judged
+          return Effect.ignore(
+            stores.circuits.record({
+              key,
+              generation: admission.generation,
+              ...Circuit.outcome(policy, admission.consecutiveOpenings, counted, now - began),
+            }),
+          )
+        })
       return {
         probe: admission.probe,
         record,
@@ -148,7 +232,7 @@ const enter = (stores: Stores, candidate: Candidate): Effect.Effect<Inside, Refu
     Effect.catch(({ reason }) => {
       switch (reason._tag) {
         case "CircuitOpen":
-          return refuse(circuitOpen(candidate, Duration.toMillis(reason.retryAfter)))
+          return refuse(circuitOpen(candidate, operation, Duration.toMillis(reason.retryAfter)))
         case "CircuitHalfOpen":
           return refuse({ _tag: "Probing" })
         case "CircuitBreakerStoreError":
@@ -158,11 +242,22 @@ const enter = (stores: Stores, candidate: Candidate): Effect.Effect<Inside, Refu
   )
 }
 
-const circuitOpen = ({ health }: Candidate, retryAfter: number): Refusal => ({
+const circuitOpen = ({ health }: Candidate, operation: Operation, retryAfter: number): Refusal => ({
   _tag: "CircuitOpen",
   retryAfter,
-  ...(health.permanent ? { permanent: true } : undefined),
+  ...(health.permanent.has(operation) ? { permanent: true } : undefined),
 })
+
+/** Opens the circuits of a deployment's other operations, whose account it is too. */
+const dead = ({ circuits }: Stores, { circuit, health, keys }: Candidate, operation: Operation): Effect.Effect<void> =>
+  Effect.forEach(
+    operations.filter((other) => other !== operation),
+    (other) => {
+      health.judged(other, "opens-long")
+      return circuits.open?.(keys[other], circuit.long) ?? Effect.void
+    },
+    { discard: true },
+  )
 
 const refuse = (refusal: Refusal): Effect.Effect<never, Refused> => Effect.fail(new Refused(refusal))
 
@@ -215,12 +310,13 @@ export const peek = Effect.fnUntraced(function* (
   candidate: Candidate,
   call: Call,
 ): Effect.fn.Return<Sight> {
-  const { deployment, health, name, permits } = candidate
-  const state = yield* Effect.orElseSucceed(stores.circuits.state(name), () => undefined)
+  const { deployment, health, keys, name, permits } = candidate
+  const key = keys[call.operation]
+  const state = yield* Effect.orElseSucceed(stores.circuits.state(key), () => undefined)
   const exceeded = yield* RateLimit.peek(stores.limiter, name, deployment.limits ?? {}, call.tokens)
   return {
-    rest: yield* rest(stores, candidate),
-    circuit: shut(candidate, state),
+    rest: restsAt(yield* restsUntil(stores, key), yield* Clock.currentTimeMillis),
+    circuit: shut(candidate, call.operation, state),
     permits:
       permits !== undefined && health.inFlight >= (deployment.limits?.concurrency ?? Infinity) ? busy : undefined,
     limits: exceeded === undefined ? undefined : { _tag: "Limited", ...exceeded },
@@ -228,8 +324,12 @@ export const peek = Effect.fnUntraced(function* (
 })
 
 /** A store's `state` stays open until the next call, though its time be up. */
-const shut = (candidate: Candidate, state: CircuitBreaker.State | undefined): Refusal | undefined => {
+const shut = (
+  candidate: Candidate,
+  operation: Operation,
+  state: CircuitBreaker.State | undefined,
+): Refusal | undefined => {
   if (state?._tag === "HalfOpen") return state.probing ? { _tag: "Probing" } : undefined
   const wait = state?._tag === "Open" ? Duration.toMillis(state.retryAfter) : 0
-  return wait > 0 ? circuitOpen(candidate, wait) : undefined
+  return wait > 0 ? circuitOpen(candidate, operation, wait) : undefined
 }

@@ -250,25 +250,32 @@ const begin = <Request extends Asked>(
             route: ledger.route,
             attempt: ledger.attempts[ledger.attempts.length - 1]!,
           })
-          if (error === undefined) {
-            ledger.deployment = name
-            return permit.settle({ judged: undefined, usage })
-          }
-          if (error._tag === "None") return permit.settle({ judged: "ignored", usage })
-          const wait = error.value.retryAfter
-          return permit.settle({
-            judged: isCallersModel(deployment, error.value) ? "ignored" : judge(error.value.reason).circuit,
-            restUntil:
-              startedAt +
-              elapsed() +
-              (wait === undefined ? Retry.shortest(leaf.patience.retry) : Duration.toMillis(wait)),
-            usage,
-          })
+          if (error === undefined) ledger.deployment = name
+          return permit.settle({ ...judged(leaf, exit), usage })
         },
       })
     }),
   )
 }
+
+/** What an exit tells of its deployment. */
+export const judged = (
+  { candidate, patience }: Leaf,
+  exit: Exit.Exit<unknown, ProviderError>,
+): Omit<Admission.Ending, "usage"> => {
+  if (Exit.isSuccess(exit)) return healthy
+  const error = Cause.findErrorOption(exit.cause)
+  if (error._tag === "None" || isCallersModel(candidate.deployment, error.value)) return saysNothing
+  const { reason, retryAfter: wait } = error.value
+  return {
+    judged: judge(reason).circuit,
+    account: reason._tag === "Authentication" || reason._tag === "QuotaExhausted",
+    wait: wait === undefined ? Retry.shortest(patience.retry) : Duration.toMillis(wait),
+  }
+}
+
+const healthy = { judged: undefined }
+const saysNothing = { judged: "ignored" } as const
 
 /** Whether it failed for a model that the caller named: one that is not there says nothing of the others. */
 const isCallersModel = ({ model }: Options, { reason }: ProviderError): boolean =>

@@ -10,6 +10,11 @@ import type * as Embedding from "./Embedding.ts"
 /** What can be asked: the next words of a conversation, or the vectors of texts. */
 export type Asked = Chat.Request | Embedding.Request
 
+/** What a deployment is asked to do. What it cannot do of one says nothing of another: each has a circuit and a cooldown of its own. */
+export type Operation = "chat" | "embeddings" | "count"
+
+export const operations: ReadonlyArray<Operation> = ["chat", "embeddings", "count"]
+
 /** What a model must be able to do to answer, by the names of `Capabilities`. */
 export type Need = "tools" | "vision" | "audio" | "files" | "jsonSchema" | "reasoning" | "embeddings"
 
@@ -42,13 +47,21 @@ export class Call<Request extends Asked = Asked> {
   readonly options: CallOptions
   /** When it began, in milliseconds of the clock. */
   readonly at: number
+  readonly operation: Operation
   #size: Size | undefined
 
-  constructor(request: Request, streaming: boolean, options: CallOptions = silent, at = 0) {
+  constructor(
+    request: Request,
+    streaming: boolean,
+    options: CallOptions = silent,
+    at = 0,
+    operation: Operation = usual(request),
+  ) {
     this.request = request
     this.streaming = streaming
     this.options = options
     this.at = at
+    this.operation = operation
   }
 
   get needs(): ReadonlySet<Need> {
@@ -70,6 +83,8 @@ export class Call<Request extends Asked = Asked> {
     return this.inputTokens + (this.#size ??= measure(this.request)).outputTokens
   }
 }
+
+const usual = (request: Asked): Operation => ("input" in request ? "embeddings" : "chat")
 
 /** Whether it asks for vectors: what only some vendors' providers give. */
 export const isEmbedding = (call: Call): call is Call<Embedding.Request> => "input" in call.request

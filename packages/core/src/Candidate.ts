@@ -4,14 +4,16 @@
  */
 import * as Duration from "effect/Duration"
 import * as Semaphore from "effect/Semaphore"
-import type { Call } from "./Call.ts"
+import type { Call, Operation } from "./Call.ts"
 import { thinks } from "./Call.ts"
 import type * as Chat from "./Chat.ts"
 import * as Circuit from "./Circuit.ts"
+import * as Cooldown from "./Cooldown.ts"
 import type * as Deployment from "./Deployment.ts"
 import { Monitor } from "./Health.ts"
 import * as Protection from "./Protection.ts"
 import type { Provider } from "./Provider.ts"
+import { RepeatedFailures } from "./RepeatedFailures.ts"
 import * as Retry from "./Retry.ts"
 import type { Policies } from "./Route.ts"
 import * as Timeout from "./Timeout.ts"
@@ -22,6 +24,11 @@ export interface Candidate {
   readonly provider: Provider["Service"]
   readonly health: Monitor
   readonly circuit: Circuit.Resolved
+  /** The longest wait that is believed when it asks to be left alone, in milliseconds: see `Cooldown`. */
+  readonly cooldown: number
+  /** Under which its circuit and its cooldown of each operation are kept. */
+  readonly keys: Readonly<Record<Operation, string>>
+  readonly repeated: Readonly<Record<Operation, RepeatedFailures>>
   /** One permit a call, where `limits.concurrency` is set. */
   readonly permits: Semaphore.Semaphore | undefined
 }
@@ -31,6 +38,7 @@ export interface Defaults {
   readonly retry?: Partial<Retry.RetryPolicy> | undefined
   readonly timeout?: Partial<Timeout.TimeoutPolicy> | undefined
   readonly circuit?: Partial<Circuit.CircuitPolicy> | undefined
+  readonly cooldown?: Partial<Cooldown.CooldownPolicy> | undefined
   readonly stream?: Partial<Protection.StreamPolicy> | undefined
   readonly unsupported?: Chat.Unsupported | undefined
 }
@@ -40,15 +48,30 @@ export const make = (
   deployment: Deployment.Options,
   provider: Provider["Service"],
   defaults: Defaults,
-): Candidate => ({
-  name,
-  deployment,
-  provider,
-  health: new Monitor(),
-  circuit: Circuit.resolve(merge(Circuit.defaults, defaults.circuit, deployment.circuit)),
-  permits:
-    deployment.limits?.concurrency === undefined ? undefined : Semaphore.makeUnsafe(deployment.limits.concurrency),
-})
+): Candidate => {
+  const circuit = Circuit.resolve(merge(Circuit.defaults, defaults.circuit, deployment.circuit))
+  // Another credential is another account: what is kept of the former one, by others or before, says nothing of it.
+  const own = provider.account === undefined ? name : `${name}@${provider.account}`
+  return {
+    name,
+    deployment,
+    provider,
+    health: new Monitor(),
+    circuit,
+    cooldown: Cooldown.resolve(
+      merge<Partial<Cooldown.CooldownPolicy>>({}, defaults.cooldown, deployment.cooldown),
+      circuit,
+    ),
+    keys: { chat: own, embeddings: `${own}#embeddings`, count: `${own}#count` },
+    repeated: {
+      chat: new RepeatedFailures(),
+      embeddings: new RepeatedFailures(),
+      count: new RepeatedFailures(),
+    },
+    permits:
+      deployment.limits?.concurrency === undefined ? undefined : Semaphore.makeUnsafe(deployment.limits.concurrency),
+  }
+}
 
 /** How patient an attempt is at its place in a route, in milliseconds throughout, and what is done when its stream breaks. */
 export interface Patience {

@@ -1,5 +1,5 @@
 /**
- * One circuit a deployment: closed while it answers, open when it has failed too often, half-open while one probe finds
+ * One circuit a deployment and operation: closed while it answers, open when it has failed too often, half-open while one probe finds
  * out whether it has come back.
  *
  * The state machine is `step`, a pure function of (state, event, time); `layerStore` keeps one `Ref` of it a key and
@@ -18,7 +18,8 @@ import type { Judgement } from "./ProviderError.ts"
  * When a circuit opens and for how long.
  *
  * - `failures` in a row open it; or, where `rate` is given, that share of the last `over` outcomes.
- * - `open` is how long the first opening lasts; each further one lasts twice as long, up to `max`.
+ * - `open` is how long the first opening lasts; each further one lasts twice as long, up to `max` (at least `open`). From the second on,
+ *   it is counted from the start of the attempt that failed, so that probes are never further apart than `max`.
  * - `long` is how long dead credentials or a missing model keep it open.
  */
 export interface CircuitPolicy {
@@ -30,7 +31,7 @@ export interface CircuitPolicy {
   readonly long: Duration.Input
 }
 
-export const defaults: CircuitPolicy = { failures: 3, open: "30 seconds", max: "5 minutes", long: "5 minutes" }
+export const defaults: CircuitPolicy = { failures: 3, open: "5 seconds", max: "30 seconds", long: "5 minutes" }
 
 /** The policy as the store wants it: trip policies made once, durations in milliseconds. */
 export interface Resolved {
@@ -40,30 +41,34 @@ export interface Resolved {
   readonly long: number
 }
 
-export const resolve = (policy: CircuitPolicy): Resolved => ({
-  trip:
-    policy.rate === undefined
-      ? CircuitBreaker.consecutive(policy.failures)
-      : CircuitBreaker.rate({ threshold: policy.rate, size: policy.over ?? 20 }),
-  open: Duration.toMillis(Duration.fromInputUnsafe(policy.open)),
-  max: Duration.toMillis(Duration.fromInputUnsafe(policy.max)),
-  long: Duration.toMillis(Duration.fromInputUnsafe(policy.long)),
-})
+export const resolve = (policy: CircuitPolicy): Resolved => {
+  const open = Duration.toMillis(Duration.fromInputUnsafe(policy.open))
+  return {
+    trip:
+      policy.rate === undefined
+        ? CircuitBreaker.consecutive(policy.failures)
+        : CircuitBreaker.rate({ threshold: policy.rate, size: policy.over ?? 20 }),
+    open,
+    max: Math.max(open, Duration.toMillis(Duration.fromInputUnsafe(policy.max))),
+    long: Duration.toMillis(Duration.fromInputUnsafe(policy.long)),
+  }
+}
 
 /**
- * An outcome to record: what the store is told, given how the failure was judged (`undefined` is a success) and how
- * often the circuit has opened of late.
+ * An outcome to record: what the store is told, given how the failure was judged (`undefined` is a success), how often
+ * the circuit has opened of late, and for how many milliseconds the attempt lasted.
  */
 export const outcome = (
   policy: Resolved,
   openings: number,
   judged: Judgement["circuit"] | undefined,
+  lasted = 0,
 ): Pick<Record, "outcome" | "tripPolicy" | "openFor"> => {
   switch (judged) {
     case undefined:
       return { outcome: "Success", tripPolicy: policy.trip, openFor: Duration.zero }
     case "counts": {
-      const openFor = Math.min(policy.max, policy.open * 2 ** openings)
+      const openFor = Math.max(policy.open, Math.min(policy.max, policy.open * 2 ** openings) - lasted)
       return { outcome: "Failure", tripPolicy: policy.trip, openFor: Duration.millis(openFor) }
     }
     case "opens-long":
@@ -193,6 +198,14 @@ const open = (state: State, openFor: Duration.Duration, now: number): State => (
 // The store
 // ---------------------------------------------------------------------------------------------------------------------
 
+/** A store of circuits: Effect's, and where it is ours, able to open and close one by hand. */
+export type Store = CircuitBreaker.CircuitBreakerStore["Service"] & {
+  /** Opens a circuit for so many milliseconds, unless it is open. */
+  readonly open?: ((key: string, millis: number) => Effect.Effect<void>) | undefined
+  /** Closes a circuit, whatever opened it, and forgets its openings. Calls under way change nothing in it any more. */
+  readonly reset?: ((key: string) => Effect.Effect<void>) | undefined
+}
+
 /** Keeps the circuits of one process in memory, for the life of the layer. */
 export const layerStore: Layer.Layer<CircuitBreaker.CircuitBreakerStore> = Layer.sync(
   CircuitBreaker.CircuitBreakerStore,
@@ -213,7 +226,7 @@ export const layerStore: Layer.Layer<CircuitBreaker.CircuitBreakerStore> = Layer
           return [{ next, verdict }, next]
         }),
       )
-    return CircuitBreaker.CircuitBreakerStore.of({
+    const store: Store = {
       admit: (key) =>
         Effect.flatMap(send(key, { _tag: "Admit" }), ({ next, verdict }) =>
           verdict._tag === "Refused"
@@ -244,7 +257,15 @@ export const layerStore: Layer.Layer<CircuitBreaker.CircuitBreakerStore> = Layer
         Effect.flatMap(Clock.currentTimeMillis, (now) =>
           Effect.map(Ref.get(circuit(key)), (state) => view(key, state, now)),
         ),
-    })
+      open: (key, millis) =>
+        Effect.flatMap(Clock.currentTimeMillis, (now) =>
+          Ref.update(circuit(key), (state) =>
+            state._tag === "Open" && now < state.until ? state : open(state, Duration.millis(millis), now),
+          ),
+        ),
+      reset: (key) => Ref.update(circuit(key), ({ generation }) => ({ ...initial, generation: generation + 1 })),
+    }
+    return store
   },
 )
 

@@ -1,8 +1,8 @@
 /**
  * How many tokens a request has, by whoever on its route can count, else by its length: nobody is asked to answer.
  *
- * An aside, not a call: it has no receipt, takes nothing from a deployment's limits and tells its circuit nothing, for a
- * vendor counts by an endpoint, a right and a limit of its own. Who rests, or whose circuit is open, is not bothered.
+ * An aside, not a call: it has no receipt and takes nothing from a deployment's limits, for a vendor counts by an endpoint,
+ * a right and a limit of its own. It has a circuit and a cooldown of its own too: who cannot count just now is not bothered.
  */
 import * as Effect from "effect/Effect"
 import * as Admission from "./Admission.ts"
@@ -45,18 +45,17 @@ export const run = (
           Timeout.sooner("attempt", patience.attempt, deadline, clock.currentTimeMillisUnsafe()),
         ),
       )
-      return Effect.flatMap(isAway(stores, candidate, call), (away) =>
-        away
-          ? next
-          : Effect.matchEffect(counted, {
-              onSuccess: (inputTokens) => Effect.succeed<Count>({ inputTokens, deployment: name }),
-              onFailure: (error) => (blamesCaller(error) ? Effect.fail(Errors.blamed(name, error)) : next),
-            }),
+      const asked = Effect.uninterruptibleMask((restore) =>
+        Effect.flatMap(Admission.aside(stores, candidate, call), ({ settle }) =>
+          Effect.onExit(restore(counted), (exit) => settle(Attempt.judged(leaf, exit))),
+        ),
       )
+      return Effect.matchEffect(asked, {
+        onSuccess: (inputTokens) => Effect.succeed<Count>({ inputTokens, deployment: name }),
+        onFailure: (error) =>
+          error._tag === "ProviderError" && blamesCaller(error) ? Effect.fail(Errors.blamed(name, error)) : next,
+      })
     }, estimate)
 }
-
-const isAway = (stores: Admission.Stores, candidate: Compiled.Leaf["candidate"], call: Call): Effect.Effect<boolean> =>
-  Effect.map(Admission.peek(stores, candidate, call), ({ circuit, rest }) => (rest ?? circuit) !== undefined)
 
 const blamesCaller = ({ reason }: ProviderError): boolean => reason._tag === "InvalidRequest"

@@ -5,6 +5,7 @@
 import type * as Layer from "effect/Layer"
 import type { Unsupported } from "./Chat.ts"
 import type { CircuitPolicy } from "./Circuit.ts"
+import type { CooldownPolicy } from "./Cooldown.ts"
 import type { Provider } from "./Provider.ts"
 import type { RetryPolicy } from "./Retry.ts"
 import type { TimeoutPolicy } from "./Timeout.ts"
@@ -53,6 +54,7 @@ export interface Options {
   readonly retry?: Partial<RetryPolicy> | undefined
   readonly timeout?: Partial<TimeoutPolicy> | undefined
   readonly circuit?: Partial<CircuitPolicy> | undefined
+  readonly cooldown?: Partial<CooldownPolicy> | undefined
   readonly unsupported?: Unsupported | undefined
 }
 

@@ -66,7 +66,7 @@ export const run = <Request extends Asked, A>(
     let failed: ProviderError | undefined
     const retries = Retry.schedule(retry, {
       deadline: context.deadline.at,
-      equalReady: (now) => equalReady(stores, steps, step, now),
+      equalReady: (now) => equalReady(stores, steps, step, call, now),
       affords: (now, failure) => {
         if (!budget.spend(now)) return false
         failed = failure
@@ -87,13 +87,19 @@ export const run = <Request extends Asked, A>(
 }
 
 /** Whether another deployment of the same balance comes after this one and does not rest. */
-const equalReady = (stores: Admission.Stores, steps: ReadonlyArray<Plan.Step>, step: Plan.Step, now: number): boolean =>
+const equalReady = (
+  stores: Admission.Stores,
+  steps: ReadonlyArray<Plan.Step>,
+  step: Plan.Step,
+  { operation }: Call,
+  now: number,
+): boolean =>
   step.equals.length > 1 &&
   steps
     .slice(steps.indexOf(step) + 1)
     .some(
       ({ equals, leaf, verdict }) =>
-        equals === step.equals && verdict._tag === "Ready" && stores.rests.until(leaf.candidate.name) <= now,
+        equals === step.equals && verdict._tag === "Ready" && stores.rests.until(leaf.candidate.keys[operation]) <= now,
     )
 
 /**

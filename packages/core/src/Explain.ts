@@ -97,6 +97,8 @@ export interface Policies {
   /** What becomes of a wish that its protocol cannot say. */
   readonly unsupported: Unsupported
   readonly circuit: CircuitPolicy
+  /** The longest wait that is believed of a deployment that asks to be left alone. */
+  readonly cooldown: { readonly max: number }
   readonly limits: Limits
 }
 
@@ -182,6 +184,7 @@ const explained = (
       timeout: { firstToken: firstToken(candidate, patience, call), idle: patience.idle, attempt: patience.attempt },
       protect: patience.stream.protect,
       circuit: circuit(candidate),
+      cooldown: { max: candidate.cooldown },
       limits: candidate.deployment.limits ?? {},
     },
   }
@@ -255,7 +258,7 @@ const title = ({ checks, deployment, model, score }: Explained): string => {
 }
 
 const policies = (
-  { policies: { accept, circuit, limits, moveOn, protect, retry, timeout, unsupported } }: Explained,
+  { policies: { accept, circuit, cooldown, limits, moveOn, protect, retry, timeout, unsupported } }: Explained,
   streaming: boolean,
 ) => {
   const limited = Object.entries(limits).map(([limit, most]) => `${limit} ${most}`)
@@ -267,6 +270,8 @@ const policies = (
       ? `at most ${time(timeout.firstToken)} to the first token, ${time(timeout.idle)} between events`
       : `at most ${time(timeout.attempt)} an attempt`,
     `circuit opens after ${"failures" in circuit ? `${circuit.failures} failures in a row` : `${circuit.rate * 100} % of ${circuit.over} fail`}, for ${time(circuit.open)} to ${time(circuit.max)}`,
+    // What follows from the line before needs no line of its own.
+    ...(cooldown.max === circuit.max ? [] : [`cools down for at most ${time(cooldown.max)} before one call probes`]),
     ...(moveOn === undefined ? [] : ["goes on after any error"]),
     ...(accept === undefined ? [] : ["an answer that misses its JSON schema is a failed attempt"]),
     ...(unsupported === "refuse" ? ["passed over when it cannot say every wish"] : []),

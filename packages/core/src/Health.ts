@@ -2,6 +2,7 @@
  * How a deployment is doing, as the strategies see it: calls in flight, and smoothed latencies of what it answered.
  * Kept in memory by each process; never a reason to refuse, only to prefer.
  */
+import type { Operation } from "./Call.ts"
 import type { Judgement } from "./ProviderError.ts"
 
 /** What strategies look at. Latencies are milliseconds, `undefined` until there was an answer. */
@@ -41,8 +42,8 @@ export class Monitor implements Health {
   inFlight = 0
   latency: number | undefined = undefined
   firstToken: number | undefined = undefined
-  /** Whether its latest failure is cured by no wait, such as a dead credential. */
-  permanent = false
+  /** The operations whose latest failure is cured by no wait, such as a dead credential. */
+  readonly permanent = new Set<Operation>()
   /** Of the latest answers, as `latency` and `firstToken` are. */
   readonly latencies = new Window()
   readonly firstTokens = new Window()
@@ -57,8 +58,9 @@ export class Monitor implements Health {
   }
 
   /** How an attempt ended: `undefined` for an answer. What says nothing of the deployment's health changes nothing. */
-  judged(circuit: Judgement["circuit"] | undefined): void {
-    if (circuit !== "ignored" && circuit !== "rests") this.permanent = circuit === "opens-long"
+  judged(operation: Operation, circuit: Judgement["circuit"] | undefined): void {
+    if (circuit === "opens-long") this.permanent.add(operation)
+    else if (circuit !== "ignored" && circuit !== "rests") this.permanent.delete(operation)
   }
 
   answered(millis: number): void {

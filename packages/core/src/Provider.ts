@@ -17,6 +17,11 @@ export class Provider extends Context.Service<
   {
     /** The wire protocol spoken upstream, such as `"chat-completions"`: `Request.native` of the same name goes through as it is. */
     readonly protocol: string
+    /**
+     * What tells its credential from another, where it has one: never the credential, and of no use to anybody who has it.
+     * Circuits and cooldowns are those of the account, so that another key starts without them.
+     */
+    readonly account?: string | undefined
     /** One whole answer. */
     readonly chat: (request: Chat.Request) => Effect.Effect<Chat.Response, ProviderError>
     /**

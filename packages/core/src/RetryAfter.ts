@@ -3,6 +3,7 @@
  * what they say together.
  */
 import * as Duration from "effect/Duration"
+import * as Cooldown from "./Cooldown.ts"
 import type { Miss } from "./Fallback.ts"
 import type { ProviderError } from "./ProviderError.ts"
 import { judge } from "./ProviderError.ts"
@@ -44,7 +45,8 @@ const afterFailure = ({ error, step }: Extract<Miss, { readonly _tag: "Failed" }
   }
 }
 
-const told = ({ retryAfter }: ProviderError): number | undefined => retryAfter && Duration.toMillis(retryAfter)
+const told = ({ retryAfter }: ProviderError): number | undefined =>
+  retryAfter && Math.min(Duration.toMillis(retryAfter), Cooldown.longest)
 
 const afterRefusal = (verdict: PassedOver["verdict"]): number | undefined => {
   switch (verdict._tag) {

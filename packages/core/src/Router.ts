@@ -113,6 +113,11 @@ export class Router extends Context.Service<
     readonly deployments: ReadonlyArray<string>
     /** How each deployment stands just now. */
     readonly status: Effect.Effect<ReadonlyArray<Status.Status>>
+    /**
+     * Ends a deployment's cooldown and closes its circuit, whatever opened it, dead credentials included, for all who
+     * share its state: the next call asks it. Fails with kind `UnknownModel` if there is no deployment of that name.
+     */
+    readonly reset: (deployment: string) => Effect.Effect<void, RouterError>
   }
 >()("@understudy/core/Router") {}
 
@@ -245,7 +250,7 @@ const make = Effect.fnUntraced(function* <E, R>(
     embed: whole(Attempt.embed),
     countTokens: (request, options) =>
       Effect.flatMap(Effect.all([find(request.model), Clock.currentTimeMillis]), ([compiled, now]) =>
-        Count.run(stores, compiled, new Call(request, false, options, now), draw),
+        Count.run(stores, compiled, new Call(request, false, options, now, "count"), draw),
       ),
     chatStream: (request, options) =>
       Effect.flatMap(find(request.model), (compiled) =>
@@ -295,6 +300,12 @@ const make = Effect.fnUntraced(function* <E, R>(
     routes: Object.keys(options.routes ?? {}),
     deployments: [...candidates.keys()],
     status: Effect.forEach([...candidates.values()], (candidate) => Status.of(stores, candidate)),
+    reset: (deployment) => {
+      const candidate = candidates.get(deployment)
+      return candidate === undefined
+        ? Effect.fail(Errors.unknownModel(deployment, candidates.keys()))
+        : Status.reset(stores, candidate)
+    },
   })
 })
 

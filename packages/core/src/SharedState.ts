@@ -23,6 +23,10 @@ import * as Rests from "./Rests.ts"
 /** How long an operation may take before memory does it. */
 const patience = Duration.millis(100)
 
+/** Redis' own time, in milliseconds. */
+const now = `local time = redis.call("TIME")
+local now = math.floor(time[1] * 1000 + time[2] / 1000)`
+
 /** How often Redis is tried while it is lost. */
 const recovery = Duration.millis(250)
 
@@ -81,9 +85,14 @@ const makeAsk = Effect.gen(function* () {
   return ask
 })
 
-type Circuits = CircuitBreaker.CircuitBreakerStore["Service"]
+const circuitPrefix = `${prefix}circuit:`
 
-const circuits = (ask: Ask, shared: Circuits, local: Circuits): Circuits => {
+const circuits = (
+  ask: Ask,
+  redis: Redis.Redis["Service"],
+  shared: Circuit.Store,
+  local: Circuit.Store,
+): Circuit.Store => {
   const isLost = ({ reason }: CircuitBreaker.CircuitBreakerError) => reason._tag === "CircuitBreakerStoreError"
   return {
     admit: (key) => ask(shared.admit(key), local.admit(key), isLost),
@@ -92,8 +101,35 @@ const circuits = (ask: Ask, shared: Circuits, local: Circuits): Circuits => {
     record: (options) =>
       Effect.flatMap(local.record(options), (moved) => ask(shared.record(options), Effect.succeed(moved), isLost)),
     state: (key) => ask(shared.state(key), local.state(key), isLost),
+    open: (key, millis) =>
+      Effect.andThen(
+        local.open?.(key, millis) ?? Effect.void,
+        Effect.ignore(ask(opened(shared, key, millis), Effect.void, () => true)),
+      ),
+    reset: (key) =>
+      Effect.andThen(
+        local.reset?.(key) ?? Effect.void,
+        Effect.ignore(ask(Effect.asVoid(redis.send("DEL", `${circuitPrefix}${key}`)), Effect.void, () => true)),
+      ),
   }
 }
+
+/** By a call that fails: Effect's store opens a circuit in no other way. */
+const opened = (shared: Circuit.Store, key: string, millis: number) =>
+  Effect.scoped(
+    Effect.flatMap(shared.admit(key), ({ generation }) =>
+      shared.record({
+        key,
+        generation,
+        outcome: "Failure",
+        tripPolicy: CircuitBreaker.consecutive(1),
+        openFor: Duration.millis(millis),
+      }),
+    ),
+  ).pipe(
+    Effect.asVoid,
+    Effect.catch((error) => (error.reason._tag === "CircuitBreakerStoreError" ? Effect.fail(error) : Effect.void)),
+  )
 
 const limiter = (
   ask: Ask,
@@ -109,39 +145,97 @@ const limiter = (
   }
 }
 
-/** A rest is a key that lives as long as it: no clock of ours is compared with anybody's. */
-const restScript = Redis.script((key: string, millis: number) => [key, millis], {
-  numberOfKeys: 1,
-  lua: `if tonumber(ARGV[1]) > redis.call("PTTL", KEYS[1]) then redis.call("SET", KEYS[1], "1", "PX", ARGV[1]) end`,
-})
-
-/** The longest rest that Redis is told of: a day. */
-const longest = Duration.toMillis(Duration.days(1))
+/**
+ * A rest is a key that lives as long as the deployment said, and holds until when nobody asks, by Redis' own clock: no
+ * clock of ours is compared with anybody's.
+ */
+const restScripts = {
+  /** Milliseconds left: above zero while nobody asks, below zero while one may; zero where there is no rest. */
+  look: Redis.script((key: string) => [key], {
+    numberOfKeys: 1,
+    lua: `${now}
+local left = redis.call("PTTL", KEYS[1])
+if left <= 0 then return 0 end
+local rests = (tonumber(redis.call("GET", KEYS[1])) or 0) - now
+if rests > 0 then return rests end
+return -left`,
+  }).withReturnType<number>(),
+  rest: Redis.script((key: string, millis: number, said: number) => [key, millis, said], {
+    numberOfKeys: 1,
+    lua: `${now}
+local rests = math.max(now + ARGV[1], tonumber(redis.call("GET", KEYS[1]) or 0) or 0)
+local said = math.max(tonumber(ARGV[2]), redis.call("PTTL", KEYS[1]))
+redis.call("SET", KEYS[1], string.format("%.0f", rests), "PX", string.format("%.0f", said))`,
+  }),
+  /** 1 where the caller is the one that asks. With no milliseconds to rest, the next caller is. */
+  probe: Redis.script((key: string, millis: number) => [key, millis], {
+    numberOfKeys: 1,
+    lua: `${now}
+local left = redis.call("PTTL", KEYS[1])
+if left <= 0 then return 1 end
+local millis = tonumber(ARGV[1])
+if millis > 0 and (tonumber(redis.call("GET", KEYS[1])) or 0) > now then return 0 end
+redis.call("SET", KEYS[1], string.format("%.0f", now + math.min(millis, left)), "PX", string.format("%.0f", left))
+return 1`,
+  }).withReturnType<number>(),
+}
 
 const rests = (ask: Ask, redis: Redis.Redis["Service"], local: Rests.Rests["Service"]): Rests.Rests["Service"] => {
   const always = () => true
-  const key = (name: string) => `${prefix}rest:${name}`
+  const at = (key: string) => `${prefix}rest:${key}`
+  const [look, rest, probe] = [
+    redis.eval(restScripts.look),
+    redis.eval(restScripts.rest),
+    redis.eval(restScripts.probe),
+  ]
+  const tell = <A, E>(shared: Effect.Effect<A, E>) => Effect.ignore(ask(Effect.asVoid(shared), Effect.void, always))
   return {
     until: local.until,
-    // Whoever rests by what is known here need not be asked about.
-    look: (name) =>
+    said: local.said,
+    look: (key) =>
       Effect.clockWith((clock) => {
-        const known = Effect.sync(() => local.until(name))
-        if (local.until(name) > clock.currentTimeMillisUnsafe()) return known
+        const known = Effect.sync(() => local.until(key))
         const left = Effect.orElseSucceed(
-          ask(redis.send<number>("PTTL", key(name)), Effect.succeed(0), always),
-          () => 0,
+          ask<number | undefined, Redis.RedisError, never>(look(at(key)), Effect.undefined, always),
+          () => undefined,
         )
-        return Effect.flatMap(left, (millis) =>
-          millis > 0 ? Effect.andThen(local.rest(name, clock.currentTimeMillisUnsafe() + millis), known) : known,
-        )
+        return Effect.flatMap(left, (millis) => {
+          const now = clock.currentTimeMillisUnsafe()
+          if (millis === undefined) return known
+          if (millis > 0) {
+            // What is known here is as good: times that travelled differ by what the way takes.
+            return local.until(key) > now ? known : Effect.andThen(local.rest(key, now + millis), known)
+          }
+          // One that another gateway ended, or asks after.
+          const ended = local.until(key) === 0 && local.said(key) === 0 ? Effect.void : local.end(key)
+          return millis < 0
+            ? Effect.as(Effect.andThen(ended, local.rest(key, 0, now - millis)), 0)
+            : Effect.as(ended, 0)
+        })
       }),
-    rest: (name, until) =>
+    rest: (key, until, said = until) =>
       Effect.clockWith((clock) => {
-        const millis = Math.min(longest, Math.ceil(until - clock.currentTimeMillisUnsafe()))
-        const told = Effect.ignore(ask(redis.eval(restScript)(key(name), millis), Effect.void, always))
-        return millis > 0 ? Effect.andThen(local.rest(name, until), told) : Effect.void
+        const now = clock.currentTimeMillisUnsafe()
+        const [millis, promised] = [Math.ceil(until - now), Math.ceil(said - now)]
+        if (millis <= 0) return Effect.void
+        return Effect.andThen(local.rest(key, until, said), tell(rest(at(key), millis, promised)))
       }),
+    probe: (key, until) =>
+      Effect.clockWith((clock) => {
+        const millis = Math.max(1, Math.ceil(until - clock.currentTimeMillisUnsafe()))
+        const here = local.probe(key, until)
+        const asks = ask(
+          Effect.map(probe(at(key), millis), (won) => won === 1),
+          here,
+          always,
+        )
+        return Effect.flatMap(
+          Effect.orElseSucceed(asks, () => true),
+          (won) => Effect.as(won ? here : local.rest(key, until), won),
+        )
+      }),
+    release: (key) => Effect.andThen(local.release(key), tell(probe(at(key), 0))),
+    end: (key) => Effect.andThen(local.end(key), tell(redis.send("DEL", at(key)))),
   }
 }
 
@@ -186,7 +280,7 @@ export const layer: Layer.Layer<
     const ask = yield* makeAsk
     const shared = yield* Layer.build(
       Layer.mergeAll(
-        CircuitBreaker.layerStoreRedis({ prefix: `${prefix}circuit:` }),
+        CircuitBreaker.layerStoreRedis({ prefix: circuitPrefix }),
         Layer.provide(RateLimiter.layer, RateLimiter.layerStoreRedis({ prefix: `${prefix}limit:` })),
       ),
     )
@@ -194,7 +288,7 @@ export const layer: Layer.Layer<
     const both = <I, S>(tag: Context.Key<I, S>, join: (ask: Ask, shared: S, local: S) => S) =>
       Context.make(tag, join(ask, Context.getUnsafe(shared, tag), Context.getUnsafe(local, tag)))
     return Context.mergeAll(
-      both(CircuitBreaker.CircuitBreakerStore, circuits),
+      both(CircuitBreaker.CircuitBreakerStore, (ask, shared, local) => circuits(ask, redis, shared, local)),
       both(RateLimiter.RateLimiter, limiter),
       Context.make(Rests.Rests, rests(ask, redis, Rests.makeMemory())),
       Context.make(Cache.CacheStore, cacheStore(ask, redis)),

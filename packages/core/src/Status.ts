@@ -4,34 +4,85 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Admission from "./Admission.ts"
+import type { Operation } from "./Call.ts"
+import { operations } from "./Call.ts"
 import type * as Candidate from "./Candidate.ts"
 import type { Health } from "./Health.ts"
 
-/** A deployment as it stands. Times are milliseconds; latencies are smoothed, `undefined` until there was an answer. */
-export interface Status extends Health {
-  readonly deployment: string
+/** How a deployment stands for one operation. */
+export interface Standing {
   readonly circuit: "closed" | "half-open" | "open"
-  /** Until it may be asked again, by its circuit and its rest; 0 when it may. */
+  /** Milliseconds until it may be asked again, by its circuit and its cooldown; 0 when it may. */
   readonly retryAfter: number
 }
 
+/**
+ * A deployment as it stands. Times are milliseconds; latencies are smoothed, `undefined` until there was an answer.
+ * Its `circuit` and `retryAfter` are the worst of the operations that it has answered here, or, before the first answer,
+ * of all: that a chat model makes no embeddings says nothing of it. Whether it counts tokens is never among them.
+ */
+export interface Status extends Health, Standing {
+  readonly deployment: string
+  readonly operations: Readonly<Record<Operation, Standing>>
+}
+
 /** How it stands just now, by what the stores know and its own calls. */
-export const of = (stores: Admission.Stores, { health, name }: Candidate.Candidate): Effect.Effect<Status> =>
+export const of = (stores: Admission.Stores, candidate: Candidate.Candidate): Effect.Effect<Status> =>
+  Effect.map(
+    Effect.all({
+      chat: standing(stores, candidate.keys.chat),
+      embeddings: standing(stores, candidate.keys.embeddings),
+      count: standing(stores, candidate.keys.count),
+    }),
+    (each): Status => {
+      const { health, name, repeated } = candidate
+      const answered = shown.filter((operation) => repeated[operation].isKnown)
+      return {
+        deployment: name,
+        ...(answered.length === 0 ? shown : answered).map((operation) => each[operation]).reduce(worse),
+        operations: each,
+        inFlight: health.inFlight,
+        latency: health.latency,
+        firstToken: health.firstToken,
+      }
+    },
+  )
+
+const shown = ["chat", "embeddings"] as const
+
+const standing = (stores: Admission.Stores, key: string): Effect.Effect<Standing> =>
   Effect.clockWith((clock) =>
     Effect.zipWith(
-      Effect.orElseSucceed(stores.circuits.state(name), () => undefined),
-      Admission.restsUntil(stores, name),
-      (state, until): Status => {
+      Effect.orElseSucceed(stores.circuits.state(key), () => undefined),
+      Admission.restsUntil(stores, key),
+      (state, until): Standing => {
         const wait = state?._tag === "Open" ? Duration.toMillis(state.retryAfter) : 0
         const rest = until - clock.currentTimeMillisUnsafe()
         return {
-          deployment: name,
           circuit: state?._tag === "Open" ? "open" : state?._tag === "HalfOpen" ? "half-open" : "closed",
           retryAfter: Math.max(0, wait, rest),
-          inFlight: health.inFlight,
-          latency: health.latency,
-          firstToken: health.firstToken,
         }
       },
     ),
+  )
+
+const severity = { closed: 0, "half-open": 1, open: 2 }
+
+const worse = (one: Standing, other: Standing): Standing => ({
+  circuit: severity[one.circuit] >= severity[other.circuit] ? one.circuit : other.circuit,
+  retryAfter: Math.max(one.retryAfter, other.retryAfter),
+})
+
+/** Ends every cooldown of a deployment, and closes its circuits, whatever opened them. */
+export const reset = (
+  { circuits, rests }: Admission.Stores,
+  { health, keys }: Candidate.Candidate,
+): Effect.Effect<void> =>
+  Effect.forEach(
+    operations,
+    (operation) => {
+      health.judged(operation, undefined)
+      return Effect.andThen(rests.end(keys[operation]), circuits.reset?.(keys[operation]) ?? Effect.void)
+    },
+    { discard: true },
   )

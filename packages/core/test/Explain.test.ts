@@ -62,7 +62,8 @@ describe("Router.explain", () => {
           unsupported: "warn",
           protect: "preamble",
           timeout: { firstToken: 7000, idle: 30_000, attempt: 60_000 },
-          circuit: { rate: 0.5, over: 10, open: 30_000, max: 300_000, long: 300_000 },
+          circuit: { rate: 0.5, over: 10, open: 5000, max: 30_000, long: 300_000 },
+          cooldown: { max: 30_000 },
           limits: { rpm: 60 },
         },
       ])
@@ -168,11 +169,11 @@ describe("Router.explain", () => {
         "    1. blind (m): not now: cannot do vision; 1000 tokens do not fit its window of 500",
         "         no retries",
         "         at most 1m an attempt",
-        "         circuit opens after 3 failures in a row, for 30s to 5m",
+        "         circuit opens after 3 failures in a row, for 5s to 30s",
         "    2. small (m): not now: 1000 tokens do not fit its window of 500",
         "         no retries",
         "         at most 1m an attempt",
-        "         circuit opens after 3 failures in a row, for 30s to 5m",
+        "         circuit opens after 3 failures in a row, for 5s to 30s",
         "    3. never (m): not now: weight 0",
       ])
       assert.include(Explain.lines(explanation), "       limits: rpm 1")

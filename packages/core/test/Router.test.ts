@@ -94,7 +94,7 @@ describe("Router.chat", () => {
   })
 
   it.effect("goes on at once when Retry-After is too long, and lets the deployment rest until then", () => {
-    const limited = Testing.fail({ _tag: "RateLimited", retryAfter: Duration.seconds(60) })
+    const limited = Testing.fail({ _tag: "RateLimited", retryAfter: Duration.seconds(20) })
     const primary = Testing.script([limited, Testing.reply("Back")])
     const backup = Testing.script([Testing.reply("Hi")])
     return Effect.gen(function* () {
@@ -102,9 +102,9 @@ describe("Router.chat", () => {
       assert.strictEqual(first.receipt.deployment, "backup")
       const second = yield* chat()
       assert.deepStrictEqual(second.receipt.passedOver, [
-        { deployment: "primary", verdict: { _tag: "Resting", retryAfter: 60_000 } },
+        { deployment: "primary", verdict: { _tag: "Resting", retryAfter: 20_000 } },
       ])
-      yield* TestClock.adjust("60 seconds")
+      yield* TestClock.adjust("20 seconds")
       const third = yield* chat()
       assert.strictEqual(third.receipt.deployment, "primary")
     }).pipe(Effect.provide(pair(primary, backup)))

@@ -5,6 +5,7 @@
 import type { Router } from "@understudy/core/Router"
 import type * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
+import * as Admin from "./api/Admin.ts"
 import * as ActivityEndpoint from "./api/Activity.ts"
 import * as ChatCompletions from "./api/ChatCompletions.ts"
 import * as Embeddings from "./api/Embeddings.ts"
@@ -19,8 +20,8 @@ import * as Activity from "./observe/Activity.ts"
 
 /**
  * OpenAI's API: chat completions, responses, embeddings and models; Anthropic's: messages, their tokens, and models; Gemini's:
- * content, its tokens, embeddings, and models; a plain one of our own; how deployments stand, what happens to calls, and
- * where one would go.
+ * content, its tokens, embeddings, and models; a plain one of our own; how deployments stand and how one is reset, what
+ * happens to calls, and where one would go.
  *
  * ```ts
  * const AppLive = Layer.mergeAll(MyRoutes, Gateway.layer).pipe(Layer.provide(RouterLive))
@@ -36,5 +37,6 @@ export const layer: Layer.Layer<never, never, Router | HttpRouter.HttpRouter> = 
   Models.layer,
   Explain.layer,
   Providers.layer,
+  Admin.layer,
   Layer.provide(Layer.mergeAll(Generate.layer, ActivityEndpoint.layer), Activity.layer),
 )

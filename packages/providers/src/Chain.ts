@@ -50,7 +50,7 @@ export interface Options {
   readonly strategy?: Strategy | undefined
   /** How often one provider is asked again, and how long it is waited for, such as `{ times: 2, base: "500ms" }`. */
   readonly retry?: { readonly times?: number; readonly base?: string; readonly max?: string } | undefined
-  /** When a failing provider is left alone, and for how long: `{ failures: 3, open: "30s" }` if not said. */
+  /** When a failing provider is left alone, and for how long: `{ failures: 3, open: "5s" }` if not said. */
   readonly circuit?: { readonly failures?: number; readonly open?: string } | undefined
   readonly onFailover?: ((from: string, to: string, reason: ReasonTag) => void) | undefined
   readonly onSuccess?: ((answered: Answered) => void) | undefined

@@ -11,9 +11,10 @@ import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
-import type * as Redacted from "effect/Redacted"
+import * as Redacted from "effect/Redacted"
 import type * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
+import { createHash } from "node:crypto"
 import * as Freeform from "./protocols/Freeform.ts"
 import * as Endpoint from "./protocols/Endpoint.ts"
 import type { Decoder } from "./protocols/Frames.ts"
@@ -175,6 +176,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
 
   return {
     protocol: codec.protocol,
+    account: key && accountOf(key),
     chat: (request) =>
       Seals.orWithout(
         endpoint.host,
@@ -218,6 +220,13 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
       }),
   }
 })
+
+/** Tells one credential from another, and too short to tell anything else. */
+const accountOf = (key: Redacted.Redacted): string =>
+  createHash("sha256")
+    .update(`understudy account ${Redacted.value(key)}`)
+    .digest("hex")
+    .slice(0, 8)
 
 const isOk = ({ status }: Pick<Transport.Answer, "status">): boolean => status >= 200 && status < 300
 

@@ -19,7 +19,7 @@ export const layer = HttpRouter.use((http) =>
 )
 
 /** Milliseconds throughout. `resting` stands for a rest and an open circuit alike: it is not asked just now. */
-const standing = ({ circuit, deployment, firstToken, inFlight, latency, retryAfter }: Status) => ({
+export const standing = ({ circuit, deployment, firstToken, inFlight, latency, retryAfter }: Status) => ({
   name: deployment,
   state: retryAfter > 0 ? "resting" : circuit === "closed" ? "ready" : "probing",
   retry_after_ms: retryAfter,

@@ -101,6 +101,7 @@ export const layer = (keys: ReadonlyArray<VirtualKey>): Layer.Layer<Router, neve
         routes: router.routes,
         deployments: router.deployments,
         status: router.status,
+        reset: router.reset,
       })
     }),
   )

@@ -134,4 +134,49 @@ describe.skipIf(!TestRedisServer.installed)("state in Redis", { timeout: 60_000 
       assert.strictEqual(yield* three.look!("b"), 0)
     }),
   )
+
+  it.live("has one of all gateways ask beyond what is believed of a rest, and ends it for all", () =>
+    Effect.gen(function* () {
+      const [one, two] = [yield* gateway, yield* gateway].map((context) => Context.get(context, Rests))
+      const now = Date.now()
+      yield* one!.rest("long", now + 40, now + 3_600_000)
+      assert.isAbove(yield* two!.look!("long"), now)
+      yield* Effect.sleep(60)
+      for (const each of [one!, two!]) {
+        assert.isAtMost(yield* each.look!("long"), Date.now())
+        assert.approximately(each.said("long"), now + 3_600_000, 1000)
+      }
+      const later = Date.now() + 30_000
+      assert.deepStrictEqual(
+        [yield* two!.probe("long", later), yield* one!.probe("long", later), yield* two!.probe("long", later)],
+        [true, false, false],
+      )
+      assert.isAbove(yield* one!.look!("long"), Date.now() + 20_000)
+      yield* two!.release("long")
+      assert.isTrue(yield* one!.probe("long", later), "the next one asks")
+      yield* one!.end("long")
+      for (const each of [one!, two!]) {
+        assert.strictEqual(yield* each.look!("long"), 0)
+        assert.strictEqual(each.said("long"), 0)
+        assert.isTrue(yield* each.probe("long", later))
+      }
+    }),
+  )
+
+  it.live("opens and closes a circuit by hand for all", () =>
+    Effect.gen(function* () {
+      const [one, two] = [yield* gateway, yield* gateway].map((context): Circuit.Store =>
+        Context.get(context, CircuitBreaker.CircuitBreakerStore),
+      )
+      const seen = Effect.map(two!.state("hand"), ({ _tag }) => _tag)
+      yield* one!.open!("hand", 60_000)
+      assert.strictEqual(yield* seen, "Open")
+      assert.strictEqual((yield* Effect.result(Effect.scoped(two!.admit("hand"))))._tag, "Failure")
+      yield* two!.open!("hand", 1)
+      assert.strictEqual(yield* seen, "Open", "an open one stays as it is")
+      yield* two!.reset!("hand")
+      assert.strictEqual(yield* seen, "Closed")
+      assert.isFalse((yield* Effect.scoped(one!.admit("hand"))).probe)
+    }),
+  )
 })

@@ -64,6 +64,7 @@ export const Common = Schema.Struct({
   retry: optional(Policies.Retry.part),
   timeout: optional(Policies.Timeout.deployment),
   circuit: optional(Policies.Circuit),
+  cooldown: optional(Policies.Cooldown),
   unsupported: optional(Policies.Unsupported),
 })
 

@@ -74,6 +74,9 @@ export const Circuit = Schema.Struct({
 /** What an answer is checked for. */
 export const Accept = word(accepts)
 
+/** How long a deployment that asks to be left alone is believed. */
+export const Cooldown = Schema.Struct({ max: optional(PositiveDuration) })
+
 export const Stream = Schema.Struct({ protect: optional(word(protects)), hold: optional(SizeText) })
 
 /** How long a route keeps its answers, and how many. */
@@ -99,6 +102,7 @@ export const Defaults = Schema.Struct({
   retry: optional(Retry.whole),
   timeout: optional(Timeout.defaults),
   circuit: optional(Circuit),
+  cooldown: optional(Cooldown),
   stream: optional(Stream),
   unsupported: optional(Unsupported),
 })

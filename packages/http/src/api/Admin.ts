@@ -1,0 +1,40 @@
+/**
+ * `POST /admin/deployments/{name}/reset`: ends a deployment's cooldown and closes its circuit, whatever opened it, so that
+ * the next call asks it; answers with how it stands then. The operator's alone. Gateways that share their state follow.
+ */
+import { Router } from "@understudy/core/Router"
+import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
+import * as Effect from "effect/Effect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import { operatorOnly } from "../keys/Caller.ts"
+import * as Answer from "./Answer.ts"
+import * as ApiError from "./ApiError.ts"
+import { standing } from "./Providers.ts"
+
+const action = "/reset"
+
+/** Adds the endpoint to the `HttpRouter` in context. */
+export const layer = HttpRouter.use((http) =>
+  Effect.flatMap(Router, (router) =>
+    http.add(
+      "POST",
+      // A name may hold slashes, as compatible vendors' do.
+      "/admin/deployments/*",
+      Effect.gen(function* () {
+        yield* operatorOnly
+        const { "*": path = "" } = yield* HttpRouter.params
+        if (!path.endsWith(action)) {
+          return yield* Effect.fail(
+            ApiError.invalid("Send POST /admin/deployments/{name}/reset.", { status: 404, code: "not_found" }),
+          )
+        }
+        const name = path.slice(0, -action.length)
+        yield* Effect.mapError(router.reset(name), ApiError.fromRouter)
+        yield* Effect.logInfo(`${name} was reset by the operator: its cooldown has ended and its circuit is closed`)
+        const reset = (yield* router.status).find(({ deployment }) => deployment === name)
+        return HttpServerResponse.jsonUnsafe(reset === undefined ? {} : standing(reset))
+      }).pipe((answer) => Answer.orError(answer, ChatCompletions)),
+    ),
+  ),
+)
