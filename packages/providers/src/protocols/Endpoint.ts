@@ -9,10 +9,12 @@ import type * as Chat from "@understudy/core/Chat"
 import { createHash } from "node:crypto"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
+import * as Record from "effect/Record"
 import * as Stream from "effect/Stream"
 import * as Json from "./Json.ts"
 import * as JsonStrings from "./JsonStrings.ts"
 import * as Media from "./Media.ts"
+import { protocol as messages } from "./messages/Protocol.ts"
 import * as Seals from "./Seals.ts"
 import * as ToolIds from "./ToolIds.ts"
 import * as ToolNames from "./ToolNames.ts"
@@ -69,7 +71,7 @@ export const unsupported = (
   return Array.isArray(listed) && listed.length <= most ? undefined : `more than ${most} tools`
 }
 
-type Askable = Pick<Chat.Request, "model" | "native" | "tools" | "user"> & {
+type Askable = Pick<Chat.Request, "model" | "native" | "tools" | "user" | "vendor"> & {
   readonly messages?: Chat.Request["messages"]
 }
 
@@ -83,13 +85,21 @@ export const fit = <Request extends Askable>(
   const changes: Array<string> = []
   const changed: Partial<Record<keyof Chat.Request, unknown>> = {}
   const changeOf: Array<JsonStrings.Change> = []
-  const { user: longest } = endpoint.limits
-  if (asked.user !== undefined && longest !== undefined && asked.user.length > longest) {
-    changed.user = hashed(asked.user)
-    changes.push(`the id of the end user, sent as its hash: ${longest} characters are the most`)
+  const { user: longest = Infinity } = endpoint.limits
+  const shorten = (field: string, value: string): string => {
+    if (value.length <= longest) return value
+    changes.push(`${field} of more than ${longest} characters, sent as its hash`)
+    return hashed(value)
+  }
+  if (asked.user !== undefined && asked.user.length > longest)
+    changed.user = shorten("the id of the end user", asked.user)
+  if (asked.vendor !== undefined) {
+    const vendor = Record.map(asked.vendor, (fields) => withUsers(fields, shorten))
+    if (Object.keys(vendor).some((name) => vendor[name] !== asked.vendor?.[name])) changed.vendor = vendor
   }
   const names = isChat(asked) ? fitChat(asked, endpoint, host, changed, changes, changeOf) : undefined
-  const native = asked.native?.protocol === protocol ? fitBody(asked.native.body, endpoint, changeOf) : undefined
+  const native =
+    asked.native?.protocol === protocol ? fitBody(asked.native.body, protocol, shorten, changeOf) : undefined
   if (native !== undefined && native !== asked.native?.body) changed.native = { ...asked.native, body: native }
   return {
     request: Object.keys(changed).length === 0 ? asked : { ...asked, ...changed },
@@ -208,29 +218,39 @@ const sections = [
   "function_call",
   "toolConfig",
   "tool_config",
+  "cache_control",
 ]
 
 /** The fields in which an end user is named, or whoever else is to be told from others. */
-const users = ["user", "safety_identifier", "user_id", "prompt_cache_key"]
+const users = ["user", "safety_identifier", "user_id", "prompt_cache_key"] as const
+
+type Shorten = (field: string, value: string) => string
+
+const withUsers = <Fields extends Readonly<Record<string, unknown>>>(fields: Fields, shorten: Shorten): Fields => {
+  let fitted: Record<string, unknown> | undefined
+  for (const name of users) {
+    const value = fields[name]
+    if (!Predicate.isString(value)) continue
+    const short = shorten(name === "prompt_cache_key" ? name : "the id of the end user", value)
+    if (short !== value) (fitted ??= { ...fields })[name] = short
+  }
+  return (fitted as Fields | undefined) ?? fields
+}
 
 const fitBody = (
   body: Record<string, unknown>,
-  { limits: { user: longest } }: Endpoint,
+  protocol: string,
+  shorten: Shorten,
   changeOf: ReadonlyArray<JsonStrings.Change>,
 ): Record<string, unknown> => {
-  let fitted: Record<string, unknown> | undefined
+  const short = withUsers(body, shorten)
+  let fitted = short === body ? undefined : short
   const set = (name: string, value: unknown) => {
     if (value !== body[name]) (fitted ??= { ...body })[name] = value
   }
-  if (longest !== undefined) {
-    const short = (value: unknown) => (Predicate.isString(value) && value.length > longest ? hashed(value) : value)
-    for (const name of users) set(name, short(body[name]))
-    const { metadata } = body
-    if (Predicate.isObject(metadata)) {
-      const id = metadata["user_id"]
-      if (short(id) !== id) set("metadata", { ...metadata, user_id: short(id) })
-    }
-  }
+  const { metadata } = body
+  if (protocol === messages && Predicate.isObject(metadata))
+    set("metadata", withUsers(metadata as Record<string, unknown>, shorten))
   if (changeOf.length > 0) {
     const change: JsonStrings.Change = (field, text) => changeOf.reduce((sofar, each) => each(field, sofar), text)
     for (const name of sections) set(name, JsonStrings.inValue(body[name], change, name))

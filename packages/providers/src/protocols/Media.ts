@@ -66,7 +66,7 @@ const misnomers: Readonly<Record<string, string>> = {
 
 /** The type by its registered name. */
 const typeName = (mediaType: string): string => {
-  const plain = mediaType.toLowerCase()
+  const [plain = ""] = mediaType.toLowerCase().split(";", 1)
   return misnomers[plain] ?? (plain.startsWith("image/") ? plain : mediaType)
 }
 

@@ -145,8 +145,7 @@ export const orWithout = <A, R>(
  * Anthropic's and Bedrock's `Invalid \`signature\` in \`thinking\` block` and `thinking blocks … cannot be modified`,
  * Google's `Thought signature is not valid`, OpenAI's `invalid_encrypted_content` and what it says of reasoning items.
  */
-const isRefusal = ({ message, status }: ProviderError): boolean =>
-  (status === 400 || status === 422 || status === undefined) &&
+const isRefusal = ({ message }: ProviderError): boolean =>
   /thought[_ ]?signature|signature\W+in\W+|thinking\W+(?:or\W+redacted_thinking\W+)?(?:blocks?\b|but found)|redacted_thinking|thinking\.signature|encrypted[_ ]content|reasoning\W+item|of type 'reasoning'/i.test(
     message,
   )

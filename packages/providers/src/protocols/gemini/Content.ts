@@ -154,9 +154,10 @@ export const decodeMedia = ({ fileData, inlineData }: Wire.Media): Media.Media |
 }
 
 const asMedia = (source: Chat.Source, mediaType: string | undefined): Media.Media => {
-  if (mediaType?.startsWith("image/") === true) return { type: "image", source }
-  if (mediaType?.startsWith("audio/") !== true) return { type: "file", source }
-  const format = formats[mediaType]
+  const type = mediaType?.toLowerCase() ?? ""
+  if (type.startsWith("image/")) return { type: "image", source }
+  if (!type.startsWith("audio/")) return { type: "file", source }
+  const format = formats[type]
   return format === undefined ? { type: "audio", source } : { type: "audio", source, format }
 }
 

@@ -94,8 +94,11 @@ export const resumesUnthought = (messages: ReadonlyArray<unknown>): boolean => {
 }
 
 /** What clears thoughts is refused where there are to be none. */
-const withoutThinking = (body: Record<string, unknown>): Record<string, unknown> => {
-  if (Json.fields(body["thinking"])["type"] !== "enabled") return body
+const withoutThinking = (body: Record<string, unknown>): Record<string, unknown> =>
+  Json.fields(body["thinking"])["type"] === "enabled" ? unthinking(body) : body
+
+/** The body of a request that is to do without thought. */
+export const unthinking = (body: Record<string, unknown>): Record<string, unknown> => {
   const { context_management: management, thinking: _thinking, ...rest } = body
   if (!Predicate.isObject(management)) return rest
   const edits = Json.list(management["edits"]).filter(

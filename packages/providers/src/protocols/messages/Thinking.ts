@@ -9,6 +9,7 @@ import * as Predicate from "effect/Predicate"
 import * as Json from "../Json.ts"
 import type { Warn } from "../Lowering.ts"
 import type { Model } from "./Model.ts"
+import { unthinking } from "./Strangers.ts"
 import type * as Wire from "./Wire.ts"
 
 export interface Thinking {
@@ -133,7 +134,7 @@ export const native = (
   const choice = Json.fields(body["tool_choice"])["type"]
   if (model.thinking === "none" || resumesUnthought || wanted < leastBudget || choice === "any" || choice === "tool") {
     change("adaptive thinking, which this model does not take, left out")
-    return kept
+    return unthinking(kept)
   }
   change(`adaptive thinking, which this model does not take, sent as a budget of ${wanted} tokens`)
   return { ...kept, thinking: { ...Json.fields(thinking), type: "enabled", budget_tokens: wanted } }
