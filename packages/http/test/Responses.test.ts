@@ -9,6 +9,8 @@ import * as Transport from "@understudy/providers/transport"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as Http from "node:http"
+import type { AddressInfo } from "node:net"
 import { APIError } from "openai"
 import type OpenAI from "openai"
 import * as TestGateway from "./TestGateway.ts"
@@ -425,6 +427,112 @@ describe("a request that cannot be answered", () => {
       assert.strictEqual(error.status, 400)
       assert.include(error.message, "the tool web_search")
       assert.lengthOf(yield* gateway.upstream.requests, 0)
+    }),
+  )
+})
+
+describe("a response that has not ended where its body does", () => {
+  /** A server that answers every request with this text. */
+  const serve = (text: string, contentType: string) =>
+    Effect.acquireRelease(
+      Effect.callback<Http.Server>((resume) => {
+        const server = Http.createServer((_, response) => {
+          response.writeHead(200, { "content-type": contentType }).end(text)
+        })
+        server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+      }),
+      (server) => Effect.sync(() => server.close()),
+    )
+
+  const from = (server: Http.Server) =>
+    openai("responses")(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+
+  const unended: ReadonlyArray<Record<string, unknown>> = [
+    ...["queued", "in_progress", "cancelled", "failed"].map((status) => ({ status })),
+    { status: "incomplete", incomplete_details: null },
+  ]
+
+  it.live("is answered by the next", () =>
+    Effect.gen(function* () {
+      for (const more of unended) {
+        const response = { id: "resp_1", object: "response", model: "m", output: [], ...more }
+        const events = ["created", "completed"].map((type) => ({ type: `response.${type}`, response }))
+        const sse = events.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`)
+        const plain = yield* serve(JSON.stringify(response), "application/json")
+        const whole = yield* TestGateway.make({ provider: () => from(plain), backup: "anthropic" })
+        assert.include((yield* create(whole, hello)).output_text, "goes on instead")
+        for (const text of [sse.join(""), sse[0]!]) {
+          const streaming = yield* serve(text, "text/event-stream")
+          const gateway = yield* TestGateway.make({ provider: () => from(streaming), backup: "anthropic" })
+          const { error, events } = yield* stream(gateway, hello)
+          assert.isUndefined(error)
+          assert.strictEqual(events.at(-1)?.type, "response.completed")
+          assert.strictEqual(yield* gateway.upstream.attempts("backup"), 1)
+        }
+      }
+    }),
+  )
+
+  it.live("is an error once it has been heard", () =>
+    Effect.gen(function* () {
+      const response = { id: "resp_1", object: "response", status: "in_progress" }
+      const events = [
+        { type: "response.created", response },
+        { type: "response.output_text.delta", item_id: "msg_1", output_index: 0, content_index: 0, delta: "Hi" },
+        { type: "response.completed", response },
+      ]
+      const server = yield* serve(
+        events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join(""),
+        "text/event-stream",
+      )
+      const gateway = yield* TestGateway.make({ provider: () => from(server), backup: "anthropic" })
+      const { events: read } = yield* post(gateway, { ...hello, stream: true })
+      assert.deepStrictEqual(
+        read.map(({ type }) => type),
+        ["response.created", "response.output_text.delta", "error", "response.failed"],
+      )
+    }),
+  )
+})
+
+describe("beside the answers", () => {
+  it.live("a request's tokens are counted", () =>
+    Effect.gen(function* () {
+      const { client } = yield* TestGateway.make()
+      const count = (params: OpenAI.Responses.InputTokenCountParams) =>
+        Effect.promise(() => client.responses.inputTokens.count({ model: "assistant", ...params }))
+      const short = yield* count({ input: "Hello?" })
+      assert.strictEqual(short.object, "response.input_tokens")
+      assert.isAbove(short.input_tokens, 0)
+      const long = yield* count({
+        input: [{ role: "user", content: "Hello? ".repeat(100) }],
+        instructions: "Be brief.",
+      })
+      assert.isAbove(long.input_tokens, short.input_tokens + 50)
+      assert.isAbove((yield* count({ tools: [weather] })).input_tokens, 0)
+      const error = yield* rejected(count({ input: "Hi", previous_response_id: "resp_1" }))
+      assert.deepInclude(error, { status: 400, param: "previous_response_id" })
+      assert.deepInclude(yield* rejected(count({ model: "nobody", input: "Hi" })), { status: 404 })
+    }),
+  )
+
+  it.live("a WebSocket is refused, for good and in words", () =>
+    Effect.gen(function* () {
+      const { url } = yield* TestGateway.make()
+      const upgrade = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13" }
+      const headers = { ...upgrade, "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==" }
+      const answer = yield* Effect.callback<{ readonly status: number | undefined; readonly text: string }>(
+        (resume) => {
+          const request = Http.get(`${url}/v1/responses`, { headers }, (response) => {
+            let text = ""
+            response.on("data", (chunk) => (text += chunk))
+            response.on("end", () => resume(Effect.succeed({ status: response.statusCode, text })))
+          })
+          request.on("upgrade", () => resume(Effect.die("upgraded")))
+        },
+      )
+      assert.strictEqual(answer.status, 426)
+      assert.strictEqual(JSON.parse(answer.text).error.code, "upgrade_required")
     }),
   )
 })

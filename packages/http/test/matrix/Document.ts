@@ -16,7 +16,7 @@ export const text = (cells: ReadonlyArray<Cell>): string => {
       ["protocol", "clients", "providers"],
       [
         ["OpenAI Chat Completions", "`POST /v1/chat/completions`", "`openai`, and every compatible vendor"],
-        ["OpenAI Responses", "`POST /v1/responses`", "`openai` with `api: responses`"],
+        ["OpenAI Responses", "`POST /v1/responses`, `/v1/responses/input_tokens`", "`openai` with `api: responses`"],
         ["Anthropic Messages", "`POST /v1/messages`, `/v1/messages/count_tokens`", "`anthropic`"],
         ["Google Gemini", "`POST /v1beta/models/{model}:generateContent` and its kin", "`gemini`"],
         ["Bedrock Converse", "none", "`bedrock`"],

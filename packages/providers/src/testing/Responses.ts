@@ -98,23 +98,41 @@ const itemOf = (reply: Reply, { serial }: Exchange, status: string, written: str
 
 const partOf = (text: string): Fields => ({ type: "output_text", text, annotations: [], logprobs: [] })
 
+const toolOf = (tool: unknown): unknown => {
+  const offered = fields(tool)
+  return offered["type"] === "function" ? { description: null, parameters: null, strict: true, ...offered } : tool
+}
+
 const response = (asked: Asked, { now, serial }: Exchange, rest: Fields): Fields => ({
   id: `resp_${serial}`,
   object: "response",
   created_at: Math.floor(now / 1_000),
+  background: false,
+  completed_at: rest["status"] === "completed" ? Math.floor(now / 1_000) : null,
   error: null,
+  frequency_penalty: 0,
   incomplete_details: null,
   instructions: asked.body["instructions"] ?? null,
+  max_output_tokens: asked.body["max_output_tokens"] ?? null,
+  max_tool_calls: asked.body["max_tool_calls"] ?? null,
   metadata: {},
   model: asked.model,
   parallel_tool_calls: true,
+  presence_penalty: 0,
   previous_response_id: null,
+  prompt_cache_key: asked.body["prompt_cache_key"] ?? null,
+  reasoning: { effort: null, summary: null },
+  safety_identifier: asked.body["safety_identifier"] ?? null,
+  service_tier: "default",
   store: asked.body["store"] ?? true,
   temperature: 1,
   text: { format: { type: "text" } },
   tool_choice: asked.body["tool_choice"] ?? "auto",
-  tools: asked.body["tools"] ?? [],
+  tools: list(asked.body["tools"]).map(toolOf),
+  top_logprobs: 0,
   top_p: 1,
+  truncation: "disabled",
+  user: null,
   ...rest,
   ...echo(asked.body, known),
 })

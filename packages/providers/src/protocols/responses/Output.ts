@@ -51,12 +51,14 @@ export const logprobs = (value: unknown): ReadonlyArray<Block> =>
     top_logprobs: Json.list(Json.fields(token)["top_logprobs"]).map(probable),
   }))
 
+const isByte = (value: unknown): boolean => Json.integer(value) !== undefined
+
 const probable = (value: unknown): Block => {
   const { bytes, logprob, token } = Json.fields(value)
   const written = Json.string(token)
   return {
     token: written,
     logprob: Json.number(logprob) ?? 0,
-    bytes: Array.isArray(bytes) ? bytes : [...new TextEncoder().encode(written)],
+    bytes: Array.isArray(bytes) && bytes.every(isByte) ? bytes : [...new TextEncoder().encode(written)],
   }
 }

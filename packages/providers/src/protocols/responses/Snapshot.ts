@@ -74,21 +74,27 @@ export const settings = (request: Chat.Request, told: Json.Fields = {}): Record<
     presence_penalty: Json.number(asked["presence_penalty"]) ?? 0,
     previous_response_id: null,
     prompt_cache_key: asked["prompt_cache_key"] ?? null,
-    reasoning: { effort: null, summary: null, ...Json.said(Json.fields(asked["reasoning"])) },
+    reasoning: Json.fields(asked["reasoning"]),
     safety_identifier: asked["safety_identifier"] ?? null,
     service_tier: "default",
     store: false,
     temperature: asked["temperature"] ?? 1,
-    text: { ...Json.said(Json.fields(asked["text"])), format: format(Json.fields(asked["text"])["format"]) },
+    text: Json.fields(asked["text"]),
     tool_choice: asked["tool_choice"] ?? "auto",
-    tools: Json.list(asked["tools"]).map(tool),
+    tools: Json.list(asked["tools"]),
     top_logprobs: asked["top_logprobs"] ?? 0,
     top_p: asked["top_p"] ?? 1,
     truncation: "disabled",
     user: asked["user"] ?? null,
   }
   for (const name in told) if (!ours.has(name) && isLike(told[name], said[name])) said[name] = told[name]
-  return said
+  const text = Json.fields(said["text"])
+  return {
+    ...said,
+    reasoning: { effort: null, summary: null, ...Json.said(Json.fields(said["reasoning"])) },
+    text: { ...Json.said(text), format: format(text["format"]) },
+    tools: Json.list(said["tools"]).filter(Json.isObject).map(tool),
+  }
 }
 
 /** What stands beside the settings. */
@@ -110,17 +116,15 @@ const format = (asked: unknown): Json.Fields => {
   return Predicate.isString(said["type"]) ? said : { type: "text" }
 }
 
-const tool = (asked: unknown): unknown => {
-  const said = Json.fields(asked)
-  return said["type"] === "function"
+const tool = (said: Json.Fields): Json.Fields =>
+  said["type"] === "function"
     ? {
         ...said,
         description: said["description"] ?? null,
         parameters: said["parameters"] ?? null,
         strict: said["strict"] ?? false,
       }
-    : asked
-}
+    : said
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The whole
