@@ -345,6 +345,24 @@ describe("numbers keep their digits", () => {
         assert.include(text, field, body)
         assert.include(text, `but got ${found}.`, body)
       }
+      for (const [path, name] of [
+        ["/v1/chat/completions", "metadata"],
+        ["/v1/responses", "metadata"],
+      ] as const) {
+        const body = `{"model":"primary",${messages},"input":"Hi","${name}":1.0}`
+        const { status, text } = yield* ask(path, body)
+        assert.strictEqual(status, 400, body)
+        assert.include(text, `Invalid value for '${name}': expected an object, but got 1.0.`)
+      }
+      const deep = `${"[".repeat(100_000)}${"]".repeat(100_000)}`
+      for (const body of [
+        `{"model":"primary",${messages},"tools":[{"type":"function","function":{"name":"act","parameters":{"a":${deep}}}}]}`,
+        `{"model":"primary",${messages},"x":${deep}}`,
+      ]) {
+        const { asked, status, text } = yield* ask("/v1/chat/completions", body)
+        assert.deepStrictEqual([status, asked], [400, ""])
+        assert.include(text, "nested deeper than 1000 levels")
+      }
       const { status, text } = yield* ask("/v1/chat/completions", "1e400")
       assert.strictEqual(status, 400)
       assert.include(text, "must be a JSON object")

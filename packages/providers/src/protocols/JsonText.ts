@@ -8,7 +8,7 @@ import * as ExactNumber from "./ExactNumber.ts"
 
 /**
  * The value written in `text`, as `JSON.parse` reads it and as it throws, but for numbers that would not be written again
- * as they were: these are `ExactNumber`s. An object or array is remembered with its text, for `print`.
+ * as they were: these are `ExactNumber`s. Throws too where it is nested deeper than `JSON.stringify` can follow. An object or array is remembered with its text, for `print`.
  */
 export const parse = (text: string): unknown => {
   const value: unknown = JSON.parse(text)
@@ -195,6 +195,7 @@ const scan = (text: string, from: number, root: object | undefined): Members => 
       at = last - 1
     } else if (code === object || code === array) {
       depth++
+      if (depth > deepest) throw new SyntaxError(`it is nested deeper than ${deepest} levels`)
       if (depth > 1) found[depth] = undefined
       isName = code === object
       keys[depth] = 0
@@ -228,6 +229,9 @@ const backslash = 92
 const endOfArray = 93
 const object = 123
 const endOfObject = 125
+/** How deep a value may be nested: JavaScript's stack bears some thousands, Python's, at the other end, one. */
+const deepest = 1000
+
 /** In place of the end of a name. */
 const inArray = -1
 

@@ -65,11 +65,13 @@ describe("JsonText", () => {
   })
 
   it("reads what is deep and what is wide in no more than its share of time", () => {
-    const depth = 200_000
-    const deep = `{"deep":${"[1.0,".repeat(depth)}0${"]".repeat(depth)},"model":"a"}`
+    const nested = (depth: number) => `${"[1.0,".repeat(depth)}0${"]".repeat(depth)}`
+    const deep = `{"deep":[${Array.from({ length: 200 }, () => nested(998)).join()}],"model":"a"}`
     const source = record(deep)
     assert.strictEqual(JsonText.print({ ...source, model: "b" }, source), deep.replace(`"a"`, `"b"`))
-    const wide = `{${Array.from({ length: depth }, (_, index) => `"n${index}":1.0`).join()},"n0":2.0}`
+    assert.strictEqual(JSON.stringify(source), deep)
+    assert.throws(() => JsonText.parse(nested(1001)), /nested deeper than 1000 levels/)
+    const wide = `{${Array.from({ length: 200_000 }, (_, index) => `"n${index}":1.0`).join()},"n0":2.0}`
     const many = record(wide)
     assert.strictEqual(JsonText.print({ ...many, n1: 3 }, many), wide.replace(`"n0":1.0,"n1":1.0`, `"n1":3`))
   })

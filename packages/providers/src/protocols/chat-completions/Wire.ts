@@ -218,7 +218,7 @@ export const Request = Schema.Struct({
   reasoning: Schema.optional(Schema.Unknown),
   thinking: Schema.optional(Schema.Unknown),
   top_k: Schema.optional(Schema.Unknown),
-  metadata: optional(Schema.Record(Schema.String, Schema.String)),
+  metadata: optional(Json.Labels),
   user: optional(Schema.String),
   /** What `user` is called since. */
   safety_identifier: optional(Schema.String),

@@ -123,7 +123,7 @@ export const Request = Schema.Struct({
       ),
     }),
   ),
-  requestMetadata: optional(Schema.Record(Schema.String, Schema.String)),
+  requestMetadata: optional(Json.Labels),
   additionalModelRequestFields: optional(Schema.Unknown),
   additionalModelResponseFieldPaths: optional(Schema.Unknown),
 })

@@ -107,6 +107,6 @@ export const Request = Schema.Struct({
   tools: optional(Schema.Array(Schema.Struct({ functionDeclarations: optional(Schema.Array(FunctionDeclaration)) }))),
   toolConfig: optional(ToolConfig),
   generationConfig: optional(GenerationConfig),
-  labels: optional(Schema.Record(Schema.String, Schema.String)),
+  labels: optional(Json.Labels),
 })
 export type Request = typeof Request.Type

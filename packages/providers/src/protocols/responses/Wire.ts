@@ -247,7 +247,7 @@ export const Request = Schema.Struct({
   presence_penalty: optional(ExactNumber.Finite),
   frequency_penalty: optional(ExactNumber.Finite),
   top_logprobs: optional(ExactNumber.Int),
-  metadata: optional(Schema.Record(Schema.String, Schema.String)),
+  metadata: optional(Json.Labels),
   safety_identifier: optional(Schema.String),
   user: optional(Schema.String),
   store: optional(Schema.Boolean),
