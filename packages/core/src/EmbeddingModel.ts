@@ -15,30 +15,35 @@ import * as Layer from "effect/Layer"
 import type { CallOptions } from "./Call.ts"
 import type * as Embedding from "./Embedding.ts"
 import * as Failures from "./language-model/Failures.ts"
-import { Router } from "./Router.ts"
+import { named, Router } from "./Router.ts"
+import type { RouterError } from "./RouterError.ts"
 
 /** What `effect/ai` has no words for, said of every call. */
 export interface Options extends CallOptions {
   readonly request?: Omit<Partial<Embedding.Request>, "model" | "input" | "native">
 }
 
-/** The route or deployment of that name, as an `EmbeddingModel`. */
+/**
+ * The route or deployment of that name, as an `EmbeddingModel`. Fails to start with an `UnknownModel` where there is none.
+ */
 export const layer = (
   route: string,
   { request: said, ...call }: Options = {},
-): Layer.Layer<EmbeddingModel.EmbeddingModel, never, Router> =>
+): Layer.Layer<EmbeddingModel.EmbeddingModel, RouterError, Router> =>
   Layer.effect(
     EmbeddingModel.EmbeddingModel,
-    Effect.flatMap(Router, (router) =>
-      EmbeddingModel.make({
-        embedMany: ({ inputs }) =>
-          Effect.mapBoth(router.embed({ ...said, model: route, input: inputs }, call), {
-            onFailure: (error) => Failures.toAi("embedMany", error),
-            onSuccess: ({ response: { usage, vectors } }) => ({
-              results: vectors.map((vector) => [...vector]),
-              usage: { inputTokens: usage?.inputTokens },
+    Effect.flatMap(
+      Effect.tap(Router, (router) => named(router, route)),
+      (router) =>
+        EmbeddingModel.make({
+          embedMany: ({ inputs }) =>
+            Effect.mapBoth(router.embed({ ...said, model: route, input: inputs }, call), {
+              onFailure: (error) => Failures.toAi("embedMany", error),
+              onSuccess: ({ response: { usage, vectors } }) => ({
+                results: vectors.map((vector) => [...vector]),
+                usage: { inputTokens: usage?.inputTokens },
+              }),
             }),
-          }),
-      }),
+        }),
     ),
   )

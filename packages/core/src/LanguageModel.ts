@@ -27,7 +27,8 @@ import * as Requests from "./language-model/Requests.ts"
 import * as Streams from "./language-model/Streams.ts"
 import { Provider } from "./Provider.ts"
 import type { ProviderError } from "./ProviderError.ts"
-import { Router } from "./Router.ts"
+import { named, Router } from "./Router.ts"
+import type { RouterError } from "./RouterError.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // A route as a LanguageModel
@@ -38,42 +39,49 @@ export interface Options extends CallOptions {
   readonly request?: Requests.Said
 }
 
-/** The route or deployment of that name, as a `LanguageModel`. */
-export const layer = (route: string, options: Options = {}): Layer.Layer<LanguageModel.LanguageModel, never, Router> =>
+/**
+ * The route or deployment of that name, as a `LanguageModel`. Fails to start with an `UnknownModel` where there is none.
+ */
+export const layer = (
+  route: string,
+  options: Options = {},
+): Layer.Layer<LanguageModel.LanguageModel, RouterError, Router> =>
   Layer.effect(LanguageModel.LanguageModel, make(route, options))
 
 export const make = (
   route: string,
   { request: said, ...call }: Options = {},
-): Effect.Effect<LanguageModel.LanguageModel, never, Router> =>
-  Effect.flatMap(Router, (router) =>
-    LanguageModel.make({
-      codecTransformer: Requests.codecTransformer,
-      generateText: (options) =>
-        Effect.flatMap(told("generateText", Requests.toChat(route, said, options)), (request) =>
-          Effect.matchEffect(router.chat(request, call), {
-            onFailure: (error) => Effect.fail(Failures.toAi("generateText", error)),
-            onSuccess: ({ receipt, response }) => told("generateText", Answers.toParts(response, receipt)),
-          }),
-        ),
-      streamText: (options) =>
-        Stream.unwrap(
-          Effect.map(
-            Effect.flatMap(told("streamText", Requests.toChat(route, said, options)), (request) =>
-              Effect.mapError(router.chatStream(request, call), (error) => Failures.toAi("streamText", error)),
-            ),
-            ({ frames, receipt }) => {
-              const teller = Streams.teller()
-              return frames.pipe(
-                Stream.mapError((error) => Failures.toAi("streamText", error)),
-                Stream.map(teller.push),
-                Stream.concat(Stream.fromEffect(Effect.suspend(() => told("streamText", teller.end(receipt))))),
-                Stream.flattenIterable,
-              )
-            },
+): Effect.Effect<LanguageModel.LanguageModel, RouterError, Router> =>
+  Effect.flatMap(
+    Effect.tap(Router, (router) => named(router, route)),
+    (router) =>
+      LanguageModel.make({
+        codecTransformer: Requests.codecTransformer,
+        generateText: (options) =>
+          Effect.flatMap(told("generateText", Requests.toChat(route, said, options)), (request) =>
+            Effect.matchEffect(router.chat(request, call), {
+              onFailure: (error) => Effect.fail(Failures.toAi("generateText", error)),
+              onSuccess: ({ receipt, response }) => told("generateText", Answers.toParts(response, receipt)),
+            }),
           ),
-        ),
-    }),
+        streamText: (options) =>
+          Stream.unwrap(
+            Effect.map(
+              Effect.flatMap(told("streamText", Requests.toChat(route, said, options)), (request) =>
+                Effect.mapError(router.chatStream(request, call), (error) => Failures.toAi("streamText", error)),
+              ),
+              ({ frames, receipt }) => {
+                const teller = Streams.teller()
+                return frames.pipe(
+                  Stream.mapError((error) => Failures.toAi("streamText", error)),
+                  Stream.map(teller.push),
+                  Stream.concat(Stream.fromEffect(Effect.suspend(() => told("streamText", teller.end(receipt))))),
+                  Stream.flattenIterable,
+                )
+              },
+            ),
+          ),
+      }),
   )
 
 const told = <A>(

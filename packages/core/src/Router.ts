@@ -356,6 +356,17 @@ const lastAttempt = (ledger: Ledger, exit: Exit.Exit<unknown, unknown>): Exit.Ex
   }
 }
 
+/** The name, where this router serves it; else the error that a call by that name would have. */
+export const named = (
+  { deployments, routes }: Pick<Router["Service"], "deployments" | "routes">,
+  name: string,
+): Effect.Effect<string, RouterError> => {
+  const known = [...routes, ...deployments]
+  return known.includes(Wildcard.among(known)(name))
+    ? Effect.succeed(name)
+    : Effect.fail(Errors.unknownModel(name, known))
+}
+
 /** The parts of a streamed answer, without its frames: for an application that reads the answer itself. */
 export const stream = (request: Chat.Request, options?: CallOptions): Stream.Stream<Chat.Part, RouterError, Router> =>
   Stream.unwrap(

@@ -8,6 +8,7 @@ import type { ProviderError } from "./ProviderError.ts"
 import { judge } from "./ProviderError.ts"
 import type { PassedOver, Receipt } from "./Receipt.ts"
 import * as RetryAfter from "./RetryAfter.ts"
+import { didYouMean } from "./Suggestion.ts"
 import { isWild } from "./Wildcard.ts"
 
 /**
@@ -48,14 +49,20 @@ export class RouterError extends Data.TaggedError("RouterError")<{
   readonly permanent?: boolean | undefined
 }> {}
 
-/** No route or deployment of that name; the message lists those there are. */
-export const unknownModel = (name: string, known: Iterable<string>): RouterError =>
-  new RouterError({
+/** No route or deployment of that name; the message names the nearest, and lists those there are. */
+export const unknownModel = (name: string, known: Iterable<string>): RouterError => {
+  const names = [...known]
+  const nearest = didYouMean(
+    name,
+    names.filter((each) => !isWild(each)),
+  )
+  return new RouterError({
     kind: "UnknownModel",
-    message: `There is no route or deployment called "${name}". This router serves: ${[...known].join(", ")}.`,
+    message: `There is no route or deployment called "${name}"${nearest || "."} This router serves: ${names.join(", ")}.`,
     receipt: undefined,
     param: "model",
   })
+}
 
 /** The one who was asked blames the request; nobody else was. */
 export const blamed = (deployment: string, cause: ProviderError): RouterError =>

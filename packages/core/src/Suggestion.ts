@@ -8,7 +8,10 @@ export const closest = (name: string, known: Iterable<string>): string | undefin
   let nearest: string | undefined
   let least = Math.floor(Math.max(1, bare.length / 3)) + 1
   for (const each of known) {
-    const distance = editDistance(bare, plain(each))
+    const other = plain(each)
+    // A caller writes the name: one that is too long to be near is not compared.
+    if (Math.abs(bare.length - other.length) >= least) continue
+    const distance = editDistance(bare, other)
     if (distance >= least) continue
     nearest = each
     least = distance

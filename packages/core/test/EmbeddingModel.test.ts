@@ -23,6 +23,21 @@ const over = (primary: Testing.Scripted, backup: Testing.Scripted) =>
 const down = Testing.script([Testing.fail({ _tag: "Overloaded" })])
 
 describe("a route as an EmbeddingModel", () => {
+  it.effect("fails to start where there is no such route, with the one that was meant", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(Effect.scoped(Layer.build(Understudy.layer("embedings"))))
+      assert.strictEqual(error.kind, "UnknownModel")
+      assert.include(error.message, 'did you mean "embeddings"?')
+    }).pipe(
+      Effect.provide(
+        Router.layer({
+          deployments: { primary: Deployment.make({ model: "p", provider: down.layer }) },
+          routes: { embeddings: Route.target("primary") },
+        }),
+      ),
+    ),
+  )
+
   it.effect("embeds by whoever can, and together what is asked at once", () => {
     const backup = Testing.script([Testing.vectors([Float32Array.of(1, 0), [0, 1]])])
     return Effect.gen(function* () {

@@ -57,6 +57,36 @@ const collect = <A, E, R>(stream: Stream.Stream<A, E, R>) =>
   Effect.map(Stream.runCollect(stream), (parts) => [...parts])
 
 describe("a route as a LanguageModel", () => {
+  it.effect("fails to start where there is no such route, with the one that was meant", () =>
+    Effect.gen(function* () {
+      const router = yield* Router.Router
+      const start = (name: string) => Effect.exit(Effect.scoped(Layer.build(Understudy.layer(name))))
+      for (const name of ["assistant", "primary", "wild/any"]) assert.strictEqual((yield* start(name))._tag, "Success")
+      const error = yield* Effect.flip(Effect.scoped(Layer.build(Understudy.layer("asistant"))))
+      const called = yield* Effect.flip(router.chat({ model: "asistant", messages: [Chat.user("Hello?")] }))
+      for (const { kind, message, param } of [error, called]) {
+        assert.strictEqual(kind, "UnknownModel")
+        assert.strictEqual(param, "model")
+        assert.strictEqual(
+          message,
+          'There is no route or deployment called "asistant": did you mean "assistant"? This router serves: assistant, primary, wild/*.',
+        )
+      }
+      const far = yield* Effect.flip(router.chat({ model: "nobody", messages: [] }))
+      assert.include(far.message, 'called "nobody". This router serves')
+    }).pipe(
+      Effect.provide(
+        Router.layer({
+          deployments: {
+            primary: Deployment.make({ model: "p", provider: down.layer }),
+            "wild/*": Deployment.make({ model: "*", provider: down.layer }),
+          },
+          routes: { assistant: Route.target("primary") },
+        }),
+      ),
+    ),
+  )
+
   it.effect("generates text by whoever can, and says who did and what it used", () => {
     const usage = { inputTokens: 12, outputTokens: 7, cachedInputTokens: 4, reasoningTokens: 3 }
     const backup = Testing.script([Testing.reply("Hello there", { usage })])

@@ -24,6 +24,10 @@ describe("Suggestion", () => {
     assert.strictEqual(closest("sonnet-est", ["sonnet-west", "sonnet-east"]), "sonnet-west")
   })
 
+  it("is quick with a name of any length", () => {
+    assert.isUndefined(closest("a".repeat(1_000_000), known))
+  })
+
   it("does not guess wildly", () => {
     for (const name of ["hedge", "x", "region", ""]) assert.isUndefined(closest(name, known), name)
   })

@@ -10,6 +10,7 @@ import { Call } from "@understudy/core/Call"
 import type { Receipt } from "@understudy/core/Receipt"
 import { Router } from "@understudy/core/Router"
 import { RouterError } from "@understudy/core/RouterError"
+import { didYouMean } from "@understudy/core/Suggestion"
 import * as Wildcard from "@understudy/core/Wildcard"
 import * as Effect from "effect/Effect"
 import * as HttpEffect from "effect/http/HttpEffect"
@@ -139,7 +140,7 @@ const forbid = (key: VirtualKey, model: string): Effect.Effect<never, RouterErro
     "forbidden",
     new RouterError({
       kind: "Forbidden",
-      message: `The key "${key.id}" may not call "${model}". It may call: ${key.routes?.join(", ") ?? "nothing"}.`,
+      message: `The key "${key.id}" may not call "${model}"${didYouMean(model, key.routes ?? []) || "."} It may call: ${key.routes?.join(", ") ?? "nothing"}.`,
       receipt: undefined,
       param: "model",
     }),

@@ -88,7 +88,7 @@ describe.concurrent("understudy explain", { timeout: 30_000 }, () => {
       assert.deepStrictEqual([code, out], [1, ""])
       assert.include(
         err,
-        'no route or deployment called "asistant". This router serves: assistant, picky, sonnet, local.',
+        'no route or deployment called "asistant": did you mean "assistant"? This router serves: assistant, picky, sonnet, local.',
       )
     }
   })
