@@ -322,6 +322,67 @@ describe("the rest of Google's API", () => {
     }),
   )
 
+  /** The body of a stream of events, as text. */
+  const events = (url: string) =>
+    Effect.promise(() =>
+      fetch(`${url}/v1beta/models/assistant:streamGenerateContent?alt=sse`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ contents: [question] }),
+      }).then((response) => response.text()),
+    )
+
+  /** As `google-genai` for Python reads a stream: data line by line, and JSON that is none until its braces balance. */
+  const readByLines = (text: string): ReadonlyArray<unknown> => {
+    const chunks: Array<unknown> = []
+    let [held, balance] = ["", 0]
+    for (const line of text.split(/\r?\n/)) {
+      if (line === "") continue
+      if (line.startsWith("data:")) {
+        chunks.push(JSON.parse(line.slice("data:".length)))
+        continue
+      }
+      for (const char of line) balance += char === "{" ? 1 : char === "}" ? -1 : 0
+      held += line
+      if (balance !== 0) continue
+      chunks.push(JSON.parse(held))
+      held = ""
+    }
+    assert.strictEqual(held, "")
+    return chunks
+  }
+
+  it.live("keeps who asked for events waiting by chunks that say nothing, which its SDKs take", () =>
+    Effect.gen(function* () {
+      const route = Route.fallback("primary", "backup").pipe(Route.stream({ protect: "full" }))
+      const { models, upstream, url } = yield* make("openai", { route })
+      yield* upstream.script("primary", [Behaviour.cut(2)])
+      const text = yield* events(url)
+      assert.isTrue(text.startsWith("data: {}\n\n"))
+      assert.notMatch(text, /^:/m)
+      assert.deepStrictEqual(readByLines(text)[0], {})
+      yield* upstream.script("primary", [Behaviour.cut(2)])
+      const chunks = yield* Effect.promise(async () => collect(await models.generateContentStream(ask)))
+      assert.deepStrictEqual(reasons(chunks), ["STOP"])
+    }),
+  )
+
+  it.live("says an error in a stream twice: as an event, and bare, at which older SDKs fail", () =>
+    Effect.gen(function* () {
+      const { upstream, url } = yield* make("openai")
+      yield* upstream.script("primary", "cut-2")
+      const text = yield* events(url)
+      const [event, bare] = readByLines(text).slice(-2)
+      assert.deepInclude((event as { readonly error: object }).error, { code: 502, status: "INTERNAL" })
+      assert.deepStrictEqual(bare, event)
+      // `@google/genai` 1.x drops what its pattern matches, and throws at what is left over.
+      let rest = text
+      for (let match; (match = /^data: (.*)(?:\n\n|\r\r|\r\n\r\n)/.exec(rest)) !== null;)
+        rest = rest.slice(match[0].length)
+      assert.isNotEmpty(rest.trim())
+    }),
+  )
+
   it.live("keeps who asked for an array waiting, while an answer is held back", () =>
     Effect.gen(function* () {
       const route = Route.fallback("primary", "backup").pipe(Route.stream({ protect: "full" }))

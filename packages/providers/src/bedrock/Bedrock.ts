@@ -105,7 +105,7 @@ export const make = Effect.fnUntraced(function* (
           const { body: input, names, unsaid } = yield* lower(request, host)
           const command = new sdk.ConverseCommand(asInput(input, options, Guardrail.encode))
           const { requestId, text } = yield* exchange(command)
-          const decoded = yield* Effect.fromResult(Converse.Response.decode(text))
+          const decoded = yield* Effect.fromResult(Converse.Response.decode(text, fromEvent))
           const restored = Endpoint.restore(decoded, endpoint, names)
           const response = SchemaTool.restore(request, Freeform.restore(request, restored))
           return { id: requestId, ...response, ...(unsaid === undefined ? undefined : { unsaid }) }

@@ -7,6 +7,7 @@
 import type * as Chat from "@understudy/core/Chat"
 import type { Answering, Encoder } from "../Dialect.ts"
 import * as Json from "../Json.ts"
+import * as ToolCalls from "../ToolCalls.ts"
 import * as ToolIds from "../ToolIds.ts"
 import * as Citations from "./Citations.ts"
 import * as Errors from "./Errors.ts"
@@ -75,6 +76,8 @@ interface Progress {
   cited: boolean
   /** How many of its thoughts are whole. */
   thoughts: number
+  /** How many calls it has opened. */
+  calls: number
   /** The indexes of its calls of free-form tools. */
   readonly freeform: Set<number>
 }
@@ -170,7 +173,10 @@ const writePart = (part: Chat.Part, state: State): string => {
   if (part.type === "finish") {
     if (state.finished.has(choice)) return ""
     state.finished.add(choice)
-    return begin(choice, state) + delta(state, choice, "{}", Response.encodeFinish(part.reason, state.legacy))
+    // Of calls that went out as they came, the reason knows.
+    const { calls } = progressOf(choice, state)
+    const reason = calls > 0 ? ToolCalls.finish(part.reason, calls) : part.reason
+    return begin(choice, state) + delta(state, choice, "{}", Response.encodeFinish(reason, state.legacy))
   }
   const content = writeContent(part, progressOf(choice, state), state.legacy)
   return content === "" ? "" : begin(choice, state) + delta(state, choice, content, undefined, logprobsOf(part))
@@ -179,7 +185,7 @@ const writePart = (part: Chat.Part, state: State): string => {
 const logprobsOf = (part: Chat.Part): unknown => (part.type === "text" ? part.logprobs : undefined)
 
 const progressOf = (choice: number, { choices }: State): Progress =>
-  (choices[choice] ??= { said: 0, from: 0, cited: false, thoughts: 0, freeform: new Set() })
+  (choices[choice] ??= { said: 0, from: 0, cited: false, thoughts: 0, calls: 0, freeform: new Set() })
 
 type Content = Exclude<Chat.Part, { readonly type: "start" | "usage" | "finish" }>
 
@@ -203,6 +209,7 @@ const writeContent = (part: Content, progress: Progress, legacy: boolean): strin
     case "refusal":
       return `{"refusal":${JSON.stringify(part.text)}}`
     case "tool-call":
+      progress.calls++
       return legacy ? writeFunction(part) : writeCall(part, progress)
     case "tool-arguments": {
       const written = JSON.stringify(part.arguments)

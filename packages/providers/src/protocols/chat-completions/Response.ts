@@ -6,10 +6,14 @@ import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import type { Answering } from "../Dialect.ts"
+import * as Amended from "../Amended.ts"
+import * as Failure from "../Failure.ts"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
+import * as ToolCalls from "../ToolCalls.ts"
 import * as ToolIds from "../ToolIds.ts"
 import * as Citations from "./Citations.ts"
+import * as Errors from "./Errors.ts"
 import { protocol } from "./Protocol.ts"
 import * as Thoughts from "./Thoughts.ts"
 import * as Tools from "./Tools.ts"
@@ -23,20 +27,31 @@ import * as Usage from "./Usage.ts"
 export const parse = (text: string): unknown =>
   /"arguments"\s*:\s*[{[]/.test(text) ? Json.parseExact(text) : Json.parse(text)
 
-/** The answer in `text`, which travels along as `native`. Fails with `Malformed` on what is not a completion with choices. */
-export const decode = (text: string): Result.Result<Chat.Response, ProviderError> => {
+/**
+ * The answer in `text`, which travels along as `native`. Fails with `Malformed` on what is not a completion with choices, or
+ * holds a call that is not whole, and as `classify` judges an error in it.
+ */
+export const decode = (
+  text: string,
+  classify: (error: Errors.WireError) => ProviderError = Failure.unjudged,
+): Result.Result<Chat.Response, ProviderError> => {
   const body = parse(text)
   if (!Predicate.isObject(body)) return Json.malformed("The answer is not a JSON object")
+  const error = errorOf(body as Fields)
+  if (error !== undefined) return Result.fail(classify(error))
+  const { choices: wire, id, model } = body
   const choices: Array<Chat.Choice> = []
-  if (Array.isArray(body["choices"])) {
-    for (const choice of body["choices"]) {
-      const decoded = decodeChoice(choice, body["id"])
-      if (decoded !== undefined) choices.push(decoded)
-    }
+  for (const each of Json.list(wire)) {
+    const failure = failureOf(Json.fields(each))
+    if (failure !== undefined) return Result.fail(classify(failure))
+    const decoded = decodeChoice(each, id)
+    if (decoded === undefined) continue
+    const settled = ToolCalls.settle(decoded, (index) => callId(id, index))
+    if (Result.isFailure(settled)) return Result.fail(settled.failure)
+    choices.push(settled.success)
   }
   const [first, ...alternatives] = choices
   if (first === undefined) return Json.malformed("The answer has no choices")
-  const { id, model } = body
   const usage = Usage.decode(body["usage"])
   return Result.succeed({
     ...(Predicate.isString(id) ? { id } : undefined),
@@ -44,31 +59,97 @@ export const decode = (text: string): Result.Result<Chat.Response, ProviderError
     ...first,
     ...(usage === undefined ? undefined : { usage }),
     ...(alternatives.length === 0 ? undefined : { alternatives }),
-    native: { protocol, text, body },
+    native: Amended.native(protocol, text, body as Fields, (body) => amended(body, choices)),
   })
 }
 
-/**
- * Why the model stopped: to call a tool, where it called one, though the server says no more than `stop`. `eos` is
- * Together's, `model_length` Mistral's; words of a later API, or none, are `other`.
- */
-export const finish = (reason: unknown, calls: boolean): Chat.FinishReason => {
+/** An error that is the whole answer, in whichever of its forms. */
+const errorOf = (body: Fields): Errors.WireError | undefined => {
+  const { choices, error } = body
+  if (error !== undefined && error !== null && error !== "") return Errors.fromBody(body)
+  if (Array.isArray(choices)) return undefined
+  const flat = Errors.fromBody(body)
+  return flat.message === undefined ? undefined : flat
+}
+
+/** The error that a choice ended in: OpenRouter tells it beside the finish reason, others by that word alone. */
+export const failureOf = ({ error, finish_reason: reason }: Fields): Errors.WireError | undefined => {
+  if (error !== undefined && error !== null) return Errors.fromBody({ error })
+  const status = Failure.statusOf(reason)
+  if (status === undefined) return undefined
+  return { type: undefined, code: undefined, message: Failure.messageOf(reason), param: undefined, status }
+}
+
+/** The body as its client may read it: what its choices say of their calls and their end is what `Chat` says of them. */
+const amended = (body: Fields, choices: ReadonlyArray<Chat.Choice>): Fields => {
+  const wire = Json.list(body["choices"])
+  if (wire.length !== choices.length) return body
+  const told = wire.map((choice, at) => amendedChoice(Json.fields(choice), choices[at]))
+  return told.every((choice, at) => choice === wire[at]) ? body : { ...body, choices: told }
+}
+
+const amendedChoice = (wire: Fields, choice: Chat.Choice | undefined): Fields => {
+  const message = Json.fields(wire["message"])
+  const calls = choice?.content.filter((part) => part.type === "tool-call") ?? []
+  const list = Json.list(message["tool_calls"])
+  const told = list.map((call, at) => amendedCall(Json.fields(call), calls[at]))
+  const same = list.length !== calls.length || told.every((call, at) => call === list[at])
+  const legacy = list.length === 0 && calls.length > 0
+  const word = choice === undefined ? undefined : amendedFinish(wire["finish_reason"], choice.finish, legacy)
+  if (same && word === undefined) return wire
+  return {
+    ...wire,
+    ...(word === undefined ? undefined : { finish_reason: word }),
+    message: same ? message : { ...message, tool_calls: told },
+  }
+}
+
+const amendedCall = (wire: Fields, call: Chat.ToolCall | undefined): Fields => {
+  if (call === undefined || call.freeform === true) return wire
+  const called = Json.fields(wire["function"])
+  const id = wire["id"] === call.id ? wire["id"] : call.id
+  if (id === wire["id"] && called["arguments"] === call.arguments) return wire
+  return { ...wire, id, type: "function", function: { ...called, arguments: call.arguments } }
+}
+
+/** Another word than the server's, where that does not agree with the calls: `legacy` ones are a `function_call`. */
+export const amendedFinish = (word: unknown, reason: Chat.FinishReason, legacy: boolean): string | undefined => {
+  const expected = legacy ? "function_call" : "tool_calls"
+  if (reason === "tool-calls") return word === expected ? undefined : expected
+  return reason === "stop" && (word === "tool_calls" || word === "function_call") ? "stop" : undefined
+}
+
+/** Why the model stopped. `eos` is Together's, `model_length` Mistral's; words of a later API, or none, are `other`. */
+export const finish = (reason: unknown): Chat.FinishReason => {
   switch (reason) {
     case "stop":
     case "eos":
-      return calls ? "tool-calls" : "stop"
+    case "eos_token":
+    case "stop_sequence":
+      return "stop"
     case "length":
+    case "max_tokens":
     case "model_length":
+    case "model_context_window_exceeded":
       return "length"
     case "tool_calls":
     case "function_call":
       return "tool-calls"
     case "content_filter":
+    case "sensitive":
       return "content-filter"
     default:
       return "other"
   }
 }
+
+/** The stop sequence that was met: vLLM tells it beside the finish reason, and SGLang; a number is a token's. */
+export const stopSequence = ({ matched_stop, stop_reason }: Fields): { readonly stopSequence?: string } => {
+  const sequence = Json.words(stop_reason) ?? Json.words(matched_stop)
+  return sequence === undefined ? unmet : { stopSequence: sequence }
+}
+
+const unmet = {}
 
 /** Undefined where nothing is said, nor that it is finished. */
 const decodeChoice = (choice: unknown, id: unknown): Chat.Choice | undefined => {
@@ -78,10 +159,8 @@ const decodeChoice = (choice: unknown, id: unknown): Chat.Choice | undefined => 
   if (content.length === 0 && !Predicate.isString(reason)) return undefined
   return {
     content,
-    finish: finish(
-      reason,
-      content.some((part) => part.type === "tool-call"),
-    ),
+    finish: finish(reason),
+    ...stopSequence(choice as Fields),
     ...(logprobs === undefined || logprobs === null ? undefined : { logprobs }),
   }
 }
@@ -183,8 +262,8 @@ export const speaksOfFunctions = ({ native }: Chat.Request): boolean =>
   native?.protocol === protocol && Tools.isLegacy(native.body)
 
 /**
- * The protocol knows four words, and older clients a fifth. A refusal is the filter's; of an answer that only paused, or
- * ended for a reason without a word, `length` says at least that it may not be whole.
+ * The protocol knows four words, and older clients a fifth. A refusal is the filter's; of an answer that only paused,
+ * `length` says at least that it may not be whole. What ended for a reason without a word did not run out of tokens.
  */
 export const encodeFinish = (reason: Chat.FinishReason, legacy: boolean): string => {
   switch (reason) {
@@ -197,8 +276,9 @@ export const encodeFinish = (reason: Chat.FinishReason, legacy: boolean): string
     case "refusal":
       return "content_filter"
     case "pause":
-    case "other":
       return "length"
+    case "other":
+      return "stop"
   }
 }
 
@@ -242,7 +322,8 @@ const encodeChoice = (choice: Chat.Choice, index: number, legacy: boolean): Reco
     if (legacy) message["function_call"] = calls[0]?.["function"]
     else message["tool_calls"] = calls
   }
-  return { index, message, logprobs: choice.logprobs ?? null, finish_reason: encodeFinish(choice.finish, legacy) }
+  const finish = ToolCalls.finish(choice.finish, calls.length)
+  return { index, message, logprobs: choice.logprobs ?? null, finish_reason: encodeFinish(finish, legacy) }
 }
 
 /** The words of all thoughts together, and each with its seal, where one has any: the client brings them back. */

@@ -5,12 +5,13 @@
  * whole. Usage comes last, in a chunk without choices, or beside anything else from servers that are only compatible.
  */
 import type * as Chat from "@understudy/core/Chat"
-import type { ProviderError } from "@understudy/core/ProviderError"
+import { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
 import type { Decoder } from "../Frames.ts"
+import * as ToolCalls from "../ToolCalls.ts"
 import * as Citations from "./Citations.ts"
 import * as Errors from "./Errors.ts"
 import { protocol } from "./Protocol.ts"
@@ -32,18 +33,29 @@ export interface Event {
 
 /**
  * For one stream: it holds its state. `classify` is the vendor's judgement of an error inside the stream. `[DONE]`, as
- * the whole of an event's data, says nothing that the finish reasons have not said, and is skipped.
+ * the whole of an event's data, says nothing that the finish reasons have not said, but of calls that were given none.
  */
 export const decoder = (classify: (error: Errors.WireError) => ProviderError): Decoder<Event> => {
-  const state: State = { started: false, id: undefined, calls: new Map() }
+  const state: State = {
+    started: false,
+    id: undefined,
+    calls: new Map(),
+    finished: new Set(),
+    legacy: false,
+    faithful: true,
+  }
   return {
     push: ({ event, data }) => {
-      if (data === "[DONE]") return undefined
+      if (data === "[DONE]") return done(state)
       const body = Response.parse(data)
       if (!Predicate.isObject(body)) return undefined
       if (isError(body as Fields, event)) return Result.fail(classify(Errors.fromBody(body)))
-      const parts = decodeChunk(body as Fields, state)
-      return parts === undefined ? undefined : Result.succeed({ parts, native: { protocol, data } })
+      if (!Array.isArray(body["choices"])) return undefined
+      const parts: Array<Chat.Part> = []
+      state.faithful = true
+      const failure = decodeChunk(body as Chunk, state, parts, classify)
+      if (failure !== undefined) return Result.fail(failure)
+      return Result.succeed(state.faithful ? { parts, native: { protocol, data } } : { parts })
     },
   }
 }
@@ -53,47 +65,62 @@ interface State {
   /** The answer's own, which makes the ids of its calls unlike any other's where the server gives them none. */
   id: string | undefined
   /** By choice, the calls it has opened. */
-  readonly calls: Map<number, Calls>
-}
-
-/** The tool calls of one choice. `Chat` counts them in the order they were opened, whatever the server's indexes. */
-interface Calls {
-  readonly opened: Array<Call>
-  /** By the server's index, or the id where it gives none. */
-  readonly bySlot: Map<unknown, Call>
-}
-
-interface Call {
-  readonly index: number
-  readonly id: string
-  hasArguments: boolean
+  readonly calls: Map<number, ToolCalls.Calls>
+  /** The choices that are. */
+  readonly finished: Set<number>
+  /** Whether its calls are such as older servers tell, one in an answer. */
+  legacy: boolean
+  /** Whether the chunk at hand says what its parts say, to whoever goes by its indexes, ids and words. */
+  faithful: boolean
 }
 
 const isError = (body: Fields, event: string | undefined): boolean =>
   (body["error"] !== undefined && body["error"] !== null) ||
   ((event === "error" || body["object"] === "error") && !Array.isArray(body["choices"]))
 
-/** Undefined where it is no chunk at all. */
-const decodeChunk = (body: Fields, state: State): ReadonlyArray<Chat.Part> | undefined => {
-  const { choices, id, model } = body
-  if (!Array.isArray(choices)) return undefined
+/** A call that nothing was said of since is one, and the answer's end. */
+const done = ({ calls, finished }: State): Result.Result<Chat.Frame, ProviderError> | undefined => {
   const parts: Array<Chat.Part> = []
+  for (const [choice, opened] of calls) {
+    if (finished.has(choice) || opened.count() === 0) continue
+    const reason = opened.end("tool-calls", parts)
+    if (reason instanceof ProviderError) return Result.fail(reason)
+    finished.add(choice)
+    parts.push({ type: "finish", reason, ...at(choice === 0 ? undefined : choice) })
+  }
+  return parts.length === 0 ? undefined : Result.succeed({ parts })
+}
+
+interface Chunk extends Fields {
+  readonly choices: ReadonlyArray<unknown>
+}
+
+/** Adds what the chunk says, or gives why the stream has failed. */
+const decodeChunk = (
+  { choices, id, model, usage: counted }: Chunk,
+  state: State,
+  parts: Array<Chat.Part>,
+  classify: (error: Errors.WireError) => ProviderError,
+): ProviderError | undefined => {
   if (!state.started && Predicate.isString(id) && id !== "") {
     state.started = true
     state.id = id
     parts.push({ type: "start", id, model: Predicate.isString(model) ? model : undefined })
   }
-  for (const choice of choices) if (Predicate.isObject(choice)) decodeChoice(choice as Fields, state, parts)
-  const usage = Usage.decode(body["usage"])
+  for (const choice of choices) {
+    if (!Predicate.isObject(choice)) continue
+    const failure = Response.failureOf(choice as Fields)
+    if (failure !== undefined) return classify(failure)
+    const broken = decodeChoice(choice as Fields, state, parts)
+    if (broken !== undefined) return broken
+  }
+  const usage = Usage.decode(counted)
   if (usage !== undefined) parts.push({ type: "usage", usage })
-  return parts
+  return undefined
 }
 
-const decodeChoice = (
-  { delta, finish_reason, index, logprobs }: Fields,
-  state: State,
-  parts: Array<Chat.Part>,
-): void => {
+const decodeChoice = (wire: Fields, state: State, parts: Array<Chat.Part>): ProviderError | undefined => {
+  const { delta, finish_reason, index, logprobs } = wire
   const place = Json.integer(index) ?? 0
   const choice = place > 0 ? place : undefined
   if (Predicate.isObject(delta)) {
@@ -122,15 +149,33 @@ const decodeChoice = (
         if (Predicate.isObject(call)) decodeCall(call as Fields, delta as Fields, choice, state, parts)
       }
     } else if (Predicate.isObject(function_call)) {
+      const faithful = state.faithful
+      state.legacy = true
       decodeCall({ index: 0, function: function_call }, delta as Fields, choice, state, parts)
+      // It has no id, and there is one: it can only be told as it was by not being another's.
+      state.faithful = faithful && callsOf(state, choice).count() <= 1
     }
   }
   // Some servers send an empty one until there is one.
-  if (said(finish_reason)) {
-    const calls = callsOf(state, choice ?? 0)
-    complete(calls, choice, parts)
-    parts.push({ type: "finish", reason: Response.finish(finish_reason, calls.opened.length > 0), ...at(choice) })
-  }
+  return said(finish_reason) ? decodeFinish(finish_reason, wire, choice, state, parts) : undefined
+}
+
+const decodeFinish = (
+  word: string,
+  wire: Fields,
+  choice: number | undefined,
+  state: State,
+  parts: Array<Chat.Part>,
+): ProviderError | undefined => {
+  const before = parts.length
+  let reason: Chat.FinishReason | ProviderError = Response.finish(word)
+  const calls = state.calls.get(choice ?? 0)
+  reason = calls === undefined ? ToolCalls.finish(reason, 0) : calls.end(reason, parts)
+  if (reason instanceof ProviderError) return reason
+  if (parts.length > before || Response.amendedFinish(word, reason, state.legacy) !== undefined) state.faithful = false
+  state.finished.add(choice ?? 0)
+  parts.push({ type: "finish", reason, ...Response.stopSequence(wire), ...at(choice) })
+  return undefined
 }
 
 /** Mistral's: thoughts and text in turn. */
@@ -148,10 +193,7 @@ const at = (choice: number | undefined): { readonly choice?: number } => (choice
 
 const said = (value: unknown): value is string => Predicate.isString(value) && value !== ""
 
-/**
- * A call is opened by its id and name, and its arguments follow under its index. Some compatible servers give no index,
- * the same one to every call, or an id with every piece: another id with a name is another call, without one it is not.
- */
+/** A piece of a call, of a function or of a custom tool. */
 const decodeCall = (
   call: Fields,
   delta: Fields,
@@ -159,48 +201,38 @@ const decodeCall = (
   state: State,
   parts: Array<Chat.Part>,
 ): void => {
-  const calls = callsOf(state, choice ?? 0)
+  const before = parts.length
   const custom = call["custom"]
   const { name, arguments: json, input } = Json.fields(call["function"] ?? custom)
-  const id = said(call["id"]) ? call["id"] : undefined
-  const slot = call["index"] ?? id
-  let open = slot === undefined ? calls.opened[calls.opened.length - 1] : calls.bySlot.get(slot)
-  if (open === undefined || (id !== undefined && id !== open.id && said(name))) {
-    const index = calls.opened.length
-    const isCustom = Predicate.isObject(custom)
-    open = { index, id: id ?? Response.callId(state.id, index), hasArguments: isCustom }
-    calls.opened.push(open)
-    calls.bySlot.set(slot, open)
-    parts.push({
-      type: "tool-call",
-      index,
-      id: open.id,
-      name: Json.string(name),
-      ...(isCustom ? { freeform: true as const } : undefined),
-      ...Thoughts.ofCall(call, delta),
-      ...at(choice),
-    })
-  }
   const piece = json ?? input
-  const written = Predicate.isString(piece) ? piece : Predicate.isObject(piece) ? JSON.stringify(piece) : ""
-  if (written === "") return
-  open.hasArguments = true
-  parts.push({ type: "tool-arguments", index: open.index, arguments: written, ...at(choice) })
-}
-
-/** A call without arguments may have sent none at all: whoever parses them needs the empty object. */
-const complete = (calls: Calls, choice: number | undefined, parts: Array<Chat.Part>): void => {
-  for (const call of calls.opened) {
-    if (call.hasArguments) continue
-    call.hasArguments = true
-    parts.push({ type: "tool-arguments", index: call.index, arguments: "{}", ...at(choice) })
+  const isNothing = piece === undefined || piece === null
+  const slot = call["index"] ?? undefined
+  const named = said(name) ? name : undefined
+  const asSaid = callsOf(state, choice).push(
+    {
+      slot,
+      id: said(call["id"]) ? call["id"] : undefined,
+      name: named,
+      arguments: Predicate.isString(piece) ? piece : isNothing ? "" : JSON.stringify(piece),
+      ...(Predicate.isObject(custom) ? freeform : undefined),
+      ...(named === undefined ? undefined : Thoughts.ofCall(call, delta)),
+    },
+    parts,
+  )
+  if (!asSaid || !(isNothing || Predicate.isString(piece))) state.faithful = false
+  for (let at = before; at < parts.length; at++) {
+    const part = parts[at]
+    if (part !== undefined && "index" in part && part.index !== slot) state.faithful = false
   }
 }
 
-const callsOf = (state: State, choice: number): Calls => {
+const freeform = { freeform: true as const }
+
+const callsOf = (state: State, choice = 0): ToolCalls.Calls => {
   let calls = state.calls.get(choice)
   if (calls === undefined) {
-    calls = { opened: [], bySlot: new Map() }
+    const made = (index: number) => Response.callId(state.id, index)
+    calls = ToolCalls.make(made, choice === 0 ? undefined : choice)
     state.calls.set(choice, calls)
   }
   return calls

@@ -2,12 +2,15 @@
  * A whole Converse answer.
  */
 import type * as Chat from "@understudy/core/Chat"
-import type { ProviderError } from "@understudy/core/ProviderError"
+import { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
+import * as Failure from "../Failure.ts"
 import * as Json from "../Json.ts"
+import * as ToolCalls from "../ToolCalls.ts"
 import { issuer } from "../messages/Protocol.ts"
 import * as Citations from "./Citations.ts"
+import * as Errors from "./Errors.ts"
 import { protocol } from "./Protocol.ts"
 import * as Usage from "./Usage.ts"
 
@@ -16,43 +19,44 @@ import * as Usage from "./Usage.ts"
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * The answer in `text`, which travels along as `native`. Fails with `Malformed` on what is not a message with content.
- * Blocks the engine does not know (server tools and their results, images) are in `native` alone. Converse names neither
- * the answer nor its model.
+ * The answer in `text`, which travels along as `native`. Fails with `Malformed` on what is not a message with content, or
+ * holds a call that is not whole, and as `classify` judges an exception in its place. Blocks the engine does not know
+ * (server tools and their results, images) are in `native` alone. Converse names neither the answer nor its model.
  */
-export const decode = (text: string): Result.Result<Chat.Response, ProviderError> => {
+export const decode = (
+  text: string,
+  classify: (error: Errors.WireError) => ProviderError = Failure.unjudged,
+): Result.Result<Chat.Response, ProviderError> => {
   const body = Json.parseExact(text)
   if (!Predicate.isObject(body)) return Json.malformed("The answer is not a JSON object")
-  const output = body["output"]
+  const { additionalModelResponseFields: additional, output, stopReason: word, trace } = body
   const message = Predicate.isObject(output) ? output["message"] : undefined
   const blocks = Predicate.isObject(message) ? message["content"] : undefined
-  if (!Array.isArray(blocks)) return Json.malformed("The answer has no content")
+  if (!Array.isArray(blocks)) {
+    const exception = Errors.fromBody(body["Output"] ?? body)
+    const isOne = exception.name !== undefined || exception.message !== undefined
+    return isOne ? Result.fail(classify(exception)) : Json.malformed("The answer has no content")
+  }
+  if (isBroken(word)) return Result.fail(broken(word))
   const content: Array<Chat.AssistantContent> = []
   for (const block of blocks) {
     const part = Predicate.isObject(block) ? decodeBlock(block) : undefined
     if (part !== undefined) content.push(part)
   }
-  const calls = content.some((part) => part.type === "tool-call")
-  const trace = body["trace"]
-  return Result.succeed({
-    content,
-    finish: finish(body["stopReason"], calls),
-    ...stopSequence(body["additionalModelResponseFields"]),
+  return Result.map(ToolCalls.settle({ content, finish: finish(word) }, callId), (choice) => ({
+    ...choice,
+    ...stopSequence(word, additional),
     usage: Usage.decode(body["usage"]),
     // What a guardrail found.
     ...(trace === undefined ? undefined : { vendor: { [protocol]: { trace } } }),
     native: { protocol, text, body },
-  })
+  }))
 }
 
-/**
- * Why the model stopped: to call a tool, where it called one, whatever it says. Running out of window is a `length`;
- * malformed output and words of a later API are `other`.
- */
-export const finish = (reason: unknown, calls: boolean): Chat.FinishReason => {
+/** Why the model stopped. Running out of window is a `length`; words of a later API are `other`. */
+export const finish = (reason: unknown): Chat.FinishReason => {
   switch (reason) {
     case "end_turn":
-      return calls ? "tool-calls" : "stop"
     case "stop_sequence":
       return "stop"
     case "max_tokens":
@@ -68,10 +72,21 @@ export const finish = (reason: unknown, calls: boolean): Chat.FinishReason => {
   }
 }
 
-/** The stop sequence that was met, which only Claude tells, and only where `Request` asked for it. */
-export const stopSequence = (additional: unknown): { readonly stopSequence?: string } => {
+/** Whether the model failed at what it meant to say. */
+export const isBroken = (reason: unknown): boolean =>
+  reason === "malformed_tool_use" || reason === "malformed_model_output" || Failure.statusOf(reason) !== undefined
+
+export const broken = (reason: unknown): ProviderError =>
+  new ProviderError({ reason: { _tag: "Malformed" }, message: Failure.messageOf(reason) })
+
+/** The id of a call that was given none. */
+export const callId = (index: number): string => `tooluse_${index}`
+
+/** The stop sequence that was met: only Claude tells which, and only where `Request` asked for it. `""` is any. */
+export const stopSequence = (reason: unknown, additional: unknown): { readonly stopSequence?: string } => {
   const sequence = Predicate.isObject(additional) ? additional["stop_sequence"] : undefined
-  return Predicate.isString(sequence) ? { stopSequence: sequence } : {}
+  if (Predicate.isString(sequence)) return { stopSequence: sequence }
+  return reason === "stop_sequence" ? { stopSequence: "" } : {}
 }
 
 /** Whether this tool is run by Bedrock itself: a call of it is nothing a caller could answer. */

@@ -11,6 +11,7 @@ import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
+import * as ToolCalls from "../ToolCalls.ts"
 import * as Citations from "./Citations.ts"
 import * as Errors from "./Errors.ts"
 import type { Event } from "./Framing.ts"
@@ -31,14 +32,15 @@ export interface Decoder {
 
 /** `classify` is the vendor's judgement of an exception. */
 export const decoder = (classify: (error: Errors.WireError) => ProviderError): Decoder => {
-  const calls: Calls = new Map()
+  const state: State = { open: undefined, calling: new Set(), calls: undefined }
   return {
     push: (event) => {
       if (event.kind === "corrupt") return corrupt
       if (event.kind !== "event") return Result.fail(classify(Errors.fromEvent(event)))
       const body = parse(event.data)
-      const parts = body === undefined ? undefined : decodeEvent(event.event, body, calls)
+      const parts = body === undefined ? undefined : decodeEvent(event.event, body, state)
       if (parts === undefined) return undefined
+      if (parts instanceof ProviderError) return Result.fail(parts)
       return Result.succeed({ parts, native: { protocol, event: event.event, data: event.data } })
     },
   }
@@ -48,13 +50,12 @@ const corrupt = Result.fail(
   new ProviderError({ reason: { _tag: "Malformed" }, message: "A frame of the event stream is corrupt" }),
 )
 
-/** The open tool calls by the index of their content block. */
-type Calls = Map<unknown, Call>
-
-interface Call {
-  /** Among the tool calls alone, as `Chat` counts them. */
-  readonly index: number
-  hasArguments: boolean
+interface State {
+  /** The index of the last content block. */
+  open: unknown
+  /** The indexes of the blocks that are calls. */
+  readonly calling: Set<unknown>
+  calls: ToolCalls.Calls | undefined
 }
 
 const none: ReadonlyArray<Chat.Part> = []
@@ -66,22 +67,26 @@ const parse = (data: string): Fields | undefined => {
 }
 
 /** Undefined where a known event lacks what makes it one. */
-const decodeEvent = (name: string, body: Fields, calls: Calls): ReadonlyArray<Chat.Part> | undefined => {
+const decodeEvent = (
+  name: string,
+  body: Fields,
+  state: State,
+): ReadonlyArray<Chat.Part> | ProviderError | undefined => {
   switch (name) {
     case "contentBlockDelta":
       return Predicate.isObject(body["delta"])
-        ? decodeDelta(body["delta"], calls.get(body["contentBlockIndex"]))
+        ? decodeDelta(body["delta"], body["contentBlockIndex"] ?? state.open, state)
         : undefined
     case "contentBlockStart":
       return Predicate.isObject(body["start"])
-        ? decodeStart(body["start"], body["contentBlockIndex"], calls)
+        ? decodeStart(body["start"], body["contentBlockIndex"], state)
         : undefined
     case "contentBlockStop":
-      return decodeStop(calls.get(body["contentBlockIndex"]))
+      return decodeStop(body["contentBlockIndex"] ?? state.open, state)
     case "messageStart":
       return start
     case "messageStop":
-      return Predicate.isString(body["stopReason"]) ? decodeMessageStop(body, calls.size > 0) : undefined
+      return Predicate.isString(body["stopReason"]) ? decodeMessageStop(body, state) : undefined
     case "metadata":
       return decodeMetadata(body)
     default:
@@ -89,22 +94,27 @@ const decodeEvent = (name: string, body: Fields, calls: Calls): ReadonlyArray<Ch
   }
 }
 
-const decodeStart = (block: Fields, blockIndex: unknown, calls: Calls): ReadonlyArray<Chat.Part> => {
-  const toolUse = block["toolUse"]
+const decodeStart = (block: Fields, index: unknown, state: State): ReadonlyArray<Chat.Part> => {
+  const { toolUse } = block
+  state.open = index
+  state.calling.delete(index)
   if (!Predicate.isObject(toolUse) || Response.isServerTool(toolUse)) return none
-  const index = calls.size
-  calls.set(blockIndex, { index, hasArguments: false })
-  return [{ type: "tool-call", index, id: Json.string(toolUse["toolUseId"]), name: Json.string(toolUse["name"]) }]
+  state.calling.add(index)
+  state.calls ??= ToolCalls.make(Response.callId, undefined)
+  const parts: Array<Chat.Part> = []
+  const { name, toolUseId: id } = toolUse
+  state.calls.push({ slot: index, id: Json.words(id), name: Json.words(name), arguments: "", opens: true }, parts)
+  return parts
 }
 
-const decodeDelta = (delta: Fields, call: Call | undefined): ReadonlyArray<Chat.Part> => {
+const decodeDelta = (delta: Fields, index: unknown, state: State): ReadonlyArray<Chat.Part> => {
   const { text, toolUse, reasoningContent } = delta
   if (Predicate.isString(text)) return text === "" ? none : [{ type: "text", text }]
   if (Predicate.isObject(toolUse)) {
-    const json = Json.string(toolUse["input"])
-    if (call === undefined || json === "") return none
-    call.hasArguments = true
-    return [{ type: "tool-arguments", index: call.index, arguments: json }]
+    if (!state.calling.has(index)) return none
+    const parts: Array<Chat.Part> = []
+    state.calls?.push({ slot: index, arguments: Json.string(toolUse["input"]) }, parts)
+    return parts
   }
   const citation = Citations.decode(delta["citation"])
   if (citation !== undefined) return [{ type: "citation", citation }]
@@ -120,20 +130,23 @@ const decodeReasoning = ({ text, signature, redactedContent }: Fields): Readonly
   return none
 }
 
-/** A call without arguments may send none at all: whoever parses them needs the empty object. */
-const decodeStop = (call: Call | undefined): ReadonlyArray<Chat.Part> => {
-  if (call === undefined || call.hasArguments) return none
-  call.hasArguments = true
-  return [{ type: "tool-arguments", index: call.index, arguments: "{}" }]
+const decodeStop = (index: unknown, { calling, calls }: State): ReadonlyArray<Chat.Part> => {
+  if (!calling.has(index)) return none
+  const parts: Array<Chat.Part> = []
+  calls?.close(index, parts)
+  return parts
 }
 
-const decodeMessageStop = (body: Fields, called: boolean): ReadonlyArray<Chat.Part> => [
-  {
-    type: "finish",
-    reason: Response.finish(body["stopReason"], called),
-    ...Response.stopSequence(body["additionalModelResponseFields"]),
-  },
-]
+const decodeMessageStop = (body: Fields, { calls }: State): ReadonlyArray<Chat.Part> | ProviderError => {
+  const { additionalModelResponseFields: additional, stopReason: word } = body
+  if (Response.isBroken(word)) return Response.broken(word)
+  const parts: Array<Chat.Part> = []
+  const said = Response.finish(word)
+  const reason = calls === undefined ? ToolCalls.finish(said, 0) : calls.end(said, parts)
+  if (reason instanceof ProviderError) return reason
+  parts.push({ type: "finish", reason, ...Response.stopSequence(word, additional) })
+  return parts
+}
 
 const decodeMetadata = (body: Fields): ReadonlyArray<Chat.Part> => {
   const usage = Usage.decode(body["usage"])

@@ -2,11 +2,14 @@
  * A streamed answer as its client reads it: frames in, chunks out, as server-sent events or, where the client did not ask
  * for those, as the elements of one JSON array.
  *
- * Frames of this very protocol go out as they came. Of others, text goes out as it comes; calls go out whole, as clients
- * expect them, with what follows them; and the last chunk holds the finish reasons, the citations and the usage.
+ * Frames of this very protocol go out as they came. Of others, text goes out as it comes; calls go out once they are
+ * whole, as clients expect them, with what follows them; and the last chunk holds the finish reasons, the citations and
+ * the usage.
  */
 import type * as Chat from "@understudy/core/Chat"
 import type { Answering, ClientError, Encoder } from "../Dialect.ts"
+import * as Amended from "../Amended.ts"
+import * as ToolCalls from "../ToolCalls.ts"
 import * as Citations from "./Citations.ts"
 import * as Errors from "./Errors.ts"
 import * as Logprobs from "./Logprobs.ts"
@@ -27,24 +30,29 @@ export const array = {
 /** How chunks follow each other. */
 interface Framing {
   readonly chunk: (json: string) => string
+  /** The error that is the last one. */
+  readonly error: (json: string) => string
   readonly close: string
 }
 
-const events: Framing = {
-  chunk: (json) => (json.includes("\n") ? `data: ${json.replaceAll("\n", "\ndata: ")}\n\n` : `data: ${json}\n\n`),
-  close: "",
-}
+const event = (json: string): string =>
+  json.includes("\n") ? `data: ${json.replaceAll("\n", "\ndata: ")}\n\n` : `data: ${json}\n\n`
+
+/**
+ * An error goes out twice: as an event, and as the bare JSON that Google itself breaks its streams off with. Clients
+ * (gemini-cli, LangChain) that take the event for an answer without words fail at what follows it: it must not end in a
+ * blank line, or it would be skipped as an event.
+ */
+const events: Framing = { chunk: event, error: (json) => event(json) + json, close: "" }
 
 const elements = (): Framing => {
   let between = "["
-  return {
-    chunk: (json) => {
-      const written = between + json
-      between = ",\n"
-      return written
-    },
-    close: "]",
+  const chunk = (json: string): string => {
+    const written = between + json
+    between = ",\n"
+    return written
   }
+  return { chunk, error: chunk, close: "]" }
 }
 
 interface State {
@@ -77,11 +85,19 @@ const make = ({ id, request }: Answering, framing: Framing): Encoder => {
     push: ({ native, parts }) => {
       if (native?.protocol !== protocol) return write(parts, state)
       for (const part of parts) pass(part, state)
-      return framing.chunk(native.data)
+      return framing.chunk(state.counted || !parts.some(isFinish) ? native.data : countedOf(native.data, state))
     },
     end: () => end(state) + framing.close,
-    fail: (error: ClientError) => framing.chunk(JSON.stringify(Errors.encode(error))) + framing.close,
+    fail: (error: ClientError) => framing.error(JSON.stringify(Errors.encode(error))) + framing.close,
   }
+}
+
+const isFinish = ({ type }: Chat.Part): boolean => type === "finish"
+
+/** Some clients rely on a usage where the answer ends. */
+const countedOf = (data: string, state: State): string => {
+  state.counted = true
+  return Amended.data(data, (body) => ({ ...body, usageMetadata: Usage.encode(undefined) }))
 }
 
 const name = (state: State, model: string, id: string): void => {
@@ -166,7 +182,8 @@ const writePart = (part: Chat.Part, state: State): string => {
     case "refusal":
       break
   }
-  const before = choice.calls.size === 0 ? "" : chunk(state, index, calls(choice))
+  const ready = choice.calls.size === 0 ? "" : calls(choice)
+  const before = ready === "" ? "" : chunk(state, index, ready)
   const block = Response.encodePart(part)
   if (block === undefined) return before
   const more =
@@ -174,10 +191,14 @@ const writePart = (part: Chat.Part, state: State): string => {
   return before + chunk(state, index, JSON.stringify(block), more)
 }
 
-/** The JSON of the calls so far, parted by commas: nothing more is added to them. */
-const calls = (choice: Choice): string => {
-  const written = [...choice.calls.values()].map((call) => JSON.stringify(Response.encodePart(call)))
-  choice.calls.clear()
+/** The JSON of the calls that are whole, as all are in an answer that is complete, parted by commas. */
+const calls = ({ calls }: Choice, complete = false): string => {
+  const written: Array<string> = []
+  for (const [index, call] of calls) {
+    if (!complete && !ToolCalls.isWhole(call)) continue
+    calls.delete(index)
+    written.push(JSON.stringify(Response.encodePart(call)))
+  }
   return written.join()
 }
 
@@ -191,13 +212,13 @@ const chunk = (state: State, index: number, parts: string, more = "{}", usage = 
 const end = (state: State): string => {
   const open = [...state.choices].filter(([, choice]) => !choice.ended)
   if (state.choices.size === 0) open.push([0, choiceOf(state, 0)])
-  const usage =
-    state.counted || state.usage === undefined ? "" : `"usageMetadata":${JSON.stringify(Usage.encode(state.usage))},`
+  const usage = state.counted ? "" : `"usageMetadata":${JSON.stringify(Usage.encode(state.usage))},`
   let text = ""
   for (const [at, [index, choice]] of open.entries()) {
-    const parts = choice.calls.size === 0 ? '{"text":""}' : calls(choice)
+    const { finish = "stop" } = choice
+    const parts = calls(choice, ToolCalls.isComplete(finish)) || '{"text":""}'
     const more = {
-      finishReason: Response.encodeFinish(choice.finish ?? "stop"),
+      finishReason: Response.encodeFinish(finish),
       ...Citations.encode(choice.citations, choice.text),
     }
     text += chunk(state, index, parts, JSON.stringify(more), at === open.length - 1 ? usage : "")

@@ -6,12 +6,16 @@ import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import type { Answering } from "../Dialect.ts"
+import * as Amended from "../Amended.ts"
+import * as Failure from "../Failure.ts"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
 import type { Block } from "../Lowering.ts"
+import * as ToolCalls from "../ToolCalls.ts"
 import * as Calls from "./Calls.ts"
 import * as Citations from "./Citations.ts"
 import * as Content from "./Content.ts"
+import * as Errors from "./Errors.ts"
 import * as Logprobs from "./Logprobs.ts"
 import { protocol } from "./Protocol.ts"
 import * as Signatures from "./Signatures.ts"
@@ -23,19 +27,30 @@ import * as Usage from "./Usage.ts"
 
 /**
  * The answer in `text`, which travels along as `native`. A prompt that was blocked is answered by a refusal that says
- * why. Fails with `Malformed` on what is not an answer with candidates, or is nothing but a call that failed to be one.
+ * why. Fails with `Malformed` on what is not an answer with candidates, ends in a call that failed to be one, or says
+ * nothing but that it ended for a reason of its own, and as `classify` judges an error in its place.
  */
-export const decode = (text: string): Result.Result<Chat.Response, ProviderError> => {
+export const decode = (
+  text: string,
+  classify: (error: Errors.WireError) => ProviderError = Failure.unjudged,
+): Result.Result<Chat.Response, ProviderError> => {
   const body = Json.parseExact(text)
+  if (Predicate.isObject(Json.fields(Json.list(body)[0] ?? body)["error"])) {
+    return Result.fail(classify(Errors.fromBody(body)))
+  }
   if (!Predicate.isObject(body)) return Json.malformed("The answer is not a JSON object")
   const id = Json.words(body["responseId"])
   const name = Calls.nameOf(id, text)
   const choices: Array<Chat.Choice> = []
   for (const candidate of Json.list(body["candidates"])) {
     const fields = Json.fields(candidate)
-    const { broken, choice } = decodeCandidate(fields, `${name}${choices.length === 0 ? "" : `-${choices.length}`}`)
+    const answer = `${name}${choices.length === 0 ? "" : `-${choices.length}`}`
+    const { broken, choice } = decodeCandidate(fields, answer)
     if (broken !== undefined) return Json.malformed(broken)
-    if (choice !== undefined) choices.push(choice)
+    if (choice === undefined) continue
+    const settled = ToolCalls.settle(choice, (index) => Calls.made(answer, index))
+    if (Result.isFailure(settled)) return Result.fail(settled.failure)
+    choices.push(settled.success)
   }
   const [first = blocked(body), ...alternatives] = choices
   if (first === undefined) return Json.malformed("The answer has no candidates")
@@ -47,9 +62,13 @@ export const decode = (text: string): Result.Result<Chat.Response, ProviderError
     ...first,
     ...(usage === undefined ? undefined : { usage }),
     ...(alternatives.length === 0 ? undefined : { alternatives }),
-    native: { protocol, text, body },
+    native: Amended.native(protocol, text, body as Fields, counted),
   })
 }
+
+/** Some clients rely on a usage. */
+const counted = (body: Fields): Fields =>
+  Predicate.isObject(body["usageMetadata"]) ? body : { ...body, usageMetadata: Usage.encode(undefined) }
 
 interface Decoded {
   readonly choice?: Chat.Choice
@@ -66,7 +85,7 @@ const decodeCandidate = (candidate: Fields, name: string): Decoded => {
     (id) => id ?? Calls.made(name, calls++),
   )
   if (said.length === 0 && !Predicate.isString(reason)) return {}
-  if (said.length === 0 && isBroken(reason)) return { broken: brokenMessage(reason, finishMessage) }
+  if (isBroken(reason, said.length > 0)) return { broken: brokenMessage(reason, finishMessage) }
   const whole = () => said.map((part) => (part.type === "text" ? part.text : "")).join("")
   const content = Citations.attach(said, Citations.decode(candidate, whole))
   const why = refusal(reason, finishMessage)
@@ -74,20 +93,19 @@ const decodeCandidate = (candidate: Fields, name: string): Decoded => {
   return {
     choice: {
       content: why === undefined ? content : [...content, { type: "refusal", text: why }],
-      finish: finish(
-        reason,
-        said.some(({ type }) => type === "tool-call"),
-      ),
+      finish: finish(reason),
       ...(logprobs === undefined ? undefined : { logprobs }),
     },
   }
 }
 
 /** Why the model stopped. It says `STOP` of calls too; words of a later API, or none, are `other`. */
-export const finish = (reason: unknown, called: boolean): Chat.FinishReason => {
+export const finish = (reason: unknown): Chat.FinishReason => {
   switch (reason) {
     case "STOP":
-      return called ? "tool-calls" : "stop"
+      return "stop"
+    case "FUNCTION_CALL":
+      return "tool-calls"
     case "MAX_TOKENS":
       return "length"
     case "SAFETY":
@@ -106,19 +124,24 @@ export const finish = (reason: unknown, called: boolean): Chat.FinishReason => {
   }
 }
 
-/** Whether the model failed at what it meant to say: with nothing else said, that is no answer. */
-export const isBroken = (reason: unknown): boolean =>
+/**
+ * Whether the model failed at what it meant to say: at a call, whatever came before it, or at all of it, where there are
+ * words for an end but none that were `said`.
+ */
+export const isBroken = (reason: unknown, said: boolean): boolean =>
   reason === "MALFORMED_FUNCTION_CALL" ||
   reason === "UNEXPECTED_TOOL_CALL" ||
   reason === "TOO_MANY_TOOL_CALLS" ||
-  reason === "MALFORMED_RESPONSE"
+  reason === "MALFORMED_RESPONSE" ||
+  Failure.statusOf(reason) !== undefined ||
+  (!said && Predicate.isString(reason) && finish(reason) === "other")
 
 export const brokenMessage = (reason: unknown, message: unknown): string =>
-  Json.words(message) ?? `The model ended with ${String(reason)} and said nothing else`
+  Json.words(message) ?? `The model ended with ${String(reason)}`
 
 /** Google's words for why the answer was stopped by a filter, where it has any. */
 export const refusal = (reason: unknown, message: unknown): string | undefined =>
-  finish(reason, false) === "content-filter" ? Json.words(message) : undefined
+  finish(reason) === "content-filter" ? Json.words(message) : undefined
 
 /** What is answered to a prompt that was blocked. */
 export const blocked = (body: Fields): Chat.Choice | undefined => {
@@ -135,7 +158,7 @@ export const blocked = (body: Fields): Chat.Choice | undefined => {
 /** An answer of another protocol's as a `GenerateContentResponse`. */
 export const encode = (response: Chat.Response, { id, request }: Answering): Record<string, unknown> => ({
   candidates: [response, ...(response.alternatives ?? [])].map(encodeCandidate),
-  ...(response.usage === undefined ? undefined : { usageMetadata: Usage.encode(response.usage) }),
+  usageMetadata: Usage.encode(response.usage),
   modelVersion: response.model ?? request.model,
   responseId: id,
 })
@@ -161,7 +184,7 @@ const encodeCandidate = (choice: Chat.Choice, index: number): Record<string, unk
   const parts: Array<Block> = []
   const citations: Array<Chat.Citation> = []
   let text = ""
-  for (const part of choice.content) {
+  for (const part of ToolCalls.tellable(choice)) {
     const block = encodePart(part)
     if (block !== undefined) parts.push(block)
     if (part.type !== "text") continue

@@ -11,6 +11,7 @@ import * as Result from "effect/Result"
 import type { Decoder } from "../Frames.ts"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
+import * as ToolCalls from "../ToolCalls.ts"
 import * as Calls from "./Calls.ts"
 import * as Citations from "./Citations.ts"
 import * as Content from "./Content.ts"
@@ -37,7 +38,7 @@ export interface Event {
 
 /** For one stream: it holds its state. `classify` is the vendor's judgement of an error inside the stream. */
 export const decoder = (classify: (error: Errors.WireError) => ProviderError): Decoder<Event> => {
-  const state: State = { name: undefined, candidates: new Map(), spoken: false }
+  const state: State = { name: undefined, candidates: new Map() }
   return {
     push: ({ data }) => {
       const body = data.includes('"functionCall"') ? Json.parseExact(data) : Json.parse(data)
@@ -57,13 +58,12 @@ interface State {
   /** The answer's own name, for the ids of calls that have none. Undefined until the first chunk. */
   name: string | undefined
   readonly candidates: Map<number, Candidate>
-  /** Whether anything has been said. */
-  spoken: boolean
 }
 
-/** One answer of several: how much it has called, all its text, and what it has cited already. */
+/** One answer of several: whether it has said anything, what it has called, all its text, and what it has cited. */
 interface Candidate {
-  calls: number
+  said: boolean
+  readonly calls: ToolCalls.Calls
   made: number
   text: string
   readonly cited: Set<string>
@@ -71,35 +71,30 @@ interface Candidate {
 
 const decodeChunk = (body: Fields, data: string, state: State): ReadonlyArray<Chat.Part> | ProviderError => {
   const parts: Array<Chat.Part> = []
-  if (state.name === undefined) {
+  // A chunk that says nothing keeps its client waiting.
+  if (state.name === undefined && Object.keys(body).length > 0) {
     const id = Json.words(body["responseId"])
     state.name = Calls.nameOf(id, data)
     parts.push({ type: "start", id, model: Json.words(body["modelVersion"]) })
   }
-  let end: ReadonlyArray<Chat.Part> = none
+  const end: Array<Chat.Part> = []
   for (const wire of Json.list(body["candidates"])) {
     const candidate = Json.fields(wire)
     decodeCandidate(candidate, state, parts)
-    const { finishMessage, finishReason: reason } = candidate
-    if (!Predicate.isString(reason)) continue
-    if (Response.isBroken(reason) && !state.spoken) {
-      return new ProviderError({
-        reason: { _tag: "Malformed" },
-        message: Response.brokenMessage(reason, finishMessage),
-      })
-    }
-    end = [...end, ...decodeFinish(candidate, state)]
+    const { finishReason: reason } = candidate
+    if (!Predicate.isString(reason) || reason === "") continue
+    const broken = decodeFinish(candidate, state, end)
+    if (broken !== undefined) return broken
   }
   const block = Response.blocked(body)
-  if (block !== undefined)
-    end = [...(block.content as ReadonlyArray<Chat.Refusal>), { type: "finish", reason: block.finish }]
+  if (block !== undefined) {
+    end.push(...(block.content as ReadonlyArray<Chat.Refusal>), { type: "finish", reason: block.finish })
+  }
   const usage = Usage.decode(body["usageMetadata"])
   if (usage !== undefined) parts.push({ type: "usage", usage })
   parts.push(...end)
   return parts
 }
-
-const none: ReadonlyArray<Chat.Part> = []
 
 const decodeCandidate = (candidate: Fields, state: State, parts: Array<Chat.Part>): void => {
   const choice = at(candidate["index"])
@@ -108,7 +103,7 @@ const decodeCandidate = (candidate: Fields, state: State, parts: Array<Chat.Part
   for (const wire of Json.list(Json.fields(candidate["content"])["parts"])) {
     const said = Content.decodeSaid(Json.fields(wire), (id) => id ?? Calls.made(nameIn(state, choice), so.made++))
     if (said === undefined) continue
-    state.spoken = true
+    so.said = true
     switch (said.type) {
       case "text":
         so.text += said.text
@@ -119,9 +114,9 @@ const decodeCandidate = (candidate: Fields, state: State, parts: Array<Chat.Part
         parts.push({ ...said, ...choice })
         break
       case "tool-call": {
-        const { arguments: json, ...call } = said
-        const index = so.calls++
-        parts.push({ ...call, index, ...choice }, { type: "tool-arguments", index, arguments: json, ...choice })
+        const { name, type: _type, ...call } = said
+        // They come whole, each on its own.
+        so.calls.push({ ...call, slot: undefined, name: name === "" ? undefined : name, opens: true }, parts)
         break
       }
     }
@@ -134,13 +129,22 @@ const decodeCandidate = (candidate: Fields, state: State, parts: Array<Chat.Part
   }
 }
 
-const decodeFinish = (candidate: Fields, state: State): ReadonlyArray<Chat.Part> => {
-  const { finishMessage, finishReason } = candidate
+const decodeFinish = (candidate: Fields, state: State, parts: Array<Chat.Part>): ProviderError | undefined => {
+  const { finishMessage, finishReason: word } = candidate
   const choice = at(candidate["index"])
-  const reason = Response.finish(finishReason, candidateOf(state, choice.choice ?? 0).calls > 0)
-  const why = Response.refusal(finishReason, finishMessage)
-  const finish: Chat.Part = { type: "finish", reason, ...choice }
-  return why === undefined ? [finish] : [{ type: "refusal", text: why, ...choice }, finish]
+  const { calls, said } = candidateOf(state, choice.choice ?? 0)
+  if (Response.isBroken(word, said)) {
+    return new ProviderError({
+      reason: { _tag: "Malformed" },
+      message: Response.brokenMessage(word, finishMessage),
+    })
+  }
+  const why = Response.refusal(word, finishMessage)
+  const reason = calls.end(Response.finish(word), parts)
+  if (reason instanceof ProviderError) return reason
+  if (why !== undefined) parts.push({ type: "refusal", text: why, ...choice })
+  parts.push({ type: "finish", reason, ...choice })
+  return undefined
 }
 
 const nowhere: { readonly choice?: number } = {}
@@ -156,7 +160,9 @@ const nameIn = ({ name = "" }: State, { choice }: { readonly choice?: number }):
 const candidateOf = (state: State, choice: number): Candidate => {
   let candidate = state.candidates.get(choice)
   if (candidate === undefined) {
-    candidate = { calls: 0, made: 0, text: "", cited: new Set() }
+    const index = choice === 0 ? undefined : choice
+    const made = (call: number) => Calls.made(nameIn(state, at(index)), call)
+    candidate = { said: false, calls: ToolCalls.make(made, index), made: 0, text: "", cited: new Set() }
     state.candidates.set(choice, candidate)
   }
   return candidate

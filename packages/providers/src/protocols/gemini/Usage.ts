@@ -22,7 +22,8 @@ export const decode = (wire: unknown): Chat.Usage | undefined => {
   }
 }
 
-export const encode = (usage: Chat.Usage): Record<string, unknown> => ({
+/** What a client is told: some rely on its being there. */
+export const encode = (usage: Chat.Usage = { inputTokens: 0, outputTokens: 0 }): Record<string, unknown> => ({
   promptTokenCount: usage.inputTokens,
   candidatesTokenCount: Math.max(0, usage.outputTokens - (usage.reasoningTokens ?? 0)),
   totalTokenCount: usage.inputTokens + usage.outputTokens,

@@ -6,6 +6,7 @@
  * the usage; `message_stop`; or an error, and neither of these two.
  */
 import type * as Chat from "@understudy/core/Chat"
+import * as Amended from "../Amended.ts"
 import type { Answering, Encoder } from "../Dialect.ts"
 import * as Json from "../Json.ts"
 import * as ToolIds from "../ToolIds.ts"
@@ -18,6 +19,7 @@ import * as Usage from "./Usage.ts"
 export const encoder = ({ id, request }: Answering): Encoder => {
   const state: State = {
     id,
+    request,
     model: request.model,
     begun: false,
     written: false,
@@ -36,7 +38,7 @@ export const encoder = ({ id, request }: Answering): Encoder => {
       // Once something was written that its upstream did not send, what that sends no longer fits.
       if (native?.protocol !== protocol || state.written) return write(parts, state)
       fold(parts, state)
-      return pass(native, state)
+      return pass(native, parts, state)
     },
     end: () => {
       if (state.stopped) return ""
@@ -50,6 +52,7 @@ export const encoder = ({ id, request }: Answering): Encoder => {
 
 interface State {
   readonly id: string
+  readonly request: Chat.Request
   model: string
   /** Whether the client has seen a `message_start`, and whether anything was written here rather than passed. */
   begun: boolean
@@ -84,37 +87,76 @@ interface Open {
 const fold = (parts: ReadonlyArray<Chat.Part>, state: State): void => {
   for (const part of parts) {
     if (part.type === "usage") state.usage = part.usage
-    else if (part.type === "finish") state.told = true
+    else if (part.type === "finish") state.finish = part
+    else if (part.type === "tool-call") state.calls = true
+    else if (part.type === "tool-arguments" && state.open?.call === part.index) state.open.json += part.arguments
   }
 }
 
-/** Written as it came. SDKs go by the event's name, which compatible servers may not give: it is `message` then. */
-const pass = ({ data, event: named = nameless }: Chat.NativeEvent, state: State): string => {
+/**
+ * Written as it came, but for what its client's SDK relies on and it lacks. SDKs go by the event's name, which compatible
+ * servers may not give: it is `message` then.
+ */
+const pass = (
+  { data, event: named = nameless }: Chat.NativeEvent,
+  parts: ReadonlyArray<Chat.Part>,
+  state: State,
+): string => {
   const name = named === nameless ? Json.string(Json.parseObject(data)?.["type"]) : named
   const opening = state.begun || name === "message_start" || name === "ping" ? "" : begin(state)
   switch (name) {
     case "message_start":
       state.begun = true
-      break
+      return event(name, startOf(data, state))
+    case "message_delta":
+      return opening + event(name, deltaOf(data, state))
     case "content_block_start":
-      follow(Json.parseObject(data) ?? {}, state)
+      follow(Json.parseObject(data) ?? {}, parts, state)
       break
     case "content_block_stop":
       state.open = undefined
       break
     case "message_stop":
       state.stopped = true
-      break
+      return opening + (state.told ? "" : event("message_delta", delta(state))) + event(name, data)
   }
   return opening + event(name, data)
 }
 
+/** SDKs add to the usage of the message. */
+const startOf = (data: string, { usage: known }: State): string =>
+  Amended.data(data, (body) => {
+    const message = Json.fields(body["message"])
+    const usage = Usage.amended(message["usage"], known)
+    return usage === undefined ? body : { ...body, message: { ...message, usage } }
+  })
+
+/** They read how many tokens were written, and why. */
+const deltaOf = (data: string, state: State): string => {
+  const { finish, usage: known } = state
+  if (finish !== undefined) state.told = true
+  return Amended.data(data, (body) => {
+    const told = Json.fields(body["delta"])
+    const counted = Json.number(Json.fields(body["usage"])["output_tokens"]) !== undefined
+    const word = finish === undefined ? undefined : Response.amendedStop(told["stop_reason"], finish.reason)
+    if (counted && word === undefined) return body
+    return {
+      ...body,
+      ...(word === undefined ? undefined : { delta: { ...told, stop_reason: word } }),
+      ...(counted ? undefined : { usage: { ...Json.fields(body["usage"]), ...Usage.amended(undefined, known) } }),
+    }
+  })
+}
+
 const nameless = "message"
 
-const follow = ({ content_block: block, index }: Json.Fields, state: State): void => {
+const follow = ({ content_block: block, index }: Json.Fields, parts: ReadonlyArray<Chat.Part>, state: State): void => {
   const at = Json.integer(index) ?? state.blocks
+  const call = parts.find((part) => part.type === "tool-call")?.index
+  const kind = call === undefined ? (Json.fields(block)["type"] === "text" ? "text" : "other") : "tool"
   state.blocks = at + 1
-  state.open = { index: at, kind: Json.fields(block)["type"] === "text" ? "text" : "other", call: undefined, json: "" }
+  state.open = { index: at, kind, call, json: "" }
+  for (const part of parts) if (part.type === "tool-arguments") state.open.json += part.arguments
 }
 
 /** Data of several lines, as an event has it. */
@@ -266,12 +308,13 @@ const close = (state: State): string => {
   return event("content_block_stop", `{"type":"content_block_stop","index":${open.index}}`)
 }
 
-const delta = ({ calls, finish, refuses, usage }: State): string =>
+const delta = ({ calls, finish, refuses, request, usage }: State): string =>
   JSON.stringify({
     type: "message_delta",
     delta: Response.encodeStop(
       { finish: finish?.reason ?? "stop", ...(finish?.stopSequence === undefined ? undefined : finish) },
       { calls, refuses },
+      request,
     ),
     usage: Usage.encode(usage),
   })

@@ -40,6 +40,15 @@ export const fromBody = (body: unknown): WireError => {
   }
 }
 
+/** The error that a bare HTTP status comes to. */
+export const ofStatus = (status: number): WireError => ({
+  type: typeOf(status),
+  code: undefined,
+  message: undefined,
+  param: undefined,
+  requestId: undefined,
+})
+
 /** Reads an error out of a body's text, which may not be JSON at all. */
 export const parse = (text: string): WireError => fromBody(Json.parse(text))
 

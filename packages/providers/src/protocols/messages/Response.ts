@@ -6,12 +6,16 @@ import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import type { Answering } from "../Dialect.ts"
+import * as Amended from "../Amended.ts"
+import * as Failure from "../Failure.ts"
 import * as Json from "../Json.ts"
 import type { Block } from "../Lowering.ts"
 import * as Seals from "../Seals.ts"
+import * as ToolCalls from "../ToolCalls.ts"
 import * as ToolIds from "../ToolIds.ts"
 import * as Citations from "./Citations.ts"
 import * as Content from "./Content.ts"
+import * as Errors from "./Errors.ts"
 import { issuer, protocol } from "./Protocol.ts"
 import * as Usage from "./Usage.ts"
 
@@ -20,13 +24,22 @@ import * as Usage from "./Usage.ts"
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * The answer in `text`, which travels along as `native`. Fails with `Malformed` on what is not a message with content.
- * Blocks the engine does not know (server tools and their results) are in `native` alone.
+ * The answer in `text`, which travels along as `native`. Fails with `Malformed` on what is not a message with content, or
+ * holds a call that is not whole, and as `classify` judges an error in it. Blocks the engine does not know (server tools
+ * and their results) are in `native` alone.
  */
-export const decode = (text: string): Result.Result<Chat.Response, ProviderError> => {
+export const decode = (
+  text: string,
+  classify: (error: Errors.WireError) => ProviderError = Failure.unjudged,
+): Result.Result<Chat.Response, ProviderError> => {
   const message = Json.parseExact(text)
   if (!Predicate.isObject(message)) return Json.malformed("The answer is not a JSON object")
+  if (message["type"] === "error" || Predicate.isObject(message["error"])) {
+    return Result.fail(classify(Errors.fromBody(message)))
+  }
   if (!Array.isArray(message["content"])) return Json.malformed("The answer has no content")
+  const failure = failureOf(message["stop_reason"])
+  if (failure !== undefined) return Result.fail(classify(failure))
   const content: Array<Chat.AssistantContent> = []
   for (const block of message["content"]) {
     const part = Predicate.isObject(block) ? decodeBlock(block) : undefined
@@ -34,26 +47,26 @@ export const decode = (text: string): Result.Result<Chat.Response, ProviderError
   }
   const refusal = decodeRefusal(message["stop_details"])
   if (refusal !== undefined) content.push({ type: "refusal", text: refusal })
-  const calls = content.some(({ type }) => type === "tool-call")
   const { id, model, stop_details: details, stop_sequence: sequence } = message
+  const settled = ToolCalls.settle({ content, finish: finish(message["stop_reason"]) }, (index) => callId(id, index))
+  if (Result.isFailure(settled)) return Result.fail(settled.failure)
   return Result.succeed({
     id: Predicate.isString(id) ? id : undefined,
     model: Predicate.isString(model) ? model : undefined,
-    content,
-    finish: finish(message["stop_reason"], calls),
+    ...settled.success,
     ...(Predicate.isString(sequence) ? { stopSequence: sequence } : undefined),
     usage: Usage.decode(message["usage"]),
     ...(Predicate.isObject(details) ? { vendor: { [protocol]: { stop_details: details } } } : undefined),
-    native: { protocol, text, body: message },
+    native: Amended.native(protocol, text, message as Json.Fields, (message) => amended(message, settled.success)),
   })
 }
 
 /** Why the model stopped. Running out of window is a `length`; words of a later API are `other`. */
-export const finish = (reason: unknown, calls: boolean): Chat.FinishReason => {
+export const finish = (reason: unknown): Chat.FinishReason => {
   switch (reason) {
     case "end_turn":
     case "stop_sequence":
-      return calls ? "tool-calls" : "stop"
+      return "stop"
     case "max_tokens":
     case "model_context_window_exceeded":
       return "length"
@@ -66,6 +79,46 @@ export const finish = (reason: unknown, calls: boolean): Chat.FinishReason => {
     default:
       return "other"
   }
+}
+
+/** The error that a reason to stop comes to. */
+export const failureOf = (reason: unknown): Errors.WireError | undefined => {
+  const status = Failure.statusOf(reason)
+  return status === undefined ? undefined : { ...Errors.ofStatus(status), message: Failure.messageOf(reason) }
+}
+
+/** The id of a call that was given none: no other answer's call has the same. */
+export const callId = (id: unknown, index: number): string =>
+  Predicate.isString(id) && id !== "" ? `toolu_${index}_${id}` : `toolu_${index}`
+
+/** The message as its client may read it: SDKs rely on its usage, and go by its calls and their ids. */
+const amended = (message: Json.Fields, { content, finish }: Chat.Choice): Json.Fields => {
+  const calls = content.filter((part) => part.type === "tool-call")
+  let at = 0
+  const blocks = Json.list(message["content"]).map((block) => amendedBlock(block, calls, () => at++))
+  const same = blocks.every((block, index) => block === Json.list(message["content"])[index])
+  const word = amendedStop(message["stop_reason"], finish)
+  const usage = Usage.amended(message["usage"], undefined)
+  if (same && word === undefined && usage === undefined) return message
+  return {
+    ...message,
+    ...(same ? undefined : { content: blocks }),
+    ...(word === undefined ? undefined : { stop_reason: word }),
+    ...(usage === undefined ? undefined : { usage }),
+  }
+}
+
+const amendedBlock = (block: unknown, calls: ReadonlyArray<Chat.ToolCall>, next: () => number): unknown => {
+  const wire = Json.fields(block)
+  if (wire["type"] !== "tool_use") return block
+  const id = calls[next()]?.id ?? wire["id"]
+  return id === wire["id"] && Predicate.isObject(wire["input"]) ? block : { ...wire, id, input: wire["input"] ?? {} }
+}
+
+/** Another reason to stop than the server's, where that does not agree with the calls. */
+export const amendedStop = (word: unknown, reason: Chat.FinishReason): string | undefined => {
+  if (reason === "tool-calls") return word === "tool_use" ? undefined : "tool_use"
+  return word === "tool_use" && reason === "stop" ? "end_turn" : undefined
 }
 
 /** The words that a refusal is explained with, if it is. */
@@ -113,8 +166,8 @@ const decodeBlock = (block: { readonly [x: PropertyKey]: unknown }): Chat.Assist
 /** An answer of another protocol's as a `message`. */
 export const encode = (response: Chat.Response, { id, request }: Answering): Record<string, unknown> => ({
   ...head(id, response.model ?? request.model),
-  content: response.content.flatMap((part) => encodePart(part) ?? []),
-  ...encodeStop(response, toldBy(response.content)),
+  content: ToolCalls.tellable(response).flatMap((part) => encodePart(part) ?? []),
+  ...encodeStop(response, toldBy(response.content), request),
   usage: Usage.encode(response.usage),
 })
 
@@ -137,30 +190,32 @@ const toldBy = (content: ReadonlyArray<Chat.AssistantContent>): Told => ({
   refuses: content.some(({ type }) => type === "refusal"),
 })
 
-/** Why it ended: what a filter keeps back is refused. */
+/** Why it ended: what a filter keeps back is refused. A stop sequence that nobody named is the only one there is. */
 export const encodeStop = (
   { finish, stopSequence }: Pick<Chat.Choice, "finish" | "stopSequence">,
   told: Told,
+  { sampling }: Chat.Request,
 ): Block => {
   const reason = encodeFinish(finish, stopSequence, told)
+  const [only = null, ...others] = sampling?.stop ?? []
   return {
     stop_reason: reason,
-    stop_sequence: reason === "stop_sequence" ? stopSequence : null,
+    stop_sequence: reason === "stop_sequence" ? stopSequence || (others.length === 0 ? only : null) : null,
     ...(reason === "refusal" ? { stop_details: { type: "refusal", category: null, explanation: null } } : undefined),
   }
 }
 
-/** Of an answer that ended for a reason without a word, `max_tokens` says at least that it may not be whole. */
+/** What ended for a reason without a word did not run out of tokens. */
 const encodeFinish = (finish: Chat.FinishReason, stopSequence: string | undefined, told: Told): string => {
   switch (finish) {
     case "stop":
+    case "other":
       if (told.calls) return "tool_use"
       if (told.refuses) return "refusal"
       return stopSequence === undefined ? "end_turn" : "stop_sequence"
     case "tool-calls":
       return "tool_use"
     case "length":
-    case "other":
       return "max_tokens"
     case "content-filter":
     case "refusal":

@@ -6,12 +6,13 @@
  * nothing to the engine but travel along as `native`.
  */
 import type * as Chat from "@understudy/core/Chat"
-import type { ProviderError } from "@understudy/core/ProviderError"
+import { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
 import type { Decoder } from "../Frames.ts"
+import * as ToolCalls from "../ToolCalls.ts"
 import * as Errors from "./Errors.ts"
 import * as Citations from "./Citations.ts"
 import { issuer, protocol } from "./Protocol.ts"
@@ -35,60 +36,84 @@ export interface Event {
 
 /** For one stream: it holds its state. `classify` is the vendor's judgement of an `error` event. */
 export const decoder = (classify: (error: Errors.WireError) => ProviderError): Decoder<Event> => {
-  const state: State = { started: undefined, calls: new Map() }
+  const state: State = {
+    id: undefined,
+    started: undefined,
+    blocks: 0,
+    open: undefined,
+    calling: new Set(),
+    calls: undefined,
+    finished: false,
+    faithful: true,
+  }
   return {
     push: ({ event, data }) => {
       const body = parse(data)
-      if (body === undefined) return undefined
-      if (body["type"] === "error") return Result.fail(classify(Errors.fromBody(body)))
-      const parts = decodeEvent(body, state)
-      return parts === undefined ? undefined : Result.succeed({ parts, native: { protocol, event, data } })
+      if (!Json.isObject(body)) return undefined
+      const type = body["type"]
+      if (type === "error" || (!Predicate.isString(type) && (event === "error" || Predicate.isObject(body["error"]))))
+        return Result.fail(classify(Errors.fromBody(body)))
+      if (!Predicate.isString(type)) return undefined
+      const parts = decodeEvent(body, state, classify)
+      if (parts === undefined) return undefined
+      if (parts instanceof ProviderError) return Result.fail(parts)
+      return Result.succeed(state.faithful ? { parts, native: { protocol, event, data } } : { parts })
     },
   }
 }
 
 interface State {
+  /** The answer's own, for the ids of calls that have none. */
+  id: unknown
   /** The usage of `message_start`, which `message_delta` overrides field by field. */
   started: unknown
-  /** The open tool calls by the index of their content block. */
-  readonly calls: Map<unknown, Call>
+  /** How many blocks have begun, and the index of the last. */
+  blocks: number
+  open: unknown
+  /** The indexes of the blocks that are calls. */
+  readonly calling: Set<unknown>
+  calls: ToolCalls.Calls | undefined
+  finished: boolean
+  /** Whether blocks were counted from 0, each call with an id of its own, as clients rely on. */
+  faithful: boolean
 }
 
-interface Call {
-  /** Among the tool calls alone, as `Chat` counts them. */
-  readonly index: number
-  hasArguments: boolean
-}
+type Parts = ReadonlyArray<Chat.Part>
 
-const none: ReadonlyArray<Chat.Part> = []
+const none: Parts = []
 
-const parse = (data: string) => {
-  // A call of a compatible server may open with its whole input.
-  const body = data.includes('"tool_use"') ? Json.parseExact(data) : Json.parse(data)
-  return Predicate.isObject(body) && Predicate.isString(body["type"]) ? body : undefined
-}
+/** A call of a compatible server may open with its whole input. */
+const parse = (data: string): unknown => (data.includes('"tool_use"') ? Json.parseExact(data) : Json.parse(data))
 
 /** Undefined where a known event lacks what makes it one. */
-const decodeEvent = (body: Fields, state: State): ReadonlyArray<Chat.Part> | undefined => {
+const decodeEvent = (
+  body: Fields,
+  state: State,
+  classify: (error: Errors.WireError) => ProviderError,
+): Parts | ProviderError | undefined => {
   switch (body["type"]) {
     case "content_block_delta":
-      return Predicate.isObject(body["delta"]) ? decodeDelta(body["delta"], state.calls.get(body["index"])) : undefined
+      return Predicate.isObject(body["delta"]) ? decodeDelta(body["delta"], body["index"], state) : undefined
     case "content_block_start":
       return Predicate.isObject(body["content_block"])
-        ? decodeStart(body["content_block"], body["index"], state.calls)
+        ? decodeStart(body["content_block"], body["index"], state)
         : undefined
     case "content_block_stop":
-      return decodeStop(state.calls.get(body["index"]))
+      return decodeStop(body["index"], state)
     case "message_start":
       return Predicate.isObject(body["message"]) ? decodeMessage(body["message"], state) : undefined
     case "message_delta":
-      return decodeMessageDelta(body, state)
+      return decodeMessageDelta(body, state, classify)
+    case "message_stop":
+      // A call that nothing was said of since is one, and the answer's end.
+      return state.finished || state.calls === undefined ? none : finish("tool-calls", undefined, state, [])
     default:
       return none
   }
 }
 
-const decodeMessage = (message: Fields, state: State): ReadonlyArray<Chat.Part> => {
+const decodeMessage = (message: Fields, state: State): Parts => {
+  state.id = message["id"]
   state.started = message["usage"]
   const usage = Usage.decode(state.started)
   const start: Chat.Part = { type: "start", id: asString(message["id"]), model: asString(message["model"]) }
@@ -96,7 +121,10 @@ const decodeMessage = (message: Fields, state: State): ReadonlyArray<Chat.Part> 
 }
 
 /** A block opens empty, as a rule; compatible servers may put its content here. */
-const decodeStart = (block: Fields, blockIndex: unknown, calls: State["calls"]): ReadonlyArray<Chat.Part> => {
+const decodeStart = (block: Fields, index: unknown, state: State): Parts => {
+  if (index !== state.blocks++) state.faithful = false
+  state.open = index
+  state.calling.delete(index)
   switch (block["type"]) {
     case "text":
       return text(block["text"])
@@ -107,24 +135,26 @@ const decodeStart = (block: Fields, blockIndex: unknown, calls: State["calls"]):
         ? [{ type: "reasoning", text: "", redacted: { issuer, value: block["data"] } }]
         : none
     case "tool_use": {
-      const index = calls.size
       const input = block["input"]
-      const hasArguments = Predicate.isObject(input) && Object.keys(input).length > 0
-      calls.set(blockIndex, { index, hasArguments })
-      const call: Chat.Part = {
-        type: "tool-call",
-        index,
-        id: asString(block["id"]) ?? "",
-        name: asString(block["name"]) ?? "",
-      }
-      return hasArguments ? [call, { type: "tool-arguments", index, arguments: JSON.stringify(input) }] : [call]
+      const written = Predicate.isObject(input) && Object.keys(input).length > 0 ? JSON.stringify(input) : ""
+      const parts: Array<Chat.Part> = []
+      state.calling.add(index)
+      state.calls ??= ToolCalls.make((index) => Response.callId(state.id, index), undefined)
+      const { id, name } = block
+      const piece = { slot: index, id: Json.words(id), name: Json.words(name), arguments: written, opens: true }
+      if (!state.calls.push(piece, parts)) state.faithful = false
+      return parts
     }
     default:
       return none
   }
 }
 
-const decodeDelta = (delta: Fields, call: Call | undefined): ReadonlyArray<Chat.Part> => {
+const hasBegun = (index: unknown, { blocks }: State): boolean =>
+  Predicate.isNumber(index) && index >= 0 && index < blocks
+
+const decodeDelta = (delta: Fields, index: unknown, state: State): Parts => {
+  if (!hasBegun(index, state)) state.faithful = false
   switch (delta["type"]) {
     case "text_delta":
       return text(delta["text"])
@@ -138,36 +168,55 @@ const decodeDelta = (delta: Fields, call: Call | undefined): ReadonlyArray<Chat.
     }
     case "input_json_delta": {
       const json = delta["partial_json"]
-      if (call === undefined || !Predicate.isString(json) || json === "") return none
-      call.hasArguments = true
-      return [{ type: "tool-arguments", index: call.index, arguments: json }]
+      if (!Predicate.isString(json) || json === "" || state.calls === undefined) return none
+      const slot = index ?? state.open
+      // A tool that the server runs itself.
+      if (!state.calling.has(slot)) return none
+      const parts: Array<Chat.Part> = []
+      state.calls.push({ slot, arguments: json }, parts)
+      return parts
     }
     default:
       return none
   }
 }
 
-/** A call without arguments may send none at all: whoever parses them needs the empty object. */
-const decodeStop = (call: Call | undefined): ReadonlyArray<Chat.Part> => {
-  if (call === undefined || call.hasArguments) return none
-  call.hasArguments = true
-  return [{ type: "tool-arguments", index: call.index, arguments: "{}" }]
+const decodeStop = (index: unknown, state: State): Parts => {
+  if (!Predicate.isNumber(index)) state.faithful = false
+  const slot = index ?? state.open
+  if (!state.calling.has(slot)) return none
+  const parts: Array<Chat.Part> = []
+  state.calls?.close(slot, parts)
+  return parts
 }
 
-const decodeMessageDelta = (body: Fields, state: State): ReadonlyArray<Chat.Part> => {
+const decodeMessageDelta = (
+  body: Fields,
+  state: State,
+  classify: (error: Errors.WireError) => ProviderError,
+): Parts | ProviderError => {
   const parts: Array<Chat.Part> = []
   const usage = Usage.decode(body["usage"], state.started)
   if (usage !== undefined) parts.push({ type: "usage", usage })
-  const delta = body["delta"]
-  if (Predicate.isObject(delta) && Predicate.isString(delta["stop_reason"])) {
-    const refusal = Response.decodeRefusal(delta["stop_details"])
-    if (refusal !== undefined) parts.push({ type: "refusal", text: refusal })
-    parts.push({
-      type: "finish",
-      reason: Response.finish(delta["stop_reason"], state.calls.size > 0),
-      stopSequence: asString(delta["stop_sequence"]),
-    })
-  }
+  const { stop_details, stop_reason: word, stop_sequence } = Json.fields(body["delta"])
+  if (!Predicate.isString(word) || word === "") return parts
+  const failure = Response.failureOf(word)
+  if (failure !== undefined) return classify(failure)
+  const refusal = Response.decodeRefusal(stop_details)
+  if (refusal !== undefined) parts.push({ type: "refusal", text: refusal })
+  return finish(Response.finish(word), asString(stop_sequence), state, parts)
+}
+
+const finish = (
+  said: Chat.FinishReason,
+  stopSequence: string | undefined,
+  state: State,
+  parts: Array<Chat.Part>,
+): Parts | ProviderError => {
+  const reason = state.calls === undefined ? ToolCalls.finish(said, 0) : state.calls.end(said, parts)
+  if (reason instanceof ProviderError) return reason
+  state.finished = true
+  parts.push({ type: "finish", reason, stopSequence })
   return parts
 }
 

@@ -38,6 +38,15 @@ export const decode = (later: unknown, earlier?: unknown): Chat.Usage | undefine
   }
 }
 
+/** The usage filled up by what is `known`, where it lacks what SDKs rely on; undefined where it does not. */
+export const amended = (wire: unknown, known: Chat.Usage | undefined): Record<string, unknown> | undefined => {
+  const usage: Wire = Predicate.isObject(wire) ? wire : {}
+  if (Json.integer(usage.input_tokens) !== undefined && Json.integer(usage.output_tokens) !== undefined)
+    return undefined
+  const said = Object.entries(usage).filter(([, value]) => value !== null)
+  return { ...encode(known), ...Object.fromEntries(said) }
+}
+
 const count = (later: unknown, earlier: unknown): number | undefined => Json.integer(later) ?? Json.integer(earlier)
 
 // ---------------------------------------------------------------------------------------------------------------------

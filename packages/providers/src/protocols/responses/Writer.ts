@@ -2,10 +2,11 @@
  * A stream's items being written: each is added, grows by deltas, and is done, and so is each part within it. Every
  * function here gives the text of the events that it comes to, or `""`.
  *
- * Content is closed by what follows it; only tool calls may be open side by side.
+ * Content is closed by what follows it; only tool calls may be open side by side, and until they are whole.
  */
 import type * as Chat from "@understudy/core/Chat"
 import type { Block } from "../Lowering.ts"
+import * as ToolCalls from "../ToolCalls.ts"
 import * as Citations from "./Citations.ts"
 import type { Name } from "./Namespaces.ts"
 import * as Output from "./Output.ts"
@@ -155,7 +156,7 @@ export const citation = (state: State, citation: Chat.Citation): string => {
 /** The message, and a part of that type within it. */
 const openPart = (state: State, type: MessagePart["type"]): string => {
   if (state.message?.part?.type === type) return ""
-  let events = closeThought(state) + closeCalls(state, "completed")
+  let events = closeThought(state) + closeWholeCalls(state)
   if (state.message === undefined) {
     const at = begin(state, "msg")
     const item = Output.message(at.id, "in_progress", [])
@@ -233,7 +234,7 @@ export const reasoning = (state: State, { redacted, signature, text }: Reasoned)
 }
 
 const openThought = (state: State): string => {
-  const events = closeMessage(state, "completed") + closeCalls(state, "completed")
+  const events = closeMessage(state, "completed") + closeWholeCalls(state)
   const item = begin(state, "rs")
   state.thought = { ...item, text: "" }
   return events + added(state, item, Reasoning.item(item.id, { text: "" }))
@@ -281,23 +282,24 @@ const write = (state: State, open: Call, written: string): string => {
   return event(state, type, `${within(open)},"delta":${JSON.stringify(written)}`)
 }
 
+/** Those that nothing can be added to: what else is said may come between the pieces of the others. */
+const closeWholeCalls = (state: State): string => {
+  if (state.calls.size === 0) return ""
+  let events = ""
+  for (const [index, open] of state.calls) {
+    if (open.call.freeform === true || !ToolCalls.isWhole(open)) continue
+    state.calls.delete(index)
+    events += closeCall(state, open, "completed")
+  }
+  return events
+}
+
+/** The last one is where an answer that is not complete was cut short. */
 const closeCalls = (state: State, status: Status): string => {
   if (state.calls.size === 0) return ""
   let events = ""
   for (const open of state.calls.values()) {
-    // No arguments are an object without fields: clients parse what they get.
-    if (open.arguments === "" && open.call.freeform !== true) events += write(state, open, "{}")
-    const item = Output.call(open.id, status, { ...open.call, arguments: open.arguments }, state.names)
-    const written = JSON.stringify(open.arguments)
-    events +=
-      open.call.freeform === true
-        ? event(state, "response.custom_tool_call_input.done", `${within(open)},"input":${written}`)
-        : event(
-            state,
-            "response.function_call_arguments.done",
-            `${within(open)},"name":${JSON.stringify(item["name"])},"arguments":${written}`,
-          )
-    events += finished(state, open.index, item)
+    events += closeCall(state, open, ToolCalls.isWhole(open) ? "completed" : status)
   }
   state.calls.clear()
   return events
@@ -309,6 +311,22 @@ const closeOpen = (state: State): string => {
   for (const [index, item] of state.open) events += finished(state, index, { ...item, status: "incomplete" })
   state.open.clear()
   return events
+}
+
+const closeCall = (state: State, open: Call, status: Status): string => {
+  // No arguments are an object without fields: clients parse what they get.
+  let events = open.arguments === "" && open.call.freeform !== true ? write(state, open, "{}") : ""
+  const item = Output.call(open.id, status, { ...open.call, arguments: open.arguments }, state.names)
+  const written = JSON.stringify(open.arguments)
+  events +=
+    open.call.freeform === true
+      ? event(state, "response.custom_tool_call_input.done", `${within(open)},"input":${written}`)
+      : event(
+          state,
+          "response.function_call_arguments.done",
+          `${within(open)},"name":${JSON.stringify(item["name"])},"arguments":${written}`,
+        )
+  return events + finished(state, open.index, item)
 }
 
 /** Closes whatever is open. */

@@ -207,12 +207,17 @@ const Reasoning = Schema.Union([
   Schema.Struct({ type: Schema.Literal("reasoning"), text: Schema.Literal(""), redacted: Seal }),
 ])
 
-/** In an answer, ids may be as long as they are. */
-const Signed = Schema.Struct({
-  ...ToolCall.fields,
-  id: Schema.Union([Id, Schema.Literal(`toolu_${"x".repeat(70)}`)]),
-  signature: optional(Seal),
-})
+/** In an answer, ids may be as long as they are, and what is not JSON is text for a tool that takes it. */
+const signed = { id: Schema.Union([Id, Schema.Literal(`toolu_${"x".repeat(70)}`)]), signature: optional(Seal) }
+const Signed = Schema.Union([
+  Schema.Struct({ ...ToolCall.fields, ...signed, freeform: Schema.Literal(true) }),
+  Schema.Struct({
+    type: Schema.Literal("tool-call"),
+    name: Words,
+    ...signed,
+    arguments: Schema.Literals(["{}", '{"city":"Zürich"}']),
+  }),
+])
 
 const Choice = Schema.Struct({
   reasoning: Schema.Array(Reasoning),
@@ -231,9 +236,13 @@ const Choice = Schema.Struct({
 })
 
 const choice = ({ audio, calls, finish, reasoning, refusal, text, ...rest }: typeof Choice.Type): Chat.Choice => ({
-  content: [...reasoning, ...[text, refusal, audio].filter((part) => part !== undefined), ...calls],
-  // Who calls a tool stops for that.
-  finish: finish === "stop" && calls.length > 0 ? "tool-calls" : finish,
+  content: [
+    ...reasoning,
+    ...[text, refusal, audio].filter((part) => part !== undefined),
+    ...calls.map((call, index) => ({ ...call, id: `${call.id}${index}` })),
+  ],
+  // Who calls a tool stops for that, and nobody else.
+  finish: finish === "stop" || finish === "tool-calls" ? (calls.length > 0 ? "tool-calls" : "stop") : finish,
   ...rest,
 })
 

@@ -65,6 +65,13 @@ describe("decode", () => {
     })
   })
 
+  it("knows the stop sequence where the server tells it", () => {
+    const told = (more: object) => decode({ choices: [{ message: { content: "Hi" }, finish_reason: "stop", ...more }] })
+    assert.strictEqual(told({ stop_reason: "END" }).stopSequence, "END")
+    assert.strictEqual(told({ matched_stop: "END" }).stopSequence, "END")
+    assert.notProperty(told({ stop_reason: 128009 }), "stopSequence")
+  })
+
   it("takes an empty text with a finish reason for an answer", () => {
     assert.deepStrictEqual(message({ content: "" }), { content: [], finish: "stop" })
     assert.deepStrictEqual(message({ content: null }, "length"), { content: [], finish: "length" })
@@ -80,7 +87,6 @@ describe("decode", () => {
             { id: "", function: { name: "look", arguments: { up: true } } },
             { id: "2", type: "function", function: { name: "wait", arguments: "" } },
             { id: "3", type: "custom", custom: { name: "run", input: "ls" } },
-            { id: "4", type: "function" },
           ],
         },
         "tool_calls",
@@ -91,7 +97,6 @@ describe("decode", () => {
           { type: "tool-call", id: "call_0", name: "look", arguments: '{"up":true}' },
           { type: "tool-call", id: "2", name: "wait", arguments: "{}" },
           { type: "tool-call", id: "3", name: "run", arguments: "ls", freeform: true },
-          { type: "tool-call", id: "4", name: "", arguments: "{}" },
         ],
         finish: "tool-calls",
       },
@@ -164,10 +169,13 @@ describe("decode", () => {
   })
 
   it("never softens why the model stopped", () => {
-    assert.deepStrictEqual(
-      ["stop", "length", "tool_calls", "content_filter", "function_call", "new", null].map(finish),
-      ["stop", "length", "tool-calls", "content-filter", "tool-calls", "other", "other"],
-    )
+    assert.deepStrictEqual(["stop", "length", "content_filter", "new", null].map(finish), [
+      "stop",
+      "length",
+      "content-filter",
+      "other",
+      "other",
+    ])
   })
 
   it("takes what is no answer for malformed", () => {
@@ -180,7 +188,7 @@ describe("decode", () => {
       ['{"choices":[]}', "no choices"],
       ['{"choices":[{"finish_reason":"stop"}]}', "no choices"],
       ['{"choices":[{"message":{"content":null},"finish_reason":null}]}', "no choices"],
-      ['{"error":{"message":"Try later"}}', "no choices"],
+      ['{"error":{"message":"Try later"}}', "Try later"],
     ] as const) {
       const error = Result.getOrThrow(Result.flip(Response.decode(text)))
       assert.strictEqual(error.reason._tag, "Malformed")
@@ -270,7 +278,7 @@ describe("encode", () => {
       (["stop", "length", "tool-calls", "content-filter", "refusal", "pause", "other"] as const).map((reason) =>
         Response.encodeFinish(reason, false),
       ),
-      ["stop", "length", "tool_calls", "content_filter", "content_filter", "length", "length"],
+      ["stop", "length", "tool_calls", "content_filter", "content_filter", "length", "stop"],
     )
   })
 })

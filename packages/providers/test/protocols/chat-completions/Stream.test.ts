@@ -19,7 +19,7 @@ const decode = (...chunks: ReadonlyArray<Body>): ReadonlyArray<Chat.Part> => {
     const result = stream.push({ event: "message", data })
     if (result === undefined) return assert.fail("skipped")
     const frame = Result.getOrThrow(result)
-    assert.deepStrictEqual(frame.native, { protocol: "chat-completions", data })
+    if (frame.native !== undefined) assert.deepStrictEqual(frame.native, { protocol: "chat-completions", data })
     return frame.parts
   })
 }
@@ -227,6 +227,16 @@ describe("decoder", () => {
         { type: "finish", reason: "stop" },
       ],
     )
+  })
+
+  it("knows the stop sequence where the server tells it", () => {
+    const told = (more: Body) => decode(chunk({}, { finish_reason: "stop", ...more })).at(-1)
+    const finish = { type: "finish", reason: "stop" } as const
+    assert.deepStrictEqual(told({ stop_reason: "END" }), { ...finish, stopSequence: "END" })
+    assert.deepStrictEqual(told({ matched_stop: "END" }), { ...finish, stopSequence: "END" })
+    for (const more of [{ stop_reason: null }, { stop_reason: 128009 }, { matched_stop: 2 }, {}]) {
+      assert.deepStrictEqual(told(more), finish)
+    }
   })
 
   it("takes no empty finish reason for the end", () => {

@@ -83,11 +83,8 @@ describe("an answer", () => {
       ["stop_sequence", "stop"],
       ["max_tokens", "length"],
       ["model_context_window_exceeded", "length"],
-      ["tool_use", "tool-calls"],
       ["guardrail_intervened", "content-filter"],
       ["content_filtered", "content-filter"],
-      ["malformed_model_output", "other"],
-      ["malformed_tool_use", "other"],
       ["a_later_word", "other"],
       [undefined, "other"],
     ]
@@ -97,6 +94,8 @@ describe("an answer", () => {
         .stopSequence,
       "END",
     )
+    // Other models' is not named.
+    assert.strictEqual(decode(answer([], { stopReason: "stop_sequence" })).stopSequence, "")
   })
 
   it("without content is malformed", () => {

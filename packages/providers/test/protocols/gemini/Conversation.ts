@@ -223,14 +223,12 @@ const token = (logprob: number) => ({
 
 const Answer = Schema.Struct({
   choices: Schema.NonEmptyArray(Choice),
-  usage: optional(
-    Schema.Struct({
-      inputTokens: Count,
-      outputTokens: Schema.Literals([17, 4096]),
-      cachedInputTokens: optional(Count),
-      reasoningTokens: optional(Schema.Literals([0, 17])),
-    }),
-  ),
+  usage: Schema.Struct({
+    inputTokens: Count,
+    outputTokens: Schema.Literals([17, 4096]),
+    cachedInputTokens: optional(Count),
+    reasoningTokens: optional(Schema.Literals([0, 17])),
+  }),
 })
 
 export const response: Arbitrary.Arbitrary<Chat.Response> = Arbitrary.map(

@@ -72,7 +72,7 @@ describe("decode", () => {
     for (const reason of ["SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY"]) {
       assert.strictEqual(finish(reason), "content-filter")
     }
-    for (const reason of ["LANGUAGE", "OTHER", "MALFORMED_FUNCTION_CALL", "OF_A_LATER_API"]) {
+    for (const reason of ["LANGUAGE", "OTHER", "OF_A_LATER_API"]) {
       assert.strictEqual(finish(reason), "other")
     }
   })
@@ -86,9 +86,12 @@ describe("decode", () => {
     assert.deepStrictEqual(blocked.content, [{ type: "refusal", text: "It was unsafe." }])
   })
 
-  it("takes a call that failed to be one, with nothing beside it, for no answer", () => {
+  it("takes a call that failed to be one, or an end without words, for no answer", () => {
     for (const [body, says] of [
       [candidate([], "MALFORMED_FUNCTION_CALL"), "MALFORMED_FUNCTION_CALL"],
+      [candidate([{ text: "Let me look" }], "MALFORMED_FUNCTION_CALL"), "MALFORMED_FUNCTION_CALL"],
+      [candidate([], "OTHER"), "OTHER"],
+      [candidate([], "OF_A_LATER_API"), "OF_A_LATER_API"],
       [candidate([], "UNEXPECTED_TOOL_CALL", { finishMessage: "Unexpected tool call: x" }), "Unexpected tool call: x"],
       [{ candidates: [] }, "no candidates"],
       [{ candidates: [{ index: 0 }] }, "no candidates"],

@@ -94,7 +94,7 @@ describe("decoder", () => {
     ])
   })
 
-  it("fails at an error, in an array too, and at a call that failed to be one before anything was said", () => {
+  it("fails at an error, in an array too, and at a call that failed to be one", () => {
     for (const event of [{ error: { code: 503 } }, [{ error: { code: 503 } }]]) {
       const [result] = decoded(event)
       assert.strictEqual(result && Result.isFailure(result) ? result.failure : undefined, failed)
@@ -102,7 +102,9 @@ describe("decoder", () => {
     const [broken] = decoded(chunk([], { finishReason: "MALFORMED_FUNCTION_CALL" }))
     assert.strictEqual(broken && Result.isFailure(broken) ? broken.failure.reason._tag : undefined, "Malformed")
     const [, late] = decoded(chunk([{ text: "Hm" }]), chunk([], { finishReason: "MALFORMED_FUNCTION_CALL" }))
-    assert.deepInclude(late && Result.isSuccess(late) ? late.success.parts : [], { type: "finish", reason: "other" })
+    assert.strictEqual(late && Result.isFailure(late) ? late.failure.reason._tag : undefined, "Malformed")
+    const [wordless] = decoded(chunk([], { finishReason: "OTHER" }))
+    assert.strictEqual(wordless && Result.isFailure(wordless) ? wordless.failure.reason._tag : undefined, "Malformed")
     assert.deepStrictEqual(decoded("no JSON", "7"), [undefined, undefined])
   })
 })
@@ -117,11 +119,10 @@ describe("encoder", () => {
       end === "end"
         ? encoder.end()
         : encoder.fail({ status: 502, type: "server_error", code: "stream_broken", message: "It broke" })
-    const text = frames.map(encoder.push).join("") + last()
-    return text
+    return (frames.map(encoder.push).join("") + last())
       .split("\n\n")
-      .slice(0, -1)
-      .map((event) => JSON.parse(event.slice("data: ".length)))
+      .filter((event) => event !== "")
+      .map((event) => JSON.parse(event.startsWith("data: ") ? event.slice("data: ".length) : event))
   }
   const chunk = (parts: ReadonlyArray<unknown>, more: object = {}, rest: object = {}) => ({
     candidates: [{ content: { parts, role: "model" }, ...more, index: 0 }],
@@ -185,8 +186,13 @@ describe("encoder", () => {
       ],
       native: { protocol: "gemini", data },
     }
-    assert.deepStrictEqual(written([own]), [JSON.parse(data)])
-    const broken = written(frames({ type: "text", text: "Hi" }), "fail").at(-1)
-    assert.deepInclude(broken.error, { code: 502, status: "INTERNAL", message: "It broke" })
+    assert.strictEqual(Stream.encoder(answering).push({ ...own, parts: own.parts.slice(0, 1) }), `data: ${data}\n\n`)
+    // Some clients rely on a usage where it ends.
+    const usageMetadata = { promptTokenCount: 0, candidatesTokenCount: 0, totalTokenCount: 0 }
+    assert.deepStrictEqual(written([own]), [{ ...JSON.parse(data), usageMetadata }])
+    // Once as an event, once bare, with nothing after it.
+    const [event, bare] = written(frames({ type: "text", text: "Hi" }), "fail").slice(-2)
+    assert.deepInclude(event.error, { code: 502, status: "INTERNAL", message: "It broke" })
+    assert.deepStrictEqual(bare, event)
   })
 })

@@ -209,11 +209,13 @@ export const response: Arbitrary.Arbitrary<Chat.Response> = Arbitrary.map(
   Arbitrary.schema(Answer),
   ({ content, finish, stopSequence, uncached, usage }) => {
     const calls = content.some(({ type }) => type === "tool-call")
-    const ended = finish === "stop" && calls ? "tool-calls" : finish
+    const ended = finish === "stop" || finish === "tool-calls" ? (calls ? "tool-calls" : "stop") : finish
     return {
       id: "msg_1",
       model: "claude-opus-5",
-      content: content.map(withCitations),
+      content: content.map((part, index) =>
+        part.type === "tool-call" ? { ...part, id: `${part.id}${index}` } : withCitations(part),
+      ),
       finish: ended,
       ...(ended === "stop" && stopSequence !== undefined ? { stopSequence } : undefined),
       usage: {

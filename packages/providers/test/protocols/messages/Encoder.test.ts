@@ -1,3 +1,4 @@
+import Anthropic from "@anthropic-ai/sdk"
 import { assert, describe, it } from "@effect/vitest"
 import type * as Chat from "@understudy/core/Chat"
 import { ProviderError } from "@understudy/core/ProviderError"
@@ -326,7 +327,7 @@ describe("another protocol's frames", () => {
       (["stop", "length", "tool-calls", "content-filter", "refusal", "pause", "other"] as const).map((word) =>
         reason(finished(word)),
       ),
-      ["end_turn", "max_tokens", "tool_use", "refusal", "refusal", "pause_turn", "max_tokens"],
+      ["end_turn", "max_tokens", "tool_use", "refusal", "refusal", "pause_turn", "end_turn"],
     )
     assert.strictEqual(reason(finished("stop", { stopSequence: "END" })), "stop_sequence")
     assert.strictEqual(reason({ type: "refusal", text: "No" }, finished("stop")), "refusal")
@@ -382,6 +383,68 @@ describe("this protocol's frames", () => {
 
   it("get a beginning where the upstream gave none", () => {
     assert.deepStrictEqual(written(native(...[opened(0, text), words, ...rest].map(named)))[0], start())
+  })
+})
+
+describe("what this protocol's SDKs rely on", () => {
+  const opening = opened(0, text)
+  const told = { input_tokens: 3, output_tokens: 1 }
+
+  it("is filled in: the usage of the message, and of its end", () => {
+    const { message, type } = start()
+    const { usage: _usage, ...uncounted } = message
+    const { usage: _none, ...unended } = ended("end_turn")
+    const events = [{ type, message: uncounted, later: 1 }, opening, words, closed(0), unended, stopped]
+    const written = read(raw(native(...events.map(named))))
+    assert.deepStrictEqual(written[0], { ...start(), later: 1 })
+    assert.deepStrictEqual(written.slice(1, 4), events.slice(1, 4))
+    assert.deepStrictEqual(written[4], ended("end_turn"))
+    // What was counted first stands, and what was counted last.
+    const half = [start(told), opening, words, closed(0), unended, stopped]
+    assert.deepStrictEqual(read(raw(native(...half.map(named))))[4], ended("end_turn", told))
+    const late = [start(null), opening, words, closed(0), ended("end_turn", told), stopped]
+    assert.deepStrictEqual(read(raw(native(...late.map(named)))).map(({ usage }) => usage)[4], told)
+  })
+
+  it("is taken by the SDK's helper", async () => {
+    const { usage: _usage, ...uncounted } = start().message
+    const { usage: _none, ...unended } = ended("end_turn")
+    const events = [{ type: "message_start", message: uncounted }, opening, words, closed(0), unended, stopped]
+    const client = new Anthropic({
+      apiKey: "any",
+      maxRetries: 0,
+      fetch: async () =>
+        new Response(raw(native(...events.map(named))), { headers: { "content-type": "text/event-stream" } }),
+    })
+    const stream = client.messages.stream({ model: "m", max_tokens: 9, messages: [{ role: "user", content: "Hi" }] })
+    assert.deepInclude(await stream.finalMessage(), { stop_reason: "end_turn" })
+  })
+
+  it("is one end: where none was told, it comes before the last event", () => {
+    const call = { type: "tool_use", id: "toolu_1", name: "look", input: {} }
+    const events = [start(told), opened(0, call), closed(0), { type: "message_delta", delta: {} }, stopped]
+    const written = read(raw(native(...events.map(named))))
+    assert.deepStrictEqual(
+      written.flatMap(({ delta, type }) => (type === "message_delta" ? [(delta as Event)["stop_reason"]] : [])),
+      [undefined, "tool_use"],
+    )
+    assert.deepStrictEqual(written.at(-1), stopped)
+  })
+
+  it("is the stop sequence, where it was met", () => {
+    const sequence = (stopSequence: string, stop?: ReadonlyArray<string>) => {
+      const request = { model: "assistant", messages: [], sampling: { stop } }
+      const stream = Stream.encoder({ id: "1", created: 17, request })
+      const frames = parts({ type: "text", text: "Hi" }, { type: "finish", reason: "stop", stopSequence })
+      return read(frames.map(stream.push).join("") + stream.end()).find(({ type }) => type === "message_delta")?.[
+        "delta"
+      ]
+    }
+    const met = (stop_sequence: string | null) => ({ stop_reason: "stop_sequence", stop_sequence })
+    assert.deepStrictEqual(sequence("END", ["END", "."]), met("END"))
+    // One that was not named is the only one there is.
+    assert.deepStrictEqual(sequence("", ["END"]), met("END"))
+    assert.deepStrictEqual(sequence("", ["END", "."]), met(null))
   })
 })
 

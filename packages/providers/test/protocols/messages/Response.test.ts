@@ -91,7 +91,7 @@ describe("encode", () => {
       (["stop", "length", "tool-calls", "content-filter", "refusal", "pause", "other"] as const).map((finish) =>
         reason({ finish }),
       ),
-      ["end_turn", "max_tokens", "tool_use", "refusal", "refusal", "pause_turn", "max_tokens"],
+      ["end_turn", "max_tokens", "tool_use", "refusal", "refusal", "pause_turn", "end_turn"],
     )
     assert.strictEqual(reason({ content: [call] }), "tool_use")
     assert.strictEqual(reason({ content: [{ type: "refusal", text: "No" }] }), "refusal")
@@ -161,7 +161,6 @@ describe("decode", () => {
       stop_sequence: "stop",
       max_tokens: "length",
       model_context_window_exceeded: "length",
-      tool_use: "tool-calls",
       refusal: "refusal",
       pause_turn: "pause",
       a_later_word: "other",
@@ -175,8 +174,22 @@ describe("decode", () => {
 
   it("takes an answer with a call for one, whatever it says of its end", () => {
     const call = { type: "tool_use", id: "toolu_1", name: "look", input: {} }
-    assert.strictEqual(decode({ content: [call] }).finish, "tool-calls")
     assert.strictEqual(decode({ content: [call], stop_reason: "max_tokens" }).finish, "length")
+    const text = JSON.stringify({ ...message, content: [call], later: 1 })
+    const { finish, native } = Result.getOrThrow(Response.decode(text))
+    assert.strictEqual(finish, "tool-calls")
+    assert.strictEqual(native?.text, text.replace('"end_turn"', '"tool_use"'))
+  })
+
+  it("fills in the usage that SDKs rely on, and leaves all else as it was written", () => {
+    const { usage: _usage, ...rest } = message
+    for (const usage of ["", ',"usage":null', ',"usage":{}', ',"usage":{"output_tokens":5}']) {
+      const text = `${JSON.stringify(rest).slice(0, -1)},"later":1e400${usage}}`
+      const { native } = Result.getOrThrow(Response.decode(text))
+      assert.include(native?.text, '"later":1e400')
+      const told = JSON.parse(native?.text.replace("1e400", "0") ?? "")
+      assert.deepStrictEqual(told.usage, { input_tokens: 0, output_tokens: usage.includes("5") ? 5 : 0 })
+    }
   })
 
   it("keeps the words and the details of a refusal", () => {

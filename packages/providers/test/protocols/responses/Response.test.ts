@@ -278,6 +278,7 @@ describe("encode", () => {
     }
     assert.strictEqual(status("stop"), "completed")
     assert.strictEqual(status("tool-calls"), "completed")
+    assert.strictEqual(status("other"), "completed")
     assert.strictEqual(status("refusal", [{ type: "refusal", text: "No" }]), "completed")
     for (const finish of ["refusal", "content-filter"] as const) {
       assert.deepStrictEqual(status(finish), ["incomplete", { reason: "content_filter" }])
