@@ -331,7 +331,10 @@ export const Choice = Schema.Struct({
 })
 export type Choice = typeof Choice.Type
 
-/** A whole answer as its protocol wrote it: `text` is the JSON exactly as it came, `body` the same, parsed. */
+/**
+ * A whole answer as its protocol wrote it: `body` is the JSON as it came, parsed, and `text` what goes out, which is the
+ * same to the letter, but for what its clients rely on and its server left out.
+ */
 export interface NativeResponse {
   readonly protocol: string
   readonly text: string

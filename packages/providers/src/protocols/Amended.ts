@@ -18,7 +18,7 @@ export const native = (
   if (amend(body) === body) return { protocol, text, body }
   const source = Json.fields(Json.parseExact(text))
   const told = amend(source)
-  return { protocol, text: JsonText.print(told, source), body: told }
+  return { protocol, text: JsonText.print(told, source), body }
 }
 
 /** The same of an event's data. */

@@ -12,6 +12,7 @@ import * as Messages from "@understudy/providers/protocols/messages"
 import * as Responses from "@understudy/providers/protocols/responses"
 import * as Result from "effect/Result"
 
+// oxlint-disable-next-line typescript/no-explicit-any
 type Body = Record<string, any>
 
 // ---------------------------------------------------------------------------------------------------------------------
