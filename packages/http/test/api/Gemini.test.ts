@@ -352,21 +352,6 @@ describe("the rest of Google's API", () => {
     return chunks
   }
 
-  it.live("keeps who asked for events waiting by chunks that say nothing, which its SDKs take", () =>
-    Effect.gen(function* () {
-      const route = Route.fallback("primary", "backup").pipe(Route.stream({ protect: "full" }))
-      const { models, upstream, url } = yield* make("openai", { route })
-      yield* upstream.script("primary", [Behaviour.cut(2)])
-      const text = yield* events(url)
-      assert.isTrue(text.startsWith("data: {}\n\n"))
-      assert.notMatch(text, /^:/m)
-      assert.deepStrictEqual(readByLines(text)[0], {})
-      yield* upstream.script("primary", [Behaviour.cut(2)])
-      const chunks = yield* Effect.promise(async () => collect(await models.generateContentStream(ask)))
-      assert.deepStrictEqual(reasons(chunks), ["STOP"])
-    }),
-  )
-
   it.live("says an error in a stream twice: as an event, and bare, at which older SDKs fail", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* make("openai")

@@ -168,7 +168,15 @@ const clients: Readonly<Record<string, { readonly dialect: Dialect; readonly rea
   chatCompletions: { dialect: ChatCompletions, read: (text) => events(text, /^data: ([^\r\n]*)$/, "[DONE]") },
   messages: { dialect: Messages, read: (text) => events(text, /^event: [^\r\n]*\ndata: ([^\r\n]*)$/) },
   responses: { dialect: Responses, read: (text) => events(text, /^(?:event: [^\r\n]*\n)?data: ([^\r\n]*)$/) },
-  gemini: { dialect: Gemini, read: (text) => events(text, /^data: ([^\r\n]*)$/) },
+  gemini: {
+    dialect: Gemini,
+    read: (text) => {
+      // Its error is bare JSON as well.
+      const [, said = "", bare = "{}"] = /^((?:.*\n\n)*)(.+)?$/.exec(text) ?? []
+      events(said, /^data: ([^\r\n]*)$/)
+      JSON.parse(bare)
+    },
+  },
   geminiArray: {
     dialect: { ...Gemini, Stream: { ...Gemini.Stream, ...Gemini.Stream.array } },
     read: (text) => assert.isArray(JSON.parse(text)),

@@ -107,9 +107,8 @@ const amendedChoice = (wire: Fields, choice: Chat.Choice | undefined): Fields =>
 const amendedCall = (wire: Fields, call: Chat.ToolCall | undefined): Fields => {
   if (call === undefined || call.freeform === true) return wire
   const called = Json.fields(wire["function"])
-  const id = wire["id"] === call.id ? wire["id"] : call.id
-  if (id === wire["id"] && called["arguments"] === call.arguments) return wire
-  return { ...wire, id, type: "function", function: { ...called, arguments: call.arguments } }
+  if (call.id === wire["id"] && called["arguments"] === call.arguments) return wire
+  return { ...wire, id: call.id, type: "function", function: { ...called, arguments: call.arguments } }
 }
 
 /** Another word than the server's, where that does not agree with the calls: `legacy` ones are a `function_call`. */
