@@ -164,7 +164,7 @@ const clients: Readonly<Record<string, Client>> = {
     own: "chat",
     path: () => "/v1/chat/completions",
     body: (stream) =>
-      `{ "model": "primary", ${streaming(stream)}"temperature": 1.0, "max_tokens": 1024.0, "messages": [{"role":"user","content":"\\u0041ct \\ud800"},{"role":"assistant","content":null,"tool_calls":[{"id":"call_0","type":"function","function":{"name":"act","arguments":${quoted}}}]},{"role":"tool","tool_call_id":"call_0","content":"done"}], "tools": [{"type":"function","function":{"name":"act","parameters":${schema}}}] }`,
+      `{ "model": "primary", ${streaming(stream)}"temperature": 1.0, "seed": 9223372036854775807, "max_tokens": 1024.0, "messages": [{"role":"user","content":"\\u0041ct \\ud800"},{"role":"assistant","content":null,"tool_calls":[{"id":"call_0","type":"function","function":{"name":"act","arguments":${quoted}}}]},{"role":"tool","tool_call_id":"call_0","content":"done"}], "tools": [{"type":"function","function":{"name":"act","parameters":${schema}}}] }`,
     sent: (body, stream) =>
       body
         .replace(`{ "model": "primary", `, `{"model": "there",`)
@@ -217,7 +217,7 @@ const clients: Readonly<Record<string, Client>> = {
     own: "gemini",
     path: (stream) => `/v1beta/models/primary:${stream ? "streamGenerateContent?alt=sse" : "generateContent"}`,
     body: () =>
-      `{"contents":[{"role":"user","parts":[{"text":"Act"}]},{"role":"model","parts":[{"functionCall":{"name":"act","args":${marked}}}]},{"role":"user","parts":[{"functionResponse":{"name":"act","response":{"output":"done"}}}]}],"generationConfig":{"temperature":1.0,"maxOutputTokens":1024.0},"tools":[{"functionDeclarations":[{"name":"act","parametersJsonSchema":${schema}}]}]}`,
+      `{"contents":[{"role":"user","parts":[{"text":"Act"}]},{"role":"model","parts":[{"functionCall":{"name":"act","args":${marked}}}]},{"role":"user","parts":[{"functionResponse":{"name":"act","response":{"output":"done"}}}]}],"generationConfig":{"temperature":1.0,"seed":9223372036854775807,"maxOutputTokens":1024.0},"tools":[{"functionDeclarations":[{"name":"act","parametersJsonSchema":${schema}}]}]}`,
     sent: (body) => body,
     arguments: (text) => text,
   },
@@ -320,6 +320,7 @@ describe("numbers keep their digits", () => {
         ["/v1/chat/completions", `{"model":"primary",${messages},"temperature":-1E400}`, "temperature", "-1E400"],
         ["/v1/chat/completions", `{"model":"primary",${messages},"max_tokens":10.50}`, "max_tokens", "10.50"],
         ["/v1/chat/completions", `{"model":"primary",${messages},"n":-0}`, "n", "-0"],
+        ["/v1/chat/completions", `{"model":"primary",${messages},"seed":1.50}`, "seed", "1.50"],
         ["/v1/chat/completions", `{"model":"primary",${messages},"seed":${huge}}`, "seed", "a number"],
         ["/v1/chat/completions", `{"model":"primary","messages":1e400}`, "messages", "1e400"],
         ["/v1/chat/completions", `{"model":1.0,${messages}}`, "model", "1.0"],

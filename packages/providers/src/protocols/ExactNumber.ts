@@ -42,6 +42,9 @@ export const Finite = Schema.Unknown.pipe(Schema.decodeTo(Schema.Finite, read))
 /** `Schema.Int` for a field of a body, where a number may be a kept one. */
 export const Int = Schema.Unknown.pipe(Schema.decodeTo(Schema.Int, read))
 
+/** As `Int`, beyond 2^53 too: OpenAI's seeds have 64 bits. */
+export const Integer = Finite.check(Schema.makeFilter((value) => Number.isInteger(value), { expected: "an integer" }))
+
 /** What a literal is called in a message: itself, unless it is long. */
 export const describe = ({ rawJSON }: ExactNumber): string => (rawJSON.length > 40 ? "a number" : rawJSON)
 

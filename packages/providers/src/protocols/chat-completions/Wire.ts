@@ -207,7 +207,7 @@ export const Request = Schema.Struct({
       expected: "a string or an array of strings",
     }),
   ),
-  seed: optional(ExactNumber.Int),
+  seed: optional(ExactNumber.Integer),
   frequency_penalty: optional(ExactNumber.Finite),
   presence_penalty: optional(ExactNumber.Finite),
   n: optional(ExactNumber.Int.check(Schema.isGreaterThanOrEqualTo(1, { expected: "at least 1" }))),

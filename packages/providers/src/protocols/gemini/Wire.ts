@@ -83,7 +83,7 @@ export const GenerationConfig = Schema.Struct({
   topP: optional(ExactNumber.Finite),
   topK: optional(ExactNumber.Finite),
   stopSequences: optional(Schema.Array(Schema.String)),
-  seed: optional(ExactNumber.Int),
+  seed: optional(ExactNumber.Integer),
   presencePenalty: optional(ExactNumber.Finite),
   frequencyPenalty: optional(ExactNumber.Finite),
   candidateCount: optional(ExactNumber.Int.check(Schema.isGreaterThanOrEqualTo(1, { expected: "at least 1" }))),
