@@ -92,6 +92,51 @@ const exceeded = (...ids: ReadonlyArray<string>) =>
   rpc("QuotaFailure", { violations: ids.map((quotaId) => ({ quotaId })) })
 const overQuota = "You exceeded your current quota, please check your plan and billing details."
 
+/** What a server of one's own answers, as it was seen to, under whichever status it chose. */
+const answers =
+  (vendor: string) =>
+  (status: number, body: object): Sent =>
+    sent(vendor, status, body, () => OpenAi.reason(ChatCompletions.Errors.parse(JSON.stringify(body)), status))
+
+/** The same from within: as an error in a stream or in a 200, which has no status but the one that it names. */
+const inBand =
+  (vendor: string) =>
+  (error: object): Sent =>
+    sent(vendor, "in-band", error, () => {
+      const wire = ChatCompletions.Errors.fromBody({ error })
+      return OpenAi.reason(wire, wire.status)
+    })
+
+/** LiteLLM's proxy in front of a server that said `message`, in the ways that it wraps what it is told. */
+const litellm = (message: string, status = 500): ReadonlyArray<Sent> => {
+  const inner = JSON.stringify({ error: { code: status, message, type: "server_error" } })
+  const fallbacks = ". Received Model Group=local\nAvailable Model Group Fallbacks=None"
+  return [
+    `litellm.InternalServerError: InternalServerError: OpenAIException - ${message}${fallbacks}`,
+    `litellm.InternalServerError: OpenAIException - ${inner}. Handle with litellm.InternalServerError.`,
+    `litellm.APIConnectionError: Hosted_vllmException - ${inner}`,
+    `litellm.BadRequestError: OpenAIException - ${message}${fallbacks}`,
+    `Error code: ${status} - {'error': {'code': ${status}, 'message': '${message}', 'type': None}}`,
+  ].flatMap((text) => {
+    const code = text.startsWith("litellm.BadRequestError") ? 400 : 500
+    const error = { message: text, type: null, param: null, code: String(code) }
+    return [chat("litellm")(code, error), inBand("litellm")(error)]
+  })
+}
+
+/** Words by whichever vendor's protocol a server speaks, as a refusal. */
+const words = (message: string): ReadonlyArray<Sent> => [
+  chat("compatible")(400, { message, type: "invalid_request_error", code: null }),
+  inBand("compatible")({ message, type: "invalid_request_error" }),
+  anthropic(400, "invalid_request_error", message),
+  anthropicEvent("invalid_request_error", message),
+  gemini(400, "INVALID_ARGUMENT", message),
+  geminiEvent(400, "INVALID_ARGUMENT", message),
+  bedrock(400, "ValidationException", message),
+  bedrockFrame("validationException", message),
+  ...litellm(message, 400),
+]
+
 /** An exception as Bedrock's SDK throws it. */
 const bedrock = (status: number, name: string, message: string): Sent => {
   const failure = Object.assign(new Error(message), { name, $metadata: { httpStatusCode: status } })
@@ -158,6 +203,29 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
       gemini(429, "RESOURCE_EXHAUSTED", overQuota, exceeded("GenerateRequestsPerMinutePerProjectPerModel-FreeTier")),
       gemini(429, "RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota)."),
       geminiEvent(429, "RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota)."),
+      ...["RateLimitError", "rate_limit_error", "too_many_requests"].map((type) =>
+        inBand("compatible")({ type, message: "Please try again later" }),
+      ),
+      answers("litellm")(429, {
+        error: {
+          message: "No deployments available for selected model, Try again in 5 seconds. Passed model=x.",
+          type: "None",
+          param: "None",
+          code: "429",
+        },
+      }),
+      // The words of Gemini's minute are those of OpenAI's account.
+      chat("litellm")(429, {
+        message: `litellm.RateLimitError: VertexAIException - {"error":{"code":429,"message":"${overQuota} For more information head to: https://ai.google.dev/gemini-api/docs/rate-limits","status":"RESOURCE_EXHAUSTED"}}`,
+        code: "429",
+      }),
+      inBand("litellm")({
+        message: "litellm.RateLimitError: RateLimitError: OpenAIException - Slow down",
+        code: "429",
+      }),
+      chat("litellm")(500, {
+        message: 'litellm.APIError: APIError: OpenAIException - {"error":{"code":"rate_limit_exceeded"}}',
+      }),
     ],
   },
   QuotaExhausted: {
@@ -194,6 +262,19 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
       ),
       gemini(429, "RESOURCE_EXHAUSTED", "Your prepayment credits are depleted."),
       gemini(403, "PERMISSION_DENIED", "Enable billing", rpc("ErrorInfo", { reason: "BILLING_DISABLED" })),
+      ...[
+        "Your credit balance is too low to access the API.",
+        "Insufficient account balance",
+        "This account is suspended due to insufficient balance, please recharge your account",
+        "You have run out of credits",
+        "Your account is past due",
+        "Billing is not active on this account",
+        "Monthly spending limit reached",
+        "Budget has been exceeded! Current cost: 1.2, Max budget: 1.0",
+      ].flatMap(words),
+      answers("litellm")(400, { error: { message: "Budget exceeded", type: "budget_exceeded", code: "400" } }),
+      openai(429, { message: overQuota }),
+      inBand("compatible")({ type: invalid, code: "insufficient_balance", message: "No" }),
     ],
   },
   Authentication: {
@@ -211,6 +292,17 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
       gemini(400, "INVALID_ARGUMENT", "API key expired. Please renew the API key."),
       gemini(401, "UNAUTHENTICATED", "Request had invalid authentication credentials."),
       gemini(403, "PERMISSION_DENIED", "Your API key was reported as leaked. Please use another API key."),
+      answers("litellm")(400, {
+        error: { message: "No connected db.", type: "no_db_connection", param: null, code: "400" },
+      }),
+      ...[
+        "No connected db.",
+        "Incorrect API key provided: sk-***",
+        "Your API key has been revoked",
+        "The api_key is invalid",
+      ].flatMap(words),
+      answers("llama.cpp")(401, { error: { message: "Invalid API Key", type: "authentication_error", code: 401 } }),
+      inBand("llama.cpp")({ message: "Invalid API Key", type: "authentication_error", code: 401 }),
     ],
   },
   Permission: {
@@ -225,6 +317,18 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
       gemini(403, "PERMISSION_DENIED", "Your project has been denied access."),
       gemini(403, "PERMISSION_DENIED", "Blocked", rpc("ErrorInfo", { reason: "API_KEY_SERVICE_BLOCKED" })),
       gemini(400, "FAILED_PRECONDITION", "User location is not supported for the API use."),
+      ...[
+        "This organization has been disabled.",
+        "Your account has been deactivated.",
+        "Your access to the API has been suspended, contact support",
+        "This workspace is currently disabled",
+        "The project was terminated",
+      ].flatMap(words),
+      openai(401, {
+        code: "account_deactivated",
+        message: "The account associated with this API key was deactivated.",
+      }),
+      chat("litellm")(401, { type: "key_model_access_denied", message: "key not allowed to access model" }),
     ],
   },
   ModelNotFound: {
@@ -246,6 +350,25 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
         "NOT_FOUND",
         "models/gemini-9 is not found for API version v1beta, or is not supported for generateContent.",
       ),
+      answers("litellm")(400, {
+        error: {
+          message:
+            "/chat/completions: Invalid model name passed in model=nope. Call `/v1/models` to view available models for your key.",
+          type: invalid,
+          param: null,
+          code: "400",
+        },
+      }),
+      ...[
+        "Invalid model name passed in model=nope. Call `/v1/models` to view available models for your key.",
+        "The model `x` does not exist.",
+        "model 'x' not found",
+        "No models loaded. Please load a model first.",
+        "Unknown model: x",
+      ].flatMap(words),
+      answers("transformers")(400, { detail: "Server is pinned to '/models/a', got 'b'" }),
+      ollama(404, { message: "model 'x' not found", type: "api_error", param: null, code: null }),
+      openai(410, {}),
     ],
   },
   Overloaded: {
@@ -264,6 +387,27 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
       bedrockFrame("serviceUnavailableException", "Bedrock is unable to process your request."),
       gemini(503, "UNAVAILABLE", "The model is overloaded. Please try again later."),
       geminiEvent(503, "UNAVAILABLE", "The model is overloaded. Please try again later."),
+      answers("llama.cpp")(503, { error: { message: "Loading model", type: "unavailable_error", code: 503 } }),
+      inBand("llama.cpp")({ message: "Loading model", type: "unavailable_error", code: 503 }),
+      answers("ollama")(503, {
+        error: { message: "server busy, please try again.  maximum pending requests exceeded" },
+      }),
+      inBand("ollama")({ message: "server busy, please try again.  maximum pending requests exceeded" }),
+      ...["overloaded", "overloaded_error", "service_unavailable", "model_overloaded", "engine_overloaded"].flatMap(
+        (code) => [
+          inBand("compatible")({ type: invalid, code, message: "No" }),
+          inBand("compatible")({ type: code, message: "No" }),
+        ],
+      ),
+      inBand("compatible")({ type: invalid, message: "The engine is currently overloaded, please try again later" }),
+      anthropicEvent(invalid, "Service temporarily unavailable"),
+      chat("litellm")(500, {
+        message:
+          'litellm.InternalServerError: AnthropicException - {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}. Handle with litellm.InternalServerError.',
+      }),
+      chat("litellm")(500, {
+        message: 'litellm.APIError: {"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}',
+      }),
     ],
   },
   ServerError: {
@@ -282,6 +426,69 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
       gemini(500, "INTERNAL", "An internal error has occurred."),
       gemini(500, "UNKNOWN", "An internal error has occurred."),
       geminiEvent(500, "INTERNAL", "An internal error has occurred."),
+      ...[
+        "server_error",
+        "upstream_error",
+        "internal_server_error",
+        "internal_error",
+        "bad_gateway",
+        "api_connection_error",
+        "stream_error",
+        "upstream_connection_reset",
+      ].flatMap((code) => [
+        inBand("compatible")({ type: invalid, code, message: "The request failed" }),
+        inBand("compatible")({ code, message: "Invalid request" }),
+        chat("compatible")(400, { type: invalid, code, message: "The request failed" }),
+      ]),
+      ...[
+        "stream disconnected before completion",
+        "The upstream connection was closed",
+        "Upstream request failed",
+        "stream error: stream ID 5; INTERNAL_ERROR; received from peer",
+        "peer closed connection without sending complete message body (incomplete chunked read)",
+        "read tcp 10.0.0.1: connection reset by peer",
+        "ECONNRESET",
+        "unexpected EOF",
+        "An error occurred while processing your request. You can retry your request.",
+        "Internal server error",
+        "Something went wrong, please try again later",
+        "upstream returned status 502",
+      ].flatMap((message) => [
+        inBand("compatible")({ type: invalid, message }),
+        inBand("compatible")({ type: invalid, code: null, param: null, message }),
+        chat("compatible")(400, { type: invalid, message }),
+        anthropicEvent(invalid, message),
+        geminiEvent(400, "INVALID_ARGUMENT", message),
+        bedrockFrame("validationException", message),
+      ]),
+      ...[409, 423, 425, 499].flatMap((status) => [
+        openai(status, {}),
+        openai(status, { type: invalid, message: "Conflict" }),
+        openai(status, { type: invalid, message: "Conflict", param: "messages" }),
+        anthropic(status, invalid, "Conflict"),
+        gemini(status, "ABORTED", "The operation was aborted."),
+        bedrock(status, "ConflictException", "Conflict"),
+        inBand("compatible")({ code: status, type: invalid, message: "Conflict" }),
+      ]),
+      anthropic(409, "conflict_error", "Conflict"),
+      // What no request is to blame for, though its words sound like it.
+      ...[
+        "CUDA error: operation not supported",
+        "RuntimeError: addmm_impl_cpu_ not implemented for 'Half'",
+        "CUDA out of memory. Try restarting with --gpu-memory-utilization 0.8",
+        "TLS protocol version not supported",
+        "completions unavailable",
+        "the model failed to load: exit status 2",
+        "model requires more system memory (5.6 GiB) than is available (3.1 GiB)",
+        "context canceled",
+        "Internal Server Error",
+      ].flatMap((message) => [
+        chat("compatible")(500, { message, type: "server_error", code: 500 }),
+        chat("compatible")(500, { message }),
+        anthropic(500, "api_error", message),
+        gemini(500, "INTERNAL", message),
+        bedrock(500, "InternalServerException", message),
+      ]),
     ],
   },
   Network: {
@@ -315,6 +522,32 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
       bedrock(408, "ModelTimeoutException", "Model has timed out"),
       gemini(504, "DEADLINE_EXCEEDED", "Deadline expired before operation could complete."),
       geminiEvent(504, "DEADLINE_EXCEEDED", "Deadline expired before operation could complete."),
+      ...[
+        "request_timeout",
+        "timeout",
+        "gateway_timeout",
+        "upstream_timeout",
+        "deadline_exceeded",
+        "RequestTimeout",
+      ].flatMap((code) => [
+        inBand("compatible")({ type: invalid, code, message: "No" }),
+        inBand("compatible")({ type: code, message: "No" }),
+        chat("compatible")(400, { type: invalid, code, message: "No" }),
+      ]),
+      ...[
+        "Request timed out.",
+        "upstream request timeout",
+        "context deadline exceeded",
+        "idle timeout waiting for SSE",
+      ].flatMap((message) => [inBand("compatible")({ type: invalid, message }), anthropicEvent(invalid, message)]),
+      openai(408, { type: invalid, message: "No", param: "messages" }),
+      anthropic(408, invalid, "No"),
+      chat("litellm")(408, {
+        message: "litellm.Timeout: APITimeoutError - Request timed out.",
+        type: null,
+        code: "408",
+      }),
+      inBand("litellm")({ message: "litellm.Timeout: APITimeoutError - Request timed out.", type: null }),
     ],
   },
   ContextWindowExceeded: {
@@ -338,6 +571,39 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
         "INVALID_ARGUMENT",
         "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
       ),
+      answers("llama.cpp")(400, {
+        error: {
+          code: 400,
+          message: "request (11610 tokens) exceeds the available context size (2048 tokens), try increasing it",
+          type: "exceed_context_size_error",
+          n_prompt_tokens: 11610,
+          n_ctx: 2048,
+        },
+      }),
+      answers("llama.cpp")(500, {
+        error: {
+          code: 500,
+          message:
+            "input (11580 tokens) is too large to process. increase the physical batch size (current batch size: 512)",
+          type: "server_error",
+        },
+      }),
+      ...[
+        "request (11610 tokens) exceeds the available context size (2048 tokens), try increasing it",
+        "input (11580 tokens) is too large to process. increase the physical batch size (current batch size: 512)",
+        "input is too large to process. increase the physical batch size",
+        "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens",
+        "the input length exceeds the context length",
+        "The input (5000 tokens) is longer than the model's context length (4096 tokens).",
+        "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 4000 `inputs` tokens and 200 `max_new_tokens`",
+        "Your request exceeded model token limit: 8192",
+      ].flatMap((message) => [
+        ...words(message),
+        chat("compatible")(500, { message, type: "server_error" }),
+        ...litellm(message),
+      ]),
+      chat("litellm")(400, { message: "litellm.ContextWindowExceededError: x", code: "400" }),
+      inBand("compatible")({ type: "exceed_context_size_error", message: "No" }),
     ],
   },
   ContentPolicy: {
@@ -354,6 +620,8 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
       anthropic(400, invalid, "Output blocked by content filtering policy"),
       bedrock(400, "ValidationException", "Output blocked by content filtering policy"),
       gemini(400, "INVALID_ARGUMENT", "It contains sensitive words that violate Google's Responsible AI practices."),
+      chat("litellm")(400, { message: "litellm.ContentPolicyViolationError: AzureException - No", code: "400" }),
+      inBand("compatible")({ type: invalid, code: "content_filter", message: "No" }),
     ],
   },
   InvalidRequest: {
@@ -369,6 +637,41 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
       gemini(400, "INVALID_ARGUMENT", 'Invalid JSON payload received. Unknown name "toolz": Cannot find field.'),
       gemini(400, "INVALID_ARGUMENT", "Please ensure that function call turn comes immediately after a user turn."),
       gemini(404, "NOT_FOUND", "CachedContent not found (or permission denied)"),
+      // What a server of trouble says, of a field of the request.
+      ...[
+        "Invalid type for 'messages[0].content': expected a string",
+        "Failed to download image from https://example.com/a.png: connection timed out",
+        "Unable to fetch the file: connection refused",
+        "max_tokens must be at least 1, got 0",
+        "`max_tokens` must be greater than `thinking.budget_tokens`",
+        "thinking.budget_tokens must be less than max_tokens",
+        "n must be at least 1",
+        "'n': must be greater than or equal to 1",
+        "n must be an integer",
+        "Invalid schema for function 'get_billing_account'",
+        "Tool 'account_lookup' is not defined",
+        "An assistant message with 'tool_calls' must be followed by tool messages",
+        "Supported values are: 'system', 'assistant', 'user'",
+        "Input content cannot be empty",
+        "'messages' is required",
+        "stream_options is only allowed when stream is true",
+        "timeout must be a number",
+        "temperature: must be <= 2",
+        "string too long: 'tools[0].function.name'",
+      ].flatMap((message) => words(message).filter(({ title }) => !title.includes("InternalServerError: OpenAI"))),
+      chat("openai")(400, {
+        type: invalid,
+        param: "messages[0].content",
+        message: "This organization has been disabled.",
+      }),
+      answers("ollama")(400, { error: { message: "json: cannot unmarshal string into Go value", type: invalid } }),
+      answers("llama.cpp")(400, {
+        error: { code: 400, message: "Field 'temperature': type must be number", type: invalid },
+      }),
+      openrouter(400, { code: 400, message: "Provider returned error", metadata: { raw: '{"detail":"Bad tool"}' } }),
+      chat("compatible")(400, { type: "upstream_error", message: "Bad tool" }),
+      chat("compatible")(500, { type: invalid, message: "Bad tool" }),
+      openai(416, {}),
     ],
   },
   Unsupported: {
@@ -386,6 +689,76 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
       gemini(400, "INVALID_ARGUMENT", "Multiple candidates is not enabled for this model"),
       gemini(400, "INVALID_ARGUMENT", "Budget 0 is invalid. This model only works in thinking mode."),
       gemini(400, "INVALID_ARGUMENT", "Developer instruction is not enabled for models/gemma-3-27b-it"),
+      ...[
+        "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj",
+        "audio input is not supported - hint: if this is unexpected, you may need to provide the mmproj",
+        "Field 'n': Value must be between 1 <= value <= 1, but got 2",
+        "Unable to generate parser for this template. Automatic parser generation failed: Jinja Exception: Conversation roles must alternate user/assistant/user/assistant/...",
+        "Conversation roles must alternate user/assistant/user/assistant/...",
+        "Pooling type 'none' is not OAI compatible. Please use a different pooling type",
+        'tool_choice="required" requires --tool-call-parser to be set',
+        "tools param requires --jinja flag",
+        "This server does not support embeddings. Start it with `--embeddings`",
+        '"gemma" does not support tools',
+        '"m" does not support thinking',
+        "this model is missing data required for image input",
+      ].flatMap((message) => [
+        ...words(message),
+        chat("compatible")(500, { message, type: "server_error", code: 500 }),
+        ...litellm(message),
+      ]),
+      ...[
+        "unsupported content[].type",
+        'think value "low" is not supported for this model',
+        'invalid reasoning value: \'minimal\' (must be "high", "medium", "low", or "none")',
+        "image URLs are not currently supported, please use base64 encoded data instead",
+        "invalid message format",
+        "Unexpected fields in the request: {'wibble'}",
+        "Unsupported fields in the request: {'n'}",
+        "Extra inputs are not permitted",
+        "Unrecognized request argument supplied: top_k",
+        "'n' : number must be at most 1",
+        "Only n=1 is supported",
+        "n > 1 is not supported",
+        "max_tokens is too large: 100000. This model supports at most 16384 completion tokens, whereas you provided 100000.",
+        "Invalid max_tokens value, the valid range of max_tokens is [1, 8192]",
+        "max_tokens: 128000 > 64000, which is the maximum allowed number of output tokens",
+        "`max_tokens` must be less than or equal to `8192`",
+        "max_completion_tokens exceeds the limit of 4096",
+        "Invalid 'tools': array too long. Expected an array with maximum length 128, but got an array with length 150 instead.",
+        "'tools' : maximum number of items is 128",
+        "Too many tools: at most 64 are taken",
+        "The number of function declarations exceeds the limit of 128",
+        "reasoning_effort: Input should be 'low', 'medium' or 'high'",
+        "System role not supported",
+      ].flatMap(words),
+      answers("transformers")(422, { detail: "Unexpected fields in the request: {'wibble'}" }),
+      answers("llama.cpp")(501, {
+        error: { code: 501, message: "This server does not support embeddings.", type: "not_supported_error" },
+      }),
+      answers("llama.cpp")(501, { error: { code: 501, message: "No", type: "not_supported_error" } }),
+      answers("litellm")(400, {
+        error: {
+          message: "litellm.UnsupportedParamsError: openai does not support parameters: ['verbosity'], for model=x.",
+          type: "None",
+          code: "400",
+        },
+      }),
+      openai(400, { type: invalid, code: "array_above_max_length", param: "tools", message: "Invalid 'tools'" }),
+      openai(400, { type: invalid, param: "max_tokens", code: "invalid_value", message: "It is too large: 1000000" }),
+      openai(400, {
+        type: invalid,
+        param: "max_output_tokens",
+        code: "integer_above_max_value",
+        message: "Expected a value <= 16384",
+      }),
+      openai(400, { type: invalid, code: "unknown_parameter", param: "top_k", message: "Unknown parameter: 'top_k'." }),
+      openrouter(404, { code: 404, message: "No endpoints found that support tool use." }),
+      openrouter(400, {
+        code: 400,
+        message: "Provider returned error",
+        metadata: { raw: '{"error":{"message":"\\"auto\\" tool choice requires --enable-auto-tool-choice"}}' },
+      }),
     ],
   },
 }

@@ -9,8 +9,8 @@ import type { Reason } from "@understudy/core/ProviderError"
 import { ProviderError } from "@understudy/core/ProviderError"
 import type * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
+import * as ErrorReason from "../ErrorReason.ts"
 import * as Wire from "../protocols/converse/Errors.ts"
-import * as StatusReason from "../StatusReason.ts"
 import * as NetworkError from "../transport/NetworkError.ts"
 import * as RetryAfter from "../transport/RetryAfter.ts"
 
@@ -106,14 +106,15 @@ const isConnectTimeout = (failure: unknown): failure is Error =>
 // The table
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** By the exception's name and, where it stands for many things, by its words; then by the status. */
-export const reason = (error: Wire.WireError, status?: number, retryAfter?: Duration.Duration): Reason =>
-  byName(error, retryAfter) ?? byStatus(status, retryAfter)
+/** What an exception means, its name for a code: see `ErrorReason` for the order. */
+export const reason = ({ message, name }: Wire.WireError, status?: number, retryAfter?: Duration.Duration): Reason => {
+  const param = message === undefined ? undefined : at.exec(message)?.[1]
+  return ErrorReason.of({ code: name, type: name, message, param }, status, retryAfter, {
+    byCode: (name) => byName(name, message, retryAfter),
+  })
+}
 
-const byName = (
-  { name, message = "" }: Wire.WireError,
-  retryAfter: Duration.Duration | undefined,
-): Reason | undefined => {
+const byName = (name: string, message = "", retryAfter: Duration.Duration | undefined): Reason | undefined => {
   switch (name) {
     case "ThrottlingException":
     case "Throttling":
@@ -128,7 +129,6 @@ const byName = (
     case "ValidationException":
       return invalid(message)
     case "SerializationException":
-    case "ConflictException":
       return { _tag: "InvalidRequest" }
     case "ResourceNotFoundException":
     case "ModelNotFoundException":
@@ -183,7 +183,7 @@ const unable = new RegExp(
   "i",
 )
 
-const invalid = (message: string): Reason => {
+const invalid = (message: string): Reason | undefined => {
   if (tooLong.test(message)) return { _tag: "ContextWindowExceeded" }
   if (blocked.test(message)) return { _tag: "ContentPolicy" }
   if (noModel.test(message)) return { _tag: "ModelNotFound" }
@@ -192,12 +192,8 @@ const invalid = (message: string): Reason => {
     .exec(message)
     ?.slice(1)
     .find((feature) => feature !== undefined)
-  if (unsupported !== undefined) return { _tag: "Unsupported", feature: unsupported.trim() }
-  return { _tag: "InvalidRequest", param: at.exec(message)?.[1] }
+  return unsupported === undefined ? undefined : { _tag: "Unsupported", feature: unsupported.trim() }
 }
 
 /** The path of the field to blame: `… Value '3.0' at 'inferenceConfig.temperature' failed …`, `… at messages.0.content.0 …` */
 const at = /\bat '?([a-z]\w*(?:\.\w+)+)/i
-
-const byStatus = (status: number | undefined, retryAfter: Duration.Duration | undefined): Reason =>
-  status === undefined ? { _tag: "ServerError", retryAfter } : StatusReason.of(status, { retryAfter })

@@ -7,28 +7,28 @@
  */
 import type { Reason } from "@understudy/core/ProviderError"
 import type * as Duration from "effect/Duration"
+import * as ErrorReason from "../ErrorReason.ts"
 import type * as Wire from "../protocols/gemini/Errors.ts"
-import * as StatusReason from "../StatusReason.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The table
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** By the code, then by the quota or the words, which tell more than the category, then by that, then by the status. */
+/** What an error means: see `ErrorReason` for the order. A quota tells more than the category, and than any words. */
 export const reason = (error: Wire.WireError, status?: number, header?: Duration.Duration): Reason => {
   const retryAfter = header ?? error.retryAfter
   return (
-    byCode(error) ??
+    (error.code === undefined ? undefined : byCode(error.code)) ??
     byQuota(error, status, retryAfter) ??
-    byMessage(error, status) ??
-    byType(error, retryAfter) ??
-    (status === undefined
-      ? { _tag: "ServerError", retryAfter }
-      : StatusReason.of(status, { param: error.param, retryAfter }))
+    ErrorReason.of(error, status, retryAfter, {
+      byCode,
+      byWords: () => byMessage(error, status),
+      byType: (type) => byType(type, error, retryAfter),
+    })
   )
 }
 
-const byCode = ({ code }: Wire.WireError): Reason | undefined => {
+const byCode = (code: string): Reason | undefined => {
   switch (code) {
     case "API_KEY_INVALID":
     case "API_KEY_EXPIRED":
@@ -110,7 +110,8 @@ const byMessage = (error: Wire.WireError, status: number | undefined): Reason | 
 }
 
 const byType = (
-  { message, param, type }: Wire.WireError,
+  type: string,
+  { message, param }: Wire.WireError,
   retryAfter: Duration.Duration | undefined,
 ): Reason | undefined => {
   switch (type) {
@@ -121,16 +122,14 @@ const byType = (
       return { _tag: "Authentication" }
     case "NOT_FOUND":
       return notFound(message, param)
-    case "INVALID_ARGUMENT":
-    case "OUT_OF_RANGE":
-      return { _tag: "InvalidRequest", param }
     case "UNAVAILABLE":
       return { _tag: "Overloaded", retryAfter }
     case "DEADLINE_EXCEEDED":
       return { _tag: "Timeout", phase: "attempt" }
-    case "INTERNAL":
     case "UNKNOWN":
     case "DATA_LOSS":
+    case "ABORTED":
+    case "CANCELLED":
       return { _tag: "ServerError", retryAfter }
     default:
       return undefined

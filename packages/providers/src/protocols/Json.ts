@@ -69,3 +69,9 @@ export type Said<Given> = { readonly [K in keyof Given]?: Exclude<Given[K], null
 /** An answer that is none: `message` says what it lacks. */
 export const malformed = (message: string): Result.Result<never, ProviderError> =>
   Result.fail(new ProviderError({ reason: { _tag: "Malformed" }, message }))
+
+/** The value if it is the status of a failed request, as a number or in digits: LiteLLM writes `"500"`. */
+export const status = (value: unknown): number | undefined => {
+  const number = Predicate.isString(value) && /^\d{3}$/.test(value) ? Number(value) : value
+  return Predicate.isNumber(number) && number >= 400 && number < 600 ? number : undefined
+}

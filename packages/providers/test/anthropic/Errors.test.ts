@@ -31,7 +31,7 @@ const table: ReadonlyArray<Row> = [
   [404, { type: "not_found_error", message: "File file_011 not found" }, "InvalidRequest"],
   [413, { type: "request_too_large", message: "Request exceeds the maximum size" }, "InvalidRequest"],
   [400, invalid("messages.0.content: Field required"), "InvalidRequest"],
-  [409, { type: "conflict_error" }, "InvalidRequest"],
+  [409, { type: "conflict_error" }, "ServerError"],
   [500, { type: "api_error", message: "Internal server error" }, "ServerError"],
   [504, { type: "timeout_error", message: "Request timed out" }, "Timeout"],
   [529, { type: "overloaded_error", message: "Overloaded" }, "Overloaded"],

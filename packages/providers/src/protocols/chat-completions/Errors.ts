@@ -20,6 +20,8 @@ export interface WireError {
   readonly param: string | undefined
   /** The status, where the error names it in place of a code: OpenRouter and vLLM do, also inside a stream. */
   readonly status: number | undefined
+  /** What its own upstream said, as OpenRouter tells it beside a message that says no more than that it failed. */
+  readonly detail?: string | undefined
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -28,17 +30,26 @@ export interface WireError {
 
 /** Reads an error out of a body that may be anything. */
 export const fromBody = (body: unknown): WireError => {
-  const outer = Json.fields(body)
-  const inner = outer["error"]
+  const outer = Json.fields(Array.isArray(body) ? body[0] : body)
+  const inner = outer["error"] ?? Json.list(outer["errors"])[0]
   const error = Predicate.isObject(inner) ? inner : outer
   const { code, message, param, type } = error
-  const first = Json.fields(Json.list(outer["detail"])[0])
+  const detail = outer["detail"]
+  const first = Json.fields(Json.list(detail)[0])
+  const raw = Json.words(Json.fields(error["metadata"])["raw"])
   return {
-    type: Json.words(type),
+    type: Json.words(type) ?? Json.words(outer["error_type"]),
     code: Json.words(code),
-    message: Json.words(message) ?? Json.words(inner) ?? Json.words(outer["detail"]) ?? Json.words(first["msg"]),
+    message:
+      Json.words(message) ??
+      Json.words(inner) ??
+      Json.words(detail) ??
+      Json.words(first["msg"]) ??
+      Json.words(Json.fields(detail)["message"]) ??
+      Json.words(outer["message"]),
     param: Json.words(param) ?? path(first["loc"]),
-    status: Predicate.isNumber(code) && code >= 400 && code < 600 ? code : undefined,
+    status: Json.status(code),
+    ...(raw === undefined ? undefined : { detail: raw }),
   }
 }
 

@@ -43,10 +43,15 @@ export const fromBody = (body: unknown): WireError => {
     Json.fields(details.find(({ "@type": at }) => Json.string(at).endsWith(type)))
   const { code } = error
   return {
-    status: Predicate.isNumber(code) && code >= 400 && code < 600 ? code : undefined,
-    type: Json.words(error["status"]),
-    code: Json.words(detail(errorInfo)["reason"]),
-    message: Json.words(error["message"]) ?? Json.words(outer["error"]),
+    status: Json.status(code),
+    // A server behind another's protocol has that one's words for the category.
+    type: Json.words(error["status"]) ?? Json.words(error["type"]),
+    code: Json.words(detail(errorInfo)["reason"]) ?? Json.words(code),
+    message:
+      Json.words(error["message"]) ??
+      Json.words(outer["error"]) ??
+      Json.words(outer["message"]) ??
+      Json.words(outer["detail"]),
     param: Json.words(Json.fields(Json.list(detail(badRequest)["fieldViolations"])[0])["field"]),
     quotas: Json.list(detail(quotaFailure)["violations"]).flatMap(
       (each) => Json.words(Json.fields(each)["quotaId"]) ?? [],

@@ -17,26 +17,32 @@ export interface WireError {
   /** The path of the field to blame, where the message begins with one: `"messages.1.content"`. */
   readonly param: string | undefined
   readonly requestId: string | undefined
+  /** The status, where another server than Anthropic's names it within the error. */
+  readonly status?: number | undefined
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Decode: what an upstream sent
 // ---------------------------------------------------------------------------------------------------------------------
 
-const path = /^([a-z_]+(?:\.\w+)*): /
+const path = /^([a-z_]+(?:\.[a-z0-9_]+)*): /
 
 /** Reads an error out of a body that may be anything. */
 export const fromBody = (body: unknown): WireError => {
   const outer = Json.fields(body)
   const error = Json.fields(outer["error"])
   const details = Json.fields(error["details"])
-  const message = Json.words(error["message"])
+  const code = details["error_code"] ?? error["code"]
+  // A server that has another's shape says it flat.
+  const message = Json.words(error["message"]) ?? Json.words(outer["message"]) ?? Json.words(outer["detail"])
+  const status = Json.status(code)
   return {
     type: Json.words(error["type"]),
-    code: Json.words(details["error_code"]),
+    code: Json.words(code),
     message,
     param: message === undefined ? undefined : path.exec(message)?.[1],
     requestId: Json.words(outer["request_id"]),
+    ...(status === undefined ? undefined : { status }),
   }
 }
 
