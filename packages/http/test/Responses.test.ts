@@ -516,6 +516,24 @@ describe("beside the answers", () => {
     }),
   )
 
+  it.live("nothing is found by its id", () =>
+    Effect.gen(function* () {
+      const { client } = yield* TestGateway.make()
+      const calls = [
+        () => client.responses.retrieve("resp_1"),
+        () => client.responses.cancel("resp_1"),
+        () => client.responses.delete("resp_1"),
+        () => client.responses.inputItems.list("resp_1"),
+        () => client.responses.compact({ model: "gpt-5.6", input: "Hi" }),
+      ]
+      for (const call of calls) {
+        const error = yield* rejected(Effect.promise<unknown>(call))
+        assert.deepInclude(error, { status: 404, code: "not_found" })
+        assert.include(error.message, "No responses are kept here")
+      }
+    }),
+  )
+
   it.live("a WebSocket is refused, for good and in words", () =>
     Effect.gen(function* () {
       const { url } = yield* TestGateway.make()

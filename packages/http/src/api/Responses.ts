@@ -8,7 +8,6 @@ import * as Responses from "@understudy/providers/protocols/responses"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
-import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Answer from "./Answer.ts"
 import * as ApiError from "./ApiError.ts"
 import * as Endpoint from "./Endpoint.ts"
@@ -20,7 +19,12 @@ export const layer = HttpRouter.use((http) =>
       [
         http.add("POST", "/v1/responses", Endpoint.handle(router, Responses)),
         http.add("POST", "/v1/responses/input_tokens", Endpoint.count(router, Responses, counting)),
-        http.add("GET", "/v1/responses", notByGet),
+        http.add("GET", "/v1/responses", byGet),
+        http.add(
+          "*",
+          "/v1/responses/:id/*",
+          Effect.sync(() => Answer.error(notKept, Responses)),
+        ),
       ],
       { discard: true },
     ),
@@ -34,19 +38,17 @@ const counting: Endpoint.Counting = {
 }
 
 /** Codex first asks for a WebSocket, and goes on over HTTP where it is told 426, once and for all. */
-const notByGet = Effect.map(HttpServerRequest.HttpServerRequest, ({ headers }) => {
-  const { upgrade } = headers
-  return upgrade === undefined
-    ? HttpServerResponse.setHeader(Answer.error(notAllowed, Responses), "allow", "POST")
-    : Answer.error(noWebSocket, Responses)
-})
+const byGet = Effect.map(HttpServerRequest.HttpServerRequest, ({ headers }) =>
+  Answer.error(headers["upgrade"] === undefined ? notKept : noWebSocket, Responses),
+)
 
 const noWebSocket = ApiError.invalid(
   "This gateway speaks no WebSocket: send POST /v1/responses over HTTP, and stream the answer as server-sent events.",
   { status: 426, code: "upgrade_required" },
 )
 
-const notAllowed = ApiError.invalid("There is no list of responses: none are kept here. Send POST /v1/responses.", {
-  status: 405,
-  code: "method_not_allowed",
-})
+const notKept = ApiError.invalid(
+  "No responses are kept here, to be read, cancelled, compacted or deleted by their ids. Send the whole conversation to " +
+    "POST /v1/responses; POST /v1/responses/input_tokens counts it.",
+  { status: 404, code: "not_found" },
+)

@@ -21,7 +21,10 @@ export const fromEvent = (event: Fields): ChatCompletions.WireError =>
 
 /** Reads the error out of a response that failed. */
 export const fromResponse = (response: Fields): ChatCompletions.WireError =>
-  ChatCompletions.fromBody({ error: response["error"] ?? "The response failed" })
+  ChatCompletions.fromBody({
+    error:
+      response["error"] ?? (response["status"] === "cancelled" ? "The response was cancelled" : "The response failed"),
+  })
 
 /** The body of a failed request. */
 export const encode = (error: ClientError) => ChatCompletions.encode({ ...error, code: codeOf(error) })
