@@ -15,7 +15,7 @@ type Body = Record<string, unknown>
 
 /** What the client is given for this request. */
 const ask = (client: Client, provider: Provider["Service"], body: Body, streams: boolean) => {
-  const asked = request(client, body)
+  const asked = request(client, body, provider.protocol === "converse" ? "anthropic.claude-sonnet-4-5" : "m")
   if (!streams) return Effect.map(provider.chat(asked), (response) => answered(client, asked, response))
   return Effect.flatMap(collect(provider.stream(asked)), ({ error, frames }) =>
     error === undefined ? Effect.succeed(streamed(client, asked, frames)) : Effect.fail(error),
@@ -54,6 +54,8 @@ describe("what an endpoint has issued", () => {
         const id = `call_${"z".repeat(90)}`
         const { provider } = yield* Vendors.make(kind, { seal, id })
         for (const other of Vendors.kinds) {
+          // Bedrock's are Anthropic's, in whatever region.
+          if (kind === "bedrock" && other === kind) continue
           const second = yield* Vendors.make(other, { seal: "b3RoZXI=", id: "call_2" })
           for (const client of clients) {
             for (const streams of [false, true]) {
@@ -65,6 +67,7 @@ describe("what an endpoint has issued", () => {
               assert.notInclude(told, seal, how)
               assert.notInclude(told, "understudy.", how)
               assert.notInclude(told, "__by__", how)
+              if (other === "bedrock") assert.match(told, /"toolUseId":"[\w-]{1,64}"/, how)
               if (other === "mistral") {
                 assert.match(told, /"tool_call_id":"[a-zA-Z0-9]{9}"/, how)
                 assert.notInclude(told, id, how)
@@ -146,6 +149,7 @@ describe("a seal that is refused all the same", () => {
 describe("the name of a tool", () => {
   const names: ReadonlyArray<string> = ["fs.read", "mcp:files/read", "x".repeat(128), "größe", "1st"]
   const fits: Record<Kind, RegExp> = {
+    bedrock: /^[\w-]{1,64}$/,
     messages: /^[\w-]{1,128}$/,
     "chat-google": /^[\w-]{1,64}$/,
     "chat-litellm": /^[\w-]{1,64}$/,

@@ -20,6 +20,43 @@ describe("the ids that clients are given", () => {
     }
   })
 
+  it.prop("go back to the endpoint that issued them, and fit any other", [Schema.String], ([text]) => {
+    const id = text.toWellFormed()
+    const rules: ReadonlyArray<ToolIds.Rule> = [
+      { longest: 40 },
+      { longest: 40, lenient: true },
+      { longest: 64, plain: true },
+      { plain: true },
+      { exactly: 9 },
+    ]
+    const issuers = rules.map((ids, index) => ({ name: `h${index}`, ids }))
+    for (const issuer of issuers) {
+      const given = ToolIds.from(id, issuer)
+      const { id: returned } = ToolIds.read(ToolIds.write(given, undefined))
+      assert.strictEqual(ToolIds.toward(returned, issuer), id)
+      for (const other of issuers) {
+        if (other === issuer) continue
+        const told = ToolIds.toward(returned, other)
+        const { exactly, lenient, longest = Infinity, plain } = other.ids
+        if (exactly !== undefined) assert.match(told, /^[a-zA-Z0-9]{9}$/)
+        if (plain === true) assert.match(told, acceptable)
+        if (lenient !== true) assert.isAtMost(told.length, longest)
+        assert.strictEqual(ToolIds.toward(returned, other), told)
+      }
+    }
+  })
+
+  it("are another gateway's where one is behind this one: its signatures reach it again", () => {
+    const theirs = ToolIds.write("call_1", signature)
+    const host = { name: "h1", ids: { longest: 40, lenient: true } }
+    const given = ToolIds.from(theirs, host)
+    assert.notInclude(given, "__seal__")
+    assert.strictEqual(ToolIds.toward(ToolIds.read(given).id, host), theirs)
+    assert.strictEqual(ToolIds.toward(ToolIds.read(given).id, { ...host, name: "h2" }), "call_1")
+    const twice = ToolIds.from(given, { ...host, name: "h2" })
+    assert.strictEqual(ToolIds.toward(ToolIds.read(twice).id, { ...host, name: "h2" }), given)
+  })
+
   it("are left alone where they only look like ours", () => {
     for (const id of ["call__id__1", "call__seal__1", "__id__", "a__id__!"]) {
       assert.deepStrictEqual(ToolIds.read(id), { id })

@@ -4,11 +4,14 @@
  */
 import type { Provider } from "@understudy/core/Provider"
 import * as Anthropic from "@understudy/providers/anthropic"
+import * as Bedrock from "@understudy/providers/bedrock"
 import * as Gemini from "@understudy/providers/gemini"
 import * as OpenAi from "@understudy/providers/openai"
 import type * as Compatible from "@understudy/providers/openai/Compatible"
 import * as ConfigProvider from "effect/ConfigProvider"
+import * as EventStream from "@understudy/providers/testing/EventStream"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import * as Http from "node:http"
 import type { AddressInfo } from "node:net"
 
@@ -27,17 +30,16 @@ export interface Vendor {
 
 /** The name of the tool that a request offers, as the server was told it. */
 const toolOf = (body: Body): string => {
-  const [tool] = body["tools"] as ReadonlyArray<Body>
-  const {
-    function: declared,
-    functionDeclarations,
-    name,
-  } = tool as {
-    readonly name?: string
-    readonly function?: { readonly name: string }
-    readonly functionDeclarations?: ReadonlyArray<{ readonly name: string }>
-  }
-  return name ?? declared?.name ?? functionDeclarations?.[0]?.name ?? ""
+  const offered = (body["tools"] ?? (body["toolConfig"] as Body)["tools"]) as ReadonlyArray<Declared>
+  const [{ function: declared, functionDeclarations, name, toolSpec } = {}] = offered
+  return name ?? toolSpec?.name ?? declared?.name ?? functionDeclarations?.[0]?.name ?? ""
+}
+
+interface Declared {
+  readonly name?: string
+  readonly toolSpec?: { readonly name: string }
+  readonly function?: { readonly name: string }
+  readonly functionDeclarations?: ReadonlyArray<{ readonly name: string }>
 }
 
 const wordy = JSON.stringify({ where: "there", name: "look" })
@@ -161,7 +163,35 @@ const gemini: Wire = {
   events: (said, name) => [gemini.whole(said, name)],
 }
 
+/** Claude's, on Bedrock: its stream is frames, not text. */
+const bedrock: Wire = {
+  whole: ({ id, seal }, name) => ({
+    output: {
+      message: {
+        role: "assistant",
+        content: [
+          { reasoningContent: { reasoningText: { text: "Hm", signature: seal } } },
+          { toolUse: { toolUseId: id, name, input: JSON.parse(wordy) } },
+        ],
+      },
+    },
+    stopReason: "tool_use",
+    usage: { inputTokens: 1, outputTokens: 1, totalTokens: 2 },
+  }),
+  events: ({ id, seal }, name) => [
+    { messageStart: { role: "assistant" } },
+    { contentBlockDelta: { contentBlockIndex: 0, delta: { reasoningContent: { text: "Hm" } } } },
+    { contentBlockDelta: { contentBlockIndex: 0, delta: { reasoningContent: { signature: seal } } } },
+    { contentBlockStop: { contentBlockIndex: 0 } },
+    { contentBlockStart: { contentBlockIndex: 1, start: { toolUse: { toolUseId: id, name } } } },
+    { contentBlockDelta: { contentBlockIndex: 1, delta: { toolUse: { input: wordy } } } },
+    { contentBlockStop: { contentBlockIndex: 1 } },
+    { messageStop: { stopReason: "tool_use" } },
+  ],
+}
+
 const wires = {
+  bedrock,
   messages,
   "chat-google": chat((seal) => ({ call: { extra_content: { google: { thought_signature: seal } } } })),
   "chat-litellm": chat((seal) => ({ call: { provider_specific_fields: { thought_signature: seal } } })),
@@ -187,6 +217,13 @@ const connect = (kind: Kind, baseUrl: string) => {
   switch (kind) {
     case "messages":
       return Anthropic.make({ baseUrl })
+    case "bedrock":
+      return Bedrock.make({
+        region: "eu-west-1",
+        endpoint: baseUrl,
+        accessKeyId: Redacted.make("AKIDEXAMPLE"),
+        secretAccessKey: Redacted.make("wJalrXUtnFEMI"),
+      })
     case "gemini":
       return Gemini.make({ baseUrl })
     case "responses":
@@ -214,6 +251,12 @@ export const make = (kind: Kind, said: Said, refuse: (body: string) => string | 
         if (refusal !== undefined) {
           response.writeHead(400, { "content-type": "application/json" })
           response.end(JSON.stringify({ error: { message: refusal, type: "invalid_request_error", code: null } }))
+        } else if (request.url?.endsWith("/converse-stream") === true) {
+          response.writeHead(200, { "content-type": "application/vnd.amazon.eventstream" })
+          for (const event of wire.events(said, toolOf(body))) {
+            for (const [name, payload] of Object.entries(event)) response.write(EventStream.event(name, payload))
+          }
+          response.end()
         } else if (body["stream"] === true || request.url?.includes("stream") === true) {
           response.writeHead(200, { "content-type": "text/event-stream" })
           for (const event of wire.events(said, toolOf(body))) {
