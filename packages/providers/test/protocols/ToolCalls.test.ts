@@ -407,6 +407,52 @@ describe("calls of a Converse stream", () => {
   })
 })
 
+describe("calls of a Responses stream", () => {
+  const call = (
+    output_index: number | undefined,
+    call_id: string | undefined,
+    name: string,
+    ...pieces: Array<string>
+  ) => {
+    const item = { type: "function_call", call_id, name, arguments: "" }
+    return [
+      { type: "response.output_item.added", output_index, item },
+      ...pieces.map((delta) => ({ type: "response.function_call_arguments.delta", output_index, delta })),
+      { type: "response.output_item.done", output_index, item: { ...item, arguments: pieces.join("") } },
+    ]
+  }
+  const completed = { type: "response.completed", response: { status: "completed", output: [] } }
+  const responses = (...events: ReadonlyArray<Body>) =>
+    frames(
+      Responses.Stream.decoder(judged),
+      events.map((body) => ({ event: body["type"], data: JSON.stringify(body) })),
+    )
+  /** What every client reads that is not one of this protocol. */
+  const translated = ({ failure, frames }: Streamed, ...expected: ReadonlyArray<string>) =>
+    calls({ failure, frames: frames.map(({ parts }) => ({ parts })) }, ...expected)
+
+  it("are whole, or none", () => {
+    for (const [a, b] of [
+      ["a", "b"],
+      ["a", "a"],
+      ["", ""],
+    ]) {
+      for (const [first, second] of [
+        [0, 1],
+        [0, 0],
+        [undefined, undefined],
+      ]) {
+        const both = [...call(first, a, "look", ...rome), ...call(second, b, "look", oslo)]
+        translated(responses(...both, completed), `look(${rome})`, `look(${oslo})`)
+      }
+    }
+    malformed(responses(...call(0, "a", "look", '{"ci'), completed))
+    malformed(responses(...call(0, "a", "look", rome, oslo), completed))
+    malformed(responses(...call(0, "a", "", rome), completed))
+    translated(responses(...call(0, "a", "look"), completed), "look({})")
+  })
+})
+
 describe("calls of a whole answer", () => {
   const decode = {
     chat: (written: unknown, name: unknown = "look") =>
@@ -427,6 +473,14 @@ describe("calls of a whole answer", () => {
           output: { message: { content: [{ toolUse: { toolUseId: "a", name, input } }] } },
           stopReason: "end_turn",
         }),
+      ),
+    responses: (written: unknown, name: unknown = "look") =>
+      Responses.Response.decode(
+        JSON.stringify({
+          output: [{ type: "function_call", call_id: "a", name, arguments: written }],
+          status: "completed",
+        }),
+        judged,
       ),
     gemini: (args: unknown, name: unknown = "look") =>
       Gemini.Response.decode(

@@ -9,6 +9,7 @@ import type { Answering } from "../Dialect.ts"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
 import type { Block } from "../Lowering.ts"
+import * as ToolCalls from "../ToolCalls.ts"
 import * as Citations from "./Citations.ts"
 import * as Errors from "./Errors.ts"
 import * as Namespaces from "./Namespaces.ts"
@@ -24,8 +25,8 @@ import * as Usage from "./Usage.ts"
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * The answer in `text`, which travels along as `native`. Fails with `Malformed` on what is no response, and as `classify`
- * judges the error of one that failed. Items the engine does not know (what OpenAI's own tools did) are in `native` alone.
+ * The answer in `text`, which travels along as `native`. Fails with `Malformed` on what is no response, or holds a call
+ * that is not whole, and as `classify` judges the error of one that failed. Items the engine does not know (what OpenAI's own tools did) are in `native` alone.
  */
 export const decode = (
   text: string,
@@ -40,16 +41,22 @@ export const decode = (
   const logprobs: Array<unknown> = []
   for (const item of output) if (Predicate.isObject(item)) decodeItem(item as Fields, content, logprobs)
   const usage = Usage.decode(body["usage"])
-  return Result.map(finish(body, "completed", ends(content), classify), (finish) => ({
+  const ended = Result.flatMap(finish(body, "completed", ends(content), classify), (finish) =>
+    ToolCalls.settle({ content, finish }, (index) => callId(id, index)),
+  )
+  return Result.map(ended, (choice) => ({
     ...(Predicate.isString(id) ? { id } : undefined),
     ...(Predicate.isString(model) ? { model } : undefined),
-    content,
-    finish,
+    ...choice,
     ...(logprobs.length === 0 ? undefined : { logprobs: { content: logprobs } }),
     ...(usage === undefined ? undefined : { usage }),
     native: { protocol, text, body },
   }))
 }
+
+/** The id of a call that was given none: no other answer's call has the same. */
+export const callId = (id: unknown, index: number): string =>
+  Predicate.isString(id) && id !== "" ? `call_${index}_${id}` : `call_${index}`
 
 /** What an answer that is complete ends in. */
 export type Ends = Extract<Chat.FinishReason, "stop" | "tool-calls" | "refusal">
@@ -124,8 +131,11 @@ export const opened = ({ call_id, id, name, namespace, type }: Fields) => ({
 })
 
 /** What it is called with: text where it is free-form, else JSON, of which there may be none for no arguments. */
-export const written = ({ arguments: json, input, type }: Fields): string =>
-  type === "custom_tool_call" ? Json.string(input) : (Json.words(json) ?? "{}")
+export const written = ({ arguments: json, input, type }: Fields): string => {
+  if (type === "custom_tool_call") return Json.string(input)
+  if (json === undefined || json === null || json === "") return "{}"
+  return Predicate.isString(json) ? json : JSON.stringify(json)
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Encode: Chat -> a client's body

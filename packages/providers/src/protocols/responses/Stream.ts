@@ -6,12 +6,13 @@
  * deltas did not say. Events of OpenAI's own tools say nothing to the engine but travel along as `native`.
  */
 import type * as Chat from "@understudy/core/Chat"
-import type { ProviderError } from "@understudy/core/ProviderError"
+import { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import type { Decoder } from "../Frames.ts"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
+import * as ToolCalls from "../ToolCalls.ts"
 import * as Citations from "./Citations.ts"
 import * as Errors from "./Errors.ts"
 import { protocol } from "./Protocol.ts"
@@ -33,7 +34,15 @@ export interface Event {
 
 /** For one stream: it holds its state. `classify` is the vendor's judgement of an `error` event or a failed response. */
 export const decoder = (classify: (error: Errors.WireError) => ProviderError): Decoder<Event> => {
-  const state: State = { started: false, ends: "stop", calls: new Map(), calling: 0, told: new Set() }
+  const state: State = {
+    id: undefined,
+    started: false,
+    ends: "stop",
+    calls: undefined,
+    calling: undefined,
+    told: new Set(),
+    written: new Set(),
+  }
   return {
     push: ({ data }) => {
       const body = Json.parseObject(data)
@@ -58,20 +67,17 @@ export const decoder = (classify: (error: Errors.WireError) => ProviderError): D
 const frame = (parts: Parts, event: string, data: string): Chat.Frame => ({ parts, native: { protocol, event, data } })
 
 interface State {
+  /** The answer's own, for the ids of calls that have none. */
+  id: string | undefined
   started: boolean
   /** What the answer ends in, if it is complete. */
   ends: Response.Ends
-  /** The calls by the index of their item. */
-  readonly calls: Map<unknown, Call>
-  calling: number
-  /** The indexes of other items that have said something. */
+  calls: ToolCalls.Calls | undefined
+  /** The index of the last call's item. */
+  calling: unknown
+  /** The indexes of the items that have said something, and of the calls that were given something. */
   readonly told: Set<unknown>
-}
-
-interface Call {
-  /** Among the calls alone, as `Chat` counts them. */
-  readonly index: number
-  hasArguments: boolean
+  readonly written: Set<unknown>
 }
 
 type Parts = ReadonlyArray<Chat.Part>
@@ -113,7 +119,8 @@ const decodeEvent = (type: string, body: Fields, state: State): Parts => {
 const start = ({ id, model }: Fields, state: State): Parts => {
   if (state.started) return none
   state.started = true
-  return [{ type: "start", id: Json.words(id), model: Json.words(model) }]
+  state.id = Json.words(id)
+  return [{ type: "start", id: state.id, model: Json.words(model) }]
 }
 
 /** What the response says of itself at its end: all of it, where no event before did. */
@@ -124,7 +131,7 @@ const end = (
   classify: (error: Errors.WireError) => ProviderError,
 ): Result.Result<Parts, ProviderError> => {
   const parts: Array<Chat.Part> = []
-  if (state.told.size === 0 && state.calls.size === 0) {
+  if (state.told.size === 0 && state.calls === undefined) {
     for (const [index, item] of Json.list(response["output"]).entries()) {
       parts.push(...done(index, Json.fields(item), state))
     }
@@ -132,10 +139,12 @@ const end = (
   const usage = Usage.decode(response["usage"])
   if (usage !== undefined) parts.push({ type: "usage", usage })
   const said = type === "response.completed" ? "completed" : "incomplete"
-  return Result.map(Response.finish(response, said, state.ends, classify), (reason) => [
-    ...parts,
-    { type: "finish", reason },
-  ])
+  return Result.flatMap(Response.finish(response, said, state.ends, classify), (reason) => {
+    const ended = state.calls === undefined ? reason : state.calls.end(reason, parts)
+    if (ended instanceof ProviderError) return Result.fail(ended)
+    parts.push({ type: "finish", reason: ended })
+    return Result.succeed(parts)
+  })
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -164,18 +173,28 @@ const thought = (text: string): Chat.Part => ({ type: "reasoning", text })
 
 const open = (at: unknown, item: Fields, state: State): Parts => {
   if (item["type"] !== "function_call" && item["type"] !== "custom_tool_call") return none
-  const index = state.calling++
-  state.calls.set(at, { index, hasArguments: false })
+  const parts: Array<Chat.Part> = []
+  const { id, name, type: _type, ...more } = Response.opened(item)
+  state.calls ??= ToolCalls.make((index) => Response.callId(state.id, index), undefined)
+  state.calls.push({ slot: at, id: Json.words(id), name: Json.words(name), arguments: "", opens: true, ...more }, parts)
+  state.calling = at
+  state.told.add(at)
+  state.written.delete(at)
   state.ends = "tool-calls"
-  return [{ ...Response.opened(item), index }]
+  return parts
 }
 
-const decodeArguments = (body: Fields, { calls }: State): Parts => {
-  const call = calls.get(body["output_index"])
-  const written = Json.words(body["delta"])
-  if (call === undefined || written === undefined) return none
-  call.hasArguments = true
-  return [{ type: "tool-arguments", index: call.index, arguments: written }]
+const decodeArguments = ({ delta, output_index }: Fields, state: State): Parts => {
+  const written = Json.words(delta)
+  return written === undefined ? none : write(output_index ?? state.calling, written, state)
+}
+
+const write = (at: unknown, written: string, state: State): Parts => {
+  if (state.calls === undefined || written === "") return none
+  const parts: Array<Chat.Part> = []
+  state.written.add(at)
+  state.calls.push({ slot: at, arguments: written }, parts)
+  return parts
 }
 
 /** What the item says that its deltas did not: its seal; all of it, where there were none. */
@@ -185,12 +204,8 @@ const done = (at: unknown, item: Fields, state: State): Parts => {
   switch (item["type"]) {
     case "function_call":
     case "custom_tool_call": {
-      const opening = state.calls.has(at) ? none : open(at, item, state)
-      const call = state.calls.get(at)
-      const written = Response.written(item)
-      if (call === undefined || call.hasArguments || written === "") return opening
-      call.hasArguments = true
-      return [...opening, { type: "tool-arguments", index: call.index, arguments: written }]
+      const opening = told ? none : open(at, item, state)
+      return state.written.has(at) ? opening : [...opening, ...write(at, Response.written(item), state)]
     }
     case "reasoning": {
       const whole = Reasoning.decode(item, Reasoning.issued)

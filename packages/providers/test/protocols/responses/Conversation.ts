@@ -195,10 +195,14 @@ const Reasoning = Schema.Union([
 ])
 
 const call = { type: called.type, name: called.name, signature: optional(seal(["google"])) }
-const written = Schema.Literals(["{}", '{"city":"Zürich"}', "no JSON at all"])
+const json = ["{}", '{"city":"Zürich"}'] as const
 const Call = Schema.Union([
-  Schema.Struct({ ...call, arguments: written }),
-  Schema.Struct({ ...call, arguments: written, freeform: Schema.Literal(true) }),
+  Schema.Struct({ ...call, arguments: Schema.Literals(json) }),
+  Schema.Struct({
+    ...call,
+    arguments: Schema.Literals([...json, "no JSON at all"]),
+    freeform: Schema.Literal(true),
+  }),
 ])
 
 const Usage = Schema.Struct({
