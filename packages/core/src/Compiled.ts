@@ -3,6 +3,7 @@
  * problem found that its names have.
  */
 import * as Duration from "effect/Duration"
+import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Budget from "./Budget.ts"
 import * as Cache from "./Cache.ts"
@@ -12,6 +13,7 @@ import * as Condition from "./Condition.ts"
 import type * as Hedge from "./Hedge.ts"
 import type { ReasonTag } from "./ProviderError.ts"
 import type { Case, Policies, Route } from "./Route.ts"
+import * as Rules from "./Rules.ts"
 import type * as Strategy from "./Strategy.ts"
 import { didYouMean } from "./Suggestion.ts"
 import * as Wildcard from "./Wildcard.ts"
@@ -67,15 +69,18 @@ export interface Problem {
 }
 
 /**
- * Binds every route, and every deployment as a route of its own name; or lists every problem found, each once, under the
- * route whose own words it is in.
+ * Binds every route, and every deployment as a route of its own name; or lists every problem found, each once: values
+ * that do not fit (see `Rules`), and names, under the route whose own words they are in.
  */
 export const make = <C extends Pick<Candidate, "deployment">>(
   routes: Readonly<Record<string, Route>>,
   candidates: ReadonlyMap<string, C>,
   defaults: Defaults,
 ): Result.Result<ReadonlyMap<string, Compiled<C>>, ReadonlyArray<Problem>> => {
-  const problems: Array<Problem> = []
+  const named = Array.from(candidates, ([name, { deployment }]) => [name, deployment] as const)
+  const problems: Array<Problem> = [...Rules.problems(routes, named, defaults)]
+  /** Whether every value fits. Where one does not, names are looked at all the same, and nothing is resolved. */
+  const sound = problems.length === 0
   const known = [...new Set([...candidates.keys(), ...Object.keys(routes)])]
 
   /** `within` names the routes that led here: the problems of any but the first are found when its turn comes. */
@@ -163,11 +168,12 @@ export const make = <C extends Pick<Candidate, "deployment">>(
 
   const leaf = (candidate: C, policies: Policies, path: string, [name = ""]: ReadonlyArray<string>): Leaf<C> => {
     const { model } = candidate.deployment
-    if (Wildcard.stars(model) > Wildcard.stars(name)) problems.push({ path, message: unsaid(name, model) })
+    if (Predicate.isString(model) && Wildcard.stars(model) > Wildcard.stars(name))
+      problems.push({ path, message: unsaid(name, model) })
     return {
       _tag: "Leaf",
       candidate,
-      patience: Candidates.patience(candidate.deployment, policies, defaults),
+      patience: sound ? Candidates.patience(candidate.deployment, policies, defaults) : unresolved,
       moveOn: policies.moveOn,
       accept: policies.accept,
     }
@@ -188,13 +194,16 @@ export const make = <C extends Pick<Candidate, "deployment">>(
       problems.push({ path: `routes.${name}`, message: `a deployment is called "${name}" too: rename one of them` })
     }
     const bound = bind(route, `routes.${name}`, {}, [name])
-    if (bound !== undefined) compiled.set(name, whole(name, bound, outermost(route)))
+    if (sound && bound !== undefined) compiled.set(name, whole(name, bound, outermost(route)))
   }
   for (const [name, candidate] of candidates) {
-    compiled.set(name, whole(name, leaf(candidate, {}, `deployments.${name}`, [name]), {}))
+    const own = leaf(candidate, {}, `deployments.${name}`, [name])
+    if (sound) compiled.set(name, whole(name, own, {}))
   }
   return problems.length > 0 ? Result.fail(problems) : Result.succeed(compiled)
 }
+
+const unresolved = Candidates.patience({ model: "" }, {}, {})
 
 /** The policies around the whole route, or around all but its branches: only these can speak about the whole call. */
 const outermost = (route: Route): Policies => {

@@ -121,7 +121,7 @@ export class Router extends Context.Service<
   }
 >()("@understudy/core/Router") {}
 
-/** Routes or deployments that do not fit together: every problem, with its path. */
+/** Values that do not fit, or routes and deployments that do not fit together: every problem, with its path. */
 export class InvalidRoutes extends Data.TaggedError("InvalidRoutes")<{
   readonly problems: ReadonlyArray<Compiled.Problem>
 }> {
@@ -195,13 +195,17 @@ const make = Effect.fnUntraced(function* <E, R>(
   const bus = RouteEvent.makeBus()
   const random = yield* Random.Random
   const defaults = options.defaults ?? {}
+  const compile = <C extends Pick<Candidate.Candidate, "deployment">>(candidates: ReadonlyMap<string, C>) =>
+    Effect.fromResult(
+      Result.mapError(
+        Compiled.make(options.routes ?? {}, candidates, defaults),
+        (problems) => new InvalidRoutes({ problems }),
+      ),
+    )
+  // What does not fit is said before any provider is started.
+  yield* compile(new Map(Object.entries(options.deployments).map(([name, deployment]) => [name, { deployment }])))
   const candidates = yield* start(options.deployments, defaults)
-  const compiled = yield* Effect.fromResult(
-    Result.mapError(
-      Compiled.make(options.routes ?? {}, candidates, defaults),
-      (problems) => new InvalidRoutes({ problems }),
-    ),
-  )
+  const compiled = yield* compile(candidates)
   const recalls = yield* Recall.make(compiled, bus)
   yield* listen(bus, options)
 

@@ -59,7 +59,7 @@ describe("a failover", () => {
     it.effect(`is none where no attempt failed: ${how}`, () =>
       Effect.gen(function* () {
         const deployments = {
-          blind: deployment(well(), { capabilities: { contextWindow: 0 } }),
+          blind: deployment(well(), { capabilities: { contextWindow: 1 } }),
           dead: deployment(dead()),
           last: deployment(well()),
         }

@@ -133,7 +133,7 @@ const misnamed = (
   deployments: ReadonlyMap<string, Deployment.Options | undefined>,
   defaults: Candidate.Defaults,
 ): Failure => {
-  const unread = { model: "" }
+  const unread = { model: "not read" }
   const candidates = new Map<string, { readonly deployment: Deployment.Options }>()
   for (const [name, deployment] of deployments) candidates.set(name, { deployment: deployment ?? unread })
   for (const [name, route] of routes) {

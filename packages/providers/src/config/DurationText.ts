@@ -3,6 +3,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
+import { positiveDuration } from "@understudy/core/Rules"
 import { written } from "./Values.ts"
 
 /** Milliseconds in each unit, the largest first. */
@@ -43,7 +44,7 @@ export const PositiveDuration: Schema.Codec<Duration.Duration, string> = written
   expected: "a duration above 0, such as 500ms, 2s, 5m or 1h",
   parse: (text) => {
     const duration = parseDuration(text)
-    return duration === undefined || Duration.isZero(duration) ? undefined : duration
+    return positiveDuration.fits(duration) ? duration : undefined
   },
   print: printDuration,
 })

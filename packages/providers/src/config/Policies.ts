@@ -5,11 +5,12 @@
 import { accepts } from "@understudy/core/Acceptance"
 import * as Chat from "@understudy/core/Chat"
 import { protects } from "@understudy/core/Protection"
+import * as Rules from "@understudy/core/Rules"
 import * as Schema from "effect/Schema"
 import { DurationText, PositiveDuration } from "./DurationText.ts"
 import type { Hint } from "./Issues.ts"
 import { SizeText } from "./SizeText.ts"
-import { count, countOrNone, number, share, word } from "./Values.ts"
+import { count, countOrNone, positiveShare, share, word } from "./Values.ts"
 
 const optional = Schema.optionalKey
 
@@ -45,26 +46,11 @@ export const Timeout = {
 }
 
 /** Why a key of a policy is not for here. */
-export const misplaced: Hint = (key) => {
-  switch (key) {
-    case "total":
-      return "it limits a whole call, and belongs under `defaults.timeout` or on an outermost route"
-    case "budget":
-      return "it is shared by a whole route, and belongs under `defaults.retry` or on an outermost route"
-    case "cache":
-      return "it keeps answers to whole calls, and belongs on an outermost route"
-    case "sse":
-      return "it is about the connection to the caller, and belongs on an outermost route"
-    case "connect":
-      return "it belongs to connections, and stands under `defaults.timeout` or in a deployment"
-    default:
-      return undefined
-  }
-}
+export const misplaced: Hint = Rules.misplaced
 
 export const Circuit = Schema.Struct({
   failures: optional(count),
-  rate: optional(number("a share above 0 and up to 1", (value) => value > 0 && value <= 1)),
+  rate: optional(positiveShare),
   over: optional(count),
   open: optional(PositiveDuration),
   max: optional(PositiveDuration),

@@ -3,6 +3,7 @@
  *
  * Numbers and booleans are taken as text too: an environment variable has nothing else to give.
  */
+import * as Rules from "@understudy/core/Rules"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
@@ -112,17 +113,22 @@ export const number = (expected: string, fits: (value: number) => boolean): Sche
     print: (value) => value,
   })
 
+const ruled = ({ expected, fits }: Rules.Rule) => number(expected, fits)
+
 /** 1, 2, 3 and so on. */
-export const count = number("a whole number above 0", (value) => Number.isSafeInteger(value) && value > 0)
+export const count = ruled(Rules.count)
 
 /** 0, 1, 2 and so on. */
-export const countOrNone = number("a whole number, 0 or more", (value) => Number.isSafeInteger(value) && value >= 0)
+export const countOrNone = ruled(Rules.countOrNone)
 
 /** 0 or more. */
-export const amount = number("a number, 0 or more", (value) => value >= 0)
+export const amount = ruled(Rules.amount)
 
 /** A part of the traffic, or all of it. */
-export const share = number("a share from 0 to 1", (value) => value >= 0 && value <= 1)
+export const share = ruled(Rules.share)
+
+/** A part of the traffic, or all of it, but not none. */
+export const positiveShare = ruled(Rules.positiveShare)
 
 /** One of these words. */
 export const word = <const Words extends ReadonlyArray<string>>(words: Words): Schema.Codec<Words[number], string> =>
