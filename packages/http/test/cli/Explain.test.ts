@@ -49,12 +49,12 @@ describe.concurrent("understudy explain", { timeout: 30_000 }, () => {
       "  1. sonnet (claude-sonnet-4-5): not now: 25 tokens do not fit its window of 10",
       "       1 retry, 100ms to 8s apart, Retry-After up to 5s",
       "       at most 1m an attempt",
-      "       circuit opens after 3 failures in a row, for 30s to 5m",
+      "       circuit opens after 3 failures in a row, for 5s to 30s",
       "       limits: rpm 60",
       "  2. local (llama3): ready",
       "       1 retry, 100ms to 8s apart, Retry-After up to 5s",
       "       at most 1m an attempt",
-      "       circuit opens after 3 failures in a row, for 30s to 5m",
+      "       circuit opens after 3 failures in a row, for 5s to 30s",
     ])
   })
 
