@@ -29,8 +29,8 @@ export const encode = ({ source, supports }: Chat.Citation, length: number): Blo
   if (source.type !== "url") return undefined
   return {
     type: "url_citation",
-    start_index: supports?.start ?? 0,
-    end_index: supports?.end ?? length,
+    start_index: Json.integer(supports?.start) ?? 0,
+    end_index: Json.integer(supports?.end) ?? length,
     url: source.url,
     title: source.title ?? source.url,
   }

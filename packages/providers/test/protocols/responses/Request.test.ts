@@ -44,6 +44,12 @@ describe("both ways", () => {
   })
 })
 
+const toolResult = (content: string | ReadonlyArray<Chat.Text | Chat.Image>): Chat.ToolResult => ({
+  type: "tool-result",
+  id: "a",
+  content: typeof content === "string" ? (content === "" ? [] : [{ type: "text", text: content }]) : content,
+})
+
 describe("encode", () => {
   it("says the least there is to say, and stores nothing", () => {
     assert.deepStrictEqual(encode({}), {
@@ -194,6 +200,23 @@ describe("encode", () => {
       "a frequency penalty",
       "a presence penalty",
       "reasoning, which this model cannot do",
+    ])
+  })
+
+  it("says in its text that a tool's result is an error", () => {
+    const image: Chat.Image = { type: "image", source: { type: "url", url: "https://a.example/b.png" } }
+    const call = Chat.assistant([{ type: "tool-call", id: "a", name: "look", arguments: "{}" }])
+    const outputs = (["No", "", [image], [{ type: "text", text: "No" }, image]] as const).map((content) => {
+      const result: Chat.Message = { role: "tool", content: [{ ...toolResult(content), isError: true }] }
+      const { body } = encode({ messages: [Chat.user("Hi"), call, result] })
+      return (body["input"] as ReadonlyArray<Record<string, unknown>>).at(-1)?.["output"]
+    })
+    const shown = { type: "input_image", image_url: "https://a.example/b.png", detail: "auto" }
+    assert.deepStrictEqual(outputs, [
+      "Error: No",
+      "Error",
+      [{ type: "input_text", text: "Error" }, shown],
+      [{ type: "input_text", text: "Error: No" }, shown],
     ])
   })
 
