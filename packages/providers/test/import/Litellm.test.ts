@@ -423,14 +423,38 @@ describe("LiteLLM: fallbacks", () => {
   })
 
   it("are those of the router where both say some", () => {
-    const { routes } = litellm(`
+    const { report, routes } = litellm(`
 model_list:
   - { model_name: a, litellm_params: { model: gpt-4o } }
   - { model_name: b, litellm_params: { model: gpt-4o } }
-router_settings: { fallbacks: [{ a: [b] }] }
-litellm_settings: { fallbacks: [{ b: [a] }], num_retries: 1 }
+router_settings: { fallbacks: [{ a: [b] }], context_window_fallbacks: [{ a: [b] }] }
+litellm_settings: { fallbacks: [{ b: [a] }], context_window_fallbacks: [{ a: [b] }], num_retries: 1 }
 `)
-    assert.deepStrictEqual(routes, { a: { fallback: ["a@openai", "b"], moveOn: "any" } })
+    assert.deepStrictEqual(routes, { a: { fallback: ["a@openai", "b"], moveOn: "any", onContextWindow: "b" } })
+    assert.deepStrictEqual(report, [
+      "litellm_settings.fallbacks: router_settings.fallbacks stands in its place: left out",
+    ])
+  })
+
+  it("of an alias are the group's too, unless that has its own; and of what stands twice, the first", () => {
+    const members = ["a | api_key: x", "b | api_key: y", "c | api_key: z"]
+    const aliased = (fallbacks: string) => group(`model_group_alias: { other: a }, fallbacks: ${fallbacks}`, ...members)
+    const shared = aliased("[{ other: [b] }]")
+    assert.deepStrictEqual(shared.routes, { a: { fallback: ["a@openai", "b"], moveOn: "any" }, other: "a" })
+    assert.deepStrictEqual(shared.report, [
+      'router_settings.fallbacks: "other" is an alias of "a": they hold for that too',
+    ])
+    const own = aliased("[{ other: [b] }, { a: [c] }]")
+    assert.deepStrictEqual(own.routes, { a: { fallback: ["a@openai", "c"], moveOn: "any" }, other: "a" })
+    assert.deepStrictEqual(own.report, [
+      'router_settings.fallbacks: "other" is an alias of "a", whose own hold for both: left out',
+    ])
+    const twice = aliased("[{ a: [b] }, { a: [c] }]")
+    assert.deepStrictEqual(twice.routes, { a: { fallback: ["a@openai", "b"], moveOn: "any" }, other: "a" })
+    assert.deepStrictEqual(twice.report, ['router_settings.fallbacks: "a" stands in it twice, and the first one holds'])
+    assert.deepStrictEqual(group('fallbacks: [{ "*": [b] }], default_fallbacks: [c]', ...members).report, [
+      'router_settings.fallbacks: default_fallbacks stand in the place of those of "*": left out',
+    ])
   })
 
   it("decode, whatever leads where, and lead to all they should, once", () => {
@@ -554,7 +578,25 @@ litellm_settings: { fallbacks: [{ a: ["x/gpt"] }, { "x/*": [b] }] }
 const settings: ReadonlyArray<readonly [settings: string, defaults: object, report?: ReadonlyArray<string>]> = [
   ["router_settings: { num_retries: 4, retry_after: 5 }", { retry: { times: 4, base: "5s" } }],
   ["litellm_settings: { num_retries: 4 }\nrouter_settings: { num_retries: 1 }", { retry: { times: 1 } }],
-  ["router_settings: { retry_policy: { RateLimitErrorRetries: 3, TimeoutErrorRetries: 0 } }", { retry: { times: 3 } }],
+  [
+    "router_settings: { retry_policy: { RateLimitErrorRetries: 3, TimeoutErrorRetries: 0 } }",
+    { retry: { times: 3 } },
+    [
+      "router_settings.retry_policy.RateLimitErrorRetries: one number holds for all errors that are retried: 3, also where LiteLLM goes by InternalServerErrorRetries",
+    ],
+  ],
+  [
+    "router_settings: { num_retries: 1, retry_policy: { InternalServerErrorRetries: 0 } }",
+    { retry: { times: 0 } },
+    [
+      "router_settings.retry_policy.InternalServerErrorRetries: one number holds for all errors that are retried: 0, also where LiteLLM goes by RateLimitErrorRetries, instead of 1",
+    ],
+  ],
+  ["router_settings: { num_retries: 2, retry_policy: { RateLimitErrorRetries: 2 } }", { retry: { times: 2 } }],
+  [
+    "router_settings: { retry_policy: { RateLimitErrorRetries: 2, InternalServerErrorRetries: 2 } }",
+    { retry: { times: 2 } },
+  ],
   [
     "router_settings: { retry_policy: { RateLimitErrorRetries: 1, InternalServerErrorRetries: 2, BadRequestErrorRetries: 3, Odd: 1 } }",
     { retry: { times: 2 } },
@@ -641,8 +683,11 @@ litellm_settings: { cache: true, cache_params: { ${params} } }
   })
 
   it("of one group alone are those of its route", () => {
-    const { routes } = group("model_group_retry_policy: { a: { RateLimitErrorRetries: 5 } }", "a | order: 1")
+    const { report, routes } = group("model_group_retry_policy: { a: { RateLimitErrorRetries: 5 } }", "a | order: 1")
     assert.deepStrictEqual(routes, { a: { fallback: ["a@openai"], retry: { times: 5 } } })
+    assert.deepStrictEqual(report, [
+      "router_settings.model_group_retry_policy.a.RateLimitErrorRetries: one number holds for all errors that are retried: 5, also where LiteLLM goes by InternalServerErrorRetries",
+    ])
   })
 
   it("of several proxies are a Redis, and calls at once are of each deployment", () => {

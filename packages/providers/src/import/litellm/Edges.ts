@@ -81,10 +81,17 @@ export const read = (members: ReadonlyArray<Member>, places: readonly [Foreign, 
       return [target]
     })
 
-  /** The list of the first place that has one: it replaces the others'. */
+  /** The list of the first place that has one: it replaces the others', which are named. */
   const chosen = (key: string): { readonly place: Foreign; readonly list: ReadonlyArray<unknown> } => {
-    const lists = places.map((place) => ({ place, list: place.list(key) }))
-    return lists.find(({ place }) => place.has(key)) ?? { place: places[0], list: [] }
+    const [first, ...others] = places
+      .map((place) => ({ place, list: place.list(key) }))
+      .filter(({ place }) => place.has(key))
+    for (const { list, place } of others) {
+      if (JSON.stringify(list) !== JSON.stringify(first?.list)) {
+        place.tell(key, `${first?.place.path}.${key} stands in its place: left out`)
+      }
+    }
+    return first ?? { place: places[0], list: [] }
   }
 
   /** The lists of `[{ from: [to, to] }]`; `"*"` stands for whoever has none of their own. */
@@ -94,13 +101,31 @@ export const read = (members: ReadonlyArray<Member>, places: readonly [Foreign, 
     const of = new Map<string, ReadonlyArray<string>>()
     let rest: ReadonlyArray<string> = []
     const { list: entries, place } = chosen(key)
-    for (const entry of entries) {
-      for (const [from, to] of Object.entries(Predicate.isObject(entry) ? entry : {})) {
-        const list = Array.isArray(to) ? to : [to]
-        const group = from === "*" && !groups.has("*") ? undefined : meant(from)
-        if (from === "*" && group === undefined) rest = targets(place, key, "", list)
-        else if (group === undefined || !groups.has(group)) place.tell(key, `"${from}" is no model group: left out`)
-        else of.set(group, targets(place, key, group, list))
+    const all = entries.flatMap((entry) => Object.entries(Predicate.isObject(entry) ? entry : {}))
+    const repeated = new Set<string>()
+    // A group's own come before those of its aliases.
+    for (const [from, to] of [
+      ...all.filter(([from]) => !aliases.has(from)),
+      ...all.filter(([from]) => aliases.has(from)),
+    ]) {
+      const list = Array.isArray(to) ? to : [to]
+      const group = from === "*" && !groups.has("*") ? undefined : meant(from)
+      if (from === "*" && group === undefined) {
+        if (repeated.has(from)) place.tell(key, `"*" stands in it twice, and the last one holds`)
+        repeated.add(from)
+        rest = targets(place, key, "", list)
+      } else if (group === undefined || !groups.has(group)) {
+        place.tell(key, `"${from}" is no model group: left out`)
+      } else if (of.has(group)) {
+        place.tell(
+          key,
+          aliases.has(from)
+            ? `"${from}" is an alias of "${group}", whose own hold for both: left out`
+            : `"${from}" stands in it twice, and the first one holds`,
+        )
+      } else {
+        if (aliases.has(from)) place.tell(key, `"${from}" is an alias of "${group}": they hold for that too`)
+        of.set(group, targets(place, key, group, list))
       }
     }
     return { of, rest }
@@ -122,6 +147,9 @@ export const read = (members: ReadonlyArray<Member>, places: readonly [Foreign, 
   const { list, place } = chosen("default_fallbacks")
   const defaults = targets(place, "default_fallbacks", "", list)
   const others = defaults.length > 0 ? defaults : own.rest
+  if (defaults.length > 0 && own.rest.length > 0 && JSON.stringify(defaults) !== JSON.stringify(own.rest)) {
+    place.tell("fallbacks", 'default_fallbacks stand in the place of those of "*": left out')
+  }
   const otherwise = groups.has("*") ? undefined : defaults[0]
   const followed = spread(own.of)
   return {

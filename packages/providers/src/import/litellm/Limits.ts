@@ -37,12 +37,28 @@ const answered = [
   "TimeoutErrorRetries",
 ] as const
 
-/** One number of retries holds for every error that another try may cure; the others are not retried at all. */
-export const retries = (policy: Foreign): number | undefined => {
-  const times = retried.map((name) => policy.countOrNone(name)).filter((each) => each !== undefined)
-  const most = times.length === 0 ? undefined : Math.max(...times)
-  if (most !== undefined && times.some((each) => each !== most)) {
-    policy.tell("RateLimitErrorRetries", `one number holds for all errors that are retried: ${most}, the larger`)
+/**
+ * One number of retries holds for every error that another try may cure; the others are not retried at all. `general` is
+ * how often those are retried of which the policy does not speak, where that is said.
+ */
+export const retries = (policy: Foreign, general?: number): number | undefined => {
+  const given = retried.flatMap((name) => {
+    const times = policy.countOrNone(name)
+    return times === undefined ? [] : [{ name, times }]
+  })
+  const most = given.length === 0 ? undefined : Math.max(...given.map(({ times }) => times))
+  const [first] = given
+  if (most !== undefined && first !== undefined) {
+    const unnamed = retried.filter((name) => !given.some((each) => each.name === name))
+    if (given.some(({ times }) => times !== most)) {
+      policy.tell(first.name, `one number holds for all errors that are retried: ${most}, the larger`)
+    } else if (unnamed.length > 0 && most !== general) {
+      const instead = general === undefined ? "" : `, instead of ${general}`
+      policy.tell(
+        first.name,
+        `one number holds for all errors that are retried: ${most}, also where LiteLLM goes by ${unnamed.join(" and ")}${instead}`,
+      )
+    }
   }
   for (const name of answered) {
     const said = policy.countOrNone(name)

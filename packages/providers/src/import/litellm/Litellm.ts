@@ -147,8 +147,8 @@ const groupRetries = (settings: ReadonlyArray<Foreign>): ReadonlyMap<string, num
 
 /** What holds for all; and, since a whole call may take no longer than `total`, as much as its longest attempt. */
 const defaults = (settings: ReadonlyArray<Foreign>, deployments: Document): Document | undefined => {
-  const policy = first(settings, (place) => Limits.retries(place.mapping("retry_policy")))
   const times = first(settings, (place) => place.countOrNone("num_retries"))
+  const policy = first(settings, (place) => Limits.retries(place.mapping("retry_policy"), times))
   const timeout = first(settings, (place) => Limits.timeout(place, ["timeout", "request_timeout"]))
   for (const place of settings) {
     if (place.flag("disable_cooldowns") === true) place.tell("disable_cooldowns", Limits.noCooldown)
