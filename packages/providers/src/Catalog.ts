@@ -38,6 +38,8 @@ export interface Vendor<Fields extends Schema.Struct.Fields = Schema.Struct.Fiel
   readonly credentials: { readonly keys: ReadonlyArray<string>; readonly variables: ReadonlyArray<string> }
   /** How its model ids look, and who may use one, for somebody whose model was refused. */
   readonly models: string
+  /** Where it tells of its outages, if it does. */
+  readonly statusPage?: string | undefined
 }
 
 const vendor = <const Fields extends Schema.Struct.Fields>(vendor: Vendor<Fields>): Vendor<Fields> => vendor
@@ -62,13 +64,16 @@ export const compatibleKeys = Schema.Struct({
   headers,
 })
 
-const compatible = Record.map(Compatible.vendors, ({ models, variable }: Compatible.Vendor, name: Compatible.Name) =>
-  vendor({
-    keys: compatibleKeys,
-    layer: (keys, { connectTimeout }) => OpenAi.layer({ ...keys, vendor: name, connectTimeout }),
-    credentials: { keys: ["apiKey"], variables: variable === undefined ? [] : [variable] },
-    models,
-  }),
+const compatible = Record.map(
+  Compatible.vendors,
+  ({ models, statusPage, variable }: Compatible.Vendor, name: Compatible.Name) =>
+    vendor({
+      keys: compatibleKeys,
+      layer: (keys, { connectTimeout }) => OpenAi.layer({ ...keys, vendor: name, connectTimeout }),
+      credentials: { keys: ["apiKey"], variables: variable === undefined ? [] : [variable] },
+      models,
+      statusPage,
+    }),
 )
 
 export const vendors = {
@@ -83,12 +88,14 @@ export const vendors = {
     layer: (keys, { connectTimeout }) => OpenAi.layer({ ...keys, connectTimeout }),
     credentials: { keys: ["apiKey"], variables: ["OPENAI_API_KEY"] },
     models: "ids look like gpt-4o; a compatible endpoint lists its own under its /models",
+    statusPage: "https://status.openai.com",
   }),
   anthropic: vendor({
     keys: Schema.Struct({ apiKey: optional(secret), baseUrl: optional(address("https://api.anthropic.com")), headers }),
     layer: (keys, { connectTimeout }) => Anthropic.layer({ ...keys, connectTimeout }),
     credentials: { keys: ["apiKey"], variables: ["ANTHROPIC_API_KEY"] },
     models: "ids look like claude-sonnet-4-5",
+    statusPage: "https://status.claude.com",
   }),
   bedrock: vendor({
     keys: Schema.Struct({
@@ -125,6 +132,7 @@ export const vendors = {
     },
     models:
       "access to a model is granted per region in the Bedrock console; most newer models are called by an inference profile, such as us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+    statusPage: "https://health.aws.amazon.com",
   }),
   gemini: vendor({
     keys: Schema.Struct({
@@ -136,6 +144,7 @@ export const vendors = {
     layer: (keys, { connectTimeout }) => Gemini.layer({ ...keys, connectTimeout }),
     credentials: { keys: ["apiKey"], variables: ["GEMINI_API_KEY", "GOOGLE_API_KEY"] },
     models: "ids look like gemini-2.5-flash",
+    statusPage: "https://aistudio.google.com/status",
   }),
   azure: vendor({
     keys: Schema.Struct({
@@ -147,6 +156,7 @@ export const vendors = {
     layer: (keys, { connectTimeout }) => Azure.layer({ ...keys, connectTimeout }),
     credentials: { keys: ["apiKey"], variables: ["AZURE_OPENAI_API_KEY"] },
     models: "a model is called by the name of its deployment, as the resource lists it",
+    statusPage: "https://azure.status.microsoft",
   }),
   ...compatible,
   simulated: vendor({

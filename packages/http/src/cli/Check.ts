@@ -103,7 +103,7 @@ const told = (outcome: Probe.Outcome, configuration: Configuration): ReadonlyArr
   const title = [reason?._tag, status === undefined ? undefined : `(${status})`].filter((word) => word !== undefined)
   return [
     [deployment, title.length === 0 ? message : `${title.join(" ")}: ${message}`],
-    ...(reason === undefined ? [] : [["", remedy(deployment, configuration, reason)]]),
+    ...(reason === undefined ? [] : [["", remedy(deployment, configuration, { reason, status, message })]]),
   ]
 }
 

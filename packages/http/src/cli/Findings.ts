@@ -2,7 +2,9 @@
  * What `check` has to say of routes that can be used: what each comes to at its worst, and what is hardly meant.
  */
 import * as Lint from "@understudy/core/Lint"
-import type { Settings } from "@understudy/providers/Config"
+import type { Problem, Settings } from "@understudy/providers/Config"
+import * as Address from "@understudy/providers/config/Address"
+import { at } from "@understudy/providers/config/Problem"
 import * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
 import { section } from "./Summary.ts"
@@ -18,10 +20,23 @@ export const lines = ({ defaults, deployments, routes }: Settings): ReadonlyArra
     ...(worst.some(({ dollars }) => dollars !== undefined) ? [assumption] : []),
     ...section(
       "warnings",
-      warnings.map(({ message, path }) => [`${path}: ${message}`]),
+      [...warnings, ...unsized(deployments)].map(({ message, path }) => [`${path}: ${message}`]),
     ),
   ]
 }
+
+/** Local deployments of which it is not said how much they take: their servers cut what is too long without a word. */
+const unsized = (deployments: Settings["deployments"]): ReadonlyArray<Problem> =>
+  Object.entries(deployments).flatMap(([name, deployment]) =>
+    Address.isLocal(deployment) &&
+    deployment.capabilities?.contextWindow === undefined &&
+    deployment.capabilities?.embeddings !== true
+      ? [{ path: at("deployments", name), message: noWindow }]
+      : [],
+  )
+
+const noWindow =
+  "runs on a local server and has no capabilities.contextWindow: such servers cut a longer prompt in silence, or refuse it after a long wait"
 
 const columns = ["route", "attempts", "time", "price"]
 

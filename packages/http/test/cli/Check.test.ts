@@ -7,6 +7,8 @@ import * as FileSystem from "effect/FileSystem"
 import * as Result from "effect/Result"
 import * as Runtime from "effect/Runtime"
 import * as TestConsole from "effect/testing/TestConsole"
+import * as Http from "node:http"
+import type { AddressInfo } from "node:net"
 import { resolve } from "node:path"
 import * as TestRedis from "../state/TestRedis.ts"
 import * as Check from "../../src/cli/Check.ts"
@@ -221,4 +223,103 @@ deployments:
       Effect.provide(NodeServices.layer),
     ),
   )
+
+  it.effect("warns of local deployments of which no window is known", () =>
+    Effect.gen(function* () {
+      const { code, lines } = yield* check(`
+deployments:
+  near: { provider: openai, model: llama3, baseUrl: "http://127.0.0.1:11434/v1" }
+  host: { provider: openai, model: llama3, baseUrl: "http://localhost:1234/v1" }
+  olla: { provider: ollama, model: llama3 }
+  lan: { provider: vllm, model: x, baseUrl: "http://gpu.internal:8000/v1" }
+  said: { provider: ollama, model: llama3, capabilities: { contextWindow: 8192 } }
+  vectors: { provider: ollama, model: nomic-embed-text, capabilities: { embeddings: true } }
+  far: { provider: openai, model: x, baseUrl: "https://llm.example.com/v1" }
+`)
+      assert.strictEqual(code, 0)
+      assert.deepStrictEqual(
+        lines.filter((line) => line.includes("contextWindow")).map((line) => line.trim().split(":")[0]),
+        ["deployments.near", "deployments.host", "deployments.olla", "deployments.lan"],
+      )
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
+  )
+
+  it.live("tells what would mend a server of one's own", () =>
+    Effect.gen(function* () {
+      const { url } = yield* own
+      const { lines } = yield* check(
+        `
+defaults: { retry: { times: 0 } }
+deployments:
+  keyless: { provider: openai, model: x, baseUrl: ${url}/locked/v1 }
+  olla: { provider: ollama, model: x, baseUrl: ${url}/locked/v1 }
+  bare: { provider: openai, model: x, baseUrl: ${url} }
+  slash: { provider: ollama, model: x, baseUrl: ${url}/ }
+  whole: { provider: openai, model: x, baseUrl: ${url}/v1/chat/completions }
+  page: { provider: vllm, model: x, baseUrl: ${url}/page }
+  claude: { provider: anthropic, model: x, baseUrl: ${url}/v1, apiKey: k }
+  lost: { provider: openai, model: gone, baseUrl: ${url}/v1 }
+  loading: { provider: openai, model: x, baseUrl: ${url}/loading/v1 }
+  broken: { provider: openai, model: x, baseUrl: ${url}/broken/v1 }
+  acted: { provider: simulated, model: any, status: 503 }
+`,
+        { live: true },
+      )
+      const live = lines.slice(lines.indexOf("live") + 1)
+      const about = (name: string) => {
+        const first = live.findIndex((line) => line.startsWith(`  ${name} `))
+        const last = live.findIndex((line, index) => index > first && !line.startsWith("   "))
+        return live.slice(first, last === -1 ? undefined : last).join("\n")
+      }
+      assert.match(about("keyless"), /Authentication \(401\)[^]*check deployments\.keyless\.apiKey/)
+      assert.match(about("olla"), /Authentication \(401\)[^]*check deployments\.olla\.apiKey/)
+      assert.notInclude(lines.join("\n"), "OPENAI_API_KEY")
+      assert.include(about("bare"), `set deployments.bare.baseUrl to ${url}/v1`)
+      assert.include(about("slash"), `set deployments.slash.baseUrl to ${url}/v1`)
+      assert.include(about("whole"), `set deployments.whole.baseUrl to ${url}/v1`)
+      assert.include(about("page"), `set deployments.page.baseUrl to ${url}/page/v1`)
+      assert.match(about("claude"), new RegExp(`set deployments\\.claude\\.baseUrl to ${url}$`))
+      assert.match(about("lost"), /ModelNotFound \(404\)[^]*check deployments\.lost\.model/)
+      assert.match(about("loading"), /Overloaded \(503\)[^]*still loading its model: wait/)
+      assert.match(about("broken"), /ServerError \(500\)[^]*look at its log/)
+      assert.match(about("acted"), /it fails as it is told to: look at deployments\.acted/)
+      assert.notInclude(lines.join("\n"), "status page")
+    }).pipe(
+      withEnvironment({ OPENAI_API_KEY: "sk-test" }),
+      Effect.provide(TestConsole.layer),
+      Effect.scoped,
+      Effect.provide(NodeServices.layer),
+    ),
+  )
 })
+
+/** A server such as people run themselves: what it answers depends on the path alone. */
+const own = Effect.acquireRelease(
+  Effect.promise(
+    () =>
+      new Promise<Http.Server>((resolve) => {
+        const server = Http.createServer((request, response) => {
+          const [status, body] = ownAnswer(request.url ?? "")
+          request.resume().on("end", () => response.writeHead(status).end(body))
+        })
+        server.listen(0, "127.0.0.1", () => resolve(server))
+      }),
+  ),
+  (server) =>
+    Effect.sync(() => {
+      server.closeAllConnections()
+      server.close()
+    }),
+).pipe(Effect.map((server) => ({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` })))
+
+const ownAnswer = (path: string): readonly [number, string] => {
+  if (path === "/locked/v1/chat/completions") return [401, '{"error":{"message":"Invalid API Key"}}']
+  if (path === "/loading/v1/chat/completions") {
+    return [503, '{"error":{"message":"Loading model","type":"unavailable_error","code":503}}']
+  }
+  if (path === "/broken/v1/chat/completions") return [500, "Internal Server Error"]
+  if (path === "/page/chat/completions") return [200, "<html></html>"]
+  return path === "/v1/chat/completions"
+    ? [404, '{"error":{"message":"model \'gone\' not found"}}']
+    : [404, "404 page not found"]
+}

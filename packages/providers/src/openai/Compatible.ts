@@ -12,6 +12,8 @@ export interface Vendor {
   readonly dialect: Dialect
   /** How its model ids look. */
   readonly models: string
+  /** Where it tells of its outages; a server of one's own has no such page. */
+  readonly statusPage?: string
 }
 
 const lacks = (...features: ReadonlyArray<Feature>): Pick<Dialect, "lacks"> => ({
@@ -29,18 +31,21 @@ export const vendors = of({
     variable: "GROQ_API_KEY",
     dialect: { ...open, maxTokens: "max_completion_tokens", tools: 128, ...lacks("logprobs", "n", "names", "top_k") },
     models: "ids look like llama-3.3-70b-versatile",
+    statusPage: "https://groqstatus.com",
   },
   together: {
     baseUrl: "https://api.together.xyz/v1",
     variable: "TOGETHER_API_KEY",
     dialect: open,
     models: "ids look like meta-llama/Llama-3.3-70B-Instruct-Turbo",
+    statusPage: "https://status.together.ai",
   },
   fireworks: {
     baseUrl: "https://api.fireworks.ai/inference/v1",
     variable: "FIREWORKS_API_KEY",
     dialect: { ...open, thoughts: "reasoning_content" },
     models: "ids look like accounts/fireworks/models/gpt-oss-120b",
+    statusPage: "https://status.fireworks.ai",
   },
   deepseek: {
     baseUrl: "https://api.deepseek.com/v1",
@@ -53,6 +58,7 @@ export const vendors = of({
       ...lacks("json schemas", "n", "top_k", "user"),
     },
     models: "ids look like deepseek-chat",
+    statusPage: "https://status.deepseek.com",
   },
   mistral: {
     baseUrl: "https://api.mistral.ai/v1",
@@ -67,12 +73,14 @@ export const vendors = of({
       ...lacks("logprobs", "names", "top_k", "user"),
     },
     models: "ids look like mistral-large-latest",
+    statusPage: "https://status.mistral.ai",
   },
   xai: {
     baseUrl: "https://api.x.ai/v1",
     variable: "XAI_API_KEY",
     dialect: { ...compatible, maxTokens: "max_completion_tokens", documents: "text", tools: 128 },
     models: "ids look like grok-4",
+    statusPage: "https://status.x.ai",
   },
   openrouter: {
     baseUrl: "https://openrouter.ai/api/v1",
@@ -88,6 +96,7 @@ export const vendors = of({
       ...lacks("n"),
     },
     models: "ids look like anthropic/claude-sonnet-4.5",
+    statusPage: "https://status.openrouter.ai",
   },
   ollama: {
     baseUrl: "http://127.0.0.1:11434/v1",
