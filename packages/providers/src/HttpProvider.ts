@@ -16,9 +16,10 @@ import type * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import { createHash } from "node:crypto"
 import * as Freeform from "./protocols/Freeform.ts"
-import * as Endpoint from "./protocols/Endpoint.ts"
+import type * as Endpoint from "./protocols/Endpoint.ts"
 import type { Decoder } from "./protocols/Frames.ts"
 import * as Frames from "./protocols/Frames.ts"
+import * as Issued from "./protocols/Issued.ts"
 import * as JsonText from "./protocols/JsonText.ts"
 import * as Lowering from "./protocols/Lowering.ts"
 import * as SchemaTool from "./protocols/SchemaTool.ts"
@@ -185,7 +186,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
           const { body, names, unsaid } = yield* lower(request, host)
           const text = yield* exchange(aim(prepared, request), written(body, request))
           const decoded = yield* Effect.fromResult(codec.Response.decode(text, failed))
-          const restored = Endpoint.restore(decoded, endpoint, names)
+          const restored = Issued.restore(decoded, endpoint, names)
           const response = SchemaTool.restore(request, Freeform.restore(request, restored))
           return unsaid === undefined ? response : { ...response, unsaid }
         }),
@@ -204,7 +205,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
               return yield* refused({ ...opened, text })
             }
             const decoded = Frames.decode(Sse.events(opened.bytes, broke), codec.Stream.decoder(failed))
-            const frames = Endpoint.restoring(decoded, endpoint, names)
+            const frames = Issued.restoring(decoded, endpoint, names)
             return Frames.telling(unsaid, SchemaTool.restoring(request, Freeform.restoring(request, frames)))
           }),
         ),

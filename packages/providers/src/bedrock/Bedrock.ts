@@ -21,9 +21,10 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Converse from "../protocols/converse/index.ts"
-import * as Endpoint from "../protocols/Endpoint.ts"
+import type * as Endpoint from "../protocols/Endpoint.ts"
 import * as Frames from "../protocols/Frames.ts"
 import * as Freeform from "../protocols/Freeform.ts"
+import * as Issued from "../protocols/Issued.ts"
 import * as Json from "../protocols/Json.ts"
 import * as Lowering from "../protocols/Lowering.ts"
 import * as Claude from "../protocols/messages/Model.ts"
@@ -106,7 +107,7 @@ export const make = Effect.fnUntraced(function* (
           const command = new sdk.ConverseCommand(asInput(input, options, Guardrail.encode))
           const { requestId, text } = yield* exchange(command)
           const decoded = yield* Effect.fromResult(Converse.Response.decode(text, fromEvent))
-          const restored = Endpoint.restore(decoded, endpoint, names)
+          const restored = Issued.restore(decoded, endpoint, names)
           const response = SchemaTool.restore(request, Freeform.restore(request, restored))
           return { id: requestId, ...response, ...(unsaid === undefined ? undefined : { unsaid }) }
         }),
@@ -124,7 +125,7 @@ export const make = Effect.fnUntraced(function* (
             const signal = yield* Effect.abortSignal
             const { body } = yield* Effect.tryPromise({ try: () => Raw.send(client, command, signal), catch: classify })
             const decoded = Frames.decode(EventStream.events(body, classify), Converse.Stream.decoder(fromEvent))
-            const frames = Endpoint.restoring(decoded, endpoint, names)
+            const frames = Issued.restoring(decoded, endpoint, names)
             return Frames.telling(unsaid, SchemaTool.restoring(request, Freeform.restoring(request, frames)))
           }),
         ),

@@ -1,17 +1,15 @@
 /**
  * An endpoint, as far as it differs from others of its protocol in what it takes: its documented bounds, and what only it
- * can make use of because it has issued it. A request is fitted to it, in `Chat` and in the client's own body alike, and
- * what its answers bring is made fit to travel: through the client, to whichever endpoint is asked next.
+ * can make use of because it has issued it. A request is fitted to it, in `Chat` and in the client's own body alike; its
+ * answers are dealt with in `Issued`.
  *
  * What was said otherwise than the client said it is named.
  */
 import type * as Chat from "@understudy/core/Chat"
 import { createHash } from "node:crypto"
-import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Record from "effect/Record"
-import * as Stream from "effect/Stream"
-import * as Json from "./Json.ts"
+import * as CacheHour from "./CacheHour.ts"
 import * as JsonStrings from "./JsonStrings.ts"
 import * as Media from "./Media.ts"
 import { protocol as messages } from "./messages/Protocol.ts"
@@ -132,10 +130,10 @@ const fitChat = (
     messages = Media.named(messages)
     changeOf.push(Media.rename)
   }
-  if (endpoint.limits.hour?.(request.model) === false && isHourly(request)) {
-    messages = withoutTtl(messages)
-    if (request.tools !== undefined) request = { ...request, tools: request.tools.map(forShort) }
-    changeOf.push((field, text) => (field === "ttl" && text === hour ? shorter : text))
+  if (endpoint.limits.hour?.(request.model) === false && CacheHour.isHourly(request)) {
+    request = { ...request, ...CacheHour.shorten({ ...request, messages }) }
+    messages = request.messages
+    changeOf.push(CacheHour.change)
     changes.push("a cache hint's ttl of 1h, which this model does not take")
   }
   messages = ids(
@@ -148,57 +146,25 @@ const fitChat = (
   return names
 }
 
-/** The messages with the ids that the endpoint takes. */
+/** The messages with the ids that the endpoint takes: the same ones where it takes theirs. */
 const ids = (messages: ReadonlyArray<Chat.Message>, endpoint: Endpoint): ReadonlyArray<Chat.Message> => {
-  let changed = false
-  const fitId = <Part extends { readonly type: string; readonly id?: string }>(part: Part): Part => {
-    if (part.type !== "tool-call" && part.type !== "tool-result") return part
-    const id = ToolIds.toward(part.id ?? "", endpoint)
-    if (id === part.id) return part
-    changed = true
-    return { ...part, id }
-  }
-  const fitted = messages.map((message): Chat.Message => {
-    if (message.role === "assistant") return { ...message, content: message.content.map(fitId) }
-    return message.role === "tool" ? { ...message, content: message.content.map(fitId) } : message
-  })
-  return changed ? fitted : messages
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Hours of caching
-// ---------------------------------------------------------------------------------------------------------------------
-
-const hour = "1h"
-
-/** What a model that keeps nothing for an hour keeps it for. */
-const shorter = "5m"
-
-type Hinted = { readonly cache?: Chat.CacheHint | undefined }
-
-const forShort = <Part extends object>(part: Part & Hinted): Part =>
-  part.cache?.ttl === hour ? { ...part, cache: {} } : part
-
-const isHourly = ({ messages, tools = [] }: Chat.Request): boolean => {
-  const hourly = (part: object & Hinted): boolean => part.cache?.ttl === hour
-  return (
-    tools.some(hourly) ||
-    messages.some(({ content }) =>
-      content.some((part) => hourly(part) || (part.type === "tool-result" && part.content.some(hourly))),
-    )
-  )
-}
-
-const withoutTtl = (messages: ReadonlyArray<Chat.Message>): ReadonlyArray<Chat.Message> =>
-  messages.map(
+  const differs = (part: Identified): boolean => isIdentified(part) && ToolIds.toward(part.id, endpoint) !== part.id
+  if (!messages.some(({ content }) => content.some(differs))) return messages
+  return messages.map(
     (message) =>
       ({
         ...message,
         content: message.content.map((part) =>
-          part.type === "tool-result" ? { ...forShort(part), content: part.content.map(forShort) } : forShort(part),
+          isIdentified(part) ? { ...part, id: ToolIds.toward(part.id, endpoint) } : part,
         ),
       }) as Chat.Message,
   )
+}
+
+type Identified = Chat.Message["content"][number]
+
+const isIdentified = (part: Identified): part is Chat.ToolCall | Chat.ToolResult =>
+  part.type === "tool-call" || part.type === "tool-result"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // A client's own body
@@ -257,103 +223,3 @@ const fitBody = (
   }
   return fitted ?? body
 }
-
-// ---------------------------------------------------------------------------------------------------------------------
-// And back
-// ---------------------------------------------------------------------------------------------------------------------
-
-/** Changes the parts of one answer, and tells what its own text holds in their place. */
-interface Restorer {
-  readonly part: <Part extends Chat.Part | Chat.AssistantContent>(part: Part) => Part
-  readonly text: (text: string) => string
-}
-
-/** `undefined` where the answers of the endpoint can go as they are. */
-const restorer = (endpoint: Endpoint, names: ToolNames.Names | undefined): Restorer => {
-  const { host, seal = tagged } = endpoint
-  /** Strings of the answer's, by what stands for each. */
-  const replaced = new Map<string, string>()
-  return {
-    part: (given) => {
-      let part = given
-      if (part.type === "tool-call") {
-        const name = names?.get(part.name)
-        const id = ToolIds.from(part.id, endpoint)
-        if (id !== part.id) replaced.set(part.id, id)
-        if (name !== undefined || id !== part.id) part = { ...part, id, name: name ?? part.name }
-      }
-      if (host === undefined) return part
-      const sealed = Seals.mapPart(part, (each) => Seals.from(each, host))
-      if (sealed !== part) {
-        const { redacted, signature } = part as Sealed
-        const value = (redacted ?? signature)?.value
-        if (value !== undefined) replaced.set(value, seal(sealed as Sealed))
-      }
-      return sealed
-    },
-    text: (text) => {
-      if (replaced.size === 0 && !mentions(text, names)) return text
-      return JsonStrings.inText(
-        text,
-        (field, value) => replaced.get(value) ?? (field === "name" ? names?.get(value) : undefined) ?? value,
-      )
-    },
-  }
-}
-
-const mentions = (text: string, names: ToolNames.Names | undefined): boolean => {
-  if (names !== undefined) for (const name of names.keys()) if (text.includes(name)) return true
-  return false
-}
-
-const tagged = ({ redacted, signature }: Sealed): string => {
-  const seal = redacted ?? signature
-  return seal === undefined ? "" : Seals.write(seal, "")
-}
-
-/** The answer, as the house and its clients are given it. */
-export const restore = (
-  response: Chat.Response,
-  endpoint: Endpoint,
-  names: ToolNames.Names | undefined,
-): Chat.Response => {
-  const { part, text } = restorer(endpoint, names)
-  const choice = <Choice extends Chat.Choice>(choice: Choice): Choice => {
-    const content = choice.content.map(part)
-    return content.some((each, at) => each !== choice.content[at]) ? { ...choice, content } : choice
-  }
-  const restored = choice(response)
-  const alternatives = response.alternatives?.map(choice)
-  const { native } = response
-  const written = native === undefined ? undefined : text(native.text)
-  return {
-    ...restored,
-    ...(alternatives === undefined ? undefined : { alternatives }),
-    ...(native === undefined || written === undefined || written === native.text
-      ? undefined
-      : { native: { ...native, text: written, body: Json.parse(written) } }),
-  }
-}
-
-/** The same of a streamed answer, piece by piece. */
-export const restoring = <E, R>(
-  frames: Stream.Stream<Chat.Frame, E, R>,
-  endpoint: Endpoint,
-  names: ToolNames.Names | undefined,
-): Stream.Stream<Chat.Frame, E, R> =>
-  Stream.unwrap(
-    Effect.sync(() => {
-      const { part, text } = restorer(endpoint, names)
-      return Stream.map(frames, (frame): Chat.Frame => {
-        const parts = frame.parts.map(part)
-        const data = frame.native === undefined ? undefined : text(frame.native.data)
-        const same = parts.every((each, at) => each === frame.parts[at])
-        if (same && data === frame.native?.data) return frame
-        return {
-          ...frame,
-          parts: same ? frame.parts : parts,
-          ...(frame.native === undefined || data === undefined ? undefined : { native: { ...frame.native, data } }),
-        }
-      })
-    }),
-  )

@@ -108,7 +108,8 @@ export const map = (
 
 type Sealable = { readonly signature?: Seal | undefined; readonly redacted?: Seal | undefined }
 
-const isSealed = (part: object): part is Sealable =>
+/** Whether a part bears one. */
+export const isSealed = (part: object): part is Sealable =>
   ("signature" in part && part.signature !== undefined) || ("redacted" in part && part.redacted !== undefined)
 
 /** The part with its seal, if it has one, as `change` has it. */
