@@ -12,7 +12,7 @@ import * as Anthropic from "./anthropic/Anthropic.ts"
 import * as Bedrock from "./bedrock/Bedrock.ts"
 import * as Guardrail from "./bedrock/Guardrail.ts"
 import { DurationText } from "./config/DurationText.ts"
-import { address, countOrNone, hidden, number, secret, text, textOrNumber, word } from "./config/Values.ts"
+import { address, countOrNone, hidden, number, proxy, secret, text, textOrNumber, word } from "./config/Values.ts"
 import * as Gemini from "./gemini/Gemini.ts"
 import * as Azure from "./openai/Azure.ts"
 import * as Compatible from "./openai/Compatible.ts"
@@ -62,6 +62,7 @@ export const compatibleKeys = Schema.Struct({
   apiKey: optional(secret),
   baseUrl: optional(address("http://127.0.0.1:8000/v1")),
   headers,
+  proxy: optional(proxy),
 })
 
 const compatible = Record.map(
@@ -84,6 +85,7 @@ export const vendors = {
       organization: optional(text("the id of an organization")),
       api: optional(word(OpenAi.apis)),
       headers,
+      proxy: optional(proxy),
     }),
     layer: (keys, { connectTimeout }) => OpenAi.layer({ ...keys, connectTimeout }),
     credentials: { keys: ["apiKey"], variables: ["OPENAI_API_KEY"] },
@@ -91,7 +93,12 @@ export const vendors = {
     statusPage: "https://status.openai.com",
   }),
   anthropic: vendor({
-    keys: Schema.Struct({ apiKey: optional(secret), baseUrl: optional(address("https://api.anthropic.com")), headers }),
+    keys: Schema.Struct({
+      apiKey: optional(secret),
+      baseUrl: optional(address("https://api.anthropic.com")),
+      headers,
+      proxy: optional(proxy),
+    }),
     layer: (keys, { connectTimeout }) => Anthropic.layer({ ...keys, connectTimeout }),
     credentials: { keys: ["apiKey"], variables: ["ANTHROPIC_API_KEY"] },
     models: "ids look like claude-sonnet-4-5",
@@ -108,6 +115,7 @@ export const vendors = {
       roleArn: optional(text("the ARN of a role, such as arn:aws:iam::123456789012:role/bedrock")),
       roleSessionName: optional(text("a name for AWS's logs")),
       endpoint: optional(address("https://bedrock-runtime.us-east-1.amazonaws.com")),
+      proxy: optional(proxy),
       guardrail: optional(
         Schema.Struct({
           id: text("the id or the ARN of a guardrail"),
@@ -140,6 +148,7 @@ export const vendors = {
       baseUrl: optional(address("https://generativelanguage.googleapis.com")),
       apiVersion: optional(text("a version of the API, such as v1beta")),
       headers,
+      proxy: optional(proxy),
     }),
     layer: (keys, { connectTimeout }) => Gemini.layer({ ...keys, connectTimeout }),
     credentials: { keys: ["apiKey"], variables: ["GEMINI_API_KEY", "GOOGLE_API_KEY"] },
@@ -152,6 +161,7 @@ export const vendors = {
       endpoint: optional(address("https://mine.openai.azure.com")),
       apiVersion: optional(text("the date of an API, such as 2024-10-21")),
       headers,
+      proxy: optional(proxy),
     }),
     layer: (keys, { connectTimeout }) => Azure.layer({ ...keys, connectTimeout }),
     credentials: { keys: ["apiKey"], variables: ["AZURE_OPENAI_API_KEY"] },

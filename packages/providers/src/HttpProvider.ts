@@ -109,7 +109,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
 }: Options<Wire>): Effect.fn.Return<Provider["Service"]> {
   const clock = yield* Clock.Clock
   const lower = Lowering.make(vendor, codec.protocol, codec.Request, endpoint)
-  const scrub = Scrub.scrub([key])
+  const scrub = Scrub.scrub([key, ...sender.secrets])
   const aim = (
     prepared: Prepared,
     { model, native }: Pick<Chat.Request, "model" | "native">,

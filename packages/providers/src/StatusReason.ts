@@ -17,6 +17,8 @@ export interface Details {
 export const of = (status: number, { param, retryAfter }: Details = {}): Reason => {
   switch (status) {
     case 401:
+    // A proxy's: no vendor sends it.
+    case 407:
       return { _tag: "Authentication" }
     case 402:
       return { _tag: "QuotaExhausted" }

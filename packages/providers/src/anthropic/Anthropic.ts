@@ -18,6 +18,7 @@ import * as Start from "../ProviderStartError.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
 import * as Secret from "../Secret.ts"
 import * as Prepared from "../transport/Prepared.ts"
+import * as Proxy from "../transport/Proxy.ts"
 import * as Transport from "../transport/Transport.ts"
 import * as Errors from "./Errors.ts"
 
@@ -32,6 +33,8 @@ export interface Options {
   readonly baseUrl?: string | undefined
   /** Sent with every request, such as `anthropic-beta`; a native call's own win. */
   readonly headers?: Readonly<Record<string, string>> | undefined
+  /** The address of a proxy that its connections go through; else `HTTPS_PROXY` or `HTTP_PROXY`, unless `NO_PROXY` names its host. */
+  readonly proxy?: Secret.Secret | undefined
   /** How long a new connection may take to stand; 5 seconds if not said. */
   readonly connectTimeout?: Duration.Input | undefined
 }
@@ -45,7 +48,6 @@ export const make = Effect.fnUntraced(function* (
   options: Options = {},
 ): Effect.fn.Return<Provider["Service"], ProviderStartError | Config.ConfigError> {
   const sdk = yield* Start.sdk("anthropic", "@anthropic-ai/sdk", () => import("@anthropic-ai/sdk"))
-  const sender = (yield* Transport.Transport).sender({ connectTimeout: options.connectTimeout })
   // Anthropic's key is Anthropic's: another server is only ever sent the key that was named for it.
   const key = yield* options.baseUrl === undefined || options.apiKey !== undefined
     ? Secret.read(options.apiKey, "ANTHROPIC_API_KEY")
@@ -60,6 +62,10 @@ export const make = Effect.fnUntraced(function* (
     openTelemetry: false,
   })
 
+  const sender = (yield* Transport.Transport).sender({
+    connectTimeout: options.connectTimeout,
+    proxy: yield* Proxy.resolve("anthropic", options.proxy, client.baseURL),
+  })
   const host = isAnthropic(client.baseURL) ? undefined : Seals.hostAt(client.baseURL)
   return yield* HttpProvider.make({
     vendor: "anthropic",

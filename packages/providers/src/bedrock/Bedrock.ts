@@ -33,6 +33,8 @@ import * as Seals from "../protocols/Seals.ts"
 import * as ToolNames from "../protocols/ToolNames.ts"
 import * as Start from "../ProviderStartError.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
+import type { Secret } from "../Secret.ts"
+import * as Proxy from "../transport/Proxy.ts"
 import * as Scrub from "../transport/Scrub.ts"
 import * as Connections from "./Connections.ts"
 import * as BigDecimals from "./BigDecimals.ts"
@@ -56,6 +58,8 @@ export interface Options extends Credentials.Options {
   readonly guardrail?: Guardrail.Guardrail | undefined
   /** What the variables of a managed prompt hold, where the model is one's ARN. */
   readonly promptVariables?: Readonly<Record<string, string>> | undefined
+  /** The address of a proxy that its connections go through; else `HTTPS_PROXY` or `HTTP_PROXY`, unless `NO_PROXY` names its host. */
+  readonly proxy?: Secret | undefined
   /** How long a new connection may take to stand; 5 seconds if not said. */
   readonly connectTimeout?: Duration.Input | undefined
 }
@@ -73,9 +77,26 @@ export const make = Effect.fnUntraced(function* (
   const sdk = yield* load
   const credentials = yield* Credentials.resolve(options)
   const roles = credentials._tag === "Role" ? yield* loadRoles : undefined
-  const client = yield* connect(sdk, options, Credentials.clientConfig(credentials, roles))
+  const region =
+    options.region ?? (yield* Credentials.variable("AWS_REGION")) ?? (yield* Credentials.variable("AWS_DEFAULT_REGION"))
+  const address = options.endpoint ?? (yield* Credentials.variable("AWS_ENDPOINT_URL_BEDROCK_RUNTIME"))
+  const proxy = yield* Proxy.resolve(
+    "bedrock",
+    options.proxy,
+    address ?? `https://bedrock-runtime.${region ?? "any"}.amazonaws.com`,
+  )
+  const handlers = Connections.make(
+    sdk.NodeHttpHandler,
+    Duration.toMillis(options.connectTimeout ?? defaultConnectTimeout),
+    proxy,
+  )
+  const client = yield* connect(sdk, handlers, {
+    ...Credentials.clientConfig(credentials, roles, proxy === undefined ? undefined : handlers.kept),
+    ...(region === undefined ? undefined : { region }),
+    ...(address === undefined ? undefined : { endpoint: address }),
+  })
 
-  const scrub = Scrub.scrub(Credentials.secrets(credentials))
+  const scrub = Scrub.scrub([...Credentials.secrets(credentials), ...Proxy.secrets(proxy)])
   const described = Credentials.describe(credentials)
   const clock = yield* Clock.Clock
   const fromEvent = Errors.fromEvent(scrub, () => clock.currentTimeMillisUnsafe())
@@ -180,23 +201,14 @@ const loadRoles = Start.sdk("bedrock", "@aws-sdk/credential-providers", () => im
 /** A client, and a region for it: without one there is nobody to call, and it is said here and now. */
 const connect = Effect.fnUntraced(function* (
   sdk: Effect.Success<typeof load>,
-  options: Options,
-  credentials: BedrockRuntimeClientConfig,
-): Effect.fn.Return<Raw.Client, ProviderStartError | Config.ConfigError, Scope.Scope> {
-  const region =
-    options.region ?? (yield* Credentials.variable("AWS_REGION")) ?? (yield* Credentials.variable("AWS_DEFAULT_REGION"))
-  const endpoint = options.endpoint ?? (yield* Credentials.variable("AWS_ENDPOINT_URL_BEDROCK_RUNTIME"))
-  const { fresh, kept } = Connections.make(
-    sdk.NodeHttpHandler,
-    Duration.toMillis(options.connectTimeout ?? defaultConnectTimeout),
-  )
+  { fresh, kept }: Connections.Handlers,
+  config: BedrockRuntimeClientConfig,
+): Effect.fn.Return<Raw.Client, ProviderStartError, Scope.Scope> {
   const client = yield* Effect.acquireRelease(
     Effect.sync(
       () =>
         new sdk.BedrockRuntimeClient({
-          ...credentials,
-          ...(region === undefined ? undefined : { region }),
-          ...(endpoint === undefined ? undefined : { endpoint }),
+          ...config,
           maxAttempts: 1,
           requestHandler: kept,
         }),

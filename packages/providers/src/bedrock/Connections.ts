@@ -7,6 +7,8 @@ import * as Http from "node:http"
 import * as Https from "node:https"
 import type { Duplex } from "node:stream"
 import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
+import type { Proxy } from "../transport/Proxy.ts"
 import { isLostConnection } from "../transport/NetworkError.ts"
 
 /** Errors of requests that went out over a kept connection and had no byte of an answer. */
@@ -47,13 +49,15 @@ export interface Handlers {
   readonly fresh: NodeHttpHandler
 }
 
-/** The engine keeps time: only connecting has a limit here. */
-export const make = (Handler: typeof NodeHttpHandler, connectionTimeout: number): Handlers => {
+/** The engine keeps time: only connecting has a limit here. With a proxy, Node's agents go through it. */
+export const make = (Handler: typeof NodeHttpHandler, connectionTimeout: number, proxy?: Proxy): Handlers => {
   const limits: NodeHttpHandlerOptions = { connectionTimeout, requestTimeout: 0, socketTimeout: 0 }
-  const keep = { keepAlive: true, maxSockets: Infinity }
-  const close = { keepAlive: false, maxSockets: Infinity }
+  const through = proxy && { HTTP_PROXY: Redacted.value(proxy), HTTPS_PROXY: Redacted.value(proxy) }
+  const common = { maxSockets: Infinity, ...(through === undefined ? undefined : { proxyEnv: through }) }
+  const keep = { ...common, keepAlive: true }
+  const close = { ...common, keepAlive: false }
   return {
     kept: new Handler({ ...limits, httpAgent: new HttpAgent(keep), httpsAgent: new HttpsAgent(keep) }),
-    fresh: new Handler({ ...limits, httpAgent: close, httpsAgent: close }),
+    fresh: new Handler({ ...limits, httpAgent: new Http.Agent(close), httpsAgent: new Https.Agent(close) }),
   }
 }

@@ -8,6 +8,7 @@
  */
 import type { BedrockRuntimeClientConfig } from "@aws-sdk/client-bedrock-runtime"
 import type { fromNodeProviderChain, fromTemporaryCredentials } from "@aws-sdk/credential-providers"
+import type { NodeHttpHandler } from "@smithy/node-http-handler"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
@@ -160,9 +161,13 @@ export interface RoleSdk {
 
 /**
  * The SDK's words for it. The scheme is always said: left to itself, the SDK would look at the environment once more.
- * `roles` is there wherever a role is to be assumed.
+ * `roles` is there wherever a role is to be assumed; `requestHandler` is how it is asked for, if not the SDK's own way.
  */
-export const clientConfig = (credentials: Credentials, roles: RoleSdk | undefined): BedrockRuntimeClientConfig => {
+export const clientConfig = (
+  credentials: Credentials,
+  roles: RoleSdk | undefined,
+  requestHandler?: NodeHttpHandler,
+): BedrockRuntimeClientConfig => {
   switch (credentials._tag) {
     case "Bearer":
       return { token: { token: Redacted.value(credentials.token) }, authSchemePreference: ["httpBearerAuth"] }
@@ -171,7 +176,7 @@ export const clientConfig = (credentials: Credentials, roles: RoleSdk | undefine
     case "Role":
       return {
         ...profileOf(credentials.assumedBy),
-        ...(roles === undefined ? undefined : { credentials: assume(credentials, roles) }),
+        ...(roles === undefined ? undefined : { credentials: assume(credentials, roles, requestHandler) }),
         authSchemePreference: ["sigv4"],
       }
     case "Chain":
@@ -193,12 +198,17 @@ const asKeys = ({ accessKeyId, secretAccessKey, sessionToken }: Extract<Signing,
 const assume = (
   { arn, assumedBy, endpoint, sessionName }: Extract<Credentials, { readonly _tag: "Role" }>,
   roles: RoleSdk,
+  requestHandler: NodeHttpHandler | undefined,
 ): NonNullable<BedrockRuntimeClientConfig["credentials"]> => {
   const provider = roles.fromTemporaryCredentials({
     params: { RoleArn: arn, RoleSessionName: sessionName },
     masterCredentials:
       assumedBy._tag === "Keys" ? asKeys(assumedBy) : roles.fromNodeProviderChain(profileOf(assumedBy)),
-    clientConfig: { maxAttempts: 1, ...(endpoint === undefined ? undefined : { endpoint }) },
+    clientConfig: {
+      maxAttempts: 1,
+      ...(endpoint === undefined ? undefined : { endpoint }),
+      ...(requestHandler === undefined ? undefined : { requestHandler }),
+    },
   })
   return (identity) =>
     provider(identity).catch((failure: unknown) =>

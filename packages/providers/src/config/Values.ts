@@ -10,6 +10,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
 import * as SchemaIssue from "effect/SchemaIssue"
+import * as Proxy from "../transport/Proxy.ts"
 
 export interface Notes {
   readonly secret?: boolean
@@ -83,6 +84,16 @@ export const secret: Schema.Codec<Redacted.Redacted, string> = written({
   expected: 'a secret text, such as "${API_KEY}"',
   notes: { quotable: true, secret: true },
   parse: (value) => (value.trim() === "" ? undefined : Redacted.make(value)),
+  print: Redacted.value,
+})
+
+/** The address of a proxy, which may hold a password: redacted as soon as it is read. */
+export const proxy: Schema.Codec<Redacted.Redacted, string> = written({
+  from: Schema.String,
+  to: Schema.Redacted(Schema.String),
+  expected: "the http or https address of a proxy, such as http://127.0.0.1:3128",
+  notes: { secret: true },
+  parse: Proxy.parse,
   print: Redacted.value,
 })
 

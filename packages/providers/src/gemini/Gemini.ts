@@ -19,6 +19,7 @@ import * as Start from "../ProviderStartError.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
 import * as Secret from "../Secret.ts"
 import * as Prepared from "../transport/Prepared.ts"
+import * as Proxy from "../transport/Proxy.ts"
 import * as Transport from "../transport/Transport.ts"
 import * as Errors from "./Errors.ts"
 
@@ -35,6 +36,8 @@ export interface Options {
   readonly apiVersion?: string | undefined
   /** Sent with every request. */
   readonly headers?: Readonly<Record<string, string>> | undefined
+  /** The address of a proxy that its connections go through; else `HTTPS_PROXY` or `HTTP_PROXY`, unless `NO_PROXY` names its host. */
+  readonly proxy?: Secret.Secret | undefined
   /** How long a new connection may take to stand; 5 seconds if not said. */
   readonly connectTimeout?: Duration.Input | undefined
 }
@@ -47,8 +50,12 @@ export interface Options {
 export const make = Effect.fnUntraced(function* (
   options: Options = {},
 ): Effect.fn.Return<Provider["Service"], ProviderStartError | Config.ConfigError> {
+  const { baseUrl = "https://generativelanguage.googleapis.com" } = options
   const sdk = yield* Start.sdk("gemini", "@google/genai", () => import("@google/genai"))
-  const sender = (yield* Transport.Transport).sender({ connectTimeout: options.connectTimeout })
+  const sender = (yield* Transport.Transport).sender({
+    connectTimeout: options.connectTimeout,
+    proxy: yield* Proxy.resolve("gemini", options.proxy, baseUrl),
+  })
   // Google's key is Google's: another server is only ever sent the key that was named for it.
   const key = yield* options.baseUrl === undefined || options.apiKey !== undefined
     ? Effect.filterOrElse(Secret.read(options.apiKey, "GEMINI_API_KEY"), Predicate.isNotUndefined, () =>
@@ -66,7 +73,7 @@ export const make = Effect.fnUntraced(function* (
           apiKey: key === undefined ? "none" : Redacted.value(key),
           apiVersion: options.apiVersion ?? "v1beta",
           httpOptions: {
-            baseUrl: options.baseUrl ?? "https://generativelanguage.googleapis.com",
+            baseUrl,
             headers: { ...options.headers },
             fetch: (url, init) => {
               const headers = new Headers(init?.headers)

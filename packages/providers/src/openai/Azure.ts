@@ -26,6 +26,8 @@ export interface Options {
   readonly apiVersion?: string | undefined
   /** Sent with every request. */
   readonly headers?: Readonly<Record<string, string>> | undefined
+  /** The address of a proxy that its connections go through; else `HTTPS_PROXY` or `HTTP_PROXY`, unless `NO_PROXY` names its host. */
+  readonly proxy?: Secret.Secret | undefined
   /** How long a new connection may take to stand; 5 seconds if not said. */
   readonly connectTimeout?: Duration.Input | undefined
 }
@@ -40,13 +42,14 @@ export const make = Effect.fnUntraced(function* (
   if (endpoint === undefined) {
     return yield* lacking("no address: set AZURE_OPENAI_ENDPOINT, or give the deployment an endpoint")
   }
-  const { apiVersion, connectTimeout, headers } = options
+  const { apiVersion, connectTimeout, headers, proxy } = options
   const resource = endpoint.replace(/\/+$/, "").replace(/\/openai(?:\/v1)?$/, "")
   return yield* OpenAi.connect({
     vendor: "azure",
     key,
     dialect: Dialect.openAi,
     headers: { authorization: null, "api-key": Redacted.value(key), ...headers },
+    proxy,
     connectTimeout,
     ...(apiVersion === undefined
       ? { baseUrl: `${resource}/openai/v1` }

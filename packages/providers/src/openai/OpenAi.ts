@@ -24,6 +24,7 @@ import * as Start from "../ProviderStartError.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
 import * as Secret from "../Secret.ts"
 import * as Prepared from "../transport/Prepared.ts"
+import * as Proxy from "../transport/Proxy.ts"
 import * as Transport from "../transport/Transport.ts"
 import * as Compatible from "./Compatible.ts"
 import * as Errors from "./Errors.ts"
@@ -50,6 +51,8 @@ export interface Options {
   readonly api?: Api | undefined
   /** Sent with every request. */
   readonly headers?: Readonly<Record<string, string>> | undefined
+  /** The address of a proxy that its connections go through; else `HTTPS_PROXY` or `HTTP_PROXY`, unless `NO_PROXY` names its host. */
+  readonly proxy?: Secret.Secret | undefined
   /** How long a new connection may take to stand; 5 seconds if not said. */
   readonly connectTimeout?: Duration.Input | undefined
 }
@@ -68,7 +71,7 @@ const openAi: Omit<Compatible.Vendor, "models"> = {
 export const make = Effect.fnUntraced(function* (
   options: Options = {},
 ): Effect.fn.Return<Provider["Service"], ProviderStartError | Config.ConfigError> {
-  const { connectTimeout, headers, organization, vendor } = options
+  const { connectTimeout, headers, organization, proxy, vendor } = options
   const { baseUrl: own, dialect, variable } = vendor === undefined ? openAi : Compatible.vendors[vendor]
   const name = vendor ?? "openai"
   const baseUrl = options.baseUrl ?? own
@@ -85,6 +88,7 @@ export const make = Effect.fnUntraced(function* (
     headers: { ...(key === undefined ? { authorization: null } : undefined), ...headers },
     organization,
     api: options.api,
+    proxy,
     connectTimeout,
   })
 })
@@ -112,16 +116,20 @@ export interface Endpoint {
   readonly query?: Readonly<Record<string, string>> | undefined
   readonly organization?: string | undefined
   readonly api?: Api | undefined
+  readonly proxy: Secret.Secret | undefined
   readonly connectTimeout: Duration.Input | undefined
 }
 
 /** A provider for the endpoint. */
 export const connect = Effect.fnUntraced(function* (
   endpoint: Endpoint,
-): Effect.fn.Return<Provider["Service"], ProviderStartError> {
+): Effect.fn.Return<Provider["Service"], ProviderStartError | Config.ConfigError> {
   const { dialect, key, vendor } = endpoint
   const sdk = yield* Start.sdk("openai", "openai", () => import("openai"))
-  const sender = (yield* Transport.Transport).sender({ connectTimeout: endpoint.connectTimeout })
+  const sender = (yield* Transport.Transport).sender({
+    connectTimeout: endpoint.connectTimeout,
+    proxy: yield* Proxy.resolve(vendor, endpoint.proxy, endpoint.baseUrl),
+  })
   const client = new sdk.OpenAI({
     apiKey: key === undefined ? "none" : Redacted.value(key),
     baseURL: endpoint.baseUrl,

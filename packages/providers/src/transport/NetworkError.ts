@@ -21,6 +21,10 @@ const network = new Set([
   "UND_ERR_DESTROYED",
   "UND_ERR_RES_CONTENT_LENGTH_MISMATCH",
   "EPROTO",
+  "UND_ERR_ABORTED",
+  "UND_ERR_PRX_CONN",
+  "UND_ERR_PRX_TLS",
+  "ERR_PROXY_TUNNEL",
 ])
 
 /** Codes of an error that ends a connection which stood. */
@@ -33,6 +37,9 @@ export const isLostConnection = (cause: unknown): boolean =>
 /** Codes of certificates that are not trusted, of broken TLS, and of what is not HTTP. */
 const family = /^(?:ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|HPE_)|SELF_SIGNED/
 
+/** What undici and Node say of a proxy's 407. */
+const refusesCredentials = /^(?:Proxy response \(407\)|Proxy Authentication Required|Failed to establish tunnel .* 407)/
+
 /** How deep a cause may lie under the SDKs' own errors. */
 const depth = 6
 
@@ -41,7 +48,10 @@ export const classify = (failure: unknown): ProviderError | undefined => {
   let cause = failure
   for (let level = 0; level < depth && Predicate.isObject(cause); level++) {
     const code = "code" in cause ? cause.code : undefined
-    if (code === "UND_ERR_CONNECT_TIMEOUT") {
+    if (refusesCredentials.test(String(Reflect.get(cause, "message")))) {
+      return new ProviderError({ reason: { _tag: "Authentication" }, message: "the proxy asks for credentials (407)" })
+    }
+    if (code === "UND_ERR_CONNECT_TIMEOUT" || code === "UND_ERR_HEADERS_TIMEOUT") {
       return new ProviderError({
         reason: { _tag: "Timeout", phase: "connect" },
         message: "no connection in time",

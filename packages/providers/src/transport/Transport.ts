@@ -12,6 +12,7 @@ import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Dispatcher } from "undici"
@@ -20,6 +21,7 @@ import * as Connections from "./Connections.ts"
 import type { Head, Headers, Send } from "./Exchange.ts"
 import { Exchange } from "./Exchange.ts"
 import type { Prepared } from "./Prepared.ts"
+import * as Proxy from "./Proxy.ts"
 
 export type { Headers } from "./Exchange.ts"
 
@@ -46,12 +48,20 @@ export interface Sender {
   readonly send: (request: Prepared, body: string) => Effect.Effect<Answer, TransportFailure>
   /** POSTs a body. The connection is closed with the scope, unless the answer has ended by then. */
   readonly open: (request: Prepared, body: string) => Effect.Effect<Opened, TransportFailure, Scope.Scope>
+  /** What no message of a failure may hold, beside the provider's own key. */
+  readonly secrets: ReadonlyArray<Redacted.Redacted>
+}
+
+export interface SenderOptions {
+  /** Connections must stand within this time: 5 seconds if not said. */
+  readonly connectTimeout?: Duration.Input | undefined
+  /** Where connections go through; straight to the vendor if not said. */
+  readonly proxy?: Proxy.Proxy | undefined
 }
 
 /** Connections, kept open and shared by origin. */
 export interface Pool {
-  /** Connections must stand within `connectTimeout`: 5 seconds if not said. */
-  readonly sender: (options?: { readonly connectTimeout?: Duration.Input | undefined }) => Sender
+  readonly sender: (options?: SenderOptions) => Sender
 }
 
 /**
@@ -74,23 +84,25 @@ export const layer: Layer.Layer<never> = Layer.effect(
 const defaultConnectTimeout = Duration.seconds(5)
 
 function make(): { readonly pool: Pool; readonly close: () => Promise<void> } {
-  const all = new Map<number, Agents>()
-  const agents = (connectTimeout: Duration.Input): Agents => {
+  const all = new Map<string, Agents>()
+  const agents = ({ connectTimeout = defaultConnectTimeout, proxy }: SenderOptions): Agents => {
     const timeout = Duration.toMillis(Duration.fromInputUnsafe(connectTimeout))
-    let found = all.get(timeout)
+    const key = `${timeout} ${proxy === undefined ? "" : Redacted.value(proxy)}`
+    let found = all.get(key)
     if (found === undefined) {
-      found = Connections.make(timeout)
-      all.set(timeout, found)
+      found = Connections.make(timeout, proxy)
+      all.set(key, found)
     }
     return found
   }
   return {
-    pool: { sender: (options) => senderOver(agents(options?.connectTimeout ?? defaultConnectTimeout)) },
+    pool: { sender: (options = {}) => senderOver(agents(options), Proxy.secrets(options.proxy)) },
     close: () => Promise.all([...all.values()].map(Connections.close)).then(() => undefined),
   }
 }
 
-const senderOver = (agents: Agents): Sender => ({
+const senderOver = (agents: Agents, secrets: Sender["secrets"]): Sender => ({
+  secrets,
   send: (request, body) =>
     Effect.callback((resume) => {
       const chunks: Array<Buffer> = []

@@ -13,6 +13,7 @@ import { join } from "node:path"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import * as ProxyServer from "../transport/ProxyServer.ts"
 
 const keys = { accessKeyId: Redacted.make("AKIDBASE"), secretAccessKey: Redacted.make("base-secret") }
 const roleArn = "arn:aws:iam::123456789012:role/bedrock"
@@ -106,6 +107,27 @@ describe("a role", () => {
       const { headers } = yield* server.received("ok")
       assert.deepStrictEqual(signer(headers.authorization), ["ASIAROLE", "eu-west-1", "bedrock"])
       assert.strictEqual(headers["x-amz-security-token"], "role-token")
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("is assumed through the proxy that the deployment has", () =>
+    Effect.gen(function* () {
+      const service = yield* tokenService
+      const server = yield* FaultServer.make()
+      const proxy = yield* ProxyServer.make()
+      const made = Bedrock.make({
+        ...keys,
+        roleArn,
+        region: "eu-west-1",
+        endpoint: server.url,
+        proxy: Redacted.make(proxy.url),
+      })
+      const provider = yield* environment({ AWS_ENDPOINT_URL_STS: service.url })(made)
+      yield* provider.chat(ask)
+      assert.deepStrictEqual(
+        proxy.passed.map(({ to }) => to),
+        [service.url, server.url].map((url) => new URL(url).host),
+      )
     }).pipe(Effect.scoped),
   )
 

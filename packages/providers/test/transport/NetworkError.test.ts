@@ -11,6 +11,9 @@ describe("classify", () => {
     "ENOTFOUND",
     "CERT_HAS_EXPIRED",
     "HPE_INVALID_VERSION",
+    "UND_ERR_ABORTED",
+    "UND_ERR_PRX_CONN",
+    "ERR_PROXY_TUNNEL",
   ]) {
     it(`${code} is the network's fault, however deep`, () => {
       const failure = new Error("outer", { cause: new TypeError("terminated", { cause: coded(code) }) })
@@ -20,6 +23,23 @@ describe("classify", () => {
       assert.strictEqual(error?.cause, failure)
     })
   }
+
+  for (const said of [
+    coded("UND_ERR_ABORTED", "Proxy response (407) !== 200 when HTTP Tunneling"),
+    coded("UND_ERR_INVALID_ARG", "Proxy Authentication Required (407)"),
+    coded("ERR_PROXY_TUNNEL", "Failed to establish tunnel to a:443 via http://127.0.0.1:1/: HTTP/1.1 407 No"),
+  ]) {
+    it(`${said.code}: a proxy that asks for a password is a dead credential`, () => {
+      assert.deepStrictEqual(NetworkError.classify(said)?.reason, { _tag: "Authentication" })
+    })
+  }
+
+  it("no tunnel in time is a timeout", () => {
+    assert.deepStrictEqual(NetworkError.classify(coded("UND_ERR_HEADERS_TIMEOUT"))?.reason, {
+      _tag: "Timeout",
+      phase: "connect",
+    })
+  })
 
   it("no connection in time is a timeout", () => {
     assert.deepStrictEqual(NetworkError.classify(coded("UND_ERR_CONNECT_TIMEOUT"))?.reason, {

@@ -1,0 +1,106 @@
+/**
+ * The proxy that a provider's connections go through: the deployment's own, else what the environment names for the
+ * address, as curl has it. HTTPS goes through a tunnel (`CONNECT`), plain HTTP is forwarded.
+ */
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import { BlockList, isIP } from "node:net"
+import { ProviderStartError } from "../ProviderStartError.ts"
+import type { Secret } from "../Secret.ts"
+
+/** The address of a proxy. It may hold a password. */
+export type Proxy = Redacted.Redacted
+
+/** Reads the address of a proxy; without a scheme it is http. Gives `undefined` for what is no http or https address. */
+export const parse = (text: string): Proxy | undefined => {
+  const address = text.includes("://") ? text : `http://${text}`
+  if (!/^https?:\/\//i.test(address) || !URL.canParse(address)) return undefined
+  const { href, password, username } = new URL(address)
+  return Result.isFailure(decode(username + password)) ? undefined : Redacted.make(href)
+}
+
+/** A part of an address; what is no percent-encoding fails. */
+const decode = (text: string): Result.Result<string, unknown> =>
+  Result.try({ try: () => decodeURIComponent(text), catch: (error) => error })
+
+/** The proxy for requests to `target`, an address: `own`, else `HTTPS_PROXY` or `HTTP_PROXY`, unless `NO_PROXY` names the host. */
+export const resolve = Effect.fnUntraced(function* (
+  provider: string,
+  own: Secret | undefined,
+  target: string,
+): Effect.fn.Return<Proxy | undefined, ProviderStartError | Config.ConfigError> {
+  if (own !== undefined) return yield* read(provider, "proxy", Redacted.isRedacted(own) ? own : yield* own)
+  const name = target.startsWith("https:") ? "HTTPS_PROXY" : "HTTP_PROXY"
+  const found = yield* variable(name)
+  if (found === undefined || bypasses((yield* variable("NO_PROXY")) ?? "", target)) return undefined
+  return yield* read(provider, name, Redacted.make(found))
+})
+
+/** An environment variable by its lower-case name, which comes first, or its upper-case one. */
+const variable = (name: string): Config.Config<string | undefined> =>
+  Config.NonEmptyString(name.toLowerCase()).pipe(
+    Config.orElse(() => Config.NonEmptyString(name)),
+    Config.withDefault(undefined),
+  )
+
+const read = (provider: string, name: string, text: Redacted.Redacted): Effect.Effect<Proxy, ProviderStartError> => {
+  const proxy = parse(Redacted.value(text))
+  return proxy === undefined
+    ? Effect.fail(
+        new ProviderStartError({
+          provider,
+          message: `${name} is not the http or https address of a proxy, such as http://127.0.0.1:3128`,
+        }),
+      )
+    : Effect.succeed(proxy)
+}
+
+/**
+ * Whether `NO_PROXY` names the host of an address: by its name or a domain that it is in (`example.com`, `.example.com`,
+ * `*.example.com` without the domain itself), its address, a range of addresses (`10.0.0.0/8`), each with a port or without;
+ * `*` names all.
+ */
+export const bypasses = (noProxy: string, target: string): boolean => {
+  if (!URL.canParse(target)) return false
+  const { hostname, port, protocol } = new URL(target)
+  const host = bare(hostname)
+  const own = port === "" ? (protocol === "https:" ? "443" : "80") : port
+  return noProxy.split(/[\s,]+/).some((entry) => {
+    const [, name = "", only] = /^(\[.*\]|[^:]*|.*:.*:.*?)(?::(\d+))?$/.exec(entry.toLowerCase()) ?? []
+    return name !== "" && (only === undefined || only === own) && matches(bare(name), host)
+  })
+}
+
+/** A host without the brackets of an address, or the dot at the end of a name. */
+const bare = (host: string): string => host.replace(/^\[(.*)\]$/, "$1").replace(/(.)\.$/, "$1")
+
+const matches = (entry: string, host: string): boolean => {
+  if (entry === "*" || entry === host) return true
+  if (entry.includes("/")) return within(entry, host)
+  const domain = entry.replace(/^\*?\./, "")
+  return host.endsWith(`.${domain}`) || (entry.startsWith(".") && host === domain)
+}
+
+const within = (range: string, host: string): boolean => {
+  const [network = "", bits = ""] = range.split("/")
+  const family = isIP(network)
+  if (family === 0 || family !== isIP(host) || !/^\d{1,3}$/.test(bits) || Number(bits) > (family === 4 ? 32 : 128)) {
+    return false
+  }
+  const list = new BlockList()
+  const type = family === 4 ? "ipv4" : "ipv6"
+  list.addSubnet(network, Number(bits), type)
+  return list.check(host, type)
+}
+
+/** What no message may hold of a proxy. */
+export const secrets = (proxy: Proxy | undefined): ReadonlyArray<Redacted.Redacted> => {
+  if (proxy === undefined) return []
+  const { password, username } = new URL(Redacted.value(proxy))
+  if (password === "") return []
+  const plain = decodeURIComponent(password)
+  const basic = Buffer.from(`${decodeURIComponent(username)}:${plain}`).toString("base64")
+  return [password, plain, basic].map((text) => Redacted.make(text))
+}
