@@ -30,7 +30,19 @@ import type { TimeoutPolicy } from "./Timeout.ts"
  *   the route would have tried next is passed over, and when `use` fails too, whatever comes after the whole is next.
  * - `Policies`: `route`, with these policies in place of the deployments' own.
  */
-export type Route = Node & Pipeable
+export type Route<Name extends string = string> = Node & Pipeable & Mentions<Name>
+
+/** The names that a route mentions, for the compiler alone: `string` where it does not know them. */
+export interface Mentions<out Name extends string> {
+  readonly "~names"?: Name | undefined
+}
+
+/** The names that a route, or the name of one, mentions. */
+export type Names<Mentioning> = Mentioning extends string
+  ? Mentioning
+  : Mentioning extends Mentions<infer Name>
+    ? Name
+    : never
 
 export type Node =
   | { readonly _tag: "Target"; readonly name: string }
@@ -93,7 +105,7 @@ const Prototype: Pipeable = {
   },
 }
 
-const make = (node: Node): Route => Object.assign(Object.create(Prototype), node)
+const make = <Name extends string>(node: Node): Route<Name> => Object.assign(Object.create(Prototype), node)
 
 /** A route, or the name of one or of a deployment. */
 export type Input = Route | string
@@ -101,48 +113,56 @@ export type Input = Route | string
 const from = (input: Input): Route => (Predicate.isString(input) ? target(input) : input)
 
 /** The deployment or the route of that name. */
-export const target = (name: string): Route => make({ _tag: "Target", name })
+export const target = <const Name extends string>(name: Name): Route<Name> => make({ _tag: "Target", name })
 
 /** `Route.fallback("gpt-4o", "sonnet", "local")`: the first that can, in this order. */
-export const fallback = (...routes: readonly [Input, ...ReadonlyArray<Input>]): Route =>
-  make({ _tag: "Fallback", routes: routes.map(from) })
+export const fallback = <const Routes extends readonly [Input, ...ReadonlyArray<Input>]>(
+  ...routes: Routes
+): Route<Names<Routes[number]>> => make({ _tag: "Fallback", routes: routes.map(from) })
 
 /** `Route.balance("latency", ["gpt-4o", "gpt-4o-eu"])`: orders equals by the strategy, then tries them in that order. */
-export const balance = (strategy: Strategy, across: readonly [string, ...ReadonlyArray<string>]): Route =>
-  make({ _tag: "Balance", strategy, across })
+export const balance = <const Name extends string>(
+  strategy: Strategy,
+  across: readonly [Name, ...ReadonlyArray<Name>],
+): Route<Name> => make({ _tag: "Balance", strategy, across })
 
 /**
  * `Route.hedge({ after: "800 millis", across: ["local", "gpt-4o"] })`: asks the first, and the next as soon as the first
  * has been silent for so long, or has failed. Whoever answers first wins; the others are interrupted.
  */
-export const hedge = ({
+export const hedge = <const Name extends string>({
   across,
   ...hedge
-}: Hedging & { readonly across: readonly [string, ...ReadonlyArray<string>] }): Route =>
+}: Hedging & { readonly across: readonly [Name, ...ReadonlyArray<Name>] }): Route<Name> =>
   make({ _tag: "Hedge", hedge, across })
 
 /** `Route.when([{ if: { tags: ["vip"] }, use: "gpt-4o" }], "local")`: the first case that holds, else the last word. */
-export const when = (cases: ReadonlyArray<Case<Input>>, otherwise: Input): Route =>
+export const when = <const Cases extends ReadonlyArray<Case<Input>>, const Otherwise extends Input>(
+  cases: Cases,
+  otherwise: Otherwise,
+): Route<Names<Cases[number]["use"] | Otherwise>> =>
   make({
     _tag: "When",
     cases: cases.map((each) => ({ if: each.if, use: from(each.use) })),
     otherwise: from(otherwise),
   })
 
+/** A policy around a route, which mentions the names it did before. */
+export type Around = <const Self extends Input>(self: Self) => Route<Names<Self>>
+
 const policies =
-  (policies: Policies) =>
-  (self: Input): Route =>
+  (policies: Policies): Around =>
+  (self) =>
     make({ _tag: "Policies", route: from(self), policies })
 
 /** `Route.fallback("a", "b").pipe(Route.retry({ times: 0 }))` */
-export const retry = (policy: Partial<RetryPolicy>): ((self: Input) => Route) => policies({ retry: policy })
+export const retry = (policy: Partial<RetryPolicy>): Around => policies({ retry: policy })
 
 /** `Route.fallback("a", "b").pipe(Route.timeout({ total: "30 seconds" }))` */
-export const timeout = (policy: NonNullable<Policies["timeout"]>): ((self: Input) => Route) =>
-  policies({ timeout: policy })
+export const timeout = (policy: NonNullable<Policies["timeout"]>): Around => policies({ timeout: policy })
 
 /** `Route.fallback("a", "b").pipe(Route.moveOn("any"))`: the next is asked after every error, `InvalidRequest` included. */
-export const moveOn = (after: NonNullable<Policies["moveOn"]>): ((self: Input) => Route) => policies({ moveOn: after })
+export const moveOn = (after: NonNullable<Policies["moveOn"]>): Around => policies({ moveOn: after })
 
 /**
  * `Route.target("gpt-4o").pipe(Route.onError(["QuotaExhausted", "Overloaded"], "local"))`: `use` answers after a failure
@@ -150,39 +170,42 @@ export const moveOn = (after: NonNullable<Policies["moveOn"]>): ((self: Input) =
  * being asked counts as failed for the reason that is foreseen: see `Branch.foreseen`.
  */
 export const onError =
-  (reasons: readonly [ReasonTag, ...ReadonlyArray<ReasonTag>], use: Input) =>
-  (self: Input): Route =>
+  <const Use extends Input>(
+    reasons: readonly [ReasonTag, ...ReadonlyArray<ReasonTag>],
+    use: Use,
+  ): (<const Self extends Input>(self: Self) => Route<Names<Self | Use>>) =>
+  (self) =>
     make({ _tag: "Rescue", route: from(self), reasons, use: from(use) })
 
 /** What is too long for the route's own windows goes to `use`. */
-export const onContextWindow = (use: Input): ((self: Input) => Route) => onError(["ContextWindowExceeded"], use)
+export const onContextWindow = <const Use extends Input>(use: Use) => onError(["ContextWindowExceeded"], use)
 
 /** What a content policy refuses goes to `use`; without this it is the caller's error. */
-export const onContentPolicy = (use: Input): ((self: Input) => Route) => onError(["ContentPolicy"], use)
+export const onContentPolicy = <const Use extends Input>(use: Use) => onError(["ContentPolicy"], use)
 
 /**
  * `Route.fallback("a", "b").pipe(Route.accept("schema"))`: checks answers against the JSON schema that their request asks
  * for. One that misses it is a failed attempt; a stream is shown when it is complete and fits.
  */
-export const accept = (what: Accept): ((self: Input) => Route) => policies({ accept: what })
+export const accept = (what: Accept): Around => policies({ accept: what })
 
 /** `Route.fallback("a", "b").pipe(Route.stream({ protect: "continue" }))` */
-export const stream = (policy: Partial<StreamPolicy>): ((self: Input) => Route) => policies({ stream: policy })
+export const stream = (policy: Partial<StreamPolicy>): Around => policies({ stream: policy })
 
 /** `Route.fallback("a", "b").pipe(Route.unsupported("refuse"))`: what becomes of a wish that a protocol cannot say. */
-export const unsupported = (policy: Unsupported): ((self: Input) => Route) => policies({ unsupported: policy })
+export const unsupported = (policy: Unsupported): Around => policies({ unsupported: policy })
 
 /**
  * `Route.fallback("a", "b").pipe(Route.cache({ ttl: "5 minutes", max: 500 }))`: whoever asks exactly the same again is given
  * the same answer, as long as it is kept, and nobody is asked. For a whole route, not a part of one.
  */
-export const cache = (policy: CachePolicy): ((self: Input) => Route) => policies({ cache: policy })
+export const cache = (policy: CachePolicy): Around => policies({ cache: policy })
 
 /**
  * `Route.fallback("a", "b").pipe(Route.sse({ keepAlive: "15 seconds" }))`: sends keep-alives while a stream is silent. For a
  * whole route, not a part of one.
  */
-export const sse = (policy: SsePolicy): ((self: Input) => Route) => policies({ sse: policy })
+export const sse = (policy: SsePolicy): Around => policies({ sse: policy })
 
 /** Every condition of a route itself, in the order it has them; not those of routes that it names. */
 export const conditions = (route: Route): ReadonlyArray<Condition> => {

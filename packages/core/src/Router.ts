@@ -38,7 +38,7 @@ import type { Receipt } from "./Receipt.ts"
 import * as Recall from "./Recall.ts"
 import * as Recovery from "./Recovery.ts"
 import * as Rests from "./Rests.ts"
-import type { Route } from "./Route.ts"
+import type { Mentions, Names, Route } from "./Route.ts"
 import * as RouteEvent from "./RouteEvent.ts"
 import type { RouterError } from "./RouterError.ts"
 import * as Errors from "./RouterError.ts"
@@ -46,10 +46,22 @@ import * as Status from "./Status.ts"
 import * as Wildcard from "./Wildcard.ts"
 
 /** What a router is made of. Routes and deployments are called by their names, which must differ, exactly or by a `*`. */
-export interface Options<Deployments> extends Callbacks {
+export interface Options<Deployments, Routes = Readonly<Record<string, Route>>> extends Callbacks {
   readonly deployments: Deployments
-  readonly routes?: Readonly<Record<string, Route>> | undefined
+  readonly routes?: Routes | undefined
   readonly defaults?: Candidate.Defaults | undefined
+}
+
+/**
+ * Options whose routes mention their own deployments and routes, and no other name. What a route mentions that the compiler
+ * does not know is looked at when the layer is built.
+ */
+export type Named<Deployments, Routes> = Options<Deployments, Routes> & {
+  readonly routes?: Among<Routes, Extract<keyof Deployments | keyof Routes, string>> | undefined
+}
+
+type Among<Routes, Known extends string> = {
+  readonly [Key in keyof Routes]: string extends Names<Routes[Key]> ? Routes[Key] : Mentions<Known>
 }
 
 export interface Callbacks {
@@ -143,14 +155,19 @@ export class InvalidRoutes extends Data.TaggedError("InvalidRoutes")<{
  *   routes: { assistant: Route.fallback("gpt-4o", "sonnet") }
  * })
  * ```
+ *
+ * A route that mentions a name which is neither a deployment nor a route does not compile.
  */
-export const layer = <Deployments extends Record<string, Deployment.Any>>(
-  options: Options<Deployments>,
+export const layer = <
+  Deployments extends Record<string, Deployment.Any>,
+  Routes extends Readonly<Record<string, Route>> = Readonly<Record<string, Route>>,
+>(
+  options: Named<Deployments, Routes>,
 ): Layer.Layer<
   Router,
   InvalidRoutes | Deployment.Error<Deployments[keyof Deployments]>,
   Deployment.Requirements<Deployments[keyof Deployments]>
-> => Layer.provide(layerShared(options), layerMemory)
+> => Layer.provide(started(options), layerMemory)
 
 /** What a router keeps, in memory: for one process, or one router of it. */
 export const layerMemory = Layer.mergeAll(
@@ -161,8 +178,11 @@ export const layerMemory = Layer.mergeAll(
 )
 
 /** The same, with all that it keeps in the stores given: those of `SharedState` let several gateways act as one. */
-export const layerShared = <Deployments extends Record<string, Deployment.Any>>(
-  options: Options<Deployments>,
+export const layerShared = <
+  Deployments extends Record<string, Deployment.Any>,
+  Routes extends Readonly<Record<string, Route>> = Readonly<Record<string, Route>>,
+>(
+  options: Named<Deployments, Routes>,
 ): Layer.Layer<
   Router,
   InvalidRoutes | Deployment.Error<Deployments[keyof Deployments]>,
@@ -171,7 +191,10 @@ export const layerShared = <Deployments extends Record<string, Deployment.Any>>(
   | RateLimiter.RateLimiter
   | Rests.Rests
   | Cache.CacheStore
-> => Layer.effect(Router, make(options as Options<Together<Deployments>>))
+> => started(options)
+
+const started = <Deployments extends Record<string, Deployment.Any>>(options: Options<Deployments>) =>
+  Layer.effect(Router, make(options as Options<Together<Deployments>>))
 
 /** Deployments seen as one type: each may fail as any of them may, and needs what any of them needs. */
 type Together<Deployments extends Record<string, Deployment.Any>> = Readonly<

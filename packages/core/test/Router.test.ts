@@ -470,7 +470,7 @@ describe("Router.layer", () => {
               routes: {
                 a: Route.target("a"),
                 round: Route.fallback("a", "round"),
-                wrong: Route.fallback("a", "b"),
+                wrong: Route.fallback("a", String("b")),
                 never: Route.balance("shuffle", ["a"]),
               },
             }),

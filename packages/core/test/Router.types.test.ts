@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Deployment from "../src/Deployment.ts"
 import { Provider } from "../src/Provider.ts"
+import * as Route from "../src/Route.ts"
 import * as Router from "../src/Router.ts"
 import * as Testing from "../src/Testing.ts"
 
@@ -32,6 +33,81 @@ const layer = Router.layer({
     vaulted: Deployment.make({ model: "b", provider: needsVault }),
     booked: Deployment.make({ model: "c", provider: needsLedger }),
   },
+})
+
+const [plain, backup] = [
+  Deployment.make({ model: "a", provider: scripted }),
+  Deployment.make({ model: "b", provider: scripted }),
+]
+const deployments = { "gpt-4o": plain, sonnet: backup, "claude/*": backup }
+
+/** Routes that mention what there is. */
+const fitting = [
+  Router.layer({
+    deployments,
+    routes: {
+      assistant: Route.fallback("gpt-4o", Route.balance("latency", ["sonnet", "claude/*"]), "quick").pipe(
+        Route.retry({ times: 0 }),
+        Route.onContextWindow("sonnet"),
+        Route.cache({ ttl: "1 minute" }),
+      ),
+      quick: Route.hedge({ after: "p95", across: ["sonnet", "gpt-4o"] }),
+      picky: Route.when([{ if: { tags: ["vip"] }, use: "gpt-4o" }], Route.target("sonnet")),
+    },
+  }),
+  Router.layer({ deployments, routes: {} }),
+  Router.layer({ deployments }),
+]
+
+/** What the compiler does not know is looked at later. */
+const computed = (names: readonly [string, ...Array<string>], routes: Record<string, Route.Route>) => [
+  Router.layer({ deployments, routes: { assistant: Route.fallback(...names) } }),
+  Router.layer({ deployments, routes }),
+  Router.layer({ deployments: deployments as Record<string, typeof plain>, routes: { one: Route.target("any") } }),
+]
+
+const misnamed = [
+  Router.layer({
+    deployments,
+    routes: {
+      // @ts-expect-error a name that there is not
+      assistant: Route.fallback("gpt-4o", "typo"),
+    },
+  }),
+  Router.layer({
+    deployments,
+    routes: {
+      quick: Route.target("sonnet"),
+      // @ts-expect-error one deep inside, behind policies
+      assistant: Route.fallback("quick", Route.fallback("gpt-4o", "typo")).pipe(Route.retry({ times: 0 })),
+      // @ts-expect-error one of a balance
+      balanced: Route.balance("ordered", ["sonnet", "typo"]),
+      // @ts-expect-error one of a hedge
+      hedged: Route.hedge({ after: "p95", across: ["gpt-4o", "typo"] }),
+      // @ts-expect-error one of a case
+      cased: Route.when([{ if: {}, use: "typo" }], "sonnet"),
+      // @ts-expect-error the last word
+      last: Route.when([{ if: {}, use: "sonnet" }], "typo"),
+      // @ts-expect-error one of a branch
+      rescued: Route.target("sonnet").pipe(Route.onError(["Overloaded"], "typo")),
+      // @ts-expect-error a name that a pattern stands for is no name of a deployment
+      wild: Route.fallback("claude/opus"),
+    },
+  }),
+]
+
+describe("the names in routes", () => {
+  it.effect("compile where they are those of deployments and routes, and only then", () =>
+    Effect.gen(function* () {
+      for (const layer of [...fitting, ...computed(["gpt-4o"], {}).slice(0, 2)]) {
+        yield* Effect.scoped(Layer.build(layer))
+      }
+      for (const layer of misnamed) {
+        const { problems } = yield* Effect.flip(Effect.scoped(Layer.build(layer)))
+        assert.isAbove(problems.length, 0)
+      }
+    }),
+  )
 })
 
 describe("the type of Router.layer", () => {
