@@ -25,17 +25,28 @@ interface Restorer {
 /** `undefined` where the answers of the endpoint can go as they are. */
 const restorer = (endpoint: Endpoint, names: ToolNames.Names | undefined): Restorer => {
   const { host, seal = tagged } = endpoint
-  /** Strings of the answer's, by what stands for each. */
-  const replaced = new Map<string, string>()
+  /** What stands for the answer's ids and seals. */
+  const ids = new Map<string, string>()
+  const seals = new Map<string, string>()
+  const change: JsonStrings.Change = (field, value) => {
+    const replaced = idFields.has(field)
+      ? ids.get(value)
+      : sealFields.has(field)
+        ? seals.get(value)
+        : field === "name"
+          ? names?.get(value)
+          : undefined
+    return replaced ?? value
+  }
   return {
     concerns: (part) => part.type === "tool-call" || (host !== undefined && Seals.isSealed(part)),
-    mentions: (text) => replaced.size > 0 || mentions(text, names),
+    mentions: (text) => ids.size > 0 || seals.size > 0 || mentions(text, names),
     part: (given) => {
       let part = given
       if (part.type === "tool-call") {
         const name = names?.get(part.name)
         const id = ToolIds.from(part.id, endpoint)
-        if (id !== part.id) replaced.set(part.id, id)
+        if (id !== part.id) ids.set(part.id, id)
         if (name !== undefined || id !== part.id) part = { ...part, id, name: name ?? part.name }
       }
       if (host === undefined) return part
@@ -43,17 +54,23 @@ const restorer = (endpoint: Endpoint, names: ToolNames.Names | undefined): Resto
       if (sealed !== part) {
         const { redacted, signature } = part as Sealed
         const value = (redacted ?? signature)?.value
-        if (value !== undefined) replaced.set(value, seal(sealed as Sealed))
+        if (value !== undefined) seals.set(value, seal(sealed as Sealed))
       }
       return sealed
     },
-    text: (text) =>
-      JsonStrings.inText(
-        text,
-        (field, value) => replaced.get(value) ?? (field === "name" ? names?.get(value) : undefined) ?? value,
-      ),
+    text: (text) => JsonStrings.inText(text, change),
   }
 }
+
+/** The fields in which protocols have the ids of calls, and seals. */
+const idFields: ReadonlySet<string> = new Set(["id", "call_id", "toolUseId"])
+const sealFields: ReadonlySet<string> = new Set([
+  "data",
+  "encrypted_content",
+  "signature",
+  "thoughtSignature",
+  "thought_signature",
+])
 
 const mentions = (text: string, names: ToolNames.Names | undefined): boolean => {
   if (names !== undefined) for (const name of names.keys()) if (text.includes(name)) return true

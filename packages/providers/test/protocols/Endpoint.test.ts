@@ -83,6 +83,18 @@ describe("what an endpoint has issued", () => {
     )
   }
 
+  it.live("is told from words that are the same", () =>
+    Effect.gen(function* () {
+      const { provider } = yield* Vendors.make("mistral", { seal, id: "look" })
+      const [client] = clients
+      const answer = yield* ask(client!, provider, client!.first("look"), false)
+      const [call] = (answer as { choices: ReadonlyArray<{ message: { tool_calls: ReadonlyArray<Body> } }> })
+        .choices[0]!.message.tool_calls
+      assert.match(String(call?.["id"]), /^look__by__/)
+      assert.propertyVal(call?.["function"], "name", "look")
+    }).pipe(Effect.scoped),
+  )
+
   it.live("goes back to it after another has answered, and that one's to that one", () =>
     Effect.gen(function* () {
       const ours = yield* Vendors.make("messages", { seal, id: "toolu_1" })
