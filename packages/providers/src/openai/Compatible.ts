@@ -104,7 +104,7 @@ export const vendors = of({
     dialect: {
       ...open,
       thoughts: "reasoning",
-      ...lacks("forced tools", "image urls", "logprobs", "n", "top_k", "user"),
+      ...lacks("forced tools", "image urls", "logit_bias", "n", "parallel tool calls", "top_k", "user"),
     },
     models: "ids look like llama3.2, as `ollama list` gives them",
   },

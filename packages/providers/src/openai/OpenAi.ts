@@ -187,7 +187,8 @@ const chatCompletions = (dialect: ChatCompletions.Dialect.Dialect): Spoken => ({
   codec: {
     ...ChatCompletions,
     Request: {
-      native: (request, endpoint) => ChatCompletions.Request.native(request, dialect, endpoint),
+      native: (request, endpoint, _change, warn) => ChatCompletions.Request.native(request, dialect, endpoint, warn),
+      lacks: (request) => ChatCompletions.Request.lacks(request, dialect),
       encode: (request) => ChatCompletions.Request.encode(request, dialect),
       adopts: ChatCompletions.Request.adopts(dialect),
       streamed: (body, request) => ChatCompletions.Request.streamed(body, request, dialect),

@@ -33,7 +33,9 @@ export interface Encoded<Body = Record<string, unknown>> {
 /** The part of a protocol's `Request` that lowers: a conversation, if nothing else is said. */
 export interface Codec<Body, Request = Chat.Request> {
   /** The client's own body as the endpoint takes it, where the client spoke the protocol; `change` is told what it alters. */
-  readonly native: (request: Request, endpoint: Endpoint.Endpoint, change: Warn) => Body | undefined
+  readonly native: (request: Request, endpoint: Endpoint.Endpoint, change: Warn, warn: Warn) => Body | undefined
+  /** What a client's own body asks for that the server lacks, and that the answer would be another without. */
+  readonly lacks?: (request: Request) => string | undefined
   readonly encode: (request: Request) => Result.Result<Encoded<Body>, ProviderError>
   /** The fields of other protocols that mean the same in this one, under the same name: by protocol. */
   readonly adopts?: Readonly<Record<string, ReadonlyArray<string>>> | undefined
@@ -51,6 +53,14 @@ export interface Lowered<Body> {
   readonly unsaid: ReadonlyArray<string> | undefined
   /** The client's own names of tools, by those that the vendor is told, where these are others. */
   readonly names?: Names
+}
+
+/** A body on its way out, and what is to be told of it. */
+interface Finished<Body> {
+  readonly body: Body
+  readonly dropped: ReadonlyArray<string>
+  readonly changes: ReadonlyArray<string>
+  readonly names: Names | undefined
 }
 
 /** Collects warnings, and what is said otherwise, each once. */
@@ -90,20 +100,43 @@ export const unsupported = (protocol: string, feature: string): Result.Result<ne
 export const make = <Body, Request extends Lowerable>(
   vendor: string,
   protocol: string,
-  { adopts, encode, native }: Codec<Body, Request>,
+  { adopts, encode, lacks, native }: Codec<Body, Request>,
   endpoint: Endpoint.Endpoint = Endpoint.boundless,
 ): ((request: Request, host?: Seals.Host) => Effect.Effect<Lowered<Body>, ProviderError>) => {
   const logged = new Set<string>()
+
+  /** A body that leaves `dropped` out: refused, logged or told of, as the request says. */
+  const finish = (
+    { model, unsupported: policy }: Request,
+    { body, changes, dropped, names }: Finished<Body>,
+  ): Effect.Effect<Lowered<Body>, ProviderError> => {
+    if (dropped.length > 0 && policy === "refuse") {
+      return Effect.fromResult(unsupported(protocol, dropped.join("; ")))
+    }
+    const all = dropped.length === 0 ? changes : [...dropped, ...changes]
+    const unsaid = all.length === 0 || policy === "drop" ? undefined : all
+    const lowered = names === undefined ? { body, unsaid } : { body, unsaid, names }
+    const unheard = policy === "drop" ? none : dropped.filter((warning) => !logged.has(warning))
+    for (const warning of unheard) logged.add(warning)
+    return unheard.length === 0
+      ? Effect.succeed(lowered)
+      : Effect.as(Effect.logWarning(`${vendor}: not said to ${model}: ${unheard.join("; ")}`), lowered)
+  }
+
   return (asked, host = endpoint.host) => {
     const excess = Endpoint.unsupported(asked, protocol, endpoint)
     if (excess !== undefined) return Effect.fromResult(unsupported(protocol, excess))
     const { changes, names, request: fitted } = Endpoint.fit(asked, protocol, endpoint, host)
-    const { changes: more, change } = warnings()
+    const { changes: more, change, warn, warnings: dropped } = warnings()
     for (const each of changes) change(each)
     if (host === Seals.nobody) change("the reasoning of earlier answers, whose signatures the vendor refuses")
-    const named = names === undefined ? undefined : { names }
-    const own = native(fitted, host === endpoint.host ? endpoint : { ...endpoint, host }, change)
-    if (own !== undefined) return Effect.succeed({ body: own, unsaid: told(more, asked), ...named })
+    const own = native(fitted, host === endpoint.host ? endpoint : { ...endpoint, host }, change, warn)
+    if (own !== undefined) {
+      const lacking = lacks?.(fitted)
+      return lacking === undefined
+        ? finish(asked, { body: own, dropped, changes: more, names })
+        : Effect.fromResult(unsupported(protocol, lacking))
+    }
     const request = adopts === undefined ? fitted : adopt(fitted, protocol, adopts)
     const { unsayable = none } = request
     if (unsayable.length > 0) return Effect.fromResult(unsupported(protocol, unsayable.join("; ")))
@@ -114,21 +147,9 @@ export const make = <Body, Request extends Lowerable>(
     const { body, changes: altered = none, warnings: unheeded } = encoded.success
     for (const each of altered) change(each)
     const unsaid = [...unheeded, ...(request.unsaid ?? none), ...foreign(request, protocol)]
-    if (unsaid.length > 0 && request.unsupported === "refuse") {
-      return Effect.fromResult(unsupported(protocol, unsaid.join("; ")))
-    }
-    const lowered = { body, unsaid: told([...unsaid, ...more], asked), ...named }
-    const unheard = request.unsupported === "drop" ? none : unsaid.filter((warning) => !logged.has(warning))
-    for (const warning of unheard) logged.add(warning)
-    return unheard.length === 0
-      ? Effect.succeed(lowered)
-      : Effect.as(Effect.logWarning(`${vendor}: not said to ${request.model}: ${unheard.join("; ")}`), lowered)
+    return finish(asked, { body, dropped: unsaid, changes: more, names })
   }
 }
-
-/** What the caller is told of, if it is. */
-const told = (unsaid: ReadonlyArray<string>, asked: Lowerable): ReadonlyArray<string> | undefined =>
-  unsaid.length === 0 || asked.unsupported === "drop" ? undefined : unsaid
 
 /** The request with what `protocol` can say too of others' fields among its own, which come first. */
 const adopt = <Request extends Lowerable>(

@@ -7,30 +7,56 @@ import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
 import type { Endpoint } from "../Endpoint.ts"
 import * as Json from "../Json.ts"
+import type { Warn } from "../Lowering.ts"
 import * as Seals from "../Seals.ts"
 import * as ToolIds from "../ToolIds.ts"
 import type { Dialect } from "./Dialect.ts"
+import { compatible, openAi } from "./Dialect.ts"
+import * as Dropped from "./Dropped.ts"
 import { protocol } from "./Protocol.ts"
 import * as Thoughts from "./Thoughts.ts"
 
 type Body = Record<string, unknown>
 
 /** The body that the client sent, where it spoke this protocol. */
-export const encode = ({ model, native }: Chat.Request, dialect: Dialect, endpoint: Endpoint): Body | undefined => {
+export const encode = (
+  { messages: said, model, native }: Chat.Request,
+  dialect: Dialect,
+  endpoint: Endpoint,
+  warn: Warn = () => {},
+): Body | undefined => {
   if (native?.protocol !== protocol) return undefined
+  // A document that is a text is put into the prompt, which the codec does.
+  if (isKnown(dialect) && dialect.documents === "text" && hasDocuments(said)) return undefined
   const { stream: _stream, stream_options: _options, ...rest } = native.body
   const body: Body = { ...rest, model }
   if (dialect.maxTokens === "max_tokens") rename(body, "max_completion_tokens", "max_tokens")
   if (dialect.seed !== "seed") rename(body, "seed", dialect.seed)
+  const drops = isKnown(dialect)
+  if (drops) Dropped.fields(body, dialect, warn)
   const messages = Json.list(body["messages"])
   for (const [index, message] of messages.entries()) {
-    const fit = encodeMessage(Json.fields(message), dialect, endpoint)
+    const fields = Json.fields(message)
+    const named = drops ? Dropped.name(fields, dialect, warn) : undefined
+    const fit = encodeMessage(named ?? fields, dialect, endpoint) ?? named
     if (fit === undefined) continue
     if (body["messages"] === native.body["messages"]) body["messages"] = [...messages]
     ;(body["messages"] as Array<unknown>)[index] = fit
   }
   return body
 }
+
+/**
+ * Whether it is known what the server lacks. One at an address that is no vendor's is sent what its client wrote.
+ */
+const isKnown = (dialect: Dialect): boolean => dialect !== openAi && dialect !== compatible
+
+/** What the server lacks of what the client's own body asks for, and that the answer would be another without. */
+export const lacks = (request: Chat.Request, dialect: Dialect): string | undefined =>
+  isKnown(dialect) ? Dropped.needed(request, dialect) : undefined
+
+const hasDocuments = (messages: ReadonlyArray<Chat.Message>): boolean =>
+  messages.some(({ content }) => content.some(({ type }) => type === "file"))
 
 const rename = (body: Body, from: string, to: string): void => {
   if (body[from] === undefined) return

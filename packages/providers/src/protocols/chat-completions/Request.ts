@@ -67,7 +67,12 @@ export const native = (
   request: Chat.Request,
   dialect: Dialect = openAi,
   endpoint: Endpoint.Endpoint = Endpoint.boundless,
-): Record<string, unknown> | undefined => Native.encode(request, dialect, endpoint)
+  warn?: Lowering.Warn,
+): Record<string, unknown> | undefined => Native.encode(request, dialect, endpoint, warn)
+
+/** What the server lacks of the body that the client sent: see `Native`. */
+export const lacks = (request: Chat.Request, dialect: Dialect = openAi): string | undefined =>
+  Native.lacks(request, dialect)
 
 /** Asks for the answer as a stream, with its usage, and with what else the client wished of a stream. */
 export const streamed = (

@@ -25,6 +25,8 @@ export const isForced = ({ toolChoice, tools }: Chat.Request): boolean =>
 export const encode = (request: Chat.Request, body: Record<string, unknown>, target: Target): void => {
   const { parallelToolCalls, toolChoice: choice, tools } = request
   if (tools === undefined || tools.length === 0) return
+  // A server that follows no choice would call them.
+  if (choice === "none" && target.dialect.lacks.has("forced tools")) return
   const custom = isCustom(target)
   body["tools"] = tools.map((tool) => encodeTool(tool, custom, target))
   if (Predicate.isString(choice)) body["tool_choice"] = choice

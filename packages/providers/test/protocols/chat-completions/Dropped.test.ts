@@ -1,0 +1,131 @@
+/**
+ * A client's own body towards a vendor of its own protocol that lacks something: what the answer would be another without
+ * is refused before it is sent, a hint is left out and named, all else arrives as it was written.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { vendors } from "@understudy/providers/openai/Compatible"
+import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
+import type * as Chat from "@understudy/core/Chat"
+import * as Lowering from "@understudy/providers/protocols/Lowering"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+
+type Body = Record<string, unknown>
+
+const base: Body = { model: "assistant", messages: [{ role: "user", content: "Hello?" }] }
+const tools = [{ type: "function", function: { name: "look", parameters: { type: "object", properties: {} } } }]
+const schema = { type: "json_schema", json_schema: { name: "x", schema: { type: "object" } } }
+const image = (url: string) => [{ role: "user", content: [{ type: "image_url", image_url: { url } }] }]
+const file = (data: string) => [
+  { role: "user", content: [{ type: "file", file: { filename: "a.txt", file_data: data } }] },
+]
+
+/** What a vendor's provider makes of a client's body. */
+const lower = (vendor: keyof typeof vendors | "compatible" | "openai", fields: Body, policy?: "refuse" | "drop") => {
+  const dialect =
+    vendor === "openai"
+      ? ChatCompletions.Dialect.openAi
+      : vendor === "compatible"
+        ? ChatCompletions.Dialect.compatible
+        : vendors[vendor].dialect
+  const decoded = ChatCompletions.Request.decode({ ...base, ...fields })
+  const request = Result.getOrThrow(decoded)
+  const make = Lowering.make(vendor, ChatCompletions.protocol, {
+    native: (request: Chat.Request, endpoint, _change, warn) =>
+      ChatCompletions.Request.native(request, dialect, endpoint, warn),
+    lacks: (request) => ChatCompletions.Request.lacks(request, dialect),
+    encode: (request) => ChatCompletions.Request.encode(request, dialect),
+  })
+  return Effect.result(make({ ...request, model: "m", ...(policy && { unsupported: policy }) }))
+}
+
+const refused: ReadonlyArray<readonly [keyof typeof vendors, Body, feature: string]> = [
+  ["ollama", { n: 2 }, "several answers at once (n)"],
+  ["ollama", { tools, tool_choice: "required" }, "that a tool must be called"],
+  ["ollama", { tools, tool_choice: { type: "function", function: { name: "look" } } }, "that a tool must be called"],
+  ["ollama", { messages: image("https://example.com/a.png") }, "images by URL"],
+  ["ollama", { messages: file("data:application/pdf;base64,JVBERi0=") }, "documents of type application/pdf"],
+  ["groq", { n: 2 }, "several answers at once (n)"],
+  ["groq", { logprobs: true }, "logprobs"],
+  ["groq", { top_logprobs: 2 }, "logprobs"],
+  ["mistral", { logprobs: true }, "logprobs"],
+  ["deepseek", { response_format: schema }, "JSON answers by a schema"],
+  ["deepseek", { n: 3 }, "several answers at once (n)"],
+  ["openrouter", { n: 2 }, "several answers at once (n)"],
+]
+
+const dropped: ReadonlyArray<readonly [keyof typeof vendors, Body, named: ReadonlyArray<string>, left: Body]> = [
+  ["ollama", { user: "u", safety_identifier: "s" }, ["the id of the end user"], {}],
+  ["ollama", { top_k: 5, seed: 7 }, ["top_k"], { seed: 7 }],
+  [
+    "ollama",
+    { logit_bias: { 1: 2 }, parallel_tool_calls: false, tools },
+    ["logit_bias", "whether tools may be called at once"],
+    { tools },
+  ],
+  ["ollama", { prompt_cache_key: "k" }, ["prompt_cache_key"], {}],
+  ["groq", { top_k: 5 }, ["top_k"], {}],
+  ["deepseek", { user: "u", user_id: 1 }, ["the id of the end user"], { user_id: 1 }],
+  [
+    "groq",
+    { messages: [{ role: "user", name: "Ada", content: "Hello?" }] },
+    ["the name of a message's author"],
+    { messages: [{ role: "user", content: "Hello?" }] },
+  ],
+]
+
+const kept: ReadonlyArray<readonly [keyof typeof vendors | "compatible" | "openai", Body, left?: Body]> = [
+  ["ollama", { n: 1, tools, tool_choice: "auto", response_format: schema, logprobs: true, top_logprobs: 2 }],
+  ["ollama", { messages: image("data:image/png;base64,aGk=") }],
+  ["ollama", { max_completion_tokens: 5 }, { max_tokens: 5 }],
+  ["ollama", { tools, tool_choice: "none" }, {}],
+  ["vllm", { n: 2, logprobs: true, top_k: 3, user: "u", tools, tool_choice: "required", response_format: schema }],
+  // What a server without a name lacks is not known.
+  ["compatible", { n: 2, top_k: 5, user: "u", logprobs: true, prompt_cache_key: "k", tools, tool_choice: "required" }],
+  ["openai", { n: 2, top_k: 5, user: "u", logprobs: true, prompt_cache_key: "k", tools, tool_choice: "required" }],
+  ["compatible", { messages: file("data:application/pdf;base64,JVBERi0=") }],
+]
+
+describe("a client's own body", () => {
+  for (const [vendor, fields, feature] of refused) {
+    it.effect(`is not for ${vendor} with ${JSON.stringify(fields)}`, () =>
+      Effect.gen(function* () {
+        const result = yield* lower(vendor, fields)
+        assert.isTrue(Result.isFailure(result))
+        assert.deepStrictEqual(Result.isFailure(result) && result.failure.reason, { _tag: "Unsupported", feature })
+      }),
+    )
+  }
+
+  for (const [vendor, fields, named, left] of dropped) {
+    it.effect(`reaches ${vendor} without what is but a hint in ${JSON.stringify(fields)}`, () =>
+      Effect.gen(function* () {
+        const { body, unsaid } = Result.getOrThrow(yield* lower(vendor, fields))
+        assert.deepStrictEqual(body, { ...base, ...left, model: "m" })
+        assert.deepStrictEqual(unsaid, named)
+        const silent = Result.getOrThrow(yield* lower(vendor, fields, "drop"))
+        assert.deepStrictEqual([silent.body, silent.unsaid], [body, undefined])
+        assert.isTrue(Result.isFailure(yield* lower(vendor, fields, "refuse")))
+      }),
+    )
+  }
+
+  for (const [vendor, fields, left = fields] of kept) {
+    it.effect(`reaches ${vendor} with ${JSON.stringify(fields)}`, () =>
+      Effect.gen(function* () {
+        const { body, unsaid } = Result.getOrThrow(yield* lower(vendor, fields))
+        assert.deepStrictEqual(body, { ...base, ...left, model: "m" })
+        assert.isUndefined(unsaid)
+      }),
+    )
+  }
+
+  it.effect("has a document that is a text put into the prompt where there is no place for documents", () =>
+    Effect.gen(function* () {
+      const data = `data:text/plain;base64,${btoa("Once upon a time")}`
+      const { body } = Result.getOrThrow(yield* lower("ollama", { messages: file(data), mirostat: 1 }))
+      assert.include(JSON.stringify(body["messages"]), "Once upon a time")
+      assert.strictEqual(body["mirostat"], 1)
+    }),
+  )
+})
