@@ -84,7 +84,8 @@ export const whole = <Request extends Asked, Response extends Answer>(
 ): Effect.Effect<Response, Failure> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(begin(context, leaf, force), (running) => {
-      const limit = Timeout.sooner("attempt", leaf.patience.attempt, context.deadline, running.startedAt)
+      const { attempt } = Candidate.limits(leaf.candidate, leaf.patience, context.call)
+      const limit = Timeout.sooner("attempt", attempt, context.deadline, running.startedAt)
       const check = Acceptance.of(context.call.request, leaf.accept)
       let usage: Chat.Usage | undefined
       const answer = Defect.contain(leaf.candidate.name, () =>
@@ -133,8 +134,8 @@ export const stream = (
       const choices = context.call.request.sampling?.n ?? 1
       const progress = new Commit.Progress(choices)
       const check = Acceptance.of(context.call.request, leaf.accept)
-      const patience = Candidate.firstToken(leaf.candidate, leaf.patience, context.call)
-      const limit = Timeout.sooner("first-token", patience, context.deadline, running.startedAt)
+      const { firstToken } = Candidate.limits(leaf.candidate, leaf.patience, context.call)
+      const limit = Timeout.sooner("first-token", firstToken, context.deadline, running.startedAt)
       const close = (exit: Exit.Exit<unknown, ProviderError>) => Scope.close(own, exit)
       const opened = Defect.contain(name, () =>
         Stream.toPull(provider.stream(running.request)).pipe(

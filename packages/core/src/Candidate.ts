@@ -22,6 +22,8 @@ export interface Candidate {
   readonly name: string
   readonly deployment: Deployment.Options
   readonly provider: Provider["Service"]
+  /** Whether its model is served nearby: see `Provider`. */
+  readonly local: boolean
   readonly health: Monitor
   readonly circuit: Circuit.Resolved
   /** The longest wait that is believed when it asks to be left alone, in milliseconds: see `Cooldown`. */
@@ -56,6 +58,7 @@ export const make = (
     name,
     deployment,
     provider,
+    local: provider.local === true,
     health: new Monitor(),
     circuit,
     cooldown: Cooldown.resolve(
@@ -74,37 +77,34 @@ export const make = (
 }
 
 /** How patient an attempt is at its place in a route, in milliseconds throughout, and what is done when its stream breaks. */
-export interface Patience {
+export interface Patience extends Timeout.Resolved {
   readonly retry: Retry.Resolved
-  readonly firstToken: number
-  readonly thinking: number
-  readonly idle: number
-  readonly attempt: number
   readonly stream: Protection.Resolved
   readonly unsupported: Chat.Unsupported
 }
 
 /** The policies of a deployment at one place of a route: the route's words before the deployment's before the defaults'. */
-export const patience = (deployment: Deployment.Options, route: Policies, defaults: Defaults): Patience => {
-  const timeout = merge(Timeout.defaults, defaults.timeout, deployment.timeout, route.timeout)
-  return {
-    retry: Retry.resolve(merge(Retry.defaults, defaults.retry, deployment.retry, route.retry)),
-    firstToken: millis(timeout.firstToken),
-    thinking: millis(timeout.thinking),
-    idle: millis(timeout.idle),
-    attempt: millis(timeout.attempt),
-    stream: Protection.resolve(merge(Protection.defaults, defaults.stream, route.stream)),
-    unsupported: route.unsupported ?? deployment.unsupported ?? defaults.unsupported ?? "warn",
-  }
-}
+export const patience = (
+  deployment: Deployment.Options,
+  route: Policies,
+  defaults: Defaults,
+  place: Parameters<typeof Timeout.resolve>[1],
+): Patience => ({
+  retry: Retry.resolve(merge(Retry.defaults, defaults.retry, deployment.retry, route.retry)),
+  ...Timeout.resolve(
+    merge<Partial<Timeout.TimeoutPolicy>>({}, defaults.timeout, deployment.timeout, route.timeout),
+    place,
+  ),
+  stream: Protection.resolve(merge(Protection.defaults, defaults.stream, route.stream)),
+  unsupported: route.unsupported ?? deployment.unsupported ?? defaults.unsupported ?? "warn",
+})
 
-/** How long this call may take to its first token there, in milliseconds: longer for a model that may think in silence. */
-export const firstToken = (
+/** How long this call's attempt may take there: longer for a model that may think in silence. */
+export const limits = (
   { deployment }: Pick<Candidate, "deployment">,
-  { firstToken, thinking }: Patience,
+  patience: Patience,
   { request }: Call,
-): number =>
-  deployment.capabilities?.reasoning === true && thinks(request) ? Math.max(firstToken, thinking) : firstToken
+): Timeout.Limits => (deployment.capabilities?.reasoning === true && thinks(request) ? patience.thinking : patience)
 
 /** How long a whole call may take on this route, in milliseconds. */
 export const total = (route: Policies, defaults: Defaults): number =>

@@ -46,8 +46,15 @@ export interface Leaf<C = Candidate> {
   readonly _tag: "Leaf"
   readonly candidate: C
   readonly patience: Patience
+  /** The same where no candidate comes after it; none if this is that. */
+  readonly atEnd: Leaf<C> | undefined
   readonly moveOn: Policies["moveOn"]
   readonly accept: Policies["accept"]
+}
+
+/** As much of a candidate as there is before any provider is started. */
+export interface Unstarted extends Pick<Candidate, "deployment"> {
+  readonly local?: boolean | undefined
 }
 
 /** A bound route with its name, the milliseconds a whole call on it may take, and the budget of its retries. */
@@ -72,7 +79,7 @@ export interface Problem {
  * Binds every route, and every deployment as a route of its own name; or lists every problem found, each once: values
  * that do not fit (see `Rules`), and names, under the route whose own words they are in.
  */
-export const make = <C extends Pick<Candidate, "deployment">>(
+export const make = <C extends Unstarted>(
   routes: Readonly<Record<string, Route>>,
   candidates: ReadonlyMap<string, C>,
   defaults: Defaults,
@@ -170,13 +177,17 @@ export const make = <C extends Pick<Candidate, "deployment">>(
     const { model } = candidate.deployment
     if (Predicate.isString(model) && Wildcard.stars(model) > Wildcard.stars(name))
       problems.push({ path, message: unsaid(name, model) })
-    return {
+    const at = (last: boolean, atEnd: Leaf<C> | undefined): Leaf<C> => ({
       _tag: "Leaf",
       candidate,
-      patience: sound ? Candidates.patience(candidate.deployment, policies, defaults) : unresolved,
+      patience: sound
+        ? Candidates.patience(candidate.deployment, policies, defaults, { last, local: candidate.local === true })
+        : unresolved,
+      atEnd,
       moveOn: policies.moveOn,
       accept: policies.accept,
-    }
+    })
+    return at(false, at(true, undefined))
   }
 
   const whole = (name: string, route: Bound<C>, policies: Policies): Compiled<C> => ({
@@ -203,7 +214,7 @@ export const make = <C extends Pick<Candidate, "deployment">>(
   return problems.length > 0 ? Result.fail(problems) : Result.succeed(compiled)
 }
 
-const unresolved = Candidates.patience({ model: "" }, {}, {})
+const unresolved = Candidates.patience({ model: "" }, {}, {}, { last: false, local: false })
 
 /** The policies around the whole route, or around all but its branches: only these can speak about the whole call. */
 const outermost = (route: Route): Policies => {

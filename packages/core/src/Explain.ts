@@ -12,7 +12,7 @@ import type { Resolved as Cache } from "./Cache.ts"
 import type { Unsupported } from "./Chat.ts"
 import type { Call, Need } from "./Call.ts"
 import type { Candidate } from "./Candidate.ts"
-import { firstToken } from "./Candidate.ts"
+import { limits } from "./Candidate.ts"
 import type { Limits } from "./Deployment.ts"
 import type * as Compiled from "./Compiled.ts"
 import * as Plan from "./Plan.ts"
@@ -114,11 +114,12 @@ export type CircuitPolicy = { readonly open: number; readonly max: number; reado
 
 /** Explains what a call on this route would meet. A `shuffle` is shown as written: its order is drawn call by call. */
 export const make = (stores: Admission.Stores, route: Compiled.Compiled, call: Call): Effect.Effect<Explanation> => {
+  const total = Timeout.deadline(0, route.total, call.options.timeout).at
   const node = (plan: Plan.Plan, by: By): Effect.Effect<Node> => {
     switch (plan._tag) {
       case "Step":
         return Effect.map(Admission.peek(stores, plan.leaf.candidate, call), (sight) =>
-          explained(route.name, plan, by, sight, call),
+          explained(route.name, plan, by, sight, call, total),
         )
       case "Sequence":
         return Effect.map(
@@ -139,7 +140,7 @@ export const make = (stores: Admission.Stores, route: Compiled.Compiled, call: C
     streaming: call.streaming,
     tokens: call.inputTokens,
     needs: [...call.needs],
-    total: Timeout.deadline(0, route.total, call.options.timeout).at,
+    total,
     ...(route.cache === undefined ? undefined : { cache: route.cache }),
     ...(route.keepAlive === undefined ? undefined : { sse: { keepAlive: route.keepAlive } }),
     plan,
@@ -156,7 +157,9 @@ const explained = (
   by: By,
   sight: Admission.Sight,
   call: Call,
+  total: number,
 ): Explained => {
+  const { attempt, firstToken } = limits(candidate, patience, call)
   const checks: Checks = {
     weight: verdict._tag === "Never" ? verdict : ready,
     capability: Plan.ability(candidate, call),
@@ -181,7 +184,11 @@ const explained = (
       moveOn,
       ...(accept === undefined ? undefined : { accept }),
       unsupported: patience.unsupported,
-      timeout: { firstToken: firstToken(candidate, patience, call), idle: patience.idle, attempt: patience.attempt },
+      timeout: {
+        firstToken: Math.min(total, firstToken),
+        idle: patience.idle,
+        attempt: Math.min(total, attempt),
+      },
       protect: patience.stream.protect,
       circuit: circuit(candidate),
       cooldown: { max: candidate.cooldown },

@@ -37,16 +37,24 @@ export const assumed = { input: 1000, output: 4096 }
 interface Named {
   readonly name: string
   readonly deployment: Options
+  readonly local: boolean
 }
 
-/** Looks at every route, or says why they do not even fit together: unknown names, circles. */
+/**
+ * Looks at every route, or says why they do not even fit together: unknown names, circles. `local` names the deployments
+ * that are served nearby: see `Provider`.
+ */
 export const lint = (
   routes: Readonly<Record<string, Route>>,
   deployments: Readonly<Record<string, Options>>,
   defaults: Defaults,
+  local: ReadonlySet<string> = new Set(),
 ): Result.Result<Report, ReadonlyArray<Compiled.Problem>> => {
   const candidates = new Map(
-    Object.entries(deployments).map(([name, deployment]): [string, Named] => [name, { name, deployment }]),
+    Object.entries(deployments).map(([name, deployment]): [string, Named] => [
+      name,
+      { name, deployment, local: local.has(name) },
+    ]),
   )
   return Result.map(Compiled.make(routes, candidates, defaults), (compiled) => {
     const found = new Map([...compiled].map(([name, route]) => [name, warnings(route)]))
@@ -221,9 +229,9 @@ const sum = (way: Way): Omit<Worst, "route"> => {
   let millis = 0
   let dollars: number | undefined
   const unpriced: Array<string> = []
-  for (const { leaf, never } of way) {
-    if (never) continue
-    const { candidate, patience } = leaf
+  const asked = way.filter(({ never }) => !never).map(({ leaf }) => leaf)
+  for (const leaf of asked) {
+    const { candidate, patience } = leaf === asked.at(-1) ? (leaf.atEnd ?? leaf) : leaf
     const tries = 1 + patience.retry.times
     attempts += tries
     millis += tries * patience.attempt + waits(patience.retry)

@@ -32,7 +32,8 @@ export type Verdict =
  */
 export interface Step extends Surroundings {
   readonly _tag: "Step"
-  readonly leaf: Leaf
+  /** Set while the plan is made: see `make`. */
+  leaf: Leaf
   readonly verdict: Verdict
   readonly equals: ReadonlyArray<Leaf>
   readonly hedge: Hedged | undefined
@@ -65,7 +66,29 @@ export type Plan =
 export type Draw = () => number
 
 /** The plan of one call. Changes nothing: `advance` moves the turns of `round-robin` on. */
-export const make = (route: Bound, call: Call.Call, draw: Draw): Plan => resolve(route, call, draw, outside)
+export const make = (route: Bound, call: Call.Call, draw: Draw): Plan => {
+  const plan = resolve(route, call, draw, outside)
+  endure(steps(plan))
+  return plan
+}
+
+/** Has every candidate that none comes after be as patient as the call itself. */
+const endure = (all: ReadonlyArray<Step>): void => {
+  for (let at = all.length - 1; at >= 0; at--) {
+    const step = all[at]!
+    if (step.verdict._tag !== "Ready") continue
+    if (!all.some((other, place) => place > at && comesAfter(step, other))) step.leaf = step.leaf.atEnd ?? step.leaf
+    // It comes after everybody before it.
+    if (step.within === undefined) return
+  }
+}
+
+/** Whether a candidate further on may be asked when this one was silent for too long. */
+const comesAfter = ({ rescues, within }: Step, other: Step): boolean =>
+  other.verdict._tag === "Ready" &&
+  (other.within === undefined ||
+    other.within === within ||
+    rescues.some((branch) => branch === other.within && branch.after.includes("Timeout")))
 
 const outside: Surroundings = { within: undefined, rescues: [] }
 

@@ -22,6 +22,11 @@ export class Provider extends Context.Service<
      * Circuits and cooldowns are those of the account, so that another key starts without them.
      */
     readonly account?: string | undefined
+    /**
+     * Whether the model is served nearby, by a server of one's own: one that may have to load it first, and that serves
+     * few calls at a time. It is given longer by default.
+     */
+    readonly local?: boolean | undefined
     /** One whole answer. */
     readonly chat: (request: Chat.Request) => Effect.Effect<Chat.Response, ProviderError>
     /**

@@ -86,18 +86,23 @@ const continued = (place: Place, { held, rest }: Attempt.Committed): Attempt.Com
 const goingOn = (context: Attempt.Context<Chat.Request>, leaf: Leaf, delivered: string): Asking => {
   const { candidate } = leaf
   const { joint, request } = Continuation.ask(context.call.request, delivered, candidate.deployment.capabilities)
-  const firstToken = Candidate.firstToken(candidate, leaf.patience, context.call)
+  const { takingOver } = Candidate.limits(candidate, leaf.patience, context.call)
   const stream = (request: Chat.Request) =>
-    Continuation.joined(joint, audible(candidate.provider.stream(request), firstToken))
+    Continuation.joined(joint, audible(candidate.provider.stream(request), takingOver))
   return {
     context: { ...context, call: new Call(request, true, context.call.options, context.call.at) },
     leaf: {
       ...leaf,
       candidate: { ...candidate, provider: { ...candidate.provider, stream } },
-      patience: { ...leaf.patience, firstToken: Number.POSITIVE_INFINITY },
+      patience: { ...leaf.patience, ...unhurried },
     },
   }
 }
+
+const unlimited: Timeout.Limits = { firstToken: Infinity, attempt: Infinity, takingOver: Infinity }
+
+/** Whoever goes on is heard at once, and then repeats what is known for as long as that takes. */
+const unhurried = { ...unlimited, thinking: unlimited }
 
 /** Fails when nothing but pings comes for longer than `millis`. */
 const audible = (

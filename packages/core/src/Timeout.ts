@@ -10,11 +10,13 @@ import type { TimeoutPhase } from "./ProviderError.ts"
 
 /**
  * - `connect`: until a connection stands. Kept by the provider's transport.
- * - `firstToken`: until a stream's first real output.
+ * - `firstToken`: until a stream's first real output. If not said: 10 seconds where another candidate comes after this
+ *   one, 2 minutes where it is local (see `Provider`), and until `total` where none comes after it.
  * - `thinking`: the same of a model that is said to reason, in a call that asks it to: some do so in silence. Counts
  *   where it is the longer of the two.
  * - `idle`: between a stream's events; comments and pings do not count as events.
- * - `attempt`: a plain call's whole answer.
+ * - `attempt`: a plain call's whole answer. If not said: a minute, 5 minutes of a local one or of one that is thinking,
+ *   and until `total` where none comes after it.
  * - `total`: the call with all its retries and fallbacks.
  */
 export interface TimeoutPolicy {
@@ -28,12 +30,58 @@ export interface TimeoutPolicy {
 
 export const defaults: TimeoutPolicy = {
   connect: "5 seconds",
-  firstToken: "20 seconds",
+  firstToken: "10 seconds",
   thinking: "2 minutes",
   idle: "30 seconds",
   attempt: "60 seconds",
   total: "5 minutes",
 }
+
+/** Of models that may have to be loaded first, or think first. */
+const slow = { firstToken: "2 minutes", attempt: "5 minutes" } as const
+
+/** How long an attempt may take, in milliseconds: to a stream's first real output, or to a plain call's whole answer. */
+export interface Limits {
+  readonly firstToken: number
+  readonly attempt: number
+  /** To the first words of one that goes on with a broken stream, whose reader has half an answer and waits for the rest. */
+  readonly takingOver: number
+}
+
+/** The limits of an attempt, and those of one whose model is asked to think first. */
+export interface Resolved extends Limits {
+  readonly thinking: Limits
+  readonly idle: number
+}
+
+/**
+ * The policy as it holds at one place of a route. `local`: whether the model is served nearby, where it may have to be
+ * loaded first; `last`: whether no candidate comes after it, so that giving up gains nothing.
+ */
+export const resolve = (
+  said: Partial<TimeoutPolicy>,
+  { last, local }: { readonly last: boolean; readonly local: boolean },
+): Resolved => {
+  const own = (limit: "firstToken" | "attempt", unsaid: Duration.Input): number =>
+    said[limit] === undefined && last ? Number.POSITIVE_INFINITY : millis(said[limit] ?? unsaid)
+  const unsaid = local ? slow : defaults
+  const thinking = millis(said.thinking ?? defaults.thinking)
+  const firstToken = own("firstToken", unsaid.firstToken)
+  const takingOver = millis(said.firstToken ?? unsaid.firstToken)
+  return {
+    firstToken,
+    attempt: own("attempt", unsaid.attempt),
+    takingOver,
+    thinking: {
+      firstToken: Math.max(firstToken, thinking),
+      attempt: own("attempt", slow.attempt),
+      takingOver: Math.max(takingOver, thinking),
+    },
+    idle: millis(said.idle ?? defaults.idle),
+  }
+}
+
+const millis = (input: Duration.Input): number => Duration.toMillis(Duration.fromInputUnsafe(input))
 
 const words: Record<TimeoutPhase, string> = {
   connect: "no connection",

@@ -101,7 +101,7 @@ describe("a primary that is back", () => {
             const { asked, back } = yield* comeback(seconds, every, outage, true)
             assert.isAtMost(back ?? Infinity, 30)
             // Probes are not so many either: the outage costs a few calls at its beginning, then one in half a minute.
-            assert.isAtMost(asked, 30 + seconds / 20)
+            assert.isAtMost(asked, 16 + seconds / 15)
           }),
         )
       }

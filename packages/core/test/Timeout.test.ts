@@ -2,13 +2,16 @@ import { assert, describe, it } from "@effect/vitest"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import * as Chat from "../src/Chat.ts"
 import * as Deployment from "../src/Deployment.ts"
 import * as Explain from "../src/Explain.ts"
+import { Provider } from "../src/Provider.ts"
 import * as Route from "../src/Route.ts"
 import * as Router from "../src/Router.ts"
+import type { RouterError } from "../src/RouterError.ts"
 import * as Testing from "../src/Testing.ts"
 
 const ask: Chat.Request = { model: "assistant", messages: [Chat.user("Why?")] }
@@ -54,11 +57,11 @@ describe("timeout.thinking", () => {
     borne(thinking, 300, { ...reasons, timeout: { thinking: "5 minutes" } }),
   )
 
-  it.effect("is not for a call that asks for no thought", () => borne(ask, 20, reasons))
+  it.effect("is not for a call that asks for no thought", () => borne(ask, 10, reasons))
 
-  it.effect("is not for a call that forbids it", () => borne({ ...ask, reasoning: { effort: "none" } }, 20, reasons))
+  it.effect("is not for a call that forbids it", () => borne({ ...ask, reasoning: { effort: "none" } }, 10, reasons))
 
-  it.effect("is not for a model of which nothing is said", () => borne(thinking, 20))
+  it.effect("is not for a model of which nothing is said", () => borne(thinking, 10))
 
   it.effect("never shortens firstToken", () =>
     borne(thinking, 180, { ...reasons, timeout: { firstToken: "3 minutes" } }),
@@ -107,5 +110,119 @@ describe("timeout.thinking", () => {
       assert.strictEqual((yield* waits("100 seconds", "5 minutes"))._tag, "Success")
       assert.strictEqual((yield* waits("100 seconds", "1 minute"))._tag, "Failure")
     })
+  })
+})
+
+describe("silence", () => {
+  const kinds = {
+    "of another vendor": {},
+    "of a local server": { local: true },
+    "of a model that thinks": { capabilities: { reasoning: true } },
+  } as const
+
+  /** When the silent one was given up, in seconds; undefined if only the call's end did that. */
+  const givenUp = (
+    kind: { readonly local?: boolean; readonly capabilities?: Deployment.Capabilities },
+    route: Route.Route,
+    { request = thinking, streaming = true }: { readonly request?: Chat.Request; readonly streaming?: boolean } = {},
+    timeout?: Deployment.Options["timeout"],
+  ) => {
+    const silent = Testing.script([Testing.silence()])
+    const other = Testing.script([Testing.fail({ _tag: "Permission" }), Testing.reply("I know")])
+    const layer = Layer.effect(
+      Provider,
+      Effect.map(Effect.provide(Provider, silent.layer), (provider) => ({ ...provider, local: kind.local })),
+    )
+    return Effect.gen(function* () {
+      const router = yield* Router.Router
+      const call = Effect.asVoid<unknown, RouterError, never>(
+        streaming ? Effect.scoped(router.chatStream(request)) : router.chat(request),
+      )
+      const fiber = yield* Effect.forkChild(Effect.exit(call), { startImmediately: true })
+      let seconds = 0
+      while (silent.inFlight() > 0 && seconds < 400) {
+        yield* TestClock.adjust("1 second")
+        seconds++
+      }
+      yield* Fiber.interrupt(fiber)
+      return seconds
+    }).pipe(
+      Effect.provide(
+        Router.layer({
+          deployments: {
+            silent: Deployment.make({ model: "s", provider: layer, capabilities: kind.capabilities, timeout }),
+            other: Deployment.make({ model: "o", provider: other.layer }),
+          },
+          routes: { assistant: route },
+        }),
+      ),
+    )
+  }
+
+  const first = Route.fallback("silent", "other")
+  const last = Route.fallback("other", "silent")
+  const only = Route.target("silent")
+
+  for (const [name, kind] of Object.entries(kinds)) {
+    const [firstToken, attempt] = name === "of another vendor" ? [10, 60] : [120, 300]
+    it.effect(`${name} is given up for the one behind it`, () =>
+      Effect.gen(function* () {
+        assert.strictEqual(yield* givenUp(kind, first), firstToken)
+        assert.strictEqual(yield* givenUp(kind, first, { streaming: false }), attempt)
+      }),
+    )
+
+    it.effect(`${name} lasts until the call's end where nobody is behind it`, () =>
+      Effect.gen(function* () {
+        for (const route of [last, only, Route.timeout({ total: "4 minutes" })(last)]) {
+          for (const streaming of [true, false]) {
+            assert.strictEqual(yield* givenUp(kind, route, { streaming }), route._tag === "Policies" ? 240 : 300)
+          }
+        }
+      }),
+    )
+
+    it.effect(`${name} is limited by what is said, wherever it stands`, () =>
+      Effect.gen(function* () {
+        const said = { firstToken: "4 seconds", thinking: "4 seconds", attempt: "5 seconds" } as const
+        for (const route of [first, last]) {
+          assert.strictEqual(yield* givenUp(kind, route, {}, said), 4)
+          assert.strictEqual(yield* givenUp(kind, route, { streaming: false }, said), 5)
+        }
+      }),
+    )
+  }
+
+  it.effect("counts those who can be asked: a branch for silence does, one for something else does not", () =>
+    Effect.gen(function* () {
+      const vendor = kinds["of another vendor"]
+      assert.strictEqual(yield* givenUp(vendor, only.pipe(Route.onContextWindow("other"))), 300)
+      assert.strictEqual(yield* givenUp(vendor, only.pipe(Route.onError(["Timeout"], "other"))), 10)
+    }),
+  )
+
+  it.effect("is explained as it is, never longer than the call", () => {
+    const provider = Testing.script([Testing.reply("")]).layer
+    return Effect.gen(function* () {
+      const router = yield* Router.Router
+      const { plan } = yield* router.explain(ask, { streaming: true })
+      assert.deepStrictEqual(
+        Explain.candidates(plan).map(({ policies: { timeout } }) => [timeout.firstToken, timeout.attempt]),
+        [
+          [10_000, 60_000],
+          [300_000, 300_000],
+        ],
+      )
+    }).pipe(
+      Effect.provide(
+        Router.layer({
+          deployments: {
+            a: Deployment.make({ model: "a", provider }),
+            b: Deployment.make({ model: "b", provider }),
+          },
+          routes: { assistant: Route.fallback("a", "b") },
+        }),
+      ),
+    )
   })
 })

@@ -90,6 +90,8 @@ export interface Options<Wire extends WireError> {
   /** The credential, which no message may contain. */
   readonly key: Redacted.Redacted | undefined
   readonly sender: Transport.Sender
+  /** Whether the model is served nearby: see `Local`. */
+  readonly local: boolean
   readonly prepared: Prepared
   /** Where streams are asked for; as anything else if not said. */
   readonly streaming?: Prepared | undefined
@@ -101,6 +103,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
   embedder,
   endpoint,
   key,
+  local,
   prepared,
   reason,
   sender,
@@ -178,6 +181,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
   return {
     protocol: codec.protocol,
     account: key && accountOf(key),
+    local,
     chat: (request) =>
       Seals.orWithout(
         endpoint.host,

@@ -7,6 +7,7 @@ import * as Explain from "@understudy/core/Explain"
 import { Provider } from "@understudy/core/Provider"
 import * as Router from "@understudy/core/Router"
 import type { Settings } from "@understudy/providers/Config"
+import { isLocal } from "@understudy/providers/config/Address"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
@@ -84,9 +85,10 @@ const unstarted = ({ defaults, deployments, routes }: Settings) =>
   Router.layer({
     defaults,
     deployments: Object.fromEntries(
-      Object.entries(deployments).map(([name, options]) => [name, { ...options, provider: nobody }]),
+      Object.entries(deployments).map(([name, options]) => [name, { ...options, provider: nobody(isLocal(options)) }]),
     ),
     routes,
   })
 
-const nobody = Layer.succeed(Provider, { protocol: "none", chat: () => Effect.never, stream: () => Stream.never })
+const nobody = (local: boolean) =>
+  Layer.succeed(Provider, { protocol: "none", local, chat: () => Effect.never, stream: () => Stream.never })

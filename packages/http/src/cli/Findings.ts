@@ -11,7 +11,8 @@ import { section } from "./Summary.ts"
 
 /** The worst cases as a table, then the warnings. */
 export const lines = ({ defaults, deployments, routes }: Settings): ReadonlyArray<string> => {
-  const report = Lint.lint(routes, deployments, defaults)
+  const local = Object.keys(deployments).filter((name) => Address.isLocal(deployments[name]!))
+  const report = Lint.lint(routes, deployments, defaults, new Set(local))
   // A configuration that was decoded has routes that fit together.
   if (Result.isFailure(report)) return []
   const { warnings, worst } = report.success

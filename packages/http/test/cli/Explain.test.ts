@@ -53,7 +53,7 @@ describe.concurrent("understudy explain", { timeout: 30_000 }, () => {
       "       limits: rpm 60",
       "  2. local (llama3): ready",
       "       1 retry, 100ms to 8s apart, Retry-After up to 5s",
-      "       at most 1m an attempt",
+      "       at most 5m an attempt",
       "       circuit opens after 3 failures in a row, for 5s to 30s",
     ])
   })

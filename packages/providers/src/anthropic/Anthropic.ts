@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Messages from "../protocols/messages/index.ts"
+import { isLocal } from "../Local.ts"
 import * as HttpProvider from "../HttpProvider.ts"
 import * as Seals from "../protocols/Seals.ts"
 import * as ToolNames from "../protocols/ToolNames.ts"
@@ -82,6 +83,7 @@ export const make = Effect.fnUntraced(function* (
     },
     counter: { ...Messages.Count, prepared: yield* Prepared.build("anthropic", client, "/v1/messages/count_tokens") },
     reason: Errors.reason,
+    local: isLocal("anthropic", options.baseUrl),
     key,
     sender,
     prepared: yield* Prepared.build("anthropic", client, "/v1/messages"),

@@ -4,6 +4,7 @@
 import type { ReasonTag } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import type { VendorName } from "../Catalog.ts"
+import * as Local from "../Local.ts"
 import * as Compatible from "../openai/Compatible.ts"
 
 /** What a deployment's address depends on. */
@@ -45,18 +46,10 @@ const vendorHosts: ReadonlySet<string> = new Set([
   ),
 ])
 
-const isSelfHosted = ({ provider }: Addressed): boolean =>
-  isCompatible(provider) && Compatible.vendors[provider].variable === undefined
+const isSelfHosted = ({ provider }: Addressed): boolean => Local.isServer(provider)
 
 /** Whether a model runs beside the gateway: on a self-hosted vendor's server, or on this machine's or network's own. */
-export const isLocal = (deployment: Addressed): boolean => {
-  if (isSelfHosted(deployment)) return true
-  const url = named(deployment)?.url
-  return url !== undefined && URL.canParse(url) && isLocalHost(new URL(url).hostname)
-}
-
-const isLocalHost = (host: string): boolean =>
-  /^(?:localhost|.+\.localhost|.+\.local|host\.docker\.internal|127(?:\.\d+){3}|0\.0\.0\.0|\[::1?\])$/i.test(host)
+export const isLocal = (deployment: Addressed): boolean => Local.isLocal(deployment.provider, named(deployment)?.url)
 
 /** Why a deployment failed. */
 interface Failure {

@@ -13,6 +13,7 @@ import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Gemini from "../protocols/gemini/index.ts"
 import * as Embeddings from "../protocols/gemini-embeddings/index.ts"
+import { isLocal } from "../Local.ts"
 import * as HttpProvider from "../HttpProvider.ts"
 import * as Seals from "../protocols/Seals.ts"
 import * as Start from "../ProviderStartError.ts"
@@ -105,6 +106,7 @@ export const make = Effect.fnUntraced(function* (
       seal: (sealed) => Gemini.Signatures.write(sealed) ?? "",
     },
     reason: Errors.reason,
+    local: isLocal("gemini", options.baseUrl),
     key,
     sender,
     embedder: { ...Embeddings, prepared: prepared("batchEmbedContents") },

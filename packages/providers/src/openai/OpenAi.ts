@@ -16,6 +16,7 @@ import type { WireError } from "../protocols/chat-completions/Errors.ts"
 import * as Embeddings from "../protocols/embeddings/index.ts"
 import * as Responses from "../protocols/responses/index.ts"
 import * as Claude from "../protocols/messages/Model.ts"
+import { isLocal } from "../Local.ts"
 import * as HttpProvider from "../HttpProvider.ts"
 import type { Limits } from "../protocols/Endpoint.ts"
 import * as Seals from "../protocols/Seals.ts"
@@ -166,6 +167,7 @@ export const connect = Effect.fnUntraced(function* (
       prepared: yield* Prepared.build("openai", client, "/embeddings"),
     },
     reason: Errors.reason,
+    local: isLocal(vendor, endpoint.baseUrl),
     key,
     sender,
     prepared: yield* Prepared.build(vendor, client, path),
