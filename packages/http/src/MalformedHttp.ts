@@ -23,7 +23,7 @@ export const answer = (server: Server): Server =>
       `content-length: ${Buffer.byteLength(body)}`,
       `x-request-id: ${requestId}`,
       `request-id: ${requestId}`,
-      "x-should-retry: false",
+      ...(ApiError.isFinal(refusal) ? ["x-should-retry: false"] : []),
       "connection: close",
     ]
     socket.end(`${head.join("\r\n")}\r\n\r\n${body}`)

@@ -151,6 +151,13 @@ const table: ReadonlyArray<
 > = [
   ["429 without retry-after", "429", undefined, { ...limited, wait: 1 }, { ...limited, wait: 1 }],
   ["429, retry-after 30", "429-retry-after-30", undefined, { ...limited, wait: 30 }, { ...limited, wait: 30 }],
+  [
+    "429, retry-after 300",
+    "429-retry-after-300",
+    undefined,
+    { ...limited, wait: 300, final: true },
+    { ...limited, wait: 30 },
+  ],
   ["503", "503", undefined, { ...unavailable, wait: 2 }, { ...unavailable, wait: 2 }],
   ["503, retry-after 30", overloadedFor(30), undefined, { ...unavailable, wait: 30 }, { ...unavailable, wait: 30 }],
   [
@@ -338,6 +345,10 @@ describe.concurrent("a call that is refused before any deployment is asked", () 
       const { url } = yield* TestGateway.make()
       for (const [status, sent] of [
         ["400", "nonsense\r\n\r\n"],
+        [
+          "400",
+          `POST /v1/messages HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n`,
+        ],
         ["431", `GET / HTTP/1.1\r\nx: ${"x".repeat(20_000)}`],
       ] as const) {
         const socket = connect(Number(new URL(url).port), "127.0.0.1")

@@ -78,7 +78,8 @@ const longestWait = 60_000
 export const seconds = (millis: number): number => Math.max(1, Math.ceil(millis / 1000))
 
 /** Whether a client that asks again soon is told the same: after a mistake of its own, or what takes long to cure. */
-export const isFinal = ({ lasting, status }: ApiError): boolean => lasting === true || (status < 500 && status !== 429)
+export const isFinal = ({ lasting, status }: ApiError): boolean =>
+  lasting === true || (status < 500 && status !== 408 && status !== 429)
 
 const attempts = ({ attempts, passedOver: others }: Receipt): ReadonlyArray<Attempt> => [
   ...attempts.map(({ deployment, millis, outcome, reason, status }) => ({
