@@ -163,6 +163,13 @@ describe.concurrent("examples", { timeout: 120_000 }, () => {
     )
   })
 
+  it("checked-answers", async () => {
+    const printed = await example("checked-answers")
+    assert.match(printed, /^careless: the answer is not the JSON that was asked for$/m)
+    assert.match(printed, /^careful: answered$/m)
+    assert.match(printed, /^\{"opens":\d+,"closed":(true|false)\}$/m)
+  })
+
   it("tells which models are asked for in place of the originals'", () => {
     const readme = readFileSync(join(import.meta.dirname, "README.md"), "utf8")
     for (const [old, successor] of Object.entries(successors)) {

@@ -1,0 +1,37 @@
+/** A deployment that ignores the JSON schema it is asked to follow: its answer is a failed attempt, and the next one answers. */
+import { Chat, Deployment, Route, Router } from "@understudy/core"
+import * as Simulated from "@understudy/providers/simulated"
+import * as Effect from "effect/Effect"
+
+const RouterLive = Router.layer({
+  deployments: {
+    careless: Deployment.make({
+      model: "any",
+      provider: Simulated.layer({ name: "careless", reply: "It opens at nine, I think." }),
+    }),
+    careful: Deployment.make({ model: "any", provider: Simulated.layer({ name: "careful" }) }),
+  },
+  routes: { extract: Route.fallback("careless", "careful").pipe(Route.accept("schema")) },
+})
+
+const schema = {
+  type: "object",
+  properties: { opens: { type: "integer" }, closed: { type: "boolean" } },
+  required: ["opens", "closed"],
+  additionalProperties: false,
+}
+
+const program = Effect.gen(function* () {
+  const { chat } = yield* Router.Router
+  const { receipt, response } = yield* chat({
+    model: "extract",
+    messages: [Chat.user("When does the museum open?")],
+    format: { type: "json-schema", name: "hours", schema, strict: true },
+  })
+  for (const { deployment, message, outcome } of receipt.attempts) {
+    console.log(`${deployment}: ${message ?? outcome}`)
+  }
+  console.log(Chat.text(response))
+})
+
+await Effect.runPromise(Effect.provide(program, RouterLive))
