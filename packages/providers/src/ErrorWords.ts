@@ -33,8 +33,8 @@ const any = (...patterns: ReadonlyArray<RegExp>): RegExp =>
 /** What was paid for is used up, or nothing was paid. */
 const spent = any(
   /(?:insufficient|not enough|exhausted|depleted|ran out of|out of|used (?:up )?(?:all )?(?:of )?(?:your |the )?(?:available )?) ?(?:account )?(?:balance|credits?|funds)\b/,
-  /(?:balance|credits?|funds) (?:balance )?(?:is|are|has been|have been) (?:too low|insufficient|exhausted|depleted|used up|negative)/,
-  /(?:credit )?balance is too low|prepa(?:id|yment) credits|(?:requires?|purchase|add) more credits/,
+  /(?:balance|credits?|funds) (?:balance )?(?:is|are|has been|have been) (?:too low|not enough|insufficient|exhausted|depleted|used up|negative)/,
+  /(?:credit )?balance is too low|prepa(?:id|yment) credits|(?:requires?|purchase|add|buy) (?:more )?credits|please recharge\b/,
   /(?:monthly|daily|weekly) spend(?:ing)? (?:limit|cap)|spend(?:ing)? (?:limit|cap) (?:has been |was |is )?(?:reached|exceeded|hit)/,
   /reached your specified .*usage limits|budget has been exceeded|exceeded (?:the |your )?budget|over budget/,
   // Gemini has the same words for the requests of a minute.
@@ -48,6 +48,7 @@ const spent = any(
 const disabled = any(
   /\b(?:organi[sz]ation|account|workspace|project|team|tenant|subscription|access)\b[^.\n]{0,60}?\b(?:has been|have been|is|are|was|were|been)(?: \w{1,20}){0,3} (?:disabled|suspended|deactivated|blocked|banned|terminated|restricted|closed|revoked|locked|frozen|on hold|inactive|not active|delinquent)\b/,
   /\b(?:disabled|suspended|deactivated|banned|terminated|inactive) (?:organi[sz]ation|account|workspace|project)\b/,
+  /\baccess (?:terminated|suspended|revoked|deactivated|disabled)\b|\b(?:your|current) plan does ?n[o']t (?:include|support|allow)/,
   /\b(?:location|country|region|territory) is not (?:supported|allowed|available)|not (?:supported|available) in your (?:country|region|location)/,
 )
 
@@ -100,7 +101,15 @@ const above =
   /too (?:large|high|big|many)|(?:be|than|is|are|supports?) (?:at most|no more than|up to)|at most \d|less than or equal|(?:must|should) be (?:less|lower|smaller|below|under|between|in)\b|(?:must|should) be <|<= ?\d|exceed|above (?:the )?max|(?:valid|supported|allowed|accepted) range|range of|(?:is|was) (?:larger|greater|higher|more) than|\b\d+ > \d+|maximum (?:value|allowed)|must have stream/
 const tooManyTokens = any(
   new RegExp(`(?:${maxTokens.source})[^\\n]{0,120}?(?:${above.source})`),
-  /(?:requested|output|completion) tokens?\b[^.\n]{0,40}\bexceeds?\b/,
+  /range of [`'"]?max_\w{0,20}tokens|too many (?:output|completion) tokens/,
+  /(?:requested|output|completion) tokens?\b[^.\n]{0,60}\b(?:exceeds?|no more than|at most)\b/,
+)
+/** What no quota or buffer of a server's own is told of by. */
+const surelyTooMany = any(
+  new RegExp(
+    `(?:${maxTokens.source})[\`'"]? (?:(?:is|are|was) )?too (?:large|high|big|many)|^[\`'"]?(?:${maxTokens.source})[\`'"]?: \\d+ > \\d+`,
+  ),
+  /\btoo many (?:tools|functions|function declarations)\b/,
 )
 const aboveAnyhow = new RegExp(above.source, "i")
 
@@ -130,7 +139,7 @@ const template = any(
 )
 
 const media =
-  "(?:images?|audio|videos?|vision|pdfs?|documents?|multi-?modal|tools?|function calling|embeddings?|rerank\\w*|response_format|json schemas?|structured outputs?|grammars?|logprobs|reasoning|thinking|prefill|roles?)"
+  "(?:images?|audio|videos?|vision|pdfs?|documents?|multi-?modal|tool[_ ]choice|tools?|function calling|embeddings?|rerank\\w*|response_format|json schemas?|structured outputs?|grammars?|logprobs|reasoning|thinking|prefill|roles?)"
 const piece =
   "(?: (?:inputs?|parts?|content|urls?|types?|blocks?|calls?|calling|use|choice|format|mode|generation|requests?|messages?|data))?"
 
@@ -139,6 +148,7 @@ const lacking = any(
   /\b(\w+ inputs?) (?:is|are) (?:not|un) ?supported|\bunsupported content\b/,
   /\b(?:not supported|unsupported|not available|not allowed|not enabled) (?:for|on|by|with|in) (?:this|the) (?:\w+ )?model\b/,
   /(?:unexpected|unknown|unrecognized|unrecognised|unsupported|extra|extraneous) (?:request )?(?:fields? in|inputs? (?:is|are)|arguments? supplied|params?\b|parameters?\b|keys? in)/,
+  /response_format[^.\n]{0,30} is (?:currently )?unavailable/,
   /invalid message format|invalid (?:reasoning|think(?:ing)?|effort|reasoning[ _]effort) (?:value|level|effort)/,
   /\b(?:reasoning[_.]effort|effort)\b[^.\n]{0,20}(?:input should be|must be one of|should be one of|expected one of|invalid|is not (?:a )?valid)/,
   /missing data required for (\w+)/,
@@ -148,7 +158,7 @@ const lacking = any(
   new RegExp(`\\b(${media}${piece})[\`'"]? (?:(?:is|are|was)(?: not|n't)|not) (?:currently |yet )?supported\\b`),
   new RegExp(`\\bunsupported (${media})\\b`),
   new RegExp(
-    `(?:does not|doesn't|do not|don't|cannot|can't) (?:currently )?support (?:the )?[\`'"]?(${media}${piece})\\b`,
+    `(?:does not|doesn't|do not|don't|cannot|can't) (?:currently )?support (?:the |this |that )?[\`'"]?(${media}${piece})\\b`,
   ),
 )
 
@@ -215,14 +225,18 @@ export const of = (message: string | undefined, { isRelayed, param, status }: Co
   if (kind !== null) return unsupported(kind[1] === "generate embeddings" ? "embeddings" : "chat")
   if (status === 429) return /request too large for/i.test(text) ? { _tag: "ContextWindowExceeded" } : undefined
   if (tooLong.test(text)) return { _tag: "ContextWindowExceeded" }
-  if (download.test(text)) return isServers ? unsupported("a file at a URL") : { _tag: "InvalidRequest", param }
+  if (download.test(text)) {
+    if (!isServers) return { _tag: "InvalidRequest", param }
+    if (/https?:|\bimages?\b/i.test(text)) return unsupported("a file at a URL")
+  }
   if (!blames && badKey.test(text)) return { _tag: "Authentication" }
   if (isRefusal || isRelayed) {
     if (!blames && disabled.test(text)) return { _tag: "Permission" }
     if (flagged.test(text) && status !== 404) return { _tag: "ContentPolicy" }
     if (noModel.test(text) && (param === undefined || param === "model")) return { _tag: "ModelNotFound" }
   }
-  const lack = lackOf(text, param, isRefusal && status !== 401 && status !== 402 && status !== 403)
+  const refuses = isRefusal && status !== 401 && status !== 402 && status !== 403
+  const lack = lackOf(text, param, { isRelayed, refuses })
   return lack === undefined ? undefined : unsupported(lack)
 }
 
@@ -251,12 +265,21 @@ const notAField = /^(?:error|exception|litellm|upstream|provider|message|\d+)\b|
 const unsupported = (feature: string): Reason => ({ _tag: "Unsupported", feature })
 
 /** What this server does not have or take, by its words; `refuses` whether the status is a refusal's. */
-const lackOf = (text: string, param: string | undefined, refuses: boolean): string | undefined => {
+const lackOf = (
+  text: string,
+  param: string | undefined,
+  { isRelayed, refuses }: { readonly isRelayed: boolean; readonly refuses: boolean },
+): string | undefined => {
   if (several.test(param === "n" ? `n: ${text}` : text)) return "several answers at once (n)"
-  if (tooManyTokens.test(text) || (param !== undefined && maxTokens.test(param) && aboveAnyhow.test(text))) {
+  if (surelyTooMany.test(text)) return param ?? surelyTooMany.exec(text)?.[0]
+  const mayRefuse = refuses || isRelayed
+  if (
+    mayRefuse &&
+    (tooManyTokens.test(text) || (param !== undefined && maxTokens.test(param) && aboveAnyhow.test(text)))
+  ) {
     return "so many tokens (max_tokens)"
   }
-  if (tooMany.test(param === "tools" ? `tools: ${text}` : text)) return param ?? "so many tools"
+  if (mayRefuse && tooMany.test(param === "tools" ? `tools: ${text}` : text)) return param ?? "so many tools"
   const found =
     requiring.exec(text) ??
     template.exec(text) ??

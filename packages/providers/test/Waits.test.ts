@@ -87,6 +87,28 @@ describe("waits", () => {
     )
   }
 
+  it.live("a field of the body, where its vendor has none of its own", () =>
+    Effect.gen(function* () {
+      for (const [vendor, body, expected] of [
+        ["openai", { error: { message: words, retry_after: 4 } }, 4000],
+        ["openai", { message: "No", retry_after: "2.5" }, 2500],
+        [
+          "anthropic",
+          { type: "error", error: { type: "rate_limit_error", message: words, retry_after: "1m" } },
+          60_000,
+        ],
+        [
+          "anthropic",
+          { type: "error", error: { type: "rate_limit_error", message: words, retry_after: "soon" } },
+          63_500,
+        ],
+      ] as const) {
+        const answer = { status: 429, body: JSON.stringify(body) }
+        assert.deepStrictEqual(yield* waits(vendor, answer), [expected, expected])
+      }
+    }),
+  )
+
   it.live("gemini: a delay in the body", () =>
     Effect.gen(function* () {
       const type = "type.googleapis.com/google.rpc.RetryInfo"

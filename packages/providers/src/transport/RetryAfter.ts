@@ -8,6 +8,7 @@
  * (seconds), the IETF's draft of `ratelimit-reset` (seconds).
  */
 import * as Duration from "effect/Duration"
+import * as Predicate from "effect/Predicate"
 import * as WaitText from "./WaitText.ts"
 
 /** Headers by lower-case names: a record, or anything with `get`. */
@@ -87,6 +88,14 @@ const resets = (get: Get, now: number): number | undefined => {
     if (unified !== undefined) waits.push(unified)
   }
   return waits.length === 0 ? undefined : Math.max(...waits)
+}
+
+/** The wait in a field of an error's body: a number of seconds, or a span such as `37s`. */
+export const ofField = (value: unknown): Duration.Duration | undefined => {
+  if (Predicate.isNumber(value)) return bounded(value * 1000)
+  if (!Predicate.isString(value)) return undefined
+  const seconds = WaitText.number(value)
+  return bounded(seconds === undefined ? WaitText.span(value) : seconds * 1000)
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -5,7 +5,9 @@
  *
  * What it means is the vendor's to say: see `openai/Errors.ts`.
  */
+import type * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
+import * as RetryAfter from "../../transport/RetryAfter.ts"
 import type { ClientError } from "../Dialect.ts"
 import * as Json from "../Json.ts"
 
@@ -22,6 +24,8 @@ export interface WireError {
   readonly status: number | undefined
   /** What its own upstream said, as OpenRouter tells it beside a message that says no more than that it failed. */
   readonly detail?: string | undefined
+  /** When to come back, where the error has a field for it. */
+  readonly retryAfter?: Duration.Duration | undefined
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -36,6 +40,7 @@ export const fromBody = (body: unknown): WireError => {
   const { code, message, param, type } = error
   const detail = outer["detail"]
   const first = Json.fields(Json.list(detail)[0])
+  const retryAfter = RetryAfter.ofField(error["retry_after"] ?? outer["retry_after"])
   const raw = Json.words(Json.fields(error["metadata"])["raw"])
   return {
     type: Json.words(type) ?? Json.words(outer["error_type"]),
@@ -50,6 +55,7 @@ export const fromBody = (body: unknown): WireError => {
     param: Json.words(param) ?? path(first["loc"]),
     status: Json.status(code),
     ...(raw === undefined ? undefined : { detail: raw }),
+    ...(retryAfter === undefined ? undefined : { retryAfter }),
   }
 }
 

@@ -8,7 +8,6 @@
 import type * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import * as RetryAfter from "../../transport/RetryAfter.ts"
-import * as WaitText from "../../transport/WaitText.ts"
 import type { ClientError } from "../Dialect.ts"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
@@ -74,7 +73,7 @@ const duration = (delay: unknown): Duration.Duration | undefined => {
     const { nanos, seconds } = delay
     return RetryAfter.bounded(Number(seconds ?? 0) * 1000 + Number(nanos ?? 0) / 1_000_000)
   }
-  return RetryAfter.bounded(Predicate.isNumber(delay) ? delay * 1000 : WaitText.span(Json.string(delay)))
+  return RetryAfter.ofField(delay)
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

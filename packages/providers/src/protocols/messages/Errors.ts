@@ -4,6 +4,8 @@
  *
  * What it means is the vendor's to say: see `anthropic/Errors.ts`.
  */
+import type * as Duration from "effect/Duration"
+import * as RetryAfter from "../../transport/RetryAfter.ts"
 import type { ClientError } from "../Dialect.ts"
 import * as Json from "../Json.ts"
 
@@ -19,6 +21,8 @@ export interface WireError {
   readonly requestId: string | undefined
   /** The status, where another server than Anthropic's names it within the error. */
   readonly status?: number | undefined
+  /** When to come back, where the error has a field for it. */
+  readonly retryAfter?: Duration.Duration | undefined
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -36,6 +40,7 @@ export const fromBody = (body: unknown): WireError => {
   // A server that has another's shape says it flat.
   const message = Json.words(error["message"]) ?? Json.words(outer["message"]) ?? Json.words(outer["detail"])
   const status = Json.status(code)
+  const retryAfter = RetryAfter.ofField(error["retry_after"] ?? outer["retry_after"])
   return {
     type: Json.words(error["type"]),
     code: Json.words(code),
@@ -43,6 +48,7 @@ export const fromBody = (body: unknown): WireError => {
     param: message === undefined ? undefined : path.exec(message)?.[1],
     requestId: Json.words(outer["request_id"]),
     ...(status === undefined ? undefined : { status }),
+    ...(retryAfter === undefined ? undefined : { retryAfter }),
   }
 }
 
