@@ -11,6 +11,8 @@
  */
 import type { Reason } from "@understudy/core/ProviderError"
 import type * as Duration from "effect/Duration"
+import * as ErrorLack from "./ErrorLack.ts"
+import { any } from "./ErrorLack.ts"
 
 /** What is known of an error beside its words. */
 export interface Context {
@@ -23,9 +25,6 @@ export interface Context {
   readonly retryAfter: Duration.Duration | undefined
 }
 
-const any = (...patterns: ReadonlyArray<RegExp>): RegExp =>
-  new RegExp(patterns.map(({ source }) => source).join("|"), "i")
-
 // ---------------------------------------------------------------------------------------------------------------------
 // The account
 // ---------------------------------------------------------------------------------------------------------------------
@@ -36,7 +35,7 @@ const spent = any(
   /(?:balance|credits?|funds) (?:balance )?(?:is|are|has been|have been) (?:too low|not enough|insufficient|exhausted|depleted|used up|negative)/,
   /(?:credit )?balance is too low|prepa(?:id|yment) credits|(?:requires?|purchase|add|buy) (?:more )?credits|please recharge\b/,
   /(?:monthly|daily|weekly) spend(?:ing)? (?:limit|cap)|spend(?:ing)? (?:limit|cap) (?:has been |was |is )?(?:reached|exceeded|hit)/,
-  /reached your specified .*usage limits|budget has been exceeded|exceeded (?:the |your )?budget|over budget/,
+  /reached your specified .*usage limits|\bbudget has been exceeded|\bexceeded (?:the |your )?budget\b|\bover budget\b/,
   // Gemini has the same words for the requests of a minute.
   /exceeded your current quota(?![^]{0,4000}?(?:ai\.google|generativelanguage|PerMinute|retryDelay|retry in))/,
   /billing (?:hard limit|account|issue|information|is (?:not )?(?:active|enabled|disabled))|enable billing|payment (?:is )?(?:required|overdue|failed|method)|(?:invoice|payment|account)s? (?:is |are )?(?:past due|overdue|in arrears|unpaid)/,
@@ -90,88 +89,6 @@ const download =
 
 /** One that embeds asked to converse, or the other way about: the model and the key are as good as ever. */
 const otherKind = /not allowed to (generate embeddings|sample) from this model|(not a chat model)/i
-
-// ---------------------------------------------------------------------------------------------------------------------
-// What is not to be had here
-// ---------------------------------------------------------------------------------------------------------------------
-
-const maxTokens = /\bmax[_ ]?(?:completion|output|new|gen(?:erated)?)?[_ ]?tokens\b|\bmaximum tokens\b|\bnum_predict\b/i
-/** Above, not below: a model that writes more takes it, while no model writes less than one token. */
-const above =
-  /too (?:large|high|big|many)|(?:be|than|is|are|supports?) (?:at most|no more than|up to)|at most \d|less than or equal|(?:must|should) be (?:less|lower|smaller|below|under|between|in)\b|(?:must|should) be <|<= ?\d|exceed|above (?:the )?max|(?:valid|supported|allowed|accepted) range|range of|(?:is|was) (?:larger|greater|higher|more) than|\b\d+ > \d+|maximum (?:value|allowed)|must have stream/
-const tooManyTokens = any(
-  new RegExp(`(?:${maxTokens.source})[^\\n]{0,120}?(?:${above.source})`),
-  /range of [`'"]?max_\w{0,20}tokens|too many (?:output|completion) tokens/,
-  /(?:requested|output|completion) tokens?\b[^.\n]{0,60}\b(?:exceeds?|no more than|at most)\b/,
-)
-/** What no quota or buffer of a server's own is told of by. */
-const surelyTooMany = any(
-  new RegExp(
-    `(?:${maxTokens.source})[\`'"]? (?:(?:is|are|was) )?too (?:large|high|big|many)|^[\`'"]?(?:${maxTokens.source})[\`'"]?: \\d+ > \\d+`,
-  ),
-  /\btoo many (?:tools|functions|function declarations)\b/,
-)
-const aboveAnyhow = new RegExp(above.source, "i")
-
-/** A list of tools, or of another kind, that is longer than what is taken. */
-const tooMany = any(
-  /\btoo many (?:tools|functions|function declarations|images?|stop sequences|messages|stops|documents|files)\b/,
-  /\b(?:tools|functions|function[_ ]declarations|stop|stop_sequences)\b[`'"]?[^.\n]{0,60}(?:array too long|too (?:many|long)|(?:maximum|max) (?:length|number|of|items)|at most \d|no more than \d|up to \d|exceeds?|less than or equal|limit(?:ed)? (?:is|of|to))/,
-  /(?:maximum|max|limit)(?: number)? of (?:\d+ )?(?:tools|functions|function declarations|stop sequences)/,
-  /(?:more than|over|at most|up to) \d+ (?:tools|functions|function declarations)/,
-)
-
-/** Several answers at once, of a server that gives one. */
-const several = any(
-  /(?:\bfield |\bparameter |^|[\s([{:,])[\\`'"]{0,3}n[\\`'"]{0,3} ?(?:\(\d+\) ?)?(?::|=|>|must|should|can|is|number|parameter)[^.\n]{0,40}?(?:\b1 <= value <= 1\b|at most 1\b|(?<!greater than or )\bequal(?: to)? 1\b|\b(?:only|be) 1\b|(?<![>!=])={1,2} ?1\b|<=? ?1\b|(?:not|un) ?supported)/,
-  /\b(?:only|just) (?:supports? )?(?:[`'"]?n[`'"]? ?={1,2} ?1\b|one (?:completion|choice)\b)|\bn ?> ?1 (?:is |are )?not/,
-)
-
-/** The words of a server that could, were it started otherwise. */
-const requiring = /\brequires?(?: the)? [`'"]?--\w/
-const flags =
-  /(?:needs?|start|run|launch|set|pass|use|using|with|enable) (?:it |the server |vllm |sglang )?(?:with |by )?(?:the )?(?:flag )?[`'"]?--[a-z]/
-
-const template = any(
-  /\bjinja\b|conversation roles must alternate|roles must alternate|\btemplate ?error\b/,
-  /(?:chat[ _]template|parser for this template)[^.\n]{0,80}/,
-  /only user(?:,| and) assistant(?: and \w+)? roles are supported|no user query found in messages/,
-)
-
-const media =
-  "(?:images?|audio|videos?|vision|pdfs?|documents?|multi-?modal|tool[_ ]choice|tools?|function calling|embeddings?|rerank\\w*|response_format|json schemas?|structured outputs?|grammars?|logprobs|reasoning|thinking|prefill|roles?)"
-const piece =
-  "(?: (?:inputs?|parts?|content|urls?|types?|blocks?|calls?|calling|use|choice|format|mode|generation|requests?|messages?|data))?"
-
-/** Words that no trouble of a server's own has: they are believed under a 5xx too. */
-const lacking = any(
-  /\b(\w+ inputs?) (?:is|are) (?:not|un) ?supported|\bunsupported content\b/,
-  /\b(?:not supported|unsupported|not available|not allowed|not enabled) (?:for|on|by|with|in) (?:this|the) (?:\w+ )?model\b/,
-  /(?:unexpected|unknown|unrecognized|unrecognised|unsupported|extra|extraneous) (?:request )?(?:fields? in|inputs? (?:is|are)|arguments? supplied|params?\b|parameters?\b|keys? in)/,
-  /response_format[^.\n]{0,30} is (?:currently )?unavailable/,
-  /invalid message format|invalid (?:reasoning|think(?:ing)?|effort|reasoning[ _]effort) (?:value|level|effort)/,
-  /\b(?:reasoning[_.]effort|effort)\b[^.\n]{0,20}(?:input should be|must be one of|should be one of|expected one of|invalid|is not (?:a )?valid)/,
-  /missing data required for (\w+)/,
-  /pooling type .{1,40} not (?:oai|openai)[ -]?compatible/,
-  /is not (?:a )?multi-?modal/,
-  /no endpoints found that (?:can )?(?:support|handle) ([\w ]+)/,
-  new RegExp(`\\b(${media}${piece})[\`'"]? (?:(?:is|are|was)(?: not|n't)|not) (?:currently |yet )?supported\\b`),
-  new RegExp(`\\bunsupported (${media})\\b`),
-  new RegExp(
-    `(?:does not|doesn't|do not|don't|cannot|can't) (?:currently )?support (?:the |this |that )?[\`'"]?(${media}${piece})\\b`,
-  ),
-)
-
-/** Words of a refusal. Under a 5xx they may be of anything, a driver or a protocol of its own. */
-const refusing = any(
-  /(?:does not|doesn't|do not|don't|cannot|can't|only) (?:currently )?supports? (?:the )?(?:parameters? |request (?:of|for) )?[`'"]?([\w .[\]]{2,60})/,
-  /argument not supported on this model: (\w+)/,
-  /propert(?:y|ies) ['"`]?([\w.]+)['"`]? (?:is|are) unsupported/,
-  /(?:is|are|was)(?: ?n[o']t|n't) (?:currently |yet )?(?:supported|enabled|implemented)\b|\bnot (?:yet |currently )?supported\b/,
-  /\bunsupported (?:[\w[\].`'"]+)/,
-  /(?:unexpected|unknown|unrecognized|unrecognised|unsupported|extra|extraneous|additional) (?:request )?(?:fields?|inputs?|arguments?|params?|parameters?|keys?|propert(?:y|ies))\b/,
-  /\b(?:is|are) not permitted\b/,
-)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The server
@@ -236,7 +153,7 @@ export const of = (message: string | undefined, { isRelayed, param, status }: Co
     if (noModel.test(text) && (param === undefined || param === "model")) return { _tag: "ModelNotFound" }
   }
   const refuses = isRefusal && status !== 401 && status !== 402 && status !== 403
-  const lack = lackOf(text, param, { isRelayed, refuses })
+  const lack = ErrorLack.of(text, param, { isRelayed, refuses })
   return lack === undefined ? undefined : unsupported(lack)
 }
 
@@ -263,29 +180,3 @@ const isBlaming = (text: string, param: string | undefined): boolean =>
 const notAField = /^(?:error|exception|litellm|upstream|provider|message|\d+)\b|(?:Error|Exception)$/i
 
 const unsupported = (feature: string): Reason => ({ _tag: "Unsupported", feature })
-
-/** What this server does not have or take, by its words; `refuses` whether the status is a refusal's. */
-const lackOf = (
-  text: string,
-  param: string | undefined,
-  { isRelayed, refuses }: { readonly isRelayed: boolean; readonly refuses: boolean },
-): string | undefined => {
-  if (several.test(param === "n" ? `n: ${text}` : text)) return "several answers at once (n)"
-  if (surelyTooMany.test(text)) return param ?? surelyTooMany.exec(text)?.[0]
-  const mayRefuse = refuses || isRelayed
-  if (
-    mayRefuse &&
-    (tooManyTokens.test(text) || (param !== undefined && maxTokens.test(param) && aboveAnyhow.test(text)))
-  ) {
-    return "so many tokens (max_tokens)"
-  }
-  if (mayRefuse && tooMany.test(param === "tools" ? `tools: ${text}` : text)) return param ?? "so many tools"
-  const found =
-    requiring.exec(text) ??
-    template.exec(text) ??
-    lacking.exec(text) ??
-    (refuses ? (flags.exec(text) ?? refusing.exec(text)) : null)
-  if (found === null) return undefined
-  const [words, ...features] = found
-  return param ?? (features.find((feature) => feature !== undefined) ?? words).trim()
-}

@@ -670,6 +670,7 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
         "An assistant message with 'tool_calls' must be followed by tool messages",
         "Supported values are: 'system', 'assistant', 'user'",
         "tools must not be empty",
+        "it exceeded the budget_tokens of 1024",
         "[] is too short - 'tools'",
         "max_tokens must be positive",
         "max_tokens: Input should be a valid integer",
