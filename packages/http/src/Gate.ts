@@ -1,6 +1,6 @@
 /**
  * The gate in front of every endpoint: turns away whom `Guard` does not let in, and new calls while the gateway drains;
- * answers unknown paths and our own faults in a shape that clients understand.
+ * answers unknown paths and our own faults in a shape that clients understand; tells browsers which pages may read that.
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -14,6 +14,7 @@ import * as Result from "effect/Result"
 import * as Answer from "./api/Answer.ts"
 import type { ApiError } from "./api/ApiError.ts"
 import * as Dialects from "./api/Dialects.ts"
+import * as Cors from "./Cors.ts"
 import { Drain } from "./Drain.ts"
 import * as Guard from "./Guard.ts"
 import { Caller } from "./keys/Caller.ts"
@@ -27,21 +28,33 @@ const foyer: ReadonlySet<string> = new Set(["/", "/login", "/logout"])
 /** Puts the gate before everything the `HttpRouter` in context serves. */
 export const layer = (policy: Guard.Policy): Layer.Layer<never, never, HttpRouter.HttpRouter | Drain> =>
   HttpRouter.middleware(
-    Effect.zipWith(
-      Drain,
-      Clock.Clock,
-      (drain, clock) => (served) =>
-        Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
-          if (open.has(request.url)) return served
-          const verdict = foyer.has(request.url)
-            ? Guard.greet(policy, request)
-            : Guard.check(policy, request, clock.currentTimeMillisUnsafe())
-          if (Result.isFailure(verdict)) return Effect.succeed(refused(request, verdict.failure))
-          if (drain.draining()) return Effect.succeed(draining(request))
-          const answered = Effect.catchCause(served, (cause) => failed(request, cause))
-          return verdict.success === undefined ? answered : Effect.provideService(answered, Caller, verdict.success)
-        }),
-    ),
+    Effect.zipWith(Drain, Clock.Clock, (drain, clock) => (served) => {
+      const admitted = (request: Request) => {
+        if (open.has(request.url)) return served
+        const verdict = foyer.has(request.url)
+          ? Guard.greet(policy, request)
+          : Guard.check(policy, request, clock.currentTimeMillisUnsafe())
+        if (Result.isFailure(verdict)) return Effect.succeed(refused(request, verdict.failure))
+        if (drain.draining()) return Effect.succeed(draining(request))
+        const answered = Effect.catchCause(served, (cause) => failed(request, cause))
+        return verdict.success === undefined ? answered : Effect.provideService(answered, Caller, verdict.success)
+      }
+      return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+        const { origin } = request.headers
+        // Only what caches keep, and no call on the hot path, is marked where no page asks.
+        if (origin === undefined) {
+          return request.method === "POST" ? admitted(request) : Effect.map(admitted(request), Cors.vary)
+        }
+        if (!Guard.allows(policy, origin)) return Effect.map(admitted(request), Cors.vary)
+        if (!Cors.isPreflight(request.method, request.headers)) {
+          return Effect.map(admitted(request), (response) => Cors.share(response, origin))
+        }
+        const verdict = Guard.greet(policy, request)
+        return Effect.succeed(
+          Result.isFailure(verdict) ? refused(request, verdict.failure) : Cors.preflight(origin, request.headers),
+        )
+      })
+    }),
     { global: true },
   )
 

@@ -70,8 +70,7 @@ export const greet = (policy: Policy, request: Request): Result.Result<undefined
   const host = hostname(request.headers["host"] ?? "")
   const isKnown = () => isLoopback(host) || policy.hosts?.includes(host) === true
   const isWelcome = (origin: string): boolean =>
-    policy.origins.includes(origin) ||
-    isLoopback(hostOf(origin)) ||
+    allows(policy, origin) ||
     // A name that was rebound to this address makes a page ours as well: only a key, or a name we know, tells it apart.
     (isOurs(request) && (policy.keys.length > 0 || isKnown()))
   if (origin !== undefined && !isWelcome(origin)) {
@@ -88,6 +87,10 @@ export const greet = (policy: Policy, request: Request): Result.Result<undefined
     message: `This gateway does not answer as ${host}. Name it under server.allowedHosts, or set a key (UNDERSTUDY_API_KEY).`,
   })
 }
+
+/** Whether the policy lets pages of this origin call, and read their answers: it names the origin, or this machine serves them. */
+export const allows = ({ origins }: Policy, origin: string): boolean =>
+  origins.includes(origin) || isLoopback(hostOf(origin))
 
 const checkKey = (policy: Policy, request: Request, now: number): Result.Result<VirtualKey | undefined, Refusal> => {
   const sent = credentials(request)

@@ -24,10 +24,16 @@ const HostName = written({
 const Origin = written({
   from: Schema.String,
   to: Schema.String,
-  expected: "an origin without a path, such as https://chat.example.com",
-  parse: (origin) => (/^[a-z][a-z\d+.-]*:\/\/[^\s/]+$/i.test(origin.trim()) ? origin.trim().toLowerCase() : undefined),
+  expected: "an origin without a path or a wildcard, such as https://chat.example.com",
+  parse: (origin) => (/^[a-z][a-z\d+.-]*:\/\/[^\s/?#@*]+$/i.test(origin.trim()) ? asSent(origin.trim()) : undefined),
   print: (origin) => origin,
 })
+
+/** Browsers leave out the port that is the scheme's own, and write names of other alphabets in ASCII; other schemes are opaque to `URL`. */
+const asSent = (origin: string): string | undefined => {
+  if (!/^https?:/i.test(origin)) return origin.toLowerCase()
+  return URL.canParse(origin) ? new URL(origin).origin : undefined
+}
 
 export const ServerSection = Schema.Struct({
   port: optional(

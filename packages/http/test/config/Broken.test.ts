@@ -135,7 +135,10 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "server.maxBody: expected a size, such as 512kb, 20mb or 1gb, found 20",
     'server.anonymous: expected true or false, found "yes"',
     'server.allowedHosts: expected a list of host names, such as [gateway.internal], found "gateway.internal"',
-    'server.allowedOrigins[0]: expected an origin without a path, such as https://chat.example.com, found "https://chat.example.com/app"',
+    'server.allowedOrigins[0]: expected an origin without a path or a wildcard, such as https://chat.example.com, found "https://chat.example.com/app"',
+    'server.allowedOrigins[1]: expected an origin without a path or a wildcard, such as https://chat.example.com, found "*"',
+    'server.allowedOrigins[2]: expected an origin without a path or a wildcard, such as https://chat.example.com, found "https://*.example.com"',
+    'server.allowedOrigins[3]: expected an origin without a path or a wildcard, such as https://chat.example.com, found "null"',
     "server.drain: expected a duration, such as 500ms, 2s, 5m or 1h, found 30",
   ],
   state: [

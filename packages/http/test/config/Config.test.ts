@@ -56,7 +56,7 @@ server:
   anonymous: "\${OPEN:-true}"
   maxBody: 1.5mib
   allowedHosts: [Gateway.Internal, "[::1]"]
-  allowedOrigins: ["https://chat.example.com:8443"]
+  allowedOrigins: ["https://chat.example.com:8443", "HTTPS://Chat.Example.com:443", "https://bücher.example", "app://Obsidian.md"]
   drain: 90s
 ${smallest}`,
         "understudy.yaml",
@@ -67,7 +67,12 @@ ${smallest}`,
         maxBody: ByteSize.bytes(1_572_864),
         anonymous: true,
         allowedHosts: ["gateway.internal", "[::1]"],
-        allowedOrigins: ["https://chat.example.com:8443"],
+        allowedOrigins: [
+          "https://chat.example.com:8443",
+          "https://chat.example.com",
+          "https://xn--bcher-kva.example",
+          "app://obsidian.md",
+        ],
         drain: Duration.seconds(90),
       })
     }).pipe(withEnvironment({ PORT: "4100" })),
