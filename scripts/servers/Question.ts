@@ -33,6 +33,20 @@ const weather = {
   function: { name: "weather", parameters: { type: "object", properties: { city: { type: "string" } } } },
 }
 
+const schema = {
+  type: "json_schema",
+  json_schema: {
+    name: "greeting",
+    strict: true,
+    schema: {
+      type: "object",
+      properties: { word: { type: "string", maxLength: 8 } },
+      required: ["word"],
+      additionalProperties: false,
+    },
+  },
+}
+
 export const questions: ReadonlyArray<Question> = [
   chat("a plain answer", {}),
   chat("a stream", { stream: true, stream_options: { include_usage: true } }),
@@ -41,7 +55,8 @@ export const questions: ReadonlyArray<Question> = [
   chat("an image", { messages: [user([{ type: "image_url", image_url: { url: pixel } }])] }),
   chat("audio", { messages: [user([{ type: "input_audio", input_audio: { data: silence, format: "wav" } }])] }),
   chat("a file", { messages: [user([{ type: "file", file: { filename: "a.pdf", file_data: pixel } }])] }),
-  chat("a tool that must be called", { tools: [weather], tool_choice: "required" }),
+  chat("a tool that must be called", { max_tokens: 64, tools: [weather], tool_choice: "required" }),
+  chat("a JSON schema (`accept: schema`)", { max_tokens: 64, response_format: schema }),
   chat("two user messages in a row", { messages: [user("Hello."), user("Are you there?")] }),
   chat("an unknown field", { wibble: 1 }),
   chat("`max_completion_tokens`", { max_tokens: undefined, max_completion_tokens: 8 }),

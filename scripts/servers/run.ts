@@ -62,7 +62,7 @@ defaults: { retry: { times: 1 }, timeout: { attempt: 5m, firstToken: 2m, total: 
 deployments:
   server: { provider: openai, model: ${JSON.stringify(model)}, baseUrl: "${url}/v1", apiKey: none }
   backup: { provider: openai, model: ok, baseUrl: "${backup}/v1", apiKey: none }
-routes: { assistant: [server, backup] }
+routes: { assistant: { fallback: [server, backup], accept: schema } }
 `,
   )
   const gateway = await serve(config)

@@ -3,7 +3,7 @@
  * that it was made to call, or, where the route says `accept: schema`, one that misses its JSON schema, is a failed attempt.
  *
  * An answer that says why it is not what was asked (a refusal, a content filter, a length limit, a pause) has ignored
- * nothing, and is accepted.
+ * nothing, and is accepted; but text that ran into a length limit is no call.
  */
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
@@ -88,9 +88,12 @@ const calls =
   (shown) => {
     if (shown.call !== undefined)
       return names.includes(shown.call) ? "accepted" : ignored("tool", notCalled(names, shown.call))
-    if (isExcused(shown)) return "accepted"
+    if (isExcused(shown) && !wroteText(shown)) return "accepted"
     return shown.finish === undefined ? "undecided" : ignored("tool", notCalled(names, undefined))
   }
+
+/** Vendors that heed a forced tool write no text before its call: an answer cut while it wrote text was not about to call. */
+const wroteText = ({ finish, text }: Shown): boolean => finish === "length" && text.trim() !== ""
 
 const notCalled = (names: ReadonlyArray<string>, called: string | undefined): string => {
   const [one = "", ...others] = names

@@ -66,7 +66,7 @@ const ends = (reason: Chat.FinishReason): Chat.Part => ({ type: "finish", reason
 const of = (choice: number, parts: ReadonlyArray<Chat.Part>): ReadonlyArray<Chat.Part> =>
   parts.map((part) => ({ ...part, choice }) as Chat.Part)
 
-const backup = saying([text("backup"), ends("length")])
+const backup = saying([text("backup"), ends("content-filter")])
 
 const router = (primary: Layer.Layer<Provider>, policy: (route: Route.Route) => Route.Route = (route) => route) =>
   Router.layer({
@@ -134,7 +134,13 @@ describe("a tool that must be called", () => {
     ["refused", forced("required"), [{ type: "refusal", text: "No." }, ends("stop")], "primary"],
     ["refused at the end", forced("required"), [text("No."), ends("refusal")], "primary"],
     ["filtered", forced("required"), [text("It"), ends("content-filter")], "primary"],
-    ["cut short", forced("required"), [text("It"), ends("length")], "primary"],
+    ["cut short before a word", forced("required"), [text(" "), ends("length")], "primary"],
+    [
+      "cut short while it writes text",
+      forced("required"),
+      [text("It"), ends("length")],
+      "Malformed: the tool was not called: none of get_weather, get_time",
+    ],
     ["paused", forced("required"), [text("It"), ends("pause")], "primary"],
     ["left to the model", forced("auto"), said.words, "primary"],
     ["forbidden", forced("none"), said.words, "primary"],
