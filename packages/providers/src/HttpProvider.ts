@@ -87,8 +87,10 @@ export interface Options<Wire extends WireError> {
   readonly counter?: Counter | undefined
   /** The vendor's table of errors: what one means. */
   readonly reason: (error: Wire, status: number | undefined, retryAfter: Duration.Duration | undefined) => Reason
-  /** The credential, which no message may contain. */
+  /** The credential that tells its account from another. */
   readonly key: Redacted.Redacted | undefined
+  /** Takes all that it sends as a secret out of what comes back. */
+  readonly scrub: Scrub.Scrub
   readonly sender: Transport.Sender
   /** Whether the model is served nearby: see `Local`. */
   readonly local: boolean
@@ -106,13 +108,13 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
   local,
   prepared,
   reason,
+  scrub,
   sender,
   streaming = prepared,
   vendor,
 }: Options<Wire>): Effect.fn.Return<Provider["Service"]> {
   const clock = yield* Clock.Clock
   const lower = Lowering.make(vendor, codec.protocol, codec.Request, endpoint)
-  const scrub = Scrub.scrub([key, ...sender.secrets])
   const aim = (
     prepared: Prepared,
     { model, native }: Pick<Chat.Request, "model" | "native">,
@@ -130,7 +132,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
   ): string => JsonText.print(body, native?.protocol === protocol ? native.body : undefined)
 
   /** What broke on the way. */
-  const broke = (failure: unknown): ProviderError => NetworkError.orUnexpected(failure, scrub)
+  const broke = (failure: unknown): ProviderError => NetworkError.orUnexpected(failure)
 
   /** When to come back: by the headers, else by the error's own field, else by its words. */
   const retryAfter = (wire: Wire, headers: Transport.Headers): Duration.Duration | undefined => {
@@ -144,7 +146,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
     const wire = parsed.message === undefined ? { ...parsed, message: plain(text) } : parsed
     return new ProviderError({
       reason: meaning(wire, status, retryAfter(wire, headers)),
-      message: scrub(wire.message ?? (text.trim() === "" ? `Status ${status}` : text.slice(0, longest))),
+      message: wire.message ?? (text.trim() === "" ? `Status ${status}` : scrub.text(text).slice(0, longest)),
       status,
       requestId: wire.requestId ?? header(headers, "x-request-id") ?? header(headers, "request-id"),
     })
@@ -154,7 +156,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
   const failed = (wire: Wire): ProviderError =>
     new ProviderError({
       reason: reason(wire, wire.status, retryAfter(wire, {})),
-      message: scrub(wire.message ?? wire.code ?? wire.type ?? "An error inside the answer"),
+      message: wire.message ?? wire.code ?? wire.type ?? "An error inside the answer",
       requestId: wire.requestId,
     })
 
@@ -165,7 +167,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
     meaning: Options<Wire>["reason"] = reason,
   ): Effect.Effect<string, ProviderError> =>
     Effect.flatMap(Effect.mapError(sender.send(to, body), broke), (answer) =>
-      isOk(answer) ? Effect.succeed(answer.text) : Effect.fail(refused(answer, meaning)),
+      isOk(answer) ? Effect.succeed(scrub.answer(answer.text)) : Effect.fail(refused(answer, meaning)),
     )
 
   const embed = ({ Request, Response, prepared, protocol, reason }: Embedder<Wire>): Provider["Service"]["embed"] => {
@@ -178,7 +180,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
     })
   }
 
-  return {
+  const provider: Provider["Service"] = {
     protocol: codec.protocol,
     account: key && accountOf(key),
     local,
@@ -208,7 +210,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
               const text = yield* Effect.mapError(Transport.text(opened), broke)
               return yield* refused({ ...opened, text })
             }
-            const decoded = Frames.decode(Sse.events(opened.bytes, broke), codec.Stream.decoder(failed))
+            const decoded = Frames.decode(Sse.events(opened.bytes, broke, scrub.answer), codec.Stream.decoder(failed))
             const frames = Issued.restoring(decoded, endpoint, names)
             return Frames.telling(unsaid, SchemaTool.restoring(request, Freeform.restoring(request, frames)))
           }),
@@ -224,6 +226,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
         return yield* Effect.fromResult(counter.decode(text))
       }),
   }
+  return Scrub.provider(provider, scrub)
 })
 
 /** Tells one credential from another, and too short to tell anything else. */

@@ -28,8 +28,7 @@ interface Sent {
   readonly reason: () => Reason
 }
 
-const scrub = (text: string) => text
-const context = { nowMillis: 0, scrub, credentials: "the profile" }
+const context = { nowMillis: 0, credentials: "the profile" }
 
 const sent = (vendor: string, how: number | string, what: unknown, reason: Sent["reason"]): Sent => ({
   title: `${vendor}: ${how} ${JSON.stringify(what)}`,
@@ -146,7 +145,7 @@ const bedrock = (status: number, name: string, message: string): Sent => {
 /** An exception frame inside a stream. */
 const bedrockFrame = (type: string, message: string): Sent => {
   const error = Converse.Errors.fromEvent({ kind: "exception", event: type, data: JSON.stringify({ message }) })
-  return sent("bedrock", "frame", { type, message }, () => Bedrock.fromEvent(scrub)(error).reason)
+  return sent("bedrock", "frame", { type, message }, () => Bedrock.fromEvent()(error).reason)
 }
 
 /** What the transport throws, under whichever SDK. */
@@ -154,7 +153,7 @@ const broke = (code: string, name = "Error"): ReadonlyArray<Sent> => {
   const failure = new Error("outer", { cause: Object.assign(new Error("it broke"), { code, name }) })
   return [
     ...["openai", "anthropic", "gemini"].map((vendor) =>
-      sent(vendor, "thrown", code, () => NetworkError.orUnexpected(failure, scrub).reason),
+      sent(vendor, "thrown", code, () => NetworkError.orUnexpected(failure).reason),
     ),
     sent("bedrock", "thrown", code, () => Bedrock.classify(failure, context).reason),
   ]

@@ -20,6 +20,8 @@ import { ProviderStartError } from "../ProviderStartError.ts"
 import * as Secret from "../Secret.ts"
 import * as Prepared from "../transport/Prepared.ts"
 import * as Proxy from "../transport/Proxy.ts"
+import * as Scrub from "../transport/Scrub.ts"
+import * as Secrets from "../transport/Secrets.ts"
 import * as Transport from "../transport/Transport.ts"
 import * as Errors from "./Errors.ts"
 
@@ -63,10 +65,10 @@ export const make = Effect.fnUntraced(function* (
     openTelemetry: false,
   })
 
-  const sender = (yield* Transport.Transport).sender({
-    connectTimeout: options.connectTimeout,
-    proxy: yield* Proxy.resolve("anthropic", options.proxy, client.baseURL),
-  })
+  const { baseUrl, connectTimeout, headers } = options
+  const proxy = yield* Proxy.resolve("anthropic", options.proxy, client.baseURL)
+  const sender = (yield* Transport.Transport).sender({ connectTimeout, proxy })
+  const scrub = Scrub.make(Secrets.make({ keys: [key], headers, urls: [baseUrl, proxy] }))
   const host = isAnthropic(client.baseURL) ? undefined : Seals.hostAt(client.baseURL)
   return yield* HttpProvider.make({
     vendor: "anthropic",
@@ -81,12 +83,16 @@ export const make = Effect.fnUntraced(function* (
         hour: (model) => host === undefined || Messages.Model.versionOf(model) !== undefined,
       },
     },
-    counter: { ...Messages.Count, prepared: yield* Prepared.build("anthropic", client, "/v1/messages/count_tokens") },
+    counter: {
+      ...Messages.Count,
+      prepared: yield* Prepared.build("anthropic", client, "/v1/messages/count_tokens", scrub),
+    },
     reason: Errors.reason,
     local: isLocal("anthropic", options.baseUrl),
     key,
+    scrub,
     sender,
-    prepared: yield* Prepared.build("anthropic", client, "/v1/messages"),
+    prepared: yield* Prepared.build("anthropic", client, "/v1/messages", scrub),
   })
 })
 

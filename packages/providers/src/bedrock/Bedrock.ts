@@ -36,6 +36,7 @@ import { ProviderStartError } from "../ProviderStartError.ts"
 import type { Secret } from "../Secret.ts"
 import * as Proxy from "../transport/Proxy.ts"
 import * as Scrub from "../transport/Scrub.ts"
+import * as Secrets from "../transport/Secrets.ts"
 import * as Connections from "./Connections.ts"
 import * as BigDecimals from "./BigDecimals.ts"
 import * as Credentials from "./Credentials.ts"
@@ -90,18 +91,21 @@ export const make = Effect.fnUntraced(function* (
     Duration.toMillis(options.connectTimeout ?? defaultConnectTimeout),
     proxy,
   )
-  const client = yield* connect(sdk, handlers, {
-    ...Credentials.clientConfig(credentials, roles, proxy === undefined ? undefined : handlers.kept),
+  const secrets = Secrets.make({ keys: Credentials.secrets(credentials), urls: [address, proxy] })
+  const scrub = Scrub.make(secrets)
+  const note: Raw.Note = (identity) => secrets.note(Credentials.found(identity))
+  const config = {
+    ...Credentials.clientConfig(credentials, roles, note, proxy === undefined ? undefined : handlers.kept),
     ...(region === undefined ? undefined : { region }),
     ...(address === undefined ? undefined : { endpoint: address }),
-  })
+  }
+  const client: Raw.Client = { ...(yield* connect(sdk, handlers, config)), note }
 
-  const scrub = Scrub.scrub([...Credentials.secrets(credentials), ...Proxy.secrets(proxy)])
   const described = Credentials.describe(credentials)
   const clock = yield* Clock.Clock
-  const fromEvent = Errors.fromEvent(scrub, () => clock.currentTimeMillisUnsafe())
+  const fromEvent = Errors.fromEvent(() => clock.currentTimeMillisUnsafe())
   const classify = (failure: unknown): ProviderError =>
-    Errors.classify(failure, { nowMillis: clock.currentTimeMillisUnsafe(), scrub, credentials: described })
+    Errors.classify(failure, { nowMillis: clock.currentTimeMillisUnsafe(), credentials: described })
   const lower = Lowering.make("bedrock", Converse.protocol, Converse.Request, endpoint)
 
   const lowerInputs = Lowering.make("bedrock", Embeddings.protocol, Embeddings)
@@ -111,12 +115,12 @@ export const make = Effect.fnUntraced(function* (
     Effect.tryPromise({
       try: (signal) =>
         Raw.send(client, command, signal).then(({ body, ...answer }) =>
-          text(body).then((text) => ({ ...answer, text })),
+          text(body).then((text) => ({ ...answer, text: scrub.answer(text) })),
         ),
       catch: classify,
     })
 
-  return {
+  const provider: Provider["Service"] = {
     protocol: Converse.protocol,
 
     chat: (request) =>
@@ -145,7 +149,10 @@ export const make = Effect.fnUntraced(function* (
             // The stream's scope aborts it: leaving the SDK's iterator or the body would leave the upstream talking.
             const signal = yield* Effect.abortSignal
             const { body } = yield* Effect.tryPromise({ try: () => Raw.send(client, command, signal), catch: classify })
-            const decoded = Frames.decode(EventStream.events(body, classify), Converse.Stream.decoder(fromEvent))
+            const decoded = Frames.decode(
+              EventStream.events(body, classify, scrub.answer),
+              Converse.Stream.decoder(fromEvent),
+            )
             const frames = Issued.restoring(decoded, endpoint, names)
             return Frames.telling(unsaid, SchemaTool.restoring(request, Freeform.restoring(request, frames)))
           }),
@@ -177,6 +184,7 @@ export const make = Effect.fnUntraced(function* (
       return yield* Effect.fromResult(Converse.Count.decode(text))
     }),
   }
+  return Scrub.provider(provider, scrub)
 })
 
 /** What Converse takes. Claude's thoughts bear Anthropic's seals, which are good on either. */
@@ -203,7 +211,7 @@ const connect = Effect.fnUntraced(function* (
   sdk: Effect.Success<typeof load>,
   { fresh, kept }: Connections.Handlers,
   config: BedrockRuntimeClientConfig,
-): Effect.fn.Return<Raw.Client, ProviderStartError, Scope.Scope> {
+): Effect.fn.Return<Omit<Raw.Client, "note">, ProviderStartError, Scope.Scope> {
   const client = yield* Effect.acquireRelease(
     Effect.sync(
       () =>

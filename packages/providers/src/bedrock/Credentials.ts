@@ -15,6 +15,7 @@ import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import { ProviderStartError } from "../ProviderStartError.ts"
 import * as Secret from "../Secret.ts"
+import type { Note } from "./Raw.ts"
 
 export interface Options {
   /** A profile of the shared AWS files. */
@@ -123,7 +124,7 @@ const reveal = (secret: Secret.Secret | undefined): Effect.Effect<Redacted.Redac
 export const variable = (name: string): Config.Config<string | undefined> =>
   Config.withDefault(Config.NonEmptyString(name), undefined)
 
-/** What must never be seen in a message. */
+/** The credentials that are known from the start; those of a chain or a role are found later: see `found`. */
 export const secrets = (credentials: Credentials): ReadonlyArray<Redacted.Redacted | undefined> => {
   switch (credentials._tag) {
     case "Bearer":
@@ -136,6 +137,15 @@ export const secrets = (credentials: Credentials): ReadonlyArray<Redacted.Redact
       return []
   }
 }
+
+/** The texts of credentials as the SDK has them: keys, or a token. */
+export const found = (identity: unknown): ReadonlyArray<string> =>
+  Predicate.isObject(identity)
+    ? ["accessKeyId", "secretAccessKey", "sessionToken", "token"].flatMap((name) => {
+        const value = identity[name]
+        return Predicate.isString(value) ? [value] : []
+      })
+    : []
 
 /** Where they come from, for a message that says there are none. */
 export const describe = (credentials: Credentials): string => {
@@ -161,11 +171,13 @@ export interface RoleSdk {
 
 /**
  * The SDK's words for it. The scheme is always said: left to itself, the SDK would look at the environment once more.
- * `roles` is there wherever a role is to be assumed; `requestHandler` is how it is asked for, if not the SDK's own way.
+ * `roles` is there wherever a role is to be assumed; `note` hears of what the chain finds and of what the role gets;
+ * `requestHandler` is how it is asked for, if not the SDK's own way.
  */
 export const clientConfig = (
   credentials: Credentials,
   roles: RoleSdk | undefined,
+  note: Note,
   requestHandler?: NodeHttpHandler,
 ): BedrockRuntimeClientConfig => {
   switch (credentials._tag) {
@@ -176,7 +188,7 @@ export const clientConfig = (
     case "Role":
       return {
         ...profileOf(credentials.assumedBy),
-        ...(roles === undefined ? undefined : { credentials: assume(credentials, roles, requestHandler) }),
+        ...(roles === undefined ? undefined : { credentials: assume(credentials, roles, note, requestHandler) }),
         authSchemePreference: ["sigv4"],
       }
     case "Chain":
@@ -198,12 +210,20 @@ const asKeys = ({ accessKeyId, secretAccessKey, sessionToken }: Extract<Signing,
 const assume = (
   { arn, assumedBy, endpoint, sessionName }: Extract<Credentials, { readonly _tag: "Role" }>,
   roles: RoleSdk,
+  note: Note,
   requestHandler: NodeHttpHandler | undefined,
 ): NonNullable<BedrockRuntimeClientConfig["credentials"]> => {
+  const noted =
+    <Context, Identity>(provide: (context: Context) => Promise<Identity>) =>
+    (context: Context): Promise<Identity> =>
+      provide(context).then((identity) => {
+        note(identity)
+        return identity
+      })
   const provider = roles.fromTemporaryCredentials({
     params: { RoleArn: arn, RoleSessionName: sessionName },
     masterCredentials:
-      assumedBy._tag === "Keys" ? asKeys(assumedBy) : roles.fromNodeProviderChain(profileOf(assumedBy)),
+      assumedBy._tag === "Keys" ? asKeys(assumedBy) : noted(roles.fromNodeProviderChain(profileOf(assumedBy))),
     clientConfig: {
       maxAttempts: 1,
       ...(endpoint === undefined ? undefined : { endpoint }),
@@ -211,7 +231,7 @@ const assume = (
     },
   })
   return (identity) =>
-    provider(identity).catch((failure: unknown) =>
+    noted(provider)(identity).catch((failure: unknown) =>
       Promise.reject(isRefusal(failure) ? Object.assign(new Error(failure.message), { name: noCredentials }) : failure),
     )
 }

@@ -18,8 +18,6 @@ import * as RetryAfter from "../transport/RetryAfter.ts"
 export interface Context {
   /** The time now, for a `Retry-After` that is a date. */
   readonly nowMillis: number
-  /** Takes the credentials out of a text. */
-  readonly scrub: (text: string) => string
   /** Where credentials were looked for, such as `the profile "main"`, for the message when there are none. */
   readonly credentials: string
 }
@@ -29,7 +27,7 @@ export interface Context {
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** Whatever the SDK or the transport threw, as an error with its reason. A code such as ECONNRESET says more than a name. */
-export const classify = (failure: unknown, { nowMillis, scrub, credentials }: Context): ProviderError => {
+export const classify = (failure: unknown, { nowMillis, credentials }: Context): ProviderError => {
   const answer = answerOf(failure)
   if (answer !== undefined) {
     const wire = Wire.fromBody(failure)
@@ -40,7 +38,7 @@ export const classify = (failure: unknown, { nowMillis, scrub, credentials }: Co
         answer.status,
         RetryAfter.parse(answer.headers, nowMillis) ?? RetryAfter.fromWords(message, nowMillis),
       ),
-      message: scrub(message ?? `Status ${answer.status}`),
+      message: message ?? `Status ${answer.status}`,
       status: answer.status,
       requestId: answer.requestId,
     })
@@ -48,22 +46,22 @@ export const classify = (failure: unknown, { nowMillis, scrub, credentials }: Co
   if (lacksCredentials(failure)) {
     return new ProviderError({
       reason: { _tag: "Authentication" },
-      message: scrub(`No AWS credentials in ${credentials}: ${failure.message}`),
+      message: `No AWS credentials in ${credentials}: ${failure.message}`,
     })
   }
   if (isConnectTimeout(failure)) {
     return new ProviderError({ reason: { _tag: "Timeout", phase: "connect" }, message: failure.message })
   }
-  return NetworkError.orUnexpected(failure, scrub)
+  return NetworkError.orUnexpected(failure)
 }
 
 /** An exception of a stream; `now` is the clock, for a wait that is told as a date. */
 export const fromEvent =
-  (scrub: Context["scrub"], now: () => number = () => 0) =>
+  (now: () => number = () => 0) =>
   (error: Wire.WireError): ProviderError =>
     new ProviderError({
       reason: reason(error, error.status, RetryAfter.fromWords(error.message, now())),
-      message: scrub(error.message ?? error.name ?? "An exception inside the stream"),
+      message: error.message ?? error.name ?? "An exception inside the stream",
     })
 
 interface Answer {

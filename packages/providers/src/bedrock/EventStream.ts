@@ -11,14 +11,21 @@ import * as Framing from "../protocols/converse/Framing.ts"
 
 /**
  * The events of a readable. `onError` turns what broke it into an error; a clean end of the bytes is the end of the
- * stream, whatever it says of the answer. Stopping early does not stop the upstream: abort its signal.
+ * stream, whatever it says of the answer. `scrub` goes over each event's data. Stopping early does not stop the upstream: abort its signal.
  */
-export const events = <E>(readable: Readable, onError: (cause: unknown) => E): Stream.Stream<Framing.Event, E> =>
+export const events = <E>(
+  readable: Readable,
+  onError: (cause: unknown) => E,
+  scrub: (data: string) => string = (data) => data,
+): Stream.Stream<Framing.Event, E> =>
   Stream.transformPull(Stream.fromAsyncIterable<Uint8Array, E>(readable, onError), (reads) =>
     Effect.sync(() => {
       const framing = Framing.decoder()
       const pull: Pull.Pull<Arr.NonEmptyReadonlyArray<Framing.Event>, E> = Effect.flatMap(reads, (chunks) => {
-        const events = chunks.flatMap(framing.push)
+        const events = chunks.flatMap(framing.push).map((event) => {
+          const data = scrub(event.data)
+          return data === event.data ? event : { ...event, data }
+        })
         return Arr.isArrayNonEmpty(events) ? Effect.succeed(events) : pull
       })
       return pull

@@ -21,7 +21,12 @@ import * as Connections from "./Connections.ts"
 /** A client, and the handler for requests that its kept connections lost. */
 export interface Client extends Pick<Handlers, "fresh"> {
   readonly sdk: BedrockRuntimeClient
+  /** Told by which credentials each request is signed. */
+  readonly note: Note
 }
+
+/** Hears of credentials as the SDK finds them: fields of texts. */
+export type Note = (identity: unknown) => void
 
 /** A good answer: its body has not been read. */
 export interface Answer {
@@ -38,7 +43,7 @@ type Sent = Parameters<Client["fresh"]["handle"]>[0]
  * throws.
  */
 export const send = (
-  { fresh, sdk }: Client,
+  { fresh, note, sdk }: Client,
   command: ConverseCommand | ConverseStreamCommand | InvokeModelCommand | CountTokensCommand,
   signal: AbortSignal,
 ): Promise<Answer> => {
@@ -46,8 +51,9 @@ export const send = (
   const converse = command as ConverseCommand
   let answer: Answer | undefined
   converse.middlewareStack.add(
-    (next) => (args) =>
-      next(args)
+    (next, context) => (args) => {
+      note(context[smithyContext]?.["selectedHttpAuthScheme"]?.identity)
+      return next(args)
         .catch((error: unknown) => {
           if (!Connections.isLost(error)) throw error
           return fresh.handle(args.request as Sent, { abortSignal: signal })
@@ -58,13 +64,17 @@ export const send = (
           const { "x-amzn-requestid": requestId, "x-amzn-bedrock-input-token-count": tokens } = response.headers
           answer = { requestId, inputTokens: tokens === undefined ? undefined : Number(tokens), body: response.body }
           return { ...result, response: { ...response, body: Readable.from([]) } }
-        }),
+        })
+    },
     { step: "deserialize", priority: "low", name: "understudyRawBody" },
   )
   return sdk
     .send(converse, { abortSignal: signal })
     .then(() => answer ?? Promise.reject(new Error("The AWS SDK gave no answer")))
 }
+
+/** Where the SDK keeps what it signed with, as `@smithy/types` names it. */
+const smithyContext = "__smithy_context"
 
 interface GoodResponse {
   readonly headers: Readonly<Record<string, string | undefined>>

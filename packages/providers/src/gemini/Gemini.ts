@@ -21,6 +21,8 @@ import { ProviderStartError } from "../ProviderStartError.ts"
 import * as Secret from "../Secret.ts"
 import * as Prepared from "../transport/Prepared.ts"
 import * as Proxy from "../transport/Proxy.ts"
+import * as Scrub from "../transport/Scrub.ts"
+import * as Secrets from "../transport/Secrets.ts"
 import * as Transport from "../transport/Transport.ts"
 import * as Errors from "./Errors.ts"
 
@@ -53,10 +55,8 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Provider["Service"], ProviderStartError | Config.ConfigError> {
   const { baseUrl = "https://generativelanguage.googleapis.com" } = options
   const sdk = yield* Start.sdk("gemini", "@google/genai", () => import("@google/genai"))
-  const sender = (yield* Transport.Transport).sender({
-    connectTimeout: options.connectTimeout,
-    proxy: yield* Proxy.resolve("gemini", options.proxy, baseUrl),
-  })
+  const proxy = yield* Proxy.resolve("gemini", options.proxy, baseUrl)
+  const sender = (yield* Transport.Transport).sender({ connectTimeout: options.connectTimeout, proxy })
   // Google's key is Google's: another server is only ever sent the key that was named for it.
   const key = yield* options.baseUrl === undefined || options.apiKey !== undefined
     ? Effect.filterOrElse(Secret.read(options.apiKey, "GEMINI_API_KEY"), Predicate.isNotUndefined, () =>
@@ -64,6 +64,7 @@ export const make = Effect.fnUntraced(function* (
       )
     : Effect.undefined
   if (key === undefined && options.baseUrl === undefined) return yield* noKey
+  const scrub = Scrub.make(Secrets.make({ keys: [key], headers: options.headers, urls: [options.baseUrl, proxy] }))
 
   /** Has the SDK ask for an answer, and keeps what it would have sent. */
   const builder: Prepared.Builder = {
@@ -87,7 +88,7 @@ export const make = Effect.fnUntraced(function* (
         client.models.generateContent({ model: "x", contents: "x" }).catch(reject)
       }),
   }
-  const asked = yield* Prepared.build("gemini", builder, "")
+  const asked = yield* Prepared.build("gemini", builder, "", scrub)
   const models = asked.path.slice(0, asked.path.lastIndexOf("x:"))
   const prepared = (method: string): Prepared.Prepared => ({
     ...asked,
@@ -108,6 +109,7 @@ export const make = Effect.fnUntraced(function* (
     reason: Errors.reason,
     local: isLocal("gemini", options.baseUrl),
     key,
+    scrub,
     sender,
     embedder: { ...Embeddings, prepared: prepared("batchEmbedContents") },
     counter: { ...Gemini.Count, prepared: prepared("countTokens") },

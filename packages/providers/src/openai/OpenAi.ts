@@ -26,6 +26,8 @@ import { ProviderStartError } from "../ProviderStartError.ts"
 import * as Secret from "../Secret.ts"
 import * as Prepared from "../transport/Prepared.ts"
 import * as Proxy from "../transport/Proxy.ts"
+import * as Scrub from "../transport/Scrub.ts"
+import * as Secrets from "../transport/Secrets.ts"
 import * as Transport from "../transport/Transport.ts"
 import * as Compatible from "./Compatible.ts"
 import * as Errors from "./Errors.ts"
@@ -127,22 +129,22 @@ export const connect = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Provider["Service"], ProviderStartError | Config.ConfigError> {
   const { dialect, key, vendor } = endpoint
   const sdk = yield* Start.sdk("openai", "openai", () => import("openai"))
-  const sender = (yield* Transport.Transport).sender({
-    connectTimeout: endpoint.connectTimeout,
-    proxy: yield* Proxy.resolve(vendor, endpoint.proxy, endpoint.baseUrl),
-  })
+  const { baseUrl, headers } = endpoint
+  const proxy = yield* Proxy.resolve(vendor, endpoint.proxy, baseUrl)
+  const sender = (yield* Transport.Transport).sender({ connectTimeout: endpoint.connectTimeout, proxy })
+  const scrub = Scrub.make(Secrets.make({ keys: [key], headers, urls: [baseUrl, proxy] }))
   const client = new sdk.OpenAI({
     apiKey: key === undefined ? "none" : Redacted.value(key),
-    baseURL: endpoint.baseUrl,
+    baseURL: baseUrl,
     organization: endpoint.organization ?? null,
     project: null,
-    defaultHeaders: endpoint.headers,
+    defaultHeaders: headers,
     defaultQuery: endpoint.query,
     logLevel: "off",
   })
   const { codec, path } = endpoint.api === "responses" ? responses : chatCompletions(dialect)
   const own = dialect === ChatCompletions.Dialect.openAi
-  const host = hasOwnSeals(endpoint.baseUrl) ? undefined : Seals.hostAt(endpoint.baseUrl)
+  const host = hasOwnSeals(baseUrl) ? undefined : Seals.hostAt(baseUrl)
   const limits: Limits = {
     user: dialect.user,
     names: ToolNames.common,
@@ -164,13 +166,14 @@ export const connect = Effect.fnUntraced(function* (
         encode: (request) => Embeddings.Request.encode(request, server),
       },
       reason: Errors.embedding,
-      prepared: yield* Prepared.build("openai", client, "/embeddings"),
+      prepared: yield* Prepared.build("openai", client, "/embeddings", scrub),
     },
     reason: Errors.reason,
     local: isLocal(vendor, endpoint.baseUrl),
     key,
+    scrub,
     sender,
-    prepared: yield* Prepared.build(vendor, client, path),
+    prepared: yield* Prepared.build(vendor, client, path, scrub),
   })
 })
 

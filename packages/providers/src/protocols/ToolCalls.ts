@@ -33,7 +33,7 @@ export const isWhole = ({ arguments: written, freeform }: Pick<Chat.ToolCall, "a
 const malformed = (message: string): ProviderError => new ProviderError({ reason: { _tag: "Malformed" }, message })
 const nameless = malformed("The model called a tool without a name")
 const broken = (name: string): ProviderError =>
-  malformed(`The arguments of the model's call of ${JSON.stringify(name.slice(0, 100))} are not a JSON object`)
+  malformed(`The arguments of the model's call of ${JSON.stringify(name)} are not a JSON object`)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Whole answers

@@ -72,10 +72,10 @@ const words = (cause: object, code: string): string =>
     : code
 
 /** The network's fault; or, what nobody knows, taken for the provider's. */
-export const orUnexpected = (failure: unknown, scrub: (text: string) => string): ProviderError =>
+export const orUnexpected = (failure: unknown): ProviderError =>
   classify(failure) ??
   new ProviderError({
     reason: { _tag: "ServerError" },
-    message: scrub(Predicate.isError(failure) ? failure.message : String(failure)),
+    message: Predicate.isError(failure) ? failure.message : String(failure),
     cause: failure,
   })

@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect"
 import type { Native } from "@understudy/core/Chat"
 import { ProviderStartError } from "../ProviderStartError.ts"
+import type { Scrub } from "./Scrub.ts"
 
 export interface Prepared {
   readonly origin: string
@@ -26,13 +27,18 @@ export interface Builder {
 /** Headers that belong to one request: they are not kept for the next. */
 const fleeting = new Set(["content-length", "idempotency-key"])
 
-/** Has the SDK build a POST to `path`, and keeps everything but its body. */
-export const build = (provider: string, client: Builder, path: string): Effect.Effect<Prepared, ProviderStartError> =>
+/** Has the SDK build a POST to `path`, and keeps everything but its body. What it says where it cannot is scrubbed. */
+export const build = (
+  provider: string,
+  client: Builder,
+  path: string,
+  { text }: Pick<Scrub, "text">,
+): Effect.Effect<Prepared, ProviderStartError> =>
   Effect.map(
     Effect.tryPromise({
       try: () => client.buildRequest({ method: "post", path, body: {} }),
       catch: (cause) =>
-        new ProviderStartError({ provider, message: `the SDK cannot build a request: ${cause}`, cause }),
+        new ProviderStartError({ provider, message: text(`the SDK cannot build a request: ${String(cause)}`) }),
     }),
     ({ req, url }) => {
       const slash = url.indexOf("/", url.indexOf("//") + 2)

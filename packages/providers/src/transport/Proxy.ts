@@ -94,13 +94,3 @@ const within = (range: string, host: string): boolean => {
   list.addSubnet(network, Number(bits), type)
   return list.check(host, type)
 }
-
-/** What no message may hold of a proxy. */
-export const secrets = (proxy: Proxy | undefined): ReadonlyArray<Redacted.Redacted> => {
-  if (proxy === undefined) return []
-  const { password, username } = new URL(Redacted.value(proxy))
-  if (password === "") return []
-  const plain = decodeURIComponent(password)
-  const basic = Buffer.from(`${decodeURIComponent(username)}:${plain}`).toString("base64")
-  return [password, plain, basic].map((text) => Redacted.make(text))
-}

@@ -16,15 +16,21 @@ export interface Event {
 
 /**
  * The events of a stream of bytes. `onError` turns what broke it, an event beyond all size included, into an error; a
- * clean end of the bytes is the end of the stream, whatever it says of the answer.
+ * clean end of the bytes is the end of the stream, whatever it says of the answer. `scrub` goes over each event's data.
  */
-export const events = <E, E2>(bytes: Stream.Stream<Uint8Array, E>, onError: (cause: E | Sse.SseError) => E2) =>
+export const events = <E, E2>(
+  bytes: Stream.Stream<Uint8Array, E>,
+  onError: (cause: E | Sse.SseError) => E2,
+  scrub: (data: string) => string = (data) => data,
+) =>
   Stream.transformPull(bytes, (upstream) =>
     Effect.sync(() => {
       const decoder = new TextDecoder()
       let arrived: Array<Event> = []
       const parser = Sse.makeParser((event) => {
-        if (event._tag === "Event") arrived.push(event)
+        if (event._tag !== "Event") return
+        const data = scrub(event.data)
+        arrived.push(data === event.data ? event : { event: event.event, data })
       })
       const pull: Pull.Pull<Arr.NonEmptyReadonlyArray<Event>, E | Sse.SseError> = Effect.flatMap(upstream, (chunks) => {
         for (const chunk of chunks) {

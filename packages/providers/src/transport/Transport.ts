@@ -21,7 +21,7 @@ import * as Connections from "./Connections.ts"
 import type { Head, Headers, Send } from "./Exchange.ts"
 import { Exchange } from "./Exchange.ts"
 import type { Prepared } from "./Prepared.ts"
-import * as Proxy from "./Proxy.ts"
+import type * as Proxy from "./Proxy.ts"
 
 export type { Headers } from "./Exchange.ts"
 
@@ -48,8 +48,6 @@ export interface Sender {
   readonly send: (request: Prepared, body: string) => Effect.Effect<Answer, TransportFailure>
   /** POSTs a body. The connection is closed with the scope, unless the answer has ended by then. */
   readonly open: (request: Prepared, body: string) => Effect.Effect<Opened, TransportFailure, Scope.Scope>
-  /** What no message of a failure may hold, beside the provider's own key. */
-  readonly secrets: ReadonlyArray<Redacted.Redacted>
 }
 
 export interface SenderOptions {
@@ -96,13 +94,12 @@ function make(): { readonly pool: Pool; readonly close: () => Promise<void> } {
     return found
   }
   return {
-    pool: { sender: (options = {}) => senderOver(agents(options), Proxy.secrets(options.proxy)) },
+    pool: { sender: (options = {}) => senderOver(agents(options)) },
     close: () => Promise.all([...all.values()].map(Connections.close)).then(() => undefined),
   }
 }
 
-const senderOver = (agents: Agents, secrets: Sender["secrets"]): Sender => ({
-  secrets,
+const senderOver = (agents: Agents): Sender => ({
   send: (request, body) =>
     Effect.callback((resume) => {
       const chunks: Array<Buffer> = []

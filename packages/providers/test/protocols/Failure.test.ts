@@ -101,7 +101,7 @@ describe("Gemini's answer", () => {
 
 describe("Converse's answer", () => {
   it("may be an exception", () => {
-    const judged = Bedrock.fromEvent((text) => text)
+    const judged = Bedrock.fromEvent()
     const exception = { __type: "com.amazon.coral#ThrottlingException", message: "Too many requests" }
     for (const body of [exception, { Output: exception, Version: "1.0" }]) {
       assert.match(told(Converse.Response.decode(JSON.stringify(body), judged)), /^RateLimited: Too many requests/)

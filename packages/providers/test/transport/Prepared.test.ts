@@ -17,7 +17,9 @@ describe("build", () => {
         baseURL: "https://api.example.com/v1",
         defaultHeaders: { "x-team": "search", "idempotency-key": "once" },
       })
-      const { headers, origin, path } = yield* Prepared.build("openai", client, "/chat/completions")
+      const { headers, origin, path } = yield* Prepared.build("openai", client, "/chat/completions", {
+        text: (text) => text,
+      })
       assert.deepStrictEqual([origin, path], ["https://api.example.com", "/v1/chat/completions"])
       const named = Object.fromEntries(headers.flatMap((name, at) => (at % 2 === 0 ? [[name, headers[at + 1]]] : [])))
       assert.deepInclude(named, {

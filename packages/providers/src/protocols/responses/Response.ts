@@ -84,9 +84,7 @@ export const finish = (
   const reason = Json.words(Json.fields(response["incomplete_details"])["reason"])
   if (status === "completed" && said === "completed") return Result.succeed(ends)
   if (status !== "completed" && status !== "incomplete") {
-    return Json.malformed(
-      `The answer ended before the response did: its status is ${JSON.stringify(status).slice(0, 40)}`,
-    )
+    return Json.malformed(`The answer ended before the response did: its status is ${JSON.stringify(status)}`)
   }
   switch (reason) {
     case undefined:
