@@ -25,7 +25,7 @@ export const make = (secrets: Secrets): Scrub => {
   let known: ReadonlyArray<string> | undefined
   let needles: Needles = { long: [], short: [] }
   let rare: Needles = needles
-  let plain: ReadonlyArray<string> = []
+  let trace: RegExp | undefined
   /** Secrets are made ready where they are first looked for, and again when there are more. */
   const renew = (): void => {
     const all = secrets.all()
@@ -34,7 +34,7 @@ export const make = (secrets: Secrets): Scrub => {
     const strong = all.filter(({ length }) => length >= unlikely)
     needles = needlesOf(all)
     rare = needlesOf(strong)
-    plain = strong.flatMap(written)
+    trace = traceOf(strong)
   }
   const text = (text: string): string => {
     renew()
@@ -44,8 +44,7 @@ export const make = (secrets: Secrets): Scrub => {
     text,
     answer: (answer) => {
       renew()
-      for (const secret of plain) if (answer.includes(secret)) return blot(answer, rare)
-      return answer
+      return trace?.test(answer) === true ? blot(answer, rare) : answer
     },
     error: (error) => {
       const message = shortened(text(error.message))
@@ -113,22 +112,38 @@ const needlesOf = (secrets: ReadonlyArray<string>): Needles => ({
 })
 
 /** The forms that no unescaping leads back from. */
-const formsOf = (secret: string): ReadonlyArray<string> => {
+const formsOf = (secret: string): ReadonlyArray<string> =>
+  [secret, ...base64(secret), Buffer.from(secret).toString("hex"), encoded(secret)].map(lower)
+
+/** The digits of base64 that the secret alone decides, whatever stands before and after it. */
+const base64 = (secret: string): ReadonlyArray<string> => {
   const bytes = Buffer.from(secret)
-  const base64 = [0, 1, 2].flatMap((before) => {
-    // What stands before the secret shifts it by so many bytes; the digits it shares with its neighbours are left out.
+  return [0, 1, 2].flatMap((before) => {
     const digits = Buffer.concat([Buffer.alloc(before), bytes]).toString("base64")
     const own = digits.slice(Math.ceil((before * 8) / 6), Math.floor(((before + bytes.length) * 8) / 6))
     return [own, own.replaceAll("+", "-").replaceAll("/", "_")]
   })
-  const url = encodeURIComponent(secret.toWellFormed())
-  return [secret, ...base64, bytes.toString("hex"), ...(url === secret ? [] : [url])].map(lower)
 }
 
-/** The forms that stand in sound JSON. */
-const written = (secret: string): ReadonlyArray<string> => [
-  ...new Set([secret, JSON.stringify(secret).slice(1, -1), secret.replaceAll("/", String.raw`\/`)]),
-]
+const encoded = (secret: string): string => encodeURIComponent(secret.toWellFormed())
+
+/**
+ * Finds the beginning of a secret in any form that an answer may have it in. One expression, in the case of each: an answer
+ * is searched once, whatever it is searched for.
+ */
+const traceOf = (secrets: ReadonlyArray<string>): RegExp | undefined => {
+  const forms = secrets.flatMap((secret) => [
+    secret,
+    secret.toUpperCase(),
+    secret.toLowerCase(),
+    JSON.stringify(secret).slice(1, -1),
+    secret.replaceAll("/", String.raw`\/`),
+    encoded(secret),
+    ...base64(secret),
+  ])
+  const begun = [...new Set(forms.map((form) => form.slice(0, unlikely)))]
+  return begun.length === 0 ? undefined : new RegExp(begun.map(escaped).join("|"))
+}
 
 /** A placeholder such as `x`, which servers without keys are given, stands inside ordinary words: only the bare word is it. */
 const alone = (secret: string): RegExp => new RegExp(`(?<![\\w-])${escaped(secret)}(?![\\w-])`, "g")

@@ -56,6 +56,23 @@ const tokenService = Effect.acquireRelease(
     }),
 )
 
+/** Refuses every request in these words. */
+const refusing = (words: string) =>
+  Effect.acquireRelease(
+    Effect.callback<Http.Server>((resume) => {
+      const server = Http.createServer((request, response) => {
+        const headers = { "content-type": "application/json", "x-amzn-requestid": words }
+        request.resume().on("end", () => response.writeHead(403, headers).end(JSON.stringify({ message: words })))
+      })
+      server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+    }),
+    (server) =>
+      Effect.callback<void>((resume) => {
+        server.close(() => resume(Effect.void))
+        server.closeAllConnections()
+      }),
+  ).pipe(Effect.map((server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`))
+
 const environment = (env: Record<string, string>) =>
   Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env })))
 
@@ -172,6 +189,35 @@ describe("a role", () => {
       assert.include(error.message, "not authorized")
       assert.notInclude(error.message, "AKIDBASE")
       assert.strictEqual(yield* server.attempts("ok"), 0)
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("has credentials that no message tells, nor have the profile's that got it", () =>
+    Effect.gen(function* () {
+      const folder = yield* Effect.acquireRelease(
+        Effect.sync(() => mkdtempSync(join(tmpdir(), "bedrock-role-"))),
+        (folder) => Effect.sync(() => rmSync(folder, { recursive: true })),
+      )
+      const file = join(folder, "config")
+      const profile = "region = sa-east-1\naws_access_key_id = AKIDFILE\naws_secret_access_key = file-secret\n"
+      writeFileSync(file, `[profile main]\n${profile}`)
+      yield* setting({
+        AWS_CONFIG_FILE: file,
+        AWS_SHARED_CREDENTIALS_FILE: join(folder, "none"),
+        AWS_EC2_METADATA_DISABLED: "true",
+      })
+      const service = yield* tokenService
+      const told = "AKIDFILE file-secret ASIAROLE role-secret role-token"
+      const url = yield* refusing(told)
+      for (const [options, words] of [
+        [{ profile: "main", roleArn }, "*** *** *** *** ***"],
+        [{ profile: "main" }, "*** *** ASIAROLE role-secret role-token"],
+      ] as const) {
+        const made = Bedrock.make({ ...options, endpoint: url })
+        const provider = yield* environment({ AWS_ENDPOINT_URL_STS: service.url })(made)
+        const error = yield* Effect.flip(provider.chat(ask))
+        assert.deepStrictEqual([error.status, error.message, error.requestId], [403, words, words])
+      }
     }).pipe(Effect.scoped),
   )
 
