@@ -14,6 +14,7 @@ import * as Guardrail from "./bedrock/Guardrail.ts"
 import { DurationText } from "./config/DurationText.ts"
 import { address, countOrNone, hidden, number, proxy, secret, text, textOrNumber, word } from "./config/Values.ts"
 import * as Gemini from "./gemini/Gemini.ts"
+import { isLocal } from "./Local.ts"
 import * as Azure from "./openai/Azure.ts"
 import * as Compatible from "./openai/Compatible.ts"
 import * as OpenAi from "./openai/OpenAi.ts"
@@ -70,7 +71,8 @@ const compatible = Record.map(
   ({ models, statusPage, variable }: Compatible.Vendor, name: Compatible.Name) =>
     vendor({
       keys: compatibleKeys,
-      layer: (keys, { connectTimeout }) => OpenAi.layer({ ...keys, vendor: name, connectTimeout }),
+      layer: (keys, { connectTimeout }) =>
+        OpenAi.layer({ ...keys, vendor: name, plainByStream: isLocal(name, keys.baseUrl), connectTimeout }),
       credentials: { keys: ["apiKey"], variables: variable === undefined ? [] : [variable] },
       models,
       statusPage,
@@ -87,7 +89,8 @@ export const vendors = {
       headers,
       proxy: optional(proxy),
     }),
-    layer: (keys, { connectTimeout }) => OpenAi.layer({ ...keys, connectTimeout }),
+    layer: (keys, { connectTimeout }) =>
+      OpenAi.layer({ ...keys, plainByStream: isLocal("openai", keys.baseUrl), connectTimeout }),
     credentials: { keys: ["apiKey"], variables: ["OPENAI_API_KEY"] },
     models: "ids look like gpt-4o; a compatible endpoint lists its own under its /models",
     statusPage: "https://status.openai.com",

@@ -97,6 +97,11 @@ export interface Options<Wire extends WireError> {
   readonly prepared: Prepared
   /** Where streams are asked for; as anything else if not said. */
   readonly streaming?: Prepared | undefined
+  /**
+   * Has plain answers asked for by stream, and makes a plain one's body of the data of its events; `undefined` for events
+   * that broke off. A server may notice only while it streams that nobody waits any more.
+   */
+  readonly whole?: ((events: ReadonlyArray<string>) => string | undefined) | undefined
 }
 
 export const make = Effect.fnUntraced(function* <Wire extends WireError>({
@@ -112,6 +117,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
   sender,
   streaming = prepared,
   vendor,
+  whole,
 }: Options<Wire>): Effect.fn.Return<Provider["Service"]> {
   const clock = yield* Clock.Clock
   const lower = Lowering.make(vendor, codec.protocol, codec.Request, endpoint)
@@ -170,6 +176,25 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
       isOk(answer) ? Effect.succeed(scrub.answer(answer.text)) : Effect.fail(refused(answer, meaning)),
     )
 
+  /** A plain answer, asked for by stream. A server that does not stream answers plainly. */
+  const folded = (
+    to: Prepared,
+    body: string,
+    whole: NonNullable<Options<Wire>["whole"]>,
+  ): Effect.Effect<string, ProviderError> =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const opened = yield* Effect.mapError(sender.open(to, body), broke)
+        const isStream = /^text\/event-stream/i.test(header(opened.headers, "content-type") ?? "")
+        if (!isOk(opened) || !isStream) {
+          const text = yield* Effect.mapError(Transport.text(opened), broke)
+          return isOk(opened) ? text : yield* refused({ ...opened, text })
+        }
+        const events = yield* Stream.runCollect(Stream.map(Sse.events(opened.bytes, broke), ({ data }) => data))
+        return whole(events) ?? (yield* unfinished)
+      }),
+    )
+
   const embed = ({ Request, Response, prepared, protocol, reason }: Embedder<Wire>): Provider["Service"]["embed"] => {
     const lower = Lowering.make(vendor, protocol, Request, endpoint)
     return Effect.fnUntraced(function* (request) {
@@ -190,7 +215,9 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
         request,
         Effect.fnUntraced(function* (host) {
           const { body, names, unsaid } = yield* lower(request, host)
-          const text = yield* exchange(aim(prepared, request), written(body, request))
+          const text = yield* whole === undefined
+            ? exchange(aim(prepared, request), written(body, request))
+            : folded(aim(streaming, request), written(codec.Request.streamed(body, request), request), whole)
           const decoded = yield* Effect.fromResult(codec.Response.decode(text, failed))
           const restored = Issued.restore(decoded, endpoint, names)
           const response = SchemaTool.restore(request, Freeform.restore(request, restored))
@@ -235,6 +262,11 @@ const accountOf = (key: Redacted.Redacted): string =>
     .update(`understudy account ${Redacted.value(key)}`)
     .digest("hex")
     .slice(0, 8)
+
+const unfinished = new ProviderError({
+  reason: { _tag: "Malformed" },
+  message: "The answer ended before it was finished",
+})
 
 const isOk = ({ status }: Pick<Transport.Answer, "status">): boolean => status >= 200 && status < 300
 

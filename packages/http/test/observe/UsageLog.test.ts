@@ -69,7 +69,7 @@ describe("UsageLog", () => {
         ...used,
         ms: 0,
       })
-      assert.deepStrictEqual(third?.["passed_over"], [{ deployment: "primary", reason: "circuit open for 30 s" }])
+      assert.deepStrictEqual(third?.["passed_over"], [{ deployment: "primary", reason: "circuit open for 5 s" }])
       assert.notInclude(text, "secret")
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
   )

@@ -16,7 +16,7 @@ import type { WireError } from "../protocols/chat-completions/Errors.ts"
 import * as Embeddings from "../protocols/embeddings/index.ts"
 import * as Responses from "../protocols/responses/index.ts"
 import * as Claude from "../protocols/messages/Model.ts"
-import { isLocal } from "../Local.ts"
+import { isLocal, isServer } from "../Local.ts"
 import * as HttpProvider from "../HttpProvider.ts"
 import type { Limits } from "../protocols/Endpoint.ts"
 import * as Seals from "../protocols/Seals.ts"
@@ -52,6 +52,12 @@ export interface Options {
    * OpenAI's own tools, are to be had by `responses` alone; clients of the same API are understood best.
    */
   readonly api?: Api | undefined
+  /**
+   * Whether plain answers of `chat-completions` are asked for by stream, and put together here: for servers that otherwise
+   * go on answering when nobody waits any more, as some do that one runs oneself. Of `ollama` and `vllm` if not said; a
+   * configuration says it of every local address.
+   */
+  readonly plainByStream?: boolean | undefined
   /** Sent with every request. */
   readonly headers?: Readonly<Record<string, string>> | undefined
   /** The address of a proxy that its connections go through; else `HTTPS_PROXY` or `HTTP_PROXY`, unless `NO_PROXY` names its host. */
@@ -91,6 +97,7 @@ export const make = Effect.fnUntraced(function* (
     headers: { ...(key === undefined ? { authorization: null } : undefined), ...headers },
     organization,
     api: options.api,
+    plainByStream: options.plainByStream ?? isServer(name),
     proxy,
     connectTimeout,
   })
@@ -119,6 +126,7 @@ export interface Endpoint {
   readonly query?: Readonly<Record<string, string>> | undefined
   readonly organization?: string | undefined
   readonly api?: Api | undefined
+  readonly plainByStream?: boolean | undefined
   readonly proxy: Secret.Secret | undefined
   readonly connectTimeout: Duration.Input | undefined
 }
@@ -170,6 +178,7 @@ export const connect = Effect.fnUntraced(function* (
     },
     reason: Errors.reason,
     local: isLocal(vendor, endpoint.baseUrl),
+    whole: endpoint.plainByStream === true && endpoint.api !== "responses" ? ChatCompletions.whole : undefined,
     key,
     scrub,
     sender,

@@ -3,6 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Chat from "@understudy/core/Chat"
+import * as Local from "../../src/Local.ts"
 import * as OpenAi from "@understudy/providers/openai"
 import * as Azure from "@understudy/providers/openai/Azure"
 import * as Compatible from "@understudy/providers/openai/Compatible"
@@ -43,6 +44,7 @@ describe("a compatible vendor", () => {
           model: "ok",
           messages: [{ role: "user", content: "Hello" }],
           [dialect.maxTokens]: 5,
+          ...(Local.isServer(vendor) ? { stream: true, stream_options: { include_usage: true } } : undefined),
         })
         assert.deepStrictEqual(
           fields(streamed?.body)["stream_options"],
