@@ -42,6 +42,8 @@ export interface WireError {
   readonly status?: number | undefined
   /** When to come back, where the error itself has a field for it. */
   readonly retryAfter?: Duration.Duration | undefined
+  /** Headers of another server's answer, where the error holds them: by lower-case names. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
 }
 
 /** A protocol's codec, as `protocols/` has them. */
@@ -143,7 +145,12 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
   /** When to come back: by the headers, else by the error's own field, else by its words. */
   const retryAfter = (wire: Wire, headers: Transport.Headers): Duration.Duration | undefined => {
     const now = clock.currentTimeMillisUnsafe()
-    return RetryAfter.parse(headers, now) ?? wire.retryAfter ?? RetryAfter.fromWords(wire.message, now)
+    return (
+      RetryAfter.parse(headers, now) ??
+      wire.retryAfter ??
+      (wire.headers === undefined ? undefined : RetryAfter.parse(wire.headers, now)) ??
+      RetryAfter.fromWords(wire.message, now)
+    )
   }
 
   /** An answer that refuses: its status is not 2xx. */
@@ -152,7 +159,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
     const wire = parsed.message === undefined ? { ...parsed, message: plain(text) } : parsed
     return new ProviderError({
       reason: meaning(wire, status, retryAfter(wire, headers)),
-      message: wire.message ?? (text.trim() === "" ? `Status ${status}` : scrub.text(text).slice(0, longest)),
+      message: parsed.message ?? (text.trim() === "" ? `Status ${status}` : scrub.text(text).slice(0, longest)),
       status,
       requestId: wire.requestId ?? header(headers, "x-request-id") ?? header(headers, "request-id"),
     })
@@ -273,9 +280,9 @@ const isOk = ({ status }: Pick<Transport.Answer, "status">): boolean => status >
 /** The most that is shown of an error that is no JSON, such as a proxy's page. */
 const longest = 200
 
-/** What a body says that is neither JSON nor a page, such as the words of a server's own framework. */
+/** What a body says that is in no known shape and no page, such as the words of a server's own framework. */
 const plain = (text: string): string | undefined =>
-  text.length > longest * 10 || /^\s*(?:[<{[]|$)/.test(text) ? undefined : text.trim()
+  text.length > longest * 10 || /^\s*(?:<|$)/.test(text) ? undefined : text.trim()
 
 const header = (headers: Transport.Headers, name: string): string | undefined => {
   const value = headers[name]

@@ -109,6 +109,25 @@ describe("waits", () => {
     }),
   )
 
+  it.live("the headers of an upstream behind the one that answered", () =>
+    Effect.gen(function* () {
+      const headers = { "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "4102444800000" }
+      const body = JSON.stringify({ error: { code: 429, message: "Rate limit exceeded", metadata: { headers } } })
+      assert.deepStrictEqual(yield* waits("openai", { status: 429, body }), [86_400_000, 86_400_000])
+    }),
+  )
+
+  it.live("words in a body of no known shape", () =>
+    Effect.gen(function* () {
+      for (const vendor of ["openai", "anthropic", "gemini"] as const) {
+        const body = JSON.stringify({ problem: { why: words } })
+        assert.deepStrictEqual(yield* waits(vendor, { status: 429, body }), [63_500, 63_500])
+        const page = `<html>${words}</html>`
+        assert.deepStrictEqual(yield* waits(vendor, { status: 429, body: page }), [undefined, undefined])
+      }
+    }),
+  )
+
   it.live("gemini: a delay in the body", () =>
     Effect.gen(function* () {
       const type = "type.googleapis.com/google.rpc.RetryInfo"

@@ -26,6 +26,8 @@ export interface WireError {
   readonly detail?: string | undefined
   /** When to come back, where the error has a field for it. */
   readonly retryAfter?: Duration.Duration | undefined
+  /** The headers of its own upstream's answer, as OpenRouter tells them, by lower-case names. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -41,7 +43,9 @@ export const fromBody = (body: unknown): WireError => {
   const detail = outer["detail"]
   const first = Json.fields(Json.list(detail)[0])
   const retryAfter = RetryAfter.ofField(error["retry_after"] ?? outer["retry_after"])
-  const raw = Json.words(Json.fields(error["metadata"])["raw"])
+  const metadata = Json.fields(error["metadata"])
+  const raw = Json.words(metadata["raw"])
+  const headers = Predicate.isObject(metadata["headers"]) ? headersOf(metadata["headers"]) : undefined
   return {
     type: Json.words(type) ?? Json.words(outer["error_type"]),
     code: Json.words(code),
@@ -56,8 +60,12 @@ export const fromBody = (body: unknown): WireError => {
     status: Json.status(code),
     ...(raw === undefined ? undefined : { detail: raw }),
     ...(retryAfter === undefined ? undefined : { retryAfter }),
+    ...(headers === undefined ? undefined : { headers }),
   }
 }
+
+const headersOf = (headers: object): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), String(value)]))
 
 /** Mistral's and vLLM's: `["body", "messages", 0, "role"]` is `messages[0].role`. */
 const path = (loc: unknown): string | undefined => {
