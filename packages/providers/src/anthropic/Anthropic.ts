@@ -18,6 +18,7 @@ import * as ToolNames from "../protocols/ToolNames.ts"
 import * as Start from "../ProviderStartError.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
 import * as Secret from "../Secret.ts"
+import { AnswerLimits } from "../transport/AnswerLimits.ts"
 import * as Prepared from "../transport/Prepared.ts"
 import * as Proxy from "../transport/Proxy.ts"
 import * as Scrub from "../transport/Scrub.ts"
@@ -67,7 +68,7 @@ export const make = Effect.fnUntraced(function* (
 
   const { baseUrl, connectTimeout, headers } = options
   const proxy = yield* Proxy.resolve("anthropic", options.proxy, client.baseURL)
-  const sender = (yield* Transport.Transport).sender({ connectTimeout, proxy })
+  const sender = (yield* Transport.Transport).sender({ connectTimeout, proxy, limits: yield* AnswerLimits })
   const scrub = Scrub.make(Secrets.make({ keys: [key], headers, urls: [baseUrl, proxy] }))
   const host = isAnthropic(client.baseURL) ? undefined : Seals.hostAt(client.baseURL)
   return yield* HttpProvider.make({

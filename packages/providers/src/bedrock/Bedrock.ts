@@ -34,6 +34,7 @@ import * as ToolNames from "../protocols/ToolNames.ts"
 import * as Start from "../ProviderStartError.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
 import type { Secret } from "../Secret.ts"
+import { AnswerLimits } from "../transport/AnswerLimits.ts"
 import * as Proxy from "../transport/Proxy.ts"
 import * as Scrub from "../transport/Scrub.ts"
 import * as Secrets from "../transport/Secrets.ts"
@@ -228,7 +229,7 @@ const connect = Effect.fnUntraced(function* (
       }),
   )
   yield* Effect.tryPromise({ try: () => client.config.region(), catch: noRegion })
-  return { sdk: client, fresh }
+  return { sdk: client, fresh, limits: yield* AnswerLimits }
 })
 
 const noRegion = (cause: unknown): ProviderStartError =>

@@ -14,15 +14,19 @@ import type {
   InvokeModelCommand,
 } from "@aws-sdk/client-bedrock-runtime"
 import { Readable } from "node:stream"
+import { buffer } from "node:stream/consumers"
 import * as Predicate from "effect/Predicate"
+import type { Limits } from "../transport/AnswerLimits.ts"
 import type { Handlers } from "./Connections.ts"
 import * as Connections from "./Connections.ts"
+import * as Received from "./Received.ts"
 
-/** A client, and the handler for requests that its kept connections lost. */
+/** A client, the handler for requests that its kept connections lost, and how much of an answer is taken. */
 export interface Client extends Pick<Handlers, "fresh"> {
   readonly sdk: BedrockRuntimeClient
   /** Told by which credentials each request is signed. */
   readonly note: Note
+  readonly limits: Limits
 }
 
 /** Hears of credentials as the SDK finds them: fields of texts. */
@@ -43,7 +47,7 @@ type Sent = Parameters<Client["fresh"]["handle"]>[0]
  * throws.
  */
 export const send = (
-  { fresh, note, sdk }: Client,
+  { fresh, limits, note, sdk }: Client,
   command: ConverseCommand | ConverseStreamCommand | InvokeModelCommand | CountTokensCommand,
   signal: AbortSignal,
 ): Promise<Answer> => {
@@ -60,10 +64,13 @@ export const send = (
         })
         .then((result) => {
           const { response } = result
-          if (!isGood(response)) return result
+          if (!isResponse(response)) return result
+          const body = Received.body(response, limits)
+          // The SDK parses an error, however large it is.
+          if (response.statusCode >= 300) return buffer(body).then((bytes) => withBody(result, Readable.from([bytes])))
           const { "x-amzn-requestid": requestId, "x-amzn-bedrock-input-token-count": tokens } = response.headers
-          answer = { requestId, inputTokens: tokens === undefined ? undefined : Number(tokens), body: response.body }
-          return { ...result, response: { ...response, body: Readable.from([]) } }
+          answer = { requestId, inputTokens: tokens === undefined ? undefined : Number(tokens), body }
+          return withBody(result, Readable.from([]))
         })
     },
     { step: "deserialize", priority: "low", name: "understudyRawBody" },
@@ -76,14 +83,13 @@ export const send = (
 /** Where the SDK keeps what it signed with, as `@smithy/types` names it. */
 const smithyContext = "__smithy_context"
 
-interface GoodResponse {
-  readonly headers: Readonly<Record<string, string | undefined>>
-  readonly body: Readable
-}
+const withBody = <Result extends { readonly response: unknown }>(result: Result, body: Readable): Result => ({
+  ...result,
+  response: { ...(result.response as object), body },
+})
 
-const isGood = (response: unknown): response is GoodResponse =>
+const isResponse = (response: unknown): response is Received.Response =>
   Predicate.isObject(response) &&
   Predicate.isNumber(response["statusCode"]) &&
-  response["statusCode"] < 300 &&
   Predicate.isObject(response["headers"]) &&
   response["body"] instanceof Readable

@@ -19,6 +19,7 @@ import * as Seals from "../protocols/Seals.ts"
 import * as Start from "../ProviderStartError.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
 import * as Secret from "../Secret.ts"
+import { AnswerLimits } from "../transport/AnswerLimits.ts"
 import * as Prepared from "../transport/Prepared.ts"
 import * as Proxy from "../transport/Proxy.ts"
 import * as Scrub from "../transport/Scrub.ts"
@@ -56,7 +57,11 @@ export const make = Effect.fnUntraced(function* (
   const { baseUrl = "https://generativelanguage.googleapis.com" } = options
   const sdk = yield* Start.sdk("gemini", "@google/genai", () => import("@google/genai"))
   const proxy = yield* Proxy.resolve("gemini", options.proxy, baseUrl)
-  const sender = (yield* Transport.Transport).sender({ connectTimeout: options.connectTimeout, proxy })
+  const sender = (yield* Transport.Transport).sender({
+    connectTimeout: options.connectTimeout,
+    proxy,
+    limits: yield* AnswerLimits,
+  })
   // Google's key is Google's: another server is only ever sent the key that was named for it.
   const key = yield* options.baseUrl === undefined || options.apiKey !== undefined
     ? Effect.filterOrElse(Secret.read(options.apiKey, "GEMINI_API_KEY"), Predicate.isNotUndefined, () =>

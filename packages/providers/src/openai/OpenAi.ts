@@ -24,6 +24,7 @@ import * as ToolNames from "../protocols/ToolNames.ts"
 import * as Start from "../ProviderStartError.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
 import * as Secret from "../Secret.ts"
+import { AnswerLimits } from "../transport/AnswerLimits.ts"
 import * as Prepared from "../transport/Prepared.ts"
 import * as Proxy from "../transport/Proxy.ts"
 import * as Scrub from "../transport/Scrub.ts"
@@ -139,7 +140,11 @@ export const connect = Effect.fnUntraced(function* (
   const sdk = yield* Start.sdk("openai", "openai", () => import("openai"))
   const { baseUrl, headers } = endpoint
   const proxy = yield* Proxy.resolve(vendor, endpoint.proxy, baseUrl)
-  const sender = (yield* Transport.Transport).sender({ connectTimeout: endpoint.connectTimeout, proxy })
+  const sender = (yield* Transport.Transport).sender({
+    connectTimeout: endpoint.connectTimeout,
+    proxy,
+    limits: yield* AnswerLimits,
+  })
   const scrub = Scrub.make(Secrets.make({ keys: [key], headers, urls: [baseUrl, proxy] }))
   const client = new sdk.OpenAI({
     apiKey: key === undefined ? "none" : Redacted.value(key),

@@ -3,8 +3,13 @@
  *
  * A vendor that closes an idle connection may do so while the next request is on its way over it. A request that a kept
  * connection lost so, before a byte of its answer, is sent once more on a fresh connection.
+ *
+ * An answer is read up to a limit, and with its `content-encoding` undone.
  */
 import type { Dispatcher } from "undici"
+import type { Limits } from "./AnswerLimits.ts"
+import { limitOf, tooLarge, UnreadableAnswer } from "./AnswerLimits.ts"
+import * as ContentDecoder from "./ContentDecoder.ts"
 import type { Connection, Passenger } from "./Connections.ts"
 import { isLostConnection } from "./NetworkError.ts"
 
@@ -34,14 +39,19 @@ export interface Send {
 export class Exchange implements Dispatcher.DispatchHandler, Passenger {
   readonly #listener: Listener
   readonly #send: Send
+  readonly #limits: Limits
   #head: Head = { status: 0, headers: {} }
   #controller: Dispatcher.DispatchController | undefined
   #connection: Connection | undefined
   #over = false
   #answering = false
+  #left = 0
+  #paused = false
+  #decoder: ContentDecoder.Decoder | undefined
 
-  constructor(send: Send, listener: Listener) {
+  constructor(send: Send, limits: Limits, listener: Listener) {
     this.#send = send
+    this.#limits = limits
     this.#listener = listener
   }
 
@@ -52,15 +62,62 @@ export class Exchange implements Dispatcher.DispatchHandler, Passenger {
   stop(): void {
     if (this.#over) return
     this.#over = true
-    this.#controller?.abort(stopped)
+    this.#close()
   }
 
   pause(): void {
+    this.#paused = true
     this.#controller?.pause()
+    this.#decoder?.pause()
   }
 
   resume(): void {
+    this.#paused = false
     this.#controller?.resume()
+    this.#decoder?.resume()
+  }
+
+  #close(): void {
+    this.#decoder?.stop()
+    this.#controller?.abort(stopped)
+  }
+
+  #fail(cause: unknown): void {
+    if (this.#over) return
+    this.#over = true
+    this.#close()
+    this.#listener.failed(cause)
+  }
+
+  #take(chunk: Buffer): void {
+    this.#left -= chunk.length
+    if (this.#left < 0) return this.#fail(tooLarge(this.#limits, this.#head.status))
+    this.#listener.data(chunk)
+  }
+
+  #end(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#listener.ended(this.#head)
+  }
+
+  /** A server that says so at once that its answer is too large is not read any further. */
+  #begin(encoding: Headers[string], length: Headers[string]): void {
+    this.#left = limitOf(this.#limits, this.#head.status)
+    if (Number(length) > this.#left) return this.#fail(tooLarge(this.#limits, this.#head.status))
+    if (encoding === undefined) return
+    const decoder = ContentDecoder.make(encoding, {
+      data: (chunk) => {
+        if (!this.#over) this.#take(chunk)
+      },
+      ended: () => this.#end(),
+      failed: (cause) => this.#fail(cause),
+      ready: () => {
+        if (!this.#paused) this.#controller?.resume()
+      },
+    })
+    if (decoder instanceof UnreadableAnswer) this.#fail(decoder)
+    else this.#decoder = decoder
   }
 
   takes(connection: Connection): void {
@@ -80,17 +137,20 @@ export class Exchange implements Dispatcher.DispatchHandler, Passenger {
     if (this.#connection !== undefined) this.#connection.answered = true
     if (status < 200 || this.#over) return
     this.#head = { status, headers }
-    this.#listener.started(this.#head)
+    this.#begin(headers["content-encoding"], headers["content-length"])
+    if (!this.#over) this.#listener.started(this.#head)
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (!this.#over) this.#listener.data(chunk)
+    if (this.#over) return
+    if (this.#decoder === undefined) this.#take(chunk)
+    else if (!this.#decoder.push(chunk)) this.#controller?.pause()
   }
 
   onResponseEnd(): void {
-    if (this.#over) return
-    this.#over = true
-    this.#listener.ended(this.#head)
+    this.#controller = undefined
+    if (this.#decoder === undefined) this.#end()
+    else if (!this.#over) this.#decoder.end()
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, cause: Error): void {
@@ -100,7 +160,6 @@ export class Exchange implements Dispatcher.DispatchHandler, Passenger {
       this.#controller = undefined
       return this.#send(this, "fresh")
     }
-    this.#over = true
-    this.#listener.failed(cause)
+    this.#fail(cause)
   }
 }

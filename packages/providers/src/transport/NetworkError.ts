@@ -3,6 +3,7 @@
  */
 import { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
+import { UnreadableAnswer } from "./AnswerLimits.ts"
 
 /** Codes of connections that never stood, broke, or were refused. */
 const network = new Set([
@@ -37,17 +38,34 @@ export const isLostConnection = (cause: unknown): boolean =>
 /** Codes of certificates that are not trusted, of broken TLS, and of what is not HTTP. */
 const family = /^(?:ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|HPE_)|SELF_SIGNED/
 
+/** Codes of an answer whose headers are larger than undici and Node take (16 KiB). */
+const overflow = new Set(["UND_ERR_HEADERS_OVERFLOW", "HPE_HEADER_OVERFLOW"])
+
 /** What undici and Node say of a proxy's 407. */
 const refusesCredentials = /^(?:Proxy response \(407\)|Proxy Authentication Required|Failed to establish tunnel .* 407)/
 
 /** How deep a cause may lie under the SDKs' own errors. */
 const depth = 6
 
+/** An error and its causes, from the outside in: those that are objects, as far as it is worth looking. */
+const causes = (failure: unknown): ReadonlyArray<object> => {
+  const all: Array<object> = []
+  let cause = failure
+  while (Predicate.isObject(cause) && all.length < depth) {
+    all.push(cause)
+    cause = "cause" in cause ? cause.cause : undefined
+  }
+  return all
+}
+
 /** The network's fault in an error or its causes, or nothing. Look here before an error's name: Bedrock calls a reset a timeout. */
 export const classify = (failure: unknown): ProviderError | undefined => {
-  let cause = failure
-  for (let level = 0; level < depth && Predicate.isObject(cause); level++) {
-    const code = "code" in cause ? cause.code : undefined
+  for (const cause of causes(failure)) {
+    const code = codeOf(cause)
+    if (cause instanceof UnreadableAnswer) {
+      const { message, status } = cause
+      return new ProviderError({ reason: { _tag: "Malformed" }, message, status, cause: failure })
+    }
     if (refusesCredentials.test(String(Reflect.get(cause, "message")))) {
       return new ProviderError({ reason: { _tag: "Authentication" }, message: "the proxy asks for credentials (407)" })
     }
@@ -58,24 +76,39 @@ export const classify = (failure: unknown): ProviderError | undefined => {
         cause: failure,
       })
     }
-    if (Predicate.isString(code) && (network.has(code) || family.test(code))) {
-      return new ProviderError({ reason: { _tag: "Network" }, message: words(cause, code), cause: failure })
+    if (code === undefined) continue
+    if (overflow.has(code)) {
+      return new ProviderError({ reason: { _tag: "Malformed" }, message: words(cause) ?? code, cause: failure })
     }
-    cause = "cause" in cause ? cause.cause : undefined
+    if (network.has(code) || family.test(code)) {
+      return new ProviderError({ reason: { _tag: "Network" }, message: words(cause) ?? code, cause: failure })
+    }
   }
   return undefined
 }
 
-const words = (cause: object, code: string): string =>
-  "message" in cause && Predicate.isString(cause.message) && cause.message !== "" && cause.message !== code
-    ? `${code}: ${cause.message}`
-    : code
+const codeOf = (cause: object): string | undefined =>
+  "code" in cause && Predicate.isString(cause.code) && cause.code !== "" ? cause.code : undefined
 
-/** The network's fault; or, what nobody knows, taken for the provider's. */
-export const orUnexpected = (failure: unknown): ProviderError =>
-  classify(failure) ??
-  new ProviderError({
+/** What an error says of itself: its code and its message, where it has them. */
+const words = (cause: object): string | undefined => {
+  const code = codeOf(cause)
+  const message =
+    "message" in cause && Predicate.isString(cause.message) && cause.message.trim() !== "" ? cause.message : undefined
+  if (code === undefined || message === undefined) return code ?? message
+  return message.includes(code) ? message : `${code}: ${message}`
+}
+
+/** The network's fault; or, what nobody knows, taken for the provider's: in the words of the first of its causes that has any. */
+export const orUnexpected = (failure: unknown): ProviderError => {
+  const known = classify(failure)
+  if (known !== undefined) return known
+  const all = causes(failure)
+  const said = all.map(words).find((text) => text !== undefined)
+  const [name] = all.flatMap((cause) => ("name" in cause && Predicate.isString(cause.name) ? cause.name : []))
+  return new ProviderError({
     reason: { _tag: "ServerError" },
-    message: Predicate.isError(failure) ? failure.message : String(failure),
+    message: said ?? name ?? (Predicate.isString(failure) && failure !== "" ? failure : "it failed without a word"),
     cause: failure,
   })
+}

@@ -7,6 +7,8 @@ import * as Effect from "effect/Effect"
 import * as Sse from "effect/encoding/Sse"
 import type * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
+import type { UnreadableAnswer } from "./AnswerLimits.ts"
+import { eventTooLarge, longestEvent } from "./AnswerLimits.ts"
 
 /** One event: its name where it has one (`"message"` if not), and its data, lines joined. */
 export interface Event {
@@ -15,12 +17,14 @@ export interface Event {
 }
 
 /**
- * The events of a stream of bytes. `onError` turns what broke it, an event beyond all size included, into an error; a
- * clean end of the bytes is the end of the stream, whatever it says of the answer. `scrub` goes over each event's data.
+/**
+ * The events of a stream of bytes. `onError` turns what broke it, an event larger than `longestEvent` included, into an
+ * error; a clean end of the bytes is the end of the stream, whatever it says of the answer. `scrub` goes over each event's
+ * data.
  */
 export const events = <E, E2>(
   bytes: Stream.Stream<Uint8Array, E>,
-  onError: (cause: E | Sse.SseError) => E2,
+  onError: (cause: E | UnreadableAnswer) => E2,
   scrub: (data: string) => string = (data) => data,
 ) =>
   Stream.transformPull(bytes, (upstream) =>
@@ -31,17 +35,22 @@ export const events = <E, E2>(
         if (event._tag !== "Event") return
         const data = scrub(event.data)
         arrived.push(data === event.data ? event : { event: event.event, data })
-      })
-      const pull: Pull.Pull<Arr.NonEmptyReadonlyArray<Event>, E | Sse.SseError> = Effect.flatMap(upstream, (chunks) => {
-        for (const chunk of chunks) {
-          const tooLarge = parser.feed(decoder.decode(chunk, { stream: true }))
-          if (tooLarge !== undefined) return Effect.fail(tooLarge)
-        }
-        if (!Arr.isArrayNonEmpty(arrived)) return pull
-        const events = arrived
-        arrived = []
-        return Effect.succeed(events)
-      })
+      }, options)
+      const pull: Pull.Pull<Arr.NonEmptyReadonlyArray<Event>, E | UnreadableAnswer> = Effect.flatMap(
+        upstream,
+        (chunks) => {
+          for (const chunk of chunks) {
+            if (parser.feed(decoder.decode(chunk, { stream: true })) !== undefined) return Effect.fail(eventTooLarge)
+          }
+          if (!Arr.isArrayNonEmpty(arrived)) return pull
+          const events = arrived
+          arrived = []
+          return Effect.succeed(events)
+        },
+      )
       return pull
     }),
   ).pipe(Stream.mapError(onError))
+
+/** No more of one event is ever kept. */
+const options = { maxEventSize: longestEvent }

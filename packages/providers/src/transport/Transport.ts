@@ -16,6 +16,8 @@ import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Dispatcher } from "undici"
+import type { Limits } from "./AnswerLimits.ts"
+import * as AnswerLimits from "./AnswerLimits.ts"
 import type { Agents } from "./Connections.ts"
 import * as Connections from "./Connections.ts"
 import type { Head, Headers, Send } from "./Exchange.ts"
@@ -55,6 +57,8 @@ export interface SenderOptions {
   readonly connectTimeout?: Duration.Input | undefined
   /** Where connections go through; straight to the vendor if not said. */
   readonly proxy?: Proxy.Proxy | undefined
+  /** How much of an answer is taken; the defaults if not said. */
+  readonly limits?: Limits | undefined
 }
 
 /** Connections, kept open and shared by origin. */
@@ -94,16 +98,16 @@ function make(): { readonly pool: Pool; readonly close: () => Promise<void> } {
     return found
   }
   return {
-    pool: { sender: (options = {}) => senderOver(agents(options)) },
+    pool: { sender: (options = {}) => senderOver(agents(options), options.limits ?? AnswerLimits.defaults) },
     close: () => Promise.all([...all.values()].map(Connections.close)).then(() => undefined),
   }
 }
 
-const senderOver = (agents: Agents): Sender => ({
+const senderOver = (agents: Agents, limits: Limits): Sender => ({
   send: (request, body) =>
     Effect.callback((resume) => {
       const chunks: Array<Buffer> = []
-      const exchange = new Exchange(sending(agents, request, body), {
+      const exchange = new Exchange(sending(agents, request, body), limits, {
         started: () => {},
         data: (chunk) => void chunks.push(chunk),
         ended: ({ headers, status }) => resume(Effect.succeed({ status, headers, text: decode(chunks) })),
@@ -115,7 +119,7 @@ const senderOver = (agents: Agents): Sender => ({
   open: (request, body) =>
     Effect.flatMap(Effect.scope, (scope) =>
       Effect.suspend(() => {
-        const flow = new Flow(sending(agents, request, body))
+        const flow = new Flow(sending(agents, request, body), limits)
         return Effect.andThen(
           Scope.addFinalizer(
             scope,
@@ -168,8 +172,8 @@ class Flow {
   #end: Effect.Effect<never, TransportFailure | Cause.Done> | undefined
   #wake: (() => void) | undefined
 
-  constructor(send: Send) {
-    this.exchange = new Exchange(send, {
+  constructor(send: Send, limits: Limits) {
+    this.exchange = new Exchange(send, limits, {
       started: (head) => this.onStart(head),
       data: (chunk) => {
         this.#chunks.push(chunk)

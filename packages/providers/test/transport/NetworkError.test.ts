@@ -53,6 +53,14 @@ describe("classify", () => {
     assert.strictEqual(NetworkError.classify(failure)?.message, "ECONNRESET")
   })
 
+  for (const code of ["UND_ERR_HEADERS_OVERFLOW", "HPE_HEADER_OVERFLOW"]) {
+    it(`${code}: an answer that cannot be read is malformed, and named`, () => {
+      const error = NetworkError.classify(new Error("", { cause: coded(code, "") }))
+      assert.deepStrictEqual(error?.reason, { _tag: "Malformed" })
+      assert.strictEqual(error?.message, code)
+    })
+  }
+
   it("leaves the rest to the vendors", () => {
     for (const failure of [new Error("no"), coded("invalid_api_key"), "no", undefined, null, 5]) {
       assert.isUndefined(NetworkError.classify(failure))
@@ -60,5 +68,23 @@ describe("classify", () => {
     const circle: { cause?: unknown } = {}
     circle.cause = circle
     assert.isUndefined(NetworkError.classify(circle))
+  })
+})
+
+describe("orUnexpected", () => {
+  const said = (failure: unknown) => NetworkError.orUnexpected(failure).message
+
+  it("says what the first of the causes says that says anything", () => {
+    assert.strictEqual(said(new Error("it broke")), "it broke")
+    assert.strictEqual(said(new Error("", { cause: coded("EWHAT", "") })), "EWHAT")
+    assert.strictEqual(said(new Error("", { cause: coded("EWHAT", "what it was") })), "EWHAT: what it was")
+    assert.strictEqual(said(new Error("", { cause: coded("EWHAT", "connect EWHAT") })), "connect EWHAT")
+    assert.strictEqual(said(new TypeError("")), "TypeError")
+    assert.strictEqual(said("bare words"), "bare words")
+  })
+
+  it("is never empty", () => {
+    for (const failure of ["", undefined, null, {}, { message: "" }, { message: 5, code: 5 }])
+      assert.isNotEmpty(said(failure))
   })
 })

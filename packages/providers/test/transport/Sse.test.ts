@@ -69,7 +69,7 @@ describe("events", () => {
     Effect.gen(function* () {
       const endless = Stream.forever(reads(`data: ${"x".repeat(1_000_000)}`))
       const error = yield* Effect.flip(Stream.runDrain(Sse.events(endless, (cause) => cause)))
-      assert.propertyVal(error, "_tag", "SseError")
+      assert.propertyVal(error, "_tag", "UnreadableAnswer")
     }),
   )
 })

@@ -35,19 +35,27 @@ const overhead = 16
 const longest = 16 * 1024 * 1024 + overhead
 
 export const decoder = (): Decoder => {
-  let rest: Buffer | undefined
+  let rest: Array<Buffer> = []
+  let size = 0
+  /** How many bytes there must be before looking at them again: joining them with each chunk would take quadratic time. */
+  let awaited = overhead
   let isCorrupt = false
   return {
     push: (chunk) => {
       if (isCorrupt) return []
-      const fresh = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
-      const bytes = rest === undefined ? fresh : Buffer.concat([rest, fresh])
+      rest.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))
+      size += chunk.byteLength
+      if (size < awaited) return []
+      const bytes = rest.length === 1 ? rest[0]! : Buffer.concat(rest)
       const events: Array<Event> = []
       let at = 0
       while (bytes.length - at >= overhead) {
         const length = bytes.readUInt32BE(at)
         const isFrame = isPrelude(bytes, at, length)
-        if (isFrame && bytes.length - at < length) break
+        if (isFrame && bytes.length - at < length) {
+          awaited = length
+          break
+        }
         const event = isFrame ? read(bytes.subarray(at, at + length)) : undefined
         events.push(event ?? corrupt)
         if (event === undefined) {
@@ -55,8 +63,10 @@ export const decoder = (): Decoder => {
           return events
         }
         at += length
+        awaited = overhead
       }
-      rest = at === bytes.length ? undefined : bytes.subarray(at)
+      rest = at === bytes.length ? [] : [bytes.subarray(at)]
+      size = bytes.length - at
       return events
     },
   }
