@@ -14,7 +14,7 @@ import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import { doubles, KeysSection, strangers } from "./config/KeysSection.ts"
 import type { ServerSettings } from "./config/ServerSection.ts"
-import { defaults, ServerSection } from "./config/ServerSection.ts"
+import { ServerSection, settings as serverSettings } from "./config/ServerSection.ts"
 import type { StateSettings } from "./config/StateSection.ts"
 import { StateSection } from "./config/StateSection.ts"
 import type { UsageLogSettings } from "./config/UsageLogSection.ts"
@@ -68,7 +68,7 @@ export const decode = (
         ? Result.fail(problems)
         : Result.succeed({
             ...settings,
-            server: { ...defaults, ...server },
+            server: serverSettings(server),
             state,
             keys,
             usageLog: UsageLogSection.settings(usageLog),

@@ -18,6 +18,7 @@ import * as Cors from "./Cors.ts"
 import { Drain } from "./Drain.ts"
 import * as Guard from "./Guard.ts"
 import { Caller } from "./keys/Caller.ts"
+import * as Limits from "./Limits.ts"
 
 /** What a supervisor asks, which may know neither our name nor a key: it tells nothing but that we live. */
 const open: ReadonlySet<string> = new Set(["/health", "/ready"])
@@ -63,11 +64,22 @@ type Request = HttpServerRequest.HttpServerRequest
 const respond = ({ url }: Request, error: ApiError): HttpServerResponse.HttpServerResponse =>
   Answer.error(error, Dialects.of(url))
 
-const refused = (request: Request, { code, message, status }: Guard.Refusal) =>
-  respond(request, { status, type: status === 401 ? "authentication_error" : "permission_error", code, message })
+const refused = (request: Request, { code, message, status }: Guard.Refusal) => {
+  const type = status === 401 ? "authentication_error" : "permission_error"
+  const response = respond(request, { status, type, code, message })
+  return isLarge(request) ? closing(response) : response
+}
+
+/** Whether a request has more of a body than is read of those who are not let in. */
+const isLarge = ({ headers }: Request): boolean =>
+  headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > Number(Limits.unknownCaller)
+
+/** Has the connection closed after the response: what is left of the request's body is not read. */
+const closing = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.setHeader(response, "connection", "close")
 
 const draining = (request: Request): HttpServerResponse.HttpServerResponse =>
-  HttpServerResponse.setHeader(
+  closing(
     respond(request, {
       status: 503,
       type: "server_error",
@@ -75,8 +87,6 @@ const draining = (request: Request): HttpServerResponse.HttpServerResponse =>
       message: "This gateway is going down and takes no new calls. Try again in 1 s.",
       retryAfter: 1000,
     }),
-    "connection",
-    "close",
   )
 
 /** Nothing inside is shown: the cause goes to the log, the caller learns that it was our fault. */

@@ -2,13 +2,13 @@
  * What Node cannot read as HTTP is answered like any other mistake: with a status, words, and an id. Node's own answer has
  * neither words nor an id.
  */
-import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
-import * as Predicate from "effect/Predicate"
+import * as Json from "@understudy/providers/protocols/Json"
 import type { Server } from "node:http"
 import { STATUS_CODES } from "node:http"
 import type { Duplex } from "node:stream"
 import { newId } from "./api/Answer.ts"
 import * as ApiError from "./api/ApiError.ts"
+import * as Dialects from "./api/Dialects.ts"
 
 /** Answers on the bare socket, and closes it. */
 export const answer = (server: Server): Server =>
@@ -16,7 +16,7 @@ export const answer = (server: Server): Server =>
     if (!socket.writable || error.code === "ECONNRESET" || isAnswering(socket)) return void socket.destroy()
     const requestId = newId()
     const refusal = ApiError.invalid(...words(error.code))
-    const body = JSON.stringify(ChatCompletions.Errors.encode({ ...refusal, requestId }))
+    const body = JSON.stringify(Dialects.of(urlOf(socket)).Errors.encode({ ...refusal, requestId }))
     const head = [
       `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}`,
       "content-type: application/json",
@@ -27,6 +27,9 @@ export const answer = (server: Server): Server =>
       "connection: close",
     ]
     socket.end(`${head.join("\r\n")}\r\n\r\n${body}`)
+    // Node leaves it open for as long as its client does.
+    const linger = setTimeout(() => socket.destroy(), 500)
+    socket.once("close", () => clearTimeout(linger))
   })
 
 const words = (code: string | undefined): Parameters<typeof ApiError.invalid> => {
@@ -40,8 +43,11 @@ const words = (code: string | undefined): Parameters<typeof ApiError.invalid> =>
   }
 }
 
-/** Whether an answer is being written there, which another would garble. Node looks at the same field. */
-const isAnswering = (socket: Duplex): boolean => {
-  const message: unknown = Reflect.get(socket, "_httpMessage")
-  return Predicate.isObject(message) && Reflect.get(message, "headersSent") === true
-}
+/** Whether an answer is being written there, which another would garble. */
+const isAnswering = (socket: Duplex): boolean => messageOf(socket)["headersSent"] === true
+
+/** What is asked for there; nothing where no head has arrived. */
+const urlOf = (socket: Duplex): string => String(Json.fields(messageOf(socket)["req"])["url"] ?? "")
+
+/** The answer that is due there. Node looks at the same field. */
+const messageOf = (socket: Duplex): Json.Fields => Json.fields(Reflect.get(socket, "_httpMessage"))

@@ -4,7 +4,7 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import type { Router } from "@understudy/core/Router"
 import type * as ByteSize from "effect/ByteSize"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { MaxBodySize } from "effect/http/HttpIncomingMessage"
 import * as HttpRouter from "effect/http/HttpRouter"
@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import { createServer } from "node:http"
 import type { Server } from "node:http"
+import * as Intake from "./api/Intake.ts"
 import * as Ops from "./api/Ops.ts"
 import * as SimulatedApi from "./api/Simulated.ts"
 import * as Dashboard from "./dashboard/Dashboard.ts"
@@ -21,6 +22,7 @@ import { Drain } from "./Drain.ts"
 import * as Gate from "./Gate.ts"
 import * as Gateway from "./Gateway.ts"
 import type * as Guard from "./Guard.ts"
+import * as Limits from "./Limits.ts"
 import * as MalformedHttp from "./MalformedHttp.ts"
 
 export interface Options {
@@ -30,6 +32,8 @@ export interface Options {
   readonly guard: Guard.Policy
   /** The largest body taken. */
   readonly maxBody: ByteSize.ByteSize
+  /** What one caller may ask of the process; the usual if not said. */
+  readonly limits?: Limits.Limits
   /** How long running answers may take to finish once the server is told to stop. */
   readonly drain: Duration.Duration
 }
@@ -43,8 +47,8 @@ const keepAliveTimeout = 75_000
 /** Serves until the layer is closed: then new calls are refused, running ones finish, and the port is free. */
 export const layer = (options: Options): Layer.Layer<HttpServer.HttpServer, ServeError, Router | Drain> =>
   Layer.suspend(() => {
-    const server = MalformedHttp.answer(createServer({ keepAliveTimeout }))
-    const { guard } = options
+    const { guard, limits = Limits.defaults } = options
+    const server = MalformedHttp.answer(listener(limits))
     const routes = Layer.mergeAll(
       Gateway.layer,
       Ops.layer,
@@ -64,8 +68,23 @@ export const layer = (options: Options): Layer.Layer<HttpServer.HttpServer, Serv
         }),
       ),
       Layer.provideMerge(Layer.succeed(MaxBodySize, options.maxBody)),
+      Layer.provideMerge(Layer.succeed(Intake.Current, new Intake.Intake(limits))),
     )
   })
+
+/** A server that takes no more connections than it may, and closes those whose requests do not arrive in time. */
+const listener = ({ connections, headTimeout, requestTimeout }: Limits.Limits): Server => {
+  const [head, request] = [Duration.toMillis(headTimeout), Duration.toMillis(requestTimeout)]
+  const server = createServer({
+    keepAliveTimeout,
+    headersTimeout: Math.min(head, request),
+    requestTimeout: request,
+    // Node looks for requests that are late as seldom as every 30 s.
+    connectionsCheckingInterval: Math.max(10, Math.min(1000, head / 4, request / 4)),
+  })
+  server.maxConnections = connections
+  return server
+}
 
 /**
  * Node closes the connections that are idle when it stops listening, but not those that become so later: a client that

@@ -25,6 +25,7 @@ import { Drain } from "../src/Drain.ts"
 import * as Guard from "../src/Guard.ts"
 import * as Keys from "../src/keys/Keys.ts"
 import type { VirtualKey } from "../src/keys/VirtualKey.ts"
+import * as Limits from "../src/Limits.ts"
 import * as CallLog from "../src/observe/CallLog.ts"
 import * as Metrics from "../src/observe/Metrics.ts"
 import * as Server from "../src/Server.ts"
@@ -36,6 +37,7 @@ export interface Options {
   readonly keys?: ReadonlyArray<VirtualKey>
   readonly route?: Route.Route
   readonly maxBody?: number
+  readonly limits?: Partial<Limits.Limits>
   readonly primary?: Partial<Deployment.Options>
   readonly backups?: Partial<Deployment.Options>
   /** Who both deployments are, given the fault server's URL: OpenAI if not said. */
@@ -84,6 +86,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     port: 0,
     guard: { keys: keys.map(Guard.virtualKey), hosts: [], origins: [], ...options.guard },
     maxBody: ByteSize.fromInputUnsafe(options.maxBody ?? 1_000_000),
+    limits: { ...Limits.defaults, ...options.limits },
     drain: Duration.seconds(5),
   }).pipe(
     Layer.provide([Metrics.layer, CallLog.layer]),

@@ -6,6 +6,7 @@ import type { Receipt } from "@understudy/core/Receipt"
 import type { Kind, RouterError } from "@understudy/core/RouterError"
 import { passedOver } from "@understudy/core/RouterError"
 import type { ClientError } from "@understudy/providers/protocols/Dialect"
+import type { InvalidBody } from "@understudy/providers/protocols/InvalidBody"
 
 /** A failure, before a protocol encodes it. */
 export interface ApiError extends ClientError {
@@ -38,6 +39,10 @@ export const invalid = (
   message,
   param: options?.param,
 })
+
+/** A body that its dialect cannot read. */
+export const fromBody = ({ code, message, path, status }: InvalidBody): ApiError =>
+  invalid(message, { param: path, status, code })
 
 /** OpenAI's words, which clients of every protocol's SDK know best, for each kind of failure. */
 const kinds: Record<Kind, Pick<ApiError, "status" | "type" | "code">> = {

@@ -21,6 +21,7 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Answer from "./Answer.ts"
 import * as ApiError from "./ApiError.ts"
+import * as BodyLimits from "./BodyLimits.ts"
 import * as CallOptions from "./CallOptions.ts"
 import * as JsonBody from "./JsonBody.ts"
 import * as Native from "./Native.ts"
@@ -34,12 +35,15 @@ export type Handled = Effect.Effect<
 /** Answers the request in context. `address` is what its path says beside its body. */
 export const handle = (router: Router["Service"], dialect: Dialect, address: Address = {}): Handled =>
   Answer.orError(
-    Effect.flatMap(Effect.zip(JsonBody.read, CallOptions.read), ([body, options]) =>
-      Effect.flatMap(read(dialect.Request.decode(body, address)), (request) =>
-        dialect.Request.isStream(body, address)
-          ? streamed(router, dialect, request, options)
-          : whole(router, dialect, request, options),
+    Effect.flatMap(
+      asked(BodyLimits.conversation, (body) =>
+        Result.map(dialect.Request.decode(body, address), (request) => ({
+          request,
+          isStream: dialect.Request.isStream(body, address),
+        })),
       ),
+      ({ isStream, options, request }) =>
+        isStream ? streamed(router, dialect, request, options) : whole(router, dialect, request, options),
     ),
     dialect,
   )
@@ -60,15 +64,15 @@ export const embed = (
   address: Address = {},
 ): Handled =>
   Answer.orError(
-    Effect.flatMap(Effect.zip(JsonBody.read, CallOptions.read), ([body, options]) =>
-      Effect.flatMap(read(Request.decode(body, address)), (request) =>
+    Effect.flatMap(
+      asked(BodyLimits.inputs, (body) => Result.map(Request.decode(body, address), (request) => ({ request }))),
+      ({ options, request }) =>
         Effect.map(Effect.mapError(router.embed(request, options), ApiError.fromRouter), ({ receipt, response }) =>
           HttpServerResponse.text(Response.encode(response, request), {
             headers: Answer.headers(receipt),
             contentType: "application/json",
           }),
         ),
-      ),
     ),
     dialect,
   )
@@ -88,24 +92,30 @@ export const count = (
   address: Address = {},
 ): Handled =>
   Answer.orError(
-    Effect.flatMap(Effect.zip(JsonBody.read, CallOptions.read), ([body, options]) =>
-      Effect.flatMap(read(dialect.Request.decode(counted(body), address)), (request) =>
+    Effect.flatMap(
+      asked(BodyLimits.conversation, (body) =>
+        Result.map(dialect.Request.decode(counted(body), address), (request) => ({ request })),
+      ),
+      ({ options, request }) =>
         Effect.map(Effect.mapError(router.countTokens(request, options), ApiError.fromRouter), ({ inputTokens }) =>
           HttpServerResponse.jsonUnsafe(said(inputTokens)),
         ),
-      ),
     ),
     dialect,
   )
 
-/** A request, with what its client said in headers and query to a provider of its own protocol. */
-const read = <Request extends Pick<Chat.Request, "native">>(
-  request: Result.Result<Request, InvalidBody>,
-): Effect.Effect<Request, ApiError.ApiError, HttpServerRequest.HttpServerRequest> => {
-  if (Result.isSuccess(request)) return Native.beside(request.success)
-  const { code, message, path, status } = request.failure
-  return Effect.fail(ApiError.invalid(message, { param: path, status, code }))
-}
+/** What the request in context asks, with what its client said in headers and query: to us, and to its vendor. */
+const asked = <A extends { readonly request: Pick<Chat.Request, "native"> }>(
+  kind: BodyLimits.Kind,
+  decode: (body: Record<string, unknown>) => Result.Result<A, InvalidBody>,
+): Effect.Effect<A & { readonly options: Options }, ApiError.ApiError, HttpServerRequest.HttpServerRequest> =>
+  Effect.flatMap(
+    Effect.zip(
+      JsonBody.decoded(kind, (body) => Result.mapError(decode(body), ApiError.fromBody)),
+      CallOptions.read,
+    ),
+    ([asked, options]) => Effect.map(Native.beside(asked.request), (request) => ({ ...asked, request, options })),
+  )
 
 const whole = (router: Router["Service"], dialect: Dialect, request: Chat.Request, options: Options) =>
   Effect.flatMap(Effect.mapError(router.chat(request, options), ApiError.fromRouter), ({ receipt, response }) =>

@@ -16,9 +16,10 @@ import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import type * as Result from "effect/Result"
+import * as Result from "effect/Result"
 import * as Answer from "./Answer.ts"
 import * as ApiError from "./ApiError.ts"
+import * as BodyLimits from "./BodyLimits.ts"
 import * as CallOptions from "./CallOptions.ts"
 import * as Dialects from "./Dialects.ts"
 import * as JsonBody from "./JsonBody.ts"
@@ -30,13 +31,15 @@ export const layer = HttpRouter.use((http) =>
       "POST",
       "/v1/route/explain",
       Effect.gen(function* () {
-        const { address, isStream, request: read } = yield* protocol
-        const body = yield* JsonBody.read
-        const { headers, tags, timeout } = yield* CallOptions.read
-        const request = yield* Effect.mapError(Effect.fromResult(read(body, address)), ({ message, path }) =>
-          ApiError.invalid(message, { param: path }),
+        const { address, isStream, kind, request: read } = yield* protocol
+        const { request, streaming } = yield* JsonBody.decoded(kind, (body) =>
+          Result.mapBoth(read(body, address), {
+            onFailure: ApiError.fromBody,
+            onSuccess: (request) => ({ request, streaming: isStream(body, address) }),
+          }),
         )
-        const options = { headers, tags, timeout, streaming: isStream(body, address) }
+        const { headers, tags, timeout } = yield* CallOptions.read
+        const options = { headers, tags, timeout, streaming }
         const explanation = yield* Effect.mapError(router.explain(request, options), ApiError.fromRouter)
         return HttpServerResponse.jsonUnsafe(explanation)
       }).pipe((answer) => Answer.orError(answer, ChatCompletions)),
@@ -48,6 +51,7 @@ export const layer = HttpRouter.use((http) =>
 interface Reading {
   readonly request: (body: Record<string, unknown>, address: Address) => Result.Result<Asked, InvalidBody>
   readonly isStream: (body: Record<string, unknown>, address: Address) => boolean
+  readonly kind: BodyLimits.Kind
 }
 
 const never = () => false
@@ -56,10 +60,10 @@ const never = () => false
 const readings: ReadonlyMap<string, Reading> = new Map([
   ...Dialects.all.map(({ Request: { decode, isStream }, protocol }): [string, Reading] => [
     protocol,
-    { request: decode, isStream },
+    { request: decode, isStream, kind: BodyLimits.conversation },
   ]),
-  [Embeddings.protocol, { request: Embeddings.Request.decode, isStream: never }],
-  [GeminiEmbeddings.protocol, { request: GeminiEmbeddings.Request.decode, isStream: never }],
+  [Embeddings.protocol, { request: Embeddings.Request.decode, isStream: never, kind: BodyLimits.inputs }],
+  [GeminiEmbeddings.protocol, { request: GeminiEmbeddings.Request.decode, isStream: never, kind: BodyLimits.inputs }],
 ])
 
 /** The protocol that the request in context names, and what it says in the address of that protocol's own endpoint. */

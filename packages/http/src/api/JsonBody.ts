@@ -1,72 +1,135 @@
 /**
- * The JSON body of a request, or a clear refusal: of another content type, too large, or not JSON.
+ * The JSON body of a request, or a clear refusal: of another content type, too large, holding too much, or not JSON.
  */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Json from "@understudy/providers/protocols/Json"
+import { Exceeded } from "@understudy/providers/protocols/JsonBounds"
 import * as JsonText from "@understudy/providers/protocols/JsonText"
 import { MaxBodySize } from "effect/http/HttpIncomingMessage"
-import type { HttpServerError } from "effect/http/HttpServerError"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
 import { IncomingMessage } from "node:http"
+import * as Limits from "../Limits.ts"
 import * as ApiError from "./ApiError.ts"
+import * as BodyLimits from "./BodyLimits.ts"
 import * as ContentEncoding from "./ContentEncoding.ts"
+import * as Intake from "./Intake.ts"
+
+type Reading<A> = Effect.Effect<A, ApiError.ApiError, HttpServerRequest.HttpServerRequest>
 
 /**
- * The parsed body, an object. Only JSON is taken, for a page of another origin can post a form without its browser
- * asking first. How large it may be is `MaxBodySize`, for the whole server.
+ * The parsed body, an object, as `decode` reads it. Only JSON is taken, for a page of another origin can post a form
+ * without its browser asking first. How large it may be is `MaxBodySize`, for the whole server; how much it may hold, the
+ * limits of its `Intake`.
  */
-export const read: Effect.Effect<
-  Record<string, unknown>,
-  ApiError.ApiError,
-  HttpServerRequest.HttpServerRequest
-> = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
-  const type = request.headers["content-type"]
-  if (type === undefined || !json.test(type)) return Effect.fail(otherType(type))
-  const encoding = request.headers["content-encoding"]
-  return Effect.flatMap(encoding === undefined ? text(request) : decoded(request, encoding), parse)
-})
-
-const text = (request: HttpServerRequest.HttpServerRequest): Effect.Effect<string, ApiError.ApiError> =>
-  request.source instanceof IncomingMessage && request.headers["expect"] === undefined
-    ? Effect.flatMap(MaxBodySize, (limit) => fromNode(request.source as IncomingMessage, Number(limit ?? Infinity)))
-    : Effect.catch(request.text, unreadable)
-
-/** A body that was sent encoded: it is as large as what comes out. */
-const decoded = (
-  request: HttpServerRequest.HttpServerRequest,
-  encoding: string,
-): Effect.Effect<string, ApiError.ApiError> =>
-  Effect.flatMap(ContentEncoding.parse(encoding), (encodings) => {
-    if (encodings.length === 0) return text(request)
-    const encoded = Effect.catch(request.arrayBuffer, unreadable)
-    return Effect.flatMap(Effect.zip(encoded, MaxBodySize), ([bytes, limit]) =>
-      Effect.map(ContentEncoding.undo(Buffer.from(bytes), encodings, Number(limit ?? Infinity), tooLarge), String),
+export const decoded = <A>(
+  kind: BodyLimits.Kind,
+  decode: (body: Record<string, unknown>) => Result.Result<A, ApiError.ApiError>,
+): Reading<A> =>
+  Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+    const type = request.headers["content-type"]
+    if (type === undefined || !json.test(type)) return Effect.fail(otherType(type))
+    return Effect.flatMap(Effect.zip(bytes(request), Intake.Current), ([bytes, { limits }]) =>
+      timed(bytes.length, limits, () => Result.flatMap(parse(bytes.toString(), kind, limits), decode)),
     )
   })
 
-/** What `request.text` does, at a tenth of its cost on Node, for every call has a body. It knows of no `Expect`. */
-const fromNode = (source: IncomingMessage, limit: number): Effect.Effect<string, ApiError.ApiError> =>
+/** The parsed body, an object, whatever it holds. */
+export const read: Reading<Record<string, unknown>> = decoded([], Result.succeed)
+
+/** The same of those who are not known yet: no more of it is read than they have a use for. */
+export const readUnknown: typeof read = Effect.provideService(read, MaxBodySize, Limits.unknownCaller)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Bytes
+// ---------------------------------------------------------------------------------------------------------------------
+
+const bytes = (request: HttpServerRequest.HttpServerRequest): Effect.Effect<Buffer, ApiError.ApiError> =>
+  Effect.flatMap(Effect.zip(MaxBodySize, Intake.Current), ([maxBody, intake]) => {
+    const limit = Number(maxBody ?? Infinity)
+    const { "content-encoding": encoding, "content-length": length, expect } = request.headers
+    if (Number(length ?? 0) > limit) return tooLarge
+    const { source } = request
+    const arrive =
+      source instanceof IncomingMessage && expect === undefined
+        ? fromNode(source, limit, intake)
+        : fromStream(request, limit, intake)
+    return encoding === undefined ? arrive : unencoded(arrive, encoding, limit)
+  })
+
+/** A body that was sent encoded: it is as large as what comes out. */
+const unencoded = (
+  arrive: Effect.Effect<Buffer, ApiError.ApiError>,
+  encoding: string,
+  limit: number,
+): Effect.Effect<Buffer, ApiError.ApiError> =>
+  Effect.flatMap(ContentEncoding.parse(encoding), (encodings) =>
+    encodings.length === 0
+      ? arrive
+      : Effect.flatMap(arrive, (bytes) => ContentEncoding.undo(bytes, encodings, limit, tooLarge)),
+  )
+
+/** What arrives of a body, piece by piece, held to the limits. */
+class Pieces {
+  readonly #pieces: Array<Uint8Array> = []
+  #size = 0
+  readonly #limit: number
+  readonly #intake: Intake.Intake
+
+  constructor(limit: number, intake: Intake.Intake) {
+    this.#limit = limit
+    this.#intake = intake
+  }
+
+  /** Takes one more; why no more is taken, if it is not. */
+  push(piece: Uint8Array): Effect.Effect<never, ApiError.ApiError> | undefined {
+    this.#pieces.push(piece)
+    this.#size += piece.length
+    const fits = this.#intake.hold(piece.length)
+    return this.#size > this.#limit ? tooLarge : fits ? undefined : noRoom
+  }
+
+  get whole(): Buffer {
+    const [first] = this.#pieces
+    return this.#pieces.length === 1
+      ? Buffer.from(first!.buffer, first!.byteOffset, first!.length)
+      : Buffer.concat(this.#pieces, this.#size)
+  }
+
+  /** Lets go of them, whole or not. */
+  release(): void {
+    this.#intake.release(this.#size)
+    this.#size = 0
+  }
+}
+
+/** What `fromStream` does, at a tenth of its cost on Node, for every call has a body. It knows of no `Expect`. */
+const fromNode = (
+  source: IncomingMessage,
+  limit: number,
+  intake: Intake.Intake,
+): Effect.Effect<Buffer, ApiError.ApiError> =>
   Effect.callback((resume) => {
-    const chunks: Array<Buffer> = []
-    let size = 0
+    const pieces = new Pieces(limit, intake)
     const stop = () => {
       source.off("data", onData)
       source.off("end", onEnd)
       source.off("error", onBroken)
       source.off("close", onBroken)
+      pieces.release()
     }
-    const settle = (result: Effect.Effect<string, ApiError.ApiError>) => {
+    const settle = (result: Effect.Effect<Buffer, ApiError.ApiError>) => {
       stop()
       resume(result)
     }
-    const onData = (chunk: Buffer) => {
-      chunks.push(chunk)
-      size += chunk.length
-      if (size > limit) settle(tooLarge)
+    const onData = (piece: Buffer) => {
+      const refused = pieces.push(piece)
+      if (refused !== undefined) settle(refused)
     }
-    const onEnd = () =>
-      settle(Effect.succeed(chunks.length === 1 ? chunks[0]!.toString() : Buffer.concat(chunks).toString()))
+    const onEnd = () => settle(Effect.succeed(pieces.whole))
     const onBroken = () => settle(broken)
     source.on("data", onData)
     source.on("end", onEnd)
@@ -75,7 +138,62 @@ const fromNode = (source: IncomingMessage, limit: number): Effect.Effect<string,
     return Effect.sync(stop)
   })
 
+const fromStream = (
+  request: HttpServerRequest.HttpServerRequest,
+  limit: number,
+  intake: Intake.Intake,
+): Effect.Effect<Buffer, ApiError.ApiError> =>
+  Effect.suspend(() => {
+    const pieces = new Pieces(limit, intake)
+    return request.stream.pipe(
+      Stream.catch(() => Stream.fromEffect(broken)),
+      Stream.runForEach((piece) => pieces.push(piece) ?? Effect.void),
+      Effect.map(() => pieces.whole),
+      Effect.ensuring(Effect.sync(() => pieces.release())),
+    )
+  })
+
+// ---------------------------------------------------------------------------------------------------------------------
+// JSON
+// ---------------------------------------------------------------------------------------------------------------------
+
 const json = /^application\/([\w.-]+\+)?json\b/i
+
+/** Some write a byte order mark before it, which JSON does not know. */
+const parse = (
+  text: string,
+  kind: BodyLimits.Kind,
+  limits: Limits.Limits,
+): Result.Result<Record<string, unknown>, ApiError.ApiError> =>
+  Result.flatMap(
+    Result.try({
+      try: () => JsonText.parse(text.startsWith("\uFEFF") ? text.slice(1) : text, BodyLimits.bounds(limits)),
+      catch: (error) => (error instanceof Exceeded ? BodyLimits.exceeded(error.bound, limits) : notJson(error)),
+    }),
+    (body) => {
+      if (!Json.isObject(body)) return Result.fail(notObject)
+      const refused = BodyLimits.check(body as Record<string, unknown>, text.length, kind, limits)
+      return refused === undefined ? Result.succeed(body as Record<string, unknown>) : Result.fail(refused)
+    },
+  )
+
+/** Logs how large a body was that took long: nobody else was served meanwhile. */
+const timed = <A>(
+  size: number,
+  { slowDecode }: Limits.Limits,
+  decode: () => Result.Result<A, ApiError.ApiError>,
+): Effect.Effect<A, ApiError.ApiError> =>
+  Effect.clockWith((clock) => {
+    const began = clock.currentTimeMillisUnsafe()
+    const decoded = Effect.fromResult(decode())
+    const millis = clock.currentTimeMillisUnsafe() - began
+    return millis <= Duration.toMillis(slowDecode)
+      ? decoded
+      : Effect.andThen(
+          Effect.logWarning(`A body of ${size} bytes took ${millis} ms to decode (server.limits.slowDecode)`),
+          decoded,
+        )
+  })
 
 const otherType = (type: string | undefined): ApiError.ApiError =>
   ApiError.invalid(
@@ -83,36 +201,31 @@ const otherType = (type: string | undefined): ApiError.ApiError =>
     { status: 415, code: "unsupported_media_type" },
   )
 
-/** Some write a byte order mark before it, which JSON does not know. */
-const parse = (text: string): Effect.Effect<Record<string, unknown>, ApiError.ApiError> =>
-  Effect.flatMap(
-    Effect.try({
-      try: () => JsonText.parse(text.startsWith("\uFEFF") ? text.slice(1) : text),
-      catch: (error) =>
-        ApiError.invalid(
-          `The body is not valid JSON: ${Predicate.isError(error) ? error.message : "it does not parse"}.`,
-          {
-            code: "invalid_json",
-          },
-        ),
-    }),
-    (body) =>
-      Json.isObject(body)
-        ? Effect.succeed(body as Record<string, unknown>)
-        : Effect.fail(ApiError.invalid("The body must be a JSON object.", { code: "invalid_json" })),
-  )
+const notJson = (error: unknown): ApiError.ApiError =>
+  ApiError.invalid(`The body is not valid JSON: ${Predicate.isError(error) ? error.message : "it does not parse"}.`, {
+    code: "invalid_json",
+  })
 
-const unreadable = ({ reason }: HttpServerError): Effect.Effect<never, ApiError.ApiError> =>
-  reason._tag === "RequestParseError" && reason.reason === "BodyTooLarge" ? tooLarge : broken
+const notObject = ApiError.invalid("The body must be a JSON object.", { code: "invalid_json" })
 
 const tooLarge: Effect.Effect<never, ApiError.ApiError> = Effect.flatMap(MaxBodySize, (limit) =>
   Effect.fail(
-    ApiError.invalid(`The body is larger than ${Number(limit)} bytes, the limit of this gateway (server.maxBody).`, {
-      status: 413,
-      code: "request_too_large",
-    }),
+    ApiError.invalid(
+      limit === Limits.unknownCaller
+        ? `The body is larger than ${Number(limit)} bytes, the most that is read here.`
+        : `The body is larger than ${Number(limit)} bytes, the limit of this gateway (server.maxBody).`,
+      { status: 413, code: "request_too_large" },
+    ),
   ),
 )
+
+const noRoom: Effect.Effect<never, ApiError.ApiError> = Effect.fail({
+  status: 503,
+  type: "server_error",
+  code: "overloaded",
+  message: "This gateway holds as many unfinished bodies as it may (server.limits.unfinishedBodies). Try again in 1 s.",
+  retryAfter: 1000,
+})
 
 const broken: Effect.Effect<never, ApiError.ApiError> = Effect.fail(
   ApiError.invalid("The body could not be read to its end."),

@@ -1,12 +1,14 @@
 /**
  * The `server` section of a configuration: where the gateway listens, what it takes, and whom it lets in.
  */
-import { DurationText } from "@understudy/providers/config/DurationText"
+import { DurationText, PositiveDuration } from "@understudy/providers/config/DurationText"
 import { SizeText } from "@understudy/providers/config/SizeText"
-import { flag, number, text, written } from "@understudy/providers/config/Values"
+import { count, flag, number, text, written } from "@understudy/providers/config/Values"
+import { deepest } from "@understudy/providers/protocols/JsonBounds"
 import * as ByteSize from "effect/ByteSize"
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
+import * as Limits from "../Limits.ts"
 
 const optional = Schema.optionalKey
 
@@ -35,6 +37,12 @@ const asSent = (origin: string): string | undefined => {
   return URL.canParse(origin) ? new URL(origin).origin : undefined
 }
 
+/** As deep as JavaScript can write again. */
+const nesting = number(
+  `a number of levels, 1 to ${deepest}`,
+  (levels) => Number.isInteger(levels) && levels >= 1 && levels <= deepest,
+)
+
 export const ServerSection = Schema.Struct({
   port: optional(
     number("a port, 1 to 65535, or 0 for any free one", (port) => Number.isInteger(port) && port >= 0 && port < 65_536),
@@ -49,6 +57,23 @@ export const ServerSection = Schema.Struct({
     Schema.Array(Origin).annotate({ expected: "a list of origins, such as [https://chat.example.com]" }),
   ),
   drain: optional(DurationText),
+  limits: optional(
+    Schema.Struct({
+      fields: optional(count),
+      nesting: optional(nesting),
+      values: optional(count),
+      distinctFields: optional(count),
+      messages: optional(count),
+      parts: optional(count),
+      tools: optional(count),
+      inputs: optional(count),
+      slowDecode: optional(PositiveDuration),
+      unfinishedBodies: optional(SizeText),
+      connections: optional(count),
+      headTimeout: optional(PositiveDuration),
+      requestTimeout: optional(PositiveDuration),
+    } satisfies Record<keyof Limits.Limits, unknown>),
+  ),
 })
 
 /** The section with nothing left unsaid. */
@@ -65,6 +90,8 @@ export interface ServerSettings {
   readonly allowedOrigins: ReadonlyArray<string>
   /** How long running answers may take to finish once the gateway is told to stop. */
   readonly drain: Duration.Duration
+  /** What one caller may ask of the process that all share. */
+  readonly limits: Limits.Limits
 }
 
 export const defaults: ServerSettings = {
@@ -75,4 +102,12 @@ export const defaults: ServerSettings = {
   allowedHosts: [],
   allowedOrigins: [],
   drain: Duration.seconds(30),
+  limits: Limits.defaults,
 }
+
+/** The section with the defaults for what it does not say. */
+export const settings = (section: typeof ServerSection.Type = {}): ServerSettings => ({
+  ...defaults,
+  ...section,
+  limits: { ...Limits.defaults, ...section.limits },
+})

@@ -75,7 +75,7 @@ const told = (reply: Reply<ApiError.ApiError>): Reply<never> => Answer.orError(r
 
 const signIn = ({ keys, sessions }: Guard.Policy): Reply<ApiError.ApiError> =>
   Effect.gen(function* () {
-    const { key } = yield* JsonBody.read
+    const { key } = yield* JsonBody.readUnknown
     if (!Predicate.isString(key)) return yield* Effect.fail(ApiError.invalid("key: is missing", { param: "key" }))
     const known = Guard.find(keys, [key])
     if (sessions === undefined || known === undefined) return yield* Effect.fail(unknown)
@@ -90,7 +90,7 @@ const unknown: ApiError.ApiError = {
   message: "This gateway does not know that key.",
 }
 
-const signOut: Reply<ApiError.ApiError> = Effect.andThen(JsonBody.read, withCookie("", Duration.zero))
+const signOut: Reply<ApiError.ApiError> = Effect.andThen(JsonBody.readUnknown, withCookie("", Duration.zero))
 
 /** Kept from scripts and from other sites; from plain HTTP too, where the page did not come by it. */
 function withCookie(value: string, maxAge: Duration.Duration): Reply<never> {

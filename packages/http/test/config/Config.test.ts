@@ -10,6 +10,7 @@ import * as Path from "effect/Path"
 import * as Redacted from "effect/Redacted"
 import * as Config from "../../src/Config.ts"
 import * as DotEnv from "../../src/DotEnv.ts"
+import * as Limits from "../../src/Limits.ts"
 
 const withEnvironment = (variables: Record<string, string>) =>
   Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnvRecord(variables))
@@ -43,6 +44,7 @@ describe("Config", () => {
         allowedHosts: [],
         allowedOrigins: [],
         drain: Duration.seconds(30),
+        limits: Limits.defaults,
       })
     }),
   )
@@ -58,6 +60,7 @@ server:
   allowedHosts: [Gateway.Internal, "[::1]"]
   allowedOrigins: ["https://chat.example.com:8443", "HTTPS://Chat.Example.com:443", "https://bücher.example", "app://Obsidian.md"]
   drain: 90s
+  limits: { messages: 50, requestTimeout: 90s }
 ${smallest}`,
         "understudy.yaml",
       )
@@ -74,6 +77,7 @@ ${smallest}`,
           "app://obsidian.md",
         ],
         drain: Duration.seconds(90),
+        limits: { ...Limits.defaults, messages: 50, requestTimeout: Duration.seconds(90) },
       })
     }).pipe(withEnvironment({ PORT: "4100" })),
   )

@@ -121,14 +121,26 @@ describe("docs/configuration.md", () => {
   })
 
   it("gives the server's defaults", () => {
-    const rows = [...section("## `server`").matchAll(/^\| `(\w+)` +\|[^|]*\| `([^`]*)`/gm)]
-    const written = Object.fromEntries(rows.map(([, key, value]) => [key, value]))
+    const rows = [...section("## `server`").matchAll(/^\| `([\w.]+)` +\|[^|]*\| `([^`]*)`/gm)]
+    const of = (isLimit: boolean) =>
+      Object.fromEntries(
+        rows.flatMap(([, key = "", value]) =>
+          key.startsWith("limits.") === isLimit ? [[key.replace("limits.", ""), value]] : [],
+        ),
+      )
+    const [written, limits] = [of(false), of(true)]
     const yaml = [
       "deployments: { demo: { provider: simulated, model: demo } }",
       "server:",
       ...Object.entries(written).map(([key, value]) => `  ${key}: ${value}`),
+      "  limits:",
+      ...Object.entries(limits).map(([key, value]) => `    ${key}: ${value}`),
     ].join("\n")
-    assert.deepStrictEqual(Object.keys(written).toSorted(), Object.keys(ServerSection.defaults).toSorted())
+    assert.deepStrictEqual(
+      [...Object.keys(written), "limits"].toSorted(),
+      Object.keys(ServerSection.defaults).toSorted(),
+    )
+    assert.deepStrictEqual(Object.keys(limits).toSorted(), Object.keys(ServerSection.defaults.limits).toSorted())
     assert.deepStrictEqual(Result.getOrThrow(decode(yaml)).server, ServerSection.defaults)
   })
 })

@@ -5,18 +5,27 @@
  */
 import * as Predicate from "effect/Predicate"
 import * as ExactNumber from "./ExactNumber.ts"
+import type { JsonBounds } from "./JsonBounds.ts"
+import * as Bounds from "./JsonBounds.ts"
 
 /**
  * The value written in `text`, as `JSON.parse` reads it and as it throws, but for numbers that would not be written again
- * as they were: these are `ExactNumber`s. Throws too where it is nested deeper than `JSON.stringify` can follow. An object or array is remembered with its text, for `print`.
+ * as they were: these are `ExactNumber`s. Throws `JsonBounds.Exceeded` before anything is parsed where the text holds more
+ * than `bounds` allow: if not said, nesting that `JSON.stringify` cannot follow. An object or array is remembered with its
+ * text, for `print`.
  */
-export const parse = (text: string): unknown => {
+export const parse = (text: string, bounds: JsonBounds = Bounds.none): unknown => {
+  const survey = scan(text, 0, undefined, bounds)
   const value: unknown = JSON.parse(text)
   if (!Predicate.isObjectOrArray(value)) {
     const literal = text.trim()
     return Predicate.isNumber(value) && ExactNumber.isNeeded(literal) ? ExactNumber.of(literal) : value
   }
-  return Object.defineProperty(value, origin, { value: { text, members: scan(text, 0, value) } satisfies Origin })
+  if (survey.exact) scan(text, 0, value)
+  const members = survey.names.some((name) => name.includes("\\"))
+    ? { ...survey, names: survey.names.map((name) => (name.includes("\\") ? unescaped(name) : name)) }
+    : survey
+  return Object.defineProperty(value, origin, { value: { text, members } satisfies Origin })
 }
 
 /**
@@ -119,7 +128,7 @@ const spliceArray = (
 /** A changed value, whose source stands at `from`. */
 const child = (value: unknown, source: unknown, text: string, from: number): string =>
   (isPlainObject(value) && isPlainObject(source)) || (Array.isArray(value) && Array.isArray(source))
-    ? splice(value, source, text, scan(text, from, undefined))
+    ? splice(value, source, text, membersAt(text, from))
     : write(value)
 
 const isPlainObject = (value: unknown): value is object =>
@@ -140,12 +149,27 @@ interface Members {
   readonly places: ReadonlyArray<number>
 }
 
+interface Survey extends Members {
+  /** Whether a number in it must be kept: looked for where no `root` is given. */
+  readonly exact: boolean
+}
+
+/** Where the members of the object or array at `from` stand in a text that is JSON. */
+const membersAt = (text: string, from: number): Members => {
+  const { names, places } = scan(text, from, undefined)
+  return { names: names.map((name) => (name.includes("\\") ? unescaped(name) : name)), places }
+}
+
 /**
- * Where the members of the object or array at `from` stand in a text that is JSON. In `root`, where it is given, numbers
- * are replaced that must be kept.
+ * Where the members of the object or array at `from` stand, their names as they are written. In `root`, where it is given,
+ * numbers are replaced that must be kept: the text must be JSON then. Throws where it exceeds `bounds`.
  */
-const scan = (text: string, from: number, root: object | undefined): Members => {
+const scan = (text: string, from: number, root: object | undefined, bounds: JsonBounds = Bounds.none): Survey => {
   const names: Array<string> = []
+  let exact = false
+  let fields = 0
+  let values = 1
+  let named = 0
   const places: Array<number> = []
   /** Of every container that is open, where we are in it: the index of an element, or where a member's name stands. */
   const keys: Array<number> = [0]
@@ -164,14 +188,16 @@ const scan = (text: string, from: number, root: object | undefined): Members => 
     if (code === comma) {
       if (ends[depth] === inArray) keys[depth]!++
       else isName = true
+      if (++values > bounds.values) throw new Bounds.Exceeded("values", bounds)
       if (depth === 1) {
+        if (++fields >= bounds.fields) throw new Bounds.Exceeded("fields", bounds)
         places.push(began, valued, last)
         began = valued = -1
       }
       continue
     }
     if (code === endOfObject || code === endOfArray) {
-      if (depth === 1) {
+      if (depth <= 1) {
         if (began >= 0) places.push(began, valued, last)
         break
       }
@@ -189,13 +215,15 @@ const scan = (text: string, from: number, root: object | undefined): Members => 
       if (isName) {
         keys[depth] = at
         ends[depth] = last
-        if (depth === 1) names.push(nameAt(text, at, last))
+        named++
+        if (depth === 1) names.push(text.slice(at + 1, last - 1))
         isName = false
       }
       at = last - 1
     } else if (code === object || code === array) {
       depth++
-      if (depth > deepest) throw new SyntaxError(`it is nested deeper than ${deepest} levels`)
+      if (depth > bounds.nesting) throw new Bounds.Exceeded("nesting", bounds)
+      if (++values > bounds.values) throw new Bounds.Exceeded("values", bounds)
       if (depth > 1) found[depth] = undefined
       isName = code === object
       keys[depth] = 0
@@ -203,9 +231,10 @@ const scan = (text: string, from: number, root: object | undefined): Members => 
       last = at + 1
     } else {
       last = endOfWord(text, at)
-      if (root !== undefined && code <= digit9 && mayDiffer(text, at, last)) {
+      if (code <= digit9 && !exact && mayDiffer(text, at, last)) {
         const literal = text.slice(at, last)
-        if (ExactNumber.isNeeded(literal)) {
+        if (root === undefined) exact = ExactNumber.isNeeded(literal)
+        else if (ExactNumber.isNeeded(literal)) {
           const end = ends[depth]!
           const within = container(found, text, keys, ends, depth)
           keep(within, end === inArray ? keys[depth]! : nameAt(text, keys[depth]!, end), literal)
@@ -214,7 +243,10 @@ const scan = (text: string, from: number, root: object | undefined): Members => 
       at = last - 1
     }
   }
-  return { names, places }
+  if (named > bounds.distinctFields && Bounds.hasMoreFields(text, bounds.distinctFields)) {
+    throw new Bounds.Exceeded("distinctFields", bounds)
+  }
+  return { names, places, exact }
 }
 
 const space = 32
@@ -229,8 +261,6 @@ const backslash = 92
 const endOfArray = 93
 const object = 123
 const endOfObject = 125
-/** How deep a value may be nested: JavaScript's stack bears some thousands, Python's, at the other end, one. */
-const deepest = 1000
 
 /** In place of the end of a name. */
 const inArray = -1
@@ -277,8 +307,11 @@ const mayDiffer = (text: string, from: number, to: number): boolean => {
 
 const nameAt = (text: string, from: number, to: number): string => {
   const name = text.slice(from + 1, to - 1)
-  return name.includes("\\") ? (JSON.parse(text.slice(from, to)) as string) : name
+  return name.includes("\\") ? unescaped(name) : name
 }
+
+/** A name that is written with escapes. */
+const unescaped = (name: string): string => JSON.parse(`"${name}"`) as string
 
 /**
  * The open container at this depth, looked for from the next one above it that was `found`; none where a later member of
