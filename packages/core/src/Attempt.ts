@@ -134,12 +134,13 @@ export const stream = (
       const choices = context.call.request.sampling?.n ?? 1
       const progress = new Commit.Progress(choices)
       const check = Acceptance.of(context.call.request, leaf.accept)
-      const { firstToken } = Candidate.limits(leaf.candidate, leaf.patience, context.call)
+      const { begun, firstToken } = Candidate.limits(leaf.candidate, leaf.patience, context.call)
+      const onceBegun: Timeout.Limit = { phase: "first-token", millis: begun, byCaller: false }
       const limit = Timeout.sooner("first-token", firstToken, context.deadline, running.startedAt)
       const close = (exit: Exit.Exit<unknown, ProviderError>) => Scope.close(own, exit)
       const opened = Defect.contain(name, () =>
         Stream.toPull(provider.stream(running.request)).pipe(
-          Effect.flatMap((pull) => Effect.map(Commit.preamble(pull, progress), (held) => ({ pull, held }))),
+          Effect.flatMap((pull) => Effect.map(Commit.preamble(pull, progress, onceBegun), (held) => ({ pull, held }))),
           Scope.provide(upstream),
         ),
       )

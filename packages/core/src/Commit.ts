@@ -10,6 +10,7 @@ import type * as Pull from "effect/Pull"
 import * as Chat from "./Chat.ts"
 import { ProviderError } from "./ProviderError.ts"
 import type { Check, Shown } from "./Acceptance.ts"
+import * as Timeout from "./Timeout.ts"
 import type { Watchdog } from "./Watchdog.ts"
 
 /** Frames as they arrive: those that came together in one chunk. */
@@ -57,15 +58,23 @@ const cut = new ProviderError({
 
 /**
  * Pulls until the first real output, or a finish reason (an empty answer is an answer), and returns all frames so far.
- * A stream that ends before either has failed.
+ * A stream that ends before either has failed, and so has one that takes longer than `begun` after its first event.
  */
-export const preamble = (pull: ProviderPull, progress: Progress): Effect.Effect<Chunk, ProviderError> => {
+export const preamble = (
+  pull: ProviderPull,
+  progress: Progress,
+  begun: Timeout.Limit,
+): Effect.Effect<Chunk, ProviderError> => {
   const held: Array<Chat.Frame> = []
+  let silent = true
   const more: Effect.Effect<Chunk, ProviderError> = Effect.suspend(() =>
     Effect.flatMap(endsCut(pull), (chunk) => {
-      progress.take(chunk)
+      const begins = progress.take(chunk) && silent
       held.push(...chunk)
-      return (progress.spoke || progress.whole) && Arr.isArrayNonEmpty(held) ? Effect.succeed(held) : more
+      if ((progress.spoke || progress.whole) && Arr.isArrayNonEmpty(held)) return Effect.succeed(held)
+      if (!begins) return more
+      silent = false
+      return Timeout.within(more, begun)
     }),
   )
   return more

@@ -99,7 +99,7 @@ const goingOn = (context: Attempt.Context<Chat.Request>, leaf: Leaf, delivered: 
   }
 }
 
-const unlimited: Timeout.Limits = { firstToken: Infinity, attempt: Infinity, takingOver: Infinity }
+const unlimited: Timeout.Limits = { firstToken: Infinity, attempt: Infinity, takingOver: Infinity, begun: Infinity }
 
 /** Whoever goes on is heard at once, and then repeats what is known for as long as that takes. */
 const unhurried = { ...unlimited, thinking: unlimited }

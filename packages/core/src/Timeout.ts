@@ -11,7 +11,8 @@ import type { TimeoutPhase } from "./ProviderError.ts"
 /**
  * - `connect`: until a connection stands. Kept by the provider's transport.
  * - `firstToken`: until a stream's first real output. If not said: 10 seconds where another candidate comes after this
- *   one, 2 minutes where it is local (see `Provider`), and until `total` where none comes after it.
+ *   one, 2 minutes where it is local (see `Provider`), of which at most 10 seconds after its first event, and until
+ *   `total` where none comes after it.
  * - `thinking`: the same of a model that is said to reason, in a call that asks it to: some do so in silence. Counts
  *   where it is the longer of the two.
  * - `idle`: between a stream's events; comments and pings do not count as events.
@@ -46,6 +47,8 @@ export interface Limits {
   readonly attempt: number
   /** To the first words of one that goes on with a broken stream, whose reader has half an answer and waits for the rest. */
   readonly takingOver: number
+  /** From a stream's first event to its first real output: what has begun to answer has loaded its model. */
+  readonly begun: number
 }
 
 /** The limits of an attempt, and those of one whose model is asked to think first. */
@@ -72,10 +75,12 @@ export const resolve = (
     firstToken,
     attempt: own("attempt", unsaid.attempt),
     takingOver,
+    begun: local ? own("firstToken", defaults.firstToken) : Number.POSITIVE_INFINITY,
     thinking: {
       firstToken: Math.max(firstToken, thinking),
       attempt: own("attempt", slow.attempt),
       takingOver: Math.max(takingOver, thinking),
+      begun: Number.POSITIVE_INFINITY,
     },
     idle: millis(said.idle ?? defaults.idle),
   }

@@ -120,14 +120,21 @@ describe("silence", () => {
     "of a model that thinks": { capabilities: { reasoning: true } },
   } as const
 
+  interface Asking {
+    readonly request?: Chat.Request
+    readonly streaming?: boolean
+    /** What comes of the silent one, if not nothing at all. */
+    readonly begun?: Testing.Outcome
+  }
+
   /** When the silent one was given up, in seconds; undefined if only the call's end did that. */
   const givenUp = (
     kind: { readonly local?: boolean; readonly capabilities?: Deployment.Capabilities },
     route: Route.Route,
-    { request = thinking, streaming = true }: { readonly request?: Chat.Request; readonly streaming?: boolean } = {},
+    { begun = Testing.silence(), request = thinking, streaming = true }: Asking = {},
     timeout?: Deployment.Options["timeout"],
   ) => {
-    const silent = Testing.script([Testing.silence()])
+    const silent = Testing.script([begun])
     const other = Testing.script([Testing.fail({ _tag: "Permission" }), Testing.reply("I know")])
     const layer = Layer.effect(
       Provider,
@@ -192,6 +199,21 @@ describe("silence", () => {
       }),
     )
   }
+
+  it.effect("of a local server is for the time before its first event", () =>
+    Effect.gen(function* () {
+      const local = kinds["of a local server"]
+      const begun = Testing.silence({ after: "50 seconds", saying: [] })
+      assert.strictEqual(yield* givenUp(local, first, { begun }), 60)
+      assert.strictEqual(yield* givenUp(local, last, { begun }), 300, "where nobody is behind it")
+      assert.strictEqual(yield* givenUp(local, first, { begun }, { firstToken: "70 seconds" }), 70, "as it is said")
+      assert.strictEqual(
+        yield* givenUp({ ...local, capabilities: { reasoning: true } }, first, { begun }),
+        120,
+        "thinking",
+      )
+    }),
+  )
 
   it.effect("counts those who can be asked: a branch for silence does, one for something else does not", () =>
     Effect.gen(function* () {
