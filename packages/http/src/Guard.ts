@@ -84,7 +84,7 @@ export const greet = (policy: Policy, request: Request): Result.Result<undefined
   return Result.fail({
     status: 421,
     code: "foreign_host",
-    message: `This gateway does not answer as ${host}. Name it under server.allowedHosts, or set a key (UNDERSTUDY_API_KEY).`,
+    message: `This gateway does not answer ${host === "" ? "requests without a Host header" : `as ${host}`}. Name it under server.allowedHosts, or set a key (UNDERSTUDY_API_KEY).`,
   })
 }
 

@@ -1,9 +1,9 @@
 /**
- * What Node cannot read as HTTP is answered like any other mistake: with a status, words, and an id. Node's own answer has
- * neither words nor an id.
+ * What Node cannot read as HTTP, or answers by itself, is answered like any other mistake: with a status, words, and an
+ * id. Node's own answer has neither words nor an id.
  */
 import * as Json from "@understudy/providers/protocols/Json"
-import type { Server } from "node:http"
+import type { IncomingMessage, Server } from "node:http"
 import { STATUS_CODES } from "node:http"
 import type { Duplex } from "node:stream"
 import { newId } from "./api/Answer.ts"
@@ -12,27 +12,47 @@ import * as Dialects from "./api/Dialects.ts"
 
 /** Answers on the bare socket, and closes it. */
 export const answer = (server: Server): Server =>
-  server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
-    if (!socket.writable || error.code === "ECONNRESET" || isAnswering(socket)) return void socket.destroy()
-    const requestId = newId()
-    const refusal = ApiError.invalid(...words(error.code))
-    const body = JSON.stringify(Dialects.of(urlOf(socket)).Errors.encode({ ...refusal, requestId }))
-    const head = [
-      `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}`,
-      "content-type: application/json",
-      `content-length: ${Buffer.byteLength(body)}`,
-      `x-request-id: ${requestId}`,
-      `request-id: ${requestId}`,
-      ...(ApiError.isFinal(refusal) ? ["x-should-retry: false"] : []),
-      "connection: close",
-    ]
-    socket.end(`${head.join("\r\n")}\r\n\r\n${body}`)
-    // Node leaves it open for as long as its client does.
-    const linger = setTimeout(() => socket.destroy(), 500)
-    socket.once("close", () => clearTimeout(linger))
-  })
+  server
+    .on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
+      if (!socket.writable || error.code === "ECONNRESET" || isAnswering(socket)) return void socket.destroy()
+      refuse(socket, urlOf(socket), words(error.code))
+    })
+    .on("checkExpectation", ({ socket, url = "" }: IncomingMessage) => refuse(socket, url, expectation))
+    .on("connect", (_: IncomingMessage, socket: Duplex) => {
+      // Node listens to nothing of it any more.
+      socket.on("error", () => socket.destroy())
+      refuse(socket, "", tunnel)
+    })
 
-const words = (code: string | undefined): Parameters<typeof ApiError.invalid> => {
+type Words = Parameters<typeof ApiError.invalid>
+
+const expectation: Words = [
+  "This gateway knows no Expect but 100-continue.",
+  { status: 417, code: "expectation_failed" },
+]
+
+const tunnel: Words = ["This gateway is no proxy: it opens no tunnels.", { status: 405, code: "method_not_allowed" }]
+
+const refuse = (socket: Duplex, url: string, words: Words): void => {
+  const requestId = newId()
+  const refusal = ApiError.invalid(...words)
+  const body = JSON.stringify(Dialects.of(url).Errors.encode({ ...refusal, requestId }))
+  const head = [
+    `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}`,
+    "content-type: application/json",
+    `content-length: ${Buffer.byteLength(body)}`,
+    `x-request-id: ${requestId}`,
+    `request-id: ${requestId}`,
+    ...(ApiError.isFinal(refusal) ? ["x-should-retry: false"] : []),
+    "connection: close",
+  ]
+  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`)
+  // Node leaves it open for as long as its client does.
+  const linger = setTimeout(() => socket.destroy(), 500)
+  socket.once("close", () => clearTimeout(linger))
+}
+
+const words = (code: string | undefined): Words => {
   switch (code) {
     case "HPE_HEADER_OVERFLOW":
       return ["The headers are larger than this gateway takes.", { status: 431, code: "headers_too_large" }]

@@ -77,6 +77,10 @@ const listener = ({ connections, headTimeout, requestTimeout }: Limits.Limits): 
   const [head, request] = [Duration.toMillis(headTimeout), Duration.toMillis(requestTimeout)]
   const server = createServer({
     keepAliveTimeout,
+    // Node would answer without words or an id; the gate answers.
+    requireHostHeader: false,
+    // What is asked for beside an upgrade is answered over HTTP/1.1: Java's client offers h2c with the first of its calls.
+    shouldUpgradeCallback: () => false,
     headersTimeout: Math.min(head, request),
     requestTimeout: request,
     // Node looks for requests that are late as seldom as every 30 s.

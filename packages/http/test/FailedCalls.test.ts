@@ -340,7 +340,7 @@ describe.concurrent("a call that is refused before any deployment is asked", () 
     }),
   )
 
-  it.live("what is no HTTP, or has headers without end", () =>
+  it.live("what is no HTTP, or what Node would answer by itself", () =>
     Effect.gen(function* () {
       const { url } = yield* TestGateway.make()
       for (const [status, sent] of [
@@ -350,6 +350,9 @@ describe.concurrent("a call that is refused before any deployment is asked", () 
           `POST /v1/messages HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n`,
         ],
         ["431", `GET / HTTP/1.1\r\nx: ${"x".repeat(20_000)}`],
+        ["417", "POST /v1/messages HTTP/1.1\r\nhost: localhost\r\nexpect: wonders\r\ncontent-length: 2\r\n\r\n{}"],
+        ["405", "CONNECT example.com:443 HTTP/1.1\r\nhost: example.com:443\r\n\r\n"],
+        ["421", "GET /v1/models HTTP/1.1\r\nconnection: close\r\n\r\n"],
       ] as const) {
         const socket = connect(Number(new URL(url).port), "127.0.0.1")
         socket.write(sent)

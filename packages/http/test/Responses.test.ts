@@ -534,6 +534,27 @@ describe("beside the answers", () => {
     }),
   )
 
+  it.live("an offer of another protocol takes nothing from a call", () =>
+    Effect.gen(function* () {
+      const { upstream, url } = yield* TestGateway.make()
+      yield* upstream.script("primary", "ok")
+      const headers = {
+        connection: "Upgrade, HTTP2-Settings",
+        upgrade: "h2c",
+        "http2-settings": "AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA",
+        "content-type": "application/json",
+      }
+      const answer = yield* Effect.callback<number | undefined>((resume) => {
+        const request = Http.request(`${url}/v1/responses`, { method: "POST", headers }, (response) => {
+          response.resume()
+          resume(Effect.succeed(response.statusCode))
+        })
+        request.end(JSON.stringify({ model: "assistant", input: "Hello?" }))
+      })
+      assert.strictEqual(answer, 200)
+    }),
+  )
+
   it.live("a WebSocket is refused, for good and in words", () =>
     Effect.gen(function* () {
       const { url } = yield* TestGateway.make()
