@@ -4,6 +4,7 @@
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerError from "effect/http/HttpServerError"
@@ -18,6 +19,7 @@ import * as Cors from "./Cors.ts"
 import { Drain } from "./Drain.ts"
 import * as Guard from "./Guard.ts"
 import { Caller } from "./keys/Caller.ts"
+import { Expose } from "./keys/Expose.ts"
 import * as Limits from "./Limits.ts"
 
 /** What a supervisor asks, which may know neither our name nor a key: it tells nothing but that we live. */
@@ -38,7 +40,11 @@ export const layer = (policy: Guard.Policy): Layer.Layer<never, never, HttpRoute
         if (Result.isFailure(verdict)) return Effect.succeed(refused(request, verdict.failure))
         if (drain.draining()) return Effect.succeed(draining(request))
         const answered = Effect.catchCause(served, (cause) => failed(request, cause))
-        return verdict.success === undefined ? answered : Effect.provideService(answered, Caller, verdict.success)
+        const caller = verdict.success
+        const level = Guard.exposed(policy, caller)
+        return caller === undefined && level === "full"
+          ? answered
+          : Effect.provideContext(answered, Context.make(Caller, caller).pipe(Context.add(Expose, level)))
       }
       return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
         const { origin } = request.headers

@@ -11,6 +11,7 @@ import * as Result from "effect/Result"
 import { parseHeader } from "effect/http/Cookies"
 import { createHash, timingSafeEqual } from "node:crypto"
 import * as Session from "./dashboard/Session.ts"
+import type { Level } from "./keys/Expose.ts"
 import type { VirtualKey } from "./keys/VirtualKey.ts"
 
 /** What is let in. Hosts are compared without their port, origins as a browser sends them. */
@@ -23,6 +24,8 @@ export interface Policy {
   readonly origins: ReadonlyArray<string>
   /** What the sessions of those who sign in to the page are signed with; none: nobody can. */
   readonly sessions?: Redacted.Redacted | undefined
+  /** How much callers are told of who answers: `names` to virtual keys, all to others, if not said. The operator is told all. */
+  readonly expose?: Level | undefined
 }
 
 /** A key that opens the gate, and whose it is: the operator's, or the holder's of a virtual key. */
@@ -63,6 +66,10 @@ export const check = (policy: Policy, request: Request, now: number): Result.Res
   Result.flatMap(greet(policy, request), () =>
     policy.keys.length > 0 ? checkKey(policy, request, now) : Result.succeed(undefined),
   )
+
+/** How much that caller is told. Without a key it is the operator, unless no key is asked for: then it may be anybody. */
+export const exposed = ({ expose, keys }: Policy, caller: VirtualKey | undefined): Level =>
+  caller === undefined ? (keys.length > 0 ? "full" : (expose ?? "full")) : (expose ?? "names")
 
 /** The same for what is shown to those who have no key yet. */
 export const greet = (policy: Policy, request: Request): Result.Result<undefined, Refusal> => {

@@ -30,7 +30,7 @@ export const layer = HttpRouter.use((http) =>
           )
         }
         const name = path.slice(0, -action.length)
-        yield* Effect.mapError(router.reset(name), ApiError.fromRouter)
+        yield* ApiError.told(router.reset(name))
         yield* Effect.logInfo(`${name} was reset by the operator: its cooldown has ended and its circuit is closed`)
         const reset = (yield* router.status).find(({ deployment }) => deployment === name)
         return HttpServerResponse.jsonUnsafe(reset === undefined ? {} : standing(reset))

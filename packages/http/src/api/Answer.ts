@@ -11,20 +11,25 @@ import * as Effect from "effect/Effect"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Stream from "effect/Stream"
 import { randomUUID } from "node:crypto"
+import type { Level } from "../keys/Expose.ts"
 import * as ApiError from "./ApiError.ts"
 
 /**
  * Whose answer it is where that is certain, how many attempts it took so far, whether it was kept from before, what was
  * wished for and could not be said, and the id under which it stands in the log.
  */
-export const headers = (receipt: Receipt, { heldBack = false } = {}): Record<string, string> => ({
+export const headers = (receipt: Receipt, level: Level, { heldBack = false } = {}): Record<string, string> => ({
   ...named(receipt.id),
+  ...(level === "none" ? undefined : answering(receipt, heldBack)),
+  ...(receipt.cache === undefined ? undefined : { "x-understudy-cache": receipt.cache }),
+  ...(receipt.unsaid === undefined ? undefined : { "x-understudy-unsupported": header(receipt.unsaid.join("; ")) }),
+})
+
+const answering = (receipt: Receipt, heldBack: boolean): Record<string, string> => ({
   // A name may hold what a header may not.
   ...(heldBack ? undefined : { "x-understudy-deployment": encodeURI(receipt.deployment ?? "") }),
   // An attempt is entered when it ends; a committed stream's own is still under way.
   "x-understudy-attempts": String(receipt.attempts.length + (receipt.streaming && receipt.cache !== "hit" ? 1 : 0)),
-  ...(receipt.cache === undefined ? undefined : { "x-understudy-cache": receipt.cache }),
-  ...(receipt.unsaid === undefined ? undefined : { "x-understudy-unsupported": header(receipt.unsaid.join("; ")) }),
 })
 
 /** The id as every SDK looks for it: `openai` and `@anthropic-ai/sdk` do under a name of their own. */

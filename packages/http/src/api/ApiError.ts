@@ -4,9 +4,12 @@
  */
 import type { Receipt } from "@understudy/core/Receipt"
 import type { Kind, RouterError } from "@understudy/core/RouterError"
-import { passedOver } from "@understudy/core/RouterError"
 import type { ClientError } from "@understudy/providers/protocols/Dialect"
 import type { InvalidBody } from "@understudy/providers/protocols/InvalidBody"
+import * as Effect from "effect/Effect"
+import type { Level } from "../keys/Expose.ts"
+import { Expose } from "../keys/Expose.ts"
+import * as Disclosure from "./Disclosure.ts"
 
 /** A failure, before a protocol encodes it. */
 export interface ApiError extends ClientError {
@@ -59,10 +62,13 @@ const kinds: Record<Kind, Pick<ApiError, "status" | "type" | "code">> = {
   Broken: { status: 502, type: "server_error", code: "stream_broken" },
 }
 
-export const fromRouter = (error: RouterError): ApiError => {
+/** The router's error as a caller at that level is told it. */
+export const fromRouter = (error: RouterError, level: Level): ApiError => {
   const kind = kinds[error.kind]
   const theirs = error.cause?.status
-  const { message, permanent = false, retryAfter } = error
+  const { permanent = false, retryAfter } = error
+  const message = Disclosure.message(error, level)
+  const receipt = level === "none" ? undefined : error.receipt
   return {
     ...kind,
     status: kind.status === 400 && theirs === 413 ? 413 : kind.status,
@@ -71,10 +77,14 @@ export const fromRouter = (error: RouterError): ApiError => {
     retryAfter,
     lasting: permanent || (retryAfter ?? 0) > longestWait,
     requestId: error.receipt?.id,
-    tried: error.receipt?.attempts.length,
-    attempts: error.receipt === undefined ? undefined : attempts(error.receipt),
+    tried: receipt?.attempts.length,
+    attempts: receipt === undefined ? undefined : attempts(receipt, level),
   }
 }
+
+/** What the router was asked for, its error as the caller in hand is told it. */
+export const told = <A, R>(asked: Effect.Effect<A, RouterError, R>): Effect.Effect<A, ApiError, R> =>
+  Effect.catch(asked, (error) => Effect.flatMap(Expose, (level) => Effect.fail(fromRouter(error, level))))
 
 /** The longest wait after which a client may ask again by itself, in milliseconds: Claude Code gives up beyond it too. */
 const longestWait = 60_000
@@ -86,12 +96,12 @@ export const seconds = (millis: number): number => Math.max(1, Math.ceil(millis 
 export const isFinal = ({ lasting, status }: ApiError): boolean =>
   lasting === true || (status < 500 && status !== 408 && status !== 429)
 
-const attempts = ({ attempts, passedOver: others }: Receipt): ReadonlyArray<Attempt> => [
+const attempts = ({ attempts, passedOver: others }: Receipt, level: Level): ReadonlyArray<Attempt> => [
   ...attempts.map(({ deployment, millis, outcome, reason, status }) => ({
     deployment,
     reason: reason ?? outcome,
     status,
     ms: millis,
   })),
-  ...others.map(({ deployment, verdict }) => ({ deployment, reason: passedOver(verdict), ms: 0 })),
+  ...others.map(({ deployment, verdict }) => ({ deployment, reason: Disclosure.skipped(verdict, level), ms: 0 })),
 ]

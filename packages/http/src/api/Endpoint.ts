@@ -19,6 +19,8 @@ import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
+import { Expose } from "../keys/Expose.ts"
+import * as Aside from "../observe/Aside.ts"
 import * as Answer from "./Answer.ts"
 import * as ApiError from "./ApiError.ts"
 import * as BodyLimits from "./BodyLimits.ts"
@@ -67,9 +69,9 @@ export const embed = (
     Effect.flatMap(
       asked(BodyLimits.inputs, (body) => Result.map(Request.decode(body, address), (request) => ({ request }))),
       ({ options, request }) =>
-        Effect.map(Effect.mapError(router.embed(request, options), ApiError.fromRouter), ({ receipt, response }) =>
+        Effect.zipWith(ApiError.told(router.embed(request, options)), Expose, ({ receipt, response }, level) =>
           HttpServerResponse.text(Response.encode(response, request), {
-            headers: Answer.headers(receipt),
+            headers: Answer.headers(receipt, level),
             contentType: "application/json",
           }),
         ),
@@ -97,8 +99,11 @@ export const count = (
         Result.map(dialect.Request.decode(counted(body), address), (request) => ({ request })),
       ),
       ({ options, request }) =>
-        Effect.map(Effect.mapError(router.countTokens(request, options), ApiError.fromRouter), ({ inputTokens }) =>
-          HttpServerResponse.jsonUnsafe(said(inputTokens)),
+        Effect.map(
+          ApiError.told(
+            Aside.noted("count_tokens", request.model, router.countTokens(request, options), Aside.counted),
+          ),
+          ({ inputTokens }) => HttpServerResponse.jsonUnsafe(said(inputTokens)),
         ),
     ),
     dialect,
@@ -118,9 +123,9 @@ const asked = <A extends { readonly request: Pick<Chat.Request, "native"> }>(
   )
 
 const whole = (router: Router["Service"], dialect: Dialect, request: Chat.Request, options: Options) =>
-  Effect.flatMap(Effect.mapError(router.chat(request, options), ApiError.fromRouter), ({ receipt, response }) =>
-    Effect.map(encode(dialect, request, response, receipt), (text) =>
-      HttpServerResponse.text(text, { headers: Answer.headers(receipt), contentType: "application/json" }),
+  Effect.flatMap(ApiError.told(router.chat(request, options)), ({ receipt, response }) =>
+    Effect.zipWith(encode(dialect, request, response, receipt), Expose, (text, level) =>
+      HttpServerResponse.text(text, { headers: Answer.headers(receipt, level), contentType: "application/json" }),
     ),
   )
 
@@ -146,13 +151,13 @@ const answering = (request: Chat.Request, { id, startedAt }: Receipt): Effect.Ef
   }))
 
 const streamed = (router: Router["Service"], dialect: Dialect, request: Chat.Request, options: Options) =>
-  Effect.flatMap(Effect.mapError(router.chatStream(request, options), ApiError.fromRouter), (streaming) =>
-    Effect.map(answering(request, streaming.receipt), (answering) => {
+  Effect.flatMap(ApiError.told(router.chatStream(request, options)), (streaming) =>
+    Effect.zipWith(answering(request, streaming.receipt), Expose, (answering, level) => {
       const { contentType = "text/event-stream", idle } = dialect.Stream
       const encoder = dialect.Stream.encoder(answering)
-      const failed = (error: RouterError) => encoder.fail(ApiError.fromRouter(error))
+      const failed = (error: RouterError) => encoder.fail(ApiError.fromRouter(error, level))
       return HttpServerResponse.stream(Answer.bytes(streaming, encoder.push, encoder.end, failed, idle), {
-        headers: { ...Answer.headers(streaming.receipt, streaming), "cache-control": "no-cache" },
+        headers: { ...Answer.headers(streaming.receipt, level, streaming), "cache-control": "no-cache" },
         contentType,
       })
     }),

@@ -1,6 +1,6 @@
 /**
  * `POST /v1/route/explain`: where a request would go just now, and why not elsewhere, as `Explain.Explanation` in JSON.
- * Nobody is asked, and nothing changes.
+ * Nobody is asked, and nothing changes. A virtual key is told less of it: see `Disclosure`.
  *
  * The body is a chat completions request, or one of the protocol that `?protocol=` names; what Gemini's clients say in
  * the address is said by `model=` and `stream=true`. Headers count as those of the call itself would.
@@ -17,10 +17,13 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Result from "effect/Result"
+import { Expose } from "../keys/Expose.ts"
+import * as Aside from "../observe/Aside.ts"
 import * as Answer from "./Answer.ts"
 import * as ApiError from "./ApiError.ts"
 import * as BodyLimits from "./BodyLimits.ts"
 import * as CallOptions from "./CallOptions.ts"
+import * as Disclosure from "./Disclosure.ts"
 import * as Dialects from "./Dialects.ts"
 import * as JsonBody from "./JsonBody.ts"
 
@@ -40,8 +43,8 @@ export const layer = HttpRouter.use((http) =>
         )
         const { headers, tags, timeout } = yield* CallOptions.read
         const options = { headers, tags, timeout, streaming }
-        const explanation = yield* Effect.mapError(router.explain(request, options), ApiError.fromRouter)
-        return HttpServerResponse.jsonUnsafe(explanation)
+        const explained = Aside.noted("explain", request.model, router.explain(request, options), Aside.explained)
+        return HttpServerResponse.jsonUnsafe(Disclosure.explanation(yield* ApiError.told(explained), yield* Expose))
       }).pipe((answer) => Answer.orError(answer, ChatCompletions)),
     ),
   ),

@@ -18,6 +18,8 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaParser from "effect/SchemaParser"
 import { Caller, mayCall } from "../keys/Caller.ts"
+import type { Level } from "../keys/Expose.ts"
+import { Expose } from "../keys/Expose.ts"
 import type { VirtualKey } from "../keys/VirtualKey.ts"
 import { Activity } from "../observe/Activity.ts"
 import * as Endpoint from "./Endpoint.ts"
@@ -26,14 +28,20 @@ import * as Endpoint from "./Endpoint.ts"
 export const layer = HttpRouter.use((http) =>
   Effect.gen(function* () {
     const router = yield* Router
-    const codec = dialect(yield* Activity)
+    const activity = yield* Activity
+    const codecs = {
+      full: dialect(activity, "full"),
+      names: dialect(activity, "names"),
+      none: dialect(activity, "none"),
+    }
     const names = [...router.routes, ...router.deployments]
-    const usual = (caller: VirtualKey | undefined) =>
-      names.find((name) => mayCall(caller, name) && !isWild(name)) ?? names[0]
+    const usual = (caller: VirtualKey | undefined) => names.find((name) => mayCall(caller, name) && !isWild(name))
     yield* http.add(
       "POST",
       "/api/generate",
-      Effect.flatMap(Caller, (caller) => Endpoint.handle(router, codec, { model: usual(caller) })),
+      Effect.flatMap(Effect.zip(Caller, Expose), ([caller, level]) =>
+        Endpoint.handle(router, codecs[level], { model: usual(caller) }),
+      ),
     )
   }),
 )
@@ -55,37 +63,46 @@ const decode = (
   body: Record<string, unknown>,
   address: Address,
 ): Result.Result<Chat.Request, InvalidBody.InvalidBody> =>
-  Result.mapBoth(parse(body), {
-    onFailure: (issue) => InvalidBody.fromIssue(issue, body),
-    onSuccess: ({ model, prompt, system }) => ({
-      model: model ?? address.model ?? "",
-      messages: [...(system === undefined ? [] : [Chat.system(system)]), Chat.user(prompt)],
-    }),
-  })
+  Result.flatMap(
+    Result.mapError(parse(body), (issue) => InvalidBody.fromIssue(issue, body)),
+    ({ model = address.model, prompt, system }) =>
+      model === undefined
+        ? Result.fail(
+            new InvalidBody.InvalidBody({
+              path: "model",
+              message: "Missing required parameter: 'model' (expected the name of a route).",
+            }),
+          )
+        : Result.succeed({
+            model,
+            messages: [...(system === undefined ? [] : [Chat.system(system)]), Chat.user(prompt)],
+          }),
+  )
 
 /** Who answered a call, and what happened in it. */
-const told = (activity: Activity["Service"], call: string | undefined) => {
+const told = (activity: Activity["Service"], level: Level, call: string | undefined) => {
+  if (level === "none") return {}
   const lines = call === undefined ? [] : activity.of(call)
   const by = lines.findLast(({ answeredBy }) => answeredBy !== undefined)?.answeredBy
   return {
     ...(by === undefined ? undefined : { provider: by.deployment, model: by.model }),
-    activity_log: lines.map(({ text }) => text),
+    activity_log: lines.map(({ brief, text }) => (level === "full" ? text : (brief ?? text))),
   }
 }
 
-const dialect = (activity: Activity["Service"]): Dialect => {
+const dialect = (activity: Activity["Service"], level: Level): Dialect => {
   const failed = ({ code, message, param, requestId }: ClientError) => ({
     error: message,
     code,
     ...(param === undefined ? undefined : { param }),
-    ...told(activity, requestId),
+    ...told(activity, level, requestId),
   })
   const event = (data: object): string => `data: ${JSON.stringify(data)}\n\n`
   return {
     protocol: "generate",
     Request: { decode, isStream: (body) => body["stream"] === true },
     Response: {
-      encode: (response, { id }) => ({ response: Chat.text(response), ...told(activity, id) }),
+      encode: (response, { id }) => ({ response: Chat.text(response), ...told(activity, level, id) }),
     },
     Stream: {
       encoder: ({ id }): Encoder => {
@@ -95,11 +112,11 @@ const dialect = (activity: Activity["Service"]): Dialect => {
             let text = ""
             for (const part of parts) if (part.type === "text" || part.type === "refusal") text += part.text
             if (text === "") return ""
-            const first = begun ? undefined : told(activity, id)
+            const first = begun ? undefined : told(activity, level, id)
             begun = true
             return event({ text, ...first })
           },
-          end: () => event({ done: true, ...told(activity, id) }),
+          end: () => event({ done: true, ...told(activity, level, id) }),
           fail: (error) => event(failed(error)),
         }
       },

@@ -76,7 +76,7 @@ export const layer = HttpRouter.use((http) =>
         )
       }
       if (theirs.includes(meant(id))) return HttpServerResponse.jsonUnsafe(model(id, since))
-      return Answer.error(ApiError.fromRouter(unknownModel(id, theirs)), dialect)
+      return Answer.error(ApiError.fromRouter(unknownModel(id, theirs), "full"), dialect)
     }
 
     const models = (shapeFor: (headers: Headers) => Shape) =>

@@ -21,12 +21,13 @@ const secret = (name: string) =>
 
 /** The operator's key, from the environment, and those of the configuration. */
 export const policy = Effect.fnUntraced(function* ({ keys, server }: Pick<Configuration, "keys" | "server">) {
-  const { allowedHosts, allowedOrigins, anonymous, host } = server
+  const { allowedHosts, allowedOrigins, anonymous, expose, host } = server
   const operator = yield* secret("UNDERSTUDY_API_KEY")
   const policy: Guard.Policy = {
     keys: [...(operator === undefined ? [] : [Guard.key(operator)]), ...keys.map(Guard.virtualKey)],
     hosts: anonymous ? undefined : allowedHosts,
     origins: allowedOrigins,
+    expose,
   }
   if (policy.keys.length > 0 || anonymous || Guard.isLoopback(host)) return policy
   return yield* new Exposed({

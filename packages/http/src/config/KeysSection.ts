@@ -7,12 +7,14 @@ import { didYouMean } from "@understudy/core/Suggestion"
 import { Limits } from "@understudy/providers/config/Deployments"
 import type { Problem } from "@understudy/providers/config/Problem"
 import { at } from "@understudy/providers/config/Problem"
-import { secret, text, word } from "@understudy/providers/config/Values"
+import { count, secret, text, word } from "@understudy/providers/config/Values"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type { VirtualKey } from "../keys/VirtualKey.ts"
 
 const optional = Schema.optionalKey
+
+const KeyLimits = Schema.Struct({ ...Limits.fields, cpm: optional(count) })
 
 /** The section where these can be called. */
 export const KeysSection = (callable: ReadonlyArray<string>) =>
@@ -24,7 +26,7 @@ export const KeysSection = (callable: ReadonlyArray<string>) =>
       key: secret.pipe(
         Schema.annotateKey({ messageMissingKey: 'is missing: give the secret that is sent, such as "${TEAM_A_KEY}"' }),
       ),
-      limits: optional(Limits),
+      limits: optional(KeyLimits),
       routes: optional(
         Schema.NonEmptyArray(
           word(callable).pipe(

@@ -3,11 +3,12 @@
  */
 import { DurationText, PositiveDuration } from "@understudy/providers/config/DurationText"
 import { SizeText } from "@understudy/providers/config/SizeText"
-import { count, flag, number, text, written } from "@understudy/providers/config/Values"
+import { count, flag, number, text, word, written } from "@understudy/providers/config/Values"
 import { deepest } from "@understudy/providers/protocols/JsonBounds"
 import * as ByteSize from "effect/ByteSize"
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
+import * as Expose from "../keys/Expose.ts"
 import * as Limits from "../Limits.ts"
 
 const optional = Schema.optionalKey
@@ -56,6 +57,7 @@ export const ServerSection = Schema.Struct({
   allowedOrigins: optional(
     Schema.Array(Origin).annotate({ expected: "a list of origins, such as [https://chat.example.com]" }),
   ),
+  expose: optional(word(Expose.levels)),
   drain: optional(DurationText),
   limits: optional(
     Schema.Struct({
@@ -88,6 +90,8 @@ export interface ServerSettings {
   readonly allowedHosts: ReadonlyArray<string>
   /** Origins of web pages let in besides loopback's. */
   readonly allowedOrigins: ReadonlyArray<string>
+  /** How much callers are told of who answers: see `Guard.Policy`. */
+  readonly expose?: Expose.Level | undefined
   /** How long running answers may take to finish once the gateway is told to stop. */
   readonly drain: Duration.Duration
   /** What one caller may ask of the process that all share. */

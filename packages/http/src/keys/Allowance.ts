@@ -74,6 +74,13 @@ export const make = (limiter: RateLimiter.RateLimiter, { id, limits = {} }: Virt
   }
 }
 
+/** The key as it may count and explain: within limits of their own, which take nothing from its calls'. */
+export const forAsides = ({ limits: { cpm, rpm, rpd, concurrency } = {}, ...key }: VirtualKey): VirtualKey => ({
+  ...key,
+  id: `${key.id}:asides`,
+  limits: { rpm: cpm ?? rpm, rpd, concurrency },
+})
+
 /**
  * The tokens that a call used: all that its attempts were told, or none where it was answered by nobody. What was begun
  * and not finished may have used any number: `undefined`.

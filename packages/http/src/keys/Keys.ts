@@ -33,14 +33,21 @@ export const layer = (keys: ReadonlyArray<VirtualKey>): Layer.Layer<Router, neve
       const router = yield* Router
       const limiter = yield* RateLimiter.RateLimiter
       const meant = Wildcard.among([...router.routes, ...router.deployments])
-      const allowances = new Map(keys.map((key) => [key.id, Allowance.make(limiter, key)]))
+      const allowances = {
+        calls: new Map(keys.map((key) => [key.id, Allowance.make(limiter, key)])),
+        asides: new Map(keys.map((key) => [key.id, Allowance.make(limiter, Allowance.forAsides(key))])),
+      }
 
-      const admit = (key: VirtualKey, call: Call): Effect.Effect<Allowance.Pass, RouterError> => {
-        const allowance = allowances.get(key.id)
+      const admit = (
+        key: VirtualKey,
+        call: Pick<Call, "request" | "tokens">,
+        of: keyof typeof allowances = "calls",
+      ): Effect.Effect<Allowance.Pass, RouterError> => {
+        const allowance = allowances[of].get(key.id)
         if (allowance === undefined || !mayCall(key, meant(call.request.model))) return forbid(key, call.request.model)
         return allowance.enter(call).pipe(
           Effect.tap(tell),
-          Effect.catch((refusal) => Effect.andThen(tell(refusal), refuse(key, "limited", limited(key, refusal)))),
+          Effect.catch((refusal) => Effect.andThen(tell(refusal), refuse(key, "limited", limited(key, refusal, of)))),
         )
       }
 
@@ -72,13 +79,19 @@ export const layer = (keys: ReadonlyArray<VirtualKey>): Layer.Layer<Router, neve
           )
         })
 
-      /** What is asked about and not answered takes nothing from anybody. */
-      const ifTheirs = <A>(
-        { model }: Asked,
+      /** What is asked about and not answered has limits of its own. */
+      const aside = <A>(
+        request: Asked,
         ask: (key: VirtualKey | undefined) => Effect.Effect<A, RouterError>,
       ): Effect.Effect<A, RouterError> =>
         Effect.flatMap(Caller, (key) =>
-          key === undefined || mayCall(key, meant(model)) ? ask(key) : forbid(key, model),
+          key === undefined
+            ? ask(key)
+            : Effect.acquireUseRelease(
+                admit(key, { request, tokens: 0 }, "asides"),
+                () => ask(key),
+                (pass) => pass.leave(undefined),
+              ),
         )
 
       return Router.of({
@@ -89,9 +102,9 @@ export const layer = (keys: ReadonlyArray<VirtualKey>): Layer.Layer<Router, neve
         embed: (request, options) =>
           Effect.scoped(within(request, false, options, (options) => router.embed(request, options))),
         countTokens: (request, options) =>
-          ifTheirs(request, (key) => router.countTokens(request, key === undefined ? options : by(key, options))),
+          aside(request, (key) => router.countTokens(request, key === undefined ? options : by(key, options))),
         explain: (request, options) =>
-          ifTheirs(request, (key) =>
+          aside(request, (key) =>
             router.explain(
               request,
               key === undefined ? options : { ...by(key, options), streaming: options?.streaming === true },
@@ -146,7 +159,11 @@ const forbid = (key: VirtualKey, model: string): Effect.Effect<never, RouterErro
     }),
   )
 
-const limited = (key: VirtualKey, { limit, most, retryAfter, wanted }: Allowance.Refusal): RouterError =>
+const limited = (
+  key: VirtualKey,
+  { limit, most, retryAfter, wanted }: Allowance.Refusal,
+  of: "calls" | "asides",
+): RouterError =>
   new RouterError({
     kind: "RateLimited",
     receipt: undefined,
@@ -155,7 +172,10 @@ const limited = (key: VirtualKey, { limit, most, retryAfter, wanted }: Allowance
           message: `This call is estimated at ${wanted} tokens: the key "${key.id}" is given ${most} a minute.`,
           permanent: true,
         }
-      : { message: `The key "${key.id}" is at its limit of ${words[limit](most)}.`, retryAfter }),
+      : {
+          message: `The key "${key.id}" is at its limit of ${words[limit](most)}${of === "calls" ? "" : " to count or explain"}.`,
+          retryAfter,
+        }),
   })
 
 const words: Record<Allowance.Refusal["limit"], (most: number) => string> = {

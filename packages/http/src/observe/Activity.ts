@@ -18,6 +18,8 @@ export interface Line {
   readonly call: string
   readonly route: string
   readonly text: string
+  /** The same for those who are not told what a provider said, or how a deployment stands. */
+  readonly brief?: string | undefined
   /** What kind of thing it tells. */
   readonly kind: "asked" | "failed" | "passed" | "answers"
   /** Whose answer it is, from the line on that says so. */
@@ -69,7 +71,7 @@ export const layer: Layer.Layer<Activity, never, Router> = Layer.effect(
   }),
 )
 
-type Told = Pick<Line, "text" | "kind" | "answeredBy">
+type Told = Pick<Line, "text" | "brief" | "kind" | "answeredBy">
 
 /** What is known of a running call: the models it asked for, by deployment, and whose answer it is by now. */
 interface Running {
@@ -101,19 +103,23 @@ const teller = (): ((event: RouteEvent) => ReadonlyArray<Told>) => {
           return [{ text: `${deployment} was given up after ${millis} ms`, kind: "passed" }]
         if (outcome === "answered") return using(event.call, deployment)
         const said = status === undefined ? reason : `${reason}, status ${status}`
-        return [{ text: `${deployment} failed after ${millis} ms: ${said}: ${message}`, kind: "failed" }]
+        const brief = `${deployment} failed after ${millis} ms: ${said}`
+        return [{ text: `${brief}: ${message}`, brief, kind: "failed" }]
       }
       case "PassedOver": {
         const { deployment, verdict } = event
+        const brief = `${deployment} is unavailable`
         switch (verdict._tag) {
           case "Resting":
           case "CircuitOpen":
-            return [{ text: `${deployment} is resting for ${Math.ceil(verdict.retryAfter / 1000)} s`, kind: "passed" }]
+            return [
+              { text: `${deployment} is resting for ${Math.ceil(verdict.retryAfter / 1000)} s`, brief, kind: "passed" },
+            ]
           case "Awaits":
           case "Diverted":
             return []
           default:
-            return [{ text: `${deployment} is passed over: ${passedOver(verdict)}`, kind: "passed" }]
+            return [{ text: `${deployment} is passed over: ${passedOver(verdict)}`, brief, kind: "passed" }]
         }
       }
       case "Committed":

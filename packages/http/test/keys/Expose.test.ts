@@ -1,0 +1,226 @@
+/** What the holder of a virtual key is told of who answers, by what the operator exposes; and what the operator is. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Behaviour from "@understudy/providers/testing/Behaviour"
+import { Route } from "@understudy/core"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import * as Guard from "../../src/Guard.ts"
+import type { Level } from "../../src/keys/Expose.ts"
+import type { VirtualKey } from "../../src/keys/VirtualKey.ts"
+import * as TestGateway from "../TestGateway.ts"
+
+const team: VirtualKey = { id: "team", key: Redacted.make("sk-team") }
+const operator = Guard.key(Redacted.make("sk-operator"))
+
+const gateway = (expose: Level | undefined) =>
+  TestGateway.make({
+    keys: [team],
+    guard: { keys: [operator, Guard.virtualKey(team)], expose },
+    primary: { circuit: { failures: 1 } },
+    route: Route.fallback("primary", "backup").pipe(Route.retry({ times: 0 })),
+  })
+
+const messages = [{ role: "user", content: "Hello?" }]
+const contents = [{ role: "user", parts: [{ text: "Hello?" }] }]
+
+const asks: ReadonlyArray<readonly [path: string, body: object]> = [
+  ["/v1/chat/completions", { model: "assistant", messages }],
+  ["/v1/chat/completions", { model: "assistant", messages, stream: true }],
+  ["/v1/responses", { model: "assistant", input: "Hello?" }],
+  ["/v1/responses", { model: "assistant", input: "Hello?", stream: true }],
+  ["/v1/messages", { model: "assistant", messages, max_tokens: 9 }],
+  ["/v1/messages", { model: "assistant", messages, max_tokens: 9, stream: true }],
+  ["/v1beta/models/assistant:generateContent", { contents }],
+  ["/v1beta/models/assistant:streamGenerateContent?alt=sse", { contents }],
+  ["/v1/embeddings", { model: "assistant", input: "Hello?" }],
+  ["/api/generate", { model: "assistant", prompt: "Hello?" }],
+  ["/api/generate", { model: "assistant", prompt: "Hello?", stream: true }],
+]
+
+const ask = (url: string, path: string, body: object, key = "sk-team") =>
+  Effect.promise(async () => {
+    const answer = await fetch(`${url}${path}`, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${key}` },
+      body: JSON.stringify(body),
+    })
+    const text = await answer.text()
+    return { status: answer.status, headers: answer.headers, text, all: `${[...answer.headers].join("\n")}\n${text}` }
+  })
+
+describe("a virtual key is told", () => {
+  it.live("names and kinds of failures, and neither a provider's words nor how a deployment stands", () =>
+    Effect.gen(function* () {
+      const { upstream, url } = yield* gateway(undefined)
+      yield* upstream.script("primary", [Behaviour.refuse("overloaded")])
+      yield* upstream.script("backup", [Behaviour.html(502)])
+      for (const [path, body] of asks) {
+        const { all, status } = yield* ask(url, path, body)
+        assert.isAtLeast(status, 500, path)
+        assert.match(all, /backup: (?:ServerError|Unsupported|Overloaded|NotFound) ?(?:\(\d+\))?|backup: /, path)
+        assert.notMatch(all, /circuit|resting|cooldown|nginx|<html|127\.0\.0\.1|Bad Gateway/i, path)
+      }
+      const { text } = yield* ask(url, "/v1/chat/completions", { model: "assistant", messages })
+      const { error } = JSON.parse(text)
+      assert.match(error.message, /^Nobody on "assistant" could answer\. .*primary: unavailable/)
+      assert.deepInclude(error.attempts, { deployment: "primary", reason: "unavailable", ms: 0 })
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("no address, where nothing answers there", () =>
+    Effect.gen(function* () {
+      const { upstream, url } = yield* gateway("names")
+      yield* upstream.script("primary", [Behaviour.reset])
+      yield* upstream.script("backup", [Behaviour.reset])
+      for (const [path, body] of asks) {
+        const { all } = yield* ask(url, path, body)
+        assert.notMatch(all, /127\.0\.0\.1|localhost|ECONN|socket/i, path)
+      }
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("of its own mistake in the provider's words", () =>
+    Effect.gen(function* () {
+      for (const level of ["names", "none"] as const) {
+        const { upstream, url } = yield* gateway(level)
+        yield* upstream.script("primary", [Behaviour.refuse("invalid-request")])
+        const { status, text } = yield* ask(url, "/v1/chat/completions", { model: "assistant", messages })
+        const { message } = JSON.parse(text).error
+        assert.strictEqual(status, 400)
+        assert.match(message, level === "names" ? /primary: InvalidRequest \(400\)\. ./ : /could answer\. ./)
+        if (level === "none") assert.notInclude(text, "primary")
+      }
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("nothing of deployments, where nothing is exposed", () =>
+    Effect.gen(function* () {
+      const { upstream, url } = yield* gateway("none")
+      const told = /x-understudy-deployment|x-understudy-attempts|"provider"|activity_log|attempts/
+      for (const [path, body] of asks) {
+        const { all, status } = yield* ask(url, path, body)
+        assert.strictEqual(status, 200, path)
+        assert.notMatch(all, told, path)
+      }
+      yield* upstream.script("primary", [Behaviour.refuse("overloaded")])
+      yield* upstream.script("backup", [Behaviour.refuse("bad-key")])
+      for (const [path, body] of asks) {
+        const { all, status } = yield* ask(url, path, body)
+        assert.isAtLeast(status, 500, path)
+        assert.notMatch(all, told, path)
+        assert.notMatch(all, /primary|backup|Overloaded|Authentication/, path)
+      }
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("of a stream that broke, no more than that", () =>
+    Effect.gen(function* () {
+      for (const [level, words] of [
+        ["names", "The answer broke off: primary: Network."],
+        ["none", "The answer broke off."],
+      ] as const) {
+        const { upstream, url } = yield* gateway(level)
+        yield* upstream.script("primary", [Behaviour.cut(2)])
+        for (const [path, body] of asks.filter(([path, body]) => "stream" in body || path.includes("alt=sse"))) {
+          yield* upstream.script("primary", [Behaviour.cut(2)])
+          yield* ask(url, "/admin/deployments/primary/reset", {}, "sk-operator")
+          const { text } = yield* ask(url, path, body)
+          assert.include(text, words, path)
+        }
+      }
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("of where a call would go: the operator all, a key names, or the route alone", () =>
+    Effect.gen(function* () {
+      const explained = Effect.fnUntraced(function* (level: Level | undefined, key: string) {
+        const { upstream, url } = yield* gateway(level)
+        yield* upstream.script("primary", [Behaviour.refuse("server-error")])
+        yield* ask(url, "/v1/chat/completions", { model: "assistant", messages })
+        const { text } = yield* ask(url, "/v1/route/explain", { model: "assistant", messages }, key)
+        return JSON.parse(text)
+      })
+      const all = yield* explained("none", "sk-operator")
+      assert.strictEqual(all.plan.plans[0].checks.circuit._tag, "CircuitOpen")
+      const names = yield* explained(undefined, "sk-team")
+      assert.deepStrictEqual(names.plan, {
+        _tag: "Sequence",
+        by: "fallback",
+        plans: [
+          { _tag: "Candidate", deployment: "primary", model: "primary", verdict: { _tag: "Unavailable" } },
+          { _tag: "Candidate", deployment: "backup", model: "backup", verdict: { _tag: "Ready" } },
+        ],
+      })
+      const none = yield* explained("none", "sk-team")
+      assert.deepStrictEqual(Object.keys(none).toSorted(), ["needs", "route", "streaming", "tokens", "total"])
+      assert.strictEqual((yield* explained("full", "sk-team")).plan.plans[0].checks.circuit._tag, "CircuitOpen")
+    }).pipe(Effect.scoped),
+  )
+
+  it("all, where no key is asked for and nothing is said", () => {
+    const policy = { keys: [], hosts: [], origins: [] }
+    assert.strictEqual(Guard.exposed(policy, undefined), "full")
+    assert.strictEqual(Guard.exposed({ ...policy, expose: "none" }, undefined), "none")
+    assert.strictEqual(Guard.exposed({ ...policy, keys: [operator], expose: "none" }, undefined), "full")
+    assert.strictEqual(Guard.exposed({ ...policy, keys: [operator] }, team), "names")
+  })
+})
+
+describe("what is asked beside calls", () => {
+  it.live("has a limit of its own, in every dialect, and is counted by key", () =>
+    Effect.gen(function* () {
+      const limited: VirtualKey = { ...team, limits: { rpm: 2, cpm: 4 } }
+      const { url } = yield* TestGateway.make({
+        keys: [limited],
+        guard: { keys: [operator, Guard.virtualKey(limited)] },
+        vendor: "anthropic",
+      })
+      const asides: ReadonlyArray<readonly [string, object]> = [
+        ["/v1/messages/count_tokens", { model: "assistant", messages }],
+        ["/v1/responses/input_tokens", { model: "assistant", input: "Hello?" }],
+        ["/v1beta/models/assistant:countTokens", { contents }],
+        ["/v1/route/explain", { model: "assistant", messages }],
+      ]
+      for (const [path, body] of asides) assert.strictEqual((yield* ask(url, path, body)).status, 200, path)
+      for (const [path, body] of asides) {
+        const { headers, status, text } = yield* ask(url, path, body)
+        assert.strictEqual(status, 429, path)
+        assert.include(text, "at its limit of 4 requests a minute to count or explain", path)
+        assert.isNotNull(headers.get("retry-after"))
+        assert.strictEqual((yield* ask(url, path, body, "sk-operator")).status, 200, path)
+      }
+      const call = ["/v1/chat/completions", { model: "assistant", messages }] as const
+      const statuses = []
+      for (let round = 0; round < 3; round++) statuses.push((yield* ask(url, ...call)).status)
+      assert.deepStrictEqual(statuses, [200, 200, 429])
+      const metrics = yield* Effect.promise(() =>
+        fetch(`${url}/metrics`, { headers: { authorization: "Bearer sk-operator" } }).then((answer) => answer.text()),
+      )
+      for (const [outcome, count] of Object.entries({ count_tokens: 3, explain: 1, limited: 5 })) {
+        assert.match(metrics, new RegExp(`understudy_key_calls_total\\{key="team",outcome="${outcome}"\\} ${count}\\n`))
+      }
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("is held to the limits of calls where it has none of its own, apart from them", () =>
+    Effect.gen(function* () {
+      const limited: VirtualKey = { ...team, limits: { rpm: 1 } }
+      const { url } = yield* TestGateway.make({ keys: [limited] })
+      const statuses = []
+      for (const path of ["/v1/messages/count_tokens", "/v1/messages/count_tokens", "/v1/chat/completions"]) {
+        statuses.push((yield* ask(url, path, { model: "assistant", messages, max_tokens: 9 })).status)
+      }
+      assert.deepStrictEqual(statuses, [200, 429, 200])
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("names no route of another key, where no model is named", () =>
+    Effect.gen(function* () {
+      const { url } = yield* TestGateway.make({ keys: [{ ...team, routes: ["vendor/*"] }] })
+      const { status, text } = yield* ask(url, "/api/generate", { prompt: "Hello?" })
+      assert.strictEqual(status, 400)
+      assert.match(text, /Missing required parameter: 'model'/)
+      assert.notMatch(text, /assistant|primary|backup/)
+    }).pipe(Effect.scoped),
+  )
+})
