@@ -18,7 +18,9 @@ export const layer = HttpRouter.use((http) =>
   Effect.gen(function* () {
     const { lines } = yield* Activity
     const drain = yield* Effect.serviceOption(Drain)
-    const events = Answer.events(Stream.map(lines, ({ brief: _, ...line }) => `data: ${JSON.stringify(line)}\n\n`))
+    const events = Answer.events(
+      Stream.map(lines, (line) => `data: ${JSON.stringify({ ...line, brief: undefined })}\n\n`),
+    )
     // It has no end of its own.
     const body = Option.isSome(drain) ? Stream.interruptWhen(events, drain.value.begun) : events
     const answer = HttpServerResponse.stream(body, {
