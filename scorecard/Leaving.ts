@@ -3,6 +3,7 @@
  * and under whichever setting.
  */
 import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import * as Fiber from "effect/Fiber"
 import type * as Dialect from "./Dialect.ts"
 import type { Column } from "./Faults.ts"
@@ -80,12 +81,18 @@ export const playAll = (dialect: Dialect.Name, vendor: Vendor) =>
           Effect.map(play(stage, trial, moment), (closed): Outcome => ({ ...trial, moment: moment.title, closed })),
         { concurrency: 4 },
       )
-      for (const { deployment, inFlight } of yield* stage.router.status) {
-        if (inFlight !== 0) return yield* Effect.die(new Error(`${deployment} has ${inFlight} calls in flight`))
-      }
+      yield* untilIdle(stage.router)
       return outcomes
     }),
   )
+
+/** An upstream sees that its caller has left a moment before the call itself has ended. */
+const untilIdle = (router: Stage.Stage["router"]): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    for (const { deployment, inFlight } of yield* router.status) {
+      if (inFlight !== 0) return yield* Effect.fail(new Error(`${deployment} has ${inFlight} calls in flight`))
+    }
+  }).pipe(Effect.retry(Schedule.max([Schedule.spaced("10 millis"), Schedule.recurs(100)])), Effect.orDie)
 
 /** What an outcome has against it; none if it is as expected. */
 export const complaint = ({ closed, dialect, mode, moment, setting, vendor }: Outcome): ReadonlyArray<string> =>

@@ -195,9 +195,11 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
         const isStream = /^text\/event-stream/i.test(header(opened.headers, "content-type") ?? "")
         if (!isOk(opened) || !isStream) {
           const text = yield* Effect.mapError(Transport.text(opened), broke)
-          return isOk(opened) ? text : yield* refused({ ...opened, text })
+          return isOk(opened) ? scrub.answer(text) : yield* refused({ ...opened, text })
         }
-        const events = yield* Stream.runCollect(Stream.map(Sse.events(opened.bytes, broke), ({ data }) => data))
+        const events = yield* Stream.runCollect(
+          Stream.map(Sse.events(opened.bytes, broke, scrub.answer), ({ data }) => data),
+        )
         return whole(events) ?? (yield* unfinished)
       }),
     )
