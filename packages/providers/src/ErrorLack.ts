@@ -30,6 +30,7 @@ const aboveAnyhow = new RegExp(above.source, "i")
 /** A list of tools, or of another kind, that is longer than what is taken. */
 const tooMany = any(
   /\btoo many (?:tools|functions|function declarations|images?|stop sequences|messages|stops|documents|files)\b/,
+  /\bat most \d+ (?:images?|audios?|videos?)(?:\(s\))?/,
   /\b(?:tools|functions|function[_ ]declarations|stop|stop_sequences)\b[`'"]?[^.\n]{0,60}(?:array too long|too (?:many|long)|(?:maximum|max) (?:length|number|of|items)|at most \d|no more than \d|up to \d|exceeds?|less than or equal|limit(?:ed)? (?:is|of|to))/,
   /(?:maximum|max|limit)(?: number)? of (?:\d+ )?(?:tools|functions|function declarations|stop sequences)/,
   /(?:more than|over|at most|up to) \d+ (?:tools|functions|function declarations)/,
@@ -38,6 +39,7 @@ const tooMany = any(
 /** Several answers at once, of a server that gives one. */
 const several = any(
   /(?:\bfield |\bparameter |^|[\s([{:,])[\\`'"]{0,3}n[\\`'"]{0,3} ?(?:\(\d+\) ?)?(?::|=|>|must|should|can|is|number|parameter)[^.\n]{0,40}?(?:\b1 <= value <= 1\b|at most 1\b|(?<!greater than or )\bequal(?: to)? 1\b|\b(?:only|be) 1\b|(?<![>!=])={1,2} ?1\b|<=? ?1\b|(?:not|un) ?supported)/,
+  /\bn[`'"]? only supports? 1\b|\bat most 1 for n\b/,
   /\b(?:only|just) (?:supports? )?(?:[`'"]?n[`'"]? ?={1,2} ?1\b|one (?:completion|choice)\b)|\bn ?> ?1 (?:is |are )?not/,
 )
 
@@ -49,7 +51,7 @@ const flags =
 const template = any(
   /\bjinja\b|conversation roles must alternate|roles must alternate|\btemplate ?error\b/,
   /(?:chat[ _]template|parser for this template)[^.\n]{0,80}/,
-  /only user(?:,| and) assistant(?: and \w+)? roles are supported|no user query found in messages/,
+  /only user(?:,| and) assistant(?: and \w+)? roles are supported|no user query found in messages|expected last role\b/,
 )
 
 const media =
@@ -65,6 +67,11 @@ const lacking = any(
   /response_format[^.\n]{0,30} is (?:currently )?unavailable/,
   /invalid message format|invalid (?:reasoning|think(?:ing)?|effort|reasoning[ _]effort) (?:value|level|effort)/,
   /\b(?:reasoning[_.]effort|effort)\b[^.\n]{0,20}(?:input should be|must be one of|should be one of|expected one of|invalid|is not (?:a )?valid)/,
+  /\bdeprecated (?:for|on|with) (?:this|the) model\b|\bcannot both be specified for (?:this|the) model\b/,
+  /\bonly [`'"]?text[`'"]? (?:content|inputs?|messages?)\b|\bis only supported (?:by|for|on|with|in) (?:certain|some|other)\b/,
+  /\bcannot use (?:custom )?grammar|[`'"]response_format\.type[`'"] must be/,
+  // Thoughts that another vendor's turn of the conversation did not have.
+  /\breasoning_content\b[^.\n]{0,60}(?:must be passed back|is missing)|\bexpected [`'"]?thinking[`'"]? or [`'"]?redacted_thinking/,
   /missing data required for (\w+)/,
   /pooling type .{1,40} not (?:oai|openai)[ -]?compatible/,
   /is not (?:a )?multi-?modal/,

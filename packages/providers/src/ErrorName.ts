@@ -15,6 +15,7 @@ export const normalize = (name: string): string =>
   name
     .slice(name.lastIndexOf(".") + 1)
     .replace(/([a-z0-9])([A-Z])/g, "$1_$2")
+    .replace(/([A-Z])([A-Z][a-z])/g, "$1_$2")
     .replace(/[^a-zA-Z0-9]+/g, "_")
     .toLowerCase()
     .replace(/_(?:error|exception)$/, "")
@@ -67,13 +68,13 @@ const names: ReadonlyArray<readonly [Kind, RegExp]> = [
 ]
 
 /** A name of these is about the caller's own words, whatever else stands in it: `invalid_timeout`, `missing_upstream`. */
-const blaming = /^(?:invalid|missing|unsupported|unknown|unrecognized|bad(?!_gateway)|malformed)_/
+const blaming = /^(?:invalid|missing|unsupported|unknown|unrecognized|bad(?!_gateway|_response)|malformed)_/
 const timeout = /(?:^|_)(?:time_?out|timed_out|deadline_exceeded)$/
 const overloaded =
   /(?:^|_)(?:over_?load(?:ed)?|unavailable|capacity_exceeded|at_capacity|no_capacity|busy|loading|not_ready)$/
 /** What broke behind the server that answered: its own parts, its upstream, or the way there. */
 const broken =
-  /(?:^|_)(?:server|internal|upstream|gateway|connection|network|backend|provider|stream|fallback|engine|inference|generation|conflict)(?:_(?:read|write|response|request|side))?(?:_(?:error|failed|failure|fault|closed|reset|refused|lost|interrupted|aborted|broken|disconnected))?$|^(?:conflict|bad_gateway)$/
+  /(?:^|_)(?:server|internal|upstream|gateway|connection|network|backend|provider|stream|fallback|engine|inference|generation|processing|unexpected|worker|gpu|cuda|conflict)(?:_(?:read|write|response|request|side))?(?:_(?:error|failed|failure|fault|closed|reset|refused|lost|interrupted|aborted|broken|disconnected|died|crashed|shut_?down|http))?$|^(?:conflict|bad_gateway|bad_response(?:_body)?|do_request_failed|(?:read|get)_\w+_failed|no_available_\w+|out_of_memory|oom|preempted|cancell?ed|aborted|shutting_down)$/
 
 /** What a name that tells what failed means, or nothing. `feature` is what it is told of, where it is a lack. */
 export const of = (

@@ -17,6 +17,8 @@ export interface Said {
   readonly message?: string | undefined
   /** The field to blame. */
   readonly param?: string | undefined
+  /** The status that stands for a code. */
+  readonly status?: number | undefined
 }
 
 /** A vendor's own table: codes, words and types that mean what they mean with no other. */
@@ -41,7 +43,8 @@ export const of = (
   const failed: Reason = { _tag: "ServerError", retryAfter }
   /** Says no more than that a server failed. */
   const isFailure = ErrorName.isServers(code)
-  const known = (isVague(status) ? inner.status : undefined) ?? status
+  const known =
+    (isVague(status) ? (inner.status ?? (isServersCode(said.status) ? said.status : undefined)) : undefined) ?? status
   const context = {
     isRelayed: inner.types.length > 0,
     param,
@@ -56,9 +59,12 @@ export const of = (
     first(type, inner.types, byType) ??
     ErrorWords.trouble(message, context) ??
     (isFailure || isServersType(type, status) ? failed : undefined) ??
-    byStatus(known, [type, ...inner.types].some(ErrorName.isCallers), said, retryAfter)
+    byStatus(known, !isServersCode(said.status) && [type, ...inner.types].some(ErrorName.isCallers), said, retryAfter)
   )
 }
+
+/** The code comes before the type. */
+const isServersCode = (code: number | undefined): boolean => code !== undefined && code >= 500
 
 /** A status that a wrapper gives to errors of every kind. */
 const isVague = (status: number | undefined): boolean => status === undefined || status === 400 || status >= 500

@@ -38,29 +38,35 @@ const spent = any(
   /reached your specified .*usage limits|\bbudget has been exceeded|\bexceeded (?:the |your )?budget\b|\bover budget\b/,
   // Gemini has the same words for the requests of a minute.
   /exceeded your current quota(?![^]{0,4000}?(?:ai\.google|generativelanguage|PerMinute|retryDelay|retry in))/,
-  /billing (?:hard limit|account|issue|information|is (?:not )?(?:active|enabled|disabled))|enable billing|payment (?:is )?(?:required|overdue|failed|method)|(?:invoice|payment|account)s? (?:is |are )?(?:past due|overdue|in arrears|unpaid)/,
-  /free (?:trial|tier|credits?) (?:has |have )?(?:ended|expired|been exhausted)|trial (?:has )?expired/,
+  /billing (?:hard limit|account|issue|information|(?:is|has) (?:not )?(?:been )?(?:active|enabled|disabled))|enable billing|payment (?:is )?(?:required|overdue|failed|method)|(?:invoice|payment|account)s? (?:is |are )?(?:past due|overdue|in arrears|unpaid)/,
+  /\bfree (?:allocated )?(?:trial|tier|credits?|quota)\b[^.\n]{0,30} (?:ended|expired|exhausted|exceeded)\b|trial (?:has )?expired|\bextra usage\b/,
+  /余额不足|额度不足|额度已用尽|欠费/,
   /account (?:\S{1,60} )?(?:is|has been|was) suspended/,
 )
 
 /** The account is there, and may not. */
 const disabled = any(
-  /\b(?:organi[sz]ation|account|workspace|project|team|tenant|subscription|access)\b[^.\n]{0,60}?\b(?:has been|have been|is|are|was|were|been)(?: \w{1,20}){0,3} (?:disabled|suspended|deactivated|blocked|banned|terminated|restricted|closed|revoked|locked|frozen|on hold|inactive|not active|delinquent)\b/,
+  /\b(?:organi[sz]ation|account|workspace|project|team|tenant|subscription|access)\b[^.\n]{0,60}?\b(?:has been|have been|is|are|was|were|been)(?: \w{1,20}){0,3} (?:disabled|suspended|deactivated|blocked|banned|terminated|restricted|closed|revoked|locked|frozen|on hold|inactive|not active|delinquent|archived|deleted|denied access|cancell?ed)\b/,
+  /\b(?:subscription|plan|licen[cs]e|membership)\b has (?:expired|lapsed|ended)\b|\b(?:user|account) (?:suspended|banned|disabled)\b|account is in good standing/,
+  /\borgani[sz]ation must be verified\b|\bcredential is only authorized\b|terms (?:of (?:service|use) )?(?:have|has) not been accepted|requires? terms acceptance/,
   /\b(?:disabled|suspended|deactivated|banned|terminated|inactive) (?:organi[sz]ation|account|workspace|project)\b/,
   /\baccess (?:terminated|suspended|revoked|deactivated|disabled)\b|\b(?:your|current) plan does ?n[o']t (?:include|support|allow)/,
-  /\b(?:location|country|region|territory) is not (?:supported|allowed|available)|not (?:supported|available) in your (?:country|region|location)/,
+  /\b(?:location|country|region|territory) (?:is )?not (?:supported|allowed|available)|not (?:supported|available) in your (?:country|region|location)/,
 )
 
 const badKey = any(
   /(?:incorrect|invalid|expired|missing|unknown|revoked|no) (?:\w{1,20} )?api[ _-]?key/,
   /api[ _-]?key (?:provided )?(?:is |was |has )?(?:been )?(?:not valid|invalid|incorrect|expired|missing|not found|disabled|revoked|deactivated|deleted|not set)/,
-  /no connected db\b/,
+  /no connected db\b|\boauth (?:access )?token (?:has |is )?(?:expired|invalid|been revoked)|\boauth authentication is (?:currently )?not (?:supported|allowed)/,
   /invalid (?:access|bearer|auth(?:entication|orization)?|proxy server) (?:token|header|credentials)/,
 )
 
 const noModel = any(
   /invalid model(?: name| id(?:entifier)?)?(?: passed in|:|=| ?[`'"“]| given| specified| provided)/,
-  /\bmodels?\b(?: (?:name|id))?[\s:=/]{0,3}(?:[`'"“]?[\w./:@+-]{1,120}[`'"”]? )?(?:was |is |could )?(?:not (?:be )?(?:found|loaded)|does ?n[o']t exist|unknown)\b/,
+  /\bmodels?\b(?: (?:name|id))?[\s:=/]{0,3}(?:[`'"“]?[\w./:@+-]{1,120}[`'"”]? )?(?:was |is |could )?(?:not (?:be )?(?:found|loaded)|(?:does ?n[o']t|not) exist|unknown|(?:currently )?not deployed)\b/,
+  /\bmodel[\s:]{0,3}(?:[`'"“]?[\w./:@+-]{1,120}[`'"”]? )?(?:has been|is|was) (?:deprecated|decommissioned|retired|shut ?down)\b/,
+  /\b(?:can ?not|could not|unable to) (?:find|access) (?:the )?model\b|not found the model\b|invalid model(?: id)?(?:\.|$)|model identifier is invalid/,
+  /\bmodel (?:[`'"“]?[\w./:@+-]{1,120}[`'"”]? )?is not available(?! (?:right|at|for|now|temporarily|until|yet))/,
   /(?:no such|unknown|unrecognized|nonexistent) model\b|is not a valid model(?: id| name)?\b|no models? (?:is |are )?loaded/,
   /(?:server|service) is pinned to/,
 )
@@ -79,6 +85,7 @@ const tooLong = any(
   /too large for model with \d+ maximum|longer than the (?:maximum model length|model'?s? (?:maximum )?context)/,
   /increase the physical batch size|must have less than \d+ tokens|range of input length/,
   /(?:input|prompt) tokens? (?:count )?exceeds?\b|too many (?:input|prompt) tokens/,
+  /\b(?:input|prompt|sequence) length\b[^.\n]{0,40}? (?:exceeds?|longer than)\b/,
 )
 
 const flagged = /requires moderation|was flagged|content management policy|content (?:filtering|usage) policy/i
@@ -104,18 +111,24 @@ const overloaded = any(
 const timedOut = any(
   /\btimed out\b|\bdeadline exceeded\b|\bdeadline expired\b/,
   /\b(?:request|response|read|idle|upstream|gateway|connection|connect|stream|inference|generation|backend|provider) time-?out\b/,
-  /\btime-?out (?:waiting|while|reached|exceeded|occurred|expired|after|error|on)\b/,
+  /\btime-?out (?:waiting|while|reached|exceeded|occurred|expired|after|error|on)\b|\bdue to (?:a |the )?time-?out\b|\btook too long to\b/,
 )
 
 /** A connection, a stream or an upstream that broke behind the server that answered. */
 const broken = any(
   /\b(?:stream|streaming|connection|socket|upstream|peer|backend|provider|worker|engine|transport|response)\b[^.\n]{0,40}\b(?:broke|broken|interrupted|cut off|closed|ended (?:unexpectedly|early|prematurely)|reset|aborted|terminated|disconnected|disconnect|lost|dropped|refused|unreachable|died|crashed|hang up|unavailable)\b/,
+  /\b(?:stream|response|generation)\b (?:has )?(?:ended|ends|stopped|finished) (?:without|before)\b|unexpected end of (?:the )?(?:stream|response)|(?:decoding|sending) (?:response body|request for url)|^fetch failed|^terminated\.?$|^context cancell?ed|: EOF$/,
+  /\b(?:generation|inference|runner process|engine ?core)\b[^.\n]{0,30}\b(?:interrupted|terminated|stopped|died|dead|crashed|encountered)\b|\berror (?:during|while) (?:inference|generation|generating|streaming)\b|failed to generate (?:a |the )?(?:response|completion|output)\b|\bcuda (?:error|out of memory)|\blost connection\b/,
   /\b(?:stream|connection|socket|upstream|transport)(?: request)? (?:error|failed|failure)\b|\b(?:error|failure) (?:in|on|from|of|with|while reading|reading) (?:the )?(?:stream|upstream|connection|backend)\b/,
   /\b(?:failed|unable|error|could ?n[o']t|cannot)\b[^.\n]{0,20}\b(?:connect|connecting|reach|reaching|contact|read|reading|proxy|forward)\b[^.\n]{0,30}\b(?:stream|connection|upstream|server|backend|provider|response)\b/,
   /\b(?:econnreset|econnrefused|econnaborted|etimedout|epipe|enotfound|eai_again)\b|broken pipe|unexpected eof|premature(?:ly)? (?:close|end)|socket hang up|incomplete (?:chunked read|message|read)/,
   /bad gateway|internal (?:server )?error|internal failure|server (?:had|encountered|experienced) an (?:internal |unexpected )?error|encountered an unexpected error|an (?:unexpected |internal )?error (?:has )?occurred|something went wrong/,
   /(?:you can )?retry your request|(?:please )?(?:try again|retry) later/,
   /\b(?:upstream|provider|backend|server|api) (?:returned|responded|answered)\b[^.\n]{0,40}\b5\d\d\b|\b(?:status|http|code)(?: code)?[\s:=/\d.]{1,8}5\d\d\b/,
+)
+
+const tooFast = any(
+  /\b(?:rate[ -]?limit|too many requests|request limit)\b|\b(?:requests|tokens)[ -]per[ -](?:second|minute|hour|day)\b/,
 )
 
 /** Words that blame a type, a field or a value of the request. */
@@ -165,12 +178,15 @@ export const trouble = (message: string | undefined, { param, retryAfter, status
     return status !== 504 && overloaded.test(text) ? { _tag: "Overloaded", retryAfter } : undefined
   }
   if ((status !== undefined && status !== 400 && status !== 422) || isBlaming(text, param)) return undefined
+  if (tooFast.test(text)) return { _tag: "RateLimited", retryAfter }
   if (overloaded.test(text)) return { _tag: "Overloaded", retryAfter }
   if (timedOut.test(text)) return { _tag: "Timeout", phase: "attempt" }
   return broken.test(text) ? { _tag: "ServerError", retryAfter } : undefined
 }
 
-const shortened = (message: string): string => (message.length > most ? message.slice(0, most) : message)
+/** Quotes within a body within a message are as good as any. */
+const shortened = (message: string): string =>
+  (message.length > most ? message.slice(0, most) : message).replaceAll('\\"', '"')
 
 /** What blames a field is about what stands in it, whatever it sounds like. */
 const isBlaming = (text: string, param: string | undefined): boolean =>

@@ -6,28 +6,19 @@ import * as Predicate from "effect/Predicate"
 
 /**
  * The HTTP status that a finish reason comes to which tells of a failure: `error` is OpenRouter's and Mistral's, `abort`
- * vLLM's and SGLang's, `insufficient_system_resource` DeepSeek's, `network_error` Zhipu's. Undefined for any other.
+ * vLLM's and SGLang's, `insufficient_system_resource` DeepSeek's, `network_error` Zhipu's,
+ * `function_call_filter: MALFORMED_FUNCTION_CALL` Google's under OpenAI's protocol. Undefined for any other.
  */
 export const statusOf = (reason: unknown): number | undefined =>
-  Predicate.isString(reason) ? statuses.get(reason.toLowerCase()) : undefined
+  Predicate.isString(reason) ? statuses.find(([pattern]) => pattern.test(reason))?.[1] : undefined
 
-const statuses = new Map([
-  ["error", 500],
-  ["failed", 500],
-  ["failure", 500],
-  ["internal_error", 500],
-  ["server_error", 500],
-  ["api_error", 500],
-  ["abort", 500],
-  ["aborted", 500],
-  ["cancelled", 500],
-  ["canceled", 500],
-  ["network_error", 502],
-  ["overloaded", 503],
-  ["overloaded_error", 503],
-  ["insufficient_system_resource", 503],
-  ["timeout", 504],
-])
+const statuses: ReadonlyArray<readonly [RegExp, number]> = [
+  [/(?:^|_)network_error$/i, 502],
+  [/(?:^|_)over_?load(?:ed)?(?:_error)?$|^insufficient_system_resources?$|^preempted$|(?:^|_)unavailable$/i, 503],
+  [/(?:^|_)(?:time_?out|timed_out)(?:_error)?$/i, 504],
+  [/(?:^|_)(?:error|exception|fail(?:ed|ure)?|abort(?:ed)?|cancell?ed)$/i, 500],
+  [/(?:^|\b)(?:malformed_(?:function_call|tool_use|response|model_output)|(?:unexpected|too_many)_tool_calls?)$/i, 500],
+]
 
 /** What such a failure says where its server says no more. */
 export const messageOf = (reason: unknown): string => `The provider ended the answer with "${String(reason)}"`

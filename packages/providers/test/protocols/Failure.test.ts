@@ -57,6 +57,9 @@ describe("a chat completion", () => {
     assert.match(both(choice("abort")), /^ServerError/)
     assert.match(both(choice("insufficient_system_resource")), /^Overloaded/)
     assert.match(both(choice("network_error")), /^ServerError/)
+    assert.match(both(choice("engine_error")), /^ServerError/)
+    assert.match(both(choice("function_call_filter: MALFORMED_FUNCTION_CALL")), /^ServerError/)
+    assert.match(both(choice("preempted")), /^Overloaded/)
   })
 
   it("may be an error from head to foot", () => {

@@ -8,6 +8,7 @@ import * as Result from "effect/Result"
 import type { Answering } from "../Dialect.ts"
 import * as Amended from "../Amended.ts"
 import * as Failure from "../Failure.ts"
+import * as FinishReason from "../FinishReason.ts"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
 import * as ToolCalls from "../ToolCalls.ts"
@@ -115,31 +116,7 @@ const amendedCall = (wire: Fields, call: Chat.ToolCall | undefined): Fields => {
 export const amendedFinish = (word: unknown, reason: Chat.FinishReason, legacy: boolean): string | undefined => {
   const expected = legacy ? "function_call" : "tool_calls"
   if (reason === "tool-calls") return word === expected ? undefined : expected
-  return reason === "stop" && (word === "tool_calls" || word === "function_call") ? "stop" : undefined
-}
-
-/** Why the model stopped. `eos` is Together's, `model_length` Mistral's; words of a later API, or none, are `other`. */
-export const finish = (reason: unknown): Chat.FinishReason => {
-  switch (reason) {
-    case "stop":
-    case "eos":
-    case "eos_token":
-    case "stop_sequence":
-      return "stop"
-    case "length":
-    case "max_tokens":
-    case "model_length":
-    case "model_context_window_exceeded":
-      return "length"
-    case "tool_calls":
-    case "function_call":
-      return "tool-calls"
-    case "content_filter":
-    case "sensitive":
-      return "content-filter"
-    default:
-      return "other"
-  }
+  return reason === "stop" && FinishReason.read(word) === "tool-calls" ? "stop" : undefined
 }
 
 /** The stop sequence that was met: vLLM tells it beside the finish reason, and SGLang; a number is a token's. */
@@ -158,7 +135,7 @@ const decodeChoice = (choice: unknown, id: unknown): Chat.Choice | undefined => 
   if (content.length === 0 && !Predicate.isString(reason)) return undefined
   return {
     content,
-    finish: finish(reason),
+    finish: FinishReason.read(reason),
     ...stopSequence(choice as Fields),
     ...(logprobs === undefined || logprobs === null ? undefined : { logprobs }),
   }

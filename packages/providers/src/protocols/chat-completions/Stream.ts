@@ -8,6 +8,7 @@ import type * as Chat from "@understudy/core/Chat"
 import { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
+import * as FinishReason from "../FinishReason.ts"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
 import type { Decoder } from "../Frames.ts"
@@ -168,7 +169,7 @@ const decodeFinish = (
   parts: Array<Chat.Part>,
 ): ProviderError | undefined => {
   const before = parts.length
-  let reason: Chat.FinishReason | ProviderError = Response.finish(word)
+  let reason: Chat.FinishReason | ProviderError = FinishReason.read(word)
   const calls = state.calls.get(choice ?? 0)
   reason = calls === undefined ? ToolCalls.finish(reason, 0) : calls.end(reason, parts)
   if (reason instanceof ProviderError) return reason

@@ -6,6 +6,7 @@ import { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Failure from "../Failure.ts"
+import * as FinishReason from "../FinishReason.ts"
 import * as Json from "../Json.ts"
 import * as ToolCalls from "../ToolCalls.ts"
 import { issuer } from "../messages/Protocol.ts"
@@ -43,7 +44,7 @@ export const decode = (
     const part = Predicate.isObject(block) ? decodeBlock(block) : undefined
     if (part !== undefined) content.push(part)
   }
-  return Result.map(ToolCalls.settle({ content, finish: finish(word) }, callId), (choice) => ({
+  return Result.map(ToolCalls.settle({ content, finish: FinishReason.read(word) }, callId), (choice) => ({
     ...choice,
     ...stopSequence(word, additional),
     usage: Usage.decode(body["usage"]),
@@ -53,28 +54,8 @@ export const decode = (
   }))
 }
 
-/** Why the model stopped. Running out of window is a `length`; words of a later API are `other`. */
-export const finish = (reason: unknown): Chat.FinishReason => {
-  switch (reason) {
-    case "end_turn":
-    case "stop_sequence":
-      return "stop"
-    case "max_tokens":
-    case "model_context_window_exceeded":
-      return "length"
-    case "tool_use":
-      return "tool-calls"
-    case "guardrail_intervened":
-    case "content_filtered":
-      return "content-filter"
-    default:
-      return "other"
-  }
-}
-
 /** Whether the model failed at what it meant to say. */
-export const isBroken = (reason: unknown): boolean =>
-  reason === "malformed_tool_use" || reason === "malformed_model_output" || Failure.statusOf(reason) !== undefined
+export const isBroken = (reason: unknown): boolean => Failure.statusOf(reason) !== undefined
 
 export const broken = (reason: unknown): ProviderError =>
   new ProviderError({ reason: { _tag: "Malformed" }, message: Failure.messageOf(reason) })

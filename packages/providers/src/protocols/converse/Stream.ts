@@ -9,6 +9,7 @@ import type * as Chat from "@understudy/core/Chat"
 import { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
+import * as FinishReason from "../FinishReason.ts"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
 import * as ToolCalls from "../ToolCalls.ts"
@@ -141,7 +142,7 @@ const decodeMessageStop = (body: Fields, { calls }: State): ReadonlyArray<Chat.P
   const { additionalModelResponseFields: additional, stopReason: word } = body
   if (Response.isBroken(word)) return Response.broken(word)
   const parts: Array<Chat.Part> = []
-  const said = Response.finish(word)
+  const said = FinishReason.read(word)
   const reason = calls === undefined ? ToolCalls.finish(said, 0) : calls.end(said, parts)
   if (reason instanceof ProviderError) return reason
   parts.push({ type: "finish", reason, ...Response.stopSequence(word, additional) })

@@ -8,6 +8,7 @@ import * as Result from "effect/Result"
 import type { Answering } from "../Dialect.ts"
 import * as Amended from "../Amended.ts"
 import * as Failure from "../Failure.ts"
+import * as FinishReason from "../FinishReason.ts"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
 import type { Block } from "../Lowering.ts"
@@ -93,34 +94,9 @@ const decodeCandidate = (candidate: Fields, name: string): Decoded => {
   return {
     choice: {
       content: why === undefined ? content : [...content, { type: "refusal", text: why }],
-      finish: finish(reason),
+      finish: FinishReason.read(reason),
       ...(logprobs === undefined ? undefined : { logprobs }),
     },
-  }
-}
-
-/** Why the model stopped. It says `STOP` of calls too; words of a later API, or none, are `other`. */
-export const finish = (reason: unknown): Chat.FinishReason => {
-  switch (reason) {
-    case "STOP":
-      return "stop"
-    case "FUNCTION_CALL":
-      return "tool-calls"
-    case "MAX_TOKENS":
-      return "length"
-    case "SAFETY":
-    case "RECITATION":
-    case "BLOCKLIST":
-    case "PROHIBITED_CONTENT":
-    case "SPII":
-    case "MODEL_ARMOR":
-    case "JAILBREAK":
-    case "IMAGE_SAFETY":
-    case "IMAGE_PROHIBITED_CONTENT":
-    case "IMAGE_RECITATION":
-      return "content-filter"
-    default:
-      return "other"
   }
 }
 
@@ -129,19 +105,15 @@ export const finish = (reason: unknown): Chat.FinishReason => {
  * words for an end but none that were `said`.
  */
 export const isBroken = (reason: unknown, said: boolean): boolean =>
-  reason === "MALFORMED_FUNCTION_CALL" ||
-  reason === "UNEXPECTED_TOOL_CALL" ||
-  reason === "TOO_MANY_TOOL_CALLS" ||
-  reason === "MALFORMED_RESPONSE" ||
   Failure.statusOf(reason) !== undefined ||
-  (!said && Predicate.isString(reason) && finish(reason) === "other")
+  (!said && Predicate.isString(reason) && FinishReason.read(reason) === "other")
 
 export const brokenMessage = (reason: unknown, message: unknown): string =>
   Json.words(message) ?? `The model ended with ${String(reason)}`
 
 /** Google's words for why the answer was stopped by a filter, where it has any. */
 export const refusal = (reason: unknown, message: unknown): string | undefined =>
-  finish(reason) === "content-filter" ? Json.words(message) : undefined
+  FinishReason.read(reason) === "content-filter" ? Json.words(message) : undefined
 
 /** What is answered to a prompt that was blocked. */
 export const blocked = (body: Fields): Chat.Choice | undefined => {

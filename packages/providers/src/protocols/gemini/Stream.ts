@@ -9,6 +9,7 @@ import { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import type { Decoder } from "../Frames.ts"
+import * as FinishReason from "../FinishReason.ts"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
 import * as ToolCalls from "../ToolCalls.ts"
@@ -140,7 +141,7 @@ const decodeFinish = (candidate: Fields, state: State, parts: Array<Chat.Part>):
     })
   }
   const why = Response.refusal(word, finishMessage)
-  const reason = calls.end(Response.finish(word), parts)
+  const reason = calls.end(FinishReason.read(word), parts)
   if (reason instanceof ProviderError) return reason
   if (why !== undefined) parts.push({ type: "refusal", text: why, ...choice })
   parts.push({ type: "finish", reason, ...choice })

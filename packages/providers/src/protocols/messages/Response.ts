@@ -8,6 +8,7 @@ import * as Result from "effect/Result"
 import type { Answering } from "../Dialect.ts"
 import * as Amended from "../Amended.ts"
 import * as Failure from "../Failure.ts"
+import * as FinishReason from "../FinishReason.ts"
 import * as Json from "../Json.ts"
 import type { Block } from "../Lowering.ts"
 import * as Seals from "../Seals.ts"
@@ -48,7 +49,9 @@ export const decode = (
   const refusal = decodeRefusal(message["stop_details"])
   if (refusal !== undefined) content.push({ type: "refusal", text: refusal })
   const { id, model, stop_details: details, stop_sequence: sequence } = message
-  const settled = ToolCalls.settle({ content, finish: finish(message["stop_reason"]) }, (index) => callId(id, index))
+  const settled = ToolCalls.settle({ content, finish: FinishReason.read(message["stop_reason"]) }, (index) =>
+    callId(id, index),
+  )
   if (Result.isFailure(settled)) return Result.fail(settled.failure)
   return Result.succeed({
     id: Predicate.isString(id) ? id : undefined,
@@ -59,26 +62,6 @@ export const decode = (
     ...(Predicate.isObject(details) ? { vendor: { [protocol]: { stop_details: details } } } : undefined),
     native: Amended.native(protocol, text, message as Json.Fields, (message) => amended(message, settled.success)),
   })
-}
-
-/** Why the model stopped. Running out of window is a `length`; words of a later API are `other`. */
-export const finish = (reason: unknown): Chat.FinishReason => {
-  switch (reason) {
-    case "end_turn":
-    case "stop_sequence":
-      return "stop"
-    case "max_tokens":
-    case "model_context_window_exceeded":
-      return "length"
-    case "tool_use":
-      return "tool-calls"
-    case "refusal":
-      return "refusal"
-    case "pause_turn":
-      return "pause"
-    default:
-      return "other"
-  }
 }
 
 /** The error that a reason to stop comes to. */

@@ -9,6 +9,7 @@ import type * as Chat from "@understudy/core/Chat"
 import { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
+import * as FinishReason from "../FinishReason.ts"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
 import type { Decoder } from "../Frames.ts"
@@ -204,7 +205,7 @@ const decodeMessageDelta = (
   if (failure !== undefined) return classify(failure)
   const refusal = Response.decodeRefusal(stop_details)
   if (refusal !== undefined) parts.push({ type: "refusal", text: refusal })
-  return finish(Response.finish(word), asString(stop_sequence), state, parts)
+  return finish(FinishReason.read(word), asString(stop_sequence), state, parts)
 }
 
 const finish = (
