@@ -45,7 +45,7 @@ try {
   await say("And tomorrow?")
 } finally {
   if (gateway.exitCode === null) {
-    gateway.kill("SIGTERM")
+    gateway.kill("SIGINT")
     await once(gateway, "exit")
   }
 }

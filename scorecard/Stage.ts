@@ -67,7 +67,7 @@ export const open = Effect.fnUntraced(function* (upstream: FaultServer.FaultServ
     port: 0,
     guard: { keys: [], hosts: [], origins: [] },
     maxBody: ByteSize.fromInputUnsafe(1_000_000),
-    drain: Duration.seconds(5),
+    drain: { delay: Duration.zero, timeout: Duration.seconds(5) },
   }).pipe(
     Layer.provideMerge(RouterLive),
     Layer.provide([Drain.layer, Layer.succeed(References.MinimumLogLevel, "None")]),

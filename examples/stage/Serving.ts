@@ -34,7 +34,7 @@ export const serve = async (file: string, environment: Record<string, string> = 
     url,
     stop: async () => {
       if (gateway.exitCode !== null) return
-      gateway.kill("SIGTERM")
+      gateway.kill("SIGINT")
       await once(gateway, "exit")
     },
   }

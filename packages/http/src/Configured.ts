@@ -4,6 +4,7 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Router from "@understudy/core/Router"
 import { toOptions } from "@understudy/providers/Config"
+import { AnswerLimits } from "@understudy/providers/transport/AnswerLimits"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Configuration } from "./Config.ts"
@@ -29,15 +30,16 @@ export const layer = (configuration: Configuration, { guard, logContent, server 
   // Those who tell are built before the server, and so hear of the last call it finishes.
   Server.layer({ ...server, guard }).pipe(
     Layer.provide([Metrics.layer, CallLog.layer, layerUsageLog(configuration)]),
-    Layer.provide(router(configuration, logContent)),
-    Layer.provide(Drain.layer),
+    Layer.provide(router(configuration, server, logContent)),
+    Layer.provideMerge(Drain.layer),
   )
 
 /** The router that the endpoints ask: what it says is logged where that is wanted, and keys are held to what is theirs. */
-const router = (configuration: Configuration, logContent: boolean) => {
+const router = (configuration: Configuration, { limits }: ServerSettings, logContent: boolean) => {
   const { keys } = configuration
   const state = layerState(configuration)
-  const bare = Layer.provide(Router.layerShared(toOptions(configuration)), state)
+  const answers = Layer.succeed(AnswerLimits, { answer: Number(limits.answer), error: Number(limits.error) })
+  const bare = Layer.provide(Router.layerShared(toOptions(configuration)), [state, answers])
   const logged = logContent ? Layer.provide(ContentLog.layer, bare) : bare
   return keys.length === 0 ? logged : Layer.provide(Keys.layer(keys), [logged, state])
 }

@@ -16,10 +16,12 @@ import * as Answer from "./api/Answer.ts"
 import type { ApiError } from "./api/ApiError.ts"
 import * as Dialects from "./api/Dialects.ts"
 import * as Cors from "./Cors.ts"
+import { cutOff, goingDown } from "./api/Draining.ts"
 import { Drain } from "./Drain.ts"
 import * as Guard from "./Guard.ts"
 import { Caller } from "./keys/Caller.ts"
 import { Expose } from "./keys/Expose.ts"
+import * as UnderWay from "./UnderWay.ts"
 import * as Limits from "./Limits.ts"
 
 /** What a supervisor asks, which may know neither our name nor a key: it tells nothing but that we live. */
@@ -33,13 +35,20 @@ export const layer = (policy: Guard.Policy): Layer.Layer<never, never, HttpRoute
   HttpRouter.middleware(
     Effect.zipWith(Drain, Clock.Clock, (drain, clock) => (served) => {
       const admitted = (request: Request) => {
+        if (drain.announced()) UnderWay.closeConnection(request)
         if (open.has(request.url)) return served
         const verdict = foyer.has(request.url)
           ? Guard.greet(policy, request)
           : Guard.check(policy, request, clock.currentTimeMillisUnsafe())
         if (Result.isFailure(verdict)) return Effect.succeed(refused(request, verdict.failure))
-        if (drain.draining()) return Effect.succeed(draining(request))
-        const answered = Effect.catchCause(served, (cause) => failed(request, cause))
+        if (drain.draining()) return Effect.succeed(draining(request, goingDown))
+        const answered = Effect.catchCause(
+          Effect.withFiber((fiber) => {
+            drain.underWay.enter({ request, fiber, instead: () => draining(request, cutOff) })
+            return served
+          }),
+          (cause) => failed(request, cause),
+        )
         const caller = verdict.success
         const level = Guard.exposed(policy, caller)
         return caller === undefined && level === "full"
@@ -84,16 +93,8 @@ const isLarge = ({ headers }: Request): boolean =>
 const closing = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse =>
   HttpServerResponse.setHeader(response, "connection", "close")
 
-const draining = (request: Request): HttpServerResponse.HttpServerResponse =>
-  closing(
-    respond(request, {
-      status: 503,
-      type: "server_error",
-      code: "draining",
-      message: "This gateway is going down and takes no new calls. Try again in 1 s.",
-      retryAfter: 1000,
-    }),
-  )
+const draining = (request: Request, error: ApiError) =>
+  HttpServerResponse.setHeader(respond(request, error), "connection", "close")
 
 /** Nothing inside is shown: the cause goes to the log, the caller learns that it was our fault. */
 const failed = (

@@ -1,7 +1,8 @@
 /**
- * What one caller may ask of the process that all callers share: how much a request may hold, and how long it may take to
- * arrive. `server.limits` of a configuration.
+ * What one caller, or one provider, may ask of the process that all callers share: how much a request may hold, how long it
+ * may take to arrive, and how large an answer may be. `server.limits` of a configuration.
  */
+import * as AnswerLimits from "@understudy/providers/transport/AnswerLimits"
 import * as ByteSize from "effect/ByteSize"
 import * as Duration from "effect/Duration"
 
@@ -31,6 +32,10 @@ export interface Limits {
   readonly headTimeout: Duration.Duration
   /** How long a request, its body included, may take to arrive. */
   readonly requestTimeout: Duration.Duration
+  /** Bytes of a provider's answer, whole or streamed, decoded. */
+  readonly answer: ByteSize.ByteSize
+  /** Bytes of a provider's error, decoded. */
+  readonly error: ByteSize.ByteSize
 }
 
 export const defaults: Limits = {
@@ -47,6 +52,8 @@ export const defaults: Limits = {
   connections: 10_000,
   headTimeout: Duration.seconds(10),
   requestTimeout: Duration.seconds(60),
+  answer: ByteSize.fromInputUnsafe(AnswerLimits.defaults.answer),
+  error: ByteSize.fromInputUnsafe(AnswerLimits.defaults.error),
 }
 
 /** The most that is read of a request before its caller is known, in bytes. */

@@ -18,7 +18,7 @@ import * as Intake from "./api/Intake.ts"
 import * as Ops from "./api/Ops.ts"
 import * as SimulatedApi from "./api/Simulated.ts"
 import * as Dashboard from "./dashboard/Dashboard.ts"
-import { Drain } from "./Drain.ts"
+import * as Drain from "./Drain.ts"
 import * as Gate from "./Gate.ts"
 import * as Gateway from "./Gateway.ts"
 import type * as Guard from "./Guard.ts"
@@ -34,8 +34,8 @@ export interface Options {
   readonly maxBody: ByteSize.ByteSize
   /** What one caller may ask of the process; the usual if not said. */
   readonly limits?: Limits.Limits
-  /** How long running answers may take to finish once the server is told to stop. */
-  readonly drain: Duration.Duration
+  /** How long it may take to go down once the server is told to stop. */
+  readonly drain: Drain.Policy
 }
 
 /**
@@ -44,8 +44,8 @@ export interface Options {
  */
 const keepAliveTimeout = 75_000
 
-/** Serves until the layer is closed: then new calls are refused, running ones finish, and the port is free. */
-export const layer = (options: Options): Layer.Layer<HttpServer.HttpServer, ServeError, Router | Drain> =>
+/** Serves until the layer is closed: then it drains, and the port is free. */
+export const layer = (options: Options): Layer.Layer<HttpServer.HttpServer, ServeError, Router | Drain.Drain> =>
   Layer.suspend(() => {
     const { guard, limits = Limits.defaults } = options
     const server = MalformedHttp.answer(listener(limits))
@@ -58,13 +58,13 @@ export const layer = (options: Options): Layer.Layer<HttpServer.HttpServer, Serv
     )
     const served = HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true })
     // Built last, so that draining begins before the server starts to wait for its connections to end.
-    return Layer.effectDiscard(drainOnClose(server)).pipe(
+    return Layer.effectDiscard(drainOnClose(server, options.drain)).pipe(
       Layer.provideMerge(served),
       Layer.provideMerge(
         NodeHttpServer.layerServer(() => server, {
           host: options.host,
           port: options.port,
-          gracefulShutdownTimeout: options.drain,
+          gracefulShutdownTimeout: grace,
         }),
       ),
       Layer.provideMerge(Layer.succeed(MaxBodySize, options.maxBody)),
@@ -90,17 +90,24 @@ const listener = ({ connections, headTimeout, requestTimeout }: Limits.Limits): 
   return server
 }
 
+/** How long the last bytes may take to reach their readers once no call is left. */
+const grace = Duration.seconds(1)
+
 /**
- * Node closes the connections that are idle when it stops listening, but not those that become so later: a client that
- * keeps its connection would hold the process up for as long as draining may take.
+ * Node closes the connections that are idle when it stops listening, but not those that become so later; and waits for
+ * those whose clients read nothing for ever.
  */
-const drainOnClose = Effect.fnUntraced(function* (server: Server) {
-  const drain = yield* Drain
+const drainOnClose = Effect.fnUntraced(function* (server: Server, policy: Drain.Policy) {
+  const drain = yield* Drain.Drain
   let closed = false
   server.once("close", () => (closed = true))
   const closeIdle = Effect.repeat(
     Effect.sync(() => server.closeIdleConnections()),
     { schedule: Schedule.spaced("20 millis"), until: () => closed },
   )
-  yield* Effect.addFinalizer(() => Effect.andThen(drain.begin, Effect.forkDetach(closeIdle)))
+  const closeAll = Effect.andThen(
+    Effect.timeoutOption(closeIdle, grace),
+    Effect.sync(() => server.closeAllConnections()),
+  )
+  yield* Effect.addFinalizer(() => Effect.andThen(drain.run(policy), Effect.forkDetach(closeAll)))
 })

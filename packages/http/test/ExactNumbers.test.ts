@@ -268,7 +268,7 @@ const make = Effect.fnUntraced(function* (vendor: Vendor) {
     port: 0,
     guard: { keys: [], hosts: [], origins: [] },
     maxBody: ByteSize.mebibytes(1),
-    drain: Duration.seconds(1),
+    drain: { delay: Duration.zero, timeout: Duration.seconds(1) },
   }).pipe(Layer.provide([RouterLive, Drain.layer]), Layer.provide(Layer.succeed(References.MinimumLogLevel, "None")))
   const context = yield* Layer.build(ServerLive)
   const gateway = HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address)

@@ -22,6 +22,7 @@ import * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
 import OpenAI from "openai"
 import { Drain } from "../src/Drain.ts"
+import type { Policy } from "../src/Drain.ts"
 import * as Guard from "../src/Guard.ts"
 import * as Keys from "../src/keys/Keys.ts"
 import type { VirtualKey } from "../src/keys/VirtualKey.ts"
@@ -37,6 +38,7 @@ export interface Options {
   readonly keys?: ReadonlyArray<VirtualKey>
   readonly route?: Route.Route
   readonly maxBody?: number
+  readonly drain?: Partial<Policy>
   readonly limits?: Partial<Limits.Limits>
   readonly primary?: Partial<Deployment.Options>
   readonly backups?: Partial<Deployment.Options>
@@ -87,7 +89,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     guard: { keys: keys.map(Guard.virtualKey), hosts: [], origins: [], ...options.guard },
     maxBody: ByteSize.fromInputUnsafe(options.maxBody ?? 1_000_000),
     limits: { ...Limits.defaults, ...options.limits },
-    drain: Duration.seconds(5),
+    drain: { delay: Duration.zero, timeout: Duration.seconds(5), ...options.drain },
   }).pipe(
     Layer.provide([Metrics.layer, CallLog.layer]),
     Layer.provideMerge(HeldLive),

@@ -15,7 +15,7 @@ import type { Address, Answering, Dialect } from "@understudy/providers/protocol
 import type { InvalidBody } from "@understudy/providers/protocols/InvalidBody"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import type * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
@@ -25,8 +25,10 @@ import * as Answer from "./Answer.ts"
 import * as ApiError from "./ApiError.ts"
 import * as BodyLimits from "./BodyLimits.ts"
 import * as CallOptions from "./CallOptions.ts"
+import { cutOff } from "./Draining.ts"
 import * as JsonBody from "./JsonBody.ts"
 import * as Native from "./Native.ts"
+import * as UnderWay from "../UnderWay.ts"
 
 export type Handled = Effect.Effect<
   HttpServerResponse.HttpServerResponse,
@@ -152,13 +154,16 @@ const answering = (request: Chat.Request, { id, startedAt }: Receipt): Effect.Ef
 
 const streamed = (router: Router["Service"], dialect: Dialect, request: Chat.Request, options: Options) =>
   Effect.flatMap(ApiError.told(router.chatStream(request, options)), (streaming) =>
-    Effect.zipWith(answering(request, streaming.receipt), Expose, (answering, level) => {
-      const { contentType = "text/event-stream", idle } = dialect.Stream
-      const encoder = dialect.Stream.encoder(answering)
-      const failed = (error: RouterError) => encoder.fail(ApiError.fromRouter(error, level))
-      return HttpServerResponse.stream(Answer.bytes(streaming, encoder.push, encoder.end, failed, idle), {
-        headers: { ...Answer.headers(streaming.receipt, level, streaming), "cache-control": "no-cache" },
-        contentType,
-      })
-    }),
+    Effect.flatMap(HttpServerRequest.HttpServerRequest, (asked) =>
+      Effect.zipWith(answering(request, streaming.receipt), Expose, (answering, level) => {
+        const { contentType = "text/event-stream", idle } = dialect.Stream
+        const encoder = dialect.Stream.encoder(answering)
+        const failed = (error: RouterError) => encoder.fail(ApiError.fromRouter(error, level))
+        UnderWay.endsWith(asked, () => encoder.fail({ ...cutOff, requestId: answering.id }))
+        return HttpServerResponse.stream(Answer.bytes(streaming, encoder.push, encoder.end, failed, idle), {
+          headers: { ...Answer.headers(streaming.receipt, level, streaming), "cache-control": "no-cache" },
+          contentType,
+        })
+      }),
+    ),
   )

@@ -22,7 +22,7 @@ export const layer = HttpRouter.use((http) =>
       "GET",
       "/ready",
       Effect.sync(() =>
-        drain.draining()
+        drain.announced()
           ? HttpServerResponse.jsonUnsafe({ status: "draining" }, { status: 503 })
           : HttpServerResponse.jsonUnsafe({ status: "ready" }),
       ),

@@ -16,9 +16,11 @@ import * as Predicate from "effect/Predicate"
 import type { ServerSettings } from "../config/ServerSection.ts"
 import * as Configured from "../Configured.ts"
 import * as DotEnv from "../DotEnv.ts"
+import { Drain } from "../Drain.ts"
 import type * as Guard from "../Guard.ts"
 import * as Banner from "./Banner.ts"
 import * as Exposure from "./Exposure.ts"
+import * as Signals from "./Signals.ts"
 import * as Source from "./Source.ts"
 
 /** The gateway cannot listen where it was told to. */
@@ -77,6 +79,7 @@ const run = Effect.fnUntraced(function* (
     Effect.catchTag("ServeError", (error) => Effect.fail(cannotListen(server, error))),
   )
   const address = HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address)
+  yield* Signals.listen(Context.get(context, Drain).hurry)
   const operator = guard.keys.some(({ holder }) => holder === undefined)
   for (const line of yield* Banner.lines(address, source, operator)) yield* Console.log(line)
   return yield* Effect.never

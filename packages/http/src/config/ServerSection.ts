@@ -6,8 +6,8 @@ import { SizeText } from "@understudy/providers/config/SizeText"
 import { count, flag, number, text, word, written } from "@understudy/providers/config/Values"
 import { deepest } from "@understudy/providers/protocols/JsonBounds"
 import * as ByteSize from "effect/ByteSize"
-import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
+import * as Drain from "../Drain.ts"
 import * as Expose from "../keys/Expose.ts"
 import * as Limits from "../Limits.ts"
 
@@ -58,7 +58,11 @@ export const ServerSection = Schema.Struct({
     Schema.Array(Origin).annotate({ expected: "a list of origins, such as [https://chat.example.com]" }),
   ),
   expose: optional(word(Expose.levels)),
-  drain: optional(DurationText),
+  drain: optional(
+    Schema.Struct({ delay: optional(DurationText), timeout: optional(DurationText) }).annotate({
+      expected: "a mapping such as { delay: 5s, timeout: 30s }",
+    }),
+  ),
   limits: optional(
     Schema.Struct({
       fields: optional(count),
@@ -74,6 +78,8 @@ export const ServerSection = Schema.Struct({
       connections: optional(count),
       headTimeout: optional(PositiveDuration),
       requestTimeout: optional(PositiveDuration),
+      answer: optional(SizeText),
+      error: optional(SizeText),
     } satisfies Record<keyof Limits.Limits, unknown>),
   ),
 })
@@ -92,8 +98,8 @@ export interface ServerSettings {
   readonly allowedOrigins: ReadonlyArray<string>
   /** How much callers are told of who answers: see `Guard.Policy`. */
   readonly expose?: Expose.Level | undefined
-  /** How long running answers may take to finish once the gateway is told to stop. */
-  readonly drain: Duration.Duration
+  /** How long it may take to go down once the gateway is told to stop. */
+  readonly drain: Drain.Policy
   /** What one caller may ask of the process that all share. */
   readonly limits: Limits.Limits
 }
@@ -105,7 +111,7 @@ export const defaults: ServerSettings = {
   anonymous: false,
   allowedHosts: [],
   allowedOrigins: [],
-  drain: Duration.seconds(30),
+  drain: Drain.defaults,
   limits: Limits.defaults,
 }
 
@@ -113,5 +119,6 @@ export const defaults: ServerSettings = {
 export const settings = (section: typeof ServerSection.Type = {}): ServerSettings => ({
   ...defaults,
   ...section,
+  drain: { ...Drain.defaults, ...section.drain },
   limits: { ...Limits.defaults, ...section.limits },
 })

@@ -1,6 +1,7 @@
 /** `understudy serve`, as a process of its own: what it prints, whom it lets in, how it stops. */
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import { once } from "node:events"
+import { createServer as createHttpServer } from "node:http"
 import { createServer } from "node:net"
 import type { AddressInfo } from "node:net"
 import { ask, clean, start, url } from "./Process.ts"
@@ -115,15 +116,64 @@ describe.concurrent("understudy serve", { timeout: 30_000 }, () => {
     await serving.says(/^\{.*assistant: answered by slow.*\}$/m)
   })
 
-  it("finishes what it has begun when it is told to stop", async () => {
-    const serving = start(["--port", "0"], { files: { "understudy.yaml": simulated() } })
+  it("takes calls while load balancers learn that it stops, and finishes what it has begun", async () => {
+    const serving = start(["--port", "0"], {
+      files: { "understudy.yaml": `server: { drain: { delay: 1s } }${simulated()}` },
+    })
     const base = await url(serving)
     const stream = await ask(base, { stream: true })
     serving.child.kill("SIGTERM")
+    await serving.says(/Draining: calls are taken for another 1s; 1 call under way/)
+    assert.strictEqual((await fetch(`${base}/ready`)).status, 503)
+    const late = await ask(base)
+    assert.deepStrictEqual([late.status, late.headers.get("connection")], [200, "close"])
     const text = await stream.text()
     assert.include(text, '"finish_reason":"stop"')
     assert.match(text.trimEnd(), /data: \[DONE\]$/)
     await serving.ended
     await serving.says(/assistant: answered by slow/)
+  })
+
+  it("waits for no load balancer at a terminal, and does not die when that hangs up", async () => {
+    const serving = start(["--port", "0"], { files: { "understudy.yaml": simulated() } })
+    const base = await url(serving)
+    const stream = await ask(base, { stream: true })
+    serving.child.kill("SIGHUP")
+    await serving.says(/SIGHUP changes nothing/)
+    assert.match((await stream.text()).trimEnd(), /data: \[DONE\]$/)
+    assert.strictEqual((await ask(base)).status, 200)
+    serving.child.kill("SIGINT")
+    await serving.ended
+    assert.notInclude(serving.printed(), "another 5s")
+  })
+
+  it("takes no more of an answer than server.limits allows, and asks the next", async () => {
+    const endless = createHttpServer((request, response) => {
+      request.resume()
+      response.writeHead(200, { "content-type": "application/json" })
+      const write = () => {
+        while (!response.destroyed && response.write(" ".repeat(100_000)));
+      }
+      response.on("drain", write)
+      write()
+    })
+    await once(endless.listen(0, "127.0.0.1"), "listening")
+    const { port } = endless.address() as AddressInfo
+    const serving = start(["--port", "0"], {
+      files: {
+        "understudy.yaml": `
+server: { limits: { answer: 1mb } }
+deployments:
+  endless: { provider: openai, model: e, baseUrl: "http://127.0.0.1:${port}/v1" }
+  backup: { provider: simulated, model: b }
+routes: { assistant: { fallback: [endless, backup], retry: { times: 0 } } }
+`,
+      },
+    })
+    const answer = await ask(await url(serving))
+    assert.strictEqual(answer.headers.get("x-understudy-deployment"), "backup")
+    await serving.says(/endless Malformed/)
+    endless.closeAllConnections()
+    endless.close()
   })
 })

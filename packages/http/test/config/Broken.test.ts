@@ -139,7 +139,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     'server.allowedOrigins[1]: expected an origin without a path or a wildcard, such as https://chat.example.com, found "*"',
     'server.allowedOrigins[2]: expected an origin without a path or a wildcard, such as https://chat.example.com, found "https://*.example.com"',
     'server.allowedOrigins[3]: expected an origin without a path or a wildcard, such as https://chat.example.com, found "null"',
-    "server.drain: expected a duration, such as 500ms, 2s, 5m or 1h, found 30",
+    "server.drain: expected a mapping such as { delay: 5s, timeout: 30s }, found 30",
   ],
   state: [
     "state.postgres: unknown key `postgres`. Known keys: redis.",

@@ -43,7 +43,7 @@ describe("Config", () => {
         anonymous: false,
         allowedHosts: [],
         allowedOrigins: [],
-        drain: Duration.seconds(30),
+        drain: { delay: Duration.seconds(5), timeout: Duration.seconds(30) },
         limits: Limits.defaults,
       })
     }),
@@ -59,8 +59,8 @@ server:
   maxBody: 1.5mib
   allowedHosts: [Gateway.Internal, "[::1]"]
   allowedOrigins: ["https://chat.example.com:8443", "HTTPS://Chat.Example.com:443", "https://bücher.example", "app://Obsidian.md"]
-  drain: 90s
-  limits: { messages: 50, requestTimeout: 90s }
+  drain: { timeout: 90s }
+  limits: { messages: 50, requestTimeout: 90s, answer: 8mib, error: 64kib }
 ${smallest}`,
         "understudy.yaml",
       )
@@ -76,8 +76,14 @@ ${smallest}`,
           "https://xn--bcher-kva.example",
           "app://obsidian.md",
         ],
-        drain: Duration.seconds(90),
-        limits: { ...Limits.defaults, messages: 50, requestTimeout: Duration.seconds(90) },
+        drain: { delay: Duration.seconds(5), timeout: Duration.seconds(90) },
+        limits: {
+          ...Limits.defaults,
+          messages: 50,
+          requestTimeout: Duration.seconds(90),
+          answer: ByteSize.mebibytes(8),
+          error: ByteSize.kibibytes(64),
+        },
       })
     }).pipe(withEnvironment({ PORT: "4100" })),
   )

@@ -122,25 +122,29 @@ describe("docs/configuration.md", () => {
 
   it("gives the server's defaults", () => {
     const rows = [...section("## `server`").matchAll(/^\| `([\w.]+)` +\|[^|]*\| `([^`]*)`/gm)]
-    const of = (isLimit: boolean) =>
+    const groups = ["limits", "drain"] as const
+    const of = (group: string | undefined) =>
       Object.fromEntries(
-        rows.flatMap(([, key = "", value]) =>
-          key.startsWith("limits.") === isLimit ? [[key.replace("limits.", ""), value]] : [],
-        ),
+        rows.flatMap(([, key = "", value]) => {
+          const [first, second] = key.split(".")
+          return (second === undefined ? undefined : first) === group ? [[second ?? first, value]] : []
+        }),
       )
-    const [written, limits] = [of(false), of(true)]
+    const lines = (entries: Record<string, string | undefined>, indent: string) =>
+      Object.entries(entries).map(([key, value]) => `${indent}${key}: ${value}`)
     const yaml = [
       "deployments: { demo: { provider: simulated, model: demo } }",
       "server:",
-      ...Object.entries(written).map(([key, value]) => `  ${key}: ${value}`),
-      "  limits:",
-      ...Object.entries(limits).map(([key, value]) => `    ${key}: ${value}`),
+      ...lines(of(undefined), "  "),
+      ...groups.flatMap((group) => [`  ${group}:`, ...lines(of(group), "    ")]),
     ].join("\n")
     assert.deepStrictEqual(
-      [...Object.keys(written), "limits"].toSorted(),
+      [...Object.keys(of(undefined)), ...groups].toSorted(),
       Object.keys(ServerSection.defaults).toSorted(),
     )
-    assert.deepStrictEqual(Object.keys(limits).toSorted(), Object.keys(ServerSection.defaults.limits).toSorted())
+    for (const group of groups) {
+      assert.deepStrictEqual(Object.keys(of(group)).toSorted(), Object.keys(ServerSection.defaults[group]).toSorted())
+    }
     assert.deepStrictEqual(Result.getOrThrow(decode(yaml)).server, ServerSection.defaults)
   })
 })

@@ -157,7 +157,7 @@ describe.skipIf(!Redis.installed)("gateways that share a Redis", { timeout: 60_0
     const [a] = await pair("stopped")
     assert.strictEqual(await by(a!.base), "stopped")
     redis.freeze()
-    a!.process.child.kill("SIGTERM")
+    a!.process.child.kill("SIGINT")
     await a!.process.ended
     redis.thaw()
   })

@@ -1,0 +1,233 @@
+/** A gateway that goes down, in every dialect: nobody is refused a connection, and nobody is left with half an answer. */
+import { assert, describe, it } from "@effect/vitest"
+import { Route } from "@understudy/core"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import { Agent, request } from "node:http"
+import * as TestGateway from "./TestGateway.ts"
+
+interface Answer {
+  readonly status: number
+  readonly connection: string | undefined
+  readonly retryAfter: string | undefined
+  readonly text: string
+  /** Whether the answer came to its end, rather than being cut. */
+  readonly whole: boolean
+}
+
+/** Over a connection that is kept, where there is one. */
+const agent = Effect.acquireRelease(
+  Effect.sync(() => new Agent({ keepAlive: true, maxSockets: 1 })),
+  (agent) => Effect.sync(() => agent.destroy()),
+)
+
+const send = (url: string, path: string, body: object | undefined, via: Agent, begun?: Deferred.Deferred<void>) =>
+  Effect.callback<Answer, Error>((resume) => {
+    const sent = request(
+      `${url}${path}`,
+      { method: body === undefined ? "GET" : "POST", agent: via, headers: { "content-type": "application/json" } },
+      (response) => {
+        let text = ""
+        if (begun !== undefined) Deferred.doneUnsafe(begun, Effect.void)
+        response.on("data", (chunk) => (text += chunk))
+        response.on("error", () => {})
+        response.on("close", () =>
+          resume(
+            Effect.succeed({
+              status: response.statusCode!,
+              connection: response.headers["connection"],
+              retryAfter: response.headers["retry-after"],
+              text,
+              whole: response.complete,
+            }),
+          ),
+        )
+      },
+    )
+    sent.on("error", (error) => resume(Effect.fail(error)))
+    sent.end(body === undefined ? undefined : JSON.stringify(body))
+  })
+
+const messages = [{ role: "user", content: "hi" }]
+
+/** How each dialect is asked, whole and streamed, and how an error within a stream ends there. */
+const dialects = {
+  chat: {
+    path: () => "/v1/chat/completions",
+    body: (stream: boolean) => ({ model: "assistant", messages, stream }),
+    code: "draining",
+    last: /data: \{"error":\{.*"code":"draining".*\}\}\n\n$/,
+  },
+  messages: {
+    path: () => "/v1/messages",
+    body: (stream: boolean) => ({ model: "assistant", messages, stream, max_tokens: 100 }),
+    code: "overloaded_error",
+    last: /event: error\ndata: \{"type":"error","error":\{"type":"overloaded_error".*\}\n\n$/,
+  },
+  responses: {
+    path: () => "/v1/responses",
+    body: (stream: boolean) => ({ model: "assistant", input: "hi", stream }),
+    code: "draining",
+    last: /event: response\.failed\n[^]*going down[^]*\n\n$/,
+  },
+  gemini: {
+    path: (stream: boolean) =>
+      `/v1beta/models/assistant:${stream ? "streamGenerateContent?alt=sse" : "generateContent"}`,
+    body: () => ({ contents: [{ role: "user", parts: [{ text: "hi" }] }] }),
+    code: "UNAVAILABLE",
+    last: /\{"error":\{"code":503,.*going down[^]*$/,
+  },
+  generate: {
+    path: () => "/api/generate",
+    body: (stream: boolean) => ({ model: "assistant", prompt: "hi", stream }),
+    code: "draining",
+    last: /data: \{"error":"This gateway is going down.*"code":"draining".*\}\n\n$/,
+  },
+}
+const names = Object.keys(dialects) as ReadonlyArray<keyof typeof dialects>
+
+/** A gateway that goes down when told to. */
+const make = Effect.fnUntraced(function* (options: TestGateway.Options) {
+  const scope = yield* Scope.make()
+  yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void))
+  const gateway = yield* Scope.provide(TestGateway.make(options), scope)
+  return { ...gateway, stop: Effect.forkScoped(Scope.close(scope, Exit.void)) }
+})
+
+/** Waits for a step that has no event of its own. */
+const until = (condition: () => boolean): Effect.Effect<void> =>
+  Effect.suspend(() => (condition() ? Effect.void : Effect.andThen(Effect.sleep(5), until(condition))))
+
+describe("while load balancers learn of it", () => {
+  it.live("serves new calls, on new connections and kept ones, each of which it closes; /ready says so", () =>
+    Effect.gen(function* () {
+      const { drain, stop, url } = yield* make({ drain: { delay: Duration.seconds(2) } })
+      const kept = yield* agent
+      const { body, path } = dialects.chat
+      const first = yield* send(url, path(), body(false), kept)
+      assert.deepStrictEqual([first.status, first.connection], [200, "keep-alive"])
+      assert.strictEqual((yield* send(url, "/ready", undefined, kept)).status, 200)
+      yield* stop
+      yield* until(drain.announced)
+      for (const stream of [false, true]) {
+        const answer = yield* send(url, path(), body(stream), kept)
+        assert.deepStrictEqual([answer.status, answer.connection, answer.whole], [200, "close", true])
+      }
+      const ready = yield* send(url, "/ready", undefined, kept)
+      assert.deepStrictEqual([ready.status, ready.connection], [503, "close"])
+      assert.strictEqual((yield* send(url, "/health", undefined, kept)).status, 200)
+      yield* drain.hurry
+    }),
+  )
+
+  it.live("waits for none where a hand stops it", () =>
+    Effect.gen(function* () {
+      const { drain, stop } = yield* make({ drain: { delay: Duration.hours(1) } })
+      const stopping = yield* stop
+      yield* until(drain.announced)
+      yield* drain.hurry
+      yield* Fiber.join(stopping)
+    }),
+  )
+})
+
+describe.each(names)("%s", (name) => {
+  const { body, code, last, path } = dialects[name]
+
+  it.live("refuses new calls while others finish, on connections that stay", () =>
+    Effect.gen(function* () {
+      const { drain, stop, upstream, url } = yield* make({ drain: { timeout: Duration.seconds(5) } })
+      const kept = yield* agent
+      assert.strictEqual((yield* send(url, path(false), body(false), kept)).status, 200)
+      yield* upstream.script("primary", "slow-first-token-300")
+      const running = yield* Effect.forkChild(send(url, path(false), body(false), yield* agent))
+      yield* upstream.received("primary", 2)
+      yield* stop
+      yield* until(drain.draining)
+      for (const [stream, via] of [
+        [false, kept],
+        [true, yield* agent],
+      ] as const) {
+        const answer = yield* send(url, path(stream), body(stream), via)
+        assert.deepStrictEqual([answer.status, answer.connection, answer.retryAfter], [503, "close", "1"])
+        assert.include(answer.text, code)
+      }
+      const answer = yield* Fiber.join(running)
+      assert.deepStrictEqual([answer.status, answer.connection, answer.whole], [200, "close", true])
+    }),
+  )
+
+  it.live("ends what is not finished in time with its own error", () =>
+    Effect.gen(function* () {
+      const { stop, upstream, url } = yield* make({ drain: { timeout: Duration.millis(50) } })
+      yield* upstream.script("primary", "silent")
+      const whole = yield* Effect.forkChild(send(url, path(false), body(false), yield* agent))
+      yield* upstream.received("primary")
+      const silent = yield* Effect.forkChild(send(url, path(true), body(true), yield* agent))
+      const asked = yield* upstream.received("primary", 2)
+      yield* upstream.script("primary", "stall-2")
+      const begun = yield* Deferred.make<void>()
+      const stalled = yield* Effect.forkChild(send(url, path(true), body(true), yield* agent, begun))
+      yield* Deferred.await(begun)
+      const stopping = yield* stop
+      for (const fiber of [whole, silent]) {
+        const answer = yield* Fiber.join(fiber)
+        assert.deepStrictEqual([answer.status, answer.retryAfter, answer.whole], [503, "1", true])
+        assert.include(answer.text, code)
+        assert.include(answer.text, "was not finished in time")
+      }
+      const broken = yield* Fiber.join(stalled)
+      assert.deepStrictEqual([broken.status, broken.whole], [200, true])
+      assert.match(broken.text, last)
+      assert.notInclude(broken.text, "[DONE]")
+      assert.strictEqual(yield* upstream.closed(asked), "left")
+      yield* Fiber.join(stopping)
+    }),
+  )
+
+  it.live("ends what is kept waiting for its first token too", () =>
+    Effect.gen(function* () {
+      const { stop, upstream, url } = yield* make({
+        drain: { timeout: Duration.millis(50) },
+        route: Route.fallback("primary").pipe(Route.retry({ times: 0 }), Route.sse({ keepAlive: "10 millis" })),
+      })
+      yield* upstream.script("primary", "silent")
+      const waiting = yield* Effect.forkChild(send(url, path(true), body(true), yield* agent))
+      yield* upstream.received("primary")
+      yield* Effect.sleep(50)
+      yield* stop
+      const broken = yield* Fiber.join(waiting)
+      assert.deepStrictEqual([broken.status, broken.whole], [200, true])
+      assert.match(broken.text, last)
+    }),
+  )
+})
+
+it.live("does not wait for a client that reads nothing", () =>
+  Effect.gen(function* () {
+    const { stop, upstream, url } = yield* make({ drain: { timeout: Duration.millis(50) } })
+    yield* upstream.script("primary", "stall-2")
+    const { hostname, port } = new URL(url)
+    const deaf = yield* Effect.acquireRelease(
+      Effect.sync(() =>
+        request({
+          hostname,
+          port,
+          path: "/v1/chat/completions",
+          method: "POST",
+          headers: { "content-type": "application/json" },
+        }),
+      ),
+      (deaf) => Effect.sync(() => deaf.destroy()),
+    )
+    deaf.on("error", () => {})
+    deaf.on("response", (response) => response.pause())
+    deaf.end(JSON.stringify(dialects.chat.body(true)))
+    yield* upstream.received("primary")
+    yield* Fiber.join(yield* stop)
+  }),
+)
