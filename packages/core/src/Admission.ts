@@ -202,13 +202,14 @@ interface Inside {
 
 const passed: Inside = { probe: false, record: () => Effect.void, leave: () => Effect.void }
 
-const enter = (stores: Stores, candidate: Candidate, { operation, request }: Call): Effect.Effect<Inside, Refused> => {
+const enter = (stores: Stores, candidate: Candidate, call: Call): Effect.Effect<Inside, Refused> => {
   const { circuit: policy, keys, repeated } = candidate
+  const { operation, request } = call
   const key = keys[operation]
   const repeats = repeated[operation]
   const scope = Scope.makeUnsafe()
   return Scope.provide(Effect.zip(stores.circuits.admit(key), Clock.currentTimeMillis), scope).pipe(
-    Effect.map(([admission, began]): Inside => {
+    Effect.flatMap(([admission, began]) => {
       // Recording moves the circuit on to another generation, so what is recorded when leaving changes nothing then.
       const record = (judged: Ending["judged"]) =>
         Effect.clockWith((clock) => {
@@ -223,11 +224,14 @@ const enter = (stores: Stores, candidate: Candidate, { operation, request }: Cal
             }),
           )
         })
-      return {
+      const inside: Inside = {
         probe: admission.probe,
         record,
         leave: (judged) => Effect.andThen(record(judged), Scope.close(scope, Exit.void)),
       }
+      if (!inside.probe) return Effect.succeed(inside)
+      const stepsAside = Effect.delay(record("ignored"), patience(candidate, call))
+      return Effect.as(Effect.forkIn(Effect.interruptible(stepsAside), scope), inside)
     }),
     Effect.catch(({ reason }) => {
       switch (reason._tag) {
@@ -241,6 +245,13 @@ const enter = (stores: Stores, candidate: Candidate, { operation, request }: Cal
     }),
   )
 }
+
+/**
+ * For how many milliseconds a probe keeps all other calls waiting: one that was sent before its deployment came back may
+ * never be answered. Longer than the circuit's `max` where answers have been seen to take longer.
+ */
+const patience = ({ circuit, health }: Candidate, { streaming }: Call): number =>
+  Math.max(circuit.max, 2 * (streaming ? health.firstTokens : health.latencies).quantile(1))
 
 const circuitOpen = ({ health }: Candidate, operation: Operation, retryAfter: number): Refusal => ({
   _tag: "CircuitOpen",

@@ -19,7 +19,8 @@ import type { Judgement } from "./ProviderError.ts"
  *
  * - `failures` in a row open it; or, where `rate` is given, that share of the last `over` outcomes.
  * - `open` is how long the first opening lasts; each further one lasts twice as long, up to `max` (at least `open`). From the second on,
- *   it is counted from the start of the attempt that failed, so that probes are never further apart than `max`.
+ *   it is counted from the start of the attempt that failed, so that probes are never further apart than `max`. A probe
+ *   that has no answer by then lets another begin.
  * - `long` is how long dead credentials or a missing model keep it open.
  */
 export interface CircuitPolicy {
