@@ -43,8 +43,9 @@ export interface Cast {
   readonly routes: Readonly<Record<string, Route>>
 }
 
-export interface Stage {
-  readonly upstream: FaultServer.FaultServer
+/** `Upstream` is whatever answers behind the gateway. */
+export interface Stage<Upstream = FaultServer.FaultServer> {
+  readonly upstream: Upstream
   readonly url: string
   readonly router: Router.Router["Service"]
 }
@@ -54,8 +55,11 @@ export const make = Effect.fnUntraced(function* (cast: Cast, options: FaultServe
   return yield* open(yield* Effect.provideService(FaultServer.make(options), Clock.Clock, yield* fineClock), cast)
 })
 
-/** The gateway alone, in front of a fault server, until the scope closes. */
-export const open = Effect.fnUntraced(function* (upstream: FaultServer.FaultServer, { players, routes }: Cast) {
+/** The gateway alone, in front of a server that answers as every vendor does, until the scope closes. */
+export const open = Effect.fnUntraced(function* <Upstream extends { readonly url: string }>(
+  upstream: Upstream,
+  { players, routes }: Cast,
+) {
   const deployments: Record<string, Deployment.Deployment> = {}
   for (const [vendor, own] of Map.groupBy(Object.entries(players), ([, { vendor }]) => vendor)) {
     const provider = yield* connect(vendor, upstream.url)
@@ -73,7 +77,7 @@ export const open = Effect.fnUntraced(function* (upstream: FaultServer.FaultServ
     Layer.provide([Drain.layer, Layer.succeed(References.MinimumLogLevel, "None")]),
   )
   const context = yield* Layer.build(ServerLive)
-  const stage: Stage = {
+  const stage: Stage<Upstream> = {
     upstream,
     url: HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address),
     router: Context.get(context, Router.Router),

@@ -12,7 +12,7 @@ import * as Json from "../Json.ts"
 import * as ToolIds from "../ToolIds.ts"
 import * as Citations from "./Citations.ts"
 import * as Errors from "./Errors.ts"
-import { protocol } from "./Protocol.ts"
+import { nameless, protocol } from "./Protocol.ts"
 import * as Response from "./Response.ts"
 import * as Usage from "./Usage.ts"
 
@@ -35,6 +35,8 @@ export const encoder = ({ id, request }: Answering): Encoder => {
   }
   return {
     push: ({ native, parts }) => {
+      // The message is over, whatever its upstream still sends.
+      if (state.stopped) return ""
       // Once something was written that its upstream did not send, what that sends no longer fits.
       if (native?.protocol !== protocol || state.written) return write(parts, state)
       fold(parts, state)
@@ -46,7 +48,7 @@ export const encoder = ({ id, request }: Answering): Encoder => {
       if (!state.told) text += event("message_delta", delta(state))
       return text + event("message_stop", '{"type":"message_stop"}')
     },
-    fail: (error) => event("error", JSON.stringify(Errors.encode(error))),
+    fail: (error) => (state.stopped ? "" : event("error", JSON.stringify(Errors.encode(error)))),
   }
 }
 
@@ -117,6 +119,8 @@ const pass = (
       state.open = undefined
       break
     case "message_stop":
+      // Without a reason before it the answer may be half of one: how it ended is told when that is known.
+      if (state.finish === undefined) return ""
       state.stopped = true
       return opening + (state.told ? "" : event("message_delta", delta(state))) + event(name, data)
   }
@@ -147,8 +151,6 @@ const deltaOf = (data: string, state: State): string => {
     }
   })
 }
-
-const nameless = "message"
 
 const follow = ({ content_block: block, index }: Json.Fields, parts: ReadonlyArray<Chat.Part>, state: State): void => {
   const at = Json.integer(index) ?? state.blocks

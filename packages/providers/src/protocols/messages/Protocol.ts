@@ -5,3 +5,6 @@ export const protocol = "messages"
 
 /** Whose seals its thoughts bear, on any cloud. */
 export const issuer = "anthropic"
+
+/** The name of an event that was given none (WHATWG HTML, "server-sent events"). */
+export const nameless = "message"

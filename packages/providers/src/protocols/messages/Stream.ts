@@ -16,7 +16,7 @@ import type { Decoder } from "../Frames.ts"
 import * as ToolCalls from "../ToolCalls.ts"
 import * as Errors from "./Errors.ts"
 import * as Citations from "./Citations.ts"
-import { issuer, protocol } from "./Protocol.ts"
+import { issuer, nameless, protocol } from "./Protocol.ts"
 import * as Response from "./Response.ts"
 import * as Usage from "./Usage.ts"
 
@@ -55,6 +55,8 @@ export const decoder = (classify: (error: Errors.WireError) => ProviderError): D
       if (type === "error" || (!Predicate.isString(type) && (event === "error" || Predicate.isObject(body["error"]))))
         return Result.fail(classify(Errors.fromBody(body)))
       if (!Predicate.isString(type)) return undefined
+      // Clients go by the name.
+      if (event !== undefined && event !== nameless && event !== type) state.faithful = false
       const parts = decodeEvent(body, state, classify)
       if (parts === undefined) return undefined
       if (parts instanceof ProviderError) return Result.fail(parts)
@@ -75,7 +77,7 @@ interface State {
   readonly calling: Set<unknown>
   calls: ToolCalls.Calls | undefined
   finished: boolean
-  /** Whether blocks were counted from 0, each call with an id of its own, as clients rely on. */
+  /** Whether events had the names of their types, and blocks were counted from 0, each call with an id of its own. */
   faithful: boolean
 }
 

@@ -31,6 +31,8 @@ export const encoder = (answering: Answering): Encoder => {
   }
   return {
     push: ({ native, parts }) => {
+      // The response is over, whatever its upstream still sends.
+      if (state.ended) return ""
       if (native?.protocol !== protocol) return write(parts, state)
       learn(parts, state)
       follow(native, parts, state)

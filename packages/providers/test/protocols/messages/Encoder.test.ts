@@ -386,6 +386,8 @@ describe("this protocol's frames", () => {
   })
 })
 
+const broken = { message: "Cut", type: "server_error", code: "stream_broken", status: 502, requestId: "r" }
+
 describe("what this protocol's SDKs rely on", () => {
   const opening = opened(0, text)
   const told = { input_tokens: 3, output_tokens: 1 }
@@ -429,6 +431,31 @@ describe("what this protocol's SDKs rely on", () => {
       [undefined, "tool_use"],
     )
     assert.deepStrictEqual(written.at(-1), stopped)
+  })
+
+  it("is one end: what an upstream sends after it is not passed on, and no error is", () => {
+    const events = [...preamble, words, closed(0), ended("end_turn"), stopped]
+    const stream = encoder()
+    const frames = native(...[...events, words, closed(0), stopped].map(named))
+    const text = frames.map(stream.push).join("") + stream.end()
+    assert.deepStrictEqual(read(text), events)
+    assert.strictEqual(stream.fail(broken), "")
+  })
+
+  it("is no end before the reason for it: the answer may be half of one", () => {
+    const stream = encoder()
+    const frames = native(...[...preamble, words, stopped].map(named))
+    assert.deepStrictEqual(read(frames.map(stream.push).join("") + stream.fail(broken)).at(-1)?.type, "error")
+    const late = native(...[...preamble, words, stopped, closed(0), ended("end_turn"), stopped].map(named))
+    assert.deepStrictEqual(read(raw(late)), [...preamble, words, closed(0), ended("end_turn"), stopped])
+  })
+
+  it("is a name that is its type", () => {
+    const odd = native(...[...preamble, words, closed(0), ended("end_turn")].map(named), {
+      event: "message_stop",
+      data: '{"type":"odd"}',
+    })
+    assert.deepStrictEqual(written(odd).at(-1), stopped)
   })
 
   it("is the stop sequence, where it was met", () => {

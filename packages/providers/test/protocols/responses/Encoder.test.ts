@@ -292,6 +292,14 @@ describe("this protocol's frames", () => {
     assert.strictEqual(raw(native(...begun, later, ...done)), sse(...begun, later, ...done))
   })
 
+  it("end once, whatever their upstream sends after that", () => {
+    const stream = encoder()
+    const text = native(...begun, ...done, ...done)
+      .map(stream.push)
+      .join("")
+    assert.strictEqual(text + stream.end() + stream.fail(error), sse(...begun, ...done))
+  })
+
   it("may be gone on with by another: one response, one message, numbers that go on", () => {
     const events = written([
       ...native(...begun),

@@ -1,0 +1,67 @@
+/** The fuzz in small: `npm run fuzz` plays a million cases in each dialect, and watches the heap. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Dialect from "../scorecard/Dialect.ts"
+import * as Case from "../scorecard/fuzz/Case.ts"
+import * as Fuzz from "../scorecard/fuzz/Fuzz.ts"
+
+describe("thousands of mutated requests and answers", () => {
+  for (const dialect of Dialect.names) {
+    it.live(
+      `end well in ${Dialect.dialects[dialect].title}`,
+      () =>
+        Effect.gen(function* () {
+          const report = yield* Fuzz.play({ dialect, seed: "in small", count: 5000, concurrency: 16, heap: () => 0 })
+          assert.deepStrictEqual(Fuzz.complaints(report), [])
+          assert.strictEqual(report.cases, 5000)
+          // Both kinds get as far as they can: past the decoder, and past the upstream.
+          assert.isAbove(report.statuses["request 200"] ?? 0, 300)
+          assert.isAbove(report.statuses["request 400"] ?? 0, 1000)
+          assert.isAbove(report.statuses["answer 200"] ?? 0, 500)
+          assert.isAbove(report.statuses["answer 502"] ?? 0, 100)
+        }),
+      180_000,
+    )
+  }
+})
+
+describe("a case", () => {
+  const one = Case.make("a seed", "messages", 7)
+  const answered = (status: number, body: string, type = "application/json") => ({
+    status,
+    headers: new Map([["content-type", type]]),
+    body: Buffer.from(body),
+    end: "whole" as const,
+  })
+  const judged = (kind: Case.Case["kind"], ...received: Parameters<typeof answered>) =>
+    Case.against({ ...one, kind, known: true, answers: true, timed: false }, answered(...received))
+  const error = (type: string) => JSON.stringify({ type: "error", error: { type, message: "No." }, request_id: "r" })
+
+  it("is the same by its seed, dialect and number, and another by another", () => {
+    assert.deepStrictEqual(Case.make("a seed", "messages", 7), one)
+    assert.notDeepEqual(Case.make("a seed", "messages", 8).bytes, one.bytes)
+    assert.notDeepEqual(Case.make("another", "messages", 7).bytes, one.bytes)
+  })
+
+  it("is judged", () => {
+    assert.isUndefined(judged("request", 400, error("invalid_request_error")))
+    assert.isUndefined(judged("answer", 502, error("api_error")))
+    assert.strictEqual(judged("request", 502, error("api_error")), "502 of our own")
+    assert.strictEqual(judged("answer", 500, error("api_error")), "500 of our own")
+    assert.strictEqual(judged("answer", 502, "{}"), "502 in another shape")
+    assert.strictEqual(judged("request", 400, "Error: no\n    at f (file:///a/b.ts:1:2)"), "400 with a stack")
+    assert.strictEqual(judged("request", 200, "{"), "a 200 that is not JSON")
+    assert.strictEqual(Case.against(one, { ...answered(200, ""), end: "stuck" }), "stuck, after the status 200")
+    assert.strictEqual(Case.against(one, { ...answered(0, ""), end: "cut" }), "no answer")
+
+    const stop = 'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+    const stream = (text: string) => judged("answer", 200, text, "text/event-stream")
+    assert.isUndefined(stream(stop))
+    assert.strictEqual(
+      stream(`${stop}event: error\ndata: ${error("x")}\n\n`),
+      "a stream that goes on after its end: end,error",
+    )
+    assert.strictEqual(stream('event: ping\ndata: {"type":"ping"}\n\n'), "a stream without an end")
+    assert.strictEqual(stream(`event: ping\ndata: {\n\n${stop}`), "a stream with an event that is not JSON")
+  })
+})
