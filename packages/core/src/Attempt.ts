@@ -138,6 +138,7 @@ export const stream = (
       const onceBegun: Timeout.Limit = { phase: "first-token", millis: begun, byCaller: false }
       const limit = Timeout.sooner("first-token", firstToken, context.deadline, running.startedAt)
       const close = (exit: Exit.Exit<unknown, ProviderError>) => Scope.close(own, exit)
+      const abandoned = (error: ProviderError) => close(progress.whole ? Exit.void : Exit.fail(error))
       const opened = Defect.contain(name, () =>
         Stream.toPull(provider.stream(running.request)).pipe(
           Effect.flatMap((pull) => Effect.map(Commit.preamble(pull, progress, onceBegun), (held) => ({ pull, held }))),
@@ -145,7 +146,7 @@ export const stream = (
         ),
       )
       const accepted = ({ held, pull }: Effect.Success<typeof opened>) =>
-        Effect.flatMap(Watchdog.make(own, leaf.patience.idle, context.deadline), (dog) =>
+        Effect.flatMap(Watchdog.make(own, leaf.patience.idle, context.deadline, abandoned), (dog) =>
           check === undefined
             ? Effect.succeed({ held, pull, dog })
             : Effect.map(

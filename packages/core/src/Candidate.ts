@@ -106,9 +106,11 @@ export const limits = (
   { request }: Call,
 ): Timeout.Limits => (deployment.capabilities?.reasoning === true && thinks(request) ? patience.thinking : patience)
 
-/** How long a whole call may take on this route, in milliseconds. */
-export const total = (route: Policies, defaults: Defaults): number =>
-  millis(merge(Timeout.defaults, defaults.timeout, route.timeout).total)
+/** How long a whole call may take on this route, and a write of its answer without progress, in milliseconds. */
+export const whole = (route: Policies, defaults: Defaults): { readonly total: number; readonly write: number } => {
+  const { total, write } = merge(Timeout.defaults, defaults.timeout, route.timeout)
+  return { total: millis(total), write: millis(write) }
+}
 
 /** Which share of the calls on this route may be retries. */
 export const retryShare = (route: Policies, defaults: Defaults): number =>

@@ -57,11 +57,12 @@ export interface Unstarted extends Pick<Candidate, "deployment"> {
   readonly local?: boolean | undefined
 }
 
-/** A bound route with its name, the milliseconds a whole call on it may take, and the budget of its retries. */
+/** A bound route with its name, the milliseconds that limit a whole call on it, and the budget of its retries. */
 export interface Compiled<C = Candidate> {
   readonly name: string
   readonly route: Bound<C>
   readonly total: number
+  readonly write: number
   readonly budget: Budget.Budget
   /** Where it keeps its answers. */
   readonly cache: Cache.Resolved | undefined
@@ -193,7 +194,7 @@ export const make = <C extends Unstarted>(
   const whole = (name: string, route: Bound<C>, policies: Policies): Compiled<C> => ({
     name,
     route,
-    total: Candidates.total(policies, defaults),
+    ...Candidates.whole(policies, defaults),
     budget: new Budget.Budget(Candidates.retryShare(policies, defaults)),
     cache: policies.cache && Cache.resolve(policies.cache),
     keepAlive: policies.sse && Duration.toMillis(Duration.fromInputUnsafe(policies.sse.keepAlive)),

@@ -39,6 +39,8 @@ export interface Explanation {
   readonly needs: ReadonlyArray<Need>
   /** How long the whole call may take, by the route or, where that is shorter, its caller. */
   readonly total: number
+  /** How long a write of the answer to its client may make no progress. */
+  readonly write: number
   /** How long the route keeps its answers, and how many: one that it has is given again, and nobody is asked. */
   readonly cache?: Cache | undefined
   /** How long a stream of the route may be silent before keep-alives are sent. */
@@ -141,6 +143,7 @@ export const make = (stores: Admission.Stores, route: Compiled.Compiled, call: C
     tokens: call.inputTokens,
     needs: [...call.needs],
     total,
+    write: route.write,
     ...(route.cache === undefined ? undefined : { cache: route.cache }),
     ...(route.keepAlive === undefined ? undefined : { sse: { keepAlive: route.keepAlive } }),
     plan,

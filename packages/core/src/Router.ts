@@ -43,6 +43,7 @@ import * as RouteEvent from "./RouteEvent.ts"
 import type { RouterError } from "./RouterError.ts"
 import * as Errors from "./RouterError.ts"
 import * as Status from "./Status.ts"
+import * as Timeout from "./Timeout.ts"
 import * as Wildcard from "./Wildcard.ts"
 
 /** What a router is made of. Routes and deployments are called by their names, which must differ, exactly or by a `*`. */
@@ -89,6 +90,10 @@ export interface Streaming {
   readonly heldBack: boolean
   /** How long the route lets `frames` be silent before a sign of life is due, in milliseconds: see `Route.sse`. */
   readonly keepAlive: number | undefined
+  /** When the call's time is over, in milliseconds of the clock: what is left of `frames` then fails. See `timeout.total`. */
+  readonly deadline: number
+  /** How long a write to the stream's client may make no progress, in milliseconds. Kept by who writes: see `timeout.write`. */
+  readonly write: number
 }
 
 export class Router extends Context.Service<
@@ -288,7 +293,8 @@ const make = Effect.fnUntraced(function* <E, R>(
             const attempt: Dispatch.Try<Chat.Request, Attempt.Committed> = (context, step, force, steps) =>
               Recovery.stream(context, steps, step, force, scope)
             const fresh = () => Dispatch.run(shared, compiled, call, ledger, attempt)
-            const { keepAlive } = compiled
+            const { keepAlive, total, write } = compiled
+            const told = { keepAlive, write, deadline: Timeout.deadline(call.at, total, call.options.timeout).at }
             const begin = Effect.tapError(recalls.get(compiled.name)?.stream(call, ledger, fresh) ?? fresh(), () =>
               Effect.sync(() => settle(ledger, Exit.fail("failed"), clock.currentTimeMillisUnsafe())),
             )
@@ -296,7 +302,7 @@ const make = Effect.fnUntraced(function* <E, R>(
               frames: frames(committed, ledger),
               receipt: ledger,
               heldBack: committed.heldBack === true,
-              keepAlive,
+              ...told,
             })
             return Effect.andThen(
               Scope.addFinalizerExit(scope, (exit) =>
@@ -311,7 +317,7 @@ const make = Effect.fnUntraced(function* <E, R>(
                           frames: Stream.unwrap(Effect.map(opened.begun, (committed) => frames(committed, ledger))),
                           receipt: ledger,
                           heldBack: true,
-                          keepAlive,
+                          ...told,
                         },
                   ),
             )

@@ -72,6 +72,7 @@ export const misplaced = (key: string): string | undefined => elsewhere[key]
 
 const elsewhere: Readonly<Record<string, string>> = {
   total: "it limits a whole call, and belongs under `defaults.timeout` or on an outermost route",
+  write: "it is about the connection to the caller, and belongs under `defaults.timeout` or on an outermost route",
   budget: "it is shared by a whole route, and belongs under `defaults.retry` or on an outermost route",
   cache: "it keeps answers to whole calls, and belongs on an outermost route",
   sse: "it is about the connection to the caller, and belongs on an outermost route",
@@ -108,7 +109,7 @@ const unsupported = word(Chat.Unsupported.literals)
 
 const defaultsShape: Shape = {
   retry: { ...again, budget: share },
-  timeout: { ...attempt, connect: positiveDuration, total: positiveDuration },
+  timeout: { ...attempt, connect: positiveDuration, total: positiveDuration, write: positiveDuration },
   circuit,
   cooldown,
   stream,
@@ -122,7 +123,7 @@ const deploymentShape: Shape = {
   capabilities: { contextWindow: count, maxOutput: count },
   price: { input: required(amount), output: required(amount), cachedInput: amount, cacheWrite: amount },
   retry: { ...again, budget: "misplaced" },
-  timeout: { ...attempt, connect: positiveDuration, total: "misplaced" },
+  timeout: { ...attempt, connect: positiveDuration, total: "misplaced", write: "misplaced" },
   circuit,
   cooldown,
   unsupported,
@@ -134,14 +135,14 @@ const beside = { stream, moveOn: word(["any"]), accept: word(accepts), unsupport
 const wholeShape: Shape = {
   ...beside,
   retry: { ...again, budget: share },
-  timeout: { ...attempt, total: positiveDuration, connect: "misplaced" },
+  timeout: { ...attempt, total: positiveDuration, write: positiveDuration, connect: "misplaced" },
   cache: { ttl: required(positiveDuration), max: count },
   sse: { keepAlive: required(positiveDuration) },
 }
 const partShape: Shape = {
   ...beside,
   retry: { ...again, budget: "misplaced" },
-  timeout: { ...attempt, total: "misplaced", connect: "misplaced" },
+  timeout: { ...attempt, total: "misplaced", write: "misplaced", connect: "misplaced" },
   cache: "misplaced",
   sse: "misplaced",
 }

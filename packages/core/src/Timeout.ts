@@ -1,5 +1,5 @@
 /**
- * How long silence is borne: five limits, each with a phase of the same name in the error it ends in.
+ * How long silence is borne: seven limits. All but `write` have a phase in the error they end in.
  *
  * A limit never outlives its call: each runs in the fibre of the attempt it guards.
  */
@@ -18,7 +18,8 @@ import type { TimeoutPhase } from "./ProviderError.ts"
  * - `idle`: between a stream's events; comments and pings do not count as events.
  * - `attempt`: a plain call's whole answer. If not said: a minute, 5 minutes of a local one or of one that is thinking,
  *   and until `total` where none comes after it.
- * - `total`: the call with all its retries and fallbacks.
+ * - `total`: the call with all its retries and fallbacks, and until its answer is read to the end.
+ * - `write`: a write of an answer to its client that makes no progress. Kept by who writes it: the gateway.
  */
 export interface TimeoutPolicy {
   readonly connect: Duration.Input
@@ -27,6 +28,7 @@ export interface TimeoutPolicy {
   readonly idle: Duration.Input
   readonly attempt: Duration.Input
   readonly total: Duration.Input
+  readonly write: Duration.Input
 }
 
 export const defaults: TimeoutPolicy = {
@@ -36,6 +38,7 @@ export const defaults: TimeoutPolicy = {
   idle: "30 seconds",
   attempt: "60 seconds",
   total: "5 minutes",
+  write: "30 seconds",
 }
 
 /** Of models that may have to be loaded first, or think first. */

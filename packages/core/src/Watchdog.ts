@@ -3,7 +3,7 @@
  * cost more than the token (docs/performance.md).
  *
  * What is limited is how long the stream is waited for, not how long its consumer takes: a slow client is no fault of the
- * provider's.
+ * provider's. But no stream outlives its call's deadline, though nobody pulls any more.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -23,9 +23,15 @@ export interface Watchdog {
 
 /**
  * A watchdog that lives in `scope`. Silence may last `idle` milliseconds, over as many pulls as bring no event, and
- * nothing may be waited for past the deadline.
+ * nothing may be waited for past the deadline: from then on every pull fails, and where none is under way, `abandon` is
+ * run with that failure. It may close the scope.
  */
-export const make = (scope: Scope.Scope, idle: number, deadline: Timeout.Deadline): Effect.Effect<Watchdog> =>
+export const make = (
+  scope: Scope.Scope,
+  idle: number,
+  deadline: Timeout.Deadline,
+  abandon: (error: ProviderError) => Effect.Effect<void> = () => Effect.void,
+): Effect.Effect<Watchdog> =>
   Effect.contextWith((context: Parameters<typeof Effect.runForkWith<never>>[0]) =>
     Effect.flatMap(Clock.Clock, (clock) => {
       const run = Effect.runForkWith(context)
@@ -65,7 +71,13 @@ export const make = (scope: Scope.Scope, idle: number, deadline: Timeout.Deadlin
       // A pull that begins while this sleeps is never due before it wakes: it sleeps as long as a pull begun now could last.
       const watch = Effect.suspend(() => {
         const now = clock.currentTimeMillisUnsafe()
-        if (bite === undefined) return Effect.sleep(Math.max(1, limit(now).millis))
+        if (bite === undefined) {
+          const { byCaller, millis, phase } = limit(now)
+          // Whoever closes this scope waits for this fibre.
+          if (deadline.at <= now)
+            return Effect.andThen(Effect.forkDetach(abandon(Timeout.error({ phase, millis, byCaller }))), Effect.never)
+          return Effect.sleep(Math.max(1, millis))
+        }
         if (now < due) return Effect.sleep(due - now)
         return Effect.sync(bite)
       })

@@ -39,6 +39,7 @@ describe("Router.explain", () => {
         tokens: Math.ceil(("Hello?".length + JSON.stringify([{ name: "weather" }]).length) / 4),
         needs: ["tools"],
         total: 90_000,
+        write: 30_000,
       })
       assert.strictEqual(plan._tag, "Sequence")
       if (plan._tag !== "Sequence") return

@@ -5,6 +5,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Router from "@understudy/core/Router"
 import { toOptions } from "@understudy/providers/Config"
 import { AnswerLimits } from "@understudy/providers/transport/AnswerLimits"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Configuration } from "./Config.ts"
@@ -28,11 +29,15 @@ export interface Serving {
 /** The gateway of this configuration, serving until the layer is closed. */
 export const layer = (configuration: Configuration, { guard, logContent, server }: Serving) =>
   // Those who tell are built before the server, and so hear of the last call it finishes.
-  Server.layer({ ...server, guard }).pipe(
+  Server.layer({ ...server, guard, ...writing(configuration) }).pipe(
     Layer.provide([Metrics.layer, CallLog.layer, layerUsageLog(configuration)]),
     Layer.provide(router(configuration, server, logContent)),
     Layer.provideMerge(Drain.layer),
   )
+
+/** How long a write may make no progress, where the configuration says so. */
+const writing = ({ defaults }: Configuration): Pick<Server.Options, "write"> =>
+  defaults.timeout?.write === undefined ? {} : { write: Duration.fromInputUnsafe(defaults.timeout.write) }
 
 /** The router that the endpoints ask: what it says is logged where that is wanted, and keys are held to what is theirs. */
 const router = (configuration: Configuration, { limits }: ServerSettings, logContent: boolean) => {

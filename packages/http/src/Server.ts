@@ -3,6 +3,7 @@
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import type { Router } from "@understudy/core/Router"
+import * as Timeout from "@understudy/core/Timeout"
 import type * as ByteSize from "effect/ByteSize"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -18,6 +19,7 @@ import * as Intake from "./api/Intake.ts"
 import * as Ops from "./api/Ops.ts"
 import * as SimulatedApi from "./api/Simulated.ts"
 import * as Dashboard from "./dashboard/Dashboard.ts"
+import * as Delivery from "./Delivery.ts"
 import * as Drain from "./Drain.ts"
 import * as Gate from "./Gate.ts"
 import * as Gateway from "./Gateway.ts"
@@ -34,6 +36,8 @@ export interface Options {
   readonly maxBody: ByteSize.ByteSize
   /** What one caller may ask of the process; the usual if not said. */
   readonly limits?: Limits.Limits
+  /** How long a write may make no progress; the usual if not said. The streams of a route may have their own. */
+  readonly write?: Duration.Duration
   /** How long it may take to go down once the server is told to stop. */
   readonly drain: Drain.Policy
 }
@@ -47,8 +51,8 @@ const keepAliveTimeout = 75_000
 /** Serves until the layer is closed: then it drains, and the port is free. */
 export const layer = (options: Options): Layer.Layer<HttpServer.HttpServer, ServeError, Router | Drain.Drain> =>
   Layer.suspend(() => {
-    const { guard, limits = Limits.defaults } = options
-    const server = MalformedHttp.answer(listener(limits))
+    const { guard, limits = Limits.defaults, write = Duration.fromInputUnsafe(Timeout.defaults.write) } = options
+    const server = Delivery.watch(MalformedHttp.answer(listener(limits)), write)
     const routes = Layer.mergeAll(
       Gateway.layer,
       Ops.layer,

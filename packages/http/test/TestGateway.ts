@@ -5,6 +5,7 @@
 import AnthropicClient from "@anthropic-ai/sdk"
 import { Deployment, Route, Router } from "@understudy/core"
 import * as RateLimit from "@understudy/core/RateLimit"
+import type { TimeoutPolicy } from "@understudy/core/Timeout"
 import * as Anthropic from "@understudy/providers/anthropic"
 import * as Bedrock from "@understudy/providers/bedrock"
 import * as Gemini from "@understudy/providers/gemini"
@@ -40,6 +41,10 @@ export interface Options {
   readonly maxBody?: number
   readonly drain?: Partial<Policy>
   readonly limits?: Partial<Limits.Limits>
+  /** Time limits of every call. */
+  readonly timeout?: Partial<TimeoutPolicy>
+  /** How long a write of anything but a route's streams may make no progress. */
+  readonly write?: Duration.Duration
   readonly primary?: Partial<Deployment.Options>
   readonly backups?: Partial<Deployment.Options>
   /** Who both deployments are, given the fault server's URL: OpenAI if not said. */
@@ -79,6 +84,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
         ...(options.prefilling === true ? { capabilities: { prefill: true } } : undefined),
       }),
     },
+    ...(options.timeout === undefined ? undefined : { defaults: { timeout: options.timeout } }),
     routes: { assistant: options.route ?? Route.fallback("primary", "backup").pipe(Route.retry({ times: 0 })) },
   })
   const { keys = [] } = options
@@ -89,6 +95,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     guard: { keys: keys.map(Guard.virtualKey), hosts: [], origins: [], ...options.guard },
     maxBody: ByteSize.fromInputUnsafe(options.maxBody ?? 1_000_000),
     limits: { ...Limits.defaults, ...options.limits },
+    ...(options.write === undefined ? undefined : { write: options.write }),
     drain: { delay: Duration.zero, timeout: Duration.seconds(5), ...options.drain },
   }).pipe(
     Layer.provide([Metrics.layer, CallLog.layer]),

@@ -19,6 +19,7 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
+import * as Delivery from "../Delivery.ts"
 import { Expose } from "../keys/Expose.ts"
 import * as Aside from "../observe/Aside.ts"
 import * as Answer from "./Answer.ts"
@@ -153,7 +154,7 @@ const answering = (request: Chat.Request, { id, startedAt }: Receipt): Effect.Ef
   }))
 
 const streamed = (router: Router["Service"], dialect: Dialect, request: Chat.Request, options: Options) =>
-  Effect.flatMap(ApiError.told(router.chatStream(request, options)), (streaming) =>
+  Effect.flatMap(Effect.tap(ApiError.told(router.chatStream(request, options)), Delivery.within), (streaming) =>
     Effect.flatMap(HttpServerRequest.HttpServerRequest, (asked) =>
       Effect.zipWith(answering(request, streaming.receipt), Expose, (answering, level) => {
         const { contentType = "text/event-stream", idle } = dialect.Stream

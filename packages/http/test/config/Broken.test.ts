@@ -92,7 +92,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
   "misplaced-timeouts": [
     "deployments.gpt-4o.timeout.total: unknown key `total`: it limits a whole call, and belongs under `defaults.timeout` or on an outermost route. Known keys: connect, firstToken, thinking, idle, attempt.",
     "routes.assistant.fallback[1].timeout.total: unknown key `total`: it limits a whole call, and belongs under `defaults.timeout` or on an outermost route. Known keys: firstToken, thinking, idle, attempt.",
-    "routes.assistant.timeout.connect: unknown key `connect`: it belongs to connections, and stands under `defaults.timeout` or in a deployment. Known keys: firstToken, thinking, idle, attempt, total.",
+    "routes.assistant.timeout.connect: unknown key `connect`: it belongs to connections, and stands under `defaults.timeout` or in a deployment. Known keys: firstToken, thinking, idle, attempt, total, write.",
   ],
   "missing-comma": ["line 3: not YAML: expected ','"],
   "misspelt-keys": [

@@ -28,7 +28,7 @@ export const Retry = {
   part: Schema.Struct(again),
 }
 
-const whole = { total: optional(PositiveDuration) }
+const whole = { total: optional(PositiveDuration), write: optional(PositiveDuration) }
 const attempt = {
   firstToken: optional(PositiveDuration),
   thinking: optional(PositiveDuration),

@@ -1,0 +1,196 @@
+/**
+ * Clients that ask and do not read, on bare sockets, in front of an upstream that says more than any buffer holds.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as OpenAi from "@understudy/providers/openai"
+import * as Transport from "@understudy/providers/transport"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import { createServer } from "node:http"
+import type { ServerResponse } from "node:http"
+import type { AddressInfo } from "node:net"
+import { connect } from "node:net"
+import type { Socket } from "node:net"
+import * as TestGateway from "./TestGateway.ts"
+
+const said = (content: string, finish: string | null = null): string =>
+  `data: ${JSON.stringify({ id: "a", object: "chat.completion.chunk", created: 1, model: "m", choices: [{ index: 0, delta: { content }, finish_reason: finish }] })}\n\n`
+
+/** An upstream that answers as it is told, and when each of its answers was closed. */
+const upstream = Effect.fnUntraced(function* (answer: (response: ServerResponse, isStream: boolean) => void) {
+  const closed: Array<() => void> = []
+  const seen: Array<Promise<void>> = []
+  const server = createServer((request, response) => {
+    seen.push(new Promise((resolve) => response.once("close", resolve)))
+    let body = ""
+    request.on("data", (bytes) => (body += bytes))
+    request.on("end", () => {
+      for (const wake of closed.splice(0)) wake()
+      answer(response, JSON.parse(body).stream === true)
+    })
+  })
+  yield* Effect.promise(() => new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve)))
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      server.close()
+      server.closeAllConnections()
+    }),
+  )
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`
+  return {
+    provider: () =>
+      Layer.provide(
+        OpenAi.layer({ baseUrl: url, apiKey: Redacted.make("x"), api: "chat-completions" }),
+        Transport.layer,
+      ),
+    /** Waits until the first answer has been asked for, and then until it is closed. */
+    firstClosed: async () => {
+      if (seen.length === 0) await new Promise<void>((resolve) => closed.push(resolve))
+      await seen[0]
+    },
+  }
+})
+
+/** Says more and more to whom it is first asked by; to others, one word. */
+const floods = () => {
+  let asked = 0
+  return (response: ServerResponse) => {
+    response.writeHead(200, { "content-type": "text/event-stream" })
+    if (asked++ > 0) return void response.end(`${said("yes")}${said("", "stop")}data: [DONE]\n\n`)
+    const piece = said("a".repeat(65_536))
+    const more = () => {
+      while (!response.destroyed && response.write(piece));
+    }
+    response.on("drain", more)
+    more()
+  }
+}
+
+const ask = (url: string, stream: boolean, path = "/v1/chat/completions"): Effect.Effect<Socket> =>
+  Effect.promise(
+    () =>
+      new Promise((resolve, reject) => {
+        const { hostname, port } = new URL(url)
+        const body = JSON.stringify({
+          model: "primary",
+          max_tokens: 9,
+          messages: [{ role: "user", content: "Hello?" }],
+          stream,
+        })
+        const socket = connect(Number(port), hostname, () => {
+          socket.pause()
+          socket.write(
+            `POST ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+          )
+          resolve(socket)
+        })
+        socket.on("error", reject)
+      }),
+  )
+
+/** A call that finds a permit, which there is one of. */
+const another = (client: ReturnType<typeof TestGateway.clientOf>) =>
+  Effect.promise(async () => {
+    const stream = await client.chat.completions.create({
+      model: "primary",
+      messages: [{ role: "user", content: "Hello?" }],
+      stream: true,
+    })
+    let text = ""
+    for await (const { choices } of stream) text += choices[0]?.delta.content ?? ""
+    return text
+  })
+
+describe("Delivery", () => {
+  for (const path of ["/v1/chat/completions", "/v1/messages"]) {
+    it.live(`ends a stream of ${path} that nobody reads, its upstream, and gives its permit back`, () =>
+      Effect.gen(function* () {
+        const { firstClosed, provider } = yield* upstream(floods())
+        const { client, url } = yield* TestGateway.make({
+          provider,
+          primary: { limits: { concurrency: 1 } },
+          timeout: { write: "60 millis" },
+        })
+        const socket = yield* ask(url, true, path)
+        yield* Effect.promise(firstClosed)
+        assert.strictEqual(yield* another(client), "yes")
+        socket.destroy()
+      }),
+    )
+  }
+
+  it.live("ends a stream that nobody reads when its time is over, and says so to who reads it after all", () =>
+    Effect.gen(function* () {
+      const { firstClosed, provider } = yield* upstream(floods())
+      const { client, url } = yield* TestGateway.make({
+        provider,
+        primary: { limits: { concurrency: 1 } },
+        timeout: { total: "80 millis" },
+      })
+      const socket = yield* ask(url, true)
+      yield* Effect.promise(firstClosed)
+      assert.strictEqual(yield* another(client), "yes")
+      const told = yield* Effect.promise(
+        () =>
+          new Promise<string>((resolve) => {
+            let last = ""
+            socket.on("data", (bytes) => {
+              last = (last + bytes.toString()).slice(-2000)
+              if (last.endsWith("0\r\n\r\n")) resolve(last)
+            })
+            socket.resume()
+          }),
+      )
+      assert.include(told, `"code":"stream_broken"`)
+      assert.notInclude(told, "[DONE]")
+      socket.destroy()
+    }),
+  )
+
+  it.live("closes the connection of a client that does not read its whole answer", () =>
+    Effect.gen(function* () {
+      const content = "a".repeat(16_000_000)
+      const { provider } = yield* upstream((response) => {
+        response.writeHead(200, { "content-type": "application/json" })
+        response.end(
+          JSON.stringify({
+            id: "a",
+            object: "chat.completion",
+            created: 1,
+            model: "m",
+            choices: [{ index: 0, message: { role: "assistant", content }, finish_reason: "stop" }],
+          }),
+        )
+      })
+      const { url } = yield* TestGateway.make({ provider, write: Duration.millis(60), limits: { connections: 1 } })
+      const socket = yield* ask(url, false)
+      // There is room for one connection: another is served once this one is closed.
+      const served = Effect.promise(() =>
+        fetch(`${url}/health`, { headers: { connection: "close" } }).then(
+          ({ ok }) => ok,
+          () => false,
+        ),
+      )
+      yield* Effect.repeat(Effect.andThen(Effect.sleep(10), served), { until: (ok) => ok })
+      socket.destroy()
+    }),
+  )
+
+  it.live("leaves a client alone that waits for the next word", () =>
+    Effect.gen(function* () {
+      const { provider } = yield* upstream((response) => {
+        response.writeHead(200, { "content-type": "text/event-stream" })
+        response.write(said("slow"))
+        setTimeout(() => response.end(`${said("ly")}${said("", "stop")}data: [DONE]\n\n`), 150)
+      })
+      const { client } = yield* TestGateway.make({
+        provider,
+        write: Duration.millis(40),
+        timeout: { write: "40 millis" },
+      })
+      assert.strictEqual(yield* another(client), "slowly")
+    }),
+  )
+})
