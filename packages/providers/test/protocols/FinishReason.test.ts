@@ -23,11 +23,13 @@ describe("a word for the end", () => {
   it("of another protocol's is known in each", () => {
     const chat = { choices: [{ index: 0, message: { content: "Hi" }, finish_reason: "MAX_TOKENS" }] }
     const message = { type: "message", content: [{ type: "text", text: "Hi" }], stop_reason: "length" }
-    for (const decoded of [
-      ChatCompletions.Response.decode(JSON.stringify(chat)),
-      Messages.Response.decode(JSON.stringify(message)),
-    ]) {
-      assert.strictEqual(Result.getOrThrow(decoded).finish, "length")
+    for (const [decoded, own] of [
+      [ChatCompletions.Response.decode(JSON.stringify(chat)), '"finish_reason":"length"'],
+      [Messages.Response.decode(JSON.stringify(message)), '"stop_reason":"max_tokens"'],
+    ] as const) {
+      const { finish, native } = Result.getOrThrow(decoded)
+      assert.strictEqual(finish, "length")
+      assert.include(native?.text, own)
     }
   })
 })

@@ -112,11 +112,16 @@ const amendedCall = (wire: Fields, call: Chat.ToolCall | undefined): Fields => {
   return { ...wire, id: call.id, type: "function", function: { ...called, arguments: call.arguments } }
 }
 
+const words = { length: "length", "content-filter": "content_filter" } as const
+
 /** Another word than the server's, where that does not agree with the calls: `legacy` ones are a `function_call`. */
 export const amendedFinish = (word: unknown, reason: Chat.FinishReason, legacy: boolean): string | undefined => {
   const expected = legacy ? "function_call" : "tool_calls"
   if (reason === "tool-calls") return word === expected ? undefined : expected
-  return reason === "stop" && FinishReason.read(word) === "tool-calls" ? "stop" : undefined
+  if (reason === "stop" && FinishReason.read(word) === "tool-calls") return "stop"
+  // A relay's word for what this protocol has a word for: its clients know no other.
+  const own = reason === "length" || reason === "content-filter" ? words[reason] : undefined
+  return word === own ? undefined : own
 }
 
 /** The stop sequence that was met: vLLM tells it beside the finish reason, and SGLang; a number is a token's. */

@@ -98,11 +98,24 @@ const amendedBlock = (block: unknown, calls: ReadonlyArray<Chat.ToolCall>, next:
   return id === wire["id"] && Predicate.isObject(wire["input"]) ? block : { ...wire, id, input: wire["input"] ?? {} }
 }
 
-/** Another reason to stop than the server's, where that does not agree with the calls. */
+/** Another reason to stop than the server's, where that does not agree with the calls, or is another protocol's word. */
 export const amendedStop = (word: unknown, reason: Chat.FinishReason): string | undefined => {
   if (reason === "tool-calls") return word === "tool_use" ? undefined : "tool_use"
-  return word === "tool_use" && reason === "stop" ? "end_turn" : undefined
+  if (!Predicate.isString(word) || (own.has(word) && word !== "tool_use")) return undefined
+  return reason === "stop" || reason === "length" || reason === "content-filter" ? words[reason] : undefined
 }
+
+const words = { stop: "end_turn", length: "max_tokens", "content-filter": "refusal" } as const
+
+const own: ReadonlySet<string> = new Set([
+  "end_turn",
+  "max_tokens",
+  "stop_sequence",
+  "tool_use",
+  "pause_turn",
+  "refusal",
+  "model_context_window_exceeded",
+])
 
 /** The words that a refusal is explained with, if it is. */
 export const decodeRefusal = (details: unknown): string | undefined => {

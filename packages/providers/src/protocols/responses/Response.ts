@@ -6,6 +6,7 @@ import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import type { Answering } from "../Dialect.ts"
+import * as Amended from "../Amended.ts"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
 import type { Block } from "../Lowering.ts"
@@ -50,9 +51,29 @@ export const decode = (
     ...choice,
     ...(logprobs.length === 0 ? undefined : { logprobs: { content: logprobs } }),
     ...(usage === undefined ? undefined : { usage }),
-    native: { protocol, text, body },
+    native: Amended.native(protocol, text, body as Fields, (body) => amended(body, choice)),
   }))
 }
+
+/** The response as its client may read it: its calls have ids of their own, and arguments. */
+const amended = (body: Fields, { content }: Chat.Choice): Fields => {
+  const calls = content.filter((part) => part.type === "tool-call")
+  const output = Json.list(body["output"])
+  let at = 0
+  const told = output.map((item) => {
+    const call = isCall(Json.fields(item)) ? calls[at++] : undefined
+    return call === undefined ? item : amendedCall(Json.fields(item), call)
+  })
+  return told.every((item, index) => item === output[index]) ? body : { ...body, output: told }
+}
+
+const amendedCall = (item: Fields, call: Chat.ToolCall): Fields => {
+  const isSame = call.freeform === true || item["arguments"] === call.arguments
+  if (item["call_id"] === call.id && isSame) return item
+  return { ...item, call_id: call.id, ...(isSame ? undefined : { arguments: call.arguments }) }
+}
+
+const isCall = ({ type }: Fields): boolean => type === "function_call" || type === "custom_tool_call"
 
 /** The id of a call that was given none: no other answer's call has the same. */
 export const callId = (id: unknown, index: number): string =>

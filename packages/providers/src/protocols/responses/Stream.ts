@@ -42,6 +42,7 @@ export const decoder = (classify: (error: Errors.WireError) => ProviderError): D
     calling: undefined,
     told: new Set(),
     written: new Set(),
+    slots: new Map(),
   }
   return {
     push: ({ data }) => {
@@ -56,6 +57,7 @@ export const decoder = (classify: (error: Errors.WireError) => ProviderError): D
           return Result.fail(classify(Errors.fromResponse(response)))
         case "response.completed":
         case "response.incomplete":
+          if (!Predicate.isObject(body["response"])) return Json.malformed("The end of the response does not hold it")
           return Result.map(end(type, response, state, classify), (parts) => frame(parts, type, data))
         default:
           return Result.succeed(frame(decodeEvent(type, body, state), type, data))
@@ -78,6 +80,8 @@ interface State {
   /** The indexes of the items that have said something, and of the calls that were given something. */
   readonly told: Set<unknown>
   readonly written: Set<unknown>
+  /** The indexes of the calls, by their ids. */
+  readonly slots: Map<unknown, unknown>
 }
 
 type Parts = ReadonlyArray<Chat.Part>
@@ -99,6 +103,14 @@ const decodeEvent = (type: string, body: Fields, state: State): Parts => {
     case "response.function_call_arguments.delta":
     case "response.custom_tool_call_input.delta":
       return decodeArguments(body, state)
+    // What a delta has said is said again.
+    case "response.output_text.done":
+      return state.told.has(body["output_index"]) ? none : said({ ...body, delta: body["text"] }, state, text)
+    case "response.function_call_arguments.done":
+    case "response.custom_tool_call_input.done": {
+      const at = body["output_index"] ?? state.calling
+      return state.written.has(at) ? none : write(at, Json.string(body["arguments"] ?? body["input"]), state)
+    }
     case "response.output_text.annotation.added": {
       const citation = Citations.decode(body["annotation"])
       return citation === undefined ? none : [{ type: "citation", citation }]
@@ -135,6 +147,11 @@ const end = (
     for (const [index, item] of Json.list(response["output"]).entries()) {
       parts.push(...done(index, Json.fields(item), state))
     }
+  }
+  for (const item of Json.list(response["output"])) {
+    const call = Json.fields(item)
+    const at = state.slots.get(call["call_id"] ?? call["id"])
+    if (at !== undefined && !state.written.has(at)) parts.push(...write(at, Response.written(call), state))
   }
   const usage = Usage.decode(response["usage"])
   if (usage !== undefined) parts.push({ type: "usage", usage })
@@ -178,6 +195,8 @@ const open = (at: unknown, item: Fields, state: State): Parts => {
   state.calls ??= ToolCalls.make((index) => Response.callId(state.id, index), undefined)
   state.calls.push({ slot: at, id: Json.words(id), name: Json.words(name), arguments: "", opens: true, ...more }, parts)
   state.calling = at
+  for (const [other, slot] of state.slots) if (slot === at) state.slots.delete(other)
+  state.slots.set(id, at)
   state.told.add(at)
   state.written.delete(at)
   state.ends = "tool-calls"

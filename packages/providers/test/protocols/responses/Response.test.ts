@@ -63,7 +63,7 @@ const documented = {
       call_id: "call_1",
       name: "look",
       namespace: "crm",
-      arguments: "",
+      arguments: "{}",
     },
     { id: "ctc_1", type: "custom_tool_call", call_id: "call_2", name: "patch", input: "*** Begin Patch" },
   ],
@@ -91,6 +91,34 @@ describe("both ways", () => {
 })
 
 describe("decode", () => {
+  it("fills in what a client relies on of calls, and keeps all else as it is written", () => {
+    const call = (call_id: string | undefined, json: string | null) => ({
+      type: "function_call",
+      id: "fc_1",
+      name: "look",
+      ...(call_id === undefined ? undefined : { call_id }),
+      arguments: json,
+    })
+    const body = { id: "resp_1", output: [call("a", ""), call("a", '{"at":1}'), call(undefined, null)], big: 0 }
+    const text = JSON.stringify(body).replace('"big":0', '"big":12345678901234567890')
+    const { content, native } = Result.getOrThrow(Response.decode(text, classify))
+    const sent = native?.text ?? assert.fail("none")
+    assert.include(sent, '"big":12345678901234567890')
+    const output: ReadonlyArray<Record<string, unknown>> = JSON.parse(sent).output
+    assert.deepStrictEqual(
+      output.map((item) => [item["call_id"], item["arguments"]]),
+      [
+        ["a", "{}"],
+        ["a_1", '{"at":1}'],
+        ["fc_1", "{}"],
+      ],
+    )
+    assert.deepStrictEqual(
+      content.map((part) => (part.type === "tool-call" ? [part.id, part.arguments] : [])),
+      output.map((item) => [item["call_id"], item["arguments"]]),
+    )
+  })
+
   it("reads an answer, and keeps it as it came", () => {
     assert.deepStrictEqual(decode(documented), {
       id: documented.id,

@@ -199,6 +199,51 @@ describe("decoder", () => {
     ])
   })
 
+  it("reads out of a done event, or the end, what no delta has said", () => {
+    const item = { type: "function_call", id: "fc_1", call_id: "a", name: "look" }
+    const call: ReadonlyArray<Chat.Part> = [
+      { type: "tool-call", id: "a", name: "look", index: 0 },
+      { type: "tool-arguments", index: 0, arguments: '{"at":1}' },
+      { type: "finish", reason: "tool-calls" },
+    ]
+    const added = event("output_item.added", { item: { ...item, arguments: "" } })
+    const whole = { ...item, arguments: '{"at":1}' }
+    const argumentsDone = event("function_call_arguments.done", { item_id: "fc_1", arguments: '{"at":1}' })
+    const itemDone = event("output_item.done", { item: whole })
+    const piece = event("function_call_arguments.delta", { delta: '{"at":1}' })
+    const end = ended("completed", { output: [whole] })
+    const bare = ended("completed", { output: [] })
+    for (const events of [
+      [added, argumentsDone, bare],
+      [added, argumentsDone, itemDone, end],
+      [added, itemDone, end],
+      [added, end],
+      [added, piece, argumentsDone, itemDone, end],
+      // Nobody knows yet whose these are.
+      [piece, added, end],
+    ]) {
+      assert.deepStrictEqual(decode(...events), call)
+    }
+    // Two calls under one index: the first one's arguments are not the second's.
+    const other = { ...item, call_id: "b" }
+    const two = decode(
+      added,
+      piece,
+      event("output_item.added", { item: { ...other, arguments: "" } }),
+      ended("completed", { output: [whole, { ...other, arguments: '{"at":2}' }] }),
+    )
+    assert.deepStrictEqual(
+      two.flatMap((part) => (part.type === "tool-arguments" ? [part.arguments] : [])),
+      ['{"at":1}', '{"at":2}'],
+    )
+    const text = event("output_text.done", { text: "Hi" })
+    assert.deepStrictEqual(decode(text, bare), [
+      { type: "text", text: "Hi" },
+      { type: "finish", reason: "stop" },
+    ])
+    assert.strictEqual(decode(event("output_text.delta", { delta: "Hi" }), text, bare).length, 2)
+  })
+
   it("passes by what it does not know", () => {
     assert.deepStrictEqual(decode(event("web_search_call.searching"), { type: "keepalive" }), [])
   })
