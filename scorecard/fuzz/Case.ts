@@ -202,7 +202,7 @@ const targets = [
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** What a trace of calls looks like, whoever prints it. */
-const stack = /\n\s+at .+[:(]\d+:\d+|node_modules|file:\/\/\/\S+\.[jt]s|\/packages\/\w+\/src\//
+const stack = /\n\s+at .+[:(]\d+:\d+|node_modules|file:\/\/\/[\w/.-]+\.[jt]s|\/packages\/\w+\/src\//
 
 /** Statuses that a vendor's fault explains, in a dialect's words. */
 const upstreamStatuses: ReadonlySet<number> = new Set([502, 503, 504, 529])

@@ -45,8 +45,11 @@ export interface Report {
 /** Longest wait for an answer before it counts as stuck, in milliseconds. */
 const patience = 20_000
 
-/** A vendor's silence is short here: nothing that was cut off is to be waited for. */
-const silence = 400
+/**
+ * A vendor's silence is short where answers are mutated: nothing that was cut off is to be waited for. Where they are sound
+ * it is long: a busy machine is no fault.
+ */
+const silence = { odd: 400, sound: 15_000 }
 
 const models: Readonly<Record<Vendor, string>> = {
   openai: "reasoner",
@@ -63,10 +66,14 @@ const cast = (): Stage.Cast => {
   const players: Record<string, Stage.Player> = {}
   const routes: Record<string, Route.Route> = {}
   for (const vendor of vendors) {
-    const player = { vendor, model: models[vendor], circuit }
-    const timeout = { firstToken: silence, idle: silence, attempt: silence }
-    players[`sound-${vendor}`] = player
-    players[`odd-${vendor}`] = { ...player, timeout }
+    const player = (millis: number): Stage.Player => ({
+      vendor,
+      model: models[vendor],
+      circuit,
+      timeout: { firstToken: millis, idle: millis, attempt: millis },
+    })
+    players[`sound-${vendor}`] = player(silence.sound)
+    players[`odd-${vendor}`] = player(silence.odd)
     routes[vendor] = Route.fallback(`sound-${vendor}`).pipe(Route.retry({ times: 0 }))
     for (const protect of protects) {
       routes[`${vendor}-${protect}`] = Route.fallback(`odd-${vendor}`, `odd-${after(vendor)}`).pipe(
