@@ -13,7 +13,7 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import type * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Answer from "./api/Answer.ts"
-import type { ApiError } from "./api/ApiError.ts"
+import * as ApiError from "./api/ApiError.ts"
 import * as Dialects from "./api/Dialects.ts"
 import * as Cors from "./Cors.ts"
 import { cutOff, goingDown } from "./api/Draining.ts"
@@ -37,6 +37,7 @@ export const layer = (policy: Guard.Policy): Layer.Layer<never, never, HttpRoute
       const admitted = (request: Request) => {
         if (drain.announced()) UnderWay.closeConnection(request)
         if (open.has(request.url)) return served
+        if (!isTarget(request.url)) return Effect.succeed(respond(request, notTarget))
         const verdict = foyer.has(request.url)
           ? Guard.greet(policy, request)
           : Guard.check(policy, request, clock.currentTimeMillisUnsafe())
@@ -76,7 +77,12 @@ export const layer = (policy: Guard.Policy): Layer.Layer<never, never, HttpRoute
 
 type Request = HttpServerRequest.HttpServerRequest
 
-const respond = ({ url }: Request, error: ApiError): HttpServerResponse.HttpServerResponse =>
+/** Whether what is asked for is a path, or the address of one, which a proxy is asked for (RFC 9112, 3.2). */
+const isTarget = (url: string): boolean => url.startsWith("/") || url === "*" || URL.canParse(url)
+
+const notTarget = ApiError.invalid("The request's target is neither a path nor an address.", { code: "invalid_http" })
+
+const respond = ({ url }: Request, error: ApiError.ApiError): HttpServerResponse.HttpServerResponse =>
   Answer.error(error, Dialects.of(url))
 
 const refused = (request: Request, { code, message, status }: Guard.Refusal) => {
@@ -93,7 +99,7 @@ const isLarge = ({ headers }: Request): boolean =>
 const closing = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse =>
   HttpServerResponse.setHeader(response, "connection", "close")
 
-const draining = (request: Request, error: ApiError) =>
+const draining = (request: Request, error: ApiError.ApiError) =>
   HttpServerResponse.setHeader(respond(request, error), "connection", "close")
 
 /** Nothing inside is shown: the cause goes to the log, the caller learns that it was our fault. */

@@ -27,7 +27,7 @@ export const headers = (receipt: Receipt, level: Level, { heldBack = false } = {
 
 const answering = (receipt: Receipt, heldBack: boolean): Record<string, string> => ({
   // A name may hold what a header may not.
-  ...(heldBack ? undefined : { "x-understudy-deployment": encodeURI(receipt.deployment ?? "") }),
+  ...(heldBack ? undefined : { "x-understudy-deployment": encodeURI((receipt.deployment ?? "").toWellFormed()) }),
   // An attempt is entered when it ends; a committed stream's own is still under way.
   "x-understudy-attempts": String(receipt.attempts.length + (receipt.streaming && receipt.cache !== "hit" ? 1 : 0)),
 })

@@ -113,16 +113,12 @@ export const count = (
   )
 
 /** What the request in context asks, with what its client said in headers and query: to us, and to its vendor. */
-const asked = <A extends { readonly request: Pick<Chat.Request, "native"> }>(
+const asked = <A extends { readonly request: Pick<Chat.Request, "model" | "native"> }>(
   kind: BodyLimits.Kind,
   decode: (body: Record<string, unknown>) => Result.Result<A, InvalidBody>,
 ): Effect.Effect<A & { readonly options: Options }, ApiError.ApiError, HttpServerRequest.HttpServerRequest> =>
-  Effect.flatMap(
-    Effect.zip(
-      JsonBody.decoded(kind, (body) => Result.mapError(decode(body), ApiError.fromBody)),
-      CallOptions.read,
-    ),
-    ([asked, options]) => Effect.map(Native.beside(asked.request), (request) => ({ ...asked, request, options })),
+  Effect.flatMap(Effect.zip(JsonBody.asked(kind, decode), CallOptions.read), ([asked, options]) =>
+    Effect.map(Native.beside(asked.request), (request) => ({ ...asked, request, options })),
   )
 
 const whole = (router: Router["Service"], dialect: Dialect, request: Chat.Request, options: Options) =>

@@ -35,11 +35,8 @@ export const layer = HttpRouter.use((http) =>
       "/v1/route/explain",
       Effect.gen(function* () {
         const { address, isStream, kind, request: read } = yield* protocol
-        const { request, streaming } = yield* JsonBody.decoded(kind, (body) =>
-          Result.mapBoth(read(body, address), {
-            onFailure: ApiError.fromBody,
-            onSuccess: (request) => ({ request, streaming: isStream(body, address) }),
-          }),
+        const { request, streaming } = yield* JsonBody.asked(kind, (body) =>
+          Result.map(read(body, address), (request) => ({ request, streaming: isStream(body, address) })),
         )
         const { headers, tags, timeout } = yield* CallOptions.read
         const options = { headers, tags, timeout, streaming }
@@ -71,7 +68,7 @@ const readings: ReadonlyMap<string, Reading> = new Map([
 
 /** The protocol that the request in context names, and what it says in the address of that protocol's own endpoint. */
 const protocol = Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) => {
-  const query = new URL(url, "http://gateway").searchParams
+  const query = new URLSearchParams(url.includes("?") ? url.slice(url.indexOf("?")) : "")
   const name = query.get("protocol") ?? ChatCompletions.protocol
   const reading = readings.get(name)
   return reading === undefined

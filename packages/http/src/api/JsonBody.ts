@@ -4,6 +4,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Json from "@understudy/providers/protocols/Json"
+import type { InvalidBody } from "@understudy/providers/protocols/InvalidBody"
 import { Exceeded } from "@understudy/providers/protocols/JsonBounds"
 import * as JsonText from "@understudy/providers/protocols/JsonText"
 import { MaxBodySize } from "effect/http/HttpIncomingMessage"
@@ -20,12 +21,28 @@ import * as Intake from "./Intake.ts"
 
 type Reading<A> = Effect.Effect<A, ApiError.ApiError, HttpServerRequest.HttpServerRequest>
 
+/** What the body asks of a model, as its dialect decodes it. */
+export const asked = <A extends { readonly request: { readonly model: string } }>(
+  kind: BodyLimits.Kind,
+  decode: (body: Record<string, unknown>) => Result.Result<A, InvalidBody>,
+): Reading<A> =>
+  decoded(kind, (body) =>
+    Result.flatMap(Result.mapError(decode(body), ApiError.fromBody), (asked) =>
+      // Half a character has no place in an address, a header or a log.
+      asked.request.model.isWellFormed() ? Result.succeed(asked) : Result.fail(halfACharacter),
+    ),
+  )
+
+const halfACharacter = ApiError.invalid("Invalid value for 'model': a character in it is no more than half of one.", {
+  param: "model",
+})
+
 /**
  * The parsed body, an object, as `decode` reads it. Only JSON is taken, for a page of another origin can post a form
  * without its browser asking first. How large it may be is `MaxBodySize`, for the whole server; how much it may hold, the
  * limits of its `Intake`.
  */
-export const decoded = <A>(
+const decoded = <A>(
   kind: BodyLimits.Kind,
   decode: (body: Record<string, unknown>) => Result.Result<A, ApiError.ApiError>,
 ): Reading<A> =>
