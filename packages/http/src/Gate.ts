@@ -21,6 +21,7 @@ import { Drain } from "./Drain.ts"
 import * as Guard from "./Guard.ts"
 import { Caller } from "./keys/Caller.ts"
 import { Expose } from "./keys/Expose.ts"
+import * as WrongKey from "./keys/WrongKey.ts"
 import * as UnderWay from "./UnderWay.ts"
 import * as Limits from "./Limits.ts"
 
@@ -31,7 +32,7 @@ const open: ReadonlySet<string> = new Set(["/health", "/ready"])
 const foyer: ReadonlySet<string> = new Set(["/", "/login", "/logout"])
 
 /** Puts the gate before everything the `HttpRouter` in context serves. */
-export const layer = (policy: Guard.Policy): Layer.Layer<never, never, HttpRouter.HttpRouter | Drain> =>
+export const layer = (guard: Guard.Guard): Layer.Layer<never, never, HttpRouter.HttpRouter | Drain> =>
   HttpRouter.middleware(
     Effect.zipWith(Drain, Clock.Clock, (drain, clock) => (served) => {
       const admitted = (request: Request) => {
@@ -39,9 +40,18 @@ export const layer = (policy: Guard.Policy): Layer.Layer<never, never, HttpRoute
         if (open.has(request.url)) return served
         if (!isTarget(request.url)) return Effect.succeed(respond(request, notTarget))
         const verdict = foyer.has(request.url)
-          ? Guard.greet(policy, request)
-          : Guard.check(policy, request, clock.currentTimeMillisUnsafe())
-        if (Result.isFailure(verdict)) return Effect.succeed(refused(request, verdict.failure))
+          ? Guard.greet(guard, request)
+          : Guard.check(guard, request, clock.currentTimeMillisUnsafe())
+        if (Result.isFailure(verdict)) {
+          const { failure } = verdict
+          const answer = refused(request, failure)
+          return failure.isWrongKey === true
+            ? Effect.match(WrongKey.met(guard.strangers, request), {
+                onSuccess: () => answer,
+                onFailure: (error) => unread(request, respond(request, error)),
+              })
+            : Effect.succeed(answer)
+        }
         if (drain.draining()) return Effect.succeed(draining(request, goingDown))
         const answered = Effect.catchCause(
           Effect.withFiber((fiber) => {
@@ -51,7 +61,7 @@ export const layer = (policy: Guard.Policy): Layer.Layer<never, never, HttpRoute
           (cause) => failed(request, cause),
         )
         const caller = verdict.success
-        const level = Guard.exposed(policy, caller)
+        const level = Guard.exposed(guard, caller)
         return caller === undefined && level === "full"
           ? answered
           : Effect.provideContext(answered, Context.make(Caller, caller).pipe(Context.add(Expose, level)))
@@ -62,11 +72,11 @@ export const layer = (policy: Guard.Policy): Layer.Layer<never, never, HttpRoute
         if (origin === undefined) {
           return request.method === "POST" ? admitted(request) : Effect.map(admitted(request), Cors.vary)
         }
-        if (!Guard.allows(policy, origin)) return Effect.map(admitted(request), Cors.vary)
+        if (!Guard.allows(guard, origin)) return Effect.map(admitted(request), Cors.vary)
         if (!Cors.isPreflight(request.method, request.headers)) {
           return Effect.map(admitted(request), (response) => Cors.share(response, origin))
         }
-        const verdict = Guard.greet(policy, request)
+        const verdict = Guard.greet(guard, request)
         return Effect.succeed(
           Result.isFailure(verdict) ? refused(request, verdict.failure) : Cors.preflight(origin, request.headers),
         )
@@ -87,9 +97,12 @@ const respond = ({ url }: Request, error: ApiError.ApiError): HttpServerResponse
 
 const refused = (request: Request, { code, message, status }: Guard.Refusal) => {
   const type = status === 401 ? "authentication_error" : "permission_error"
-  const response = respond(request, { status, type, code, message })
-  return isLarge(request) ? closing(response) : response
+  return unread(request, respond(request, { status, type, code, message }))
 }
+
+/** A response to a request of which the body is not read. */
+const unread = (request: Request, response: HttpServerResponse.HttpServerResponse) =>
+  isLarge(request) ? closing(response) : response
 
 /** Whether a request has more of a body than is read of those who are not let in. */
 const isLarge = ({ headers }: Request): boolean =>

@@ -5,13 +5,13 @@
  * one that has rebound its name to this address, is refused. With keys, the key decides, or a session that stands for one:
  * of the gateway's own page, and for requests of that page alone.
  */
-import * as Brand from "effect/Brand"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { parseHeader } from "effect/http/Cookies"
-import { createHash, timingSafeEqual } from "node:crypto"
 import * as Session from "./dashboard/Session.ts"
 import type { Level } from "./keys/Expose.ts"
+import * as Keyring from "./keys/Keyring.ts"
+import { Strangers } from "./keys/Strangers.ts"
 import type { VirtualKey } from "./keys/VirtualKey.ts"
 
 /** What is let in. Hosts are compared without their port, origins as a browser sends them. */
@@ -29,22 +29,34 @@ export interface Policy {
 }
 
 /** A key that opens the gate, and whose it is: the operator's, or the holder's of a virtual key. */
-export interface Key {
-  readonly digest: Digest
+export interface Key extends Keyring.Digested {
   readonly holder: VirtualKey | undefined
 }
 
-/** What is compared instead of a key: digests are of one length, so that it takes the same time whatever was sent. */
-type Digest = Brand.Branded<Uint8Array, "Digest">
-
-const Digest = Brand.nominal<Digest>()
-
-const digest = (text: string): Digest => Digest(createHash("sha256").update(text).digest())
-
 /** The operator's key. */
-export const key = (secret: Redacted.Redacted): Key => ({ digest: digest(Redacted.value(secret)), holder: undefined })
+export const key = (secret: Redacted.Redacted): Key => ({
+  digest: Keyring.digestOf(Redacted.value(secret)),
+  holder: undefined,
+})
 
-export const virtualKey = (holder: VirtualKey): Key => ({ digest: digest(Redacted.value(holder.key)), holder })
+export const virtualKey = (holder: VirtualKey): Key => ({
+  digest: Keyring.digestOf(Redacted.value(holder.key)),
+  holder,
+})
+
+/** A policy, and what a gate remembers that keeps to it. */
+export interface Guard extends Omit<Policy, "keys" | "sessions"> {
+  readonly keys: Keyring.Keyring<Key>
+  readonly sessions: Session.Sessions<Key> | undefined
+  readonly strangers: Strangers
+}
+
+export const make = ({ keys, sessions, ...policy }: Policy): Guard => ({
+  ...policy,
+  keys: new Keyring.Keyring(keys),
+  sessions: sessions === undefined ? undefined : new Session.Sessions(sessions, keys),
+  strangers: new Strangers(),
+})
 
 /** What the gate looks at: headers by their lower-case names, and the path with its query. */
 export interface Request {
@@ -59,27 +71,29 @@ export interface Refusal {
   readonly status: 401 | 403 | 421
   readonly code: "invalid_api_key" | "foreign_origin" | "foreign_host"
   readonly message: string
+  /** Whether it came with a key that is none. */
+  readonly isWrongKey?: boolean
 }
 
 /** The verdict on a request, by what stands before its body: whose virtual key it came with, if any, or why not further. */
-export const check = (policy: Policy, request: Request, now: number): Result.Result<VirtualKey | undefined, Refusal> =>
-  Result.flatMap(greet(policy, request), () =>
-    policy.keys.length > 0 ? checkKey(policy, request, now) : Result.succeed(undefined),
+export const check = (guard: Guard, request: Request, now: number): Result.Result<VirtualKey | undefined, Refusal> =>
+  Result.flatMap(greet(guard, request), () =>
+    guard.keys.isEmpty ? Result.succeed(undefined) : checkKey(guard, request, now),
   )
 
 /** How much that caller is told. Without a key it is the operator, unless no key is asked for: then it may be anybody. */
-export const exposed = ({ expose, keys }: Policy, caller: VirtualKey | undefined): Level =>
-  caller === undefined ? (keys.length > 0 ? "full" : (expose ?? "full")) : (expose ?? "names")
+export const exposed = ({ expose, keys }: Guard, caller: VirtualKey | undefined): Level =>
+  caller === undefined ? (keys.isEmpty ? (expose ?? "full") : "full") : (expose ?? "names")
 
 /** The same for what is shown to those who have no key yet. */
-export const greet = (policy: Policy, request: Request): Result.Result<undefined, Refusal> => {
+export const greet = (guard: Guard, request: Request): Result.Result<undefined, Refusal> => {
   const { origin } = request.headers
   const host = hostname(request.headers["host"] ?? "")
-  const isKnown = () => isLoopback(host) || policy.hosts?.includes(host) === true
+  const isKnown = () => isLoopback(host) || guard.hosts?.includes(host) === true
   const isWelcome = (origin: string): boolean =>
-    allows(policy, origin) ||
+    allows(guard, origin) ||
     // A name that was rebound to this address makes a page ours as well: only a key, or a name we know, tells it apart.
-    (isOurs(request) && (policy.keys.length > 0 || isKnown()))
+    (isOurs(request) && (!guard.keys.isEmpty || isKnown()))
   if (origin !== undefined && !isWelcome(origin)) {
     return Result.fail({
       status: 403,
@@ -87,7 +101,7 @@ export const greet = (policy: Policy, request: Request): Result.Result<undefined
       message: `Pages of ${origin} may not call this gateway. Name the origin under server.allowedOrigins to let them.`,
     })
   }
-  if (policy.keys.length > 0 || policy.hosts === undefined || isKnown()) return Result.succeed(undefined)
+  if (!guard.keys.isEmpty || guard.hosts === undefined || isKnown()) return Result.succeed(undefined)
   return Result.fail({
     status: 421,
     code: "foreign_host",
@@ -96,12 +110,12 @@ export const greet = (policy: Policy, request: Request): Result.Result<undefined
 }
 
 /** Whether the policy lets pages of this origin call, and read their answers: it names the origin, or this machine serves them. */
-export const allows = ({ origins }: Policy, origin: string): boolean =>
+export const allows = ({ origins }: Pick<Policy, "origins">, origin: string): boolean =>
   origins.includes(origin) || isLoopback(hostOf(origin))
 
-const checkKey = (policy: Policy, request: Request, now: number): Result.Result<VirtualKey | undefined, Refusal> => {
+const checkKey = (guard: Guard, request: Request, now: number): Result.Result<VirtualKey | undefined, Refusal> => {
   const sent = credentials(request)
-  const found = find(policy.keys, sent) ?? session(policy, request, now)
+  const found = find(guard, sent) ?? session(guard, request, now)
   if (found !== undefined) return Result.succeed(found.holder)
   return Result.fail({
     status: 401,
@@ -110,20 +124,29 @@ const checkKey = (policy: Policy, request: Request, now: number): Result.Result<
       sent.length === 0
         ? "This gateway asks for a key: send `Authorization: Bearer <key>`."
         : "This gateway does not know the key it was sent.",
+    isWrongKey: sent.length > 0,
   })
 }
 
 /** The key that one of these is. */
-export const find = (keys: Policy["keys"], sent: ReadonlyArray<string>): Key | undefined => {
-  const digests = sent.map(digest)
-  return keys.find(({ digest }) => digests.some((given) => timingSafeEqual(digest, given)))
+const find = ({ keys }: Guard, sent: ReadonlyArray<string>): Key | undefined => {
+  for (const text of sent) {
+    const found = keys.find(text)
+    if (found !== undefined) return found
+  }
+  return undefined
 }
 
 /** The key that the session of a browser stands for. */
-const session = ({ keys, sessions }: Policy, request: Request, now: number): Key | undefined => {
+const session = ({ sessions }: Guard, request: Request, now: number): Key | undefined => {
+  const token = sessions === undefined ? undefined : tokenOf(request)
+  return token === undefined ? undefined : sessions?.keyOf(token, now)
+}
+
+/** The token of a browser's session, where its request is of a page of ours. */
+export const tokenOf = (request: Request): string | undefined => {
   const { cookie } = request.headers
-  if (sessions === undefined || cookie === undefined || !isOurs(request)) return undefined
-  return Session.keyOf(sessions, keys, parseHeader(cookie)[Session.cookie] ?? "", now)
+  return cookie === undefined || !isOurs(request) ? undefined : parseHeader(cookie)[Session.cookie]
 }
 
 /**

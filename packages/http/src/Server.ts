@@ -16,6 +16,7 @@ import * as Schedule from "effect/Schedule"
 import { createServer } from "node:http"
 import type { Server } from "node:http"
 import * as Intake from "./api/Intake.ts"
+import * as Native from "./api/Native.ts"
 import * as Ops from "./api/Ops.ts"
 import * as SimulatedApi from "./api/Simulated.ts"
 import * as Dashboard from "./dashboard/Dashboard.ts"
@@ -23,7 +24,7 @@ import * as Delivery from "./Delivery.ts"
 import * as Drain from "./Drain.ts"
 import * as Gate from "./Gate.ts"
 import * as Gateway from "./Gateway.ts"
-import type * as Guard from "./Guard.ts"
+import * as Guard from "./Guard.ts"
 import * as Limits from "./Limits.ts"
 import * as MalformedHttp from "./MalformedHttp.ts"
 
@@ -51,7 +52,8 @@ const keepAliveTimeout = 75_000
 /** Serves until the layer is closed: then it drains, and the port is free. */
 export const layer = (options: Options): Layer.Layer<HttpServer.HttpServer, ServeError, Router | Drain.Drain> =>
   Layer.suspend(() => {
-    const { guard, limits = Limits.defaults, write = Duration.fromInputUnsafe(Timeout.defaults.write) } = options
+    const { limits = Limits.defaults, write = Duration.fromInputUnsafe(Timeout.defaults.write) } = options
+    const guard = Guard.make(options.guard)
     const server = Delivery.watch(MalformedHttp.answer(listener(limits)), write)
     const routes = Layer.mergeAll(
       Gateway.layer,
@@ -72,6 +74,7 @@ export const layer = (options: Options): Layer.Layer<HttpServer.HttpServer, Serv
         }),
       ),
       Layer.provideMerge(Layer.succeed(MaxBodySize, options.maxBody)),
+      Layer.provideMerge(Layer.succeed(Native.IsKey, guard.keys.isEmpty ? undefined : guard.keys.has)),
       Layer.provideMerge(Layer.succeed(Intake.Current, new Intake.Intake(limits))),
     )
   })

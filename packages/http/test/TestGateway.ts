@@ -40,6 +40,8 @@ export interface Options {
   readonly route?: Route.Route
   readonly maxBody?: number
   readonly drain?: Partial<Policy>
+  /** What is logged: nothing if not said. */
+  readonly logLevel?: "Info" | "None"
   readonly limits?: Partial<Limits.Limits>
   /** Time limits of every call. */
   readonly timeout?: Partial<TimeoutPolicy>
@@ -101,7 +103,10 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     Layer.provide([Metrics.layer, CallLog.layer]),
     Layer.provideMerge(HeldLive),
     Layer.provideMerge(Drain.layer),
-    Layer.provide([Layer.succeed(Metric.MetricRegistry, new Map()), Layer.succeed(References.MinimumLogLevel, "None")]),
+    Layer.provide([
+      Layer.succeed(Metric.MetricRegistry, new Map()),
+      Layer.succeed(References.MinimumLogLevel, options.logLevel ?? "None"),
+    ]),
   )
   const context = yield* Layer.build(ServerLive)
   const url = HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address)

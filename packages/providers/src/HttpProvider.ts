@@ -24,9 +24,10 @@ import * as JsonText from "./protocols/JsonText.ts"
 import * as Lowering from "./protocols/Lowering.ts"
 import * as SchemaTool from "./protocols/SchemaTool.ts"
 import * as Seals from "./protocols/Seals.ts"
+import * as ModelPath from "./transport/ModelPath.ts"
 import * as NetworkError from "./transport/NetworkError.ts"
 import type { Prepared } from "./transport/Prepared.ts"
-import { withModel, withNative } from "./transport/Prepared.ts"
+import { takesModel, withModel, withNative } from "./transport/Prepared.ts"
 import * as RetryAfter from "./transport/RetryAfter.ts"
 import * as Scrub from "./transport/Scrub.ts"
 import * as Sse from "./transport/Sse.ts"
@@ -262,7 +263,8 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
         return yield* Effect.fromResult(counter.decode(text))
       }),
   }
-  return Scrub.provider(provider, scrub)
+  const addressed = [prepared, streaming, embedder?.prepared, counter?.prepared].some(takesModel)
+  return Scrub.provider(addressed ? ModelPath.provider(provider) : provider, scrub)
 })
 
 /** Tells one credential from another, and too short to tell anything else. */

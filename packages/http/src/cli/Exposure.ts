@@ -37,11 +37,21 @@ export const policy = Effect.fnUntraced(function* ({ keys, server }: Pick<Config
   })
 })
 
+/** The least length of a secret that sessions are signed with, in characters. */
+const shortest = 32
+
 /** The same with sessions for the page, where a key is asked for. A secret that is made here is known to this process alone. */
 export const withSessions = Effect.fnUntraced(function* (policy: Guard.Policy) {
   if (policy.keys.length === 0) return policy
   const said = yield* secret("SESSION_SECRET")
-  if (said !== undefined) return { ...policy, sessions: said }
+  if (said !== undefined) {
+    if (Redacted.value(said).length >= shortest) return { ...policy, sessions: said }
+    return yield* new Exposed({
+      message:
+        `SESSION_SECRET has ${Redacted.value(said).length} characters: whoever guesses it can sign in as anybody.\n` +
+        `Set one of at least ${shortest}, such as what \`openssl rand -base64 32\` prints, or none to have one made.`,
+    })
+  }
   yield* Effect.logWarning(
     "SESSION_SECRET is not set: whoever signs in to the page must do so again after a restart, and at every other gateway",
   )

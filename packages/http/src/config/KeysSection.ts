@@ -38,18 +38,23 @@ export const KeysSection = (callable: ReadonlyArray<string>) =>
   ).annotate({ expected: 'a list such as [{ id: team-a, key: "${TEAM_A_KEY}" }]' })
 
 /** What each may not share with another: its name in the logs, and the secret that tells them apart. */
-export const doubles = (keys: ReadonlyArray<VirtualKey>): ReadonlyArray<Problem> =>
-  keys.flatMap(({ id, key }, index) => {
-    const before = keys.slice(0, index)
-    return [
-      ...(before.some((other) => other.id === id)
+export const doubles = (keys: ReadonlyArray<VirtualKey>): ReadonlyArray<Problem> => {
+  const [ids, secrets] = [new Set<string>(), new Set<string>()]
+  return keys.flatMap(({ id, key }, index) => {
+    const secret = Redacted.value(key)
+    const problems = [
+      ...(ids.has(id)
         ? [{ path: `keys[${index}].id`, message: `another key has the id "${id}": rename one of them` }]
         : []),
-      ...(before.some((other) => Redacted.value(other.key) === Redacted.value(key))
+      ...(secrets.has(secret)
         ? [{ path: `keys[${index}].key`, message: "another key is the same: nobody could tell whose it is" }]
         : []),
     ]
+    ids.add(id)
+    secrets.add(secret)
+    return problems
   })
+}
 
 /** Routes that look for callers that there are none of: what they have for them would never be taken. */
 export const strangers = (

@@ -18,15 +18,16 @@ import * as Answer from "../api/Answer.ts"
 import * as ApiError from "../api/ApiError.ts"
 import * as JsonBody from "../api/JsonBody.ts"
 import * as Guard from "../Guard.ts"
+import * as WrongKey from "../keys/WrongKey.ts"
 import * as Session from "./Session.ts"
 
 /** Adds the page, and the way in, to the `HttpRouter` in context. */
-export const layer = (policy: Guard.Policy): Layer.Layer<never, never, HttpRouter.HttpRouter> =>
+export const layer = (guard: Guard.Guard): Layer.Layer<never, never, HttpRouter.HttpRouter> =>
   HttpRouter.use((http) =>
     Effect.gen(function* () {
       yield* http.add("GET", "/", page())
-      yield* http.add("POST", "/login", told(signIn(policy)))
-      yield* http.add("POST", "/logout", told(signOut))
+      yield* http.add("POST", "/login", told(signIn(guard)))
+      yield* http.add("POST", "/logout", told(signOut(guard)))
     }),
   )
 
@@ -73,15 +74,23 @@ type Reply<E> = Effect.Effect<HttpServerResponse.HttpServerResponse, E, HttpServ
 
 const told = (reply: Reply<ApiError.ApiError>): Reply<never> => Answer.orError(reply, ChatCompletions)
 
-const signIn = ({ keys, sessions }: Guard.Policy): Reply<ApiError.ApiError> =>
+const signIn = ({ keys, sessions, strangers }: Guard.Guard): Reply<ApiError.ApiError> =>
   Effect.gen(function* () {
     const { key } = yield* JsonBody.readUnknown
     if (!Predicate.isString(key)) return yield* Effect.fail(ApiError.invalid("key: is missing", { param: "key" }))
-    const known = Guard.find(keys, [key])
-    if (sessions === undefined || known === undefined) return yield* Effect.fail(unknown)
+    const known = keys.find(key)
+    if (known === undefined) {
+      yield* WrongKey.met(strangers, yield* HttpServerRequest.HttpServerRequest)
+      return yield* Effect.fail(unknown)
+    }
+    if (sessions === undefined) return yield* Effect.fail(unknown)
+    yield* Effect.logInfo(`${holderOf(known)} signed in to the page`)
     const expires = (yield* Clock.currentTimeMillis) + Duration.toMillis(Session.lifetime)
-    return yield* withCookie(Session.issue(sessions, known, expires), Session.lifetime)
+    return yield* withCookie(sessions.issue(known, expires), Session.lifetime)
   })
+
+const holderOf = ({ holder }: Guard.Key): string =>
+  holder === undefined ? "The operator" : `The holder of the key "${holder.id}"`
 
 const unknown: ApiError.ApiError = {
   status: 401,
@@ -90,7 +99,15 @@ const unknown: ApiError.ApiError = {
   message: "This gateway does not know that key.",
 }
 
-const signOut: Reply<ApiError.ApiError> = Effect.andThen(JsonBody.readUnknown, withCookie("", Duration.zero))
+/** The session is ended, not only forgotten: a copy of its cookie opens nothing any more. */
+const signOut = ({ sessions }: Guard.Guard): Reply<ApiError.ApiError> =>
+  Effect.gen(function* () {
+    yield* JsonBody.readUnknown
+    const token = Guard.tokenOf(yield* HttpServerRequest.HttpServerRequest)
+    const ended = token === undefined ? undefined : sessions?.end(token, yield* Clock.currentTimeMillis)
+    if (ended !== undefined) yield* Effect.logInfo(`${holderOf(ended)} signed out of the page`)
+    return yield* withCookie("", Duration.zero)
+  })
 
 /** Kept from scripts and from other sites; from plain HTTP too, where the page did not come by it. */
 function withCookie(value: string, maxAge: Duration.Duration): Reply<never> {

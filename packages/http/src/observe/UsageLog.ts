@@ -60,7 +60,7 @@ export const layer = (
 const open = Effect.fnUntraced(function* ({ file, keep, max }: UsageLogSettings) {
   const files = yield* FileSystem.FileSystem
   const path = yield* Path.Path
-  const write = (text: string) => files.writeFileString(file, text, { flag: "a" })
+  const write = (text: string) => files.writeFileString(file, text, { flag: "a", mode: ownersAlone })
   yield* files.makeDirectory(path.dirname(file), { recursive: true })
   yield* write("")
   let size = Number((yield* files.stat(file)).size)
@@ -88,6 +88,9 @@ const open = Effect.fnUntraced(function* ({ file, keep, max }: UsageLogSettings)
     yield* write(text)
   })
 })
+
+/** Who called, when and at what cost is for the gateway's own user to read. A file that is there keeps its mode. */
+const ownersAlone = 0o600
 
 const isMissing = ({ reason }: PlatformError): boolean => reason._tag === "NotFound"
 

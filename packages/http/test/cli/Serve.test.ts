@@ -81,12 +81,18 @@ describe.concurrent("understudy serve", { timeout: 30_000 }, () => {
     assert.strictEqual(await failing.ended, 1)
     assert.include(failing.printed(), "UNDERSTUDY_API_KEY")
     const serving = start(["--port", "0", "--host", "0.0.0.0"], {
-      env: { UNDERSTUDY_API_KEY: "open-sesame", SESSION_SECRET: "of-sessions" },
+      env: { UNDERSTUDY_API_KEY: "open-sesame", SESSION_SECRET: "of-sessions-".repeat(3) },
     })
     const base = (await url(serving)).replace("0.0.0.0", "127.0.0.1")
     assert.strictEqual((await ask(base)).status, 401)
     assert.strictEqual((await ask(base, {}, { authorization: "Bearer open-sesame" })).status, 200)
     assert.notInclude(serving.printed(), "SESSION_SECRET")
+    const guessable = start(["--port", "0"], {
+      env: { UNDERSTUDY_API_KEY: "open-sesame", SESSION_SECRET: "short-one" },
+    })
+    assert.strictEqual(await guessable.ended, 1)
+    assert.match(guessable.printed(), /SESSION_SECRET has 9 characters[^]*at least 32/)
+    assert.notInclude(guessable.printed(), "short-one")
   })
 
   it("asks for a key on loopback too where the configuration has some, and shows how one is sent", async () => {

@@ -105,6 +105,10 @@ describe("signing in", () => {
       assert.strictEqual((yield* send(`${url}/api/providers`, { headers: { cookie: pair } })).status, 200)
       const out = yield* send(`${url}/logout`, { body: {}, headers: { cookie: pair } })
       assert.match(String(out.headers["set-cookie"]), /^understudy_session=; Max-Age=0;/)
+      // A copy of the cookie opens nothing any more.
+      assert.strictEqual((yield* send(`${url}/api/providers`, { headers: { cookie: pair } })).status, 401)
+      const other = yield* signIn(url, "sk-operator")
+      assert.strictEqual((yield* send(`${url}/api/providers`, { headers: { cookie: other.pair } })).status, 200)
     }),
   )
 

@@ -158,11 +158,12 @@ describe("a virtual key is told", () => {
   )
 
   it("all, where no key is asked for and nothing is said", () => {
-    const policy = { keys: [], hosts: [], origins: [] }
-    assert.strictEqual(Guard.exposed(policy, undefined), "full")
-    assert.strictEqual(Guard.exposed({ ...policy, expose: "none" }, undefined), "none")
-    assert.strictEqual(Guard.exposed({ ...policy, keys: [operator], expose: "none" }, undefined), "full")
-    assert.strictEqual(Guard.exposed({ ...policy, keys: [operator] }, team), "names")
+    const exposed = (policy: Partial<Guard.Policy>, caller?: VirtualKey) =>
+      Guard.exposed(Guard.make({ keys: [], hosts: [], origins: [], ...policy }), caller)
+    assert.strictEqual(exposed({}), "full")
+    assert.strictEqual(exposed({ expose: "none" }), "none")
+    assert.strictEqual(exposed({ keys: [operator], expose: "none" }), "full")
+    assert.strictEqual(exposed({ keys: [operator] }, team), "names")
   })
 })
 

@@ -88,6 +88,19 @@ describe("UsageLog", () => {
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
   )
 
+  it.live("can be read by its owner alone, each of its files", () =>
+    Effect.gen(function* () {
+      const files = yield* FileSystem.FileSystem
+      const folder = yield* files.makeTempDirectoryScoped()
+      yield* written(20, { file: `${folder}/logs/usage.log`, max: ByteSize.bytes(800), keep: 2 }).pipe(Effect.ignore)
+      const names = yield* files.readDirectory(`${folder}/logs`)
+      assert.isAbove(names.length, 1)
+      for (const name of names) {
+        assert.strictEqual((yield* files.stat(`${folder}/logs/${name}`)).mode & 0o777, 0o600, name)
+      }
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
+  )
+
   it.effect("says at once that it cannot be written", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(written(0, { file: "/dev/null/usage.log" }))

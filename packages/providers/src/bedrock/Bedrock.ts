@@ -35,6 +35,7 @@ import * as Start from "../ProviderStartError.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
 import type { Secret } from "../Secret.ts"
 import { AnswerLimits } from "../transport/AnswerLimits.ts"
+import * as ModelPath from "../transport/ModelPath.ts"
 import * as Proxy from "../transport/Proxy.ts"
 import * as Scrub from "../transport/Scrub.ts"
 import * as Secrets from "../transport/Secrets.ts"
@@ -185,7 +186,7 @@ export const make = Effect.fnUntraced(function* (
       return yield* Effect.fromResult(Converse.Count.decode(text))
     }),
   }
-  return Scrub.provider(provider, scrub)
+  return Scrub.provider(ModelPath.provider(provider), scrub)
 })
 
 /** What Converse takes. Claude's thoughts bear Anthropic's seals, which are good on either. */

@@ -50,9 +50,12 @@ export const build = (
     },
   )
 
-/** The same for a model, whose name may hold anything, slashes included. */
+/** Whether the model is a part of the address. */
+export const takesModel = (prepared: Prepared | undefined): boolean => prepared?.path.includes(placeholder) === true
+
+/** The same for a model, whose name may hold anything that fits (see `ModelPath`), slashes included. */
 export const withModel = (prepared: Prepared, model: string): Prepared =>
-  prepared.path.includes(placeholder)
+  takesModel(prepared)
     ? {
         ...prepared,
         path: prepared.path.replace(placeholder, () => model.split("/").map(encodeURIComponent).join("/")),
