@@ -254,7 +254,10 @@ const begin = <Request extends Asked>(
             attempt: ledger.attempts[ledger.attempts.length - 1]!,
           })
           if (error === undefined) ledger.deployment = name
-          return permit.settle({ ...judged(leaf, exit), usage })
+          const settled = permit.settle({ ...judged(leaf, exit), usage })
+          return error?._tag === "Some" && error.value.reason._tag === "LocalError"
+            ? Effect.andThen(Effect.logError(`${error.value.message}: "${name}" could not be asked`), settled)
+            : settled
         },
       })
     }),

@@ -17,6 +17,7 @@ import * as Struct from "effect/Struct"
  * - `Overloaded`, `ServerError`, `Network`, `Malformed`: the provider is at fault, perhaps not for long. `ignored` names
  *   what a sound answer leaves out that was asked for: see `Acceptance`.
  * - `Timeout`: it was silent for too long in that phase. `byCaller` when the caller's own shorter deadline struck.
+ * - `LocalError`: this process lacks what it asks with, such as sockets or memory. No provider is at fault.
  * - `ContextWindowExceeded`, `ContentPolicy`, `InvalidRequest`: about what was asked.
  * - `Unsupported`: this model or its protocol cannot do what was asked (`feature`); another may.
  */
@@ -31,6 +32,7 @@ export type Reason =
   | { readonly _tag: "Network" }
   | { readonly _tag: "Malformed"; readonly ignored?: "tool" | "schema" | undefined }
   | { readonly _tag: "Timeout"; readonly phase: TimeoutPhase; readonly byCaller?: boolean | undefined }
+  | { readonly _tag: "LocalError" }
   | { readonly _tag: "ContextWindowExceeded" }
   | { readonly _tag: "ContentPolicy" }
   | { readonly _tag: "InvalidRequest"; readonly param?: string | undefined }
@@ -96,6 +98,7 @@ const table: Readonly<Record<ReasonTag, Judgement>> = {
   Network: transient,
   Malformed: transient,
   Timeout: silent,
+  LocalError: cannot,
   ContextWindowExceeded: tooLong,
   ContentPolicy: forbidden,
   InvalidRequest: callersFault,

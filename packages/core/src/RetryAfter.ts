@@ -33,6 +33,7 @@ export const soonest = (misses: ReadonlyArray<Miss>): number | undefined => {
 }
 
 const afterFailure = ({ error, step }: Extract<Miss, { readonly _tag: "Failed" }>): number | undefined => {
+  if (error.reason._tag === "LocalError") return soon
   switch (judge(error.reason).circuit) {
     case "opens-long":
       return Infinity

@@ -19,7 +19,7 @@ import { isWild } from "./Wildcard.ts"
  * - `InvalidRequest`, `TooLarge`, `ContentPolicy`: an attempt blames what was asked; or nobody on the route can do it.
  * - `RateLimited`: every candidate rests or is at a limit.
  * - `Timeout`: all were silent for too long.
- * - `Unavailable`: all were overloaded, or their circuits are open.
+ * - `Unavailable`: all were overloaded, or their circuits are open; or this process lacks what it asks them with.
  * - `Upstream`: anything else, such as credentials of ours that a provider refuses, or one overloaded and one at rest.
  * - `Broken`: a stream that had begun broke off.
  */
@@ -116,6 +116,8 @@ const verdict = (misses: ReadonlyArray<Miss>): { readonly kind: Kind; readonly c
     const { model } = step.leaf.candidate.deployment
     if (cause.reason._tag === "ModelNotFound" && isWild(model)) return { kind: "UnknownModel", cause }
   }
+  const local = failures.find(({ error }) => error.reason._tag === "LocalError")
+  if (local !== undefined) return { kind: "Unavailable", cause: local.error }
   const cause = failures.at(-1)?.error
   const kinds = new Set(misses.flatMap((miss) => kindOf(miss) ?? []))
   if (kinds.size === 0) {

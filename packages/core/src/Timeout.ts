@@ -135,11 +135,26 @@ export const sooner = (phase: TimeoutPhase, limitMillis: number, deadline: Deadl
     : { phase, millis: limitMillis, byCaller: false }
 }
 
+/** Timers this many milliseconds late, or more, were kept by a process that stood still. */
+const tolerance = 100
+
+/**
+ * How many more milliseconds are waited for after a timer that came `late` milliseconds after its time: as long as the
+ * process stood still, for it could neither ask nor listen meanwhile; at most the limit once more. Nothing for one that
+ * was on time.
+ */
+export const grace = (late: number, limit: number): number =>
+  late < tolerance ? 0 : Math.max(1, Math.min(late, limit))
+
 /** Ends `self` with a `Timeout` of that phase when it takes longer than `millis`; an infinite limit costs nothing. */
 export const within = <A, E, R>(self: Effect.Effect<A, E, R>, limit: Limit): Effect.Effect<A, E | ProviderError, R> =>
-  Number.isFinite(limit.millis)
-    ? Effect.timeoutOrElse(self, {
-        duration: limit.millis,
-        orElse: () => Effect.fail(error(limit)),
-      })
-    : self
+  Number.isFinite(limit.millis) ? Effect.raceFirst(self, expiry(limit, limit.millis)) : self
+
+const expiry = (limit: Limit, millis: number): Effect.Effect<never, ProviderError> =>
+  Effect.clockWith((clock) => {
+    const due = clock.currentTimeMillisUnsafe() + Math.max(0, millis)
+    return Effect.flatMap(Effect.sleep(Math.max(0, millis)), () => {
+      const more = grace(clock.currentTimeMillisUnsafe() - due, limit.millis)
+      return more > 0 ? expiry(limit, more) : Effect.fail(error(limit))
+    })
+  })

@@ -68,17 +68,26 @@ export const make = (
           })
         })
 
+      let wake = Infinity
+      const sleep = (now: number, millis: number) => {
+        wake = now + millis
+        return Effect.sleep(millis)
+      }
+
       // A pull that begins while this sleeps is never due before it wakes: it sleeps as long as a pull begun now could last.
       const watch = Effect.suspend(() => {
         const now = clock.currentTimeMillisUnsafe()
+        // What came while the process stood still has not been read yet.
+        due += Timeout.grace(now - wake, idle)
+        wake = Infinity
         if (bite === undefined) {
           const { byCaller, millis, phase } = limit(now)
           // Whoever closes this scope waits for this fibre.
           if (deadline.at <= now)
             return Effect.andThen(Effect.forkDetach(abandon(Timeout.error({ phase, millis, byCaller }))), Effect.never)
-          return Effect.sleep(Math.max(1, millis))
+          return sleep(now, Math.max(1, millis))
         }
-        if (now < due) return Effect.sleep(due - now)
+        if (now < due) return sleep(now, due - now)
         return Effect.sync(bite)
       })
       return Effect.as(Effect.forkIn(Effect.forever(watch), scope), { guard })

@@ -20,6 +20,7 @@ const table: Record<ReasonTag, readonly [Reason, Judgement]> = {
   Network: [{ _tag: "Network" }, row(true, "next", "counts")],
   Malformed: [{ _tag: "Malformed" }, row(true, "next", "counts")],
   Timeout: [{ _tag: "Timeout", phase: "first-token" }, row(false, "next", "counts")],
+  LocalError: [{ _tag: "LocalError" }, row(false, "next", "ignored")],
   ContextWindowExceeded: [{ _tag: "ContextWindowExceeded" }, row(false, "larger-window", "ignored")],
   ContentPolicy: [{ _tag: "ContentPolicy" }, row(false, "other-policy", "ignored")],
   InvalidRequest: [{ _tag: "InvalidRequest" }, row(false, "stop", "ignored")],

@@ -4,6 +4,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import { TestClock } from "effect/testing"
+import { stat } from "node:fs"
 import * as Watchdog from "../src/Watchdog.ts"
 
 const never = { at: Number.POSITIVE_INFINITY, byCaller: false }
@@ -104,5 +105,22 @@ describe("Watchdog", () => {
       yield* Scope.close(scope, Exit.void)
       yield* TestClock.adjust("1 hour")
     }),
+  )
+
+  it.live("gives what arrived while the process stood still the time to be read", () =>
+    Effect.gen(function* () {
+      const dog = yield* Watchdog.make(yield* Effect.scope, 100, never)
+      /** Comes by the event loop's reads, which follow its timers. */
+      const read = Effect.callback<string>((resume) => {
+        stat(".", () => resume(Effect.succeed("read")))
+      })
+      const pulling = yield* Effect.forkChild(dog.guard(read, isEvent))
+      yield* Effect.yieldNow
+      const until = performance.now() + 600
+      while (performance.now() < until);
+      assert.strictEqual(yield* Fiber.join(pulling), "read")
+      const silence = yield* Effect.forkChild(Effect.flip(dog.guard(Effect.never, isEvent)))
+      assert.match(String(yield* Fiber.join(silence)), /silence mid-stream/)
+    }).pipe(Effect.scoped),
   )
 })

@@ -16,6 +16,7 @@ import * as Keys from "./keys/Keys.ts"
 import * as CallLog from "./observe/CallLog.ts"
 import * as ContentLog from "./observe/ContentLog.ts"
 import * as Metrics from "./observe/Metrics.ts"
+import * as Standstill from "./observe/Standstill.ts"
 import * as UsageLog from "./observe/UsageLog.ts"
 import * as Server from "./Server.ts"
 
@@ -30,7 +31,7 @@ export interface Serving {
 export const layer = (configuration: Configuration, { guard, logContent, server }: Serving) =>
   // Those who tell are built before the server, and so hear of the last call it finishes.
   Server.layer({ ...server, guard, ...writing(configuration) }).pipe(
-    Layer.provide([Metrics.layer, CallLog.layer, layerUsageLog(configuration)]),
+    Layer.provide([Metrics.layer, CallLog.layer, Standstill.layer, layerUsageLog(configuration)]),
     Layer.provide(router(configuration, server, logContent)),
     Layer.provideMerge(Drain.layer),
   )

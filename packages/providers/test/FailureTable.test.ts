@@ -572,6 +572,18 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
       ...broke("ENOTFOUND"),
     ],
   },
+  LocalError: {
+    judgement: row(false, "next", "ignored"),
+    sent: [
+      ...broke("EMFILE"),
+      ...broke("ENFILE"),
+      ...broke("ENOBUFS"),
+      ...broke("ENOMEM"),
+      ...broke("EADDRNOTAVAIL"),
+      // What AWS's SDK says of credentials that it could not read.
+      ...broke("EMFILE", "CredentialsProviderError"),
+    ],
+  },
   Malformed: {
     judgement: row(true, "next", "counts"),
     sent: [

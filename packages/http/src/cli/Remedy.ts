@@ -50,6 +50,8 @@ export const remedy = (name: string, settings: Settings, failure: Failure): stri
       return reason.phase === "connect"
         ? `no connection to ${address(deployment, path)}: check the address and the firewall, or raise ${path}.timeout.connect`
         : `it was silent for too long${Address.isOwn(deployment) ? ", as a server is that loads its model" : ""}: try again, or raise ${path}.timeout.attempt`
+    case "LocalError":
+      return "this machine lacks something, and the deployment was not asked: look at its open files (ulimit -n), ports and memory"
     case "ContextWindowExceeded":
     case "ContentPolicy":
     case "InvalidRequest":

@@ -34,9 +34,19 @@ export interface Started {
 
 export const start = (
   args: ReadonlyArray<string>,
-  options: { readonly files?: Readonly<Record<string, string>>; readonly env?: Record<string, string> } = {},
+  options: {
+    readonly files?: Readonly<Record<string, string>>
+    readonly env?: Record<string, string>
+    /** How many files and sockets it may have open. */
+    readonly openFiles?: number
+  } = {},
 ): Started => {
-  const child = spawn(process.execPath, [main, "serve", ...args], {
+  const command = [process.execPath, main, "serve", ...args] as const
+  const [program, ...rest] =
+    options.openFiles === undefined
+      ? command
+      : (["sh", "-c", `ulimit -n ${options.openFiles}; exec "$0" "$@"`, ...command] as const)
+  const child = spawn(program, rest, {
     cwd: folderWith(options.files ?? {}),
     env: { PATH: process.env["PATH"], NO_COLOR: "1", ...options.env },
     stdio: ["ignore", "pipe", "pipe"],

@@ -8,6 +8,7 @@ import * as Https from "node:https"
 import type { Duplex } from "node:stream"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
+import * as EventLoop from "../transport/EventLoop.ts"
 import type { Proxy } from "../transport/Proxy.ts"
 import { isLostConnection } from "../transport/NetworkError.ts"
 
@@ -51,6 +52,7 @@ export interface Handlers {
 
 /** The engine keeps time: only connecting has a limit here. With a proxy, Node's agents go through it. */
 export const make = (Handler: typeof NodeHttpHandler, connectionTimeout: number, proxy?: Proxy): Handlers => {
+  EventLoop.watch()
   const limits: NodeHttpHandlerOptions = { connectionTimeout, requestTimeout: 0, socketTimeout: 0 }
   const through = proxy && { HTTP_PROXY: Redacted.value(proxy), HTTPS_PROXY: Redacted.value(proxy) }
   const common = { maxSockets: Infinity, ...(through === undefined ? undefined : { proxyEnv: through }) }

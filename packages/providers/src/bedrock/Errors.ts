@@ -11,6 +11,7 @@ import type * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import * as ErrorReason from "../ErrorReason.ts"
 import * as Wire from "../protocols/converse/Errors.ts"
+import * as EventLoop from "../transport/EventLoop.ts"
 import * as NetworkError from "../transport/NetworkError.ts"
 import * as RetryAfter from "../transport/RetryAfter.ts"
 
@@ -43,6 +44,9 @@ export const classify = (failure: unknown, { nowMillis, credentials }: Context):
       requestId: answer.requestId,
     })
   }
+  // Whoever cannot open a file finds no credentials in it.
+  const ours = NetworkError.localError(failure)
+  if (ours !== undefined) return ours
   if (lacksCredentials(failure)) {
     return new ProviderError({
       reason: { _tag: "Authentication" },
@@ -50,6 +54,7 @@ export const classify = (failure: unknown, { nowMillis, credentials }: Context):
     })
   }
   if (isConnectTimeout(failure)) {
+    if (EventLoop.stoodStill()) return EventLoop.error(failure)
     return new ProviderError({ reason: { _tag: "Timeout", phase: "connect" }, message: failure.message })
   }
   return NetworkError.orUnexpected(failure)

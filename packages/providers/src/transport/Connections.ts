@@ -5,6 +5,7 @@
 import * as Redacted from "effect/Redacted"
 import { Agent, Client, Pool, ProxyAgent } from "undici"
 import type { Dispatcher } from "undici"
+import * as EventLoop from "./EventLoop.ts"
 import type { Proxy } from "./Proxy.ts"
 
 /** A connection that is kept open. `answered` is true once it has carried a byte of any answer. */
@@ -60,6 +61,7 @@ const once = { allowH2: false, maxRequestsPerClient: 1 }
 
 /** Connections to where requests go, or to a proxy in between. Each stands within the time given. */
 export const make = (connectTimeoutMillis: number, proxy?: Proxy): Agents => {
+  EventLoop.watch()
   if (proxy === undefined) {
     const options = { ...limits, connect: { timeout: connectTimeoutMillis } }
     return { kept: new Agent({ ...options, factory: pool }), fresh: new Agent({ ...options, ...once }) }

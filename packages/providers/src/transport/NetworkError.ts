@@ -4,6 +4,7 @@
 import { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import { UnreadableAnswer } from "./AnswerLimits.ts"
+import * as EventLoop from "./EventLoop.ts"
 
 /** Codes of connections that never stood, broke, or were refused. */
 const network = new Set([
@@ -38,6 +39,43 @@ export const isLostConnection = (cause: unknown): boolean =>
 /** Codes of certificates that are not trusted, of broken TLS, and of what is not HTTP. */
 const family = /^(?:ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|HPE_)|SELF_SIGNED/
 
+/** Codes of what this machine or process lacks: files and sockets, ports, buffers, memory. */
+const local = new Set([
+  "EMFILE",
+  "ENFILE",
+  "ENOBUFS",
+  "ENOMEM",
+  "EADDRNOTAVAIL",
+  "EAI_MEMORY",
+  "ERR_MEMORY_ALLOCATION_FAILED",
+])
+
+/** How V8 says that there is no memory. */
+const noMemory = /allocation failed|out of memory/i
+
+/** The code of what this process lacks, if that is what an error says. An SDK may have put it into words of its own. */
+const lacking = (cause: object): string | undefined => {
+  const code = codeOf(cause)
+  if (code !== undefined && local.has(code)) return code
+  const message = String(Reflect.get(cause, "message"))
+  if (cause instanceof RangeError && noMemory.test(message)) return "out of memory"
+  return /\b(?:EMFILE|ENFILE)\b/.exec(message)?.[0]
+}
+
+/** The failure of a process that lacks what it asks with, in an error or its causes; or nothing. */
+export const localError = (failure: unknown): ProviderError | undefined => {
+  for (const cause of causes(failure)) {
+    const code = lacking(cause)
+    if (code === undefined) continue
+    return new ProviderError({
+      reason: { _tag: "LocalError" },
+      message: `this gateway lacks a resource (${code})`,
+      cause: failure,
+    })
+  }
+  return undefined
+}
+
 /** Codes of an answer whose headers are larger than undici and Node take (16 KiB). */
 const overflow = new Set(["UND_ERR_HEADERS_OVERFLOW", "HPE_HEADER_OVERFLOW"])
 
@@ -60,6 +98,8 @@ const causes = (failure: unknown): ReadonlyArray<object> => {
 
 /** The network's fault in an error or its causes, or nothing. Look here before an error's name: Bedrock calls a reset a timeout. */
 export const classify = (failure: unknown): ProviderError | undefined => {
+  const ours = localError(failure)
+  if (ours !== undefined) return ours
   for (const cause of causes(failure)) {
     const code = codeOf(cause)
     if (cause instanceof UnreadableAnswer) {
@@ -70,6 +110,7 @@ export const classify = (failure: unknown): ProviderError | undefined => {
       return new ProviderError({ reason: { _tag: "Authentication" }, message: "the proxy asks for credentials (407)" })
     }
     if (code === "UND_ERR_CONNECT_TIMEOUT" || code === "UND_ERR_HEADERS_TIMEOUT") {
+      if (EventLoop.stoodStill()) return EventLoop.error(failure)
       return new ProviderError({
         reason: { _tag: "Timeout", phase: "connect" },
         message: "no connection in time",

@@ -1,0 +1,84 @@
+/** What the gateway itself lacks is held against no provider: planted by a limit of open files. */
+import { afterAll, assert, describe, it } from "@effect/vitest"
+import { once } from "node:events"
+import { Agent, createServer, request } from "node:http"
+import type { AddressInfo, Socket } from "node:net"
+import { connect } from "node:net"
+import { clean, start, url } from "./Process.ts"
+
+afterAll(clean)
+
+interface Answer {
+  readonly status: number
+  readonly retryAfter: string | undefined
+  readonly text: string
+}
+
+describe("a gateway that is out of open files", { timeout: 30_000 }, () => {
+  it("says so in its log and in a 503, and opens no circuit", async () => {
+    const upstream = createServer((request, response) => {
+      request.resume()
+      response.setHeader("content-type", "application/json")
+      response.setHeader("connection", "close")
+      response.end(
+        JSON.stringify({
+          choices: [{ index: 0, message: { role: "assistant", content: "yes" }, finish_reason: "stop" }],
+        }),
+      )
+    })
+    await once(upstream.listen(0, "127.0.0.1"), "listening")
+    const { port } = upstream.address() as AddressInfo
+    const serving = start(["--port", "0"], {
+      openFiles: 48,
+      files: {
+        "understudy.yaml": `
+deployments:
+  far: { provider: openai, model: m, baseUrl: "http://127.0.0.1:${port}/v1", circuit: { failures: 1 } }
+routes: { assistant: { fallback: [far], retry: { times: 0 } } }
+`,
+      },
+    })
+    const base = new URL(await url(serving))
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    const ask = () =>
+      new Promise<Answer>((resolve, reject) => {
+        const sent = request(
+          `${base.origin}/v1/chat/completions`,
+          { method: "POST", agent, headers: { "content-type": "application/json" } },
+          (response) => {
+            let text = ""
+            response.on("data", (chunk) => (text += chunk))
+            response.on("end", () =>
+              resolve({ status: response.statusCode!, retryAfter: response.headers["retry-after"], text }),
+            )
+          },
+        )
+        sent.on("error", reject)
+        sent.end(JSON.stringify({ model: "assistant", messages: [{ role: "user", content: "hi" }] }))
+      })
+    assert.strictEqual((await ask()).status, 200)
+
+    const crowd: Array<Socket> = []
+    for (let count = 0; count < 60; count++) {
+      const socket = connect({ host: base.hostname, port: Number(base.port) })
+      socket.on("error", () => {})
+      crowd.push(socket)
+      await Promise.race([once(socket, "connect"), once(socket, "close")])
+    }
+    let refused = await ask()
+    // The last of the crowd may still be on its way in.
+    for (let times = 0; refused.status === 200 && times < 100; times++) refused = await ask()
+    assert.deepStrictEqual([refused.status, refused.retryAfter], [503, "2"])
+    assert.include(refused.text, "LocalError: this gateway lacks a resource (EMFILE)")
+    await serving.says(/ERROR.*this gateway lacks a resource \(EMFILE\): "far" could not be asked/)
+
+    for (const socket of crowd) socket.destroy()
+    let answered = await ask()
+    for (let times = 0; answered.status !== 200 && times < 100; times++) answered = await ask()
+    assert.strictEqual(answered.status, 200)
+    assert.notInclude(answered.text, "circuit open")
+    assert.notInclude(serving.printed(), "circuit open")
+    agent.destroy()
+    upstream.close()
+  })
+})
