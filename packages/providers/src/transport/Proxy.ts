@@ -74,18 +74,20 @@ export const bypasses = (noProxy: string, target: string): boolean => {
 }
 
 /** A host without the brackets of an address, or the dot at the end of a name. */
-const bare = (host: string): string => host.replace(/^\[(.*)\]$/, "$1").replace(/(.)\.$/, "$1")
+const bare = (host: string): string => host.replace(/^\[([^\]]*)\]/, "$1").replace(/(.)\.$/, "$1")
 
 const matches = (entry: string, host: string): boolean => {
   if (entry === "*" || entry === host) return true
-  if (entry.includes("/")) return within(entry, host)
+  // An address of IPv6 is written in many ways.
+  if (entry.includes("/") || entry.includes(":")) return within(entry, host)
   const domain = entry.replace(/^\*?\./, "")
   return host.endsWith(`.${domain}`) || (entry.startsWith(".") && host === domain)
 }
 
 const within = (range: string, host: string): boolean => {
-  const [network = "", bits = ""] = range.split("/")
+  const [network = "", size] = range.split("/")
   const family = isIP(network)
+  const bits = size ?? (family === 4 ? "32" : "128")
   if (family === 0 || family !== isIP(host) || !/^\d{1,3}$/.test(bits) || Number(bits) > (family === 4 ? 32 : 128)) {
     return false
   }

@@ -162,6 +162,10 @@ describe("NO_PROXY", () => {
     ["[::1]:8000", "http://[::1]:8000", true],
     ["[::1]:9000", "http://[::1]:8000", false],
     ["fd00::/8", "http://[fd12::1]:8000", true],
+    ["[fd00::]/8", "http://[fd12::1]:8000", true],
+    ["0:0:0:0:0:0:0:1", "http://[::1]:8000", true],
+    ["2001:0DB8::0:1", "http://[2001:db8::1]", true],
+    ["2001:0db8::0:2", "http://[2001:db8::1]", false],
   ]
 
   for (const [noProxy, target, bypassed] of cases) {
