@@ -157,7 +157,7 @@ const linesOf = (printed: string): ReadonlyArray<string> =>
 const lastLine = (printed: string): string => linesOf(printed).at(-1) ?? ""
 
 /** Lines that clients print beside what they tell. */
-const noise = /^at |^warning|^\[claude-code:|^Ripgrep|^> |^Keychain|^Using FileKeychain/i
+const noise = /^at |^Claude Code doesn't recognize|^warning|^\[claude-code:|^Ripgrep|^> |^Keychain|^Using FileKeychain/i
 
 /** The last line that speaks of an error, else the last one. */
 const lastError = (printed: string): string => {

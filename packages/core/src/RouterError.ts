@@ -166,7 +166,25 @@ const kindOf = (miss: Miss): Kind | undefined => {
 const missed = (miss: Miss): string => (miss._tag === "Failed" ? describe(miss.error) : passedOver(miss.verdict))
 
 const describe = (error: ProviderError): string =>
-  `${error.reason._tag}${error.status === undefined ? "" : ` (${error.status})`}: ${error.message}`
+  `${error.reason._tag}${error.status === undefined ? "" : ` (${error.status})`}: ${words(error)}`
+
+/**
+ * A failure in words for a caller. What is wrong with the operator's account is said in words of our own: clients such as
+ * Claude Code take a vendor's words ("invalid x-api-key", "Your credit balance is too low") for news of their user's own
+ * account, and ask to log in. The vendor's words are in `cause` and in the receipt.
+ */
+const words = ({ message, reason }: ProviderError): string => {
+  switch (reason._tag) {
+    case "Authentication":
+      return "the provider does not accept this deployment's credential"
+    case "Permission":
+      return "the provider does not permit this to the deployment's account"
+    case "QuotaExhausted":
+      return "the deployment's account has used up what the provider allows it"
+    default:
+      return message
+  }
+}
 
 /** Why a candidate was passed over, in words. */
 export const passedOver = (verdict: PassedOver["verdict"]): string => {

@@ -152,4 +152,26 @@ describe("when to ask again", () => {
       )
     },
   )
+
+  for (const tag of ["Authentication", "Permission", "QuotaExhausted"] as const) {
+    it.effect(`keeps a vendor's words for a ${tag} of the operator's account from callers`, () => {
+      const theirs = "invalid x-api-key; your credit balance is too low"
+      const primary = Testing.script([Testing.fail({ _tag: tag }, { message: theirs, status: 401 })])
+      return Effect.gen(function* () {
+        const router = yield* Router.Router
+        const error = yield* Effect.flip(router.chat(ask))
+        assert.notInclude(error.message, theirs)
+        assert.match(error.message, new RegExp(`primary: ${tag} \\(401\\): the .*(credential|account)`))
+        assert.strictEqual(error.cause?.message, theirs)
+        assert.strictEqual(error.receipt?.attempts[0]?.message, theirs)
+      }).pipe(
+        Effect.provide(
+          Router.layer({
+            deployments: { primary: Deployment.make({ model: "p", provider: primary.layer }) },
+            routes: { assistant: Route.fallback("primary") },
+          }),
+        ),
+      )
+    })
+  }
 })

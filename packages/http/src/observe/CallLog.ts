@@ -5,6 +5,7 @@
 import { handle } from "@understudy/core/RouteEvent"
 import type { Attempt, Receipt } from "@understudy/core/Receipt"
 import { total } from "@understudy/core/Receipt"
+import type { ReasonTag } from "@understudy/core/ProviderError"
 import { Router } from "@understudy/core/Router"
 import { passedOver } from "@understudy/core/RouterError"
 import * as Effect from "effect/Effect"
@@ -52,8 +53,14 @@ const outcome = ({ deployment, outcome }: Receipt): string => {
   }
 }
 
-const attempt = ({ deployment, millis, outcome, reason, status }: Attempt): string =>
-  `${deployment} ${[reason ?? outcome, status].filter((word) => word !== undefined).join(" ")} after ${millis} ms`
+const attempt = ({ deployment, message, millis, outcome, reason, status }: Attempt): string => {
+  const ended = [reason ?? outcome, status].filter((word) => word !== undefined).join(" ")
+  const said = reason !== undefined && ofAccount.has(reason) && message !== undefined ? `: ${message}` : ""
+  return `${deployment} ${ended} after ${millis} ms${said}`
+}
+
+/** What a vendor says of an account is its operator's to read: it holds nothing of what was asked. */
+const ofAccount: ReadonlySet<string> = new Set<ReasonTag>(["Authentication", "Permission", "QuotaExhausted"])
 
 const annotations = (receipt: Receipt): Record<string, unknown> => {
   const { cost, inputTokens, outputTokens } = total(receipt)

@@ -66,7 +66,7 @@ describe.concurrent("understudy explain", { timeout: 30_000 }, () => {
     assert.strictEqual(await who("--tag", "vip", "--header", "x-understudy-tier=gold"), "local")
     assert.strictEqual(await who("--tag", "vip", "--tag", "eu", "--header", "X-Understudy-Tier=gold"), "sonnet")
     assert.strictEqual(await who("--caller", "team-a", "--metadata", "plan=paid"), "sonnet")
-  })
+  }, 60_000)
 
   it("prints the tree with --json, of the simulation where there is no file", async () => {
     const { code, out } = await understudy("explain", "balanced", "--json", "--stream")

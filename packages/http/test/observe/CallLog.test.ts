@@ -1,0 +1,44 @@
+import { assert, describe, it } from "@effect/vitest"
+import type { Attempt, Receipt } from "@understudy/core/Receipt"
+import * as CallLog from "@understudy/http/observe/CallLog"
+
+const receipt = (attempts: ReadonlyArray<Attempt>): Receipt => ({
+  id: "1",
+  route: "assistant",
+  caller: undefined,
+  streaming: false,
+  startedAt: 0,
+  deployment: undefined,
+  attempts,
+  passedOver: [],
+  unsaid: undefined,
+  cache: undefined,
+  firstTokenMillis: undefined,
+  outcome: "failed",
+  millis: 9,
+})
+
+const attempt = (reason: Attempt["reason"], message: string): Attempt => ({
+  deployment: "primary",
+  outcome: "failed",
+  millis: 4,
+  reason,
+  status: 401,
+  message,
+})
+
+describe("a line of the log", () => {
+  it("has what a provider says of the account, for its operator", () => {
+    assert.strictEqual(
+      CallLog.line(receipt([attempt("Authentication", "Incorrect API key provided: ***")])),
+      "assistant: failed in 9 ms (primary Authentication 401 after 4 ms: Incorrect API key provided: ***)",
+    )
+  })
+
+  it("has nothing of what a provider says of a request, which may repeat it", () => {
+    assert.strictEqual(
+      CallLog.line(receipt([attempt("ContentPolicy", "You asked for this")])),
+      "assistant: failed in 9 ms (primary ContentPolicy 401 after 4 ms)",
+    )
+  })
+})
