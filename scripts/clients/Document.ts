@@ -35,7 +35,7 @@ const counts = (outcomes: Outcomes): string =>
   ].join("\n")
 
 /** The failures whose words are shown: one of each kind of ending. */
-const told = ["429", "503", "bad-key", "context-length", "cut-2"] as const
+const told = ["rate-limit", "overloaded", "bad-key", "context-length", "cut-2"] as const
 
 const shown = (outcomes: Outcomes): string =>
   told

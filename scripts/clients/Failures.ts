@@ -15,10 +15,10 @@ import { vendors } from "./Vendor.ts"
 
 /** How all deployments of a route fail, by the names of the fault server; `down` is a port that nothing listens on. */
 export const failures = {
-  "429": "429",
+  "rate-limit": "429",
   "429-retry-after-2": "429, Retry-After 2",
   "429-retry-after-300": "429, Retry-After 300",
-  "503": "503",
+  overloaded: "503",
   "server-error": "500",
   down: "refused",
   "bad-key": "dead keys",
@@ -47,7 +47,7 @@ export type Outcomes = Readonly<Record<string, Readonly<Partial<Record<Failure, 
 const limit = 75_000
 
 /** How many run at a time: most of the time they wait. */
-const atOnce = 4
+const atOnce = 6
 
 /** Runs these clients through these failures. */
 export const observe = async (

@@ -8,7 +8,7 @@
  *     npm run clients -- failures     every client asks of routes on which all deployments fail; with all clients and all
  *                                     failures, the table in docs/clients.md is written anew
  *
- * `--only claude,openai-py` names clients, `--failure 503,quota` failures. The programs come from the npm registry and
+ * `--only claude,openai-py` names clients, `--failure overloaded,quota` failures. The programs come from the npm registry and
  * from PyPI, some 2 GB on disk, and are kept in the system's temporary folder.
  */
 import { parseArgs } from "node:util"
