@@ -25,9 +25,14 @@ export interface Case {
   readonly timed: boolean
 }
 
-/** The routes of the fuzz: one a vendor for mutated requests, and one a vendor and setting for mutated answers. */
+const any = "any"
+
+/**
+ * The routes of the fuzz: for mutated requests one a vendor, and one whose models are whatever the caller names; for mutated
+ * answers one a vendor and setting.
+ */
 export const routes = {
-  request: vendors,
+  request: vendors.flatMap((vendor) => [vendor, `${vendor}/${any}`]),
   answer: vendors.flatMap((vendor) => protects.map((protect) => `${vendor}-${protect}` as const)),
 }
 
@@ -69,7 +74,9 @@ const mutated = (
   draw: Draw,
   { dialect, index }: Pick<Case, "dialect" | "index">,
 ): Case => {
-  const value = shape.body(route, "Who speaks?", stream)
+  // A route for any name is asked for odd ones.
+  const name = route.endsWith(any) && draw.chance(0.3) ? route.slice(0, -any.length) + draw.one(Mutation.texts) : route
+  const value = shape.body(name, "Who speaks?", stream)
   const text = Buffer.from(draw.chance(0.9) ? Mutation.json(value, draw) : JSON.stringify(value))
   const body = draw.chance(0.15) ? Mutation.bytes(text, draw) : text
   const headers = [...usual, ...(shape.headers ?? [])]

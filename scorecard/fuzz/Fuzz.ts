@@ -74,6 +74,7 @@ const cast = (): Stage.Cast => {
     })
     players[`sound-${vendor}`] = player(silence.sound)
     players[`odd-${vendor}`] = player(silence.odd)
+    players[`${vendor}/*`] = { ...player(silence.sound), model: "*" }
     routes[vendor] = Route.fallback(`sound-${vendor}`).pipe(Route.retry({ times: 0 }))
     for (const protect of protects) {
       routes[`${vendor}-${protect}`] = Route.fallback(`odd-${vendor}`, `odd-${after(vendor)}`).pipe(

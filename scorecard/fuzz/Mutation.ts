@@ -169,7 +169,7 @@ const textual = (text: string, draw: Draw): string => {
     case 2:
       return text.toUpperCase()
     case 3:
-      return draw.chance(0.1) ? text.repeat(2000) : text.repeat(2)
+      return draw.chance(0.1) ? text.slice(0, 50).repeat(2000) : text.slice(0, 5000).repeat(2)
     case 4:
       return ` ${text}`
     default:
