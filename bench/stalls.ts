@@ -22,7 +22,7 @@ const { values } = parseArgs({
   options: { mb: { type: "string", default: "4" }, only: { type: "string" }, shape: { type: "string" } },
 })
 const size = Number(values.mb) * 1e6
-/** Milliseconds of one stall that are borne for each MB of a body. */
+/** Milliseconds of one stall that are borne for each MB of a body, and for a smaller one. */
 const bar = 100
 
 const upstream = createServer((request, response) => {
@@ -110,7 +110,9 @@ for (const model of ["openai", "anthropic"]) {
       }))
       if (child.exitCode !== null || child.signalCode !== null) child = await start()
       const { cpu, memory, stall } = await seen()
-      const each = stall / (bytes.length / 1e6)
+      // What a busy machine keeps the process waiting for is not the body's.
+      const own = Math.min(stall, cpu)
+      const each = own / Math.max(1, bytes.length / 1e6)
       const cells = [
         `${endpoint.name} → ${model}`,
         name,

@@ -118,7 +118,30 @@ const named = (size: number, value = "1"): string => {
   return Array.from({ length: count }, (_, index) => `"k${index.toString(36).padStart(6, "0")}":${value}`).join(",")
 }
 
-/** Every body of this size for an endpoint. */
+/** As many elements as the usual limits allow, and each as large as the size then allows. */
+const within: Readonly<Record<string, number>> = {
+  messages: 10_000,
+  parts: 100_000,
+  system: 100_000,
+  calls: 10_000,
+  tools: 2000,
+  "tool lists": 2000,
+  stop: 900_000,
+  inputs: 10_000,
+  "token lists": 10_000,
+  tokens: 900_000,
+}
+
+/** So many different fields, in objects of so many. */
+const shapes = (count: number, per: number, value: string): string => {
+  const fields = Array.from({ length: count }, (_, index) => `"${index.toString(36)}":${value}`)
+  return Array.from({ length: Math.floor(count / per) }, (_, index) => {
+    const own = fields.slice(index * per, (index + 1) * per)
+    return `{${own.join(",")}}`
+  }).join(",")
+}
+
+/** Every body of this size for an endpoint, and those just within the usual limits. */
 export const bodies = ({ least, lists, model }: Endpoint, size: number): ReadonlyArray<() => Body> => {
   const body = (name: string, fields: () => string) => () => ({ name, text: `{${model},${fields()}}` })
   const deep = (depth: number, open: string, close: string) => open.repeat(depth) + close.repeat(depth)
@@ -126,6 +149,26 @@ export const bodies = ({ least, lists, model }: Endpoint, size: number): Readonl
     ...Object.entries(lists).map(([name, [before, element, after]]) =>
       body(`many ${name}`, () => repeated(before, element, after, size)),
     ),
+    ...Object.entries(lists).map(([name, [before, element, after]]) =>
+      body(`${name} within the limits`, () => {
+        const count = Math.min(within[name] ?? 10_000, Math.floor(size / (element.length + 1)))
+        const filled = element.replace('"a"', `"${"a".repeat(Math.max(1, Math.floor(size / count) - element.length))}"`)
+        return before + `${filled},`.repeat(count - 1) + filled + after
+      }),
+    ),
+    body("all within the limits", () => {
+      const deep = "[".repeat(190) + "1.0" + "]".repeat(190)
+      const fields = Array.from({ length: 900 }, (_, index) => `"field${index}":1.0`).join(",")
+      const objects = shapes(28_000, 100, "1.0")
+      const left = Math.max(1000, Math.min(700_000, (size - objects.length - 20_000) / 4))
+      return `${least},${fields},"deep":${deep},"other":[${objects}],"numbers":[${"1.0,".repeat(left)}1.0]`
+    }),
+    ...[1, 10, 100, 1000].map((per) =>
+      body(`29,000 different fields, ${per} an object`, () => `${least},"other":[${shapes(29_000, per, "1.0")}]`),
+    ),
+    body("900,000 empty objects", () => `${least},"other":[${"{},".repeat(449_000)}{}]`),
+    body("900,000 exact numbers", () => `${least},"other":[${"1.0,".repeat(900_000)}1.0]`),
+    body("as many deep numbers", () => `${least},"other":[${`{"a":{"b":[[1.0]]}},`.repeat(160_000)}1]`),
     body("top-level fields", () => `${least},${named(size)}`),
     body("fields of one object", () => `${least},"metadata":{${named(size)}}`),
     body("fields of one unknown object", () => `${least},"other":{${named(size, "1.0")}}`),

@@ -42,7 +42,7 @@ export const defaults: Limits = {
   fields: 1000,
   nesting: 200,
   values: 1_000_000,
-  distinctFields: 50_000,
+  distinctFields: 30_000,
   messages: 10_000,
   parts: 100_000,
   tools: 2000,

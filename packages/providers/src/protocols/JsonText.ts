@@ -180,6 +180,7 @@ const scan = (text: string, from: number, root: object | undefined, bounds: Json
   let began = -1
   let valued = -1
   let last = from
+  let kept: Map<string, ExactNumber.ExactNumber> | undefined
   /** The containers themselves, once a number in them was kept. */
   const found: Array<unknown> = [undefined, root]
   for (let at = from; at < text.length; at++) {
@@ -234,10 +235,13 @@ const scan = (text: string, from: number, root: object | undefined, bounds: Json
       if (code <= digit9 && !exact && mayDiffer(text, at, last)) {
         const literal = text.slice(at, last)
         if (root === undefined) exact = ExactNumber.isNeeded(literal)
-        else if (ExactNumber.isNeeded(literal)) {
+        else {
+          const number = exactOf(literal, (kept ??= new Map()))
           const end = ends[depth]!
-          const within = container(found, text, keys, ends, depth)
-          keep(within, end === inArray ? keys[depth]! : nameAt(text, keys[depth]!, end), literal)
+          if (number !== undefined) {
+            const within = container(found, text, keys, ends, depth)
+            keep(within, end === inArray ? keys[depth]! : nameAt(text, keys[depth]!, end), number)
+          }
         }
       }
       at = last - 1
@@ -334,11 +338,23 @@ const container = (
 }
 
 /** Puts a kept number in place of what was read of it; of a name that stands there twice, the last is what was read. */
-const keep = (within: unknown, key: string | number, literal: string): void => {
+const keep = (within: unknown, key: string | number, exact: ExactNumber.ExactNumber): void => {
   const there = own(within, key)
-  if (ExactNumber.is(there) || there === Number(literal)) {
-    ;(within as Record<PropertyKey, unknown>)[key] = ExactNumber.of(literal)
+  if (Predicate.isNumber(there) ? there === Number(exact.rawJSON) : ExactNumber.is(there)) {
+    ;(within as Record<PropertyKey, unknown>)[key] = exact
   }
+}
+
+/**
+ * The number of a literal, where it must be kept: one that was kept before, where it is the same. A million of them cost
+ * more than all else that is read.
+ */
+const exactOf = (literal: string, kept: Map<string, ExactNumber.ExactNumber>): ExactNumber.ExactNumber | undefined => {
+  const before = kept.get(literal)
+  if (before !== undefined || !ExactNumber.isNeeded(literal)) return before
+  const exact = ExactNumber.of(literal)
+  if (kept.size < 1000) kept.set(literal, exact)
+  return exact
 }
 
 const own = (value: unknown, key: string | number): unknown =>
