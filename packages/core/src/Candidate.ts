@@ -13,7 +13,7 @@ import type * as Deployment from "./Deployment.ts"
 import { Monitor } from "./Health.ts"
 import * as Protection from "./Protection.ts"
 import type { Provider } from "./Provider.ts"
-import { RepeatedFailures } from "./RepeatedFailures.ts"
+import { RepeatedFailures, Suspects } from "./RepeatedFailures.ts"
 import * as Retry from "./Retry.ts"
 import type { Policies } from "./Route.ts"
 import * as Timeout from "./Timeout.ts"
@@ -45,11 +45,19 @@ export interface Defaults {
   readonly unsupported?: Chat.Unsupported | undefined
 }
 
+/** What the candidates of one router know together. */
+export const suspects = (): Readonly<Record<Operation, Suspects>> => ({
+  chat: new Suspects(),
+  embeddings: new Suspects(),
+  count: new Suspects(),
+})
+
 export const make = (
   name: string,
   deployment: Deployment.Options,
   provider: Provider["Service"],
   defaults: Defaults,
+  suspects: Readonly<Record<Operation, Suspects>>,
 ): Candidate => {
   const circuit = Circuit.resolve(merge(Circuit.defaults, defaults.circuit, deployment.circuit))
   // Another credential is another account: what is kept of the former one, by others or before, says nothing of it.
@@ -67,9 +75,9 @@ export const make = (
     ),
     keys: { chat: own, embeddings: `${own}#embeddings`, count: `${own}#count` },
     repeated: {
-      chat: new RepeatedFailures(),
-      embeddings: new RepeatedFailures(),
-      count: new RepeatedFailures(),
+      chat: new RepeatedFailures(suspects.chat),
+      embeddings: new RepeatedFailures(suspects.embeddings),
+      count: new RepeatedFailures(suspects.count),
     },
     permits:
       deployment.limits?.concurrency === undefined ? undefined : Semaphore.makeUnsafe(deployment.limits.concurrency),

@@ -346,18 +346,20 @@ const make = Effect.fnUntraced(function* <E, R>(
 const start = <E, R>(
   deployments: Readonly<Record<string, Deployment.Deployment<E, R>>>,
   defaults: Candidate.Defaults,
-): Effect.Effect<ReadonlyMap<string, Candidate.Candidate>, E, R | Scope.Scope> =>
-  Effect.map(
+): Effect.Effect<ReadonlyMap<string, Candidate.Candidate>, E, R | Scope.Scope> => {
+  const suspects = Candidate.suspects()
+  return Effect.map(
     Effect.forEach(
       Object.entries(deployments),
       ([name, deployment]) =>
         Effect.map(Layer.build(deployment.provider), (context) =>
-          Candidate.make(name, deployment, Context.get(context, Provider), defaults),
+          Candidate.make(name, deployment, Context.get(context, Provider), defaults, suspects),
         ),
       { concurrency: "unbounded" },
     ),
     (candidates) => new Map(candidates.map((candidate) => [candidate.name, candidate])),
   )
+}
 
 /** Runs the callbacks of the options. */
 const listen = (bus: RouteEvent.Bus, { onFailover, onSuccess }: Callbacks) =>

@@ -16,7 +16,7 @@ const candidates = (deployments: Record<string, Partial<Deployment.Options>>) =>
   new Map(
     Object.entries(deployments).map(([name, options]) => [
       name,
-      Candidate.make(name, { model: name, ...options }, provider, {}),
+      Candidate.make(name, { model: name, ...options }, provider, {}, Candidate.suspects()),
     ]),
   )
 

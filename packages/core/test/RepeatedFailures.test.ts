@@ -25,6 +25,7 @@ const routed = (
   fails: (text: string) => boolean,
   reason: Reason = { _tag: "ServerError" },
   options: Partial<Deployment.Options> = {},
+  backup = Testing.script([Testing.reply("Hi")]).layer,
 ) => {
   const answer = ({ messages }: Chat.Request) => {
     const text = messages.map((message) => JSON.stringify(message.content)).join()
@@ -38,7 +39,7 @@ const routed = (
   return Router.layer({
     deployments: {
       primary: Deployment.make({ model: "p", provider: primary, ...options }),
-      backup: Deployment.make({ model: "b", provider: Testing.script([Testing.reply("Hi")]).layer }),
+      backup: Deployment.make({ model: "b", provider: backup }),
     },
     routes: { assistant: Route.fallback("primary", "backup") },
   })
@@ -99,6 +100,24 @@ describe("one caller's own request", () => {
       assert.strictEqual(yield* circuit, "closed")
     }).pipe(Effect.provide(routed(isPoison, { _tag: "ServerError" }, { circuit: { rate: 0.5, over: 6 } }))),
   )
+
+  it.effect("takes none that nobody else has asked, where another tells that it is the request", () => {
+    const backup = Testing.script([Testing.fail({ _tag: "ServerError" })])
+    return Effect.gen(function* () {
+      const router = yield* Router.Router
+      yield* call("fine")
+      for (let times = 0; times < 8; times++) {
+        const running = yield* Effect.forkChild(Effect.exit(call("poison")))
+        yield* TestClock.adjust("6 seconds")
+        assert.strictEqual((yield* Fiber.join(running))._tag, "Failure")
+      }
+      assert.deepStrictEqual(
+        (yield* router.status).map(({ circuit }) => circuit),
+        ["closed", "closed"],
+      )
+      assert.isAbove(backup.requests.length, 7, "asked each time")
+    }).pipe(Effect.provide(routed(isPoison, { _tag: "ServerError" }, {}, backup.layer)))
+  })
 
   it.effect("keeps no circuit open as its probe: the next one probes", () => {
     let down = false
