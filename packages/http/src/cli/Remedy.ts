@@ -6,7 +6,7 @@ import type { Reason } from "@understudy/core/ProviderError"
 import { vendors } from "@understudy/providers/Catalog"
 import type { Settings } from "@understudy/providers/Config"
 import * as Address from "@understudy/providers/config/Address"
-import { at } from "@understudy/providers/config/Problem"
+import { at, shownAddress } from "@understudy/providers/config/Problem"
 
 /** Why a deployment failed: the reason, and what came with it. */
 export interface Failure {
@@ -93,7 +93,7 @@ const where = ({ keys }: Deployment): string =>
 
 const address = (deployment: Deployment, path: string): string => {
   const named = Address.named(deployment)
-  if (named !== undefined) return `${named.url} (${path}.${named.key})`
+  if (named !== undefined) return `${shownAddress(named.url)} (${path}.${named.key})`
   return Address.of(deployment) ?? `the address of ${deployment.provider}`
 }
 

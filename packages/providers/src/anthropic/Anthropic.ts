@@ -69,7 +69,10 @@ export const make = Effect.fnUntraced(function* (
   const { baseUrl, connectTimeout, headers } = options
   const proxy = yield* Proxy.resolve("anthropic", options.proxy, client.baseURL)
   const sender = (yield* Transport.Transport).sender({ connectTimeout, proxy, limits: yield* AnswerLimits })
-  const scrub = Scrub.make(Secrets.make({ keys: [key], headers, urls: [baseUrl, proxy] }))
+  const secrets = Secrets.make({ keys: [key], headers, urls: [baseUrl, proxy] })
+  const scrub = Scrub.make(secrets)
+  const prepared = yield* Prepared.build("anthropic", client, "/v1/messages", scrub)
+  secrets.note(Secrets.inHeaders(prepared.headers))
   const host = isAnthropic(client.baseURL) ? undefined : Seals.hostAt(client.baseURL)
   return yield* HttpProvider.make({
     vendor: "anthropic",
@@ -93,7 +96,7 @@ export const make = Effect.fnUntraced(function* (
     key,
     scrub,
     sender,
-    prepared: yield* Prepared.build("anthropic", client, "/v1/messages", scrub),
+    prepared,
   })
 })
 

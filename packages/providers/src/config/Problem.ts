@@ -39,7 +39,7 @@ export const unknownKey = (path: string, key: string, known: ReadonlyArray<strin
 export const found = (value: unknown): string => {
   if (value === undefined || value === null) return "nothing"
   if (Predicate.isString(value)) {
-    return value.includes("${") ? `what ${JSON.stringify(value)} holds` : JSON.stringify(shortened(value))
+    return value.includes("${") ? `what ${JSON.stringify(value)} holds` : JSON.stringify(shortened(shownAddress(value)))
   }
   if (Array.isArray(value)) return "a list"
   if (!Predicate.isObject(value)) return String(value)
@@ -56,5 +56,9 @@ export const kind = (value: unknown): string => {
   if (Predicate.isString(value)) return value.trim() === "" ? "an empty text" : "another text"
   return found(value)
 }
+
+/** A text without what an address in it may hold of secrets: its userinfo, and the values of its query. */
+export const shownAddress = (text: string): string =>
+  text.includes("://") ? text.replace(/\/\/[^/\s]*@/, "//***@").replace(/([?&][^=&\s]*=)[^&\s]+/g, "$1***") : text
 
 const shortened = (text: string): string => (text.length > 60 ? `${text.slice(0, 60)}…` : text)

@@ -145,7 +145,8 @@ export const connect = Effect.fnUntraced(function* (
     proxy,
     limits: yield* AnswerLimits,
   })
-  const scrub = Scrub.make(Secrets.make({ keys: [key], headers, urls: [baseUrl, proxy] }))
+  const secrets = Secrets.make({ keys: [key], headers, urls: [baseUrl, proxy] })
+  const scrub = Scrub.make(secrets)
   const client = new sdk.OpenAI({
     apiKey: key === undefined ? "none" : Redacted.value(key),
     baseURL: baseUrl,
@@ -165,6 +166,8 @@ export const connect = Effect.fnUntraced(function* (
     hour: dialect.cache === undefined ? undefined : (model) => Claude.versionOf(model) !== undefined,
   }
   const server = own ? "openai" : "compatible"
+  const prepared = yield* Prepared.build(vendor, client, path, scrub)
+  secrets.note(Secrets.inHeaders(prepared.headers))
   return yield* HttpProvider.make({
     vendor,
     codec,
@@ -187,7 +190,7 @@ export const connect = Effect.fnUntraced(function* (
     key,
     scrub,
     sender,
-    prepared: yield* Prepared.build(vendor, client, path, scrub),
+    prepared,
   })
 })
 

@@ -59,6 +59,18 @@ const open = new Set([
   "openai-beta",
 ])
 
+/**
+ * What a prepared request has in its headers (names and values in turn), beside what SDKs say of themselves: OpenAI's and
+ * Anthropic's also send headers that they find in the environment (`OPENAI_CUSTOM_HEADERS`, `ANTHROPIC_CUSTOM_HEADERS`).
+ */
+export const inHeaders = (headers: ReadonlyArray<string>): ReadonlyArray<string> =>
+  headers.flatMap((value, at) => {
+    const name = headers[at - 1] ?? ""
+    return at % 2 === 0 || isOpen(name) || sdks.test(name) ? [] : inHeader(value)
+  })
+
+const sdks = /^(?:x-stainless-.*|x-goog-api-client|user-agent|openai-organization|openai-project)$/i
+
 /** The value, and the credential in it: after a scheme such as `Bearer`, in a cookie, or within those of `Basic`. */
 const inHeader = (value: string): ReadonlyArray<string> => {
   const whole = value.trim()

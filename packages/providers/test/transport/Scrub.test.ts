@@ -2,7 +2,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { ProviderError } from "@understudy/core/ProviderError"
 import * as Scrub from "@understudy/providers/transport/Scrub"
 import * as Secrets from "@understudy/providers/transport/Secrets"
+import * as Anthropic from "@understudy/providers/anthropic"
+import * as Gemini from "@understudy/providers/gemini"
+import * as OpenAi from "@understudy/providers/openai"
+import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import { inspect } from "node:util"
 
 const keys = (...keys: ReadonlyArray<string>) =>
   Scrub.make(Secrets.make({ keys: [undefined, ...keys.map((key) => Redacted.make(key))] }))
@@ -154,5 +159,27 @@ describe("the secrets of a deployment", () => {
     assert.isBelow(secrets.all().length, 40)
     assert.include(secrets.all(), "sk-first")
     assert.include(secrets.all(), "token-99")
+  })
+
+  it.effect("are told by no SDK that cannot start with them", () =>
+    Effect.gen(function* () {
+      const apiKey = Redacted.make("sk-secret-key\nwith more")
+      const headers = { "x-secret": "of-a-header\n" }
+      const baseUrl = "http://127.0.0.1:1"
+      for (const make of [OpenAi.make, Anthropic.make, Gemini.make]) {
+        const error = yield* Effect.flip(Effect.scoped(make({ apiKey, baseUrl, headers })))
+        assert.strictEqual(error._tag, "ProviderStartError")
+        assert.notMatch(inspect(error, { depth: 9 }), /secret-key|of-a-header/)
+        assert.include(error.message, "***")
+      }
+    }),
+  )
+
+  it("are also the headers that an SDK finds in the environment", () => {
+    const headers = ["authorization", "Bearer sk-1", "x-found", "in the environment", "user-agent", "OpenAI/JS 6"]
+    assert.deepStrictEqual(
+      Secrets.inHeaders([...headers, "anthropic-version", "2023-06-01", "x-stainless-os", "Linux"]),
+      ["Bearer sk-1", "sk-1", "in the environment"],
+    )
   })
 })
