@@ -18,8 +18,10 @@ import * as Configured from "../Configured.ts"
 import * as DotEnv from "../DotEnv.ts"
 import { Drain } from "../Drain.ts"
 import type * as Guard from "../Guard.ts"
+import * as PlainText from "../observe/PlainText.ts"
 import * as Banner from "./Banner.ts"
 import * as Exposure from "./Exposure.ts"
+import * as Output from "./Output.ts"
 import * as Signals from "./Signals.ts"
 import * as Source from "./Source.ts"
 
@@ -63,8 +65,8 @@ export const serve = Command.make(
       const guard = yield* Exposure.withSessions(yield* Exposure.policy({ ...source.configuration, server }))
       return yield* Effect.scoped(run(source, server, guard, logContent))
     })
-    const logger = logFormat === "json" ? Logger.consoleJson : Logger.consolePretty()
-    return yield* Effect.provide(program, [DotEnv.layer(file), Logger.layer([logger])])
+    const logger = logFormat === "json" ? Logger.consoleJson : PlainText.logger(Logger.consolePretty())
+    return yield* Effect.provide(program, [DotEnv.layer(file), Logger.layer([logger]), Output.layer])
   }),
 ).pipe(Command.withDescription("Serve the gateway"))
 

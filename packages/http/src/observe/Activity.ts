@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
+import { plain } from "./PlainText.ts"
 
 /** One line: when (clock milliseconds), of which call on which route, and about whom. */
 export interface Line {
@@ -49,7 +50,13 @@ export const layer: Layer.Layer<Activity, never, Router> = Layer.effect(
     const words = teller()
     yield* router.listen((event) => {
       for (const told of words(event)) {
-        const line = { at: clock.currentTimeMillisUnsafe(), call: event.call, route: event.route, ...told }
+        const line = {
+          at: clock.currentTimeMillisUnsafe(),
+          call: event.call,
+          route: event.route,
+          ...told,
+          text: plain(told.text),
+        }
         kept.push(line)
         if (kept.length > 2 * capacity) kept.splice(0, capacity)
         for (const reader of readers) Queue.offerUnsafe(reader, line)

@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as LogLevel from "effect/LogLevel"
 import * as References from "effect/References"
+import { plain } from "./PlainText.ts"
 
 /** Logs every call when it has ended: a failed one as a warning, any other at info. */
 export const layer: Layer.Layer<never, never, Router> = Layer.effectDiscard(
@@ -37,7 +38,7 @@ export const line = (receipt: Receipt): string => {
     ...receipt.attempts.map(attempt),
     ...receipt.passedOver.map(({ deployment, verdict }) => `${deployment} passed over: ${passedOver(verdict)}`),
   ]
-  return `${receipt.route}: ${outcome(receipt)} in ${receipt.millis} ms (${told.join("; ")})`
+  return plain(`${receipt.route}: ${outcome(receipt)} in ${receipt.millis} ms (${told.join("; ")})`)
 }
 
 /** A deployment is known once it has answered, or has begun to. */

@@ -12,18 +12,18 @@ import { passedOver } from "@understudy/core/RouterError"
 import * as Data from "effect/Data"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import * as Path from "effect/Path"
-import type { PlatformError } from "effect/PlatformError"
+import type * as Path from "effect/Path"
 import type { UsageLogSettings } from "../config/UsageLogSection.ts"
+import * as LogFile from "./LogFile.ts"
 
 /** The file cannot be written where it was said to be. */
 export class CannotLog extends Data.TaggedError("CannotLog")<{ readonly message: string }> {}
 
 /**
  * Writes a line when a call has ended, without the call waiting for it; those that are still to be written when the layer
- * closes are written then. A disk that fails later costs lines, and is warned of.
+ * closes are written then. A disk that fails later costs lines, which are counted and told of once a minute.
  */
 export const layer = (
   settings: UsageLogSettings,
@@ -32,17 +32,16 @@ export const layer = (
     Effect.gen(function* () {
       const router = yield* Router
       const append = yield* Effect.mapError(
-        open(settings),
+        LogFile.open({ ...settings, max: Number(settings.max) }),
         ({ reason }) =>
           new CannotLog({ message: `The usage log ${settings.file} cannot be written: ${reason.message}` }),
       )
+      const lost = yield* losses(settings.file)
       let pending: Array<string> = []
       const write = Effect.suspend(() => {
         const lines = pending
         pending = []
-        return Effect.catch(append(lines), ({ message }) =>
-          Effect.logWarning(`${lines.length} lines of the usage log could not be written: ${message}`),
-        )
+        return Effect.catch(append(lines), lost)
       })
       yield* handle(router.listen, (event) => {
         if (event._tag !== "Ended") return undefined
@@ -52,47 +51,32 @@ export const layer = (
     }),
   )
 
-// ---------------------------------------------------------------------------------------------------------------------
-// The file
-// ---------------------------------------------------------------------------------------------------------------------
-
-/** Appends lines to a file that is made where it is missing, and turned over before it grows above its size. */
-const open = Effect.fnUntraced(function* ({ file, keep, max }: UsageLogSettings) {
-  const files = yield* FileSystem.FileSystem
-  const path = yield* Path.Path
-  const write = (text: string) => files.writeFileString(file, text, { flag: "a", mode: ownersAlone })
-  yield* files.makeDirectory(path.dirname(file), { recursive: true })
-  yield* write("")
-  let size = Number((yield* files.stat(file)).size)
-
-  /** A file that is not there yet needs no other name. */
-  const rename = (from: string, to: string) => Effect.catchIf(files.rename(from, to), isMissing, () => Effect.void)
-  const turn = Effect.gen(function* () {
-    for (let age = keep; age > 1; age--) yield* rename(`${file}.${age - 1}`, `${file}.${age}`)
-    yield* keep === 0 ? files.remove(file, { force: true }) : rename(file, `${file}.1`)
-    size = 0
+/** Tells of lost lines: of the first at once, of those after it once a minute, of the last when the scope closes. */
+const losses = Effect.fnUntraced(function* (file: string) {
+  let count = 0
+  let why = ""
+  const tell = Effect.suspend(() => {
+    if (count === 0) return Effect.succeed(false)
+    const lines = count === 1 ? "1 line" : `${count} lines`
+    count = 0
+    return Effect.as(Effect.logError(`${lines} of the usage log ${file} could not be written: ${why}`), true)
   })
-
-  return Effect.fnUntraced(function* (lines: ReadonlyArray<string>) {
-    let text = ""
-    for (const line of lines) {
-      const more = Buffer.byteLength(line)
-      if (size > 0 && size + more > Number(max)) {
-        yield* write(text)
-        yield* turn
-        text = ""
-      }
-      text += line
-      size += more
-    }
-    yield* write(text)
+  yield* Effect.addFinalizer(() => tell)
+  const scope = yield* Effect.scope
+  let telling = false
+  const again: Effect.Effect<void> = Effect.flatMap(tell, (told) => {
+    if (told) return Effect.andThen(Effect.sleep("1 minute"), again)
+    telling = false
+    return Effect.void
   })
+  return ({ cause, lines }: LogFile.Lost): Effect.Effect<void> => {
+    count += lines
+    why = cause
+    if (telling) return Effect.void
+    telling = true
+    return Effect.asVoid(Effect.forkIn(again, scope, { startImmediately: true }))
+  }
 })
-
-/** Who called, when and at what cost is for the gateway's own user to read. A file that is there keeps its mode. */
-const ownersAlone = 0o600
-
-const isMissing = ({ reason }: PlatformError): boolean => reason._tag === "NotFound"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // A line

@@ -8,7 +8,10 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import { appendFileSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import type { UsageLogSettings } from "../../src/config/UsageLogSection.ts"
+import { logger as PlainTextLogger, plain } from "../../src/observe/PlainText.ts"
 import * as UsageLog from "../../src/observe/UsageLog.ts"
 
 const usage = { inputTokens: 1000, outputTokens: 200 }
@@ -107,5 +110,88 @@ describe("UsageLog", () => {
       assert.instanceOf(error, UsageLog.CannotLog)
       assert.match(error.message, /^The usage log \/dev\/null\/usage\.log cannot be written: /)
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
+  )
+})
+
+/** A disk that is full, and one that is not, in the place of one another. */
+describe("UsageLog on a disk that fails", () => {
+  /** A router whose calls are logged to a file, and what was said meanwhile. */
+  const logging = Effect.fnUntraced(function* (file: string) {
+    const said: Array<string> = []
+    const listener = Logger.make(({ message }) => void said.push(String(message)))
+    const primary = Testing.script([Testing.reply("answer", { usage })])
+    const RouterLive = Router.layer({
+      deployments: { primary: Deployment.make({ model: "p", provider: primary.layer }) },
+      routes: { assistant: Route.fallback("primary") },
+    })
+    const log = UsageLog.layer({ file, max: ByteSize.megabytes(1), keep: 5 })
+    const context = yield* Layer.build(
+      Layer.provide(Layer.provideMerge(log, RouterLive), Logger.layer([listener])),
+    ).pipe(Effect.provide(Logger.layer([listener])))
+    const { chat } = Context.get(context, Router.Router)
+    return { said, call: chat({ model: "assistant", messages: [Chat.user("question")] }) }
+  })
+
+  /** Waits until what is written in the background is, or is not. */
+  const until = (condition: () => boolean): Effect.Effect<void> =>
+    Effect.suspend(() => (condition() ? Effect.void : Effect.andThen(Effect.sleep(2), until(condition))))
+
+  it.live("answers calls, ends what was torn off, and counts what was lost with its errno", () =>
+    Effect.gen(function* () {
+      const folder = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped()
+      const file = `${folder}/usage.log`
+      writeFileSync(file, '{"time":"torn by a crash')
+      const said = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const { call, said } = yield* logging(file)
+          yield* call
+          yield* until(() => readFileSync(file, "utf8").endsWith("}\n"))
+          renameSync(file, `${file}.sound`)
+          symlinkSync("/dev/full", file)
+          yield* call
+          yield* until(() => said.length > 0)
+          for (let times = 0; times < 3; times++) yield* call
+          yield* Effect.sleep(20)
+          rmSync(file)
+          renameSync(`${file}.sound`, file)
+          appendFileSync(file, '{"time":"torn by a full disk')
+          yield* call
+          yield* until(() => readFileSync(file, "utf8").endsWith("}\n"))
+          return said
+        }),
+      )
+      const read = readFileSync(file, "utf8").split("\n")
+      assert.deepStrictEqual(
+        [read[0], read[2], read.at(-1)],
+        ['{"time":"torn by a crash', '{"time":"torn by a full disk', ""],
+      )
+      for (const whole of [read[1], read[3]]) assert.propertyVal(JSON.parse(whole ?? ""), "route", "assistant")
+      assert.strictEqual(read.length, 5)
+      // The first at once; the others, of the same minute, together.
+      assert.match(said[0] ?? "", /^1 line of the usage log \S+ could not be written: ENOSPC/)
+      assert.match(said[1] ?? "", /^3 lines of the usage log \S+ could not be written: ENOSPC/)
+      assert.strictEqual(said.length, 2)
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
+  )
+})
+
+describe("what callers and providers say", () => {
+  it("stands in one line of the call log, and moves no terminal's cursor", () => {
+    assert.strictEqual(
+      plain("a\nERROR b\r\n\t\u001b[2Jc\u2028d\u202ee\u0085"),
+      String.raw`a\nERROR b\r\n\t\u001b[2Jc\u2028d\u202ee\u0085`,
+    )
+    assert.strictEqual(plain("Grüße, 世界 🎭"), "Grüße, 世界 🎭")
+  })
+
+  it.effect("stands in one line of any log", () =>
+    Effect.gen(function* () {
+      const said: Array<unknown> = []
+      const listener = PlainTextLogger(Logger.make(({ message }) => void said.push(message)))
+      yield* Effect.logInfo("evil\n[12:00:00] ERROR: forged", { kept: "a\nb" }).pipe(
+        Effect.provide(Logger.layer([listener])),
+      )
+      assert.deepStrictEqual(said, [[String.raw`evil\n[12:00:00] ERROR: forged`, { kept: "a\nb" }]])
+    }),
   )
 })

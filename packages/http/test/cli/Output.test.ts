@@ -1,0 +1,75 @@
+import { afterAll, assert, describe, it } from "@effect/vitest"
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { openSync } from "node:fs"
+import { createServer } from "node:net"
+import type { AddressInfo } from "node:net"
+import { join } from "node:path"
+import { FileOutput } from "../../src/cli/Output.ts"
+import { ask } from "./Process.ts"
+
+const main = join(import.meta.dirname, "..", "..", "src", "main.ts")
+const children = new Set<ReturnType<typeof spawn>>()
+afterAll(() => children.forEach((child) => child.kill("SIGKILL")))
+
+const freePort = async (): Promise<number> => {
+  const server = createServer().listen(0, "127.0.0.1")
+  await once(server, "listening")
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, "close")
+  return port
+}
+
+const answers = async (base: string): Promise<boolean> => {
+  for (let times = 0; times < 500; times++) {
+    const ready = await fetch(`${base}/ready`).then(
+      ({ ok }) => ok,
+      () => false,
+    )
+    if (ready) return true
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  return false
+}
+
+describe.concurrent("a gateway whose log cannot be written", { timeout: 30_000 }, () => {
+  for (const where of ["a full disk", "a reader that is gone"] as const) {
+    it(`answers calls: ${where}`, async () => {
+      const port = await freePort()
+      const full = where === "a full disk" ? openSync("/dev/full", "w") : "pipe"
+      const child = spawn(process.execPath, [main, "serve", "--port", String(port)], { stdio: ["ignore", full, full] })
+      children.add(child)
+      child.stdout?.destroy()
+      child.stderr?.destroy()
+      const base = `http://127.0.0.1:${port}`
+      assert.isTrue(await answers(base))
+      for (let times = 0; times < 3; times++) assert.strictEqual((await ask(base)).status, 200)
+      assert.isNull(child.exitCode)
+      child.kill("SIGINT")
+      await once(child, "exit")
+      children.delete(child)
+    })
+  }
+})
+
+describe("FileOutput", () => {
+  it("ends what was torn off, and says how many lines were lost and why once it can write again", () => {
+    let room = 8
+    let file = ""
+    const output = new FileOutput((bytes) => {
+      if (room === 0) throw Object.assign(new Error("full"), { code: "ENOSPC" })
+      const part = bytes.subarray(0, room)
+      room -= part.length
+      file += Buffer.from(part).toString()
+      return part.length
+    })
+    output.write("first\n")
+    output.write("second\n")
+    output.write("third\n")
+    room = 1000
+    output.write("fourth\n")
+    output.write("fifth\n")
+    assert.strictEqual(file, "first\nse\n2 lines of this log could not be written: ENOSPC\nfourth\nfifth\n")
+  })
+})
