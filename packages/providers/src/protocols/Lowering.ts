@@ -113,7 +113,9 @@ export const make = <Body, Request extends Lowerable>(
     if (dropped.length > 0 && policy === "refuse") {
       return Effect.fromResult(unsupported(protocol, dropped.join("; ")))
     }
-    const all = dropped.length === 0 ? changes : [...dropped, ...changes]
+    // What is left out is not sent as its hash either.
+    const isSent = (change: string) => !dropped.some((each) => change.startsWith(`${each} of more than `))
+    const all = dropped.length === 0 ? changes : [...dropped, ...changes.filter(isSent)]
     const unsaid = all.length === 0 || policy === "drop" ? undefined : all
     const lowered = names === undefined ? { body, unsaid } : { body, unsaid, names }
     const unheard = policy === "drop" ? none : dropped.filter((warning) => !logged.has(warning))

@@ -100,6 +100,20 @@ describe("the id of an end user", () => {
     }).pipe(environment, Effect.scoped),
   )
 
+  it.live("is not told to be sent as its hash where it is left out", () =>
+    Effect.gen(function* () {
+      const { asked, provider } = yield* connect("mistral")
+      for (const asking of bodies(long(600))) {
+        const { body, unsaid } = yield* told(provider, asked, asking)
+        assert.isUndefined(idIn(body))
+        assert.deepStrictEqual(
+          unsaid.filter((what) => what.startsWith("the id of")),
+          ["the id of the end user"],
+        )
+      }
+    }).pipe(environment, Effect.scoped),
+  )
+
   it.live("is so for embeddings too, and so is a key to the prompt cache", () =>
     Effect.gen(function* () {
       const upstream = yield* Upstream.make({ body: answers.embeddings })

@@ -13,24 +13,25 @@ import * as Wire from "./Wire.ts"
 // ---------------------------------------------------------------------------------------------------------------------
 
 export const encode = (request: Chat.Request, model: Model, warn: Warn): Block => ({
-  ...encodeSampling(request.sampling, model),
+  ...encodeSampling(request.sampling, model, warn),
   ...encodeFormat(request.format),
   ...encodeThinking(request.reasoning, model, warn),
 })
 
-const encodeSampling = (sampling: Chat.Sampling | undefined, model: Model): Block => {
+const encodeSampling = (sampling: Chat.Sampling | undefined, model: Model, warn: Warn): Block => {
   const config: Block = {}
   if (sampling === undefined) return config
   const set = (name: keyof Wire.GenerationConfig, value: unknown) => {
     if (value !== undefined) config[name] = value
   }
-  const { maxTokens, stop, topLogprobs } = sampling
+  const { maxTokens, seed, stop, topLogprobs } = sampling
   set("maxOutputTokens", maxTokens === undefined ? undefined : Math.min(maxTokens, model.maxTokens ?? maxTokens))
   set("temperature", sampling.temperature)
   set("topP", sampling.topP)
   set("topK", sampling.topK)
   if (stop !== undefined && stop.length > 0) config["stopSequences"] = stop
-  set("seed", sampling.seed)
+  if (seed === undefined || seed === (seed | 0)) set("seed", seed)
+  else warn("a seed of more than 32 bits")
   set("presencePenalty", sampling.presencePenalty)
   set("frequencyPenalty", sampling.frequencyPenalty)
   set("candidateCount", sampling.n)

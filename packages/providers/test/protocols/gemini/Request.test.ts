@@ -48,6 +48,14 @@ const call = (id: string, more: Partial<Chat.ToolCall> = {}): Chat.ToolCall => (
 const image = { type: "image" as const, source: { type: "base64" as const, mediaType: "image/png", data: "AAAA" } }
 
 describe("encode", () => {
+  it("says a seed of 32 bits, and names one that Gemini refuses", () => {
+    for (const seed of [0, -1, 2 ** 31 - 1, -(2 ** 31)])
+      assert.deepStrictEqual(config({ sampling: { seed } }), [{ seed }, []])
+    for (const seed of [2 ** 31, 2 ** 63, -(2 ** 31) - 1]) {
+      assert.deepStrictEqual(config({ sampling: { seed } }), [undefined, ["a seed of more than 32 bits"]])
+    }
+  })
+
   it("says the least there is to say", () => {
     assert.deepStrictEqual(encode({}), { body: { contents: hello }, warnings: [] })
   })
