@@ -54,15 +54,17 @@ const at = "@"
 export const from = (seal: Seal, host: Host): Seal =>
   host === undefined ? seal : { issuer: `${seal.issuer}${at}${host}`, value: seal.value }
 
-/** A seal on its way to that host: under its protocol's own name where the host gave it, else under nobody's. */
+/** A seal on its way to that host: as the host gave it, under whatever issuer it named, or else under nobody's. */
 export const toward = (seal: Seal, host: Host): Seal => {
-  if (host === undefined) return seal
   const end = seal.issuer.lastIndexOf(at)
-  if (end < 0) return { issuer: `${seal.issuer}${at}`, value: seal.value }
-  return seal.issuer.slice(end + 1) === host && host !== nobody
+  if (host === undefined && end < 0) return seal
+  return end >= 0 && host !== nobody && seal.issuer.slice(end + 1) === host
     ? { issuer: seal.issuer.slice(0, end), value: seal.value }
-    : seal
+    : { issuer: `${seal.issuer}${at}`, value: seal.value }
 }
+
+/** Whether a seal that is on its way is worth nothing there. */
+export const isNobodys = ({ issuer }: Seal): boolean => issuer.endsWith(at)
 
 /** For a place in which every vendor's seals stand. */
 export const anyone = ""
@@ -75,15 +77,27 @@ export const own = (text: string, issuer: string, host: Host): string | undefine
   if (text === "" || host === nobody) return undefined
   if (!text.startsWith(mark))
     return host !== undefined && issuer === "anthropic" && isAnthropics(text) ? undefined : text
-  const seal = toward(read(text, issuer), host)
-  return seal.issuer === issuer || (issuer === anyone && !seal.issuer.includes(at)) ? seal.value : undefined
+  const marked = read(text, issuer)
+  const seal = toward(marked, host)
+  // One of the host's may be another's that it passed on.
+  const isHosts = seal.issuer.length < marked.issuer.length
+  return seal.issuer === issuer || (issuer === anyone && (isHosts || !seal.issuer.includes(at)))
+    ? seal.value
+    : undefined
 }
 
 /** Whether a seal in a client's hands names its issuer. */
 export const isMarked = (text: string): boolean => text.startsWith(mark)
 
-/** The seal in a client's conversation, where its value stood in a body of `issuer`'s protocol. */
-export const returned = ({ issuer, value }: Seal): Seal => read(value, issuer)
+/** Whether a seal in a client's hands, whose issuer is named beside it, is under our mark of that issuer. */
+export const isOurs = (text: string, issuer: string): boolean => text.startsWith(`${mark}${issuer}${at}`)
+
+/**
+ * The seal in a client's conversation, where its value stood in a body of `issuer`'s protocol. One beside the name of its
+ * host is as the host gave it, and may bear the mark of another gateway, which is the host.
+ */
+export const returned = ({ issuer, value }: Seal): Seal =>
+  issuer.includes(at) && !isOurs(value, issuer) ? { issuer, value } : read(value, issuer)
 
 /** Whether Anthropic made it, or a cloud for it: base64 of a message whose first field is its second, and long. */
 const isAnthropics = (text: string): boolean => text.length >= 80 && /^E[g-v][A-Za-z0-9+/]+={0,2}$/.test(text)

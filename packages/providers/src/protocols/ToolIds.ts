@@ -86,6 +86,9 @@ export const from = (id: string, { ids, name }: Issuer): string =>
 
 const isOurs = /__(?:seal|id|by)__/
 
+/** Whether the id bears a mark of ours, or of another gateway like ours. */
+export const isMarked = (id: string): boolean => isOurs.test(id)
+
 /** OpenAI's bound, which is the least of those that cut nothing of what vendors issue. */
 const longestEverywhere = 40
 

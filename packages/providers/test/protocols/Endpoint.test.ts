@@ -52,6 +52,25 @@ describe("what an endpoint has issued", () => {
       }).pipe(Effect.scoped),
     )
 
+    it.live(`goes back to ${kind} as it was, though it bears the mark of a gateway in front of another`, () =>
+      Effect.gen(function* () {
+        // Neither stands for a gateway: what it gives is its own.
+        if (kind === "mistral" || kind === "bedrock") return
+        const marked = "understudy.google@h1a2b3c4d.c2lnbmVk"
+        for (const given of [marked, Buffer.from(marked).toString("base64")]) {
+          const { asked, provider } = yield* Vendors.make(kind, { seal: given, id: "call_1" })
+          for (const client of clients) {
+            for (const streams of [false, true]) {
+              const first = client.first("look")
+              const answer = yield* ask(client, provider, first, streams)
+              yield* ask(client, provider, client.next(first, answer), streams)
+              assert.isTrue(has(asked.at(-1), given), `${given} to ${client.dialect.protocol}`)
+            }
+          }
+        }
+      }).pipe(Effect.scoped),
+    )
+
     it.live(`goes to no other endpoint from ${kind}`, () =>
       Effect.gen(function* () {
         const id = `call_${"z".repeat(90)}`

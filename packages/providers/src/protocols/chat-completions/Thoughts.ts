@@ -86,7 +86,8 @@ const decodeDetail = ({ data, format, id, signature, summary, text, type }: Fiel
  */
 export const isAnothers = ({ format }: Fields, seal: string, host: Seals.Host): boolean => {
   const named = Json.string(format)
-  return named.includes("@") || (host !== undefined && issuerOf.has(named) && !Seals.isMarked(seal))
+  if (named.includes("@")) return !Seals.isOurs(seal, named)
+  return host !== undefined && issuerOf.has(named) && !Seals.isMarked(seal)
 }
 
 /** Gemini signs its calls: on the call itself, by Google's own server and LiteLLM, or among the details, by OpenRouter. */
@@ -131,9 +132,9 @@ export const sealed = (thoughts: ReadonlyArray<Chat.Reasoning>): Block => {
   const details: Array<Block> = []
   for (const thought of thoughts) {
     const { redacted, signature, text } = thought
-    const issuer = (redacted ?? signature)?.issuer
-    if (issuer === undefined || issuer.includes("@")) continue
-    if (issuer !== litellm) details.push(encode(thought, details.length))
+    const seal = redacted ?? signature
+    if (seal === undefined || Seals.isNobodys(seal)) continue
+    if (seal.issuer !== litellm) details.push(encode(thought, details.length))
     else if (redacted !== undefined) blocks.push({ type: "redacted_thinking", data: redacted.value })
     else blocks.push({ type: "thinking", thinking: text, signature: signature?.value })
   }

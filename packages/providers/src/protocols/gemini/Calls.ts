@@ -4,6 +4,7 @@
  * every time it is read, and left out again wherever the protocol is spoken.
  */
 import { createHash } from "node:crypto"
+import * as ToolIds from "../ToolIds.ts"
 
 const mark = "gemini_"
 
@@ -14,7 +15,8 @@ export const made = (where: string, index: number): string => `${mark}${where}_$
 export const nameOf = (responseId: string | undefined, text: string): string =>
   responseId ?? createHash("sha256").update(text).digest("base64url").slice(0, 16)
 
-/** The id on the wire: none where it was made up here. */
-export const encode = (id: string): { readonly id?: string } => (id.startsWith(mark) ? none : { id })
+/** The id on the wire: none where it was made up here. Under a mark it is what a gateway behind this one made up. */
+export const encode = (id: string): { readonly id?: string } =>
+  id.startsWith(mark) && !ToolIds.isMarked(id) ? none : { id }
 
 const none = {}

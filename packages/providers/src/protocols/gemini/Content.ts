@@ -166,14 +166,21 @@ const formats: Readonly<Record<string, string>> = { "audio/wav": "wav", "audio/m
 /** The id of a call that bears this one, or none. */
 export type IdOf = (id: string | undefined, name: string) => string
 
+/** What stands in the place of a signature: `Signatures.read` of a client's, `Signatures.issued` of an upstream's. */
+export type SealOf = (text: unknown) => Signatures.Sealed
+
 /**
  * What a model said, part by part. Pieces of one text or one thought, as streams leave them, are joined: a signature
  * ends them.
  */
-export const decodeModel = (parts: ReadonlyArray<unknown>, idOf: IdOf): ReadonlyArray<Chat.AssistantContent> => {
+export const decodeModel = (
+  parts: ReadonlyArray<unknown>,
+  idOf: IdOf,
+  sealOf: SealOf,
+): ReadonlyArray<Chat.AssistantContent> => {
   const content: Array<Said> = []
   for (const part of parts) {
-    const said = decodeSaid(Json.fields(part), idOf)
+    const said = decodeSaid(Json.fields(part), idOf, sealOf)
     if (said === undefined) continue
     const last = content[content.length - 1]
     const joined = last === undefined ? undefined : join(last, said)
@@ -187,6 +194,7 @@ const join = (last: Said, next: Said): Said | undefined => {
   if (last.type === "tool-call" || last.signature !== undefined) return undefined
   if (last.type === "text") return next.type === "text" ? { ...next, text: last.text + next.text } : undefined
   if (next.type !== "reasoning" || last.redacted !== undefined || next.redacted !== undefined) return undefined
+  if (Signatures.isRedacted(next.signature?.value)) return undefined
   return { ...next, text: last.text + next.text }
 }
 
@@ -197,9 +205,9 @@ export type Said = Chat.Text | Chat.Reasoning | Chat.ToolCall
  * One part of a model's; undefined where it says nothing. What `Chat` has no part for, such as code that was run or a
  * picture, is told in words.
  */
-export const decodeSaid = (part: Fields, idOf: IdOf): Said | undefined => {
+export const decodeSaid = (part: Fields, idOf: IdOf, sealOf: SealOf): Said | undefined => {
   const { functionCall: call, text, thought, thoughtSignature } = part
-  const { redacted, signature } = Signatures.read(thoughtSignature)
+  const { redacted, signature } = sealOf(thoughtSignature)
   const seal = signature === undefined ? undefined : { signature }
   if (thought === true) {
     return { type: "reasoning", text: Json.string(text), ...(redacted === undefined ? seal : { redacted }) }

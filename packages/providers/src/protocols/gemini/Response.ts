@@ -84,6 +84,7 @@ const decodeCandidate = (candidate: Fields, name: string): Decoded => {
   const said = Content.decodeModel(
     Json.list(Json.fields(candidate["content"])["parts"]),
     (id) => id ?? Calls.made(name, calls++),
+    Signatures.issued,
   )
   if (said.length === 0 && !Predicate.isString(reason)) return {}
   if (isBroken(reason, said.length > 0)) return { broken: brokenMessage(reason, finishMessage) }

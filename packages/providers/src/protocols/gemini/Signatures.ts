@@ -42,6 +42,14 @@ export const read = (text: unknown): Sealed => {
 
 const none: Sealed = {}
 
+/** What an upstream gave: its own, whatever it looks like. It may be a gateway like ours, whose marks are its to read. */
+export const issued = (text: unknown): Sealed =>
+  Predicate.isString(text) && text !== "" ? { signature: { issuer, value: text } } : none
+
+/** Whether thoughts stand in the place of a signature, as another gateway writes those that only their issuer can read. */
+export const isRedacted = (text: string | undefined): boolean =>
+  text?.startsWith(foreign) === true && read(text).redacted !== undefined
+
 /** What a client's signature is to the endpoint whose seals are `host`'s, if it is that endpoint's. */
 export const ownText = (text: string, host: Seals.Host): string | undefined => {
   if (stopgaps.has(text)) return text

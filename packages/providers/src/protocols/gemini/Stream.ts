@@ -20,6 +20,7 @@ import * as Errors from "./Errors.ts"
 import * as Logprobs from "./Logprobs.ts"
 import { protocol } from "./Protocol.ts"
 import * as Response from "./Response.ts"
+import * as Signatures from "./Signatures.ts"
 import * as Usage from "./Usage.ts"
 
 export { array, encoder } from "./Encoder.ts"
@@ -101,8 +102,9 @@ const decodeCandidate = (candidate: Fields, state: State, parts: Array<Chat.Part
   const choice = at(candidate["index"])
   const so = candidateOf(state, choice.choice ?? 0)
   let logprobs = Logprobs.decode(candidate["logprobsResult"])
+  const idOf = (id: string | undefined) => id ?? Calls.made(nameIn(state, choice), so.made++)
   for (const wire of Json.list(Json.fields(candidate["content"])["parts"])) {
-    const said = Content.decodeSaid(Json.fields(wire), (id) => id ?? Calls.made(nameIn(state, choice), so.made++))
+    const said = Content.decodeSaid(Json.fields(wire), idOf, Signatures.issued)
     if (said === undefined) continue
     so.said = true
     switch (said.type) {

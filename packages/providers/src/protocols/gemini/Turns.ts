@@ -148,7 +148,8 @@ export const decode = (wire: Pick<Wire.Request, "contents" | "systemInstruction"
       const [call] = at < 0 ? [] : waiting.splice(at, 1)
       return call?.id ?? id ?? Calls.made(String(turn), made++)
     }
-    if (role === "model") messages.push({ role: "assistant", content: Content.decodeModel(parts ?? [], idOf) })
+    if (role === "model")
+      messages.push({ role: "assistant", content: Content.decodeModel(parts ?? [], idOf, Signatures.read) })
     else decodeUser(parts ?? [], answered, messages)
   }
   return messages

@@ -10,6 +10,13 @@ const answering: Dialect.Answering = { id: "1", created: 17, request: { model: "
 
 const json = (value: unknown) => JSON.parse(JSON.stringify(value))
 
+/** The part with its seal as a client's that brings it back. */
+const returned = <Part extends Chat.Part | Chat.AssistantContent>(part: Part): Part => {
+  if (!("signature" in part) || part.signature === undefined) return part
+  const { signature, ...rest } = part
+  return { ...rest, ...Gemini.Signatures.read(signature.value) } as unknown as Part
+}
+
 const decoded = (data: ReadonlyArray<string>): ReadonlyArray<Chat.Frame> => {
   const decoder = Gemini.Stream.decoder(() => new ProviderError({ reason: { _tag: "ServerError" }, message: "No" }))
   return data.map((data) => {
@@ -30,7 +37,13 @@ describe("what the protocol can say survives it", () => {
   it.prop("an answer", [Conversation.response], ([response]) => {
     const text = JSON.stringify(Gemini.Response.encode(response, answering))
     const { native: _, ...read } = Result.getOrThrow(Gemini.Response.decode(text))
-    assert.deepStrictEqual(read, response)
+    const choice = (each: Chat.Choice): Chat.Choice => ({
+      ...each,
+      content: each.content.map((part) => returned(part)),
+    })
+    const { alternatives } = read
+    const whole = { ...read, ...choice(read), ...(alternatives && { alternatives: alternatives.map(choice) }) }
+    assert.deepStrictEqual(whole, response)
   })
 
   it.prop("a stream", [Conversation.response], ([response]) => {
@@ -40,7 +53,7 @@ describe("what the protocol can say survives it", () => {
     assert.match(text, /^(?:data: [^\n]*\n\n)*$/)
     const data = text.split("\n\n").slice(0, -1)
     const frames = decoded(data.map((event) => event.slice("data: ".length)))
-    assert.deepStrictEqual(Conversation.fold(frames.flatMap(({ parts }) => parts)), response)
+    assert.deepStrictEqual(Conversation.fold(frames.flatMap(({ parts }) => parts.map(returned))), response)
   })
 
   it.prop("a stream as an array", [Conversation.response], ([response]) => {
@@ -48,6 +61,6 @@ describe("what the protocol can say survives it", () => {
     const written = Conversation.parts(response).map((part) => encoder.push({ parts: [part] }))
     const elements: ReadonlyArray<unknown> = JSON.parse(written.join("") + encoder.end())
     const frames = decoded(elements.map((element) => JSON.stringify(element)))
-    assert.deepStrictEqual(Conversation.fold(frames.flatMap(({ parts }) => parts)), response)
+    assert.deepStrictEqual(Conversation.fold(frames.flatMap(({ parts }) => parts.map(returned))), response)
   })
 })
