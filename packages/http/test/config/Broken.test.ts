@@ -74,7 +74,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "routes.picky.else: is missing: name the route for calls that no case is for",
     "routes.open.when[0].if: is missing: say what must hold, such as { tags: [vip] }",
     'routes.long.moveOn: expected `any`, found "always"',
-    'routes.errors.onError[0].reasons[0]: expected the name of a reason: RateLimited, QuotaExhausted, Authentication, Permission, ModelNotFound, Overloaded, ServerError, Network, Malformed, Timeout, ContextWindowExceeded, ContentPolicy, InvalidRequest, Unsupported, found "Overload"',
+    'routes.errors.onError[0].reasons[0]: expected the name of a reason: RateLimited, QuotaExhausted, Authentication, Permission, ModelNotFound, Overloaded, ServerError, Network, Malformed, Timeout, LocalError, ContextWindowExceeded, ContentPolicy, InvalidRequest, Unsupported, found "Overload"',
     "routes.errors.onError[1].use: is missing: name the route to take",
     "routes.both: a route is either a `hedge` or a `when`: nest one in the other",
     'routes.quick.across[1]: names "locale", which is neither a deployment nor a route: did you mean "local"? There is "gpt-4o", "local", "picky", "both".',
