@@ -27,6 +27,7 @@ import type { Ledger } from "./Receipt.ts"
 import * as Retry from "./Retry.ts"
 import type { Bus } from "./RouteEvent.ts"
 import * as Timeout from "./Timeout.ts"
+import * as Usage from "./Usage.ts"
 import * as Watchdog from "./Watchdog.ts"
 import * as Wildcard from "./Wildcard.ts"
 
@@ -242,7 +243,8 @@ const begin = <Request extends Asked>(
             millis: ledger.firstTokenMillis,
           })
         },
-        end: (exit, usage) => {
+        end: (exit, said) => {
+          const usage = Usage.sound(said)
           const error = Exit.isSuccess(exit) ? undefined : Cause.findErrorOption(exit.cause)
           if (error === undefined) ledger.answered(name, elapsed(), usage, deployment.price)
           else if (error._tag === "Some") ledger.failed(name, elapsed(), error.value, usage, deployment.price)

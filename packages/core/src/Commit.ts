@@ -109,15 +109,22 @@ export const accepted = (
   { bytes, check, choices }: { readonly bytes: number; readonly check: Check; readonly choices: number },
 ): Effect.Effect<Chunk, ProviderError> => {
   const held: Arr.NonEmptyArray<Chat.Frame> = [...begun]
-  const answers = Array.from({ length: choices }, () => new Answer())
+  // As many as have come: a caller may have asked for any number.
+  const answers = new Map<number, Answer>()
   let size = 0
   const judge = (chunk: Chunk): Effect.Effect<Chunk, ProviderError> => {
     for (const frame of chunk) {
       size += sizeOf(frame)
-      for (const part of frame.parts) answers[choiceOf(part)]?.take(part)
+      for (const part of frame.parts) {
+        const choice = choiceOf(part)
+        if (choice < 0 || choice >= choices) continue
+        let answer = answers.get(choice)
+        if (answer === undefined) answers.set(choice, (answer = new Answer()))
+        answer.take(part)
+      }
     }
-    let undecided = false
-    for (const answer of answers) {
+    let undecided = answers.size < choices
+    for (const answer of answers.values()) {
       const judged = check(answer)
       if (judged === "undecided") undecided = true
       else if (judged !== "accepted") return Effect.fail(judged)

@@ -133,7 +133,7 @@ export const decode = (
         return Json.malformed("the answer has no embedding")
       vectors.push(vector)
     }
-    const counted = Json.number(body["inputTextTokenCount"]) ?? answer.inputTokens
+    const counted = Json.count(body["inputTextTokenCount"]) ?? answer.inputTokens
     if (counted !== undefined) inputTokens = (inputTokens ?? 0) + counted
   }
   return Result.succeed({

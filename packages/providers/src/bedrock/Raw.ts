@@ -16,7 +16,9 @@ import type {
 import { Readable } from "node:stream"
 import { buffer } from "node:stream/consumers"
 import * as Predicate from "effect/Predicate"
+import * as Json from "../protocols/Json.ts"
 import type { Limits } from "../transport/AnswerLimits.ts"
+import * as WaitText from "../transport/WaitText.ts"
 import type { Handlers } from "./Connections.ts"
 import * as Connections from "./Connections.ts"
 import * as Received from "./Received.ts"
@@ -69,7 +71,7 @@ export const send = (
           // The SDK parses an error, however large it is.
           if (response.statusCode >= 300) return buffer(body).then((bytes) => withBody(result, Readable.from([bytes])))
           const { "x-amzn-requestid": requestId, "x-amzn-bedrock-input-token-count": tokens } = response.headers
-          answer = { requestId, inputTokens: tokens === undefined ? undefined : Number(tokens), body }
+          answer = { requestId, inputTokens: Json.count(WaitText.number(tokens)), body }
           return withBody(result, Readable.from([]))
         })
     },

@@ -58,6 +58,15 @@ export const integer = (value: unknown): number | undefined => {
   return Predicate.isNumber(number) && Number.isSafeInteger(number) ? number : undefined
 }
 
+/** The most that is believed of a count of tokens: a hundred times the largest window there is. */
+const most = 1e9
+
+/** The value if it is a count, such as of tokens: what is negative or beyond all measure would be paid, and waited, for. */
+export const count = (value: unknown): number | undefined => {
+  const number = integer(value)
+  return number !== undefined && number >= 0 && number <= most ? number : undefined
+}
+
 /** The fields that say something; nothing if none does. */
 export const said = <Given extends object>(given: Given): Said<Given> | undefined => {
   const left = Object.entries(given).filter(([, value]) => value !== undefined && value !== null)

@@ -10,13 +10,13 @@ import * as Json from "../Json.ts"
 /** Undefined where it counts nothing: the `usage` of most chunks is null. */
 export const decode = (wire: unknown): Chat.Usage | undefined => {
   if (!Predicate.isObject(wire)) return undefined
-  const input = Json.integer(wire["prompt_tokens"])
-  const output = Json.integer(wire["completion_tokens"])
+  const input = Json.count(wire["prompt_tokens"])
+  const output = Json.count(wire["completion_tokens"])
   if (input === undefined && output === undefined) return undefined
   const read = Json.fields(wire["prompt_tokens_details"])
-  const cached = Json.integer(read["cached_tokens"] ?? wire["prompt_cache_hit_tokens"])
-  const cacheWrite = Json.integer(read["cache_write_tokens"])
-  const reasoning = Json.integer(Json.fields(wire["completion_tokens_details"])["reasoning_tokens"])
+  const cached = Json.count(read["cached_tokens"] ?? wire["prompt_cache_hit_tokens"])
+  const cacheWrite = Json.count(read["cache_write_tokens"])
+  const reasoning = Json.count(Json.fields(wire["completion_tokens_details"])["reasoning_tokens"])
   const inputTokens = input ?? 0
   const said = output ?? 0
   const beside = reasoning !== undefined && wire["total_tokens"] === inputTokens + said + reasoning

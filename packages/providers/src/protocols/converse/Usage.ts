@@ -21,4 +21,4 @@ export const decode = (usage: unknown): Chat.Usage | undefined => {
   }
 }
 
-const count = Json.integer
+const count = Json.count

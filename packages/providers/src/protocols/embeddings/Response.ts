@@ -25,9 +25,13 @@ export const decode = (text: string): Result.Result<Embedding.Response, Provider
     const { embedding, index } = Json.fields(each)
     const vector = Predicate.isString(embedding) ? fromBase64(embedding) : numbers(embedding)
     if (vector === undefined) return Json.malformed(`data[${place}] has no embedding`)
-    vectors[Predicate.isNumber(index) ? index : place] = vector
+    const at = Predicate.isNumber(index) ? index : place
+    // Each place once, or one of them stays empty.
+    if (!(Number.isInteger(at) && at >= 0 && at < data.length) || vectors[at] !== undefined) {
+      return Json.malformed("the answer counts its data wrong")
+    }
+    vectors[at] = vector
   }
-  if (vectors.length !== data.length) return Json.malformed("the answer counts its data wrong")
   return Result.succeed({
     vectors,
     native: { protocol, text, body },

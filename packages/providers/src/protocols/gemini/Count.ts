@@ -14,6 +14,6 @@ export const body = (
 
 /** The tokens that an answer counts. */
 export const decode = (text: string): Result.Result<number, ProviderError> => {
-  const tokens = Json.number(Json.fields(Json.parse(text))["totalTokens"])
+  const tokens = Json.count(Json.fields(Json.parse(text))["totalTokens"])
   return tokens === undefined ? Json.malformed("the answer counts nothing") : Result.succeed(tokens)
 }

@@ -9,13 +9,13 @@ import * as Json from "../Json.ts"
 /** Undefined where it counts nothing. */
 export const decode = (wire: unknown): Chat.Usage | undefined => {
   if (!Predicate.isObject(wire)) return undefined
-  const prompt = Json.integer(wire["promptTokenCount"])
-  const answer = Json.integer(wire["candidatesTokenCount"])
-  const thoughts = Json.integer(wire["thoughtsTokenCount"])
+  const prompt = Json.count(wire["promptTokenCount"])
+  const answer = Json.count(wire["candidatesTokenCount"])
+  const thoughts = Json.count(wire["thoughtsTokenCount"])
   if (prompt === undefined && answer === undefined && thoughts === undefined) return undefined
-  const cached = Json.integer(wire["cachedContentTokenCount"])
+  const cached = Json.count(wire["cachedContentTokenCount"])
   return {
-    inputTokens: (prompt ?? 0) + (Json.integer(wire["toolUsePromptTokenCount"]) ?? 0),
+    inputTokens: (prompt ?? 0) + (Json.count(wire["toolUsePromptTokenCount"]) ?? 0),
     outputTokens: (answer ?? 0) + (thoughts ?? 0),
     ...(cached === undefined ? undefined : { cachedInputTokens: cached }),
     ...(thoughts === undefined ? undefined : { reasoningTokens: thoughts }),

@@ -25,6 +25,6 @@ export const body = (request: Readonly<Record<string, unknown>>): Record<string,
 
 /** The tokens that an answer counts. */
 export const decode = (text: string): Result.Result<number, ProviderError> => {
-  const tokens = Json.number(Json.fields(Json.parse(text))["input_tokens"])
+  const tokens = Json.count(Json.fields(Json.parse(text))["input_tokens"])
   return tokens === undefined ? Json.malformed("the answer counts nothing") : Result.succeed(tokens)
 }

@@ -41,13 +41,12 @@ export const decode = (later: unknown, earlier?: unknown): Chat.Usage | undefine
 /** The usage filled up by what is `known`, where it lacks what SDKs rely on; undefined where it does not. */
 export const amended = (wire: unknown, known: Chat.Usage | undefined): Record<string, unknown> | undefined => {
   const usage: Wire = Predicate.isObject(wire) ? wire : {}
-  if (Json.integer(usage.input_tokens) !== undefined && Json.integer(usage.output_tokens) !== undefined)
-    return undefined
+  if (Json.count(usage.input_tokens) !== undefined && Json.count(usage.output_tokens) !== undefined) return undefined
   const said = Object.entries(usage).filter(([, value]) => value !== null)
   return { ...encode(known), ...Object.fromEntries(said) }
 }
 
-const count = (later: unknown, earlier: unknown): number | undefined => Json.integer(later) ?? Json.integer(earlier)
+const count = (later: unknown, earlier: unknown): number | undefined => Json.count(later) ?? Json.count(earlier)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Encode

@@ -9,13 +9,13 @@ import * as Json from "../Json.ts"
 /** Undefined where it counts nothing. */
 export const decode = (wire: unknown): Chat.Usage | undefined => {
   if (!Predicate.isObject(wire)) return undefined
-  const input = Json.integer(wire["input_tokens"])
-  const output = Json.integer(wire["output_tokens"])
+  const input = Json.count(wire["input_tokens"])
+  const output = Json.count(wire["output_tokens"])
   if (input === undefined && output === undefined) return undefined
   const read = Json.fields(wire["input_tokens_details"])
-  const cached = Json.integer(read["cached_tokens"])
-  const cacheWrite = Json.integer(read["cache_write_tokens"])
-  const reasoning = Json.integer(Json.fields(wire["output_tokens_details"])["reasoning_tokens"])
+  const cached = Json.count(read["cached_tokens"])
+  const cacheWrite = Json.count(read["cache_write_tokens"])
+  const reasoning = Json.count(Json.fields(wire["output_tokens_details"])["reasoning_tokens"])
   return {
     inputTokens: input ?? 0,
     outputTokens: output ?? 0,
