@@ -31,7 +31,9 @@ describe("a gateway that is out of open files", { timeout: 30_000 }, () => {
     const serving = start(["--port", "0"], {
       openFiles: 48,
       files: {
+        // The crowd says nothing: it must not be sent away before the gateway is asked.
         "understudy.yaml": `
+server: { limits: { headTimeout: 5m, requestTimeout: 5m } }
 deployments:
   far: { provider: openai, model: m, baseUrl: "http://127.0.0.1:${port}/v1", circuit: { failures: 1 } }
 routes: { assistant: { fallback: [far], retry: { times: 0 } } }
