@@ -113,6 +113,23 @@ describe("images", () => {
   }
 })
 
+describe("SECURITY.md", () => {
+  const promises =
+    read("SECURITY.md")
+      .split(/^## What it does not$/m)[0]
+      ?.match(/^- [^]*?(?=^- |(?![^]))/gm) ?? []
+
+  it("promises", () => assert.isAtLeast(promises.length, 9))
+
+  for (const promise of promises) {
+    it(`names the test that holds: ${promise.slice(2, 60).split("\n")[0]}`, () => {
+      const tests = promise.match(/(?:packages\/\w+\/)?test\/[\w/]+\.test\.ts/g) ?? []
+      assert.isNotEmpty(tests)
+      for (const path of tests) assert.isTrue(existsSync(join(root, path)), path)
+    })
+  }
+})
+
 interface Dependabot {
   readonly updates: ReadonlyArray<{
     readonly "package-ecosystem": string
