@@ -43,6 +43,7 @@ ${["primary", "backup"]
     model: stand-in
     apiKey: x
     baseUrl: "${baseUrl}"
+    local: false
     limits: { rpm: 1000000000, tpm: 1000000000000, concurrency: 100000 }
 `,
   )

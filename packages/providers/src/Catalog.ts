@@ -12,7 +12,7 @@ import * as Anthropic from "./anthropic/Anthropic.ts"
 import * as Bedrock from "./bedrock/Bedrock.ts"
 import * as Guardrail from "./bedrock/Guardrail.ts"
 import { DurationText } from "./config/DurationText.ts"
-import { address, countOrNone, hidden, number, proxy, secret, text, textOrNumber, word } from "./config/Values.ts"
+import { address, countOrNone, flag, hidden, number, proxy, secret, text, textOrNumber, word } from "./config/Values.ts"
 import * as Gemini from "./gemini/Gemini.ts"
 import { isLocal } from "./Local.ts"
 import * as Azure from "./openai/Azure.ts"
@@ -63,6 +63,7 @@ export const compatibleKeys = Schema.Struct({
   apiKey: optional(secret),
   baseUrl: optional(address("http://127.0.0.1:8000/v1")),
   headers,
+  local: optional(flag),
   proxy: optional(proxy),
 })
 
@@ -72,7 +73,12 @@ const compatible = Record.map(
     vendor({
       keys: compatibleKeys,
       layer: (keys, { connectTimeout }) =>
-        OpenAi.layer({ ...keys, vendor: name, plainByStream: isLocal(name, keys.baseUrl), connectTimeout }),
+        OpenAi.layer({
+          ...keys,
+          vendor: name,
+          plainByStream: keys.local ?? isLocal(name, keys.baseUrl),
+          connectTimeout,
+        }),
       credentials: { keys: ["apiKey"], variables: variable === undefined ? [] : [variable] },
       models,
       statusPage,
@@ -87,10 +93,11 @@ export const vendors = {
       organization: optional(text("the id of an organization")),
       api: optional(word(OpenAi.apis)),
       headers,
+      local: optional(flag),
       proxy: optional(proxy),
     }),
     layer: (keys, { connectTimeout }) =>
-      OpenAi.layer({ ...keys, plainByStream: isLocal("openai", keys.baseUrl), connectTimeout }),
+      OpenAi.layer({ ...keys, plainByStream: keys.local ?? isLocal("openai", keys.baseUrl), connectTimeout }),
     credentials: { keys: ["apiKey"], variables: ["OPENAI_API_KEY"] },
     models: "ids look like gpt-4o; a compatible endpoint lists its own under its /models",
     statusPage: "https://status.openai.com",
@@ -100,6 +107,7 @@ export const vendors = {
       apiKey: optional(secret),
       baseUrl: optional(address("https://api.anthropic.com")),
       headers,
+      local: optional(flag),
       proxy: optional(proxy),
     }),
     layer: (keys, { connectTimeout }) => Anthropic.layer({ ...keys, connectTimeout }),
@@ -151,6 +159,7 @@ export const vendors = {
       baseUrl: optional(address("https://generativelanguage.googleapis.com")),
       apiVersion: optional(text("a version of the API, such as v1beta")),
       headers,
+      local: optional(flag),
       proxy: optional(proxy),
     }),
     layer: (keys, { connectTimeout }) => Gemini.layer({ ...keys, connectTimeout }),

@@ -48,6 +48,10 @@ describe("a local deployment", () => {
       assert.isTrue(yield* local(Layer.provide(Anthropic.layer({ baseUrl: here }), Transport.layer)))
       assert.isTrue(yield* local(Layer.provide(Gemini.layer({ baseUrl: here }), Transport.layer)))
       assert.isFalse(yield* local(openai({ baseUrl: there })))
+      assert.isFalse(yield* local(openai({ baseUrl: here, local: false })))
+      assert.isTrue(yield* local(openai({ baseUrl: there, local: true })))
+      assert.isFalse(yield* local(Layer.provide(Anthropic.layer({ baseUrl: here, local: false }), Transport.layer)))
+      assert.isFalse(yield* local(Layer.provide(Gemini.layer({ baseUrl: here, local: false }), Transport.layer)))
       assert.isFalse(yield* local(openai({ apiKey })))
       assert.isFalse(yield* local(openai({ vendor: "groq", apiKey })))
     }),
@@ -63,6 +67,8 @@ describe("a local deployment", () => {
             llama: { provider: "openai", model: "m", baseUrl: "http://localhost:8080/v1" },
             claude: { provider: "anthropic", model: "m", baseUrl: "http://127.0.0.1:4000" },
             openai: { provider: "openai", model: "m", apiKey: "sk-a" },
+            proxy: { provider: "openai", model: "m", baseUrl: "http://127.0.0.1:4000/v1", local: false },
+            far: { provider: "gemini", model: "m", apiKey: "g", local: true },
             sim: { provider: "simulated", model: "m" },
           },
         },
@@ -70,7 +76,7 @@ describe("a local deployment", () => {
       ),
     )
     const local = Object.entries(deployments).flatMap(([name, settings]) => (isLocal(settings) ? [name] : []))
-    assert.deepStrictEqual(local, ["ollama", "vllm", "llama", "claude"])
+    assert.deepStrictEqual(local, ["ollama", "vllm", "llama", "claude", "far"])
   })
 })
 

@@ -25,14 +25,14 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "deployments.demo.proxy: unknown key `proxy`: a key of openai, anthropic and others, not of simulated. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupported, seed, reply, latency, firstToken, pace, failureRate, status, retryAfter, cutAfter, stallAfter, outage.",
   ],
   "keep-alives": [
-    "deployments.gpt-4o.sse: unknown key `sse`: it is about the connection to the caller, and belongs on an outermost route. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupported, apiKey, baseUrl, organization, api, headers, proxy.",
+    "deployments.gpt-4o.sse: unknown key `sse`: it is about the connection to the caller, and belongs on an outermost route. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupported, apiKey, baseUrl, organization, api, headers, local, proxy.",
     "routes.assistant.sse.keepAlive: is missing: say how long a stream may be silent, such as 15s",
     "routes.quick.fallback[0].sse: unknown key `sse`: it is about the connection to the caller, and belongs on an outermost route. Known keys: fallback, retry, timeout, stream, moveOn, accept, unsupported, onContextWindow, onContentPolicy, onError.",
     "routes.quick.sse.comment: unknown key `comment`. Known keys: keepAlive.",
     'routes.quick.sse.keepAlive: expected a duration above 0, such as 500ms, 2s, 5m or 1h, found "0s"',
   ],
   caches: [
-    "deployments.gpt-4o.cache: unknown key `cache`: it keeps answers to whole calls, and belongs on an outermost route. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupported, apiKey, baseUrl, organization, api, headers, proxy.",
+    "deployments.gpt-4o.cache: unknown key `cache`: it keeps answers to whole calls, and belongs on an outermost route. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupported, apiKey, baseUrl, organization, api, headers, local, proxy.",
     "routes.assistant.cache.ttl: is missing: say how long an answer is kept, such as 5m",
     "routes.assistant.cache.max: expected a whole number above 0, found 0",
     "routes.quick.fallback[0].cache: unknown key `cache`: it keeps answers to whole calls, and belongs on an outermost route. Known keys: fallback, retry, timeout, stream, moveOn, accept, unsupported, onContextWindow, onContentPolicy, onError.",
@@ -81,7 +81,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     'routes.long.onContextWindow: names "nobody", which is neither a deployment nor a route. There is "gpt-4o", "local", "picky", "both", "quick", "hasty", "open", "long", "errors".',
   ],
   "key-of-another-vendor": [
-    "deployments.sonnet.region: unknown key `region`: a key of bedrock, not of anthropic. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupported, apiKey, baseUrl, headers, proxy.",
+    "deployments.sonnet.region: unknown key `region`: a key of bedrock, not of anthropic. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupported, apiKey, baseUrl, headers, local, proxy.",
     "deployments.east.apiKey: unknown key `apiKey`: a key of openai, anthropic and others, not of bedrock. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupported, region, profile, accessKeyId, secretAccessKey, sessionToken, bearerToken, roleArn, roleSessionName, endpoint, proxy, guardrail, promptVariables.",
   ],
   limits: [
@@ -100,7 +100,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "server.allowed_hosts: unknown key `allowed_hosts`: did you mean `allowedHosts`? Known keys: port, host, maxBody, anonymous, allowedHosts, allowedOrigins, expose, drain, limits.",
     "defaults.timout: unknown key `timout`: did you mean `timeout`? Known keys: retry, timeout, circuit, cooldown, stream, unsupported.",
     "defaults.retry.time: unknown key `time`: did you mean `times`? Known keys: times, base, max, patience, budget.",
-    "deployments.gpt-4o.api_key: unknown key `api_key`: did you mean `apiKey`? Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupported, apiKey, baseUrl, organization, api, headers, proxy.",
+    "deployments.gpt-4o.api_key: unknown key `api_key`: did you mean `apiKey`? Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupported, apiKey, baseUrl, organization, api, headers, local, proxy.",
     "deployments.gpt-4o.limits.RPM: unknown key `RPM`: did you mean `rpm`? Known keys: rpm, tpm, rpd, concurrency.",
   ],
   "misspelt-sections": [
@@ -198,7 +198,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
   streams: [
     "defaults.stream.holds: unknown key `holds`: did you mean `hold`? Known keys: protect, hold.",
     'defaults.stream.protect: expected one of preamble, continue, full, found "always"',
-    "deployments.gpt-4o.stream: unknown key `stream`: it belongs to routes, and stands under `defaults` or on a route. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupported, apiKey, baseUrl, organization, api, headers, proxy.",
+    "deployments.gpt-4o.stream: unknown key `stream`: it belongs to routes, and stands under `defaults` or on a route. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupported, apiKey, baseUrl, organization, api, headers, local, proxy.",
     "routes.assistant.stream.hold: expected a size, such as 512kb, 20mb or 1gb, found 4",
   ],
   "wrong-kinds": [

@@ -37,6 +37,11 @@ export interface Options {
   readonly baseUrl?: string | undefined
   /** Sent with every request, such as `anthropic-beta`; a native call's own win. */
   readonly headers?: Readonly<Record<string, string>> | undefined
+  /**
+   * Whether its server is a local one, which may have to load its model first: it is given longer to answer. By the vendor
+   * and the address if not said.
+   */
+  readonly local?: boolean | undefined
   /** The address of a proxy that its connections go through; else `HTTPS_PROXY` or `HTTP_PROXY`, unless `NO_PROXY` names its host. */
   readonly proxy?: Secret.Secret | undefined
   /** How long a new connection may take to stand; 5 seconds if not said. */
@@ -92,7 +97,7 @@ export const make = Effect.fnUntraced(function* (
       prepared: yield* Prepared.build("anthropic", client, "/v1/messages/count_tokens", scrub),
     },
     reason: Errors.reason,
-    local: isLocal("anthropic", options.baseUrl),
+    local: options.local ?? isLocal("anthropic", options.baseUrl),
     key,
     scrub,
     sender,

@@ -48,8 +48,11 @@ const vendorHosts: ReadonlySet<string> = new Set([
 
 const isSelfHosted = ({ provider }: Addressed): boolean => Local.isServer(provider)
 
-/** Whether a model runs beside the gateway: on a self-hosted vendor's server, or on this machine's or network's own. */
-export const isLocal = (deployment: Addressed): boolean => Local.isLocal(deployment.provider, named(deployment)?.url)
+/** Whether a deployment's server is local: as its `local` says, else by its vendor and its address. */
+export const isLocal = (deployment: Addressed): boolean => {
+  const { local } = deployment.keys as { readonly local?: boolean }
+  return local ?? Local.isLocal(deployment.provider, named(deployment)?.url)
+}
 
 /** Why a deployment failed. */
 interface Failure {

@@ -40,6 +40,11 @@ export interface Options {
   readonly apiVersion?: string | undefined
   /** Sent with every request. */
   readonly headers?: Readonly<Record<string, string>> | undefined
+  /**
+   * Whether its server is a local one, which may have to load its model first: it is given longer to answer. By the vendor
+   * and the address if not said.
+   */
+  readonly local?: boolean | undefined
   /** The address of a proxy that its connections go through; else `HTTPS_PROXY` or `HTTP_PROXY`, unless `NO_PROXY` names its host. */
   readonly proxy?: Secret.Secret | undefined
   /** How long a new connection may take to stand; 5 seconds if not said. */
@@ -112,7 +117,7 @@ export const make = Effect.fnUntraced(function* (
       seal: (sealed) => Gemini.Signatures.write(sealed) ?? "",
     },
     reason: Errors.reason,
-    local: isLocal("gemini", options.baseUrl),
+    local: options.local ?? isLocal("gemini", options.baseUrl),
     key,
     scrub,
     sender,

@@ -59,6 +59,11 @@ export interface Options {
    * configuration says it of every local address.
    */
   readonly plainByStream?: boolean | undefined
+  /**
+   * Whether its server is a local one, which may have to load its model first: it is given longer to answer. By the vendor
+   * and the address if not said.
+   */
+  readonly local?: boolean | undefined
   /** Sent with every request. */
   readonly headers?: Readonly<Record<string, string>> | undefined
   /** The address of a proxy that its connections go through; else `HTTPS_PROXY` or `HTTP_PROXY`, unless `NO_PROXY` names its host. */
@@ -98,6 +103,7 @@ export const make = Effect.fnUntraced(function* (
     headers: { ...(key === undefined ? { authorization: null } : undefined), ...headers },
     organization,
     api: options.api,
+    local: options.local ?? isLocal(name, baseUrl),
     plainByStream: options.plainByStream ?? isServer(name),
     proxy,
     connectTimeout,
@@ -127,6 +133,7 @@ export interface Endpoint {
   readonly query?: Readonly<Record<string, string>> | undefined
   readonly organization?: string | undefined
   readonly api?: Api | undefined
+  readonly local?: boolean | undefined
   readonly plainByStream?: boolean | undefined
   readonly proxy: Secret.Secret | undefined
   readonly connectTimeout: Duration.Input | undefined
@@ -185,7 +192,7 @@ export const connect = Effect.fnUntraced(function* (
       prepared: yield* Prepared.build("openai", client, "/embeddings", scrub),
     },
     reason: Errors.reason,
-    local: isLocal(vendor, endpoint.baseUrl),
+    local: endpoint.local === true,
     whole: endpoint.plainByStream === true && endpoint.api !== "responses" ? ChatCompletions.whole : undefined,
     key,
     scrub,
