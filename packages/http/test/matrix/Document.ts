@@ -26,7 +26,7 @@ export const text = (cells: ReadonlyArray<Cell>): string => {
     "Where client and provider speak the same, a request and its answer go through as they came: fields and events that the",
     "gateway does not know reach the other end. Elsewhere both are translated, and between two vendors:",
     "",
-    "- Ids of tool calls are what their issuer gave, whatever their length, whoever else has seen them in between; others get",
+    "- Ids of tool calls are what their issuer gave, whatever their length, whichever endpoints have seen them in between; others get",
     "  ids that they take. An id that its own vendor's documentation refuses travels through the client under a mark.",
     "- Thoughts are shown; their signatures, and those of calls, come back to the endpoint that signed them, and to no other:",
     "  a vendor's own address and the clouds that serve its models are one, any other `baseUrl` is itself alone. Where a vendor",
