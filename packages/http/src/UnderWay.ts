@@ -10,10 +10,17 @@ import type { HttpServerResponse } from "effect/http/HttpServerResponse"
 import { ServerResponse } from "node:http"
 
 /** A request, the fiber that answers it, and what answers it instead where nothing has been sent yet. */
-interface Entry {
+interface Asked {
   readonly request: HttpServerRequest
   readonly fiber: Fiber.Fiber<unknown, unknown>
   readonly instead: () => HttpServerResponse
+}
+
+/** One that is kept, with its response and the place it is kept in. */
+interface Entry {
+  readonly asked: Asked
+  readonly response: ServerResponse
+  place: number
 }
 
 /** How a stream that has begun is ended, by the message it came with. */
@@ -25,7 +32,7 @@ export const endsWith = ({ source }: HttpServerRequest, text: () => string): voi
 export interface UnderWay {
   readonly size: () => number
   /** Counts a request until its response is over. */
-  readonly enter: (entry: Entry) => void
+  readonly enter: (asked: Asked) => void
   /** Waits until none is left. */
   readonly none: Effect.Effect<void>
   /** Has each response whose head is not sent yet close its connection. */
@@ -35,35 +42,42 @@ export interface UnderWay {
 }
 
 export const make = (): UnderWay => {
-  const entries = new Map<ServerResponse, Entry>()
+  // No map: V8 makes a new table of one now and then, and what stood in the old one lives on until a full collection.
+  const entries: Array<Entry> = []
   let waiting: Array<() => void> = []
-  const leave = (response: ServerResponse) => {
-    entries.delete(response)
-    if (entries.size > 0) return
+  const leave = ({ place }: Entry) => {
+    const last = entries.pop()!
+    if (place < entries.length) {
+      entries[place] = last
+      last.place = place
+    }
+    if (entries.length > 0) return
     for (const done of waiting) done()
     waiting = []
   }
   return {
-    size: () => entries.size,
-    enter: (entry) => {
-      const response = responseTo(entry.request)
+    size: () => entries.length,
+    enter: (asked) => {
+      const response = responseTo(asked.request)
       if (response === undefined) return
-      entries.set(response, entry)
-      response.once("close", () => leave(response))
+      const entry = { asked, response, place: entries.length }
+      entries.push(entry)
+      response.once("close", () => leave(entry))
     },
     none: Effect.callback((resume) => {
       const done = () => resume(Effect.void)
-      if (entries.size === 0) return done()
+      if (entries.length === 0) return done()
       waiting.push(done)
       return Effect.sync(() => {
         waiting = waiting.filter((each) => each !== done)
       })
     }),
     closeConnections: () => {
-      for (const { request } of entries.values()) closeConnection(request)
+      for (const { asked } of entries) closeConnection(asked.request)
     },
     cut: () => {
-      for (const [response, { fiber, instead, request }] of entries) {
+      for (const { asked, response } of entries) {
+        const { fiber, instead, request } = asked
         if (response.writableEnded) continue
         if (response.headersSent) response.end(lastWords.get(request.source)?.())
         else answer(response, instead())
