@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import type * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { createHash } from "node:crypto"
 import * as Freeform from "./protocols/Freeform.ts"
@@ -185,25 +186,22 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
     )
 
   /** A plain answer, asked for by stream. A server that does not stream answers plainly. */
-  const folded = (
+  const folded = Effect.fnUntraced(function* (
     to: Prepared,
     body: string,
     whole: NonNullable<Options<Wire>["whole"]>,
-  ): Effect.Effect<string, ProviderError> =>
-    Effect.scoped(
-      Effect.gen(function* () {
-        const opened = yield* Effect.mapError(sender.open(to, body), broke)
-        const isStream = /^text\/event-stream/i.test(header(opened.headers, "content-type") ?? "")
-        if (!isOk(opened) || !isStream) {
-          const text = yield* Effect.mapError(Transport.text(opened), broke)
-          return isOk(opened) ? scrub.answer(text) : yield* refused({ ...opened, text })
-        }
-        const events = yield* Stream.runCollect(
-          Stream.map(Sse.events(opened.bytes, broke, scrub.answer), ({ data }) => data),
-        )
-        return whole(events) ?? (yield* unfinished)
-      }),
+  ): Effect.fn.Return<string, ProviderError, Scope.Scope> {
+    const opened = yield* Effect.mapError(sender.open(to, body), broke)
+    const isStream = /^text\/event-stream/i.test(header(opened.headers, "content-type") ?? "")
+    if (!isOk(opened) || !isStream) {
+      const text = yield* Effect.mapError(Transport.text(opened), broke)
+      return isOk(opened) ? scrub.answer(text) : yield* refused({ ...opened, text })
+    }
+    const events = yield* Stream.runCollect(
+      Stream.map(Sse.events(opened.bytes, broke, scrub.answer), ({ data }) => data),
     )
+    return whole(events) ?? (yield* unfinished)
+  }, Effect.scoped)
 
   const embed = ({ Request, Response, prepared, protocol, reason }: Embedder<Wire>): Provider["Service"]["embed"] => {
     const lower = Lowering.make(vendor, protocol, Request, endpoint)
@@ -215,44 +213,37 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
     })
   }
 
+  // Made once: V8 keeps what a generator that is made for a call can reach until a full collection.
+  const answered = Effect.fnUntraced(function* (request: Chat.Request, host: Seals.Host) {
+    const { body, names, unsaid } = yield* lower(request, host)
+    const text = yield* whole === undefined
+      ? exchange(aim(prepared, request), written(body, request))
+      : folded(aim(streaming, request), written(codec.Request.streamed(body, request), request), whole)
+    const decoded = yield* Effect.fromResult(codec.Response.decode(text, failed))
+    const restored = Issued.restore(decoded, endpoint, names)
+    const response = SchemaTool.restore(request, Freeform.restore(request, restored))
+    return unsaid === undefined ? response : { ...response, unsaid }
+  })
+
+  const streamed = Effect.fnUntraced(function* (request: Chat.Request, host: Seals.Host) {
+    const { body, names, unsaid } = yield* lower(request, host)
+    const sent = written(codec.Request.streamed(body, request), request)
+    const opened = yield* Effect.mapError(sender.open(aim(streaming, request), sent), broke)
+    if (!isOk(opened)) {
+      const text = yield* Effect.mapError(Transport.text(opened), broke)
+      return yield* refused({ ...opened, text })
+    }
+    const decoded = Frames.decode(Sse.events(opened.bytes, broke, scrub.answer), codec.Stream.decoder(failed))
+    const frames = Issued.restoring(decoded, endpoint, names)
+    return Frames.telling(unsaid, SchemaTool.restoring(request, Freeform.restoring(request, frames)))
+  })
+
   const provider: Provider["Service"] = {
     protocol: codec.protocol,
     account: key && accountOf(key),
     local,
-    chat: (request) =>
-      Seals.orWithout(
-        endpoint.host,
-        request,
-        Effect.fnUntraced(function* (host) {
-          const { body, names, unsaid } = yield* lower(request, host)
-          const text = yield* whole === undefined
-            ? exchange(aim(prepared, request), written(body, request))
-            : folded(aim(streaming, request), written(codec.Request.streamed(body, request), request), whole)
-          const decoded = yield* Effect.fromResult(codec.Response.decode(text, failed))
-          const restored = Issued.restore(decoded, endpoint, names)
-          const response = SchemaTool.restore(request, Freeform.restore(request, restored))
-          return unsaid === undefined ? response : { ...response, unsaid }
-        }),
-      ),
-    stream: (request) =>
-      Stream.unwrap(
-        Seals.orWithout(
-          endpoint.host,
-          request,
-          Effect.fnUntraced(function* (host) {
-            const { body, names, unsaid } = yield* lower(request, host)
-            const sent = written(codec.Request.streamed(body, request), request)
-            const opened = yield* Effect.mapError(sender.open(aim(streaming, request), sent), broke)
-            if (!isOk(opened)) {
-              const text = yield* Effect.mapError(Transport.text(opened), broke)
-              return yield* refused({ ...opened, text })
-            }
-            const decoded = Frames.decode(Sse.events(opened.bytes, broke, scrub.answer), codec.Stream.decoder(failed))
-            const frames = Issued.restoring(decoded, endpoint, names)
-            return Frames.telling(unsaid, SchemaTool.restoring(request, Freeform.restoring(request, frames)))
-          }),
-        ),
-      ),
+    chat: (request) => Seals.orWithout(endpoint.host, request, (host) => answered(request, host)),
+    stream: (request) => Stream.unwrap(Seals.orWithout(endpoint.host, request, (host) => streamed(request, host))),
     embed: embedder && embed(embedder),
     countTokens:
       counter &&

@@ -10,6 +10,7 @@ import type {
   ConverseCommandInput,
   CountTokensCommandInput,
 } from "@aws-sdk/client-bedrock-runtime"
+import type * as Chat from "@understudy/core/Chat"
 import { Provider } from "@understudy/core/Provider"
 import type { ProviderError } from "@understudy/core/ProviderError"
 import { text } from "node:stream/consumers"
@@ -122,44 +123,32 @@ export const make = Effect.fnUntraced(function* (
       catch: classify,
     })
 
+  // Made once: V8 keeps what a generator that is made for a call can reach until a full collection.
+  const answered = Effect.fnUntraced(function* (request: Chat.Request, host: Seals.Host) {
+    const { body: input, names, unsaid } = yield* lower(request, host)
+    const command = new sdk.ConverseCommand(asInput(input, options, Guardrail.encode))
+    const { requestId, text } = yield* exchange(command)
+    const decoded = yield* Effect.fromResult(Converse.Response.decode(text, fromEvent))
+    const restored = Issued.restore(decoded, endpoint, names)
+    const response = SchemaTool.restore(request, Freeform.restore(request, restored))
+    return { id: requestId, ...response, ...(unsaid === undefined ? undefined : { unsaid }) }
+  })
+
+  const streamed = Effect.fnUntraced(function* (request: Chat.Request, host: Seals.Host) {
+    const { body: input, names, unsaid } = yield* lower(request, host)
+    const command = new sdk.ConverseStreamCommand(asInput(input, options, Guardrail.encodeStreamed))
+    // The stream's scope aborts it: leaving the SDK's iterator or the body would leave the upstream talking.
+    const signal = yield* Effect.abortSignal
+    const { body } = yield* Effect.tryPromise({ try: () => Raw.send(client, command, signal), catch: classify })
+    const decoded = Frames.decode(EventStream.events(body, classify, scrub.answer), Converse.Stream.decoder(fromEvent))
+    const frames = Issued.restoring(decoded, endpoint, names)
+    return Frames.telling(unsaid, SchemaTool.restoring(request, Freeform.restoring(request, frames)))
+  })
+
   const provider: Provider["Service"] = {
     protocol: Converse.protocol,
-
-    chat: (request) =>
-      Seals.orWithout(
-        endpoint.host,
-        request,
-        Effect.fnUntraced(function* (host) {
-          const { body: input, names, unsaid } = yield* lower(request, host)
-          const command = new sdk.ConverseCommand(asInput(input, options, Guardrail.encode))
-          const { requestId, text } = yield* exchange(command)
-          const decoded = yield* Effect.fromResult(Converse.Response.decode(text, fromEvent))
-          const restored = Issued.restore(decoded, endpoint, names)
-          const response = SchemaTool.restore(request, Freeform.restore(request, restored))
-          return { id: requestId, ...response, ...(unsaid === undefined ? undefined : { unsaid }) }
-        }),
-      ),
-
-    stream: (request) =>
-      Stream.unwrap(
-        Seals.orWithout(
-          endpoint.host,
-          request,
-          Effect.fnUntraced(function* (host) {
-            const { body: input, names, unsaid } = yield* lower(request, host)
-            const command = new sdk.ConverseStreamCommand(asInput(input, options, Guardrail.encodeStreamed))
-            // The stream's scope aborts it: leaving the SDK's iterator or the body would leave the upstream talking.
-            const signal = yield* Effect.abortSignal
-            const { body } = yield* Effect.tryPromise({ try: () => Raw.send(client, command, signal), catch: classify })
-            const decoded = Frames.decode(
-              EventStream.events(body, classify, scrub.answer),
-              Converse.Stream.decoder(fromEvent),
-            )
-            const frames = Issued.restoring(decoded, endpoint, names)
-            return Frames.telling(unsaid, SchemaTool.restoring(request, Freeform.restoring(request, frames)))
-          }),
-        ),
-      ),
+    chat: (request) => Seals.orWithout(endpoint.host, request, (host) => answered(request, host)),
+    stream: (request) => Stream.unwrap(Seals.orWithout(endpoint.host, request, (host) => streamed(request, host))),
 
     embed: Effect.fnUntraced(function* (request) {
       const { body: bodies, unsaid } = yield* lowerInputs(request)
