@@ -2,11 +2,10 @@
  * A number of a JSON text that JavaScript would write otherwise, kept as it was written: an integer beyond 2^53, `1e400`,
  * `1.0`, `-0`. `JSON.stringify` writes it out as it came, from anywhere in a value.
  *
- * Whoever reads a number for itself takes it through `toNumber`, `Json.number` or the schemas here.
+ * Whoever reads a number for itself takes it through `toNumber`, `Json.number` or, for a schema, `read`.
  */
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
-import * as SchemaTransformation from "effect/SchemaTransformation"
 
 /** What `JSON.rawJSON` gives. */
 export interface ExactNumber {
@@ -31,19 +30,35 @@ export const isNeeded = (literal: string): boolean => String(Number(literal)) !=
 /** The value, with the nearest number that JavaScript has in place of a kept one. */
 export const toNumber = (value: unknown): unknown => (is(value) ? Number(value.rawJSON) : value)
 
-const read = SchemaTransformation.transform<number, unknown>({
-  decode: (value) => toNumber(value) as number,
-  encode: (value) => value,
-})
+/**
+ * The body with the nearest numbers that JavaScript has in place of kept ones: of its own fields, and of the objects that
+ * stand in these under the names of `within`. It is what a schema checks; the same body where it has no such number.
+ */
+export const read = (body: Fields, within: ReadonlyArray<string> = []): Fields => {
+  let changed: Record<string, unknown> | undefined
+  for (const name in body) {
+    const value = body[name]
+    if (!Predicate.isObjectOrArray(value)) continue
+    const inner = within.includes(name) ? readWithin(value, within) : toNumber(value)
+    if (inner !== value) (changed ??= { ...body })[name] = inner
+  }
+  return changed ?? body
+}
 
-/** `Schema.Finite` for a field of a body, where a number may be a kept one. */
-export const Finite = Schema.Unknown.pipe(Schema.decodeTo(Schema.Finite, read))
+type Fields = Readonly<Record<string, unknown>>
 
-/** `Schema.Int` for a field of a body, where a number may be a kept one. */
-export const Int = Schema.Unknown.pipe(Schema.decodeTo(Schema.Int, read))
+const readWithin = (value: unknown, within: ReadonlyArray<string>): unknown => {
+  if (Array.isArray(value)) {
+    const inner = value.map((each) => readWithin(each, within))
+    return inner.some((each, at) => each !== value[at]) ? inner : value
+  }
+  return is(value) ? toNumber(value) : Predicate.isObject(value) ? read(value as Fields, within) : value
+}
 
-/** As `Int`, beyond 2^53 too: OpenAI's seeds have 64 bits. */
-export const Integer = Finite.check(Schema.makeFilter((value) => Number.isInteger(value), { expected: "an integer" }))
+/** A whole number beyond 2^53 too, as it is `read`: OpenAI's seeds have 64 bits. */
+export const Integer = Schema.Finite.check(
+  Schema.makeFilter((value) => Number.isInteger(value), { expected: "an integer" }),
+)
 
 /** What a literal is called in a message: itself, unless it is long. */
 export const describe = ({ rawJSON }: ExactNumber): string => (rawJSON.length > 40 ? "a number" : rawJSON)

@@ -36,8 +36,8 @@ export const Anything = Schema.Unknown.pipe(
   Schema.refine((value): value is Readonly<Record<string, unknown>> => isObject(value), { expected: "an object" }),
 )
 
-/** A field of a body that holds labels: names and texts. */
-export const Labels = Anything.pipe(Schema.decodeTo(Schema.Record(Schema.String, Schema.String)))
+/** A field of a body that holds labels: names and texts. A kept number must be read before (`ExactNumber.read`): it would pass. */
+export const Labels = Schema.Record(Schema.String, Schema.String)
 
 /** The value if it is an array, else an empty one. */
 export const list = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(value) ? value : [])

@@ -13,6 +13,7 @@ import * as Schema from "effect/Schema"
 import * as SchemaParser from "effect/SchemaParser"
 import * as Effort from "../Effort.ts"
 import * as Endpoint from "../Endpoint.ts"
+import * as ExactNumber from "../ExactNumber.ts"
 import * as InvalidBody from "../InvalidBody.ts"
 import * as Json from "../Json.ts"
 import * as JsonMode from "../JsonMode.ts"
@@ -203,7 +204,7 @@ const parse = SchemaParser.decodeUnknownResult(Wire.Request)
  * `vendor["chat-completions"]` too, so that what they ask for is not lost on a provider that speaks another protocol.
  */
 export const decode = (body: Record<string, unknown>): Result.Result<Chat.Request, InvalidBody.InvalidBody> => {
-  const parsed = parse(body)
+  const parsed = parse(ExactNumber.read(body))
   return Result.isFailure(parsed)
     ? Result.fail(InvalidBody.fromIssue(parsed.failure, body))
     : Result.succeed(fromWire(parsed.success, body))

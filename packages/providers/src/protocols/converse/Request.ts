@@ -12,6 +12,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaParser from "effect/SchemaParser"
 import type { Address } from "../Dialect.ts"
+import * as ExactNumber from "../ExactNumber.ts"
 import * as InvalidBody from "../InvalidBody.ts"
 import * as Json from "../Json.ts"
 import * as Lowering from "../Lowering.ts"
@@ -280,7 +281,7 @@ export const decode = (
   { model }: Address = {},
 ): Result.Result<Chat.Request, InvalidBody.InvalidBody> => {
   const named = model === undefined ? body : { ...body, modelId: model }
-  const parsed = parse(named)
+  const parsed = parse(ExactNumber.read(named, ["inferenceConfig"]))
   return Result.isFailure(parsed)
     ? Result.fail(InvalidBody.fromIssue(parsed.failure, named))
     : Result.succeed(fromWire(parsed.success, body))

@@ -3,7 +3,6 @@
  * are not looked at. Bytes are bytes, as the SDK takes them, or base64, as it sends them.
  */
 import * as Schema from "effect/Schema"
-import * as ExactNumber from "../ExactNumber.ts"
 import * as Json from "../Json.ts"
 
 const optional = Schema.optional
@@ -89,9 +88,9 @@ export const Request = Schema.Struct({
   system: optional(Schema.Array(System)),
   inferenceConfig: optional(
     Schema.Struct({
-      maxTokens: optional(ExactNumber.Int),
-      temperature: optional(ExactNumber.Finite),
-      topP: optional(ExactNumber.Finite),
+      maxTokens: optional(Schema.Int),
+      temperature: optional(Schema.Finite),
+      topP: optional(Schema.Finite),
       stopSequences: optional(Schema.Array(Schema.String)),
     }),
   ),

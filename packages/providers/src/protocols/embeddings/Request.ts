@@ -5,6 +5,7 @@ import type * as Embedding from "@understudy/core/Embedding"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as ExactNumber from "../ExactNumber.ts"
 import * as InvalidBody from "../InvalidBody.ts"
 import * as Lowering from "../Lowering.ts"
 import { protocol } from "./Protocol.ts"
@@ -54,7 +55,7 @@ const parse = Schema.decodeUnknownResult(Wire.Request)
 
 /** The request in a client's body, which travels along as `native`. */
 export const decode = (body: Record<string, unknown>): Result.Result<Embedding.Request, InvalidBody.InvalidBody> =>
-  Result.mapBoth(parse(body), {
+  Result.mapBoth(parse(ExactNumber.read(body)), {
     onFailure: ({ issue }) => InvalidBody.fromIssue(issue, body),
     onSuccess: (wire) => fromWire(wire, body),
   })

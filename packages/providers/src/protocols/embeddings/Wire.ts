@@ -2,7 +2,6 @@
  * An Embeddings request as clients write it: what is checked before any of it is read.
  */
 import * as Schema from "effect/Schema"
-import * as ExactNumber from "../ExactNumber.ts"
 
 const optional = <S extends Schema.Constraint>(schema: S) => Schema.optional(Schema.NullOr(schema))
 
@@ -20,7 +19,7 @@ const Input = Schema.Union([
 export const Request = Schema.Struct({
   model: Schema.String.check(Schema.isNonEmpty({ expected: "the name of a model" })),
   input: Input,
-  dimensions: optional(ExactNumber.Int.check(Schema.isGreaterThanOrEqualTo(1, { expected: "at least 1" }))),
+  dimensions: optional(Schema.Int.check(Schema.isGreaterThanOrEqualTo(1, { expected: "at least 1" }))),
   encoding_format: optional(Schema.Literals(["float", "base64"])),
   input_type: optional(Schema.String),
   user: optional(Schema.String),

@@ -9,6 +9,7 @@ import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as SchemaParser from "effect/SchemaParser"
 import type { Address } from "../Dialect.ts"
+import * as ExactNumber from "../ExactNumber.ts"
 import * as InvalidBody from "../InvalidBody.ts"
 import * as Json from "../Json.ts"
 import * as Lowering from "../Lowering.ts"
@@ -73,9 +74,10 @@ export const decode = (
   { model = "" }: Address,
 ): Result.Result<Embedding.Request, InvalidBody.InvalidBody> => {
   const uniform = Names.uniform(body)
+  const readable = ExactNumber.read(uniform, ["requests"])
   const parsed = isMany(uniform)
-    ? Result.map(parseMany(uniform), ({ requests }) => requests)
-    : Result.map(parseOne(uniform), (one) => [one])
+    ? Result.map(parseMany(readable), ({ requests }) => requests)
+    : Result.map(parseOne(readable), (one) => [one])
   return Result.mapBoth(parsed, {
     onFailure: (issue) => InvalidBody.fromIssue(issue, uniform),
     onSuccess: (wire) => fromWire(model, wire, body),

@@ -2,7 +2,6 @@
  * An embedding request as Google's clients write it: what is checked before any of it is read.
  */
 import * as Schema from "effect/Schema"
-import * as ExactNumber from "../ExactNumber.ts"
 
 const optional = <S extends Schema.Constraint>(schema: S) => Schema.optional(Schema.NullOr(schema))
 
@@ -14,7 +13,7 @@ export const One = Schema.Struct({
     ),
   }),
   taskType: optional(Schema.String),
-  outputDimensionality: optional(ExactNumber.Int.check(Schema.isGreaterThanOrEqualTo(1, { expected: "at least 1" }))),
+  outputDimensionality: optional(Schema.Int.check(Schema.isGreaterThanOrEqualTo(1, { expected: "at least 1" }))),
 })
 export type One = typeof One.Type
 

@@ -12,6 +12,7 @@ import * as Result from "effect/Result"
 import * as SchemaParser from "effect/SchemaParser"
 import type { Address } from "../Dialect.ts"
 import * as Endpoint from "../Endpoint.ts"
+import * as ExactNumber from "../ExactNumber.ts"
 import * as InvalidBody from "../InvalidBody.ts"
 import * as Json from "../Json.ts"
 import * as Lowering from "../Lowering.ts"
@@ -88,7 +89,7 @@ export const decode = (
     return Result.fail(new InvalidBody.InvalidBody({ path: "model", message: "The address names no model." }))
   }
   const uniform = Names.uniform(body)
-  const parsed = parse(uniform)
+  const parsed = parse(ExactNumber.read(uniform, ["generationConfig", "thinkingConfig"]))
   return Result.isFailure(parsed)
     ? Result.fail(InvalidBody.fromIssue(parsed.failure, uniform))
     : Result.succeed(fromWire(model, parsed.success, uniform, body))

@@ -78,23 +78,23 @@ const ToolConfig = Schema.Struct({
 })
 
 export const GenerationConfig = Schema.Struct({
-  maxOutputTokens: optional(ExactNumber.Int),
-  temperature: optional(ExactNumber.Finite),
-  topP: optional(ExactNumber.Finite),
-  topK: optional(ExactNumber.Finite),
+  maxOutputTokens: optional(Schema.Int),
+  temperature: optional(Schema.Finite),
+  topP: optional(Schema.Finite),
+  topK: optional(Schema.Finite),
   stopSequences: optional(Schema.Array(Schema.String)),
   seed: optional(ExactNumber.Integer),
-  presencePenalty: optional(ExactNumber.Finite),
-  frequencyPenalty: optional(ExactNumber.Finite),
-  candidateCount: optional(ExactNumber.Int.check(Schema.isGreaterThanOrEqualTo(1, { expected: "at least 1" }))),
+  presencePenalty: optional(Schema.Finite),
+  frequencyPenalty: optional(Schema.Finite),
+  candidateCount: optional(Schema.Int.check(Schema.isGreaterThanOrEqualTo(1, { expected: "at least 1" }))),
   responseLogprobs: optional(Schema.Boolean),
-  logprobs: optional(ExactNumber.Int),
+  logprobs: optional(Schema.Int),
   responseMimeType: optional(Schema.String),
   responseSchema: optional(Json.Anything),
   responseJsonSchema: optional(Json.Anything),
   thinkingConfig: optional(
     Schema.Struct({
-      thinkingBudget: optional(ExactNumber.Int),
+      thinkingBudget: optional(Schema.Int),
       thinkingLevel: optional(Schema.String),
     }),
   ),

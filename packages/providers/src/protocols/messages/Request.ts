@@ -11,6 +11,7 @@ import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as SchemaParser from "effect/SchemaParser"
 import * as Endpoint from "../Endpoint.ts"
+import * as ExactNumber from "../ExactNumber.ts"
 import * as InvalidBody from "../InvalidBody.ts"
 import * as Json from "../Json.ts"
 import * as Lowering from "../Lowering.ts"
@@ -198,7 +199,7 @@ const parse = SchemaParser.decodeUnknownResult(Wire.Request)
  */
 export const decode = (body: Record<string, unknown>): Result.Result<Chat.Request, InvalidBody.InvalidBody> => {
   if (Json.fields(body["thread"])["type"] === "continue") return Result.fail(notKept)
-  const parsed = parse(body)
+  const parsed = parse(ExactNumber.read(body, ["thinking"]))
   return Result.isFailure(parsed)
     ? Result.fail(InvalidBody.fromIssue(parsed.failure, body))
     : Result.succeed(fromWire(parsed.success, body))

@@ -5,7 +5,6 @@
  * Nearly every optional field may also be null, which says as much as leaving it out.
  */
 import * as Schema from "effect/Schema"
-import * as ExactNumber from "../ExactNumber.ts"
 import * as Json from "../Json.ts"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 
@@ -179,7 +178,7 @@ const ToolChoice = Schema.Union([
 export type ToolChoice = typeof ToolChoice.Type
 
 const ThinkingConfig = Schema.Union([
-  Schema.Struct({ type: Schema.Literal("enabled"), budget_tokens: ExactNumber.Int }),
+  Schema.Struct({ type: Schema.Literal("enabled"), budget_tokens: Schema.Int }),
   Schema.Struct({ type: Schema.Literal("adaptive") }),
   Schema.Struct({ type: Schema.Literal("disabled") }),
   Schema.Struct({ type: Schema.Literal("between_tools") }),
@@ -199,16 +198,16 @@ export const Request = Schema.Struct({
   model: Schema.String.check(Schema.isNonEmpty({ expected: "the name of a model" })),
   messages: Schema.Array(Message).check(Schema.isNonEmpty({ expected: "at least one message" })),
   system: optional(stringOr(Schema.Array(Text))),
-  max_tokens: optional(ExactNumber.Int.check(Schema.isGreaterThanOrEqualTo(0, { expected: "0 or more" }))),
+  max_tokens: optional(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0, { expected: "0 or more" }))),
   tools: optional(Schema.Array(Tool)),
   tool_choice: optional(ToolChoice),
   thinking: optional(ThinkingConfig),
   output_config: optional(OutputConfig),
   /** What `output_config.format` was called while it was a beta. */
   output_format: Format,
-  temperature: optional(ExactNumber.Finite),
-  top_p: optional(ExactNumber.Finite),
-  top_k: optional(ExactNumber.Int),
+  temperature: optional(Schema.Finite),
+  top_p: optional(Schema.Finite),
+  top_k: optional(Schema.Int),
   stop_sequences: optional(Schema.Array(Schema.String)),
   metadata: optional(Schema.Struct({ user_id: optional(Schema.String) })),
   stream: optional(Schema.Boolean),

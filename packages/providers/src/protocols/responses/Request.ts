@@ -15,6 +15,7 @@ import * as SchemaParser from "effect/SchemaParser"
 import * as Model from "../chat-completions/Model.ts"
 import * as Effort from "../Effort.ts"
 import * as Endpoint from "../Endpoint.ts"
+import * as ExactNumber from "../ExactNumber.ts"
 import { InvalidBody, fromIssue } from "../InvalidBody.ts"
 import * as Json from "../Json.ts"
 import * as JsonMode from "../JsonMode.ts"
@@ -186,7 +187,7 @@ const parse = SchemaParser.decodeUnknownResult(Wire.Request)
 export const decode = (body: Record<string, unknown>): Result.Result<Chat.Request, InvalidBody> => {
   const refused = stateful(body)
   if (refused !== undefined) return Result.fail(refused)
-  const parsed = parse(body)
+  const parsed = parse(ExactNumber.read(body))
   return Result.isFailure(parsed)
     ? Result.fail(fromIssue(parsed.failure, body))
     : Result.succeed(fromWire(parsed.success, body))

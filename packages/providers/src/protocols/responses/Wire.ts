@@ -5,7 +5,6 @@
  * Nearly every optional field may also be null, which says as much as leaving it out.
  */
 import * as Schema from "effect/Schema"
-import * as ExactNumber from "../ExactNumber.ts"
 import * as Json from "../Json.ts"
 
 const optional = <S extends Schema.Constraint>(schema: S) => Schema.optional(Schema.NullOr(schema))
@@ -241,12 +240,12 @@ export const Request = Schema.Struct({
     }),
   ),
   include: optional(Schema.Array(Schema.String)),
-  max_output_tokens: optional(ExactNumber.Int),
-  temperature: optional(ExactNumber.Finite),
-  top_p: optional(ExactNumber.Finite),
-  presence_penalty: optional(ExactNumber.Finite),
-  frequency_penalty: optional(ExactNumber.Finite),
-  top_logprobs: optional(ExactNumber.Int),
+  max_output_tokens: optional(Schema.Int),
+  temperature: optional(Schema.Finite),
+  top_p: optional(Schema.Finite),
+  presence_penalty: optional(Schema.Finite),
+  frequency_penalty: optional(Schema.Finite),
+  top_logprobs: optional(Schema.Int),
   metadata: optional(Json.Labels),
   safety_identifier: optional(Schema.String),
   user: optional(Schema.String),
