@@ -208,31 +208,33 @@ const enter = (stores: Stores, candidate: Candidate, call: Call): Effect.Effect<
   const key = keys[operation]
   const repeats = repeated[operation]
   const scope = Scope.makeUnsafe()
-  return Scope.provide(Effect.zip(stores.circuits.admit(key), Clock.currentTimeMillis), scope).pipe(
-    Effect.flatMap(([admission, began]) => {
-      // Recording moves the circuit on to another generation, so what is recorded when leaving changes nothing then.
-      const record = (judged: Ending["judged"]) =>
-        Effect.clockWith((clock) => {
-          const now = clock.currentTimeMillisUnsafe()
-          if (judged === undefined) repeats.answered(request, now)
-          const counted = judged === "counts" && !repeats.counts(request, now) ? "ignored" : judged
-          return Effect.ignore(
-            stores.circuits.record({
-              key,
-              generation: admission.generation,
-              ...Circuit.outcome(policy, admission.consecutiveOpenings, counted, now - began),
-            }),
-          )
-        })
-      const inside: Inside = {
-        probe: admission.probe,
-        record,
-        leave: (judged) => Effect.andThen(record(judged), Scope.close(scope, Exit.void)),
-      }
-      if (!inside.probe) return Effect.succeed(inside)
-      const stepsAside = Effect.delay(record("ignored"), patience(candidate, call))
-      return Effect.as(Effect.forkIn(Effect.interruptible(stepsAside), scope), inside)
-    }),
+  const entered = (admission: CircuitBreaker.Admission, clock: Clock.Clock): Effect.Effect<Inside> => {
+    const began = clock.currentTimeMillisUnsafe()
+    // Recording moves the circuit on to another generation, so what is recorded when leaving changes nothing then.
+    const record = (judged: Ending["judged"]) =>
+      Effect.suspend(() => {
+        const now = clock.currentTimeMillisUnsafe()
+        if (judged === undefined) repeats.answered(request, now)
+        const counted = judged === "counts" && !repeats.counts(request, now) ? "ignored" : judged
+        return Effect.ignore(
+          stores.circuits.record({
+            key,
+            generation: admission.generation,
+            ...Circuit.outcome(policy, admission.consecutiveOpenings, counted, now - began),
+          }),
+        )
+      })
+    const inside: Inside = {
+      probe: admission.probe,
+      record,
+      leave: (judged) => Effect.andThen(record(judged), Scope.close(scope, Exit.void)),
+    }
+    if (!inside.probe) return Effect.succeed(inside)
+    const stepsAside = Effect.delay(record("ignored"), patience(candidate, call))
+    return Effect.as(Effect.forkIn(Effect.interruptible(stepsAside), scope), inside)
+  }
+  return Scope.provide(stores.circuits.admit(key), scope).pipe(
+    Effect.flatMap((admission) => Effect.clockWith((clock) => entered(admission, clock))),
     Effect.catch(({ reason }) => {
       switch (reason._tag) {
         case "CircuitOpen":

@@ -1,6 +1,7 @@
 /**
  * The JSON body of a request, or a clear refusal: of another content type, too large, holding too much, or not JSON.
  */
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Json from "@understudy/providers/protocols/Json"
@@ -49,9 +50,14 @@ const decoded = <A>(
   Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
     const type = request.headers["content-type"]
     if (type === undefined || !json.test(type)) return Effect.fail(otherType(type))
-    return Effect.flatMap(Effect.zip(bytes(request), Intake.Current), ([bytes, { limits }]) =>
-      timed(bytes.length, limits, () => Result.flatMap(parse(bytes.toString(), kind, limits), decode)),
-    )
+    return Effect.withFiber((fiber) => {
+      const intake = fiber.getRef(Intake.Current)
+      const { limits } = intake
+      const clock = fiber.getRef(Clock.Clock)
+      return Effect.flatMap(bytes(request, Number(fiber.getRef(MaxBodySize) ?? Infinity), intake), (bytes) =>
+        timed(bytes.length, limits, clock, () => Result.flatMap(parse(bytes.toString(), kind, limits), decode)),
+      )
+    })
   })
 
 /** The parsed body, an object, whatever it holds. */
@@ -64,18 +70,20 @@ export const readUnknown: typeof read = Effect.provideService(read, MaxBodySize,
 // Bytes
 // ---------------------------------------------------------------------------------------------------------------------
 
-const bytes = (request: HttpServerRequest.HttpServerRequest): Effect.Effect<Buffer, ApiError.ApiError> =>
-  Effect.flatMap(Effect.zip(MaxBodySize, Intake.Current), ([maxBody, intake]) => {
-    const limit = Number(maxBody ?? Infinity)
-    const { "content-encoding": encoding, "content-length": length, expect } = request.headers
-    if (Number(length ?? 0) > limit) return tooLarge
-    const { source } = request
-    const arrive =
-      source instanceof IncomingMessage && expect === undefined
-        ? fromNode(source, limit, intake)
-        : fromStream(request, limit, intake)
-    return encoding === undefined ? arrive : unencoded(arrive, encoding, limit)
-  })
+const bytes = (
+  request: HttpServerRequest.HttpServerRequest,
+  limit: number,
+  intake: Intake.Intake,
+): Effect.Effect<Buffer, ApiError.ApiError> => {
+  const { "content-encoding": encoding, "content-length": length, expect } = request.headers
+  if (Number(length ?? 0) > limit) return tooLarge
+  const { source } = request
+  const arrive =
+    source instanceof IncomingMessage && expect === undefined
+      ? fromNode(source, limit, intake)
+      : fromStream(request, limit, intake)
+  return encoding === undefined ? arrive : unencoded(arrive, encoding, limit)
+}
 
 /** A body that was sent encoded: it is as large as what comes out. */
 const unencoded = (
@@ -198,19 +206,19 @@ const parse = (
 const timed = <A>(
   size: number,
   { slowDecode }: Limits.Limits,
+  clock: Clock.Clock,
   decode: () => Result.Result<A, ApiError.ApiError>,
-): Effect.Effect<A, ApiError.ApiError> =>
-  Effect.clockWith((clock) => {
-    const began = clock.currentTimeMillisUnsafe()
-    const decoded = Effect.fromResult(decode())
-    const millis = clock.currentTimeMillisUnsafe() - began
-    return millis <= Duration.toMillis(slowDecode)
-      ? decoded
-      : Effect.andThen(
-          Effect.logWarning(`A body of ${size} bytes took ${millis} ms to decode (server.limits.slowDecode)`),
-          decoded,
-        )
-  })
+): Effect.Effect<A, ApiError.ApiError> => {
+  const began = clock.currentTimeMillisUnsafe()
+  const decoded = Effect.fromResult(decode())
+  const millis = clock.currentTimeMillisUnsafe() - began
+  return millis <= Duration.toMillis(slowDecode)
+    ? decoded
+    : Effect.andThen(
+        Effect.logWarning(`A body of ${size} bytes took ${millis} ms to decode (server.limits.slowDecode)`),
+        decoded,
+      )
+}
 
 const otherType = (type: string | undefined): ApiError.ApiError =>
   ApiError.invalid(

@@ -50,20 +50,14 @@ export const layer: Layer.Layer<Activity, never, Router> = Layer.effect(
     const words = teller()
     yield* router.listen((event) => {
       for (const told of words(event)) {
-        const line = {
-          at: clock.currentTimeMillisUnsafe(),
-          call: event.call,
-          route: event.route,
-          ...told,
-          text: plain(told.text),
-        }
+        const line = { at: clock.currentTimeMillisUnsafe(), call: event.call, route: event.route, ...told }
         kept.push(line)
         if (kept.length > 2 * capacity) kept.splice(0, capacity)
-        for (const reader of readers) Queue.offerUnsafe(reader, line)
+        for (const reader of readers) Queue.offerUnsafe(reader, shown(line))
       }
     })
     return {
-      of: (call) => kept.filter((line) => line.call === call),
+      of: (call) => kept.filter((line) => line.call === call).map(shown),
       lines: Stream.unwrap(
         Effect.gen(function* () {
           const reader = yield* Queue.sliding<Line>(capacity)
@@ -78,11 +72,14 @@ export const layer: Layer.Layer<Activity, never, Router> = Layer.effect(
   }),
 )
 
+/** A line as its readers may have it: most lines are never read. */
+const shown = (line: Line): Line => ({ ...line, text: plain(line.text) })
+
 type Told = Pick<Line, "text" | "brief" | "kind" | "answeredBy">
 
-/** What is known of a running call: the models it asked for, by deployment, and whose answer it is by now. */
+/** What is known of a running call: the deployments it asked, for which models, and whose answer it is by now. */
 interface Running {
-  readonly models: Map<string, string>
+  readonly asked: Array<{ readonly deployment: string; readonly model: string }>
   answeredBy: string | undefined
 }
 
@@ -93,16 +90,17 @@ const teller = (): ((event: RouteEvent) => ReadonlyArray<Told>) => {
     const running = calls.get(call)
     if (running === undefined || running.answeredBy === deployment) return []
     running.answeredBy = deployment
-    const model = running.models.get(deployment) ?? ""
+    const { model = "" } = running.asked.findLast((each) => each.deployment === deployment) ?? {}
     return [{ text: `Using ${deployment} (${model})`, kind: "answers", answeredBy: { deployment, model } }]
   }
   return (event) => {
     switch (event._tag) {
       case "AttemptStarted": {
-        const running = calls.get(event.call) ?? { models: new Map(), answeredBy: undefined }
-        running.models.set(event.deployment, event.model)
-        calls.set(event.call, running)
-        return [{ text: `Attempting ${event.deployment} (${event.model})...`, kind: "asked" }]
+        const { deployment, model } = event
+        const running = calls.get(event.call)
+        if (running === undefined) calls.set(event.call, { asked: [{ deployment, model }], answeredBy: undefined })
+        else running.asked.push({ deployment, model })
+        return [{ text: `Attempting ${deployment} (${model})...`, kind: "asked" }]
       }
       case "AttemptEnded": {
         const { deployment, message, millis, outcome, reason, status } = event.attempt
