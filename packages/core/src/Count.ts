@@ -32,7 +32,7 @@ export const run = (
 ): Effect.Effect<Count, RouterError> => {
   const deadline = Timeout.deadline(call.at, total, call.options.timeout)
   const estimate = Effect.sync((): Count => ({ inputTokens: call.inputTokens, deployment: undefined }))
-  return Plan.steps(Plan.make(route, call, draw))
+  return Plan.inOrder(route, call, draw)
     .filter(({ verdict, within }) => verdict._tag === "Ready" && within === undefined)
     .reduceRight<Effect.Effect<Count, RouterError>>((next, { leaf }) => {
       const { candidate, patience } = leaf

@@ -48,7 +48,7 @@ export const run = <Request extends Asked, A>(
     ledger,
     deadline: Timeout.deadline(call.at, total, call.options.timeout),
   }
-  const steps = Plan.steps(Plan.make(route, call, draw))
+  const steps = Plan.inOrder(route, call, draw)
   Plan.advance(route, call)
   budget.called(call.at)
 

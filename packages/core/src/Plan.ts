@@ -72,6 +72,13 @@ export const make = (route: Bound, call: Call.Call, draw: Draw): Plan => {
   return plan
 }
 
+/** The same, as its candidates in the order they would be tried. */
+export const inOrder = (route: Bound, call: Call.Call, draw: Draw): ReadonlyArray<Step> => {
+  const all = steps(resolve(route, call, draw, outside))
+  endure(all)
+  return all
+}
+
 /** Has every candidate that none comes after be as patient as the call itself. */
 const endure = (all: ReadonlyArray<Step>): void => {
   for (let at = all.length - 1; at >= 0; at--) {

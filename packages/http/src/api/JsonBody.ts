@@ -119,9 +119,7 @@ class Pieces {
 
   get whole(): Buffer {
     const [first] = this.#pieces
-    return this.#pieces.length === 1
-      ? Buffer.from(first!.buffer, first!.byteOffset, first!.length)
-      : Buffer.concat(this.#pieces, this.#size)
+    return this.#pieces.length === 1 && Buffer.isBuffer(first) ? first : Buffer.concat(this.#pieces, this.#size)
   }
 
   /** Lets go of them, whole or not. */

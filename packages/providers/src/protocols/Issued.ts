@@ -82,12 +82,17 @@ const tagged = ({ redacted, signature }: Sealed): string => {
   return seal === undefined ? "" : Seals.write(seal, "")
 }
 
+/** Whether the part has anything that an endpoint issues: an id, or a seal. */
+const isIssued = (part: Chat.AssistantContent): boolean => part.type === "tool-call" || Seals.isSealed(part)
+
 /** The answer, as the house and its clients are given it. */
 export const restore = (
   response: Chat.Response,
   endpoint: Endpoint,
   names: ToolNames.Names | undefined,
 ): Chat.Response => {
+  const { alternatives: others = [] } = response
+  if (names === undefined && ![response, ...others].some(({ content }) => content.some(isIssued))) return response
   const { concerns, mentions, part, text } = restorer(endpoint, names)
   const choice = <Choice extends Chat.Choice>(choice: Choice): Choice =>
     choice.content.some(concerns) ? { ...choice, content: choice.content.map(part) } : choice
