@@ -55,7 +55,7 @@ export const layer = (guard: Guard.Guard): Layer.Layer<never, never, HttpRouter.
         if (drain.draining()) return Effect.succeed(draining(request, goingDown))
         const answered = Effect.catchCause(
           Effect.withFiber((fiber) => {
-            drain.underWay.enter({ request, fiber, instead: () => draining(request, cutOff) })
+            drain.underWay.enter(request, fiber, cut)
             return served
           }),
           (cause) => failed(request, cause),
@@ -114,6 +114,8 @@ const closing = (response: HttpServerResponse.HttpServerResponse): HttpServerRes
 
 const draining = (request: Request, error: ApiError.ApiError) =>
   HttpServerResponse.setHeader(respond(request, error), "connection", "close")
+
+const cut = (request: Request) => draining(request, cutOff)
 
 /** Nothing inside is shown: the cause goes to the log, the caller learns that it was our fault. */
 const failed = (

@@ -9,18 +9,25 @@ import type { HttpServerRequest } from "effect/http/HttpServerRequest"
 import type { HttpServerResponse } from "effect/http/HttpServerResponse"
 import { ServerResponse } from "node:http"
 
-/** A request, the fiber that answers it, and what answers it instead where nothing has been sent yet. */
-interface Asked {
-  readonly request: HttpServerRequest
-  readonly fiber: Fiber.Fiber<unknown, unknown>
-  readonly instead: () => HttpServerResponse
-}
+type Request = HttpServerRequest
+type Answering = Fiber.Fiber<unknown, unknown>
+type Instead = (request: Request) => HttpServerResponse
 
-/** One that is kept, with its response and the place it is kept in. */
-interface Entry {
-  readonly asked: Asked
+/** A request, its response, the fiber that makes it, what answers it instead, and its place in the list. */
+class Entry {
+  readonly request: Request
   readonly response: ServerResponse
+  readonly fiber: Answering
+  readonly instead: Instead
   place: number
+
+  constructor(request: Request, response: ServerResponse, fiber: Answering, instead: Instead, place: number) {
+    this.request = request
+    this.response = response
+    this.fiber = fiber
+    this.instead = instead
+    this.place = place
+  }
 }
 
 /** How a stream that has begun is ended, by the message it came with. */
@@ -31,8 +38,8 @@ export const endsWith = ({ source }: HttpServerRequest, text: () => string): voi
 
 export interface UnderWay {
   readonly size: () => number
-  /** Counts a request until its response is over. */
-  readonly enter: (asked: Asked) => void
+  /** Counts a request until its response is over: the fiber answers it, or `instead` where it is cut before anything is sent. */
+  readonly enter: (request: Request, fiber: Answering, instead: Instead) => void
   /** Waits until none is left. */
   readonly none: Effect.Effect<void>
   /** Has each response whose head is not sent yet close its connection. */
@@ -42,7 +49,7 @@ export interface UnderWay {
 }
 
 export const make = (): UnderWay => {
-  // No map: V8 makes a new table of one now and then, and what stood in the old one lives on until a full collection.
+  // No map, and no object literals: V8 may keep their memory, and all that they hold, until a full collection.
   const entries: Array<Entry> = []
   let waiting: Array<() => void> = []
   const leave = ({ place }: Entry) => {
@@ -57,10 +64,10 @@ export const make = (): UnderWay => {
   }
   return {
     size: () => entries.length,
-    enter: (asked) => {
-      const response = responseTo(asked.request)
+    enter: (request, fiber, instead) => {
+      const response = responseTo(request)
       if (response === undefined) return
-      const entry = { asked, response, place: entries.length }
+      const entry = new Entry(request, response, fiber, instead, entries.length)
       entries.push(entry)
       response.once("close", () => leave(entry))
     },
@@ -73,14 +80,13 @@ export const make = (): UnderWay => {
       })
     }),
     closeConnections: () => {
-      for (const { asked } of entries) closeConnection(asked.request)
+      for (const { request } of entries) closeConnection(request)
     },
     cut: () => {
-      for (const { asked, response } of entries) {
-        const { fiber, instead, request } = asked
+      for (const { fiber, instead, request, response } of entries) {
         if (response.writableEnded) continue
         if (response.headersSent) response.end(lastWords.get(request.source)?.())
-        else answer(response, instead())
+        else answer(response, instead(request))
         fiber.interruptUnsafe()
       }
     },
