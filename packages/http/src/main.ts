@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
 import "effect/schema/SchemaJITCompiler/enable"
 import { readFileSync } from "node:fs"
+import { setFlagsFromString } from "node:v8"
 import { check } from "./cli/Check.ts"
 import { demo } from "./cli/demo/Demo.ts"
 import { draw } from "./cli/Draw.ts"
@@ -25,6 +26,10 @@ const understudy = Command.make("understudy").pipe(
   Command.withDescription("An LLM gateway that answers from whichever provider can still speak"),
   Command.withSubcommands([serve, check, explain, draw, importing, demo]),
 )
+
+// Objects of calls under way look long-lived to V8: made in the old generation, each would keep its whole call in memory
+// until a full collection.
+setFlagsFromString("--no-allocation-site-pretenuring")
 
 // The first signal drains, the second does not wait.
 let signals = 0
