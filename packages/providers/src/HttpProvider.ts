@@ -156,7 +156,10 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
   }
 
   /** An answer that refuses: its status is not 2xx. */
-  const refused = ({ headers, status, text }: Transport.Answer, meaning = reason): ProviderError => {
+  const refused = (answer: Transport.Answer, meaning = reason): ProviderError => {
+    const { headers, status } = answer
+    // A table may take a part of the words, and with it a part of a secret.
+    const text = scrub.answer(answer.text)
     const parsed = codec.Errors.parse(text)
     const wire = parsed.message === undefined ? { ...parsed, message: plain(text) } : parsed
     return new ProviderError({

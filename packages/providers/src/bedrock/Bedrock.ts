@@ -102,7 +102,7 @@ export const make = Effect.fnUntraced(function* (
     ...(region === undefined ? undefined : { region }),
     ...(address === undefined ? undefined : { endpoint: address }),
   }
-  const client: Raw.Client = { ...(yield* connect(sdk, handlers, config)), note }
+  const client: Raw.Client = { ...(yield* connect(sdk, handlers, config)), note, scrub: scrub.answer }
 
   const described = Credentials.describe(credentials)
   const clock = yield* Clock.Clock
@@ -202,7 +202,7 @@ const connect = Effect.fnUntraced(function* (
   sdk: Effect.Success<typeof load>,
   { fresh, kept }: Connections.Handlers,
   config: BedrockRuntimeClientConfig,
-): Effect.fn.Return<Omit<Raw.Client, "note">, ProviderStartError, Scope.Scope> {
+): Effect.fn.Return<Omit<Raw.Client, "note" | "scrub">, ProviderStartError, Scope.Scope> {
   const client = yield* Effect.acquireRelease(
     Effect.sync(
       () =>

@@ -206,6 +206,12 @@ const asKeys = ({ accessKeyId, secretAccessKey, sessionToken }: Extract<Signing,
   ...(sessionToken === undefined ? undefined : { sessionToken: Redacted.value(sessionToken) }),
 })
 
+/** The chain, which says no more of a refusal than that. */
+const quiet =
+  <Context, Identity>(chain: (context: Context) => Promise<Identity>) =>
+  (context: Context): Promise<Identity> =>
+    chain(context).catch((failure: unknown) => Promise.reject(refusal(failure)))
+
 /** The role's keys, which the SDK keeps and renews. A role that is refused is a lack of credentials, nobody's request. */
 const assume = (
   { arn, assumedBy, endpoint, sessionName }: Extract<Credentials, { readonly _tag: "Role" }>,
@@ -223,7 +229,7 @@ const assume = (
   const provider = roles.fromTemporaryCredentials({
     params: { RoleArn: arn, RoleSessionName: sessionName },
     masterCredentials:
-      assumedBy._tag === "Keys" ? asKeys(assumedBy) : noted(roles.fromNodeProviderChain(profileOf(assumedBy))),
+      assumedBy._tag === "Keys" ? asKeys(assumedBy) : noted(quiet(roles.fromNodeProviderChain(profileOf(assumedBy)))),
     clientConfig: {
       maxAttempts: 1,
       ...(endpoint === undefined ? undefined : { endpoint }),
@@ -232,14 +238,30 @@ const assume = (
   })
   return (identity) =>
     noted(provider)(identity).catch((failure: unknown) =>
-      Promise.reject(isRefusal(failure) ? Object.assign(new Error(failure.message), { name: noCredentials }) : failure),
+      Promise.reject(isRefused(failure) ? lack(failure.message) : failure),
     )
 }
 
-const noCredentials = "CredentialsProviderError"
+/**
+ * What a service that gives out credentials said, where the SDK asked it by itself: no more than its name and status, for it
+ * may repeat a token that only the SDK has read. A refusal is a lack of credentials, nobody's request.
+ */
+export const refusal = (failure: unknown): unknown => {
+  if (!isAnswered(failure)) return failure
+  const status = statusOf(failure)
+  const words = `${failure.name} (${status})`
+  return status < 500
+    ? lack(words)
+    : Object.assign(new Error(words), { name: failure.name, $metadata: { httpStatusCode: status } })
+}
 
-const isRefusal = (failure: unknown): failure is Error =>
-  Predicate.isError(failure) &&
-  "$metadata" in failure &&
-  Predicate.isObject(failure.$metadata) &&
-  Number(failure.$metadata["httpStatusCode"] ?? 500) < 500
+const lack = (message: string): Error => Object.assign(new Error(message), { name: "CredentialsProviderError" })
+
+type Answered = Error & { readonly $metadata: Readonly<Record<PropertyKey, unknown>> }
+
+const isAnswered = (failure: unknown): failure is Answered =>
+  Predicate.isError(failure) && "$metadata" in failure && Predicate.isObject(failure.$metadata)
+
+const statusOf = ({ $metadata }: Answered): number => Number($metadata["httpStatusCode"] ?? 500)
+
+const isRefused = (failure: unknown): failure is Answered => isAnswered(failure) && statusOf(failure) < 500

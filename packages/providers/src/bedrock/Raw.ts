@@ -21,6 +21,7 @@ import type { Limits } from "../transport/AnswerLimits.ts"
 import * as WaitText from "../transport/WaitText.ts"
 import type { Handlers } from "./Connections.ts"
 import * as Connections from "./Connections.ts"
+import * as Credentials from "./Credentials.ts"
 import * as Received from "./Received.ts"
 
 /** A client, the handler for requests that its kept connections lost, and how much of an answer is taken. */
@@ -29,6 +30,8 @@ export interface Client extends Pick<Handlers, "fresh"> {
   /** Told by which credentials each request is signed. */
   readonly note: Note
   readonly limits: Limits
+  /** Takes secrets out of an error's body. */
+  readonly scrub: (text: string) => string
 }
 
 /** Hears of credentials as the SDK finds them: fields of texts. */
@@ -49,15 +52,17 @@ type Sent = Parameters<Client["fresh"]["handle"]>[0]
  * throws.
  */
 export const send = (
-  { fresh, limits, note, sdk }: Client,
+  { fresh, limits, note, scrub, sdk }: Client,
   command: ConverseCommand | ConverseStreamCommand | InvokeModelCommand | CountTokensCommand,
   signal: AbortSignal,
 ): Promise<Answer> => {
   // They differ, for the compiler, in what the SDK would make of the body.
   const converse = command as ConverseCommand
   let answer: Answer | undefined
+  let isSigned = false
   converse.middlewareStack.add(
     (next, context) => (args) => {
+      isSigned = true
       note(context[smithyContext]?.["selectedHttpAuthScheme"]?.identity)
       return next(args)
         .catch((error: unknown) => {
@@ -69,7 +74,8 @@ export const send = (
           if (!isResponse(response)) return result
           const body = Received.body(response, limits)
           // The SDK parses an error, however large it is.
-          if (response.statusCode >= 300) return buffer(body).then((bytes) => withBody(result, Readable.from([bytes])))
+          if (response.statusCode >= 300)
+            return buffer(body).then((bytes) => withBody(result, Readable.from([Buffer.from(scrub(bytes.toString()))])))
           const { "x-amzn-requestid": requestId, "x-amzn-bedrock-input-token-count": tokens } = response.headers
           answer = { requestId, inputTokens: Json.count(WaitText.number(tokens)), body }
           return withBody(result, Readable.from([]))
@@ -80,6 +86,7 @@ export const send = (
   return sdk
     .send(converse, { abortSignal: signal })
     .then(() => answer ?? Promise.reject(new Error("The AWS SDK gave no answer")))
+    .catch((failure: unknown) => Promise.reject(isSigned ? failure : Credentials.refusal(failure)))
 }
 
 /** Where the SDK keeps what it signed with, as `@smithy/types` names it. */

@@ -65,7 +65,7 @@ export const make = (
   return makes.length === names.length && makes.length <= most
     ? decoder(makes, reader)
     : new UnreadableAnswer({
-        message: `the answer has an unknown content-encoding, ${JSON.stringify(names.join(", ").slice(0, 100))}`,
+        message: `the answer has an unknown content-encoding, ${JSON.stringify(names.join(", "))}`,
       })
 }
 

@@ -128,21 +128,29 @@ const base64 = (secret: string): ReadonlyArray<string> => {
 const encoded = (secret: string): string => encodeURIComponent(secret.toWellFormed())
 
 /**
- * Finds the beginning of a secret in any form that an answer may have it in. One expression, in the case of each: an answer
- * is searched once, whatever it is searched for.
+ * Finds the beginning of a secret in any form that an answer may have it in: each of its marks escaped or not, its letters in
+ * any case. One expression: an answer is searched once, whatever it is searched for.
  */
 const traceOf = (secrets: ReadonlyArray<string>): RegExp | undefined => {
-  const forms = secrets.flatMap((secret) => [
-    secret,
-    secret.toUpperCase(),
-    secret.toLowerCase(),
-    JSON.stringify(secret).slice(1, -1),
-    secret.replaceAll("/", String.raw`\/`),
-    encoded(secret),
-    ...base64(secret),
+  const begun = secrets.flatMap((secret) => [
+    tracesOf(secret, (letter) => `[${letter.toLowerCase()}${letter.toUpperCase()}]`),
+    ...base64(secret).map((digits) => tracesOf(digits, (letter) => letter)),
   ])
-  const begun = [...new Set(forms.map((form) => form.slice(0, unlikely)))]
-  return begun.length === 0 ? undefined : new RegExp(begun.map(escaped).join("|"))
+  return begun.length === 0 ? undefined : new RegExp([...new Set(begun)].join("|"))
+}
+
+const tracesOf = (text: string, letter: (letter: string) => string): string =>
+  text
+    .slice(0, unlikely)
+    .replaceAll(/[a-z]|[^\da-z]/gi, (each) => (/[a-z]/i.test(each) ? letter(each) : traceOfMark(each)))
+
+/** A mark as it is, behind backslashes, or as URLs, JSON and HTML have it, several times over. */
+const traceOfMark = (mark: string): string => {
+  // In UTF-8, some bytes.
+  if (mark > "\x7f") return String.raw`(?:${mark}|[%\\&][#\w%;]{1,18}?)`
+  const code = mark.charCodeAt(0).toString(16)
+  const digits = code.padStart(2, "0").replaceAll(/[a-f]/g, (digit) => `[${digit}${digit.toUpperCase()}]`)
+  return String.raw`(?:\\*${escaped(mark)}|%(?:25)*${digits}|\\+u00${digits}|&[#\w;]{2,12})`
 }
 
 /** A placeholder such as `x`, which servers without keys are given, stands inside ordinary words: only the bare word is it. */

@@ -10,6 +10,7 @@ import * as Http from "node:http"
 import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { inspect } from "node:util"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -57,12 +58,12 @@ const tokenService = Effect.acquireRelease(
 )
 
 /** Refuses every request in these words. */
-const refusing = (words: string) =>
+const refusing = (words: string, status = 403, type = "AccessDeniedException") =>
   Effect.acquireRelease(
     Effect.callback<Http.Server>((resume) => {
       const server = Http.createServer((request, response) => {
-        const headers = { "content-type": "application/json", "x-amzn-requestid": words }
-        request.resume().on("end", () => response.writeHead(403, headers).end(JSON.stringify({ message: words })))
+        const headers = { "content-type": "application/json", "x-amzn-requestid": words, "x-amzn-errortype": type }
+        request.resume().on("end", () => response.writeHead(status, headers).end(JSON.stringify({ message: words })))
       })
       server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
     }),
@@ -97,6 +98,20 @@ const ask: Chat.Request = { model: "ok", messages: [Chat.user("Hello")] }
 
 const signer = (authorization: string | undefined) =>
   /Credential=(\w+)\/\d{8}\/([\w-]+)\/(\w+)/.exec(authorization ?? "")?.slice(1)
+
+describe("a key", () => {
+  it.live("is told in no part of what an error names", () =>
+    Effect.gen(function* () {
+      const bearerToken = Redacted.make("bedrock/api+0123456789tail")
+      const words = `${Redacted.value(bearerToken)} is not supported with this model`
+      const endpoint = yield* refusing(words, 400, "ValidationException")
+      const provider = yield* Bedrock.make({ bearerToken, region: "eu-west-1", endpoint })
+      const { reason } = yield* Effect.flip(provider.chat(ask))
+      assert.strictEqual(reason._tag, "Unsupported")
+      assert.notInclude(inspect(reason), "tail")
+    }).pipe(Effect.scoped),
+  )
+})
 
 describe("a role", () => {
   it.live("is assumed once, with the keys given, and then signs", () =>
@@ -217,6 +232,38 @@ describe("a role", () => {
         const provider = yield* environment({ AWS_ENDPOINT_URL_STS: service.url })(made)
         const error = yield* Effect.flip(provider.chat(ask))
         assert.deepStrictEqual([error.status, error.message, error.requestId], [403, words, words])
+      }
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("by a web identity that is refused is a lack of credentials, told without the token", () =>
+    Effect.gen(function* () {
+      const folder = yield* Effect.acquireRelease(
+        Effect.sync(() => mkdtempSync(join(tmpdir(), "bedrock-role-"))),
+        (folder) => Effect.sync(() => rmSync(folder, { recursive: true })),
+      )
+      writeFileSync(join(folder, "token"), "web-identity-token")
+      for (const [status, reason] of [
+        [400, "Authentication"],
+        [503, "Overloaded"],
+      ] as const) {
+        const service = yield* refusing("web-identity-token", status, "InvalidIdentityToken")
+        yield* setting({
+          AWS_WEB_IDENTITY_TOKEN_FILE: join(folder, "token"),
+          AWS_ROLE_ARN: roleArn,
+          AWS_CONFIG_FILE: join(folder, "none"),
+          AWS_SHARED_CREDENTIALS_FILE: join(folder, "none"),
+          AWS_ENDPOINT_URL_STS: service,
+          AWS_EC2_METADATA_DISABLED: "true",
+        })
+        for (const options of [{}, { roleArn }]) {
+          const made = Bedrock.make({ ...options, region: "eu-west-1", endpoint: "http://127.0.0.1:1" })
+          const provider = yield* environment({ AWS_ENDPOINT_URL_STS: service })(made)
+          const error = yield* Effect.flip(provider.chat(ask))
+          assert.strictEqual(error.reason._tag, reason)
+          assert.match(error.message, new RegExp(`\\(${status}\\)`))
+          assert.notInclude(inspect(error, { depth: 9 }), "web-identity-token")
+        }
       }
     }).pipe(Effect.scoped),
   )

@@ -89,6 +89,37 @@ describe("a secret", () => {
     assert.strictEqual(answer('{"a":"sk-0123456789\\/abcdef"}'), '{"a":"***"}')
   })
 
+  for (const name of [
+    "plain",
+    "upper case",
+    "json",
+    "json with slashes",
+    "percent",
+    "percent twice",
+    "html",
+    "base64",
+  ]) {
+    it(`is blotted out of an answer, as of an error: ${name}`, () => {
+      const written = forms[name]!(key)
+      assert.match(keys(key).answer(`{"a":"of ${written} at"}`), /^\{"a":"of \*\*\*=* at"\}$/)
+    })
+  }
+
+  it("is blotted out of an answer where single marks are escaped, in any case", () => {
+    const { answer } = keys("wJalrXUtnFEMI/K7MD+ENG", "pässword/äöü")
+    for (const written of [
+      "wJalrXUtnFEMI%2fK7MD%2bENG",
+      "wJalrXUtnFEMI%252FK7MD%252BENG",
+      String.raw`wJalrXUtnFEMI\u002FK7MD\u002bENG`,
+      String.raw`wJalrXUtnFEMI\\u002fK7MD\\u002BENG`,
+      "wJalrXUtnFEMI&#x2F;K7MD&#43;ENG",
+      "WJALRXUTNFEMI/k7md+eng",
+    ]) {
+      assert.strictEqual(answer(`{"a":"${written}"}`), '{"a":"***"}')
+    }
+    assert.strictEqual(answer('{"a":"wJalrXUtnFEMI at, K7MD"}'), '{"a":"wJalrXUtnFEMI at, K7MD"}')
+  })
+
   it("is blotted out of all that an error says", () => {
     const scrub = keys("sk-projection")
     const cause = new Error("fetch failed", { cause: new Error("with sk-projection") })
