@@ -1,302 +1,278 @@
 /**
- * Canaries: a secret in every place where a deployment of each vendor has one, at an upstream that echoes all that it was
+ * Canaries: a secret in every field where a deployment of each vendor has one, at an upstream that echoes all that it was
  * sent, in every place where an upstream can. None comes out at the gateway's ends: answers in each dialect, log, activity,
- * metrics, usage log, providers.
+ * metrics, usage log, models, explanations, providers, the page.
  */
 import { assert, describe, it } from "@effect/vitest"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Console from "effect/Console"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpServer from "effect/http/HttpServer"
-import * as Context from "effect/Context"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Metric from "effect/Metric"
 import * as Redacted from "effect/Redacted"
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import * as Http from "node:http"
-import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { format } from "node:util"
 import * as Config from "../src/Config.ts"
 import * as Configured from "../src/Configured.ts"
 import * as Guard from "../src/Guard.ts"
-
-const canary = (name: string): string => `canary/${name}+0123456789`
+import * as PlainText from "../src/observe/PlainText.ts"
+import * as CanaryUpstream from "./CanaryUpstream.ts"
+import { accessKeyId, canary, leaks, names, role } from "./CanaryUpstream.ts"
 
 const key = canary("key")
 const header = canary("header")
+const user = canary("user")
 const password = canary("password")
 const query = canary("query")
-const accessKeyId = "AKIACANARY0123456789"
+const proxyUser = canary("proxyuser")
+const proxyPassword = canary("proxypassword")
+const id = accessKeyId("AKIA")
 const session = canary("session")
 const secret = canary("secret")
+const found = canary("found")
+const token = canary("token")
 
-const canaries = [key, header, password, query, accessKeyId, session, secret]
-
-/** Every vendor with a secret in each of its fields. */
-const deployments = (port: number) => {
+/** Every vendor with a secret in each of its fields, and each way that it has to credentials. */
+const deployments = (port: number): Readonly<Record<string, object>> => {
+  const here = `http://127.0.0.1:${port}`
   const at = (path: string) =>
-    `http://me:${encodeURIComponent(password)}@127.0.0.1:${port}${path}?token=${encodeURIComponent(query)}`
+    `http://${encodeURIComponent(user)}:${encodeURIComponent(password)}@127.0.0.1:${port}${path}?token=${encodeURIComponent(query)}`
+  const proxy = `http://${encodeURIComponent(proxyUser)}:${encodeURIComponent(proxyPassword)}@127.0.0.1:${port}`
   const said = { apiKey: key, headers: { "x-secret": header, authorization: `Bearer ${header}` } }
+  const aws = { provider: "bedrock", region: "us-east-1" }
+  const keys = { accessKeyId: id, secretAccessKey: secret }
+  const roleArn = "arn:aws:iam::123456789012:role/granted"
   return {
     openai: { provider: "openai", baseUrl: at("/v1"), ...said },
-    responses: { provider: "openai", api: "responses", baseUrl: `http://127.0.0.1:${port}/v1`, ...said },
-    azure: { provider: "azure", endpoint: `http://127.0.0.1:${port}`, apiKey: key, headers: { "x-secret": header } },
-    groq: { provider: "groq", baseUrl: `http://127.0.0.1:${port}/v1`, ...said },
-    anthropic: { provider: "anthropic", baseUrl: `http://127.0.0.1:${port}`, ...said },
-    gemini: { provider: "gemini", baseUrl: `http://127.0.0.1:${port}`, ...said },
-    bedrock: {
-      provider: "bedrock",
-      region: "us-east-1",
-      endpoint: `http://127.0.0.1:${port}`,
-      accessKeyId,
-      secretAccessKey: secret,
-      sessionToken: session,
+    responses: { provider: "openai", api: "responses", baseUrl: `${here}/v1`, ...said },
+    azure: { provider: "azure", endpoint: here, apiKey: key, headers: { "x-secret": header } },
+    dated: {
+      provider: "azure",
+      endpoint: here,
+      apiVersion: "2024-10-21",
+      apiKey: key,
+      headers: { "x-secret": header },
     },
-    bearer: { provider: "bedrock", region: "us-east-1", endpoint: `http://127.0.0.1:${port}`, bearerToken: key },
+    groq: { provider: "groq", baseUrl: `${here}/v1`, ...said },
+    anthropic: { provider: "anthropic", baseUrl: at(""), ...said },
+    gemini: { provider: "gemini", baseUrl: here, ...said },
+    bedrock: { ...aws, endpoint: here, ...keys, sessionToken: session },
+    bearer: { ...aws, endpoint: here, bearerToken: key },
+    role: { ...aws, endpoint: here, ...keys, roleArn },
+    denied: { ...aws, endpoint: here, ...keys, sessionToken: session, roleArn: roleArn.replace("granted", "denied") },
+    files: { ...aws, endpoint: here, profile: "files" },
+    web: { ...aws, endpoint: here, profile: "web" },
+    stranger: { ...aws, endpoint: here, profile: "stranger" },
+    proxied: { provider: "openai", baseUrl: `${here}/v1`, proxy, ...said },
+    proxiedMessages: { provider: "anthropic", baseUrl: here, proxy, ...said },
+    proxiedGemini: { provider: "gemini", baseUrl: here, proxy, ...said },
+    proxiedAws: { ...aws, endpoint: here, ...keys, sessionToken: session, proxy },
+    proxiedRole: { ...aws, endpoint: here, ...keys, roleArn, proxy },
+    tunnel: { provider: "openai", baseUrl: "https://vendor.invalid/v1", proxy, ...said },
+    tunnelMessages: { provider: "anthropic", baseUrl: "https://vendor.invalid", proxy, ...said },
+    tunnelAws: { ...aws, endpoint: "https://vendor.invalid", ...keys, proxy },
+    unreachable: { provider: "openai", baseUrl: at("/v1").replace(`:${port}`, ":1"), ...said },
+    untrusted: { provider: "openai", baseUrl: at("/v1").replace("http", "https"), ...said },
+    unnamed: { provider: "anthropic", baseUrl: at("").replace(`127.0.0.1:${port}`, "vendor.invalid"), ...said },
   }
 }
 
-/** What a deployment's upstream could know. */
-const known = (name: string): ReadonlyArray<string> => {
-  switch (name) {
-    case "bedrock":
-      return [accessKeyId, secret, session]
-    case "bearer":
-      return [key]
-    case "openai":
-      return [key, header, password, query]
-    default:
-      return [key, header]
-  }
+/** What is sent by each, beside the authorisation and the query, which the upstream reads itself. */
+const known: Readonly<Record<string, ReadonlyArray<string>>> = {
+  openai: [key, header, user, password, `${user}:${password}`],
+  responses: [key, header],
+  azure: [key, header],
+  dated: [key, header],
+  groq: [key, header],
+  anthropic: [key, header, user, password, `${user}:${password}`],
+  gemini: [key, header],
+  bedrock: [id, secret, session],
+  bearer: [key],
+  role: [id, secret, role.id, role.secret, role.token],
+  files: [id, found, session],
+  web: [role.id, role.secret, role.token],
+  denied: [id, secret, session],
+  tunnel: [proxyUser, proxyPassword, `${proxyUser}:${proxyPassword}`],
+  proxied: [key, header, proxyUser, proxyPassword, `${proxyUser}:${proxyPassword}`],
+  proxiedMessages: [key, header, proxyUser, proxyPassword, `${proxyUser}:${proxyPassword}`],
+  proxiedGemini: [key, header, proxyUser, proxyPassword, `${proxyUser}:${proxyPassword}`],
+  proxiedAws: [id, secret, session, proxyUser, proxyPassword, `${proxyUser}:${proxyPassword}`],
+  proxiedRole: [role.id, role.secret, role.token, proxyUser, proxyPassword, `${proxyUser}:${proxyPassword}`],
 }
 
-interface Echo {
-  readonly status?: number
-  readonly headers?: Record<string, string>
-  readonly body: string
-}
+/** Those that reach no vendor: what comes back is the same for all places. */
+const cutOff = ["denied", "stranger", "tunnel", "tunnelMessages", "tunnelAws", "unreachable", "untrusted", "unnamed"]
 
-const json = { "content-type": "application/json" }
-const sse = { "content-type": "text/event-stream" }
-
-/** What an error says in each vendor's shape, all at once. */
-const told = (words: string) => ({
-  __type: words,
-  message: words,
-  request_id: words,
-  type: "error",
-  error: {
-    code: words,
-    type: words,
-    status: words,
-    param: words,
-    message: words,
-    metadata: { raw: words },
-    details: [
-      { "@type": "type.googleapis.com/google.rpc.ErrorInfo", reason: words },
-      { "@type": "type.googleapis.com/google.rpc.BadRequest", fieldViolations: [{ field: words }] },
-    ],
-  },
-})
-
-const answer = (words: string) => ({
-  id: words,
-  model: words,
-  type: "message",
-  role: "assistant",
-  object: "chat.completion",
-  stop_reason: "end_turn",
-  content: [{ type: "text", text: words }],
-  choices: [{ index: 0, finish_reason: "stop", message: { role: "assistant", content: words } }],
-  usage: {},
-})
-
-/** Every place in which an upstream can echo `words`. */
-const places: Readonly<Record<string, (words: string) => Echo>> = {
-  "an error": (words) => ({ status: 400, headers: json, body: JSON.stringify(told(words)) }),
-  "an error of its own making": (words) => ({ status: 500, headers: json, body: JSON.stringify(told(words)) }),
-  "an error's code alone": (words) => ({
-    status: 422,
-    headers: json,
-    body: JSON.stringify({ error: { code: words } }),
-  }),
-  "an error in words": (words) => ({ status: 500, body: `Bad request: ${words}` }),
-  "headers and status text": (words) => ({
-    status: 401,
-    headers: {
-      ...json,
-      "x-request-id": encodeURI(words),
-      "request-id": encodeURI(words),
-      "retry-after": encodeURI(words),
-    },
-    body: "",
-  }),
-  "a page that is cut": (words) => ({ status: 502, headers: { "content-type": "text/html" }, body: page(words) }),
-  "a redirect": (words) => ({
-    status: 302,
-    headers: { location: `http://127.0.0.1:1/${encodeURIComponent(words)}` },
-    body: `<a href="/${encodeURIComponent(words)}">Found</a>`,
-  }),
-  "an error in an answer": (words) => ({ headers: json, body: JSON.stringify(told(words)) }),
-  "JSON that is none": (words) => ({ headers: json, body: `${words} {"id": "${words}` }),
-  "JSON that is broken, of a refusal": (words) => ({
-    status: 400,
-    headers: json,
-    body: `{"error": {"message": "${words}`,
-  }),
-  "an answer": (words) => ({ headers: json, body: JSON.stringify(answer(words)) }),
-  "an error in a stream": (words) => ({
-    headers: sse,
-    body: `event: error\ndata: ${JSON.stringify(told(words))}\n\n`,
-  }),
-  "a stream of its own": (words) => ({
-    headers: sse,
-    body: `data: ${JSON.stringify({ ...answer(words), choices: [{ index: 0, delta: { content: words } }] })}\n\ndata: ${words}\n\n`,
-  }),
-}
-
-/** A key begins within the 200 characters that are shown, and ends beyond. */
-const page = (words: string) => `<html>${"-".repeat(170)}${words}</html>`
-
-/** How it echoes: as it was sent, and escaped. */
-const forms: Readonly<Record<string, (text: string) => string>> = {
-  plain: (text) => text,
-  base64: (text) => Buffer.from(text).toString("base64"),
-  percent: encodeURIComponent,
-  upper: (text) => text.toUpperCase(),
-}
-
-/** An upstream that echoes all that it is sent, and what it could know of. */
-const upstream = Effect.acquireRelease(
-  Effect.callback<{
-    readonly server: Http.Server
-    readonly port: number
-    echo: (words: string) => Echo
-    known: ReadonlyArray<string>
-  }>((resume) => {
-    const state = { echo: places["an error"]!, known: canaries, server: undefined as unknown as Http.Server, port: 0 }
-    state.server = Http.createServer((request, response) => {
-      request.resume()
-      request.on("end", () => {
-        const {
-          body,
-          headers,
-          status = 200,
-        } = state.echo([...state.known, request.headers["authorization"] ?? "", request.url].join(" "))
-        response.writeHead(status, headers).end(body)
-      })
-    })
-    state.server.listen(0, "127.0.0.1", () => {
-      state.port = (state.server.address() as AddressInfo).port
-      resume(Effect.succeed(state))
-    })
-  }),
-  ({ server }) =>
-    Effect.callback<void>((resume) => {
-      server.close(() => resume(Effect.void))
-      server.closeAllConnections()
-    }),
-)
+/** Those with all dialects: each other's provider is one of theirs. */
+const plain = ["openai", "responses", "anthropic", "gemini", "bedrock"]
 
 const messages = [{ role: "user", content: "Hello?" }]
 const contents = [{ role: "user", parts: [{ text: "Hello?" }] }]
 
-/** Every way to ask: path and body. */
+/** Every way to ask: path and body. The first four are the four things that a provider does. */
 const asks = (model: string): ReadonlyArray<readonly [path: string, body: object]> => [
   ["/v1/chat/completions", { model, messages }],
+  ["/v1/messages", { model, messages, max_tokens: 9, stream: true }],
+  ["/v1/embeddings", { model, input: "Hello?" }],
+  ["/v1/messages/count_tokens", { model, messages }],
   ["/v1/chat/completions", { model, messages, stream: true }],
   ["/v1/responses", { model, input: "Hello?" }],
   ["/v1/responses", { model, input: "Hello?", stream: true }],
   ["/v1/messages", { model, messages, max_tokens: 9 }],
-  ["/v1/messages", { model, messages, max_tokens: 9, stream: true }],
-  ["/v1/messages/count_tokens", { model, messages }],
   [`/v1beta/models/${model}:generateContent`, { contents }],
   [`/v1beta/models/${model}:streamGenerateContent?alt=sse`, { contents }],
   [`/v1beta/models/${model}:countTokens`, { contents }],
-  ["/v1/embeddings", { model, input: "Hello?" }],
   ["/api/generate", { model, prompt: "Hello?" }],
   ["/api/generate", { model, prompt: "Hello?", stream: true }],
 ]
 
-/** The canaries in a text, in whichever form, whole or for the most part. */
-const leaks = (text: string): ReadonlyArray<string> => {
-  const plain = [text, unescaped(text)].join("\n").toLowerCase()
-  return canaries.filter((canary) => {
-    const base64 = Buffer.from(canary).toString("base64").slice(0, 16)
-    return [canary.slice(0, 13), encodeURIComponent(canary).slice(0, 15), base64].some((form) =>
-      plain.includes(form.toLowerCase()),
-    )
-  })
+/** What AWS's SDK finds: a profile with keys, one with a role by a web identity, and one whose role is refused. */
+const awsFiles = (folder: string, port: number): Record<string, string> => {
+  const web = `web_identity_token_file = ${join(folder, "token")}\nregion = us-east-1\nrole_arn = arn:aws:iam::1:role`
+  writeFileSync(join(folder, "token"), token)
+  writeFileSync(
+    join(folder, "config"),
+    [
+      `[profile files]\naws_access_key_id = ${id}\naws_secret_access_key = ${found}\naws_session_token = ${session}`,
+      `[profile web]\n${web}/granted`,
+      `[profile stranger]\n${web}/denied`,
+    ].join("\n"),
+  )
+  return {
+    AWS_CONFIG_FILE: join(folder, "config"),
+    AWS_SHARED_CREDENTIALS_FILE: join(folder, "none"),
+    AWS_ENDPOINT_URL_STS: `http://127.0.0.1:${port}`,
+    AWS_EC2_METADATA_DISABLED: "true",
+  }
 }
 
-const unescaped = (text: string): string =>
-  text.replaceAll(/%([\da-f]{2})/gi, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)))
+/** Variables that the SDK reads itself, for as long as the scope lasts. */
+const setting = (variables: Record<string, string>) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const before = Object.keys(variables).map((name) => [name, process.env[name]] as const)
+      Object.assign(process.env, variables)
+      return before
+    }),
+    (before) =>
+      Effect.sync(() => {
+        for (const [name, value] of before) {
+          if (value === undefined) delete process.env[name]
+          else process.env[name] = value
+        }
+      }),
+  )
+
+/** Sends a request over connections that are kept, and gives all of its answer. */
+const client = (url: string) => {
+  const agent = new Http.Agent({ keepAlive: true })
+  return (path: string, body?: object) =>
+    Effect.callback<string>((resume) => {
+      const headers = { "content-type": "application/json", authorization: "Bearer operator" }
+      const method = body === undefined ? "GET" : "POST"
+      const request = Http.request(`${url}${path}`, { agent, headers, method }, (answer) => {
+        let text = [answer.statusMessage, ...answer.rawHeaders].join("\n")
+        answer.on("data", (chunk: Buffer) => (text += chunk.toString()))
+        answer.on("end", () => resume(Effect.succeed(text)))
+        answer.on("error", () => resume(Effect.succeed(text)))
+      })
+      request.on("error", (error) => resume(Effect.die(error)))
+      request.end(body === undefined ? undefined : JSON.stringify(body))
+    })
+}
 
 describe("canaries", () => {
-  for (const [place, echo] of Object.entries(places)) {
-    it.live(`in ${place} stay inside`, () =>
+  it.live(
+    "stay inside, in whatever they come back",
+    () =>
       Effect.gen(function* () {
-        const server = yield* upstream
         const folder = mkdtempSync(join(tmpdir(), "canaries-"))
         yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(folder, { recursive: true })))
-        const named = deployments(server.port)
+        const upstream = yield* CanaryUpstream.make(known)
+        const env = awsFiles(folder, upstream.port)
+        yield* setting(env)
+        const named = deployments(upstream.port)
         const configuration = yield* Config.parse(
           JSON.stringify({
-            defaults: { retry: { times: 0 }, circuit: { failures: 1_000_000 } },
+            defaults: { retry: { times: 0 }, circuit: { failures: 1_000_000, long: "1ms" } },
             deployments: Object.fromEntries(
-              Object.entries(named).map(([name, given]) => [name, { model: "m", ...given }]),
+              Object.entries(named).map(([name, given]) => [`*--${name}`, { model: `*--${name}`, ...given }]),
             ),
             usageLog: { file: join(folder, "usage.log") },
           }),
           "understudy.yaml",
         )
         const log: Array<string> = []
-        const logger = Logger.map(Logger.formatJson, (line) => void log.push(line))
-        const told: Array<readonly [where: string, text: string]> = []
+        const said: Array<readonly [where: string, text: string]> = []
+        const terminal = { ...console, log: (...parts: ReadonlyArray<unknown>) => void log.push(format(...parts)) }
         yield* Effect.scoped(
           Effect.gen(function* () {
             const context = yield* Layer.build(
               Configured.layer(configuration, {
                 server: { ...configuration.server, port: 0 },
                 guard: { keys: [Guard.key(Redacted.make("operator"))], hosts: [], origins: [] },
-                logContent: false,
+                logContent: true,
               }),
             )
             const url = HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address)
-            const ask = (path: string, init?: RequestInit) =>
-              Effect.promise(async () => {
-                const answer = await fetch(`${url}${path}`, {
-                  ...init,
-                  headers: { ...json, authorization: "Bearer operator" },
-                })
-                return [...answer.headers].join("\n") + (await answer.text())
-              })
+            const ask = client(url)
             const activity = yield* Effect.promise(() =>
               fetch(`${url}/api/activity`, { headers: { authorization: "Bearer operator" } }),
             )
             const reader = activity.body!.pipeThrough(new TextDecoderStream()).getReader()
-            for (const [form, encode] of Object.entries(forms)) {
-              server.echo = (words) => echo(words.split(" ").map(encode).join(" "))
-              for (const name of Object.keys(named)) {
-                server.known = known(name)
-                for (const [path, body] of asks(name)) {
-                  const text = yield* ask(path, { method: "POST", body: JSON.stringify(body) })
-                  told.push([`${form} ${name} ${path} ${JSON.stringify(body)}`, text])
-                }
-              }
-            }
-            for (const path of ["/api/providers", "/metrics", "/"]) told.push([path, yield* ask(path)])
-            told.push(["/api/activity", String((yield* Effect.promise(() => reader.read())).value)])
+            const calls = Object.keys(named).flatMap((name) =>
+              names.flatMap((place, at) => {
+                const all = asks(`case--${at}--${name}`)
+                const reached = cutOff.includes(name)
+                  ? at < 2
+                    ? all
+                    : []
+                  : plain.includes(name)
+                    ? all
+                    : all.slice(0, 4)
+                return reached.map(([path, body]) => ({ path, body, where: `${name}, ${place}, ${path}` }))
+              }),
+            )
+            yield* Effect.forEach(
+              calls,
+              ({ body, path, where }) => Effect.map(ask(path, body), (text) => void said.push([where, text])),
+              { concurrency: 16, discard: true },
+            )
+            const paths = ["/api/providers", "/metrics", "/", "/health", "/v1/models", "/v1/models/case--0--openai"]
+            for (const path of paths) said.push([path, yield* ask(path)])
+            said.push(["explain", yield* ask("/v1/route/explain", { model: "case--0--openai", messages })])
+            said.push(["/api/activity", String((yield* Effect.promise(() => reader.read())).value)])
             yield* Effect.promise(() => reader.cancel())
           }),
-        ).pipe(Effect.provide([Logger.layer([logger]), Layer.succeed(Metric.MetricRegistry, new Map())]))
-        told.push(["the log", log.join("\n")], ["the usage log", readFileSync(join(folder, "usage.log"), "utf8")])
-        assert.isAbove(log.length, 0)
-        const leaking = told.flatMap(([where, text]) =>
-          leaks(text).map((canary) => `${where}: ${canary}: ${text.slice(0, 900)}`),
+        ).pipe(
+          Effect.provide([
+            Logger.layer([
+              Logger.map(Logger.formatJson, (line) => void log.push(line)),
+              PlainText.logger(Logger.consolePretty({ mode: "tty" })),
+            ]),
+            Layer.succeed(Console.Console, terminal),
+            Layer.succeed(Metric.MetricRegistry, new Map()),
+            ConfigProvider.layer(ConfigProvider.fromEnv({ env })),
+          ]),
         )
-        assert.deepStrictEqual(leaking.slice(0, 3), [], `${leaking.length} of ${told.length}`)
+        said.push(["the log", log.join("\n")], ["the usage log", readFileSync(join(folder, "usage.log"), "utf8")])
+        assert.isAbove(log.length, said.length)
+        // Each upstream was reached, and each place was played.
+        for (const name of Object.keys(known).filter((name) => !cutOff.includes(name)))
+          for (const at of names.keys()) assert.isTrue(upstream.asked.has(`${name} ${at}`), `${name}, ${names[at]}`)
+        const leaking = said.flatMap(([where, text]) =>
+          leaks(text)
+            .slice(0, 1)
+            .map((leak) => `${where}: …${leak}…`),
+        )
+        assert.deepStrictEqual(leaking.slice(0, 8), [], `${leaking.length} of ${said.length}`)
       }).pipe(Effect.scoped),
-    )
-  }
+    60_000,
+  )
 })
