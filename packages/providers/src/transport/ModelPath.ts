@@ -10,8 +10,8 @@ import * as Stream from "effect/Stream"
 /** Whether a name stands in an address for itself alone: text that can be encoded, in segments that neither end nor climb. */
 export const fits = (model: string): boolean => model.isWellFormed() && !astray.test(model)
 
-/** An empty segment, or one that is mere dots, encoded or not. Some servers take `\` for `/`. */
-const astray = /(?:^|[/\\]|%2f|%5c)(?:\.|%2e){0,2}(?=$|[/\\]|%2f|%5c)/i
+/** An empty segment, or one that is mere dots, encoded or not, however often: proxies decode too. Some servers take `\` for `/`. */
+const astray = /(?:^|[/\\]|%(?:25)*(?:2f|5c))(?:\.|%(?:25)*2e){0,2}(?=$|[/\\]|%(?:25)*(?:2f|5c))/i
 
 /** The provider, for models whose names fit into its addresses; any other is the caller's mistake. */
 export const provider = (service: Provider["Service"]): Provider["Service"] => {
