@@ -35,12 +35,12 @@ export interface Key extends Keyring.Digested {
 
 /** The operator's key. */
 export const key = (secret: Redacted.Redacted): Key => ({
-  digest: Keyring.digestOf(Redacted.value(secret)),
+  ...Keyring.digested(Redacted.value(secret)),
   holder: undefined,
 })
 
 export const virtualKey = (holder: VirtualKey): Key => ({
-  digest: Keyring.digestOf(Redacted.value(holder.key)),
+  ...Keyring.digested(Redacted.value(holder.key)),
   holder,
 })
 

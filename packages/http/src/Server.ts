@@ -16,7 +16,7 @@ import * as Schedule from "effect/Schedule"
 import { createServer } from "node:http"
 import type { Server } from "node:http"
 import * as Intake from "./api/Intake.ts"
-import * as Native from "./api/Native.ts"
+import { IsKey } from "./api/OwnKeys.ts"
 import * as Ops from "./api/Ops.ts"
 import * as SimulatedApi from "./api/Simulated.ts"
 import * as Dashboard from "./dashboard/Dashboard.ts"
@@ -74,7 +74,7 @@ export const layer = (options: Options): Layer.Layer<HttpServer.HttpServer, Serv
         }),
       ),
       Layer.provideMerge(Layer.succeed(MaxBodySize, options.maxBody)),
-      Layer.provideMerge(Layer.succeed(Native.IsKey, guard.keys.isEmpty ? undefined : guard.keys.has)),
+      Layer.provideMerge(Layer.succeed(IsKey, guard.keys.isEmpty ? undefined : guard.keys.has)),
       Layer.provideMerge(Layer.succeed(Intake.Current, new Intake.Intake(limits))),
     )
   })

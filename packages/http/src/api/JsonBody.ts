@@ -19,6 +19,7 @@ import * as ApiError from "./ApiError.ts"
 import * as BodyLimits from "./BodyLimits.ts"
 import * as ContentEncoding from "./ContentEncoding.ts"
 import * as Intake from "./Intake.ts"
+import * as OwnKeys from "./OwnKeys.ts"
 
 type Reading<A> = Effect.Effect<A, ApiError.ApiError, HttpServerRequest.HttpServerRequest>
 
@@ -27,10 +28,15 @@ export const asked = <A extends { readonly request: { readonly model: string } }
   kind: BodyLimits.Kind,
   decode: (body: Record<string, unknown>) => Result.Result<A, InvalidBody>,
 ): Reading<A> =>
-  decoded(kind, (body) =>
-    Result.flatMap(Result.mapError(decode(body), ApiError.fromBody), (asked) =>
-      // Half a character has no place in an address, a header or a log.
-      asked.request.model.isWellFormed() ? Result.succeed(asked) : Result.fail(halfACharacter),
+  Effect.flatMap(OwnKeys.IsKey, (isKey) =>
+    decoded(kind, (body) =>
+      Result.flatMap(Result.mapError(decode(body), ApiError.fromBody), (asked) => {
+        const { model } = asked.request
+        // Half a character has no place in an address, a header or a log.
+        if (!model.isWellFormed()) return Result.fail(halfACharacter)
+        const refused = isKey === undefined ? undefined : OwnKeys.refusal(body, model, isKey)
+        return refused === undefined ? Result.succeed(asked) : Result.fail(refused)
+      }),
     ),
   )
 

@@ -4,10 +4,10 @@
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Messages from "@understudy/providers/protocols/messages"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { Headers } from "effect/http/Headers"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import { IsKey } from "./OwnKeys.ts"
 
 /** The headers that are sent on: they choose a version or a feature. None is a credential, and none names its sender. */
 const sentOn: ReadonlyArray<string> = ["anthropic-beta", "anthropic-version", "openai-beta"]
@@ -16,11 +16,6 @@ const sentOn: ReadonlyArray<string> = ["anthropic-beta", "anthropic-version", "o
 const queries: Readonly<Record<string, ReadonlyMap<string, RegExp>>> = {
   [Messages.protocol]: new Map([["beta", /^(?:true|false|[01])$/]]),
 }
-
-/** Whether a text is a key that opens this gateway. */
-export const IsKey = Context.Reference<((text: string) => boolean) | undefined>("@understudy/http/IsKey", {
-  defaultValue: () => undefined,
-})
 
 /** The request with what stands beside its body. */
 export const beside = <Request extends Pick<Chat.Request, "native">>(
@@ -35,10 +30,7 @@ export const beside = <Request extends Pick<Chat.Request, "native">>(
       : { ...request, native: { ...request.native, ...headers, ...query } }
   })
 
-const pick = (
-  sent: Headers,
-  isKey: ((text: string) => boolean) | undefined,
-): Pick<Chat.Native, "headers"> | undefined => {
+const pick = (sent: Headers, isKey: IsKey | undefined): Pick<Chat.Native, "headers"> | undefined => {
   let headers: Record<string, string> | undefined
   for (const name of sentOn) {
     const value = sent[name]

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Keyring from "../../src/keys/Keyring.ts"
 
-const key = (text: string) => ({ text, digest: Keyring.digestOf(text) })
+const key = (text: string) => ({ text, ...Keyring.digested(text) })
 
 describe("Keyring", () => {
   it("finds each of ten thousand keys, and no other text", () => {

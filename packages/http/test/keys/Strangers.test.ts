@@ -157,4 +157,70 @@ describe("the gate", () => {
       assert.notMatch(JSON.stringify(headers), /sk-team|sk-operator/)
     }),
   )
+
+  it.live("takes no key of its own in a body or for a model, in any dialect, but where it is said", () =>
+    Effect.gen(function* () {
+      const { upstream, url } = yield* TestGateway.make({
+        keys: [team],
+        guard: { keys: [operator, Guard.virtualKey(team)] },
+      })
+      const ask = (path: string, body: object) =>
+        Effect.promise(() =>
+          fetch(`${url}${path}`, {
+            method: "POST",
+            headers: { "content-type": "application/json", authorization: "Bearer sk-team" },
+            body: JSON.stringify(body),
+          }).then((answer) => answer.text().then((text) => ({ status: answer.status, text }))),
+        )
+      const model = "primary"
+      const said = (content: string) => [{ role: "user", content }]
+      const contents = [{ role: "user", parts: [{ text: "Hello?" }] }]
+      const dialects: ReadonlyArray<readonly [path: string, body: object]> = [
+        ["/v1/chat/completions", { model, messages: said("Hello?") }],
+        ["/v1/responses", { model, input: "Hello?" }],
+        ["/v1/messages", { model, messages: said("Hello?"), max_tokens: 9 }],
+        ["/v1/messages/count_tokens", { model, messages: said("Hello?") }],
+        [`/v1beta/models/${model}:generateContent`, { contents }],
+        [`/v1beta/models/${model}:streamGenerateContent?alt=sse`, { contents }],
+        ["/v1/embeddings", { model, input: "Hello?" }],
+        ["/v1/route/explain", { model, messages: said("Hello?") }],
+      ]
+      for (const key of ["sk-team", "sk-operator"]) {
+        const places: Readonly<Record<string, object>> = {
+          user: { user: key },
+          api_key: { api_key: `Bearer ${key}` },
+          "metadata.user_id": { metadata: { user_id: key } },
+          "extra[0].headers.authorization": { extra: [{ headers: { authorization: `bearer ${key}` } }] },
+          labels: { labels: { [key]: "a" } },
+        }
+        for (const [path, body] of dialects) {
+          for (const [place, more] of Object.entries(places)) {
+            const { status, text } = yield* ask(path, { ...body, ...more })
+            assert.strictEqual(status, 400, `${path} ${place} ${text}`)
+            assert.include(text, place)
+            assert.include(text, "is a key of this gateway, which no provider is to see. Leave it out.")
+            assert.notInclude(text, key)
+          }
+        }
+        for (const model of [key, `vendor/${key}`]) {
+          for (const [path, body] of [
+            ["/v1/chat/completions", { model, messages: said("Hello?") }],
+            [`/v1beta/models/${model}:generateContent`, { contents }],
+          ] as const) {
+            const { status, text } = yield* ask(path, body)
+            assert.strictEqual(status, 400)
+            assert.include(text, "Invalid value for 'model'")
+            assert.notInclude(text, key)
+          }
+        }
+      }
+      assert.strictEqual(yield* upstream.attempts(model), 0)
+      const { status } = yield* ask("/v1/chat/completions", {
+        model,
+        messages: said("Is sk-team a key?"),
+        user: "sk-teas",
+      })
+      assert.strictEqual(status, 200)
+    }),
+  )
 })
