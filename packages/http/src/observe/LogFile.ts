@@ -21,7 +21,7 @@ export interface Settings {
 /** How many lines were lost, and why: with the errno, such as ENOSPC. */
 export class Lost extends Data.TaggedError("Lost")<{ readonly lines: number; readonly cause: string }> {}
 
-/** Who called, when and at what cost is for the gateway's own user to read. A file that is there keeps its mode. */
+/** Who called, when and at what cost is for the gateway's own user to read, in files that are there before too. */
 const ownersAlone = 0o600
 
 /** Appends lines, each with its newline. Never two at once. */
@@ -29,8 +29,15 @@ export const open = Effect.fnUntraced(function* ({ file, keep, max }: Settings) 
   const files = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const write = (text: string) => files.writeFileString(file, text, { flag: "a", mode: ownersAlone })
-  yield* files.makeDirectory(path.dirname(file), { recursive: true })
+  const folder = path.dirname(file)
+  yield* files.makeDirectory(folder, { recursive: true })
   yield* write("")
+  const beside = yield* Effect.orElseSucceed(files.readDirectory(folder), () => [])
+  const base = path.basename(file)
+  for (const name of beside) {
+    const isOurs = name.startsWith(base) && /^(?:\.\d+)?$/.test(name.slice(base.length))
+    if (isOurs) yield* Effect.ignore(close(files, path.join(folder, name)))
+  }
 
   const measure = Effect.map(files.stat(file), ({ size }) => Number(size))
   /** Whether the file ends within a line. */
@@ -93,6 +100,10 @@ export const open = Effect.fnUntraced(function* ({ file, keep, max }: Settings) 
     })
   })
 })
+
+/** Takes a file from all but its owner: no device, which others use, and nothing that is another user's. */
+const close = (files: FileSystem.FileSystem, name: string) =>
+  Effect.flatMap(files.stat(name), ({ type }) => (type === "File" ? files.chmod(name, ownersAlone) : Effect.void))
 
 const newline = 0x0a
 

@@ -95,6 +95,13 @@ describe("UsageLog", () => {
     Effect.gen(function* () {
       const files = yield* FileSystem.FileSystem
       const folder = yield* files.makeTempDirectoryScoped()
+      // As a version before, or another program, may have left them.
+      yield* files.makeDirectory(`${folder}/logs`)
+      for (const name of ["usage.log", "usage.log.1"])
+        yield* files.writeFileString(`${folder}/logs/${name}`, "{}\n", { mode: 0o644 })
+      yield* written(2, { file: `${folder}/logs/usage.log`, max: ByteSize.bytes(8000), keep: 2 }).pipe(Effect.ignore)
+      for (const name of ["usage.log", "usage.log.1"])
+        assert.strictEqual((yield* files.stat(`${folder}/logs/${name}`)).mode & 0o777, 0o600, name)
       yield* written(20, { file: `${folder}/logs/usage.log`, max: ByteSize.bytes(800), keep: 2 }).pipe(Effect.ignore)
       const names = yield* files.readDirectory(`${folder}/logs`)
       assert.isAbove(names.length, 1)
