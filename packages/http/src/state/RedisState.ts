@@ -2,6 +2,8 @@
  * The state that gateways share, in the Redis of an address. Loaded only where a configuration names one.
  */
 import * as SharedState from "@understudy/core/SharedState"
+import * as Scrub from "@understudy/providers/transport/Scrub"
+import * as Secrets from "@understudy/providers/transport/Secrets"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -35,10 +37,10 @@ const client = (url: string): Layer.Layer<Redis.Redis, NoRedis> =>
     ),
   )
 
-/** The address is shown without its user and password. */
+/** Neither the address nor what Redis says, which may repeat how it was asked, is shown with a user or a password. */
 const unreachable = (url: string, why: string): NoRedis =>
   new NoRedis({
     message:
-      `state.redis: no Redis can be used at ${new URL(url).host}: ${why}\n` +
+      `state.redis: no Redis can be used at ${new URL(url).host}: ${Scrub.make(Secrets.make({ urls: [url] })).text(why)}\n` +
       "Start one there, or leave `state` out: one gateway alone needs none.",
   })

@@ -15,6 +15,8 @@ import * as RateLimiter from "effect/persistence/RateLimiter"
 import * as Redis from "effect/persistence/Redis"
 import * as Redacted from "effect/Redacted"
 import { TestClock } from "effect/testing"
+import { createServer } from "node:net"
+import type { AddressInfo, Server } from "node:net"
 import { build, Key, perform, Steps } from "../../../core/test/CircuitSteps.ts"
 import type { Tried } from "../../../core/test/CircuitSteps.ts"
 import * as RedisState from "../../src/state/RedisState.ts"
@@ -178,5 +180,28 @@ describe.skipIf(!TestRedisServer.installed)("state in Redis", { timeout: 60_000 
       assert.strictEqual(yield* seen, "Closed")
       assert.isFalse((yield* Effect.scoped(one!.admit("hand"))).probe)
     }),
+  )
+})
+
+describe("a Redis that repeats what it was sent, as one does that knows no HELLO", () => {
+  it.live("has no password told", () =>
+    Effect.gen(function* () {
+      const server = yield* Effect.acquireRelease(
+        Effect.callback<Server>((resume) => {
+          const server = createServer((socket) => {
+            socket.on("error", () => undefined)
+            socket.on("data", (sent) =>
+              socket.write(`-ERR unknown, with ${sent.toString().replaceAll(/\r\n/g, " ")}\r\n`),
+            )
+          }).listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+        }),
+        (server) => Effect.sync(() => server.close()),
+      )
+      const { port } = server.address() as AddressInfo
+      const address = Redacted.make(`redis://user-of-redis:pass%2Fof-redis@127.0.0.1:${port}/0`)
+      const error = yield* Effect.flip(Layer.build(Layer.fresh(RedisState.layer(address))))
+      assert.match(error.message, /ERR unknown, with .*AUTH/)
+      assert.notMatch(error.message, /user-of-redis|of-redis/)
+    }).pipe(Effect.scoped),
   )
 })
