@@ -60,10 +60,10 @@ const isState = ({ _tag }: Verdict | PassedOver["verdict"]): boolean => states.h
 
 const states: ReadonlySet<string> = new Set(["Resting", "CircuitOpen", "Probing", "Busy", "Limited"])
 
-/** The words without the addresses in them, with a port or numeric: a provider's server may name those it forwards to. */
+/** The words without the hosts in them, of URLs, with a port or numeric: a provider's server may name those it forwards to. */
 const withoutAddresses = (words: string): string =>
   words.replaceAll(
-    /\[[\da-f:.]*:[\da-f:.]*\](?::\d+)?|\b\d{1,3}(?:\.\d{1,3}){3}\b(?::\d+)?|\b[a-z][\w-]*(?:\.[\w-]+)*:\d{2,5}\b/gi,
+    /(?<=\b[a-z][a-z\d+.-]{1,15}:\/\/)[^\s/?#"'<>()\\]+|\[[\da-f:.]*:[\da-f:.]*\](?::\d+)?|\b\d{1,3}(?:\.\d{1,3}){3}\b(?::\d+)?|\b[a-z][\w-]*(?:\.[\w-]+)*:\d{2,5}\b/gi,
     "***",
   )
 

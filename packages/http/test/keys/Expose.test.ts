@@ -2,8 +2,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Behaviour from "@understudy/providers/testing/Behaviour"
 import { Route } from "@understudy/core"
+import { ProviderError } from "@understudy/core/ProviderError"
+import { RouterError } from "@understudy/core/RouterError"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import * as Disclosure from "../../src/api/Disclosure.ts"
 import * as Guard from "../../src/Guard.ts"
 import type { Level } from "../../src/keys/Expose.ts"
 import type { VirtualKey } from "../../src/keys/VirtualKey.ts"
@@ -92,6 +95,30 @@ describe("a virtual key is told", () => {
       }
     }).pipe(Effect.scoped),
   )
+
+  it("no address in those words either", () => {
+    const words = (text: string) =>
+      Disclosure.message(
+        new RouterError({
+          kind: "InvalidRequest",
+          message: text,
+          receipt: undefined,
+          cause: new ProviderError({ reason: { _tag: "InvalidRequest" }, message: text }),
+        }),
+        "names",
+      )
+    for (const [told, left] of [
+      [
+        "Could not parse https://db.internal.example.com/v1/chat: see it",
+        "Could not parse https://***/v1/chat: see it",
+      ],
+      ["at http://10.0.0.7:8000 and (wss://me@host)", "at http://*** and (wss://***)"],
+      ["by backend.svc.cluster.local:8080, 10.1.2.3 and [fe80::1]:99", "by ***, *** and ***"],
+      ["messages[0].content: at 12:30 a data:image/png", "messages[0].content: at 12:30 a data:image/png"],
+    ] as const) {
+      assert.strictEqual(words(told), `The request was refused: ${left}`)
+    }
+  })
 
   it.live("nothing of deployments, where nothing is exposed", () =>
     Effect.gen(function* () {
