@@ -1,7 +1,7 @@
 /** A caller that takes the gateway's bytes as they are: no SDK tidies up behind it. */
 import * as Effect from "effect/Effect"
 import * as Http from "node:http"
-import type { Dialect, Question } from "./Dialect.ts"
+import type { Dialect, Question } from "./dialects/Dialect.ts"
 
 /** What came, and how it ended: `"hung"` when the limit struck, `"left"` when this caller went away on purpose. */
 export interface Received {

@@ -3,7 +3,7 @@
  * that must never be.
  */
 import type { Received } from "./Client.ts"
-import type { Dialect, Heard } from "./Dialect.ts"
+import type { Dialect, Heard } from "./dialects/Dialect.ts"
 import { parsed } from "./Json.ts"
 import { secret } from "./Vendor.ts"
 

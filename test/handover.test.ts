@@ -28,8 +28,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
-import type { Heard } from "../scorecard/Dialect.ts"
 import { dialects } from "../scorecard/Dialect.ts"
+import type { Heard } from "../scorecard/dialects/Dialect.ts"
 import * as Sse from "../scorecard/Sse.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------

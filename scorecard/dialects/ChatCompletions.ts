@@ -1,5 +1,5 @@
 /** OpenAI's chat completions, as its callers ask and read them. */
-import type { Dialect, Heard } from "../Dialect.ts"
+import type { Dialect, Heard } from "./Dialect.ts"
 import { parsed } from "../Json.ts"
 import * as Sse from "../Sse.ts"
 

@@ -1,5 +1,5 @@
 /** Google's Gemini, as its callers ask and read it. */
-import type { Dialect, Heard } from "../Dialect.ts"
+import type { Dialect, Heard } from "./Dialect.ts"
 import { parsed } from "../Json.ts"
 import * as Sse from "../Sse.ts"
 

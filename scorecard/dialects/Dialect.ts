@@ -1,0 +1,32 @@
+/** What a protocol of callers is to the judge: how it asks, and how it reads what came. */
+
+/** What is asked of a route. Of a `tool` only its arguments' text is wanted: it must be called. */
+export interface Question {
+  readonly route: string
+  readonly text: string
+  readonly stream: boolean
+  readonly tool?: boolean
+}
+
+/** The words of an answer as its caller puts them together. `finish` is in chat completions' terms. */
+export interface Heard {
+  readonly text: string
+  /** A tool call's, as JSON text; empty without one. */
+  readonly arguments: string
+  readonly finish: string | undefined
+  /** Whether the stream ended in the protocol's error event. */
+  readonly failed: boolean
+}
+
+/** One protocol. What breaks its rules is read as a sentence that says which. */
+export interface Dialect {
+  /** For the document. */
+  readonly title: string
+  readonly path: (question: Question) => string
+  readonly request: (question: Question) => unknown
+  /** Whether the body is an error of the protocol's own shape. */
+  readonly isError: (body: string) => boolean
+  readonly body: (body: string) => Heard | string
+  /** A stream from its first byte to its last: it ends whole or in an error, never both and never neither. */
+  readonly stream: (body: string) => Heard | string
+}
