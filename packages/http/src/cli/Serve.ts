@@ -76,12 +76,13 @@ const run = Effect.fnUntraced(function* (
   guard: Guard.Policy,
   logContent: boolean,
 ) {
+  yield* Signals.outliveHangup
   const gateway = Configured.layer(source.configuration, { server, guard, logContent })
   const context = yield* Layer.build(gateway).pipe(
     Effect.catchTag("ServeError", (error) => Effect.fail(cannotListen(server, error))),
   )
   const address = HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address)
-  yield* Signals.listen(Context.get(context, Drain).hurry)
+  yield* Signals.hurryOnInterrupt(Context.get(context, Drain).hurry)
   const operator = guard.keys.some(({ holder }) => holder === undefined)
   for (const line of yield* Banner.lines(address, source, operator)) yield* Console.log(line)
   return yield* Effect.never

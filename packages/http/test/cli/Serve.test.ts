@@ -153,6 +153,21 @@ describe.concurrent("understudy serve", { timeout: 30_000 }, () => {
     assert.notInclude(serving.printed(), "another 5s")
   })
 
+  it("does not die of a terminal that hangs up while it drains", async () => {
+    const serving = start(["--port", "0"], {
+      files: { "understudy.yaml": `server: { drain: { delay: 500ms } }${simulated()}` },
+    })
+    const stream = await ask(await url(serving), { stream: true })
+    serving.child.kill("SIGTERM")
+    await serving.says(/Draining: calls are taken/)
+    serving.child.kill("SIGHUP")
+    await serving.says(/SIGHUP changes nothing/)
+    assert.match((await stream.text()).trimEnd(), /data: \[DONE\]$/)
+    await serving.ended
+    assert.strictEqual(serving.child.signalCode, null)
+    assert.include(serving.printed(), "Drained")
+  })
+
   it("takes no more of an answer than server.limits allows, and asks the next", async () => {
     const endless = createHttpServer((request, response) => {
       request.resume()
