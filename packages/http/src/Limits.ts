@@ -24,7 +24,9 @@ export interface Limits {
   readonly inputs: number
   /** A body that takes longer to decode is logged. */
   readonly slowDecode: Duration.Duration
-  /** Bytes of bodies that have not arrived whole, over all connections. */
+  /** How many times as large a body of more than 1 MB may become when its `content-encoding` is undone. */
+  readonly expansion: number
+  /** Bytes of bodies that have not arrived whole, or are being decoded, over all connections. */
   readonly unfinishedBodies: ByteSize.ByteSize
   /** Connections at once. */
   readonly connections: number
@@ -48,6 +50,7 @@ export const defaults: Limits = {
   tools: 2000,
   inputs: 10_000,
   slowDecode: Duration.millis(250),
+  expansion: 100,
   unfinishedBodies: ByteSize.megabytes(256),
   connections: 10_000,
   headTimeout: Duration.seconds(10),

@@ -1,35 +1,26 @@
 /**
  * The encodings of a request's body that are undone here: gzip, br, deflate and zstd, one or a few of them, as
- * `content-encoding` names them. What comes out is held to the same limit as what comes in, so that a small body cannot
- * grow into a large one.
+ * `content-encoding` names them. What comes out is held to the same limits as what comes in, of one body and of all together,
+ * as it comes: a small body cannot grow into a large one.
  */
 import * as Effect from "effect/Effect"
+import type { Transform } from "node:stream"
 import * as Zlib from "node:zlib"
 import * as ApiError from "./ApiError.ts"
 
-/** Undoes one encoding; fails when more bytes come out than `limit`. */
-type Decoder = (
-  bytes: Buffer,
-  limit: number,
-  done: (error: NodeJS.ErrnoException | null, bytes: Buffer) => void,
-) => void
+/** What undoes one encoding of these bytes, of which no more than `limit` are wanted. */
+type Decoder = (bytes: Buffer, limit: number) => Transform
 
-const gzip: Decoder = (bytes, limit, done) => Zlib.gunzip(bytes, { maxOutputLength: limit }, done)
+const gzip: Decoder = () => Zlib.createGunzip()
 
 const decoders: ReadonlyMap<string, Decoder> = new Map<string, Decoder>([
   ["gzip", gzip],
   ["x-gzip", gzip],
-  ["br", (bytes, limit, done) => Zlib.brotliDecompress(bytes, { maxOutputLength: limit }, done)],
-  [
-    "deflate",
-    (bytes, limit, done) => (isZlib(bytes) ? Zlib.inflate : Zlib.inflateRaw)(bytes, { maxOutputLength: limit }, done),
-  ],
+  ["br", () => Zlib.createBrotliDecompress()],
+  ["deflate", (bytes) => (isZlib(bytes) ? Zlib.createInflate() : Zlib.createInflateRaw())],
   [
     "zstd",
-    (bytes, limit, done) => {
-      const params = { [Zlib.constants.ZSTD_d_windowLogMax]: windowLog(limit) }
-      Zlib.zstdDecompress(bytes, { maxOutputLength: limit, params }, done)
-    },
+    (_, limit) => Zlib.createZstdDecompress({ params: { [Zlib.constants.ZSTD_d_windowLogMax]: windowLog(limit) } }),
   ],
 ])
 
@@ -63,26 +54,48 @@ const unsupported = (does: string): ApiError.ApiError =>
     code: "unsupported_content_encoding",
   })
 
-/** A body with its encodings undone; `tooLarge` is its failure where it is larger than `limit` bytes. */
+/** What comes out, piece by piece. */
+export interface Pieces {
+  /** Takes one more; why no more is taken, if it is not. */
+  readonly push: (piece: Uint8Array) => Effect.Effect<never, ApiError.ApiError> | undefined
+  readonly whole: Buffer
+  /** Lets go of them. */
+  readonly release: () => void
+}
+
+/** A body with its encodings undone, which is held to its limits by what its pieces are pushed to: new ones for each encoding. */
 export const undo = (
   encoded: Buffer,
   encodings: ReadonlyArray<Decoder>,
   limit: number,
-  tooLarge: Effect.Effect<never, ApiError.ApiError>,
+  pieces: () => Pieces,
 ): Effect.Effect<Buffer, ApiError.ApiError> =>
   Effect.reduce(
     encodings,
     () => encoded,
-    (bytes, decode) =>
-      Effect.callback<Buffer, ApiError.ApiError>((resume) =>
-        decode(bytes, Math.max(1, Math.min(limit, largest)), (error, decoded) =>
-          resume(error === null ? Effect.succeed(decoded) : error.code === "ERR_BUFFER_TOO_LARGE" ? tooLarge : garbled),
-        ),
-      ),
+    (bytes, decode) => undone(bytes, decode(bytes, limit), pieces()),
   )
 
-/** Node takes no larger limit. */
-const largest = 2 ** 31 - 1
+const undone = (encoded: Buffer, decoder: Transform, pieces: Pieces): Effect.Effect<Buffer, ApiError.ApiError> =>
+  Effect.callback((resume) => {
+    const stop = () => {
+      decoder.destroy()
+      pieces.release()
+    }
+    const settle = (result: Effect.Effect<Buffer, ApiError.ApiError>) => {
+      stop()
+      resume(result)
+    }
+    decoder
+      .on("data", (piece: Buffer) => {
+        const refused = pieces.push(piece)
+        if (refused !== undefined) settle(refused)
+      })
+      .on("end", () => settle(Effect.succeed(pieces.whole)))
+      .on("error", () => settle(garbled))
+      .end(encoded)
+    return Effect.sync(stop)
+  })
 
 const garbled: Effect.Effect<never, ApiError.ApiError> = Effect.fail(
   ApiError.invalid("The body is not what its content-encoding says.", { code: "invalid_content_encoding" }),

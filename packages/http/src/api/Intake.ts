@@ -2,11 +2,14 @@
  * What a server takes of bodies: the limits on one, and the bytes that it holds of all that have not arrived whole.
  */
 import * as Context from "effect/Context"
+import * as Semaphore from "effect/Semaphore"
 import * as Limits from "../Limits.ts"
 
 /** The intake of one server. */
 export class Intake {
   readonly limits: Limits.Limits
+  /** Has few bodies decoded at once: a decoder has a window of its own, of up to 32 MiB, and more are no faster. */
+  readonly decoding = Semaphore.makeUnsafe(8)
   readonly #most: number
   #held = 0
 

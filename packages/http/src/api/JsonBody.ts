@@ -88,20 +88,35 @@ const bytes = (
     source instanceof IncomingMessage && expect === undefined
       ? fromNode(source, limit, intake)
       : fromStream(request, limit, intake)
-  return encoding === undefined ? arrive : unencoded(arrive, encoding, limit)
+  return encoding === undefined ? arrive : unencoded(arrive, encoding, limit, intake)
 }
 
-/** A body that was sent encoded: it is as large as what comes out. */
+/** A body that was sent encoded: it is as large as what comes out, and has not arrived until it has. */
 const unencoded = (
   arrive: Effect.Effect<Buffer, ApiError.ApiError>,
   encoding: string,
   limit: number,
+  intake: Intake.Intake,
 ): Effect.Effect<Buffer, ApiError.ApiError> =>
   Effect.flatMap(ContentEncoding.parse(encoding), (encodings) =>
     encodings.length === 0
       ? arrive
-      : Effect.flatMap(arrive, (bytes) => ContentEncoding.undo(bytes, encodings, limit, tooLarge)),
+      : Effect.flatMap(arrive, (bytes) => {
+          const { expansion } = intake.limits
+          const most = Math.max(usualSize, bytes.length * expansion)
+          const pieces = () =>
+            most < limit ? new Pieces(most, intake, expanded(expansion)) : new Pieces(limit, intake)
+          const undone = intake.decoding.withPermit(
+            ContentEncoding.undo(bytes, encodings, Math.min(most, limit), pieces),
+          )
+          return Effect.suspend(() => (intake.hold(bytes.length) ? undone : noRoom)).pipe(
+            Effect.ensuring(Effect.sync(() => intake.release(bytes.length))),
+          )
+        }),
   )
+
+/** Bytes that any body may become, however few were sent of it. */
+const usualSize = 1_000_000
 
 /** What arrives of a body, piece by piece, held to the limits. */
 class Pieces {
@@ -109,10 +124,13 @@ class Pieces {
   #size = 0
   readonly #limit: number
   readonly #intake: Intake.Intake
+  readonly #refused: Effect.Effect<never, ApiError.ApiError>
 
-  constructor(limit: number, intake: Intake.Intake) {
+  /** `refused`: the failure of a body that is larger than the limit. */
+  constructor(limit: number, intake: Intake.Intake, refused = tooLarge) {
     this.#limit = limit
     this.#intake = intake
+    this.#refused = refused
   }
 
   /** Takes one more; why no more is taken, if it is not. */
@@ -120,7 +138,7 @@ class Pieces {
     this.#pieces.push(piece)
     this.#size += piece.length
     const fits = this.#intake.hold(piece.length)
-    return this.#size > this.#limit ? tooLarge : fits ? undefined : noRoom
+    return this.#size > this.#limit ? this.#refused : fits ? undefined : noRoom
   }
 
   get whole(): Buffer {
@@ -247,6 +265,14 @@ const tooLarge: Effect.Effect<never, ApiError.ApiError> = Effect.flatMap(MaxBody
     ),
   ),
 )
+
+const expanded = (times: number): Effect.Effect<never, ApiError.ApiError> =>
+  Effect.fail(
+    ApiError.invalid(
+      `The body becomes more than ${times} times as large with its content-encoding undone, the limit of this gateway (server.limits.expansion).`,
+      { status: 413, code: "request_too_large" },
+    ),
+  )
 
 const noRoom: Effect.Effect<never, ApiError.ApiError> = Effect.fail({
   status: 503,

@@ -74,6 +74,7 @@ export const ServerSection = Schema.Struct({
       tools: optional(count),
       inputs: optional(count),
       slowDecode: optional(PositiveDuration),
+      expansion: optional(count),
       unfinishedBodies: optional(SizeText),
       connections: optional(count),
       headTimeout: optional(PositiveDuration),

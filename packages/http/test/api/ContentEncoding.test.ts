@@ -1,5 +1,6 @@
 /** Bodies as clients compress them, in every dialect: what is asked upstream is what was meant. */
 import { assert, describe, it } from "@effect/vitest"
+import * as ByteSize from "effect/ByteSize"
 import * as Effect from "effect/Effect"
 import * as Zlib from "node:zlib"
 import * as TestGateway from "../TestGateway.ts"
@@ -85,6 +86,43 @@ describe("content-encoding", () => {
       const noise = Buffer.from(Array.from({ length: 20_000 }, (_, at) => (at * 7919) % 251))
       const { status } = yield* post(`${url}/v1/chat/completions`, "gzip", noise)
       assert.strictEqual(status, 413)
+    }),
+  )
+
+  it.live("makes no body many times larger than was sent of it", () =>
+    Effect.gen(function* () {
+      const { upstream, url } = yield* TestGateway.make({ maxBody: 20_000_000 })
+      const bomb = (megabytes: number) =>
+        Buffer.from(`${JSON.stringify(bodies["/v1/chat/completions"])}${" ".repeat(megabytes * 1e6)}`)
+      for (const [encoding, encoded] of Object.entries(encode)) {
+        if (encoding === "identity") continue
+        const header = encoding.replace(", bare", "")
+        const { status, told } = yield* post(`${url}/v1/chat/completions`, header, encoded(bomb(15)))
+        assert.deepStrictEqual([status, told.error?.code], [413, "request_too_large"], encoding)
+        assert.include(told.error?.message, "100 times as large")
+        assert.include(told.error?.message, "server.limits.expansion")
+      }
+      assert.deepStrictEqual(yield* upstream.requests, [])
+      const { status } = yield* post(`${url}/v1/chat/completions`, "br", Zlib.brotliCompressSync(bomb(0.9)))
+      assert.strictEqual(status, 200)
+    }),
+  )
+
+  it.live("is undone of no more bodies at once than there is room for", () =>
+    Effect.gen(function* () {
+      const { url } = yield* TestGateway.make({
+        maxBody: 2_000_000,
+        limits: { unfinishedBodies: ByteSize.megabytes(1), expansion: 1_000_000 },
+      })
+      const large = Buffer.from(`${JSON.stringify(bodies["/v1/chat/completions"])}${" ".repeat(1_500_000)}`)
+      for (const encoding of ["gzip", "br", "deflate", "zstd"]) {
+        const encoded = encode[encoding]?.(large) ?? assert.fail(encoding)
+        const { status, told } = yield* post(`${url}/v1/chat/completions`, encoding, encoded)
+        assert.deepStrictEqual([status, told.error?.code], [503, "overloaded"], encoding)
+        // What it held is given back.
+        const next = yield* post(`${url}/v1/chat/completions`, encoding, encode[encoding]?.(small) ?? small)
+        assert.strictEqual(next.status, 200, encoding)
+      }
     }),
   )
 
