@@ -76,6 +76,10 @@ export interface Callbacks {
 export interface Answer<Response = Chat.Response> {
   readonly response: Response
   readonly receipt: Receipt
+  /** When the call's time is over, in milliseconds of the clock: until then its client may read. See `timeout.total`. */
+  readonly deadline: number
+  /** How long a write to the client may make no progress, in milliseconds. Kept by who writes: see `timeout.write`. */
+  readonly write: number
 }
 
 /**
@@ -268,10 +272,12 @@ const make = Effect.fnUntraced(function* <E, R>(
         Effect.clockWith((clock) => {
           const call = new Call(request, false, options, clock.currentTimeMillisUnsafe())
           const ledger = open(compiled, call)
+          const { total, write } = compiled
+          const { at: deadline } = Timeout.deadline(call.at, total, call.options.timeout)
           const fresh = () => Dispatch.run(shared, compiled, call, ledger, attempt)
           return (recall?.(compiled.name)?.(call, ledger, fresh) ?? fresh()).pipe(
             Effect.onExit((exit) => Effect.sync(() => settle(ledger, exit, clock.currentTimeMillisUnsafe()))),
-            Effect.map((response) => ({ response, receipt: ledger })),
+            Effect.map((response) => ({ response, receipt: ledger, deadline, write })),
           )
         }),
       )

@@ -68,6 +68,20 @@ const floods = () => {
   }
 }
 
+/** Answers whole, with so many characters. */
+const whole = (response: ServerResponse, characters: number): void => {
+  response.writeHead(200, { "content-type": "application/json" })
+  response.end(
+    JSON.stringify({
+      id: "a",
+      object: "chat.completion",
+      created: 1,
+      model: "m",
+      choices: [{ index: 0, message: { role: "assistant", content: "a".repeat(characters) }, finish_reason: "stop" }],
+    }),
+  )
+}
+
 const ask = (url: string, stream: boolean, path = "/v1/chat/completions"): Effect.Effect<Socket> =>
   Effect.promise(
     () =>
@@ -86,7 +100,7 @@ const ask = (url: string, stream: boolean, path = "/v1/chat/completions"): Effec
           )
           resolve(socket)
         })
-        socket.on("error", reject)
+        socket.once("error", reject)
       }),
   )
 
@@ -151,20 +165,8 @@ describe("Delivery", () => {
 
   it.live("closes the connection of a client that does not read its whole answer", () =>
     Effect.gen(function* () {
-      const content = "a".repeat(16_000_000)
-      const { provider } = yield* upstream((response) => {
-        response.writeHead(200, { "content-type": "application/json" })
-        response.end(
-          JSON.stringify({
-            id: "a",
-            object: "chat.completion",
-            created: 1,
-            model: "m",
-            choices: [{ index: 0, message: { role: "assistant", content }, finish_reason: "stop" }],
-          }),
-        )
-      })
-      const { url } = yield* TestGateway.make({ provider, write: Duration.millis(60), limits: { connections: 1 } })
+      const { provider } = yield* upstream((response) => whole(response, 16_000_000))
+      const { url } = yield* TestGateway.make({ provider, timeout: { write: "60 millis" }, limits: { connections: 1 } })
       const socket = yield* ask(url, false)
       // There is room for one connection: another is served once this one is closed.
       const served = Effect.promise(() =>
@@ -174,6 +176,72 @@ describe("Delivery", () => {
         ),
       )
       yield* Effect.repeat(Effect.andThen(Effect.sleep(10), served), { until: (ok) => ok })
+      socket.destroy()
+    }),
+  )
+
+  for (const [how, sends] of [
+    ["empty lines", "\r\n"],
+    ["more requests", "GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"],
+  ] as const) {
+    it.live(`closes the connection of a client that reads nothing of a whole answer and goes on sending ${how}`, () =>
+      Effect.gen(function* () {
+        const { provider } = yield* upstream((response) => whole(response, 16_000_000))
+        const { url } = yield* TestGateway.make({
+          provider,
+          write: Duration.millis(60),
+          timeout: { write: "60 millis" },
+        })
+        const socket = yield* ask(url, false)
+        const closed = Effect.callback<void>((resume) => void socket.on("error", () => resume(Effect.void)))
+        const sending = setInterval(() => socket.write(sends), 10)
+        yield* closed
+        clearInterval(sending)
+      }),
+    )
+  }
+
+  it.live("ends a whole answer that is read too slowly when its time is over", () =>
+    Effect.gen(function* () {
+      const { provider } = yield* upstream((response) => whole(response, 16_000_000))
+      const { url } = yield* TestGateway.make({ provider, timeout: { total: "100 millis", write: "300 millis" } })
+      const socket = yield* ask(url, false)
+      const reading = setInterval(() => socket.read(50_000), 10)
+      yield* Effect.callback<void>((resume) => {
+        // A client that reads a little at a time hears of the end only once it sends.
+        socket.on("error", () => resume(Effect.void))
+        const asking = setInterval(() => socket.write("\r\n"), 20)
+        return Effect.sync(() => clearInterval(asking))
+      })
+      clearInterval(reading)
+    }),
+  )
+
+  it.live("leaves a client alone that reads a large answer as it can", () =>
+    Effect.gen(function* () {
+      const { provider } = yield* upstream((response) => whole(response, 16_000_000))
+      const { url } = yield* TestGateway.make({
+        provider,
+        write: Duration.millis(500),
+        timeout: { write: "500 millis" },
+      })
+      const socket = yield* ask(url, false)
+      const read = yield* Effect.promise(
+        () =>
+          new Promise<number>((resolve) => {
+            let size = 0
+            const reading = setInterval(() => {
+              const piece = socket.read(500_000) ?? socket.read()
+              size += piece?.length ?? 0
+              if (size > 16_000_000) {
+                clearInterval(reading)
+                resolve(size)
+              }
+            }, 25)
+            socket.on("close", () => resolve(size))
+          }),
+      )
+      assert.isAbove(read, 16_000_000)
       socket.destroy()
     }),
   )

@@ -9,7 +9,7 @@ import type { CallOptions as Options } from "@understudy/core/Call"
 import type * as Chat from "@understudy/core/Chat"
 import type * as Embedding from "@understudy/core/Embedding"
 import type { Receipt } from "@understudy/core/Receipt"
-import type { Router } from "@understudy/core/Router"
+import type { Router, Answer as Whole } from "@understudy/core/Router"
 import type { RouterError } from "@understudy/core/RouterError"
 import type { Address, Answering, Dialect } from "@understudy/providers/protocols/Dialect"
 import type { InvalidBody } from "@understudy/providers/protocols/InvalidBody"
@@ -72,11 +72,8 @@ export const embed = (
     Effect.flatMap(
       asked(BodyLimits.inputs, (body) => Result.map(Request.decode(body, address), (request) => ({ request }))),
       ({ options, request }) =>
-        Effect.zipWith(ApiError.told(router.embed(request, options)), Expose, ({ receipt, response }, level) =>
-          HttpServerResponse.text(Response.encode(response, request), {
-            headers: Answer.headers(receipt, level),
-            contentType: "application/json",
-          }),
+        Effect.flatMap(ApiError.told(router.embed(request, options)), (answer) =>
+          delivered(answer, Response.encode(answer.response, request)),
         ),
     ),
     dialect,
@@ -122,9 +119,19 @@ const asked = <A extends { readonly request: Pick<Chat.Request, "model" | "nativ
   )
 
 const whole = (router: Router["Service"], dialect: Dialect, request: Chat.Request, options: Options) =>
-  Effect.flatMap(ApiError.told(router.chat(request, options)), ({ receipt, response }) =>
-    Effect.zipWith(encode(dialect, request, response, receipt), Expose, (text, level) =>
-      HttpServerResponse.text(text, { headers: Answer.headers(receipt, level), contentType: "application/json" }),
+  Effect.flatMap(ApiError.told(router.chat(request, options)), (answer) =>
+    Effect.flatMap(encode(dialect, request, answer.response, answer.receipt), (text) => delivered(answer, text)),
+  )
+
+/** A whole answer, which its client reads within its call's limits. */
+const delivered = (answer: Pick<Whole<unknown>, "deadline" | "receipt" | "write">, text: string) =>
+  Effect.andThen(
+    Delivery.whole(text, answer),
+    Effect.map(Expose, (level) =>
+      HttpServerResponse.text(text, {
+        headers: Answer.headers(answer.receipt, level),
+        contentType: "application/json",
+      }),
     ),
   )
 
