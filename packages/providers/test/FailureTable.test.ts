@@ -149,8 +149,8 @@ const bedrockFrame = (type: string, message: string): Sent => {
 }
 
 /** What the transport throws, under whichever SDK. */
-const broke = (code: string, name = "Error"): ReadonlyArray<Sent> => {
-  const failure = new Error("outer", { cause: Object.assign(new Error("it broke"), { code, name }) })
+const broke = (code: string, name = "Error", words = "it broke"): ReadonlyArray<Sent> => {
+  const failure = new Error("outer", { cause: Object.assign(new Error(words), { code, name }) })
   return [
     ...["openai", "anthropic", "gemini"].map((vendor) =>
       sent(vendor, "thrown", code, () => NetworkError.orUnexpected(failure).reason),
@@ -582,6 +582,8 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
       ...broke("EADDRNOTAVAIL"),
       // What AWS's SDK says of credentials that it could not read.
       ...broke("EMFILE", "CredentialsProviderError"),
+      // What Node says of a module that could not be read.
+      ...broke("ERR_INVALID_PACKAGE_CONFIG", "Error", "Cannot read package config package.json: too many open files."),
     ],
   },
   Malformed: {

@@ -13,6 +13,8 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
+import { open } from "node:fs/promises"
+import { devNull } from "node:os"
 import { ProviderStartError } from "../ProviderStartError.ts"
 import * as Secret from "../Secret.ts"
 import type { Note } from "./Raw.ts"
@@ -254,6 +256,16 @@ export const refusal = (failure: unknown): unknown => {
     ? lack(words)
     : Object.assign(new Error(words), { name: failure.name, $metadata: { httpStatusCode: status } })
 }
+
+/**
+ * Why nothing could be signed: `refusal`, unless no file can be opened just now. For the SDK takes files that cannot be opened
+ * for files that are not there.
+ */
+export const unsigned = (failure: unknown): Promise<unknown> =>
+  open(devNull).then(
+    (file) => file.close().then(() => refusal(failure)),
+    (error: unknown) => error,
+  )
 
 const lack = (message: string): Error => Object.assign(new Error(message), { name: "CredentialsProviderError" })
 

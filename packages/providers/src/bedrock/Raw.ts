@@ -86,7 +86,9 @@ export const send = (
   return sdk
     .send(converse, { abortSignal: signal })
     .then(() => answer ?? Promise.reject(new Error("The AWS SDK gave no answer")))
-    .catch((failure: unknown) => Promise.reject(isSigned ? failure : Credentials.refusal(failure)))
+    .catch((failure: unknown) =>
+      isSigned ? Promise.reject(failure) : Credentials.unsigned(failure).then((why) => Promise.reject(why)),
+    )
 }
 
 /** Where the SDK keeps what it signed with, as `@smithy/types` names it. */

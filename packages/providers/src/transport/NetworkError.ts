@@ -53,13 +53,16 @@ const local = new Set([
 /** How V8 says that there is no memory. */
 const noMemory = /allocation failed|out of memory/i
 
+/** How Node says of a module of a package that it could not be read for want of files. */
+const noFiles = /too many open files/i
+
 /** The code of what this process lacks, if that is what an error says. An SDK may have put it into words of its own. */
 const lacking = (cause: object): string | undefined => {
   const code = codeOf(cause)
   if (code !== undefined && local.has(code)) return code
   const message = String(Reflect.get(cause, "message"))
   if (cause instanceof RangeError && noMemory.test(message)) return "out of memory"
-  return /\b(?:EMFILE|ENFILE)\b/.exec(message)?.[0]
+  return /\b(?:EMFILE|ENFILE)\b/.exec(message)?.[0] ?? (noFiles.test(message) ? "EMFILE" : undefined)
 }
 
 /** The failure of a process that lacks what it asks with, in an error or its causes; or nothing. */
