@@ -5,6 +5,9 @@ import * as Context from "effect/Context"
 import * as Semaphore from "effect/Semaphore"
 import * as Limits from "../Limits.ts"
 
+/** How many times what is free one body may hold. */
+const share = 4
+
 /** The intake of one server. */
 export class Intake {
   readonly limits: Limits.Limits
@@ -18,10 +21,14 @@ export class Intake {
     this.#most = Number(limits.unfinishedBodies)
   }
 
-  /** Holds more bytes of a body; whether there is room for them. Either way they must be given back. */
-  hold(bytes: number): boolean {
+  /**
+   * Holds more bytes of a body, which come to `own`; whether there is room for them. Either way they must be given back.
+   * Among others a body may grow to a few times what is free: so a few large ones leave room for all that are small.
+   */
+  hold(bytes: number, own: number): boolean {
     this.#held += bytes
-    return this.#held <= this.#most
+    const free = this.#most - this.#held
+    return free >= 0 && (own === this.#held || own <= share * free)
   }
 
   /** Gives bytes back: the body is whole, or is not wanted. */

@@ -109,7 +109,7 @@ const unencoded = (
           const undone = intake.decoding.withPermit(
             ContentEncoding.undo(bytes, encodings, Math.min(most, limit), pieces),
           )
-          return Effect.suspend(() => (intake.hold(bytes.length) ? undone : noRoom)).pipe(
+          return Effect.suspend(() => (intake.hold(bytes.length, bytes.length) ? undone : noRoom)).pipe(
             Effect.ensuring(Effect.sync(() => intake.release(bytes.length))),
           )
         }),
@@ -137,7 +137,7 @@ class Pieces {
   push(piece: Uint8Array): Effect.Effect<never, ApiError.ApiError> | undefined {
     this.#pieces.push(piece)
     this.#size += piece.length
-    const fits = this.#intake.hold(piece.length)
+    const fits = this.#intake.hold(piece.length, this.#size)
     return this.#size > this.#limit ? this.#refused : fits ? undefined : noRoom
   }
 
