@@ -18,7 +18,10 @@ export interface Name {
   readonly specifier: string
   /** The name under which `specifier` exports it as a namespace; `undefined` if `specifier` is the module itself. */
   readonly namespace: string | undefined
-  /** Its subpath without `./`, or its namespace: `protocols/messages`, `Chat`; `index` for the package itself. */
+  /**
+   * Its subpath without `./`, with its namespace below: `protocols/messages`, `protocols/messages/Request`. Of what the
+   * package itself exports, the namespace alone: `Chat`; `index` for the package itself.
+   */
   readonly name: string
 }
 
@@ -114,6 +117,12 @@ const unstarred = (comment: string) =>
 const starred = (text: string) =>
   text === "" ? "" : text.includes("\n") ? `/**\n * ${text.replace(/\n/g, "\n * ")}\n */\n` : `/** ${text} */\n`
 
+/** Members between braces, a line each, with their docstrings. */
+const braced = (members: ReadonlyArray<Member>) => {
+  const lines = members.map((one) => `${starred(one.documentation)}${one.signature}`.replace(/^/gm, "  "))
+  return lines.length === 0 ? "{}" : `{\n${lines.join("\n")}\n}`
+}
+
 /** The docstrings before a node, the nearest last. */
 const docstrings = (file: SourceFile, node: Node) =>
   (file.text.slice(node.pos, node.getStart(file)).match(/\/\*\*(?!\/)[\s\S]*?\*\//g) ?? []).map(unstarred)
@@ -198,7 +207,8 @@ export const declarations = (project: Project, packages: ReadonlyArray<Package>)
     for (const { name, path, symbol } of exportsOf(module)) {
       if (!isModule(symbol) || modules.has(path) || !isOurs(path)) continue
       const namespace = module.namespace === undefined ? name : `${module.namespace}.${name}`
-      modules.set(path, { ...module, namespace, name: namespace, symbol })
+      const below = module.name === "index" ? name : `${module.name}/${name}`
+      modules.set(path, { ...module, namespace, name: below, symbol })
     }
   }
 
@@ -286,14 +296,17 @@ export const declarations = (project: Project, packages: ReadonlyArray<Package>)
     if (Ast.isVariableDeclaration(node) || Ast.isFunctionDeclaration(node)) {
       const annotation = Ast.isVariableDeclaration(node) ? node.type : undefined
       const type = annotation === undefined ? typeOf(symbol, node, name) : oneLine(print(annotation))
-      const isStruct = type.startsWith("Schema.Struct<{")
+      const members = type.startsWith("Schema.Struct<{") ? fields(symbol, node) : undefined
+      const typed = `const ${name}: ${members === undefined ? type : `Schema.Struct<${braced(members)}>`}`
+      // A schema reads best as it is written, unless fields of it are written elsewhere.
+      const isReadable = type.startsWith("Schema.") && !source.includes("...")
       return {
         kind: Ast.isVariableDeclaration(node) ? "const" : "function",
         name,
-        signature: isStruct ? ": Schema.Struct<{ … }>" : `: ${type}`,
-        source: type.startsWith("Schema.") ? source : `const ${name}: ${type}`,
+        signature: members === undefined ? `: ${type}` : ": Schema.Struct<{ … }>",
+        source: isReadable ? source : typed,
         documentation,
-        members: isStruct ? fields(symbol, node) : [],
+        members: members ?? [],
       }
     }
     if (!Ast.isTypeAliasDeclaration(node) && !Ast.isInterfaceDeclaration(node) && !Ast.isClassDeclaration(node)) {
@@ -337,13 +350,12 @@ export const declarations = (project: Project, packages: ReadonlyArray<Package>)
     }
     const literals = clauses.flatMap(objectTypes)
     const own = node.members.flatMap((one) => classMember(file, one))
-    const body = own.map((one) => `${starred(one.documentation)}${one.signature}`.replace(/^/gm, "  "))
     const head = clauses.length === 0 ? `class ${name}${generic}` : until(clauses[clauses.length - 1] ?? node)
     return {
       kind: "class",
       name,
       signature: [generic, ...clauses.map((clause) => brief(clause, literals))].join(" ").trimEnd(),
-      source: `${head} {${body.length === 0 ? "" : `\n${body.join("\n")}\n`}}`,
+      source: `${head} ${braced(own)}`,
       documentation,
       members: [...listed(literals), ...own],
     }
