@@ -131,18 +131,18 @@ describe("Limits", () => {
     }),
   )
 
-  it.live("leaves room for small bodies, however many large ones do not arrive", () =>
+  it.live("leaves room for small bodies, though large ones that do not arrive hold nearly all there is", () =>
     Effect.gen(function* () {
       const { url } = yield* TestGateway.make({ limits: { unfinishedBodies: ByteSize.bytes(1_000_000) } })
       const large = JSON.stringify({ model: "assistant", messages: [{ role: "user", content: "a".repeat(900_000) }] })
       const sent: Array<Effect.Success<ReturnType<typeof open>>> = []
-      // Each is sent until it is refused, or nothing more of it is read.
-      for (let count = 0; count < 4; count++) {
+      // Together, all but a few bytes of what is held.
+      for (const most of [600_000, 399_990]) {
         const connection = yield* open(url)
         sent.push(connection)
-        connection.socket.write(`${head(chat, { "content-length": large.length })}`)
-        for (let at = 0; at < 600_000; at += 60_000) {
-          connection.socket.write(large.slice(at, at + 60_000))
+        connection.socket.write(head(chat, { "content-length": large.length }))
+        for (let at = 0; at < most; at += 60_000) {
+          connection.socket.write(large.slice(at, Math.min(most, at + 60_000)))
           // An answer on another connection comes after what was read before it.
           yield* Effect.promise(() => fetch(`${url}/health`).then((answer) => answer.text()))
         }
