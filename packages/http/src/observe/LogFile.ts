@@ -75,8 +75,11 @@ export const open = Effect.fnUntraced(function* ({ file, keep, max }: Settings) 
 
   return Effect.fnUntraced(function* (lines: ReadonlyArray<string>): Effect.fn.Return<void, Lost> {
     let written = 0
+    /** What the file held before the lines that are not written; unknown before it was looked at. */
+    let before = Infinity
     const all = Effect.gen(function* () {
       if (!known) yield* look
+      before = size
       let text = ""
       let count = 0
       for (const line of lines) {
@@ -84,7 +87,9 @@ export const open = Effect.fnUntraced(function* ({ file, keep, max }: Settings) 
         if (size > 0 && size + more > max) {
           yield* write(text)
           written += count
+          before = Infinity
           yield* turn
+          before = size
           text = ""
           count = 0
         }
@@ -94,10 +99,20 @@ export const open = Effect.fnUntraced(function* ({ file, keep, max }: Settings) 
       }
       yield* write(text)
     })
-    return yield* Effect.catch(all, (error) => {
-      known = false
-      return Effect.fail(new Lost({ lines: lines.length - written, cause: reason(error) }))
-    })
+    return yield* Effect.catch(all, (error) =>
+      Effect.flatMap(
+        Effect.orElseSucceed(measure, () => 0),
+        (now) => {
+          known = false
+          // A disk may have taken the first of them.
+          for (let left = now - before; written < lines.length; written++) {
+            left -= Buffer.byteLength(lines[written]!)
+            if (!(left >= 0)) break
+          }
+          return Effect.fail(new Lost({ lines: lines.length - written, cause: reason(error) }))
+        },
+      ),
+    )
   })
 })
 

@@ -1,0 +1,50 @@
+/** A disk that takes some of what is written and not the rest. */
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import { readFileSync } from "node:fs"
+import * as LogFile from "../../src/observe/LogFile.ts"
+
+/** A file system with room for so many more characters; then it fails as a full disk does. */
+const filling = Effect.map(FileSystem.FileSystem, (real) => {
+  let room = Infinity
+  const writeFileString: FileSystem.FileSystem["writeFileString"] = (path, text, options) => {
+    const taken = Math.min(room, text.length)
+    room -= taken
+    const written = real.writeFileString(path, text.slice(0, taken), options)
+    return taken === text.length ? written : Effect.andThen(written, real.writeFileString("/dev/full", "-"))
+  }
+  return {
+    files: FileSystem.FileSystem.of({ ...real, writeFileString }),
+    leave: (characters: number) => {
+      room = characters
+    },
+  }
+})
+
+describe("LogFile", () => {
+  it.effect("counts as lost what is not in the file, of lines that were written together too", () =>
+    Effect.gen(function* () {
+      const { files, leave } = yield* filling
+      const folder = yield* files.makeTempDirectoryScoped()
+      const file = `${folder}/a.log`
+      const append = yield* Effect.provideService(
+        LogFile.open({ file, max: 1000, keep: 1 }),
+        FileSystem.FileSystem,
+        files,
+      )
+      const lines = ["one\n", "två\n", "three\n", "four\n"]
+      // Nine characters are two lines, and the first of the third.
+      leave(9)
+      const lost = yield* Effect.flip(append(lines))
+      assert.strictEqual(lost.lines, 2)
+      assert.match(lost.cause, /^ENOSPC/)
+      leave(0)
+      assert.strictEqual((yield* Effect.flip(append(lines))).lines, 4)
+      leave(Infinity)
+      yield* append(["five\n"])
+      assert.strictEqual(readFileSync(file, "utf8"), "one\ntvå\nt\nfive\n")
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
+  )
+})
