@@ -66,8 +66,8 @@ export interface Reference {
 }
 
 /**
- * The subpaths of an `exports` map that lead to one TypeScript module each, with its file. A subpath with a `*` names no
- * module: it is one of `wildcards`. `./internal/*` is not for users, and neither.
+ * The subpaths of an `exports` map: `modules` are those that name one TypeScript module, each with its file; `wildcards`
+ * are those with a `*`. What is below `./internal/` is not for users and left out.
  */
 export const subpaths = (exports: Readonly<Record<string, unknown>>) => {
   const entries = Object.entries(exports).filter(([subpath]) => !subpath.startsWith("./internal/"))
@@ -138,7 +138,8 @@ const documentationOfFile = (file: SourceFile): string => {
 }
 
 /** The statement at the top of its file that a declaration stands in. */
-const statementOf = (node: Node): Node => (Ast.isSourceFile(node.parent) ? node : statementOf(node.parent))
+const statementOf = (node: Node): Node =>
+  Ast.isSourceFile(node) || Ast.isSourceFile(node.parent) ? node : statementOf(node.parent)
 
 /** The outermost object types in a node. */
 const objectTypes = (node: Node): ReadonlyArray<Ast.TypeLiteralNode> => {
@@ -218,7 +219,7 @@ export const declarations = (project: Project, packages: ReadonlyArray<Package>)
     if (type === undefined) throw new Error(`${symbol.name} has no type`)
     return checker.typeToString(type, at, NodeBuilderFlags.NoTruncation).replace(/import\("[^"]*"\)\./g, "")
   }
-  // A schema's type repeats those of all schemas within it: an exported one is named instead.
+  // The type of a schema repeats the types of all schemas within it: of an exported one, the name is shown instead.
   const schemas = new Map<string, { readonly name: string; readonly path: string; readonly module: Found }>()
   for (const [path, module] of modules) {
     for (const { name, symbol } of exportsOf(module).filter((exported) => exported.path === path)) {
@@ -260,19 +261,23 @@ export const declarations = (project: Project, packages: ReadonlyArray<Package>)
   const classMember = (file: SourceFile, node: Ast.ClassElement): ReadonlyArray<Member> => {
     const text = file.text.slice(node.getStart(file), node.end)
     const documentation = documentationOf(file, node)
+    if (/^private\b/.test(text)) return []
     if (Ast.isConstructorDeclaration(node)) {
       const parameters = node.parameters.map((parameter) => oneLine(print(parameter))).join(", ")
       return [{ name: "constructor", signature: `constructor(${parameters})`, documentation }]
     }
     const name = nameOf(node)
-    if (name === undefined || Ast.isPrivateIdentifier(name) || /^private\b/.test(text)) return []
+    if (name === undefined || Ast.isPrivateIdentifier(name)) return []
     const [modifiers = ""] = /^(?:static )?(?:readonly )?/.exec(text.replace(/\b(?:override|get) /g, "")) ?? []
     const isReadonly = Ast.isGetAccessorDeclaration(node) ? "readonly " : ""
-    const signature = `${modifiers}${isReadonly}${print(name)}: ${typeOf(symbolOf(name), node)}`
+    const optional = file.text[name.end] === "?" ? "?" : ""
+    const annotation = Ast.isPropertyDeclaration(node) ? node.type : undefined
+    const type = annotation === undefined ? typeOf(symbolOf(name), node) : oneLine(print(annotation))
+    const signature = `${modifiers}${isReadonly}${print(name)}${optional}: ${type}`
     return [{ name: print(name), signature, documentation }]
   }
 
-  /** The fields of a struct: an exported schema's own members, of which its type says all in one line. */
+  /** The fields of a struct's schema, with those that it takes from elsewhere. */
   const fields = (symbol: Symbol, at: Node): ReadonlyArray<Member> => {
     const type = checker.getTypeOfSymbol(symbol)
     const struct = type === undefined ? undefined : checker.getPropertyOfType(type, "fields")

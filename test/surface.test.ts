@@ -53,6 +53,7 @@ interface Options<Ink = string> extends Iterable<Ink>
   readonly [key: \`x-\${string}\`]: unknown
 class Pen<Ink> extends Set<Ink>
   static readonly empty: Pen<never>
+  title?: string
   constructor(inks: ReadonlyArray<Ink>, options?: Options<Ink>)
   readonly drawn: number
   draw: (...figures: ReadonlyArray<Figure>) => this
