@@ -62,11 +62,13 @@ export const preflight = (origin: string, headers: Headers): HttpServerResponse.
 export const share = (
   response: HttpServerResponse.HttpServerResponse,
   origin: string,
-): HttpServerResponse.HttpServerResponse =>
-  HttpServerResponse.setHeaders(vary(response), {
-    "access-control-allow-origin": origin,
-    "access-control-expose-headers": exposed.join(", "),
-  })
+): HttpServerResponse.HttpServerResponse => HttpServerResponse.setHeaders(vary(response), shared(origin))
+
+/** The headers that let a page of this origin read what they come with. */
+export const shared = (origin: string) => ({
+  "access-control-allow-origin": origin,
+  "access-control-expose-headers": exposed.join(", "),
+})
 
 /** Says that the answer is another for another origin: a cache must not give one page what was for another. */
 export const vary = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse => {

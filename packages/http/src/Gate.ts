@@ -35,6 +35,7 @@ const foyer: ReadonlySet<string> = new Set(["/", "/login", "/logout"])
 export const layer = (guard: Guard.Guard): Layer.Layer<never, never, HttpRouter.HttpRouter | Drain> =>
   HttpRouter.middleware(
     Effect.zipWith(Drain, Clock.Clock, (drain, clock) => (served) => {
+      const instead = cut(guard)
       const admitted = (request: Request) => {
         if (drain.announced()) UnderWay.closeConnection(request)
         if (open.has(request.url)) return served
@@ -55,7 +56,7 @@ export const layer = (guard: Guard.Guard): Layer.Layer<never, never, HttpRouter.
         if (drain.draining()) return Effect.succeed(draining(request, goingDown))
         const answered = Effect.catchCause(
           Effect.withFiber((fiber) => {
-            drain.underWay.enter(request, fiber, cut)
+            drain.underWay.enter(request, fiber, instead)
             return served
           }),
           (cause) => failed(request, cause),
@@ -115,7 +116,12 @@ const closing = (response: HttpServerResponse.HttpServerResponse): HttpServerRes
 const draining = (request: Request, error: ApiError.ApiError) =>
   HttpServerResponse.setHeader(respond(request, error), "connection", "close")
 
-const cut = (request: Request) => draining(request, cutOff)
+/** What answers a call that is cut off, beside the fiber that does not any more. */
+const cut = (guard: Guard.Guard) => (request: Request) => {
+  const { origin } = request.headers
+  const response = draining(request, cutOff)
+  return origin !== undefined && Guard.allows(guard, origin) ? Cors.share(response, origin) : response
+}
 
 /** Nothing inside is shown: the cause goes to the log, the caller learns that it was our fault. */
 const failed = (

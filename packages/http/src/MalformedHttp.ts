@@ -3,21 +3,26 @@
  * id. Node's own answer has neither words nor an id.
  */
 import * as Json from "@understudy/providers/protocols/Json"
+import * as Predicate from "effect/Predicate"
 import type { IncomingMessage, Server } from "node:http"
 import { STATUS_CODES } from "node:http"
 import type { Duplex } from "node:stream"
 import { newId } from "./api/Answer.ts"
 import * as ApiError from "./api/ApiError.ts"
 import * as Dialects from "./api/Dialects.ts"
+import * as Cors from "./Cors.ts"
 
-/** Answers on the bare socket, and closes it. */
-export const answer = (server: Server): Server =>
+/** Answers on the bare socket, and closes it. Pages of origins that are allowed may read it. */
+export const answer = (server: Server, isAllowed: (origin: string) => boolean): Server =>
   server
     .on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
       if (!socket.writable || error.code === "ECONNRESET" || isAnswering(socket)) return void socket.destroy()
-      refuse(socket, urlOf(socket), words(error.code))
+      const { headers, url } = Json.fields(messageOf(socket)["req"])
+      refuse(socket, String(url ?? ""), words(error.code), sharing(Json.fields(headers)["origin"], isAllowed))
     })
-    .on("checkExpectation", ({ socket, url = "" }: IncomingMessage) => refuse(socket, url, expectation))
+    .on("checkExpectation", ({ headers, socket, url = "" }: IncomingMessage) =>
+      refuse(socket, url, expectation, sharing(headers.origin, isAllowed)),
+    )
     .on("connect", (_: IncomingMessage, socket: Duplex) => {
       // Node listens to nothing of it any more.
       socket.on("error", () => socket.destroy())
@@ -33,7 +38,13 @@ const expectation: Words = [
 
 const tunnel: Words = ["This gateway is no proxy: it opens no tunnels.", { status: 405, code: "method_not_allowed" }]
 
-const refuse = (socket: Duplex, url: string, words: Words): void => {
+/** The headers by which a page of this origin may read the answer, if it may. */
+const sharing = (origin: unknown, isAllowed: (origin: string) => boolean): ReadonlyArray<string> =>
+  Predicate.isString(origin) && isAllowed(origin)
+    ? Object.entries({ ...Cors.shared(origin), vary: "origin" }).map(([name, value]) => `${name}: ${value}`)
+    : []
+
+const refuse = (socket: Duplex, url: string, words: Words, headers: ReadonlyArray<string> = []): void => {
   const requestId = newId()
   const refusal = ApiError.invalid(...words)
   const body = JSON.stringify(Dialects.of(url).Errors.encode({ ...refusal, requestId }))
@@ -44,6 +55,7 @@ const refuse = (socket: Duplex, url: string, words: Words): void => {
     `x-request-id: ${requestId}`,
     `request-id: ${requestId}`,
     ...(ApiError.isFinal(refusal) ? ["x-should-retry: false"] : []),
+    ...headers,
     "connection: close",
   ]
   socket.end(`${head.join("\r\n")}\r\n\r\n${body}`)
@@ -66,8 +78,5 @@ const words = (code: string | undefined): Words => {
 /** Whether an answer is being written there, which another would garble. */
 const isAnswering = (socket: Duplex): boolean => messageOf(socket)["headersSent"] === true
 
-/** What is asked for there; nothing where no head has arrived. */
-const urlOf = (socket: Duplex): string => String(Json.fields(messageOf(socket)["req"])["url"] ?? "")
-
-/** The answer that is due there. Node looks at the same field. */
+/** The answer that is due there, with its request; nothing where no head has arrived. Node looks at the same field. */
 const messageOf = (socket: Duplex): Json.Fields => Json.fields(Reflect.get(socket, "_httpMessage"))

@@ -54,7 +54,10 @@ export const layer = (options: Options): Layer.Layer<HttpServer.HttpServer, Serv
   Layer.suspend(() => {
     const { limits = Limits.defaults, write = Duration.fromInputUnsafe(Timeout.defaults.write) } = options
     const guard = Guard.make(options.guard)
-    const server = Delivery.watch(MalformedHttp.answer(listener(limits)), write)
+    const server = Delivery.watch(
+      MalformedHttp.answer(listener(limits), (origin) => Guard.allows(guard, origin)),
+      write,
+    )
     const routes = Layer.mergeAll(
       Gateway.layer,
       Ops.layer,

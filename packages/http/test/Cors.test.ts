@@ -1,8 +1,11 @@
 /** Web pages of other origins: what a browser is told of them, and what a real one makes of that. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as FaultServer from "@understudy/providers/testing"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
+import * as References from "effect/References"
 import * as Http from "node:http"
 import type { AddressInfo } from "node:net"
 import type { Browser } from "playwright-core"
@@ -15,8 +18,9 @@ import * as TestGateway from "./TestGateway.ts"
 const team: VirtualKey = { id: "team", key: Redacted.make("sk-team"), limits: { rpm: 1000 } }
 
 /** A gateway that asks for a key, and lets pages of that origin call. */
-const keyed = (origin: string) =>
+const keyed = (origin: string, options: TestGateway.Options = {}) =>
   TestGateway.make({
+    ...options,
     keys: [team],
     guard: { keys: [Guard.key(Redacted.make("sk-operator")), Guard.virtualKey(team)], origins: [origin] },
   })
@@ -125,6 +129,36 @@ describe("a page of an allowed origin", () => {
       assert.isString(answers[0]?.headers["retry-after"])
       assert.isString(answers[0]?.headers["x-ratelimit-limit-requests"])
     }),
+  )
+
+  it.live(
+    "reads what the server says beside the gate: of a body that is late, of Expect, of a call that is cut off",
+    () =>
+      Effect.gen(function* () {
+        const { drain, upstream, url } = yield* keyed(page, { limits: { requestTimeout: Duration.millis(100) } })
+        const headers = { origin: page, "content-type": "application/json", authorization: "Bearer sk-team" }
+        const ask = (more: Http.OutgoingHttpHeaders, body = chat) =>
+          send(`${url}/v1/messages`, { method: "POST", headers: { ...headers, ...more }, body })
+        const late = yield* ask({ "content-length": chat.length + 1 })
+        const unexpected = yield* ask({ expect: "the-unexpected" })
+        yield* upstream.script("primary", "silent")
+        const calling = yield* Effect.forkChild(ask({}, JSON.stringify({ ...JSON.parse(chat), max_tokens: 9 })))
+        yield* upstream.received("primary")
+        yield* Effect.provideService(
+          drain.run({ delay: Duration.zero, timeout: Duration.millis(10) }),
+          References.MinimumLogLevel,
+          "None",
+        )
+        const cut = yield* Fiber.join(calling)
+        assert.deepStrictEqual([late.status, unexpected.status, cut.status], [408, 417, 503])
+        for (const { headers } of [late, unexpected, cut]) {
+          assert.strictEqual(headers["access-control-allow-origin"], page)
+          assert.strictEqual(headers["vary"], "origin")
+          assert.include(headers["access-control-expose-headers"], "x-request-id")
+        }
+        const foreign = yield* ask({ expect: "the-unexpected", origin: "https://elsewhere.example" })
+        assert.isUndefined(foreign.headers["access-control-allow-origin"])
+      }),
   )
 })
 
