@@ -109,12 +109,15 @@ const knownFolders: ReadonlyArray<string> = [
 const name = (node: string) => node.slice(node.lastIndexOf("/") + 1).replace(/\.ts$/, "")
 
 /** `core: Plan → Route`: a file that moves within its package keeps its line. */
-const line = ({ from, to }: CyclicEdge) =>
+const line = ({ from, to }: Pick<CyclicEdge, "from" | "to">) =>
   `${from.replace(/^packages\//, "").split("/")[0]}: ${name(from)} → ${name(to)}`
 
+const edgesOf = (cycle: ReadonlyArray<string>): ReadonlyArray<string> =>
+  cycle.slice(1).map((to, index) => line({ from: cycle[index] ?? "", to }))
+
 /**
- * What differs from the list, empty if nothing does: each new cycle once, with its edges that the list lacks, and
- * `detail` of each; then the lines of the list that are true no more.
+ * What differs from the list, empty if nothing does: each new cycle once, the shortest first, with its edges that the list
+ * lacks and `detail` of each; which edge makes all of these cycles; the lines of the list that are true no more.
  */
 const report = (
   found: ReadonlyArray<CyclicEdge>,
@@ -124,11 +127,17 @@ const report = (
   const lines = new Set(found.map(line))
   const unlisted = found.filter((edge) => !listed.includes(line(edge)))
   const byCycle = Map.groupBy(unlisted, ({ cycle }) => [...new Set(cycle)].sort().join())
+  const shortestFirst = [...byCycle.values()]
+    .flatMap(([first, ...others]) => (first === undefined ? [] : [{ cycle: first.cycle, edges: [first, ...others] }]))
+    .sort((a, b) => a.cycle.length - b.cycle.length)
+  const [shortest, ...longer] = shortestFirst.map(({ cycle }) => edgesOf(cycle))
+  const onAll = (shortest ?? []).filter((edge) => longer.length > 0 && longer.every((edges) => edges.includes(edge)))
   return [
-    ...[...byCycle.values()].flatMap((edges) => [
-      `Import cycle: ${edges[0]?.cycle.join("\n            → ")}`,
+    ...shortestFirst.flatMap(({ cycle, edges }) => [
+      `Import cycle: ${cycle.join("\n            → ")}`,
       ...edges.map((edge) => `  not in the list: "${line(edge)}"${detail(edge)}`),
     ]),
+    ...onAll.map((edge) => `All of these cycles go through: "${edge}"`),
     ...listed
       .filter((known) => !lines.has(known))
       .map((known) => `On no cycle any more, remove from the list: "${known}"`),
@@ -153,6 +162,15 @@ describe("the report on imports", () => {
   not in the list: "p: B → A"
   not in the list: "p: A → B"`,
     )
+  })
+
+  it("shows the shortest cycle first, and the import that all of them go through", () => {
+    const found = Cycles.cyclicEdges(graph("p/A p/B", "p/B p/C", "p/C p/D", "p/D p/A", "p/B p/E", "p/E p/A"))
+    const [first, ...others] = report(found, []).split("\n")
+    assert.strictEqual(first, "Import cycle: p/A")
+    assert.include(others.slice(0, 3).join(), "p/E")
+    assert.include(others, 'All of these cycles go through: "p: A → B"')
+    assert.notInclude(others, 'All of these cycles go through: "p: B → C"')
   })
 
   it("names a line that is true no more", () => {
