@@ -6,6 +6,7 @@ import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as ExactNumber from "./ExactNumber.ts"
+import { isCostly } from "./JsonBounds.ts"
 import * as JsonText from "./JsonText.ts"
 
 /** An object of which nothing is known. */
@@ -13,11 +14,13 @@ export type Fields = { readonly [x: PropertyKey]: unknown }
 
 const none: Fields = {}
 
-/** The value written in `text`; `undefined` where that is no JSON. */
-export const parse = (text: string): unknown => Result.getOrUndefined(Result.try((): unknown => JSON.parse(text)))
+/** The value written in `text`; `undefined` where that is no JSON, or more of it than is parsed of what an upstream sends. */
+export const parse = (text: string): unknown =>
+  isCostly(text) ? undefined : Result.getOrUndefined(Result.try((): unknown => JSON.parse(text)))
 
 /** As `parse`, with the numbers of whatever is passed on kept as they are written. */
-export const parseExact = (text: string): unknown => Result.getOrUndefined(Result.try(() => JsonText.parse(text)))
+export const parseExact = (text: string): unknown =>
+  isCostly(text) ? undefined : Result.getOrUndefined(Result.try(() => JsonText.parse(text)))
 
 /** The object written in `text`; `undefined` where it is none. */
 export const parseObject = (text: string): Fields | undefined => {

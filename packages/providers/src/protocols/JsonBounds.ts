@@ -91,6 +91,46 @@ export const hasMoreFields = (text: string, most: number): boolean => {
   return false
 }
 
+/** The most that is parsed of what a provider sends, and how short a text is that is parsed whatever it holds. */
+const answers = { containers: 1_000_000, distinctFields: 30_000, short: 262_144 }
+
+/**
+ * Whether to parse a provider's text would stall the process for long, for the objects, arrays and different fields in it:
+ * a quarter of a second a MB and more, where numbers and texts cost a hundredth. No model's answer has so many.
+ */
+export const isCostly = (text: string): boolean => {
+  if (text.length < answers.short) return false
+  let containers = 0
+  let names = 0
+  for (let at = 0; at < text.length; at++) {
+    switch (text.charCodeAt(at)) {
+      case object:
+      case array:
+        if (++containers > answers.containers) return true
+        break
+      case colon:
+        names++
+        break
+      case quote:
+        at = endOfString(text, at)
+        break
+    }
+  }
+  return names > answers.distinctFields && hasMoreFields(text, answers.distinctFields)
+}
+
+/** Where the string that begins at `from` ends. */
+const endOfString = (text: string, from: number): number => {
+  let end = from
+  for (;;) {
+    end = text.indexOf('"', end + 1)
+    if (end < 0) return text.length
+    let escapes = 0
+    while (text.charCodeAt(end - 1 - escapes) === backslash) escapes++
+    if (escapes % 2 === 0) return end
+  }
+}
+
 /** Whether the string that ended before `at` is followed by a colon. */
 const isName = (text: string, at: number): boolean => {
   let next = at
