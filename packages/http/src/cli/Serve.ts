@@ -65,7 +65,7 @@ export const serve = Command.make(
       const guard = yield* Exposure.withSessions(yield* Exposure.policy({ ...source.configuration, server }))
       return yield* Effect.scoped(run(source, server, guard, logContent))
     })
-    const logger = logFormat === "json" ? Logger.consoleJson : PlainText.logger(Logger.consolePretty())
+    const logger = logFormat === "json" ? PlainText.json : PlainText.logger(Logger.consolePretty())
     return yield* Effect.provide(program, [DotEnv.layer(file), Logger.layer([logger]), Output.layer])
   }),
 ).pipe(Command.withDescription("Serve the gateway"))

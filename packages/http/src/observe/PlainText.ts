@@ -26,3 +26,6 @@ export const logger = <Output>(self: Logger.Logger<unknown, Output>): Logger.Log
           : options.message,
     }),
   )
+
+/** Writes a line of JSON for each message. JSON itself escapes no marks of direction, no separators and not all controls. */
+export const json: Logger.Logger<unknown, void> = Logger.withConsoleLog(Logger.map(Logger.formatJson, plain))

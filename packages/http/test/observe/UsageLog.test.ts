@@ -4,6 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Chat, Deployment, Route, Router } from "@understudy/core"
 import * as Testing from "@understudy/core/Testing"
 import * as ByteSize from "effect/ByteSize"
+import * as Console from "effect/Console"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -11,7 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import { appendFileSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import type { UsageLogSettings } from "../../src/config/UsageLogSection.ts"
-import { logger as PlainTextLogger, plain } from "../../src/observe/PlainText.ts"
+import * as PlainText from "../../src/observe/PlainText.ts"
 import * as UsageLog from "../../src/observe/UsageLog.ts"
 
 const usage = { inputTokens: 1000, outputTokens: 200 }
@@ -185,20 +186,38 @@ describe("UsageLog on a disk that fails", () => {
 describe("what callers and providers say", () => {
   it("stands in one line of the call log, and moves no terminal's cursor", () => {
     assert.strictEqual(
-      plain("a\nERROR b\r\n\t\u001b[2Jc\u2028d\u202ee\u0085"),
+      PlainText.plain("a\nERROR b\r\n\t\u001b[2Jc\u2028d\u202ee\u0085"),
       String.raw`a\nERROR b\r\n\t\u001b[2Jc\u2028d\u202ee\u0085`,
     )
-    assert.strictEqual(plain("Grüße, 世界 🎭"), "Grüße, 世界 🎭")
+    assert.strictEqual(PlainText.plain("Grüße, 世界 🎭"), "Grüße, 世界 🎭")
   })
 
   it.effect("stands in one line of any log", () =>
     Effect.gen(function* () {
       const said: Array<unknown> = []
-      const listener = PlainTextLogger(Logger.make(({ message }) => void said.push(message)))
+      const listener = PlainText.logger(Logger.make(({ message }) => void said.push(message)))
       yield* Effect.logInfo("evil\n[12:00:00] ERROR: forged", { kept: "a\nb" }).pipe(
         Effect.provide(Logger.layer([listener])),
       )
       assert.deepStrictEqual(said, [[String.raw`evil\n[12:00:00] ERROR: forged`, { kept: "a\nb" }]])
+    }),
+  )
+
+  it.effect("stands in one line of a log in JSON, and can be read from it as it was", () =>
+    Effect.gen(function* () {
+      const evil = "a\nERROR b\r\u001b[2Jc\u2028d\u202ee\u0085\u009b2J"
+      const written: Array<string> = []
+      const console: Console.Console = { ...globalThis.console, log: (line: string) => void written.push(line) }
+      yield* Effect.logInfo(evil, { kept: evil }).pipe(
+        Effect.annotateLogs({ route: evil }),
+        Effect.provide(Logger.layer([PlainText.json])),
+        Effect.provideService(Console.Console, console),
+      )
+      assert.match(written.join(""), /^[\x20-\x7e]+$/)
+      assert.deepInclude(JSON.parse(written.join("")), {
+        message: [evil, { kept: evil }],
+        annotations: { route: evil },
+      })
     }),
   )
 })
