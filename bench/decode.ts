@@ -7,8 +7,8 @@
 import "effect/schema/SchemaJITCompiler/enable"
 import type * as Chat from "@understudy/core/Chat"
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
-import type { Dialect } from "@understudy/providers/protocols/Dialect"
-import type { Codec } from "@understudy/providers/protocols/Lowering"
+import type { ClientProtocol } from "@understudy/providers/internal/protocols/ClientProtocol"
+import type { RequestEncoder } from "@understudy/providers/internal/protocols/Lowering"
 import * as Gemini from "@understudy/providers/protocols/gemini"
 import * as Messages from "@understudy/providers/protocols/messages"
 import * as Responses from "@understudy/providers/protocols/responses"
@@ -16,7 +16,7 @@ import * as Result from "effect/Result"
 import { line, median, number } from "./table.ts"
 
 /** A protocol from both its ends. */
-type Both = Dialect & { readonly Request: Pick<Codec<Record<string, unknown>>, "encode"> }
+type Both = ClientProtocol & { readonly Request: Pick<RequestEncoder<Record<string, unknown>>, "encode"> }
 
 const protocols: ReadonlyArray<readonly [model: string, protocol: Both]> = [
   ["gpt-5", ChatCompletions],

@@ -12,9 +12,15 @@ const pace = "15 millis"
 
 const RouterLive = Router.layer({
   deployments: {
-    lead: Deployment.make({ model: "any", provider: Simulated.layer({ name: "lead", reply, pace, cutAfter: 12 }) }),
+    lead: Deployment.make({
+      model: "any",
+      provider: Simulated.layer({ name: "lead", reply, tokenDelay: pace, disconnectAfterTokens: 12 }),
+    }),
     // Asked to repeat the end of what was said before it goes on, it begins again from the start: that is cut.
-    understudy: Deployment.make({ model: "any", provider: Simulated.layer({ name: "understudy", reply, pace }) }),
+    understudy: Deployment.make({
+      model: "any",
+      provider: Simulated.layer({ name: "understudy", reply, tokenDelay: pace }),
+    }),
   },
   routes: { story: Route.fallback("lead", "understudy").pipe(Route.stream({ protect: "continue" })) },
   onFailover: ({ from, reason, to }) =>

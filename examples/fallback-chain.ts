@@ -1,7 +1,7 @@
 /** A chain of providers from an array: in order until one answers; circuit, retries, callbacks, or the quickest first. */
 import { Chat, Deployment, Route, Router } from "@understudy/core"
 import * as Anthropic from "@understudy/providers/anthropic"
-import * as Chain from "@understudy/providers/Chain"
+import * as ProviderChain from "@understudy/providers/ProviderChain"
 import * as OpenAi from "@understudy/providers/openai"
 import { Console, Effect } from "effect"
 import * as Stage from "./stage/Stage.ts"
@@ -27,14 +27,14 @@ const inEffect = (stage: Effect.Success<typeof Stage.make>) =>
             provider: Anthropic.layer(Stage.redacted(stage.anthropic)),
           }),
         },
-        routes: { chain: Route.fallback("openai", "anthropic").pipe(Route.moveOn("any")) },
+        routes: { chain: Route.fallback("openai", "anthropic").pipe(Route.fallbackOn("any")) },
       }),
     ),
   )
 
 /** For those who do not. */
 const inPromises = async (stage: Effect.Success<typeof Stage.make>) => {
-  await using chain = Chain.make(
+  await using chain = ProviderChain.make(
     [
       { provider: "openai", model: stage.model("openai", "gpt-4o"), ...stage.openai, timeout: "30s" },
       {

@@ -29,7 +29,7 @@ const program = Effect.gen(function* () {
   yield* show("Before anybody was asked:")
   yield* router.chat(request)
   yield* show("After a call, which the lead's dead key sent east:")
-  yield* Console.log(Draw.mermaid("assistant", routes))
+  yield* Console.log(Draw.flowchart("assistant", routes))
   for (const { message, path } of Result.getOrThrow(Lint.lint(routes, deployments, {})).warnings) {
     yield* Console.log(`${path}: ${message}`)
   }

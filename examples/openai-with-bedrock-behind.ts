@@ -30,7 +30,7 @@ const program = Effect.gen(function* () {
         provider: OpenAi.layer({ baseUrl: bedrock.baseUrl, apiKey: Redacted.make(bedrock.apiKey) }),
       }),
     },
-    routes: { assistant: Route.fallback("openai", "bedrock").pipe(Route.moveOn("any"), Route.retry({ times: 0 })) },
+    routes: { assistant: Route.fallback("openai", "bedrock").pipe(Route.fallbackOn("any"), Route.retry({ times: 0 })) },
   })
 
   const ask = (useFallback: boolean) =>

@@ -10,7 +10,7 @@ const RouterLive = Router.layer({
       model: "any",
       provider: Simulated.layer({ name: "primary", failureRate: 1, status: 503 }),
     }),
-    backup: Deployment.make({ model: "any", provider: Simulated.layer({ name: "backup", pace: "10 millis" }) }),
+    backup: Deployment.make({ model: "any", provider: Simulated.layer({ name: "backup", tokenDelay: "10 millis" }) }),
   },
   routes: { assistant: Route.fallback("primary", "backup").pipe(Route.retry({ times: 0 })) },
 })

@@ -27,11 +27,11 @@ const routes = {
   // The second is asked beside the first when that takes longer than 50 ms; whoever answers first counts.
   race: Route.hedge({ after: "50 millis", across: ["slow", "quick"] }),
   // A branch for one reason: it is asked for nothing else.
-  books: Route.target("small").pipe(Route.onContextWindow("large")),
-  purse: Route.target("prepaid").pipe(Route.onError(["QuotaExhausted", "RateLimited"], "metered")),
+  books: Route.to("small").pipe(Route.onContextWindow("large")),
+  purse: Route.to("prepaid").pipe(Route.onError(["QuotaExhausted", "RateLimited"], "metered")),
   // A request that is at fault ends a call, unless the route has it that another may see it otherwise.
   strict: Route.fallback("picky", "easy"),
-  lenient: Route.fallback("picky", "easy").pipe(Route.moveOn("any")),
+  lenient: Route.fallback("picky", "easy").pipe(Route.fallbackOn("any")),
 }
 
 const RouterLive = Router.layer({ deployments, routes })
@@ -39,11 +39,11 @@ const RouterLive = Router.layer({ deployments, routes })
 const program = Effect.gen(function* () {
   const router = yield* Router.Router
   let skipped: string | undefined
-  yield* router.listen((event) => {
+  yield* router.subscribe((event) => {
     if (event._tag === "Hedged") console.log(`  (${event.from} takes long: ${event.to} is asked beside it)`)
     if (event._tag === "Failover") console.log(`  (${event.from} can't: ${event.reason}; on to ${event.to})`)
     // No attempt failed where a deployment is skipped, so that this is no failover.
-    if (event._tag === "PassedOver") skipped = `${event.deployment} can't: ${event.verdict._tag}`
+    if (event._tag === "DeploymentSkipped") skipped = `${event.deployment} can't: ${event.reason._tag}`
     if (event._tag === "AttemptStarted") {
       if (skipped !== undefined) console.log(`  (${skipped}; on to ${event.deployment})`)
       skipped = undefined

@@ -2,9 +2,9 @@
  * What moving on costs beyond the waits that are configured: from the arrival of the request that fails, at once or by
  * silence, to that of the next one, as the providers see them. Two loopback hops are in it.
  */
-import { protects } from "@understudy/core/Protection"
+import { protects } from "@understudy/core/internal/policy/StreamPolicy"
 import * as Route from "@understudy/core/Route"
-import * as Behaviour from "@understudy/providers/testing/Behaviour"
+import * as Behavior from "@understudy/providers/testing/Behavior"
 import * as Effect from "effect/Effect"
 import * as Client from "./Client.ts"
 import { dialects } from "./Dialect.ts"
@@ -13,36 +13,36 @@ import { isAttempt } from "./Trial.ts"
 
 interface Way {
   readonly title: string
-  readonly script: Behaviour.Script
+  readonly script: Behavior.Script
   readonly stream: boolean
   readonly retries: number
   /** What is configured to be waited for, in milliseconds. */
   readonly wait: number
 }
 
-const always = (step: Behaviour.Behaviour): Behaviour.Script => ({ steps: [step], repeat: "last" })
+const always = (step: Behavior.Behavior): Behavior.Script => ({ steps: [step], repeat: "last" })
 
 const silence = 100
 
 const ways: ReadonlyArray<Way> = [
   {
     title: "an error status, to the backup",
-    script: always(Behaviour.refuse("overloaded")),
+    script: always(Behavior.refuse("overloaded")),
     stream: false,
     retries: 0,
     wait: 0,
   },
-  { title: "a reset, to the backup", script: always(Behaviour.reset), stream: false, retries: 0, wait: 0 },
+  { title: "a reset, to the backup", script: always(Behavior.reset), stream: false, retries: 0, wait: 0 },
   {
     title: "an error event before the first token, to the backup",
-    script: always(Behaviour.errorEvent("first")),
+    script: always(Behavior.errorEvent("first")),
     stream: true,
     retries: 0,
     wait: 0,
   },
   {
     title: `silence of ${silence} ms, to the backup`,
-    script: always(Behaviour.silent),
+    script: always(Behavior.silent),
     stream: true,
     retries: 0,
     wait: silence,
@@ -50,7 +50,7 @@ const ways: ReadonlyArray<Way> = [
   {
     title: "a retry after a Retry-After of 50 ms",
     script: {
-      steps: [Behaviour.refuse("rate-limit", { form: "millis", millis: 50 }), Behaviour.answer()],
+      steps: [Behavior.refuse("rate-limit", { form: "millis", millis: 50 }), Behavior.answer()],
       repeat: "all",
     },
     stream: false,
@@ -100,13 +100,13 @@ export const measure = (samples: number) =>
               ]),
             ),
             ...Object.fromEntries(
-              protects.map((protect) => [protect, Route.target("backup").pipe(Route.stream({ protect }))]),
+              protects.map((protect) => [protect, Route.to("backup").pipe(Route.stream({ protect }))]),
             ),
           },
         },
         { pace: { gap } },
       )
-      yield* upstream.script("backup", [Behaviour.answer({ text: "word ".repeat(words) })])
+      yield* upstream.script("backup", [Behavior.answer({ text: "word ".repeat(words) })])
       const call = (route: string, stream: boolean) =>
         Client.ask(url, dialects.chatCompletions, { route, stream, text: "What now?" })
       const sampled = <E>(title: string, samples: number, one: Effect.Effect<number, E>) =>

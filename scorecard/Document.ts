@@ -1,5 +1,5 @@
 /** The scorecard as Markdown: what was found, which every run must find again, then what was measured. */
-import { names } from "@understudy/providers/testing/Name"
+import { names } from "@understudy/providers/internal/testing/FaultName"
 import * as Breaks from "./Breaks.ts"
 import type { Costs, Measured } from "./Cost.ts"
 import * as Cost from "./Cost.ts"
@@ -32,7 +32,7 @@ export const found = ({ breaks, faults, handovers, leaving, pairs }: Score): str
     "that a caller got and by the requests that the providers saw: callers of every dialect, each with every vendor's shape at",
     "the other end. `npm run scorecard` writes this file; a test holds it to be true. Two retries",
     `(${Stage.limits.base} ms, doubling), then the backup; silence is borne for ${Stage.limits.silence} ms; a Retry-After is waited for up to`,
-    `${Stage.limits.patience} ms. The columns of streams are what \`protect\` says: \`preamble\`, \`continue\` or \`full\`.`,
+    `${Stage.limits.maxRetryAfter} ms. The columns of streams are what \`protect\` says: \`preamble\`, \`continue\` or \`full\`.`,
     "",
     "`3 + 1` is three attempts at the primary and one at the backup. **answered**: whole, at the first attempt. **rescued**:",
     "whole, and the caller saw nothing of the fault. **continued**: whole, and the backup said the rest of it. **error 400**: a",

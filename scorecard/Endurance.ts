@@ -3,11 +3,11 @@
  * rests, retries and fallbacks are all at work, for all vendors and in all dialects, under every setting for broken streams;
  * the same seed draws the same faults.
  */
-import type { Protect } from "@understudy/core/Protection"
-import { protects } from "@understudy/core/Protection"
+import type { Protect } from "@understudy/core/internal/policy/StreamPolicy"
+import { protects } from "@understudy/core/internal/policy/StreamPolicy"
 import * as Route from "@understudy/core/Route"
 import * as FaultServer from "@understudy/providers/testing"
-import * as Behaviour from "@understudy/providers/testing/Behaviour"
+import * as Behavior from "@understudy/providers/testing/Behavior"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Http from "node:http"
@@ -49,36 +49,36 @@ export interface Report {
 
 const retries = 1
 
-const faults: ReadonlyArray<Behaviour.Behaviour> = [
-  Behaviour.answer({ delay: 10 }),
-  Behaviour.refuse("overloaded"),
-  Behaviour.refuse("server-error"),
-  Behaviour.refuse("rate-limit"),
-  Behaviour.refuse("rate-limit", { form: "millis", millis: 10 }),
-  Behaviour.refuse("rate-limit", { form: "millis", millis: 60 }),
-  Behaviour.refuse("context-length"),
-  Behaviour.refuse("invalid-request"),
-  Behaviour.refuse("bad-key"),
-  Behaviour.reset,
-  Behaviour.silent,
-  Behaviour.cut(0),
-  Behaviour.cut(3),
-  Behaviour.cut(3, { how: "reset" }),
-  Behaviour.stall(0, { pings: true }),
-  Behaviour.stall(3),
-  Behaviour.malformedEvent(2),
-  Behaviour.noDone(),
-  Behaviour.noFinish(),
-  Behaviour.errorEvent("first"),
-  Behaviour.errorEvent(2),
-  Behaviour.html(502),
-  Behaviour.empty,
-  Behaviour.halfJson(),
+const faults: ReadonlyArray<Behavior.Behavior> = [
+  Behavior.answer({ delay: 10 }),
+  Behavior.refuse("overloaded"),
+  Behavior.refuse("server-error"),
+  Behavior.refuse("rate-limit"),
+  Behavior.refuse("rate-limit", { form: "millis", millis: 10 }),
+  Behavior.refuse("rate-limit", { form: "millis", millis: 60 }),
+  Behavior.refuse("context-length"),
+  Behavior.refuse("invalid-request"),
+  Behavior.refuse("bad-key"),
+  Behavior.reset,
+  Behavior.silent,
+  Behavior.cut(0),
+  Behavior.cut(3),
+  Behavior.cut(3, { how: "reset" }),
+  Behavior.stall(0, { pings: true }),
+  Behavior.stall(3),
+  Behavior.malformedEvent(2),
+  Behavior.noDone(),
+  Behavior.noFinish(),
+  Behavior.errorEvent("first"),
+  Behavior.errorEvent(2),
+  Behavior.html(502),
+  Behavior.empty,
+  Behavior.halfJson(),
 ]
 
 /** Mostly an answer: a provider that only fails is soon not asked at all. */
 const drawn = Effect.gen(function* () {
-  if ((yield* Random.next) < 0.6) return Behaviour.answer()
+  if ((yield* Random.next) < 0.6) return Behavior.answer()
   return yield* oneOf(faults)
 })
 
@@ -86,8 +86,8 @@ const drawn = Effect.gen(function* () {
 const line = (deployment: string): string => `${deployment} says: ${FaultServer.line(deployment)}`
 
 const script = (deployment: string) =>
-  Effect.map(Effect.replicateEffect(drawn, 500), ([first = Behaviour.answer(), ...rest]): Behaviour.Script => {
-    const saying = (step: Behaviour.Behaviour) => Behaviour.saying(step, line(deployment))
+  Effect.map(Effect.replicateEffect(drawn, 500), ([first = Behavior.answer(), ...rest]): Behavior.Script => {
+    const saying = (step: Behavior.Behavior) => Behavior.saying(step, line(deployment))
     return { steps: [saying(first), ...rest.map(saying)], repeat: "all" }
   })
 
@@ -155,7 +155,7 @@ const endure = Effect.fnUntraced(function* ({ calls, concurrency, heap, silence 
           pairs.map(({ backup, name, primary, protect }) => [
             name,
             Route.fallback(primary, backup).pipe(
-              Route.retry({ times: retries, base: 5, patience: 50 }),
+              Route.retry({ times: retries, base: 5, maxRetryAfter: 50 }),
               Route.stream({ protect }),
             ),
           ]),
@@ -167,7 +167,7 @@ const endure = Effect.fnUntraced(function* ({ calls, concurrency, heap, silence 
         const stream = yield* Random.nextBoolean
         const leave = yield* leaving
         const received = yield* Client.ask(url, dialect, { route: name, stream, text: "What now?" }, { agent, leave })
-        const verdict = judge(received, { dialect, stream, heldBack: stream && protect === "full" }, cast)
+        const verdict = judge(received, { dialect, stream, buffered: stream && protect === "full" }, cast)
         const end = received.end === "left" ? "Left" : verdict._tag
         ends[end] = (ends[end] ?? 0) + 1
         if (verdict._tag === "Wrong" && end !== "Left") wrong.push(verdict.why)

@@ -1,7 +1,7 @@
 /** Every fault of the fault server at the primary, with a sound backup: plain and streamed, for each vendor and setting. */
-import type { Protect } from "@understudy/core/Protection"
-import { protects } from "@understudy/core/Protection"
-import { names } from "@understudy/providers/testing/Name"
+import type { Protect } from "@understudy/core/internal/policy/StreamPolicy"
+import { protects } from "@understudy/core/internal/policy/StreamPolicy"
+import { names } from "@understudy/providers/internal/testing/FaultName"
 import * as Dialect from "./Dialect.ts"
 import type { Mode } from "./Expected.ts"
 import * as Expected from "./Expected.ts"

@@ -2,11 +2,11 @@
  * The stage on which every trial is played: a fault server, and the real gateway in front of it, in one process, on free
  * loopback ports. All deployments stand at the one fault server and differ by their model's name, which is their fate.
  */
-import type * as Candidate from "@understudy/core/Candidate"
+import type * as Candidate from "@understudy/core/internal/deployment/Candidate"
 import * as Deployment from "@understudy/core/Deployment"
 import type { Route } from "@understudy/core/Route"
 import * as Router from "@understudy/core/Router"
-import { Drain } from "@understudy/http/Drain"
+import { Drain } from "@understudy/http/internal/Drain"
 import * as Server from "@understudy/http/Server"
 import * as FaultServer from "@understudy/providers/testing"
 import * as Transport from "@understudy/providers/transport"
@@ -25,10 +25,10 @@ import * as Vendor from "./Vendor.ts"
  * provider, in milliseconds. A retry waits 20, then 40, varied by a fifth; 50 of Retry-After are waited for, a second is
  * not.
  */
-export const limits = { base: 20, patience: 200, silence: 1_500 }
+export const limits = { base: 20, maxRetryAfter: 200, silence: 1_500 }
 
 export const defaults: Candidate.Defaults = {
-  retry: { times: 2, base: limits.base, max: 200, patience: limits.patience },
+  retry: { times: 2, base: limits.base, max: 200, maxRetryAfter: limits.maxRetryAfter },
   timeout: { connect: 5_000, firstToken: limits.silence, idle: limits.silence, attempt: limits.silence, total: 30_000 },
 }
 

@@ -2,11 +2,11 @@
  * One fault at a primary deployment, a backup behind it, one call through the gateway: and what came of it, as the caller
  * saw it and as the provider did.
  */
-import type { Protect } from "@understudy/core/Protection"
+import type { Protect } from "@understudy/core/internal/policy/StreamPolicy"
 import * as Route from "@understudy/core/Route"
 import type * as FaultServer from "@understudy/providers/testing"
-import * as Behaviour from "@understudy/providers/testing/Behaviour"
-import * as Name from "@understudy/providers/testing/Name"
+import * as Behavior from "@understudy/providers/testing/Behavior"
+import * as FaultName from "@understudy/providers/internal/testing/FaultName"
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
 import * as Client from "./Client.ts"
@@ -81,10 +81,10 @@ const line = (trial: Trial, place: Place): string =>
   `${trial.oneText ? "Both" : place} of ${name(trial)}: every line is known, and every mark is hit.`
 
 /** Its fate, in these words. */
-const script = (trial: Trial, place: Place): Behaviour.Script => {
-  const { repeat, steps } = Name.script(trial[place]) ?? { repeat: "last", steps: [Behaviour.answer()] }
+const script = (trial: Trial, place: Place): Behavior.Script => {
+  const { repeat, steps } = FaultName.script(trial[place]) ?? { repeat: "last", steps: [Behavior.answer()] }
   const [first, ...rest] = steps
-  const saying = (step: Behaviour.Behaviour) => Behaviour.saying(step, line(trial, place))
+  const saying = (step: Behavior.Behavior) => Behavior.saying(step, line(trial, place))
   return { repeat, steps: [saying(first), ...rest.map(saying)] }
 }
 
@@ -128,10 +128,10 @@ const play = Effect.fnUntraced(function* (stage: Stage.Stage, trial: Trial) {
   const { upstream } = stage
   const dialect = Dialect.dialects[trial.dialect]
   const stream = trial.mode === "stream"
-  const heldBack = stream && trial.setting === "full"
+  const buffered = stream && trial.setting === "full"
   const verdict = judge(
     received,
-    { dialect, stream, heldBack },
+    { dialect, stream, buffered },
     places.map((place) => said(trial, place)),
   )
   const requests = yield* upstream.requests

@@ -15,11 +15,11 @@ export interface Said {
   readonly finish: string
 }
 
-/** What was asked for. `heldBack`: nothing is shown until all is there, and nobody can say before whose answer it will be. */
+/** What was asked for. `buffered`: nothing is shown until all is there, and nobody can say before whose answer it will be. */
 export interface Asked {
   readonly dialect: Dialect
   readonly stream: boolean
-  readonly heldBack?: boolean
+  readonly buffered?: boolean
 }
 
 /**
@@ -40,7 +40,7 @@ const wrong = (why: string): Verdict => ({ _tag: "Wrong", why })
 /** `cast` are the words of everybody who may have been asked. Where the answer names one, nobody else's are looked at. */
 export const judge = (received: Received, asked: Asked, cast: ReadonlyArray<Said>): Verdict => {
   const { end, headers, status, text } = received
-  const { dialect, heldBack = false, stream } = asked
+  const { dialect, buffered = false, stream } = asked
   if (end === "hung") return { _tag: "Hung" }
   if (end !== "ended") return { _tag: "Dropped" }
   if (text.includes(secret)) return wrong("shows a secret")
@@ -50,13 +50,13 @@ export const judge = (received: Received, asked: Asked, cast: ReadonlyArray<Said
       : wrong(`${status} without an error's shape`)
   }
   const named = headers["x-understudy-deployment"]
-  if ((named === undefined) !== heldBack)
-    return wrong(heldBack ? "names who is to answer" : "does not say who answered")
+  if ((named === undefined) !== buffered)
+    return wrong(buffered ? "names who is to answer" : "does not say who answered")
   const speakers = named === undefined ? cast : cast.filter(({ deployment }) => deployment === decodeURI(String(named)))
   if (speakers.length === 0) return wrong(`answered by ${String(named)}`)
   const answer = stream ? dialect.stream(text) : dialect.body(text)
   if (typeof answer === "string") return wrong(answer)
-  if (answer.failed && answer.text === "" && !heldBack) return wrong("200 with nothing but an error inside")
+  if (answer.failed && answer.text === "" && !buffered) return wrong("200 with nothing but an error inside")
   const verdicts = speakers.map((said) => compared(answer, said))
   return verdicts.find(({ _tag }) => _tag !== "Wrong") ?? verdicts[0] ?? wrong("nobody's words")
 }

@@ -1,7 +1,7 @@
 /** What the documentation shows is true: its TypeScript compiles, its YAML is a configuration, its links lead somewhere. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Config from "@understudy/http/Config"
-import * as YamlText from "@understudy/http/config/YamlText"
+import * as YamlText from "@understudy/http/internal/config/YamlText"
 import * as Result from "effect/Result"
 import { execFileSync } from "node:child_process"
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"

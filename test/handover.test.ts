@@ -4,8 +4,8 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Deployment from "@understudy/core/Deployment"
-import type { Protect } from "@understudy/core/Protection"
-import { protects } from "@understudy/core/Protection"
+import type { Protect } from "@understudy/core/internal/policy/StreamPolicy"
+import { protects } from "@understudy/core/internal/policy/StreamPolicy"
 import { ProviderError } from "@understudy/core/ProviderError"
 import type * as Chat from "@understudy/core/Chat"
 import * as Route from "@understudy/core/Route"
@@ -13,17 +13,17 @@ import * as Router from "@understudy/core/Router"
 import * as Testing from "@understudy/core/Testing"
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
 import * as Converse from "@understudy/providers/protocols/converse"
-import * as Framing from "@understudy/providers/protocols/converse/Framing"
-import type { Dialect as Protocol, Encoder } from "@understudy/providers/protocols/Dialect"
+import * as EventStreamCodec from "@understudy/providers/internal/protocols/converse/EventStreamCodec"
+import type { ClientProtocol as Protocol, Encoder } from "@understudy/providers/internal/protocols/ClientProtocol"
 import * as Gemini from "@understudy/providers/protocols/gemini"
 import * as Messages from "@understudy/providers/protocols/messages"
 import * as Responses from "@understudy/providers/protocols/responses"
-import { anthropic } from "@understudy/providers/testing/Anthropic"
-import { bedrock } from "@understudy/providers/testing/Bedrock"
-import { gemini } from "@understudy/providers/testing/Gemini"
-import { openAi } from "@understudy/providers/testing/OpenAi"
-import { responses } from "@understudy/providers/testing/Responses"
-import type { Asked, Bytes, Reply, Wire } from "@understudy/providers/testing/Wire"
+import { anthropic } from "@understudy/providers/internal/testing/Anthropic"
+import { bedrock } from "@understudy/providers/internal/testing/Bedrock"
+import { gemini } from "@understudy/providers/internal/testing/Gemini"
+import { openAi } from "@understudy/providers/internal/testing/OpenAi"
+import { responses } from "@understudy/providers/internal/testing/Responses"
+import type { Asked, Bytes, Reply, Wire } from "@understudy/providers/internal/testing/Wire"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -56,7 +56,7 @@ const fromText = ({ push }: { readonly push: Push<{ readonly event: string; read
 
 const fromFrames = () => {
   const { push } = Converse.Stream.decoder(() => broken)
-  const framing = Framing.decoder()
+  const framing = EventStreamCodec.decoder()
   return (bytes: Bytes) => framed(typeof bytes === "string" ? [] : framing.push(bytes), push)
 }
 
@@ -96,7 +96,7 @@ const never = { failures: Number.MAX_SAFE_INTEGER }
 const deployment = (frames: ReadonlyArray<Chat.Frame>, end: Testing.Outcome["end"]) =>
   Deployment.make({
     model: "model",
-    provider: Testing.script([{ after: Duration.zero, pace: Duration.zero, frames, end }]).layer,
+    provider: Testing.script([{ after: Duration.zero, tokenDelay: Duration.zero, frames, end }]).layer,
     circuit: never,
   })
 

@@ -1,7 +1,7 @@
 /** The scorecard's judge finds what must never be: else a clean scorecard would prove nothing. */
 import { assert, describe, it } from "@effect/vitest"
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
-import type { Answering, Dialect as Protocol } from "@understudy/providers/protocols/Dialect"
+import type { Answering, ClientProtocol as Protocol } from "@understudy/providers/internal/protocols/ClientProtocol"
 import * as Gemini from "@understudy/providers/protocols/gemini"
 import * as Messages from "@understudy/providers/protocols/messages"
 import * as Responses from "@understudy/providers/protocols/responses"
@@ -98,7 +98,7 @@ describe("a stream's verdict in the other dialects", () => {
 const silent = { headers: {} }
 
 /** Under `full` nobody is named, and an error may be all there is; the words must still be somebody's. */
-const heldBack: Record<string, readonly [received: Received, tag: string]> = {
+const buffered: Record<string, readonly [received: Received, tag: string]> = {
   "a whole answer of whoever's": [
     received(": keep-alive\n\n" + events(words("Nothing is"), words(" lost"), finish) + done, silent),
     "Whole",
@@ -112,9 +112,9 @@ const heldBack: Record<string, readonly [received: Received, tag: string]> = {
 }
 
 describe("the verdict of a stream that is held back", () => {
-  for (const [title, [received, tag]] of Object.entries(heldBack)) {
+  for (const [title, [received, tag]] of Object.entries(buffered)) {
     it(`${tag}: ${title}`, () =>
-      assert.strictEqual(judge(received, { dialect, stream: true, heldBack: true }, cast)._tag, tag))
+      assert.strictEqual(judge(received, { dialect, stream: true, buffered: true }, cast)._tag, tag))
   }
 })
 

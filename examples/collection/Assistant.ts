@@ -58,7 +58,7 @@ export const layer = (
     routes: Object.fromEntries(
       Object.keys(models).map((name) => [
         routeOf(name),
-        Route.fallback(name, ...(fallbacks[name] ?? [])).pipe(Route.moveOn("any")),
+        Route.fallback(name, ...(fallbacks[name] ?? [])).pipe(Route.fallbackOn("any")),
       ]),
     ),
     defaults: {

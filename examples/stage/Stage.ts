@@ -3,7 +3,7 @@
  * socket that speak the vendors' own protocols. Among live vendors, one without credentials refuses as it would refuse a
  * wrong key, and the example goes on to the next.
  */
-import * as Behaviour from "@understudy/providers/testing/Behaviour"
+import * as Behavior from "@understudy/providers/testing/Behavior"
 import * as FaultServer from "@understudy/providers/testing"
 import { Effect } from "effect"
 import * as Redacted from "effect/Redacted"
@@ -45,7 +45,7 @@ export const make = Effect.gen(function* () {
       return live.size === 0 ? id : `${id}/bad-key`
     },
     /** Says what a model does, or how it fails, where it is a stand-in. */
-    plays: (id: string, behaviours: ReadonlyArray<Behaviour.Behaviour>) =>
+    plays: (id: string, behaviours: ReadonlyArray<Behavior.Behavior>) =>
       live.size === 0 ? server.script(id, behaviours) : Effect.void,
   }
 })
@@ -58,5 +58,5 @@ export const redacted = (keys: Readonly<Record<string, string>>) =>
     Object.entries(keys).map(([name, value]) => [name, secrets.includes(name) ? Redacted.make(value) : value]),
   )
 
-export const refuses = Behaviour.refuse
-export const says = (text: string): Behaviour.Behaviour => Behaviour.answer({ text })
+export const refuses = Behavior.refuse
+export const says = (text: string): Behavior.Behavior => Behavior.answer({ text })

@@ -2,7 +2,7 @@
  * One turn of a coding agent whose primary is down: it reads a file with a tool, by way of another vendor's deployment.
  */
 import * as FaultServer from "@understudy/providers/testing"
-import * as Behaviour from "@understudy/providers/testing/Behaviour"
+import * as Behavior from "@understudy/providers/testing/Behavior"
 import * as Effect from "effect/Effect"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -90,7 +90,7 @@ routes:
           await Effect.runPromise(
             Effect.andThen(
               upstream.script("primary", fault),
-              upstream.script("backup", [Behaviour.answer(agent.call(file)), Behaviour.answer()]),
+              upstream.script("backup", [Behavior.answer(agent.call(file)), Behavior.answer()]),
             ),
           )
           const gateway = await serve(config)

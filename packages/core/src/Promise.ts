@@ -11,11 +11,11 @@ import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Stream from "effect/Stream"
-import type { CallOptions } from "./Call.ts"
-import type * as Chat from "./Chat.ts"
-import type * as Embedding from "./Embedding.ts"
+import type { CallOptions } from "./model/Call.ts"
+import type * as Chat from "./model/Chat.ts"
+import type * as Embedding from "./model/Embedding.ts"
 import * as Router from "./Router.ts"
-import type { Status } from "./Status.ts"
+import type { Status } from "./admission/Status.ts"
 
 /** What a caller says beside the request; aborting `signal` closes the upstream. */
 export interface Options extends CallOptions {

@@ -14,37 +14,37 @@ import * as Random from "effect/Random"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type * as Admission from "./Admission.ts"
-import * as Attempt from "./Attempt.ts"
-import * as Cache from "./Cache.ts"
-import { Call } from "./Call.ts"
-import type { Asked, CallOptions } from "./Call.ts"
-import * as Candidate from "./Candidate.ts"
-import type * as Chat from "./Chat.ts"
-import * as Circuit from "./Circuit.ts"
-import * as Compiled from "./Compiled.ts"
-import * as Count from "./Count.ts"
-import type * as Deployment from "./Deployment.ts"
-import * as Dispatch from "./Dispatch.ts"
-import type * as Embedding from "./Embedding.ts"
-import * as Explain from "./Explain.ts"
-import * as KeepAlive from "./KeepAlive.ts"
-import type { Explanation } from "./Explain.ts"
-import type * as Plan from "./Plan.ts"
-import { Provider } from "./Provider.ts"
-import * as RateLimit from "./RateLimit.ts"
-import { Ledger } from "./Receipt.ts"
-import type { Receipt } from "./Receipt.ts"
-import * as Recall from "./Recall.ts"
-import * as Recovery from "./Recovery.ts"
-import * as Rests from "./Rests.ts"
-import type { Mentions, Names, Route } from "./Route.ts"
-import * as RouteEvent from "./RouteEvent.ts"
-import type { RouterError } from "./RouterError.ts"
-import * as Errors from "./RouterError.ts"
-import * as Status from "./Status.ts"
-import * as Timeout from "./Timeout.ts"
-import * as Wildcard from "./Wildcard.ts"
+import type * as Admission from "./admission/Admission.ts"
+import * as Attempt from "./execution/Attempt.ts"
+import * as CacheStore from "./cache/CacheStore.ts"
+import { Call } from "./model/Call.ts"
+import type { AnyRequest, CallOptions } from "./model/Call.ts"
+import * as Candidate from "./deployment/Candidate.ts"
+import type * as Chat from "./model/Chat.ts"
+import * as Circuit from "./admission/Circuit.ts"
+import * as BoundRoute from "./route/BoundRoute.ts"
+import * as TokenCount from "./inspect/TokenCount.ts"
+import type * as Deployment from "./deployment/Deployment.ts"
+import * as CallExecutor from "./execution/CallExecutor.ts"
+import type * as Embedding from "./model/Embedding.ts"
+import * as Explain from "./inspect/Explain.ts"
+import * as KeepAlive from "./execution/KeepAlive.ts"
+import type { Explanation } from "./inspect/Explain.ts"
+import type * as Plan from "./route/Plan.ts"
+import { Provider } from "./model/Provider.ts"
+import * as RateLimit from "./admission/RateLimit.ts"
+import { ReceiptBuilder } from "./receipt/Receipt.ts"
+import type { Receipt } from "./receipt/Receipt.ts"
+import * as ResponseCache from "./cache/ResponseCache.ts"
+import * as StreamRecovery from "./recovery/StreamRecovery.ts"
+import * as Cooldowns from "./admission/Cooldowns.ts"
+import type { Mentions, Names, Route } from "./route/Route.ts"
+import * as RouteEvent from "./receipt/RouteEvent.ts"
+import type { RouterError } from "./execution/RouterError.ts"
+import * as Errors from "./execution/RouterError.ts"
+import * as Status from "./admission/Status.ts"
+import * as Timeout from "./policy/Timeout.ts"
+import * as Wildcard from "./route/Wildcard.ts"
 
 /** What a router is made of. Routes and deployments are called by their names, which must differ, exactly or by a `*`. */
 export interface Options<Deployments, Routes = Readonly<Record<string, Route>>> extends Callbacks {
@@ -83,7 +83,7 @@ export interface Answer<Response = Chat.Response> {
 }
 
 /**
- * An answer that has begun: `frames` fails with a `RouterError` of kind `Broken` if it breaks off, and ends only when
+ * An answer that has begun: `frames` fails with a `RouterError` of kind `StreamInterrupted` if it breaks off, and ends only when
  * whole. `receipt` goes on being written until the stream has ended. On a route with `sse.keepAlive` it may not have begun
  * yet: then `frames` may fail with any kind.
  */
@@ -91,7 +91,7 @@ export interface Streaming {
   readonly frames: Stream.Stream<Chat.Frame, RouterError>
   readonly receipt: Receipt
   /** Whether `frames` keeps silent until the answer is whole, and it may still become another deployment's. */
-  readonly heldBack: boolean
+  readonly buffered: boolean
   /** How long the route lets `frames` be silent before a sign of life is due, in milliseconds: see `Route.sse`. */
   readonly keepAlive: number | undefined
   /** When the call's time is over, in milliseconds of the clock: what is left of `frames` then fails. See `timeout.total`. */
@@ -119,16 +119,19 @@ export class Router extends Context.Service<
       options?: CallOptions,
     ) => Effect.Effect<Answer<Embedding.Response>, RouterError>
     /** How many tokens a request has, by the first on its route who can count, else estimated: see `Count`. */
-    readonly countTokens: (request: Chat.Request, options?: CallOptions) => Effect.Effect<Count.Count, RouterError>
+    readonly countTokens: (
+      request: Chat.Request,
+      options?: CallOptions,
+    ) => Effect.Effect<TokenCount.TokenCount, RouterError>
     /** Whom a call would ask just now, in which order, and why not the others. Changes nothing. */
     readonly explain: (
-      request: Asked,
+      request: AnyRequest,
       options?: CallOptions & { readonly streaming?: boolean },
     ) => Effect.Effect<Explanation, RouterError>
     /** What happens, as it happens. Lossy: a slow reader misses events. */
     readonly events: Stream.Stream<RouteEvent.RouteEvent>
     /** Calls a quick function with every event, in the fibre it happens in, until the scope closes. */
-    readonly listen: RouteEvent.Bus["listen"]
+    readonly subscribe: RouteEvent.EventBus["subscribe"]
     /** The names that can be called. */
     readonly routes: ReadonlyArray<string>
     readonly deployments: ReadonlyArray<string>
@@ -136,7 +139,7 @@ export class Router extends Context.Service<
     readonly status: Effect.Effect<ReadonlyArray<Status.Status>>
     /**
      * Ends a deployment's cooldown and closes its circuit, whatever opened it, dead credentials included, for all who
-     * share its state: the next call asks it. Fails with kind `UnknownModel` if there is no deployment of that name.
+     * share its state: the next call asks it. Fails with kind `ModelNotFound` if there is no deployment of that name.
      */
     readonly reset: (deployment: string) => Effect.Effect<void, RouterError>
   }
@@ -144,7 +147,7 @@ export class Router extends Context.Service<
 
 /** Values that do not fit, or routes and deployments that do not fit together: every problem, with its path. */
 export class InvalidRoutes extends Data.TaggedError("InvalidRoutes")<{
-  readonly problems: ReadonlyArray<Compiled.Problem>
+  readonly problems: ReadonlyArray<BoundRoute.Problem>
 }> {
   override get message(): string {
     return this.problems.map(({ message, path }) => `${path}: ${message}`).join("\n")
@@ -182,8 +185,8 @@ export const layer = <
 export const layerMemory = Layer.mergeAll(
   Circuit.layerStore,
   RateLimit.layerMemory,
-  Rests.layerMemory,
-  Cache.layerMemory,
+  Cooldowns.layerMemory,
+  CacheStore.layerMemory,
 )
 
 /** The same, with all that it keeps in the stores given: those of `SharedState` let several gateways act as one. */
@@ -198,8 +201,8 @@ export const layerShared = <
   | Deployment.Requirements<Deployments[keyof Deployments]>
   | CircuitBreaker.CircuitBreakerStore
   | RateLimiter.RateLimiter
-  | Rests.Rests
-  | Cache.CacheStore
+  | Cooldowns.Cooldowns
+  | CacheStore.CacheStore
 > => started(options)
 
 const started = <Deployments extends Record<string, Deployment.Any>>(options: Options<Deployments>) =>
@@ -222,15 +225,15 @@ const make = Effect.fnUntraced(function* <E, R>(
   const stores: Admission.Stores = {
     circuits: yield* CircuitBreaker.CircuitBreakerStore,
     limiter: yield* RateLimiter.RateLimiter,
-    rests: yield* Rests.Rests,
+    cooldowns: yield* Cooldowns.Cooldowns,
   }
-  const bus = RouteEvent.makeBus()
+  const bus = RouteEvent.makeEventBus()
   const random = yield* Random.Random
   const defaults = options.defaults ?? {}
   const compile = <C extends Pick<Candidate.Candidate, "deployment">>(candidates: ReadonlyMap<string, C>) =>
     Effect.fromResult(
       Result.mapError(
-        Compiled.make(options.routes ?? {}, candidates, defaults),
+        BoundRoute.make(options.routes ?? {}, candidates, defaults),
         (problems) => new InvalidRoutes({ problems }),
       ),
     )
@@ -238,81 +241,85 @@ const make = Effect.fnUntraced(function* <E, R>(
   yield* compile(new Map(Object.entries(options.deployments).map(([name, deployment]) => [name, { deployment }])))
   const candidates = yield* start(options.deployments, defaults)
   const compiled = yield* compile(candidates)
-  const recalls = yield* Recall.make(compiled, bus)
+  const recalls = yield* ResponseCache.make(compiled, bus)
   yield* listen(bus, options)
 
-  const draw: Plan.Draw = () => random.nextDoubleUnsafe()
-  const shared: Dispatch.Shared = { stores, bus, draw }
+  const draw: Plan.Random = () => random.nextDoubleUnsafe()
+  const shared: CallExecutor.Shared = { stores, bus, draw }
   const runId = Math.floor(draw() * 2 ** 40).toString(36)
   const meant = Wildcard.among([...compiled.keys()])
   let calls = 0
 
-  const find = (name: string): Effect.Effect<Compiled.Compiled, RouterError> => {
+  const find = (name: string): Effect.Effect<BoundRoute.BoundRoute, RouterError> => {
     const found = compiled.get(meant(name))
-    return found === undefined ? Effect.fail(Errors.unknownModel(name, compiled.keys())) : Effect.succeed(found)
+    return found === undefined ? Effect.fail(Errors.modelNotFound(name, compiled.keys())) : Effect.succeed(found)
   }
 
-  const open = ({ name }: Compiled.Compiled, { at, options, streaming }: Call): Ledger =>
-    new Ledger(`${runId}-${(++calls).toString(36)}`, name, options.caller, streaming, at)
+  const open = ({ name }: BoundRoute.BoundRoute, { at, options, streaming }: Call): ReceiptBuilder =>
+    new ReceiptBuilder(`${runId}-${(++calls).toString(36)}`, name, options.caller, streaming, at)
 
-  const settle = (ledger: Ledger, exit: Exit.Exit<unknown, unknown>, now: number): void => {
-    if (ledger.outcome !== undefined) return
-    ledger.settle(Exit.isSuccess(exit) ? "answered" : Exit.hasInterrupts(exit) ? "interrupted" : "failed", now)
-    bus.publish({ _tag: "Ended", call: ledger.id, route: ledger.route, receipt: ledger })
+  const settle = (receipt: ReceiptBuilder, exit: Exit.Exit<unknown, unknown>, now: number): void => {
+    if (receipt.outcome !== undefined) return
+    receipt.finish(Exit.isSuccess(exit) ? "success" : Exit.hasInterrupts(exit) ? "cancelled" : "failure", now)
+    bus.publish({ _tag: "CallEnded", call: receipt.id, route: receipt.route, receipt })
   }
 
-  const whole = <Request extends Asked, Response extends Attempt.Answer>(
-    ask: Attempt.Ask<Request, Response>,
-    recall?: (route: string) => Recall.Recalling<Response> | undefined,
+  const whole = <Request extends AnyRequest, Response extends Attempt.Answer>(
+    ask: Attempt.Invoke<Request, Response>,
+    recall?: (route: string) => ResponseCache.Options<Response> | undefined,
   ) => {
-    const attempt: Dispatch.Try<Request, Response> = (context, { leaf }, force) =>
-      Attempt.whole(context, leaf, force, ask)
+    const attempt: CallExecutor.AttemptFn<Request, Response> = (context, { leaf }, force) =>
+      Attempt.complete(context, leaf, force, ask)
     return (request: Request, options?: CallOptions): Effect.Effect<Answer<Response>, RouterError> =>
       Effect.flatMap(find(request.model), (compiled) =>
         Effect.clockWith((clock) => {
           const call = new Call(request, false, options, clock.currentTimeMillisUnsafe())
-          const ledger = open(compiled, call)
+          const receipt = open(compiled, call)
           const { total, write } = compiled
           const { at: deadline } = Timeout.deadline(call.at, total, call.options.timeout)
-          const fresh = () => Dispatch.run(shared, compiled, call, ledger, attempt)
-          return (recall?.(compiled.name)?.(call, ledger, fresh) ?? fresh()).pipe(
-            Effect.onExit((exit) => Effect.sync(() => settle(ledger, exit, clock.currentTimeMillisUnsafe()))),
-            Effect.map((response) => ({ response, receipt: ledger, deadline, write })),
+          const fresh = () => CallExecutor.execute(shared, compiled, call, receipt, attempt)
+          return (recall?.(compiled.name)?.(call, receipt, fresh) ?? fresh()).pipe(
+            Effect.onExit((exit) => Effect.sync(() => settle(receipt, exit, clock.currentTimeMillisUnsafe()))),
+            Effect.map((response) => ({ response, receipt, deadline, write })),
           )
         }),
       )
   }
 
   return Router.of({
-    chat: whole(Attempt.chat, (route) => recalls.get(route)?.whole),
+    chat: whole(Attempt.chat, (route) => recalls.get(route)?.complete),
     embed: whole(Attempt.embed),
     countTokens: (request, options) =>
       Effect.flatMap(Effect.all([find(request.model), Clock.currentTimeMillis]), ([compiled, now]) =>
-        Count.run(stores, compiled, new Call(request, false, options, now, "count"), draw),
+        TokenCount.run(stores, compiled, new Call(request, false, options, now, "count"), draw),
       ),
     chatStream: (request, options) =>
       Effect.flatMap(find(request.model), (compiled) =>
         Effect.clockWith((clock) =>
           Effect.flatMap(Effect.scope, (scope) => {
             const call = new Call(request, true, options, clock.currentTimeMillisUnsafe())
-            const ledger = open(compiled, call)
-            const attempt: Dispatch.Try<Chat.Request, Attempt.Committed> = (context, step, force, steps) =>
-              Recovery.stream(context, steps, step, force, scope)
-            const fresh = () => Dispatch.run(shared, compiled, call, ledger, attempt)
+            const receipt = open(compiled, call)
+            const attempt: CallExecutor.AttemptFn<Chat.Request, Attempt.StartedStream> = (
+              context,
+              step,
+              force,
+              steps,
+            ) => StreamRecovery.stream(context, steps, step, force, scope)
+            const fresh = () => CallExecutor.execute(shared, compiled, call, receipt, attempt)
             const { keepAlive, total, write } = compiled
             const told = { keepAlive, write, deadline: Timeout.deadline(call.at, total, call.options.timeout).at }
-            const begin = Effect.tapError(recalls.get(compiled.name)?.stream(call, ledger, fresh) ?? fresh(), () =>
-              Effect.sync(() => settle(ledger, Exit.fail("failed"), clock.currentTimeMillisUnsafe())),
+            const begin = Effect.tapError(recalls.get(compiled.name)?.stream(call, receipt, fresh) ?? fresh(), () =>
+              Effect.sync(() => settle(receipt, Exit.fail("failure"), clock.currentTimeMillisUnsafe())),
             )
-            const begun = (committed: Attempt.Committed): Streaming => ({
-              frames: frames(committed, ledger),
-              receipt: ledger,
-              heldBack: committed.heldBack === true,
+            const begun = (committed: Attempt.StartedStream): Streaming => ({
+              frames: frames(committed, receipt),
+              receipt,
+              buffered: committed.buffered === true,
               ...told,
             })
             return Effect.andThen(
               Scope.addFinalizerExit(scope, (exit) =>
-                Effect.sync(() => settle(ledger, lastAttempt(ledger, exit), clock.currentTimeMillisUnsafe())),
+                Effect.sync(() => settle(receipt, lastAttempt(receipt, exit), clock.currentTimeMillisUnsafe())),
               ),
               keepAlive === undefined
                 ? Effect.map(begin, begun)
@@ -320,9 +327,9 @@ const make = Effect.fnUntraced(function* <E, R>(
                     opened._tag === "Begun"
                       ? begun(opened.value)
                       : {
-                          frames: Stream.unwrap(Effect.map(opened.begun, (committed) => frames(committed, ledger))),
-                          receipt: ledger,
-                          heldBack: true,
+                          frames: Stream.unwrap(Effect.map(opened.begun, (committed) => frames(committed, receipt))),
+                          receipt,
+                          buffered: true,
                           ...told,
                         },
                   ),
@@ -335,14 +342,14 @@ const make = Effect.fnUntraced(function* <E, R>(
         Explain.make(stores, compiled, new Call(request, options?.streaming === true, options, now)),
       ),
     events: bus.stream,
-    listen: bus.listen,
+    subscribe: bus.subscribe,
     routes: Object.keys(options.routes ?? {}),
     deployments: [...candidates.keys()],
     status: Effect.forEach([...candidates.values()], (candidate) => Status.of(stores, candidate)),
     reset: (deployment) => {
       const candidate = candidates.get(deployment)
       return candidate === undefined
-        ? Effect.fail(Errors.unknownModel(deployment, candidates.keys()))
+        ? Effect.fail(Errors.modelNotFound(deployment, candidates.keys()))
         : Status.reset(stores, candidate)
     },
   })
@@ -368,30 +375,30 @@ const start = <E, R>(
 }
 
 /** Runs the callbacks of the options. */
-const listen = (bus: RouteEvent.Bus, { onFailover, onSuccess }: Callbacks) =>
+const listen = (bus: RouteEvent.EventBus, { onFailover, onSuccess }: Callbacks) =>
   onFailover === undefined && onSuccess === undefined
     ? Effect.void
-    : RouteEvent.handle(bus.listen, (event) => {
+    : RouteEvent.runHandlers(bus.subscribe, (event) => {
         if (event._tag === "Failover") return onFailover?.(event)
-        if (event._tag === "Ended" && event.receipt.outcome === "answered") return onSuccess?.(event.receipt)
+        if (event._tag === "CallEnded" && event.receipt.outcome === "success") return onSuccess?.(event.receipt)
         return undefined
       })
 
-const frames = ({ held, rest }: Attempt.Committed, receipt: Receipt): Stream.Stream<Chat.Frame, RouterError> =>
+const frames = ({ held, rest }: Attempt.StartedStream, receipt: Receipt): Stream.Stream<Chat.Frame, RouterError> =>
   Stream.concat(
     Stream.fromArray(held),
-    Stream.mapError(Stream.fromPull(Effect.succeed(rest)), (error) => Errors.broken(error, receipt)),
+    Stream.mapError(Stream.fromPull(Effect.succeed(rest)), (error) => Errors.streamInterrupted(error, receipt)),
   )
 
 /** How a stream's call ended, told by its last attempt: the scope's own exit only knows how its consumer ended. */
-const lastAttempt = (ledger: Ledger, exit: Exit.Exit<unknown, unknown>): Exit.Exit<unknown, unknown> => {
-  if (ledger.cache === "hit") return Exit.void
-  switch (ledger.attempts.at(-1)?.outcome) {
-    case "answered":
+const lastAttempt = (receipt: ReceiptBuilder, exit: Exit.Exit<unknown, unknown>): Exit.Exit<unknown, unknown> => {
+  if (receipt.cache === "hit") return Exit.void
+  switch (receipt.attempts.at(-1)?.outcome) {
+    case "success":
       return Exit.void
-    case "failed":
-      return Exit.fail("failed")
-    case "interrupted":
+    case "failure":
+      return Exit.fail("failure")
+    case "cancelled":
     case undefined:
       return Exit.isSuccess(exit) ? Exit.interrupt() : exit
   }
@@ -405,7 +412,7 @@ export const named = (
   const known = [...routes, ...deployments]
   return known.includes(Wildcard.among(known)(name))
     ? Effect.succeed(name)
-    : Effect.fail(Errors.unknownModel(name, known))
+    : Effect.fail(Errors.modelNotFound(name, known))
 }
 
 /** The parts of a streamed answer, without its frames: for an application that reads the answer itself. */

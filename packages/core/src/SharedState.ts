@@ -2,7 +2,7 @@
  * Circuits, rate limits, rests and kept answers in Redis, so that gateways that share it trip, throttle, rest and remember
  * as one.
  *
- * A call never fails because of Redis, and hardly waits for it: an operation that fails, or takes longer than `patience`,
+ * A call never fails because of Redis, and hardly waits for it: an operation that fails, or takes longer than `operationTimeout`,
  * is done in memory instead, and so is every one after it until Redis answers again. Meanwhile each gateway goes by what
  * it sees itself, and finds no answer kept; a warning says so, and the gauge `understudy_state_degraded` is 1.
  */
@@ -15,20 +15,20 @@ import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import * as RateLimiter from "effect/persistence/RateLimiter"
 import * as Redis from "effect/persistence/Redis"
 import * as Result from "effect/Result"
-import * as Cache from "./Cache.ts"
-import * as Circuit from "./Circuit.ts"
-import * as RateLimit from "./RateLimit.ts"
-import * as Rests from "./Rests.ts"
+import * as CacheStore from "./cache/CacheStore.ts"
+import * as Circuit from "./admission/Circuit.ts"
+import * as RateLimit from "./admission/RateLimit.ts"
+import * as Cooldowns from "./admission/Cooldowns.ts"
 
 /** How long an operation may take before memory does it. */
-const patience = Duration.millis(100)
+const operationTimeout = Duration.millis(100)
 
 /** Redis' own time, in milliseconds. */
 const now = `local time = redis.call("TIME")
 local now = math.floor(time[1] * 1000 + time[2] / 1000)`
 
 /** How often Redis is tried while it is lost. */
-const recovery = Duration.millis(250)
+const reconnectInterval = Duration.millis(250)
 
 const prefix = "understudy:"
 
@@ -37,13 +37,13 @@ const degraded = Metric.gauge("understudy_state_degraded", {
 })
 
 /** Does an operation on Redis, or what stands in for it. `isLost` tells Redis' own failures from answers that are errors. */
-type Ask = <A, E, R>(
+type WithFallback = <A, E, R>(
   shared: Effect.Effect<A, E, R>,
   local: Effect.Effect<A, E, R>,
   isLost: (error: E) => boolean,
 ) => Effect.Effect<A, E, R>
 
-const makeAsk = Effect.gen(function* () {
+const makeWithFallback = Effect.gen(function* () {
   const redis = yield* Redis.Redis
   const scope = yield* Effect.scope
   const context = yield* Effect.context<never>()
@@ -51,12 +51,12 @@ const makeAsk = Effect.gen(function* () {
   let lost = false
 
   // A reply that lies unread because this process was busy still counts: it is read before the yield comes back.
-  const late = Effect.as(Effect.andThen(Effect.sleep(patience), Effect.yieldNow), undefined)
+  const late = Effect.as(Effect.andThen(Effect.sleep(operationTimeout), Effect.yieldNow), undefined)
   const inTime = <A, E, R>(shared: Effect.Effect<A, E, R>) =>
     Effect.raceFirst(Effect.interruptible(Effect.result(shared)), late)
 
   // A write, since a Redis that only reads is of no use either.
-  const probe = Effect.delay(inTime(redis.send("SET", `${prefix}probe`, "1", "PX", "1000")), recovery)
+  const probe = Effect.delay(inTime(redis.send("SET", `${prefix}probe`, "1", "PX", "1000")), reconnectInterval)
   const standIn = Effect.fnUntraced(function* (cause: unknown) {
     yield* Metric.update(degraded, 1)
     yield* Effect.logWarning("Redis is lost: circuits, limits and rests are this gateway's own until it is back", cause)
@@ -72,7 +72,7 @@ const makeAsk = Effect.gen(function* () {
       return Effect.forkIn(Effect.interruptible(Effect.provideContext(standIn(cause), context)), scope)
     })
 
-  const ask: Ask = (shared, local, isLost) =>
+  const ask: WithFallback = (shared, local, isLost) =>
     Effect.suspend(() =>
       lost
         ? local
@@ -88,7 +88,7 @@ const makeAsk = Effect.gen(function* () {
 const circuitPrefix = `${prefix}circuit:`
 
 const circuits = (
-  ask: Ask,
+  ask: WithFallback,
   redis: Redis.Redis["Service"],
   shared: Circuit.Store,
   local: Circuit.Store,
@@ -132,7 +132,7 @@ const opened = (shared: Circuit.Store, key: string, millis: number) =>
   )
 
 const limiter = (
-  ask: Ask,
+  ask: WithFallback,
   shared: RateLimiter.RateLimiter,
   local: RateLimiter.RateLimiter,
 ): RateLimiter.RateLimiter => {
@@ -149,7 +149,7 @@ const limiter = (
  * A rest is a key that lives as long as the deployment said, and holds until when nobody asks, by Redis' own clock: no
  * clock of ours is compared with anybody's.
  */
-const restScripts = {
+const cooldownScripts = {
   /** Milliseconds left: above zero while nobody asks, below zero while one may; zero where there is no rest. */
   look: Redis.script((key: string) => [key], {
     numberOfKeys: 1,
@@ -180,19 +180,23 @@ return 1`,
   }).withReturnType<number>(),
 }
 
-const rests = (ask: Ask, redis: Redis.Redis["Service"], local: Rests.Rests["Service"]): Rests.Rests["Service"] => {
+const cooldowns = (
+  ask: WithFallback,
+  redis: Redis.Redis["Service"],
+  local: Cooldowns.Cooldowns["Service"],
+): Cooldowns.Cooldowns["Service"] => {
   const always = () => true
   const at = (key: string) => `${prefix}rest:${key}`
   const [look, rest, probe] = [
-    redis.eval(restScripts.look),
-    redis.eval(restScripts.rest),
-    redis.eval(restScripts.probe),
+    redis.eval(cooldownScripts.look),
+    redis.eval(cooldownScripts.rest),
+    redis.eval(cooldownScripts.probe),
   ]
   const tell = <A, E>(shared: Effect.Effect<A, E>) => Effect.ignore(ask(Effect.asVoid(shared), Effect.void, always))
   return {
     until: local.until,
-    said: local.said,
-    look: (key) =>
+    requestedUntil: local.requestedUntil,
+    read: (key) =>
       Effect.clockWith((clock) => {
         const known = Effect.sync(() => local.until(key))
         const left = Effect.orElseSucceed(
@@ -204,21 +208,21 @@ const rests = (ask: Ask, redis: Redis.Redis["Service"], local: Rests.Rests["Serv
           if (millis === undefined) return known
           if (millis > 0) {
             // What is known here is as good: times that travelled differ by what the way takes.
-            return local.until(key) > now ? known : Effect.andThen(local.rest(key, now + millis), known)
+            return local.until(key) > now ? known : Effect.andThen(local.start(key, now + millis), known)
           }
           // One that another gateway ended, or asks after.
-          const ended = local.until(key) === 0 && local.said(key) === 0 ? Effect.void : local.end(key)
+          const ended = local.until(key) === 0 && local.requestedUntil(key) === 0 ? Effect.void : local.end(key)
           return millis < 0
-            ? Effect.as(Effect.andThen(ended, local.rest(key, 0, now - millis)), 0)
+            ? Effect.as(Effect.andThen(ended, local.start(key, 0, now - millis)), 0)
             : Effect.as(ended, 0)
         })
       }),
-    rest: (key, until, said = until) =>
+    start: (key, until, said = until) =>
       Effect.clockWith((clock) => {
         const now = clock.currentTimeMillisUnsafe()
         const [millis, promised] = [Math.ceil(until - now), Math.ceil(said - now)]
         if (millis <= 0) return Effect.void
-        return Effect.andThen(local.rest(key, until, said), tell(rest(at(key), millis, promised)))
+        return Effect.andThen(local.start(key, until, said), tell(rest(at(key), millis, promised)))
       }),
     probe: (key, until) =>
       Effect.clockWith((clock) => {
@@ -231,7 +235,7 @@ const rests = (ask: Ask, redis: Redis.Redis["Service"], local: Rests.Rests["Serv
         )
         return Effect.flatMap(
           Effect.orElseSucceed(asks, () => true),
-          (won) => Effect.as(won ? here : local.rest(key, until), won),
+          (won) => Effect.as(won ? here : local.start(key, until), won),
         )
       }),
     release: (key) => Effect.andThen(local.release(key), tell(probe(at(key), 0))),
@@ -240,20 +244,20 @@ const rests = (ask: Ask, redis: Redis.Redis["Service"], local: Rests.Rests["Serv
 }
 
 /** Kept answers are keys that live as long as they: how many there may be is Redis' own to say. */
-const cacheStore = (ask: Ask, redis: Redis.Redis["Service"]): Cache.CacheStore["Service"] => {
+const cacheStore = (ask: WithFallback, redis: Redis.Redis["Service"]): CacheStore.CacheStore["Service"] => {
   const always = () => true
   const at = (key: string) => `${prefix}answer:${key}`
   return {
-    open: ({ ttl }) =>
+    forRoute: ({ ttl }) =>
       Effect.succeed({
         get: (key) =>
           ask(redis.send<string | null>("GET", at(key)), Effect.succeed(null), always).pipe(
-            Effect.map((text) => (text === null ? undefined : Cache.parse(text))),
+            Effect.map((text) => (text === null ? undefined : CacheStore.parse(text))),
             Effect.orElseSucceed(() => undefined),
           ),
         set: (key, entry) =>
           Effect.ignore(
-            ask(redis.send("SET", at(key), Cache.print(entry), "PX", String(Math.ceil(ttl))), Effect.void, always),
+            ask(redis.send("SET", at(key), CacheStore.print(entry), "PX", String(Math.ceil(ttl))), Effect.void, always),
           ),
       }),
   }
@@ -271,13 +275,13 @@ const cacheStore = (ask: Ask, redis: Redis.Redis["Service"]): Cache.CacheStore["
  * ```
  */
 export const layer: Layer.Layer<
-  CircuitBreaker.CircuitBreakerStore | RateLimiter.RateLimiter | Rests.Rests | Cache.CacheStore,
+  CircuitBreaker.CircuitBreakerStore | RateLimiter.RateLimiter | Cooldowns.Cooldowns | CacheStore.CacheStore,
   never,
   Redis.Redis
 > = Layer.effectContext(
   Effect.gen(function* () {
     const redis = yield* Redis.Redis
-    const ask = yield* makeAsk
+    const ask = yield* makeWithFallback
     const shared = yield* Layer.build(
       Layer.mergeAll(
         CircuitBreaker.layerStoreRedis({ prefix: circuitPrefix }),
@@ -285,13 +289,13 @@ export const layer: Layer.Layer<
       ),
     )
     const local = yield* Layer.build(Layer.mergeAll(Circuit.layerStore, RateLimit.layerMemory))
-    const both = <I, S>(tag: Context.Key<I, S>, join: (ask: Ask, shared: S, local: S) => S) =>
+    const both = <I, S>(tag: Context.Key<I, S>, join: (ask: WithFallback, shared: S, local: S) => S) =>
       Context.make(tag, join(ask, Context.getUnsafe(shared, tag), Context.getUnsafe(local, tag)))
     return Context.mergeAll(
       both(CircuitBreaker.CircuitBreakerStore, (ask, shared, local) => circuits(ask, redis, shared, local)),
       both(RateLimiter.RateLimiter, limiter),
-      Context.make(Rests.Rests, rests(ask, redis, Rests.makeMemory())),
-      Context.make(Cache.CacheStore, cacheStore(ask, redis)),
+      Context.make(Cooldowns.Cooldowns, cooldowns(ask, redis, Cooldowns.makeMemory())),
+      Context.make(CacheStore.CacheStore, cacheStore(ask, redis)),
     )
   }),
 )

@@ -14,18 +14,18 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
-import type * as Chat from "./Chat.ts"
-import type * as Embedding from "./Embedding.ts"
-import { Provider } from "./Provider.ts"
-import { ProviderError } from "./ProviderError.ts"
-import type { Reason } from "./ProviderError.ts"
+import type * as Chat from "./model/Chat.ts"
+import type * as Embedding from "./model/Embedding.ts"
+import { Provider } from "./model/Provider.ts"
+import { ProviderError } from "./model/ProviderError.ts"
+import type { Reason } from "./model/ProviderError.ts"
 
 /** What a scripted provider does when it is asked: wait, say some frames, then end, fail, or fall silent. */
 export interface Outcome {
   readonly after: Duration.Input
   readonly frames: ReadonlyArray<Chat.Frame>
   /** The time between frames. */
-  readonly pace: Duration.Input
+  readonly tokenDelay: Duration.Input
   readonly end:
     | { readonly _tag: "Done" }
     | { readonly _tag: "Fails"; readonly error: ProviderError }
@@ -35,16 +35,16 @@ export interface Outcome {
 }
 
 /** What every outcome may say besides: how long it takes to begin, and between frames. */
-export interface Pace {
+export interface Timing {
   readonly after?: Duration.Input
-  readonly pace?: Duration.Input
+  readonly tokenDelay?: Duration.Input
 }
 
 const outcome = (
   parts: ReadonlyArray<Chat.Part>,
   end: Outcome["end"],
-  { after = Duration.zero, pace = Duration.zero }: Pace,
-): Outcome => ({ after, pace, frames: parts.map((part) => ({ parts: [part] })), end })
+  { after = Duration.zero, tokenDelay = Duration.zero }: Timing,
+): Outcome => ({ after, tokenDelay, frames: parts.map((part) => ({ parts: [part] })), end })
 
 const said = (text: string | ReadonlyArray<string>): ReadonlyArray<Chat.Part> => [
   { type: "start" },
@@ -59,20 +59,20 @@ const whole = (reason: Chat.FinishReason, usage: Chat.Usage): ReadonlyArray<Chat
 /** Answers whole. An array of texts is streamed piece by piece. */
 export const reply = (
   text: string | ReadonlyArray<string>,
-  options: Pace & { readonly usage?: Chat.Usage; readonly finish?: Chat.FinishReason } = {},
+  options: Timing & { readonly usage?: Chat.Usage; readonly finish?: Chat.FinishReason } = {},
 ): Outcome => {
   const usage = options.usage ?? { inputTokens: 10, outputTokens: 5 }
   return outcome([...said(text), ...whole(options.finish ?? "stop", usage)], { _tag: "Done" }, options)
 }
 
 /** The answer to a request for embeddings: one vector for each of its inputs. */
-export const vectors = (vectors: ReadonlyArray<Embedding.Vector>, options: Pace = {}): Outcome => ({
+export const vectors = (vectors: ReadonlyArray<Embedding.Vector>, options: Timing = {}): Outcome => ({
   ...outcome([], { _tag: "Done" }, options),
   vectors,
 })
 
 /** Asks for a tool. `input` is written as the JSON text of the call's arguments. */
-export const callTool = (name: string, input: unknown, options: Pace & { readonly id?: string } = {}): Outcome =>
+export const callTool = (name: string, input: unknown, options: Timing & { readonly id?: string } = {}): Outcome =>
   outcome(
     [
       { type: "start" },
@@ -87,7 +87,7 @@ export const callTool = (name: string, input: unknown, options: Pace & { readonl
 /** Fails: before anything is said, or, with `saying`, after that much of a stream. */
 export const fail = (
   reason: Reason,
-  options: Pace & {
+  options: Timing & {
     readonly saying?: string | ReadonlyArray<string>
     readonly message?: string
     readonly status?: number
@@ -107,11 +107,11 @@ export const fail = (
   )
 
 /** Says nothing more, for ever: at once, or, with `saying`, after that much of a stream. */
-export const silence = (options: Pace & { readonly saying?: string | ReadonlyArray<string> } = {}): Outcome =>
+export const silence = (options: Timing & { readonly saying?: string | ReadonlyArray<string> } = {}): Outcome =>
   outcome(options.saying === undefined ? [] : said(options.saying), { _tag: "Silent" }, options)
 
 /** Ends the stream without a finish reason, as if the connection had closed in good order. */
-export const cut = (text: string | ReadonlyArray<string>, options: Pace = {}): Outcome =>
+export const cut = (text: string | ReadonlyArray<string>, options: Timing = {}): Outcome =>
   outcome(said(text), { _tag: "Done" }, options)
 
 /** A scripted provider: its layer, and what became of it. */
@@ -146,9 +146,9 @@ export const script = (
     outcomes[Math.min(requests.length + embeddings.length, outcomes.length) - 1] ?? outcomes[0]
   const played = (outcome: () => Outcome): Stream.Stream<Chat.Frame, ProviderError> =>
     Stream.suspend(() => {
-      const { after, end, frames, pace } = outcome()
+      const { after, end, frames, tokenDelay } = outcome()
       inFlight++
-      const paced = Stream.mapEffect(Stream.fromArray(frames), (frame) => Effect.as(wait(pace), frame))
+      const paced = Stream.mapEffect(Stream.fromArray(frames), (frame) => Effect.as(wait(tokenDelay), frame))
       return Stream.fromEffect(wait(after)).pipe(
         Stream.drain,
         Stream.concat(paced),
@@ -218,7 +218,7 @@ const gather = (frames: ReadonlyArray<Chat.Frame>): Effect.Effect<Chat.Response,
     ? Effect.fail(new ProviderError({ reason: { _tag: "Malformed" }, message: "no finish reason" }))
     : Effect.succeed({
         content: [...(text === "" ? [] : [{ type: "text" as const, text }]), ...calls],
-        finish,
+        finishReason: finish,
         usage,
       })
 }

@@ -2,10 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { TestClock } from "effect/testing"
-import * as Chat from "../src/Chat.ts"
-import * as Deployment from "../src/Deployment.ts"
-import * as Explain from "../src/Explain.ts"
-import * as Route from "../src/Route.ts"
+import * as Chat from "../src/model/Chat.ts"
+import * as Deployment from "../src/deployment/Deployment.ts"
+import * as Explain from "../src/inspect/Explain.ts"
+import * as Route from "../src/route/Route.ts"
 import * as Router from "../src/Router.ts"
 import * as Testing from "../src/Testing.ts"
 
@@ -44,7 +44,7 @@ describe("a caller's own deadline", () => {
         (yield* router.status).map(({ circuit }) => circuit),
         ["closed"],
       )
-    }).pipe(Effect.provide(over(Route.target("slow"), { slow })))
+    }).pipe(Effect.provide(over(Route.to("slow"), { slow })))
   })
 
   it.effect("does not lengthen the route's", () => {
@@ -55,7 +55,7 @@ describe("a caller's own deadline", () => {
       yield* TestClock.adjust("1 second")
       const error = yield* Fiber.join(fiber)
       assert.deepStrictEqual(error.cause?.reason, { _tag: "Timeout", phase: "total" })
-    }).pipe(Effect.provide(over(Route.target("slow").pipe(Route.timeout({ total: "1 second" })), { slow })))
+    }).pipe(Effect.provide(over(Route.to("slow").pipe(Route.timeout({ total: "1 second" })), { slow })))
   })
 })
 
@@ -98,7 +98,7 @@ describe("a route's budget of retries", () => {
       const router = yield* Router.Router
       yield* Effect.flip(router.chat(ask))
       assert.strictEqual(bad.requests.length, 1)
-    }).pipe(Effect.provide(over(Route.target("bad").pipe(Route.retry({ budget: 0 })), { bad })))
+    }).pipe(Effect.provide(over(Route.to("bad").pipe(Route.retry({ budget: 0 })), { bad })))
   })
 })
 
@@ -115,8 +115,8 @@ describe("limits.rpd", () => {
       assert.strictEqual(yield* who, "first")
       yield* TestClock.adjust("1 minute")
       const error = yield* Effect.flip(who)
-      assert.deepStrictEqual(error.receipt?.passedOver[0]?.verdict, {
-        _tag: "Limited",
+      assert.deepStrictEqual(error.receipt?.skipped[0]?.reason, {
+        _tag: "RateLimited",
         limit: "rpd",
         retryAfter: (24 * 60 - 2) * 60_000,
       })

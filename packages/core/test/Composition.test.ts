@@ -14,18 +14,18 @@ import { CircuitBreakerStore } from "effect/persistence/CircuitBreaker"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
-import * as Cache from "../src/Cache.ts"
-import * as Chat from "../src/Chat.ts"
-import * as Circuit from "../src/Circuit.ts"
-import * as Deployment from "../src/Deployment.ts"
-import type { Protect } from "../src/Protection.ts"
-import { protects } from "../src/Protection.ts"
-import { reasonTags } from "../src/ProviderError.ts"
-import type { Reason } from "../src/ProviderError.ts"
-import * as Explain from "../src/Explain.ts"
-import * as RateLimit from "../src/RateLimit.ts"
-import * as Rests from "../src/Rests.ts"
-import * as Route from "../src/Route.ts"
+import * as CacheStore from "../src/cache/CacheStore.ts"
+import * as Chat from "../src/model/Chat.ts"
+import * as Circuit from "../src/admission/Circuit.ts"
+import * as Deployment from "../src/deployment/Deployment.ts"
+import type { Protect } from "../src/policy/StreamPolicy.ts"
+import { protects } from "../src/policy/StreamPolicy.ts"
+import { reasonTags } from "../src/model/ProviderError.ts"
+import type { Reason } from "../src/model/ProviderError.ts"
+import * as Explain from "../src/inspect/Explain.ts"
+import * as RateLimit from "../src/admission/RateLimit.ts"
+import * as Cooldowns from "../src/admission/Cooldowns.ts"
+import * as Route from "../src/route/Route.ts"
 import * as Router from "../src/Router.ts"
 import * as Testing from "../src/Testing.ts"
 
@@ -59,14 +59,14 @@ const anyRoute = (choose: Chooser, depth: number): Route.Route => {
     case 3:
       return inner().pipe(Route.onError([choose.one(reasonTags), choose.one(reasonTags)], inner()))
     case 4:
-      return inner().pipe(Route.moveOn("any"))
+      return inner().pipe(Route.fallbackOn("any"))
     case 5:
       return Route.when([{ if: { tags: ["vip"] }, use: inner() }], inner())
     case 6:
     case 7:
       return Route.fallback(inner(), inner())
     default:
-      return Route.target(choose.one(names))
+      return Route.to(choose.one(names))
   }
 }
 
@@ -133,7 +133,12 @@ const world = (seed: number) => {
   return {
     scripts,
     admitted,
-    layer: Layer.provide(options, [watched(admitted), RateLimit.layerMemory, Rests.layerMemory, Cache.layerMemory]),
+    layer: Layer.provide(options, [
+      watched(admitted),
+      RateLimit.layerMemory,
+      Cooldowns.layerMemory,
+      CacheStore.layerMemory,
+    ]),
     hedged: JSON.stringify(route).includes("Hedge"),
     tags: choose.one([[], ["vip"]]),
     streaming: choose.below(2) === 0,
@@ -171,7 +176,7 @@ describe("routes of every shape", () => {
       return Effect.gen(function* () {
         const router = yield* Router.Router
         const started = new Map<string, Array<string>>()
-        yield* router.listen((event) => {
+        yield* router.subscribe((event) => {
           if (event._tag !== "AttemptStarted") return
           started.set(event.call, [...(started.get(event.call) ?? []), event.deployment])
         })
@@ -199,22 +204,22 @@ describe("routes of every shape", () => {
             assert.isDefined(receipt)
             const tried = started.get(receipt.id) ?? []
             for (const name of tried) reached.add(name)
-            for (const { deployment } of receipt.passedOver) reached.add(deployment)
+            for (const { deployment } of receipt.skipped) reached.add(deployment)
             assert.strictEqual(tried.length, receipt.attempts.length, "every attempt stands in the receipt")
             for (const name of names) {
               const planned = counts(plan, name)
               assert.isAtMost(counts(tried, name), planned * (1 + times) + 1)
               const passed = counts(
-                receipt.passedOver.map(({ deployment }) => deployment),
+                receipt.skipped.map(({ deployment }) => deployment),
                 name,
               )
               assert.isAtMost(passed, planned + 1)
-              if (receipt.outcome === "failed" && !receipt.attempts.some(({ reason }) => final.includes(reason))) {
+              if (receipt.outcome === "failure" && !receipt.attempts.some(({ reason }) => final.includes(reason))) {
                 assert.isAtLeast(passed + Math.min(planned, counts(tried, name)), planned, `${name} has a verdict`)
               }
             }
             assert.isTrue(isSubsequence(collapse(tried, hedged), plan), `${tried.join()} of ${plan.join()}`)
-            assert.isAtMost(receipt.attempts.filter(({ outcome }) => outcome === "answered").length, 1)
+            assert.isAtMost(receipt.attempts.filter(({ outcome }) => outcome === "success").length, 1)
           }
         }
         // A retry may be refused and leave no trace: only who is asked about is certain, not how often.
@@ -247,15 +252,18 @@ const anyStream = (choose: Chooser, line: ReadonlyArray<string>): Testing.Outcom
   const saying = line.slice(0, choose.below(line.length + 1))
   switch (choose.below(5)) {
     case 0:
-      return saying.length === 0 ? Testing.silence() : Testing.silence({ saying, pace })
+      return saying.length === 0 ? Testing.silence() : Testing.silence({ saying, tokenDelay: pace })
     case 1:
-      return Testing.cut(saying, { pace })
+      return Testing.cut(saying, { tokenDelay: pace })
     case 2:
-      return Testing.fail({ _tag: choose.one(["Network", "Overloaded", "InvalidRequest"] as const) }, { saying, pace })
+      return Testing.fail(
+        { _tag: choose.one(["Network", "Overloaded", "InvalidRequest"] as const) },
+        { saying, tokenDelay: pace },
+      )
     case 3:
       return Testing.fail({ _tag: choose.one(["RateLimited", "ServerError", "Authentication"] as const) })
     default:
-      return Testing.reply(line, { pace })
+      return Testing.reply(line, { tokenDelay: pace })
   }
 }
 

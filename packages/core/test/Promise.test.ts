@@ -1,10 +1,10 @@
 import { assert, describe, it } from "vitest"
-import * as Chat from "../src/Chat.ts"
-import * as Deployment from "../src/Deployment.ts"
+import * as Chat from "../src/model/Chat.ts"
+import * as Deployment from "../src/deployment/Deployment.ts"
 import * as Promises from "../src/Promise.ts"
-import * as Route from "../src/Route.ts"
+import * as Route from "../src/route/Route.ts"
 import * as Router from "../src/Router.ts"
-import { RouterError } from "../src/RouterError.ts"
+import { RouterError } from "../src/execution/RouterError.ts"
 import * as Testing from "../src/Testing.ts"
 
 const ask: Chat.Request = { model: "assistant", messages: [Chat.user("Hello?")] }
@@ -30,8 +30,8 @@ describe("a router of promises", () => {
     assert.deepStrictEqual(
       receipt.attempts.map(({ deployment, outcome }) => [deployment, outcome]),
       [
-        ["primary", "failed"],
-        ["backup", "answered"],
+        ["primary", "failure"],
+        ["backup", "success"],
       ],
     )
     assert.deepStrictEqual(

@@ -8,9 +8,9 @@ import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
-import * as Chat from "../src/Chat.ts"
-import * as Deployment from "../src/Deployment.ts"
-import * as Route from "../src/Route.ts"
+import * as Chat from "../src/model/Chat.ts"
+import * as Deployment from "../src/deployment/Deployment.ts"
+import * as Route from "../src/route/Route.ts"
 import * as Router from "../src/Router.ts"
 import * as Testing from "../src/Testing.ts"
 
@@ -43,7 +43,7 @@ describe("Router.chat", () => {
       assert.strictEqual(primary.requests[0]?.model, "p")
       assert.strictEqual(backup.requests.length, 0)
       assert.strictEqual(receipt.deployment, "primary")
-      assert.strictEqual(receipt.outcome, "answered")
+      assert.strictEqual(receipt.outcome, "success")
     }).pipe(Effect.provide(pair(primary, backup)))
   })
 
@@ -57,8 +57,8 @@ describe("Router.chat", () => {
       assert.deepStrictEqual(
         receipt.attempts.map(({ deployment, outcome, reason }) => [deployment, outcome, reason]),
         [
-          ["primary", "failed", "Authentication"],
-          ["backup", "answered", undefined],
+          ["primary", "failure", "Authentication"],
+          ["backup", "success", undefined],
         ],
       )
       yield* chat()
@@ -101,8 +101,8 @@ describe("Router.chat", () => {
       const first = yield* chat()
       assert.strictEqual(first.receipt.deployment, "backup")
       const second = yield* chat()
-      assert.deepStrictEqual(second.receipt.passedOver, [
-        { deployment: "primary", verdict: { _tag: "Resting", retryAfter: 20_000 } },
+      assert.deepStrictEqual(second.receipt.skipped, [
+        { deployment: "primary", reason: { _tag: "CoolingDown", retryAfter: 20_000 } },
       ])
       yield* TestClock.adjust("20 seconds")
       const third = yield* chat()
@@ -148,7 +148,7 @@ describe("Router.chat", () => {
       const { receipt } = yield* chat()
       assert.strictEqual(receipt.deployment, "large")
       assert.deepStrictEqual(
-        receipt.passedOver.map(({ deployment }) => deployment),
+        receipt.skipped.map(({ deployment }) => deployment),
         ["smaller"],
       )
     }).pipe(
@@ -174,14 +174,14 @@ describe("Router.chat", () => {
       const error = yield* Fiber.join(fiber)
       assert.strictEqual(error.kind, "Unavailable")
       assert.match(error.message, /primary: Overloaded \(529\): busy; backup: Overloaded \(503\): busy too/)
-      assert.strictEqual(error.receipt?.outcome, "failed")
+      assert.strictEqual(error.receipt?.outcome, "failure")
     }).pipe(Effect.provide(pair(primary, backup)))
   })
 
   it.effect("names the routes there are when asked for another", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(chat({ ...ask, model: "assistent" }))
-      assert.strictEqual(error.kind, "UnknownModel")
+      assert.strictEqual(error.kind, "ModelNotFound")
       assert.match(error.message, /assistant, primary, backup/)
     }).pipe(Effect.provide(pair(Testing.script([Testing.reply("")]), Testing.script([Testing.reply("")])))),
   )
@@ -194,7 +194,7 @@ describe("Router.chat", () => {
       assert.strictEqual(error.kind, "Upstream")
       const { receipt } = yield* chat()
       assert.strictEqual(receipt.deployment, "primary")
-      assert.strictEqual(receipt.passedOver.length, 2)
+      assert.strictEqual(receipt.skipped.length, 2)
       assert.strictEqual(backup.requests.length, 1)
     }).pipe(Effect.provide(pair(primary, backup)))
   })
@@ -262,7 +262,9 @@ describe("Router.chat", () => {
       yield* Effect.yieldNow
       const second = yield* chat()
       assert.strictEqual(second.receipt.deployment, "backup")
-      assert.deepStrictEqual(second.receipt.passedOver, [{ deployment: "primary", verdict: { _tag: "Busy" } }])
+      assert.deepStrictEqual(second.receipt.skipped, [
+        { deployment: "primary", reason: { _tag: "ConcurrencyLimited" } },
+      ])
       yield* TestClock.adjust("1 second")
       assert.strictEqual((yield* Fiber.join(first)).receipt.deployment, "primary")
       const third = yield* Effect.forkChild(chat())
@@ -303,7 +305,7 @@ describe("Router.chatStream", () => {
         Effect.flip,
       )
       assert.strictEqual(textOf(seen), "Hel")
-      assert.strictEqual(error.kind, "Broken")
+      assert.strictEqual(error.kind, "StreamInterrupted")
       assert.strictEqual(error.receipt?.attempts[0]?.reason, "Network")
       assert.strictEqual(backup.requests.length, 0)
     }).pipe(Effect.provide(pair(primary, backup)))
@@ -314,7 +316,7 @@ describe("Router.chatStream", () => {
     const backup = Testing.script([Testing.reply("unused")])
     return Effect.gen(function* () {
       const error = yield* Effect.flip(collect())
-      assert.strictEqual(error.kind, "Broken")
+      assert.strictEqual(error.kind, "StreamInterrupted")
     }).pipe(Effect.provide(pair(primary, backup)))
   })
 
@@ -335,7 +337,7 @@ describe("Router.chatStream", () => {
   })
 
   it.effect("closes the upstream when its consumer goes away, and says so in the receipt", () => {
-    const primary = Testing.script([Testing.reply(["a", "b", "c"], { pace: "1 second" })])
+    const primary = Testing.script([Testing.reply(["a", "b", "c"], { tokenDelay: "1 second" })])
     const backup = Testing.script([Testing.reply("unused")])
     return Effect.gen(function* () {
       const router = yield* Router.Router
@@ -346,7 +348,7 @@ describe("Router.chatStream", () => {
       assert.strictEqual(primary.inFlight(), 1)
       yield* Scope.close(scope, Exit.void)
       assert.strictEqual(primary.inFlight(), 0)
-      assert.strictEqual(receipt.outcome, "interrupted")
+      assert.strictEqual(receipt.outcome, "cancelled")
     }).pipe(Effect.provide(pair(primary, backup)))
   })
 
@@ -355,14 +357,14 @@ describe("Router.chatStream", () => {
     return Effect.gen(function* () {
       yield* Effect.flip(collect())
       const { receipt } = yield* Effect.flip(collect())
-      assert.deepStrictEqual([receipt?.outcome, receipt?.attempts.length], ["failed", 0])
+      assert.deepStrictEqual([receipt?.outcome, receipt?.attempts.length], ["failure", 0])
     }).pipe(Effect.provide(pair(limited(), limited())))
   })
 
   it.effect("records a half-open circuit's probe when the stream commits", () => {
     const primary = Testing.script([
       Testing.fail({ _tag: "Authentication" }),
-      Testing.reply(["a", "b", "c"], { pace: "1 second" }),
+      Testing.reply(["a", "b", "c"], { tokenDelay: "1 second" }),
     ])
     const backup = Testing.script([Testing.reply("Hi")])
     return Effect.gen(function* () {
@@ -440,7 +442,7 @@ describe("events", () => {
       const router = yield* Router.Router
       const seen = yield* router.events.pipe(
         Stream.map(({ _tag }) => _tag),
-        Stream.takeUntil((tag) => tag === "Ended"),
+        Stream.takeUntil((tag) => tag === "CallEnded"),
         Stream.runCollect,
         Effect.forkChild({ startImmediately: true }),
       )
@@ -451,7 +453,7 @@ describe("events", () => {
         "Failover",
         "AttemptStarted",
         "AttemptEnded",
-        "Ended",
+        "CallEnded",
       ])
     }).pipe(Effect.provide(pair(primary, backup)))
   })
@@ -468,7 +470,7 @@ describe("Router.layer", () => {
             Router.layer({
               deployments: { a: Deployment.make({ model: "m", provider, weight: 0 }) },
               routes: {
-                a: Route.target("a"),
+                a: Route.to("a"),
                 round: Route.fallback("a", "round"),
                 wrong: Route.fallback("a", String("b")),
                 never: Route.balance("shuffle", ["a"]),

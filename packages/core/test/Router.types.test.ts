@@ -4,9 +4,9 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Deployment from "../src/Deployment.ts"
-import { Provider } from "../src/Provider.ts"
-import * as Route from "../src/Route.ts"
+import * as Deployment from "../src/deployment/Deployment.ts"
+import { Provider } from "../src/model/Provider.ts"
+import * as Route from "../src/route/Route.ts"
 import * as Router from "../src/Router.ts"
 import * as Testing from "../src/Testing.ts"
 
@@ -52,7 +52,7 @@ const fitting = [
         Route.cache({ ttl: "1 minute" }),
       ),
       quick: Route.hedge({ after: "p95", across: ["sonnet", "gpt-4o"] }),
-      picky: Route.when([{ if: { tags: ["vip"] }, use: "gpt-4o" }], Route.target("sonnet")),
+      picky: Route.when([{ if: { tags: ["vip"] }, use: "gpt-4o" }], Route.to("sonnet")),
     },
   }),
   Router.layer({ deployments, routes: {} }),
@@ -63,7 +63,7 @@ const fitting = [
 const computed = (names: readonly [string, ...Array<string>], routes: Record<string, Route.Route>) => [
   Router.layer({ deployments, routes: { assistant: Route.fallback(...names) } }),
   Router.layer({ deployments, routes }),
-  Router.layer({ deployments: deployments as Record<string, typeof plain>, routes: { one: Route.target("any") } }),
+  Router.layer({ deployments: deployments as Record<string, typeof plain>, routes: { one: Route.to("any") } }),
 ]
 
 const misnamed = [
@@ -77,7 +77,7 @@ const misnamed = [
   Router.layer({
     deployments,
     routes: {
-      quick: Route.target("sonnet"),
+      quick: Route.to("sonnet"),
       // @ts-expect-error one deep inside, behind policies
       assistant: Route.fallback("quick", Route.fallback("gpt-4o", "typo")).pipe(Route.retry({ times: 0 })),
       // @ts-expect-error one of a balance
@@ -89,7 +89,7 @@ const misnamed = [
       // @ts-expect-error the last word
       last: Route.when([{ if: {}, use: "sonnet" }], "typo"),
       // @ts-expect-error one of a branch
-      rescued: Route.target("sonnet").pipe(Route.onError(["Overloaded"], "typo")),
+      rescued: Route.to("sonnet").pipe(Route.onError(["Overloaded"], "typo")),
       // @ts-expect-error a name that a pattern stands for is no name of a deployment
       wild: Route.fallback("claude/opus"),
     },

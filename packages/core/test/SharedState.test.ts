@@ -11,9 +11,9 @@ import * as RateLimiter from "effect/persistence/RateLimiter"
 import * as Redis from "effect/persistence/Redis"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import { TestClock } from "effect/testing"
-import * as Cache from "../src/Cache.ts"
-import * as RateLimit from "../src/RateLimit.ts"
-import * as Rests from "../src/Rests.ts"
+import * as CacheStore from "../src/cache/CacheStore.ts"
+import * as RateLimit from "../src/admission/RateLimit.ts"
+import * as Cooldowns from "../src/admission/Cooldowns.ts"
 import * as SharedState from "../src/SharedState.ts"
 
 /** Shared state over a Redis that is as it is told to be; what it logged, and how often Redis was asked. */
@@ -47,8 +47,8 @@ const make = Effect.gen(function* () {
     degraded,
     circuits: Context.get(services, CircuitBreaker.CircuitBreakerStore),
     limiter: Context.get(services, RateLimiter.RateLimiter),
-    rests: Context.get(services, Rests.Rests),
-    cache: Context.get(services, Cache.CacheStore),
+    rests: Context.get(services, Cooldowns.Cooldowns),
+    cache: Context.get(services, CacheStore.CacheStore),
   }
 })
 
@@ -57,7 +57,7 @@ describe("SharedState", () => {
     Effect.gen(function* () {
       const { circuits, degraded, limiter, rests, world } = yield* make
       assert.strictEqual(yield* degraded, "0")
-      const looking = yield* Effect.forkChild(Effect.uninterruptible(rests.look!("a")))
+      const looking = yield* Effect.forkChild(Effect.uninterruptible(rests.read!("a")))
       yield* TestClock.adjust("99 millis")
       assert.isUndefined(looking.pollUnsafe())
       yield* TestClock.adjust("1 millis")
@@ -65,11 +65,11 @@ describe("SharedState", () => {
       assert.strictEqual(yield* degraded, "1")
 
       const { asked } = world
-      assert.isUndefined(yield* RateLimit.take(limiter, "a", { rpm: 1 }, 0))
-      assert.strictEqual((yield* RateLimit.take(limiter, "a", { rpm: 1 }, 0))?.limit, "rpm")
+      assert.isUndefined(yield* RateLimit.check(limiter, "a", { rpm: 1 }, 0))
+      assert.strictEqual((yield* RateLimit.check(limiter, "a", { rpm: 1 }, 0))?.limit, "rpm")
       assert.isFalse((yield* Effect.scoped(circuits.admit("a"))).probe)
-      yield* rests.rest("a", 60_000)
-      assert.strictEqual(yield* rests.look!("a"), 60_000)
+      yield* rests.start("a", 60_000)
+      assert.strictEqual(yield* rests.read!("a"), 60_000)
       assert.strictEqual(world.asked, asked, "nobody asks Redis meanwhile")
     }),
   )
@@ -78,7 +78,7 @@ describe("SharedState", () => {
     Effect.gen(function* () {
       const { degraded, rests, world } = yield* make
       world.mood = "gone"
-      for (let times = 0; times < 5; times++) assert.strictEqual(yield* rests.look!("a"), 0)
+      for (let times = 0; times < 5; times++) assert.strictEqual(yield* rests.read!("a"), 0)
       yield* TestClock.adjust("10 seconds")
       assert.strictEqual(yield* degraded, "1")
       assert.deepStrictEqual(world.logged, ["Redis is lost"])
@@ -87,7 +87,7 @@ describe("SharedState", () => {
       assert.strictEqual(yield* degraded, "0")
       assert.deepStrictEqual(world.logged, ["Redis is lost", "Redis is back"])
       const { asked } = world
-      yield* rests.look!("a")
+      yield* rests.read!("a")
       assert.strictEqual(world.asked, asked + 1)
     }),
   )
@@ -97,12 +97,12 @@ describe("kept answers", () => {
   it.effect("are not found while Redis is away, and nobody waits for it", () =>
     Effect.gen(function* () {
       const { cache, rests, world } = yield* make
-      const place = yield* cache.open({ ttl: 60_000, max: 10 })
-      const looking = yield* Effect.forkChild(rests.look!("a"))
+      const place = yield* cache.forRoute({ ttl: 60_000, max: 10 })
+      const looking = yield* Effect.forkChild(rests.read!("a"))
       yield* TestClock.adjust("100 millis")
       yield* Fiber.join(looking)
       const { asked } = world
-      yield* place.set("k", { deployment: "a", unsaid: undefined, answer: { _tag: "Streamed", frames: [] } })
+      yield* place.set("k", { deployment: "a", droppedParams: undefined, answer: { _tag: "Streamed", frames: [] } })
       assert.isUndefined(yield* place.get("k"))
       assert.strictEqual(world.asked, asked)
       world.mood = "gone"
@@ -135,7 +135,7 @@ describe("a probe that Redis' return overtakes", () => {
       assert.strictEqual(yield* degraded, "0")
       yield* Effect.ignoreCause(record(probe.generation, "Success"))
       world.mood = "gone"
-      yield* rests.look!("a")
+      yield* rests.read!("a")
       assert.strictEqual((yield* circuits.state("a"))._tag, "Closed")
     }),
   )
@@ -144,11 +144,11 @@ describe("a probe that Redis' return overtakes", () => {
 describe("Rests in memory", () => {
   it.effect("never shortens a rest, and asks nobody", () =>
     Effect.gen(function* () {
-      const rests = Rests.makeMemory()
-      assert.isUndefined(rests.look)
+      const rests = Cooldowns.makeMemory()
+      assert.isUndefined(rests.read)
       assert.strictEqual(rests.until("a"), 0)
-      yield* rests.rest("a", 2000)
-      yield* rests.rest("a", 1000)
+      yield* rests.start("a", 2000)
+      yield* rests.start("a", 1000)
       assert.strictEqual(rests.until("a"), 2000)
       assert.strictEqual(rests.until("b"), 0)
     }),

@@ -4,8 +4,8 @@
  */
 import type { Problem } from "@understudy/providers/Config"
 import * as Config from "@understudy/providers/Config"
-import * as Litellm from "@understudy/providers/import/litellm/Litellm"
-import * as Priorities from "@understudy/providers/import/priorities/Priorities"
+import * as Litellm from "@understudy/providers/internal/import/litellm/Litellm"
+import * as Priorities from "@understudy/providers/internal/import/priorities/Priorities"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -20,7 +20,7 @@ import { StateSection } from "./config/StateSection.ts"
 import type { UsageLogSettings } from "./config/UsageLogSection.ts"
 import * as UsageLogSection from "./config/UsageLogSection.ts"
 import * as YamlText from "./config/YamlText.ts"
-import type { VirtualKey } from "./keys/VirtualKey.ts"
+import type { VirtualKey } from "./auth/VirtualKey.ts"
 
 export interface Configuration extends Config.Settings {
   readonly server: ServerSettings
@@ -28,7 +28,7 @@ export interface Configuration extends Config.Settings {
   readonly keys: ReadonlyArray<VirtualKey>
   readonly usageLog: UsageLogSettings | undefined
   /** What was said in the words of others that ours cannot say: nothing of a configuration in our own. */
-  readonly unsaid: ReadonlyArray<Problem>
+  readonly notImported: ReadonlyArray<Problem>
 }
 
 /** A configuration that cannot be used, and all that is wrong with it. */
@@ -72,7 +72,7 @@ export const decode = (
             state,
             keys,
             usageLog: UsageLogSection.settings(usageLog),
-            unsaid: [],
+            notImported: [],
           })
     },
   )
@@ -90,7 +90,7 @@ export const parse = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Configuration, InvalidConfiguration> {
   const invalid = (problems: ReadonlyArray<Problem>) => new InvalidConfiguration({ file, problems })
   const parsed = Result.mapError(YamlText.parse(text), (problem) => [problem])
-  const { document, report } = yield* Effect.fromResult(Result.mapError(Result.flatMap(parsed, inOurWords), invalid))
+  const { document, report } = yield* Effect.fromResult(Result.mapError(Result.flatMap(parsed, convertImport), invalid))
   const environment = yield* Effect.mapError(variables(Config.variables(document)), (error) =>
     invalid([{ path: "", message: error.message }]),
   )
@@ -100,11 +100,11 @@ export const parse = Effect.fnUntraced(function* (
       invalid,
     ),
   )
-  return { ...configuration, unsaid: report }
+  return { ...configuration, notImported: report }
 })
 
 /** The document itself, or what that of others would be, with what is lost. */
-const inOurWords = (
+const convertImport = (
   document: unknown,
 ): Result.Result<{ readonly document: unknown; readonly report: ReadonlyArray<Problem> }, ReadonlyArray<Problem>> => {
   if (Litellm.is(document)) return Litellm.read(document)

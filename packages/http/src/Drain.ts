@@ -9,7 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as UnderWay from "./UnderWay.ts"
+import * as InFlight from "./InFlight.ts"
 
 /** How long it may take. */
 export interface Policy {
@@ -33,7 +33,7 @@ export class Drain extends Context.Service<
     readonly begun: Effect.Effect<void>
     /** Has no load balancer waited for. */
     readonly hurry: Effect.Effect<void>
-    readonly underWay: UnderWay.UnderWay
+    readonly underWay: InFlight.UnderWay
     /** Goes down: returns when no call is left, those that took too long having been ended. */
     readonly run: (policy: Policy) => Effect.Effect<void>
   }
@@ -42,7 +42,7 @@ export class Drain extends Context.Service<
     const announced = Deferred.makeUnsafe<void>()
     const begun = Deferred.makeUnsafe<void>()
     const hurried = Deferred.makeUnsafe<void>()
-    const underWay = UnderWay.make()
+    const underWay = InFlight.make()
     const done = (step: Deferred.Deferred<void>) => Effect.asVoid(Deferred.succeed(step, undefined))
     const announce = Effect.andThen(done(announced), Effect.sync(underWay.closeConnections))
     const begin = Effect.andThen(announce, done(begun))

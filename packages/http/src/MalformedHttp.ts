@@ -2,15 +2,15 @@
  * What Node cannot read as HTTP, or answers by itself, is answered like any other mistake: with a status, words, and an
  * id. Node's own answer has neither words nor an id.
  */
-import * as Json from "@understudy/providers/protocols/Json"
+import * as Json from "@understudy/providers/internal/protocols/Json"
 import * as Predicate from "effect/Predicate"
 import type { IncomingMessage, Server } from "node:http"
 import { STATUS_CODES } from "node:http"
 import type { Duplex } from "node:stream"
-import { newId } from "./api/Answer.ts"
+import { newId } from "./api/HttpReply.ts"
 import * as ApiError from "./api/ApiError.ts"
-import * as Dialects from "./api/Dialects.ts"
-import * as Cors from "./Cors.ts"
+import * as ClientProtocols from "./api/ClientProtocols.ts"
+import * as Cors from "./auth/Cors.ts"
 
 /** Answers on the bare socket, and closes it. Pages of origins that are allowed may read it. */
 export const answer = (server: Server, isAllowed: (origin: string) => boolean): Server =>
@@ -47,7 +47,7 @@ const sharing = (origin: unknown, isAllowed: (origin: string) => boolean): Reado
 const refuse = (socket: Duplex, url: string, words: Words, headers: ReadonlyArray<string> = []): void => {
   const requestId = newId()
   const refusal = ApiError.invalid(...words)
-  const body = JSON.stringify(Dialects.of(url).Errors.encode({ ...refusal, requestId }))
+  const body = JSON.stringify(ClientProtocols.of(url).Errors.encode({ ...refusal, requestId }))
   const head = [
     `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}`,
     "content-type: application/json",

@@ -3,7 +3,7 @@
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import type { Router } from "@understudy/core/Router"
-import * as Timeout from "@understudy/core/Timeout"
+import * as Timeout from "@understudy/core/internal/policy/Timeout"
 import type * as ByteSize from "effect/ByteSize"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -15,28 +15,28 @@ import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import { createServer } from "node:http"
 import type { Server } from "node:http"
-import * as Intake from "./api/Intake.ts"
-import { IsKey } from "./api/OwnKeys.ts"
+import * as BodyBudget from "./api/BodyBudget.ts"
+import { IsKey } from "./api/GatewayKeys.ts"
 import * as Ops from "./api/Ops.ts"
 import * as SimulatedApi from "./api/Simulated.ts"
 import * as Dashboard from "./dashboard/Dashboard.ts"
-import * as Delivery from "./Delivery.ts"
+import * as WriteTimeout from "./WriteTimeout.ts"
 import * as Drain from "./Drain.ts"
-import * as Gate from "./Gate.ts"
+import * as Middleware from "./Middleware.ts"
 import * as Gateway from "./Gateway.ts"
-import * as Guard from "./Guard.ts"
-import * as Limits from "./Limits.ts"
+import * as Auth from "./auth/Auth.ts"
+import * as ServerLimits from "./ServerLimits.ts"
 import * as MalformedHttp from "./MalformedHttp.ts"
 
 export interface Options {
   readonly host: string
   /** 0 for any free one. */
   readonly port: number
-  readonly guard: Guard.Policy
+  readonly guard: Auth.Policy
   /** The largest body taken. */
   readonly maxBody: ByteSize.ByteSize
   /** What one caller may ask of the process; the usual if not said. */
-  readonly limits?: Limits.Limits
+  readonly limits?: ServerLimits.Limits
   /** How long a write may make no progress; the usual if not said. The streams of a route may have their own. */
   readonly write?: Duration.Duration
   /** How long it may take to go down once the server is told to stop. */
@@ -52,10 +52,10 @@ const keepAliveTimeout = 75_000
 /** Serves until the layer is closed: then it drains, and the port is free. */
 export const layer = (options: Options): Layer.Layer<HttpServer.HttpServer, ServeError, Router | Drain.Drain> =>
   Layer.suspend(() => {
-    const { limits = Limits.defaults, write = Duration.fromInputUnsafe(Timeout.defaults.write) } = options
-    const guard = Guard.make(options.guard)
-    const server = Delivery.watch(
-      MalformedHttp.answer(listener(limits), (origin) => Guard.allows(guard, origin)),
+    const { limits = ServerLimits.defaults, write = Duration.fromInputUnsafe(Timeout.defaults.write) } = options
+    const guard = Auth.make(options.guard)
+    const server = WriteTimeout.watch(
+      MalformedHttp.answer(listener(limits), (origin) => Auth.allows(guard, origin)),
       write,
     )
     const routes = Layer.mergeAll(
@@ -63,7 +63,7 @@ export const layer = (options: Options): Layer.Layer<HttpServer.HttpServer, Serv
       Ops.layer,
       SimulatedApi.layer,
       Dashboard.layer(guard),
-      Gate.layer(guard),
+      Middleware.layer(guard),
     )
     const served = HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true })
     // Built last, so that draining begins before the server starts to wait for its connections to end.
@@ -78,12 +78,12 @@ export const layer = (options: Options): Layer.Layer<HttpServer.HttpServer, Serv
       ),
       Layer.provideMerge(Layer.succeed(MaxBodySize, options.maxBody)),
       Layer.provideMerge(Layer.succeed(IsKey, guard.keys.isEmpty ? undefined : guard.keys.has)),
-      Layer.provideMerge(Layer.succeed(Intake.Current, new Intake.Intake(limits))),
+      Layer.provideMerge(Layer.succeed(BodyBudget.Current, new BodyBudget.Intake(limits))),
     )
   })
 
 /** A server that takes no more connections than it may, and closes those whose requests do not arrive in time. */
-const listener = ({ connections, headTimeout, requestTimeout }: Limits.Limits): Server => {
+const listener = ({ connections, headTimeout, requestTimeout }: ServerLimits.Limits): Server => {
   const [head, request] = [Duration.toMillis(headTimeout), Duration.toMillis(requestTimeout)]
   const server = createServer({
     keepAliveTimeout,

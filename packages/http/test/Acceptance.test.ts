@@ -1,7 +1,7 @@
 /** Upstreams that ignore in silence what they were asked, behind callers of every dialect, whole and streamed. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Route from "@understudy/core/Route"
-import * as Behaviour from "@understudy/providers/testing/Behaviour"
+import * as Behavior from "@understudy/providers/testing/Behavior"
 import * as Effect from "effect/Effect"
 import type { Vendor } from "./TestGateway.ts"
 import * as TestGateway from "./TestGateway.ts"
@@ -102,7 +102,7 @@ const asked = Effect.fnUntraced(function* (
   { body, path }: Dialect,
   wish: object,
   stream: boolean,
-  scripts: { readonly primary: Behaviour.Behaviour; readonly backup: Behaviour.Behaviour },
+  scripts: { readonly primary: Behavior.Behavior; readonly backup: Behavior.Behavior },
 ) {
   const { upstream, url } = yield* TestGateway.make({
     vendor,
@@ -131,8 +131,8 @@ for (const [name, dialect] of Object.entries(dialects)) {
                 Effect.scoped(
                   Effect.gen(function* () {
                     const { status, text } = yield* asked(vendor, dialect, wish, stream, {
-                      primary: Behaviour.answer({ text: "It rains in Rome." }),
-                      backup: Behaviour.answer({ tool: "get_weather", arguments: '{"city":"Paris"}' }),
+                      primary: Behavior.answer({ text: "It rains in Rome." }),
+                      backup: Behavior.answer({ tool: "get_weather", arguments: '{"city":"Paris"}' }),
                     })
                     assert.strictEqual(status, 200, `${vendor}: ${text}`)
                     assert.include(text, "get_weather", vendor)
@@ -151,8 +151,8 @@ for (const [name, dialect] of Object.entries(dialects)) {
             Effect.scoped(
               Effect.gen(function* () {
                 const { status, text } = yield* asked(vendor, dialect, dialect.formed, stream, {
-                  primary: Behaviour.answer({ text: '{"town":"Rome"}' }),
-                  backup: Behaviour.answer({ text: '{"city":"Paris"}' }),
+                  primary: Behavior.answer({ text: '{"town":"Rome"}' }),
+                  backup: Behavior.answer({ text: '{"city":"Paris"}' }),
                 })
                 assert.strictEqual(status, 200, `${vendor}: ${text}`)
                 assert.include(text, "Paris", vendor)

@@ -119,8 +119,8 @@ describe("a route that keeps its answers", () => {
       const { client, url } = yield* TestGateway.make({ route })
       for (let times = 0; times < 3; times++) yield* Effect.promise(() => client.chat.completions.create(hello))
       const text = yield* Effect.promise(() => fetch(`${url}/metrics`).then((answer) => answer.text()))
-      assert.match(text, /^understudy_cache_total\{.*result="hit".*\} 2$/m)
-      assert.match(text, /^understudy_cache_total\{.*result="miss".*\} 1$/m)
+      assert.match(text, /^understudy_cache_requests_total\{.*result="hit".*\} 2$/m)
+      assert.match(text, /^understudy_cache_requests_total\{.*result="miss".*\} 1$/m)
       assert.match(text, /^understudy_attempts_total\{deployment="primary".*\} 1$/m)
     }),
   )

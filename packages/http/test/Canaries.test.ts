@@ -19,8 +19,8 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { format } from "node:util"
 import * as Config from "../src/Config.ts"
-import * as Configured from "../src/Configured.ts"
-import * as Guard from "../src/Guard.ts"
+import * as App from "../src/App.ts"
+import * as Auth from "../src/auth/Auth.ts"
 import * as PlainText from "../src/observe/PlainText.ts"
 import * as CanaryUpstream from "./CanaryUpstream.ts"
 import { accessKeyId, canary, leaks, names, role } from "./CanaryUpstream.ts"
@@ -200,7 +200,7 @@ describe("canaries", () => {
         const named = deployments(upstream.port)
         const configuration = yield* Config.parse(
           JSON.stringify({
-            defaults: { retry: { times: 0 }, circuit: { failures: 1_000_000, long: "1ms" } },
+            defaults: { retry: { times: 0 }, circuit: { failures: 1_000_000, permanentFailure: "1ms" } },
             deployments: Object.fromEntries(
               Object.entries(named).map(([name, given]) => [`*--${name}`, { model: `*--${name}`, ...given }]),
             ),
@@ -214,9 +214,9 @@ describe("canaries", () => {
         yield* Effect.scoped(
           Effect.gen(function* () {
             const context = yield* Layer.build(
-              Configured.layer(configuration, {
+              App.layer(configuration, {
                 server: { ...configuration.server, port: 0 },
-                guard: { keys: [Guard.key(Redacted.make("operator"))], hosts: [], origins: [] },
+                guard: { keys: [Auth.key(Redacted.make("operator"))], hosts: [], origins: [] },
                 logContent: true,
               }),
             )

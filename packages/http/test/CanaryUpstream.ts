@@ -2,7 +2,7 @@
  * A stand-in of every vendor, of AWS's token service and of a proxy in between, which echoes secrets in every place where an
  * upstream can. Which place it is, and whose secrets it knows, stands in the model that it is asked for: `case--3--openai`.
  */
-import * as EventStream from "@understudy/providers/testing/EventStream"
+import * as EventStream from "@understudy/providers/internal/testing/EventStream"
 import * as Effect from "effect/Effect"
 import * as Http from "node:http"
 import type { AddressInfo } from "node:net"

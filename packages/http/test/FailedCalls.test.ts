@@ -6,13 +6,13 @@
 import Anthropic from "@anthropic-ai/sdk"
 import { assert, describe, it } from "@effect/vitest"
 import { Route } from "@understudy/core"
-import * as Behaviour from "@understudy/providers/testing/Behaviour"
+import * as Behavior from "@understudy/providers/testing/Behavior"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { connect } from "node:net"
 import { text } from "node:stream/consumers"
 import OpenAI from "openai"
-import type { VirtualKey } from "../src/keys/VirtualKey.ts"
+import type { VirtualKey } from "../src/auth/VirtualKey.ts"
 import * as TestGateway from "./TestGateway.ts"
 
 const messages = [{ role: "user", content: "Hello?" }]
@@ -139,10 +139,10 @@ const policy = {
 /** An answer whose code is told for each dialect. */
 type Row = Omit<Answer, "code"> & { readonly code: Record<Dialect, string> }
 
-type Script = string | ReadonlyArray<Behaviour.Behaviour>
+type Script = string | ReadonlyArray<Behavior.Behavior>
 
 const overloadedFor = (seconds: number): Script => [
-  Behaviour.refuse("overloaded", { form: "seconds", millis: seconds * 1000 }),
+  Behavior.refuse("overloaded", { form: "seconds", millis: seconds * 1000 }),
 ]
 
 /** What each of all deployments does, and what callers are told of it: at first, then while circuits and cooldowns stand. */
@@ -233,7 +233,7 @@ const refusals: ReadonlyArray<Refusal> = [
     what: "a page of another origin",
     headers: { origin: "https://example.com" },
     status: 403,
-    code: codes("foreign_origin", "permission_error", "403 PERMISSION_DENIED"),
+    code: codes("origin_not_allowed", "permission_error", "403 PERMISSION_DENIED"),
     final: true,
   },
   {

@@ -80,7 +80,7 @@ for (const [name, dialect] of Object.entries(dialects)) {
         Effect.gen(function* () {
           const { url } = yield* TestGateway.make({
             provider: broken(true),
-            route: Route.target("primary").pipe(Route.retry({ times: 0 })),
+            route: Route.to("primary").pipe(Route.retry({ times: 0 })),
           })
           const { status, text } = yield* post(url, dialect, "assistant", stream)
           assert.strictEqual(status, stream ? 200 : 502)

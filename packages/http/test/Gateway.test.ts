@@ -261,8 +261,8 @@ describe("errors, in OpenAI's shape", () => {
           attempt["status"],
         ]),
         [
-          ["primary", "Authentication", 401],
-          ["backup", "Authentication", 401],
+          ["primary", "authentication", 401],
+          ["backup", "authentication", 401],
         ],
       )
     }),
@@ -370,7 +370,7 @@ describe("the gate", () => {
 
   it.live("asks for the key when there is one, and for nothing else", () =>
     Effect.gen(function* () {
-      const { key } = yield* Effect.promise(() => import("../src/Guard.ts"))
+      const { key } = yield* Effect.promise(() => import("../src/auth/Auth.ts"))
       const { Redacted } = yield* Effect.promise(() => import("effect"))
       const { url } = yield* TestGateway.make({ guard: { keys: [key(Redacted.make("open-sesame"))] } })
       assert.strictEqual((yield* send(url, {})).status, 401)
@@ -405,9 +405,9 @@ describe("operations", () => {
       yield* Effect.promise(() => client.chat.completions.create(hello))
       yield* Effect.yieldNow
       const text = yield* Effect.promise(() => fetch(`${url}/metrics`).then((answer) => answer.text()))
-      assert.match(text, /understudy_failovers_total\{.*from="primary".*to="backup".*reason="Overloaded".*\} 1/)
-      assert.match(text, /understudy_attempts_total\{.*deployment="backup".*outcome="answered".*\} 1/)
-      assert.match(text, /understudy_tokens_total\{.*kind="output".*\} [1-9]/)
+      assert.match(text, /understudy_failovers_total\{.*from="primary".*to="backup".*reason="overloaded".*\} 1/)
+      assert.match(text, /understudy_attempts_total\{.*deployment="backup".*outcome="success".*\} 1/)
+      assert.match(text, /understudy_tokens_total\{.*type="output".*\} [1-9]/)
       assert.match(text, /understudy_circuit_state\{deployment="primary"\} 0/)
     }),
   )

@@ -4,11 +4,11 @@ import { ThreadNotFoundError } from "@anthropic-ai/sdk/resources/messages/messag
 import type { Message, MessageCreateParamsNonStreaming, Tool } from "@anthropic-ai/sdk/resources/messages"
 import { assert, describe, it } from "@effect/vitest"
 import * as Route from "@understudy/core/Route"
-import * as Behaviour from "@understudy/providers/testing/Behaviour"
+import * as Behavior from "@understudy/providers/testing/Behavior"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
-import { key } from "../src/Guard.ts"
+import { key } from "../src/auth/Auth.ts"
 import * as TestGateway from "./TestGateway.ts"
 
 const hello: MessageCreateParamsNonStreaming = {
@@ -197,8 +197,8 @@ describe("a stream that another goes on with", () => {
             Route.stream({ protect: "continue" }),
           ),
         })
-        yield* upstream.script("primary", [Behaviour.cut(20, { text })])
-        yield* upstream.script("backup", [Behaviour.answer({ text })])
+        yield* upstream.script("primary", [Behavior.cut(20, { text })])
+        yield* upstream.script("backup", [Behavior.answer({ text })])
         const stream = anthropic.messages.stream(hello)
         const events: Array<string> = []
         stream.on("streamEvent", ({ type }) => {
@@ -240,7 +240,7 @@ describe("native, where Anthropic answers", () => {
       assert.strictEqual(sent.headers["anthropic-beta"], "context-1m-2025-08-07")
       assert.notInclude(JSON.stringify(sent.headers), "theirs")
       assert.include(text, "x_unheard_of")
-      assert.isNull(headers.get("x-understudy-unsupported"))
+      assert.isNull(headers.get("x-understudy-dropped-params"))
     }),
   )
 
@@ -290,7 +290,7 @@ describe("what another vendor cannot do", () => {
         top_k: 5,
       })
       assert.strictEqual(status, 200)
-      assert.deepStrictEqual(headers.get("x-understudy-unsupported")?.split("; ").sort(), [
+      assert.deepStrictEqual(headers.get("x-understudy-dropped-params")?.split("; ").sort(), [
         "context_management",
         "tools",
         "top_k",
@@ -343,7 +343,7 @@ describe("errors, in Anthropic's shape", () => {
       const { attempts } = error.error as { readonly attempts: ReadonlyArray<{ readonly reason: string }> }
       assert.deepStrictEqual(
         attempts.map(({ reason }) => reason),
-        ["Authentication", "Authentication"],
+        ["authentication", "authentication"],
       )
     }),
   )

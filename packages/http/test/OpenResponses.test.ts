@@ -4,7 +4,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Route from "@understudy/core/Route"
-import * as Behaviour from "@understudy/providers/testing/Behaviour"
+import * as Behavior from "@understudy/providers/testing/Behavior"
 import * as Effect from "effect/Effect"
 import { eventFaults, responseFaults } from "../../providers/test/protocols/responses/OpenResponses.ts"
 import * as TestGateway from "./TestGateway.ts"
@@ -138,9 +138,9 @@ for (const vendor of vendors) {
       Effect.gen(function* () {
         const gateway = yield* TestGateway.make({ vendor })
         yield* gateway.upstream.script("primary", [
-          Behaviour.answer({ text: "Hi", finish: "length" }),
-          Behaviour.answer({ text: "Hi there", finish: "length" }),
-          Behaviour.cut(2, { text: "one two three four five" }),
+          Behavior.answer({ text: "Hi", finish: "length" }),
+          Behavior.answer({ text: "Hi there", finish: "length" }),
+          Behavior.cut(2, { text: "one two three four five" }),
         ])
         const short = yield* whole(gateway, basic)
         assert.isUndefined(responseFaults(short))
@@ -164,8 +164,8 @@ for (const vendor of vendors) {
         const text = words.join(" ")
         for (const backup of vendors) {
           const gateway = yield* TestGateway.make({ vendor, backup, route, prefilling: true })
-          yield* gateway.upstream.script("primary", [Behaviour.cut(60, { text })])
-          yield* gateway.upstream.script("backup", [Behaviour.answer({ text: ` ${words.slice(60).join(" ")}` })])
+          yield* gateway.upstream.script("primary", [Behavior.cut(60, { text })])
+          yield* gateway.upstream.script("backup", [Behavior.answer({ text: ` ${words.slice(60).join(" ")}` })])
           const told = yield* events(gateway, { input: "Count.", store: false })
           follow(told, false)
           const [said = ""] = textsOf(told.at(-1)?.["response"] as Fields)

@@ -1,8 +1,8 @@
 /** Streams that break after their first word, through the real `openai` client, under each `protect`. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Route from "@understudy/core/Route"
-import type { Protect, StreamPolicy } from "@understudy/core/Protection"
-import * as Behaviour from "@understudy/providers/testing/Behaviour"
+import type { Protect, StreamPolicy } from "@understudy/core/internal/policy/StreamPolicy"
+import * as Behavior from "@understudy/providers/testing/Behavior"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as TestGateway from "./TestGateway.ts"
@@ -12,14 +12,14 @@ const ask = { model: "assistant", messages: [{ role: "user" as const, content: "
 const text = `Once upon a time ${"there was a lamp, and beside the lamp a keeper, and ".repeat(8)}they were not lonely.`
 const another = "In a hole in the ground there lived somebody else."
 
-const faults: Readonly<Record<string, Behaviour.Behaviour>> = {
-  "cut-2": Behaviour.cut(2, { text }),
-  "cut-2-reset": Behaviour.cut(2, { text, how: "reset" }),
-  "cut-20": Behaviour.cut(20, { text }),
-  "stall-2": Behaviour.stall(2, { text }),
-  "stall-2-pings": Behaviour.stall(2, { text, pings: true }),
-  "error-event-after-2": Behaviour.errorEvent(2, "overloaded", { text }),
-  "eof-no-finish": Behaviour.noFinish({ text }),
+const faults: Readonly<Record<string, Behavior.Behavior>> = {
+  "cut-2": Behavior.cut(2, { text }),
+  "cut-2-reset": Behavior.cut(2, { text, how: "reset" }),
+  "cut-20": Behavior.cut(20, { text }),
+  "stall-2": Behavior.stall(2, { text }),
+  "stall-2-pings": Behavior.stall(2, { text, pings: true }),
+  "error-event-after-2": Behavior.errorEvent(2, "overloaded", { text }),
+  "eof-no-finish": Behavior.noFinish({ text }),
 }
 
 const serve = Effect.fnUntraced(function* (
@@ -68,7 +68,7 @@ for (const protect of ["preamble", "continue", "full"] as const) {
         Effect.gen(function* () {
           const gateway = yield* serve({ protect }, { idle: name.startsWith("stall") ? "80 millis" : "1 minute" })
           yield* gateway.upstream.script("primary", [fault])
-          yield* gateway.upstream.script("backup", [Behaviour.answer({ text })])
+          yield* gateway.upstream.script("backup", [Behavior.answer({ text })])
           const seen = yield* read(gateway)
           assert.strictEqual(yield* gateway.upstream.attempts("primary"), 1)
           assert.strictEqual(yield* gateway.upstream.attempts("backup"), broken[protect] ? 0 : 1)
@@ -94,8 +94,8 @@ describe("protect: continue", () => {
   it.live("ends in the error, without [DONE], when the other says something else", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* serve({ protect: "continue" })
-      yield* upstream.script("primary", [Behaviour.cut(2, { text })])
-      yield* upstream.script("backup", [Behaviour.answer({ text: another })])
+      yield* upstream.script("primary", [Behavior.cut(2, { text })])
+      yield* upstream.script("backup", [Behavior.answer({ text: another })])
       const answer = yield* Effect.promise(() => TestGateway.post(url, JSON.stringify({ ...ask, stream: true })))
       assert.notInclude(answer.text, "[DONE]")
       assert.notInclude(answer.text, "hole")
@@ -103,7 +103,7 @@ describe("protect: continue", () => {
       assert.strictEqual(error.code, "stream_broken")
       assert.deepStrictEqual(
         error.attempts.map((attempt: Record<string, unknown>) => attempt["reason"]),
-        ["Network", "Unsupported"],
+        ["network", "unsupported"],
       )
     }),
   )
@@ -111,8 +111,8 @@ describe("protect: continue", () => {
   it.live("shows the other what was delivered, and what to repeat", () =>
     Effect.gen(function* () {
       const gateway = yield* serve({ protect: "continue" })
-      yield* gateway.upstream.script("primary", [Behaviour.cut(2, { text })])
-      yield* gateway.upstream.script("backup", [Behaviour.answer({ text })])
+      yield* gateway.upstream.script("primary", [Behavior.cut(2, { text })])
+      yield* gateway.upstream.script("backup", [Behavior.answer({ text })])
       const { headers } = yield* read(gateway)
       assert.strictEqual(headers.get("x-understudy-deployment"), "primary")
       assert.strictEqual(headers.get("x-understudy-attempts"), "1")
@@ -132,8 +132,8 @@ describe("protect: continue, with a backup of another protocol", () => {
   it.live("goes on from a prefilled beginning, as one answer of the first", () =>
     Effect.gen(function* () {
       const gateway = yield* serve({ protect: "continue" }, { prefilling: true })
-      yield* gateway.upstream.script("primary", [Behaviour.cut(2, { text })])
-      yield* gateway.upstream.script("backup", [Behaviour.answer({ text: " and so it ends." })])
+      yield* gateway.upstream.script("primary", [Behavior.cut(2, { text })])
+      yield* gateway.upstream.script("backup", [Behavior.answer({ text: " and so it ends." })])
       const seen = yield* read(gateway)
       const { body } = yield* gateway.upstream.received("backup")
       const { messages } = body as { readonly messages: ReadonlyArray<{ role: string; content: unknown }> }
@@ -151,8 +151,8 @@ describe("protect: full", () => {
   it.live("answers in words of one alone, though the other has begun", () =>
     Effect.gen(function* () {
       const gateway = yield* serve({ protect: "full" })
-      yield* gateway.upstream.script("primary", [Behaviour.cut(2, { text })])
-      yield* gateway.upstream.script("backup", [Behaviour.answer({ text: another })])
+      yield* gateway.upstream.script("primary", [Behavior.cut(2, { text })])
+      yield* gateway.upstream.script("backup", [Behavior.answer({ text: another })])
       const seen = yield* read(gateway)
       assert.strictEqual(seen.text, another)
       assert.strictEqual(seen.headers.get("x-understudy-deployment"), null)
@@ -172,7 +172,7 @@ describe("protect: full", () => {
   it.live("closes the upstream of a client that does not wait", () =>
     Effect.gen(function* () {
       const { client, upstream } = yield* serve({ protect: "full" })
-      yield* upstream.script("primary", [Behaviour.stall(2, { text })])
+      yield* upstream.script("primary", [Behavior.stall(2, { text })])
       const stream = yield* Effect.promise(() => client.chat.completions.create({ ...ask, stream: true }))
       const request = yield* upstream.received("primary")
       stream.controller.abort()

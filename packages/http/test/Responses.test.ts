@@ -4,7 +4,7 @@ import * as Route from "@understudy/core/Route"
 import * as Anthropic from "@understudy/providers/anthropic"
 import * as Bedrock from "@understudy/providers/bedrock"
 import * as OpenAiProvider from "@understudy/providers/openai"
-import * as Behaviour from "@understudy/providers/testing/Behaviour"
+import * as Behavior from "@understudy/providers/testing/Behavior"
 import * as Transport from "@understudy/providers/transport"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -267,10 +267,8 @@ for (const [name, provider] of Object.entries(upstreams)) {
         const words = Array.from({ length: 90 }, (_, index) => `word${index}`)
         const text = words.join(" ")
         const delivered = words.slice(0, 60).join(" ")
-        yield* gateway.upstream.script("primary", [Behaviour.cut(60, { text })])
-        yield* gateway.upstream.script("backup", [
-          Behaviour.answer({ text: text.slice(delivered.length - 200).trim() }),
-        ])
+        yield* gateway.upstream.script("primary", [Behavior.cut(60, { text })])
+        yield* gateway.upstream.script("backup", [Behavior.answer({ text: text.slice(delivered.length - 200).trim() })])
         const whole = yield* Effect.promise(() => gateway.client.responses.stream(hello).finalResponse())
         assert.strictEqual(yield* gateway.upstream.attempts("backup"), 1)
         assert.strictEqual(whole.output_text, text)
@@ -344,8 +342,8 @@ describe("Codex", () => {
       assert.include(whole, '"name":"mcp__crm__lookup"')
       assert.include(whole, "Nobody")
       assert.notInclude(whole, "gAAAA")
-      assert.include(headers.get("x-understudy-unsupported"), "the tool web_search")
-      assert.include(headers.get("x-understudy-unsupported"), "prompt_cache_key")
+      assert.include(headers.get("x-understudy-dropped-params"), "the tool web_search")
+      assert.include(headers.get("x-understudy-dropped-params"), "prompt_cache_key")
     }),
   )
 
@@ -354,7 +352,7 @@ describe("Codex", () => {
       const gateway = yield* TestGateway.make({ provider: upstreams.responses })
       const { events, headers } = yield* post(gateway, codex)
       assert.deepStrictEqual(yield* asked(gateway), { ...codex, model: "primary" })
-      assert.isNull(headers.get("x-understudy-unsupported"))
+      assert.isNull(headers.get("x-understudy-dropped-params"))
       assert.strictEqual(events.at(-1)?.type, "response.completed")
     }),
   )
@@ -387,7 +385,7 @@ describe("a free-form tool", () => {
     it.live(`is a function of one text in ${name}, and its client never sees it`, () =>
       Effect.gen(function* () {
         const gateway = yield* TestGateway.make({ provider: upstreams[name] })
-        yield* gateway.upstream.script("primary", [Behaviour.answer({ arguments: JSON.stringify({ input: patch }) })])
+        yield* gateway.upstream.script("primary", [Behavior.answer({ arguments: JSON.stringify({ input: patch }) })])
         const plain = yield* create(gateway, asking)
         const streamed = yield* Effect.promise(() => gateway.client.responses.stream(asking).finalResponse())
         for (const { output } of [plain, streamed]) {

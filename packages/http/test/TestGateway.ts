@@ -4,8 +4,8 @@
  */
 import AnthropicClient from "@anthropic-ai/sdk"
 import { Deployment, Route, Router } from "@understudy/core"
-import * as RateLimit from "@understudy/core/RateLimit"
-import type { TimeoutPolicy } from "@understudy/core/Timeout"
+import * as RateLimit from "@understudy/core/internal/admission/RateLimit"
+import type { TimeoutPolicy } from "@understudy/core/internal/policy/Timeout"
 import * as Anthropic from "@understudy/providers/anthropic"
 import * as Bedrock from "@understudy/providers/bedrock"
 import * as Gemini from "@understudy/providers/gemini"
@@ -24,10 +24,10 @@ import * as References from "effect/References"
 import OpenAI from "openai"
 import { Drain } from "../src/Drain.ts"
 import type { Policy } from "../src/Drain.ts"
-import * as Guard from "../src/Guard.ts"
-import * as Keys from "../src/keys/Keys.ts"
-import type { VirtualKey } from "../src/keys/VirtualKey.ts"
-import * as Limits from "../src/Limits.ts"
+import * as Auth from "../src/auth/Auth.ts"
+import * as KeyedRouter from "../src/keys/KeyedRouter.ts"
+import type { VirtualKey } from "../src/auth/VirtualKey.ts"
+import * as ServerLimits from "../src/ServerLimits.ts"
 import * as CallLog from "../src/observe/CallLog.ts"
 import * as Metrics from "../src/observe/Metrics.ts"
 import * as Server from "../src/Server.ts"
@@ -35,14 +35,14 @@ import * as Server from "../src/Server.ts"
 export type Vendor = "openai" | "responses" | "anthropic" | "bedrock" | "gemini"
 
 export interface Options {
-  readonly guard?: Partial<Guard.Policy>
+  readonly guard?: Partial<Auth.Policy>
   readonly keys?: ReadonlyArray<VirtualKey>
   readonly route?: Route.Route
   readonly maxBody?: number
   readonly drain?: Partial<Policy>
   /** What is logged: nothing if not said. */
   readonly logLevel?: "Info" | "None"
-  readonly limits?: Partial<Limits.Limits>
+  readonly limits?: Partial<ServerLimits.Limits>
   /** Time limits of every call. */
   readonly timeout?: Partial<TimeoutPolicy>
   /** How long a write of anything but a route's streams may make no progress. */
@@ -90,13 +90,14 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     routes: { assistant: options.route ?? Route.fallback("primary", "backup").pipe(Route.retry({ times: 0 })) },
   })
   const { keys = [] } = options
-  const HeldLive = keys.length === 0 ? RouterLive : Layer.provide(Keys.layer(keys), [RouterLive, RateLimit.layerMemory])
+  const HeldLive =
+    keys.length === 0 ? RouterLive : Layer.provide(KeyedRouter.layer(keys), [RouterLive, RateLimit.layerMemory])
   const ServerLive = Server.layer({
     host: "127.0.0.1",
     port: 0,
-    guard: { keys: keys.map(Guard.virtualKey), hosts: [], origins: [], ...options.guard },
+    guard: { keys: keys.map(Auth.virtualKey), hosts: [], origins: [], ...options.guard },
     maxBody: ByteSize.fromInputUnsafe(options.maxBody ?? 1_000_000),
-    limits: { ...Limits.defaults, ...options.limits },
+    limits: { ...ServerLimits.defaults, ...options.limits },
     ...(options.write === undefined ? undefined : { write: options.write }),
     drain: { delay: Duration.zero, timeout: Duration.seconds(5), ...options.drain },
   }).pipe(

@@ -7,22 +7,22 @@ import * as TestGateway from "./TestGateway.ts"
 const wish = { model: "assistant", messages: [{ role: "user" as const, content: "Hello?" }], seed: 7 }
 
 /** Asks Anthropic first, then OpenAI, under this policy. */
-const ask = (policy: "refuse" | "warn" | "drop" | undefined, stream: boolean) =>
+const ask = (policy: "skip" | "warn" | "drop" | undefined, stream: boolean) =>
   Effect.gen(function* () {
     const route = Route.fallback("backup", "primary").pipe(Route.retry({ times: 0 }))
     const gateway = yield* TestGateway.make({
       backup: "anthropic",
-      route: policy === undefined ? route : route.pipe(Route.unsupported(policy)),
+      route: policy === undefined ? route : route.pipe(Route.unsupportedParams(policy)),
     })
     const answer = yield* Effect.promise(() => TestGateway.post(gateway.url, JSON.stringify({ ...wish, stream })))
     return {
       status: answer.status,
       by: answer.headers.get("x-understudy-deployment"),
-      unsaid: answer.headers.get("x-understudy-unsupported"),
+      droppedParams: answer.headers.get("x-understudy-dropped-params"),
     }
   })
 
-const unsaid = "a seed; max_tokens, which the API requires, set to 4096"
+const droppedParams = "a seed; max_tokens, which the API requires, set to 4096"
 
 describe("a wish that the answering protocol cannot say", () => {
   for (const stream of [false, true]) {
@@ -30,20 +30,20 @@ describe("a wish that the answering protocol cannot say", () => {
 
     it.live(`is named in a header, ${how}`, () =>
       Effect.gen(function* () {
-        assert.deepStrictEqual(yield* ask(undefined, stream), { status: 200, by: "backup", unsaid })
-        assert.deepStrictEqual(yield* ask("warn", stream), { status: 200, by: "backup", unsaid })
+        assert.deepStrictEqual(yield* ask(undefined, stream), { status: 200, by: "backup", droppedParams })
+        assert.deepStrictEqual(yield* ask("warn", stream), { status: 200, by: "backup", droppedParams })
       }),
     )
 
     it.live(`is left out in silence where that is wanted, ${how}`, () =>
       Effect.gen(function* () {
-        assert.deepStrictEqual(yield* ask("drop", stream), { status: 200, by: "backup", unsaid: null })
+        assert.deepStrictEqual(yield* ask("drop", stream), { status: 200, by: "backup", droppedParams: null })
       }),
     )
 
     it.live(`is said by the next deployment where it must be, ${how}`, () =>
       Effect.gen(function* () {
-        assert.deepStrictEqual(yield* ask("refuse", stream), { status: 200, by: "primary", unsaid: null })
+        assert.deepStrictEqual(yield* ask("skip", stream), { status: 200, by: "primary", droppedParams: null })
       }),
     )
   }

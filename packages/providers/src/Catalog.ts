@@ -12,7 +12,7 @@ import * as Anthropic from "./anthropic/Anthropic.ts"
 import * as Bedrock from "./bedrock/Bedrock.ts"
 import * as Guardrail from "./bedrock/Guardrail.ts"
 import { DurationText } from "./config/DurationText.ts"
-import { address, countOrNone, flag, hidden, number, proxy, secret, text, textOrNumber, word } from "./config/Values.ts"
+import { address, countOrNone, flag, hidden, number, proxy, secret, text, textOrNumber, word } from "./config/Fields.ts"
 import * as Gemini from "./gemini/Gemini.ts"
 import { isLocal } from "./Local.ts"
 import * as Azure from "./openai/Azure.ts"
@@ -25,7 +25,7 @@ import * as Simulated from "./simulated/Simulated.ts"
 export type ProviderLayer = Layer.Layer<Provider, ProviderStartError | Config.ConfigError>
 
 /** What a layer is told besides its vendor's keys. */
-export interface Circumstances {
+export interface DeploymentContext {
   /** The deployment's name, and its model's id. */
   readonly name: string
   readonly model: string
@@ -34,7 +34,7 @@ export interface Circumstances {
 
 export interface Vendor<Fields extends Schema.Struct.Fields = Schema.Struct.Fields> {
   readonly keys: Schema.Struct<Fields>
-  readonly layer: (keys: Schema.Struct.Type<Fields>, circumstances: Circumstances) => ProviderLayer
+  readonly layer: (keys: Schema.Struct.Type<Fields>, circumstances: DeploymentContext) => ProviderLayer
   /** Where its credentials come from: the deployment's keys, else environment variables. */
   readonly credentials: { readonly keys: ReadonlyArray<string>; readonly variables: ReadonlyArray<string> }
   /** How its model ids look, and who may use one, for somebody whose model was refused. */
@@ -187,12 +187,12 @@ export const vendors = {
       reply: optional(text("what it says")),
       latency: optional(DurationText),
       firstToken: optional(DurationText),
-      pace: optional(DurationText),
+      tokenDelay: optional(DurationText),
       failureRate: optional(number("a share from 0 to 1", (value) => value >= 0 && value <= 1)),
       status: optional(status),
       retryAfter: optional(DurationText),
-      cutAfter: optional(countOrNone),
-      stallAfter: optional(countOrNone),
+      disconnectAfterTokens: optional(countOrNone),
+      stallAfterTokens: optional(countOrNone),
       outage: optional(
         Schema.Struct({ from: DurationText, for: DurationText }).annotate({
           expected: "a window, such as { from: 10s, for: 1m }",
@@ -219,6 +219,6 @@ export const isVendor = (name: unknown): name is VendorName => vendorNames.some(
 export const byName: {
   readonly [Name in VendorName]: {
     readonly keys: Schema.ConstraintDecoder<KeysOf<Name>> & { readonly fields: Schema.Struct.Fields }
-    readonly layer: (keys: KeysOf<Name>, circumstances: Circumstances) => ProviderLayer
+    readonly layer: (keys: KeysOf<Name>, circumstances: DeploymentContext) => ProviderLayer
   }
 } = vendors

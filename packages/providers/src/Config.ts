@@ -5,9 +5,9 @@
  * `decode` is pure and finds every problem at once, each with its path and what its author may have meant. It takes a
  * parsed document, whatever that was written in; `Router.layer(toOptions(settings))` is the rest.
  */
-import type * as Candidate from "@understudy/core/Candidate"
+import type * as Candidate from "@understudy/core/internal/deployment/Candidate"
 import type * as Deployment from "@understudy/core/Deployment"
-import * as Compiled from "@understudy/core/Compiled"
+import * as BoundRoute from "@understudy/core/internal/route/BoundRoute"
 import type { Route } from "@understudy/core/Route"
 import type * as Router from "@understudy/core/Router"
 import type * as EffectConfig from "effect/Config"
@@ -17,16 +17,16 @@ import type * as Schema from "effect/Schema"
 import * as Deployments from "./config/Deployments.ts"
 import type { Environment } from "./config/Interpolation.ts"
 import * as Interpolation from "./config/Interpolation.ts"
-import type { Place } from "./config/Issues.ts"
-import { decode as decodeAt, within } from "./config/Issues.ts"
+import type { Location } from "./config/SchemaErrors.ts"
+import { decode as decodeAt, within } from "./config/SchemaErrors.ts"
 import * as Policies from "./config/Policies.ts"
-import type { Problem } from "./config/Problem.ts"
-import { unfit, unknownKey } from "./config/Problem.ts"
+import type { Problem } from "./config/ConfigError.ts"
+import { invalidValue, unknownKey } from "./config/ConfigError.ts"
 import * as Routes from "./config/Routes.ts"
 import type { ProviderStartError } from "./ProviderStartError.ts"
 
 export type { Environment } from "./config/Interpolation.ts"
-export type { Problem } from "./config/Problem.ts"
+export type { Problem } from "./config/ConfigError.ts"
 /** Every environment variable that a parsed document names: what `decode` will ask its environment for. */
 export { names as variables } from "./config/Interpolation.ts"
 
@@ -58,11 +58,11 @@ export const decodeWith = <Extra extends Sections>(
   environment: Environment,
 ): Result.Result<{ readonly settings: Settings; readonly sections: Decoded<Extra> }, Failure> => {
   if (!Predicate.isObject(input)) {
-    return Result.fail([unfit("", "a mapping with `deployments` and perhaps `routes` and `defaults`", input)])
+    return Result.fail([invalidValue("", "a mapping with `deployments` and perhaps `routes` and `defaults`", input)])
   }
   const { problems: unresolved, value, variables } = Interpolation.interpolate(input, environment)
   const document = Predicate.isObject(value) ? value : {}
-  const root: Place = { path: "", written: input }
+  const root: Location = { path: "", source: input }
   const problems: Array<Problem> = []
   const take = <A>(result: Result.Result<A, Failure>): A | undefined => {
     if (Result.isSuccess(result)) return result.success
@@ -112,13 +112,13 @@ const atLeastOne = "name at least one, such as { gpt-4o: { provider: openai, mod
 /** Reads each entry of a section; one that cannot be read keeps its name, which others may use. */
 const readAll = <A>(
   input: unknown,
-  section: Place,
+  section: Location,
   problems: Array<Problem>,
-  read: (name: string, input: unknown, place: Place) => A | undefined,
+  read: (name: string, input: unknown, place: Location) => A | undefined,
 ): ReadonlyMap<string, A | undefined> => {
   if (!Predicate.isObject(input)) {
     if (input !== undefined)
-      problems.push(unfit(section.path, `a mapping of names to ${section.path}`, section.written))
+      problems.push(invalidValue(section.path, `a mapping of names to ${section.path}`, section.source))
     return new Map()
   }
   return new Map(Object.entries(input).map(([name, each]) => [name, read(name, each, within(section, name))]))
@@ -139,7 +139,7 @@ const misnamed = (
   for (const [name, route] of routes) {
     if (route === undefined && !candidates.has(name)) candidates.set(name, { deployment: unread })
   }
-  const compiled = Compiled.make(readable(routes), candidates, defaults)
+  const compiled = BoundRoute.make(readable(routes), candidates, defaults)
   return Result.isFailure(compiled) ? compiled.failure : []
 }
 

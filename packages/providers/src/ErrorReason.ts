@@ -7,7 +7,7 @@ import type { Reason } from "@understudy/core/ProviderError"
 import type * as Duration from "effect/Duration"
 import * as ErrorName from "./ErrorName.ts"
 import * as ErrorWords from "./ErrorWords.ts"
-import * as StatusReason from "./StatusReason.ts"
+import * as HttpStatusReason from "./HttpStatusReason.ts"
 import * as WrappedError from "./WrappedError.ts"
 
 /** What an error said of itself. */
@@ -96,9 +96,9 @@ const byStatus = (
 ): Reason => {
   if (status === undefined) return blames ? { _tag: "InvalidRequest", param } : { _tag: "ServerError", retryAfter }
   if (blames && (status === 500 || (status < 500 && param !== undefined && param !== "model"))) {
-    return StatusReason.isRequests(status) || status === 500
+    return HttpStatusReason.isRequests(status) || status === 500
       ? { _tag: "InvalidRequest", param }
-      : StatusReason.of(status, { retryAfter })
+      : HttpStatusReason.of(status, { retryAfter })
   }
-  return StatusReason.of(status, { param, retryAfter })
+  return HttpStatusReason.of(status, { param, retryAfter })
 }

@@ -16,7 +16,7 @@ import type * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { createHash } from "node:crypto"
-import * as Freeform from "./protocols/Freeform.ts"
+import * as CustomTools from "./protocols/CustomTools.ts"
 import type * as Endpoint from "./protocols/Endpoint.ts"
 import type { Decoder } from "./protocols/Frames.ts"
 import * as Frames from "./protocols/Frames.ts"
@@ -24,13 +24,13 @@ import * as Issued from "./protocols/Issued.ts"
 import * as JsonText from "./protocols/JsonText.ts"
 import * as Lowering from "./protocols/Lowering.ts"
 import * as SchemaTool from "./protocols/SchemaTool.ts"
-import * as Seals from "./protocols/Seals.ts"
+import * as EncryptedReasoning from "./protocols/EncryptedReasoning.ts"
 import * as ModelPath from "./transport/ModelPath.ts"
 import * as NetworkError from "./transport/NetworkError.ts"
-import type { Prepared } from "./transport/Prepared.ts"
-import { takesModel, withModel, withNative } from "./transport/Prepared.ts"
+import type { RequestTemplate } from "./transport/RequestTemplate.ts"
+import { takesModel, withModel, withNative } from "./transport/RequestTemplate.ts"
 import * as RetryAfter from "./transport/RetryAfter.ts"
-import * as Scrub from "./transport/Scrub.ts"
+import * as Redaction from "./transport/Redaction.ts"
 import * as Sse from "./transport/Sse.ts"
 import * as Transport from "./transport/Transport.ts"
 
@@ -49,9 +49,9 @@ export interface WireError {
 }
 
 /** A protocol's codec, as `protocols/` has them. */
-export interface Codec<Wire extends WireError> {
+export interface ProtocolCodec<Wire extends WireError> {
   readonly protocol: string
-  readonly Request: Lowering.Codec<Record<string, unknown>> & {
+  readonly Request: Lowering.RequestEncoder<Record<string, unknown>> & {
     readonly streamed: (body: Record<string, unknown>, request: Chat.Request) => Record<string, unknown>
   }
   readonly Response: {
@@ -68,9 +68,9 @@ export interface Codec<Wire extends WireError> {
 /** How a vendor makes embeddings: in which words, and at which address. */
 export interface Embedder<Wire extends WireError> {
   readonly protocol: string
-  readonly Request: Lowering.Codec<Record<string, unknown>, Embedding.Request>
+  readonly Request: Lowering.RequestEncoder<Record<string, unknown>, Embedding.Request>
   readonly Response: { readonly decode: (text: string) => Result.Result<Embedding.Response, ProviderError> }
-  readonly prepared: Prepared
+  readonly prepared: RequestTemplate
   /** What its errors mean, where that is not what they mean elsewhere. */
   readonly reason?: Options<Wire>["reason"]
 }
@@ -79,12 +79,12 @@ export interface Embedder<Wire extends WireError> {
 export interface Counter {
   readonly body: (body: Record<string, unknown>, request: Chat.Request) => Record<string, unknown>
   readonly decode: (text: string) => Result.Result<number, ProviderError>
-  readonly prepared: Prepared
+  readonly prepared: RequestTemplate
 }
 
 export interface Options<Wire extends WireError> {
   readonly vendor: string
-  readonly codec: Codec<Wire>
+  readonly codec: ProtocolCodec<Wire>
   /** What it takes less of than others of its protocol, and what only it has issued. */
   readonly endpoint: Endpoint.Endpoint
   readonly embedder?: Embedder<Wire> | undefined
@@ -94,13 +94,13 @@ export interface Options<Wire extends WireError> {
   /** The credential that tells its account from another. */
   readonly key: Redacted.Redacted | undefined
   /** Takes all that it sends as a secret out of what comes back. */
-  readonly scrub: Scrub.Scrub
-  readonly sender: Transport.Sender
+  readonly scrub: Redaction.Redaction
+  readonly sender: Transport.HttpSender
   /** Whether the model is served nearby: see `Local`. */
   readonly local: boolean
-  readonly prepared: Prepared
+  readonly prepared: RequestTemplate
   /** Where streams are asked for; as anything else if not said. */
-  readonly streaming?: Prepared | undefined
+  readonly streaming?: RequestTemplate | undefined
   /**
    * Has plain answers asked for by stream, and makes a plain one's body of the data of its events; `undefined` for events
    * that broke off. A server may notice only while it streams that nobody waits any more.
@@ -126,10 +126,10 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
   const clock = yield* Clock.Clock
   const lower = Lowering.make(vendor, codec.protocol, codec.Request, endpoint)
   const aim = (
-    prepared: Prepared,
+    prepared: RequestTemplate,
     { model, native }: Pick<Chat.Request, "model" | "native">,
     protocol = codec.protocol,
-  ): Prepared => {
+  ): RequestTemplate => {
     const aimed = withModel(prepared, model)
     return native?.protocol === protocol ? withNative(aimed, native) : aimed
   }
@@ -156,7 +156,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
   }
 
   /** An answer that refuses: its status is not 2xx. */
-  const refused = (answer: Transport.Answer, meaning = reason): ProviderError => {
+  const refused = (answer: Transport.HttpResponse, meaning = reason): ProviderError => {
     const { headers, status } = answer
     // A table may take a part of the words, and with it a part of a secret.
     const text = scrub.answer(answer.text)
@@ -180,7 +180,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
 
   /** One exchange: the text of a good answer. */
   const exchange = (
-    to: Prepared,
+    to: RequestTemplate,
     body: string,
     meaning: Options<Wire>["reason"] = reason,
   ): Effect.Effect<string, ProviderError> =>
@@ -190,7 +190,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
 
   /** A plain answer, asked for by stream. A server that does not stream answers plainly. */
   const folded = Effect.fnUntraced(function* (
-    to: Prepared,
+    to: RequestTemplate,
     body: string,
     whole: NonNullable<Options<Wire>["whole"]>,
   ): Effect.fn.Return<string, ProviderError, Scope.Scope> {
@@ -209,27 +209,27 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
   const embed = ({ Request, Response, prepared, protocol, reason }: Embedder<Wire>): Provider["Service"]["embed"] => {
     const lower = Lowering.make(vendor, protocol, Request, endpoint)
     return Effect.fnUntraced(function* (request) {
-      const { body, unsaid } = yield* lower(request)
+      const { body, droppedParams } = yield* lower(request)
       const text = yield* exchange(aim(prepared, request, protocol), written(body, request, protocol), reason)
       const response = yield* Effect.fromResult(Response.decode(text))
-      return unsaid === undefined ? response : { ...response, unsaid }
+      return droppedParams === undefined ? response : { ...response, droppedParams }
     })
   }
 
   // Made once: V8 keeps what a generator that is made for a call can reach until a full collection.
-  const answered = Effect.fnUntraced(function* (request: Chat.Request, host: Seals.Host) {
-    const { body, names, unsaid } = yield* lower(request, host)
+  const answered = Effect.fnUntraced(function* (request: Chat.Request, host: EncryptedReasoning.Host) {
+    const { body, names, droppedParams } = yield* lower(request, host)
     const text = yield* whole === undefined
       ? exchange(aim(prepared, request), written(body, request))
       : folded(aim(streaming, request), written(codec.Request.streamed(body, request), request), whole)
     const decoded = yield* Effect.fromResult(codec.Response.decode(text, failed))
     const restored = Issued.restore(decoded, endpoint, names)
-    const response = SchemaTool.restore(request, Freeform.restore(request, restored))
-    return unsaid === undefined ? response : { ...response, unsaid }
+    const response = SchemaTool.restore(request, CustomTools.restore(request, restored))
+    return droppedParams === undefined ? response : { ...response, droppedParams }
   })
 
-  const streamed = Effect.fnUntraced(function* (request: Chat.Request, host: Seals.Host) {
-    const { body, names, unsaid } = yield* lower(request, host)
+  const streamed = Effect.fnUntraced(function* (request: Chat.Request, host: EncryptedReasoning.Host) {
+    const { body, names, droppedParams } = yield* lower(request, host)
     const sent = written(codec.Request.streamed(body, request), request)
     const opened = yield* Effect.mapError(sender.open(aim(streaming, request), sent), broke)
     if (!isOk(opened)) {
@@ -238,15 +238,16 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
     }
     const decoded = Frames.decode(Sse.events(opened.bytes, broke, scrub.answer), codec.Stream.decoder(failed))
     const frames = Issued.restoring(decoded, endpoint, names)
-    return Frames.telling(unsaid, SchemaTool.restoring(request, Freeform.restoring(request, frames)))
+    return Frames.telling(droppedParams, SchemaTool.restoring(request, CustomTools.restoring(request, frames)))
   })
 
   const provider: Provider["Service"] = {
     protocol: codec.protocol,
     account: key && accountOf(key),
     local,
-    chat: (request) => Seals.orWithout(endpoint.host, request, (host) => answered(request, host)),
-    stream: (request) => Stream.unwrap(Seals.orWithout(endpoint.host, request, (host) => streamed(request, host))),
+    chat: (request) => EncryptedReasoning.orWithout(endpoint.host, request, (host) => answered(request, host)),
+    stream: (request) =>
+      Stream.unwrap(EncryptedReasoning.orWithout(endpoint.host, request, (host) => streamed(request, host))),
     embed: embedder && embed(embedder),
     countTokens:
       counter &&
@@ -258,7 +259,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>({
       }),
   }
   const addressed = [prepared, streaming, embedder?.prepared, counter?.prepared].some(takesModel)
-  return Scrub.provider(addressed ? ModelPath.provider(provider) : provider, scrub)
+  return Redaction.provider(addressed ? ModelPath.provider(provider) : provider, scrub)
 })
 
 /** Tells one credential from another, and too short to tell anything else. */
@@ -273,7 +274,7 @@ const unfinished = new ProviderError({
   message: "The answer ended before it was finished",
 })
 
-const isOk = ({ status }: Pick<Transport.Answer, "status">): boolean => status >= 200 && status < 300
+const isOk = ({ status }: Pick<Transport.HttpResponse, "status">): boolean => status >= 200 && status < 300
 
 /** The most that is shown of an error that is no JSON, such as a proxy's page. */
 const longest = 200

@@ -6,8 +6,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Chat from "@understudy/core/Chat"
 import type { Provider } from "@understudy/core/Provider"
 import type { Reason } from "@understudy/core/ProviderError"
-import * as Behaviour from "@understudy/providers/testing/Behaviour"
-import * as FaultServer from "@understudy/providers/testing/FaultServer"
+import * as Behavior from "@understudy/providers/testing/Behavior"
+import * as FaultServer from "@understudy/providers/testing"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -44,22 +44,22 @@ export const holds = ({ begun, broken, connect, failures }: Contract): void => {
       Effect.gen(function* () {
         const { provider } = yield* both
         const response = yield* provider.chat(ask("empty-text"))
-        assert.deepStrictEqual([Chat.text(response), response.finish], ["", "stop"])
+        assert.deepStrictEqual([Chat.text(response), response.finishReason], ["", "stop"])
       }),
     )
 
     it.live("calls a tool, and goes on from its result", () =>
       Effect.gen(function* () {
         const { provider, server } = yield* both
-        yield* server.script("tool", [Behaviour.answer({ arguments: '{"where":"up"}' }), Behaviour.answer()])
+        yield* server.script("tool", [Behavior.answer({ arguments: '{"where":"up"}' }), Behavior.answer()])
         const first = yield* provider.chat(ask("tool", { tools: [look] }))
-        assert.strictEqual(first.finish, "tool-calls")
+        assert.strictEqual(first.finishReason, "tool-calls")
         const [call] = Chat.toolCalls(first)
         if (call === undefined) return assert.fail("no call")
         assert.deepStrictEqual([call.name, call.arguments], ["look", '{"where":"up"}'])
         const messages = [Chat.user("Hello"), Chat.assistant(first.content), Chat.toolResult(call.id, "The sky")]
         const second = yield* provider.chat(ask("tool", { tools: [look], messages }))
-        assert.strictEqual(second.finish, "stop")
+        assert.strictEqual(second.finishReason, "stop")
         assert.include(Chat.text(second), "The sky")
       }),
     )
@@ -83,7 +83,7 @@ export const holds = ({ begun, broken, connect, failures }: Contract): void => {
     it.live("skips a malformed event", () =>
       Effect.gen(function* () {
         const { provider, server } = yield* both
-        yield* server.script("m", [Behaviour.malformedEvent(1, { text: "One two three" })])
+        yield* server.script("m", [Behavior.malformedEvent(1, { text: "One two three" })])
         const { error, parts } = yield* collect(provider.stream(ask("m")))
         assert.isUndefined(error)
         assert.strictEqual(textOf(parts), "One two three")

@@ -5,17 +5,17 @@
  * Sources: the vendors' documentation, as their `Errors.ts` name it.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { judge } from "@understudy/core/ProviderError"
-import type { Judgement, Reason, ReasonTag } from "@understudy/core/ProviderError"
-import * as Anthropic from "@understudy/providers/anthropic/Errors"
-import * as Bedrock from "@understudy/providers/bedrock/Errors"
-import * as Gemini from "@understudy/providers/gemini/Errors"
-import * as OpenAi from "@understudy/providers/openai/Errors"
+import { actionFor } from "@understudy/core/ProviderError"
+import type { FailureAction, Reason, ReasonTag } from "@understudy/core/ProviderError"
+import * as Anthropic from "@understudy/providers/internal/anthropic/Errors"
+import * as Bedrock from "@understudy/providers/internal/bedrock/Errors"
+import * as Gemini from "@understudy/providers/internal/gemini/Errors"
+import * as OpenAi from "@understudy/providers/internal/openai/Errors"
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
 import * as Converse from "@understudy/providers/protocols/converse"
 import * as GeminiProtocol from "@understudy/providers/protocols/gemini"
 import * as Messages from "@understudy/providers/protocols/messages"
-import * as NetworkError from "@understudy/providers/transport/NetworkError"
+import * as NetworkError from "@understudy/providers/internal/transport/NetworkError"
 import * as Result from "effect/Result"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -174,17 +174,17 @@ const answered = (text: string): ReadonlyArray<Sent> =>
 // The table
 // ---------------------------------------------------------------------------------------------------------------------
 
-const row = (again: boolean, next: Judgement["next"], circuit: Judgement["circuit"]): Judgement => ({
-  again,
-  next,
+const row = (again: boolean, next: FailureAction["fallback"], circuit: FailureAction["circuit"]): FailureAction => ({
+  retryable: again,
+  fallback: next,
   circuit,
 })
 
 const invalid = "invalid_request_error"
 
-const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: ReadonlyArray<Sent> }> = {
+const table: Record<ReasonTag, { readonly judgement: FailureAction; readonly sent: ReadonlyArray<Sent> }> = {
   RateLimited: {
-    judgement: row(true, "next", "rests"),
+    judgement: row(true, "next", "cooldown"),
     sent: [
       openai(429, { code: "rate_limit_exceeded", type: "requests", message: "Rate limit reached for gpt-4o" }),
       openai(429, { code: "slow_down" }),
@@ -237,7 +237,7 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
     ],
   },
   QuotaExhausted: {
-    judgement: row(false, "next", "opens-long"),
+    judgement: row(false, "next", "trip-permanent"),
     sent: [
       openai(429, { code: "insufficient_quota", type: "insufficient_quota" }),
       openai(429, { code: "credit_balance_exhausted" }),
@@ -295,7 +295,7 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
     ],
   },
   Authentication: {
-    judgement: row(false, "next", "opens-long"),
+    judgement: row(false, "next", "trip-permanent"),
     sent: [
       openai(401, { code: "invalid_api_key", type: invalid }),
       openai(401, {}),
@@ -325,7 +325,7 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
     ],
   },
   Permission: {
-    judgement: row(false, "next", "opens-long"),
+    judgement: row(false, "next", "trip-permanent"),
     sent: [
       openai(403, { code: "unsupported_country_region_territory" }),
       openai(403, { code: "ip_not_authorized" }),
@@ -363,7 +363,7 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
     ],
   },
   ModelNotFound: {
-    judgement: row(false, "next", "opens-long"),
+    judgement: row(false, "next", "trip-permanent"),
     sent: [
       openai(404, { code: "model_not_found", type: invalid }),
       openai(404, {}),
@@ -410,7 +410,7 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
     ],
   },
   Overloaded: {
-    judgement: row(true, "next", "counts"),
+    judgement: row(true, "next", "failure"),
     sent: [
       openai(503, { code: "server_is_overloaded" }),
       openai(500, { message: "That model is currently overloaded with other requests." }),
@@ -449,7 +449,7 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
     ],
   },
   ServerError: {
-    judgement: row(true, "next", "counts"),
+    judgement: row(true, "next", "failure"),
     sent: [
       openai(500, { type: "server_error", message: "The server had an error" }),
       openai(502, {}),
@@ -563,7 +563,7 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
     ],
   },
   Network: {
-    judgement: row(true, "next", "counts"),
+    judgement: row(true, "next", "failure"),
     sent: [
       ...broke("ECONNREFUSED"),
       // What Bedrock's SDK calls a timeout.
@@ -573,7 +573,7 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
     ],
   },
   LocalError: {
-    judgement: row(false, "next", "ignored"),
+    judgement: row(false, "next", "ignore"),
     sent: [
       ...broke("EMFILE"),
       ...broke("ENFILE"),
@@ -587,7 +587,7 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
     ],
   },
   Malformed: {
-    judgement: row(true, "next", "counts"),
+    judgement: row(true, "next", "failure"),
     sent: [
       ...answered(""),
       ...answered('{"choices":'),
@@ -598,7 +598,7 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
     ],
   },
   Timeout: {
-    judgement: row(false, "next", "counts"),
+    judgement: row(false, "next", "failure"),
     sent: [
       ...broke("UND_ERR_CONNECT_TIMEOUT"),
       openai(504, {}),
@@ -639,7 +639,7 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
     ],
   },
   ContextWindowExceeded: {
-    judgement: row(false, "larger-window", "ignored"),
+    judgement: row(false, "larger-window", "ignore"),
     sent: [
       openai(400, { code: "context_length_exceeded", type: invalid }),
       openai(400, { type: invalid, message: "Your input exceeds the context window of this model." }),
@@ -697,7 +697,7 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
     ],
   },
   ContentPolicy: {
-    judgement: row(false, "other-policy", "ignored"),
+    judgement: row(false, "other-policy", "ignore"),
     sent: [
       openai(400, { code: "content_policy_violation" }),
       openai(400, { code: "invalid_prompt" }),
@@ -715,7 +715,7 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
     ],
   },
   InvalidRequest: {
-    judgement: row(false, "stop", "ignored"),
+    judgement: row(false, "stop", "ignore"),
     sent: [
       openai(400, { type: invalid, param: "messages", message: "Invalid type" }),
       openai(413, {}),
@@ -776,7 +776,7 @@ const table: Record<ReasonTag, { readonly judgement: Judgement; readonly sent: R
     ],
   },
   Unsupported: {
-    judgement: row(false, "next", "ignored"),
+    judgement: row(false, "next", "ignore"),
     sent: [
       openai(400, { code: "unsupported_parameter", param: "max_tokens" }),
       openai(400, { code: "unsupported_value", param: "temperature" }),
@@ -891,7 +891,7 @@ describe("the failure table", () => {
         it(title, () => {
           const found = reason()
           assert.strictEqual(found._tag, tag)
-          assert.deepStrictEqual(judge(found), judgement)
+          assert.deepStrictEqual(actionFor(found), judgement)
         })
       }
       it("is known of every vendor", () => {

@@ -9,16 +9,16 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { Drain } from "../Drain.ts"
-import { operatorOnly } from "../keys/Caller.ts"
+import { requireOperatorKey } from "../auth/Caller.ts"
 import { Activity } from "../observe/Activity.ts"
-import * as Answer from "./Answer.ts"
+import * as HttpReply from "./HttpReply.ts"
 
 /** Adds the endpoint to the `HttpRouter` in context. */
 export const layer = HttpRouter.use((http) =>
   Effect.gen(function* () {
     const { lines } = yield* Activity
     const drain = yield* Effect.serviceOption(Drain)
-    const events = Answer.events(
+    const events = HttpReply.events(
       Stream.map(lines, (line) => `data: ${JSON.stringify({ ...line, brief: undefined })}\n\n`),
     )
     // It has no end of its own.
@@ -27,6 +27,10 @@ export const layer = HttpRouter.use((http) =>
       contentType: "text/event-stream",
       headers: { "cache-control": "no-cache" },
     })
-    yield* http.add("GET", "/api/activity", Answer.orError(Effect.as(operatorOnly, answer), ChatCompletions))
+    yield* http.add(
+      "GET",
+      "/api/activity",
+      HttpReply.catchErrors(Effect.as(requireOperatorKey, answer), ChatCompletions),
+    )
   }),
 )

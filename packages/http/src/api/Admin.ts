@@ -7,8 +7,8 @@ import * as ChatCompletions from "@understudy/providers/protocols/chat-completio
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import { operatorOnly } from "../keys/Caller.ts"
-import * as Answer from "./Answer.ts"
+import { requireOperatorKey } from "../auth/Caller.ts"
+import * as HttpReply from "./HttpReply.ts"
 import * as ApiError from "./ApiError.ts"
 import { standing } from "./Providers.ts"
 
@@ -22,7 +22,7 @@ export const layer = HttpRouter.use((http) =>
       // A name may hold slashes, as compatible vendors' do.
       "/admin/deployments/*",
       Effect.gen(function* () {
-        yield* operatorOnly
+        yield* requireOperatorKey
         const { "*": path = "" } = yield* HttpRouter.params
         if (!path.endsWith(action)) {
           return yield* Effect.fail(
@@ -34,7 +34,7 @@ export const layer = HttpRouter.use((http) =>
         yield* Effect.logInfo(`${name} was reset by the operator: its cooldown has ended and its circuit is closed`)
         const reset = (yield* router.status).find(({ deployment }) => deployment === name)
         return HttpServerResponse.jsonUnsafe(reset === undefined ? {} : standing(reset))
-      }).pipe((answer) => Answer.orError(answer, ChatCompletions)),
+      }).pipe((answer) => HttpReply.catchErrors(answer, ChatCompletions)),
     ),
   ),
 )

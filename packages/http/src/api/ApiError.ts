@@ -4,11 +4,12 @@
  */
 import type { Receipt } from "@understudy/core/Receipt"
 import type { Kind, RouterError } from "@understudy/core/RouterError"
-import type { ClientError } from "@understudy/providers/protocols/Dialect"
-import type { InvalidBody } from "@understudy/providers/protocols/InvalidBody"
+import type { ClientError } from "@understudy/providers/internal/protocols/ClientProtocol"
+import type { InvalidBody } from "@understudy/providers/internal/protocols/InvalidBody"
+import { snakeCase } from "@understudy/core/internal/model/SnakeCase"
 import * as Effect from "effect/Effect"
-import type { Level } from "../keys/Expose.ts"
-import { Expose } from "../keys/Expose.ts"
+import type { Level } from "../auth/Expose.ts"
+import { Expose } from "../auth/Expose.ts"
 import * as Disclosure from "./Disclosure.ts"
 
 /** A failure, before a protocol encodes it. */
@@ -19,7 +20,10 @@ export interface ApiError extends ClientError {
   readonly attempts?: ReadonlyArray<Attempt> | undefined
 }
 
-/** One candidate's part in a failure. `status` is the provider's, `ms` how long it took to fail. */
+/**
+ * A deployment that failed or was skipped: `reason` in snake_case, with the details of `ReasonJson` where it was skipped.
+ * `status` is the provider's, `ms` how long it took to fail.
+ */
 export interface Attempt {
   readonly deployment: string
   readonly reason: string
@@ -49,7 +53,7 @@ export const fromBody = ({ code, message, path, status }: InvalidBody): ApiError
 
 /** OpenAI's words, which clients of every protocol's SDK know best, for each kind of failure. */
 const kinds: Record<Kind, Pick<ApiError, "status" | "type" | "code">> = {
-  UnknownModel: { status: 404, type: "invalid_request_error", code: "model_not_found" },
+  ModelNotFound: { status: 404, type: "invalid_request_error", code: "model_not_found" },
   // As OpenAI has it for a project that may not use a model.
   Forbidden: { status: 403, type: "invalid_request_error", code: "model_not_found" },
   InvalidRequest: { status: 400, type: "invalid_request_error", code: "invalid_request" },
@@ -59,7 +63,7 @@ const kinds: Record<Kind, Pick<ApiError, "status" | "type" | "code">> = {
   Timeout: { status: 504, type: "timeout_error", code: "upstream_timeout" },
   Unavailable: { status: 503, type: "server_error", code: "upstream_unavailable" },
   Upstream: { status: 502, type: "server_error", code: "upstream_error" },
-  Broken: { status: 502, type: "server_error", code: "stream_broken" },
+  StreamInterrupted: { status: 502, type: "server_error", code: "stream_broken" },
 }
 
 /** The router's error as a caller at that level is told it. */
@@ -96,12 +100,12 @@ export const seconds = (millis: number): number => Math.max(1, Math.ceil(millis 
 export const isFinal = ({ lasting, status }: ApiError): boolean =>
   lasting === true || (status < 500 && status !== 408 && status !== 429)
 
-const attempts = ({ attempts, passedOver: others }: Receipt, level: Level): ReadonlyArray<Attempt> => [
+const attempts = ({ attempts, skipped: others }: Receipt, level: Level): ReadonlyArray<Attempt> => [
   ...attempts.map(({ deployment, millis, outcome, reason, status }) => ({
     deployment,
-    reason: reason ?? outcome,
+    reason: snakeCase(reason ?? outcome),
     status,
     ms: millis,
   })),
-  ...others.map(({ deployment, verdict }) => ({ deployment, reason: Disclosure.skipped(verdict, level), ms: 0 })),
+  ...others.map(({ deployment, reason }) => ({ deployment, ...Disclosure.skipped(reason, level), ms: 0 })),
 ]

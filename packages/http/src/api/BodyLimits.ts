@@ -3,8 +3,8 @@
  * any of it is decoded.
  */
 import * as Predicate from "effect/Predicate"
-import type { JsonBounds } from "@understudy/providers/protocols/JsonBounds"
-import type { Limits } from "../Limits.ts"
+import type { JsonBounds } from "@understudy/providers/internal/protocols/JsonBounds"
+import type { Limits } from "../ServerLimits.ts"
 import * as ApiError from "./ApiError.ts"
 
 /** What a body is looked through for. */

@@ -11,35 +11,35 @@ import type * as Embedding from "@understudy/core/Embedding"
 import type { Receipt } from "@understudy/core/Receipt"
 import type { Router, Answer as Whole } from "@understudy/core/Router"
 import type { RouterError } from "@understudy/core/RouterError"
-import type { Address, Answering, Dialect } from "@understudy/providers/protocols/Dialect"
-import type { InvalidBody } from "@understudy/providers/protocols/InvalidBody"
+import type { Address, Answering, ClientProtocol } from "@understudy/providers/internal/protocols/ClientProtocol"
+import type { InvalidBody } from "@understudy/providers/internal/protocols/InvalidBody"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
-import * as Delivery from "../Delivery.ts"
-import { Expose } from "../keys/Expose.ts"
-import * as Aside from "../observe/Aside.ts"
-import * as Answer from "./Answer.ts"
+import * as WriteTimeout from "../WriteTimeout.ts"
+import { Expose } from "../auth/Expose.ts"
+import * as SideRequest from "../observe/SideRequest.ts"
+import * as HttpReply from "./HttpReply.ts"
 import * as ApiError from "./ApiError.ts"
 import * as BodyLimits from "./BodyLimits.ts"
 import * as CallOptions from "./CallOptions.ts"
-import { cutOff } from "./Draining.ts"
+import { cutOff } from "./ShutdownReply.ts"
 import * as JsonBody from "./JsonBody.ts"
-import * as Native from "./Native.ts"
-import * as UnderWay from "../UnderWay.ts"
+import * as Passthrough from "./Passthrough.ts"
+import * as InFlight from "../InFlight.ts"
 
-export type Handled = Effect.Effect<
+export type Handler = Effect.Effect<
   HttpServerResponse.HttpServerResponse,
   never,
   HttpServerRequest.HttpServerRequest | Scope.Scope
 >
 
 /** Answers the request in context. `address` is what its path says beside its body. */
-export const handle = (router: Router["Service"], dialect: Dialect, address: Address = {}): Handled =>
-  Answer.orError(
+export const handle = (router: Router["Service"], dialect: ClientProtocol, address: Address = {}): Handler =>
+  HttpReply.catchErrors(
     Effect.flatMap(
       asked(BodyLimits.conversation, (body) =>
         Result.map(dialect.Request.decode(body, address), (request) => ({
@@ -54,7 +54,7 @@ export const handle = (router: Router["Service"], dialect: Dialect, address: Add
   )
 
 /** A protocol of embeddings from its client's end. */
-export interface Vectors {
+export interface EmbeddingProtocol {
   readonly Request: {
     readonly decode: (body: Record<string, unknown>, address: Address) => Result.Result<Embedding.Request, InvalidBody>
   }
@@ -64,11 +64,11 @@ export interface Vectors {
 /** The same of vectors. Who is turned away is told so in the words of `dialect`. */
 export const embed = (
   router: Router["Service"],
-  { Request, Response }: Vectors,
-  dialect: Dialect,
+  { Request, Response }: EmbeddingProtocol,
+  dialect: ClientProtocol,
   address: Address = {},
-): Handled =>
-  Answer.orError(
+): Handler =>
+  HttpReply.catchErrors(
     Effect.flatMap(
       asked(BodyLimits.inputs, (body) => Result.map(Request.decode(body, address), (request) => ({ request }))),
       ({ options, request }) =>
@@ -80,28 +80,28 @@ export const embed = (
   )
 
 /** How a dialect has tokens counted. */
-export interface Counting {
+export interface TokenCountProtocol {
   /** What of the body is counted; all of it if not said. */
-  readonly counted?: (body: Record<string, unknown>) => Record<string, unknown>
-  readonly said: (inputTokens: number) => object
+  readonly select?: (body: Record<string, unknown>) => Record<string, unknown>
+  readonly encode: (inputTokens: number) => object
 }
 
 /** How many tokens the request in context has: as the first on its route who can count says, else by estimate. */
 export const count = (
   router: Router["Service"],
-  dialect: Dialect,
-  { counted = (body) => body, said }: Counting,
+  dialect: ClientProtocol,
+  { select = (body) => body, encode: said }: TokenCountProtocol,
   address: Address = {},
-): Handled =>
-  Answer.orError(
+): Handler =>
+  HttpReply.catchErrors(
     Effect.flatMap(
       asked(BodyLimits.conversation, (body) =>
-        Result.map(dialect.Request.decode(counted(body), address), (request) => ({ request })),
+        Result.map(dialect.Request.decode(select(body), address), (request) => ({ request })),
       ),
       ({ options, request }) =>
         Effect.map(
           ApiError.told(
-            Aside.noted("count_tokens", request.model, router.countTokens(request, options), Aside.counted),
+            SideRequest.noted("count_tokens", request.model, router.countTokens(request, options), SideRequest.counted),
           ),
           ({ inputTokens }) => HttpServerResponse.jsonUnsafe(said(inputTokens)),
         ),
@@ -115,10 +115,10 @@ const asked = <A extends { readonly request: Pick<Chat.Request, "model" | "nativ
   decode: (body: Record<string, unknown>) => Result.Result<A, InvalidBody>,
 ): Effect.Effect<A & { readonly options: Options }, ApiError.ApiError, HttpServerRequest.HttpServerRequest> =>
   Effect.flatMap(Effect.zip(JsonBody.asked(kind, decode), CallOptions.read), ([asked, options]) =>
-    Effect.map(Native.beside(asked.request), (request) => ({ ...asked, request, options })),
+    Effect.map(Passthrough.beside(asked.request), (request) => ({ ...asked, request, options })),
   )
 
-const whole = (router: Router["Service"], dialect: Dialect, request: Chat.Request, options: Options) =>
+const whole = (router: Router["Service"], dialect: ClientProtocol, request: Chat.Request, options: Options) =>
   Effect.flatMap(ApiError.told(router.chat(request, options)), (answer) =>
     Effect.flatMap(encode(dialect, request, answer.response, answer.receipt), (text) => delivered(answer, text)),
   )
@@ -126,10 +126,10 @@ const whole = (router: Router["Service"], dialect: Dialect, request: Chat.Reques
 /** A whole answer, which its client reads within its call's limits. */
 const delivered = (answer: Pick<Whole<unknown>, "deadline" | "receipt" | "write">, text: string) =>
   Effect.andThen(
-    Delivery.whole(text, answer),
+    WriteTimeout.whole(text, answer),
     Effect.map(Expose, (level) =>
       HttpServerResponse.text(text, {
-        headers: Answer.headers(answer.receipt, level),
+        headers: HttpReply.headers(answer.receipt, level),
         contentType: "application/json",
       }),
     ),
@@ -137,7 +137,7 @@ const delivered = (answer: Pick<Whole<unknown>, "deadline" | "receipt" | "write"
 
 /** The upstream's own text where it spoke this protocol. */
 const encode = (
-  dialect: Dialect,
+  dialect: ClientProtocol,
   request: Chat.Request,
   response: Chat.Response,
   receipt: Receipt,
@@ -156,16 +156,16 @@ const answering = (request: Chat.Request, { id, startedAt }: Receipt): Effect.Ef
     now: () => Math.floor(clock.currentTimeMillisUnsafe() / 1000),
   }))
 
-const streamed = (router: Router["Service"], dialect: Dialect, request: Chat.Request, options: Options) =>
-  Effect.flatMap(Effect.tap(ApiError.told(router.chatStream(request, options)), Delivery.within), (streaming) =>
+const streamed = (router: Router["Service"], dialect: ClientProtocol, request: Chat.Request, options: Options) =>
+  Effect.flatMap(Effect.tap(ApiError.told(router.chatStream(request, options)), WriteTimeout.within), (streaming) =>
     Effect.flatMap(HttpServerRequest.HttpServerRequest, (asked) =>
       Effect.zipWith(answering(request, streaming.receipt), Expose, (answering, level) => {
         const { contentType = "text/event-stream", idle } = dialect.Stream
         const encoder = dialect.Stream.encoder(answering)
         const failed = (error: RouterError) => encoder.fail(ApiError.fromRouter(error, level))
-        UnderWay.endsWith(asked, () => encoder.fail({ ...cutOff, requestId: answering.id }))
-        return HttpServerResponse.stream(Answer.bytes(streaming, encoder.push, encoder.end, failed, idle), {
-          headers: { ...Answer.headers(streaming.receipt, level, streaming), "cache-control": "no-cache" },
+        InFlight.endsWith(asked, () => encoder.fail({ ...cutOff, requestId: answering.id }))
+        return HttpServerResponse.stream(HttpReply.encodeStream(streaming, encoder.push, encoder.end, failed, idle), {
+          headers: { ...HttpReply.headers(streaming.receipt, level, streaming), "cache-control": "no-cache" },
           contentType,
         })
       }),

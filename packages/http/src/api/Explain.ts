@@ -5,26 +5,26 @@
  * The body is a chat completions request, or one of the protocol that `?protocol=` names; what Gemini's clients say in
  * the address is said by `model=` and `stream=true`. Headers count as those of the call itself would.
  */
-import type { Asked } from "@understudy/core/Call"
+import type { AnyRequest } from "@understudy/core/Call"
 import { Router } from "@understudy/core/Router"
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
-import type { Address } from "@understudy/providers/protocols/Dialect"
+import type { Address } from "@understudy/providers/internal/protocols/ClientProtocol"
 import * as Embeddings from "@understudy/providers/protocols/embeddings"
 import * as GeminiEmbeddings from "@understudy/providers/protocols/gemini-embeddings"
-import type { InvalidBody } from "@understudy/providers/protocols/InvalidBody"
+import type { InvalidBody } from "@understudy/providers/internal/protocols/InvalidBody"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Result from "effect/Result"
-import { Expose } from "../keys/Expose.ts"
-import * as Aside from "../observe/Aside.ts"
-import * as Answer from "./Answer.ts"
+import { Expose } from "../auth/Expose.ts"
+import * as SideRequest from "../observe/SideRequest.ts"
+import * as HttpReply from "./HttpReply.ts"
 import * as ApiError from "./ApiError.ts"
 import * as BodyLimits from "./BodyLimits.ts"
 import * as CallOptions from "./CallOptions.ts"
 import * as Disclosure from "./Disclosure.ts"
-import * as Dialects from "./Dialects.ts"
+import * as ClientProtocols from "./ClientProtocols.ts"
 import * as JsonBody from "./JsonBody.ts"
 
 /** Adds the endpoint to the `HttpRouter` in context. */
@@ -40,16 +40,21 @@ export const layer = HttpRouter.use((http) =>
         )
         const { headers, tags, timeout } = yield* CallOptions.read
         const options = { headers, tags, timeout, streaming }
-        const explained = Aside.noted("explain", request.model, router.explain(request, options), Aside.explained)
+        const explained = SideRequest.noted(
+          "explain",
+          request.model,
+          router.explain(request, options),
+          SideRequest.explained,
+        )
         return HttpServerResponse.jsonUnsafe(Disclosure.explanation(yield* ApiError.told(explained), yield* Expose))
-      }).pipe((answer) => Answer.orError(answer, ChatCompletions)),
+      }).pipe((answer) => HttpReply.catchErrors(answer, ChatCompletions)),
     ),
   ),
 )
 
 /** How the body of a protocol is read. */
 interface Reading {
-  readonly request: (body: Record<string, unknown>, address: Address) => Result.Result<Asked, InvalidBody>
+  readonly request: (body: Record<string, unknown>, address: Address) => Result.Result<AnyRequest, InvalidBody>
   readonly isStream: (body: Record<string, unknown>, address: Address) => boolean
   readonly kind: BodyLimits.Kind
 }
@@ -58,7 +63,7 @@ const never = () => false
 
 /** Every protocol that has clients, by its name. */
 const readings: ReadonlyMap<string, Reading> = new Map([
-  ...Dialects.all.map(({ Request: { decode, isStream }, protocol }): [string, Reading] => [
+  ...ClientProtocols.all.map(({ Request: { decode, isStream }, protocol }): [string, Reading] => [
     protocol,
     { request: decode, isStream, kind: BodyLimits.conversation },
   ]),

@@ -4,14 +4,14 @@
  * `:batchEmbedContents`.
  */
 import { Router } from "@understudy/core/Router"
-import type { Dialect } from "@understudy/providers/protocols/Dialect"
+import type { ClientProtocol } from "@understudy/providers/internal/protocols/ClientProtocol"
 import * as Gemini from "@understudy/providers/protocols/gemini"
 import * as Embeddings from "@understudy/providers/protocols/gemini-embeddings"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Predicate from "effect/Predicate"
-import * as Answer from "./Answer.ts"
+import * as HttpReply from "./HttpReply.ts"
 import * as ApiError from "./ApiError.ts"
 import * as Endpoint from "./Endpoint.ts"
 
@@ -43,14 +43,14 @@ const called = (router: Router["Service"]) =>
         case "batchEmbedContents":
           return Endpoint.embed(router, Embeddings, Gemini, { model })
         default:
-          return Effect.succeed(Answer.error(unknownMethod(path), Gemini))
+          return Effect.succeed(HttpReply.error(unknownMethod(path), Gemini))
       }
     },
   )
 
 const asksForEvents = (url: string): boolean => /[?&]alt=sse(?:&|$)/.test(url)
 
-const inOneArray: Dialect = { ...Gemini, Stream: { ...Gemini.Stream, ...Gemini.Stream.array } }
+const inOneArray: ClientProtocol = { ...Gemini, Stream: { ...Gemini.Stream, ...Gemini.Stream.array } }
 
 const unknownMethod = (path: string): ApiError.ApiError =>
   ApiError.invalid(
@@ -58,11 +58,11 @@ const unknownMethod = (path: string): ApiError.ApiError =>
     { status: 404, code: "unknown_method" },
   )
 
-const counting: Endpoint.Counting = {
+const counting: Endpoint.TokenCountProtocol = {
   /** It stands in the body itself, or as a whole request under `generateContentRequest`. */
-  counted: (body) => {
+  select: (body) => {
     const { generateContentRequest: whole } = body
     return Predicate.isObject(whole) ? (whole as Record<string, unknown>) : body
   },
-  said: (inputTokens) => ({ totalTokens: inputTokens }),
+  encode: (inputTokens) => ({ totalTokens: inputTokens }),
 }

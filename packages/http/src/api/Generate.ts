@@ -9,18 +9,23 @@
  */
 import * as Chat from "@understudy/core/Chat"
 import { Router } from "@understudy/core/Router"
-import { isWild } from "@understudy/core/Wildcard"
-import type { Address, ClientError, Dialect, Encoder } from "@understudy/providers/protocols/Dialect"
-import * as InvalidBody from "@understudy/providers/protocols/InvalidBody"
+import { hasWildcard } from "@understudy/core/internal/route/Wildcard"
+import type {
+  Address,
+  ClientError,
+  ClientProtocol,
+  Encoder,
+} from "@understudy/providers/internal/protocols/ClientProtocol"
+import * as InvalidBody from "@understudy/providers/internal/protocols/InvalidBody"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaParser from "effect/SchemaParser"
-import { Caller, mayCall } from "../keys/Caller.ts"
-import type { Level } from "../keys/Expose.ts"
-import { Expose } from "../keys/Expose.ts"
-import type { VirtualKey } from "../keys/VirtualKey.ts"
+import { Caller, mayCall } from "../auth/Caller.ts"
+import type { Level } from "../auth/Expose.ts"
+import { Expose } from "../auth/Expose.ts"
+import type { VirtualKey } from "../auth/VirtualKey.ts"
 import { Activity } from "../observe/Activity.ts"
 import * as Endpoint from "./Endpoint.ts"
 
@@ -35,7 +40,7 @@ export const layer = HttpRouter.use((http) =>
       none: dialect(activity, "none"),
     }
     const names = [...router.routes, ...router.deployments]
-    const usual = (caller: VirtualKey | undefined) => names.find((name) => mayCall(caller, name) && !isWild(name))
+    const usual = (caller: VirtualKey | undefined) => names.find((name) => mayCall(caller, name) && !hasWildcard(name))
     yield* http.add(
       "POST",
       "/api/generate",
@@ -90,7 +95,7 @@ const told = (activity: Activity["Service"], level: Level, call: string | undefi
   }
 }
 
-const dialect = (activity: Activity["Service"], level: Level): Dialect => {
+const dialect = (activity: Activity["Service"], level: Level): ClientProtocol => {
   const failed = ({ code, message, param, requestId }: ClientError) => ({
     error: message,
     code,

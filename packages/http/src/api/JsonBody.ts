@@ -4,22 +4,22 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Json from "@understudy/providers/protocols/Json"
-import type { InvalidBody } from "@understudy/providers/protocols/InvalidBody"
-import { Exceeded } from "@understudy/providers/protocols/JsonBounds"
-import * as JsonText from "@understudy/providers/protocols/JsonText"
+import * as Json from "@understudy/providers/internal/protocols/Json"
+import type { InvalidBody } from "@understudy/providers/internal/protocols/InvalidBody"
+import { Exceeded } from "@understudy/providers/internal/protocols/JsonBounds"
+import * as JsonText from "@understudy/providers/internal/protocols/JsonText"
 import { MaxBodySize } from "effect/http/HttpIncomingMessage"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import { IncomingMessage } from "node:http"
-import * as Limits from "../Limits.ts"
+import * as ServerLimits from "../ServerLimits.ts"
 import * as ApiError from "./ApiError.ts"
 import * as BodyLimits from "./BodyLimits.ts"
 import * as ContentEncoding from "./ContentEncoding.ts"
-import * as Intake from "./Intake.ts"
-import * as OwnKeys from "./OwnKeys.ts"
+import * as BodyBudget from "./BodyBudget.ts"
+import * as GatewayKeys from "./GatewayKeys.ts"
 
 type Reading<A> = Effect.Effect<A, ApiError.ApiError, HttpServerRequest.HttpServerRequest>
 
@@ -28,13 +28,13 @@ export const asked = <A extends { readonly request: { readonly model: string } }
   kind: BodyLimits.Kind,
   decode: (body: Record<string, unknown>) => Result.Result<A, InvalidBody>,
 ): Reading<A> =>
-  Effect.flatMap(OwnKeys.IsKey, (isKey) =>
+  Effect.flatMap(GatewayKeys.IsKey, (isKey) =>
     decoded(kind, (body) =>
       Result.flatMap(Result.mapError(decode(body), ApiError.fromBody), (asked) => {
         const { model } = asked.request
         // Half a character has no place in an address, a header or a log.
         if (!model.isWellFormed()) return Result.fail(halfACharacter)
-        const refused = isKey === undefined ? undefined : OwnKeys.refusal(body, model, isKey)
+        const refused = isKey === undefined ? undefined : GatewayKeys.refusal(body, model, isKey)
         return refused === undefined ? Result.succeed(asked) : Result.fail(refused)
       }),
     ),
@@ -57,7 +57,7 @@ const decoded = <A>(
     const type = request.headers["content-type"]
     if (type === undefined || !json.test(type)) return Effect.fail(otherType(type))
     return Effect.withFiber((fiber) => {
-      const intake = fiber.getRef(Intake.Current)
+      const intake = fiber.getRef(BodyBudget.Current)
       const { limits } = intake
       const clock = fiber.getRef(Clock.Clock)
       return Effect.flatMap(bytes(request, Number(fiber.getRef(MaxBodySize) ?? Infinity), intake), (bytes) =>
@@ -70,7 +70,7 @@ const decoded = <A>(
 export const read: Reading<Record<string, unknown>> = decoded([], Result.succeed)
 
 /** The same of those who are not known yet: no more of it is read than they have a use for. */
-export const readUnknown: typeof read = Effect.provideService(read, MaxBodySize, Limits.unknownCaller)
+export const readUnknown: typeof read = Effect.provideService(read, MaxBodySize, ServerLimits.unknownCaller)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Bytes
@@ -79,7 +79,7 @@ export const readUnknown: typeof read = Effect.provideService(read, MaxBodySize,
 const bytes = (
   request: HttpServerRequest.HttpServerRequest,
   limit: number,
-  intake: Intake.Intake,
+  intake: BodyBudget.Intake,
 ): Effect.Effect<Buffer, ApiError.ApiError> => {
   const { "content-encoding": encoding, "content-length": length, expect } = request.headers
   if (Number(length ?? 0) > limit) return tooLarge
@@ -96,7 +96,7 @@ const unencoded = (
   arrive: Effect.Effect<Buffer, ApiError.ApiError>,
   encoding: string,
   limit: number,
-  intake: Intake.Intake,
+  intake: BodyBudget.Intake,
 ): Effect.Effect<Buffer, ApiError.ApiError> =>
   Effect.flatMap(ContentEncoding.parse(encoding), (encodings) =>
     encodings.length === 0
@@ -123,11 +123,11 @@ class Pieces {
   readonly #pieces: Array<Uint8Array> = []
   #size = 0
   readonly #limit: number
-  readonly #intake: Intake.Intake
+  readonly #intake: BodyBudget.Intake
   readonly #refused: Effect.Effect<never, ApiError.ApiError>
 
   /** `refused`: the failure of a body that is larger than the limit. */
-  constructor(limit: number, intake: Intake.Intake, refused = tooLarge) {
+  constructor(limit: number, intake: BodyBudget.Intake, refused = tooLarge) {
     this.#limit = limit
     this.#intake = intake
     this.#refused = refused
@@ -157,7 +157,7 @@ class Pieces {
 const fromNode = (
   source: IncomingMessage,
   limit: number,
-  intake: Intake.Intake,
+  intake: BodyBudget.Intake,
 ): Effect.Effect<Buffer, ApiError.ApiError> =>
   Effect.callback((resume) => {
     const pieces = new Pieces(limit, intake)
@@ -188,7 +188,7 @@ const fromNode = (
 const fromStream = (
   request: HttpServerRequest.HttpServerRequest,
   limit: number,
-  intake: Intake.Intake,
+  intake: BodyBudget.Intake,
 ): Effect.Effect<Buffer, ApiError.ApiError> =>
   Effect.suspend(() => {
     const pieces = new Pieces(limit, intake)
@@ -210,7 +210,7 @@ const json = /^application\/([\w.-]+\+)?json\b/i
 const parse = (
   text: string,
   kind: BodyLimits.Kind,
-  limits: Limits.Limits,
+  limits: ServerLimits.Limits,
 ): Result.Result<Record<string, unknown>, ApiError.ApiError> =>
   Result.flatMap(
     Result.try({
@@ -227,7 +227,7 @@ const parse = (
 /** Logs how large a body was that took long: nobody else was served meanwhile. */
 const timed = <A>(
   size: number,
-  { slowDecode }: Limits.Limits,
+  { slowDecode }: ServerLimits.Limits,
   clock: Clock.Clock,
   decode: () => Result.Result<A, ApiError.ApiError>,
 ): Effect.Effect<A, ApiError.ApiError> => {
@@ -258,7 +258,7 @@ const notObject = ApiError.invalid("The body must be a JSON object.", { code: "i
 const tooLarge: Effect.Effect<never, ApiError.ApiError> = Effect.flatMap(MaxBodySize, (limit) =>
   Effect.fail(
     ApiError.invalid(
-      limit === Limits.unknownCaller
+      limit === ServerLimits.unknownCaller
         ? `The body is larger than ${Number(limit)} bytes, the most that is read here.`
         : `The body is larger than ${Number(limit)} bytes, the limit of this gateway (server.maxBody).`,
       { status: 413, code: "request_too_large" },

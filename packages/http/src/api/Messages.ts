@@ -18,4 +18,4 @@ export const layer = HttpRouter.use((http) =>
   ),
 )
 
-const counting: Endpoint.Counting = { said: (inputTokens) => ({ input_tokens: inputTokens }) }
+const counting: Endpoint.TokenCountProtocol = { encode: (inputTokens) => ({ input_tokens: inputTokens }) }

@@ -4,10 +4,10 @@
  * `*` stands for too many to list, but each that it stands for is found.
  */
 import { Router } from "@understudy/core/Router"
-import { unknownModel } from "@understudy/core/RouterError"
-import * as Wildcard from "@understudy/core/Wildcard"
+import { modelNotFound } from "@understudy/core/RouterError"
+import * as Wildcard from "@understudy/core/internal/route/Wildcard"
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
-import type { Dialect } from "@understudy/providers/protocols/Dialect"
+import type { ClientProtocol } from "@understudy/providers/internal/protocols/ClientProtocol"
 import * as Gemini from "@understudy/providers/protocols/gemini"
 import * as Messages from "@understudy/providers/protocols/messages"
 import * as Clock from "effect/Clock"
@@ -16,13 +16,13 @@ import type { Headers } from "effect/http/Headers"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import { Caller, mayCall } from "../keys/Caller.ts"
-import * as Answer from "./Answer.ts"
+import { Caller, mayCall } from "../auth/Caller.ts"
+import * as HttpReply from "./HttpReply.ts"
 import * as ApiError from "./ApiError.ts"
 
 /** How a dialect writes a model, and all of them. `since` is when the gateway began, in milliseconds. */
 interface Shape {
-  readonly dialect: Dialect
+  readonly dialect: ClientProtocol
   readonly model: (id: string, since: number) => Record<string, unknown>
   readonly list: (ids: ReadonlyArray<string>, models: ReadonlyArray<unknown>) => Record<string, unknown>
 }
@@ -67,7 +67,7 @@ export const layer = HttpRouter.use((http) =>
 
     const told = (id: string, theirs: ReadonlyArray<string>, { dialect, list, model }: Shape) => {
       if (id === "") {
-        const named = theirs.filter((name) => !Wildcard.isWild(name))
+        const named = theirs.filter((name) => !Wildcard.hasWildcard(name))
         return HttpServerResponse.jsonUnsafe(
           list(
             named,
@@ -76,7 +76,7 @@ export const layer = HttpRouter.use((http) =>
         )
       }
       if (theirs.includes(meant(id))) return HttpServerResponse.jsonUnsafe(model(id, since))
-      return Answer.error(ApiError.fromRouter(unknownModel(id, theirs), "full"), dialect)
+      return HttpReply.error(ApiError.fromRouter(modelNotFound(id, theirs), "full"), dialect)
     }
 
     const models = (shapeFor: (headers: Headers) => Shape) =>

@@ -8,9 +8,9 @@ import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { Drain } from "../Drain.ts"
-import { operatorOnly } from "../keys/Caller.ts"
+import { requireOperatorKey } from "../auth/Caller.ts"
 import * as Metrics from "../observe/Metrics.ts"
-import * as Answer from "./Answer.ts"
+import * as HttpReply from "./HttpReply.ts"
 
 /** Adds the three endpoints to the `HttpRouter` in context. */
 export const layer = HttpRouter.use((http) =>
@@ -30,8 +30,8 @@ export const layer = HttpRouter.use((http) =>
     yield* http.add(
       "GET",
       "/metrics",
-      Answer.orError(
-        Effect.map(Effect.andThen(operatorOnly, Effect.provideService(Metrics.render, Router, router)), (text) =>
+      HttpReply.catchErrors(
+        Effect.map(Effect.andThen(requireOperatorKey, Effect.provideService(Metrics.render, Router, router)), (text) =>
           HttpServerResponse.text(text, { contentType: "text/plain; version=0.0.4; charset=utf-8" }),
         ),
         ChatCompletions,

@@ -8,7 +8,7 @@ import * as Responses from "@understudy/providers/protocols/responses"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
-import * as Answer from "./Answer.ts"
+import * as HttpReply from "./HttpReply.ts"
 import * as ApiError from "./ApiError.ts"
 import * as Endpoint from "./Endpoint.ts"
 
@@ -23,7 +23,7 @@ export const layer = HttpRouter.use((http) =>
         http.add(
           "*",
           "/v1/responses/:id/*",
-          Effect.sync(() => Answer.error(notKept, Responses)),
+          Effect.sync(() => HttpReply.error(notKept, Responses)),
         ),
       ],
       { discard: true },
@@ -31,15 +31,15 @@ export const layer = HttpRouter.use((http) =>
   ),
 )
 
-const counting: Endpoint.Counting = {
+const counting: Endpoint.TokenCountProtocol = {
   /** There, a request need not say anything yet. */
-  counted: (body) => (body["input"] === undefined || body["input"] === null ? { ...body, input: "" } : body),
-  said: (inputTokens) => ({ object: "response.input_tokens", input_tokens: inputTokens }),
+  select: (body) => (body["input"] === undefined || body["input"] === null ? { ...body, input: "" } : body),
+  encode: (inputTokens) => ({ object: "response.input_tokens", input_tokens: inputTokens }),
 }
 
 /** Codex first asks for a WebSocket, and goes on over HTTP where it is told 426, once and for all. */
 const byGet = Effect.map(HttpServerRequest.HttpServerRequest, ({ headers }) =>
-  Answer.error(headers["upgrade"] === undefined ? notKept : noWebSocket, Responses),
+  HttpReply.error(headers["upgrade"] === undefined ? notKept : noWebSocket, Responses),
 )
 
 const noWebSocket = ApiError.invalid(

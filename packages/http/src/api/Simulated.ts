@@ -7,8 +7,8 @@ import * as Simulated from "@understudy/providers/simulated"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import { operatorOnly } from "../keys/Caller.ts"
-import * as Answer from "./Answer.ts"
+import { requireOperatorKey } from "../auth/Caller.ts"
+import * as HttpReply from "./HttpReply.ts"
 import * as ApiError from "./ApiError.ts"
 import * as JsonBody from "./JsonBody.ts"
 
@@ -19,7 +19,7 @@ export const layer = HttpRouter.use((http) =>
       "POST",
       "/simulated/:deployment",
       Effect.gen(function* () {
-        yield* operatorOnly
+        yield* requireOperatorKey
         const { deployment = "" } = yield* HttpRouter.params
         const body = yield* JsonBody.read
         const fault = yield* Effect.mapError(switchboard.send(deployment, body), (error) =>
@@ -28,7 +28,7 @@ export const layer = HttpRouter.use((http) =>
             : ApiError.invalid(error.message, { param: error.field }),
         )
         return HttpServerResponse.jsonUnsafe({ deployment, fault })
-      }).pipe((answer) => Answer.orError(answer, ChatCompletions)),
+      }).pipe((answer) => HttpReply.catchErrors(answer, ChatCompletions)),
     ),
   ),
 )

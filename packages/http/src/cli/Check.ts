@@ -17,14 +17,14 @@ import type { Problem } from "@understudy/providers/Config"
 import type { Configuration } from "../Config.ts"
 import * as Config from "../Config.ts"
 import * as DotEnv from "../DotEnv.ts"
-import * as Exposure from "./Exposure.ts"
-import * as Findings from "./Findings.ts"
-import * as Probe from "./Probe.ts"
-import { remedy } from "./Remedy.ts"
+import * as ServerAuth from "./ServerAuth.ts"
+import * as LintReport from "./LintReport.ts"
+import * as LiveCheck from "./LiveCheck.ts"
+import { remedy } from "./SuggestedFix.ts"
 import * as Summary from "./Summary.ts"
 
 /** The check found something, and has said what: the process ends with 1 and no more words. */
-export class Unfit extends Data.TaggedError("Unfit")<{}> {
+export class CheckFailed extends Data.TaggedError("Unfit")<{}> {
   override readonly [Runtime.errorExitCode] = 1
   override readonly [Runtime.errorReported] = false
 }
@@ -42,7 +42,7 @@ const live = Flag.Boolean("live").pipe(
 export const run = (options: {
   readonly file: string
   readonly live: boolean
-}): Effect.Effect<void, Unfit, FileSystem.FileSystem | Path.Path> =>
+}): Effect.Effect<void, CheckFailed, FileSystem.FileSystem | Path.Path> =>
   Config.load(options.file).pipe(
     Effect.flatMap((configuration) => report(configuration, options)),
     Effect.provide(DotEnv.layer(options.file)),
@@ -63,20 +63,20 @@ export const check = Command.make("check", { file, live }, run).pipe(
 const report = Effect.fnUntraced(function* (
   configuration: Configuration,
   { file, live }: { readonly file: string; readonly live: boolean },
-): Effect.fn.Return<void, Config.InvalidConfiguration | Unfit> {
-  const problems = [...(yield* exposed(configuration)), ...(yield* Probe.start(configuration))]
+): Effect.fn.Return<void, Config.InvalidConfiguration | CheckFailed> {
+  const problems = [...(yield* exposed(configuration)), ...(yield* LiveCheck.start(configuration))]
   if (problems.length > 0) return yield* new Config.InvalidConfiguration({ file, problems })
   yield* print([
     `${file} is fine.`,
     ...Summary.lines(configuration),
-    ...Findings.lines(configuration),
+    ...LintReport.lines(configuration),
     ...Summary.section(
       "said in the words of others, and not in ours",
-      configuration.unsaid.map(({ message, path }) => [`${path}: ${message}`]),
+      configuration.notImported.map(({ message, path }) => [`${path}: ${message}`]),
     ),
   ])
   if (!live) return
-  const [outcomes, state] = yield* Effect.all([Probe.ask(configuration), Probe.state(configuration)], {
+  const [outcomes, state] = yield* Effect.all([LiveCheck.ask(configuration), LiveCheck.state(configuration)], {
     concurrency: "unbounded",
   })
   yield* print(
@@ -85,17 +85,17 @@ const report = Effect.fnUntraced(function* (
       ...(state === undefined ? [] : answered("redis", state)),
     ]),
   )
-  if ([...outcomes, state].some((outcome) => outcome?._tag === "Failed")) return yield* new Unfit()
+  if ([...outcomes, state].some((outcome) => outcome?._tag === "Failed")) return yield* new CheckFailed()
 })
 
 /** What `serve` would not listen on. */
 const exposed = (configuration: Configuration): Effect.Effect<ReadonlyArray<Problem>> =>
-  Effect.match(Exposure.policy(configuration), {
+  Effect.match(ServerAuth.policy(configuration), {
     onSuccess: () => [],
     onFailure: ({ message }) => [{ path: "server.host", message: message.replaceAll("\n", " ") }],
   })
 
-const told = (outcome: Probe.Outcome, configuration: Configuration): ReadonlyArray<ReadonlyArray<string>> => {
+const told = (outcome: LiveCheck.LiveCheck, configuration: Configuration): ReadonlyArray<ReadonlyArray<string>> => {
   const { deployment } = outcome
   if (outcome._tag === "Answered") return answered(deployment, outcome)
   if (outcome._tag === "Unasked") return [[deployment, "stands for many models, and none was asked"]]
@@ -108,11 +108,12 @@ const told = (outcome: Probe.Outcome, configuration: Configuration): ReadonlyArr
 }
 
 /** One line, or as many as it takes to say why not. */
-const answered = (name: string, outcome: Probe.Answered | Probe.Silent): ReadonlyArray<ReadonlyArray<string>> =>
+const answered = (name: string, outcome: LiveCheck.Answered | LiveCheck.Silent): ReadonlyArray<ReadonlyArray<string>> =>
   outcome._tag === "Answered"
     ? [[name, `answered in ${Math.round(Duration.toMillis(outcome.took))} ms`]]
     : outcome.message.split("\n").map((line, at) => [at === 0 ? name : "", line])
 
 const print = (lines: ReadonlyArray<string>): Effect.Effect<void> => Console.log(lines.join("\n"))
 
-const refuse = (message: string): Effect.Effect<never, Unfit> => Effect.andThen(Console.error(message), new Unfit())
+const refuse = (message: string): Effect.Effect<never, CheckFailed> =>
+  Effect.andThen(Console.error(message), new CheckFailed())

@@ -7,7 +7,7 @@ import * as Explain from "@understudy/core/Explain"
 import { Provider } from "@understudy/core/Provider"
 import * as Router from "@understudy/core/Router"
 import type { Settings } from "@understudy/providers/Config"
-import { isLocal } from "@understudy/providers/config/Address"
+import { isLocal } from "@understudy/providers/internal/config/Address"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
@@ -18,8 +18,9 @@ import * as Option from "effect/Option"
 import * as Record from "effect/Record"
 import * as Stream from "effect/Stream"
 import * as CallOptions from "../api/CallOptions.ts"
+import * as Disclosure from "../api/Disclosure.ts"
 import * as DotEnv from "../DotEnv.ts"
-import * as Source from "./Source.ts"
+import * as ConfigSource from "./ConfigSource.ts"
 
 const pairs = (name: string, description: string) =>
   Flag.KeyValuePair(name).pipe(
@@ -29,7 +30,7 @@ const pairs = (name: string, description: string) =>
 
 const flags = {
   route: Argument.String("route").pipe(Argument.withDescription("The name of a route or a deployment")),
-  config: Source.flag,
+  config: ConfigSource.flag,
   message: Flag.String("message").pipe(
     Flag.withDescription("What the user says: how long it is decides which windows it fits"),
     Flag.withDefault("Who is on tonight?"),
@@ -52,8 +53,8 @@ export const explain = Command.make(
   "explain",
   flags,
   Effect.fnUntraced(function* ({ caller, config, header, json, message, metadata, route, stream, tag }) {
-    const file = yield* Source.file(Option.getOrUndefined(config))
-    const { configuration } = yield* Effect.provide(Source.load(file, false), DotEnv.layer(file))
+    const file = yield* ConfigSource.file(Option.getOrUndefined(config))
+    const { configuration } = yield* Effect.provide(ConfigSource.load(file, false), DotEnv.layer(file))
     const headers = Record.mapKeys(header, (name) => name.toLowerCase())
     const explanation = yield* Effect.flatMap(Router.Router, (router) =>
       router.explain(
@@ -66,7 +67,11 @@ export const explain = Command.make(
         },
       ),
     ).pipe(Effect.provide(unstarted(configuration)))
-    yield* Console.log(json ? JSON.stringify(explanation, undefined, 2) : Explain.lines(explanation).join("\n"))
+    yield* Console.log(
+      json
+        ? JSON.stringify(Disclosure.explanation(explanation, "full"), undefined, 2)
+        : Explain.lines(explanation).join("\n"),
+    )
   }),
 ).pipe(
   Command.withDescription("Say where a call on a route would go, and why not elsewhere; nobody is asked"),

@@ -3,10 +3,10 @@
  * words. The document goes to the output, what it cannot say to the errors.
  */
 import type { Problem } from "@understudy/providers/Config"
-import type { Imported } from "@understudy/providers/import/Foreign"
-import * as Litellm from "@understudy/providers/import/litellm/Litellm"
-import * as Portkey from "@understudy/providers/import/portkey/Portkey"
-import * as Priorities from "@understudy/providers/import/priorities/Priorities"
+import type { Imported } from "@understudy/providers/internal/import/ImportReader"
+import * as Litellm from "@understudy/providers/internal/import/litellm/Litellm"
+import * as Portkey from "@understudy/providers/internal/import/portkey/Portkey"
+import * as Priorities from "@understudy/providers/internal/import/priorities/Priorities"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"

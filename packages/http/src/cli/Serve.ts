@@ -14,22 +14,22 @@ import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type { ServerSettings } from "../config/ServerSection.ts"
-import * as Configured from "../Configured.ts"
+import * as App from "../App.ts"
 import * as DotEnv from "../DotEnv.ts"
 import { Drain } from "../Drain.ts"
-import type * as Guard from "../Guard.ts"
+import type * as Auth from "../auth/Auth.ts"
 import * as PlainText from "../observe/PlainText.ts"
-import * as Banner from "./Banner.ts"
-import * as Exposure from "./Exposure.ts"
+import * as StartupMessage from "./StartupMessage.ts"
+import * as ServerAuth from "./ServerAuth.ts"
 import * as Output from "./Output.ts"
 import * as Signals from "./Signals.ts"
-import * as Source from "./Source.ts"
+import * as ConfigSource from "./ConfigSource.ts"
 
 /** The gateway cannot listen where it was told to. */
 export class CannotListen extends Data.TaggedError("CannotListen")<{ readonly message: string }> {}
 
 const flags = {
-  config: Source.flag,
+  config: ConfigSource.flag,
   live: Flag.Boolean("live").pipe(
     Flag.withDescription("Serve the providers whose credentials are in the environment"),
     Flag.withDefault(false),
@@ -53,16 +53,16 @@ export const serve = Command.make(
   "serve",
   flags,
   Effect.fnUntraced(function* ({ config, host, live, logContent, logFormat, port }) {
-    const file = yield* Source.file(Option.getOrUndefined(config))
+    const file = yield* ConfigSource.file(Option.getOrUndefined(config))
     const program = Effect.gen(function* () {
-      const source = yield* Source.load(file, live)
-      for (const { message, path } of source.configuration.unsaid) yield* Effect.logWarning(`${path}: ${message}`)
+      const source = yield* ConfigSource.load(file, live)
+      for (const { message, path } of source.configuration.notImported) yield* Effect.logWarning(`${path}: ${message}`)
       const server: ServerSettings = {
         ...source.configuration.server,
         ...Option.match(port, { onNone: () => undefined, onSome: (port) => ({ port }) }),
         ...Option.match(host, { onNone: () => undefined, onSome: (host) => ({ host }) }),
       }
-      const guard = yield* Exposure.withSessions(yield* Exposure.policy({ ...source.configuration, server }))
+      const guard = yield* ServerAuth.withSessions(yield* ServerAuth.policy({ ...source.configuration, server }))
       return yield* Effect.scoped(run(source, server, guard, logContent))
     })
     const logger = logFormat === "json" ? PlainText.json : PlainText.logger(Logger.consolePretty())
@@ -71,20 +71,20 @@ export const serve = Command.make(
 ).pipe(Command.withDescription("Serve the gateway"))
 
 const run = Effect.fnUntraced(function* (
-  source: Source.Source,
+  source: ConfigSource.ConfigSource,
   server: ServerSettings,
-  guard: Guard.Policy,
+  guard: Auth.Policy,
   logContent: boolean,
 ) {
   yield* Signals.outliveHangup
-  const gateway = Configured.layer(source.configuration, { server, guard, logContent })
+  const gateway = App.layer(source.configuration, { server, guard, logContent })
   const context = yield* Layer.build(gateway).pipe(
     Effect.catchTag("ServeError", (error) => Effect.fail(cannotListen(server, error))),
   )
   const address = HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address)
   yield* Signals.hurryOnInterrupt(Context.get(context, Drain).hurry)
   const operator = guard.keys.some(({ holder }) => holder === undefined)
-  for (const line of yield* Banner.lines(address, source, operator)) yield* Console.log(line)
+  for (const line of yield* StartupMessage.lines(address, source, operator)) yield* Console.log(line)
   return yield* Effect.never
 })
 

@@ -4,8 +4,8 @@
 
 /** The configuration, as its author would have written it. */
 export const yaml = `deployments:
-  primary: { provider: simulated, model: simulated, latency: 300ms, firstToken: 150ms, pace: 25ms }
-  backup:  { provider: simulated, model: simulated, latency: 400ms, firstToken: 200ms, pace: 25ms }
+  primary: { provider: simulated, model: simulated, latency: 300ms, firstToken: 150ms, tokenDelay: 25ms }
+  backup:  { provider: simulated, model: simulated, latency: 400ms, firstToken: 200ms, tokenDelay: 25ms }
 routes:
   assistant: [primary, backup]
   balanced:  { balance: least-busy, across: [primary, backup] }

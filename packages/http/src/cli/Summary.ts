@@ -39,7 +39,7 @@ export const describe = (route: Route): string => {
       return `hedge(${route.across.join(", ")})`
     case "When":
       return `when(${[...route.cases.map(({ use }) => use), route.otherwise].map(describe).join("; ")})`
-    case "Rescue":
+    case "OnError":
       return `${describe(route.route)}, after ${route.reasons.join(" or ")} ${nested(route.use)}`
     case "Policies":
       return describe(route.route)
@@ -49,7 +49,7 @@ export const describe = (route: Route): string => {
 /** In brackets where it would be misread without. */
 const nested = (route: Route): string => {
   const inner = route._tag === "Policies" ? route.route : route
-  const several = inner._tag === "Rescue" || (inner._tag === "Fallback" && inner.routes.length > 1)
+  const several = inner._tag === "OnError" || (inner._tag === "Fallback" && inner.routes.length > 1)
   return several ? `(${describe(route)})` : describe(route)
 }
 

@@ -3,14 +3,14 @@
  */
 import type { Route } from "@understudy/core/Route"
 import { conditions } from "@understudy/core/Route"
-import { didYouMean } from "@understudy/core/Suggestion"
-import { Limits } from "@understudy/providers/config/Deployments"
-import type { Problem } from "@understudy/providers/config/Problem"
-import { at } from "@understudy/providers/config/Problem"
-import { count, secret, text, word } from "@understudy/providers/config/Values"
+import { didYouMean } from "@understudy/core/internal/route/Suggestion"
+import { Limits } from "@understudy/providers/internal/config/Deployments"
+import type { Problem } from "@understudy/providers/internal/config/ConfigError"
+import { keyPath } from "@understudy/providers/internal/config/ConfigError"
+import { count, secret, text, word } from "@understudy/providers/internal/config/Fields"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import type { VirtualKey } from "../keys/VirtualKey.ts"
+import type { VirtualKey } from "../auth/VirtualKey.ts"
 
 const optional = Schema.optionalKey
 
@@ -64,10 +64,10 @@ export const strangers = (
   const ids = keys.map(({ id }) => id)
   return Object.entries(routes).flatMap(([name, route]) =>
     conditions(route)
-      .flatMap(({ callers = [] }) => callers)
+      .flatMap(({ keys: callers = [] }) => callers)
       .filter((caller) => !ids.includes(caller))
       .map((caller) => ({
-        path: at("routes", name),
+        path: keyPath("routes", name),
         message: `looks for the caller "${caller}", but no key has that id${didYouMean(caller, ids) || "."}`,
       })),
   )

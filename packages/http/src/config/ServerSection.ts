@@ -1,20 +1,20 @@
 /**
  * The `server` section of a configuration: where the gateway listens, what it takes, and whom it lets in.
  */
-import { DurationText, PositiveDuration } from "@understudy/providers/config/DurationText"
-import { SizeText } from "@understudy/providers/config/SizeText"
-import { count, flag, number, text, word, written } from "@understudy/providers/config/Values"
-import { deepest } from "@understudy/providers/protocols/JsonBounds"
+import { DurationText, PositiveDuration } from "@understudy/providers/internal/config/DurationText"
+import { SizeText } from "@understudy/providers/internal/config/SizeText"
+import { count, flag, number, text, word, source } from "@understudy/providers/internal/config/Fields"
+import { deepest } from "@understudy/providers/internal/protocols/JsonBounds"
 import * as ByteSize from "effect/ByteSize"
 import * as Schema from "effect/Schema"
 import * as Drain from "../Drain.ts"
-import * as Expose from "../keys/Expose.ts"
-import * as Limits from "../Limits.ts"
+import * as Expose from "../auth/Expose.ts"
+import * as ServerLimits from "../ServerLimits.ts"
 
 const optional = Schema.optionalKey
 
 /** A host as requests name it, without its port. */
-const HostName = written({
+const HostName = source({
   from: Schema.String,
   to: Schema.String,
   expected: "a host name without scheme or port, such as gateway.internal",
@@ -24,7 +24,7 @@ const HostName = written({
 })
 
 /** An origin as browsers send it. */
-const Origin = written({
+const Origin = source({
   from: Schema.String,
   to: Schema.String,
   expected: "an origin without a path or a wildcard, such as https://chat.example.com",
@@ -50,7 +50,7 @@ export const ServerSection = Schema.Struct({
   ),
   host: optional(text("an address to listen on, such as 127.0.0.1")),
   maxBody: optional(SizeText),
-  anonymous: optional(flag),
+  allowUnauthenticated: optional(flag),
   allowedHosts: optional(
     Schema.Array(HostName).annotate({ expected: "a list of host names, such as [gateway.internal]" }),
   ),
@@ -81,18 +81,18 @@ export const ServerSection = Schema.Struct({
       requestTimeout: optional(PositiveDuration),
       answer: optional(SizeText),
       error: optional(SizeText),
-    } satisfies Record<keyof Limits.Limits, unknown>),
+    } satisfies Record<keyof ServerLimits.Limits, unknown>),
   ),
 })
 
-/** The section with nothing left unsaid. */
+/** The section with its defaults filled in. */
 export interface ServerSettings {
   readonly port: number
   readonly host: string
   /** The largest body taken. */
   readonly maxBody: ByteSize.ByteSize
   /** Whether anybody may call who can reach it, though it listens wider than on loopback and asks for no key. */
-  readonly anonymous: boolean
+  readonly allowUnauthenticated: boolean
   /** Host names answered to besides loopback's. */
   readonly allowedHosts: ReadonlyArray<string>
   /** Origins of web pages let in besides loopback's. */
@@ -102,18 +102,18 @@ export interface ServerSettings {
   /** How long it may take to go down once the gateway is told to stop. */
   readonly drain: Drain.Policy
   /** What one caller may ask of the process that all share. */
-  readonly limits: Limits.Limits
+  readonly limits: ServerLimits.Limits
 }
 
 export const defaults: ServerSettings = {
   port: 4000,
   host: "127.0.0.1",
   maxBody: ByteSize.megabytes(20),
-  anonymous: false,
+  allowUnauthenticated: false,
   allowedHosts: [],
   allowedOrigins: [],
   drain: Drain.defaults,
-  limits: Limits.defaults,
+  limits: ServerLimits.defaults,
 }
 
 /** The section with the defaults for what it does not say. */
@@ -121,5 +121,5 @@ export const settings = (section: typeof ServerSection.Type = {}): ServerSetting
   ...defaults,
   ...section,
   drain: { ...Drain.defaults, ...section.drain },
-  limits: { ...Limits.defaults, ...section.limits },
+  limits: { ...ServerLimits.defaults, ...section.limits },
 })

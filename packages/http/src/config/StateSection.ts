@@ -1,12 +1,12 @@
 /**
  * The `state` section of a configuration: where circuits, limits and rests are kept. Nothing said is in memory.
  */
-import { written } from "@understudy/providers/config/Values"
+import { source } from "@understudy/providers/internal/config/Fields"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 
 /** The address of a Redis, which may hold its password. */
-const RedisAddress: Schema.Codec<Redacted.Redacted, string> = written({
+const RedisAddress: Schema.Codec<Redacted.Redacted, string> = source({
   from: Schema.String,
   to: Schema.Redacted(Schema.String),
   expected: "a Redis address, such as redis://127.0.0.1:6379",

@@ -2,8 +2,8 @@
  * The `usageLog` section of a configuration: the file with a line for every call. Without one, none is written.
  */
 import type { Problem } from "@understudy/providers/Config"
-import { SizeText } from "@understudy/providers/config/SizeText"
-import { countOrNone, text } from "@understudy/providers/config/Values"
+import { SizeText } from "@understudy/providers/internal/config/SizeText"
+import { countOrNone, text } from "@understudy/providers/internal/config/Fields"
 import * as ByteSize from "effect/ByteSize"
 import * as Schema from "effect/Schema"
 
@@ -11,21 +11,21 @@ const optional = Schema.optionalKey
 
 export const UsageLogSection = Schema.Struct({
   file: optional(text("a file, such as logs/usage.log")),
-  max: optional(SizeText),
-  keep: optional(countOrNone),
+  maxSize: optional(SizeText),
+  maxFiles: optional(countOrNone),
 })
 
-/** The section with nothing left unsaid. */
+/** The section with its defaults filled in. */
 export interface UsageLogSettings {
   /** The file, from the working directory. */
   readonly file: string
   /** How large it grows before another is begun. */
-  readonly max: ByteSize.ByteSize
+  readonly maxSize: ByteSize.ByteSize
   /** How many full ones are kept beside it. */
-  readonly keep: number
+  readonly maxFiles: number
 }
 
-export const defaults = { max: ByteSize.megabytes(10), keep: 5 }
+export const defaults = { maxSize: ByteSize.megabytes(10), maxFiles: 5 }
 
 /** What the section comes to: `undefined` where nothing is to be written. */
 export const settings = ({ file, ...said }: typeof UsageLogSection.Type): UsageLogSettings | undefined =>

@@ -14,15 +14,15 @@ import type * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
-import * as Answer from "../api/Answer.ts"
+import * as HttpReply from "../api/HttpReply.ts"
 import * as ApiError from "../api/ApiError.ts"
 import * as JsonBody from "../api/JsonBody.ts"
-import * as Guard from "../Guard.ts"
-import * as WrongKey from "../keys/WrongKey.ts"
-import * as Session from "./Session.ts"
+import * as Auth from "../auth/Auth.ts"
+import * as WrongKey from "../auth/WrongKey.ts"
+import * as Session from "../auth/Session.ts"
 
 /** Adds the page, and the way in, to the `HttpRouter` in context. */
-export const layer = (guard: Guard.Guard): Layer.Layer<never, never, HttpRouter.HttpRouter> =>
+export const layer = (guard: Auth.Auth): Layer.Layer<never, never, HttpRouter.HttpRouter> =>
   HttpRouter.use((http) =>
     Effect.gen(function* () {
       yield* http.add("GET", "/", page())
@@ -36,7 +36,7 @@ export const layer = (guard: Guard.Guard): Layer.Layer<never, never, HttpRouter.
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** The one file, which stands among the sources of what was built too. */
-const file = new URL("../../src/dashboard/page.html", import.meta.url)
+const file = new URL("./page.html", import.meta.url)
 
 const page = (): HttpServerResponse.HttpServerResponse => {
   const html = readFileSync(file, "utf8")
@@ -72,15 +72,15 @@ const hashes = (html: string, tag: "script" | "style"): string =>
 
 type Reply<E> = Effect.Effect<HttpServerResponse.HttpServerResponse, E, HttpServerRequest.HttpServerRequest>
 
-const told = (reply: Reply<ApiError.ApiError>): Reply<never> => Answer.orError(reply, ChatCompletions)
+const told = (reply: Reply<ApiError.ApiError>): Reply<never> => HttpReply.catchErrors(reply, ChatCompletions)
 
-const signIn = ({ keys, sessions, strangers }: Guard.Guard): Reply<ApiError.ApiError> =>
+const signIn = ({ keys, sessions, strangers }: Auth.Auth): Reply<ApiError.ApiError> =>
   Effect.gen(function* () {
     const { key } = yield* JsonBody.readUnknown
     if (!Predicate.isString(key)) return yield* Effect.fail(ApiError.invalid("key: is missing", { param: "key" }))
     const known = keys.find(key)
     if (known === undefined) {
-      yield* WrongKey.met(strangers, yield* HttpServerRequest.HttpServerRequest)
+      yield* WrongKey.reject(strangers, yield* HttpServerRequest.HttpServerRequest)
       return yield* Effect.fail(unknown)
     }
     if (sessions === undefined) return yield* Effect.fail(unknown)
@@ -89,7 +89,7 @@ const signIn = ({ keys, sessions, strangers }: Guard.Guard): Reply<ApiError.ApiE
     return yield* withCookie(sessions.issue(known, expires), Session.lifetime)
   })
 
-const holderOf = ({ holder }: Guard.Key): string =>
+const holderOf = ({ holder }: Auth.Key): string =>
   holder === undefined ? "The operator" : `The holder of the key "${holder.id}"`
 
 const unknown: ApiError.ApiError = {
@@ -100,10 +100,10 @@ const unknown: ApiError.ApiError = {
 }
 
 /** The session is ended, not only forgotten: a copy of its cookie opens nothing any more. */
-const signOut = ({ sessions }: Guard.Guard): Reply<ApiError.ApiError> =>
+const signOut = ({ sessions }: Auth.Auth): Reply<ApiError.ApiError> =>
   Effect.gen(function* () {
     yield* JsonBody.readUnknown
-    const token = Guard.tokenOf(yield* HttpServerRequest.HttpServerRequest)
+    const token = Auth.tokenOf(yield* HttpServerRequest.HttpServerRequest)
     const ended = token === undefined ? undefined : sessions?.end(token, yield* Clock.currentTimeMillis)
     if (ended !== undefined) yield* Effect.logInfo(`${holderOf(ended)} signed out of the page`)
     return yield* withCookie("", Duration.zero)

@@ -1,24 +1,24 @@
 /**
  * How a key's limits stand, in the headers that OpenAI has for it.
  */
-import type { Standing } from "@understudy/core/RateLimit"
+import type { LimitStatus } from "@understudy/core/internal/admission/RateLimit"
 
 /** Of requests by the minute and by the day, those that fewer are left of. */
-export const headers = (standings: ReadonlyArray<Standing>): Record<string, string> => ({
-  ...of("requests", scarcest(standings.filter(({ limit }) => limit !== "tpm"))),
-  ...of("tokens", scarcest(standings.filter(({ limit }) => limit === "tpm"))),
+export const headers = (standings: ReadonlyArray<LimitStatus>): Record<string, string> => ({
+  ...of("requests", scarcest(standings.filter(({ name }) => name !== "tpm"))),
+  ...of("tokens", scarcest(standings.filter(({ name: limit }) => limit === "tpm"))),
 })
 
-const of = (what: "requests" | "tokens", standing: Standing | undefined): Record<string, string> =>
+const of = (what: "requests" | "tokens", standing: LimitStatus | undefined): Record<string, string> =>
   standing === undefined
     ? {}
     : {
-        [`x-ratelimit-limit-${what}`]: String(standing.most),
+        [`x-ratelimit-limit-${what}`]: String(standing.limit),
         [`x-ratelimit-remaining-${what}`]: String(Math.max(0, standing.remaining)),
         [`x-ratelimit-reset-${what}`]: resetText(standing.resetAfter),
       }
 
-const scarcest = (standings: ReadonlyArray<Standing>): Standing | undefined =>
+const scarcest = (standings: ReadonlyArray<LimitStatus>): LimitStatus | undefined =>
   standings.toSorted((a, b) => a.remaining - b.remaining)[0]
 
 /** Milliseconds as OpenAI writes them: `120ms`, `1.5s`, `6m0s`, `24h0m0s`. */

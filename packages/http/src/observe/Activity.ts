@@ -4,7 +4,7 @@
  */
 import type { RouteEvent } from "@understudy/core/RouteEvent"
 import { Router } from "@understudy/core/Router"
-import { passedOver } from "@understudy/core/RouterError"
+import { meaning } from "@understudy/core/SkipReason"
 import * as Context from "effect/Context"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -22,7 +22,7 @@ export interface Line {
   /** The same for those who are not told what a provider said, or how a deployment stands. */
   readonly brief?: string | undefined
   /** What kind of thing it tells. */
-  readonly kind: "asked" | "failed" | "passed" | "answers"
+  readonly kind: "attempt" | "failed" | "skipped" | "answered"
   /** Whose answer it is, from the line on that says so. */
   readonly answeredBy?: { readonly deployment: string; readonly model: string } | undefined
 }
@@ -47,8 +47,8 @@ export const layer: Layer.Layer<Activity, never, Router> = Layer.effect(
     const clock = yield* Clock.Clock
     const kept: Array<Line> = []
     const readers = new Set<Queue.Queue<Line>>()
-    const words = teller()
-    yield* router.listen((event) => {
+    const words = describeEvent()
+    yield* router.subscribe((event) => {
       for (const told of words(event)) {
         const line = { at: clock.currentTimeMillisUnsafe(), call: event.call, route: event.route, ...told }
         kept.push(line)
@@ -75,7 +75,7 @@ export const layer: Layer.Layer<Activity, never, Router> = Layer.effect(
 /** A line as its readers may have it: most lines are never read. */
 const shown = (line: Line): Line => ({ ...line, text: plain(line.text) })
 
-type Told = Pick<Line, "text" | "brief" | "kind" | "answeredBy">
+type LogLine = Pick<Line, "text" | "brief" | "kind" | "answeredBy">
 
 /** What is known of a running call: the deployments it asked, for which models, and whose answer it is by now. */
 interface Running {
@@ -84,14 +84,14 @@ interface Running {
 }
 
 /** The words of events. It remembers running calls. */
-const teller = (): ((event: RouteEvent) => ReadonlyArray<Told>) => {
+const describeEvent = (): ((event: RouteEvent) => ReadonlyArray<LogLine>) => {
   const calls = new Map<string, Running>()
-  const using = (call: string, deployment: string): ReadonlyArray<Told> => {
+  const using = (call: string, deployment: string): ReadonlyArray<LogLine> => {
     const running = calls.get(call)
     if (running === undefined || running.answeredBy === deployment) return []
     running.answeredBy = deployment
     const { model = "" } = running.asked.findLast((each) => each.deployment === deployment) ?? {}
-    return [{ text: `Using ${deployment} (${model})`, kind: "answers", answeredBy: { deployment, model } }]
+    return [{ text: `Using ${deployment} (${model})`, kind: "answered", answeredBy: { deployment, model } }]
   }
   return (event) => {
     switch (event._tag) {
@@ -100,43 +100,40 @@ const teller = (): ((event: RouteEvent) => ReadonlyArray<Told>) => {
         const running = calls.get(event.call)
         if (running === undefined) calls.set(event.call, { asked: [{ deployment, model }], answeredBy: undefined })
         else running.asked.push({ deployment, model })
-        return [{ text: `Attempting ${deployment} (${model})...`, kind: "asked" }]
+        return [{ text: `Attempting ${deployment} (${model})...`, kind: "attempt" }]
       }
       case "AttemptEnded": {
         const { deployment, message, millis, outcome, reason, status } = event.attempt
-        if (outcome === "interrupted")
-          return [{ text: `${deployment} was given up after ${millis} ms`, kind: "passed" }]
-        if (outcome === "answered") return using(event.call, deployment)
+        if (outcome === "cancelled") return [{ text: `${deployment} cancelled after ${millis} ms`, kind: "skipped" }]
+        if (outcome === "success") return using(event.call, deployment)
         const said = status === undefined ? reason : `${reason}, status ${status}`
         const brief = `${deployment} failed after ${millis} ms: ${said}`
         return [{ text: `${brief}: ${message}`, brief, kind: "failed" }]
       }
-      case "PassedOver": {
-        const { deployment, verdict } = event
+      case "DeploymentSkipped": {
+        const { deployment, reason: verdict } = event
         const brief = `${deployment} is unavailable`
         switch (verdict._tag) {
-          case "Resting":
+          case "CoolingDown":
           case "CircuitOpen":
-            return [
-              { text: `${deployment} is resting for ${Math.ceil(verdict.retryAfter / 1000)} s`, brief, kind: "passed" },
-            ]
-          case "Awaits":
-          case "Diverted":
+            return [{ text: `${deployment} skipped: ${meaning(verdict).text}`, brief, kind: "skipped" }]
+          case "BranchNotTaken":
+          case "BranchTaken":
             return []
           default:
-            return [{ text: `${deployment} is passed over: ${passedOver(verdict)}`, brief, kind: "passed" }]
+            return [{ text: `${deployment} skipped: ${meaning(verdict).text}`, brief, kind: "skipped" }]
         }
       }
-      case "Committed":
+      case "FirstToken":
         return using(event.call, event.deployment)
-      case "Recalled": {
+      case "CacheHit": {
         const { deployment, model } = event
-        const text = `Using what ${deployment} (${model}) answered before`
-        return [{ text, kind: "answers", answeredBy: { deployment, model } }]
+        const text = `Cache hit (${deployment}, ${model})`
+        return [{ text, kind: "answered", answeredBy: { deployment, model } }]
       }
-      case "Ended":
+      case "CallEnded":
         calls.delete(event.call)
-        return event.receipt.outcome === "failed" ? [{ text: "Nobody could answer", kind: "failed" }] : []
+        return event.receipt.outcome === "failure" ? [{ text: "All attempts failed", kind: "failed" }] : []
       case "Failover":
       case "Hedged":
         return []

@@ -2,12 +2,12 @@
  * A line a call: its route, who was tried with reason and time, tokens, cost where it is known, and whose key it came
  * with. What was asked and answered is never in it.
  */
-import { handle } from "@understudy/core/RouteEvent"
+import { runHandlers } from "@understudy/core/RouteEvent"
 import type { Attempt, Receipt } from "@understudy/core/Receipt"
 import { total } from "@understudy/core/Receipt"
 import type { ReasonTag } from "@understudy/core/ProviderError"
 import { Router } from "@understudy/core/Router"
-import { passedOver } from "@understudy/core/RouterError"
+import { meaning } from "@understudy/core/SkipReason"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as LogLevel from "effect/LogLevel"
@@ -19,24 +19,24 @@ export const layer: Layer.Layer<never, never, Router> = Layer.effectDiscard(
   Effect.gen(function* () {
     const router = yield* Router
     const level = yield* References.MinimumLogLevel
-    yield* handle(router.listen, (event) => {
-      if (event._tag !== "Ended") return undefined
+    yield* runHandlers(router.subscribe, (event) => {
+      if (event._tag !== "CallEnded") return undefined
       return LogLevel.isLessThanOrEqualTo(level, severity(event.receipt)) ? log(event.receipt) : undefined
     })
   }),
 )
 
-const severity = ({ outcome }: Receipt): LogLevel.Severity => (outcome === "failed" ? "Warn" : "Info")
+const severity = ({ outcome }: Receipt): LogLevel.Severity => (outcome === "failure" ? "Warn" : "Info")
 
 const log = (receipt: Receipt): Effect.Effect<void> =>
   Effect.annotateLogs(Effect.logWithLevel(severity(receipt))(line(receipt)), annotations(receipt))
 
-/** `assistant: answered by backup in 707 ms (primary Overloaded 503 after 302 ms; backup answered after 403 ms)` */
+/** `assistant: answered by backup in 707 ms (primary Overloaded 503 after 302 ms; backup succeeded after 403 ms)` */
 export const line = (receipt: Receipt): string => {
   const told = [
-    ...(receipt.cache === "hit" ? ["kept from before"] : []),
+    ...(receipt.cache === "hit" ? ["cache hit"] : []),
     ...receipt.attempts.map(attempt),
-    ...receipt.passedOver.map(({ deployment, verdict }) => `${deployment} passed over: ${passedOver(verdict)}`),
+    ...receipt.skipped.map(({ deployment, reason }) => `${deployment} skipped: ${meaning(reason).text}`),
   ]
   return plain(`${receipt.route}: ${outcome(receipt)} in ${receipt.millis} ms (${told.join("; ")})`)
 }
@@ -44,18 +44,20 @@ export const line = (receipt: Receipt): string => {
 /** A deployment is known once it has answered, or has begun to. */
 const outcome = ({ deployment, outcome }: Receipt): string => {
   switch (outcome) {
-    case "answered":
+    case "success":
       return `answered by ${deployment}`
-    case "failed":
-      return deployment === undefined ? "failed" : `broken off by ${deployment}`
-    case "interrupted":
+    case "failure":
+      return deployment === undefined ? "failed" : `stream from ${deployment} interrupted`
+    case "cancelled":
     case undefined:
-      return "given up by its caller"
+      return "cancelled by client"
   }
 }
 
 const attempt = ({ deployment, message, millis, outcome, reason, status }: Attempt): string => {
-  const ended = [reason ?? outcome, status].filter((word) => word !== undefined).join(" ")
+  const ended = [reason ?? (outcome === "success" ? "succeeded" : outcome), status]
+    .filter((word) => word !== undefined)
+    .join(" ")
   const said = reason !== undefined && ofAccount.has(reason) && message !== undefined ? `: ${message}` : ""
   return `${deployment} ${ended} after ${millis} ms${said}`
 }

@@ -13,9 +13,9 @@ import * as Predicate from "effect/Predicate"
 export interface Settings {
   readonly file: string
   /** How many bytes it grows to before another is begun. */
-  readonly max: number
+  readonly maxSize: number
   /** How many full ones are kept beside it. */
-  readonly keep: number
+  readonly maxFiles: number
 }
 
 /** How many lines were lost, and why: with the errno, such as ENOSPC. */
@@ -25,7 +25,7 @@ export class Lost extends Data.TaggedError("Lost")<{ readonly lines: number; rea
 const ownersAlone = 0o600
 
 /** Appends lines, each with its newline. Never two at once. */
-export const open = Effect.fnUntraced(function* ({ file, keep, max }: Settings) {
+export const open = Effect.fnUntraced(function* ({ file, maxFiles, maxSize }: Settings) {
   const files = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const write = (text: string) => files.writeFileString(file, text, { flag: "a", mode: ownersAlone })
@@ -68,8 +68,8 @@ export const open = Effect.fnUntraced(function* ({ file, keep, max }: Settings) 
   /** A file that is not there yet needs no other name. */
   const rename = (from: string, to: string) => Effect.catchIf(files.rename(from, to), isMissing, () => Effect.void)
   const turn = Effect.gen(function* () {
-    for (let age = keep; age > 1; age--) yield* rename(`${file}.${age - 1}`, `${file}.${age}`)
-    yield* keep === 0 ? files.remove(file, { force: true }) : rename(file, `${file}.1`)
+    for (let age = maxFiles; age > 1; age--) yield* rename(`${file}.${age - 1}`, `${file}.${age}`)
+    yield* maxFiles === 0 ? files.remove(file, { force: true }) : rename(file, `${file}.1`)
     size = 0
   })
 
@@ -84,7 +84,7 @@ export const open = Effect.fnUntraced(function* ({ file, keep, max }: Settings) 
       let count = 0
       for (const line of lines) {
         const more = Buffer.byteLength(line)
-        if (size > 0 && size + more > max) {
+        if (size > 0 && size + more > maxSize) {
           yield* write(text)
           written += count
           before = Infinity

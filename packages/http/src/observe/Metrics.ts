@@ -4,6 +4,7 @@
  */
 import { total } from "@understudy/core/Receipt"
 import type { RouteEvent } from "@understudy/core/RouteEvent"
+import { snakeCase } from "@understudy/core/internal/model/SnakeCase"
 import { Router } from "@understudy/core/Router"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -14,7 +15,10 @@ import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 /** Upper bounds of the latency histograms, in seconds: from a cached answer to a long thought. */
 const seconds = [0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300]
 
-const calls = Metric.counter("understudy_calls_total", { description: "Calls by route and outcome", incremental: true })
+const calls = Metric.counter("understudy_requests_total", {
+  description: "Calls by route and outcome",
+  incremental: true,
+})
 const attempts = Metric.counter("understudy_attempts_total", {
   description: "Attempts by deployment, outcome and reason",
   incremental: true,
@@ -28,45 +32,45 @@ const hedges = Metric.counter("understudy_hedges_total", {
   incremental: true,
 })
 const tokens = Metric.counter("understudy_tokens_total", {
-  description: "Tokens by deployment and kind (input, output)",
+  description: "Tokens by deployment and type (input, output)",
   incremental: true,
 })
 const cost = Metric.counter("understudy_cost_usd_total", {
   description: "US dollars by deployment, where its price is known",
   incremental: true,
 })
-const cached = Metric.counter("understudy_cache_total", {
+const cached = Metric.counter("understudy_cache_requests_total", {
   description: "Calls on routes that keep their answers, by route and result (hit, miss)",
   incremental: true,
 })
 /** Those that were let in are counted here; those turned away for their key, where that is done. */
-export const callsByKey = Metric.counter("understudy_key_calls_total", {
+export const callsByKey = Metric.counter("understudy_key_requests_total", {
   description: "Calls by virtual key and outcome",
   incremental: true,
 })
 const tokensByKey = Metric.counter("understudy_key_tokens_total", {
-  description: "Tokens by virtual key and kind (input, output)",
+  description: "Tokens by virtual key and type (input, output)",
   incremental: true,
 })
 const costByKey = Metric.counter("understudy_key_cost_usd_total", {
   description: "US dollars by virtual key, where the price is known",
   incremental: true,
 })
-const latency = Metric.histogram("understudy_attempt_seconds", {
+const latency = Metric.histogram("understudy_attempt_duration_seconds", {
   description: "How long attempts took, by deployment",
   boundaries: seconds,
 })
-const firstToken = Metric.histogram("understudy_first_token_seconds", {
+const firstToken = Metric.histogram("understudy_time_to_first_token_seconds", {
   description: "Time from a streaming call's start to its first real output, by route",
   boundaries: seconds,
 })
 const circuit = Metric.gauge("understudy_circuit_state", {
   description: "Circuit by deployment: 0 closed, 1 half-open, 2 open",
 })
-const inFlight = Metric.gauge("understudy_in_flight", { description: "Attempts under way, by deployment" })
+const inFlight = Metric.gauge("understudy_attempts_in_flight", { description: "Attempts under way, by deployment" })
 
 /** A metric with labels, made once for each set of values: labels are looked up by their values joined. */
-const labelled = <Input, State>(metric: Metric.Metric<Input, State>, ...names: ReadonlyArray<string>) => {
+const withLabels = <Input, State>(metric: Metric.Metric<Input, State>, ...names: ReadonlyArray<string>) => {
   const known = new Map<string, Metric.Metric<Input, State>>()
   return (context: Context.Context<never>, input: Input, ...values: ReadonlyArray<string>): void => {
     const key = values.join("\n")
@@ -80,24 +84,30 @@ const labelled = <Input, State>(metric: Metric.Metric<Input, State>, ...names: R
 }
 
 /** One event, counted. */
-const counting = (context: Context.Context<never>): ((event: RouteEvent) => void) => {
-  const addCall = labelled(calls, "route", "outcome")
-  const addAttempt = labelled(attempts, "deployment", "outcome", "reason")
-  const addFailover = labelled(failovers, "from", "to", "reason")
-  const addHedge = labelled(hedges, "from", "to")
-  const addTokens = labelled(tokens, "deployment", "kind")
-  const addCost = labelled(cost, "deployment")
-  const addCached = labelled(cached, "route", "result")
-  const addCallByKey = labelled(callsByKey, "key", "outcome")
-  const addTokensByKey = labelled(tokensByKey, "key", "kind")
-  const addCostByKey = labelled(costByKey, "key")
-  const addLatency = labelled(latency, "deployment")
-  const addFirstToken = labelled(firstToken, "route")
+const record = (context: Context.Context<never>): ((event: RouteEvent) => void) => {
+  const addCall = withLabels(calls, "route", "outcome")
+  const addAttempt = withLabels(attempts, "deployment", "outcome", "reason")
+  const addFailover = withLabels(failovers, "from", "to", "reason")
+  const addHedge = withLabels(hedges, "from", "to")
+  const addTokens = withLabels(tokens, "deployment", "type")
+  const addCost = withLabels(cost, "deployment")
+  const addCached = withLabels(cached, "route", "result")
+  const addCallByKey = withLabels(callsByKey, "key", "outcome")
+  const addTokensByKey = withLabels(tokensByKey, "key", "type")
+  const addCostByKey = withLabels(costByKey, "key")
+  const addLatency = withLabels(latency, "deployment")
+  const addFirstToken = withLabels(firstToken, "route")
   return (event) => {
     switch (event._tag) {
       case "AttemptEnded": {
         const { attempt } = event
-        addAttempt(context, 1, attempt.deployment, attempt.outcome, attempt.reason ?? "")
+        addAttempt(
+          context,
+          1,
+          attempt.deployment,
+          attempt.outcome,
+          attempt.reason === undefined ? "" : snakeCase(attempt.reason),
+        )
         addLatency(context, attempt.millis / 1000, attempt.deployment)
         if (attempt.usage !== undefined) {
           addTokens(context, attempt.usage.inputTokens, attempt.deployment, "input")
@@ -107,12 +117,12 @@ const counting = (context: Context.Context<never>): ((event: RouteEvent) => void
         return
       }
       case "Failover":
-        return addFailover(context, 1, event.from, event.to, event.reason)
+        return addFailover(context, 1, event.from, event.to, snakeCase(event.reason))
       case "Hedged":
         return addHedge(context, 1, event.from, event.to)
-      case "Committed":
+      case "FirstToken":
         return addFirstToken(context, event.millis / 1000, event.route)
-      case "Ended": {
+      case "CallEnded": {
         const { cache, caller, outcome = "" } = event.receipt
         addCall(context, 1, event.route, outcome)
         if (cache !== undefined) addCached(context, 1, event.route, cache)
@@ -125,8 +135,8 @@ const counting = (context: Context.Context<never>): ((event: RouteEvent) => void
         return
       }
       case "AttemptStarted":
-      case "PassedOver":
-      case "Recalled":
+      case "DeploymentSkipped":
+      case "CacheHit":
         return
     }
   }
@@ -136,7 +146,7 @@ const counting = (context: Context.Context<never>): ((event: RouteEvent) => void
 export const layer: Layer.Layer<never, never, Router> = Layer.effectDiscard(
   Effect.gen(function* () {
     const router = yield* Router
-    yield* router.listen(counting(yield* Effect.context<never>()))
+    yield* router.subscribe(record(yield* Effect.context<never>()))
   }),
 )
 
@@ -146,8 +156,8 @@ const circuitStates = { closed: 0, "half-open": 1, open: 2 }
 export const render: Effect.Effect<string, never, Router> = Effect.gen(function* () {
   const router = yield* Router
   const context = yield* Effect.context<never>()
-  const setCircuit = labelled(circuit, "deployment")
-  const setInFlight = labelled(inFlight, "deployment")
+  const setCircuit = withLabels(circuit, "deployment")
+  const setInFlight = withLabels(inFlight, "deployment")
   for (const status of yield* router.status) {
     setCircuit(context, circuitStates[status.circuit], status.deployment)
     setInFlight(context, status.inFlight, status.deployment)

@@ -4,11 +4,11 @@
  *
  * A file that is full becomes `usage.log.1`, the one before it `usage.log.2`, and so on. A gateway has a file of its own.
  */
-import type { Attempt, PassedOver, Receipt } from "@understudy/core/Receipt"
+import type { Attempt, Skipped, Receipt } from "@understudy/core/Receipt"
 import { total } from "@understudy/core/Receipt"
-import { handle } from "@understudy/core/RouteEvent"
+import { runHandlers } from "@understudy/core/RouteEvent"
 import { Router } from "@understudy/core/Router"
-import { passedOver } from "@understudy/core/RouterError"
+import { snakeCase } from "@understudy/core/internal/model/SnakeCase"
 import * as Data from "effect/Data"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -17,6 +17,7 @@ import * as Layer from "effect/Layer"
 import type * as Path from "effect/Path"
 import type { UsageLogSettings } from "../config/UsageLogSection.ts"
 import * as LogFile from "./LogFile.ts"
+import { skipReason } from "./ReasonJson.ts"
 
 /** The file cannot be written where it was said to be. */
 export class CannotLog extends Data.TaggedError("CannotLog")<{ readonly message: string }> {}
@@ -32,7 +33,7 @@ export const layer = (
     Effect.gen(function* () {
       const router = yield* Router
       const append = yield* Effect.mapError(
-        LogFile.open({ ...settings, max: Number(settings.max) }),
+        LogFile.open({ ...settings, maxSize: Number(settings.maxSize) }),
         ({ reason }) =>
           new CannotLog({ message: `The usage log ${settings.file} cannot be written: ${reason.message}` }),
       )
@@ -43,10 +44,10 @@ export const layer = (
         pending = []
         return Effect.catch(append(lines), lost)
       })
-      yield* handle(router.listen, (event) => {
-        if (event._tag !== "Ended") return undefined
+      yield* runHandlers(router.subscribe, (event) => {
+        if (event._tag !== "CallEnded") return undefined
         // One write takes all that has come while the one before it was under way.
-        return pending.push(`${JSON.stringify(entry(event.receipt))}\n`) === 1 ? write : undefined
+        return pending.push(`${JSON.stringify(toEntry(event.receipt))}\n`) === 1 ? write : undefined
       })
     }),
   )
@@ -82,8 +83,8 @@ const losses = Effect.fnUntraced(function* (file: string) {
 // A line
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** A call as the log has it. Times are milliseconds, `usd` US dollars where the price is known. */
-export const entry = (receipt: Receipt): object => ({
+/** A call as the log has it. Times are milliseconds, `cost_usd` US dollars where the price is known. */
+export const toEntry = (receipt: Receipt): object => ({
   time: DateTime.formatIso(DateTime.makeUnsafe(receipt.startedAt)),
   id: receipt.id,
   route: receipt.route,
@@ -93,7 +94,7 @@ export const entry = (receipt: Receipt): object => ({
   deployment: receipt.deployment,
   cache: receipt.cache,
   attempts: receipt.attempts.map(attempt),
-  passed_over: receipt.passedOver.map(other),
+  skipped: receipt.skipped.map(toSkipped),
   ...counted(total(receipt)),
   first_token_ms: receipt.firstTokenMillis,
   ms: receipt.millis,
@@ -102,16 +103,16 @@ export const entry = (receipt: Receipt): object => ({
 const attempt = ({ cost, deployment, millis, outcome, reason, status, usage }: Attempt): object => ({
   deployment,
   outcome,
-  reason,
+  reason: reason && snakeCase(reason),
   status,
   ...(usage === undefined ? undefined : counted({ ...usage, cost })),
   ms: millis,
 })
 
-const other = ({ deployment, verdict }: PassedOver): object => ({ deployment, reason: passedOver(verdict) })
+const toSkipped = ({ deployment, reason }: Skipped): object => ({ deployment, ...skipReason(reason) })
 
 const counted = ({ cost, inputTokens, outputTokens }: ReturnType<typeof total>): object => ({
   input_tokens: inputTokens,
   output_tokens: outputTokens,
-  usd: cost === undefined ? undefined : Number(cost.toFixed(6)),
+  cost_usd: cost === undefined ? undefined : Number(cost.toFixed(6)),
 })

@@ -2,8 +2,8 @@
  * The state that gateways share, in the Redis of an address. Loaded only where a configuration names one.
  */
 import * as SharedState from "@understudy/core/SharedState"
-import * as Scrub from "@understudy/providers/transport/Scrub"
-import * as Secrets from "@understudy/providers/transport/Secrets"
+import * as Redaction from "@understudy/providers/internal/transport/Redaction"
+import * as Secrets from "@understudy/providers/internal/transport/Secrets"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -41,6 +41,6 @@ const client = (url: string): Layer.Layer<Redis.Redis, NoRedis> =>
 const unreachable = (url: string, why: string): NoRedis =>
   new NoRedis({
     message:
-      `state.redis: no Redis can be used at ${new URL(url).host}: ${Scrub.make(Secrets.make({ urls: [url] })).text(why)}\n` +
+      `state.redis: no Redis can be used at ${new URL(url).host}: ${Redaction.make(Secrets.make({ urls: [url] })).text(why)}\n` +
       "Start one there, or leave `state` out: one gateway alone needs none.",
   })

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import * as Guard from "../../src/Guard.ts"
+import * as Auth from "../../src/auth/Auth.ts"
 import * as TestGateway from "../TestGateway.ts"
 
 const hello = { model: "primary", messages: [{ role: "user" as const, content: "Hello?" }] }
@@ -23,11 +23,11 @@ describe("POST /admin/deployments/{name}/reset", () => {
       const standing = Effect.promise(() =>
         fetch(`${url}/api/providers`).then(async (answer) => ((await answer.json()) as Array<object>)[0]),
       )
-      assert.deepInclude(yield* standing, { name: "primary", state: "resting" })
+      assert.deepInclude(yield* standing, { name: "primary", state: "cooling_down" })
       const { body, status } = yield* post(url, "primary/reset")
       assert.strictEqual(status, 200)
-      assert.deepInclude(body, { name: "primary", state: "ready", retry_after_ms: 0 })
-      assert.deepInclude(yield* standing, { name: "primary", state: "ready" })
+      assert.deepInclude(body, { name: "primary", state: "available", retry_after_ms: 0 })
+      assert.deepInclude(yield* standing, { name: "primary", state: "available" })
       yield* upstream.script("primary", "ok")
       const { response } = yield* Effect.promise(() =>
         client.chat.completions.create({ ...hello, model: "assistant" }).withResponse(),
@@ -51,7 +51,7 @@ describe("POST /admin/deployments/{name}/reset", () => {
   it.live("is the operator's alone", () =>
     Effect.gen(function* () {
       const team = { id: "team", key: Redacted.make("sk-team"), limits: undefined, routes: undefined }
-      const keys = [Guard.key(Redacted.make("sk-operator")), Guard.virtualKey(team)]
+      const keys = [Auth.key(Redacted.make("sk-operator")), Auth.virtualKey(team)]
       const { url } = yield* TestGateway.make({ guard: { keys }, keys: [team] })
       const by = (key: string) =>
         Effect.map(post(url, "primary/reset", { authorization: `Bearer ${key}` }), ({ status }) => status)

@@ -2,7 +2,7 @@
  * What only Chat Completions can say, through the `openai` SDK, answered by a vendor that cannot: the primary is down.
  */
 import { assert, describe, it } from "@effect/vitest"
-import * as Behaviour from "@understudy/providers/testing/Behaviour"
+import * as Behavior from "@understudy/providers/testing/Behavior"
 import * as Effect from "effect/Effect"
 import * as TestGateway from "../TestGateway.ts"
 
@@ -22,7 +22,7 @@ describe("a tool of free text", () => {
     it.live(`is called with text, whole and in pieces, by ${backup}`, () =>
       Effect.gen(function* () {
         const { client, upstream } = yield* fallen(backup)
-        const written = Behaviour.answer({ arguments: JSON.stringify({ input: patch }) })
+        const written = Behavior.answer({ arguments: JSON.stringify({ input: patch }) })
         yield* upstream.script("backup", [written, written])
         const asking = {
           model: "assistant",
@@ -81,7 +81,7 @@ describe("an older client", () => {
           assert.deepInclude((yield* upstream.received("backup")).body as object, { functions: asking.functions })
           return
         }
-        yield* upstream.script("backup", [Behaviour.answer({ arguments: '{"city":"Rome"}' })])
+        yield* upstream.script("backup", [Behavior.answer({ arguments: '{"city":"Rome"}' })])
         const { choices } = yield* Effect.promise(() => client.chat.completions.create(asking))
         assert.strictEqual(choices[0]?.finish_reason, "function_call")
         assert.deepStrictEqual(choices[0]?.message.function_call, { name: "weather", arguments: '{"city":"Rome"}' })

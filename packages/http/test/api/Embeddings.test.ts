@@ -57,8 +57,8 @@ describe("embeddings, through the openai SDK", () => {
       assert.deepStrictEqual(float.data.data, data.data)
       const base64 = yield* raw(url, { input: ["one", "two"], encoding_format: "base64" })
       assert.isString(JSON.parse(base64.text).data[0].embedding)
-      const unsaid = yield* raw(url, { input: ["one", "two"] })
-      assert.deepStrictEqual(JSON.parse(unsaid.text).data, float.data.data)
+      const droppedParams = yield* raw(url, { input: ["one", "two"] })
+      assert.deepStrictEqual(JSON.parse(droppedParams.text).data, float.data.data)
     }),
   )
 
@@ -129,7 +129,7 @@ describe("embeddings, through the openai SDK", () => {
       const error = yield* rejected(client, { input: "one" })
       assert.strictEqual(error.status, 502)
       assert.include(error.message, "primary: Authentication (401)")
-      assert.include(error.message, "backup: cannot do embeddings")
+      assert.include(error.message, "backup: does not support embeddings")
       assert.notInclude(JSON.stringify(error), TestGateway.upstreamKey)
     }),
   )

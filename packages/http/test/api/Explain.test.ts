@@ -6,12 +6,23 @@ import * as TestGateway from "../TestGateway.ts"
 
 const hello = { model: "assistant", messages: [{ role: "user" as const, content: "Hello?" }] }
 
+interface Availability {
+  readonly type: string
+  readonly capability?: string
+  readonly retry_after_ms?: number
+}
+
+interface Explained extends Omit<Explain.ExplainedDeployment, "_tag" | "availability" | "checks"> {
+  readonly availability: Availability
+  readonly checks: { readonly circuit: Availability }
+}
+
 /** What the endpoint answers with: an explanation of a route that is a fallback of two, or names one, or an error. */
-interface Told extends Explain.Explanation {
+interface Told extends Omit<Explain.Explanation, "plan"> {
   readonly plan: {
-    readonly _tag: "Sequence"
-    readonly by: "fallback"
-    readonly plans: ReadonlyArray<Explain.Explained>
+    readonly type: "sequence"
+    readonly strategy: "fallback"
+    readonly plans: ReadonlyArray<Explained>
     readonly deployment: string
   }
   readonly error: { readonly code: string; readonly param: string }
@@ -34,20 +45,20 @@ describe("POST /v1/route/explain", () => {
       const before = yield* explain(url, hello)
       assert.strictEqual(before.status, 200)
       assert.deepStrictEqual(
-        [before.body.route, before.body.streaming, before.body.total, before.body.plan.by],
+        [before.body.route, before.body.streaming, before.body.total, before.body.plan.strategy],
         ["assistant", false, 300_000, "fallback"],
       )
       assert.strictEqual(yield* upstream.attempts("primary"), 0)
       yield* Effect.promise(() => client.chat.completions.create(hello))
       const tools = [{ type: "function", function: { name: "weather" } }]
       const { body } = yield* explain(url, { ...hello, tools, stream: true })
-      assert.deepStrictEqual([body.streaming, body.needs], [true, ["tools"]])
+      assert.deepStrictEqual([body.streaming, body.requires], [true, ["tools"]])
       const [primary, backup] = body.plan.plans
-      assert.deepStrictEqual(primary?.verdict, { _tag: "Cannot", need: "tools" })
+      assert.deepStrictEqual(primary?.availability, { type: "missing_capability", capability: "tools" })
       const circuit = primary?.checks.circuit
-      assert.isAbove(circuit?._tag === "CircuitOpen" ? circuit.retryAfter : 0, 290_000)
-      assert.deepStrictEqual([backup?.deployment, backup?.verdict], ["backup", { _tag: "Ready" }])
-      assert.deepStrictEqual(backup?.policies.retry, { times: 0, base: 500, max: 8000, patience: 5000 })
+      assert.isAbove(circuit?.type === "circuit_open" ? (circuit.retry_after_ms ?? 0) : 0, 290_000)
+      assert.deepStrictEqual([backup?.deployment, backup?.availability], ["backup", { type: "available" }])
+      assert.deepStrictEqual(backup?.policies.retry, { times: 0, base: 500, max: 8000, maxRetryAfter: 5000 })
       assert.deepStrictEqual([yield* upstream.attempts("primary"), yield* upstream.attempts("backup")], [1, 1])
     }),
   )
@@ -92,7 +103,7 @@ describe("POST /v1/route/explain", () => {
           [200, "assistant", streaming],
           query,
         )
-        assert.deepStrictEqual(told.body.needs, query.includes("embeddings") ? ["embeddings"] : [], query)
+        assert.deepStrictEqual(told.body.requires, query.includes("embeddings") ? ["embeddings"] : [], query)
       }
       const unknown = yield* explain(url, hello, "?protocol=grpc")
       assert.deepStrictEqual([unknown.status, unknown.body.error.param], [400, "protocol"])

@@ -6,7 +6,7 @@ import * as Route from "@understudy/core/Route"
 import * as AnthropicProvider from "@understudy/providers/anthropic"
 import * as Bedrock from "@understudy/providers/bedrock"
 import * as GeminiProvider from "@understudy/providers/gemini"
-import * as Behaviour from "@understudy/providers/testing/Behaviour"
+import * as Behavior from "@understudy/providers/testing/Behavior"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as TestGateway from "../TestGateway.ts"
@@ -372,7 +372,7 @@ describe("the rest of Google's API", () => {
     Effect.gen(function* () {
       const route = Route.fallback("primary", "backup").pipe(Route.stream({ protect: "full" }))
       const { upstream, url } = yield* make("openai", { route })
-      yield* upstream.script("primary", [Behaviour.cut(2)])
+      yield* upstream.script("primary", [Behavior.cut(2)])
       const text = yield* Effect.promise(() =>
         fetch(`${url}/v1beta/models/assistant:streamGenerateContent`, {
           method: "POST",

@@ -41,7 +41,7 @@ describe("POST /api/generate", () => {
       const { url } = yield* TestGateway.make({ route })
       const hello = { prompt: "Who is Virat Kohli?" }
       const { activity_log: _, ...first } = JSON.parse((yield* post(url, hello)).text)
-      const again = ["Using what primary (primary) answered before"]
+      const again = ["Cache hit (primary, primary)"]
       assert.deepStrictEqual(JSON.parse((yield* post(url, hello)).text), { ...first, activity_log: again })
       yield* post(url, { ...hello, stream: true })
       const told = events((yield* post(url, { ...hello, stream: true })).text)
@@ -56,7 +56,7 @@ describe("POST /api/generate", () => {
       yield* upstream.script("primary", "429-retry-after-30")
       yield* post(url, { prompt: "Hello?" })
       const { text } = yield* post(url, { prompt: "Hello?" })
-      assert.match(JSON.parse(text).activity_log[0], /^primary is resting for (?:30|29) s$/)
+      assert.match(JSON.parse(text).activity_log[0], /^primary skipped: cooling down for (?:30|29)(?:\.\d)? s$/)
     }),
   )
 
@@ -96,8 +96,8 @@ describe("POST /api/generate", () => {
       const { status, text } = yield* post(url, { prompt: "Hello?" })
       assert.strictEqual(status, 503)
       const { activity_log: log, error } = JSON.parse(text)
-      assert.match(error, /Nobody on "assistant" could answer/)
-      assert.strictEqual(log.at(-1), "Nobody could answer")
+      assert.match(error, /All deployments of route "assistant" failed/)
+      assert.strictEqual(log.at(-1), "All attempts failed")
     }),
   )
 
@@ -144,9 +144,9 @@ describe("what goes on", () => {
           (answer) => answer.json() as Promise<ReadonlyArray<Record<string, unknown>>>,
         ),
       )
-      assert.deepInclude(primary, { name: "primary", state: "resting", in_flight: 0 })
+      assert.deepInclude(primary, { name: "primary", state: "cooling_down", in_flight: 0 })
       assert.isAbove(Number(primary?.["retry_after_ms"]), 25_000)
-      assert.deepInclude(backup, { name: "backup", state: "ready", retry_after_ms: 0 })
+      assert.deepInclude(backup, { name: "backup", state: "available", retry_after_ms: 0 })
     }),
   )
 })

@@ -147,9 +147,9 @@ deployments: { demo: { provider: simulated, model: any } }
       assert.strictEqual(code, 1)
       assert.match(
         lines[1] ?? "",
-        /^ {2}server\.host: Listening on 0\.0\.0\.0 would let .*UNDERSTUDY_API_KEY.*anonymous: true/,
+        /^ {2}server\.host: Listening on 0\.0\.0\.0 would let .*UNDERSTUDY_API_KEY.*allowUnauthenticated: true/,
       )
-      assert.strictEqual((yield* check(wide(", anonymous: true"))).code, 0)
+      assert.strictEqual((yield* check(wide(", allowUnauthenticated: true"))).code, 0)
       assert.strictEqual((yield* withEnvironment({ UNDERSTUDY_API_KEY: " " })(check(wide("")))).code, 1)
       assert.strictEqual((yield* withEnvironment({ UNDERSTUDY_API_KEY: "a-key" })(check(wide("")))).code, 0)
     }).pipe(withEnvironment({}), Effect.scoped, Effect.provide(NodeServices.layer)),

@@ -23,7 +23,7 @@ routes:
   picky:
     when:
       - { if: { tags: [vip, eu], headers: { x-understudy-tier: gold } }, use: sonnet }
-      - { if: { callers: [team-a], metadata: { plan: paid } }, use: sonnet }
+      - { if: { keys: [team-a], metadata: { plan: paid } }, use: sonnet }
     else: local
 keys: [{ id: team-a, key: sk-a }]
 `,
@@ -46,7 +46,7 @@ describe.concurrent("understudy explain", { timeout: 30_000 }, () => {
     assert.deepStrictEqual(out.trimEnd().split("\n"), [
       "assistant: a plain call of about 25 input tokens; 5m in all",
       "fallback",
-      "  1. sonnet (claude-sonnet-4-5): not now: 25 tokens do not fit its window of 10",
+      "  1. sonnet (claude-sonnet-4-5): not now: 25 tokens do not fit its context window of 10",
       "       1 retry, 100ms to 8s apart, Retry-After up to 5s",
       "       at most 1m an attempt",
       "       circuit opens after 3 failures in a row, for 5s to 30s",
@@ -72,7 +72,7 @@ describe.concurrent("understudy explain", { timeout: 30_000 }, () => {
     const { code, out } = await understudy("explain", "balanced", "--json", "--stream")
     assert.strictEqual(code, 0)
     const tree = JSON.parse(out)
-    assert.deepStrictEqual([tree.route, tree.streaming, tree.plan.by], ["balanced", true, "least-busy"])
+    assert.deepStrictEqual([tree.route, tree.streaming, tree.plan.strategy], ["balanced", true, "least-busy"])
     assert.deepStrictEqual(
       tree.plan.plans.map(({ deployment, score }: { deployment: string; score: number }) => [deployment, score]),
       [

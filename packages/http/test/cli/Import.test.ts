@@ -77,8 +77,8 @@ describe("import", () => {
       assert.strictEqual(printed, "")
       const original = yield* Config.load(fixture("litellm.yaml"))
       const imported = yield* Config.load(output)
-      assert.strictEqual(original.unsaid.length, 3)
-      assert.deepStrictEqual({ ...original, unsaid: [] }, imported)
+      assert.strictEqual(original.notImported.length, 3)
+      assert.deepStrictEqual({ ...original, notImported: [] }, imported)
       assert.strictEqual(imported.server.port, 4010)
     }).pipe(
       Effect.scoped,

@@ -1,6 +1,6 @@
 /** LiteLLM's configuration, served as it is: what its users' clients meet. */
 import { afterAll, assert, layer } from "@effect/vitest"
-import * as Behaviour from "@understudy/providers/testing/Behaviour"
+import * as Behavior from "@understudy/providers/testing/Behavior"
 import * as FaultServer from "@understudy/providers/testing"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -30,8 +30,8 @@ general_settings: { master_key: os.environ/MASTER_KEY }
 const serve = Effect.gen(function* () {
   const upstream = yield* FaultServer.make()
   yield* upstream.script("broken", "503")
-  yield* upstream.script("backup", [Behaviour.answer({ text: "From the backup" })])
-  yield* upstream.script("primary", [Behaviour.answer({ text: "From the primary" })])
+  yield* upstream.script("backup", [Behavior.answer({ text: "From the backup" })])
+  yield* upstream.script("primary", [Behavior.answer({ text: "From the primary" })])
   yield* upstream.script("none-of-that-name", "unknown-model")
   const serving = start(["--port", "0", "--config", "config.yaml"], {
     files: { "config.yaml": config(upstream.url) },

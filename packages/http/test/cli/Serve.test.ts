@@ -10,7 +10,7 @@ afterAll(clean)
 
 const simulated = (extra = "") => `
 deployments:
-  slow: { provider: simulated, model: s, firstToken: 100ms, pace: 30ms, latency: 400ms${extra} }
+  slow: { provider: simulated, model: s, firstToken: 100ms, tokenDelay: 30ms, latency: 400ms${extra} }
 routes: { assistant: [slow] }
 `
 

@@ -10,7 +10,7 @@ import * as Path from "effect/Path"
 import * as Redacted from "effect/Redacted"
 import * as Config from "../../src/Config.ts"
 import * as DotEnv from "../../src/DotEnv.ts"
-import * as Limits from "../../src/Limits.ts"
+import * as ServerLimits from "../../src/ServerLimits.ts"
 
 const withEnvironment = (variables: Record<string, string>) =>
   Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnvRecord(variables))
@@ -33,18 +33,18 @@ const written = Effect.fnUntraced(function* (
 })
 
 describe("Config", () => {
-  it.effect("says the rest of what a smallest file leaves unsaid", () =>
+  it.effect("fills in the defaults of the smallest file", () =>
     Effect.gen(function* () {
       const { server } = yield* Config.parse(smallest, "understudy.yaml")
       assert.deepStrictEqual(server, {
         port: 4000,
         host: "127.0.0.1",
         maxBody: ByteSize.megabytes(20),
-        anonymous: false,
+        allowUnauthenticated: false,
         allowedHosts: [],
         allowedOrigins: [],
         drain: { delay: Duration.seconds(5), timeout: Duration.seconds(30) },
-        limits: Limits.defaults,
+        limits: ServerLimits.defaults,
       })
     }),
   )
@@ -55,7 +55,7 @@ describe("Config", () => {
         `
 server:
   port: "\${PORT}"
-  anonymous: "\${OPEN:-true}"
+  allowUnauthenticated: "\${OPEN:-true}"
   maxBody: 1.5mib
   allowedHosts: [Gateway.Internal, "[::1]"]
   allowedOrigins: ["https://chat.example.com:8443", "HTTPS://Chat.Example.com:443", "https://bücher.example", "app://Obsidian.md"]
@@ -68,7 +68,7 @@ ${smallest}`,
         port: 4100,
         host: "127.0.0.1",
         maxBody: ByteSize.bytes(1_572_864),
-        anonymous: true,
+        allowUnauthenticated: true,
         allowedHosts: ["gateway.internal", "[::1]"],
         allowedOrigins: [
           "https://chat.example.com:8443",
@@ -78,7 +78,7 @@ ${smallest}`,
         ],
         drain: { delay: Duration.seconds(5), timeout: Duration.seconds(90) },
         limits: {
-          ...Limits.defaults,
+          ...ServerLimits.defaults,
           messages: 50,
           requestTimeout: Duration.seconds(90),
           answer: ByteSize.mebibytes(8),
@@ -139,7 +139,7 @@ ${smallest}`
       ])
       const strange = `
 keys: [{ id: team-a, key: sk-a }]
-routes: { picky: { when: [{ if: { callers: [team-a, taem-a] }, use: demo }], else: demo } }
+routes: { picky: { when: [{ if: { keys: [team-a, taem-a] }, use: demo }], else: demo } }
 ${smallest}`
       assert.deepStrictEqual(yield* problems(strange), [
         {

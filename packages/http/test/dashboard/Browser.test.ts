@@ -4,17 +4,17 @@ import * as FaultServer from "@understudy/providers/testing"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type { Browser, Page } from "playwright-core"
-import * as Guard from "../../src/Guard.ts"
-import type { VirtualKey } from "../../src/keys/VirtualKey.ts"
+import * as Auth from "../../src/auth/Auth.ts"
+import type { VirtualKey } from "../../src/auth/VirtualKey.ts"
 import * as TestGateway from "../TestGateway.ts"
 import * as TestBrowser from "./TestBrowser.ts"
 
-const operator = Guard.key(Redacted.make("sk-operator"))
+const operator = Auth.key(Redacted.make("sk-operator"))
 const team: VirtualKey = { id: "team", key: Redacted.make("sk-team"), routes: ["assistant"] }
 
 const keyed = TestGateway.make({
   keys: [team],
-  guard: { keys: [operator, Guard.virtualKey(team)], sessions: Redacted.make("of the sessions") },
+  guard: { keys: [operator, Auth.virtualKey(team)], sessions: Redacted.make("of the sessions") },
 })
 
 describe.skipIf(!TestBrowser.installed)("the page in Chromium", { timeout: 60_000 }, () => {
@@ -64,7 +64,7 @@ describe.skipIf(!TestBrowser.installed)("the page in Chromium", { timeout: 60_00
       yield* upstream.script("backup", "stall-2")
       const { faults, page } = yield* open(url)
       yield* Effect.promise(async () => {
-        await provider(page, "primary").getByText("ready").waitFor()
+        await provider(page, "primary").getByText("available").waitFor()
         await ask(page, "Who is Virat Kohli?")
 
         // The answer has begun, and is still coming.
@@ -73,13 +73,13 @@ describe.skipIf(!TestBrowser.installed)("the page in Chromium", { timeout: 60_00
         assert.isNotEmpty(text)
         assert.isTrue(FaultServer.line("backup").startsWith(text) && text !== FaultServer.line("backup"), text)
         assert.strictEqual(await page.locator("#answer").getAttribute("aria-busy"), "true")
-        await page.locator("#log .answers").waitFor()
+        await page.locator("#log .answered").waitFor()
         const [asked, failed, ...rest] = await log(page).allInnerTexts()
         assert.strictEqual(asked, "Attempting primary (primary)...")
         assert.match(failed ?? "", /^primary failed after \d+ ms: RateLimited, status 429: /)
         assert.deepStrictEqual(rest, ["Attempting backup (backup)...", "Using backup (backup)"])
         await provider(page, "primary")
-          .getByText(/^resting \d+ s$/)
+          .getByText(/^cooling down \d+ s$/)
           .waitFor()
 
         await page.getByRole("button", { name: "Stop" }).click()
@@ -93,8 +93,11 @@ describe.skipIf(!TestBrowser.installed)("the page in Chromium", { timeout: 60_00
         await page.getByText(FaultServer.line("backup"), { exact: true }).waitFor()
         await page.locator('#answer[aria-busy="false"]').waitFor()
         await log(page).getByText("Using backup (backup)").waitFor()
-        assert.match((await log(page).allInnerTexts())[0] ?? "", /^primary is resting for \d+ s$/)
-        await provider(page, "backup").getByText("ready").waitFor()
+        assert.match(
+          (await log(page).allInnerTexts())[0] ?? "",
+          /^primary skipped: (?:cooling down|circuit open) for [\d.]+ s$/,
+        )
+        await provider(page, "backup").getByText("available").waitFor()
       })
       assert.deepStrictEqual(faults, [])
     }),
@@ -108,8 +111,8 @@ describe.skipIf(!TestBrowser.installed)("the page in Chromium", { timeout: 60_00
       const { page } = yield* open(url)
       yield* Effect.promise(async () => {
         await ask(page, "Hello?")
-        await page.getByRole("alert").getByText("Nobody on").waitFor()
-        await log(page).getByText("Nobody could answer").waitFor()
+        await page.getByRole("alert").getByText("All deployments of route").waitFor()
+        await log(page).getByText("All attempts failed").waitFor()
         assert.notInclude(await page.content(), TestGateway.upstreamKey)
       })
     }),

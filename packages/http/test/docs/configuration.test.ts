@@ -3,19 +3,19 @@
  * the section it belongs to, and its defaults are the code's.
  */
 import { assert, describe, it } from "@effect/vitest"
-import * as Circuit from "@understudy/core/Circuit"
-import { needs } from "@understudy/core/Call"
-import { quantiles } from "@understudy/core/Hedge"
+import * as CircuitPolicy from "@understudy/core/internal/policy/CircuitPolicy"
+import { capabilities } from "@understudy/core/Call"
+import { quantiles } from "@understudy/core/internal/policy/HedgePolicy"
 import { reasonTags } from "@understudy/core/ProviderError"
-import * as Protection from "@understudy/core/Protection"
-import * as Retry from "@understudy/core/Retry"
-import { strategies } from "@understudy/core/Strategy"
-import * as Timeout from "@understudy/core/Timeout"
-import { compatibleKeys, vendorNames, vendors } from "@understudy/providers/Catalog"
-import * as Compatible from "@understudy/providers/openai/Compatible"
-import * as Deployments from "@understudy/providers/config/Deployments"
-import * as Policies from "@understudy/providers/config/Policies"
-import * as Routes from "@understudy/providers/config/Routes"
+import * as StreamPolicy from "@understudy/core/internal/policy/StreamPolicy"
+import * as Retry from "@understudy/core/internal/policy/Retry"
+import { strategies } from "@understudy/core/internal/route/Strategy"
+import * as Timeout from "@understudy/core/internal/policy/Timeout"
+import { compatibleKeys, vendorNames, vendors } from "@understudy/providers/internal/Catalog"
+import * as Compatible from "@understudy/providers/internal/openai/Compatible"
+import * as Deployments from "@understudy/providers/internal/config/Deployments"
+import * as Policies from "@understudy/providers/internal/config/Policies"
+import * as Routes from "@understudy/providers/internal/config/Routes"
 import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
@@ -96,11 +96,11 @@ describe("docs/configuration.md", () => {
       alike,
       Object.entries(Compatible.vendors).flatMap(([name, { baseUrl }]) => [name, baseUrl]),
     )
-    const shapes = Object.values(Routes.Whole).flatMap(({ fields }) => Object.keys(fields))
+    const shapes = Object.values(Routes.RootRoute).flatMap(({ fields }) => Object.keys(fields))
     const inner = [Routes.Hedging, Routes.Case, Routes.Branch].flatMap(({ fields }) => Object.keys(fields))
     assertNames("## `routes`", [...shapes, ...inner, ...strategies, ...quantiles, ...reasonTags])
     assertNames("### Cache", keysOf(Policies.Cache.ast))
-    assertNames("### Conditions", [...keysOf(Routes.If.ast), ...needs])
+    assertNames("### Conditions", [...keysOf(Routes.If.ast), ...capabilities])
   })
 
   it("gives the defaults that hold", () => {
@@ -108,8 +108,8 @@ describe("docs/configuration.md", () => {
     const { defaults } = Result.getOrThrow(decode(spelt))
     assert.deepStrictEqual(millis(defaults.retry), millis(Retry.defaults))
     assert.deepStrictEqual(millis(defaults.timeout), millis(Timeout.defaults))
-    assert.deepStrictEqual(millis(defaults.circuit), millis(Circuit.defaults))
-    assert.deepStrictEqual(defaults.stream, Protection.defaults)
+    assert.deepStrictEqual(millis(defaults.circuit), millis(CircuitPolicy.defaults))
+    assert.deepStrictEqual(defaults.stream, StreamPolicy.defaults)
   })
 
   it("gives the usage log's defaults", () => {

@@ -4,8 +4,8 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
 import { APIError } from "openai"
-import type { VirtualKey } from "../../src/keys/VirtualKey.ts"
-import * as Guard from "../../src/Guard.ts"
+import type { VirtualKey } from "../../src/auth/VirtualKey.ts"
+import * as Auth from "../../src/auth/Auth.ts"
 import * as TestGateway from "../TestGateway.ts"
 
 const hello = { model: "assistant", messages: [{ role: "user" as const, content: "Hello?" }] }
@@ -83,9 +83,9 @@ describe("virtual keys", () => {
 
   it.live("are taken wherever clients put them, and no other is", () =>
     Effect.gen(function* () {
-      const operator = Guard.key(Redacted.make("sk-operator"))
+      const operator = Auth.key(Redacted.make("sk-operator"))
       const a = key("a")
-      const { url } = yield* TestGateway.make({ keys: [a], guard: { keys: [operator, Guard.virtualKey(a)] } })
+      const { url } = yield* TestGateway.make({ keys: [a], guard: { keys: [operator, Auth.virtualKey(a)] } })
       const status = (headers: Record<string, string>, query = "") =>
         Effect.promise(() =>
           fetch(`${url}/v1/models${query}`, { headers }).then(async (answer) => {
@@ -161,8 +161,8 @@ describe("virtual keys", () => {
   it.live("are counted by their ids, for the operator's eyes alone", () =>
     Effect.gen(function* () {
       const a = key("a", { limits: { rpm: 1 }, routes: ["assistant"] })
-      const operator = Guard.key(Redacted.make("sk-operator"))
-      const { url } = yield* TestGateway.make({ keys: [a], guard: { keys: [operator, Guard.virtualKey(a)] } })
+      const operator = Auth.key(Redacted.make("sk-operator"))
+      const { url } = yield* TestGateway.make({ keys: [a], guard: { keys: [operator, Auth.virtualKey(a)] } })
       const client = TestGateway.clientOf(url, "sk-a")
       yield* Effect.promise(() => client.chat.completions.create(hello))
       yield* rejected(() => client.chat.completions.create(hello))
@@ -178,9 +178,9 @@ describe("virtual keys", () => {
       assert.strictEqual(theirs.status, 403)
       assert.include(theirs.text, "UNDERSTUDY_API_KEY")
       const { text } = yield* metrics("sk-operator")
-      for (const outcome of ["answered", "limited", "forbidden"])
-        assert.match(text, new RegExp(`understudy_key_calls_total\\{.*key="a".*outcome="${outcome}".*\\} 1`))
-      assert.match(text, /understudy_key_tokens_total\{.*key="a".*kind="output".*\} [1-9]/)
+      for (const outcome of ["success", "rate_limited", "forbidden"])
+        assert.match(text, new RegExp(`understudy_key_requests_total\\{.*key="a".*outcome="${outcome}".*\\} 1`))
+      assert.match(text, /understudy_key_tokens_total\{.*key="a".*type="output".*\} [1-9]/)
       assert.notInclude(text, "sk-a")
     }),
   )

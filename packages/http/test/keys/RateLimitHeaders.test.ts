@@ -4,9 +4,9 @@ import { headers, resetText } from "../../src/keys/RateLimitHeaders.ts"
 describe("rate limit headers", () => {
   it("say of requests what is scarcest, and of tokens what there is", () => {
     const standings = [
-      { limit: "rpm", most: 10, remaining: 4, resetAfter: 36_000 },
-      { limit: "rpd", most: 100, remaining: 3, resetAfter: 83_808_000 },
-      { limit: "tpm", most: 150_000, remaining: 149_984, resetAfter: 6.4 },
+      { name: "rpm", limit: 10, remaining: 4, resetAfter: 36_000 },
+      { name: "rpd", limit: 100, remaining: 3, resetAfter: 83_808_000 },
+      { name: "tpm", limit: 150_000, remaining: 149_984, resetAfter: 6.4 },
     ] as const
     assert.deepStrictEqual(headers(standings), {
       "x-ratelimit-limit-requests": "100",

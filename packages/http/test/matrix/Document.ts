@@ -10,7 +10,7 @@ export const text = (cells: ReadonlyArray<Cell>): string => {
   return [
     "# Protocols",
     "Any client's protocol is answered by any provider's. What can be said is carried; what cannot is refused by name, or,",
-    "where it was only a wish, left out and named: see [`unsupported`](configuration.md#unsupported).",
+    "where it was only a wish, left out and named: see [`unsupportedParams`](configuration.md#unsupportedparams).",
     "",
     table(
       ["protocol", "clients", "providers"],

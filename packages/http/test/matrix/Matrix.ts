@@ -79,9 +79,9 @@ export const play = (target: Target) =>
         for (const feature of Feature.features) {
           for (const stream of [false, true]) {
             const about = { client: client.name, upstream: target.upstream.name, feature, stream }
-            const unsaid = client.cannotSay[feature]
-            if (unsaid !== undefined) {
-              cells.push({ ...about, outcome: "refused", why: unsaid, against: [] })
+            const unsupported = client.cannotSay[feature]
+            if (unsupported !== undefined) {
+              cells.push({ ...about, outcome: "refused", why: unsupported, against: [] })
               continue
             }
             stage.expect(feature)

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Attempt, Receipt } from "@understudy/core/Receipt"
-import * as CallLog from "@understudy/http/observe/CallLog"
+import * as CallLog from "@understudy/http/internal/observe/CallLog"
 
 const receipt = (attempts: ReadonlyArray<Attempt>): Receipt => ({
   id: "1",
@@ -10,17 +10,17 @@ const receipt = (attempts: ReadonlyArray<Attempt>): Receipt => ({
   startedAt: 0,
   deployment: undefined,
   attempts,
-  passedOver: [],
-  unsaid: undefined,
+  skipped: [],
+  droppedParams: undefined,
   cache: undefined,
   firstTokenMillis: undefined,
-  outcome: "failed",
+  outcome: "failure",
   millis: 9,
 })
 
 const attempt = (reason: Attempt["reason"], message: string): Attempt => ({
   deployment: "primary",
-  outcome: "failed",
+  outcome: "failure",
   millis: 4,
   reason,
   status: 401,

@@ -30,7 +30,7 @@ describe("LogFile", () => {
       const folder = yield* files.makeTempDirectoryScoped()
       const file = `${folder}/a.log`
       const append = yield* Effect.provideService(
-        LogFile.open({ file, max: 1000, keep: 1 }),
+        LogFile.open({ file, maxSize: 1000, maxFiles: 1 }),
         FileSystem.FileSystem,
         files,
       )

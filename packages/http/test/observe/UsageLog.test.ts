@@ -30,7 +30,12 @@ const written = Effect.fnUntraced(function* (calls: number, settings: Partial<Us
     },
     routes: { assistant: Route.fallback("primary", "backup").pipe(Route.retry({ times: 0 })) },
   })
-  const log = UsageLog.layer({ file: `${folder}/logs/usage.log`, max: ByteSize.megabytes(1), keep: 5, ...settings })
+  const log = UsageLog.layer({
+    file: `${folder}/logs/usage.log`,
+    maxSize: ByteSize.megabytes(1),
+    maxFiles: 5,
+    ...settings,
+  })
   yield* Effect.scoped(
     Effect.gen(function* () {
       const { chat } = Context.get(yield* Layer.build(Layer.provideMerge(log, RouterLive)), Router.Router)
@@ -56,38 +61,40 @@ describe("UsageLog", () => {
       const text = (yield* written(3)).get("usage.log") ?? ""
       const [first, , third] = lines(text)
       const { id, ...call } = first ?? {}
-      const used = { input_tokens: 1000, output_tokens: 200, usd: 0.004 }
+      const used = { input_tokens: 1000, output_tokens: 200, cost_usd: 0.004 }
       assert.isString(id)
       assert.deepStrictEqual(call, {
         time: "1970-01-01T00:00:00.000Z",
         route: "assistant",
         caller: "team-a",
         stream: false,
-        outcome: "answered",
+        outcome: "success",
         deployment: "backup",
         attempts: [
-          { deployment: "primary", outcome: "failed", reason: "Overloaded", status: 503, ms: 0 },
-          { deployment: "backup", outcome: "answered", ...used, ms: 0 },
+          { deployment: "primary", outcome: "failure", reason: "overloaded", status: 503, ms: 0 },
+          { deployment: "backup", outcome: "success", ...used, ms: 0 },
         ],
-        passed_over: [],
+        skipped: [],
         ...used,
         ms: 0,
       })
-      assert.deepStrictEqual(third?.["passed_over"], [{ deployment: "primary", reason: "circuit open for 5 s" }])
+      assert.deepStrictEqual(third?.["skipped"], [
+        { deployment: "primary", reason: "circuit_open", retry_after_ms: 5000 },
+      ])
       assert.notInclude(text, "secret")
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
   )
 
   it.live("begins another file before one grows too large, and keeps as many as it is told to", () =>
     Effect.gen(function* () {
-      const files = yield* written(20, { max: ByteSize.bytes(800), keep: 2 })
+      const files = yield* written(20, { maxSize: ByteSize.bytes(800), maxFiles: 2 })
       assert.deepStrictEqual([...files.keys()], ["usage.log", "usage.log.1", "usage.log.2"])
       const all = [...files.values()].toReversed().flatMap(lines)
       // The newest are there, in their order, each whole.
       const times = all.map(({ time }) => String(time))
       assert.deepStrictEqual(times, times.toSorted())
       assert.isBelow(all.length, 20)
-      const none = yield* written(20, { max: ByteSize.bytes(800), keep: 0 })
+      const none = yield* written(20, { maxSize: ByteSize.bytes(800), maxFiles: 0 })
       assert.deepStrictEqual([...none.keys()], ["usage.log"])
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
   )
@@ -100,10 +107,14 @@ describe("UsageLog", () => {
       yield* files.makeDirectory(`${folder}/logs`)
       for (const name of ["usage.log", "usage.log.1"])
         yield* files.writeFileString(`${folder}/logs/${name}`, "{}\n", { mode: 0o644 })
-      yield* written(2, { file: `${folder}/logs/usage.log`, max: ByteSize.bytes(8000), keep: 2 }).pipe(Effect.ignore)
+      yield* written(2, { file: `${folder}/logs/usage.log`, maxSize: ByteSize.bytes(8000), maxFiles: 2 }).pipe(
+        Effect.ignore,
+      )
       for (const name of ["usage.log", "usage.log.1"])
         assert.strictEqual((yield* files.stat(`${folder}/logs/${name}`)).mode & 0o777, 0o600, name)
-      yield* written(20, { file: `${folder}/logs/usage.log`, max: ByteSize.bytes(800), keep: 2 }).pipe(Effect.ignore)
+      yield* written(20, { file: `${folder}/logs/usage.log`, maxSize: ByteSize.bytes(800), maxFiles: 2 }).pipe(
+        Effect.ignore,
+      )
       const names = yield* files.readDirectory(`${folder}/logs`)
       assert.isAbove(names.length, 1)
       for (const name of names) {
@@ -132,7 +143,7 @@ describe("UsageLog on a disk that fails", () => {
       deployments: { primary: Deployment.make({ model: "p", provider: primary.layer }) },
       routes: { assistant: Route.fallback("primary") },
     })
-    const log = UsageLog.layer({ file, max: ByteSize.megabytes(1), keep: 5 })
+    const log = UsageLog.layer({ file, maxSize: ByteSize.megabytes(1), maxFiles: 5 })
     const context = yield* Layer.build(
       Layer.provide(Layer.provideMerge(log, RouterLive), Logger.layer([listener])),
     ).pipe(Effect.provide(Logger.layer([listener])))

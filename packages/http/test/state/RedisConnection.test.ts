@@ -8,7 +8,7 @@ import * as Metric from "effect/Metric"
 import * as RateLimiter from "effect/persistence/RateLimiter"
 import * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
-import { Rests } from "@understudy/core/Rests"
+import { Cooldowns } from "@understudy/core/internal/admission/Cooldowns"
 import * as RedisState from "../../src/state/RedisState.ts"
 import * as Proxy from "./TestProxy.ts"
 import type { TestRedis } from "./TestRedis.ts"
@@ -46,11 +46,11 @@ describe.skipIf(!Redis.installed)("a Redis behind a network that swallows packet
 
   let runs = 0
   /** Whether what one learns reaches the other through Redis. */
-  const shares = (one: Context.Context<Rests>, two: Context.Context<Rests>) =>
+  const shares = (one: Context.Context<Cooldowns>, two: Context.Context<Cooldowns>) =>
     Effect.gen(function* () {
       const key = `shared-${++runs}`
-      yield* Context.get(one, Rests).rest(key, Date.now() + 60_000)
-      return (yield* Context.get(two, Rests).look!(key)) > Date.now()
+      yield* Context.get(one, Cooldowns).start(key, Date.now() + 60_000)
+      return (yield* Context.get(two, Cooldowns).read!(key)) > Date.now()
     })
 
   it.live("is lived without at once, and found again by itself when packets pass", () =>
@@ -62,9 +62,9 @@ describe.skipIf(!Redis.installed)("a Redis behind a network that swallows packet
       proxy.swallow()
       const circuits = Context.get(state, CircuitBreaker.CircuitBreakerStore)
       const limits = Context.get(state, RateLimiter.RateLimiter)
-      const rests = Context.get(state, Rests)
+      const rests = Context.get(state, Cooldowns)
       const limit = { key: "a", limit: 1_000_000, window: "1 minute", algorithm: "token-bucket", tokens: 1 } as const
-      const operations = Effect.all([circuits.state("a"), limits.consume(limit), rests.look!("a")])
+      const operations = Effect.all([circuits.state("a"), limits.consume(limit), rests.read!("a")])
       yield* operations
       // The first to notice waits a tenth of a second; nobody after it waits for anything, though packets are still swallowed.
       assert.strictEqual(Effect.runSyncExit(operations)._tag, "Success")

@@ -1,11 +1,11 @@
 /** Circuits, limits and rests in a real Redis, by the rules that hold for them in memory. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as NodeRedis from "@effect/platform-node/NodeRedis"
-import { CacheStore } from "@understudy/core/Cache"
-import type { Entry } from "@understudy/core/Cache"
-import * as Circuit from "@understudy/core/Circuit"
-import * as RateLimit from "@understudy/core/RateLimit"
-import { Rests } from "@understudy/core/Rests"
+import { CacheStore } from "@understudy/core/internal/cache/CacheStore"
+import type { Entry } from "@understudy/core/internal/cache/CacheStore"
+import * as Circuit from "@understudy/core/internal/admission/Circuit"
+import * as RateLimit from "@understudy/core/internal/admission/RateLimit"
+import { Cooldowns } from "@understudy/core/internal/admission/Cooldowns"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -17,8 +17,8 @@ import * as Redacted from "effect/Redacted"
 import { TestClock } from "effect/testing"
 import { createServer } from "node:net"
 import type { AddressInfo, Server } from "node:net"
-import { build, Key, perform, Steps } from "../../../core/test/CircuitSteps.ts"
-import type { Tried } from "../../../core/test/CircuitSteps.ts"
+import { build, Key, perform, Steps } from "../../../core/test/admission/CircuitSteps.ts"
+import type { Tried } from "../../../core/test/admission/CircuitSteps.ts"
 import * as RedisState from "../../src/state/RedisState.ts"
 import type { TestRedis } from "./TestRedis.ts"
 import * as TestRedisServer from "./TestRedis.ts"
@@ -91,26 +91,28 @@ describe.skipIf(!TestRedisServer.installed)("state in Redis", { timeout: 60_000 
         Context.get(context, RateLimiter.RateLimiter),
       )
       const limits = { rpm: 3, tpm: 100 }
-      assert.isUndefined(yield* RateLimit.take(one!, "a", limits, 60))
+      assert.isUndefined(yield* RateLimit.check(one!, "a", limits, 60))
       assert.strictEqual((yield* RateLimit.peek(two!, "a", limits, 41))?.limit, "tpm")
-      assert.strictEqual((yield* RateLimit.take(two!, "a", limits, 41))?.limit, "tpm")
-      yield* RateLimit.settle(one!, "a", limits, 60, 30)
+      assert.strictEqual((yield* RateLimit.check(two!, "a", limits, 41))?.limit, "tpm")
+      yield* RateLimit.reconcile(one!, "a", limits, 60, 30)
       assert.isUndefined(yield* RateLimit.peek(two!, "a", limits, 70))
-      assert.isUndefined(yield* RateLimit.take(two!, "a", limits, 70))
-      assert.isUndefined(yield* RateLimit.take(one!, "a", limits, 0))
-      assert.strictEqual((yield* RateLimit.take(two!, "a", limits, 0))?.limit, "rpm")
+      assert.isUndefined(yield* RateLimit.check(two!, "a", limits, 70))
+      assert.isUndefined(yield* RateLimit.check(one!, "a", limits, 0))
+      assert.strictEqual((yield* RateLimit.check(two!, "a", limits, 0))?.limit, "rpm")
     }),
   )
 
   it.live("keeps answers for all, as long as they are to be kept", () =>
     Effect.gen(function* () {
       const policy = { ttl: 60_000, max: 1 }
-      const places = [yield* gateway, yield* gateway].map((context) => Context.get(context, CacheStore).open(policy))
+      const places = [yield* gateway, yield* gateway].map((context) =>
+        Context.get(context, CacheStore).forRoute(policy),
+      )
       const [one, two] = yield* Effect.all(places)
       const entry: Entry = {
         deployment: "a",
-        unsaid: ["seed"],
-        answer: { _tag: "Whole", response: { content: [{ type: "text", text: "Hello" }], finish: "stop" } },
+        droppedParams: ["seed"],
+        answer: { _tag: "Whole", response: { content: [{ type: "text", text: "Hello" }], finishReason: "stop" } },
       }
       assert.isUndefined(yield* two!.get("kept"))
       yield* one!.set("kept", entry)
@@ -125,41 +127,41 @@ describe.skipIf(!TestRedisServer.installed)("state in Redis", { timeout: 60_000 
 
   it.live("lets rest for all, the longest rest that anybody met", () =>
     Effect.gen(function* () {
-      const [one, two] = [yield* gateway, yield* gateway].map((context) => Context.get(context, Rests))
+      const [one, two] = [yield* gateway, yield* gateway].map((context) => Context.get(context, Cooldowns))
       const now = Date.now()
-      yield* one!.rest("a", now + 30_000)
-      yield* two!.rest("a", now + 10_000)
-      const three = Context.get(yield* gateway, Rests)
+      yield* one!.start("a", now + 30_000)
+      yield* two!.start("a", now + 10_000)
+      const three = Context.get(yield* gateway, Cooldowns)
       assert.strictEqual(three.until("a"), 0)
-      assert.approximately(yield* three.look!("a"), now + 30_000, 1000)
-      assert.strictEqual(three.until("a"), yield* three.look!("a"), "it asks no more while it knows of a rest")
-      assert.strictEqual(yield* three.look!("b"), 0)
+      assert.approximately(yield* three.read!("a"), now + 30_000, 1000)
+      assert.strictEqual(three.until("a"), yield* three.read!("a"), "it asks no more while it knows of a rest")
+      assert.strictEqual(yield* three.read!("b"), 0)
     }),
   )
 
   it.live("has one of all gateways ask beyond what is believed of a rest, and ends it for all", () =>
     Effect.gen(function* () {
-      const [one, two] = [yield* gateway, yield* gateway].map((context) => Context.get(context, Rests))
+      const [one, two] = [yield* gateway, yield* gateway].map((context) => Context.get(context, Cooldowns))
       const now = Date.now()
-      yield* one!.rest("long", now + 40, now + 3_600_000)
-      assert.isAbove(yield* two!.look!("long"), now)
+      yield* one!.start("long", now + 40, now + 3_600_000)
+      assert.isAbove(yield* two!.read!("long"), now)
       yield* Effect.sleep(60)
       for (const each of [one!, two!]) {
-        assert.isAtMost(yield* each.look!("long"), Date.now())
-        assert.approximately(each.said("long"), now + 3_600_000, 1000)
+        assert.isAtMost(yield* each.read!("long"), Date.now())
+        assert.approximately(each.requestedUntil("long"), now + 3_600_000, 1000)
       }
       const later = Date.now() + 30_000
       assert.deepStrictEqual(
         [yield* two!.probe("long", later), yield* one!.probe("long", later), yield* two!.probe("long", later)],
         [true, false, false],
       )
-      assert.isAbove(yield* one!.look!("long"), Date.now() + 20_000)
+      assert.isAbove(yield* one!.read!("long"), Date.now() + 20_000)
       yield* two!.release("long")
       assert.isTrue(yield* one!.probe("long", later), "the next one asks")
       yield* one!.end("long")
       for (const each of [one!, two!]) {
-        assert.strictEqual(yield* each.look!("long"), 0)
-        assert.strictEqual(each.said("long"), 0)
+        assert.strictEqual(yield* each.read!("long"), 0)
+        assert.strictEqual(each.requestedUntil("long"), 0)
         assert.isTrue(yield* each.probe("long", later))
       }
     }),

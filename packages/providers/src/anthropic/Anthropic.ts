@@ -13,15 +13,15 @@ import * as Redacted from "effect/Redacted"
 import * as Messages from "../protocols/messages/index.ts"
 import { isLocal } from "../Local.ts"
 import * as HttpProvider from "../HttpProvider.ts"
-import * as Seals from "../protocols/Seals.ts"
+import * as EncryptedReasoning from "../protocols/EncryptedReasoning.ts"
 import * as ToolNames from "../protocols/ToolNames.ts"
 import * as Start from "../ProviderStartError.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
 import * as Secret from "../Secret.ts"
 import { AnswerLimits } from "../transport/AnswerLimits.ts"
-import * as Prepared from "../transport/Prepared.ts"
+import * as RequestTemplate from "../transport/RequestTemplate.ts"
 import * as Proxy from "../transport/Proxy.ts"
-import * as Scrub from "../transport/Scrub.ts"
+import * as Redaction from "../transport/Redaction.ts"
 import * as Secrets from "../transport/Secrets.ts"
 import * as Transport from "../transport/Transport.ts"
 import * as Errors from "./Errors.ts"
@@ -75,10 +75,10 @@ export const make = Effect.fnUntraced(function* (
   const proxy = yield* Proxy.resolve("anthropic", options.proxy, client.baseURL)
   const sender = (yield* Transport.Transport).sender({ connectTimeout, proxy, limits: yield* AnswerLimits })
   const secrets = Secrets.make({ keys: [key], headers, urls: [baseUrl, proxy] })
-  const scrub = Scrub.make(secrets)
-  const prepared = yield* Prepared.build("anthropic", client, "/v1/messages", scrub)
+  const scrub = Redaction.make(secrets)
+  const prepared = yield* RequestTemplate.build("anthropic", client, "/v1/messages", scrub)
   secrets.note(Secrets.inHeaders(prepared.headers))
-  const host = isAnthropic(client.baseURL) ? undefined : Seals.hostAt(client.baseURL)
+  const host = isAnthropic(client.baseURL) ? undefined : EncryptedReasoning.hostAt(client.baseURL)
   return yield* HttpProvider.make({
     vendor: "anthropic",
     codec: Messages,
@@ -94,7 +94,7 @@ export const make = Effect.fnUntraced(function* (
     },
     counter: {
       ...Messages.Count,
-      prepared: yield* Prepared.build("anthropic", client, "/v1/messages/count_tokens", scrub),
+      prepared: yield* RequestTemplate.build("anthropic", client, "/v1/messages/count_tokens", scrub),
     },
     reason: Errors.reason,
     local: options.local ?? isLocal("anthropic", options.baseUrl),

@@ -24,13 +24,13 @@ import * as Stream from "effect/Stream"
 import * as Converse from "../protocols/converse/index.ts"
 import type * as Endpoint from "../protocols/Endpoint.ts"
 import * as Frames from "../protocols/Frames.ts"
-import * as Freeform from "../protocols/Freeform.ts"
+import * as CustomTools from "../protocols/CustomTools.ts"
 import * as Issued from "../protocols/Issued.ts"
 import * as Json from "../protocols/Json.ts"
 import * as Lowering from "../protocols/Lowering.ts"
 import * as Claude from "../protocols/messages/Model.ts"
 import * as SchemaTool from "../protocols/SchemaTool.ts"
-import * as Seals from "../protocols/Seals.ts"
+import * as EncryptedReasoning from "../protocols/EncryptedReasoning.ts"
 import * as ToolNames from "../protocols/ToolNames.ts"
 import * as Start from "../ProviderStartError.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
@@ -38,7 +38,7 @@ import type { Secret } from "../Secret.ts"
 import { AnswerLimits } from "../transport/AnswerLimits.ts"
 import * as ModelPath from "../transport/ModelPath.ts"
 import * as Proxy from "../transport/Proxy.ts"
-import * as Scrub from "../transport/Scrub.ts"
+import * as Redaction from "../transport/Redaction.ts"
 import * as Secrets from "../transport/Secrets.ts"
 import * as Connections from "./Connections.ts"
 import * as BigDecimals from "./BigDecimals.ts"
@@ -95,7 +95,7 @@ export const make = Effect.fnUntraced(function* (
     proxy,
   )
   const secrets = Secrets.make({ keys: Credentials.secrets(credentials), urls: [address, proxy] })
-  const scrub = Scrub.make(secrets)
+  const scrub = Redaction.make(secrets)
   const note: Raw.Note = (identity) => secrets.note(Credentials.found(identity))
   const config = {
     ...Credentials.clientConfig(credentials, roles, note, proxy === undefined ? undefined : handlers.kept),
@@ -124,34 +124,35 @@ export const make = Effect.fnUntraced(function* (
     })
 
   // Made once: V8 keeps what a generator that is made for a call can reach until a full collection.
-  const answered = Effect.fnUntraced(function* (request: Chat.Request, host: Seals.Host) {
-    const { body: input, names, unsaid } = yield* lower(request, host)
+  const answered = Effect.fnUntraced(function* (request: Chat.Request, host: EncryptedReasoning.Host) {
+    const { body: input, names, droppedParams } = yield* lower(request, host)
     const command = new sdk.ConverseCommand(asInput(input, options, Guardrail.encode))
     const { requestId, text } = yield* exchange(command)
     const decoded = yield* Effect.fromResult(Converse.Response.decode(text, fromEvent))
     const restored = Issued.restore(decoded, endpoint, names)
-    const response = SchemaTool.restore(request, Freeform.restore(request, restored))
-    return { id: requestId, ...response, ...(unsaid === undefined ? undefined : { unsaid }) }
+    const response = SchemaTool.restore(request, CustomTools.restore(request, restored))
+    return { id: requestId, ...response, ...(droppedParams === undefined ? undefined : { droppedParams }) }
   })
 
-  const streamed = Effect.fnUntraced(function* (request: Chat.Request, host: Seals.Host) {
-    const { body: input, names, unsaid } = yield* lower(request, host)
+  const streamed = Effect.fnUntraced(function* (request: Chat.Request, host: EncryptedReasoning.Host) {
+    const { body: input, names, droppedParams } = yield* lower(request, host)
     const command = new sdk.ConverseStreamCommand(asInput(input, options, Guardrail.encodeStreamed))
     // The stream's scope aborts it: leaving the SDK's iterator or the body would leave the upstream talking.
     const signal = yield* Effect.abortSignal
     const { body } = yield* Effect.tryPromise({ try: () => Raw.send(client, command, signal), catch: classify })
     const decoded = Frames.decode(EventStream.events(body, classify, scrub.answer), Converse.Stream.decoder(fromEvent))
     const frames = Issued.restoring(decoded, endpoint, names)
-    return Frames.telling(unsaid, SchemaTool.restoring(request, Freeform.restoring(request, frames)))
+    return Frames.telling(droppedParams, SchemaTool.restoring(request, CustomTools.restoring(request, frames)))
   })
 
   const provider: Provider["Service"] = {
     protocol: Converse.protocol,
-    chat: (request) => Seals.orWithout(endpoint.host, request, (host) => answered(request, host)),
-    stream: (request) => Stream.unwrap(Seals.orWithout(endpoint.host, request, (host) => streamed(request, host))),
+    chat: (request) => EncryptedReasoning.orWithout(endpoint.host, request, (host) => answered(request, host)),
+    stream: (request) =>
+      Stream.unwrap(EncryptedReasoning.orWithout(endpoint.host, request, (host) => streamed(request, host))),
 
     embed: Effect.fnUntraced(function* (request) {
-      const { body: bodies, unsaid } = yield* lowerInputs(request)
+      const { body: bodies, droppedParams } = yield* lowerInputs(request)
       const answers = yield* Effect.forEach(
         bodies,
         (body) =>
@@ -166,7 +167,7 @@ export const make = Effect.fnUntraced(function* (
         { concurrency: atOnce },
       )
       const response = yield* Effect.fromResult(Embeddings.decode(request.model, answers))
-      return unsaid === undefined ? response : { ...response, unsaid }
+      return droppedParams === undefined ? response : { ...response, droppedParams }
     }),
 
     countTokens: Effect.fnUntraced(function* (request) {
@@ -175,7 +176,7 @@ export const make = Effect.fnUntraced(function* (
       return yield* Effect.fromResult(Converse.Count.decode(text))
     }),
   }
-  return Scrub.provider(ModelPath.provider(provider), scrub)
+  return Redaction.provider(ModelPath.provider(provider), scrub)
 })
 
 /** What Converse takes. Claude's thoughts bear Anthropic's seals, which are good on either. */

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
 import type { Readable } from "node:stream"
-import * as Framing from "../protocols/converse/Framing.ts"
+import * as EventStreamCodec from "../protocols/converse/EventStreamCodec.ts"
 
 /**
  * The events of a readable. `onError` turns what broke it into an error; a clean end of the bytes is the end of the
@@ -17,11 +17,11 @@ export const events = <E>(
   readable: Readable,
   onError: (cause: unknown) => E,
   scrub: (data: string) => string = (data) => data,
-): Stream.Stream<Framing.Event, E> =>
+): Stream.Stream<EventStreamCodec.Event, E> =>
   Stream.transformPull(Stream.fromAsyncIterable<Uint8Array, E>(readable, onError), (reads) =>
     Effect.sync(() => {
-      const framing = Framing.decoder()
-      const pull: Pull.Pull<Arr.NonEmptyReadonlyArray<Framing.Event>, E> = Effect.flatMap(reads, (chunks) => {
+      const framing = EventStreamCodec.decoder()
+      const pull: Pull.Pull<Arr.NonEmptyReadonlyArray<EventStreamCodec.Event>, E> = Effect.flatMap(reads, (chunks) => {
         const events = chunks.flatMap(framing.push).map((event) => {
           const data = scrub(event.data)
           return data === event.data ? event : { ...event, data }

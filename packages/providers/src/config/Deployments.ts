@@ -2,20 +2,20 @@
  * The `deployments` of a configuration: what any deployment may say, and beside it the keys of its vendor.
  */
 import * as Deployment from "@understudy/core/Deployment"
-import { didYouMean } from "@understudy/core/Suggestion"
+import { didYouMean } from "@understudy/core/internal/route/Suggestion"
 import type * as Config from "effect/Config"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import type { Circumstances, KeysOf, VendorName } from "../Catalog.ts"
+import type { DeploymentContext, KeysOf, VendorName } from "../Catalog.ts"
 import { byName, isVendor, vendorNames } from "../Catalog.ts"
 import type { ProviderStartError } from "../ProviderStartError.ts"
-import type { Hint, Place } from "./Issues.ts"
-import { decode, within } from "./Issues.ts"
+import type { Hint, Location } from "./SchemaErrors.ts"
+import { decode, within } from "./SchemaErrors.ts"
 import * as Policies from "./Policies.ts"
-import type { Problem } from "./Problem.ts"
-import { found, unfit, unknownKey } from "./Problem.ts"
-import { amount, count, flag, text } from "./Values.ts"
+import type { Problem } from "./ConfigError.ts"
+import { describeValue, invalidValue, unknownKey } from "./ConfigError.ts"
+import { amount, count, flag, text } from "./Fields.ts"
 
 const optional = Schema.optionalKey
 
@@ -65,7 +65,7 @@ export const Common = Schema.Struct({
   timeout: optional(Policies.Timeout.deployment),
   circuit: optional(Policies.Circuit),
   cooldown: optional(Policies.Cooldown),
-  unsupported: optional(Policies.Unsupported),
+  unsupportedParams: optional(Policies.UnsupportedParams),
 })
 
 /** A deployment as it was decoded: its vendor, that vendor's keys, and what may be said of any. */
@@ -77,32 +77,32 @@ export interface Settings<Name extends VendorName = VendorName> extends Deployme
 type Failure = ReadonlyArray<Problem>
 
 /** One deployment. Every message is about the vendor that its author named. */
-export const read = (input: unknown, place: Place): Result.Result<Settings, Failure> => {
-  if (!Predicate.isObject(input)) return Result.fail([unfit(place.path, expected, place.written)])
+export const read = (input: unknown, place: Location): Result.Result<Settings, Failure> => {
+  if (!Predicate.isObject(input)) return Result.fail([invalidValue(place.path, expected, place.source)])
   const provider = input["provider"]
   return isVendor(provider) ? readAs(provider, input, place) : Result.fail([noVendor(input, within(place, "provider"))])
 }
 
 const expected = "a mapping such as { provider: openai, model: gpt-4o }"
 
-const noVendor = (input: object, { path, written }: Place): Problem => {
+const noVendor = (input: object, { path, source }: Location): Problem => {
   const known = vendorNames.join(", ")
   if (!("provider" in input)) return { path, message: `is missing: name one of ${known}` }
-  const meant = Predicate.isString(written) ? didYouMean(written, vendorNames) : ""
-  return { path, message: `expected one of ${known}, found ${found(written)}${meant}` }
+  const meant = Predicate.isString(source) ? didYouMean(source, vendorNames) : ""
+  return { path, message: `expected one of ${known}, found ${describeValue(source)}${meant}` }
 }
 
 const readAs = <Name extends VendorName>(
   provider: Name,
   input: Readonly<Record<string, unknown>>,
-  place: Place,
+  place: Location,
 ): Result.Result<Settings<Name>, Failure> => {
   const vendor = byName[provider]
   const known = ["provider", ...Object.keys(Common.fields), ...Object.keys(vendor.keys.fields)]
   const strangers = Object.keys(input)
     .filter((key) => !known.includes(key))
     .map((key) => unknownKey(place.path, key, known, ofAnother(provider)(key)))
-  const common = decode(Common, only(input, Common.fields), place, Policies.misplaced)
+  const common = decode(Common, only(input, Common.fields), place, Policies.wrongPlaceHint)
   const keys = decode(vendor.keys, only(input, vendor.keys.fields), place)
   return Result.isSuccess(common) && Result.isSuccess(keys) && strangers.length === 0
     ? Result.succeed({ ...common.success, provider, keys: keys.success })
@@ -119,7 +119,7 @@ const ofAnother =
   (key) => {
     if (key === "accept") return "it belongs to routes, and stands on a route"
     if (key === "stream") return "it belongs to routes, and stands under `defaults` or on a route"
-    if (key === "cache" || key === "sse") return Policies.misplaced(key)
+    if (key === "cache" || key === "sse") return Policies.wrongPlaceHint(key)
     const owners = vendorNames.filter((name) => Object.hasOwn(byName[name].keys.fields, key))
     return owners.length === 0 ? undefined : `a key of ${some(owners)}, not of ${provider}`
   }
@@ -131,7 +131,7 @@ const some = (owners: ReadonlyArray<string>): string =>
 export const toDeployment = <Name extends VendorName>(
   name: string,
   { keys, provider, ...options }: Settings<Name>,
-  connectTimeout: Circumstances["connectTimeout"],
+  connectTimeout: DeploymentContext["connectTimeout"],
 ): Deployment.Deployment<ProviderStartError | Config.ConfigError> =>
   Deployment.make({
     ...options,

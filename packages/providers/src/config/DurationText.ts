@@ -3,8 +3,8 @@
  */
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
-import { positiveDuration } from "@understudy/core/Rules"
-import { written } from "./Values.ts"
+import { positiveDuration } from "@understudy/core/internal/route/Rules"
+import { source } from "./Fields.ts"
 
 /** Milliseconds in each unit, the largest first. */
 const units: ReadonlyArray<readonly [unit: string, millis: number]> = [
@@ -29,7 +29,7 @@ export const printDuration = (duration: Duration.Duration): string => {
 }
 
 /** Any duration, none at all (`0ms`) included. */
-export const DurationText: Schema.Codec<Duration.Duration, string> = written({
+export const DurationText: Schema.Codec<Duration.Duration, string> = source({
   from: Schema.String,
   to: Schema.Duration,
   expected: "a duration, such as 500ms, 2s, 5m or 1h",
@@ -38,7 +38,7 @@ export const DurationText: Schema.Codec<Duration.Duration, string> = written({
 })
 
 /** A duration that takes some time: a limit of none would let nothing happen. */
-export const PositiveDuration: Schema.Codec<Duration.Duration, string> = written({
+export const PositiveDuration: Schema.Codec<Duration.Duration, string> = source({
   from: Schema.String,
   to: Schema.Duration,
   expected: "a duration above 0, such as 500ms, 2s, 5m or 1h",

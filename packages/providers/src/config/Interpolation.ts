@@ -4,8 +4,8 @@
  * It happens after parsing, so that a value can never become structure, and in values only, never in keys.
  */
 import * as Predicate from "effect/Predicate"
-import type { Problem } from "./Problem.ts"
-import { at } from "./Problem.ts"
+import type { Problem } from "./ConfigError.ts"
+import { keyPath } from "./ConfigError.ts"
 
 /** What the environment holds under a name, if anything. */
 export type Environment = (name: string) => string | undefined
@@ -54,9 +54,9 @@ export const interpolate = (input: unknown, environment: Environment): Interpola
 /** The document with each of its texts made anew. */
 const walk = (value: unknown, path: string, replace: (text: string, path: string) => string): unknown => {
   if (Predicate.isString(value)) return replace(value, path)
-  if (Array.isArray(value)) return value.map((each, index) => walk(each, at(path, index), replace))
+  if (Array.isArray(value)) return value.map((each, index) => walk(each, keyPath(path, index), replace))
   if (!Predicate.isObject(value)) return value
-  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, walk(each, at(path, key), replace)]))
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, walk(each, keyPath(path, key), replace)]))
 }
 
 const unset = (name: string): string =>

@@ -4,7 +4,7 @@
 import * as ByteSize from "effect/ByteSize"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { written } from "./Values.ts"
+import { source } from "./Fields.ts"
 
 /** The units, and how Effect spells them. */
 const units: Readonly<Record<string, ByteSize.Unit>> = {
@@ -18,7 +18,7 @@ const units: Readonly<Record<string, ByteSize.Unit>> = {
 }
 
 /** A size above nothing. */
-export const SizeText: Schema.Codec<ByteSize.ByteSize, string> = written({
+export const SizeText: Schema.Codec<ByteSize.ByteSize, string> = source({
   from: Schema.String,
   to: Schema.ByteSize,
   expected: "a size, such as 512kb, 20mb or 1gb",

@@ -15,14 +15,14 @@ import * as Gemini from "../protocols/gemini/index.ts"
 import * as Embeddings from "../protocols/gemini-embeddings/index.ts"
 import { isLocal } from "../Local.ts"
 import * as HttpProvider from "../HttpProvider.ts"
-import * as Seals from "../protocols/Seals.ts"
+import * as EncryptedReasoning from "../protocols/EncryptedReasoning.ts"
 import * as Start from "../ProviderStartError.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
 import * as Secret from "../Secret.ts"
 import { AnswerLimits } from "../transport/AnswerLimits.ts"
-import * as Prepared from "../transport/Prepared.ts"
+import * as RequestTemplate from "../transport/RequestTemplate.ts"
 import * as Proxy from "../transport/Proxy.ts"
-import * as Scrub from "../transport/Scrub.ts"
+import * as Redaction from "../transport/Redaction.ts"
 import * as Secrets from "../transport/Secrets.ts"
 import * as Transport from "../transport/Transport.ts"
 import * as Errors from "./Errors.ts"
@@ -74,10 +74,10 @@ export const make = Effect.fnUntraced(function* (
       )
     : Effect.undefined
   if (key === undefined && options.baseUrl === undefined) return yield* noKey
-  const scrub = Scrub.make(Secrets.make({ keys: [key], headers: options.headers, urls: [options.baseUrl, proxy] }))
+  const scrub = Redaction.make(Secrets.make({ keys: [key], headers: options.headers, urls: [options.baseUrl, proxy] }))
 
   /** Has the SDK ask for an answer, and keeps what it would have sent. */
-  const builder: Prepared.Builder = {
+  const builder: RequestTemplate.Builder = {
     buildRequest: () =>
       new Promise((resolve, reject) => {
         const client = new sdk.GoogleGenAI({
@@ -98,14 +98,14 @@ export const make = Effect.fnUntraced(function* (
         client.models.generateContent({ model: "x", contents: "x" }).catch(reject)
       }),
   }
-  const asked = yield* Prepared.build("gemini", builder, "", scrub)
+  const asked = yield* RequestTemplate.build("gemini", builder, "", scrub)
   const models = asked.path.slice(0, asked.path.lastIndexOf("x:"))
-  const prepared = (method: string): Prepared.Prepared => ({
+  const prepared = (method: string): RequestTemplate.RequestTemplate => ({
     ...asked,
-    path: `${models}${Prepared.placeholder}:${method}`,
+    path: `${models}${RequestTemplate.placeholder}:${method}`,
   })
 
-  const host = isGoogle(asked.origin) ? undefined : Seals.hostAt(options.baseUrl ?? asked.origin)
+  const host = isGoogle(asked.origin) ? undefined : EncryptedReasoning.hostAt(options.baseUrl ?? asked.origin)
   return yield* HttpProvider.make({
     vendor: "gemini",
     codec: Gemini,

@@ -2,8 +2,8 @@
  * Vendors that speak OpenAI's protocol at an address of their own: what a foreign document means by their names.
  */
 import * as Compatible from "../openai/Compatible.ts"
-import type { Document, Foreign } from "./Foreign.ts"
-import { said } from "./Foreign.ts"
+import type { Document, ImportReader } from "./ImportReader.ts"
+import { isSet } from "./ImportReader.ts"
 
 interface Endpoint {
   /** Up to and including the version, as `baseUrl` wants it. None where everybody has their own. */
@@ -65,7 +65,7 @@ export const at = (name: Name, { apiKey, baseUrl }: Account): Document | undefin
   const found = known.variable === undefined || (there && known.variable === vendor?.variable)
   return {
     provider: vendor === undefined ? "openai" : name,
-    ...said({
+    ...isSet({
       apiKey: apiKey ?? (found ? undefined : reference(known.variable)),
       baseUrl: there ? undefined : address,
     }),
@@ -79,7 +79,7 @@ export const gemini = ({ apiKey, baseUrl }: Account): Document => {
   const [, version] = /\/(v\d\w*)\/?$/.exec(baseUrl ?? "") ?? []
   return {
     provider: "gemini",
-    ...said({
+    ...isSet({
       apiKey: apiKey ?? (baseUrl === undefined ? undefined : reference("GEMINI_API_KEY")),
       baseUrl: baseUrl?.replace(/\/(v\d\w*\/?)?$/, ""),
       apiVersion: version,
@@ -88,14 +88,14 @@ export const gemini = ({ apiKey, baseUrl }: Account): Document => {
 }
 
 /** The same of Azure's resource at this address. */
-export const azure = ({ apiKey, baseUrl }: Account, place: Foreign): Document => ({
+export const azure = ({ apiKey, baseUrl }: Account, place: ImportReader): Document => ({
   provider: "azure",
   apiKey: apiKey ?? reference("AZURE_API_KEY"),
   endpoint: (baseUrl ?? reference("AZURE_API_BASE")).replace(/\/(openai(\/.*)?)?$/, ""),
-  ...said({ apiVersion: apiVersion(place) }),
+  ...isSet({ apiVersion: apiVersion(place) }),
 })
 
-const apiVersion = (place: Foreign): string | undefined => {
+const apiVersion = (place: ImportReader): string | undefined => {
   const version = place.text("api_version")
   if (version === undefined || unversioned.includes(version)) return undefined
   if (!/^\d/.test(version) || version >= oldest) return version

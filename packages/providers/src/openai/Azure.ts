@@ -11,10 +11,10 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import * as Dialect from "../protocols/chat-completions/Dialect.ts"
+import * as Compatibility from "../protocols/chat-completions/Compatibility.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
 import * as Secret from "../Secret.ts"
-import { placeholder } from "../transport/Prepared.ts"
+import { placeholder } from "../transport/RequestTemplate.ts"
 import * as OpenAi from "./OpenAi.ts"
 
 export interface Options {
@@ -47,7 +47,7 @@ export const make = Effect.fnUntraced(function* (
   return yield* OpenAi.connect({
     vendor: "azure",
     key,
-    dialect: Dialect.openAi,
+    dialect: Compatibility.openAi,
     headers: { authorization: null, "api-key": Redacted.value(key), ...headers },
     proxy,
     connectTimeout,

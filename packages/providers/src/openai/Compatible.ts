@@ -2,8 +2,8 @@
  * The vendors that speak OpenAI's protocol under addresses of their own, and how each of them speaks it. A new one is an
  * entry here, and a line in `docs/configuration.md`.
  */
-import type { Dialect, Feature } from "../protocols/chat-completions/Dialect.ts"
-import { compatible, lacking } from "../protocols/chat-completions/Dialect.ts"
+import type { Dialect, Feature } from "../protocols/chat-completions/Compatibility.ts"
+import { compatible, lacking } from "../protocols/chat-completions/Compatibility.ts"
 
 export interface Vendor {
   readonly baseUrl: string

@@ -19,15 +19,15 @@ import * as Claude from "../protocols/messages/Model.ts"
 import { isLocal, isServer } from "../Local.ts"
 import * as HttpProvider from "../HttpProvider.ts"
 import type { Limits } from "../protocols/Endpoint.ts"
-import * as Seals from "../protocols/Seals.ts"
+import * as EncryptedReasoning from "../protocols/EncryptedReasoning.ts"
 import * as ToolNames from "../protocols/ToolNames.ts"
 import * as Start from "../ProviderStartError.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
 import * as Secret from "../Secret.ts"
 import { AnswerLimits } from "../transport/AnswerLimits.ts"
-import * as Prepared from "../transport/Prepared.ts"
+import * as RequestTemplate from "../transport/RequestTemplate.ts"
 import * as Proxy from "../transport/Proxy.ts"
-import * as Scrub from "../transport/Scrub.ts"
+import * as Redaction from "../transport/Redaction.ts"
 import * as Secrets from "../transport/Secrets.ts"
 import * as Transport from "../transport/Transport.ts"
 import * as Compatible from "./Compatible.ts"
@@ -153,7 +153,7 @@ export const connect = Effect.fnUntraced(function* (
     limits: yield* AnswerLimits,
   })
   const secrets = Secrets.make({ keys: [key], headers, urls: [baseUrl, proxy] })
-  const scrub = Scrub.make(secrets)
+  const scrub = Redaction.make(secrets)
   const client = new sdk.OpenAI({
     apiKey: key === undefined ? "none" : Redacted.value(key),
     baseURL: baseUrl,
@@ -165,7 +165,7 @@ export const connect = Effect.fnUntraced(function* (
   })
   const { codec, path } = endpoint.api === "responses" ? responses : chatCompletions(dialect)
   const own = dialect === ChatCompletions.Dialect.openAi
-  const host = hasOwnSeals(baseUrl) ? undefined : Seals.hostAt(baseUrl)
+  const host = hasOwnSeals(baseUrl) ? undefined : EncryptedReasoning.hostAt(baseUrl)
   const limits: Limits = {
     user: dialect.user,
     names: ToolNames.common,
@@ -173,7 +173,7 @@ export const connect = Effect.fnUntraced(function* (
     hour: dialect.cache === undefined ? undefined : (model) => Claude.versionOf(model) !== undefined,
   }
   const server = own ? "openai" : "compatible"
-  const prepared = yield* Prepared.build(vendor, client, path, scrub)
+  const prepared = yield* RequestTemplate.build(vendor, client, path, scrub)
   secrets.note(Secrets.inHeaders(prepared.headers))
   return yield* HttpProvider.make({
     vendor,
@@ -189,7 +189,7 @@ export const connect = Effect.fnUntraced(function* (
         encode: (request) => Embeddings.Request.encode(request, server),
       },
       reason: Errors.embedding,
-      prepared: yield* Prepared.build("openai", client, "/embeddings", scrub),
+      prepared: yield* RequestTemplate.build("openai", client, "/embeddings", scrub),
     },
     reason: Errors.reason,
     local: endpoint.local === true,
@@ -206,7 +206,7 @@ const hasOwnSeals = (baseUrl: string): boolean =>
   /^https:\/\/(?:(?:[\w-]+\.)*openai\.com|generativelanguage\.googleapis\.com|openrouter\.ai)(?=[:/]|$)/.test(baseUrl)
 
 interface Spoken {
-  readonly codec: HttpProvider.Codec<WireError>
+  readonly codec: HttpProvider.ProtocolCodec<WireError>
   readonly path: string
 }
 

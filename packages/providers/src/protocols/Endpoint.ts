@@ -13,7 +13,7 @@ import * as CacheHour from "./CacheHour.ts"
 import * as JsonStrings from "./JsonStrings.ts"
 import * as Media from "./Media.ts"
 import { protocol as messages } from "./messages/Protocol.ts"
-import * as Seals from "./Seals.ts"
+import * as EncryptedReasoning from "./EncryptedReasoning.ts"
 import * as ToolIds from "./ToolIds.ts"
 import * as ToolNames from "./ToolNames.ts"
 
@@ -30,15 +30,15 @@ export interface Limits {
 
 export interface Endpoint extends ToolIds.Issuer {
   /** Whose seals it takes: see `Seals`. */
-  readonly host: Seals.Host
+  readonly host: EncryptedReasoning.Host
   readonly limits: Limits
   /** The text of a seal where it stands in the protocol's answers: under its mark alone if not said. */
   readonly seal?: ((sealed: Sealed) => string) | undefined
 }
 
 export interface Sealed {
-  readonly signature?: Chat.Seal | undefined
-  readonly redacted?: Chat.Seal | undefined
+  readonly signature?: Chat.EncryptedReasoning | undefined
+  readonly redacted?: Chat.EncryptedReasoning | undefined
 }
 
 /** One that bounds nothing. */
@@ -78,7 +78,7 @@ export const fit = <Request extends Askable>(
   asked: Request,
   protocol: string,
   endpoint: Endpoint,
-  host: Seals.Host = endpoint.host,
+  host: EncryptedReasoning.Host = endpoint.host,
 ): Fitted<Request> => {
   const changes: Array<string> = []
   const changed: Partial<Record<keyof Chat.Request, unknown>> = {}
@@ -114,7 +114,7 @@ const hashed = (user: string): string => createHash("sha256").update(user).diges
 const fitChat = (
   asked: Chat.Request,
   endpoint: Endpoint,
-  host: Seals.Host,
+  host: EncryptedReasoning.Host,
   changed: Partial<Record<keyof Chat.Request, unknown>>,
   changes: Array<string>,
   changeOf: Array<JsonStrings.Change>,
@@ -137,7 +137,7 @@ const fitChat = (
     changes.push("a cache hint's ttl of 1h, which this model does not take")
   }
   messages = ids(
-    Seals.map(messages, (seal) => Seals.toward(seal, host)),
+    EncryptedReasoning.map(messages, (seal) => EncryptedReasoning.toward(seal, host)),
     endpoint,
   )
   if (messages !== asked.messages) changed.messages = messages

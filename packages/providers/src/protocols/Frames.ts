@@ -16,10 +16,10 @@ export interface Decoder<Event> {
 
 /** The frames, after one that tells what was not said to the provider, where there is something to tell. */
 export const telling = (
-  unsaid: ReadonlyArray<string> | undefined,
+  droppedParams: ReadonlyArray<string> | undefined,
   frames: Stream.Stream<Chat.Frame, ProviderError>,
 ): Stream.Stream<Chat.Frame, ProviderError> =>
-  unsaid === undefined ? frames : Stream.concat(Stream.succeed<Chat.Frame>({ parts: [], unsaid }), frames)
+  droppedParams === undefined ? frames : Stream.concat(Stream.succeed<Chat.Frame>({ parts: [], droppedParams }), frames)
 
 /** Malformed events are skipped. What came before an error event in the same chunk goes out before the error. */
 export const decode = <Event>(

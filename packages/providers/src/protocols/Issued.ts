@@ -8,7 +8,7 @@ import * as Stream from "effect/Stream"
 import type { Endpoint, Sealed } from "./Endpoint.ts"
 import * as Json from "./Json.ts"
 import * as JsonStrings from "./JsonStrings.ts"
-import * as Seals from "./Seals.ts"
+import * as EncryptedReasoning from "./EncryptedReasoning.ts"
 import * as ToolIds from "./ToolIds.ts"
 import type * as ToolNames from "./ToolNames.ts"
 
@@ -39,7 +39,7 @@ const restorer = (endpoint: Endpoint, names: ToolNames.Names | undefined): Resto
     return replaced ?? value
   }
   return {
-    concerns: (part) => part.type === "tool-call" || (host !== undefined && Seals.isSealed(part)),
+    concerns: (part) => part.type === "tool-call" || (host !== undefined && EncryptedReasoning.isSealed(part)),
     mentions: (text) => ids.size > 0 || seals.size > 0 || mentions(text, names),
     part: (given) => {
       let part = given
@@ -50,7 +50,7 @@ const restorer = (endpoint: Endpoint, names: ToolNames.Names | undefined): Resto
         if (name !== undefined || id !== part.id) part = { ...part, id, name: name ?? part.name }
       }
       if (host === undefined) return part
-      const sealed = Seals.mapPart(part, (each) => Seals.from(each, host))
+      const sealed = EncryptedReasoning.mapPart(part, (each) => EncryptedReasoning.from(each, host))
       if (sealed !== part) {
         const { redacted, signature } = part as Sealed
         const value = (redacted ?? signature)?.value
@@ -79,11 +79,12 @@ const mentions = (text: string, names: ToolNames.Names | undefined): boolean => 
 
 const tagged = ({ redacted, signature }: Sealed): string => {
   const seal = redacted ?? signature
-  return seal === undefined ? "" : Seals.write(seal, "")
+  return seal === undefined ? "" : EncryptedReasoning.write(seal, "")
 }
 
 /** Whether the part has anything that an endpoint issues: an id, or a seal. */
-const isIssued = (part: Chat.AssistantContent): boolean => part.type === "tool-call" || Seals.isSealed(part)
+const isIssued = (part: Chat.AssistantContent): boolean =>
+  part.type === "tool-call" || EncryptedReasoning.isSealed(part)
 
 /** The answer, as the house and its clients are given it. */
 export const restore = (

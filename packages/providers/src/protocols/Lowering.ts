@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Endpoint from "./Endpoint.ts"
-import * as Seals from "./Seals.ts"
+import * as EncryptedReasoning from "./EncryptedReasoning.ts"
 import type { Names } from "./ToolNames.ts"
 
 /** A piece of a body as the wire has it. */
@@ -31,7 +31,7 @@ export interface Encoded<Body = Record<string, unknown>> {
 }
 
 /** The part of a protocol's `Request` that lowers: a conversation, if nothing else is said. */
-export interface Codec<Body, Request = Chat.Request> {
+export interface RequestEncoder<Body, Request = Chat.Request> {
   /** The client's own body as the endpoint takes it, where the client spoke the protocol; `change` is told what it alters. */
   readonly native: (request: Request, endpoint: Endpoint.Endpoint, change: Warn, warn: Warn) => Body | undefined
   /** What a client's own body asks for that the server lacks, and that the answer would be another without. */
@@ -44,13 +44,21 @@ export interface Codec<Body, Request = Chat.Request> {
 /** What every request says of how it is to be lowered. */
 type Lowerable = Pick<
   Chat.Request,
-  "model" | "native" | "toolChoice" | "tools" | "unsaid" | "unsayable" | "unsupported" | "user" | "vendor"
+  | "model"
+  | "native"
+  | "toolChoice"
+  | "tools"
+  | "droppedParams"
+  | "requiredUnsupported"
+  | "unsupportedParams"
+  | "user"
+  | "vendor"
 >
 
 /** A body that can be sent, and what it does not say. */
 export interface Lowered<Body> {
   readonly body: Body
-  readonly unsaid: ReadonlyArray<string> | undefined
+  readonly droppedParams: ReadonlyArray<string> | undefined
   /** The client's own names of tools, by those that the vendor is told, where these are others. */
   readonly names?: Names
 }
@@ -95,29 +103,29 @@ export const unsupported = (protocol: string, feature: string): Result.Result<ne
 
 /**
  * How one provider lowers: it remembers what it has warned of, and logs each thing once. `host` is whose seals the request
- * is to have, if not the endpoint's: `Seals.nobody` where it has refused one.
+ * is to have, if not the endpoint's: `EncryptedReasoning.nobody` where it has refused one.
  */
 export const make = <Body, Request extends Lowerable>(
   vendor: string,
   protocol: string,
-  { adopts, encode, lacks, native }: Codec<Body, Request>,
+  { adopts, encode, lacks, native }: RequestEncoder<Body, Request>,
   endpoint: Endpoint.Endpoint = Endpoint.boundless,
-): ((request: Request, host?: Seals.Host) => Effect.Effect<Lowered<Body>, ProviderError>) => {
+): ((request: Request, host?: EncryptedReasoning.Host) => Effect.Effect<Lowered<Body>, ProviderError>) => {
   const logged = new Set<string>()
 
   /** A body that leaves `dropped` out: refused, logged or told of, as the request says. */
   const finish = (
-    { model, unsupported: policy }: Request,
+    { model, unsupportedParams: policy }: Request,
     { body, changes, dropped, names }: Finished<Body>,
   ): Effect.Effect<Lowered<Body>, ProviderError> => {
-    if (dropped.length > 0 && policy === "refuse") {
+    if (dropped.length > 0 && policy === "skip") {
       return Effect.fromResult(unsupported(protocol, dropped.join("; ")))
     }
     // What is left out is not sent as its hash either.
     const isSent = (change: string) => !dropped.some((each) => change.startsWith(`${each} of more than `))
     const all = dropped.length === 0 ? changes : [...dropped, ...changes.filter(isSent)]
-    const unsaid = all.length === 0 || policy === "drop" ? undefined : all
-    const lowered = names === undefined ? { body, unsaid } : { body, unsaid, names }
+    const droppedParams = all.length === 0 || policy === "drop" ? undefined : all
+    const lowered = names === undefined ? { body, droppedParams } : { body, droppedParams, names }
     const unheard = policy === "drop" ? none : dropped.filter((warning) => !logged.has(warning))
     for (const warning of unheard) logged.add(warning)
     return unheard.length === 0
@@ -131,7 +139,8 @@ export const make = <Body, Request extends Lowerable>(
     const { changes, names, request: fitted } = Endpoint.fit(asked, protocol, endpoint, host)
     const { changes: more, change, warn, warnings: dropped } = warnings()
     for (const each of changes) change(each)
-    if (host === Seals.nobody) change("the reasoning of earlier answers, whose signatures the vendor refuses")
+    if (host === EncryptedReasoning.nobody)
+      change("the reasoning of earlier answers, whose signatures the vendor refuses")
     const own = native(fitted, host === endpoint.host ? endpoint : { ...endpoint, host }, change, warn)
     if (own !== undefined) {
       const lacking = lacks?.(fitted)
@@ -140,16 +149,16 @@ export const make = <Body, Request extends Lowerable>(
         : Effect.fromResult(unsupported(protocol, lacking))
     }
     const request = adopts === undefined ? fitted : adopt(fitted, protocol, adopts)
-    const { unsayable = none } = request
-    if (unsayable.length > 0) return Effect.fromResult(unsupported(protocol, unsayable.join("; ")))
+    const { requiredUnsupported = none } = request
+    if (requiredUnsupported.length > 0) return Effect.fromResult(unsupported(protocol, requiredUnsupported.join("; ")))
     const hosted = hostedAlone(request, protocol)
     if (hosted !== undefined) return Effect.fromResult(unsupported(protocol, hosted))
     const encoded = encode(request)
     if (Result.isFailure(encoded)) return Effect.fail(encoded.failure)
     const { body, changes: altered = none, warnings: unheeded } = encoded.success
     for (const each of altered) change(each)
-    const unsaid = [...unheeded, ...(request.unsaid ?? none), ...foreign(request, protocol)]
-    return finish(asked, { body, dropped: unsaid, changes: more, names })
+    const droppedParams = [...unheeded, ...(request.droppedParams ?? none), ...foreign(request, protocol)]
+    return finish(asked, { body, dropped: droppedParams, changes: more, names })
   }
 }
 

@@ -42,7 +42,7 @@ export const restore = (request: Chat.Request, response: Chat.Response): Chat.Re
   return {
     ...response,
     content: response.content.map((part) => (isAnswer(part) ? { type: "text", text: part.arguments } : part)),
-    finish: ending(response.finish),
+    finishReason: ending(response.finishReason),
   }
 }
 

@@ -27,8 +27,8 @@ const isBlank = (json: string): boolean => json.trim() === ""
 const isObject = (json: string): boolean => json.trimEnd().endsWith("}") && Json.parseObject(json) !== undefined
 
 /** Whether all of the call is there. */
-export const isWhole = ({ arguments: written, freeform }: Pick<Chat.ToolCall, "arguments" | "freeform">): boolean =>
-  freeform === true || isObject(written)
+export const isWhole = ({ arguments: written, custom }: Pick<Chat.ToolCall, "arguments" | "custom">): boolean =>
+  custom === true || isObject(written)
 
 const malformed = (message: string): ProviderError => new ProviderError({ reason: { _tag: "Malformed" }, message })
 const nameless = malformed("The model called a tool without a name")
@@ -44,7 +44,7 @@ export const settle = <Choice extends Chat.Choice>(
   choice: Choice,
   made: Made,
 ): Result.Result<Choice, ProviderError> => {
-  const complete = isComplete(choice.finish)
+  const complete = isComplete(choice.finishReason)
   const ids = new Set<string>()
   const content: Array<Chat.AssistantContent> = []
   for (const part of choice.content) {
@@ -58,11 +58,11 @@ export const settle = <Choice extends Chat.Choice>(
     }
     const id = unused(part.id, ids.size, ids, made)
     ids.add(id)
-    const filled = complete && part.freeform !== true && isBlank(part.arguments) ? "{}" : part.arguments
+    const filled = complete && part.custom !== true && isBlank(part.arguments) ? "{}" : part.arguments
     content.push(id === part.id && filled === part.arguments ? part : { ...part, id, arguments: filled })
   }
-  if (ids.size === 0 && choice.finish !== "tool-calls") return Result.succeed(choice)
-  return Result.succeed({ ...choice, content, finish: finish(choice.finish, ids.size) })
+  if (ids.size === 0 && choice.finishReason !== "tool-calls") return Result.succeed(choice)
+  return Result.succeed({ ...choice, content, finishReason: finish(choice.finishReason, ids.size) })
 }
 
 const unused = (id: string, index: number, used: ReadonlySet<string>, made: Made): string => {
@@ -71,8 +71,8 @@ const unused = (id: string, index: number, used: ReadonlySet<string>, made: Made
 }
 
 /** What of an answer can be told where a call's arguments are an object: not the call that it was cut short in. */
-export const tellable = ({ content, finish }: Chat.Choice): ReadonlyArray<Chat.AssistantContent> =>
-  isComplete(finish) ? content : content.filter((part) => part.type !== "tool-call" || isWhole(part))
+export const tellable = ({ content, finishReason }: Chat.Choice): ReadonlyArray<Chat.AssistantContent> =>
+  isComplete(finishReason) ? content : content.filter((part) => part.type !== "tool-call" || isWhole(part))
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Streams
@@ -87,8 +87,8 @@ export interface Piece {
   readonly arguments: string
   /** Whether the protocol itself says that this opens a call; else it does by what it says, and what was there. */
   readonly opens?: boolean
-  readonly freeform?: true | undefined
-  readonly signature?: Chat.Seal | undefined
+  readonly custom?: true | undefined
+  readonly signature?: Chat.EncryptedReasoning | undefined
 }
 
 /** One choice's calls while they are being written. `Chat` counts them in the order they were opened. */
@@ -115,8 +115,8 @@ interface Call {
   told: string | undefined
   name: string | undefined
   written: string
-  freeform: true | undefined
-  signature: Chat.Seal | undefined
+  custom: true | undefined
+  signature: Chat.EncryptedReasoning | undefined
   /** The call was opened once more after it was whole: what is written next is another's. */
   again: Piece | undefined
 }
@@ -147,7 +147,7 @@ export const make = (made: Made, choice: number | undefined): Calls => {
       told: undefined,
       name: undefined,
       written: "",
-      freeform: undefined,
+      custom: undefined,
       signature: undefined,
       again: undefined,
     }
@@ -158,12 +158,12 @@ export const make = (made: Made, choice: number | undefined): Calls => {
   }
 
   const open = (call: Call, parts: Array<Chat.Part>): void => {
-    const { freeform, id = "", name = "", signature } = call
+    const { custom, id = "", name = "", signature } = call
     const index = (call.index = used.size)
     const told = (call.told = unused(id, index, used, made))
     used.add(told)
     const seal = signature === undefined ? undefined : { signature }
-    parts.push({ type: "tool-call", index, id: told, name, ...(freeform && { freeform }), ...seal, ...at })
+    parts.push({ type: "tool-call", index, id: told, name, ...(custom && { custom }), ...seal, ...at })
   }
 
   const push = (piece: Piece, parts: Array<Chat.Part>): boolean => {
@@ -193,7 +193,7 @@ export const make = (made: Made, choice: number | undefined): Calls => {
     }
     call.id ??= opening.id
     call.name = opening.name
-    call.freeform ??= opening.freeform
+    call.custom ??= opening.custom
     call.signature ??= opening.signature
     if (call.name === undefined) return false
     open(call, parts)
@@ -207,7 +207,7 @@ export const make = (made: Made, choice: number | undefined): Calls => {
 
   // Whoever parses the arguments of a call without any needs the empty object.
   const fill = (call: Call, parts: Array<Chat.Part>): void => {
-    if (call.freeform !== true && isBlank(call.written)) append(call, (call.written = "{}"), parts)
+    if (call.custom !== true && isBlank(call.written)) append(call, (call.written = "{}"), parts)
   }
 
   const close = (slot: unknown, parts: Array<Chat.Part>): void => {
@@ -220,7 +220,7 @@ export const make = (made: Made, choice: number | undefined): Calls => {
       for (const call of calls) {
         if (call.name === undefined) return nameless
         fill(call, parts)
-        if (!isWhole({ arguments: call.written, freeform: call.freeform })) return broken(call.name)
+        if (!isWhole({ arguments: call.written, custom: call.custom })) return broken(call.name)
       }
     }
     return finish(reason, used.size)

@@ -10,9 +10,9 @@
  * A vendor that signs its calls (Gemini) must see the signature again, and most protocols have no place for it: it too
  * travels in the id. So does an id with characters that not every client's protocol would take.
  */
-import type { Seal } from "@understudy/core/Chat"
+import type { EncryptedReasoning } from "@understudy/core/Chat"
 import { createHash } from "node:crypto"
-import * as Seals from "./Seals.ts"
+import * as Seals from "./EncryptedReasoning.ts"
 
 const mark = "__seal__"
 const original = "__id__"
@@ -23,7 +23,7 @@ const issued = "__by__"
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** The id that a client is given for a call. */
-export const write = (id: string, signature: Seal | undefined): string => {
+export const write = (id: string, signature: EncryptedReasoning | undefined): string => {
   const written = id === "" || /[^\w-]|__(?:seal|id)__/.test(id) ? under(original, id) : id
   return signature === undefined
     ? written
@@ -31,7 +31,7 @@ export const write = (id: string, signature: Seal | undefined): string => {
 }
 
 /** The id and the signature in one that a client has brought back. */
-export const read = (written: string): { readonly id: string; readonly signature?: Seal } => {
+export const read = (written: string): { readonly id: string; readonly signature?: EncryptedReasoning } => {
   const at = written.lastIndexOf(mark)
   if (at < 0) return { id: within(original, written) ?? written }
   const signature = Seals.read(Buffer.from(written.slice(at + mark.length), "base64url").toString(), "")

@@ -3,10 +3,10 @@
  */
 import { Call } from "@understudy/core/Call"
 import type * as Chat from "@understudy/core/Chat"
-import { scatter } from "./Draw.ts"
-import * as Instance from "./Instance.ts"
+import { scatter } from "./Random.ts"
+import * as JsonSchemaSample from "./JsonSchemaSample.ts"
 import * as Prompt from "./Prompt.ts"
-import * as Speech from "./Speech.ts"
+import * as SampleText from "./SampleText.ts"
 import * as Tools from "./Tools.ts"
 
 /** Who answers: the name in its words, its seed, and the text it says whatever it is asked, if it is to. */
@@ -25,7 +25,7 @@ export interface Choice {
   readonly stopSequence: string | undefined
 }
 
-export interface Answer {
+export interface SimulatedAnswer {
   readonly id: string
   readonly model: string
   readonly choices: readonly [Choice, ...ReadonlyArray<Choice>]
@@ -36,7 +36,7 @@ export interface Answer {
 const mostChoices = 128
 
 /** `turn` counts the speaker's calls: ids differ from call to call, words do not. */
-export const make = (request: Chat.Request, speaker: Speaker, turn: number): Answer => {
+export const make = (request: Chat.Request, speaker: Speaker, turn: number): SimulatedAnswer => {
   const id = scatter(speaker.seed, turn).toString(16).padStart(8, "0")
   const prompt = Prompt.read(request.messages)
   const wanted = speaker.reply === undefined ? Tools.wanted(request, prompt) : undefined
@@ -53,7 +53,7 @@ export const make = (request: Chat.Request, speaker: Speaker, turn: number): Ans
           request,
         )
   const others = Math.min(mostChoices, request.sampling?.n ?? 1) - 1
-  const choices: Answer["choices"] = [
+  const choices: SimulatedAnswer["choices"] = [
     choice(0),
     ...Array.from({ length: Math.max(0, others) }, (_, index) => choice(index + 1)),
   ]
@@ -77,11 +77,11 @@ const text = (
   if (reply !== undefined) return reply
   switch (request.format?.type) {
     case "json":
-      return JSON.stringify({ answer: Speech.words(name, seed, prompt, variant) })
+      return JSON.stringify({ answer: SampleText.text(name, seed, prompt, variant) })
     case "json-schema":
-      return JSON.stringify(Instance.make(request.format.schema, prompt))
+      return JSON.stringify(JsonSchemaSample.make(request.format.schema, prompt))
     default:
-      return Speech.words(name, seed, prompt, variant)
+      return SampleText.text(name, seed, prompt, variant)
   }
 }
 
@@ -89,12 +89,12 @@ const text = (
 // Where it ends
 // ---------------------------------------------------------------------------------------------------------------------
 
-interface Said extends Omit<Choice, "tokens"> {
+interface GeneratedText extends Omit<Choice, "tokens"> {
   readonly text: string
 }
 
 /** The text up to the first of the stop sequences. */
-const ended = (text: string, stops: ReadonlyArray<string>): Said => {
+const ended = (text: string, stops: ReadonlyArray<string>): GeneratedText => {
   let end = text.length
   let stopSequence: string | undefined
   for (const stop of stops) {
@@ -107,7 +107,7 @@ const ended = (text: string, stops: ReadonlyArray<string>): Said => {
   return { text: text.slice(0, end), tool: undefined, finish: "stop", stopSequence }
 }
 
-const limited = ({ finish, stopSequence, text, tool }: Said, { sampling }: Chat.Request): Choice => {
+const limited = ({ finish, stopSequence, text, tool }: GeneratedText, { sampling }: Chat.Request): Choice => {
   const tokens = tokenise(text)
   const most = sampling?.maxTokens
   return most === undefined || tokens.length <= most
@@ -122,7 +122,7 @@ const tokenise = (text: string): ReadonlyArray<string> => text.match(/\s*\S{1,8}
 // As a response, as frames
 // ---------------------------------------------------------------------------------------------------------------------
 
-export const response = ({ choices: [first, ...others], id, model, usage }: Answer): Chat.Response => ({
+export const response = ({ choices: [first, ...others], id, model, usage }: SimulatedAnswer): Chat.Response => ({
   id,
   model,
   ...whole(first),
@@ -134,18 +134,18 @@ const whole = ({ finish, stopSequence, tokens, tool }: Choice): Chat.Choice => {
   const text = tokens.join("")
   return {
     content: tool === undefined ? [{ type: "text", text }] : [{ type: "tool-call", ...tool, arguments: text }],
-    finish,
+    finishReason: finish,
     ...(stopSequence === undefined ? undefined : { stopSequence }),
   }
 }
 
 /** A stream's frames: what comes with each token, and what comes after the last. */
-export interface Told {
+export interface RevealedTokens {
   readonly tokens: ReadonlyArray<ReadonlyArray<Chat.Frame>>
   readonly end: ReadonlyArray<Chat.Frame>
 }
 
-export const told = ({ choices, id, model, usage }: Answer): Told => {
+export const reveal = ({ choices, id, model, usage }: SimulatedAnswer): RevealedTokens => {
   const tokens: Array<ReadonlyArray<Chat.Frame>> = []
   const end: Array<Chat.Frame> = []
   // What comes without a token of its own goes out with the next one.

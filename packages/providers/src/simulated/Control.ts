@@ -5,14 +5,14 @@ import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
-import * as Conditions from "./Conditions.ts"
+import * as Behavior from "./Behavior.ts"
 import type { Fault } from "./Fault.ts"
 import { none } from "./Fault.ts"
 
 /** The time between two changes: what holds in it, and an end that calls under way can wait for. */
-export interface Spell {
+export interface InjectedFault {
   readonly fault: Fault
-  readonly conditions: Conditions.Conditions
+  readonly behavior: Behavior.Behavior
   readonly over: Deferred.Deferred<void>
 }
 
@@ -21,30 +21,30 @@ export interface Control {
   /** What is wrong with it just now. */
   readonly fault: Effect.Effect<Fault>
   /** Breaks it in this way, instead of any way in which it was broken before. */
-  readonly break: (fault: Fault) => Effect.Effect<void>
+  readonly inject: (fault: Fault) => Effect.Effect<void>
   /** Makes it as it was configured. */
-  readonly mend: Effect.Effect<void>
+  readonly reset: Effect.Effect<void>
 }
 
-/** The handle for whoever breaks, and the spell for whoever plays. */
+/** The handle for whoever breaks, and the injected for whoever plays. */
 export const make = Effect.fnUntraced(function* (
   name: string,
-  options: Conditions.Options,
-): Effect.fn.Return<{ readonly control: Control; readonly spell: Ref.Ref<Spell> }> {
+  options: Behavior.Options,
+): Effect.fn.Return<{ readonly control: Control; readonly injected: Ref.Ref<InjectedFault> }> {
   const startedAt = yield* Clock.currentTimeMillis
-  const begin = (fault: Fault, now: number): Spell => ({
+  const begin = (fault: Fault, now: number): InjectedFault => ({
     fault,
-    conditions: Conditions.resolve(options, fault, startedAt, now),
+    behavior: Behavior.resolve(options, fault, startedAt, now),
     over: Deferred.makeUnsafe(),
   })
-  const spell = yield* Ref.make(begin(none, startedAt))
+  const injected = yield* Ref.make(begin(none, startedAt))
   const set = Effect.fnUntraced(function* (fault: Fault) {
     const now = yield* Clock.currentTimeMillis
-    const before = yield* Ref.getAndSet(spell, begin(fault, now))
+    const before = yield* Ref.getAndSet(injected, begin(fault, now))
     yield* Deferred.succeed(before.over, undefined)
   })
   return {
-    control: { name, fault: Effect.map(Ref.get(spell), ({ fault }) => fault), break: set, mend: set(none) },
-    spell,
+    control: { name, fault: Effect.map(Ref.get(injected), ({ fault }) => fault), inject: set, reset: set(none) },
+    injected,
   }
 })

@@ -3,12 +3,12 @@
  */
 import { ProviderError } from "@understudy/core/ProviderError"
 import type * as Duration from "effect/Duration"
-import * as StatusReason from "../StatusReason.ts"
+import * as HttpStatusReason from "../HttpStatusReason.ts"
 
 /** An answer of that status. What a vendor would have meant by it is its reason. */
 export const refused = (name: string, status: number, retryAfter: Duration.Duration | undefined): ProviderError =>
   new ProviderError({
-    reason: StatusReason.of(status, { retryAfter }),
+    reason: HttpStatusReason.of(status, { retryAfter }),
     message: `${name} (simulated) refuses with status ${status}`,
     status,
   })

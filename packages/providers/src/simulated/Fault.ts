@@ -18,8 +18,8 @@ const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
  * - `failureRate`: that share of the calls fails, 0 to 1, with `status` or else the configured one, or 500.
  * - `retryAfter`: what a refusal says of when to come back.
  * - `latency`: until a plain answer; and until a stream's first token, unless `firstToken` says otherwise.
- * - `pace`: between the tokens of a stream, the one under way too.
- * - `cutAfter`, `stallAfter`: every stream, the one under way too, breaks or falls silent after so many tokens.
+ * - `tokenDelay`: between the tokens of a stream, the one under way too.
+ * - `disconnectAfterTokens`, `stallAfterTokens`: every stream, the one under way too, breaks or falls silent after so many tokens.
  * - `outage`: `true` makes the deployment unreachable, `false` lifts a configured outage, and a window is counted from
  *   when the fault is set.
  */
@@ -29,16 +29,16 @@ export const Fault = Schema.Struct({
   retryAfter: Schema.optionalKey(DurationText),
   latency: Schema.optionalKey(DurationText),
   firstToken: Schema.optionalKey(DurationText),
-  pace: Schema.optionalKey(DurationText),
-  cutAfter: Schema.optionalKey(Count),
-  stallAfter: Schema.optionalKey(Count),
+  tokenDelay: Schema.optionalKey(DurationText),
+  disconnectAfterTokens: Schema.optionalKey(Count),
+  stallAfterTokens: Schema.optionalKey(Count),
   outage: Schema.optionalKey(
     Schema.Union([Schema.Boolean, Schema.Struct({ from: Schema.optionalKey(DurationText), for: DurationText })]),
   ),
 })
 export type Fault = typeof Fault.Type
 
-/** No fault: a mended deployment. */
+/** No fault: a deployment without one. */
 export const none: Fault = {}
 
 const time = 'a duration such as "500ms", "2s" or "5m"'
@@ -50,9 +50,9 @@ const expected: Readonly<Record<keyof Fault, string>> = {
   retryAfter: time,
   latency: time,
   firstToken: time,
-  pace: time,
-  cutAfter: count,
-  stallAfter: count,
+  tokenDelay: time,
+  disconnectAfterTokens: count,
+  stallAfterTokens: count,
   outage: 'true, false, or a window such as { "from": "10s", "for": "1m" }',
 }
 
@@ -62,20 +62,20 @@ export class InvalidFault extends Data.TaggedError("InvalidFault")<{
   readonly message: string
 }> {}
 
-const known = [...Object.keys(expected), "mend"].join(", ")
+const known = [...Object.keys(expected), "reset"].join(", ")
 
 const isField = (key: string): key is keyof Fault => Object.hasOwn(expected, key)
 
-/** A fault out of a JSON body. `{}` and `{ "mend": true }` are none. */
+/** A fault out of a JSON body. `{}` and `{ "reset": true }` are none. */
 export const decode = (body: unknown): Result.Result<Fault, InvalidFault> => {
   if (!Predicate.isObject(body)) return invalid("", `expected an object such as { "status": 503 }, ${found(body)}`)
-  const { mend, ...fault } = body
+  const { reset, ...fault } = body
   for (const key in fault) if (!isField(key)) return invalid(key, `unknown field \`${key}\`; known fields: ${known}`)
-  if (mend !== undefined) {
-    if (mend !== true) return invalid("mend", `\`mend\`: expected true, ${found(mend)}`)
+  if (reset !== undefined) {
+    if (reset !== true) return invalid("reset", `\`reset\`: expected true, ${found(reset)}`)
     return Object.keys(fault).length === 0
       ? Result.succeed(none)
-      : invalid("mend", "`mend` takes every fault away, so nothing else can be said beside it")
+      : invalid("reset", "`reset` removes every fault: send it alone")
   }
   return Result.mapError(decodeFields(fault), ({ issue }) => {
     const field = String(issues(issue).issues[0]?.path?.[0] ?? "")

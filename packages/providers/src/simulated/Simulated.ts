@@ -6,7 +6,7 @@
  * While it runs it can be broken and mended: by its `Control`, or by name through the `Switchboard`.
  *
  * ```ts
- * Deployment.make({ model: "any", provider: Simulated.layer({ name: "primary", firstToken: "300 millis", pace: "30 millis" }) })
+ * Deployment.make({ model: "any", provider: Simulated.layer({ name: "primary", firstToken: "300 millis", tokenDelay: "30 millis" }) })
  * ```
  */
 import { Provider } from "@understudy/core/Provider"
@@ -16,15 +16,15 @@ import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 import type * as Chat from "@understudy/core/Chat"
 import * as Answer from "./Answer.ts"
-import type * as Conditions from "./Conditions.ts"
+import type * as Behavior from "./Behavior.ts"
 import * as Control from "./Control.ts"
-import { draw } from "./Draw.ts"
-import * as Performance from "./Performance.ts"
-import { Switchboard } from "./Switchboard.ts"
+import { random } from "./Random.ts"
+import * as SimulatedStream from "./SimulatedStream.ts"
+import { SimulatedRegistry } from "./SimulatedRegistry.ts"
 import * as Vectors from "./Vectors.ts"
 
 export { Fault, InvalidFault, decode as decodeFault } from "./Fault.ts"
-export { NotSimulated, Switchboard, layer as layerSwitchboard } from "./Switchboard.ts"
+export { NotSimulated, SimulatedRegistry as Switchboard, layer as layerSwitchboard } from "./SimulatedRegistry.ts"
 export type { Control } from "./Control.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -32,7 +32,7 @@ export type { Control } from "./Control.ts"
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** All optional: what is not said takes no time and does not fail. */
-export interface Options extends Conditions.Options {
+export interface Options extends Behavior.Options {
   /** Who it is, in its words, its errors and on the switchboard; `simulated` if not said. */
   readonly name?: string | undefined
   /** A whole number: another one chooses other words and other calls to fail. 0 if not said. */
@@ -52,28 +52,28 @@ export const make = Effect.fnUntraced(function* (
   options: Options = {},
 ): Effect.fn.Return<{ readonly provider: Provider["Service"]; readonly control: Control.Control }> {
   const { name = "simulated", reply, seed = 0 } = options
-  const { control, spell } = yield* Control.make(name, options)
+  const { control, injected } = yield* Control.make(name, options)
   let turns = 0
   /** One call, from here on. */
-  const begin = Effect.map(Ref.get(spell), (began) => {
+  const begin = Effect.map(Ref.get(injected), (began) => {
     const turn = turns++
     return {
       answer: (request: Chat.Request) => Answer.make(request, { name, seed, reply }, turn),
-      call: { name, spell, began, draw: draw(seed, turn) },
+      call: { name, injected, began, draw: random(seed, turn) },
     }
   })
   const provider: Provider["Service"] = {
     protocol,
     chat: (request) =>
       Effect.flatMap(begin, ({ answer, call }) =>
-        Effect.map(Performance.answered(call), () => Answer.response(answer(request))),
+        Effect.map(SimulatedStream.answered(call), () => Answer.response(answer(request))),
       ),
     stream: (request) =>
       Stream.fromPull(
-        Effect.flatMap(begin, ({ answer, call }) => Performance.streamed(call, Answer.told(answer(request)))),
+        Effect.flatMap(begin, ({ answer, call }) => SimulatedStream.streamed(call, Answer.reveal(answer(request)))),
       ),
     embed: (request) =>
-      Effect.flatMap(begin, ({ call }) => Effect.map(Performance.answered(call), () => Vectors.response(request))),
+      Effect.flatMap(begin, ({ call }) => Effect.map(SimulatedStream.answered(call), () => Vectors.response(request))),
   }
   return { provider, control }
 })
@@ -88,7 +88,7 @@ export const layer = (options: Options & { readonly name: string }): Layer.Layer
     Provider,
     Effect.gen(function* () {
       const { control, provider } = yield* make(options)
-      const switchboard = yield* Switchboard
+      const switchboard = yield* SimulatedRegistry
       yield* switchboard.register(control)
       return provider
     }),

@@ -4,7 +4,7 @@
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
-import * as Instance from "./Instance.ts"
+import * as JsonSchemaSample from "./JsonSchemaSample.ts"
 import type { Prompt } from "./Prompt.ts"
 
 export interface Wanted {
@@ -18,7 +18,7 @@ export const wanted = (request: Chat.Request, prompt: Prompt): Wanted | undefine
   if (prompt.results.length > 0 || request.messages.at(-1)?.role !== "user") return undefined
   const tool = choose(request.tools ?? [], request.toolChoice ?? "auto", prompt.text)
   if (tool === undefined) return undefined
-  const input = Instance.make({ type: "object", ...tool.parameters }, prompt)
+  const input = JsonSchemaSample.make({ type: "object", ...tool.parameters }, prompt)
   return { name: tool.name, arguments: JSON.stringify(Predicate.isObject(input) ? input : {}) }
 }
 

@@ -5,7 +5,7 @@
 import { Call } from "@understudy/core/Call"
 import type * as Embedding from "@understudy/core/Embedding"
 import * as Predicate from "effect/Predicate"
-import { scatter } from "./Draw.ts"
+import { scatter } from "./Random.ts"
 
 const defaultDimensions = 256
 

@@ -4,7 +4,7 @@
  * Fields of a request that Anthropic does not know are given back in the message's `echo`, so that a test can see what
  * came through.
  */
-import type * as Behaviour from "./Behaviour.ts"
+import type * as Behavior from "./Behavior.ts"
 import type { Asked, Bytes, ErrorAnswer, Events, Exchange, Fields, Reply, Wire } from "./Wire.ts"
 import { echo, fields, json, list, textOf, usage, words } from "./Wire.ts"
 
@@ -152,7 +152,7 @@ const stream = (asked: Asked, exchange: Exchange, reply: Reply): Events => {
 
 type Worded = readonly [status: number, type: string, message: string]
 
-const worded = (fault: Behaviour.Fault, { model }: Asked, { key }: Exchange): Worded => {
+const worded = (fault: Behavior.Fault, { model }: Asked, { key }: Exchange): Worded => {
   switch (fault) {
     case "rate-limit":
       return [
@@ -189,7 +189,7 @@ const worded = (fault: Behaviour.Fault, { model }: Asked, { key }: Exchange): Wo
   }
 }
 
-const error = (asked: Asked, exchange: Exchange, fault: Behaviour.Fault) => {
+const error = (asked: Asked, exchange: Exchange, fault: Behavior.Fault) => {
   const [status, type, message] = worded(fault, asked, exchange)
   return {
     status,
@@ -198,7 +198,7 @@ const error = (asked: Asked, exchange: Exchange, fault: Behaviour.Fault) => {
   } satisfies ErrorAnswer
 }
 
-const errorEvent = (asked: Asked, exchange: Exchange, fault: Behaviour.Fault): Bytes =>
+const errorEvent = (asked: Asked, exchange: Exchange, fault: Behavior.Fault): Bytes =>
   event(error(asked, exchange, fault).body)
 
 /** The Messages API, streams as SSE with named events. */

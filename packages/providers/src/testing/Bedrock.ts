@@ -4,7 +4,7 @@
  * sent `inputText`, as Cohere where it is sent `texts`.
  */
 import * as Result from "effect/Result"
-import type * as Behaviour from "./Behaviour.ts"
+import type * as Behavior from "./Behavior.ts"
 import * as EventStream from "./EventStream.ts"
 import type { Asked, Bytes, ErrorAnswer, Events, Exchange, Fields, Reply, Wire } from "./Wire.ts"
 import { fields, json, list, textOf, tokensOf, usage, vector, words } from "./Wire.ts"
@@ -143,7 +143,7 @@ const stream = (asked: Asked, exchange: Exchange, reply: Reply): Events => {
 
 type Worded = readonly [status: number, name: string, message: string]
 
-const worded = (fault: Behaviour.Fault, { key }: Exchange): Worded => {
+const worded = (fault: Behavior.Fault, { key }: Exchange): Worded => {
   switch (fault) {
     case "rate-limit":
       return [429, "ThrottlingException", "Too many requests, please wait before trying again."]
@@ -188,7 +188,7 @@ const worded = (fault: Behaviour.Fault, { key }: Exchange): Worded => {
   }
 }
 
-const error = (_: Asked, exchange: Exchange, fault: Behaviour.Fault): ErrorAnswer => {
+const error = (_: Asked, exchange: Exchange, fault: Behavior.Fault): ErrorAnswer => {
   const [status, name, message] = worded(fault, exchange)
   return {
     status,
@@ -198,7 +198,7 @@ const error = (_: Asked, exchange: Exchange, fault: Behaviour.Fault): ErrorAnswe
 }
 
 /** The exceptions that a Converse stream can carry: fewer than a status can. */
-const exceptionOf = (fault: Behaviour.Fault): string => {
+const exceptionOf = (fault: Behavior.Fault): string => {
   switch (fault) {
     case "rate-limit":
     case "quota":
@@ -220,7 +220,7 @@ const exceptionOf = (fault: Behaviour.Fault): string => {
   }
 }
 
-const errorEvent = (_: Asked, exchange: Exchange, fault: Behaviour.Fault): Bytes =>
+const errorEvent = (_: Asked, exchange: Exchange, fault: Behavior.Fault): Bytes =>
   EventStream.exception(exceptionOf(fault), worded(fault, exchange)[2])
 
 /** The Converse API, errors named by `x-amzn-errortype`. */

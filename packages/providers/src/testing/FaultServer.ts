@@ -1,11 +1,11 @@
 /**
  * A stand-in upstream that fails on demand: it speaks OpenAI's two wires, Anthropic's, Bedrock's and Gemini's on one
  * loopback port, and does to each model's requests what its script says, or what the model's own name says (`"429-once"`, see
- * `Name.ts`). A model with neither is answered.
+ * `FaultName.ts`). A model with neither is answered.
  *
  * ```ts
  * const server = yield* FaultServer.make()
- * yield* server.script("primary", [Behaviour.cut(3), Behaviour.answer()])
+ * yield* server.script("primary", [Behavior.cut(3), Behavior.answer()])
  * const provider = OpenAi.layer({ baseUrl: `${server.url}/v1`, apiKey: Redacted.make("test") })
  * ```
  *
@@ -21,19 +21,19 @@ import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import { anthropic } from "./Anthropic.ts"
 import { bedrock } from "./Bedrock.ts"
-import * as Behaviour from "./Behaviour.ts"
-import type { Ending, Request } from "./Ledger.ts"
+import * as Behavior from "./Behavior.ts"
+import type { ConnectionEnd, Request } from "./RequestLog.ts"
 import { gemini } from "./Gemini.ts"
-import * as Ledger from "./Ledger.ts"
-import * as Name from "./Name.ts"
+import * as RequestLog from "./RequestLog.ts"
+import * as FaultName from "./FaultName.ts"
 import { openAi } from "./OpenAi.ts"
-import type { Pace } from "./Playback.ts"
-import * as Playback from "./Playback.ts"
+import type { Pace } from "./FaultPlayer.ts"
+import * as FaultPlayer from "./FaultPlayer.ts"
 import { responses } from "./Responses.ts"
 import type { Asked, Fields, Wire } from "./Wire.ts"
 import { fields, json } from "./Wire.ts"
 
-export type { Ending, Request } from "./Ledger.ts"
+export type { ConnectionEnd as Ending, Request } from "./RequestLog.ts"
 export { line } from "./Wire.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -63,7 +63,7 @@ export interface FaultServer {
    */
   readonly script: (
     model: string,
-    script: ReadonlyArray<Behaviour.Behaviour> | Behaviour.Script | string,
+    script: ReadonlyArray<Behavior.Behavior> | Behavior.Script | string,
   ) => Effect.Effect<void>
   /** The requests seen, oldest first. */
   readonly requests: Effect.Effect<ReadonlyArray<Request>>
@@ -72,7 +72,7 @@ export interface FaultServer {
   /** Waits for the model's request of that number, 1 if not said, and gives it. */
   readonly received: (model: string, attempt?: number) => Effect.Effect<Request>
   /** Waits until the request's exchange is over, and says how it ended. */
-  readonly closed: (request: Request) => Effect.Effect<Ending>
+  readonly closed: (request: Request) => Effect.Effect<ConnectionEnd>
   /** How many exchanges are going on. */
   readonly inFlight: Effect.Effect<number>
   /** Waits until none is. */
@@ -87,16 +87,16 @@ export interface FaultServer {
 export const make = Effect.fnUntraced(function* (options: Options = {}) {
   const clock = yield* Clock.Clock
   const pace = { ...defaultPace, ...options.pace }
-  const ledger = Ledger.make(options.history ?? 10_000)
-  const scripts = new Map<string, Behaviour.Script>()
+  const ledger = RequestLog.make(options.history ?? 10_000)
+  const scripts = new Map<string, Behavior.Script>()
   const turns = new Map<string, number>()
 
-  const nextBehaviour = (vendor: Wire["vendor"], model: string): Behaviour.Behaviour => {
-    const script = scripts.get(model) ?? Name.script(model)
-    if (script === undefined) return Behaviour.answer()
+  const nextBehaviour = (vendor: Wire["vendor"], model: string): Behavior.Behavior => {
+    const script = scripts.get(model) ?? FaultName.script(model)
+    if (script === undefined) return Behavior.answer()
     const turn = turns.get(`${vendor} ${model}`) ?? 0
     turns.set(`${vendor} ${model}`, turn + 1)
-    return Behaviour.at(script, turn)
+    return Behavior.at(script, turn)
   }
 
   const onRequest = (incoming: Http.IncomingMessage, text: string, response: Http.ServerResponse): void => {
@@ -107,7 +107,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     const sound = Predicate.isObject(parsed) && understood !== undefined && understood.asked.model !== ""
     const behaviour = sound
       ? nextBehaviour(understood.wire.vendor, understood.asked.model)
-      : Behaviour.refuse("invalid-request")
+      : Behavior.refuse("invalid-request")
     const { request, end } = ledger.begin({
       vendor: understood?.wire.vendor,
       method,
@@ -120,20 +120,20 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
       behaviour,
       arrived: now,
     })
-    let ending: Ending | undefined
+    let ending: ConnectionEnd | undefined
     response.on("finish", () => (ending ??= "answered"))
     response.on("close", () => end(ending ?? "left", clock.currentTimeMillisUnsafe()))
     const steps =
       understood === undefined
-        ? Playback.notFound(method, path)
-        : Playback.steps(
+        ? FaultPlayer.notFound(method, path)
+        : FaultPlayer.steps(
             behaviour,
             understood.wire,
             understood.asked,
             { serial: request.serial, now, key: credential(headers) },
             pace,
           )
-    Playback.play(steps, response, () => (ending = "broken"))
+    FaultPlayer.play(steps, response, () => (ending = "broken"))
   }
 
   const url = yield* listen(onRequest, ledger)
@@ -143,7 +143,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
       Effect.suspend(() => {
         const meant = scriptOf(script)
         if (meant === undefined)
-          return Effect.die(new Error(`No script: ${JSON.stringify(script)}. Name.names has the names.`))
+          return Effect.die(new Error(`No script: ${JSON.stringify(script)}. FaultName.names has the names.`))
         scripts.set(model, meant)
         for (const { vendor } of wires) turns.delete(`${vendor} ${model}`)
         return Effect.void
@@ -184,10 +184,8 @@ const credential = (headers: Http.IncomingHttpHeaders): string => {
   return /Credential=([^/]+)/.exec(authorization)?.[1] ?? authorization.replace(/^Bearer /i, "")
 }
 
-const scriptOf = (
-  script: ReadonlyArray<Behaviour.Behaviour> | Behaviour.Script | string,
-): Behaviour.Script | undefined => {
-  if (Predicate.isString(script)) return Name.script(script)
+const scriptOf = (script: ReadonlyArray<Behavior.Behavior> | Behavior.Script | string): Behavior.Script | undefined => {
+  if (Predicate.isString(script)) return FaultName.script(script)
   if ("steps" in script) return script
   const [first, ...rest] = script
   return first === undefined ? undefined : { steps: [first, ...rest], repeat: "last" }
@@ -200,7 +198,7 @@ const scriptOf = (
 /** Listens on a free loopback port for as long as the scope is open, and gives the URL. */
 const listen = (
   onRequest: (incoming: Http.IncomingMessage, text: string, response: Http.ServerResponse) => void,
-  ledger: Ledger.Ledger,
+  ledger: RequestLog.RequestLog,
 ): Effect.Effect<string, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.callback<Http.Server>((resume) => {

@@ -5,7 +5,7 @@
  * Fields of a request that Gemini does not know are given back in the answer's (or the stream's first chunk's) `echo`, so
  * that a test can see what came through.
  */
-import type * as Behaviour from "./Behaviour.ts"
+import type * as Behavior from "./Behavior.ts"
 import type { Asked, Bytes, ErrorAnswer, Events, Exchange, Fields, Reply, Wire } from "./Wire.ts"
 import { echo, fields, json, list, textOf, tokensOf, usage, vector, words } from "./Wire.ts"
 
@@ -176,7 +176,7 @@ const exceeded = (quotaId: string, { model }: Asked): Fields =>
 const overQuota =
   "You exceeded your current quota, please check your plan and billing details. For more information on this error, head to: https://ai.google.dev/gemini-api/docs/rate-limits."
 
-const worded = (fault: Behaviour.Fault, asked: Asked, { key }: Exchange): Worded => {
+const worded = (fault: Behavior.Fault, asked: Asked, { key }: Exchange): Worded => {
   switch (fault) {
     case "rate-limit":
       return [
@@ -249,7 +249,7 @@ const worded = (fault: Behaviour.Fault, asked: Asked, { key }: Exchange): Worded
 }
 
 /** Gemini says in the body when to come back. */
-const error = (asked: Asked, exchange: Exchange, fault: Behaviour.Fault, reset?: number): ErrorAnswer => {
+const error = (asked: Asked, exchange: Exchange, fault: Behavior.Fault, reset?: number): ErrorAnswer => {
   const [code, status, message, ...details] = worded(fault, asked, exchange)
   const said = reset === undefined ? details : [...details, detail("RetryInfo", { retryDelay: `${reset / 1_000}s` })]
   return {
@@ -259,7 +259,7 @@ const error = (asked: Asked, exchange: Exchange, fault: Behaviour.Fault, reset?:
   }
 }
 
-const errorEvent = (asked: Asked, exchange: Exchange, fault: Behaviour.Fault): Bytes =>
+const errorEvent = (asked: Asked, exchange: Exchange, fault: Behavior.Fault): Bytes =>
   data(error(asked, exchange, fault).body)
 
 /** Google's API for developers, streams as SSE. */

@@ -4,7 +4,7 @@
  * Fields of a request that OpenAI does not know are given back in the answer's (or the stream's first chunk's) `echo`, so
  * that a test can see what came through.
  */
-import type * as Behaviour from "./Behaviour.ts"
+import type * as Behavior from "./Behavior.ts"
 import type { Asked, Bytes, ErrorAnswer, Events, Exchange, Fields, Reply, Wire } from "./Wire.ts"
 import { Buffer } from "node:buffer"
 import { echo, fields, list, textOf, tokensOf, usage, vector, words } from "./Wire.ts"
@@ -201,7 +201,7 @@ const stream = (asked: Asked, exchange: Exchange, reply: Reply): Events => {
 
 type Worded = readonly [status: number, type: string, code: string | null, message: string, param?: string]
 
-const worded = (fault: Behaviour.Fault, { model }: Asked, { key }: Exchange): Worded => {
+const worded = (fault: Behavior.Fault, { model }: Asked, { key }: Exchange): Worded => {
   switch (fault) {
     case "rate-limit":
       return [
@@ -284,12 +284,12 @@ const worded = (fault: Behaviour.Fault, { model }: Asked, { key }: Exchange): Wo
   }
 }
 
-const error = (asked: Asked, exchange: Exchange, fault: Behaviour.Fault): ErrorAnswer => {
+const error = (asked: Asked, exchange: Exchange, fault: Behavior.Fault): ErrorAnswer => {
   const [status, type, code, message, param = null] = worded(fault, asked, exchange)
   return { status, headers: {}, body: { error: { message, type, param, code } } }
 }
 
-const errorEvent = (asked: Asked, exchange: Exchange, fault: Behaviour.Fault): Bytes =>
+const errorEvent = (asked: Asked, exchange: Exchange, fault: Behavior.Fault): Bytes =>
   data(error(asked, exchange, fault).body)
 
 /** `"20ms"`, `"1.5s"`, `"6m0s"`: how OpenAI writes when a limit is free again. */

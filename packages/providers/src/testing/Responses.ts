@@ -5,7 +5,7 @@
  * Fields of a request that OpenAI does not know are given back in the response's `echo`, so that a test can see what came
  * through.
  */
-import type * as Behaviour from "./Behaviour.ts"
+import type * as Behavior from "./Behavior.ts"
 import { openAi } from "./OpenAi.ts"
 import type { Asked, Bytes, Events, Exchange, Fields, Reply, Tool, Wire } from "./Wire.ts"
 import { echo, fields, list, textOf, usage, words } from "./Wire.ts"
@@ -201,7 +201,7 @@ const stream = (asked: Asked, exchange: Exchange, reply: Reply): Events => {
 // Errors
 // ---------------------------------------------------------------------------------------------------------------------
 
-const errorEvent = (asked: Asked, exchange: Exchange, fault: Behaviour.Fault): Bytes => {
+const errorEvent = (asked: Asked, exchange: Exchange, fault: Behavior.Fault): Bytes => {
   const event = numbered()
   const error = fields(fields(openAi.error(asked, exchange, fault).body)["error"])
   const { code, message } = error

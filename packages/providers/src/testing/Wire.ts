@@ -4,7 +4,7 @@
  */
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
-import type * as Behaviour from "./Behaviour.ts"
+import type * as Behavior from "./Behavior.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Reading what may be anything
@@ -71,7 +71,7 @@ export interface Exchange {
 
 /** An answer in pieces, each of which a stream sends as one event. Joined, they are the whole. */
 export type Reply =
-  | { readonly _tag: "Text"; readonly pieces: ReadonlyArray<string>; readonly finish: Behaviour.Finish }
+  | { readonly _tag: "Text"; readonly pieces: ReadonlyArray<string>; readonly finish: Behavior.Finish }
   | { readonly _tag: "Call"; readonly name: string; readonly pieces: ReadonlyArray<string> }
 
 /** What a model of that name says when nothing else is scripted. */
@@ -126,7 +126,7 @@ const unscripted = ({ last, model, schema }: Asked): string => {
 }
 
 /** The answer to a request: as its speech says, else a tool call if the user asks for one, else text, or JSON by a schema. */
-export const reply = (asked: Asked, speech: Behaviour.Speech): Reply => {
+export const reply = (asked: Asked, speech: Behavior.GeneratedAnswer): Reply => {
   const meant = speech.tool === undefined ? asked.tools[0] : asked.tools.find(({ name }) => name === speech.tool)
   const scripted = speech.arguments === undefined ? undefined : meant
   const tool = speech.text === undefined ? (scripted ?? wanted(asked)) : undefined
@@ -198,10 +198,10 @@ export interface Wire {
   readonly plain: (asked: Asked, exchange: Exchange, reply: Reply) => unknown
   readonly stream: (asked: Asked, exchange: Exchange, reply: Reply) => Events
   /** `reset` is for vendors that say in the body when their limit is free again: so many milliseconds from now. */
-  readonly error: (asked: Asked, exchange: Exchange, fault: Behaviour.Fault, reset?: number) => ErrorAnswer
+  readonly error: (asked: Asked, exchange: Exchange, fault: Behavior.Fault, reset?: number) => ErrorAnswer
   /** The vendor's own header for the same. */
   readonly resetHeaders: (exchange: Exchange, millis: number) => Headers
-  readonly errorEvent: (asked: Asked, exchange: Exchange, fault: Behaviour.Fault) => Bytes
+  readonly errorEvent: (asked: Asked, exchange: Exchange, fault: Behavior.Fault) => Bytes
   readonly malformedEvent: Bytes
   /** What keeps a silent stream's connection alive, where the vendor has such a thing. */
   readonly ping: Bytes | undefined

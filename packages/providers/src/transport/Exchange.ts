@@ -32,13 +32,13 @@ export interface Listener {
 const stopped = new Error("stopped")
 
 /** Sends an exchange's request: over a connection that is kept open, or over a fresh one. */
-export interface Send {
+export interface Dispatch {
   (exchange: Exchange, over: "kept" | "fresh"): void
 }
 
 export class Exchange implements Dispatcher.DispatchHandler, Passenger {
   readonly #listener: Listener
-  readonly #send: Send
+  readonly #send: Dispatch
   readonly #limits: Limits
   #head: Head = { status: 0, headers: {} }
   #controller: Dispatcher.DispatchController | undefined
@@ -49,7 +49,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Passenger {
   #paused = false
   #decoder: ContentDecoder.Decoder | undefined
 
-  constructor(send: Send, limits: Limits, listener: Listener) {
+  constructor(send: Dispatch, limits: Limits, listener: Listener) {
     this.#send = send
     this.#limits = limits
     this.#listener = listener

@@ -20,9 +20,9 @@ import type { Limits } from "./AnswerLimits.ts"
 import * as AnswerLimits from "./AnswerLimits.ts"
 import type { Agents } from "./Connections.ts"
 import * as Connections from "./Connections.ts"
-import type { Head, Headers, Send } from "./Exchange.ts"
+import type { Head, Headers, Dispatch } from "./Exchange.ts"
 import { Exchange } from "./Exchange.ts"
-import type { Prepared } from "./Prepared.ts"
+import type { RequestTemplate } from "./RequestTemplate.ts"
 import type * as Proxy from "./Proxy.ts"
 
 export type { Headers } from "./Exchange.ts"
@@ -31,25 +31,28 @@ export type { Headers } from "./Exchange.ts"
 export class TransportFailure extends Data.TaggedError("TransportFailure")<{ readonly cause: unknown }> {}
 
 /** A whole answer, whatever its status. Header names are lower-case. */
-export interface Answer {
+export interface HttpResponse {
   readonly status: number
   readonly headers: Headers
   readonly text: string
 }
 
 /** An answer whose body is still to come, as it arrives. */
-export interface Opened {
+export interface StreamingResponse {
   readonly status: number
   readonly headers: Headers
   readonly bytes: Stream.Stream<Uint8Array, TransportFailure>
 }
 
 /** How requests are sent by one provider. */
-export interface Sender {
+export interface HttpSender {
   /** POSTs a body and reads the answer to its end. Interruption closes the connection. */
-  readonly send: (request: Prepared, body: string) => Effect.Effect<Answer, TransportFailure>
+  readonly send: (request: RequestTemplate, body: string) => Effect.Effect<HttpResponse, TransportFailure>
   /** POSTs a body. The connection is closed with the scope, unless the answer has ended by then. */
-  readonly open: (request: Prepared, body: string) => Effect.Effect<Opened, TransportFailure, Scope.Scope>
+  readonly open: (
+    request: RequestTemplate,
+    body: string,
+  ) => Effect.Effect<StreamingResponse, TransportFailure, Scope.Scope>
 }
 
 export interface SenderOptions {
@@ -63,7 +66,7 @@ export interface SenderOptions {
 
 /** Connections, kept open and shared by origin. */
 export interface Pool {
-  readonly sender: (options?: SenderOptions) => Sender
+  readonly sender: (options?: SenderOptions) => HttpSender
 }
 
 /**
@@ -103,7 +106,7 @@ function make(): { readonly pool: Pool; readonly close: () => Promise<void> } {
   }
 }
 
-const senderOver = (agents: Agents, limits: Limits): Sender => ({
+const senderOver = (agents: Agents, limits: Limits): HttpSender => ({
   send: (request, body) =>
     Effect.callback((resume) => {
       const chunks: Array<Buffer> = []
@@ -125,7 +128,7 @@ const senderOver = (agents: Agents, limits: Limits): Sender => ({
             scope,
             Effect.sync(() => flow.exchange.stop()),
           ),
-          Effect.callback<Opened, TransportFailure>((resume) => {
+          Effect.callback<StreamingResponse, TransportFailure>((resume) => {
             flow.onStart = ({ headers, status }) => resume(Effect.succeed({ status, headers, bytes: flow.bytes }))
             flow.onFailure = (cause) => resume(Effect.fail(new TransportFailure({ cause })))
             flow.exchange.start()
@@ -136,11 +139,11 @@ const senderOver = (agents: Agents, limits: Limits): Sender => ({
 })
 
 const sending =
-  (agents: Agents, request: Prepared, body: string): Send =>
+  (agents: Agents, request: RequestTemplate, body: string): Dispatch =>
   (exchange, over) =>
     void agents[over].dispatch(options(request, body), exchange)
 
-const options = ({ headers, origin, path }: Prepared, body: string): Dispatcher.DispatchOptions => ({
+const options = ({ headers, origin, path }: RequestTemplate, body: string): Dispatcher.DispatchOptions => ({
   origin,
   path,
   method: "POST",
@@ -152,7 +155,7 @@ const decode = (chunks: ReadonlyArray<Buffer>): string =>
   chunks.length === 1 ? chunks[0]!.toString() : Buffer.concat(chunks).toString()
 
 /** The text of an answer that was opened as a stream: for errors, which come whole. */
-export const text = (opened: Opened): Effect.Effect<string, TransportFailure> =>
+export const text = (opened: StreamingResponse): Effect.Effect<string, TransportFailure> =>
   Effect.map(Stream.runCollect(opened.bytes), (chunks) => Buffer.concat(chunks).toString())
 
 /** How much is buffered for a reader that is slower than the upstream, before the upstream is made to wait. */
@@ -172,7 +175,7 @@ class Flow {
   #end: Effect.Effect<never, TransportFailure | Cause.Done> | undefined
   #wake: (() => void) | undefined
 
-  constructor(send: Send, limits: Limits) {
+  constructor(send: Dispatch, limits: Limits) {
     this.exchange = new Exchange(send, limits, {
       started: (head) => this.onStart(head),
       data: (chunk) => {

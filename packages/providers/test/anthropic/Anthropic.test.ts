@@ -2,7 +2,7 @@ import { assert, describe, it, vi } from "@effect/vitest"
 import * as Chat from "@understudy/core/Chat"
 import { Provider } from "@understudy/core/Provider"
 import * as Anthropic from "@understudy/providers/anthropic"
-import * as Seals from "@understudy/providers/protocols/Seals"
+import * as EncryptedReasoning from "@understudy/providers/internal/protocols/EncryptedReasoning"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -58,7 +58,7 @@ describe("chat", () => {
       assert.strictEqual(provider.protocol, "messages")
       const response = yield* provider.chat(ask("ok"))
       assert.notStrictEqual(Chat.text(response), "")
-      assert.strictEqual(response.finish, "stop")
+      assert.strictEqual(response.finishReason, "stop")
       assert.strictEqual(response.model, "ok")
       assert.strictEqual(response.native?.protocol, "messages")
       const request = yield* server.received("ok")
@@ -118,7 +118,7 @@ describe("stream", () => {
       assert.notStrictEqual(textOf(parts), "")
       assert.deepStrictEqual(frames[0], {
         parts: [],
-        unsaid: ["max_tokens, which the API requires, set to 4096"],
+        droppedParams: ["max_tokens, which the API requires, set to 4096"],
       })
       assert.isTrue(frames.slice(1).every(({ native }) => native?.protocol === "messages"))
       assert.strictEqual(frames.at(-1)?.native?.event, "message_stop")
@@ -150,7 +150,11 @@ describe("stream", () => {
       const { parts } = yield* collect(provider.stream(ask("claude-opus-5", { reasoning: { effort: "high" } })))
       assert.deepStrictEqual(parts.slice(2), [
         { type: "reasoning", text: "Hm ✓" },
-        { type: "reasoning", text: "", signature: { issuer: `anthropic@${Seals.hostAt(upstream.url)}`, value: "sig" } },
+        {
+          type: "reasoning",
+          text: "",
+          signature: { issuer: `anthropic@${EncryptedReasoning.hostAt(upstream.url)}`, value: "sig" },
+        },
         { type: "text", text: "So" },
         { type: "usage", usage: { inputTokens: 1, outputTokens: 9, reasoningTokens: 7 } },
         { type: "finish", reason: "stop", stopSequence: undefined },

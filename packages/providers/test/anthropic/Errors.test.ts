@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Reason } from "@understudy/core/ProviderError"
-import * as Errors from "@understudy/providers/anthropic/Errors"
+import * as Errors from "@understudy/providers/internal/anthropic/Errors"
 import type { Errors as Wire } from "@understudy/providers/protocols/messages"
 
 type Row = readonly [status: number | undefined, error: Partial<Wire.WireError>, reason: Reason["_tag"]]

@@ -4,7 +4,7 @@ import { Provider } from "@understudy/core/Provider"
 import type { ProviderError, Reason } from "@understudy/core/ProviderError"
 import * as Bedrock from "@understudy/providers/bedrock"
 import * as FaultServer from "@understudy/providers/testing"
-import * as Behaviour from "@understudy/providers/testing/Behaviour"
+import * as Behavior from "@understudy/providers/testing/Behavior"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -68,7 +68,7 @@ describe("chat", () => {
       const { provider, server } = yield* connected()
       const model = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
       const answer = yield* provider.chat(asked(model))
-      assert.strictEqual(answer.finish, "stop")
+      assert.strictEqual(answer.finishReason, "stop")
       assert.isAbove(Chat.text(answer).length, 0)
       assert.isAbove(answer.usage?.outputTokens ?? 0, 0)
       assert.strictEqual(answer.native?.protocol, "converse")
@@ -116,7 +116,7 @@ describe("chat", () => {
     Effect.gen(function* () {
       const { provider } = yield* connected()
       const answer = yield* provider.chat(asked("ok", { tools, toolChoice: "required" }))
-      assert.strictEqual(answer.finish, "tool-calls")
+      assert.strictEqual(answer.finishReason, "tool-calls")
       const [call] = Chat.toolCalls(answer)
       assert.strictEqual(call?.name, "get_weather")
       assert.property(JSON.parse(call?.arguments ?? ""), "city")
@@ -126,7 +126,7 @@ describe("chat", () => {
           messages: [Chat.user("Weather?"), Chat.assistant(answer.content), Chat.toolResult(call?.id ?? "", "21 °C")],
         }),
       )
-      assert.strictEqual(last.finish, "stop")
+      assert.strictEqual(last.finishReason, "stop")
     }).pipe(Effect.scoped),
   )
 
@@ -183,7 +183,7 @@ describe("a deployment's own", () => {
           vendor: { converse: { promptVariables: { tone: { text: "warm" } } } },
         }),
       )
-      assert.deepStrictEqual(answer.unsaid, ["maxTokens, which a managed prompt says itself"])
+      assert.deepStrictEqual(answer.droppedParams, ["maxTokens, which a managed prompt says itself"])
       const { body, path } = yield* server.received(prompt)
       assert.strictEqual(path, `/model/${encodeURIComponent(prompt)}/converse`)
       assert.deepStrictEqual(body, {
@@ -210,7 +210,7 @@ describe("stream", () => {
   it.live("brings the answer in pieces", () =>
     Effect.gen(function* () {
       const { provider, server } = yield* connected()
-      yield* server.script("ok", [Behaviour.answer({ text: "To be, or not to be: 🎭" })])
+      yield* server.script("ok", [Behavior.answer({ text: "To be, or not to be: 🎭" })])
       const { exit, parts, text } = yield* outcome(provider.stream(asked("ok")))
       assert.strictEqual(exit._tag, "Success")
       assert.strictEqual(text, "To be, or not to be: 🎭")
@@ -222,7 +222,7 @@ describe("stream", () => {
     Effect.gen(function* () {
       const { provider, server } = yield* connected()
       const args = JSON.stringify({ city: "Paris", note: "data: [DONE]" })
-      yield* server.script("ok", [Behaviour.answer({ arguments: args })])
+      yield* server.script("ok", [Behavior.answer({ arguments: args })])
       const { parts } = yield* outcome(provider.stream(asked("ok", { tools })))
       assert.deepStrictEqual(
         parts.filter((part) => part.type === "tool-call").map(({ index, name }) => ({ index, name })),
@@ -236,7 +236,7 @@ describe("stream", () => {
   it.live("skips a malformed event in an answer that ends well", () =>
     Effect.gen(function* () {
       const { provider, server } = yield* connected()
-      yield* server.script("ok", [Behaviour.malformedEvent(1, { text: "All of it, in pieces" })])
+      yield* server.script("ok", [Behavior.malformedEvent(1, { text: "All of it, in pieces" })])
       const { exit, text } = yield* outcome(provider.stream(asked("ok")))
       assert.strictEqual(exit._tag, "Success")
       assert.strictEqual(text, "All of it, in pieces")
@@ -257,7 +257,7 @@ describe("stream", () => {
   it.live("fails at an exception, before the first token or after", () =>
     Effect.gen(function* () {
       const { provider, server } = yield* connected()
-      const cases: ReadonlyArray<readonly [Behaviour.Fault, Reason["_tag"]]> = [
+      const cases: ReadonlyArray<readonly [Behavior.Fault, Reason["_tag"]]> = [
         ["rate-limit", "RateLimited"],
         ["quota", "QuotaExhausted"],
         ["overloaded", "Overloaded"],
@@ -269,7 +269,7 @@ describe("stream", () => {
         ["invalid-request", "InvalidRequest"],
       ]
       for (const [fault, tag] of cases) {
-        yield* server.script("it", [Behaviour.errorEvent("first", fault), Behaviour.errorEvent(2, fault)])
+        yield* server.script("it", [Behavior.errorEvent("first", fault), Behavior.errorEvent(2, fault)])
         const first = yield* outcome(provider.stream(asked("it")))
         assert.deepStrictEqual([first.parts.length, failureOf(first.exit)], [0, tag], fault)
         const later = yield* outcome(provider.stream(asked("it")))

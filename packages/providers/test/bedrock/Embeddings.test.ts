@@ -3,7 +3,7 @@ import * as Chat from "@understudy/core/Chat"
 import type * as Embedding from "@understudy/core/Embedding"
 import * as Bedrock from "@understudy/providers/bedrock"
 import * as FaultServer from "@understudy/providers/testing"
-import * as Behaviour from "@understudy/providers/testing/Behaviour"
+import * as Behavior from "@understudy/providers/testing/Behavior"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -78,7 +78,7 @@ describe("embed", () => {
   it.live("fails as a whole, and leaves nothing running", () =>
     Effect.gen(function* () {
       const { embed, server } = yield* connected
-      yield* server.script(titan, [Behaviour.silent, Behaviour.refuse("rate-limit"), Behaviour.silent])
+      yield* server.script(titan, [Behavior.silent, Behavior.refuse("rate-limit"), Behavior.silent])
       const { reason } = yield* Effect.flip(embed({ model: titan, input: numbered(4) }))
       assert.strictEqual(reason._tag, "RateLimited")
       yield* server.idle
@@ -88,7 +88,7 @@ describe("embed", () => {
   it.live("closes the upstream when it is interrupted", () =>
     Effect.gen(function* () {
       const { embed, server } = yield* connected
-      yield* server.script(cohere4, [Behaviour.silent])
+      yield* server.script(cohere4, [Behavior.silent])
       const asking = yield* Effect.forkChild(embed({ model: cohere4, input: ["one"] }))
       const request = yield* server.received(cohere4)
       yield* Fiber.interrupt(asking)

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Reason } from "@understudy/core/ProviderError"
-import * as Errors from "@understudy/providers/bedrock/Errors"
+import * as Errors from "@understudy/providers/internal/bedrock/Errors"
 import * as Duration from "effect/Duration"
 
 const context: Errors.Context = {

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as EventStream from "@understudy/providers/bedrock/EventStream"
-import * as Frames from "@understudy/providers/testing/EventStream"
+import * as EventStream from "@understudy/providers/internal/bedrock/EventStream"
+import * as Frames from "@understudy/providers/internal/testing/EventStream"
 import { Buffer } from "node:buffer"
 import { Readable } from "node:stream"
 import * as Effect from "effect/Effect"

@@ -26,7 +26,7 @@ const demo = { provider: "simulated", model: "demo" }
 describe("Config.decode", () => {
   it("reads a deployment's keys and its vendor's apart, secrets redacted at once", () => {
     const settings = decode({
-      defaults: { retry: { times: 1, base: "250ms" }, circuit: { rate: 0.5, over: 20 } },
+      defaults: { retry: { times: 1, base: "250ms" }, circuit: { failureRateThreshold: 0.5, windowSize: 20 } },
       deployments: {
         "gpt-4o": {
           provider: "openai",
@@ -43,7 +43,7 @@ describe("Config.decode", () => {
     })
     assert.deepStrictEqual(settings.defaults, {
       retry: { times: 1, base: Duration.millis(250) },
-      circuit: { rate: 0.5, over: 20 },
+      circuit: { failureRateThreshold: 0.5, windowSize: 20 },
     })
     assert.deepStrictEqual(settings.deployments, {
       "gpt-4o": {
@@ -70,11 +70,11 @@ describe("Config.decode", () => {
         fallback: { fallback: ["a", { balance: "cost", across: ["a", "b"], timeout: { idle: "1s" } }] },
         balance: { balance: "shuffle", across: ["b", "a"], retry: { times: 0 }, timeout: { total: "1m" } },
         checked: { fallback: ["a", "b"], accept: "schema" },
-        shielded: { fallback: ["a", "b"], stream: { protect: "full", hold: "1mb" } },
+        shielded: { fallback: ["a", "b"], stream: { protect: "full", buffer: "1mb" } },
         hedge: { hedge: { after: "800ms", budget: 0.1 }, across: ["a", "b"], onContentPolicy: "b" },
-        quantile: { hedge: { after: "p95" }, across: ["a", "b"], moveOn: "any" },
+        quantile: { hedge: { after: "p95" }, across: ["a", "b"], fallbackOn: "any" },
         when: {
-          when: [{ if: { tags: ["vip"], tokens: { over: 10 }, between: ["22:00", "06:00"] }, use: ["a", "b"] }],
+          when: [{ if: { tags: ["vip"], inputTokens: { above: 10 }, timeOfDay: ["22:00", "06:00"] }, use: ["a", "b"] }],
           else: "b",
           onContextWindow: "a",
           onError: [{ reasons: ["Overloaded", "Network"], use: { fallback: ["a"], retry: { times: 1 } } }],
@@ -83,7 +83,7 @@ describe("Config.decode", () => {
       },
     })
     assert.deepStrictEqual(routes, {
-      name: Route.target("a"),
+      name: Route.to("a"),
       list: Route.fallback("a", Route.fallback("b", "name")),
       fallback: Route.fallback(
         "a",
@@ -94,15 +94,15 @@ describe("Config.decode", () => {
         Route.timeout({ total: Duration.minutes(1) }),
       ),
       checked: Route.fallback("a", "b").pipe(Route.accept("schema")),
-      shielded: Route.fallback("a", "b").pipe(Route.stream({ protect: "full", hold: ByteSize.megabytes(1) })),
+      shielded: Route.fallback("a", "b").pipe(Route.stream({ protect: "full", buffer: ByteSize.megabytes(1) })),
       hedge: Route.hedge({ after: Duration.millis(800), budget: 0.1, across: ["a", "b"] }).pipe(
         Route.onContentPolicy("b"),
       ),
-      quantile: Route.hedge({ after: "p95", across: ["a", "b"] }).pipe(Route.moveOn("any")),
+      quantile: Route.hedge({ after: "p95", across: ["a", "b"] }).pipe(Route.fallbackOn("any")),
       when: Route.when(
         [
           {
-            if: { tags: ["vip"], tokens: { over: 10 }, between: ["22:00", "06:00"] },
+            if: { tags: ["vip"], inputTokens: { above: 10 }, timeOfDay: ["22:00", "06:00"] },
             use: Route.fallback("a", "b"),
           },
         ],
@@ -207,7 +207,7 @@ describe("Config.toOptions", () => {
         [
           ["openai", "Overloaded"],
           ["anthropic", "Authentication"],
-          ["bedrock", "answered"],
+          ["bedrock", "success"],
         ],
       )
     }).pipe(Effect.scoped),

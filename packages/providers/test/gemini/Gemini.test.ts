@@ -2,8 +2,8 @@ import { assert, describe, it, vi } from "@effect/vitest"
 import * as Chat from "@understudy/core/Chat"
 import { Provider } from "@understudy/core/Provider"
 import * as Gemini from "@understudy/providers/gemini"
-import * as Behaviour from "@understudy/providers/testing/Behaviour"
-import * as FaultServer from "@understudy/providers/testing/FaultServer"
+import * as Behavior from "@understudy/providers/testing/Behavior"
+import * as FaultServer from "@understudy/providers/testing"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -59,7 +59,7 @@ describe("chat", () => {
       assert.strictEqual(provider.protocol, "gemini")
       const response = yield* provider.chat(ask("ok"))
       assert.strictEqual(Chat.text(response), FaultServer.line("ok"))
-      assert.strictEqual(response.finish, "stop")
+      assert.strictEqual(response.finishReason, "stop")
       assert.strictEqual(response.model, "ok")
       assert.isAbove(response.usage?.inputTokens ?? 0, 0)
       const request = yield* server.received("ok")
@@ -84,9 +84,9 @@ describe("chat", () => {
   it.live("calls a tool, and goes on from its result, the signature and the missing id as they were", () =>
     Effect.gen(function* () {
       const { provider, server } = yield* faulty
-      yield* server.script("tool", [Behaviour.answer({ arguments: '{"where":"up"}' }), Behaviour.answer()])
+      yield* server.script("tool", [Behavior.answer({ arguments: '{"where":"up"}' }), Behavior.answer()])
       const first = yield* provider.chat(ask("tool", { tools: [look] }))
-      assert.strictEqual(first.finish, "tool-calls")
+      assert.strictEqual(first.finishReason, "tool-calls")
       const [call] = Chat.toolCalls(first)
       if (call === undefined) return assert.fail("no call")
       assert.deepStrictEqual([call.name, call.arguments], ["look", '{"where":"up"}'])

@@ -226,7 +226,7 @@ router_settings: { enable_pre_call_checks: true }
       retry: { times: 0 },
       timeout: { attempt: "5m", firstToken: "2500ms", idle: "2500ms" },
       circuit: { open: "20s", max: "20s" },
-      unsupported: "refuse",
+      unsupportedParams: "skip",
     })
     assert.deepStrictEqual(report, [
       "model_list[0].model_info.base_model: prices and windows are not looked up: say `price` and `capabilities`",
@@ -364,7 +364,7 @@ litellm_settings: { fallbacks: [{ h: [first] }] }
     assert.deepStrictEqual(Object.keys(deployments), ["first", "g@azure", "seven"])
     assert.deepStrictEqual(routes, {
       g: { balance: "shuffle", across: ["first", "g@azure"] },
-      h: { fallback: ["seven", "first"], moveOn: "any" },
+      h: { fallback: ["seven", "first"], fallbackOn: "any" },
     })
   })
 })
@@ -378,8 +378,8 @@ describe("LiteLLM: fallbacks", () => {
       "c | order: 1",
     )
     assert.deepStrictEqual(routes, {
-      a: { fallback: ["a@openai", "b"], moveOn: "any" },
-      b: { fallback: ["b@openai", "c"], moveOn: "any" },
+      a: { fallback: ["a@openai", "b"], fallbackOn: "any" },
+      b: { fallback: ["b@openai", "c"], fallbackOn: "any" },
       "*": "c",
     })
     assert.deepStrictEqual(report, ['router_settings.fallbacks: "nobody" is no model group: left out'])
@@ -403,9 +403,9 @@ describe("LiteLLM: fallbacks", () => {
       "c | order: 1",
     )
     assert.deepStrictEqual(routes, {
-      a: { fallback: ["a@openai", "b@openai", "c@openai"], moveOn: "any" },
-      b: { fallback: ["b@openai", "c@openai", "a@openai"], moveOn: "any" },
-      c: { fallback: ["c@openai", "a@openai", "b@openai"], moveOn: "any" },
+      a: { fallback: ["a@openai", "b@openai", "c@openai"], fallbackOn: "any" },
+      b: { fallback: ["b@openai", "c@openai", "a@openai"], fallbackOn: "any" },
+      c: { fallback: ["c@openai", "a@openai", "b@openai"], fallbackOn: "any" },
     })
   })
 
@@ -417,7 +417,7 @@ describe("LiteLLM: fallbacks", () => {
       "c | order: 1",
     )
     assert.deepStrictEqual(routes, {
-      a: { fallback: ["a@openai", "b", "c"], moveOn: "any" },
+      a: { fallback: ["a@openai", "b", "c"], fallbackOn: "any" },
       b: { fallback: ["b@openai"], onContextWindow: "c" },
     })
   })
@@ -430,7 +430,7 @@ model_list:
 router_settings: { fallbacks: [{ a: [b] }], context_window_fallbacks: [{ a: [b] }] }
 litellm_settings: { fallbacks: [{ b: [a] }], context_window_fallbacks: [{ a: [b] }], num_retries: 1 }
 `)
-    assert.deepStrictEqual(routes, { a: { fallback: ["a@openai", "b"], moveOn: "any", onContextWindow: "b" } })
+    assert.deepStrictEqual(routes, { a: { fallback: ["a@openai", "b"], fallbackOn: "any", onContextWindow: "b" } })
     assert.deepStrictEqual(report, [
       "litellm_settings.fallbacks: router_settings.fallbacks stands in its place: left out",
     ])
@@ -440,17 +440,17 @@ litellm_settings: { fallbacks: [{ b: [a] }], context_window_fallbacks: [{ a: [b]
     const members = ["a | api_key: x", "b | api_key: y", "c | api_key: z"]
     const aliased = (fallbacks: string) => group(`model_group_alias: { other: a }, fallbacks: ${fallbacks}`, ...members)
     const shared = aliased("[{ other: [b] }]")
-    assert.deepStrictEqual(shared.routes, { a: { fallback: ["a@openai", "b"], moveOn: "any" }, other: "a" })
+    assert.deepStrictEqual(shared.routes, { a: { fallback: ["a@openai", "b"], fallbackOn: "any" }, other: "a" })
     assert.deepStrictEqual(shared.report, [
       'router_settings.fallbacks: "other" is an alias of "a": they hold for that too',
     ])
     const own = aliased("[{ other: [b] }, { a: [c] }]")
-    assert.deepStrictEqual(own.routes, { a: { fallback: ["a@openai", "c"], moveOn: "any" }, other: "a" })
+    assert.deepStrictEqual(own.routes, { a: { fallback: ["a@openai", "c"], fallbackOn: "any" }, other: "a" })
     assert.deepStrictEqual(own.report, [
       'router_settings.fallbacks: "other" is an alias of "a", whose own hold for both: left out',
     ])
     const twice = aliased("[{ a: [b] }, { a: [c] }]")
-    assert.deepStrictEqual(twice.routes, { a: { fallback: ["a@openai", "b"], moveOn: "any" }, other: "a" })
+    assert.deepStrictEqual(twice.routes, { a: { fallback: ["a@openai", "b"], fallbackOn: "any" }, other: "a" })
     assert.deepStrictEqual(twice.report, ['router_settings.fallbacks: "a" stands in it twice, and the first one holds'])
     assert.deepStrictEqual(group('fallbacks: [{ "*": [b] }], default_fallbacks: [c]', ...members).report, [
       'router_settings.fallbacks: default_fallbacks stand in the place of those of "*": left out',
@@ -534,9 +534,9 @@ litellm_settings: { fallbacks: [{ g: ["anthropic/claude-x", "gpt/*"] }, { "gpt/*
     assert.deepStrictEqual(routes, {
       "gpt/*": {
         fallback: [{ balance: "shuffle", across: ["gpt/*@openai", "gpt/*@azure"] }, "g"],
-        moveOn: "any",
+        fallbackOn: "any",
       },
-      g: { fallback: ["g@openai", "anthropic/claude-x"], moveOn: "any" },
+      g: { fallback: ["g@openai", "anthropic/claude-x"], fallbackOn: "any" },
     })
     assert.deepStrictEqual(report, [
       "model_list[1].model_info.id: names no one model: left out",
@@ -555,9 +555,9 @@ model_list:
 litellm_settings: { fallbacks: [{ a: ["x/gpt"] }, { "x/*": [b] }] }
 `)
     assert.deepStrictEqual(routes, {
-      "x/*": { fallback: ["x/*@openai", "b"], moveOn: "any" },
-      a: { fallback: ["a@openai", "x/gpt"], moveOn: "any" },
-      "x/gpt": { fallback: ["x/gpt@openai", "b"], moveOn: "any" },
+      "x/*": { fallback: ["x/*@openai", "b"], fallbackOn: "any" },
+      a: { fallback: ["a@openai", "x/gpt"], fallbackOn: "any" },
+      "x/gpt": { fallback: ["x/gpt@openai", "b"], fallbackOn: "any" },
     })
   })
 
@@ -622,7 +622,7 @@ const settings: ReadonlyArray<readonly [settings: string, defaults: object, repo
   ],
   [
     "litellm_settings: { request_timeout: 600, drop_params: true }",
-    { unsupported: "drop", timeout: { attempt: "10m", firstToken: "10m", idle: "10m", total: "10m" } },
+    { unsupportedParams: "drop", timeout: { attempt: "10m", firstToken: "10m", idle: "10m", total: "10m" } },
   ],
   [
     "litellm_settings: { callbacks: [otel] }\nrouter_settings: { max_fallbacks: 2 }",
@@ -662,7 +662,7 @@ litellm_settings: { cache: true, cache_params: { ${params} } }
     const cache = { ttl: "10m" }
     const { report, routes } = cached("type: redis, ttl: 600, host: redis, namespace: x")
     assert.deepStrictEqual(routes, {
-      a: { fallback: ["a@openai", "b"], moveOn: "any", cache },
+      a: { fallback: ["a@openai", "b"], fallbackOn: "any", cache },
       b: { fallback: ["b@openai"], cache },
       c: { fallback: ["a"], cache },
     })

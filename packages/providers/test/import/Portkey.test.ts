@@ -145,7 +145,7 @@ describe("Portkey: strategies", () => {
   it("fallback goes on after every error, or after these alone", () => {
     const two = [openai("gpt-4o"), anthropic("claude")]
     assert.deepStrictEqual(portkey({ strategy: { mode: "fallback" }, targets: two }).routes, {
-      "*": { fallback: ["openai", "anthropic"], moveOn: "any" },
+      "*": { fallback: ["openai", "anthropic"], fallbackOn: "any" },
     })
     const { report, routes } = portkey({
       strategy: { mode: "fallback", onStatusCodes: [429, 503, 246] },
@@ -195,7 +195,7 @@ describe("Portkey: strategies", () => {
       ],
     })
     assert.deepStrictEqual(routes, {
-      "*": { fallback: [{ balance: "shuffle", across: ["openai", "anthropic"] }, "openai-2"], moveOn: "any" },
+      "*": { fallback: [{ balance: "shuffle", across: ["openai", "anthropic"] }, "openai-2"], fallbackOn: "any" },
     })
     assert.deepStrictEqual(report, [
       "targets: a balance is one of deployments: the first of each inner fallback is balanced, and the others come after all of these",

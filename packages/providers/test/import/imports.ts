@@ -6,7 +6,7 @@ import * as Yaml from "effect/encoding/Yaml"
 import * as Result from "effect/Result"
 import * as Config from "../../src/Config.ts"
 import type { Problem } from "../../src/Config.ts"
-import type { Imported } from "../../src/import/Foreign.ts"
+import type { Imported } from "../../src/import/ImportReader.ts"
 import * as Litellm from "../../src/import/litellm/Litellm.ts"
 import * as Portkey from "../../src/import/portkey/Portkey.ts"
 import * as Priorities from "../../src/import/priorities/Priorities.ts"
@@ -63,7 +63,7 @@ const chainOf = (route: Route, chain: (name: string) => ReadonlyArray<string>): 
       return route.across
     case "When":
       return chainOf(route.otherwise, chain)
-    case "Rescue":
+    case "OnError":
     case "Policies":
       return chainOf(route.route, chain)
   }

@@ -5,9 +5,9 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Chat from "@understudy/core/Chat"
 import * as Local from "../../src/Local.ts"
 import * as OpenAi from "@understudy/providers/openai"
-import * as Azure from "@understudy/providers/openai/Azure"
-import * as Compatible from "@understudy/providers/openai/Compatible"
-import { compatible, openAi } from "@understudy/providers/protocols/chat-completions/Dialect"
+import * as Azure from "@understudy/providers/internal/openai/Azure"
+import * as Compatible from "@understudy/providers/internal/openai/Compatible"
+import { compatible, openAi } from "@understudy/providers/internal/protocols/chat-completions/Compatibility"
 import * as FaultServer from "@understudy/providers/testing"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
@@ -118,9 +118,9 @@ describe("Azure", () => {
       const server = yield* FaultServer.make()
       const keyed = ask({ vendor: { responses: { prompt_cache_key: "5f1c", "text.verbosity": "low" } } })
       const azure = yield* Azure.make({ endpoint: server.url, apiKey })
-      assert.deepStrictEqual((yield* azure.chat(keyed)).unsaid, ["text.verbosity"])
+      assert.deepStrictEqual((yield* azure.chat(keyed)).droppedParams, ["text.verbosity"])
       const groq = yield* OpenAi.make({ vendor: "groq", apiKey, baseUrl: `${server.url}/v1` })
-      assert.deepStrictEqual((yield* groq.chat(keyed)).unsaid, ["prompt_cache_key", "text.verbosity"])
+      assert.deepStrictEqual((yield* groq.chat(keyed)).droppedParams, ["prompt_cache_key", "text.verbosity"])
       const [told, untold] = yield* server.requests
       assert.strictEqual(fields(told?.body)["prompt_cache_key"], "5f1c")
       assert.notProperty(untold?.body, "prompt_cache_key")

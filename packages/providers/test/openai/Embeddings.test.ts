@@ -3,7 +3,7 @@ import type * as Embedding from "@understudy/core/Embedding"
 import * as Embeddings from "@understudy/providers/protocols/embeddings"
 import * as OpenAi from "@understudy/providers/openai"
 import * as FaultServer from "@understudy/providers/testing"
-import * as Behaviour from "@understudy/providers/testing/Behaviour"
+import * as Behavior from "@understudy/providers/testing/Behavior"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
@@ -93,7 +93,7 @@ describe("embed", () => {
   it.live("closes the upstream when it is interrupted", () =>
     Effect.gen(function* () {
       const { embed, server } = yield* faulty
-      yield* server.script("slow", [Behaviour.silent])
+      yield* server.script("slow", [Behavior.silent])
       const asking = yield* Effect.forkChild(embed(ask("slow")))
       const request = yield* server.received("slow")
       yield* Fiber.interrupt(asking)

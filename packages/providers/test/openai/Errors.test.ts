@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Reason } from "@understudy/core/ProviderError"
-import * as Errors from "@understudy/providers/openai/Errors"
+import * as Errors from "@understudy/providers/internal/openai/Errors"
 import { Errors as Wire } from "@understudy/providers/protocols/chat-completions"
 import * as Duration from "effect/Duration"
 

@@ -2,7 +2,7 @@ import { assert, describe, it, vi } from "@effect/vitest"
 import * as Chat from "@understudy/core/Chat"
 import { Provider } from "@understudy/core/Provider"
 import * as OpenAi from "@understudy/providers/openai"
-import * as FaultServer from "@understudy/providers/testing/FaultServer"
+import * as FaultServer from "@understudy/providers/testing"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -59,7 +59,7 @@ describe("chat", () => {
       assert.strictEqual(provider.protocol, "chat-completions")
       const response = yield* provider.chat(ask("ok"))
       assert.strictEqual(Chat.text(response), FaultServer.line("ok"))
-      assert.strictEqual(response.finish, "stop")
+      assert.strictEqual(response.finishReason, "stop")
       assert.strictEqual(response.model, "ok")
       assert.strictEqual(response.native?.protocol, "chat-completions")
       assert.isAbove(response.usage?.inputTokens ?? 0, 0)

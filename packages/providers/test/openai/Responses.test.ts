@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Chat from "@understudy/core/Chat"
 import * as OpenAi from "@understudy/providers/openai"
-import * as FaultServer from "@understudy/providers/testing/FaultServer"
+import * as FaultServer from "@understudy/providers/testing"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { ask, collect, textOf } from "../Asking.ts"
@@ -50,7 +50,7 @@ describe("chat", () => {
       assert.strictEqual(provider.protocol, "responses")
       const response = yield* provider.chat(ask("ok"))
       assert.strictEqual(Chat.text(response), FaultServer.line("ok"))
-      assert.deepInclude(response, { finish: "stop", model: "ok" })
+      assert.deepInclude(response, { finishReason: "stop", model: "ok" })
       assert.isAbove(response.usage?.inputTokens ?? 0, 0)
       const request = yield* server.received("ok")
       assert.strictEqual(request.path, "/v1/responses")
@@ -66,7 +66,7 @@ describe("a Chat Completions client's key to the prompt cache", () => {
       const { provider, server } = yield* faulty
       const theirs = { prompt_cache_key: "5f1c", service_tier: "flex" }
       const response = yield* provider.chat({ ...ask("ok"), vendor: { "chat-completions": theirs } })
-      assert.deepStrictEqual(response.unsaid, ["service_tier"])
+      assert.deepStrictEqual(response.droppedParams, ["service_tier"])
       const { body } = yield* server.received("ok")
       assert.deepInclude(body, { prompt_cache_key: "5f1c" })
       assert.notProperty(body, "service_tier")

@@ -4,7 +4,7 @@
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
-import type { Dialect } from "@understudy/providers/protocols/Dialect"
+import type { ClientProtocol } from "@understudy/providers/internal/protocols/ClientProtocol"
 import * as Gemini from "@understudy/providers/protocols/gemini"
 import * as Messages from "@understudy/providers/protocols/messages"
 import * as Responses from "@understudy/providers/protocols/responses"
@@ -13,7 +13,7 @@ import * as Result from "effect/Result"
 type Body = Record<string, unknown>
 
 export interface Client {
-  readonly dialect: Dialect
+  readonly dialect: ClientProtocol
   /** Asks for a call of the tool of that name. */
   readonly first: (tool: string) => Body
   /** Its next request, after this answer, with a result for each call in it. */

@@ -1,12 +1,12 @@
 /** Numbers of an upstream's that are none, or beyond all measure, in every protocol. */
 import { assert, describe, it } from "@effect/vitest"
-import * as ChatCompletions from "@understudy/providers/protocols/chat-completions/Usage"
-import * as Converse from "@understudy/providers/protocols/converse/Usage"
-import * as Embeddings from "@understudy/providers/protocols/embeddings/Response"
-import * as Gemini from "@understudy/providers/protocols/gemini/Usage"
-import * as Json from "@understudy/providers/protocols/Json"
-import * as Messages from "@understudy/providers/protocols/messages/Usage"
-import * as Responses from "@understudy/providers/protocols/responses/Usage"
+import * as ChatCompletions from "@understudy/providers/internal/protocols/chat-completions/Usage"
+import * as Converse from "@understudy/providers/internal/protocols/converse/Usage"
+import * as Embeddings from "@understudy/providers/internal/protocols/embeddings/Response"
+import * as Gemini from "@understudy/providers/internal/protocols/gemini/Usage"
+import * as Json from "@understudy/providers/internal/protocols/Json"
+import * as Messages from "@understudy/providers/internal/protocols/messages/Usage"
+import * as Responses from "@understudy/providers/internal/protocols/responses/Usage"
 import * as Result from "effect/Result"
 
 const strange = ["-1", "1e400", "-1e400", "9007199254740991", "1000000001", "1.5", '"12"', "null", "[]", "{}", "true"]

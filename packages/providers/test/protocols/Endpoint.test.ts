@@ -172,7 +172,9 @@ describe("a seal that is refused all the same", () => {
       const first = client!.first("look")
       const answer = yield* ask(client!, provider, first, false)
       const response = yield* provider.chat(request(client!, client!.next(first, answer)))
-      assert.deepStrictEqual(response.unsaid, ["the reasoning of earlier answers, whose signatures the vendor refuses"])
+      assert.deepStrictEqual(response.droppedParams, [
+        "the reasoning of earlier answers, whose signatures the vendor refuses",
+      ])
       const before = asked.length
       const error = yield* Effect.flip(provider.chat(request(client!, { ...first, system: "thinking" })))
       assert.strictEqual(error.reason._tag, "InvalidRequest")

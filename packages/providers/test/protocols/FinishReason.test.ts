@@ -1,7 +1,7 @@
 /** Each vendor's words for the end of an answer, in whichever protocol and case they come. */
 import { assert, describe, it } from "@effect/vitest"
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
-import * as FinishReason from "@understudy/providers/protocols/FinishReason"
+import * as FinishReason from "@understudy/providers/internal/protocols/FinishReason"
 import * as Messages from "@understudy/providers/protocols/messages"
 import * as Result from "effect/Result"
 
@@ -27,8 +27,8 @@ describe("a word for the end", () => {
       [ChatCompletions.Response.decode(JSON.stringify(chat)), '"finish_reason":"length"'],
       [Messages.Response.decode(JSON.stringify(message)), '"stop_reason":"max_tokens"'],
     ] as const) {
-      const { finish, native } = Result.getOrThrow(decoded)
-      assert.strictEqual(finish, "length")
+      const { finishReason, native } = Result.getOrThrow(decoded)
+      assert.strictEqual(finishReason, "length")
       assert.include(native?.text, own)
     }
   })

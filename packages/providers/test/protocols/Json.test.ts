@@ -1,9 +1,9 @@
 /** What is parsed of an upstream's text, and what is not, for what it would cost all others. */
 import { assert, describe, it } from "@effect/vitest"
-import * as Json from "@understudy/providers/protocols/Json"
+import * as Json from "@understudy/providers/internal/protocols/Json"
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
 import * as Converse from "@understudy/providers/protocols/converse"
-import * as Failure from "@understudy/providers/protocols/Failure"
+import * as Failure from "@understudy/providers/internal/protocols/Failure"
 import * as Gemini from "@understudy/providers/protocols/gemini"
 import * as Messages from "@understudy/providers/protocols/messages"
 import * as Responses from "@understudy/providers/protocols/responses"

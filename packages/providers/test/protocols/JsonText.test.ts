@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as ExactNumber from "@understudy/providers/protocols/ExactNumber"
-import * as JsonText from "@understudy/providers/protocols/JsonText"
+import * as ExactNumber from "@understudy/providers/internal/protocols/ExactNumber"
+import * as JsonText from "@understudy/providers/internal/protocols/JsonText"
 import * as RandomJson from "./RandomJson.ts"
 
 const record = (text: string) => JsonText.parse(text) as Record<string, unknown>

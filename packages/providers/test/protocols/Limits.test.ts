@@ -7,8 +7,8 @@ import * as Chat from "@understudy/core/Chat"
 import type { Provider } from "@understudy/core/Provider"
 import * as Anthropic from "@understudy/providers/anthropic"
 import * as OpenAi from "@understudy/providers/openai"
-import * as Azure from "@understudy/providers/openai/Azure"
-import type * as Compatible from "@understudy/providers/openai/Compatible"
+import * as Azure from "@understudy/providers/internal/openai/Azure"
+import type * as Compatible from "@understudy/providers/internal/openai/Compatible"
 import * as Gemini from "@understudy/providers/gemini"
 import * as Embeddings from "@understudy/providers/protocols/embeddings"
 import * as ConfigProvider from "effect/ConfigProvider"
@@ -58,7 +58,10 @@ const connect = (name: keyof typeof vendors | Compatible.Name) =>
 
 /** What the vendor was told for a client's body, and what the client is told of it. */
 const told = (provider: Provider["Service"], asked: ReadonlyArray<Upstream.Asked>, chatRequest: Chat.Request) =>
-  Effect.map(provider.chat(chatRequest), ({ unsaid = [] }) => ({ body: asked.at(-1)?.body ?? {}, unsaid }))
+  Effect.map(provider.chat(chatRequest), ({ droppedParams = [] }) => ({
+    body: asked.at(-1)?.body ?? {},
+    droppedParams,
+  }))
 
 describe("the id of an end user", () => {
   const long = (length: number) => "u".repeat(length)
@@ -84,13 +87,13 @@ describe("the id of an end user", () => {
         for (const length of [most, most + 1, 600]) {
           const hashes = new Set<unknown>()
           for (const asking of bodies(long(length))) {
-            const { body, unsaid } = yield* told(provider, asked, asking)
+            const { body, droppedParams } = yield* told(provider, asked, asking)
             const id = String(idIn(body))
             hashes.add(id)
             assert.isAtMost(id.length, most, name)
             assert.strictEqual(id === long(length), length <= most, name)
             assert.strictEqual(
-              unsaid.some((what) => what.startsWith("the id of the end user of more")),
+              droppedParams.some((what) => what.startsWith("the id of the end user of more")),
               length > most,
             )
           }
@@ -104,10 +107,10 @@ describe("the id of an end user", () => {
     Effect.gen(function* () {
       const { asked, provider } = yield* connect("mistral")
       for (const asking of bodies(long(600))) {
-        const { body, unsaid } = yield* told(provider, asked, asking)
+        const { body, droppedParams } = yield* told(provider, asked, asking)
         assert.isUndefined(idIn(body))
         assert.deepStrictEqual(
-          unsaid.filter((what) => what.startsWith("the id of")),
+          droppedParams.filter((what) => what.startsWith("the id of")),
           ["the id of the end user"],
         )
       }
@@ -121,15 +124,15 @@ describe("the id of an end user", () => {
       const native = Result.getOrThrow(Embeddings.Request.decode({ model: "m", input: "Hi", user: long(186) }))
       const { native: _native, ...plain } = native
       for (const asking of [native, plain]) {
-        const { unsaid = [] } = yield* provider.embed!(asking)
+        const { droppedParams = [] } = yield* provider.embed!(asking)
         assert.match(String(upstream.asked.at(-1)?.body["user"]), /^[0-9a-f]{64}$/)
-        assert.lengthOf(unsaid, 1)
+        assert.lengthOf(droppedParams, 1)
       }
       const azure = yield* connect("azure")
       const keyed = request(responses!, { model: "m", input: "Hi", prompt_cache_key: long(100) })
-      const { body, unsaid } = yield* told(azure.provider, azure.asked, keyed)
+      const { body, droppedParams } = yield* told(azure.provider, azure.asked, keyed)
       assert.match(String(body["prompt_cache_key"]), /^[0-9a-f]{64}$/)
-      assert.deepStrictEqual(unsaid, ["prompt_cache_key of more than 64 characters, sent as its hash"])
+      assert.deepStrictEqual(droppedParams, ["prompt_cache_key of more than 64 characters, sent as its hash"])
     }).pipe(environment, Effect.scoped),
   )
 })
@@ -217,10 +220,13 @@ describe("a hint to cache for an hour", () => {
         const { asked, provider } = yield* connect(name)
         for (const [model, takes] of Object.entries(models)) {
           for (const each of asking(model)) {
-            const { body, unsaid } = yield* told(provider, asked, each)
+            const { body, droppedParams } = yield* told(provider, asked, each)
             assert.strictEqual(JSON.stringify(body).includes('"1h"'), takes, `${name} ${model}`)
             assert.include(JSON.stringify(body), '"ephemeral"')
-            assert.strictEqual(unsaid.includes("a cache hint's ttl of 1h, which this model does not take"), !takes)
+            assert.strictEqual(
+              droppedParams.includes("a cache hint's ttl of 1h, which this model does not take"),
+              !takes,
+            )
           }
         }
       }
@@ -277,17 +283,17 @@ describe("thinking that adapts", () => {
       const old = yield* told(provider, asked, asking("claude-sonnet-4-5"))
       assert.deepStrictEqual(old.body["thinking"], { type: "enabled", budget_tokens: 16_384 })
       assert.deepStrictEqual(old.body["output_config"], { task_budget: { type: "tokens", total: 9 } })
-      assert.deepStrictEqual(old.unsaid, [
+      assert.deepStrictEqual(old.droppedParams, [
         "adaptive thinking, which this model does not take, sent as a budget of 16384 tokens",
       ])
       const older = yield* told(provider, asked, asking("claude-3-5-haiku-20241022", { max_tokens: 100 }))
       assert.notProperty(older.body, "thinking")
-      assert.deepStrictEqual(older.unsaid, ["adaptive thinking, which this model does not take, left out"])
+      assert.deepStrictEqual(older.droppedParams, ["adaptive thinking, which this model does not take, left out"])
       const now = yield* told(provider, asked, asking("claude-opus-4-8"))
       assert.deepStrictEqual(now.body["thinking"], { type: "adaptive" })
-      assert.deepStrictEqual(now.unsaid, [])
+      assert.deepStrictEqual(now.droppedParams, [])
       const few = yield* told(provider, asked, asking("claude-opus-4-5", { max_tokens: 1_000_000 }))
-      assert.deepStrictEqual(few.unsaid.slice(-1), ["max_tokens beyond what the model writes, cut to 64000"])
+      assert.deepStrictEqual(few.droppedParams.slice(-1), ["max_tokens beyond what the model writes, cut to 64000"])
     }).pipe(environment, Effect.scoped),
   )
 
@@ -307,15 +313,15 @@ describe("thinking that adapts", () => {
       )
       for (const name of ["openai", "responses", "azure"] as const) {
         const { asked, provider } = yield* connect(name)
-        assert.deepStrictEqual((yield* told(provider, asked, plain("gpt-5.1"))).unsaid, [
+        assert.deepStrictEqual((yield* told(provider, asked, plain("gpt-5.1"))).droppedParams, [
           "reasoning as the model sees fit, left to its default",
         ])
-        assert.deepStrictEqual((yield* told(provider, asked, plain("gpt-4o"))).unsaid, [
+        assert.deepStrictEqual((yield* told(provider, asked, plain("gpt-4o"))).droppedParams, [
           "reasoning, which this model cannot do",
         ])
-        const { body, unsaid } = yield* told(provider, asked, asking("gpt-5.1"))
+        const { body, droppedParams } = yield* told(provider, asked, asking("gpt-5.1"))
         assert.include(JSON.stringify(body), '"high"')
-        assert.deepStrictEqual(unsaid, ["output_config.task_budget"])
+        assert.deepStrictEqual(droppedParams, ["output_config.task_budget"])
       }
     }).pipe(environment, Effect.scoped),
   )

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Chat from "@understudy/core/Chat"
-import * as Lowering from "@understudy/providers/protocols/Lowering"
+import * as Lowering from "@understudy/providers/internal/protocols/Lowering"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
@@ -12,13 +12,13 @@ const wish: Chat.Request = {
   vendor: { theirs: { logit_bias: {} }, ours: { own: true } },
 }
 
-const codec = (native?: string): Lowering.Codec<string> => ({
+const codec = (native?: string): Lowering.RequestEncoder<string> => ({
   native: () => native,
   encode: () => Result.succeed({ body: "encoded", warnings: ["a seed"] }),
 })
 
 /** What lowering twice gives, and logs. */
-const twice = (codec: Lowering.Codec<string>, request: Chat.Request = wish) =>
+const twice = (codec: Lowering.RequestEncoder<string>, request: Chat.Request = wish) =>
   Effect.gen(function* () {
     const logged: Array<string> = []
     const logger = Logger.make<unknown, void>(({ message }) => void logged.push(String(message)))
@@ -35,7 +35,7 @@ describe("Lowering", () => {
   it.effect("sends what its client wrote in the vendor's own protocol", () =>
     Effect.gen(function* () {
       const { bodies, logged } = yield* twice(codec("as it came"))
-      assert.deepStrictEqual(bodies, both({ body: "as it came", unsaid: undefined }))
+      assert.deepStrictEqual(bodies, both({ body: "as it came", droppedParams: undefined }))
       assert.deepStrictEqual(logged, [])
     }),
   )
@@ -43,7 +43,7 @@ describe("Lowering", () => {
   it.effect("tells each time and logs once what the protocol cannot say, fields of another protocol included", () =>
     Effect.gen(function* () {
       const { bodies, logged } = yield* twice(codec())
-      assert.deepStrictEqual(bodies, both({ body: "encoded", unsaid: ["a seed", "logit_bias"] }))
+      assert.deepStrictEqual(bodies, both({ body: "encoded", droppedParams: ["a seed", "logit_bias"] }))
       assert.deepStrictEqual(logged, ["acme: not said to m: a seed; logit_bias"])
     }),
   )
@@ -58,13 +58,13 @@ describe("Lowering", () => {
       const theirs = { key: "k", own: "theirs", logit_bias: {} }
       assert.deepStrictEqual(yield* lower({ ...wish, vendor: { theirs } }), {
         body: { key: "k", own: "theirs" },
-        unsaid: ["logit_bias"],
+        droppedParams: ["logit_bias"],
       })
       assert.deepStrictEqual(
         yield* lower({ ...wish, vendor: { theirs, ours: { own: "ours" }, another: { key: 1 } } }),
         {
           body: { key: "k", own: "ours" },
-          unsaid: ["logit_bias", "key"],
+          droppedParams: ["logit_bias", "key"],
         },
       )
     }),
@@ -72,36 +72,40 @@ describe("Lowering", () => {
 
   it.effect("keeps silent of it where that is wanted", () =>
     Effect.gen(function* () {
-      const { bodies, logged } = yield* twice(codec(), { ...wish, unsupported: "drop" })
-      assert.deepStrictEqual(bodies, both({ body: "encoded", unsaid: undefined }))
+      const { bodies, logged } = yield* twice(codec(), { ...wish, unsupportedParams: "drop" })
+      assert.deepStrictEqual(bodies, both({ body: "encoded", droppedParams: undefined }))
       assert.deepStrictEqual(logged, [])
     }),
   )
 
   it.effect("refuses to leave it out where that is wanted", () =>
     Effect.gen(function* () {
-      const error = yield* Effect.flip(twice(codec(), { ...wish, unsupported: "refuse" }))
+      const error = yield* Effect.flip(twice(codec(), { ...wish, unsupportedParams: "skip" }))
       assert.deepStrictEqual(error.reason, { _tag: "Unsupported", feature: "a seed; logit_bias" })
     }),
   )
 
   it.effect("tells what its client said that Chat has no words for, unless the client is understood as it is", () =>
     Effect.gen(function* () {
-      const request: Chat.Request = { model: "m", messages: [Chat.user("Hello?")], unsaid: ["a web search"] }
+      const request: Chat.Request = { model: "m", messages: [Chat.user("Hello?")], droppedParams: ["a web search"] }
       const { bodies } = yield* twice(codec(), request)
-      assert.deepStrictEqual(bodies, both({ body: "encoded", unsaid: ["a seed", "a web search"] }))
+      assert.deepStrictEqual(bodies, both({ body: "encoded", droppedParams: ["a seed", "a web search"] }))
       const native = yield* twice(codec("as it came"), request)
-      assert.deepStrictEqual(native.bodies, both({ body: "as it came", unsaid: undefined }))
+      assert.deepStrictEqual(native.bodies, both({ body: "as it came", droppedParams: undefined }))
     }),
   )
 
   it.effect("refuses what the answer would be another without, unless the client is understood as it is", () =>
     Effect.gen(function* () {
-      const request: Chat.Request = { model: "m", messages: [Chat.user("Hello?")], unsayable: ["a compaction"] }
-      const error = yield* Effect.flip(twice(codec(), { ...request, unsupported: "drop" }))
+      const request: Chat.Request = {
+        model: "m",
+        messages: [Chat.user("Hello?")],
+        requiredUnsupported: ["a compaction"],
+      }
+      const error = yield* Effect.flip(twice(codec(), { ...request, unsupportedParams: "drop" }))
       assert.deepStrictEqual(error.reason, { _tag: "Unsupported", feature: "a compaction" })
       const native = yield* twice(codec("as it came"), request)
-      assert.deepStrictEqual(native.bodies, both({ body: "as it came", unsaid: undefined }))
+      assert.deepStrictEqual(native.bodies, both({ body: "as it came", droppedParams: undefined }))
     }),
   )
 })
@@ -123,7 +127,7 @@ describe("tools that only another vendor runs", () => {
       ]
       for (const offer of offers) {
         const { bodies } = yield* lowered(offer)
-        assert.deepStrictEqual(bodies[0]?.unsaid, ["a seed", "tools"])
+        assert.deepStrictEqual(bodies[0]?.droppedParams, ["a seed", "tools"])
       }
     }),
   )

@@ -3,7 +3,7 @@
  * seals under their marks.
  */
 import type * as Chat from "@understudy/core/Chat"
-import * as ToolIds from "@understudy/providers/protocols/ToolIds"
+import * as ToolIds from "@understudy/providers/internal/protocols/ToolIds"
 
 /** The call under its own id, with its signature. */
 export const part = <Part extends Chat.Part | Chat.AssistantContent>(part: Part): Part =>

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Chat from "@understudy/core/Chat"
 import * as Converse from "@understudy/providers/protocols/converse"
 import * as Messages from "@understudy/providers/protocols/messages"
-import * as SchemaTool from "@understudy/providers/protocols/SchemaTool"
+import * as SchemaTool from "@understudy/providers/internal/protocols/SchemaTool"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
@@ -61,11 +61,11 @@ describe("an answer by a schema, from a model that knows none", () => {
 
   it("comes back as text", () => {
     const call = { type: "tool-call", id: "1", name: SchemaTool.name, arguments: '{"city":"Rome"}' } as const
-    const answer = SchemaTool.restore(request, { content: [call], finish: "tool-calls" })
-    assert.deepStrictEqual(answer, { content: [{ type: "text", text: '{"city":"Rome"}' }], finish: "stop" })
-    const cut = SchemaTool.restore(request, { content: [call], finish: "length" })
-    assert.strictEqual(cut.finish, "length")
-    const other = { content: [{ ...call, name: "look" }], finish: "tool-calls" } as const
+    const answer = SchemaTool.restore(request, { content: [call], finishReason: "tool-calls" })
+    assert.deepStrictEqual(answer, { content: [{ type: "text", text: '{"city":"Rome"}' }], finishReason: "stop" })
+    const cut = SchemaTool.restore(request, { content: [call], finishReason: "length" })
+    assert.strictEqual(cut.finishReason, "length")
+    const other = { content: [{ ...call, name: "look" }], finishReason: "tool-calls" } as const
     assert.deepStrictEqual(SchemaTool.restore(request, other), other)
     assert.deepStrictEqual(SchemaTool.restore({ ...request, format: { type: "text" } }, answer), answer)
   })

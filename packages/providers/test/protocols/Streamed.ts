@@ -7,11 +7,11 @@ import type * as Chat from "@understudy/core/Chat"
 /** The answer piece by piece: texts and arguments are cut in two. Recordings and log probabilities are left out. */
 export const frames = (response: Chat.Response): ReadonlyArray<Chat.Frame> => {
   const parts: Array<Chat.Part> = [{ type: "start", id: response.id, model: response.model }]
-  for (const [choice, { content, finish }] of [response, ...(response.alternatives ?? [])].entries()) {
+  for (const [choice, { content, finishReason }] of [response, ...(response.alternatives ?? [])].entries()) {
     const at = choice === 0 ? {} : { choice }
     let calls = 0
     for (const part of content) parts.push(...pieces(part, part.type === "tool-call" ? calls++ : 0, at))
-    parts.push({ type: "finish", reason: finish, ...at })
+    parts.push({ type: "finish", reason: finishReason, ...at })
   }
   if (response.usage !== undefined) parts.push({ type: "usage", usage: response.usage })
   return parts.map((part) => ({ parts: [part] }))
@@ -42,9 +42,9 @@ const pieces = (
     case "refusal":
       return halves(part.text).map((text) => ({ type: "refusal", text, ...at }))
     case "tool-call": {
-      const { arguments: written, id, name, freeform, signature } = part
+      const { arguments: written, id, name, custom, signature } = part
       const seal = signature === undefined ? {} : { signature }
-      const free = freeform === true ? { freeform } : {}
+      const free = custom === true ? { custom: true as const } : {}
       return [
         { type: "tool-call", index, id, name, ...free, ...seal, ...at },
         ...halves(written).map((piece) => ({ type: "tool-arguments" as const, index, arguments: piece, ...at })),
@@ -59,8 +59,8 @@ type Writable<A> = { -readonly [K in keyof A]: A[K] }
 
 /** What the parts of a stream come to, as a client would put them together. */
 export const fold = (parts: ReadonlyArray<Chat.Part>): Chat.Response => {
-  const choices: Array<{ content: Array<Chat.AssistantContent>; finish: Chat.FinishReason }> = []
-  const of = (choice: number | undefined) => (choices[choice ?? 0] ??= { content: [], finish: "other" })
+  const choices: Array<{ content: Array<Chat.AssistantContent>; finishReason: Chat.FinishReason }> = []
+  const of = (choice: number | undefined) => (choices[choice ?? 0] ??= { content: [], finishReason: "other" })
   const whole: Record<string, unknown> = {}
   for (const part of parts) {
     switch (part.type) {
@@ -72,13 +72,13 @@ export const fold = (parts: ReadonlyArray<Chat.Part>): Chat.Response => {
         whole["usage"] = part.usage
         break
       case "finish":
-        of(part.choice).finish = part.reason
+        of(part.choice).finishReason = part.reason
         break
       default:
         add(part, of(part.choice).content)
     }
   }
-  const [first = { content: [], finish: "other" as const }, ...alternatives] = choices
+  const [first = { content: [], finishReason: "other" as const }, ...alternatives] = choices
   return { ...whole, ...first, ...(alternatives.length === 0 ? undefined : { alternatives }) }
 }
 
@@ -107,13 +107,13 @@ const add = (part: Said, content: Array<Chat.AssistantContent>): void => {
       return
     }
     case "tool-call": {
-      const { id, name, freeform, signature } = part
+      const { id, name, custom, signature } = part
       content.push({
         type: "tool-call",
         id,
         name,
         arguments: "",
-        ...(freeform && { freeform }),
+        ...(custom && { custom }),
         ...(signature && { signature }),
       })
       return

@@ -6,7 +6,7 @@ import type * as Chat from "@understudy/core/Chat"
 import { ProviderError } from "@understudy/core/ProviderError"
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
 import * as Converse from "@understudy/providers/protocols/converse"
-import type { Decoder } from "@understudy/providers/protocols/Frames"
+import type { Decoder } from "@understudy/providers/internal/protocols/Frames"
 import * as Gemini from "@understudy/providers/protocols/gemini"
 import * as Messages from "@understudy/providers/protocols/messages"
 import * as Responses from "@understudy/providers/protocols/responses"
@@ -498,9 +498,9 @@ describe("calls of a whole answer", () => {
         assert.strictEqual(reason(answer(written)), "Malformed", protocol)
       assert.strictEqual(reason(answer({}, "")), "Malformed", protocol)
       for (const written of [undefined, {}]) {
-        const { content, finish } = Result.getOrThrow(answer(written))
+        const { content, finishReason } = Result.getOrThrow(answer(written))
         assert.deepInclude(content[0], { name: "look", arguments: "{}" }, protocol)
-        assert.strictEqual(finish, "tool-calls", protocol)
+        assert.strictEqual(finishReason, "tool-calls", protocol)
       }
     }
   })

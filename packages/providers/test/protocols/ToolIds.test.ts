@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as ToolIds from "@understudy/providers/protocols/ToolIds"
+import * as ToolIds from "@understudy/providers/internal/protocols/ToolIds"
 import * as Schema from "effect/Schema"
 
 const signature = { issuer: "google", value: "c2lnbmVk+/=" }

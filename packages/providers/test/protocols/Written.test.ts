@@ -4,7 +4,7 @@ import type * as Chat from "@understudy/core/Chat"
 import { ProviderError } from "@understudy/core/ProviderError"
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
 import * as Converse from "@understudy/providers/protocols/converse"
-import type { Dialect } from "@understudy/providers/protocols/Dialect"
+import type { ClientProtocol } from "@understudy/providers/internal/protocols/ClientProtocol"
 import * as Gemini from "@understudy/providers/protocols/gemini"
 import * as Messages from "@understudy/providers/protocols/messages"
 import * as Responses from "@understudy/providers/protocols/responses"
@@ -164,7 +164,7 @@ const upstreams = { chatCompletions, messages, responses, gemini, converse }
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** What a client of each dialect reads of a stream's text. */
-const clients: Readonly<Record<string, { readonly dialect: Dialect; readonly read: (text: string) => void }>> = {
+const clients: Readonly<Record<string, { readonly dialect: ClientProtocol; readonly read: (text: string) => void }>> = {
   chatCompletions: { dialect: ChatCompletions, read: (text) => events(text, /^data: ([^\r\n]*)$/, "[DONE]") },
   messages: { dialect: Messages, read: (text) => events(text, /^event: [^\r\n]*\ndata: ([^\r\n]*)$/) },
   responses: { dialect: Responses, read: (text) => events(text, /^(?:event: [^\r\n]*\n)?data: ([^\r\n]*)$/) },
@@ -196,7 +196,7 @@ const error = { status: 502, message: 'Cut\r\n"short"', type: "server_error", co
 
 /** Everything the client is sent: of the upstream's frames, of another's who goes on after it, and of the end. */
 const written = (
-  { Stream }: Dialect,
+  { Stream }: ClientProtocol,
   upstream: Upstream,
   texts: ReadonlyArray<string>,
   ends: "breaks" | "goes on" | "ends",

@@ -105,9 +105,12 @@ describe("where it ends", () => {
     Effect.gen(function* () {
       const ask = request("Hello", { sampling: { maxTokens: 2 } })
       const whole = yield* answer(ask, { reply: "one two three" })
-      assert.deepStrictEqual([Chat.text(whole), whole.finish, whole.usage?.outputTokens], ["one two", "length", 2])
+      assert.deepStrictEqual(
+        [Chat.text(whole), whole.finishReason, whole.usage?.outputTokens],
+        ["one two", "length", 2],
+      )
       const exact = yield* answer({ ...ask, sampling: { maxTokens: 3 } }, { reply: "one two three" })
-      assert.strictEqual(exact.finish, "stop")
+      assert.strictEqual(exact.finishReason, "stop")
     }),
   )
 
@@ -115,7 +118,7 @@ describe("where it ends", () => {
     Effect.gen(function* () {
       const ask = request("Hello", { sampling: { stop: ["three", "two", "four", ""] } })
       const whole = yield* answer(ask, { reply: "one two three four" })
-      assert.deepStrictEqual([Chat.text(whole), whole.finish, whole.stopSequence], ["one ", "stop", "two"])
+      assert.deepStrictEqual([Chat.text(whole), whole.finishReason, whole.stopSequence], ["one ", "stop", "two"])
       assert.deepStrictEqual((yield* parts(ask, { reply: "one two three four" })).at(-2), {
         type: "finish",
         reason: "stop",
@@ -128,7 +131,7 @@ describe("where it ends", () => {
     Effect.gen(function* () {
       const ask = request("Hello", { sampling: { stop: ["four"], maxTokens: 1 } })
       const whole = yield* answer(ask, { reply: "one two three four" })
-      assert.deepStrictEqual([Chat.text(whole), whole.finish, whole.stopSequence], ["one", "length", undefined])
+      assert.deepStrictEqual([Chat.text(whole), whole.finishReason, whole.stopSequence], ["one", "length", undefined])
     }),
   )
 
@@ -147,8 +150,8 @@ describe("tools", () => {
   it.effect("are called when the question mentions them, with arguments from the question", () =>
     Effect.gen(function* () {
       const ask = request("What is the weather in Paris over the next 3 days?", { tools: [search, weather] })
-      const { content, finish } = yield* answer(ask)
-      assert.strictEqual(finish, "tool-calls")
+      const { content, finishReason } = yield* answer(ask)
+      assert.strictEqual(finishReason, "tool-calls")
       const [call] = Chat.toolCalls({ content })
       assert.strictEqual(call?.name, "get_weather")
       assert.deepStrictEqual(JSON.parse(call?.arguments ?? ""), { city: "Paris", days: 3, unit: "celsius" })
@@ -158,9 +161,9 @@ describe("tools", () => {
   it.effect("are left alone when the question is about something else, or they are not wanted", () =>
     Effect.gen(function* () {
       const other = yield* answer(request("Tell me what the current time is", { tools: [weather] }))
-      assert.strictEqual(other.finish, "stop")
+      assert.strictEqual(other.finishReason, "stop")
       const none = yield* answer(request("The weather?", { tools: [weather], toolChoice: "none" }))
-      assert.strictEqual(none.finish, "stop")
+      assert.strictEqual(none.finishReason, "stop")
     }),
   )
 

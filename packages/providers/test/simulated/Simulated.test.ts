@@ -52,7 +52,7 @@ describe("time", () => {
 
   it.effect("streams the first token when it says, and the others at its pace", () =>
     Effect.gen(function* () {
-      const { provider } = yield* Simulated.make({ firstToken: "300 millis", pace: "50 millis", reply: six })
+      const { provider } = yield* Simulated.make({ firstToken: "300 millis", tokenDelay: "50 millis", reply: six })
       const seen = yield* watch(provider.stream(ask))
       yield* TestClock.adjust("299 millis")
       assert.deepStrictEqual(seen.tokens, [])
@@ -77,7 +77,7 @@ describe("time", () => {
 
   it.effect("gives a slow reader together what came due meanwhile", () =>
     Effect.gen(function* () {
-      const { provider } = yield* Simulated.make({ pace: "10 millis", reply: six })
+      const { provider } = yield* Simulated.make({ tokenDelay: "10 millis", reply: six })
       const sizes: Array<number> = []
       const fiber = yield* Stream.chunks(provider.stream(ask)).pipe(
         Stream.runForEach((chunk) => {
@@ -95,7 +95,7 @@ describe("time", () => {
 
   it.effect("stops at once when it is interrupted", () =>
     Effect.gen(function* () {
-      const { provider } = yield* Simulated.make({ pace: "1 hour", reply: six })
+      const { provider } = yield* Simulated.make({ tokenDelay: "1 hour", reply: six })
       const seen = yield* watch(provider.stream(ask))
       yield* TestClock.adjust("1 hour")
       yield* Fiber.interrupt(seen.fiber)
@@ -177,7 +177,12 @@ describe("failing on demand", () => {
 
   it.effect("breaks a stream after so many tokens, and leaves a plain answer whole", () =>
     Effect.gen(function* () {
-      const { provider } = yield* Simulated.make({ name: "primary", cutAfter: 3, pace: "10 millis", reply: six })
+      const { provider } = yield* Simulated.make({
+        name: "primary",
+        disconnectAfterTokens: 3,
+        tokenDelay: "10 millis",
+        reply: six,
+      })
       const seen = yield* watch(provider.stream(ask))
       yield* TestClock.adjust("30 millis")
       const error = yield* failure(seen)
@@ -190,8 +195,8 @@ describe("failing on demand", () => {
 
   it.effect("breaks a stream before its first token, and before its finish", () =>
     Effect.gen(function* () {
-      const cut = Effect.fnUntraced(function* (cutAfter: number) {
-        const { provider } = yield* Simulated.make({ cutAfter, reply: six })
+      const cut = Effect.fnUntraced(function* (disconnectAfterTokens: number) {
+        const { provider } = yield* Simulated.make({ disconnectAfterTokens: disconnectAfterTokens, reply: six })
         const seen = yield* watch(provider.stream(ask))
         const exit = yield* Effect.result(Fiber.join(seen.fiber))
         return [exit._tag, seen.tokens.length]
@@ -204,7 +209,7 @@ describe("failing on demand", () => {
 
   it.effect("falls silent after so many tokens", () =>
     Effect.gen(function* () {
-      const { provider } = yield* Simulated.make({ stallAfter: 2, reply: six })
+      const { provider } = yield* Simulated.make({ stallAfterTokens: 2, reply: six })
       const seen = yield* watch(provider.stream(ask))
       yield* TestClock.adjust("1 day")
       assert.deepStrictEqual(seen.tokens, ["one", " two"])
@@ -236,7 +241,7 @@ describe("failing on demand", () => {
         outage: { from: "100 millis", for: "1 second" },
         latency: "1 minute",
         firstToken: "0 millis",
-        pace: "40 millis",
+        tokenDelay: "40 millis",
         reply: six,
       })
       const plain = yield* Effect.forkChild(timed(provider))
@@ -251,16 +256,16 @@ describe("failing on demand", () => {
 describe("breaking and mending", () => {
   it.effect("breaks a stream under way, refuses the next calls, and answers again once mended", () =>
     Effect.gen(function* () {
-      const { control, provider } = yield* Simulated.make({ pace: "10 millis", reply: six })
+      const { control, provider } = yield* Simulated.make({ tokenDelay: "10 millis", reply: six })
       const seen = yield* watch(provider.stream(ask))
       yield* TestClock.adjust("15 millis")
-      yield* control.break({ status: 503 })
+      yield* control.inject({ status: 503 })
       const error = yield* failure(seen)
       assert.deepStrictEqual(error.reason, { _tag: "Network" })
       assert.deepStrictEqual(seen.tokens, ["one", " two"])
       assert.deepStrictEqual(yield* timed(provider), { millis: 0, reason: "Overloaded", status: 503 })
       assert.deepStrictEqual(yield* control.fault, { status: 503 })
-      yield* control.mend
+      yield* control.reset
       assert.deepStrictEqual(yield* control.fault, {})
       assert.deepStrictEqual(yield* timed(provider), { millis: 0, text: six })
     }),
@@ -272,7 +277,7 @@ describe("breaking and mending", () => {
       const plain = yield* Effect.forkChild(timed(provider))
       const seen = yield* watch(provider.stream(ask))
       yield* TestClock.adjust("1 second")
-      yield* control.break({ status: 500 })
+      yield* control.inject({ status: 500 })
       assert.deepStrictEqual(yield* Fiber.join(plain), { millis: 1000, reason: "ServerError", status: 500 })
       assert.strictEqual((yield* failure(seen)).status, 500)
     }),
@@ -280,13 +285,13 @@ describe("breaking and mending", () => {
 
   it.effect("changes the pace, the cut and the stall of a stream under way", () =>
     Effect.gen(function* () {
-      const { control, provider } = yield* Simulated.make({ pace: "100 millis", reply: six })
+      const { control, provider } = yield* Simulated.make({ tokenDelay: "100 millis", reply: six })
       const seen = yield* watch(provider.stream(ask))
       yield* TestClock.adjust("150 millis")
-      yield* control.break({ stallAfter: 3 })
+      yield* control.inject({ stallAfterTokens: 3 })
       yield* TestClock.adjust("850 millis")
       assert.deepStrictEqual(seen.times, [0, 100, 200])
-      yield* control.break({ pace: Duration.millis(10), cutAfter: 5 })
+      yield* control.inject({ tokenDelay: Duration.millis(10), disconnectAfterTokens: 5 })
       yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(seen.times, [0, 100, 200, 1010, 1020], "silence is not made up for in a burst")
       assert.strictEqual((yield* failure(seen)).message, "simulated (simulated) broke off after 5 tokens")
@@ -296,7 +301,7 @@ describe("breaking and mending", () => {
   it.effect("is slow for streams too when only the latency is broken", () =>
     Effect.gen(function* () {
       const { control, provider } = yield* Simulated.make({ firstToken: "10 millis", reply: "one" })
-      yield* control.break({ latency: Duration.seconds(2) })
+      yield* control.inject({ latency: Duration.seconds(2) })
       const seen = yield* watch(provider.stream(ask))
       yield* TestClock.adjust("2 seconds")
       yield* Fiber.join(seen.fiber)
@@ -309,16 +314,16 @@ describe("breaking and mending", () => {
       const { control, provider } = yield* Simulated.make({ outage: { from: "1 hour", for: "1 hour" }, reply: "ok" })
       const says = Effect.map(timed(provider), ({ reason, text }) => reason ?? text)
       yield* TestClock.adjust("30 minutes")
-      yield* control.break({ outage: { for: Duration.seconds(30) } })
+      yield* control.inject({ outage: { for: Duration.seconds(30) } })
       assert.strictEqual(yield* says, "Network")
       yield* TestClock.adjust("30 seconds")
       assert.strictEqual(yield* says, "ok")
-      yield* control.break({ outage: true })
+      yield* control.inject({ outage: true })
       assert.strictEqual(yield* says, "Network")
       yield* TestClock.adjust("1 hour")
-      yield* control.break({ outage: false })
+      yield* control.inject({ outage: false })
       assert.strictEqual(yield* says, "ok")
-      yield* control.mend
+      yield* control.reset
       assert.strictEqual(yield* says, "Network")
     }),
   )
@@ -326,13 +331,13 @@ describe("breaking and mending", () => {
   it.effect("fails a share of the calls while it is half broken, and none of those under way", () =>
     Effect.gen(function* () {
       const { control, provider } = yield* Simulated.make({
-        pace: "10 millis",
+        tokenDelay: "10 millis",
         reply: six,
         status: 503,
         failureRate: 0,
       })
       const seen = yield* watch(provider.stream(ask))
-      yield* control.break({ failureRate: 0.5 })
+      yield* control.inject({ failureRate: 0.5 })
       yield* TestClock.adjust("1 second")
       yield* Fiber.join(seen.fiber)
       const outcomes = yield* Effect.forEach(Array.from({ length: 40 }), () => timed(provider))
@@ -390,10 +395,10 @@ describe("the switchboard", () => {
       const { control } = yield* Simulated.make({ name: "a" })
       yield* switchboard.register(control)
       assert.deepStrictEqual(yield* switchboard.send("a", { latency: "2s" }), { latency: "2s" })
-      yield* switchboard.send("a", { cutAfter: 1 })
+      yield* switchboard.send("a", { disconnectAfterTokens: 1 })
       const error = yield* Effect.flip(switchboard.send("a", { status: 42 }))
       assert.strictEqual(error._tag, "InvalidFault")
-      assert.deepStrictEqual(yield* control.fault, { cutAfter: 1 })
+      assert.deepStrictEqual(yield* control.fault, { disconnectAfterTokens: 1 })
     }).pipe(Effect.provide(Simulated.layerSwitchboard)),
   )
 

@@ -6,9 +6,9 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import { TestClock } from "effect/testing"
-import * as Behaviour from "../../src/testing/Behaviour.ts"
+import * as Behavior from "../../src/testing/Behavior.ts"
 import * as FaultServer from "../../src/testing/FaultServer.ts"
-import * as Name from "../../src/testing/Name.ts"
+import * as FaultName from "../../src/testing/FaultName.ts"
 import type { Answer, Vendor } from "./raw.ts"
 import { ask, vendors } from "./raw.ts"
 
@@ -36,41 +36,41 @@ const until = (vendor: Vendor, after: number) => [...vendor.preamble, ...outputs
 
 interface StreamCase {
   readonly name: string
-  readonly behaviour: Behaviour.Behaviour
+  readonly behaviour: Behavior.Behavior
   readonly events: (vendor: Vendor) => ReadonlyArray<string>
   readonly broken?: ReadonlyArray<string>
 }
 
 const text = spoken
 const streams: ReadonlyArray<StreamCase> = [
-  { name: "answer", behaviour: Behaviour.answer({ text }), events: whole },
-  { name: "slow first token", behaviour: Behaviour.answer({ text, delay: 20 }), events: whole },
+  { name: "answer", behaviour: Behavior.answer({ text }), events: whole },
+  { name: "slow first token", behaviour: Behavior.answer({ text, delay: 20 }), events: whole },
   {
     name: "empty text",
-    behaviour: Behaviour.answer({ text: "" }),
+    behaviour: Behavior.answer({ text: "" }),
     events: (vendor) => [...vendor.preamble, ...vendor.finish, ...vendor.done],
   },
   {
     name: "cut at the preamble",
-    behaviour: Behaviour.cut(0, { text }),
+    behaviour: Behavior.cut(0, { text }),
     events: (vendor) => until(vendor, 0),
     broken: ["UND_ERR_SOCKET"],
   },
   {
     name: "cut after three",
-    behaviour: Behaviour.cut(3, { text }),
+    behaviour: Behavior.cut(3, { text }),
     events: (vendor) => until(vendor, 3),
     broken: ["UND_ERR_SOCKET"],
   },
   {
     name: "reset after three",
-    behaviour: Behaviour.cut(3, { text, how: "reset" }),
+    behaviour: Behavior.cut(3, { text, how: "reset" }),
     events: (vendor) => until(vendor, 3),
     broken: ["ECONNRESET", "UND_ERR_SOCKET"],
   },
   {
     name: "malformed event",
-    behaviour: Behaviour.malformedEvent(2, { text }),
+    behaviour: Behavior.malformedEvent(2, { text }),
     events: (vendor) => [
       ...until(vendor, 2),
       "malformed",
@@ -81,22 +81,22 @@ const streams: ReadonlyArray<StreamCase> = [
   },
   {
     name: "no done",
-    behaviour: Behaviour.noDone({ text }),
+    behaviour: Behavior.noDone({ text }),
     events: (vendor) => [...until(vendor, pieces), ...vendor.finish],
   },
-  { name: "no finish", behaviour: Behaviour.noFinish({ text }), events: (vendor) => until(vendor, pieces) },
+  { name: "no finish", behaviour: Behavior.noFinish({ text }), events: (vendor) => until(vendor, pieces) },
   {
     name: "error event first",
-    behaviour: Behaviour.errorEvent("first", "overloaded", { text }),
+    behaviour: Behavior.errorEvent("first", "overloaded", { text }),
     events: (vendor) => exceptions[vendor.name],
   },
   {
     name: "error event after two",
-    behaviour: Behaviour.errorEvent(2, "overloaded", { text }),
+    behaviour: Behavior.errorEvent(2, "overloaded", { text }),
     events: (vendor) => [...until(vendor, 2), ...exceptions[vendor.name]],
   },
-  { name: "half json", behaviour: Behaviour.halfJson({ text }), events: (vendor) => until(vendor, 1) },
-  { name: "empty", behaviour: Behaviour.empty, events: () => [] },
+  { name: "half json", behaviour: Behavior.halfJson({ text }), events: (vendor) => until(vendor, 1) },
+  { name: "empty", behaviour: Behavior.empty, events: () => [] },
 ]
 
 describe.each(vendors)("$name streams", (vendor) => {
@@ -117,7 +117,7 @@ describe.each(vendors)("$name streams", (vendor) => {
   it.live("stall: nothing more, until the client leaves", () =>
     Effect.gen(function* () {
       const server = yield* make
-      yield* server.script("m", [Behaviour.stall(3, { text })])
+      yield* server.script("m", [Behavior.stall(3, { text })])
       const enough = (bytes: Buffer) => vendor.events(bytes).length === until(vendor, 3).length
       const answer = yield* ask(server, vendor, "m", { stream: true, enough })
       assert.deepStrictEqual(vendor.events(answer.bytes), until(vendor, 3))
@@ -132,7 +132,7 @@ describe("pings", () => {
     (vendor) =>
       Effect.gen(function* () {
         const server = yield* make
-        yield* server.script("m", [Behaviour.stall(1, { text, pings: true })])
+        yield* server.script("m", [Behavior.stall(1, { text, pings: true })])
         const ping = vendor.name === "anthropic" ? "ping" : "comment"
         const begun = until(vendor, 1)
         const enough = (bytes: Buffer) => vendor.events(bytes).length >= begun.length + 3
@@ -147,7 +147,7 @@ describe("pings", () => {
 // Errors
 // ---------------------------------------------------------------------------------------------------------------------
 
-const errors: Record<Behaviour.Fault, readonly [openai: string, anthropic: string, bedrock: string, gemini: string]> = {
+const errors: Record<Behavior.Fault, readonly [openai: string, anthropic: string, bedrock: string, gemini: string]> = {
   "rate-limit": [
     "429 rate_limit_exceeded",
     "429 rate_limit_error",
@@ -215,11 +215,11 @@ const said = (vendor: Vendor, answer: Answer): string => {
 const retryAfter = (
   server: FaultServer.FaultServer,
   vendor: Vendor,
-  form: Behaviour.RetryAfter["form"],
+  form: Behavior.RetryAfter["form"],
   millis: number,
 ) =>
   Effect.gen(function* () {
-    yield* server.script("m", [Behaviour.refuse("rate-limit", { form, millis })])
+    yield* server.script("m", [Behavior.refuse("rate-limit", { form, millis })])
     return yield* ask(server, vendor, "m")
   })
 
@@ -229,7 +229,7 @@ const columns = { openai: 0, responses: 0, anthropic: 1, bedrock: 2, gemini: 3 }
 describe.each(vendors.map((vendor) => ({ ...vendor, index: columns[vendor.name] })))(
   "$name errors",
   ({ index, ...vendor }) => {
-    it.live.each(Behaviour.faults)("%s", (fault) =>
+    it.live.each(Behavior.faults)("%s", (fault) =>
       Effect.gen(function* () {
         const server = yield* make
         for (const stream of [false, true]) {
@@ -399,7 +399,7 @@ describe("FaultServer", () => {
     Effect.gen(function* () {
       const server = yield* make
       const status = Effect.map(ask(server, openai, "503"), (answer) => answer.status)
-      yield* server.script("503", [Behaviour.answer(), Behaviour.refuse("quota")])
+      yield* server.script("503", [Behavior.answer(), Behavior.refuse("quota")])
       assert.deepStrictEqual([yield* status, yield* status, yield* status], [200, 429, 429])
       yield* server.script("503", "500-once")
       assert.deepStrictEqual([yield* status, yield* status], [500, 200])
@@ -456,7 +456,7 @@ describe("FaultServer", () => {
     Effect.gen(function* () {
       const server = yield* make
       const asked = vendors.flatMap((vendor) =>
-        Name.names.flatMap((model) => [false, true].map((stream) => ask(server, vendor, model, { stream }))),
+        FaultName.names.flatMap((model) => [false, true].map((stream) => ask(server, vendor, model, { stream }))),
       )
       yield* Effect.forEach(asked, (asking, index) => Effect.timeoutOption(asking, index % 7 === 0 ? 5 : 200), {
         concurrency: "unbounded",

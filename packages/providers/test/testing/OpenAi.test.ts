@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import OpenAI from "openai"
-import * as Behaviour from "../../src/testing/Behaviour.ts"
+import * as Behavior from "../../src/testing/Behavior.ts"
 import * as FaultServer from "../../src/testing/FaultServer.ts"
 import { collected, rejection } from "./raw.ts"
 
@@ -132,7 +132,7 @@ describe("OpenAI's wire, by its SDK", () => {
   it.live("a call of the tool that the script names, where it is offered", () =>
     Effect.gen(function* () {
       const server = yield* FaultServer.make()
-      yield* server.script("gpt-4o", [Behaviour.answer({ tool: "get_weather", arguments: '{"city":"Oslo"}' })])
+      yield* server.script("gpt-4o", [Behavior.answer({ tool: "get_weather", arguments: '{"city":"Oslo"}' })])
       const client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: "sk-secret", maxRetries: 0 })
       const ask = (...tools: ReadonlyArray<OpenAI.ChatCompletionFunctionTool>) =>
         Effect.map(

@@ -1,15 +1,15 @@
 /** Requests that go out over a connection which the vendor is about to close. */
 import { assert, describe, it } from "@effect/vitest"
-import type { Prepared } from "@understudy/providers/transport/Prepared"
-import type { Sender, TransportFailure } from "@understudy/providers/transport/Transport"
-import * as Transport from "@understudy/providers/transport/Transport"
+import type { RequestTemplate } from "@understudy/providers/internal/transport/RequestTemplate"
+import type { HttpSender, TransportFailure } from "@understudy/providers/transport"
+import * as Transport from "@understudy/providers/transport"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as LosingServer from "./LosingServer.ts"
 
-const to = (url: string): Prepared => ({ origin: url, path: "/", headers: ["content-type", "application/json"] })
+const to = (url: string): RequestTemplate => ({ origin: url, path: "/", headers: ["content-type", "application/json"] })
 
-type Way = (sender: Sender, url: string) => Effect.Effect<string, TransportFailure, Scope.Scope>
+type Way = (sender: HttpSender, url: string) => Effect.Effect<string, TransportFailure, Scope.Scope>
 
 /** A connection is free again a moment after the end of the answer. */
 const freed = Effect.sleep("10 millis")

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as NetworkError from "@understudy/providers/transport/NetworkError"
+import * as NetworkError from "@understudy/providers/internal/transport/NetworkError"
 
 const coded = (code: string, message = "it broke") => Object.assign(new Error(message), { code })
 

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as RetryAfter from "@understudy/providers/transport/RetryAfter"
+import * as RetryAfter from "@understudy/providers/internal/transport/RetryAfter"
 import * as Duration from "effect/Duration"
 
 const now = Date.parse("2026-01-01T00:00:00Z")

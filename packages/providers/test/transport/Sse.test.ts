@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Sse from "@understudy/providers/transport/Sse"
+import * as Sse from "@understudy/providers/internal/transport/Sse"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 

@@ -1,15 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Behaviour from "@understudy/providers/testing/Behaviour"
-import * as FaultServer from "@understudy/providers/testing/FaultServer"
-import type { Prepared } from "@understudy/providers/transport/Prepared"
-import * as Transport from "@understudy/providers/transport/Transport"
+import * as Behavior from "@understudy/providers/testing/Behavior"
+import * as FaultServer from "@understudy/providers/testing"
+import type { RequestTemplate } from "@understudy/providers/internal/transport/RequestTemplate"
+import * as Transport from "@understudy/providers/transport"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 
-const to = (url: string): Prepared => ({
+const to = (url: string): RequestTemplate => ({
   origin: url,
   path: "/v1/chat/completions",
   headers: ["content-type", "application/json"],
@@ -85,7 +85,7 @@ describe("open", () => {
     Effect.gen(function* () {
       const server = yield* FaultServer.make()
       const text = "0123456789".repeat(200_000)
-      yield* server.script("large", [Behaviour.answer({ text })])
+      yield* server.script("large", [Behavior.answer({ text })])
       const { open } = yield* sender
       const opened = yield* open(to(server.url), body("large", { stream: true }))
       yield* Effect.sleep("30 millis")

@@ -2,8 +2,8 @@
  * `understudy demo account-sharding`: calls in turn to two accounts, whose quotas and regions are each its own.
  */
 import * as Effect from "effect/Effect"
-import type { Account as Shard } from "./Account.ts"
-import * as Account from "./Account.ts"
+import type { Account as Shard } from "./BedrockAccounts.ts"
+import * as BedrockAccounts from "./BedrockAccounts.ts"
 import * as Gateway from "./Gateway.ts"
 import * as Report from "./Report.ts"
 
@@ -18,7 +18,7 @@ export const run = Effect.fnUntraced(function* (file: string | undefined, reques
     `Sending ${requests} requests at once to ${stage.settings.model}`,
     ...accounts.map(({ name, profile }) => `${name}: profile ${profile}`),
   ])
-  const calls = yield* Account.call(stage, accounts, requests, ({ account, error, millis, number }) =>
+  const calls = yield* BedrockAccounts.call(stage, accounts, requests, ({ account, error, millis, number }) =>
     Report.stamped(
       `Request #${String(number).padStart(2)} | ${account} | ${error === undefined ? `SUCCESS | ${Report.seconds(millis)}` : `FAILED | ${error}`}`,
     ),
@@ -52,7 +52,7 @@ export const run = Effect.fnUntraced(function* (file: string | undefined, reques
     "",
   ])
   if (stage.standIns === undefined) yield* Report.stamped("Waiting for the logs to arrive in CloudWatch...")
-  const found = yield* Effect.forEach(accounts, (account) => Account.regions(stage, account, calls), {
+  const found = yield* Effect.forEach(accounts, (account) => BedrockAccounts.regions(stage, account, calls), {
     concurrency: "unbounded",
   })
   for (const [index, { name }] of accounts.entries()) {

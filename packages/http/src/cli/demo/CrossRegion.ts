@@ -2,7 +2,7 @@
  * `understudy demo cross-region`: calls to one inference profile, and the regions that Bedrock led them to.
  */
 import * as Effect from "effect/Effect"
-import * as Account from "./Account.ts"
+import * as BedrockAccounts from "./BedrockAccounts.ts"
 import * as Gateway from "./Gateway.ts"
 import * as Report from "./Report.ts"
 
@@ -11,7 +11,7 @@ export const run = Effect.fnUntraced(function* (file: string | undefined, reques
   const { model, profiles } = stage.settings
   const account = { name: "ACCOUNT1", profile: profiles[0] }
   yield* Report.lines([`Sending ${requests} requests at once to ${model}`])
-  const calls = yield* Account.call(stage, [account], requests, ({ error, millis, number }) =>
+  const calls = yield* BedrockAccounts.call(stage, [account], requests, ({ error, millis, number }) =>
     Report.stamped(
       `Request #${String(number).padStart(2)} | ${error === undefined ? `SUCCESS | ${Report.seconds(millis)}` : `FAILED | ${error}`}`,
     ),
@@ -26,7 +26,7 @@ export const run = Effect.fnUntraced(function* (file: string | undefined, reques
     "",
   ])
   if (stage.standIns === undefined) yield* Report.stamped("Waiting for the logs to arrive in CloudWatch...")
-  const found = yield* Account.regions(stage, account, calls)
+  const found = yield* BedrockAccounts.regions(stage, account, calls)
   yield* Report.lines([...Report.regions(found), ""])
   yield* Report.stamped(
     found.length > 1

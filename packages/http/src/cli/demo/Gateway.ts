@@ -11,13 +11,12 @@ import * as Layer from "effect/Layer"
 import * as References from "effect/References"
 import * as Config from "../../Config.ts"
 import type { Configuration } from "../../Config.ts"
-import * as Configured from "../../Configured.ts"
-import * as Guard from "../../Guard.ts"
-import type { VirtualKey } from "../../keys/VirtualKey.ts"
-import type { Node } from "@understudy/core/Explain"
+import * as App from "../../App.ts"
+import * as Auth from "../../auth/Auth.ts"
+import type { VirtualKey } from "../../auth/VirtualKey.ts"
 import * as Example from "./Example.ts"
 import * as Settings from "./Settings.ts"
-import * as StandIns from "./StandIns.ts"
+import * as FakeAws from "./FakeAws.ts"
 
 /** A model that the demonstrations call, and the configuration has not. */
 export class Lacks extends Data.TaggedError("Lacks")<{ readonly message: string }> {}
@@ -26,7 +25,7 @@ export class Lacks extends Data.TaggedError("Lacks")<{ readonly message: string 
 export interface Stage {
   readonly configuration: Configuration
   readonly settings: Settings.Settings
-  readonly standIns: StandIns.StandIns | undefined
+  readonly standIns: FakeAws.StandIns | undefined
 }
 
 /** Sets the stage: of that file, or offline. */
@@ -35,7 +34,7 @@ export const stage = Effect.fnUntraced(function* (file: string | undefined) {
   if (file !== undefined) {
     return { configuration: yield* Config.parse(text, file), settings, standIns: undefined } satisfies Stage
   }
-  const standIns = yield* StandIns.make(Example.bedrockModels)
+  const standIns = yield* FakeAws.make(Example.bedrockModels)
   const configuration = yield* Effect.provide(
     Config.parse(text, "the example"),
     ConfigProvider.layer(ConfigProvider.fromUnknown({ [Example.endpoint]: standIns.bedrock })),
@@ -48,9 +47,9 @@ export const stage = Effect.fnUntraced(function* (file: string | undefined) {
 export const serve = Effect.fnUntraced(function* (configuration: Configuration, keys: ReadonlyArray<VirtualKey> = []) {
   const held = { ...configuration, keys }
   const context = yield* Layer.build(
-    Configured.layer(held, {
+    App.layer(held, {
       server: { ...configuration.server, host: "127.0.0.1", port: 0 },
-      guard: { keys: keys.map(Guard.virtualKey), hosts: [], origins: [] },
+      guard: { keys: keys.map(Auth.virtualKey), hosts: [], origins: [] },
       logContent: false,
     }).pipe(Layer.provide(Layer.succeed(References.MinimumLogLevel, "Error"))),
   )
@@ -81,13 +80,19 @@ export const primaries = (
         }),
       )
 
+/** As much of the explanation's JSON as is read here. */
+type Node =
+  | { readonly type: "deployment"; readonly deployment: string }
+  | { readonly type: "sequence"; readonly strategy: string; readonly plans: ReadonlyArray<Node> }
+  | { readonly type: "on_error"; readonly plan: Node }
+
 const first = (node: Node): ReadonlyArray<string> => {
-  switch (node._tag) {
-    case "Candidate":
+  switch (node.type) {
+    case "deployment":
       return [node.deployment]
-    case "Sequence":
-      return node.by === "fallback" ? node.plans.slice(0, 1).flatMap(first) : node.plans.flatMap(first)
-    case "Rescue":
+    case "sequence":
+      return node.strategy === "fallback" ? node.plans.slice(0, 1).flatMap(first) : node.plans.flatMap(first)
+    case "on_error":
       return first(node.plan)
   }
 }

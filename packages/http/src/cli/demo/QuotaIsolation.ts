@@ -5,7 +5,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import type { VirtualKey } from "../../keys/VirtualKey.ts"
+import type { VirtualKey } from "../../auth/VirtualKey.ts"
 import type { Ended } from "./Calls.ts"
 import * as Calls from "./Calls.ts"
 import * as Example from "./Example.ts"

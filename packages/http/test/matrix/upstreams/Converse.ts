@@ -1,5 +1,5 @@
 /** Bedrock's Converse, as docs.aws.amazon.com shows its output and its stream's events. The model is a Claude. */
-import * as EventStream from "@understudy/providers/testing/EventStream"
+import * as EventStream from "@understudy/providers/internal/testing/EventStream"
 import * as Feature from "../Feature.ts"
 import type { Said } from "../Feature.ts"
 import type { Upstream } from "./Upstream.ts"

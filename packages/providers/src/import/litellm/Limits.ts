@@ -1,29 +1,29 @@
 /**
  * What LiteLLM says of patience and health, of one deployment or of all: time limits, cooldowns, retries.
  */
-import type { Document, Foreign } from "../Foreign.ts"
-import { duration, said } from "../Foreign.ts"
+import type { Document, ImportReader } from "../ImportReader.ts"
+import { duration, isSet } from "../ImportReader.ts"
 
 /** A limit on a plain call is one on each silence of a streamed one, unless that has its own. */
-export const timeout = (place: Foreign, names: ReadonlyArray<string>): Document | undefined => {
+export const timeout = (place: ImportReader, names: ReadonlyArray<string>): Document | undefined => {
   const [attempt] = names.map((name) => place.time(name, "seconds")).filter((time) => time !== undefined)
   const silence = place.time("stream_timeout", "seconds") ?? attempt
-  return said({ attempt, firstToken: silence, idle: silence })
+  return isSet({ attempt, firstToken: silence, idle: silence })
 }
 
 /** A cooldown is an opening of always the same length, after one failure more than is allowed. */
-export const circuit = (place: Foreign): Document | undefined => {
+export const circuit = (place: ImportReader): Document | undefined => {
   const allowed = place.countOrNone("allowed_fails")
   const seconds = place.number("cooldown_time", "a number of seconds, 0 or more", (value) => value >= 0)
   if (seconds === 0) place.tell("cooldown_time", noCooldown)
   const open = seconds === undefined || seconds === 0 ? undefined : duration(seconds * 1000)
-  return said({ failures: allowed === undefined ? undefined : allowed + 1, open, max: open })
+  return isSet({ failures: allowed === undefined ? undefined : allowed + 1, open, max: open })
 }
 
 /** What becomes of a wish that a vendor cannot be told. */
-export const unsupported = (place: Foreign): "drop" | "refuse" | undefined => {
+export const unsupported = (place: ImportReader): "drop" | "skip" | undefined => {
   const drops = place.flag("drop_params")
-  return drops === undefined ? undefined : drops ? "drop" : "refuse"
+  return drops === undefined ? undefined : drops ? "drop" : "skip"
 }
 
 /** Why there is no switching cooldowns off. */
@@ -41,7 +41,7 @@ const answered = [
  * One number of retries holds for every error that another try may cure; the others are not retried at all. `general` is
  * how often those are retried of which the policy does not speak, where that is said.
  */
-export const retries = (policy: Foreign, general?: number): number | undefined => {
+export const retries = (policy: ImportReader, general?: number): number | undefined => {
   const given = retried.flatMap((name) => {
     const times = policy.countOrNone(name)
     return times === undefined ? [] : [{ name, times }]

@@ -3,18 +3,18 @@
  *
  * Sources: docs.litellm.ai, "All settings", "Router", "Fallbacks", "Wildcard routing".
  */
-import type { Strategy } from "@understudy/core/Strategy"
+import type { Strategy } from "@understudy/core/internal/route/Strategy"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
-import type { Problem } from "../../config/Problem.ts"
-import { at } from "../../config/Problem.ts"
+import type { Problem } from "../../config/ConfigError.ts"
+import { keyPath } from "../../config/ConfigError.ts"
 import * as Endpoints from "../Endpoints.ts"
-import type { Document, Imported } from "../Foreign.ts"
-import { Foreign, said } from "../Foreign.ts"
-import { total } from "../Total.ts"
-import * as Edges from "./Edges.ts"
+import type { Document, Imported } from "../ImportReader.ts"
+import { ImportReader, isSet } from "../ImportReader.ts"
+import { total } from "../TotalTimeout.ts"
+import * as Fallbacks from "./Fallbacks.ts"
 import * as Limits from "./Limits.ts"
-import * as Members from "./Members.ts"
+import * as ModelList from "./ModelList.ts"
 import * as Routes from "./Routes.ts"
 
 /** Whether a parsed document is LiteLLM's. */
@@ -23,11 +23,11 @@ export const is = (input: unknown): input is Document => Predicate.isObject(inpu
 /** The document of ours that says the same, with a report of what it cannot say; or why there is none. */
 export const read = (input: Document): Result.Result<Imported, ReadonlyArray<Problem>> => {
   const report: Array<Problem> = []
-  const document = new Foreign(resolved(input, report), "", report)
+  const document = new ImportReader(resolved(input, report), "", report)
   const general = document.mapping("general_settings")
   // What both say, the router says last.
   const settings = [document.mapping("router_settings"), document.mapping("litellm_settings")] as const
-  const members = Members.read(
+  const members = ModelList.read(
     document.list("model_list"),
     {
       credentials: credentialsOf(document),
@@ -41,7 +41,7 @@ export const read = (input: Document): Result.Result<Imported, ReadonlyArray<Pro
     const nobody = { path: "model_list", message: "has no deployment that could be made one of ours" }
     return Result.fail([...report, nobody])
   }
-  const graph = Edges.read(members, settings)
+  const graph = Fallbacks.read(members, settings)
   const { deployments, routes } = Routes.write(graph, {
     strategy: first(settings, strategyOf) ?? "shuffle",
     retries: groupRetries(settings),
@@ -50,13 +50,13 @@ export const read = (input: Document): Result.Result<Imported, ReadonlyArray<Pro
   if (first(settings, (place) => place.flag("enable_pre_call_checks")) !== true && members.some(isLimited)) {
     report.push({ path: "model_list", message: heeded })
   }
-  const native = said({
+  const native = isSet({
     server: server(document),
-    state: said({ redis: redis(settings) }),
+    state: isSet({ redis: redis(settings) }),
     keys: keys(general),
     defaults: defaults(settings, deployments),
     deployments,
-    routes: said(routes),
+    routes: isSet(routes),
   })
   for (const place of settings) place.rest(whyOfSettings)
   general.rest(whyOfGeneral)
@@ -66,10 +66,10 @@ export const read = (input: Document): Result.Result<Imported, ReadonlyArray<Pro
 }
 
 /** What the first place has to say that says anything; all are asked. */
-const first = <A>(places: ReadonlyArray<Foreign>, ask: (place: Foreign) => A | undefined): A | undefined =>
+const first = <A>(places: ReadonlyArray<ImportReader>, ask: (place: ImportReader) => A | undefined): A | undefined =>
   places.map(ask).find((answer) => answer !== undefined)
 
-const isLimited = ({ shares }: Members.Member): boolean => shares.rpm !== undefined || shares.tpm !== undefined
+const isLimited = ({ shares }: ModelList.ModelEntry): boolean => shares.rpm !== undefined || shares.tpm !== undefined
 
 const heeded = "rpm and tpm are held to as limits, which LiteLLM does only with enable_pre_call_checks"
 
@@ -89,9 +89,9 @@ const resolved = (input: Document, report: Array<Problem>): Document => {
     })
   }
   const walk = (value: unknown, path: string): unknown => {
-    if (Array.isArray(value)) return value.map((each, index) => walk(each, at(path, index)))
+    if (Array.isArray(value)) return value.map((each, index) => walk(each, keyPath(path, index)))
     if (Predicate.isObject(value)) {
-      return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, walk(each, at(path, key))]))
+      return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, walk(each, keyPath(path, key))]))
     }
     if (!Predicate.isString(value)) return value
     if (value.includes("${")) report.push({ path, message: "has a ${…}, which names an environment variable here" })
@@ -105,7 +105,7 @@ const resolved = (input: Document, report: Array<Problem>): Document => {
   return Object.fromEntries(Object.entries(document).map(([key, value]) => [key, walk(value, key)]))
 }
 
-const credentialsOf = (document: Foreign): ReadonlyMap<string, Document> =>
+const credentialsOf = (document: ImportReader): ReadonlyMap<string, Document> =>
   new Map(
     document.list("credential_list").flatMap((each): ReadonlyArray<[string, Document]> => {
       if (!Predicate.isObject(each)) return []
@@ -125,7 +125,7 @@ const strategies: Readonly<Record<string, Strategy>> = {
   "cost-based-routing": "cost",
 }
 
-const strategyOf = (place: Foreign): Strategy | undefined => {
+const strategyOf = (place: ImportReader): Strategy | undefined => {
   const name = place.text("routing_strategy")
   if (name === undefined) return undefined
   const strategy = Object.hasOwn(strategies, name) ? strategies[name] : undefined
@@ -134,7 +134,7 @@ const strategyOf = (place: Foreign): Strategy | undefined => {
   return "least-busy"
 }
 
-const groupRetries = (settings: ReadonlyArray<Foreign>): ReadonlyMap<string, number> =>
+const groupRetries = (settings: ReadonlyArray<ImportReader>): ReadonlyMap<string, number> =>
   new Map(
     settings.flatMap((place) => {
       const groups = place.mapping("model_group_retry_policy")
@@ -146,25 +146,25 @@ const groupRetries = (settings: ReadonlyArray<Foreign>): ReadonlyMap<string, num
   )
 
 /** What holds for all; and, since a whole call may take no longer than `total`, as much as its longest attempt. */
-const defaults = (settings: ReadonlyArray<Foreign>, deployments: Document): Document | undefined => {
+const defaults = (settings: ReadonlyArray<ImportReader>, deployments: Document): Document | undefined => {
   const times = first(settings, (place) => place.countOrNone("num_retries"))
   const policy = first(settings, (place) => Limits.retries(place.mapping("retry_policy"), times))
   const timeout = first(settings, (place) => Limits.timeout(place, ["timeout", "request_timeout"]))
   for (const place of settings) {
     if (place.flag("disable_cooldowns") === true) place.tell("disable_cooldowns", Limits.noCooldown)
   }
-  const unsupported = first(settings, Limits.unsupported)
+  const unsupportedParams = first(settings, Limits.unsupported)
   const circuits = settings.map(Limits.circuit)
-  return said({
-    retry: said({ times: policy ?? times, base: first(settings, (place) => place.time("retry_after", "seconds")) }),
-    circuit: said({ ...circuits[1], ...circuits[0] }),
-    unsupported,
-    timeout: said({ ...timeout, total: total([{ timeout }, ...Object.values(deployments)]) }),
+  return isSet({
+    retry: isSet({ times: policy ?? times, base: first(settings, (place) => place.time("retry_after", "seconds")) }),
+    circuit: isSet({ ...circuits[1], ...circuits[0] }),
+    unsupportedParams,
+    timeout: isSet({ ...timeout, total: total([{ timeout }, ...Object.values(deployments)]) }),
   })
 }
 
 /** Exact answers, for as long as they are said to be good: of all routes, since LiteLLM's are of all groups. */
-const cacheOf = (place: Foreign): Document | undefined => {
+const cacheOf = (place: ImportReader): Document | undefined => {
   const wanted = place.flag("cache") ?? place.flag("cache_responses")
   const params = place.mapping("cache_params")
   const refuse = (key: string, why: string) => {
@@ -188,7 +188,7 @@ const cacheOf = (place: Foreign): Document | undefined => {
 const whereKept = "answers are kept where `state` says: left out"
 
 /** Several proxies that count together. */
-const redis = (settings: ReadonlyArray<Foreign>): string | undefined => {
+const redis = (settings: ReadonlyArray<ImportReader>): string | undefined => {
   const [url, host, port, password, database] = [
     "redis_url",
     "redis_host",
@@ -203,15 +203,15 @@ const redis = (settings: ReadonlyArray<Foreign>): string | undefined => {
 }
 
 /** The classics keep the port of LiteLLM's proxy beside its own document. */
-const server = (document: Foreign): Document | undefined => {
+const server = (document: ImportReader): Document | undefined => {
   const litellm = document.mapping("litellm")
   const port = litellm.count("port")
   litellm.rest()
-  return said({ port })
+  return isSet({ port })
 }
 
 /** Whoever sends the master key may call everything. */
-const keys = (general: Foreign): ReadonlyArray<Document> | undefined => {
+const keys = (general: ImportReader): ReadonlyArray<Document> | undefined => {
   const key = general.text("master_key")
   return key === undefined ? undefined : [{ id: "master", key }]
 }

@@ -1,12 +1,12 @@
 /**
  * LiteLLM's model groups as routes: a group is a balance, its `order`s the tiers of a fallback, other groups follow.
  */
-import type { Strategy } from "@understudy/core/Strategy"
-import type { Document, Written } from "../Foreign.ts"
-import { isList, keeping, said, unused } from "../Foreign.ts"
-import type { Edges, Graph } from "./Edges.ts"
-import type { Member } from "./Members.ts"
-import { sharing } from "./Members.ts"
+import type { Strategy } from "@understudy/core/internal/route/Strategy"
+import type { Document, Written } from "../ImportReader.ts"
+import { isList, keeping, isSet, unused } from "../ImportReader.ts"
+import type { Fallbacks, Graph } from "./Fallbacks.ts"
+import type { ModelEntry } from "./ModelList.ts"
+import { sharing } from "./ModelList.ts"
 
 export interface Routing {
   readonly strategy: Strategy
@@ -28,7 +28,7 @@ export const write = (
   const branches = [graph.onContextWindow, graph.onContentPolicy]
 
   /** A group and all that these lead to from it. */
-  const reach = (name: string, by: ReadonlyArray<Edges>, seen = new Set<string>()): ReadonlySet<string> => {
+  const reach = (name: string, by: ReadonlyArray<Fallbacks>, seen = new Set<string>()): ReadonlySet<string> => {
     if (seen.has(name)) return seen
     seen.add(name)
     for (const edges of by) for (const next of led(edges, name)) reach(next, by, seen)
@@ -50,7 +50,7 @@ export const write = (
       return { ...member, name: alone ? name : unused(taken, wish) }
     })
     const ranked = strategy === "shuffle" ? weighed(named) : named.map((member) => ({ ...member, weight: undefined }))
-    for (const { deployment, name, weight } of ranked) deployments[name] = { ...deployment, ...said({ weight }) }
+    for (const { deployment, name, weight } of ranked) deployments[name] = { ...deployment, ...isSet({ weight }) }
     const orders = [...new Set(ranked.map(({ order }) => order))].toSorted((a, b) => a - b)
     const [first = name, ...rest] = orders.map((order): Written => {
       const across = ranked.filter((each) => each.order === order).map(({ name }) => name)
@@ -64,16 +64,16 @@ export const write = (
     seen.add(name)
     const own = tiers.get(name) ?? name
     const follow = led(graph.fallbacks, name).flatMap((next) => flat(named(next, seen, [...within, name])))
-    const branch = (edges: Edges): Written | undefined => {
+    const branch = (edges: Fallbacks): Written | undefined => {
       const failed = new Set([...within, name])
       const [first, ...others] = led(edges, name).flatMap((next) => named(next, failed, [...within, name]) ?? [])
       return first === undefined || others.length === 0 ? first : [first, ...others]
     }
-    const beside = said({
-      moveOn: follow.length === 0 ? undefined : "any",
+    const beside = isSet({
+      fallbackOn: follow.length === 0 ? undefined : "any",
       onContextWindow: branch(graph.onContextWindow),
       onContentPolicy: branch(graph.onContentPolicy),
-      retry: said({ times: retries.get(name) }),
+      retry: isSet({ times: retries.get(name) }),
     })
     const all = [...(isList(own) ? own : [own]), ...follow]
     if (beside === undefined) return all.length === 1 ? own : all
@@ -106,13 +106,13 @@ const flat = (route: Written | undefined): ReadonlyArray<Written> => {
   if (typeof route === "string") return [route]
   const {
     fallback,
-    moveOn: _,
+    fallbackOn: _,
     ...others
-  } = route as { readonly fallback?: ReadonlyArray<Written>; readonly moveOn?: unknown }
+  } = route as { readonly fallback?: ReadonlyArray<Written>; readonly fallbackOn?: unknown }
   return fallback === undefined || Object.keys(others).length > 0 ? [route] : fallback
 }
 
-const led = (edges: Edges, name: string): ReadonlyArray<string> =>
+const led = (edges: Fallbacks, name: string): ReadonlyArray<string> =>
   edges.get(name)?.filter((each) => each !== name) ?? []
 
 const isBalance = (route: Written): route is Document => !isList(route) && typeof route === "object"
@@ -121,7 +121,7 @@ const isBalance = (route: Written): route is Document => !isList(route) && typeo
  * What `simple-shuffle` makes of a group: the shares are of the first kind that any of an order has; whoever has none of
  * that kind comes after those who have.
  */
-const weighed = <M extends Member>(
+const weighed = <M extends ModelEntry>(
   members: ReadonlyArray<M>,
 ): ReadonlyArray<M & { readonly weight: number | undefined }> =>
   members.map((member) => {

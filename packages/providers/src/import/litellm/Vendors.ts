@@ -1,8 +1,8 @@
 /**
  * Whose a deployment of LiteLLM's is: the prefix of its model and what stands beside it, as a vendor's keys of ours.
  */
-import type { Document, Foreign } from "../Foreign.ts"
-import { said } from "../Foreign.ts"
+import type { Document, ImportReader } from "../ImportReader.ts"
+import { isSet } from "../ImportReader.ts"
 import * as Endpoints from "../Endpoints.ts"
 
 /** A deployment's vendor and model: all that is said of it alone. `label` is LiteLLM's name for the vendor. */
@@ -11,19 +11,21 @@ export interface Vendor {
   readonly keys: Document & { readonly model: string }
 }
 
-type Reading = (model: string, params: Foreign) => Vendor["keys"] | undefined
+type Reading = (model: string, params: ImportReader) => Vendor["keys"] | undefined
 
-const account = (params: Foreign): Endpoints.Account => ({
+const account = (params: ImportReader): Endpoints.Account => ({
   apiKey: params.text("api_key"),
   baseUrl: params.text("api_base") ?? params.text("base_url"),
 })
 
-const headers = (params: Foreign): Document => ({ headers: params.texts("extra_headers") ?? params.texts("headers") })
+const headers = (params: ImportReader): Document => ({
+  headers: params.texts("extra_headers") ?? params.texts("headers"),
+})
 
 const openai: Reading = (model, params) => ({
   provider: "openai",
   model,
-  ...said({ ...account(params), organization: params.text("organization"), ...headers(params) }),
+  ...isSet({ ...account(params), organization: params.text("organization"), ...headers(params) }),
 })
 
 /** An endpoint by its name among `Endpoints`; `id` is the vendor's id of LiteLLM's model. */
@@ -31,32 +33,32 @@ const compatible =
   (name: Endpoints.Name, id: (model: string) => string = (model) => model): Reading =>
   (model, params) => {
     const keys = Endpoints.at(name, account(params))
-    if (keys !== undefined) return { model: id(model), ...keys, ...said(headers(params)) }
+    if (keys !== undefined) return { model: id(model), ...keys, ...isSet(headers(params)) }
     return params.tell("api_base", "is missing, and where this endpoint is cannot be told without: left out")
   }
 
 const ollama: Reading = (model, params) => {
   const { apiKey, baseUrl } = account(params)
   const keys = Endpoints.at("ollama", { apiKey, baseUrl: Endpoints.versioned(baseUrl) })
-  return { model, ...keys, ...said(headers(params)) }
+  return { model, ...keys, ...isSet(headers(params)) }
 }
 
 const gemini: Reading = (model, params) => ({
   model,
   ...Endpoints.gemini(account(params)),
-  ...said(headers(params)),
+  ...isSet(headers(params)),
 })
 
 const azure: Reading = (model, params) => ({
   model,
   ...Endpoints.azure(account(params), params),
-  ...said(headers(params)),
+  ...isSet(headers(params)),
 })
 
 const anthropic: Reading = (model, params) => {
   const { apiKey, baseUrl } = account(params)
   const address = baseUrl?.replace(/\/(v1(\/messages)?\/?)?$/, "")
-  return { provider: "anthropic", model, ...said({ apiKey, baseUrl: address, ...headers(params) }) }
+  return { provider: "anthropic", model, ...isSet({ apiKey, baseUrl: address, ...headers(params) }) }
 }
 
 const region = /^[a-z]{2}(-[a-z]+)+-\d$/
@@ -68,7 +70,7 @@ const bedrock: Reading = (model, params) => {
   return {
     provider: "bedrock",
     model: placed ? others.join("/") : [first, ...others].join("/"),
-    ...said({
+    ...isSet({
       region: params.text("aws_region_name") ?? (placed ? first : undefined),
       profile: params.text("aws_profile_name"),
       accessKeyId: params.text("aws_access_key_id"),
@@ -120,7 +122,7 @@ const prefixes: Readonly<Record<string, Reading>> = {
 }
 
 /** Reads a deployment's `litellm_params`, or tells what keeps it from being one of ours. */
-export const read = (params: Foreign): Vendor | undefined => {
+export const read = (params: ImportReader): Vendor | undefined => {
   const written = params.text("model")
   if (written === undefined) return params.tell("model", "is missing: left out")
   const custom = params.text("custom_llm_provider")

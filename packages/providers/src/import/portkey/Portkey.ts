@@ -7,10 +7,10 @@
  * Sources: portkey.ai/docs, "Configs", "Fallbacks", "Load balancing", "Conditional routing", "Request timeouts".
  */
 import * as Result from "effect/Result"
-import type { Problem } from "../../config/Problem.ts"
-import type { Document, Imported, Written } from "../Foreign.ts"
-import { keeping, said, unused } from "../Foreign.ts"
-import { total } from "../Total.ts"
+import type { Problem } from "../../config/ConfigError.ts"
+import type { Document, Imported, Written } from "../ImportReader.ts"
+import { keeping, isSet, unused } from "../ImportReader.ts"
+import { total } from "../TotalTimeout.ts"
 import type { Leaf, Target, Weighted } from "./Targets.ts"
 import * as Targets from "./Targets.ts"
 
@@ -34,7 +34,7 @@ export const read = (input: unknown): Result.Result<Imported, ReadonlyArray<Prob
     const model = leaf.model ?? called
     const name = unused(taken, model === "*" ? `${leaf.name}/*` : leaf.name)
     known.set(key, name)
-    deployments[name] = { provider: leaf.keys["provider"], model, ...leaf.keys, ...said({ weight }), ...leaf.policies }
+    deployments[name] = { provider: leaf.keys["provider"], model, ...leaf.keys, ...isSet({ weight }), ...leaf.policies }
     return name
   }
 
@@ -44,7 +44,7 @@ export const read = (input: unknown): Result.Result<Imported, ReadonlyArray<Prob
         return deploy(target, called, undefined)
       case "Fallback": {
         const { after, targets } = target
-        if (after === undefined) return { fallback: targets.map((each) => write(each, called)), moveOn: "any" }
+        if (after === undefined) return { fallback: targets.map((each) => write(each, called)), fallbackOn: "any" }
         return targets
           .map((each) => write(each, called))
           .reduceRight((use, each) => ({ fallback: [each], onError: [{ reasons: after, use }] }))
@@ -55,7 +55,7 @@ export const read = (input: unknown): Result.Result<Imported, ReadonlyArray<Prob
         const across = heads.map(({ leaf, weight }) => deploy(leaf, called, even ? undefined : weight))
         const rest = heads.flatMap(({ rest }) => rest).map((each) => write(each, called))
         const balance = { balance: "shuffle", across }
-        return rest.length === 0 ? balance : { fallback: [balance, ...rest], moveOn: "any" }
+        return rest.length === 0 ? balance : { fallback: [balance, ...rest], fallbackOn: "any" }
       }
       case "When": {
         const cases: Array<Document> = []
@@ -72,8 +72,8 @@ export const read = (input: unknown): Result.Result<Imported, ReadonlyArray<Prob
   }
 
   const routes = Object.fromEntries(names.map((name) => [name, keeping(write(tree, name), cache)]))
-  const defaults = said({ timeout: said({ total: total(Object.values(deployments)) }) })
-  return Result.succeed({ document: { ...said({ defaults }), deployments, routes }, report: once(report) })
+  const defaults = isSet({ timeout: isSet({ total: total(Object.values(deployments)) }) })
+  return Result.succeed({ document: { ...isSet({ defaults }), deployments, routes }, report: once(report) })
 }
 
 /** What is found wherever a target is called from is told once. */

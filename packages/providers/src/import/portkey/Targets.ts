@@ -3,10 +3,10 @@
  */
 import type { ReasonTag } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
-import type { Problem } from "../../config/Problem.ts"
-import { at } from "../../config/Problem.ts"
-import type { Document } from "../Foreign.ts"
-import { Foreign, said } from "../Foreign.ts"
+import type { Problem } from "../../config/ConfigError.ts"
+import { keyPath } from "../../config/ConfigError.ts"
+import type { Document } from "../ImportReader.ts"
+import { ImportReader, isSet } from "../ImportReader.ts"
 import type { Way } from "./Conditions.ts"
 import { ways } from "./Conditions.ts"
 import * as Statuses from "./Statuses.ts"
@@ -58,13 +58,13 @@ export const read = (
   input: unknown,
   report: Array<Problem>,
 ): { readonly cache: Document | undefined; readonly tree: Target | undefined } => {
-  const root = new Foreign(snaked(input), "", report)
+  const root = new ImportReader(snaked(input), "", report)
   return { cache: cacheOf(root), tree: readOne(root, nothing) }
 }
 
 /** Exact answers, for as long as they are said to be good: of the whole configuration. */
-const cacheOf = (root: Foreign): Document | undefined => {
-  const cache = new Foreign(snaked(root.take("cache")), at(root.path, "cache"), root.report)
+const cacheOf = (root: ImportReader): Document | undefined => {
+  const cache = new ImportReader(snaked(root.take("cache")), keyPath(root.path, "cache"), root.report)
   const mode = cache.text("mode")
   const ttl = cache.time("max_age", "seconds")
   cache.rest()
@@ -75,12 +75,12 @@ const cacheOf = (root: Foreign): Document | undefined => {
     : { ttl }
 }
 
-const readOne = (target: Foreign, around: Inherited): Target | undefined => {
+const readOne = (target: ImportReader, around: Inherited): Target | undefined => {
   const inherited = inheriting(target, around)
-  const strategy = new Foreign(snaked(target.take("strategy")), at(target.path, "strategy"), target.report)
+  const strategy = new ImportReader(snaked(target.take("strategy")), keyPath(target.path, "strategy"), target.report)
   const mode = strategy.text("mode") ?? "single"
   const inner = target.list("targets").map((each, index) => {
-    const place = new Foreign(snaked(each), at(at(target.path, "targets"), index), target.report)
+    const place = new ImportReader(snaked(each), keyPath(keyPath(target.path, "targets"), index), target.report)
     return {
       place,
       name: place.text("name"),
@@ -104,8 +104,8 @@ interface Named extends Weighted {
 
 /** What the strategy makes of its targets, of which there is at least one. */
 const together = (
-  target: Foreign,
-  strategy: Foreign,
+  target: ImportReader,
+  strategy: ImportReader,
   mode: string,
   inner: ReadonlyArray<Named>,
 ): Target | undefined => {
@@ -128,11 +128,11 @@ const together = (
 const only = (targets: ReadonlyArray<Target>): Target | undefined => (targets.length === 1 ? targets[0] : undefined)
 
 /** The nearest word counts. */
-const inheriting = (target: Foreign, around: Inherited): Inherited => {
+const inheriting = (target: ImportReader, around: Inherited): Inherited => {
   const override = target.mapping("override_params")
   const model = override.text("model")
   override.rest(Object.fromEntries(override.keys.map((key) => [key, "requests say this themselves: left out"])))
-  const retry = new Foreign(snaked(target.take("retry")), at(target.path, "retry"), target.report)
+  const retry = new ImportReader(snaked(target.take("retry")), keyPath(target.path, "retry"), target.report)
   const times = retry.countOrNone("attempts")
   const statuses = retry.list("on_status_codes")
   if (statuses.length > 0 && Statuses.retried.some((each) => !statuses.includes(each))) {
@@ -148,12 +148,12 @@ const inheriting = (target: Foreign, around: Inherited): Inherited => {
   const limit = target.time("request_timeout", "milliseconds")
   return {
     model: model ?? around.model,
-    retry: said({ times }) ?? around.retry,
-    timeout: said({ attempt: limit, firstToken: limit }) ?? around.timeout,
+    retry: isSet({ times }) ?? around.retry,
+    timeout: isSet({ attempt: limit, firstToken: limit }) ?? around.timeout,
   }
 }
 
-const after = (place: Foreign): ReadonlyArray<ReasonTag> | undefined => {
+const after = (place: ImportReader): ReadonlyArray<ReasonTag> | undefined => {
   const statuses = place.list("on_status_codes")
   if (statuses.length === 0) return undefined
   const { reasons, unknown } = Statuses.reasons(statuses)
@@ -161,9 +161,9 @@ const after = (place: Foreign): ReadonlyArray<ReasonTag> | undefined => {
   return reasons
 }
 
-const when = (strategy: Foreign, named: ReadonlyMap<string | undefined, Target>): Target | undefined => {
+const when = (strategy: ImportReader, named: ReadonlyMap<string | undefined, Target>): Target | undefined => {
   const cases = strategy.list("conditions").flatMap((each, index): ReadonlyArray<Case> => {
-    const condition = new Foreign(each, at(at(strategy.path, "conditions"), index), strategy.report)
+    const condition = new ImportReader(each, keyPath(keyPath(strategy.path, "conditions"), index), strategy.report)
     const holds = ways(condition.take("query"))
     const use = named.get(condition.text("then"))
     condition.rest()
@@ -181,7 +181,7 @@ const when = (strategy: Foreign, named: ReadonlyMap<string | undefined, Target>)
   return first && { _tag: "When", cases, otherwise: first }
 }
 
-const leafOf = (target: Foreign, { model, retry, timeout }: Inherited): Leaf | undefined => {
+const leafOf = (target: ImportReader, { model, retry, timeout }: Inherited): Leaf | undefined => {
   const name = target.text("name")
   target.take("weight")
   const vendor = Vendors.read(target, model)
@@ -193,7 +193,7 @@ const leafOf = (target: Foreign, { model, retry, timeout }: Inherited): Leaf | u
     name: name ?? vendor.label,
     model: vendor.model,
     keys: vendor.keys,
-    policies: { ...said({ retry, timeout }) },
+    policies: { ...isSet({ retry, timeout }) },
   }
 }
 

@@ -2,8 +2,8 @@
  * Whose a target of Portkey's is: its provider or the virtual key that hides one, as a vendor's keys of ours.
  */
 import * as Endpoints from "../Endpoints.ts"
-import type { Document, Foreign } from "../Foreign.ts"
-import { said } from "../Foreign.ts"
+import type { Document, ImportReader } from "../ImportReader.ts"
+import { isSet } from "../ImportReader.ts"
 
 /** A target's vendor, by Portkey's name for it, and its model where it has one of its own. */
 export interface Vendor {
@@ -20,18 +20,18 @@ interface Said {
 
 type Reading = (
   said: Said,
-  target: Foreign,
+  target: ImportReader,
 ) => { readonly keys: Document; readonly model?: string | undefined } | undefined
 
 const openai: Reading = ({ apiKey, baseUrl }, target) => ({
-  keys: { provider: "openai", ...said({ apiKey, baseUrl, organization: target.text("openai_organization") }) },
+  keys: { provider: "openai", ...isSet({ apiKey, baseUrl, organization: target.text("openai_organization") }) },
 })
 
 const anthropic: Reading = ({ apiKey, baseUrl }, target) => {
   const beta = target.text("anthropic_beta")
   const address = baseUrl?.replace(/\/(v1\/?)?$/, "")
-  const headers = said({ "anthropic-beta": beta })
-  return { keys: { provider: "anthropic", ...said({ apiKey, baseUrl: address, headers }) } }
+  const headers = isSet({ "anthropic-beta": beta })
+  return { keys: { provider: "anthropic", ...isSet({ apiKey, baseUrl: address, headers }) } }
 }
 
 const azure: Reading = ({ apiKey, baseUrl }, target) => {
@@ -46,7 +46,7 @@ const azure: Reading = ({ apiKey, baseUrl }, target) => {
 const bedrock: Reading = ({ apiKey, baseUrl }, target) => ({
   keys: {
     provider: "bedrock",
-    ...said({
+    ...isSet({
       region: target.text("aws_region"),
       accessKeyId: target.text("aws_access_key_id"),
       secretAccessKey: target.text("aws_secret_access_key"),
@@ -106,7 +106,7 @@ const hints: ReadonlyArray<readonly [hint: RegExp, provider: string]> = [
 ]
 
 /** Reads a target, given the model it is sent by its own words or by those around it; or tells what keeps it out. */
-export const read = (target: Foreign, written: string | undefined): Vendor | undefined => {
+export const read = (target: ImportReader, written: string | undefined): Vendor | undefined => {
   // `@slug/model` names a provider that Portkey keeps, as `@slug` does and as a virtual key does.
   const [, slug, plain] = /^@([^/]+)\/(.+)$/.exec(written ?? "") ?? []
   const model = plain ?? written

@@ -7,10 +7,10 @@
  */
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
-import type { Problem } from "../../config/Problem.ts"
+import type { Problem } from "../../config/ConfigError.ts"
 import * as Endpoints from "../Endpoints.ts"
-import type { Document, Imported } from "../Foreign.ts"
-import { Foreign, unused } from "../Foreign.ts"
+import type { Document, Imported } from "../ImportReader.ts"
+import { ImportReader, unused } from "../ImportReader.ts"
 
 /** Whether a parsed document is one. */
 export const is = (input: unknown): input is Document =>
@@ -25,11 +25,11 @@ interface Provider {
 /** The document of ours that says the same, with a report of what it cannot say; or why there is none. */
 export const read = (input: Document): Result.Result<Imported, ReadonlyArray<Problem>> => {
   const report: Array<Problem> = []
-  const document = new Foreign(input, "", report)
+  const document = new ImportReader(input, "", report)
   const taken = new Set<string>()
   const providers = document
     .list("providers")
-    .flatMap((each, index) => provider(new Foreign(each, `providers[${index}]`, report), taken) ?? [])
+    .flatMap((each, index) => provider(new ImportReader(each, `providers[${index}]`, report), taken) ?? [])
     .toSorted((a, b) => a.priority - b.priority)
   document.rest()
   if (providers.length === 0) {
@@ -48,7 +48,7 @@ export const read = (input: Document): Result.Result<Imported, ReadonlyArray<Pro
 }
 
 /** Whoever has no priority comes last. */
-const provider = (entry: Foreign, taken: Set<string>): Provider | undefined => {
+const provider = (entry: ImportReader, taken: Set<string>): Provider | undefined => {
   const name = entry.text("name")
   const model = entry.text("model")
   const endpoint = entry.text("endpoint")

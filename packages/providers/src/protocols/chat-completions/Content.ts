@@ -11,8 +11,8 @@ import type * as Chat from "@understudy/core/Chat"
 import type { Block, Warn } from "../Lowering.ts"
 import * as Media from "../Media.ts"
 import * as TextDocument from "../TextDocument.ts"
-import * as Breakpoint from "./Breakpoint.ts"
-import type { Dialect } from "./Dialect.ts"
+import * as CacheControl from "./CacheControl.ts"
+import type { Dialect } from "./Compatibility.ts"
 import type { Model } from "./Model.ts"
 import type * as Wire from "./Wire.ts"
 
@@ -130,7 +130,7 @@ const withCache = (block: Block, cache: Chat.CacheHint | undefined, { dialect, m
     block[dialect.cache] = cache.ttl === undefined ? { type: "ephemeral" } : { type: "ephemeral", ttl: cache.ttl }
     return block
   }
-  return Breakpoint.set(block, cache, model, warn)
+  return CacheControl.set(block, cache, model, warn)
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import type * as Chat from "@understudy/core/Chat"
 import type { Fields } from "../Json.ts"
 import type { Warn } from "../Lowering.ts"
 import * as Media from "../Media.ts"
-import type { Dialect, Feature } from "./Dialect.ts"
+import type { Dialect, Feature } from "./Compatibility.ts"
 import * as Tools from "./Tools.ts"
 
 /** The first thing asked for that the server lacks and that the answer would be another without. */

@@ -5,7 +5,7 @@
  * the first delta, a finish reason for every choice, usage only if it asked, and `[DONE]`; or an error, and no `[DONE]`.
  */
 import type * as Chat from "@understudy/core/Chat"
-import type { Answering, Encoder } from "../Dialect.ts"
+import type { Answering, Encoder } from "../ClientProtocol.ts"
 import * as Json from "../Json.ts"
 import * as ToolCalls from "../ToolCalls.ts"
 import * as ToolIds from "../ToolIds.ts"
@@ -13,7 +13,7 @@ import * as Citations from "./Citations.ts"
 import * as Errors from "./Errors.ts"
 import { protocol } from "./Protocol.ts"
 import * as Response from "./Response.ts"
-import * as Thoughts from "./Thoughts.ts"
+import * as Reasoning from "./Reasoning.ts"
 import * as Usage from "./Usage.ts"
 
 export const encoder = ({ created, id, request }: Answering): Encoder => {
@@ -79,7 +79,7 @@ interface Progress {
   /** How many calls it has opened. */
   calls: number
   /** The indexes of its calls of free-form tools. */
-  readonly freeform: Set<number>
+  readonly custom: Set<number>
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -185,7 +185,7 @@ const writePart = (part: Chat.Part, state: State): string => {
 const logprobsOf = (part: Chat.Part): unknown => (part.type === "text" ? part.logprobs : undefined)
 
 const progressOf = (choice: number, { choices }: State): Progress =>
-  (choices[choice] ??= { said: 0, from: 0, cited: false, thoughts: 0, calls: 0, freeform: new Set() })
+  (choices[choice] ??= { said: 0, from: 0, cited: false, thoughts: 0, calls: 0, custom: new Set() })
 
 type Content = Exclude<Chat.Part, { readonly type: "start" | "usage" | "finish" }>
 
@@ -214,7 +214,7 @@ const writeContent = (part: Content, progress: Progress, legacy: boolean): strin
     case "tool-arguments": {
       const written = JSON.stringify(part.arguments)
       if (legacy) return part.index === 0 ? `{"function_call":{"arguments":${written}}}` : ""
-      return progress.freeform.has(part.index)
+      return progress.custom.has(part.index)
         ? `{"tool_calls":[{"index":${part.index},"custom":{"input":${written}}}]}`
         : `{"tool_calls":[{"index":${part.index},"function":{"arguments":${written}}}]}`
     }
@@ -225,7 +225,7 @@ const writeContent = (part: Content, progress: Progress, legacy: boolean): strin
 const writeThought = (part: Extract<Content, { readonly type: "reasoning" }>, progress: Progress): string => {
   const sealed = part.signature !== undefined || part.redacted !== undefined
   if (part.text === "" && !sealed) return ""
-  const detail = JSON.stringify(Thoughts.encode(part, progress.thoughts))
+  const detail = JSON.stringify(Reasoning.encode(part, progress.thoughts))
   if (sealed) progress.thoughts++
   const words = part.text === "" ? "" : `"reasoning_content":${JSON.stringify(part.text)},`
   return `{${words}"reasoning_details":[${detail}]}`
@@ -233,12 +233,12 @@ const writeThought = (part: Extract<Content, { readonly type: "reasoning" }>, pr
 
 type Call = Extract<Content, { readonly type: "tool-call" }>
 
-const writeCall = ({ freeform, id, index, name, signature }: Call, progress: Progress): string => {
+const writeCall = ({ custom, id, index, name, signature }: Call, progress: Progress): string => {
   const identity = `"index":${index},"id":${JSON.stringify(ToolIds.write(id, signature))}`
-  if (freeform !== true) {
+  if (custom !== true) {
     return `{"tool_calls":[{${identity},"type":"function","function":{"name":${JSON.stringify(name)},"arguments":""}}]}`
   }
-  progress.freeform.add(index)
+  progress.custom.add(index)
   return `{"tool_calls":[{${identity},"type":"custom","custom":{"name":${JSON.stringify(name)},"input":""}}]}`
 }
 

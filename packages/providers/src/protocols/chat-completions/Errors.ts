@@ -8,7 +8,7 @@
 import type * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import * as RetryAfter from "../../transport/RetryAfter.ts"
-import type { ClientError } from "../Dialect.ts"
+import type { ClientError } from "../ClientProtocol.ts"
 import * as Json from "../Json.ts"
 
 /** What an error said of itself; a field is undefined where it said nothing of the kind. */

@@ -8,13 +8,13 @@ import * as Predicate from "effect/Predicate"
 import type { Endpoint } from "../Endpoint.ts"
 import * as Json from "../Json.ts"
 import type { Warn } from "../Lowering.ts"
-import * as Seals from "../Seals.ts"
+import * as EncryptedReasoning from "../EncryptedReasoning.ts"
 import * as ToolIds from "../ToolIds.ts"
-import type { Dialect } from "./Dialect.ts"
-import { compatible, openAi } from "./Dialect.ts"
+import type { Dialect } from "./Compatibility.ts"
+import { compatible, openAi } from "./Compatibility.ts"
 import * as Dropped from "./Dropped.ts"
 import { protocol } from "./Protocol.ts"
-import * as Thoughts from "./Thoughts.ts"
+import * as Reasoning from "./Reasoning.ts"
 
 type Body = Record<string, unknown>
 
@@ -105,8 +105,8 @@ const encodeCall = (call: unknown, dialect: Dialect, endpoint: Endpoint): unknow
   const { id, signature } = ToolIds.read(call["id"])
   const fit = ToolIds.toward(id, endpoint)
   const kept = encodeSignature(call, endpoint)
-  const own = signature === undefined ? undefined : Seals.toward(signature, endpoint.host)
-  if (own?.issuer === "google" && dialect.signatures) return { ...kept, id: fit, ...Thoughts.signed(own) }
+  const own = signature === undefined ? undefined : EncryptedReasoning.toward(signature, endpoint.host)
+  if (own?.issuer === "google" && dialect.signatures) return { ...kept, id: fit, ...Reasoning.signed(own) }
   return fit === call["id"] ? kept : { ...kept, id: fit }
 }
 
@@ -116,12 +116,12 @@ const encodeCall = (call: unknown, dialect: Dialect, endpoint: Endpoint): unknow
 
 /** A call with its signature as the server gave it, or without the one of another. */
 const encodeSignature = (call: Json.Fields, endpoint: Endpoint): Json.Fields => {
-  const { signature } = Thoughts.ofCall(call, {})
+  const { signature } = Reasoning.ofCall(call, {})
   if (signature === undefined) return call
-  const value = Seals.own(signature.value, signature.issuer, endpoint.host)
+  const value = EncryptedReasoning.own(signature.value, signature.issuer, endpoint.host)
   if (value === signature.value) return call
   const { extra_content: _google, provider_specific_fields: _litellm, ...rest } = call
-  return value === undefined ? rest : { ...rest, ...Thoughts.signed({ ...signature, value }) }
+  return value === undefined ? rest : { ...rest, ...Reasoning.signed({ ...signature, value }) }
 }
 
 const sealable = ["reasoning_details", "thinking_blocks"] as const
@@ -134,7 +134,9 @@ const encodeSeals = (details: unknown, { host }: Endpoint): unknown => {
     const field = detail["data"] === undefined ? "signature" : "data"
     const text = Json.words(detail[field])
     if (text === undefined) return [detail]
-    const value = Thoughts.isAnothers(detail, text, host) ? undefined : Seals.own(text, Seals.anyone, host)
+    const value = Reasoning.isAnothers(detail, text, host)
+      ? undefined
+      : EncryptedReasoning.own(text, EncryptedReasoning.anyone, host)
     if (value === undefined) return []
     return [value === text ? detail : { ...detail, [field]: value }]
   })
@@ -152,7 +154,7 @@ const thinks = (message: Json.Fields): boolean =>
 /** Thoughts stand where this server looks for them, if it does at all: OpenAI refuses fields that it does not know. */
 const encodeThoughts = (message: Body, thoughts: NonNullable<Dialect["thoughts"]>): Body => {
   const kept = message["reasoning_details"]
-  const text = Thoughts.decode(message)
+  const text = Reasoning.decode(message)
     .map((thought) => thought.text)
     .join("")
   for (const field of fields) delete message[field]

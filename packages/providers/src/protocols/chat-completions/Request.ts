@@ -22,13 +22,13 @@ import * as Lowering from "../Lowering.ts"
 import * as Media from "../Media.ts"
 import type { Target } from "./Content.ts"
 import * as Content from "./Content.ts"
-import type { Dialect } from "./Dialect.ts"
-import { openAi } from "./Dialect.ts"
+import type { Dialect } from "./Compatibility.ts"
+import { openAi } from "./Compatibility.ts"
 import * as Model from "./Model.ts"
 import * as Native from "./Native.ts"
 import { protocol } from "./Protocol.ts"
 import * as Tools from "./Tools.ts"
-import * as Turns from "./Turns.ts"
+import * as Conversation from "./Conversation.ts"
 import * as Wire from "./Wire.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -44,7 +44,7 @@ export const encode = (request: Chat.Request, dialect: Dialect = openAi): Result
   const { change, changes, warn, warnings } = Lowering.warnings()
   const target: Target = { model, dialect, warn }
   const isCustom = Tools.isCustom(target)
-  const messages = Turns.encode(request.messages, target, (call) => call.freeform === true && isCustom)
+  const messages = Conversation.encode(request.messages, target, (call) => call.custom === true && isCustom)
   const body: Record<string, unknown> = { model: request.model, messages }
   Tools.encode(request, body, target)
   encodeFormat(request.format, messages, body, target)
@@ -60,7 +60,7 @@ export const encode = (request: Chat.Request, dialect: Dialect = openAi): Result
 }
 
 /** What OpenAI's other API says in the same words: see there. */
-export const adopts = ({ lacks }: Dialect): Lowering.Codec<never>["adopts"] =>
+export const adopts = ({ lacks }: Dialect): Lowering.RequestEncoder<never>["adopts"] =>
   lacks.has("cache keys") ? undefined : { responses: ["prompt_cache_key"] }
 
 /** The body that the client sent, where it spoke this protocol: see `Native`. */
@@ -216,7 +216,7 @@ export const isStream = (body: Record<string, unknown>): boolean => body["stream
 const fromWire = (wire: Wire.Request, body: Record<string, unknown>): Chat.Request => {
   const request: { -readonly [K in keyof Chat.Request]: Chat.Request[K] } = {
     model: wire.model,
-    messages: Turns.decode(wire.messages),
+    messages: Conversation.decode(wire.messages),
     native: { protocol, body },
   }
   const vendor = others(body)

@@ -5,7 +5,7 @@ import type * as Chat from "@understudy/core/Chat"
 import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
-import type { Answering } from "../Dialect.ts"
+import type { Answering } from "../ClientProtocol.ts"
 import * as Amended from "../Amended.ts"
 import * as Failure from "../Failure.ts"
 import * as FinishReason from "../FinishReason.ts"
@@ -16,7 +16,7 @@ import * as ToolIds from "../ToolIds.ts"
 import * as Citations from "./Citations.ts"
 import * as Errors from "./Errors.ts"
 import { protocol } from "./Protocol.ts"
-import * as Thoughts from "./Thoughts.ts"
+import * as Reasoning from "./Reasoning.ts"
 import * as Tools from "./Tools.ts"
 import * as Usage from "./Usage.ts"
 
@@ -96,7 +96,7 @@ const amendedChoice = (wire: Fields, choice: Chat.Choice | undefined): Fields =>
   const told = list.map((call, at) => amendedCall(Json.fields(call), calls[at]))
   const same = list.length !== calls.length || told.every((call, at) => call === list[at])
   const legacy = list.length === 0 && calls.length > 0
-  const word = choice === undefined ? undefined : amendedFinish(wire["finish_reason"], choice.finish, legacy)
+  const word = choice === undefined ? undefined : amendedFinish(wire["finish_reason"], choice.finishReason, legacy)
   if (same && word === undefined) return wire
   return {
     ...wire,
@@ -106,7 +106,7 @@ const amendedChoice = (wire: Fields, choice: Chat.Choice | undefined): Fields =>
 }
 
 const amendedCall = (wire: Fields, call: Chat.ToolCall | undefined): Fields => {
-  if (call === undefined || call.freeform === true) return wire
+  if (call === undefined || call.custom === true) return wire
   const called = Json.fields(wire["function"])
   if (call.id === wire["id"] && called["arguments"] === call.arguments) return wire
   return { ...wire, id: call.id, type: "function", function: { ...called, arguments: call.arguments } }
@@ -140,7 +140,7 @@ const decodeChoice = (choice: unknown, id: unknown): Chat.Choice | undefined => 
   if (content.length === 0 && !Predicate.isString(reason)) return undefined
   return {
     content,
-    finish: FinishReason.read(reason),
+    finishReason: FinishReason.read(reason),
     ...stopSequence(choice as Fields),
     ...(logprobs === undefined || logprobs === null ? undefined : { logprobs }),
   }
@@ -148,7 +148,7 @@ const decodeChoice = (choice: unknown, id: unknown): Chat.Choice | undefined => 
 
 const decodeMessage = (message: Fields, id: unknown): ReadonlyArray<Chat.AssistantContent> => {
   const { annotations, audio, content, function_call, refusal, tool_calls } = message
-  const parts: Array<Chat.AssistantContent> = [...Thoughts.decode(message)]
+  const parts: Array<Chat.AssistantContent> = [...Reasoning.decode(message)]
   decodeContent(content, Json.list(annotations), parts)
   if (Predicate.isString(refusal) && refusal !== "") parts.push({ type: "refusal", text: refusal })
   // What is spoken is also written; a later turn refers to the recording by its id, and its bytes are in `native`.
@@ -209,9 +209,9 @@ const decodeCall = (call: Fields, id: string, message: Fields): Chat.ToolCall =>
     id: Json.words(call["id"]) ?? id,
     name: Json.string(name),
     ...(Predicate.isObject(custom)
-      ? { arguments: Json.string(input), freeform: true as const }
+      ? { arguments: Json.string(input), custom: true as const }
       : { arguments: argumentsOf(json) }),
-    ...Thoughts.ofCall(call, message),
+    ...Reasoning.ofCall(call, message),
   }
 }
 
@@ -303,7 +303,7 @@ const encodeChoice = (choice: Chat.Choice, index: number, legacy: boolean): Reco
     if (legacy) message["function_call"] = calls[0]?.["function"]
     else message["tool_calls"] = calls
   }
-  const finish = ToolCalls.finish(choice.finish, calls.length)
+  const finish = ToolCalls.finish(choice.finishReason, calls.length)
   return { index, message, logprobs: choice.logprobs ?? null, finish_reason: encodeFinish(finish, legacy) }
 }
 
@@ -312,11 +312,11 @@ const encodeThoughts = (thoughts: ReadonlyArray<Chat.Reasoning>, message: Record
   const words = thoughts.map(({ text }) => text).join("")
   if (words !== "") message["reasoning_content"] = words
   const isPlain = thoughts.length < 2 && thoughts.every(({ redacted, signature }) => !redacted && !signature)
-  if (!isPlain) message["reasoning_details"] = thoughts.map(Thoughts.encode)
+  if (!isPlain) message["reasoning_details"] = thoughts.map(Reasoning.encode)
 }
 
 /** The signature of a call travels in its id: the protocol has no other place for it. */
-const encodeCall = ({ arguments: written, freeform, id, name, signature }: Chat.ToolCall): Record<string, unknown> =>
-  freeform === true
+const encodeCall = ({ arguments: written, custom, id, name, signature }: Chat.ToolCall): Record<string, unknown> =>
+  custom === true
     ? { id: ToolIds.write(id, signature), type: "custom", custom: { name, input: written } }
     : { id: ToolIds.write(id, signature), type: "function", function: { name, arguments: written } }

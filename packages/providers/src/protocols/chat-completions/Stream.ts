@@ -17,7 +17,7 @@ import * as Citations from "./Citations.ts"
 import * as Errors from "./Errors.ts"
 import { protocol } from "./Protocol.ts"
 import * as Response from "./Response.ts"
-import * as Thoughts from "./Thoughts.ts"
+import * as Reasoning from "./Reasoning.ts"
 import * as Usage from "./Usage.ts"
 
 export { encoder } from "./Encoder.ts"
@@ -126,7 +126,7 @@ const decodeChoice = (wire: Fields, state: State, parts: Array<Chat.Part>): Prov
   const choice = place > 0 ? place : undefined
   if (Predicate.isObject(delta)) {
     const { annotations, audio, content, function_call, refusal, tool_calls } = delta as Fields
-    for (const thought of Thoughts.decode(delta as Fields)) parts.push({ ...thought, ...at(choice) })
+    for (const thought of Reasoning.decode(delta as Fields)) parts.push({ ...thought, ...at(choice) })
     if (said(content)) {
       parts.push(
         logprobs === undefined || logprobs === null
@@ -215,8 +215,8 @@ const decodeCall = (
       id: said(call["id"]) ? call["id"] : undefined,
       name: named,
       arguments: Predicate.isString(piece) ? piece : isNothing ? "" : JSON.stringify(piece),
-      ...(Predicate.isObject(custom) ? freeform : undefined),
-      ...(named === undefined ? undefined : Thoughts.ofCall(call, delta)),
+      ...(Predicate.isObject(custom) ? customTool : undefined),
+      ...(named === undefined ? undefined : Reasoning.ofCall(call, delta)),
     },
     parts,
   )
@@ -227,7 +227,7 @@ const decodeCall = (
   }
 }
 
-const freeform = { freeform: true as const }
+const customTool = { custom: true as const }
 
 const callsOf = (state: State, choice = 0): ToolCalls.Calls => {
   let calls = state.calls.get(choice)

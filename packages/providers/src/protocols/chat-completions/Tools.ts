@@ -4,7 +4,7 @@
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
-import * as Freeform from "../Freeform.ts"
+import * as CustomTools from "../CustomTools.ts"
 import type { Block } from "../Lowering.ts"
 import type { Target } from "./Content.ts"
 import * as Content from "./Content.ts"
@@ -31,7 +31,8 @@ export const encode = (request: Chat.Request, body: Record<string, unknown>, tar
   body["tools"] = tools.map((tool) => encodeTool(tool, custom, target))
   if (Predicate.isString(choice)) body["tool_choice"] = choice
   else if (choice !== undefined) {
-    const isText = custom && tools.some(({ freeform, name }) => name === choice.name && freeform !== undefined)
+    const isText =
+      custom && tools.some(({ custom: customTool, name }) => name === choice.name && customTool !== undefined)
     body["tool_choice"] = isText
       ? { type: "custom", custom: { name: choice.name } }
       : { type: "function", function: { name: choice.name } }
@@ -41,11 +42,11 @@ export const encode = (request: Chat.Request, body: Record<string, unknown>, tar
 
 const encodeTool = (tool: Chat.Tool, custom: boolean, { dialect, warn }: Target): Block => {
   if (tool.cache !== undefined && dialect.cache === undefined) warn("a cache hint on a tool")
-  if (custom && tool.freeform !== undefined) {
-    const { description, freeform, name } = tool
-    return { type: "custom", custom: { name, description, format: encodeGrammar(freeform.format) } }
+  if (custom && tool.custom !== undefined) {
+    const { description, custom: customTool, name } = tool
+    return { type: "custom", custom: { name, description, format: encodeGrammar(customTool.format) } }
   }
-  const { cache, description, name, parameters, strict } = Freeform.lower(tool)
+  const { cache, description, name, parameters, strict } = CustomTools.lower(tool)
   const block: Block = { type: "function", function: { name, description, parameters, strict } }
   if (cache !== undefined && dialect.cache !== undefined) {
     block[dialect.cache] = cache.ttl === undefined ? { type: "ephemeral" } : { type: "ephemeral", ttl: cache.ttl }
@@ -105,7 +106,7 @@ const decodeTool = ({
 const decodeCustom = ({ custom: { description, format, name } }: Wire.CustomTool): Chat.Tool => ({
   name,
   ...(Predicate.isString(description) ? { description } : undefined),
-  freeform: format === undefined || format === null ? {} : { format: decodeGrammar(format) },
+  custom: format === undefined || format === null ? {} : { format: decodeGrammar(format) },
 })
 
 const decodeGrammar = (format: unknown): unknown =>

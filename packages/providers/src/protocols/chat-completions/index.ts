@@ -3,7 +3,7 @@
  * are read; how a client's request in it is read and how it is answered.
  */
 export * as Errors from "./Errors.ts"
-export * as Dialect from "./Dialect.ts"
+export * as Dialect from "./Compatibility.ts"
 export { protocol } from "./Protocol.ts"
 export * as Request from "./Request.ts"
 export * as Response from "./Response.ts"

@@ -11,7 +11,7 @@
 import type * as Chat from "@understudy/core/Chat"
 import { Buffer } from "node:buffer"
 import * as Predicate from "effect/Predicate"
-import * as Freeform from "../Freeform.ts"
+import * as CustomTools from "../CustomTools.ts"
 import * as Json from "../Json.ts"
 import type { Block, Part, Warn } from "../Lowering.ts"
 import type { Media } from "../Media.ts"
@@ -156,7 +156,7 @@ const encodeBlock = (part: Part, blocks: Array<Block>, context: Context): void =
         blocks.push({ text: `[Called the tool ${part.name}: ${part.arguments}]` })
       } else {
         blocks.push({
-          toolUse: { toolUseId: part.id, name: part.name, input: input(Freeform.argumentsOf(part), context.warn) },
+          toolUse: { toolUseId: part.id, name: part.name, input: input(CustomTools.argumentsOf(part), context.warn) },
         })
       }
       return

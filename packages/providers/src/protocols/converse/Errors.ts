@@ -8,7 +8,7 @@
  */
 import * as Predicate from "effect/Predicate"
 import * as Json from "../Json.ts"
-import type { Event } from "./Framing.ts"
+import type { Event } from "./EventStreamCodec.ts"
 
 /** What an error said of itself; a field is undefined where it said nothing of the kind. */
 export interface WireError {

@@ -11,7 +11,7 @@ import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaParser from "effect/SchemaParser"
-import type { Address } from "../Dialect.ts"
+import type { Address } from "../ClientProtocol.ts"
 import * as ExactNumber from "../ExactNumber.ts"
 import * as InvalidBody from "../InvalidBody.ts"
 import * as Json from "../Json.ts"
@@ -19,7 +19,7 @@ import * as Lowering from "../Lowering.ts"
 import type { Encoded } from "../Lowering.ts"
 import * as Media from "../Media.ts"
 import * as JsonMode from "../JsonMode.ts"
-import * as Thinking from "../messages/Thinking.ts"
+import * as Thinking from "../messages/Reasoning.ts"
 import * as Content from "./Content.ts"
 import type { Block, Warn } from "../Lowering.ts"
 import type { Context } from "./Content.ts"
@@ -29,7 +29,7 @@ import * as Model from "./Model.ts"
 import * as Prompt from "./Prompt.ts"
 import { protocol } from "./Protocol.ts"
 import * as Tools from "./Tools.ts"
-import * as Turns from "./Turns.ts"
+import * as Conversation from "./Conversation.ts"
 import * as Wire from "./Wire.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -46,7 +46,7 @@ export const encode = (asked: Chat.Request): Result.Result<Encoded, ProviderErro
 
   const toolless = Tools.isToolless(request, model)
   const context: Context = { warn, model, toolless, documentName: Documents.namer() }
-  const { system, turns } = Turns.encode(request.messages, context)
+  const { system, turns } = Conversation.encode(request.messages, context)
   if (request.format?.type === "json") {
     warn(JsonMode.warning)
     system.push({ text: JsonMode.instruction })
@@ -126,7 +126,7 @@ interface Reasoning {
 
 const encodeReasoning = (
   request: Chat.Request,
-  turns: ReadonlyArray<Turns.Turn>,
+  turns: ReadonlyArray<Conversation.Turn>,
   model: Model.Model,
   warn: Warn,
   change: Warn,
@@ -186,7 +186,7 @@ const threeWords = ({ budget, effort }: Chat.ReasoningOptions): "none" | "low" |
 }
 
 /** Whether the last turn answers tool calls of a turn that did not begin with a thought. */
-const resumesUnthought = (turns: ReadonlyArray<Turns.Turn>): boolean => {
+const resumesUnthought = (turns: ReadonlyArray<Conversation.Turn>): boolean => {
   const last = turns[turns.length - 1]?.content[0]
   const opening = turns[turns.length - 2]?.content[0]
   return last !== undefined && "toolResult" in last && (opening === undefined || !("reasoningContent" in opening))
@@ -295,7 +295,7 @@ const fromWire = (wire: Wire.Request, body: Record<string, unknown>): Chat.Reque
   const vendor = others(body, additional)
   return {
     model: wire.modelId,
-    messages: Turns.decode(wire.system ?? [], wire.messages ?? []),
+    messages: Conversation.decode(wire.system ?? [], wire.messages ?? []),
     native: { protocol, body },
     ...Tools.decode(wire.toolConfig, additional),
     ...(format === undefined ? undefined : { format }),

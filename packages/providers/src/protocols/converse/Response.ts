@@ -44,7 +44,7 @@ export const decode = (
     const part = Predicate.isObject(block) ? decodeBlock(block) : undefined
     if (part !== undefined) content.push(part)
   }
-  return Result.map(ToolCalls.settle({ content, finish: FinishReason.read(word) }, callId), (choice) => ({
+  return Result.map(ToolCalls.settle({ content, finishReason: FinishReason.read(word) }, callId), (choice) => ({
     ...choice,
     ...stopSequence(word, additional),
     usage: Usage.decode(body["usage"]),

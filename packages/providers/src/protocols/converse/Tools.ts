@@ -8,7 +8,7 @@
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
-import * as Freeform from "../Freeform.ts"
+import * as CustomTools from "../CustomTools.ts"
 import * as Json from "../Json.ts"
 import type { Block } from "../Lowering.ts"
 import type { Context } from "./Content.ts"
@@ -73,7 +73,7 @@ const calledNames = (request: Chat.Request): ReadonlyArray<string> => {
 const encodeTools = (tools: ReadonlyArray<Chat.Tool>, { model, warn }: Context): ReadonlyArray<Block> => {
   const blocks: Array<Block> = []
   for (const tool of tools) {
-    blocks.push({ toolSpec: encodeTool(Freeform.lower(tool)) })
+    blocks.push({ toolSpec: encodeTool(CustomTools.lower(tool)) })
     if (tool.cache === undefined) continue
     if (model.caches === "everywhere") blocks.push(Content.cachePoint(tool.cache, warn))
     else warn("a cache hint on a tool, which this model does not take")

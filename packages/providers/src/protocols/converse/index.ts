@@ -3,7 +3,7 @@
  */
 export * as Count from "./Count.ts"
 export * as Errors from "./Errors.ts"
-export * as Framing from "./Framing.ts"
+export * as Framing from "./EventStreamCodec.ts"
 export * as Prompt from "./Prompt.ts"
 export { protocol } from "./Protocol.ts"
 export * as Request from "./Request.ts"

@@ -6,7 +6,7 @@
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
-import * as Freeform from "../Freeform.ts"
+import * as CustomTools from "../CustomTools.ts"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
 import type { Block, Warn } from "../Lowering.ts"
@@ -83,7 +83,7 @@ const signed = (block: Block, signature: string | undefined): Block =>
 
 /** The API takes an object. What the model wrote may not be one: it is then shown its own words under `INVALID_JSON`. */
 export const args = (call: Chat.ToolCall, warn: Warn) => {
-  const text = Freeform.argumentsOf(call)
+  const text = CustomTools.argumentsOf(call)
   const value = text.trim() === "" ? {} : Json.parseExact(text)
   if (Json.isObject(value)) return value
   warn("a tool call's arguments that are not a JSON object, sent as INVALID_JSON")

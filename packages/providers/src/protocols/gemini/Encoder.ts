@@ -7,7 +7,7 @@
  * the usage.
  */
 import type * as Chat from "@understudy/core/Chat"
-import type { Answering, ClientError, Encoder } from "../Dialect.ts"
+import type { Answering, ClientError, Encoder } from "../ClientProtocol.ts"
 import * as Amended from "../Amended.ts"
 import * as ToolCalls from "../ToolCalls.ts"
 import * as Citations from "./Citations.ts"

@@ -8,7 +8,7 @@
 import type * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import * as RetryAfter from "../../transport/RetryAfter.ts"
-import type { ClientError } from "../Dialect.ts"
+import type { ClientError } from "../ClientProtocol.ts"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
 

@@ -10,7 +10,7 @@ import type * as Chat from "@understudy/core/Chat"
 import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Result from "effect/Result"
 import * as SchemaParser from "effect/SchemaParser"
-import type { Address } from "../Dialect.ts"
+import type { Address } from "../ClientProtocol.ts"
 import * as Endpoint from "../Endpoint.ts"
 import * as ExactNumber from "../ExactNumber.ts"
 import * as InvalidBody from "../InvalidBody.ts"
@@ -23,9 +23,9 @@ import * as Generation from "./Generation.ts"
 import * as Model from "./Model.ts"
 import * as Names from "./Names.ts"
 import { protocol } from "./Protocol.ts"
-import * as Strangers from "./Strangers.ts"
+import * as ForeignContent from "./ForeignContent.ts"
 import * as Tools from "./Tools.ts"
-import * as Turns from "./Turns.ts"
+import * as Conversation from "./Conversation.ts"
 import * as Wire from "./Wire.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -36,7 +36,7 @@ import * as Wire from "./Wire.ts"
 export const encode = (request: Chat.Request): Result.Result<Encoded, ProviderError> => {
   const { warn, warnings } = Lowering.warnings()
   const model = Model.of(request.model)
-  const { contents, system } = Turns.encode(request.messages, model, warn)
+  const { contents, system } = Conversation.encode(request.messages, model, warn)
   const feature = unsupported(request, contents.length)
   if (feature !== undefined) return Lowering.unsupported("Gemini", feature)
 
@@ -57,7 +57,7 @@ export const native = (
 ): Record<string, unknown> | undefined => {
   if (native?.protocol !== protocol) return undefined
   const { model: _model, ...body } = native.body
-  return Strangers.leaveOut(body, Model.of(model), endpoint)
+  return ForeignContent.leaveOut(body, Model.of(model), endpoint)
 }
 
 /** The address asks for a stream; the body is the same. */
@@ -105,17 +105,17 @@ const fromWire = (
   body: Record<string, unknown>,
 ): Chat.Request => {
   const vendor = others(uniform)
-  const unsaid = wordless(uniform)
+  const droppedParams = wordless(uniform)
   return {
     model,
-    messages: Turns.decode(wire),
+    messages: Conversation.decode(wire),
     ...Tools.decode(wire),
     ...Generation.decode(wire.generationConfig ?? {}),
     ...(wire.labels ? { metadata: wire.labels } : undefined),
     ...(vendor === undefined ? undefined : { vendor: { [protocol]: vendor } }),
-    ...(unsaid.length === 0 ? undefined : { unsaid }),
+    ...(droppedParams.length === 0 ? undefined : { droppedParams }),
     // The beginning of the conversation, which Google alone has.
-    ...(uniform["cachedContent"] ? { unsayable: ["content that Google has cached"] } : undefined),
+    ...(uniform["cachedContent"] ? { requiredUnsupported: ["content that Google has cached"] } : undefined),
     native: { protocol, body },
   }
 }

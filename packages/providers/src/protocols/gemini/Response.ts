@@ -5,7 +5,7 @@ import type * as Chat from "@understudy/core/Chat"
 import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
-import type { Answering } from "../Dialect.ts"
+import type { Answering } from "../ClientProtocol.ts"
 import * as Amended from "../Amended.ts"
 import * as Failure from "../Failure.ts"
 import * as FinishReason from "../FinishReason.ts"
@@ -95,7 +95,7 @@ const decodeCandidate = (candidate: Fields, name: string): Decoded => {
   return {
     choice: {
       content: why === undefined ? content : [...content, { type: "refusal", text: why }],
-      finish: FinishReason.read(reason),
+      finishReason: FinishReason.read(reason),
       ...(logprobs === undefined ? undefined : { logprobs }),
     },
   }
@@ -121,7 +121,7 @@ export const blocked = (body: Fields): Chat.Choice | undefined => {
   const { blockReason: reason, blockReasonMessage: message } = Json.fields(body["promptFeedback"])
   if (!Predicate.isString(reason) || reason === "BLOCKED_REASON_UNSPECIFIED") return undefined
   const text = Json.words(message) ?? `The prompt was blocked: ${reason}`
-  return { content: [{ type: "refusal", text }], finish: "content-filter" }
+  return { content: [{ type: "refusal", text }], finishReason: "content-filter" }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ const encodeCandidate = (choice: Chat.Choice, index: number): Record<string, unk
   }
   return {
     content: { parts, role: "model" },
-    finishReason: encodeFinish(choice.finish),
+    finishReason: encodeFinish(choice.finishReason),
     index,
     ...Logprobs.encode(choice.logprobs),
     ...Citations.encode(citations, text),

@@ -2,9 +2,9 @@
  * Thought signatures. Google's own stand as they are; another vendor's seals, on their way to a client of this protocol,
  * are put into the base64 that its SDKs expect there.
  */
-import type { Seal } from "@understudy/core/Chat"
+import type { EncryptedReasoning } from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
-import * as Seals from "../Seals.ts"
+import * as Seals from "../EncryptedReasoning.ts"
 import { issuer } from "./Protocol.ts"
 
 /** Stands in the place of a signature where a call was another model's, which the API would else refuse to see. */
@@ -15,8 +15,8 @@ const stopgaps: ReadonlySet<string> = new Set([another, "context_engineering_is_
 
 /** What a seal is: a signature, or words that only its issuer can read. */
 export interface Sealed {
-  readonly signature?: Seal | undefined
-  readonly redacted?: Seal | undefined
+  readonly signature?: EncryptedReasoning | undefined
+  readonly redacted?: EncryptedReasoning | undefined
 }
 
 const redactedMark = "*"
@@ -57,4 +57,5 @@ export const ownText = (text: string, host: Seals.Host): string | undefined => {
 }
 
 /** The signature of a part for Google, where it is Google's. */
-export const own = (seal: Seal | undefined): string | undefined => (seal?.issuer === issuer ? seal.value : undefined)
+export const own = (seal: EncryptedReasoning | undefined): string | undefined =>
+  seal?.issuer === issuer ? seal.value : undefined

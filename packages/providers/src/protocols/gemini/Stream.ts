@@ -90,7 +90,7 @@ const decodeChunk = (body: Fields, data: string, state: State): ReadonlyArray<Ch
   }
   const block = Response.blocked(body)
   if (block !== undefined) {
-    end.push(...(block.content as ReadonlyArray<Chat.Refusal>), { type: "finish", reason: block.finish })
+    end.push(...(block.content as ReadonlyArray<Chat.Refusal>), { type: "finish", reason: block.finishReason })
   }
   const usage = Usage.decode(body["usageMetadata"])
   if (usage !== undefined) parts.push({ type: "usage", usage })

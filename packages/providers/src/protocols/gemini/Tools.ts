@@ -3,7 +3,7 @@
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
-import * as Freeform from "../Freeform.ts"
+import * as CustomTools from "../CustomTools.ts"
 import * as Json from "../Json.ts"
 import type { Block, Warn } from "../Lowering.ts"
 import { protocol } from "./Protocol.ts"
@@ -29,7 +29,7 @@ export const encode = (request: Chat.Request, body: Record<string, unknown>, war
 }
 
 const declaration = (tool: Chat.Tool, warn: Warn): Block => {
-  const { cache, description, name, parameters } = Freeform.lower(tool)
+  const { cache, description, name, parameters } = CustomTools.lower(tool)
   if (cache !== undefined) warn("a cache hint")
   return {
     name,

@@ -6,17 +6,17 @@
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
-import * as Freeform from "../Freeform.ts"
+import * as CustomTools from "../CustomTools.ts"
 import * as Json from "../Json.ts"
 import type { Block, Part, Warn } from "../Lowering.ts"
 import * as Media from "../Media.ts"
 import * as ToolIds from "../ToolIds.ts"
-import * as Cache from "./Cache.ts"
+import * as CacheControl from "./CacheControl.ts"
 import * as Citations from "./Citations.ts"
 import * as Documents from "./Documents.ts"
 import { issuer } from "./Protocol.ts"
-import * as Shown from "./Shown.ts"
-import * as Sources from "./Sources.ts"
+import * as UserContent from "./UserContent.ts"
+import * as MediaSource from "./MediaSource.ts"
 import type * as Wire from "./Wire.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -52,7 +52,7 @@ export const encode = (part: Part, blocks: Array<Block>, warn: Warn): void => {
       return
     case "image":
       if (part.detail !== undefined && part.detail !== "auto") warn("the detail of an image")
-      blocks.push(Cache.encode({ type: "image", source: Sources.encode(part.source) }, part.cache, warn))
+      blocks.push(CacheControl.encode({ type: "image", source: MediaSource.encode(part.source) }, part.cache, warn))
       return
     case "file":
       blocks.push(Documents.encode(part, warn))
@@ -69,12 +69,12 @@ export const encode = (part: Part, blocks: Array<Block>, warn: Warn): void => {
       return
     case "tool-call":
       blocks.push(
-        Cache.encode(
+        CacheControl.encode(
           {
             type: "tool_use",
             id: part.id,
             name: part.name,
-            input: input(Freeform.argumentsOf(part), warn),
+            input: input(CustomTools.argumentsOf(part), warn),
           },
           part.cache,
           warn,
@@ -87,7 +87,7 @@ export const encode = (part: Part, blocks: Array<Block>, warn: Warn): void => {
       const block: Block = { type: "tool_result", tool_use_id: part.id }
       if (content.length > 0) block["content"] = content
       if (part.isError === true) block["is_error"] = true
-      blocks.push(Cache.encode(block, part.cache, warn))
+      blocks.push(CacheControl.encode(block, part.cache, warn))
       return
     }
     case "audio":
@@ -104,7 +104,7 @@ const encodeText = (part: Chat.Text, warn: Warn): Block => {
     if (citations.length < part.citations.length) warn("another vendor's citations")
     if (citations.length > 0) block["citations"] = citations
   }
-  return Cache.encode(block, part.cache, warn)
+  return CacheControl.encode(block, part.cache, warn)
 }
 
 /**
@@ -126,12 +126,12 @@ const invalid = "INVALID_JSON"
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** What a block shows; for one of Anthropic's own, `warn` is told of it. */
-export const decodeShown = (block: Wire.Shown, warn: Warn): ReadonlyArray<Shown.Shown> => {
+export const decodeShown = (block: Wire.Shown, warn: Warn): ReadonlyArray<UserContent.Shown> => {
   switch (block.type) {
     case "text":
-      return [Shown.decodeText(block)]
+      return [UserContent.decodeText(block)]
     case "image":
-      return [Shown.decodeImage(block)]
+      return [UserContent.decodeImage(block)]
     case "document":
       return Documents.decode(block, warn)
     case "search_result":
@@ -151,17 +151,17 @@ export const decodeCall = ({ cache_control, id, input, name }: Wire.ToolUse): Ch
   ...ToolIds.read(id),
   name,
   arguments: argumentsOf(input),
-  ...Cache.decode(cache_control),
+  ...CacheControl.decode(cache_control),
 })
 
 export const decodeResult = (block: Wire.ToolResult, warn: Warn): Chat.ToolResult => ({
   type: "tool-result",
   id: ToolIds.read(block.tool_use_id).id,
   content: Predicate.isString(block.content)
-    ? Shown.texts(block.content)
+    ? UserContent.texts(block.content)
     : (block.content ?? []).flatMap((inner) => decodeShown(inner, warn)),
   ...(block.is_error === true ? { isError: true } : undefined),
-  ...Cache.decode(block.cache_control),
+  ...CacheControl.decode(block.cache_control),
 })
 
 /** The JSON text of a call's input; the model's own words where it was shown to have written something else. */

@@ -7,9 +7,9 @@ import * as Predicate from "effect/Predicate"
 import * as Base64 from "effect/encoding/Base64"
 import type { Block, Warn } from "../Lowering.ts"
 import * as TextDocument from "../TextDocument.ts"
-import * as Cache from "./Cache.ts"
-import * as Shown from "./Shown.ts"
-import * as Sources from "./Sources.ts"
+import * as CacheControl from "./CacheControl.ts"
+import * as UserContent from "./UserContent.ts"
+import * as MediaSource from "./MediaSource.ts"
 import type * as Wire from "./Wire.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -28,12 +28,12 @@ export const encode = (part: Chat.File, warn: Warn): Block => {
   if (part.name !== undefined) block["title"] = part.name
   if (part.context !== undefined) block["context"] = part.context
   if (part.citable === true) block["citations"] = { enabled: true }
-  return Cache.encode(block, part.cache, warn)
+  return CacheControl.encode(block, part.cache, warn)
 }
 
 const encodeSource = (source: Chat.Source): Block => {
   const data = TextDocument.read(source)
-  return data === undefined ? Sources.encode(source) : { type: "text", media_type: "text/plain", data }
+  return data === undefined ? MediaSource.encode(source) : { type: "text", media_type: "text/plain", data }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -41,24 +41,24 @@ const encodeSource = (source: Chat.Source): Block => {
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** A document; where it is made of blocks with pictures among them, those blocks under its title. */
-export const decode = (block: Wire.Document, warn: Warn): ReadonlyArray<Shown.Shown> => {
+export const decode = (block: Wire.Document, warn: Warn): ReadonlyArray<UserContent.Shown> => {
   const { cache_control, citations, context, source, title } = block
   const named = Predicate.isString(title) ? title : undefined
-  const file = (source: Chat.Source): ReadonlyArray<Shown.Shown> => [
+  const file = (source: Chat.Source): ReadonlyArray<UserContent.Shown> => [
     {
       type: "file",
       source,
       ...(named === undefined ? undefined : { name: named }),
       ...(Predicate.isString(context) ? { context } : undefined),
       ...(citations?.enabled === true ? { citable: true } : undefined),
-      ...Cache.decode(cache_control),
+      ...CacheControl.decode(cache_control),
     },
   ]
   switch (source.type) {
     case "base64":
     case "url":
     case "file":
-      return file(Sources.decode(source))
+      return file(MediaSource.decode(source))
     case "text":
       return file(text(source.data))
     case "content": {
@@ -68,11 +68,11 @@ export const decode = (block: Wire.Document, warn: Warn): ReadonlyArray<Shown.Sh
       }
       if (citations?.enabled === true) warn("that a document may be cited")
       const heading = [named, Predicate.isString(context) ? context : undefined].filter((line) => line !== undefined)
-      return Cache.mark(
+      return CacheControl.mark(
         [
           ...(heading.length === 0 ? [] : [{ type: "text" as const, text: heading.join("\n") }]),
           ...source.content.map((inner) =>
-            inner.type === "text" ? Shown.decodeText(inner) : Shown.decodeImage(inner),
+            inner.type === "text" ? UserContent.decodeText(inner) : UserContent.decodeImage(inner),
           ),
         ],
         cache_control,
@@ -85,7 +85,7 @@ export const decode = (block: Wire.Document, warn: Warn): ReadonlyArray<Shown.Sh
 export const decodeFinding = (block: Wire.SearchResult, warn: Warn): Chat.Text => {
   if (block.citations?.enabled === true) warn("that a search's finding may be cited")
   const text = [`${block.title} (${block.source})`, ...block.content.map(({ text }) => text)].join("\n")
-  return { type: "text", text, ...Cache.decode(block.cache_control) }
+  return { type: "text", text, ...CacheControl.decode(block.cache_control) }
 }
 
 const text = (data: string): Chat.Source => ({ type: "base64", mediaType: "text/plain", data: Base64.encode(data) })

@@ -7,7 +7,7 @@
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Amended from "../Amended.ts"
-import type { Answering, Encoder } from "../Dialect.ts"
+import type { Answering, Encoder } from "../ClientProtocol.ts"
 import * as Json from "../Json.ts"
 import * as ToolIds from "../ToolIds.ts"
 import * as Citations from "./Citations.ts"
@@ -314,7 +314,7 @@ const delta = ({ calls, finish, refuses, request, usage }: State): string =>
   JSON.stringify({
     type: "message_delta",
     delta: Response.encodeStop(
-      { finish: finish?.reason ?? "stop", ...(finish?.stopSequence === undefined ? undefined : finish) },
+      { finishReason: finish?.reason ?? "stop", ...(finish?.stopSequence === undefined ? undefined : finish) },
       { calls, refuses },
       request,
     ),

@@ -21,10 +21,10 @@ import * as Content from "./Content.ts"
 import * as Model from "./Model.ts"
 import * as SchemaTool from "../SchemaTool.ts"
 import { protocol } from "./Protocol.ts"
-import * as Strangers from "./Strangers.ts"
-import * as Thinking from "./Thinking.ts"
+import * as ForeignContent from "./ForeignContent.ts"
+import * as Reasoning from "./Reasoning.ts"
 import * as Tools from "./Tools.ts"
-import * as Turns from "./Turns.ts"
+import * as Conversation from "./Conversation.ts"
 import * as Wire from "./Wire.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -39,10 +39,10 @@ export const encode = (asked: Chat.Request): Result.Result<Encoded, ProviderErro
   const feature = unsupported(request, model)
   if (feature !== undefined) return fail(feature)
 
-  const { system, turns } = Turns.encode(request.messages, model, warn)
+  const { system, turns } = Conversation.encode(request.messages, model, warn)
   if (turns.length === 0) return fail("a conversation in which nobody but the system has spoken")
 
-  const { thinking, effort, maxTokens } = Thinking.encode(
+  const { thinking, effort, maxTokens } = Reasoning.encode(
     request.reasoning,
     {
       model,
@@ -87,9 +87,9 @@ export const native = (
 ): Record<string, unknown> | undefined => {
   if (native?.protocol !== protocol) return undefined
   const { stream: _stream, ...body } = native.body
-  const own = Strangers.leaveOut(body, endpoint)
-  const unthought = Strangers.resumesUnthought(Json.list(own["messages"]))
-  const sent: Record<string, unknown> = { ...Thinking.native(own, Model.of(model), unthought, change), model }
+  const own = ForeignContent.leaveOut(body, endpoint)
+  const unthought = ForeignContent.resumesUnthought(Json.list(own["messages"]))
+  const sent: Record<string, unknown> = { ...Reasoning.native(own, Model.of(model), unthought, change), model }
   const asked = Json.number(sent["max_tokens"])
   const limit = asked === undefined ? undefined : within(asked, Model.of(model))
   // Thoughts count towards it: a budget that would not fit is for the API to refuse, so that another model is asked.
@@ -127,7 +127,7 @@ const unsupported = (request: Chat.Request, model: Model.Model): string | undefi
 }
 
 /** Whether the last turn answers tool calls of a turn that did not begin with a thought. */
-const resumesUnthought = (turns: ReadonlyArray<Turns.Turn>): boolean => {
+const resumesUnthought = (turns: ReadonlyArray<Conversation.Turn>): boolean => {
   const answers = turns[turns.length - 1]?.content[0]?.["type"] === "tool_result"
   const opening = turns[turns.length - 2]?.content[0]?.["type"]
   return answers && opening !== "thinking" && opening !== "redacted_thinking"
@@ -194,7 +194,7 @@ const parse = SchemaParser.decodeUnknownResult(Wire.Request)
 
 /**
  * The request in `body`, which travels along as `native`. Fields that `Chat` has no word for stand in `vendor.messages`
- * too, and what else it has none for is named in `unsaid`, so that what they ask for is not lost in silence on a provider
+ * too, and what else it has none for is named in `droppedParams`, so that what they ask for is not lost in silence on a provider
  * that speaks another protocol.
  */
 export const decode = (body: Record<string, unknown>): Result.Result<Chat.Request, InvalidBody.InvalidBody> => {
@@ -220,10 +220,10 @@ const notKept = new InvalidBody.InvalidBody({
 export const isStream = (body: Record<string, unknown>): boolean => body["stream"] === true
 
 const fromWire = (wire: Wire.Request, body: Record<string, unknown>): Chat.Request => {
-  const { warn, warnings: unsaid } = Lowering.warnings()
+  const { warn, warnings: droppedParams } = Lowering.warnings()
   const request: { -readonly [K in keyof Chat.Request]: Chat.Request[K] } = {
     model: wire.model,
-    messages: Turns.decode(wire, warn),
+    messages: Conversation.decode(wire, warn),
     native: { protocol, body },
   }
   const vendor = others(wire, body)
@@ -240,11 +240,11 @@ const fromWire = (wire: Wire.Request, body: Record<string, unknown>): Chat.Reque
   for (const name of Object.keys(Json.fields(body["output_config"]))) {
     if (name !== "effort" && name !== "format") warn(`output_config.${name}`)
   }
-  const reasoning = Thinking.decode(wire.thinking, wire.output_config?.effort, warn)
+  const reasoning = Reasoning.decode(wire.thinking, wire.output_config?.effort, warn)
   if (reasoning !== undefined) request.reasoning = reasoning
   const user = wire.metadata?.user_id
   if (Predicate.isString(user)) request.user = user
-  if (unsaid.length > 0) request.unsaid = unsaid
+  if (droppedParams.length > 0) request.droppedParams = droppedParams
   return request
 }
 

@@ -5,13 +5,13 @@ import type * as Chat from "@understudy/core/Chat"
 import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
-import type { Answering } from "../Dialect.ts"
+import type { Answering } from "../ClientProtocol.ts"
 import * as Amended from "../Amended.ts"
 import * as Failure from "../Failure.ts"
 import * as FinishReason from "../FinishReason.ts"
 import * as Json from "../Json.ts"
 import type { Block } from "../Lowering.ts"
-import * as Seals from "../Seals.ts"
+import * as EncryptedReasoning from "../EncryptedReasoning.ts"
 import * as ToolCalls from "../ToolCalls.ts"
 import * as ToolIds from "../ToolIds.ts"
 import * as Citations from "./Citations.ts"
@@ -49,7 +49,7 @@ export const decode = (
   const refusal = decodeRefusal(message["stop_details"])
   if (refusal !== undefined) content.push({ type: "refusal", text: refusal })
   const { id, model, stop_details: details, stop_sequence: sequence } = message
-  const settled = ToolCalls.settle({ content, finish: FinishReason.read(message["stop_reason"]) }, (index) =>
+  const settled = ToolCalls.settle({ content, finishReason: FinishReason.read(message["stop_reason"]) }, (index) =>
     callId(id, index),
   )
   if (Result.isFailure(settled)) return Result.fail(settled.failure)
@@ -75,12 +75,12 @@ export const callId = (id: unknown, index: number): string =>
   Predicate.isString(id) && id !== "" ? `toolu_${index}_${id}` : `toolu_${index}`
 
 /** The message as its client may read it: SDKs rely on its usage, and go by its calls and their ids. */
-const amended = (message: Json.Fields, { content, finish }: Chat.Choice): Json.Fields => {
+const amended = (message: Json.Fields, { content, finishReason }: Chat.Choice): Json.Fields => {
   const calls = content.filter((part) => part.type === "tool-call")
   let at = 0
   const blocks = Json.list(message["content"]).map((block) => amendedBlock(block, calls, () => at++))
   const same = blocks.every((block, index) => block === Json.list(message["content"])[index])
-  const word = amendedStop(message["stop_reason"], finish)
+  const word = amendedStop(message["stop_reason"], finishReason)
   const usage = Usage.amended(message["usage"], undefined)
   if (same && word === undefined && usage === undefined) return message
   return {
@@ -188,11 +188,11 @@ const toldBy = (content: ReadonlyArray<Chat.AssistantContent>): Told => ({
 
 /** Why it ended: what a filter keeps back is refused. A stop sequence that nobody named is the only one there is. */
 export const encodeStop = (
-  { finish, stopSequence }: Pick<Chat.Choice, "finish" | "stopSequence">,
+  { finishReason, stopSequence }: Pick<Chat.Choice, "finishReason" | "stopSequence">,
   told: Told,
   { sampling }: Chat.Request,
 ): Block => {
-  const reason = encodeFinish(finish, stopSequence, told)
+  const reason = encodeFinish(finishReason, stopSequence, told)
   const [only = null, ...others] = sampling?.stop ?? []
   return {
     stop_reason: reason,
@@ -250,7 +250,8 @@ const encodePart = (part: Chat.AssistantContent): Block | undefined => {
 }
 
 /** A thought that nobody has sealed has an empty signature. */
-export const encodeSeal = (seal: Chat.Seal | undefined): string => (seal === undefined ? "" : Seals.write(seal, issuer))
+export const encodeSeal = (seal: Chat.EncryptedReasoning | undefined): string =>
+  seal === undefined ? "" : EncryptedReasoning.write(seal, issuer)
 
 /** The client sees for itself that its input is `INVALID_JSON`. */
 const ignore = () => {}

@@ -3,11 +3,11 @@
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
-import * as Freeform from "../Freeform.ts"
+import * as CustomTools from "../CustomTools.ts"
 import * as Json from "../Json.ts"
 import type { Block, Warn } from "../Lowering.ts"
 import type { Model } from "./Model.ts"
-import * as Cache from "./Cache.ts"
+import * as CacheControl from "./CacheControl.ts"
 import * as Wire from "./Wire.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -32,12 +32,12 @@ export const encode = (request: Chat.Request, body: Record<string, unknown>, war
 }
 
 const encodeTool = (tool: Chat.Tool, warn: Warn): Block => {
-  const { cache, description, name, parameters, strict } = Freeform.lower(tool)
+  const { cache, description, name, parameters, strict } = CustomTools.lower(tool)
   const block: Block = { name }
   if (description !== undefined) block["description"] = description
   block["input_schema"] = { type: "object", ...(parameters ?? { properties: {} }) }
   if (strict === true) block["strict"] = true
-  return Cache.encode(block, cache, warn)
+  return CacheControl.encode(block, cache, warn)
 }
 
 const encodeChoice = (choice: Chat.ToolChoice | undefined): Block | undefined => {
@@ -86,7 +86,7 @@ const decodeTool = ({ cache_control, description, input_schema, name, strict }: 
   ...(Predicate.isString(description) ? { description } : undefined),
   parameters: input_schema,
   ...(Predicate.isBoolean(strict) ? { strict } : undefined),
-  ...Cache.decode(cache_control),
+  ...CacheControl.decode(cache_control),
 })
 
 /** Whether no more than one tool may be called at a time. */

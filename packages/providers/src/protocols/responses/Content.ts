@@ -6,7 +6,7 @@
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
-import * as Breakpoint from "../chat-completions/Breakpoint.ts"
+import * as CacheControl from "../chat-completions/CacheControl.ts"
 import type { Model } from "../chat-completions/Model.ts"
 import type { Block, Warn } from "../Lowering.ts"
 import * as Media from "../Media.ts"
@@ -78,7 +78,7 @@ export const encodeSaid = (part: Chat.Text | Chat.Refusal, warn: Warn): Block =>
 }
 
 const withCache = (block: Block, cache: Chat.CacheHint | undefined, model: Model, warn: Warn): Block =>
-  cache === undefined ? block : Breakpoint.set(block, cache, model, warn)
+  cache === undefined ? block : CacheControl.set(block, cache, model, warn)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Decode

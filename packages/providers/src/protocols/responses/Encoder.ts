@@ -7,20 +7,20 @@
  * for which Codex waits.
  */
 import type * as Chat from "@understudy/core/Chat"
-import type { Answering, Encoder } from "../Dialect.ts"
+import type { Answering, Encoder } from "../ClientProtocol.ts"
 import * as Json from "../Json.ts"
 import * as Errors from "./Errors.ts"
 import * as Follow from "./Follow.ts"
 import * as Namespaces from "./Namespaces.ts"
 import { protocol } from "./Protocol.ts"
-import * as Snapshot from "./Snapshot.ts"
-import * as Writer from "./Writer.ts"
+import * as ResponseObject from "./ResponseObject.ts"
+import * as OutputItemWriter from "./OutputItemWriter.ts"
 
 export const encoder = (answering: Answering): Encoder => {
   const { created, id, request } = answering
   const state: State = {
     answering,
-    writer: Writer.make(id, Namespaces.of(request)),
+    writer: OutputItemWriter.make(id, Namespaces.of(request)),
     response: { id: `resp_${id}`, created_at: created, model: request.model },
     told: undefined,
     settings: undefined,
@@ -42,11 +42,11 @@ export const encoder = (answering: Answering): Encoder => {
     fail: (error) => {
       if (state.ended) return ""
       state.ended = true
-      const failed = Snapshot.failed(Errors.ofResponse(error))
+      const failed = ResponseObject.failed(Errors.ofResponse(error))
       return (
         begin(state) +
-        Writer.event(state.writer, "error", Errors.ofEvent(error)) +
-        Writer.event(state.writer, "response.failed", `,"response":${snapshot(state, failed)}`)
+        OutputItemWriter.event(state.writer, "error", Errors.ofEvent(error)) +
+        OutputItemWriter.event(state.writer, "response.failed", `,"response":${snapshot(state, failed)}`)
       )
     },
   }
@@ -54,9 +54,9 @@ export const encoder = (answering: Answering): Encoder => {
 
 interface State {
   readonly answering: Answering
-  readonly writer: Writer.State
+  readonly writer: OutputItemWriter.State
   /** What the client knows the response by. */
-  response: Snapshot.Identity
+  response: ResponseObject.Identity
   /** The event by which an upstream of this very protocol last told of the response. */
   told: string | undefined
   /** The JSON of what the response says of its request, once it has been said. */
@@ -72,29 +72,33 @@ interface State {
 // The response
 // ---------------------------------------------------------------------------------------------------------------------
 
-const snapshot = (state: State, outcome: Snapshot.Outcome): string => {
+const snapshot = (state: State, outcome: ResponseObject.Outcome): string => {
   const { answering, response, told = "", usage, writer } = state
   state.settings ??= JSON.stringify(
-    Snapshot.settings(answering.request, Json.fields(Json.fields(Json.parseExact(told))["response"])),
+    ResponseObject.settings(answering.request, Json.fields(Json.fields(Json.parseExact(told))["response"])),
   ).slice(1, -1)
-  const head = JSON.stringify(Snapshot.head(response, outcome, usage, Snapshot.now(answering)))
-  return `${head.slice(0, -1)},"output":${Writer.output(writer)},${state.settings}}`
+  const head = JSON.stringify(ResponseObject.head(response, outcome, usage, ResponseObject.now(answering)))
+  return `${head.slice(0, -1)},"output":${OutputItemWriter.output(writer)},${state.settings}}`
 }
 
 const begin = (state: State): string => {
   if (state.begun) return ""
   state.begun = true
-  const fields = `,"response":${snapshot(state, Snapshot.inProgress)}`
+  const fields = `,"response":${snapshot(state, ResponseObject.inProgress)}`
   return (
-    Writer.event(state.writer, "response.created", fields) + Writer.event(state.writer, "response.in_progress", fields)
+    OutputItemWriter.event(state.writer, "response.created", fields) +
+    OutputItemWriter.event(state.writer, "response.in_progress", fields)
   )
 }
 
 const terminal = (state: State): string => {
   state.ended = true
-  const outcome = Snapshot.outcome(state.finish, state.writer.refuses)
-  const closed = Writer.close(state.writer, "completed")
-  return closed + Writer.event(state.writer, `response.${outcome.status}`, `,"response":${snapshot(state, outcome)}`)
+  const outcome = ResponseObject.outcome(state.finish, state.writer.refuses)
+  const closed = OutputItemWriter.close(state.writer, "completed")
+  return (
+    closed +
+    OutputItemWriter.event(state.writer, `response.${outcome.status}`, `,"response":${snapshot(state, outcome)}`)
+  )
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -121,8 +125,8 @@ const writePart = (part: Chat.Part, state: State): string => {
       return ""
     case "finish": {
       state.finish = part.reason
-      const { status } = Snapshot.outcome(part.reason, state.writer.refuses)
-      return begin(state) + Writer.close(state.writer, status)
+      const { status } = ResponseObject.outcome(part.reason, state.writer.refuses)
+      return begin(state) + OutputItemWriter.close(state.writer, status)
     }
     default:
       return begin(state) + writeContent(part, state.writer)
@@ -131,21 +135,21 @@ const writePart = (part: Chat.Part, state: State): string => {
 
 const writeContent = (
   part: Exclude<Chat.Part, { readonly type: "start" | "usage" | "finish" }>,
-  writer: Writer.State,
+  writer: OutputItemWriter.State,
 ): string => {
   switch (part.type) {
     case "text":
-      return part.text === "" ? "" : Writer.text(writer, part.text, part.logprobs)
+      return part.text === "" ? "" : OutputItemWriter.text(writer, part.text, part.logprobs)
     case "reasoning":
-      return Writer.reasoning(writer, part)
+      return OutputItemWriter.reasoning(writer, part)
     case "citation":
-      return Writer.citation(writer, part.citation)
+      return OutputItemWriter.citation(writer, part.citation)
     case "refusal":
-      return part.text === "" ? "" : Writer.refusal(writer, part.text)
+      return part.text === "" ? "" : OutputItemWriter.refusal(writer, part.text)
     case "tool-call":
-      return Writer.call(writer, part)
+      return OutputItemWriter.call(writer, part)
     case "tool-arguments":
-      return part.arguments === "" ? "" : Writer.callArguments(writer, part.index, part.arguments)
+      return part.arguments === "" ? "" : OutputItemWriter.callArguments(writer, part.index, part.arguments)
   }
 }
 

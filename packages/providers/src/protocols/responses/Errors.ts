@@ -6,7 +6,7 @@
  */
 import * as Predicate from "effect/Predicate"
 import * as ChatCompletions from "../chat-completions/Errors.ts"
-import type { ClientError } from "../Dialect.ts"
+import type { ClientError } from "../ClientProtocol.ts"
 import type { Fields } from "../Json.ts"
 
 export { parse } from "../chat-completions/Errors.ts"

@@ -11,11 +11,11 @@ import type { Fields } from "../Json.ts"
 import type { Block } from "../Lowering.ts"
 import * as Citations from "./Citations.ts"
 import * as Output from "./Output.ts"
-import * as Returned from "./Returned.ts"
-import * as Writer from "./Writer.ts"
+import * as EchoedItems from "./EchoedItems.ts"
+import * as OutputItemWriter from "./OutputItemWriter.ts"
 
 /** Most events are deltas, and say no more than their parts: only the first of a part nobody announced is read for more. */
-export const delta = (data: string, parts: ReadonlyArray<Chat.Part>, writer: Writer.State): void => {
+export const delta = (data: string, parts: ReadonlyArray<Chat.Part>, writer: OutputItemWriter.State): void => {
   writer.sequence++
   for (const part of parts) {
     if (part.type !== "text" && part.type !== "refusal") continue
@@ -27,7 +27,7 @@ export const delta = (data: string, parts: ReadonlyArray<Chat.Part>, writer: Wri
 }
 
 /** Any other event. */
-export const event = (type: string, data: string, writer: Writer.State): void => {
+export const event = (type: string, data: string, writer: OutputItemWriter.State): void => {
   const body = Json.fields(Json.parseExact(data))
   writer.sequence = (Json.integer(body["sequence_number"]) ?? writer.sequence) + 1
   switch (type) {
@@ -49,7 +49,7 @@ export const event = (type: string, data: string, writer: Writer.State): void =>
 }
 
 /** Where an event's item stands; where it does not say so, that is the one being written, or the next. */
-const indexOf = (body: Fields, { message, next }: Writer.State): number =>
+const indexOf = (body: Fields, { message, next }: OutputItemWriter.State): number =>
   place(body["output_index"]) ?? message?.index ?? next
 
 const place = (index: unknown): number | undefined => {
@@ -61,7 +61,7 @@ const place = (index: unknown): number | undefined => {
 // Items
 // ---------------------------------------------------------------------------------------------------------------------
 
-const added = (body: Fields, writer: Writer.State): void => {
+const added = (body: Fields, writer: OutputItemWriter.State): void => {
   const index = place(body["output_index"]) ?? writer.next
   const item = Json.fields(body["item"])
   writer.next = Math.max(writer.next, index + 1)
@@ -70,7 +70,7 @@ const added = (body: Fields, writer: Writer.State): void => {
 }
 
 /** The item says all of itself again. What it does not say was told before. */
-const done = (body: Fields, writer: Writer.State): void => {
+const done = (body: Fields, writer: OutputItemWriter.State): void => {
   const index = indexOf(body, writer)
   const item = Json.fields(body["item"])
   const { message } = writer
@@ -78,19 +78,20 @@ const done = (body: Fields, writer: Writer.State): void => {
   writer.open.delete(index)
   if (message?.index === index) {
     writer.message = undefined
-    const told = Writer.whole(message, "completed")
+    const told = OutputItemWriter.whole(message, "completed")
     const content = Array.isArray(item["content"]) ? item["content"] : told["content"]
-    Writer.keep(writer, index, { ...told, ...Json.said(item), content })
-  } else if (Predicate.isString(item["type"])) Writer.keep(writer, index, complete(index, item, "completed", writer))
+    OutputItemWriter.keep(writer, index, { ...told, ...Json.said(item), content })
+  } else if (Predicate.isString(item["type"]))
+    OutputItemWriter.keep(writer, index, complete(index, item, "completed", writer))
 }
 
 /** One that is no message, with what is due where its upstream left it out. */
-const complete = (index: number, item: Fields, status: Output.Status, { answer }: Writer.State): Block => {
+const complete = (index: number, item: Fields, status: Output.Status, { answer }: OutputItemWriter.State): Block => {
   switch (item["type"]) {
     case "reasoning":
-      return { id: Returned.id("rs", answer, index), summary: [], ...Json.said(item) }
+      return { id: EchoedItems.id("rs", answer, index), summary: [], ...Json.said(item) }
     case "function_call": {
-      const id = Returned.id("fc", answer, index)
+      const id = EchoedItems.id("fc", answer, index)
       return { ...Output.call(id, status, { id, name: "", arguments: "" }, none), ...Json.said(item) }
     }
     default:
@@ -98,13 +99,13 @@ const complete = (index: number, item: Fields, status: Output.Status, { answer }
   }
 }
 
-const none: Writer.State["names"] = new Map()
+const none: OutputItemWriter.State["names"] = new Map()
 
 /** One that its upstream left open is as whole as it will be. */
-const openMessage = (index: number, item: Fields, writer: Writer.State): Writer.Message => {
+const openMessage = (index: number, item: Fields, writer: OutputItemWriter.State): OutputItemWriter.Message => {
   const { message: before } = writer
-  if (before !== undefined) Writer.keep(writer, before.index, Writer.whole(before, "completed"))
-  const id = Json.words(item["id"]) ?? Returned.id("msg", writer.answer, index)
+  if (before !== undefined) OutputItemWriter.keep(writer, before.index, OutputItemWriter.whole(before, "completed"))
+  const id = Json.words(item["id"]) ?? EchoedItems.id("msg", writer.answer, index)
   return (writer.message = { id, index, item: { ...item, id }, content: [], part: undefined })
 }
 
@@ -112,25 +113,29 @@ const openMessage = (index: number, item: Fields, writer: Writer.State): Writer.
 // Parts of messages
 // ---------------------------------------------------------------------------------------------------------------------
 
-const openPart = (body: Fields, type: Writer.MessagePart["type"], writer: Writer.State): Writer.MessagePart => {
+const openPart = (
+  body: Fields,
+  type: OutputItemWriter.MessagePart["type"],
+  writer: OutputItemWriter.State,
+): OutputItemWriter.MessagePart => {
   const index = indexOf(body, writer)
   const item = { id: body["item_id"] }
   const message = writer.message?.index === index ? writer.message : openMessage(index, item, writer)
   writer.next = Math.max(writer.next, index + 1)
   donePart(message, {})
-  return (message.part = Writer.part(message, type, place(body["content_index"])))
+  return (message.part = OutputItemWriter.part(message, type, place(body["content_index"])))
 }
 
-const annotated = (said: unknown, { message }: Writer.State): void => {
+const annotated = (said: unknown, { message }: OutputItemWriter.State): void => {
   const part = message?.part
   if (part === undefined) return
   const annotation = Citations.complete(said, part.text.length)
   if (annotation !== undefined) part.annotations.push(annotation)
 }
 
-const donePart = (message: Writer.Message, said: Fields): void => {
+const donePart = (message: OutputItemWriter.Message, said: Fields): void => {
   const { part } = message
   message.part = undefined
-  if (part !== undefined) message.content.push({ ...Writer.content(part), ...Json.said(said) })
+  if (part !== undefined) message.content.push({ ...OutputItemWriter.content(part), ...Json.said(said) })
   else if (Predicate.isString(said["type"])) message.content.push({ ...said })
 }

@@ -31,18 +31,17 @@ export const message = (id: string, status: Status, content: ReadonlyArray<Block
 export const call = (
   id: string,
   status: Status,
-  { arguments: written, freeform, id: callId, name, signature }: Omit<Chat.ToolCall, "type">,
+  { arguments: written, custom, id: callId, name, signature }: Omit<Chat.ToolCall, "type">,
   names: ReadonlyMap<string, Name>,
 ): Block => {
   const called = { call_id: ToolIds.write(callId, signature), ...(names.get(name) ?? { name }) }
-  return freeform === true
+  return custom === true
     ? { id, type: "custom_tool_call", status, ...called, input: written }
     : { id, type: "function_call", status, ...called, arguments: written }
 }
 
 /** The kind of a call's item, as its id begins. */
-export const kindOf = ({ freeform }: Pick<Chat.ToolCall, "freeform">): "fc" | "ctc" =>
-  freeform === true ? "ctc" : "fc"
+export const kindOf = ({ custom }: Pick<Chat.ToolCall, "custom">): "fc" | "ctc" => (custom === true ? "ctc" : "fc")
 
 /** Log probabilities of tokens: `Chat` has them as Chat Completions does, under `content`, and need not have all of them. */
 export const logprobs = (value: unknown): ReadonlyArray<Block> =>

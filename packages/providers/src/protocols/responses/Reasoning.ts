@@ -8,7 +8,7 @@
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
 import type { Block, Warn } from "../Lowering.ts"
-import * as Seals from "../Seals.ts"
+import * as EncryptedReasoning from "../EncryptedReasoning.ts"
 import { issuer } from "./Protocol.ts"
 
 /** Before the issuer of a foreign seal that holds thoughts, and does not merely prove them. */
@@ -61,7 +61,10 @@ const texts = (parts: unknown): ReadonlyArray<string> =>
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** Nothing where there is no seal: the schema knows no null. */
-const write = (redacted: Chat.Seal | undefined, signature: Chat.Seal | undefined): Block | undefined => {
+const write = (
+  redacted: Chat.EncryptedReasoning | undefined,
+  signature: Chat.EncryptedReasoning | undefined,
+): Block | undefined => {
   const text = seal({ redacted, signature })
   return text === "" ? undefined : { encrypted_content: text }
 }
@@ -70,13 +73,13 @@ const write = (redacted: Chat.Seal | undefined, signature: Chat.Seal | undefined
 export const seal = ({ redacted, signature }: Pick<Chat.Reasoning, "signature" | "redacted">): string => {
   const hides = redacted !== undefined && redacted.issuer !== issuer
   const seal = hides ? { issuer: `${hidden}${redacted.issuer}`, value: redacted.value } : (redacted ?? signature)
-  return seal === undefined ? "" : Seals.write(seal, issuer)
+  return seal === undefined ? "" : EncryptedReasoning.write(seal, issuer)
 }
 
 /** The seal in `encrypted_content`: where there is no word beside it, OpenAI's own holds the thoughts themselves. */
 export const read = (encrypted: unknown, text: string): Pick<Chat.Reasoning, "signature" | "redacted"> => {
   if (!Predicate.isString(encrypted) || encrypted === "") return {}
-  const seal = Seals.read(encrypted, issuer)
+  const seal = EncryptedReasoning.read(encrypted, issuer)
   if (seal.issuer.startsWith(hidden)) {
     return { redacted: { issuer: seal.issuer.slice(hidden.length), value: seal.value } }
   }
@@ -91,10 +94,14 @@ export const issued = (encrypted: unknown, text: string): Pick<Chat.Reasoning, "
 }
 
 /** What a client's `encrypted_content` is to the endpoint whose seals are `host`'s, if it is that endpoint's to read. */
-export const own = (encrypted: unknown, host: Seals.Host): string | undefined => {
+export const own = (encrypted: unknown, host: EncryptedReasoning.Host): string | undefined => {
   if (!Predicate.isString(encrypted)) return undefined
-  const marked = Seals.read(encrypted, issuer)
+  const marked = EncryptedReasoning.read(encrypted, issuer)
   return marked.issuer.startsWith(hidden)
-    ? Seals.own(Seals.write({ ...marked, issuer: marked.issuer.slice(hidden.length) }, ""), issuer, host)
-    : Seals.own(encrypted, issuer, host)
+    ? EncryptedReasoning.own(
+        EncryptedReasoning.write({ ...marked, issuer: marked.issuer.slice(hidden.length) }, ""),
+        issuer,
+        host,
+      )
+    : EncryptedReasoning.own(encrypted, issuer, host)
 }

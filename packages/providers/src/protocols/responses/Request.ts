@@ -24,9 +24,9 @@ import * as Lowering from "../Lowering.ts"
 import * as Media from "../Media.ts"
 import * as Content from "./Content.ts"
 import { protocol } from "./Protocol.ts"
-import * as Returned from "./Returned.ts"
+import * as EchoedItems from "./EchoedItems.ts"
 import * as Tools from "./Tools.ts"
-import * as Turns from "./Turns.ts"
+import * as Conversation from "./Conversation.ts"
 import * as Wire from "./Wire.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -40,7 +40,7 @@ export const encode = (request: Chat.Request): Result.Result<Encoded, ProviderEr
   if (feature !== undefined) return Lowering.unsupported("Responses", feature)
 
   const { change, changes, warn, warnings } = Lowering.warnings()
-  const turns = Turns.encode(request.messages, model, warn)
+  const turns = Conversation.encode(request.messages, model, warn)
   const body: Record<string, unknown> = { model: request.model, ...turns, store: false }
   Tools.encode(request, model, body, warn)
   encodeFormat(request.format, turns.input, body)
@@ -66,7 +66,7 @@ export const native = (
   if (native?.protocol !== protocol) return undefined
   const { stream: _stream, stream_options: _options, ...body } = native.body
   const { input } = body
-  return Array.isArray(input) ? { ...body, model, input: Returned.strip(input, endpoint) } : { ...body, model }
+  return Array.isArray(input) ? { ...body, model, input: EchoedItems.strip(input, endpoint) } : { ...body, model }
 }
 
 /** Asks for the answer as a stream, with what else the client wished of a stream. */
@@ -181,7 +181,7 @@ const parse = SchemaParser.decodeUnknownResult(Wire.Request)
 
 /**
  * The request in `body`, which travels along as `native`. Fields that `Chat` has no word for stand in
- * `vendor["responses"]` too, and tools and items that only OpenAI knows of in `unsaid` or `unsayable`, so that what they
+ * `vendor["responses"]` too, and tools and items that only OpenAI knows of in `droppedParams` or `requiredUnsupported`, so that what they
  * ask for is not lost on a provider that speaks another protocol.
  */
 export const decode = (body: Record<string, unknown>): Result.Result<Chat.Request, InvalidBody> => {
@@ -197,7 +197,7 @@ export const decode = (body: Record<string, unknown>): Result.Result<Chat.Reques
 export const isStream = (body: Record<string, unknown>): boolean => body["stream"] === true
 
 const fromWire = (wire: Wire.Request, body: Record<string, unknown>): Chat.Request => {
-  const turns = Turns.decode(wire)
+  const turns = Conversation.decode(wire)
   const tools = Tools.decode(wire)
   const request: { -readonly [K in keyof Chat.Request]: Chat.Request[K] } = {
     model: wire.model,
@@ -217,10 +217,10 @@ const fromWire = (wire: Wire.Request, body: Record<string, unknown>): Chat.Reque
   if (wire.metadata) request.metadata = wire.metadata
   const user = wire.safety_identifier ?? wire.user
   if (Predicate.isString(user)) request.user = user
-  const unsaid = [...tools.unsaid, ...turns.unsaid]
-  if (unsaid.length > 0) request.unsaid = unsaid
-  const unsayable = [...tools.unsayable, ...turns.unsayable]
-  if (unsayable.length > 0) request.unsayable = unsayable
+  const droppedParams = [...tools.droppedParams, ...turns.droppedParams]
+  if (droppedParams.length > 0) request.droppedParams = droppedParams
+  const requiredUnsupported = [...tools.requiredUnsupported, ...turns.requiredUnsupported]
+  if (requiredUnsupported.length > 0) request.requiredUnsupported = requiredUnsupported
   return request
 }
 

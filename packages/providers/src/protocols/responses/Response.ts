@@ -5,7 +5,7 @@ import type * as Chat from "@understudy/core/Chat"
 import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
-import type { Answering } from "../Dialect.ts"
+import type { Answering } from "../ClientProtocol.ts"
 import * as Amended from "../Amended.ts"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
@@ -17,8 +17,8 @@ import * as Namespaces from "./Namespaces.ts"
 import * as Output from "./Output.ts"
 import { protocol } from "./Protocol.ts"
 import * as Reasoning from "./Reasoning.ts"
-import * as Returned from "./Returned.ts"
-import * as Snapshot from "./Snapshot.ts"
+import * as EchoedItems from "./EchoedItems.ts"
+import * as ResponseObject from "./ResponseObject.ts"
 import * as Usage from "./Usage.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -42,8 +42,8 @@ export const decode = (
   const logprobs: Array<unknown> = []
   for (const item of output) if (Predicate.isObject(item)) decodeItem(item as Fields, content, logprobs)
   const usage = Usage.decode(body["usage"])
-  const ended = Result.flatMap(finish(body, "completed", ends(content), classify), (finish) =>
-    ToolCalls.settle({ content, finish }, (index) => callId(id, index)),
+  const ended = Result.flatMap(finish(body, "completed", ends(content), classify), (finishReason) =>
+    ToolCalls.settle({ content, finishReason }, (index) => callId(id, index)),
   )
   return Result.map(ended, (choice) => ({
     ...(Predicate.isString(id) ? { id } : undefined),
@@ -68,7 +68,7 @@ const amended = (body: Fields, { content }: Chat.Choice): Fields => {
 }
 
 const amendedCall = (item: Fields, call: Chat.ToolCall): Fields => {
-  const isSame = call.freeform === true || item["arguments"] === call.arguments
+  const isSame = call.custom === true || item["arguments"] === call.arguments
   if (item["call_id"] === call.id && isSame) return item
   return { ...item, call_id: call.id, ...(isSame ? undefined : { arguments: call.arguments }) }
 }
@@ -146,7 +146,7 @@ export const opened = ({ call_id, id, name, namespace, type }: Fields) => ({
   type: "tool-call" as const,
   id: Json.words(call_id) ?? Json.string(id),
   name: Namespaces.join(namespace, Json.string(name)),
-  ...(type === "custom_tool_call" ? { freeform: true as const } : undefined),
+  ...(type === "custom_tool_call" ? { custom: true as const } : undefined),
 })
 
 /** What it is called with: text where it is free-form, else JSON, of which there may be none for no arguments. */
@@ -165,9 +165,9 @@ export const encode = (response: Chat.Response, answering: Answering): Record<st
   const names = Namespaces.of(answering.request)
   const output: Array<Block> = []
   const refuses = response.content.some(({ type }) => type === "refusal")
-  const outcome = Snapshot.outcome(response.finish, refuses)
+  const outcome = ResponseObject.outcome(response.finishReason, refuses)
   const last = response.content.length - 1
-  const id = (kind: string) => Returned.id(kind, answering.id, output.length)
+  const id = (kind: string) => EchoedItems.id(kind, answering.id, output.length)
   let said: Array<Block> | undefined
   let probable = Output.logprobs(response.logprobs)
   for (const [index, part] of response.content.entries()) {
@@ -196,5 +196,5 @@ export const encode = (response: Chat.Response, answering: Answering): Record<st
     }
     said = undefined
   }
-  return Snapshot.of(answering, response, output, outcome)
+  return ResponseObject.of(answering, response, output, outcome)
 }

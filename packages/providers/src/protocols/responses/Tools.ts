@@ -5,7 +5,7 @@
 import * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
 import type { Model } from "../chat-completions/Model.ts"
-import * as Freeform from "../Freeform.ts"
+import * as CustomTools from "../CustomTools.ts"
 import type { Block, Warn } from "../Lowering.ts"
 import * as Namespaces from "./Namespaces.ts"
 import type * as Wire from "./Wire.ts"
@@ -16,7 +16,7 @@ import type * as Wire from "./Wire.ts"
 
 export const encode = (request: Chat.Request, model: Model, body: Record<string, unknown>, warn: Warn): void => {
   if (request.tools === undefined || request.tools.length === 0) return
-  const tools = model.custom ? request.tools : request.tools.map(Freeform.lower)
+  const tools = model.custom ? request.tools : request.tools.map(CustomTools.lower)
   body["tools"] = tools.map((tool) => encodeTool(tool, warn))
   const choice = request.toolChoice
   if (choice !== undefined) body["tool_choice"] = Predicate.isString(choice) ? choice : named(choice.name, tools)
@@ -24,15 +24,15 @@ export const encode = (request: Chat.Request, model: Model, body: Record<string,
 }
 
 /** The API makes schemas strict where it is not told not to, and so another schema of them. */
-const encodeTool = ({ cache, description, freeform, name, parameters, strict }: Chat.Tool, warn: Warn): Block => {
+const encodeTool = ({ cache, description, custom, name, parameters, strict }: Chat.Tool, warn: Warn): Block => {
   if (cache !== undefined) warn("a cache hint on a tool")
-  return freeform === undefined
+  return custom === undefined
     ? { type: "function", name, description, parameters: parameters ?? null, strict: strict ?? false }
-    : { type: "custom", name, description, format: freeform.format }
+    : { type: "custom", name, description, format: custom.format }
 }
 
 const named = (name: string, tools: ReadonlyArray<Chat.Tool>): Block => ({
-  type: tools.some((tool) => tool.name === name && tool.freeform !== undefined) ? "custom" : "function",
+  type: tools.some((tool) => tool.name === name && tool.custom !== undefined) ? "custom" : "function",
   name,
 })
 
@@ -44,8 +44,8 @@ export interface Decoded {
   readonly tools: ReadonlyArray<Chat.Tool>
   readonly choice: Chat.ToolChoice | undefined
   /** Tools that only OpenAI runs: an offer beside others; and those without which the answer would be another. */
-  readonly unsaid: ReadonlyArray<string>
-  readonly unsayable: ReadonlyArray<string>
+  readonly droppedParams: ReadonlyArray<string>
+  readonly requiredUnsupported: ReadonlyArray<string>
 }
 
 /** Where only some of the tools are allowed, those alone: other protocols know no other way to say it. */
@@ -67,8 +67,8 @@ export const decode = ({
   return {
     tools: open,
     choice,
-    unsaid: others.filter((type) => !needed.includes(type)).map(Chat.hostedTool),
-    unsayable: needed.map(Chat.hostedTool),
+    droppedParams: others.filter((type) => !needed.includes(type)).map(Chat.hostedTool),
+    requiredUnsupported: needed.map(Chat.hostedTool),
   }
 }
 
@@ -82,7 +82,7 @@ const decodeTool = (tool: Wire.FunctionTool | Wire.CustomTool, namespace?: Wire.
     ...(description === "" ? undefined : { description }),
   }
   if (tool.type === "custom") {
-    return { ...shared, freeform: tool.format === undefined || tool.format === null ? {} : { format: tool.format } }
+    return { ...shared, custom: tool.format === undefined || tool.format === null ? {} : { format: tool.format } }
   }
   return {
     ...shared,

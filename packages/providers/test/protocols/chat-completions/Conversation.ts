@@ -55,7 +55,7 @@ const ToolCall = Schema.Struct({
   id: Id,
   name: Words,
   arguments: Schema.Literals(["{}", '{"city":"Zürich"}', "no JSON at all"]),
-  freeform: optional(Schema.Literal(true)),
+  custom: optional(Schema.Literal(true)),
 })
 
 const texts = Schema.Array(Text)
@@ -109,7 +109,7 @@ const Tools = Schema.Struct({
       Schema.Struct({
         name: Words,
         description: optional(Schema.String),
-        freeform: Schema.Struct({
+        custom: Schema.Struct({
           format: optional(
             Schema.Struct({
               type: Schema.Literal("grammar"),
@@ -210,7 +210,7 @@ const Reasoning = Schema.Union([
 /** In an answer, ids may be as long as they are, and what is not JSON is text for a tool that takes it. */
 const signed = { id: Schema.Union([Id, Schema.Literal(`toolu_${"x".repeat(70)}`)]), signature: optional(Seal) }
 const Signed = Schema.Union([
-  Schema.Struct({ ...ToolCall.fields, ...signed, freeform: Schema.Literal(true) }),
+  Schema.Struct({ ...ToolCall.fields, ...signed, custom: Schema.Literal(true) }),
   Schema.Struct({
     type: Schema.Literal("tool-call"),
     name: Words,
@@ -242,7 +242,7 @@ const choice = ({ audio, calls, finish, reasoning, refusal, text, ...rest }: typ
     ...calls.map((call, index) => ({ ...call, id: `${call.id}${index}` })),
   ],
   // Who calls a tool stops for that, and nobody else.
-  finish: finish === "stop" || finish === "tool-calls" ? (calls.length > 0 ? "tool-calls" : "stop") : finish,
+  finishReason: finish === "stop" || finish === "tool-calls" ? (calls.length > 0 ? "tool-calls" : "stop") : finish,
   ...rest,
 })
 

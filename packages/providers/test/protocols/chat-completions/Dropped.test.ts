@@ -3,10 +3,10 @@
  * is refused before it is sent, a hint is left out and named, all else arrives as it was written.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { vendors } from "@understudy/providers/openai/Compatible"
+import { vendors } from "@understudy/providers/internal/openai/Compatible"
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
 import type * as Chat from "@understudy/core/Chat"
-import * as Lowering from "@understudy/providers/protocols/Lowering"
+import * as Lowering from "@understudy/providers/internal/protocols/Lowering"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 
@@ -21,7 +21,7 @@ const file = (data: string) => [
 ]
 
 /** What a vendor's provider makes of a client's body. */
-const lower = (vendor: keyof typeof vendors | "compatible" | "openai", fields: Body, policy?: "refuse" | "drop") => {
+const lower = (vendor: keyof typeof vendors | "compatible" | "openai", fields: Body, policy?: "skip" | "drop") => {
   const dialect =
     vendor === "openai"
       ? ChatCompletions.Dialect.openAi
@@ -36,7 +36,7 @@ const lower = (vendor: keyof typeof vendors | "compatible" | "openai", fields: B
     lacks: (request) => ChatCompletions.Request.lacks(request, dialect),
     encode: (request) => ChatCompletions.Request.encode(request, dialect),
   })
-  return Effect.result(make({ ...request, model: "m", ...(policy && { unsupported: policy }) }))
+  return Effect.result(make({ ...request, model: "m", ...(policy && { unsupportedParams: policy }) }))
 }
 
 const refused: ReadonlyArray<readonly [keyof typeof vendors, Body, feature: string]> = [
@@ -100,12 +100,12 @@ describe("a client's own body", () => {
   for (const [vendor, fields, named, left] of dropped) {
     it.effect(`reaches ${vendor} without what is but a hint in ${JSON.stringify(fields)}`, () =>
       Effect.gen(function* () {
-        const { body, unsaid } = Result.getOrThrow(yield* lower(vendor, fields))
+        const { body, droppedParams } = Result.getOrThrow(yield* lower(vendor, fields))
         assert.deepStrictEqual(body, { ...base, ...left, model: "m" })
-        assert.deepStrictEqual(unsaid, named)
+        assert.deepStrictEqual(droppedParams, named)
         const silent = Result.getOrThrow(yield* lower(vendor, fields, "drop"))
-        assert.deepStrictEqual([silent.body, silent.unsaid], [body, undefined])
-        assert.isTrue(Result.isFailure(yield* lower(vendor, fields, "refuse")))
+        assert.deepStrictEqual([silent.body, silent.droppedParams], [body, undefined])
+        assert.isTrue(Result.isFailure(yield* lower(vendor, fields, "skip")))
       }),
     )
   }
@@ -113,9 +113,9 @@ describe("a client's own body", () => {
   for (const [vendor, fields, left = fields] of kept) {
     it.effect(`reaches ${vendor} with ${JSON.stringify(fields)}`, () =>
       Effect.gen(function* () {
-        const { body, unsaid } = Result.getOrThrow(yield* lower(vendor, fields))
+        const { body, droppedParams } = Result.getOrThrow(yield* lower(vendor, fields))
         assert.deepStrictEqual(body, { ...base, ...left, model: "m" })
-        assert.isUndefined(unsaid)
+        assert.isUndefined(droppedParams)
       }),
     )
   }

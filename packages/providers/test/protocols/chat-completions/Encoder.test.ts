@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type * as Chat from "@understudy/core/Chat"
 import { ProviderError } from "@understudy/core/ProviderError"
 import { Stream } from "@understudy/providers/protocols/chat-completions"
-import * as ToolIds from "@understudy/providers/protocols/ToolIds"
+import * as ToolIds from "@understudy/providers/internal/protocols/ToolIds"
 import * as Result from "effect/Result"
 import * as Returned from "../Returned.ts"
 import * as Streamed from "../Streamed.ts"
@@ -162,7 +162,7 @@ describe("another protocol's frames", () => {
     const signature = { issuer: "google", value: "g" }
     const [, opened, text, other] = written(
       parts(
-        { type: "tool-call", index: 0, id: "call_a", name: "run", freeform: true },
+        { type: "tool-call", index: 0, id: "call_a", name: "run", custom: true },
         { type: "tool-arguments", index: 0, arguments: "ls" },
         { type: "tool-call", index: 1, id: "call_b", name: "look", signature },
       ),

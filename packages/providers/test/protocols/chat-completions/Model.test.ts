@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Model from "@understudy/providers/protocols/chat-completions/Model"
+import * as Model from "@understudy/providers/internal/protocols/chat-completions/Model"
 
 const everything = { reasons: true, samples: true, breakpoints: false, custom: false, maxOutput: undefined }
 const newest = { ...everything, custom: true, maxOutput: 128_000 }

@@ -5,7 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type * as Chat from "@understudy/core/Chat"
 import type { Reason } from "@understudy/core/ProviderError"
 import { ProviderError } from "@understudy/core/ProviderError"
-import * as Errors from "@understudy/providers/openai/Errors"
+import * as Errors from "@understudy/providers/internal/openai/Errors"
 import { Stream } from "@understudy/providers/protocols/chat-completions"
 import * as Result from "effect/Result"
 import * as Streamed from "../Streamed.ts"
@@ -53,7 +53,7 @@ describe("a stream", () => {
       id: "chatcmpl-9",
       model: "gpt-4o-2024-08-06",
       content: [look({ id: "call_a" }), look({ id: "call_b", name: "get_time", arguments: "{}" })],
-      finish: "tool-calls",
+      finishReason: "tool-calls",
       usage: { inputTokens: 80, outputTokens: 30, cachedInputTokens: 64, reasoningTokens: 0 },
     })
   })
@@ -108,7 +108,7 @@ describe("a stream", () => {
       "[DONE]",
     )
     assert.deepStrictEqual(answer.content, [look({ signature: { issuer: "google", value: "AVSo" } })])
-    assert.strictEqual(answer.finish, "tool-calls")
+    assert.strictEqual(answer.finishReason, "tool-calls")
   })
 
   it("of Mistral's, whose thoughts are chunks of the content", () => {
@@ -137,7 +137,7 @@ describe("a stream", () => {
       id: "a1",
       model: "gpt-4o",
       content: [{ type: "text", text: "Hi" }],
-      finish: "content-filter",
+      finishReason: "content-filter",
     })
   })
 

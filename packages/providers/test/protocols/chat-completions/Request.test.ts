@@ -254,7 +254,7 @@ describe("decode", () => {
           content: [
             { type: "reasoning", text: "Hm" },
             call("1"),
-            { type: "tool-call", id: "2", name: "run", arguments: "ls", freeform: true },
+            { type: "tool-call", id: "2", name: "run", arguments: "ls", custom: true },
           ],
         },
         {
@@ -322,7 +322,7 @@ describe("decode", () => {
       ...decode(wire()),
       tools: [
         { name: "look" },
-        { name: "run", description: "Runs", freeform: { format: { type: "grammar", ...grammar } } },
+        { name: "run", description: "Runs", custom: { format: { type: "grammar", ...grammar } } },
       ],
       toolChoice: "required",
     })

@@ -15,11 +15,11 @@ const message = (message: Record<string, unknown>, finish: string | null = "stop
 }
 
 /** The finish of an answer that ended for that reason. */
-const finish = (reason: string | null) => message({ content: "Hi" }, reason).finish
+const finish = (reason: string | null) => message({ content: "Hi" }, reason).finishReason
 
 /** What an answer of these parts has for content. */
 const content = (...content: ReadonlyArray<Chat.AssistantContent>) => {
-  const [choice] = Response.encode({ content, finish: "stop" }, identity)["choices"] as ReadonlyArray<{
+  const [choice] = Response.encode({ content, finishReason: "stop" }, identity)["choices"] as ReadonlyArray<{
     readonly message: Record<string, unknown>
   }>
   return choice?.message["content"]
@@ -59,7 +59,7 @@ describe("decode", () => {
       id: "chatcmpl-1",
       model: "gpt-4o-2024-08-06",
       content: [{ type: "text", text: "Hi" }],
-      finish: "stop",
+      finishReason: "stop",
       usage: { inputTokens: 9, outputTokens: 3, cachedInputTokens: 0, reasoningTokens: 2 },
       native: { protocol: "chat-completions", text, body },
     })
@@ -73,8 +73,8 @@ describe("decode", () => {
   })
 
   it("takes an empty text with a finish reason for an answer", () => {
-    assert.deepStrictEqual(message({ content: "" }), { content: [], finish: "stop" })
-    assert.deepStrictEqual(message({ content: null }, "length"), { content: [], finish: "length" })
+    assert.deepStrictEqual(message({ content: "" }), { content: [], finishReason: "stop" })
+    assert.deepStrictEqual(message({ content: null }, "length"), { content: [], finishReason: "length" })
   })
 
   it("reads thoughts, and calls as compatible servers write them", () => {
@@ -96,21 +96,21 @@ describe("decode", () => {
           { type: "reasoning", text: "Hm" },
           { type: "tool-call", id: "call_0", name: "look", arguments: '{"up":true}' },
           { type: "tool-call", id: "2", name: "wait", arguments: "{}" },
-          { type: "tool-call", id: "3", name: "run", arguments: "ls", freeform: true },
+          { type: "tool-call", id: "3", name: "run", arguments: "ls", custom: true },
         ],
-        finish: "tool-calls",
+        finishReason: "tool-calls",
       },
     )
   })
 
   it("takes a call for the reason to stop, whatever the server calls it", () => {
     const tool_calls = [{ id: "1", type: "function", function: { name: "look", arguments: "{}" } }]
-    assert.strictEqual(message({ tool_calls }, "stop").finish, "tool-calls")
-    assert.strictEqual(message({ tool_calls }, "length").finish, "length")
+    assert.strictEqual(message({ tool_calls }, "stop").finishReason, "tool-calls")
+    assert.strictEqual(message({ tool_calls }, "length").finishReason, "length")
     const call = { type: "tool-call", id: "call_0_c1", name: "look", arguments: "{}" }
     const choice = { message: { function_call: { name: "look", arguments: "{}" } }, finish_reason: "function_call" }
-    const { content, finish } = decode({ id: "c1", choices: [choice] })
-    assert.deepStrictEqual({ content, finish }, { content: [call], finish: "tool-calls" })
+    const { content, finishReason } = decode({ id: "c1", choices: [choice] })
+    assert.deepStrictEqual({ content, finish: finishReason }, { content: [call], finish: "tool-calls" })
   })
 
   it("reads seals, on thoughts and on calls", () => {
@@ -164,7 +164,7 @@ describe("decode", () => {
         { type: "text", text: "Hi" },
         { type: "audio", source: { type: "id", id: "audio_1" } },
       ],
-      finish: "stop",
+      finishReason: "stop",
     })
   })
 
@@ -206,7 +206,7 @@ describe("encode", () => {
             { type: "text", text: "So" },
             { type: "text", text: "!", citations: [{ source: { type: "document", index: 0 } }] },
           ],
-          finish: "stop",
+          finishReason: "stop",
           usage: { inputTokens: 2, outputTokens: 3 },
         },
         identity,
@@ -236,7 +236,7 @@ describe("encode", () => {
       citations: [{ source: { type: "url", url: "https://a.example" }, ...citation }],
     })
     const { choices } = Response.encode(
-      { content: [cited("One.", {}), cited("Two.", { supports: { start: 1, end: 3 } })], finish: "stop" },
+      { content: [cited("One.", {}), cited("Two.", { supports: { start: 1, end: 3 } })], finishReason: "stop" },
       identity,
     ) as { readonly choices: ReadonlyArray<{ readonly message: { readonly annotations: unknown } }> }
     const annotation = (start_index: number, end_index: number) => ({
@@ -249,7 +249,7 @@ describe("encode", () => {
   it("answers a client of old in its own words", () => {
     const native = { protocol: "chat-completions", body: { functions: [{ name: "look" }] } }
     const { choices } = Response.encode(
-      { content: [{ type: "tool-call", id: "1", name: "look", arguments: "{}" }], finish: "tool-calls" },
+      { content: [{ type: "tool-call", id: "1", name: "look", arguments: "{}" }], finishReason: "tool-calls" },
       { ...identity, request: { ...identity.request, native } },
     )
     assert.deepStrictEqual(choices, [

@@ -101,7 +101,7 @@ describe("decoder", () => {
           type: "citation",
           citation: { source: { type: "url", url: "https://a.example", title: "A" }, supports: { start: 0, end: 2 } },
         },
-        { type: "tool-call", index: 0, id: "1", name: "run", freeform: true },
+        { type: "tool-call", index: 0, id: "1", name: "run", custom: true },
         { type: "tool-arguments", index: 0, arguments: "ls" },
         { type: "tool-call", index: 1, id: "2", name: "look", signature: { issuer: "google", value: "g" } },
         { type: "tool-arguments", index: 1, arguments: "{}" },

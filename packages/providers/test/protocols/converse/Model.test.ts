@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Model from "@understudy/providers/protocols/converse/Model"
+import * as Model from "@understudy/providers/internal/protocols/converse/Model"
 
 describe("of", () => {
   for (const [id, choices, caches, schemas] of [

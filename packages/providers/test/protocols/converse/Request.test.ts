@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Chat from "@understudy/core/Chat"
 import { Request } from "@understudy/providers/protocols/converse"
-import * as JsonMode from "@understudy/providers/protocols/JsonMode"
+import * as JsonMode from "@understudy/providers/internal/protocols/JsonMode"
 import { Buffer } from "node:buffer"
 import * as Result from "effect/Result"
 import * as Conversation from "./Conversation.ts"
@@ -181,10 +181,10 @@ describe("tool calls", () => {
   })
 
   it("of tools of free text are functions of one text", () => {
-    const run: Chat.Tool = { name: "run", freeform: {} }
+    const run: Chat.Tool = { name: "run", custom: {} }
     const encoded = body({
       tools: [run],
-      messages: [Chat.user("Run"), Chat.assistant([{ ...call("t1", "ls"), name: "run", freeform: true }])],
+      messages: [Chat.user("Run"), Chat.assistant([{ ...call("t1", "ls"), name: "run", custom: true }])],
     })
     assert.deepStrictEqual((encoded["messages"] as ReadonlyArray<unknown>)[1], {
       role: "assistant",

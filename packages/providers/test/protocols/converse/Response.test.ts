@@ -58,7 +58,7 @@ describe("an answer", () => {
         { type: "tool-call", id: "t1", name: "look", arguments: '{"where":"there"}' },
         { type: "tool-call", id: "t2", name: "wait", arguments: "{}" },
       ],
-      finish: "tool-calls",
+      finishReason: "tool-calls",
       usage: { inputTokens: 1110, outputTokens: 5, cachedInputTokens: 1000, cacheWriteTokens: 100 },
       native: { protocol: "converse", text, body },
     })
@@ -66,13 +66,16 @@ describe("an answer", () => {
 
   it("calls a tool whatever it says of why it stopped, and tells what a guardrail found", () => {
     const trace = { guardrail: { actionReason: "Guardrail blocked." } }
-    assert.strictEqual(decode(answer([{ toolUse: { toolUseId: "t1", name: "look" } }])).finish, "tool-calls")
-    const { finish, vendor } = decode(answer([{ text: "Sorry" }], { stopReason: "guardrail_intervened", trace }))
-    assert.deepStrictEqual({ finish, vendor }, { finish: "content-filter", vendor: { converse: { trace } } })
+    assert.strictEqual(decode(answer([{ toolUse: { toolUseId: "t1", name: "look" } }])).finishReason, "tool-calls")
+    const { finishReason, vendor } = decode(answer([{ text: "Sorry" }], { stopReason: "guardrail_intervened", trace }))
+    assert.deepStrictEqual(
+      { finish: finishReason, vendor },
+      { finish: "content-filter", vendor: { converse: { trace } } },
+    )
   })
 
   it("may be empty, and may not count", () => {
-    const { content, finish, usage } = decode(answer([]))
+    const { content, finishReason: finish, usage } = decode(answer([]))
     assert.deepStrictEqual({ content, finish, usage }, { content: [], finish: "stop", usage: undefined })
     assert.deepStrictEqual(decode(answer([{ text: "" }])).content, [{ type: "text", text: "" }])
   })
@@ -88,7 +91,8 @@ describe("an answer", () => {
       ["a_later_word", "other"],
       [undefined, "other"],
     ]
-    for (const [stopReason, finish] of reasons) assert.strictEqual(decode(answer([], { stopReason })).finish, finish)
+    for (const [stopReason, finish] of reasons)
+      assert.strictEqual(decode(answer([], { stopReason })).finishReason, finish)
     assert.strictEqual(
       decode(answer([], { stopReason: "stop_sequence", additionalModelResponseFields: { stop_sequence: "END" } }))
         .stopSequence,

@@ -203,7 +203,7 @@ const choice = ({ cited, finish, logprobs, redacted, ...spoken }: typeof Choice.
   const whole = redacted === undefined ? said : [{ type: "reasoning" as const, text: "", redacted }, ...said]
   return {
     content: whole,
-    finish: finish !== "other" ? finish : spoken.calls.length > 0 ? "tool-calls" : "stop",
+    finishReason: finish !== "other" ? finish : spoken.calls.length > 0 ? "tool-calls" : "stop",
     ...(logprobs === undefined || spoken.text === undefined ? undefined : { logprobs: { content: [token(logprobs)] } }),
   }
 }
@@ -253,7 +253,7 @@ export const parts = ({ alternatives = [], ...first }: Chat.Response): ReadonlyA
   ...(first.usage === undefined ? [] : [{ type: "usage" as const, usage: first.usage }]),
 ]
 
-const partsOf = ({ content, finish, logprobs }: Chat.Choice, index: number): ReadonlyArray<Chat.Part> => {
+const partsOf = ({ content, finishReason, logprobs }: Chat.Choice, index: number): ReadonlyArray<Chat.Part> => {
   const at = index === 0 ? {} : { choice: index }
   let calls = 0
   let told = logprobs
@@ -290,7 +290,7 @@ const partsOf = ({ content, finish, logprobs }: Chat.Choice, index: number): Rea
           return []
       }
     }),
-    { type: "finish", reason: finish, ...at },
+    { type: "finish", reason: finishReason, ...at },
   ]
 }
 
@@ -309,7 +309,7 @@ export const fold = (parts: ReadonlyArray<Chat.Part>): Chat.Response => {
       rest = { ...rest, usage: part.usage }
       continue
     }
-    const choice = (choices[part.choice ?? 0] ??= { content: [], finish: "other" })
+    const choice = (choices[part.choice ?? 0] ??= { content: [], finishReason: "other" })
     const last = choice.content.at(-1)
     switch (part.type) {
       case "text":
@@ -342,12 +342,12 @@ export const fold = (parts: ReadonlyArray<Chat.Part>): Chat.Response => {
         break
       }
       case "finish":
-        choice.finish = part.reason
+        choice.finishReason = part.reason
         break
       case "refusal":
         choice.content.push({ type: "refusal", text: part.text })
     }
   }
-  const [first = { content: [], finish: "other" as const }, ...others] = choices
+  const [first = { content: [], finishReason: "other" as const }, ...others] = choices
   return { ...rest, ...first, ...(others.length === 0 ? undefined : { alternatives: others }) }
 }

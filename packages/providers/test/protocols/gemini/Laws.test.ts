@@ -1,12 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import type * as Chat from "@understudy/core/Chat"
 import { ProviderError } from "@understudy/core/ProviderError"
-import type * as Dialect from "@understudy/providers/protocols/Dialect"
+import type * as ClientProtocol from "@understudy/providers/internal/protocols/ClientProtocol"
 import * as Gemini from "@understudy/providers/protocols/gemini"
 import * as Result from "effect/Result"
 import * as Conversation from "./Conversation.ts"
 
-const answering: Dialect.Answering = { id: "1", created: 17, request: { model: "assistant", messages: [] } }
+const answering: ClientProtocol.Answering = { id: "1", created: 17, request: { model: "assistant", messages: [] } }
 
 const json = (value: unknown) => JSON.parse(JSON.stringify(value))
 

@@ -176,8 +176,8 @@ describe("encode", () => {
       true,
       ["a tool call's arguments that are not a JSON object, sent as INVALID_JSON"],
     ])
-    assert.deepStrictEqual(args({ arguments: "a patch", freeform: true }), [true, []])
-    const { body } = encode({ tools: [{ name: "patch", freeform: {} }] })
+    assert.deepStrictEqual(args({ arguments: "a patch", custom: true }), [true, []])
+    const { body } = encode({ tools: [{ name: "patch", custom: {} }] })
     assert.include(JSON.stringify(body["tools"]), '"required":["input"]')
   })
 
@@ -498,15 +498,17 @@ describe("decode", () => {
             tools: [{ googleSearch: {} }, { codeExecution: {} }],
           },
         },
-        unsayable: ["content that Google has cached"],
+        requiredUnsupported: ["content that Google has cached"],
       },
     )
   })
 
   it("names what only Google is told of a part", () => {
     const video = { fileData: { fileUri: "https://youtu.be/a" }, video_metadata: { fps: 1 } }
-    const { unsaid } = decode({ contents: [{ role: "user", parts: [video, { ...video, mediaResolution: {} }] }] })
-    assert.deepStrictEqual(unsaid, ["which part of a video", "how closely a picture is looked at"])
+    const { droppedParams } = decode({
+      contents: [{ role: "user", parts: [video, { ...video, mediaResolution: {} }] }],
+    })
+    assert.deepStrictEqual(droppedParams, ["which part of a video", "how closely a picture is looked at"])
   })
 
   it("streams where the address says so", () => {

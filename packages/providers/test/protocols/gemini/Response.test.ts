@@ -12,7 +12,7 @@ const candidate = (parts: ReadonlyArray<unknown>, finishReason = "STOP", more: o
   candidates: [{ content: { parts, role: "model" }, finishReason, ...more }],
 })
 
-const finish = (finishReason: string) => decode(candidate([{ text: "Hm" }], finishReason)).finish
+const finish = (finishReason: string) => decode(candidate([{ text: "Hm" }], finishReason)).finishReason
 
 describe("decode", () => {
   it("reads an answer as the documentation shows it", () => {
@@ -60,7 +60,7 @@ describe("decode", () => {
           },
           { type: "tool-call", id: "gemini_abc_0", name: "look", arguments: "{}" },
         ],
-        finish: "tool-calls",
+        finishReason: "tool-calls",
         usage: { inputTokens: 22, outputTokens: 7, cachedInputTokens: 5, reasoningTokens: 3 },
       },
     )
@@ -80,7 +80,7 @@ describe("decode", () => {
   it("answers a blocked prompt by a refusal that says why", () => {
     assert.deepStrictEqual(decode({ promptFeedback: { blockReason: "PROHIBITED_CONTENT" } }), {
       content: [{ type: "refusal", text: "The prompt was blocked: PROHIBITED_CONTENT" }],
-      finish: "content-filter",
+      finishReason: "content-filter",
     })
     const blocked = decode(candidate([], "SAFETY", { finishMessage: "It was unsafe." }))
     assert.deepStrictEqual(blocked.content, [{ type: "refusal", text: "It was unsafe." }])
@@ -126,12 +126,12 @@ describe("decode", () => {
 describe("encode", () => {
   const encode = (response: Partial<Chat.Response>) =>
     Response.encode(
-      { content: [], finish: "stop", ...response },
+      { content: [], finishReason: "stop", ...response },
       { id: "1", created: 17, request: { model: "assistant", messages: [] } },
     ) as { readonly candidates: ReadonlyArray<Record<string, unknown>> }
 
   it("says every finish in Google's words", () => {
-    const reason = (finish: Chat.FinishReason) => encode({ finish }).candidates[0]?.["finishReason"]
+    const reason = (finish: Chat.FinishReason) => encode({ finishReason: finish }).candidates[0]?.["finishReason"]
     assert.deepStrictEqual((["stop", "tool-calls", "length"] as const).map(reason), ["STOP", "STOP", "MAX_TOKENS"])
     assert.deepStrictEqual((["content-filter", "refusal", "pause", "other"] as const).map(reason), [
       "SAFETY",
@@ -143,7 +143,7 @@ describe("encode", () => {
 
   it("says a refusal in words, and cites documents by their titles", () => {
     const { candidates } = encode({
-      finish: "refusal",
+      finishReason: "refusal",
       content: [
         {
           type: "text",

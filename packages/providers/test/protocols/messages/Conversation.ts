@@ -2,7 +2,7 @@
  * Everything that Messages can say, at random: requests and answers that must survive the protocol unharmed.
  */
 import type * as Chat from "@understudy/core/Chat"
-import * as Citations from "@understudy/providers/protocols/messages/Citations"
+import * as Citations from "@understudy/providers/internal/protocols/messages/Citations"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
 
@@ -193,7 +193,7 @@ export const request: Arbitrary.Arbitrary<Chat.Request> = Arbitrary.map(
 
 const Answer = Schema.Struct({
   content: Schema.Array(Schema.Union([Text, thought(Seal), ToolCall])),
-  finish: Schema.Literals(["stop", "length", "tool-calls", "refusal", "pause"]),
+  finishReason: Schema.Literals(["stop", "length", "tool-calls", "refusal", "pause"]),
   stopSequence: optional(Words),
   uncached: Count,
   usage: Schema.Struct({
@@ -207,16 +207,17 @@ const Answer = Schema.Struct({
 /** A call ends as a call, and a stop sequence ends what it stopped. */
 export const response: Arbitrary.Arbitrary<Chat.Response> = Arbitrary.map(
   Arbitrary.schema(Answer),
-  ({ content, finish, stopSequence, uncached, usage }) => {
+  ({ content, finishReason, stopSequence, uncached, usage }) => {
     const calls = content.some(({ type }) => type === "tool-call")
-    const ended = finish === "stop" || finish === "tool-calls" ? (calls ? "tool-calls" : "stop") : finish
+    const ended =
+      finishReason === "stop" || finishReason === "tool-calls" ? (calls ? "tool-calls" : "stop") : finishReason
     return {
       id: "msg_1",
       model: "claude-opus-5",
       content: content.map((part, index) =>
         part.type === "tool-call" ? { ...part, id: `${part.id}${index}` } : withCitations(part),
       ),
-      finish: ended,
+      finishReason: ended,
       ...(ended === "stop" && stopSequence !== undefined ? { stopSequence } : undefined),
       usage: {
         ...usage,

@@ -132,11 +132,11 @@ const pieces = (part: Chat.AssistantContent, index: number): ReadonlyArray<Chat.
   }
 }
 
-const streamed = ({ content, finish, stopSequence, usage }: Chat.Response): ReadonlyArray<Chat.Part> => {
+const streamed = ({ content, finishReason, stopSequence, usage }: Chat.Response): ReadonlyArray<Chat.Part> => {
   let calls = 0
   return [
     ...content.flatMap((part) => pieces(part, part.type === "tool-call" ? calls++ : 0)),
-    { type: "finish", reason: finish, stopSequence },
+    { type: "finish", reason: finishReason, stopSequence },
     ...(usage === undefined ? [] : [{ type: "usage" as const, usage }]),
   ]
 }

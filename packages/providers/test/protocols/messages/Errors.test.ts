@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import type { ClientError } from "@understudy/providers/protocols/Dialect"
+import type { ClientError } from "@understudy/providers/internal/protocols/ClientProtocol"
 import { Errors } from "@understudy/providers/protocols/messages"
 
 const nothing = { type: undefined, code: undefined, message: undefined, param: undefined, requestId: undefined }

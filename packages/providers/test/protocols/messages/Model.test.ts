@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Model from "@understudy/providers/protocols/messages/Model"
+import * as Model from "@understudy/providers/internal/protocols/messages/Model"
 
 const thinking = (id: string) => Model.of(id).thinking
 

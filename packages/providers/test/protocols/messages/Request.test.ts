@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Chat from "@understudy/core/Chat"
 import { Request } from "@understudy/providers/protocols/messages"
-import * as ToolIds from "@understudy/providers/protocols/ToolIds"
+import * as ToolIds from "@understudy/providers/internal/protocols/ToolIds"
 import * as Result from "effect/Result"
 import * as Base64 from "effect/encoding/Base64"
 import * as Conversation from "./Conversation.ts"
@@ -489,12 +489,12 @@ describe("the rest", () => {
   })
 
   it("gives a free-form tool a function's form", () => {
-    const freeform = { name: "run", freeform: { format: { type: "grammar", syntax: "lark", definition: "x" } } }
+    const customTool = { name: "run", custom: { format: { type: "grammar", syntax: "lark", definition: "x" } } }
     const { body, warnings } = encode({
-      tools: [freeform],
-      messages: [Chat.user("Hi"), Chat.assistant([{ ...call("a", "ls -l"), freeform: true }])],
+      tools: [customTool],
+      messages: [Chat.user("Hi"), Chat.assistant([{ ...call("a", "ls -l"), custom: true }])],
     })
-    const description = `The whole text, in this format: ${JSON.stringify(freeform.freeform.format)}`
+    const description = `The whole text, in this format: ${JSON.stringify(customTool.custom.format)}`
     assert.deepStrictEqual(body["tools"], [
       {
         name: "run",
@@ -791,7 +791,7 @@ describe("decode", () => {
       "mcp_servers",
       "tools",
     ])
-    assert.deepStrictEqual(request.unsaid, [
+    assert.deepStrictEqual(request.droppedParams, [
       "content of type container_upload",
       "content of type server_tool_use",
       "defer_loading of a tool",

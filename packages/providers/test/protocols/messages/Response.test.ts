@@ -25,7 +25,7 @@ const decode = (more: Record<string, unknown>) => {
 const answering = { id: "1", created: 17, request: { model: "assistant", messages: [] } }
 
 const encode = (response: Partial<Chat.Response>) =>
-  Response.encode({ content: [{ type: "text", text: "Hi" }], finish: "stop", ...response }, answering)
+  Response.encode({ content: [{ type: "text", text: "Hi" }], finishReason: "stop", ...response }, answering)
 
 /** Seals of others travel under a mark: upstreams have none. */
 const unsealed = ({ content, ...rest }: Chat.Response): Chat.Response => ({
@@ -89,7 +89,7 @@ describe("encode", () => {
     const call: Chat.ToolCall = { type: "tool-call", id: "1", name: "look", arguments: "{}" }
     assert.deepStrictEqual(
       (["stop", "length", "tool-calls", "content-filter", "refusal", "pause", "other"] as const).map((finish) =>
-        reason({ finish }),
+        reason({ finishReason: finish }),
       ),
       ["end_turn", "max_tokens", "tool_use", "refusal", "refusal", "pause_turn", "end_turn"],
     )
@@ -105,7 +105,7 @@ describe("decode", () => {
       id: "msg_1",
       model: "claude-opus-5",
       content: [{ type: "text", text: "Hello" }],
-      finish: "stop",
+      finishReason: "stop",
       usage: { inputTokens: 3, outputTokens: 5 },
     })
   })
@@ -166,18 +166,18 @@ describe("decode", () => {
       a_later_word: "other",
     }
     for (const [reason, finish] of Object.entries(finishes)) {
-      assert.strictEqual(decode({ stop_reason: reason }).finish, finish)
+      assert.strictEqual(decode({ stop_reason: reason }).finishReason, finish)
     }
-    assert.strictEqual(decode({ stop_reason: null }).finish, "other")
+    assert.strictEqual(decode({ stop_reason: null }).finishReason, "other")
     assert.strictEqual(decode({ stop_reason: "stop_sequence", stop_sequence: "END" }).stopSequence, "END")
   })
 
   it("takes an answer with a call for one, whatever it says of its end", () => {
     const call = { type: "tool_use", id: "toolu_1", name: "look", input: {} }
-    assert.strictEqual(decode({ content: [call], stop_reason: "max_tokens" }).finish, "length")
+    assert.strictEqual(decode({ content: [call], stop_reason: "max_tokens" }).finishReason, "length")
     const text = JSON.stringify({ ...message, content: [call], later: 1 })
-    const { finish, native } = Result.getOrThrow(Response.decode(text))
-    assert.strictEqual(finish, "tool-calls")
+    const { finishReason, native } = Result.getOrThrow(Response.decode(text))
+    assert.strictEqual(finishReason, "tool-calls")
     assert.strictEqual(native?.text, text.replace('"end_turn"', '"tool_use"'))
   })
 

@@ -2,7 +2,7 @@
  * Everything that Responses can say, at random: requests and answers that must survive the protocol unharmed.
  */
 import type * as Chat from "@understudy/core/Chat"
-import * as Sealed from "@understudy/providers/protocols/responses/Reasoning"
+import * as Sealed from "@understudy/providers/internal/protocols/responses/Reasoning"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
 
@@ -66,7 +66,7 @@ const called = {
 }
 const Called = Schema.Union([
   Schema.Struct({ ...called, arguments: Schema.Literals(["{}", '{"city":"Zürich"}', "no JSON at all"]) }),
-  Schema.Struct({ ...called, arguments: Schema.Literals(["", "*** Begin"]), freeform: Schema.Literal(true) }),
+  Schema.Struct({ ...called, arguments: Schema.Literals(["", "*** Begin"]), custom: Schema.Literal(true) }),
 ])
 
 const texts = Schema.Array(Text)
@@ -109,7 +109,7 @@ const Tools = Schema.Struct({
       Schema.Struct({
         name: Words,
         description: optional(Words),
-        freeform: Schema.Struct({ format: optional(Schema.Struct({ type: Schema.Literal("text") })) }),
+        custom: Schema.Struct({ format: optional(Schema.Struct({ type: Schema.Literal("text") })) }),
       }),
     ]),
   ),
@@ -201,7 +201,7 @@ const Call = Schema.Union([
   Schema.Struct({
     ...call,
     arguments: Schema.Literals([...json, "no JSON at all"]),
-    freeform: Schema.Literal(true),
+    custom: Schema.Literal(true),
   }),
 ])
 
@@ -235,7 +235,7 @@ export const response: Arbitrary.Arbitrary<Chat.Response> = Arbitrary.map(
       ...calls.map((call, index) => ({ ...call, id: `call_${index}` })),
       ...(after === undefined || calls.length === 0 ? [] : [after]),
     ],
-    finish: cut ?? (calls.length > 0 ? "tool-calls" : refusal === undefined ? "stop" : "refusal"),
+    finishReason: cut ?? (calls.length > 0 ? "tool-calls" : refusal === undefined ? "stop" : "refusal"),
     ...(usage === undefined ? undefined : { usage }),
   }),
 )

@@ -91,7 +91,7 @@ describe("another protocol's frames", () => {
         { type: "citation", citation: { source: { type: "url", url: "https://a.example" } } },
         { type: "refusal", text: "No" },
         { type: "tool-call", index: 0, id: "a", name: "look" },
-        { type: "tool-call", index: 1, id: "b", name: "patch", freeform: true },
+        { type: "tool-call", index: 1, id: "b", name: "patch", custom: true },
         { type: "tool-arguments", index: 0, arguments: '{"x":1}' },
         { type: "tool-arguments", index: 1, arguments: "*** Begin" },
         { type: "usage", usage },

@@ -78,7 +78,7 @@ describe("encode", () => {
           { type: "reasoning", text: "Hm", signature: { issuer: "openai", value: "gAAA" } },
           { type: "text", text: "Looking" },
           { type: "tool-call", id: "a", name: "look", arguments: "{}" },
-          { type: "tool-call", id: "b", name: "patch", arguments: "*** Begin", freeform: true },
+          { type: "tool-call", id: "b", name: "patch", arguments: "*** Begin", custom: true },
         ]),
         {
           role: "tool",
@@ -125,7 +125,7 @@ describe("encode", () => {
   it("keeps functions from becoming stricter than they were", () => {
     const { body } = encode({
       model: "gpt-5",
-      tools: [{ name: "look" }, { name: "patch", freeform: {} }],
+      tools: [{ name: "look" }, { name: "patch", custom: {} }],
       toolChoice: { name: "patch" },
     })
     assert.deepStrictEqual(JSON.parse(JSON.stringify(body["tools"])), [
@@ -139,10 +139,10 @@ describe("encode", () => {
     const { body } = encode({
       messages: [
         Chat.user("Hi"),
-        Chat.assistant([{ type: "tool-call", id: "a", name: "patch", arguments: "*** Begin", freeform: true }]),
+        Chat.assistant([{ type: "tool-call", id: "a", name: "patch", arguments: "*** Begin", custom: true }]),
         Chat.toolResult("a", "Done"),
       ],
-      tools: [{ name: "patch", freeform: {} }],
+      tools: [{ name: "patch", custom: {} }],
       toolChoice: { name: "patch" },
     })
     assert.deepInclude((body["tools"] as ReadonlyArray<Body>)[0], { type: "function", name: "patch" })
@@ -321,7 +321,7 @@ describe("decode", () => {
         { type: "reasoning", text: "Hm", signature: { issuer: "openai", value: "gAAA" } },
         { type: "text", text: "So" },
         { type: "tool-call", id: "a", name: "crm__look", arguments: "{}" },
-        { type: "tool-call", id: "b", name: "patch", arguments: "*** Begin", freeform: true },
+        { type: "tool-call", id: "b", name: "patch", arguments: "*** Begin", custom: true },
       ]),
       {
         role: "tool",
@@ -378,7 +378,7 @@ describe("decode", () => {
         parameters: { type: "object" },
         strict: false,
       },
-      { name: "mcp__crm__write", description: "The customers.", freeform: { format: { type: "text" } } },
+      { name: "mcp__crm__write", description: "The customers.", custom: { format: { type: "text" } } },
     ])
   })
 
@@ -386,11 +386,11 @@ describe("decode", () => {
     const look = { type: "function", name: "look", parameters: null, strict: null }
     const search = { type: "web_search" }
     const asked = (tools: ReadonlyArray<Body>, choice?: unknown) => {
-      const { toolChoice, unsaid, unsayable } = decode(wire({ tools, tool_choice: choice }))
-      return { toolChoice, unsaid, unsayable }
+      const { toolChoice, droppedParams, requiredUnsupported } = decode(wire({ tools, tool_choice: choice }))
+      return { toolChoice, droppedParams, requiredUnsupported }
     }
-    const offer = { unsaid: ["the tool web_search"], unsayable: undefined }
-    const need = { unsaid: undefined, unsayable: ["the tool web_search"] }
+    const offer = { droppedParams: ["the tool web_search"], requiredUnsupported: undefined }
+    const need = { droppedParams: undefined, requiredUnsupported: ["the tool web_search"] }
     assert.deepStrictEqual(asked([look, search]), { toolChoice: undefined, ...offer })
     assert.deepStrictEqual(asked([look, search], "required"), { toolChoice: "required", ...offer })
     assert.deepStrictEqual(asked([search], "none"), { toolChoice: "none", ...offer })
@@ -400,8 +400,8 @@ describe("decode", () => {
     assert.deepStrictEqual(asked([look, search], only("web_search")), { toolChoice: "auto", ...need })
     assert.deepStrictEqual(asked([look, search], only("function", "look")), {
       toolChoice: "auto",
-      unsaid: undefined,
-      unsayable: undefined,
+      droppedParams: undefined,
+      requiredUnsupported: undefined,
     })
   })
 
@@ -421,14 +421,14 @@ describe("decode", () => {
   })
 
   it("tells what only OpenAI can read of the conversation", () => {
-    const { unsaid, unsayable } = decodeItems(
+    const { droppedParams, requiredUnsupported } = decodeItems(
       { type: "web_search_call", id: "ws_1", status: "completed" },
       { type: "compaction", encrypted_content: "gAAA" },
       { type: "local_shell_call_output", id: "x", output: "ok" },
       { role: "user", content: "Hi" },
     )
-    assert.deepStrictEqual(unsaid, ["web_search_call items"])
-    assert.deepStrictEqual(unsayable, ["compaction items", "local_shell_call_output items"])
+    assert.deepStrictEqual(droppedParams, ["web_search_call items"])
+    assert.deepStrictEqual(requiredUnsupported, ["compaction items", "local_shell_call_output items"])
   })
 
   it("keeps what Chat has no words for, and only that", () => {

@@ -16,7 +16,7 @@ const decode = (body: unknown) => Result.getOrThrow(Response.decode(JSON.stringi
 const failure = (text: string) => Result.getOrThrow(Result.flip(Response.decode(text, classify)))
 
 const answer = (content: Chat.Response["content"], finish: Chat.FinishReason = "stop", request = identity.request) =>
-  Response.encode({ content, finish }, { ...identity, request })
+  Response.encode({ content, finishReason: finish }, { ...identity, request })
 
 /** As OpenAI's documentation shows an answer of a reasoning model. */
 const documented = {
@@ -133,9 +133,9 @@ describe("decode", () => {
           ],
         },
         { type: "tool-call", id: "call_1", name: "crm__look", arguments: "{}" },
-        { type: "tool-call", id: "call_2", name: "patch", arguments: "*** Begin Patch", freeform: true },
+        { type: "tool-call", id: "call_2", name: "patch", arguments: "*** Begin Patch", custom: true },
       ],
-      finish: "tool-calls",
+      finishReason: "tool-calls",
       logprobs: { content: [{ token: "Under", logprob: -1, bytes: [], top_logprobs: [] }] },
       usage: { inputTokens: 36, outputTokens: 87, cachedInputTokens: 12, reasoningTokens: 64 },
       native: { protocol: "responses", text: JSON.stringify(documented), body: documented },
@@ -144,14 +144,14 @@ describe("decode", () => {
 
   it("never softens why an answer ended", () => {
     const finish = (status: string, reason?: string) =>
-      decode({ status, incomplete_details: reason === undefined ? null : { reason }, output: [] }).finish
+      decode({ status, incomplete_details: reason === undefined ? null : { reason }, output: [] }).finishReason
     assert.strictEqual(finish("completed"), "stop")
     assert.strictEqual(finish("incomplete", "max_output_tokens"), "length")
     assert.strictEqual(finish("incomplete", "content_filter"), "content-filter")
     assert.strictEqual(finish("incomplete", "a reason of a later API"), "other")
-    assert.strictEqual(decode({ output: [] }).finish, "stop")
+    assert.strictEqual(decode({ output: [] }).finishReason, "stop")
     const refused = { type: "message", content: [{ type: "refusal", refusal: "No" }] }
-    assert.strictEqual(decode({ status: "completed", output: [refused] }).finish, "refusal")
+    assert.strictEqual(decode({ status: "completed", output: [refused] }).finishReason, "refusal")
   })
 
   it("takes no answer for whole that has not ended", () => {
@@ -182,7 +182,7 @@ describe("encode", () => {
       Response.encode(
         {
           content: [{ type: "text", text: "Hi" }],
-          finish: "stop",
+          finishReason: "stop",
           model: "claude",
           usage: { inputTokens: 9, outputTokens: 5 },
         },

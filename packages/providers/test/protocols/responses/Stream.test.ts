@@ -118,7 +118,7 @@ describe("decoder", () => {
         event("output_item.done", { item: { ...item, input: "*** Begin" } }),
       ),
       [
-        { type: "tool-call", index: 0, id: "a", name: "patch", freeform: true },
+        { type: "tool-call", index: 0, id: "a", name: "patch", custom: true },
         { type: "tool-arguments", index: 0, arguments: "*** Begin" },
       ],
     )

@@ -1,0 +1,47 @@
+/**
+ * A number that tells requests apart: the same for the same request, and with next to no chance for another. It reads a
+ * bounded part of a request, the newest first, so that a long conversation costs no more than a short one.
+ */
+import * as Predicate from "effect/Predicate"
+import type { AnyRequest } from "../model/Call.ts"
+
+/** The most values of a request, and the most characters of a text, that are read. */
+const mostValues = 2000
+const mostCharacters = 256
+
+/** The fingerprint of a request: of the body that its caller sent, where there is one. */
+export const of = (request: AnyRequest): number => {
+  let left = mostValues
+  let hash = 0x811c9dc5
+  const mix = (value: number): void => {
+    hash = Math.imul(hash ^ value, 0x01000193)
+  }
+  const text = (text: string): void => {
+    mix(text.length)
+    const step = Math.max(1, Math.floor(text.length / mostCharacters))
+    for (let at = text.length - 1; at >= 0; at -= step) mix(text.charCodeAt(at))
+  }
+  const walk = (value: unknown): void => {
+    if (left-- <= 0) return
+    if (Predicate.isString(value)) return text(value)
+    if (Array.isArray(value)) {
+      mix(value.length)
+      for (let at = value.length - 1; at >= 0; at--) {
+        if (left <= 0) return
+        walk(value[at])
+      }
+      return
+    }
+    if (Predicate.isObject(value)) {
+      for (const key in value) {
+        if (left <= 0) return
+        text(key)
+        walk((value as Record<string, unknown>)[key])
+      }
+      return
+    }
+    text(String(value))
+  }
+  walk(request.native === undefined ? { ...request, model: undefined } : request.native.body)
+  return hash
+}

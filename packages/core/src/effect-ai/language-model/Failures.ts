@@ -1,0 +1,93 @@
+/**
+ * Failures in each other's words: a `RouterError` as an `AiError`, of which the application asks whether it is worth asking
+ * again; an `AiError` as a `ProviderError`, of which the engine asks where to go on.
+ */
+import * as AiError from "effect/ai/AiError"
+import * as Duration from "effect/Duration"
+import { ProviderError } from "../../model/ProviderError.ts"
+import type { Reason } from "../../model/ProviderError.ts"
+import type { RouterError } from "../../execution/RouterError.ts"
+
+/** The methods of the models of `effect/ai`, as their errors name them. */
+export type Method = "generateText" | "streamText" | "embedMany"
+
+/** An error of ours under the name of the method that was called. */
+export const make = (method: Method, reason: AiError.AiErrorReason): AiError.AiError =>
+  AiError.make({ module: "Understudy", method, reason })
+
+export const toAi = (method: Method, error: RouterError): AiError.AiError => make(method, reasonOf(error))
+
+const reasonOf = ({ cause, kind, message, param, retryAfter }: RouterError): AiError.AiErrorReason => {
+  switch (kind) {
+    case "ModelNotFound":
+    case "InvalidRequest":
+    case "TooLarge":
+      return new AiError.InvalidRequestError({
+        description: message,
+        ...(param === undefined ? undefined : { parameter: param }),
+      })
+    case "Forbidden":
+      return new AiError.AuthenticationError({ kind: "InsufficientPermissions", description: message })
+    case "ContentPolicy":
+      return new AiError.ContentPolicyError({ description: message })
+    case "RateLimited":
+      return new AiError.RateLimitError(retryAfter === undefined ? {} : { retryAfter: Duration.millis(retryAfter) })
+    case "Timeout":
+    case "Unavailable":
+    case "StreamInterrupted":
+      return new AiError.InternalProviderError({ description: message })
+    case "Upstream":
+      // What will not be cured by asking again is said to be so.
+      switch (cause?.reason._tag) {
+        case "Authentication":
+          return new AiError.AuthenticationError({ kind: "InvalidKey", description: message })
+        case "Permission":
+          return new AiError.AuthenticationError({ kind: "InsufficientPermissions", description: message })
+        case "QuotaExhausted":
+          return new AiError.QuotaExhaustedError({})
+        default:
+          return new AiError.InternalProviderError({ description: message })
+      }
+  }
+}
+
+export const fromAi = (error: AiError.AiError): ProviderError =>
+  new ProviderError({ reason: meaning(error.reason), message: error.message, cause: error })
+
+const tooLong = /context (?:window|length)|(?:prompt|input) is too long|too many (?:input )?tokens/i
+
+const meaning = (reason: AiError.AiErrorReason): Reason => {
+  switch (reason._tag) {
+    case "RateLimitError":
+      return { _tag: "RateLimited", retryAfter: reason.retryAfter }
+    case "QuotaExhaustedError":
+      return { _tag: "QuotaExhausted" }
+    case "AuthenticationError":
+      return { _tag: reason.kind === "InsufficientPermissions" ? "Permission" : "Authentication" }
+    case "ContentPolicyError":
+      return { _tag: "ContentPolicy" }
+    case "InvalidRequestError":
+      return tooLong.test(reason.description ?? "")
+        ? { _tag: "ContextWindowExceeded" }
+        : { _tag: "InvalidRequest", param: reason.parameter }
+    case "InvalidUserInputError":
+    case "ToolkitRequiredError":
+    case "ToolConfigurationError":
+      return { _tag: "InvalidRequest" }
+    case "UnsupportedSchemaError":
+      return { _tag: "Unsupported", feature: reason.description }
+    case "NetworkError":
+      return { _tag: "Network" }
+    case "InvalidResponseError":
+    case "InvalidOutputError":
+    case "StructuredOutputError":
+    case "ToolNotFoundError":
+    case "ToolParameterValidationError":
+    case "InvalidToolResultError":
+    case "ToolResultEncodingError":
+      return { _tag: "Malformed" }
+    case "InternalProviderError":
+    case "UnknownError":
+      return { _tag: "ServerError" }
+  }
+}

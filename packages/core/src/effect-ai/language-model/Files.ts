@@ -1,0 +1,58 @@
+/**
+ * Files of a prompt: one kind of part in `effect/ai`, told apart here by what they are.
+ */
+import * as Prompt from "effect/ai/Prompt"
+import * as Base64 from "effect/encoding/Base64"
+import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
+import type * as Chat from "../../model/Chat.ts"
+import * as Metadata from "./Metadata.ts"
+
+/** What a user's message holds beside its words. */
+export type Media = Chat.Image | Chat.File | Chat.Audio
+
+export const toChat = ({ data, fileName, mediaType, options }: Prompt.FilePart): Media => {
+  const { cache } = Metadata.read(options)
+  const hint = cache === undefined ? undefined : { cache }
+  const source: Chat.Source =
+    data instanceof URL
+      ? { type: "url", url: data.href }
+      : { type: "base64", data: Predicate.isString(data) ? data : Base64.encode(data), mediaType }
+  if (mediaType.startsWith("image/")) return { type: "image", source, ...hint }
+  if (mediaType.startsWith("audio/")) return { type: "audio", source, format: formatOf(mediaType) }
+  return { type: "file", source, ...(fileName === undefined ? undefined : { name: fileName }), ...hint }
+}
+
+const formatOf = (mediaType: string): string => {
+  const format = mediaType.slice("audio/".length).replace(/^x-/, "")
+  return format === "mpeg" ? "mp3" : format
+}
+
+/** Fails with what cannot be said: a file that only its vendor can find. */
+export const toPrompt = (part: Media): Result.Result<Prompt.FilePart, string> => {
+  const { source } = part
+  const name = part.type === "file" && part.name !== undefined ? { fileName: part.name } : undefined
+  switch (source.type) {
+    case "base64":
+      return Result.succeed(Prompt.filePart({ data: source.data, mediaType: source.mediaType, ...name }))
+    case "url":
+      return Result.mapError(
+        Result.try(() => Prompt.filePart({ data: new URL(source.url), mediaType: kind(part), ...name })),
+        () => "what is at no URL",
+      )
+    case "id":
+      return Result.fail("a vendor's file by its id")
+  }
+}
+
+/** A URL does not tell what is behind it. */
+const kind = (part: Media): string => {
+  switch (part.type) {
+    case "image":
+      return "image/*"
+    case "audio":
+      return part.format === "mp3" ? "audio/mpeg" : `audio/${part.format ?? "wav"}`
+    case "file":
+      return "application/pdf"
+  }
+}

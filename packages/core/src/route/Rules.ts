@@ -1,0 +1,232 @@
+/**
+ * The values that deployments, routes and defaults may hold. A configuration file is read by these rules, and
+ * `Router.layer` checks what TypeScript cannot: a weight below 0, a limit of 0, a policy at a place where nothing reads it.
+ */
+import * as ByteSize from "effect/ByteSize"
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import { accepts } from "../policy/Acceptance.ts"
+import type { Defaults } from "../deployment/Candidate.ts"
+import * as Chat from "../model/Chat.ts"
+import type { Problem } from "./BoundRoute.ts"
+import type { Options } from "../deployment/Deployment.ts"
+import { isQuantile } from "../policy/HedgePolicy.ts"
+import { quantiles } from "../policy/HedgePolicy.ts"
+import { protects } from "../policy/StreamPolicy.ts"
+import { reasonTags } from "../model/ProviderError.ts"
+import type { Route } from "./Route.ts"
+import { strategies } from "./Strategy.ts"
+
+/** What one value may be. `expected` completes "expected …". */
+export interface Rule {
+  readonly _tag: "Rule"
+  readonly expected: string
+  readonly fits: (value: unknown) => boolean
+  /** Whether the value must be there. */
+  readonly required?: boolean
+}
+
+const rule = (expected: string, fits: Rule["fits"]): Rule => ({ _tag: "Rule", expected, fits })
+
+const number = (expected: string, fits: (value: number) => boolean): Rule =>
+  rule(expected, (value) => Predicate.isNumber(value) && Number.isFinite(value) && fits(value))
+
+/** 1, 2, 3 and so on. */
+export const count = number("a whole number above 0", (value) => Number.isSafeInteger(value) && value > 0)
+
+/** 0, 1, 2 and so on. */
+export const countOrNone = number("a whole number, 0 or more", (value) => Number.isSafeInteger(value) && value >= 0)
+
+export const amount = number("a number, 0 or more", (value) => value >= 0)
+
+/** A part of the traffic, or all of it. */
+export const share = number("a share from 0 to 1", (value) => value >= 0 && value <= 1)
+
+export const positiveShare = number("a share above 0 and up to 1", (value) => value > 0 && value <= 1)
+
+const millis = (value: unknown): number =>
+  Predicate.isNumber(value)
+    ? value
+    : Option.match(Duration.fromInput(value as Duration.Input), { onNone: () => Number.NaN, onSome: Duration.toMillis })
+
+/** Any duration, none at all included. */
+export const duration = rule('a duration, such as "500 millis" or "2 seconds"', (value) => millis(value) >= 0)
+
+/** A duration that takes some time: a limit of none would let nothing happen. */
+export const positiveDuration = rule(
+  'a duration above 0, such as "500 millis" or "2 seconds"',
+  (value) => millis(value) > 0,
+)
+
+const size = rule('a size above 0, such as "1 MB"', (value) =>
+  Option.exists(ByteSize.fromInput(value as ByteSize.Input), (size) => !ByteSize.isZero(size)),
+)
+
+const word = (words: ReadonlyArray<string>): Rule =>
+  rule(`one of ${words.join(", ")}`, (value) => words.some((each) => each === value))
+
+const required = (rule: Rule): Rule => ({ ...rule, required: true })
+
+/** Why a key of a policy is not for its place, where there is another place for it. */
+export const misplaced = (key: string): string | undefined => elsewhere[key]
+
+const elsewhere: Readonly<Record<string, string>> = {
+  total: "it limits a whole call, and belongs under `defaults.timeout` or on an outermost route",
+  write: "it is about the connection to the caller, and belongs under `defaults.timeout` or on an outermost route",
+  budget: "it is shared by a whole route, and belongs under `defaults.retry` or on an outermost route",
+  cache: "it keeps answers to whole calls, and belongs on an outermost route",
+  sse: "it is about the connection to the caller, and belongs on an outermost route",
+  connect: "it belongs to connections, and stands under `defaults.timeout` or in a deployment",
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What belongs where
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Rules by key; `misplaced` for a key that is read elsewhere alone. */
+interface Shape {
+  readonly [key: string]: Rule | Shape | "misplaced"
+}
+
+const retryShape = { times: countOrNone, base: duration, max: duration, maxRetryAfter: duration }
+const attemptTimeoutShape = {
+  firstToken: positiveDuration,
+  reasoning: positiveDuration,
+  idle: positiveDuration,
+  attempt: positiveDuration,
+}
+const circuitShape = {
+  failures: count,
+  failureRateThreshold: positiveShare,
+  windowSize: count,
+  open: positiveDuration,
+  max: positiveDuration,
+  permanentFailure: positiveDuration,
+}
+const cooldownShape = { max: positiveDuration }
+const streamShape = { protect: word(protects), buffer: size }
+const unsupportedParamsShape = word(Chat.UnsupportedParams.literals)
+
+const defaultsShape: Shape = {
+  retry: { ...retryShape, budget: share },
+  timeout: { ...attemptTimeoutShape, connect: positiveDuration, total: positiveDuration, write: positiveDuration },
+  circuit: circuitShape,
+  cooldown: cooldownShape,
+  stream: streamShape,
+  unsupportedParams: unsupportedParamsShape,
+}
+
+const deploymentShape: Shape = {
+  model: required(rule("the vendor's id of a model", (value) => Predicate.isString(value) && value.trim() !== "")),
+  weight: amount,
+  limits: { rpm: count, tpm: count, rpd: count, concurrency: count },
+  capabilities: { contextWindow: count, maxOutput: count },
+  price: { input: required(amount), output: required(amount), cachedInput: amount, cacheWrite: amount },
+  retry: { ...retryShape, budget: "misplaced" },
+  timeout: { ...attemptTimeoutShape, connect: positiveDuration, total: "misplaced", write: "misplaced" },
+  circuit: circuitShape,
+  cooldown: cooldownShape,
+  unsupportedParams: unsupportedParamsShape,
+}
+
+const routeShape = {
+  stream: streamShape,
+  fallbackOn: word(["any"]),
+  accept: word(accepts),
+  unsupportedParams: unsupportedParamsShape,
+}
+
+/** The policies of a route as a whole, and of a part of one. */
+const wholeShape: Shape = {
+  ...routeShape,
+  retry: { ...retryShape, budget: share },
+  timeout: { ...attemptTimeoutShape, total: positiveDuration, write: positiveDuration, connect: "misplaced" },
+  cache: { ttl: required(positiveDuration), max: count },
+  sse: { keepAlive: required(positiveDuration) },
+}
+const partShape: Shape = {
+  ...routeShape,
+  retry: { ...retryShape, budget: "misplaced" },
+  timeout: { ...attemptTimeoutShape, total: "misplaced", write: "misplaced", connect: "misplaced" },
+  cache: "misplaced",
+  sse: "misplaced",
+}
+
+const hedgeShape: Shape = {
+  after: required(
+    rule(`a duration such as "800 millis", or one of ${quantiles.join(", ")}`, (value) =>
+      isQuantile(value) ? true : duration.fits(value),
+    ),
+  ),
+  budget: share,
+}
+
+const conditionShape: Shape = { inputTokens: { above: countOrNone, below: count } }
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Checking
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Every value that does not fit, at the place where it stands: `deployments.a.limits.rpm`, `routes.b[0].timeout.total`. */
+export const problems = (
+  routes: Readonly<Record<string, Route>>,
+  deployments: Iterable<readonly [name: string, deployment: Options]>,
+  defaults: Defaults,
+): ReadonlyArray<Problem> => [
+  ...check(defaultsShape, defaults, "defaults"),
+  ...Array.from(deployments).flatMap(([name, deployment]) => check(deploymentShape, deployment, `deployments.${name}`)),
+  ...Object.entries(routes).flatMap(([name, route]) => checkRoute(route, `routes.${name}`, true)),
+]
+
+const check = (shape: Shape, value: object, path: string): ReadonlyArray<Problem> =>
+  Object.entries(shape).flatMap(([key, rule]) => {
+    const held = (value as Readonly<Record<string, unknown>>)[key]
+    const at = `${path}.${key}`
+    if (rule === "misplaced") {
+      return held === undefined ? [] : [{ path: at, message: `is not read here: ${elsewhere[key] ?? ""}` }]
+    }
+    if (rule._tag === "Rule") return checkValue(rule as Rule, held, at)
+    if (held === undefined) return []
+    return Predicate.isObject(held) ? check(rule as Shape, held, at) : [invalidValue(at, "an object", held)]
+  })
+
+const checkValue = ({ expected, fits, required }: Rule, value: unknown, path: string): ReadonlyArray<Problem> => {
+  if (value === undefined) return required === true ? [{ path, message: `is missing: expected ${expected}` }] : []
+  return fits(value) ? [] : [invalidValue(path, expected, value)]
+}
+
+const invalidValue = (path: string, expected: string, value: unknown): Problem => ({
+  path,
+  message: `expected ${expected}, found ${Predicate.isString(value) ? JSON.stringify(value) : String(value)}`,
+})
+
+/** `whole`: whether what stands there is around the whole route, or around all but its branches. */
+const checkRoute = (route: Route, path: string, whole: boolean): ReadonlyArray<Problem> => {
+  switch (route._tag) {
+    case "Target":
+      return []
+    case "Fallback":
+      return route.routes.flatMap((each, index) => checkRoute(each, `${path}[${index}]`, false))
+    case "Balance":
+      return checkValue(word(strategies), route.strategy, `${path}.balance`)
+    case "Hedge":
+      return check(hedgeShape, route.hedge, `${path}.hedge`)
+    case "When":
+      return [
+        ...route.cases.flatMap((each, index) => [
+          ...check(conditionShape, each.if, `${path}[${index}].if`),
+          ...checkRoute(each.use, `${path}[${index}]`, false),
+        ]),
+        ...checkRoute(route.otherwise, `${path}.else`, false),
+      ]
+    case "OnError":
+      return [
+        ...route.reasons.flatMap((reason) => checkValue(word(reasonTags), reason, `${path}.on`)),
+        ...checkRoute(route.route, path, whole),
+        ...checkRoute(route.use, `${path}.on(${route.reasons.join("|")})`, false),
+      ]
+    case "Policies":
+      return [...check(whole ? wholeShape : partShape, route.policies, path), ...checkRoute(route.route, path, whole)]
+  }
+}

@@ -1,0 +1,121 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Chat from "@understudy/core/Chat"
+import * as Deployment from "@understudy/core/Deployment"
+import * as Route from "@understudy/core/Route"
+import * as Router from "@understudy/core/Router"
+import * as Testing from "@understudy/core/Testing"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/testing/TestClock"
+
+const deployment = (scripted: Testing.Scripted, options: Omit<Deployment.Options, "model"> = {}) =>
+  Deployment.make({ model: "m", provider: scripted.layer, retry: { times: 0 }, ...options })
+
+const dead = () => Testing.script([Testing.fail({ _tag: "Authentication" })])
+const ill = () => Testing.script([Testing.fail({ _tag: "Overloaded" })])
+const throttled = () => Testing.script([Testing.fail({ _tag: "RateLimited" })])
+const well = () => Testing.script([Testing.reply("Hi")])
+
+const request = { model: "route", messages: [Chat.user("Hello")] }
+
+/** What two calls tell of how they went on, under one another. */
+const told = (route: Route.Route, deployments: Record<string, Deployment.Deployment>, streaming = false) =>
+  Effect.gen(function* () {
+    const router = yield* Router.Router
+    const lines: Array<string> = []
+    yield* router.subscribe((event) => {
+      if (event._tag === "Failover") lines.push(`${event.from} -> ${event.to}: ${event.reason}`)
+      if (event._tag === "Hedged") lines.push(`${event.from} | ${event.to}`)
+      if (event._tag === "DeploymentSkipped") lines.push(`(${event.deployment}: ${event.reason._tag})`)
+    })
+    const call = streaming ? Stream.runDrain(Router.stream(request)) : router.chat(request)
+    for (const _ of [1, 2]) {
+      const running = yield* Effect.forkChild(Effect.exit(call), { startImmediately: true })
+      yield* TestClock.adjust("2 seconds")
+      yield* Fiber.join(running)
+      lines.push("--")
+    }
+    return lines
+  }).pipe(Effect.scoped, Effect.provide(Router.layer({ deployments, routes: { route } })))
+
+describe("a failover", () => {
+  for (const streaming of [false, true]) {
+    const how = streaming ? "streamed" : "plain"
+    it.effect(`names the attempt that failed, never a candidate that was skipped: ${how}`, () =>
+      Effect.gen(function* () {
+        const deployments = { first: deployment(ill()), dead: deployment(dead()), last: deployment(well()) }
+        assert.deepStrictEqual(yield* told(Route.fallback("first", "dead", "last"), deployments, streaming), [
+          "first -> dead: Overloaded",
+          "dead -> last: Authentication",
+          "--",
+          "(dead: CircuitOpen)",
+          "first -> last: Overloaded",
+          "--",
+        ])
+      }),
+    )
+
+    it.effect(`is none where no attempt failed: ${how}`, () =>
+      Effect.gen(function* () {
+        const deployments = {
+          blind: deployment(well(), { capabilities: { contextWindow: 1 } }),
+          dead: deployment(dead()),
+          last: deployment(well()),
+        }
+        assert.deepStrictEqual(yield* told(Route.fallback("blind", "dead", "last"), deployments, streaming), [
+          "(blind: ContextWindowTooSmall)",
+          "dead -> last: Authentication",
+          "--",
+          "(blind: ContextWindowTooSmall)",
+          "(dead: CircuitOpen)",
+          "--",
+        ])
+      }),
+    )
+
+    it.effect(`holds in a race: ${how}`, () =>
+      Effect.gen(function* () {
+        const slow = Testing.script([Testing.reply("late", { after: "1 second" })])
+        const deployments = { slow: deployment(slow), dead: deployment(dead()), last: deployment(well()) }
+        const race = Route.hedge({ after: "100 millis", budget: 1, across: ["slow", "dead", "last"] })
+        assert.deepStrictEqual(yield* told(race, deployments, streaming), [
+          "slow | dead",
+          "dead -> last: Authentication",
+          "--",
+          "(dead: CircuitOpen)",
+          "slow | last",
+          "--",
+        ])
+      }),
+    )
+  }
+
+  it.effect("is told once, however often the next one is asked", () =>
+    Effect.gen(function* () {
+      const deployments = { first: deployment(throttled()), last: deployment(ill(), { retry: { times: 1 } }) }
+      assert.deepStrictEqual(yield* told(Route.fallback("first", "last"), deployments), [
+        "first -> last: RateLimited",
+        "--",
+        "first -> last: RateLimited",
+        "--",
+      ])
+    }),
+  )
+
+  it.effect("after a broken stream names the one that broke, not one that was skipped since", () =>
+    Effect.gen(function* () {
+      const broken = Testing.script([Testing.fail({ _tag: "Network" }, { saying: "Once upon" })])
+      const deployments = { broken: deployment(broken), dead: deployment(dead()), last: deployment(well()) }
+      const route = Route.fallback("broken", "dead", "last").pipe(Route.stream({ protect: "full" }))
+      assert.deepStrictEqual(yield* told(route, deployments, true), [
+        "broken -> dead: Network",
+        "dead -> last: Authentication",
+        "--",
+        "(dead: CircuitOpen)",
+        "broken -> last: Network",
+        "--",
+      ])
+    }),
+  )
+})

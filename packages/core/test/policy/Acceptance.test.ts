@@ -1,0 +1,343 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import { TestClock } from "effect/testing"
+import * as Chat from "../../src/model/Chat.ts"
+import * as Deployment from "../../src/deployment/Deployment.ts"
+import { Provider } from "../../src/model/Provider.ts"
+import * as Route from "../../src/route/Route.ts"
+import * as Router from "../../src/Router.ts"
+import * as Testing from "../../src/Testing.ts"
+
+const tools: ReadonlyArray<Chat.Tool> = [{ name: "get_weather" }, { name: "get_time" }]
+
+const schema = {
+  type: "object",
+  properties: { city: { type: "string" } },
+  required: ["city"],
+  additionalProperties: false,
+}
+
+const ask = (part: Partial<Chat.Request>): Chat.Request => ({
+  model: "assistant",
+  messages: [Chat.user("What now?")],
+  ...part,
+})
+
+const forced = (toolChoice: Chat.ToolChoice, part: Partial<Chat.Request> = {}) => ask({ tools, toolChoice, ...part })
+
+const formed = (format: Chat.Format = { type: "json-schema", name: "place", schema, strict: true }) => ask({ format })
+
+/** The parts of an answer, said by one provider, whole or streamed. */
+const saying = (...choices: ReadonlyArray<ReadonlyArray<Chat.Part>>): Layer.Layer<Provider> => {
+  const parts = choices.flat()
+  const stream = () => Stream.rechunk(Stream.fromArray(parts.map((part): Chat.Frame => ({ parts: [part] }))), 1)
+  const choice = (wanted: number): Chat.Choice => {
+    let text = ""
+    const content: Array<Chat.AssistantContent> = []
+    let finish: Chat.FinishReason = "other"
+    for (const part of parts) {
+      if (("choice" in part ? (part.choice ?? 0) : 0) !== wanted) continue
+      if (part.type === "text") text += part.text
+      if (part.type === "refusal") content.push({ type: "refusal", text: part.text })
+      if (part.type === "tool-call") content.push({ type: "tool-call", id: part.id, name: part.name, arguments: "{}" })
+      if (part.type === "finish") finish = part.reason
+    }
+    return { content: [{ type: "text", text }, ...content], finishReason: finish }
+  }
+  const last = Math.max(...parts.map((part) => ("choice" in part ? (part.choice ?? 0) : 0)))
+  return Layer.succeed(Provider, {
+    protocol: "mine",
+    stream,
+    chat: () =>
+      Effect.succeed({
+        ...choice(0),
+        ...(last === 0 ? undefined : { alternatives: Array.from({ length: last }, (_, index) => choice(index + 1)) }),
+        usage: { inputTokens: 3, outputTokens: 4 },
+      }),
+  })
+}
+
+const text = (text: string): Chat.Part => ({ type: "text", text })
+const call = (name: string, index = 0): Chat.Part => ({ type: "tool-call", index, id: `call_${index}`, name })
+const ends = (reason: Chat.FinishReason): Chat.Part => ({ type: "finish", reason })
+const of = (choice: number, parts: ReadonlyArray<Chat.Part>): ReadonlyArray<Chat.Part> =>
+  parts.map((part) => ({ ...part, choice }) as Chat.Part)
+
+const backup = saying([text("backup"), ends("content-filter")])
+
+const router = (primary: Layer.Layer<Provider>, policy: (route: Route.Route) => Route.Route = (route) => route) =>
+  Router.layer({
+    deployments: {
+      primary: Deployment.make({ model: "p", provider: primary }),
+      backup: Deployment.make({ model: "b", provider: backup }),
+    },
+    routes: { assistant: policy(Route.fallback("primary", "backup")) },
+    defaults: { retry: { times: 0 } },
+  })
+
+/** Who answered a request, whole and streamed, and why the primary did not. */
+const outcomes = (request: Chat.Request) =>
+  Effect.gen(function* () {
+    const { chat, chatStream } = yield* Router.Router
+    const plain = yield* chat(request)
+    const streamed = yield* Effect.scoped(
+      Effect.flatMap(chatStream(request), ({ frames, receipt }) => Effect.as(Stream.runDrain(frames), receipt)),
+    )
+    return [plain.receipt, streamed].map(({ attempts, deployment }) =>
+      deployment === "primary" ? "primary" : `${attempts[0]?.reason}: ${attempts[0]?.message}`,
+    )
+  })
+
+const both = (outcome: string): ReadonlyArray<string> => [outcome, outcome]
+
+describe("a tool that must be called", () => {
+  const said = { weather: [call("get_weather"), ends("tool-calls")], words: [text("It rains."), ends("stop")] }
+  const missing = "Malformed: the tool was not called: get_weather"
+  const rows: ReadonlyArray<
+    readonly [title: string, request: Chat.Request, answer: ReadonlyArray<Chat.Part>, outcome: string]
+  > = [
+    ["called by its name", forced({ name: "get_weather" }), said.weather, "primary"],
+    ["called after words", forced({ name: "get_weather" }), [text("I look."), ...said.weather], "primary"],
+    ["called, though the end says stop", forced("required"), [call("get_time"), ends("stop")], "primary"],
+    ["not called by its name", forced({ name: "get_weather" }), said.words, missing],
+    ["not called, and nothing said", forced({ name: "get_weather" }), [ends("stop")], missing],
+    ["not called, with an unknown end", forced({ name: "get_weather" }), [text("Hm"), ends("other")], missing],
+    ["not called, though the end says so", forced({ name: "get_weather" }), [text("Hm"), ends("tool-calls")], missing],
+    [
+      "another called in its place",
+      forced({ name: "get_weather" }),
+      [call("get_time"), ends("tool-calls")],
+      `${missing}; get_time was`,
+    ],
+    ["any called", forced("required"), said.weather, "primary"],
+    [
+      "none called",
+      forced("required"),
+      said.words,
+      "Malformed: the tool was not called: none of get_weather, get_time",
+    ],
+    [
+      "one called that was not offered",
+      forced("required"),
+      [call("rm"), ends("tool-calls")],
+      "Malformed: the tool was not called: none of get_weather, get_time; rm was",
+    ],
+    [
+      "one called beside another",
+      forced({ name: "get_time" }),
+      [call("get_time"), call("get_weather", 1), ends("tool-calls")],
+      "primary",
+    ],
+    ["refused", forced("required"), [{ type: "refusal", text: "No." }, ends("stop")], "primary"],
+    ["refused at the end", forced("required"), [text("No."), ends("refusal")], "primary"],
+    ["filtered", forced("required"), [text("It"), ends("content-filter")], "primary"],
+    ["cut short before a word", forced("required"), [text(" "), ends("length")], "primary"],
+    [
+      "cut short while it writes text",
+      forced("required"),
+      [text("It"), ends("length")],
+      "Malformed: the tool was not called: none of get_weather, get_time",
+    ],
+    ["paused", forced("required"), [text("It"), ends("pause")], "primary"],
+    ["left to the model", forced("auto"), said.words, "primary"],
+    ["forbidden", forced("none"), said.words, "primary"],
+    ["not offered", ask({ toolChoice: "required" }), said.words, "primary"],
+    ["of the vendor's own", forced({ name: "web_search" }), said.words, "primary"],
+    [
+      "any, of the vendor's own too",
+      forced("required", { vendor: { messages: { tools: [{}] } } }),
+      said.words,
+      "primary",
+    ],
+    [
+      "any, of OpenAI's own too",
+      forced("required", { droppedParams: [Chat.hostedTool("web_search")] }),
+      said.words,
+      "primary",
+    ],
+  ]
+  for (const [title, request, answer, outcome] of rows) {
+    it.effect(title, () =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual(yield* outcomes(request), both(outcome))
+      }).pipe(Effect.provide(router(saying(answer)))),
+    )
+  }
+
+  it.effect("is called in every answer of several", () => {
+    const several = forced("required", { sampling: { n: 2 } })
+    const good = saying(of(0, said.weather), of(1, said.weather))
+    const bad = saying(of(0, said.weather), of(1, said.words))
+    const late = saying(of(0, [call("get_weather")]), of(1, said.words), of(0, [ends("tool-calls")]))
+    const missing = "Malformed: the tool was not called: none of get_weather, get_time"
+    const play = (primary: Layer.Layer<Provider>) => Effect.provide(outcomes(several), routerOf(primary))
+    const routerOf = (primary: Layer.Layer<Provider>) =>
+      Router.layer({
+        deployments: {
+          primary: Deployment.make({ model: "p", provider: primary }),
+          backup: Deployment.make({ model: "b", provider: good }),
+        },
+        routes: { assistant: Route.fallback("primary", "backup") },
+        defaults: { retry: { times: 0 } },
+      })
+    return Effect.gen(function* () {
+      assert.deepStrictEqual(yield* play(good), both("primary"))
+      assert.deepStrictEqual(yield* play(bad), both(missing))
+      assert.deepStrictEqual(yield* play(late), both(missing))
+    })
+  })
+
+  it.effect("is asked of each deployment once, and its circuit hears nothing of it", () => {
+    const primary = Testing.script([Testing.reply("It rains.")])
+    return Effect.gen(function* () {
+      const { chat } = yield* Router.Router
+      for (let time = 0; time < 5; time++) {
+        const { receipt } = yield* chat(forced("required"))
+        assert.strictEqual(receipt.attempts[0]?.usage?.outputTokens, 5, "what it used is known all the same")
+      }
+      assert.strictEqual(primary.requests.length, 5)
+      const { receipt } = yield* chat(ask({}))
+      assert.strictEqual(receipt.deployment, "primary")
+    }).pipe(
+      Effect.provide(
+        Router.layer({
+          deployments: {
+            primary: Deployment.make({ model: "p", provider: primary.layer }),
+            backup: Deployment.make({ model: "b", provider: backup }),
+          },
+          routes: { assistant: Route.fallback("primary", "backup") },
+        }),
+      ),
+    )
+  })
+
+  it.effect("is an error of the provider's where nobody calls it", () => {
+    const words = saying(said.words)
+    return Effect.gen(function* () {
+      const { chat } = yield* Router.Router
+      const error = yield* Effect.flip(chat(forced("required")))
+      assert.strictEqual(error.kind, "Upstream")
+      assert.include(error.message, "the tool was not called")
+    }).pipe(
+      Effect.provide(
+        Router.layer({
+          deployments: { primary: Deployment.make({ model: "p", provider: words }) },
+          routes: { assistant: Route.to("primary") },
+          defaults: { retry: { times: 0 } },
+        }),
+      ),
+    )
+  })
+
+  it.effect("may come after more words than a first token may take, but not after a silence", () => {
+    const slow = Testing.script([
+      {
+        ...Testing.callTool("get_weather", {}),
+        tokenDelay: "8 seconds",
+        frames: [
+          { parts: [text("a")] },
+          { parts: [text("b")] },
+          { parts: [text("c")] },
+          { parts: [text("d")] },
+          { parts: [call("get_weather")] },
+          { parts: [ends("tool-calls")] },
+        ],
+      },
+      { ...Testing.silence(), frames: [{ parts: [text("a")] }] },
+    ])
+    return Effect.gen(function* () {
+      const { chatStream } = yield* Router.Router
+      const run = Effect.scoped(
+        Effect.flatMap(chatStream(forced("required")), ({ frames, receipt }) =>
+          Effect.as(Stream.runDrain(frames), receipt),
+        ),
+      )
+      const first = yield* Effect.forkChild(run)
+      yield* TestClock.adjust("60 seconds")
+      assert.strictEqual((yield* Fiber.join(first)).deployment, "primary")
+      const second = yield* Effect.forkChild(run)
+      yield* TestClock.adjust("60 seconds")
+      const receipt = yield* Fiber.join(second)
+      assert.strictEqual(receipt.deployment, "backup")
+      assert.include(receipt.attempts[0]?.message, "silence mid-stream")
+      assert.strictEqual(slow.inFlight(), 0)
+    }).pipe(Effect.provide(router(slow.layer)))
+  })
+
+  it.effect("is held back for no longer than stream.buffer", () =>
+    Effect.gen(function* () {
+      const { chatStream } = yield* Router.Router
+      const { message } = yield* Effect.flip(Effect.scoped(chatStream(forced("required"))))
+      assert.include(message, "longer than the 64 bytes")
+    }).pipe(
+      Effect.provide(
+        router(saying([text("a".repeat(100)), ...said.weather]), (route) => Route.stream({ buffer: 64 })(route)),
+      ),
+    ),
+  )
+})
+
+describe("accept: schema", () => {
+  const json = (value: unknown) => [text(JSON.stringify(value)), ends("stop")]
+  const misses = "Malformed: the answer misses its JSON schema: "
+  const noJson = "Malformed: the answer is not the JSON that was asked for"
+  const rows: ReadonlyArray<
+    readonly [title: string, request: Chat.Request, answer: ReadonlyArray<Chat.Part>, outcome: string]
+  > = [
+    ["fits", formed(), json({ city: "Paris" }), "primary"],
+    ["fits, in pieces", formed(), [text('{"city"'), text(':"Paris"}'), ends("stop")], "primary"],
+    ["misses a field", formed(), json({}), `${misses}answer: has no city`],
+    ["has another type", formed(), json({ city: 7 }), `${misses}answer.city: is not of type string`],
+    ["has one field more", formed(), json({ city: "Paris", land: "France" }), `${misses}answer.land: is not allowed`],
+    ["is not JSON", formed(), [text("Paris"), ends("stop")], noJson],
+    ["is JSON in a fence", formed(), [text('```json\n{"city":"Paris"}\n```'), ends("stop")], noJson],
+    ["is nothing", formed(), [ends("stop")], noJson],
+    ["is cut short", formed(), [text('{"ci'), ends("length")], "primary"],
+    ["is refused", formed(), [{ type: "refusal", text: "No." }, ends("stop")], "primary"],
+    ["calls a tool first", { ...formed(), tools }, [call("get_time"), ends("tool-calls")], "primary"],
+    [
+      "is said not to be strict",
+      formed({ type: "json-schema", name: "place", schema, strict: false }),
+      json({}),
+      "primary",
+    ],
+    ["is any JSON", formed({ type: "json" }), json([1]), "primary"],
+    ["is any JSON, and none", formed({ type: "json" }), [text("Paris"), ends("stop")], noJson],
+    ["is free", ask({}), [text("Paris"), ends("stop")], "primary"],
+  ]
+  for (const [title, request, answer, outcome] of rows) {
+    it.effect(title, () =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual(yield* outcomes(request), both(outcome))
+      }).pipe(Effect.provide(router(saying(answer), (route) => Route.accept("schema")(route)))),
+    )
+  }
+
+  it.effect("is not checked on a route that does not say so", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* outcomes(formed()), both("primary"))
+    }).pipe(Effect.provide(router(saying(json({}))))),
+  )
+
+  it.effect("shows nothing of a stream before it is complete", () => {
+    const primary = Testing.script([Testing.reply(['{"city"', ":7}"])])
+    return Effect.gen(function* () {
+      const { chatStream } = yield* Router.Router
+      const shown = yield* Effect.scoped(
+        Effect.flatMap(chatStream(formed()), ({ frames }) => Stream.runCollect(frames)),
+      )
+      assert.notInclude(JSON.stringify([...shown]), "city")
+      assert.include(JSON.stringify([...shown]), "backup")
+    }).pipe(Effect.provide(router(primary.layer, (route) => Route.accept("schema")(route))))
+  })
+
+  it.effect("is told by explain", () =>
+    Effect.gen(function* () {
+      const { explain } = yield* Router.Router
+      assert.include(JSON.stringify(yield* explain(formed())), '"accept":"schema"')
+    }).pipe(Effect.provide(router(saying(json({})), (route) => Route.accept("schema")(route)))),
+  )
+})

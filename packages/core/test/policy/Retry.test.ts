@@ -1,0 +1,104 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Random from "effect/Random"
+import { TestClock } from "effect/testing"
+import { Rejected } from "../../src/model/SkipReason.ts"
+import { ProviderError } from "../../src/model/ProviderError.ts"
+import type { Reason } from "../../src/model/ProviderError.ts"
+import * as Retry from "../../src/policy/Retry.ts"
+
+const failure = (reason: Reason) => new ProviderError({ reason, message: "scripted" })
+
+const overloaded = failure({ _tag: "Overloaded" })
+const limited = (seconds: number) => failure({ _tag: "RateLimited", retryAfter: Duration.seconds(seconds) })
+
+/** The times at which a candidate is asked that always fails like this, in milliseconds from the first. */
+const asked = (
+  error: ProviderError | Rejected,
+  policy: Partial<Retry.RetryPolicy> = {},
+  bounds: Partial<Retry.Bounds> = {},
+) =>
+  Effect.gen(function* () {
+    const times: Array<number> = []
+    const attempt = Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      times.push(now)
+      return Effect.fail(error)
+    })
+    const schedule = Retry.schedule(Retry.resolve({ ...Retry.defaults, ...policy }), {
+      deadline: Number.POSITIVE_INFINITY,
+      hasAvailablePeer: () => false,
+      tryAcquire: () => true,
+      ...bounds,
+    })
+    const fiber = yield* Effect.forkChild(Effect.flip(Effect.retry(attempt, schedule)))
+    yield* TestClock.adjust("10 minutes")
+    assert.strictEqual(yield* Fiber.join(fiber), error)
+    return times
+  }).pipe(Random.withSeed("retry"))
+
+const gaps = (times: ReadonlyArray<number>) => times.slice(1).map((time, at) => time - times[at]!)
+
+describe("Retry.schedule", () => {
+  it.effect("backs off twice as long each time, jittered by a fifth, up to the longest", () =>
+    Effect.gen(function* () {
+      const times = yield* asked(overloaded, { times: 6, base: "1 second", max: "5 seconds" })
+      const expected = [1000, 2000, 4000, 5000, 5000, 5000]
+      assert.strictEqual(times.length, 7)
+      for (const [at, gap] of gaps(times).entries()) {
+        assert.isAtLeast(gap, Math.min(expected[at]! * 0.8, 5000) - 1)
+        assert.isAtMost(gap, Math.min(expected[at]! * 1.2, 5000) + 1)
+      }
+    }),
+  )
+
+  it.effect("asks as often as it says, and no more", () =>
+    Effect.gen(function* () {
+      for (const times of [0, 1, 2, 5]) assert.strictEqual((yield* asked(overloaded, { times })).length, times + 1)
+    }),
+  )
+
+  it.effect("waits as long as it was told, while that fits the patience", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(gaps(yield* asked(limited(3), { times: 2 })), [3000, 3000])
+      assert.deepStrictEqual(gaps(yield* asked(limited(6), { times: 2 })), [])
+    }),
+  )
+
+  it.effect("does not wait past the deadline", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(gaps(yield* asked(limited(3), { times: 5 }, { deadline: 7000 })), [3000, 3000])
+    }),
+  )
+
+  it.effect("does not wait for a rate limit while an equal stands ready, but backs off from a fault", () =>
+    Effect.gen(function* () {
+      const equalReady = () => true
+      assert.strictEqual((yield* asked(limited(1), { times: 2 }, { hasAvailablePeer: equalReady })).length, 1)
+      assert.strictEqual((yield* asked(overloaded, { times: 2 }, { hasAvailablePeer: equalReady })).length, 3)
+    }),
+  )
+
+  it.effect("retries nothing that asking again cannot cure, and no refusal of ours", () =>
+    Effect.gen(function* () {
+      const once: ReadonlyArray<ProviderError | Rejected> = [
+        failure({ _tag: "Authentication" }),
+        failure({ _tag: "InvalidRequest" }),
+        failure({ _tag: "Timeout", phase: "idle" }),
+        failure({ _tag: "ContextWindowExceeded" }),
+        new Rejected({ _tag: "ConcurrencyLimited" }),
+      ]
+      for (const error of once) assert.strictEqual((yield* asked(error)).length, 1)
+    }),
+  )
+
+  it.effect("rests for the shortest backoff there can be", () =>
+    Effect.gen(function* () {
+      const policy = { times: 1, base: "1 second" } as const
+      const [first] = gaps(yield* asked(overloaded, policy))
+      assert.isAtMost(Retry.shortestDelay(Retry.resolve({ ...Retry.defaults, ...policy })), first!)
+    }),
+  )
+})

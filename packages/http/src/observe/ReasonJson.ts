@@ -1,0 +1,38 @@
+/**
+ * Reasons as JSON writes them, in error bodies, the usage log and explanations: snake_case values that a program can compare,
+ * with their numbers beside them.
+ */
+import { snakeCase } from "@understudy/core/internal/model/SnakeCase"
+import type { SkipReason } from "@understudy/core/SkipReason"
+
+/** `{ "reason": "cooling_down", "retry_after_ms": 12000 }` */
+export interface SkippedJson {
+  readonly reason: string
+  readonly [detail: string]: unknown
+}
+
+export const skipReason = (reason: SkipReason): SkippedJson => ({ reason: snakeCase(reason._tag), ...details(reason) })
+
+const details = (reason: SkipReason): object | undefined => {
+  switch (reason._tag) {
+    case "CoolingDown":
+      return { retry_after_ms: reason.retryAfter }
+    case "CircuitOpen":
+      return { retry_after_ms: reason.retryAfter, permanent: reason.permanent }
+    case "RateLimited":
+      return { limit: reason.limit, retry_after_ms: reason.retryAfter }
+    case "MissingCapability":
+      return { capability: reason.need }
+    case "ContextWindowTooSmall":
+      return { tokens: reason.tokens, context_window: reason.window }
+    case "BranchNotTaken":
+      return { after: reason.after.map(snakeCase) }
+    case "BranchTaken":
+      return { after: snakeCase(reason.after) }
+    case "AlreadyFailed":
+    case "CircuitHalfOpen":
+    case "ConcurrencyLimited":
+    case "ZeroWeight":
+      return undefined
+  }
+}

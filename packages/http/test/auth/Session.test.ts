@@ -1,0 +1,55 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Redacted from "effect/Redacted"
+import * as Session from "../../src/auth/Session.ts"
+import * as Auth from "../../src/auth/Auth.ts"
+
+const secret = Redacted.make("of the sessions")
+const [ours, theirs] = ["sk-ours", "sk-theirs"].map((text) => Auth.key(Redacted.make(text))) as [Auth.Key, Auth.Key]
+
+describe("Session", () => {
+  const sessions = new Session.Sessions(secret, [theirs, ours])
+  const token = sessions.issue(ours, 1000)
+
+  it("stands for its key until it expires", () => {
+    assert.strictEqual(sessions.keyOf(token, 999), ours)
+    assert.isUndefined(sessions.keyOf(token, 1000))
+  })
+
+  it("is known to any gateway with the same secret", () => {
+    assert.strictEqual(new Session.Sessions(secret, [ours]).keyOf(token, 0), ours)
+  })
+
+  it("is nobody's when the key is gone, or the secret another", () => {
+    assert.isUndefined(new Session.Sessions(secret, [theirs]).keyOf(token, 0))
+    assert.isUndefined(new Session.Sessions(Redacted.make("another"), [ours]).keyOf(token, 0))
+  })
+
+  it("cannot be made to hold longer, be another's, nor be anything else", () => {
+    const [expires, nonce, mark, signature] = token.split(".")
+    const other = sessions.issue(theirs, 1000).split(".")[2]
+    const forged = [`${expires}.${nonce}.${other}.${signature}`, `9${token}`, token.slice(0, -1), `${token}=`, "", "."]
+    for (const each of [...forged, "1000.", "sk-ours", `${expires}.${nonce?.toUpperCase()}.${mark}.${signature}`]) {
+      assert.isUndefined(sessions.keyOf(each, 0), each)
+    }
+  })
+
+  it("does not hold its key", () => assert.notInclude(token, "sk-ours"))
+
+  it("ends when its browser signs out, and no other of the same key", () => {
+    const [first, second] = [sessions.issue(ours, 1000), sessions.issue(ours, 1000)]
+    assert.strictEqual(sessions.end(first, 0), ours)
+    assert.isUndefined(sessions.keyOf(first, 0))
+    assert.strictEqual(sessions.keyOf(second, 0), ours)
+    assert.isUndefined(sessions.end(first, 0))
+    assert.isUndefined(sessions.end("none", 0))
+  })
+
+  it("that was ended stays so, however many are: what is forgotten ends all that began no later", () => {
+    const many = new Session.Sessions(secret, [ours])
+    const tokens = Array.from({ length: 10_001 }, (_, index) => many.issue(ours, 1000 + index))
+    const later = many.issue(ours, 20_000)
+    for (const each of tokens) many.end(each, 0)
+    assert.isTrue(tokens.every((each) => many.keyOf(each, 0) === undefined))
+    assert.strictEqual(many.keyOf(later, 0), ours)
+  })
+})

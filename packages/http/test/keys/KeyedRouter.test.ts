@@ -1,0 +1,304 @@
+/** What a key may use, over an engine with scripted providers, under a clock that stands until it is told to move. */
+import { assert, describe, it } from "@effect/vitest"
+import { Chat, Deployment, Route, Router } from "@understudy/core"
+import * as RateLimit from "@understudy/core/internal/admission/RateLimit"
+import type * as Receipt from "@understudy/core/Receipt"
+import * as Testing from "@understudy/core/Testing"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as RateLimiter from "effect/persistence/RateLimiter"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { TestClock } from "effect/testing"
+import { Caller } from "../../src/auth/Caller.ts"
+import * as KeyedRouter from "../../src/keys/KeyedRouter.ts"
+import type { VirtualKey } from "../../src/auth/VirtualKey.ts"
+
+const key = (id: string, rest: Partial<VirtualKey> = {}): VirtualKey => ({ id, key: Redacted.make(id), ...rest })
+
+/** 100 tokens: 4 read, by estimate, and 96 written at most. */
+const asked: Chat.Request = {
+  model: "assistant",
+  messages: [Chat.user("Sixteen letters.")],
+  sampling: { maxTokens: 96 },
+}
+
+/** A router that these keys are held to, over one deployment that follows the script. */
+const held = Effect.fnUntraced(function* (
+  keys: ReadonlyArray<VirtualKey>,
+  ...script: readonly [Testing.Outcome, ...ReadonlyArray<Testing.Outcome>]
+) {
+  const only = Testing.script(script)
+  const RouterLive = Router.layer({
+    deployments: {
+      only: Deployment.make({ model: "m", provider: only.layer, circuit: { failures: 1000 } }),
+      other: Deployment.make({ model: "m", provider: only.layer }),
+      "any/*": Deployment.make({ model: "*", provider: only.layer }),
+      "any/own": Deployment.make({ model: "m", provider: only.layer }),
+    },
+    routes: {
+      assistant: Route.to("only").pipe(Route.retry({ times: 0 })),
+      picky: Route.when([{ if: { keys: ["vip"] }, use: "only" }], "other"),
+    },
+  })
+  const limits = Layer.fresh(Layer.provide(RateLimiter.layer, RateLimiter.layerStoreMemory))
+  const context = yield* Layer.build(Layer.provideMerge(Layer.provide(KeyedRouter.layer(keys), RouterLive), limits))
+  const router = Context.get(context, Router.Router)
+  const limiter = Context.get(context, RateLimiter.RateLimiter)
+  const receipts: Array<Receipt.Receipt> = []
+  yield* router.subscribe((event) => {
+    if (event._tag === "CallEnded") receipts.push(event.receipt)
+  })
+  return {
+    only,
+    receipts,
+    /** What becomes of a call by a key: who was asked, or why nobody was. */
+    chat: (by: VirtualKey | undefined, request: Partial<Chat.Request> = {}) =>
+      Effect.provideService(router.chat({ ...asked, ...request }), Caller, by),
+    stream: (by: VirtualKey, request: Partial<Chat.Request> = {}) =>
+      Effect.provideService(router.chatStream({ ...asked, ...request }), Caller, by),
+    embed: (by: VirtualKey, model = "assistant") =>
+      Effect.provideService(router.embed({ model, input: ["Sixteen letters."] }), Caller, by),
+    count: (by: VirtualKey, model = "assistant") =>
+      Effect.provideService(router.countTokens({ ...asked, model }), Caller, by),
+    explain: (by: VirtualKey, model: string) => Effect.provideService(router.explain({ ...asked, model }), Caller, by),
+    /** How many of its tokens a key has left. */
+    tokens: ({ id, limits = {} }: VirtualKey) =>
+      Effect.map(RateLimit.statuses(limiter, `key:${id}`, { tpm: limits.tpm }), ([standing]) => standing?.remaining),
+  }
+})
+
+describe("a key", () => {
+  const a = key("a", { limits: { rpm: 2 }, routes: ["assistant"] })
+  const b = key("b")
+
+  it.effect("calls what is its own, and cannot find out what else there is", () =>
+    Effect.gen(function* () {
+      const { chat, explain, only } = yield* held([a, b], Testing.reply("Hello"))
+      const forbidden = yield* Effect.flip(chat(a, { model: "other" }))
+      const unknown = yield* Effect.flip(chat(a, { model: "nobody" }))
+      for (const error of [forbidden, unknown, yield* Effect.flip(explain(a, "other"))]) {
+        assert.strictEqual(error.kind, "Forbidden")
+        assert.match(error.message, /^The key "a" may not call "\w+"\. It may call: assistant\.$/)
+      }
+      assert.strictEqual((yield* Effect.flip(chat(b, { model: "nobody" }))).kind, "ModelNotFound")
+      assert.strictEqual(only.requests.length, 0)
+      yield* chat(a)
+      yield* chat(a)
+      yield* chat(b, { model: "other" })
+      yield* explain(a, "assistant")
+      assert.strictEqual(only.requests.length, 3)
+    }),
+  )
+
+  it.effect("that may call a name with a * may call what only that stands for", () =>
+    Effect.gen(function* () {
+      const c = key("c", { routes: ["any/*"] })
+      const { chat, only } = yield* held([c], Testing.reply("Hello"))
+      yield* chat(c, { model: "any/thing" })
+      for (const model of ["any/own", "other", "*"]) {
+        assert.strictEqual((yield* Effect.flip(chat(c, { model }))).kind, "Forbidden")
+      }
+      assert.deepStrictEqual(
+        only.requests.map(({ model }) => model),
+        ["thing"],
+      )
+    }),
+  )
+
+  it.effect("embeds within the same limits, and counts without", () =>
+    Effect.gen(function* () {
+      const limited = key("c", { limits: { tpm: 1000 }, routes: ["assistant"] })
+      const { count, embed, tokens } = yield* held([limited], Testing.vectors([[1]]))
+      for (const error of [yield* Effect.flip(embed(limited, "other")), yield* Effect.flip(count(limited, "other"))]) {
+        assert.strictEqual(error.kind, "Forbidden")
+      }
+      assert.strictEqual((yield* count(limited)).inputTokens, 4)
+      assert.strictEqual(yield* tokens(limited), 1000)
+      const { receipt } = yield* embed(limited)
+      assert.strictEqual(receipt.caller, "c")
+      assert.strictEqual(yield* tokens(limited), 990)
+    }),
+  )
+
+  it.effect("has its own limits, which nobody else feels and which come back with time", () =>
+    Effect.gen(function* () {
+      const { chat, receipts } = yield* held([a, b], Testing.reply("Hello"))
+      yield* chat(a)
+      yield* chat(a)
+      const error = yield* Effect.flip(chat(a))
+      assert.strictEqual(error.kind, "RateLimited")
+      assert.strictEqual(error.retryAfter, 60_000)
+      assert.strictEqual(error.message, 'The key "a" is at its limit of 2 requests a minute.')
+      yield* chat(b)
+      yield* chat(undefined)
+      assert.deepStrictEqual(
+        receipts.map(({ caller }) => caller),
+        ["a", "a", "b", undefined],
+      )
+      yield* TestClock.adjust("1 minute")
+      yield* chat(a)
+    }),
+  )
+
+  it.effect("that the layer was not told of may call nothing", () =>
+    Effect.gen(function* () {
+      const { chat } = yield* held([a], Testing.reply("Hello"))
+      assert.strictEqual((yield* Effect.flip(chat(key("stranger")))).kind, "Forbidden")
+    }),
+  )
+})
+
+describe("a route's conditions", () => {
+  it.effect("know whose call it is", () =>
+    Effect.gen(function* () {
+      const { chat, explain, receipts } = yield* held([key("vip"), key("b")], Testing.reply("Hello"))
+      yield* chat(key("vip"), { model: "picky" })
+      yield* chat(key("b"), { model: "picky" })
+      yield* chat(undefined, { model: "picky" })
+      assert.deepStrictEqual(
+        receipts.map(({ deployment }) => deployment),
+        ["only", "other", "other"],
+      )
+      const { plan } = yield* explain(key("vip"), "picky")
+      assert.deepInclude(plan, { _tag: "Deployment", deployment: "only" })
+    }),
+  )
+})
+
+describe("calls at once", () => {
+  const a = key("a", { limits: { concurrency: 1 } })
+
+  it.effect("are refused, never queued, and counted until they end", () =>
+    Effect.gen(function* () {
+      const { chat } = yield* held([a], Testing.reply("Hello", { after: "1 second" }))
+      const running = yield* Effect.forkChild(chat(a), { startImmediately: true })
+      const error = yield* Effect.flip(chat(a))
+      assert.strictEqual(error.message, 'The key "a" is at its limit of 1 call at once.')
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(running)
+      const next = yield* Effect.forkChild(chat(a), { startImmediately: true })
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(next)
+    }),
+  )
+
+  it.effect("end with a stream's scope, read to its end or not, and with a call that is given up", () =>
+    Effect.gen(function* () {
+      const { chat, only, stream } = yield* held([a], Testing.silence({ saying: "Once" }), Testing.silence())
+      const scope = yield* Scope.make()
+      yield* Scope.provide(stream(a), scope)
+      assert.strictEqual((yield* Effect.flip(chat(a))).kind, "RateLimited")
+      yield* Scope.close(scope, Exit.void)
+      const waiting = yield* Effect.forkChild(chat(a), { startImmediately: true })
+      assert.strictEqual((yield* Effect.flip(chat(a))).kind, "RateLimited")
+      yield* Fiber.interrupt(waiting)
+      const again = yield* Effect.forkChild(chat(a), { startImmediately: true })
+      assert.strictEqual(only.inFlight(), 1)
+      yield* Fiber.interrupt(again)
+      assert.strictEqual(only.inFlight(), 0)
+    }),
+  )
+})
+
+describe("tokens", () => {
+  const a = key("a", { limits: { tpm: 1000 } })
+  const usage = { inputTokens: 20, outputTokens: 10 }
+
+  it.effect("are taken by estimate, and settled by what was used", () =>
+    Effect.gen(function* () {
+      const { chat, tokens } = yield* held([a], Testing.reply("Hello", { after: "1 milli", usage }))
+      const running = yield* Effect.forkChild(chat(a), { startImmediately: true })
+      assert.strictEqual(yield* tokens(a), 900)
+      yield* TestClock.adjust("1 milli")
+      yield* Fiber.join(running)
+      assert.strictEqual(yield* tokens(a), 970)
+    }),
+  )
+
+  it.effect("are given back where nothing was used", () =>
+    Effect.gen(function* () {
+      const { chat, stream, tokens } = yield* held([a], Testing.fail({ _tag: "Overloaded" }))
+      yield* Effect.flip(chat(a))
+      yield* Effect.flip(Effect.scoped(stream(a)))
+      yield* Effect.flip(chat(a, { model: "nobody" }))
+      assert.strictEqual(yield* tokens(a), 1000)
+    }),
+  )
+
+  it.effect("of a stream are settled at its end, once", () =>
+    Effect.gen(function* () {
+      const { stream, tokens } = yield* held([a], Testing.reply(["Once", " upon"], { usage }))
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const { frames } = yield* stream(a)
+          assert.strictEqual(yield* tokens(a), 900)
+          yield* Stream.runDrain(frames)
+        }),
+      )
+      assert.strictEqual(yield* tokens(a), 970)
+    }),
+  )
+
+  for (const [what, broken] of [
+    ["is cut", Testing.cut("Once")],
+    ["breaks", Testing.fail({ _tag: "ServerError" }, { saying: "Once" })],
+  ] as const) {
+    it.effect(`stay taken by estimate where a stream ${what} before it says what it used`, () =>
+      Effect.gen(function* () {
+        const { stream, tokens } = yield* held([a], broken)
+        yield* Effect.scoped(Effect.flatMap(stream(a), ({ frames }) => Effect.flip(Stream.runDrain(frames))))
+        assert.strictEqual(yield* tokens(a), 900)
+      }),
+    )
+  }
+
+  it.effect("stay taken by estimate where the caller goes away", () =>
+    Effect.gen(function* () {
+      const { chat, stream, tokens } = yield* held([a], Testing.silence(), Testing.silence({ saying: "Once" }))
+      const waiting = yield* Effect.forkChild(chat(a), { startImmediately: true })
+      yield* Fiber.interrupt(waiting)
+      assert.strictEqual(yield* tokens(a), 900)
+      yield* Effect.scoped(Effect.flatMap(stream(a), ({ frames }) => Stream.runDrain(Stream.take(frames, 1))))
+      assert.strictEqual(yield* tokens(a), 800)
+    }),
+  )
+
+  it.effect("are not enough for a call that is larger than the limit, ever", () =>
+    Effect.gen(function* () {
+      const { chat, tokens } = yield* held([a], Testing.reply("Hello"))
+      const error = yield* Effect.flip(chat(a, { sampling: { maxTokens: 2000 } }))
+      assert.strictEqual(error.message, 'This call is estimated at 2004 tokens: the key "a" is given 1000 a minute.')
+      assert.strictEqual(yield* tokens(a), 1000)
+    }),
+  )
+
+  const Ends = Schema.Literals(["answer", "fail", "leave"])
+
+  it.effect.prop(
+    "are never given back more than once, however calls end",
+    { ends: Schema.Array(Ends).check(Schema.isMaxLength(8)) },
+    Effect.fnUntraced(function* ({ ends }) {
+      const outcomes = {
+        answer: Testing.reply("Hello", { usage: { inputTokens: 60, outputTokens: 40 } }),
+        fail: Testing.fail({ _tag: "Overloaded" }),
+        leave: Testing.silence(),
+      }
+      const [first = Testing.reply("x"), ...rest] = ends.map((end) => outcomes[end])
+      const { chat, tokens } = yield* held([a], first, ...rest)
+      let left = 1000
+      for (const end of ends) {
+        const running = yield* Effect.forkChild(Effect.exit(chat(a)), { startImmediately: true })
+        if (end === "leave") yield* Fiber.interrupt(running)
+        else yield* Fiber.join(running)
+        if (end !== "fail") left -= 100
+        assert.strictEqual(yield* tokens(a), left)
+      }
+    }, Effect.scoped),
+  )
+})

@@ -1,0 +1,43 @@
+import { assert, describe, it } from "@effect/vitest"
+import { RouterError } from "@understudy/core/RouterError"
+import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
+import * as Redacted from "effect/Redacted"
+import { Caller } from "../../src/auth/Caller.ts"
+import * as SideRequest from "../../src/observe/SideRequest.ts"
+
+const logged = Effect.fnUntraced(function* (kind: RouterError["kind"] | undefined, model = "assistant") {
+  const lines: Array<string> = []
+  const logger = Logger.map(Logger.formatLogFmt, (line) => void lines.push(line))
+  const count = { inputTokens: 17, deployment: "primary" }
+  const asked =
+    kind === undefined
+      ? Effect.succeed(count)
+      : Effect.fail(new RouterError({ kind, message: "secret words", receipt: undefined }))
+  yield* SideRequest.noted("count_tokens", model, asked, SideRequest.counted).pipe(
+    Effect.ignore,
+    Effect.provideService(Caller, { id: "team", key: Redacted.make("sk-team") }),
+    Effect.provide(Logger.layer([logger])),
+  )
+  return lines
+})
+
+describe("an aside", () => {
+  it.effect("is logged in a line, with its key and not its words", () =>
+    Effect.gen(function* () {
+      const [line = "", ...others] = yield* logged(undefined, "a\nb")
+      assert.deepStrictEqual(others, [])
+      assert.match(line, /count_tokens of .*a\\+nb.*: 17 tokens by primary in 0 ms" key=team$/)
+      const [failed = ""] = yield* logged("ModelNotFound")
+      assert.match(failed, /level=WARN .*count_tokens of .*assistant.*: failed \(ModelNotFound\) in 0 ms" key=team$/)
+      assert.notInclude(failed, "secret")
+    }),
+  )
+
+  it.effect("that a key may not make fills no log", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* logged("RateLimited"), [])
+      assert.deepStrictEqual(yield* logged("Forbidden"), [])
+    }),
+  )
+})

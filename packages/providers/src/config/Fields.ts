@@ -1,0 +1,165 @@
+/**
+ * The single values of a configuration, each a schema that knows in words what it expects.
+ *
+ * Numbers and booleans are taken as text too: an environment variable has nothing else to give.
+ */
+import * as Rules from "@understudy/core/internal/route/Rules"
+import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as SchemaGetter from "effect/SchemaGetter"
+import * as SchemaIssue from "effect/SchemaIssue"
+import * as Proxy from "../transport/Proxy.ts"
+
+export interface Notes {
+  readonly secret?: boolean
+  readonly quotable?: boolean
+}
+
+/**
+ * A value written as `from` and read as `to`. `parse` gives `undefined` for what is not one; `expected` completes
+ * "expected …" for its author.
+ */
+export const source = <A, E>(options: {
+  readonly from: Schema.Codec<E>
+  readonly to: Schema.Codec<A>
+  readonly expected: string
+  /** What a message must mind: that the value be not shown, or that quotes would make a text of it. */
+  readonly notes?: Notes
+  readonly parse: (input: E) => A | undefined
+  readonly print: (value: A) => E
+}): Schema.Codec<A, E> => {
+  const { expected, from, notes, parse, print, to } = options
+  const annotations = { ...notes, expected }
+  return from.annotate(annotations).pipe(
+    Schema.decodeTo(to, {
+      decode: SchemaGetter.transformEffect((input) => {
+        const value = parse(input)
+        return value === undefined ? Effect.fail(new SchemaIssue.InvalidValue(annotations)) : Effect.succeed(value)
+      }),
+      encode: SchemaGetter.transform(print),
+    }),
+  )
+}
+
+const isSet = (text: string): string | undefined => (text.trim() === "" ? undefined : text)
+
+/** Words of some kind: never empty. */
+export const text = (expected: string): Schema.Codec<string> =>
+  source({
+    from: Schema.String,
+    to: Schema.String,
+    expected,
+    notes: { quotable: true },
+    parse: isSet,
+    print: (value) => value,
+  })
+
+/** Any text, which YAML may take for a number. */
+export const textOrNumber = (expected: string): Schema.Codec<string, string | number> =>
+  source<string, string | number>({
+    from: Schema.Union([Schema.String, Schema.Finite]),
+    to: Schema.String,
+    expected,
+    parse: String,
+    print: (value) => value,
+  })
+
+/** A text that no message shows, such as a header's value. */
+export const hidden = (expected: string): Schema.Codec<string> =>
+  source({
+    from: Schema.String,
+    to: Schema.String,
+    expected,
+    notes: { quotable: true, secret: true },
+    parse: isSet,
+    print: (value) => value,
+  })
+
+/** A credential: redacted as soon as it is read. */
+export const secret: Schema.Codec<Redacted.Redacted, string> = source({
+  from: Schema.String,
+  to: Schema.Redacted(Schema.String),
+  expected: 'a secret text, such as "${API_KEY}"',
+  notes: { quotable: true, secret: true },
+  parse: (value) => (value.trim() === "" ? undefined : Redacted.make(value)),
+  print: Redacted.value,
+})
+
+/** The address of a proxy, which may hold a password: redacted as soon as it is read. */
+export const proxy: Schema.Codec<Redacted.Redacted, string> = source({
+  from: Schema.String,
+  to: Schema.Redacted(Schema.String),
+  expected: "the http or https address of a proxy, such as http://127.0.0.1:3128",
+  notes: { secret: true },
+  parse: Proxy.parse,
+  print: Redacted.value,
+})
+
+/** The address of an HTTP server. */
+export const address = (example: string): Schema.Codec<string> =>
+  source({
+    from: Schema.String,
+    to: Schema.String,
+    expected: `an http or https address, such as ${example}`,
+    parse: (value) => (/^https?:\/\//i.test(value) && URL.canParse(value) ? value : undefined),
+    print: (value) => value,
+  })
+
+/** A number that `fits`. */
+export const number = (expected: string, fits: (value: number) => boolean): Schema.Codec<number, number | string> =>
+  source<number, number | string>({
+    from: Schema.Union([Schema.Finite, Schema.String]),
+    to: Schema.Finite,
+    expected,
+    parse: (input) => {
+      const value = Predicate.isNumber(input)
+        ? input
+        : /^-?\d+(\.\d+)?$/.test(input.trim())
+          ? Number(input)
+          : Number.NaN
+      return Number.isFinite(value) && fits(value) ? value : undefined
+    },
+    print: (value) => value,
+  })
+
+const ruled = ({ expected, fits }: Rules.Rule) => number(expected, fits)
+
+/** 1, 2, 3 and so on. */
+export const count = ruled(Rules.count)
+
+/** 0, 1, 2 and so on. */
+export const countOrNone = ruled(Rules.countOrNone)
+
+/** 0 or more. */
+export const amount = ruled(Rules.amount)
+
+/** A part of the traffic, or all of it. */
+export const share = ruled(Rules.share)
+
+/** A part of the traffic, or all of it, but not none. */
+export const positiveShare = ruled(Rules.positiveShare)
+
+/** One of these words. */
+export const word = <const Words extends ReadonlyArray<string>>(words: Words): Schema.Codec<Words[number], string> =>
+  source<Words[number], string>({
+    from: Schema.String,
+    to: Schema.Literals(words),
+    expected: `one of ${words.join(", ")}`,
+    parse: (text) => words.find((each) => each === text),
+    print: (value) => value,
+  })
+
+export const flag: Schema.Codec<boolean, boolean | string> = source<boolean, boolean | string>({
+  from: Schema.Union([Schema.Boolean, Schema.String]),
+  to: Schema.Boolean,
+  expected: "true or false",
+  parse: (input) => (Predicate.isBoolean(input) ? input : flags.get(input.trim().toLowerCase())),
+  print: (value) => value,
+})
+
+const flags: ReadonlyMap<string, boolean> = new Map([
+  ["true", true],
+  ["false", false],
+])

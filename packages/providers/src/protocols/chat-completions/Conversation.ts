@@ -1,0 +1,271 @@
+/**
+ * The conversation, message by message: a `Chat` message as Chat Completions messages, and back.
+ *
+ * - The results of parallel tool calls are one message in `Chat`, and as many neighbours on the wire. They hold text
+ *   alone: images and documents among them are the user's to show, right after the last of them.
+ * - Within an assistant's message the wire puts words before tool calls.
+ * - The `function_call` of older clients is a tool call, and the message of role `function` that follows its result.
+ */
+import type * as Chat from "@understudy/core/Chat"
+import * as Predicate from "effect/Predicate"
+import * as CustomTools from "../CustomTools.ts"
+import type { Block } from "../Lowering.ts"
+import * as EncryptedReasoning from "../EncryptedReasoning.ts"
+import * as ToolIds from "../ToolIds.ts"
+import type { Target } from "./Content.ts"
+import * as Content from "./Content.ts"
+import type { Dialect } from "./Compatibility.ts"
+import * as Reasoning from "./Reasoning.ts"
+import type * as Wire from "./Wire.ts"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Encode
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** `isCustom` says of a call whether its tool is free-form there too. */
+export const encode = (
+  messages: ReadonlyArray<Chat.Message>,
+  target: Target,
+  isCustom: (call: Chat.ToolCall) => boolean,
+): Array<Block> => {
+  const wire: Array<Block> = []
+  /** What results show, until the last of them has been told. */
+  const shown: Array<Block> = []
+  for (const message of messages) {
+    if (message.role !== "tool" && shown.length > 0) wire.push({ role: "user", content: shown.splice(0) })
+    switch (message.role) {
+      case "system":
+        wire.push({ role: "system", content: words(message.content, target) })
+        break
+      case "developer":
+        wire.push({ role: target.dialect.developer, content: words(message.content, target) })
+        break
+      case "user":
+        wire.push(named({ role: "user", content: words(message.content, target) }, message.name, target))
+        break
+      case "assistant":
+        wire.push(named(encodeAssistant(message, target, isCustom), message.name, target))
+        break
+      case "tool":
+        for (const result of message.content) wire.push(encodeResult(result, shown, target))
+        break
+    }
+  }
+  if (shown.length > 0) wire.push({ role: "user", content: shown })
+  return wire
+}
+
+const named = (message: Block, name: string | undefined, { dialect, warn }: Target): Block => {
+  if (name === undefined) return message
+  if (dialect.lacks.has("names")) warn("the name of a message's author")
+  else message["name"] = name
+  return message
+}
+
+/** A single text is said as a string, which every server understands. */
+const words = (content: Chat.UserMessage["content"], target: Target): string | ReadonlyArray<Block> => {
+  const parts: Array<Block> = []
+  for (const part of content) Content.encode(part, parts, target)
+  return asString(parts) ?? parts
+}
+
+const asString = (parts: ReadonlyArray<Block>): string | undefined => {
+  if (parts.length === 0) return ""
+  const [only] = parts
+  return parts.length === 1 && only?.["type"] === "text" && Object.keys(only).length === 2
+    ? (only["text"] as string)
+    : undefined
+}
+
+const encodeAssistant = (
+  { content }: Chat.AssistantMessage,
+  target: Target,
+  isCustom: (call: Chat.ToolCall) => boolean,
+): Block => {
+  const { dialect, warn } = target
+  const message: Block = { role: "assistant" }
+  const parts: Array<Block> = []
+  const thoughts: Array<Chat.Reasoning> = []
+  const calls: Array<Block> = []
+  const details: Array<Block> = []
+  for (const part of content) {
+    switch (part.type) {
+      case "text":
+        parts.push(Content.encodeText(part, target))
+        break
+      case "refusal":
+        if (dialect.lacks.has("refusals")) {
+          warn("a refusal, sent as text")
+          parts.push({ type: "text", text: part.text })
+        } else parts.push({ type: "refusal", refusal: part.text })
+        break
+      case "reasoning":
+        thoughts.push(part)
+        break
+      case "audio":
+        if (part.source.type === "id") message["audio"] = { id: part.source.id }
+        break
+      case "tool-call": {
+        if (part.cache !== undefined) warn("a cache hint on a tool call")
+        const call = encodeCall(part, isCustom(part), dialect)
+        if (part.signature?.issuer === "google" && dialect.thoughts === "reasoning_details") {
+          details.push(Reasoning.encodeCall(String(call["id"]), part.signature, details.length))
+        }
+        calls.push(call)
+        break
+      }
+    }
+  }
+  encodeThoughts(thoughts, details, message, target)
+  const silent = parts.length === 0 && (calls.length > 0 || message["audio"] !== undefined)
+  message["content"] = silent ? null : (asString(parts) ?? parts)
+  if (calls.length > 0) message["tool_calls"] = calls
+  return message
+}
+
+/** Where only their words are taken, seals are left behind: they prove nothing to that vendor. */
+const encodeThoughts = (
+  thoughts: ReadonlyArray<Chat.Reasoning>,
+  details: ReadonlyArray<Block>,
+  message: Block,
+  { dialect, warn }: Target,
+): void => {
+  if (dialect.thoughts === "reasoning_details") {
+    const all = [...details, ...thoughts.map((thought, index) => Reasoning.encode(thought, details.length + index))]
+    if (all.length > 0) message[dialect.thoughts] = all
+    return
+  }
+  if (thoughts.length === 0) return
+  const sealed = dialect.signatures ? Reasoning.sealed(thoughts) : {}
+  Object.assign(message, sealed)
+  const text = thoughts.map((thought) => thought.text).join("")
+  if (dialect.thoughts !== undefined && dialect.thoughts !== "none" && text !== "") message[dialect.thoughts] = text
+  else if (Object.keys(sealed).length === 0) warn("the reasoning of an earlier answer, left out")
+}
+
+const encodeCall = (call: Chat.ToolCall, custom: boolean, dialect: Dialect): Block => {
+  const { id } = call
+  if (custom) return { id, type: "custom", custom: { name: call.name, input: call.arguments } }
+  const block: Block = { id, type: "function", function: { name: call.name, arguments: CustomTools.argumentsOf(call) } }
+  return dialect.signatures ? { ...block, ...Reasoning.signed(call.signature) } : block
+}
+
+const encodeResult = (result: Chat.ToolResult, shown: Array<Block>, target: Target): Block => {
+  const { dialect, warn } = target
+  if (result.cache !== undefined) warn("a cache hint on a tool's result")
+  const { id } = result
+  const parts: Array<Block> = []
+  const media: Array<Block> = []
+  for (const part of result.content) {
+    Content.encode(part, part.type === "text" || dialect.results === "parts" ? parts : media, target)
+  }
+  if (media.length > 0) {
+    shown.push({ type: "text", text: `What the tool answered to the call ${id}:` }, ...media)
+    if (parts.length === 0) parts.push({ type: "text", text: "(shown in the next message)" })
+  }
+  if (result.isError === true) {
+    warn("that a tool's result is an error, said in its text")
+    markError(parts)
+  }
+  return { role: "tool", tool_call_id: id, content: asString(parts) ?? parts }
+}
+
+const markError = (parts: Array<Block>): void => {
+  const [first] = parts
+  if (first?.["type"] === "text") first["text"] = `Error: ${String(first["text"])}`
+  else parts.unshift({ type: "text", text: "Error" })
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Decode
+// ---------------------------------------------------------------------------------------------------------------------
+
+export const decode = (wire: ReadonlyArray<Wire.Message>): ReadonlyArray<Chat.Message> => {
+  const messages: Array<Chat.Message> = []
+  let results: Array<Chat.ToolResult> | undefined
+  /** What the last `function_call` is answered by. */
+  let called = ""
+  for (const [index, message] of wire.entries()) {
+    if (message.role !== "tool" && message.role !== "function") results = undefined
+    switch (message.role) {
+      case "system":
+        messages.push({ role: "system", content: decodeTexts(message.content) })
+        break
+      case "developer":
+        messages.push({ role: "developer", content: decodeTexts(message.content) })
+        break
+      case "user": {
+        const content = Predicate.isString(message.content)
+          ? texts(message.content)
+          : message.content.map(Content.decode)
+        messages.push(
+          Predicate.isString(message.name) ? { role: "user", content, name: message.name } : { role: "user", content },
+        )
+        break
+      }
+      case "assistant": {
+        called = `call_${index}`
+        const content = decodeAssistant(message, called)
+        messages.push(
+          Predicate.isString(message.name)
+            ? { role: "assistant", content, name: message.name }
+            : { role: "assistant", content },
+        )
+        break
+      }
+      case "tool":
+      case "function":
+        if (results === undefined) {
+          results = []
+          messages.push({ role: "tool", content: results })
+        }
+        results.push(
+          message.role === "tool"
+            ? {
+                type: "tool-result",
+                id: ToolIds.read(message.tool_call_id).id,
+                content: Predicate.isString(message.content)
+                  ? texts(message.content)
+                  : message.content.map(Content.decodeShown),
+              }
+            : { type: "tool-result", id: called, content: texts(message.content ?? "") },
+        )
+        break
+    }
+  }
+  return messages
+}
+
+const texts = (text: string): ReadonlyArray<Chat.Text> => (text === "" ? [] : [{ type: "text", text }])
+
+const decodeTexts = (content: string | ReadonlyArray<Wire.Text>): ReadonlyArray<Chat.Text> =>
+  Predicate.isString(content) ? texts(content) : content.map(Content.decodeText)
+
+const decodeAssistant = (message: Wire.Assistant, called: string): ReadonlyArray<Chat.AssistantContent> => {
+  const { audio, content, function_call, refusal, tool_calls } = message
+  const parts: Array<Chat.AssistantContent> = Reasoning.decode(message).map(returned)
+  if (Predicate.isString(content)) {
+    if (content !== "") parts.push({ type: "text", text: content })
+  } else if (content !== undefined && content !== null) {
+    for (const part of content) {
+      parts.push(part.type === "text" ? Content.decodeText(part) : { type: "refusal", text: part.refusal })
+    }
+  }
+  if (Predicate.isString(refusal) && refusal !== "") parts.push({ type: "refusal", text: refusal })
+  if (audio !== undefined && audio !== null) parts.push({ type: "audio", source: { type: "id", id: audio.id } })
+  for (const call of tool_calls ?? []) parts.push(decodeCall(call, message))
+  if (function_call !== undefined && function_call !== null) {
+    parts.push({ type: "tool-call", id: called, name: function_call.name, arguments: function_call.arguments })
+  }
+  return parts
+}
+
+const returned = <Part extends object>(part: Part): Part =>
+  EncryptedReasoning.mapPart(part, EncryptedReasoning.returned)
+
+const decodeCall = (call: Wire.ToolCall, message: Wire.Assistant): Chat.ToolCall => {
+  const id = { ...ToolIds.read(call.id), ...returned(Reasoning.ofCall(call, message)) }
+  return call.type === "function"
+    ? { type: "tool-call", ...id, name: call.function.name, arguments: call.function.arguments }
+    : { type: "tool-call", ...id, name: call.custom.name, arguments: call.custom.input, custom: true }
+}

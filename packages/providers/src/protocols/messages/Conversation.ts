@@ -1,0 +1,188 @@
+/**
+ * The conversation as the Messages API wants it, and back: the system prompt apart, then turns that alternate.
+ *
+ * - System and developer messages before the first turn are the system prompt.
+ * - Neighbours of one role are one turn; tool results are the user's, and stand first in the turn.
+ * - A system message inside the conversation keeps its place. Where the model takes it there, right after a user turn and
+ *   before an assistant's or the end, it is a `system` turn; elsewhere it is text in the user's turn, marked `<system>`,
+ *   and that is warned of.
+ */
+import type * as Chat from "@understudy/core/Chat"
+import * as Predicate from "effect/Predicate"
+import * as Content from "./Content.ts"
+import type { Block, Warn } from "../Lowering.ts"
+import type { Model } from "./Model.ts"
+import { issuer } from "./Protocol.ts"
+import * as EncryptedReasoning from "../EncryptedReasoning.ts"
+import * as CacheControl from "./CacheControl.ts"
+import * as UserContent from "./UserContent.ts"
+import type * as Wire from "./Wire.ts"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Encode
+// ---------------------------------------------------------------------------------------------------------------------
+
+export interface Turn {
+  readonly role: "system" | "user" | "assistant"
+  readonly content: Array<Block>
+}
+
+export interface Turns {
+  readonly system: Array<Block>
+  readonly turns: ReadonlyArray<Turn>
+}
+
+export const encode = (messages: ReadonlyArray<Chat.Message>, model: Model, warn: Warn): Turns => {
+  const system: Array<Block> = []
+  const merged: Array<Turn> = []
+  for (const message of messages) {
+    const role = roleOf(message)
+    if ("name" in message && message.name !== undefined) warn("the name of a message's author")
+    const content: Array<Block> = role === "system" && merged.length === 0 ? system : []
+    for (const part of message.content) Content.encode(part, content, warn)
+    if (content !== system) append(merged, role, content)
+  }
+  return { system, turns: settle(merged, model, warn) }
+}
+
+const roleOf = (message: Chat.Message): Turn["role"] => {
+  switch (message.role) {
+    case "system":
+    case "developer":
+      return "system"
+    case "user":
+    case "tool":
+      return "user"
+    case "assistant":
+      return "assistant"
+  }
+}
+
+const append = (turns: Array<Turn>, role: Turn["role"], content: Array<Block>): void => {
+  if (content.length === 0) return
+  const last = turns[turns.length - 1]
+  if (last?.role === role) last.content.push(...content)
+  else turns.push({ role, content })
+}
+
+/** Gives every inner system turn the form it may have where it stands, and every user turn its results first. */
+const settle = (merged: ReadonlyArray<Turn>, model: Model, warn: Warn): ReadonlyArray<Turn> => {
+  const turns: Array<Turn> = []
+  for (const [index, turn] of merged.entries()) {
+    if (turn.role !== "system" || mayStand(turns[turns.length - 1], merged[index + 1], model)) {
+      append(turns, turn.role, turn.content)
+      continue
+    }
+    warn("a system message inside the conversation, sent as the user's text")
+    append(turns, "user", turn.content.map(asUserText))
+  }
+  return turns.map((turn) => (turn.role === "user" ? { role: turn.role, content: resultsFirst(turn.content) } : turn))
+}
+
+const mayStand = (before: Turn | undefined, after: Turn | undefined, model: Model): boolean =>
+  model.systemTurns && before?.role === "user" && after?.role !== "user"
+
+const asUserText = (block: Block): Block => ({ ...block, text: `<system>\n${String(block["text"])}\n</system>` })
+
+const resultsFirst = (content: Array<Block>): Array<Block> => {
+  const results = content.filter(isResult)
+  return results.length === 0 || results.length === content.length
+    ? content
+    : [...results, ...content.filter((block) => !isResult(block))]
+}
+
+const isResult = (block: Block): boolean => block["type"] === "tool_result"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Decode
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The system prompt, then every turn; `warn` is told of blocks that only this API has words for. */
+export const decode = (
+  { cache_control, messages: turns, system }: Pick<Wire.Request, "cache_control" | "messages" | "system">,
+  warn: Warn,
+): ReadonlyArray<Chat.Message> => {
+  const messages: Array<Chat.Message> = []
+  if (system !== undefined && system !== null && system.length > 0) {
+    messages.push({ role: "system", content: decodeSystem(system, warn) })
+  }
+  for (const [index, turn] of turns.entries()) {
+    const hint = index === turns.length - 1 ? cache_control : undefined
+    switch (turn.role) {
+      case "system":
+        messages.push({ role: "system", content: CacheControl.mark(decodeSystem(turn.content, warn), hint) })
+        break
+      case "assistant":
+        messages.push({ role: "assistant", content: decodeAssistant(turn.content, warn) })
+        break
+      case "user":
+        decodeUser(turn.content, hint, messages, warn)
+        break
+    }
+  }
+  return messages
+}
+
+const decodeSystem = (content: string | ReadonlyArray<Wire.SystemBlock>, warn: Warn): ReadonlyArray<Chat.Text> => {
+  if (Predicate.isString(content)) return UserContent.texts(content)
+  return content.flatMap((block) => {
+    if (block.type === "text") return [UserContent.decodeText(block)]
+    warn(Content.other(block.name))
+    return []
+  })
+}
+
+/** The results in a user's turn are a tool's message; `hint` is for the last of its blocks. */
+const decodeUser = (
+  content: string | ReadonlyArray<Wire.UserBlock>,
+  hint: Wire.CacheControl,
+  messages: Array<Chat.Message>,
+  warn: Warn,
+): void => {
+  if (Predicate.isString(content)) {
+    messages.push({ role: "user", content: CacheControl.mark(UserContent.texts(content), hint) })
+    return
+  }
+  const results: Array<Chat.ToolResult> = []
+  const shown: Array<UserContent.Shown> = []
+  for (const block of content) {
+    if (block.type === "tool_result") results.push(Content.decodeResult(block, warn))
+    else shown.push(...Content.decodeShown(block, warn))
+  }
+  if (results.length > 0) {
+    messages.push({ role: "tool", content: shown.length === 0 ? CacheControl.mark(results, hint) : results })
+  }
+  if (shown.length > 0 || results.length === 0) messages.push({ role: "user", content: CacheControl.mark(shown, hint) })
+}
+
+const decodeAssistant = (
+  content: string | ReadonlyArray<Wire.AssistantBlock>,
+  warn: Warn,
+): ReadonlyArray<Chat.AssistantContent> => {
+  if (Predicate.isString(content)) return UserContent.texts(content)
+  const parts: Array<Chat.AssistantContent> = []
+  for (const block of content) {
+    switch (block.type) {
+      case "text":
+        parts.push(UserContent.decodeText(block))
+        break
+      case "thinking":
+        parts.push(decodeThought(block.thinking, block.signature))
+        break
+      case "redacted_thinking":
+        parts.push({ type: "reasoning", text: "", redacted: EncryptedReasoning.read(block.data, issuer) })
+        break
+      case "tool_use":
+        parts.push(Content.decodeCall(block))
+        break
+      case "other":
+        warn(Content.other(block.name))
+    }
+  }
+  return parts
+}
+
+const decodeThought = (text: string, signature: string | null | undefined): Chat.Reasoning =>
+  Predicate.isString(signature) && signature !== ""
+    ? { type: "reasoning", text, signature: EncryptedReasoning.read(signature, issuer) }
+    : { type: "reasoning", text }

@@ -1,0 +1,49 @@
+/**
+ * The words of a simulated provider: who speaks, what was asked, and a few sentences more, so that a stream can be seen
+ * to stream.
+ */
+import { scatter } from "./Random.ts"
+import type { Prompt } from "./Prompt.ts"
+
+/** The same words for the same prompt and seed. `variant` tells one answer of several from the others. */
+export const text = (name: string, seed: number, prompt: Prompt, variant: number): string => {
+  const first = hash(`${prompt.text}\n${prompt.results.map(({ text }) => text).join("\n")}`)
+  const bits = scatter(seed ^ first, variant)
+  const chosen = [0, 1, 2].map((place) => sentences[((bits >>> (place * 8)) % each) * 3 + place])
+  return `${name} (simulated) says: ${opening(prompt)} ${chosen.join(" ")}`
+}
+
+const opening = ({ results, text }: Prompt): string => {
+  if (results.length > 0) {
+    return results
+      .map(({ failed, text, tool = "the tool" }) => `${tool} ${failed ? "failed with" : "answered"} “${short(text)}”.`)
+      .join(" ")
+  }
+  return text === "" ? "you asked without words." : `you asked “${short(text)}”.`
+}
+
+const short = (text: string): string => {
+  const characters = [...text]
+  return characters.length <= 240 ? text : `${characters.slice(0, 239).join("")}…`
+}
+
+/** In threes: a first sentence, a second and a third. */
+const sentences: ReadonlyArray<string> = [
+  "No model was asked and nothing was spent: these words were made up on the spot.",
+  "They come piece by piece, as a model's would.",
+  "Whoever asks the same question again gets the same answer.",
+  "A model would have thought about it; a stand-in has only its lines.",
+  "The lines are the same for everybody who asks this.",
+  "Break this deployment, and another will take the stage.",
+  "The question is a good one, and deserves a real model.",
+  "Until there is one, this voice keeps the place warm.",
+  "Nothing here leaves the machine.",
+]
+const each = sentences.length / 3
+
+/** FNV-1a. */
+const hash = (text: string): number => {
+  let bits = 0x811c9dc5
+  for (let at = 0; at < text.length; at++) bits = Math.imul(bits ^ text.charCodeAt(at), 0x01000193)
+  return bits >>> 0
+}
