@@ -49,14 +49,7 @@ describe("Cycles", () => {
  * The imports that lie on a cycle today, by file name. This list only becomes shorter: an import that is not on it
  * fails the test, and so does a line that is no longer true.
  */
-const known: ReadonlyArray<string> = [
-  "core: BoundRoute → Rules",
-  "core: ErrorBranch → Plan",
-  "core: Plan → ErrorBranch",
-  "core: Rules → BoundRoute",
-  "providers: Credentials → Raw",
-  "providers: Raw → Credentials",
-]
+const known: ReadonlyArray<string> = []
 
 /** The same between folders, and files beside them. */
 const knownFolders: ReadonlyArray<string> = [

@@ -32,6 +32,7 @@ import * as KeepAlive from "./execution/KeepAlive.ts"
 import type { Explanation } from "./inspect/Explain.ts"
 import type * as Plan from "./route/Plan.ts"
 import { Provider } from "./model/Provider.ts"
+import type { Problem } from "./route/Problem.ts"
 import * as RateLimit from "./admission/RateLimit.ts"
 import { ReceiptBuilder } from "./receipt/Receipt.ts"
 import type { Receipt } from "./receipt/Receipt.ts"
@@ -147,7 +148,7 @@ export class Router extends Context.Service<
 
 /** Values that do not fit, or routes and deployments that do not fit together: every problem, with its path. */
 export class InvalidRoutes extends Data.TaggedError("InvalidRoutes")<{
-  readonly problems: ReadonlyArray<BoundRoute.Problem>
+  readonly problems: ReadonlyArray<Problem>
 }> {
   override get message(): string {
     return this.problems.map(({ message, path }) => `${path}: ${message}`).join("\n")

@@ -9,6 +9,7 @@ import * as Cost from "../model/Cost.ts"
 import type { Options } from "../deployment/Deployment.ts"
 import type { Capabilities } from "../model/Capabilities.ts"
 import * as BoundRoute from "../route/BoundRoute.ts"
+import type { Problem } from "../route/Problem.ts"
 import type { Resolved } from "../policy/Retry.ts"
 import type { Route } from "../route/Route.ts"
 import * as Routes from "../route/Route.ts"
@@ -27,7 +28,7 @@ export interface WorstCase {
 }
 
 export interface Report {
-  readonly warnings: ReadonlyArray<BoundRoute.Problem>
+  readonly warnings: ReadonlyArray<Problem>
   /** One for each route, as written. */
   readonly worstCases: ReadonlyArray<WorstCase>
 }
@@ -50,7 +51,7 @@ export const lint = (
   deployments: Readonly<Record<string, Options>>,
   defaults: Defaults,
   local: ReadonlySet<string> = new Set(),
-): Result.Result<Report, ReadonlyArray<BoundRoute.Problem>> => {
+): Result.Result<Report, ReadonlyArray<Problem>> => {
   const candidates = new Map(
     Object.entries(deployments).map(([name, deployment]): [string, Named] => [
       name,

@@ -14,6 +14,7 @@ import type * as HedgePolicy from "../policy/HedgePolicy.ts"
 import type { ReasonTag } from "../model/ProviderError.ts"
 import type { Case, Route } from "./Route.ts"
 import type { Policies } from "../policy/Policies.ts"
+import type { Problem } from "./Problem.ts"
 import * as Rules from "./Rules.ts"
 import type * as Strategy from "./Strategy.ts"
 import { didYouMean } from "./Suggestion.ts"
@@ -69,12 +70,6 @@ export interface BoundRoute<C = Candidate> {
   readonly cache: CachePolicy.Resolved | undefined
   /** How long its streams may be silent before keep-alives are sent, in milliseconds. */
   readonly keepAlive: number | undefined
-}
-
-/** Something wrong with a route: where (`routes.assistant[1]`, the second it names), and what to do. */
-export interface Problem {
-  readonly path: string
-  readonly message: string
 }
 
 /**

@@ -5,17 +5,11 @@
  * A call's way through its plan is forward only: a branch stands after the route it rescues, and taking it passes over
  * what lies between. Everything here is a pure function of the step and of the way so far.
  */
-import type { FailedStep } from "./Plan.ts"
-import type { Step } from "./Plan.ts"
+import type { ErrorBranch, FailedStep, Step } from "./Plan.ts"
 import { actionFor } from "../model/ProviderError.ts"
 import type { Reason, ReasonTag } from "../model/ProviderError.ts"
 import type { BranchSkip } from "../model/SkipReason.ts"
 import { meaning } from "../model/SkipReason.ts"
-
-/** A branch of one call's plan, the same object in every step that leads to it or stands in it. */
-export interface ErrorBranch {
-  readonly after: ReadonlyArray<ReasonTag>
-}
 
 /** A call's way so far: the branches it has taken, and the one it is on the way to. */
 export interface BranchState {

@@ -5,7 +5,6 @@
 import type * as RetryBudget from "../policy/RetryBudget.ts"
 import * as Call from "../model/Call.ts"
 import type { Candidate } from "../deployment/Candidate.ts"
-import type { ErrorBranch } from "./ErrorBranch.ts"
 import type { Bound, Leaf } from "./BoundRoute.ts"
 import type { ProviderError, ReasonTag } from "../model/ProviderError.ts"
 import * as Condition from "./Condition.ts"
@@ -38,6 +37,11 @@ export interface Step extends BranchScope {
 export interface Hedged {
   readonly delay: number
   readonly budget: RetryBudget.RetryBudget
+}
+
+/** A branch of one call's plan, taken after a failure for one of these reasons. Compared by identity. */
+export interface ErrorBranch {
+  readonly after: ReadonlyArray<ReasonTag>
 }
 
 /** Where in the route's branches a step stands. */

@@ -96,7 +96,7 @@ export const make = Effect.fnUntraced(function* (
   )
   const secrets = Secrets.make({ keys: Credentials.secrets(credentials), urls: [address, proxy] })
   const scrub = Redaction.make(secrets)
-  const note: Raw.Note = (identity) => secrets.note(Credentials.found(identity))
+  const note: Credentials.Note = (identity) => secrets.note(Credentials.found(identity))
   const config = {
     ...Credentials.clientConfig(credentials, roles, note, proxy === undefined ? undefined : handlers.kept),
     ...(region === undefined ? undefined : { region }),

@@ -17,7 +17,6 @@ import { open } from "node:fs/promises"
 import { devNull } from "node:os"
 import { ProviderStartError } from "../ProviderStartError.ts"
 import * as Secret from "../Secret.ts"
-import type { Note } from "./Raw.ts"
 
 export interface Options {
   /** A profile of the shared AWS files. */
@@ -44,6 +43,9 @@ export type Credentials =
       /** Where roles are given out, if not at the region's own address. */
       readonly endpoint: string | undefined
     }
+
+/** Called with an identity, fields of texts, whenever the SDK finds one. */
+export type Note = (identity: unknown) => void
 
 /** What can sign, and so assume a role. */
 export type Signing =

@@ -28,14 +28,11 @@ import * as Received from "./Received.ts"
 export interface Client extends Pick<Handlers, "fresh"> {
   readonly sdk: BedrockRuntimeClient
   /** Told by which credentials each request is signed. */
-  readonly note: Note
+  readonly note: Credentials.Note
   readonly limits: Limits
   /** Takes secrets out of an error's body. */
   readonly scrub: (text: string) => string
 }
-
-/** Hears of credentials as the SDK finds them: fields of texts. */
-export type Note = (identity: unknown) => void
 
 /** A good answer: its body has not been read. */
 export interface Answer {
