@@ -69,7 +69,7 @@ export const open = Effect.fnUntraced(function* <Upstream extends { readonly url
   const ServerLive = Server.layer({
     host: "127.0.0.1",
     port: 0,
-    guard: { keys: [], hosts: [], origins: [] },
+    auth: { keys: [], hosts: [], origins: [] },
     maxBody: ByteSize.fromInputUnsafe(1_000_000),
     drain: { delay: Duration.zero, timeout: Duration.seconds(5) },
   }).pipe(

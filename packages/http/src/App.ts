@@ -23,14 +23,14 @@ import * as Server from "./Server.ts"
 /** How a configuration is served: where, whom it lets in, and whether what is said is logged. */
 export interface ServeOptions {
   readonly server: ServerSettings
-  readonly guard: Auth.Policy
+  readonly auth: Auth.Policy
   readonly logContent: boolean
 }
 
 /** The gateway of this configuration, serving until the layer is closed. */
-export const layer = (configuration: Configuration, { guard, logContent, server }: ServeOptions) =>
+export const layer = (configuration: Configuration, { auth, logContent, server }: ServeOptions) =>
   // Those who tell are built before the server, and so hear of the last call it finishes.
-  Server.layer({ ...server, guard, ...writing(configuration) }).pipe(
+  Server.layer({ ...server, auth, ...writing(configuration) }).pipe(
     Layer.provide([Metrics.layer, CallLog.layer, EventLoopStall.layer, layerUsageLog(configuration)]),
     Layer.provide(router(configuration, server, logContent)),
     Layer.provideMerge(Drain.layer),

@@ -21,7 +21,7 @@ import { Drain } from "./Drain.ts"
 import * as Auth from "./auth/Auth.ts"
 import { Caller } from "./auth/Caller.ts"
 import { Expose } from "./auth/Expose.ts"
-import * as WrongKey from "./auth/WrongKey.ts"
+import * as LoginThrottle from "./api/LoginThrottle.ts"
 import * as InFlight from "./InFlight.ts"
 import * as ServerLimits from "./ServerLimits.ts"
 
@@ -32,22 +32,22 @@ const publicPaths: ReadonlySet<string> = new Set(["/health", "/ready"])
 const pagesWithoutKey: ReadonlySet<string> = new Set(["/", "/login", "/logout"])
 
 /** Puts the gate before everything the `HttpRouter` in context serves. */
-export const layer = (guard: Auth.Auth): Layer.Layer<never, never, HttpRouter.HttpRouter | Drain> =>
+export const layer = (auth: Auth.Auth): Layer.Layer<never, never, HttpRouter.HttpRouter | Drain> =>
   HttpRouter.middleware(
     Effect.zipWith(Drain, Clock.Clock, (drain, clock) => (served) => {
-      const instead = cut(guard)
+      const instead = cut(auth)
       const admitted = (request: Request) => {
         if (drain.announced()) InFlight.closeConnection(request)
         if (publicPaths.has(request.url)) return served
         if (!isTarget(request.url)) return Effect.succeed(respond(request, notTarget))
         const verdict = pagesWithoutKey.has(request.url)
-          ? Auth.checkOrigin(guard, request)
-          : Auth.authenticate(guard, request, clock.currentTimeMillisUnsafe())
+          ? Auth.checkOrigin(auth, request)
+          : Auth.authenticate(auth, request, clock.currentTimeMillisUnsafe())
         if (Result.isFailure(verdict)) {
           const { failure } = verdict
           const answer = refused(request, failure)
-          return failure.isWrongKey === true
-            ? Effect.match(WrongKey.reject(guard.strangers, request), {
+          return failure.isUnknownKey === true
+            ? Effect.match(LoginThrottle.throttle(auth.failedLogins, request), {
                 onSuccess: () => answer,
                 onFailure: (error) => unread(request, respond(request, error)),
               })
@@ -62,7 +62,7 @@ export const layer = (guard: Auth.Auth): Layer.Layer<never, never, HttpRouter.Ht
           (cause) => failed(request, cause),
         )
         const caller = verdict.success
-        const level = Auth.exposed(guard, caller)
+        const level = Auth.exposed(auth, caller)
         return caller === undefined && level === "full"
           ? answered
           : Effect.provideContext(answered, Context.make(Caller, caller).pipe(Context.add(Expose, level)))
@@ -73,11 +73,11 @@ export const layer = (guard: Auth.Auth): Layer.Layer<never, never, HttpRouter.Ht
         if (origin === undefined) {
           return request.method === "POST" ? admitted(request) : Effect.map(admitted(request), Cors.vary)
         }
-        if (!Auth.allows(guard, origin)) return Effect.map(admitted(request), Cors.vary)
+        if (!Auth.allows(auth, origin)) return Effect.map(admitted(request), Cors.vary)
         if (!Cors.isPreflight(request.method, request.headers)) {
           return Effect.map(admitted(request), (response) => Cors.share(response, origin))
         }
-        const verdict = Auth.checkOrigin(guard, request)
+        const verdict = Auth.checkOrigin(auth, request)
         return Effect.succeed(
           Result.isFailure(verdict) ? refused(request, verdict.failure) : Cors.preflight(origin, request.headers),
         )
@@ -118,10 +118,10 @@ const draining = (request: Request, error: ApiError.ApiError) =>
   HttpServerResponse.setHeader(respond(request, error), "connection", "close")
 
 /** What answers a call that is cut off, beside the fiber that does not any more. */
-const cut = (guard: Auth.Auth) => (request: Request) => {
+const cut = (auth: Auth.Auth) => (request: Request) => {
   const { origin } = request.headers
   const response = draining(request, cutOff)
-  return origin !== undefined && Auth.allows(guard, origin) ? Cors.share(response, origin) : response
+  return origin !== undefined && Auth.allows(auth, origin) ? Cors.share(response, origin) : response
 }
 
 /** Nothing inside is shown: the cause goes to the log, the caller learns that it was our fault. */

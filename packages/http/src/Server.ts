@@ -32,7 +32,7 @@ export interface Options {
   readonly host: string
   /** 0 for any free one. */
   readonly port: number
-  readonly guard: Auth.Policy
+  readonly auth: Auth.Policy
   /** The largest body taken. */
   readonly maxBody: ByteSize.ByteSize
   /** What one caller may ask of the process; the usual if not said. */
@@ -53,17 +53,17 @@ const keepAliveTimeout = 75_000
 export const layer = (options: Options): Layer.Layer<HttpServer.HttpServer, ServeError, Router | Drain.Drain> =>
   Layer.suspend(() => {
     const { limits = ServerLimits.defaults, write = Duration.fromInputUnsafe(Timeout.defaults.write) } = options
-    const guard = Auth.make(options.guard)
+    const auth = Auth.make(options.auth)
     const server = WriteTimeout.watch(
-      MalformedHttp.answer(listener(limits), (origin) => Auth.allows(guard, origin)),
+      MalformedHttp.answer(listener(limits), (origin) => Auth.allows(auth, origin)),
       write,
     )
     const routes = Layer.mergeAll(
       Gateway.layer,
       Ops.layer,
       SimulatedApi.layer,
-      Dashboard.layer(guard),
-      Middleware.layer(guard),
+      Dashboard.layer(auth),
+      Middleware.layer(auth),
     )
     const served = HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true })
     // Built last, so that draining begins before the server starts to wait for its connections to end.
@@ -77,7 +77,7 @@ export const layer = (options: Options): Layer.Layer<HttpServer.HttpServer, Serv
         }),
       ),
       Layer.provideMerge(Layer.succeed(MaxBodySize, options.maxBody)),
-      Layer.provideMerge(Layer.succeed(IsKey, guard.keys.isEmpty ? undefined : guard.keys.has)),
+      Layer.provideMerge(Layer.succeed(IsKey, auth.keys.isEmpty ? undefined : auth.keys.has)),
       Layer.provideMerge(Layer.succeed(BodyBudget.Current, new BodyBudget.Intake(limits))),
     )
   })

@@ -216,7 +216,7 @@ describe("canaries", () => {
             const context = yield* Layer.build(
               App.layer(configuration, {
                 server: { ...configuration.server, port: 0 },
-                guard: { keys: [Auth.key(Redacted.make("operator"))], hosts: [], origins: [] },
+                auth: { keys: [Auth.key(Redacted.make("operator"))], hosts: [], origins: [] },
                 logContent: true,
               }),
             )

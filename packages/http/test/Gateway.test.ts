@@ -361,7 +361,7 @@ describe("the gate", () => {
 
   it.live("refuses pages of other origins, and takes those it is told of", () =>
     Effect.gen(function* () {
-      const { url } = yield* TestGateway.make({ guard: { origins: ["https://mine.example"] } })
+      const { url } = yield* TestGateway.make({ auth: { origins: ["https://mine.example"] } })
       assert.strictEqual((yield* send(url, { origin: "https://evil.example" })).status, 403)
       assert.strictEqual((yield* send(url, { origin: "https://mine.example" })).status, 200)
       assert.strictEqual((yield* send(url, { origin: "http://localhost:3000" })).status, 200)
@@ -372,7 +372,7 @@ describe("the gate", () => {
     Effect.gen(function* () {
       const { key } = yield* Effect.promise(() => import("../src/auth/Auth.ts"))
       const { Redacted } = yield* Effect.promise(() => import("effect"))
-      const { url } = yield* TestGateway.make({ guard: { keys: [key(Redacted.make("open-sesame"))] } })
+      const { url } = yield* TestGateway.make({ auth: { keys: [key(Redacted.make("open-sesame"))] } })
       assert.strictEqual((yield* send(url, {})).status, 401)
       assert.strictEqual((yield* send(url, { authorization: "Bearer wrong" })).status, 401)
       assert.strictEqual((yield* send(url, { authorization: "Bearer open-sesame" })).status, 200)

@@ -374,7 +374,7 @@ describe("errors, in Anthropic's shape", () => {
 
   it.live("come in it from the gate too", () =>
     Effect.gen(function* () {
-      const { anthropic, url } = yield* TestGateway.make({ guard: { keys: [key(Redacted.make("open-sesame"))] } })
+      const { anthropic, url } = yield* TestGateway.make({ auth: { keys: [key(Redacted.make("open-sesame"))] } })
       const error = yield* rejected(() => anthropic.messages.create(hello))
       assert.deepStrictEqual([error.status, error.type], [401, "authentication_error"])
       for (const headers of [{ "x-api-key": "open-sesame" }, { authorization: "Bearer open-sesame" }]) {

@@ -55,7 +55,7 @@ const head = (path: string, headers: Record<string, string | number>): string =>
 const chat = "/v1/chat/completions"
 
 /** Nobody is known without this key. */
-const guard = { keys: [Auth.key(Redacted.make("operator"))], sessions: Redacted.make("s".repeat(32)) }
+const auth = { keys: [Auth.key(Redacted.make("operator"))], sessions: Redacted.make("s".repeat(32)) }
 
 describe("Limits", () => {
   it.live("refuses a body by its length, before it is read", () =>
@@ -73,7 +73,7 @@ describe("Limits", () => {
 
   it.live("reads no more than 4 kB of those who sign in or out", () =>
     Effect.gen(function* () {
-      const { url } = yield* TestGateway.make({ guard })
+      const { url } = yield* TestGateway.make({ auth })
       for (const path of ["/login", "/logout"]) {
         const whole = yield* open(url)
         whole.socket.write(head(path, { "content-length": 5000 }))
@@ -97,7 +97,7 @@ describe("Limits", () => {
 
   it.live("closes the connection on those who are not known and send more", () =>
     Effect.gen(function* () {
-      const { url } = yield* TestGateway.make({ guard })
+      const { url } = yield* TestGateway.make({ auth })
       for (const headers of [{ "content-length": 900_000 }, { "transfer-encoding": "chunked" }]) {
         const { closed, socket } = yield* open(url)
         socket.write(head(chat, headers))

@@ -35,7 +35,7 @@ import * as Server from "../src/Server.ts"
 export type Vendor = "openai" | "responses" | "anthropic" | "bedrock" | "gemini"
 
 export interface Options {
-  readonly guard?: Partial<Auth.Policy>
+  readonly auth?: Partial<Auth.Policy>
   readonly keys?: ReadonlyArray<VirtualKey>
   readonly route?: Route.Route
   readonly maxBody?: number
@@ -95,7 +95,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
   const ServerLive = Server.layer({
     host: "127.0.0.1",
     port: 0,
-    guard: { keys: keys.map(Auth.virtualKey), hosts: [], origins: [], ...options.guard },
+    auth: { keys: keys.map(Auth.virtualKey), hosts: [], origins: [], ...options.auth },
     maxBody: ByteSize.fromInputUnsafe(options.maxBody ?? 1_000_000),
     limits: { ...ServerLimits.defaults, ...options.limits },
     ...(options.write === undefined ? undefined : { write: options.write }),

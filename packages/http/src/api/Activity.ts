@@ -9,7 +9,7 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { Drain } from "../Drain.ts"
-import { requireOperatorKey } from "../auth/Caller.ts"
+import { requireOperatorKey } from "./OperatorKey.ts"
 import { Activity } from "../observe/Activity.ts"
 import * as HttpReply from "./HttpReply.ts"
 

@@ -7,7 +7,7 @@ import * as ChatCompletions from "@understudy/providers/protocols/chat-completio
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import { requireOperatorKey } from "../auth/Caller.ts"
+import { requireOperatorKey } from "./OperatorKey.ts"
 import * as HttpReply from "./HttpReply.ts"
 import * as ApiError from "./ApiError.ts"
 import { standing } from "./Providers.ts"

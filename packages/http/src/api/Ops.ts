@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { Drain } from "../Drain.ts"
-import { requireOperatorKey } from "../auth/Caller.ts"
+import { requireOperatorKey } from "./OperatorKey.ts"
 import * as Metrics from "../observe/Metrics.ts"
 import * as HttpReply from "./HttpReply.ts"
 

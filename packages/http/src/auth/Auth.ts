@@ -48,14 +48,14 @@ export const virtualKey = (holder: VirtualKey): Key => ({
 export interface Auth extends Omit<Policy, "keys" | "sessions"> {
   readonly keys: Keyring.Keyring<Key>
   readonly sessions: Session.Sessions<Key> | undefined
-  readonly strangers: FailedLogins
+  readonly failedLogins: FailedLogins
 }
 
 export const make = ({ keys, sessions, ...policy }: Policy): Auth => ({
   ...policy,
   keys: new Keyring.Keyring(keys),
   sessions: sessions === undefined ? undefined : new Session.Sessions(sessions, keys),
-  strangers: new FailedLogins(),
+  failedLogins: new FailedLogins(),
 })
 
 /** What the gate looks at: headers by their lower-case names, and the path with its query. */
@@ -72,17 +72,17 @@ export interface Rejection {
   readonly code: "invalid_api_key" | "origin_not_allowed" | "host_not_allowed"
   readonly message: string
   /** Whether it came with a key that is none. */
-  readonly isWrongKey?: boolean
+  readonly isUnknownKey?: boolean
 }
 
 /** The verdict on a request, by what stands before its body: whose virtual key it came with, if any, or why not further. */
 export const authenticate = (
-  guard: Auth,
+  auth: Auth,
   request: Request,
   now: number,
 ): Result.Result<VirtualKey | undefined, Rejection> =>
-  Result.flatMap(checkOrigin(guard, request), () =>
-    guard.keys.isEmpty ? Result.succeed(undefined) : checkKey(guard, request, now),
+  Result.flatMap(checkOrigin(auth, request), () =>
+    auth.keys.isEmpty ? Result.succeed(undefined) : checkKey(auth, request, now),
   )
 
 /** How much that caller is told. Without a key it is the operator, unless no key is asked for: then it may be anybody. */
@@ -90,14 +90,14 @@ export const exposed = ({ expose, keys }: Auth, caller: VirtualKey | undefined):
   caller === undefined ? (keys.isEmpty ? (expose ?? "full") : "full") : (expose ?? "names")
 
 /** The same for what is shown to those who have no key yet. */
-export const checkOrigin = (guard: Auth, request: Request): Result.Result<undefined, Rejection> => {
+export const checkOrigin = (auth: Auth, request: Request): Result.Result<undefined, Rejection> => {
   const { origin } = request.headers
   const host = hostname(request.headers["host"] ?? "")
-  const isKnown = () => isLoopback(host) || guard.hosts?.includes(host) === true
+  const isKnown = () => isLoopback(host) || auth.hosts?.includes(host) === true
   const isWelcome = (origin: string): boolean =>
-    allows(guard, origin) ||
+    allows(auth, origin) ||
     // A name that was rebound to this address makes a page ours as well: only a key, or a name we know, tells it apart.
-    (isSameOrigin(request) && (!guard.keys.isEmpty || isKnown()))
+    (isSameOrigin(request) && (!auth.keys.isEmpty || isKnown()))
   if (origin !== undefined && !isWelcome(origin)) {
     return Result.fail({
       status: 403,
@@ -105,7 +105,7 @@ export const checkOrigin = (guard: Auth, request: Request): Result.Result<undefi
       message: `Pages of ${origin} may not call this gateway. Name the origin under server.allowedOrigins to let them.`,
     })
   }
-  if (!guard.keys.isEmpty || guard.hosts === undefined || isKnown()) return Result.succeed(undefined)
+  if (!auth.keys.isEmpty || auth.hosts === undefined || isKnown()) return Result.succeed(undefined)
   return Result.fail({
     status: 421,
     code: "host_not_allowed",
@@ -117,9 +117,9 @@ export const checkOrigin = (guard: Auth, request: Request): Result.Result<undefi
 export const allows = ({ origins }: Pick<Policy, "origins">, origin: string): boolean =>
   origins.includes(origin) || isLoopback(hostOf(origin))
 
-const checkKey = (guard: Auth, request: Request, now: number): Result.Result<VirtualKey | undefined, Rejection> => {
+const checkKey = (auth: Auth, request: Request, now: number): Result.Result<VirtualKey | undefined, Rejection> => {
   const sent = credentials(request)
-  const found = find(guard, sent) ?? session(guard, request, now)
+  const found = find(auth, sent) ?? session(auth, request, now)
   if (found !== undefined) return Result.succeed(found.holder)
   return Result.fail({
     status: 401,
@@ -128,7 +128,7 @@ const checkKey = (guard: Auth, request: Request, now: number): Result.Result<Vir
       sent.length === 0
         ? "This gateway asks for a key: send `Authorization: Bearer <key>`."
         : "This gateway does not know the key it was sent.",
-    isWrongKey: sent.length > 0,
+    isUnknownKey: sent.length > 0,
   })
 }
 

@@ -1,93 +1,99 @@
 /**
- * Those who come with keys that are none: how many an address has sent, how long it waits for the answer, and whether that is
- * worth a line in the log. A key that is right never waits, wherever it comes from: others may share the address.
+ * Failed logins by address: how many unknown keys an address has sent, how long its next reply is delayed, and whether the
+ * failure is logged. A valid key is never delayed, because many clients may share one address.
  */
 
-/** What becomes of a wrong key. */
+/** What to do with a request that has an unknown key. */
 export interface Throttle {
-  /** How long its answer is held back, in milliseconds. */
+  /** How long to delay the reply, in milliseconds. */
   readonly wait: number
-  /** When the address may try again (milliseconds), where it has to wait longer than an answer is held back. */
+  /** When the address may try again, in milliseconds, where that is later than a reply may be delayed. */
   readonly retryAfter: number | undefined
-  /** A line for the log, where one is due. */
+  /** The line to log, if any. */
   readonly line: string | undefined
 }
 
-interface Seen {
-  /** When the next answer is due. */
+interface Failures {
+  /** When the next reply is due, in clock milliseconds. */
   next: number
   count: number
 }
 
-/** So many wrong keys of an address are answered at once; then one in each interval (milliseconds), held back at most so long. */
+/** The number of unknown keys of an address that get a reply at once. After these, one gets a reply in each `interval`. */
 const burst = 10
+/** Milliseconds between delayed replies to one address. */
 const interval = 1000
-const longest = 3000
+/** The longest delay of a reply, in milliseconds. */
+const maxDelay = 3000
 
-/** How many addresses are remembered, those of the latest wrong keys. */
-const most = 10_000
+/** The number of addresses that are remembered. The address with the least recent failure is forgotten first. */
+const maxAddresses = 10_000
 
-/** How many answers are held back at once, over all addresses. */
-const heldMost = 1000
+/** The number of replies that are delayed at once, over all addresses. */
+const maxDelayed = 1000
 
-/** How many lines a minute the log is given. */
-const linesMost = 60
+/** The number of lines that are logged in a minute. */
+const maxLines = 60
 const minute = 60_000
 
 export class FailedLogins {
-  readonly #seen = new Map<string, Seen>()
-  #held = 0
-  #lines = { since: 0, told: 0, untold: 0 }
+  readonly #failures = new Map<string, Failures>()
+  #delayed = 0
+  #lines = { since: 0, logged: 0, suppressed: 0 }
 
-  /** A wrong key came from that address, now (clock milliseconds). */
-  miss(address: string, now: number): Throttle {
-    const from = networkOf(address)
-    const before = this.#seen.get(from)
-    const seen: Seen = {
+  /** Records an unknown key from an address. `now` is clock milliseconds. */
+  record(address: string, now: number): Throttle {
+    const network = networkOf(address)
+    const before = this.#failures.get(network)
+    const failures: Failures = {
       next: Math.max(before?.next ?? -Infinity, now - burst * interval),
       count: (before?.count ?? 0) + 1,
     }
-    const wait = Math.max(0, seen.next + interval - now)
-    const isHeld = wait <= longest && this.#held < heldMost
-    if (isHeld) seen.next += interval
-    // Forgotten are those that were seen longest ago.
-    this.#seen.delete(from)
-    this.#seen.set(from, seen)
-    if (this.#seen.size > most) this.#seen.delete(this.#seen.keys().next().value ?? from)
-    return { wait: isHeld ? wait : 0, retryAfter: isHeld ? undefined : wait, line: this.#line(from, seen.count, now) }
+    const wait = Math.max(0, failures.next + interval - now)
+    const isDelayed = wait <= maxDelay && this.#delayed < maxDelayed
+    if (isDelayed) failures.next += interval
+    // A Map iterates in insertion order: the first entry is the least recent failure.
+    this.#failures.delete(network)
+    this.#failures.set(network, failures)
+    if (this.#failures.size > maxAddresses) this.#failures.delete(this.#failures.keys().next().value ?? network)
+    return {
+      wait: isDelayed ? wait : 0,
+      retryAfter: isDelayed ? undefined : wait,
+      line: this.#line(network, failures.count, now),
+    }
   }
 
-  /** How many addresses are remembered. */
+  /** The number of addresses that are remembered. */
   get size(): number {
-    return this.#seen.size
+    return this.#failures.size
   }
 
-  /** An answer is held back, or no longer. */
-  hold(): void {
-    this.#held++
+  startDelay(): void {
+    this.#delayed++
   }
 
-  release(): void {
-    this.#held--
+  endDelay(): void {
+    this.#delayed--
   }
 
-  /** The first of an address has a line, then its tenth, its hundredth and so on. */
-  #line(from: string, count: number, now: number): string | undefined {
+  /** The first failure of a network is logged, then its tenth, its hundredth and so on. */
+  #line(network: string, count: number, now: number): string | undefined {
     if (!Number.isInteger(Math.log10(count))) return undefined
-    if (now - this.#lines.since >= minute) this.#lines = { ...this.#lines, since: now, told: 0 }
-    if (this.#lines.told >= linesMost) {
-      this.#lines.untold++
+    if (now - this.#lines.since >= minute) this.#lines = { ...this.#lines, since: now, logged: 0 }
+    if (this.#lines.logged >= maxLines) {
+      this.#lines.suppressed++
       return undefined
     }
-    this.#lines.told++
-    const { untold } = this.#lines
-    this.#lines.untold = 0
-    const others = untold === 0 ? "" : `; ${untold} other addresses were not logged`
-    return `A key that this gateway does not know came from ${from}${count === 1 ? "" : `, ${count} by now`}${others}`
+    this.#lines.logged++
+    const { suppressed } = this.#lines
+    this.#lines.suppressed = 0
+    const total = count === 1 ? "" : ` (${count} so far)`
+    const others = suppressed === 0 ? "" : `; ${suppressed} similar lines were suppressed`
+    return `Unknown key from ${network}${total}${others}`
   }
 }
 
-/** The address, or of IPv6 the network that one customer is given. */
+/** An IPv4 address as it is; the /64 network of an IPv6 address, which is what one customer is given. */
 export const networkOf = (address: string): string => {
   const plain = address.replace(/^::ffff:(?=\d+\.)/i, "").replace(/%.*$/, "")
   if (!plain.includes(":")) return plain

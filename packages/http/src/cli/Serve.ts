@@ -62,8 +62,8 @@ export const serve = Command.make(
         ...Option.match(port, { onNone: () => undefined, onSome: (port) => ({ port }) }),
         ...Option.match(host, { onNone: () => undefined, onSome: (host) => ({ host }) }),
       }
-      const guard = yield* ServerAuth.withSessions(yield* ServerAuth.policy({ ...source.configuration, server }))
-      return yield* Effect.scoped(run(source, server, guard, logContent))
+      const auth = yield* ServerAuth.withSessions(yield* ServerAuth.policy({ ...source.configuration, server }))
+      return yield* Effect.scoped(run(source, server, auth, logContent))
     })
     const logger = logFormat === "json" ? PlainText.json : PlainText.logger(Logger.consolePretty())
     return yield* Effect.provide(program, [DotEnv.layer(file), Logger.layer([logger]), Output.layer])
@@ -73,17 +73,17 @@ export const serve = Command.make(
 const run = Effect.fnUntraced(function* (
   source: ConfigSource.ConfigSource,
   server: ServerSettings,
-  guard: Auth.Policy,
+  auth: Auth.Policy,
   logContent: boolean,
 ) {
   yield* Signals.outliveHangup
-  const gateway = App.layer(source.configuration, { server, guard, logContent })
+  const gateway = App.layer(source.configuration, { server, auth, logContent })
   const context = yield* Layer.build(gateway).pipe(
     Effect.catchTag("ServeError", (error) => Effect.fail(cannotListen(server, error))),
   )
   const address = HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address)
   yield* Signals.hurryOnInterrupt(Context.get(context, Drain).hurry)
-  const operator = guard.keys.some(({ holder }) => holder === undefined)
+  const operator = auth.keys.some(({ holder }) => holder === undefined)
   for (const line of yield* StartupMessage.lines(address, source, operator)) yield* Console.log(line)
   return yield* Effect.never
 })

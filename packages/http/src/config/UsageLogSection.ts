@@ -6,6 +6,7 @@ import { SizeText } from "@understudy/providers/internal/config/SizeText"
 import { countOrNone, text } from "@understudy/providers/internal/config/Fields"
 import * as ByteSize from "effect/ByteSize"
 import * as Schema from "effect/Schema"
+import type { UsageLogSettings } from "../observe/UsageLog.ts"
 
 const optional = Schema.optionalKey
 
@@ -14,16 +15,6 @@ export const UsageLogSection = Schema.Struct({
   maxSize: optional(SizeText),
   maxFiles: optional(countOrNone),
 })
-
-/** The section with its defaults filled in. */
-export interface UsageLogSettings {
-  /** The file, from the working directory. */
-  readonly file: string
-  /** How large it grows before another is begun. */
-  readonly maxSize: ByteSize.ByteSize
-  /** How many full ones are kept beside it. */
-  readonly maxFiles: number
-}
 
 export const defaults = { maxSize: ByteSize.megabytes(10), maxFiles: 5 }
 

@@ -18,16 +18,16 @@ import * as HttpReply from "../api/HttpReply.ts"
 import * as ApiError from "../api/ApiError.ts"
 import * as JsonBody from "../api/JsonBody.ts"
 import * as Auth from "../auth/Auth.ts"
-import * as WrongKey from "../auth/WrongKey.ts"
+import * as LoginThrottle from "../api/LoginThrottle.ts"
 import * as Session from "../auth/Session.ts"
 
 /** Adds the page, and the way in, to the `HttpRouter` in context. */
-export const layer = (guard: Auth.Auth): Layer.Layer<never, never, HttpRouter.HttpRouter> =>
+export const layer = (auth: Auth.Auth): Layer.Layer<never, never, HttpRouter.HttpRouter> =>
   HttpRouter.use((http) =>
     Effect.gen(function* () {
       yield* http.add("GET", "/", page())
-      yield* http.add("POST", "/login", told(signIn(guard)))
-      yield* http.add("POST", "/logout", told(signOut(guard)))
+      yield* http.add("POST", "/login", told(signIn(auth)))
+      yield* http.add("POST", "/logout", told(signOut(auth)))
     }),
   )
 
@@ -74,13 +74,13 @@ type Reply<E> = Effect.Effect<HttpServerResponse.HttpServerResponse, E, HttpServ
 
 const told = (reply: Reply<ApiError.ApiError>): Reply<never> => HttpReply.catchErrors(reply, ChatCompletions)
 
-const signIn = ({ keys, sessions, strangers }: Auth.Auth): Reply<ApiError.ApiError> =>
+const signIn = ({ keys, sessions, failedLogins }: Auth.Auth): Reply<ApiError.ApiError> =>
   Effect.gen(function* () {
     const { key } = yield* JsonBody.readUnknown
     if (!Predicate.isString(key)) return yield* Effect.fail(ApiError.invalid("key: is missing", { param: "key" }))
     const known = keys.find(key)
     if (known === undefined) {
-      yield* WrongKey.reject(strangers, yield* HttpServerRequest.HttpServerRequest)
+      yield* LoginThrottle.throttle(failedLogins, yield* HttpServerRequest.HttpServerRequest)
       return yield* Effect.fail(unknown)
     }
     if (sessions === undefined) return yield* Effect.fail(unknown)

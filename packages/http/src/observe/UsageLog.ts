@@ -9,15 +9,25 @@ import { total } from "@understudy/core/Receipt"
 import { runHandlers } from "@understudy/core/RouteEvent"
 import { Router } from "@understudy/core/Router"
 import { snakeCase } from "@understudy/core/internal/model/SnakeCase"
+import type * as ByteSize from "effect/ByteSize"
 import * as Data from "effect/Data"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type * as Path from "effect/Path"
-import type { UsageLogSettings } from "../config/UsageLogSection.ts"
 import * as LogFile from "./LogFile.ts"
 import { skipReason } from "./ReasonJson.ts"
+
+/** The file of the usage log, and how it is rotated. */
+export interface UsageLogSettings {
+  /** The path, relative to the working directory. */
+  readonly file: string
+  /** The size at which the file is rotated. */
+  readonly maxSize: ByteSize.ByteSize
+  /** The number of rotated files that are kept. */
+  readonly maxFiles: number
+}
 
 /** The file cannot be written where it was said to be. */
 export class CannotLog extends Data.TaggedError("CannotLog")<{ readonly message: string }> {}

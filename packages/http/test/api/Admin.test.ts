@@ -52,7 +52,7 @@ describe("POST /admin/deployments/{name}/reset", () => {
     Effect.gen(function* () {
       const team = { id: "team", key: Redacted.make("sk-team"), limits: undefined, routes: undefined }
       const keys = [Auth.key(Redacted.make("sk-operator")), Auth.virtualKey(team)]
-      const { url } = yield* TestGateway.make({ guard: { keys }, keys: [team] })
+      const { url } = yield* TestGateway.make({ auth: { keys }, keys: [team] })
       const by = (key: string) =>
         Effect.map(post(url, "primary/reset", { authorization: `Bearer ${key}` }), ({ status }) => status)
       assert.strictEqual(yield* by("sk-operator"), 200)

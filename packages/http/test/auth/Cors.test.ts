@@ -22,7 +22,7 @@ const keyed = (origin: string, options: TestGateway.Options = {}) =>
   TestGateway.make({
     ...options,
     keys: [team],
-    guard: { keys: [Auth.key(Redacted.make("sk-operator")), Auth.virtualKey(team)], origins: [origin] },
+    auth: { keys: [Auth.key(Redacted.make("sk-operator")), Auth.virtualKey(team)], origins: [origin] },
   })
 
 interface Sent {
@@ -209,7 +209,7 @@ describe("a page of another origin", () => {
 
   it.live("that has rebound its name to this machine is refused, whatever origin it names", () =>
     Effect.gen(function* () {
-      const { url } = yield* TestGateway.make({ guard: { origins: [page] } })
+      const { url } = yield* TestGateway.make({ auth: { origins: [page] } })
       const rebound = yield* send(`${url}/v1/models`, preflight(page, { host: "evil.example" }))
       assert.strictEqual(rebound.status, 421)
     }),

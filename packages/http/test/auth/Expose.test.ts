@@ -18,7 +18,7 @@ const operator = Auth.key(Redacted.make("sk-operator"))
 const gateway = (expose: Level | undefined) =>
   TestGateway.make({
     keys: [team],
-    guard: { keys: [operator, Auth.virtualKey(team)], expose },
+    auth: { keys: [operator, Auth.virtualKey(team)], expose },
     primary: { circuit: { failures: 1 } },
     route: Route.fallback("primary", "backup").pipe(Route.retry({ times: 0 })),
   })
@@ -200,7 +200,7 @@ describe("what is asked beside calls", () => {
       const limited: VirtualKey = { ...team, limits: { rpm: 2, cpm: 4 } }
       const { url } = yield* TestGateway.make({
         keys: [limited],
-        guard: { keys: [operator, Auth.virtualKey(limited)] },
+        auth: { keys: [operator, Auth.virtualKey(limited)] },
         vendor: "anthropic",
       })
       const asides: ReadonlyArray<readonly [string, object]> = [

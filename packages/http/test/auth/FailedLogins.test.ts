@@ -9,48 +9,48 @@ import * as TestClock from "effect/testing/TestClock"
 import * as Auth from "../../src/auth/Auth.ts"
 import { networkOf, FailedLogins } from "../../src/auth/FailedLogins.ts"
 import type { VirtualKey } from "../../src/auth/VirtualKey.ts"
-import * as WrongKey from "../../src/auth/WrongKey.ts"
+import * as LoginThrottle from "../../src/api/LoginThrottle.ts"
 import * as TestGateway from "../TestGateway.ts"
 
 describe("an address with wrong keys", () => {
   it("is answered at once ten times, then ever later, and then not at all", () => {
-    const strangers = new FailedLogins()
+    const failedLogins = new FailedLogins()
     const waits = Array.from({ length: 15 }, () => {
-      const { retryAfter, wait } = strangers.miss("10.0.0.1", 50_000)
+      const { retryAfter, wait } = failedLogins.record("10.0.0.1", 50_000)
       return retryAfter === undefined ? wait : "refused"
     })
     assert.deepStrictEqual(waits, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1000, 2000, 3000, "refused", "refused"])
-    assert.strictEqual(strangers.miss("10.0.0.1", 50_000).retryAfter, 4000)
-    assert.deepInclude(strangers.miss("10.0.0.1", 52_000), { wait: 2000, retryAfter: undefined })
-    assert.strictEqual(strangers.miss("10.0.0.1", 90_000).wait, 0)
+    assert.strictEqual(failedLogins.record("10.0.0.1", 50_000).retryAfter, 4000)
+    assert.deepInclude(failedLogins.record("10.0.0.1", 52_000), { wait: 2000, retryAfter: undefined })
+    assert.strictEqual(failedLogins.record("10.0.0.1", 90_000).wait, 0)
   })
 
   it("hinders no other", () => {
-    const strangers = new FailedLogins()
-    for (let round = 0; round < 100; round++) strangers.miss("10.0.0.1", 0)
-    assert.deepInclude(strangers.miss("10.0.0.2", 0), { wait: 0, retryAfter: undefined })
+    const failedLogins = new FailedLogins()
+    for (let round = 0; round < 100; round++) failedLogins.record("10.0.0.1", 0)
+    assert.deepInclude(failedLogins.record("10.0.0.2", 0), { wait: 0, retryAfter: undefined })
   })
 
   it("takes no more memory than there is for all, and no more of the log", () => {
-    const strangers = new FailedLogins()
+    const failedLogins = new FailedLogins()
     let lines = 0
     for (let each = 0; each < 30_000; each++) {
-      if (strangers.miss(`10.${each >> 16}.${(each >> 8) & 255}.${each & 255}`, 0).line !== undefined) lines++
+      if (failedLogins.record(`10.${each >> 16}.${(each >> 8) & 255}.${each & 255}`, 0).line !== undefined) lines++
     }
-    assert.strictEqual(strangers.size, 10_000)
+    assert.strictEqual(failedLogins.size, 10_000)
     assert.strictEqual(lines, 60)
-    assert.match(strangers.miss("1.1.1.1", 60_000).line ?? "", /29940 other addresses were not logged/)
+    assert.match(failedLogins.record("1.1.1.1", 60_000).line ?? "", /29940 similar lines were suppressed/)
   })
 
   it("has a line for its first, tenth and hundredth", () => {
-    const strangers = new FailedLogins()
-    const lines = Array.from({ length: 200 }, (_, at) => strangers.miss("10.0.0.1", at).line).filter(
+    const failedLogins = new FailedLogins()
+    const lines = Array.from({ length: 200 }, (_, at) => failedLogins.record("10.0.0.1", at).line).filter(
       (line) => line !== undefined,
     )
     assert.deepStrictEqual(lines, [
-      "A key that this gateway does not know came from 10.0.0.1",
-      "A key that this gateway does not know came from 10.0.0.1, 10 by now",
-      "A key that this gateway does not know came from 10.0.0.1, 100 by now",
+      "Unknown key from 10.0.0.1",
+      "Unknown key from 10.0.0.1 (10 so far)",
+      "Unknown key from 10.0.0.1 (100 so far)",
     ])
   })
 
@@ -64,8 +64,8 @@ describe("an address with wrong keys", () => {
 
   it.effect("is held back, and nothing is held any longer when it goes away", () =>
     Effect.gen(function* () {
-      const strangers = new FailedLogins()
-      const met = WrongKey.reject(strangers, { remoteAddress: Option.some("10.0.0.1") })
+      const failedLogins = new FailedLogins()
+      const met = LoginThrottle.throttle(failedLogins, { remoteAddress: Option.some("10.0.0.1") })
       for (let round = 0; round < 10; round++) yield* met
       const held = yield* Effect.forkChild(met)
       yield* TestClock.adjust("999 millis")
@@ -92,7 +92,7 @@ describe("the gate", () => {
       const { url } = yield* Effect.provide(
         TestGateway.make({
           keys: [team],
-          guard: { keys: [operator, Auth.virtualKey(team)], sessions: Redacted.make("of the sessions") },
+          auth: { keys: [operator, Auth.virtualKey(team)], sessions: Redacted.make("of the sessions") },
           logLevel: "Info",
         }),
         Logger.layer([logger]),
@@ -124,7 +124,7 @@ describe("the gate", () => {
       stop.abort()
       yield* Effect.promise(() => Promise.allSettled(wrong))
       const log = lines.join("\n")
-      assert.match(log, /level=WARN .*A key that this gateway does not know came from 127\.0\.0\.1/)
+      assert.match(log, /level=WARN .*Unknown key from 127\.0\.0\.1/)
       assert.match(log, /The holder of the key .*team.* signed in to the page/)
       assert.notMatch(log, /sk-guessed|sk-team/)
     }),
@@ -134,7 +134,7 @@ describe("the gate", () => {
     Effect.gen(function* () {
       const { upstream, url } = yield* TestGateway.make({
         keys: [team],
-        guard: { keys: [operator, Auth.virtualKey(team)] },
+        auth: { keys: [operator, Auth.virtualKey(team)] },
         vendor: "anthropic",
       })
       const query = "?beta=true&trace=1&key=sk-team&x=sk-operator&api-version=../..&alt=sse"
@@ -162,7 +162,7 @@ describe("the gate", () => {
     Effect.gen(function* () {
       const { upstream, url } = yield* TestGateway.make({
         keys: [team],
-        guard: { keys: [operator, Auth.virtualKey(team)] },
+        auth: { keys: [operator, Auth.virtualKey(team)] },
       })
       const ask = (path: string, body: object) =>
         Effect.promise(() =>

@@ -14,7 +14,7 @@ const team: VirtualKey = { id: "team", key: Redacted.make("sk-team"), routes: ["
 
 const keyed = TestGateway.make({
   keys: [team],
-  guard: { keys: [operator, Auth.virtualKey(team)], sessions: Redacted.make("of the sessions") },
+  auth: { keys: [operator, Auth.virtualKey(team)], sessions: Redacted.make("of the sessions") },
 })
 
 describe.skipIf(!TestBrowser.installed)("the page in Chromium", { timeout: 60_000 }, () => {

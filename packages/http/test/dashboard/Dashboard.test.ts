@@ -44,7 +44,7 @@ const team: VirtualKey = { id: "team", key: Redacted.make("sk-team"), routes: ["
 /** A gateway that asks for a key, with sessions. */
 const keyed = TestGateway.make({
   keys: [team],
-  guard: { keys: [operator, Auth.virtualKey(team)], sessions: Redacted.make("of the sessions") },
+  auth: { keys: [operator, Auth.virtualKey(team)], sessions: Redacted.make("of the sessions") },
 })
 
 /** The cookie of whoever signs in with that key, as a browser sends it back. */
@@ -83,7 +83,7 @@ describe("the page", () => {
 
   it.live("calls from the name it is known by", () =>
     Effect.gen(function* () {
-      const { url } = yield* TestGateway.make({ guard: { hosts: ["gateway.internal"] } })
+      const { url } = yield* TestGateway.make({ auth: { hosts: ["gateway.internal"] } })
       const headers = { host: "gateway.internal:4000", origin: "http://gateway.internal:4000" }
       const ask = (headers: Record<string, string>) =>
         Effect.map(send(`${url}/api/generate`, { headers, body: { prompt: "Hello?" } }), ({ status }) => status)

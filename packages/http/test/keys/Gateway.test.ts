@@ -85,7 +85,7 @@ describe("virtual keys", () => {
     Effect.gen(function* () {
       const operator = Auth.key(Redacted.make("sk-operator"))
       const a = key("a")
-      const { url } = yield* TestGateway.make({ keys: [a], guard: { keys: [operator, Auth.virtualKey(a)] } })
+      const { url } = yield* TestGateway.make({ keys: [a], auth: { keys: [operator, Auth.virtualKey(a)] } })
       const status = (headers: Record<string, string>, query = "") =>
         Effect.promise(() =>
           fetch(`${url}/v1/models${query}`, { headers }).then(async (answer) => {
@@ -162,7 +162,7 @@ describe("virtual keys", () => {
     Effect.gen(function* () {
       const a = key("a", { limits: { rpm: 1 }, routes: ["assistant"] })
       const operator = Auth.key(Redacted.make("sk-operator"))
-      const { url } = yield* TestGateway.make({ keys: [a], guard: { keys: [operator, Auth.virtualKey(a)] } })
+      const { url } = yield* TestGateway.make({ keys: [a], auth: { keys: [operator, Auth.virtualKey(a)] } })
       const client = TestGateway.clientOf(url, "sk-a")
       yield* Effect.promise(() => client.chat.completions.create(hello))
       yield* rejected(() => client.chat.completions.create(hello))

@@ -51,7 +51,7 @@ export const make = Effect.fnUntraced(function* (upstream: Upstream, layer: Laye
   const ServerLive = Server.layer({
     host: "127.0.0.1",
     port: 0,
-    guard: { keys: [], hosts: [], origins: [] },
+    auth: { keys: [], hosts: [], origins: [] },
     maxBody: ByteSize.mebibytes(1),
     drain: { delay: Duration.zero, timeout: Duration.seconds(1) },
   }).pipe(Layer.provide([RouterLive, Drain.layer]), Layer.provide(Layer.succeed(References.MinimumLogLevel, "None")))

@@ -11,7 +11,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import { appendFileSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
-import type { UsageLogSettings } from "../../src/config/UsageLogSection.ts"
+import type { UsageLogSettings } from "../../src/observe/UsageLog.ts"
 import * as PlainText from "../../src/observe/PlainText.ts"
 import * as UsageLog from "../../src/observe/UsageLog.ts"
 

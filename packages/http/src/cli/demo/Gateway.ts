@@ -49,7 +49,7 @@ export const serve = Effect.fnUntraced(function* (configuration: Configuration, 
   const context = yield* Layer.build(
     App.layer(held, {
       server: { ...configuration.server, host: "127.0.0.1", port: 0 },
-      guard: { keys: keys.map(Auth.virtualKey), hosts: [], origins: [] },
+      auth: { keys: keys.map(Auth.virtualKey), hosts: [], origins: [] },
       logContent: false,
     }).pipe(Layer.provide(Layer.succeed(References.MinimumLogLevel, "Error"))),
   )
