@@ -291,6 +291,18 @@ export const declarations = (project: Project, packages: ReadonlyArray<Package>)
         })
   }
 
+  /** The properties of a class that is a schema, as its instances have them. */
+  const properties = (symbol: Symbol, at: Node): ReadonlyArray<Member> =>
+    checker.getPropertiesOfType(checker.getDeclaredTypeOfSymbol(symbol)).map((property) => {
+      const node = property.declarations[0]?.resolve(project)
+      const optional = (property.flags & SymbolFlags.Optional) === 0 ? "" : "?"
+      return {
+        name: property.name,
+        signature: `readonly ${property.name}${optional}: ${fullTypeOf(property, at)}`,
+        documentation: node === undefined ? "" : documentationOf(node.getSourceFile(), node),
+      }
+    })
+
   const declaration = (name: string, symbol: Symbol, node: Node): Declaration => {
     const statement = statementOf(node)
     const file = statement.getSourceFile()
@@ -356,6 +368,16 @@ export const declarations = (project: Project, packages: ReadonlyArray<Package>)
     const literals = clauses.flatMap(objectTypes)
     const own = node.members.flatMap((one) => classMember(file, one))
     const head = clauses.length === 0 ? `class ${name}${generic}` : until(clauses[clauses.length - 1] ?? node)
+    if (clauses.some((clause) => print(clause).startsWith("extends Schema.Opaque<"))) {
+      return {
+        kind: "class",
+        name,
+        signature: ` extends Schema.Opaque<${name}>`,
+        source: `${head} {}`,
+        documentation,
+        members: properties(symbol, node),
+      }
+    }
     return {
       kind: "class",
       name,

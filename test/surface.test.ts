@@ -34,6 +34,9 @@ re-export areaOf = area from @fixture/package/Shape
 const version: \`\${number}.\${number}\`
 
 # @fixture/package/Shape
+class Color extends Schema.Opaque<Color>
+  readonly red: number
+  readonly name?: string | undefined
 type Figure =
   | { readonly type: "line"; readonly line: typeof Line.Type; }
   | { readonly type: "circle"; readonly center: Point; readonly radius: number; }

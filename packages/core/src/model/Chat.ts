@@ -16,8 +16,7 @@ import * as Schema from "effect/Schema"
  * A wish that the provider cache the prompt up to and including this part. Never invented by a codec, only carried.
  * `ttl` is a vendor's own word, such as `"5m"` or `"1h"`.
  */
-export const CacheHint = Schema.Struct({ ttl: Schema.optional(Schema.String) })
-export type CacheHint = typeof CacheHint.Type
+export class CacheHint extends Schema.Opaque<CacheHint>()(Schema.Struct({ ttl: Schema.optional(Schema.String) })) {}
 
 /** Where the bytes of an image, a file or a recording are: a URL, base64 data with its media type, or a vendor's file id. */
 export const Source = Schema.Union([
@@ -38,139 +37,154 @@ export type Vendor = typeof Vendor.Type
  * Proof that only its issuer can check, or words that only it can read. `issuer` is whose, whichever cloud served it:
  * `"anthropic"`, `"google"`, `"openai"`. To anybody else it is worth nothing, and is refused.
  */
-export const EncryptedReasoning = Schema.Struct({ issuer: Schema.String, value: Schema.String })
-export type EncryptedReasoning = typeof EncryptedReasoning.Type
+export class EncryptedReasoning extends Schema.Opaque<EncryptedReasoning>()(
+  Schema.Struct({ issuer: Schema.String, value: Schema.String }),
+) {}
 
 /** Where an answer's words come from. */
-export const Citation = Schema.Struct({
-  /** A page, or one of the request's documents, counted from 0. */
-  source: Schema.Union([
-    Schema.Struct({ type: Schema.Literal("url"), url: Schema.String, title: Schema.optional(Schema.String) }),
-    Schema.Struct({ type: Schema.Literal("document"), index: Schema.Finite, title: Schema.optional(Schema.String) }),
-  ]),
-  /** The words cited. */
-  quote: Schema.optional(Schema.String),
-  /** Where in the source they stand: from 0, or from 1 for pages; `end` is the first that does not belong. */
-  range: Schema.optional(
-    Schema.Struct({
-      unit: Schema.Literals(["character", "page", "block"]),
-      start: Schema.Finite,
-      end: Schema.Finite,
-    }),
-  ),
-  /** Which characters of the text it supports; all of it if not said. */
-  supports: Schema.optional(Schema.Struct({ start: Schema.Finite, end: Schema.Finite })),
-  /** The citation as its protocol wrote it. */
-  vendor: Schema.optional(Vendor),
-})
-export type Citation = typeof Citation.Type
+export class Citation extends Schema.Opaque<Citation>()(
+  Schema.Struct({
+    /** A page, or one of the request's documents, counted from 0. */
+    source: Schema.Union([
+      Schema.Struct({ type: Schema.Literal("url"), url: Schema.String, title: Schema.optional(Schema.String) }),
+      Schema.Struct({ type: Schema.Literal("document"), index: Schema.Finite, title: Schema.optional(Schema.String) }),
+    ]),
+    /** The words cited. */
+    quote: Schema.optional(Schema.String),
+    /** Where in the source they stand: from 0, or from 1 for pages; `end` is the first that does not belong. */
+    range: Schema.optional(
+      Schema.Struct({
+        unit: Schema.Literals(["character", "page", "block"]),
+        start: Schema.Finite,
+        end: Schema.Finite,
+      }),
+    ),
+    /** Which characters of the text it supports; all of it if not said. */
+    supports: Schema.optional(Schema.Struct({ start: Schema.Finite, end: Schema.Finite })),
+    /** The citation as its protocol wrote it. */
+    vendor: Schema.optional(Vendor),
+  }),
+) {}
 
-export const Text = Schema.Struct({
-  type: Schema.Literal("text"),
-  text: Schema.String,
-  citations: Schema.optional(Schema.Array(Citation)),
-  signature: Schema.optional(EncryptedReasoning),
-  cache: Schema.optional(CacheHint),
-})
-export type Text = typeof Text.Type
+export class Text extends Schema.Opaque<Text>()(
+  Schema.Struct({
+    type: Schema.Literal("text"),
+    text: Schema.String,
+    citations: Schema.optional(Schema.Array(Citation)),
+    signature: Schema.optional(EncryptedReasoning),
+    cache: Schema.optional(CacheHint),
+  }),
+) {}
 
-export const Image = Schema.Struct({
-  type: Schema.Literal("image"),
-  source: Source,
-  detail: Schema.optional(Schema.Literals(["auto", "low", "high", "original"])),
-  cache: Schema.optional(CacheHint),
-})
-export type Image = typeof Image.Type
+export class Image extends Schema.Opaque<Image>()(
+  Schema.Struct({
+    type: Schema.Literal("image"),
+    source: Source,
+    detail: Schema.optional(Schema.Literals(["auto", "low", "high", "original"])),
+    cache: Schema.optional(CacheHint),
+  }),
+) {}
 
 /** A document, such as a PDF or a text file. */
-export const File = Schema.Struct({
-  type: Schema.Literal("file"),
-  source: Source,
-  name: Schema.optional(Schema.String),
-  /** Words about the document for the model; whether it may be cited. */
-  context: Schema.optional(Schema.String),
-  citable: Schema.optional(Schema.Boolean),
-  cache: Schema.optional(CacheHint),
-})
-export type File = typeof File.Type
+export class File extends Schema.Opaque<File>()(
+  Schema.Struct({
+    type: Schema.Literal("file"),
+    source: Source,
+    name: Schema.optional(Schema.String),
+    /** Words about the document for the model; whether it may be cited. */
+    context: Schema.optional(Schema.String),
+    citable: Schema.optional(Schema.Boolean),
+    cache: Schema.optional(CacheHint),
+  }),
+) {}
 
-export const Audio = Schema.Struct({
-  type: Schema.Literal("audio"),
-  source: Source,
-  /** `"wav"`, `"mp3"` and the like. */
-  format: Schema.optional(Schema.String),
-})
-export type Audio = typeof Audio.Type
+export class Audio extends Schema.Opaque<Audio>()(
+  Schema.Struct({
+    type: Schema.Literal("audio"),
+    source: Source,
+    /** `"wav"`, `"mp3"` and the like. */
+    format: Schema.optional(Schema.String),
+  }),
+) {}
 
 /**
  * The model asks for a tool. `arguments` is JSON text, as the model wrote it: it may not parse. To a `customTool` tool it
  * is whatever text the tool takes.
  */
-export const ToolCall = Schema.Struct({
-  type: Schema.Literal("tool-call"),
-  id: Schema.String,
-  name: Schema.String,
-  arguments: Schema.String,
-  custom: Schema.optional(Schema.Literal(true)),
-  signature: Schema.optional(EncryptedReasoning),
-  cache: Schema.optional(CacheHint),
-})
-export type ToolCall = typeof ToolCall.Type
+export class ToolCall extends Schema.Opaque<ToolCall>()(
+  Schema.Struct({
+    type: Schema.Literal("tool-call"),
+    id: Schema.String,
+    name: Schema.String,
+    arguments: Schema.String,
+    custom: Schema.optional(Schema.Literal(true)),
+    signature: Schema.optional(EncryptedReasoning),
+    cache: Schema.optional(CacheHint),
+  }),
+) {}
 
 /** What a tool answered to the call of that `id`. */
-export const ToolResult = Schema.Struct({
-  type: Schema.Literal("tool-result"),
-  id: Schema.String,
-  content: Schema.Array(Schema.Union([Text, Image, File])),
-  isError: Schema.optional(Schema.Boolean),
-  cache: Schema.optional(CacheHint),
-})
-export type ToolResult = typeof ToolResult.Type
+export class ToolResult extends Schema.Opaque<ToolResult>()(
+  Schema.Struct({
+    type: Schema.Literal("tool-result"),
+    id: Schema.String,
+    content: Schema.Array(Schema.Union([Text, Image, File])),
+    isError: Schema.optional(Schema.Boolean),
+    cache: Schema.optional(CacheHint),
+  }),
+) {}
 
 /**
  * What the model thought. `signature` proves to the vendor that the words are its own; `redacted` holds thoughts that
  * the vendor encrypted, in which case `text` is empty.
  */
-export const Reasoning = Schema.Struct({
-  type: Schema.Literal("reasoning"),
-  text: Schema.String,
-  signature: Schema.optional(EncryptedReasoning),
-  redacted: Schema.optional(EncryptedReasoning),
-})
-export type Reasoning = typeof Reasoning.Type
+export class Reasoning extends Schema.Opaque<Reasoning>()(
+  Schema.Struct({
+    type: Schema.Literal("reasoning"),
+    text: Schema.String,
+    signature: Schema.optional(EncryptedReasoning),
+    redacted: Schema.optional(EncryptedReasoning),
+  }),
+) {}
 
 /** The model's words for why it will not answer. */
-export const Refusal = Schema.Struct({ type: Schema.Literal("refusal"), text: Schema.String })
-export type Refusal = typeof Refusal.Type
+export class Refusal extends Schema.Opaque<Refusal>()(
+  Schema.Struct({ type: Schema.Literal("refusal"), text: Schema.String }),
+) {}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Messages
 // ---------------------------------------------------------------------------------------------------------------------
 
-export const SystemMessage = Schema.Struct({ role: Schema.Literal("system"), content: Schema.Array(Text) })
-export const DeveloperMessage = Schema.Struct({ role: Schema.Literal("developer"), content: Schema.Array(Text) })
-export const UserMessage = Schema.Struct({
-  role: Schema.Literal("user"),
-  content: Schema.Array(Schema.Union([Text, Image, File, Audio])),
-  name: Schema.optional(Schema.String),
-})
+export class SystemMessage extends Schema.Opaque<SystemMessage>()(
+  Schema.Struct({ role: Schema.Literal("system"), content: Schema.Array(Text) }),
+) {}
+export class DeveloperMessage extends Schema.Opaque<DeveloperMessage>()(
+  Schema.Struct({ role: Schema.Literal("developer"), content: Schema.Array(Text) }),
+) {}
+export class UserMessage extends Schema.Opaque<UserMessage>()(
+  Schema.Struct({
+    role: Schema.Literal("user"),
+    content: Schema.Array(Schema.Union([Text, Image, File, Audio])),
+    name: Schema.optional(Schema.String),
+  }),
+) {}
 export const AssistantContent = Schema.Union([Text, Reasoning, ToolCall, Refusal, Audio])
-export type AssistantContent = typeof AssistantContent.Type
-export const AssistantMessage = Schema.Struct({
-  role: Schema.Literal("assistant"),
-  content: Schema.Array(AssistantContent),
-  name: Schema.optional(Schema.String),
-})
+export type AssistantContent = Text | Reasoning | ToolCall | Refusal | Audio
+export class AssistantMessage extends Schema.Opaque<AssistantMessage>()(
+  Schema.Struct({
+    role: Schema.Literal("assistant"),
+    content: Schema.Array(AssistantContent),
+    name: Schema.optional(Schema.String),
+  }),
+) {}
 /** The results of one or several tool calls: parallel calls answered together stay together. */
-export const ToolMessage = Schema.Struct({ role: Schema.Literal("tool"), content: Schema.Array(ToolResult) })
+export class ToolMessage extends Schema.Opaque<ToolMessage>()(
+  Schema.Struct({ role: Schema.Literal("tool"), content: Schema.Array(ToolResult) }),
+) {}
 
 export const Message = Schema.Union([SystemMessage, DeveloperMessage, UserMessage, AssistantMessage, ToolMessage])
-export type SystemMessage = typeof SystemMessage.Type
-export type DeveloperMessage = typeof DeveloperMessage.Type
-export type UserMessage = typeof UserMessage.Type
-export type AssistantMessage = typeof AssistantMessage.Type
-export type ToolMessage = typeof ToolMessage.Type
-export type Message = typeof Message.Type
+export type Message = SystemMessage | DeveloperMessage | UserMessage | AssistantMessage | ToolMessage
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Request
@@ -180,15 +194,16 @@ export type Message = typeof Message.Type
  * A function the model may ask for. `parameters` is a JSON Schema. A `customTool` tool takes text in place of JSON, in the
  * `format` (a grammar, in its vendor's own words) that it names.
  */
-export const Tool = Schema.Struct({
-  name: Schema.String,
-  description: Schema.optional(Schema.String),
-  parameters: Schema.optional(Schema.Record(Schema.String, Schema.Unknown)),
-  strict: Schema.optional(Schema.Boolean),
-  custom: Schema.optional(Schema.Struct({ format: Schema.optional(Schema.Unknown) })),
-  cache: Schema.optional(CacheHint),
-})
-export type Tool = typeof Tool.Type
+export class Tool extends Schema.Opaque<Tool>()(
+  Schema.Struct({
+    name: Schema.String,
+    description: Schema.optional(Schema.String),
+    parameters: Schema.optional(Schema.Record(Schema.String, Schema.Unknown)),
+    strict: Schema.optional(Schema.Boolean),
+    custom: Schema.optional(Schema.Struct({ format: Schema.optional(Schema.Unknown) })),
+    cache: Schema.optional(CacheHint),
+  }),
+) {}
 
 export const ToolChoice = Schema.Union([
   Schema.Literals(["auto", "none", "required"]),
@@ -211,44 +226,47 @@ export const Format = Schema.Union([
 export type Format = typeof Format.Type
 
 /** How the next token is chosen. What a protocol cannot say is reported by its codec, never dropped in silence. */
-export const Sampling = Schema.Struct({
-  maxTokens: Schema.optional(Schema.Finite),
-  temperature: Schema.optional(Schema.Finite),
-  topP: Schema.optional(Schema.Finite),
-  topK: Schema.optional(Schema.Finite),
-  stop: Schema.optional(Schema.Array(Schema.String)),
-  seed: Schema.optional(Schema.Finite),
-  frequencyPenalty: Schema.optional(Schema.Finite),
-  presencePenalty: Schema.optional(Schema.Finite),
-  /** How many answers are wanted; 1 if not said. */
-  n: Schema.optional(Schema.Finite),
-  logprobs: Schema.optional(Schema.Boolean),
-  topLogprobs: Schema.optional(Schema.Finite),
-})
-export type Sampling = typeof Sampling.Type
+export class Sampling extends Schema.Opaque<Sampling>()(
+  Schema.Struct({
+    maxTokens: Schema.optional(Schema.Finite),
+    temperature: Schema.optional(Schema.Finite),
+    topP: Schema.optional(Schema.Finite),
+    topK: Schema.optional(Schema.Finite),
+    stop: Schema.optional(Schema.Array(Schema.String)),
+    seed: Schema.optional(Schema.Finite),
+    frequencyPenalty: Schema.optional(Schema.Finite),
+    presencePenalty: Schema.optional(Schema.Finite),
+    /** How many answers are wanted; 1 if not said. */
+    n: Schema.optional(Schema.Finite),
+    logprobs: Schema.optional(Schema.Boolean),
+    topLogprobs: Schema.optional(Schema.Finite),
+  }),
+) {}
 
 /**
  * How much the model may think: as an effort, as a budget in tokens, or not at all (`effort: "none"`). With neither, it
  * is to think as much as it sees fit.
  */
-export const ReasoningOptions = Schema.Struct({
-  effort: Schema.optional(Schema.Literals(["none", "minimal", "low", "medium", "high", "xhigh", "max"])),
-  budget: Schema.optional(Schema.Finite),
-})
-export type ReasoningOptions = typeof ReasoningOptions.Type
+export class ReasoningOptions extends Schema.Opaque<ReasoningOptions>()(
+  Schema.Struct({
+    effort: Schema.optional(Schema.Literals(["none", "minimal", "low", "medium", "high", "xhigh", "max"])),
+    budget: Schema.optional(Schema.Finite),
+  }),
+) {}
 
 /**
  * What the client sent, in its own protocol, for a provider that speaks the same one: it then sends `body` as it came,
  * but for the model's name and what the engine must add. `headers` are lower-case, by an allow-list. In a `body` that the
  * gateway has read, a number that JavaScript would write otherwise (`1.0`, `1e400`, beyond 2^53) is a `JSON.rawJSON`.
  */
-export const Native = Schema.Struct({
-  protocol: Schema.String,
-  body: Schema.Record(Schema.String, Schema.Unknown),
-  headers: Schema.optional(Schema.Record(Schema.String, Schema.String)),
-  query: Schema.optional(Schema.Record(Schema.String, Schema.String)),
-})
-export type Native = typeof Native.Type
+export class Native extends Schema.Opaque<Native>()(
+  Schema.Struct({
+    protocol: Schema.String,
+    body: Schema.Record(Schema.String, Schema.Unknown),
+    headers: Schema.optional(Schema.Record(Schema.String, Schema.String)),
+    query: Schema.optional(Schema.Record(Schema.String, Schema.String)),
+  }),
+) {}
 
 /**
  * What becomes of a wish that the answering protocol cannot say, such as a penalty: the deployment is passed over
@@ -258,30 +276,31 @@ export type Native = typeof Native.Type
 export const UnsupportedParams = Schema.Literals(["skip", "warn", "drop"])
 export type UnsupportedParams = typeof UnsupportedParams.Type
 
-export const Request = Schema.Struct({
-  /** A route's or a deployment's name; towards a provider, the vendor's own model id. */
-  model: Schema.String,
-  messages: Schema.Array(Message),
-  tools: Schema.optional(Schema.Array(Tool)),
-  toolChoice: Schema.optional(ToolChoice),
-  parallelToolCalls: Schema.optional(Schema.Boolean),
-  format: Schema.optional(Format),
-  sampling: Schema.optional(Sampling),
-  reasoning: Schema.optional(ReasoningOptions),
-  /** The caller's own labels for this call. Routes may condition on them; they reach vendors that take them. */
-  metadata: Schema.optional(Schema.Record(Schema.String, Schema.String)),
-  /** An opaque id of the caller's end user, for vendors that watch for abuse. */
-  user: Schema.optional(Schema.String),
-  vendor: Schema.optional(Vendor),
-  native: Schema.optional(Native),
-  /** `warn` if not said. The engine sets it by the policies that hold for the deployment asked. */
-  unsupportedParams: Schema.optional(UnsupportedParams),
-  /** What its client said that there are no words for here, each as a noun phrase: only `native` still says it. */
-  droppedParams: Schema.optional(Schema.Array(Schema.String)),
-  /** As `droppedParams`, but the answer would be another without: whoever does not send `native` refuses. */
-  requiredUnsupported: Schema.optional(Schema.Array(Schema.String)),
-})
-export type Request = typeof Request.Type
+export class Request extends Schema.Opaque<Request>()(
+  Schema.Struct({
+    /** A route's or a deployment's name; towards a provider, the vendor's own model id. */
+    model: Schema.String,
+    messages: Schema.Array(Message),
+    tools: Schema.optional(Schema.Array(Tool)),
+    toolChoice: Schema.optional(ToolChoice),
+    parallelToolCalls: Schema.optional(Schema.Boolean),
+    format: Schema.optional(Format),
+    sampling: Schema.optional(Sampling),
+    reasoning: Schema.optional(ReasoningOptions),
+    /** The caller's own labels for this call. Routes may condition on them; they reach vendors that take them. */
+    metadata: Schema.optional(Schema.Record(Schema.String, Schema.String)),
+    /** An opaque id of the caller's end user, for vendors that watch for abuse. */
+    user: Schema.optional(Schema.String),
+    vendor: Schema.optional(Vendor),
+    native: Schema.optional(Native),
+    /** `warn` if not said. The engine sets it by the policies that hold for the deployment asked. */
+    unsupportedParams: Schema.optional(UnsupportedParams),
+    /** What its client said that there are no words for here, each as a noun phrase: only `native` still says it. */
+    droppedParams: Schema.optional(Schema.Array(Schema.String)),
+    /** As `droppedParams`, but the answer would be another without: whoever does not send `native` refuses. */
+    requiredUnsupported: Schema.optional(Schema.Array(Schema.String)),
+  }),
+) {}
 
 /** The words for a tool that only its vendor runs, in `droppedParams` and `requiredUnsupported`. */
 export const hostedTool = (type: string): string => `${hosted}${type}`
@@ -313,23 +332,25 @@ export type FinishReason = typeof FinishReason.Type
  * Tokens, normalised: `inputTokens` counts everything read, cached or not; `outputTokens` everything written, thoughts
  * included. `cachedInputTokens`, `cacheWriteTokens` and `reasoningTokens` say how much of these was of that kind.
  */
-export const Usage = Schema.Struct({
-  inputTokens: Schema.Finite,
-  outputTokens: Schema.Finite,
-  cachedInputTokens: Schema.optional(Schema.Finite),
-  cacheWriteTokens: Schema.optional(Schema.Finite),
-  reasoningTokens: Schema.optional(Schema.Finite),
-})
-export type Usage = typeof Usage.Type
+export class Usage extends Schema.Opaque<Usage>()(
+  Schema.Struct({
+    inputTokens: Schema.Finite,
+    outputTokens: Schema.Finite,
+    cachedInputTokens: Schema.optional(Schema.Finite),
+    cacheWriteTokens: Schema.optional(Schema.Finite),
+    reasoningTokens: Schema.optional(Schema.Finite),
+  }),
+) {}
 
 /** One answer of several, when `sampling.n` asked for more than one. */
-export const Choice = Schema.Struct({
-  content: Schema.Array(AssistantContent),
-  finishReason: FinishReason,
-  stopSequence: Schema.optional(Schema.String),
-  logprobs: Schema.optional(Schema.Unknown),
-})
-export type Choice = typeof Choice.Type
+export class Choice extends Schema.Opaque<Choice>()(
+  Schema.Struct({
+    content: Schema.Array(AssistantContent),
+    finishReason: FinishReason,
+    stopSequence: Schema.optional(Schema.String),
+    logprobs: Schema.optional(Schema.Unknown),
+  }),
+) {}
 
 /**
  * A whole answer as its protocol wrote it: `body` is the JSON as it came, parsed, and `text` what goes out, which is the

@@ -18,22 +18,23 @@ export type Input = typeof Input.Type
 export const Purpose = Schema.Literals(["query", "document", "similarity", "classification", "clustering"])
 export type Purpose = typeof Purpose.Type
 
-export const Request = Schema.Struct({
-  /** A route's or a deployment's name; towards a provider, the vendor's own model id. */
-  model: Schema.String,
-  input: Schema.Array(Input),
-  /** How long the vectors should be, of models that have several lengths. */
-  dimensions: Schema.optional(Schema.Finite),
-  purpose: Schema.optional(Purpose),
-  /** The form that the caller will have the vectors in. A hint: a provider may ask for what is cheapest to carry. */
-  encoding: Schema.optional(Schema.Literals(["float", "base64"])),
-  metadata: Schema.optional(Schema.Record(Schema.String, Schema.String)),
-  user: Schema.optional(Schema.String),
-  vendor: Schema.optional(Chat.Vendor),
-  native: Schema.optional(Chat.Native),
-  unsupportedParams: Schema.optional(Chat.UnsupportedParams),
-})
-export type Request = typeof Request.Type
+export class Request extends Schema.Opaque<Request>()(
+  Schema.Struct({
+    /** A route's or a deployment's name; towards a provider, the vendor's own model id. */
+    model: Schema.String,
+    input: Schema.Array(Input),
+    /** How long the vectors should be, of models that have several lengths. */
+    dimensions: Schema.optional(Schema.Finite),
+    purpose: Schema.optional(Purpose),
+    /** The form that the caller will have the vectors in. A hint: a provider may ask for what is cheapest to carry. */
+    encoding: Schema.optional(Schema.Literals(["float", "base64"])),
+    metadata: Schema.optional(Schema.Record(Schema.String, Schema.String)),
+    user: Schema.optional(Schema.String),
+    vendor: Schema.optional(Chat.Vendor),
+    native: Schema.optional(Chat.Native),
+    unsupportedParams: Schema.optional(Chat.UnsupportedParams),
+  }),
+) {}
 
 /** An array of numbers, whichever kind the provider had cheapest. */
 export type Vector = ReadonlyArray<number> | Float32Array
