@@ -1,6 +1,7 @@
 /**
- * The vendors a configuration can name: for each, the keys it has of its own, the layer they make, and where its
- * credentials and models are to be found. A new vendor is one entry.
+ * The vendors of a configuration's `provider` key. Each has the schema of its keys, its provider layer, and where its
+ * credentials and model ids come from. A new vendor is one entry; one that speaks OpenAI's protocol is one entry in
+ * `openai/Compatible.ts` instead.
  */
 import type { Provider } from "@understudy/core/Provider"
 import type * as Config from "effect/Config"
@@ -21,10 +22,10 @@ import * as OpenAi from "./openai/OpenAi.ts"
 import type { ProviderStartError } from "./ProviderStartError.ts"
 import * as Simulated from "./simulated/Simulated.ts"
 
-/** How a vendor's provider starts, and how it may fail to. */
+/** The layer of a vendor's provider. */
 export type ProviderLayer = Layer.Layer<Provider, ProviderStartError | Config.ConfigError>
 
-/** What a layer is told besides its vendor's keys. */
+/** The context of a layer besides its vendor's keys. */
 export interface DeploymentContext {
   /** The deployment's name, and its model's id. */
   readonly name: string
@@ -32,14 +33,15 @@ export interface DeploymentContext {
   readonly connectTimeout: Duration.Input | undefined
 }
 
+/** A vendor: the schema of its keys, its layer, and hints for error messages. */
 export interface Vendor<Fields extends Schema.Struct.Fields = Schema.Struct.Fields> {
   readonly keys: Schema.Struct<Fields>
-  readonly layer: (keys: Schema.Struct.Type<Fields>, circumstances: DeploymentContext) => ProviderLayer
-  /** Where its credentials come from: the deployment's keys, else environment variables. */
+  readonly layer: (keys: Schema.Struct.Type<Fields>, context: DeploymentContext) => ProviderLayer
+  /** The sources of its credentials: the deployment's keys, else environment variables. */
   readonly credentials: { readonly keys: ReadonlyArray<string>; readonly variables: ReadonlyArray<string> }
-  /** How its model ids look, and who may use one, for somebody whose model was refused. */
+  /** The form of its model ids and how to get access, for the message about a model that was not found. */
   readonly models: string
-  /** Where it tells of its outages, if it does. */
+  /** The address of its status page. */
   readonly statusPage?: string | undefined
 }
 
@@ -58,7 +60,7 @@ const status = number(
   (value) => Number.isInteger(value) && value >= 400 && value <= 599,
 )
 
-/** The keys of every vendor that speaks OpenAI's protocol under an address of its own. */
+/** The keys of the vendors in `openai/Compatible.ts`. */
 export const compatibleKeys = Schema.Struct({
   apiKey: optional(secret),
   baseUrl: optional(address("http://127.0.0.1:8000/v1")),
@@ -85,6 +87,7 @@ const compatible = Record.map(
     }),
 )
 
+/** All vendors, by the name that `provider:` takes. */
 export const vendors = {
   openai: vendor({
     keys: Schema.Struct({
@@ -99,7 +102,7 @@ export const vendors = {
     layer: (keys, { connectTimeout }) =>
       OpenAi.layer({ ...keys, plainByStream: keys.local ?? isLocal("openai", keys.baseUrl), connectTimeout }),
     credentials: { keys: ["apiKey"], variables: ["OPENAI_API_KEY"] },
-    models: "ids look like gpt-4o; a compatible endpoint lists its own under its /models",
+    models: "ids look like gpt-4o; a compatible endpoint lists its ids under /models",
     statusPage: "https://status.openai.com",
   }),
   anthropic: vendor({
@@ -150,7 +153,7 @@ export const vendors = {
       variables: ["AWS_BEARER_TOKEN_BEDROCK", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
     },
     models:
-      "access to a model is granted per region in the Bedrock console; most newer models are called by an inference profile, such as us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+      "access to a model is granted per region in the Bedrock console; most newer models need an inference profile, such as us.anthropic.claude-sonnet-4-5-20250929-v1:0",
     statusPage: "https://health.aws.amazon.com",
   }),
   gemini: vendor({
@@ -177,14 +180,14 @@ export const vendors = {
     }),
     layer: (keys, { connectTimeout }) => Azure.layer({ ...keys, connectTimeout }),
     credentials: { keys: ["apiKey"], variables: ["AZURE_OPENAI_API_KEY"] },
-    models: "a model is called by the name of its deployment, as the resource lists it",
+    models: "the id is the name of a deployment in the Azure resource",
     statusPage: "https://azure.status.microsoft",
   }),
   ...compatible,
   simulated: vendor({
     keys: Schema.Struct({
       seed: optional(number("a whole number", Number.isSafeInteger)),
-      reply: optional(text("what it says")),
+      reply: optional(text("the text of every response")),
       latency: optional(DurationText),
       firstToken: optional(DurationText),
       tokenDelay: optional(DurationText),
@@ -201,7 +204,7 @@ export const vendors = {
     }),
     layer: (keys, { name }) => Simulated.layer({ ...keys, name }),
     credentials: { keys: [], variables: [] },
-    models: "any id will do",
+    models: "any id is accepted",
   }),
 }
 
@@ -215,10 +218,10 @@ export const vendorNames = Object.keys(vendors) as ReadonlyArray<VendorName>
 
 export const isVendor = (name: unknown): name is VendorName => vendorNames.some((each) => each === name)
 
-/** What can be done with a vendor's keys, by its name: the names and the keys belong together. */
+/** The schema and the layer of each vendor, typed so that a name selects the keys that its layer takes. */
 export const byName: {
   readonly [Name in VendorName]: {
     readonly keys: Schema.ConstraintDecoder<KeysOf<Name>> & { readonly fields: Schema.Struct.Fields }
-    readonly layer: (keys: KeysOf<Name>, circumstances: DeploymentContext) => ProviderLayer
+    readonly layer: (keys: KeysOf<Name>, context: DeploymentContext) => ProviderLayer
   }
 } = vendors

@@ -1,9 +1,8 @@
 /**
- * A gateway's or an application's configuration: the grammar of `defaults`, `deployments` and `routes`, and what a
- * `Router` is made of out of them.
+ * Decodes a configuration with the sections `defaults`, `deployments` and `routes` into the options of a `Router`.
  *
- * `decode` is pure and finds every problem at once, each with its path and what its author may have meant. It takes a
- * parsed document, whatever that was written in; `Router.layer(toOptions(settings))` is the rest.
+ * `decode` takes a parsed document (from YAML, JSON or code). It is pure and reports every problem at once, each with its
+ * path. `Router.layer(toOptions(settings))` makes the router.
  */
 import type * as Candidate from "@understudy/core/internal/deployment/Candidate"
 import type * as Deployment from "@understudy/core/Deployment"
@@ -27,7 +26,7 @@ import type { ProviderStartError } from "./ProviderStartError.ts"
 
 export type { Environment } from "./config/Interpolation.ts"
 export type { Problem } from "./config/ConfigError.ts"
-/** Every environment variable that a parsed document names: what `decode` will ask its environment for. */
+/** The environment variables that a parsed document uses. `decode` reads these from its environment. */
 export { names as variables } from "./config/Interpolation.ts"
 
 /** A decoded configuration. */
@@ -35,23 +34,23 @@ export interface Settings {
   readonly defaults: Candidate.Defaults
   readonly deployments: Readonly<Record<string, Deployments.Settings>>
   readonly routes: Readonly<Record<string, Route>>
-  /** Which environment variables went into the value at a path, such as `deployments.gpt-4o.apiKey`. */
+  /** The environment variables used in the value at a path, such as `deployments.gpt-4o.apiKey`. */
   readonly variables: ReadonlyMap<string, ReadonlyArray<string>>
 }
 
-/** Sections of the document beside these, such as a gateway's `server`. One that is missing is decoded as `{}`, or as `[]`. */
+/** Schemas of further sections, such as a gateway's `server`. A missing section is decoded as `{}`, or as `[]` if it is a list. */
 export type Sections = Readonly<Record<string, Schema.ConstraintDecoder<unknown>>>
 
-/** What the sections decode to. */
+/** The decoded further sections. */
 export type Decoded<Extra extends Sections> = { readonly [Name in keyof Extra]: Extra[Name]["Type"] }
 
 type Failure = ReadonlyArray<Problem>
 
-/** Decodes a parsed document, or lists every problem it has. */
+/** Decodes a parsed document; fails with every problem. */
 export const decode = (input: unknown, environment: Environment): Result.Result<Settings, Failure> =>
   Result.map(decodeWith({}, input, environment), ({ settings }) => settings)
 
-/** The same for a document with sections of its own, such as a gateway's. */
+/** Decodes a parsed document with further sections, such as a gateway's `server`; fails with every problem. */
 export const decodeWith = <Extra extends Sections>(
   sections: Extra,
   input: unknown,
@@ -89,11 +88,11 @@ export const decodeWith = <Extra extends Sections>(
   const places = new Map<string, string>()
   const routes = readAll(document["routes"] ?? {}, within(root, "routes"), problems, (name, input, place) => {
     const reading = Routes.read(name, input, place)
-    for (const [part, path] of reading.places) places.set(part, path)
+    for (const [node, path] of reading.places) places.set(node, path)
     problems.push(...reading.problems)
     return reading.route
   })
-  for (const { message, path } of misnamed(routes, deployments, defaults)) {
+  for (const { message, path } of nameProblems(routes, deployments, defaults)) {
     problems.push({ path: places.get(path) ?? path, message })
   }
 
@@ -107,9 +106,9 @@ export const decodeWith = <Extra extends Sections>(
       })
 }
 
-const atLeastOne = "name at least one, such as { gpt-4o: { provider: openai, model: gpt-4o } }"
+const atLeastOne = "set at least one, such as { gpt-4o: { provider: openai, model: gpt-4o } }"
 
-/** Reads each entry of a section; one that cannot be read keeps its name, which others may use. */
+/** Reads each entry of a section. An unreadable entry is kept as `undefined`, so that routes may still name it. */
 const readAll = <A>(
   input: unknown,
   section: Location,
@@ -127,8 +126,8 @@ const readAll = <A>(
 const readable = <A>(entries: ReadonlyMap<string, A | undefined>): Readonly<Record<string, A>> =>
   Object.fromEntries([...entries].flatMap(([name, each]) => (each === undefined ? [] : [[name, each]])))
 
-/** Names that lead nowhere, in a circle, or to two things. What could not be read is taken for a deployment of its name. */
-const misnamed = (
+/** Names that do not exist, are circular, or are used twice. Unreadable entries count as deployments. */
+const nameProblems = (
   routes: ReadonlyMap<string, Route | undefined>,
   deployments: ReadonlyMap<string, Deployment.Options | undefined>,
   defaults: Candidate.Defaults,
@@ -143,7 +142,7 @@ const misnamed = (
   return Result.isFailure(compiled) ? compiled.failure : []
 }
 
-/** What `Router.layer` takes: each deployment with its vendor's layer, which knows the defaults for connecting. */
+/** The options of `Router.layer`: the deployments with their vendors' layers, the routes and the defaults. */
 export const toOptions = ({
   defaults,
   deployments,

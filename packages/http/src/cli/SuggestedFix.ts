@@ -29,7 +29,7 @@ export const remedy = (name: string, settings: Settings, failure: Failure): stri
       return `this account may not use ${deployment.model}${where(deployment)}: ask for access to it, or check ${credentials(name, settings)}; ${vendor.models}`
     case "ModelNotFound":
       return (
-        Address.mended(deployment, path, failure) ??
+        Address.correction(deployment, path, failure) ??
         `${deployment.model} is misspelt, retired, or not offered${where(deployment)}: check ${path}.model; ${vendor.models}`
       )
     case "QuotaExhausted":
@@ -43,7 +43,7 @@ export const remedy = (name: string, settings: Settings, failure: Failure): stri
       return `nothing answers at ${address(deployment, path)}: check the address, that it is up, DNS, proxy and firewall`
     case "Malformed":
       return (
-        Address.mended(deployment, path, failure) ??
+        Address.correction(deployment, path, failure) ??
         `what answers at ${address(deployment, path)} does not speak this protocol: check the address, which often ends in /v1`
       )
     case "Timeout":
@@ -57,7 +57,7 @@ export const remedy = (name: string, settings: Settings, failure: Failure): stri
     case "InvalidRequest":
     case "Unsupported":
       return (
-        Address.mended(deployment, path, failure) ??
+        Address.correction(deployment, path, failure) ??
         `it answers, but refuses a plain question: check that ${deployment.model} is a chat model`
       )
   }
@@ -71,7 +71,7 @@ const credentials = (name: string, { deployments, variables }: Settings): string
   if (deployment === undefined) return "its credentials"
   const known = vendors[deployment.provider].credentials
   const given = known.keys.filter((key) => Object.hasOwn(deployment.keys, key))
-  if (given.length === 0 && Address.named(deployment)?.key === "baseUrl") {
+  if (given.length === 0 && Address.configured(deployment)?.key === "baseUrl") {
     return `${keyPath(keyPath("deployments", name), "apiKey")}: a server at a baseUrl is sent no other key, and this one asks for one`
   }
   if (given.length === 0) {
@@ -92,7 +92,7 @@ const where = ({ keys }: Deployment): string =>
   "region" in keys && keys.region !== undefined ? ` in ${keys.region}` : ""
 
 const address = (deployment: Deployment, path: string): string => {
-  const named = Address.named(deployment)
+  const named = Address.configured(deployment)
   if (named !== undefined) return `${shownAddress(named.url)} (${path}.${named.key})`
   return Address.of(deployment) ?? `the address of ${deployment.provider}`
 }

@@ -1,11 +1,16 @@
 /**
- * Broken configurations, each with every message its author is shown: enough to mend it with nothing else at hand.
+ * Broken configurations, each with all its error messages.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import { readdirSync, readFileSync } from "node:fs"
+import * as Strategy from "@understudy/core/internal/route/Strategy"
+import { vendorNames } from "@understudy/providers/internal/Catalog"
 import * as Config from "../../src/Config.ts"
+
+const vendors = vendorNames.join(", ")
+const strategies = Strategy.strategies.join(", ")
 
 const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
   "a-list": ["expected a mapping with `deployments` and perhaps `routes` and `defaults`, found a list"],
@@ -14,8 +19,8 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     'deployments.east.endpoint: expected an http or https address, such as https://bedrock-runtime.us-east-1.amazonaws.com, found "ftp://example.com"',
   ],
   balances: [
-    'routes.misspelt.balance: expected one of ordered, shuffle, round-robin, latency, least-busy, cost, found "latencey": did you mean "latency"?',
-    "routes.strategyless.balance: is missing: name a strategy, one of ordered, shuffle, round-robin, latency, least-busy, cost",
+    `routes.misspelt.balance: expected one of ${strategies}, found "latencey": did you mean "latency"?`,
+    `routes.strategyless.balance: is missing: set a strategy, one of ${strategies}`,
     "routes.nobody.across: expected a list of at least one deployment's name, found nothing",
     "routes.nested.across[1]: expected the name of a deployment, found a mapping",
   ],
@@ -26,14 +31,14 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
   ],
   "keep-alives": [
     "deployments.gpt-4o.sse: unknown key `sse`: it is about the connection to the caller, and belongs on an outermost route. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupportedParams, apiKey, baseUrl, organization, api, headers, local, proxy.",
-    "routes.assistant.sse.keepAlive: is missing: say how long a stream may be silent, such as 15s",
+    "routes.assistant.sse.keepAlive: is missing: set the interval between keep-alives, such as 15s",
     "routes.quick.fallback[0].sse: unknown key `sse`: it is about the connection to the caller, and belongs on an outermost route. Known keys: fallback, retry, timeout, stream, fallbackOn, accept, unsupportedParams, onContextWindow, onContentPolicy, onError.",
     "routes.quick.sse.comment: unknown key `comment`. Known keys: keepAlive.",
     'routes.quick.sse.keepAlive: expected a duration above 0, such as 500ms, 2s, 5m or 1h, found "0s"',
   ],
   caches: [
     "deployments.gpt-4o.cache: unknown key `cache`: it keeps answers to whole calls, and belongs on an outermost route. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupportedParams, apiKey, baseUrl, organization, api, headers, local, proxy.",
-    "routes.assistant.cache.ttl: is missing: say how long an answer is kept, such as 5m",
+    "routes.assistant.cache.ttl: is missing: set how long responses are cached, such as 5m",
     "routes.assistant.cache.max: expected a whole number above 0, found 0",
     "routes.quick.fallback[0].cache: unknown key `cache`: it keeps answers to whole calls, and belongs on an outermost route. Known keys: fallback, retry, timeout, stream, fallbackOn, accept, unsupportedParams, onContextWindow, onContentPolicy, onError.",
     "routes.quick.cache.size: unknown key `size`. Known keys: ttl, max.",
@@ -67,12 +72,12 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "deployments.local.retry.budget: unknown key `budget`: it is shared by a whole route, and belongs under `defaults.retry` or on an outermost route. Known keys: times, base, max, maxRetryAfter.",
     "routes.quick.hedge.bugdet: unknown key `bugdet`: did you mean `budget`? Known keys: after, budget.",
     'routes.quick.hedge.after: expected a duration such as 800ms, or one of p50, p75, p90, p95, p99, found "p42"',
-    "routes.hasty.hedge.after: is missing: say how long the first is waited for, such as 800ms",
+    "routes.hasty.hedge.after: is missing: set the delay before the second attempt, such as 800ms",
     "routes.picky.when[0].if.tag: unknown key `tag`: did you mean `tags`? Known keys: keys, tags, metadata, headers, inputTokens, requires, timeOfDay.",
     'routes.picky.when[0].if.requires[0]: expected one of tools, vision, audio, files, jsonSchema, reasoning, embeddings, found "visoin"',
     'routes.picky.when[0].if.timeOfDay[1]: expected a time of day in UTC, such as "06:30", in quotes, found 600: put it in quotes',
-    "routes.picky.else: is missing: name the route for calls that no case is for",
-    "routes.open.when[0].if: is missing: say what must hold, such as { tags: [vip] }",
+    "routes.picky.else: is missing: name the route for calls that match no case",
+    "routes.open.when[0].if: is missing: set a condition, such as { tags: [vip] }",
     'routes.long.fallbackOn: expected `any`, found "always"',
     'routes.errors.onError[0].reasons[0]: expected the name of a reason: RateLimited, QuotaExhausted, Authentication, Permission, ModelNotFound, Overloaded, ServerError, Network, Malformed, Timeout, LocalError, ContextWindowExceeded, ContentPolicy, InvalidRequest, Unsupported, found "Overload"',
     "routes.errors.onError[1].use: is missing: name the route to take",
@@ -163,8 +168,8 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     'deployments.demo.outage: expected a window, such as { from: 10s, for: 1m }, found "30s"',
   ],
   "strange-variable": [
-    'deployments.gpt-4o.model: "${OPENAI MODEL}" is no variable: write "${NAME}" or "${NAME:-default}"',
-    'deployments.gpt-4o.apiKey: "${OPENAI_API_KEY:?}" is no variable: write "${NAME}" or "${NAME:-default}"',
+    'deployments.gpt-4o.model: "${OPENAI MODEL}" is not a valid variable: write "${NAME}" or "${NAME:-default}"',
+    'deployments.gpt-4o.apiKey: "${OPENAI_API_KEY:?}" is not a valid variable: write "${NAME}" or "${NAME:-default}"',
   ],
   tab: ["line 2: not YAML: tabs cannot be used for YAML indentation"],
   twice: ["line 3: not YAML: duplicate key 'gpt-4o'"],
@@ -175,9 +180,9 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     'routes.nested.fallback[0][0]: names "haiku", which is neither a deployment nor a route. There is "gpt-4o", "sonnet", "assistant", "nested".',
   ],
   "unknown-provider": [
-    'deployments.gpt-4o.provider: expected one of openai, anthropic, bedrock, gemini, azure, groq, together, fireworks, deepseek, mistral, xai, openrouter, ollama, vllm, simulated, found "OpenAI": did you mean "openai"?',
-    'deployments.cohere.provider: expected one of openai, anthropic, bedrock, gemini, azure, groq, together, fireworks, deepseek, mistral, xai, openrouter, ollama, vllm, simulated, found "cohere"',
-    "deployments.nameless.provider: is missing: name one of openai, anthropic, bedrock, gemini, azure, groq, together, fireworks, deepseek, mistral, xai, openrouter, ollama, vllm, simulated",
+    `deployments.gpt-4o.provider: expected one of ${vendors}, found "OpenAI": did you mean "openai"?`,
+    `deployments.cohere.provider: expected one of ${vendors}, found "cohere"`,
+    `deployments.nameless.provider: is missing: set it to one of ${vendors}`,
   ],
   "unquoted-variable-and-missing-brace": [
     'deployments.gpt-4o.headers.x-key: "${OPENAI_API_KEY" has no closing brace: inside { } or [ ] a variable must be quoted, as in "${NAME}"',
@@ -187,18 +192,18 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
   ],
   "unquoted-variable": ['line 2: ${OPENAI_API_KEY} must be quoted inside { } and [ ]: write "${OPENAI_API_KEY}"'],
   "unset-variables": [
-    'server.host: the environment variable LISTEN_ON is not set: set it, name it in .env, or write "${LISTEN_ON:-default}"',
-    'deployments.gpt-4o.apiKey: the environment variable OPENAI_KEY is not set: set it, name it in .env, or write "${OPENAI_KEY:-default}"',
-    'deployments.eu.provider: the environment variable VENDOR is not set: set it, name it in .env, or write "${VENDOR:-default}"',
+    'server.host: the environment variable LISTEN_ON is not set: set it, add it to .env, or write "${LISTEN_ON:-default}"',
+    'deployments.gpt-4o.apiKey: the environment variable OPENAI_KEY is not set: set it, add it to .env, or write "${OPENAI_KEY:-default}"',
+    'deployments.eu.provider: the environment variable VENDOR is not set: set it, add it to .env, or write "${VENDOR:-default}"',
   ],
   "variable-of-another-kind": [
-    'deployments.gpt-4o.limits.rpm: expected a whole number above 0, found what "${OPENAI_API_KEY}" holds',
-    'deployments.gpt-4o.baseUrl: expected an http or https address, such as http://127.0.0.1:11434/v1, found what "${OPENAI_API_KEY}" holds',
+    'deployments.gpt-4o.limits.rpm: expected a whole number above 0, found the value of "${OPENAI_API_KEY}"',
+    'deployments.gpt-4o.baseUrl: expected an http or https address, such as http://127.0.0.1:11434/v1, found the value of "${OPENAI_API_KEY}"',
   ],
   streams: [
     "defaults.stream.buffers: unknown key `buffers`: did you mean `buffer`? Known keys: protect, buffer.",
     'defaults.stream.protect: expected one of preamble, continue, full, found "always"',
-    "deployments.gpt-4o.stream: unknown key `stream`: it belongs to routes, and stands under `defaults` or on a route. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupportedParams, apiKey, baseUrl, organization, api, headers, local, proxy.",
+    "deployments.gpt-4o.stream: unknown key `stream`: set it on a route or under `defaults`. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupportedParams, apiKey, baseUrl, organization, api, headers, local, proxy.",
     "routes.assistant.stream.buffer: expected a size, such as 512kb, 20mb or 1gb, found 4",
   ],
   "wrong-kinds": [
@@ -207,7 +212,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     'deployments.gpt-4o.capabilities.tools: expected true or false, found "sometimes"',
     'deployments.gpt-4o.capabilities.contextWindow: expected a whole number above 0, found "128k"',
     "deployments.gpt-4o.price.input: expected a number, 0 or more, found -1",
-    "deployments.gpt-4o.price.output: is missing: say what a million output tokens cost in US dollars",
+    "deployments.gpt-4o.price.output: is missing: set the price of a million output tokens, in US dollars",
     'deployments.gpt-4o.headers: expected a mapping of header names to texts, such as { "x-team": "search" }, found a list',
     'deployments.sonnet: expected a mapping such as { provider: openai, model: gpt-4o }, found "claude-sonnet-4-5"',
   ],

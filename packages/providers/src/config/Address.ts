@@ -1,5 +1,5 @@
 /**
- * Where a deployment is asked: at its vendor's address or at one that the configuration names, and what is wrong with that.
+ * The address of a deployment: its vendor's, or the one in its configuration; and what may be wrong with it.
  */
 import type { ReasonTag } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
@@ -7,7 +7,7 @@ import type { VendorName } from "../Catalog.ts"
 import * as Local from "../Local.ts"
 import * as Compatible from "../openai/Compatible.ts"
 
-/** What a deployment's address depends on. */
+/** The settings that an address depends on. */
 export interface Addressed {
   readonly provider: VendorName
   readonly keys: object
@@ -15,8 +15,8 @@ export interface Addressed {
 
 const isCompatible = (provider: string): provider is Compatible.Name => Object.hasOwn(Compatible.vendors, provider)
 
-/** The key that names a deployment's address, and the address. */
-export const named = ({ keys }: Addressed): { readonly key: string; readonly url: string } | undefined => {
+/** The configured address, and the key that sets it; `undefined` if neither `baseUrl` nor `endpoint` is set. */
+export const configured = ({ keys }: Addressed): { readonly key: string; readonly url: string } | undefined => {
   for (const key of ["baseUrl", "endpoint"] as const) {
     const url = (keys as Readonly<Record<string, unknown>>)[key]
     if (Predicate.isString(url)) return { key, url }
@@ -24,15 +24,15 @@ export const named = ({ keys }: Addressed): { readonly key: string; readonly url
   return undefined
 }
 
-/** The address: the one that is named, else the vendor's, where it is known here. */
+/** The configured address, else the vendor's; `undefined` where the vendor's SDK chooses it. */
 export const of = (deployment: Addressed): string | undefined => {
   const { provider } = deployment
-  return named(deployment)?.url ?? (isCompatible(provider) ? Compatible.vendors[provider].baseUrl : undefined)
+  return configured(deployment)?.url ?? (isCompatible(provider) ? Compatible.vendors[provider].baseUrl : undefined)
 }
 
-/** Whether the server is not a vendor's that is known here: a self-hosted one, or at an address that the document names. */
+/** Whether the server is not a known vendor's: a self-hosted server, or a `baseUrl` on another host. */
 export const isOwn = (deployment: Addressed): boolean => {
-  const address = named(deployment)
+  const address = configured(deployment)
   if (address === undefined) return isSelfHosted(deployment)
   return address.key === "baseUrl" && !(URL.canParse(address.url) && vendorHosts.has(new URL(address.url).host))
 }
@@ -48,10 +48,10 @@ const vendorHosts: ReadonlySet<string> = new Set([
 
 const isSelfHosted = ({ provider }: Addressed): boolean => Local.isServer(provider)
 
-/** Whether a deployment's server is local: as its `local` says, else by its vendor and its address. */
+/** Whether the server is local: the deployment's `local` if set, else by vendor and address. */
 export const isLocal = (deployment: Addressed): boolean => {
   const { local } = deployment.keys as { readonly local?: boolean }
-  return local ?? Local.isLocal(deployment.provider, named(deployment)?.url)
+  return local ?? Local.isLocal(deployment.provider, configured(deployment)?.url)
 }
 
 /** Why a deployment failed. */
@@ -61,28 +61,28 @@ interface Failure {
   readonly message: string
 }
 
-/** How to write the address of a deployment whose server knows no such path; nothing where the path is not at fault. */
-export const mended = (
+/** A message with the corrected address, when the path of the configured address is wrong; else `undefined`. */
+export const correction = (
   deployment: Addressed,
   path: string,
   { message, reason, status }: Failure,
 ): string | undefined => {
-  const address = named(deployment)
+  const address = configured(deployment)
   if (address === undefined || !URL.canParse(address.url)) return undefined
-  // A server that knows the path says which model it lacks.
-  if (!unknown(status, reason._tag) || /\bmodel\b/i.test(message)) return undefined
+  // A server that knows the path names the model that it lacks.
+  if (!maybeUnknownPath(status, reason._tag) || /\bmodel\b/i.test(message)) return undefined
   const url = new URL(address.url)
-  const better = fit(deployment.provider, url.pathname)
-  if (better === undefined || better === url.pathname.replace(/\/+$/, "")) return undefined
-  return `there is no such path at ${address.url}: set ${path}.${address.key} to ${url.origin}${better}`
+  const corrected = correctPath(deployment.provider, url.pathname)
+  if (corrected === undefined || corrected === url.pathname.replace(/\/+$/, "")) return undefined
+  return `the server at ${address.url} does not know the path of the API: set ${path}.${address.key} to ${url.origin}${corrected}`
 }
 
-/** Whether a server may have answered so for it does not know the path. */
-const unknown = (status: number | undefined, reason: ReasonTag): boolean =>
+/** Whether the failure may come from a path that the server does not know. */
+const maybeUnknownPath = (status: number | undefined, reason: ReasonTag): boolean =>
   status === undefined ? reason === "Malformed" : [404, 405, 410, 415, 501].includes(status)
 
-/** The path that an address of the vendor's protocol ends in. */
-const fit = (provider: VendorName, path: string): string | undefined => {
+/** The path of a base address for the vendor's protocol; `undefined` where its form is not known. */
+const correctPath = (provider: VendorName, path: string): string | undefined => {
   const bare = path
     .replace(/\/+$/, "")
     .replace(/\/(?:chat\/completions|completions|responses|messages|embeddings|models)$/, "")

@@ -1,16 +1,16 @@
 /**
- * What is wrong with a configuration: one line for its author, who must be able to mend it with nothing else at hand.
+ * Configuration errors: each has a path in the document and one line that says what is wrong and how to correct it.
  */
 import { didYouMean } from "@understudy/core/internal/route/Suggestion"
 import * as Predicate from "effect/Predicate"
 
-/** `path` is where in the document (`deployments.gpt-4o.limits.rpm`), empty for the document itself. */
+/** A configuration error. `path` is its place in the document (`deployments.gpt-4o.limits.rpm`), empty for the whole document. */
 export interface Problem {
   readonly path: string
   readonly message: string
 }
 
-/** The path one step further in: `.key`, `["key.with dots"]` or `[0]`. */
+/** `path` extended by `.key`, `["key.with dots"]` or `[0]`. */
 export const keyPath = (path: string, key: string | number): string => {
   if (Predicate.isNumber(key)) return `${path}[${key}]`
   if (!/^[\w-]+$/.test(key)) return `${path}[${JSON.stringify(key)}]`
@@ -23,7 +23,7 @@ export const invalidValue = (path: string, expected: string, value: unknown): Pr
   message: `expected ${expected}, found ${describeValue(value)}`,
 })
 
-/** A key nobody reads. `path` is the mapping's, `hint` says why the key is not for here, where that is known. */
+/** An unknown key. `path` is the mapping's; `hint` says where the key belongs, if it is known elsewhere. */
 export const unknownKey = (path: string, key: string, known: ReadonlyArray<string>, hint?: string): Problem => ({
   path: keyPath(path, key),
   message: [
@@ -33,23 +33,25 @@ export const unknownKey = (path: string, key: string, known: ReadonlyArray<strin
 })
 
 /**
- * What stands in the document: its own text, before any `${NAME}` in it was replaced, so that nothing out of the
- * environment is ever shown.
+ * A value as error messages show it. `value` must be the document's own text, before `${NAME}` is replaced, so that no
+ * value of the environment is shown.
  */
 export const describeValue = (value: unknown): string => {
   if (value === undefined || value === null) return "nothing"
   if (Predicate.isString(value)) {
-    return value.includes("${") ? `what ${JSON.stringify(value)} holds` : JSON.stringify(shortened(shownAddress(value)))
+    return value.includes("${")
+      ? `the value of ${JSON.stringify(value)}`
+      : JSON.stringify(shortened(shownAddress(value)))
   }
   if (Array.isArray(value)) return "a list"
   if (!Predicate.isObject(value)) return String(value)
   const [only, ...others] = Object.entries(value)
   if (only === undefined || others.length > 0 || only[1] !== null) return "a mapping"
-  const meant = `\${${only[0].replace(/\W/g, "")}}`
-  return `a mapping (if ${meant} is meant, it must be quoted inside { }: "${meant}")`
+  const reference = `\${${only[0].replace(/\W/g, "")}}`
+  return `a mapping (to use the variable ${reference} inside { }, put it in quotes: "${reference}")`
 }
 
-/** Of what kind a value is, where the value itself must not be shown. */
+/** The type of a value, for messages that must not show the value. */
 export const kind = (value: unknown): string => {
   if (Predicate.isNumber(value)) return "a number"
   if (Predicate.isBoolean(value)) return "a boolean"
@@ -57,7 +59,7 @@ export const kind = (value: unknown): string => {
   return describeValue(value)
 }
 
-/** A text without what an address in it may hold of secrets: its userinfo, and the values of its query. */
+/** A text in which the userinfo and the query values of an address are replaced by `***`. */
 export const shownAddress = (text: string): string =>
   text.includes("://") ? text.replace(/\/\/[^/\s]*@/, "//***@").replace(/([?&][^=&\s]*=)[^&\s]+/g, "$1***") : text
 

@@ -1,5 +1,5 @@
 /**
- * The `deployments` of a configuration: what any deployment may say, and beside it the keys of its vendor.
+ * The `deployments` section of a configuration: the keys of every deployment, and those of its vendor.
  */
 import * as Deployment from "@understudy/core/Deployment"
 import { didYouMean } from "@understudy/core/internal/route/Suggestion"
@@ -21,10 +21,10 @@ const optional = Schema.optionalKey
 
 const dollars = (kind: string) =>
   amount.pipe(
-    Schema.annotateKey({ messageMissingKey: `is missing: say what a million ${kind} tokens cost in US dollars` }),
+    Schema.annotateKey({ messageMissingKey: `is missing: set the price of a million ${kind} tokens, in US dollars` }),
   )
 
-/** What somebody, or a deployment, is given at most. */
+/** Rate and concurrency limits of a deployment or a virtual key: requests and tokens a minute, requests a day, calls at a time. */
 export const Limits = Schema.Struct({
   rpm: optional(count),
   tpm: optional(count),
@@ -32,7 +32,7 @@ export const Limits = Schema.Struct({
   concurrency: optional(count),
 })
 
-/** What may be said of any deployment. */
+/** The keys that every deployment may have. */
 export const Common = Schema.Struct({
   model: text("the vendor's id of a model").pipe(
     Schema.annotateKey({ messageMissingKey: "is missing: name the model by its vendor's id, such as gpt-4o" }),
@@ -68,7 +68,7 @@ export const Common = Schema.Struct({
   unsupportedParams: optional(Policies.UnsupportedParams),
 })
 
-/** A deployment as it was decoded: its vendor, that vendor's keys, and what may be said of any. */
+/** A decoded deployment: its vendor, the vendor's keys, and the common options. */
 export interface Settings<Name extends VendorName = VendorName> extends Deployment.Options {
   readonly provider: Name
   readonly keys: KeysOf<Name>
@@ -76,7 +76,7 @@ export interface Settings<Name extends VendorName = VendorName> extends Deployme
 
 type Failure = ReadonlyArray<Problem>
 
-/** One deployment. Every message is about the vendor that its author named. */
+/** Decodes a deployment. Error messages are about the vendor named in `provider`. */
 export const read = (input: unknown, place: Location): Result.Result<Settings, Failure> => {
   if (!Predicate.isObject(input)) return Result.fail([invalidValue(place.path, expected, place.source)])
   const provider = input["provider"]
@@ -87,9 +87,9 @@ const expected = "a mapping such as { provider: openai, model: gpt-4o }"
 
 const noVendor = (input: object, { path, source }: Location): Problem => {
   const known = vendorNames.join(", ")
-  if (!("provider" in input)) return { path, message: `is missing: name one of ${known}` }
-  const meant = Predicate.isString(source) ? didYouMean(source, vendorNames) : ""
-  return { path, message: `expected one of ${known}, found ${describeValue(source)}${meant}` }
+  if (!("provider" in input)) return { path, message: `is missing: set it to one of ${known}` }
+  const suggestion = Predicate.isString(source) ? didYouMean(source, vendorNames) : ""
+  return { path, message: `expected one of ${known}, found ${describeValue(source)}${suggestion}` }
 }
 
 const readAs = <Name extends VendorName>(
@@ -99,14 +99,14 @@ const readAs = <Name extends VendorName>(
 ): Result.Result<Settings<Name>, Failure> => {
   const vendor = byName[provider]
   const known = ["provider", ...Object.keys(Common.fields), ...Object.keys(vendor.keys.fields)]
-  const strangers = Object.keys(input)
+  const unknownKeys = Object.keys(input)
     .filter((key) => !known.includes(key))
-    .map((key) => unknownKey(place.path, key, known, ofAnother(provider)(key)))
+    .map((key) => unknownKey(place.path, key, known, elsewhere(provider)(key)))
   const common = decode(Common, only(input, Common.fields), place, Policies.wrongPlaceHint)
   const keys = decode(vendor.keys, only(input, vendor.keys.fields), place)
-  return Result.isSuccess(common) && Result.isSuccess(keys) && strangers.length === 0
+  return Result.isSuccess(common) && Result.isSuccess(keys) && unknownKeys.length === 0
     ? Result.succeed({ ...common.success, provider, keys: keys.success })
-    : Result.fail([...strangers, ...failures(common), ...failures(keys)])
+    : Result.fail([...unknownKeys, ...failures(common), ...failures(keys)])
 }
 
 const only = (input: Readonly<Record<string, unknown>>, fields: Schema.Struct.Fields): Record<string, unknown> =>
@@ -114,11 +114,11 @@ const only = (input: Readonly<Record<string, unknown>>, fields: Schema.Struct.Fi
 
 const failures = (result: Result.Result<unknown, Failure>): Failure => (Result.isFailure(result) ? result.failure : [])
 
-const ofAnother =
+const elsewhere =
   (provider: VendorName): Hint =>
   (key) => {
-    if (key === "accept") return "it belongs to routes, and stands on a route"
-    if (key === "stream") return "it belongs to routes, and stands under `defaults` or on a route"
+    if (key === "accept") return "set it on a route"
+    if (key === "stream") return "set it on a route or under `defaults`"
     if (key === "cache" || key === "sse") return Policies.wrongPlaceHint(key)
     const owners = vendorNames.filter((name) => Object.hasOwn(byName[name].keys.fields, key))
     return owners.length === 0 ? undefined : `a key of ${some(owners)}, not of ${provider}`
@@ -127,7 +127,7 @@ const ofAnother =
 const some = (owners: ReadonlyArray<string>): string =>
   owners.length <= 3 ? owners.join(" and ") : `${owners.slice(0, 2).join(", ")} and others`
 
-/** The deployment with its vendor's layer. Where it names no limit for connecting, `connectTimeout` holds. */
+/** The deployment with its vendor's layer. `connectTimeout` is the default for `timeout.connect`. */
 export const toDeployment = <Name extends VendorName>(
   name: string,
   { keys, provider, ...options }: Settings<Name>,

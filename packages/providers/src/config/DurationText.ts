@@ -1,5 +1,5 @@
 /**
- * Durations as a configuration writes them: `500ms`, `2s`, `5m`, `1h`, with decimals where they help.
+ * Durations in a configuration: `500ms`, `2s`, `5m`, `1h`; decimals are allowed.
  */
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
@@ -14,7 +14,7 @@ const units: ReadonlyArray<readonly [unit: string, millis: number]> = [
   ["ms", 1],
 ]
 
-/** The duration a text says, if it says one. */
+/** The duration in a text; `undefined` if it has none. */
 export const parseDuration = (text: string): Duration.Duration | undefined => {
   const [, amount, unit] = /^(\d+(?:\.\d+)?)([a-z]+)$/.exec(text.trim()) ?? []
   const millis = units.find(([name]) => name === unit)?.[1]
@@ -28,7 +28,7 @@ export const printDuration = (duration: Duration.Duration): string => {
   return `${millis / size}${unit}`
 }
 
-/** Any duration, none at all (`0ms`) included. */
+/** A duration, 0 included. */
 export const DurationText: Schema.Codec<Duration.Duration, string> = source({
   from: Schema.String,
   to: Schema.Duration,
@@ -37,7 +37,7 @@ export const DurationText: Schema.Codec<Duration.Duration, string> = source({
   print: printDuration,
 })
 
-/** A duration that takes some time: a limit of none would let nothing happen. */
+/** A duration above 0. */
 export const PositiveDuration: Schema.Codec<Duration.Duration, string> = source({
   from: Schema.String,
   to: Schema.Duration,

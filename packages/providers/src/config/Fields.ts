@@ -1,7 +1,7 @@
 /**
- * The single values of a configuration, each a schema that knows in words what it expects.
+ * Schemas of a configuration's values. Each has a description of what it expects, for error messages.
  *
- * Numbers and booleans are taken as text too: an environment variable has nothing else to give.
+ * Numbers and booleans may be texts too, because environment variables are texts.
  */
 import * as Rules from "@understudy/core/internal/route/Rules"
 import * as Effect from "effect/Effect"
@@ -12,20 +12,20 @@ import * as SchemaGetter from "effect/SchemaGetter"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as Proxy from "../transport/Proxy.ts"
 
+/** Annotations for error messages: `secret` values are not shown; a number or boolean in place of a `quotable` text gets a hint to quote it. */
 export interface Notes {
   readonly secret?: boolean
   readonly quotable?: boolean
 }
 
 /**
- * A value written as `from` and read as `to`. `parse` gives `undefined` for what is not one; `expected` completes
- * "expected …" for its author.
+ * A schema that decodes `from` into `to`. `parse` returns `undefined` for an invalid value. `expected` completes the
+ * message "expected …".
  */
 export const source = <A, E>(options: {
   readonly from: Schema.Codec<E>
   readonly to: Schema.Codec<A>
   readonly expected: string
-  /** What a message must mind: that the value be not shown, or that quotes would make a text of it. */
   readonly notes?: Notes
   readonly parse: (input: E) => A | undefined
   readonly print: (value: A) => E
@@ -45,7 +45,7 @@ export const source = <A, E>(options: {
 
 const isSet = (text: string): string | undefined => (text.trim() === "" ? undefined : text)
 
-/** Words of some kind: never empty. */
+/** A text that is not blank. */
 export const text = (expected: string): Schema.Codec<string> =>
   source({
     from: Schema.String,
@@ -56,7 +56,7 @@ export const text = (expected: string): Schema.Codec<string> =>
     print: (value) => value,
   })
 
-/** Any text, which YAML may take for a number. */
+/** A text, which may be written as a number. */
 export const textOrNumber = (expected: string): Schema.Codec<string, string | number> =>
   source<string, string | number>({
     from: Schema.Union([Schema.String, Schema.Finite]),
@@ -66,7 +66,7 @@ export const textOrNumber = (expected: string): Schema.Codec<string, string | nu
     print: (value) => value,
   })
 
-/** A text that no message shows, such as a header's value. */
+/** A text that error messages do not show, such as a header's value. */
 export const hidden = (expected: string): Schema.Codec<string> =>
   source({
     from: Schema.String,
@@ -77,7 +77,7 @@ export const hidden = (expected: string): Schema.Codec<string> =>
     print: (value) => value,
   })
 
-/** A credential: redacted as soon as it is read. */
+/** A credential, decoded to `Redacted`. */
 export const secret: Schema.Codec<Redacted.Redacted, string> = source({
   from: Schema.String,
   to: Schema.Redacted(Schema.String),
@@ -87,7 +87,7 @@ export const secret: Schema.Codec<Redacted.Redacted, string> = source({
   print: Redacted.value,
 })
 
-/** The address of a proxy, which may hold a password: redacted as soon as it is read. */
+/** The address of a proxy, decoded to `Redacted` because it may hold a password. */
 export const proxy: Schema.Codec<Redacted.Redacted, string> = source({
   from: Schema.String,
   to: Schema.Redacted(Schema.String),
@@ -97,7 +97,7 @@ export const proxy: Schema.Codec<Redacted.Redacted, string> = source({
   print: Redacted.value,
 })
 
-/** The address of an HTTP server. */
+/** An http or https address. */
 export const address = (example: string): Schema.Codec<string> =>
   source({
     from: Schema.String,
@@ -107,7 +107,7 @@ export const address = (example: string): Schema.Codec<string> =>
     print: (value) => value,
   })
 
-/** A number that `fits`. */
+/** A number for which `fits` is true. */
 export const number = (expected: string, fits: (value: number) => boolean): Schema.Codec<number, number | string> =>
   source<number, number | string>({
     from: Schema.Union([Schema.Finite, Schema.String]),
@@ -135,10 +135,10 @@ export const countOrNone = ruled(Rules.countOrNone)
 /** 0 or more. */
 export const amount = ruled(Rules.amount)
 
-/** A part of the traffic, or all of it. */
+/** A share of the traffic, 0 to 1. */
 export const share = ruled(Rules.share)
 
-/** A part of the traffic, or all of it, but not none. */
+/** A share of the traffic, above 0 and up to 1. */
 export const positiveShare = ruled(Rules.positiveShare)
 
 /** One of these words. */

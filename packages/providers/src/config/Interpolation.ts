@@ -1,25 +1,25 @@
 /**
- * `${NAME}` and `${NAME:-default}` in the texts of a parsed configuration, replaced by what the environment holds.
+ * Replaces `${NAME}` and `${NAME:-default}` in the texts of a parsed configuration by environment variables.
  *
- * It happens after parsing, so that a value can never become structure, and in values only, never in keys.
+ * Interpolation happens after parsing, in values but not in keys, so that a variable cannot add structure.
  */
 import * as Predicate from "effect/Predicate"
 import type { Problem } from "./ConfigError.ts"
 import { keyPath } from "./ConfigError.ts"
 
-/** What the environment holds under a name, if anything. */
+/** The value of an environment variable; `undefined` if it is not set. */
 export type Environment = (name: string) => string | undefined
 
 export interface Interpolated {
   readonly value: unknown
   readonly problems: ReadonlyArray<Problem>
-  /** Which variables went into the value at a path. */
+  /** The variables used in the value at a path. */
   readonly variables: ReadonlyMap<string, ReadonlyArray<string>>
 }
 
 const reference = /\$\{([A-Za-z_]\w*)(?::-([^}]*))?\}/g
 
-/** Every variable that the document names, so that they can be read beforehand. */
+/** The names of all variables in a document. */
 export const names = (input: unknown): ReadonlySet<string> => {
   const names = new Set<string>()
   walk(input, "", (text) => {
@@ -29,7 +29,7 @@ export const names = (input: unknown): ReadonlySet<string> => {
   return names
 }
 
-/** The document with its variables replaced. One that is not set, and has no default, is a problem. */
+/** The document with its variables replaced. A variable that is not set and has no default is a problem. */
 export const interpolate = (input: unknown, environment: Environment): Interpolated => {
   const problems: Array<Problem> = []
   const variables = new Map<string, ReadonlyArray<string>>()
@@ -51,7 +51,7 @@ export const interpolate = (input: unknown, environment: Environment): Interpola
   return { value: walk(input, "", replace), problems, variables }
 }
 
-/** The document with each of its texts made anew. */
+/** The document with `replace` applied to each text. */
 const walk = (value: unknown, path: string, replace: (text: string, path: string) => string): unknown => {
   if (Predicate.isString(value)) return replace(value, path)
   if (Array.isArray(value)) return value.map((each, index) => walk(each, keyPath(path, index), replace))
@@ -60,9 +60,9 @@ const walk = (value: unknown, path: string, replace: (text: string, path: string
 }
 
 const unset = (name: string): string =>
-  `the environment variable ${name} is not set: set it, name it in .env, or write "\${${name}:-default}"`
+  `the environment variable ${name} is not set: set it, add it to .env, or write "\${${name}:-default}"`
 
 const unclear = (text: string): string =>
   /\$\{[^}]*$/.test(text)
     ? `${JSON.stringify(text)} has no closing brace: inside { } or [ ] a variable must be quoted, as in "\${NAME}"`
-    : `${JSON.stringify(text)} is no variable: write "\${NAME}" or "\${NAME:-default}"`
+    : `${JSON.stringify(text)} is not a valid variable: write "\${NAME}" or "\${NAME:-default}"`

@@ -1,6 +1,6 @@
 /**
- * What a configuration may say about patience and health (retries, time limits, circuits, broken streams), and which
- * part of it where: each policy has the keys that are heeded at its place, and no others.
+ * Schemas of the policies: retry, timeout, circuit, cooldown, stream, cache. Each place (defaults, deployment, route, nested
+ * route) takes only the keys that have an effect there.
  */
 import { accepts } from "@understudy/core/internal/policy/Acceptance"
 import * as Chat from "@understudy/core/Chat"
@@ -22,13 +22,13 @@ const retryFields = {
 }
 const retryBudget = { budget: optional(share) }
 
-/** Retries by where they are said: everywhere and of a whole route, or of a deployment and of a part of a route. */
+/** Retry settings. `whole`: defaults and outermost routes. `part`: deployments and nested routes, which cannot set `budget`. */
 export const Retry = {
   whole: Schema.Struct({ ...retryFields, ...retryBudget }),
   part: Schema.Struct(retryFields),
 }
 
-const whole = { total: optional(PositiveDuration), write: optional(PositiveDuration) }
+const callTimeout = { total: optional(PositiveDuration), write: optional(PositiveDuration) }
 const attemptTimeout = {
   firstToken: optional(PositiveDuration),
   reasoning: optional(PositiveDuration),
@@ -37,15 +37,15 @@ const attemptTimeout = {
 }
 const transport = { connect: optional(PositiveDuration) }
 
-/** Time limits by where they are said: everywhere, of a deployment, of a whole route, of a part of one. */
+/** Timeouts by place: defaults, deployment, outermost route, nested route. */
 export const Timeout = {
-  defaults: Schema.Struct({ ...transport, ...attemptTimeout, ...whole }),
+  defaults: Schema.Struct({ ...transport, ...attemptTimeout, ...callTimeout }),
   deployment: Schema.Struct({ ...transport, ...attemptTimeout }),
-  route: Schema.Struct({ ...attemptTimeout, ...whole }),
+  route: Schema.Struct({ ...attemptTimeout, ...callTimeout }),
   part: Schema.Struct(attemptTimeout),
 }
 
-/** Why a key of a policy is not for here. */
+/** The place where a misplaced policy key belongs, if there is one. */
 export const wrongPlaceHint: Hint = Rules.misplaced
 
 export const Circuit = Schema.Struct({
@@ -57,33 +57,33 @@ export const Circuit = Schema.Struct({
   permanentFailure: optional(PositiveDuration),
 })
 
-/** What an answer is checked for. */
+/** The check that a response must pass. */
 export const Accept = word(accepts)
 
-/** How long a deployment that asks to be left alone is believed. */
+/** The longest cooldown that a provider's `Retry-After` may start. */
 export const Cooldown = Schema.Struct({ max: optional(PositiveDuration) })
 
 export const Stream = Schema.Struct({ protect: optional(word(protects)), buffer: optional(SizeText) })
 
-/** How long a route keeps its answers, and how many. */
+/** The response cache of a route: time to live and number of entries. */
 export const Cache = Schema.Struct({
   ttl: PositiveDuration.pipe(
-    Schema.annotateKey({ messageMissingKey: "is missing: say how long an answer is kept, such as 5m" }),
+    Schema.annotateKey({ messageMissingKey: "is missing: set how long responses are cached, such as 5m" }),
   ),
   max: optional(count),
 })
 
-/** How long a route's streams may be silent. */
+/** The interval between keep-alive comments in a stream that sends nothing else. */
 export const Sse = Schema.Struct({
   keepAlive: PositiveDuration.pipe(
-    Schema.annotateKey({ messageMissingKey: "is missing: say how long a stream may be silent, such as 15s" }),
+    Schema.annotateKey({ messageMissingKey: "is missing: set the interval between keep-alives, such as 15s" }),
   ),
 })
 
-/** What becomes of a wish that a protocol cannot say. */
+/** What to do with a parameter that the deployment's protocol does not support. */
 export const UnsupportedParams = word(Chat.UnsupportedParams.literals)
 
-/** What holds wherever nothing nearer says otherwise. */
+/** The policies of the `defaults` section. */
 export const Defaults = Schema.Struct({
   retry: optional(Retry.whole),
   timeout: optional(Timeout.defaults),

@@ -1,6 +1,7 @@
 /**
- * The `routes` of a configuration: a name, a list, a `fallback`, `balance`, `hedge` or `when`, with policies and branches
- * around it. Which of these an author meant is told by the shape, and every message is about that one.
+ * The `routes` section of a configuration: each route is a name, a list, or a mapping with `fallback`, `balance`, `hedge`
+ * or `when`, and may have policies and error branches. The shape of the input selects the schema, so that error messages
+ * are about that shape.
  */
 import { capabilities } from "@understudy/core/Call"
 import { minutesOf } from "@understudy/core/internal/route/Condition"
@@ -28,7 +29,7 @@ import { count, countOrNone, share, text, source } from "./Fields.ts"
 
 const routeRef = Schema.Unknown.pipe(Schema.annotateKey({ messageMissingKey: "is missing: name the route to take" }))
 
-/** The words of a race: how long to wait before it starts, and for which share of the calls. */
+/** Hedging: how long the first attempt may take before a second one starts, and the share of calls that may be hedged. */
 export const Hedging = Schema.Struct({
   after: source({
     from: Schema.String,
@@ -36,11 +37,13 @@ export const Hedging = Schema.Struct({
     expected: `a duration such as 800ms, or one of ${quantiles.join(", ")}`,
     parse: (text) => (isQuantile(text) ? text : parseDuration(text)),
     print: (after) => (isQuantile(after) ? after : printDuration(after)),
-  }).pipe(Schema.annotateKey({ messageMissingKey: "is missing: say how long the first is waited for, such as 800ms" })),
+  }).pipe(
+    Schema.annotateKey({ messageMissingKey: "is missing: set the delay before the second attempt, such as 800ms" }),
+  ),
   budget: Schema.optionalKey(share),
 })
 
-/** The keys of each shape; those of unknown values, which name other routes, are read one by one, below. */
+/** The keys of each shape. Keys of type `Unknown` hold nested routes, which `readRoute` reads. */
 const shapes = <Own extends Schema.Struct.Fields>(own: Own) => {
   const policies = {
     ...own,
@@ -62,7 +65,7 @@ const shapes = <Own extends Schema.Struct.Fields>(own: Own) => {
     When: Schema.Struct({
       when: Schema.Unknown,
       else: Schema.Unknown.pipe(
-        Schema.annotateKey({ messageMissingKey: "is missing: name the route for calls that no case is for" }),
+        Schema.annotateKey({ messageMissingKey: "is missing: name the route for calls that match no case" }),
       ),
       ...policies,
     }),
@@ -81,7 +84,7 @@ const timeOfDay = source({
   print: (time) => time,
 })
 
-/** What must hold for a case of a `when`. */
+/** The condition of a case of `when`. */
 export const If = Schema.Struct({
   keys: Schema.optionalKey(Schema.Array(text("the id of a key")).annotate({ expected: "a list of the ids of keys" })),
   tags: Schema.optionalKey(Schema.Array(text("a tag")).annotate({ expected: "a list of tags" })),
@@ -100,13 +103,13 @@ export const If = Schema.Struct({
   ),
 })
 
-/** One case of a `when`; what it uses is a route, read on its own. */
+/** A case of `when`. `use` is a nested route, read by `readRoute`. */
 export const Case = Schema.Struct({
-  if: If.pipe(Schema.annotateKey({ messageMissingKey: "is missing: say what must hold, such as { tags: [vip] }" })),
+  if: If.pipe(Schema.annotateKey({ messageMissingKey: "is missing: set a condition, such as { tags: [vip] }" })),
   use: routeRef,
 })
 
-/** One branch of `onError`; what it uses is a route, read on its own. */
+/** A branch of `onError`. `use` is a nested route, read by `readRoute`. */
 export const Branch = Schema.Struct({
   reasons: Schema.NonEmptyArray(
     Schema.Literals(reasonTags).annotate({ expected: `the name of a reason: ${reasonTags.join(", ")}` }),
@@ -114,17 +117,20 @@ export const Branch = Schema.Struct({
   use: routeRef,
 })
 
-/** A whole route may limit the whole call; a part of one cannot. */
+/** The shapes of a route at the top level. Only they take settings of the whole call. */
 export const RootRoute = shapes({
   retry: Schema.optionalKey(Policies.Retry.whole),
   timeout: Schema.optionalKey(Policies.Timeout.route),
   cache: Schema.optionalKey(Policies.Cache),
   sse: Schema.optionalKey(Policies.Sse),
 })
+/** The shapes of a route inside another route. */
 const NestedRoute = shapes({
   retry: Schema.optionalKey(Policies.Retry.part),
   timeout: Schema.optionalKey(Policies.Timeout.part),
 })
+
+type Shapes = typeof RootRoute | typeof NestedRoute
 
 const kinds = ["fallback", "balance", "hedge", "when"]
 
@@ -137,8 +143,8 @@ const expected = "a name, a list of names, or a mapping with `fallback`, `balanc
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * What was made of a route: as much as could be, so that its names can be checked though other things are wrong.
- * `places` tells where in the document each part stands, by its place in the route as `Compiled.Problem` gives it.
+ * The result of reading a route. `route` holds all parts that could be read, so that names can be checked although other
+ * parts are wrong. `places` gives the document path of each node of the route, by the path that `BoundRoute.Problem` uses.
  */
 export interface Reading {
   readonly route: Route.Route | undefined
@@ -147,188 +153,211 @@ export interface Reading {
 }
 
 /** Reads the route called `name`. */
-export const read = (name: string, input: unknown, place: Location): Reading => {
-  const problems: Array<Problem> = []
-  const places = new Map<string, string>()
-
-  const routeAt = (input: unknown, place: Location, part: string, keys: typeof RootRoute | typeof NestedRoute) => {
-    places.set(part, place.path)
-    if (Predicate.isString(input) && input.trim() !== "") return Route.to(input)
-    if (Array.isArray(input)) return fallbackOf(input, place, part)
-    if (!Predicate.isObject(input)) return refuse(invalidValue(place.path, expected, place.source))
-    const kind = kinds.filter((each) => each in input)
-    if (kind.length > 1 || ("fallback" in input && "across" in input)) {
-      const [one = "", other = "balance"] = kind
-      return refuse({
-        path: place.path,
-        message: `a route is either a \`${one}\` or a \`${other}\`: nest one in the other`,
-      })
-    }
-    if ("fallback" in input) {
-      const route = fallbackOf(input["fallback"], within(place, "fallback"), part)
-      return withPolicies(input, place, part, keys.Fallback, route)
-    }
-    if ("when" in input) return withPolicies(input, place, part, keys.When, whenOf(input, place, part))
-    if ("hedge" in input) return withPolicies(input, place, part, keys.Hedge, hedgeOf(input, place, part))
-    return "balance" in input || "across" in input
-      ? withPolicies(input, place, part, keys.Balance, balanceOf(input, place, part))
-      : refuse(...unknownShape(input, place))
-  }
-
-  const fallbackOf = (input: unknown, place: Location, part: string): Route.Route | undefined => {
-    const items = listOf(input, place, "a list of at least one name or route")
-    const routes: Array<Route.Route> = []
-    items.forEach((item, index) => {
-      const route = routeAt(item, within(place, index), `${part}[${routes.length}]`, NestedRoute)
-      if (route !== undefined) routes.push(route)
-    })
-    const [first, ...others] = routes
-    return first === undefined ? undefined : Route.fallback(first, ...others)
-  }
-
-  const balanceOf = (input: object, place: Location, part: string): Route.Route | undefined => {
-    const { across, balance } = input as { readonly across?: unknown; readonly balance?: unknown }
-    const strategy = strategies.find((each) => each === balance)
-    if (strategy === undefined) refuse(noStrategy(balance, within(place, "balance")))
-    const [first, ...others] = namesOf(across, within(place, "across"), part)
-    return first === undefined ? undefined : Route.balance(strategy ?? "ordered", [first, ...others])
-  }
-
-  const hedgeOf = (input: object, place: Location, part: string): Route.Route | undefined => {
-    const { across, hedge } = input as { readonly across?: unknown; readonly hedge?: unknown }
-    const [first, ...others] = namesOf(across, within(place, "across"), part)
-    // What is wrong with `hedge` itself is told with the policies beside it.
-    const hedging = Result.getOrElse(Schema.decodeUnknownResult(Hedging)(hedge), () => ({ after: "1 second" }) as const)
-    return first === undefined ? undefined : Route.hedge({ ...hedging, across: [first, ...others] })
-  }
-
-  const whenOf = (input: object, place: Location, part: string): Route.Route | undefined => {
-    const { else: otherwise, when } = input as { readonly else?: unknown; readonly when?: unknown }
-    const list = within(place, "when")
-    const cases: Array<Route.Case<Route.Route>> = []
-    listOf(when, list, "a list of { if: {...}, use: ROUTE }").forEach((each, index) => {
-      const at = within(list, index)
-      const decoded = decode(Case, each, at)
-      if (Result.isFailure(decoded)) return refuse(...decoded.failure)
-      const use = routeAt(decoded.success.use, within(at, "use"), `${part}[${cases.length}]`, NestedRoute)
-      return use && cases.push({ if: decoded.success.if, use })
-    })
-    // That there is no `else` is told with the policies beside it.
-    if (otherwise === undefined) return undefined
-    const last = routeAt(otherwise, within(place, "else"), `${part}.else`, NestedRoute)
-    return last && Route.when(cases, last)
-  }
-
-  const namesOf = (across: unknown, list: Location, part: string): ReadonlyArray<string> => {
-    const names: Array<string> = []
-    listOf(across, list, "a list of at least one deployment's name").forEach((name, index) => {
-      const place = within(list, index)
-      if (!Predicate.isString(name)) return refuse(invalidValue(place.path, "the name of a deployment", place.source))
-      places.set(`${part}[${names.length}]`, place.path)
-      return names.push(name)
-    })
-    return names
-  }
-
-  /** The route with the branches and the policies that stand beside it: the policies hold for the branches too. */
-  const withPolicies = (
-    input: object,
-    place: Location,
-    part: string,
-    shape: (typeof RootRoute | typeof NestedRoute)[keyof typeof RootRoute],
-    bare: Route.Route | undefined,
-  ): Route.Route | undefined => {
-    const route = bare && branched(input, place, part, bare)
-    const decoded = decode<PolicyFields>(shape, input, place, Policies.wrongPlaceHint)
-    if (Result.isFailure(decoded)) return refuse(...decoded.failure) ?? route
-    const { accept, cache, fallbackOn, retry, sse, stream, timeout, unsupportedParams } = decoded.success
-    const steps = [
-      retry && Route.retry(retry),
-      timeout && Route.timeout(timeout),
-      stream && Route.stream(stream),
-      fallbackOn && Route.fallbackOn(fallbackOn),
-      accept && Route.accept(accept),
-      unsupportedParams && Route.unsupportedParams(unsupportedParams),
-      cache && Route.cache(cache),
-      sse && Route.sse(sse),
-    ].filter((step) => step !== undefined)
-    return steps.reduce((route, step) => route && step(route), route)
-  }
-
-  /** The nearest branch is the first written: `onContextWindow`, `onContentPolicy`, then those of `onError`. */
-  const branched = (
-    input: { readonly onContextWindow?: unknown; readonly onContentPolicy?: unknown; readonly onError?: unknown },
-    place: Location,
-    part: string,
-    route: Route.Route,
-  ): Route.Route => {
-    const { onContentPolicy, onContextWindow, onError } = input
-    const branches: Array<RawBranch> = []
-    if (onContextWindow !== undefined) {
-      branches.push({
-        reasons: ["ContextWindowExceeded"],
-        use: onContextWindow,
-        place: within(place, "onContextWindow"),
-      })
-    }
-    if (onContentPolicy !== undefined) {
-      branches.push({ reasons: ["ContentPolicy"], use: onContentPolicy, place: within(place, "onContentPolicy") })
-    }
-    const list = within(place, "onError")
-    if (onError !== undefined) {
-      listOf(onError, list, "a list of { reasons: [...], use: ROUTE }").forEach((each, index) => {
-        const at = within(list, index)
-        const branch = decode(Branch, each, at)
-        if (Result.isFailure(branch)) return refuse(...branch.failure)
-        return branches.push({ ...branch.success, place: within(at, "use") })
-      })
-    }
-    return branches.reduce((route, { place, reasons, use }) => {
-      const rescue = routeAt(use, place, `${part}.on(${reasons.join("|")})`, NestedRoute)
-      return rescue === undefined ? route : route.pipe(Route.onError(reasons, rescue))
-    }, route)
-  }
-
-  const listOf = (input: unknown, { path, source }: Location, expected: string): ReadonlyArray<unknown> => {
-    if (Array.isArray(input) && input.length > 0) return input
-    refuse(
-      Array.isArray(input)
-        ? { path, message: `expected ${expected}, found an empty list` }
-        : invalidValue(path, expected, source),
-    )
-    return []
-  }
-
-  const refuse = (...found: ReadonlyArray<Problem>): undefined => {
-    problems.push(...found)
-  }
-
-  const route = routeAt(input, place, `routes.${name}`, RootRoute)
-  return { route, problems, places }
+export const read = (name: string, input: unknown, location: Location): Reading => {
+  const reader: Reader = { problems: [], places: new Map() }
+  const route = readRoute(reader, input, { location, node: `routes.${name}` }, RootRoute)
+  return { route, ...reader }
 }
 
-/** The policies that stand beside any shape. */
+/** Collects the problems and places of one route. */
+interface Reader {
+  readonly problems: Array<Problem>
+  readonly places: Map<string, string>
+}
+
+/** Where an input is in the document, and the path of its node in the route. */
+interface Position {
+  readonly location: Location
+  readonly node: string
+}
+
+/** The position of the value at `key`: further inside the document, in the same node unless `node` is given. */
+const inside = ({ location, node }: Position, key: string | number, child: string = node): Position => ({
+  location: within(location, key),
+  node: child,
+})
+
+const reject = ({ problems }: Reader, ...found: ReadonlyArray<Problem>): undefined => {
+  problems.push(...found)
+}
+
+const readRoute = (reader: Reader, input: unknown, at: Position, shapes: Shapes): Route.Route | undefined => {
+  const { path, source } = at.location
+  reader.places.set(at.node, path)
+  if (Predicate.isString(input) && input.trim() !== "") return Route.to(input)
+  if (Array.isArray(input)) return readFallback(reader, input, at)
+  if (!Predicate.isObject(input)) return reject(reader, invalidValue(path, expected, source))
+  const kind = kinds.filter((each) => each in input)
+  if (kind.length > 1 || ("fallback" in input && "across" in input)) {
+    const [one = "", other = "balance"] = kind
+    return reject(reader, { path, message: `a route is either a \`${one}\` or a \`${other}\`: nest one in the other` })
+  }
+  if ("fallback" in input) {
+    const route = readFallback(reader, input["fallback"], inside(at, "fallback"))
+    return withPolicies(reader, input, at, shapes.Fallback, route)
+  }
+  if ("when" in input) return withPolicies(reader, input, at, shapes.When, readWhen(reader, input, at))
+  if ("hedge" in input) return withPolicies(reader, input, at, shapes.Hedge, readHedge(reader, input, at))
+  return "balance" in input || "across" in input
+    ? withPolicies(reader, input, at, shapes.Balance, readBalance(reader, input, at))
+    : reject(reader, ...unknownShape(input, at.location))
+}
+
+const readFallback = (reader: Reader, input: unknown, at: Position): Route.Route | undefined => {
+  const routes: Array<Route.Route> = []
+  readList(reader, input, at, "a list of at least one name or route").forEach((item, index) => {
+    const route = readRoute(reader, item, inside(at, index, `${at.node}[${routes.length}]`), NestedRoute)
+    if (route !== undefined) routes.push(route)
+  })
+  const [first, ...others] = routes
+  return first === undefined ? undefined : Route.fallback(first, ...others)
+}
+
+const readBalance = (reader: Reader, input: object, at: Position): Route.Route | undefined => {
+  const { across, balance } = input as { readonly across?: unknown; readonly balance?: unknown }
+  const strategy = strategies.find((each) => each === balance)
+  if (strategy === undefined) reject(reader, noStrategy(balance, within(at.location, "balance")))
+  const [first, ...others] = readNames(reader, across, inside(at, "across"))
+  return first === undefined ? undefined : Route.balance(strategy ?? "ordered", [first, ...others])
+}
+
+const readHedge = (reader: Reader, input: object, at: Position): Route.Route | undefined => {
+  const { across, hedge } = input as { readonly across?: unknown; readonly hedge?: unknown }
+  const [first, ...others] = readNames(reader, across, inside(at, "across"))
+  // `withPolicies` reports what is wrong with `hedge`.
+  const hedging = Result.getOrElse(Schema.decodeUnknownResult(Hedging)(hedge), () => ({ after: "1 second" }) as const)
+  return first === undefined ? undefined : Route.hedge({ ...hedging, across: [first, ...others] })
+}
+
+const readWhen = (reader: Reader, input: object, at: Position): Route.Route | undefined => {
+  const { else: otherwise, when } = input as { readonly else?: unknown; readonly when?: unknown }
+  const list = inside(at, "when")
+  const cases: Array<Route.Case<Route.Route>> = []
+  readList(reader, when, list, "a list of { if: {...}, use: ROUTE }").forEach((each, index) => {
+    const entry = inside(list, index, `${at.node}[${cases.length}]`)
+    const decoded = decode(Case, each, entry.location)
+    if (Result.isFailure(decoded)) return reject(reader, ...decoded.failure)
+    const use = readRoute(reader, decoded.success.use, inside(entry, "use"), NestedRoute)
+    return use && cases.push({ if: decoded.success.if, use })
+  })
+  // `withPolicies` reports a missing `else`.
+  if (otherwise === undefined) return undefined
+  const last = readRoute(reader, otherwise, inside(at, "else", `${at.node}.else`), NestedRoute)
+  return last && Route.when(cases, last)
+}
+
+/** Reads the deployments' names of a balance or a hedge. */
+const readNames = (reader: Reader, across: unknown, list: Position): ReadonlyArray<string> => {
+  const names: Array<string> = []
+  readList(reader, across, list, "a list of at least one deployment's name").forEach((name, index) => {
+    const { path, source } = within(list.location, index)
+    if (!Predicate.isString(name)) return reject(reader, invalidValue(path, "the name of a deployment", source))
+    reader.places.set(`${list.node}[${names.length}]`, path)
+    return names.push(name)
+  })
+  return names
+}
+
+/** The route with its error branches and policies. The policies hold for the branches too. */
+const withPolicies = (
+  reader: Reader,
+  input: object,
+  at: Position,
+  shape: Shapes[keyof Shapes],
+  bare: Route.Route | undefined,
+): Route.Route | undefined => {
+  const route = bare && withBranches(reader, input, at, bare)
+  const decoded = decode<PolicyFields>(shape, input, at.location, Policies.wrongPlaceHint)
+  if (Result.isFailure(decoded)) return reject(reader, ...decoded.failure) ?? route
+  const { accept, cache, fallbackOn, retry, sse, stream, timeout, unsupportedParams } = decoded.success
+  const steps = [
+    retry && Route.retry(retry),
+    timeout && Route.timeout(timeout),
+    stream && Route.stream(stream),
+    fallbackOn && Route.fallbackOn(fallbackOn),
+    accept && Route.accept(accept),
+    unsupportedParams && Route.unsupportedParams(unsupportedParams),
+    cache && Route.cache(cache),
+    sse && Route.sse(sse),
+  ].filter((step) => step !== undefined)
+  return steps.reduce((route, step) => route && step(route), route)
+}
+
+/** The policies that any shape of route may have. */
 type PolicyFields = { readonly [Key in keyof CorePolicies]: CorePolicies[Key] }
 
-/** A branch as it was written. */
+/** The route with its error branches, the first in `rawBranches` innermost. */
+const withBranches = (reader: Reader, input: BranchKeys, at: Position, route: Route.Route): Route.Route =>
+  rawBranches(reader, input, at).reduce((route, { location, reasons, use }) => {
+    const branch = readRoute(reader, use, { location, node: `${at.node}.on(${reasons.join("|")})` }, NestedRoute)
+    return branch === undefined ? route : route.pipe(Route.onError(reasons, branch))
+  }, route)
+
+interface BranchKeys {
+  readonly onContextWindow?: unknown
+  readonly onContentPolicy?: unknown
+  readonly onError?: unknown
+}
+
+/** An error branch whose route is not read yet. */
 interface RawBranch {
   readonly reasons: readonly [ReasonTag, ...ReadonlyArray<ReasonTag>]
   readonly use: unknown
-  readonly place: Location
+  readonly location: Location
 }
 
-/** A mapping of no known shape: its keys are misspelt, or it is of a kind that there is not. */
-const unknownShape = (input: object, place: Location): ReadonlyArray<Problem> => {
+/** The branches in their order: `onContextWindow`, `onContentPolicy`, then those of `onError`. */
+const rawBranches = (reader: Reader, input: BranchKeys, at: Position): ReadonlyArray<RawBranch> => {
+  const { onContentPolicy, onContextWindow, onError } = input
+  const branches: Array<RawBranch> = []
+  if (onContextWindow !== undefined) {
+    const location = within(at.location, "onContextWindow")
+    branches.push({ reasons: ["ContextWindowExceeded"], use: onContextWindow, location })
+  }
+  if (onContentPolicy !== undefined) {
+    const location = within(at.location, "onContentPolicy")
+    branches.push({ reasons: ["ContentPolicy"], use: onContentPolicy, location })
+  }
+  if (onError === undefined) return branches
+  const list = inside(at, "onError")
+  readList(reader, onError, list, "a list of { reasons: [...], use: ROUTE }").forEach((each, index) => {
+    const location = within(list.location, index)
+    const branch = decode(Branch, each, location)
+    if (Result.isFailure(branch)) return reject(reader, ...branch.failure)
+    return branches.push({ ...branch.success, location: within(location, "use") })
+  })
+  return branches
+}
+
+/** The items of a list, which must not be empty; none where `input` is something else. */
+const readList = (
+  reader: Reader,
+  input: unknown,
+  { location: { path, source } }: Position,
+  expected: string,
+): ReadonlyArray<unknown> => {
+  if (Array.isArray(input) && input.length > 0) return input
+  reject(
+    reader,
+    Array.isArray(input)
+      ? { path, message: `expected ${expected}, found an empty list` }
+      : invalidValue(path, expected, source),
+  )
+  return []
+}
+
+/** The problems of a mapping without a key that names its shape. */
+const unknownShape = (input: object, { path }: Location): ReadonlyArray<Problem> => {
   const keys = Object.keys(input)
   const misspelt = keys.filter((key) => closestMatch(key, [...kinds, "across"]) !== undefined)
-  if (misspelt.length > 0) return misspelt.map((key) => unknownKey(place.path, key, known))
+  if (misspelt.length > 0) return misspelt.map((key) => unknownKey(path, key, known))
   const kind = keys.length === 0 ? "an empty mapping" : `a mapping of ${keys.join(", ")}`
-  return [{ path: place.path, message: `expected ${expected}, found ${kind}` }]
+  return [{ path, message: `expected ${expected}, found ${kind}` }]
 }
 
 const noStrategy = (input: unknown, { path, source }: Location): Problem => {
   const names = strategies.join(", ")
-  if (input === undefined) return { path, message: `is missing: name a strategy, one of ${names}` }
-  const meant = Predicate.isString(source) ? didYouMean(source, strategies) : ""
-  return { path, message: `expected one of ${names}, found ${describeValue(source)}${meant}` }
+  if (input === undefined) return { path, message: `is missing: set a strategy, one of ${names}` }
+  const suggestion = Predicate.isString(source) ? didYouMean(source, strategies) : ""
+  return { path, message: `expected one of ${names}, found ${describeValue(source)}${suggestion}` }
 }

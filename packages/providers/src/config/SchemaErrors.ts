@@ -1,5 +1,5 @@
 /**
- * A schema's issues as problems: one for each place, in the words of that place's own schema.
+ * Converts a schema's issues to configuration problems: one for each place, with the description from that place's schema.
  */
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
@@ -10,13 +10,13 @@ import type { Problem } from "./ConfigError.ts"
 import { keyPath, describeValue, kind, unknownKey } from "./ConfigError.ts"
 import type { Notes } from "./Fields.ts"
 
-/** Where a value stands: its path, and it itself as its author wrote it. */
+/** A place in the document: its path, and its value before interpolation. */
 export interface Location {
   readonly path: string
   readonly source: unknown
 }
 
-/** The place of `key` within this one. */
+/** The location of `key` inside `place`. */
 export const within = (place: Location, key: string | number): Location => ({
   path: keyPath(place.path, key),
   source:
@@ -25,22 +25,22 @@ export const within = (place: Location, key: string | number): Location => ({
       : undefined,
 })
 
-/** Why a key is not for here, where that is known: it is a key of another vendor, or of another level. */
+/** Where an unknown key belongs: to another vendor, or at another level; `undefined` if it belongs nowhere. */
 export type Hint = (key: string) => string | undefined
 
-/** Decodes `input`, which stands at `place`, refusing keys that the schema does not know; or lists every problem. */
+/** Decodes `input`, the value at `place`; fails with every problem, unknown keys included. */
 export const decode = <A>(
   schema: Schema.ConstraintDecoder<A>,
   input: unknown,
   place: Location,
-  hint: Hint = nowhere,
+  hint: Hint = noHint,
 ): Result.Result<A, ReadonlyArray<Problem>> =>
   Result.mapError(
     Schema.decodeUnknownResult(schema, { errors: "all", onExcessProperty: "error" })(input),
     ({ issue }) => problems(issue, place, hint),
   )
 
-const nowhere: Hint = () => undefined
+const noHint: Hint = () => undefined
 
 const problems = (issue: SchemaIssue.Issue, place: Location, hint: Hint): ReadonlyArray<Problem> => {
   switch (issue._tag) {
@@ -49,7 +49,7 @@ const problems = (issue: SchemaIssue.Issue, place: Location, hint: Hint): Readon
     case "Encoding":
       return problems(issue.issue, place, hint)
     case "Filter":
-      return [told(issue.filter.annotations, place)]
+      return [unexpected(issue.filter.annotations, place)]
     case "Pointer": {
       const key = issue.path.at(-1)
       if (issue.issue._tag === "UnexpectedKey") {
@@ -67,16 +67,16 @@ const problems = (issue: SchemaIssue.Issue, place: Location, hint: Hint): Readon
     case "UnexpectedKey":
     case "AnyOf":
     case "OneOf":
-      return [told(expectation(issue.ast), place)]
+      return [unexpected(expectation(issue.ast), place)]
     case "InvalidValue":
     case "Forbidden":
-      return [told(issue.annotations, place)]
+      return [unexpected(issue.annotations, place)]
   }
 }
 
 const asKey = (key: PropertyKey): string | number => (Predicate.isNumber(key) ? key : String(key))
 
-/** What the schema says it expects; of a mapping, its keys. */
+/** The annotations with the schema's description; that of a mapping without one lists its keys. */
 const expectation = (ast: SchemaAST.AST): Schema.Annotations.Annotations | undefined => {
   if (ast.annotations?.["expected"] !== undefined || ast._tag !== "Objects") return ast.annotations
   return { expected: `a mapping of ${keysOf(ast).join(", ")}` }
@@ -85,9 +85,9 @@ const expectation = (ast: SchemaAST.AST): Schema.Annotations.Annotations | undef
 const keysOf = (ast: SchemaAST.AST): ReadonlyArray<string> =>
   ast._tag === "Objects" ? ast.propertySignatures.map(({ name }) => String(name)) : []
 
-const told = (annotations: (Schema.Annotations.Annotations & Notes) | undefined, place: Location): Problem => {
+const unexpected = (annotations: (Schema.Annotations.Annotations & Notes) | undefined, place: Location): Problem => {
   const { path, source } = place
-  const shown = annotations?.secret === true && !names(source) ? kind(source) : describeValue(source)
+  const shown = annotations?.secret === true && !isReference(source) ? kind(source) : describeValue(source)
   const unquoted = annotations?.quotable === true && (Predicate.isNumber(source) || Predicate.isBoolean(source))
   return {
     path,
@@ -95,5 +95,5 @@ const told = (annotations: (Schema.Annotations.Annotations & Notes) | undefined,
   }
 }
 
-/** Whether what was written only names where the value is. */
-const names = (written: unknown): boolean => Predicate.isString(written) && written.includes("${")
+/** Whether the value is a reference to an environment variable, which may be shown. */
+const isReference = (source: unknown): boolean => Predicate.isString(source) && source.includes("${")

@@ -1,12 +1,12 @@
 /**
- * Sizes as a configuration writes them: `512kb`, `20mb`, `1gb` (powers of 1000), `16mib` (powers of 1024).
+ * Sizes in a configuration: `512kb`, `20mb`, `1gb` (powers of 1000), `16mib` (powers of 1024).
  */
 import * as ByteSize from "effect/ByteSize"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { source } from "./Fields.ts"
 
-/** The units, and how Effect spells them. */
+/** The units, with Effect's names for them. */
 const units: Readonly<Record<string, ByteSize.Unit>> = {
   b: "B",
   kb: "kB",
@@ -17,7 +17,7 @@ const units: Readonly<Record<string, ByteSize.Unit>> = {
   gib: "GiB",
 }
 
-/** A size above nothing. */
+/** A size above 0. */
 export const SizeText: Schema.Codec<ByteSize.ByteSize, string> = source({
   from: Schema.String,
   to: Schema.ByteSize,

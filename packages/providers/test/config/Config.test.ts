@@ -159,7 +159,7 @@ describe("Config.decode", () => {
     assert.deepStrictEqual(
       problems({ deployments: { a: { provider: "openai", model: "m", apiKey: { $KEY: null } } } }),
       [
-        'deployments.a.apiKey: expected a secret text, such as "${API_KEY}", found a mapping (if ${KEY} is meant, it must be quoted inside { }: "${KEY}")',
+        'deployments.a.apiKey: expected a secret text, such as "${API_KEY}", found a mapping (to use the variable ${KEY} inside { }, put it in quotes: "${KEY}")',
       ],
     )
   })

@@ -51,9 +51,9 @@ describe("Interpolation", () => {
     const messages = ["${A B}", "${}", "${1}", "${KEY"].map(
       (text) => interpolate(text, environment).problems[0]?.message,
     )
-    assert.match(messages[0] ?? "", /is no variable/)
-    assert.match(messages[1] ?? "", /is no variable/)
-    assert.match(messages[2] ?? "", /is no variable/)
+    assert.match(messages[0] ?? "", /is not a valid variable/)
+    assert.match(messages[1] ?? "", /is not a valid variable/)
+    assert.match(messages[2] ?? "", /is not a valid variable/)
     assert.match(messages[3] ?? "", /must be quoted/)
   })
 
