@@ -22,6 +22,7 @@ import * as WaitText from "../transport/WaitText.ts"
 import type { Handlers } from "./Connections.ts"
 import * as Connections from "./Connections.ts"
 import * as Credentials from "./Credentials.ts"
+import * as ErrorBody from "./ErrorBody.ts"
 import * as Received from "./Received.ts"
 
 /** A client, the handler for requests that its kept connections lost, and how much of an answer is taken. */
@@ -70,9 +71,11 @@ export const send = (
           const { response } = result
           if (!isResponse(response)) return result
           const body = Received.body(response, limits)
-          // The SDK parses an error, however large it is.
+          // The SDK parses an error, whatever is in it.
           if (response.statusCode >= 300)
-            return buffer(body).then((bytes) => withBody(result, Readable.from([Buffer.from(scrub(bytes.toString()))])))
+            return buffer(body).then((bytes) =>
+              withBody(result, Readable.from([Buffer.from(ErrorBody.make(scrub(bytes.toString())))])),
+            )
           const { "x-amzn-requestid": requestId, "x-amzn-bedrock-input-token-count": tokens } = response.headers
           answer = { requestId, inputTokens: Json.count(WaitText.number(tokens)), body }
           return withBody(result, Readable.from([]))
