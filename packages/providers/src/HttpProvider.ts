@@ -1,6 +1,15 @@
 /**
- * A provider that speaks its protocol as JSON over HTTP, and streams as server-sent events: all there is between a
- * request and an answer, once a vendor has said how it is addressed and what its errors mean.
+ * A provider that speaks its protocol as JSON over HTTP and streams as server-sent events. A vendor supplies the address,
+ * the credentials and the table of errors ({@link Options}); this module does the rest.
+ *
+ * The parts, and the question each answers:
+ *
+ * - codec (`protocols/`): how is a request written, and a response read?
+ * - template (`transport/RequestTemplate`): where is the request sent, and with which headers?
+ * - sender (`transport/Transport`): how do the bytes travel?
+ * - errors (`makeErrors`): which `ProviderError` is a failure?
+ * - send (`makeSend`): what is the text of a successful response?
+ * - make ({@link make}): how do these become a `Provider`?
  */
 import type * as Chat from "@understudy/core/Chat"
 import type * as Embedding from "@understudy/core/Embedding"
@@ -17,6 +26,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { createHash } from "node:crypto"
 import * as CustomTools from "./protocols/CustomTools.ts"
+import * as EncryptedReasoning from "./protocols/EncryptedReasoning.ts"
 import type * as Endpoint from "./protocols/Endpoint.ts"
 import type { Decoder } from "./protocols/Frames.ts"
 import * as Frames from "./protocols/Frames.ts"
@@ -24,38 +34,37 @@ import * as Issued from "./protocols/Issued.ts"
 import * as JsonText from "./protocols/JsonText.ts"
 import * as Lowering from "./protocols/Lowering.ts"
 import * as SchemaTool from "./protocols/SchemaTool.ts"
-import * as EncryptedReasoning from "./protocols/EncryptedReasoning.ts"
 import * as ModelPath from "./transport/ModelPath.ts"
 import * as NetworkError from "./transport/NetworkError.ts"
+import * as Redaction from "./transport/Redaction.ts"
 import type { RequestTemplate } from "./transport/RequestTemplate.ts"
 import { takesModel, withModel, withNative } from "./transport/RequestTemplate.ts"
 import * as RetryAfter from "./transport/RetryAfter.ts"
-import * as Redaction from "./transport/Redaction.ts"
 import * as Sse from "./transport/Sse.ts"
 import * as Transport from "./transport/Transport.ts"
 
-/** What an error said of itself, in whichever shape its protocol has for it. */
+/** The fields of an error, whichever shape its protocol has for it. */
 export interface WireError {
   readonly message?: string | undefined
   readonly code?: string | undefined
   readonly type?: string | undefined
   readonly requestId?: string | undefined
-  /** A status named within the error: an event inside a stream has no other. */
+  /** The HTTP status inside the error: an error event of a stream has no other. */
   readonly status?: number | undefined
-  /** When to come back, where the error itself has a field for it. */
+  /** The wait before a retry, if the error body has a field for it. */
   readonly retryAfter?: Duration.Duration | undefined
-  /** Headers of another server's answer, where the error holds them: by lower-case names. */
+  /** Headers of another server's response that the error body contains, by lower-case names. */
   readonly headers?: Readonly<Record<string, string>> | undefined
 }
 
-/** A protocol's codec, as `protocols/` has them. */
+/** A protocol's codec: each folder of `protocols/` is one. */
 export interface ProtocolCodec<Wire extends WireError> {
   readonly protocol: string
   readonly Request: Lowering.RequestEncoder<Record<string, unknown>> & {
     readonly streamed: (body: Record<string, unknown>, request: Chat.Request) => Record<string, unknown>
   }
   readonly Response: {
-    /** `classify` judges an error that a protocol may tell within an answer. */
+    /** `classify` turns an error inside a response with status 2xx into a `ProviderError`. */
     readonly decode: (
       text: string,
       classify: (error: Wire) => ProviderError,
@@ -65,17 +74,17 @@ export interface ProtocolCodec<Wire extends WireError> {
   readonly Errors: { readonly parse: (text: string) => Wire }
 }
 
-/** How a vendor makes embeddings: in which words, and at which address. */
+/** How a vendor makes embeddings: the protocol, its codec and the address. */
 export interface Embedder<Wire extends WireError> {
   readonly protocol: string
   readonly Request: Lowering.RequestEncoder<Record<string, unknown>, Embedding.Request>
   readonly Response: { readonly decode: (text: string) => Result.Result<Embedding.Response, ProviderError> }
   readonly prepared: RequestTemplate
-  /** What its errors mean, where that is not what they mean elsewhere. */
+  /** The table of errors for embeddings. Default: `Options.reason`. */
   readonly reason?: Options<Wire>["reason"]
 }
 
-/** How a vendor counts the tokens of a request without answering it. */
+/** How a vendor counts a request's tokens. */
 export interface Counter {
   readonly body: (body: Record<string, unknown>, request: Chat.Request) => Record<string, unknown>
   readonly decode: (text: string) => Result.Result<number, ProviderError>
@@ -85,205 +94,258 @@ export interface Counter {
 export interface Options<Wire extends WireError> {
   readonly vendor: string
   readonly codec: ProtocolCodec<Wire>
-  /** What it takes less of than others of its protocol, and what only it has issued. */
+  /** The endpoint's limits, and the ids and signatures it issues. */
   readonly endpoint: Endpoint.Endpoint
   readonly embedder?: Embedder<Wire> | undefined
   readonly counter?: Counter | undefined
-  /** The vendor's table of errors: what one means. */
+  /** The vendor's table of errors. */
   readonly reason: (error: Wire, status: number | undefined, retryAfter: Duration.Duration | undefined) => Reason
-  /** The credential that tells its account from another. */
+  /** The credential that identifies the account. */
   readonly key: Redacted.Redacted | undefined
-  /** Takes all that it sends as a secret out of what comes back. */
+  /** Removes the deployment's secrets from responses and errors. */
   readonly scrub: Redaction.Redaction
   readonly sender: Transport.HttpSender
   /** Whether the model is served nearby: see `Local`. */
   readonly local: boolean
   readonly prepared: RequestTemplate
-  /** Where streams are asked for; as anything else if not said. */
+  /** The template of streamed requests. Default: `prepared`. */
   readonly streaming?: RequestTemplate | undefined
   /**
-   * Has plain answers asked for by stream, and makes a plain one's body of the data of its events; `undefined` for events
-   * that broke off. A server may notice only while it streams that nobody waits any more.
+   * If set, non-streaming calls are sent as streamed requests, and this function builds the body of the complete response
+   * from the data of the events; `undefined` if the events end early. Some servers notice a client's disconnect only while
+   * they stream.
    */
   readonly whole?: ((events: ReadonlyArray<string>) => string | undefined) | undefined
 }
 
-export const make = Effect.fnUntraced(function* <Wire extends WireError>({
-  codec,
-  counter,
-  embedder,
-  endpoint,
-  key,
-  local,
-  prepared,
-  reason,
-  scrub,
-  sender,
-  streaming = prepared,
-  vendor,
-  whole,
-}: Options<Wire>): Effect.fn.Return<Provider["Service"]> {
-  const clock = yield* Clock.Clock
-  const lower = Lowering.make(vendor, codec.protocol, codec.Request, endpoint)
-  const aim = (
-    prepared: RequestTemplate,
-    { model, native }: Pick<Chat.Request, "model" | "native">,
-    protocol = codec.protocol,
-  ): RequestTemplate => {
-    const aimed = withModel(prepared, model)
-    return native?.protocol === protocol ? withNative(aimed, native) : aimed
-  }
+// ---------------------------------------------------------------------------------------------------------------------
+// Errors
+// ---------------------------------------------------------------------------------------------------------------------
 
-  /** The body as JSON: what its client wrote in this very protocol stays as it was written. */
-  const written = (
-    body: Record<string, unknown>,
-    { native }: Pick<Chat.Request, "native">,
-    protocol = codec.protocol,
-  ): string => JsonText.print(body, native?.protocol === protocol ? native.body : undefined)
+/** Answers: which `ProviderError` is a failure? */
+interface Errors<Wire extends WireError> {
+  /** A response whose status is not 2xx. `reason` replaces the vendor's table. */
+  readonly httpError: (response: Transport.HttpResponse, reason?: Options<Wire>["reason"]) => ProviderError
+  /** An error inside a response with status 2xx, or inside a stream. */
+  readonly inlineError: (error: Wire) => ProviderError
+}
 
-  /** What broke on the way. */
-  const broke = (failure: unknown): ProviderError => NetworkError.orUnexpected(failure)
-
-  /** When to come back: by the headers, else by the error's own field, else by its words. */
-  const retryAfter = (wire: Wire, headers: Transport.Headers): Duration.Duration | undefined => {
+const makeErrors = <Wire extends WireError>(
+  { codec, reason, scrub }: Pick<Options<Wire>, "codec" | "reason" | "scrub">,
+  clock: Clock.Clock,
+): Errors<Wire> => {
+  /** Headers come first, then the error's own field, then its message. */
+  const retryAfter = (error: Wire, headers: Transport.Headers): Duration.Duration | undefined => {
     const now = clock.currentTimeMillisUnsafe()
     return (
       RetryAfter.parse(headers, now) ??
-      wire.retryAfter ??
-      (wire.headers === undefined ? undefined : RetryAfter.parse(wire.headers, now)) ??
-      RetryAfter.fromWords(wire.message, now)
+      error.retryAfter ??
+      (error.headers === undefined ? undefined : RetryAfter.parse(error.headers, now)) ??
+      RetryAfter.fromMessage(error.message, now)
     )
   }
 
-  /** An answer that refuses: its status is not 2xx. */
-  const refused = (answer: Transport.HttpResponse, meaning = reason): ProviderError => {
-    const { headers, status } = answer
-    // A table may take a part of the words, and with it a part of a secret.
-    const text = scrub.answer(answer.text)
-    const parsed = codec.Errors.parse(text)
-    const wire = parsed.message === undefined ? { ...parsed, message: plain(text) } : parsed
-    return new ProviderError({
-      reason: meaning(wire, status, retryAfter(wire, headers)),
-      message: parsed.message ?? (text.trim() === "" ? `Status ${status}` : scrub.text(text).slice(0, longest)),
-      status,
-      requestId: wire.requestId ?? header(headers, "x-request-id") ?? header(headers, "request-id"),
-    })
+  return {
+    httpError: ({ headers, status, text: body }, table = reason) => {
+      // Before the parse: a table may keep a part of the message, and with it a part of a secret.
+      const text = scrub.answer(body)
+      const parsed = codec.Errors.parse(text)
+      const error = parsed.message === undefined ? { ...parsed, message: plainText(text) } : parsed
+      return new ProviderError({
+        reason: table(error, status, retryAfter(error, headers)),
+        message:
+          parsed.message ?? (text.trim() === "" ? `Status ${status}` : scrub.text(text).slice(0, maxUnparsedLength)),
+        status,
+        requestId: error.requestId ?? headerOf(headers, "x-request-id") ?? headerOf(headers, "request-id"),
+      })
+    },
+    inlineError: (error) =>
+      new ProviderError({
+        reason: reason(error, error.status, retryAfter(error, {})),
+        message: error.message ?? error.code ?? error.type ?? "The response contains an error",
+        requestId: error.requestId,
+      }),
   }
+}
 
-  /** An error inside an answer, or a stream. */
-  const failed = (wire: Wire): ProviderError =>
-    new ProviderError({
-      reason: reason(wire, wire.status, retryAfter(wire, {})),
-      message: wire.message ?? wire.code ?? wire.type ?? "An error inside the answer",
-      requestId: wire.requestId,
-    })
+/** The longest part that is shown of an error body that is not JSON, such as a proxy's page. */
+const maxUnparsedLength = 200
 
-  /** One exchange: the text of a good answer. */
-  const exchange = (
-    to: RequestTemplate,
+/** The message of an error body that is plain text: neither HTML nor empty nor long. */
+const plainText = (text: string): string | undefined =>
+  text.length > maxUnparsedLength * 10 || /^\s*(?:<|$)/.test(text) ? undefined : text.trim()
+
+const headerOf = (headers: Transport.Headers, name: string): string | undefined => {
+  const value = headers[name]
+  return Predicate.isString(value) ? value : value?.[0]
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Send
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Answers: what is the text of a successful response? */
+interface Send<Wire extends WireError> {
+  /** Sends a request and reads the response to its end. */
+  readonly send: (
+    template: RequestTemplate,
     body: string,
-    meaning: Options<Wire>["reason"] = reason,
-  ): Effect.Effect<string, ProviderError> =>
-    Effect.flatMap(Effect.mapError(sender.send(to, body), broke), (answer) =>
-      isOk(answer) ? Effect.succeed(scrub.answer(answer.text)) : Effect.fail(refused(answer, meaning)),
-    )
-
-  /** A plain answer, asked for by stream. A server that does not stream answers plainly. */
-  const folded = Effect.fnUntraced(function* (
-    to: RequestTemplate,
+    reason?: Options<Wire>["reason"],
+  ) => Effect.Effect<string, ProviderError>
+  /** Sends a streamed request and builds the complete response from its events. A server may respond without a stream. */
+  readonly sendAsStream: (
+    template: RequestTemplate,
     body: string,
-    whole: NonNullable<Options<Wire>["whole"]>,
-  ): Effect.fn.Return<string, ProviderError, Scope.Scope> {
-    const opened = yield* Effect.mapError(sender.open(to, body), broke)
-    const isStream = /^text\/event-stream/i.test(header(opened.headers, "content-type") ?? "")
-    if (!isOk(opened) || !isStream) {
-      const text = yield* Effect.mapError(Transport.text(opened), broke)
-      return isOk(opened) ? scrub.answer(text) : yield* refused({ ...opened, text })
-    }
-    const events = yield* Stream.runCollect(
-      Stream.map(Sse.events(opened.bytes, broke, scrub.answer), ({ data }) => data),
-    )
-    return whole(events) ?? (yield* unfinished)
-  }, Effect.scoped)
+    toComplete: NonNullable<Options<Wire>["whole"]>,
+  ) => Effect.Effect<string, ProviderError>
+  /** Sends a request and opens the response, whatever its status. */
+  readonly open: (
+    template: RequestTemplate,
+    body: string,
+  ) => Effect.Effect<Transport.StreamingResponse, ProviderError, Scope.Scope>
+  /** The events of an opened response, secrets removed. */
+  readonly events: (response: Transport.StreamingResponse) => Stream.Stream<Sse.Event, ProviderError>
+  /** Reads an opened response whose status is not 2xx, and fails with its error. */
+  readonly failOpened: (response: Transport.StreamingResponse) => Effect.Effect<never, ProviderError>
+}
 
-  const embed = ({ Request, Response, prepared, protocol, reason }: Embedder<Wire>): Provider["Service"]["embed"] => {
-    const lower = Lowering.make(vendor, protocol, Request, endpoint)
-    return Effect.fnUntraced(function* (request) {
-      const { body, droppedParams } = yield* lower(request)
-      const text = yield* exchange(aim(prepared, request, protocol), written(body, request, protocol), reason)
-      const response = yield* Effect.fromResult(Response.decode(text))
-      return droppedParams === undefined ? response : { ...response, droppedParams }
-    })
+const makeSend = <Wire extends WireError>(
+  { scrub, sender }: Pick<Options<Wire>, "scrub" | "sender">,
+  { httpError }: Errors<Wire>,
+): Send<Wire> => {
+  const networkError = NetworkError.orUnexpected
+  const open: Send<Wire>["open"] = (template, body) => Effect.mapError(sender.open(template, body), networkError)
+  const events: Send<Wire>["events"] = (response) => Sse.events(response.bytes, networkError, scrub.answer)
+  const textOf = (response: Transport.StreamingResponse): Effect.Effect<string, ProviderError> =>
+    Effect.mapError(Transport.text(response), networkError)
+  const failOpened: Send<Wire>["failOpened"] = (response) =>
+    Effect.flatMap(textOf(response), (text) => Effect.fail(httpError({ ...response, text })))
+
+  return {
+    send: (template, body, reason) =>
+      Effect.flatMap(Effect.mapError(sender.send(template, body), networkError), (response) =>
+        isOk(response) ? Effect.succeed(scrub.answer(response.text)) : Effect.fail(httpError(response, reason)),
+      ),
+    sendAsStream: Effect.fnUntraced(function* (template, body, toComplete) {
+      const response = yield* open(template, body)
+      if (!isOk(response)) return yield* failOpened(response)
+      if (!isEventStream(response)) return scrub.answer(yield* textOf(response))
+      const data = yield* Stream.runCollect(Stream.map(events(response), ({ data }) => data))
+      return toComplete(data) ?? (yield* incomplete)
+    }, Effect.scoped),
+    open,
+    events,
+    failOpened,
   }
+}
 
-  // Made once: V8 keeps what a generator that is made for a call can reach until a full collection.
-  const answered = Effect.fnUntraced(function* (request: Chat.Request, host: EncryptedReasoning.Host) {
-    const { body, names, droppedParams } = yield* lower(request, host)
-    const text = yield* whole === undefined
-      ? exchange(aim(prepared, request), written(body, request))
-      : folded(aim(streaming, request), written(codec.Request.streamed(body, request), request), whole)
-    const decoded = yield* Effect.fromResult(codec.Response.decode(text, failed))
+const isOk = ({ status }: Pick<Transport.HttpResponse, "status">): boolean => status >= 200 && status < 300
+
+const isEventStream = ({ headers }: Pick<Transport.HttpResponse, "headers">): boolean =>
+  /^text\/event-stream/i.test(headerOf(headers, "content-type") ?? "")
+
+const incomplete = new ProviderError({
+  reason: { _tag: "Malformed" },
+  message: "The response ended before it was complete",
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Make
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * The provider of one deployment. A request passes: `Lowering` (encode for the vendor), `RequestTemplate` (address
+ * and headers), `send`. A response passes: the codec, then `Issued`, `CustomTools` and `SchemaTool`, which undo what was
+ * changed in the request.
+ */
+export const make = Effect.fnUntraced(function* <Wire extends WireError>(
+  options: Options<Wire>,
+): Effect.fn.Return<Provider["Service"]> {
+  const { codec, counter, embedder, endpoint, key, local, prepared, scrub, streaming = prepared, vendor } = options
+  const { protocol } = codec
+  const toComplete = options.whole
+  const errors = makeErrors(options, yield* Clock.Clock)
+  const { events, failOpened, open, send, sendAsStream } = makeSend(options, errors)
+  const lower = Lowering.make(vendor, protocol, codec.Request, endpoint)
+
+  // Each generator is made once. V8 keeps whatever a generator made for one call can reach until a full collection.
+  const complete = Effect.fnUntraced(function* (request: Chat.Request, host: EncryptedReasoning.Host) {
+    const { body, droppedParams, names } = yield* lower(request, host)
+    const text = yield* toComplete === undefined
+      ? send(targetFor(prepared, request, protocol), print(body, request, protocol))
+      : sendAsStream(
+          targetFor(streaming, request, protocol),
+          print(codec.Request.streamed(body, request), request, protocol),
+          toComplete,
+        )
+    const decoded = yield* Effect.fromResult(codec.Response.decode(text, errors.inlineError))
     const restored = Issued.restore(decoded, endpoint, names)
     const response = SchemaTool.restore(request, CustomTools.restore(request, restored))
     return droppedParams === undefined ? response : { ...response, droppedParams }
   })
 
   const streamed = Effect.fnUntraced(function* (request: Chat.Request, host: EncryptedReasoning.Host) {
-    const { body, names, droppedParams } = yield* lower(request, host)
-    const sent = written(codec.Request.streamed(body, request), request)
-    const opened = yield* Effect.mapError(sender.open(aim(streaming, request), sent), broke)
-    if (!isOk(opened)) {
-      const text = yield* Effect.mapError(Transport.text(opened), broke)
-      return yield* refused({ ...opened, text })
-    }
-    const decoded = Frames.decode(Sse.events(opened.bytes, broke, scrub.answer), codec.Stream.decoder(failed))
+    const { body, droppedParams, names } = yield* lower(request, host)
+    const json = print(codec.Request.streamed(body, request), request, protocol)
+    const response = yield* open(targetFor(streaming, request, protocol), json)
+    if (!isOk(response)) return yield* failOpened(response)
+    const decoded = Frames.decode(events(response), codec.Stream.decoder(errors.inlineError))
     const frames = Issued.restoring(decoded, endpoint, names)
-    return Frames.telling(droppedParams, SchemaTool.restoring(request, CustomTools.restoring(request, frames)))
+    return Frames.withDroppedParams(
+      droppedParams,
+      SchemaTool.restoring(request, CustomTools.restoring(request, frames)),
+    )
   })
 
+  const embed = ({ Request, Response, prepared, protocol, reason }: Embedder<Wire>): Provider["Service"]["embed"] => {
+    const lower = Lowering.make(vendor, protocol, Request, endpoint)
+    return Effect.fnUntraced(function* (request) {
+      const { body, droppedParams } = yield* lower(request)
+      const text = yield* send(targetFor(prepared, request, protocol), print(body, request, protocol), reason)
+      const response = yield* Effect.fromResult(Response.decode(text))
+      return droppedParams === undefined ? response : { ...response, droppedParams }
+    })
+  }
+
+  const countTokens = ({ body: countBody, decode, prepared }: Counter): Provider["Service"]["countTokens"] =>
+    Effect.fnUntraced(function* (request) {
+      const { body } = yield* lower(request)
+      const json = print(countBody(body, request), request, protocol)
+      const text = yield* send(targetFor(prepared, request, protocol), json)
+      return yield* Effect.fromResult(decode(text))
+    })
+
   const provider: Provider["Service"] = {
-    protocol: codec.protocol,
+    protocol,
     account: key && accountOf(key),
     local,
-    chat: (request) => EncryptedReasoning.orWithout(endpoint.host, request, (host) => answered(request, host)),
+    chat: (request) => EncryptedReasoning.orWithout(endpoint.host, request, (host) => complete(request, host)),
     stream: (request) =>
       Stream.unwrap(EncryptedReasoning.orWithout(endpoint.host, request, (host) => streamed(request, host))),
     embed: embedder && embed(embedder),
-    countTokens:
-      counter &&
-      Effect.fnUntraced(function* (request) {
-        const { body } = yield* lower(request)
-        const sent = written(counter.body(body, request), request)
-        const text = yield* exchange(aim(counter.prepared, request), sent)
-        return yield* Effect.fromResult(counter.decode(text))
-      }),
+    countTokens: counter && countTokens(counter),
   }
-  const addressed = [prepared, streaming, embedder?.prepared, counter?.prepared].some(takesModel)
-  return Redaction.provider(addressed ? ModelPath.provider(provider) : provider, scrub)
+  const modelInPath = [prepared, streaming, embedder?.prepared, counter?.prepared].some(takesModel)
+  return Redaction.provider(modelInPath ? ModelPath.provider(provider) : provider, scrub)
 })
 
-/** Tells one credential from another, and too short to tell anything else. */
+/** The template for one request: its model, and what a client of this protocol set in headers and query. */
+const targetFor = (
+  template: RequestTemplate,
+  { model, native }: Pick<Chat.Request, "model" | "native">,
+  protocol: string,
+): RequestTemplate => {
+  const withItsModel = withModel(template, model)
+  return native?.protocol === protocol ? withNative(withItsModel, native) : withItsModel
+}
+
+/** The body as JSON. What a client of this protocol wrote stays byte for byte. */
+const print = (body: Record<string, unknown>, { native }: Pick<Chat.Request, "native">, protocol: string): string =>
+  JsonText.print(body, native?.protocol === protocol ? native.body : undefined)
+
+/** A short hash of the credential: it tells accounts apart and reveals nothing else. */
 const accountOf = (key: Redacted.Redacted): string =>
   createHash("sha256")
     .update(`understudy account ${Redacted.value(key)}`)
     .digest("hex")
     .slice(0, 8)
-
-const unfinished = new ProviderError({
-  reason: { _tag: "Malformed" },
-  message: "The answer ended before it was finished",
-})
-
-const isOk = ({ status }: Pick<Transport.HttpResponse, "status">): boolean => status >= 200 && status < 300
-
-/** The most that is shown of an error that is no JSON, such as a proxy's page. */
-const longest = 200
-
-/** What a body says that is in no known shape and no page, such as the words of a server's own framework. */
-const plain = (text: string): string | undefined =>
-  text.length > longest * 10 || /^\s*(?:<|$)/.test(text) ? undefined : text.trim()
-
-const header = (headers: Transport.Headers, name: string): string | undefined => {
-  const value = headers[name]
-  return Predicate.isString(value) ? value : value?.[0]
-}

@@ -142,7 +142,10 @@ export const make = Effect.fnUntraced(function* (
     const { body } = yield* Effect.tryPromise({ try: () => Raw.send(client, command, signal), catch: classify })
     const decoded = Frames.decode(EventStream.events(body, classify, scrub.answer), Converse.Stream.decoder(fromEvent))
     const frames = Issued.restoring(decoded, endpoint, names)
-    return Frames.telling(droppedParams, SchemaTool.restoring(request, CustomTools.restoring(request, frames)))
+    return Frames.withDroppedParams(
+      droppedParams,
+      SchemaTool.restoring(request, CustomTools.restoring(request, frames)),
+    )
   })
 
   const provider: Provider["Service"] = {

@@ -37,7 +37,7 @@ export const classify = (failure: unknown, { nowMillis, credentials }: Context):
       reason: reason(
         wire,
         answer.status,
-        RetryAfter.parse(answer.headers, nowMillis) ?? RetryAfter.fromWords(message, nowMillis),
+        RetryAfter.parse(answer.headers, nowMillis) ?? RetryAfter.fromMessage(message, nowMillis),
       ),
       message: message ?? `Status ${answer.status}`,
       status: answer.status,
@@ -54,7 +54,7 @@ export const classify = (failure: unknown, { nowMillis, credentials }: Context):
     })
   }
   if (isConnectTimeout(failure)) {
-    if (EventLoop.stoodStill()) return EventLoop.error(failure)
+    if (EventLoop.hasStalled()) return EventLoop.error(failure)
     return new ProviderError({ reason: { _tag: "Timeout", phase: "connect" }, message: failure.message })
   }
   return NetworkError.orUnexpected(failure)
@@ -65,7 +65,7 @@ export const fromEvent =
   (now: () => number = () => 0) =>
   (error: Wire.WireError): ProviderError =>
     new ProviderError({
-      reason: reason(error, error.status, RetryAfter.fromWords(error.message, now())),
+      reason: reason(error, error.status, RetryAfter.fromMessage(error.message, now())),
       message: error.message ?? error.name ?? "An exception inside the stream",
     })
 

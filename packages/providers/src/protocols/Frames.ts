@@ -15,7 +15,7 @@ export interface Decoder<Event> {
 }
 
 /** The frames, after one that tells what was not said to the provider, where there is something to tell. */
-export const telling = (
+export const withDroppedParams = (
   droppedParams: ReadonlyArray<string> | undefined,
   frames: Stream.Stream<Chat.Frame, ProviderError>,
 ): Stream.Stream<Chat.Frame, ProviderError> =>

@@ -1,29 +1,32 @@
 /**
- * How much of a provider's answer is taken. What is longer is cut off: its connection is closed, and the attempt fails as
- * `Malformed`.
+ * Limits on the size of a provider's response. A larger response is cut off: its connection is closed, and the attempt
+ * fails as `Malformed`.
  */
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 
-/** Sizes in bytes, of what stands decoded where an answer has a `content-encoding`. */
+/** Sizes in bytes, after decoding any `content-encoding`. */
 export interface Limits {
-  /** Of a good answer, whole or streamed: 64 MiB if not said. */
+  /** A response with status 2xx, complete or streamed. Default: 64 MiB. */
   readonly answer: number
-  /** Of an error's body: 1 MiB if not said. */
+  /** The body of an error. Default: 1 MiB. */
   readonly error: number
 }
 
 export const defaults: Limits = { answer: 64 * 1024 * 1024, error: 1024 * 1024 }
 
-/** The limits that providers take when their layers are built; the defaults unless others are provided. */
+/** The limits that provider layers read when they are built. Default: {@link defaults}. */
 export const AnswerLimits: Context.Reference<Limits> = Context.Reference<Limits>("@understudy/providers/AnswerLimits", {
   defaultValue: () => defaults,
 })
 
-/** The longest event of a stream, in bytes: Bedrock's longest frame, and more than any vendor's event with a picture in it. */
+/**
+ * The maximum size of one stream event, in bytes: Bedrock's maximum frame size, and larger than any vendor's event that
+ * contains an image.
+ */
 export const longestEvent = 16 * 1024 * 1024
 
-/** An answer that is not read to its end, for what it is and not for how it came. `status` is that of an error. */
+/** A response that cannot be read because of its content, such as its size. `status` is set for an error. */
 export class UnreadableAnswer extends Data.TaggedError("UnreadableAnswer")<{
   readonly message: string
   readonly status?: number | undefined
@@ -31,19 +34,19 @@ export class UnreadableAnswer extends Data.TaggedError("UnreadableAnswer")<{
 
 const isGood = (status: number): boolean => status >= 200 && status < 300
 
-/** The most bytes of an answer with this status. */
+/** The maximum size in bytes of a response with this status. */
 export const limitOf = (limits: Limits, status: number): number => (isGood(status) ? limits.answer : limits.error)
 
-/** Why an answer with this status was cut off. */
+/** The error for a response over the limit. */
 export const tooLarge = (limits: Limits, status: number): UnreadableAnswer =>
   isGood(status)
-    ? new UnreadableAnswer({ message: `the answer is larger than ${limits.answer} bytes (server.limits.answer)` })
+    ? new UnreadableAnswer({ message: `the response is larger than ${limits.answer} bytes (server.limits.answer)` })
     : new UnreadableAnswer({
         message: `the error ${status} is larger than ${limits.error} bytes (server.limits.error)`,
         status,
       })
 
-/** Why a stream with this event was cut off. */
+/** The error for a stream whose event is over the limit. */
 export const eventTooLarge: UnreadableAnswer = new UnreadableAnswer({
   message: `an event of the stream is larger than ${longestEvent} bytes`,
 })

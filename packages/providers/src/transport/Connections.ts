@@ -1,6 +1,6 @@
 /**
- * The connections under a transport: those that are kept open for the next request, and fresh ones for a request that a
- * kept one lost.
+ * The connections of a transport: pooled ones that are kept open for later requests, and fresh ones for retrying a
+ * request that was lost on a pooled connection.
  */
 import * as Redacted from "effect/Redacted"
 import { Agent, Client, Pool, ProxyAgent } from "undici"
@@ -8,80 +8,80 @@ import type { Dispatcher } from "undici"
 import * as EventLoop from "./EventLoop.ts"
 import type { Proxy } from "./Proxy.ts"
 
-/** A connection that is kept open. `answered` is true once it has carried a byte of any answer. */
+/** A pooled connection. `answered` is true once it has carried a byte of any response. */
 export interface Connection {
   answered: boolean
 }
 
-/** A request's handler that is told which connection the request takes. A request that takes a fresh one is told nothing. */
-export interface Passenger {
-  readonly takes: (connection: Connection) => void
+/** A request handler that is given the pooled connection its request uses. It is not called for a fresh connection. */
+export interface ConnectionAware {
+  readonly onConnection: (connection: Connection) => void
 }
 
-/** One of undici's clients, which has one connection at a time. */
-class Kept extends Client implements Connection {
+/** undici's client, which has one connection at a time. */
+class PooledClient extends Client implements Connection {
   answered = false
 
   constructor(...options: ConstructorParameters<typeof Client>) {
     super(...options)
-    const renew = () => {
+    const reset = () => {
       this.answered = false
     }
-    this.on("connect", renew)
-    this.on("disconnect", renew)
+    this.on("connect", reset)
+    this.on("disconnect", reset)
   }
 
   override dispatch(
     options: Dispatcher.DispatchOptions,
-    handler: Dispatcher.DispatchHandler & Partial<Passenger>,
+    handler: Dispatcher.DispatchHandler & Partial<ConnectionAware>,
   ): boolean {
-    handler.takes?.(this)
+    handler.onConnection?.(this)
     return super.dispatch(options, handler)
   }
 }
 
-/** Two of undici's agents, one for each kind of connection. */
+/** undici's agents: one for pooled connections, one for fresh ones. */
 export interface Agents {
-  readonly kept: Dispatcher
+  readonly pooled: Dispatcher
   readonly fresh: Dispatcher
 }
 
-/** undici's own time limits are off: the engine keeps time. */
+/** undici's own timeouts are off: the engine enforces timeouts. */
 const limits = { headersTimeout: 0, bodyTimeout: 0 }
 
 const pool = (origin: string | URL, options: object): Pool =>
   new Pool(origin, {
     ...limits,
     ...options,
-    factory: (origin: URL, options: object) => new Kept(origin, options),
+    factory: (origin: URL, options: object) => new PooledClient(origin, options),
   })
 
-/** Requests that share an HTTP/2 connection, or wait for one of HTTP/1.1, would not have a fresh one. */
-const once = { allowH2: false, maxRequestsPerClient: 1 }
+/** Forces a new connection for each request: no multiplexing over HTTP/2, and no reuse. */
+const singleUse = { allowH2: false, maxRequestsPerClient: 1 }
 
-/** Connections to where requests go, or to a proxy in between. Each stands within the time given. */
+/** Agents for the origin itself, or through a proxy. `connectTimeoutMillis` bounds each connection attempt. */
 export const make = (connectTimeoutMillis: number, proxy?: Proxy): Agents => {
   EventLoop.watch()
   if (proxy === undefined) {
     const options = { ...limits, connect: { timeout: connectTimeoutMillis } }
-    return { kept: new Agent({ ...options, factory: pool }), fresh: new Agent({ ...options, ...once }) }
+    return { pooled: new Agent({ ...options, factory: pool }), fresh: new Agent({ ...options, ...singleUse }) }
   }
   const options = {
     ...limits,
     uri: Redacted.value(proxy),
     connectTimeout: connectTimeoutMillis,
-    // A tunnel that the proxy does not open in time is no connection either.
+    // The timeout also covers the proxy's response to CONNECT.
     clientFactory: (origin: URL, options: object) =>
       new Pool(origin, { ...options, headersTimeout: connectTimeoutMillis }),
   }
   return {
-    kept: new ProxyAgent({ ...options, factory: pool }),
+    pooled: new ProxyAgent({ ...options, factory: pool }),
     fresh: new ProxyAgent({
       ...options,
-      ...once,
-      factory: (origin, options) => new Pool(origin, { ...limits, ...options, ...once }),
+      ...singleUse,
+      factory: (origin, options) => new Pool(origin, { ...limits, ...options, ...singleUse }),
     }),
   }
 }
 
-export const close = ({ fresh, kept }: Agents): Promise<unknown> => Promise.all([kept.destroy(), fresh.destroy()])
+export const close = ({ fresh, pooled }: Agents): Promise<unknown> => Promise.all([pooled.destroy(), fresh.destroy()])

@@ -1,18 +1,18 @@
 /**
- * Undoes the `content-encoding` of an answer as it arrives: gzip, br, deflate and zstd, one or a few of them. No encoding
- * is asked for, but servers and proxies send them all the same.
+ * Decodes the `content-encoding` of a response as it arrives: gzip, br, deflate and zstd, and up to three of them
+ * combined. Requests do not ask for an encoding, but some servers and proxies send one anyway.
  */
 import * as Predicate from "effect/Predicate"
 import type { Transform } from "node:stream"
 import * as Zlib from "node:zlib"
 import { UnreadableAnswer } from "./AnswerLimits.ts"
 
-/** Undoes one encoding of a body that begins with these bytes. */
+/** Makes the decoder of one encoding, for a body that begins with these bytes. */
 type Make = (first: Buffer) => Transform
 
 const gzip: Make = () => Zlib.createGunzip()
 
-/** The largest window of zstd, as a power of two: 64 MiB. Every decoder must give 8 MiB (RFC 8878, 3.1.1.1.2). */
+/** The maximum zstd window, as a power of two: 64 MiB. RFC 8878, 3.1.1.1.2 recommends at least 8 MiB. */
 const windowLog = 26
 
 const encodings: ReadonlyMap<string, Make> = new Map<string, Make>([
@@ -23,24 +23,24 @@ const encodings: ReadonlyMap<string, Make> = new Map<string, Make>([
   ["zstd", () => Zlib.createZstdDecompress({ params: { [Zlib.constants.ZSTD_d_windowLogMax]: windowLog } })],
 ])
 
-/** `deflate` is in a zlib wrapper by the standard, and bare by some who send it (RFC 1950, 2.2). */
+/** `deflate` means a zlib wrapper (RFC 1950, 2.2), but some servers send raw deflate. */
 const isZlib = (first: Buffer): boolean =>
   (first[0]! & 0x0f) === 8 && (first.length < 2 || first.readUInt16BE(0) % 31 === 0)
 
-/** The most encodings of one answer. */
-const most = 3
+/** The maximum number of encodings of one response. */
+const maxEncodings = 3
 
-/** What a decoder tells. `failed` is the last. */
-export interface Reader {
+/** Receives the decoded body. `failed` is called last. */
+export interface Listener {
   readonly data: (chunk: Buffer) => void
   readonly ended: () => void
   readonly failed: (cause: UnreadableAnswer) => void
-  /** All that was pushed has been taken in. */
+  /** Everything pushed so far has been consumed. */
   readonly ready: () => void
 }
 
 export interface Decoder {
-  /** False when nothing more should be pushed until `ready`. */
+  /** False if the caller should wait for `ready` before pushing more. */
   readonly push: (chunk: Buffer) => boolean
   readonly end: () => void
   readonly pause: () => void
@@ -48,10 +48,10 @@ export interface Decoder {
   readonly stop: () => void
 }
 
-/** A decoder for a `content-encoding`; undefined where there is nothing to undo, a failure where nobody knows how. */
+/** A decoder for a `content-encoding` header; `undefined` if there is no encoding, an error if one is unknown. */
 export const make = (
   header: string | ReadonlyArray<string> | undefined,
-  reader: Reader,
+  listener: Listener,
 ): Decoder | UnreadableAnswer | undefined => {
   if (header === undefined) return undefined
   const names = String(header)
@@ -62,14 +62,14 @@ export const make = (
     .toReversed()
   if (names.length === 0) return undefined
   const makes = names.flatMap((name) => encodings.get(name) ?? [])
-  return makes.length === names.length && makes.length <= most
-    ? decoder(makes, reader)
+  return makes.length === names.length && makes.length <= maxEncodings
+    ? decoder(makes, listener)
     : new UnreadableAnswer({
-        message: `the answer has an unknown content-encoding, ${JSON.stringify(names.join(", "))}`,
+        message: `the response has an unknown content-encoding, ${JSON.stringify(names.join(", "))}`,
       })
 }
 
-const decoder = (makes: ReadonlyArray<Make>, reader: Reader): Decoder => {
+const decoder = (makes: ReadonlyArray<Make>, listener: Listener): Decoder => {
   let chain: ReadonlyArray<Transform> = []
   let stopped = false
   const stop = () => {
@@ -79,28 +79,28 @@ const decoder = (makes: ReadonlyArray<Make>, reader: Reader): Decoder => {
   const fail = (error: unknown) => {
     if (stopped) return
     stop()
-    reader.failed(
+    listener.failed(
       new UnreadableAnswer({
-        message: `the answer is not what its content-encoding says: ${Predicate.isError(error) ? error.message : "it does not decode"}`,
+        message: `the response does not match its content-encoding: ${Predicate.isError(error) ? error.message : "it cannot be decoded"}`,
       }),
     )
   }
-  /** Which kind of deflate it is stands in the first bytes of each step. */
+  /** Called with the first bytes of the body, which show the kind of deflate. */
   const build = (first: Buffer): Transform => {
     const [make = gzip, ...others] = makes
     const head = make(first).on("error", fail)
     chain = [head]
     const last = others.reduce<Transform>((from, make) => {
-      const to = make(assumed).on("error", fail)
+      const to = make(zlibHeader).on("error", fail)
       chain = [...chain, to]
       return from.pipe(to)
     }, head)
-    head.on("drain", reader.ready)
+    head.on("drain", listener.ready)
     last.on("data", (chunk: Buffer) => {
-      if (!stopped) reader.data(chunk)
+      if (!stopped) listener.data(chunk)
     })
     last.on("end", () => {
-      if (!stopped) reader.ended()
+      if (!stopped) listener.ended()
     })
     return head
   }
@@ -108,7 +108,7 @@ const decoder = (makes: ReadonlyArray<Make>, reader: Reader): Decoder => {
     push: (chunk) => stopped || (chain[0] ?? build(chunk)).write(chunk),
     end: () => {
       const [head] = chain
-      if (head === undefined) reader.ended()
+      if (head === undefined) listener.ended()
       else head.end()
     },
     pause: () => void chain.at(-1)?.pause(),
@@ -117,5 +117,5 @@ const decoder = (makes: ReadonlyArray<Make>, reader: Reader): Decoder => {
   }
 }
 
-/** Under another encoding, deflate is taken to be as the standard has it. */
-const assumed = Buffer.from([0x78, 0x9c])
+/** Below another encoding, deflate is assumed to have its zlib wrapper. */
+const zlibHeader = Buffer.from([0x78, 0x9c])

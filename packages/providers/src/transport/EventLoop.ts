@@ -1,49 +1,49 @@
 /**
- * Whether this process stood still, so that the clocks under SDKs and sockets, which know nothing of it, came late: what
- * they gave up is no provider's fault.
+ * Detects stalls of the event loop. During a stall, timers of SDKs and sockets fire late, so a timeout that fires right
+ * after one is not the provider's fault.
  */
 import { ProviderError } from "@understudy/core/ProviderError"
 
-/** How often it is looked at, and how late a look is that tells of a standstill: milliseconds. */
-const every = 250
-const late = 750
+/** The check interval, and the delay from which a check counts as a stall, in milliseconds. */
+const interval = 250
+const threshold = 750
 
-/** For how many milliseconds after it a standstill explains what was given up. */
-const memory = 5000
+/** How long after a stall a timeout is attributed to it, in milliseconds. */
+const attribution = 5000
 
-let watched: NodeJS.Timeout | undefined
-let looked = 0
-let over = -Infinity
-let lasted = 0
+let timer: NodeJS.Timeout | undefined
+let lastCheck = 0
+let stallEnd = -Infinity
+let stallDuration = 0
 
-/** Begins to look, once for the process. Keeps no process alive. */
+/** Starts the checks, once for the process. The timer does not keep the process alive. */
 export const watch = (): void => {
-  if (watched !== undefined) return
-  looked = performance.now()
-  watched = setInterval(look, every)
-  watched.unref()
+  if (timer !== undefined) return
+  lastCheck = performance.now()
+  timer = setInterval(check, interval)
+  timer.unref()
 }
 
-const look = (): void => {
+const check = (): void => {
   const now = performance.now()
-  const still = now - looked - every
-  looked = now
-  if (still < late) return
-  over = now
-  lasted = still
+  const delay = now - lastCheck - interval
+  lastCheck = now
+  if (delay < threshold) return
+  stallEnd = now
+  stallDuration = delay
 }
 
-/** Whether it stood still just now. */
-export const stoodStill = (): boolean => {
-  if (watched === undefined) return false
-  if (performance.now() - looked - every >= late) look()
-  return performance.now() - over < memory
+/** Whether the event loop stalled within the last 5 seconds. */
+export const hasStalled = (): boolean => {
+  if (timer === undefined) return false
+  if (performance.now() - lastCheck - interval >= threshold) check()
+  return performance.now() - stallEnd < attribution
 }
 
-/** The failure of what was given up for it. */
+/** The error of a call that timed out because of the stall. */
 export const error = (cause: unknown): ProviderError =>
   new ProviderError({
     reason: { _tag: "LocalError" },
-    message: `this gateway stood still for ${Math.round(lasted)} ms`,
+    message: `this gateway's event loop stalled for ${Math.round(stallDuration)} ms`,
     cause,
   })

@@ -1,16 +1,17 @@
 /**
- * One request and its answer over undici, which can be stopped at any time: also while it waits for a connection.
+ * One HTTP exchange over undici: a request and its response. It can be stopped at any time, also while it waits for a
+ * connection.
  *
- * A vendor that closes an idle connection may do so while the next request is on its way over it. A request that a kept
- * connection lost so, before a byte of its answer, is sent once more on a fresh connection.
+ * A server may close an idle connection while the next request is being sent over it. A request that is lost on a
+ * pooled connection before the first byte of a response is retried once on a fresh connection.
  *
- * An answer is read up to a limit, and with its `content-encoding` undone.
+ * The response is decoded (`content-encoding`) and bounded in size.
  */
 import type { Dispatcher } from "undici"
 import type { Limits } from "./AnswerLimits.ts"
 import { limitOf, tooLarge, UnreadableAnswer } from "./AnswerLimits.ts"
 import * as ContentDecoder from "./ContentDecoder.ts"
-import type { Connection, Passenger } from "./Connections.ts"
+import type { Connection, ConnectionAware } from "./Connections.ts"
 import { isLostConnection } from "./NetworkError.ts"
 
 export type Headers = Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
@@ -20,7 +21,9 @@ export interface Head {
   readonly headers: Headers
 }
 
-/** What an exchange tells, in this order; `failed` may come at any point, and is the last. */
+/**
+ * Receives the response: `started`, `data`, `ended`, in this order. `failed` may come at any point and is called last.
+ */
 export interface Listener {
   readonly started: (head: Head) => void
   readonly data: (chunk: Buffer) => void
@@ -28,24 +31,25 @@ export interface Listener {
   readonly failed: (cause: unknown) => void
 }
 
-/** Why an exchange was stopped: nobody reads this, for whoever could has gone. */
+/** The reason given to undici when an exchange is stopped. It is never shown. */
 const stopped = new Error("stopped")
 
-/** Sends an exchange's request: over a connection that is kept open, or over a fresh one. */
+/** Sends the request over a pooled or a fresh connection. */
 export interface Dispatch {
-  (exchange: Exchange, over: "kept" | "fresh"): void
+  (exchange: Exchange, via: "pooled" | "fresh"): void
 }
 
-export class Exchange implements Dispatcher.DispatchHandler, Passenger {
+export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware {
   readonly #listener: Listener
   readonly #send: Dispatch
   readonly #limits: Limits
   #head: Head = { status: 0, headers: {} }
   #controller: Dispatcher.DispatchController | undefined
   #connection: Connection | undefined
-  #over = false
-  #answering = false
-  #left = 0
+  #finished = false
+  #responseStarted = false
+  /** How many bytes of the body are still allowed. */
+  #remaining = 0
   #paused = false
   #decoder: ContentDecoder.Decoder | undefined
 
@@ -56,12 +60,12 @@ export class Exchange implements Dispatcher.DispatchHandler, Passenger {
   }
 
   start(): void {
-    this.#send(this, "kept")
+    this.#send(this, "pooled")
   }
 
   stop(): void {
-    if (this.#over) return
-    this.#over = true
+    if (this.#finished) return
+    this.#finished = true
     this.#close()
   }
 
@@ -83,32 +87,32 @@ export class Exchange implements Dispatcher.DispatchHandler, Passenger {
   }
 
   #fail(cause: unknown): void {
-    if (this.#over) return
-    this.#over = true
+    if (this.#finished) return
+    this.#finished = true
     this.#close()
     this.#listener.failed(cause)
   }
 
   #take(chunk: Buffer): void {
-    this.#left -= chunk.length
-    if (this.#left < 0) return this.#fail(tooLarge(this.#limits, this.#head.status))
+    this.#remaining -= chunk.length
+    if (this.#remaining < 0) return this.#fail(tooLarge(this.#limits, this.#head.status))
     this.#listener.data(chunk)
   }
 
   #end(): void {
-    if (this.#over) return
-    this.#over = true
+    if (this.#finished) return
+    this.#finished = true
     this.#listener.ended(this.#head)
   }
 
-  /** A server that says so at once that its answer is too large is not read any further. */
+  /** Sets the limit and the decoder. A response whose `content-length` is over the limit fails at once. */
   #begin(encoding: Headers[string], length: Headers[string]): void {
-    this.#left = limitOf(this.#limits, this.#head.status)
-    if (Number(length) > this.#left) return this.#fail(tooLarge(this.#limits, this.#head.status))
+    this.#remaining = limitOf(this.#limits, this.#head.status)
+    if (Number(length) > this.#remaining) return this.#fail(tooLarge(this.#limits, this.#head.status))
     if (encoding === undefined) return
     const decoder = ContentDecoder.make(encoding, {
       data: (chunk) => {
-        if (!this.#over) this.#take(chunk)
+        if (!this.#finished) this.#take(chunk)
       },
       ended: () => this.#end(),
       failed: (cause) => this.#fail(cause),
@@ -120,29 +124,29 @@ export class Exchange implements Dispatcher.DispatchHandler, Passenger {
     else this.#decoder = decoder
   }
 
-  takes(connection: Connection): void {
+  onConnection(connection: Connection): void {
     this.#connection = connection
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
-    if (this.#over) controller.abort(stopped)
+    if (this.#finished) controller.abort(stopped)
   }
 
   onResponseStarted(): void {
-    this.#answering = true
+    this.#responseStarted = true
   }
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: Headers): void {
     if (this.#connection !== undefined) this.#connection.answered = true
-    if (status < 200 || this.#over) return
+    if (status < 200 || this.#finished) return
     this.#head = { status, headers }
     this.#begin(headers["content-encoding"], headers["content-length"])
-    if (!this.#over) this.#listener.started(this.#head)
+    if (!this.#finished) this.#listener.started(this.#head)
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#over) return
+    if (this.#finished) return
     if (this.#decoder === undefined) this.#take(chunk)
     else if (!this.#decoder.push(chunk)) this.#controller?.pause()
   }
@@ -150,12 +154,12 @@ export class Exchange implements Dispatcher.DispatchHandler, Passenger {
   onResponseEnd(): void {
     this.#controller = undefined
     if (this.#decoder === undefined) this.#end()
-    else if (!this.#over) this.#decoder.end()
+    else if (!this.#finished) this.#decoder.end()
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, cause: Error): void {
-    if (this.#over) return
-    if (!this.#answering && this.#connection?.answered === true && isLostConnection(cause)) {
+    if (this.#finished) return
+    if (!this.#responseStarted && this.#connection?.answered === true && isLostConnection(cause)) {
       this.#connection = undefined
       this.#controller = undefined
       return this.#send(this, "fresh")

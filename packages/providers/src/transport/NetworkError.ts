@@ -1,12 +1,10 @@
-/**
- * What goes wrong below HTTP, by the error codes of Node and undici, whichever SDK wraps them and however deeply.
- */
+/** Classifies failures below HTTP by the error codes of Node and undici, also inside the errors of SDKs. */
 import { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import { UnreadableAnswer } from "./AnswerLimits.ts"
 import * as EventLoop from "./EventLoop.ts"
 
-/** Codes of connections that never stood, broke, or were refused. */
+/** Error codes of connections that could not be opened, broke or were refused. */
 const network = new Set([
   "ECONNREFUSED",
   "ECONNRESET",
@@ -29,17 +27,17 @@ const network = new Set([
   "ERR_PROXY_TUNNEL",
 ])
 
-/** Codes of an error that ends a connection which stood. */
+/** Error codes of an established connection that broke. */
 const lost = new Set(["ECONNRESET", "ECONNABORTED", "EPIPE", "UND_ERR_SOCKET"])
 
-/** Whether an error ended a connection which stood. */
+/** Whether an established connection broke. */
 export const isLostConnection = (cause: unknown): boolean =>
   Predicate.hasProperty(cause, "code") && Predicate.isString(cause.code) && lost.has(cause.code)
 
-/** Codes of certificates that are not trusted, of broken TLS, and of what is not HTTP. */
+/** Error codes of untrusted certificates, TLS failures and responses that are not HTTP. */
 const family = /^(?:ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|HPE_)|SELF_SIGNED/
 
-/** Codes of what this machine or process lacks: files and sockets, ports, buffers, memory. */
+/** Error codes of exhausted local resources: files and sockets, ports, buffers, memory. */
 const local = new Set([
   "EMFILE",
   "ENFILE",
@@ -50,14 +48,14 @@ const local = new Set([
   "ERR_MEMORY_ALLOCATION_FAILED",
 ])
 
-/** How V8 says that there is no memory. */
+/** V8's messages for exhausted memory. */
 const noMemory = /allocation failed|out of memory/i
 
-/** How Node says of a module of a package that it could not be read for want of files. */
+/** Node's message for a module that cannot be read because no file can be opened. */
 const noFiles = /too many open files/i
 
-/** The code of what this process lacks, if that is what an error says. An SDK may have put it into words of its own. */
-const lacking = (cause: object): string | undefined => {
+/** The code of the resource that this process lacks. An SDK may have moved the code into its message. */
+const missingResource = (cause: object): string | undefined => {
   const code = codeOf(cause)
   if (code !== undefined && local.has(code)) return code
   const message = String(Reflect.get(cause, "message"))
@@ -65,10 +63,10 @@ const lacking = (cause: object): string | undefined => {
   return /\b(?:EMFILE|ENFILE)\b/.exec(message)?.[0] ?? (noFiles.test(message) ? "EMFILE" : undefined)
 }
 
-/** The failure of a process that lacks what it asks with, in an error or its causes; or nothing. */
+/** The `LocalError` of an error or its causes, if this process lacks a resource; else `undefined`. */
 export const localError = (failure: unknown): ProviderError | undefined => {
   for (const cause of causes(failure)) {
-    const code = lacking(cause)
+    const code = missingResource(cause)
     if (code === undefined) continue
     return new ProviderError({
       reason: { _tag: "LocalError" },
@@ -79,16 +77,16 @@ export const localError = (failure: unknown): ProviderError | undefined => {
   return undefined
 }
 
-/** Codes of an answer whose headers are larger than undici and Node take (16 KiB). */
+/** Error codes of a response whose headers exceed the limit of undici and Node (16 KiB). */
 const overflow = new Set(["UND_ERR_HEADERS_OVERFLOW", "HPE_HEADER_OVERFLOW"])
 
-/** What undici and Node say of a proxy's 407. */
+/** undici's and Node's messages for a proxy's 407. */
 const refusesCredentials = /^(?:Proxy response \(407\)|Proxy Authentication Required|Failed to establish tunnel .* 407)/
 
-/** How deep a cause may lie under the SDKs' own errors. */
+/** The maximum depth of causes to inspect. */
 const depth = 6
 
-/** An error and its causes, from the outside in: those that are objects, as far as it is worth looking. */
+/** An error and its causes that are objects, outermost first, up to `depth`. */
 const causes = (failure: unknown): ReadonlyArray<object> => {
   const all: Array<object> = []
   let cause = failure
@@ -99,10 +97,13 @@ const causes = (failure: unknown): ReadonlyArray<object> => {
   return all
 }
 
-/** The network's fault in an error or its causes, or nothing. Look here before an error's name: Bedrock calls a reset a timeout. */
+/**
+ * The `ProviderError` of a failure below HTTP; `undefined` if it is none. Call this before looking at an error's name:
+ * Bedrock's SDK names a connection reset a timeout.
+ */
 export const classify = (failure: unknown): ProviderError | undefined => {
-  const ours = localError(failure)
-  if (ours !== undefined) return ours
+  const resourceError = localError(failure)
+  if (resourceError !== undefined) return resourceError
   for (const cause of causes(failure)) {
     const code = codeOf(cause)
     if (cause instanceof UnreadableAnswer) {
@@ -110,22 +111,22 @@ export const classify = (failure: unknown): ProviderError | undefined => {
       return new ProviderError({ reason: { _tag: "Malformed" }, message, status, cause: failure })
     }
     if (refusesCredentials.test(String(Reflect.get(cause, "message")))) {
-      return new ProviderError({ reason: { _tag: "Authentication" }, message: "the proxy asks for credentials (407)" })
+      return new ProviderError({ reason: { _tag: "Authentication" }, message: "the proxy requires credentials (407)" })
     }
     if (code === "UND_ERR_CONNECT_TIMEOUT" || code === "UND_ERR_HEADERS_TIMEOUT") {
-      if (EventLoop.stoodStill()) return EventLoop.error(failure)
+      if (EventLoop.hasStalled()) return EventLoop.error(failure)
       return new ProviderError({
         reason: { _tag: "Timeout", phase: "connect" },
-        message: "no connection in time",
+        message: "no connection within timeout.connect",
         cause: failure,
       })
     }
     if (code === undefined) continue
     if (overflow.has(code)) {
-      return new ProviderError({ reason: { _tag: "Malformed" }, message: words(cause) ?? code, cause: failure })
+      return new ProviderError({ reason: { _tag: "Malformed" }, message: describe(cause) ?? code, cause: failure })
     }
     if (network.has(code) || family.test(code)) {
-      return new ProviderError({ reason: { _tag: "Network" }, message: words(cause) ?? code, cause: failure })
+      return new ProviderError({ reason: { _tag: "Network" }, message: describe(cause) ?? code, cause: failure })
     }
   }
   return undefined
@@ -134,8 +135,8 @@ export const classify = (failure: unknown): ProviderError | undefined => {
 const codeOf = (cause: object): string | undefined =>
   "code" in cause && Predicate.isString(cause.code) && cause.code !== "" ? cause.code : undefined
 
-/** What an error says of itself: its code and its message, where it has them. */
-const words = (cause: object): string | undefined => {
+/** The code and the message of an error, if it has any. */
+const describe = (cause: object): string | undefined => {
   const code = codeOf(cause)
   const message =
     "message" in cause && Predicate.isString(cause.message) && cause.message.trim() !== "" ? cause.message : undefined
@@ -143,16 +144,22 @@ const words = (cause: object): string | undefined => {
   return message.includes(code) ? message : `${code}: ${message}`
 }
 
-/** The network's fault; or, what nobody knows, taken for the provider's: in the words of the first of its causes that has any. */
+/**
+ * The `ProviderError` of a failure below HTTP. An unknown failure is a `ServerError` with the first message among its
+ * causes.
+ */
 export const orUnexpected = (failure: unknown): ProviderError => {
   const known = classify(failure)
   if (known !== undefined) return known
   const all = causes(failure)
-  const said = all.map(words).find((text) => text !== undefined)
+  const description = all.map(describe).find((text) => text !== undefined)
   const [name] = all.flatMap((cause) => ("name" in cause && Predicate.isString(cause.name) ? cause.name : []))
   return new ProviderError({
     reason: { _tag: "ServerError" },
-    message: said ?? name ?? (Predicate.isString(failure) && failure !== "" ? failure : "it failed without a word"),
+    message:
+      description ??
+      name ??
+      (Predicate.isString(failure) && failure !== "" ? failure : "unknown error without a message"),
     cause: failure,
   })
 }

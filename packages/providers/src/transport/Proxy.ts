@@ -1,6 +1,6 @@
 /**
- * The proxy that a provider's connections go through: the deployment's own, else what the environment names for the
- * address, as curl has it. HTTPS goes through a tunnel (`CONNECT`), plain HTTP is forwarded.
+ * The proxy for a provider's connections: the deployment's own, else the one in the environment variables that curl
+ * reads. HTTPS uses a tunnel (`CONNECT`); plain HTTP is forwarded.
  */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -10,10 +10,10 @@ import { BlockList, isIP } from "node:net"
 import { ProviderStartError } from "../ProviderStartError.ts"
 import type { Secret } from "../Secret.ts"
 
-/** The address of a proxy. It may hold a password. */
+/** The URL of a proxy, redacted because it may contain a password. */
 export type Proxy = Redacted.Redacted
 
-/** Reads the address of a proxy; without a scheme it is http. Gives `undefined` for what is no http or https address. */
+/** Parses the URL of a proxy. The default scheme is http. `undefined` if it is not an http or https URL. */
 export const parse = (text: string): Proxy | undefined => {
   const address = text.includes("://") ? text : `http://${text}`
   if (!/^https?:\/\//i.test(address) || !URL.canParse(address)) return undefined
@@ -21,11 +21,14 @@ export const parse = (text: string): Proxy | undefined => {
   return Result.isFailure(decode(username + password)) ? undefined : Redacted.make(href)
 }
 
-/** A part of an address; what is no percent-encoding fails. */
+/** Decodes a part of a URL. Fails on invalid percent-encoding. */
 const decode = (text: string): Result.Result<string, unknown> =>
   Result.try({ try: () => decodeURIComponent(text), catch: (error) => error })
 
-/** The proxy for requests to `target`, an address: `own`, else `HTTPS_PROXY` or `HTTP_PROXY`, unless `NO_PROXY` names the host. */
+/**
+ * The proxy for requests to the URL `target`: `own`, else `HTTPS_PROXY` or `HTTP_PROXY`, unless `NO_PROXY` matches the
+ * host.
+ */
 export const resolve = Effect.fnUntraced(function* (
   provider: string,
   own: Secret | undefined,
@@ -38,7 +41,7 @@ export const resolve = Effect.fnUntraced(function* (
   return yield* read(provider, name, Redacted.make(found))
 })
 
-/** An environment variable by its lower-case name, which comes first, or its upper-case one. */
+/** An environment variable: the lower-case name takes precedence over the upper-case name. */
 const variable = (name: string): Config.Config<string | undefined> =>
   Config.NonEmptyString(name.toLowerCase()).pipe(
     Config.orElse(() => Config.NonEmptyString(name)),
@@ -51,16 +54,16 @@ const read = (provider: string, name: string, text: Redacted.Redacted): Effect.E
     ? Effect.fail(
         new ProviderStartError({
           provider,
-          message: `${name} is not the http or https address of a proxy, such as http://127.0.0.1:3128`,
+          message: `${name} is not an http or https URL of a proxy, such as http://127.0.0.1:3128`,
         }),
       )
     : Effect.succeed(proxy)
 }
 
 /**
- * Whether `NO_PROXY` names the host of an address: by its name or a domain that it is in (`example.com`, `.example.com`,
- * `*.example.com` without the domain itself), its address, a range of addresses (`10.0.0.0/8`), each with a port or without;
- * `*` names all.
+ * Whether `NO_PROXY` matches the host of a URL. Entries are host names, domains (`example.com`, `.example.com`;
+ * `*.example.com` excludes the domain itself), IP addresses and ranges (`10.0.0.0/8`), each with an optional port; `*`
+ * matches all.
  */
 export const bypasses = (noProxy: string, target: string): boolean => {
   if (!URL.canParse(target)) return false
@@ -73,12 +76,12 @@ export const bypasses = (noProxy: string, target: string): boolean => {
   })
 }
 
-/** A host without the brackets of an address, or the dot at the end of a name. */
+/** A host without IPv6 brackets or a trailing dot. */
 const bare = (host: string): string => host.replace(/^\[([^\]]*)\]/, "$1").replace(/(.)\.$/, "$1")
 
 const matches = (entry: string, host: string): boolean => {
   if (entry === "*" || entry === host) return true
-  // An address of IPv6 is written in many ways.
+  // IPv6 addresses have several spellings.
   if (entry.includes("/") || entry.includes(":")) return within(entry, host)
   const domain = entry.replace(/^\*?\./, "")
   return host.endsWith(`.${domain}`) || (entry.startsWith(".") && host === domain)

@@ -1,8 +1,9 @@
 /**
- * Takes a deployment's secrets out of whatever comes back: vendors, and proxies on the way to them, echo what they were sent.
+ * Removes a deployment's secrets from everything that comes back. Vendors, and proxies in between, echo parts of
+ * requests.
  *
- * A secret is found as it is, in any case, in base64 (also as a part of what was encoded), in hexadecimal, and with any of
- * its characters escaped as in URLs, JSON or HTML, up to three times over; and where a text was cut within it.
+ * A secret is found as it is, in any case, in base64 (also inside longer encoded text), in hexadecimal, with any of its
+ * characters escaped as in URLs, JSON or HTML up to three times, and where the text was truncated within it.
  */
 import type { Provider } from "@understudy/core/Provider"
 import { ProviderError } from "@understudy/core/ProviderError"
@@ -13,53 +14,62 @@ import * as Stream from "effect/Stream"
 import type { Secrets } from "./Secrets.ts"
 
 export interface Redaction {
-  /** Blots every secret out of what is said of a failure. Scrub before you cut. */
+  /** Redacts every secret in text about a failure. Redact before truncating. */
   readonly text: (text: string) => string
-  /** Blots credentials out of an answer, or an event of one, before it is decoded: only what stands there by no chance. */
+  /**
+   * Redacts credentials in a response, or in one of its events, before it is decoded. Only secrets too long to occur by
+   * chance are redacted.
+   */
   readonly answer: (text: string) => string
-  /** Blots every secret out of all that an error says. */
+  /** Redacts every secret in an error. */
   readonly error: (error: ProviderError) => ProviderError
 }
 
 export const make = (secrets: Secrets): Redaction => {
   let known: ReadonlyArray<string> | undefined
-  let needles: Needles = { long: [], short: [] }
-  let rare: Needles = needles
-  let trace: RegExp | undefined
-  /** Secrets are made ready where they are first looked for, and again when there are more. */
-  const renew = (): void => {
+  let patterns: Patterns = { long: [], short: [] }
+  let strongPatterns: Patterns = patterns
+  let strongPrefix: RegExp | undefined
+  /** The patterns are built on first use, and rebuilt when secrets are added. */
+  const refresh = (): void => {
     const all = secrets.all()
     if (all === known) return
     known = all
-    const strong = all.filter(({ length }) => length >= unlikely)
-    needles = needlesOf(all)
-    rare = needlesOf(strong)
-    trace = traceOf(strong)
+    const strong = all.filter(({ length }) => length >= minStrongLength)
+    patterns = patternsOf(all)
+    strongPatterns = patternsOf(strong)
+    strongPrefix = strongPrefixOf(strong)
   }
   const text = (text: string): string => {
-    renew()
-    return blot(text, needles)
+    refresh()
+    return redact(text, patterns)
   }
   return {
     text,
     answer: (answer) => {
-      renew()
-      return trace?.test(answer) === true ? blot(answer, rare) : answer
+      refresh()
+      return strongPrefix?.test(answer) === true ? redact(answer, strongPatterns) : answer
     },
     error: (error) => {
       const message = shortened(text(error.message))
       const requestId = error.requestId === undefined ? undefined : text(error.requestId)
-      const reason = scrubReason(error.reason, text)
+      const reason = redactReason(error.reason, text)
       const { cause } = error
-      const kept = cause === undefined || text(wordsOf(cause)) === wordsOf(cause)
-      return message === error.message && requestId === error.requestId && reason === error.reason && kept
+      const causeIsClean = cause === undefined || text(textOf(cause)) === textOf(cause)
+      return message === error.message && requestId === error.requestId && reason === error.reason && causeIsClean
         ? error
-        : new ProviderError({ reason, message, status: error.status, requestId, cause: kept ? cause : undefined })
+        : new ProviderError({
+            reason,
+            message,
+            status: error.status,
+            requestId,
+            cause: causeIsClean ? cause : undefined,
+          })
     },
   }
 }
 
-/** The provider, none of whose errors says a secret. */
+/** The provider with its errors redacted. */
 export const provider = (service: Provider["Service"], { error }: Redaction): Provider["Service"] => ({
   ...service,
   chat: (request) => Effect.mapError(service.chat(request), error),
@@ -68,12 +78,13 @@ export const provider = (service: Provider["Service"], { error }: Redaction): Pr
   ...(service.countTokens && { countTokens: (request) => Effect.mapError(service.countTokens!(request), error) }),
 })
 
-/** The most that is told of a failure. */
-const longest = 4000
+/** The maximum length of an error message. */
+const maxMessageLength = 4000
 
-const shortened = (text: string): string => (text.length > longest ? `${text.slice(0, longest)}…` : text)
+const shortened = (text: string): string =>
+  text.length > maxMessageLength ? `${text.slice(0, maxMessageLength)}…` : text
 
-const scrubReason = (reason: Reason, text: (text: string) => string): Reason => {
+const redactReason = (reason: Reason, text: (text: string) => string): Reason => {
   if (reason._tag === "InvalidRequest" && reason.param !== undefined) {
     const param = text(reason.param)
     return param === reason.param ? reason : { ...reason, param }
@@ -85,37 +96,37 @@ const scrubReason = (reason: Reason, text: (text: string) => string): Reason => 
   return reason
 }
 
-const wordsOf = (cause: unknown): string =>
+const textOf = (cause: unknown): string =>
   Predicate.isError(cause)
-    ? `${cause.message}\n${cause.stack}\n${cause.cause === undefined ? "" : wordsOf(cause.cause)}`
+    ? `${cause.message}\n${cause.stack}\n${cause.cause === undefined ? "" : textOf(cause.cause)}`
     : String(cause)
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What is looked for
+// Patterns
 // ---------------------------------------------------------------------------------------------------------------------
 
-interface Needles {
+interface Patterns {
   /** In lower case. */
   readonly long: ReadonlyArray<string>
   readonly short: ReadonlyArray<RegExp>
 }
 
-/** The length from which a secret is blotted out inside words too: no vendor issues a shorter one. */
-const shortest = 8
+/** Secrets of at least this length are redacted inside words too. No vendor issues a shorter one. */
+const minInnerLength = 8
 
-/** The length from which a secret stands in no sound answer by chance. */
-const unlikely = 16
+/** Secrets of at least this length do not occur in a response by chance. */
+const minStrongLength = 16
 
-const needlesOf = (secrets: ReadonlyArray<string>): Needles => ({
-  long: [...new Set(secrets.flatMap((secret) => (secret.length < shortest ? [] : formsOf(secret))))],
-  short: secrets.flatMap((secret) => (secret.length < shortest ? [alone(secret)] : [])),
+const patternsOf = (secrets: ReadonlyArray<string>): Patterns => ({
+  long: [...new Set(secrets.flatMap((secret) => (secret.length < minInnerLength ? [] : formsOf(secret))))],
+  short: secrets.flatMap((secret) => (secret.length < minInnerLength ? [standalone(secret)] : [])),
 })
 
-/** The forms that no unescaping leads back from. */
+/** The encodings of a secret that unescaping does not undo. */
 const formsOf = (secret: string): ReadonlyArray<string> =>
   [secret, ...base64(secret), Buffer.from(secret).toString("hex"), encoded(secret)].map(lower)
 
-/** The digits of base64 that the secret alone decides, whatever stands before and after it. */
+/** The base64 digits that depend on the secret alone, at each of the three alignments. */
 const base64 = (secret: string): ReadonlyArray<string> => {
   const bytes = Buffer.from(secret)
   return [0, 1, 2].flatMap((before) => {
@@ -128,77 +139,82 @@ const base64 = (secret: string): ReadonlyArray<string> => {
 const encoded = (secret: string): string => encodeURIComponent(secret.toWellFormed())
 
 /**
- * Finds the beginning of a secret in any form that an answer may have it in: each of its marks escaped or not, its letters in
- * any case. One expression: an answer is searched once, whatever it is searched for.
+ * Matches the beginning of a secret in any form: punctuation escaped or not, letters in any case. One expression for
+ * all secrets, so that a response is searched once.
  */
-const traceOf = (secrets: ReadonlyArray<string>): RegExp | undefined => {
+const strongPrefixOf = (secrets: ReadonlyArray<string>): RegExp | undefined => {
   const begun = secrets.flatMap((secret) => [
-    tracesOf(secret, (letter) => `[${letter.toLowerCase()}${letter.toUpperCase()}]`),
-    ...base64(secret).map((digits) => tracesOf(digits, (letter) => letter)),
+    prefixOf(secret, (letter) => `[${letter.toLowerCase()}${letter.toUpperCase()}]`),
+    ...base64(secret).map((digits) => prefixOf(digits, (letter) => letter)),
   ])
   return begun.length === 0 ? undefined : new RegExp([...new Set(begun)].join("|"))
 }
 
-const tracesOf = (text: string, letter: (letter: string) => string): string =>
+const prefixOf = (text: string, letter: (letter: string) => string): string =>
   text
-    .slice(0, unlikely)
-    .replaceAll(/[a-z]|[^\da-z]/gi, (each) => (/[a-z]/i.test(each) ? letter(each) : traceOfMark(each)))
+    .slice(0, minStrongLength)
+    .replaceAll(/[a-z]|[^\da-z]/gi, (each) => (/[a-z]/i.test(each) ? letter(each) : escapedMark(each)))
 
-/** A mark as it is, behind backslashes, or as URLs, JSON and HTML have it, several times over. */
-const traceOfMark = (mark: string): string => {
-  // In UTF-8, some bytes.
+/**
+ * A punctuation character as it is, behind backslashes, or escaped as in URLs, JSON and HTML, possibly several times.
+ */
+const escapedMark = (mark: string): string => {
+  // UTF-8 has several bytes for it.
   if (mark > "\x7f") return String.raw`(?:${mark}|[%\\&][#\w%;]{1,18}?)`
   const code = mark.charCodeAt(0).toString(16)
   const digits = code.padStart(2, "0").replaceAll(/[a-f]/g, (digit) => `[${digit}${digit.toUpperCase()}]`)
   return String.raw`(?:\\*${escaped(mark)}|%(?:25)*${digits}|\\+u00${digits}|&[#\w;]{2,12})`
 }
 
-/** A placeholder such as `x`, which servers without keys are given, stands inside ordinary words: only the bare word is it. */
-const alone = (secret: string): RegExp => new RegExp(`(?<![\\w-])${escaped(secret)}(?![\\w-])`, "g")
+/**
+ * Matches a short secret as a word of its own. A placeholder such as `x`, for servers without keys, also occurs inside
+ * ordinary words.
+ */
+const standalone = (secret: string): RegExp => new RegExp(`(?<![\\w-])${escaped(secret)}(?![\\w-])`, "g")
 
 const escaped = (text: string): string => text.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`)
 
-/** Of ASCII alone: no other letter keeps its length for sure. */
+/** Lower-cases ASCII only: other letters may change their length. */
 const lower = (text: string): string => text.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase())
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Blotting
+// Redacting
 // ---------------------------------------------------------------------------------------------------------------------
 
-const blot = (text: string, { long, short }: Needles): string => {
+const redact = (text: string, { long, short }: Patterns): string => {
   const found: Array<Range> = []
   for (const pattern of short)
     for (const match of text.matchAll(pattern)) found.push([match.index, match.index + match[0].length])
   if (long.length > 0) {
     let view: View | undefined = { text, at: (index) => index }
-    for (let level = 0; view !== undefined && level <= levels; level++) {
+    for (let level = 0; view !== undefined && level <= maxEscapeLevels; level++) {
       find(view, long, found)
-      view = level < levels ? unescaped(view) : undefined
+      view = level < maxEscapeLevels ? unescaped(view) : undefined
     }
   }
   return found.length === 0 ? text : without(text, found)
 }
 
-/** From where to where, in the text as it came. */
+/** A range in the original text. */
 type Range = readonly [start: number, end: number]
 
-/** A text after unescaping, and where its characters began before. */
+/** A text after unescaping; `at` maps an index to the original text. */
 interface View {
   readonly text: string
   readonly at: (index: number) => number
 }
 
-/** How many times over what is escaped may be. */
-const levels = 3
+/** How many levels of escaping are undone. */
+const maxEscapeLevels = 3
 
-const find = ({ at, text }: View, needles: ReadonlyArray<string>, found: Array<Range>): void => {
+const find = ({ at, text }: View, patterns: ReadonlyArray<string>, found: Array<Range>): void => {
   const hay = lower(text)
-  for (const needle of needles) {
+  for (const needle of patterns) {
     for (let index = hay.indexOf(needle); index >= 0; index = hay.indexOf(needle, index + needle.length)) {
       found.push([at(index), at(index + needle.length)])
     }
-    // A text that was cut within it.
-    const begun = needle.slice(0, shortest)
+    // The text was truncated within the secret.
+    const begun = needle.slice(0, minInnerLength)
     for (
       let index = hay.indexOf(begun, Math.max(0, hay.length - needle.length));
       index >= 0;
@@ -225,7 +241,7 @@ const entities: Readonly<Record<string, string>> = {
   commat: "@",
 }
 
-/** The view with its escapes undone; `undefined` where it has none. Each stands for one character. */
+/** The view with one level of escapes undone; `undefined` if it has none. Each escape stands for one character. */
 const unescaped = ({ at, text }: View): View | undefined => {
   let written = ""
   let from = 0
@@ -249,7 +265,7 @@ const unescaped = ({ at, text }: View): View | undefined => {
   return {
     text: written + text.slice(from),
     at: (index) => {
-      // The last escape that ends at or before the index says by how much it is shifted.
+      // The last escape that ends at or before the index gives the shift.
       let [low, high] = [0, ends.length]
       while (low < high) {
         const middle = (low + high) >> 1

@@ -1,6 +1,6 @@
 /**
- * A request but for its body: address, authorisation and headers, as a vendor's SDK builds them. Built once for each
- * provider: they are the same for every call.
+ * A request without its body: address, authorisation and headers, as a vendor's SDK builds them. Built once per
+ * provider, as they do not change between calls.
  */
 import * as Effect from "effect/Effect"
 import type { Native } from "@understudy/core/Chat"
@@ -9,13 +9,13 @@ import type { Redaction } from "./Redaction.ts"
 
 export interface RequestTemplate {
   readonly origin: string
-  /** With `{model}` in the model's place, where a vendor has it in its addresses. */
+  /** Contains `{model}` if the vendor's path includes the model. */
   readonly path: string
-  /** Names and values in turn, the way undici writes them without another look. */
+  /** Alternating names and values: undici writes them without further checks. */
   readonly headers: ReadonlyArray<string>
 }
 
-/** The part of an SDK's client that builds requests: `openai`'s and `@anthropic-ai/sdk`'s have it in common. */
+/** The part of an SDK client that builds requests, common to `openai` and `@anthropic-ai/sdk`. */
 export interface Builder {
   readonly buildRequest: (options: {
     readonly method: "post"
@@ -24,10 +24,10 @@ export interface Builder {
   }) => Promise<{ readonly url: string; readonly req: { readonly headers: Iterable<readonly [string, string]> } }>
 }
 
-/** Headers that belong to one request: they are not kept for the next. */
-const fleeting = new Set(["content-length", "idempotency-key"])
+/** Headers of a single request, left out of the template. */
+const perRequest = new Set(["content-length", "idempotency-key"])
 
-/** Has the SDK build a POST to `path`, and keeps everything but its body. What it says where it cannot is scrubbed. */
+/** Makes the SDK build a POST to `path`, and keeps everything but the body. Error messages of the SDK are redacted. */
 export const build = (
   provider: string,
   client: Builder,
@@ -45,37 +45,37 @@ export const build = (
       return {
         origin: url.slice(0, slash),
         path: url.slice(slash).replace(encodeURI(placeholder), placeholder),
-        headers: [...req.headers].flatMap(([name, value]) => (fleeting.has(name.toLowerCase()) ? [] : [name, value])),
+        headers: [...req.headers].flatMap(([name, value]) => (perRequest.has(name.toLowerCase()) ? [] : [name, value])),
       }
     },
   )
 
-/** Whether the model is a part of the address. */
-export const takesModel = (prepared: RequestTemplate | undefined): boolean =>
-  prepared?.path.includes(placeholder) === true
+/** Whether the path includes the model. */
+export const takesModel = (template: RequestTemplate | undefined): boolean =>
+  template?.path.includes(placeholder) === true
 
-/** The same for a model, whose name may hold anything that fits (see `ModelPath`), slashes included. */
-export const withModel = (prepared: RequestTemplate, model: string): RequestTemplate =>
-  takesModel(prepared)
+/** The template for one model. The name must fit into a path (see `ModelPath`) and may contain slashes. */
+export const withModel = (template: RequestTemplate, model: string): RequestTemplate =>
+  takesModel(template)
     ? {
-        ...prepared,
-        path: prepared.path.replace(placeholder, () => model.split("/").map(encodeURIComponent).join("/")),
+        ...template,
+        path: template.path.replace(placeholder, () => model.split("/").map(encodeURIComponent).join("/")),
       }
-    : prepared
+    : template
 
-/** What stands in a path where the model will. */
+/** The placeholder of the model in a path. */
 export const placeholder = "{model}"
 
-/** The same, with the headers and the query that came with a client's own request: its headers win. */
+/** The template with the headers and the query of a client's own request. The client's headers take precedence. */
 export const withNative = (
-  prepared: RequestTemplate,
+  template: RequestTemplate,
   { headers, query }: Pick<Native, "headers" | "query">,
 ): RequestTemplate => ({
-  ...prepared,
-  ...(headers === undefined ? undefined : { headers: overlay(prepared.headers, headers) }),
+  ...template,
+  ...(headers === undefined ? undefined : { headers: overlay(template.headers, headers) }),
   ...(query === undefined
     ? undefined
-    : { path: `${prepared.path}${prepared.path.includes("?") ? "&" : "?"}${new URLSearchParams(query)}` }),
+    : { path: `${template.path}${template.path.includes("?") ? "&" : "?"}${new URLSearchParams(query)}` }),
 })
 
 const overlay = (headers: ReadonlyArray<string>, own: Readonly<Record<string, string>>): ReadonlyArray<string> => {

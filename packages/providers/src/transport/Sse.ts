@@ -1,7 +1,4 @@
-/**
- * The server-sent events of a response, as they arrive: all events of one read together, so that what came in one piece
- * goes out in one piece.
- */
+/** The server-sent events of a response, as they arrive. Events of one read stay together in one chunk. */
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Sse from "effect/encoding/Sse"
@@ -10,13 +7,12 @@ import * as Stream from "effect/Stream"
 import type { UnreadableAnswer } from "./AnswerLimits.ts"
 import { eventTooLarge, longestEvent } from "./AnswerLimits.ts"
 
-/** One event: its name where it has one (`"message"` if not), and its data, lines joined. */
+/** One event: its name (default: `"message"`), and its data with lines joined. */
 export interface Event {
   readonly event: string
   readonly data: string
 }
 
-/**
 /**
  * The events of a stream of bytes. `onError` turns what broke it, an event larger than `longestEvent` included, into an
  * error; a clean end of the bytes is the end of the stream, whatever it says of the answer. `scrub` goes over each event's

@@ -1,9 +1,9 @@
 /**
- * One pooled HTTP transport for the vendors whose SDKs can be told where to send: a request prepared once by the SDK, its
- * body sent by undici's dispatcher, and interrupted with its fibre. Nothing is built between: neither a `Request`, a
- * `Response`, a signal nor a promise (docs/performance.md says what that is worth).
+ * The HTTP transport: a shared connection pool for vendors whose SDKs let the caller send requests. The SDK builds a
+ * request once, undici's dispatcher sends each body, and interrupting the fibre closes the connection. No `Request`,
+ * `Response`, signal or promise is created per call (see docs/performance.md).
  *
- * undici's own time limits on headers and bodies are off: the engine keeps time.
+ * undici's own timeouts on headers and bodies are off: the engine enforces timeouts.
  */
 import type * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
@@ -27,28 +27,31 @@ import type * as Proxy from "./Proxy.ts"
 
 export type { Headers } from "./Exchange.ts"
 
-/** The connection never stood, or broke. What it was is in `cause`: see `NetworkError`. */
+/** The connection could not be opened, or broke. `cause` is classified by `NetworkError`. */
 export class TransportFailure extends Data.TaggedError("TransportFailure")<{ readonly cause: unknown }> {}
 
-/** A whole answer, whatever its status. Header names are lower-case. */
+/** A complete response with any status. Header names are lower-case. */
 export interface HttpResponse {
   readonly status: number
   readonly headers: Headers
   readonly text: string
 }
 
-/** An answer whose body is still to come, as it arrives. */
+/** A response whose body is still arriving. */
 export interface StreamingResponse {
   readonly status: number
   readonly headers: Headers
   readonly bytes: Stream.Stream<Uint8Array, TransportFailure>
 }
 
-/** How requests are sent by one provider. */
+/** Sends the requests of one provider. */
 export interface HttpSender {
-  /** POSTs a body and reads the answer to its end. Interruption closes the connection. */
+  /** POSTs a body and reads the complete response. Interruption closes the connection. */
   readonly send: (request: RequestTemplate, body: string) => Effect.Effect<HttpResponse, TransportFailure>
-  /** POSTs a body. The connection is closed with the scope, unless the answer has ended by then. */
+  /**
+   * POSTs a body and returns as soon as the headers arrive. Closing the scope closes the connection if the response has
+   * not ended.
+   */
   readonly open: (
     request: RequestTemplate,
     body: string,
@@ -56,28 +59,28 @@ export interface HttpSender {
 }
 
 export interface SenderOptions {
-  /** Connections must stand within this time: 5 seconds if not said. */
+  /** The time limit for opening a connection. Default: 5 seconds. */
   readonly connectTimeout?: Duration.Input | undefined
-  /** Where connections go through; straight to the vendor if not said. */
+  /** The proxy. Default: none. */
   readonly proxy?: Proxy.Proxy | undefined
-  /** How much of an answer is taken; the defaults if not said. */
+  /** Limits on the size of responses. Default: `AnswerLimits.defaults`. */
   readonly limits?: Limits | undefined
 }
 
-/** Connections, kept open and shared by origin. */
+/** Open connections, shared by origin. */
 export interface Pool {
   readonly sender: (options?: SenderOptions) => HttpSender
 }
 
 /**
- * The pool that providers take when their layers are built: one for the process unless another is provided. Its idle
- * connections keep no process alive.
+ * The pool that provider layers read when they are built. Default: one pool for the process, whose idle connections do
+ * not keep the process alive.
  */
 export const Transport: Context.Reference<Pool> = Context.Reference<Pool>("@understudy/providers/Transport", {
   defaultValue: () => make().pool,
 })
 
-/** A pool of its own, whose connections are closed with the layer. */
+/** A separate pool, whose connections are closed with the layer. */
 export const layer: Layer.Layer<never> = Layer.effect(
   Transport,
   Effect.map(
@@ -122,16 +125,17 @@ const senderOver = (agents: Agents, limits: Limits): HttpSender => ({
   open: (request, body) =>
     Effect.flatMap(Effect.scope, (scope) =>
       Effect.suspend(() => {
-        const flow = new Flow(sending(agents, request, body), limits)
+        const responseBody = new ResponseBody(sending(agents, request, body), limits)
         return Effect.andThen(
           Scope.addFinalizer(
             scope,
-            Effect.sync(() => flow.exchange.stop()),
+            Effect.sync(() => responseBody.exchange.stop()),
           ),
           Effect.callback<StreamingResponse, TransportFailure>((resume) => {
-            flow.onStart = ({ headers, status }) => resume(Effect.succeed({ status, headers, bytes: flow.bytes }))
-            flow.onFailure = (cause) => resume(Effect.fail(new TransportFailure({ cause })))
-            flow.exchange.start()
+            responseBody.onStart = ({ headers, status }) =>
+              resume(Effect.succeed({ status, headers, bytes: responseBody.bytes }))
+            responseBody.onFailure = (cause) => resume(Effect.fail(new TransportFailure({ cause })))
+            responseBody.exchange.start()
           }),
         )
       }),
@@ -140,8 +144,8 @@ const senderOver = (agents: Agents, limits: Limits): HttpSender => ({
 
 const sending =
   (agents: Agents, request: RequestTemplate, body: string): Dispatch =>
-  (exchange, over) =>
-    void agents[over].dispatch(options(request, body), exchange)
+  (exchange, via) =>
+    void agents[via].dispatch(options(request, body), exchange)
 
 const options = ({ headers, origin, path }: RequestTemplate, body: string): Dispatcher.DispatchOptions => ({
   origin,
@@ -154,24 +158,24 @@ const options = ({ headers, origin, path }: RequestTemplate, body: string): Disp
 const decode = (chunks: ReadonlyArray<Buffer>): string =>
   chunks.length === 1 ? chunks[0]!.toString() : Buffer.concat(chunks).toString()
 
-/** The text of an answer that was opened as a stream: for errors, which come whole. */
+/** The complete text of an opened response, for errors. */
 export const text = (opened: StreamingResponse): Effect.Effect<string, TransportFailure> =>
   Effect.map(Stream.runCollect(opened.bytes), (chunks) => Buffer.concat(chunks).toString())
 
-/** How much is buffered for a reader that is slower than the upstream, before the upstream is made to wait. */
-const highWater = 256 * 1024
+/** How many bytes are buffered for a slow reader before the upstream is paused. */
+const highWaterMark = 256 * 1024
 
 type Chunks = Arr.NonEmptyReadonlyArray<Uint8Array>
 
-/** The bytes of an exchange between its arrival and its reader. */
-class Flow {
+/** Buffers the bytes of an exchange until they are read. */
+class ResponseBody {
   readonly exchange: Exchange
   onStart: (head: Head) => void = () => {}
   onFailure: (cause: unknown) => void = () => {}
   #chunks: Array<Uint8Array> = []
   #size = 0
   #paused = false
-  #stirring = false
+  #wakeScheduled = false
   #end: Effect.Effect<never, TransportFailure | Cause.Done> | undefined
   #wake: (() => void) | undefined
 
@@ -181,11 +185,11 @@ class Flow {
       data: (chunk) => {
         this.#chunks.push(chunk)
         this.#size += chunk.length
-        if (this.#size > highWater && !this.#paused) {
+        if (this.#size > highWaterMark && !this.#paused) {
           this.#paused = true
           this.exchange.pause()
         }
-        this.#stir()
+        this.#scheduleWake()
       },
       ended: () => this.#finish(Cause.done()),
       failed: (cause) => {
@@ -215,15 +219,15 @@ class Flow {
     ),
   )
 
-  /** Wakes the reader after all that came in one read of the socket, so that it is passed on in one piece. */
-  #stir(): void {
-    if (this.#stirring || this.#wake === undefined) return
-    this.#stirring = true
-    process.nextTick(this.#rouse)
+  /** Wakes the reader once per read of the socket, so that all of its bytes are passed on together. */
+  #scheduleWake(): void {
+    if (this.#wakeScheduled || this.#wake === undefined) return
+    this.#wakeScheduled = true
+    process.nextTick(this.#wakeReader)
   }
 
-  readonly #rouse = (): void => {
-    this.#stirring = false
+  readonly #wakeReader = (): void => {
+    this.#wakeScheduled = false
     this.#wake?.()
   }
 

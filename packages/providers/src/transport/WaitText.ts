@@ -1,11 +1,11 @@
 /**
- * Waits and moments as providers write them: `1m3.5s`, `12.3 seconds`, an HTTP date, RFC 3339, seconds since 1970. All
- * functions are total: text in no known form is `undefined`, and a number is never NaN or infinite.
+ * Parses durations and times as providers write them: `1m3.5s`, `12.3 seconds`, an HTTP date, RFC 3339, seconds since
+ * 1970. All functions are total: an unknown format is `undefined`, and a number is never NaN or infinite.
  *
  * Sources: RFC 9110, "Date/Time Formats" (with its two obsolete forms); RFC 3339; Go's `time.Duration`.
  */
 
-/** A number of plain digits: no exponent, no hexadecimal, no `Infinity`. */
+/** A decimal number without exponent: no hexadecimal, no `Infinity`. */
 export const number = (text: string | undefined): number | undefined => {
   const trimmed = text?.trim() ?? ""
   return /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)$/.test(trimmed) && Number.isFinite(Number(trimmed))
@@ -31,17 +31,17 @@ const unit = "(?:ns|[uµμ]s|milliseconds?|msecs?|ms|seconds?|secs?|s|minutes?|m
 const amount = String.raw`\d{1,15}(?:\.\d{1,15})?`
 const piece = String.raw`${amount}\s{0,3}${unit}`
 
-/** The source of a pattern for a span, such as `1m3.5s` and `2 hours and 5 minutes`. It captures nothing. */
+/** The pattern source of a span, such as `1m3.5s` and `2 hours and 5 minutes`. It has no capture groups. */
 export const spanSource: string = String.raw`${piece}(?:[\s,]{0,3}(?:and\s)?\s{0,3}${piece}){0,5}`
 
 const pieces = new RegExp(String.raw`(${amount})\s{0,3}(${unit})`, "gi")
 const whole = new RegExp(String.raw`^\s*${spanSource}\s*$`, "i")
 
-/** The milliseconds of a text that is a span and nothing else. */
+/** The milliseconds of a text that consists of one span. */
 export const span = (text: string | undefined): number | undefined =>
   text !== undefined && text.length < 200 && whole.test(text) ? sum(text) : undefined
 
-/** The milliseconds of all pieces of a span. */
+/** The milliseconds of all pieces of a span, added up. */
 export const sum = (text: string): number | undefined => {
   const millis = [...text.matchAll(pieces)].reduce((all, [, amount, name = ""]) => {
     const factor = units.find(([pattern]) => pattern.test(name))?.[1] ?? 0
@@ -51,7 +51,7 @@ export const sum = (text: string): number | undefined => {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Moments
+// Dates
 // ---------------------------------------------------------------------------------------------------------------------
 
 const months = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
@@ -61,11 +61,11 @@ const dayFirst =
   /^[a-z]{3,9},?\s{1,3}(\d{1,2})[\s-]([a-z]{3})[\s-](\d{4}|\d{2})\s{1,3}(\d{2}):(\d{2}):(\d{2})(?:\s{1,3}(?:GMT|UTC|Z|[+-]0000))?$/i
 /** C's `Sun Nov  6 08:49:37 1994`. */
 const asctime = /^[a-z]{3}\s{1,3}([a-z]{3})\s{1,3}(\d{1,2})\s{1,3}(\d{2}):(\d{2}):(\d{2})\s{1,3}(\d{4})$/i
-/** RFC 3339, also with a space, without seconds or without a zone, which then is UTC. */
+/** RFC 3339, also with a space, without seconds, or without a zone (then UTC). */
 const iso =
   /^(\d{4})-(\d{2})-(\d{2})(?:[T\s](\d{2}):(\d{2})(?::(\d{2})(\.\d{1,9})?)?\s?(Z|UTC|GMT|[+-]\d{2}:?\d{2})?)?$/i
 
-/** The clock milliseconds of a text that is a date in one of the known forms; `now` tells the century of two digits. */
+/** The clock milliseconds of a date in a known format. `now` determines the century of a two-digit year. */
 export const date = (text: string | undefined, now: number): number | undefined => {
   const trimmed = text?.trim() ?? ""
   const first = dayFirst.exec(trimmed)
@@ -85,7 +85,7 @@ export const date = (text: string | undefined, now: number): number | undefined 
   return millis === undefined ? undefined : millis + Number(`0${fraction ?? ""}`) * 1000 - offset(zone)
 }
 
-/** RFC 9110: two digits that seem more than 50 years ahead are the past. */
+/** RFC 9110: a two-digit year more than 50 years ahead is in the past. */
 const century = (digits: number, now: number): number => {
   const current = new Date(now).getUTCFullYear()
   const year = current - (current % 100) + digits
@@ -112,8 +112,8 @@ const offset = (zone: string | undefined): number => {
 }
 
 /**
- * The clock milliseconds of a number too large for a wait: seconds since 1970, or milliseconds. From September 2001 on,
- * which is before any provider there is.
+ * The clock milliseconds of a number too large to be a wait: seconds or milliseconds since 1970, from September 2001
+ * on.
  */
 export const epoch = (value: number): number | undefined =>
   value >= 1e12 ? value : value >= 1e9 ? value * 1000 : undefined

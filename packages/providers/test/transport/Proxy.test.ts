@@ -130,7 +130,7 @@ describe.concurrent("a proxy", () => {
         "http://user:pass-word%zz@127.0.0.1:1",
       ]) {
         const error = yield* Effect.flip(ask(vendors["openai"]!("https://example.com", Redacted.make(proxy))))
-        assert.include(String(error), "proxy is not the http or https address of a proxy")
+        assert.include(String(error), "proxy is not an http or https URL of a proxy")
         assert.notInclude(String(error), "pass-word")
       }
     }),

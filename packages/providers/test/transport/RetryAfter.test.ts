@@ -158,9 +158,9 @@ describe("any form", () => {
   })
 })
 
-describe("fromWords", () => {
+describe("fromMessage", () => {
   const words = (message: string) => {
-    const duration = RetryAfter.fromWords(message, now)
+    const duration = RetryAfter.fromMessage(message, now)
     return duration === undefined ? undefined : Duration.toMillis(duration)
   }
 
