@@ -58,7 +58,7 @@ const keysOf = (ast: Schema.Constraint["ast"]): ReadonlyArray<string> => {
 }
 
 /** Where the vendors stand that have the same keys. */
-const alike = "### Vendors that speak OpenAI's protocol"
+const alike = "### OpenAI-compatible vendors"
 
 const assertNames = (heading: string, keys: ReadonlyArray<string>) => {
   const text = section(heading)
