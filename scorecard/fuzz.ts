@@ -1,6 +1,7 @@
 /**
  * `npm run fuzz`: a million mutated requests and answers in each dialect through the real gateway. `-- --count 5000 --seed
- * again --dialect messages` for fewer, others, or one; `--only 42` shows that case. Ends in failure if anything is wrong.
+ * again --dialect messages` for fewer, others, or one dialect; `--from 42` begins with that case, `--only 42` shows it. Ends
+ * in failure if anything is wrong.
  */
 import * as Effect from "effect/Effect"
 import { parseArgs } from "node:util"
@@ -11,6 +12,7 @@ const { values: flags } = parseArgs({
   options: {
     count: { type: "string", default: "1000000" },
     seed: { type: "string", default: "understudy" },
+    from: { type: "string", default: "0" },
     dialect: { type: "string" },
     only: { type: "string" },
   },
@@ -25,7 +27,7 @@ const dialects = Dialect.names.filter((name) => flags.dialect === undefined || n
 if (dialects.length === 0) throw new Error(`--dialect: expected one of ${Dialect.names.join(", ")}`)
 
 const only = flags.only === undefined ? undefined : Number(flags.only)
-const shown = only === undefined ? {} : { from: only, onCase: show }
+const shown = only === undefined ? { from: Number(flags.from) } : { from: only, onCase: show }
 
 for (const dialect of dialects) {
   const report = await Effect.runPromise(
@@ -41,7 +43,7 @@ for (const dialect of dialects) {
   const complaints = Fuzz.complaints(report)
   console.log(`${dialect}: ${report.cases} cases in ${(report.millis / 1000).toFixed(1)} s, seed "${flags.seed}"`)
   for (const [status, count] of Object.entries(report.statuses).sort()) console.log(`  ${status.padEnd(12)} ${count}`)
-  console.log(`  longest stall ${report.stall.toFixed(0)} ms`)
+  console.log(`  longest stall ${report.stall.millis.toFixed(0)} ms, at case ${report.stall.at}`)
   console.log(`  heap, MB      ${report.heap.map((bytes) => (bytes / 1e6).toFixed(1)).join(", ")}, after each quarter`)
   for (const complaint of complaints) console.error(complaint)
   if (complaints.length > 0) process.exitCode = 1

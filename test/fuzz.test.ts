@@ -3,7 +3,11 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Dialect from "../scorecard/Dialect.ts"
 import * as Case from "../scorecard/fuzz/Case.ts"
+import { Draw } from "../scorecard/fuzz/Draw.ts"
 import * as Fuzz from "../scorecard/fuzz/Fuzz.ts"
+import * as Json from "../scorecard/fuzz/Json.ts"
+import * as Mutation from "../scorecard/fuzz/Mutation.ts"
+import * as Stalls from "../scorecard/fuzz/Stalls.ts"
 
 describe("thousands of mutated requests and answers", () => {
   for (const dialect of Dialect.names) {
@@ -64,4 +68,61 @@ describe("a case", () => {
     assert.strictEqual(stream('event: ping\ndata: {"type":"ping"}\n\n'), "a stream without an end")
     assert.strictEqual(stream(`event: ping\ndata: {\n\n${stop}`), "a stream with an event that is not JSON")
   })
+})
+
+describe("a mutation", () => {
+  /** Draws what it is told, then 0. */
+  class Told extends Draw {
+    readonly #numbers: Array<number>
+    constructor(...numbers: Array<number>) {
+      super("")
+      this.#numbers = numbers
+    }
+    override next(): number {
+      return this.#numbers.shift() ?? 0
+    }
+  }
+  const copies = [0.7, 0, 0.99] as const
+
+  it("makes no JSON of more than some megabytes, whatever it copies", () => {
+    // Of eight changes, the first copies the inner string 3000 times, the second the array of all these.
+    const text = Mutation.json([["x"]], new Told(0, 0.99, 0.99, ...copies, 0.0005, ...copies))
+    assert.isAbove(text.length, 1_000_000)
+    assert.isBelow(text.length, 20_000_000)
+    assert.isArray(JSON.parse(text))
+  })
+
+  it("changes a copy, of objects with a member twice too", () => {
+    const inner = { a: 1 }
+    const twice = new Json.Members([
+      ["a", inner],
+      ["a", 2],
+    ])
+    const copy = Json.copy([twice])
+    assert.deepStrictEqual(copy, [twice])
+    inner.a = 3
+    assert.strictEqual(Json.write(copy), '[{"a":{"a":1},"a":2}]')
+    assert.strictEqual(Json.lengthOf(copy), Json.write(copy).length + 3, "a comma after each last one")
+  })
+})
+
+describe("a stall", () => {
+  const millis = () => {
+    const { system, user } = process.threadCpuUsage()
+    return (system + user) / 1000
+  }
+  const work = (length: number) => {
+    for (const from = millis(); millis() < from + length;);
+  }
+
+  it.live("is of the gateway's work, and names the case", () =>
+    Effect.gen(function* () {
+      const stall = yield* Stalls.watch(() => 7)
+      Stalls.aside(() => work(400))
+      work(200)
+      yield* Effect.repeat(Effect.sleep("5 millis"), { until: () => stall().millis > 0 })
+      assert.strictEqual(stall().at, 7)
+      assert.isBelow(stall().millis, 400)
+    }).pipe(Effect.scoped),
+  )
 })

@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Net from "node:net"
+import * as Stalls from "./Stalls.ts"
 
 /** `end`: whether the answer came whole, the connection closed before, or nothing came in time. */
 export interface Received {
@@ -58,7 +59,7 @@ export class Caller {
       const timer = setTimeout(() => finish({ ...read(Buffer.concat(chunks), false), end: "stuck" }), this.#limit)
       socket.on("data", (chunk: Buffer) => {
         chunks.push(chunk)
-        const received = read(Buffer.concat(chunks), false)
+        const received = Stalls.aside(() => read(Buffer.concat(chunks), false))
         if (received.end === "whole") finish(received)
       })
       socket.on("error", () => finish(read(Buffer.concat(chunks), true)))

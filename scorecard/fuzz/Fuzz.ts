@@ -36,8 +36,8 @@ export interface Report {
   readonly wrong: ReadonlyArray<{ readonly index: number; readonly why: string }>
   /** After each quarter, in bytes. */
   readonly heap: ReadonlyArray<number>
-  /** The longest that the loop worked without looking up, in milliseconds. */
-  readonly stall: number
+  /** The longest that the event loop worked for the gateway at one piece. */
+  readonly stall: Stalls.Stall
   readonly inFlight: number
   readonly millis: number
 }
@@ -98,16 +98,15 @@ export const play = Effect.fnUntraced(function* (options: Options) {
     Effect.sync(() => Array.from({ length: concurrency }, () => new Caller(Number(new URL(url).port), patience))),
     (callers) => Effect.sync(() => callers.forEach((caller) => caller.close())),
   )
-  const stalls = yield* Stalls.watch
-
   let next = from
+  const stalls = yield* Stalls.watch(() => next - 1)
   const lane = (caller: Caller, end: number) =>
     Effect.whileLoop({
       while: () => next < end,
       body: () => {
-        const one = Case.make(seed, dialect, next++)
+        const one = Stalls.aside(() => Case.make(seed, dialect, next++))
         return Effect.tap(caller.ask(one.bytes), (received) => {
-          const why = Case.against(one, received)
+          const why = Stalls.aside(() => Case.against(one, received))
           const key = `${one.kind} ${received.status}`
           statuses[key] = (statuses[key] ?? 0) + 1
           if (why !== undefined) wrong.push({ index: one.index, why })
@@ -141,7 +140,7 @@ export const play = Effect.fnUntraced(function* (options: Options) {
 /** How much the heap may have grown from the first quarter to the last, in bytes, before it counts as a leak. */
 const growth = 8_000_000
 
-/** The longest that the loop may work without looking up, in milliseconds. */
+/** The longest that the event loop may work for the gateway at one piece, in milliseconds. */
 const longest = 200
 
 /** What a report has against the gateway; none if all is well. */
@@ -158,7 +157,11 @@ export const complaints = ({ dialect, heap, inFlight, stall, wrong }: Report): R
           .join(", ")})`,
     ),
     ...(inFlight === 0 ? [] : [`${dialect}: ${inFlight} calls in flight`]),
-    ...(stall <= longest ? [] : [`${dialect}: the loop stalled for ${stall.toFixed(0)} ms`]),
+    ...(stall.millis <= longest
+      ? []
+      : [
+          `${dialect}: the loop stalled for ${stall.millis.toFixed(0)} ms, at case ${stall.at} or one under way with it`,
+        ]),
     ...(last - first <= growth ? [] : [`${dialect}: the heap grew by ${((last - first) / 1e6).toFixed(1)} MB`]),
   ]
 }

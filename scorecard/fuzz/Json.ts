@@ -34,5 +34,16 @@ const written = (entries: ReadonlyArray<readonly [string, unknown]>): string =>
 /** A copy to change. A member named `__proto__` stays one. */
 export const copy = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(copy)
+  if (value instanceof Members) return new Members(value.entries.map(([name, each]) => [name, copy(each)]))
   return isTree(value) ? Object.fromEntries(Object.entries(value).map(([name, each]) => [name, copy(each)])) : value
+}
+
+/** How long the value is as JSON, in characters, but for escapes. */
+export const lengthOf = (value: unknown): number => {
+  if (typeof value === "string") return value.length + 2
+  if (value instanceof Raw) return value.text.length
+  if (Array.isArray(value)) return value.reduce((sum: number, each) => sum + lengthOf(each) + 1, 2)
+  if (typeof value !== "object" || value === null) return String(value).length
+  const entries = value instanceof Members ? value.entries : Object.entries(value)
+  return entries.reduce((sum: number, [name, each]) => sum + name.length + lengthOf(each) + 4, 2)
 }

@@ -201,7 +201,8 @@ const change = (root: { value: unknown }, draw: Draw): void => {
       return put(slot, typeof value === "number" ? raw(draw.one(numbers)) : Json.write(value))
     case 6:
       if (Array.isArray(slot.holder)) {
-        const times = draw.chance(0.05) ? draw.one([300, 3000]) : 2
+        const drawn = draw.chance(0.05) ? draw.one([300, 3000]) : 2
+        const times = Math.min(drawn, Math.ceil(mostCopied / Json.lengthOf(value)))
         for (let count = 0; count < times; count++) slot.holder.push(Json.copy(value))
       } else put({ holder: slot.holder, key: draw.one(texts) }, odd(draw))
       return
@@ -221,11 +222,17 @@ const change = (root: { value: unknown }, draw: Draw): void => {
   }
 }
 
+/**
+ * How much is copied at once, and how long a value is before it is changed no more, in characters: copies of copies would
+ * be longer than a string can be. Few changes do more than double it.
+ */
+const mostCopied = 8_000_000
+
 /** JSON text of a value with a few changes. */
 export const json = (value: unknown, draw: Draw): string => {
   const root = { value: Json.copy(value) }
   const changes = 1 + draw.below(draw.chance(0.2) ? 8 : 3)
-  for (let count = 0; count < changes; count++) change(root, draw)
+  for (let count = 0; count < changes && Json.lengthOf(root.value) < mostCopied; count++) change(root, draw)
   return Json.write(root.value)
 }
 

@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net"
 import { parsed } from "../Json.ts"
 import * as Answers from "./Answers.ts"
 import { Draw } from "./Draw.ts"
+import * as Stalls from "./Stalls.ts"
 
 /** What a request says so that its answer is that case's. */
 export const mark = (seed: string, dialect: string, index: number): string =>
@@ -19,15 +20,17 @@ export const make = Effect.map(
       const server = Http.createServer((request, response) => {
         const chunks: Array<Buffer> = []
         request.on("data", (chunk: Buffer) => chunks.push(chunk))
-        request.on("end", () => {
-          const text = Buffer.concat(chunks).toString()
-          const body = parsed<Record<string, unknown>>(text) ?? {}
-          const url = request.url ?? ""
-          const mark = marked.exec(text)?.[1]
-          // Each vendor that is asked for a case has an answer of its own.
-          const draw = new Draw(`${mark} ${url.replace(/\?.*/, "")}`)
-          play(mark === undefined ? Answers.sound(url, body) : Answers.mutated(url, body, draw), response)
-        })
+        request.on("end", () =>
+          Stalls.aside(() => {
+            const text = Buffer.concat(chunks).toString()
+            const body = parsed<Record<string, unknown>>(text) ?? {}
+            const url = request.url ?? ""
+            const mark = marked.exec(text)?.[1]
+            // Each vendor that is asked for a case has an answer of its own.
+            const draw = new Draw(`${mark} ${url.replace(/\?.*/, "")}`)
+            play(mark === undefined ? Answers.sound(url, body) : Answers.mutated(url, body, draw), response)
+          }),
+        )
       })
       server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
     }),
