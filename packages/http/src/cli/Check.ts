@@ -71,7 +71,7 @@ const report = Effect.fnUntraced(function* (
     ...Summary.lines(configuration),
     ...LintReport.lines(configuration),
     ...Summary.section(
-      "said in the words of others, and not in ours",
+      "not imported",
       configuration.notImported.map(({ message, path }) => [`${path}: ${message}`]),
     ),
   ])

@@ -1,6 +1,6 @@
 /**
- * `understudy import litellm FILE`, `… portkey FILE`, `… providers FILE`: a configuration of another gateway's in our own
- * words. The document goes to the output, what it cannot say to the errors.
+ * `understudy import litellm FILE`, `… portkey FILE`, `… providers FILE`: converts another gateway's configuration. The
+ * result goes to stdout or a file, the report to stderr.
  */
 import type { Problem } from "@understudy/providers/Config"
 import type { Imported } from "@understudy/providers/internal/import/ImportReader"
@@ -52,12 +52,12 @@ const flags = {
   file: Argument.String("file").pipe(Argument.withDescription("The configuration to read")),
   output: Flag.File("output", { mustExist: false }).pipe(
     Flag.withAlias("o"),
-    Flag.withDescription("The file to write; printed if not said"),
+    Flag.withDescription("The file to write (default: print it)"),
     Flag.optional,
   ),
 }
 
-/** Imports a file: writes or prints what it is in our words, then says what is missing. */
+/** Imports a file: writes or prints the converted configuration, then prints the report. */
 export const run = Effect.fnUntraced(function* (
   reading: Reading,
   { file, output }: { readonly file: string; readonly output: Option.Option<string> },
@@ -73,7 +73,7 @@ export const run = Effect.fnUntraced(function* (
 })
 
 const summary = (file: string, report: ReadonlyArray<Problem>): ReadonlyArray<string> =>
-  report.length === 0 ? [`${file}: nothing is lost`] : [`${file}: to be known`, ...report.map(Config.line)]
+  report.length === 0 ? [`${file}: everything is imported`] : [`${file}: import report`, ...report.map(Config.line)]
 
 const command = (name: string, reading: Reading, description: string, example: string) =>
   Command.make(name, flags, (options) => run(reading, options)).pipe(
@@ -82,7 +82,7 @@ const command = (name: string, reading: Reading, description: string, example: s
   )
 
 export const importing = Command.make("import").pipe(
-  Command.withDescription("Say another gateway's configuration in our own words"),
+  Command.withDescription("Convert another gateway's configuration to an Understudy configuration"),
   Command.withSubcommands([
     command("litellm", litellm, "Import LiteLLM's proxy configuration, YAML", "config.yaml -o understudy.yaml"),
     command(

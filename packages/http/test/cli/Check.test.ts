@@ -79,8 +79,8 @@ model_list: [{ model_name: gpt-4o, litellm_params: { model: openai/gpt-4o, api_k
         "understudy.yaml is fine.",
         "deployments",
         "  gpt-4o  openai  gpt-4o",
-        "said in the words of others, and not in ours",
-        "  model_list[0].litellm_params.temperature: has no equivalent: left out",
+        "not imported",
+        "  model_list[0].litellm_params.temperature: has no equivalent: not imported",
       ])
     }).pipe(withEnvironment({ KEY: "sk-test" }), Effect.scoped, Effect.provide(NodeServices.layer)),
   )

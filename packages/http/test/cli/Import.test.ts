@@ -40,10 +40,10 @@ describe("import", () => {
       const { printed, told } = yield* run("litellm", fixture("litellm.yaml"))
       assert.strictEqual(`${printed}\n`, read("litellm.understudy.yaml"))
       assert.deepStrictEqual(told, [
-        `${fixture("litellm.yaml")}: to be known`,
-        "  model_list[8].model_info.mode: only chat and embeddings are served, and this is for image_generation: left out",
-        "  litellm_settings.success_callback: has no equivalent: left out",
-        "  aws: means nothing to the gateway by itself: its values count where anchors copy them",
+        `${fixture("litellm.yaml")}: import report`,
+        "  model_list[8].model_info.mode: the mode image_generation is not supported, only chat and embeddings: not imported",
+        "  litellm_settings.success_callback: has no equivalent: not imported",
+        "  aws: has no effect by itself: its values are used where YAML anchors copy them",
       ])
     }))
 
@@ -52,10 +52,10 @@ describe("import", () => {
       const { printed, told } = yield* run("portkey", fixture("portkey.json"))
       assert.strictEqual(`${printed}\n`, read("portkey.understudy.yaml"))
       assert.deepStrictEqual(told, [
-        `${fixture("portkey.json")}: to be known`,
-        "  targets[0].targets[0].override_params.temperature: requests say this themselves: left out",
-        "  targets[0].targets[0].virtual_key: is kept by Portkey: taken for one of openai's, its key is looked for in OPENAI_PROD_API_KEY",
-        "  targets[1].cache: answers are kept of whole configurations, not of one target: left out",
+        `${fixture("portkey.json")}: import report`,
+        "  targets[0].targets[0].override_params.temperature: requests set this themselves: not imported",
+        "  targets[0].targets[0].virtual_key: is stored by Portkey: read as openai, with its API key in OPENAI_PROD_API_KEY",
+        "  targets[1].cache: the cache is set for the whole configuration, not for a target: not imported",
       ])
     }))
 
@@ -64,7 +64,7 @@ describe("import", () => {
       const file = fileURLToPath(new URL("../../../../examples/web-service/providers.yaml", import.meta.url))
       const { printed, told } = yield* run("providers", file)
       assert.match(printed, /^ {2}assistant: \[groq_llama, together_llama, groq_mixtral\]$/m)
-      assert.deepStrictEqual(told, [`${file}: nothing is lost`])
+      assert.deepStrictEqual(told, [`${file}: everything is imported`])
       const wrong = yield* run("providers", fixture("litellm.yaml"))
       assert.isTrue(Result.isFailure(wrong.result) && /has no list of providers/.test(wrong.result.failure.message))
     }))

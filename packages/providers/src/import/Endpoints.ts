@@ -1,14 +1,14 @@
 /**
- * Vendors that speak OpenAI's protocol at an address of their own: what a foreign document means by their names.
+ * The endpoints that imports know by name or host: their address, and the environment variable of their key.
  */
 import * as Compatible from "../openai/Compatible.ts"
 import type { Document, ImportReader } from "./ImportReader.ts"
-import { isSet } from "./ImportReader.ts"
+import { compact } from "./ImportReader.ts"
 
 interface Endpoint {
-  /** Up to and including the version, as `baseUrl` wants it. None where everybody has their own. */
+  /** Up to and including the version, like `baseUrl`. None for self-hosted servers. */
   readonly baseUrl?: string | undefined
-  /** Where the key is looked for that the document does not give. None where none is needed. */
+  /** The environment variable for a key that the document does not contain. None if no key is needed. */
   readonly variable?: string | undefined
 }
 
@@ -34,52 +34,52 @@ const names = Object.keys(endpoints) as ReadonlyArray<Name>
 
 const endpointOf = (name: Name): Endpoint => endpoints[name]
 
-/** Whose endpoint is at this host. */
-export const hosted = (address: string): Name | undefined => {
+/** The endpoint at the host of `address`. */
+export const atHost = (address: string): Name | undefined => {
   const host = hostOf(address)
   return names.find((name) => host !== undefined && hostOf(endpointOf(name).baseUrl ?? "") === host)
 }
 
 const hostOf = (address: string): string | undefined => (URL.canParse(address) ? new URL(address).host : undefined)
 
-/** Whose endpoint is meant by a name that begins as its own does. */
-export const named = (name: string): Name | undefined => names.find((each) => name.toLowerCase().startsWith(each))
+/** The endpoint whose name is a prefix of `name`. */
+export const byPrefix = (name: string): Name | undefined => names.find((each) => name.toLowerCase().startsWith(each))
 
-/** Where the key of that endpoint is looked for. */
+/** The environment variable of the endpoint's key. */
 export const variableOf = (name: Name): string | undefined => endpointOf(name).variable
 
-/** What a document says of an endpoint. */
+/** The key and address in the source document. */
 export interface Account {
   readonly apiKey: string | undefined
   readonly baseUrl: string | undefined
 }
 
-/** What a deployment says of the endpoint of that name; `undefined` where there is no address to be had. */
+/** The vendor keys of a deployment at the endpoint; `undefined` if its address is not known. */
 export const at = (name: Name, { apiKey, baseUrl }: Account): Document | undefined => {
   const known = endpointOf(name)
   const address = baseUrl ?? known.baseUrl
   if (address === undefined) return undefined
   const vendor = isVendor(name) ? Compatible.vendors[name] : undefined
-  // At its own address, a vendor of ours finds its key by itself.
-  const there = address === vendor?.baseUrl
-  const found = known.variable === undefined || (there && known.variable === vendor?.variable)
+  // At its default address, a vendor reads its own variable.
+  const isDefault = address === vendor?.baseUrl
+  const findsKey = known.variable === undefined || (isDefault && known.variable === vendor?.variable)
   return {
     provider: vendor === undefined ? "openai" : name,
-    ...isSet({
-      apiKey: apiKey ?? (found ? undefined : reference(known.variable)),
-      baseUrl: there ? undefined : address,
+    ...compact({
+      apiKey: apiKey ?? (findsKey ? undefined : reference(known.variable)),
+      baseUrl: isDefault ? undefined : address,
     }),
   }
 }
 
 const isVendor = (name: Name): name is Compatible.Name => Object.hasOwn(Compatible.vendors, name)
 
-/** The same of Google's Gemini, whose version others write as the end of its address. */
+/** The vendor keys of a Gemini deployment. The address in the source document may end with the API version. */
 export const gemini = ({ apiKey, baseUrl }: Account): Document => {
   const [, version] = /\/(v\d\w*)\/?$/.exec(baseUrl ?? "") ?? []
   return {
     provider: "gemini",
-    ...isSet({
+    ...compact({
       apiKey: apiKey ?? (baseUrl === undefined ? undefined : reference("GEMINI_API_KEY")),
       baseUrl: baseUrl?.replace(/\/(v\d\w*\/?)?$/, ""),
       apiVersion: version,
@@ -87,38 +87,41 @@ export const gemini = ({ apiKey, baseUrl }: Account): Document => {
   }
 }
 
-/** The same of Azure's resource at this address. */
+/** The vendor keys of an Azure deployment. */
 export const azure = ({ apiKey, baseUrl }: Account, place: ImportReader): Document => ({
   provider: "azure",
   apiKey: apiKey ?? reference("AZURE_API_KEY"),
   endpoint: (baseUrl ?? reference("AZURE_API_BASE")).replace(/\/(openai(\/.*)?)?$/, ""),
-  ...isSet({ apiVersion: apiVersion(place) }),
+  ...compact({ apiVersion: apiVersion(place) }),
 })
 
 const apiVersion = (place: ImportReader): string | undefined => {
   const version = place.text("api_version")
   if (version === undefined || unversioned.includes(version)) return undefined
   if (!/^\d/.test(version) || version >= oldest) return version
-  return place.tell("api_version", "does not know all that is sent: Azure is asked by its API that has no versions")
+  return place.warn(
+    "api_version",
+    "is older than some of the parameters that are sent: the unversioned Azure API is used",
+  )
 }
 
-/** What others call the API that has none. */
+/** Names of the unversioned API. */
 const unversioned = ["v1", "preview", "latest"]
 
-/** The first that knows `max_completion_tokens` and `stream_options`. */
+/** The first version with `max_completion_tokens` and `stream_options`. */
 const oldest = "2024-09-01"
 
-/** Ollama's own address is written without the path of its OpenAI-compatible API. */
+/** `baseUrl` with the path `/v1` of Ollama's OpenAI-compatible API. */
 export const versioned = (baseUrl: string | undefined): string | undefined => {
   const bare = baseUrl?.replace(/\/$/, "")
   return bare === undefined || bare.endsWith("/v1") ? bare : `${bare}/v1`
 }
 
-/** An environment variable, as our documents name it. */
+/** A reference to an environment variable: `${NAME}`. */
 export const reference = (variable: string): string => `\${${variable}}`
 
-/** Whose a model is, by its id alone, where that tells. */
-export const whose = (model: string): "openai" | "anthropic" | "bedrock" | undefined => {
+/** The vendor of a model, if its id alone shows it. */
+export const vendorOf = (model: string): "openai" | "anthropic" | "bedrock" | undefined => {
   if (/^(gpt-|chatgpt-|o\d|ft:gpt-|codex-|text-embedding-)/.test(model)) return "openai"
   if (model.startsWith("claude-")) return "anthropic"
   return /^((us|eu|apac|jp|global)\.)?(amazon|anthropic|cohere|deepseek|meta|mistral)\./.test(model)

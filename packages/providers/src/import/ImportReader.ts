@@ -1,9 +1,8 @@
 /**
- * What every import has in common: a foreign document goes in, one of our own grammar comes out, with a report of all
- * that it said and ours does not.
+ * Helpers of all imports. An import converts another gateway's configuration and reports everything that is not imported.
  *
- * A mapping is read key by key, and tells at the end which keys nobody has asked for: that is how nothing is ignored in
- * silence. No message shows a value, which may be a secret.
+ * `ImportReader` reads a mapping key by key and reports the keys that were not read, so that nothing is dropped without a
+ * message. Messages show no values, because a value may be a secret.
  */
 import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
@@ -11,16 +10,16 @@ import { printDuration } from "../config/DurationText.ts"
 import type { Problem } from "../config/ConfigError.ts"
 import { keyPath } from "../config/ConfigError.ts"
 
-/** A mapping of a document of ours: plain data, as `Config.decode` takes it. */
+/** A mapping of an Understudy configuration: plain data, as `Config.decode` takes it. */
 export type Document = Readonly<Record<string, unknown>>
 
-/** What became of a foreign document; `report` names places in it. */
+/** A converted configuration, and a report of what is not imported, by path in the source document. */
 export interface Imported {
   readonly document: Document
   readonly report: ReadonlyArray<Problem>
 }
 
-/** A mapping of a foreign document at its place. What is said of it goes to the `report` of the whole import. */
+/** Reads a mapping of the source document. Problems go to the `report` of the import. */
 export class ImportReader {
   readonly path: string
   readonly report: Array<Problem>
@@ -34,11 +33,11 @@ export class ImportReader {
     this.#entries = new Map(entries.filter(([, value]) => value !== null && value !== undefined))
     this.#unread = new Set(this.#entries.keys())
     if (!Predicate.isObject(input) && input !== undefined && input !== null) {
-      report.push({ path, message: "is not a mapping: left out" })
+      report.push({ path, message: "is not a mapping: not imported" })
     }
   }
 
-  /** Its keys, read or not. */
+  /** All keys, read or not. */
   get keys(): ReadonlyArray<string> {
     return [...this.#entries.keys()]
   }
@@ -47,11 +46,12 @@ export class ImportReader {
     return this.#entries.has(key)
   }
 
-  tell(key: string, message: string): undefined {
+  /** Reports a problem with a key. */
+  warn(key: string, message: string): undefined {
     this.report.push({ path: keyPath(this.path, key), message })
   }
 
-  /** The value of a key, whatever it is. */
+  /** The value of a key, of any type. */
   take(key: string): unknown {
     this.#unread.delete(key)
     return this.#entries.get(key)
@@ -61,16 +61,16 @@ export class ImportReader {
     const value = this.take(key)
     if (Predicate.isNumber(value)) return String(value)
     if (value === undefined || (Predicate.isString(value) && value.trim() !== "")) return value
-    return this.tell(key, "is not a text: left out")
+    return this.warn(key, "is not a text: not imported")
   }
 
-  /** A number that `fits`. */
+  /** A number for which `fits` is true. */
   number(key: string, expected = "a number", fits: (value: number) => boolean = Number.isFinite): number | undefined {
     const value = this.take(key)
     if (value === undefined) return undefined
     const number = Predicate.isNumber(value) ? value : Predicate.isString(value) ? Number(value.trim()) : Number.NaN
     if (Number.isFinite(number) && fits(number)) return number
-    return this.tell(key, `is not ${expected}: left out`)
+    return this.warn(key, `is not ${expected}: not imported`)
   }
 
   /** 1, 2, 3 and so on. */
@@ -83,7 +83,7 @@ export class ImportReader {
     return this.number(key, "a whole number, 0 or more", (value) => Number.isSafeInteger(value) && value >= 0)
   }
 
-  /** A time that is not none at all, as our documents write it. */
+  /** A duration above 0, as the text that configurations use. */
   time(key: string, unit: "seconds" | "milliseconds"): string | undefined {
     const value = this.number(key, `a number of ${unit} above 0`, (value) => value > 0)
     return value === undefined ? undefined : duration(unit === "seconds" ? value * 1000 : value)
@@ -93,61 +93,61 @@ export class ImportReader {
     const value = this.take(key)
     if (value === undefined || Predicate.isBoolean(value)) return value
     if (value === "true" || value === "false") return value === "true"
-    return this.tell(key, "is neither true nor false: left out")
+    return this.warn(key, "is neither true nor false: not imported")
   }
 
-  /** The texts under a key, by their names. */
+  /** The mapping of texts under a key. */
   texts(key: string): Document | undefined {
     const value = this.take(key)
     if (value === undefined) return undefined
-    if (!Predicate.isObject(value)) return this.tell(key, "is not a mapping: left out")
-    return isSet(
+    if (!Predicate.isObject(value)) return this.warn(key, "is not a mapping: not imported")
+    return compact(
       Object.fromEntries(Object.entries(value).map(([name, each]) => [name, each === null ? undefined : String(each)])),
     )
   }
 
-  /** The mapping under a key: an empty one where there is none. */
+  /** A reader for the mapping under a key; an empty one if the key is missing. */
   mapping(key: string): ImportReader {
     return new ImportReader(this.take(key), keyPath(this.path, key), this.report)
   }
 
-  /** The items of the list under a key. A single one needs no list around it. */
+  /** The items of the list under a key. A single value counts as a list of one. */
   list(key: string): ReadonlyArray<unknown> {
     const value = this.take(key)
     return value === undefined ? [] : Array.isArray(value) ? value : [value]
   }
 
-  /** Tells of every key that nobody has asked for. */
-  rest(why: Readonly<Record<string, string>> = {}): void {
-    for (const key of this.#unread) this.tell(key, why[key] ?? "has no equivalent: left out")
+  /** Reports every key that was not read, with its reason in `reasons`. */
+  warnUnread(reasons: Readonly<Record<string, string>> = {}): void {
+    for (const key of this.#unread) this.warn(key, reasons[key] ?? "has no equivalent: not imported")
     this.#unread.clear()
   }
 }
 
-/** The text of a time of so many milliseconds, at least one. */
+/** The text of a duration of `millis` milliseconds, at least 1. */
 export const duration = (millis: number): string => printDuration(Duration.millis(Math.max(1, Math.round(millis))))
 
-/** A mapping without the entries that say nothing; none at all if none says anything. */
-export const isSet = (entries: Document): Document | undefined => {
+/** A mapping without its undefined entries; `undefined` if none is left. */
+export const compact = (entries: Document): Document | undefined => {
   const left = Object.entries(entries).filter(([, value]) => value !== undefined)
   return left.length === 0 ? undefined : Object.fromEntries(left)
 }
 
-/** A name that nobody has yet: the one wished for, or that with a number. */
-export const unused = (taken: Set<string>, wish: string): string => {
-  let name = wish
-  for (let index = 2; taken.has(name); index++) name = `${wish}-${index}`
+/** A name that is not in `taken`, to which it is added: `wanted`, or `wanted` with a number. */
+export const uniqueName = (taken: Set<string>, wanted: string): string => {
+  let name = wanted
+  for (let index = 2; taken.has(name); index++) name = `${wanted}-${index}`
   taken.add(name)
   return name
 }
 
-/** A route as a document of ours writes it. */
-export type Written = string | ReadonlyArray<Written> | Document
+/** A route as a configuration contains it. */
+export type RouteDocument = string | ReadonlyArray<RouteDocument> | Document
 
-/** A whole route that keeps its answers, where it should. */
-export const keeping = (route: Written, cache: Document | undefined): Written => {
+/** The outermost route with a response cache, if one is given. */
+export const withCache = (route: RouteDocument, cache: Document | undefined): RouteDocument => {
   if (cache === undefined) return route
   return Predicate.isString(route) || isList(route) ? { fallback: [route].flat(), cache } : { ...route, cache }
 }
 
-export const isList = (route: Written): route is ReadonlyArray<Written> => Array.isArray(route)
+export const isList = (route: RouteDocument): route is ReadonlyArray<RouteDocument> => Array.isArray(route)

@@ -4,7 +4,7 @@ import * as Result from "effect/Result"
 import * as Litellm from "../../src/import/litellm/Litellm.ts"
 import { litellm } from "./imports.ts"
 
-/** One deployment with these parameters, what it becomes, and what is said of it. */
+/** The parameters of one deployment, the imported deployment, and the report. */
 const vendors: ReadonlyArray<readonly [params: string, deployment: object, report?: ReadonlyArray<string>]> = [
   ["model: openai/gpt-4o, api_key: sk-1", { provider: "openai", model: "gpt-4o", apiKey: "sk-1" }],
   ["model: gpt-4o-mini", { provider: "openai", model: "gpt-4o-mini" }],
@@ -51,7 +51,7 @@ const vendors: ReadonlyArray<readonly [params: string, deployment: object, repor
     "model: azure/d, api_base: 'https://r.example/', api_key: k, api_version: '2024-06-01'",
     { provider: "azure", model: "d", apiKey: "k", endpoint: "https://r.example" },
     [
-      "model_list[0].litellm_params.api_version: does not know all that is sent: Azure is asked by its API that has no versions",
+      "model_list[0].litellm_params.api_version: is older than some of the parameters that are sent: the unversioned Azure API is used",
     ],
   ],
   [
@@ -161,7 +161,7 @@ describe("LiteLLM: vendors", () => {
     })
   }
 
-  it("tells of what nobody speaks, and goes on without it", () => {
+  it("reports deployments of unsupported vendors and imports the others", () => {
     const { deployments, report } = litellm(`
 model_list:
   - { model_name: a, litellm_params: { model: vertex_ai/gemini-pro } }
@@ -173,22 +173,22 @@ model_list:
 `)
     assert.deepStrictEqual(Object.keys(deployments), ["e"])
     assert.deepStrictEqual(report, [
-      "model_list[0].litellm_params.model: vertex_ai is not spoken: left out",
-      "model_list[1].litellm_params.model: does not say whose it is, such as openai/…: left out",
-      "model_list[2].litellm_params.api_base: is missing, and where this endpoint is cannot be told without: left out",
-      "model_list[3].model_info.mode: only chat and embeddings are served, and this is for image_generation: left out",
-      "model_list[4].model_name: is missing: left out",
+      "model_list[0].litellm_params.model: the provider vertex_ai is not supported: not imported",
+      "model_list[1].litellm_params.model: does not name a provider, such as openai/…: not imported",
+      "model_list[2].litellm_params.api_base: is missing, and this provider has no default address: not imported",
+      "model_list[3].model_info.mode: the mode image_generation is not supported, only chat and embeddings: not imported",
+      "model_list[4].model_name: is missing: not imported",
     ])
   })
 
-  it("gives up only where nobody is left", () => {
+  it("fails only if no deployment is left", () => {
     const nothing = Litellm.read({ model_list: [{ model_name: "a", litellm_params: { model: "vertex_ai/x" } }] })
     assert.deepStrictEqual(Result.isFailure(nothing) && nothing.failure.at(-1)?.path, "model_list")
   })
 })
 
-describe("LiteLLM: what is said of a deployment", () => {
-  it("limits, prices, windows, patience, wherever LiteLLM takes them", () => {
+describe("LiteLLM: deployments", () => {
+  it("reads limits, prices, context windows and timeouts from every place where LiteLLM accepts them", () => {
     const { deployments, report } = litellm(`
 model_list:
   - model_name: m
@@ -229,12 +229,12 @@ router_settings: { enable_pre_call_checks: true }
       unsupportedParams: "skip",
     })
     assert.deepStrictEqual(report, [
-      "model_list[0].model_info.base_model: prices and windows are not looked up: say `price` and `capabilities`",
-      "model_list[0].litellm_params.temperature: has no equivalent: left out",
+      "model_list[0].model_info.base_model: prices and context windows are not looked up: set `price` and `capabilities`",
+      "model_list[0].litellm_params.temperature: has no equivalent: not imported",
     ])
   })
 
-  it("that it embeds, and what that costs", () => {
+  it("reads the mode and the price of embeddings", () => {
     const { deployments, report, routes } = litellm(`
 model_list:
   - model_name: vectors
@@ -253,7 +253,7 @@ model_list:
     assert.deepStrictEqual(report, [])
   })
 
-  it("numbers that are none are told of, and secrets never shown", () => {
+  it("reports invalid numbers, and shows no secrets", () => {
     const { deployments, report } = litellm(`
 model_list:
   - model_name: m
@@ -262,14 +262,14 @@ model_list:
 `)
     assert.deepStrictEqual(deployments["m"], { provider: "openai", model: "gpt-4o", apiKey: "sk-secret" })
     assert.deepStrictEqual(report, [
-      "model_list[0].rpm: is not a whole number above 0: left out",
-      "model_list[0].litellm_params.input_cost_per_token: a price wants both input_cost_per_token and output_cost_per_token: left out",
-      "model_list[0].litellm_params.timeout: is not a number of seconds above 0: left out",
-      "model_list[0].litellm_params.api_secret: has no equivalent: left out",
+      "model_list[0].rpm: is not a whole number above 0: not imported",
+      "model_list[0].litellm_params.input_cost_per_token: a price needs both input_cost_per_token and output_cost_per_token: not imported",
+      "model_list[0].litellm_params.timeout: is not a number of seconds above 0: not imported",
+      "model_list[0].litellm_params.api_secret: has no equivalent: not imported",
     ])
   })
 
-  it("what the document itself says of the environment, and of credentials", () => {
+  it("reads the document's own environment variables and credentials", () => {
     const { deployments, report } = litellm(`
 environment_variables: { GROQ_API_KEY: gsk-1 }
 credential_list:
@@ -287,10 +287,10 @@ model_list:
     assert.strictEqual(deployments["c"]?.["apiKey"], "${AZURE_API_KEY}")
     assert.deepStrictEqual(deployments["e"], { provider: "openai", model: "gpt-4o" })
     assert.deepStrictEqual(report, [
-      "environment_variables.GROQ_API_KEY: is put where os.environ/ names it; whoever looks for it in the environment finds it only there or in .env",
-      "model_list[3].litellm_params.api_key: has a ${…}, which names an environment variable here",
-      "model_list[4].litellm_params.api_key: names no environment variable that could be one: left out",
-      "model_list[2].litellm_params.litellm_credential_name: names nothing of the credential_list: left out",
+      "environment_variables.GROQ_API_KEY: replaces os.environ/ in this document; set it in the environment or in .env if other programs read it",
+      "model_list[3].litellm_params.api_key: contains ${…}, which Understudy replaces by an environment variable",
+      "model_list[4].litellm_params.api_key: is not a valid name of an environment variable: not imported",
+      "model_list[2].litellm_params.litellm_credential_name: is not in credential_list: not imported",
     ])
   })
 })
@@ -310,7 +310,7 @@ const group = (settings: string, ...members: ReadonlyArray<string>) =>
 const weights = ({ deployments }: ReturnType<typeof litellm>) => Object.values(deployments).map(({ weight }) => weight)
 
 describe("LiteLLM: model groups", () => {
-  it("are balances, by LiteLLM's strategies", () => {
+  it("become balances with LiteLLM's strategy", () => {
     const strategies = [
       ["simple-shuffle", "shuffle"],
       ["least-busy", "least-busy"],
@@ -333,7 +333,7 @@ describe("LiteLLM: model groups", () => {
     assert.deepStrictEqual(weights(group("routing_strategy: least-busy", "rpm: 1", "rpm: 3")), [undefined, undefined])
   })
 
-  it("ask those of no share after those of one, and all alike where nobody has any", () => {
+  it("try deployments without a share after those with one, and all equally if none has a share", () => {
     const { routes } = group("", "weight: 2", "weight: 1", "weight: 0", "rpm: 5")
     assert.deepStrictEqual(routes, {
       g: [
@@ -346,14 +346,14 @@ describe("LiteLLM: model groups", () => {
     })
   })
 
-  it("go by their order first, those without one last", () => {
+  it("are tried by order, entries without an order last", () => {
     const { routes } = group("", "api_key: a", "order: 2", "order: 1, rpm: 1", "order: 1, rpm: 2")
     assert.deepStrictEqual(routes, {
       g: [{ balance: "shuffle", across: ["g@openai-3", "g@openai-4"] }, "g@openai-2", "g@openai"],
     })
   })
 
-  it("name deployments by their ids, which can be asked for and fallen back to", () => {
+  it("name deployments by their ids, which calls and fallbacks may use", () => {
     const { deployments, routes } = litellm(`
 model_list:
   - { model_name: g, litellm_params: { model: gpt-4o }, model_info: { id: first } }
@@ -370,7 +370,7 @@ litellm_settings: { fallbacks: [{ h: [first] }] }
 })
 
 describe("LiteLLM: fallbacks", () => {
-  it("follow, in order, after every error; those of the default where a group has none", () => {
+  it("follow in order after every error, with the default fallbacks where a group has none", () => {
     const { report, routes } = group(
       "fallbacks: [{ a: [b, c] }, { nobody: [a] }], default_fallbacks: [c]",
       "a | order: 1",
@@ -382,10 +382,10 @@ describe("LiteLLM: fallbacks", () => {
       b: { fallback: ["b@openai", "c"], fallbackOn: "any" },
       "*": "c",
     })
-    assert.deepStrictEqual(report, ['router_settings.fallbacks: "nobody" is no model group: left out'])
+    assert.deepStrictEqual(report, ['router_settings.fallbacks: "nobody" is not a model group: not imported'])
   })
 
-  it("of a window or a policy are branches", () => {
+  it("of the context window or the content policy become error branches", () => {
     const { routes } = group(
       "context_window_fallbacks: [{ a: [b, c] }], content_policy_fallbacks: [{ a: [c] }]",
       "a | order: 1",
@@ -395,7 +395,7 @@ describe("LiteLLM: fallbacks", () => {
     assert.deepStrictEqual(routes, { a: { fallback: ["a@openai"], onContextWindow: ["b", "c"], onContentPolicy: "c" } })
   })
 
-  it("may go round in a circle, and ask nobody again", () => {
+  it("try no group twice when they are circular", () => {
     const { routes } = group(
       "fallbacks: [{ a: [b] }, { b: [c] }, { c: [a, b] }]",
       "a | order: 1",
@@ -409,7 +409,7 @@ describe("LiteLLM: fallbacks", () => {
     })
   })
 
-  it("ask whoever was only in a branch before", () => {
+  it("try a group that was only in an error branch before", () => {
     const { routes } = group(
       "fallbacks: [{ a: [b, c] }], context_window_fallbacks: [{ b: [c] }]",
       "a | order: 1",
@@ -422,7 +422,7 @@ describe("LiteLLM: fallbacks", () => {
     })
   })
 
-  it("are those of the router where both say some", () => {
+  it("come from router_settings if both sections have some", () => {
     const { report, routes } = litellm(`
 model_list:
   - { model_name: a, litellm_params: { model: gpt-4o } }
@@ -432,32 +432,32 @@ litellm_settings: { fallbacks: [{ b: [a] }], context_window_fallbacks: [{ a: [b]
 `)
     assert.deepStrictEqual(routes, { a: { fallback: ["a@openai", "b"], fallbackOn: "any", onContextWindow: "b" } })
     assert.deepStrictEqual(report, [
-      "litellm_settings.fallbacks: router_settings.fallbacks stands in its place: left out",
+      "litellm_settings.fallbacks: router_settings.fallbacks takes precedence: not imported",
     ])
   })
 
-  it("of an alias are the group's too, unless that has its own; and of what stands twice, the first", () => {
+  it("of an alias apply to its group unless the group has its own; the first of repeated lists is used", () => {
     const members = ["a | api_key: x", "b | api_key: y", "c | api_key: z"]
     const aliased = (fallbacks: string) => group(`model_group_alias: { other: a }, fallbacks: ${fallbacks}`, ...members)
     const shared = aliased("[{ other: [b] }]")
     assert.deepStrictEqual(shared.routes, { a: { fallback: ["a@openai", "b"], fallbackOn: "any" }, other: "a" })
     assert.deepStrictEqual(shared.report, [
-      'router_settings.fallbacks: "other" is an alias of "a": they hold for that too',
+      'router_settings.fallbacks: "other" is an alias of "a": the list applies to both',
     ])
     const own = aliased("[{ other: [b] }, { a: [c] }]")
     assert.deepStrictEqual(own.routes, { a: { fallback: ["a@openai", "c"], fallbackOn: "any" }, other: "a" })
     assert.deepStrictEqual(own.report, [
-      'router_settings.fallbacks: "other" is an alias of "a", whose own hold for both: left out',
+      'router_settings.fallbacks: "other" is an alias of "a", whose own list applies to both: not imported',
     ])
     const twice = aliased("[{ a: [b] }, { a: [c] }]")
     assert.deepStrictEqual(twice.routes, { a: { fallback: ["a@openai", "b"], fallbackOn: "any" }, other: "a" })
-    assert.deepStrictEqual(twice.report, ['router_settings.fallbacks: "a" stands in it twice, and the first one holds'])
+    assert.deepStrictEqual(twice.report, ['router_settings.fallbacks: "a" appears twice: the first list is used'])
     assert.deepStrictEqual(group('fallbacks: [{ "*": [b] }], default_fallbacks: [c]', ...members).report, [
-      'router_settings.fallbacks: default_fallbacks stand in the place of those of "*": left out',
+      'router_settings.fallbacks: default_fallbacks replace those of "*": not imported',
     ])
   })
 
-  it("decode, whatever leads where, and lead to all they should, once", () => {
+  it("decode for any graph, and lead to every reachable group once", () => {
     let state = 7
     const below = (limit: number) => {
       state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
@@ -507,8 +507,8 @@ litellm_settings: { fallbacks: [{ b: [a] }], context_window_fallbacks: [{ a: [b]
   })
 })
 
-describe("LiteLLM: names", () => {
-  it("with a * stand for what they stand for", () => {
+describe("LiteLLM: wildcards and aliases", () => {
+  it("imports names with * as wildcards", () => {
     const { deployments, report, routes } = litellm(`
 model_list:
   - { model_name: "anthropic/*", litellm_params: { model: "anthropic/*" } }
@@ -539,14 +539,14 @@ litellm_settings: { fallbacks: [{ g: ["anthropic/claude-x", "gpt/*"] }, { "gpt/*
       g: { fallback: ["g@openai", "anthropic/claude-x"], fallbackOn: "any" },
     })
     assert.deepStrictEqual(report, [
-      "model_list[1].model_info.id: names no one model: left out",
-      "model_list[4].litellm_params.model: has a * that its model_name does not say anything for: left out",
-      "model_list[5].litellm_params.model: does not say whose it is, such as openai/…: left out",
-      'litellm_settings.fallbacks: "gpt/*" stands for many models, of which none is said: left out',
+      "model_list[1].model_info.id: is the id of a wildcard model, which needs a name with *: not imported",
+      "model_list[4].litellm_params.model: contains more * than its model_name: not imported",
+      "model_list[5].litellm_params.model: does not name a provider, such as openai/…: not imported",
+      'litellm_settings.fallbacks: "gpt/*" stands for many models and does not name one: not imported',
     ])
   })
 
-  it("that a * stands for have what is said of all that it stands for", () => {
+  it("gives a group made from a wildcard the wildcard's fallbacks", () => {
     const { routes } = litellm(`
 model_list:
   - { model_name: "x/*", litellm_params: { model: "openai/*" } }
@@ -561,16 +561,16 @@ litellm_settings: { fallbacks: [{ a: ["x/gpt"] }, { "x/*": [b] }] }
     })
   })
 
-  it("of an alias are routes", () => {
+  it("imports aliases as routes", () => {
     const { report, routes } = group(
       "model_group_alias: { gpt-4: g, hidden: { model: g, hidden: true }, lost: nobody, g: g }",
       "order: 1",
     )
     assert.deepStrictEqual(routes, { "gpt-4": "g", hidden: "g" })
     assert.deepStrictEqual(report, [
-      "router_settings.model_group_alias.hidden: is listed by GET /v1/models like every name",
-      "router_settings.model_group_alias.lost: stands for nobody: left out",
-      "router_settings.model_group_alias.g: is the name of a model group too, which keeps it: left out",
+      "router_settings.model_group_alias.hidden: is hidden in LiteLLM, but GET /v1/models lists every name",
+      "router_settings.model_group_alias.lost: is an alias of no model group: not imported",
+      "router_settings.model_group_alias.g: is also the name of a model group, which takes precedence: not imported",
     ])
   })
 })
@@ -582,14 +582,14 @@ const settings: ReadonlyArray<readonly [settings: string, defaults: object, repo
     "router_settings: { retry_policy: { RateLimitErrorRetries: 3, TimeoutErrorRetries: 0 } }",
     { retry: { times: 3 } },
     [
-      "router_settings.retry_policy.RateLimitErrorRetries: one number holds for all errors that are retried: 3, also where LiteLLM goes by InternalServerErrorRetries",
+      "router_settings.retry_policy.RateLimitErrorRetries: all retried errors share one number of retries: 3 is also used for InternalServerErrorRetries",
     ],
   ],
   [
     "router_settings: { num_retries: 1, retry_policy: { InternalServerErrorRetries: 0 } }",
     { retry: { times: 0 } },
     [
-      "router_settings.retry_policy.InternalServerErrorRetries: one number holds for all errors that are retried: 0, also where LiteLLM goes by RateLimitErrorRetries, instead of 1",
+      "router_settings.retry_policy.InternalServerErrorRetries: all retried errors share one number of retries: 0 is also used for RateLimitErrorRetries, instead of 1",
     ],
   ],
   ["router_settings: { num_retries: 2, retry_policy: { RateLimitErrorRetries: 2 } }", { retry: { times: 2 } }],
@@ -601,9 +601,9 @@ const settings: ReadonlyArray<readonly [settings: string, defaults: object, repo
     "router_settings: { retry_policy: { RateLimitErrorRetries: 1, InternalServerErrorRetries: 2, BadRequestErrorRetries: 3, Odd: 1 } }",
     { retry: { times: 2 } },
     [
-      "router_settings.retry_policy.RateLimitErrorRetries: one number holds for all errors that are retried: 2, the larger",
-      "router_settings.retry_policy.BadRequestErrorRetries: would fail alike, and is not retried: left out",
-      "router_settings.retry_policy.Odd: has no equivalent: left out",
+      "router_settings.retry_policy.RateLimitErrorRetries: all retried errors share one number of retries: 2, the largest",
+      "router_settings.retry_policy.BadRequestErrorRetries: such errors are never retried: not imported",
+      "router_settings.retry_policy.Odd: has no equivalent: not imported",
     ],
   ],
   ["router_settings: { allowed_fails: 2, cooldown_time: 15 }", { circuit: { failures: 3, open: "15s", max: "15s" } }],
@@ -611,8 +611,8 @@ const settings: ReadonlyArray<readonly [settings: string, defaults: object, repo
     "router_settings: { allowed_fails: 0, disable_cooldowns: true, allowed_fails_policy: { TimeoutErrorAllowedFails: 1 } }",
     { circuit: { failures: 1 } },
     [
-      "router_settings.disable_cooldowns: circuits cannot be switched off, and one that opens is probed after `circuit.open`: left out",
-      "router_settings.allowed_fails_policy: failures are counted alike, save those that say nothing of a deployment's health: left out",
+      "router_settings.disable_cooldowns: circuits cannot be disabled, and an open one is probed after `circuit.open`: not imported",
+      "router_settings.allowed_fails_policy: circuits have one failure threshold for all errors: not imported",
     ],
   ],
   ["router_settings: { timeout: 30 }", { timeout: { attempt: "30s", firstToken: "30s", idle: "30s" } }],
@@ -628,17 +628,17 @@ const settings: ReadonlyArray<readonly [settings: string, defaults: object, repo
     "litellm_settings: { callbacks: [otel] }\nrouter_settings: { max_fallbacks: 2 }",
     {},
     [
-      "router_settings.max_fallbacks: a route ends where it ends: left out",
-      "litellm_settings.callbacks: has no equivalent: left out",
+      "router_settings.max_fallbacks: the length of a route limits its fallbacks: not imported",
+      "litellm_settings.callbacks: has no equivalent: not imported",
     ],
   ],
   [
     "general_settings: { database_url: 'postgres://u:secret@h/d', alerting: [slack] }\nguardrails: [{ guardrail_name: x }]",
     {},
     [
-      "general_settings.database_url: there is no database: keys stand in the document itself",
-      "general_settings.alerting: has no equivalent: left out",
-      "guardrails: has no equivalent: left out",
+      "general_settings.database_url: there is no database: set keys under `keys`",
+      "general_settings.alerting: has no equivalent: not imported",
+      "guardrails: has no equivalent: not imported",
     ],
   ],
 ]
@@ -652,7 +652,7 @@ describe("LiteLLM: settings", () => {
     })
   }
 
-  it("of a cache hold for every route, as far as it keeps what is exactly the same for a while", () => {
+  it("sets the response cache of every route, if LiteLLM caches exact matches for a limited time", () => {
     const cached = (params: string) =>
       litellm(`
 model_list: [{ model_name: a, litellm_params: { model: gpt-4o } }, { model_name: b, litellm_params: { model: gpt-4o } }]
@@ -667,30 +667,30 @@ litellm_settings: { cache: true, cache_params: { ${params} } }
       c: { fallback: ["a"], cache },
     })
     assert.deepStrictEqual(report, [
-      "litellm_settings.cache_params.host: answers are kept where `state` says: left out",
-      "litellm_settings.cache_params.namespace: has no equivalent: left out",
+      "litellm_settings.cache_params.host: `state` sets where responses are cached: not imported",
+      "litellm_settings.cache_params.namespace: has no equivalent: not imported",
     ])
     assert.deepStrictEqual(
       ["type: qdrant-semantic, ttl: 1", "mode: default_off, ttl: 1", "type: local"].flatMap(
         (params) => cached(params).report,
       ),
       [
-        "litellm_settings.cache_params.type: there is no qdrant-semantic: no answers are kept",
-        "litellm_settings.cache_params.mode: calls cannot choose: no answers are kept",
-        "litellm_settings.cache_params.ttl: is missing, and an answer is not kept for good: no answers are kept",
+        "litellm_settings.cache_params.type: qdrant-semantic is not supported: no response cache",
+        "litellm_settings.cache_params.mode: calls cannot enable the cache: no response cache",
+        "litellm_settings.cache_params.ttl: is missing, and the cache needs a time to live: no response cache",
       ],
     )
   })
 
-  it("of one group alone are those of its route", () => {
+  it("sets the retries of one group on its route", () => {
     const { report, routes } = group("model_group_retry_policy: { a: { RateLimitErrorRetries: 5 } }", "a | order: 1")
     assert.deepStrictEqual(routes, { a: { fallback: ["a@openai"], retry: { times: 5 } } })
     assert.deepStrictEqual(report, [
-      "router_settings.model_group_retry_policy.a.RateLimitErrorRetries: one number holds for all errors that are retried: 5, also where LiteLLM goes by InternalServerErrorRetries",
+      "router_settings.model_group_retry_policy.a.RateLimitErrorRetries: all retried errors share one number of retries: 5 is also used for InternalServerErrorRetries",
     ])
   })
 
-  it("of several proxies are a Redis, and calls at once are of each deployment", () => {
+  it("imports the shared Redis, and the limit of concurrent calls on each deployment", () => {
     const { deployments, document } = litellm(`
 model_list:
   - { model_name: a, litellm_params: { model: gpt-4o } }
@@ -705,7 +705,7 @@ router_settings:
     )
   })
 
-  it("keep the master key, which may call everything", () => {
+  it("imports the master key as a key for all routes", () => {
     const { document, report } = litellm(
       "model_list: [{ model_name: m, litellm_params: { model: gpt-4o } }]\ngeneral_settings: { master_key: sk-1234 }",
     )
@@ -713,16 +713,16 @@ router_settings:
     assert.deepStrictEqual(report, [])
   })
 
-  it("say that limits are held to, where LiteLLM would only weigh by them", () => {
+  it("reports that limits are enforced where LiteLLM only uses them as weights", () => {
     const { report } = litellm("model_list: [{ model_name: m, rpm: 3, litellm_params: { model: gpt-4o } }]")
     assert.deepStrictEqual(report, [
-      "model_list: rpm and tpm are held to as limits, which LiteLLM does only with enable_pre_call_checks",
+      "model_list: rpm and tpm are enforced as limits; LiteLLM enforces them only with enable_pre_call_checks",
     ])
   })
 })
 
 describe("Litellm.is", () => {
-  it("knows LiteLLM's documents from our own", () => {
+  it("is true for LiteLLM's documents and false for Understudy's", () => {
     assert.isTrue(Litellm.is(Yaml.parse("model_list: []")))
     assert.isFalse(Litellm.is(Yaml.parse("deployments: { a: { provider: openai, model: x } }")))
     assert.isFalse(Litellm.is(Yaml.parse("- model_list")))

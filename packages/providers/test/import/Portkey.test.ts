@@ -72,19 +72,19 @@ const targets: ReadonlyArray<readonly [target: object, deployment: object, repor
     { virtual_key: "anthropic-prod", overrideParams: { model: "claude", temperature: 0 } },
     { provider: "anthropic", apiKey: "${ANTHROPIC_PROD_API_KEY}", model: "claude" },
     [
-      "override_params.temperature: requests say this themselves: left out",
-      "virtual_key: is kept by Portkey: taken for one of anthropic's, its key is looked for in ANTHROPIC_PROD_API_KEY",
+      "override_params.temperature: requests set this themselves: not imported",
+      "virtual_key: is stored by Portkey: read as anthropic, with its API key in ANTHROPIC_PROD_API_KEY",
     ],
   ],
   [
     { override_params: { model: "@my-openai/gpt-4o" } },
     { provider: "openai", apiKey: "${MY_OPENAI_API_KEY}", model: "gpt-4o" },
-    ["virtual_key: is kept by Portkey: taken for one of openai's, its key is looked for in MY_OPENAI_API_KEY"],
+    ["virtual_key: is stored by Portkey: read as openai, with its API key in MY_OPENAI_API_KEY"],
   ],
   [
     { provider: "@team-1", override_params: { model: "claude-x" } },
     { provider: "anthropic", apiKey: "${TEAM_1_API_KEY}", model: "claude-x" },
-    ["virtual_key: is kept by Portkey: taken for one of anthropic's, its key is looked for in TEAM_1_API_KEY"],
+    ["virtual_key: is stored by Portkey: read as anthropic, with its API key in TEAM_1_API_KEY"],
   ],
   [
     openai("gpt-4o", {
@@ -101,8 +101,8 @@ const targets: ReadonlyArray<readonly [target: object, deployment: object, repor
       timeout: { attempt: "2500ms", firstToken: "2500ms" },
     },
     [
-      "cache.mode: only exactly the same is answered the same: no answers are kept",
-      "forward_headers: has no equivalent: left out",
+      "cache.mode: only exact matches are cached: no response cache",
+      "forward_headers: has no equivalent: not imported",
     ],
   ],
 ]
@@ -117,17 +117,17 @@ describe("Portkey: a target", () => {
     })
   }
 
-  it("without a model is asked for the one that is called", () => {
+  it("without a model uses the model of the call", () => {
     const { deployments, routes } = portkey({ provider: "openai", api_key: "sk-1" })
     assert.deepStrictEqual(deployments, { "openai/*": { provider: "openai", apiKey: "sk-1", model: "*" } })
     assert.deepStrictEqual(routes, { "*": "openai/*" })
   })
 
-  it("that has no equivalent is told of, without its secrets", () => {
+  it("of an unsupported provider is reported without its secrets", () => {
     const nothing = Portkey.read({ provider: "vertex-ai", api_key: "sk-secret" })
     assert.deepStrictEqual(Result.isFailure(nothing) ? nothing.failure : [], [
-      { path: "provider", message: "vertex-ai is not spoken: left out" },
-      { path: "", message: "has no target that could be made a deployment" },
+      { path: "provider", message: "the provider vertex-ai is not supported: not imported" },
+      { path: "", message: "has no target that can be imported" },
     ])
     assert.isTrue(Result.isFailure(Portkey.read({ virtual_key: "pc-1234" })))
     assert.isTrue(Result.isFailure(Portkey.read(["a list"])))
@@ -142,7 +142,7 @@ const condition = (query: object, target: string): unknown =>
   JSON.parse(`{"query":${JSON.stringify(query)},"then":"${target}"}`)
 
 describe("Portkey: strategies", () => {
-  it("fallback goes on after every error, or after these alone", () => {
+  it("fallback falls back on every error, or on the listed statuses only", () => {
     const two = [openai("gpt-4o"), anthropic("claude")]
     assert.deepStrictEqual(portkey({ strategy: { mode: "fallback" }, targets: two }).routes, {
       "*": { fallback: ["openai", "anthropic"], fallbackOn: "any" },
@@ -158,10 +158,10 @@ describe("Portkey: strategies", () => {
         onError: [{ reasons, use: { fallback: ["anthropic"], onError: [{ reasons, use: "openai-2" }] } }],
       },
     })
-    assert.deepStrictEqual(report, ["strategy.on_status_codes: 246 stands for no failure of ours: left out"])
+    assert.deepStrictEqual(report, ["strategy.on_status_codes: 246 matches no failure reason: not imported"])
   })
 
-  it("loadbalance shuffles by the weights, which those within share", () => {
+  it("loadbalance shuffles by weight, with the weight of a nested balance shared by its targets", () => {
     const { deployments, report, routes } = portkey({
       strategy: { mode: "loadbalance" },
       targets: [
@@ -186,7 +186,7 @@ describe("Portkey: strategies", () => {
     )
   })
 
-  it("loadbalance over fallbacks balances their firsts, and says so", () => {
+  it("loadbalance over fallbacks balances their first targets, and reports it", () => {
     const { report, routes } = portkey({
       strategy: { mode: "loadbalance" },
       targets: [
@@ -198,17 +198,17 @@ describe("Portkey: strategies", () => {
       "*": { fallback: [{ balance: "shuffle", across: ["openai", "anthropic"] }, "openai-2"], fallbackOn: "any" },
     })
     assert.deepStrictEqual(report, [
-      "targets: a balance is one of deployments: the first of each inner fallback is balanced, and the others come after all of these",
+      "targets: a balance takes only deployments: it gets the first target of each inner fallback, and the other targets follow the balance",
     ])
   })
 
-  it("single asks the first", () => {
+  it("single uses the first target", () => {
     const { report, routes } = portkey({ strategy: { mode: "single" }, targets: [openai("a"), openai("b")] })
     assert.deepStrictEqual(routes, { "*": "openai" })
-    assert.deepStrictEqual(report, ["targets: only the first is asked: the others are left out"])
+    assert.deepStrictEqual(report, ["targets: only the first target is used: the others are not imported"])
   })
 
-  it("conditional goes by metadata, and by the model's name, each of which is a route", () => {
+  it("conditional selects by metadata, and makes a route for each model name", () => {
     const { deployments, report, routes } = portkey({
       strategy: {
         mode: "conditional",
@@ -238,12 +238,12 @@ describe("Portkey: strategies", () => {
     })
     assert.strictEqual(deployments["any"]?.["model"], "fastest")
     assert.deepStrictEqual(report, [
-      "strategy.conditions[3].query: asks for more than a model or metadata to be equal: left out",
-      "strategy.conditions[4].then: names no target that is left: left out",
+      "strategy.conditions[3].query: only equality of the model or of metadata is supported: not imported",
+      "strategy.conditions[4].then: names no target that is imported: not imported",
     ])
   })
 
-  it("keep answers where the whole of it does", () => {
+  it("sets the response cache of the whole configuration", () => {
     const targets = [openai("gpt-4o"), anthropic("claude", { cache: { mode: "simple", max_age: 60 } })]
     const { report, routes } = portkey({
       cache: { mode: "simple", maxAge: 600 },
@@ -254,11 +254,11 @@ describe("Portkey: strategies", () => {
       "*": { balance: "shuffle", across: ["openai", "anthropic"], cache: { ttl: "10m" } },
     })
     assert.deepStrictEqual(report, [
-      "targets[1].cache: answers are kept of whole configurations, not of one target: left out",
+      "targets[1].cache: the cache is set for the whole configuration, not for a target: not imported",
     ])
   })
 
-  it("decode, however they are nested", () => {
+  it("decode at any nesting", () => {
     let state = 11
     const below = (limit: number) => {
       state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
@@ -292,7 +292,7 @@ describe("Portkey: strategies", () => {
     for (let run = 0; run < 200; run++) portkey(target(3))
   })
 
-  it("what a target does not say, it has of those around it; the nearest counts", () => {
+  it("inherits settings from the nearest enclosing target", () => {
     const { defaults, deployments, report } = portkey({
       retry: { attempts: 3, on_status_codes: [429] },
       request_timeout: 400_000,
@@ -317,7 +317,7 @@ describe("Portkey: strategies", () => {
     })
     assert.deepStrictEqual(defaults, { timeout: { total: "400s" } })
     assert.deepStrictEqual(report, [
-      "retry.on_status_codes: what is retried is what another try may cure, 429, 500, 502, 503, 504, 529: left out",
+      "retry.on_status_codes: the statuses that are retried are fixed, 429, 500, 502, 503, 504, 529: not imported",
     ])
   })
 })

@@ -18,7 +18,7 @@ const together = {
 const mixtral = { ...groq, name: "groq_mixtral", model: "mixtral-8x7b-32768", priority: 3 }
 
 describe("Priorities", () => {
-  it("is a fallback in the order of priorities, whoever failed resting", () => {
+  it("becomes a fallback in the order of priorities, whose circuits open after one failure", () => {
     const { chain, defaults, deployments, report, warnings } = priorities({ providers: [mixtral, groq, together] })
     assert.deepStrictEqual(deployments, {
       groq_llama: {
@@ -42,13 +42,13 @@ describe("Priorities", () => {
     assert.deepStrictEqual([...report, ...warnings], [])
   })
 
-  it("keeps the order of equals, and puts those without a priority last", () => {
+  it("keeps the order of equal priorities, and puts providers without a priority last", () => {
     const { priority: _, ...none } = groq
     const { chain } = priorities({ providers: [none, { ...together, priority: 7 }, { ...mixtral, priority: 7 }] })
     assert.deepStrictEqual(chain("assistant"), ["together_llama", "groq_mixtral", "groq_llama"])
   })
 
-  it("finds the key by the host, else by the name, else says that there is none", () => {
+  it("finds the key by host, else by name, else reports that there is none", () => {
     const key = (name: string, endpoint: string, more: object = {}) => {
       const { deployments, report } = priorities({ providers: [{ name, endpoint, model: "m", ...more }] })
       return [deployments[name]?.["apiKey"], ...report]
@@ -61,30 +61,30 @@ describe("Priorities", () => {
     assert.deepStrictEqual(key("mine", "http://127.0.0.1:1/v1", { api_key: "sk-1" }), ["sk-1"])
     assert.deepStrictEqual(key("mine", "http://127.0.0.1:1/v1"), [
       undefined,
-      "providers[0].api_key: is not known for this endpoint: none is sent",
+      "providers[0].api_key: is missing, and no variable is known for this endpoint: no key is sent",
     ])
   })
 
-  it("tells of all that it has no use for", () => {
+  it("reports everything that is not imported", () => {
     const { deployments, report } = priorities({
       cooldown: 30,
       providers: [{ ...groq, weight: 2 }, { ...together, name: groq.name }, { name: "nobody" }, "groq"],
     })
     assert.deepStrictEqual(Object.keys(deployments), ["groq_llama", "groq_llama-2"])
     assert.deepStrictEqual(report, [
-      "providers[0].weight: has no equivalent: left out",
-      "providers[1].name: is another's too: this one is called groq_llama-2",
-      "providers[2].model: is missing: the provider is left out",
-      "providers[2].endpoint: is missing: the provider is left out",
-      "providers[3]: is not a mapping: left out",
-      "providers[3].name: is missing: the provider is left out",
-      "providers[3].model: is missing: the provider is left out",
-      "providers[3].endpoint: is missing: the provider is left out",
-      "cooldown: has no equivalent: left out",
+      "providers[0].weight: has no equivalent: not imported",
+      "providers[1].name: is used twice: this provider is renamed groq_llama-2",
+      "providers[2].model: is missing: the provider is not imported",
+      "providers[2].endpoint: is missing: the provider is not imported",
+      "providers[3]: is not a mapping: not imported",
+      "providers[3].name: is missing: the provider is not imported",
+      "providers[3].model: is missing: the provider is not imported",
+      "providers[3].endpoint: is missing: the provider is not imported",
+      "cooldown: has no equivalent: not imported",
     ])
   })
 
-  it("is told apart from a document of ours, and is nothing without anybody in it", () => {
+  it("is distinguished from an Understudy configuration, and fails without a provider", () => {
     assert.isTrue(Priorities.is({ providers: [] }))
     assert.isFalse(Priorities.is({ deployments: {} }))
     assert.isTrue(Result.isFailure(Priorities.read({ providers: [] })))

@@ -1,4 +1,4 @@
-/** What the tests of imports have in common: YAML and JSON in, documents and lines of reports out, every one of them decoded. */
+/** Helpers for the tests of imports: they take YAML or JSON, and decode every imported document. */
 import { assert } from "@effect/vitest"
 import * as Lint from "@understudy/core/Lint"
 import type { Route } from "@understudy/core/Route"
@@ -11,27 +11,27 @@ import * as Litellm from "../../src/import/litellm/Litellm.ts"
 import * as Portkey from "../../src/import/portkey/Portkey.ts"
 import * as Priorities from "../../src/import/priorities/Priorities.ts"
 
-/** An import as far as tests look at it: the sections of its document, and its report as lines. */
-export interface Looked {
+/** An import: the sections of its document, and its report as lines. */
+export interface Inspected {
   readonly document: Readonly<Record<string, unknown>>
   readonly deployments: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   readonly routes: Readonly<Record<string, unknown>>
   readonly defaults: unknown
   readonly report: ReadonlyArray<string>
-  /** Every deployment that a name leads to when one after the other fails, its branches aside. */
+  /** The deployments that are tried for a name when each fails, without error branches. */
   readonly chain: (name: string) => ReadonlyArray<string>
-  /** What `understudy check` would warn of. */
+  /** The warnings of `understudy check`. */
   readonly warnings: ReadonlyArray<string>
 }
 
 const lines = (problems: ReadonlyArray<Problem>) => problems.map(({ message, path }) => `${path}: ${message}`)
 
-/** Addresses where addresses are wanted, and something everywhere else. */
+/** An address for variables that hold one, a text for others. */
 const environment = (name: string): string => (name.endsWith("_BASE") ? "https://resource.example" : "set")
 
-const look = (imported: Result.Result<Imported, ReadonlyArray<Problem>>): Looked => {
+const inspect = (imported: Result.Result<Imported, ReadonlyArray<Problem>>): Inspected => {
   const { document, report } = Result.getOrThrowWith(imported, (problems) => new Error(lines(problems).join("\n")))
-  // The gateway's own sections are decoded by the gateway's tests.
+  // The tests of `http` decode the gateway's own sections.
   const { defaults = {}, deployments, routes = {} } = document
   const decoded = Config.decode({ defaults, deployments, routes }, environment)
   assert.deepStrictEqual(Result.isFailure(decoded) ? lines(decoded.failure) : [], [], JSON.stringify(document))
@@ -45,8 +45,8 @@ const look = (imported: Result.Result<Imported, ReadonlyArray<Problem>>): Looked
     chain,
     warnings: lines(linted.warnings),
     document,
-    deployments: deployments as Looked["deployments"],
-    routes: routes as Looked["routes"],
+    deployments: deployments as Inspected["deployments"],
+    routes: routes as Inspected["routes"],
     defaults,
     report: lines(report),
   }
@@ -69,16 +69,16 @@ const chainOf = (route: Route, chain: (name: string) => ReadonlyArray<string>): 
   }
 }
 
-/** LiteLLM's YAML, imported; the import decodes, or the test fails. */
-export const litellm = (yaml: string): Looked => {
+/** Imports LiteLLM's YAML, and decodes the result. */
+export const litellm = (yaml: string): Inspected => {
   const document = Yaml.parse(yaml)
   assert.isTrue(Litellm.is(document))
-  return look(Litellm.read(document as Readonly<Record<string, unknown>>))
+  return inspect(Litellm.read(document as Readonly<Record<string, unknown>>))
 }
 
-export const portkey = (config: unknown): Looked => look(Portkey.read(config))
+export const portkey = (config: unknown): Inspected => inspect(Portkey.read(config))
 
-export const priorities = (document: Readonly<Record<string, unknown>>): Looked => {
+export const priorities = (document: Readonly<Record<string, unknown>>): Inspected => {
   assert.isTrue(Priorities.is(document))
-  return look(Priorities.read(document))
+  return inspect(Priorities.read(document))
 }

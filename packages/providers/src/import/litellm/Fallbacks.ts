@@ -1,5 +1,5 @@
 /**
- * Where LiteLLM goes from one model group to others, and by which other names a group is known.
+ * LiteLLM's fallbacks between model groups, and the aliases of groups.
  */
 import * as Wildcard from "@understudy/core/internal/route/Wildcard"
 import * as Predicate from "effect/Predicate"
@@ -7,165 +7,217 @@ import { keyPath } from "../../config/ConfigError.ts"
 import { ImportReader } from "../ImportReader.ts"
 import type { ModelEntry } from "./ModelList.ts"
 
-/** Groups by the group whose failure leads to them. */
+/** The fallback groups of each group. */
 export type Fallbacks = ReadonlyMap<string, ReadonlyArray<string>>
 
-/** The groups of a document, and all that leads from one to another. Every name in it is a group's or a deployment's id. */
+/** The model groups and the fallbacks between them. Each name is a group's or a deployment's id. */
 export interface Graph {
   readonly groups: ReadonlyMap<string, ReadonlyArray<ModelEntry>>
   readonly fallbacks: Fallbacks
   readonly onContextWindow: Fallbacks
   readonly onContentPolicy: Fallbacks
   readonly aliases: ReadonlyMap<string, string>
-  /** Who answers for a name that nobody has. */
+  /** The group for unknown model names. */
   readonly otherwise: string | undefined
 }
 
-/** Reads the graph from the settings, of which the first comes first. */
-export const read = (
-  members: ReadonlyArray<ModelEntry>,
-  places: readonly [ImportReader, ...ReadonlyArray<ImportReader>],
-): Graph => {
-  const groups = new Map<string, Array<ModelEntry>>()
-  for (const member of members) {
-    const group = groups.get(member.group)
-    if (group === undefined) groups.set(member.group, [member])
-    else group.push(member)
-  }
-  const ids = new Set(members.flatMap(({ id }) => id ?? []))
-  /** By its name, the group with a `*` that one was made of. */
-  const origins = new Map<string, string>()
-  const aliases = new Map<string, string>()
+/** The sections with settings. The first one takes precedence. */
+type Settings = readonly [ImportReader, ...ReadonlyArray<ImportReader>]
 
-  /** The group that is meant: by its name, an alias, a deployment's id, or as one of those that a `*` stands for. */
-  const meant = (name: string): string | undefined => {
-    const named = aliases.get(name) ?? name
-    if (groups.has(named) || ids.has(named)) return named
-    const pattern = Wildcard.find([...groups.keys()].filter(Wildcard.hasWildcard), named)
-    const many = pattern === undefined ? undefined : groups.get(pattern)
-    if (pattern === undefined || many === undefined) return undefined
-    origins.set(named, pattern)
-    groups.set(
-      named,
-      many.map((member) => {
-        const model = Wildcard.substitute(member.deployment.model, pattern, named)
-        return { ...member, group: named, id: undefined, deployment: { ...member.deployment, model } }
-      }),
-    )
-    return named
-  }
-
-  for (const place of places) {
-    for (const key of ["model_group_alias", "model_alias_map"]) {
-      const mapping = place.mapping(key)
-      for (const alias of mapping.keys) {
-        const value = mapping.take(alias)
-        const { hidden, model } = Predicate.isObject(value)
-          ? (value as { hidden?: unknown; model?: unknown })
-          : { model: value }
-        const target = Predicate.isString(model) ? meant(model) : undefined
-        if (groups.has(alias)) mapping.tell(alias, "is the name of a model group too, which keeps it: left out")
-        else if (target === undefined) mapping.tell(alias, "stands for nobody: left out")
-        else if (Wildcard.countWildcards(target) > Wildcard.countWildcards(alias)) mapping.tell(alias, ambiguous)
-        else aliases.set(alias, target)
-        if (hidden === true) mapping.tell(alias, "is listed by GET /v1/models like every name")
-      }
-    }
-  }
-
-  const targets = (place: ImportReader, key: string, from: string, to: ReadonlyArray<unknown>): ReadonlyArray<string> =>
-    to.flatMap((each) => {
-      const item = Predicate.isObject(each) ? new ImportReader(each, keyPath(place.path, key), place.report) : undefined
-      const name = item === undefined ? each : item.text("model")
-      item?.rest()
-      const target = Predicate.isString(name) ? meant(name) : undefined
-      if (target === undefined) return place.tell(key, `${quoted(name)} is no model group: left out`) ?? []
-      if (Wildcard.countWildcards(target) > Wildcard.countWildcards(from))
-        return place.tell(key, `"${target}" ${ambiguous}`) ?? []
-      return [target]
-    })
-
-  /** The list of the first place that has one: it replaces the others', which are named. */
-  const chosen = (key: string): { readonly place: ImportReader; readonly list: ReadonlyArray<unknown> } => {
-    const [first, ...others] = places
-      .map((place) => ({ place, list: place.list(key) }))
-      .filter(({ place }) => place.has(key))
-    for (const { list, place } of others) {
-      if (JSON.stringify(list) !== JSON.stringify(first?.list)) {
-        place.tell(key, `${first?.place.path}.${key} stands in its place: left out`)
-      }
-    }
-    return first ?? { place: places[0], list: [] }
-  }
-
-  /** The lists of `[{ from: [to, to] }]`; `"*"` stands for whoever has none of their own. */
-  const edges = (
-    key: string,
-  ): { readonly of: Map<string, ReadonlyArray<string>>; readonly rest: ReadonlyArray<string> } => {
-    const of = new Map<string, ReadonlyArray<string>>()
-    let rest: ReadonlyArray<string> = []
-    const { list: entries, place } = chosen(key)
-    const all = entries.flatMap((entry) => Object.entries(Predicate.isObject(entry) ? entry : {}))
-    const repeated = new Set<string>()
-    // A group's own come before those of its aliases.
-    for (const [from, to] of [
-      ...all.filter(([from]) => !aliases.has(from)),
-      ...all.filter(([from]) => aliases.has(from)),
-    ]) {
-      const list = Array.isArray(to) ? to : [to]
-      const group = from === "*" && !groups.has("*") ? undefined : meant(from)
-      if (from === "*" && group === undefined) {
-        if (repeated.has(from)) place.tell(key, `"*" stands in it twice, and the last one holds`)
-        repeated.add(from)
-        rest = targets(place, key, "", list)
-      } else if (group === undefined || !groups.has(group)) {
-        place.tell(key, `"${from}" is no model group: left out`)
-      } else if (of.has(group)) {
-        place.tell(
-          key,
-          aliases.has(from)
-            ? `"${from}" is an alias of "${group}", whose own hold for both: left out`
-            : `"${from}" stands in it twice, and the first one holds`,
-        )
-      } else {
-        if (aliases.has(from)) place.tell(key, `"${from}" is an alias of "${group}": they hold for that too`)
-        of.set(group, targets(place, key, group, list))
-      }
-    }
-    return { of, rest }
-  }
-
-  /** What is said of a group with a `*` is said of those made of it, as far as it says whom. */
-  const spread = (of: Fallbacks): Fallbacks =>
-    new Map(
-      [...groups.keys()].flatMap((name) => {
-        const origin = of.get(origins.get(name) ?? "")?.filter((target) => !Wildcard.hasWildcard(target))
-        const targets = of.get(name) ?? origin
-        return targets === undefined ? [] : [[name, targets] as const]
-      }),
-    )
-
-  const own = edges("fallbacks")
-  const onContextWindow = edges("context_window_fallbacks").of
-  const onContentPolicy = edges("content_policy_fallbacks").of
-  const { list, place } = chosen("default_fallbacks")
-  const defaults = targets(place, "default_fallbacks", "", list)
-  const others = defaults.length > 0 ? defaults : own.rest
-  if (defaults.length > 0 && own.rest.length > 0 && JSON.stringify(defaults) !== JSON.stringify(own.rest)) {
-    place.tell("fallbacks", 'default_fallbacks stand in the place of those of "*": left out')
-  }
-  const otherwise = groups.has("*") ? undefined : defaults[0]
-  const followed = spread(own.of)
+/** Reads the graph of `entries` from `settings`. */
+export const read = (entries: ReadonlyArray<ModelEntry>, settings: Settings): Graph => {
+  const groups = new ModelGroups(entries)
+  readAliases(groups, settings)
+  const own = readFallbacks(groups, settings, "fallbacks")
+  const onContextWindow = readFallbacks(groups, settings, "context_window_fallbacks").byGroup
+  const onContentPolicy = readFallbacks(groups, settings, "content_policy_fallbacks").byGroup
+  const defaults = readDefaults(groups, settings, own.others)
+  const byGroup = groups.withWildcards(own.byGroup)
+  const others = defaults.length > 0 ? defaults : own.others
   return {
-    groups,
-    fallbacks: new Map([...groups.keys()].map((name) => [name, followed.get(name) ?? others])),
-    onContextWindow: spread(onContextWindow),
-    onContentPolicy: spread(onContentPolicy),
-    aliases,
-    otherwise,
+    groups: groups.entries,
+    fallbacks: new Map(groups.names.map((name) => [name, byGroup.get(name) ?? others])),
+    onContextWindow: groups.withWildcards(onContextWindow),
+    onContentPolicy: groups.withWildcards(onContentPolicy),
+    aliases: groups.aliases,
+    otherwise: groups.entries.has("*") ? undefined : defaults[0],
   }
 }
 
-const ambiguous = "stands for many models, of which none is said: left out"
+// ---------------------------------------------------------------------------------------------------------------------
+// Groups
+// ---------------------------------------------------------------------------------------------------------------------
 
-const quoted = (name: unknown): string => (Predicate.isString(name) ? `"${name}"` : "one of them")
+/** The model groups by name. A name that only a wildcard group matches becomes a group of its own when it is resolved. */
+class ModelGroups {
+  readonly entries: Map<string, ReadonlyArray<ModelEntry>>
+  readonly aliases = new Map<string, string>()
+  readonly #ids: ReadonlySet<string>
+  /** The wildcard group from which a group was made, by the group's name. */
+  readonly #origins = new Map<string, string>()
+
+  constructor(entries: ReadonlyArray<ModelEntry>) {
+    this.entries = Map.groupBy(entries, ({ group }) => group)
+    this.#ids = new Set(entries.flatMap(({ id }) => id ?? []))
+  }
+
+  get names(): ReadonlyArray<string> {
+    return [...this.entries.keys()]
+  }
+
+  /** The group or deployment id that `name` refers to: by itself, as an alias, or through a wildcard group. */
+  resolve(name: string): string | undefined {
+    const resolved = this.aliases.get(name) ?? name
+    if (this.entries.has(resolved) || this.#ids.has(resolved)) return resolved
+    const pattern = Wildcard.find(this.names.filter(Wildcard.hasWildcard), resolved)
+    const wildcard = pattern === undefined ? undefined : this.entries.get(pattern)
+    if (pattern === undefined || wildcard === undefined) return undefined
+    this.#origins.set(resolved, pattern)
+    this.entries.set(
+      resolved,
+      wildcard.map((entry) => {
+        const model = Wildcard.substitute(entry.deployment.model, pattern, resolved)
+        return { ...entry, group: resolved, id: undefined, deployment: { ...entry.deployment, model } }
+      }),
+    )
+    return resolved
+  }
+
+  /** `fallbacks`, in which groups made from a wildcard group have its fallbacks, except those that are wildcards. */
+  withWildcards(fallbacks: Fallbacks): Fallbacks {
+    return new Map(
+      this.names.flatMap((name) => {
+        const inherited = fallbacks.get(this.#origins.get(name) ?? "")?.filter((to) => !Wildcard.hasWildcard(to))
+        const targets = fallbacks.get(name) ?? inherited
+        return targets === undefined ? [] : [[name, targets] as const]
+      }),
+    )
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Aliases
+// ---------------------------------------------------------------------------------------------------------------------
+
+const readAliases = (groups: ModelGroups, settings: Settings): void => {
+  for (const section of settings) {
+    for (const key of ["model_group_alias", "model_alias_map"]) {
+      const mapping = section.mapping(key)
+      for (const alias of mapping.keys) readAlias(groups, mapping, alias)
+    }
+  }
+}
+
+const readAlias = (groups: ModelGroups, mapping: ImportReader, alias: string): void => {
+  const value = mapping.take(alias)
+  const { hidden, model } = Predicate.isObject(value)
+    ? (value as { hidden?: unknown; model?: unknown })
+    : { model: value }
+  const target = Predicate.isString(model) ? groups.resolve(model) : undefined
+  if (groups.entries.has(alias)) {
+    mapping.warn(alias, "is also the name of a model group, which takes precedence: not imported")
+  } else if (target === undefined) mapping.warn(alias, "is an alias of no model group: not imported")
+  else if (Wildcard.countWildcards(target) > Wildcard.countWildcards(alias)) mapping.warn(alias, ambiguous)
+  else groups.aliases.set(alias, target)
+  if (hidden === true) mapping.warn(alias, "is hidden in LiteLLM, but GET /v1/models lists every name")
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Fallbacks
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The lists of one key: by group, and for `others`, the groups that have no list of their own. */
+interface FallbackLists {
+  readonly byGroup: Fallbacks
+  readonly others: ReadonlyArray<string>
+}
+
+/** Reads lists such as `[{ gpt-4o: [sonnet, gemini] }, { "*": [sonnet] }]`. */
+const readFallbacks = (groups: ModelGroups, settings: Settings, key: string): FallbackLists => {
+  const byGroup = new Map<string, ReadonlyArray<string>>()
+  let others: ReadonlyArray<string> | undefined
+  const { list, section } = sectionWith(settings, key)
+  const entries = list.flatMap((entry) => Object.entries(Predicate.isObject(entry) ? entry : {}))
+  // The lists of a group's own name take precedence over those of its aliases.
+  const ordered = [
+    ...entries.filter(([from]) => !groups.aliases.has(from)),
+    ...entries.filter(([from]) => groups.aliases.has(from)),
+  ]
+  for (const [from, to] of ordered) {
+    const targets = Array.isArray(to) ? to : [to]
+    const group = from === "*" && !groups.entries.has("*") ? undefined : groups.resolve(from)
+    if (from === "*" && group === undefined) {
+      if (others !== undefined) section.warn(key, `"*" appears twice: the last list is used`)
+      others = readTargets(groups, section, key, "", targets)
+    } else if (group === undefined || !groups.entries.has(group)) {
+      section.warn(key, `"${from}" is not a model group: not imported`)
+    } else if (byGroup.has(group)) {
+      section.warn(
+        key,
+        groups.aliases.has(from)
+          ? `"${from}" is an alias of "${group}", whose own list applies to both: not imported`
+          : `"${from}" appears twice: the first list is used`,
+      )
+    } else {
+      if (groups.aliases.has(from)) section.warn(key, `"${from}" is an alias of "${group}": the list applies to both`)
+      byGroup.set(group, readTargets(groups, section, key, group, targets))
+    }
+  }
+  return { byGroup, others: others ?? [] }
+}
+
+/** The groups of `default_fallbacks`. They replace `others`, the fallbacks of `"*"`. */
+const readDefaults = (
+  groups: ModelGroups,
+  settings: Settings,
+  others: ReadonlyArray<string>,
+): ReadonlyArray<string> => {
+  const { list, section } = sectionWith(settings, "default_fallbacks")
+  const defaults = readTargets(groups, section, "default_fallbacks", "", list)
+  if (defaults.length > 0 && others.length > 0 && JSON.stringify(defaults) !== JSON.stringify(others)) {
+    section.warn("fallbacks", 'default_fallbacks replace those of "*": not imported')
+  }
+  return defaults
+}
+
+/** The list of the first section that has `key`. Different lists of other sections are reported. */
+const sectionWith = (
+  settings: Settings,
+  key: string,
+): { readonly section: ImportReader; readonly list: ReadonlyArray<unknown> } => {
+  const [first, ...others] = settings
+    .map((section) => ({ section, list: section.list(key) }))
+    .filter(({ section }) => section.has(key))
+  for (const { list, section } of others) {
+    if (JSON.stringify(list) !== JSON.stringify(first?.list)) {
+      section.warn(key, `${first?.section.path}.${key} takes precedence: not imported`)
+    }
+  }
+  return first ?? { section: settings[0], list: [] }
+}
+
+/** The groups in a list of fallbacks of the group `from`. */
+const readTargets = (
+  groups: ModelGroups,
+  section: ImportReader,
+  key: string,
+  from: string,
+  to: ReadonlyArray<unknown>,
+): ReadonlyArray<string> =>
+  to.flatMap((each) => {
+    const item = Predicate.isObject(each)
+      ? new ImportReader(each, keyPath(section.path, key), section.report)
+      : undefined
+    const name = item === undefined ? each : item.text("model")
+    item?.warnUnread()
+    const target = Predicate.isString(name) ? groups.resolve(name) : undefined
+    if (target === undefined) return section.warn(key, `${quoted(name)} is not a model group: not imported`) ?? []
+    if (Wildcard.countWildcards(target) > Wildcard.countWildcards(from)) {
+      return section.warn(key, `"${target}" ${ambiguous}`) ?? []
+    }
+    return [target]
+  })
+
+const ambiguous = "stands for many models and does not name one: not imported"
+
+const quoted = (name: unknown): string => (Predicate.isString(name) ? `"${name}"` : "an entry")

@@ -1,36 +1,36 @@
 /**
- * What LiteLLM says of patience and health, of one deployment or of all: time limits, cooldowns, retries.
+ * LiteLLM's timeouts, cooldowns and retries, of one deployment or of all.
  */
 import type { Document, ImportReader } from "../ImportReader.ts"
-import { duration, isSet } from "../ImportReader.ts"
+import { duration, compact } from "../ImportReader.ts"
 
-/** A limit on a plain call is one on each silence of a streamed one, unless that has its own. */
+/** `timeout` limits an attempt; `stream_timeout`, by default `timeout`, the first token and the time between tokens. */
 export const timeout = (place: ImportReader, names: ReadonlyArray<string>): Document | undefined => {
   const [attempt] = names.map((name) => place.time(name, "seconds")).filter((time) => time !== undefined)
-  const silence = place.time("stream_timeout", "seconds") ?? attempt
-  return isSet({ attempt, firstToken: silence, idle: silence })
+  const inactivity = place.time("stream_timeout", "seconds") ?? attempt
+  return compact({ attempt, firstToken: inactivity, idle: inactivity })
 }
 
-/** A cooldown is an opening of always the same length, after one failure more than is allowed. */
+/** A cooldown becomes a circuit that opens for a constant time, after one failure more than `allowed_fails`. */
 export const circuit = (place: ImportReader): Document | undefined => {
   const allowed = place.countOrNone("allowed_fails")
   const seconds = place.number("cooldown_time", "a number of seconds, 0 or more", (value) => value >= 0)
-  if (seconds === 0) place.tell("cooldown_time", noCooldown)
+  if (seconds === 0) place.warn("cooldown_time", noCooldown)
   const open = seconds === undefined || seconds === 0 ? undefined : duration(seconds * 1000)
-  return isSet({ failures: allowed === undefined ? undefined : allowed + 1, open, max: open })
+  return compact({ failures: allowed === undefined ? undefined : allowed + 1, open, max: open })
 }
 
-/** What becomes of a wish that a vendor cannot be told. */
+/** `drop_params`: what to do with parameters that a vendor does not support. */
 export const unsupported = (place: ImportReader): "drop" | "skip" | undefined => {
   const drops = place.flag("drop_params")
   return drops === undefined ? undefined : drops ? "drop" : "skip"
 }
 
-/** Why there is no switching cooldowns off. */
-export const noCooldown = "circuits cannot be switched off, and one that opens is probed after `circuit.open`: left out"
+/** The message for settings that disable cooldowns. */
+export const noCooldown = "circuits cannot be disabled, and an open one is probed after `circuit.open`: not imported"
 
 const retried = ["RateLimitErrorRetries", "InternalServerErrorRetries"] as const
-const answered = [
+const notRetried = [
   "AuthenticationErrorRetries",
   "BadRequestErrorRetries",
   "ContentPolicyViolationErrorRetries",
@@ -38,32 +38,32 @@ const answered = [
 ] as const
 
 /**
- * One number of retries holds for every error that another try may cure; the others are not retried at all. `general` is
- * how often those are retried of which the policy does not speak, where that is said.
+ * The number of retries of a retry policy. One number applies to all errors that are retried; the largest is taken.
+ * `general` is the number for errors that the policy does not name.
  */
 export const retries = (policy: ImportReader, general?: number): number | undefined => {
   const given = retried.flatMap((name) => {
     const times = policy.countOrNone(name)
     return times === undefined ? [] : [{ name, times }]
   })
-  const most = given.length === 0 ? undefined : Math.max(...given.map(({ times }) => times))
+  const max = given.length === 0 ? undefined : Math.max(...given.map(({ times }) => times))
   const [first] = given
-  if (most !== undefined && first !== undefined) {
+  if (max !== undefined && first !== undefined) {
     const unnamed = retried.filter((name) => !given.some((each) => each.name === name))
-    if (given.some(({ times }) => times !== most)) {
-      policy.tell(first.name, `one number holds for all errors that are retried: ${most}, the larger`)
-    } else if (unnamed.length > 0 && most !== general) {
+    if (given.some(({ times }) => times !== max)) {
+      policy.warn(first.name, `all retried errors share one number of retries: ${max}, the largest`)
+    } else if (unnamed.length > 0 && max !== general) {
       const instead = general === undefined ? "" : `, instead of ${general}`
-      policy.tell(
+      policy.warn(
         first.name,
-        `one number holds for all errors that are retried: ${most}, also where LiteLLM goes by ${unnamed.join(" and ")}${instead}`,
+        `all retried errors share one number of retries: ${max} is also used for ${unnamed.join(" and ")}${instead}`,
       )
     }
   }
-  for (const name of answered) {
-    const said = policy.countOrNone(name)
-    if (said !== undefined && said > 0) policy.tell(name, "would fail alike, and is not retried: left out")
+  for (const name of notRetried) {
+    const times = policy.countOrNone(name)
+    if (times !== undefined && times > 0) policy.warn(name, "such errors are never retried: not imported")
   }
-  policy.rest()
-  return most
+  policy.warnUnread()
+  return max
 }

@@ -1,5 +1,5 @@
 /**
- * LiteLLM's proxy configuration as one of ours, by what LiteLLM's documentation says that it means.
+ * Converts the configuration of LiteLLM's proxy.
  *
  * Sources: docs.litellm.ai, "All settings", "Router", "Fallbacks", "Wildcard routing".
  */
@@ -10,7 +10,7 @@ import type { Problem } from "../../config/ConfigError.ts"
 import { keyPath } from "../../config/ConfigError.ts"
 import * as Endpoints from "../Endpoints.ts"
 import type { Document, Imported } from "../ImportReader.ts"
-import { ImportReader, isSet } from "../ImportReader.ts"
+import { ImportReader, compact } from "../ImportReader.ts"
 import { total } from "../TotalTimeout.ts"
 import * as Fallbacks from "./Fallbacks.ts"
 import * as Limits from "./Limits.ts"
@@ -20,14 +20,14 @@ import * as Routes from "./Routes.ts"
 /** Whether a parsed document is LiteLLM's. */
 export const is = (input: unknown): input is Document => Predicate.isObject(input) && "model_list" in input
 
-/** The document of ours that says the same, with a report of what it cannot say; or why there is none. */
+/** The converted configuration with a report; or the problems, if no deployment can be imported. */
 export const read = (input: Document): Result.Result<Imported, ReadonlyArray<Problem>> => {
   const report: Array<Problem> = []
   const document = new ImportReader(resolved(input, report), "", report)
   const general = document.mapping("general_settings")
-  // What both say, the router says last.
+  // `router_settings` takes precedence.
   const settings = [document.mapping("router_settings"), document.mapping("litellm_settings")] as const
-  const members = ModelList.read(
+  const entries = ModelList.read(
     document.list("model_list"),
     {
       credentials: credentialsOf(document),
@@ -37,55 +37,54 @@ export const read = (input: Document): Result.Result<Imported, ReadonlyArray<Pro
     },
     report,
   )
-  if (members.length === 0) {
-    const nobody = { path: "model_list", message: "has no deployment that could be made one of ours" }
-    return Result.fail([...report, nobody])
+  if (entries.length === 0) {
+    const none = { path: "model_list", message: "has no deployment that can be imported" }
+    return Result.fail([...report, none])
   }
-  const graph = Fallbacks.read(members, settings)
+  const graph = Fallbacks.read(entries, settings)
   const { deployments, routes } = Routes.write(graph, {
     strategy: first(settings, strategyOf) ?? "shuffle",
     retries: groupRetries(settings),
     cache: first(settings, cacheOf),
   })
-  if (first(settings, (place) => place.flag("enable_pre_call_checks")) !== true && members.some(isLimited)) {
-    report.push({ path: "model_list", message: heeded })
+  if (first(settings, (place) => place.flag("enable_pre_call_checks")) !== true && entries.some(isLimited)) {
+    report.push({ path: "model_list", message: limitsEnforced })
   }
-  const native = isSet({
+  const native = compact({
     server: server(document),
-    state: isSet({ redis: redis(settings) }),
+    state: compact({ redis: redis(settings) }),
     keys: keys(general),
     defaults: defaults(settings, deployments),
     deployments,
-    routes: isSet(routes),
+    routes: compact(routes),
   })
-  for (const place of settings) place.rest(whyOfSettings)
-  general.rest(whyOfGeneral)
+  for (const place of settings) place.warnUnread(whyOfSettings)
+  general.warnUnread(whyOfGeneral)
   for (const key of document.keys) if (key.startsWith("x-")) document.take(key)
-  document.rest(whyOfDocument)
+  document.warnUnread(whyOfDocument)
   return Result.succeed({ document: native ?? {}, report })
 }
 
-/** What the first place has to say that says anything; all are asked. */
-const first = <A>(places: ReadonlyArray<ImportReader>, ask: (place: ImportReader) => A | undefined): A | undefined =>
-  places.map(ask).find((answer) => answer !== undefined)
+/** The first value that `read` finds in `places`. Reads all places, so that no key counts as unread. */
+const first = <A>(places: ReadonlyArray<ImportReader>, read: (place: ImportReader) => A | undefined): A | undefined =>
+  places.map(read).find((value) => value !== undefined)
 
 const isLimited = ({ shares }: ModelList.ModelEntry): boolean => shares.rpm !== undefined || shares.tpm !== undefined
 
-const heeded = "rpm and tpm are held to as limits, which LiteLLM does only with enable_pre_call_checks"
+const limitsEnforced = "rpm and tpm are enforced as limits; LiteLLM enforces them only with enable_pre_call_checks"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Values
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** `os.environ/NAME` as a variable of ours, or as what the document itself says that it holds. */
+/** Replaces `os.environ/NAME` by the value in `environment_variables`, else by `${NAME}`. */
 const resolved = (input: Document, report: Array<Problem>): Document => {
   const { environment_variables: variables, ...document } = input
   const known = Predicate.isObject(variables) ? variables : {}
   for (const name of Object.keys(known)) {
     report.push({
       path: `environment_variables.${name}`,
-      message:
-        "is put where os.environ/ names it; whoever looks for it in the environment finds it only there or in .env",
+      message: "replaces os.environ/ in this document; set it in the environment or in .env if other programs read it",
     })
   }
   const walk = (value: unknown, path: string): unknown => {
@@ -94,12 +93,13 @@ const resolved = (input: Document, report: Array<Problem>): Document => {
       return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, walk(each, keyPath(path, key))]))
     }
     if (!Predicate.isString(value)) return value
-    if (value.includes("${")) report.push({ path, message: "has a ${…}, which names an environment variable here" })
+    if (value.includes("${"))
+      report.push({ path, message: "contains ${…}, which Understudy replaces by an environment variable" })
     const [, name] = /^os\.environ\/(.*)$/.exec(value.trim()) ?? []
     if (name === undefined) return value
     if (Object.hasOwn(known, name)) return known[name]
     if (/^[a-z_]\w*$/i.test(name)) return Endpoints.reference(name)
-    report.push({ path, message: "names no environment variable that could be one: left out" })
+    report.push({ path, message: "is not a valid name of an environment variable: not imported" })
     return undefined
   }
   return Object.fromEntries(Object.entries(document).map(([key, value]) => [key, walk(value, key)]))
@@ -130,7 +130,10 @@ const strategyOf = (place: ImportReader): Strategy | undefined => {
   if (name === undefined) return undefined
   const strategy = Object.hasOwn(strategies, name) ? strategies[name] : undefined
   if (strategy !== undefined) return strategy
-  place.tell("routing_strategy", `there is no ${name}: least-busy stands for it, and limits are held to anyway`)
+  place.warn(
+    "routing_strategy",
+    `${name} is not supported: imported as least-busy; limits are enforced with every strategy`,
+  )
   return "least-busy"
 }
 
@@ -145,49 +148,49 @@ const groupRetries = (settings: ReadonlyArray<ImportReader>): ReadonlyMap<string
     }),
   )
 
-/** What holds for all; and, since a whole call may take no longer than `total`, as much as its longest attempt. */
+/** The `defaults` section. `timeout.total` is at least as long as the longest attempt timeout. */
 const defaults = (settings: ReadonlyArray<ImportReader>, deployments: Document): Document | undefined => {
   const times = first(settings, (place) => place.countOrNone("num_retries"))
   const policy = first(settings, (place) => Limits.retries(place.mapping("retry_policy"), times))
   const timeout = first(settings, (place) => Limits.timeout(place, ["timeout", "request_timeout"]))
   for (const place of settings) {
-    if (place.flag("disable_cooldowns") === true) place.tell("disable_cooldowns", Limits.noCooldown)
+    if (place.flag("disable_cooldowns") === true) place.warn("disable_cooldowns", Limits.noCooldown)
   }
   const unsupportedParams = first(settings, Limits.unsupported)
   const circuits = settings.map(Limits.circuit)
-  return isSet({
-    retry: isSet({ times: policy ?? times, base: first(settings, (place) => place.time("retry_after", "seconds")) }),
-    circuit: isSet({ ...circuits[1], ...circuits[0] }),
+  return compact({
+    retry: compact({ times: policy ?? times, base: first(settings, (place) => place.time("retry_after", "seconds")) }),
+    circuit: compact({ ...circuits[1], ...circuits[0] }),
     unsupportedParams,
-    timeout: isSet({ ...timeout, total: total([{ timeout }, ...Object.values(deployments)]) }),
+    timeout: compact({ ...timeout, total: total([{ timeout }, ...Object.values(deployments)]) }),
   })
 }
 
-/** Exact answers, for as long as they are said to be good: of all routes, since LiteLLM's are of all groups. */
+/** The response cache of every route: LiteLLM caches exact matches, for all groups. */
 const cacheOf = (place: ImportReader): Document | undefined => {
-  const wanted = place.flag("cache") ?? place.flag("cache_responses")
+  const enabled = place.flag("cache") ?? place.flag("cache_responses")
   const params = place.mapping("cache_params")
-  const refuse = (key: string, why: string) => {
+  const noCache = (key: string, why: string) => {
     for (const each of params.keys) params.take(each)
-    return params.tell(key, `${why}: no answers are kept`)
+    return params.warn(key, `${why}: no response cache`)
   }
-  if (wanted !== true) {
-    params.rest()
+  if (enabled !== true) {
+    params.warnUnread()
     return undefined
   }
   const type = params.text("type") ?? "local"
-  if (type !== "local" && type !== "redis") return refuse("type", `there is no ${type}`)
-  if (params.text("mode") === "default_off") return refuse("mode", "calls cannot choose")
+  if (type !== "local" && type !== "redis") return noCache("type", `${type} is not supported`)
+  if (params.text("mode") === "default_off") return noCache("mode", "calls cannot enable the cache")
   const ttls = ["ttl", "default_in_memory_ttl", "default_in_redis_ttl"].map((key) => params.time(key, "seconds"))
   const ttl = ttls.find((each) => each !== undefined)
-  if (ttl === undefined) return refuse("ttl", "is missing, and an answer is not kept for good")
-  params.rest({ host: whereKept, port: whereKept, password: whereKept })
+  if (ttl === undefined) return noCache("ttl", "is missing, and the cache needs a time to live")
+  params.warnUnread({ host: cacheStore, port: cacheStore, password: cacheStore })
   return { ttl }
 }
 
-const whereKept = "answers are kept where `state` says: left out"
+const cacheStore = "`state` sets where responses are cached: not imported"
 
-/** Several proxies that count together. */
+/** The Redis address that several proxies share. */
 const redis = (settings: ReadonlyArray<ImportReader>): string | undefined => {
   const [url, host, port, password, database] = [
     "redis_url",
@@ -202,32 +205,32 @@ const redis = (settings: ReadonlyArray<ImportReader>): string | undefined => {
   return `redis://${secret}${host}:${port ?? "6379"}${database === undefined ? "" : `/${database}`}`
 }
 
-/** The classics keep the port of LiteLLM's proxy beside its own document. */
+/** Some setups keep the port of LiteLLM's proxy in a section `litellm` of the document. */
 const server = (document: ImportReader): Document | undefined => {
   const litellm = document.mapping("litellm")
   const port = litellm.count("port")
-  litellm.rest()
-  return isSet({ port })
+  litellm.warnUnread()
+  return compact({ port })
 }
 
-/** Whoever sends the master key may call everything. */
+/** The master key becomes a virtual key for all routes. */
 const keys = (general: ImportReader): ReadonlyArray<Document> | undefined => {
   const key = general.text("master_key")
   return key === undefined ? undefined : [{ id: "master", key }]
 }
 
 const whyOfSettings = {
-  allowed_fails_policy: "failures are counted alike, save those that say nothing of a deployment's health: left out",
-  default_litellm_params: "requests are sent with what their caller says: left out",
-  max_fallbacks: "a route ends where it ends: left out",
-  routing_strategy_args: "strategies have no settings: left out",
+  allowed_fails_policy: "circuits have one failure threshold for all errors: not imported",
+  default_litellm_params: "requests get no default parameters: not imported",
+  max_fallbacks: "the length of a route limits its fallbacks: not imported",
+  routing_strategy_args: "strategies have no settings: not imported",
 }
 
 const whyOfGeneral = {
-  database_url: "there is no database: keys stand in the document itself",
+  database_url: "there is no database: set keys under `keys`",
 }
 
 const whyOfDocument = {
-  aws: "means nothing to the gateway by itself: its values count where anchors copy them",
-  include: "one file is read: copy the other into it",
+  aws: "has no effect by itself: its values are used where YAML anchors copy them",
+  include: "only one file is read: copy the included file into it",
 }

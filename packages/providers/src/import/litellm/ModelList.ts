@@ -1,41 +1,41 @@
 /**
- * The entries of LiteLLM's `model_list`: each a deployment of ours, and what says how it stands among those of its group.
+ * The entries of LiteLLM's `model_list`: each becomes a deployment, with its order and weights within its group.
  */
 import * as Wildcard from "@understudy/core/internal/route/Wildcard"
 import type { Problem } from "../../config/ConfigError.ts"
 import { keyPath } from "../../config/ConfigError.ts"
 import type { Document } from "../ImportReader.ts"
-import { ImportReader, isSet } from "../ImportReader.ts"
+import { ImportReader, compact } from "../ImportReader.ts"
 import * as Limits from "./Limits.ts"
 import * as Vendors from "./Vendors.ts"
 
 /** One deployment of a group. */
 export interface ModelEntry {
   readonly group: string
-  /** LiteLLM's own name for it, which can be asked for too. */
+  /** LiteLLM's id of the deployment, which calls may use as a model name. */
   readonly id: string | undefined
-  /** Its vendor, as LiteLLM calls it. */
+  /** LiteLLM's name of the vendor. */
   readonly label: string
   /** The lowest is tried first. */
   readonly order: number
-  /** What `simple-shuffle` may go by. */
+  /** The weights that `simple-shuffle` may use. */
   readonly shares: Readonly<Record<Share, number | undefined>>
   readonly deployment: Document & { readonly model: string }
 }
 
-/** What a shuffle goes by: the first that any of a group says. */
+/** The kinds of weights, by precedence: a group uses the first kind that any entry has. */
 export const sharing = ["weight", "rpm", "tpm"] as const
 export type Share = (typeof sharing)[number]
 
-/** What of the rest of the document bears upon deployments. */
+/** Settings of other sections that apply to deployments. */
 export interface Context {
-  /** By name, what `litellm_credential_name` stands for. */
+  /** The credentials by the name that `litellm_credential_name` refers to. */
   readonly credentials: ReadonlyMap<string, Document>
-  /** Calls at once, where a deployment does not say. */
+  /** The default limit of concurrent calls. */
   readonly concurrency: number | undefined
 }
 
-/** Reads every entry that has an equivalent. */
+/** Reads the entries that can be imported. */
 export const read = (
   entries: ReadonlyArray<unknown>,
   { concurrency, credentials }: Context,
@@ -44,17 +44,17 @@ export const read = (
   entries.flatMap((input, index) => {
     const entry = new ImportReader(input, keyPath("model_list", index), report)
     const group = entry.text("model_name")
-    if (group === undefined) return entry.tell("model_name", "is missing: left out") ?? []
+    if (group === undefined) return entry.warn("model_name", "is missing: not imported") ?? []
     const params = withCredential(entry, credentials)
     const info = entry.mapping("model_info")
     const mode = info.text("mode")
     if (mode !== undefined && !modes.includes(mode)) {
-      return info.tell("mode", `only chat and embeddings are served, and this is for ${mode}: left out`) ?? []
+      return info.warn("mode", `the mode ${mode} is not supported, only chat and embeddings: not imported`) ?? []
     }
     const vendor = Vendors.read(params)
     if (vendor === undefined) return []
     if (Wildcard.countWildcards(vendor.keys.model) > Wildcard.countWildcards(group)) {
-      return params.tell("model", "has a * that its model_name does not say anything for: left out") ?? []
+      return params.warn("model", "contains more * than its model_name: not imported") ?? []
     }
 
     const shares = {
@@ -64,29 +64,29 @@ export const read = (
     }
     const order = params.number("order") ?? last
     const name = info.text("id")
-    // A deployment's own name has to say what its model leaves open.
+    // The id of a wildcard model does not name one model.
     const id = Wildcard.hasWildcard(vendor.keys.model) ? undefined : name
-    if (name !== id) info.tell("id", "names no one model: left out")
+    if (name !== id) info.warn("id", "is the id of a wildcard model, which needs a name with *: not imported")
     const deployment = {
       provider: vendor.keys["provider"],
       ...vendor.keys,
-      ...isSet({
-        limits: isSet({
+      ...compact({
+        limits: compact({
           rpm: shares.rpm,
           tpm: shares.tpm,
           concurrency: params.count("max_parallel_requests") ?? concurrency,
         }),
         capabilities: capabilities(info, mode),
         price: price(params, info, mode),
-        retry: isSet({ times: params.countOrNone("num_retries") ?? params.countOrNone("max_retries") }),
+        retry: compact({ times: params.countOrNone("num_retries") ?? params.countOrNone("max_retries") }),
         timeout: Limits.timeout(params, ["timeout", "request_timeout"]),
         circuit: Limits.circuit(params),
         unsupportedParams: Limits.unsupported(params),
       }),
     }
-    info.rest(whyOfInfo)
-    params.rest(whyOfParams)
-    entry.rest()
+    info.warnUnread(whyOfInfo)
+    params.warnUnread(whyOfParams)
+    entry.warnUnread()
     return [{ group, id, label: vendor.label, order, shares, deployment }]
   })
 
@@ -95,14 +95,14 @@ const last = 1_000_000
 
 const modes = ["chat", "completion", "responses", "embedding"]
 
-/** A deployment's own words come before its credential's. */
+/** The `litellm_params` merged with those of the credential. The deployment's own take precedence. */
 const withCredential = (entry: ImportReader, credentials: Context["credentials"]): ImportReader => {
   const params = entry.mapping("litellm_params")
   const name = params.text("litellm_credential_name")
   if (name === undefined) return params
   const credential = credentials.get(name)
   if (credential === undefined) {
-    params.tell("litellm_credential_name", "names nothing of the credential_list: left out")
+    params.warn("litellm_credential_name", "is not in credential_list: not imported")
     return params
   }
   const own = Object.fromEntries(params.keys.map((key) => [key, params.take(key)]))
@@ -113,7 +113,7 @@ const withCredential = (entry: ImportReader, credentials: Context["credentials"]
 
 const capabilities = (info: ImportReader, mode: string | undefined): Document | undefined => {
   const maxTokens = info.count("max_tokens")
-  return isSet({
+  return compact({
     tools: info.flag("supports_function_calling"),
     vision: info.flag("supports_vision"),
     audio: info.flag("supports_audio_input"),
@@ -127,7 +127,7 @@ const capabilities = (info: ImportReader, mode: string | undefined): Document | 
   })
 }
 
-/** Dollars a token become dollars a million of them. */
+/** Prices, converted from dollars a token to dollars a million tokens. */
 const price = (params: ImportReader, info: ImportReader, mode: string | undefined): Document | undefined => {
   const dollars = (key: string): number | undefined => {
     const cost = [params, info].map((place) => place.number(key, "a price, 0 or more", (value) => value >= 0))
@@ -137,18 +137,21 @@ const price = (params: ImportReader, info: ImportReader, mode: string | undefine
   const input = dollars("input_cost_per_token")
   const output = dollars("output_cost_per_token") ?? (mode === "embedding" && input !== undefined ? 0 : undefined)
   const [cachedInput, cacheWrite] = [dollars("cache_read_input_token_cost"), dollars("cache_creation_input_token_cost")]
-  if (input !== undefined && output !== undefined) return isSet({ input, output, cachedInput, cacheWrite })
+  if (input !== undefined && output !== undefined) return compact({ input, output, cachedInput, cacheWrite })
   if ([input, output, cachedInput, cacheWrite].some((value) => value !== undefined)) {
-    params.tell("input_cost_per_token", "a price wants both input_cost_per_token and output_cost_per_token: left out")
+    params.warn(
+      "input_cost_per_token",
+      "a price needs both input_cost_per_token and output_cost_per_token: not imported",
+    )
   }
   return undefined
 }
 
 const whyOfInfo = {
-  base_model: "prices and windows are not looked up: say `price` and `capabilities`",
+  base_model: "prices and context windows are not looked up: set `price` and `capabilities`",
 }
 
 const whyOfParams = {
-  mock_response: "is for tests: `provider: simulated` with `reply` says as much",
-  tags: "calls are told apart by the conditions of a route: see `when`",
+  mock_response: "is for tests: use `provider: simulated` with `reply`",
+  tags: "tags do not select deployments: use conditions on a route, see `when`",
 }

@@ -1,11 +1,11 @@
 /**
- * Whose a deployment of LiteLLM's is: the prefix of its model and what stands beside it, as a vendor's keys of ours.
+ * The vendor of a LiteLLM deployment, by the prefix of its model, and the vendor keys for it.
  */
 import type { Document, ImportReader } from "../ImportReader.ts"
-import { isSet } from "../ImportReader.ts"
+import { compact } from "../ImportReader.ts"
 import * as Endpoints from "../Endpoints.ts"
 
-/** A deployment's vendor and model: all that is said of it alone. `label` is LiteLLM's name for the vendor. */
+/** A deployment's vendor keys and model. `label` is LiteLLM's name of the vendor. */
 export interface Vendor {
   readonly label: string
   readonly keys: Document & { readonly model: string }
@@ -25,53 +25,53 @@ const headers = (params: ImportReader): Document => ({
 const openai: Reading = (model, params) => ({
   provider: "openai",
   model,
-  ...isSet({ ...account(params), organization: params.text("organization"), ...headers(params) }),
+  ...compact({ ...account(params), organization: params.text("organization"), ...headers(params) }),
 })
 
-/** An endpoint by its name among `Endpoints`; `id` is the vendor's id of LiteLLM's model. */
+/** An endpoint by its name in `Endpoints`. `id` converts LiteLLM's model id to the vendor's. */
 const compatible =
   (name: Endpoints.Name, id: (model: string) => string = (model) => model): Reading =>
   (model, params) => {
     const keys = Endpoints.at(name, account(params))
-    if (keys !== undefined) return { model: id(model), ...keys, ...isSet(headers(params)) }
-    return params.tell("api_base", "is missing, and where this endpoint is cannot be told without: left out")
+    if (keys !== undefined) return { model: id(model), ...keys, ...compact(headers(params)) }
+    return params.warn("api_base", "is missing, and this provider has no default address: not imported")
   }
 
 const ollama: Reading = (model, params) => {
   const { apiKey, baseUrl } = account(params)
   const keys = Endpoints.at("ollama", { apiKey, baseUrl: Endpoints.versioned(baseUrl) })
-  return { model, ...keys, ...isSet(headers(params)) }
+  return { model, ...keys, ...compact(headers(params)) }
 }
 
 const gemini: Reading = (model, params) => ({
   model,
   ...Endpoints.gemini(account(params)),
-  ...isSet(headers(params)),
+  ...compact(headers(params)),
 })
 
 const azure: Reading = (model, params) => ({
   model,
   ...Endpoints.azure(account(params), params),
-  ...isSet(headers(params)),
+  ...compact(headers(params)),
 })
 
 const anthropic: Reading = (model, params) => {
   const { apiKey, baseUrl } = account(params)
   const address = baseUrl?.replace(/\/(v1(\/messages)?\/?)?$/, "")
-  return { provider: "anthropic", model, ...isSet({ apiKey, baseUrl: address, ...headers(params) }) }
+  return { provider: "anthropic", model, ...compact({ apiKey, baseUrl: address, ...headers(params) }) }
 }
 
 const region = /^[a-z]{2}(-[a-z]+)+-\d$/
 
-/** `bedrock/`, perhaps by an API of Bedrock's (all are asked by Converse) and in a region, then the model. */
+/** `bedrock/`, an optional API (every model is called by Converse), an optional region, then the model. */
 const bedrock: Reading = (model, params) => {
   const [first = "", ...others] = model.replace(/^(converse|converse_like|invoke)\//, "").split("/")
-  const placed = region.test(first) && others.length > 0
+  const hasRegion = region.test(first) && others.length > 0
   return {
     provider: "bedrock",
-    model: placed ? others.join("/") : [first, ...others].join("/"),
-    ...isSet({
-      region: params.text("aws_region_name") ?? (placed ? first : undefined),
+    model: hasRegion ? others.join("/") : [first, ...others].join("/"),
+    ...compact({
+      region: params.text("aws_region_name") ?? (hasRegion ? first : undefined),
       profile: params.text("aws_profile_name"),
       accessKeyId: params.text("aws_access_key_id"),
       secretAccessKey: params.text("aws_secret_access_key"),
@@ -84,11 +84,11 @@ const bedrock: Reading = (model, params) => {
   }
 }
 
-/** Fireworks' own models are written without the account they belong to. */
+/** LiteLLM omits the account of Fireworks' own models. */
 const fireworks = (model: string): string =>
   /^accounts\/|#/.test(model) ? model : `accounts/fireworks/models/${model}`
 
-/** Every prefix that has an equivalent. */
+/** The supported prefixes. */
 const prefixes: Readonly<Record<string, Reading>> = {
   openai,
   azure,
@@ -121,24 +121,24 @@ const prefixes: Readonly<Record<string, Reading>> = {
   xai: compatible("xai"),
 }
 
-/** Reads a deployment's `litellm_params`, or tells what keeps it from being one of ours. */
+/** Reads a deployment's `litellm_params`; reports why it cannot be imported. */
 export const read = (params: ImportReader): Vendor | undefined => {
-  const written = params.text("model")
-  if (written === undefined) return params.tell("model", "is missing: left out")
+  const model = params.text("model")
+  if (model === undefined) return params.warn("model", "is missing: not imported")
   const custom = params.text("custom_llm_provider")
-  const [first = "", ...others] = written.split("/")
+  const [first = "", ...others] = model.split("/")
   const prefix = Object.hasOwn(prefixes, first) && others.length > 0 ? first : undefined
-  const label = prefix ?? custom ?? Endpoints.whose(written)
+  const label = prefix ?? custom ?? Endpoints.vendorOf(model)
   const reading = label !== undefined && Object.hasOwn(prefixes, label) ? prefixes[label] : undefined
   if (label === undefined || reading === undefined) {
     const vendor = custom ?? (others.length > 0 ? first : undefined)
-    return params.tell(
+    return params.warn(
       "model",
       vendor === undefined
-        ? "does not say whose it is, such as openai/…: left out"
-        : `${vendor} is not spoken: left out`,
+        ? "does not name a provider, such as openai/…: not imported"
+        : `the provider ${vendor} is not supported: not imported`,
     )
   }
-  const keys = reading(prefix === undefined ? written : others.join("/"), params)
+  const keys = reading(prefix === undefined ? model : others.join("/"), params)
   return keys && { label, keys }
 }

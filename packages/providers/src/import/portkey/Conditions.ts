@@ -1,28 +1,30 @@
 /**
- * Portkey's queries as conditions of ours: every way in which one may hold, each a model's name and some metadata.
+ * Converts Portkey's queries to disjunctive normal form: alternatives, each of a model name and metadata to match.
  */
 import * as Predicate from "effect/Predicate"
 
-/** One way in which a query holds: all of it must. */
-export interface Way {
-  /** The model that the caller names, where that matters. */
+/** One alternative of a query. All of it must match. */
+export interface Alternative {
+  /** The model in the call, if the query tests it. */
   readonly model: string | undefined
   readonly metadata: Readonly<Record<string, string>>
 }
 
-/** Every way in which the query holds; `undefined` where it asks for more than equality of a model or of metadata. */
-export const ways = (query: unknown): ReadonlyArray<Way> | undefined => {
+/** The alternatives of a query; `undefined` if it tests more than equality of the model or of metadata. */
+export const alternatives = (query: unknown): ReadonlyArray<Alternative> | undefined => {
   if (!Predicate.isObject(query)) return undefined
   return Object.entries(query)
-    .map(([key, value]) => waysOf(key, value))
-    .reduce<ReadonlyArray<Way> | undefined>(both, [{ model: undefined, metadata: {} }])
+    .map(([key, value]) => alternativesOf(key, value))
+    .reduce<ReadonlyArray<Alternative> | undefined>(both, [{ model: undefined, metadata: {} }])
 }
 
-const waysOf = (key: string, value: unknown): ReadonlyArray<Way> | undefined => {
+const alternativesOf = (key: string, value: unknown): ReadonlyArray<Alternative> | undefined => {
   if (key === "$and" && Array.isArray(value)) {
-    return value.map(ways).reduce<ReadonlyArray<Way> | undefined>(both, [{ model: undefined, metadata: {} }])
+    return value
+      .map(alternatives)
+      .reduce<ReadonlyArray<Alternative> | undefined>(both, [{ model: undefined, metadata: {} }])
   }
-  if (key === "$or" && Array.isArray(value)) return either(value.map(ways))
+  if (key === "$or" && Array.isArray(value)) return either(value.map(alternatives))
   const values = equals(value)
   if (values === undefined) return undefined
   if (key === "params.model") return values.map((model) => ({ model, metadata: {} }))
@@ -30,7 +32,7 @@ const waysOf = (key: string, value: unknown): ReadonlyArray<Way> | undefined => 
   return name === undefined ? undefined : values.map((text) => ({ model: undefined, metadata: { [name]: text } }))
 }
 
-/** The values that will do, of `"x"`, `{ $eq: "x" }` and `{ $in: ["x", "y"] }`. */
+/** The matching values of `"x"`, `{ $eq: "x" }` and `{ $in: ["x", "y"] }`. */
 const equals = (value: unknown): ReadonlyArray<string> | undefined => {
   if (Predicate.isString(value) || Predicate.isNumber(value) || Predicate.isBoolean(value)) return [String(value)]
   const [only, ...others] = Predicate.isObject(value) ? Object.entries(value) : []
@@ -40,16 +42,16 @@ const equals = (value: unknown): ReadonlyArray<string> | undefined => {
 }
 
 const both = (
-  left: ReadonlyArray<Way> | undefined,
-  right: ReadonlyArray<Way> | undefined,
-): ReadonlyArray<Way> | undefined =>
+  left: ReadonlyArray<Alternative> | undefined,
+  right: ReadonlyArray<Alternative> | undefined,
+): ReadonlyArray<Alternative> | undefined =>
   left && right && left.flatMap((one) => right.flatMap((other) => joined(one, other) ?? []))
 
-const either = (all: ReadonlyArray<ReadonlyArray<Way> | undefined>): ReadonlyArray<Way> | undefined =>
+const either = (all: ReadonlyArray<ReadonlyArray<Alternative> | undefined>): ReadonlyArray<Alternative> | undefined =>
   all.every((each) => each !== undefined) ? all.flat() : undefined
 
-/** Both at once; nothing where they contradict each other. */
-const joined = (one: Way, other: Way): Way | undefined => {
+/** The conjunction of two alternatives; `undefined` if they contradict each other. */
+const joined = (one: Alternative, other: Alternative): Alternative | undefined => {
   if (one.model !== undefined && other.model !== undefined && one.model !== other.model) return undefined
   const contradicts = Object.entries(other.metadata).some(
     ([name, text]) => Object.hasOwn(one.metadata, name) && one.metadata[name] !== text,

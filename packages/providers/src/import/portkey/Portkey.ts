@@ -1,44 +1,50 @@
 /**
- * Portkey's gateway configuration as one of ours, by what Portkey's documentation says that it means.
+ * Converts the configuration of Portkey's gateway.
  *
- * Portkey applies a configuration to a call whatever model it names. So does the route `*`; where conditions ask for the
- * model's name, each that they ask for is a route of its own.
+ * Portkey applies a configuration to every call, whatever model it names. The route `*` does so too. Each model name that
+ * a condition tests becomes a route.
  *
  * Sources: portkey.ai/docs, "Configs", "Fallbacks", "Load balancing", "Conditional routing", "Request timeouts".
  */
 import * as Result from "effect/Result"
 import type { Problem } from "../../config/ConfigError.ts"
-import type { Document, Imported, Written } from "../ImportReader.ts"
-import { keeping, isSet, unused } from "../ImportReader.ts"
+import type { Document, Imported, RouteDocument } from "../ImportReader.ts"
+import { withCache, compact, uniqueName } from "../ImportReader.ts"
 import { total } from "../TotalTimeout.ts"
 import type { Leaf, Target, Weighted } from "./Targets.ts"
 import * as Targets from "./Targets.ts"
 
-/** The document of ours that says the same, with a report of what it cannot say; or why there is none. */
+/** The converted configuration with a report; or the problems, if no target can be imported. */
 export const read = (input: unknown): Result.Result<Imported, ReadonlyArray<Problem>> => {
   const report: Array<Problem> = []
   const { cache, tree } = Targets.read(input, report)
   if (tree === undefined) {
-    return Result.fail([...report, { path: "", message: "has no target that could be made a deployment" }])
+    return Result.fail([...report, { path: "", message: "has no target that can be imported" }])
   }
   const names = [...new Set(modelsOf(tree)), "*"]
   const deployments: Record<string, unknown> = {}
   const taken = new Set(names)
   const known = new Map<string, string>()
 
-  /** The deployment of a leaf, called by this name. */
+  /** The name of the deployment for a leaf, called with the model `called`. */
   const deploy = (leaf: Leaf, called: string, weight: number | undefined): string => {
     const key = `${leaf.path} ${leaf.model === undefined ? called : ""}`
     const before = known.get(key)
     if (before !== undefined) return before
     const model = leaf.model ?? called
-    const name = unused(taken, model === "*" ? `${leaf.name}/*` : leaf.name)
+    const name = uniqueName(taken, model === "*" ? `${leaf.name}/*` : leaf.name)
     known.set(key, name)
-    deployments[name] = { provider: leaf.keys["provider"], model, ...leaf.keys, ...isSet({ weight }), ...leaf.policies }
+    deployments[name] = {
+      provider: leaf.keys["provider"],
+      model,
+      ...leaf.keys,
+      ...compact({ weight }),
+      ...leaf.policies,
+    }
     return name
   }
 
-  const write = (target: Target, called: string): Written => {
+  const write = (target: Target, called: string): RouteDocument => {
     switch (target._tag) {
       case "Leaf":
         return deploy(target, called, undefined)
@@ -50,7 +56,7 @@ export const read = (input: unknown): Result.Result<Imported, ReadonlyArray<Prob
           .reduceRight((use, each) => ({ fallback: [each], onError: [{ reasons: after, use }] }))
       }
       case "Balance": {
-        const heads = target.targets.flatMap((each) => headsOf(each, target.tell))
+        const heads = target.targets.flatMap((each) => headsOf(each, target.warn))
         const even = heads.every(({ weight }) => weight === heads[0]?.weight)
         const across = heads.map(({ leaf, weight }) => deploy(leaf, called, even ? undefined : weight))
         const rest = heads.flatMap(({ rest }) => rest).map((each) => write(each, called))
@@ -59,8 +65,8 @@ export const read = (input: unknown): Result.Result<Imported, ReadonlyArray<Prob
       }
       case "When": {
         const cases: Array<Document> = []
-        for (const { use, ways } of target.cases) {
-          const open = ways.filter(({ model }) => model === undefined || model === called)
+        for (const { use, alternatives } of target.cases) {
+          const open = alternatives.filter(({ model }) => model === undefined || model === called)
           if (open.some(({ metadata }) => Object.keys(metadata).length === 0)) {
             return whenOf(cases, write(use, called))
           }
@@ -71,23 +77,23 @@ export const read = (input: unknown): Result.Result<Imported, ReadonlyArray<Prob
     }
   }
 
-  const routes = Object.fromEntries(names.map((name) => [name, keeping(write(tree, name), cache)]))
-  const defaults = isSet({ timeout: isSet({ total: total(Object.values(deployments)) }) })
-  return Result.succeed({ document: { ...isSet({ defaults }), deployments, routes }, report: once(report) })
+  const routes = Object.fromEntries(names.map((name) => [name, withCache(write(tree, name), cache)]))
+  const defaults = compact({ timeout: compact({ total: total(Object.values(deployments)) }) })
+  return Result.succeed({ document: { ...compact({ defaults }), deployments, routes }, report: distinct(report) })
 }
 
-/** What is found wherever a target is called from is told once. */
-const once = (report: ReadonlyArray<Problem>): ReadonlyArray<Problem> => [
+/** The report without repeated problems: a target is converted once for each route. */
+const distinct = (report: ReadonlyArray<Problem>): ReadonlyArray<Problem> => [
   ...new Map(report.map((problem) => [`${problem.path}: ${problem.message}`, problem])).values(),
 ]
 
-const whenOf = (cases: ReadonlyArray<Document>, otherwise: Written): Written =>
+const whenOf = (cases: ReadonlyArray<Document>, otherwise: RouteDocument): RouteDocument =>
   cases.length === 0 ? otherwise : { when: cases, else: otherwise }
 
-/** Who is balanced, and who comes after it: a balance is one of deployments, where Portkey's may be one of routes. */
+/** The deployments of a balance, each with the targets to try after it. Portkey can balance routes; a balance here takes deployments. */
 const headsOf = (
   { target, weight }: Weighted,
-  tell: (message: string) => void,
+  warn: (message: string) => void,
 ): ReadonlyArray<{ readonly leaf: Leaf; readonly weight: number; readonly rest: ReadonlyArray<Target> }> => {
   switch (target._tag) {
     case "Leaf":
@@ -96,26 +102,26 @@ const headsOf = (
       const sum = target.targets.reduce((sum, { weight }) => sum + weight, 0)
       return target.targets
         .map((each) => ({ ...each, weight: sum === 0 ? 0 : (weight * each.weight) / sum }))
-        .flatMap((each) => headsOf(each, tell))
+        .flatMap((each) => headsOf(each, warn))
     }
     case "Fallback": {
       const [first, ...rest] = target.targets
-      tell(
-        "a balance is one of deployments: the first of each inner fallback is balanced, and the others come after all of these",
+      warn(
+        "a balance takes only deployments: it gets the first target of each inner fallback, and the other targets follow the balance",
       )
       return first === undefined
         ? []
-        : headsOf({ target: first, weight }, tell).map((head, index) =>
+        : headsOf({ target: first, weight }, warn).map((head, index) =>
             index === 0 ? { ...head, rest: [...head.rest, ...rest] } : head,
           )
     }
     case "When":
-      tell("a balance is one of deployments: inner conditions are left out, and their default is balanced")
-      return headsOf({ target: target.otherwise, weight }, tell)
+      warn("a balance takes only deployments: inner conditions are not imported, and the balance gets their default")
+      return headsOf({ target: target.otherwise, weight }, warn)
   }
 }
 
-/** Every model that a condition asks for by name. */
+/** The model names that conditions test. */
 const modelsOf = (target: Target): ReadonlyArray<string> => {
   switch (target._tag) {
     case "Leaf":
@@ -126,7 +132,10 @@ const modelsOf = (target: Target): ReadonlyArray<string> => {
       return target.targets.flatMap((each) => modelsOf(each.target))
     case "When":
       return [
-        ...target.cases.flatMap(({ use, ways }) => [...ways.flatMap(({ model }) => model ?? []), ...modelsOf(use)]),
+        ...target.cases.flatMap(({ use, alternatives }) => [
+          ...alternatives.flatMap(({ model }) => model ?? []),
+          ...modelsOf(use),
+        ]),
         ...modelsOf(target.otherwise),
       ]
   }

@@ -1,5 +1,5 @@
 /**
- * What Portkey tells by an HTTP status, as the reasons of our failure table.
+ * The failure reasons of HTTP statuses, which Portkey uses to select failures.
  */
 import type { ReasonTag } from "@understudy/core/ProviderError"
 
@@ -20,10 +20,10 @@ const table: Readonly<Record<number, ReadonlyArray<ReasonTag>>> = {
   529: ["Overloaded"],
 }
 
-/** Faults that no status tells of: Portkey goes on after these whatever statuses it was given. */
+/** Failures without a status. Portkey always falls back on these. */
 const statusless: ReadonlyArray<ReasonTag> = ["Network", "Malformed"]
 
-/** The reasons of these statuses, and those statuses that stand for none. */
+/** The reasons of the statuses, and the statuses that have none. */
 export const reasons = (
   statuses: ReadonlyArray<unknown>,
 ): { readonly reasons: ReadonlyArray<ReasonTag>; readonly unknown: ReadonlyArray<unknown> } => {
@@ -34,5 +34,5 @@ export const reasons = (
   }
 }
 
-/** The statuses after which the same deployment is asked again, by our failure table. */
+/** The statuses on which a deployment is retried. */
 export const retried: ReadonlyArray<number> = [429, 500, 502, 503, 504, 529]

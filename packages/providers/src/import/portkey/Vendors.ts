@@ -1,37 +1,37 @@
 /**
- * Whose a target of Portkey's is: its provider or the virtual key that hides one, as a vendor's keys of ours.
+ * The vendor of a Portkey target, by its provider or its virtual key, and the vendor keys for it.
  */
 import * as Endpoints from "../Endpoints.ts"
 import type { Document, ImportReader } from "../ImportReader.ts"
-import { isSet } from "../ImportReader.ts"
+import { compact } from "../ImportReader.ts"
 
-/** A target's vendor, by Portkey's name for it, and its model where it has one of its own. */
+/** A target's vendor keys, and its model if it sets one. `label` is Portkey's name of the vendor. */
 export interface Vendor {
   readonly label: string
   readonly keys: Document
   readonly model: string | undefined
 }
 
-interface Said {
+interface Account {
   readonly apiKey: string | undefined
   readonly baseUrl: string | undefined
   readonly model: string | undefined
 }
 
 type Reading = (
-  said: Said,
+  account: Account,
   target: ImportReader,
 ) => { readonly keys: Document; readonly model?: string | undefined } | undefined
 
 const openai: Reading = ({ apiKey, baseUrl }, target) => ({
-  keys: { provider: "openai", ...isSet({ apiKey, baseUrl, organization: target.text("openai_organization") }) },
+  keys: { provider: "openai", ...compact({ apiKey, baseUrl, organization: target.text("openai_organization") }) },
 })
 
 const anthropic: Reading = ({ apiKey, baseUrl }, target) => {
   const beta = target.text("anthropic_beta")
   const address = baseUrl?.replace(/\/(v1\/?)?$/, "")
-  const headers = isSet({ "anthropic-beta": beta })
-  return { keys: { provider: "anthropic", ...isSet({ apiKey, baseUrl: address, headers }) } }
+  const headers = compact({ "anthropic-beta": beta })
+  return { keys: { provider: "anthropic", ...compact({ apiKey, baseUrl: address, headers }) } }
 }
 
 const azure: Reading = ({ apiKey, baseUrl }, target) => {
@@ -46,7 +46,7 @@ const azure: Reading = ({ apiKey, baseUrl }, target) => {
 const bedrock: Reading = ({ apiKey, baseUrl }, target) => ({
   keys: {
     provider: "bedrock",
-    ...isSet({
+    ...compact({
       region: target.text("aws_region"),
       accessKeyId: target.text("aws_access_key_id"),
       secretAccessKey: target.text("aws_secret_access_key"),
@@ -64,7 +64,7 @@ const compatible =
     return keys && { keys }
   }
 
-/** Every provider that has an equivalent. */
+/** The supported providers. */
 const providers: Readonly<Record<string, Reading>> = {
   openai,
   anthropic,
@@ -87,7 +87,7 @@ const providers: Readonly<Record<string, Reading>> = {
   "x-ai": compatible("xai"),
 }
 
-/** What people call their virtual keys, and whose they mean; Azure's often say OpenAI too. */
+/** Parts of virtual keys' names, and the provider they suggest. Azure is first: its names often contain "openai". */
 const hints: ReadonlyArray<readonly [hint: RegExp, provider: string]> = [
   [/azure/i, "azure-openai"],
   [/bedrock|aws/i, "bedrock"],
@@ -105,34 +105,34 @@ const hints: ReadonlyArray<readonly [hint: RegExp, provider: string]> = [
   [/cohere/i, "cohere"],
 ]
 
-/** Reads a target, given the model it is sent by its own words or by those around it; or tells what keeps it out. */
-export const read = (target: ImportReader, written: string | undefined): Vendor | undefined => {
-  // `@slug/model` names a provider that Portkey keeps, as `@slug` does and as a virtual key does.
-  const [, slug, plain] = /^@([^/]+)\/(.+)$/.exec(written ?? "") ?? []
-  const model = plain ?? written
+/** Reads a target that is called with the model `called`; reports why it cannot be imported. */
+export const read = (target: ImportReader, called: string | undefined): Vendor | undefined => {
+  // `@slug/model`, `@slug` and virtual keys name a provider stored by Portkey.
+  const [, slug, bare] = /^@([^/]+)\/(.+)$/.exec(called ?? "") ?? []
+  const model = bare ?? called
   const provider = target.text("provider")
-  const kept =
+  const stored =
     target.text("virtual_key") ?? (provider?.startsWith("@") === true ? provider.slice(1) : undefined) ?? slug
   const named = provider === undefined || provider.startsWith("@") ? undefined : provider
-  const guessed = kept === undefined ? undefined : hints.find(([hint]) => hint.test(kept))?.[1]
-  const label = named ?? guessed ?? (model === undefined ? undefined : Endpoints.whose(model))
+  const guessed = stored === undefined ? undefined : hints.find(([hint]) => hint.test(stored))?.[1]
+  const label = named ?? guessed ?? (model === undefined ? undefined : Endpoints.vendorOf(model))
   const key = provider === undefined || named === undefined ? "virtual_key" : "provider"
-  if (label === undefined) return target.tell(key, "does not tell whose it is: left out")
+  if (label === undefined) return target.warn(key, "does not name a provider: not imported")
   const reading = Object.hasOwn(providers, label) ? providers[label] : undefined
-  if (reading === undefined) return target.tell(key, `${label} is not spoken: left out`)
+  if (reading === undefined) return target.warn(key, `the provider ${label} is not supported: not imported`)
   const own = target.text("api_key")
-  const variable = kept === undefined || own !== undefined ? undefined : variableOf(kept)
+  const variable = stored === undefined || own !== undefined ? undefined : variableOf(stored)
   if (variable !== undefined && label !== "bedrock") {
-    target.tell(key, `is kept by Portkey: taken for one of ${label}'s, its key is looked for in ${variable}`)
+    target.warn(key, `is stored by Portkey: read as ${label}, with its API key in ${variable}`)
   } else if (variable !== undefined) {
-    target.tell(key, "is kept by Portkey: AWS's own credentials are looked for in its place")
+    target.warn(key, "is stored by Portkey: AWS's default credentials are used instead")
   }
   const apiKey = own ?? (variable === undefined || label === "bedrock" ? undefined : Endpoints.reference(variable))
   const read = reading({ apiKey, baseUrl: target.text("custom_host"), model }, target)
   return read && { label, keys: read.keys, model: read.model ?? model }
 }
 
-/** The environment variable for what a virtual key stands for. */
+/** The environment variable for the API key behind a virtual key. */
 const variableOf = (slug: string): string =>
   `${slug
     .toUpperCase()

@@ -1,18 +1,18 @@
 /**
- * A `providers.yaml` as one of ours: a list of providers, each with its `name`, `endpoint`, `model` and `priority`, of which
- * the first that can answers, and whoever failed is left alone for a while.
+ * Converts a `providers.yaml`: a list of providers with `name`, `endpoint`, `model` and `priority`, tried in the order of
+ * their priority. A provider that failed is skipped for a while.
  *
- * Its keys are in the environment: `GROQ_API_KEY`, `TOGETHER_LLAMA_API_KEY`, and for other vendors what they are usually
- * called. Whose key an endpoint wants is told by its host, else by how the provider's name begins.
+ * API keys are environment variables: `GROQ_API_KEY`, `TOGETHER_LLAMA_API_KEY`, and the usual names for other vendors. The
+ * host of the endpoint, else the beginning of the provider's name, selects the variable.
  */
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import type { Problem } from "../../config/ConfigError.ts"
 import * as Endpoints from "../Endpoints.ts"
 import type { Document, Imported } from "../ImportReader.ts"
-import { ImportReader, unused } from "../ImportReader.ts"
+import { ImportReader, uniqueName } from "../ImportReader.ts"
 
-/** Whether a parsed document is one. */
+/** Whether a parsed document is a `providers.yaml`. */
 export const is = (input: unknown): input is Document =>
   Predicate.isObject(input) && "providers" in input && !("deployments" in input)
 
@@ -22,7 +22,7 @@ interface Provider {
   readonly deployment: Document
 }
 
-/** The document of ours that says the same, with a report of what it cannot say; or why there is none. */
+/** The converted configuration with a report; or the problems, if no provider can be imported. */
 export const read = (input: Document): Result.Result<Imported, ReadonlyArray<Problem>> => {
   const report: Array<Problem> = []
   const document = new ImportReader(input, "", report)
@@ -31,46 +31,51 @@ export const read = (input: Document): Result.Result<Imported, ReadonlyArray<Pro
     .list("providers")
     .flatMap((each, index) => provider(new ImportReader(each, `providers[${index}]`, report), taken) ?? [])
     .toSorted((a, b) => a.priority - b.priority)
-  document.rest()
+  document.warnUnread()
   if (providers.length === 0) {
-    return Result.fail([...report, { path: "providers", message: "has nobody with a name, an endpoint and a model" }])
+    return Result.fail([...report, { path: "providers", message: "has no entry with a name, an endpoint and a model" }])
   }
   return Result.succeed({
     document: {
       usageLog: { file: "logs/usage.log" },
-      // One failure, and the next is asked at once.
+      // Falls back after one failure, without retries.
       defaults: { retry: { times: 0 }, circuit: { failures: 1, open: "30s", max: "30s" } },
       deployments: Object.fromEntries(providers.map(({ deployment, name }) => [name, deployment])),
-      routes: { [unused(taken, "assistant")]: providers.map(({ name }) => name) },
+      routes: { [uniqueName(taken, "assistant")]: providers.map(({ name }) => name) },
     },
     report,
   })
 }
 
-/** Whoever has no priority comes last. */
+/** A provider of the list. Without a priority it is tried last. */
 const provider = (entry: ImportReader, taken: Set<string>): Provider | undefined => {
   const name = entry.text("name")
   const model = entry.text("model")
   const endpoint = entry.text("endpoint")
   const priority = entry.number("priority") ?? Number.POSITIVE_INFINITY
   const apiKey = entry.text("api_key")
-  entry.rest()
+  entry.warnUnread()
   for (const [key, value] of Object.entries({ name, model, endpoint })) {
-    if (value === undefined) entry.tell(key, "is missing: the provider is left out")
+    if (value === undefined) entry.warn(key, "is missing: the provider is not imported")
   }
   if (name === undefined || model === undefined || endpoint === undefined) return undefined
-  const own = unused(taken, name)
-  if (own !== name) entry.tell("name", `is another's too: this one is called ${own}`)
+  const own = uniqueName(taken, name)
+  if (own !== name) entry.warn("name", `is used twice: this provider is renamed ${own}`)
   const baseUrl = endpoint.replace(/\/(chat\/completions\/?)?$/, "")
-  const here = Endpoints.hosted(baseUrl)
-  const key = apiKey ?? keyOf(here ?? Endpoints.named(name))
-  if (key === undefined && here === undefined) entry.tell("api_key", "is not known for this endpoint: none is sent")
-  return { name: own, priority, deployment: { model, ...Endpoints.at(here ?? "own", { apiKey: key, baseUrl }) } }
+  const endpointName = Endpoints.atHost(baseUrl)
+  const key = apiKey ?? keyOf(endpointName ?? Endpoints.byPrefix(name))
+  if (key === undefined && endpointName === undefined)
+    entry.warn("api_key", "is missing, and no variable is known for this endpoint: no key is sent")
+  return {
+    name: own,
+    priority,
+    deployment: { model, ...Endpoints.at(endpointName ?? "own", { apiKey: key, baseUrl }) },
+  }
 }
 
-/** The environment variable with the key of whoever that is. */
-const keyOf = (whose: Endpoints.Name | undefined): string | undefined => {
-  if (whose === undefined) return undefined
-  const variable = whose === "together" ? "TOGETHER_LLAMA_API_KEY" : Endpoints.variableOf(whose)
+/** A reference to the environment variable with the key of an endpoint. */
+const keyOf = (endpoint: Endpoints.Name | undefined): string | undefined => {
+  if (endpoint === undefined) return undefined
+  const variable = endpoint === "together" ? "TOGETHER_LLAMA_API_KEY" : Endpoints.variableOf(endpoint)
   return variable === undefined ? undefined : Endpoints.reference(variable)
 }
