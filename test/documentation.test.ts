@@ -59,22 +59,40 @@ const complete = (document: unknown): unknown => {
   return { ...given, deployments }
 }
 
+const snippets = blocks.filter(({ language }) => language === "ts")
+
 describe("TypeScript in the documentation", () => {
+  it("imports public modules only", () => {
+    for (const { document, text } of snippets) {
+      for (const [, path = ""] of text.matchAll(/from "(@understudy\/[^"]+)"/g)) {
+        const [, name = "", subpath] = /^@understudy\/(\w+)(?:\/(.+))?$/.exec(path) ?? []
+        const { exports } = JSON.parse(readFileSync(join(root, "packages", name, "package.json"), "utf8")) as {
+          readonly exports: Readonly<Record<string, string>>
+        }
+        assert.property(exports, subpath === undefined ? "." : `./${subpath}`, `${document} imports ${path}`)
+      }
+    }
+  })
+
   it("compiles", { timeout: 60_000 }, () => {
     // In examples/, whose dependencies are those of our users.
     const folder = join(root, "examples", ".snippets")
     rmSync(folder, { recursive: true, force: true })
     mkdirSync(folder)
     try {
-      blocks
-        .filter(({ language }) => language === "ts")
-        .forEach(({ text }, index) => writeFileSync(join(folder, `snippet-${index}.ts`), `${text}\nexport {}\n`))
+      for (const [index, { document, text }] of snippets.entries()) {
+        // A document's files import each other by the names in their first lines.
+        const own = join(folder, document.replaceAll(/\W/g, "-"))
+        mkdirSync(own, { recursive: true })
+        const name = /^\/\/ ([\w.-]+\.ts)\n/.exec(text)?.[1] ?? `snippet-${index}.ts`
+        writeFileSync(join(own, name), `${text}\nexport {}\n`)
+      }
       writeFileSync(
         join(folder, "tsconfig.json"),
         JSON.stringify({
           extends: "../../tsconfig.base.json",
           compilerOptions: { noEmit: true, noUnusedLocals: false },
-          include: ["*.ts"],
+          include: ["**/*.ts"],
         }),
       )
       execFileSync(join(root, "node_modules", ".bin", "tsc"), ["-p", folder], { encoding: "utf8", stdio: "pipe" })

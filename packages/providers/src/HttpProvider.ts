@@ -40,6 +40,7 @@ import * as Redaction from "./transport/Redaction.ts"
 import type { RequestTemplate } from "./transport/RequestTemplate.ts"
 import { takesModel, withModel, withNative } from "./transport/RequestTemplate.ts"
 import * as RetryAfter from "./transport/RetryAfter.ts"
+import * as Secrets from "./transport/Secrets.ts"
 import * as Sse from "./transport/Sse.ts"
 import * as Transport from "./transport/Transport.ts"
 
@@ -90,6 +91,12 @@ export interface Counter {
   readonly decode: (text: string) => Result.Result<number, ProviderError>
   readonly prepared: RequestTemplate
 }
+
+/**
+ * The `scrub` of a provider: removes its credentials, the values of its own headers, and the userinfo and query of its
+ * addresses from every error and answer.
+ */
+export const redaction = (secrets: Secrets.Sources): Redaction.Redaction => Redaction.make(Secrets.make(secrets))
 
 export interface Options<Wire extends WireError> {
   readonly vendor: string

@@ -25,6 +25,8 @@ import { Exchange } from "./Exchange.ts"
 import type { RequestTemplate } from "./RequestTemplate.ts"
 import type * as Proxy from "./Proxy.ts"
 
+export { AnswerLimits } from "./AnswerLimits.ts"
+
 export type { Headers } from "./Exchange.ts"
 
 /** The connection could not be opened, or broke. `cause` is classified by `NetworkError`. */
