@@ -326,9 +326,9 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>(
     protocol,
     account: key && accountOf(key),
     local,
-    chat: (request) => EncryptedReasoning.orWithout(endpoint.host, request, (host) => complete(request, host)),
+    chat: (request) => EncryptedReasoning.retryWithout(endpoint.host, request, (host) => complete(request, host)),
     stream: (request) =>
-      Stream.unwrap(EncryptedReasoning.orWithout(endpoint.host, request, (host) => streamed(request, host))),
+      Stream.unwrap(EncryptedReasoning.retryWithout(endpoint.host, request, (host) => streamed(request, host))),
     embed: embedder && embed(embedder),
     countTokens: counter && countTokens(counter),
   }

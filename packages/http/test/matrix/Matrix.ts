@@ -102,7 +102,7 @@ export const play = (target: Target) =>
 /** What is refused is refused by name, as the caller's, and never answered otherwise. */
 const notRefused = (heard: Heard | Failed): ReadonlyArray<string> => {
   if (!hasFailed(heard)) return ["answered, though it cannot be carried"]
-  return heard.status === 400 && /cannot say|Unsupported/.test(heard.message)
+  return heard.status === 400 && /does not support|Unsupported/.test(heard.message)
     ? []
     : [`failed with ${heard.status}: ${heard.message}`]
 }

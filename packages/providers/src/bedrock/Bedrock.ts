@@ -150,9 +150,9 @@ export const make = Effect.fnUntraced(function* (
 
   const provider: Provider["Service"] = {
     protocol: Converse.protocol,
-    chat: (request) => EncryptedReasoning.orWithout(endpoint.host, request, (host) => answered(request, host)),
+    chat: (request) => EncryptedReasoning.retryWithout(endpoint.host, request, (host) => answered(request, host)),
     stream: (request) =>
-      Stream.unwrap(EncryptedReasoning.orWithout(endpoint.host, request, (host) => streamed(request, host))),
+      Stream.unwrap(EncryptedReasoning.retryWithout(endpoint.host, request, (host) => streamed(request, host))),
 
     embed: Effect.fnUntraced(function* (request) {
       const { body: bodies, droppedParams } = yield* lowerInputs(request)

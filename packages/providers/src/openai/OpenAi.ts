@@ -180,7 +180,13 @@ export const connect = Effect.fnUntraced(function* (
     codec,
     endpoint:
       endpoint.api === "responses"
-        ? { name: host ?? vendor, host, limits, ids: own ? Responses.ids : { lenient: true }, seal: Responses.seal }
+        ? {
+            name: host ?? vendor,
+            host,
+            limits,
+            ids: own ? Responses.ids : { lenient: true },
+            writeEncrypted: Responses.writeEncrypted,
+          }
         : { name: host ?? vendor, host, limits, ids: dialect.toolIds },
     embedder: {
       ...Embeddings,
@@ -217,9 +223,9 @@ const chatCompletions = (dialect: ChatCompletions.Dialect.Dialect): Spoken => ({
     ...ChatCompletions,
     Request: {
       native: (request, endpoint, _change, warn) => ChatCompletions.Request.native(request, dialect, endpoint, warn),
-      lacks: (request) => ChatCompletions.Request.lacks(request, dialect),
+      missingFeature: (request) => ChatCompletions.Request.missingFeature(request, dialect),
       encode: (request) => ChatCompletions.Request.encode(request, dialect),
-      adopts: ChatCompletions.Request.adopts(dialect),
+      sharedFields: ChatCompletions.Request.sharedFields(dialect),
       streamed: (body, request) => ChatCompletions.Request.streamed(body, request, dialect),
     },
   },

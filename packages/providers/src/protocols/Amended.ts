@@ -1,13 +1,14 @@
 /**
- * An answer that goes out as it came, but for the few things that its client relies on and that it says otherwise.
+ * Passes a provider's response on to a client of its protocol, corrected only where the client's SDK relies on a field
+ * that the response lacks or has differently.
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Json from "./Json.ts"
 import * as JsonText from "./JsonText.ts"
 
 /**
- * The answer of `protocol` in `text`, whose JSON `body` is. `amend` gives what its client may read, or the very body: what it
- * keeps stays as it is written.
+ * The response `text` of `protocol`, whose parsed JSON is `body`. `amend` returns the corrected body, or `body` itself.
+ * Everything that `amend` keeps stays as written.
  */
 export const native = (
   protocol: string,
@@ -17,13 +18,13 @@ export const native = (
 ): Chat.NativeResponse => {
   if (amend(body) === body) return { protocol, text, body }
   const source = Json.fields(Json.parseExact(text))
-  const told = amend(source)
-  return { protocol, text: JsonText.print(told, source), body }
+  const amended = amend(source)
+  return { protocol, text: JsonText.print(amended, source), body }
 }
 
-/** The same of an event's data. */
+/** The corrected data of one event: see {@link native}. */
 export const data = (text: string, amend: (body: Json.Fields) => Json.Fields): string => {
   const source = Json.fields(Json.parseExact(text))
-  const told = amend(source)
-  return told === source ? text : JsonText.print(told, source)
+  const amended = amend(source)
+  return amended === source ? text : JsonText.print(amended, source)
 }

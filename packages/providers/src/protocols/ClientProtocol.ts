@@ -1,47 +1,50 @@
 /**
- * A protocol from its client's end, as a gateway speaks it: a request is read as a `Chat`, and an answer, a stream or an
- * error is written in the words that the client's SDK knows. Every protocol that has clients is one of these, all alike.
+ * The client side of a protocol, as the gateway serves it. A request is decoded into `Chat`; a response, a stream or an
+ * error is encoded as the client's SDK expects.
+ *
+ * A request passes `Request.isStream` and `Request.decode`. A response passes `Response.encode`; a stream passes one
+ * `Stream.encoder`; a failure passes `Errors.encode`.
  */
 import type * as Chat from "@understudy/core/Chat"
 import type * as Result from "effect/Result"
 import type { InvalidBody } from "./InvalidBody.ts"
 
 export interface ClientProtocol {
-  /** Its name, as `Chat.Native` and `Provider.protocol` carry it. */
+  /** The protocol's name in `Chat.Native` and `Provider.protocol`. */
   readonly protocol: string
   readonly Request: {
-    /** The request in `body`, which travels along as `native`. */
+    /** Decodes a request. Its body is kept as `native`. */
     readonly decode: (body: Record<string, unknown>, address: Address) => Result.Result<Chat.Request, InvalidBody>
-    /** Whether the answer is to be streamed. */
+    /** Whether the client asks for a stream. */
     readonly isStream: (body: Record<string, unknown>, address: Address) => boolean
   }
   readonly Response: {
-    /** An answer of another protocol's. One of this very protocol goes out as it came. */
+    /** Encodes a response of another protocol. A response of this protocol is passed on unchanged. */
     readonly encode: (response: Chat.Response, answering: Answering) => Record<string, unknown>
   }
   readonly Stream: {
     readonly encoder: (answering: Answering) => Encoder
-    /** Of what a stream is: server-sent events if not said. */
+    /** The content type of a stream. Default: server-sent events. */
     readonly contentType?: string | undefined
-    /** What keeps its client waiting and says nothing: a comment if not said. */
+    /** What is sent as a keep-alive. Default: an SSE comment. */
     readonly idle?: string | undefined
   }
   readonly Errors: {
     readonly encode: (error: ClientError) => Record<string, unknown>
-    /** The status of a failed request, where this protocol's clients read another than the error's own. */
+    /** The HTTP status of an error, if this protocol's clients expect another than the error's own. */
     readonly status?: ((error: ClientError) => number) | undefined
   }
 }
 
-/** What a request's address says, in protocols that do not say it in the body. */
+/** The parameters in a request's URL, for protocols that do not have them in the body. */
 export interface Address {
   readonly model?: string | undefined
   readonly stream?: boolean | undefined
 }
 
 /**
- * What is being answered: the request as `decode` read it, the call's id (without a prefix), when it was asked, in
- * seconds, and what time it is now; that of the question if not said.
+ * The call being answered: the decoded request, the call's id (without a prefix), the time of the request in seconds,
+ * and the current time in seconds (default: `created`).
  */
 export interface Answering {
   readonly request: Chat.Request
@@ -50,30 +53,30 @@ export interface Answering {
   readonly now?: (() => number) | undefined
 }
 
-/** One stream on its way to its client: it holds its state. Everything it gives is the text of whole events, or `""`. */
+/** Encodes one stream; stateful. Every method returns the text of complete events, or `""`. */
 export interface Encoder {
-  /** What this frame comes to: itself, where it is of this very protocol. */
+  /** The events of a frame. A frame of this protocol is passed on unchanged. */
   readonly push: (frame: Chat.Frame) => string
-  /** What is missing at a good end, the protocol's terminal event included. */
+  /** The missing events of a successful stream, the protocol's terminal event included. */
   readonly end: () => string
-  /** The last event of a stream that broke. */
+  /** The last event of a stream that failed. */
   readonly fail: (error: ClientError) => string
 }
 
-/** A failure towards a client, before its protocol encodes it. `type` and `code` are OpenAI's words. */
+/** An error before its protocol encodes it. `type` and `code` are OpenAI's. */
 export interface ClientError {
   readonly status: number
   readonly type: string
   readonly code: string
   readonly message: string
-  /** The field to blame, such as `messages[2].content`. */
+  /** The invalid field, such as `messages[2].content`. */
   readonly param?: string | undefined
-  /** When to come back, in milliseconds from now. */
+  /** The wait before a retry, in milliseconds. */
   readonly retryAfter?: number | undefined
-  /** Whether asking again within a minute is of no use. */
+  /** Whether a retry within a minute cannot succeed. */
   readonly lasting?: boolean | undefined
-  /** The call's id, where there was one. */
+  /** The call's id, if it has one. */
   readonly requestId?: string | undefined
-  /** Every candidate's part in the failure. */
+  /** The attempts of the call. */
   readonly attempts?: ReadonlyArray<unknown> | undefined
 }

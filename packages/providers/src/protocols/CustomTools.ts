@@ -1,6 +1,6 @@
 /**
- * Tools that take text in place of JSON, towards a vendor that has none such: there they are functions of one text,
- * `input`, and what is written to it is their text again on the way back.
+ * Custom tools (tools that take text in place of JSON) for a vendor without them. The request has a function with one
+ * text argument, `input`; the response has the custom tool's text again.
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
@@ -8,10 +8,10 @@ import * as Stream from "effect/Stream"
 import * as Json from "./Json.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
-// There
+// Request
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The tool as a function. One that is a function already is left as it is. */
+/** The tool as a function. A function is returned unchanged. */
 export const lower = (tool: Chat.Tool): Chat.Tool => {
   const { custom, ...rest } = tool
   if (custom === undefined) return tool
@@ -28,17 +28,17 @@ export const lower = (tool: Chat.Tool): Chat.Tool => {
   }
 }
 
-/** What a call was given, as the JSON of a function's arguments. */
+/** A call's arguments as a function's JSON. */
 export const argumentsOf = (call: Chat.ToolCall): string =>
   call.custom === true ? JSON.stringify({ input: call.arguments }) : call.arguments
 
 // ---------------------------------------------------------------------------------------------------------------------
-// And back
+// Response
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The answer, in which calls of the request's free-form tools have their text again. */
+/** The response, calls of custom tools with their text. */
 export const restore = (request: Chat.Request, response: Chat.Response): Chat.Response => {
-  const names = freeformNames(request)
+  const names = customNames(request)
   return names.size === 0
     ? response
     : {
@@ -49,12 +49,12 @@ export const restore = (request: Chat.Request, response: Chat.Response): Chat.Re
       }
 }
 
-/** The same of a streamed answer: texts go on piece by piece. */
+/** The frames of a streamed response, calls of custom tools with their text. */
 export const restoring = <E, R>(
   request: Chat.Request,
   frames: Stream.Stream<Chat.Frame, E, R>,
 ): Stream.Stream<Chat.Frame, E, R> => {
-  const names = freeformNames(request)
+  const names = customNames(request)
   if (names.size === 0) return frames
   return Stream.suspend(() => {
     const calls: Calls = new Map()
@@ -65,7 +65,7 @@ export const restoring = <E, R>(
   })
 }
 
-const freeformNames = ({ tools }: Chat.Request): ReadonlySet<string> => {
+const customNames = ({ tools }: Chat.Request): ReadonlySet<string> => {
   if (tools === undefined) return none
   const names = new Set<string>()
   for (const tool of tools) if (tool.custom !== undefined) names.add(tool.name)
@@ -83,17 +83,17 @@ const restoreChoice = <Choice extends Chat.Choice>(choice: Choice, names: Readon
   ),
 })
 
-/** What stands under `input`; a model that wrote something else is taken at its word. */
+/** The text in `input`. If a model wrote something else, that is the text. */
 const read = (json: string): string => {
   const input = Json.parseObject(json)?.["input"]
   return Predicate.isString(input) ? input : json
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Piece by piece
+// Stream
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The free-form calls of a stream, by choice and index. */
+/** The calls of custom tools in a stream, by choice and index. */
 type Calls = Map<string, Reader>
 
 const restorePart = (part: Chat.Part, names: ReadonlySet<string>, calls: Calls): ReadonlyArray<Chat.Part> => {
@@ -129,10 +129,10 @@ const restorePart = (part: Chat.Part, names: ReadonlySet<string>, calls: Calls):
 const slot = ({ choice = 0, index }: { readonly choice?: number | undefined; readonly index: number }): string =>
   `${choice}:${index}`
 
-/** Reads the text under `input` while it is being written. */
+/** Reads the text of `input` incrementally. */
 interface Reader {
   readonly push: (json: string) => string
-  /** What there is, where the text never began. */
+  /** The text of a call that does not have the expected JSON. */
   readonly end: () => string
 }
 
@@ -165,7 +165,7 @@ const reader = (): Reader => {
   }
 }
 
-/** How much of a JSON text's inside can be read already: no escape is cut in two, nor a pair of surrogates. */
+/** How much of a JSON string's content can be decoded: neither an escape nor a surrogate pair is split. */
 const readable = (text: string): { readonly closed: boolean; readonly length: number } => {
   let at = 0
   while (at < text.length) {

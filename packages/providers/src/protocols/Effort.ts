@@ -1,9 +1,7 @@
-/**
- * Budgets in tokens as efforts, for protocols that know efforts only.
- */
+/** Converts a reasoning budget in tokens to an effort, for protocols without budgets. */
 import type * as Chat from "@understudy/core/Chat"
 
-/** The least effort that would think so long. */
+/** The lowest effort that covers the budget. */
 export const ofBudget = (budget: number): NonNullable<Chat.ReasoningOptions["effort"]> => {
   if (budget <= 0) return "none"
   if (budget <= 2048) return "low"

@@ -1,11 +1,11 @@
 /**
- * Seals: a signature of thoughts, or thoughts that only their issuer can read. They are worth something to the endpoint
- * that gave them, and are refused by any other.
+ * Encrypted reasoning: the signature of a reasoning part, or reasoning that only its issuer can read. It is valid at
+ * the endpoint that issued it, and rejected by any other.
  *
- * The seals of a vendor's own address are the vendor's, on every cloud that serves its models: `"anthropic"`, `"google"`,
- * `"openai"`. Those of any other address that speaks the vendor's protocol are that address's own, `"anthropic@h1a2b3c4d"`:
- * what stands behind it is not known. A client is given a vendor's own as it wrote them, and any other under a mark that
- * names the issuer, for it to bring back.
+ * An issuer is a vendor, on every cloud that serves its models (`"anthropic"`, `"google"`, `"openai"`), if the endpoint
+ * is the vendor's own. Any other endpoint that speaks the vendor's protocol is an issuer of its own
+ * (`"anthropic@h1a2b3c4d"`), because the server behind it is unknown. A client receives a vendor's own value unchanged,
+ * and any other value tagged with its issuer, so that the client returns the tag.
  */
 import type * as Chat from "@understudy/core/Chat"
 import type { EncryptedReasoning } from "@understudy/core/Chat"
@@ -16,14 +16,14 @@ import * as Effect from "effect/Effect"
 const mark = "understudy."
 
 // ---------------------------------------------------------------------------------------------------------------------
-// In a client's hands
+// Client
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What a protocol of `issuer`'s writes where it has a place for seals. */
+/** The value as it is sent to a client in the protocol of the vendor `own`. */
 export const write = ({ issuer, value }: EncryptedReasoning, own: string): string =>
   issuer === own ? value : `${mark}${issuer}.${value}`
 
-/** The seal in a place where `own`'s protocol has one. */
+/** Reads a value that a client returns in the protocol of the vendor `own`. */
 export const read = (text: string, own: string): EncryptedReasoning => {
   if (!text.startsWith(mark)) return { issuer: own, value: text }
   const dot = text.indexOf(".", mark.length)
@@ -31,18 +31,20 @@ export const read = (text: string, own: string): EncryptedReasoning => {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Whose they are
+// Hosts
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * Where seals come from, and where they are taken back: `undefined` is a vendor's own address, a name any other. To
- * `nobody` none is worth anything.
+ * The endpoint that issues and accepts encrypted reasoning: `undefined` is a vendor's own endpoint, a name is any
+ * other, and `noHost` accepts none.
  */
 export type Host = string | undefined
 
-export const nobody = ""
+export const noHost = ""
 
-/** The host at an address that is not the vendor's own: a short hash, which tells clients nothing of the address. */
+/**
+ * The host name of an endpoint that is not the vendor's own: a short hash, which does not reveal the URL to clients.
+ */
 export const hostAt = (baseUrl: string): string => {
   const plain = baseUrl.toLowerCase().replace(/\/+$/, "").replace(/\/v1$/, "")
   return `h${createHash("sha256").update(plain).digest("hex").slice(0, 8)}`
@@ -50,91 +52,94 @@ export const hostAt = (baseUrl: string): string => {
 
 const at = "@"
 
-/** A seal in an answer of that host's, as the rest of the house knows it. */
-export const from = (seal: EncryptedReasoning, host: Host): EncryptedReasoning =>
-  host === undefined ? seal : { issuer: `${seal.issuer}${at}${host}`, value: seal.value }
+/** Encrypted reasoning of the host's response, with the host in its issuer. */
+export const from = (encrypted: EncryptedReasoning, host: Host): EncryptedReasoning =>
+  host === undefined ? encrypted : { issuer: `${encrypted.issuer}${at}${host}`, value: encrypted.value }
 
-/** A seal on its way to that host: as the host gave it, under whatever issuer it named, or else under nobody's. */
-export const toward = (seal: EncryptedReasoning, host: Host): EncryptedReasoning => {
-  const end = seal.issuer.lastIndexOf(at)
-  if (host === undefined && end < 0) return seal
-  return end >= 0 && host !== nobody && seal.issuer.slice(end + 1) === host
-    ? { issuer: seal.issuer.slice(0, end), value: seal.value }
-    : { issuer: `${seal.issuer}${at}`, value: seal.value }
+/** Encrypted reasoning for a request to the host: with the issuer that the host gave, or marked as foreign. */
+export const toward = (encrypted: EncryptedReasoning, host: Host): EncryptedReasoning => {
+  const end = encrypted.issuer.lastIndexOf(at)
+  if (host === undefined && end < 0) return encrypted
+  return end >= 0 && host !== noHost && encrypted.issuer.slice(end + 1) === host
+    ? { issuer: encrypted.issuer.slice(0, end), value: encrypted.value }
+    : { issuer: `${encrypted.issuer}${at}`, value: encrypted.value }
 }
 
-/** Whether a seal that is on its way is worth nothing there. */
-export const isNobodys = ({ issuer }: EncryptedReasoning): boolean => issuer.endsWith(at)
+/** Whether {@link toward} marked it as foreign to the host. */
+export const isForeign = ({ issuer }: EncryptedReasoning): boolean => issuer.endsWith(at)
 
-/** For a place in which every vendor's seals stand. */
-export const anyone = ""
+/** The issuer in places where every vendor's values may occur. */
+export const anyIssuer = ""
 
 /**
- * The seal in a client's own body as that host takes it, where it is the host's or may be; `issuer` is whose protocol it
- * stands in. One without a mark is the protocol's owner's as far as one can tell.
+ * The value in a client's own body as the host accepts it, or `undefined` if it is another host's. `issuer` is the
+ * vendor of the body's protocol. A value without a tag is assumed to be that vendor's.
  */
-export const own = (text: string, issuer: string, host: Host): string | undefined => {
-  if (text === "" || host === nobody) return undefined
+export const ownValue = (text: string, issuer: string, host: Host): string | undefined => {
+  if (text === "" || host === noHost) return undefined
   if (!text.startsWith(mark))
-    return host !== undefined && issuer === "anthropic" && isAnthropics(text) ? undefined : text
+    return host !== undefined && issuer === "anthropic" && isAnthropicValue(text) ? undefined : text
   const marked = read(text, issuer)
-  const seal = toward(marked, host)
-  // One of the host's may be another's that it passed on.
-  const isHosts = seal.issuer.length < marked.issuer.length
-  return seal.issuer === issuer || (issuer === anyone && (isHosts || !seal.issuer.includes(at)))
-    ? seal.value
+  const encrypted = toward(marked, host)
+  // The host may have passed on another host's value.
+  const isHosts = encrypted.issuer.length < marked.issuer.length
+  return encrypted.issuer === issuer || (issuer === anyIssuer && (isHosts || !encrypted.issuer.includes(at)))
+    ? encrypted.value
     : undefined
 }
 
-/** Whether a seal in a client's hands names its issuer. */
+/** Whether a client's value is tagged with its issuer. */
 export const isMarked = (text: string): boolean => text.startsWith(mark)
 
-/** Whether a seal in a client's hands, whose issuer is named beside it, is under our mark of that issuer. */
-export const isOurs = (text: string, issuer: string): boolean => text.startsWith(`${mark}${issuer}${at}`)
+/** Whether a client's value, whose issuer is stated next to it, is tagged by a gateway for that issuer. */
+export const isTaggedFor = (text: string, issuer: string): boolean => text.startsWith(`${mark}${issuer}${at}`)
 
 /**
- * The seal in a client's conversation, where its value stood in a body of `issuer`'s protocol. One beside the name of its
- * host is as the host gave it, and may bear the mark of another gateway, which is the host.
+ * Reads a value from a client's conversation in a body of `issuer`'s protocol. A value next to its host's name is as
+ * the host gave it; it may carry the tag of another gateway, which then is the host.
  */
-export const returned = ({ issuer, value }: EncryptedReasoning): EncryptedReasoning =>
-  issuer.includes(at) && !isOurs(value, issuer) ? { issuer, value } : read(value, issuer)
+export const readReturned = ({ issuer, value }: EncryptedReasoning): EncryptedReasoning =>
+  issuer.includes(at) && !isTaggedFor(value, issuer) ? { issuer, value } : read(value, issuer)
 
-/** Whether Anthropic made it, or a cloud for it: base64 of a message whose first field is its second, and long. */
-const isAnthropics = (text: string): boolean => text.length >= 80 && /^E[g-v][A-Za-z0-9+/]+={0,2}$/.test(text)
+/**
+ * Whether Anthropic, or a cloud that serves its models, issued it: long base64 of a protobuf message that starts with
+ * field 2.
+ */
+const isAnthropicValue = (text: string): boolean => text.length >= 80 && /^E[g-v][A-Za-z0-9+/]+={0,2}$/.test(text)
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Of a whole conversation
+// Conversation
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The messages with every seal as `change` has it; the same ones where it changes nothing. */
+/** The messages, each value replaced by `change`; the given messages if there is none. */
 export const map = (
   messages: ReadonlyArray<Chat.Message>,
-  change: (seal: EncryptedReasoning) => EncryptedReasoning,
+  change: (encrypted: EncryptedReasoning) => EncryptedReasoning,
 ): ReadonlyArray<Chat.Message> => {
   let changed = false
   const mapped = messages.map((message): Chat.Message => {
-    if (message.role !== "assistant" || !message.content.some(isSealed)) return message
+    if (message.role !== "assistant" || !message.content.some(isEncrypted)) return message
     changed = true
     return { ...message, content: message.content.map((part) => mapPart(part, change)) }
   })
   return changed ? mapped : messages
 }
 
-type Sealable = {
+type Encrypted = {
   readonly signature?: EncryptedReasoning | undefined
   readonly redacted?: EncryptedReasoning | undefined
 }
 
-/** Whether a part bears one. */
-export const isSealed = (part: object): part is Sealable =>
+/** Whether a part has encrypted reasoning. */
+export const isEncrypted = (part: object): part is Encrypted =>
   ("signature" in part && part.signature !== undefined) || ("redacted" in part && part.redacted !== undefined)
 
-/** The part with its seal, if it has one, as `change` has it. */
+/** The part, its value replaced by `change`. */
 export const mapPart = <Part extends object>(
   part: Part,
-  change: (seal: EncryptedReasoning) => EncryptedReasoning,
+  change: (encrypted: EncryptedReasoning) => EncryptedReasoning,
 ): Part => {
-  if (!isSealed(part)) return part
+  if (!isEncrypted(part)) return part
   const { redacted, signature } = part
   return {
     ...part,
@@ -144,34 +149,35 @@ export const mapPart = <Part extends object>(
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Where one is refused
+// Rejection
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * Asks once more without any seal where the vendor has refused one. `ask` is told for whom the request is to be written;
- * it is asked again at once, for what the vendor refused is not what the caller asked.
+ * Sends the request, and sends it again without encrypted reasoning if the vendor rejects a value. The second request
+ * is sent at once, because the rejection is not caused by the client's request.
  */
-export const orWithout = <A, R>(
+export const retryWithout = <A, R>(
   host: Host,
   request: Chat.Request,
-  ask: (host: Host) => Effect.Effect<A, ProviderError, R>,
+  send: (host: Host) => Effect.Effect<A, ProviderError, R>,
 ): Effect.Effect<A, ProviderError, R> =>
   Effect.catchIf(
-    ask(host),
-    (error) => isRefusal(error) && bringsThoughts(request),
-    () => ask(nobody),
+    send(host),
+    (error) => isRejection(error) && hasReasoning(request),
+    () => send(noHost),
   )
 
 /**
  * Anthropic's and Bedrock's `Invalid \`signature\` in \`thinking\` block` and `thinking blocks … cannot be modified`,
- * Google's `Thought signature is not valid`, OpenAI's `invalid_encrypted_content` and what it says of reasoning items.
+ * Google's `Thought signature is not valid`, OpenAI's `invalid_encrypted_content` and messages about reasoning items.
  */
-const isRefusal = ({ message }: ProviderError): boolean =>
+const isRejection = ({ message }: ProviderError): boolean =>
   /thought[_ ]?signature|signature\W+in\W+|thinking\W+(?:or\W+redacted_thinking\W+)?(?:blocks?\b|but found)|redacted_thinking|thinking\.signature|encrypted[_ ]content|reasoning\W+item|of type 'reasoning'/i.test(
     message,
   )
 
-const bringsThoughts = ({ messages }: Chat.Request): boolean =>
+const hasReasoning = ({ messages }: Chat.Request): boolean =>
   messages.some(
-    ({ content, role }) => role === "assistant" && content.some((part) => part.type === "reasoning" || isSealed(part)),
+    ({ content, role }) =>
+      role === "assistant" && content.some((part) => part.type === "reasoning" || isEncrypted(part)),
   )

@@ -1,9 +1,9 @@
 /**
- * An endpoint, as far as it differs from others of its protocol in what it takes: its documented bounds, and what only it
- * can make use of because it has issued it. A request is fitted to it, in `Chat` and in the client's own body alike; its
- * answers are dealt with in `Issued`.
+ * An endpoint, as far as it differs from others of its protocol: its documented limits, and the ids and encrypted
+ * reasoning it issues. {@link fit} adapts a request to it, both in `Chat` and in a client's own body; `Issued` adapts
+ * its responses.
  *
- * What was said otherwise than the client said it is named.
+ * Every change to a parameter is reported as a noun phrase.
  */
 import type * as Chat from "@understudy/core/Chat"
 import { createHash } from "node:crypto"
@@ -17,65 +17,68 @@ import * as EncryptedReasoning from "./EncryptedReasoning.ts"
 import * as ToolIds from "./ToolIds.ts"
 import * as ToolNames from "./ToolNames.ts"
 
-/** What an endpoint takes, where its documentation bounds it. */
+/** The documented limits of an endpoint. */
 export interface Limits {
-  /** The most characters of the id of an end user. */
+  /** The maximum length of the end user's id, in characters. */
   readonly user?: number | undefined
   readonly names?: ToolNames.Rule | undefined
-  /** The most tools. */
+  /** The maximum number of tools. */
   readonly tools?: number | undefined
-  /** Whether a model keeps a cached prefix for an hour where it is told to: any does if not said. */
+  /** Whether a model supports a cache TTL of one hour. Default: every model does. */
   readonly hour?: ((model: string) => boolean) | undefined
 }
 
 export interface Endpoint extends ToolIds.Issuer {
-  /** Whose seals it takes: see `Seals`. */
+  /** The host whose encrypted reasoning it accepts: see `EncryptedReasoning`. */
   readonly host: EncryptedReasoning.Host
   readonly limits: Limits
-  /** The text of a seal where it stands in the protocol's answers: under its mark alone if not said. */
-  readonly seal?: ((sealed: Sealed) => string) | undefined
+  /** How encrypted reasoning is written in the protocol's responses. Default: the tagged value. */
+  readonly writeEncrypted?: ((part: Encrypted) => string) | undefined
 }
 
-export interface Sealed {
+export interface Encrypted {
   readonly signature?: Chat.EncryptedReasoning | undefined
   readonly redacted?: Chat.EncryptedReasoning | undefined
 }
 
-/** One that bounds nothing. */
-export const boundless: Endpoint = { name: "any", ids: { lenient: true }, host: undefined, limits: {} }
+/** An endpoint without limits. */
+export const unlimited: Endpoint = { name: "any", ids: { lenient: true }, host: undefined, limits: {} }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// There
+// Request
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** A request as an endpoint takes it. */
+/** A request that an endpoint accepts. */
 export interface Fitted<Request> {
   readonly request: Request
-  /** What is said otherwise than the client said it, each as a noun phrase. */
+  /** The changed parameters, each as a noun phrase. */
   readonly changes: ReadonlyArray<string>
-  /** The client's own names of tools, by those that the endpoint was told. */
+  /** The client's names of tools, by the names sent to the endpoint. */
   readonly names: ToolNames.Names | undefined
 }
 
-/** The first thing asked for that this endpoint, which speaks `protocol`, does not take. */
+/** The first limit that the request exceeds. `protocol` is the endpoint's. */
 export const unsupported = (
   { native, tools = [] }: Pick<Chat.Request, "native" | "tools">,
   protocol: string,
-  { limits: { tools: most } }: Endpoint,
+  { limits: { tools: maxTools } }: Endpoint,
 ): string | undefined => {
-  if (most === undefined || tools.length <= most) return undefined
-  // A client that groups its tools says how many there are in its own way.
+  if (maxTools === undefined || tools.length <= maxTools) return undefined
+  // A client that groups its tools counts the groups.
   const listed = native?.protocol === protocol ? native.body["tools"] : undefined
-  return Array.isArray(listed) && listed.length <= most ? undefined : `more than ${most} tools`
+  return Array.isArray(listed) && listed.length <= maxTools ? undefined : `more than ${maxTools} tools`
 }
 
-type Askable = Pick<Chat.Request, "model" | "native" | "tools" | "user" | "vendor"> & {
+type Fittable = Pick<Chat.Request, "model" | "native" | "tools" | "user" | "vendor"> & {
   readonly messages?: Chat.Request["messages"]
 }
 
-/** The request, where the endpoint speaks `protocol`; `host` is whose seals it is to have, if not the endpoint's. */
-export const fit = <Request extends Askable>(
-  asked: Request,
+/**
+ * Adapts a request to the endpoint, which speaks `protocol`. `host` accepts the encrypted reasoning; default: the
+ * endpoint's.
+ */
+export const fit = <Request extends Fittable>(
+  original: Request,
   protocol: string,
   endpoint: Endpoint,
   host: EncryptedReasoning.Host = endpoint.host,
@@ -83,43 +86,43 @@ export const fit = <Request extends Askable>(
   const changes: Array<string> = []
   const changed: Partial<Record<keyof Chat.Request, unknown>> = {}
   const changeOf: Array<JsonStrings.Change> = []
-  const { user: longest = Infinity } = endpoint.limits
+  const { user: maxUserLength = Infinity } = endpoint.limits
   const shorten = (field: string, value: string): string => {
-    if (value.length <= longest) return value
-    changes.push(`${field} of more than ${longest} characters, sent as its hash`)
+    if (value.length <= maxUserLength) return value
+    changes.push(`${field} of more than ${maxUserLength} characters, sent as its hash`)
     return hashed(value)
   }
-  if (asked.user !== undefined && asked.user.length > longest)
-    changed.user = shorten("the id of the end user", asked.user)
-  if (asked.vendor !== undefined) {
-    const vendor = Record.map(asked.vendor, (fields) => withUsers(fields, shorten))
-    if (Object.keys(vendor).some((name) => vendor[name] !== asked.vendor?.[name])) changed.vendor = vendor
+  if (original.user !== undefined && original.user.length > maxUserLength)
+    changed.user = shorten("the id of the end user", original.user)
+  if (original.vendor !== undefined) {
+    const vendor = Record.map(original.vendor, (fields) => withUsers(fields, shorten))
+    if (Object.keys(vendor).some((name) => vendor[name] !== original.vendor?.[name])) changed.vendor = vendor
   }
-  const names = isChat(asked) ? fitChat(asked, endpoint, host, changed, changes, changeOf) : undefined
+  const names = isChat(original) ? fitChat(original, endpoint, host, changed, changes, changeOf) : undefined
   const native =
-    asked.native?.protocol === protocol ? fitBody(asked.native.body, protocol, shorten, changeOf) : undefined
-  if (native !== undefined && native !== asked.native?.body) changed.native = { ...asked.native, body: native }
+    original.native?.protocol === protocol ? fitBody(original.native.body, protocol, shorten, changeOf) : undefined
+  if (native !== undefined && native !== original.native?.body) changed.native = { ...original.native, body: native }
   return {
-    request: Object.keys(changed).length === 0 ? asked : { ...asked, ...changed },
+    request: Object.keys(changed).length === 0 ? original : { ...original, ...changed },
     changes,
     names: names === undefined ? undefined : new Map(Array.from(names, ([own, fitting]) => [fitting, own])),
   }
 }
 
-const isChat = (asked: Askable): asked is Chat.Request => asked.messages !== undefined
+const isChat = (original: Fittable): original is Chat.Request => original.messages !== undefined
 
-/** The same for the same user every time. */
+/** Deterministic: a user always has the same hash. */
 const hashed = (user: string): string => createHash("sha256").update(user).digest("hex")
 
 const fitChat = (
-  asked: Chat.Request,
+  original: Chat.Request,
   endpoint: Endpoint,
   host: EncryptedReasoning.Host,
   changed: Partial<Record<keyof Chat.Request, unknown>>,
   changes: Array<string>,
   changeOf: Array<JsonStrings.Change>,
 ): ToolNames.Names | undefined => {
-  let request = asked
+  let request = original
   const names = endpoint.limits.names === undefined ? undefined : ToolNames.of(request, endpoint.limits.names)
   if (names !== undefined) {
     request = ToolNames.lower(request, names)
@@ -137,16 +140,16 @@ const fitChat = (
     changes.push("a cache hint's ttl of 1h, which this model does not take")
   }
   messages = ids(
-    EncryptedReasoning.map(messages, (seal) => EncryptedReasoning.toward(seal, host)),
+    EncryptedReasoning.map(messages, (encrypted) => EncryptedReasoning.toward(encrypted, host)),
     endpoint,
   )
-  if (messages !== asked.messages) changed.messages = messages
-  if (request.tools !== asked.tools) changed.tools = request.tools
-  if (request.toolChoice !== asked.toolChoice) changed.toolChoice = request.toolChoice
+  if (messages !== original.messages) changed.messages = messages
+  if (request.tools !== original.tools) changed.tools = request.tools
+  if (request.toolChoice !== original.toolChoice) changed.toolChoice = request.toolChoice
   return names
 }
 
-/** The messages with the ids that the endpoint takes: the same ones where it takes theirs. */
+/** The messages, with ids that the endpoint accepts; the given messages if it accepts theirs. */
 const ids = (messages: ReadonlyArray<Chat.Message>, endpoint: Endpoint): ReadonlyArray<Chat.Message> => {
   const differs = (part: Identified): boolean => isIdentified(part) && ToolIds.toward(part.id, endpoint) !== part.id
   if (!messages.some(({ content }) => content.some(differs))) return messages
@@ -170,7 +173,7 @@ const isIdentified = (part: Identified): part is Chat.ToolCall | Chat.ToolResult
 // A client's own body
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What a body holds of the conversation and its tools, in any protocol. */
+/** The fields of a body, in any protocol, that contain the conversation and the tools. */
 const sections = [
   "messages",
   "input",
@@ -187,7 +190,7 @@ const sections = [
   "cache_control",
 ]
 
-/** The fields in which an end user is named, or whoever else is to be told from others. */
+/** The fields that identify an end user or a session. */
 const users = ["user", "safety_identifier", "user_id", "prompt_cache_key"] as const
 
 type Shorten = (field: string, value: string) => string

@@ -1,13 +1,11 @@
-/**
- * Failures inside an answer whose status said that all was well.
- */
+/** Failures inside a response with status 2xx. */
 import { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 
 /**
- * The HTTP status that a finish reason comes to which tells of a failure: `error` is OpenRouter's and Mistral's, `abort`
- * vLLM's and SGLang's, `insufficient_system_resource` DeepSeek's, `network_error` Zhipu's,
- * `function_call_filter: MALFORMED_FUNCTION_CALL` Google's under OpenAI's protocol. Undefined for any other.
+ * The HTTP status that corresponds to a finish reason that reports a failure; `undefined` for any other. `error` is
+ * OpenRouter's and Mistral's, `abort` vLLM's and SGLang's, `insufficient_system_resource` DeepSeek's, `network_error`
+ * Zhipu's, `function_call_filter: MALFORMED_FUNCTION_CALL` Google's in OpenAI's protocol.
  */
 export const statusOf = (reason: unknown): number | undefined =>
   Predicate.isString(reason) ? statuses.find(([pattern]) => pattern.test(reason))?.[1] : undefined
@@ -20,9 +18,9 @@ const statuses: ReadonlyArray<readonly [RegExp, number]> = [
   [/(?:^|\b)(?:malformed_(?:function_call|tool_use|response|model_output)|(?:unexpected|too_many)_tool_calls?)$/i, 500],
 ]
 
-/** What such a failure says where its server says no more. */
-export const messageOf = (reason: unknown): string => `The provider ended the answer with "${String(reason)}"`
+/** The message of such a failure if the server gives none. */
+export const messageOf = (reason: unknown): string => `The provider ended the response with "${String(reason)}"`
 
-/** An error in an answer, without a vendor's table to say what it means. */
-export const unjudged = ({ message }: { readonly message?: string | undefined }): ProviderError =>
-  new ProviderError({ reason: { _tag: "Malformed" }, message: message ?? "The answer is an error" })
+/** The error inside a response, without a vendor's table to classify it. */
+export const unclassified = ({ message }: { readonly message?: string | undefined }): ProviderError =>
+  new ProviderError({ reason: { _tag: "Malformed" }, message: message ?? "The response is an error" })

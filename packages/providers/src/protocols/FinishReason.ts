@@ -1,14 +1,15 @@
 /**
- * Why an answer ended, by the word that its server has for it. One table for every protocol: a server that speaks one is
- * often a relay of another, and gives the other's words, in the other's case.
+ * Finish reasons of all protocols in one table. A server may relay another vendor's models and report that vendor's
+ * reasons, in any case.
  *
- * Sources: the reasons of OpenAI, Anthropic, Bedrock and Gemini; `eos` is Together's, `model_length` Mistral's, `sensitive`
- * Zhipu's; `content_filter: SAFETY` is how Google says it under OpenAI's protocol.
+ * Sources: the reasons of OpenAI, Anthropic, Bedrock and Gemini; `eos` is Together's, `model_length` Mistral's,
+ * `sensitive` Zhipu's; `content_filter: SAFETY` is Google's in OpenAI's protocol.
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
 
-const all = (reason: Chat.FinishReason, ...words: ReadonlyArray<string>) => words.map((word) => [word, reason] as const)
+const all = (reason: Chat.FinishReason, ...values: ReadonlyArray<string>) =>
+  values.map((value) => [value, reason] as const)
 
 const reasons: ReadonlyMap<string, Chat.FinishReason> = new Map<string, Chat.FinishReason>([
   ...all("stop", "stop", "eos", "eos_token", "stop_sequence", "end_turn"),
@@ -31,8 +32,8 @@ const reasons: ReadonlyMap<string, Chat.FinishReason> = new Map<string, Chat.Fin
   ["pause_turn", "pause"],
 ])
 
-/** The reason that a word stands for. A word of a later API, or none, is `other`. */
-export const read = (word: unknown): Chat.FinishReason => {
-  if (!Predicate.isString(word)) return "other"
-  return reasons.get(word) ?? reasons.get((word.split(":", 1)[0] ?? word).toLowerCase()) ?? "other"
+/** The finish reason of a server's value. An unknown or missing value is `other`. */
+export const read = (value: unknown): Chat.FinishReason => {
+  if (!Predicate.isString(value)) return "other"
+  return reasons.get(value) ?? reasons.get((value.split(":", 1)[0] ?? value).toLowerCase()) ?? "other"
 }

@@ -1,6 +1,4 @@
-/**
- * A response's events through a protocol's decoder: a chunk of events in, a chunk of frames out.
- */
+/** Decodes a response's events: each chunk of events becomes one chunk of frames. */
 import type * as Chat from "@understudy/core/Chat"
 import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Arr from "effect/Array"
@@ -9,19 +7,24 @@ import type * as Pull from "effect/Pull"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 
-/** One stream's decoder: an event's frame, the error it reports, or nothing for one that is malformed. */
+/**
+ * Decodes one stream; stateful. Returns the event's frame, the error it reports, or `undefined` for a malformed event.
+ */
 export interface Decoder<Event> {
   readonly push: (event: Event) => Result.Result<Chat.Frame, ProviderError> | undefined
 }
 
-/** The frames, after one that tells what was not said to the provider, where there is something to tell. */
+/** The frames, preceded by one that lists the dropped parameters, if there are any. */
 export const withDroppedParams = (
   droppedParams: ReadonlyArray<string> | undefined,
   frames: Stream.Stream<Chat.Frame, ProviderError>,
 ): Stream.Stream<Chat.Frame, ProviderError> =>
   droppedParams === undefined ? frames : Stream.concat(Stream.succeed<Chat.Frame>({ parts: [], droppedParams }), frames)
 
-/** Malformed events are skipped. What came before an error event in the same chunk goes out before the error. */
+/**
+ * Decodes events. Malformed events are skipped. Frames before an error event in the same chunk are emitted before the
+ * error.
+ */
 export const decode = <Event>(
   events: Stream.Stream<Event, ProviderError>,
   decoder: Decoder<Event>,

@@ -1,6 +1,6 @@
 /**
- * A client's request that is not one: which field is wrong, and what it should be, in one sentence that reads like
- * OpenAI's own, whichever protocol it is told in.
+ * The error of an invalid client request: the invalid field and what was expected, in one sentence in OpenAI's style,
+ * for every protocol.
  */
 import * as Data from "effect/Data"
 import * as Predicate from "effect/Predicate"
@@ -9,15 +9,15 @@ import type * as SchemaIssue from "effect/SchemaIssue"
 import * as ExactNumber from "./ExactNumber.ts"
 
 export class InvalidBody extends Data.TaggedError("InvalidBody")<{
-  /** The field to blame, such as `messages[2].content`; empty for the body itself. */
+  /** The invalid field, such as `messages[2].content`; empty for the body itself. */
   readonly path: string
   readonly message: string
-  /** Where clients of the protocol know what to do by a status or a code of its own. */
+  /** Set if the protocol's clients expect a specific status or code. */
   readonly status?: number
   readonly code?: string
 }> {}
 
-/** What `issue` says of `body`: the first fault, as deep as it lies. */
+/** The error of a schema issue in `body`: the deepest one. */
 export const fromIssue = (issue: SchemaIssue.Issue, body: unknown): InvalidBody => {
   const fault = deepest(issue, [], undefined)
   const value = at(body, fault.path)
@@ -28,30 +28,30 @@ export const fromIssue = (issue: SchemaIssue.Issue, body: unknown): InvalidBody 
 }
 
 const invalid = (path: Path, value: unknown, expected: string): InvalidBody => {
-  const written = write(path)
+  const source = write(path)
   const message =
-    written === ""
+    source === ""
       ? `Invalid body: expected ${expected}, but got ${kind(value)}.`
       : value === undefined
-        ? `Missing required parameter: '${written}' (expected ${expected}).`
-        : `Invalid value for '${written}': expected ${expected}, but got ${kind(value)}.`
-  return new InvalidBody({ path: written, message })
+        ? `Missing required parameter: '${source}' (expected ${expected}).`
+        : `Invalid value for '${source}': expected ${expected}, but got ${kind(value)}.`
+  return new InvalidBody({ path: source, message })
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Where
+// Path
 // ---------------------------------------------------------------------------------------------------------------------
 
 type Path = ReadonlyArray<PropertyKey>
 
 interface Fault {
   readonly path: Path
-  /** What was expected there; undefined where only its absence is known. */
+  /** The expected type; `undefined` if only the absence is known. */
   readonly ast: SchemaAST.AST | undefined
   readonly expected: string | undefined
 }
 
-/** Of a union's issues, the one that lies deepest belongs to the member that was meant. */
+/** Among a union's issues, the deepest belongs to the member that the client intended. */
 const deepest = (issue: SchemaIssue.Issue, path: Path, ast: SchemaAST.AST | undefined): Fault => {
   switch (issue._tag) {
     case "Pointer": {
@@ -89,25 +89,25 @@ const at = (body: unknown, path: Path): unknown =>
 
 const write = (path: Path): string =>
   path.reduce<string>(
-    (written, key) =>
-      typeof key === "number" ? `${written}[${key}]` : written === "" ? String(key) : `${written}.${String(key)}`,
+    (source, key) =>
+      typeof key === "number" ? `${source}[${key}]` : source === "" ? String(key) : `${source}.${String(key)}`,
     "",
   )
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What
+// Expectation
 // ---------------------------------------------------------------------------------------------------------------------
 
 const expectation = (annotations: { readonly expected?: unknown } | undefined): string | undefined =>
   Predicate.isString(annotations?.expected) ? annotations.expected : undefined
 
-/** The members of a union, unions within it included, but for those that say that nothing is there. */
+/** The members of a union and of nested unions, without null and undefined. */
 const members = (ast: SchemaAST.AST): ReadonlyArray<SchemaAST.AST> => {
   if (ast._tag === "Null" || ast._tag === "Undefined") return []
   return ast._tag === "Union" && expectation(ast.annotations) === undefined ? ast.types.flatMap(members) : [ast]
 }
 
-/** `role` or `type`, where a union's objects are told apart by it. */
+/** `role` or `type`, if it discriminates a union's objects. */
 const discriminator = (
   ast: SchemaAST.AST,
 ): { readonly name: string; readonly values: ReadonlyArray<SchemaAST.LiteralValue> } | undefined => {
@@ -150,7 +150,7 @@ const oneOf = (values: ReadonlyArray<SchemaAST.LiteralValue>): string => {
   return quoted.length === 1 ? `${quoted[0]}` : `one of ${quoted.join(", ")}`
 }
 
-/** What the client sent, without repeating it at length. */
+/** A short description of the client's value. */
 const kind = (value: unknown): string => {
   if (value === undefined) return "nothing"
   if (value === null) return "null"

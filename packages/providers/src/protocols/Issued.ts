@@ -1,48 +1,48 @@
 /**
- * What an answer brings that its endpoint alone can make use of, made fit to travel through the client to whichever endpoint
- * is asked next: seals and ids of calls under a mark, tools under the client's own names. In `Chat` and in the answer's own
- * text alike, of which nothing else changes.
+ * Adapts the values that an endpoint issues, so that a client can return them to any endpoint: encrypted reasoning and
+ * tool call ids are tagged, tool names become the client's own. This is done both in `Chat` and in the response's own
+ * text, of which nothing else changes.
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Stream from "effect/Stream"
-import type { Endpoint, Sealed } from "./Endpoint.ts"
+import type { Endpoint, Encrypted } from "./Endpoint.ts"
 import * as Json from "./Json.ts"
 import * as JsonStrings from "./JsonStrings.ts"
 import * as EncryptedReasoning from "./EncryptedReasoning.ts"
 import * as ToolIds from "./ToolIds.ts"
 import type * as ToolNames from "./ToolNames.ts"
 
-/** Changes the parts of one answer, and tells what its own text holds in their place. */
+/** Adapts the parts of one response, and replaces the same values in its text. */
 interface Restorer {
   /** Whether a part may have to change. */
   readonly concerns: (part: Chat.Part | Chat.AssistantContent) => boolean
-  /** Whether the text may, for what earlier parts have told, or for its own words. */
+  /** Whether the text may contain a value that an earlier part replaced, or a renamed tool. */
   readonly mentions: (text: string) => boolean
   readonly part: <Part extends Chat.Part | Chat.AssistantContent>(part: Part) => Part
   readonly text: (text: string) => string
 }
 
-/** `undefined` where the answers of the endpoint can go as they are. */
+/** A restorer for one response. */
 const restorer = (endpoint: Endpoint, names: ToolNames.Names | undefined): Restorer => {
-  const { host, seal = tagged } = endpoint
-  /** What stands for the answer's ids and seals. */
+  const { host, writeEncrypted = tagged } = endpoint
+  /** The replacements of ids and of encrypted reasoning. */
   const ids = new Map<string, string>()
-  const seals = new Map<string, string>()
+  const encryptedValues = new Map<string, string>()
   const change: JsonStrings.Change = (field, value) => {
     const replaced = idFields.has(field)
       ? ids.get(value)
-      : sealFields.has(field)
-        ? seals.get(value)
+      : encryptedFields.has(field)
+        ? encryptedValues.get(value)
         : field === "name"
           ? names?.get(value)
           : undefined
     return replaced ?? value
   }
   return {
-    concerns: (part) => part.type === "tool-call" || (host !== undefined && EncryptedReasoning.isSealed(part)),
-    mentions: (text) => ids.size > 0 || seals.size > 0 || mentions(text, names),
-    part: (given) => {
-      let part = given
+    concerns: (part) => part.type === "tool-call" || (host !== undefined && EncryptedReasoning.isEncrypted(part)),
+    mentions: (text) => ids.size > 0 || encryptedValues.size > 0 || mentions(text, names),
+    part: (original) => {
+      let part = original
       if (part.type === "tool-call") {
         const name = names?.get(part.name)
         const id = ToolIds.from(part.id, endpoint)
@@ -50,21 +50,21 @@ const restorer = (endpoint: Endpoint, names: ToolNames.Names | undefined): Resto
         if (name !== undefined || id !== part.id) part = { ...part, id, name: name ?? part.name }
       }
       if (host === undefined) return part
-      const sealed = EncryptedReasoning.mapPart(part, (each) => EncryptedReasoning.from(each, host))
-      if (sealed !== part) {
-        const { redacted, signature } = part as Sealed
+      const encryptedPart = EncryptedReasoning.mapPart(part, (each) => EncryptedReasoning.from(each, host))
+      if (encryptedPart !== part) {
+        const { redacted, signature } = part as Encrypted
         const value = (redacted ?? signature)?.value
-        if (value !== undefined) seals.set(value, seal(sealed as Sealed))
+        if (value !== undefined) encryptedValues.set(value, writeEncrypted(encryptedPart as Encrypted))
       }
-      return sealed
+      return encryptedPart
     },
     text: (text) => JsonStrings.inText(text, change),
   }
 }
 
-/** The fields in which protocols have the ids of calls, and seals. */
+/** The fields of all protocols that contain tool call ids, and encrypted reasoning. */
 const idFields: ReadonlySet<string> = new Set(["id", "call_id", "toolUseId"])
-const sealFields: ReadonlySet<string> = new Set([
+const encryptedFields: ReadonlySet<string> = new Set([
   "data",
   "encrypted_content",
   "signature",
@@ -77,16 +77,16 @@ const mentions = (text: string, names: ToolNames.Names | undefined): boolean => 
   return false
 }
 
-const tagged = ({ redacted, signature }: Sealed): string => {
-  const seal = redacted ?? signature
-  return seal === undefined ? "" : EncryptedReasoning.write(seal, "")
+const tagged = ({ redacted, signature }: Encrypted): string => {
+  const encrypted = redacted ?? signature
+  return encrypted === undefined ? "" : EncryptedReasoning.write(encrypted, "")
 }
 
-/** Whether the part has anything that an endpoint issues: an id, or a seal. */
+/** Whether the part has an id or encrypted reasoning. */
 const isIssued = (part: Chat.AssistantContent): boolean =>
-  part.type === "tool-call" || EncryptedReasoning.isSealed(part)
+  part.type === "tool-call" || EncryptedReasoning.isEncrypted(part)
 
-/** The answer, as the house and its clients are given it. */
+/** The response, adapted for its client. */
 export const restore = (
   response: Chat.Response,
   endpoint: Endpoint,
@@ -110,7 +110,7 @@ export const restore = (
   }
 }
 
-/** The same of a streamed answer, piece by piece. */
+/** The frames of a streamed response, adapted for its client. */
 export const restoring = <E, R>(
   frames: Stream.Stream<Chat.Frame, E, R>,
   endpoint: Endpoint,

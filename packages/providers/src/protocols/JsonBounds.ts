@@ -1,44 +1,47 @@
 /**
- * Bounds on the structure of a JSON text, looked at before it is parsed: a few megabytes can hold millions of names, and
- * to parse them stalls everybody who shares the process.
+ * Limits on the structure of a JSON text, checked before it is parsed. A few megabytes can contain millions of fields,
+ * and parsing them would stall the process.
  */
 
-/** The most of each that is taken. */
+/** The maximum of each. */
 export interface JsonBounds {
-  /** How deep objects and arrays stand in each other. */
+  /** The nesting depth of objects and arrays. */
   readonly nesting: number
-  /** What stands directly in the outermost object or array. */
+  /** The number of members of the outermost object or array. */
   readonly fields: number
-  /** Values in all. */
+  /** The number of values in total. */
   readonly values: number
   /**
-   * Different fields of objects: a name, told apart by the names before it in its object. JavaScript engines keep a
-   * description of each, and it costs far more than its text.
+   * The number of different fields, where a field is a name together with the names before it in its object. JavaScript
+   * engines keep a description of each, which costs far more than its text.
    */
   readonly distinctFields: number
 }
 
-/** As deep as JavaScript can write again: its stack bears some thousands; Python's, at the other end, one. */
+/**
+ * The maximum nesting that can be written again: JavaScript's stack allows some thousands, a Python client's one
+ * thousand.
+ */
 export const deepest = 1000
 
-/** Bounds nothing but the nesting. */
+/** Limits the nesting only. */
 export const none: JsonBounds = { nesting: deepest, fields: Infinity, values: Infinity, distinctFields: Infinity }
 
-/** A text that holds more than one of its bounds allows. */
+/** A text that exceeds a limit. */
 export class Exceeded extends SyntaxError {
   readonly bound: keyof JsonBounds
 
   constructor(bound: keyof JsonBounds, bounds: JsonBounds) {
-    super(words[bound](bounds[bound]))
+    super(messages[bound](bounds[bound]))
     this.bound = bound
   }
 }
 
-const words: Record<keyof JsonBounds, (most: number) => string> = {
-  nesting: (most) => `it is nested deeper than ${most} levels`,
-  fields: (most) => `it has more than ${most} top-level fields`,
-  values: (most) => `it holds more than ${most} values`,
-  distinctFields: (most) => `its objects have more than ${most} different fields`,
+const messages: Record<keyof JsonBounds, (limit: number) => string> = {
+  nesting: (limit) => `it is nested deeper than ${limit} levels`,
+  fields: (limit) => `it has more than ${limit} top-level fields`,
+  values: (limit) => `it holds more than ${limit} values`,
+  distinctFields: (limit) => `its objects have more than ${limit} different fields`,
 }
 
 const quote = 34
@@ -51,12 +54,12 @@ const object = 123
 const endOfObject = 125
 
 /**
- * Whether the objects of a text that is JSON have more than `most` different fields. Names are told apart by 30 bits: two
- * that are taken for one make the count smaller, never larger.
+ * Whether the objects of a JSON text have more than `limit` different fields. Names are compared by a 30-bit hash: a
+ * collision makes the count smaller, never larger.
  */
-export const hasMoreFields = (text: string, most: number): boolean => {
+export const hasMoreFields = (text: string, limit: number): boolean => {
   const seen = new Set<number>()
-  /** Of every open object, what its names so far come to; of an array, nothing. */
+  /** The hash of the names so far in each open object; unused for an array. */
   const hashes: Array<number> = [0]
   let depth = 0
   for (let at = 0; at < text.length; at++) {
@@ -83,7 +86,7 @@ export const hasMoreFields = (text: string, most: number): boolean => {
         hash = (Math.imul(hash, 31) + comma) & 0x3fff_ffff
         hashes[depth] = hash
         seen.add(hash)
-        if (seen.size > most) return true
+        if (seen.size > limit) return true
         break
       }
     }
@@ -91,22 +94,22 @@ export const hasMoreFields = (text: string, most: number): boolean => {
   return false
 }
 
-/** The most that is parsed of what a provider sends, and how short a text is that is parsed whatever it holds. */
-const answers = { containers: 1_000_000, distinctFields: 30_000, short: 262_144 }
+/** The limits for a provider's text, and the length up to which a text is always parsed. */
+const providerLimits = { containers: 1_000_000, distinctFields: 30_000, short: 262_144 }
 
 /**
- * Whether to parse a provider's text would stall the process for long, for the objects, arrays and different fields in it:
- * a quarter of a second a MB and more, where numbers and texts cost a hundredth. No model's answer has so many.
+ * Whether parsing a provider's text would stall the process because of its objects, arrays and different fields. These
+ * cost a quarter of a second per MB and more; numbers and strings cost a hundredth. No model's response has so many.
  */
 export const isCostly = (text: string): boolean => {
-  if (text.length < answers.short) return false
+  if (text.length < providerLimits.short) return false
   let containers = 0
   let names = 0
   for (let at = 0; at < text.length; at++) {
     switch (text.charCodeAt(at)) {
       case object:
       case array:
-        if (++containers > answers.containers) return true
+        if (++containers > providerLimits.containers) return true
         break
       case colon:
         names++
@@ -116,10 +119,10 @@ export const isCostly = (text: string): boolean => {
         break
     }
   }
-  return names > answers.distinctFields && hasMoreFields(text, answers.distinctFields)
+  return names > providerLimits.distinctFields && hasMoreFields(text, providerLimits.distinctFields)
 }
 
-/** Where the string that begins at `from` ends. */
+/** The end of the string that begins at `from`. */
 const endOfString = (text: string, from: number): number => {
   let end = from
   for (;;) {

@@ -1,9 +1,7 @@
-/**
- * JSON answers without a schema, from a vendor that has no such mode: the model is asked for one, which it may not heed.
- */
+/** JSON mode for a vendor without it: an instruction in the system prompt, which the model may not follow. */
 
-/** What the system prompt says in its place. */
+/** The instruction. */
 export const instruction = "Answer with one JSON value and nothing else: no words before or after it, no code fence."
 
-/** How it is named to the caller. */
+/** The name of the change in the dropped parameters. */
 export const warning = "JSON mode, sent as an instruction"

@@ -1,14 +1,14 @@
 /**
- * The strings of a JSON document, changed where they stand: in its text, so that everything else stays as it was written,
- * digit by digit; or in a value, which is the same one where nothing is changed.
+ * Replaces strings of a JSON document: in its text, where everything else stays byte for byte, or in a value, which is
+ * returned unchanged if no string changes.
  */
 import * as Predicate from "effect/Predicate"
 import * as Json from "./Json.ts"
 
-/** What a string is to be, by the name of the field, or of the list's field, that it is in. */
+/** The new value of a string. `name` is the field that contains it, directly or in an array. */
 export type Change = (name: string, value: string) => string
 
-/** The text with its strings changed, names of fields left alone. */
+/** The text with its strings replaced, except field names. */
 export const inText = (text: string, change: Change): string => {
   let name = ""
   return text.replace(strings, (literal: string, colon: string | undefined) => {
@@ -23,13 +23,13 @@ export const inText = (text: string, change: Change): string => {
   })
 }
 
-/** A string, and the colon where it names a field. */
+/** A string, and the colon after it if it is a field name. */
 const strings = /"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?/gs
 
 const read = (literal: string): string =>
   literal.includes("\\") ? Json.string(Json.parse(literal)) : literal.slice(1, -1)
 
-/** The value with its strings changed, but for what `opaque` keeps: see there. */
+/** The value with its strings replaced, except in `opaque` fields. */
 export const inValue = (value: unknown, change: Change, name = ""): unknown => {
   if (Predicate.isString(value)) return change(name, value)
   if (Array.isArray(value)) {
@@ -49,7 +49,7 @@ export const inValue = (value: unknown, change: Change, name = ""): unknown => {
   return fields ?? value
 }
 
-/** What stands under these is the caller's own, or its tool's: schemas, arguments, results. */
+/** Fields that contain the client's or a tool's own data: schemas, arguments, results. */
 const opaque: ReadonlySet<string> = new Set([
   "args",
   "arguments",
@@ -63,6 +63,6 @@ const opaque: ReadonlySet<string> = new Set([
   "schema",
 ])
 
-/** A call's `input` is one object; that of a request is its conversation. */
+/** A tool call's `input` is an object; a request's `input` is its conversation. */
 const isOpaque = (field: string, value: unknown): boolean =>
   opaque.has(field) || (field === "input" && !Array.isArray(value))

@@ -1,7 +1,7 @@
 /**
- * JSON that stays as it was written. Numbers that JavaScript would write otherwise are kept as `ExactNumber`s, and a value
- * that is written again after few changes takes what did not change from the text it was read from: byte by byte, in its
- * order, with everything that parsing loses.
+ * JSON that stays as written. Numbers that JavaScript would write differently are kept as `ExactNumber`s. A value
+ * printed after a few changes takes everything unchanged from the text it was parsed from: byte by byte, in its order,
+ * with everything that parsing loses.
  */
 import * as Predicate from "effect/Predicate"
 import * as ExactNumber from "./ExactNumber.ts"
@@ -9,10 +9,9 @@ import type { JsonBounds } from "./JsonBounds.ts"
 import * as Bounds from "./JsonBounds.ts"
 
 /**
- * The value written in `text`, as `JSON.parse` reads it and as it throws, but for numbers that would not be written again
- * as they were: these are `ExactNumber`s. Throws `JsonBounds.Exceeded` before anything is parsed where the text holds more
- * than `bounds` allow: if not said, nesting that `JSON.stringify` cannot follow. An object or array is remembered with its
- * text, for `print`.
+ * Parses JSON like `JSON.parse`, and throws like it, except that numbers JavaScript would write differently are
+ * `ExactNumber`s. Throws `JsonBounds.Exceeded` before parsing if the text exceeds `bounds`; by default, if it is nested
+ * too deeply for `JSON.stringify`. An object or array keeps a reference to its text, for {@link print}.
  */
 export const parse = (text: string, bounds: JsonBounds = Bounds.none): unknown => {
   const survey = scan(text, 0, undefined, bounds)
@@ -29,9 +28,8 @@ export const parse = (text: string, bounds: JsonBounds = Bounds.none): unknown =
 }
 
 /**
- * The JSON of `value`, which was made from `source` by replacing, adding and leaving out members. What it still shares
- * with `source`, at any depth, is written as it stood in the text that `parse` read; anything else as `JSON.stringify`
- * writes it.
+ * The JSON of `value`, which was made from `source` by replacing, adding and removing members. Whatever it still shares
+ * with `source`, at any depth, is copied from the text that `parse` read; the rest is written as `JSON.stringify` does.
  */
 export const print = (value: object, source: object | undefined): string => {
   if (source === undefined) return JSON.stringify(value)
@@ -44,7 +42,7 @@ interface Origin {
   readonly members: Members
 }
 
-/** Where a value came from: copies do not have it. Nothing that `parse` gave may be changed in place. */
+/** The text a value was parsed from; copies do not have it. Values returned by `parse` must not be mutated. */
 const origin = Symbol("@understudy/providers/JsonText/origin")
 
 interface Written {
@@ -65,7 +63,7 @@ type Fields = Readonly<Record<string, unknown>>
 const spliceObject = (value: Fields, source: Fields, text: string, { names, places }: Members): string => {
   const last = lastOf(names, source)
   let out = ""
-  // Unchanged neighbours are one slice.
+  // Adjacent unchanged members are copied as one slice.
   let from = -1
   let to = -1
   const flush = () => {
@@ -75,7 +73,7 @@ const spliceObject = (value: Fields, source: Fields, text: string, { names, plac
   for (let index = 0; index < names.length; index++) {
     const name = names[index]!
     const place = index * 3
-    // Of a name that stands there twice, the last is what was read.
+    // Of a duplicate name, the last one was parsed.
     const stays =
       Object.hasOwn(value, name) && value[name] !== undefined && (last === undefined || last.get(name) === index)
     if (stays && Object.is(value[name], source[name])) {
@@ -97,11 +95,11 @@ const spliceObject = (value: Fields, source: Fields, text: string, { names, plac
   return `{${out}}`
 }
 
-/** Where each name stands last; undefined where none stands there twice. */
+/** The last index of each name; `undefined` if no name is a duplicate. */
 const lastOf = (names: ReadonlyArray<string>, source: Fields): ReadonlyMap<string, number> | undefined =>
   names.length === Object.keys(source).length ? undefined : new Map(names.map((name, index) => [name, index]))
 
-/** Elements are told apart by identity where some are gone or new, by their places where none is. */
+/** If the lengths are equal, elements are compared by index, else by identity. */
 const spliceArray = (
   value: ReadonlyArray<unknown>,
   source: ReadonlyArray<unknown>,
@@ -125,7 +123,7 @@ const spliceArray = (
     .join(",")}]`
 }
 
-/** A changed value, whose source stands at `from`. */
+/** The JSON of a changed value. Its source begins at `from`. */
 const child = (value: unknown, source: unknown, text: string, from: number): string =>
   (isPlainObject(value) && isPlainObject(source)) || (Array.isArray(value) && Array.isArray(source))
     ? splice(value, source, text, membersAt(text, from))
@@ -134,27 +132,27 @@ const child = (value: unknown, source: unknown, text: string, from: number): str
 const isPlainObject = (value: unknown): value is object =>
   Predicate.isObject(value) && !ExactNumber.is(value) && !Predicate.isFunction(value["toJSON"])
 
-/** As an element of an array, or a member that is there. */
+/** The JSON of an array element, or of a member that exists. */
 const write = (value: unknown): string => JSON.stringify(value) ?? "null"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Scan
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What stands directly in an object or array. */
+/** The direct members of an object or array. */
 interface Members {
-  /** Their names; empty for an array. */
+  /** The names; empty for an array. */
   readonly names: ReadonlyArray<string>
-  /** Of each, where it begins (with its name), where its value begins, and where it ends. */
+  /** For each: the start (of its name, if it has one), the start of its value, and the end. */
   readonly places: ReadonlyArray<number>
 }
 
 interface Survey extends Members {
-  /** Whether a number in it must be kept: looked for where no `root` is given. */
+  /** Whether it contains a number to be kept. Only determined without a `root`. */
   readonly exact: boolean
 }
 
-/** Where the members of the object or array at `from` stand in a text that is JSON. */
+/** The members of the object or array at `from` in a valid JSON text. */
 const membersAt = (text: string, from: number): Members => {
   const { names, places } = scan(text, from, undefined)
   return { names: names.map((name) => (name.includes("\\") ? unescaped(name) : name)), places }

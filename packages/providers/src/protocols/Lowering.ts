@@ -1,6 +1,10 @@
 /**
- * A request on its way to a vendor: as its client wrote it, where the client spoke the vendor's own protocol, else encoded
- * by the protocol's codec. What was wished for and could not be said is dealt with as the request's `unsupported` says.
+ * Lowering: encodes a request for a vendor. If the client spoke the vendor's protocol, its own body is sent; otherwise
+ * the protocol's codec encodes the request. Parameters that the vendor does not support are handled as the request's
+ * `unsupportedParams` says.
+ *
+ * A request passes: `Endpoint.fit`, then `native` (the client's own body) or `encode`, then the check for dropped
+ * parameters.
  */
 import type * as Chat from "@understudy/core/Chat"
 import { ProviderError } from "@understudy/core/ProviderError"
@@ -11,38 +15,44 @@ import * as Endpoint from "./Endpoint.ts"
 import * as EncryptedReasoning from "./EncryptedReasoning.ts"
 import type { Names } from "./ToolNames.ts"
 
-/** A piece of a body as the wire has it. */
+/** A JSON object of a wire body. */
 export type Block = Record<string, unknown>
 
-/** Names a hint that the protocol cannot say, as a noun phrase without the request's own words. */
+/** Reports a dropped or changed parameter as a noun phrase, without values of the request. */
 export type Warn = (warning: string) => void
 
-/** Any part of any message. */
+/** A part of any message. */
 export type Part = Chat.Message["content"][number]
 
-/** A request as its protocol's codec encodes it. */
+/** The result of a protocol's encoder. */
 export interface Encoded<Body = Record<string, unknown>> {
-  /** The wire body, without what asks for a stream. */
+  /** The wire body, without the parameters that ask for a stream. */
   readonly body: Body
-  /** What was wished for and could not be said, each thing once. */
+  /** The dropped parameters, each once. */
   readonly warnings: ReadonlyArray<string>
-  /** What is said otherwise than it was wished, or without a wish, each thing once: it is named, and never refused. */
+  /**
+   * The parameters that are sent differently, or added, each once. They are reported, and never a reason to skip the
+   * deployment.
+   */
   readonly changes?: ReadonlyArray<string> | undefined
 }
 
-/** The part of a protocol's `Request` that lowers: a conversation, if nothing else is said. */
+/** The encoder of a protocol's `Request`: for a conversation, unless another request type is given. */
 export interface RequestEncoder<Body, Request = Chat.Request> {
-  /** The client's own body as the endpoint takes it, where the client spoke the protocol; `change` is told what it alters. */
+  /**
+   * The client's own body, adapted to the endpoint; `undefined` if the client spoke another protocol. `change` and
+   * `warn` report changed and dropped parameters.
+   */
   readonly native: (request: Request, endpoint: Endpoint.Endpoint, change: Warn, warn: Warn) => Body | undefined
-  /** What a client's own body asks for that the server lacks, and that the answer would be another without. */
-  readonly lacks?: (request: Request) => string | undefined
+  /** The first feature of the client's own body that the server lacks and that cannot be dropped. */
+  readonly missingFeature?: (request: Request) => string | undefined
   readonly encode: (request: Request) => Result.Result<Encoded<Body>, ProviderError>
-  /** The fields of other protocols that mean the same in this one, under the same name: by protocol. */
-  readonly adopts?: Readonly<Record<string, ReadonlyArray<string>>> | undefined
+  /** Fields of other protocols that have the same name and meaning in this one, by protocol. */
+  readonly sharedFields?: Readonly<Record<string, ReadonlyArray<string>>> | undefined
 }
 
-/** What every request says of how it is to be lowered. */
-type Lowerable = Pick<
+/** The fields of a request that lowering reads. */
+type LowerableRequest = Pick<
   Chat.Request,
   | "model"
   | "native"
@@ -55,15 +65,15 @@ type Lowerable = Pick<
   | "vendor"
 >
 
-/** A body that can be sent, and what it does not say. */
+/** A body that can be sent, and the parameters dropped from it. */
 export interface Lowered<Body> {
   readonly body: Body
   readonly droppedParams: ReadonlyArray<string> | undefined
-  /** The client's own names of tools, by those that the vendor is told, where these are others. */
+  /** The client's names of tools, by the names sent to the vendor, if they differ. */
   readonly names?: Names
 }
 
-/** A body on its way out, and what is to be told of it. */
+/** A body, and what is to be reported about it. */
 interface Finished<Body> {
   readonly body: Body
   readonly dropped: ReadonlyArray<string>
@@ -71,7 +81,7 @@ interface Finished<Body> {
   readonly names: Names | undefined
 }
 
-/** Collects warnings, and what is said otherwise, each once. */
+/** Collects dropped and changed parameters, each once. */
 export const warnings = (): {
   readonly warnings: ReadonlyArray<string>
   readonly warn: Warn
@@ -89,31 +99,34 @@ const once =
     if (!list.includes(warning)) list.push(warning)
   }
 
-/** What is said otherwise, where there is anything. */
-export const altered = (changes: ReadonlyArray<string>): Pick<Encoded, "changes"> =>
+/** The `changes` of an encoder's result, if there are any. */
+export const withChanges = (changes: ReadonlyArray<string>): Pick<Encoded, "changes"> =>
   changes.length === 0 ? nothing : { changes }
 
 const nothing = {}
 
-/** What the answer would be another without: another candidate may be able to. */
+/** The error for a feature that cannot be dropped. Another deployment may support it. */
 export const unsupported = (protocol: string, feature: string): Result.Result<never, ProviderError> =>
   Result.fail(
-    new ProviderError({ reason: { _tag: "Unsupported", feature }, message: `${protocol} cannot say: ${feature}` }),
+    new ProviderError({
+      reason: { _tag: "Unsupported", feature },
+      message: `${protocol} does not support: ${feature}`,
+    }),
   )
 
 /**
- * How one provider lowers: it remembers what it has warned of, and logs each thing once. `host` is whose seals the request
- * is to have, if not the endpoint's: `EncryptedReasoning.nobody` where it has refused one.
+ * The lowering of one provider. It logs each dropped parameter once. `host` accepts the encrypted reasoning: by default
+ * the endpoint's; `EncryptedReasoning.noHost` if the vendor rejected it.
  */
-export const make = <Body, Request extends Lowerable>(
+export const make = <Body, Request extends LowerableRequest>(
   vendor: string,
   protocol: string,
-  { adopts, encode, lacks, native }: RequestEncoder<Body, Request>,
-  endpoint: Endpoint.Endpoint = Endpoint.boundless,
+  { sharedFields, encode, missingFeature, native }: RequestEncoder<Body, Request>,
+  endpoint: Endpoint.Endpoint = Endpoint.unlimited,
 ): ((request: Request, host?: EncryptedReasoning.Host) => Effect.Effect<Lowered<Body>, ProviderError>) => {
   const logged = new Set<string>()
 
-  /** A body that leaves `dropped` out: refused, logged or told of, as the request says. */
+  /** Applies the request's policy to dropped parameters: skip, report and log, or drop. */
   const finish = (
     { model, unsupportedParams: policy }: Request,
     { body, changes, dropped, names }: Finished<Body>,
@@ -121,67 +134,73 @@ export const make = <Body, Request extends Lowerable>(
     if (dropped.length > 0 && policy === "skip") {
       return Effect.fromResult(unsupported(protocol, dropped.join("; ")))
     }
-    // What is left out is not sent as its hash either.
+    // A dropped parameter is not reported as hashed too.
     const isSent = (change: string) => !dropped.some((each) => change.startsWith(`${each} of more than `))
     const all = dropped.length === 0 ? changes : [...dropped, ...changes.filter(isSent)]
     const droppedParams = all.length === 0 || policy === "drop" ? undefined : all
     const lowered = names === undefined ? { body, droppedParams } : { body, droppedParams, names }
-    const unheard = policy === "drop" ? none : dropped.filter((warning) => !logged.has(warning))
-    for (const warning of unheard) logged.add(warning)
-    return unheard.length === 0
+    const notYetLogged = policy === "drop" ? none : dropped.filter((warning) => !logged.has(warning))
+    for (const warning of notYetLogged) logged.add(warning)
+    return notYetLogged.length === 0
       ? Effect.succeed(lowered)
-      : Effect.as(Effect.logWarning(`${vendor}: not said to ${model}: ${unheard.join("; ")}`), lowered)
+      : Effect.as(Effect.logWarning(`${vendor}: dropped for ${model}: ${notYetLogged.join("; ")}`), lowered)
   }
 
-  return (asked, host = endpoint.host) => {
-    const excess = Endpoint.unsupported(asked, protocol, endpoint)
+  return (original, host = endpoint.host) => {
+    const excess = Endpoint.unsupported(original, protocol, endpoint)
     if (excess !== undefined) return Effect.fromResult(unsupported(protocol, excess))
-    const { changes, names, request: fitted } = Endpoint.fit(asked, protocol, endpoint, host)
+    const { changes, names, request: fitted } = Endpoint.fit(original, protocol, endpoint, host)
     const { changes: more, change, warn, warnings: dropped } = warnings()
     for (const each of changes) change(each)
-    if (host === EncryptedReasoning.nobody)
-      change("the reasoning of earlier answers, whose signatures the vendor refuses")
+    if (host === EncryptedReasoning.noHost)
+      change("reasoning of earlier responses, whose signatures the vendor rejects")
     const own = native(fitted, host === endpoint.host ? endpoint : { ...endpoint, host }, change, warn)
     if (own !== undefined) {
-      const lacking = lacks?.(fitted)
-      return lacking === undefined
-        ? finish(asked, { body: own, dropped, changes: more, names })
-        : Effect.fromResult(unsupported(protocol, lacking))
+      const missing = missingFeature?.(fitted)
+      return missing === undefined
+        ? finish(original, { body: own, dropped, changes: more, names })
+        : Effect.fromResult(unsupported(protocol, missing))
     }
-    const request = adopts === undefined ? fitted : adopt(fitted, protocol, adopts)
+    const request = sharedFields === undefined ? fitted : withSharedFields(fitted, protocol, sharedFields)
     const { requiredUnsupported = none } = request
     if (requiredUnsupported.length > 0) return Effect.fromResult(unsupported(protocol, requiredUnsupported.join("; ")))
-    const hosted = hostedAlone(request, protocol)
-    if (hosted !== undefined) return Effect.fromResult(unsupported(protocol, hosted))
+    const hostedTools = requiredHostedTools(request, protocol)
+    if (hostedTools !== undefined) return Effect.fromResult(unsupported(protocol, hostedTools))
     const encoded = encode(request)
     if (Result.isFailure(encoded)) return Effect.fail(encoded.failure)
-    const { body, changes: altered = none, warnings: unheeded } = encoded.success
-    for (const each of altered) change(each)
-    const droppedParams = [...unheeded, ...(request.droppedParams ?? none), ...foreign(request, protocol)]
-    return finish(asked, { body, dropped: droppedParams, changes: more, names })
+    const { body, changes: codecChanges = none, warnings: codecWarnings } = encoded.success
+    for (const each of codecChanges) change(each)
+    const droppedParams = [
+      ...codecWarnings,
+      ...(request.droppedParams ?? none),
+      ...unsupportedFields(request, protocol),
+    ]
+    return finish(original, { body, dropped: droppedParams, changes: more, names })
   }
 }
 
-/** The request with what `protocol` can say too of others' fields among its own, which come first. */
-const adopt = <Request extends Lowerable>(
+/**
+ * The request with the fields of other protocols that `protocol` shares. The protocol's own fields take precedence.
+ */
+const withSharedFields = <Request extends LowerableRequest>(
   request: Request,
   protocol: string,
-  adopts: Readonly<Record<string, ReadonlyArray<string>>>,
+  sharedFields: Readonly<Record<string, ReadonlyArray<string>>>,
 ): Request => {
   if (request.vendor === undefined) return request
   const { [protocol]: own, ...others } = request.vendor
   const shared: Record<string, unknown> = {}
   const vendor: Record<string, Record<string, unknown>> = {}
   for (const [other, fields] of Object.entries(others)) {
-    const same = new Set(adopts[other])
+    const same = new Set(sharedFields[other])
     vendor[other] = {}
     for (const [name, value] of Object.entries(fields)) (same.has(name) ? shared : vendor[other])[name] = value
   }
   return { ...request, vendor: { ...vendor, [protocol]: { ...shared, ...own } } }
 }
 
-/** Fields that only another protocol can say. */
-const foreign = ({ vendor }: Lowerable, protocol: string): ReadonlyArray<string> =>
+/** The fields that only another protocol has. */
+const unsupportedFields = ({ vendor }: LowerableRequest, protocol: string): ReadonlyArray<string> =>
   vendor === undefined
     ? none
     : Object.entries(vendor).flatMap(([other, fields]) => (other === protocol ? none : Object.keys(fields)))
@@ -189,15 +208,17 @@ const foreign = ({ vendor }: Lowerable, protocol: string): ReadonlyArray<string>
 const none: ReadonlyArray<string> = []
 
 /**
- * Tools that only another vendor runs, such as a web search, stand in `vendor` under `tools`. Beside functions they are
- * an offer, which a model may do without; where there is nothing else, or one of them is chosen, the answer would be
- * another.
+ * The error for tools that only another vendor runs, such as a web search; they are in `vendor` under `tools`. Next to
+ * functions they are optional for the model. If there are no others, or one of them is forced, they cannot be dropped.
  */
-const hostedAlone = ({ toolChoice, tools = [], vendor }: Lowerable, protocol: string): string | undefined => {
+const requiredHostedTools = (
+  { toolChoice, tools = [], vendor }: LowerableRequest,
+  protocol: string,
+): string | undefined => {
   if (vendor === undefined || toolChoice === "none") return undefined
   const chosen = Predicate.isObject(toolChoice) ? toolChoice.name : undefined
   const known = chosen === undefined ? tools.length > 0 : tools.some(({ name }) => name === chosen)
   if (known) return undefined
   const other = Object.keys(vendor).find((name) => name !== protocol && vendor[name]?.["tools"] !== undefined)
-  return other === undefined ? undefined : `tools that only the vendor runs whose protocol is ${other}`
+  return other === undefined ? undefined : `tools that run on the vendor's side, of the protocol ${other}`
 }

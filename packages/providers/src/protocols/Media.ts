@@ -1,22 +1,19 @@
-/**
- * Pictures, recordings and documents: which of them a vendor cannot be shown, whose a file's id is, and how one is written
- * where a protocol has URLs alone.
- */
+/** Images, audio and documents: unsupported ones, the issuer of a file id, and conversion to and from URLs. */
 import type * as Chat from "@understudy/core/Chat"
 import type { Change } from "./JsonStrings.ts"
 
 export type Media = Chat.Image | Chat.File | Chat.Audio
 
-/** What the first that a vendor cannot be shown needs, of a whole conversation with its tools' results. */
+/** The first unsupported media of a conversation, tool results included. `lacks` names an unsupported feature. */
 export const unsupported = (
   messages: ReadonlyArray<Chat.Message>,
   lacks: (media: Media, role: Chat.Message["role"]) => string | undefined,
 ): string | undefined => {
   for (const { content, role } of messages) {
     for (const part of content) {
-      for (const shown of part.type === "tool-result" ? part.content : [part]) {
-        if (shown.type !== "image" && shown.type !== "file" && shown.type !== "audio") continue
-        const feature = lacks(shown, role)
+      for (const media of part.type === "tool-result" ? part.content : [part]) {
+        if (media.type !== "image" && media.type !== "file" && media.type !== "audio") continue
+        const feature = lacks(media, role)
         if (feature !== undefined) return feature
       }
     }
@@ -24,14 +21,17 @@ export const unsupported = (
   return undefined
 }
 
-/** What a file's id needs that is worth nothing to `issuer`: Anthropic's begin with `file_`, Google's are addresses. */
+/**
+ * The unsupported feature of a file id of another vendor than `issuer`. Anthropic's ids begin with `file_`, Google's
+ * are URLs.
+ */
 export const foreignId = (source: Chat.Source, issuer: "anthropic" | "google" | "openai"): string | undefined => {
   if (source.type !== "id") return undefined
   const whose = source.id.startsWith("file_") ? "anthropic" : source.id.includes(":") ? "google" : "openai"
   return whose === issuer ? undefined : "another vendor's file id"
 }
 
-/** Where it is, or the data itself as a `data:` URL. */
+/** The URL of a source, or its data as a `data:` URL. */
 export const toUrl = (source: Chat.Source): string => {
   switch (source.type) {
     case "url":
@@ -43,7 +43,7 @@ export const toUrl = (source: Chat.Source): string => {
   }
 }
 
-/** A `data:` URL in base64 is the data itself. Large ones are searched no further than their head. */
+/** The source of a URL: a base64 `data:` URL is the data itself. Only the head of the URL is searched. */
 export const fromUrl = (url: string): Chat.Source => {
   if (!url.startsWith("data:")) return { type: "url", url }
   const comma = url.indexOf(",")
@@ -54,23 +54,23 @@ export const fromUrl = (url: string): Chat.Source => {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Types by other names
+// Media types
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What clients call a picture's type, and no vendor takes. */
-const misnomers: Readonly<Record<string, string>> = {
+/** Unregistered names of image types that clients send and vendors reject. */
+const registeredNames: Readonly<Record<string, string>> = {
   "image/jpg": "image/jpeg",
   "image/pjpeg": "image/jpeg",
   "image/x-png": "image/png",
 }
 
-/** The type by its registered name. */
+/** The registered name of a type. */
 const typeName = (mediaType: string): string => {
   const [plain = ""] = mediaType.toLowerCase().split(";", 1)
-  return misnomers[plain] ?? (plain.startsWith("image/") ? plain : mediaType)
+  return registeredNames[plain] ?? (plain.startsWith("image/") ? plain : mediaType)
 }
 
-/** A type, or the head of a `data:` URL, by its registered name. */
+/** Renames a type, or the type in a `data:` URL, to its registered name. */
 export const rename: Change = (field, text) => {
   if (typeFields.has(field)) return typeName(text)
   if (!urlFields.has(field) || !/^data:/i.test(text)) return text
@@ -88,17 +88,17 @@ const misnamed = ({ source }: Media): boolean =>
 const isMedia = (part: { readonly type: string }): part is Media =>
   part.type === "image" || part.type === "file" || part.type === "audio"
 
-/** Whether any type goes by another name than its registered one. */
+/** Whether any type has an unregistered name. */
 export const isMisnamed = (messages: ReadonlyArray<Chat.Message>): boolean =>
   messages.some(({ content }) =>
     content.some((part) =>
       part.type === "tool-result"
-        ? part.content.some((shown) => isMedia(shown) && misnamed(shown))
+        ? part.content.some((media) => isMedia(media) && misnamed(media))
         : isMedia(part) && misnamed(part),
     ),
   )
 
-/** The messages, in which every type goes by its registered name. */
+/** The messages with registered type names. */
 export const named = (messages: ReadonlyArray<Chat.Message>): ReadonlyArray<Chat.Message> => {
   const name = <Part extends { readonly type: string }>(part: Part): Part => {
     if (!isMedia(part) || part.source.type !== "base64") return part

@@ -1,24 +1,24 @@
 /**
- * An answer by a JSON schema, from a model that knows none: it is given one tool of that schema and made to call it, and
- * what it writes to the tool is its answer. Where it cannot be made to, it is told the schema in the system prompt.
+ * JSON schema output for a model without it. The model gets one tool with that schema and is forced to call it; the
+ * tool's arguments are the response. If the model cannot be forced, the schema goes into the system prompt.
  */
 import * as Chat from "@understudy/core/Chat"
 import * as Stream from "effect/Stream"
 import type { Warn } from "./Lowering.ts"
 
-/** What the tool is called: no tool of a client's own. */
+/** The name of the tool. */
 export const name = "answer_by_schema"
 
 // ---------------------------------------------------------------------------------------------------------------------
-// There
+// Request
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The request as such a model is asked. `forcible`: whether it can be made to call a tool. */
+/** The request without a JSON schema format. `forcible`: whether the model can be forced to call a tool. */
 export const lower = (request: Chat.Request, forcible: boolean, warn: Warn): Chat.Request => {
   const { format, ...rest } = request
   if (format?.type !== "json-schema") return request
-  const thinks = request.reasoning !== undefined && request.reasoning.effort !== "none"
-  if (forcible && !thinks && (request.tools ?? []).length === 0) {
+  const usesReasoning = request.reasoning !== undefined && request.reasoning.effort !== "none"
+  if (forcible && !usesReasoning && (request.tools ?? []).length === 0) {
     if (format.strict === true) warn("that the answer hold strictly to its JSON schema")
     const description = format.description ?? "Gives the answer."
     return { ...rest, tools: [{ name, description, parameters: format.schema }], toolChoice: { name } }
@@ -31,32 +31,32 @@ const instruction = (schema: object): string =>
   `When you give your answer, give one JSON value that this JSON Schema describes, with nothing before or after it:\n${JSON.stringify(schema)}`
 
 // ---------------------------------------------------------------------------------------------------------------------
-// And back
+// Response
 // ---------------------------------------------------------------------------------------------------------------------
 
-const isAsked = ({ format }: Chat.Request): boolean => format?.type === "json-schema"
+const hasSchema = ({ format }: Chat.Request): boolean => format?.type === "json-schema"
 
-/** The answer, in which what the tool was given is text again. */
+/** The response, the tool's arguments as text. */
 export const restore = (request: Chat.Request, response: Chat.Response): Chat.Response => {
-  if (!isAsked(request) || !response.content.some(isAnswer)) return response
+  if (!hasSchema(request) || !response.content.some(isAnswer)) return response
   return {
     ...response,
     content: response.content.map((part) => (isAnswer(part) ? { type: "text", text: part.arguments } : part)),
-    finishReason: ending(response.finishReason),
+    finishReason: withoutToolCalls(response.finishReason),
   }
 }
 
 const isAnswer = (part: Chat.AssistantContent): part is Chat.ToolCall => part.type === "tool-call" && part.name === name
 
-/** It was the only tool: the call of it was the answer's end. */
-const ending = (finish: Chat.FinishReason): Chat.FinishReason => (finish === "tool-calls" ? "stop" : finish)
+/** The call of the only tool ends the response. */
+const withoutToolCalls = (finish: Chat.FinishReason): Chat.FinishReason => (finish === "tool-calls" ? "stop" : finish)
 
-/** The same of a streamed answer, piece by piece. */
+/** The frames of a streamed response, the tool's arguments as text. */
 export const restoring = <E, R>(
   request: Chat.Request,
   frames: Stream.Stream<Chat.Frame, E, R>,
 ): Stream.Stream<Chat.Frame, E, R> => {
-  if (!isAsked(request)) return frames
+  if (!hasSchema(request)) return frames
   return Stream.suspend(() => {
     let answering: number | undefined
     const restorePart = (part: Chat.Part): ReadonlyArray<Chat.Part> => {
@@ -68,7 +68,7 @@ export const restoring = <E, R>(
         case "tool-arguments":
           return part.index === answering ? [{ type: "text", text: part.arguments }] : [part]
         case "finish":
-          return answering === undefined ? [part] : [{ ...part, reason: ending(part.reason) }]
+          return answering === undefined ? [part] : [{ ...part, reason: withoutToolCalls(part.reason) }]
         default:
           return [part]
       }

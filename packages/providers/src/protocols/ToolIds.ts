@@ -1,98 +1,98 @@
 /**
- * The ids of tool calls. Whoever issued one gets it back exactly as it was, whatever its length; the same for a call and its
- * result, and different for different calls.
+ * Ids of tool calls. An endpoint gets back an id that it issued unchanged, whatever its length. A call and its result
+ * have the same id, and different calls have different ids.
  *
- * The rule: an id is left alone unless the documentation of the vendor asked says that it refuses it. Then it is hashed to one that
- * fits, but not towards the endpoint that issued it. That is known without any memory: where an endpoint issues an id that its
- * own documentation would refuse, or that looks like one written here (of another gateway behind this one), the client is
- * given the id under a mark that names the endpoint, which clients give back as it is.
+ * An id is only changed for a vendor whose documentation says that it rejects it: it is hashed to one that fits, except
+ * towards the endpoint that issued it. No state is needed for that: an id that its issuer's own documentation would
+ * reject, or that looks like one written here (by another gateway behind this one), is given to the client tagged with
+ * the endpoint's name, and clients return it unchanged.
  *
- * A vendor that signs its calls (Gemini) must see the signature again, and most protocols have no place for it: it too
- * travels in the id. So does an id with characters that not every client's protocol would take.
+ * Gemini signs its calls and needs the signature back. Most protocols have no field for it, so it is part of the id,
+ * too; so is an id with characters that some client protocols reject.
  */
-import type { EncryptedReasoning } from "@understudy/core/Chat"
+import type * as Chat from "@understudy/core/Chat"
 import { createHash } from "node:crypto"
-import * as Seals from "./EncryptedReasoning.ts"
+import * as EncryptedReasoning from "./EncryptedReasoning.ts"
 
 const mark = "__seal__"
 const original = "__id__"
 const issued = "__by__"
 
 // ---------------------------------------------------------------------------------------------------------------------
-// In a client's hands
+// Client
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The id that a client is given for a call. */
-export const write = (id: string, signature: EncryptedReasoning | undefined): string => {
+/** The id of a call as its client receives it. */
+export const write = (id: string, signature: Chat.EncryptedReasoning | undefined): string => {
   const written = id === "" || /[^\w-]|__(?:seal|id)__/.test(id) ? under(original, id) : id
   return signature === undefined
     ? written
-    : `${written}${mark}${Buffer.from(Seals.write(signature, "")).toString("base64url")}`
+    : `${written}${mark}${Buffer.from(EncryptedReasoning.write(signature, "")).toString("base64url")}`
 }
 
-/** The id and the signature in one that a client has brought back. */
-export const read = (written: string): { readonly id: string; readonly signature?: EncryptedReasoning } => {
+/** The id and the signature in an id that a client returns. */
+export const read = (written: string): { readonly id: string; readonly signature?: Chat.EncryptedReasoning } => {
   const at = written.lastIndexOf(mark)
   if (at < 0) return { id: within(original, written) ?? written }
-  const signature = Seals.read(Buffer.from(written.slice(at + mark.length), "base64url").toString(), "")
+  const signature = EncryptedReasoning.read(Buffer.from(written.slice(at + mark.length), "base64url").toString(), "")
   if (signature.issuer === "") return { id: within(original, written) ?? written }
   const id = written.slice(0, at)
   return { id: within(original, id) ?? id, signature }
 }
 
-/** The id under a mark, behind what people may know it by. */
-const under = (mark: string, id: string): string => `${shown(id)}${mark}${Buffer.from(id).toString("base64url")}`
+/** The encoded id after a mark, preceded by a readable part. */
+const under = (mark: string, id: string): string => `${readable(id)}${mark}${Buffer.from(id).toString("base64url")}`
 
-/** Up to anything that looks like a mark. */
-const shown = (id: string): string => fit(id, longestShown).split("__", 1).join()
+/** The readable part: the id up to anything that looks like a mark. */
+const readable = (id: string): string => fit(id, readableLength).split("__", 1).join()
 
-const longestShown = 64
+const readableLength = 64
 
-/** The id that stands under that mark, if one does. */
+/** The encoded id after a mark, if there is one. */
 const within = (mark: string, written: string): string | undefined => {
   const at = written.indexOf(mark)
   if (at < 0) return undefined
   const id = Buffer.from(written.slice(at + mark.length), "base64url").toString()
-  return shown(id) === written.slice(0, at) ? id : undefined
+  return readable(id) === written.slice(0, at) ? id : undefined
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Between endpoints
+// Endpoints
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What a vendor's documentation says of the ids it takes. */
+/** A vendor's documented rule for ids. */
 export interface Rule {
-  /** No more characters than these: of another's, where it is `lenient`. */
+  /** The maximum length; for another endpoint's ids only, if `lenient`. */
   readonly longest?: number
-  /** As many letters and digits as these, and nothing else. */
+  /** The exact number of letters and digits, and no other characters. */
   readonly exactly?: number
-  /** Letters, digits, `_` and `-` alone. */
+  /** Only letters, digits, `_` and `-`. */
   readonly plain?: boolean
-  /** Whether nothing is documented: what is not known to be another's is left as it is. */
+  /** Whether nothing is documented: an id is unchanged unless it is known to be another endpoint's. */
   readonly lenient?: boolean
 }
 
-/** An endpoint, as far as ids are concerned. */
+/** An endpoint that issues ids. */
 export interface Issuer {
   readonly name: string
   readonly ids: Rule
 }
 
-/** The id of a call in an endpoint's answer, under the mark where it takes one. */
+/** The id of a call in an endpoint's response, tagged if necessary. */
 export const from = (id: string, { ids, name }: Issuer): string =>
-  isOurs.test(id) || (ids.lenient !== true && (id.length > longestEverywhere || fitted(id, ids) !== id))
+  marks.test(id) || (ids.lenient !== true && (id.length > commonMaxLength || fitted(id, ids) !== id))
     ? under(`${issued}${name}_`, id)
     : id
 
-const isOurs = /__(?:seal|id|by)__/
+const marks = /__(?:seal|id|by)__/
 
-/** Whether the id bears a mark of ours, or of another gateway like ours. */
-export const isMarked = (id: string): boolean => isOurs.test(id)
+/** Whether the id has a mark of this gateway, or of another one. */
+export const isMarked = (id: string): boolean => marks.test(id)
 
-/** OpenAI's bound, which is the least of those that cut nothing of what vendors issue. */
-const longestEverywhere = 40
+/** OpenAI's limit: the lowest limit that truncates no vendor's ids. */
+const commonMaxLength = 40
 
-/** The id as that endpoint takes it. */
+/** The id as the endpoint accepts it. */
 export const toward = (id: string, { ids, name }: Issuer): string => {
   const at = id.indexOf(issued)
   if (at < 0) return ids.lenient === true ? id : fitted(id, ids)
@@ -108,7 +108,7 @@ const fitted = (id: string, { exactly: length, longest = Infinity, plain = false
   return plain || id.length > longest ? fit(id, longest) : id
 }
 
-/** An id of `[a-zA-Z0-9_-]` alone, and no longer than `longest`. One that fits is left as it is. */
+/** An id of `[a-zA-Z0-9_-]` up to `longest` characters. An id that fits is unchanged. */
 export const fit = (id: string, longest: number): string => {
   const plain = id.replaceAll(/[^\w-]/g, (char) => `_${char.charCodeAt(0).toString(16)}_`)
   if (plain.length <= longest && plain !== "") return plain
@@ -116,7 +116,7 @@ export const fit = (id: string, longest: number): string => {
   return `${plain.slice(0, longest - digest.length - 1)}_${digest}`
 }
 
-/** An id of that many letters and digits. One that is so is left as it is. */
+/** An id of `length` letters and digits. An id that fits is unchanged. */
 export const exactly = (id: string, length: number): string =>
   id.length === length && /^[a-zA-Z0-9]*$/.test(id)
     ? id

@@ -103,7 +103,7 @@ describe("chat", () => {
       const logger = Logger.make(({ message }) => void logged.push(message))
       const picky = provider.chat(ask("ok", { sampling: { topK: 1 } }))
       yield* Effect.provide(Effect.andThen(picky, picky), Logger.layer([logger]))
-      assert.deepStrictEqual(logged.flat(), ["openai: not said to ok: top_k"])
+      assert.deepStrictEqual(logged.flat(), ["openai: dropped for ok: top_k"])
     }),
   )
 

@@ -173,7 +173,7 @@ describe("a seal that is refused all the same", () => {
       const answer = yield* ask(client!, provider, first, false)
       const response = yield* provider.chat(request(client!, client!.next(first, answer)))
       assert.deepStrictEqual(response.droppedParams, [
-        "the reasoning of earlier answers, whose signatures the vendor refuses",
+        "reasoning of earlier responses, whose signatures the vendor rejects",
       ])
       const before = asked.length
       const error = yield* Effect.flip(provider.chat(request(client!, { ...first, system: "thinking" })))

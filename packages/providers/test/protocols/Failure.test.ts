@@ -50,7 +50,7 @@ describe("a chat completion", () => {
   }
 
   it("that ends in an error has failed", () => {
-    assert.strictEqual(both(choice("error")), 'ServerError: The provider ended the answer with "error"')
+    assert.strictEqual(both(choice("error")), 'ServerError: The provider ended the response with "error"')
     const error = { code: 429, message: "Rate limit exceeded upstream" }
     assert.strictEqual(both(choice("error", { error })), "RateLimited: Rate limit exceeded upstream")
     assert.strictEqual(both(choice("stop", { error: { code: 502, message: "Gone" } })), "ServerError: Gone")

@@ -44,7 +44,7 @@ describe("Lowering", () => {
     Effect.gen(function* () {
       const { bodies, logged } = yield* twice(codec())
       assert.deepStrictEqual(bodies, both({ body: "encoded", droppedParams: ["a seed", "logit_bias"] }))
-      assert.deepStrictEqual(logged, ["acme: not said to m: a seed; logit_bias"])
+      assert.deepStrictEqual(logged, ["acme: dropped for m: a seed; logit_bias"])
     }),
   )
 
@@ -53,7 +53,7 @@ describe("Lowering", () => {
       const lower = Lowering.make<unknown, Chat.Request>("acme", "ours", {
         native: () => undefined,
         encode: ({ vendor }) => Result.succeed({ body: vendor?.["ours"], warnings: [] }),
-        adopts: { theirs: ["key", "own"] },
+        sharedFields: { theirs: ["key", "own"] },
       })
       const theirs = { key: "k", own: "theirs", logit_bias: {} }
       assert.deepStrictEqual(yield* lower({ ...wish, vendor: { theirs } }), {

@@ -261,7 +261,7 @@ const decodeAssistant = (message: Wire.Assistant, called: string): ReadonlyArray
 }
 
 const returned = <Part extends object>(part: Part): Part =>
-  EncryptedReasoning.mapPart(part, EncryptedReasoning.returned)
+  EncryptedReasoning.mapPart(part, EncryptedReasoning.readReturned)
 
 const decodeCall = (call: Wire.ToolCall, message: Wire.Assistant): Chat.ToolCall => {
   const id = { ...ToolIds.read(call.id), ...returned(Reasoning.ofCall(call, message)) }

@@ -44,19 +44,19 @@ export const fromBody = (body: unknown): WireError => {
   const first = Json.fields(Json.list(detail)[0])
   const retryAfter = RetryAfter.ofField(error["retry_after"] ?? outer["retry_after"])
   const metadata = Json.fields(error["metadata"])
-  const raw = Json.words(metadata["raw"])
+  const raw = Json.nonEmptyString(metadata["raw"])
   const headers = Predicate.isObject(metadata["headers"]) ? headersOf(metadata["headers"]) : undefined
   return {
-    type: Json.words(type) ?? Json.words(outer["error_type"]),
-    code: Json.words(code),
+    type: Json.nonEmptyString(type) ?? Json.nonEmptyString(outer["error_type"]),
+    code: Json.nonEmptyString(code),
     message:
-      Json.words(message) ??
-      Json.words(inner) ??
-      Json.words(detail) ??
-      Json.words(first["msg"]) ??
-      Json.words(Json.fields(detail)["message"]) ??
-      Json.words(outer["message"]),
-    param: Json.words(param) ?? path(first["loc"]),
+      Json.nonEmptyString(message) ??
+      Json.nonEmptyString(inner) ??
+      Json.nonEmptyString(detail) ??
+      Json.nonEmptyString(first["msg"]) ??
+      Json.nonEmptyString(Json.fields(detail)["message"]) ??
+      Json.nonEmptyString(outer["message"]),
+    param: Json.nonEmptyString(param) ?? path(first["loc"]),
     status: Json.status(code),
     ...(raw === undefined ? undefined : { detail: raw }),
     ...(retryAfter === undefined ? undefined : { retryAfter }),

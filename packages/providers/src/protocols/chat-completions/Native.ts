@@ -52,7 +52,7 @@ export const encode = (
 const isKnown = (dialect: Dialect): boolean => dialect !== openAi && dialect !== compatible
 
 /** What the server lacks of what the client's own body asks for, and that the answer would be another without. */
-export const lacks = (request: Chat.Request, dialect: Dialect): string | undefined =>
+export const missingFeature = (request: Chat.Request, dialect: Dialect): string | undefined =>
   isKnown(dialect) ? Dropped.needed(request, dialect) : undefined
 
 const hasDocuments = (messages: ReadonlyArray<Chat.Message>): boolean =>
@@ -118,7 +118,7 @@ const encodeCall = (call: unknown, dialect: Dialect, endpoint: Endpoint): unknow
 const encodeSignature = (call: Json.Fields, endpoint: Endpoint): Json.Fields => {
   const { signature } = Reasoning.ofCall(call, {})
   if (signature === undefined) return call
-  const value = EncryptedReasoning.own(signature.value, signature.issuer, endpoint.host)
+  const value = EncryptedReasoning.ownValue(signature.value, signature.issuer, endpoint.host)
   if (value === signature.value) return call
   const { extra_content: _google, provider_specific_fields: _litellm, ...rest } = call
   return value === undefined ? rest : { ...rest, ...Reasoning.signed({ ...signature, value }) }
@@ -132,11 +132,11 @@ const encodeSeals = (details: unknown, { host }: Endpoint): unknown => {
   const kept = details.flatMap((detail: unknown) => {
     if (!Predicate.isObject(detail)) return [detail]
     const field = detail["data"] === undefined ? "signature" : "data"
-    const text = Json.words(detail[field])
+    const text = Json.nonEmptyString(detail[field])
     if (text === undefined) return [detail]
     const value = Reasoning.isAnothers(detail, text, host)
       ? undefined
-      : EncryptedReasoning.own(text, EncryptedReasoning.anyone, host)
+      : EncryptedReasoning.ownValue(text, EncryptedReasoning.anyIssuer, host)
     if (value === undefined) return []
     return [value === text ? detail : { ...detail, [field]: value }]
   })

@@ -36,7 +36,7 @@ export const decode = (message: Fields): ReadonlyArray<Chat.Reasoning> => {
     const thoughts = blocks.flatMap((block) => decodeBlock(Json.fields(block)) ?? [])
     if (thoughts.length > 0) return thoughts
   }
-  const text = Json.words(message["reasoning_content"]) ?? Json.words(message["reasoning"])
+  const text = Json.nonEmptyString(message["reasoning_content"]) ?? Json.nonEmptyString(message["reasoning"])
   return text === undefined ? none : [{ type: "reasoning", text }]
 }
 
@@ -52,13 +52,13 @@ const decodeBlock = ({ data, signature, thinking, type }: Fields): Chat.Reasonin
       : undefined
   }
   const text = Json.string(thinking)
-  const value = Json.words(signature)
+  const value = Json.nonEmptyString(signature)
   if (value !== undefined) return { type: "reasoning", text, signature: { issuer: litellm, value } }
   return text === "" ? undefined : { type: "reasoning", text }
 }
 
 const decodeDetail = ({ data, format, id, signature, summary, text, type }: Fields): Chat.Reasoning | undefined => {
-  const named = Json.words(format) ?? "unknown"
+  const named = Json.nonEmptyString(format) ?? "unknown"
   const issuer = issuerOf.get(named) ?? named
   switch (type) {
     case "reasoning.encrypted":
@@ -86,7 +86,7 @@ const decodeDetail = ({ data, format, id, signature, summary, text, type }: Fiel
  */
 export const isAnothers = ({ format }: Fields, seal: string, host: EncryptedReasoning.Host): boolean => {
   const named = Json.string(format)
-  if (named.includes("@")) return !EncryptedReasoning.isOurs(seal, named)
+  if (named.includes("@")) return !EncryptedReasoning.isTaggedFor(seal, named)
   return host !== undefined && issuerOf.has(named) && !EncryptedReasoning.isMarked(seal)
 }
 
@@ -95,7 +95,7 @@ export const ofCall = (call: Fields, message: Fields): { readonly signature?: Ch
   const own = Json.fields(Json.fields(call["extra_content"])["google"])["thought_signature"]
   if (Predicate.isString(own) && own !== "") return { signature: { issuer: "google", value: own } }
   const beside = call["provider_specific_fields"] ?? Json.fields(call["function"])["provider_specific_fields"]
-  const given = Json.words(Json.fields(beside)["thought_signature"])
+  const given = Json.nonEmptyString(Json.fields(beside)["thought_signature"])
   if (given !== undefined) return { signature: { issuer: litellm, value: given } }
   const details = message["reasoning_details"]
   if (!Array.isArray(details) || details.length === 0) return unsigned
@@ -133,7 +133,7 @@ export const sealed = (thoughts: ReadonlyArray<Chat.Reasoning>): Block => {
   for (const thought of thoughts) {
     const { redacted, signature, text } = thought
     const seal = redacted ?? signature
-    if (seal === undefined || EncryptedReasoning.isNobodys(seal)) continue
+    if (seal === undefined || EncryptedReasoning.isForeign(seal)) continue
     if (seal.issuer !== litellm) details.push(encode(thought, details.length))
     else if (redacted !== undefined) blocks.push({ type: "redacted_thinking", data: redacted.value })
     else blocks.push({ type: "thinking", thinking: text, signature: signature?.value })

@@ -56,24 +56,24 @@ export const encode = (request: Chat.Request, dialect: Dialect = openAi): Result
   }
   Object.assign(body, request.vendor?.[protocol])
   if (request.metadata !== undefined && body["store"] === true) body["metadata"] = request.metadata
-  return Result.succeed({ body, warnings, ...Lowering.altered(changes) })
+  return Result.succeed({ body, warnings, ...Lowering.withChanges(changes) })
 }
 
 /** What OpenAI's other API says in the same words: see there. */
-export const adopts = ({ lacks }: Dialect): Lowering.RequestEncoder<never>["adopts"] =>
+export const sharedFields = ({ lacks }: Dialect): Lowering.RequestEncoder<never>["sharedFields"] =>
   lacks.has("cache keys") ? undefined : { responses: ["prompt_cache_key"] }
 
 /** The body that the client sent, where it spoke this protocol: see `Native`. */
 export const native = (
   request: Chat.Request,
   dialect: Dialect = openAi,
-  endpoint: Endpoint.Endpoint = Endpoint.boundless,
+  endpoint: Endpoint.Endpoint = Endpoint.unlimited,
   warn?: Lowering.Warn,
 ): Record<string, unknown> | undefined => Native.encode(request, dialect, endpoint, warn)
 
 /** What the server lacks of the body that the client sent: see `Native`. */
-export const lacks = (request: Chat.Request, dialect: Dialect = openAi): string | undefined =>
-  Native.lacks(request, dialect)
+export const missingFeature = (request: Chat.Request, dialect: Dialect = openAi): string | undefined =>
+  Native.missingFeature(request, dialect)
 
 /** Asks for the answer as a stream, with its usage, and with what else the client wished of a stream. */
 export const streamed = (
@@ -269,7 +269,7 @@ const decodeFormat = (format: Wire.Request["response_format"]): Chat.Format | un
 }
 
 const decodeSampling = (wire: Wire.Request): Chat.Sampling | undefined =>
-  Json.said({
+  Json.defined({
     maxTokens: wire.max_completion_tokens ?? wire.max_tokens,
     temperature: wire.temperature,
     topP: wire.top_p,

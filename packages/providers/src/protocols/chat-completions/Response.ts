@@ -34,7 +34,7 @@ export const parse = (text: string): unknown =>
  */
 export const decode = (
   text: string,
-  classify: (error: Errors.WireError) => ProviderError = Failure.unjudged,
+  classify: (error: Errors.WireError) => ProviderError = Failure.unclassified,
 ): Result.Result<Chat.Response, ProviderError> => {
   const body = parse(text)
   if (!Predicate.isObject(body)) return Json.malformed("The answer is not a JSON object")
@@ -47,7 +47,7 @@ export const decode = (
     if (failure !== undefined) return Result.fail(classify(failure))
     const decoded = decodeChoice(each, id)
     if (decoded === undefined) continue
-    const settled = ToolCalls.settle(decoded, (index) => callId(id, index))
+    const settled = ToolCalls.normalize(decoded, (index) => callId(id, index))
     if (Result.isFailure(settled)) return Result.fail(settled.failure)
     choices.push(settled.success)
   }
@@ -126,7 +126,7 @@ export const amendedFinish = (word: unknown, reason: Chat.FinishReason, legacy: 
 
 /** The stop sequence that was met: vLLM tells it beside the finish reason, and SGLang; a number is a token's. */
 export const stopSequence = ({ matched_stop, stop_reason }: Fields): { readonly stopSequence?: string } => {
-  const sequence = Json.words(stop_reason) ?? Json.words(matched_stop)
+  const sequence = Json.nonEmptyString(stop_reason) ?? Json.nonEmptyString(matched_stop)
   return sequence === undefined ? unmet : { stopSequence: sequence }
 }
 
@@ -206,7 +206,7 @@ const decodeCall = (call: Fields, id: string, message: Fields): Chat.ToolCall =>
   const { name, arguments: json, input } = Json.fields(call["function"] ?? custom)
   return {
     type: "tool-call",
-    id: Json.words(call["id"]) ?? id,
+    id: Json.nonEmptyString(call["id"]) ?? id,
     name: Json.string(name),
     ...(Predicate.isObject(custom)
       ? { arguments: Json.string(input), custom: true as const }

@@ -19,7 +19,7 @@ const locations: Readonly<Record<Unit, string>> = {
 export const decode = (citation: unknown): Chat.Citation | undefined => {
   if (!Predicate.isObject(citation)) return undefined
   const { location, sourceContent, title: said } = citation
-  const title = Json.words(said)
+  const title = Json.nonEmptyString(said)
   const place = Json.fields(location)
   const quote = Json.list(sourceContent)
     .map((piece) => Json.string(Json.fields(piece)["text"]))
@@ -35,7 +35,7 @@ const decodePlace = (
   title: string | undefined,
 ): Pick<Chat.Citation, "source" | "range"> | undefined => {
   const titled = title === undefined ? undefined : { title }
-  const url = Json.words(Json.fields(place["web"])["url"])
+  const url = Json.nonEmptyString(Json.fields(place["web"])["url"])
   if (url !== undefined) return { source: { type: "url", url, ...titled } }
   for (const unit of ["character", "page", "block"] as const) {
     const { documentIndex: index, end, start } = Json.fields(place[locations[unit]])

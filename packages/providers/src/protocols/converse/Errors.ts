@@ -33,7 +33,10 @@ export const fromBody = (body: unknown): WireError => {
   const status = fields["originalStatusCode"]
   return {
     name: typeName(fields["name"]) ?? typeName(fields["__type"]) ?? typeName(fields["code"]),
-    message: Json.words(fields["message"]) ?? Json.words(fields["Message"]) ?? Json.words(fields["originalMessage"]),
+    message:
+      Json.nonEmptyString(fields["message"]) ??
+      Json.nonEmptyString(fields["Message"]) ??
+      Json.nonEmptyString(fields["originalMessage"]),
     status: Predicate.isNumber(status) ? status : undefined,
     requestId: undefined,
   }
@@ -44,7 +47,7 @@ export const parse = (text: string): WireError => fromBody(Json.parse(text))
 
 /** `com.amazon.coral.availability#ThrottlingException:http://…` and `throttlingException` are both `ThrottlingException`. */
 const typeName = (value: unknown): string | undefined => {
-  const text = Json.words(value)
+  const text = Json.nonEmptyString(value)
   if (text === undefined) return undefined
   const name = text.slice(text.indexOf("#") + 1).replace(/:.*$/s, "")
   return name === "" ? undefined : name[0]?.toUpperCase() + name.slice(1)

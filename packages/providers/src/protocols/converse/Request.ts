@@ -80,7 +80,7 @@ export const encode = (asked: Chat.Request): Result.Result<Encoded, ProviderErro
     if (misplaced !== undefined) return Lowering.unsupported("The Converse API", misplaced)
     Prompt.settle(whole, warn)
   }
-  return Result.succeed({ body: whole, warnings, ...Lowering.altered(changes) })
+  return Result.succeed({ body: whole, warnings, ...Lowering.withChanges(changes) })
 }
 
 /**

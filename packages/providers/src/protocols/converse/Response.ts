@@ -26,7 +26,7 @@ import * as Usage from "./Usage.ts"
  */
 export const decode = (
   text: string,
-  classify: (error: Errors.WireError) => ProviderError = Failure.unjudged,
+  classify: (error: Errors.WireError) => ProviderError = Failure.unclassified,
 ): Result.Result<Chat.Response, ProviderError> => {
   const body = Json.parseExact(text)
   if (!Predicate.isObject(body)) return Json.malformed("The answer is not a JSON object")
@@ -44,7 +44,7 @@ export const decode = (
     const part = Predicate.isObject(block) ? decodeBlock(block) : undefined
     if (part !== undefined) content.push(part)
   }
-  return Result.map(ToolCalls.settle({ content, finishReason: FinishReason.read(word) }, callId), (choice) => ({
+  return Result.map(ToolCalls.normalize({ content, finishReason: FinishReason.read(word) }, callId), (choice) => ({
     ...choice,
     ...stopSequence(word, additional),
     usage: Usage.decode(body["usage"]),

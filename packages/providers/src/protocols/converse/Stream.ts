@@ -104,7 +104,10 @@ const decodeStart = (block: Fields, index: unknown, state: State): ReadonlyArray
   state.calls ??= ToolCalls.make(Response.callId, undefined)
   const parts: Array<Chat.Part> = []
   const { name, toolUseId: id } = toolUse
-  state.calls.push({ slot: index, id: Json.words(id), name: Json.words(name), arguments: "", opens: true }, parts)
+  state.calls.push(
+    { slot: index, id: Json.nonEmptyString(id), name: Json.nonEmptyString(name), arguments: "", opens: true },
+    parts,
+  )
   return parts
 }
 

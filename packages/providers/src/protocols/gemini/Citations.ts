@@ -49,8 +49,8 @@ const sourceOf = (chunk: unknown): Chat.Citation["source"] | undefined => {
 }
 
 const page = ({ title, uri }: Fields): Chat.Citation["source"] | undefined => {
-  const url = Json.words(uri)
-  const named = Json.words(title)
+  const url = Json.nonEmptyString(uri)
+  const named = Json.nonEmptyString(title)
   return url === undefined ? undefined : { type: "url", url, ...(named === undefined ? undefined : { title: named }) }
 }
 

@@ -217,7 +217,7 @@ export const decodeSaid = (part: Fields, idOf: IdOf, sealOf: SealOf): Said | und
     const named = Json.string(name)
     return {
       type: "tool-call",
-      id: idOf(Json.words(id), named),
+      id: idOf(Json.nonEmptyString(id), named),
       name: named,
       arguments: JSON.stringify(args ?? {}),
       ...seal,

@@ -195,7 +195,7 @@ const writePart = (part: Chat.Part, state: State): string => {
 const calls = ({ calls }: Choice, complete = false): string => {
   const written: Array<string> = []
   for (const [index, call] of calls) {
-    if (!complete && !ToolCalls.isWhole(call)) continue
+    if (!complete && !ToolCalls.hasCompleteArguments(call)) continue
     calls.delete(index)
     written.push(JSON.stringify(Response.encodePart(call)))
   }

@@ -44,16 +44,16 @@ export const fromBody = (body: unknown): WireError => {
   return {
     status: Json.status(code),
     // A server behind another's protocol has that one's words for the category.
-    type: Json.words(error["status"]) ?? Json.words(error["type"]),
-    code: Json.words(detail(errorInfo)["reason"]) ?? Json.words(code),
+    type: Json.nonEmptyString(error["status"]) ?? Json.nonEmptyString(error["type"]),
+    code: Json.nonEmptyString(detail(errorInfo)["reason"]) ?? Json.nonEmptyString(code),
     message:
-      Json.words(error["message"]) ??
-      Json.words(outer["error"]) ??
-      Json.words(outer["message"]) ??
-      Json.words(outer["detail"]),
-    param: Json.words(Json.fields(Json.list(detail(badRequest)["fieldViolations"])[0])["field"]),
+      Json.nonEmptyString(error["message"]) ??
+      Json.nonEmptyString(outer["error"]) ??
+      Json.nonEmptyString(outer["message"]) ??
+      Json.nonEmptyString(outer["detail"]),
+    param: Json.nonEmptyString(Json.fields(Json.list(detail(badRequest)["fieldViolations"])[0])["field"]),
     quotas: Json.list(detail(quotaFailure)["violations"]).flatMap(
-      (each) => Json.words(Json.fields(each)["quotaId"]) ?? [],
+      (each) => Json.nonEmptyString(Json.fields(each)["quotaId"]) ?? [],
     ),
     retryAfter: duration(detail(retryInfo)["retryDelay"]),
   }

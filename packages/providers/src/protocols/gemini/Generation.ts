@@ -141,7 +141,7 @@ export const decode = (config: Wire.GenerationConfig): Pick<Chat.Request, "sampl
 }
 
 const decodeSampling = (config: Wire.GenerationConfig): Chat.Sampling | undefined =>
-  Json.said({
+  Json.defined({
     maxTokens: config.maxOutputTokens,
     temperature: config.temperature,
     topP: config.topP,

@@ -53,7 +53,7 @@ export const encode = (request: Chat.Request): Result.Result<Encoded, ProviderEr
 /** The body that the client sent, where it spoke this protocol: as it came, but for what another vendor has sealed in it. */
 export const native = (
   { model, native }: Chat.Request,
-  endpoint: Endpoint.Endpoint = Endpoint.boundless,
+  endpoint: Endpoint.Endpoint = Endpoint.unlimited,
 ): Record<string, unknown> | undefined => {
   if (native?.protocol !== protocol) return undefined
   const { model: _model, ...body } = native.body

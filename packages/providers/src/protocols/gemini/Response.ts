@@ -33,14 +33,14 @@ import * as Usage from "./Usage.ts"
  */
 export const decode = (
   text: string,
-  classify: (error: Errors.WireError) => ProviderError = Failure.unjudged,
+  classify: (error: Errors.WireError) => ProviderError = Failure.unclassified,
 ): Result.Result<Chat.Response, ProviderError> => {
   const body = Json.parseExact(text)
   if (Predicate.isObject(Json.fields(Json.list(body)[0] ?? body)["error"])) {
     return Result.fail(classify(Errors.fromBody(body)))
   }
   if (!Predicate.isObject(body)) return Json.malformed("The answer is not a JSON object")
-  const id = Json.words(body["responseId"])
+  const id = Json.nonEmptyString(body["responseId"])
   const name = Calls.nameOf(id, text)
   const choices: Array<Chat.Choice> = []
   for (const candidate of Json.list(body["candidates"])) {
@@ -49,13 +49,13 @@ export const decode = (
     const { broken, choice } = decodeCandidate(fields, answer)
     if (broken !== undefined) return Json.malformed(broken)
     if (choice === undefined) continue
-    const settled = ToolCalls.settle(choice, (index) => Calls.made(answer, index))
+    const settled = ToolCalls.normalize(choice, (index) => Calls.made(answer, index))
     if (Result.isFailure(settled)) return Result.fail(settled.failure)
     choices.push(settled.success)
   }
   const [first = blocked(body), ...alternatives] = choices
   if (first === undefined) return Json.malformed("The answer has no candidates")
-  const model = Json.words(body["modelVersion"])
+  const model = Json.nonEmptyString(body["modelVersion"])
   const usage = Usage.decode(body["usageMetadata"])
   return Result.succeed({
     ...(id === undefined ? undefined : { id }),
@@ -110,17 +110,17 @@ export const isBroken = (reason: unknown, said: boolean): boolean =>
   (!said && Predicate.isString(reason) && FinishReason.read(reason) === "other")
 
 export const brokenMessage = (reason: unknown, message: unknown): string =>
-  Json.words(message) ?? `The model ended with ${String(reason)}`
+  Json.nonEmptyString(message) ?? `The model ended with ${String(reason)}`
 
 /** Google's words for why the answer was stopped by a filter, where it has any. */
 export const refusal = (reason: unknown, message: unknown): string | undefined =>
-  FinishReason.read(reason) === "content-filter" ? Json.words(message) : undefined
+  FinishReason.read(reason) === "content-filter" ? Json.nonEmptyString(message) : undefined
 
 /** What is answered to a prompt that was blocked. */
 export const blocked = (body: Fields): Chat.Choice | undefined => {
   const { blockReason: reason, blockReasonMessage: message } = Json.fields(body["promptFeedback"])
   if (!Predicate.isString(reason) || reason === "BLOCKED_REASON_UNSPECIFIED") return undefined
-  const text = Json.words(message) ?? `The prompt was blocked: ${reason}`
+  const text = Json.nonEmptyString(message) ?? `The prompt was blocked: ${reason}`
   return { content: [{ type: "refusal", text }], finishReason: "content-filter" }
 }
 
@@ -157,7 +157,7 @@ const encodeCandidate = (choice: Chat.Choice, index: number): Record<string, unk
   const parts: Array<Block> = []
   const citations: Array<Chat.Citation> = []
   let text = ""
-  for (const part of ToolCalls.tellable(choice)) {
+  for (const part of ToolCalls.withoutTruncatedCall(choice)) {
     const block = encodePart(part)
     if (block !== undefined) parts.push(block)
     if (part.type !== "text") continue

@@ -53,7 +53,7 @@ export const isRedacted = (text: string | undefined): boolean =>
 /** What a client's signature is to the endpoint whose seals are `host`'s, if it is that endpoint's. */
 export const ownText = (text: string, host: Seals.Host): string | undefined => {
   if (stopgaps.has(text)) return text
-  return Seals.own(text.startsWith(foreign) ? Buffer.from(text, "base64").toString() : text, issuer, host)
+  return Seals.ownValue(text.startsWith(foreign) ? Buffer.from(text, "base64").toString() : text, issuer, host)
 }
 
 /** The signature of a part for Google, where it is Google's. */

@@ -75,9 +75,9 @@ const decodeChunk = (body: Fields, data: string, state: State): ReadonlyArray<Ch
   const parts: Array<Chat.Part> = []
   // A chunk that says nothing keeps its client waiting.
   if (state.name === undefined && Object.keys(body).length > 0) {
-    const id = Json.words(body["responseId"])
+    const id = Json.nonEmptyString(body["responseId"])
     state.name = Calls.nameOf(id, data)
-    parts.push({ type: "start", id, model: Json.words(body["modelVersion"]) })
+    parts.push({ type: "start", id, model: Json.nonEmptyString(body["modelVersion"]) })
   }
   const end: Array<Chat.Part> = []
   for (const wire of Json.list(body["candidates"])) {

@@ -21,8 +21,8 @@ const locations: Readonly<Record<Unit, readonly [type: string, start: string, en
 export const decode = (citation: unknown): Chat.Citation | undefined => {
   if (!Predicate.isObject(citation)) return undefined
   const { cited_text: quote, document_index: index, document_title: named, source: page, title: said, url } = citation
-  const title = Json.words(said) ?? Json.words(named)
-  const address = Json.words(url) ?? Json.words(page)
+  const title = Json.nonEmptyString(said) ?? Json.nonEmptyString(named)
+  const address = Json.nonEmptyString(url) ?? Json.nonEmptyString(page)
   const source: Chat.Citation["source"] | undefined = Predicate.isNumber(index)
     ? { type: "document", index, ...(title === undefined ? undefined : { title }) }
     : address === undefined

@@ -38,15 +38,18 @@ export const fromBody = (body: unknown): WireError => {
   const details = Json.fields(error["details"])
   const code = details["error_code"] ?? error["code"]
   // A server that has another's shape says it flat.
-  const message = Json.words(error["message"]) ?? Json.words(outer["message"]) ?? Json.words(outer["detail"])
+  const message =
+    Json.nonEmptyString(error["message"]) ??
+    Json.nonEmptyString(outer["message"]) ??
+    Json.nonEmptyString(outer["detail"])
   const status = Json.status(code)
   const retryAfter = RetryAfter.ofField(error["retry_after"] ?? outer["retry_after"])
   return {
-    type: Json.words(error["type"]),
-    code: Json.words(code),
+    type: Json.nonEmptyString(error["type"]),
+    code: Json.nonEmptyString(code),
     message,
     param: message === undefined ? undefined : path.exec(message)?.[1],
-    requestId: Json.words(outer["request_id"]),
+    requestId: Json.nonEmptyString(outer["request_id"]),
     ...(status === undefined ? undefined : { status }),
     ...(retryAfter === undefined ? undefined : { retryAfter }),
   }

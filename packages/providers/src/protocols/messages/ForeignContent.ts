@@ -68,7 +68,7 @@ const withId = (block: Fields, field: "id" | "tool_use_id", endpoint: Endpoint):
 }
 
 const withSeal = (block: Fields, field: "signature" | "data", { host }: Endpoint): unknown => {
-  const seal = EncryptedReasoning.own(Json.string(block[field]), issuer, host)
+  const seal = EncryptedReasoning.ownValue(Json.string(block[field]), issuer, host)
   if (seal === undefined) return undefined
   return seal === block[field] ? block : { ...block, [field]: seal }
 }

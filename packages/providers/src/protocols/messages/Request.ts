@@ -72,7 +72,7 @@ export const encode = (asked: Chat.Request): Result.Result<Encoded, ProviderErro
   return Result.succeed({
     body: Object.assign(body, request.vendor?.[protocol]),
     warnings,
-    ...Lowering.altered(changes),
+    ...Lowering.withChanges(changes),
   })
 }
 
@@ -82,7 +82,7 @@ export const encode = (asked: Chat.Request): Result.Result<Encoded, ProviderErro
  */
 export const native = (
   { model, native }: Chat.Request,
-  endpoint: Endpoint.Endpoint = Endpoint.boundless,
+  endpoint: Endpoint.Endpoint = Endpoint.unlimited,
   change: Warn = ignore,
 ): Record<string, unknown> | undefined => {
   if (native?.protocol !== protocol) return undefined
@@ -267,7 +267,7 @@ const decodeFormat = (format: Wire.Format): Chat.Format | undefined =>
   format === undefined || format === null ? undefined : { type: "json-schema", name: "answer", schema: format.schema }
 
 const decodeSampling = (wire: Wire.Request): Chat.Sampling | undefined =>
-  Json.said({
+  Json.defined({
     maxTokens: wire.max_tokens,
     temperature: wire.temperature,
     topP: wire.top_p,

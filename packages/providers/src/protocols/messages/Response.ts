@@ -31,7 +31,7 @@ import * as Usage from "./Usage.ts"
  */
 export const decode = (
   text: string,
-  classify: (error: Errors.WireError) => ProviderError = Failure.unjudged,
+  classify: (error: Errors.WireError) => ProviderError = Failure.unclassified,
 ): Result.Result<Chat.Response, ProviderError> => {
   const message = Json.parseExact(text)
   if (!Predicate.isObject(message)) return Json.malformed("The answer is not a JSON object")
@@ -49,7 +49,7 @@ export const decode = (
   const refusal = decodeRefusal(message["stop_details"])
   if (refusal !== undefined) content.push({ type: "refusal", text: refusal })
   const { id, model, stop_details: details, stop_sequence: sequence } = message
-  const settled = ToolCalls.settle({ content, finishReason: FinishReason.read(message["stop_reason"]) }, (index) =>
+  const settled = ToolCalls.normalize({ content, finishReason: FinishReason.read(message["stop_reason"]) }, (index) =>
     callId(id, index),
   )
   if (Result.isFailure(settled)) return Result.fail(settled.failure)
@@ -120,7 +120,7 @@ const own: ReadonlySet<string> = new Set([
 /** The words that a refusal is explained with, if it is. */
 export const decodeRefusal = (details: unknown): string | undefined => {
   const { explanation, type } = Json.fields(details)
-  return type === "refusal" ? Json.words(explanation) : undefined
+  return type === "refusal" ? Json.nonEmptyString(explanation) : undefined
 }
 
 const decodeBlock = (block: { readonly [x: PropertyKey]: unknown }): Chat.AssistantContent | undefined => {
@@ -162,7 +162,7 @@ const decodeBlock = (block: { readonly [x: PropertyKey]: unknown }): Chat.Assist
 /** An answer of another protocol's as a `message`. */
 export const encode = (response: Chat.Response, { id, request }: Answering): Record<string, unknown> => ({
   ...head(id, response.model ?? request.model),
-  content: ToolCalls.tellable(response).flatMap((part) => encodePart(part) ?? []),
+  content: ToolCalls.withoutTruncatedCall(response).flatMap((part) => encodePart(part) ?? []),
   ...encodeStop(response, toldBy(response.content), request),
   usage: Usage.encode(response.usage),
 })

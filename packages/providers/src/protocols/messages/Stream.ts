@@ -144,7 +144,13 @@ const decodeStart = (block: Fields, index: unknown, state: State): Parts => {
       state.calling.add(index)
       state.calls ??= ToolCalls.make((index) => Response.callId(state.id, index), undefined)
       const { id, name } = block
-      const piece = { slot: index, id: Json.words(id), name: Json.words(name), arguments: written, opens: true }
+      const piece = {
+        slot: index,
+        id: Json.nonEmptyString(id),
+        name: Json.nonEmptyString(name),
+        arguments: written,
+        opens: true,
+      }
       if (!state.calls.push(piece, parts)) state.faithful = false
       return parts
     }

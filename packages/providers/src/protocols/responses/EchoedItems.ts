@@ -34,7 +34,8 @@ export const strip = (input: ReadonlyArray<unknown>, endpoint: Endpoint): Readon
 
 /** Whether thoughts without a seal are worth something: OpenAI has stored them, or an open model thought aloud. */
 const isReadable = ({ content, encrypted_content, id }: Fields, ours: boolean): boolean =>
-  !Predicate.isString(encrypted_content) && ((Json.words(id) !== undefined && !ours) || Json.list(content).length > 0)
+  !Predicate.isString(encrypted_content) &&
+  ((Json.nonEmptyString(id) !== undefined && !ours) || Json.list(content).length > 0)
 
 const without = (item: Fields, ours: boolean): Fields => {
   const { id: _id, ...rest } = item

@@ -195,9 +195,9 @@ const adopt = (data: string, state: State): void => {
   const { response: known } = state
   const told = Json.fields(Json.fields(Json.parse(data))["response"])
   state.response = {
-    id: Json.words(told["id"]) ?? known.id,
+    id: Json.nonEmptyString(told["id"]) ?? known.id,
     created_at: Json.integer(told["created_at"]) ?? known.created_at,
-    model: Json.words(told["model"]) ?? known.model,
+    model: Json.nonEmptyString(told["model"]) ?? known.model,
   }
   state.told = data
   state.settings = undefined

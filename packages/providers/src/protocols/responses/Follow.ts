@@ -80,7 +80,7 @@ const done = (body: Fields, writer: OutputItemWriter.State): void => {
     writer.message = undefined
     const told = OutputItemWriter.whole(message, "completed")
     const content = Array.isArray(item["content"]) ? item["content"] : told["content"]
-    OutputItemWriter.keep(writer, index, { ...told, ...Json.said(item), content })
+    OutputItemWriter.keep(writer, index, { ...told, ...Json.defined(item), content })
   } else if (Predicate.isString(item["type"]))
     OutputItemWriter.keep(writer, index, complete(index, item, "completed", writer))
 }
@@ -89,10 +89,10 @@ const done = (body: Fields, writer: OutputItemWriter.State): void => {
 const complete = (index: number, item: Fields, status: Output.Status, { answer }: OutputItemWriter.State): Block => {
   switch (item["type"]) {
     case "reasoning":
-      return { id: EchoedItems.id("rs", answer, index), summary: [], ...Json.said(item) }
+      return { id: EchoedItems.id("rs", answer, index), summary: [], ...Json.defined(item) }
     case "function_call": {
       const id = EchoedItems.id("fc", answer, index)
-      return { ...Output.call(id, status, { id, name: "", arguments: "" }, none), ...Json.said(item) }
+      return { ...Output.call(id, status, { id, name: "", arguments: "" }, none), ...Json.defined(item) }
     }
     default:
       return { ...item }
@@ -105,7 +105,7 @@ const none: OutputItemWriter.State["names"] = new Map()
 const openMessage = (index: number, item: Fields, writer: OutputItemWriter.State): OutputItemWriter.Message => {
   const { message: before } = writer
   if (before !== undefined) OutputItemWriter.keep(writer, before.index, OutputItemWriter.whole(before, "completed"))
-  const id = Json.words(item["id"]) ?? EchoedItems.id("msg", writer.answer, index)
+  const id = Json.nonEmptyString(item["id"]) ?? EchoedItems.id("msg", writer.answer, index)
   return (writer.message = { id, index, item: { ...item, id }, content: [], part: undefined })
 }
 
@@ -136,6 +136,6 @@ const annotated = (said: unknown, { message }: OutputItemWriter.State): void => 
 const donePart = (message: OutputItemWriter.Message, said: Fields): void => {
   const { part } = message
   message.part = undefined
-  if (part !== undefined) message.content.push({ ...OutputItemWriter.content(part), ...Json.said(said) })
+  if (part !== undefined) message.content.push({ ...OutputItemWriter.content(part), ...Json.defined(said) })
   else if (Predicate.isString(said["type"])) message.content.push({ ...said })
 }

@@ -287,7 +287,7 @@ const closeWholeCalls = (state: State): string => {
   if (state.calls.size === 0) return ""
   let events = ""
   for (const [index, open] of state.calls) {
-    if (open.call.custom === true || !ToolCalls.isWhole(open)) continue
+    if (open.call.custom === true || !ToolCalls.hasCompleteArguments(open)) continue
     state.calls.delete(index)
     events += closeCall(state, open, "completed")
   }
@@ -299,7 +299,7 @@ const closeCalls = (state: State, status: Status): string => {
   if (state.calls.size === 0) return ""
   let events = ""
   for (const open of state.calls.values()) {
-    events += closeCall(state, open, ToolCalls.isWhole(open) ? "completed" : status)
+    events += closeCall(state, open, ToolCalls.hasCompleteArguments(open) ? "completed" : status)
   }
   state.calls.clear()
   return events

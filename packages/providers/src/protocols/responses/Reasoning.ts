@@ -65,12 +65,12 @@ const write = (
   redacted: Chat.EncryptedReasoning | undefined,
   signature: Chat.EncryptedReasoning | undefined,
 ): Block | undefined => {
-  const text = seal({ redacted, signature })
+  const text = writeEncrypted({ redacted, signature })
   return text === "" ? undefined : { encrypted_content: text }
 }
 
 /** The text of a seal in an answer; none where there is no seal. */
-export const seal = ({ redacted, signature }: Pick<Chat.Reasoning, "signature" | "redacted">): string => {
+export const writeEncrypted = ({ redacted, signature }: Pick<Chat.Reasoning, "signature" | "redacted">): string => {
   const hides = redacted !== undefined && redacted.issuer !== issuer
   const seal = hides ? { issuer: `${hidden}${redacted.issuer}`, value: redacted.value } : (redacted ?? signature)
   return seal === undefined ? "" : EncryptedReasoning.write(seal, issuer)
@@ -98,10 +98,10 @@ export const own = (encrypted: unknown, host: EncryptedReasoning.Host): string |
   if (!Predicate.isString(encrypted)) return undefined
   const marked = EncryptedReasoning.read(encrypted, issuer)
   return marked.issuer.startsWith(hidden)
-    ? EncryptedReasoning.own(
+    ? EncryptedReasoning.ownValue(
         EncryptedReasoning.write({ ...marked, issuer: marked.issuer.slice(hidden.length) }, ""),
         issuer,
         host,
       )
-    : EncryptedReasoning.own(encrypted, issuer, host)
+    : EncryptedReasoning.ownValue(encrypted, issuer, host)
 }

@@ -49,19 +49,19 @@ export const encode = (request: Chat.Request): Result.Result<Encoded, ProviderEr
   if (request.user !== undefined) body["safety_identifier"] = request.user
   for (const [name, value] of Object.entries(request.vendor?.[protocol] ?? {})) put(body, name, value)
   if (request.metadata !== undefined && body["store"] === true) body["metadata"] = request.metadata
-  return Result.succeed({ body, warnings, ...Lowering.altered(changes) })
+  return Result.succeed({ body, warnings, ...Lowering.withChanges(changes) })
 }
 
 /**
  * What OpenAI's other API says in the same words, and takes for any model. What only some models take (a service tier, how
  * verbose to be, how long to keep a prefix) is not asked of one that the client did not choose.
  */
-export const adopts = { "chat-completions": ["prompt_cache_key"] }
+export const sharedFields = { "chat-completions": ["prompt_cache_key"] }
 
 /** The body that the client sent, where it spoke this protocol: as it came, but for the model and what asks for a stream. */
 export const native = (
   { model, native }: Chat.Request,
-  endpoint: Endpoint.Endpoint = Endpoint.boundless,
+  endpoint: Endpoint.Endpoint = Endpoint.unlimited,
 ): Record<string, unknown> | undefined => {
   if (native?.protocol !== protocol) return undefined
   const { stream: _stream, stream_options: _options, ...body } = native.body
@@ -246,7 +246,7 @@ const decodeFormat = (format: Wire.Format | null | undefined): Chat.Format | und
 }
 
 const decodeSampling = (wire: Wire.Request): Chat.Sampling | undefined =>
-  Json.said({
+  Json.defined({
     maxTokens: wire.max_output_tokens,
     temperature: wire.temperature,
     topP: wire.top_p,

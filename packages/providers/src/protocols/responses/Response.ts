@@ -43,7 +43,7 @@ export const decode = (
   for (const item of output) if (Predicate.isObject(item)) decodeItem(item as Fields, content, logprobs)
   const usage = Usage.decode(body["usage"])
   const ended = Result.flatMap(finish(body, "completed", ends(content), classify), (finishReason) =>
-    ToolCalls.settle({ content, finishReason }, (index) => callId(id, index)),
+    ToolCalls.normalize({ content, finishReason }, (index) => callId(id, index)),
   )
   return Result.map(ended, (choice) => ({
     ...(Predicate.isString(id) ? { id } : undefined),
@@ -102,7 +102,7 @@ export const finish = (
 ): Result.Result<Chat.FinishReason, ProviderError> => {
   const status = response["status"] ?? said
   if (hasFailed(status)) return Result.fail(classify(Errors.fromResponse(response)))
-  const reason = Json.words(Json.fields(response["incomplete_details"])["reason"])
+  const reason = Json.nonEmptyString(Json.fields(response["incomplete_details"])["reason"])
   if (status === "completed" && said === "completed") return Result.succeed(ends)
   if (status !== "completed" && status !== "incomplete") {
     return Json.malformed(`The answer ended before the response did: its status is ${JSON.stringify(status)}`)
@@ -144,7 +144,7 @@ const decodeItem = (item: Fields, content: Array<Chat.AssistantContent>, logprob
 /** A call's item, without what it is called with. A gateway like ours may have answered: its ids carry signatures. */
 export const opened = ({ call_id, id, name, namespace, type }: Fields) => ({
   type: "tool-call" as const,
-  id: Json.words(call_id) ?? Json.string(id),
+  id: Json.nonEmptyString(call_id) ?? Json.string(id),
   name: Namespaces.join(namespace, Json.string(name)),
   ...(type === "custom_tool_call" ? { custom: true as const } : undefined),
 })

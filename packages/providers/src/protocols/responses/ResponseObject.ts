@@ -91,8 +91,8 @@ export const settings = (request: Chat.Request, told: Json.Fields = {}): Record<
   const text = Json.fields(said["text"])
   return {
     ...said,
-    reasoning: { effort: null, summary: null, ...Json.said(Json.fields(said["reasoning"])) },
-    text: { ...Json.said(text), format: format(text["format"]) },
+    reasoning: { effort: null, summary: null, ...Json.defined(Json.fields(said["reasoning"])) },
+    text: { ...Json.defined(text), format: format(text["format"]) },
     tools: Json.list(said["tools"]).filter(Json.isObject).map(tool),
   }
 }
@@ -112,7 +112,7 @@ const isLike = (value: unknown, said: unknown): boolean =>
 
 const format = (asked: unknown): Json.Fields => {
   const said = Json.fields(asked)
-  if (said["type"] === "json_schema") return { description: null, schema: null, strict: false, ...Json.said(said) }
+  if (said["type"] === "json_schema") return { description: null, schema: null, strict: false, ...Json.defined(said) }
   return Predicate.isString(said["type"]) ? said : { type: "text" }
 }
 

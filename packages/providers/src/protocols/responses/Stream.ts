@@ -131,8 +131,8 @@ const decodeEvent = (type: string, body: Fields, state: State): Parts => {
 const start = ({ id, model }: Fields, state: State): Parts => {
   if (state.started) return none
   state.started = true
-  state.id = Json.words(id)
-  return [{ type: "start", id: state.id, model: Json.words(model) }]
+  state.id = Json.nonEmptyString(id)
+  return [{ type: "start", id: state.id, model: Json.nonEmptyString(model) }]
 }
 
 /** What the response says of itself at its end: all of it, where no event before did. */
@@ -169,7 +169,7 @@ const end = (
 // ---------------------------------------------------------------------------------------------------------------------
 
 const said = (body: Fields, state: State, part: (words: string, body: Fields) => Chat.Part): Parts => {
-  const words = Json.words(body["delta"])
+  const words = Json.nonEmptyString(body["delta"])
   if (words === undefined) return none
   state.told.add(body["output_index"])
   return [part(words, body)]
@@ -193,7 +193,10 @@ const open = (at: unknown, item: Fields, state: State): Parts => {
   const parts: Array<Chat.Part> = []
   const { id, name, type: _type, ...more } = Response.opened(item)
   state.calls ??= ToolCalls.make((index) => Response.callId(state.id, index), undefined)
-  state.calls.push({ slot: at, id: Json.words(id), name: Json.words(name), arguments: "", opens: true, ...more }, parts)
+  state.calls.push(
+    { slot: at, id: Json.nonEmptyString(id), name: Json.nonEmptyString(name), arguments: "", opens: true, ...more },
+    parts,
+  )
   state.calling = at
   for (const [other, slot] of state.slots) if (slot === at) state.slots.delete(other)
   state.slots.set(id, at)
@@ -204,7 +207,7 @@ const open = (at: unknown, item: Fields, state: State): Parts => {
 }
 
 const decodeArguments = ({ delta, output_index }: Fields, state: State): Parts => {
-  const written = Json.words(delta)
+  const written = Json.nonEmptyString(delta)
   return written === undefined ? none : write(output_index ?? state.calling, written, state)
 }
 
@@ -241,7 +244,7 @@ const done = (at: unknown, item: Fields, state: State): Parts => {
 }
 
 const untold = ({ refusal: no, text: yes, type }: Fields, state: State): Parts => {
-  const words = Json.words(type === "refusal" ? no : yes)
+  const words = Json.nonEmptyString(type === "refusal" ? no : yes)
   if (words === undefined) return none
   if (type !== "refusal") return [text(words, {})]
   if (state.ends === "stop") state.ends = "refusal"

@@ -4,7 +4,7 @@
  */
 export * as Errors from "./Errors.ts"
 export { protocol } from "./Protocol.ts"
-export { seal } from "./Reasoning.ts"
+export { writeEncrypted } from "./Reasoning.ts"
 export * as Request from "./Request.ts"
 export * as Response from "./Response.ts"
 export { ids } from "./EchoedItems.ts"

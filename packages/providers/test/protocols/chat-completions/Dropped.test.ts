@@ -33,7 +33,7 @@ const lower = (vendor: keyof typeof vendors | "compatible" | "openai", fields: B
   const make = Lowering.make(vendor, ChatCompletions.protocol, {
     native: (request: Chat.Request, endpoint, _change, warn) =>
       ChatCompletions.Request.native(request, dialect, endpoint, warn),
-    lacks: (request) => ChatCompletions.Request.lacks(request, dialect),
+    missingFeature: (request) => ChatCompletions.Request.missingFeature(request, dialect),
     encode: (request) => ChatCompletions.Request.encode(request, dialect),
   })
   return Effect.result(make({ ...request, model: "m", ...(policy && { unsupportedParams: policy }) }))
