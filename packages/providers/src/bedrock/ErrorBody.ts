@@ -7,11 +7,12 @@
 import * as Predicate from "effect/Predicate"
 import * as Json from "../protocols/Json.ts"
 
-/** The JSON to give to the SDK; text that is not JSON where `text` is no object, or more of one than is parsed. */
+/** The JSON to give to the SDK; text that is not JSON where `text` is none, or more than is parsed. */
 export const make = (text: string): string => {
   if (text === "") return text
-  const body = Json.parseObject(text)
-  return body === undefined ? notJson : JSON.stringify(Object.fromEntries(Object.entries(body).filter(isKept)))
+  const body = Json.parse(text)
+  if (body === undefined) return notJson
+  return JSON.stringify(Object.fromEntries(Object.entries(Json.fields(body)).filter(isKept)))
 }
 
 const isKept = ([, value]: readonly [string, unknown]): boolean =>

@@ -21,23 +21,23 @@ describe("the body of an error", () => {
     assert.strictEqual(ErrorBody.make('{"a":1e2,"b":1e-400}'), '{"a":100,"b":0}')
   })
 
-  it("stays empty where it was, and is not JSON where it was no object", () => {
+  it("stays empty where it was, is an empty object where it was none, and is not JSON where it was not", () => {
     assert.strictEqual(ErrorBody.make(""), "")
-    for (const text of ["<html>", "[1e-400]", "1e-400", '"a"', "null", '{"a":']) {
-      assert.throws(() => JSON.parse(ErrorBody.make(text)), SyntaxError)
-    }
+    for (const text of ["[1e-400]", "1e400", '"a"', "null"]) assert.strictEqual(ErrorBody.make(text), "{}")
+    for (const text of ["<html>", '{"a":']) assert.throws(() => JSON.parse(ErrorBody.make(text)), SyntaxError)
   })
 
   it.live("is what the SDK parses", () =>
     Effect.gen(function* () {
       // More of an object than is parsed: the SDK, which would read the message in it, does not get it.
       const costly = `{"message":"Slow down.",${Array.from({ length: 40_000 }, (_, at) => `"field${at}":1`).join()}}`
-      const bodies = ['{"message":"Slow down.","a":1e-400}', costly]
+      const bodies = ['{"message":"Slow down.","a":1e-400}', costly, "1e400"]
       const server = yield* Effect.acquireRelease(
         Effect.callback<Http.Server>((resume) => {
           const server = Http.createServer((request, response) => {
             request.resume()
-            response.writeHead(503, { "content-type": "application/json" }).end(bodies.shift())
+            const type = bodies.length === 1 ? { "x-amzn-errortype": "ThrottlingException" } : undefined
+            response.writeHead(503, { "content-type": "application/json", ...type }).end(bodies.shift())
           })
           server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
         }),
@@ -54,6 +54,7 @@ describe("the body of an error", () => {
       const error = yield* ask
       assert.strictEqual(error.message, "Status 503")
       assert.strictEqual(error.reason._tag, "Overloaded")
+      assert.strictEqual((yield* ask).reason._tag, "RateLimited", "by the name in the header")
     }).pipe(Effect.scoped),
   )
 })
