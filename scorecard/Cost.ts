@@ -26,29 +26,29 @@ const silence = 100
 
 const ways: ReadonlyArray<Way> = [
   {
-    title: "an error status, to the backup",
+    title: "fallback after an error status",
     script: always(Behavior.refuse("overloaded")),
     stream: false,
     retries: 0,
     wait: 0,
   },
-  { title: "a reset, to the backup", script: always(Behavior.reset), stream: false, retries: 0, wait: 0 },
+  { title: "fallback after a connection reset", script: always(Behavior.reset), stream: false, retries: 0, wait: 0 },
   {
-    title: "an error event before the first token, to the backup",
+    title: "fallback after an error event before the first token",
     script: always(Behavior.errorEvent("first")),
     stream: true,
     retries: 0,
     wait: 0,
   },
   {
-    title: `silence of ${silence} ms, to the backup`,
+    title: `fallback after a timeout of ${silence} ms`,
     script: always(Behavior.silent),
     stream: true,
     retries: 0,
     wait: silence,
   },
   {
-    title: "a retry after a Retry-After of 50 ms",
+    title: "retry after a Retry-After of 50 ms",
     script: {
       steps: [Behavior.refuse("rate-limit", { form: "millis", millis: 50 }), Behavior.answer()],
       repeat: "all",

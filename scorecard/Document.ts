@@ -28,28 +28,32 @@ export interface Score {
 export const found = ({ breaks, faults, handovers, leaving, pairs }: Score): string =>
   [
     "# Scorecard",
-    "Every fault of the project's own fault server at the primary deployment, through the real gateway, judged by the bytes",
-    "that a caller got and by the requests that the providers saw: callers of every dialect, each with every vendor's shape at",
-    "the other end. `npm run scorecard` writes this file; a test holds it to be true. Two retries",
-    `(${Stage.limits.base} ms, doubling), then the backup; silence is borne for ${Stage.limits.silence} ms; a Retry-After is waited for up to`,
-    `${Stage.limits.maxRetryAfter} ms. The columns of streams are what \`protect\` says: \`preamble\`, \`continue\` or \`full\`.`,
+    "The primary deployment fails in every way that the fault server can produce. Each call goes through the real gateway and is judged by",
+    "the bytes that the client received and the requests that the providers received: for every client protocol, with every vendor as",
+    "the provider. `npm run scorecard` writes this file, and a test compares it with a run.",
     "",
-    "`3 + 1` is three attempts at the primary and one at the backup. **answered**: whole, at the first attempt. **rescued**:",
-    "whole, and the caller saw nothing of the fault. **continued**: whole, and the backup said the rest of it. **error 400**: a",
-    "status with the protocol's error. **error in the stream**: the answer had begun, and ends in the protocol's error event.",
-    "What must never be, and is looked for: a truncated answer shown as a whole one, words that are nobody's or half of one",
-    "answer after half of another, events out of their order, two ends or none, an error inside a 200, a connection dropped",
-    "without a word, a hang, a secret. A fault that only a stream can have leaves a plain answer whole.",
+    `The route has a primary and a backup, with two retries (first delay ${Stage.limits.base} ms), timeouts of ${Stage.limits.silence} ms, and a`,
+    `\`maxRetryAfter\` of ${Stage.limits.maxRetryAfter} ms. The columns of streams are the values of \`stream.protect\`: \`preamble\`, \`continue\` or \`full\`.`,
     "",
-    "## Bars",
+    "- `3 + 1` means three attempts at the primary and one at the backup.",
+    "- **answered**: complete response, at the first attempt.",
+    "- **recovered**: complete response, and the client did not notice the fault.",
+    "- **continued**: complete response, whose second part is the backup's.",
+    "- **error 400**: this status, with an error of the client's protocol.",
+    "- **error in the stream**: the response had begun, and ends with an error event of the client's protocol.",
+    "",
+    "A call is judged wrong if the client gets a truncated response that looks complete, text that no deployment sent, parts of two unrelated",
+    "responses, events out of order, no end or two, an error with status 200, a dropped connection, no response in time, or a secret. Faults",
+    "that only affect streams have no effect on other calls.",
+    "",
+    "## Targets",
     bars({ breaks, faults, handovers, leaving, pairs }),
-    "## One fault",
-    "Where a setting has no say, because the fault strikes before the first word, one dialect is enough to show it.\n",
+    "## Single faults",
+    "Faults before the first output do not depend on `stream.protect`, so that only one protocol shows all three values for them.\n",
     ...tables(faults),
-    "## From one vendor to another",
-    "Every two vendors, one the primary's and the other the backup's, in every dialect, without retries. Whoever began the",
-    "answer, in the caller's own dialect or in another, what is read is one answer of that dialect: one id, every block closed",
-    "once, one end.\n",
+    "## Fallback between vendors",
+    "Every pair of vendors as primary and backup, in every client protocol, without retries. The client receives one response of its",
+    "protocol, whichever vendor started it: one id, each block closed once, one end.\n",
     render(
       ["fault", ...Faults.columns.map(columnTitle)],
       [...new Set(Handover.faults.map(({ primary }) => primary))].map((primary) => [
@@ -57,22 +61,22 @@ export const found = ({ breaks, faults, handovers, leaving, pairs }: Score): str
         ...Faults.columns.map(({ mode, setting }) => summary(handovers, { primary, mode, setting })),
       ]),
     ),
-    "## Both bad",
-    "Primary and backup at fault, two vendors, without retries, each kind of the primary's in every shape it comes in: the one",
-    "status that sums both up. Rows are the primary's, columns the backup's.\n",
+    "## Two faults",
+    "Primary and backup, of two vendors, both fail, without retries; each kind of failure in every form. Cells are the status that the client",
+    "gets, rows the primary's failure, columns the backup's.\n",
     matrix(pairs),
-    "## Broken twice",
-    "The primary breaks after its first words, and the backup, another vendor's, which is to go on or to answer instead, is at",
-    "fault as well; or it says something else than to go on. Never two halves of two answers, and never a clean end.\n",
+    "## Two broken streams",
+    "The primary breaks after its first output. The backup, of another vendor, is to continue or replace the response, but fails too or sends",
+    "unrelated text. The client never receives parts of two responses, nor a normal end.\n",
     render(
       ["", "`continue`", "`full`"],
       [...Breaks.backups, Breaks.other].map((backup) => [
-        backup === Breaks.other ? "something else" : `\`${backup}\``,
+        backup === Breaks.other ? "unrelated text" : `\`${backup}\``,
         ...Breaks.settings.map((setting) => summary(breaks, { setting, backup })),
       ]),
     ),
-    "## Callers who go away",
-    "What becomes of the provider's side, by when the caller leaves.\n",
+    "## Client disconnects",
+    "State of the request to the provider after the client disconnects at different moments.\n",
     render(
       ["", ...Faults.columns.map(columnTitle)],
       Leaving.moments.map(({ title }) => [
@@ -83,14 +87,14 @@ export const found = ({ breaks, faults, handovers, leaving, pairs }: Score): str
         }),
       ]),
     ),
-    "## Back to the primary",
-    `A primary that flaps, two errors and two answers in turn, with a circuit of \`{ failures: 2, open: ${Recovery.open}ms }\` and no retries.`,
-    "The last one asked answers.",
+    "## Recovery of the primary",
+    `The primary alternates between two errors and two successes, with a circuit of \`{ failures: 2, open: ${Recovery.open}ms }\` and no retries.`,
+    "The last deployment of each row answers.",
     "",
     render(
-      ["call", "asked", "the primary"],
+      ["call", "deployments tried", "primary"],
       Recovery.calls.map(({ asked, later, state }, index) => [
-        `${index + 1}${later ? ", when its time is up" : ""}`,
+        `${index + 1}${later ? ", after `open`" : ""}`,
         asked.join(", "),
         state,
       ]),
@@ -100,17 +104,17 @@ export const found = ({ breaks, faults, handovers, leaving, pairs }: Score): str
     .join("\n")
 
 /** The heading under which times stand, which differ from run to run. */
-export const measuredHeading = "## What it costs"
+export const measuredHeading = "## Latency"
 
 /** What was measured. */
 export const measured = ({ firstWord, movingOn }: Costs, processor: string): string =>
   [
     `${measuredHeading}\n`,
-    "Moving on, beyond the waits that are configured: from the arrival of the request that fails, at once or by silence, to the",
-    "arrival of the next one, as the providers see them, in milliseconds. The bar is a median under 5.\n",
+    "Time from the arrival of the failing request (plus its configured timeout or delay) to the arrival of the next request, at the providers,",
+    "in milliseconds. The target is a median under 5.\n",
     render(["", "median", "p95"], movingOn.map(times)),
     "",
-    `Until the first word of a stream whose ${Cost.words} words come one every ${Cost.gap} ms, in milliseconds, by what \`protect\` says.\n`,
+    `Time to first token in milliseconds, for a stream of ${Cost.words} words, one every ${Cost.gap} ms, by \`stream.protect\`.\n`,
     render(["", "median", "p95"], firstWord.map(times)),
     "",
     processor,
@@ -140,7 +144,7 @@ const everyone = (who: ReadonlyMap<Dialect.Name, ReadonlyArray<string>>): string
   [...Map.groupBy(who, ([, vendors]) => listed(vendors))]
     .map(
       ([vendors, dialects]) =>
-        `${listed(dialects.map(([dialect]) => Dialect.dialects[dialect].title))} from ${vendors}`,
+        `${listed(dialects.map(([dialect]) => Dialect.dialects[dialect].title))} clients, with ${vendors}`,
     )
     .join("; ")
 
@@ -170,7 +174,7 @@ const told = (outcome: Outcome): string => {
   const attempts = `${primary.length} + ${backup.length}`
   const seen = Trial.answer(outcome)
   if (seen === "primary" && primary.length === 1) return "answered"
-  if (seen === "primary" || seen === "backup") return `rescued, ${attempts}`
+  if (seen === "primary" || seen === "backup") return `recovered, ${attempts}`
   if (seen === "continued") return `continued, ${attempts}`
   if (seen === "broken") return `error in the stream, ${attempts}`
   return typeof seen === "number" ? `error ${seen}, ${attempts}` : `**${seen}**, ${attempts}`
@@ -202,21 +206,21 @@ const bars = ({ breaks, faults, handovers, leaving, pairs }: Score): string => {
   const count = (is: (outcome: Outcome) => boolean): string => String(outcomes.filter(is).length)
   const tagged = (tag: string) => count(({ verdict }) => verdict._tag === tag)
   return render(
-    ["", "wanted", "is"],
+    ["", "target", "actual"],
     [
       ["calls", "", String(outcomes.length + leaving.length)],
-      ["hangs", "0", tagged("Hung")],
-      ["truncated answers shown as whole", "0", tagged("Truncated")],
-      ["wrong answers, errors in a 200, secrets shown", "0", tagged("Wrong")],
-      ["connections dropped without a word", "0", tagged("Dropped")],
-      ["attempts other than the configuration says, exchanges left open, hurried retries", "0", String(astray)],
+      ["calls without a response in time", "0", tagged("Hung")],
+      ["truncated responses that look complete", "0", tagged("Truncated")],
+      ["wrong responses, errors with status 200, leaked secrets", "0", tagged("Wrong")],
+      ["connections dropped without an error", "0", tagged("Dropped")],
+      ["attempts that differ from the configuration, open upstream requests, early retries", "0", String(astray)],
       [
-        "faults that a sound backup is to rescue, by the setting, and did not",
+        "faults not recovered although `stream.protect` and the backup allow it",
         "0",
         String(faults.filter(lost).length + handovers.filter(({ verdict }) => verdict._tag !== "Whole").length),
       ],
       [
-        "upstreams open a second after their caller went away",
+        "upstream requests open one second after the client disconnected",
         "0",
         String(leaving.filter(({ closed }) => !closed).length),
       ],

@@ -22,11 +22,11 @@ interface Moment {
 }
 
 export const moments: ReadonlyArray<Moment> = [
-  { title: "before a word", primary: "silent", backup: "ok", asked: "primary" },
-  { title: "after the preamble", primary: "stall-0-pings", backup: "ok", asked: "primary" },
-  { title: "in the middle of the answer", primary: "stall-3", backup: "ok", asked: "primary", hearing: true },
-  { title: "while the backup is silent", primary: "quota", backup: "silent", asked: "backup" },
-  { title: "while the backup is in the middle", primary: "quota", backup: "stall-3", asked: "backup", hearing: true },
+  { title: "before any output", primary: "silent", backup: "ok", asked: "primary" },
+  { title: "after the first event, before output", primary: "stall-0-pings", backup: "ok", asked: "primary" },
+  { title: "during the response", primary: "stall-3", backup: "ok", asked: "primary", hearing: true },
+  { title: "while the backup has sent nothing", primary: "quota", backup: "silent", asked: "backup" },
+  { title: "during the backup's response", primary: "quota", backup: "stall-3", asked: "backup", hearing: true },
 ]
 
 export interface Outcome extends Column {

@@ -10,47 +10,54 @@ import type { Vendor } from "./Vendor.ts"
 import { after } from "./Vendor.ts"
 
 /** What a fault means to whoever sums up. */
-export type Kind = "limited" | "overloaded" | "silent" | "faulty" | "unable" | "the caller's"
+export type Kind = "rate limited" | "overloaded" | "timed out" | "failed" | "unsupported" | "client error"
 
 /** Faults of every kind that end an attempt before its answer is committed. */
 const faults: Readonly<Record<Mode, Readonly<Record<string, Kind>>>> = {
   plain: {
-    "429-retry-after-1": "limited",
+    "429-retry-after-1": "rate limited",
     "503": "overloaded",
-    silent: "silent",
-    "server-error": "faulty",
-    reset: "faulty",
-    "cut-3": "faulty",
-    "html-502": "faulty",
-    "empty-200": "faulty",
-    "half-json": "faulty",
-    "bad-key": "faulty",
-    "unknown-model": "faulty",
-    "unsupported-parameter": "unable",
-    "context-length": "the caller's",
-    "content-policy": "the caller's",
-    "invalid-request": "the caller's",
+    silent: "timed out",
+    "server-error": "failed",
+    reset: "failed",
+    "cut-3": "failed",
+    "html-502": "failed",
+    "empty-200": "failed",
+    "half-json": "failed",
+    "bad-key": "failed",
+    "unknown-model": "failed",
+    "unsupported-parameter": "unsupported",
+    "context-length": "client error",
+    "content-policy": "client error",
+    "invalid-request": "client error",
   },
   stream: {
-    "429-retry-after-1": "limited",
-    "error-event-first-rate-limit": "limited",
+    "429-retry-after-1": "rate limited",
+    "error-event-first-rate-limit": "rate limited",
     "503": "overloaded",
     "error-event-first": "overloaded",
-    "stall-0-pings": "silent",
-    reset: "faulty",
-    "cut-0": "faulty",
-    "error-event-first-server-error": "faulty",
-    "empty-200": "faulty",
-    "bad-key": "faulty",
-    "unsupported-parameter": "unable",
-    "context-length": "the caller's",
-    "content-policy": "the caller's",
+    "stall-0-pings": "timed out",
+    reset: "failed",
+    "cut-0": "failed",
+    "error-event-first-server-error": "failed",
+    "empty-200": "failed",
+    "bad-key": "failed",
+    "unsupported-parameter": "unsupported",
+    "context-length": "client error",
+    "content-policy": "client error",
   },
 }
 
-export const kinds: ReadonlyArray<Kind> = ["limited", "overloaded", "silent", "faulty", "unable", "the caller's"]
+export const kinds: ReadonlyArray<Kind> = [
+  "rate limited",
+  "overloaded",
+  "timed out",
+  "failed",
+  "unsupported",
+  "client error",
+]
 
-export const kindOf = ({ mode }: Trial.Trial, fault: string): Kind => faults[mode][fault] ?? "faulty"
+export const kindOf = ({ mode }: Trial.Trial, fault: string): Kind => faults[mode][fault] ?? "failed"
 
 /** One shape of every kind. */
 const examples = (mode: Mode): ReadonlyArray<string> =>
@@ -80,11 +87,11 @@ export const trials = (dialect: Dialect.Name, vendor: Vendor): ReadonlyArray<Tri
 
 /** The status that two kinds come to, by the design's rule. */
 export const status = (primary: Kind, backup: Kind): number => {
-  const told = [primary, backup].filter((kind) => kind !== "unable")
+  const told = [primary, backup].filter((kind) => kind !== "unsupported")
   const only = (kind: Kind): boolean => told.every((each) => each === kind)
-  if (told.includes("the caller's") || told.length === 0) return 400
-  if (only("limited")) return 429
-  if (only("silent")) return 504
+  if (told.includes("client error") || told.length === 0) return 400
+  if (only("rate limited")) return 429
+  if (only("timed out")) return 504
   if (only("overloaded")) return 503
   return 502
 }

@@ -21,14 +21,14 @@ export interface Call {
 
 const failing: Call = { later: false, asked: ["primary", "backup"], state: "fails" }
 const shut: Call = { later: false, asked: ["backup"], state: "circuit open" }
-const well: Call = { later: false, asked: ["primary"], state: "well again" }
+const well: Call = { later: false, asked: ["primary"], state: "succeeds" }
 
 /** The last one asked is who answers. */
 export const calls: ReadonlyArray<Call> = [
   failing,
   { ...failing, state: "fails, and the circuit opens" },
   shut,
-  { later: true, asked: ["primary"], state: "the probe finds it well" },
+  { later: true, asked: ["primary"], state: "the probe succeeds, and the circuit closes" },
   well,
   failing,
   { ...failing, state: "fails, and the circuit opens" },

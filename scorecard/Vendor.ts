@@ -24,7 +24,7 @@ interface Entry {
 const all = {
   openai: { title: "OpenAI", layer: (url) => OpenAi.layer({ baseUrl: `${url}/v1`, apiKey: key }) },
   responses: {
-    title: "OpenAI's Responses",
+    title: "OpenAI Responses",
     layer: (url) => OpenAi.layer({ baseUrl: `${url}/v1`, apiKey: key, api: "responses" }),
   },
   anthropic: { title: "Anthropic", layer: (url) => Anthropic.layer({ baseUrl: url, apiKey: key }) },

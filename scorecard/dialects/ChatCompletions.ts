@@ -69,7 +69,7 @@ const fromStream = (text: string): Heard | string => {
 }
 
 export const chatCompletions: Dialect = {
-  title: "Chat completions",
+  title: "Chat Completions",
   path: () => "/v1/chat/completions",
   request: ({ route, stream, text, tool: wanted }) => ({
     model: route,

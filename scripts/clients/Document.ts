@@ -43,7 +43,7 @@ const shown = (outcomes: Outcomes): string =>
       [
         `**${failures[failure]}**`,
         "",
-        row(["client", "its user sees"]),
+        row(["client", "error shown to the user"]),
         row(["---", "---"]),
         ...Object.entries(outcomes).map(([name, of]) => row([clients[name]!.title, words(of[failure])])),
       ].join("\n"),
@@ -56,5 +56,5 @@ const words = (outcome: Outcome | undefined): string => {
   if (outcome === undefined) return ""
   const text = outcome.shown.replaceAll("|", "\\|").replaceAll("`", "'")
   const cut = text.length > longest ? `${text.slice(0, longest)} …` : text
-  return outcome.code === undefined ? `still asking: ${cut}` : outcome.code === 0 ? `(as an answer) ${cut}` : cut
+  return outcome.code === undefined ? `still retrying: ${cut}` : outcome.code === 0 ? `(as a response) ${cut}` : cut
 }

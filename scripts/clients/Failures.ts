@@ -20,13 +20,13 @@ export const failures = {
   "429-retry-after-300": "429, Retry-After 300",
   overloaded: "503",
   "server-error": "500",
-  down: "refused",
-  "bad-key": "dead keys",
+  down: "connection refused",
+  "bad-key": "invalid keys",
   "unknown-model": "no such model",
-  quota: "no quota",
-  "context-length": "too long",
+  quota: "quota exhausted",
+  "context-length": "context too long",
   "invalid-request": "400",
-  "cut-2": "cut mid-stream",
+  "cut-2": "stream cut",
 } as const
 
 export type Failure = keyof typeof failures

@@ -35,7 +35,7 @@ export const table = (rows: ReadonlyArray<Row>): string =>
         [
           `**${title} ${version}**`,
           "",
-          cells(["asked for", "answered by", "the server's failure", "attempts at it", "next call answered by"]),
+          cells(["request", "answered by", "server's error", "failed attempts at the server", "next call answered by"]),
           cells(["---", "---", "---", "---", "---"]),
           ...own.map(({ answered, attempts, next, question, reason }) =>
             cells([question, answered, reason, String(attempts), next]),

@@ -48,14 +48,14 @@ const schema = {
 }
 
 export const questions: ReadonlyArray<Question> = [
-  chat("a plain answer", {}),
+  chat("a plain response", {}),
   chat("a stream", { stream: true, stream_options: { include_usage: true } }),
   chat("a prompt longer than the window", { messages: [user("over and over ".repeat(4_000))] }),
   chat("`n: 2`", { n: 2 }),
   chat("an image", { messages: [user([{ type: "image_url", image_url: { url: pixel } }])] }),
   chat("audio", { messages: [user([{ type: "input_audio", input_audio: { data: silence, format: "wav" } }])] }),
   chat("a file", { messages: [user([{ type: "file", file: { filename: "a.pdf", file_data: pixel } }])] }),
-  chat("a tool that must be called", { max_tokens: 64, tools: [weather], tool_choice: "required" }),
+  chat("a forced tool", { max_tokens: 64, tools: [weather], tool_choice: "required" }),
   chat("a JSON schema (`accept: schema`)", { max_tokens: 64, response_format: schema }),
   chat("two user messages in a row", { messages: [user("Hello."), user("Are you there?")] }),
   chat("an unknown field", { wibble: 1 }),
@@ -63,7 +63,7 @@ export const questions: ReadonlyArray<Question> = [
   chat("penalties and `logit_bias`", { frequency_penalty: 1, presence_penalty: 1, logit_bias: { "5": -100 } }),
   chat("`logprobs`", { logprobs: true, top_logprobs: 2 }),
   chat("`reasoning_effort`", { reasoning_effort: "low" }),
-  embed("an embedding, of a server that makes none", "Hello.", "chat"),
+  embed("an embedding from a chat server", "Hello.", "chat"),
   embed("an embedding", "Hello."),
   embed("an input longer than the batch", "over and over ".repeat(4_000)),
 ]
