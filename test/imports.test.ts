@@ -4,6 +4,7 @@ import type { CyclicEdge, Graph } from "../scripts/Cycles.ts"
 import * as Cycles from "../scripts/Cycles.ts"
 import { imports } from "../scripts/Imports.ts"
 import * as Project from "../scripts/Project.ts"
+import { layers } from "./Layers.ts"
 
 /** `graph("a b", "b c")`: an edge from a to b, one from b to c. */
 const graph = (...edges: ReadonlyArray<string>): Graph =>
@@ -156,5 +157,15 @@ describe("imports", () => {
         )
         .join("")
     assert.strictEqual(report(found, knownFolders, importsOf), "")
+  })
+
+  it("go down the layers of packages/core/src, never up", () => {
+    const layerOf = (file: string) => layers.indexOf(/^packages\/core\/src\/([\w-]+)\//.exec(file)?.[1] ?? "")
+    const upward = [...files].flatMap(([file, targets]) =>
+      [...targets]
+        .filter((target) => layerOf(file) >= 0 && (layerOf(target) < 0 || layerOf(target) > layerOf(file)))
+        .map((target) => `${file} → ${target}`),
+    )
+    assert.deepStrictEqual(upward, [])
   })
 })
