@@ -1,5 +1,5 @@
 /** Why a call would go where it goes: explained before it is made, drawn, and looked over for what is hardly meant. */
-import { Chat, Deployment, Draw, Explain, Lint, Route, Router } from "@understudy/core"
+import { Chat, Deployment, Explain, Lint, Mermaid, Route, Router } from "@understudy/core"
 import * as Simulated from "@understudy/providers/simulated"
 import { Console, Effect, Result } from "effect"
 
@@ -29,7 +29,7 @@ const program = Effect.gen(function* () {
   yield* show("Before anybody was asked:")
   yield* router.chat(request)
   yield* show("After a call, which the lead's dead key sent east:")
-  yield* Console.log(Draw.flowchart("assistant", routes))
+  yield* Console.log(Mermaid.flowchart("assistant", routes))
   for (const { message, path } of Result.getOrThrow(Lint.lint(routes, deployments, {})).warnings) {
     yield* Console.log(`${path}: ${message}`)
   }

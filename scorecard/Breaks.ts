@@ -3,7 +3,7 @@
  * and the backup fails too, or says something else than to go on. The caller gets the beginning of one answer at most,
  * then the protocol's error: never two halves of two answers, and never a clean end.
  */
-import type { Protect } from "@understudy/core/internal/policy/StreamPolicy"
+import type { Protect } from "@understudy/core/Policies"
 import * as Dialect from "./Dialect.ts"
 import * as Trial from "./Trial.ts"
 import type { Vendor } from "./Vendor.ts"

@@ -2,7 +2,7 @@
  * What moving on costs beyond the waits that are configured: from the arrival of the request that fails, at once or by
  * silence, to that of the next one, as the providers see them. Two loopback hops are in it.
  */
-import { protects } from "@understudy/core/internal/policy/StreamPolicy"
+import { protects } from "@understudy/core/Policies"
 import * as Route from "@understudy/core/Route"
 import * as Behavior from "@understudy/providers/testing/Behavior"
 import * as Effect from "effect/Effect"

@@ -3,8 +3,8 @@
  * rests, retries and fallbacks are all at work, for all vendors and in all dialects, under every setting for broken streams;
  * the same seed draws the same faults.
  */
-import type { Protect } from "@understudy/core/internal/policy/StreamPolicy"
-import { protects } from "@understudy/core/internal/policy/StreamPolicy"
+import type { Protect } from "@understudy/core/Policies"
+import { protects } from "@understudy/core/Policies"
 import * as Route from "@understudy/core/Route"
 import * as FaultServer from "@understudy/providers/testing"
 import * as Behavior from "@understudy/providers/testing/Behavior"

@@ -2,7 +2,7 @@
  * What the failure table and the rules of streaming make of each fault, when a sound backup stands behind it: the bars
  * that the scorecard holds the gateway to, whoever's shape the upstream has. Every name of the fault server stands here once.
  */
-import type { Protect } from "@understudy/core/internal/policy/StreamPolicy"
+import type { Protect } from "@understudy/core/Policies"
 
 /** How a caller asks. */
 export type Mode = "plain" | "stream"

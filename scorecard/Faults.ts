@@ -1,6 +1,6 @@
 /** Every fault of the fault server at the primary, with a sound backup: plain and streamed, for each vendor and setting. */
-import type { Protect } from "@understudy/core/internal/policy/StreamPolicy"
-import { protects } from "@understudy/core/internal/policy/StreamPolicy"
+import type { Protect } from "@understudy/core/Policies"
+import { protects } from "@understudy/core/Policies"
 import { names } from "@understudy/providers/internal/testing/FaultName"
 import * as Dialect from "./Dialect.ts"
 import type { Mode } from "./Expected.ts"

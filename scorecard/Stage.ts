@@ -2,7 +2,7 @@
  * The stage on which every trial is played: a fault server, and the real gateway in front of it, in one process, on free
  * loopback ports. All deployments stand at the one fault server and differ by their model's name, which is their fate.
  */
-import type * as Candidate from "@understudy/core/internal/deployment/Candidate"
+import type { Defaults } from "@understudy/core/Policies"
 import * as Deployment from "@understudy/core/Deployment"
 import type { Route } from "@understudy/core/Route"
 import * as Router from "@understudy/core/Router"
@@ -27,7 +27,7 @@ import * as Vendor from "./Vendor.ts"
  */
 export const limits = { base: 20, maxRetryAfter: 200, silence: 1_500 }
 
-export const defaults: Candidate.Defaults = {
+export const defaults: Defaults = {
   retry: { times: 2, base: limits.base, max: 200, maxRetryAfter: limits.maxRetryAfter },
   timeout: { connect: 5_000, firstToken: limits.silence, idle: limits.silence, attempt: limits.silence, total: 30_000 },
 }

@@ -2,7 +2,7 @@
  * One fault at a primary deployment, a backup behind it, one call through the gateway: and what came of it, as the caller
  * saw it and as the provider did.
  */
-import type { Protect } from "@understudy/core/internal/policy/StreamPolicy"
+import type { Protect } from "@understudy/core/Policies"
 import * as Route from "@understudy/core/Route"
 import type * as FaultServer from "@understudy/providers/testing"
 import * as Behavior from "@understudy/providers/testing/Behavior"

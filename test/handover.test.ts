@@ -4,8 +4,8 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Deployment from "@understudy/core/Deployment"
-import type { Protect } from "@understudy/core/internal/policy/StreamPolicy"
-import { protects } from "@understudy/core/internal/policy/StreamPolicy"
+import type { Protect } from "@understudy/core/Policies"
+import { protects } from "@understudy/core/Policies"
 import { ProviderError } from "@understudy/core/ProviderError"
 import type * as Chat from "@understudy/core/Chat"
 import * as Route from "@understudy/core/Route"

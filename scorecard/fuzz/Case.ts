@@ -1,6 +1,6 @@
 /** A case: a request as its bytes, mutated or right, and what may come of it. All of it follows from seed, dialect and number. */
 import { gzipSync } from "node:zlib"
-import { protects } from "@understudy/core/internal/policy/StreamPolicy"
+import { protects } from "@understudy/core/Policies"
 import * as Dialect from "../Dialect.ts"
 import { parsed } from "../Json.ts"
 import { secret, vendors } from "../Vendor.ts"

@@ -3,7 +3,7 @@
  * sent, a caller is answered, in its dialect, without a fault of the gateway's own; and nobody waits for another's bytes.
  */
 import * as Route from "@understudy/core/Route"
-import { protects } from "@understudy/core/internal/policy/StreamPolicy"
+import { protects } from "@understudy/core/Policies"
 import * as Effect from "effect/Effect"
 import type * as Dialect from "../Dialect.ts"
 import * as Stage from "../Stage.ts"

@@ -44,14 +44,20 @@ import * as RouteEvent from "./receipt/RouteEvent.ts"
 import type { RouterError } from "./execution/RouterError.ts"
 import * as Errors from "./execution/RouterError.ts"
 import * as Status from "./admission/Status.ts"
+import type { Defaults } from "./policy/Policies.ts"
 import * as Timeout from "./policy/Timeout.ts"
 import * as Wildcard from "./route/Wildcard.ts"
+
+export type { CircuitStatus, Status } from "./admission/Status.ts"
+export type { Health } from "./deployment/Health.ts"
+export type { TokenCount } from "./inspect/TokenCount.ts"
+export type { Problem } from "./route/Problem.ts"
 
 /** What a router is made of. Routes and deployments are called by their names, which must differ, exactly or by a `*`. */
 export interface Options<Deployments, Routes = Readonly<Record<string, Route>>> extends Callbacks {
   readonly deployments: Deployments
   readonly routes?: Routes | undefined
-  readonly defaults?: Candidate.Defaults | undefined
+  readonly defaults?: Defaults | undefined
 }
 
 /**
@@ -359,7 +365,7 @@ const make = Effect.fnUntraced(function* <E, R>(
 /** Starts every deployment's provider, in the scope of the router. */
 const start = <E, R>(
   deployments: Readonly<Record<string, Deployment.Deployment<E, R>>>,
-  defaults: Candidate.Defaults,
+  defaults: Defaults,
 ): Effect.Effect<ReadonlyMap<string, Candidate.Candidate>, E, R | Scope.Scope> => {
   const suspects = Candidate.suspects()
   return Effect.map(

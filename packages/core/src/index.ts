@@ -1,10 +1,11 @@
 /** The routing engine: knows no vendor, no HTTP, and no clock but Effect's. */
 export * as Chat from "./model/Chat.ts"
 export * as Deployment from "./deployment/Deployment.ts"
-export * as Draw from "./inspect/Mermaid.ts"
 export * as Embedding from "./model/Embedding.ts"
 export * as Explain from "./inspect/Explain.ts"
 export * as Lint from "./inspect/Lint.ts"
+export * as Mermaid from "./inspect/Mermaid.ts"
+export * as Policies from "./policy/Policies.ts"
 export { Provider } from "./model/Provider.ts"
 export * as ProviderErrors from "./model/ProviderError.ts"
 export { ProviderError } from "./model/ProviderError.ts"

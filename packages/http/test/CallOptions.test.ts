@@ -17,7 +17,7 @@ describe("what a client says of its call", () => {
       for (const stream of [false, true]) {
         const { status, text } = yield* ask({ ...hello, stream })
         assert.strictEqual(status, 504)
-        assert.include(text, "the caller's own deadline")
+        assert.include(text, "the caller's timeout")
       }
       yield* upstream.idle
       assert.strictEqual(yield* upstream.attempts("backup"), 0)

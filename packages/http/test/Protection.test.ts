@@ -1,7 +1,7 @@
 /** Streams that break after their first word, through the real `openai` client, under each `protect`. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Route from "@understudy/core/Route"
-import type { Protect, StreamPolicy } from "@understudy/core/internal/policy/StreamPolicy"
+import type { Protect, StreamPolicy } from "@understudy/core/Policies"
 import * as Behavior from "@understudy/providers/testing/Behavior"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"

@@ -5,7 +5,7 @@
 import AnthropicClient from "@anthropic-ai/sdk"
 import { Deployment, Route, Router } from "@understudy/core"
 import * as RateLimit from "@understudy/core/internal/admission/RateLimit"
-import type { TimeoutPolicy } from "@understudy/core/internal/policy/Timeout"
+import type { TimeoutPolicy } from "@understudy/core/Policies"
 import * as Anthropic from "@understudy/providers/anthropic"
 import * as Bedrock from "@understudy/providers/bedrock"
 import * as Gemini from "@understudy/providers/gemini"

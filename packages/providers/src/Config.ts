@@ -4,7 +4,7 @@
  * `decode` takes a parsed document (from YAML, JSON or code). It is pure and reports every problem at once, each with its
  * path. `Router.layer(toOptions(settings))` makes the router.
  */
-import type * as Candidate from "@understudy/core/internal/deployment/Candidate"
+import type { Defaults } from "@understudy/core/Policies"
 import type * as Deployment from "@understudy/core/Deployment"
 import * as BoundRoute from "@understudy/core/internal/route/BoundRoute"
 import type { Route } from "@understudy/core/Route"
@@ -31,7 +31,7 @@ export { names as variables } from "./config/Interpolation.ts"
 
 /** A decoded configuration. */
 export interface Settings {
-  readonly defaults: Candidate.Defaults
+  readonly defaults: Defaults
   readonly deployments: Readonly<Record<string, Deployments.Settings>>
   readonly routes: Readonly<Record<string, Route>>
   /** The environment variables used in the value at a path, such as `deployments.gpt-4o.apiKey`. */
@@ -130,7 +130,7 @@ const readable = <A>(entries: ReadonlyMap<string, A | undefined>): Readonly<Reco
 const nameProblems = (
   routes: ReadonlyMap<string, Route | undefined>,
   deployments: ReadonlyMap<string, Deployment.Options | undefined>,
-  defaults: Candidate.Defaults,
+  defaults: Defaults,
 ): Failure => {
   const unread = { model: "not read" }
   const candidates = new Map<string, { readonly deployment: Deployment.Options }>()

@@ -13,14 +13,14 @@ import * as Layer from "effect/Layer"
 import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import * as Ref from "effect/Ref"
 import type { FailureAction } from "../model/ProviderError.ts"
-import type { Resolved } from "../policy/CircuitPolicy.ts"
+import type { ResolvedCircuitPolicy } from "../policy/CircuitPolicy.ts"
 
 /**
  * An outcome to record: what the store is told, given how the failure was action (`undefined` is a success), how often
  * the circuit has opened of late, and for how many milliseconds the attempt lasted.
  */
 export const toRecord = (
-  policy: Resolved,
+  policy: ResolvedCircuitPolicy,
   openings: number,
   action: FailureAction["circuit"] | undefined,
   lasted = 0,

@@ -9,7 +9,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import type * as Chat from "../model/Chat.ts"
-import type { Resolved } from "../policy/CachePolicy.ts"
+import type { ResolvedCachePolicy } from "../policy/CachePolicy.ts"
 
 /** A whole answer, or all frames of a streamed one; with what the receipt of its call said of who gave it. */
 export interface Entry {
@@ -29,7 +29,7 @@ export interface RouteCacheStore {
 /** Where answers are kept: in memory, or shared by several gateways (see `SharedState`). */
 export class CacheStore extends Context.Service<
   CacheStore,
-  { readonly forRoute: (policy: Resolved) => Effect.Effect<RouteCacheStore> }
+  { readonly forRoute: (policy: ResolvedCachePolicy) => Effect.Effect<RouteCacheStore> }
 >()("@understudy/core/CacheStore") {}
 
 /** Keeps them in memory, for one process. */

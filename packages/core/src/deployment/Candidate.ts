@@ -15,7 +15,7 @@ import * as StreamPolicy from "../policy/StreamPolicy.ts"
 import type { Provider } from "../model/Provider.ts"
 import { RepeatedFailures, Suspects } from "./RepeatedFailures.ts"
 import * as Retry from "../policy/Retry.ts"
-import type { Policies } from "../policy/Policies.ts"
+import type { Defaults, Policies } from "../policy/Policies.ts"
 import * as Timeout from "../policy/Timeout.ts"
 
 export interface Candidate {
@@ -25,7 +25,7 @@ export interface Candidate {
   /** Whether its model is served nearby: see `Provider`. */
   readonly local: boolean
   readonly health: LatencyTracker
-  readonly circuit: CircuitPolicy.Resolved
+  readonly circuit: CircuitPolicy.ResolvedCircuitPolicy
   /** The longest wait that is believed when it asks to be left alone, in milliseconds: see `Cooldown`. */
   readonly cooldown: number
   /** Under which its circuit and its cooldown of each operation are kept. */
@@ -33,16 +33,6 @@ export interface Candidate {
   readonly repeated: Readonly<Record<Operation, RepeatedFailures>>
   /** One permit a call, where `limits.concurrency` is set. */
   readonly permits: Semaphore.Semaphore | undefined
-}
-
-/** The policies that hold where nothing nearer says otherwise: the deployment's own come before these, a route's before both. */
-export interface Defaults {
-  readonly retry?: Partial<Retry.RetryPolicy> | undefined
-  readonly timeout?: Partial<Timeout.TimeoutPolicy> | undefined
-  readonly circuit?: Partial<CircuitPolicy.CircuitPolicy> | undefined
-  readonly cooldown?: Partial<Cooldown.CooldownPolicy> | undefined
-  readonly stream?: Partial<StreamPolicy.StreamPolicy> | undefined
-  readonly unsupportedParams?: Chat.UnsupportedParams | undefined
 }
 
 /** What the candidates of one router know together. */
@@ -85,9 +75,9 @@ export const make = (
 }
 
 /** How patient an attempt is at its place in a route, in milliseconds throughout, and what is done when its stream breaks. */
-export interface ResolvedPolicies extends Timeout.Resolved {
-  readonly retry: Retry.Resolved
-  readonly stream: StreamPolicy.Resolved
+export interface ResolvedPolicies extends Timeout.ResolvedTimeouts {
+  readonly retry: Retry.ResolvedRetryPolicy
+  readonly stream: StreamPolicy.ResolvedStreamPolicy
   readonly unsupportedParams: Chat.UnsupportedParams
 }
 
@@ -112,7 +102,7 @@ export const limits = (
   { deployment }: Pick<Candidate, "deployment">,
   resolved: ResolvedPolicies,
   { request }: Call,
-): Timeout.Limits =>
+): Timeout.AttemptTimeouts =>
   deployment.capabilities?.reasoning === true && usesReasoning(request) ? resolved.reasoning : resolved
 
 /** How long a whole call may take on this route, and a write of its answer without progress, in milliseconds. */

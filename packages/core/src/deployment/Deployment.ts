@@ -13,6 +13,9 @@ import type { Capabilities } from "../model/Capabilities.ts"
 import type { Limits } from "../policy/Limits.ts"
 import type { Price } from "../model/Cost.ts"
 
+export type { Capabilities } from "../model/Capabilities.ts"
+export type { Price } from "../model/Cost.ts"
+
 export interface Options {
   /** The vendor's id of the model. A `*` in it is what stood for a `*` of the name that was called: see `Wildcard`. */
   readonly model: string

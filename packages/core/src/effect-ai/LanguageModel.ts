@@ -30,6 +30,8 @@ import type { ProviderError } from "../model/ProviderError.ts"
 import { named, Router } from "../Router.ts"
 import type { RouterError } from "../execution/RouterError.ts"
 
+export type { RequestDefaults } from "./language-model/Requests.ts"
+
 // ---------------------------------------------------------------------------------------------------------------------
 // A route as a LanguageModel
 // ---------------------------------------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Admission from "../admission/Admission.ts"
-import type { Resolved as Cache } from "../policy/CachePolicy.ts"
 import type { UnsupportedParams } from "../model/Chat.ts"
 import type { Call, Capability } from "../model/Call.ts"
 import type { Candidate } from "../deployment/Candidate.ts"
@@ -17,8 +16,7 @@ import type { Limits } from "../policy/Limits.ts"
 import type * as BoundRoute from "../route/BoundRoute.ts"
 import * as Plan from "../route/Plan.ts"
 import type { ReasonTag } from "../model/ProviderError.ts"
-import type { Resolved } from "../policy/Retry.ts"
-import type { Policies as RoutePolicies } from "../policy/Policies.ts"
+import type { Policies as RoutePolicies, ResolvedCachePolicy, ResolvedRetryPolicy } from "../policy/Policies.ts"
 import type { Rejection } from "../model/SkipReason.ts"
 import { meaning } from "../model/SkipReason.ts"
 import type { Protect } from "../policy/StreamPolicy.ts"
@@ -43,7 +41,7 @@ export interface Explanation {
   /** How long a write of the answer to its client may make no progress. */
   readonly write: number
   /** How long the route keeps its answers, and how many: one that it has is given again, and nobody is asked. */
-  readonly cache?: Cache | undefined
+  readonly cache?: ResolvedCachePolicy | undefined
   /** How long a stream of the route may be silent before keep-alives are sent. */
   readonly sse?: { readonly keepAlive: number } | undefined
   readonly plan: Node
@@ -89,7 +87,7 @@ export interface ExplainedDeployment {
 
 /** The policies of a candidate at its place. How long it may take to connect is its provider's own. */
 export interface Policies {
-  readonly retry: Resolved
+  readonly retry: ResolvedRetryPolicy
   /** `any` when the next is asked after every error, the caller's included. */
   readonly fallbackOn: RoutePolicies["fallbackOn"]
   /** `schema` when an answer that misses its JSON schema is a failed attempt. */

@@ -4,13 +4,13 @@
  */
 import * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
-import type { Defaults } from "../deployment/Candidate.ts"
+import type { Defaults } from "../policy/Policies.ts"
 import * as Cost from "../model/Cost.ts"
 import type { Options } from "../deployment/Deployment.ts"
 import type { Capabilities } from "../model/Capabilities.ts"
 import * as BoundRoute from "../route/BoundRoute.ts"
 import type { Problem } from "../route/Problem.ts"
-import type { Resolved } from "../policy/Retry.ts"
+import type { ResolvedRetryPolicy } from "../policy/Retry.ts"
 import type { Route } from "../route/Route.ts"
 import * as Routes from "../route/Route.ts"
 
@@ -251,7 +251,7 @@ const sum = (way: Path): Omit<WorstCase, "route"> => {
 }
 
 /** The longest that all waits between the tries of one candidate may take: a backoff, or a Retry-After that is borne. */
-const waits = ({ base, max, maxRetryAfter, times }: Resolved): number => {
+const waits = ({ base, max, maxRetryAfter, times }: ResolvedRetryPolicy): number => {
   if (!Number.isFinite(times)) return Number.POSITIVE_INFINITY
   let sum = 0
   for (let retry = 0; retry < times; retry++)

@@ -1,8 +1,10 @@
 import * as Duration from "effect/Duration"
 
 /**
- * - `ttl`: how long an answer is given again.
- * - `max`: how many answers a route keeps in memory; beyond it, the one longest not asked for goes. 1000 if not said.
+ * How a route caches responses.
+ *
+ * - `ttl`: how long a response stays in the cache.
+ * - `max`: responses that a route keeps in memory; the least recently used is evicted. Default: 1000.
  */
 export interface CachePolicy {
   readonly ttl: Duration.Input
@@ -10,13 +12,14 @@ export interface CachePolicy {
 }
 
 export const defaultMax = 1000
-/** The policy with its time in milliseconds. */
-export interface Resolved {
+
+/** The policy with `ttl` in milliseconds. */
+export interface ResolvedCachePolicy {
   readonly ttl: number
   readonly max: number
 }
 
-export const resolve = ({ max = defaultMax, ttl }: CachePolicy): Resolved => ({
+export const resolve = ({ max = defaultMax, ttl }: CachePolicy): ResolvedCachePolicy => ({
   ttl: Duration.toMillis(Duration.fromInputUnsafe(ttl)),
   max,
 })

@@ -2,13 +2,16 @@ import * as Duration from "effect/Duration"
 import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 
 /**
- * When a circuit opens and for how long.
+ * When a deployment's circuit breaker opens, and for how long.
  *
- * - `failures` in a row open it; or, where `rate` is given, that share of the last `over` outcomes.
- * - `open` is how long the first opening lasts; each further one lasts twice as long, up to `max` (at least `open`). From the second on,
- *   it is counted from the start of the attempt that failed, so that probes are never further apart than `max`. A probe
- *   that has no answer by then lets another begin.
- * - `long` is how long dead credentials or a missing model keep it open.
+ * - `failures`: consecutive failures that open it. Default: 3.
+ * - `failureRateThreshold`: if set, the share of failures (0 to 1) in the last `windowSize` outcomes (default: 20) that
+ *   opens it, in place of `failures`.
+ * - `open`: duration of the first opening. Each further opening lasts twice as long, up to `max` (at least `open`).
+ *   Defaults: 5 seconds and 30 seconds. From the second opening on, the duration starts with the failed attempt, so that
+ *   probes are never further apart than `max`. A probe without a result by then lets another probe begin.
+ * - `permanentFailure`: duration of an opening after an error that no retry cures: quota exhausted, authentication,
+ *   permission, model not found. Default: 5 minutes.
  */
 export interface CircuitPolicy {
   readonly failures: number
@@ -26,15 +29,15 @@ export const defaults: CircuitPolicy = {
   permanentFailure: "5 minutes",
 }
 
-/** The policy as the store wants it: trip policies made once, durations in milliseconds. */
-export interface Resolved {
+/** The policy as the store takes it: a trip policy, and durations in milliseconds. */
+export interface ResolvedCircuitPolicy {
   readonly trip: CircuitBreaker.TripPolicy
   readonly open: number
   readonly max: number
   readonly permanentFailure: number
 }
 
-export const resolve = (policy: CircuitPolicy): Resolved => {
+export const resolve = (policy: CircuitPolicy): ResolvedCircuitPolicy => {
   const open = Duration.toMillis(Duration.fromInputUnsafe(policy.open))
   return {
     trip:

@@ -1,32 +1,32 @@
 /**
- * How long a deployment that asked to be left alone is left alone: a wait is believed up to a bound, beyond which one
- * call finds out whether it still holds.
+ * The cooldown of a deployment: the time without calls after its provider asked for one, such as by `Retry-After`. The
+ * wait is bounded; after the bound, one call at a time probes whether the provider still refuses.
  */
 import * as Duration from "effect/Duration"
-import type { Resolved as Circuit } from "./CircuitPolicy.ts"
+import type { ResolvedCircuitPolicy } from "./CircuitPolicy.ts"
 
-/** - `max`: the longest wait that is believed; the circuit's `max` if not said. After it, one call probes. */
+/** - `max`: the longest cooldown before a call probes. Default: the circuit's `max`. */
 export interface CooldownPolicy {
   readonly max: Duration.Input
 }
 
-/** The longest wait that is believed, in milliseconds. */
-export const resolve = (policy: Partial<CooldownPolicy>, { max }: Pick<Circuit, "max">): number =>
+/** The longest cooldown, in milliseconds. */
+export const resolve = (policy: Partial<CooldownPolicy>, { max }: Pick<ResolvedCircuitPolicy, "max">): number =>
   policy.max === undefined ? max : Duration.toMillis(Duration.fromInputUnsafe(policy.max))
 
-/** A wait that a provider asked for, as it is taken: clock milliseconds. */
+/** A cooldown. Both times are clock milliseconds. */
 export interface Cooldown {
-  /** Until when nobody asks: what was said, or the bound. */
+  /** No call is made before: the time that the provider requested, or the bound if that is earlier. */
   readonly until: number
-  /** Until when the provider said, a day at most. Between the two, one call at a time asks. */
+  /** The time that the provider requested, at most a day ahead. Between the two, one call at a time probes. */
   readonly requestedUntil: number
 }
 
-/** No wait is remembered, or told, for longer: a provider may say years. */
+/** The longest wait that is stored or reported, in milliseconds: a provider may request years. */
 export const maxWait = Duration.toMillis(Duration.days(1))
 
-/** The cooldown of a wait of so many milliseconds from now. */
+/** The cooldown after a provider requested a wait of `wait` milliseconds at `now`, bounded by `max` milliseconds. */
 export const of = (wait: number, max: number, now: number): Cooldown => {
-  const said = wait > 0 ? Math.min(wait, maxWait) : 0
-  return { until: now + Math.min(said, max), requestedUntil: now + said }
+  const requested = wait > 0 ? Math.min(wait, maxWait) : 0
+  return { until: now + Math.min(requested, max), requestedUntil: now + requested }
 }

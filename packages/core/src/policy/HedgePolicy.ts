@@ -1,9 +1,11 @@
 import type * as Duration from "effect/Duration"
 
-/** The share of a deployment's latest answers that came within the delay: the slowest twentieth is hedged by `p95`. */
+/** A quantile of a deployment's recent latencies: after `p95`, the slowest twentieth of the calls is hedged. */
 export type Quantile = "p50" | "p75" | "p90" | "p95" | "p99"
 
 export const quantiles: ReadonlyArray<Quantile> = ["p50", "p75", "p90", "p95", "p99"]
-/** How long a candidate is waited for before another starts beside it: a duration, or its own latency. */
+
+/** The delay before a hedge starts the next deployment: a duration, or a quantile of the current one's latency. */
 export type After = Duration.Input | Quantile
+
 export const isQuantile = (after: unknown): after is Quantile => quantiles.some((each) => each === after)

@@ -1,4 +1,7 @@
-/** Our own limits on a deployment: requests and tokens per minute, requests per day, calls at once. Exceeding one moves on at once. */
+/**
+ * The client-side limits of a deployment: requests and tokens per minute, requests per day, concurrent calls. A deployment
+ * at its limit is skipped.
+ */
 export interface Limits {
   readonly rpm?: number | undefined
   readonly tpm?: number | undefined

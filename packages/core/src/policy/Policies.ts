@@ -1,32 +1,59 @@
+/**
+ * The policies that users set: those of a route, and the defaults of a router. Each kind of policy has a type here.
+ */
 import type * as Duration from "effect/Duration"
+import type { UnsupportedParams } from "../model/Chat.ts"
 import type { Accept } from "./Acceptance.ts"
 import type { CachePolicy } from "./CachePolicy.ts"
-import type { UnsupportedParams } from "../model/Chat.ts"
-import type { StreamPolicy } from "./StreamPolicy.ts"
+import type { CircuitPolicy } from "./CircuitPolicy.ts"
+import type { CooldownPolicy } from "./Cooldown.ts"
 import type { RetryPolicy } from "./Retry.ts"
+import type { StreamPolicy } from "./StreamPolicy.ts"
 import type { TimeoutPolicy } from "./Timeout.ts"
 
-/** What a route may say in place of its deployments' own policies. */
+export type { Accept } from "./Acceptance.ts"
+export type { CachePolicy, ResolvedCachePolicy } from "./CachePolicy.ts"
+export type { CircuitPolicy } from "./CircuitPolicy.ts"
+export type { CooldownPolicy } from "./Cooldown.ts"
+export { quantiles } from "./HedgePolicy.ts"
+export type { After, Quantile } from "./HedgePolicy.ts"
+export type { Limits } from "./Limits.ts"
+export type { ResolvedRetryPolicy, RetryPolicy } from "./Retry.ts"
+export { protects } from "./StreamPolicy.ts"
+export type { Protect, StreamPolicy } from "./StreamPolicy.ts"
+export type { TimeoutPolicy } from "./Timeout.ts"
+
+/** The policies of a route. They override those of its deployments, which override the router's defaults. */
 export interface Policies {
   readonly retry?: Partial<RetryPolicy> | undefined
   readonly timeout?: Partial<Omit<TimeoutPolicy, "connect">> | undefined
-  /** `any`: goes on to the next after every error, the caller's own mistakes included. */
+  /** `any`: falls back to the next deployment after every error, `InvalidRequest` included. */
   readonly fallbackOn?: "any" | undefined
-  /** `schema`: an answer that misses its JSON schema is a failed attempt. */
+  /** `schema`: a response that does not match the JSON schema of its request is a failed attempt. */
   readonly accept?: Accept | undefined
   readonly stream?: Partial<StreamPolicy> | undefined
   readonly unsupportedParams?: UnsupportedParams | undefined
-  /** Heeded around a whole route alone: what is kept is the answer to a call. */
+  /** Only on a whole route: the cache holds the responses of calls. */
   readonly cache?: CachePolicy | undefined
-  /** Heeded around a whole route alone: it is about the connection to the caller. */
+  /** Only on a whole route: it concerns the connection to the client. */
   readonly sse?: SsePolicy | undefined
 }
 
 /**
- * `keepAlive` is how long a stream may send nothing. After that its headers and keep-alives go out while no deployment has
- * produced output, and again after each such silence: for load balancers that cut silent connections. The price: an error
- * that comes later is in the stream, not a status.
+ * Keep-alives of a stream. After `keepAlive` without data, the response's headers and a keep-alive are sent, and another
+ * after each further `keepAlive`, so that load balancers do not close the connection. An error after the headers is an
+ * event in the stream, not an HTTP status.
  */
 export interface SsePolicy {
   readonly keepAlive: Duration.Input
+}
+
+/** The policies of a router. Those of a deployment override them, and those of a route override both. */
+export interface Defaults {
+  readonly retry?: Partial<RetryPolicy> | undefined
+  readonly timeout?: Partial<TimeoutPolicy> | undefined
+  readonly circuit?: Partial<CircuitPolicy> | undefined
+  readonly cooldown?: Partial<CooldownPolicy> | undefined
+  readonly stream?: Partial<StreamPolicy> | undefined
+  readonly unsupportedParams?: UnsupportedParams | undefined
 }

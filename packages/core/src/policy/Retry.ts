@@ -1,6 +1,6 @@
 /**
- * Asking the same deployment again: a `Schedule` that backs off exponentially with jitter, waits as long as the provider
- * said, and stops as soon as waiting is worse than moving on.
+ * Retries of one deployment: a `Schedule` with exponential backoff and jitter that follows Retry-After. It stops when the
+ * wait would exceed the call's deadline or `maxRetryAfter`.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -10,11 +10,12 @@ import { actionFor } from "../model/ProviderError.ts"
 import type { ProviderError } from "../model/ProviderError.ts"
 
 /**
- * - `times`: retries per candidate, not counting the first try.
- * - `base`, `max`: the first backoff and the longest; each is twice the one before, jittered by a fifth.
- * - `maxRetryAfter`: the longest Retry-After worth waiting for.
- * - `budget`: which share of a route's calls may be retries, all its candidates together; never fewer than ten a minute.
- *   Said of a whole route, or in the defaults.
+ * - `times`: retries per deployment, without the first attempt. Default: 2.
+ * - `base`, `max`: the first and the longest backoff. Each is twice the one before, with 20 % jitter. Defaults: 500 ms and
+ *   8 seconds.
+ * - `maxRetryAfter`: the longest Retry-After that is waited for. Default: 5 seconds.
+ * - `budget`: the share of a route's calls that may be retries, over all its deployments; ten a minute are always allowed.
+ *   Default: 0.2. Set it on a whole route or in the router's defaults.
  */
 export interface RetryPolicy {
   readonly times: number
@@ -32,38 +33,40 @@ export const defaults: RetryPolicy = {
   budget: 0.2,
 }
 
-/** The policy with its durations in milliseconds. */
-export interface Resolved {
+/** The policy with durations in milliseconds. */
+export interface ResolvedRetryPolicy {
   readonly times: number
   readonly base: number
   readonly max: number
   readonly maxRetryAfter: number
 }
 
-export const resolve = (policy: RetryPolicy): Resolved => ({
+export const resolve = (policy: RetryPolicy): ResolvedRetryPolicy => ({
   times: policy.times,
   base: Duration.toMillis(Duration.fromInputUnsafe(policy.base)),
   max: Duration.toMillis(Duration.fromInputUnsafe(policy.max)),
   maxRetryAfter: Duration.toMillis(Duration.fromInputUnsafe(policy.maxRetryAfter)),
 })
 
-/**
- * What a wait must fit into besides the policy: the call's deadline (clock milliseconds), and whether an equal of the
- * same `balance` stands ready, in which case a rate limit is not waited for at all.
- */
+/** What bounds retries besides the policy. */
 export interface Bounds {
+  /** The call's deadline, in clock milliseconds. */
   readonly deadline: number
+  /** Whether another deployment of the `balance` is available: a rate limit is then not waited for. */
   readonly hasAvailablePeer: (now: number) => boolean
-  /** Asked last, and only of a retry that would be made otherwise: whether the route's budget has room for it. */
+  /** Takes one retry from the route's budget; false if it is used up. Called last, for a retry that all else allows. */
   readonly tryAcquire: (now: number, failure: ProviderError) => boolean
 }
 
 /**
- * The schedule of retries after failures of one candidate. Its delay is Retry-After where the provider gave one, else
- * the backoff; it ends when the failure should not be retried (`judge`; a refusal of ours never is), when the retries
- * are used up, when the delay fits neither `maxRetryAfter` nor the deadline, or when the route's budget is spent.
+ * The schedule of retries after failures of one deployment. The delay is Retry-After if the provider sent it, else the
+ * backoff. The schedule ends when the failure is not retryable (`actionFor`; a `Rejected` never is), the retries are used
+ * up, the delay exceeds `maxRetryAfter` or the deadline, or the route's budget is used up.
  */
-export const schedule = (policy: Resolved, bounds: Bounds): Schedule.Schedule<unknown, ProviderError | Rejected> =>
+export const schedule = (
+  policy: ResolvedRetryPolicy,
+  bounds: Bounds,
+): Schedule.Schedule<unknown, ProviderError | Rejected> =>
   Schedule.exponential(policy.base).pipe(
     Schedule.jittered,
     Schedule.setInputType<ProviderError | Rejected>(),
@@ -87,8 +90,8 @@ export const schedule = (policy: Resolved, bounds: Bounds): Schedule.Schedule<un
 const requestedDelay = (failure: ProviderError | Rejected): Duration.Duration | undefined =>
   failure._tag === "ProviderError" ? failure.retryAfter : undefined
 
-/** The shortest backoff there is: how long a deployment rests that was throttled without being told for how long. */
-export const shortestDelay = (policy: Resolved): number => Math.min(policy.max, policy.base * leastJitter)
+/** The shortest backoff, in milliseconds: the cooldown after a rate limit error without Retry-After. */
+export const shortestDelay = (policy: ResolvedRetryPolicy): number => Math.min(policy.max, policy.base * minJitter)
 
 /** `Schedule.jittered` varies a delay between 80 % and 120 %. */
-const leastJitter = 0.8
+const minJitter = 0.8

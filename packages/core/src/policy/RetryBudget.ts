@@ -1,37 +1,37 @@
 /**
- * How much may be asked beyond the calls themselves: retries and hedges are a share of the traffic of the last minute, so
- * that help for the few never becomes an outage for all.
+ * The budget of retries and hedges: a share of the calls of the last minute, so that extra attempts cannot overload
+ * providers that are already failing.
  */
 
-/** Extras that are always left, a minute: a share of next to nothing would help nobody. */
+/** Extra attempts that are always allowed per minute: a share of few calls would allow none. */
 export const minPerMinute = 10
 
-/** The share of the traffic that extras may be, where nothing is said. */
+/** The share of calls that may be extra attempts, by default. */
 export const defaultShare = 0.2
 
-/** A minute in slices: what is older than all of them no longer counts. */
+/** The minute is counted in slices; a slice older than a minute is cleared. */
 const slices = 6
 const sliceMillis = 10_000
 
-/** Counts calls and extras in a sliding minute, in this process alone. */
+/** Counts calls and extra attempts in a sliding minute, in this process alone. `now` is in clock milliseconds. */
 export class RetryBudget {
   readonly share: number
   readonly #calls = new Uint32Array(slices)
   readonly #extras = new Uint32Array(slices)
-  /** The slice of time that was written last, counted from the clock's beginning. */
+  /** The number of the latest slice, counted from clock time 0. */
   #newest = 0
 
-  /** `share`: of the calls, 0 and up. 0 allows nothing, not even `least`. */
+  /** `share`: of the calls, at least 0. With 0 no extra attempt is allowed, not even `minPerMinute`. */
   constructor(share: number) {
     this.share = share
   }
 
-  /** A call begins. `now` is clock milliseconds, here and below. */
+  /** Counts a call. */
   recordCall(now: number): void {
     this.#calls[this.#slice(now)]!++
   }
 
-  /** Whether one more extra fits, which is then taken. */
+  /** Counts one extra attempt if the budget allows it; false if not. */
   tryAcquire(now: number): boolean {
     const slice = this.#slice(now)
     if (this.share <= 0 || sum(this.#extras) >= Math.max(minPerMinute, Math.floor(this.share * sum(this.#calls))))
@@ -40,7 +40,7 @@ export class RetryBudget {
     return true
   }
 
-  /** The place of this moment's slice, those that have passed since the last one emptied. */
+  /** The index of the slice of `now`. Clears the slices that have passed since the latest one. */
   #slice(now: number): number {
     const current = Math.floor(now / sliceMillis)
     for (let passed = Math.max(this.#newest + 1, current - slices + 1); passed <= current; passed++) {

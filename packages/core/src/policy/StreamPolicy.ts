@@ -1,34 +1,39 @@
 /**
- * What a broken stream costs its caller: the policy. What it takes to keep it stands in `Recovery`, `Continuation` and
- * `Holdback`.
+ * What the client gets when a stream breaks: the policy. `StreamRecovery`, `StreamResume` and `StreamBuffer` carry it out.
  */
 import * as ByteSize from "effect/ByteSize"
 
 /**
- * - `preamble`: nothing until the first real output; after it, an error.
- * - `continue`: after it too, another deployment goes on from what was delivered, where the answer is plain text; anything
- *   else is treated as under `preamble`.
- * - `full`: nothing is shown before the answer is whole, or larger than `hold`: until then another answers instead.
+ * How a stream is protected from breaking.
+ *
+ * - `preamble`: until the first output, another deployment answers. After it, the client gets an error.
+ * - `continue`: after the first output, another deployment continues the delivered text. Only for plain text: other
+ *   content is treated as with `preamble`.
+ * - `full`: the response is buffered until it is complete or larger than `buffer`; until then another deployment answers.
  */
 export type Protect = "preamble" | "continue" | "full"
 
 export const protects = ["preamble", "continue", "full"] as const satisfies ReadonlyArray<Protect>
 
+/**
+ * - `protect`: default `preamble`.
+ * - `buffer`: the largest response that `full` buffers. A larger one is sent as far as it is there, then streamed. Default:
+ *   4 MiB.
+ */
 export interface StreamPolicy {
   readonly protect: Protect
-  /** How much of an answer `full` holds back; beyond it, what is held is shown and the rest follows as it comes. */
   readonly buffer: ByteSize.Input
 }
 
 export const defaults: StreamPolicy = { protect: "preamble", buffer: ByteSize.mebibytes(4) }
 
-/** The policy with its size in bytes. */
-export interface Resolved {
+/** The policy with `buffer` in bytes. */
+export interface ResolvedStreamPolicy {
   readonly protect: Protect
   readonly buffer: number
 }
 
-export const resolve = ({ buffer, protect }: StreamPolicy): Resolved => ({
+export const resolve = ({ buffer, protect }: StreamPolicy): ResolvedStreamPolicy => ({
   protect,
   buffer: ByteSize.toNumberUnsafe(ByteSize.fromInputUnsafe(buffer)),
 })

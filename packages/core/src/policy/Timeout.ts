@@ -1,7 +1,7 @@
 /**
- * How long silence is borne: seven limits. All but `write` have a phase in the error they end in.
+ * The timeouts of a call. Each but `write` has a phase in the `Timeout` error that it causes.
  *
- * A limit never outlives its call: each runs in the fibre of the attempt it guards.
+ * A timer never outlives its call: it runs in the fibre of the attempt that it limits.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -9,17 +9,16 @@ import { ProviderError } from "../model/ProviderError.ts"
 import type { TimeoutPhase } from "../model/ProviderError.ts"
 
 /**
- * - `connect`: until a connection stands. Kept by the provider's transport.
- * - `firstToken`: until a stream's first real output. If not given: 10 seconds where another candidate comes after this
- *   one, 2 minutes where it is local (see `Provider`), of which at most 10 seconds after its first event, and until
- *   `total` where none comes after it.
- * - `thinking`: the same of a model that is given to reason, in a call that asks it to: some do so in silence. Counts
- *   where it is the longer of the two.
- * - `idle`: between a stream's events; comments and pings do not count as events.
- * - `attempt`: a plain call's whole answer. If not given: a minute, 5 minutes of a local one or of one that is thinking,
- *   and until `total` where none comes after it.
- * - `total`: the call with all its retries and fallbacks, and until its answer is read to the end.
- * - `write`: a write of an answer to its client that makes no progress. Kept by who writes it: the gateway.
+ * - `connect`: until the connection is open. The provider's transport enforces it. Default: 5 seconds.
+ * - `firstToken`: until a stream's first output. Default: 10 seconds; 2 minutes for a local model (see `Provider`), of
+ *   which at most 10 seconds after its first event; `total` for the last deployment of a route.
+ * - `reasoning`: `firstToken` for a reasoning model in a call that requests reasoning, if it is longer: some models send
+ *   nothing while they reason. Default: 2 minutes.
+ * - `idle`: between two events of a stream. Comments and pings are not events. Default: 30 seconds.
+ * - `attempt`: until the complete response, if it is not streamed. Default: 1 minute; 5 minutes for a local model, or one
+ *   that reasons; `total` for the last deployment of a route.
+ * - `total`: the call with its retries and fallbacks, until its response is read to the end. Default: 5 minutes.
+ * - `write`: without progress while a response is written to the client. The gateway enforces it. Default: 30 seconds.
  */
 export interface TimeoutPolicy {
   readonly connect: Duration.Input
@@ -41,48 +40,50 @@ export const defaults: TimeoutPolicy = {
   write: "30 seconds",
 }
 
-/** Of models that may have to be loaded first, or think first. */
+/** Of models that may have to be loaded first, or that reason first. */
 const slow = { firstToken: "2 minutes", attempt: "5 minutes" } as const
 
-/** How long an attempt may take, in milliseconds: to a stream's first real output, or to a plain call's whole answer. */
-export interface Limits {
+/** The timeouts of an attempt, in milliseconds. */
+export interface AttemptTimeouts {
+  /** Until a stream's first output. */
   readonly firstToken: number
+  /** Until the complete response of a call that is not streamed. */
   readonly attempt: number
-  /** To the first words of one that goes on with a broken stream, whose reader has half an answer and waits for the rest. */
+  /** `firstToken` of an attempt that resumes a broken stream: the client already has part of the response. */
   readonly resume: number
-  /** From a stream's first event to its first real output: what has begun to answer has loaded its model. */
+  /** From a stream's first event to its first output: a server that has sent an event has loaded its model. */
   readonly afterFirstEvent: number
 }
 
-/** The limits of an attempt, and those of one whose model is asked to think first. */
-export interface Resolved extends Limits {
-  readonly reasoning: Limits
+/** The timeouts of an attempt, and those that replace them when the model reasons. All in milliseconds. */
+export interface ResolvedTimeouts extends AttemptTimeouts {
+  readonly reasoning: AttemptTimeouts
   readonly idle: number
 }
 
 /**
- * The policy as it holds at one place of a route. `local`: whether the model is served nearby, where it may have to be
- * loaded first; `last`: whether no candidate comes after it, so that giving up gains nothing.
+ * The timeouts of a deployment at one place of a route. `local`: the model is served nearby, and may have to be loaded
+ * first. `last`: no deployment follows, so that giving up early gains nothing.
  */
 export const resolve = (
   given: Partial<TimeoutPolicy>,
   { last, local }: { readonly last: boolean; readonly local: boolean },
-): Resolved => {
-  const own = (limit: "firstToken" | "attempt", standard: Duration.Input): number =>
-    given[limit] === undefined && last ? Number.POSITIVE_INFINITY : millis(given[limit] ?? standard)
-  const standard = local ? slow : defaults
-  const thinking = millis(given.reasoning ?? defaults.reasoning)
-  const firstToken = own("firstToken", standard.firstToken)
-  const resume = millis(given.firstToken ?? standard.firstToken)
+): ResolvedTimeouts => {
+  const limit = (name: "firstToken" | "attempt", byDefault: Duration.Input): number =>
+    given[name] === undefined && last ? Number.POSITIVE_INFINITY : millis(given[name] ?? byDefault)
+  const byDefault = local ? slow : defaults
+  const reasoning = millis(given.reasoning ?? defaults.reasoning)
+  const firstToken = limit("firstToken", byDefault.firstToken)
+  const resume = millis(given.firstToken ?? byDefault.firstToken)
   return {
     firstToken,
-    attempt: own("attempt", standard.attempt),
-    resume: resume,
-    afterFirstEvent: local ? own("firstToken", defaults.firstToken) : Number.POSITIVE_INFINITY,
+    attempt: limit("attempt", byDefault.attempt),
+    resume,
+    afterFirstEvent: local ? limit("firstToken", defaults.firstToken) : Number.POSITIVE_INFINITY,
     reasoning: {
-      firstToken: Math.max(firstToken, thinking),
-      attempt: own("attempt", slow.attempt),
-      resume: Math.max(resume, thinking),
+      firstToken: Math.max(firstToken, reasoning),
+      attempt: limit("attempt", slow.attempt),
+      resume: Math.max(resume, reasoning),
       afterFirstEvent: Number.POSITIVE_INFINITY,
     },
     idle: millis(given.idle ?? defaults.idle),
@@ -91,43 +92,45 @@ export const resolve = (
 
 const millis = (input: Duration.Input): number => Duration.toMillis(Duration.fromInputUnsafe(input))
 
-const words: Record<TimeoutPhase, string> = {
+const missing: Record<TimeoutPhase, string> = {
   connect: "no connection",
   "first-token": "no first token",
-  idle: "silence mid-stream",
-  attempt: "no whole answer",
-  total: "the call's own deadline",
+  idle: "no further event",
+  attempt: "no complete response",
+  total: "call not complete",
 }
 
-/** The error of a limit that was reached. `byCaller`: the caller set it, and no deployment is to blame. */
+/** The error of a timeout. `byCaller`: the caller set it, so it does not count against the deployment. */
 export const timeoutError = ({ byCaller, millis, phase }: TimeoutLimit): ProviderError =>
   new ProviderError({
     reason: byCaller ? { _tag: "Timeout", phase, byCaller } : { _tag: "Timeout", phase },
-    message: `${byCaller ? "the caller's own deadline" : words[phase]} within ${format(millis)}`,
+    message: `${missing[phase]} within ${format(millis)}${byCaller ? ", the caller's timeout" : ""}`,
   })
 
 const format = (millis: number): string => Duration.format(Duration.millis(Math.max(0, Math.round(millis))))
 
-/** When a call must have ended, in milliseconds of the clock, and whether it was the caller who given so. */
+/** The deadline of a call. */
 export interface Deadline {
+  /** Clock milliseconds. */
   readonly at: number
+  /** Whether the caller's timeout sets it, rather than the route's. */
   readonly byCaller: boolean
 }
 
-/** The sooner of what the route allows (`total` milliseconds) and what the caller does. */
+/** The earlier of the route's deadline (`total` milliseconds after `startedAt`) and the caller's. */
 export const deadline = (startedAt: number, total: number, timeout: Duration.Input | undefined): Deadline => {
-  const own = timeout === undefined ? total : Duration.toMillis(Duration.fromInputUnsafe(timeout))
-  return own < total ? { at: startedAt + own, byCaller: true } : { at: startedAt + total, byCaller: false }
+  const callers = timeout === undefined ? total : millis(timeout)
+  return callers < total ? { at: startedAt + callers, byCaller: true } : { at: startedAt + total, byCaller: false }
 }
 
-/** A limit as it is kept: its phase, and how many milliseconds it leaves. */
+/** A timeout to enforce: its phase, and its duration in milliseconds. */
 export interface TimeoutLimit {
   readonly phase: TimeoutPhase
   readonly millis: number
   readonly byCaller: boolean
 }
 
-/** Which limit strikes first, the phase's own or what the deadline leaves, and in how many milliseconds. */
+/** The earlier of a phase's timeout and the time until the deadline. */
 export const earliest = (phase: TimeoutPhase, limitMillis: number, deadline: Deadline, now: number): TimeoutLimit => {
   const left = deadline.at - now
   return left < limitMillis
@@ -135,18 +138,17 @@ export const earliest = (phase: TimeoutPhase, limitMillis: number, deadline: Dea
     : { phase, millis: limitMillis, byCaller: false }
 }
 
-/** Timers this many milliseconds late, or more, were kept by a process that stood still. */
+/** A timer that fires this many milliseconds late, or more, shows that the process was blocked. */
 const tolerance = 100
 
 /**
- * How many more milliseconds are waited for after a timer that came `late` milliseconds after its time: as long as the
- * process stood still, for it could neither ask nor listen meanwhile; at most the limit once more. Nothing for one that
- * was on time.
+ * How many milliseconds a timeout is extended by when its timer fires `late` milliseconds late: the time for which the
+ * process was blocked, since it could neither send nor receive; at most `limit`. 0 if the timer is on time.
  */
 export const grace = (late: number, limit: number): number =>
   late < tolerance ? 0 : Math.max(1, Math.min(late, limit))
 
-/** Ends `self` with a `Timeout` of that phase when it takes longer than `millis`; an infinite limit costs nothing. */
+/** Fails with a `Timeout` error when `self` takes longer than the limit. An infinite limit starts no timer. */
 export const withTimeout = <A, E, R>(
   self: Effect.Effect<A, E, R>,
   limit: TimeoutLimit,

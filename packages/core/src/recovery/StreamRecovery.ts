@@ -103,7 +103,7 @@ const resumeFrom = (context: Attempt.Context<Chat.Request>, leaf: Leaf, delivere
   }
 }
 
-const unlimited: Timeout.Limits = {
+const unlimited: Timeout.AttemptTimeouts = {
   firstToken: Infinity,
   attempt: Infinity,
   resume: Infinity,

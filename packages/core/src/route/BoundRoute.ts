@@ -7,13 +7,13 @@ import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as RetryBudget from "../policy/RetryBudget.ts"
 import * as CachePolicy from "../policy/CachePolicy.ts"
-import type { Candidate, Defaults, ResolvedPolicies } from "../deployment/Candidate.ts"
+import type { Candidate, ResolvedPolicies } from "../deployment/Candidate.ts"
 import * as Candidates from "../deployment/Candidate.ts"
 import * as Condition from "./Condition.ts"
 import type * as HedgePolicy from "../policy/HedgePolicy.ts"
 import type { ReasonTag } from "../model/ProviderError.ts"
 import type { Case, Route } from "./Route.ts"
-import type { Policies } from "../policy/Policies.ts"
+import type { Defaults, Policies } from "../policy/Policies.ts"
 import type { Problem } from "./Problem.ts"
 import * as Rules from "./Rules.ts"
 import type * as Strategy from "./Strategy.ts"
@@ -67,7 +67,7 @@ export interface BoundRoute<C = Candidate> {
   readonly write: number
   readonly budget: RetryBudget.RetryBudget
   /** Where it keeps its answers. */
-  readonly cache: CachePolicy.Resolved | undefined
+  readonly cache: CachePolicy.ResolvedCachePolicy | undefined
   /** How long its streams may be silent before keep-alives are sent, in milliseconds. */
   readonly keepAlive: number | undefined
 }

@@ -19,6 +19,10 @@ import type { RetryPolicy } from "../policy/Retry.ts"
 import type { Strategy } from "./Strategy.ts"
 import type { Policies, SsePolicy } from "../policy/Policies.ts"
 
+export type { Condition } from "./Condition.ts"
+export { strategies } from "./Strategy.ts"
+export type { Strategy } from "./Strategy.ts"
+
 /**
  * - `Target`: the deployment, or another route, of that name.
  * - `Fallback`: each in turn, going on to the next when one fails in a way that another may not.

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Result from "effect/Result"
-import type { Defaults } from "../../src/deployment/Candidate.ts"
+import type { Defaults } from "../../src/policy/Policies.ts"
 import type * as Deployment from "../../src/deployment/Deployment.ts"
 import * as Lint from "../../src/inspect/Lint.ts"
 import * as Route from "../../src/route/Route.ts"

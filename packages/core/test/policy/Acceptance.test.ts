@@ -262,7 +262,7 @@ describe("a tool that must be called", () => {
       yield* TestClock.adjust("60 seconds")
       const receipt = yield* Fiber.join(second)
       assert.strictEqual(receipt.deployment, "backup")
-      assert.include(receipt.attempts[0]?.message, "silence mid-stream")
+      assert.include(receipt.attempts[0]?.message, "no further event")
       assert.strictEqual(slow.inFlight(), 0)
     }).pipe(Effect.provide(router(slow.layer)))
   })

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type { Defaults } from "../../src/deployment/Candidate.ts"
+import type { Defaults } from "../../src/policy/Policies.ts"
 import * as Deployment from "../../src/deployment/Deployment.ts"
 import * as Route from "../../src/route/Route.ts"
 import * as Router from "../../src/Router.ts"

@@ -2,7 +2,7 @@
  * `GET /api/providers`: how each deployment stands just now. The operator's alone, for it tells of everybody's calls.
  */
 import { Router } from "@understudy/core/Router"
-import type { Status } from "@understudy/core/internal/admission/Status"
+import type { Status } from "@understudy/core/Router"
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"

@@ -1,7 +1,7 @@
 /**
  * A key of the gateway's own: who asks, what they may call, and how much of it. No provider ever sees one.
  */
-import type { Limits } from "@understudy/core/internal/policy/Limits"
+import type { Limits } from "@understudy/core/Policies"
 import type * as Redacted from "effect/Redacted"
 
 export interface KeyLimits extends Limits {

@@ -2,7 +2,7 @@
  * Asides: what a caller asks the gateway beside calls, such as how many tokens a request has. They may reach a vendor with
  * the operator's key, so each is logged in a line, and counted by the key that it came with.
  */
-import type { TokenCount } from "@understudy/core/internal/inspect/TokenCount"
+import type { TokenCount } from "@understudy/core/Router"
 import type { Explanation } from "@understudy/core/Explain"
 import type { RouterError } from "@understudy/core/RouterError"
 import * as Clock from "effect/Clock"

@@ -4,7 +4,7 @@
  */
 import { accepts } from "@understudy/core/internal/policy/Acceptance"
 import * as Chat from "@understudy/core/Chat"
-import { protects } from "@understudy/core/internal/policy/StreamPolicy"
+import { protects } from "@understudy/core/Policies"
 import * as Rules from "@understudy/core/internal/route/Rules"
 import * as Schema from "effect/Schema"
 import { DurationText, PositiveDuration } from "./DurationText.ts"

@@ -3,7 +3,7 @@
  *
  * Sources: docs.litellm.ai, "All settings", "Router", "Fallbacks", "Wildcard routing".
  */
-import type { Strategy } from "@understudy/core/internal/route/Strategy"
+import type { Strategy } from "@understudy/core/Route"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import type { Problem } from "../../config/ConfigError.ts"

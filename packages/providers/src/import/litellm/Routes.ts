@@ -2,7 +2,7 @@
  * LiteLLM's model groups as routes: a group becomes a balance, its `order`s the tiers of a fallback, followed by the groups
  * it falls back to.
  */
-import type { Strategy } from "@understudy/core/internal/route/Strategy"
+import type { Strategy } from "@understudy/core/Route"
 import type { Document, RouteDocument } from "../ImportReader.ts"
 import { compact, isList, uniqueName, withCache } from "../ImportReader.ts"
 import type { Fallbacks, Graph } from "./Fallbacks.ts"
