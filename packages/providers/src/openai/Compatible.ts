@@ -2,26 +2,26 @@
  * The vendors that speak OpenAI's protocol under addresses of their own, and how each of them speaks it. A new one is an
  * entry here, and a line in `docs/configuration.md`.
  */
-import type { Dialect, Feature } from "../protocols/chat-completions/Compatibility.ts"
+import type { Compatibility, Feature } from "../protocols/chat-completions/Compatibility.ts"
 import { compatible, lacking } from "../protocols/chat-completions/Compatibility.ts"
 
 export interface Vendor {
   readonly baseUrl: string
   /** The environment variable of its key. A server of one's own asks for none, unless it is told to. */
   readonly variable: string | undefined
-  readonly dialect: Dialect
+  readonly dialect: Compatibility
   /** How its model ids look. */
   readonly models: string
   /** Where it tells of its outages; a server of one's own has no such page. */
   readonly statusPage?: string
 }
 
-const lacks = (...features: ReadonlyArray<Feature>): Pick<Dialect, "lacks"> => ({
+const lacks = (...features: ReadonlyArray<Feature>): Pick<Compatibility, "lacks"> => ({
   lacks: lacking("cache keys", "custom tools", "refusals", ...features),
 })
 
 /** Servers of models with open weights: more sampling than OpenAI's, and no documents. */
-const open: Dialect = { ...compatible, documents: "text", ...lacks() }
+const open: Compatibility = { ...compatible, documents: "text", ...lacks() }
 
 const of = <const Vendors extends Readonly<Record<string, Vendor>>>(vendors: Vendors): Vendors => vendors
 
@@ -43,7 +43,7 @@ export const vendors = of({
   fireworks: {
     baseUrl: "https://api.fireworks.ai/inference/v1",
     variable: "FIREWORKS_API_KEY",
-    dialect: { ...open, thoughts: "reasoning_content" },
+    dialect: { ...open, reasoning: "reasoning_content" },
     models: "ids look like accounts/fireworks/models/gpt-oss-120b",
     statusPage: "https://status.fireworks.ai",
   },
@@ -53,7 +53,7 @@ export const vendors = of({
     dialect: {
       ...open,
       effort: "thinking",
-      thoughts: "reasoning_content",
+      reasoning: "reasoning_content",
       tools: 128,
       ...lacks("json schemas", "n", "top_k", "user"),
     },
@@ -88,7 +88,7 @@ export const vendors = of({
     dialect: {
       ...compatible,
       effort: "reasoning",
-      thoughts: "reasoning_details",
+      reasoning: "reasoning_details",
       documents: "file-or-url",
       cache: "cache_control",
       user: 128,
@@ -103,7 +103,7 @@ export const vendors = of({
     variable: undefined,
     dialect: {
       ...open,
-      thoughts: "reasoning",
+      reasoning: "reasoning",
       ...lacks("forced tools", "image urls", "logit_bias", "n", "parallel tool calls", "top_k", "user"),
     },
     models: "ids look like llama3.2, as `ollama list` gives them",
@@ -111,7 +111,7 @@ export const vendors = of({
   vllm: {
     baseUrl: "http://127.0.0.1:8000/v1",
     variable: undefined,
-    dialect: { ...open, thoughts: "reasoning" },
+    dialect: { ...open, reasoning: "reasoning" },
     models: "the id is what the server was started with",
   },
 })
@@ -120,12 +120,12 @@ export const vendors = of({
 export type Name = keyof typeof vendors
 
 /** Google's own address for OpenAI's protocol: its models must see their signatures again. */
-const google: Dialect = { ...compatible, signatures: true }
+const google: Compatibility = { ...compatible, signatures: true }
 
 /** Zhipu's, at home and abroad. */
-const zhipu: Dialect = { ...open, thoughts: "reasoning_content", user: 128, tools: 128 }
+const zhipu: Compatibility = { ...open, reasoning: "reasoning_content", user: 128, tools: 128 }
 
-const byHost: ReadonlyMap<string, Dialect> = new Map([
+const byHost: ReadonlyMap<string, Compatibility> = new Map([
   ...Object.values(vendors).flatMap(({ baseUrl, dialect, variable }) =>
     variable === undefined ? [] : [[new URL(baseUrl).host, dialect] as const],
   ),
@@ -135,5 +135,5 @@ const byHost: ReadonlyMap<string, Dialect> = new Map([
 ])
 
 /** The dialect at an address that nobody is named for: the vendor's, if it is known, else what most understand. */
-export const dialectAt = (baseUrl: string): Dialect =>
+export const dialectAt = (baseUrl: string): Compatibility =>
   (URL.canParse(baseUrl) ? byHost.get(new URL(baseUrl).host) : undefined) ?? compatible

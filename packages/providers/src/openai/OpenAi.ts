@@ -75,7 +75,7 @@ export interface Options {
 const openAi: Omit<Compatible.Vendor, "models"> = {
   baseUrl: "https://api.openai.com/v1",
   variable: "OPENAI_API_KEY",
-  dialect: ChatCompletions.Dialect.openAi,
+  dialect: ChatCompletions.Compatibility.openAi,
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -127,7 +127,7 @@ export interface Endpoint {
   readonly vendor: string
   readonly key: Redacted.Redacted | undefined
   readonly baseUrl: string
-  readonly dialect: ChatCompletions.Dialect.Dialect
+  readonly dialect: ChatCompletions.Compatibility.Compatibility
   /** Sent with every request; null takes away one of the SDK's own. */
   readonly headers: Readonly<Record<string, string | null>>
   readonly query?: Readonly<Record<string, string>> | undefined
@@ -164,7 +164,7 @@ export const connect = Effect.fnUntraced(function* (
     logLevel: "off",
   })
   const { codec, path } = endpoint.api === "responses" ? responses : chatCompletions(dialect)
-  const own = dialect === ChatCompletions.Dialect.openAi
+  const own = dialect === ChatCompletions.Compatibility.openAi
   const host = hasOwnSeals(baseUrl) ? undefined : EncryptedReasoning.hostAt(baseUrl)
   const limits: Limits = {
     user: dialect.user,
@@ -199,7 +199,7 @@ export const connect = Effect.fnUntraced(function* (
     },
     reason: Errors.reason,
     local: endpoint.local === true,
-    whole: endpoint.plainByStream === true && endpoint.api !== "responses" ? ChatCompletions.whole : undefined,
+    whole: endpoint.plainByStream === true && endpoint.api !== "responses" ? ChatCompletions.toComplete : undefined,
     key,
     scrub,
     sender,
@@ -218,7 +218,7 @@ interface Spoken {
 
 const responses: Spoken = { codec: Responses, path: "/responses" }
 
-const chatCompletions = (dialect: ChatCompletions.Dialect.Dialect): Spoken => ({
+const chatCompletions = (dialect: ChatCompletions.Compatibility.Compatibility): Spoken => ({
   codec: {
     ...ChatCompletions,
     Request: {

@@ -1,11 +1,9 @@
-/**
- * OpenAI's mark for what its cache should keep up to here, the same in both of its APIs.
- */
+/** OpenAI's cache breakpoint, shared by Chat Completions and Responses. */
 import type * as Chat from "@understudy/core/Chat"
 import type { Block, Warn } from "../Lowering.ts"
 import type { Model } from "./Model.ts"
 
-/** Sets the mark where the model takes it: with others, OpenAI caches by itself. */
+/** Sets the breakpoint if the model supports it. For other models, OpenAI caches automatically. */
 export const set = (block: Block, { ttl }: Chat.CacheHint, model: Model, warn: Warn): Block => {
   if (!model.breakpoints) {
     warn("a cache hint")

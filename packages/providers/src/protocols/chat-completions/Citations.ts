@@ -1,12 +1,10 @@
-/**
- * Citations, as Chat Completions has them: `annotations` that name a page. It has no word for documents.
- */
+/** Citations of Chat Completions: `annotations` that refer to a web page. Documents cannot be cited. */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
 import * as Json from "../Json.ts"
 import type { Block } from "../Lowering.ts"
 
-/** `undefined` for one that names no page. */
+/** `undefined` if the annotation does not refer to a page. */
 export const decode = (annotation: unknown): Chat.Citation | undefined => {
   if (!Predicate.isObject(annotation)) return undefined
   const { end_index: end, start_index: start, title, url } = Json.fields(annotation["url_citation"])
@@ -18,8 +16,8 @@ export const decode = (annotation: unknown): Chat.Citation | undefined => {
 }
 
 /**
- * Of a text that begins at `start` of the content and ends at `end`. `undefined` for one that cannot be said: clients look
- * for the page, and break where there is none.
+ * The annotation of a text between `start` and `end` of the content. `undefined` for a citation of a document: clients
+ * require a page.
  */
 export const encode = ({ source, supports }: Chat.Citation, start: number, end: number): Block | undefined => {
   if (source.type !== "url") return undefined

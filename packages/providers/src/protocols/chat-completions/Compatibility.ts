@@ -1,42 +1,46 @@
 /**
- * The dialects of Chat Completions: where the servers that speak it differ, from OpenAI and from each other. A vendor's is
- * `compatible` with what is special to it.
+ * How servers that speak Chat Completions differ from OpenAI and from each other. A vendor's entry is `compatible` with
+ * its differences.
  *
  * Sources: developers.openai.com, "Chat completions", "File inputs"; console.groq.com, "OpenAI compatibility";
  * api-docs.deepseek.com, "Thinking mode"; docs.mistral.ai, "Chat completion"; openrouter.ai, "Reasoning tokens", "PDF
- * inputs", "Prompt caching"; docs.x.ai, "Chat completions"; Ollama's and vLLM's own, "OpenAI compatibility". The bounds are
- * those of the vendors' references; of a server that documents none, the one of OpenAI's that costs nothing to keep.
+ * inputs", "Prompt caching"; docs.x.ai, "Chat completions"; Ollama's and vLLM's own, "OpenAI compatibility". Limits are
+ * those of the vendors' references. For a server that documents none, those of OpenAI's limits apply that cost nothing
+ * to keep.
  */
 import type * as ToolIds from "../ToolIds.ts"
 
-export interface Dialect {
-  /** How it takes developer's messages: as such, or, where it knows but OpenAI's older words, as the system's. */
+export interface Compatibility {
+  /** The role of developer messages. Older servers only know `system`. */
   readonly developer: "developer" | "system"
   readonly maxTokens: "max_completion_tokens" | "max_tokens"
   readonly seed: "seed" | "random_seed"
-  /** How it is told how much to think. */
+  /** The field that controls reasoning. */
   readonly effort: "reasoning_effort" | "reasoning" | "thinking"
-  /** The field in which it takes the thoughts of earlier answers; `undefined` where that is not known. */
-  readonly thoughts: "reasoning_content" | "reasoning" | "reasoning_details" | "none" | undefined
-  /** Where it takes documents: OpenAI's part of data or an id, the same with a URL, Mistral's, or nowhere but as text. */
+  /** The field for reasoning of earlier responses; `undefined` if unknown. */
+  readonly reasoning: "reasoning_content" | "reasoning" | "reasoning_details" | "none" | undefined
+  /**
+   * How it accepts documents: OpenAI's `file` (data or id), OpenAI's `file` with URLs too, Mistral's `document_url`, or
+   * as text only.
+   */
   readonly documents: "file" | "file-or-url" | "document_url" | "text"
-  /** The word for the end of a prefix to cache, if it has one whatever the model. */
+  /** The field that marks the end of a cached prefix, if it supports one for every model. */
   readonly cache: "cache_control" | undefined
-  /** The ids of tool calls that it takes. */
+  /** Its rule for tool call ids. */
   readonly toolIds: ToolIds.Rule
-  /** The most characters of the id of an end user, and the most tools. */
+  /** The maximum length of the end user's id in characters, and the maximum number of tools. */
   readonly user: number
   readonly tools: number | undefined
-  /** Whether a tool's result may hold images. */
+  /** Whether a tool result may contain images. */
   readonly results: "text" | "parts"
-  /** Whether it may have sealed what it answered, and gets that back, in the form it gave it in: see `Thoughts`. */
+  /** Whether it may issue encrypted reasoning, which is returned in the form it was issued in: see `Reasoning`. */
   readonly signatures: boolean
-  /** Whether a stream's usage must be asked for. */
+  /** Whether a stream's usage must be requested. */
   readonly streamOptions: boolean
   readonly lacks: ReadonlySet<Feature>
 }
 
-/** What one server or another does not take. */
+/** A feature that some servers do not support. */
 export type Feature =
   | "cache keys"
   | "custom tools"
@@ -54,13 +58,13 @@ export type Feature =
 
 export const lacking = (...features: ReadonlyArray<Feature>): ReadonlySet<Feature> => new Set(features)
 
-/** OpenAI's own. */
-export const openAi: Dialect = {
+/** OpenAI itself. */
+export const openAi: Compatibility = {
   developer: "developer",
   maxTokens: "max_completion_tokens",
   seed: "seed",
   effort: "reasoning_effort",
-  thoughts: "none",
+  reasoning: "none",
   documents: "file",
   cache: undefined,
   toolIds: { longest: 40 },
@@ -72,12 +76,12 @@ export const openAi: Dialect = {
   lacks: lacking("top_k"),
 }
 
-/** What nearly every server that calls itself compatible understands. */
-export const compatible: Dialect = {
+/** What nearly every OpenAI-compatible server supports. */
+export const compatible: Compatibility = {
   ...openAi,
   developer: "system",
   maxTokens: "max_tokens",
-  thoughts: undefined,
+  reasoning: undefined,
   toolIds: { longest: 40, lenient: true },
   tools: undefined,
   signatures: true,

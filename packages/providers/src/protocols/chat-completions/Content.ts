@@ -1,40 +1,44 @@
 /**
- * Content, part by part: a `Chat` part as a Chat Completions content part, and back.
+ * Converts content parts between `Chat` and Chat Completions.
  *
- * Every function here is total. What a part cannot say is found beforehand by `unsupported`, and a lesser loss is named
- * through `warn`.
+ * Every function is total. `unsupported` finds features that cannot be dropped; other losses are reported through
+ * `warn`.
  *
- * Sources: developers.openai.com, "File inputs" (Chat Completions takes a file's data or its id, URLs only Responses) and
- * "Images and vision" (a URL or data); openrouter.ai, "PDF inputs"; docs.mistral.ai, "Document QnA".
+ * Sources: developers.openai.com, "File inputs" (Chat Completions takes a file's data or its id, URLs only Responses)
+ * and "Images and vision" (a URL or data); openrouter.ai, "PDF inputs"; docs.mistral.ai, "Document QnA".
  */
 import type * as Chat from "@understudy/core/Chat"
 import type { Block, Warn } from "../Lowering.ts"
 import * as Media from "../Media.ts"
 import * as TextDocument from "../TextDocument.ts"
 import * as CacheControl from "./CacheControl.ts"
-import type { Dialect } from "./Compatibility.ts"
+import type { Compatibility } from "./Compatibility.ts"
 import type { Model } from "./Model.ts"
 import type * as Wire from "./Wire.ts"
 
-/** Whom a request is encoded for, and where its losses are named. */
+/** The target of a request's encoding, and the report of dropped parameters. */
 export interface Target {
   readonly model: Model
-  readonly dialect: Dialect
+  readonly compatibility: Compatibility
   readonly warn: Warn
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What cannot be said
+// Unsupported
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What this needs and the server lacks, if there is anything. */
-export const unsupported = (part: Media.Media, role: Chat.Message["role"], dialect: Dialect): string | undefined => {
+/** The feature of this part that the server does not support, if any. */
+export const unsupported = (
+  part: Media.Media,
+  role: Chat.Message["role"],
+  compatibility: Compatibility,
+): string | undefined => {
   switch (part.type) {
     case "image":
       if (part.source.type === "id") return "images by file id"
-      return part.source.type === "url" && dialect.lacks.has("image urls") ? "images by URL" : undefined
+      return part.source.type === "url" && compatibility.lacks.has("image urls") ? "images by URL" : undefined
     case "file":
-      return unsupportedFile(part.source, dialect)
+      return unsupportedFile(part.source, compatibility)
     case "audio":
       if (role === "assistant")
         return part.source.type === "id" ? undefined : "audio of an earlier answer but by its id"
@@ -45,7 +49,7 @@ export const unsupported = (part: Media.Media, role: Chat.Message["role"], diale
   }
 }
 
-const unsupportedFile = (source: Chat.Source, { documents }: Dialect): string | undefined => {
+const unsupportedFile = (source: Chat.Source, { documents }: Compatibility): string | undefined => {
   switch (source.type) {
     case "id":
       return documents === "file" ? Media.foreignId(source, "openai") : "another vendor's file id"
@@ -68,7 +72,7 @@ const audioFormat = ({ format }: Chat.Audio, mediaType: string): string | undefi
 // Encode
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Adds a user's, a tool's or the system's part to `blocks`. */
+/** Adds a part of a user, tool or system message to `blocks`. */
 export const encode = (part: Chat.UserMessage["content"][number], blocks: Array<Block>, target: Target): void => {
   switch (part.type) {
     case "text":
@@ -96,9 +100,12 @@ export const encodeText = (part: Chat.Text, target: Target): Block => {
   return withCache({ type: "text", text: part.text }, part.cache, target)
 }
 
-/** A text is put into the prompt where the server has no place for documents, or one that is not known to take texts. */
+/**
+ * A text document becomes part of the prompt if the server does not support documents, or is not known to accept text
+ * documents.
+ */
 const encodeFile = (part: Chat.File, blocks: Array<Block>, target: Target): void => {
-  const { documents } = target.dialect
+  const { documents } = target.compatibility
   if (part.citable === true) target.warn("that a document may be cited")
   const text = documents === "file" ? undefined : TextDocument.read(part.source)
   if (text !== undefined) {
@@ -109,7 +116,7 @@ const encodeFile = (part: Chat.File, blocks: Array<Block>, target: Target): void
   blocks.push(withCache(documentPart(part, documents), part.cache, target))
 }
 
-const documentPart = ({ name, source }: Chat.File, documents: Dialect["documents"]): Block => {
+const documentPart = ({ name, source }: Chat.File, documents: Compatibility["documents"]): Block => {
   if (documents === "document_url") {
     return {
       type: "document_url",
@@ -118,16 +125,16 @@ const documentPart = ({ name, source }: Chat.File, documents: Dialect["documents
     }
   }
   const file: Block = source.type === "id" ? { file_id: source.id } : { file_data: Media.toUrl(source) }
-  // Data must have a name.
+  // Data requires a name.
   if (name !== undefined || source.type !== "id") file["filename"] = name ?? "document"
   return { type: "file", file }
 }
 
-/** Where the server takes it, a mark in its own words; OpenAI, and most others, have theirs. */
-const withCache = (block: Block, cache: Chat.CacheHint | undefined, { dialect, model, warn }: Target): Block => {
+/** Sets the server's own cache field, else OpenAI's. */
+const withCache = (block: Block, cache: Chat.CacheHint | undefined, { compatibility, model, warn }: Target): Block => {
   if (cache === undefined) return block
-  if (dialect.cache !== undefined) {
-    block[dialect.cache] = cache.ttl === undefined ? { type: "ephemeral" } : { type: "ephemeral", ttl: cache.ttl }
+  if (compatibility.cache !== undefined) {
+    block[compatibility.cache] = cache.ttl === undefined ? { type: "ephemeral" } : { type: "ephemeral", ttl: cache.ttl }
     return block
   }
   return CacheControl.set(block, cache, model, warn)
@@ -166,8 +173,8 @@ const decodeFile = (part: Wire.File): Chat.File => {
   return name === undefined || name === null ? file : { ...file, name }
 }
 
-/** A part of a tool's result. */
-export const decodeShown = (part: Wire.ShownPart): Chat.ToolResult["content"][number] =>
+/** A part of a tool result. */
+export const decodeResultPart = (part: Wire.ResultPart): Chat.ToolResult["content"][number] =>
   part.type === "text" ? decodeText(part) : part.type === "image_url" ? decodeImage(part) : decodeFile(part)
 
 export const decodeText = (part: Wire.Text): Chat.Text => {
@@ -185,7 +192,7 @@ export const decodeCache = ({ cache_control, prompt_cache_breakpoint }: Cached):
   return { cache: typeof hint.ttl === "string" ? { ttl: hint.ttl } : {} }
 }
 
-/** A file's data is a `data:` URL, or base64 alone, of what clients mostly send; some servers take its address there. */
+/** A file's data is a `data:` URL, bare base64 (assumed to be a PDF), or on some servers a URL. */
 const decodeData = (data: string): Chat.Source => {
   const source = Media.fromUrl(data)
   if (source.type === "base64" || /^https?:/.test(data)) return source

@@ -1,10 +1,10 @@
 /**
- * The conversation, message by message: a `Chat` message as Chat Completions messages, and back.
+ * Converts messages between `Chat` and Chat Completions.
  *
- * - The results of parallel tool calls are one message in `Chat`, and as many neighbours on the wire. They hold text
- *   alone: images and documents among them are the user's to show, right after the last of them.
- * - Within an assistant's message the wire puts words before tool calls.
- * - The `function_call` of older clients is a tool call, and the message of role `function` that follows its result.
+ * - The results of parallel tool calls are one message in `Chat`, and one message each on the wire. They contain text
+ *   only: images and documents in them follow in a user message after the last result.
+ * - In an assistant message on the wire, text comes before tool calls.
+ * - `function_call` of older clients is a tool call, and the following message of role `function` is its result.
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
@@ -14,7 +14,7 @@ import * as EncryptedReasoning from "../EncryptedReasoning.ts"
 import * as ToolIds from "../ToolIds.ts"
 import type { Target } from "./Content.ts"
 import * as Content from "./Content.ts"
-import type { Dialect } from "./Compatibility.ts"
+import type { Compatibility } from "./Compatibility.ts"
 import * as Reasoning from "./Reasoning.ts"
 import type * as Wire from "./Wire.ts"
 
@@ -22,48 +22,48 @@ import type * as Wire from "./Wire.ts"
 // Encode
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** `isCustom` says of a call whether its tool is free-form there too. */
+/** `isCustom`: whether a call's tool is a custom tool on the wire. */
 export const encode = (
   messages: ReadonlyArray<Chat.Message>,
   target: Target,
   isCustom: (call: Chat.ToolCall) => boolean,
 ): Array<Block> => {
   const wire: Array<Block> = []
-  /** What results show, until the last of them has been told. */
-  const shown: Array<Block> = []
+  /** Images and documents of tool results, until the last result is written. */
+  const resultMedia: Array<Block> = []
   for (const message of messages) {
-    if (message.role !== "tool" && shown.length > 0) wire.push({ role: "user", content: shown.splice(0) })
+    if (message.role !== "tool" && resultMedia.length > 0) wire.push({ role: "user", content: resultMedia.splice(0) })
     switch (message.role) {
       case "system":
-        wire.push({ role: "system", content: words(message.content, target) })
+        wire.push({ role: "system", content: contentOf(message.content, target) })
         break
       case "developer":
-        wire.push({ role: target.dialect.developer, content: words(message.content, target) })
+        wire.push({ role: target.compatibility.developer, content: contentOf(message.content, target) })
         break
       case "user":
-        wire.push(named({ role: "user", content: words(message.content, target) }, message.name, target))
+        wire.push(named({ role: "user", content: contentOf(message.content, target) }, message.name, target))
         break
       case "assistant":
         wire.push(named(encodeAssistant(message, target, isCustom), message.name, target))
         break
       case "tool":
-        for (const result of message.content) wire.push(encodeResult(result, shown, target))
+        for (const result of message.content) wire.push(encodeResult(result, resultMedia, target))
         break
     }
   }
-  if (shown.length > 0) wire.push({ role: "user", content: shown })
+  if (resultMedia.length > 0) wire.push({ role: "user", content: resultMedia })
   return wire
 }
 
-const named = (message: Block, name: string | undefined, { dialect, warn }: Target): Block => {
+const named = (message: Block, name: string | undefined, { compatibility, warn }: Target): Block => {
   if (name === undefined) return message
-  if (dialect.lacks.has("names")) warn("the name of a message's author")
+  if (compatibility.lacks.has("names")) warn("the name of a message's author")
   else message["name"] = name
   return message
 }
 
-/** A single text is said as a string, which every server understands. */
-const words = (content: Chat.UserMessage["content"], target: Target): string | ReadonlyArray<Block> => {
+/** A single text is written as a string, which every server supports. */
+const contentOf = (content: Chat.UserMessage["content"], target: Target): string | ReadonlyArray<Block> => {
   const parts: Array<Block> = []
   for (const part of content) Content.encode(part, parts, target)
   return asString(parts) ?? parts
@@ -82,10 +82,10 @@ const encodeAssistant = (
   target: Target,
   isCustom: (call: Chat.ToolCall) => boolean,
 ): Block => {
-  const { dialect, warn } = target
+  const { compatibility, warn } = target
   const message: Block = { role: "assistant" }
   const parts: Array<Block> = []
-  const thoughts: Array<Chat.Reasoning> = []
+  const reasoning: Array<Chat.Reasoning> = []
   const calls: Array<Block> = []
   const details: Array<Block> = []
   for (const part of content) {
@@ -94,21 +94,21 @@ const encodeAssistant = (
         parts.push(Content.encodeText(part, target))
         break
       case "refusal":
-        if (dialect.lacks.has("refusals")) {
+        if (compatibility.lacks.has("refusals")) {
           warn("a refusal, sent as text")
           parts.push({ type: "text", text: part.text })
         } else parts.push({ type: "refusal", refusal: part.text })
         break
       case "reasoning":
-        thoughts.push(part)
+        reasoning.push(part)
         break
       case "audio":
         if (part.source.type === "id") message["audio"] = { id: part.source.id }
         break
       case "tool-call": {
         if (part.cache !== undefined) warn("a cache hint on a tool call")
-        const call = encodeCall(part, isCustom(part), dialect)
-        if (part.signature?.issuer === "google" && dialect.thoughts === "reasoning_details") {
+        const call = encodeCall(part, isCustom(part), compatibility)
+        if (part.signature?.issuer === "google" && compatibility.reasoning === "reasoning_details") {
           details.push(Reasoning.encodeCall(String(call["id"]), part.signature, details.length))
         }
         calls.push(call)
@@ -116,51 +116,52 @@ const encodeAssistant = (
       }
     }
   }
-  encodeThoughts(thoughts, details, message, target)
-  const silent = parts.length === 0 && (calls.length > 0 || message["audio"] !== undefined)
-  message["content"] = silent ? null : (asString(parts) ?? parts)
+  encodeReasoning(reasoning, details, message, target)
+  const isEmpty = parts.length === 0 && (calls.length > 0 || message["audio"] !== undefined)
+  message["content"] = isEmpty ? null : (asString(parts) ?? parts)
   if (calls.length > 0) message["tool_calls"] = calls
   return message
 }
 
-/** Where only their words are taken, seals are left behind: they prove nothing to that vendor. */
-const encodeThoughts = (
-  thoughts: ReadonlyArray<Chat.Reasoning>,
+/** Encrypted reasoning is omitted if the server only accepts reasoning text. */
+const encodeReasoning = (
+  reasoning: ReadonlyArray<Chat.Reasoning>,
   details: ReadonlyArray<Block>,
   message: Block,
-  { dialect, warn }: Target,
+  { compatibility, warn }: Target,
 ): void => {
-  if (dialect.thoughts === "reasoning_details") {
-    const all = [...details, ...thoughts.map((thought, index) => Reasoning.encode(thought, details.length + index))]
-    if (all.length > 0) message[dialect.thoughts] = all
+  if (compatibility.reasoning === "reasoning_details") {
+    const all = [...details, ...reasoning.map((part, index) => Reasoning.encode(part, details.length + index))]
+    if (all.length > 0) message[compatibility.reasoning] = all
     return
   }
-  if (thoughts.length === 0) return
-  const sealed = dialect.signatures ? Reasoning.sealed(thoughts) : {}
-  Object.assign(message, sealed)
-  const text = thoughts.map((thought) => thought.text).join("")
-  if (dialect.thoughts !== undefined && dialect.thoughts !== "none" && text !== "") message[dialect.thoughts] = text
-  else if (Object.keys(sealed).length === 0) warn("the reasoning of an earlier answer, left out")
+  if (reasoning.length === 0) return
+  const encrypted = compatibility.signatures ? Reasoning.encryptedFields(reasoning) : {}
+  Object.assign(message, encrypted)
+  const text = reasoning.map((part) => part.text).join("")
+  if (compatibility.reasoning !== undefined && compatibility.reasoning !== "none" && text !== "")
+    message[compatibility.reasoning] = text
+  else if (Object.keys(encrypted).length === 0) warn("the reasoning of an earlier answer, left out")
 }
 
-const encodeCall = (call: Chat.ToolCall, custom: boolean, dialect: Dialect): Block => {
+const encodeCall = (call: Chat.ToolCall, custom: boolean, compatibility: Compatibility): Block => {
   const { id } = call
   if (custom) return { id, type: "custom", custom: { name: call.name, input: call.arguments } }
   const block: Block = { id, type: "function", function: { name: call.name, arguments: CustomTools.argumentsOf(call) } }
-  return dialect.signatures ? { ...block, ...Reasoning.signed(call.signature) } : block
+  return compatibility.signatures ? { ...block, ...Reasoning.signatureFields(call.signature) } : block
 }
 
-const encodeResult = (result: Chat.ToolResult, shown: Array<Block>, target: Target): Block => {
-  const { dialect, warn } = target
+const encodeResult = (result: Chat.ToolResult, resultMedia: Array<Block>, target: Target): Block => {
+  const { compatibility, warn } = target
   if (result.cache !== undefined) warn("a cache hint on a tool's result")
   const { id } = result
   const parts: Array<Block> = []
   const media: Array<Block> = []
   for (const part of result.content) {
-    Content.encode(part, part.type === "text" || dialect.results === "parts" ? parts : media, target)
+    Content.encode(part, part.type === "text" || compatibility.results === "parts" ? parts : media, target)
   }
   if (media.length > 0) {
-    shown.push({ type: "text", text: `What the tool answered to the call ${id}:` }, ...media)
+    resultMedia.push({ type: "text", text: `What the tool answered to the call ${id}:` }, ...media)
     if (parts.length === 0) parts.push({ type: "text", text: "(shown in the next message)" })
   }
   if (result.isError === true) {
@@ -183,8 +184,8 @@ const markError = (parts: Array<Block>): void => {
 export const decode = (wire: ReadonlyArray<Wire.Message>): ReadonlyArray<Chat.Message> => {
   const messages: Array<Chat.Message> = []
   let results: Array<Chat.ToolResult> | undefined
-  /** What the last `function_call` is answered by. */
-  let called = ""
+  /** The id of the last `function_call`. */
+  let callId = ""
   for (const [index, message] of wire.entries()) {
     if (message.role !== "tool" && message.role !== "function") results = undefined
     switch (message.role) {
@@ -204,8 +205,8 @@ export const decode = (wire: ReadonlyArray<Wire.Message>): ReadonlyArray<Chat.Me
         break
       }
       case "assistant": {
-        called = `call_${index}`
-        const content = decodeAssistant(message, called)
+        callId = `call_${index}`
+        const content = decodeAssistant(message, callId)
         messages.push(
           Predicate.isString(message.name)
             ? { role: "assistant", content, name: message.name }
@@ -226,9 +227,9 @@ export const decode = (wire: ReadonlyArray<Wire.Message>): ReadonlyArray<Chat.Me
                 id: ToolIds.read(message.tool_call_id).id,
                 content: Predicate.isString(message.content)
                   ? texts(message.content)
-                  : message.content.map(Content.decodeShown),
+                  : message.content.map(Content.decodeResultPart),
               }
-            : { type: "tool-result", id: called, content: texts(message.content ?? "") },
+            : { type: "tool-result", id: callId, content: texts(message.content ?? "") },
         )
         break
     }
@@ -241,9 +242,9 @@ const texts = (text: string): ReadonlyArray<Chat.Text> => (text === "" ? [] : [{
 const decodeTexts = (content: string | ReadonlyArray<Wire.Text>): ReadonlyArray<Chat.Text> =>
   Predicate.isString(content) ? texts(content) : content.map(Content.decodeText)
 
-const decodeAssistant = (message: Wire.Assistant, called: string): ReadonlyArray<Chat.AssistantContent> => {
+const decodeAssistant = (message: Wire.Assistant, callId: string): ReadonlyArray<Chat.AssistantContent> => {
   const { audio, content, function_call, refusal, tool_calls } = message
-  const parts: Array<Chat.AssistantContent> = Reasoning.decode(message).map(returned)
+  const parts: Array<Chat.AssistantContent> = Reasoning.decode(message).map(readReturned)
   if (Predicate.isString(content)) {
     if (content !== "") parts.push({ type: "text", text: content })
   } else if (content !== undefined && content !== null) {
@@ -255,16 +256,16 @@ const decodeAssistant = (message: Wire.Assistant, called: string): ReadonlyArray
   if (audio !== undefined && audio !== null) parts.push({ type: "audio", source: { type: "id", id: audio.id } })
   for (const call of tool_calls ?? []) parts.push(decodeCall(call, message))
   if (function_call !== undefined && function_call !== null) {
-    parts.push({ type: "tool-call", id: called, name: function_call.name, arguments: function_call.arguments })
+    parts.push({ type: "tool-call", id: callId, name: function_call.name, arguments: function_call.arguments })
   }
   return parts
 }
 
-const returned = <Part extends object>(part: Part): Part =>
+const readReturned = <Part extends object>(part: Part): Part =>
   EncryptedReasoning.mapPart(part, EncryptedReasoning.readReturned)
 
 const decodeCall = (call: Wire.ToolCall, message: Wire.Assistant): Chat.ToolCall => {
-  const id = { ...ToolIds.read(call.id), ...returned(Reasoning.ofCall(call, message)) }
+  const id = { ...ToolIds.read(call.id), ...readReturned(Reasoning.ofCall(call, message)) }
   return call.type === "function"
     ? { type: "tool-call", ...id, name: call.function.name, arguments: call.function.arguments }
     : { type: "tool-call", ...id, name: call.custom.name, arguments: call.custom.input, custom: true }

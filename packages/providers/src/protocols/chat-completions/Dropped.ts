@@ -1,16 +1,16 @@
 /**
- * What a server lacks of a request in its own protocol: what the answer would be another without is for another to answer,
- * a mere hint is left out and named. A server that ignores it in silence would be taken at its word.
+ * Drops parameters that a server does not support from a client's own body. A feature that cannot be dropped skips the
+ * deployment; a hint is removed and reported, because a server may ignore it without an error.
  */
 import type * as Chat from "@understudy/core/Chat"
 import type { Fields } from "../Json.ts"
 import type { Warn } from "../Lowering.ts"
 import * as Media from "../Media.ts"
-import type { Dialect, Feature } from "./Compatibility.ts"
+import type { Compatibility, Feature } from "./Compatibility.ts"
 import * as Tools from "./Tools.ts"
 
-/** The first thing asked for that the server lacks and that the answer would be another without. */
-export const needed = (request: Chat.Request, { lacks }: Dialect): string | undefined => {
+/** The first feature of the request that the server lacks and that cannot be dropped. */
+export const missingFeature = (request: Chat.Request, { lacks }: Compatibility): string | undefined => {
   const { format, sampling } = request
   if ((sampling?.logprobs === true || (sampling?.topLogprobs ?? 0) > 0) && lacks.has("logprobs")) return "logprobs"
   if ((sampling?.n ?? 1) > 1 && lacks.has("n")) return "several answers at once (n)"
@@ -28,7 +28,7 @@ interface Hint {
   readonly warning: string
 }
 
-/** Fields that are hints, by the feature that a server lacks. */
+/** Hints, by the feature that a server lacks. */
 const hints: ReadonlyArray<Hint> = [
   { feature: "cache keys", field: "prompt_cache_key", warning: "prompt_cache_key" },
   { feature: "logit_bias", field: "logit_bias", warning: "logit_bias" },
@@ -38,8 +38,11 @@ const hints: ReadonlyArray<Hint> = [
   { feature: "user", field: "safety_identifier", warning: "the id of the end user" },
 ]
 
-/** Takes from `body` the hints that the server lacks. Tools that may not be called are none, where the server follows no choice. */
-export const fields = (body: Record<string, unknown>, { lacks }: Dialect, warn: Warn): void => {
+/**
+ * Removes unsupported hints from `body`. If the server ignores `tool_choice`, tools that must not be called are removed
+ * too.
+ */
+export const fields = (body: Record<string, unknown>, { lacks }: Compatibility, warn: Warn): void => {
   for (const { feature, field, warning } of hints) {
     if (body[field] === undefined || !lacks.has(feature)) continue
     if (body[field] !== null) warn(warning)
@@ -51,8 +54,8 @@ export const fields = (body: Record<string, unknown>, { lacks }: Dialect, warn: 
   }
 }
 
-/** A message without the name of its author, where it has one that the server does not take. */
-export const name = (message: Fields, { lacks }: Dialect, warn: Warn): Fields | undefined => {
+/** The message without its author's name, if it has one that the server rejects; else `undefined`. */
+export const name = (message: Fields, { lacks }: Compatibility, warn: Warn): Fields | undefined => {
   if (message["name"] === undefined || message["role"] === "tool" || !lacks.has("names")) return undefined
   warn("the name of a message's author")
   const { name: _name, ...rest } = message

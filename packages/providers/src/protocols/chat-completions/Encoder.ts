@@ -1,8 +1,8 @@
 /**
- * A streamed answer as its client reads it: frames in, the text of server-sent events out.
+ * Encodes a stream for a Chat Completions client: frames in, server-sent events out.
  *
- * Frames of this very protocol go out as they came. Whatever came, the client sees what its SDK relies on: a role with
- * the first delta, a finish reason for every choice, usage only if it asked, and `[DONE]`; or an error, and no `[DONE]`.
+ * Frames of this protocol are passed on unchanged. In any case the client gets what its SDK relies on: a role in the
+ * first delta, a finish reason for every choice, usage only if requested, and `[DONE]`; or an error, and no `[DONE]`.
  */
 import type * as Chat from "@understudy/core/Chat"
 import type { Answering, Encoder } from "../ClientProtocol.ts"
@@ -21,13 +21,13 @@ export const encoder = ({ created, id, request }: Answering): Encoder => {
     identity: { id: `chatcmpl-${id}`, created, model: request.model },
     head: "",
     includeUsage: wantsUsage(request.native),
-    legacy: Response.speaksOfFunctions(request),
+    legacy: Response.usesFunctionCall(request),
     choices: [],
-    begun: new Set(),
+    started: new Set(),
     nativeRole: false,
     finished: new Set(),
     usage: undefined,
-    counted: false,
+    usageSent: false,
   }
   name(state, state.identity)
   return {
@@ -38,10 +38,10 @@ export const encoder = ({ created, id, request }: Answering): Encoder => {
     },
     end: () => {
       let text = ""
-      for (const choice of state.begun.size === 0 ? [0] : state.begun) {
-        if (!state.finished.has(choice)) text += begin(choice, state) + delta(state, choice, "{}", "stop")
+      for (const choice of state.started.size === 0 ? [0] : state.started) {
+        if (!state.finished.has(choice)) text += startChoice(choice, state) + delta(state, choice, "{}", "stop")
       }
-      if (state.includeUsage && !state.counted && state.usage !== undefined) {
+      if (state.includeUsage && !state.usageSent && state.usage !== undefined) {
         text += event(`${state.head}[],"usage":${JSON.stringify(Usage.encode(state.usage))}}`)
       }
       return `${text}data: [DONE]\n\n`
@@ -52,51 +52,51 @@ export const encoder = ({ created, id, request }: Answering): Encoder => {
 
 interface State {
   identity: Identity
-  /** Every chunk's JSON up to its choices. */
+  /** The JSON of every chunk up to its choices. */
   head: string
-  /** Whether the client asked for the stream's usage. */
+  /** Whether the client requested the stream's usage. */
   readonly includeUsage: boolean
-  /** Whether the client is to be told of function calls where others are told of tool calls. */
+  /** Whether the client expects `function_call` in place of `tool_calls`. */
   readonly legacy: boolean
   readonly choices: Array<Progress>
-  /** The choices that have been given a role, and whether the upstream gives roles itself. */
-  readonly begun: Set<number>
+  /** The choices that have a role, and whether the upstream sends roles. */
+  readonly started: Set<number>
   nativeRole: boolean
   readonly finished: Set<number>
   usage: Chat.Usage | undefined
-  /** Whether the client has been told the usage. */
-  counted: boolean
+  /** Whether the client has received the usage. */
+  usageSent: boolean
 }
 
-/** How far a choice of another protocol's has come. */
+/** The state of a choice of another protocol. */
 interface Progress {
-  /** The length of its text, where the piece of it began that is being said, and whether that has been cited. */
-  said: number
+  /** The length of its text, the start of the current piece, and whether that piece has been cited. */
+  length: number
   from: number
   cited: boolean
-  /** How many of its thoughts are whole. */
-  thoughts: number
-  /** How many calls it has opened. */
+  /** The number of complete reasoning parts. */
+  reasoningParts: number
+  /** The number of opened calls. */
   calls: number
-  /** The indexes of its calls of free-form tools. */
+  /** The indexes of calls of custom tools. */
   readonly custom: Set<number>
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What is known
+// State
 // ---------------------------------------------------------------------------------------------------------------------
 
 const wantsUsage = (native: Chat.Native | undefined): boolean =>
   native?.protocol === protocol && Json.fields(native.body["stream_options"])["include_usage"] === true
 
-/** What every chunk of an answer says of it. */
+/** The fields that every chunk repeats. */
 interface Identity {
   readonly id: string
   readonly created: number
   readonly model: string
 }
 
-/** Chunks of this protocol's own go out under their id: whatever follows them bears the same. */
+/** Chunks of this protocol keep their id, and later chunks use that id. */
 const fold = (parts: ReadonlyArray<Chat.Part>, state: State, own: boolean): void => {
   for (const part of parts) {
     if (part.type === "usage") state.usage = part.usage
@@ -118,37 +118,37 @@ const name = (state: State, identity: Identity): void => {
 // This protocol's own frames
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Written as it came, but for a chunk that only tells a usage nobody asked for. */
+/** Passes an event on, except a chunk with only a usage that the client did not request. */
 const pass = (data: string, parts: ReadonlyArray<Chat.Part>, state: State): string => {
   let role = ""
-  let counted = false
+  let usageSent = false
   let onlyUsage = parts.length > 0
   for (const part of parts) {
     if (part.type === "usage") {
-      counted = true
+      usageSent = true
       continue
     }
     onlyUsage = false
     if (part.type === "start") continue
     const choice = part.choice ?? 0
     if (part.type === "finish") state.finished.add(choice)
-    if (!state.begun.has(choice)) {
+    if (!state.started.has(choice)) {
       if (!state.nativeRole && data.includes('"role"')) state.nativeRole = true
-      role += state.nativeRole ? mark(choice, state) : begin(choice, state)
+      role += state.nativeRole ? mark(choice, state) : startChoice(choice, state)
     }
   }
   if (onlyUsage && !state.includeUsage) return ""
-  if (counted) state.counted = true
-  if (!state.nativeRole && state.begun.size === 0) state.nativeRole = data.includes('"role"')
+  if (usageSent) state.usageSent = true
+  if (!state.nativeRole && state.started.size === 0) state.nativeRole = data.includes('"role"')
   return role + event(data)
 }
 
 const mark = (choice: number, state: State): string => {
-  state.begun.add(choice)
+  state.started.add(choice)
   return ""
 }
 
-/** Data of several lines, as an event has it. */
+/** An event's data, possibly of several lines. */
 const event = (data: string): string =>
   data.includes("\n") ? `data: ${data.replaceAll("\n", "\ndata: ")}\n\n` : `data: ${data}\n\n`
 
@@ -165,27 +165,27 @@ const write = (parts: ReadonlyArray<Chat.Part>, state: State): string => {
 const writePart = (part: Chat.Part, state: State): string => {
   if (part.type === "start") return ""
   if (part.type === "usage") {
-    // What the client may have been told by frames of this protocol, before others followed, no longer holds.
-    state.counted = false
+    // A usage that the client received from frames of this protocol is outdated.
+    state.usageSent = false
     return ""
   }
   const choice = part.choice ?? 0
   if (part.type === "finish") {
     if (state.finished.has(choice)) return ""
     state.finished.add(choice)
-    // Of calls that went out as they came, the reason knows.
+    // For calls that were passed on, the finish reason is already right.
     const { calls } = progressOf(choice, state)
     const reason = calls > 0 ? ToolCalls.finish(part.reason, calls) : part.reason
-    return begin(choice, state) + delta(state, choice, "{}", Response.encodeFinish(reason, state.legacy))
+    return startChoice(choice, state) + delta(state, choice, "{}", Response.encodeFinish(reason, state.legacy))
   }
   const content = writeContent(part, progressOf(choice, state), state.legacy)
-  return content === "" ? "" : begin(choice, state) + delta(state, choice, content, undefined, logprobsOf(part))
+  return content === "" ? "" : startChoice(choice, state) + delta(state, choice, content, undefined, logprobsOf(part))
 }
 
 const logprobsOf = (part: Chat.Part): unknown => (part.type === "text" ? part.logprobs : undefined)
 
 const progressOf = (choice: number, { choices }: State): Progress =>
-  (choices[choice] ??= { said: 0, from: 0, cited: false, thoughts: 0, calls: 0, custom: new Set() })
+  (choices[choice] ??= { length: 0, from: 0, cited: false, reasoningParts: 0, calls: 0, custom: new Set() })
 
 type Content = Exclude<Chat.Part, { readonly type: "start" | "usage" | "finish" }>
 
@@ -195,15 +195,15 @@ const writeContent = (part: Content, progress: Progress, legacy: boolean): strin
     case "text":
       if (progress.cited) {
         progress.cited = false
-        progress.from = progress.said
+        progress.from = progress.length
       }
-      progress.said += part.text.length
+      progress.length += part.text.length
       return `{"content":${JSON.stringify(part.text)}}`
     case "reasoning":
-      return writeThought(part, progress)
+      return writeReasoning(part, progress)
     case "citation": {
       progress.cited = true
-      const annotation = Citations.encode(part.citation, progress.from, progress.said)
+      const annotation = Citations.encode(part.citation, progress.from, progress.length)
       return annotation === undefined ? "" : `{"annotations":[${JSON.stringify(annotation)}]}`
     }
     case "refusal":
@@ -221,14 +221,17 @@ const writeContent = (part: Content, progress: Progress, legacy: boolean): strin
   }
 }
 
-/** Its words for every client, and for those that bring thoughts back, as a detail too, which a seal makes whole. */
-const writeThought = (part: Extract<Content, { readonly type: "reasoning" }>, progress: Progress): string => {
-  const sealed = part.signature !== undefined || part.redacted !== undefined
-  if (part.text === "" && !sealed) return ""
-  const detail = JSON.stringify(Reasoning.encode(part, progress.thoughts))
-  if (sealed) progress.thoughts++
-  const words = part.text === "" ? "" : `"reasoning_content":${JSON.stringify(part.text)},`
-  return `{${words}"reasoning_details":[${detail}]}`
+/**
+ * Reasoning text for every client, and a detail for clients that return reasoning. Encrypted reasoning completes the
+ * detail.
+ */
+const writeReasoning = (part: Extract<Content, { readonly type: "reasoning" }>, progress: Progress): string => {
+  const isEncrypted = part.signature !== undefined || part.redacted !== undefined
+  if (part.text === "" && !isEncrypted) return ""
+  const detail = JSON.stringify(Reasoning.encode(part, progress.reasoningParts))
+  if (isEncrypted) progress.reasoningParts++
+  const text = part.text === "" ? "" : `"reasoning_content":${JSON.stringify(part.text)},`
+  return `{${text}"reasoning_details":[${detail}]}`
 }
 
 type Call = Extract<Content, { readonly type: "tool-call" }>
@@ -242,13 +245,13 @@ const writeCall = ({ custom, id, index, name, signature }: Call, progress: Progr
   return `{"tool_calls":[{${identity},"type":"custom","custom":{"name":${JSON.stringify(name)},"input":""}}]}`
 }
 
-/** An older client knows of one call in an answer. */
+/** Clients with `function_call` support one call per response. */
 const writeFunction = ({ index, name }: Call): string =>
   index === 0 ? `{"function_call":{"name":${JSON.stringify(name)},"arguments":""}}` : ""
 
-const begin = (choice: number, state: State): string => {
-  if (state.begun.has(choice)) return ""
-  state.begun.add(choice)
+const startChoice = (choice: number, state: State): string => {
+  if (state.started.has(choice)) return ""
+  state.started.add(choice)
   return delta(state, choice, '{"role":"assistant","content":""}')
 }
 

@@ -1,9 +1,8 @@
 /**
- * The wire shape of a Chat Completions error, the same in a response's body and in a stream's event:
- * `{ "error": { "message", "type", "param", "code" } }`. Servers that are only compatible say it flat, as a mere string,
- * or with a status for a code.
+ * The wire shape of a Chat Completions error in a response body and in a stream event: `{ "error": { "message", "type",
+ * "param", "code" } }`. Compatible servers also send it flat, as a string, or with a status as its code.
  *
- * What it means is the vendor's to say: see `openai/Errors.ts`.
+ * Vendors classify errors: see `openai/Errors.ts`.
  */
 import type * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
@@ -11,30 +10,30 @@ import * as RetryAfter from "../../transport/RetryAfter.ts"
 import type { ClientError } from "../ClientProtocol.ts"
 import * as Json from "../Json.ts"
 
-/** What an error said of itself; a field is undefined where it said nothing of the kind. */
+/** The fields of an error; `undefined` if missing. */
 export interface WireError {
-  /** The broad category, such as `"invalid_request_error"`. */
+  /** The category, such as `"invalid_request_error"`. */
   readonly type: string | undefined
-  /** A stable code that names the cause, such as `"context_length_exceeded"`. */
+  /** A stable code of the cause, such as `"context_length_exceeded"`. */
   readonly code: string | undefined
   readonly message: string | undefined
-  /** The path of the field to blame: `"messages[1].content"`. */
+  /** The path of the invalid field: `"messages[1].content"`. */
   readonly param: string | undefined
-  /** The status, where the error names it in place of a code: OpenRouter and vLLM do, also inside a stream. */
+  /** The HTTP status, if the error has it in place of a code, as OpenRouter's and vLLM's do, also inside a stream. */
   readonly status: number | undefined
-  /** What its own upstream said, as OpenRouter tells it beside a message that says no more than that it failed. */
+  /** The error of the server's upstream, which OpenRouter adds to a generic message. */
   readonly detail?: string | undefined
-  /** When to come back, where the error has a field for it. */
+  /** The wait before a retry, if the error has a field for it. */
   readonly retryAfter?: Duration.Duration | undefined
-  /** The headers of its own upstream's answer, as OpenRouter tells them, by lower-case names. */
+  /** The response headers of the server's upstream, from OpenRouter, by lower-case names. */
   readonly headers?: Readonly<Record<string, string>> | undefined
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Decode: what an upstream sent
+// Decode: the upstream's error
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Reads an error out of a body that may be anything. */
+/** Reads the error in a body of any shape. */
 export const fromBody = (body: unknown): WireError => {
   const outer = Json.fields(Array.isArray(body) ? body[0] : body)
   const inner = outer["error"] ?? Json.list(outer["errors"])[0]
@@ -67,21 +66,23 @@ export const fromBody = (body: unknown): WireError => {
 const headersOf = (headers: object): Readonly<Record<string, string>> =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), String(value)]))
 
-/** Mistral's and vLLM's: `["body", "messages", 0, "role"]` is `messages[0].role`. */
+/** Mistral's and vLLM's path: `["body", "messages", 0, "role"]` is `messages[0].role`. */
 const path = (loc: unknown): string | undefined => {
   const [root, ...steps] = Json.list(loc)
   if (root !== "body" || steps.length === 0) return undefined
   return steps.map((step, at) => (Predicate.isNumber(step) ? `[${step}]` : `${at === 0 ? "" : "."}${step}`)).join("")
 }
 
-/** Reads an error out of a body's text, which may not be JSON at all. */
+/** Reads the error in a body's text, which may not be JSON. */
 export const parse = (text: string): WireError => fromBody(Json.parse(text))
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Encode: what a client is told
+// Encode: the client's error
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The body of a failed request, or of a broken stream's last event. SDKs show the fields beside OpenAI's own four. */
+/**
+ * The body of a failed request, or of the last event of a failed stream. SDKs show the fields after OpenAI's own four.
+ */
 export const encode = ({ attempts, code, message, param, requestId, type }: ClientError) => ({
   error: {
     message,

@@ -1,4 +1,2 @@
-/**
- * The name of this protocol, as `Chat.Native` and `Provider.protocol` carry it: OpenAI's `POST /v1/chat/completions`.
- */
+/** OpenAI's `POST /v1/chat/completions`: its name in `Chat.Native` and `Provider.protocol`. */
 export const protocol = "chat-completions"

@@ -1,7 +1,7 @@
 /**
- * Thoughts, as the servers that are only compatible write them: as text in `reasoning_content` (DeepSeek, vLLM) or
- * `reasoning` (Ollama, Groq, OpenRouter), in OpenRouter's `reasoning_details` with the seals that vendors put on them, and
- * in LiteLLM's `thinking_blocks` and `provider_specific_fields`. OpenAI's own Chat Completions shows none.
+ * Reasoning in the fields of compatible servers: text in `reasoning_content` (DeepSeek, vLLM) or `reasoning` (Ollama,
+ * Groq, OpenRouter), text with encrypted reasoning in OpenRouter's `reasoning_details`, and in LiteLLM's
+ * `thinking_blocks` and `provider_specific_fields`. OpenAI's Chat Completions has none.
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
@@ -10,7 +10,7 @@ import * as Json from "../Json.ts"
 import type { Block } from "../Lowering.ts"
 import * as EncryptedReasoning from "../EncryptedReasoning.ts"
 
-/** Whose seal a detail bears, as its `format` says it. Any other issuer is named as it is. */
+/** The issuer of a detail's encrypted reasoning, by its `format`. Any other issuer is named as is. */
 const formats: ReadonlyArray<readonly [issuer: string, format: string]> = [
   ["anthropic", "anthropic-claude-v1"],
   ["openai", "openai-responses-v1"],
@@ -24,17 +24,17 @@ const issuerOf = new Map(formats.map(([issuer, format]) => [format, issuer]))
 // Decode
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The thoughts of a message, or of a delta, however they are written: details say more than the text beside them. */
+/** The reasoning of a message or a delta. Details take precedence over plain text. */
 export const decode = (message: Fields): ReadonlyArray<Chat.Reasoning> => {
   const details = message["reasoning_details"]
   if (Array.isArray(details) && details.length > 0) {
-    const thoughts = details.flatMap((detail) => decodeDetail(Json.fields(detail)) ?? [])
-    if (thoughts.length > 0) return thoughts
+    const parts = details.flatMap((detail) => decodeDetail(Json.fields(detail)) ?? [])
+    if (parts.length > 0) return parts
   }
   const blocks = message["thinking_blocks"]
   if (Array.isArray(blocks) && blocks.length > 0) {
-    const thoughts = blocks.flatMap((block) => decodeBlock(Json.fields(block)) ?? [])
-    if (thoughts.length > 0) return thoughts
+    const parts = blocks.flatMap((block) => decodeBlock(Json.fields(block)) ?? [])
+    if (parts.length > 0) return parts
   }
   const text = Json.nonEmptyString(message["reasoning_content"]) ?? Json.nonEmptyString(message["reasoning"])
   return text === undefined ? none : [{ type: "reasoning", text }]
@@ -42,7 +42,7 @@ export const decode = (message: Fields): ReadonlyArray<Chat.Reasoning> => {
 
 const none: ReadonlyArray<Chat.Reasoning> = []
 
-/** Whose a seal is that stands where LiteLLM puts those of the vendors behind it. */
+/** The issuer of values in LiteLLM's fields: LiteLLM does not name the vendor behind it. */
 const litellm = "litellm"
 
 const decodeBlock = ({ data, signature, thinking, type }: Fields): Chat.Reasoning | undefined => {
@@ -62,18 +62,18 @@ const decodeDetail = ({ data, format, id, signature, summary, text, type }: Fiel
   const issuer = issuerOf.get(named) ?? named
   switch (type) {
     case "reasoning.encrypted":
-      // With the id of a call, it is the call's own: see `ofCall`.
+      // With a call's id, it is the call's signature: see `ofCall`.
       return Predicate.isString(data) && !(issuer === "google" && Predicate.isString(id))
         ? { type: "reasoning", text: "", redacted: { issuer, value: data } }
         : undefined
     case "reasoning.summary":
       return Predicate.isString(summary) && summary !== "" ? { type: "reasoning", text: summary } : undefined
     case "reasoning.text": {
-      const words = Json.string(text)
+      const written = Json.string(text)
       if (Predicate.isString(signature) && signature !== "") {
-        return { type: "reasoning", text: words, signature: { issuer, value: signature } }
+        return { type: "reasoning", text: written, signature: { issuer, value: signature } }
       }
-      return words === "" ? undefined : { type: "reasoning", text: words }
+      return written === "" ? undefined : { type: "reasoning", text: written }
     }
     default:
       return undefined
@@ -81,16 +81,15 @@ const decodeDetail = ({ data, format, id, signature, summary, text, type }: Fiel
 }
 
 /**
- * Whether a client's detail is the answer of an endpoint that spoke another protocol, which we wrote so: what `host` gave
- * itself is under its mark.
+ * Whether a client's detail was written here for a response of another endpoint. Values of `host` itself are tagged.
  */
-export const isAnothers = ({ format }: Fields, seal: string, host: EncryptedReasoning.Host): boolean => {
+export const isOtherHosts = ({ format }: Fields, encrypted: string, host: EncryptedReasoning.Host): boolean => {
   const named = Json.string(format)
-  if (named.includes("@")) return !EncryptedReasoning.isTaggedFor(seal, named)
-  return host !== undefined && issuerOf.has(named) && !EncryptedReasoning.isMarked(seal)
+  if (named.includes("@")) return !EncryptedReasoning.isTaggedFor(encrypted, named)
+  return host !== undefined && issuerOf.has(named) && !EncryptedReasoning.isMarked(encrypted)
 }
 
-/** Gemini signs its calls: on the call itself, by Google's own server and LiteLLM, or among the details, by OpenRouter. */
+/** The signature of a Gemini call: on the call itself (Google, LiteLLM), or among the details (OpenRouter). */
 export const ofCall = (call: Fields, message: Fields): { readonly signature?: Chat.EncryptedReasoning } => {
   const own = Json.fields(Json.fields(call["extra_content"])["google"])["thought_signature"]
   if (Predicate.isString(own) && own !== "") return { signature: { issuer: "google", value: own } }
@@ -114,8 +113,8 @@ const unsigned = {}
 // Encode
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What a call bears its signature in, in the form in which it came. */
-export const signed = (signature: Chat.EncryptedReasoning | undefined): Block => {
+/** The fields of a call's signature, in the form it was issued in. */
+export const signatureFields = (signature: Chat.EncryptedReasoning | undefined): Block => {
   switch (signature?.issuer) {
     case "google":
       return { extra_content: { google: { thought_signature: signature.value } } }
@@ -126,15 +125,15 @@ export const signed = (signature: Chat.EncryptedReasoning | undefined): Block =>
   }
 }
 
-/** The thoughts that a server has sealed, in the form in which it gave them. */
-export const sealed = (thoughts: ReadonlyArray<Chat.Reasoning>): Block => {
+/** The encrypted reasoning of a server, in the form it was issued in. */
+export const encryptedFields = (parts: ReadonlyArray<Chat.Reasoning>): Block => {
   const blocks: Array<Block> = []
   const details: Array<Block> = []
-  for (const thought of thoughts) {
-    const { redacted, signature, text } = thought
-    const seal = redacted ?? signature
-    if (seal === undefined || EncryptedReasoning.isForeign(seal)) continue
-    if (seal.issuer !== litellm) details.push(encode(thought, details.length))
+  for (const part of parts) {
+    const { redacted, signature, text } = part
+    const encrypted = redacted ?? signature
+    if (encrypted === undefined || EncryptedReasoning.isForeign(encrypted)) continue
+    if (encrypted.issuer !== litellm) details.push(encode(part, details.length))
     else if (redacted !== undefined) blocks.push({ type: "redacted_thinking", data: redacted.value })
     else blocks.push({ type: "thinking", thinking: text, signature: signature?.value })
   }
@@ -144,7 +143,7 @@ export const sealed = (thoughts: ReadonlyArray<Chat.Reasoning>): Block => {
   }
 }
 
-/** One thought as a detail: `index` tells it from its neighbours, and joins the pieces of a streamed one. */
+/** Reasoning as a detail. `index` identifies it among its neighbours, and joins its pieces in a stream. */
 export const encode = ({ redacted, signature, text }: Omit<Chat.Reasoning, "type">, index: number): Block => {
   if (redacted !== undefined) {
     return { type: "reasoning.encrypted", data: redacted.value, format: format(redacted), index }
@@ -154,7 +153,7 @@ export const encode = ({ redacted, signature, text }: Omit<Chat.Reasoning, "type
     : { type: "reasoning.text", text, signature: signature.value, format: format(signature), index }
 }
 
-/** The signature of a call, as OpenRouter takes it. */
+/** A call's signature as OpenRouter accepts it. */
 export const encodeCall = (id: string, signature: Chat.EncryptedReasoning, index: number): Block => ({
   type: "reasoning.encrypted",
   data: signature.value,

@@ -1,9 +1,8 @@
 /**
- * A request, from both ends: `Chat` said in the words of Chat Completions, and a client's words read as a `Chat`.
+ * Requests: encodes `Chat` as an upstream's body, and decodes a client's body to `Chat`.
  *
- * What would change the answer's meaning and cannot be said fails with `Unsupported`, so that another candidate is asked;
- * a mere wish that cannot be said is named in `warnings`. `Chat.Request.metadata` stays with the router unless the caller
- * has OpenAI store the answer: it takes labels for nothing else.
+ * A feature that cannot be dropped fails with `Unsupported`, so that another deployment is tried. A dropped parameter
+ * is named in `warnings`. `Chat.Request.metadata` is only sent if OpenAI is to store the response (`store`).
  */
 import type * as Chat from "@understudy/core/Chat"
 import type { ProviderError } from "@understudy/core/ProviderError"
@@ -22,7 +21,7 @@ import * as Lowering from "../Lowering.ts"
 import * as Media from "../Media.ts"
 import type { Target } from "./Content.ts"
 import * as Content from "./Content.ts"
-import type { Dialect } from "./Compatibility.ts"
+import type { Compatibility } from "./Compatibility.ts"
 import { openAi } from "./Compatibility.ts"
 import * as Model from "./Model.ts"
 import * as Native from "./Native.ts"
@@ -35,14 +34,17 @@ import * as Wire from "./Wire.ts"
 // Encode: Chat -> the upstream's body
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The body for `request.model`, which is the vendor's own id of the model: some models take fewer fields than others. */
-export const encode = (request: Chat.Request, dialect: Dialect = openAi): Result.Result<Encoded, ProviderError> => {
+/** The body for `request.model`, the vendor's id of the model. Some models accept fewer fields than others. */
+export const encode = (
+  request: Chat.Request,
+  compatibility: Compatibility = openAi,
+): Result.Result<Encoded, ProviderError> => {
   const model = Model.of(request.model)
-  const feature = unsupported(request, model, dialect)
+  const feature = unsupported(request, model, compatibility)
   if (feature !== undefined) return Lowering.unsupported("Chat Completions", feature)
 
   const { change, changes, warn, warnings } = Lowering.warnings()
-  const target: Target = { model, dialect, warn }
+  const target: Target = { model, compatibility, warn }
   const isCustom = Tools.isCustom(target)
   const messages = Conversation.encode(request.messages, target, (call) => call.custom === true && isCustom)
   const body: Record<string, unknown> = { model: request.model, messages }
@@ -51,7 +53,7 @@ export const encode = (request: Chat.Request, dialect: Dialect = openAi): Result
   encodeSampling(request.sampling, body, target)
   encodeReasoning(request.reasoning, body, target, change)
   if (request.user !== undefined) {
-    if (dialect.lacks.has("user")) warn("the id of the end user")
+    if (compatibility.lacks.has("user")) warn("the id of the end user")
     else body["user"] = request.user
   }
   Object.assign(body, request.vendor?.[protocol])
@@ -59,27 +61,27 @@ export const encode = (request: Chat.Request, dialect: Dialect = openAi): Result
   return Result.succeed({ body, warnings, ...Lowering.withChanges(changes) })
 }
 
-/** What OpenAI's other API says in the same words: see there. */
-export const sharedFields = ({ lacks }: Dialect): Lowering.RequestEncoder<never>["sharedFields"] =>
+/** The fields shared with Responses. */
+export const sharedFields = ({ lacks }: Compatibility): Lowering.RequestEncoder<never>["sharedFields"] =>
   lacks.has("cache keys") ? undefined : { responses: ["prompt_cache_key"] }
 
-/** The body that the client sent, where it spoke this protocol: see `Native`. */
+/** The client's own body: see `Native`. */
 export const native = (
   request: Chat.Request,
-  dialect: Dialect = openAi,
+  compatibility: Compatibility = openAi,
   endpoint: Endpoint.Endpoint = Endpoint.unlimited,
   warn?: Lowering.Warn,
-): Record<string, unknown> | undefined => Native.encode(request, dialect, endpoint, warn)
+): Record<string, unknown> | undefined => Native.encode(request, compatibility, endpoint, warn)
 
-/** What the server lacks of the body that the client sent: see `Native`. */
-export const missingFeature = (request: Chat.Request, dialect: Dialect = openAi): string | undefined =>
-  Native.missingFeature(request, dialect)
+/** The first missing feature of the client's own body: see `Native`. */
+export const missingFeature = (request: Chat.Request, compatibility: Compatibility = openAi): string | undefined =>
+  Native.missingFeature(request, compatibility)
 
-/** Asks for the answer as a stream, with its usage, and with what else the client wished of a stream. */
+/** Asks for a stream with its usage, and with the client's `stream_options`. */
 export const streamed = (
   body: Record<string, unknown>,
   { native }: Chat.Request,
-  { streamOptions }: Dialect = openAi,
+  { streamOptions }: Compatibility = openAi,
 ): Record<string, unknown> => {
   if (!streamOptions) return { ...body, stream: true }
   const options = native?.protocol === protocol ? native.body["stream_options"] : undefined
@@ -90,23 +92,24 @@ export const streamed = (
   }
 }
 
-/** The first thing asked for that this server cannot be told and that the answer would be another without. */
-const unsupported = (request: Chat.Request, model: Model.Model, dialect: Dialect): string | undefined => {
+/** The first feature that this server does not support and that cannot be dropped. */
+const unsupported = (request: Chat.Request, model: Model.Model, compatibility: Compatibility): string | undefined => {
   const sampling = request.sampling
   const logprobs = sampling?.logprobs === true || (sampling?.topLogprobs ?? 0) > 0
-  if (logprobs && (!model.samples || dialect.lacks.has("logprobs"))) return "logprobs"
-  if ((sampling?.n ?? 1) > 1 && dialect.lacks.has("n")) return "several answers at once (n)"
+  if (logprobs && (!model.samples || compatibility.lacks.has("logprobs"))) return "logprobs"
+  if ((sampling?.n ?? 1) > 1 && compatibility.lacks.has("n")) return "several answers at once (n)"
   if ((sampling?.stop?.length ?? 0) > 4) return "more than four stop sequences"
-  if (request.format?.type === "json-schema" && dialect.lacks.has("json schemas")) return "JSON answers by a schema"
-  if (Tools.isForced(request) && dialect.lacks.has("forced tools")) return "that a tool must be called"
-  return Media.unsupported(request.messages, (media, role) => Content.unsupported(media, role, dialect))
+  if (request.format?.type === "json-schema" && compatibility.lacks.has("json schemas"))
+    return "JSON answers by a schema"
+  if (Tools.isForced(request) && compatibility.lacks.has("forced tools")) return "that a tool must be called"
+  return Media.unsupported(request.messages, (media, role) => Content.unsupported(media, role, compatibility))
 }
 
 const encodeFormat = (
   format: Chat.Format | undefined,
   messages: Array<Lowering.Block>,
   body: Record<string, unknown>,
-  { dialect }: Target,
+  { compatibility }: Target,
 ): void => {
   switch (format?.type) {
     case undefined:
@@ -116,9 +119,9 @@ const encodeFormat = (
       return
     case "json":
       body["response_format"] = { type: "json_object" }
-      // OpenAI refuses the mode where no message speaks of JSON.
+      // OpenAI requires that a message mentions JSON.
       if (!/json/i.test(JSON.stringify(messages))) {
-        messages.unshift({ role: dialect.developer, content: JsonMode.instruction })
+        messages.unshift({ role: compatibility.developer, content: JsonMode.instruction })
       }
       return
     case "json-schema": {
@@ -132,31 +135,31 @@ const encodeFormat = (
 const encodeSampling = (
   sampling: Chat.Sampling | undefined,
   body: Record<string, unknown>,
-  { dialect, model, warn }: Target,
+  { compatibility, model, warn }: Target,
 ): void => {
   if (sampling === undefined) return
   const set = (name: string, value: unknown) => {
     if (value !== undefined) body[name] = value
   }
-  const wish = (name: string, value: number | undefined, usual: number) => {
+  const setSampling = (name: string, value: number | undefined, usual: number) => {
     if (model.samples) set(name, value)
     else if (value !== undefined && value !== usual) warn(`${name} for this model`)
   }
-  const most = model.maxOutput ?? Infinity
-  if (sampling.maxTokens !== undefined && sampling.maxTokens > most) {
-    warn(`${dialect.maxTokens} beyond what the model writes, cut to ${most}`)
+  const maxOutput = model.maxOutput ?? Infinity
+  if (sampling.maxTokens !== undefined && sampling.maxTokens > maxOutput) {
+    warn(`${compatibility.maxTokens} beyond what the model writes, cut to ${maxOutput}`)
   }
-  set(dialect.maxTokens, sampling.maxTokens === undefined ? undefined : Math.min(sampling.maxTokens, most))
-  wish("temperature", sampling.temperature, 1)
-  wish("top_p", sampling.topP, 1)
-  wish("frequency_penalty", sampling.frequencyPenalty, 0)
-  wish("presence_penalty", sampling.presencePenalty, 0)
-  if (sampling.topK !== undefined && dialect.lacks.has("top_k")) warn("top_k")
+  set(compatibility.maxTokens, sampling.maxTokens === undefined ? undefined : Math.min(sampling.maxTokens, maxOutput))
+  setSampling("temperature", sampling.temperature, 1)
+  setSampling("top_p", sampling.topP, 1)
+  setSampling("frequency_penalty", sampling.frequencyPenalty, 0)
+  setSampling("presence_penalty", sampling.presencePenalty, 0)
+  if (sampling.topK !== undefined && compatibility.lacks.has("top_k")) warn("top_k")
   else set("top_k", sampling.topK)
   if (sampling.stop !== undefined && sampling.stop.length > 0) body["stop"] = sampling.stop
-  set(dialect.seed, sampling.seed)
-  if (!dialect.lacks.has("n")) set("n", sampling.n)
-  if (!model.samples || dialect.lacks.has("logprobs")) return
+  set(compatibility.seed, sampling.seed)
+  if (!compatibility.lacks.has("n")) set("n", sampling.n)
+  if (!model.samples || compatibility.lacks.has("logprobs")) return
   set("logprobs", sampling.topLogprobs === undefined ? sampling.logprobs : true)
   set("top_logprobs", sampling.topLogprobs)
 }
@@ -164,7 +167,7 @@ const encodeSampling = (
 const encodeReasoning = (
   reasoning: Chat.ReasoningOptions | undefined,
   body: Record<string, unknown>,
-  { dialect, model, warn }: Target,
+  { compatibility, model, warn }: Target,
   change: Lowering.Warn,
 ): void => {
   const budget = reasoning?.budget
@@ -172,8 +175,8 @@ const encodeReasoning = (
   if (reasoning === undefined) return
   if (effort === undefined) {
     if (!model.reasons) warn("reasoning, which this model cannot do")
-    else if (dialect.effort === "reasoning") body["reasoning"] = { enabled: true }
-    else if (dialect.effort === "thinking") body["thinking"] = { type: "enabled" }
+    else if (compatibility.effort === "reasoning") body["reasoning"] = { enabled: true }
+    else if (compatibility.effort === "thinking") body["thinking"] = { type: "enabled" }
     else change("reasoning as the model sees fit, left to its default")
     return
   }
@@ -181,11 +184,11 @@ const encodeReasoning = (
     if (effort !== "none") warn("reasoning, which this model cannot do")
     return
   }
-  if (dialect.effort === "reasoning") {
+  if (compatibility.effort === "reasoning") {
     body["reasoning"] = budget !== undefined && budget > 0 ? { max_tokens: budget } : { effort }
     return
   }
-  if (dialect.effort === "thinking" && effort === "none") {
+  if (compatibility.effort === "thinking" && effort === "none") {
     body["thinking"] = { type: "disabled" }
     return
   }
@@ -200,8 +203,8 @@ const encodeReasoning = (
 const parse = SchemaParser.decodeUnknownResult(Wire.Request)
 
 /**
- * The request in `body`, which travels along as `native`. Fields that `Chat` has no word for stand in
- * `vendor["chat-completions"]` too, so that what they ask for is not lost on a provider that speaks another protocol.
+ * Decodes a client's body, which is kept as `native`. Fields without a counterpart in `Chat` are also in
+ * `vendor["chat-completions"]`, so that a provider of another protocol reports them as dropped.
  */
 export const decode = (body: Record<string, unknown>): Result.Result<Chat.Request, InvalidBody.InvalidBody> => {
   const parsed = parse(ExactNumber.read(body))
@@ -210,7 +213,7 @@ export const decode = (body: Record<string, unknown>): Result.Result<Chat.Reques
     : Result.succeed(fromWire(parsed.success, body))
 }
 
-/** Whether the answer is to be streamed. */
+/** Whether the client asks for a stream. */
 export const isStream = (body: Record<string, unknown>): boolean => body["stream"] === true
 
 const fromWire = (wire: Wire.Request, body: Record<string, unknown>): Chat.Request => {
@@ -219,7 +222,7 @@ const fromWire = (wire: Wire.Request, body: Record<string, unknown>): Chat.Reque
     messages: Conversation.decode(wire.messages),
     native: { protocol, body },
   }
-  const vendor = others(body)
+  const vendor = otherFields(body)
   if (vendor !== undefined) request.vendor = { [protocol]: vendor }
   Object.assign(request, Tools.decode(wire))
   const format = decodeFormat(wire.response_format)
@@ -236,8 +239,8 @@ const fromWire = (wire: Wire.Request, body: Record<string, unknown>): Chat.Reque
 
 const known: ReadonlySet<string> = new Set(Object.keys(Wire.Request.fields))
 
-/** What the client asked for in words that `Chat` lacks. */
-const others = (body: Record<string, unknown>): Record<string, unknown> | undefined => {
+/** The fields without a counterpart in `Chat`. */
+const otherFields = (body: Record<string, unknown>): Record<string, unknown> | undefined => {
   let vendor: Record<string, unknown> | undefined
   for (const name in body) {
     if (known.has(name) || body[name] === null) continue
@@ -273,7 +276,7 @@ const decodeSampling = (wire: Wire.Request): Chat.Sampling | undefined =>
     maxTokens: wire.max_completion_tokens ?? wire.max_tokens,
     temperature: wire.temperature,
     topP: wire.top_p,
-    // vLLM takes -1 for all of them.
+    // In vLLM, -1 means all.
     topK: positive(Json.number(wire.top_k)),
     stop: Predicate.isString(wire.stop) ? [wire.stop] : wire.stop,
     seed: wire.seed,
@@ -289,7 +292,7 @@ const isEffort = Schema.is(Wire.Effort)
 const positive = (value: number | undefined): number | undefined =>
   value !== undefined && value > 0 ? value : undefined
 
-/** OpenAI's own word first, then those of others. To be told to reason, but not how much, is to be told nothing more. */
+/** OpenAI's field takes precedence over other servers' fields. Reasoning without an amount is `{}`. */
 const decodeReasoning = (wire: Wire.Request): Chat.ReasoningOptions | undefined => {
   const reasoning = Json.fields(wire.reasoning)
   const thinking = Json.fields(wire.thinking)

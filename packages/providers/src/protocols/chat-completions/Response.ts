@@ -1,6 +1,4 @@
-/**
- * A whole answer, from both ends.
- */
+/** Complete responses: decodes an upstream's body to `Chat`, and encodes `Chat` for a client. */
 import type * as Chat from "@understudy/core/Chat"
 import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
@@ -24,20 +22,20 @@ import * as Usage from "./Usage.ts"
 // Decode: the upstream's body text -> Chat
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Some servers give a call's arguments as an object: its numbers stay as they are written. */
+/** Parses a body. If arguments are an object, as on some servers, its numbers are kept as written. */
 export const parse = (text: string): unknown =>
   /"arguments"\s*:\s*[{[]/.test(text) ? Json.parseExact(text) : Json.parse(text)
 
 /**
- * The answer in `text`, which travels along as `native`. Fails with `Malformed` on what is not a completion with choices, or
- * holds a call that is not whole, and as `classify` judges an error in it.
+ * Decodes the response in `text`, which is kept as `native`. Fails with `Malformed` if it is not a completion with
+ * choices, or contains an incomplete tool call. An error inside it is classified by `classify`.
  */
 export const decode = (
   text: string,
   classify: (error: Errors.WireError) => ProviderError = Failure.unclassified,
 ): Result.Result<Chat.Response, ProviderError> => {
   const body = parse(text)
-  if (!Predicate.isObject(body)) return Json.malformed("The answer is not a JSON object")
+  if (!Predicate.isObject(body)) return Json.malformed("The response is not a JSON object")
   const error = errorOf(body as Fields)
   if (error !== undefined) return Result.fail(classify(error))
   const { choices: wire, id, model } = body
@@ -52,7 +50,7 @@ export const decode = (
     choices.push(settled.success)
   }
   const [first, ...alternatives] = choices
-  if (first === undefined) return Json.malformed("The answer has no choices")
+  if (first === undefined) return Json.malformed("The response has no choices")
   const usage = Usage.decode(body["usage"])
   return Result.succeed({
     ...(Predicate.isString(id) ? { id } : undefined),
@@ -64,7 +62,7 @@ export const decode = (
   })
 }
 
-/** An error that is the whole answer, in whichever of its forms. */
+/** The error that the body consists of, in any form. */
 const errorOf = (body: Fields): Errors.WireError | undefined => {
   const { choices, error } = body
   if (error !== undefined && error !== null && error !== "") return Errors.fromBody(body)
@@ -73,7 +71,7 @@ const errorOf = (body: Fields): Errors.WireError | undefined => {
   return flat.message === undefined ? undefined : flat
 }
 
-/** The error that a choice ended in: OpenRouter tells it beside the finish reason, others by that word alone. */
+/** The error of a choice: OpenRouter has it next to the finish reason, others as a finish reason. */
 export const failureOf = ({ error, finish_reason: reason }: Fields): Errors.WireError | undefined => {
   if (error !== undefined && error !== null) return Errors.fromBody({ error })
   const status = Failure.statusOf(reason)
@@ -81,58 +79,61 @@ export const failureOf = ({ error, finish_reason: reason }: Fields): Errors.Wire
   return { type: undefined, code: undefined, message: Failure.messageOf(reason), param: undefined, status }
 }
 
-/** The body as its client may read it: what its choices say of their calls and their end is what `Chat` says of them. */
+/** Corrects the calls and finish reasons of the client's body to those of `Chat`. */
 const amended = (body: Fields, choices: ReadonlyArray<Chat.Choice>): Fields => {
   const wire = Json.list(body["choices"])
   if (wire.length !== choices.length) return body
-  const told = wire.map((choice, at) => amendedChoice(Json.fields(choice), choices[at]))
-  return told.every((choice, at) => choice === wire[at]) ? body : { ...body, choices: told }
+  const amendedList = wire.map((choice, at) => amendedChoice(Json.fields(choice), choices[at]))
+  return amendedList.every((choice, at) => choice === wire[at]) ? body : { ...body, choices: amendedList }
 }
 
 const amendedChoice = (wire: Fields, choice: Chat.Choice | undefined): Fields => {
   const message = Json.fields(wire["message"])
   const calls = choice?.content.filter((part) => part.type === "tool-call") ?? []
   const list = Json.list(message["tool_calls"])
-  const told = list.map((call, at) => amendedCall(Json.fields(call), calls[at]))
-  const same = list.length !== calls.length || told.every((call, at) => call === list[at])
+  const amendedList = list.map((call, at) => amendedCall(Json.fields(call), calls[at]))
+  const same = list.length !== calls.length || amendedList.every((call, at) => call === list[at])
   const legacy = list.length === 0 && calls.length > 0
-  const word = choice === undefined ? undefined : amendedFinish(wire["finish_reason"], choice.finishReason, legacy)
-  if (same && word === undefined) return wire
+  const value = choice === undefined ? undefined : amendedFinish(wire["finish_reason"], choice.finishReason, legacy)
+  if (same && value === undefined) return wire
   return {
     ...wire,
-    ...(word === undefined ? undefined : { finish_reason: word }),
-    message: same ? message : { ...message, tool_calls: told },
+    ...(value === undefined ? undefined : { finish_reason: value }),
+    message: same ? message : { ...message, tool_calls: amendedList },
   }
 }
 
 const amendedCall = (wire: Fields, call: Chat.ToolCall | undefined): Fields => {
   if (call === undefined || call.custom === true) return wire
-  const called = Json.fields(wire["function"])
-  if (call.id === wire["id"] && called["arguments"] === call.arguments) return wire
-  return { ...wire, id: call.id, type: "function", function: { ...called, arguments: call.arguments } }
+  const declared = Json.fields(wire["function"])
+  if (call.id === wire["id"] && declared["arguments"] === call.arguments) return wire
+  return { ...wire, id: call.id, type: "function", function: { ...declared, arguments: call.arguments } }
 }
 
-const words = { length: "length", "content-filter": "content_filter" } as const
+const finishReasons = { length: "length", "content-filter": "content_filter" } as const
 
-/** Another word than the server's, where that does not agree with the calls: `legacy` ones are a `function_call`. */
-export const amendedFinish = (word: unknown, reason: Chat.FinishReason, legacy: boolean): string | undefined => {
+/**
+ * The finish reason that replaces the server's, if that does not agree with the calls. `legacy` calls are a
+ * `function_call`.
+ */
+export const amendedFinish = (value: unknown, reason: Chat.FinishReason, legacy: boolean): string | undefined => {
   const expected = legacy ? "function_call" : "tool_calls"
-  if (reason === "tool-calls") return word === expected ? undefined : expected
-  if (reason === "stop" && FinishReason.read(word) === "tool-calls") return "stop"
-  // A relay's word for what this protocol has a word for: its clients know no other.
-  const own = reason === "length" || reason === "content-filter" ? words[reason] : undefined
-  return word === own ? undefined : own
+  if (reason === "tool-calls") return value === expected ? undefined : expected
+  if (reason === "stop" && FinishReason.read(value) === "tool-calls") return "stop"
+  // A relay may report another protocol's reason, which clients do not know.
+  const own = reason === "length" || reason === "content-filter" ? finishReasons[reason] : undefined
+  return value === own ? undefined : own
 }
 
-/** The stop sequence that was met: vLLM tells it beside the finish reason, and SGLang; a number is a token's. */
+/** The stop sequence that ended the response: vLLM and SGLang report it. A number is a token id. */
 export const stopSequence = ({ matched_stop, stop_reason }: Fields): { readonly stopSequence?: string } => {
   const sequence = Json.nonEmptyString(stop_reason) ?? Json.nonEmptyString(matched_stop)
-  return sequence === undefined ? unmet : { stopSequence: sequence }
+  return sequence === undefined ? noStopSequence : { stopSequence: sequence }
 }
 
-const unmet = {}
+const noStopSequence = {}
 
-/** Undefined where nothing is said, nor that it is finished. */
+/** `undefined` if the choice has neither content nor a finish reason. */
 const decodeChoice = (choice: unknown, id: unknown): Chat.Choice | undefined => {
   if (!Predicate.isObject(choice) || !Predicate.isObject(choice["message"])) return undefined
   const { finish_reason: reason, logprobs, message } = choice
@@ -151,7 +152,7 @@ const decodeMessage = (message: Fields, id: unknown): ReadonlyArray<Chat.Assista
   const parts: Array<Chat.AssistantContent> = [...Reasoning.decode(message)]
   decodeContent(content, Json.list(annotations), parts)
   if (Predicate.isString(refusal) && refusal !== "") parts.push({ type: "refusal", text: refusal })
-  // What is spoken is also written; a later turn refers to the recording by its id, and its bytes are in `native`.
+  // Audio has a transcript. Later messages refer to the audio by its id; its bytes are in `native`.
   if (Predicate.isObject(audio) && Predicate.isString(audio["id"])) {
     const { transcript } = audio
     if (Predicate.isString(transcript) && transcript !== "") parts.push({ type: "text", text: transcript })
@@ -167,7 +168,7 @@ const decodeMessage = (message: Fields, id: unknown): ReadonlyArray<Chat.Assista
   return parts
 }
 
-/** A string, as the API has it; or Mistral's chunks, thoughts and text in turn. Any other is in `native` alone. */
+/** A string, as in OpenAI's API, or Mistral's chunks of reasoning and text. Other content is in `native` only. */
 const decodeContent = (
   content: unknown,
   annotations: ReadonlyArray<unknown>,
@@ -183,12 +184,12 @@ const decodeContent = (
     const { text, thinking, type } = Json.fields(chunk)
     if (type === "text" && Predicate.isString(text) && text !== "") parts.push({ type: "text", text })
     if (type !== "thinking") continue
-    const thought = textOf(thinking)
-    if (thought !== "") parts.push({ type: "reasoning", text: thought })
+    const reasoningText = textOf(thinking)
+    if (reasoningText !== "") parts.push({ type: "reasoning", text: reasoningText })
   }
 }
 
-/** The text of a thought, which is a string or chunks of text. */
+/** The text of Mistral's reasoning: a string or chunks of text. */
 export const textOf = (thinking: unknown): string =>
   Predicate.isString(thinking)
     ? thinking
@@ -196,11 +197,11 @@ export const textOf = (thinking: unknown): string =>
         .map((chunk) => Json.string(Json.fields(chunk)["text"]))
         .join("")
 
-/** The id of a call that was given none: no other answer's call has the same. */
+/** The id of a call that has none. It is unique across responses. */
 export const callId = (id: unknown, index: number): string =>
   Predicate.isString(id) && id !== "" ? `call_${index}_${id}` : `call_${index}`
 
-/** A call of a function, or of a custom tool, whose text stands in place of the JSON. */
+/** A call of a function, or of a custom tool, which has text in place of JSON. */
 const decodeCall = (call: Fields, id: string, message: Fields): Chat.ToolCall => {
   const custom = call["custom"]
   const { name, arguments: json, input } = Json.fields(call["function"] ?? custom)
@@ -215,7 +216,7 @@ const decodeCall = (call: Fields, id: string, message: Fields): Chat.ToolCall =>
   }
 }
 
-/** JSON text, as the API has it; some servers send the object itself, or nothing for no arguments. */
+/** The arguments as JSON text. Some servers send an object, or nothing for no arguments. */
 const argumentsOf = (value: unknown): string => {
   if (Predicate.isString(value)) return value === "" ? "{}" : value
   return value === undefined || value === null ? "{}" : JSON.stringify(value)
@@ -225,9 +226,9 @@ const argumentsOf = (value: unknown): string => {
 // Encode: Chat -> a client's body
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** An answer of another protocol's as a `chat.completion`. */
+/** A response of another protocol as a `chat.completion`. */
 export const encode = (response: Chat.Response, { created, id, request }: Answering): Record<string, unknown> => {
-  const legacy = speaksOfFunctions(request)
+  const legacy = usesFunctionCall(request)
   return {
     id: `chatcmpl-${id}`,
     object: "chat.completion",
@@ -238,13 +239,13 @@ export const encode = (response: Chat.Response, { created, id, request }: Answer
   }
 }
 
-/** Whether the client is one of old, that is to be answered with a `function_call`. */
-export const speaksOfFunctions = ({ native }: Chat.Request): boolean =>
+/** Whether the client expects `function_call`. */
+export const usesFunctionCall = ({ native }: Chat.Request): boolean =>
   native?.protocol === protocol && Tools.isLegacy(native.body)
 
 /**
- * The protocol knows four words, and older clients a fifth. A refusal is the filter's; of an answer that only paused,
- * `length` says at least that it may not be whole. What ended for a reason without a word did not run out of tokens.
+ * The protocol's finish reason. A refusal is `content_filter`; a pause is `length`, as the response may be incomplete;
+ * an unknown reason is `stop`.
  */
 export const encodeFinish = (reason: Chat.FinishReason, legacy: boolean): string => {
   switch (reason) {
@@ -267,7 +268,7 @@ const encodeChoice = (choice: Chat.Choice, index: number, legacy: boolean): Reco
   const message: Record<string, unknown> = { role: "assistant" }
   const calls: Array<Record<string, unknown>> = []
   const citations: Array<unknown> = []
-  const thoughts: Array<Chat.Reasoning> = []
+  const reasoning: Array<Chat.Reasoning> = []
   let text: string | null = null
   let refusal: string | null = null
   for (const part of choice.content) {
@@ -285,7 +286,7 @@ const encodeChoice = (choice: Chat.Choice, index: number, legacy: boolean): Reco
         refusal = (refusal ?? "") + part.text
         break
       case "reasoning":
-        thoughts.push(part)
+        reasoning.push(part)
         break
       case "audio":
         if (part.source.type === "id") message["audio"] = { id: part.source.id }
@@ -297,7 +298,7 @@ const encodeChoice = (choice: Chat.Choice, index: number, legacy: boolean): Reco
   }
   message["content"] = text ?? (calls.length > 0 || refusal !== null ? null : "")
   message["refusal"] = refusal
-  encodeThoughts(thoughts, message)
+  encodeReasoning(reasoning, message)
   if (citations.length > 0) message["annotations"] = citations
   if (calls.length > 0) {
     if (legacy) message["function_call"] = calls[0]?.["function"]
@@ -307,15 +308,15 @@ const encodeChoice = (choice: Chat.Choice, index: number, legacy: boolean): Reco
   return { index, message, logprobs: choice.logprobs ?? null, finish_reason: encodeFinish(finish, legacy) }
 }
 
-/** The words of all thoughts together, and each with its seal, where one has any: the client brings them back. */
-const encodeThoughts = (thoughts: ReadonlyArray<Chat.Reasoning>, message: Record<string, unknown>): void => {
-  const words = thoughts.map(({ text }) => text).join("")
-  if (words !== "") message["reasoning_content"] = words
-  const isPlain = thoughts.length < 2 && thoughts.every(({ redacted, signature }) => !redacted && !signature)
-  if (!isPlain) message["reasoning_details"] = thoughts.map(Reasoning.encode)
+/** All reasoning text together, and each part as a detail if any is encrypted: the client returns the details. */
+const encodeReasoning = (reasoning: ReadonlyArray<Chat.Reasoning>, message: Record<string, unknown>): void => {
+  const text = reasoning.map(({ text }) => text).join("")
+  if (text !== "") message["reasoning_content"] = text
+  const isPlain = reasoning.length < 2 && reasoning.every(({ redacted, signature }) => !redacted && !signature)
+  if (!isPlain) message["reasoning_details"] = reasoning.map(Reasoning.encode)
 }
 
-/** The signature of a call travels in its id: the protocol has no other place for it. */
+/** A call's signature is part of its id: the protocol has no field for it. */
 const encodeCall = ({ arguments: written, custom, id, name, signature }: Chat.ToolCall): Record<string, unknown> =>
   custom === true
     ? { id: ToolIds.write(id, signature), type: "custom", custom: { name, input: written } }

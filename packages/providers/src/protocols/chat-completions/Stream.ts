@@ -1,8 +1,8 @@
 /**
- * A streamed Chat Completions answer, chunk by chunk: read here, written in `Encoder.ts`.
+ * Decodes a stream chunk by chunk. `Encoder.ts` encodes one for clients.
  *
- * The first chunk's id and model are preamble; deltas are output; a `finish_reason` is the proof that its choice is
- * whole. Usage comes last, in a chunk without choices, or beside anything else from servers that are only compatible.
+ * The first chunk's id and model are the preamble; deltas are output; a `finish_reason` completes its choice. Usage
+ * comes last in a chunk without choices, or anywhere on compatible servers.
  */
 import type * as Chat from "@understudy/core/Chat"
 import { ProviderError } from "@understudy/core/ProviderError"
@@ -22,7 +22,7 @@ import * as Usage from "./Usage.ts"
 
 export { encoder } from "./Encoder.ts"
 
-/** An SSE event. This protocol gives none a name, but servers that fail may call theirs `error`. */
+/** An SSE event. OpenAI's have no name; servers that fail may use `error`. */
 export interface Event {
   readonly event?: string | undefined
   readonly data: string
@@ -33,8 +33,8 @@ export interface Event {
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * For one stream: it holds its state. `classify` is the vendor's judgement of an error inside the stream. `[DONE]`, as
- * the whole of an event's data, says nothing that the finish reasons have not said, but of calls that were given none.
+ * A decoder for one stream; stateful. `classify` classifies an error inside the stream. `[DONE]` only matters for calls
+ * without a finish reason.
  */
 export const decoder = (classify: (error: Errors.WireError) => ProviderError): Decoder<Event> => {
   const state: State = {
@@ -63,15 +63,15 @@ export const decoder = (classify: (error: Errors.WireError) => ProviderError): D
 
 interface State {
   started: boolean
-  /** The answer's own, which makes the ids of its calls unlike any other's where the server gives them none. */
+  /** The response's id, which makes the ids of calls unique if the server gives none. */
   id: string | undefined
-  /** By choice, the calls it has opened. */
+  /** The calls of each choice. */
   readonly calls: Map<number, ToolCalls.Calls>
-  /** The choices that are. */
+  /** The choices that have a finish reason. */
   readonly finished: Set<number>
-  /** Whether its calls are such as older servers tell, one in an answer. */
+  /** Whether calls come as `function_call`, one per response. */
   legacy: boolean
-  /** Whether the chunk at hand says what its parts say, to whoever goes by its indexes, ids and words. */
+  /** Whether the current chunk can be passed on: its indexes, ids and finish reasons are those of its parts. */
   faithful: boolean
 }
 
@@ -79,7 +79,7 @@ const isError = (body: Fields, event: string | undefined): boolean =>
   (body["error"] !== undefined && body["error"] !== null) ||
   ((event === "error" || body["object"] === "error") && !Array.isArray(body["choices"]))
 
-/** A call that nothing was said of since is one, and the answer's end. */
+/** An open call at `[DONE]` is complete and ends the response. */
 const done = ({ calls, finished }: State): Result.Result<Chat.Frame, ProviderError> | undefined => {
   const parts: Array<Chat.Part> = []
   for (const [choice, opened] of calls) {
@@ -87,7 +87,7 @@ const done = ({ calls, finished }: State): Result.Result<Chat.Frame, ProviderErr
     const reason = opened.end("tool-calls", parts)
     if (reason instanceof ProviderError) return Result.fail(reason)
     finished.add(choice)
-    parts.push({ type: "finish", reason, ...at(choice === 0 ? undefined : choice) })
+    parts.push({ type: "finish", reason, ...choiceField(choice === 0 ? undefined : choice) })
   }
   return parts.length === 0 ? undefined : Result.succeed({ parts })
 }
@@ -96,7 +96,7 @@ interface Chunk extends Fields {
   readonly choices: ReadonlyArray<unknown>
 }
 
-/** Adds what the chunk says, or gives why the stream has failed. */
+/** Adds the parts of a chunk. Returns an error if the stream has failed. */
 const decodeChunk = (
   { choices, id, model, usage: counted }: Chunk,
   state: State,
@@ -126,24 +126,24 @@ const decodeChoice = (wire: Fields, state: State, parts: Array<Chat.Part>): Prov
   const choice = place > 0 ? place : undefined
   if (Predicate.isObject(delta)) {
     const { annotations, audio, content, function_call, refusal, tool_calls } = delta as Fields
-    for (const thought of Reasoning.decode(delta as Fields)) parts.push({ ...thought, ...at(choice) })
-    if (said(content)) {
+    for (const reasoning of Reasoning.decode(delta as Fields)) parts.push({ ...reasoning, ...choiceField(choice) })
+    if (Json.isNonEmptyString(content)) {
       parts.push(
         logprobs === undefined || logprobs === null
-          ? { type: "text", text: content, ...at(choice) }
-          : { type: "text", text: content, ...at(choice), logprobs },
+          ? { type: "text", text: content, ...choiceField(choice) }
+          : { type: "text", text: content, ...choiceField(choice), logprobs },
       )
     } else if (Array.isArray(content)) decodeChunks(content, choice, parts)
     if (Array.isArray(annotations)) {
       for (const annotation of annotations) {
         const citation = Citations.decode(annotation)
-        if (citation !== undefined) parts.push({ type: "citation", citation, ...at(choice) })
+        if (citation !== undefined) parts.push({ type: "citation", citation, ...choiceField(choice) })
       }
     }
-    if (said(refusal)) parts.push({ type: "refusal", text: refusal, ...at(choice) })
-    // What is spoken is also written; the recording goes by as native.
-    if (Predicate.isObject(audio) && said(audio["transcript"])) {
-      parts.push({ type: "text", text: audio["transcript"], ...at(choice) })
+    if (Json.isNonEmptyString(refusal)) parts.push({ type: "refusal", text: refusal, ...choiceField(choice) })
+    // Audio has a transcript; the audio itself is in `native`.
+    if (Predicate.isObject(audio) && Json.isNonEmptyString(audio["transcript"])) {
+      parts.push({ type: "text", text: audio["transcript"], ...choiceField(choice) })
     }
     if (Array.isArray(tool_calls)) {
       for (const call of tool_calls) {
@@ -153,48 +153,48 @@ const decodeChoice = (wire: Fields, state: State, parts: Array<Chat.Part>): Prov
       const faithful = state.faithful
       state.legacy = true
       decodeCall({ index: 0, function: function_call }, delta as Fields, choice, state, parts)
-      // It has no id, and there is one: it can only be told as it was by not being another's.
+      // A second `function_call` cannot be passed on: it has no id.
       state.faithful = faithful && callsOf(state, choice).count() <= 1
     }
   }
-  // Some servers send an empty one until there is one.
-  return said(finish_reason) ? decodeFinish(finish_reason, wire, choice, state, parts) : undefined
+  // Some servers send an empty finish reason in earlier chunks.
+  return Json.isNonEmptyString(finish_reason) ? decodeFinish(finish_reason, wire, choice, state, parts) : undefined
 }
 
 const decodeFinish = (
-  word: string,
+  wireReason: string,
   wire: Fields,
   choice: number | undefined,
   state: State,
   parts: Array<Chat.Part>,
 ): ProviderError | undefined => {
   const before = parts.length
-  let reason: Chat.FinishReason | ProviderError = FinishReason.read(word)
+  let reason: Chat.FinishReason | ProviderError = FinishReason.read(wireReason)
   const calls = state.calls.get(choice ?? 0)
   reason = calls === undefined ? ToolCalls.finish(reason, 0) : calls.end(reason, parts)
   if (reason instanceof ProviderError) return reason
-  if (parts.length > before || Response.amendedFinish(word, reason, state.legacy) !== undefined) state.faithful = false
+  if (parts.length > before || Response.amendedFinish(wireReason, reason, state.legacy) !== undefined)
+    state.faithful = false
   state.finished.add(choice ?? 0)
-  parts.push({ type: "finish", reason, ...Response.stopSequence(wire), ...at(choice) })
+  parts.push({ type: "finish", reason, ...Response.stopSequence(wire), ...choiceField(choice) })
   return undefined
 }
 
-/** Mistral's: thoughts and text in turn. */
+/** Mistral's chunks of reasoning and text. */
 const decodeChunks = (chunks: ReadonlyArray<unknown>, choice: number | undefined, parts: Array<Chat.Part>): void => {
   for (const chunk of chunks) {
     const { text, thinking, type } = Json.fields(chunk)
-    if (type === "text" && said(text)) parts.push({ type: "text", text, ...at(choice) })
-    const thought = type === "thinking" ? Response.textOf(thinking) : ""
-    if (thought !== "") parts.push({ type: "reasoning", text: thought, ...at(choice) })
+    if (type === "text" && Json.isNonEmptyString(text)) parts.push({ type: "text", text, ...choiceField(choice) })
+    const reasoning = type === "thinking" ? Response.textOf(thinking) : ""
+    if (reasoning !== "") parts.push({ type: "reasoning", text: reasoning, ...choiceField(choice) })
   }
 }
 
-const nowhere = {}
-const at = (choice: number | undefined): { readonly choice?: number } => (choice === undefined ? nowhere : { choice })
+const noChoice = {}
+const choiceField = (choice: number | undefined): { readonly choice?: number } =>
+  choice === undefined ? noChoice : { choice }
 
-const said = (value: unknown): value is string => Predicate.isString(value) && value !== ""
-
-/** A piece of a call, of a function or of a custom tool. */
+/** A delta of a call of a function or a custom tool. */
 const decodeCall = (
   call: Fields,
   delta: Fields,
@@ -205,24 +205,24 @@ const decodeCall = (
   const before = parts.length
   const custom = call["custom"]
   const { name, arguments: json, input } = Json.fields(call["function"] ?? custom)
-  const piece = json ?? input
-  const isNothing = piece === undefined || piece === null
+  const argumentsDelta = json ?? input
+  const isNothing = argumentsDelta === undefined || argumentsDelta === null
   const slot = call["index"] ?? undefined
-  const named = said(name) ? name : undefined
-  const asSaid = callsOf(state, choice).push(
+  const named = Json.isNonEmptyString(name) ? name : undefined
+  const isUnchanged = callsOf(state, choice).push(
     {
       slot,
-      id: said(call["id"]) ? call["id"] : undefined,
+      id: Json.isNonEmptyString(call["id"]) ? call["id"] : undefined,
       name: named,
-      arguments: Predicate.isString(piece) ? piece : isNothing ? "" : JSON.stringify(piece),
+      arguments: Predicate.isString(argumentsDelta) ? argumentsDelta : isNothing ? "" : JSON.stringify(argumentsDelta),
       ...(Predicate.isObject(custom) ? customTool : undefined),
       ...(named === undefined ? undefined : Reasoning.ofCall(call, delta)),
     },
     parts,
   )
-  if (!asSaid || !(isNothing || Predicate.isString(piece))) state.faithful = false
-  for (let at = before; at < parts.length; at++) {
-    const part = parts[at]
+  if (!isUnchanged || !(isNothing || Predicate.isString(argumentsDelta))) state.faithful = false
+  for (let choiceField = before; choiceField < parts.length; choiceField++) {
+    const part = parts[choiceField]
     if (part !== undefined && "index" in part && part.index !== slot) state.faithful = false
   }
 }

@@ -1,6 +1,7 @@
 /**
- * The tools a model may call, and whether it must: functions, and `custom` tools, which take text in place of JSON and are
- * functions of one text where the server or the model has none. `functions` and `function_call` are what older clients say.
+ * Tools and tool choice: functions, and `custom` tools, which take text in place of JSON. If the server or the model
+ * does not support custom tools, they become functions with one text argument. Older clients send `functions` and
+ * `function_call`.
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
@@ -14,19 +15,19 @@ import type * as Wire from "./Wire.ts"
 // Encode
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Whether free-form tools are what they are there. */
-export const isCustom = ({ dialect, model }: Pick<Target, "dialect" | "model">): boolean =>
-  model.custom && !dialect.lacks.has("custom tools")
+/** Whether custom tools are supported. */
+export const isCustom = ({ compatibility, model }: Pick<Target, "compatibility" | "model">): boolean =>
+  model.custom && !compatibility.lacks.has("custom tools")
 
-/** Whether the model has to call a tool. */
+/** Whether the model is forced to call a tool. */
 export const isForced = ({ toolChoice, tools }: Chat.Request): boolean =>
   tools !== undefined && tools.length > 0 && toolChoice !== undefined && toolChoice !== "auto" && toolChoice !== "none"
 
 export const encode = (request: Chat.Request, body: Record<string, unknown>, target: Target): void => {
   const { parallelToolCalls, toolChoice: choice, tools } = request
   if (tools === undefined || tools.length === 0) return
-  // A server that follows no choice would call them.
-  if (choice === "none" && target.dialect.lacks.has("forced tools")) return
+  // A server that ignores `tool_choice` would call them.
+  if (choice === "none" && target.compatibility.lacks.has("forced tools")) return
   const custom = isCustom(target)
   body["tools"] = tools.map((tool) => encodeTool(tool, custom, target))
   if (Predicate.isString(choice)) body["tool_choice"] = choice
@@ -40,21 +41,21 @@ export const encode = (request: Chat.Request, body: Record<string, unknown>, tar
   if (parallelToolCalls !== undefined) body["parallel_tool_calls"] = parallelToolCalls
 }
 
-const encodeTool = (tool: Chat.Tool, custom: boolean, { dialect, warn }: Target): Block => {
-  if (tool.cache !== undefined && dialect.cache === undefined) warn("a cache hint on a tool")
+const encodeTool = (tool: Chat.Tool, custom: boolean, { compatibility, warn }: Target): Block => {
+  if (tool.cache !== undefined && compatibility.cache === undefined) warn("a cache hint on a tool")
   if (custom && tool.custom !== undefined) {
     const { description, custom: customTool, name } = tool
     return { type: "custom", custom: { name, description, format: encodeGrammar(customTool.format) } }
   }
   const { cache, description, name, parameters, strict } = CustomTools.lower(tool)
   const block: Block = { type: "function", function: { name, description, parameters, strict } }
-  if (cache !== undefined && dialect.cache !== undefined) {
-    block[dialect.cache] = cache.ttl === undefined ? { type: "ephemeral" } : { type: "ephemeral", ttl: cache.ttl }
+  if (cache !== undefined && compatibility.cache !== undefined) {
+    block[compatibility.cache] = cache.ttl === undefined ? { type: "ephemeral" } : { type: "ephemeral", ttl: cache.ttl }
   }
   return block
 }
 
-/** Responses, from which most such tools come, has a grammar's fields beside its type; here they stand within. */
+/** The grammar in Chat Completions' form: nested. In Responses, where most custom tools come from, it is flat. */
 const encodeGrammar = (format: unknown): unknown => {
   if (!Predicate.isObject(format) || format["type"] !== "grammar" || format["grammar"] !== undefined) return format
   const { type, ...grammar } = format
@@ -68,19 +69,22 @@ const encodeGrammar = (format: unknown): unknown => {
 export const decode = (wire: Wire.Request): Pick<Chat.Request, "tools" | "toolChoice" | "parallelToolCalls"> => {
   const tools = decodeTools(wire)
   const choice = decodeChoice(wire)
-  const parallel = isLegacy(wire) ? false : wire.parallel_tool_calls
+  const parallelToolCalls = isLegacy(wire) ? false : wire.parallel_tool_calls
   return {
     ...(tools.length === 0 ? undefined : { tools }),
     ...(choice === undefined ? undefined : { toolChoice: choice }),
-    ...(Predicate.isBoolean(parallel) ? { parallelToolCalls: parallel } : undefined),
+    ...(Predicate.isBoolean(parallelToolCalls) ? { parallelToolCalls: parallelToolCalls } : undefined),
   }
 }
 
-/** Whether a request speaks of functions where there are tools now: it wants one call at a time, called so too. */
+/**
+ * Whether a request has `functions` in place of `tools`. Such a client supports one call per response, as
+ * `function_call`.
+ */
 export const isLegacy = ({ functions, tools }: { readonly functions?: unknown; readonly tools?: unknown }): boolean =>
   Array.isArray(functions) && !Array.isArray(tools)
 
-/** Where only some of the tools are allowed, those alone: other protocols know no other way to say it. */
+/** The tools, reduced to the allowed ones: other protocols have no list of allowed tools. */
 const decodeTools = ({ functions, tool_choice: choice, tools }: Wire.Request): ReadonlyArray<Chat.Tool> => {
   const allowed = Predicate.isObject(choice) && choice.type === "allowed_tools" ? choice.allowed_tools.tools : undefined
   const decoded = [

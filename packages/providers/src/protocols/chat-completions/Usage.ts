@@ -1,13 +1,13 @@
 /**
- * The tokens of a Chat Completions answer. The API counts as `Chat.Usage` does: cached tokens within the input, reasoning
- * within the output; but xAI counts reasoning beside it, which its total shows, and DeepSeek has a word of its own for
- * what was cached.
+ * Token usage of Chat Completions. Like `Chat.Usage`, the API counts cached tokens as part of the input, and reasoning
+ * as part of the output. xAI counts reasoning separately, which its total shows; DeepSeek has its own field for cached
+ * tokens.
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
 import * as Json from "../Json.ts"
 
-/** Undefined where it counts nothing: the `usage` of most chunks is null. */
+/** `undefined` if there are no counts: most chunks have `usage: null`. */
 export const decode = (wire: unknown): Chat.Usage | undefined => {
   if (!Predicate.isObject(wire)) return undefined
   const input = Json.count(wire["prompt_tokens"])
@@ -18,11 +18,11 @@ export const decode = (wire: unknown): Chat.Usage | undefined => {
   const cacheWrite = Json.count(read["cache_write_tokens"])
   const reasoning = Json.count(Json.fields(wire["completion_tokens_details"])["reasoning_tokens"])
   const inputTokens = input ?? 0
-  const said = output ?? 0
-  const beside = reasoning !== undefined && wire["total_tokens"] === inputTokens + said + reasoning
+  const reportedOutput = output ?? 0
+  const isSeparate = reasoning !== undefined && wire["total_tokens"] === inputTokens + reportedOutput + reasoning
   return {
     inputTokens,
-    outputTokens: beside ? said + reasoning : said,
+    outputTokens: isSeparate ? reportedOutput + reasoning : reportedOutput,
     ...(cached === undefined ? undefined : { cachedInputTokens: cached }),
     ...(cacheWrite === undefined ? undefined : { cacheWriteTokens: cacheWrite }),
     ...(reasoning === undefined ? undefined : { reasoningTokens: reasoning }),

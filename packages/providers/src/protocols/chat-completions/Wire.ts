@@ -1,8 +1,7 @@
 /**
- * A Chat Completions request as clients write it: what is checked before any of it is read. Fields not named here are
- * anybody's, and are not looked at.
+ * The schema of a client's Chat Completions request. Fields not listed here are not validated.
  *
- * Nearly every optional field may also be null, which says as much as leaving it out.
+ * Nearly every optional field may be null, which means the same as leaving it out.
  */
 import * as Schema from "effect/Schema"
 import * as ExactNumber from "../ExactNumber.ts"
@@ -10,7 +9,7 @@ import * as Json from "../Json.ts"
 
 const optional = <S extends Schema.Constraint>(schema: S) => Schema.optional(Schema.NullOr(schema))
 
-/** A content that is a string or parts. The annotation is what an error says was expected. */
+/** Content that is a string or parts. The annotation appears in error messages. */
 const stringOr = <S extends Schema.Constraint>(parts: Schema.$Array<S>) =>
   Schema.Union([Schema.String, parts]).annotate({ expected: "a string or an array of content parts" })
 
@@ -18,7 +17,7 @@ const stringOr = <S extends Schema.Constraint>(parts: Schema.$Array<S>) =>
 // Content
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Any part may mark the end of a prefix to cache, in OpenAI's words or in Anthropic's, which many clients write. */
+/** The end of a cached prefix, in OpenAI's or Anthropic's field; many clients send the latter. */
 const cache = {
   prompt_cache_breakpoint: optional(Schema.Struct({ ttl: optional(Schema.String) })),
   cache_control: optional(Schema.Struct({ ttl: optional(Schema.String) })),
@@ -58,9 +57,9 @@ const Refusal = Schema.Struct({ type: Schema.Literal("refusal"), refusal: Schema
 const UserPart = Schema.Union([Text, Image, Audio, File])
 export type UserPart = typeof UserPart.Type
 
-/** OpenAI's tools answer in text alone; other servers' may show something. */
-const ShownPart = Schema.Union([Text, Image, File])
-export type ShownPart = typeof ShownPart.Type
+/** Parts of a tool result: text only for OpenAI, also media for other servers. */
+const ResultPart = Schema.Union([Text, Image, File])
+export type ResultPart = typeof ResultPart.Type
 
 const AssistantPart = Schema.Union([Text, Refusal])
 export type AssistantPart = typeof AssistantPart.Type
@@ -69,13 +68,13 @@ export type AssistantPart = typeof AssistantPart.Type
 // Messages
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** A tool of type `custom` takes free text where a function takes JSON. */
+/** A call of a function, or of a `custom` tool, which takes text in place of JSON. */
 const ToolCall = Schema.Union([
   Schema.Struct({
     id: Schema.String,
     type: Schema.Literal("function"),
     function: Schema.Struct({ name: Schema.String, arguments: Schema.String }),
-    /** Where Google's own server puts the signature of a call. */
+    /** The signature of a call on Google's server. */
     extra_content: Schema.optional(Schema.Unknown),
   }),
   Schema.Struct({
@@ -101,7 +100,7 @@ const Assistant = Schema.Struct({
   function_call: optional(Schema.Struct({ name: Schema.String, arguments: Schema.String })),
   audio: optional(Schema.Struct({ id: Schema.String })),
   name: optional(Schema.String),
-  /** What compatible servers call the model's thoughts. */
+  /** Reasoning fields of compatible servers. */
   reasoning_content: Schema.optional(Schema.Unknown),
   reasoning: Schema.optional(Schema.Unknown),
   reasoning_details: Schema.optional(Schema.Unknown),
@@ -110,9 +109,9 @@ export type Assistant = typeof Assistant.Type
 const Tool = Schema.Struct({
   role: Schema.Literal("tool"),
   tool_call_id: Schema.String,
-  content: stringOr(Schema.Array(ShownPart)),
+  content: stringOr(Schema.Array(ResultPart)),
 })
-/** What a function answered, in the words that tools have replaced. */
+/** The result of a `function_call`. */
 const Function = Schema.Struct({
   role: Schema.Literal("function"),
   name: Schema.String,
@@ -190,7 +189,7 @@ export const Request = Schema.Struct({
   tools: optional(Schema.Array(Schema.Union([FunctionTool, CustomTool]))),
   tool_choice: optional(ToolChoice),
   parallel_tool_calls: optional(Schema.Boolean),
-  /** What tools and their choice were once called. */
+  /** The former names of `tools` and `tool_choice`. */
   functions: optional(Schema.Array(Declared)),
   function_call: optional(
     Schema.Union([Schema.Literals(["auto", "none"]), Named]).annotate({
@@ -214,13 +213,13 @@ export const Request = Schema.Struct({
   logprobs: optional(Schema.Boolean),
   top_logprobs: optional(Schema.Int),
   reasoning_effort: optional(Effort),
-  /** Words of others than OpenAI: how much to reason, OpenRouter's and Anthropic's; from how many tokens to choose. */
+  /** Fields of other servers: OpenRouter's and Anthropic's reasoning, and top_k. */
   reasoning: Schema.optional(Schema.Unknown),
   thinking: Schema.optional(Schema.Unknown),
   top_k: Schema.optional(Schema.Unknown),
   metadata: optional(Json.Labels),
   user: optional(Schema.String),
-  /** What `user` is called since. */
+  /** The newer name of `user`. */
   safety_identifier: optional(Schema.String),
   stream: optional(Schema.Boolean),
   stream_options: optional(Schema.Struct({ include_usage: optional(Schema.Boolean) })),

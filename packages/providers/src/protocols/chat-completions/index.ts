@@ -1,11 +1,18 @@
 /**
- * OpenAI's Chat Completions protocol, from both ends: how a `Chat` is said in it and how its answers, streams and errors
- * are read; how a client's request in it is read and how it is answered.
+ * OpenAI's Chat Completions protocol. The vendor side encodes requests and decodes responses; the client side decodes
+ * requests and encodes responses.
+ *
+ * A request passes, towards a vendor: `Request.encode` (`Conversation`, `Content`, `Tools`), or `Request.native`
+ * (`Native`, `Dropped`) if the client spoke this protocol. A response passes: `Response.decode`, or `Stream.decoder`
+ * event by event; `Errors.parse` if its status is not 2xx.
+ *
+ * Towards a client, a request passes `Request.decode` (`Wire` validates), and a response `Response.encode`,
+ * `Stream.encoder` (`Encoder`) or `Errors.encode`.
  */
 export * as Errors from "./Errors.ts"
-export * as Dialect from "./Compatibility.ts"
+export * as Compatibility from "./Compatibility.ts"
 export { protocol } from "./Protocol.ts"
 export * as Request from "./Request.ts"
 export * as Response from "./Response.ts"
 export * as Stream from "./Stream.ts"
-export { whole } from "./Whole.ts"
+export { toComplete } from "./ToComplete.ts"

@@ -21,5 +21,5 @@ export const body = (request: Readonly<Record<string, unknown>>): Record<string,
 /** The tokens that an answer counts. */
 export const decode = (text: string): Result.Result<number, ProviderError> => {
   const tokens = Json.count(Json.fields(Json.parse(text))["inputTokens"])
-  return tokens === undefined ? Json.malformed("the answer counts nothing") : Result.succeed(tokens)
+  return tokens === undefined ? Json.malformed("the response has no token count") : Result.succeed(tokens)
 }

@@ -136,7 +136,12 @@ const encodeReasoning = (
     const toolForced = Tools.isForced(request)
     const asked = request.sampling?.maxTokens
     const maxTokens = asked === undefined ? undefined : Math.min(asked, model.maxOutput ?? Infinity)
-    const context = { model: model.claude, maxTokens, toolForced, resumesUnthought: resumesUnthought(turns) }
+    const context = {
+      model: model.claude,
+      maxTokens,
+      toolForced,
+      resumesWithoutReasoning: resumesWithoutReasoning(turns),
+    }
     const { effort, thinking } = Thinking.encode(reasoning, context, warn)
     const thinks = thinking !== undefined && thinking["type"] !== "disabled"
     return {
@@ -186,7 +191,7 @@ const threeWords = ({ budget, effort }: Chat.ReasoningOptions): "none" | "low" |
 }
 
 /** Whether the last turn answers tool calls of a turn that did not begin with a thought. */
-const resumesUnthought = (turns: ReadonlyArray<Conversation.Turn>): boolean => {
+const resumesWithoutReasoning = (turns: ReadonlyArray<Conversation.Turn>): boolean => {
   const last = turns[turns.length - 1]?.content[0]
   const opening = turns[turns.length - 2]?.content[0]
   return last !== undefined && "toolResult" in last && (opening === undefined || !("reasoningContent" in opening))

@@ -29,14 +29,14 @@ export const decode = (
   classify: (error: Errors.WireError) => ProviderError = Failure.unclassified,
 ): Result.Result<Chat.Response, ProviderError> => {
   const body = Json.parseExact(text)
-  if (!Predicate.isObject(body)) return Json.malformed("The answer is not a JSON object")
+  if (!Predicate.isObject(body)) return Json.malformed("The response is not a JSON object")
   const { additionalModelResponseFields: additional, output, stopReason: word, trace } = body
   const message = Predicate.isObject(output) ? output["message"] : undefined
   const blocks = Predicate.isObject(message) ? message["content"] : undefined
   if (!Array.isArray(blocks)) {
     const exception = Errors.fromBody(body["Output"] ?? body)
     const isOne = exception.name !== undefined || exception.message !== undefined
-    return isOne ? Result.fail(classify(exception)) : Json.malformed("The answer has no content")
+    return isOne ? Result.fail(classify(exception)) : Json.malformed("The response has no content")
   }
   if (isBroken(word)) return Result.fail(broken(word))
   const content: Array<Chat.AssistantContent> = []

@@ -15,5 +15,5 @@ export const body = (
 /** The tokens that an answer counts. */
 export const decode = (text: string): Result.Result<number, ProviderError> => {
   const tokens = Json.count(Json.fields(Json.parse(text))["totalTokens"])
-  return tokens === undefined ? Json.malformed("the answer counts nothing") : Result.succeed(tokens)
+  return tokens === undefined ? Json.malformed("the response has no token count") : Result.succeed(tokens)
 }

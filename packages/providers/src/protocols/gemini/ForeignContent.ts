@@ -13,7 +13,7 @@ import * as ToolIds from "../ToolIds.ts"
 import * as Signatures from "./Signatures.ts"
 
 /** The body without them, in which calls that must be signed are: the very same where there is nothing to do. */
-export const leaveOut = (body: Record<string, unknown>, model: Model, endpoint: Endpoint): Record<string, unknown> => {
+export const remove = (body: Record<string, unknown>, model: Model, endpoint: Endpoint): Record<string, unknown> => {
   const contents = Json.list(body["contents"])
   const settled = contents.map((content) => settle(content, model, endpoint))
   return settled.some((content, at) => content !== contents[at])

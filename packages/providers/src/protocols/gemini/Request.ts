@@ -57,7 +57,7 @@ export const native = (
 ): Record<string, unknown> | undefined => {
   if (native?.protocol !== protocol) return undefined
   const { model: _model, ...body } = native.body
-  return ForeignContent.leaveOut(body, Model.of(model), endpoint)
+  return ForeignContent.remove(body, Model.of(model), endpoint)
 }
 
 /** The address asks for a stream; the body is the same. */

@@ -39,7 +39,7 @@ export const decode = (
   if (Predicate.isObject(Json.fields(Json.list(body)[0] ?? body)["error"])) {
     return Result.fail(classify(Errors.fromBody(body)))
   }
-  if (!Predicate.isObject(body)) return Json.malformed("The answer is not a JSON object")
+  if (!Predicate.isObject(body)) return Json.malformed("The response is not a JSON object")
   const id = Json.nonEmptyString(body["responseId"])
   const name = Calls.nameOf(id, text)
   const choices: Array<Chat.Choice> = []
@@ -54,7 +54,7 @@ export const decode = (
     choices.push(settled.success)
   }
   const [first = blocked(body), ...alternatives] = choices
-  if (first === undefined) return Json.malformed("The answer has no candidates")
+  if (first === undefined) return Json.malformed("The response has no candidates")
   const model = Json.nonEmptyString(body["modelVersion"])
   const usage = Usage.decode(body["usageMetadata"])
   return Result.succeed({

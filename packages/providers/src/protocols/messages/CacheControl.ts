@@ -1,12 +1,10 @@
-/**
- * Hints of what to cache, from both ends: `cache_control` on whatever ends a prefix of the prompt.
- */
+/** Cache hints: `cache_control` on the block that ends a prefix of the prompt. */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
 import type { Block, Warn } from "../Lowering.ts"
 import type * as Wire from "./Wire.ts"
 
-/** The block with its hint, where one was given: `5m` and `1h` are the times to live that the API knows. */
+/** The block with its cache hint, if any. The API supports the TTLs `5m` and `1h`. */
 export const encode = (block: Block, cache: Chat.CacheHint | undefined, warn: Warn): Block => {
   if (cache === undefined) return block
   const ttl = cache.ttl === "5m" || cache.ttl === "1h" ? cache.ttl : undefined
@@ -20,7 +18,7 @@ export const decode = (hint: Wire.CacheControl): { readonly cache?: Chat.CacheHi
   return { cache: Predicate.isString(hint.ttl) ? { ttl: hint.ttl } : {} }
 }
 
-/** The parts with a hint on the last of them, unless it has one. */
+/** The parts with a hint on the last one, unless it has one. */
 export const mark = <P extends { readonly cache?: Chat.CacheHint | undefined }>(
   parts: ReadonlyArray<P>,
   hint: Wire.CacheControl,

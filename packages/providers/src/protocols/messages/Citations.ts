@@ -1,6 +1,6 @@
 /**
- * Citations, as Messages has them: `citations` of a text block, each with its words and where in a document or on which
- * page they stand.
+ * Citations of Messages: the `citations` of a text block, each with its quote and its location in a document or on a
+ * page.
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
@@ -10,18 +10,25 @@ import { protocol } from "./Protocol.ts"
 
 type Unit = NonNullable<Chat.Citation["range"]>["unit"]
 
-/** How each kind of location names where it begins and ends. */
+/** The fields of each kind of location. */
 const locations: Readonly<Record<Unit, readonly [type: string, start: string, end: string]>> = {
   character: ["char_location", "start_char_index", "end_char_index"],
   page: ["page_location", "start_page_number", "end_page_number"],
   block: ["content_block_location", "start_block_index", "end_block_index"],
 }
 
-/** `undefined` for one of no known kind. */
+/** `undefined` for an unknown kind. */
 export const decode = (citation: unknown): Chat.Citation | undefined => {
   if (!Predicate.isObject(citation)) return undefined
-  const { cited_text: quote, document_index: index, document_title: named, source: page, title: said, url } = citation
-  const title = Json.nonEmptyString(said) ?? Json.nonEmptyString(named)
+  const {
+    cited_text: quote,
+    document_index: index,
+    document_title: documentTitle,
+    source: page,
+    title: pageTitle,
+    url,
+  } = citation
+  const title = Json.nonEmptyString(pageTitle) ?? Json.nonEmptyString(documentTitle)
   const address = Json.nonEmptyString(url) ?? Json.nonEmptyString(page)
   const source: Chat.Citation["source"] | undefined = Predicate.isNumber(index)
     ? { type: "document", index, ...(title === undefined ? undefined : { title }) }
@@ -48,12 +55,14 @@ const decodeRange = (citation: Json.Fields): Chat.Citation["range"] => {
   return undefined
 }
 
-/** Towards the API: `undefined` for a page of another vendor's search, for it wants its own proof of one. */
+/**
+ * The citation for the API. `undefined` for a page of another vendor's search: the API requires its own proof of one.
+ */
 export const encode = (citation: Chat.Citation): Block | undefined =>
-  citation.source.type === "url" ? citation.vendor?.[protocol] : tell(citation)
+  citation.source.type === "url" ? citation.vendor?.[protocol] : encodeForClient(citation)
 
-/** Towards a client. A page of another vendor's search bears no proof: see `Strangers`. */
-export const tell = ({ quote, range, source, vendor }: Chat.Citation): Block => {
+/** The citation for a client. A page of another vendor's search has no proof: see `ForeignContent`. */
+export const encodeForClient = ({ quote, range, source, vendor }: Chat.Citation): Block => {
   const own = vendor?.[protocol]
   if (own !== undefined) return own
   if (source.type === "url") {

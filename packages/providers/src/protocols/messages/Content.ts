@@ -1,8 +1,8 @@
 /**
- * Content, block by block: a `Chat` part as a Messages content block, and back.
+ * Converts content between `Chat` parts and Messages blocks.
  *
- * Every function here is total. What a block cannot say is found beforehand by `unsupported`, and a lesser loss is named
- * through `warn`.
+ * Every function is total. `unsupported` finds features that cannot be dropped; other losses are reported through
+ * `warn`.
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
@@ -20,22 +20,22 @@ import * as MediaSource from "./MediaSource.ts"
 import type * as Wire from "./Wire.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What cannot be said
+// Unsupported
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What this needs and Messages lacks, if there is anything. */
+/** The feature of this part that Messages does not support, if any. */
 export const unsupported = (part: Media.Media): string | undefined => {
   switch (part.type) {
     case "audio":
       return "audio"
     case "image":
-      return Media.foreignId(part.source, issuer) ?? unseen(part.source)
+      return Media.foreignId(part.source, issuer) ?? unsupportedImage(part.source)
     case "file":
       return Media.foreignId(part.source, issuer) ?? Documents.unsupported(part.source)
   }
 }
 
-const unseen = (source: Chat.Source): string | undefined =>
+const unsupportedImage = (source: Chat.Source): string | undefined =>
   source.type === "base64" && !/^image\/(?:jpeg|png|gif|webp)$/.test(source.mediaType)
     ? `images of type ${source.mediaType}`
     : undefined
@@ -44,7 +44,7 @@ const unseen = (source: Chat.Source): string | undefined =>
 // Encode
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Adds this part to `blocks`, unless it is blank, which the API refuses, or cannot be shown to it, which is warned of. */
+/** Adds a part to `blocks`. Blank text is left out, as the API rejects it; what cannot be sent is reported. */
 export const encode = (part: Part, blocks: Array<Block>, warn: Warn): void => {
   switch (part.type) {
     case "text":
@@ -108,25 +108,25 @@ const encodeText = (part: Chat.Text, warn: Warn): Block => {
 }
 
 /**
- * The API takes an object. What the model wrote may not be one: it is then shown its own words under `INVALID_JSON`, as
- * Anthropic's documentation of fine-grained tool streaming advises.
+ * The arguments of a call as an object. Arguments that are not one are sent as `INVALID_JSON`, as Anthropic's
+ * documentation of fine-grained tool streaming advises.
  */
 export const input = (text: string, warn: Warn): unknown => {
   if (blank(text)) return {}
   const value = Json.parseExact(text)
   if (Json.isObject(value)) return value
   warn("a tool call's arguments that are not a JSON object, sent as INVALID_JSON")
-  return { [invalid]: text }
+  return { [invalidJson]: text }
 }
 
-const invalid = "INVALID_JSON"
+const invalidJson = "INVALID_JSON"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Decode
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What a block shows; for one of Anthropic's own, `warn` is told of it. */
-export const decodeShown = (block: Wire.Shown, warn: Warn): ReadonlyArray<UserContent.Shown> => {
+/** The parts of a block. Blocks of Anthropic's own are reported. */
+export const decodeMedia = (block: Wire.MediaBlock, warn: Warn): ReadonlyArray<UserContent.MediaPart> => {
   switch (block.type) {
     case "text":
       return [UserContent.decodeText(block)]
@@ -135,17 +135,17 @@ export const decodeShown = (block: Wire.Shown, warn: Warn): ReadonlyArray<UserCo
     case "document":
       return Documents.decode(block, warn)
     case "search_result":
-      return [Documents.decodeFinding(block, warn)]
+      return [Documents.decodeSearchResult(block, warn)]
     case "other":
       warn(other(block.name))
       return []
   }
 }
 
-/** How a block that `Chat` has no words for is told of. */
+/** The name of a block without a counterpart in `Chat`, for reports. */
 export const other = (type: string): string => `content of type ${type}`
 
-/** A call, its id and its signature as whoever made it gave them. */
+/** A call, with the id and signature as issued. */
 export const decodeCall = ({ cache_control, id, input, name }: Wire.ToolUse): Chat.ToolCall => ({
   type: "tool-call",
   ...ToolIds.read(id),
@@ -159,15 +159,15 @@ export const decodeResult = (block: Wire.ToolResult, warn: Warn): Chat.ToolResul
   id: ToolIds.read(block.tool_use_id).id,
   content: Predicate.isString(block.content)
     ? UserContent.texts(block.content)
-    : (block.content ?? []).flatMap((inner) => decodeShown(inner, warn)),
+    : (block.content ?? []).flatMap((inner) => decodeMedia(inner, warn)),
   ...(block.is_error === true ? { isError: true } : undefined),
   ...CacheControl.decode(block.cache_control),
 })
 
-/** The JSON text of a call's input; the model's own words where it was shown to have written something else. */
+/** The JSON text of a call's input; the model's original text if the input is `INVALID_JSON`. */
 export const argumentsOf = (input: unknown): string => {
-  if (Predicate.isObject(input) && invalid in input && Object.keys(input).length === 1) {
-    const written: unknown = input[invalid]
+  if (Predicate.isObject(input) && invalidJson in input && Object.keys(input).length === 1) {
+    const written: unknown = input[invalidJson]
     if (Predicate.isString(written)) return written
   }
   return JSON.stringify(input ?? {})

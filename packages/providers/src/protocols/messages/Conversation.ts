@@ -1,11 +1,10 @@
 /**
- * The conversation as the Messages API wants it, and back: the system prompt apart, then turns that alternate.
+ * Converts messages between `Chat` and the Messages API, which has a separate system prompt and alternating turns.
  *
  * - System and developer messages before the first turn are the system prompt.
- * - Neighbours of one role are one turn; tool results are the user's, and stand first in the turn.
- * - A system message inside the conversation keeps its place. Where the model takes it there, right after a user turn and
- *   before an assistant's or the end, it is a `system` turn; elsewhere it is text in the user's turn, marked `<system>`,
- *   and that is warned of.
+ * - Neighbouring messages of one role are one turn. Tool results belong to the user, and come first in the turn.
+ * - A later system message keeps its place. If the model supports it there (after a user turn, and before an assistant
+ *   turn or the end), it is a `system` turn; otherwise it is text in the user's turn, marked `<system>`, and reported.
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
@@ -34,15 +33,15 @@ export interface Turns {
 
 export const encode = (messages: ReadonlyArray<Chat.Message>, model: Model, warn: Warn): Turns => {
   const system: Array<Block> = []
-  const merged: Array<Turn> = []
+  const unnormalized: Array<Turn> = []
   for (const message of messages) {
     const role = roleOf(message)
     if ("name" in message && message.name !== undefined) warn("the name of a message's author")
-    const content: Array<Block> = role === "system" && merged.length === 0 ? system : []
+    const content: Array<Block> = role === "system" && unnormalized.length === 0 ? system : []
     for (const part of message.content) Content.encode(part, content, warn)
-    if (content !== system) append(merged, role, content)
+    if (content !== system) append(unnormalized, role, content)
   }
-  return { system, turns: settle(merged, model, warn) }
+  return { system, turns: normalize(unnormalized, model, warn) }
 }
 
 const roleOf = (message: Chat.Message): Turn["role"] => {
@@ -65,11 +64,11 @@ const append = (turns: Array<Turn>, role: Turn["role"], content: Array<Block>): 
   else turns.push({ role, content })
 }
 
-/** Gives every inner system turn the form it may have where it stands, and every user turn its results first. */
-const settle = (merged: ReadonlyArray<Turn>, model: Model, warn: Warn): ReadonlyArray<Turn> => {
+/** Gives inner system turns a supported form, and moves tool results to the start of user turns. */
+const normalize = (unnormalized: ReadonlyArray<Turn>, model: Model, warn: Warn): ReadonlyArray<Turn> => {
   const turns: Array<Turn> = []
-  for (const [index, turn] of merged.entries()) {
-    if (turn.role !== "system" || mayStand(turns[turns.length - 1], merged[index + 1], model)) {
+  for (const [index, turn] of unnormalized.entries()) {
+    if (turn.role !== "system" || isSupportedAt(turns[turns.length - 1], unnormalized[index + 1], model)) {
       append(turns, turn.role, turn.content)
       continue
     }
@@ -79,7 +78,7 @@ const settle = (merged: ReadonlyArray<Turn>, model: Model, warn: Warn): Readonly
   return turns.map((turn) => (turn.role === "user" ? { role: turn.role, content: resultsFirst(turn.content) } : turn))
 }
 
-const mayStand = (before: Turn | undefined, after: Turn | undefined, model: Model): boolean =>
+const isSupportedAt = (before: Turn | undefined, after: Turn | undefined, model: Model): boolean =>
   model.systemTurns && before?.role === "user" && after?.role !== "user"
 
 const asUserText = (block: Block): Block => ({ ...block, text: `<system>\n${String(block["text"])}\n</system>` })
@@ -97,7 +96,7 @@ const isResult = (block: Block): boolean => block["type"] === "tool_result"
 // Decode
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The system prompt, then every turn; `warn` is told of blocks that only this API has words for. */
+/** The system prompt, then every turn. Blocks without a counterpart in `Chat` are reported. */
 export const decode = (
   { cache_control, messages: turns, system }: Pick<Wire.Request, "cache_control" | "messages" | "system">,
   warn: Warn,
@@ -132,7 +131,7 @@ const decodeSystem = (content: string | ReadonlyArray<Wire.SystemBlock>, warn: W
   })
 }
 
-/** The results in a user's turn are a tool's message; `hint` is for the last of its blocks. */
+/** The tool results of a user's turn are a tool message. `hint` applies to the last block. */
 const decodeUser = (
   content: string | ReadonlyArray<Wire.UserBlock>,
   hint: Wire.CacheControl,
@@ -144,15 +143,15 @@ const decodeUser = (
     return
   }
   const results: Array<Chat.ToolResult> = []
-  const shown: Array<UserContent.Shown> = []
+  const media: Array<UserContent.MediaPart> = []
   for (const block of content) {
     if (block.type === "tool_result") results.push(Content.decodeResult(block, warn))
-    else shown.push(...Content.decodeShown(block, warn))
+    else media.push(...Content.decodeMedia(block, warn))
   }
   if (results.length > 0) {
-    messages.push({ role: "tool", content: shown.length === 0 ? CacheControl.mark(results, hint) : results })
+    messages.push({ role: "tool", content: media.length === 0 ? CacheControl.mark(results, hint) : results })
   }
-  if (shown.length > 0 || results.length === 0) messages.push({ role: "user", content: CacheControl.mark(shown, hint) })
+  if (media.length > 0 || results.length === 0) messages.push({ role: "user", content: CacheControl.mark(media, hint) })
 }
 
 const decodeAssistant = (
@@ -167,7 +166,7 @@ const decodeAssistant = (
         parts.push(UserContent.decodeText(block))
         break
       case "thinking":
-        parts.push(decodeThought(block.thinking, block.signature))
+        parts.push(decodeReasoning(block.thinking, block.signature))
         break
       case "redacted_thinking":
         parts.push({ type: "reasoning", text: "", redacted: EncryptedReasoning.read(block.data, issuer) })
@@ -182,7 +181,7 @@ const decodeAssistant = (
   return parts
 }
 
-const decodeThought = (text: string, signature: string | null | undefined): Chat.Reasoning =>
+const decodeReasoning = (text: string, signature: string | null | undefined): Chat.Reasoning =>
   Predicate.isString(signature) && signature !== ""
     ? { type: "reasoning", text, signature: EncryptedReasoning.read(signature, issuer) }
     : { type: "reasoning", text }

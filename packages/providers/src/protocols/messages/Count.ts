@@ -1,11 +1,9 @@
-/**
- * Counting: `POST /v1/messages/count_tokens` takes the part of a request that is read, and refuses the rest of it.
- */
+/** Token counting: `POST /v1/messages/count_tokens` accepts the fields that make up the input, and rejects others. */
 import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Result from "effect/Result"
 import * as Json from "../Json.ts"
 
-const read = [
+const countedFields = [
   "model",
   "messages",
   "system",
@@ -19,12 +17,12 @@ const read = [
   "cache_control",
 ]
 
-/** What is counted of a request's body. */
+/** The body of a count request. */
 export const body = (request: Readonly<Record<string, unknown>>): Record<string, unknown> =>
-  Object.fromEntries(read.flatMap((name) => (request[name] === undefined ? [] : [[name, request[name]]])))
+  Object.fromEntries(countedFields.flatMap((name) => (request[name] === undefined ? [] : [[name, request[name]]])))
 
-/** The tokens that an answer counts. */
+/** The token count of a response. */
 export const decode = (text: string): Result.Result<number, ProviderError> => {
   const tokens = Json.count(Json.fields(Json.parse(text))["input_tokens"])
-  return tokens === undefined ? Json.malformed("the answer counts nothing") : Result.succeed(tokens)
+  return tokens === undefined ? Json.malformed("the response has no token count") : Result.succeed(tokens)
 }

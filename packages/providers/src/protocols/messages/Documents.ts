@@ -1,6 +1,6 @@
 /**
- * Documents, from both ends. The API reads PDFs and plain text, whatever kind of text it is; a client may also send one
- * as blocks, or its own search's findings.
+ * Documents. The API supports PDFs and text. A client may also send a document as blocks, and results of its own
+ * search.
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
@@ -16,7 +16,7 @@ import type * as Wire from "./Wire.ts"
 // Encode
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What keeps the API from reading this document, if anything. */
+/** The feature of this document that the API does not support, if any. */
 export const unsupported = (source: Chat.Source): string | undefined => {
   if (source.type !== "base64" || source.mediaType === "application/pdf") return undefined
   if (!TextDocument.isText(source.mediaType)) return `documents of type ${source.mediaType}`
@@ -40,11 +40,11 @@ const encodeSource = (source: Chat.Source): Block => {
 // Decode
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** A document; where it is made of blocks with pictures among them, those blocks under its title. */
-export const decode = (block: Wire.Document, warn: Warn): ReadonlyArray<UserContent.Shown> => {
+/** A document. One made of blocks that contain images becomes those blocks, under its title. */
+export const decode = (block: Wire.Document, warn: Warn): ReadonlyArray<UserContent.MediaPart> => {
   const { cache_control, citations, context, source, title } = block
   const named = Predicate.isString(title) ? title : undefined
-  const file = (source: Chat.Source): ReadonlyArray<UserContent.Shown> => [
+  const file = (source: Chat.Source): ReadonlyArray<UserContent.MediaPart> => [
     {
       type: "file",
       source,
@@ -81,8 +81,8 @@ export const decode = (block: Wire.Document, warn: Warn): ReadonlyArray<UserCont
   }
 }
 
-/** A finding of the client's own search, as text that names its source. */
-export const decodeFinding = (block: Wire.SearchResult, warn: Warn): Chat.Text => {
+/** A result of the client's own search, as text with its source. */
+export const decodeSearchResult = (block: Wire.SearchResult, warn: Warn): Chat.Text => {
   if (block.citations?.enabled === true) warn("that a search's finding may be cited")
   const text = [`${block.title} (${block.source})`, ...block.content.map(({ text }) => text)].join("\n")
   return { type: "text", text, ...CacheControl.decode(block.cache_control) }

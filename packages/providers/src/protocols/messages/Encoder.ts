@@ -1,9 +1,9 @@
 /**
- * A streamed answer as its client reads it: frames in, the text of server-sent events out.
+ * Encodes a stream for a Messages client: frames in, server-sent events out.
  *
- * Frames of this very protocol go out as they came. Whatever came, the client sees what its SDK relies on: one
- * `message_start`; blocks one after the other, counted from 0, each closed once; one `message_delta` with the reason and
- * the usage; `message_stop`; or an error, and neither of these two.
+ * Frames of this protocol are passed on unchanged. In any case the client gets what its SDK relies on: one
+ * `message_start`; blocks one after another, numbered from 0, each closed once; one `message_delta` with the stop
+ * reason and the usage; `message_stop`; or an error in place of the last two.
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Amended from "../Amended.ts"
@@ -21,7 +21,7 @@ export const encoder = ({ id, request }: Answering): Encoder => {
     id,
     request,
     model: request.model,
-    begun: false,
+    started: false,
     written: false,
     blocks: 0,
     open: undefined,
@@ -29,23 +29,23 @@ export const encoder = ({ id, request }: Answering): Encoder => {
     usage: undefined,
     finish: undefined,
     calls: false,
-    refuses: false,
-    told: false,
+    hasRefusal: false,
+    finishSent: false,
     stopped: false,
   }
   return {
     push: ({ native, parts }) => {
-      // The message is over, whatever its upstream still sends.
+      // Events after `message_stop` are ignored.
       if (state.stopped) return ""
-      // Once something was written that its upstream did not send, what that sends no longer fits.
+      // Once events were written here, the upstream's own events no longer fit.
       if (native?.protocol !== protocol || state.written) return write(parts, state)
-      fold(parts, state)
+      record(parts, state)
       return pass(native, parts, state)
     },
     end: () => {
       if (state.stopped) return ""
-      let text = begin(state) + drain(state, true) + close(state)
-      if (!state.told) text += event("message_delta", delta(state))
+      let text = startMessage(state) + drain(state, true) + close(state)
+      if (!state.finishSent) text += event("message_delta", delta(state))
       return text + event("message_stop", '{"type":"message_stop"}')
     },
     fail: (error) => (state.stopped ? "" : event("error", JSON.stringify(Errors.encode(error)))),
@@ -56,24 +56,24 @@ interface State {
   readonly id: string
   readonly request: Chat.Request
   model: string
-  /** Whether the client has seen a `message_start`, and whether anything was written here rather than passed. */
-  begun: boolean
+  /** Whether the client has a `message_start`, and whether any event was written here. */
+  started: boolean
   written: boolean
-  /** How many blocks were opened. */
+  /** The number of opened blocks. */
   blocks: number
   open: Open | undefined
-  /** What has to wait until the arguments of the open call are whole: calls may come interleaved, blocks may not. */
+  /** Parts that wait until the arguments of the open call are complete: calls may be interleaved, blocks may not. */
   waiting: Array<Chat.Part>
   usage: Chat.Usage | undefined
   finish: Extract<Chat.Part, { readonly type: "finish" }> | undefined
   calls: boolean
-  refuses: boolean
-  /** Whether the client has been told why the answer ended, and that it has. */
-  told: boolean
+  hasRefusal: boolean
+  /** Whether the client has the stop reason, and the `message_stop`. */
+  finishSent: boolean
   stopped: boolean
 }
 
-/** The block that is being written. `call` is the one among the calls whose arguments `json` is so far. */
+/** The open block. `json` are the arguments so far of the call with index `call`. */
 interface Open {
   readonly index: number
   readonly kind: "text" | "thinking" | "tool" | "other"
@@ -85,8 +85,8 @@ interface Open {
 // This protocol's own frames
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What the parts tell, should somebody else have to go on. */
-const fold = (parts: ReadonlyArray<Chat.Part>, state: State): void => {
+/** Records the parts, in case another deployment continues the stream. */
+const record = (parts: ReadonlyArray<Chat.Part>, state: State): void => {
   for (const part of parts) {
     if (part.type === "usage") state.usage = part.usage
     else if (part.type === "finish") state.finish = part
@@ -96,8 +96,8 @@ const fold = (parts: ReadonlyArray<Chat.Part>, state: State): void => {
 }
 
 /**
- * Written as it came, but for what its client's SDK relies on and it lacks. SDKs go by the event's name, which compatible
- * servers may not give: it is `message` then.
+ * Passes an event on, completed if the client's SDK relies on something it lacks. SDKs read the event's name, which
+ * compatible servers may omit: the name is `message` then.
  */
 const pass = (
   { data, event: named = nameless }: Chat.NativeEvent,
@@ -105,10 +105,10 @@ const pass = (
   state: State,
 ): string => {
   const name = named === nameless ? Json.string(Json.parseObject(data)?.["type"]) : named
-  const opening = state.begun || name === "message_start" || name === "ping" ? "" : begin(state)
+  const opening = state.started || name === "message_start" || name === "ping" ? "" : startMessage(state)
   switch (name) {
     case "message_start":
-      state.begun = true
+      state.started = true
       return event(name, startOf(data, state))
     case "message_delta":
       return opening + event(name, deltaOf(data, state))
@@ -119,35 +119,35 @@ const pass = (
       state.open = undefined
       break
     case "message_stop":
-      // Without a reason before it the answer may be half of one: how it ended is told when that is known.
+      // Without a stop reason the response may be incomplete.
       if (state.finish === undefined) return ""
       state.stopped = true
-      return opening + (state.told ? "" : event("message_delta", delta(state))) + event(name, data)
+      return opening + (state.finishSent ? "" : event("message_delta", delta(state))) + event(name, data)
   }
   return opening + event(name, data)
 }
 
-/** SDKs add to the usage of the message. */
+/** SDKs require the usage of `message_start`. */
 const startOf = (data: string, { usage: known }: State): string =>
   Amended.data(data, (body) => {
     const message = Json.fields(body["message"])
-    const usage = Usage.amended(message["usage"], known)
+    const usage = Usage.completed(message["usage"], known)
     return usage === undefined ? body : { ...body, message: { ...message, usage } }
   })
 
-/** They read how many tokens were written, and why. */
+/** SDKs require the output tokens and the stop reason of `message_delta`. */
 const deltaOf = (data: string, state: State): string => {
   const { finish, usage: known } = state
-  if (finish !== undefined) state.told = true
+  if (finish !== undefined) state.finishSent = true
   return Amended.data(data, (body) => {
-    const told = Json.fields(body["delta"])
+    const finishSent = Json.fields(body["delta"])
     const counted = Json.number(Json.fields(body["usage"])["output_tokens"]) !== undefined
-    const word = finish === undefined ? undefined : Response.amendedStop(told["stop_reason"], finish.reason)
+    const word = finish === undefined ? undefined : Response.amendedStop(finishSent["stop_reason"], finish.reason)
     if (counted && word === undefined) return body
     return {
       ...body,
-      ...(word === undefined ? undefined : { delta: { ...told, stop_reason: word } }),
-      ...(counted ? undefined : { usage: { ...Json.fields(body["usage"]), ...Usage.amended(undefined, known) } }),
+      ...(word === undefined ? undefined : { delta: { ...finishSent, stop_reason: word } }),
+      ...(counted ? undefined : { usage: { ...Json.fields(body["usage"]), ...Usage.completed(undefined, known) } }),
     }
   })
 }
@@ -161,7 +161,7 @@ const follow = ({ content_block: block, index }: Json.Fields, parts: ReadonlyArr
   for (const part of parts) if (part.type === "tool-arguments") state.open.json += part.arguments
 }
 
-/** Data of several lines, as an event has it. */
+/** An event, its data possibly of several lines. */
 const event = (name: string, data: string): string =>
   `event: ${name}\ndata: ${data.includes("\n") ? data.replaceAll("\n", "\ndata: ") : data}\n\n`
 
@@ -185,7 +185,7 @@ const writePart = (part: Chat.Part, state: State): string => {
       state.usage = part.usage
       return ""
     default:
-      // The protocol knows but one answer.
+      // The protocol supports one choice.
       if ((part.choice ?? 0) !== 0) return ""
   }
   if (part.type === "finish") {
@@ -193,15 +193,15 @@ const writePart = (part: Chat.Part, state: State): string => {
     return ""
   }
   if (part.type === "tool-arguments") return addArguments(part, state)
-  if (state.waiting.length > 0 || !isWhole(state.open)) {
+  if (state.waiting.length > 0 || !isComplete(state.open)) {
     state.waiting.push(part)
     return ""
   }
   return writeContent(part, state)
 }
 
-/** Whether nothing more can be said in the block: arguments are whole once they are JSON. */
-const isWhole = (open: Open | undefined): boolean =>
+/** Whether the open block is complete: arguments are when they are a JSON object. */
+const isComplete = (open: Open | undefined): boolean =>
   open?.kind !== "tool" || (open.json.trimEnd().endsWith("}") && Json.parseObject(open.json) !== undefined)
 
 const addArguments = (part: Extract<Chat.Part, { readonly type: "tool-arguments" }>, state: State): string => {
@@ -216,10 +216,10 @@ const addArguments = (part: Extract<Chat.Part, { readonly type: "tool-arguments"
   return ""
 }
 
-/** What waited, as far as it may now be said; `last` lets no call be waited for any longer. */
+/** Writes the waiting parts as far as possible; all of them if `last`. */
 const drain = (state: State, last: boolean): string => {
   const { waiting } = state
-  if (waiting.length === 0 || !(last || isWhole(state.open))) return ""
+  if (waiting.length === 0 || !(last || isComplete(state.open))) return ""
   state.waiting = []
   const closed = last ? close(state) : ""
   return closed + write(waiting, state) + drain(state, last)
@@ -232,15 +232,15 @@ const writeContent = (part: Content, state: State): string => {
     case "text":
       return part.text === "" ? "" : writeText(part.text, state)
     case "refusal":
-      state.refuses = true
+      state.hasRefusal = true
       return part.text === "" ? "" : writeText(part.text, state)
     case "citation": {
       const { open } = state
-      const citation = JSON.stringify(Citations.tell(part.citation))
+      const citation = JSON.stringify(Citations.encodeForClient(part.citation))
       return open?.kind === "text" ? add(open, `{"type":"citations_delta","citation":${citation}}`) : ""
     }
     case "reasoning":
-      return writeThought(part, state)
+      return writeReasoning(part, state)
     case "tool-call": {
       state.calls = true
       const { id, index, name, signature } = part
@@ -255,13 +255,13 @@ const writeText = (text: string, state: State): string => {
   return opening + add(state.open, `{"type":"text_delta","text":${JSON.stringify(text)}}`)
 }
 
-/** A signature ends the thought it is for: SDKs keep one a block. */
-const writeThought = (
+/** A signature closes its block: SDKs keep one signature per block. */
+const writeReasoning = (
   { redacted, signature, text }: Extract<Chat.Part, { readonly type: "reasoning" }>,
   state: State,
 ): string => {
   if (redacted !== undefined) {
-    const block = JSON.stringify({ type: "redacted_thinking", data: Response.encodeSeal(redacted) })
+    const block = JSON.stringify({ type: "redacted_thinking", data: Response.encodeEncrypted(redacted) })
     return start("other", block, state) + close(state)
   }
   if (text === "" && signature === undefined) return ""
@@ -269,17 +269,17 @@ const writeThought = (
     state.open?.kind === "thinking" ? "" : start("thinking", '{"type":"thinking","thinking":"","signature":""}', state)
   if (text !== "") written += add(state.open, `{"type":"thinking_delta","thinking":${JSON.stringify(text)}}`)
   if (signature === undefined) return written
-  const sealed = JSON.stringify(Response.encodeSeal(signature))
-  return written + add(state.open, `{"type":"signature_delta","signature":${sealed}}`) + close(state)
+  const encrypted = JSON.stringify(Response.encodeEncrypted(signature))
+  return written + add(state.open, `{"type":"signature_delta","signature":${encrypted}}`) + close(state)
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Events
 // ---------------------------------------------------------------------------------------------------------------------
 
-const begin = (state: State): string => {
-  if (state.begun) return ""
-  state.begun = true
+const startMessage = (state: State): string => {
+  if (state.started) return ""
+  state.started = true
   const message = {
     ...Response.head(state.id, state.model),
     content: [],
@@ -290,9 +290,9 @@ const begin = (state: State): string => {
   return event("message_start", JSON.stringify({ type: "message_start", message }))
 }
 
-/** Opens a block, and closes the one before. */
+/** Opens a block after closing the previous one. */
 const start = (kind: Open["kind"], block: string, state: State, call?: number): string => {
-  const text = begin(state) + close(state)
+  const text = startMessage(state) + close(state)
   const index = state.blocks++
   state.open = { index, kind, call, json: "" }
   return text + event("content_block_start", `{"type":"content_block_start","index":${index},"content_block":${block}}`)
@@ -310,12 +310,12 @@ const close = (state: State): string => {
   return event("content_block_stop", `{"type":"content_block_stop","index":${open.index}}`)
 }
 
-const delta = ({ calls, finish, refuses, request, usage }: State): string =>
+const delta = ({ calls, finish, hasRefusal, request, usage }: State): string =>
   JSON.stringify({
     type: "message_delta",
     delta: Response.encodeStop(
       { finishReason: finish?.reason ?? "stop", ...(finish?.stopSequence === undefined ? undefined : finish) },
-      { calls, refuses },
+      { calls, hasRefusal },
       request,
     ),
     usage: Usage.encode(usage),

@@ -1,43 +1,43 @@
 /**
- * The wire shape of a Messages error, the same in a response's body and in a stream's `error` event:
- * `{ "type": "error", "error": { "type", "message", "details": { "error_code" } }, "request_id" }`.
+ * The wire shape of a Messages error in a response body and in a stream's `error` event: `{ "type": "error", "error": {
+ * "type", "message", "details": { "error_code" } }, "request_id" }`.
  *
- * What it means is the vendor's to say: see `anthropic/Errors.ts`.
+ * Vendors classify errors: see `anthropic/Errors.ts`.
  */
 import type * as Duration from "effect/Duration"
 import * as RetryAfter from "../../transport/RetryAfter.ts"
 import type { ClientError } from "../ClientProtocol.ts"
 import * as Json from "../Json.ts"
 
-/** What an error said of itself; a field is undefined where it said nothing of the kind. */
+/** The fields of an error; `undefined` if missing. */
 export interface WireError {
-  /** The broad category, such as `"overloaded_error"`. */
+  /** The category, such as `"overloaded_error"`. */
   readonly type: string | undefined
-  /** A stable code that names the cause, such as `"enforced_spend_limit_reached"`. */
+  /** A stable code of the cause, such as `"enforced_spend_limit_reached"`. */
   readonly code: string | undefined
   readonly message: string | undefined
-  /** The path of the field to blame, where the message begins with one: `"messages.1.content"`. */
+  /** The path of the invalid field, if the message begins with one: `"messages.1.content"`. */
   readonly param: string | undefined
   readonly requestId: string | undefined
-  /** The status, where another server than Anthropic's names it within the error. */
+  /** The HTTP status, if a compatible server has it in the error. */
   readonly status?: number | undefined
-  /** When to come back, where the error has a field for it. */
+  /** The wait before a retry, if the error has a field for it. */
   readonly retryAfter?: Duration.Duration | undefined
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Decode: what an upstream sent
+// Decode: the upstream's error
 // ---------------------------------------------------------------------------------------------------------------------
 
 const path = /^([a-z_]+(?:\.[a-z0-9_]+)*): /
 
-/** Reads an error out of a body that may be anything. */
+/** Reads the error in a body of any shape. */
 export const fromBody = (body: unknown): WireError => {
   const outer = Json.fields(body)
   const error = Json.fields(outer["error"])
   const details = Json.fields(error["details"])
   const code = details["error_code"] ?? error["code"]
-  // A server that has another's shape says it flat.
+  // Some compatible servers have a flat shape.
   const message =
     Json.nonEmptyString(error["message"]) ??
     Json.nonEmptyString(outer["message"]) ??
@@ -55,7 +55,7 @@ export const fromBody = (body: unknown): WireError => {
   }
 }
 
-/** The error that a bare HTTP status comes to. */
+/** The error of a bare HTTP status. */
 export const ofStatus = (status: number): WireError => ({
   type: typeOf(status),
   code: undefined,
@@ -64,28 +64,28 @@ export const ofStatus = (status: number): WireError => ({
   requestId: undefined,
 })
 
-/** Reads an error out of a body's text, which may not be JSON at all. */
+/** Reads the error in a body's text, which may not be JSON. */
 export const parse = (text: string): WireError => fromBody(Json.parse(text))
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Encode: what a client is told
+// Encode: the client's error
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * The status of a failed request. A model that the key may not call is 404, as one that does not exist: Claude Code takes a
- * 403 for a failed login, and a 404 for a wrong model.
+ * The status of a failed request. A model that the key may not use is 404, like one that does not exist: Claude Code
+ * treats a 403 as a failed login, and a 404 as a wrong model.
  */
 export const status = ({ code, status }: ClientError): number =>
   status === 403 && code === "model_not_found" ? 404 : status
 
-/** The body of a failed request, or of a broken stream's last event. SDKs show the fields beside the API's own. */
+/** The body of a failed request, or of the last event of a failed stream. SDKs show the fields after the API's own. */
 export const encode = (error: ClientError): Record<string, unknown> => {
   const { attempts, code, message, param, requestId } = error
   return {
     type: "error",
     error: {
       type: typeOf(status(error)),
-      // By these words Claude Code knows that it must shorten the conversation.
+      // Claude Code recognises this text and shortens the conversation.
       message: code === "context_length_exceeded" ? `prompt is too long: ${message}` : message,
       details: { error_code: code },
       ...(param === undefined ? undefined : { param }),

@@ -1,7 +1,7 @@
 /**
- * What stands in a client's conversation though it is not Anthropic's: when other vendors answered its earlier turns, the
- * client was given their thoughts, pages and blanks in this protocol's words (see `Response.encode`). The API checks its own, and
- * refuses these.
+ * Removes other vendors' content from a client's own body. If other vendors answered earlier turns, the client received
+ * their reasoning, pages and blank text in this protocol (see `Response.encode`). The API validates its own content,
+ * and rejects theirs.
  */
 import * as Predicate from "effect/Predicate"
 import type { Endpoint } from "../Endpoint.ts"
@@ -11,54 +11,54 @@ import { issuer } from "./Protocol.ts"
 import * as EncryptedReasoning from "../EncryptedReasoning.ts"
 import * as ToolIds from "../ToolIds.ts"
 
-/** The body without them, with ids that the endpoint takes: the very same where there is nothing to do. */
-export const leaveOut = (body: Record<string, unknown>, endpoint: Endpoint): Record<string, unknown> => {
+/** The body without foreign content, and with ids that the endpoint accepts; the given body if nothing changes. */
+export const remove = (body: Record<string, unknown>, endpoint: Endpoint): Record<string, unknown> => {
   const messages = Json.list(body["messages"])
   let left: Array<unknown> | undefined
   for (const [index, message] of messages.entries()) {
-    const kept = hasBlocks(message) ? settle(message, endpoint) : message
+    const kept = hasBlocks(message) ? fitTurn(message, endpoint) : message
     if (left === undefined && kept !== message) left = messages.slice(0, index)
     if (left !== undefined && kept !== undefined) left.push(kept)
   }
   if (left === undefined) return body
-  return resumesUnthought(left) ? withoutThinking({ ...body, messages: left }) : { ...body, messages: left }
+  return resumesWithoutReasoning(left) ? withoutThinking({ ...body, messages: left }) : { ...body, messages: left }
 }
 
 const hasBlocks = (message: unknown): message is Fields & { readonly content: ReadonlyArray<unknown> } =>
   Predicate.isObject(message) && Array.isArray(message["content"])
 
-/** The turn as the endpoint takes it: the same, where that is so already; `undefined` where nothing is left of it. */
-const settle = (
+/** The turn as the endpoint accepts it: the given turn if nothing changes; `undefined` if nothing is left. */
+const fitTurn = (
   message: Fields & { readonly content: ReadonlyArray<unknown> },
   endpoint: Endpoint,
 ): Fields | undefined => {
   const { content, role } = message
-  const settled = role === "assistant" ? settleSaid : settleShown
-  const kept = content.map((block) => settled(block, endpoint))
+  const fitBlock = role === "assistant" ? fitAssistantBlock : fitUserBlock
+  const kept = content.map((block) => fitBlock(block, endpoint))
   if (kept.every((block, index) => block === content[index])) return message
   const left = kept.filter(Predicate.isNotUndefined)
   return left.length === 0 ? undefined : { ...message, content: left }
 }
 
-/** `undefined` for a thought that another endpoint has sealed, or nobody, and for white space. */
-const settleSaid = (block: unknown, endpoint: Endpoint): unknown => {
+/** `undefined` for reasoning that is not encrypted by this endpoint, and for blank text. */
+const fitAssistantBlock = (block: unknown, endpoint: Endpoint): unknown => {
   if (!Predicate.isObject(block)) return block
   switch (block["type"]) {
     case "thinking":
-      return withSeal(block, "signature", endpoint)
+      return withEncrypted(block, "signature", endpoint)
     case "redacted_thinking":
-      return withSeal(block, "data", endpoint)
+      return withEncrypted(block, "data", endpoint)
     case "tool_use":
       return withId(block, "id", endpoint)
     case "text":
       if (!/\S/.test(Json.string(block["text"]))) return undefined
-      return isForeignlyCited(block) ? withOwnCitations(block) : block
+      return hasForeignCitation(block) ? withOwnCitations(block) : block
     default:
       return block
   }
 }
 
-const settleShown = (block: unknown, endpoint: Endpoint): unknown =>
+const fitUserBlock = (block: unknown, endpoint: Endpoint): unknown =>
   Predicate.isObject(block) && block["type"] === "tool_result" ? withId(block, "tool_use_id", endpoint) : block
 
 const withId = (block: Fields, field: "id" | "tool_use_id", endpoint: Endpoint): Fields => {
@@ -67,16 +67,16 @@ const withId = (block: Fields, field: "id" | "tool_use_id", endpoint: Endpoint):
   return id === written ? block : { ...block, [field]: id }
 }
 
-const withSeal = (block: Fields, field: "signature" | "data", { host }: Endpoint): unknown => {
-  const seal = EncryptedReasoning.ownValue(Json.string(block[field]), issuer, host)
-  if (seal === undefined) return undefined
-  return seal === block[field] ? block : { ...block, [field]: seal }
+const withEncrypted = (block: Fields, field: "signature" | "data", { host }: Endpoint): unknown => {
+  const encrypted = EncryptedReasoning.ownValue(Json.string(block[field]), issuer, host)
+  if (encrypted === undefined) return undefined
+  return encrypted === block[field] ? block : { ...block, [field]: encrypted }
 }
 
-const isForeignlyCited = (block: unknown): block is Fields =>
+const hasForeignCitation = (block: unknown): block is Fields =>
   Predicate.isObject(block) && Array.isArray(block["citations"]) && block["citations"].some(isForeign)
 
-/** A page that Anthropic's own search has found bears its proof. */
+/** A page found by Anthropic's own search has a proof. */
 const isForeign = (citation: unknown): boolean =>
   Predicate.isObject(citation) &&
   citation["type"] === "web_search_result_location" &&
@@ -87,18 +87,21 @@ const withOwnCitations = ({ citations, ...rest }: Fields): Fields => {
   return own.length === 0 ? rest : { ...rest, citations: own }
 }
 
-/** Whether the last turn answers calls of a turn that now begins without a thought: no model with a budget goes on then. */
-export const resumesUnthought = (messages: ReadonlyArray<unknown>): boolean => {
+/**
+ * Whether the last turn has results for a turn that no longer begins with reasoning. Models with a reasoning budget
+ * reject that.
+ */
+export const resumesWithoutReasoning = (messages: ReadonlyArray<unknown>): boolean => {
   const first = (index: number) => Json.fields(Json.list(Json.fields(messages.at(index))["content"])[0])["type"]
   return first(-1) === "tool_result" && first(-2) !== "thinking" && first(-2) !== "redacted_thinking"
 }
 
-/** What clears thoughts is refused where there are to be none. */
+/** Edits that clear reasoning are rejected if there is none. */
 const withoutThinking = (body: Record<string, unknown>): Record<string, unknown> =>
-  Json.fields(body["thinking"])["type"] === "enabled" ? unthinking(body) : body
+  Json.fields(body["thinking"])["type"] === "enabled" ? withoutReasoning(body) : body
 
-/** The body of a request that is to do without thought. */
-export const unthinking = (body: Record<string, unknown>): Record<string, unknown> => {
+/** The body of a request without reasoning. */
+export const withoutReasoning = (body: Record<string, unknown>): Record<string, unknown> => {
   const { context_management: management, thinking: _thinking, ...rest } = body
   if (!Predicate.isObject(management)) return rest
   const edits = Json.list(management["edits"]).filter(

@@ -1,6 +1,4 @@
-/**
- * Where a picture or a document is, from both ends.
- */
+/** The source of an image or a document. */
 import type * as Chat from "@understudy/core/Chat"
 import type { Block } from "../Lowering.ts"
 import type * as Wire from "./Wire.ts"

@@ -1,33 +1,33 @@
 /**
- * What a model of the Claude family takes, read off its id.
+ * What a Claude model supports, inferred from its id.
  *
- * The Messages API is one protocol, but its models differ in which of its fields they refuse with a 400: budgets or
- * adaptive thinking, sampling, system turns. A request is written in the words of the model it goes to. A name that says
- * no version (an alias, another vendor's model behind the same API) gets the words that most accept.
+ * Models reject different parameters of the Messages API with a 400: reasoning budgets or adaptive thinking, sampling,
+ * system turns. A request is encoded for its model. An id without a version (an alias, another vendor's model behind
+ * the API) gets the parameters that most models accept.
  *
  * Sources: platform.claude.com, "Adaptive thinking", the migration guides (sampling parameters removed from 4.7 on;
- * thinking that cannot be switched off, and forced tools refused, from 5.x on), "Models overview" (the most a model
- * writes), "Structured outputs" (from 4.5 on, Opus from 4.1 on) and "Mid-conversation system messages".
+ * thinking that cannot be turned off, and forced tools rejected, from 5.x on), "Models overview" (maximum output),
+ * "Structured outputs" (from 4.5 on, Opus from 4.1 on) and "Mid-conversation system messages".
  */
 
 export interface Model {
-  /** What `max_tokens`, which the API requires, is when the request does not say: within what the model can write. */
+  /** The default of `max_tokens`, which the API requires. */
   readonly maxTokens: number
-  /** The most that `max_tokens` may be, where that is known. */
+  /** The maximum of `max_tokens`, if known. */
   readonly maxOutput: number | undefined
-  /** Whether it decides itself how much to think, is given a budget in tokens, or cannot think. */
+  /** Whether it decides on reasoning itself, takes a budget in tokens, or does not reason. */
   readonly thinking: "adaptive" | "budget" | "none"
-  /** The type of `thinking` that keeps it from thinking first; undefined where nothing does. */
+  /** The type of `thinking` that turns initial reasoning off; `undefined` if none does. */
   readonly off: "disabled" | "between_tools" | undefined
-  /** Whether it takes a `tool_choice` that makes it call a tool. */
+  /** Whether it supports a `tool_choice` that forces a call. */
   readonly forcible: boolean
-  /** Whether it answers by a JSON schema. */
+  /** Whether it supports JSON schema output. */
   readonly schemas: boolean
-  /** Whether it takes temperature, top_p and top_k; one of temperature and top_p; or none of them. */
+  /** Whether it supports temperature, top_p and top_k (`all`); one of temperature and top_p (`one`); or none. */
   readonly sampling: "all" | "one" | "none"
-  /** Whether it knows the effort `xhigh`, between `high` and `max`. */
+  /** Whether it supports the effort `xhigh`, between `high` and `max`. */
   readonly xhigh: boolean
-  /** Whether a `role: "system"` turn may stand inside the conversation. */
+  /** Whether it supports `system` turns inside the conversation. */
   readonly systemTurns: boolean
 }
 

@@ -1,10 +1,8 @@
-/**
- * The name of this protocol, as `Chat.Native` and `Provider.protocol` carry it: Anthropic's `POST /v1/messages`.
- */
+/** Anthropic's `POST /v1/messages`: its name in `Chat.Native` and `Provider.protocol`. */
 export const protocol = "messages"
 
-/** Whose seals its thoughts bear, on any cloud. */
+/** The issuer of its encrypted reasoning, on every cloud. */
 export const issuer = "anthropic"
 
-/** The name of an event that was given none (WHATWG HTML, "server-sent events"). */
+/** The name of an event without one (WHATWG HTML, "server-sent events"). */
 export const nameless = "message"

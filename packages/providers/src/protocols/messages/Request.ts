@@ -1,9 +1,8 @@
 /**
- * A request, from both ends: `Chat` said in the words of the Messages API, and a client's words read as a `Chat`.
+ * Requests: encodes `Chat` as the API's body, and decodes a client's body to `Chat`.
  *
- * What would change the answer's meaning and cannot be said fails with `Unsupported`, so that another candidate is asked;
- * a mere wish that cannot be said is named in `warnings`. `Chat.Request.metadata` stays with the router: the API has no
- * place for labels.
+ * A feature that cannot be dropped fails with `Unsupported`, so that another deployment is tried. A dropped parameter
+ * is named in `warnings`. `Chat.Request.metadata` is not sent: the API has no field for it.
  */
 import type * as Chat from "@understudy/core/Chat"
 import type { ProviderError } from "@understudy/core/ProviderError"
@@ -31,11 +30,11 @@ import * as Wire from "./Wire.ts"
 // Encode: Chat -> the upstream's body
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The body for `request.model`, which is Anthropic's own id of the model: newer ones take other words than older ones. */
-export const encode = (asked: Chat.Request): Result.Result<Encoded, ProviderError> => {
-  const model = Model.of(asked.model)
+/** The body for `request.model`, Anthropic's id of the model. Models accept different fields. */
+export const encode = (original: Chat.Request): Result.Result<Encoded, ProviderError> => {
+  const model = Model.of(original.model)
   const { change, changes, warn, warnings } = Lowering.warnings()
-  const request = model.schemas ? asked : SchemaTool.lower(asked, model.forcible, warn)
+  const request = model.schemas ? original : SchemaTool.lower(original, model.forcible, warn)
   const feature = unsupported(request, model)
   if (feature !== undefined) return fail(feature)
 
@@ -46,15 +45,15 @@ export const encode = (asked: Chat.Request): Result.Result<Encoded, ProviderErro
     request.reasoning,
     {
       model,
-      maxTokens: within(request.sampling?.maxTokens, model),
+      maxTokens: clamp(request.sampling?.maxTokens, model),
       toolForced: Tools.isForced(request),
-      resumesUnthought: resumesUnthought(turns),
+      resumesWithoutReasoning: resumesWithoutReasoning(turns),
     },
     warn,
   )
-  const asks = request.sampling?.maxTokens
-  if (asks === undefined) change(`max_tokens, which the API requires, set to ${maxTokens}`)
-  else if (asks > maxTokens) change(cut(maxTokens))
+  const requestedTokens = request.sampling?.maxTokens
+  if (requestedTokens === undefined) change(`max_tokens, which the API requires, set to ${maxTokens}`)
+  else if (requestedTokens > maxTokens) change(reducedTo(maxTokens))
   const body: Record<string, unknown> = { model: request.model, max_tokens: maxTokens, messages: turns }
   if (request.format?.type === "json") system.push(jsonMode(warn))
   if (system.length > 0) body["system"] = system
@@ -77,8 +76,8 @@ export const encode = (asked: Chat.Request): Result.Result<Encoded, ProviderErro
 }
 
 /**
- * The body that the client sent, where it spoke this protocol: as it came, but for the model, `stream`, a `max_tokens`
- * beyond this model's own, and thoughts of other vendors.
+ * The client's own body; `undefined` if the client spoke another protocol. It stays as written except for the model,
+ * `stream`, a `max_tokens` above the model's maximum, and reasoning of other vendors.
  */
 export const native = (
   { model, native }: Chat.Request,
@@ -87,37 +86,37 @@ export const native = (
 ): Record<string, unknown> | undefined => {
   if (native?.protocol !== protocol) return undefined
   const { stream: _stream, ...body } = native.body
-  const own = ForeignContent.leaveOut(body, endpoint)
-  const unthought = ForeignContent.resumesUnthought(Json.list(own["messages"]))
-  const sent: Record<string, unknown> = { ...Reasoning.native(own, Model.of(model), unthought, change), model }
-  const asked = Json.number(sent["max_tokens"])
-  const limit = asked === undefined ? undefined : within(asked, Model.of(model))
-  // Thoughts count towards it: a budget that would not fit is for the API to refuse, so that another model is asked.
+  const own = ForeignContent.remove(body, endpoint)
+  const resumes = ForeignContent.resumesWithoutReasoning(Json.list(own["messages"]))
+  const sent: Record<string, unknown> = { ...Reasoning.native(own, Model.of(model), resumes, change), model }
+  const original = Json.number(sent["max_tokens"])
+  const limit = original === undefined ? undefined : clamp(original, Model.of(model))
+  // Reasoning counts towards the limit. The API rejects a budget that does not fit, and another model is tried.
   if (
     limit !== undefined &&
-    limit !== asked &&
+    limit !== original &&
     limit > (Json.number(Json.fields(sent["thinking"])["budget_tokens"]) ?? 0)
   ) {
     sent["max_tokens"] = limit
-    change(cut(limit))
+    change(reducedTo(limit))
   }
   return sent
 }
 
 const ignore = () => {}
 
-const cut = (most: number): string => `max_tokens beyond what the model writes, cut to ${most}`
+const reducedTo = (maxOutput: number): string => `max_tokens beyond what the model writes, cut to ${maxOutput}`
 
-/** No more than the model can write. */
-const within = (maxTokens: number | undefined, { maxOutput }: Model.Model): number | undefined =>
+/** The limit, reduced to the model's maximum. */
+const clamp = (maxTokens: number | undefined, { maxOutput }: Model.Model): number | undefined =>
   maxTokens === undefined || maxOutput === undefined ? maxTokens : Math.min(maxTokens, maxOutput)
 
-/** Asks for the answer as a stream. */
+/** Asks for a stream. */
 export const streamed = (body: Record<string, unknown>): Record<string, unknown> => ({ ...body, stream: true })
 
 const fail = (feature: string): Result.Result<never, ProviderError> => Lowering.unsupported("The Messages API", feature)
 
-/** The first thing asked for that this API cannot say and that the answer would be another without. */
+/** The first feature that this API does not support and that cannot be dropped. */
 const unsupported = (request: Chat.Request, model: Model.Model): string | undefined => {
   const sampling = request.sampling
   if (sampling?.n !== undefined && sampling.n > 1) return "several answers at once (n)"
@@ -126,8 +125,8 @@ const unsupported = (request: Chat.Request, model: Model.Model): string | undefi
   return Media.unsupported(request.messages, Content.unsupported) ?? Tools.unsupported(request, model)
 }
 
-/** Whether the last turn answers tool calls of a turn that did not begin with a thought. */
-const resumesUnthought = (turns: ReadonlyArray<Conversation.Turn>): boolean => {
+/** Whether the last turn has results for a turn that does not begin with reasoning. */
+const resumesWithoutReasoning = (turns: ReadonlyArray<Conversation.Turn>): boolean => {
   const answers = turns[turns.length - 1]?.content[0]?.["type"] === "tool_result"
   const opening = turns[turns.length - 2]?.content[0]?.["type"]
   return answers && opening !== "thinking" && opening !== "redacted_thinking"
@@ -140,7 +139,7 @@ const resumesUnthought = (turns: ReadonlyArray<Conversation.Turn>): boolean => {
 const encodeSampling = (
   sampling: Chat.Sampling | undefined,
   model: Model.Model,
-  thinks: boolean,
+  usesReasoning: boolean,
   body: Record<string, unknown>,
   warn: Warn,
 ): void => {
@@ -151,8 +150,8 @@ const encodeSampling = (
   if ((sampling.presencePenalty ?? 0) !== 0) warn("a presence penalty")
 
   const { temperature, topP, topK } = sampling
-  const free = model.sampling !== "none" && !thinks
-  const where = thinks ? "while the model reasons" : "for this model"
+  const free = model.sampling !== "none" && !usesReasoning
+  const where = usesReasoning ? "while the model reasons" : "for this model"
   if (temperature !== undefined) {
     if (!free) {
       if (temperature !== 1) warn(`a temperature ${where}`)
@@ -172,15 +171,15 @@ const encodeSampling = (
   }
 }
 
-/** The schema's name says nothing to the model; its description does, and finds a place in the schema. */
+/** The schema's name is dropped; its description becomes a part of the schema. */
 const encodeFormat = (format: Chat.Format | undefined): Block | undefined => {
   if (format?.type !== "json-schema") return undefined
   const { schema, description } = format
-  const told = description === undefined || "description" in schema ? schema : { ...schema, description }
-  return { type: "json_schema", schema: told }
+  const described = description === undefined || "description" in schema ? schema : { ...schema, description }
+  return { type: "json_schema", schema: described }
 }
 
-/** The API knows no JSON mode but by a schema. */
+/** JSON mode as an instruction: the API only supports schemas. */
 const jsonMode = (warn: Warn): Block => {
   warn("JSON answers without a schema, asked for in the system prompt")
   return { type: "text", text: "Answer with one JSON value and nothing else: no words around it, no code fence." }
@@ -193,12 +192,11 @@ const jsonMode = (warn: Warn): Block => {
 const parse = SchemaParser.decodeUnknownResult(Wire.Request)
 
 /**
- * The request in `body`, which travels along as `native`. Fields that `Chat` has no word for stand in `vendor.messages`
- * too, and what else it has none for is named in `droppedParams`, so that what they ask for is not lost in silence on a provider
- * that speaks another protocol.
+ * Decodes a client's body, which is kept as `native`. Fields without a counterpart in `Chat` are also in
+ * `vendor.messages`, and anything else in `droppedParams`, so that a provider of another protocol reports them.
  */
 export const decode = (body: Record<string, unknown>): Result.Result<Chat.Request, InvalidBody.InvalidBody> => {
-  if (Json.fields(body["thread"])["type"] === "continue") return Result.fail(notKept)
+  if (Json.fields(body["thread"])["type"] === "continue") return Result.fail(notStored)
   const parsed = parse(ExactNumber.read(body, ["thinking"]))
   return Result.isFailure(parsed)
     ? Result.fail(InvalidBody.fromIssue(parsed.failure, body))
@@ -206,17 +204,18 @@ export const decode = (body: Record<string, unknown>): Result.Result<Chat.Reques
 }
 
 /**
- * No conversation is kept here, and the next answer may be another vendor's. By the code, Anthropic's SDK sends the whole
- * of it again: its tool runner begins a thread wherever it may.
+ * Conversations are not stored, and the next response may be another vendor's. Given this code, Anthropic's SDK sends
+ * the conversation again; its tool runner starts a thread whenever it can.
  */
-const notKept = new InvalidBody.InvalidBody({
+const notStored = new InvalidBody.InvalidBody({
   path: "thread",
   status: 404,
   code: "thread_not_found",
-  message: "No conversation is kept here: send all of it, with 'thread' left out or of type \"create\".",
+  message:
+    "Conversations are not stored: send the whole conversation, without 'thread' or with a 'thread' of type \"create\".",
 })
 
-/** Whether the answer is to be streamed. */
+/** Whether the client asks for a stream. */
 export const isStream = (body: Record<string, unknown>): boolean => body["stream"] === true
 
 const fromWire = (wire: Wire.Request, body: Record<string, unknown>): Chat.Request => {
@@ -226,7 +225,7 @@ const fromWire = (wire: Wire.Request, body: Record<string, unknown>): Chat.Reque
     messages: Conversation.decode(wire, warn),
     native: { protocol, body },
   }
-  const vendor = others(wire, body)
+  const vendor = otherFields(wire, body)
   if (vendor !== undefined) request.vendor = { [protocol]: vendor }
   const tools = Tools.decode(wire.tools, body["tools"], warn)
   if (tools.length > 0) request.tools = tools
@@ -250,8 +249,8 @@ const fromWire = (wire: Wire.Request, body: Record<string, unknown>): Chat.Reque
 
 const known: ReadonlySet<string> = new Set(Object.keys(Wire.Request.fields))
 
-/** What the client asked for in words that `Chat` lacks: unknown fields, and tools of Anthropic's own. */
-const others = (wire: Wire.Request, body: Record<string, unknown>): Record<string, unknown> | undefined => {
+/** The fields without a counterpart in `Chat`: unknown fields, and tools of Anthropic's own. */
+const otherFields = (wire: Wire.Request, body: Record<string, unknown>): Record<string, unknown> | undefined => {
   let vendor: Record<string, unknown> | undefined
   const add = (name: string) => {
     vendor ??= {}
@@ -262,7 +261,7 @@ const others = (wire: Wire.Request, body: Record<string, unknown>): Record<strin
   return vendor
 }
 
-/** A schema without a name, which others want one for. The API holds its answers to it as far as it can. */
+/** The schema gets a name, which other APIs require. The API enforces it as far as it can. */
 const decodeFormat = (format: Wire.Format): Chat.Format | undefined =>
   format === undefined || format === null ? undefined : { type: "json-schema", name: "answer", schema: format.schema }
 

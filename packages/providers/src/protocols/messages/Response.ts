@@ -1,6 +1,4 @@
-/**
- * A whole Messages answer, from both ends.
- */
+/** Complete responses: decodes an upstream's body to `Chat`, and encodes `Chat` for a client. */
 import type * as Chat from "@understudy/core/Chat"
 import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
@@ -25,20 +23,20 @@ import * as Usage from "./Usage.ts"
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * The answer in `text`, which travels along as `native`. Fails with `Malformed` on what is not a message with content, or
- * holds a call that is not whole, and as `classify` judges an error in it. Blocks the engine does not know (server tools
- * and their results) are in `native` alone.
+ * Decodes the response in `text`, which is kept as `native`. Fails with `Malformed` if it is not a message with
+ * content, or contains an incomplete tool call. An error inside it is classified by `classify`. Unknown blocks (server
+ * tools and their results) are in `native` only.
  */
 export const decode = (
   text: string,
   classify: (error: Errors.WireError) => ProviderError = Failure.unclassified,
 ): Result.Result<Chat.Response, ProviderError> => {
   const message = Json.parseExact(text)
-  if (!Predicate.isObject(message)) return Json.malformed("The answer is not a JSON object")
+  if (!Predicate.isObject(message)) return Json.malformed("The response is not a JSON object")
   if (message["type"] === "error" || Predicate.isObject(message["error"])) {
     return Result.fail(classify(Errors.fromBody(message)))
   }
-  if (!Array.isArray(message["content"])) return Json.malformed("The answer has no content")
+  if (!Array.isArray(message["content"])) return Json.malformed("The response has no content")
   const failure = failureOf(message["stop_reason"])
   if (failure !== undefined) return Result.fail(classify(failure))
   const content: Array<Chat.AssistantContent> = []
@@ -64,29 +62,29 @@ export const decode = (
   })
 }
 
-/** The error that a reason to stop comes to. */
+/** The error of a stop reason that reports a failure. */
 export const failureOf = (reason: unknown): Errors.WireError | undefined => {
   const status = Failure.statusOf(reason)
   return status === undefined ? undefined : { ...Errors.ofStatus(status), message: Failure.messageOf(reason) }
 }
 
-/** The id of a call that was given none: no other answer's call has the same. */
+/** The id of a call that has none. It is unique across responses. */
 export const callId = (id: unknown, index: number): string =>
   Predicate.isString(id) && id !== "" ? `toolu_${index}_${id}` : `toolu_${index}`
 
-/** The message as its client may read it: SDKs rely on its usage, and go by its calls and their ids. */
+/** Corrects the client's body: SDKs rely on its usage, and on calls and their ids. */
 const amended = (message: Json.Fields, { content, finishReason }: Chat.Choice): Json.Fields => {
   const calls = content.filter((part) => part.type === "tool-call")
   let at = 0
   const blocks = Json.list(message["content"]).map((block) => amendedBlock(block, calls, () => at++))
   const same = blocks.every((block, index) => block === Json.list(message["content"])[index])
-  const word = amendedStop(message["stop_reason"], finishReason)
-  const usage = Usage.amended(message["usage"], undefined)
-  if (same && word === undefined && usage === undefined) return message
+  const value = amendedStop(message["stop_reason"], finishReason)
+  const usage = Usage.completed(message["usage"], undefined)
+  if (same && value === undefined && usage === undefined) return message
   return {
     ...message,
     ...(same ? undefined : { content: blocks }),
-    ...(word === undefined ? undefined : { stop_reason: word }),
+    ...(value === undefined ? undefined : { stop_reason: value }),
     ...(usage === undefined ? undefined : { usage }),
   }
 }
@@ -98,16 +96,16 @@ const amendedBlock = (block: unknown, calls: ReadonlyArray<Chat.ToolCall>, next:
   return id === wire["id"] && Predicate.isObject(wire["input"]) ? block : { ...wire, id, input: wire["input"] ?? {} }
 }
 
-/** Another reason to stop than the server's, where that does not agree with the calls, or is another protocol's word. */
-export const amendedStop = (word: unknown, reason: Chat.FinishReason): string | undefined => {
-  if (reason === "tool-calls") return word === "tool_use" ? undefined : "tool_use"
-  if (!Predicate.isString(word) || (own.has(word) && word !== "tool_use")) return undefined
-  return reason === "stop" || reason === "length" || reason === "content-filter" ? words[reason] : undefined
+/** The stop reason that replaces the server's, if that does not agree with the calls or is another protocol's. */
+export const amendedStop = (value: unknown, reason: Chat.FinishReason): string | undefined => {
+  if (reason === "tool-calls") return value === "tool_use" ? undefined : "tool_use"
+  if (!Predicate.isString(value) || (knownReasons.has(value) && value !== "tool_use")) return undefined
+  return reason === "stop" || reason === "length" || reason === "content-filter" ? stopReasons[reason] : undefined
 }
 
-const words = { stop: "end_turn", length: "max_tokens", "content-filter": "refusal" } as const
+const stopReasons = { stop: "end_turn", length: "max_tokens", "content-filter": "refusal" } as const
 
-const own: ReadonlySet<string> = new Set([
+const knownReasons: ReadonlySet<string> = new Set([
   "end_turn",
   "max_tokens",
   "stop_sequence",
@@ -117,7 +115,7 @@ const own: ReadonlySet<string> = new Set([
   "model_context_window_exceeded",
 ])
 
-/** The words that a refusal is explained with, if it is. */
+/** The explanation of a refusal, if there is one. */
 export const decodeRefusal = (details: unknown): string | undefined => {
   const { explanation, type } = Json.fields(details)
   return type === "refusal" ? Json.nonEmptyString(explanation) : undefined
@@ -159,15 +157,15 @@ const decodeBlock = (block: { readonly [x: PropertyKey]: unknown }): Chat.Assist
 // Encode: Chat -> a client's body
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** An answer of another protocol's as a `message`. */
+/** A response of another protocol as a `message`. */
 export const encode = (response: Chat.Response, { id, request }: Answering): Record<string, unknown> => ({
   ...head(id, response.model ?? request.model),
   content: ToolCalls.withoutTruncatedCall(response).flatMap((part) => encodePart(part) ?? []),
-  ...encodeStop(response, toldBy(response.content), request),
+  ...encodeStop(response, contentsOf(response.content), request),
   usage: Usage.encode(response.usage),
 })
 
-/** What every answer says of itself first. */
+/** The first fields of every response. */
 export const head = (id: string, model: string): Block => ({
   id: `msg_${id}`,
   type: "message",
@@ -175,24 +173,24 @@ export const head = (id: string, model: string): Block => ({
   model,
 })
 
-/** What an answer holds that tells more of its end than its finish reason does. */
-export interface Told {
+/** The content of a response that determines its stop reason together with the finish reason. */
+export interface Contents {
   readonly calls: boolean
-  readonly refuses: boolean
+  readonly hasRefusal: boolean
 }
 
-const toldBy = (content: ReadonlyArray<Chat.AssistantContent>): Told => ({
+const contentsOf = (content: ReadonlyArray<Chat.AssistantContent>): Contents => ({
   calls: content.some(({ type }) => type === "tool-call"),
-  refuses: content.some(({ type }) => type === "refusal"),
+  hasRefusal: content.some(({ type }) => type === "refusal"),
 })
 
-/** Why it ended: what a filter keeps back is refused. A stop sequence that nobody named is the only one there is. */
+/** The stop reason. Filtered content is a refusal. An unnamed stop sequence must be the request's only one. */
 export const encodeStop = (
   { finishReason, stopSequence }: Pick<Chat.Choice, "finishReason" | "stopSequence">,
-  told: Told,
+  contents: Contents,
   { sampling }: Chat.Request,
 ): Block => {
-  const reason = encodeFinish(finishReason, stopSequence, told)
+  const reason = encodeFinish(finishReason, stopSequence, contents)
   const [only = null, ...others] = sampling?.stop ?? []
   return {
     stop_reason: reason,
@@ -201,13 +199,13 @@ export const encodeStop = (
   }
 }
 
-/** What ended for a reason without a word did not run out of tokens. */
-const encodeFinish = (finish: Chat.FinishReason, stopSequence: string | undefined, told: Told): string => {
+/** An unknown finish reason is treated as a normal end. */
+const encodeFinish = (finish: Chat.FinishReason, stopSequence: string | undefined, contents: Contents): string => {
   switch (finish) {
     case "stop":
     case "other":
-      if (told.calls) return "tool_use"
-      if (told.refuses) return "refusal"
+      if (contents.calls) return "tool_use"
+      if (contents.hasRefusal) return "refusal"
       return stopSequence === undefined ? "end_turn" : "stop_sequence"
     case "tool-calls":
       return "tool_use"
@@ -221,7 +219,7 @@ const encodeFinish = (finish: Chat.FinishReason, stopSequence: string | undefine
   }
 }
 
-/** Words that refuse are text here. What was spoken is also written; the protocol has no place for the recording. */
+/** A block. A refusal becomes text. Audio is left out: its transcript is text already. */
 const encodePart = (part: Chat.AssistantContent): Block | undefined => {
   switch (part.type) {
     case "text":
@@ -229,14 +227,14 @@ const encodePart = (part: Chat.AssistantContent): Block | undefined => {
       return {
         type: "text",
         text: part.text,
-        ...(part.citations === undefined ? undefined : { citations: part.citations.map(Citations.tell) }),
+        ...(part.citations === undefined ? undefined : { citations: part.citations.map(Citations.encodeForClient) }),
       }
     case "refusal":
       return { type: "text", text: part.text }
     case "reasoning":
       return part.redacted === undefined
-        ? { type: "thinking", thinking: part.text, signature: encodeSeal(part.signature) }
-        : { type: "redacted_thinking", data: encodeSeal(part.redacted) }
+        ? { type: "thinking", thinking: part.text, signature: encodeEncrypted(part.signature) }
+        : { type: "redacted_thinking", data: encodeEncrypted(part.redacted) }
     case "tool-call":
       return {
         type: "tool_use",
@@ -249,9 +247,9 @@ const encodePart = (part: Chat.AssistantContent): Block | undefined => {
   }
 }
 
-/** A thought that nobody has sealed has an empty signature. */
-export const encodeSeal = (seal: Chat.EncryptedReasoning | undefined): string =>
-  seal === undefined ? "" : EncryptedReasoning.write(seal, issuer)
+/** The encrypted value, or an empty signature. */
+export const encodeEncrypted = (encrypted: Chat.EncryptedReasoning | undefined): string =>
+  encrypted === undefined ? "" : EncryptedReasoning.write(encrypted, issuer)
 
-/** The client sees for itself that its input is `INVALID_JSON`. */
+/** The client sees `INVALID_JSON` itself. */
 const ignore = () => {}

@@ -1,9 +1,9 @@
 /**
- * A streamed Messages answer, event by event: read here, written in `Encoder.ts`.
+ * Decodes a stream event by event. `Encoder.ts` encodes one for clients.
  *
- * `message_start` is preamble and first usage; `content_block_*` are output; `message_delta` brings the stop reason, which
- * is the proof that the answer is whole, and the final usage; `ping`, `message_stop` and events of a later API say
- * nothing to the engine but travel along as `native`.
+ * `message_start` is the preamble and the first usage; `content_block_*` are output; `message_delta` has the stop
+ * reason, which completes the response, and the final usage. `ping`, `message_stop` and unknown events have no parts
+ * and are kept as `native`.
  */
 import type * as Chat from "@understudy/core/Chat"
 import { ProviderError } from "@understudy/core/ProviderError"
@@ -22,10 +22,10 @@ import * as Usage from "./Usage.ts"
 
 export { encoder } from "./Encoder.ts"
 
-/** What the API itself sends while it is silent. */
+/** The API's own keep-alive. */
 export const idle = 'event: ping\ndata: {"type": "ping"}\n\n'
 
-/** An SSE event. Its name repeats the `type` within its data, which is what counts. */
+/** An SSE event. Its name repeats the `type` of its data, which is authoritative. */
 export interface Event {
   readonly event?: string | undefined
   readonly data: string
@@ -35,14 +35,14 @@ export interface Event {
 // Decode: the upstream's events -> frames
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** For one stream: it holds its state. `classify` is the vendor's judgement of an `error` event. */
+/** A decoder for one stream; stateful. `classify` classifies an `error` event. */
 export const decoder = (classify: (error: Errors.WireError) => ProviderError): Decoder<Event> => {
   const state: State = {
     id: undefined,
     started: undefined,
     blocks: 0,
     open: undefined,
-    calling: new Set(),
+    callBlocks: new Set(),
     calls: undefined,
     finished: false,
     faithful: true,
@@ -55,7 +55,7 @@ export const decoder = (classify: (error: Errors.WireError) => ProviderError): D
       if (type === "error" || (!Predicate.isString(type) && (event === "error" || Predicate.isObject(body["error"]))))
         return Result.fail(classify(Errors.fromBody(body)))
       if (!Predicate.isString(type)) return undefined
-      // Clients go by the name.
+      // Clients read the name.
       if (event !== undefined && event !== nameless && event !== type) state.faithful = false
       const parts = decodeEvent(body, state, classify)
       if (parts === undefined) return undefined
@@ -66,18 +66,21 @@ export const decoder = (classify: (error: Errors.WireError) => ProviderError): D
 }
 
 interface State {
-  /** The answer's own, for the ids of calls that have none. */
+  /** The response's id, for calls without one. */
   id: unknown
-  /** The usage of `message_start`, which `message_delta` overrides field by field. */
+  /** The usage of `message_start`; `message_delta` overrides its fields. */
   started: unknown
-  /** How many blocks have begun, and the index of the last. */
+  /** The number of blocks, and the index of the last one. */
   blocks: number
   open: unknown
-  /** The indexes of the blocks that are calls. */
-  readonly calling: Set<unknown>
+  /** The indexes of blocks that are calls. */
+  readonly callBlocks: Set<unknown>
   calls: ToolCalls.Calls | undefined
   finished: boolean
-  /** Whether events had the names of their types, and blocks were counted from 0, each call with an id of its own. */
+  /**
+   * Whether events can be passed on: their names are their types, blocks are numbered from 0, and each call has a
+   * unique id.
+   */
   faithful: boolean
 }
 
@@ -85,10 +88,10 @@ type Parts = ReadonlyArray<Chat.Part>
 
 const none: Parts = []
 
-/** A call of a compatible server may open with its whole input. */
+/** A compatible server may send a call's input with its start. */
 const parse = (data: string): unknown => (data.includes('"tool_use"') ? Json.parseExact(data) : Json.parse(data))
 
-/** Undefined where a known event lacks what makes it one. */
+/** `undefined` for an incomplete event of a known type. */
 const decodeEvent = (
   body: Fields,
   state: State,
@@ -108,7 +111,7 @@ const decodeEvent = (
     case "message_delta":
       return decodeMessageDelta(body, state, classify)
     case "message_stop":
-      // A call that nothing was said of since is one, and the answer's end.
+      // An open call at `message_stop` is complete and ends the response.
       return state.finished || state.calls === undefined ? none : finish("tool-calls", undefined, state, [])
     default:
       return none
@@ -123,32 +126,32 @@ const decodeMessage = (message: Fields, state: State): Parts => {
   return usage === undefined ? [start] : [start, { type: "usage", usage }]
 }
 
-/** A block opens empty, as a rule; compatible servers may put its content here. */
+/** A block usually starts empty; compatible servers may start it with content. */
 const decodeStart = (block: Fields, index: unknown, state: State): Parts => {
   if (index !== state.blocks++) state.faithful = false
   state.open = index
-  state.calling.delete(index)
+  state.callBlocks.delete(index)
   switch (block["type"]) {
     case "text":
       return text(block["text"])
     case "thinking":
-      return [...thought(block["thinking"]), ...signature(block["signature"])]
+      return [...reasoning(block["thinking"]), ...signature(block["signature"])]
     case "redacted_thinking":
       return Predicate.isString(block["data"])
         ? [{ type: "reasoning", text: "", redacted: { issuer, value: block["data"] } }]
         : none
     case "tool_use": {
       const input = block["input"]
-      const written = Predicate.isObject(input) && Object.keys(input).length > 0 ? JSON.stringify(input) : ""
+      const initialArguments = Predicate.isObject(input) && Object.keys(input).length > 0 ? JSON.stringify(input) : ""
       const parts: Array<Chat.Part> = []
-      state.calling.add(index)
+      state.callBlocks.add(index)
       state.calls ??= ToolCalls.make((index) => Response.callId(state.id, index), undefined)
       const { id, name } = block
       const piece = {
         slot: index,
         id: Json.nonEmptyString(id),
         name: Json.nonEmptyString(name),
-        arguments: written,
+        arguments: initialArguments,
         opens: true,
       }
       if (!state.calls.push(piece, parts)) state.faithful = false
@@ -168,7 +171,7 @@ const decodeDelta = (delta: Fields, index: unknown, state: State): Parts => {
     case "text_delta":
       return text(delta["text"])
     case "thinking_delta":
-      return thought(delta["thinking"])
+      return reasoning(delta["thinking"])
     case "signature_delta":
       return signature(delta["signature"])
     case "citations_delta": {
@@ -179,8 +182,8 @@ const decodeDelta = (delta: Fields, index: unknown, state: State): Parts => {
       const json = delta["partial_json"]
       if (!Predicate.isString(json) || json === "" || state.calls === undefined) return none
       const slot = index ?? state.open
-      // A tool that the server runs itself.
-      if (!state.calling.has(slot)) return none
+      // A tool that runs on the server.
+      if (!state.callBlocks.has(slot)) return none
       const parts: Array<Chat.Part> = []
       state.calls.push({ slot, arguments: json }, parts)
       return parts
@@ -193,7 +196,7 @@ const decodeDelta = (delta: Fields, index: unknown, state: State): Parts => {
 const decodeStop = (index: unknown, state: State): Parts => {
   if (!Predicate.isNumber(index)) state.faithful = false
   const slot = index ?? state.open
-  if (!state.calling.has(slot)) return none
+  if (!state.callBlocks.has(slot)) return none
   const parts: Array<Chat.Part> = []
   state.calls?.close(slot, parts)
   return parts
@@ -207,22 +210,22 @@ const decodeMessageDelta = (
   const parts: Array<Chat.Part> = []
   const usage = Usage.decode(body["usage"], state.started)
   if (usage !== undefined) parts.push({ type: "usage", usage })
-  const { stop_details, stop_reason: word, stop_sequence } = Json.fields(body["delta"])
-  if (!Predicate.isString(word) || word === "") return parts
-  const failure = Response.failureOf(word)
+  const { stop_details, stop_reason: value, stop_sequence } = Json.fields(body["delta"])
+  if (!Predicate.isString(value) || value === "") return parts
+  const failure = Response.failureOf(value)
   if (failure !== undefined) return classify(failure)
   const refusal = Response.decodeRefusal(stop_details)
   if (refusal !== undefined) parts.push({ type: "refusal", text: refusal })
-  return finish(FinishReason.read(word), asString(stop_sequence), state, parts)
+  return finish(FinishReason.read(value), asString(stop_sequence), state, parts)
 }
 
 const finish = (
-  said: Chat.FinishReason,
+  original: Chat.FinishReason,
   stopSequence: string | undefined,
   state: State,
   parts: Array<Chat.Part>,
 ): Parts | ProviderError => {
-  const reason = state.calls === undefined ? ToolCalls.finish(said, 0) : state.calls.end(said, parts)
+  const reason = state.calls === undefined ? ToolCalls.finish(original, 0) : state.calls.end(original, parts)
   if (reason instanceof ProviderError) return reason
   state.finished = true
   parts.push({ type: "finish", reason, stopSequence })
@@ -232,7 +235,7 @@ const finish = (
 const text = (value: unknown): ReadonlyArray<Chat.Part> =>
   Predicate.isString(value) && value !== "" ? [{ type: "text", text: value }] : none
 
-const thought = (value: unknown): ReadonlyArray<Chat.Part> =>
+const reasoning = (value: unknown): ReadonlyArray<Chat.Part> =>
   Predicate.isString(value) && value !== "" ? [{ type: "reasoning", text: value }] : none
 
 const signature = (value: unknown): ReadonlyArray<Chat.Part> =>

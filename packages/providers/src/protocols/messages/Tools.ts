@@ -1,6 +1,4 @@
-/**
- * Tools and the choice among them, from both ends.
- */
+/** Tools and tool choice. */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
 import * as CustomTools from "../CustomTools.ts"
@@ -14,11 +12,11 @@ import * as Wire from "./Wire.ts"
 // Encode
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Whether the model must call a tool. */
+/** Whether the model is forced to call a tool. */
 export const isForced = ({ toolChoice, tools = [] }: Chat.Request): boolean =>
   tools.length > 0 && toolChoice !== undefined && toolChoice !== "auto" && toolChoice !== "none"
 
-/** What is asked of the tools that this model does not take. */
+/** The unsupported feature of the tools, if any. */
 export const unsupported = (request: Chat.Request, model: Model): string | undefined =>
   !model.forcible && isForced(request) ? "a tool that must be called, which this model does not take" : undefined
 
@@ -59,21 +57,21 @@ const encodeChoice = (choice: Chat.ToolChoice | undefined): Block | undefined =>
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * The functions alone: tools of Anthropic's own stay in the body. `raw` is the same as it came, with the fields that
- * `Chat` has no words for.
+ * The functions; tools of Anthropic's own stay in the body. `raw` are the tools as written: their other fields are
+ * reported.
  */
 export const decode = (tools: Wire.Request["tools"], raw: unknown, warn: Warn): ReadonlyArray<Chat.Tool> => {
   const functions: Array<Chat.Tool> = []
   for (const [index, tool] of (tools ?? []).entries()) {
     if (isOwn(tool)) continue
     functions.push(decodeTool(tool))
-    const written = Json.fields(Json.list(raw)[index])
-    for (const field in written) if (!known.has(field)) warn(`${field} of a tool`)
+    const rawTool = Json.fields(Json.list(raw)[index])
+    for (const field in rawTool) if (!known.has(field)) warn(`${field} of a tool`)
   }
   return functions
 }
 
-/** That arguments be streamed as they are made is what every other vendor does. */
+/** `eager_input_streaming` is what every other vendor does. */
 const known: ReadonlySet<string> = new Set([...Object.keys(Wire.CustomTool.fields), "eager_input_streaming"])
 
 /** Whether there are tools of Anthropic's own. */
@@ -89,7 +87,7 @@ const decodeTool = ({ cache_control, description, input_schema, name, strict }: 
   ...CacheControl.decode(cache_control),
 })
 
-/** Whether no more than one tool may be called at a time. */
+/** Whether only one tool may be called at a time. */
 export const oneAtATime = (choice: Wire.Request["tool_choice"]): boolean =>
   Predicate.isObject(choice) && choice.type !== "none" && choice.disable_parallel_tool_use === true
 

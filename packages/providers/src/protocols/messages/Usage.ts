@@ -1,12 +1,12 @@
 /**
- * The tokens of a Messages answer. The API counts cached tokens beside the input, `Chat.Usage` counts them in it; a
- * stream's `message_delta` is cumulative and overrides what `message_start` said, field by field.
+ * Token usage of Messages. The API counts cached tokens separately, `Chat.Usage` counts them as input. A stream's
+ * `message_delta` is cumulative and overrides the fields of `message_start`.
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
 import * as Json from "../Json.ts"
 
-/** `usage` as it stands in a message, a `message_start` or a `message_delta`: any field may be missing or null. */
+/** The `usage` of a message, a `message_start` or a `message_delta`: any field may be missing or null. */
 export interface Wire {
   readonly input_tokens?: unknown
   readonly output_tokens?: unknown
@@ -19,7 +19,7 @@ export interface Wire {
 // Decode
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Normalised; `earlier` supplies the fields that `later` leaves out. Undefined where neither counts anything. */
+/** Decodes `later`; `earlier` supplies missing fields. `undefined` if neither has counts. */
 export const decode = (later: unknown, earlier?: unknown): Chat.Usage | undefined => {
   const now: Wire = Predicate.isObject(later) ? later : {}
   const before: Wire = Predicate.isObject(earlier) ? earlier : {}
@@ -28,22 +28,22 @@ export const decode = (later: unknown, earlier?: unknown): Chat.Usage | undefine
   if (uncached === undefined && output === undefined) return undefined
   const read = count(now.cache_read_input_tokens, before.cache_read_input_tokens)
   const written = count(now.cache_creation_input_tokens, before.cache_creation_input_tokens)
-  const thought = count(now.output_tokens_details?.thinking_tokens, before.output_tokens_details?.thinking_tokens)
+  const reasoning = count(now.output_tokens_details?.thinking_tokens, before.output_tokens_details?.thinking_tokens)
   return {
     inputTokens: (uncached ?? 0) + (read ?? 0) + (written ?? 0),
     outputTokens: output ?? 0,
     ...(read === undefined ? undefined : { cachedInputTokens: read }),
     ...(written === undefined ? undefined : { cacheWriteTokens: written }),
-    ...(thought === undefined ? undefined : { reasoningTokens: thought }),
+    ...(reasoning === undefined ? undefined : { reasoningTokens: reasoning }),
   }
 }
 
-/** The usage filled up by what is `known`, where it lacks what SDKs rely on; undefined where it does not. */
-export const amended = (wire: unknown, known: Chat.Usage | undefined): Record<string, unknown> | undefined => {
+/** The usage completed by `known`, if it lacks fields that SDKs rely on; else `undefined`. */
+export const completed = (wire: unknown, known: Chat.Usage | undefined): Record<string, unknown> | undefined => {
   const usage: Wire = Predicate.isObject(wire) ? wire : {}
   if (Json.count(usage.input_tokens) !== undefined && Json.count(usage.output_tokens) !== undefined) return undefined
-  const said = Object.entries(usage).filter(([, value]) => value !== null)
-  return { ...encode(known), ...Object.fromEntries(said) }
+  const present = Object.entries(usage).filter(([, value]) => value !== null)
+  return { ...encode(known), ...Object.fromEntries(present) }
 }
 
 const count = (later: unknown, earlier: unknown): number | undefined => Json.count(later) ?? Json.count(earlier)
@@ -52,7 +52,7 @@ const count = (later: unknown, earlier: unknown): number | undefined => Json.cou
 // Encode
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What a client is told: SDKs rely on the first two being there. */
+/** The usage for a client: SDKs rely on the first two fields. */
 export const encode = (usage: Chat.Usage | undefined): Record<string, unknown> => {
   if (usage === undefined) return { input_tokens: 0, output_tokens: 0 }
   const { cachedInputTokens: read, cacheWriteTokens: written, inputTokens, outputTokens, reasoningTokens } = usage

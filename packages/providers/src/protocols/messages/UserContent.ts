@@ -1,13 +1,11 @@
-/**
- * What a user, or a tool, may show, as far as it is simple: texts and pictures.
- */
+/** Text and images of a user or a tool. */
 import type * as Chat from "@understudy/core/Chat"
 import * as CacheControl from "./CacheControl.ts"
 import * as Citations from "./Citations.ts"
 import * as MediaSource from "./MediaSource.ts"
 import type * as Wire from "./Wire.ts"
 
-export type Shown = Chat.ToolResult["content"][number]
+export type MediaPart = Chat.ToolResult["content"][number]
 
 export const decodeText = ({ cache_control, citations, text }: Wire.Text): Chat.Text => {
   const cited = citations?.flatMap((citation) => Citations.decode(citation) ?? []) ?? []

@@ -1,8 +1,8 @@
 /**
- * A Messages request as clients write it: what is checked before any of it is read. Fields not named here are anybody's,
- * and so are blocks and tools of a type not named here: they are Anthropic's own, and a later API's.
+ * The schema of a client's Messages request. Fields not listed here are not validated. Blocks and tools of other types
+ * are Anthropic's own, or of a later API.
  *
- * Nearly every optional field may also be null, which says as much as leaving it out.
+ * Nearly every optional field may be null, which means the same as leaving it out.
  */
 import * as Schema from "effect/Schema"
 import * as Json from "../Json.ts"
@@ -10,11 +10,11 @@ import * as SchemaTransformation from "effect/SchemaTransformation"
 
 const optional = <S extends Schema.Constraint>(schema: S) => Schema.optional(Schema.NullOr(schema))
 
-/** A content that is a string or blocks. The annotation is what an error says was expected. */
+/** Content that is a string or blocks. The annotation appears in error messages. */
 const stringOr = <S extends Schema.Constraint>(blocks: Schema.$Array<S>) =>
   Schema.Union([Schema.String, blocks]).annotate({ expected: "a string or an array of content blocks" })
 
-/** A block of any type but these, which have a shape of their own: all that is read of it is its type. */
+/** A block of any other type: only its type is read. */
 const otherThan = (...types: ReadonlyArray<string>) =>
   Schema.Struct({
     type: Schema.String.check(
@@ -75,7 +75,7 @@ const Document = Schema.Struct({
 })
 export type Document = typeof Document.Type
 
-/** A finding of the client's own search, which may be cited. */
+/** A result of the client's own search, which can be cited. */
 const SearchResult = Schema.Struct({
   type: Schema.Literal("search_result"),
   source: Schema.String,
@@ -103,24 +103,24 @@ const ToolUse = Schema.Struct({
 })
 export type ToolUse = typeof ToolUse.Type
 
-const shown = [Text, Image, Document, SearchResult] as const
-const shownTypes = ["text", "image", "document", "search_result"]
+const mediaBlocks = [Text, Image, Document, SearchResult] as const
+const mediaTypes = ["text", "image", "document", "search_result"]
 
-const Shown = Schema.Union([...shown, otherThan(...shownTypes, "tool_result")])
-export type Shown = typeof Shown.Type
+const MediaBlock = Schema.Union([...mediaBlocks, otherThan(...mediaTypes, "tool_result")])
+export type MediaBlock = typeof MediaBlock.Type
 
 const ToolResult = Schema.Struct({
   type: Schema.Literal("tool_result"),
   tool_use_id: Schema.String,
-  content: optional(stringOr(Schema.Array(Shown))),
+  content: optional(stringOr(Schema.Array(MediaBlock))),
   is_error: optional(Schema.Boolean),
   ...cache,
 })
 export type ToolResult = typeof ToolResult.Type
 
-const saidTypes = ["thinking", "redacted_thinking", "tool_use"]
+const assistantTypes = ["thinking", "redacted_thinking", "tool_use"]
 
-const UserBlock = Schema.Union([...shown, ToolResult, otherThan(...shownTypes, "tool_result", ...saidTypes)])
+const UserBlock = Schema.Union([...mediaBlocks, ToolResult, otherThan(...mediaTypes, "tool_result", ...assistantTypes)])
 export type UserBlock = typeof UserBlock.Type
 
 const AssistantBlock = Schema.Union([
@@ -128,11 +128,11 @@ const AssistantBlock = Schema.Union([
   Thinking,
   RedactedThinking,
   ToolUse,
-  otherThan("text", "image", "document", "tool_result", ...saidTypes),
+  otherThan("text", "image", "document", "tool_result", ...assistantTypes),
 ])
 export type AssistantBlock = typeof AssistantBlock.Type
 
-const SystemBlock = Schema.Union([Text, otherThan(...shownTypes, "tool_result", ...saidTypes)])
+const SystemBlock = Schema.Union([Text, otherThan(...mediaTypes, "tool_result", ...assistantTypes)])
 export type SystemBlock = typeof SystemBlock.Type
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ export const CustomTool = Schema.Struct({
 })
 export type CustomTool = typeof CustomTool.Type
 
-/** Tools whose schema is Anthropic's, whoever runs them: searches, shells, editors, whole sets. */
+/** Anthropic's own tools, run by Anthropic or by the client: search, shell, editor, tool sets. */
 const OwnTool = otherThan("custom")
 export type OwnTool = typeof OwnTool.Type
 
@@ -193,7 +193,7 @@ export const OutputConfig = Schema.Struct({
   format: Format,
 })
 
-/** `max_tokens` is demanded where tokens are to be made, and by whoever makes them: counting does without. */
+/** `max_tokens` is required for responses, and checked by the endpoint that makes them: counting does without it. */
 export const Request = Schema.Struct({
   model: Schema.String.check(Schema.isNonEmpty({ expected: "the name of a model" })),
   messages: Schema.Array(Message).check(Schema.isNonEmpty({ expected: "at least one message" })),
@@ -203,7 +203,7 @@ export const Request = Schema.Struct({
   tool_choice: optional(ToolChoice),
   thinking: optional(ThinkingConfig),
   output_config: optional(OutputConfig),
-  /** What `output_config.format` was called while it was a beta. */
+  /** The former name of `output_config.format`. */
   output_format: Format,
   temperature: optional(Schema.Finite),
   top_p: optional(Schema.Finite),

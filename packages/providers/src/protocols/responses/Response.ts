@@ -34,10 +34,10 @@ export const decode = (
   classify: (error: Errors.WireError) => ProviderError,
 ): Result.Result<Chat.Response, ProviderError> => {
   const body = Json.parse(text)
-  if (!Predicate.isObject(body)) return Json.malformed("The answer is not a JSON object")
+  if (!Predicate.isObject(body)) return Json.malformed("The response is not a JSON object")
   const { id, model, output, status } = body
   if (hasFailed(status)) return Result.fail(classify(Errors.fromResponse(body)))
-  if (!Array.isArray(output)) return Json.malformed("The answer has no output")
+  if (!Array.isArray(output)) return Json.malformed("The response has no output")
   const content: Array<Chat.AssistantContent> = []
   const logprobs: Array<unknown> = []
   for (const item of output) if (Predicate.isObject(item)) decodeItem(item as Fields, content, logprobs)

@@ -4,7 +4,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Chat from "@understudy/core/Chat"
 import { vendors } from "@understudy/providers/internal/openai/Compatible"
-import { Dialect, Request } from "@understudy/providers/protocols/chat-completions"
+import { Compatibility, Request } from "@understudy/providers/protocols/chat-completions"
 import * as EncryptedReasoning from "@understudy/providers/internal/protocols/EncryptedReasoning"
 import * as ToolIds from "@understudy/providers/internal/protocols/ToolIds"
 import { Buffer } from "node:buffer"
@@ -12,19 +12,19 @@ import * as Result from "effect/Result"
 
 const { deepseek, groq, mistral, ollama, openrouter, vllm } = vendors
 
-const encode = (dialect: Dialect.Dialect, request: Partial<Chat.Request>) =>
+const encode = (dialect: Compatibility.Compatibility, request: Partial<Chat.Request>) =>
   Result.getOrThrow(Request.encode({ model: "some-model", messages: [Chat.user("Hi")], ...request }, dialect))
 
-const messages = (dialect: Dialect.Dialect, ...messages: ReadonlyArray<Chat.Message>) =>
+const messages = (dialect: Compatibility.Compatibility, ...messages: ReadonlyArray<Chat.Message>) =>
   JSON.parse(JSON.stringify(encode(dialect, { messages }).body["messages"]))
 
-const unsupported = (dialect: Dialect.Dialect, request: Partial<Chat.Request>) => {
+const unsupported = (dialect: Compatibility.Compatibility, request: Partial<Chat.Request>) => {
   const result = Request.encode({ model: "some-model", messages: [Chat.user("Hi")], ...request }, dialect)
   const { reason } = Result.getOrThrow(Result.flip(result))
   return reason._tag === "Unsupported" ? reason.feature : reason._tag
 }
 
-const native = (dialect: Dialect.Dialect, body: Record<string, unknown>) =>
+const native = (dialect: Compatibility.Compatibility, body: Record<string, unknown>) =>
   Request.native({ model: "some-model", messages: [], native: { protocol: "chat-completions", body } }, dialect)
 
 const base64 = (text: string) => Buffer.from(text).toString("base64")
@@ -57,14 +57,18 @@ const result = (id: string, ...content: Chat.ToolResult["content"]): Chat.ToolRe
 const text = (text: string): Chat.Text => ({ type: "text", text })
 
 describe("documents", () => {
-  const sent = (dialect: Dialect.Dialect, file: Chat.File) => messages(dialect, Chat.user([file]))[0].content
+  const sent = (dialect: Compatibility.Compatibility, file: Chat.File) =>
+    messages(dialect, Chat.user([file]))[0].content
 
   it("are a file's data or its id to OpenAI, and nothing else", () => {
-    assert.deepStrictEqual(sent(Dialect.openAi, pdf), [
+    assert.deepStrictEqual(sent(Compatibility.openAi, pdf), [
       { type: "file", file: { file_data: "data:application/pdf;base64,JVBE", filename: "a.pdf" } },
     ])
-    assert.deepStrictEqual(sent(Dialect.openAi, { ...pdf, context: "A scan." })[0], { type: "text", text: "A scan." })
-    assert.strictEqual(unsupported(Dialect.openAi, { messages: [Chat.user([page])] }), "documents by URL")
+    assert.deepStrictEqual(sent(Compatibility.openAi, { ...pdf, context: "A scan." })[0], {
+      type: "text",
+      text: "A scan.",
+    })
+    assert.strictEqual(unsupported(Compatibility.openAi, { messages: [Chat.user([page])] }), "documents by URL")
   })
 
   it("have an address for those that fetch it", () => {
@@ -89,7 +93,7 @@ describe("a tool's result", () => {
   it("shows images and documents by the user, after the last result", () => {
     assert.deepStrictEqual(
       messages(
-        Dialect.openAi,
+        Compatibility.openAi,
         Chat.assistant([call("1"), call("2"), call("3")]),
         answered,
         Chat.toolResult("3", "No", { isError: true }),
@@ -111,7 +115,7 @@ describe("a tool's result", () => {
         { role: "user", content: "Well?" },
       ],
     )
-    assert.strictEqual(messages(Dialect.openAi, answered).at(-1).role, "user")
+    assert.strictEqual(messages(Compatibility.openAi, answered).at(-1).role, "user")
   })
 
   it("holds them itself where it may", () => {
@@ -130,7 +134,7 @@ describe("a tool's result", () => {
     const shows = (part: Chat.Image | Chat.File) => ({
       messages: [{ role: "tool" as const, content: [result("1", part)] }],
     })
-    assert.strictEqual(unsupported(Dialect.openAi, shows(page)), "documents by URL")
+    assert.strictEqual(unsupported(Compatibility.openAi, shows(page)), "documents by URL")
     assert.strictEqual(unsupported(ollama.dialect, shows(image)), "images by URL")
   })
 })
@@ -144,15 +148,15 @@ describe("thoughts", () => {
   ])
 
   it("go back in the field that the server looks at", () => {
-    const sent = (dialect: Dialect.Dialect) => messages(dialect, thoughtful)[0]
+    const sent = (dialect: Compatibility.Compatibility) => messages(dialect, thoughtful)[0]
     const bare = { role: "assistant", content: "So.", tool_calls: [wireCall("1")] }
     // What other endpoints have sealed is not theirs: see `EncryptedReasoning.toward`.
     const foreign = EncryptedReasoning.map([thoughtful], (seal) => EncryptedReasoning.toward(seal, "hx"))
-    const plain = (dialect: Dialect.Dialect) => messages(dialect, ...foreign)[0]
+    const plain = (dialect: Compatibility.Compatibility) => messages(dialect, ...foreign)[0]
     assert.deepStrictEqual(plain(deepseek.dialect), { ...bare, reasoning_content: "Hm." })
     assert.deepStrictEqual(plain(ollama.dialect), { ...bare, reasoning: "Hm." })
-    assert.deepStrictEqual(sent(Dialect.openAi), bare)
-    assert.deepStrictEqual(encode(Dialect.openAi, { messages: [thoughtful] }).warnings, [
+    assert.deepStrictEqual(sent(Compatibility.openAi), bare)
+    assert.deepStrictEqual(encode(Compatibility.openAi, { messages: [thoughtful] }).warnings, [
       "the reasoning of an earlier answer, left out",
     ])
     assert.deepStrictEqual(sent(openrouter.dialect), {
@@ -166,7 +170,7 @@ describe("thoughts", () => {
   })
 
   it("and how many there may be are said in its words", () => {
-    const said = (dialect: Dialect.Dialect, reasoning: Chat.ReasoningOptions) => {
+    const said = (dialect: Compatibility.Compatibility, reasoning: Chat.ReasoningOptions) => {
       const { messages: _messages, model: _model, ...rest } = encode(dialect, { reasoning }).body
       return rest
     }
@@ -211,7 +215,7 @@ describe("what a vendor lacks", () => {
 
   it("of tools of free text is a function of one text", () => {
     const tools: ReadonlyArray<Chat.Tool> = [{ name: "run", custom: {} }]
-    const said = (model: string, dialect: Dialect.Dialect) => {
+    const said = (model: string, dialect: Compatibility.Compatibility) => {
       const request = {
         model,
         tools,
@@ -221,12 +225,12 @@ describe("what a vendor lacks", () => {
       const { body } = encode(dialect, request)
       return JSON.parse(JSON.stringify([body["tools"], body["tool_choice"], body["messages"]]))
     }
-    const [own, choice, [spoke]] = said("gpt-5", Dialect.openAi)
+    const [own, choice, [spoke]] = said("gpt-5", Compatibility.openAi)
     assert.deepStrictEqual(own, [{ type: "custom", custom: { name: "run" } }])
     assert.deepStrictEqual(choice, { type: "custom", custom: { name: "run" } })
     assert.deepStrictEqual(spoke.tool_calls, [{ id: "1", type: "custom", custom: { name: "run", input: "ls" } }])
     for (const [model, dialect] of [
-      ["gpt-4o", Dialect.openAi],
+      ["gpt-4o", Compatibility.openAi],
       ["gpt-5", groq.dialect],
     ] as const) {
       const [lowered, choice, [spoke]] = said(model, dialect)
@@ -254,10 +258,11 @@ describe("what a vendor lacks", () => {
 
 describe("JSON mode", () => {
   it("is spoken of, which OpenAI insists on", () => {
-    const asked = (text: string) => messages(Dialect.openAi, Chat.user(text)).length
+    const asked = (text: string) => messages(Compatibility.openAi, Chat.user(text)).length
     const format = { format: { type: "json" as const } }
     assert.strictEqual(asked("Hi"), 1)
-    const sent = (text: string) => encode(Dialect.openAi, { ...format, messages: [Chat.user(text)] }).body["messages"]
+    const sent = (text: string) =>
+      encode(Compatibility.openAi, { ...format, messages: [Chat.user(text)] }).body["messages"]
     assert.lengthOf(sent("As JSON") as ReadonlyArray<unknown>, 1)
     const [told] = sent("Hi") as ReadonlyArray<{ readonly role: string; readonly content: string }>
     assert.strictEqual(told?.role, "developer")
@@ -268,7 +273,7 @@ describe("JSON mode", () => {
 describe("a client's own words", () => {
   it("go to OpenAI as they came, but for what another vendor's answer has left in them", () => {
     const body = { model: "route", messages: [{ role: "user", content: "Hi" }], seed: 1, later: true }
-    const sent = native(Dialect.openAi, body)
+    const sent = native(Compatibility.openAi, body)
     assert.deepStrictEqual(sent, { ...body, model: "some-model" })
     assert.strictEqual(sent?.["messages"], body.messages)
 
@@ -284,19 +289,22 @@ describe("a client's own words", () => {
       },
       { role: "tool", tool_call_id: signed, content: "Up" },
     ]
-    assert.deepStrictEqual(native(Dialect.openAi, { messages: left })?.["messages"], [
+    assert.deepStrictEqual(native(Compatibility.openAi, { messages: left })?.["messages"], [
       left[0],
       { role: "assistant", content: null, tool_calls: [wireCall("call_1")] },
       { role: "tool", tool_call_id: "call_1", content: "Up" },
     ])
-    assert.deepStrictEqual(native({ ...Dialect.compatible, signatures: true }, { messages: left })?.["messages"], [
-      { role: "system", content: "Be brief." },
-      {
-        ...left[1],
-        tool_calls: [{ ...wireCall("call_1"), extra_content: { google: { thought_signature: "g" } } }],
-      },
-      { role: "tool", tool_call_id: "call_1", content: "Up" },
-    ])
+    assert.deepStrictEqual(
+      native({ ...Compatibility.compatible, signatures: true }, { messages: left })?.["messages"],
+      [
+        { role: "system", content: "Be brief." },
+        {
+          ...left[1],
+          tool_calls: [{ ...wireCall("call_1"), extra_content: { google: { thought_signature: "g" } } }],
+        },
+        { role: "tool", tool_call_id: "call_1", content: "Up" },
+      ],
+    )
   })
 
   it("are put into the dialect of others", () => {

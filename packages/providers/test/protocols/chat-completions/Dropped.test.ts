@@ -24,9 +24,9 @@ const file = (data: string) => [
 const lower = (vendor: keyof typeof vendors | "compatible" | "openai", fields: Body, policy?: "skip" | "drop") => {
   const dialect =
     vendor === "openai"
-      ? ChatCompletions.Dialect.openAi
+      ? ChatCompletions.Compatibility.openAi
       : vendor === "compatible"
-        ? ChatCompletions.Dialect.compatible
+        ? ChatCompletions.Compatibility.compatible
         : vendors[vendor].dialect
   const decoded = ChatCompletions.Request.decode({ ...base, ...fields })
   const request = Result.getOrThrow(decoded)

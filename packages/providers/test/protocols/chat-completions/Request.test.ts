@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Chat from "@understudy/core/Chat"
-import { Dialect, Request } from "@understudy/providers/protocols/chat-completions"
+import { Compatibility, Request } from "@understudy/providers/protocols/chat-completions"
 import * as Result from "effect/Result"
 import * as Conversation from "./Conversation.ts"
 
-const encode = (request: Partial<Chat.Request>, dialect?: Dialect.Dialect) =>
+const encode = (request: Partial<Chat.Request>, dialect?: Compatibility.Compatibility) =>
   Result.getOrThrow(Request.encode({ model: "gpt-4o", messages: [Chat.user("Hi")], ...request }, dialect))
 
 const unsupported = (request: Partial<Chat.Request>) => {
@@ -87,7 +87,7 @@ describe("encode", () => {
       messages: [{ role: "developer" as const, content: [{ type: "text" as const, text: "Be brief." }] }],
       sampling: { maxTokens: 9 },
     }
-    assert.deepStrictEqual(encode(request, Dialect.compatible).body, {
+    assert.deepStrictEqual(encode(request, Compatibility.compatible).body, {
       model: "gpt-4o",
       messages: [{ role: "system", content: "Be brief." }],
       max_tokens: 9,

@@ -37,7 +37,7 @@ const Cited = Schema.Struct({
 /** A citation as it is read: with what the protocol wrote. */
 const cited = (citation: Chat.Citation): Chat.Citation => ({
   ...citation,
-  vendor: { messages: Citations.tell(citation) },
+  vendor: { messages: Citations.encodeForClient(citation) },
 })
 
 const Text = Schema.Struct({

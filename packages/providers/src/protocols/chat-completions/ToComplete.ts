@@ -1,22 +1,22 @@
 /**
- * The body of a plain answer, out of the events of a streamed one: for servers that are asked by stream in any case, since
- * only then do they notice that nobody waits any more.
+ * Builds the body of a complete response from the events of a stream, for servers that only notice a client's
+ * disconnect while they stream.
  */
 import * as Predicate from "effect/Predicate"
 import type { Fields } from "../Json.ts"
 import * as Json from "../Json.ts"
 import * as JsonText from "../JsonText.ts"
 
-/** A value under way: objects and arrays of it are its own, and grow. */
-type Growing = Record<string, unknown>
+/** An object being assembled; its objects and arrays are mutable. */
+type Mutable = Record<string, unknown>
 
 /**
- * The JSON of the answer that the events come to, of their data alone. An error among them is the whole answer, as it is in
- * a plain one. Nothing where the stream broke off before its end.
+ * The JSON of the complete response, from the data of the events. An error event is the response itself. `undefined` if
+ * the stream ended early.
  */
-export const whole = (events: ReadonlyArray<string>): string | undefined => {
-  const body: Growing = {}
-  const choices = new Map<number, Growing>()
+export const toComplete = (events: ReadonlyArray<string>): string | undefined => {
+  const body: Mutable = {}
+  const choices = new Map<number, Mutable>()
   let ended = false
   for (const data of events) {
     if (data.trim() === "[DONE]") {
@@ -36,13 +36,13 @@ export const whole = (events: ReadonlyArray<string>): string | undefined => {
   return JSON.stringify({ ...body, object: "chat.completion", choices: all })
 }
 
-/** What is no JSON is skipped, as in any stream. */
+/** Invalid JSON is skipped, as in any stream. */
 const parse = (data: string): unknown => {
   const value = Json.parse(data)
   return Predicate.isObject(value) ? JsonText.parse(data) : undefined
 }
 
-const add = (choices: Map<number, Growing>, { delta, index, ...rest }: Fields): void => {
+const add = (choices: Map<number, Mutable>, { delta, index, ...rest }: Fields): void => {
   const at = Predicate.isNumber(index) ? index : 0
   let choice = choices.get(at)
   if (choice === undefined) {
@@ -51,39 +51,40 @@ const add = (choices: Map<number, Growing>, { delta, index, ...rest }: Fields): 
   }
   for (const [key, value] of Object.entries(rest)) {
     if (value === null) continue
-    choice[key] = key === "logprobs" ? joined(choice[key], value) : value
+    choice[key] = key === "logprobs" ? merged(choice[key], value) : value
   }
-  const message = choice["message"] as Growing
+  const message = choice["message"] as Mutable
   for (const [key, value] of Object.entries(Json.fields(delta))) {
     if (value === null || key === "role") continue
-    if (key === "tool_calls") message[key] = called(message[key], Json.list(value))
-    else message[key] = joined(message[key], value)
+    if (key === "tool_calls") message[key] = withCallDeltas(message[key], Json.list(value))
+    else message[key] = merged(message[key], value)
   }
 }
 
-/** Texts and lists go on, objects member by member; anything else is what was said last. */
-const joined = (before: unknown, value: unknown): unknown => {
+/** Strings and lists are concatenated, objects merged; any other value is replaced. */
+const merged = (before: unknown, value: unknown): unknown => {
   if (Predicate.isString(value)) return Predicate.isString(before) ? before + value : value
   if (Array.isArray(value)) return Array.isArray(before) ? [...before, ...value] : value
   if (!isPlain(value) || !isPlain(before)) return value
-  const object: Growing = { ...before }
-  for (const [key, each] of Object.entries(value)) if (each !== null) object[key] = joined(object[key], each)
+  const object: Mutable = { ...before }
+  for (const [key, each] of Object.entries(value)) if (each !== null) object[key] = merged(object[key], each)
   return object
 }
 
-const isPlain = (value: unknown): value is Growing =>
+const isPlain = (value: unknown): value is Mutable =>
   Predicate.isObject(value) && Object.getPrototypeOf(value) === Object.prototype
 
-/** A call of its own begins at an index that is new, or with another id than the one there. */
-const called = (before: unknown, deltas: ReadonlyArray<unknown>): ReadonlyArray<unknown> => {
-  const calls: Array<Growing> = Array.isArray(before) ? before : []
+/** A call begins at a new index, or with another id than the call at its index. */
+const withCallDeltas = (before: unknown, deltas: ReadonlyArray<unknown>): ReadonlyArray<unknown> => {
+  const calls: Array<Mutable> = Array.isArray(before) ? before : []
   for (const each of deltas) {
     const { index, ...delta } = Json.fields(each)
-    const open = calls.findLast((call) => places.get(call) === (index ?? calls.length - 1))
-    const other = isSaid(delta["id"]) && isSaid(open?.["id"]) && delta["id"] !== open["id"]
+    const open = calls.findLast((call) => streamIndex.get(call) === (index ?? calls.length - 1))
+    const other =
+      Json.isNonEmptyString(delta["id"]) && Json.isNonEmptyString(open?.["id"]) && delta["id"] !== open["id"]
     if (open === undefined || other) {
-      const call: Growing = { type: "function", ...delta }
-      places.set(call, index ?? calls.length)
+      const call: Mutable = { type: "function", ...delta }
+      streamIndex.set(call, index ?? calls.length)
       calls.push(call)
       continue
     }
@@ -93,14 +94,12 @@ const called = (before: unknown, deltas: ReadonlyArray<unknown>): ReadonlyArray<
     const { arguments: text, name } = Json.fields(more)
     open["function"] = {
       ...one,
-      ...(isSaid(name) && !isSaid(one["name"]) ? { name } : undefined),
-      ...(text === undefined || text === null ? undefined : { arguments: joined(one["arguments"], text) }),
+      ...(Json.isNonEmptyString(name) && !Json.isNonEmptyString(one["name"]) ? { name } : undefined),
+      ...(text === undefined || text === null ? undefined : { arguments: merged(one["arguments"], text) }),
     }
   }
   return calls
 }
 
-const isSaid = (value: unknown): value is string => Predicate.isString(value) && value !== ""
-
-/** The index that each call's deltas came under, which a whole answer does not say. */
-const places = new WeakMap<Growing, unknown>()
+/** The stream index of each call, which a complete response does not have. */
+const streamIndex = new WeakMap<Mutable, unknown>()

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { whole } from "../../../src/protocols/chat-completions/index.ts"
+import { toComplete } from "../../../src/protocols/chat-completions/index.ts"
 
 const base = { id: "chatcmpl-1", object: "chat.completion.chunk", created: 7, model: "m" }
 
@@ -8,9 +8,9 @@ const chunk = (delta: object, more: object = {}, rest: object = {}): string =>
 
 const end = (reason = "stop", rest: object = {}) => chunk({}, { finish_reason: reason }, rest)
 
-const read = (events: ReadonlyArray<string>) => JSON.parse(whole(events) ?? "null")
+const read = (events: ReadonlyArray<string>) => JSON.parse(toComplete(events) ?? "null")
 
-describe("whole", () => {
+describe("toComplete", () => {
   it("puts text, thoughts and what a server adds together as it would say them plainly", () => {
     const usage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 }
     assert.deepStrictEqual(
@@ -67,7 +67,7 @@ describe("whole", () => {
   })
 
   it("keeps several answers apart, and digits as they are", () => {
-    const text = whole([
+    const text = toComplete([
       `{"id":"x","choices":[{"index":1,"delta":{"content":"B"},"finish_reason":"stop"}],"seed":12345678901234567890}`,
       `{"id":"x","choices":[{"index":0,"delta":{"content":"A"},"finish_reason":"length"}]}`,
     ])
@@ -86,11 +86,11 @@ describe("whole", () => {
   })
 
   it("is nothing where the stream broke off, and the error where it told one", () => {
-    assert.isUndefined(whole([]))
-    assert.isUndefined(whole([chunk({ content: "Hel" })]))
-    assert.isUndefined(whole(["[DONE]"]))
+    assert.isUndefined(toComplete([]))
+    assert.isUndefined(toComplete([chunk({ content: "Hel" })]))
+    assert.isUndefined(toComplete(["[DONE]"]))
     const error = JSON.stringify({ error: { message: "out of memory", type: "server_error" } })
-    assert.strictEqual(whole([chunk({ content: "Hel" }), error]), error)
+    assert.strictEqual(toComplete([chunk({ content: "Hel" }), error]), error)
     assert.strictEqual(read([chunk({ content: "Hel" }), "[DONE]"]).choices[0].message.content, "Hel")
     assert.strictEqual(read([chunk({ content: "Hel" }), "not JSON", end()]).choices[0].message.content, "Hel")
   })
