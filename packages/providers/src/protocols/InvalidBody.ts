@@ -126,8 +126,10 @@ const describe = (ast: SchemaAST.AST | undefined): string => {
   if (ast === undefined) return "a value"
   const all = members(ast)
   const literals = all.flatMap((ast) => (ast._tag === "Literal" ? [ast.literal] : []))
-  const words = all.flatMap((ast) => (ast._tag === "Literal" ? [] : [expectation(ast.annotations) ?? noun(ast._tag)]))
-  return [...(literals.length === 0 ? [] : [oneOf(literals)]), ...new Set(words)].join(" or ")
+  const descriptions = all.flatMap((ast) =>
+    ast._tag === "Literal" ? [] : [expectation(ast.annotations) ?? noun(ast._tag)],
+  )
+  return [...(literals.length === 0 ? [] : [oneOf(literals)]), ...new Set(descriptions)].join(" or ")
 }
 
 const noun = (tag: SchemaAST.AST["_tag"]): string => {

@@ -159,8 +159,11 @@ const membersAt = (text: string, from: number): Members => {
 }
 
 /**
- * Where the members of the object or array at `from` stand, their names as they are written. In `root`, where it is given,
- * numbers are replaced that must be kept: the text must be JSON then. Throws where it exceeds `bounds`.
+ * Scans the object or array at `from`: its members with their names as written. If `root` is given, the text must be
+ * valid JSON, and numbers to be kept are replaced in `root`. Throws if the text exceeds `bounds`.
+ *
+ * One loop over the characters: `places` of the outer members, `keys` and `ends` of every open container, and counters
+ * for the bounds. It keeps its state in local variables, which is what makes it fast.
  */
 const scan = (text: string, from: number, root: object | undefined, bounds: JsonBounds = Bounds.none): Survey => {
   const names: Array<string> = []
@@ -169,17 +172,17 @@ const scan = (text: string, from: number, root: object | undefined, bounds: Json
   let values = 1
   let named = 0
   const places: Array<number> = []
-  /** Of every container that is open, where we are in it: the index of an element, or where a member's name stands. */
+  /** For each open container, the current position in it: the index of an element, or the start of a member's name. */
   const keys: Array<number> = [0]
   const ends: Array<number> = [0]
   let depth = 0
   let isName = false
-  /** Where the member of depth 1 began, where its value did, and where the last token ended. */
+  /** The start of the current outer member and of its value, and the end of the last token. */
   let began = -1
   let valued = -1
   let last = from
   let kept: Map<string, ExactNumber.ExactNumber> | undefined
-  /** The containers themselves, once a number in them was kept. */
+  /** The open containers, once a number in them is kept. */
   const found: Array<unknown> = [undefined, root]
   for (let at = from; at < text.length; at++) {
     const code = text.charCodeAt(at)
@@ -264,10 +267,10 @@ const endOfArray = 93
 const object = 123
 const endOfObject = 125
 
-/** In place of the end of a name. */
+/** In `ends`, marks an array. */
 const inArray = -1
 
-/** The end of the string that begins at `at`. Names and the like are sooner looked through than searched. */
+/** The end of the string that begins at `at`. Short strings are scanned, as that is faster than searching. */
 const endOfString = (text: string, at: number): number => {
   const near = at + 24
   let end = at + 1
@@ -295,7 +298,7 @@ const endOfWord = (text: string, at: number): number => {
   return end
 }
 
-/** Whether a number is anything but a short whole one. */
+/** Whether a number is other than a short integer. */
 const mayDiffer = (text: string, from: number, to: number): boolean => {
   if (to - from > 15) return true
   const isNegative = text.charCodeAt(from) === minus
@@ -312,13 +315,10 @@ const nameAt = (text: string, from: number, to: number): string => {
   return name.includes("\\") ? unescaped(name) : name
 }
 
-/** A name that is written with escapes. */
+/** Decodes a name that has escapes. */
 const unescaped = (name: string): string => JSON.parse(`"${name}"`) as string
 
-/**
- * The open container at this depth, looked for from the next one above it that was `found`; none where a later member of
- * the same name took its place.
- */
+/** The open container at this depth, from the nearest one in `found`; null if a later duplicate replaced it. */
 const container = (
   found: Array<unknown>,
   text: string,
@@ -335,7 +335,7 @@ const container = (
   return found[depth]
 }
 
-/** Puts a kept number in place of what was read of it; of a name that stands there twice, the last is what was read. */
+/** Replaces a parsed number by the kept one. Of a duplicate name, the last one was parsed. */
 const keep = (within: unknown, key: string | number, exact: ExactNumber.ExactNumber): void => {
   const there = own(within, key)
   if (Predicate.isNumber(there) ? there === Number(exact.rawJSON) : ExactNumber.is(there)) {
@@ -344,8 +344,8 @@ const keep = (within: unknown, key: string | number, exact: ExactNumber.ExactNum
 }
 
 /**
- * The number of a literal, where it must be kept: one that was kept before, where it is the same. A million of them cost
- * more than all else that is read.
+ * The number of a literal if it must be kept. Equal literals share one object: a million of them would cost more than
+ * everything else.
  */
 const exactOf = (literal: string, kept: Map<string, ExactNumber.ExactNumber>): ExactNumber.ExactNumber | undefined => {
   const before = kept.get(literal)

@@ -248,7 +248,7 @@ const unescaped = ({ at, text }: View): View | undefined => {
   const ends: Array<number> = []
   const shifts: Array<number> = []
   for (const match of text.matchAll(escape)) {
-    const [whole, percent, unit, byte, bare, hex, decimal, name] = match
+    const [escapeText, percent, unit, byte, bare, hex, decimal, name] = match
     const code = percent ?? unit ?? byte ?? hex
     const character =
       code !== undefined
@@ -257,7 +257,7 @@ const unescaped = ({ at, text }: View): View | undefined => {
           ? String.fromCharCode(Number(decimal))
           : (bare ?? entities[name?.toLowerCase() ?? ""] ?? "?")
     written += text.slice(from, match.index) + character
-    from = match.index + whole.length
+    from = match.index + escapeText.length
     ends.push(written.length)
     shifts.push(from - written.length)
   }

@@ -76,12 +76,12 @@ const sdkHeaders = /^(?:x-stainless-.*|x-goog-api-client|user-agent|openai-organ
  * The header's value, and the credential in it: after a scheme such as `Bearer`, in a cookie, or encoded by `Basic`.
  */
 const inHeader = (value: string): ReadonlyArray<string> => {
-  const whole = value.trim()
-  const [, scheme = "", rest = ""] = /^([a-z][\w-]{1,20})\s+(\S.*)$/is.exec(whole) ?? []
-  if (/^basic$/i.test(scheme)) return [whole, rest, ...pair(Buffer.from(rest, "base64").toString())]
-  if (/^(?:bearer|token|key|api-?key|digest|negotiate|aws4-\S+)$/i.test(scheme)) return [whole, rest]
-  const cookies = [...whole.matchAll(/(?:^|;\s*)[\w.-]+=([^;\s]{8,})/g)].map(([, cookie = ""]) => cookie)
-  return [whole, ...cookies]
+  const trimmed = value.trim()
+  const [, scheme = "", rest = ""] = /^([a-z][\w-]{1,20})\s+(\S.*)$/is.exec(trimmed) ?? []
+  if (/^basic$/i.test(scheme)) return [trimmed, rest, ...pair(Buffer.from(rest, "base64").toString())]
+  if (/^(?:bearer|token|key|api-?key|digest|negotiate|aws4-\S+)$/i.test(scheme)) return [trimmed, rest]
+  const cookies = [...trimmed.matchAll(/(?:^|;\s*)[\w.-]+=([^;\s]{8,})/g)].map(([, cookie = ""]) => cookie)
+  return [trimmed, ...cookies]
 }
 
 /** A name and its password, separately and together. */

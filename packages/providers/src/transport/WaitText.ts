@@ -35,11 +35,11 @@ const piece = String.raw`${amount}\s{0,3}${unit}`
 export const spanSource: string = String.raw`${piece}(?:[\s,]{0,3}(?:and\s)?\s{0,3}${piece}){0,5}`
 
 const pieces = new RegExp(String.raw`(${amount})\s{0,3}(${unit})`, "gi")
-const whole = new RegExp(String.raw`^\s*${spanSource}\s*$`, "i")
+const spanOnly = new RegExp(String.raw`^\s*${spanSource}\s*$`, "i")
 
 /** The milliseconds of a text that consists of one span. */
 export const span = (text: string | undefined): number | undefined =>
-  text !== undefined && text.length < 200 && whole.test(text) ? sum(text) : undefined
+  text !== undefined && text.length < 200 && spanOnly.test(text) ? sum(text) : undefined
 
 /** The milliseconds of all pieces of a span, added up. */
 export const sum = (text: string): number | undefined => {

@@ -93,8 +93,8 @@ export const isOtherHosts = ({ format }: Fields, encrypted: string, host: Encryp
 export const ofCall = (call: Fields, message: Fields): { readonly signature?: Chat.EncryptedReasoning } => {
   const own = Json.fields(Json.fields(call["extra_content"])["google"])["thought_signature"]
   if (Predicate.isString(own) && own !== "") return { signature: { issuer: "google", value: own } }
-  const beside = call["provider_specific_fields"] ?? Json.fields(call["function"])["provider_specific_fields"]
-  const given = Json.nonEmptyString(Json.fields(beside)["thought_signature"])
+  const vendorFields = call["provider_specific_fields"] ?? Json.fields(call["function"])["provider_specific_fields"]
+  const given = Json.nonEmptyString(Json.fields(vendorFields)["thought_signature"])
   if (given !== undefined) return { signature: { issuer: litellm, value: given } }
   const details = message["reasoning_details"]
   if (!Array.isArray(details) || details.length === 0) return unsigned

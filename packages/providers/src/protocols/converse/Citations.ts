@@ -1,6 +1,4 @@
-/**
- * Citations, as Converse has them: `citationsContent`, the words of the answer beside where they come from.
- */
+/** Citations of Converse: `citationsContent`, text with its sources. */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
 import * as Json from "../Json.ts"
@@ -15,30 +13,30 @@ const locations: Readonly<Record<Unit, string>> = {
   block: "documentChunk",
 }
 
-/** `undefined` for one of no known place. */
+/** `undefined` if the location is unknown. */
 export const decode = (citation: unknown): Chat.Citation | undefined => {
   if (!Predicate.isObject(citation)) return undefined
-  const { location, sourceContent, title: said } = citation
-  const title = Json.nonEmptyString(said)
-  const place = Json.fields(location)
+  const { location, sourceContent, title: wireTitle } = citation
+  const title = Json.nonEmptyString(wireTitle)
+  const wireLocation = Json.fields(location)
   const quote = Json.list(sourceContent)
     .map((piece) => Json.string(Json.fields(piece)["text"]))
     .join("")
-  const found = decodePlace(place, title)
+  const found = decodeLocation(wireLocation, title)
   return found === undefined
     ? undefined
     : { ...found, ...(quote === "" ? undefined : { quote }), vendor: { [protocol]: citation } }
 }
 
-const decodePlace = (
-  place: Json.Fields,
+const decodeLocation = (
+  wireLocation: Json.Fields,
   title: string | undefined,
 ): Pick<Chat.Citation, "source" | "range"> | undefined => {
   const titled = title === undefined ? undefined : { title }
-  const url = Json.nonEmptyString(Json.fields(place["web"])["url"])
+  const url = Json.nonEmptyString(Json.fields(wireLocation["web"])["url"])
   if (url !== undefined) return { source: { type: "url", url, ...titled } }
   for (const unit of ["character", "page", "block"] as const) {
-    const { documentIndex: index, end, start } = Json.fields(place[locations[unit]])
+    const { documentIndex: index, end, start } = Json.fields(wireLocation[locations[unit]])
     if (!Predicate.isNumber(index)) continue
     return {
       source: { type: "document", index, ...titled },

@@ -1,9 +1,8 @@
 /**
- * Content, block by block: a `Chat` part as a Converse content block, as the SDK takes it (bytes are bytes, not base64), and
- * back.
+ * Converts content between `Chat` parts and Converse blocks as the SDK takes them (bytes, not base64).
  *
- * Every function here is total. What a block cannot say is found beforehand by `unsupported`, and a lesser loss is named
- * through `warn`.
+ * Every function is total. `unsupported` finds features that cannot be dropped; other losses are reported through
+ * `warn`.
  *
  * Sources: docs.aws.amazon.com, "ImageSource", "DocumentSource" and "AudioSource" (bytes or an S3 location: there is no
  * URL), "DocumentBlock" and "ToolResultBlock".
@@ -21,20 +20,20 @@ import * as Documents from "./Documents.ts"
 import type { Model } from "./Model.ts"
 import type * as Wire from "./Wire.ts"
 
-/** What is the same for every block of one request. */
+/** The context of one request. */
 export interface Context {
   readonly warn: Warn
   readonly model: Model
-  /** Whether there are no tools: what was called in the past is then told as text, for the API refuses it otherwise. */
-  readonly toolless: boolean
+  /** Whether the request has no tools. Earlier calls are then sent as text, because the API rejects them otherwise. */
+  readonly withoutTools: boolean
   readonly documentName: Documents.Namer
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What cannot be said
+// Unsupported
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What this needs and Converse lacks, if there is anything. */
+/** The feature of this part that Converse does not support, if any. */
 export const unsupported = (part: Media, model: Model): string | undefined => {
   switch (part.type) {
     case "audio":
@@ -80,7 +79,7 @@ const imageFormat = (source: Chat.Source): string | undefined => {
   }
 }
 
-/** The API's word for a recording's type is its subtype, but for those that have older names. */
+/** The API's audio format: the subtype, or the newer name of a type. */
 const audioFormat = ({ format, source }: Chat.Audio): string | undefined => {
   const subtype =
     source.type === "base64" ? source.mediaType.toLowerCase().replace(/^audio\/(?:x-|vnd\.)?/, "") : undefined
@@ -107,7 +106,7 @@ const audioFormats: Readonly<Record<string, string>> = {
 // Encode
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Adds this part to `blocks`, unless it is blank, which the API refuses, or cannot be shown to it, which is warned of. */
+/** Adds a part to `blocks`. Blank text is left out, as the API rejects it; what cannot be sent is reported. */
 export const encode = (part: Part, blocks: Array<Block>, context: Context): void => {
   const before = blocks.length
   encodeBlock(part, blocks, context)
@@ -117,14 +116,14 @@ export const encode = (part: Part, blocks: Array<Block>, context: Context): void
   else blocks.push(cachePoint(cache, context.warn))
 }
 
-/** A point up to which the prompt may be cached: `5m` and `1h` are the times to live that the API knows. */
+/** A cache point. The API supports the TTLs `5m` and `1h`. */
 export const cachePoint = (cache: Chat.CacheHint, warn: Warn): Block => {
   const ttl = cache.ttl === "5m" || cache.ttl === "1h" ? cache.ttl : undefined
   if (cache.ttl !== undefined && ttl === undefined) warn(`a cache hint's ttl of ${cache.ttl}`)
   return { cachePoint: ttl === undefined ? { type: "default" } : { type: "default", ttl } }
 }
 
-/** Within a tool's result no point may stand: what is hinted there is hinted after it. */
+/** Cache points are not allowed in a tool result: a hint there moves after the result. */
 const cacheOf = (part: Part): Chat.CacheHint | undefined => {
   if (part.type === "tool-result")
     return part.cache ?? part.content.findLast((inner) => inner.cache !== undefined)?.cache
@@ -151,7 +150,7 @@ const encodeBlock = (part: Part, blocks: Array<Block>, context: Context): void =
       if (!blank(part.text)) blocks.push({ text: part.text })
       return
     case "tool-call":
-      if (context.toolless) {
+      if (context.withoutTools) {
         context.warn("earlier calls of tools, sent as text")
         blocks.push({ text: `[Called the tool ${part.name}: ${part.arguments}]` })
       } else {
@@ -161,7 +160,7 @@ const encodeBlock = (part: Part, blocks: Array<Block>, context: Context): void =
       }
       return
     case "tool-result":
-      if (context.toolless) {
+      if (context.withoutTools) {
         blocks.push({ text: part.isError === true ? "[The tool failed:]" : "[The tool answered:]" })
         for (const inner of part.content) encodeBlock(inner, blocks, context)
       } else blocks.push({ toolResult: encodeResult(part, context) })
@@ -172,7 +171,7 @@ const encodeBlock = (part: Part, blocks: Array<Block>, context: Context): void =
   }
 }
 
-/** Claude may be shown again what it cited. */
+/** Claude accepts citations of earlier responses. */
 const encodeText = ({ citations = [], text }: Chat.Text, { model, warn }: Context): Block => {
   if (citations.length === 0) return { text }
   if (model.claude !== undefined) {
@@ -215,7 +214,7 @@ const encodeReasoning = (part: Chat.Reasoning, blocks: Array<Block>, { model, wa
   } else warn("reasoning that is not signed by Anthropic, left out")
 }
 
-/** A failed tool must have said something: the API refuses an error without content. */
+/** A failed result needs content: the API rejects an error without it. */
 const encodeResult = (part: Chat.ToolResult, context: Context): Block => {
   const content: Array<Block> = []
   for (const inner of part.content) encodeBlock(inner, content, context)
@@ -227,8 +226,8 @@ const encodeResult = (part: Chat.ToolResult, context: Context): Block => {
 const bytes = (base64: string): Uint8Array => Buffer.from(base64, "base64")
 
 /**
- * The API takes an object. What the model wrote may not be one: it is then shown its own words under `INVALID_JSON`, as
- * Anthropic's documentation of fine-grained tool streaming advises.
+ * The arguments as an object. Arguments that are not one are sent as `INVALID_JSON`, as Anthropic's documentation of
+ * fine-grained tool streaming advises.
  */
 const input = (text: string, warn: Warn): unknown => {
   if (blank(text)) return {}
@@ -242,7 +241,7 @@ const input = (text: string, warn: Warn): unknown => {
 // Decode
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The parts in these blocks. A point of caching is a hint on the part before it. */
+/** The parts of blocks. A cache point is a hint on the preceding part. */
 export const decode = (blocks: ReadonlyArray<Wire.Block>): ReadonlyArray<Part> => {
   const parts: Array<Part> = []
   for (const block of blocks) {
@@ -250,8 +249,8 @@ export const decode = (blocks: ReadonlyArray<Wire.Block>): ReadonlyArray<Part> =
     if (part !== undefined) parts.push(part)
     const last = block.cachePoint === undefined ? undefined : parts.pop()
     if (last === undefined || block.cachePoint === undefined) continue
-    const takes = last.type !== "reasoning" && last.type !== "refusal" && last.type !== "audio"
-    parts.push(takes ? { ...last, cache: decodeCache(block.cachePoint) } : last)
+    const acceptsHint = last.type !== "reasoning" && last.type !== "refusal" && last.type !== "audio"
+    parts.push(acceptsHint ? { ...last, cache: decodeCache(block.cachePoint) } : last)
   }
   return parts
 }
@@ -275,10 +274,10 @@ const decodeBlock = (block: Wire.Block): Part | undefined => {
   if (audio !== undefined) {
     return { type: "audio", source: decodeSource(audio.source, `audio/${audio.format}`), format: audio.format }
   }
-  return decodeShown(block)
+  return decodeMedia(block)
 }
 
-const decodeShown = ({
+const decodeMedia = ({
   document,
   image,
   text,
@@ -309,8 +308,8 @@ const decodeResult = ({ content, status, toolUseId: id }: Wire.ToolResult): Chat
   id,
   content: content.flatMap((block): Chat.ToolResult["content"] => {
     if (block.json !== undefined) return [{ type: "text", text: JSON.stringify(block.json) }]
-    const shown = decodeShown(block)
-    return shown === undefined ? [] : [shown]
+    const media = decodeMedia(block)
+    return media === undefined ? [] : [media]
   }),
   ...(status === "error" ? { isError: true } : undefined),
 })

@@ -1,13 +1,13 @@
 /**
- * The conversation as Converse wants it: the system prompt apart, then turns of user and assistant that alternate.
+ * Converts messages between `Chat` and Converse, which has a separate system prompt and alternating turns.
  *
  * - System and developer messages before the first turn are the system prompt.
- * - Neighbours of one role are one turn; tool results are the user's, and stand first in the turn.
- * - A system message inside the conversation keeps its place as text in the user's turn, marked `<system>`.
- * - The user begins: what the assistant says first follows a turn that says so, and a system prompt that nobody has
- *   answered to is the user's. A document has a word beside it.
+ * - Neighbouring messages of one role are one turn. Tool results belong to the user, and come first in the turn.
+ * - A later system message keeps its place as text in the user's turn, marked `<system>`.
+ * - The first turn must be the user's: one is inserted before an initial assistant turn, and a system prompt without
+ *   turns becomes the user's. A document must have text next to it.
  *
- * Whatever is otherwise than it was said is warned of.
+ * Every change is reported.
  */
 import type * as Chat from "@understudy/core/Chat"
 import type { Part } from "../Lowering.ts"
@@ -21,7 +21,7 @@ export interface Turn {
   readonly content: ReadonlyArray<Block>
 }
 
-export interface Turns {
+export interface Encoded {
   readonly system: Array<Block>
   readonly turns: ReadonlyArray<Turn>
 }
@@ -32,7 +32,7 @@ interface Draft {
   readonly content: Array<Block>
 }
 
-export const encode = (messages: ReadonlyArray<Chat.Message>, context: Context): Turns => {
+export const encode = (messages: ReadonlyArray<Chat.Message>, context: Context): Encoded => {
   const system: Array<Block> = []
   const drafts: Array<Draft> = []
   for (const message of messages) {
@@ -60,7 +60,7 @@ export const encode = (messages: ReadonlyArray<Chat.Message>, context: Context):
     context.warn("that the assistant speaks first")
     drafts.unshift({ role: "user", results: [], content: [{ text: "(You speak first.)" }] })
   }
-  return { system, turns: drafts.map((draft) => settle(draft, context)) }
+  return { system, turns: drafts.map((draft) => toTurn(draft, context)) }
 }
 
 const draftFor = (role: Turn["role"], drafts: Array<Draft>): Draft => {
@@ -71,7 +71,7 @@ const draftFor = (role: Turn["role"], drafts: Array<Draft>): Draft => {
   return draft
 }
 
-const settle = ({ role, results, content }: Draft, { warn }: Context): Turn => {
+const toTurn = ({ role, results, content }: Draft, { warn }: Context): Turn => {
   if (content.some(isDocument) && !content.some(isText)) {
     warn("a document without a word beside it, sent with one")
     content.push({ text: "(See the document.)" })
@@ -89,7 +89,7 @@ const asUserText = (part: Part): Part =>
 // Decode
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The results in a user's turn are a message of their own, before what the user says. */
+/** The tool results of a user's turn are a message of their own, before the user's. */
 export const decode = (
   system: ReadonlyArray<Wire.System>,
   turns: ReadonlyArray<Wire.Message>,
@@ -99,20 +99,20 @@ export const decode = (
   if (prompt.length > 0) messages.push({ role: "system", content: prompt })
   for (const { content, role } of turns) {
     const parts = Content.decode(content)
-    if (role === "assistant") messages.push({ role, content: parts.filter(isAssistants) })
+    if (role === "assistant") messages.push({ role, content: parts.filter(isAssistantPart) })
     else if (role === "system") messages.push({ role, content: parts.filter((part) => part.type === "text") })
     else {
       const results = parts.filter((part) => part.type === "tool-result")
       if (results.length > 0) messages.push({ role: "tool", content: results })
-      const said = parts.filter(isUsers)
-      if (said.length > 0 || results.length === 0) messages.push({ role, content: said })
+      const userParts = parts.filter(isUserPart)
+      if (userParts.length > 0 || results.length === 0) messages.push({ role, content: userParts })
     }
   }
   return messages
 }
 
-const isAssistants = (part: Part): part is Chat.AssistantContent =>
+const isAssistantPart = (part: Part): part is Chat.AssistantContent =>
   part.type === "text" || part.type === "reasoning" || part.type === "tool-call"
 
-const isUsers = (part: Part): part is Chat.UserMessage["content"][number] =>
+const isUserPart = (part: Part): part is Chat.UserMessage["content"][number] =>
   part.type === "text" || part.type === "image" || part.type === "file" || part.type === "audio"

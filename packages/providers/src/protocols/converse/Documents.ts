@@ -1,27 +1,27 @@
 /**
- * The documents of a request: the formats Converse knows, and names it accepts.
+ * The documents of a request: formats that Converse supports, and names it accepts.
  *
- * A name holds letters, digits, hyphens, parentheses, brackets and single spaces, at most 200, and no two documents of a
- * request, however far apart, may share one ("Messages can't contain duplicate document names").
+ * A name has letters, digits, hyphens, parentheses, brackets and single spaces, at most 200 characters, and must be
+ * unique in the request ("Messages can't contain duplicate document names").
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as TextDocument from "../TextDocument.ts"
 
-/** Gives each document of one request a name of its own, as near to its real one as the API allows. */
+/** Gives each document of one request a unique name, as close to its own as the API allows. */
 export type Namer = (name: string | undefined) => string
 
 export const namer = (): Namer => {
   const taken = new Set<string>()
   return (name) => {
-    const wanted = sanitise(name ?? "")
-    let unique = wanted
-    for (let number = 2; taken.has(unique.toLowerCase()); number++) unique = `${wanted} ${number}`
+    const base = sanitise(name ?? "")
+    let unique = base
+    for (let number = 2; taken.has(unique.toLowerCase()); number++) unique = `${base} ${number}`
     taken.add(unique.toLowerCase())
     return unique
   }
 }
 
-/** Room is left for a number. The extension goes: the format says it. */
+/** Leaves room for a number, and drops the extension, which the format repeats. */
 const sanitise = (name: string): string => {
   const plain = name
     .replace(/\.\w{1,5}$/, "")
@@ -57,7 +57,7 @@ const byMediaType: Readonly<Record<string, string>> = {
   "text/markdown": "md",
 }
 
-/** The API's word for the document's type; any other kind of text is `txt`. */
+/** The API's format of a document; `txt` for any other text. */
 export const format = (source: Chat.Source): string | undefined => {
   switch (source.type) {
     case "base64": {
@@ -74,7 +74,7 @@ export const format = (source: Chat.Source): string | undefined => {
 /** `extension("s3://bucket/scan.PDF") === "pdf"` */
 export const extension = (url: string): string => url.slice(url.lastIndexOf(".") + 1).toLowerCase()
 
-/** `mediaType("pdf") === "application/pdf"`: any kind of text without a type of its own is plain. */
+/** `mediaType("pdf") === "application/pdf"`. Any other text format is `text/plain`. */
 export const mediaType = (format: string): string => byFormat.get(format) ?? "text/plain"
 
 const byFormat: ReadonlyMap<string, string> = new Map(

@@ -1,33 +1,34 @@
 /**
  * The wire shape of a Converse error.
  *
- * An answer names it in the header `x-amzn-errortype` or in the body, `{ "__type", "message" }`; a stream in an exception
- * frame, `:exception-type: throttlingException` with `{ "message" }`, or in an error frame. The name is what counts.
+ * A response names it in the header `x-amzn-errortype` or in the body, `{ "__type", "message" }`; a stream in an
+ * exception frame, `:exception-type: throttlingException` with `{ "message" }`, or in an error frame. The name
+ * identifies the error.
  *
- * What it means is the vendor's to say: see `bedrock/Errors.ts`.
+ * Vendors classify errors: see `bedrock/Errors.ts`.
  */
 import * as Predicate from "effect/Predicate"
 import * as Json from "../Json.ts"
 import type { Event } from "./EventStreamCodec.ts"
 
-/** What an error said of itself; a field is undefined where it said nothing of the kind. */
+/** The fields of an error; `undefined` if missing. */
 export interface WireError {
   /** The exception's name, such as `"ThrottlingException"`, without a namespace. */
   readonly name: string | undefined
   readonly message: string | undefined
-  /** The status of the answer, or the one the model's own endpoint gave to Bedrock. */
+  /** The status of the response, or the one that the model's endpoint returned to Bedrock. */
   readonly status: number | undefined
   readonly requestId: string | undefined
 }
 
-/** Reads an error out of a frame that is no event. */
+/** Reads the error of an exception or error frame. */
 export const fromEvent = ({ kind, event, data }: Event): WireError => {
   if (kind === "error") return { name: typeName(event), message: data, status: undefined, requestId: undefined }
   const body = parse(data)
   return { ...body, name: typeName(event) ?? body.name, message: body.message ?? (data === "" ? undefined : data) }
 }
 
-/** Reads an error out of a body that may be anything: an answer's, or an exception of the SDK, which has the same fields. */
+/** Reads the error in a body of any shape: a response's, or an exception of the SDK, which has the same fields. */
 export const fromBody = (body: unknown): WireError => {
   const fields = Predicate.isObject(body) ? body : {}
   const status = fields["originalStatusCode"]
@@ -42,7 +43,7 @@ export const fromBody = (body: unknown): WireError => {
   }
 }
 
-/** Reads an error out of a body's text, which may not be JSON at all. */
+/** Reads the error in a body's text, which may not be JSON. */
 export const parse = (text: string): WireError => fromBody(Json.parse(text))
 
 /** `com.amazon.coral.availability#ThrottlingException:http://…` and `throttlingException` are both `ThrottlingException`. */

@@ -1,20 +1,20 @@
 /**
- * AWS's binary event stream (`application/vnd.amazon.eventstream`), read: what Bedrock streams instead of SSE.
+ * A decoder of AWS's binary event stream (`application/vnd.amazon.eventstream`), which Bedrock uses in place of SSE.
  *
  * A frame is: total length and headers' length (u32 each), CRC32 of these eight bytes, headers, payload, CRC32 of
- * everything before it. All numbers are big-endian. A header is its name (u8 length), a type, and its value; those that
- * matter here are strings (type 7, u16 length).
+ * everything before it. Numbers are big-endian. A header is its name (u8 length), a type, and its value; the relevant
+ * ones are strings (type 7, u16 length).
  */
 import { Buffer } from "node:buffer"
 import { crc32 } from "node:zlib"
 import * as Result from "effect/Result"
 
 /**
- * One frame's content. `kind` is `:message-type`: an event, an exception of the service's model, or an error outside it;
- * `event` its name, such as `"contentBlockDelta"` or `"throttlingException"`; `data` the payload's JSON text, or an
- * error's words.
+ * The content of one frame. `kind` is `:message-type`: an event, an exception of the service's model, or another error.
+ * `event` is its name, such as `"contentBlockDelta"` or `"throttlingException"`. `data` is the payload's JSON text, or
+ * an error's message.
  *
- * `corrupt` is what is no frame. Nothing can be read after it, for nobody knows where the next one begins.
+ * `corrupt` is an invalid frame. Nothing can be read after it, because the start of the next frame is unknown.
  */
 export interface Event {
   readonly kind: "event" | "exception" | "error" | "corrupt"
@@ -22,38 +22,38 @@ export interface Event {
   readonly data: string
 }
 
-/** Puts frames together over the borders of chunks. Holds one stream's state. */
+/** Assembles frames from chunks. Holds the state of one stream. */
 export interface Decoder {
-  /** The events that the chunk completed. */
+  /** The events that this chunk completes. */
   readonly push: (chunk: Uint8Array) => Array<Event>
 }
 
-/** Lengths and both checksums: what a frame with neither headers nor payload takes. */
+/** The size of a frame without headers and payload: lengths and checksums. */
 const overhead = 16
 
-/** No frame of Bedrock's is longer; a length beyond it is no length. */
-const longest = 16 * 1024 * 1024 + overhead
+/** The maximum size of a Bedrock frame. */
+const maxFrameSize = 16 * 1024 * 1024 + overhead
 
 export const decoder = (): Decoder => {
-  let rest: Array<Buffer> = []
+  let pending: Array<Buffer> = []
   let size = 0
-  /** How many bytes there must be before looking at them again: joining them with each chunk would take quadratic time. */
-  let awaited = overhead
+  /** The number of bytes needed before decoding again. Joining the bytes with each chunk would take quadratic time. */
+  let needed = overhead
   let isCorrupt = false
   return {
     push: (chunk) => {
       if (isCorrupt) return []
-      rest.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))
+      pending.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))
       size += chunk.byteLength
-      if (size < awaited) return []
-      const bytes = rest.length === 1 ? rest[0]! : Buffer.concat(rest)
+      if (size < needed) return []
+      const bytes = pending.length === 1 ? pending[0]! : Buffer.concat(pending)
       const events: Array<Event> = []
       let at = 0
       while (bytes.length - at >= overhead) {
         const length = bytes.readUInt32BE(at)
         const isFrame = isPrelude(bytes, at, length)
         if (isFrame && bytes.length - at < length) {
-          awaited = length
+          needed = length
           break
         }
         const event = isFrame ? read(bytes.subarray(at, at + length)) : undefined
@@ -63,9 +63,9 @@ export const decoder = (): Decoder => {
           return events
         }
         at += length
-        awaited = overhead
+        needed = overhead
       }
-      rest = at === bytes.length ? [] : [bytes.subarray(at)]
+      pending = at === bytes.length ? [] : [bytes.subarray(at)]
       size = bytes.length - at
       return events
     },
@@ -76,11 +76,11 @@ const corrupt: Event = { kind: "corrupt", event: "", data: "" }
 
 const isPrelude = (bytes: Buffer, at: number, length: number): boolean =>
   length >= overhead &&
-  length <= longest &&
+  length <= maxFrameSize &&
   bytes.readUInt32BE(at + 4) <= length - overhead &&
   crc32(bytes.subarray(at, at + 8)) === bytes.readUInt32BE(at + 8)
 
-/** Undefined for a frame whose bytes are not those that were sent, or whose headers run over their end. */
+/** `undefined` for a frame with a wrong checksum, or whose headers exceed their length. */
 const read = (frame: Buffer): Event | undefined =>
   crc32(frame.subarray(0, frame.length - 4)) === frame.readUInt32BE(frame.length - 4)
     ? Result.getOrUndefined(Result.try(() => decode(frame)))
@@ -101,10 +101,10 @@ const decode = (frame: Buffer): Event | undefined => {
   }
 }
 
-/** How many bytes the value of a header takes by its type; 6 and 7, bytes and text, say their length first. */
+/** The size of a header's value by type. Types 6 and 7, bytes and string, are preceded by their length. */
 const widths: Readonly<Record<number, number>> = { 0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16 }
 
-/** Undefined, or a RangeError, for headers that run over their end. */
+/** `undefined`, or a RangeError, for headers that exceed their length. */
 const decodeHeaders = (bytes: Buffer): Readonly<Record<string, string>> | undefined => {
   const headers: Record<string, string> = {}
   let at = 0

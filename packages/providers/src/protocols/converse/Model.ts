@@ -1,27 +1,28 @@
 /**
- * What a model behind Converse takes, read off its id. The API is one; what its models refuse of it differs by family.
- * One that is not known (an application inference profile's ARN does not tell) is told everything.
+ * What a model behind Converse supports, inferred from its id. Models reject different parameters by family. An unknown
+ * model (an application inference profile's ARN does not name its model) gets every parameter.
  *
  * Sources: docs.aws.amazon.com, "Supported models and features" (tools, caching), "ToolChoice" (`any` and `tool`),
- * "Prompt caching", "Structured output", "Nova: extended thinking", "Nova: complete request schema", "Amazon Nova models" (the most they write) and "OpenAI models".
+ * "Prompt caching", "Structured output", "Nova: extended thinking", "Nova: complete request schema", "Amazon Nova
+ * models" (maximum output) and "OpenAI models".
  */
 import * as Claude from "../messages/Model.ts"
 
 export interface Model {
-  /** What is known of it as a Claude, if it is one: only these take signed thoughts back, and Anthropic's own fields. */
+  /** The Claude model, if it is one. Only Claude accepts signed reasoning, and Anthropic's own fields. */
   readonly claude: Claude.Model | undefined
-  /** The choices of a tool that it can be given. */
+  /** The supported tool choices. */
   readonly choices: ReadonlyArray<"auto" | "any" | "tool">
-  /** Where it takes cache points. */
+  /** Where it supports cache points. */
   readonly caches: "everywhere" | "but for tools" | "nowhere"
-  /** Whether it answers by a JSON schema. */
+  /** Whether it supports JSON schema output. */
   readonly schemas: boolean
-  /** How it is told how much to think, where it is no Claude. */
+  /** The reasoning parameter, for models other than Claude. */
   readonly effort: "reasoning_effort" | "reasoningConfig" | undefined
-  /** Where it takes `top_k`. */
+  /** The field of `top_k`, if supported. */
   readonly topK: "top_k" | "inferenceConfig" | undefined
   readonly audio: boolean
-  /** The most tokens it writes, if that is known: more are refused. */
+  /** The maximum number of output tokens, if known. More are rejected. */
   readonly maxOutput: number | undefined
 }
 
@@ -46,7 +47,7 @@ const nova: Model = {
 
 const plain: Model = { ...unknown, caches: "nowhere", audio: false }
 
-/** Each family by its ids; the first that fits. */
+/** Model families by id; the first match applies. */
 const families: ReadonlyArray<readonly [ids: RegExp, model: Model]> = [
   [/amazon\.nova-2/, { ...nova, audio: true, effort: "reasoningConfig" }],
   [/amazon\.nova-(?:micro|lite|pro)/, { ...nova, maxOutput: 10_000 }],

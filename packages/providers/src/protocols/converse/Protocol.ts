@@ -1,5 +1,4 @@
 /**
- * The name of this protocol, as `Chat.Native` and `Provider.protocol` carry it: Bedrock's `POST /model/{id}/converse`
- * and `/converse-stream`.
+ * Bedrock's `POST /model/{id}/converse` and `/converse-stream`: their name in `Chat.Native` and `Provider.protocol`.
  */
 export const protocol = "converse"

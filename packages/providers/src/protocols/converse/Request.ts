@@ -1,9 +1,9 @@
 /**
- * A request: `Chat` said in the words of Converse, as the input of the SDK's `ConverseCommand`, and read from them.
+ * Requests: encodes `Chat` as the input of the SDK's `ConverseCommand`, and decodes such an input to `Chat`.
  *
- * What would change the answer's meaning and cannot be said fails with `Unsupported`, so that another candidate is asked;
- * a mere wish that cannot be said is named in `warnings`. What Converse leaves to the model goes into
- * `additionalModelRequestFields`, in Anthropic's own words where the model is a Claude.
+ * A feature that cannot be dropped fails with `Unsupported`, so that another deployment is tried. A dropped parameter
+ * is named in `warnings`. Parameters without a field in Converse go into `additionalModelRequestFields`, in Anthropic's
+ * form for a Claude model.
  */
 import * as Chat from "@understudy/core/Chat"
 import type { ProviderError } from "@understudy/core/ProviderError"
@@ -36,25 +36,25 @@ import * as Wire from "./Wire.ts"
 // Encode: Chat -> the upstream's body
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The input for `request.model`, which is a model's id, an inference profile's, or the ARN of either, or of a prompt. */
-export const encode = (asked: Chat.Request): Result.Result<Encoded, ProviderError> => {
-  const model = Model.of(asked.model)
+/** The input for `request.model`: the id of a model or an inference profile, or the ARN of either or of a prompt. */
+export const encode = (original: Chat.Request): Result.Result<Encoded, ProviderError> => {
+  const model = Model.of(original.model)
   const { change, changes, warn, warnings } = Lowering.warnings()
-  const request = model.schemas ? asked : SchemaTool.lower(asked, model.choices.includes("tool"), warn)
+  const request = model.schemas ? original : SchemaTool.lower(original, model.choices.includes("tool"), warn)
   const feature = unsupported(request, model)
   if (feature !== undefined) return Lowering.unsupported("The Converse API", feature)
 
-  const toolless = Tools.isToolless(request, model)
-  const context: Context = { warn, model, toolless, documentName: Documents.namer() }
+  const withoutTools = Tools.hasNoTools(request, model)
+  const context: Context = { warn, model, withoutTools, documentName: Documents.namer() }
   const { system, turns } = Conversation.encode(request.messages, context)
   if (request.format?.type === "json") {
     warn(JsonMode.warning)
     system.push({ text: JsonMode.instruction })
   }
 
-  const { effort, fields: thinking, free } = encodeReasoning(request, turns, model, warn, change)
+  const { effort, fields: thinking, samplingAllowed } = encodeReasoning(request, turns, model, warn, change)
   const { toolConfig, toolChoice } = Tools.encode(request, context)
-  const { inferenceConfig, topK } = encodeSampling(request.sampling, model, free, warn)
+  const { inferenceConfig, topK } = encodeSampling(request.sampling, model, samplingAllowed, warn)
   const format = encodeFormat(request.format)
   const metadata = encodeMetadata(request.metadata, warn)
   if (request.user !== undefined) warn("the id of the end user")
@@ -74,39 +74,39 @@ export const encode = (asked: Chat.Request): Result.Result<Encoded, ProviderErro
     body["additionalModelResponseFieldPaths"] = ["/stop_sequence"]
   }
   const additional = { ...thinking, ...topK, ...(toolChoice === undefined ? undefined : { tool_choice: toolChoice }) }
-  const whole = withVendor(body, additional, request.vendor?.[protocol])
+  const complete = withVendor(body, additional, request.vendor?.[protocol])
   if (Prompt.isPrompt(request.model)) {
-    const misplaced = Prompt.unsupported(whole)
-    if (misplaced !== undefined) return Lowering.unsupported("The Converse API", misplaced)
-    Prompt.settle(whole, warn)
+    const unsupportedByPrompt = Prompt.unsupported(complete)
+    if (unsupportedByPrompt !== undefined) return Lowering.unsupported("The Converse API", unsupportedByPrompt)
+    Prompt.removeDefined(complete, warn)
   }
-  return Result.succeed({ body: whole, warnings, ...Lowering.withChanges(changes) })
+  return Result.succeed({ body: complete, warnings, ...Lowering.withChanges(changes) })
 }
 
 /**
- * The input for a request that is this protocol's own: the client's as it came, for `request.model`. Bytes in it are
- * bytes, as the SDK takes them.
+ * The client's own input for `request.model`; `undefined` if the client spoke another protocol. Bytes in it are bytes,
+ * as the SDK takes them.
  */
 export const native = ({ model, native }: Chat.Request): Record<string, unknown> | undefined =>
   native?.protocol === protocol ? { ...native.body, modelId: model } : undefined
 
-/** The first thing asked for that this API cannot say and that the answer would be another without. */
+/** The first feature that this API does not support and that cannot be dropped. */
 const unsupported = (request: Chat.Request, model: Model.Model): string | undefined => {
   const sampling = request.sampling
   if (sampling?.n !== undefined && sampling.n > 1) return "several answers at once (n)"
   if (sampling?.logprobs === true || (sampling?.topLogprobs ?? 0) > 0) return "logprobs"
-  const shown = Media.unsupported(request.messages, (media) => Content.unsupported(media, model))
-  return shown ?? Tools.unsupported(request, model)
+  const unsupportedMedia = Media.unsupported(request.messages, (media) => Content.unsupported(media, model))
+  return unsupportedMedia ?? Tools.unsupported(request, model)
 }
 
-/** The vendor's own fields come last; those for the model itself join ours. */
+/** The vendor's fields come last. Its `additionalModelRequestFields` are merged with ours. */
 const withVendor = (
   body: Record<string, unknown>,
   additional: Block,
   vendor: Readonly<Record<string, unknown>> | undefined,
 ): Record<string, unknown> => {
-  const theirs = vendor?.["additionalModelRequestFields"]
-  const fields = Predicate.isObject(theirs) ? { ...additional, ...theirs } : additional
+  const vendorFields = vendor?.["additionalModelRequestFields"]
+  const fields = Predicate.isObject(vendorFields) ? { ...additional, ...vendorFields } : additional
   Object.assign(body, vendor)
   if (Object.keys(fields).length > 0) body["additionalModelRequestFields"] = fields
   return body
@@ -120,8 +120,8 @@ interface Reasoning {
   readonly effort?: string
   /** For `additionalModelRequestFields`. */
   readonly fields?: Block
-  /** Whether it can still be told how to sample, and if not, why. */
-  readonly free: true | string
+  /** Whether sampling parameters are allowed; if not, why. */
+  readonly samplingAllowed: true | string
 }
 
 const encodeReasoning = (
@@ -134,8 +134,8 @@ const encodeReasoning = (
   const { reasoning } = request
   if (model.claude !== undefined) {
     const toolForced = Tools.isForced(request)
-    const asked = request.sampling?.maxTokens
-    const maxTokens = asked === undefined ? undefined : Math.min(asked, model.maxOutput ?? Infinity)
+    const requested = request.sampling?.maxTokens
+    const maxTokens = requested === undefined ? undefined : Math.min(requested, model.maxOutput ?? Infinity)
     const context = {
       model: model.claude,
       maxTokens,
@@ -143,36 +143,40 @@ const encodeReasoning = (
       resumesWithoutReasoning: resumesWithoutReasoning(turns),
     }
     const { effort, thinking } = Thinking.encode(reasoning, context, warn)
-    const thinks = thinking !== undefined && thinking["type"] !== "disabled"
+    const usesReasoning = thinking !== undefined && thinking["type"] !== "disabled"
     return {
       ...(effort === undefined ? undefined : { effort }),
       ...(thinking === undefined ? undefined : { fields: { thinking } }),
-      free: thinks ? "while the model reasons" : model.claude.sampling === "none" ? "for this model" : true,
+      samplingAllowed: usesReasoning
+        ? "while the model reasons"
+        : model.claude.sampling === "none"
+          ? "for this model"
+          : true,
     }
   }
-  if (reasoning === undefined) return { free: true }
+  if (reasoning === undefined) return { samplingAllowed: true }
   if (reasoning.effort === undefined && reasoning.budget === undefined) {
     change("reasoning as the model sees fit, left to its default")
-    return { free: true }
+    return { samplingAllowed: true }
   }
   if (model.effort === undefined) {
     warn("how much to reason")
-    return { free: true }
+    return { samplingAllowed: true }
   }
-  const effort = threeWords(reasoning)
+  const effort = lowMediumHigh(reasoning)
   if (reasoning.effort !== effort) warn(`how much to reason, sent as the effort ${effort}`)
   if (model.effort === "reasoning_effort")
-    return { fields: { reasoning_effort: effort === "none" ? "low" : effort }, free: true }
+    return { fields: { reasoning_effort: effort === "none" ? "low" : effort }, samplingAllowed: true }
   return {
     fields: {
       reasoningConfig: effort === "none" ? { type: "disabled" } : { type: "enabled", maxReasoningEffort: effort },
     },
-    free: effort === "high" ? "at this effort" : true,
+    samplingAllowed: effort === "high" ? "at this effort" : true,
   }
 }
 
-/** What others than Claude know of efforts. */
-const threeWords = ({ budget, effort }: Chat.ReasoningOptions): "none" | "low" | "medium" | "high" => {
+/** The efforts of models other than Claude. */
+const lowMediumHigh = ({ budget, effort }: Chat.ReasoningOptions): "none" | "low" | "medium" | "high" => {
   switch (effort) {
     case "none":
     case "low":
@@ -190,7 +194,7 @@ const threeWords = ({ budget, effort }: Chat.ReasoningOptions): "none" | "low" |
   }
 }
 
-/** Whether the last turn answers tool calls of a turn that did not begin with a thought. */
+/** Whether the last turn has results for a turn that does not begin with reasoning. */
 const resumesWithoutReasoning = (turns: ReadonlyArray<Conversation.Turn>): boolean => {
   const last = turns[turns.length - 1]?.content[0]
   const opening = turns[turns.length - 2]?.content[0]
@@ -204,17 +208,17 @@ const resumesWithoutReasoning = (turns: ReadonlyArray<Conversation.Turn>): boole
 const encodeSampling = (
   sampling: Chat.Sampling | undefined,
   model: Model.Model,
-  free: Reasoning["free"],
+  samplingAllowed: Reasoning["samplingAllowed"],
   warn: Warn,
 ): { readonly inferenceConfig?: Block; readonly topK?: Block } => {
   if (sampling === undefined) return {}
   const config: Block = {}
-  // Nova at its highest effort decides of this too.
+  // At its highest effort, Nova sets this itself.
   if (sampling.maxTokens !== undefined) {
-    const most = model.maxOutput ?? Infinity
-    if (sampling.maxTokens > most) warn(`max_tokens beyond what the model writes, cut to ${most}`)
-    if (free === "at this effort") warn("max_tokens at this effort")
-    else config["maxTokens"] = Math.min(sampling.maxTokens, most)
+    const maxOutput = model.maxOutput ?? Infinity
+    if (sampling.maxTokens > maxOutput) warn(`max_tokens beyond what the model writes, cut to ${maxOutput}`)
+    if (samplingAllowed === "at this effort") warn("max_tokens at this effort")
+    else config["maxTokens"] = Math.min(sampling.maxTokens, maxOutput)
   }
   if (sampling.stop !== undefined && sampling.stop.length > 0) config["stopSequences"] = sampling.stop
   if (sampling.seed !== undefined) warn("a seed")
@@ -223,23 +227,24 @@ const encodeSampling = (
 
   const { temperature, topP, topK } = sampling
   if (temperature !== undefined) {
-    if (free !== true) {
-      if (temperature !== 1) warn(`a temperature ${free}`)
+    if (samplingAllowed !== true) {
+      if (temperature !== 1) warn(`a temperature ${samplingAllowed}`)
     } else {
       if (temperature > 1) warn(`a temperature of ${temperature}, sent as 1`)
       config["temperature"] = Math.min(temperature, 1)
     }
   }
   if (topP !== undefined && topP !== 1) {
-    if (free !== true) warn(`top_p ${free}`)
+    if (samplingAllowed !== true) warn(`top_p ${samplingAllowed}`)
     else if (model.claude?.sampling === "one" && temperature !== undefined) warn("top_p beside a temperature")
     else config["topP"] = topP
   }
-  const takesTopK = free === true && model.topK !== undefined
-  if (topK !== undefined && !takesTopK) warn(`top_k ${free === true ? "for this model" : free}`)
+  const supportsTopK = samplingAllowed === true && model.topK !== undefined
+  if (topK !== undefined && !supportsTopK)
+    warn(`top_k ${samplingAllowed === true ? "for this model" : samplingAllowed}`)
   return {
     ...(Object.keys(config).length === 0 ? undefined : { inferenceConfig: config }),
-    ...(topK === undefined || !takesTopK
+    ...(topK === undefined || !supportsTopK
       ? undefined
       : { topK: model.topK === "top_k" ? { top_k: topK } : { inferenceConfig: { topK } } }),
   }
@@ -253,22 +258,22 @@ const encodeFormat = (format: Chat.Format | undefined): Block | undefined => {
   return { type: "json_schema", structure: { jsonSchema } }
 }
 
-/** At most 16 labels, of these characters: the API refuses the whole call over any other. */
-const label = /^[a-zA-Z0-9\s:_@$#=/+,\-.]{0,256}$/
+/** At most 16 labels with these characters: the API rejects a call with any other. */
+const isLabel = /^[a-zA-Z0-9\s:_@$#=/+,\-.]{0,256}$/
 
 const encodeMetadata = (
   metadata: Readonly<Record<string, string>> | undefined,
   warn: Warn,
 ): Record<string, string> | undefined => {
-  const kept: Record<string, string> = {}
+  const labels: Record<string, string> = {}
   let count = 0
   for (const [key, value] of Object.entries(metadata ?? {})) {
-    if (count < 16 && key !== "" && label.test(key) && label.test(value)) {
-      kept[key] = value
+    if (count < 16 && key !== "" && isLabel.test(key) && isLabel.test(value)) {
+      labels[key] = value
       count++
     } else warn(`the label ${JSON.stringify(key)}`)
   }
-  return count === 0 ? undefined : kept
+  return count === 0 ? undefined : labels
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -278,8 +283,8 @@ const encodeMetadata = (
 const parse = SchemaParser.decodeUnknownResult(Wire.Request)
 
 /**
- * The request in `body`, which travels along as `native`. `address` has the model, where the body that was sent does not
- * name it. Fields that `Chat` has no word for stand in `vendor.converse`.
+ * Decodes a body, which is kept as `native`. `address` contains the model if the body does not. Fields without a
+ * counterpart in `Chat` are also in `vendor.converse`.
  */
 export const decode = (
   body: Record<string, unknown>,
@@ -297,7 +302,7 @@ const fromWire = (wire: Wire.Request, body: Record<string, unknown>): Chat.Reque
   const format = decodeFormat(wire.outputConfig)
   const sampling = decodeSampling(wire.inferenceConfig, additional)
   const reasoning = decodeReasoning(wire.outputConfig?.effort, additional)
-  const vendor = others(body, additional)
+  const vendor = otherFields(body, additional)
   return {
     model: wire.modelId,
     messages: Conversation.decode(wire.system ?? [], wire.messages ?? []),
@@ -313,11 +318,11 @@ const fromWire = (wire: Wire.Request, body: Record<string, unknown>): Chat.Reque
 
 const known: ReadonlySet<string> = new Set(Object.keys(Wire.Request.fields))
 
-/** Fields for the model itself that have words in `Chat`. */
-const understood: ReadonlySet<string> = new Set(["thinking", "tool_choice", "top_k"])
+/** Additional fields with a counterpart in `Chat`. */
+const knownAdditional: ReadonlySet<string> = new Set(["thinking", "tool_choice", "top_k"])
 
-const others = (body: Record<string, unknown>, additional: Json.Fields): Record<string, unknown> | undefined => {
-  const fields = Object.entries(additional).filter(([name]) => !understood.has(name))
+const otherFields = (body: Record<string, unknown>, additional: Json.Fields): Record<string, unknown> | undefined => {
+  const fields = Object.entries(additional).filter(([name]) => !knownAdditional.has(name))
   const vendor = [
     ...Object.entries(body).filter(([name]) => !known.has(name)),
     ...(fields.length === 0 ? [] : [["additionalModelRequestFields", Object.fromEntries(fields)] as const]),

@@ -1,6 +1,4 @@
-/**
- * A whole Converse answer.
- */
+/** Complete responses: decodes an upstream's body to `Chat`. */
 import type * as Chat from "@understudy/core/Chat"
 import { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
@@ -20,9 +18,9 @@ import * as Usage from "./Usage.ts"
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * The answer in `text`, which travels along as `native`. Fails with `Malformed` on what is not a message with content, or
- * holds a call that is not whole, and as `classify` judges an exception in its place. Blocks the engine does not know
- * (server tools and their results, images) are in `native` alone. Converse names neither the answer nor its model.
+ * Decodes the response in `text`, which is kept as `native`. Fails with `Malformed` if it is not a message with
+ * content, or contains an incomplete tool call. An exception in its place is classified by `classify`. Unknown blocks
+ * (server tools and their results, images) are in `native` only. Converse has neither a response id nor a model.
  */
 export const decode = (
   text: string,
@@ -30,47 +28,52 @@ export const decode = (
 ): Result.Result<Chat.Response, ProviderError> => {
   const body = Json.parseExact(text)
   if (!Predicate.isObject(body)) return Json.malformed("The response is not a JSON object")
-  const { additionalModelResponseFields: additional, output, stopReason: word, trace } = body
+  const { additionalModelResponseFields: additional, output, stopReason, trace } = body
   const message = Predicate.isObject(output) ? output["message"] : undefined
   const blocks = Predicate.isObject(message) ? message["content"] : undefined
   if (!Array.isArray(blocks)) {
     const exception = Errors.fromBody(body["Output"] ?? body)
-    const isOne = exception.name !== undefined || exception.message !== undefined
-    return isOne ? Result.fail(classify(exception)) : Json.malformed("The response has no content")
+    const isException = exception.name !== undefined || exception.message !== undefined
+    return isException ? Result.fail(classify(exception)) : Json.malformed("The response has no content")
   }
-  if (isBroken(word)) return Result.fail(broken(word))
+  if (hasFailed(stopReason)) return Result.fail(failure(stopReason))
   const content: Array<Chat.AssistantContent> = []
   for (const block of blocks) {
     const part = Predicate.isObject(block) ? decodeBlock(block) : undefined
     if (part !== undefined) content.push(part)
   }
-  return Result.map(ToolCalls.normalize({ content, finishReason: FinishReason.read(word) }, callId), (choice) => ({
-    ...choice,
-    ...stopSequence(word, additional),
-    usage: Usage.decode(body["usage"]),
-    // What a guardrail found.
-    ...(trace === undefined ? undefined : { vendor: { [protocol]: { trace } } }),
-    native: { protocol, text, body },
-  }))
+  return Result.map(
+    ToolCalls.normalize({ content, finishReason: FinishReason.read(stopReason) }, callId),
+    (choice) => ({
+      ...choice,
+      ...stopSequence(stopReason, additional),
+      usage: Usage.decode(body["usage"]),
+      // The trace of a guardrail.
+      ...(trace === undefined ? undefined : { vendor: { [protocol]: { trace } } }),
+      native: { protocol, text, body },
+    }),
+  )
 }
 
-/** Whether the model failed at what it meant to say. */
-export const isBroken = (reason: unknown): boolean => Failure.statusOf(reason) !== undefined
+/** Whether the model failed. */
+export const hasFailed = (reason: unknown): boolean => Failure.statusOf(reason) !== undefined
 
-export const broken = (reason: unknown): ProviderError =>
+export const failure = (reason: unknown): ProviderError =>
   new ProviderError({ reason: { _tag: "Malformed" }, message: Failure.messageOf(reason) })
 
-/** The id of a call that was given none. */
+/** The id of a call that has none. */
 export const callId = (index: number): string => `tooluse_${index}`
 
-/** The stop sequence that was met: only Claude tells which, and only where `Request` asked for it. `""` is any. */
+/**
+ * The stop sequence that ended the response. Only Claude reports it, if `Request` asks for it; `""` is an unknown one.
+ */
 export const stopSequence = (reason: unknown, additional: unknown): { readonly stopSequence?: string } => {
   const sequence = Predicate.isObject(additional) ? additional["stop_sequence"] : undefined
   if (Predicate.isString(sequence)) return { stopSequence: sequence }
   return reason === "stop_sequence" ? { stopSequence: "" } : {}
 }
 
-/** Whether this tool is run by Bedrock itself: a call of it is nothing a caller could answer. */
+/** Whether a tool runs at Bedrock: clients cannot respond to its calls. */
 export const isServerTool = (toolUse: { readonly [key: PropertyKey]: unknown }): boolean =>
   toolUse["type"] === "server_tool_use"
 
@@ -87,7 +90,7 @@ const decodeBlock = (block: { readonly [key: PropertyKey]: unknown }): Chat.Assi
     }
   }
   if (Predicate.isObject(reasoningContent)) return decodeReasoning(reasoningContent)
-  if (Predicate.isObject(citationsContent)) return decodeCited(citationsContent)
+  if (Predicate.isObject(citationsContent)) return decodeCitations(citationsContent)
   return undefined
 }
 
@@ -104,7 +107,7 @@ const decodeReasoning = (block: { readonly [key: PropertyKey]: unknown }): Chat.
   }
 }
 
-const decodeCited = (block: { readonly [key: PropertyKey]: unknown }): Chat.Text => {
+const decodeCitations = (block: { readonly [key: PropertyKey]: unknown }): Chat.Text => {
   const { content } = block
   const citations = Json.list(block["citations"]).flatMap((each) => Citations.decode(each) ?? [])
   let text = ""

@@ -1,9 +1,9 @@
 /**
- * A streamed Converse answer, event by event.
+ * Decodes a stream event by event.
  *
- * `messageStart` is preamble; `contentBlock*` are output; `messageStop` brings the stop reason, which is the proof that
- * the answer is whole; `metadata`, which comes after it, the usage. Exceptions are frames of their own kind; events of a
- * later API say nothing to the engine but travel along as `native`.
+ * `messageStart` is the preamble; `contentBlock*` are output; `messageStop` has the stop reason, which completes the
+ * response; `metadata` after it has the usage. Exceptions are frames of their own kind. Unknown events have no parts
+ * and are kept as `native`.
  */
 import type * as Chat from "@understudy/core/Chat"
 import { ProviderError } from "@understudy/core/ProviderError"
@@ -21,9 +21,9 @@ import { protocol } from "./Protocol.ts"
 import * as Response from "./Response.ts"
 import * as Usage from "./Usage.ts"
 
-/** Holds one stream's state: never shared between streams. */
+/** Decodes one stream; stateful. */
 export interface Decoder {
-  /** The event's frame; the error it reports; undefined for one that is malformed, which is skipped. */
+  /** The event's frame, the error it reports, or `undefined` for a malformed event, which is skipped. */
   readonly push: (event: Event) => Result.Result<Chat.Frame, ProviderError> | undefined
 }
 
@@ -31,9 +31,9 @@ export interface Decoder {
 // Decode: the upstream's events -> frames
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** `classify` is the vendor's judgement of an exception. */
+/** `classify` classifies an exception. */
 export const decoder = (classify: (error: Errors.WireError) => ProviderError): Decoder => {
-  const state: State = { open: undefined, calling: new Set(), calls: undefined }
+  const state: State = { open: undefined, callBlocks: new Set(), calls: undefined }
   return {
     push: (event) => {
       if (event.kind === "corrupt") return corrupt
@@ -54,8 +54,8 @@ const corrupt = Result.fail(
 interface State {
   /** The index of the last content block. */
   open: unknown
-  /** The indexes of the blocks that are calls. */
-  readonly calling: Set<unknown>
+  /** The indexes of blocks that are calls. */
+  readonly callBlocks: Set<unknown>
   calls: ToolCalls.Calls | undefined
 }
 
@@ -67,7 +67,7 @@ const parse = (data: string): Fields | undefined => {
   return Predicate.isObject(body) ? body : undefined
 }
 
-/** Undefined where a known event lacks what makes it one. */
+/** `undefined` for an incomplete event of a known type. */
 const decodeEvent = (
   name: string,
   body: Fields,
@@ -98,9 +98,9 @@ const decodeEvent = (
 const decodeStart = (block: Fields, index: unknown, state: State): ReadonlyArray<Chat.Part> => {
   const { toolUse } = block
   state.open = index
-  state.calling.delete(index)
+  state.callBlocks.delete(index)
   if (!Predicate.isObject(toolUse) || Response.isServerTool(toolUse)) return none
-  state.calling.add(index)
+  state.callBlocks.add(index)
   state.calls ??= ToolCalls.make(Response.callId, undefined)
   const parts: Array<Chat.Part> = []
   const { name, toolUseId: id } = toolUse
@@ -115,7 +115,7 @@ const decodeDelta = (delta: Fields, index: unknown, state: State): ReadonlyArray
   const { text, toolUse, reasoningContent } = delta
   if (Predicate.isString(text)) return text === "" ? none : [{ type: "text", text }]
   if (Predicate.isObject(toolUse)) {
-    if (!state.calling.has(index)) return none
+    if (!state.callBlocks.has(index)) return none
     const parts: Array<Chat.Part> = []
     state.calls?.push({ slot: index, arguments: Json.string(toolUse["input"]) }, parts)
     return parts
@@ -134,21 +134,21 @@ const decodeReasoning = ({ text, signature, redactedContent }: Fields): Readonly
   return none
 }
 
-const decodeStop = (index: unknown, { calling, calls }: State): ReadonlyArray<Chat.Part> => {
-  if (!calling.has(index)) return none
+const decodeStop = (index: unknown, { callBlocks, calls }: State): ReadonlyArray<Chat.Part> => {
+  if (!callBlocks.has(index)) return none
   const parts: Array<Chat.Part> = []
   calls?.close(index, parts)
   return parts
 }
 
 const decodeMessageStop = (body: Fields, { calls }: State): ReadonlyArray<Chat.Part> | ProviderError => {
-  const { additionalModelResponseFields: additional, stopReason: word } = body
-  if (Response.isBroken(word)) return Response.broken(word)
+  const { additionalModelResponseFields: additional, stopReason: wireReason } = body
+  if (Response.hasFailed(wireReason)) return Response.failure(wireReason)
   const parts: Array<Chat.Part> = []
-  const said = FinishReason.read(word)
-  const reason = calls === undefined ? ToolCalls.finish(said, 0) : calls.end(said, parts)
+  const original = FinishReason.read(wireReason)
+  const reason = calls === undefined ? ToolCalls.finish(original, 0) : calls.end(original, parts)
   if (reason instanceof ProviderError) return reason
-  parts.push({ type: "finish", reason, ...Response.stopSequence(word, additional) })
+  parts.push({ type: "finish", reason, ...Response.stopSequence(wireReason, additional) })
   return parts
 }
 

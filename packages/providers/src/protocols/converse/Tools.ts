@@ -1,10 +1,10 @@
 /**
- * The tools a model may call, and whether it must, from both ends.
+ * Tools and tool choice.
  *
- * Converse has no way to say that no tool may be called, but for leaving the tools out; and it refuses to leave them out
- * once the conversation holds tool calls ("The toolConfig field must be defined when using toolUse and toolResult content
- * blocks"). Claude takes its own `tool_choice` beside, which can say it, and that parallel calls are not wanted; to any
- * other, what was called is then told as text.
+ * Converse cannot forbid tool calls except by omitting the tools, and rejects a request without tools if the
+ * conversation contains calls ("The toolConfig field must be defined when using toolUse and toolResult content
+ * blocks"). Claude also accepts its own `tool_choice`, which can forbid calls, and parallel calls. For other models,
+ * earlier calls are sent as text.
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
@@ -22,16 +22,16 @@ export interface Tools {
   readonly toolChoice?: Block
 }
 
-/** The feature asked for that this model cannot be told, if there is one. */
+/** The unsupported feature of the tools, if any. */
 export const unsupported = (request: Chat.Request, { choices }: Model): string | undefined =>
   isForced(request) && !choices.includes("any") ? "that a tool must be called" : undefined
 
-/** Whether there will be no tools in the request, whatever has been called before. */
-export const isToolless = (request: Chat.Request, { claude }: Model): boolean =>
-  claude === undefined && !isOffered(request)
+/** Whether the request has no tools, whatever was called before. */
+export const hasNoTools = (request: Chat.Request, { claude }: Model): boolean =>
+  claude === undefined && !hasTools(request)
 
 export const encode = (request: Chat.Request, context: Context): Tools => {
-  if (!isOffered(request)) return context.toolless ? {} : forbidden(request, context)
+  if (!hasTools(request)) return context.withoutTools ? {} : forbidden(request, context)
   const { offered, toolChoice } = encodeChoice(request, context.model)
   const tools = encodeTools(offered, context)
   const choice = toolChoice === undefined ? undefined : { toolChoice }
@@ -45,14 +45,17 @@ export const encode = (request: Chat.Request, context: Context): Tools => {
     : { toolConfig: { tools }, toolChoice: { type: "auto", disable_parallel_tool_use: true } }
 }
 
-/** Whether the model has to call a tool. */
+/** Whether the model is forced to call a tool. */
 export const isForced = (request: Chat.Request): boolean =>
-  isOffered(request) && request.toolChoice !== undefined && request.toolChoice !== "auto"
+  hasTools(request) && request.toolChoice !== undefined && request.toolChoice !== "auto"
 
-const isOffered = (request: Chat.Request): boolean =>
+const hasTools = (request: Chat.Request): boolean =>
   request.tools !== undefined && request.tools.length > 0 && request.toolChoice !== "none"
 
-/** Tools that the conversation has called are defined, by name alone where nothing more is known, and then forbidden. */
+/**
+ * The definitions of tools that the conversation has called (by name only if unknown), with a choice that forbids
+ * calls.
+ */
 const forbidden = (request: Chat.Request, context: Context): Tools => {
   const called = calledNames(request)
   if (called.length === 0) return {}
@@ -89,7 +92,7 @@ const encodeTool = (tool: Chat.Tool): Block => {
   return block
 }
 
-/** Where a model cannot be told which tool to call, it is offered that one alone. */
+/** A model that does not support choosing a tool is offered that tool only. */
 const encodeChoice = (
   { toolChoice: choice, tools = [] }: Chat.Request,
   { choices }: Model,
@@ -107,7 +110,7 @@ const encodeChoice = (
 // Decode
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** `additional` holds Claude's own `tool_choice`. */
+/** `additional` contains Claude's own `tool_choice`. */
 export const decode = (
   config: Wire.Request["toolConfig"],
   additional: Json.Fields,
@@ -122,7 +125,7 @@ export const decode = (
   }
 }
 
-/** A point of caching is a hint on the tool before it. */
+/** A cache point is a hint on the preceding tool. */
 const decodeTools = (wire: ReadonlyArray<Wire.Tool>): ReadonlyArray<Chat.Tool> => {
   const tools: Array<Chat.Tool> = []
   for (const { cachePoint, toolSpec } of wire) {

@@ -1,11 +1,9 @@
-/**
- * The tokens of a Converse answer. The API counts cached tokens beside the input, `Chat.Usage` counts them in it.
- */
+/** Token usage of Converse. The API counts cached tokens separately, `Chat.Usage` counts them as input. */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
 import * as Json from "../Json.ts"
 
-/** `usage` as it stands in an answer or in a stream's `metadata`. Undefined where it counts nothing. */
+/** Decodes the `usage` of a response or of a stream's `metadata`. `undefined` if it has no counts. */
 export const decode = (usage: unknown): Chat.Usage | undefined => {
   if (!Predicate.isObject(usage)) return undefined
   const uncached = count(usage["inputTokens"])

@@ -1,6 +1,6 @@
 /**
- * A Converse request as it is written: what is checked before any of it is read. Fields not named here are anybody's, and
- * are not looked at. Bytes are bytes, as the SDK takes them, or base64, as it sends them.
+ * The schema of a Converse request. Fields not listed here are not validated. Bytes are bytes, as the SDK takes them,
+ * or base64, as it sends them.
  */
 import * as Schema from "effect/Schema"
 import * as Json from "../Json.ts"
@@ -29,18 +29,18 @@ export type Document = typeof Document.Type
 const CachePoint = Schema.Struct({ type: Schema.String, ttl: optional(Schema.String) })
 export type CachePoint = typeof CachePoint.Type
 
-const Shown = { text: optional(Schema.String), image: optional(Image), document: optional(Document) }
+const Media = { text: optional(Schema.String), image: optional(Image), document: optional(Document) }
 
 const ToolResult = Schema.Struct({
   toolUseId: Schema.String,
-  content: Schema.Array(Schema.Struct({ ...Shown, json: optional(Schema.Unknown) })),
+  content: Schema.Array(Schema.Struct({ ...Media, json: optional(Schema.Unknown) })),
   status: optional(Schema.String),
 })
 export type ToolResult = typeof ToolResult.Type
 
-/** One of these, and no other, in each: what there is, is the block. */
+/** Each block has exactly one of these fields. */
 const Block = Schema.Struct({
-  ...Shown,
+  ...Media,
   audio: optional(Image),
   toolUse: optional(Schema.Struct({ toolUseId: Schema.String, name: Schema.String, input: optional(Schema.Unknown) })),
   toolResult: optional(ToolResult),

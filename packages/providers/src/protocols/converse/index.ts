@@ -1,5 +1,9 @@
 /**
- * Bedrock's Converse protocol: how a `Chat` is said in it and how its answers, streams and errors are read.
+ * Bedrock's Converse protocol, vendor side: encodes requests and decodes responses.
+ *
+ * A request passes `Request.encode` (`Conversation`, `Content`, `Tools`), or `Request.native` if the client spoke this
+ * protocol; `Count.body` to count its tokens. A response passes `Response.decode`; a stream passes `Framing` (bytes to
+ * events) and `Stream.decoder`; an exception passes `Errors`.
  */
 export * as Count from "./Count.ts"
 export * as Errors from "./Errors.ts"

@@ -1,4 +1,2 @@
-/**
- * The name of this protocol, as `Chat.Native` carries it: OpenAI's `POST /v1/embeddings`.
- */
+/** OpenAI's `POST /v1/embeddings`: its name in `Chat.Native`. */
 export const protocol = "embeddings"

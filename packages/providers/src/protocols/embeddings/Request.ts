@@ -1,6 +1,4 @@
-/**
- * A request: an `Embedding` said in the words of OpenAI's Embeddings API, and a client's words read as one.
- */
+/** Requests: encodes an `Embedding` request as an upstream's body, and decodes a client's body. */
 import type * as Embedding from "@understudy/core/Embedding"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
@@ -15,7 +13,10 @@ import * as Wire from "./Wire.ts"
 // Encode: Embedding -> the upstream's body
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Who is spoken to: OpenAI itself, which has base64, a third of the bytes; or a server that may know numbers alone. */
+/**
+ * The kind of server: OpenAI, which supports base64 with a third of the bytes, or a compatible server, which may only
+ * support numbers.
+ */
 export type Server = "openai" | "compatible"
 
 /** The body for `request.model`. */
@@ -38,8 +39,8 @@ export const encode = (request: Embedding.Request, server: Server): Result.Resul
 }
 
 /**
- * The body that the client sent, where it spoke this protocol: as it came, but for the model. OpenAI refuses what it does
- * not know, and its models embed alike for every purpose.
+ * The client's own body; `undefined` if the client spoke another protocol. It stays as written except for the model.
+ * OpenAI rejects unknown fields, and its models do not distinguish purposes.
  */
 export const native = ({ model, native }: Embedding.Request, server: Server): Record<string, unknown> | undefined => {
   if (native?.protocol !== protocol) return undefined
@@ -53,7 +54,7 @@ export const native = ({ model, native }: Embedding.Request, server: Server): Re
 
 const parse = Schema.decodeUnknownResult(Wire.Request)
 
-/** The request in a client's body, which travels along as `native`. */
+/** Decodes a client's body, which is kept as `native`. */
 export const decode = (body: Record<string, unknown>): Result.Result<Embedding.Request, InvalidBody.InvalidBody> =>
   Result.mapBoth(parse(ExactNumber.read(body)), {
     onFailure: ({ issue }) => InvalidBody.fromIssue(issue, body),
@@ -67,7 +68,7 @@ const fromWire = (wire: Wire.Request, body: Record<string, unknown>): Embedding.
     encoding: wire.encoding_format ?? "float",
     native: { protocol, body },
   }
-  const vendor = others(body)
+  const vendor = otherFields(body)
   if (vendor !== undefined) request.vendor = { [protocol]: vendor }
   if (Predicate.isNumber(wire.dimensions)) request.dimensions = wire.dimensions
   const purpose = purposes[wire.input_type ?? ""]
@@ -83,7 +84,7 @@ const inputs = (input: Wire.Request["input"]): Embedding.Request["input"] => {
 
 const isTokens = (input: ReadonlyArray<unknown>): input is ReadonlyArray<number> => Predicate.isNumber(input[0])
 
-/** The words of Cohere, of NVIDIA, and our own. */
+/** The values of Cohere and NVIDIA, and our own. */
 const purposes: Readonly<Record<string, Embedding.Purpose>> = {
   search_query: "query",
   query: "query",
@@ -97,7 +98,7 @@ const purposes: Readonly<Record<string, Embedding.Purpose>> = {
 
 const known: ReadonlySet<string> = new Set(Object.keys(Wire.Request.fields))
 
-const others = (body: Record<string, unknown>): Record<string, unknown> | undefined => {
+const otherFields = (body: Record<string, unknown>): Record<string, unknown> | undefined => {
   const unknown = Object.entries(body).filter(([name, value]) => !known.has(name) && value !== null)
   return unknown.length === 0 ? undefined : Object.fromEntries(unknown)
 }

@@ -1,6 +1,6 @@
 /**
- * An answer: the vectors, as numbers or as the base64 of 32-bit floats, lowest byte first; read whichever came, and
- * written whichever was asked for.
+ * Responses: the vectors, as numbers or as the base64 of little-endian 32-bit floats. Both are decoded; the client gets
+ * the requested form.
  */
 import type * as Embedding from "@understudy/core/Embedding"
 import type { ProviderError } from "@understudy/core/ProviderError"
@@ -17,18 +17,18 @@ import { protocol } from "./Protocol.ts"
 
 export const decode = (text: string): Result.Result<Embedding.Response, ProviderError> => {
   const body = Json.parseObject(text)
-  if (body === undefined) return Json.malformed("the answer is not a JSON object")
+  if (body === undefined) return Json.malformed("The response is not a JSON object")
   const { data, model, usage } = body
-  if (!Array.isArray(data)) return Json.malformed("the answer has no data")
+  if (!Array.isArray(data)) return Json.malformed("The response has no data")
   const vectors: Array<Embedding.Vector> = []
   for (const [place, each] of data.entries()) {
     const { embedding, index } = Json.fields(each)
     const vector = Predicate.isString(embedding) ? fromBase64(embedding) : numbers(embedding)
     if (vector === undefined) return Json.malformed(`data[${place}] has no embedding`)
     const at = Predicate.isNumber(index) ? index : place
-    // Each place once, or one of them stays empty.
+    // Each index exactly once.
     if (!(Number.isInteger(at) && at >= 0 && at < data.length) || vectors[at] !== undefined) {
-      return Json.malformed("the answer counts its data wrong")
+      return Json.malformed("The response has wrong indexes in its data")
     }
     vectors[at] = vector
   }
@@ -36,11 +36,11 @@ export const decode = (text: string): Result.Result<Embedding.Response, Provider
     vectors,
     native: { protocol, text, body },
     ...(Predicate.isString(model) ? { model } : undefined),
-    ...counted(usage),
+    ...usageField(usage),
   })
 }
 
-const counted = (usage: unknown): Pick<Embedding.Response, "usage"> | undefined => {
+const usageField = (usage: unknown): Pick<Embedding.Response, "usage"> | undefined => {
   const decoded = Usage.decode(usage)
   return decoded && { usage: decoded }
 }
@@ -53,7 +53,7 @@ const bytesPerNumber = 4
 const fromBase64 = (text: string): Float32Array | undefined => {
   const bytes = Buffer.from(text, "base64")
   if (bytes.length === 0 || bytes.length % bytesPerNumber !== 0) return undefined
-  // Small buffers share one, at any offset; an array of floats begins at a multiple of four.
+  // A small Buffer shares its memory at any offset; a Float32Array must be aligned to four bytes.
   return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length))
 }
 
@@ -61,7 +61,7 @@ const fromBase64 = (text: string): Float32Array | undefined => {
 // Encode: Embedding -> the client's body
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The body for a client, as text: the upstream's own, where it spoke this protocol and has the form asked for. */
+/** The client's body as text. An upstream's body of this protocol in the requested form is passed on. */
 export const encode = (response: Embedding.Response, request: Embedding.Request): string => {
   const { model, native, usage, vectors } = response
   const write = request.encoding === "base64" ? toBase64 : toNumbers
@@ -75,8 +75,8 @@ export const encode = (response: Embedding.Response, request: Embedding.Request)
         : { usage: { prompt_tokens: usage.inputTokens, total_tokens: usage.inputTokens + usage.outputTokens } }),
     })
   }
-  const came = vectors[0] instanceof Float32Array ? "base64" : "float"
-  if (came === (request.encoding ?? "float")) return native.text
+  const received = vectors[0] instanceof Float32Array ? "base64" : "float"
+  if (received === (request.encoding ?? "float")) return native.text
   const body = Json.fields(native.body)
   return JSON.stringify({
     ...body,

@@ -1,13 +1,11 @@
-/**
- * An Embeddings request as clients write it: what is checked before any of it is read.
- */
+/** The schema of a client's Embeddings request. */
 import * as Schema from "effect/Schema"
 
 const optional = <S extends Schema.Constraint>(schema: S) => Schema.optional(Schema.NullOr(schema))
 
 const some = { expected: "at least one input" }
 
-/** One text or several, or either as the numbers that the model's tokenizer makes of it. */
+/** One text or several, or token ids of one or several. */
 const Input = Schema.Union([
   Schema.String.check(Schema.isNonEmpty({ expected: "a text that is not empty" })),
   Schema.Array(Schema.String).check(Schema.isNonEmpty(some)),
@@ -15,7 +13,7 @@ const Input = Schema.Union([
   Schema.Array(Schema.Array(Schema.Finite)).check(Schema.isNonEmpty(some)),
 ]).annotate({ expected: "a string, an array of strings, or tokens as an array of numbers or of such arrays" })
 
-/** `input_type` is no word of OpenAI's: Cohere, NVIDIA and their like have it in theirs. */
+/** `input_type` is not OpenAI's: Cohere, NVIDIA and others have it. */
 export const Request = Schema.Struct({
   model: Schema.String.check(Schema.isNonEmpty({ expected: "the name of a model" })),
   input: Input,

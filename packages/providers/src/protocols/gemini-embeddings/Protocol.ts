@@ -1,5 +1,5 @@
 /**
- * The name of this protocol, as `Chat.Native` carries it: Google's `POST /v1beta/models/{model}:batchEmbedContents`, and
- * `:embedContent` for one.
+ * Google's `POST /v1beta/models/{model}:batchEmbedContents`, and `:embedContent` for a single input: their name in
+ * `Chat.Native`.
  */
 export const protocol = "gemini-embeddings"

@@ -1,7 +1,7 @@
 /**
- * A request: an `Embedding` said in the words of Google's embeddings, and a client's words read as one.
+ * Requests: encodes an `Embedding` request as the API's body, and decodes a client's body.
  *
- * Every content is a request of its own, with its own wishes; in `Embedding` those of the first hold for all.
+ * Each content is a request with its own parameters. In `Embedding`, those of the first apply to all.
  */
 import type * as Embedding from "@understudy/core/Embedding"
 import type { ProviderError } from "@understudy/core/ProviderError"
@@ -29,11 +29,11 @@ const tasks: Readonly<Record<Embedding.Purpose, string>> = {
   clustering: "CLUSTERING",
 }
 
-/** The body for `request.model`, of `:batchEmbedContents`. */
+/** The body of `:batchEmbedContents` for `request.model`. */
 export const encode = (request: Embedding.Request): Result.Result<Lowering.Encoded, ProviderError> => {
   const { dimensions, input, model, purpose, user, vendor } = request
   const { warn, warnings } = Lowering.warnings()
-  const wishes = {
+  const parameters = {
     model: `models/${model}`,
     ...(purpose === undefined ? undefined : { taskType: tasks[purpose] }),
     ...(dimensions === undefined ? undefined : { outputDimensionality: dimensions }),
@@ -42,13 +42,15 @@ export const encode = (request: Embedding.Request): Result.Result<Lowering.Encod
   const requests: Array<Record<string, unknown>> = []
   for (const text of input) {
     if (!Predicate.isString(text)) return Lowering.unsupported("Gemini", "tokens in place of a text to embed")
-    requests.push({ ...wishes, content: { parts: [{ text }] } })
+    requests.push({ ...parameters, content: { parts: [{ text }] } })
   }
   if (user !== undefined) warn("the id of the end user")
   return Result.succeed({ body: { requests }, warnings })
 }
 
-/** The body that the client sent, where it spoke this protocol: as it came, but for the model. */
+/**
+ * The client's own body; `undefined` if the client spoke another protocol. It stays as written except for the model.
+ */
 export const native = ({ model, native }: Embedding.Request): Record<string, unknown> | undefined => {
   if (native?.protocol !== protocol) return undefined
   const name = { model: `models/${model}` }
@@ -65,21 +67,21 @@ export const native = ({ model, native }: Embedding.Request): Record<string, unk
 const parseOne = SchemaParser.decodeUnknownResult(Wire.One)
 const parseMany = SchemaParser.decodeUnknownResult(Wire.Many)
 
-/** Whether the body asks for several vectors, and wants them in a list. */
+/** Whether the body asks for a list of vectors. */
 export const isMany = (body: Record<string, unknown>): boolean => "requests" in body
 
-/** The request in `body` to the model of `address`, which travels along as `native`. */
+/** Decodes a client's body for the model in its URL. The body is kept as `native`. */
 export const decode = (
   body: Record<string, unknown>,
   { model = "" }: Address,
 ): Result.Result<Embedding.Request, InvalidBody.InvalidBody> => {
-  const uniform = Names.uniform(body)
-  const readable = ExactNumber.read(uniform, ["requests"])
-  const parsed = isMany(uniform)
+  const normalized = Names.toCamelCase(body)
+  const readable = ExactNumber.read(normalized, ["requests"])
+  const parsed = isMany(normalized)
     ? Result.map(parseMany(readable), ({ requests }) => requests)
     : Result.map(parseOne(readable), (one) => [one])
   return Result.mapBoth(parsed, {
-    onFailure: (issue) => InvalidBody.fromIssue(issue, uniform),
+    onFailure: (issue) => InvalidBody.fromIssue(issue, normalized),
     onSuccess: (wire) => fromWire(model, wire, body),
   })
 }

@@ -1,6 +1,4 @@
-/**
- * An answer: the vectors, one for each content, in order.
- */
+/** Responses: one vector per content, in order. */
 import type * as Embedding from "@understudy/core/Embedding"
 import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
@@ -16,9 +14,9 @@ import * as Request from "./Request.ts"
 
 export const decode = (text: string): Result.Result<Embedding.Response, ProviderError> => {
   const body = Json.parseObject(text)
-  if (body === undefined) return Json.malformed("the answer is not a JSON object")
+  if (body === undefined) return Json.malformed("The response is not a JSON object")
   const { embeddings, usageMetadata } = body
-  if (!Array.isArray(embeddings)) return Json.malformed("the answer has no embeddings")
+  if (!Array.isArray(embeddings)) return Json.malformed("The response has no embeddings")
   const vectors: Array<Embedding.Vector> = []
   for (const [place, each] of embeddings.entries()) {
     const { values } = Json.fields(each)
@@ -35,7 +33,7 @@ export const decode = (text: string): Result.Result<Embedding.Response, Provider
 // Encode: Embedding -> the client's body
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The body for a client, as text: the upstream's own, where it spoke this protocol and has the form asked for. */
+/** The client's body as text. An upstream's body of this protocol in the requested form is passed on. */
 export const encode = ({ native, usage, vectors }: Embedding.Response, request: Embedding.Request): string => {
   const many = Request.isMany(request.native?.body ?? {})
   if (native?.protocol === protocol && many) return native.text

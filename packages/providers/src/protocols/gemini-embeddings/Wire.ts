@@ -1,6 +1,4 @@
-/**
- * An embedding request as Google's clients write it: what is checked before any of it is read.
- */
+/** The schema of a Google client's embedding request. */
 import * as Schema from "effect/Schema"
 
 const optional = <S extends Schema.Constraint>(schema: S) => Schema.optional(Schema.NullOr(schema))

@@ -1,5 +1,7 @@
 /**
- * Google's embeddings, from both ends. Their errors are Gemini's; they have no streams.
+ * Google's embeddings protocol. A request passes `Request.encode` or `Request.native` towards a vendor, and
+ * `Request.decode` from a client; a response passes `Response.decode` and `Response.encode`. Errors are Gemini's; there
+ * are no streams.
  */
 export { protocol } from "./Protocol.ts"
 export * as Request from "./Request.ts"

@@ -1,6 +1,6 @@
 /**
- * Citations, as Gemini has them beside an answer: `groundingMetadata`, with pages and which stretches of the text each
- * supports, and `citationMetadata`, with what was recited. Both count in bytes, `Chat` in characters.
+ * Citations of Gemini: `groundingMetadata` has pages and the text ranges that each supports; `citationMetadata` has
+ * recited sources. Both count in bytes, `Chat` counts in characters.
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
@@ -12,21 +12,23 @@ import type { Block } from "../Lowering.ts"
 // Decode
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What a candidate cites, by positions in its whole text, which is asked for only if there is anything. */
+/** The citations of a candidate, as positions in its complete text. `text` is only called if there are any. */
 export const decode = (candidate: Fields, text: () => string): ReadonlyArray<Chat.Citation> => {
   const { citationMetadata, groundingMetadata } = candidate
   if (!Predicate.isObject(citationMetadata) && !Predicate.isObject(groundingMetadata)) return none
   const { groundingChunks, groundingSupports } = Json.fields(groundingMetadata)
   const { citationSources, citations } = Json.fields(citationMetadata)
   const sources = Json.list(groundingChunks).map(sourceOf)
-  const at = characters(text())
+  const toCharacter = characters(text())
   const cited = new Set<number>()
   const found: Array<Chat.Citation> = []
   const add = (source: Chat.Citation["source"] | undefined, segment: Fields) => {
     if (source === undefined) return
     const end = Json.number(segment["endIndex"])
     const start = Json.number(segment["startIndex"]) ?? 0
-    found.push(end === undefined ? { source } : { source, supports: { start: at(start), end: at(end) } })
+    found.push(
+      end === undefined ? { source } : { source, supports: { start: toCharacter(start), end: toCharacter(end) } },
+    )
   }
   for (const support of Json.list(groundingSupports).map(Json.fields)) {
     for (const index of Json.list(support["groundingChunkIndices"])) {
@@ -42,7 +44,7 @@ export const decode = (candidate: Fields, text: () => string): ReadonlyArray<Cha
 
 const none: ReadonlyArray<Chat.Citation> = []
 
-/** `undefined` for one that names no page. */
+/** `undefined` if it does not name a page. */
 const sourceOf = (chunk: unknown): Chat.Citation["source"] | undefined => {
   const { maps, retrievedContext, web } = Json.fields(chunk)
   return page(Json.fields(web ?? retrievedContext ?? maps))
@@ -50,17 +52,21 @@ const sourceOf = (chunk: unknown): Chat.Citation["source"] | undefined => {
 
 const page = ({ title, uri }: Fields): Chat.Citation["source"] | undefined => {
   const url = Json.nonEmptyString(uri)
-  const named = Json.nonEmptyString(title)
-  return url === undefined ? undefined : { type: "url", url, ...(named === undefined ? undefined : { title: named }) }
+  const pageTitle = Json.nonEmptyString(title)
+  return url === undefined
+    ? undefined
+    : { type: "url", url, ...(pageTitle === undefined ? undefined : { title: pageTitle }) }
 }
 
-/** From a position in a text's bytes to one in its characters. */
+/** Converts a byte position to a character position. */
 const characters = (text: string): ((byte: number) => number) => {
   const bytes = Buffer.from(text)
   return bytes.length === text.length ? (byte) => byte : (byte) => bytes.subarray(0, byte).toString().length
 }
 
-/** The content with each citation at the text it supports, or the last: positions are then that text's own. */
+/**
+ * The content with each citation at the text it supports, else at the last text. Positions are relative to that text.
+ */
 export const attach = (
   content: ReadonlyArray<Chat.AssistantContent>,
   citations: ReadonlyArray<Chat.Citation>,
@@ -86,24 +92,24 @@ export const attach = (
 // Encode
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Citations as a candidate has them, for a text of which these are positions; no fields where there are none. */
+/** The citation fields of a candidate; no fields if there are none. `citations` are positions in `text`. */
 export const encode = (citations: ReadonlyArray<Chat.Citation>, text: string): Block => {
   if (citations.length === 0) return {}
   const indexes = new Map<string, number>()
   const chunks: Array<Block> = []
   const supports: Array<Block> = []
-  for (const { quote, source, supports: stretch } of citations) {
+  for (const { quote, source, supports: range } of citations) {
     const key = JSON.stringify([source, source.type === "document" ? quote : undefined])
     let index = indexes.get(key)
     if (index === undefined) {
       index = chunks.push(encodeSource(source, quote)) - 1
       indexes.set(key, index)
     }
-    if (stretch === undefined) continue
+    if (range === undefined) continue
     const segment = {
-      startIndex: Buffer.byteLength(text.slice(0, stretch.start)),
-      endIndex: Buffer.byteLength(text.slice(0, stretch.end)),
-      text: text.slice(stretch.start, stretch.end),
+      startIndex: Buffer.byteLength(text.slice(0, range.start)),
+      endIndex: Buffer.byteLength(text.slice(0, range.end)),
+      text: text.slice(range.start, range.end),
     }
     supports.push({ segment, groundingChunkIndices: [index] })
   }

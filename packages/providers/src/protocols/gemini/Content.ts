@@ -1,8 +1,8 @@
 /**
- * Content, part by part: a `Chat` part as a part of Gemini's, and back.
+ * Converts content parts between `Chat` and Gemini.
  *
- * Every function here is total. What a part cannot say is found beforehand by `unsupported`, and a lesser loss is named
- * through `warn`.
+ * Every function is total. `unsupported` finds features that cannot be dropped; other losses are reported through
+ * `warn`.
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
@@ -17,21 +17,24 @@ import * as Signatures from "./Signatures.ts"
 import type * as Wire from "./Wire.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What cannot be said
+// Unsupported
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What this needs and Gemini lacks, if there is anything. */
+/** The feature of this part that Gemini does not support, if any. */
 export const unsupported = ({ source }: Media.Media): string | undefined => Media.foreignId(source, "google")
 
-/** What only Google can fetch: its own files, its buckets, its videos. To others such an address is an id, and means nothing. */
-const isOwn = (uri: string): boolean =>
+/**
+ * Whether only Google can fetch a URL: its files, its buckets, its videos. For other vendors such a URL is an unusable
+ * id.
+ */
+const isGoogleOnly = (uri: string): boolean =>
   /^gs:|^https:\/\/(?:generativelanguage\.googleapis\.com|(?:www\.)?youtube\.com|youtu\.be)\//.test(uri)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Encode
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Adds this part of a user's or a model's to `parts`, unless it says nothing, or cannot be shown, which is warned of. */
+/** Adds a part of a user or model message to `parts`. An empty part is left out; what cannot be sent is reported. */
 export const encode = (
   part: Chat.AssistantContent | Chat.UserMessage["content"][number],
   parts: Array<Block>,
@@ -42,12 +45,12 @@ export const encode = (
     case "text": {
       if (part.citations !== undefined && part.citations.length > 0) warn("citations")
       const signature = Signatures.own(part.signature)
-      if (part.text !== "" || signature !== undefined) parts.push(signed({ text: part.text }, signature))
+      if (part.text !== "" || signature !== undefined) parts.push(withSignature({ text: part.text }, signature))
       return
     }
     case "reasoning":
       if ((part.redacted ?? part.signature)?.issuer === issuer || (part.redacted ?? part.signature) === undefined) {
-        parts.push(signed({ text: part.text, thought: true }, Signatures.own(part.signature)))
+        parts.push(withSignature({ text: part.text, thought: true }, Signatures.own(part.signature)))
       } else warn("reasoning that is not signed by Google, left out")
       return
     case "refusal":
@@ -56,7 +59,7 @@ export const encode = (
       return
     case "tool-call":
       parts.push(
-        signed(
+        withSignature(
           { functionCall: { ...Calls.encode(part.id), name: part.name, args: args(part, warn) } },
           Signatures.own(part.signature),
         ),
@@ -78,10 +81,10 @@ export const encode = (
   }
 }
 
-const signed = (block: Block, signature: string | undefined): Block =>
+const withSignature = (block: Block, signature: string | undefined): Block =>
   signature === undefined ? block : { ...block, thoughtSignature: signature }
 
-/** The API takes an object. What the model wrote may not be one: it is then shown its own words under `INVALID_JSON`. */
+/** The arguments as an object. Arguments that are not one are sent as `INVALID_JSON`. */
 export const args = (call: Chat.ToolCall, warn: Warn) => {
   const text = CustomTools.argumentsOf(call)
   const value = text.trim() === "" ? {} : Json.parseExact(text)
@@ -90,7 +93,7 @@ export const args = (call: Chat.ToolCall, warn: Warn) => {
   return { INVALID_JSON: text }
 }
 
-/** The bytes themselves, or where Google may fetch them. */
+/** The data, or the URL for Google to fetch. */
 export const encodeMedia = ({ source, type }: Media.Media): Block => {
   switch (source.type) {
     case "base64":
@@ -98,14 +101,18 @@ export const encodeMedia = ({ source, type }: Media.Media): Block => {
     case "url":
     case "id": {
       const uri = source.type === "url" ? source.url : source.id
-      const mimeType = typeOf(uri) ?? (isOwn(uri) ? undefined : usual[type])
+      const mimeType = typeOf(uri) ?? (isGoogleOnly(uri) ? undefined : defaultTypes[type])
       return { fileData: mimeType === undefined ? { fileUri: uri } : { mimeType, fileUri: uri } }
     }
   }
 }
 
-/** What an address without an extension most probably holds: the API wants a type to be named. */
-const usual: Record<Media.Media["type"], string> = { image: "image/jpeg", file: "application/pdf", audio: "audio/mpeg" }
+/** The most likely type of a URL without an extension: the API requires a type. */
+const defaultTypes: Record<Media.Media["type"], string> = {
+  image: "image/jpeg",
+  file: "application/pdf",
+  audio: "audio/mpeg",
+}
 
 const types: Readonly<Record<string, string>> = {
   png: "image/png",
@@ -132,7 +139,7 @@ const types: Readonly<Record<string, string>> = {
   webm: "video/webm",
 }
 
-/** The type that an address's extension tells. */
+/** The type of a URL's extension. */
 const typeOf = (uri: string): string | undefined => {
   const extension = /\.(\w+)(?:[?#].*)?$/.exec(uri)?.[1]
   return extension === undefined ? undefined : types[extension.toLowerCase()]
@@ -142,7 +149,7 @@ const typeOf = (uri: string): string | undefined => {
 // Decode
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** An image, a recording or a document, where the part is one. */
+/** The image, audio or document of a part, if it is one. */
 export const decodeMedia = ({ fileData, inlineData }: Wire.Media): Media.Media | undefined => {
   if (inlineData !== undefined && inlineData !== null) {
     const { data, mimeType: mediaType } = inlineData
@@ -150,7 +157,7 @@ export const decodeMedia = ({ fileData, inlineData }: Wire.Media): Media.Media |
   }
   if (fileData === undefined || fileData === null) return undefined
   const { fileUri: uri, mimeType } = fileData
-  return asMedia(isOwn(uri) ? { type: "id", id: uri } : { type: "url", url: uri }, mimeType ?? typeOf(uri))
+  return asMedia(isGoogleOnly(uri) ? { type: "id", id: uri } : { type: "url", url: uri }, mimeType ?? typeOf(uri))
 }
 
 const asMedia = (source: Chat.Source, mediaType: string | undefined): Media.Media => {
@@ -163,34 +170,33 @@ const asMedia = (source: Chat.Source, mediaType: string | undefined): Media.Medi
 
 const formats: Readonly<Record<string, string>> = { "audio/wav": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3" }
 
-/** The id of a call that bears this one, or none. */
+/** Gives a call its id, from the id on the wire if there is one. */
 export type IdOf = (id: string | undefined, name: string) => string
 
-/** What stands in the place of a signature: `Signatures.read` of a client's, `Signatures.issued` of an upstream's. */
-export type SealOf = (text: unknown) => Signatures.Sealed
+/** Reads a part's signature: `Signatures.read` for a client's, `Signatures.issued` for an upstream's. */
+export type ReadSignature = (text: unknown) => Signatures.Encrypted
 
 /**
- * What a model said, part by part. Pieces of one text or one thought, as streams leave them, are joined: a signature
- * ends them.
+ * Decodes a model's parts. Pieces of one text or one reasoning, as left by a stream, are joined; a signature ends them.
  */
 export const decodeModel = (
   parts: ReadonlyArray<unknown>,
   idOf: IdOf,
-  sealOf: SealOf,
+  readSignature: ReadSignature,
 ): ReadonlyArray<Chat.AssistantContent> => {
-  const content: Array<Said> = []
+  const content: Array<ModelPart> = []
   for (const part of parts) {
-    const said = decodeSaid(Json.fields(part), idOf, sealOf)
-    if (said === undefined) continue
+    const decoded = decodeModelPart(Json.fields(part), idOf, readSignature)
+    if (decoded === undefined) continue
     const last = content[content.length - 1]
-    const joined = last === undefined ? undefined : join(last, said)
-    if (joined === undefined) content.push(said)
+    const joined = last === undefined ? undefined : join(last, decoded)
+    if (joined === undefined) content.push(decoded)
     else content[content.length - 1] = joined
   }
   return content
 }
 
-const join = (last: Said, next: Said): Said | undefined => {
+const join = (last: ModelPart, next: ModelPart): ModelPart | undefined => {
   if (last.type === "tool-call" || last.signature !== undefined) return undefined
   if (last.type === "text") return next.type === "text" ? { ...next, text: last.text + next.text } : undefined
   if (next.type !== "reasoning" || last.redacted !== undefined || next.redacted !== undefined) return undefined
@@ -198,36 +204,38 @@ const join = (last: Said, next: Said): Said | undefined => {
   return { ...next, text: last.text + next.text }
 }
 
-/** What a part of a model's can be. */
-export type Said = Chat.Text | Chat.Reasoning | Chat.ToolCall
+/** The part types of a model. */
+export type ModelPart = Chat.Text | Chat.Reasoning | Chat.ToolCall
 
 /**
- * One part of a model's; undefined where it says nothing. What `Chat` has no part for, such as code that was run or a
- * picture, is told in words.
+ * Decodes a part of a model; `undefined` if it is empty. Parts without a counterpart in `Chat`, such as executed code
+ * or an image, become text.
  */
-export const decodeSaid = (part: Fields, idOf: IdOf, sealOf: SealOf): Said | undefined => {
+export const decodeModelPart = (part: Fields, idOf: IdOf, readSignature: ReadSignature): ModelPart | undefined => {
   const { functionCall: call, text, thought, thoughtSignature } = part
-  const { redacted, signature } = sealOf(thoughtSignature)
-  const seal = signature === undefined ? undefined : { signature }
+  const { redacted, signature } = readSignature(thoughtSignature)
+  const signatureField = signature === undefined ? undefined : { signature }
   if (thought === true) {
-    return { type: "reasoning", text: Json.string(text), ...(redacted === undefined ? seal : { redacted }) }
+    return { type: "reasoning", text: Json.string(text), ...(redacted === undefined ? signatureField : { redacted }) }
   }
   if (Predicate.isObject(call)) {
     const { args, id, name } = call
-    const named = Json.string(name)
+    const functionName = Json.string(name)
     return {
       type: "tool-call",
-      id: idOf(Json.nonEmptyString(id), named),
-      name: named,
+      id: idOf(Json.nonEmptyString(id), functionName),
+      name: functionName,
       arguments: JSON.stringify(args ?? {}),
-      ...seal,
+      ...signatureField,
     }
   }
-  const words = Predicate.isString(text) ? text : inWords(part)
-  return words === "" && seal === undefined ? undefined : { type: "text", text: words, ...seal }
+  const textContent = Predicate.isString(text) ? text : asText(part)
+  return textContent === "" && signatureField === undefined
+    ? undefined
+    : { type: "text", text: textContent, ...signatureField }
 }
 
-const inWords = ({ codeExecutionResult: result, executableCode: code, fileData, inlineData }: Fields): string => {
+const asText = ({ codeExecutionResult: result, executableCode: code, fileData, inlineData }: Fields): string => {
   if (Predicate.isObject(code)) return fence(Json.string(code["language"]).toLowerCase(), Json.string(code["code"]))
   if (Predicate.isObject(result)) return fence("", Json.string(result["output"]))
   if (Predicate.isObject(inlineData)) {

@@ -1,10 +1,11 @@
 /**
- * The conversation as Gemini wants it: the system's instruction apart, then contents of the user and the model.
+ * Converts messages between `Chat` and Gemini, which has a separate system instruction and contents of the user and the
+ * model.
  *
- * - System and developer messages before the first turn are the instruction. One inside the conversation keeps its
- *   place as text of the user's, marked `<system>`, and that is warned of.
- * - Neighbouring messages of the model's are one content, and so are those of tools: the API counts a content's calls
- *   and wants as many responses in the next.
+ * - System and developer messages before the first turn are the system instruction. A later one keeps its place as the
+ *   user's text, marked `<system>`, and is reported.
+ * - Neighbouring model messages are one content, and so are neighbouring tool messages: the API requires as many
+ *   responses as the preceding content has calls.
  * - Responses name their function, which `Chat`'s results do not: the name is the call's.
  */
 import type * as Chat from "@understudy/core/Chat"
@@ -21,7 +22,7 @@ export interface Turn {
   readonly parts: Array<Block>
 }
 
-export interface Turns {
+export interface Encoded {
   readonly system: ReadonlyArray<Block>
   readonly contents: ReadonlyArray<Turn>
 }
@@ -30,11 +31,11 @@ export interface Turns {
 // Encode
 // ---------------------------------------------------------------------------------------------------------------------
 
-export const encode = (messages: ReadonlyArray<Chat.Message>, model: Model, warn: Warn): Turns => {
+export const encode = (messages: ReadonlyArray<Chat.Message>, model: Model, warn: Warn): Encoded => {
   const system: Array<Block> = []
   const contents: Array<Turn> = []
   const names = new Map<string, string>()
-  const begin = (role: Turn["role"]): Array<Block> => {
+  const addContent = (role: Turn["role"]): Array<Block> => {
     const parts: Array<Block> = []
     contents.push({ role, parts })
     return parts
@@ -42,7 +43,7 @@ export const encode = (messages: ReadonlyArray<Chat.Message>, model: Model, warn
   let before: Chat.Message["role"] | undefined
   let open = system
   for (const message of messages) {
-    const follows = message.role === before
+    const sameRole = message.role === before
     before = message.role
     if ("name" in message && message.name !== undefined) warn("the name of a message's author")
     switch (message.role) {
@@ -53,52 +54,52 @@ export const encode = (messages: ReadonlyArray<Chat.Message>, model: Model, warn
         if (contents.length === 0) system.push(...parts)
         else {
           warn("a system message inside the conversation, sent as the user's text")
-          begin("user").push(...parts.map(asUserText))
+          addContent("user").push(...parts.map(asUserText))
         }
         break
       }
       case "user":
-        open = begin("user")
+        open = addContent("user")
         for (const part of message.content) Content.encode(part, open, warn)
         break
       case "assistant":
-        if (!follows) open = begin("model")
+        if (!sameRole) open = addContent("model")
         for (const part of message.content) {
           if (part.type === "tool-call") names.set(part.id, part.name)
           Content.encode(part, open, warn)
         }
         break
       case "tool": {
-        if (!follows) open = begin("user")
-        const beside: Array<Block> = []
-        for (const result of message.content) open.push(encodeResult(result, names, model, beside, warn))
-        begin("user").push(...beside)
+        if (!sameRole) open = addContent("user")
+        const userMedia: Array<Block> = []
+        for (const result of message.content) open.push(encodeResult(result, names, model, userMedia, warn))
+        addContent("user").push(...userMedia)
         break
       }
     }
   }
-  const said = contents.filter(({ parts }) => parts.length > 0)
-  if (model.signs) for (const { parts, role } of said) if (role === "model") signFirst(parts)
-  return { system, contents: said }
+  const nonEmpty = contents.filter(({ parts }) => parts.length > 0)
+  if (model.requiresSignatures) for (const { parts, role } of nonEmpty) if (role === "model") signFirstCall(parts)
+  return { system, contents: nonEmpty }
 }
 
 const asUserText = (block: Block): Block => ({ text: `<system>\n${Json.string(block["text"])}\n</system>` })
 
-/** Of calls made together the first bears the signature; where they were another model's, the word that stands for one. */
-const signFirst = (parts: Array<Block>): void => {
+/** The first of parallel calls has the signature. If another model made the calls, a placeholder replaces it. */
+const signFirstCall = (parts: Array<Block>): void => {
   const first = parts.findIndex((part) => part["functionCall"] !== undefined)
   const block = parts[first]
   if (block !== undefined && block["thoughtSignature"] === undefined) {
-    parts[first] = { ...block, thoughtSignature: Signatures.another }
+    parts[first] = { ...block, thoughtSignature: Signatures.placeholder }
   }
 }
 
-/** The response to a call. Where it cannot hold a picture, that stands `beside` it, in a content of the user's. */
+/** The response to a call. Media it cannot contain are added to `userMedia`, a content of the user. */
 const encodeResult = (
   result: Chat.ToolResult,
   names: ReadonlyMap<string, string>,
   model: Model,
-  beside: Array<Block>,
+  userMedia: Array<Block>,
   warn: Warn,
 ): Block => {
   if (result.cache !== undefined) warn("a cache hint")
@@ -110,7 +111,7 @@ const encodeResult = (
     if (part.type === "text") texts.push(part.text)
     else if (model.media && part.source.type === "base64") media.push(Content.encodeMedia(part))
     else
-      beside.push(
+      userMedia.push(
         { text: `[${part.type === "image" ? "An image" : "A document"} of ${name}'s result:]` },
         Content.encodeMedia(part),
       )
@@ -133,24 +134,24 @@ export const decode = (wire: Pick<Wire.Request, "contents" | "systemInstruction"
   const messages: Array<Chat.Message> = []
   const system = texts(wire.systemInstruction?.parts ?? [])
   if (system.length > 0) messages.push({ role: "system", content: system })
-  /** The calls that wait for a response, oldest first. */
-  const waiting: Array<{ readonly id: string; readonly name: string }> = []
+  /** The calls without a response so far, oldest first. */
+  const openCalls: Array<{ readonly id: string; readonly name: string }> = []
   for (const [turn, { parts, role }] of wire.contents.entries()) {
-    let made = 0
+    let generated = 0
     const idOf = (id: string | undefined, name: string) => {
-      const known = id ?? Calls.made(String(turn), made++)
-      waiting.push({ id: known, name })
-      return known
+      const callId = id ?? Calls.generatedId(String(turn), generated++)
+      openCalls.push({ id: callId, name })
+      return callId
     }
-    /** A response without an id answers the first call of its name that still waits. */
-    const answered = ({ id, name }: Wire.FunctionResponse) => {
-      const at = waiting.findIndex((call) => (id === undefined || id === null ? call.name === name : call.id === id))
-      const [call] = at < 0 ? [] : waiting.splice(at, 1)
-      return call?.id ?? id ?? Calls.made(String(turn), made++)
+    /** A response without an id belongs to the oldest open call with its name. */
+    const callIdOf = ({ id, name }: Wire.FunctionResponse) => {
+      const at = openCalls.findIndex((call) => (id === undefined || id === null ? call.name === name : call.id === id))
+      const [call] = at < 0 ? [] : openCalls.splice(at, 1)
+      return call?.id ?? id ?? Calls.generatedId(String(turn), generated++)
     }
     if (role === "model")
       messages.push({ role: "assistant", content: Content.decodeModel(parts ?? [], idOf, Signatures.read) })
-    else decodeUser(parts ?? [], answered, messages)
+    else decodeUser(parts ?? [], callIdOf, messages)
   }
   return messages
 }
@@ -158,17 +159,17 @@ export const decode = (wire: Pick<Wire.Request, "contents" | "systemInstruction"
 const texts = (parts: ReadonlyArray<Wire.Part>): ReadonlyArray<Chat.Text> =>
   parts.flatMap(({ text }) => (text === undefined || text === null || text === "" ? [] : [{ type: "text", text }]))
 
-/** A content of the user's: what tools answered, then what the user says. */
+/** A user content: tool results, then the user's parts. */
 const decodeUser = (
   parts: ReadonlyArray<Wire.Part>,
-  answered: (response: Wire.FunctionResponse) => string,
+  callIdOf: (response: Wire.FunctionResponse) => string,
   messages: Array<Chat.Message>,
 ): void => {
   const results: Array<Chat.ToolResult> = []
   const content: Array<Chat.UserMessage["content"][number]> = []
   for (const part of parts) {
     if (part.functionResponse !== undefined && part.functionResponse !== null) {
-      results.push(decodeResult(part.functionResponse, answered(part.functionResponse)))
+      results.push(decodeResult(part.functionResponse, callIdOf(part.functionResponse)))
       continue
     }
     const media = Content.decodeMedia(part)
@@ -179,12 +180,12 @@ const decodeUser = (
   if (content.length > 0 || results.length === 0) messages.push({ role: "user", content })
 }
 
-/** By Google's convention a result stands under `output`, and an error under `error`; else all of it is the result. */
+/** By convention a result is in `output`, and an error in `error`. Otherwise the whole response is the result. */
 const decodeResult = ({ parts, response }: Wire.FunctionResponse, id: string): Chat.ToolResult => {
   const [only, ...others] = Object.entries(response ?? {})
   const isError = only?.[0] === "error"
-  const told = only !== undefined && others.length === 0 && (isError || only[0] === "output") ? only[1] : response
-  const text = typeof told === "string" ? told : JSON.stringify(told ?? {})
+  const output = only !== undefined && others.length === 0 && (isError || only[0] === "output") ? only[1] : response
+  const text = typeof output === "string" ? output : JSON.stringify(output ?? {})
   return {
     type: "tool-result",
     id,

@@ -1,10 +1,9 @@
 /**
- * A streamed answer as its client reads it: frames in, chunks out, as server-sent events or, where the client did not ask
- * for those, as the elements of one JSON array.
+ * Encodes a stream for a Gemini client: frames in, chunks out, as server-sent events or as the elements of one JSON
+ * array.
  *
- * Frames of this very protocol go out as they came. Of others, text goes out as it comes; calls go out once they are
- * whole, as clients expect them, with what follows them; and the last chunk holds the finish reasons, the citations and
- * the usage.
+ * Frames of this protocol are passed on unchanged. For other frames, text is sent at once; calls are sent when they are
+ * complete, as clients expect; the last chunk has the finish reasons, the citations and the usage.
  */
 import type * as Chat from "@understudy/core/Chat"
 import type { Answering, ClientError, Encoder } from "../ClientProtocol.ts"
@@ -17,20 +16,20 @@ import { protocol } from "./Protocol.ts"
 import * as Response from "./Response.ts"
 import * as Usage from "./Usage.ts"
 
-/** As server-sent events. */
+/** Encodes as server-sent events. */
 export const encoder = (answering: Answering): Encoder => make(answering, events)
 
-/** As one array, which is what the API answers without `alt=sse`. */
+/** Encodes as one JSON array, the API's format without `alt=sse`. */
 export const array = {
   contentType: "application/json",
   idle: "\n",
   encoder: (answering: Answering): Encoder => make(answering, elements()),
 }
 
-/** How chunks follow each other. */
+/** How chunks are framed. */
 interface Framing {
   readonly chunk: (json: string) => string
-  /** The error that is the last one. */
+  /** The last chunk, an error. */
   readonly error: (json: string) => string
   readonly close: string
 }
@@ -39,9 +38,9 @@ const event = (json: string): string =>
   json.includes("\n") ? `data: ${json.replaceAll("\n", "\ndata: ")}\n\n` : `data: ${json}\n\n`
 
 /**
- * An error goes out twice: as an event, and as the bare JSON that Google itself breaks its streams off with. Clients
- * (gemini-cli, LangChain) that take the event for an answer without words fail at what follows it: it must not end in a
- * blank line, or it would be skipped as an event.
+ * An error is sent twice: as an event, and as the bare JSON with which Google ends a failed stream. Clients
+ * (gemini-cli, LangChain) that treat the event as an empty response fail at the bare JSON. It must not end in a blank
+ * line, or it would be skipped as an event.
  */
 const events: Framing = { chunk: event, error: (json) => event(json) + json, close: "" }
 
@@ -58,34 +57,34 @@ const elements = (): Framing => {
 interface State {
   readonly id: string
   readonly framing: Framing
-  /** Every chunk's JSON after its candidates. */
+  /** The JSON of every chunk after its candidates. */
   tail: string
   readonly choices: Map<number, Choice>
   usage: Chat.Usage | undefined
-  /** Whether the client has been told the usage. */
-  counted: boolean
+  /** Whether the client has received the usage. */
+  usageSent: boolean
 }
 
 interface Choice {
-  /** The calls that are being written, by their index. */
+  /** The incomplete calls by index. */
   readonly calls: Map<number, Call>
   text: string
   readonly citations: Array<Chat.Citation>
   finish: Chat.FinishReason | undefined
-  /** Whether the client has been told that it is finished. */
+  /** Whether the client has received its end. */
   ended: boolean
 }
 
 type Call = { -readonly [K in keyof Chat.ToolCall]: Chat.ToolCall[K] }
 
 const make = ({ id, request }: Answering, framing: Framing): Encoder => {
-  const state: State = { id, framing, tail: "", choices: new Map(), usage: undefined, counted: false }
+  const state: State = { id, framing, tail: "", choices: new Map(), usage: undefined, usageSent: false }
   name(state, request.model, id)
   return {
     push: ({ native, parts }) => {
       if (native?.protocol !== protocol) return write(parts, state)
-      for (const part of parts) pass(part, state)
-      return framing.chunk(state.counted || !parts.some(isFinish) ? native.data : countedOf(native.data, state))
+      for (const part of parts) record(part, state)
+      return framing.chunk(state.usageSent || !parts.some(isFinish) ? native.data : withUsage(native.data, state))
     },
     end: () => end(state) + framing.close,
     fail: (error: ClientError) => framing.error(JSON.stringify(Errors.encode(error))) + framing.close,
@@ -94,9 +93,9 @@ const make = ({ id, request }: Answering, framing: Framing): Encoder => {
 
 const isFinish = ({ type }: Chat.Part): boolean => type === "finish"
 
-/** Some clients rely on a usage where the answer ends. */
-const countedOf = (data: string, state: State): string => {
-  state.counted = true
+/** Some clients require a usage at the end. */
+const withUsage = (data: string, state: State): string => {
+  state.usageSent = true
   return Amended.data(data, (body) => ({ ...body, usageMetadata: Usage.encode(undefined) }))
 }
 
@@ -105,7 +104,7 @@ const name = (state: State, model: string, id: string): void => {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What is known
+// State
 // ---------------------------------------------------------------------------------------------------------------------
 
 const choiceOf = (state: State, index: number): Choice => {
@@ -117,14 +116,14 @@ const choiceOf = (state: State, index: number): Choice => {
   return choice
 }
 
-/** What the client learns from a chunk of this protocol's own. */
-const pass = (part: Chat.Part, state: State): void => {
+/** Records a part of a chunk of this protocol. */
+const record = (part: Chat.Part, state: State): void => {
   switch (part.type) {
     case "start":
       if (part.model !== undefined) name(state, part.model, part.id ?? state.id)
       return
     case "usage":
-      state.counted = true
+      state.usageSent = true
       return
     case "text":
       choiceOf(state, part.choice ?? 0).text += part.text
@@ -153,9 +152,9 @@ const writePart = (part: Chat.Part, state: State): string => {
       if (part.model !== undefined) name(state, part.model, state.id)
       return ""
     case "usage":
-      // What the client may have been told by chunks of this protocol, before others followed, no longer holds.
+      // A usage that the client received from chunks of this protocol is outdated.
       state.usage = part.usage
-      state.counted = false
+      state.usageSent = false
       return ""
   }
   const index = part.choice ?? 0
@@ -191,7 +190,7 @@ const writePart = (part: Chat.Part, state: State): string => {
   return before + chunk(state, index, JSON.stringify(block), more)
 }
 
-/** The JSON of the calls that are whole, as all are in an answer that is complete, parted by commas. */
+/** The JSON of the complete calls, comma-separated; of all calls if `complete`. */
 const calls = ({ calls }: Choice, complete = false): string => {
   const written: Array<string> = []
   for (const [index, call] of calls) {
@@ -202,17 +201,17 @@ const calls = ({ calls }: Choice, complete = false): string => {
   return written.join()
 }
 
-/** A chunk of these parts, with what `more` tells of the candidate. Both are JSON: the parts' parted by commas. */
+/** A chunk. `parts` is the comma-separated JSON of its parts, `more` the JSON of other fields of the candidate. */
 const chunk = (state: State, index: number, parts: string, more = "{}", usage = ""): string =>
   state.framing.chunk(
     `{"candidates":[{"content":{"parts":[${parts}],"role":"model"},${more === "{}" ? "" : `${more.slice(1, -1)},`}"index":${index}}],${usage}${state.tail}`,
   )
 
-/** The last chunk of every candidate that has not had its own. */
+/** The last chunk of every candidate without an end. */
 const end = (state: State): string => {
   const open = [...state.choices].filter(([, choice]) => !choice.ended)
   if (state.choices.size === 0) open.push([0, choiceOf(state, 0)])
-  const usage = state.counted ? "" : `"usageMetadata":${JSON.stringify(Usage.encode(state.usage))},`
+  const usage = state.usageSent ? "" : `"usageMetadata":${JSON.stringify(Usage.encode(state.usage))},`
   let text = ""
   for (const [at, [index, choice]] of open.entries()) {
     const { finish = "stop" } = choice

@@ -1,9 +1,8 @@
 /**
- * The wire shape of a Google error, the same in a response's body and in a stream's event:
- * `{ "error": { "code", "message", "status", "details": [{ "@type", ... }] } }`, where `code` is the HTTP status. Asked
- * for a stream, the API may put it into an array.
+ * The wire shape of a Google error in a response body and in a stream event: `{ "error": { "code", "message", "status",
+ * "details": [{ "@type", ... }] } }`, where `code` is the HTTP status. For a stream, the API may put it into an array.
  *
- * What it means is the vendor's to say: see `gemini/Errors.ts`.
+ * Vendors classify errors: see `gemini/Errors.ts`.
  */
 import type * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
@@ -12,28 +11,28 @@ import type { ClientError } from "../ClientProtocol.ts"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
 
-/** What an error said of itself; a field is undefined where it said nothing of the kind. */
+/** The fields of an error; `undefined` if missing. */
 export interface WireError {
   /** The HTTP status. */
   readonly status: number | undefined
-  /** The broad category, such as `"RESOURCE_EXHAUSTED"`. */
+  /** The category, such as `"RESOURCE_EXHAUSTED"`. */
   readonly type: string | undefined
-  /** A stable code that names the cause, such as `"API_KEY_INVALID"`: `ErrorInfo.reason`. */
+  /** A stable code of the cause, such as `"API_KEY_INVALID"`: `ErrorInfo.reason`. */
   readonly code: string | undefined
   readonly message: string | undefined
-  /** The field to blame: `"generationConfig.temperature"`. */
+  /** The invalid field: `"generationConfig.temperature"`. */
   readonly param: string | undefined
-  /** The quotas that are used up, such as `"GenerateRequestsPerDayPerProjectPerModel"`. */
+  /** The exceeded quotas, such as `"GenerateRequestsPerDayPerProjectPerModel"`. */
   readonly quotas: ReadonlyArray<string>
-  /** When to come back: `RetryInfo.retryDelay`. */
+  /** The wait before a retry: `RetryInfo.retryDelay`. */
   readonly retryAfter: Duration.Duration | undefined
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Decode: what an upstream sent
+// Decode: the upstream's error
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Reads an error out of a body that may be anything. */
+/** Reads the error in a body of any shape. */
 export const fromBody = (body: unknown): WireError => {
   const outer = Json.fields(Array.isArray(body) ? body[0] : body)
   const error = Json.fields(outer["error"])
@@ -43,7 +42,7 @@ export const fromBody = (body: unknown): WireError => {
   const { code } = error
   return {
     status: Json.status(code),
-    // A server behind another's protocol has that one's words for the category.
+    // A relay of another protocol has that protocol's category.
     type: Json.nonEmptyString(error["status"]) ?? Json.nonEmptyString(error["type"]),
     code: Json.nonEmptyString(detail(errorInfo)["reason"]) ?? Json.nonEmptyString(code),
     message:
@@ -59,7 +58,7 @@ export const fromBody = (body: unknown): WireError => {
   }
 }
 
-/** Reads an error out of a body's text, which may not be JSON at all. */
+/** Reads the error in a body's text, which may not be JSON. */
 export const parse = (text: string): WireError => fromBody(Json.parse(text))
 
 const errorInfo = "google.rpc.ErrorInfo"
@@ -67,7 +66,7 @@ const badRequest = "google.rpc.BadRequest"
 const quotaFailure = "google.rpc.QuotaFailure"
 const retryInfo = "google.rpc.RetryInfo"
 
-/** `"37s"`, `"0.5s"`, mere seconds, or the seconds and nanoseconds apart. */
+/** `"37s"`, `"0.5s"`, a number of seconds, or seconds and nanoseconds. */
 const duration = (delay: unknown): Duration.Duration | undefined => {
   if (Predicate.isObject(delay)) {
     const { nanos, seconds } = delay
@@ -77,10 +76,13 @@ const duration = (delay: unknown): Duration.Duration | undefined => {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Encode: what a client is told
+// Encode: the client's error
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The body of a failed request, or of a broken stream's last event. What Google has no detail for stands in our own. */
+/**
+ * The body of a failed request, or of the last event of a failed stream. Fields without a Google detail are in a detail
+ * of our own.
+ */
 export const encode = ({ attempts, code, message, param, requestId, retryAfter, status }: ClientError) => ({
   error: {
     code: status,
@@ -106,7 +108,7 @@ export const encode = ({ attempts, code, message, param, requestId, retryAfter, 
 
 const types = "type.googleapis.com/"
 
-/** Google's word for a status. */
+/** Google's name for a status. */
 const statusOf = (status: number): string => {
   switch (status) {
     case 401:

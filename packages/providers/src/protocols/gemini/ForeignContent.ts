@@ -1,7 +1,7 @@
 /**
- * What stands in a client's conversation though it is not Google's: when other vendors answered its earlier turns, the
- * client was given their thoughts and seals in this protocol's words (see `Response.encode`), and calls without any
- * signature. The API checks its own, and refuses these.
+ * Removes other vendors' content from a client's own body. If other vendors answered earlier turns, the client received
+ * their reasoning and encrypted values in this protocol (see `Response.encode`), and calls without a signature. The API
+ * validates its own content, and rejects theirs.
  */
 import * as Predicate from "effect/Predicate"
 import type { Endpoint } from "../Endpoint.ts"
@@ -12,32 +12,35 @@ import type * as EncryptedReasoning from "../EncryptedReasoning.ts"
 import * as ToolIds from "../ToolIds.ts"
 import * as Signatures from "./Signatures.ts"
 
-/** The body without them, in which calls that must be signed are: the very same where there is nothing to do. */
+/**
+ * The body without foreign content, and with signatures where calls require them; the given body if nothing changes.
+ */
 export const remove = (body: Record<string, unknown>, model: Model, endpoint: Endpoint): Record<string, unknown> => {
   const contents = Json.list(body["contents"])
-  const settled = contents.map((content) => settle(content, model, endpoint))
-  return settled.some((content, at) => content !== contents[at])
-    ? { ...body, contents: settled.filter((content) => Json.list(Json.fields(content)["parts"]).length > 0) }
+  const fitted = contents.map((content) => fitContent(content, model, endpoint))
+  return fitted.some((content, at) => content !== contents[at])
+    ? { ...body, contents: fitted.filter((content) => Json.list(Json.fields(content)["parts"]).length > 0) }
     : body
 }
 
-const settle = (content: unknown, model: Model, endpoint: Endpoint): unknown => {
+const fitContent = (content: unknown, model: Model, endpoint: Endpoint): unknown => {
   if (!Predicate.isObject(content) || !Array.isArray(content["parts"])) return content
   const parts: ReadonlyArray<unknown> = content["parts"]
   if (content["role"] !== "model") {
-    const shown = parts.map((part) => withId(part, "functionResponse", "function_response", endpoint))
-    return shown.every((part, at) => part === parts[at]) ? content : { ...content, parts: shown }
+    const userParts = parts.map((part) => withId(part, "functionResponse", "function_response", endpoint))
+    return userParts.every((part, at) => part === parts[at]) ? content : { ...content, parts: userParts }
   }
-  const own = parts.map((part) => settlePart(withId(part, "functionCall", "function_call", endpoint), endpoint.host))
-  const first = model.signs ? own.findIndex(isCall) : -1
+  const own = parts.map((part) => fitPart(withId(part, "functionCall", "function_call", endpoint), endpoint.host))
+  const first = model.requiresSignatures ? own.findIndex(isCall) : -1
   const call = own[first]
-  if (isCall(call) && signatureOf(call) === undefined) own[first] = { ...call, thoughtSignature: Signatures.another }
+  if (isCall(call) && signatureOf(call) === undefined)
+    own[first] = { ...call, thoughtSignature: Signatures.placeholder }
   return own.every((part, at) => part === parts[at])
     ? content
     : { ...content, parts: own.filter(Predicate.isNotUndefined) }
 }
 
-/** The part with the id of its call, or of what it answers, as the endpoint takes it. */
+/** The part with an id of its call or response that the endpoint accepts. */
 const withId = (part: unknown, field: string, other: string, endpoint: Endpoint): unknown => {
   if (!Predicate.isObject(part)) return part
   const name = part[field] === undefined ? other : field
@@ -47,8 +50,11 @@ const withId = (part: unknown, field: string, other: string, endpoint: Endpoint)
   return own === id ? part : { ...part, [name]: { ...Json.fields(part[name]), id: own } }
 }
 
-/** The part as the endpoint takes it: without another's seal, or `undefined` where it was a thought under one. */
-const settlePart = (part: unknown, host: EncryptedReasoning.Host): unknown => {
+/**
+ * The part as the endpoint accepts it: without another endpoint's value; `undefined` if it was reasoning with such a
+ * value.
+ */
+const fitPart = (part: unknown, host: EncryptedReasoning.Host): unknown => {
   if (!Predicate.isObject(part)) return part
   const signature = signatureOf(part)
   if (!Predicate.isString(signature)) return part

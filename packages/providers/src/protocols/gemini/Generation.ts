@@ -1,6 +1,4 @@
-/**
- * `generationConfig`: how the answer is written, in which form, and how much the model thinks about it.
- */
+/** `generationConfig`: sampling, response format and reasoning. */
 import type * as Chat from "@understudy/core/Chat"
 import * as Json from "../Json.ts"
 import type { Block, Warn } from "../Lowering.ts"
@@ -40,7 +38,7 @@ const encodeSampling = (sampling: Chat.Sampling | undefined, model: Model, warn:
   return config
 }
 
-/** The schema's name says nothing to the model; its description does, and finds a place in the schema. */
+/** The schema's name is dropped; its description becomes a part of the schema. */
 const encodeFormat = (format: Chat.Format | undefined): Block => {
   switch (format?.type) {
     case undefined:
@@ -51,15 +49,15 @@ const encodeFormat = (format: Chat.Format | undefined): Block => {
       return { responseMimeType: "application/json" }
     case "json-schema": {
       const { description, schema } = format
-      const told = description === undefined || "description" in schema ? schema : { ...schema, description }
-      return { responseMimeType: "application/json", responseJsonSchema: told }
+      const described = description === undefined || "description" in schema ? schema : { ...schema, description }
+      return { responseMimeType: "application/json", responseJsonSchema: described }
     }
   }
 }
 
 type Effort = NonNullable<Chat.ReasoningOptions["effort"]>
 
-/** As Google's own OpenAI-compatible endpoint has it. */
+/** The budgets of Google's own OpenAI-compatible endpoint. */
 const budgets: Record<Exclude<Effort, "none">, number> = {
   minimal: 1024,
   low: 1024,
@@ -78,57 +76,62 @@ const levels: Record<Exclude<Effort, "none">, Level> = {
   max: "HIGH",
 }
 
-/** A budget that is given goes to any model that thinks; an effort, in the words of its generation. */
+/**
+ * A given budget is sent to any model with reasoning. An effort becomes a level or a budget, as the model supports.
+ */
 const encodeThinking = (reasoning: Chat.ReasoningOptions | undefined, model: Model, warn: Warn): Block => {
   if (reasoning === undefined) return {}
   const { budget, effort } = reasoning
   const { thinking } = model
-  const unwanted = effort === "none" || (effort === undefined && budget === 0)
+  const isOff = effort === "none" || (effort === undefined && budget === 0)
   if (thinking.by === "none") {
-    if (!unwanted) warn("reasoning, which this model cannot do")
+    if (!isOff) warn("reasoning, which this model cannot do")
     return {}
   }
-  if (unwanted) return withoutThought(thinking, warn)
-  const shown = { includeThoughts: true }
+  if (isOff) return withoutReasoning(thinking, warn)
+  const thoughtsIncluded = { includeThoughts: true }
   if (budget === undefined && effort === undefined) {
-    return { thinkingConfig: thinking.by === "level" ? shown : { thinkingBudget: asItSeesFit, ...shown } }
+    return {
+      thinkingConfig:
+        thinking.by === "level" ? thoughtsIncluded : { thinkingBudget: dynamicBudget, ...thoughtsIncluded },
+    }
   }
   if (thinking.by === "level") {
-    if (budget !== undefined) return { thinkingConfig: { thinkingBudget: budget, ...shown } }
-    const level = nearest(levels[effort ?? "medium"], thinking.levels)
+    if (budget !== undefined) return { thinkingConfig: { thinkingBudget: budget, ...thoughtsIncluded } }
+    const level = nearestLevel(levels[effort ?? "medium"], thinking.levels)
     if (level.toLowerCase() !== effort) warn(`a reasoning effort of ${effort}, sent as ${level.toLowerCase()}`)
-    return { thinkingConfig: { thinkingLevel: level, ...shown } }
+    return { thinkingConfig: { thinkingLevel: level, ...thoughtsIncluded } }
   }
-  const asked = budget ?? budgets[effort ?? "medium"]
-  const granted = Math.min(Math.max(asked, thinking.least), thinking.most)
+  const requested = budget ?? budgets[effort ?? "medium"]
+  const granted = Math.min(Math.max(requested, thinking.min), thinking.max)
   if (budget !== undefined && granted !== budget)
     warn(`a reasoning budget that this model does not take, sent as ${granted}`)
-  return { thinkingConfig: { thinkingBudget: granted, ...shown } }
+  return { thinkingConfig: { thinkingBudget: granted, ...thoughtsIncluded } }
 }
 
-/** The budget of a model that decides for itself. */
-const asItSeesFit = -1
+/** The budget that lets the model decide. */
+const dynamicBudget = -1
 
-/** As little thought as the model can be held to. */
-const withoutThought = (thinking: Exclude<Model["thinking"], { readonly by: "none" }>, warn: Warn): Block => {
+/** The least reasoning that the model supports. */
+const withoutReasoning = (thinking: Exclude<Model["thinking"], { readonly by: "none" }>, warn: Warn): Block => {
   if (thinking.by === "budget" && thinking.off) return { thinkingConfig: { thinkingBudget: 0 } }
   warn("that it not reason at all, which this model cannot help")
   return thinking.by === "budget"
-    ? { thinkingConfig: { thinkingBudget: thinking.least } }
+    ? { thinkingConfig: { thinkingBudget: thinking.min } }
     : { thinkingConfig: { thinkingLevel: thinking.levels[0] } }
 }
 
 const order: ReadonlyArray<Level> = ["MINIMAL", "LOW", "MEDIUM", "HIGH"]
 
-/** The least of the model's levels that is no less than the one wanted. */
-const nearest = (wanted: Level, known: ReadonlyArray<Level>): Level =>
-  known.find((level) => order.indexOf(level) >= order.indexOf(wanted)) ?? "HIGH"
+/** The lowest supported level that is not below the requested one. */
+const nearestLevel = (requested: Level, known: ReadonlyArray<Level>): Level =>
+  known.find((level) => order.indexOf(level) >= order.indexOf(requested)) ?? "HIGH"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Decode
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What a client's `generationConfig` asks for in words that `Chat` has. */
+/** The parameters of a client's `generationConfig` with a counterpart in `Chat`. */
 export const decode = (config: Wire.GenerationConfig): Pick<Chat.Request, "sampling" | "format" | "reasoning"> => {
   const sampling = decodeSampling(config)
   const format = decodeFormat(config)
@@ -158,7 +161,7 @@ const decodeSampling = (config: Wire.GenerationConfig): Chat.Sampling | undefine
 const decodeFormat = (config: Wire.GenerationConfig): Chat.Format | undefined => {
   const { responseJsonSchema: schema, responseMimeType: type, responseSchema: openApi } = config
   if (schema) return { type: "json-schema", name: "response", schema }
-  // An enumeration is answered with one of its words, without the quotes of JSON: a schema could not say that to others.
+  // `text/x.enum` responds with a bare value, without JSON quotes: a JSON schema cannot express that.
   if (openApi && type !== "text/x.enum")
     return { type: "json-schema", name: "response", schema: Schemas.toJsonSchema(openApi) }
   if (type === "application/json") return { type: "json" }
@@ -178,13 +181,13 @@ const decodeThinking = (config: Wire.GenerationConfig["thinkingConfig"]): Chat.R
       return { effort: "high" }
   }
   if (budget === undefined || budget === null) return undefined
-  return budget === asItSeesFit ? {} : { budget }
+  return budget === dynamicBudget ? {} : { budget }
 }
 
 const known: ReadonlySet<string> = new Set(Object.keys(Wire.GenerationConfig.fields))
 
-/** What else it asks for; undefined if nothing. */
-export const others = (config: unknown): Block | undefined => {
+/** The other fields; `undefined` if there are none. */
+export const otherFields = (config: unknown): Block | undefined => {
   const rest = Object.entries(Json.fields(config)).filter(([name, value]) => !known.has(name) && value !== null)
   return rest.length === 0 ? undefined : Object.fromEntries(rest)
 }

@@ -1,11 +1,8 @@
-/**
- * The probabilities of an answer's tokens: Google's `logprobsResult`, in `Chat` as OpenAI writes them, which is how most
- * clients read them.
- */
+/** Token log probabilities: Google's `logprobsResult`. `Chat` has them in OpenAI's form, which most clients read. */
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
 
-/** Undefined where nothing is told. */
+/** `undefined` if there are none. */
 export const decode = (result: unknown): unknown => {
   const { chosenCandidates: chosen, topCandidates: top } = Json.fields(result)
   if (!Array.isArray(chosen)) return undefined
@@ -23,7 +20,7 @@ const decodeToken = (value: unknown): Fields => {
   return { token: Json.string(token), logprob: Json.number(logProbability) ?? 0, bytes: null }
 }
 
-/** The fields of a candidate that tell of its tokens; none where `logprobs` tells of none. */
+/** The log probability fields of a candidate; none if `logprobs` has none. */
 export const encode = (logprobs: unknown): Fields => {
   const { content } = Json.fields(logprobs)
   if (!Array.isArray(content) || content.length === 0) return {}

@@ -1,34 +1,34 @@
 /**
- * What a model of the Gemini family takes, read off its id.
+ * What a Gemini model supports, inferred from its id.
  *
- * The API is one, but its models differ in how they are told to think, in how much they write, and in what they insist
- * on. A name that says no version is the newest of its family (`gemini-flash-latest`); another vendor's name, such as
- * Gemma's, gets the words that most accept.
+ * Models differ in their reasoning parameters, their maximum output and their requirements. An id without a version is
+ * the newest of its family (`gemini-flash-latest`). Another vendor's model, such as Gemma, gets the parameters that
+ * most models accept.
  *
  * Sources: ai.google.dev, "Gemini thinking" (levels and budgets), "Thought signatures", "Function calling" (multimodal
  * function responses), and each model's page (output limits).
  */
 
-/** How much a model is told to think, from the least. */
+/** A reasoning level, lowest first. */
 export type Level = "MINIMAL" | "LOW" | "MEDIUM" | "HIGH"
 
 export interface Model {
-  /** The most it writes, where that is known: a request for more is refused. */
+  /** The maximum output, if known. A request for more is rejected. */
   readonly maxTokens: number | undefined
-  /** The levels of thought it knows; the budgets in tokens it takes, and whether it can do without; or it does not think. */
+  /** The reasoning levels; or the range of budgets in tokens, and whether reasoning can be turned off; or none. */
   readonly thinking:
     | { readonly by: "level"; readonly levels: ReadonlyArray<Level> }
-    | { readonly by: "budget"; readonly least: number; readonly most: number; readonly off: boolean }
+    | { readonly by: "budget"; readonly min: number; readonly max: number; readonly off: boolean }
     | { readonly by: "none" }
-  /** Whether it refuses a conversation in which a call bears no signature. */
-  readonly signs: boolean
-  /** Whether a function's response may hold images and documents. */
+  /** Whether it rejects a conversation with an unsigned call. */
+  readonly requiresSignatures: boolean
+  /** Whether a function response may contain images and documents. */
   readonly media: boolean
 }
 
-const other: Model = { maxTokens: undefined, thinking: { by: "none" }, signs: false, media: false }
+const other: Model = { maxTokens: undefined, thinking: { by: "none" }, requiresSignatures: false, media: false }
 
-const every: ReadonlyArray<Level> = ["MINIMAL", "LOW", "MEDIUM", "HIGH"]
+const allLevels: ReadonlyArray<Level> = ["MINIMAL", "LOW", "MEDIUM", "HIGH"]
 
 const name = /gemini-(?:(\d+)(?:\.(\d+))?-)?(?:[a-z]+-)*?(flash-lite|flash|pro)?(?:-|$)/
 
@@ -41,7 +41,7 @@ export const of = (id: string): Model => {
   return {
     maxTokens: version >= 205 ? 65_536 : 8192,
     thinking: thinking(version, family),
-    signs: version >= 300,
+    requiresSignatures: version >= 300,
     media: version >= 300,
   }
 }
@@ -49,9 +49,9 @@ export const of = (id: string): Model => {
 const thinking = (version: number, family: string | undefined): Model["thinking"] => {
   if (version < 205) return { by: "none" }
   if (version < 300) {
-    if (family === "pro") return { by: "budget", least: 128, most: 32_768, off: false }
-    return { by: "budget", least: family === "flash-lite" ? 512 : 1, most: 24_576, off: true }
+    if (family === "pro") return { by: "budget", min: 128, max: 32_768, off: false }
+    return { by: "budget", min: family === "flash-lite" ? 512 : 1, max: 24_576, off: true }
   }
   if (family === "pro") return { by: "level", levels: version === 300 ? ["LOW", "HIGH"] : ["LOW", "MEDIUM", "HIGH"] }
-  return { by: "level", levels: version < 307 ? every : ["LOW", "MEDIUM", "HIGH"] }
+  return { by: "level", levels: version < 307 ? allLevels : ["LOW", "MEDIUM", "HIGH"] }
 }

@@ -1,8 +1,8 @@
 /**
- * The name of this protocol, as `Chat.Native` and `Provider.protocol` carry it: Google's
- * `POST /v1beta/models/{model}:generateContent` and `:streamGenerateContent`.
+ * Google's `POST /v1beta/models/{model}:generateContent` and `:streamGenerateContent`: their name in `Chat.Native` and
+ * `Provider.protocol`.
  */
 export const protocol = "gemini"
 
-/** Whose models sign and read the seals that this protocol carries. */
+/** The issuer of its encrypted reasoning. */
 export const issuer = "google"

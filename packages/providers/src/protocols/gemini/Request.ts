@@ -1,10 +1,9 @@
 /**
- * A request, from both ends: `Chat` said in the words of Gemini, and a client's words read as a `Chat`.
+ * Requests: encodes `Chat` as the API's body, and decodes a client's body to `Chat`.
  *
- * What would change the answer's meaning and cannot be said fails with `Unsupported`, so that another candidate is asked;
- * a mere wish that cannot be said is named in `warnings`. The model and whether the answer is streamed stand in the
- * address, not in the body. `Chat.Request.metadata` stays with the router: labels are for bills alone, and few accounts
- * may set them.
+ * A feature that cannot be dropped fails with `Unsupported`, so that another deployment is tried. A dropped parameter
+ * is named in `warnings`. The model, and whether to stream, are in the URL. `Chat.Request.metadata` is not sent: labels
+ * are for billing only, and few accounts may set them.
  */
 import type * as Chat from "@understudy/core/Chat"
 import type { ProviderError } from "@understudy/core/ProviderError"
@@ -32,7 +31,7 @@ import * as Wire from "./Wire.ts"
 // Encode: Chat -> the upstream's body
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The body for `request.model`, which is Google's own id of the model. */
+/** The body for `request.model`, Google's id of the model. */
 export const encode = (request: Chat.Request): Result.Result<Encoded, ProviderError> => {
   const { warn, warnings } = Lowering.warnings()
   const model = Model.of(request.model)
@@ -50,7 +49,10 @@ export const encode = (request: Chat.Request): Result.Result<Encoded, ProviderEr
   return Result.succeed({ body: Object.assign(body, vendor), warnings })
 }
 
-/** The body that the client sent, where it spoke this protocol: as it came, but for what another vendor has sealed in it. */
+/**
+ * The client's own body; `undefined` if the client spoke another protocol. It stays as written, except for other
+ * vendors' content.
+ */
 export const native = (
   { model, native }: Chat.Request,
   endpoint: Endpoint.Endpoint = Endpoint.unlimited,
@@ -60,14 +62,14 @@ export const native = (
   return ForeignContent.remove(body, Model.of(model), endpoint)
 }
 
-/** The address asks for a stream; the body is the same. */
+/** The body of a stream: the URL asks for it. */
 export const streamed = (body: Record<string, unknown>): Record<string, unknown> => body
 
-/** The first thing asked for that this API cannot say and that the answer would be another without. */
+/** The first feature that this API does not support and that cannot be dropped. */
 const unsupported = ({ messages, sampling }: Chat.Request, contents: number): string | undefined => {
   if ((sampling?.stop?.length ?? 0) > 5) return "more than five stop sequences"
-  const shown = Media.unsupported(messages, Content.unsupported)
-  if (shown !== undefined) return shown
+  const unsupportedMedia = Media.unsupported(messages, Content.unsupported)
+  if (unsupportedMedia !== undefined) return unsupportedMedia
   return contents === 0 ? "a conversation in which nobody but the system has spoken" : undefined
 }
 
@@ -78,34 +80,34 @@ const unsupported = ({ messages, sampling }: Chat.Request, contents: number): st
 const parse = SchemaParser.decodeUnknownResult(Wire.Request)
 
 /**
- * The request in `body` to the model of `address`, which travels along as `native`. Fields that `Chat` has no word for
- * stand in `vendor.gemini` too, so that what they ask for is not lost on a provider that speaks another protocol.
+ * Decodes a client's body for the model in its URL. The body is kept as `native`. Fields without a counterpart in
+ * `Chat` are also in `vendor.gemini`, so that a provider of another protocol reports them as dropped.
  */
 export const decode = (
   body: Record<string, unknown>,
   { model }: Address,
 ): Result.Result<Chat.Request, InvalidBody.InvalidBody> => {
   if (model === undefined || model === "") {
-    return Result.fail(new InvalidBody.InvalidBody({ path: "model", message: "The address names no model." }))
+    return Result.fail(new InvalidBody.InvalidBody({ path: "model", message: "The URL does not contain a model." }))
   }
-  const uniform = Names.uniform(body)
-  const parsed = parse(ExactNumber.read(uniform, ["generationConfig", "thinkingConfig"]))
+  const normalized = Names.toCamelCase(body)
+  const parsed = parse(ExactNumber.read(normalized, ["generationConfig", "thinkingConfig"]))
   return Result.isFailure(parsed)
-    ? Result.fail(InvalidBody.fromIssue(parsed.failure, uniform))
-    : Result.succeed(fromWire(model, parsed.success, uniform, body))
+    ? Result.fail(InvalidBody.fromIssue(parsed.failure, normalized))
+    : Result.succeed(fromWire(model, parsed.success, normalized, body))
 }
 
-/** Whether the answer is to be streamed. */
+/** Whether the client asks for a stream. */
 export const isStream = (_body: Record<string, unknown>, { stream }: Address): boolean => stream === true
 
 const fromWire = (
   model: string,
   wire: Wire.Request,
-  uniform: Record<string, unknown>,
+  normalized: Record<string, unknown>,
   body: Record<string, unknown>,
 ): Chat.Request => {
-  const vendor = others(uniform)
-  const droppedParams = wordless(uniform)
+  const vendor = otherFields(normalized)
+  const droppedParams = unsupportedPartFields(normalized)
   return {
     model,
     messages: Conversation.decode(wire),
@@ -114,36 +116,36 @@ const fromWire = (
     ...(wire.labels ? { metadata: wire.labels } : undefined),
     ...(vendor === undefined ? undefined : { vendor: { [protocol]: vendor } }),
     ...(droppedParams.length === 0 ? undefined : { droppedParams }),
-    // The beginning of the conversation, which Google alone has.
-    ...(uniform["cachedContent"] ? { requiredUnsupported: ["content that Google has cached"] } : undefined),
+    // The start of the conversation, which only Google has.
+    ...(normalized["cachedContent"] ? { requiredUnsupported: ["content that Google has cached"] } : undefined),
     native: { protocol, body },
   }
 }
 
 const known: ReadonlySet<string> = new Set([...Object.keys(Wire.Request.fields), "model"])
 
-/** What the client asked for in words that `Chat` lacks: unknown fields, and tools that are not functions. */
-const others = (body: Record<string, unknown>): Record<string, unknown> | undefined => {
+/** The fields without a counterpart in `Chat`: unknown fields, and tools that are not functions. */
+const otherFields = (body: Record<string, unknown>): Record<string, unknown> | undefined => {
   const vendor: Record<string, unknown> = {}
   for (const name in body) if (!known.has(name) && body[name] !== null) vendor[name] = body[name]
-  const config = Generation.others(body["generationConfig"])
+  const config = Generation.otherFields(body["generationConfig"])
   if (config !== undefined) vendor["generationConfig"] = config
   const hosted = Tools.hosted(body)
   if (hosted.length > 0) vendor["tools"] = hosted
   return Object.keys(vendor).length === 0 ? undefined : vendor
 }
 
-/** What a part says beside its words, and only to Google. */
-const beside: Readonly<Record<string, string>> = {
+/** Fields of parts that only Google supports. */
+const partFields: Readonly<Record<string, string>> = {
   videoMetadata: "which part of a video",
   mediaResolution: "how closely a picture is looked at",
 }
 
-const wordless = (body: Record<string, unknown>): ReadonlyArray<string> => {
+const unsupportedPartFields = (body: Record<string, unknown>): ReadonlyArray<string> => {
   const found = new Set<string>()
   for (const content of Json.list(body["contents"])) {
     for (const part of Json.list(Json.fields(content)["parts"])) {
-      for (const name in beside) if (Json.fields(part)[name] !== undefined) found.add(beside[name]!)
+      for (const name in partFields) if (Json.fields(part)[name] !== undefined) found.add(partFields[name]!)
     }
   }
   return [...found]

@@ -1,6 +1,4 @@
-/**
- * A whole answer, from both ends.
- */
+/** Complete responses: decodes an upstream's body to `Chat`, and encodes `Chat` for a client. */
 import type * as Chat from "@understudy/core/Chat"
 import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
@@ -27,9 +25,9 @@ import * as Usage from "./Usage.ts"
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * The answer in `text`, which travels along as `native`. A prompt that was blocked is answered by a refusal that says
- * why. Fails with `Malformed` on what is not an answer with candidates, ends in a call that failed to be one, or says
- * nothing but that it ended for a reason of its own, and as `classify` judges an error in its place.
+ * Decodes the response in `text`, which is kept as `native`. A blocked prompt becomes a refusal with the reason. Fails
+ * with `Malformed` if it has no candidates, ends in a failed call, or is empty with an unknown finish reason. An error
+ * in its place is classified by `classify`.
  */
 export const decode = (
   text: string,
@@ -46,10 +44,10 @@ export const decode = (
   for (const candidate of Json.list(body["candidates"])) {
     const fields = Json.fields(candidate)
     const answer = `${name}${choices.length === 0 ? "" : `-${choices.length}`}`
-    const { broken, choice } = decodeCandidate(fields, answer)
-    if (broken !== undefined) return Json.malformed(broken)
+    const { error, choice } = decodeCandidate(fields, answer)
+    if (error !== undefined) return Json.malformed(error)
     if (choice === undefined) continue
-    const settled = ToolCalls.normalize(choice, (index) => Calls.made(answer, index))
+    const settled = ToolCalls.normalize(choice, (index) => Calls.generatedId(answer, index))
     if (Result.isFailure(settled)) return Result.fail(settled.failure)
     choices.push(settled.success)
   }
@@ -63,33 +61,33 @@ export const decode = (
     ...first,
     ...(usage === undefined ? undefined : { usage }),
     ...(alternatives.length === 0 ? undefined : { alternatives }),
-    native: Amended.native(protocol, text, body as Fields, counted),
+    native: Amended.native(protocol, text, body as Fields, withUsage),
   })
 }
 
-/** Some clients rely on a usage. */
-const counted = (body: Fields): Fields =>
+/** Some clients require a usage. */
+const withUsage = (body: Fields): Fields =>
   Predicate.isObject(body["usageMetadata"]) ? body : { ...body, usageMetadata: Usage.encode(undefined) }
 
 interface Decoded {
   readonly choice?: Chat.Choice
-  /** Why it is none. */
-  readonly broken?: string
+  /** Why there is no choice. */
+  readonly error?: string
 }
 
-/** Neither where nothing is said, nor that it is finished. */
+/** Neither field if the candidate has neither content nor a finish reason. */
 const decodeCandidate = (candidate: Fields, name: string): Decoded => {
   const { finishMessage, finishReason: reason, logprobsResult } = candidate
   let calls = 0
-  const said = Content.decodeModel(
+  const decoded = Content.decodeModel(
     Json.list(Json.fields(candidate["content"])["parts"]),
-    (id) => id ?? Calls.made(name, calls++),
+    (id) => id ?? Calls.generatedId(name, calls++),
     Signatures.issued,
   )
-  if (said.length === 0 && !Predicate.isString(reason)) return {}
-  if (isBroken(reason, said.length > 0)) return { broken: brokenMessage(reason, finishMessage) }
-  const whole = () => said.map((part) => (part.type === "text" ? part.text : "")).join("")
-  const content = Citations.attach(said, Citations.decode(candidate, whole))
+  if (decoded.length === 0 && !Predicate.isString(reason)) return {}
+  if (hasFailed(reason, decoded.length > 0)) return { error: failureMessage(reason, finishMessage) }
+  const completeText = () => decoded.map((part) => (part.type === "text" ? part.text : "")).join("")
+  const content = Citations.attach(decoded, Citations.decode(candidate, completeText))
   const why = refusal(reason, finishMessage)
   const logprobs = Logprobs.decode(logprobsResult)
   return {
@@ -101,22 +99,19 @@ const decodeCandidate = (candidate: Fields, name: string): Decoded => {
   }
 }
 
-/**
- * Whether the model failed at what it meant to say: at a call, whatever came before it, or at all of it, where there are
- * words for an end but none that were `said`.
- */
-export const isBroken = (reason: unknown, said: boolean): boolean =>
+/** Whether the model failed: at a call, or with an unknown finish reason and no content. */
+export const hasFailed = (reason: unknown, decoded: boolean): boolean =>
   Failure.statusOf(reason) !== undefined ||
-  (!said && Predicate.isString(reason) && FinishReason.read(reason) === "other")
+  (!decoded && Predicate.isString(reason) && FinishReason.read(reason) === "other")
 
-export const brokenMessage = (reason: unknown, message: unknown): string =>
+export const failureMessage = (reason: unknown, message: unknown): string =>
   Json.nonEmptyString(message) ?? `The model ended with ${String(reason)}`
 
-/** Google's words for why the answer was stopped by a filter, where it has any. */
+/** Google's explanation of filtered content, if there is one. */
 export const refusal = (reason: unknown, message: unknown): string | undefined =>
   FinishReason.read(reason) === "content-filter" ? Json.nonEmptyString(message) : undefined
 
-/** What is answered to a prompt that was blocked. */
+/** The response to a blocked prompt. */
 export const blocked = (body: Fields): Chat.Choice | undefined => {
   const { blockReason: reason, blockReasonMessage: message } = Json.fields(body["promptFeedback"])
   if (!Predicate.isString(reason) || reason === "BLOCKED_REASON_UNSPECIFIED") return undefined
@@ -128,7 +123,7 @@ export const blocked = (body: Fields): Chat.Choice | undefined => {
 // Encode: Chat -> a client's body
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** An answer of another protocol's as a `GenerateContentResponse`. */
+/** A response of another protocol as a `GenerateContentResponse`. */
 export const encode = (response: Chat.Response, { id, request }: Answering): Record<string, unknown> => ({
   candidates: [response, ...(response.alternatives ?? [])].map(encodeCandidate),
   usageMetadata: Usage.encode(response.usage),
@@ -136,7 +131,7 @@ export const encode = (response: Chat.Response, { id, request }: Answering): Rec
   responseId: id,
 })
 
-/** The protocol calls both a call and an end by `STOP`. What has no word of its own is not softened into that. */
+/** The protocol's finish reason. `STOP` includes calls; an unknown reason is `OTHER`. */
 export const encodeFinish = (reason: Chat.FinishReason): string => {
   switch (reason) {
     case "stop":
@@ -180,18 +175,18 @@ const shifted = (citation: Chat.Citation, by: number): Chat.Citation => {
     : { ...citation, supports: { start: supports.start + by, end: supports.end + by } }
 }
 
-/** A part of an answer; undefined for one that says nothing, or that has no place in a model's content. */
+/** A part of a response; `undefined` if it is empty, or not allowed in a model's content. */
 export const encodePart = (part: Chat.AssistantContent): Block | undefined => {
   switch (part.type) {
     case "text":
-      return part.text === "" && part.signature === undefined ? undefined : sealed({ text: part.text }, part)
+      return part.text === "" && part.signature === undefined ? undefined : withSignature({ text: part.text }, part)
     case "reasoning":
-      return sealed({ text: part.text, thought: true }, part)
+      return withSignature({ text: part.text, thought: true }, part)
     case "refusal":
       return part.text === "" ? undefined : { text: part.text }
     case "tool-call":
-      return sealed(
-        { functionCall: { ...Calls.encode(part.id), name: part.name, args: Content.args(part, silent) } },
+      return withSignature(
+        { functionCall: { ...Calls.encode(part.id), name: part.name, args: Content.args(part, ignore) } },
         part,
       )
     case "audio":
@@ -199,9 +194,9 @@ export const encodePart = (part: Chat.AssistantContent): Block | undefined => {
   }
 }
 
-const silent = () => {}
+const ignore = () => {}
 
-const sealed = (block: Block, seal: Signatures.Sealed): Block => {
-  const signature = Signatures.write(seal)
+const withSignature = (block: Block, part: Signatures.Encrypted): Block => {
+  const signature = Signatures.write(part)
   return signature === undefined ? block : { ...block, thoughtSignature: signature }
 }

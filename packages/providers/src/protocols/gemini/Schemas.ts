@@ -1,13 +1,13 @@
 /**
- * `Schema`, Google's dialect of OpenAPI in which functions and answers are described, as the JSON Schema that everybody
- * else reads. Requests to Google say JSON Schema: the API takes both.
+ * Converts `Schema`, Google's dialect of OpenAPI for functions and responses, to JSON Schema. Requests to Google use
+ * JSON Schema, which the API accepts too.
  */
 import * as Predicate from "effect/Predicate"
 import * as ExactNumber from "../ExactNumber.ts"
 
 type Schema = Record<string, unknown>
 
-/** Counts come as text, as all 64-bit numbers do in Google's JSON. */
+/** Counts are strings, like all 64-bit numbers in Google's JSON. */
 const counts: ReadonlySet<string> = new Set([
   "minItems",
   "maxItems",
@@ -29,7 +29,7 @@ export const toJsonSchema = (schema: unknown): Schema => {
         out["type"] = Predicate.isString(value) ? value.toLowerCase() : value
         break
       case "format":
-        // Says only that there is an `enum` beside it.
+        // Only announces an `enum`.
         if (value !== "enum") out["format"] = value
         break
       case "example":

@@ -1,61 +1,70 @@
 /**
- * Thought signatures. Google's own stand as they are; another vendor's seals, on their way to a client of this protocol,
- * are put into the base64 that its SDKs expect there.
+ * Thought signatures. Google's own are sent as they are. Another vendor's encrypted reasoning is encoded as base64 for
+ * clients of this protocol, whose SDKs require it.
  */
-import type { EncryptedReasoning } from "@understudy/core/Chat"
+import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
-import * as Seals from "../EncryptedReasoning.ts"
+import * as EncryptedReasoning from "../EncryptedReasoning.ts"
 import { issuer } from "./Protocol.ts"
 
-/** Stands in the place of a signature where a call was another model's, which the API would else refuse to see. */
-export const another = "skip_thought_signature_validator"
+/** Replaces the signature of another model's call, which the API would otherwise reject. */
+export const placeholder = "skip_thought_signature_validator"
 
-/** Both of the values that the documentation names for this. */
-const stopgaps: ReadonlySet<string> = new Set([another, "context_engineering_is_the_way_to_go"])
+/** Both documented placeholders. */
+const placeholders: ReadonlySet<string> = new Set([placeholder, "context_engineering_is_the_way_to_go"])
 
-/** What a seal is: a signature, or words that only its issuer can read. */
-export interface Sealed {
-  readonly signature?: EncryptedReasoning | undefined
-  readonly redacted?: EncryptedReasoning | undefined
+/** A part's encrypted reasoning: a signature, or redacted reasoning. */
+export interface Encrypted {
+  readonly signature?: Chat.EncryptedReasoning | undefined
+  readonly redacted?: Chat.EncryptedReasoning | undefined
 }
 
 const redactedMark = "*"
 
 /** The signature of a part for a client. */
-export const write = ({ redacted, signature }: Sealed): string | undefined => {
-  const seal = redacted === undefined ? signature : { ...redacted, issuer: `${redacted.issuer}${redactedMark}` }
-  if (seal === undefined) return undefined
-  return seal.issuer === issuer ? seal.value : Buffer.from(Seals.write(seal, issuer)).toString("base64")
+export const write = ({ redacted, signature }: Encrypted): string | undefined => {
+  const encrypted = redacted === undefined ? signature : { ...redacted, issuer: `${redacted.issuer}${redactedMark}` }
+  if (encrypted === undefined) return undefined
+  return encrypted.issuer === issuer
+    ? encrypted.value
+    : Buffer.from(EncryptedReasoning.write(encrypted, issuer)).toString("base64")
 }
 
-/** How the base64 of every foreign seal begins. */
+/** The common prefix of foreign values in base64. */
 const foreign = Buffer.from("understudy").toString("base64").slice(0, 12)
 
-/** What stands in the place of a signature. */
-export const read = (text: unknown): Sealed => {
-  if (!Predicate.isString(text) || text === "" || stopgaps.has(text)) return none
-  const seal = Seals.read(text.startsWith(foreign) ? Buffer.from(text, "base64").toString() : text, issuer)
-  return seal.issuer.endsWith(redactedMark)
-    ? { redacted: { ...seal, issuer: seal.issuer.slice(0, -redactedMark.length) } }
-    : { signature: seal }
+/** Reads a client's signature. */
+export const read = (text: unknown): Encrypted => {
+  if (!Predicate.isString(text) || text === "" || placeholders.has(text)) return none
+  const encrypted = EncryptedReasoning.read(
+    text.startsWith(foreign) ? Buffer.from(text, "base64").toString() : text,
+    issuer,
+  )
+  return encrypted.issuer.endsWith(redactedMark)
+    ? { redacted: { ...encrypted, issuer: encrypted.issuer.slice(0, -redactedMark.length) } }
+    : { signature: encrypted }
 }
 
-const none: Sealed = {}
+const none: Encrypted = {}
 
-/** What an upstream gave: its own, whatever it looks like. It may be a gateway like ours, whose marks are its to read. */
-export const issued = (text: unknown): Sealed =>
+/** Reads an upstream's signature, in any form. The upstream may be another gateway, which reads its own tags. */
+export const issued = (text: unknown): Encrypted =>
   Predicate.isString(text) && text !== "" ? { signature: { issuer, value: text } } : none
 
-/** Whether thoughts stand in the place of a signature, as another gateway writes those that only their issuer can read. */
+/** Whether a signature contains redacted reasoning, as written by another gateway. */
 export const isRedacted = (text: string | undefined): boolean =>
   text?.startsWith(foreign) === true && read(text).redacted !== undefined
 
-/** What a client's signature is to the endpoint whose seals are `host`'s, if it is that endpoint's. */
-export const ownText = (text: string, host: Seals.Host): string | undefined => {
-  if (stopgaps.has(text)) return text
-  return Seals.ownValue(text.startsWith(foreign) ? Buffer.from(text, "base64").toString() : text, issuer, host)
+/** A client's signature as `host` accepts it; `undefined` if it is another host's. */
+export const ownText = (text: string, host: EncryptedReasoning.Host): string | undefined => {
+  if (placeholders.has(text)) return text
+  return EncryptedReasoning.ownValue(
+    text.startsWith(foreign) ? Buffer.from(text, "base64").toString() : text,
+    issuer,
+    host,
+  )
 }
 
-/** The signature of a part for Google, where it is Google's. */
-export const own = (seal: EncryptedReasoning | undefined): string | undefined =>
-  seal?.issuer === issuer ? seal.value : undefined
+/** The signature of a part for Google, if Google issued it. */
+export const own = (encrypted: Chat.EncryptedReasoning | undefined): string | undefined =>
+  encrypted?.issuer === issuer ? encrypted.value : undefined

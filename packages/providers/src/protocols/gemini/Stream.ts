@@ -1,8 +1,8 @@
 /**
- * A streamed answer, chunk by chunk: read here, written in `Encoder.ts`.
+ * Decodes a stream chunk by chunk. `Encoder.ts` encodes one for clients.
  *
- * Every chunk is a whole `GenerateContentResponse` with what is new in it, and the usage so far. Calls come whole. There
- * is no event at the end: a `finishReason` is the proof that its candidate is whole.
+ * Every chunk is a `GenerateContentResponse` with the new content and the usage so far. Calls are complete. There is no
+ * final event: a `finishReason` completes its candidate.
  */
 import type * as Chat from "@understudy/core/Chat"
 import { ProviderError } from "@understudy/core/ProviderError"
@@ -25,10 +25,10 @@ import * as Usage from "./Usage.ts"
 
 export { array, encoder } from "./Encoder.ts"
 
-/** A chunk with nothing in it: Google's clients know no comments, and take a comment's text for JSON. */
+/** The keep-alive: an empty chunk. Google's clients parse SSE comments as JSON. */
 export const idle = "data: {}\n\n"
 
-/** An SSE event. This protocol names none. */
+/** An SSE event. Google's have no name. */
 export interface Event {
   readonly event?: string | undefined
   readonly data: string
@@ -38,7 +38,7 @@ export interface Event {
 // Decode: the upstream's events -> frames
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** For one stream: it holds its state. `classify` is the vendor's judgement of an error inside the stream. */
+/** A decoder for one stream; stateful. `classify` classifies an error inside the stream. */
 export const decoder = (classify: (error: Errors.WireError) => ProviderError): Decoder<Event> => {
   const state: State = { name: undefined, candidates: new Map() }
   return {
@@ -57,23 +57,23 @@ export const decoder = (classify: (error: Errors.WireError) => ProviderError): D
 }
 
 interface State {
-  /** The answer's own name, for the ids of calls that have none. Undefined until the first chunk. */
+  /** The name of the response, for ids of calls. Undefined until the first chunk. */
   name: string | undefined
   readonly candidates: Map<number, Candidate>
 }
 
-/** One answer of several: whether it has said anything, what it has called, all its text, and what it has cited. */
+/** The state of one candidate: whether it has content, its calls, its text, and its citations. */
 interface Candidate {
-  said: boolean
+  hasContent: boolean
   readonly calls: ToolCalls.Calls
-  made: number
+  generated: number
   text: string
   readonly cited: Set<string>
 }
 
 const decodeChunk = (body: Fields, data: string, state: State): ReadonlyArray<Chat.Part> | ProviderError => {
   const parts: Array<Chat.Part> = []
-  // A chunk that says nothing keeps its client waiting.
+  // An empty chunk is a keep-alive.
   if (state.name === undefined && Object.keys(body).length > 0) {
     const id = Json.nonEmptyString(body["responseId"])
     state.name = Calls.nameOf(id, data)
@@ -85,8 +85,8 @@ const decodeChunk = (body: Fields, data: string, state: State): ReadonlyArray<Ch
     decodeCandidate(candidate, state, parts)
     const { finishReason: reason } = candidate
     if (!Predicate.isString(reason) || reason === "") continue
-    const broken = decodeFinish(candidate, state, end)
-    if (broken !== undefined) return broken
+    const failure = decodeFinish(candidate, state, end)
+    if (failure !== undefined) return failure
   }
   const block = Response.blocked(body)
   if (block !== undefined) {
@@ -99,64 +99,64 @@ const decodeChunk = (body: Fields, data: string, state: State): ReadonlyArray<Ch
 }
 
 const decodeCandidate = (candidate: Fields, state: State, parts: Array<Chat.Part>): void => {
-  const choice = at(candidate["index"])
-  const so = candidateOf(state, choice.choice ?? 0)
+  const choice = choiceField(candidate["index"])
+  const progress = candidateOf(state, choice.choice ?? 0)
   let logprobs = Logprobs.decode(candidate["logprobsResult"])
-  const idOf = (id: string | undefined) => id ?? Calls.made(nameIn(state, choice), so.made++)
+  const idOf = (id: string | undefined) => id ?? Calls.generatedId(nameIn(state, choice), progress.generated++)
   for (const wire of Json.list(Json.fields(candidate["content"])["parts"])) {
-    const said = Content.decodeSaid(Json.fields(wire), idOf, Signatures.issued)
-    if (said === undefined) continue
-    so.said = true
-    switch (said.type) {
+    const part = Content.decodeModelPart(Json.fields(wire), idOf, Signatures.issued)
+    if (part === undefined) continue
+    progress.hasContent = true
+    switch (part.type) {
       case "text":
-        so.text += said.text
-        parts.push(logprobs === undefined ? { ...said, ...choice } : { ...said, ...choice, logprobs })
+        progress.text += part.text
+        parts.push(logprobs === undefined ? { ...part, ...choice } : { ...part, ...choice, logprobs })
         logprobs = undefined
         break
       case "reasoning":
-        parts.push({ ...said, ...choice })
+        parts.push({ ...part, ...choice })
         break
       case "tool-call": {
-        const { name, type: _type, ...call } = said
-        // They come whole, each on its own.
-        so.calls.push({ ...call, slot: undefined, name: name === "" ? undefined : name, opens: true }, parts)
+        const { name, type: _type, ...call } = part
+        // Each call is complete.
+        progress.calls.push({ ...call, slot: undefined, name: name === "" ? undefined : name, opens: true }, parts)
         break
       }
     }
   }
-  for (const citation of Citations.decode(candidate, () => so.text)) {
+  for (const citation of Citations.decode(candidate, () => progress.text)) {
     const key = JSON.stringify(citation)
-    if (so.cited.has(key)) continue
-    so.cited.add(key)
+    if (progress.cited.has(key)) continue
+    progress.cited.add(key)
     parts.push({ type: "citation", citation, ...choice })
   }
 }
 
 const decodeFinish = (candidate: Fields, state: State, parts: Array<Chat.Part>): ProviderError | undefined => {
-  const { finishMessage, finishReason: word } = candidate
-  const choice = at(candidate["index"])
-  const { calls, said } = candidateOf(state, choice.choice ?? 0)
-  if (Response.isBroken(word, said)) {
+  const { finishMessage, finishReason: wireReason } = candidate
+  const choice = choiceField(candidate["index"])
+  const { calls, hasContent } = candidateOf(state, choice.choice ?? 0)
+  if (Response.hasFailed(wireReason, hasContent)) {
     return new ProviderError({
       reason: { _tag: "Malformed" },
-      message: Response.brokenMessage(word, finishMessage),
+      message: Response.failureMessage(wireReason, finishMessage),
     })
   }
-  const why = Response.refusal(word, finishMessage)
-  const reason = calls.end(FinishReason.read(word), parts)
+  const why = Response.refusal(wireReason, finishMessage)
+  const reason = calls.end(FinishReason.read(wireReason), parts)
   if (reason instanceof ProviderError) return reason
   if (why !== undefined) parts.push({ type: "refusal", text: why, ...choice })
   parts.push({ type: "finish", reason, ...choice })
   return undefined
 }
 
-const nowhere: { readonly choice?: number } = {}
-const at = (index: unknown): { readonly choice?: number } => {
+const noChoice: { readonly choice?: number } = {}
+const choiceField = (index: unknown): { readonly choice?: number } => {
   const choice = Json.integer(index) ?? 0
-  return choice > 0 ? { choice } : nowhere
+  return choice > 0 ? { choice } : noChoice
 }
 
-/** As a whole answer's calls are named. */
+/** The same name as in a complete response. */
 const nameIn = ({ name = "" }: State, { choice }: { readonly choice?: number }): string =>
   choice === undefined ? name : `${name}-${choice}`
 
@@ -164,8 +164,8 @@ const candidateOf = (state: State, choice: number): Candidate => {
   let candidate = state.candidates.get(choice)
   if (candidate === undefined) {
     const index = choice === 0 ? undefined : choice
-    const made = (call: number) => Calls.made(nameIn(state, at(index)), call)
-    candidate = { said: false, calls: ToolCalls.make(made, index), made: 0, text: "", cited: new Set() }
+    const generated = (call: number) => Calls.generatedId(nameIn(state, choiceField(index)), call)
+    candidate = { hasContent: false, calls: ToolCalls.make(generated, index), generated: 0, text: "", cited: new Set() }
     state.candidates.set(choice, candidate)
   }
   return candidate

@@ -1,6 +1,4 @@
-/**
- * Tools: functions, which of them may be called, and the tools that Google runs itself.
- */
+/** Tools: functions, tool choice, and tools that run at Google. */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
 import * as CustomTools from "../CustomTools.ts"
@@ -14,7 +12,7 @@ import type * as Wire from "./Wire.ts"
 // Encode
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Adds the request's functions to `body`, beside those tools of Google's that it names. */
+/** Adds the request's functions to `body`, and the Google tools in its vendor fields. */
 export const encode = (request: Chat.Request, body: Record<string, unknown>, warn: Warn): void => {
   const hosted = Json.list(request.vendor?.[protocol]?.["tools"])
   const tools = request.tools ?? []
@@ -38,7 +36,7 @@ const declaration = (tool: Chat.Tool, warn: Warn): Block => {
   }
 }
 
-/** A function that must be called is called by its schema; one that may be, where `VALIDATED` says so. */
+/** The choice. `ANY` enforces a function's schema; `VALIDATED` does so for optional calls. */
 const encodeChoice = (choice: Chat.ToolChoice | undefined, tools: ReadonlyArray<Chat.Tool>): Block | undefined => {
   if (choice === "none") return { mode: "NONE" }
   if (choice === "required") return { mode: "ANY" }
@@ -51,17 +49,19 @@ const encodeChoice = (choice: Chat.ToolChoice | undefined, tools: ReadonlyArray<
 // Decode
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The functions and the choice between them. Where only some are allowed, those alone: others know no other way to say it. */
+/**
+ * The functions and the choice, functions reduced to the allowed ones: other protocols have no list of allowed tools.
+ */
 export const decode = (
   wire: Pick<Wire.Request, "tools" | "toolConfig">,
 ): Pick<Chat.Request, "tools" | "toolChoice"> => {
   const { allowedFunctionNames, mode } = wire.toolConfig?.functionCallingConfig ?? {}
   const allowed = allowedFunctionNames ?? []
   const toolChoice = decodeChoice(mode, allowed)
-  const every = allowed.length === 0 || Predicate.isObject(toolChoice)
+  const allAllowed = allowed.length === 0 || Predicate.isObject(toolChoice)
   const tools = (wire.tools ?? [])
     .flatMap(({ functionDeclarations }) => functionDeclarations ?? [])
-    .filter(({ name }) => every || allowed.includes(name))
+    .filter(({ name }) => allAllowed || allowed.includes(name))
     .map(decodeTool)
   return {
     ...(tools.length === 0 ? undefined : { tools }),
@@ -96,7 +96,7 @@ const decodeChoice = (
   }
 }
 
-/** The tools that Google runs, as the client wrote them. */
+/** The tools that run at Google, as written. */
 export const hosted = (body: Record<string, unknown>): ReadonlyArray<unknown> =>
   Json.list(body["tools"]).flatMap((tool) => {
     const { functionDeclarations: _, ...others } = Json.fields(tool) as Record<string, unknown>

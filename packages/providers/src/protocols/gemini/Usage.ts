@@ -1,28 +1,28 @@
 /**
- * The tokens of an answer. The API counts cached tokens within the prompt, as `Chat.Usage` does; what the model thought
- * and what its own tools brought in stand beside the answer and the prompt.
+ * Token usage. Like `Chat.Usage`, the API counts cached tokens as part of the prompt. Reasoning, and the input of its
+ * own tools, are counted separately.
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
 import * as Json from "../Json.ts"
 
-/** Undefined where it counts nothing. */
+/** `undefined` if there are no counts. */
 export const decode = (wire: unknown): Chat.Usage | undefined => {
   if (!Predicate.isObject(wire)) return undefined
   const prompt = Json.count(wire["promptTokenCount"])
-  const answer = Json.count(wire["candidatesTokenCount"])
-  const thoughts = Json.count(wire["thoughtsTokenCount"])
-  if (prompt === undefined && answer === undefined && thoughts === undefined) return undefined
+  const candidates = Json.count(wire["candidatesTokenCount"])
+  const reasoning = Json.count(wire["thoughtsTokenCount"])
+  if (prompt === undefined && candidates === undefined && reasoning === undefined) return undefined
   const cached = Json.count(wire["cachedContentTokenCount"])
   return {
     inputTokens: (prompt ?? 0) + (Json.count(wire["toolUsePromptTokenCount"]) ?? 0),
-    outputTokens: (answer ?? 0) + (thoughts ?? 0),
+    outputTokens: (candidates ?? 0) + (reasoning ?? 0),
     ...(cached === undefined ? undefined : { cachedInputTokens: cached }),
-    ...(thoughts === undefined ? undefined : { reasoningTokens: thoughts }),
+    ...(reasoning === undefined ? undefined : { reasoningTokens: reasoning }),
   }
 }
 
-/** What a client is told: some rely on its being there. */
+/** The usage for a client: some clients require it. */
 export const encode = (usage: Chat.Usage = { inputTokens: 0, outputTokens: 0 }): Record<string, unknown> => ({
   promptTokenCount: usage.inputTokens,
   candidatesTokenCount: Math.max(0, usage.outputTokens - (usage.reasoningTokens ?? 0)),

@@ -1,9 +1,8 @@
 /**
- * A `generateContent` request as clients write it: what is checked before any of it is read. Fields not named here are
- * anybody's, and are not looked at.
+ * The schema of a client's `generateContent` request. Fields not listed here are not validated.
  *
- * Nearly every optional field may also be null, which says as much as leaving it out. A part is told apart by which of
- * its fields is there.
+ * Nearly every optional field may be null, which means the same as leaving it out. A part's type is determined by its
+ * fields.
  */
 import * as Schema from "effect/Schema"
 import * as ExactNumber from "../ExactNumber.ts"

@@ -142,11 +142,11 @@ const deltaOf = (data: string, state: State): string => {
   return Amended.data(data, (body) => {
     const finishSent = Json.fields(body["delta"])
     const counted = Json.number(Json.fields(body["usage"])["output_tokens"]) !== undefined
-    const word = finish === undefined ? undefined : Response.amendedStop(finishSent["stop_reason"], finish.reason)
-    if (counted && word === undefined) return body
+    const stopReason = finish === undefined ? undefined : Response.amendedStop(finishSent["stop_reason"], finish.reason)
+    if (counted && stopReason === undefined) return body
     return {
       ...body,
-      ...(word === undefined ? undefined : { delta: { ...finishSent, stop_reason: word } }),
+      ...(stopReason === undefined ? undefined : { delta: { ...finishSent, stop_reason: stopReason } }),
       ...(counted ? undefined : { usage: { ...Json.fields(body["usage"]), ...Usage.completed(undefined, known) } }),
     }
   })

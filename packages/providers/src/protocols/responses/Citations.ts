@@ -1,13 +1,13 @@
 /**
- * Citations, as Responses has them: `annotations` of an output text, of which those that name a page are understood. Its
- * own files (`file_citation` and the like) are known to nobody else, and travel as they came.
+ * Citations of Responses: the `annotations` of an output text. Those that name a page are decoded. Citations of
+ * OpenAI's files (`file_citation` and the like) are passed on unchanged.
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
 import * as Json from "../Json.ts"
 import type { Block } from "../Lowering.ts"
 
-/** `undefined` for one that names no page. */
+/** `undefined` if the annotation does not name a page. */
 export const decode = (annotation: unknown): Chat.Citation | undefined => {
   const { end_index: end, start_index: start, title, type, url } = Json.fields(annotation)
   if (type !== "url_citation" || !Predicate.isString(url)) return undefined
@@ -20,11 +20,11 @@ export const decode = (annotation: unknown): Chat.Citation | undefined => {
 const supports = (start: number | undefined, end: number | undefined): Pick<Chat.Citation, "supports"> | undefined =>
   start === undefined || end === undefined ? undefined : { supports: { start, end } }
 
-/** Those of `annotations` that are understood. */
+/** The annotations that name a page. */
 export const decodeAll = (annotations: unknown): ReadonlyArray<Chat.Citation> =>
   Json.list(annotations).flatMap((each) => decode(each) ?? [])
 
-/** `undefined` for one that cannot be said. One that does not say what it supports supports all of `length` characters. */
+/** `undefined` for a citation of a document. One without a range covers all `length` characters. */
 export const encode = ({ source, supports }: Chat.Citation, length: number): Block | undefined => {
   if (source.type !== "url") return undefined
   return {
@@ -36,14 +36,16 @@ export const encode = ({ source, supports }: Chat.Citation, length: number): Blo
   }
 }
 
-/** One that this protocol's own upstream said of a text of that length, with all that is due; `undefined` for none. */
+/**
+ * Completes an annotation from an upstream of this protocol, for a text of that length; `undefined` if it is not one.
+ */
 export const complete = (annotation: unknown, length: number): Block | undefined => {
-  const said = Json.fields(annotation)
-  if (said["type"] !== "url_citation") return Predicate.isString(said["type"]) ? { ...said } : undefined
-  const citation = decode(said)
-  return citation && { ...said, ...encode(citation, length) }
+  const wire = Json.fields(annotation)
+  if (wire["type"] !== "url_citation") return Predicate.isString(wire["type"]) ? { ...wire } : undefined
+  const citation = decode(wire)
+  return citation && { ...wire, ...encode(citation, length) }
 }
 
-/** Those that can be said of a text. */
+/** The annotations of a text. */
 export const encodeAll = ({ citations, text }: Chat.Text): ReadonlyArray<Block> =>
   (citations ?? []).map((each) => encode(each, text.length)).filter((block) => block !== undefined)

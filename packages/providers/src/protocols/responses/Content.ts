@@ -1,8 +1,8 @@
 /**
- * Content, part by part: a `Chat` part as a part of a Responses item, and back.
+ * Converts content between `Chat` parts and parts of Responses items.
  *
- * Every function here is total. What a part cannot say is found beforehand by `unsupported`, and a lesser loss is named
- * through `warn`.
+ * Every function is total. `unsupported` finds features that cannot be dropped; other losses are reported through
+ * `warn`.
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
@@ -14,10 +14,10 @@ import * as Citations from "./Citations.ts"
 import type * as Wire from "./Wire.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What cannot be said
+// Unsupported
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What this needs and Responses lacks, if there is anything. */
+/** The feature of this part that Responses does not support, if any. */
 export const unsupported = (part: Media.Media): string | undefined => {
   switch (part.type) {
     case "audio":
@@ -32,7 +32,7 @@ export const unsupported = (part: Media.Media): string | undefined => {
 // Encode
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** A part of what the model is to read: the system's, the user's or a tool's. */
+/** An input part of a system, user or tool message. */
 export const encode = (part: Chat.UserMessage["content"][number], model: Model, warn: Warn): Block => {
   switch (part.type) {
     case "text":
@@ -55,7 +55,7 @@ const encodeFile = ({ citable, context, name, source }: Chat.File, warn: Warn): 
   if (citable === true) warn("that a document may be cited")
   switch (source.type) {
     case "base64":
-      // Data must have a name.
+      // Data requires a name.
       return { type: "input_file", filename: name ?? "document", file_data: Media.toUrl(source) }
     case "url":
     case "id":
@@ -66,8 +66,8 @@ const encodeFile = ({ citable, context, name, source }: Chat.File, warn: Warn): 
   }
 }
 
-/** What the model has said before. */
-export const encodeSaid = (part: Chat.Text | Chat.Refusal, warn: Warn): Block => {
+/** An output part of an earlier response. */
+export const encodeOutput = (part: Chat.Text | Chat.Refusal, warn: Warn): Block => {
   if (part.type === "refusal") return { type: "refusal", refusal: part.text }
   if (part.cache !== undefined) warn("a cache hint on an earlier answer")
   const annotations = Citations.encodeAll(part)
@@ -91,7 +91,7 @@ export const decode = (part: Wire.UserPart): Chat.UserMessage["content"][number]
   return { type: "audio", source: { type: "base64", data, mediaType }, format }
 }
 
-/** A part that a tool's result may have too. */
+/** An input part that a tool result may contain too. */
 export const decodeInput = (part: Wire.ResultPart): Chat.Text | Chat.Image | Chat.File => {
   switch (part.type) {
     case "input_text":
@@ -123,8 +123,8 @@ export const decodeText = (part: Wire.InputText): Chat.Text =>
     ? { type: "text", text: part.text, ...decodeCache(part) }
     : { type: "text", text: part.text }
 
-/** What the model has said before. Clients that know no better give it back as input. */
-export const decodeSaid = (part: Wire.AssistantPart): Chat.Text | Chat.Refusal => {
+/** A part of an earlier response. Some clients return it as an input part. */
+export const decodeOutput = (part: Wire.AssistantPart): Chat.Text | Chat.Refusal => {
   switch (part.type) {
     case "input_text":
       return decodeText(part)
@@ -144,7 +144,7 @@ const decodeCache = ({
   return { cache: Predicate.isString(hint.ttl) ? { ttl: hint.ttl } : {} }
 }
 
-/** A file's data is a `data:` URL, or base64 alone, of what clients mostly send. */
+/** A file's data is a `data:` URL, or bare base64, assumed to be a PDF. */
 const decodeData = (data: string): Chat.Source => {
   const source = Media.fromUrl(data)
   return source.type === "base64" ? source : { type: "base64", mediaType: "application/pdf", data }

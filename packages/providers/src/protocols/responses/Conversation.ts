@@ -1,8 +1,8 @@
 /**
- * The conversation, item by item: a `Chat` message as Responses items, and back.
+ * Converts messages between `Chat` and Responses items.
  *
- * What one message holds in `Chat` are several neighbours on the wire: an answer's thoughts, words and calls; the results
- * of parallel calls. A system message that opens the conversation is its `instructions`.
+ * One message in `Chat` is several neighbouring items: reasoning, text and calls of a response; the results of parallel
+ * calls. An initial system message is the request's `instructions`.
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
@@ -19,12 +19,12 @@ import type * as Wire from "./Wire.ts"
 // Encode
 // ---------------------------------------------------------------------------------------------------------------------
 
-export interface Turns {
+export interface Encoded {
   readonly instructions?: string
   readonly input: Array<Block>
 }
 
-export const encode = (messages: ReadonlyArray<Chat.Message>, model: Model, warn: Warn): Turns => {
+export const encode = (messages: ReadonlyArray<Chat.Message>, model: Model, warn: Warn): Encoded => {
   const instructions = messages.length > 1 ? opening(messages[0]) : undefined
   const input: Array<Block> = []
   const custom = new Set<string>()
@@ -34,7 +34,7 @@ export const encode = (messages: ReadonlyArray<Chat.Message>, model: Model, warn
       case "system":
       case "developer":
       case "user":
-        input.push({ role: message.role, content: words(message.content, model, warn) })
+        input.push({ role: message.role, content: contentOf(message.content, model, warn) })
         break
       case "assistant":
         encodeAssistant(message, input, custom, model, warn)
@@ -47,15 +47,15 @@ export const encode = (messages: ReadonlyArray<Chat.Message>, model: Model, warn
   return instructions === undefined ? { input } : { instructions, input }
 }
 
-/** The text of a system message that is nothing else. */
+/** The text of a system message that contains only one text. */
 const opening = (message: Chat.Message | undefined): string | undefined => {
   if (message?.role !== "system" || message.content.length !== 1) return undefined
   const [only] = message.content
   return only !== undefined && only.cache === undefined && only.text !== "" ? only.text : undefined
 }
 
-/** A single text is said as a string. */
-const words = (content: Chat.UserMessage["content"], model: Model, warn: Warn): string | ReadonlyArray<Block> => {
+/** A single text is written as a string. */
+const contentOf = (content: Chat.UserMessage["content"], model: Model, warn: Warn): string | ReadonlyArray<Block> => {
   const parts = content.map((part) => Content.encode(part, model, warn))
   if (parts.length === 0) return ""
   const [only] = parts
@@ -71,16 +71,16 @@ const encodeAssistant = (
   model: Model,
   warn: Warn,
 ): void => {
-  let said: Array<Block> | undefined
+  let output: Array<Block> | undefined
   for (const part of content) {
     switch (part.type) {
       case "text":
       case "refusal":
-        if (said === undefined) {
-          said = []
-          input.push({ type: "message", role: "assistant", content: said })
+        if (output === undefined) {
+          output = []
+          input.push({ type: "message", role: "assistant", content: output })
         }
-        said.push(Content.encodeSaid(part, warn))
+        output.push(Content.encodeOutput(part, warn))
         continue
       case "reasoning": {
         const item = Reasoning.encode(part, warn)
@@ -95,7 +95,7 @@ const encodeAssistant = (
       case "audio":
         break
     }
-    said = undefined
+    output = undefined
   }
 }
 
@@ -113,11 +113,11 @@ const encodeResult = (result: Chat.ToolResult, custom: ReadonlySet<string>, mode
   return {
     type: custom.has(result.id) ? "custom_tool_call_output" : "function_call_output",
     call_id: result.id,
-    output: words(content, model, warn),
+    output: contentOf(content, model, warn),
   }
 }
 
-/** The protocol has no other place to say it. */
+/** Marks an error in the text: the protocol has no field for it. */
 const errorOf = (content: Chat.ToolResult["content"]): Chat.ToolResult["content"] => {
   const [first, ...others] = content
   return first?.type === "text"
@@ -131,13 +131,13 @@ const errorOf = (content: Chat.ToolResult["content"]): Chat.ToolResult["content"
 
 export interface Decoded {
   readonly messages: ReadonlyArray<Chat.Message>
-  /** Items that only OpenAI knows of: what an answer can do without, and what it cannot. */
+  /** Items that only OpenAI supports: dropped ones, and ones that cannot be dropped. */
   readonly droppedParams: ReadonlyArray<string>
   readonly requiredUnsupported: ReadonlyArray<string>
 }
 
-/** What OpenAI did on its own to come to an answer that stands beside it. */
-const asides: ReadonlySet<string> = new Set([
+/** Items of OpenAI's own tools, whose outcome is part of the response next to them. */
+const hostedItems: ReadonlySet<string> = new Set([
   "web_search_call",
   "file_search_call",
   "code_interpreter_call",
@@ -151,52 +151,52 @@ export const decode = ({ input, instructions }: Pick<Wire.Request, "input" | "in
   const messages: Array<Chat.Message> = []
   const droppedParams = new Set<string>()
   const requiredUnsupported = new Set<string>()
-  // What an answer says, and what tools answer, goes on for as long as nobody else speaks.
-  let said: Array<Chat.AssistantContent> | undefined
+  // Neighbouring items of the assistant, or of tools, are one message.
+  let response: Array<Chat.AssistantContent> | undefined
   let results: Array<Chat.ToolResult> | undefined
-  const say = (...parts: ReadonlyArray<Chat.AssistantContent>): void => {
+  const addToResponse = (...parts: ReadonlyArray<Chat.AssistantContent>): void => {
     results = undefined
-    if (said === undefined) messages.push({ role: "assistant", content: (said = []) })
-    said.push(...parts)
+    if (response === undefined) messages.push({ role: "assistant", content: (response = []) })
+    response.push(...parts)
   }
-  const turn = (message: Chat.Message): void => {
-    said = results = undefined
+  const addMessage = (message: Chat.Message): void => {
+    response = results = undefined
     messages.push(message)
   }
 
   if (Predicate.isString(instructions) && instructions !== "") {
-    turn({ role: "system", content: [{ type: "text", text: instructions }] })
+    addMessage({ role: "system", content: [{ type: "text", text: instructions }] })
   }
   if (Predicate.isString(input)) {
-    turn({ role: "user", content: texts(input) })
+    addMessage({ role: "user", content: texts(input) })
     return { messages, droppedParams: [], requiredUnsupported: [] }
   }
   for (const item of input) {
     if (!isKnown(item)) {
-      const missing = asides.has(item.type) ? droppedParams : requiredUnsupported
+      const missing = hostedItems.has(item.type) ? droppedParams : requiredUnsupported
       missing.add(`${item.type} items`)
       continue
     }
     if ("role" in item) {
-      if (item.role === "assistant") say(...decodeSaid(item.content))
-      else turn(decodeMessage(item))
+      if (item.role === "assistant") addToResponse(...decodeOutput(item.content))
+      else addMessage(decodeMessage(item))
       continue
     }
     switch (item.type) {
       case "reasoning":
-        say(Reasoning.decode(item))
+        addToResponse(Reasoning.decode(item))
         break
       case "function_call":
-        say(decodeCall(item, item.arguments))
+        addToResponse(decodeCall(item, item.arguments))
         break
       case "custom_tool_call":
-        say({ ...decodeCall(item, item.input), custom: true })
+        addToResponse({ ...decodeCall(item, item.input), custom: true })
         break
       case "function_call_output":
       case "custom_tool_call_output":
-        said = undefined
+        response = undefined
         if (results === undefined) messages.push({ role: "tool", content: (results = []) })
-        results.push({ type: "tool-result", id: ToolIds.read(item.call_id).id, content: decodeOutput(item.output) })
+        results.push({ type: "tool-result", id: ToolIds.read(item.call_id).id, content: decodeResult(item.output) })
         break
     }
   }
@@ -234,13 +234,13 @@ const decodeMessage = (message: Exclude<Message, { readonly role: "assistant" }>
 
 const texts = (text: string): ReadonlyArray<Chat.Text> => (text === "" ? [] : [{ type: "text", text }])
 
-const decodeSaid = (content: string | ReadonlyArray<Wire.AssistantPart>): ReadonlyArray<Chat.Text | Chat.Refusal> =>
-  Predicate.isString(content) ? texts(content) : content.map(Content.decodeSaid)
+const decodeOutput = (content: string | ReadonlyArray<Wire.AssistantPart>): ReadonlyArray<Chat.Text | Chat.Refusal> =>
+  Predicate.isString(content) ? texts(content) : content.map(Content.decodeOutput)
 
-const decodeOutput = (output: string | ReadonlyArray<Wire.ResultPart>): Chat.ToolResult["content"] =>
+const decodeResult = (output: string | ReadonlyArray<Wire.ResultPart>): Chat.ToolResult["content"] =>
   Predicate.isString(output) ? texts(output) : output.map(Content.decodeInput)
 
-/** The signature of a vendor that signs its calls comes back within their ids. */
+/** A call's signature is part of its id. */
 const decodeCall = ({ call_id, name, namespace }: Call, written: string): Chat.ToolCall => ({
   type: "tool-call",
   ...ToolIds.read(call_id),

@@ -1,7 +1,7 @@
 /**
- * What a client brings back of earlier answers, on its way to OpenAI in the client's own body: items of OpenAI's pass as
- * they are. Those of other vendors' answers were only dressed as OpenAI's, and are undressed: thoughts that OpenAI could
- * not read are left out, ids that it never gave too, and a call's id is one that it takes.
+ * Adapts items of earlier responses that a client's own body returns. OpenAI's own items are unchanged. Items written
+ * here for other vendors' responses are removed if only OpenAI could read them, lose ids that OpenAI did not issue, and
+ * get call ids that OpenAI accepts.
  */
 import * as Predicate from "effect/Predicate"
 import type { Endpoint } from "../Endpoint.ts"
@@ -10,48 +10,48 @@ import type { Fields } from "../Json.ts"
 import * as ToolIds from "../ToolIds.ts"
 import * as Reasoning from "./Reasoning.ts"
 
-/** The ids of calls that OpenAI takes. */
+/** OpenAI's rule for call ids. */
 export const ids: ToolIds.Rule = { longest: 64, plain: true }
 
-/** The ids that this codec gives to items, told by what stands in them. */
+/** A mark in item ids written by this codec. */
 const mark = "_understudy_"
 
-/** The id of an item of the answer of that id, by its kind: `msg`, `rs`, `fc`, `ctc`. */
+/** The id of an item of a response, by kind: `msg`, `rs`, `fc`, `ctc`. */
 export const id = (kind: string, answer: string, index: number): string => `${kind}${mark}${answer}_${index}`
 
-const isOurs = (id: unknown): boolean => Predicate.isString(id) && id.includes(mark)
+const hasMark = (id: unknown): boolean => Predicate.isString(id) && id.includes(mark)
 
-/** The items as OpenAI takes them; the same array where nothing is to be done. */
-export const strip = (input: ReadonlyArray<unknown>, endpoint: Endpoint): ReadonlyArray<unknown> => {
-  let stripped: Array<unknown> | undefined
+/** The items as OpenAI accepts them; the given array if nothing changes. */
+export const fit = (input: ReadonlyArray<unknown>, endpoint: Endpoint): ReadonlyArray<unknown> => {
+  let fitted: Array<unknown> | undefined
   for (const [index, item] of input.entries()) {
-    const kept = Predicate.isObject(item) ? stripItem(item, endpoint) : item
-    if (stripped === undefined && kept !== item) stripped = input.slice(0, index)
-    if (stripped !== undefined && kept !== undefined) stripped.push(kept)
+    const result = Predicate.isObject(item) ? fitItem(item, endpoint) : item
+    if (fitted === undefined && result !== item) fitted = input.slice(0, index)
+    if (fitted !== undefined && result !== undefined) fitted.push(result)
   }
-  return stripped ?? input
+  return fitted ?? input
 }
 
-/** Whether thoughts without a seal are worth something: OpenAI has stored them, or an open model thought aloud. */
-const isReadable = ({ content, encrypted_content, id }: Fields, ours: boolean): boolean =>
+/** Whether OpenAI can use reasoning without an encrypted value: it is stored, or its text is from an open model. */
+const isReadable = ({ content, encrypted_content, id }: Fields, isGenerated: boolean): boolean =>
   !Predicate.isString(encrypted_content) &&
-  ((Json.nonEmptyString(id) !== undefined && !ours) || Json.list(content).length > 0)
+  ((Json.nonEmptyString(id) !== undefined && !isGenerated) || Json.list(content).length > 0)
 
-const without = (item: Fields, ours: boolean): Fields => {
+const withoutId = (item: Fields, isGenerated: boolean): Fields => {
   const { id: _id, ...rest } = item
-  return ours ? rest : item
+  return isGenerated ? rest : item
 }
 
-/** `undefined` for one that is worth nothing there. */
-const stripItem = (item: Fields, endpoint: Endpoint): Fields | undefined => {
+/** `undefined` if the item is useless to OpenAI. */
+const fitItem = (item: Fields, endpoint: Endpoint): Fields | undefined => {
   const { call_id, encrypted_content, id, type } = item
-  const ours = isOurs(id)
+  const isGenerated = hasMark(id)
   if (type === "reasoning") {
-    const seal = Reasoning.own(encrypted_content, endpoint.host)
-    if (seal === undefined) return isReadable(item, ours) ? item : undefined
-    if (seal !== encrypted_content) return { ...without(item, ours), encrypted_content: seal }
+    const encrypted = Reasoning.ownContent(encrypted_content, endpoint.host)
+    if (encrypted === undefined) return isReadable(item, isGenerated) ? item : undefined
+    if (encrypted !== encrypted_content) return { ...withoutId(item, isGenerated), encrypted_content: encrypted }
   }
   const call = Predicate.isString(call_id) ? ToolIds.toward(ToolIds.read(call_id).id, endpoint) : call_id
-  if (!ours && call === call_id) return item
-  return { ...without(item, ours), ...(call === undefined ? undefined : { call_id: call }) }
+  if (!isGenerated && call === call_id) return item
+  return { ...withoutId(item, isGenerated), ...(call === undefined ? undefined : { call_id: call }) }
 }

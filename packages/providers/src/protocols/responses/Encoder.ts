@@ -1,10 +1,10 @@
 /**
- * A streamed answer as its client reads it: frames in, the text of server-sent events out.
+ * Encodes a stream for a Responses client: frames in, server-sent events out.
  *
- * Frames of this very protocol go out as they came. Whatever came, the client sees what its SDK relies on: the response
- * created, every item added and done, and one terminal event, `response.completed` or `response.incomplete`, which says
- * all of it again. A stream that broke ends as OpenAI's do: an `error` event, at which SDKs throw, then `response.failed`,
- * for which Codex waits.
+ * Frames of this protocol are passed on unchanged. In any case the client gets what its SDK relies on: the response
+ * created, every item added and done, and one terminal event, `response.completed` or `response.incomplete`, which
+ * repeats the response. A failed stream ends as OpenAI's do: an `error` event, at which SDKs throw, then
+ * `response.failed`, for which Codex waits.
  */
 import type * as Chat from "@understudy/core/Chat"
 import type { Answering, Encoder } from "../ClientProtocol.ts"
@@ -22,29 +22,29 @@ export const encoder = (answering: Answering): Encoder => {
     answering,
     writer: OutputItemWriter.make(id, Namespaces.of(request)),
     response: { id: `resp_${id}`, created_at: created, model: request.model },
-    told: undefined,
+    lastResponse: undefined,
     settings: undefined,
-    begun: false,
+    started: false,
     ended: false,
     finish: "stop",
     usage: undefined,
   }
   return {
     push: ({ native, parts }) => {
-      // The response is over, whatever its upstream still sends.
+      // Events after the terminal event are ignored.
       if (state.ended) return ""
       if (native?.protocol !== protocol) return write(parts, state)
-      learn(parts, state)
+      record(parts, state)
       follow(native, parts, state)
       return pass(native)
     },
-    end: () => (state.ended ? "" : begin(state) + terminal(state)),
+    end: () => (state.ended ? "" : startResponse(state) + terminal(state)),
     fail: (error) => {
       if (state.ended) return ""
       state.ended = true
       const failed = ResponseObject.failed(Errors.ofResponse(error))
       return (
-        begin(state) +
+        startResponse(state) +
         OutputItemWriter.event(state.writer, "error", Errors.ofEvent(error)) +
         OutputItemWriter.event(state.writer, "response.failed", `,"response":${snapshot(state, failed)}`)
       )
@@ -55,14 +55,14 @@ export const encoder = (answering: Answering): Encoder => {
 interface State {
   readonly answering: Answering
   readonly writer: OutputItemWriter.State
-  /** What the client knows the response by. */
+  /** The identity that the client received. */
   response: ResponseObject.Identity
-  /** The event by which an upstream of this very protocol last told of the response. */
-  told: string | undefined
-  /** The JSON of what the response says of its request, once it has been said. */
+  /** The last event of an upstream of this protocol that contains the response. */
+  lastResponse: string | undefined
+  /** The JSON of the request's settings in the response, once written. */
   settings: string | undefined
-  /** Whether the client has been told of the response, and of its end. */
-  begun: boolean
+  /** Whether the client has received the response's start, and its end. */
+  started: boolean
   ended: boolean
   finish: Chat.FinishReason
   usage: Chat.Usage | undefined
@@ -73,17 +73,17 @@ interface State {
 // ---------------------------------------------------------------------------------------------------------------------
 
 const snapshot = (state: State, outcome: ResponseObject.Outcome): string => {
-  const { answering, response, told = "", usage, writer } = state
+  const { answering, response, lastResponse = "", usage, writer } = state
   state.settings ??= JSON.stringify(
-    ResponseObject.settings(answering.request, Json.fields(Json.fields(Json.parseExact(told))["response"])),
+    ResponseObject.settings(answering.request, Json.fields(Json.fields(Json.parseExact(lastResponse))["response"])),
   ).slice(1, -1)
   const head = JSON.stringify(ResponseObject.head(response, outcome, usage, ResponseObject.now(answering)))
   return `${head.slice(0, -1)},"output":${OutputItemWriter.output(writer)},${state.settings}}`
 }
 
-const begin = (state: State): string => {
-  if (state.begun) return ""
-  state.begun = true
+const startResponse = (state: State): string => {
+  if (state.started) return ""
+  state.started = true
   const fields = `,"response":${snapshot(state, ResponseObject.inProgress)}`
   return (
     OutputItemWriter.event(state.writer, "response.created", fields) +
@@ -93,7 +93,7 @@ const begin = (state: State): string => {
 
 const terminal = (state: State): string => {
   state.ended = true
-  const outcome = ResponseObject.outcome(state.finish, state.writer.refuses)
+  const outcome = ResponseObject.outcome(state.finish, state.writer.hasRefusal)
   const closed = OutputItemWriter.close(state.writer, "completed")
   return (
     closed +
@@ -108,7 +108,7 @@ const terminal = (state: State): string => {
 const write = (parts: ReadonlyArray<Chat.Part>, state: State): string => {
   let events = ""
   for (const part of parts) {
-    // The protocol knows one answer.
+    // The protocol supports one choice.
     if ("choice" in part && part.choice !== undefined && part.choice !== 0) continue
     events += writePart(part, state)
   }
@@ -125,11 +125,11 @@ const writePart = (part: Chat.Part, state: State): string => {
       return ""
     case "finish": {
       state.finish = part.reason
-      const { status } = ResponseObject.outcome(part.reason, state.writer.refuses)
-      return begin(state) + OutputItemWriter.close(state.writer, status)
+      const { status } = ResponseObject.outcome(part.reason, state.writer.hasRefusal)
+      return startResponse(state) + OutputItemWriter.close(state.writer, status)
     }
     default:
-      return begin(state) + writeContent(part, state.writer)
+      return startResponse(state) + writeContent(part, state.writer)
   }
 }
 
@@ -157,7 +157,7 @@ const writeContent = (
 // This protocol's own frames
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Written as it came. Data of several lines is so many lines of an event; a name of several is none. */
+/** Passes an event on. Data of several lines becomes several data lines; an invalid name is omitted. */
 const pass = ({ data, event }: Chat.NativeEvent): string => {
   const lines = data.includes("\n") ? data.replaceAll("\n", "\ndata: ") : data
   return event === undefined || breaks.test(event) ? `data: ${lines}\n\n` : `event: ${event}\ndata: ${lines}\n\n`
@@ -165,23 +165,23 @@ const pass = ({ data, event }: Chat.NativeEvent): string => {
 
 const breaks = /[\r\n]/
 
-const learn = (parts: ReadonlyArray<Chat.Part>, state: State): void => {
+const record = (parts: ReadonlyArray<Chat.Part>, state: State): void => {
   for (const part of parts) {
     if (part.type === "usage") state.usage = part.usage
     else if (part.type === "finish") state.finish = part.reason
   }
 }
 
-/** Keeps up with what the client was told, so that another can go on from there, or the end be told. */
+/** Records an event, so that another deployment can continue the stream, or the stream can be ended. */
 const follow = ({ data, event = "" }: Chat.NativeEvent, parts: ReadonlyArray<Chat.Part>, state: State): void => {
-  state.begun = true
+  state.started = true
   if (event.endsWith(".delta")) return Follow.delta(data, parts, state.writer)
   Follow.event(event, data, state.writer)
   switch (event) {
     case "response.created":
     case "response.queued":
     case "response.in_progress":
-      adopt(data, state)
+      takeIdentity(data, state)
       return
     case "response.completed":
     case "response.incomplete":
@@ -190,15 +190,15 @@ const follow = ({ data, event = "" }: Chat.NativeEvent, parts: ReadonlyArray<Cha
   }
 }
 
-/** The client knows the response as its own upstream named it. */
-const adopt = (data: string, state: State): void => {
+/** The client uses the upstream's identity of the response. */
+const takeIdentity = (data: string, state: State): void => {
   const { response: known } = state
-  const told = Json.fields(Json.fields(Json.parse(data))["response"])
+  const wire = Json.fields(Json.fields(Json.parse(data))["response"])
   state.response = {
-    id: Json.nonEmptyString(told["id"]) ?? known.id,
-    created_at: Json.integer(told["created_at"]) ?? known.created_at,
-    model: Json.nonEmptyString(told["model"]) ?? known.model,
+    id: Json.nonEmptyString(wire["id"]) ?? known.id,
+    created_at: Json.integer(wire["created_at"]) ?? known.created_at,
+    model: Json.nonEmptyString(wire["model"]) ?? known.model,
   }
-  state.told = data
+  state.lastResponse = data
   state.settings = undefined
 }

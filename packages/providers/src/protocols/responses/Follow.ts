@@ -1,8 +1,8 @@
 /**
- * Keeping up with this protocol's own events, which go out as they came: what the client has been told is folded, so that
- * another deployment can go on from there, or the end be told with all of it.
+ * Records events of this protocol that are passed on, so that another deployment can continue the stream, or the stream
+ * can be ended with all of its content.
  *
- * Upstreams leave out events and fields, and some write what is no event at all: nothing here relies on any of them.
+ * Upstreams omit events and fields, and some send invalid events: nothing here relies on any of them.
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
@@ -14,7 +14,7 @@ import * as Output from "./Output.ts"
 import * as EchoedItems from "./EchoedItems.ts"
 import * as OutputItemWriter from "./OutputItemWriter.ts"
 
-/** Most events are deltas, and say no more than their parts: only the first of a part nobody announced is read for more. */
+/** Records a delta. Its data is only parsed if its part was not announced. */
 export const delta = (data: string, parts: ReadonlyArray<Chat.Part>, writer: OutputItemWriter.State): void => {
   writer.sequence++
   for (const part of parts) {
@@ -26,7 +26,7 @@ export const delta = (data: string, parts: ReadonlyArray<Chat.Part>, writer: Out
   }
 }
 
-/** Any other event. */
+/** Records any other event. */
 export const event = (type: string, data: string, writer: OutputItemWriter.State): void => {
   const body = Json.fields(Json.parseExact(data))
   writer.sequence = (Json.integer(body["sequence_number"]) ?? writer.sequence) + 1
@@ -44,17 +44,17 @@ export const event = (type: string, data: string, writer: OutputItemWriter.State
       if (writer.message?.index === indexOf(body, writer)) donePart(writer.message, Json.fields(body["part"]))
       return
     case "response.output_text.annotation.added":
-      return annotated(body["annotation"], writer)
+      return addAnnotation(body["annotation"], writer)
   }
 }
 
-/** Where an event's item stands; where it does not say so, that is the one being written, or the next. */
+/** The index of an event's item. Default: the open item, else the next one. */
 const indexOf = (body: Fields, { message, next }: OutputItemWriter.State): number =>
-  place(body["output_index"]) ?? message?.index ?? next
+  validIndex(body["output_index"]) ?? message?.index ?? next
 
-const place = (index: unknown): number | undefined => {
-  const place = Json.integer(index)
-  return place === undefined || place < 0 ? undefined : place
+const validIndex = (value: unknown): number | undefined => {
+  const index = Json.integer(value)
+  return index === undefined || index < 0 ? undefined : index
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -62,14 +62,14 @@ const place = (index: unknown): number | undefined => {
 // ---------------------------------------------------------------------------------------------------------------------
 
 const added = (body: Fields, writer: OutputItemWriter.State): void => {
-  const index = place(body["output_index"]) ?? writer.next
+  const index = validIndex(body["output_index"]) ?? writer.next
   const item = Json.fields(body["item"])
   writer.next = Math.max(writer.next, index + 1)
   if (item["type"] === "message") openMessage(index, item, writer)
   else if (Predicate.isString(item["type"])) writer.open.set(index, complete(index, item, "incomplete", writer))
 }
 
-/** The item says all of itself again. What it does not say was told before. */
+/** The complete item. Missing fields are taken from earlier events. */
 const done = (body: Fields, writer: OutputItemWriter.State): void => {
   const index = indexOf(body, writer)
   const item = Json.fields(body["item"])
@@ -78,20 +78,25 @@ const done = (body: Fields, writer: OutputItemWriter.State): void => {
   writer.open.delete(index)
   if (message?.index === index) {
     writer.message = undefined
-    const told = OutputItemWriter.whole(message, "completed")
-    const content = Array.isArray(item["content"]) ? item["content"] : told["content"]
-    OutputItemWriter.keep(writer, index, { ...told, ...Json.defined(item), content })
+    const written = OutputItemWriter.completeMessage(message, "completed")
+    const content = Array.isArray(item["content"]) ? item["content"] : written["content"]
+    OutputItemWriter.recordDone(writer, index, { ...written, ...Json.defined(item), content })
   } else if (Predicate.isString(item["type"]))
-    OutputItemWriter.keep(writer, index, complete(index, item, "completed", writer))
+    OutputItemWriter.recordDone(writer, index, complete(index, item, "completed", writer))
 }
 
-/** One that is no message, with what is due where its upstream left it out. */
-const complete = (index: number, item: Fields, status: Output.Status, { answer }: OutputItemWriter.State): Block => {
+/** An item other than a message, with missing required fields. */
+const complete = (
+  index: number,
+  item: Fields,
+  status: Output.Status,
+  { responseId }: OutputItemWriter.State,
+): Block => {
   switch (item["type"]) {
     case "reasoning":
-      return { id: EchoedItems.id("rs", answer, index), summary: [], ...Json.defined(item) }
+      return { id: EchoedItems.id("rs", responseId, index), summary: [], ...Json.defined(item) }
     case "function_call": {
-      const id = EchoedItems.id("fc", answer, index)
+      const id = EchoedItems.id("fc", responseId, index)
       return { ...Output.call(id, status, { id, name: "", arguments: "" }, none), ...Json.defined(item) }
     }
     default:
@@ -101,11 +106,12 @@ const complete = (index: number, item: Fields, status: Output.Status, { answer }
 
 const none: OutputItemWriter.State["names"] = new Map()
 
-/** One that its upstream left open is as whole as it will be. */
+/** Opens a message. A message left open by its upstream is ended. */
 const openMessage = (index: number, item: Fields, writer: OutputItemWriter.State): OutputItemWriter.Message => {
   const { message: before } = writer
-  if (before !== undefined) OutputItemWriter.keep(writer, before.index, OutputItemWriter.whole(before, "completed"))
-  const id = Json.nonEmptyString(item["id"]) ?? EchoedItems.id("msg", writer.answer, index)
+  if (before !== undefined)
+    OutputItemWriter.recordDone(writer, before.index, OutputItemWriter.completeMessage(before, "completed"))
+  const id = Json.nonEmptyString(item["id"]) ?? EchoedItems.id("msg", writer.responseId, index)
   return (writer.message = { id, index, item: { ...item, id }, content: [], part: undefined })
 }
 
@@ -123,19 +129,19 @@ const openPart = (
   const message = writer.message?.index === index ? writer.message : openMessage(index, item, writer)
   writer.next = Math.max(writer.next, index + 1)
   donePart(message, {})
-  return (message.part = OutputItemWriter.part(message, type, place(body["content_index"])))
+  return (message.part = OutputItemWriter.part(message, type, validIndex(body["content_index"])))
 }
 
-const annotated = (said: unknown, { message }: OutputItemWriter.State): void => {
+const addAnnotation = (wire: unknown, { message }: OutputItemWriter.State): void => {
   const part = message?.part
   if (part === undefined) return
-  const annotation = Citations.complete(said, part.text.length)
+  const annotation = Citations.complete(wire, part.text.length)
   if (annotation !== undefined) part.annotations.push(annotation)
 }
 
-const donePart = (message: OutputItemWriter.Message, said: Fields): void => {
+const donePart = (message: OutputItemWriter.Message, wire: Fields): void => {
   const { part } = message
   message.part = undefined
-  if (part !== undefined) message.content.push({ ...OutputItemWriter.content(part), ...Json.defined(said) })
-  else if (Predicate.isString(said["type"])) message.content.push({ ...said })
+  if (part !== undefined) message.content.push({ ...OutputItemWriter.content(part), ...Json.defined(wire) })
+  else if (Predicate.isString(wire["type"])) message.content.push({ ...wire })
 }

@@ -1,6 +1,6 @@
 /**
- * Names of tools in a namespace, in which Codex groups the tools of a server. Nobody else knows of namespaces: elsewhere
- * such a tool's name is both in one, and clients get it back in two.
+ * Tool names in namespaces, which Codex uses to group a server's tools. Other protocols have no namespaces: there a
+ * tool's name includes its namespace, and clients get both back.
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
@@ -8,20 +8,20 @@ import * as Json from "../Json.ts"
 import * as ToolIds from "../ToolIds.ts"
 import { protocol } from "./Protocol.ts"
 
-/** A tool's name as its client knows it. */
+/** A tool's name as sent by its client. */
 export interface Name {
   readonly name: string
   readonly namespace?: string
 }
 
-/** What every vendor takes for a tool's name is at most so long. */
-const longestName = 64
+/** The maximum length that every vendor accepts. */
+const maxNameLength = 64
 
-/** The one name of a tool. */
+/** The combined name of a tool. */
 export const join = (namespace: unknown, name: string): string =>
-  Predicate.isString(namespace) && namespace !== "" ? ToolIds.fit(`${namespace}__${name}`, longestName) : name
+  Predicate.isString(namespace) && namespace !== "" ? ToolIds.fit(`${namespace}__${name}`, maxNameLength) : name
 
-/** The client's names of the tools that it offered in namespaces, by the one name each has. */
+/** The client's names of tools in namespaces, by combined name. */
 export const of = ({ native }: Chat.Request): ReadonlyMap<string, Name> => {
   const names = new Map<string, Name>()
   if (native?.protocol !== protocol) return names

@@ -1,8 +1,8 @@
 /**
- * A stream's items being written: each is added, grows by deltas, and is done, and so is each part within it. Every
- * function here gives the text of the events that it comes to, or `""`.
+ * Writes a stream's items: each item is added, extended by deltas and ended, and so is each part of it. Every function
+ * returns the text of the resulting events, or `""`.
  *
- * Content is closed by what follows it; only tool calls may be open side by side, and until they are whole.
+ * Content is closed by whatever follows it. Only tool calls may be open in parallel, until they are complete.
  */
 import type * as Chat from "@understudy/core/Chat"
 import type { Block } from "../Lowering.ts"
@@ -15,22 +15,22 @@ import * as Reasoning from "./Reasoning.ts"
 import * as EchoedItems from "./EchoedItems.ts"
 
 export interface State {
-  /** The answer's id, without a prefix; its client's names of tools in namespaces. */
-  readonly answer: string
+  /** The response's id without a prefix; the client's names of tools in namespaces. */
+  readonly responseId: string
   readonly names: ReadonlyMap<string, Name>
-  /** The number of the next event. */
+  /** The sequence number of the next event. */
   sequence: number
-  /** The index of the next item, and by their indexes those that are done, as JSON. */
+  /** The index of the next item, and the ended items by index, as JSON. */
   next: number
   readonly done: Map<number, string>
-  /** Items other than messages that an upstream of this very protocol has begun, and not ended. */
+  /** Items other than messages that an upstream of this protocol started and has not ended. */
   readonly open: Map<number, Block>
   message: Message | undefined
-  thought: Thought | undefined
-  /** By `Chat`'s index. */
+  reasoning: ReasoningItem | undefined
+  /** By index in `Chat`. */
   readonly calls: Map<number, Call>
-  /** Whether the answer holds a refusal. */
-  refuses: boolean
+  /** Whether the response contains a refusal. */
+  hasRefusal: boolean
 }
 
 interface Item {
@@ -39,7 +39,7 @@ interface Item {
 }
 
 export interface Message extends Item {
-  /** What it was added as. */
+  /** The item as it was added. */
   readonly item: Block
   readonly content: Array<Block>
   part: MessagePart | undefined
@@ -47,13 +47,13 @@ export interface Message extends Item {
 
 export interface MessagePart {
   readonly type: "output_text" | "refusal"
-  /** Which part of which item: the JSON of an event's fields. */
+  /** The JSON of the event fields that identify the part. */
   readonly at: string
   text: string
   readonly annotations: Array<unknown>
 }
 
-interface Thought extends Item {
+interface ReasoningItem extends Item {
   text: string
 }
 
@@ -62,50 +62,50 @@ interface Call extends Item {
   arguments: string
 }
 
-export const make = (answer: string, names: ReadonlyMap<string, Name>): State => ({
-  answer,
+export const make = (responseId: string, names: ReadonlyMap<string, Name>): State => ({
+  responseId,
   names,
   sequence: 0,
   next: 0,
   done: new Map(),
   open: new Map(),
   message: undefined,
-  thought: undefined,
+  reasoning: undefined,
   calls: new Map(),
-  refuses: false,
+  hasRefusal: false,
 })
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Events
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** `fields` is the JSON of the event's fields, each after a comma. */
+/** An event. `fields` is the JSON of its fields, each after a comma. */
 export const event = (state: State, type: string, fields: string): string =>
   `event: ${type}\ndata: {"type":"${type}","sequence_number":${state.sequence++}${fields}}\n\n`
 
-const within = ({ id, index }: Item): string => `,"item_id":${JSON.stringify(id)},"output_index":${index}`
+const itemFields = ({ id, index }: Item): string => `,"item_id":${JSON.stringify(id)},"output_index":${index}`
 
-const begin = (state: State, kind: string): Item => {
+const nextItem = (state: State, kind: string): Item => {
   const index = state.next++
-  return { id: EchoedItems.id(kind, state.answer, index), index }
+  return { id: EchoedItems.id(kind, state.responseId, index), index }
 }
 
 const added = (state: State, { index }: Item, item: Block): string =>
   event(state, "response.output_item.added", `,"output_index":${index},"item":${JSON.stringify(item)}`)
 
-const finished = (state: State, index: number, item: Block): string => {
-  const json = keep(state, index, item)
+const ended = (state: State, index: number, item: Block): string => {
+  const json = recordDone(state, index, item)
   return event(state, "response.output_item.done", `,"output_index":${index},"item":${json}`)
 }
 
-/** Has the item at `index` done, without a word to the client; gives its JSON. */
-export const keep = ({ done }: State, index: number, item: Block): string => {
+/** Records an ended item without an event, and returns its JSON. */
+export const recordDone = ({ done }: State, index: number, item: Block): string => {
   const json = JSON.stringify(item)
   done.set(index, json)
   return json
 }
 
-/** The items that are done, as JSON, in their order. */
+/** The ended items as JSON, in order. */
 export const output = ({ done }: State): string =>
   `[${[...done]
     .sort(([a], [b]) => a - b)
@@ -118,28 +118,28 @@ export const output = ({ done }: State): string =>
 
 const noLogprobs = "[]"
 
-export const text = (state: State, words: string, logprobs: unknown): string => {
+export const text = (state: State, value: string, logprobs: unknown): string => {
   const opened = openPart(state, "output_text")
   const part = state.message?.part
   if (part === undefined) return opened
-  part.text += words
-  const probable = logprobs === undefined ? noLogprobs : JSON.stringify(Output.logprobs(logprobs))
+  part.text += value
+  const logprobsJson = logprobs === undefined ? noLogprobs : JSON.stringify(Output.logprobs(logprobs))
   return (
     opened +
-    event(state, "response.output_text.delta", `${part.at},"delta":${JSON.stringify(words)},"logprobs":${probable}`)
+    event(state, "response.output_text.delta", `${part.at},"delta":${JSON.stringify(value)},"logprobs":${logprobsJson}`)
   )
 }
 
-export const refusal = (state: State, words: string): string => {
+export const refusal = (state: State, value: string): string => {
   const opened = openPart(state, "refusal")
   const part = state.message?.part
   if (part === undefined) return opened
-  part.text += words
-  state.refuses = true
-  return opened + event(state, "response.refusal.delta", `${part.at},"delta":${JSON.stringify(words)}`)
+  part.text += value
+  state.hasRefusal = true
+  return opened + event(state, "response.refusal.delta", `${part.at},"delta":${JSON.stringify(value)}`)
 }
 
-/** Of a text that is being written; clients look for the page, and break where there is none. */
+/** A citation of the open text. Clients require a page. */
 export const citation = (state: State, citation: Chat.Citation): string => {
   const part = state.message?.part
   if (part?.type !== "output_text") return ""
@@ -153,12 +153,12 @@ export const citation = (state: State, citation: Chat.Citation): string => {
   )
 }
 
-/** The message, and a part of that type within it. */
+/** Opens the message, and a part of that type. */
 const openPart = (state: State, type: MessagePart["type"]): string => {
   if (state.message?.part?.type === type) return ""
-  let events = closeThought(state) + closeWholeCalls(state)
+  let events = closeReasoning(state) + closeCompleteCalls(state)
   if (state.message === undefined) {
-    const at = begin(state, "msg")
+    const at = nextItem(state, "msg")
     const item = Output.message(at.id, "in_progress", [])
     state.message = { ...at, item, content: [], part: undefined }
     events += added(state, at, item)
@@ -172,7 +172,7 @@ const openPart = (state: State, type: MessagePart["type"]): string => {
 /** The next part of a message, empty. */
 export const part = (message: Message, type: MessagePart["type"], index = message.content.length): MessagePart => ({
   type,
-  at: `${within(message)},"content_index":${index}`,
+  at: `${itemFields(message)},"content_index":${index}`,
   text: "",
   annotations: [],
 })
@@ -185,13 +185,13 @@ const block = (part: MessagePart): string => JSON.stringify(content(part))
 const closePart = (state: State, message: Message): string => {
   const { part } = message
   if (part === undefined) return ""
-  const words = JSON.stringify(part.text)
+  const value = JSON.stringify(part.text)
   message.part = undefined
   message.content.push(content(part))
   return (
     (part.type === "refusal"
-      ? event(state, "response.refusal.done", `${part.at},"refusal":${words}`)
-      : event(state, "response.output_text.done", `${part.at},"text":${words},"logprobs":${noLogprobs}`)) +
+      ? event(state, "response.refusal.done", `${part.at},"refusal":${value}`)
+      : event(state, "response.output_text.done", `${part.at},"text":${value},"logprobs":${noLogprobs}`)) +
     event(state, "response.content_part.done", `${part.at},"part":${block(part)}`)
   )
 }
@@ -200,11 +200,11 @@ const closeMessage = (state: State, status: Status): string => {
   const { message } = state
   if (message === undefined) return ""
   state.message = undefined
-  return closePart(state, message) + finished(state, message.index, whole(message, status))
+  return closePart(state, message) + ended(state, message.index, completeMessage(message, status))
 }
 
-/** All of a message, its open part included. */
-export const whole = ({ content: parts, id, item, part }: Message, status: Status): Block => ({
+/** A complete message, its open part included. */
+export const completeMessage = ({ content: parts, id, item, part }: Message, status: Status): Block => ({
   ...item,
   ...Output.message(id, status, part === undefined ? parts : [...parts, content(part)]),
 })
@@ -213,45 +213,45 @@ export const whole = ({ content: parts, id, item, part }: Message, status: Statu
 // Reasoning
 // ---------------------------------------------------------------------------------------------------------------------
 
-type Reasoned = Extract<Chat.Part, { readonly type: "reasoning" }>
+type ReasoningPart = Extract<Chat.Part, { readonly type: "reasoning" }>
 
-/** A seal is the end of what it seals; thoughts that cannot be read are an item of their own. */
-export const reasoning = (state: State, { redacted, signature, text }: Reasoned): string => {
-  if (redacted !== undefined) return closeThought(state) + openThought(state) + closeThought(state, { redacted })
+/** Encrypted reasoning ends its item. Redacted reasoning is an item of its own. */
+export const reasoning = (state: State, { redacted, signature, text }: ReasoningPart): string => {
+  if (redacted !== undefined) return closeReasoning(state) + openReasoning(state) + closeReasoning(state, { redacted })
   if (text === "" && signature === undefined) return ""
-  let events = state.thought === undefined ? openThought(state) : ""
-  const { thought } = state
-  if (thought === undefined) return events
+  let events = state.reasoning === undefined ? openReasoning(state) : ""
+  const { reasoning } = state
+  if (reasoning === undefined) return events
   if (text !== "") {
-    const at = `${within(thought)},"summary_index":0`
-    if (thought.text === "") {
+    const at = `${itemFields(reasoning)},"summary_index":0`
+    if (reasoning.text === "") {
       events += event(state, "response.reasoning_summary_part.added", `${at},"part":${summary("")}`)
     }
-    thought.text += text
+    reasoning.text += text
     events += event(state, "response.reasoning_summary_text.delta", `${at},"delta":${JSON.stringify(text)}`)
   }
-  return signature === undefined ? events : events + closeThought(state, { signature })
+  return signature === undefined ? events : events + closeReasoning(state, { signature })
 }
 
-const openThought = (state: State): string => {
-  const events = closeMessage(state, "completed") + closeWholeCalls(state)
-  const item = begin(state, "rs")
-  state.thought = { ...item, text: "" }
+const openReasoning = (state: State): string => {
+  const events = closeMessage(state, "completed") + closeCompleteCalls(state)
+  const item = nextItem(state, "rs")
+  state.reasoning = { ...item, text: "" }
   return events + added(state, item, Reasoning.item(item.id, { text: "" }))
 }
 
-const closeThought = (state: State, seal: Pick<Reasoned, "signature" | "redacted"> = {}): string => {
-  const { thought } = state
-  if (thought === undefined) return ""
-  state.thought = undefined
-  const { text } = thought
-  const at = `${within(thought)},"summary_index":0`
-  const told =
+const closeReasoning = (state: State, encrypted: Pick<ReasoningPart, "signature" | "redacted"> = {}): string => {
+  const { reasoning } = state
+  if (reasoning === undefined) return ""
+  state.reasoning = undefined
+  const { text } = reasoning
+  const at = `${itemFields(reasoning)},"summary_index":0`
+  const summaryEvents =
     text === ""
       ? ""
       : event(state, "response.reasoning_summary_text.done", `${at},"text":${JSON.stringify(text)}`) +
         event(state, "response.reasoning_summary_part.done", `${at},"part":${summary(text)}`)
-  return told + finished(state, thought.index, Reasoning.item(thought.id, { text, ...seal }))
+  return summaryEvents + ended(state, reasoning.index, Reasoning.item(reasoning.id, { text, ...encrypted }))
 }
 
 const summary = (text: string): string => JSON.stringify({ type: "summary_text", text })
@@ -260,30 +260,30 @@ const summary = (text: string): string => JSON.stringify({ type: "summary_text",
 // Calls
 // ---------------------------------------------------------------------------------------------------------------------
 
-type Called = Extract<Chat.Part, { readonly type: "tool-call" }>
+type CallPart = Extract<Chat.Part, { readonly type: "tool-call" }>
 
-export const call = (state: State, { custom, id, index, name, signature }: Called): string => {
-  const events = closeMessage(state, "completed") + closeThought(state)
-  const item = begin(state, Output.kindOf({ custom }))
+export const call = (state: State, { custom, id, index, name, signature }: CallPart): string => {
+  const events = closeMessage(state, "completed") + closeReasoning(state)
+  const item = nextItem(state, Output.kindOf({ custom }))
   const call = { id, name, arguments: "", custom, signature }
   state.calls.set(index, { ...item, call, arguments: "" })
   return events + added(state, item, Output.call(item.id, "in_progress", call, state.names))
 }
 
-export const callArguments = (state: State, index: number, written: string): string => {
+export const callArguments = (state: State, index: number, json: string): string => {
   const open = state.calls.get(index)
-  return open === undefined ? "" : write(state, open, written)
+  return open === undefined ? "" : write(state, open, json)
 }
 
-const write = (state: State, open: Call, written: string): string => {
-  open.arguments += written
+const write = (state: State, open: Call, json: string): string => {
+  open.arguments += json
   const type =
     open.call.custom === true ? "response.custom_tool_call_input.delta" : "response.function_call_arguments.delta"
-  return event(state, type, `${within(open)},"delta":${JSON.stringify(written)}`)
+  return event(state, type, `${itemFields(open)},"delta":${JSON.stringify(json)}`)
 }
 
-/** Those that nothing can be added to: what else is said may come between the pieces of the others. */
-const closeWholeCalls = (state: State): string => {
+/** Ends complete calls. Other items may come between the deltas of incomplete calls. */
+const closeCompleteCalls = (state: State): string => {
   if (state.calls.size === 0) return ""
   let events = ""
   for (const [index, open] of state.calls) {
@@ -294,7 +294,7 @@ const closeWholeCalls = (state: State): string => {
   return events
 }
 
-/** The last one is where an answer that is not complete was cut short. */
+/** In a truncated response, the last call is incomplete. */
 const closeCalls = (state: State, status: Status): string => {
   if (state.calls.size === 0) return ""
   let events = ""
@@ -305,30 +305,30 @@ const closeCalls = (state: State, status: Status): string => {
   return events
 }
 
-/** What an upstream of this very protocol began, and another could not go on with. */
+/** Items that an upstream of this protocol started, and that another deployment cannot continue. */
 const closeOpen = (state: State): string => {
   let events = ""
-  for (const [index, item] of state.open) events += finished(state, index, { ...item, status: "incomplete" })
+  for (const [index, item] of state.open) events += ended(state, index, { ...item, status: "incomplete" })
   state.open.clear()
   return events
 }
 
 const closeCall = (state: State, open: Call, status: Status): string => {
-  // No arguments are an object without fields: clients parse what they get.
+  // Clients parse the arguments: a call without any needs an empty object.
   let events = open.arguments === "" && open.call.custom !== true ? write(state, open, "{}") : ""
   const item = Output.call(open.id, status, { ...open.call, arguments: open.arguments }, state.names)
-  const written = JSON.stringify(open.arguments)
+  const json = JSON.stringify(open.arguments)
   events +=
     open.call.custom === true
-      ? event(state, "response.custom_tool_call_input.done", `${within(open)},"input":${written}`)
+      ? event(state, "response.custom_tool_call_input.done", `${itemFields(open)},"input":${json}`)
       : event(
           state,
           "response.function_call_arguments.done",
-          `${within(open)},"name":${JSON.stringify(item["name"])},"arguments":${written}`,
+          `${itemFields(open)},"name":${JSON.stringify(item["name"])},"arguments":${json}`,
         )
-  return events + finished(state, open.index, item)
+  return events + ended(state, open.index, item)
 }
 
-/** Closes whatever is open. */
+/** Ends everything that is open. */
 export const close = (state: State, status: Status): string =>
-  closeThought(state) + closeMessage(state, status) + closeCalls(state, status) + closeOpen(state)
+  closeReasoning(state) + closeMessage(state, status) + closeCalls(state, status) + closeOpen(state)

@@ -1,7 +1,5 @@
-/**
- * The name of this protocol, as `Chat.Native` and `Provider.protocol` carry it: OpenAI's `POST /v1/responses`.
- */
+/** OpenAI's `POST /v1/responses`: its name in `Chat.Native` and `Provider.protocol`. */
 export const protocol = "responses"
 
-/** Whose seals its reasoning bears. */
+/** The issuer of its encrypted reasoning. */
 export const issuer = "openai"

@@ -1,9 +1,9 @@
 /**
- * Reasoning items: a summary that can be read, and `encrypted_content`, which only its issuer can.
+ * Reasoning items: a readable summary, and `encrypted_content`, which only its issuer can read.
  *
- * OpenAI's own goes back to OpenAI as it came. Another vendor's thoughts wear the same clothes towards the client: their
- * words as a summary, their seal, under a mark that says whose it is, in place of the encrypted content. The client brings
- * it back, and whoever issued it gets it again.
+ * OpenAI's own items return to OpenAI unchanged. Another vendor's reasoning has the same form for the client: its text
+ * is the summary, and its encrypted value, tagged with its issuer, is the encrypted content. The client returns the
+ * item, and the issuer gets its value back.
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
@@ -11,22 +11,23 @@ import type { Block, Warn } from "../Lowering.ts"
 import * as EncryptedReasoning from "../EncryptedReasoning.ts"
 import { issuer } from "./Protocol.ts"
 
-/** Before the issuer of a foreign seal that holds thoughts, and does not merely prove them. */
-const hidden = "~"
+/** Precedes the issuer of a foreign value that contains the reasoning itself, and is not only a signature. */
+const redactedMark = "~"
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Between whole items and parts
+// Items
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Towards OpenAI: only what it wrote itself. Without an id, which belongs to answers that are stored. */
+/** The item for OpenAI, if OpenAI issued it. It has no id: ids belong to stored responses. */
 export const encode = ({ redacted, signature, text }: Chat.Reasoning, warn: Warn): Block | undefined => {
-  const seal = redacted ?? signature
-  if (seal?.issuer === issuer) return { type: "reasoning", summary: summary(text), encrypted_content: seal.value }
+  const encrypted = redacted ?? signature
+  if (encrypted?.issuer === issuer)
+    return { type: "reasoning", summary: summary(text), encrypted_content: encrypted.value }
   warn("reasoning that is not sealed by OpenAI, left out")
   return undefined
 }
 
-/** Towards a client. */
+/** The item for a client. */
 export const item = (id: string, { redacted, signature, text }: Omit<Chat.Reasoning, "type">): Block => ({
   id,
   type: "reasoning",
@@ -34,10 +35,10 @@ export const item = (id: string, { redacted, signature, text }: Omit<Chat.Reason
   ...write(redacted, signature),
 })
 
-/** What an item holds: its words, and whose seal it bears. `seal` is `issued` for an item of an answer, `read` for a client's. */
-export const decode = (item: Item, seal = read): Chat.Reasoning => {
-  const text = [...texts(item.summary), ...texts(item.content)].join(between)
-  return { type: "reasoning", text, ...seal(item.encrypted_content, text) }
+/** The reasoning of an item. `encryptedOf` is `issued` for an item of a response, `read` for a client's item. */
+export const decode = (item: Item, encryptedOf = read): Chat.Reasoning => {
+  const text = [...texts(item.summary), ...texts(item.content)].join(separator)
+  return { type: "reasoning", text, ...encryptedOf(item.encrypted_content, text) }
 }
 
 interface Item {
@@ -46,8 +47,8 @@ interface Item {
   readonly encrypted_content?: unknown
 }
 
-/** Between the parts of a summary, which are one text elsewhere. */
-export const between = "\n\n"
+/** Joins the parts of a summary, which are one text in other protocols. */
+export const separator = "\n\n"
 
 const summary = (text: string): ReadonlyArray<Block> => (text === "" ? [] : [{ type: "summary_text", text }])
 
@@ -57,10 +58,10 @@ const texts = (parts: unknown): ReadonlyArray<string> =>
     : []
 
 // ---------------------------------------------------------------------------------------------------------------------
-// The seal
+// Encrypted content
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Nothing where there is no seal: the schema knows no null. */
+/** No field if there is none: the schema does not allow null. */
 const write = (
   redacted: Chat.EncryptedReasoning | undefined,
   signature: Chat.EncryptedReasoning | undefined,
@@ -69,37 +70,39 @@ const write = (
   return text === "" ? undefined : { encrypted_content: text }
 }
 
-/** The text of a seal in an answer; none where there is no seal. */
+/** The encrypted content of a response's item; empty if there is none. */
 export const writeEncrypted = ({ redacted, signature }: Pick<Chat.Reasoning, "signature" | "redacted">): string => {
-  const hides = redacted !== undefined && redacted.issuer !== issuer
-  const seal = hides ? { issuer: `${hidden}${redacted.issuer}`, value: redacted.value } : (redacted ?? signature)
-  return seal === undefined ? "" : EncryptedReasoning.write(seal, issuer)
+  const isForeignRedacted = redacted !== undefined && redacted.issuer !== issuer
+  const encrypted = isForeignRedacted
+    ? { issuer: `${redactedMark}${redacted.issuer}`, value: redacted.value }
+    : (redacted ?? signature)
+  return encrypted === undefined ? "" : EncryptedReasoning.write(encrypted, issuer)
 }
 
-/** The seal in `encrypted_content`: where there is no word beside it, OpenAI's own holds the thoughts themselves. */
-export const read = (encrypted: unknown, text: string): Pick<Chat.Reasoning, "signature" | "redacted"> => {
-  if (!Predicate.isString(encrypted) || encrypted === "") return {}
-  const seal = EncryptedReasoning.read(encrypted, issuer)
-  if (seal.issuer.startsWith(hidden)) {
-    return { redacted: { issuer: seal.issuer.slice(hidden.length), value: seal.value } }
+/** Reads a client's `encrypted_content`. Without text next to it, OpenAI's own value contains the reasoning. */
+export const read = (content: unknown, text: string): Pick<Chat.Reasoning, "signature" | "redacted"> => {
+  if (!Predicate.isString(content) || content === "") return {}
+  const encrypted = EncryptedReasoning.read(content, issuer)
+  if (encrypted.issuer.startsWith(redactedMark)) {
+    return { redacted: { issuer: encrypted.issuer.slice(redactedMark.length), value: encrypted.value } }
   }
-  return seal.issuer === issuer && text === "" ? { redacted: seal } : { signature: seal }
+  return encrypted.issuer === issuer && text === "" ? { redacted: encrypted } : { signature: encrypted }
 }
 
-/** What stands in an answer of `host`'s, whoever wrote it: only that endpoint reads it. */
-export const issued = (encrypted: unknown, text: string): Pick<Chat.Reasoning, "signature" | "redacted"> => {
-  if (!Predicate.isString(encrypted) || encrypted === "") return {}
-  const seal = { issuer, value: encrypted }
-  return text === "" ? { redacted: seal } : { signature: seal }
+/** Reads the `encrypted_content` of an upstream's response, in any form: only that endpoint reads it. */
+export const issued = (content: unknown, text: string): Pick<Chat.Reasoning, "signature" | "redacted"> => {
+  if (!Predicate.isString(content) || content === "") return {}
+  const encrypted = { issuer, value: content }
+  return text === "" ? { redacted: encrypted } : { signature: encrypted }
 }
 
-/** What a client's `encrypted_content` is to the endpoint whose seals are `host`'s, if it is that endpoint's to read. */
-export const own = (encrypted: unknown, host: EncryptedReasoning.Host): string | undefined => {
+/** A client's `encrypted_content` as `host` accepts it; `undefined` if it is another host's. */
+export const ownContent = (encrypted: unknown, host: EncryptedReasoning.Host): string | undefined => {
   if (!Predicate.isString(encrypted)) return undefined
   const marked = EncryptedReasoning.read(encrypted, issuer)
-  return marked.issuer.startsWith(hidden)
+  return marked.issuer.startsWith(redactedMark)
     ? EncryptedReasoning.ownValue(
-        EncryptedReasoning.write({ ...marked, issuer: marked.issuer.slice(hidden.length) }, ""),
+        EncryptedReasoning.write({ ...marked, issuer: marked.issuer.slice(redactedMark.length) }, ""),
         issuer,
         host,
       )

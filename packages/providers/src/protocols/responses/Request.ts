@@ -1,11 +1,10 @@
 /**
- * A request, from both ends: `Chat` said in the words of Responses, and a client's words read as a `Chat`.
+ * Requests: encodes `Chat` as an upstream's body, and decodes a client's body to `Chat`.
  *
- * What would change the answer's meaning and cannot be said fails with `Unsupported`, so that another candidate is asked;
- * a mere wish that cannot be said is named in `warnings`. `Chat.Request.metadata` stays with the router unless the caller
- * has OpenAI store the answer: it takes labels for nothing else.
+ * A feature that cannot be dropped fails with `Unsupported`, so that another deployment is tried. A dropped parameter
+ * is named in `warnings`. `Chat.Request.metadata` is only sent if OpenAI is to store the response (`store`).
  *
- * Nothing is kept between calls: whatever refers to an earlier answer by its id is refused, with what to do instead.
+ * Responses are not stored here: a reference to an earlier response is rejected, with an alternative.
  */
 import type * as Chat from "@understudy/core/Chat"
 import type { ProviderError } from "@understudy/core/ProviderError"
@@ -33,17 +32,17 @@ import * as Wire from "./Wire.ts"
 // Encode: Chat -> the upstream's body
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The body for `request.model`, which is the vendor's own id of the model: some models take fewer fields than others. */
+/** The body for `request.model`, the vendor's id of the model. Some models accept fewer fields than others. */
 export const encode = (request: Chat.Request): Result.Result<Encoded, ProviderError> => {
   const model = Model.of(request.model)
   const feature = unsupported(request, model)
   if (feature !== undefined) return Lowering.unsupported("Responses", feature)
 
   const { change, changes, warn, warnings } = Lowering.warnings()
-  const turns = Conversation.encode(request.messages, model, warn)
-  const body: Record<string, unknown> = { model: request.model, ...turns, store: false }
+  const conversation = Conversation.encode(request.messages, model, warn)
+  const body: Record<string, unknown> = { model: request.model, ...conversation, store: false }
   Tools.encode(request, model, body, warn)
-  encodeFormat(request.format, turns.input, body)
+  encodeFormat(request.format, conversation.input, body)
   encodeSampling(request.sampling, model, body, warn)
   encodeReasoning(request.reasoning, model, body, warn, change)
   if (request.user !== undefined) body["safety_identifier"] = request.user
@@ -53,12 +52,15 @@ export const encode = (request: Chat.Request): Result.Result<Encoded, ProviderEr
 }
 
 /**
- * What OpenAI's other API says in the same words, and takes for any model. What only some models take (a service tier, how
- * verbose to be, how long to keep a prefix) is not asked of one that the client did not choose.
+ * The fields shared with Chat Completions that every model accepts. Fields that only some models accept (service tier,
+ * verbosity, cache retention) are not sent to a model that the client did not choose.
  */
 export const sharedFields = { "chat-completions": ["prompt_cache_key"] }
 
-/** The body that the client sent, where it spoke this protocol: as it came, but for the model and what asks for a stream. */
+/**
+ * The client's own body; `undefined` if the client spoke another protocol. It stays as written, except for the model,
+ * the stream parameters and `EchoedItems`.
+ */
 export const native = (
   { model, native }: Chat.Request,
   endpoint: Endpoint.Endpoint = Endpoint.unlimited,
@@ -66,16 +68,16 @@ export const native = (
   if (native?.protocol !== protocol) return undefined
   const { stream: _stream, stream_options: _options, ...body } = native.body
   const { input } = body
-  return Array.isArray(input) ? { ...body, model, input: EchoedItems.strip(input, endpoint) } : { ...body, model }
+  return Array.isArray(input) ? { ...body, model, input: EchoedItems.fit(input, endpoint) } : { ...body, model }
 }
 
-/** Asks for the answer as a stream, with what else the client wished of a stream. */
+/** Asks for a stream, with the client's `stream_options`. */
 export const streamed = (body: Record<string, unknown>, { native }: Chat.Request): Record<string, unknown> => {
   const options = native?.protocol === protocol ? native.body["stream_options"] : undefined
   return Predicate.isObject(options) ? { ...body, stream: true, stream_options: options } : { ...body, stream: true }
 }
 
-/** The first thing asked for that this API cannot say and that the answer would be another without. */
+/** The first feature that this API does not support and that cannot be dropped. */
 const unsupported = (request: Chat.Request, model: Model.Model): string | undefined => {
   const sampling = request.sampling
   if (sampling?.n !== undefined && sampling.n > 1) return "several answers at once (n)"
@@ -84,7 +86,7 @@ const unsupported = (request: Chat.Request, model: Model.Model): string | undefi
   return Media.unsupported(request.messages, Content.unsupported)
 }
 
-/** Sets a field; a name such as `text.verbosity` is one within another. Lists are joined. */
+/** Sets a field. A name such as `text.verbosity` is a nested field. `include` lists are joined. */
 const put = (body: Record<string, unknown>, name: string, value: unknown): void => {
   const dot = name.indexOf(".")
   if (dot >= 0) body[name.slice(0, dot)] = { ...Json.fields(body[name.slice(0, dot)]), [name.slice(dot + 1)]: value }
@@ -106,7 +108,7 @@ const encodeFormat = (
       return
     case "json":
       body["text"] = { format: { type: "json_object" } }
-      // OpenAI refuses the mode where no message speaks of JSON; instructions are none.
+      // OpenAI requires that a message mentions JSON; `instructions` do not count.
       if (!/json/i.test(JSON.stringify(input))) input.unshift({ role: "developer", content: JsonMode.instruction })
       return
     case "json-schema": {
@@ -117,8 +119,8 @@ const encodeFormat = (
   }
 }
 
-/** The least that the API takes for `max_output_tokens`. */
-const leastOutput = 16
+/** The API's minimum of `max_output_tokens`. */
+const minOutput = 16
 
 const encodeSampling = (
   sampling: Chat.Sampling | undefined,
@@ -127,20 +129,20 @@ const encodeSampling = (
   warn: Warn,
 ): void => {
   if (sampling === undefined) return
-  const wish = (name: string, value: number | undefined) => {
+  const setSampling = (name: string, value: number | undefined) => {
     if (value === undefined) return
     if (model.samples) body[name] = value
     else if (value !== 1) warn(`${name} for this model`)
   }
   const { frequencyPenalty, logprobs, maxTokens, presencePenalty, seed, topK, topLogprobs } = sampling
   if (maxTokens !== undefined) {
-    const most = model.maxOutput ?? Infinity
-    if (maxTokens < leastOutput) warn(`a limit of fewer than ${leastOutput} tokens, sent as ${leastOutput}`)
-    if (maxTokens > most) warn(`max_output_tokens beyond what the model writes, cut to ${most}`)
-    body["max_output_tokens"] = Math.min(Math.max(maxTokens, leastOutput), most)
+    const maxOutput = model.maxOutput ?? Infinity
+    if (maxTokens < minOutput) warn(`a limit of fewer than ${minOutput} tokens, sent as ${minOutput}`)
+    if (maxTokens > maxOutput) warn(`max_output_tokens beyond what the model writes, cut to ${maxOutput}`)
+    body["max_output_tokens"] = Math.min(Math.max(maxTokens, minOutput), maxOutput)
   }
-  wish("temperature", sampling.temperature)
-  wish("top_p", sampling.topP)
+  setSampling("temperature", sampling.temperature)
+  setSampling("top_p", sampling.topP)
   if (topK !== undefined) warn("top_k")
   if (seed !== undefined) warn("a seed")
   if ((frequencyPenalty ?? 0) !== 0) warn("a frequency penalty")
@@ -152,7 +154,9 @@ const encodeSampling = (
 const logprobsIncluded = "message.output_text.logprobs"
 const reasoningIncluded = "reasoning.encrypted_content"
 
-/** Where the model reasons, its thoughts are wanted back sealed: nothing is stored to which a later turn could refer. */
+/**
+ * If the model reasons, encrypted reasoning is requested, because no response is stored for a later turn to refer to.
+ */
 const encodeReasoning = (
   reasoning: Chat.ReasoningOptions | undefined,
   model: Model.Model,
@@ -180,31 +184,31 @@ const encodeReasoning = (
 const parse = SchemaParser.decodeUnknownResult(Wire.Request)
 
 /**
- * The request in `body`, which travels along as `native`. Fields that `Chat` has no word for stand in
- * `vendor["responses"]` too, and tools and items that only OpenAI knows of in `droppedParams` or `requiredUnsupported`, so that what they
- * ask for is not lost on a provider that speaks another protocol.
+ * Decodes a client's body, which is kept as `native`. Fields without a counterpart in `Chat` are also in
+ * `vendor["responses"]`, and tools and items that only OpenAI supports in `droppedParams` or `requiredUnsupported`, so
+ * that a provider of another protocol reports them.
  */
 export const decode = (body: Record<string, unknown>): Result.Result<Chat.Request, InvalidBody> => {
-  const refused = stateful(body)
-  if (refused !== undefined) return Result.fail(refused)
+  const rejection = rejectStored(body)
+  if (rejection !== undefined) return Result.fail(rejection)
   const parsed = parse(ExactNumber.read(body))
   return Result.isFailure(parsed)
     ? Result.fail(fromIssue(parsed.failure, body))
     : Result.succeed(fromWire(parsed.success, body))
 }
 
-/** Whether the answer is to be streamed. */
+/** Whether the client asks for a stream. */
 export const isStream = (body: Record<string, unknown>): boolean => body["stream"] === true
 
 const fromWire = (wire: Wire.Request, body: Record<string, unknown>): Chat.Request => {
-  const turns = Conversation.decode(wire)
+  const conversation = Conversation.decode(wire)
   const tools = Tools.decode(wire)
   const request: { -readonly [K in keyof Chat.Request]: Chat.Request[K] } = {
     model: wire.model,
-    messages: turns.messages,
+    messages: conversation.messages,
     native: { protocol, body },
   }
-  const vendor = others(wire, body)
+  const vendor = otherFields(wire, body)
   if (Object.keys(vendor).length > 0) request.vendor = { [protocol]: vendor }
   if (tools.tools.length > 0) request.tools = tools.tools
   if (tools.choice !== undefined) request.toolChoice = tools.choice
@@ -217,9 +221,9 @@ const fromWire = (wire: Wire.Request, body: Record<string, unknown>): Chat.Reque
   if (wire.metadata) request.metadata = wire.metadata
   const user = wire.safety_identifier ?? wire.user
   if (Predicate.isString(user)) request.user = user
-  const droppedParams = [...tools.droppedParams, ...turns.droppedParams]
+  const droppedParams = [...tools.droppedParams, ...conversation.droppedParams]
   if (droppedParams.length > 0) request.droppedParams = droppedParams
-  const requiredUnsupported = [...tools.requiredUnsupported, ...turns.requiredUnsupported]
+  const requiredUnsupported = [...tools.requiredUnsupported, ...conversation.requiredUnsupported]
   if (requiredUnsupported.length > 0) request.requiredUnsupported = requiredUnsupported
   return request
 }
@@ -257,27 +261,28 @@ const decodeSampling = (wire: Wire.Request): Chat.Sampling | undefined =>
   })
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What Chat has no words for
+// Fields without a counterpart in Chat
 // ---------------------------------------------------------------------------------------------------------------------
 
 const known: ReadonlySet<string> = new Set(Object.keys(Wire.Request.fields))
 
-/** What is included in any answer of ours, as far as its vendor gives it. */
+/** Included in every response, as far as its vendor supports it. */
 const included: ReadonlySet<string> = new Set([logprobsIncluded, reasoningIncluded])
 
-/** How a thought is told in short is its vendor's own affair, everywhere else. */
+/** Reasoning summaries are up to the vendor in other protocols. */
 const summaries: ReadonlySet<string> = new Set(["summary", "generate_summary"])
 
-const others = (wire: Wire.Request, body: Record<string, unknown>): Record<string, unknown> => {
+const otherFields = (wire: Wire.Request, body: Record<string, unknown>): Record<string, unknown> => {
   const vendor: Record<string, unknown> = {}
-  const within = (name: "text" | "reasoning", understood: string) => {
+  const addNested = (name: "text" | "reasoning", understood: string) => {
     for (const [field, value] of Object.entries(Json.fields(body[name]))) {
       if (field !== understood && value !== null && !summaries.has(field)) vendor[`${name}.${field}`] = value
     }
   }
-  for (const name in body) if (!known.has(name) && !idle.has(name) && body[name] !== null) vendor[name] = body[name]
-  within("text", "format")
-  within("reasoning", "effort")
+  for (const name in body)
+    if (!known.has(name) && !ineffective.has(name) && body[name] !== null) vendor[name] = body[name]
+  addNested("text", "format")
+  addNested("reasoning", "effort")
   const more = wire.include?.filter((what) => !included.has(what)) ?? []
   if (more.length > 0) vendor["include"] = more
   if (wire.store === true) vendor["store"] = true
@@ -287,24 +292,24 @@ const others = (wire: Wire.Request, body: Record<string, unknown>): Record<strin
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What refers to an earlier answer
+// References to stored responses
 // ---------------------------------------------------------------------------------------------------------------------
 
-const instead = "No answers are kept here: send the whole conversation as `input`."
+const sendConversation = "Responses are not stored: send the whole conversation as `input`."
 
-/** Fields that need an answer, or something else, that was stored; and what to do instead. */
-const stored: Readonly<Record<string, string>> = {
-  previous_response_id: instead,
-  conversation: instead,
-  prompt: "No prompt templates are kept here: send the prompt itself, as `instructions` and `input`.",
-  background: "Nothing goes on here once its caller has left: leave it out, and stream the answer.",
+/** Fields that refer to stored data, each with an alternative. */
+const storedFields: Readonly<Record<string, string>> = {
+  previous_response_id: sendConversation,
+  conversation: sendConversation,
+  prompt: "Prompt templates are not stored: send the prompt as `instructions` and `input`.",
+  background: "Background responses are not supported: leave it out, and stream the response.",
 }
 
-/** As good as not said, where they are not refused. */
-const idle: ReadonlySet<string> = new Set(Object.keys(stored))
+/** Without effect unless rejected. */
+const ineffective: ReadonlySet<string> = new Set(Object.keys(storedFields))
 
-const stateful = (body: Record<string, unknown>): InvalidBody | undefined => {
-  for (const [name, advice] of Object.entries(stored)) {
+const rejectStored = (body: Record<string, unknown>): InvalidBody | undefined => {
+  for (const [name, advice] of Object.entries(storedFields)) {
     const value = body[name]
     if (value !== undefined && value !== null && value !== false) return unsupportedParameter(name, advice)
   }
@@ -312,12 +317,12 @@ const stateful = (body: Record<string, unknown>): InvalidBody | undefined => {
   if (index < 0) return undefined
   return unsupportedParameter(
     `input[${index}]`,
-    "No answers are kept here that an item could refer to: send the item itself. Clients that refer to items by " +
-      "themselves send them whole where `store` is false.",
+    "Responses are not stored, so items cannot be referenced: send the item itself. Clients that send references " +
+      "automatically send complete items if `store` is false.",
   )
 }
 
-/** In OpenAI's own words. */
+/** OpenAI's message for this error. */
 const unsupportedParameter = (path: string, advice: string): InvalidBody =>
   new InvalidBody({
     path,

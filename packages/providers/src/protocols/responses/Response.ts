@@ -1,6 +1,4 @@
-/**
- * A whole answer, from both ends.
- */
+/** Complete responses: decodes an upstream's body to `Chat`, and encodes `Chat` for a client. */
 import type * as Chat from "@understudy/core/Chat"
 import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
@@ -26,8 +24,9 @@ import * as Usage from "./Usage.ts"
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * The answer in `text`, which travels along as `native`. Fails with `Malformed` on what is no response, or holds a call
- * that is not whole, and as `classify` judges the error of one that failed. Items the engine does not know (what OpenAI's own tools did) are in `native` alone.
+ * Decodes the response in `text`, which is kept as `native`. Fails with `Malformed` if it is not a response, or
+ * contains an incomplete call. A failed response is classified by `classify`. Unknown items (of OpenAI's own tools) are
+ * in `native` only.
  */
 export const decode = (
   text: string,
@@ -42,7 +41,7 @@ export const decode = (
   const logprobs: Array<unknown> = []
   for (const item of output) if (Predicate.isObject(item)) decodeItem(item as Fields, content, logprobs)
   const usage = Usage.decode(body["usage"])
-  const ended = Result.flatMap(finish(body, "completed", ends(content), classify), (finishReason) =>
+  const ended = Result.flatMap(finish(body, "completed", finishReasonOf(content), classify), (finishReason) =>
     ToolCalls.normalize({ content, finishReason }, (index) => callId(id, index)),
   )
   return Result.map(ended, (choice) => ({
@@ -55,16 +54,16 @@ export const decode = (
   }))
 }
 
-/** The response as its client may read it: its calls have ids of their own, and arguments. */
+/** Corrects the client's body: calls have unique ids, and arguments. */
 const amended = (body: Fields, { content }: Chat.Choice): Fields => {
   const calls = content.filter((part) => part.type === "tool-call")
   const output = Json.list(body["output"])
   let at = 0
-  const told = output.map((item) => {
+  const amendedOutput = output.map((item) => {
     const call = isCall(Json.fields(item)) ? calls[at++] : undefined
     return call === undefined ? item : amendedCall(Json.fields(item), call)
   })
-  return told.every((item, index) => item === output[index]) ? body : { ...body, output: told }
+  return amendedOutput.every((item, index) => item === output[index]) ? body : { ...body, output: amendedOutput }
 }
 
 const amendedCall = (item: Fields, call: Chat.ToolCall): Fields => {
@@ -75,14 +74,14 @@ const amendedCall = (item: Fields, call: Chat.ToolCall): Fields => {
 
 const isCall = ({ type }: Fields): boolean => type === "function_call" || type === "custom_tool_call"
 
-/** The id of a call that was given none: no other answer's call has the same. */
+/** The id of a call that has none. It is unique across responses. */
 export const callId = (id: unknown, index: number): string =>
   Predicate.isString(id) && id !== "" ? `call_${index}_${id}` : `call_${index}`
 
-/** What an answer that is complete ends in. */
-export type Ends = Extract<Chat.FinishReason, "stop" | "tool-calls" | "refusal">
+/** The finish reason of a complete response, by its content. */
+export type CompleteReason = Extract<Chat.FinishReason, "stop" | "tool-calls" | "refusal">
 
-const ends = (content: ReadonlyArray<Chat.AssistantContent>): Ends => {
+const finishReasonOf = (content: ReadonlyArray<Chat.AssistantContent>): CompleteReason => {
   if (content.some(({ type }) => type === "tool-call")) return "tool-calls"
   return content.some(({ type }) => type === "refusal") ? "refusal" : "stop"
 }
@@ -90,26 +89,26 @@ const ends = (content: ReadonlyArray<Chat.AssistantContent>): Ends => {
 const hasFailed = (status: unknown): boolean => status === "failed" || status === "cancelled"
 
 /**
- * Why the model stopped, by the response's status, or else as its event `said`. A reason of a later API is `other`. Fails
- * where the response has failed, and with `Malformed` where it has not ended: another `status`, or an incomplete one
- * without a word why.
+ * The finish reason, by the response's status, else by its terminal `event`. An unknown reason is `other`. Fails if the
+ * response failed, and with `Malformed` if it has not ended: it has another `status`, or is incomplete without a
+ * reason.
  */
 export const finish = (
   response: Fields,
-  said: "completed" | "incomplete",
-  ends: Ends,
+  event: "completed" | "incomplete",
+  completeReason: CompleteReason,
   classify: (error: Errors.WireError) => ProviderError,
 ): Result.Result<Chat.FinishReason, ProviderError> => {
-  const status = response["status"] ?? said
+  const status = response["status"] ?? event
   if (hasFailed(status)) return Result.fail(classify(Errors.fromResponse(response)))
   const reason = Json.nonEmptyString(Json.fields(response["incomplete_details"])["reason"])
-  if (status === "completed" && said === "completed") return Result.succeed(ends)
+  if (status === "completed" && event === "completed") return Result.succeed(completeReason)
   if (status !== "completed" && status !== "incomplete") {
-    return Json.malformed(`The answer ended before the response did: its status is ${JSON.stringify(status)}`)
+    return Json.malformed(`The stream ended before the response: its status is ${JSON.stringify(status)}`)
   }
   switch (reason) {
     case undefined:
-      return Json.malformed("The response is incomplete, and does not say why")
+      return Json.malformed("The response is incomplete without a reason")
     case "max_output_tokens":
       return Result.succeed("length")
     case "content_filter":
@@ -123,12 +122,12 @@ const decodeItem = (item: Fields, content: Array<Chat.AssistantContent>, logprob
   switch (item["type"]) {
     case "message":
       for (const part of Json.list(item["content"])) {
-        const { annotations, logprobs: probable, refusal, text, type } = Json.fields(part)
+        const { annotations, logprobs: partLogprobs, refusal, text, type } = Json.fields(part)
         if (type === "refusal") content.push({ type: "refusal", text: Json.string(refusal) })
         if (type !== "output_text") continue
         const citations = Citations.decodeAll(annotations)
         content.push({ type: "text", text: Json.string(text), ...(citations.length > 0 ? { citations } : undefined) })
-        logprobs.push(...Json.list(probable))
+        logprobs.push(...Json.list(partLogprobs))
       }
       return
     case "reasoning":
@@ -136,21 +135,21 @@ const decodeItem = (item: Fields, content: Array<Chat.AssistantContent>, logprob
       return
     case "function_call":
     case "custom_tool_call":
-      content.push({ ...opened(item), arguments: written(item) })
+      content.push({ ...callOf(item), arguments: argumentsOf(item) })
       return
   }
 }
 
-/** A call's item, without what it is called with. A gateway like ours may have answered: its ids carry signatures. */
-export const opened = ({ call_id, id, name, namespace, type }: Fields) => ({
+/** A call's item without its arguments. Ids may carry signatures of a gateway behind this one. */
+export const callOf = ({ call_id, id, name, namespace, type }: Fields) => ({
   type: "tool-call" as const,
   id: Json.nonEmptyString(call_id) ?? Json.string(id),
   name: Namespaces.join(namespace, Json.string(name)),
   ...(type === "custom_tool_call" ? { custom: true as const } : undefined),
 })
 
-/** What it is called with: text where it is free-form, else JSON, of which there may be none for no arguments. */
-export const written = ({ arguments: json, input, type }: Fields): string => {
+/** The arguments of a call: text for a custom tool, else JSON, possibly missing. */
+export const argumentsOf = ({ arguments: json, input, type }: Fields): string => {
   if (type === "custom_tool_call") return Json.string(input)
   if (json === undefined || json === null || json === "") return "{}"
   return Predicate.isString(json) ? json : JSON.stringify(json)
@@ -160,30 +159,30 @@ export const written = ({ arguments: json, input, type }: Fields): string => {
 // Encode: Chat -> a client's body
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** An answer of another protocol's as a `response`. */
+/** A response of another protocol as a `response`. */
 export const encode = (response: Chat.Response, answering: Answering): Record<string, unknown> => {
   const names = Namespaces.of(answering.request)
   const output: Array<Block> = []
-  const refuses = response.content.some(({ type }) => type === "refusal")
-  const outcome = ResponseObject.outcome(response.finishReason, refuses)
+  const hasRefusal = response.content.some(({ type }) => type === "refusal")
+  const outcome = ResponseObject.outcome(response.finishReason, hasRefusal)
   const last = response.content.length - 1
   const id = (kind: string) => EchoedItems.id(kind, answering.id, output.length)
-  let said: Array<Block> | undefined
-  let probable = Output.logprobs(response.logprobs)
+  let message: Array<Block> | undefined
+  let partLogprobs = Output.logprobs(response.logprobs)
   for (const [index, part] of response.content.entries()) {
     const status = index === last ? outcome.status : "completed"
     switch (part.type) {
       case "text":
       case "refusal":
-        if (said === undefined) output.push(Output.message(id("msg"), "completed", (said = [])))
+        if (message === undefined) output.push(Output.message(id("msg"), "completed", (message = [])))
         if (status === "incomplete") output[output.length - 1]!["status"] = status
-        said.push(
+        message.push(
           part.type === "refusal"
             ? Output.refusal(part.text)
-            : Output.text(part.text, Citations.encodeAll(part), probable),
+            : Output.text(part.text, Citations.encodeAll(part), partLogprobs),
         )
-        // They are the whole answer's, and told once.
-        if (part.type === "text") probable = []
+        // They belong to the whole response, and are written once.
+        if (part.type === "text") partLogprobs = []
         continue
       case "reasoning":
         output.push(Reasoning.item(id("rs"), part))
@@ -194,7 +193,7 @@ export const encode = (response: Chat.Response, answering: Answering): Record<st
       case "audio":
         continue
     }
-    said = undefined
+    message = undefined
   }
   return ResponseObject.of(answering, response, output, outcome)
 }

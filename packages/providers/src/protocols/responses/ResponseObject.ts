@@ -1,7 +1,7 @@
 /**
- * The response object around an answer's items: whole answers are one, and so is what the first and the last events of a
- * stream bear. It repeats what was asked, in the client's own words, and has every field that the schema of Open Responses
- * requires (https://www.openresponses.org/reference): a value where one is due, null only where that says something.
+ * The response object: a complete response, and part of the first and last events of a stream. It repeats the client's
+ * parameters, and has every field that the schema of Open Responses requires (https://www.openresponses.org/reference),
+ * null only if null is meaningful.
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
@@ -11,29 +11,28 @@ import * as Json from "../Json.ts"
 import { protocol } from "./Protocol.ts"
 import * as Usage from "./Usage.ts"
 
-/** What an answer comes to: its status, and why it is not complete or failed, where it did not complete. */
+/** The status of a response, and why it is incomplete or failed. */
 export interface Outcome {
   readonly status: "in_progress" | "completed" | "incomplete" | "failed"
   readonly incomplete_details: { readonly reason: string } | null
   readonly error: { readonly code: string; readonly message: string } | null
 }
 
-/** What a whole answer comes to. */
+/** The status of an ended response. */
 export type Ended = Outcome & { readonly status: "completed" | "incomplete" }
 
 /**
- * The protocol knows two ways not to be complete. A refusal in words says so itself, any other is the filter's; of an
- * answer that only paused, `max_output_tokens` says at least that it is not whole. One that ended for a reason without a
- * word has ended.
+ * The outcome of a finish reason. A refusal with text is complete, any other is `content_filter`; a pause is
+ * `max_output_tokens`, as the response is not complete; an unknown reason is complete.
  */
-export const outcome = (finish: Chat.FinishReason, refuses: boolean): Ended => {
+export const outcome = (finish: Chat.FinishReason, hasRefusal: boolean): Ended => {
   switch (finish) {
     case "stop":
     case "tool-calls":
     case "other":
       return completed
     case "refusal":
-      return refuses ? completed : incomplete("content_filter")
+      return hasRefusal ? completed : incomplete("content_filter")
     case "content-filter":
       return incomplete("content_filter")
     case "length":
@@ -50,94 +49,98 @@ const incomplete = (reason: string): Ended => ({
 
 const completed: Ended = { status: "completed", incomplete_details: null, error: null }
 
-/** That of an answer that has begun. */
+/** The outcome of a running response. */
 export const inProgress: Outcome = { status: "in_progress", incomplete_details: null, error: null }
 
-/** That of an answer that broke. */
+/** The outcome of a failed response. */
 export const failed = (error: Outcome["error"]): Outcome => ({ status: "failed", incomplete_details: null, error })
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What was asked
+// Settings
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What every answer to a request says of it, as far as an upstream of this very protocol has not said `told` of it. */
-export const settings = (request: Chat.Request, told: Json.Fields = {}): Record<string, unknown> => {
-  const asked: Json.Fields = request.native?.protocol === protocol ? request.native.body : {}
-  const said: Record<string, unknown> = {
+/**
+ * The request's settings in a response. `upstream` is the response of an upstream of this protocol, whose settings take
+ * precedence.
+ */
+export const settings = (request: Chat.Request, upstream: Json.Fields = {}): Record<string, unknown> => {
+  const body: Json.Fields = request.native?.protocol === protocol ? request.native.body : {}
+  const known: Record<string, unknown> = {
     background: false,
-    frequency_penalty: Json.number(asked["frequency_penalty"]) ?? 0,
-    instructions: asked["instructions"] ?? null,
-    max_output_tokens: asked["max_output_tokens"] ?? null,
-    max_tool_calls: asked["max_tool_calls"] ?? null,
-    metadata: asked["metadata"] ?? {},
-    parallel_tool_calls: asked["parallel_tool_calls"] ?? true,
-    presence_penalty: Json.number(asked["presence_penalty"]) ?? 0,
+    frequency_penalty: Json.number(body["frequency_penalty"]) ?? 0,
+    instructions: body["instructions"] ?? null,
+    max_output_tokens: body["max_output_tokens"] ?? null,
+    max_tool_calls: body["max_tool_calls"] ?? null,
+    metadata: body["metadata"] ?? {},
+    parallel_tool_calls: body["parallel_tool_calls"] ?? true,
+    presence_penalty: Json.number(body["presence_penalty"]) ?? 0,
     previous_response_id: null,
-    prompt_cache_key: asked["prompt_cache_key"] ?? null,
-    reasoning: Json.fields(asked["reasoning"]),
-    safety_identifier: asked["safety_identifier"] ?? null,
+    prompt_cache_key: body["prompt_cache_key"] ?? null,
+    reasoning: Json.fields(body["reasoning"]),
+    safety_identifier: body["safety_identifier"] ?? null,
     service_tier: "default",
     store: false,
-    temperature: asked["temperature"] ?? 1,
-    text: Json.fields(asked["text"]),
-    tool_choice: asked["tool_choice"] ?? "auto",
-    tools: Json.list(asked["tools"]),
-    top_logprobs: asked["top_logprobs"] ?? 0,
-    top_p: asked["top_p"] ?? 1,
+    temperature: body["temperature"] ?? 1,
+    text: Json.fields(body["text"]),
+    tool_choice: body["tool_choice"] ?? "auto",
+    tools: Json.list(body["tools"]),
+    top_logprobs: body["top_logprobs"] ?? 0,
+    top_p: body["top_p"] ?? 1,
     truncation: "disabled",
-    user: asked["user"] ?? null,
+    user: body["user"] ?? null,
   }
-  for (const name in told) if (!ours.has(name) && isLike(told[name], said[name])) said[name] = told[name]
-  const text = Json.fields(said["text"])
+  for (const name in upstream)
+    if (!otherFields.has(name) && isLike(upstream[name], known[name])) known[name] = upstream[name]
+  const text = Json.fields(known["text"])
   return {
-    ...said,
-    reasoning: { effort: null, summary: null, ...Json.defined(Json.fields(said["reasoning"])) },
+    ...known,
+    reasoning: { effort: null, summary: null, ...Json.defined(Json.fields(known["reasoning"])) },
     text: { ...Json.defined(text), format: format(text["format"]) },
-    tools: Json.list(said["tools"]).filter(Json.isObject).map(tool),
+    tools: Json.list(known["tools"]).filter(Json.isObject).map(tool),
   }
 }
 
-/** What stands beside the settings. */
-const ours: ReadonlySet<string> = new Set(
+/** Fields that are not settings. */
+const otherFields: ReadonlySet<string> = new Set(
   "id object created_at completed_at status error incomplete_details model output usage".split(" "),
 )
 
-/** Whether a value may stand where the other does; where that is nothing, any may. */
-const isLike = (value: unknown, said: unknown): boolean =>
-  said === undefined ||
-  said === null ||
-  (typeof ExactNumber.toNumber(value) === typeof ExactNumber.toNumber(said) &&
+/** Whether a value has the type of another; any type if the other is null or undefined. */
+const isLike = (value: unknown, known: unknown): boolean =>
+  known === undefined ||
+  known === null ||
+  (typeof ExactNumber.toNumber(value) === typeof ExactNumber.toNumber(known) &&
     value !== null &&
-    Array.isArray(value) === Array.isArray(said))
+    Array.isArray(value) === Array.isArray(known))
 
-const format = (asked: unknown): Json.Fields => {
-  const said = Json.fields(asked)
-  if (said["type"] === "json_schema") return { description: null, schema: null, strict: false, ...Json.defined(said) }
-  return Predicate.isString(said["type"]) ? said : { type: "text" }
+const format = (body: unknown): Json.Fields => {
+  const known = Json.fields(body)
+  if (known["type"] === "json_schema") return { description: null, schema: null, strict: false, ...Json.defined(known) }
+  return Predicate.isString(known["type"]) ? known : { type: "text" }
 }
 
-const tool = (said: Json.Fields): Json.Fields =>
-  said["type"] === "function"
+const tool = (known: Json.Fields): Json.Fields =>
+  known["type"] === "function"
     ? {
-        ...said,
-        description: said["description"] ?? null,
-        parameters: said["parameters"] ?? null,
-        strict: said["strict"] ?? false,
+        ...known,
+        description: known["description"] ?? null,
+        parameters: known["parameters"] ?? null,
+        strict: known["strict"] ?? false,
       }
-    : said
+    : known
 
 // ---------------------------------------------------------------------------------------------------------------------
-// The whole
+// Response
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What an answer is known by. Times are in seconds. */
+/** The identity of a response. Times are in seconds. */
 export interface Identity {
   readonly id: string
   readonly created_at: number
   readonly model: string
 }
 
-/** All that is not of the request, but for the output. `now` is when an answer that completed did so. */
+/** The fields that are neither settings nor output. `now` is the time of completion. */
 export const head = (
   { created_at, id, model }: Identity,
   { error, incomplete_details, status }: Outcome,
@@ -155,10 +158,10 @@ export const head = (
   usage: usage === undefined ? null : Usage.encode(usage),
 })
 
-/** What time it is for an answer, in seconds. */
+/** The current time of a call, in seconds. */
 export const now = ({ created, now }: Answering): number => now?.() ?? created
 
-/** A whole answer. */
+/** A complete response. */
 export const of = (
   answering: Answering,
   { model, usage }: Chat.Response,

@@ -1,9 +1,9 @@
 /**
- * A streamed Responses answer, event by event: read here, written in `Encoder.ts`.
+ * Decodes a stream event by event. `Encoder.ts` encodes one for clients.
  *
- * `response.created` is preamble; deltas are output; `response.completed` and `response.incomplete` are the proof that the
- * answer is whole, and bring its usage. An item that is done says all of itself again, and is looked at only for what its
- * deltas did not say. Events of OpenAI's own tools say nothing to the engine but travel along as `native`.
+ * `response.created` is the preamble; deltas are output; `response.completed` and `response.incomplete` complete the
+ * response and have its usage. An ended item repeats its content, and is only read for what its deltas lack. Events of
+ * OpenAI's own tools have no parts and are kept as `native`.
  */
 import type * as Chat from "@understudy/core/Chat"
 import { ProviderError } from "@understudy/core/ProviderError"
@@ -22,7 +22,7 @@ import * as Usage from "./Usage.ts"
 
 export { encoder } from "./Encoder.ts"
 
-/** An SSE event. Its name repeats the `type` within its data, which is what counts. */
+/** An SSE event. Its name repeats the `type` of its data, which is authoritative. */
 export interface Event {
   readonly event?: string | undefined
   readonly data: string
@@ -32,16 +32,16 @@ export interface Event {
 // Decode: the upstream's events -> frames
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** For one stream: it holds its state. `classify` is the vendor's judgement of an `error` event or a failed response. */
+/** A decoder for one stream; stateful. `classify` classifies an `error` event or a failed response. */
 export const decoder = (classify: (error: Errors.WireError) => ProviderError): Decoder<Event> => {
   const state: State = {
     id: undefined,
     started: false,
-    ends: "stop",
+    completeReason: "stop",
     calls: undefined,
-    calling: undefined,
-    told: new Set(),
-    written: new Set(),
+    lastCall: undefined,
+    withContent: new Set(),
+    withArguments: new Set(),
     slots: new Map(),
   }
   return {
@@ -57,7 +57,8 @@ export const decoder = (classify: (error: Errors.WireError) => ProviderError): D
           return Result.fail(classify(Errors.fromResponse(response)))
         case "response.completed":
         case "response.incomplete":
-          if (!Predicate.isObject(body["response"])) return Json.malformed("The end of the response does not hold it")
+          if (!Predicate.isObject(body["response"]))
+            return Json.malformed("The terminal event does not contain the response")
           return Result.map(end(type, response, state, classify), (parts) => frame(parts, type, data))
         default:
           return Result.succeed(frame(decodeEvent(type, body, state), type, data))
@@ -69,18 +70,18 @@ export const decoder = (classify: (error: Errors.WireError) => ProviderError): D
 const frame = (parts: Parts, event: string, data: string): Chat.Frame => ({ parts, native: { protocol, event, data } })
 
 interface State {
-  /** The answer's own, for the ids of calls that have none. */
+  /** The response's id, for calls without one. */
   id: string | undefined
   started: boolean
-  /** What the answer ends in, if it is complete. */
-  ends: Response.Ends
+  /** The finish reason if the response is complete. */
+  completeReason: Response.CompleteReason
   calls: ToolCalls.Calls | undefined
-  /** The index of the last call's item. */
-  calling: unknown
-  /** The indexes of the items that have said something, and of the calls that were given something. */
-  readonly told: Set<unknown>
-  readonly written: Set<unknown>
-  /** The indexes of the calls, by their ids. */
+  /** The item index of the last call. */
+  lastCall: unknown
+  /** The indexes of items with content, and of calls with arguments. */
+  readonly withContent: Set<unknown>
+  readonly withArguments: Set<unknown>
+  /** The item indexes of the calls, by id. */
   readonly slots: Map<unknown, unknown>
 }
 
@@ -91,25 +92,27 @@ const none: Parts = []
 const decodeEvent = (type: string, body: Fields, state: State): Parts => {
   switch (type) {
     case "response.output_text.delta":
-      return said(body, state, text)
+      return textDelta(body, state, text)
     case "response.refusal.delta":
-      state.ends = state.ends === "stop" ? "refusal" : state.ends
-      return said(body, state, refusal)
+      state.completeReason = state.completeReason === "stop" ? "refusal" : state.completeReason
+      return textDelta(body, state, refusal)
     case "response.reasoning_summary_text.delta":
     case "response.reasoning_text.delta":
-      return said(body, state, thought)
+      return textDelta(body, state, reasoning)
     case "response.reasoning_summary_part.added":
-      return Number(body["summary_index"]) > 0 ? [{ type: "reasoning", text: Reasoning.between }] : none
+      return Number(body["summary_index"]) > 0 ? [{ type: "reasoning", text: Reasoning.separator }] : none
     case "response.function_call_arguments.delta":
     case "response.custom_tool_call_input.delta":
       return decodeArguments(body, state)
-    // What a delta has said is said again.
+    // A `done` event repeats its deltas.
     case "response.output_text.done":
-      return state.told.has(body["output_index"]) ? none : said({ ...body, delta: body["text"] }, state, text)
+      return state.withContent.has(body["output_index"])
+        ? none
+        : textDelta({ ...body, delta: body["text"] }, state, text)
     case "response.function_call_arguments.done":
     case "response.custom_tool_call_input.done": {
-      const at = body["output_index"] ?? state.calling
-      return state.written.has(at) ? none : write(at, Json.string(body["arguments"] ?? body["input"]), state)
+      const at = body["output_index"] ?? state.lastCall
+      return state.withArguments.has(at) ? none : write(at, Json.string(body["arguments"] ?? body["input"]), state)
     }
     case "response.output_text.annotation.added": {
       const citation = Citations.decode(body["annotation"])
@@ -135,7 +138,7 @@ const start = ({ id, model }: Fields, state: State): Parts => {
   return [{ type: "start", id: state.id, model: Json.nonEmptyString(model) }]
 }
 
-/** What the response says of itself at its end: all of it, where no event before did. */
+/** The parts of the terminal event; of the whole response, if no event before had parts. */
 const end = (
   type: "response.completed" | "response.incomplete",
   response: Fields,
@@ -143,7 +146,7 @@ const end = (
   classify: (error: Errors.WireError) => ProviderError,
 ): Result.Result<Parts, ProviderError> => {
   const parts: Array<Chat.Part> = []
-  if (state.told.size === 0 && state.calls === undefined) {
+  if (state.withContent.size === 0 && state.calls === undefined) {
     for (const [index, item] of Json.list(response["output"]).entries()) {
       parts.push(...done(index, Json.fields(item), state))
     }
@@ -151,12 +154,12 @@ const end = (
   for (const item of Json.list(response["output"])) {
     const call = Json.fields(item)
     const at = state.slots.get(call["call_id"] ?? call["id"])
-    if (at !== undefined && !state.written.has(at)) parts.push(...write(at, Response.written(call), state))
+    if (at !== undefined && !state.withArguments.has(at)) parts.push(...write(at, Response.argumentsOf(call), state))
   }
   const usage = Usage.decode(response["usage"])
   if (usage !== undefined) parts.push({ type: "usage", usage })
-  const said = type === "response.completed" ? "completed" : "incomplete"
-  return Result.flatMap(Response.finish(response, said, state.ends, classify), (reason) => {
+  const textDelta = type === "response.completed" ? "completed" : "incomplete"
+  return Result.flatMap(Response.finish(response, textDelta, state.completeReason, classify), (reason) => {
     const ended = state.calls === undefined ? reason : state.calls.end(reason, parts)
     if (ended instanceof ProviderError) return Result.fail(ended)
     parts.push({ type: "finish", reason: ended })
@@ -165,14 +168,14 @@ const end = (
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Words
+// Text
 // ---------------------------------------------------------------------------------------------------------------------
 
-const said = (body: Fields, state: State, part: (words: string, body: Fields) => Chat.Part): Parts => {
-  const words = Json.nonEmptyString(body["delta"])
-  if (words === undefined) return none
-  state.told.add(body["output_index"])
-  return [part(words, body)]
+const textDelta = (body: Fields, state: State, part: (delta: string, body: Fields) => Chat.Part): Parts => {
+  const delta = Json.nonEmptyString(body["delta"])
+  if (delta === undefined) return none
+  state.withContent.add(body["output_index"])
+  return [part(delta, body)]
 }
 
 const text = (text: string, { logprobs }: Fields): Chat.Part =>
@@ -182,7 +185,7 @@ const text = (text: string, { logprobs }: Fields): Chat.Part =>
 
 const refusal = (text: string): Chat.Part => ({ type: "refusal", text })
 
-const thought = (text: string): Chat.Part => ({ type: "reasoning", text })
+const reasoning = (text: string): Chat.Part => ({ type: "reasoning", text })
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Items
@@ -191,62 +194,62 @@ const thought = (text: string): Chat.Part => ({ type: "reasoning", text })
 const open = (at: unknown, item: Fields, state: State): Parts => {
   if (item["type"] !== "function_call" && item["type"] !== "custom_tool_call") return none
   const parts: Array<Chat.Part> = []
-  const { id, name, type: _type, ...more } = Response.opened(item)
+  const { id, name, type: _type, ...more } = Response.callOf(item)
   state.calls ??= ToolCalls.make((index) => Response.callId(state.id, index), undefined)
   state.calls.push(
     { slot: at, id: Json.nonEmptyString(id), name: Json.nonEmptyString(name), arguments: "", opens: true, ...more },
     parts,
   )
-  state.calling = at
+  state.lastCall = at
   for (const [other, slot] of state.slots) if (slot === at) state.slots.delete(other)
   state.slots.set(id, at)
-  state.told.add(at)
-  state.written.delete(at)
-  state.ends = "tool-calls"
+  state.withContent.add(at)
+  state.withArguments.delete(at)
+  state.completeReason = "tool-calls"
   return parts
 }
 
 const decodeArguments = ({ delta, output_index }: Fields, state: State): Parts => {
-  const written = Json.nonEmptyString(delta)
-  return written === undefined ? none : write(output_index ?? state.calling, written, state)
+  const json = Json.nonEmptyString(delta)
+  return json === undefined ? none : write(output_index ?? state.lastCall, json, state)
 }
 
-const write = (at: unknown, written: string, state: State): Parts => {
-  if (state.calls === undefined || written === "") return none
+const write = (at: unknown, json: string, state: State): Parts => {
+  if (state.calls === undefined || json === "") return none
   const parts: Array<Chat.Part> = []
-  state.written.add(at)
-  state.calls.push({ slot: at, arguments: written }, parts)
+  state.withArguments.add(at)
+  state.calls.push({ slot: at, arguments: json }, parts)
   return parts
 }
 
-/** What the item says that its deltas did not: its seal; all of it, where there were none. */
+/** The parts of an ended item that its deltas lack: its encrypted reasoning, or all of them if it had no deltas. */
 const done = (at: unknown, item: Fields, state: State): Parts => {
-  const told = state.told.has(at)
-  state.told.add(at)
+  const hadDeltas = state.withContent.has(at)
+  state.withContent.add(at)
   switch (item["type"]) {
     case "function_call":
     case "custom_tool_call": {
-      const opening = told ? none : open(at, item, state)
-      return state.written.has(at) ? opening : [...opening, ...write(at, Response.written(item), state)]
+      const opening = hadDeltas ? none : open(at, item, state)
+      return state.withArguments.has(at) ? opening : [...opening, ...write(at, Response.argumentsOf(item), state)]
     }
     case "reasoning": {
-      const whole = Reasoning.decode(item, Reasoning.issued)
-      const part: Chat.Reasoning = told
-        ? { type: "reasoning", text: "", ...Reasoning.issued(item["encrypted_content"], whole.text) }
-        : whole
+      const complete = Reasoning.decode(item, Reasoning.issued)
+      const part: Chat.Reasoning = hadDeltas
+        ? { type: "reasoning", text: "", ...Reasoning.issued(item["encrypted_content"], complete.text) }
+        : complete
       return part.text === "" && part.signature === undefined && part.redacted === undefined ? none : [part]
     }
     case "message":
-      return told ? none : Json.list(item["content"]).flatMap((part) => untold(Json.fields(part), state))
+      return hadDeltas ? none : Json.list(item["content"]).flatMap((part) => partOf(Json.fields(part), state))
     default:
       return none
   }
 }
 
-const untold = ({ refusal: no, text: yes, type }: Fields, state: State): Parts => {
-  const words = Json.nonEmptyString(type === "refusal" ? no : yes)
-  if (words === undefined) return none
-  if (type !== "refusal") return [text(words, {})]
-  if (state.ends === "stop") state.ends = "refusal"
-  return [refusal(words)]
+const partOf = ({ refusal: refusalText, text: outputText, type }: Fields, state: State): Parts => {
+  const delta = Json.nonEmptyString(type === "refusal" ? refusalText : outputText)
+  if (delta === undefined) return none
+  if (type !== "refusal") return [text(delta, {})]
+  if (state.completeReason === "stop") state.completeReason = "refusal"
+  return [refusal(delta)]
 }

@@ -1,6 +1,6 @@
 /**
- * Tools and the choice among them: functions, free-form tools (`custom`), and both in namespaces. Whatever else there is
- * (a web search, a computer, a remote server) is run by OpenAI, and by nobody else.
+ * Tools and tool choice: functions, custom tools, and both in namespaces. Other tools (web search, computer, remote
+ * server) run at OpenAI only.
  */
 import * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
@@ -23,7 +23,7 @@ export const encode = (request: Chat.Request, model: Model, body: Record<string,
   if (request.parallelToolCalls !== undefined) body["parallel_tool_calls"] = request.parallelToolCalls
 }
 
-/** The API makes schemas strict where it is not told not to, and so another schema of them. */
+/** The API's default is `strict`, which changes the schema. */
 const encodeTool = ({ cache, description, custom, name, parameters, strict }: Chat.Tool, warn: Warn): Block => {
   if (cache !== undefined) warn("a cache hint on a tool")
   return custom === undefined
@@ -43,32 +43,32 @@ const named = (name: string, tools: ReadonlyArray<Chat.Tool>): Block => ({
 export interface Decoded {
   readonly tools: ReadonlyArray<Chat.Tool>
   readonly choice: Chat.ToolChoice | undefined
-  /** Tools that only OpenAI runs: an offer beside others; and those without which the answer would be another. */
+  /** Tools that run at OpenAI only: optional ones, and ones that cannot be dropped. */
   readonly droppedParams: ReadonlyArray<string>
   readonly requiredUnsupported: ReadonlyArray<string>
 }
 
-/** Where only some of the tools are allowed, those alone: other protocols know no other way to say it. */
+/** The tools, reduced to the allowed ones: other protocols have no list of allowed tools. */
 export const decode = ({
-  tool_choice: wanted,
-  tools: offered,
+  tool_choice: toolChoice,
+  tools: toolList,
 }: Pick<Wire.Request, "tools" | "tool_choice">): Decoded => {
   const tools: Array<Chat.Tool> = []
   const hosted = new Set<string>()
-  for (const tool of offered ?? []) {
+  for (const tool of toolList ?? []) {
     if (!isKnown(tool)) hosted.add(tool.type)
     else if (tool.type !== "namespace") tools.push(decodeTool(tool))
     else for (const inner of tool.tools) tools.push(decodeTool(inner, tool))
   }
-  const { allowed, choice, forced } = decodeChoice(wanted)
+  const { allowed, choice, forced } = decodeChoice(toolChoice)
   const open = allowed === undefined ? tools : tools.filter(({ name }) => allowed.has(name))
   const others = [...hosted].filter((type) => allowed === undefined || allowed.has(type))
-  const needed = forced === undefined ? (open.length === 0 && choice !== "none" ? others : []) : [forced]
+  const required = forced === undefined ? (open.length === 0 && choice !== "none" ? others : []) : [forced]
   return {
     tools: open,
     choice,
-    droppedParams: others.filter((type) => !needed.includes(type)).map(Chat.hostedTool),
-    requiredUnsupported: needed.map(Chat.hostedTool),
+    droppedParams: others.filter((type) => !required.includes(type)).map(Chat.hostedTool),
+    requiredUnsupported: required.map(Chat.hostedTool),
   }
 }
 
@@ -93,24 +93,24 @@ const decodeTool = (tool: Wire.FunctionTool | Wire.CustomTool, namespace?: Wire.
 
 interface Choice {
   readonly choice?: Chat.ToolChoice
-  /** The names, or types, of those that may be called, where not all of them may. */
+  /** The names or types of the allowed tools, if not all are allowed. */
   readonly allowed?: ReadonlySet<string>
-  /** The type of a tool of OpenAI's own that has to be called. */
+  /** The type of OpenAI's own tool that is forced. */
   readonly forced?: string
 }
 
 const decodeChoice = (choice: Wire.Request["tool_choice"]): Choice => {
   if (choice === undefined || choice === null) return {}
   if (Predicate.isString(choice)) return { choice }
-  if (isAllowance(choice)) return { choice: choice.mode, allowed: new Set(choice.tools.map(nameOf)) }
+  if (isAllowedTools(choice)) return { choice: choice.mode, allowed: new Set(choice.tools.map(nameOf)) }
   return isNamed(choice) ? { choice: { name: nameOf(choice) } } : { forced: choice.type }
 }
 
-const isAllowance = (choice: Wire.Named | Wire.AllowedTools): choice is Wire.AllowedTools =>
+const isAllowedTools = (choice: Wire.Named | Wire.AllowedTools): choice is Wire.AllowedTools =>
   choice.type === "allowed_tools"
 
 const isNamed = ({ type }: { readonly type: string }): boolean => type === "function" || type === "custom"
 
-/** The one name of a tool; its type, where it is not called by a name. */
+/** The combined name of a tool; its type if it has no name. */
 const nameOf = (tool: Wire.Named): string =>
   isNamed(tool) ? Namespaces.join(tool.namespace, tool.name ?? "") : tool.type

@@ -1,12 +1,12 @@
 /**
- * The tokens of a Responses answer. The API counts as `Chat.Usage` does: cached tokens within the input, reasoning within
- * the output.
+ * Token usage of Responses. Like `Chat.Usage`, the API counts cached tokens as part of the input, and reasoning as part
+ * of the output.
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
 import * as Json from "../Json.ts"
 
-/** Undefined where it counts nothing. */
+/** `undefined` if there are no counts. */
 export const decode = (wire: unknown): Chat.Usage | undefined => {
   if (!Predicate.isObject(wire)) return undefined
   const input = Json.count(wire["input_tokens"])
@@ -25,7 +25,7 @@ export const decode = (wire: unknown): Chat.Usage | undefined => {
   }
 }
 
-/** Clients' types have every detail: what was not counted is none. */
+/** Clients' types require every detail: a missing count is 0. */
 export const encode = (usage: Chat.Usage): Record<string, unknown> => ({
   input_tokens: usage.inputTokens,
   input_tokens_details: {

@@ -1,25 +1,25 @@
 /**
- * A Responses request as clients write it: what is checked before any of it is read. Fields not named here are anybody's,
- * and are not looked at; so are the items and tools of which only OpenAI knows what to do.
+ * The schema of a client's Responses request. Fields not listed here are not validated, nor are items and tools that
+ * only OpenAI supports.
  *
- * Nearly every optional field may also be null, which says as much as leaving it out.
+ * Nearly every optional field may be null, which means the same as leaving it out.
  */
 import * as Schema from "effect/Schema"
 import * as Json from "../Json.ts"
 
 const optional = <S extends Schema.Constraint>(schema: S) => Schema.optional(Schema.NullOr(schema))
 
-/** A content that is a string or parts. The annotation is what an error says was expected. */
+/** Content that is a string or parts. The annotation appears in error messages. */
 const stringOr = <S extends Schema.Constraint>(parts: Schema.$Array<S>) =>
   Schema.Union([Schema.String, parts]).annotate({ expected: "a string or an array of content parts" })
 
-/** Anything of a type that is none of these. */
+/** An object of any other type. */
 const otherThan = (types: ReadonlyArray<string>, expected: string) =>
   Schema.Struct({
     type: Schema.String.annotate({ expected }).check(Schema.makeFilter((type) => !types.includes(type), { expected })),
   })
 
-/** That one of these is said. */
+/** Requires one of these fields. */
 const has = <const Name extends string>(names: ReadonlyArray<Name>) =>
   Schema.makeFilter((part: { readonly [K in Name]?: string | null | undefined }) => names.some((name) => part[name]), {
     expected: `one of ${names.join(", ")}`,
@@ -29,7 +29,7 @@ const has = <const Name extends string>(names: ReadonlyArray<Name>) =>
 // Content
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Any part of the input may mark the end of a prefix to cache. */
+/** The end of a cached prefix, on any input part. */
 const cache = { prompt_cache_breakpoint: optional(Schema.Struct({ ttl: optional(Schema.String) })) }
 
 const InputText = Schema.Struct({ type: Schema.Literal("input_text"), text: Schema.String, ...cache })
@@ -78,7 +78,7 @@ export type ResultPart = typeof ResultPart.Type
 // Items
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** A message says so, or leaves it to its role. */
+/** The type of a message is optional. */
 const message = { type: optional(Schema.Literal("message")) }
 
 const System = Schema.Struct({
@@ -108,7 +108,7 @@ const Reasoning = Schema.Struct({
 })
 export type Reasoning = typeof Reasoning.Type
 
-/** What is called may stand in a namespace. */
+/** A call, possibly in a namespace. */
 const called = { call_id: Schema.String, name: Schema.String, namespace: optional(Schema.String) }
 
 const FunctionCall = Schema.Struct({
@@ -164,7 +164,7 @@ const FunctionTool = Schema.Struct({
 })
 export type FunctionTool = typeof FunctionTool.Type
 
-/** A tool that takes free text where a function takes JSON. */
+/** A tool that takes text in place of JSON. */
 const CustomTool = Schema.Struct({
   type: Schema.Literal("custom"),
   name: Schema.String,
@@ -187,7 +187,7 @@ export type KnownTool = typeof KnownTool.Type
 const Tool = Schema.Union([...KnownTool.members, otherThan(["function", "custom", "namespace"], "the type of a tool")])
 export type Tool = typeof Tool.Type
 
-/** A tool as a choice names it. */
+/** A tool in a tool choice. */
 const Named = Schema.Struct({ type: Schema.String, name: optional(Schema.String), namespace: optional(Schema.String) })
 export type Named = typeof Named.Type
 

@@ -22,7 +22,7 @@ const told = ({ thinking }: Model.Model): string => {
     case "level":
       return `level ${thinking.levels.join()}`
     case "budget":
-      return `budget ${thinking.least}-${thinking.most}${thinking.off ? " or none" : ""}`
+      return `budget ${thinking.min}-${thinking.max}${thinking.off ? " or none" : ""}`
     case "none":
       return "none"
   }
@@ -32,7 +32,10 @@ describe("of", () => {
   for (const [id, by, signs, maxTokens] of known) {
     it(id, () => {
       const model = Model.of(id)
-      assert.deepStrictEqual([told(model), model.signs, model.media, model.maxTokens], [by, signs, signs, maxTokens])
+      assert.deepStrictEqual(
+        [told(model), model.requiresSignatures, model.media, model.maxTokens],
+        [by, signs, signs, maxTokens],
+      )
     })
   }
 })

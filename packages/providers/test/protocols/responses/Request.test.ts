@@ -472,7 +472,7 @@ describe("decode", () => {
 
 describe("decode refuses", () => {
   it("whatever refers to an earlier answer, and says what to do instead", () => {
-    const kept = "No answers are kept here: send the whole conversation as `input`."
+    const kept = "Responses are not stored: send the whole conversation as `input`."
     assert.strictEqual(
       refusal(wire({ previous_response_id: "resp_1" })),
       `previous_response_id: Unsupported parameter: 'previous_response_id'. ${kept}`,
@@ -482,7 +482,7 @@ describe("decode refuses", () => {
     assert.include(refusal({ model: "assistant", prompt: { id: "pmpt_1" } }), "Unsupported parameter: 'prompt'.")
     for (const reference of [{ type: "item_reference", id: "msg_1" }, { id: "msg_1" }]) {
       const told = refusal(wire({ input: [{ role: "user", content: "Hi" }, reference] }))
-      assert.match(told, /^input\[1\]: Unsupported parameter: 'input\[1\]'\. .* whole where `store` is false\.$/)
+      assert.match(told, /^input\[1\]: Unsupported parameter: 'input\[1\]'\. .* complete items if `store` is false\.$/)
     }
   })
 

@@ -158,7 +158,7 @@ describe("decode", () => {
     for (const status of ["queued", "in_progress", "incomplete", "a status of a later API", 1]) {
       const { message, reason } = failure(JSON.stringify({ status, incomplete_details: null, output: [] }))
       assert.strictEqual(reason._tag, "Malformed")
-      assert.match(message, /status is|does not say why/)
+      assert.match(message, /status is|without a reason/)
     }
     assert.strictEqual(failure('{"status":"cancelled","output":[]}').reason._tag, "Overloaded")
   })
