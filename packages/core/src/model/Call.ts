@@ -1,21 +1,20 @@
 /**
- * One operation as the engine sees it: what was asked, what it needs of a model, and how large it looks before anybody
- * has counted.
+ * A call: its request and options, the capabilities that it requires of a model, and its estimated size in tokens.
  */
 import type * as Duration from "effect/Duration"
 import type * as Chat from "./Chat.ts"
 import type { Capabilities } from "./Capabilities.ts"
 import type * as Embedding from "./Embedding.ts"
 
-/** What can be asked: the next words of a conversation, or the vectors of texts. */
+/** A chat request or an embedding request. */
 export type AnyRequest = Chat.Request | Embedding.Request
 
-/** What a deployment is asked to do. What it cannot do of one says nothing of another: each has a circuit and a cooldown of its own. */
+/** The operations of a deployment. Each has its own circuit and cooldown: a failure of one is none of another. */
 export type Operation = "chat" | "embeddings" | "count"
 
 export const operations: ReadonlyArray<Operation> = ["chat", "embeddings", "count"]
 
-/** What a model must be able to do to answer, by the names of `Capabilities`. */
+/** A capability that a call may require of a model: a name in `Capabilities`. */
 export type Capability = "tools" | "vision" | "audio" | "files" | "jsonSchema" | "reasoning" | "embeddings"
 
 export const capabilities: ReadonlyArray<Capability> = [
@@ -29,12 +28,11 @@ export const capabilities: ReadonlyArray<Capability> = [
 ]
 
 /**
- * What a caller says beside the request.
+ * The options of a call. None is sent to a provider.
  *
- * - `timeout`: its own deadline, where that is shorter than the route's. Missing it counts against no deployment.
- * - `tags`, `headers`: for the conditions of `Route.when`; header names in lower case. Neither is sent to a provider.
- * - `caller`: who asks, by a name for receipts, logs and metrics. Never sent to a provider either. Answers that a route
- *   keeps are given to nobody but the caller they were for.
+ * - `timeout`: the caller's timeout, if it is shorter than the route's. When it expires, no circuit counts a failure.
+ * - `tags`, `headers`: for the conditions of `Route.when`. Header names are in lower case.
+ * - `caller`: the name of the caller, for receipts, logs and metrics. Cached responses are kept per caller.
  */
 export interface CallOptions {
   readonly timeout?: Duration.Input | undefined
@@ -46,24 +44,24 @@ export interface CallOptions {
 const noOptions: CallOptions = {}
 
 /**
- * A call on its way through the engine. `needs` and `tokens` are found out when first asked for: a call to a deployment
- * without limits or a known window never pays for them.
+ * A call in the engine. `requires` and the token counts are computed on first use: a call to deployments without limits or a
+ * known context window never computes them.
  */
 export class Call<Request extends AnyRequest = AnyRequest> {
   readonly request: Request
   readonly streaming: boolean
   readonly options: CallOptions
-  /** When it began, in milliseconds of the clock. */
+  /** The start of the call, in clock milliseconds. */
   readonly at: number
   readonly operation: Operation
-  #size: RequestEstimate | undefined
+  #estimate: RequestEstimate | undefined
 
   constructor(
     request: Request,
     streaming: boolean,
     options: CallOptions = noOptions,
     at = 0,
-    operation: Operation = usual(request),
+    operation: Operation = operationOf(request),
   ) {
     this.request = request
     this.streaming = streaming
@@ -73,38 +71,38 @@ export class Call<Request extends AnyRequest = AnyRequest> {
   }
 
   get requires(): ReadonlySet<Capability> {
-    return (this.#size ??= estimate(this.request)).requires
+    return (this.#estimate ??= estimate(this.request)).requires
   }
 
   /** Input tokens, estimated by length. */
   get inputTokens(): number {
-    return (this.#size ??= estimate(this.request)).inputTokens
+    return (this.#estimate ??= estimate(this.request)).inputTokens
   }
 
-  /** What must fit a model's window at once: of inputs that are embedded one by one, the longest. */
+  /** The tokens that must fit the model's context window: of embedding inputs, those of the longest. */
   get contextTokens(): number {
-    return (this.#size ??= estimate(this.request)).contextTokens
+    return (this.#estimate ??= estimate(this.request)).contextTokens
   }
 
-  /** Input and the most it may write: what limits and budgets reserve. */
+  /** Estimated input tokens plus the maximum output tokens: what token limits reserve. */
   get tokens(): number {
-    return this.inputTokens + (this.#size ??= estimate(this.request)).outputTokens
+    return this.inputTokens + (this.#estimate ??= estimate(this.request)).outputTokens
   }
 }
 
-const usual = (request: AnyRequest): Operation => ("input" in request ? "embeddings" : "chat")
+const operationOf = (request: AnyRequest): Operation => ("input" in request ? "embeddings" : "chat")
 
-/** Whether it asks for vectors: what only some vendors' providers give. */
+/** Whether the call is for embeddings, which only some providers support. */
 export const isEmbedding = (call: Call): call is Call<Embedding.Request> => "input" in call.request
 
-/** Which of the call's needs a model lacks, if any. */
+/** The first capability that the call requires and the model lacks. */
 export const missingCapability = (call: Call, capabilities: Capabilities | undefined): Capability | undefined => {
   if (capabilities === undefined) return undefined
-  for (const need of call.requires) if (capabilities[need] === false) return need
+  for (const capability of call.requires) if (capabilities[capability] === false) return capability
   return undefined
 }
 
-/** Whether a model is asked to think before it answers. */
+/** Whether the request asks the model to reason. */
 export const usesReasoning = (request: AnyRequest): boolean =>
   "messages" in request && request.reasoning !== undefined && request.reasoning.effort !== "none"
 
@@ -115,33 +113,33 @@ interface RequestEstimate {
   readonly outputTokens: number
 }
 
-/** About four characters a token in most languages and code; counting exactly can take seconds (see docs/performance.md). */
+/** About four characters per token in most languages and code. An exact count can take seconds: see docs/performance.md. */
 const charactersPerToken = 4
 
-/** What vendors charge for a picture of ordinary size, near enough for an estimate. */
+/** Roughly what vendors charge for an image of ordinary size. */
 const tokensPerImage = 1000
 
 const estimate = (request: AnyRequest): RequestEstimate =>
-  "messages" in request ? measureConversation(request) : measureInputs(request.input)
+  "messages" in request ? estimateChat(request) : estimateInputs(request.input)
 
 const embedding: ReadonlySet<Capability> = new Set<Capability>(["embeddings"])
 
-const measureInputs = (inputs: Embedding.Request["input"]): RequestEstimate => {
+const estimateInputs = (inputs: Embedding.Request["input"]): RequestEstimate => {
   let inputTokens = 0
-  let windowTokens = 0
+  let contextTokens = 0
   for (const input of inputs) {
     const tokens = typeof input === "string" ? Math.ceil(input.length / charactersPerToken) : input.length
     inputTokens += tokens
-    if (tokens > windowTokens) windowTokens = tokens
+    if (tokens > contextTokens) contextTokens = tokens
   }
-  return { requires: embedding, inputTokens, contextTokens: windowTokens, outputTokens: 0 }
+  return { requires: embedding, inputTokens, contextTokens, outputTokens: 0 }
 }
 
-const measureConversation = (request: Chat.Request): RequestEstimate => {
-  const needs = new Set<Capability>()
+const estimateChat = (request: Chat.Request): RequestEstimate => {
+  const requires = new Set<Capability>()
   let characters = 0
   let images = 0
-  const look = (part: Chat.AssistantContent | Chat.UserMessage["content"][number] | Chat.ToolResult): void => {
+  const measure = (part: Chat.AssistantContent | Chat.UserContent | Chat.ToolResult): void => {
     switch (part.type) {
       case "text":
       case "reasoning":
@@ -152,29 +150,29 @@ const measureConversation = (request: Chat.Request): RequestEstimate => {
         characters += part.name.length + part.arguments.length
         return
       case "tool-result":
-        part.content.forEach(look)
+        part.content.forEach(measure)
         return
       case "image":
-        needs.add("vision")
+        requires.add("vision")
         images++
         return
       case "file":
-        needs.add("files")
+        requires.add("files")
         images++
         return
       case "audio":
-        needs.add("audio")
+        requires.add("audio")
         images++
         return
     }
   }
-  for (const message of request.messages) for (const part of message.content) look(part)
+  for (const message of request.messages) for (const part of message.content) measure(part)
   if (request.tools !== undefined && request.tools.length > 0) {
-    needs.add("tools")
+    requires.add("tools")
     characters += JSON.stringify(request.tools).length
   }
-  if (request.format?.type === "json-schema") needs.add("jsonSchema")
-  if (usesReasoning(request)) needs.add("reasoning")
+  if (request.format?.type === "json-schema") requires.add("jsonSchema")
+  if (usesReasoning(request)) requires.add("reasoning")
   const inputTokens = Math.ceil(characters / charactersPerToken) + images * tokensPerImage
-  return { requires: needs, inputTokens, contextTokens: inputTokens, outputTokens: request.sampling?.maxTokens ?? 0 }
+  return { requires, inputTokens, contextTokens: inputTokens, outputTokens: request.sampling?.maxTokens ?? 0 }
 }

@@ -1,4 +1,4 @@
-/** What a model can do. What is not said is taken as possible: only a plain `false` keeps a call away; save `prefill`. */
+/** The capabilities of a model. One that is not set is assumed, except `prefill`: only `false` skips the deployment. */
 export interface Capabilities {
   readonly tools?: boolean | undefined
   readonly vision?: boolean | undefined
@@ -7,10 +7,10 @@ export interface Capabilities {
   readonly jsonSchema?: boolean | undefined
   readonly reasoning?: boolean | undefined
   readonly embeddings?: boolean | undefined
-  /** Whether it goes on with an answer whose beginning is the last message; only a plain `true` makes use of that. */
+  /** Whether the model continues a final assistant message. Used only if `true`. */
   readonly prefill?: boolean | undefined
-  /** The most tokens it reads and writes in one call. */
+  /** The context window: input and output tokens of one call. */
   readonly contextWindow?: number | undefined
-  /** The most tokens it writes in one answer. */
+  /** The maximum output tokens of one response. */
   readonly maxOutput?: number | undefined
 }

@@ -1,9 +1,9 @@
 /**
- * What is asked and answered: one vendor-neutral model of a conversation, complete enough that a protocol's codec loses
+ * Chat requests and responses: one vendor-neutral model of a conversation, complete enough that protocol codecs lose
  * nothing between a client and a provider.
  *
- * A `Request` goes in, a `Response` (or a stream of `Frame`s, each holding `Part`s) comes out. Everything here is plain
- * data with a schema of the same name; nothing here knows a vendor or a wire format.
+ * A `Request` is answered by a `Response`, or by a stream of `Frame`s, which hold `Part`s. Values are plain objects: a class
+ * here is a schema and the name of its type, and is never instantiated. Nothing here depends on a vendor or a wire format.
  */
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
@@ -13,45 +13,48 @@ import * as Schema from "effect/Schema"
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * A wish that the provider cache the prompt up to and including this part. Never invented by a codec, only carried.
- * `ttl` is a vendor's own word, such as `"5m"` or `"1h"`.
+ * A cache breakpoint: the provider should cache the prompt up to and including this part. Codecs carry it and never add
+ * one. `ttl` is in the vendor's notation, such as `"5m"` or `"1h"`.
  */
 export class CacheHint extends Schema.Opaque<CacheHint>()(Schema.Struct({ ttl: Schema.optional(Schema.String) })) {}
 
-/** Where the bytes of an image, a file or a recording are: a URL, base64 data with its media type, or a vendor's file id. */
+/** The source of an image, a file or audio: a URL, base64 data with its media type, or a vendor's file id. */
 export const Source = Schema.Union([
   Schema.Struct({ type: Schema.Literal("url"), url: Schema.String }),
   Schema.Struct({ type: Schema.Literal("base64"), data: Schema.String, mediaType: Schema.String }),
   Schema.Struct({ type: Schema.Literal("id"), id: Schema.String }),
 ])
-export type Source = typeof Source.Type
+export type Source =
+  | { readonly type: "url"; readonly url: string }
+  | { readonly type: "base64"; readonly data: string; readonly mediaType: string }
+  | { readonly type: "id"; readonly id: string }
 
 /**
- * A vendor's own fields, by protocol: what only that protocol can say, kept for when it is spoken again. Tools that the
- * vendor runs itself stand under `tools`.
+ * Vendor-specific fields, by protocol. They are sent only to a provider of that protocol. Tools that the vendor runs itself
+ * are under `tools`.
  */
 export const Vendor = Schema.Record(Schema.String, Schema.Record(Schema.String, Schema.Unknown))
-export type Vendor = typeof Vendor.Type
+export type Vendor = Readonly<Record<string, Readonly<Record<string, unknown>>>>
 
 /**
- * Proof that only its issuer can check, or words that only it can read. `issuer` is whose, whichever cloud served it:
- * `"anthropic"`, `"google"`, `"openai"`. To anybody else it is worth nothing, and is refused.
+ * Encrypted reasoning, or the signature of reasoning. Only its `issuer` can read or verify it, whichever cloud serves the
+ * model: `"anthropic"`, `"google"`, `"openai"`. It is sent to that issuer's models only.
  */
 export class EncryptedReasoning extends Schema.Opaque<EncryptedReasoning>()(
   Schema.Struct({ issuer: Schema.String, value: Schema.String }),
 ) {}
 
-/** Where an answer's words come from. */
+/** A citation: the source of a part of the response. */
 export class Citation extends Schema.Opaque<Citation>()(
   Schema.Struct({
-    /** A page, or one of the request's documents, counted from 0. */
+    /** A web page, or one of the request's documents, counted from 0. */
     source: Schema.Union([
       Schema.Struct({ type: Schema.Literal("url"), url: Schema.String, title: Schema.optional(Schema.String) }),
       Schema.Struct({ type: Schema.Literal("document"), index: Schema.Finite, title: Schema.optional(Schema.String) }),
     ]),
-    /** The words cited. */
+    /** The cited text. */
     quote: Schema.optional(Schema.String),
-    /** Where in the source they stand: from 0, or from 1 for pages; `end` is the first that does not belong. */
+    /** The cited range of the source, counted from 0, or from 1 for pages; `end` is exclusive. */
     range: Schema.optional(
       Schema.Struct({
         unit: Schema.Literals(["character", "page", "block"]),
@@ -59,9 +62,9 @@ export class Citation extends Schema.Opaque<Citation>()(
         end: Schema.Finite,
       }),
     ),
-    /** Which characters of the text it supports; all of it if not said. */
+    /** The characters of the response's text that it supports. Default: all. */
     supports: Schema.optional(Schema.Struct({ start: Schema.Finite, end: Schema.Finite })),
-    /** The citation as its protocol wrote it. */
+    /** The citation in its protocol's format. */
     vendor: Schema.optional(Vendor),
   }),
 ) {}
@@ -91,8 +94,9 @@ export class File extends Schema.Opaque<File>()(
     type: Schema.Literal("file"),
     source: Source,
     name: Schema.optional(Schema.String),
-    /** Words about the document for the model; whether it may be cited. */
+    /** A description of the document for the model. */
     context: Schema.optional(Schema.String),
+    /** Whether the response may cite it. */
     citable: Schema.optional(Schema.Boolean),
     cache: Schema.optional(CacheHint),
   }),
@@ -108,8 +112,8 @@ export class Audio extends Schema.Opaque<Audio>()(
 ) {}
 
 /**
- * The model asks for a tool. `arguments` is JSON text, as the model wrote it: it may not parse. To a `customTool` tool it
- * is whatever text the tool takes.
+ * A tool call. `arguments` is the JSON text that the model wrote, which may be invalid; for a `custom` tool it is free
+ * text.
  */
 export class ToolCall extends Schema.Opaque<ToolCall>()(
   Schema.Struct({
@@ -123,7 +127,7 @@ export class ToolCall extends Schema.Opaque<ToolCall>()(
   }),
 ) {}
 
-/** What a tool answered to the call of that `id`. */
+/** The result of the tool call with that `id`. */
 export class ToolResult extends Schema.Opaque<ToolResult>()(
   Schema.Struct({
     type: Schema.Literal("tool-result"),
@@ -135,8 +139,8 @@ export class ToolResult extends Schema.Opaque<ToolResult>()(
 ) {}
 
 /**
- * What the model thought. `signature` proves to the vendor that the words are its own; `redacted` holds thoughts that
- * the vendor encrypted, in which case `text` is empty.
+ * Reasoning of the model. `signature` lets the vendor verify the text. `redacted` is reasoning that the vendor encrypted;
+ * `text` is then empty.
  */
 export class Reasoning extends Schema.Opaque<Reasoning>()(
   Schema.Struct({
@@ -147,7 +151,7 @@ export class Reasoning extends Schema.Opaque<Reasoning>()(
   }),
 ) {}
 
-/** The model's words for why it will not answer. */
+/** The model's explanation of why it refuses to answer. */
 export class Refusal extends Schema.Opaque<Refusal>()(
   Schema.Struct({ type: Schema.Literal("refusal"), text: Schema.String }),
 ) {}
@@ -162,10 +166,12 @@ export class SystemMessage extends Schema.Opaque<SystemMessage>()(
 export class DeveloperMessage extends Schema.Opaque<DeveloperMessage>()(
   Schema.Struct({ role: Schema.Literal("developer"), content: Schema.Array(Text) }),
 ) {}
+export const UserContent = Schema.Union([Text, Image, File, Audio])
+export type UserContent = Text | Image | File | Audio
 export class UserMessage extends Schema.Opaque<UserMessage>()(
   Schema.Struct({
     role: Schema.Literal("user"),
-    content: Schema.Array(Schema.Union([Text, Image, File, Audio])),
+    content: Schema.Array(UserContent),
     name: Schema.optional(Schema.String),
   }),
 ) {}
@@ -178,7 +184,7 @@ export class AssistantMessage extends Schema.Opaque<AssistantMessage>()(
     name: Schema.optional(Schema.String),
   }),
 ) {}
-/** The results of one or several tool calls: parallel calls answered together stay together. */
+/** The results of one or several tool calls. Results of parallel calls stay in one message. */
 export class ToolMessage extends Schema.Opaque<ToolMessage>()(
   Schema.Struct({ role: Schema.Literal("tool"), content: Schema.Array(ToolResult) }),
 ) {}
@@ -191,8 +197,8 @@ export type Message = SystemMessage | DeveloperMessage | UserMessage | Assistant
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * A function the model may ask for. `parameters` is a JSON Schema. A `customTool` tool takes text in place of JSON, in the
- * `format` (a grammar, in its vendor's own words) that it names.
+ * A tool that the model may call. `parameters` is a JSON Schema. A `custom` tool takes text instead of JSON; its `format`
+ * is a grammar in the vendor's notation.
  */
 export class Tool extends Schema.Opaque<Tool>()(
   Schema.Struct({
@@ -209,9 +215,9 @@ export const ToolChoice = Schema.Union([
   Schema.Literals(["auto", "none", "required"]),
   Schema.Struct({ name: Schema.String }),
 ])
-export type ToolChoice = typeof ToolChoice.Type
+export type ToolChoice = "auto" | "none" | "required" | { readonly name: string }
 
-/** The form the answer must have. */
+/** The format of the response: text, JSON, or JSON that matches a JSON Schema. */
 export const Format = Schema.Union([
   Schema.Struct({ type: Schema.Literal("text") }),
   Schema.Struct({ type: Schema.Literal("json") }),
@@ -223,9 +229,18 @@ export const Format = Schema.Union([
     strict: Schema.optional(Schema.Boolean),
   }),
 ])
-export type Format = typeof Format.Type
+export type Format =
+  | { readonly type: "text" }
+  | { readonly type: "json" }
+  | {
+      readonly type: "json-schema"
+      readonly name: string
+      readonly schema: Readonly<Record<string, unknown>>
+      readonly description?: string | undefined
+      readonly strict?: boolean | undefined
+    }
 
-/** How the next token is chosen. What a protocol cannot say is reported by its codec, never dropped in silence. */
+/** Sampling parameters. A codec reports those that its protocol does not support: see `UnsupportedParams`. */
 export class Sampling extends Schema.Opaque<Sampling>()(
   Schema.Struct({
     maxTokens: Schema.optional(Schema.Finite),
@@ -236,7 +251,7 @@ export class Sampling extends Schema.Opaque<Sampling>()(
     seed: Schema.optional(Schema.Finite),
     frequencyPenalty: Schema.optional(Schema.Finite),
     presencePenalty: Schema.optional(Schema.Finite),
-    /** How many answers are wanted; 1 if not said. */
+    /** The number of choices. Default: 1. */
     n: Schema.optional(Schema.Finite),
     logprobs: Schema.optional(Schema.Boolean),
     topLogprobs: Schema.optional(Schema.Finite),
@@ -244,8 +259,8 @@ export class Sampling extends Schema.Opaque<Sampling>()(
 ) {}
 
 /**
- * How much the model may think: as an effort, as a budget in tokens, or not at all (`effort: "none"`). With neither, it
- * is to think as much as it sees fit.
+ * How much the model reasons: an effort, a budget in tokens, or not at all (`effort: "none"`). With neither, the model
+ * decides.
  */
 export class ReasoningOptions extends Schema.Opaque<ReasoningOptions>()(
   Schema.Struct({
@@ -255,9 +270,9 @@ export class ReasoningOptions extends Schema.Opaque<ReasoningOptions>()(
 ) {}
 
 /**
- * What the client sent, in its own protocol, for a provider that speaks the same one: it then sends `body` as it came,
- * but for the model's name and what the engine must add. `headers` are lower-case, by an allow-list. In a `body` that the
- * gateway has read, a number that JavaScript would write otherwise (`1.0`, `1e400`, beyond 2^53) is a `JSON.rawJSON`.
+ * The client's request in its own protocol. A provider of that protocol sends `body` unchanged, except for the model's name
+ * and the fields that the engine adds. `headers` are in lower case, from an allow-list. In a `body` that the gateway parsed,
+ * a number that JavaScript would print differently (`1.0`, `1e400`, beyond 2^53) is a `JSON.rawJSON`.
  */
 export class Native extends Schema.Opaque<Native>()(
   Schema.Struct({
@@ -269,16 +284,16 @@ export class Native extends Schema.Opaque<Native>()(
 ) {}
 
 /**
- * What becomes of a wish that the answering protocol cannot say, such as a penalty: the deployment is passed over
- * (`refuse`), it is named to the caller (`warn`), or left out in silence (`drop`). What the answer would be another
- * without, such as tools or images, is refused whatever this says.
+ * What to do with a parameter that the deployment's protocol does not support, such as `seed` on Anthropic: skip the
+ * deployment (`skip`), drop the parameter and report it in `droppedParams` (`warn`), or drop it without a report (`drop`).
+ * Features that change the response (tools, images) are never dropped: the deployment is skipped, whatever this setting.
  */
 export const UnsupportedParams = Schema.Literals(["skip", "warn", "drop"])
-export type UnsupportedParams = typeof UnsupportedParams.Type
+export type UnsupportedParams = "skip" | "warn" | "drop"
 
 export class Request extends Schema.Opaque<Request>()(
   Schema.Struct({
-    /** A route's or a deployment's name; towards a provider, the vendor's own model id. */
+    /** The name of a route or a deployment; in a request to a provider, the vendor's model id. */
     model: Schema.String,
     messages: Schema.Array(Message),
     tools: Schema.optional(Schema.Array(Tool)),
@@ -287,25 +302,25 @@ export class Request extends Schema.Opaque<Request>()(
     format: Schema.optional(Format),
     sampling: Schema.optional(Sampling),
     reasoning: Schema.optional(ReasoningOptions),
-    /** The caller's own labels for this call. Routes may condition on them; they reach vendors that take them. */
+    /** Labels of this call, for the conditions of routes. Sent to vendors that accept metadata. */
     metadata: Schema.optional(Schema.Record(Schema.String, Schema.String)),
-    /** An opaque id of the caller's end user, for vendors that watch for abuse. */
+    /** An opaque id of the end user, for the abuse detection of vendors. */
     user: Schema.optional(Schema.String),
     vendor: Schema.optional(Vendor),
     native: Schema.optional(Native),
-    /** `warn` if not said. The engine sets it by the policies that hold for the deployment asked. */
+    /** Default: `warn`. The engine sets it from the policies of the deployment. */
     unsupportedParams: Schema.optional(UnsupportedParams),
-    /** What its client said that there are no words for here, each as a noun phrase: only `native` still says it. */
+    /** Parameters of the client that this model has no field for, each a noun phrase. Only `native` holds them. */
     droppedParams: Schema.optional(Schema.Array(Schema.String)),
-    /** As `droppedParams`, but the answer would be another without: whoever does not send `native` refuses. */
+    /** As `droppedParams`, but required: a deployment that does not send `native` is skipped. */
     requiredUnsupported: Schema.optional(Schema.Array(Schema.String)),
   }),
 ) {}
 
-/** The words for a tool that only its vendor runs, in `droppedParams` and `requiredUnsupported`. */
+/** The noun phrase for a tool that its vendor runs, in `droppedParams` and `requiredUnsupported`. */
 export const hostedTool = (type: string): string => `${hosted}${type}`
 
-export const isHostedTool = (wish: string): boolean => wish.startsWith(hosted)
+export const isHostedTool = (param: string): boolean => param.startsWith(hosted)
 
 const hosted = "the tool "
 
@@ -314,8 +329,7 @@ const hosted = "the tool "
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * Why the model stopped. Never softened: `length`, `content-filter`, `refusal` and `pause` stay what they are, and
- * `other` keeps a vendor's unknown word out of `stop`.
+ * Why the model stopped. Codecs map a reason that they do not know to `other`, never to `stop`.
  */
 export const FinishReason = Schema.Literals([
   "stop",
@@ -329,8 +343,8 @@ export const FinishReason = Schema.Literals([
 export type FinishReason = typeof FinishReason.Type
 
 /**
- * Tokens, normalised: `inputTokens` counts everything read, cached or not; `outputTokens` everything written, thoughts
- * included. `cachedInputTokens`, `cacheWriteTokens` and `reasoningTokens` say how much of these was of that kind.
+ * Token usage, normalised over vendors. `inputTokens` includes `cachedInputTokens` and `cacheWriteTokens`; `outputTokens`
+ * includes `reasoningTokens`.
  */
 export class Usage extends Schema.Opaque<Usage>()(
   Schema.Struct({
@@ -342,7 +356,7 @@ export class Usage extends Schema.Opaque<Usage>()(
   }),
 ) {}
 
-/** One answer of several, when `sampling.n` asked for more than one. */
+/** One choice of a response. There are several if `sampling.n` is greater than 1. */
 export class Choice extends Schema.Opaque<Choice>()(
   Schema.Struct({
     content: Schema.Array(AssistantContent),
@@ -353,8 +367,8 @@ export class Choice extends Schema.Opaque<Choice>()(
 ) {}
 
 /**
- * A whole answer as its protocol wrote it: `body` is the JSON as it came, parsed, and `text` what goes out, which is the
- * same to the letter, but for what its clients rely on and its server left out.
+ * A complete response in its protocol. `body` is the provider's JSON, parsed. `text` is what the client gets: the provider's
+ * text, with the fields added that clients rely on and the provider left out.
  */
 export interface NativeResponse {
   readonly protocol: string
@@ -363,15 +377,16 @@ export interface NativeResponse {
 }
 
 export interface Response extends Choice {
-  /** The provider's id for this answer and the model it says it used, where it says so. */
+  /** The provider's id of the response. */
   readonly id?: string | undefined
+  /** The model that the provider reports. */
   readonly model?: string | undefined
   readonly usage?: Usage | undefined
-  /** The second and later answers, when `sampling.n` asked for several. */
+  /** The second and further choices. */
   readonly alternatives?: ReadonlyArray<Choice> | undefined
   readonly vendor?: Vendor | undefined
   readonly native?: NativeResponse | undefined
-  /** What was wished for and not said to the provider, each as a noun phrase: see `Unsupported`. */
+  /** Parameters that were not sent to the provider, each a noun phrase: see `UnsupportedParams`. */
   readonly droppedParams?: ReadonlyArray<string> | undefined
 }
 
@@ -380,17 +395,17 @@ export interface Response extends Choice {
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * A piece of a streamed answer.
+ * A part of a streamed response.
  *
- * - `start` is preamble: it commits nothing.
- * - `text`, `reasoning`, `refusal`, `tool-call` and `tool-arguments` are real output. `tool-call` opens the call at
- *   `index`, `tool-arguments` adds JSON text to it; calls at different indexes may interleave. Content is closed by what
- *   follows it, never by a part of its own.
+ * - `start` precedes the output. Another deployment can still answer after it.
+ * - `text`, `reasoning`, `refusal`, `tool-call` and `tool-arguments` are output. `tool-call` starts the call at `index`,
+ *   and `tool-arguments` appends JSON text to it; calls at different indexes may interleave. No part ends a block: the next
+ *   part of another type does.
  * - `citation` belongs to the text before it.
  * - `usage` is cumulative: a later one replaces an earlier one.
- * - `finish` is the proof that the answer is whole. A stream that ends without one has failed.
+ * - `finish` proves that the response is complete. A stream that ends without it has failed.
  *
- * `choice` is 0 if not said.
+ * `choice` is the index of the choice. Default: 0.
  */
 export type Part =
   | { readonly type: "start"; readonly id?: string | undefined; readonly model?: string | undefined }
@@ -433,22 +448,25 @@ export type Part =
       readonly choice?: number | undefined
     }
 
-/** One event as its protocol wrote it: `event` is the SSE event's name, if it has one, `data` its text. */
+/** One event in its protocol: `event` is the name of the SSE event, if any, `data` its text. */
 export interface NativeEvent {
   readonly protocol: string
   readonly event?: string | undefined
   readonly data: string
 }
 
-/** One event of a provider's stream: what the engine understands of it, and the event itself where the protocols match. */
+/**
+ * A chunk of a stream: the parts that the engine decodes from one event of the provider, and the event itself if the client
+ * and the provider use one protocol.
+ */
 export interface Frame {
   readonly parts: ReadonlyArray<Part>
   readonly native?: NativeEvent | undefined
-  /** As in `Response`: told once, before the first output. */
+  /** As in `Response`: reported once, before the first output. */
   readonly droppedParams?: ReadonlyArray<string> | undefined
 }
 
-/** Whether this part is something a caller could have seen: from the first such part on, an answer is committed. */
+/** Whether the part is output that a client sees. From the first output on, no other deployment answers. */
 export const isOutput = (part: Part): boolean => {
   switch (part.type) {
     case "text":
@@ -470,19 +488,19 @@ export const isOutput = (part: Part): boolean => {
 // Shorthands
 // ---------------------------------------------------------------------------------------------------------------------
 
-const asContent = (content: string | ReadonlyArray<UserMessage["content"][number]>) =>
+const asContent = (content: string | ReadonlyArray<UserContent>) =>
   Predicate.isString(content) ? [{ type: "text" as const, text: content }] : content
 
 /** `Chat.system("Be brief.")` */
 export const system = (text: string): SystemMessage => ({ role: "system", content: [{ type: "text", text }] })
 
 /** `Chat.user("Hello")`, or with parts: text, images, files, audio. */
-export const user = (content: string | ReadonlyArray<UserMessage["content"][number]>): UserMessage => ({
+export const user = (content: string | ReadonlyArray<UserContent>): UserMessage => ({
   role: "user",
   content: asContent(content),
 })
 
-/** `Chat.assistant("Hello!")`, or with parts, such as the tool calls it made. */
+/** `Chat.assistant("Hello!")`, or with parts, such as tool calls. */
 export const assistant = (content: string | ReadonlyArray<AssistantContent>): AssistantMessage => ({
   role: "assistant",
   content: Predicate.isString(content) ? [{ type: "text", text: content }] : content,
@@ -494,13 +512,13 @@ export const toolResult = (id: string, text: string, options?: { readonly isErro
   content: [{ type: "tool-result", id, content: [{ type: "text", text }], isError: options?.isError }],
 })
 
-/** The answer's words, without its thoughts: every text part, joined. */
+/** The text of a choice: its text parts, joined. Reasoning is not included. */
 export const text = (choice: Pick<Choice, "content">): string => {
   let out = ""
   for (const part of choice.content) if (part.type === "text") out += part.text
   return out
 }
 
-/** The tools the answer asks for. */
+/** The tool calls of a choice. */
 export const toolCalls = (choice: Pick<Choice, "content">): ReadonlyArray<ToolCall> =>
   choice.content.filter((part) => part.type === "tool-call")

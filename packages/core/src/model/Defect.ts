@@ -1,35 +1,33 @@
 /**
- * A defect of a provider, ours or a user's, is a failed attempt: the next candidate is asked, the circuit counts it, and
- * its cause stands in the log alone.
- *
- * A defect is an exception, a die, or an interruption that did not come from the engine.
+ * Defects of providers. A defect is an exception, a die, or an interruption that did not come from the engine. It is a
+ * failed attempt: the next deployment is tried, the circuit counts it, and only the log has its cause.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import { ProviderError } from "./ProviderError.ts"
 
 /**
- * Runs what a provider was asked for, and fails with a `ServerError` in place of any defect. The message holds no word of
- * the defect, which may hold a key: a caller sees it.
+ * Runs a call to a provider, and fails with a `ServerError` instead of a defect. Clients see the error's message, so it
+ * contains nothing of the defect, which may contain a key.
  */
 export const contain = <A, E, R>(
   deployment: string,
   self: () => Effect.Effect<A, E, R>,
 ): Effect.Effect<A, E | ProviderError, R> => guard(deployment, Effect.suspend(self))
 
-/** Contains the defects of an effect that is already made, such as one pull of a stream. */
+/** `contain` for an effect that is already constructed, such as one pull of a stream. */
 export const guard = <A, E, R>(
   deployment: string,
   self: Effect.Effect<A, E, R>,
 ): Effect.Effect<A, E | ProviderError, R> =>
-  // An interruption of this fibre, which is the engine's own, never reaches a handler.
+  // An interruption by the engine interrupts this fibre, and never reaches the handler.
   Effect.catchCause(self, (cause): Effect.Effect<never, E | ProviderError> =>
     Cause.findErrorOption(cause)._tag === "Some"
       ? Effect.failCause(cause)
       : Effect.andThen(log(deployment, cause), Effect.fail(failure(cause))),
   )
 
-/** Runs a provider's clean-up, whose defects change nothing about an answer that has been given. */
+/** Runs a provider's finalizer. A defect in it is logged, and does not fail a response that is complete. */
 export const cleanUp = (deployment: string, self: Effect.Effect<void>): Effect.Effect<void> =>
   Effect.catchCause(self, (cause) => log(deployment, cause))
 

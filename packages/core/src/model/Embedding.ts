@@ -1,32 +1,32 @@
 /**
- * Texts as vectors: what is asked and answered where a model embeds. No conversation and no stream: a request holds any
- * number of inputs, and its response one vector for each, in their order.
+ * Embedding requests and responses. A request holds any number of inputs, and its response one vector for each, in the order
+ * of the inputs. There is no stream.
  *
- * Plain data, as in `Chat`; nothing here knows a vendor or a wire format.
+ * Values are plain data, as in `Chat`. Nothing here depends on a vendor or a wire format.
  */
 import * as Schema from "effect/Schema"
 import * as Chat from "./Chat.ts"
 
-/** A text, or the same as the numbers that the model's own tokenizer makes of it. */
+/** A text, or its token ids from the model's tokenizer. */
 export const Input = Schema.Union([Schema.String, Schema.Array(Schema.Finite)])
-export type Input = typeof Input.Type
+export type Input = string | ReadonlyArray<number>
 
 /**
- * What the vectors are for. Models that tell a search's queries from the documents searched embed the two differently;
- * others have no word for it.
+ * The use of the vectors. Some models embed search queries and documents differently; for other models it is an unsupported
+ * parameter.
  */
 export const Purpose = Schema.Literals(["query", "document", "similarity", "classification", "clustering"])
-export type Purpose = typeof Purpose.Type
+export type Purpose = "query" | "document" | "similarity" | "classification" | "clustering"
 
 export class Request extends Schema.Opaque<Request>()(
   Schema.Struct({
-    /** A route's or a deployment's name; towards a provider, the vendor's own model id. */
+    /** The name of a route or a deployment; in a request to a provider, the vendor's model id. */
     model: Schema.String,
     input: Schema.Array(Input),
-    /** How long the vectors should be, of models that have several lengths. */
+    /** The length of the vectors, for models that support several. */
     dimensions: Schema.optional(Schema.Finite),
     purpose: Schema.optional(Purpose),
-    /** The form that the caller will have the vectors in. A hint: a provider may ask for what is cheapest to carry. */
+    /** The encoding that the client gets. A provider may request another one from the vendor. */
     encoding: Schema.optional(Schema.Literals(["float", "base64"])),
     metadata: Schema.optional(Schema.Record(Schema.String, Schema.String)),
     user: Schema.optional(Schema.String),
@@ -36,16 +36,17 @@ export class Request extends Schema.Opaque<Request>()(
   }),
 ) {}
 
-/** An array of numbers, whichever kind the provider had cheapest. */
+/** A vector, in the kind of array that the provider decoded. */
 export type Vector = ReadonlyArray<number> | Float32Array
 
 export interface Response {
-  /** One for each input, in order. */
+  /** One vector for each input, in the order of the inputs. */
   readonly vectors: ReadonlyArray<Vector>
-  /** The model it says it used, where it says so. */
+  /** The model that the provider reports. */
   readonly model?: string | undefined
-  /** Nothing is written: `outputTokens` is 0. */
+  /** `outputTokens` is 0. */
   readonly usage?: Chat.Usage | undefined
   readonly native?: Chat.NativeResponse | undefined
+  /** As in `Chat.Response`. */
   readonly droppedParams?: ReadonlyArray<string> | undefined
 }

@@ -1,9 +1,8 @@
 /**
- * A check of a value against a JSON Schema that a caller wrote. It finds real misses only: a keyword that it does not know
- * is met by every value.
+ * Validation of a value against a JSON Schema. It never reports a valid value: keywords that it does not know are ignored.
  *
- * The schema comes from a caller, so no pattern of it is run, and the work of one check is limited. `effect/JsonSchema`
- * reads fewer schemas (none that refer to their root) and has no such limit.
+ * The schema comes from a client, so its regular expressions are not run, and the work of one validation is limited.
+ * `effect/JsonSchema` supports fewer schemas (none that refer to their root) and has no such limit.
  *
  * Source: json-schema.org, draft 2020-12, core (`$ref`) and validation.
  */
@@ -11,11 +10,11 @@ import * as Equal from "effect/Equal"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 
-/** The most steps that one check takes, and how deep it goes. Beyond either, a value is taken to fit. */
+/** The maximum steps and depth of one validation. Beyond either, the value is taken as valid. */
 const limits = { steps: 200_000, depth: 256 }
 
-/** The first place where a value misses the schema, such as `answer.items[2]: is not a string`; `undefined` where it fits. */
-export const miss = (schema: unknown, value: unknown): string | undefined => {
+/** The first violation of the schema, such as `answer.items[2]: is not of type string`; `undefined` for a valid value. */
+export const violation = (schema: unknown, value: unknown): string | undefined => {
   let steps = 0
 
   const check = (schema: unknown, value: unknown, path: string, depth: number): string | undefined => {
@@ -25,17 +24,17 @@ export const miss = (schema: unknown, value: unknown): string | undefined => {
     const deeper = (schema: unknown, value: unknown, path: string) => check(schema, value, path, depth + 1)
     const { $ref, allOf, anyOf, oneOf } = schema as Keywords
     return (
-      kind(schema, value, path) ??
-      (Predicate.isString($ref) ? deeper(pointed($ref), value, path) : undefined) ??
+      checkValue(schema, value, path) ??
+      (Predicate.isString($ref) ? deeper(resolve($ref), value, path) : undefined) ??
       first(list(allOf), (each) => deeper(each, value, path)) ??
-      // Of `oneOf` only that one holds is checked: that others do not depends on keywords that are not.
+      // `oneOf` is checked as `anyOf`: that no other alternative matches may depend on keywords that are ignored.
       some(list(anyOf), (each) => deeper(each, value, path)) ??
       some(list(oneOf), (each) => deeper(each, value, path)) ??
-      within(schema, value, path, deeper)
+      checkContents(schema, value, path, deeper)
     )
   }
 
-  const pointed = (reference: string): unknown => {
+  const resolve = (reference: string): unknown => {
     if (!reference.startsWith("#")) return true
     let found: unknown = schema
     for (const token of reference.slice(1).split("/").slice(1)) {
@@ -52,7 +51,7 @@ export const miss = (schema: unknown, value: unknown): string | undefined => {
 
 const root = "answer"
 
-/** The key that a token of a pointer stands for. */
+/** The key of a JSON Pointer's token. */
 const unescape = (token: string): string =>
   Result.getOrElse(
     Result.try(() => decodeURIComponent(token)),
@@ -66,32 +65,33 @@ type Deeper = (schema: unknown, value: unknown, path: string) => string | undefi
 
 const list = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(value) ? value : [])
 
-const first = <A>(all: ReadonlyArray<A>, miss: (each: A, index: number) => string | undefined): string | undefined => {
+const first = <A>(all: ReadonlyArray<A>, check: (each: A, index: number) => string | undefined): string | undefined => {
   for (const [index, each] of all.entries()) {
-    const found = miss(each, index)
+    const found = check(each, index)
     if (found !== undefined) return found
   }
   return undefined
 }
 
-/** What the last of them misses, where none holds. */
-const some = <A>(all: ReadonlyArray<A>, miss: (each: A) => string | undefined): string | undefined => {
+/** The violation of the last alternative, if the value matches none. */
+const some = <A>(all: ReadonlyArray<A>, check: (each: A) => string | undefined): string | undefined => {
   let found: string | undefined
   for (const each of all) {
-    found = miss(each)
+    found = check(each)
     if (found === undefined) return undefined
   }
   return found
 }
 
-/** What the value itself is, whatever it holds. */
-const kind = ({ const: only, enum: words, type, ...rest }: Keywords, value: unknown, path: string) => {
+/** Checks the value itself, without its items and properties. */
+const checkValue = ({ const: only, enum: values, type, ...rest }: Keywords, value: unknown, path: string) => {
   const types = Predicate.isString(type) ? [type] : list(type)
   if (types.length > 0 && !types.some((each) => is(each, value))) return `${path}: is not of type ${types.join(" or ")}`
-  if (only !== undefined && !Equal.equals(only, value)) return `${path}: is not the one value that it may be`
-  if (Array.isArray(words) && !words.some((each) => Equal.equals(each, value))) return `${path}: is none of its values`
+  if (only !== undefined && !Equal.equals(only, value)) return `${path}: is not the constant of the schema`
+  if (Array.isArray(values) && !values.some((each) => Equal.equals(each, value)))
+    return `${path}: is none of the enum's values`
   if (Predicate.isNumber(value)) return bounds(rest, value, path)
-  if (Predicate.isString(value)) return between(rest["minLength"], rest["maxLength"], () => [...value].length, path)
+  if (Predicate.isString(value)) return checkSize(rest["minLength"], rest["maxLength"], () => [...value].length, path)
   return undefined
 }
 
@@ -129,36 +129,36 @@ const bounds = (
     return `${path}: is not less than ${exclusiveMaximum}`
   if (!Predicate.isNumber(multipleOf) || multipleOf <= 0) return undefined
   const times = value / multipleOf
-  // 0.3 is a multiple of 0.1, though not to the last bit.
+  // In floating point, 0.3 is not exactly a multiple of 0.1.
   return Math.abs(times - Math.round(times)) > 1e-9 * Math.max(1, Math.abs(times))
-    ? `${path}: is no multiple of ${multipleOf}`
+    ? `${path}: is not a multiple of ${multipleOf}`
     : undefined
 }
 
-const between = (least: unknown, most: unknown, size: () => number, path: string): string | undefined => {
-  if (Predicate.isNumber(least) && size() < least) return `${path}: is shorter than ${least}`
-  if (Predicate.isNumber(most) && size() > most) return `${path}: is longer than ${most}`
+const checkSize = (min: unknown, max: unknown, size: () => number, path: string): string | undefined => {
+  if (Predicate.isNumber(min) && size() < min) return `${path}: is shorter than ${min}`
+  if (Predicate.isNumber(max) && size() > max) return `${path}: is longer than ${max}`
   return undefined
 }
 
-/** What a list or an object holds. */
-const within = (schema: Keywords, value: unknown, path: string, deeper: Deeper): string | undefined => {
+/** Checks the items of an array or the properties of an object. */
+const checkContents = (schema: Keywords, value: unknown, path: string, deeper: Deeper): string | undefined => {
   if (Array.isArray(value)) {
-    const places = list(schema["prefixItems"])
+    const prefix = list(schema["prefixItems"])
     return (
-      between(schema["minItems"], schema["maxItems"], () => value.length, path) ??
+      checkSize(schema["minItems"], schema["maxItems"], () => value.length, path) ??
       first(value, (item, index) =>
-        deeper(index < places.length ? places[index] : schema["items"], item, `${path}[${index}]`),
+        deeper(index < prefix.length ? prefix[index] : schema["items"], item, `${path}[${index}]`),
       )
     )
   }
   if (!Predicate.isObject(value)) return undefined
   const keys = Object.keys(value)
   const properties = Predicate.isObject(schema["properties"]) ? schema["properties"] : {}
-  // Keys of a pattern are any keys, for no pattern is run.
+  // No pattern is run, so any key may match one of `patternProperties`.
   const others = "patternProperties" in schema ? true : schema["additionalProperties"]
   return (
-    between(schema["minProperties"], schema["maxProperties"], () => keys.length, path) ??
+    checkSize(schema["minProperties"], schema["maxProperties"], () => keys.length, path) ??
     first(list(schema["required"]), (key) =>
       Predicate.isString(key) && !Object.hasOwn(value, key) ? `${path}: has no ${key}` : undefined,
     ) ??

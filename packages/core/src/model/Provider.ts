@@ -1,9 +1,17 @@
 /**
- * Who speaks to one vendor account: the service that each vendor's layer provides.
+ * A provider: the service that sends requests to one vendor account. Each vendor's layer provides one.
  *
- * A provider makes one attempt: no retries, no fallback, no deadline of its own. It sends `request` (whose `model` is the
- * vendor's own id), classifies what comes back, and stops the upstream at once when it is interrupted or its stream's
- * scope closes.
+ * A provider makes one attempt, without retries, fallback or timeouts. It sends the request, whose `model` is the vendor's
+ * model id, and classifies errors. It aborts the upstream request when it is interrupted or the scope of its stream closes.
+ *
+ * ```ts
+ * const provider = Layer.succeed(Provider, {
+ *   protocol: "echo",
+ *   chat: (request) => Effect.succeed({ content: [{ type: "text", text: request.model }], finishReason: "stop" }),
+ *   stream: (request) =>
+ *     Stream.make({ parts: [{ type: "text", text: request.model }] }, { parts: [{ type: "finish", reason: "stop" }] }),
+ * })
+ * ```
  */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
@@ -12,31 +20,28 @@ import type * as Chat from "./Chat.ts"
 import type * as Embedding from "./Embedding.ts"
 import type { ProviderError } from "./ProviderError.ts"
 
-export class Provider extends Context.Service<
-  Provider,
-  {
-    /** The wire protocol spoken upstream, such as `"chat-completions"`: `Request.native` of the same name goes through as it is. */
-    readonly protocol: string
-    /**
-     * What tells its credential from another, where it has one: never the credential, and of no use to anybody who has it.
-     * Circuits and cooldowns are those of the account, so that another key starts without them.
-     */
-    readonly account?: string | undefined
-    /**
-     * Whether the model is served nearby, by a server of one's own: one that may have to load it first, and that serves
-     * few calls at a time. It is given longer by default.
-     */
-    readonly local?: boolean | undefined
-    /** One whole answer. */
-    readonly chat: (request: Chat.Request) => Effect.Effect<Chat.Response, ProviderError>
-    /**
-     * One streamed answer. The stream fails when the upstream breaks, and ends when the upstream ended, even without a
-     * `finish` part: the engine judges that. Frames that arrive together stay in one chunk.
-     */
-    readonly stream: (request: Chat.Request) => Stream.Stream<Chat.Frame, ProviderError>
-    /** The vectors of texts, where this vendor makes any: without it, a call that needs them passes its deployments over. */
-    readonly embed?: ((request: Embedding.Request) => Effect.Effect<Embedding.Response, ProviderError>) | undefined
-    /** How many tokens the model would read of this request, where the vendor counts without answering. */
-    readonly countTokens?: ((request: Chat.Request) => Effect.Effect<number, ProviderError>) | undefined
-  }
->()("@understudy/core/Provider") {}
+/** The members of a provider. */
+export interface ProviderService {
+  /** The vendor's wire protocol, such as `"chat-completions"`. A `Request.native` of that protocol is sent unchanged. */
+  readonly protocol: string
+  /**
+   * A fingerprint of the credential, never the credential itself. Circuits and cooldowns are kept per account, so that a
+   * new key starts without those of the old one.
+   */
+  readonly account?: string | undefined
+  /** Whether the model is served nearby, by a server that may have to load it first. Its default timeouts are longer. */
+  readonly local?: boolean | undefined
+  /** One complete response. */
+  readonly chat: (request: Chat.Request) => Effect.Effect<Chat.Response, ProviderError>
+  /**
+   * One streamed response. The stream fails when the upstream fails, and ends when the upstream ends, even without a
+   * `finish` part: the engine detects that. Frames that arrive together stay in one chunk.
+   */
+  readonly stream: (request: Chat.Request) => Stream.Stream<Chat.Frame, ProviderError>
+  /** Embeddings, if the vendor supports them. Without it, deployments are skipped for calls that need embeddings. */
+  readonly embed?: ((request: Embedding.Request) => Effect.Effect<Embedding.Response, ProviderError>) | undefined
+  /** The number of input tokens of a request, if the vendor counts them without answering. */
+  readonly countTokens?: ((request: Chat.Request) => Effect.Effect<number, ProviderError>) | undefined
+}
+
+export class Provider extends Context.Service<Provider, ProviderService>()("@understudy/core/Provider") {}

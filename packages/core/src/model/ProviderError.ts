@@ -1,8 +1,8 @@
 /**
- * How a provider fails: one error with a closed union of reasons, and the judgement of each.
+ * The errors of providers: one error with a closed union of reasons, and the action for each reason.
  *
- * Providers classify (a vendor's status, code and words become a `Reason`); the engine only ever looks at the reason.
- * `judge` is the failure table as one total function: adding a reason does not compile until it is judged.
+ * Providers classify: a vendor's status, error code and message become a `Reason`. The engine decides by the reason alone.
+ * `actionFor` is total: a new reason does not compile without its action.
  */
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
@@ -11,15 +11,15 @@ import * as Struct from "effect/Struct"
 /**
  * Why an attempt failed.
  *
- * - `RateLimited`: too many requests or tokens just now; `retryAfter` if the provider said when.
- * - `QuotaExhausted`, `Authentication`, `Permission`, `ModelNotFound`: the account, the key, the right or the model is
- *   not there, and will not be in a minute.
- * - `Overloaded`, `ServerError`, `Network`, `Malformed`: the provider is at fault, perhaps not for long. `ignored` names
- *   what a sound answer leaves out that was asked for: see `Acceptance`.
- * - `Timeout`: it was silent for too long in that phase. `byCaller` when the caller's own shorter deadline struck.
- * - `LocalError`: this process lacks what it asks with, such as sockets or memory. No provider is at fault.
- * - `ContextWindowExceeded`, `ContentPolicy`, `InvalidRequest`: about what was asked.
- * - `Unsupported`: this model or its protocol cannot do what was asked (`feature`); another may.
+ * - `RateLimited`: too many requests or tokens; `retryAfter` if the provider sent it.
+ * - `QuotaExhausted`, `Authentication`, `Permission`, `ModelNotFound`: the account's quota, the key, the permission or the
+ *   model is missing, and a retry does not help.
+ * - `Overloaded`, `ServerError`, `Network`, `Malformed`: a failure of the provider that may be temporary. `ignored`: a
+ *   well-formed response without the required tool call, or that does not match its schema (see `Acceptance`).
+ * - `Timeout`: the timeout of that phase expired. `byCaller`: the caller's timeout, shorter than the route's.
+ * - `LocalError`: this process lacks a resource, such as sockets or memory. No provider is at fault.
+ * - `ContextWindowExceeded`, `ContentPolicy`, `InvalidRequest`: the request is at fault.
+ * - `Unsupported`: this model or its protocol does not support a `feature` of the request; another may.
  */
 export type Reason =
   | { readonly _tag: "RateLimited"; readonly retryAfter?: Duration.Duration | undefined }
@@ -44,8 +44,8 @@ export type TimeoutPhase = "connect" | "first-token" | "idle" | "attempt" | "tot
 export type ReasonTag = Reason["_tag"]
 
 /**
- * One attempt's failure. `message` is fit for a log and, scrubbed, for a caller; `status` and `requestId` are the
- * provider's own, where there was an answer at all.
+ * The failure of one attempt. `message` may be logged and, redacted, shown to clients. `status` and `requestId` are those
+ * of the provider's HTTP response, if there was one.
  */
 export class ProviderError extends Data.TaggedError("ProviderError")<{
   readonly reason: Reason
@@ -54,20 +54,20 @@ export class ProviderError extends Data.TaggedError("ProviderError")<{
   readonly requestId?: string | undefined
   readonly cause?: unknown
 }> {
-  /** When the provider said to come back, if it did. */
+  /** The provider's Retry-After, if it sent one. */
   get retryAfter(): Duration.Duration | undefined {
     return "retryAfter" in this.reason ? this.reason.retryAfter : undefined
   }
 }
 
 /**
- * What a reason means for the rest of the call.
+ * What the engine does after a failure.
  *
- * - `again`: whether the same deployment may be asked again, after backing off.
- * - `next`: where to go on: to the next candidate, to one that differs in the respect that failed (`larger-window`,
- *   `other-policy`), or nowhere, because the caller is to blame or the call's time is up.
- * - `circuit`: whether it counts against the deployment's circuit, opens it at once for long, lets it rest until
- *   Retry-After, or says nothing about its health.
+ * - `retryable`: whether the deployment may be retried, after a backoff.
+ * - `fallback`: to the next deployment (`next`), to one with a larger context window (`larger-window`), to one with another
+ *   content policy (`other-policy`), or to none, because the request is at fault or the deadline has passed (`stop`).
+ * - `circuit`: counts a failure (`failure`), opens for long (`trip-permanent`), starts a cooldown (`cooldown`), or nothing
+ *   (`ignore`).
  */
 export interface FailureAction {
   readonly retryable: boolean
@@ -82,11 +82,11 @@ const timedOut: FailureAction = { retryable: false, fallback: "next", circuit: "
 const callerTimedOut: FailureAction = { retryable: false, fallback: "next", circuit: "ignore" }
 const deadlineExceeded: FailureAction = { retryable: false, fallback: "stop", circuit: "ignore" }
 const contextExceeded: FailureAction = { retryable: false, fallback: "larger-window", circuit: "ignore" }
-const forbidden: FailureAction = { retryable: false, fallback: "other-policy", circuit: "ignore" }
-const callersFault: FailureAction = { retryable: false, fallback: "stop", circuit: "ignore" }
+const contentPolicy: FailureAction = { retryable: false, fallback: "other-policy", circuit: "ignore" }
+const invalidRequest: FailureAction = { retryable: false, fallback: "stop", circuit: "ignore" }
 const unsupported: FailureAction = { retryable: false, fallback: "next", circuit: "ignore" }
 
-/** The failure table: what each reason means, and of a `Timeout`, what it means in most phases. */
+/** The action for each reason; for `Timeout`, the action for most phases. */
 const table: Readonly<Record<ReasonTag, FailureAction>> = {
   RateLimited: rateLimited,
   QuotaExhausted: permanent,
@@ -100,12 +100,12 @@ const table: Readonly<Record<ReasonTag, FailureAction>> = {
   Timeout: timedOut,
   LocalError: unsupported,
   ContextWindowExceeded: contextExceeded,
-  ContentPolicy: forbidden,
-  InvalidRequest: callersFault,
+  ContentPolicy: contentPolicy,
+  InvalidRequest: invalidRequest,
   Unsupported: unsupported,
 }
 
-/** Every reason's name, in the order of the table. */
+/** The name of every reason, in the order of the table. */
 export const reasonTags: ReadonlyArray<ReasonTag> = Struct.keys(table)
 
 /** The reasons that may have opened a circuit. */
@@ -114,9 +114,9 @@ export const opening: ReadonlyArray<ReasonTag> = reasonTags.filter((tag) => {
   return circuit === "failure" || circuit === "trip-permanent"
 })
 
-/** What a failure means: total over the reasons, the one place where its consequences are decided. */
+/** The action after a failure: the one place where the consequences of a reason are decided. */
 export const actionFor = (reason: Reason): FailureAction => {
-  // What a server ignores, it ignores again; and it answers those who ask for something else.
+  // A retry would be ignored again, and other requests are answered: neither a retry nor the circuit helps.
   if (reason._tag === "Malformed" && reason.ignored !== undefined) return unsupported
   if (reason._tag !== "Timeout") return table[reason._tag]
   if (reason.phase === "total") return deadlineExceeded

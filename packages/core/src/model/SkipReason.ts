@@ -2,7 +2,7 @@
  * Why a call did not try a deployment of its route: one closed union, and what each reason means.
  *
  * The plan decides the first three (`Plan`), error branches the next three (`ErrorBranch`), admission the last five
- * (`Admission`). Nobody else interprets them: a new reason is a case here, and where it is decided.
+ * (`Admission`). `meaning` is their one interpretation: a new reason is a case here, and where it is decided.
  */
 import type { Capability } from "./Call.ts"
 import type { ReasonTag } from "./ProviderError.ts"
@@ -112,7 +112,8 @@ const rateLimited = (text: string, retryAfter: number): Meaning => ({
 })
 
 const seconds = (millis: number): string => `${Math.ceil(millis / 100) / 10} s`
-/** A refusal in the error channel: not a fault of the provider, which was not asked. */
+
+/** A rejection by admission, in the error channel. The provider was not called, and is not at fault. */
 export class Rejected {
   readonly _tag = "Refused"
   readonly reason: Rejection

@@ -8,6 +8,6 @@ export const snakeCase = (tag: string): string =>
     letter === "-" ? "_" : `${at === 0 ? "" : "_"}${letter.toLowerCase()}`,
   )
 
-/** The tag, of those given, that `snakeCase` writes so; `undefined` for any other word. */
+/** The tag whose `snakeCase` is `word`; `undefined` if there is none. */
 export const fromSnakeCase = <Tag extends string>(tags: ReadonlyArray<Tag>, word: string): Tag | undefined =>
   tags.find((tag) => snakeCase(tag) === word)

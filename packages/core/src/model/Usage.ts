@@ -1,16 +1,18 @@
 /**
- * The tokens that a provider says it used, as far as they are believed: they are paid for, and waited for.
+ * Checks of the token usage that a provider reports. Costs and token limits depend on it.
  */
 import type * as Chat from "./Chat.ts"
 
-/** The most of one kind that is believed of one answer. */
-const most = 1e9
+/** The largest plausible token count of one response. */
+const maxTokens = 1e9
 
-const isCount = (value: number): boolean => value >= 0 && value <= most
+const isCount = (value: number): boolean => value >= 0 && value <= maxTokens
 
-/** The usage with nothing in it that is no number, negative or beyond all measure; itself where all is sound. */
+/** The usage without counts that are not numbers, negative or implausibly large. */
 export const sound = (usage: Chat.Usage | undefined): Chat.Usage | undefined => {
   if (usage === undefined || Object.values(usage).every((value) => value === undefined || isCount(value))) return usage
-  const said = Object.fromEntries(Object.entries(usage).filter(([, value]) => value !== undefined && isCount(value)))
-  return { inputTokens: 0, outputTokens: 0, ...said }
+  const plausible = Object.fromEntries(
+    Object.entries(usage).filter(([, value]) => value !== undefined && isCount(value)),
+  )
+  return { inputTokens: 0, outputTokens: 0, ...plausible }
 }

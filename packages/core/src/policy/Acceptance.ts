@@ -1,9 +1,9 @@
 /**
- * What an answer must be to count as one. Some servers ignore in silence what they were asked: an answer without the tool
- * that it was made to call, or, where the route says `accept: schema`, one that misses its JSON schema, is a failed attempt.
+ * Checks of responses. Some servers ignore a forced tool or a JSON schema without an error. A response without the forced
+ * tool call is a failed attempt, and with `accept: schema` so is one that does not match its JSON schema.
  *
- * An answer that says why it is not what was asked (a refusal, a content filter, a length limit, a pause) has ignored
- * nothing, and is accepted; but text that ran into a length limit is no call.
+ * A response with a refusal, or that ends by a content filter, a length limit or a pause, is accepted: it has ignored
+ * nothing. Text that reaches a length limit is still not a forced tool call.
  */
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
@@ -13,43 +13,43 @@ import type * as Embedding from "../model/Embedding.ts"
 import * as JsonSchema from "../model/JsonSchema.ts"
 import { ProviderError } from "../model/ProviderError.ts"
 
-/** What a route may have checked beside forced tools, which are checked on every route. */
+/** What a route checks besides forced tools, which are checked on every route. */
 export type Accept = "schema"
 
 export const accepts = ["schema"] as const satisfies ReadonlyArray<Accept>
 
-/** What one answer has shown: its first call, its words and its end. */
+/** A response so far: its first tool call, its text and its finish reason. */
 export interface PartialAnswer {
   readonly call: string | undefined
   readonly text: string
-  /** The last of its texts, where they came as several. */
+  /** The last text part, if there are several. */
   readonly last: string
   readonly refuses: boolean
-  /** Not there while the answer goes on. */
+  /** `undefined` until the response has finished. */
   readonly finishReason: Chat.FinishReason | undefined
 }
 
-/** Whether an answer is accepted, is not, or must go on before that is known. */
+/** The result of a check: accepted, an error, or undecided until more of the response is there. */
 export type CheckResult = "accepted" | "undecided" | ProviderError
 
-/** The check of each answer to one request. */
-export type Check = (shown: PartialAnswer) => CheckResult
+/** The check of a response to one request. */
+export type Check = (answer: PartialAnswer) => CheckResult
 
-/** The check that answers to this request have to pass; `undefined` where each is accepted. */
+/** The check of responses to this request; `undefined` if every response is accepted. */
 export const of = (request: AnyRequest, accept: Accept | undefined): Check | undefined => {
   if (!("messages" in request)) return undefined
   return forcedToolCheck(request) ?? (accept === undefined ? undefined : schemaCheck(request.format))
 }
 
-/** Checks a whole answer, all its alternatives included. */
+/** Checks a complete response with all its choices. */
 export const checkResponse = (
   check: Check,
   response: Chat.Response | Embedding.Response,
 ): ProviderError | undefined => {
   if ("vectors" in response) return undefined
   for (const choice of [response, ...(response.alternatives ?? [])]) {
-    const judged = check(partialAnswerOf(choice))
-    if (judged !== "accepted" && judged !== "undecided") return judged
+    const result = check(partialAnswerOf(choice))
+    if (result !== "accepted" && result !== "undecided") return result
   }
   return undefined
 }
@@ -62,19 +62,19 @@ const partialAnswerOf = ({ content, finishReason }: Chat.Choice): PartialAnswer 
   finishReason,
 })
 
-const excuses: ReadonlySet<Chat.FinishReason> = new Set(["length", "content-filter", "refusal", "pause"])
+const excusing: ReadonlySet<Chat.FinishReason> = new Set(["length", "content-filter", "refusal", "pause"])
 
 const isExcused = ({ finishReason, refuses }: PartialAnswer): boolean =>
-  refuses || (finishReason !== undefined && excuses.has(finishReason))
+  refuses || (finishReason !== undefined && excusing.has(finishReason))
 
 const ignored = (ignored: "tool" | "schema", message: string): ProviderError =>
   new ProviderError({ reason: { _tag: "Malformed", ignored }, message })
 
 // ---------------------------------------------------------------------------------------------------------------------
-// A tool that must be called
+// Forced tools
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** A choice that tools of the vendor's own may meet cannot be checked: they do not show in `Chat`. */
+/** If the vendor's own tools may satisfy the choice, there is no check: calls of them are not in `Chat`. */
 const forcedToolCheck = ({
   toolChoice,
   tools = [],
@@ -88,48 +88,50 @@ const forcedToolCheck = ({
     const hosted =
       [...(droppedParams ?? []), ...(requiredUnsupported ?? [])].some(Chat.isHostedTool) ||
       Object.values(vendor ?? {}).some((fields) => fields["tools"] !== undefined)
-    return offered.length === 0 || hosted ? undefined : calls(offered)
+    return offered.length === 0 || hosted ? undefined : requireCall(offered)
   }
-  return offered.includes(toolChoice.name) ? calls([toolChoice.name]) : undefined
+  return offered.includes(toolChoice.name) ? requireCall([toolChoice.name]) : undefined
 }
 
-const calls =
+const requireCall =
   (names: ReadonlyArray<string>): Check =>
-  (shown) => {
-    if (shown.call !== undefined)
-      return names.includes(shown.call) ? "accepted" : ignored("tool", notCalled(names, shown.call))
-    if (isExcused(shown) && !wroteText(shown)) return "accepted"
-    return shown.finishReason === undefined ? "undecided" : ignored("tool", notCalled(names, undefined))
+  (answer) => {
+    if (answer.call !== undefined)
+      return names.includes(answer.call) ? "accepted" : ignored("tool", notCalled(names, answer.call))
+    if (isExcused(answer) && !wroteText(answer)) return "accepted"
+    return answer.finishReason === undefined ? "undecided" : ignored("tool", notCalled(names, undefined))
   }
 
-/** Vendors that heed a forced tool write no text before its call: an answer cut while it wrote text was not about to call. */
+/** Servers that support forced tools write no text before the call: text cut at a length limit was not followed by one. */
 const wroteText = ({ finishReason, text }: PartialAnswer): boolean => finishReason === "length" && text.trim() !== ""
 
 const notCalled = (names: ReadonlyArray<string>, called: string | undefined): string => {
   const [one = "", ...others] = names
-  const wanted =
-    others.length === 0 ? one : `none of ${names.slice(0, most).join(", ")}${names.length > most ? " …" : ""}`
-  return `the tool was not called: ${wanted}${called === undefined ? "" : `; ${called} was`}`
+  const required =
+    others.length === 0 ? one : `none of ${names.slice(0, maxNames).join(", ")}${names.length > maxNames ? " …" : ""}`
+  return `the tool was not called: ${required}${called === undefined ? "" : `; ${called} was`}`
 }
 
-/** How many tools a message names. */
-const most = 3
+/** The number of tools that a message names. */
+const maxNames = 3
 
 // ---------------------------------------------------------------------------------------------------------------------
-// A JSON schema
+// JSON schemas
 // ---------------------------------------------------------------------------------------------------------------------
 
 const schemaCheck = (format: Chat.Format | undefined): Check | undefined => {
   if (format === undefined || format.type === "text") return undefined
   const schema = format.type === "json" || format.strict === false ? true : format.schema
-  return (shown) => {
-    // A call is a step towards the answer.
-    if (shown.finishReason === undefined) return "undecided"
-    if (shown.call !== undefined || isExcused(shown)) return "accepted"
-    const parsed = Result.orElse(parse(shown.text), () => parse(shown.last))
-    if (Result.isFailure(parsed)) return ignored("schema", "the answer is not the JSON that was asked for")
-    const miss = JsonSchema.miss(schema, parsed.success)
-    return miss === undefined ? "accepted" : ignored("schema", `the answer misses its JSON schema: ${miss}`)
+  return (answer) => {
+    // A tool call precedes the final response.
+    if (answer.finishReason === undefined) return "undecided"
+    if (answer.call !== undefined || isExcused(answer)) return "accepted"
+    const parsed = Result.orElse(parse(answer.text), () => parse(answer.last))
+    if (Result.isFailure(parsed)) return ignored("schema", "the response is not JSON")
+    const violation = JsonSchema.violation(schema, parsed.success)
+    return violation === undefined
+      ? "accepted"
+      : ignored("schema", `the response does not match its JSON schema: ${violation}`)
   }
 }
 

@@ -74,26 +74,27 @@ const rows: Readonly<Record<string, Row>> = {
 describe("miss", () => {
   for (const [name, [schema, fits, misses]] of Object.entries(rows)) {
     it(name, () => {
-      for (const value of fits) assert.strictEqual(JsonSchema.miss(schema, value), undefined, JSON.stringify(value))
-      for (const value of misses) assert.isString(JsonSchema.miss(schema, value), JSON.stringify(value))
+      for (const value of fits)
+        assert.strictEqual(JsonSchema.violation(schema, value), undefined, JSON.stringify(value))
+      for (const value of misses) assert.isString(JsonSchema.violation(schema, value), JSON.stringify(value))
     })
   }
 
   it("names the place", () => {
     const schema = { properties: { list: { items: { properties: { a: { type: "string" } } } } } }
     assert.strictEqual(
-      JsonSchema.miss(schema, { list: [{ a: "x" }, { a: 1 }] }),
+      JsonSchema.violation(schema, { list: [{ a: "x" }, { a: 1 }] }),
       "answer.list[1].a: is not of type string",
     )
   })
 
   it("ends soon, whatever the schema", () => {
-    assert.strictEqual(JsonSchema.miss({ $ref: "#" }, 1), undefined)
+    assert.strictEqual(JsonSchema.violation({ $ref: "#" }, 1), undefined)
     const twice: Record<string, unknown> = { s0: { type: "string" } }
     for (let depth = 1; depth <= 20; depth++) {
       const $ref = `#/$defs/s${depth - 1}`
       twice[`s${depth}`] = { anyOf: [{ $ref }, { $ref }] }
     }
-    assert.strictEqual(JsonSchema.miss({ $ref: "#/$defs/s20", $defs: twice }, 1), undefined)
+    assert.strictEqual(JsonSchema.violation({ $ref: "#/$defs/s20", $defs: twice }, 1), undefined)
   })
 })

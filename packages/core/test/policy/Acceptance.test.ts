@@ -282,8 +282,8 @@ describe("a tool that must be called", () => {
 
 describe("accept: schema", () => {
   const json = (value: unknown) => [text(JSON.stringify(value)), ends("stop")]
-  const misses = "Malformed: the answer misses its JSON schema: "
-  const noJson = "Malformed: the answer is not the JSON that was asked for"
+  const misses = "Malformed: the response does not match its JSON schema: "
+  const noJson = "Malformed: the response is not JSON"
   const rows: ReadonlyArray<
     readonly [title: string, request: Chat.Request, answer: ReadonlyArray<Chat.Part>, outcome: string]
   > = [
