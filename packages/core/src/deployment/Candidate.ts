@@ -1,6 +1,6 @@
 /**
- * A deployment made ready to be tried: its provider running, its policies resolved to numbers, its counters at hand.
- * Made once for each deployment by the `Router`'s layer.
+ * A deployment at run time: its running provider, its resolved policies and its counters. The `Router`'s layer makes one for
+ * each deployment.
  */
 import * as Duration from "effect/Duration"
 import * as Semaphore from "effect/Semaphore"
@@ -22,20 +22,20 @@ export interface Candidate {
   readonly name: string
   readonly deployment: Deployment.Options
   readonly provider: Provider["Service"]
-  /** Whether its model is served nearby: see `Provider`. */
+  /** Whether its model is served nearby: see `ProviderService.local`. */
   readonly local: boolean
   readonly health: LatencyTracker
   readonly circuit: CircuitPolicy.ResolvedCircuitPolicy
-  /** The longest wait that is believed when it asks to be left alone, in milliseconds: see `Cooldown`. */
+  /** The longest cooldown before a call probes, in milliseconds: see `Cooldown`. */
   readonly cooldown: number
-  /** Under which its circuit and its cooldown of each operation are kept. */
+  /** The keys of its circuit and its cooldown, by operation. */
   readonly keys: Readonly<Record<Operation, string>>
   readonly repeated: Readonly<Record<Operation, RepeatedFailures>>
-  /** One permit a call, where `limits.concurrency` is set. */
+  /** One permit per concurrent call, if `limits.concurrency` is set. */
   readonly permits: Semaphore.Semaphore | undefined
 }
 
-/** What the candidates of one router know together. */
+/** The requests that all deployments of one router suspect, by operation: see `RepeatedFailures`. */
 export const suspects = (): Readonly<Record<Operation, Suspects>> => ({
   chat: new Suspects(),
   embeddings: new Suspects(),
@@ -50,8 +50,8 @@ export const make = (
   suspects: Readonly<Record<Operation, Suspects>>,
 ): Candidate => {
   const circuit = CircuitPolicy.resolve(merge(CircuitPolicy.defaults, defaults.circuit, deployment.circuit))
-  // Another credential is another account: what is kept of the former one, by others or before, says nothing of it.
-  const own = provider.account === undefined ? name : `${name}@${provider.account}`
+  // Another credential is another account, and starts with circuits and cooldowns of its own.
+  const key = provider.account === undefined ? name : `${name}@${provider.account}`
   return {
     name,
     deployment,
@@ -63,7 +63,7 @@ export const make = (
       merge<Partial<Cooldown.CooldownPolicy>>({}, defaults.cooldown, deployment.cooldown),
       circuit,
     ),
-    keys: { chat: own, embeddings: `${own}#embeddings`, count: `${own}#count` },
+    keys: { chat: key, embeddings: `${key}#embeddings`, count: `${key}#count` },
     repeated: {
       chat: new RepeatedFailures(suspects.chat),
       embeddings: new RepeatedFailures(suspects.embeddings),
@@ -74,14 +74,14 @@ export const make = (
   }
 }
 
-/** How patient an attempt is at its place in a route, in milliseconds throughout, and what is done when its stream breaks. */
+/** The policies of a deployment at one place of a route, with durations in milliseconds. */
 export interface ResolvedPolicies extends Timeout.ResolvedTimeouts {
   readonly retry: Retry.ResolvedRetryPolicy
   readonly stream: StreamPolicy.ResolvedStreamPolicy
   readonly unsupportedParams: Chat.UnsupportedParams
 }
 
-/** The policies of a deployment at one place of a route: the route's words before the deployment's before the defaults'. */
+/** The policies of a deployment at one place of a route: the route's override its own, which override the defaults. */
 export const policies = (
   deployment: Deployment.Options,
   route: Policies,
@@ -97,7 +97,7 @@ export const policies = (
   unsupportedParams: route.unsupportedParams ?? deployment.unsupportedParams ?? defaults.unsupportedParams ?? "warn",
 })
 
-/** How long this call's attempt may take there: longer for a model that may think in silence. */
+/** The timeouts of this call's attempt: those for reasoning if the model reasons and the call requests it. */
 export const limits = (
   { deployment }: Pick<Candidate, "deployment">,
   resolved: ResolvedPolicies,
@@ -105,7 +105,7 @@ export const limits = (
 ): Timeout.AttemptTimeouts =>
   deployment.capabilities?.reasoning === true && usesReasoning(request) ? resolved.reasoning : resolved
 
-/** How long a whole call may take on this route, and a write of its answer without progress, in milliseconds. */
+/** `timeout.total` and `timeout.write` of a route, in milliseconds. */
 export const callPolicies = (
   route: Policies,
   defaults: Defaults,
@@ -114,13 +114,13 @@ export const callPolicies = (
   return { total: millis(total), write: millis(write) }
 }
 
-/** Which share of the calls on this route may be retries. */
+/** The share of a route's calls that may be retries. */
 export const retryShare = (route: Policies, defaults: Defaults): number =>
   merge(Retry.defaults, defaults.retry, route.retry).budget
 
 const millis = (input: Duration.Input): number => Duration.toMillis(Duration.fromInputUnsafe(input))
 
-/** Later layers win, save where they say nothing. */
+/** Merges objects: a later value overrides an earlier one, unless it is undefined. */
 const merge = <A extends object>(base: A, ...layers: ReadonlyArray<Partial<A> | undefined>): A => {
   const merged = { ...base }
   for (const layer of layers) {

@@ -1,6 +1,6 @@
 /**
- * A named model with its own provider layer, and all that is said of it alone: limits, timeouts, price, weight,
- * capabilities. `Router.layer` builds each deployment's layer once, in a scope of its own.
+ * A deployment: a model with its provider's layer, and its own limits, policies, price, weight and capabilities.
+ * `Router.layer` builds each deployment's layer once, in a scope of its own.
  */
 import type * as Layer from "effect/Layer"
 import type { UnsupportedParams } from "../model/Chat.ts"
@@ -16,10 +16,11 @@ import type { Price } from "../model/Cost.ts"
 export type { Capabilities } from "../model/Capabilities.ts"
 export type { Price } from "../model/Cost.ts"
 
+/** The settings of a deployment, all but `model` optional. */
 export interface Options {
-  /** The vendor's id of the model. A `*` in it is what stood for a `*` of the name that was called: see `Wildcard`. */
+  /** The vendor's model id. A `*` in it is replaced by the text that the `*` of the deployment's name matches. */
   readonly model: string
-  /** Its share in a `shuffle`: 1 if not said, 0 for never. */
+  /** Its share of calls in a `balance` by `shuffle` or `least-busy`. Default: 1. With 0, a balance never tries it. */
   readonly weight?: number | undefined
   readonly limits?: Limits | undefined
   readonly capabilities?: Capabilities | undefined
@@ -31,23 +32,29 @@ export interface Options {
   readonly unsupportedParams?: UnsupportedParams | undefined
 }
 
-/** `E` and `R` are how its provider may fail to start, and what it needs for that. */
+/** `E` is the error of its provider's layer, and `R` its requirements. */
 export interface Deployment<out E = never, out R = never> extends Options {
   readonly provider: Layer.Layer<Provider, E, R>
 }
 
-/** A deployment, whatever its provider needs. */
+/** A deployment whose provider has any errors and requirements. */
 export type Any = Deployment<unknown, unknown>
 
-/** How any deployment of this type may fail to start. */
+/** The errors that starting a deployment of this type may cause. */
 export type Error<D> = D extends Deployment<infer E, infer _R> ? E : never
 
-/** What any deployment of this type needs to start. */
+/** The requirements for starting a deployment of this type. */
 export type Requirements<D> = D extends Deployment<infer _E, infer R> ? R : never
 
 /**
+ * A deployment, from its settings and its provider's layer.
+ *
  * ```ts
- * Deployment.make({ model: "gpt-4o", provider: OpenAi.layer({ apiKey: Config.Redacted("OPENAI_API_KEY") }), limits: { rpm: 60 } })
+ * Deployment.make({
+ *   model: "gpt-4o",
+ *   provider: OpenAi.layer({ apiKey: Config.Redacted("OPENAI_API_KEY") }),
+ *   limits: { rpm: 60 },
+ * })
  * ```
  */
 export const make = <E, R>(options: Options & { readonly provider: Layer.Layer<Provider, E, R> }): Deployment<E, R> =>

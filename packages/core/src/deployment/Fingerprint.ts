@@ -1,24 +1,24 @@
 /**
- * A number that tells requests apart: the same for the same request, and with next to no chance for another. It reads a
- * bounded part of a request, the newest first, so that a long conversation costs no more than a short one.
+ * A 32-bit hash of a request: equal for equal requests, and very unlikely equal for others. It reads a bounded part of the
+ * request, the newest messages first, so that a long conversation costs no more than a short one.
  */
 import * as Predicate from "effect/Predicate"
 import type { AnyRequest } from "../model/Call.ts"
 
-/** The most values of a request, and the most characters of a text, that are read. */
-const mostValues = 2000
-const mostCharacters = 256
+/** The values of a request, and the characters of each text, that are read at most. */
+const maxValues = 2000
+const maxCharacters = 256
 
-/** The fingerprint of a request: of the body that its caller sent, where there is one. */
+/** The fingerprint of a request: of `native.body` if there is one. */
 export const of = (request: AnyRequest): number => {
-  let left = mostValues
+  let left = maxValues
   let hash = 0x811c9dc5
   const mix = (value: number): void => {
     hash = Math.imul(hash ^ value, 0x01000193)
   }
   const text = (text: string): void => {
     mix(text.length)
-    const step = Math.max(1, Math.floor(text.length / mostCharacters))
+    const step = Math.max(1, Math.floor(text.length / maxCharacters))
     for (let at = text.length - 1; at >= 0; at -= step) mix(text.charCodeAt(at))
   }
   const walk = (value: unknown): void => {

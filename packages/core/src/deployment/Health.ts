@@ -1,25 +1,25 @@
 /**
- * How a deployment is doing, as the strategies see it: calls in flight, and smoothed latencies of what it answered.
- * Kept in memory by each process; never a reason to refuse, only to prefer.
+ * The health of a deployment as strategies see it: calls in flight, and smoothed latencies. Each process keeps it in memory.
+ * It affects the order of deployments, never their availability.
  */
 import * as Duration from "effect/Duration"
 import type { Operation } from "../model/Call.ts"
 import { type After, isQuantile } from "../policy/HedgePolicy.ts"
 import type { FailureAction } from "../model/ProviderError.ts"
 
-/** What strategies look at. Latencies are milliseconds, `undefined` until there was an answer. */
+/** Latencies are in milliseconds, `undefined` before the first response. */
 export interface Health {
   readonly inFlight: number
-  /** Until a plain call's whole answer. */
+  /** To the complete response of a call that is not streamed. */
   readonly latency: number | undefined
-  /** Until a stream's first real output. */
+  /** To the first output of a stream. */
   readonly firstToken: number | undefined
 }
 
-/** How many of the latest values a window holds: enough to tell the slowest twentieth. */
+/** The values in a window: enough for the 95th percentile. */
 const width = 64
 
-/** The latest values, the oldest making room for the newest. */
+/** A ring buffer of the latest latencies. */
 export class LatencyWindow {
   readonly #values = new Float64Array(width)
   #added = 0
@@ -32,25 +32,25 @@ export class LatencyWindow {
     return Math.min(this.#added, width)
   }
 
-  /** The smallest value that at least this share (0 to 1) of them does not exceed; 0 of none. */
+  /** The quantile at `share` (0 to 1); 0 without values. */
   quantile(share: number): number {
     const sorted = this.#values.slice(0, this.size).sort()
     return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0
   }
 }
 
-/** A deployment's health while it runs: changed only by its own attempts. */
+/** The health of a running deployment, updated by its attempts. */
 export class LatencyTracker implements Health {
   inFlight = 0
   latency: number | undefined = undefined
   firstToken: number | undefined = undefined
-  /** The operations whose latest failure is cured by no wait, such as a dead credential. */
+  /** The operations whose latest failure was permanent, such as an authentication error. */
   readonly permanent = new Set<Operation>()
-  /** Of the latest answers, as `latency` and `firstToken` are. */
+  /** The latest values of `latency`, and below of `firstToken`. */
   readonly latencies = new LatencyWindow()
   readonly firstTokens = new LatencyWindow()
 
-  /** A call begins; `ended` must follow exactly once. */
+  /** Counts the start of a call. `end` must follow exactly once. */
   start(): void {
     this.inFlight++
   }
@@ -59,7 +59,7 @@ export class LatencyTracker implements Health {
     this.inFlight--
   }
 
-  /** How an attempt ended: `undefined` for an answer. What says nothing of the deployment's health changes nothing. */
+  /** Records the circuit action of a failure, or `undefined` for a success. `ignore` and `cooldown` change nothing. */
   recordOutcome(operation: Operation, circuit: FailureAction["circuit"] | undefined): void {
     if (circuit === "trip-permanent") this.permanent.add(operation)
     else if (circuit !== "ignore" && circuit !== "cooldown") this.permanent.delete(operation)
@@ -76,15 +76,17 @@ export class LatencyTracker implements Health {
   }
 }
 
-/** The share of the newest value: slow enough for noise, quick enough to notice an outage within some ten calls. */
+/** The weight of the newest value: an outage shows within about ten calls, and noise is smoothed. */
 const weight = 0.2
 
 const ewma = (before: number | undefined, millis: number): number =>
   before === undefined ? millis : before + weight * (millis - before)
-/** Answers it takes to know a quantile, and how long to wait until it is known. */
+
+/** The samples that a quantile needs. With fewer, a hedge starts after `defaultDelay` milliseconds. */
 const minSamples = 8
 const defaultDelay = 1000
-/** The milliseconds of `after` for a candidate in this state: until a stream's first output, or a plain answer. */
+
+/** The delay of a hedge, in milliseconds: by first-token latencies for streams, else by latencies of complete responses. */
 export const delay = (after: After, health: LatencyTracker, streaming: boolean): number => {
   if (!isQuantile(after)) return Duration.toMillis(Duration.fromInputUnsafe(after))
   const window = streaming ? health.firstTokens : health.latencies

@@ -1,25 +1,25 @@
 /**
- * Which failures of a deployment are one request failing again: its retries, or its caller sending it once more. While
- * others are answered, such a request tells of itself and not of the deployment, and counts once against its circuit.
+ * Repeated failures of one request, by retries or because the client sends it again. While a deployment answers other
+ * requests, the request is at fault, and counts once against the circuit.
  *
- * Where nothing else was answered within the last minute, or the last that was answered was the same request, every
- * failure counts: then it is the deployment that fails. Save for a request that another deployment has told of so: it tells
- * of itself wherever it fails, until one answers it.
+ * Every failure counts if the deployment answered no other request within the last minute, or if the last request that it
+ * answered is the failing one: then the deployment is at fault. A request that was at fault on one deployment is suspected on
+ * all, and does not count there either, until one deployment answers it.
  */
 import type { AnyRequest } from "../model/Call.ts"
 import * as Fingerprint from "./Fingerprint.ts"
 
-/** For how many milliseconds an answer speaks for a deployment, and a failure against a request. */
+/** How long a success or a failure is remembered, in milliseconds. */
 const memory = 60_000
 
-/** How often, in milliseconds, an answer is noted while nothing fails. */
-const often = 1000
+/** The interval, in milliseconds, at which successes are recorded while there are no failures. */
+const recordInterval = 1000
 
-/** The most requests whose failure is remembered. */
-const most = 256
+/** The number of failed requests that are remembered. */
+const maxRequests = 256
 
-/** Requests by their fingerprints, each for a minute since it was last noted. The oldest stand first. */
-class Noted {
+/** Fingerprints of requests, each kept for a minute after it was last added. The oldest come first. */
+class RecentRequests {
   readonly #at = new Map<number, number>()
 
   get isEmpty(): boolean {
@@ -41,41 +41,41 @@ class Noted {
 
   forget(now: number): void {
     for (const [fingerprint, at] of this.#at) {
-      if (now - at <= memory && this.#at.size <= most) return
+      if (now - at <= memory && this.#at.size <= maxRequests) return
       this.#at.delete(fingerprint)
     }
   }
 }
 
-/** The requests that failed again where others are answered: what all deployments know of one operation. */
-export class Suspects extends Noted {}
+/** Requests at fault, shared by all deployments for one operation. */
+export class Suspects extends RecentRequests {}
 
 export class RepeatedFailures {
   #answered: { readonly fingerprint: number; readonly at: number } | undefined
-  readonly #failed = new Noted()
+  readonly #failed = new RecentRequests()
   readonly #suspects: Suspects
 
   constructor(suspects: Suspects) {
     this.#suspects = suspects
   }
 
-  /** Whether anything was ever answered. */
+  /** Whether the deployment has ever answered. */
   get isKnown(): boolean {
     return this.#answered !== undefined
   }
 
-  /** Notes an answer. Reads the request only where a failure is remembered, or once a second. */
+  /** Records a success. It computes the fingerprint only if failures are remembered, or once a second. */
   answered(request: AnyRequest, now: number): void {
     this.#forget(now)
-    const isQuiet = this.#failed.isEmpty && this.#suspects.isEmpty
-    if (isQuiet && this.#answered !== undefined && now - this.#answered.at < often) return
+    const noFailures = this.#failed.isEmpty && this.#suspects.isEmpty
+    if (noFailures && this.#answered !== undefined && now - this.#answered.at < recordInterval) return
     const fingerprint = Fingerprint.of(request)
     this.#failed.delete(fingerprint)
     this.#suspects.delete(fingerprint)
     this.#answered = { fingerprint, at: now }
   }
 
-  /** Whether a failure of this request counts against the deployment. Notes it. */
+  /** Records a failure, and returns whether it counts against the deployment's circuit. */
   counts(request: AnyRequest, now: number): boolean {
     this.#forget(now)
     const answered = this.#answered

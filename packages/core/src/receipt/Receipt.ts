@@ -1,6 +1,6 @@
 /**
- * What became of a call: every attempt with its reason, time, usage and price, and every candidate passed over. Kept
- * while the call runs, settled once when it ends, cut streams included.
+ * The receipt of a call: every attempt with its outcome, duration, usage and cost, and every deployment that was skipped. It
+ * is built while the call runs, and finished once, when the call ends, also for a stream that is interrupted.
  */
 import type * as Chat from "../model/Chat.ts"
 import * as Cost from "../model/Cost.ts"
@@ -8,7 +8,7 @@ import type { Price } from "../model/Cost.ts"
 import type { ProviderError, ReasonTag } from "../model/ProviderError.ts"
 import type { SkipReason } from "../model/SkipReason.ts"
 
-/** One try of one deployment. `millis` runs from its admission to its end. */
+/** One attempt at one deployment. `millis` is the time from its admission to its end. */
 export interface Attempt {
   readonly deployment: string
   readonly outcome: Outcome
@@ -17,48 +17,51 @@ export interface Attempt {
   readonly status?: number | undefined
   readonly message?: string | undefined
   readonly usage?: Chat.Usage | undefined
-  /** US dollars, where the deployment has a price and said what it used. */
+  /** US dollars, if the deployment has a price and the provider reported its usage. */
   readonly cost?: number | undefined
 }
 
-/** A candidate that was not asked, and why. */
+/** A deployment that was not tried, and why. */
 export interface Skipped {
   readonly deployment: string
   readonly reason: SkipReason
 }
 
 /**
- * - `answered`: whole.
- * - `failed`: nobody answered, or the stream broke after its commit.
- * - `interrupted`: the caller went away.
+ * The outcome of an attempt or a call.
+ *
+ * - `success`: the response is complete.
+ * - `failure`: all deployments failed, or the stream broke after its first output.
+ * - `cancelled`: the client disconnected, or another hedged attempt won.
  */
 export type Outcome = "success" | "failure" | "cancelled"
 
+/** The record of one call. */
 export interface Receipt {
   readonly id: string
-  /** The route or deployment the caller named: one with a `*`, where that stands for the name. */
+  /** The route or deployment that was called; its name with the `*` if it is a wildcard. */
   readonly route: string
-  /** Who asked, where that was said. */
+  /** The caller's name: see `CallOptions`. */
   readonly caller: string | undefined
   readonly streaming: boolean
-  /** Clock milliseconds. */
+  /** In clock milliseconds. */
   readonly startedAt: number
-  /** Whose answer it is, once one has answered or committed: of an answer that was taken over, who finished it. */
+  /** The deployment that answers, once its output has begun. If a stream was resumed, the deployment that finished it. */
   readonly deployment: string | undefined
   readonly attempts: ReadonlyArray<Attempt>
   readonly skipped: ReadonlyArray<Skipped>
-  /** What was wished for and not said to that deployment: see `Chat.Unsupported`. */
+  /** Parameters that were not sent to that deployment: see `Chat.UnsupportedParams`. */
   readonly droppedParams: ReadonlyArray<string> | undefined
-  /** Where the route keeps its answers: whether this one was given before, and nobody was asked. */
+  /** If the route has a cache: whether the response came from it. */
   readonly cache: "hit" | "miss" | undefined
-  /** Until a stream's first real output, from the start of the call. */
+  /** The time from the start of the call to a stream's first output. */
   readonly firstTokenMillis: number | undefined
-  /** Present once the call has ended. */
+  /** Set when the call has ended, as is `millis`. */
   readonly outcome: Outcome | undefined
   readonly millis: number | undefined
 }
 
-/** The receipt of a running call: written by the engine alone. */
+/** The receipt of a running call, which the engine writes. */
 export class ReceiptBuilder implements Receipt {
   readonly id: string
   readonly route: string
@@ -108,11 +111,11 @@ export class ReceiptBuilder implements Receipt {
     this.attempts.push({ deployment, outcome: "cancelled", millis, ...usageAndCost(usage, price) })
   }
 
-  skip(deployment: string, verdict: Skipped["reason"]): void {
-    this.skipped.push({ deployment, reason: verdict })
+  skip(deployment: string, reason: SkipReason): void {
+    this.skipped.push({ deployment, reason })
   }
 
-  /** The answer is one that was given before, if there is one. */
+  /** Records the result of the cache lookup: `undefined` is a miss. */
   cacheHit(entry: Pick<Receipt, "deployment" | "droppedParams"> | undefined): void {
     this.cache = entry === undefined ? "miss" : "hit"
     this.deployment = entry?.deployment
@@ -128,7 +131,7 @@ export class ReceiptBuilder implements Receipt {
 const usageAndCost = (usage: Chat.Usage | undefined, price: Price | undefined) =>
   usage === undefined ? undefined : { usage, cost: price === undefined ? undefined : Cost.of(price, usage) }
 
-/** What all attempts of a call used and cost together. `cost` is `undefined` when no attempt's price is known. */
+/** The tokens and cost of all attempts of a call. `cost` is `undefined` if no attempt has a cost. */
 export const total = (
   receipt: Pick<Receipt, "attempts">,
 ): { readonly inputTokens: number; readonly outputTokens: number; readonly cost: number | undefined } => {

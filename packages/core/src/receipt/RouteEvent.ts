@@ -1,6 +1,6 @@
 /**
- * What happens to calls, as it happens: for callbacks, activity logs and metrics. Listening is lossy and never slows a
- * call: whoever falls behind misses the oldest events.
+ * Events of calls as they happen, for callbacks, activity logs and metrics. The stream of events is lossy and never slows
+ * down a call: a subscriber that falls behind misses the oldest events.
  */
 import type * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
@@ -12,45 +12,45 @@ import * as Stream from "effect/Stream"
 import type { ReasonTag } from "../model/ProviderError.ts"
 import type { Attempt, Skipped, Receipt } from "./Receipt.ts"
 
-/** Every event names its call by the receipt's `id` and the route the caller named. */
+/** An event. `call` is the receipt's `id`, and `route` the route or deployment that was called. */
 export type RouteEvent = { readonly call: string; readonly route: string } &
-  /** `model` is the vendor's id. */
+  /** `model` is the vendor's model id. */
   (
     | { readonly _tag: "AttemptStarted"; readonly deployment: string; readonly model: string }
     | { readonly _tag: "AttemptEnded"; readonly attempt: Attempt }
     | ({ readonly _tag: "DeploymentSkipped" } & Skipped)
-    /** An attempt failed, for this reason, and another deployment is asked instead. Neither is one that was skipped. */
+    /** An attempt failed and the call falls back to another deployment. Skipped deployments are neither `from` nor `to`. */
     | { readonly _tag: "Failover"; readonly from: string; readonly to: string; readonly reason: ReasonTag }
-    /** One deployment takes long, or waits to be asked again, and another is asked beside it: whoever answers first counts. */
+    /** A hedge starts: `from` is slow or waits for a retry, and `to` is tried at the same time. The first output wins. */
     | { readonly _tag: "Hedged"; readonly from: string; readonly to: string }
-    /** A stream's first real output: from here on this answer is the one, unless its route protects it from breaking. */
+    /** The first output of a stream. From here on no other deployment answers, unless the route's `stream.protect` allows it. */
     | { readonly _tag: "FirstToken"; readonly deployment: string; readonly millis: number }
-    /** Nobody is asked: the route kept an answer of this deployment to the same question. */
+    /** The response comes from the route's cache. `deployment` and `model` are those that answered originally. */
     | { readonly _tag: "CacheHit"; readonly deployment: string; readonly model: string }
     | { readonly _tag: "CallEnded"; readonly receipt: Receipt }
   )
 
 export type Failover = Extract<RouteEvent, { readonly _tag: "Failover" }>
 
-/** Where events are published, and heard. */
+/** Publishes events to subscribers. */
 export interface EventBus {
-  /** Tells every listener. Costs next to nothing while nobody listens. */
+  /** Calls every listener. Without listeners it costs next to nothing. */
   readonly publish: (event: RouteEvent) => void
   /**
-   * Has `listener` called with every event, in the fibre that publishes it, until the scope closes: for counting and
-   * sorting out. It must be quick, and must not throw.
+   * Calls `listener` with every event, in the fibre that publishes it, until the scope closes. `listener` must be fast and
+   * must not throw: for more work, use `stream`.
    */
   readonly subscribe: (listener: (event: RouteEvent) => void) => Effect.Effect<void, never, Scope.Scope>
-  /** The events, for whoever takes longer: buffered, and lossy when the buffer is full. */
+  /** All events from the subscription on, buffered. When the buffer is full, the oldest are dropped. */
   readonly stream: Stream.Stream<RouteEvent>
 }
 
-/** How many events a slow reader may lag behind. */
+/** The events that are buffered per subscriber. */
 const capacity = 4096
 
 export const makeEventBus = (): EventBus => {
   const listeners = new Set<(event: RouteEvent) => void>()
-  const listen: EventBus["subscribe"] = (listener) =>
+  const subscribe: EventBus["subscribe"] = (listener) =>
     Effect.acquireRelease(
       Effect.sync(() => void listeners.add(listener)),
       () => Effect.sync(() => void listeners.delete(listener)),
@@ -59,38 +59,38 @@ export const makeEventBus = (): EventBus => {
     publish: (event) => {
       for (const listener of listeners) listener(event)
     },
-    subscribe: listen,
+    subscribe,
     stream: Stream.unwrap(
       Effect.gen(function* () {
         const events = yield* Queue.sliding<RouteEvent>(capacity)
-        yield* listen((event) => Queue.offerUnsafe(events, event))
+        yield* subscribe((event) => Queue.offerUnsafe(events, event))
         return Stream.fromQueue(events)
       }),
     ),
   }
 }
 
-/** How long what is still to be done may take once the scope closes. */
+/** The time that pending handlers get after the scope closes. */
 const shutdownGrace = Duration.seconds(2)
 
 /**
- * Runs what `choose` makes of events, one after the other, in a fibre of its own; what was chosen before the scope closes
- * is still run. Lossy like any reader, when it falls too far behind.
+ * Runs the effects that `select` returns for events, one after the other, in a fibre of their own. Effects selected before
+ * the scope closes still run, within two seconds. When too many are pending, the oldest are dropped.
  */
 export const runHandlers = (
-  listen: EventBus["subscribe"],
-  choose: (event: RouteEvent) => Effect.Effect<void> | undefined,
+  subscribe: EventBus["subscribe"],
+  select: (event: RouteEvent) => Effect.Effect<void> | undefined,
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const chosen = yield* Queue.sliding<Effect.Effect<void>, Cause.Done>(capacity)
-    const worker = yield* Stream.fromQueue(chosen).pipe(
-      Stream.runForEach(Effect.catchCause((cause) => Effect.logError("A listener to calls failed", cause))),
+    const pending = yield* Queue.sliding<Effect.Effect<void>, Cause.Done>(capacity)
+    const worker = yield* Stream.fromQueue(pending).pipe(
+      Stream.runForEach(Effect.catchCause((cause) => Effect.logError("An event handler failed", cause))),
       Effect.forkDetach({ startImmediately: true }),
     )
-    const finish = Effect.andThen(Queue.end(chosen), Effect.timeoutOption(Fiber.await(worker), shutdownGrace))
+    const finish = Effect.andThen(Queue.end(pending), Effect.timeoutOption(Fiber.await(worker), shutdownGrace))
     yield* Effect.addFinalizer(() => Effect.andThen(finish, Fiber.interrupt(worker)))
-    yield* listen((event) => {
-      const effect = choose(event)
-      if (effect !== undefined) Queue.offerUnsafe(chosen, effect)
+    yield* subscribe((event) => {
+      const effect = select(event)
+      if (effect !== undefined) Queue.offerUnsafe(pending, effect)
     })
   })

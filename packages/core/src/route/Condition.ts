@@ -1,18 +1,18 @@
 /**
- * When a route goes which way: conditions on a call, as data, so that they can be written down, drawn and tried out.
- *
- * All that a condition says must hold; one that says nothing always does. For "either, or" a route has several cases.
+ * The conditions of a `Route.when`, as data: they can be configured, drawn and tested.
  */
 import type { Call, Capability } from "../model/Call.ts"
 
 /**
- * - `keys`: the call came with one of these keys (`CallOptions.caller`).
- * - `tags`: the call carries every one of these (`CallOptions.tags`).
+ * A condition on a call. It holds if all of its fields do, and always if it has none. For alternatives, use several cases.
+ *
+ * - `keys`: `CallOptions.caller` is one of these.
+ * - `tags`: `CallOptions.tags` has all of these.
  * - `metadata`: the request's metadata has these values.
- * - `headers`: the caller sent these, names in lower case (`CallOptions.headers`).
- * - `inputTokens`: its estimated input is larger than `above`, smaller than `below`.
- * - `requires`: it requires every one of these capabilities.
- * - `timeOfDay`: the time of day, in UTC, is from the first up to the second, past midnight where the second is earlier.
+ * - `headers`: `CallOptions.headers` has these values. Names are in lower case.
+ * - `inputTokens`: the estimated input tokens are above `above` and below `below`.
+ * - `requires`: the call requires all of these capabilities.
+ * - `timeOfDay`: the time of day in UTC, from the first (inclusive) to the second (exclusive), such as `["22:00", "06:00"]`.
  */
 export interface Condition {
   readonly keys?: ReadonlyArray<string> | undefined
@@ -24,7 +24,7 @@ export interface Condition {
   readonly timeOfDay?: readonly [from: string, to: string] | undefined
 }
 
-/** Whether all of it holds for this call. */
+/** Whether the condition holds for this call. */
 export const holds = (condition: Condition, call: Call): boolean => {
   const { timeOfDay, keys, headers, metadata, requires, tags, inputTokens } = condition
   return (
@@ -34,25 +34,25 @@ export const holds = (condition: Condition, call: Call): boolean => {
     (headers === undefined || matches(call.options.headers, headers)) &&
     (inputTokens?.above === undefined || call.inputTokens > inputTokens.above) &&
     (inputTokens?.below === undefined || call.inputTokens < inputTokens.below) &&
-    (requires === undefined || requires.every((need) => call.requires.has(need))) &&
+    (requires === undefined || requires.every((capability) => call.requires.has(capability))) &&
     (timeOfDay === undefined || isBetween(timeOfDay, call.at))
   )
 }
 
 const matches = (
-  said: Readonly<Record<string, string | undefined>> | undefined,
-  wanted: Readonly<Record<string, string>>,
-): boolean => Object.entries(wanted).every(([name, value]) => said !== undefined && said[name] === value)
+  actual: Readonly<Record<string, string | undefined>> | undefined,
+  expected: Readonly<Record<string, string>>,
+): boolean => Object.entries(expected).every(([name, value]) => actual !== undefined && actual[name] === value)
 
-/** Minutes since midnight of a time such as `06:30`; `undefined` for what is none. */
+/** The minutes from midnight to a time such as `06:30`; `undefined` for an invalid time. */
 export const minutesOf = (time: string): number | undefined => {
   const [, hours, minutes] = /^([01]\d|2[0-3]):([0-5]\d)$/.exec(time) ?? []
   return hours === undefined ? undefined : Number(hours) * 60 + Number(minutes)
 }
 
 const isBetween = ([from, to]: readonly [string, string], at: number): boolean => {
-  const [begins, ends] = [minutesOf(from), minutesOf(to)]
-  if (begins === undefined || ends === undefined) return false
+  const [start, end] = [minutesOf(from), minutesOf(to)]
+  if (start === undefined || end === undefined) return false
   const now = Math.floor(at / 60_000) % (24 * 60)
-  return begins <= ends ? begins <= now && now < ends : begins <= now || now < ends
+  return start <= end ? start <= now && now < end : start <= now || now < end
 }

@@ -1,9 +1,9 @@
 /**
- * The branches of a route: where a failure leads that the route has an answer of its own for, such as a larger model for
- * what is too long.
+ * The error branches of a route (`Route.onError`): the steps that are tried after failures for certain reasons, such as a
+ * larger model after `ContextWindowExceeded`.
  *
- * A call's way through its plan is forward only: a branch stands after the route it rescues, and taking it passes over
- * what lies between. Everything here is a pure function of the step and of the way so far.
+ * A call moves forward through its plan. A branch comes after the route that it belongs to, and taking it skips the steps
+ * between. The functions here are pure.
  */
 import type { ErrorBranch, FailedStep, Step } from "./Plan.ts"
 import { actionFor } from "../model/ProviderError.ts"
@@ -11,55 +11,55 @@ import type { Reason, ReasonTag } from "../model/ProviderError.ts"
 import type { BranchSkip } from "../model/SkipReason.ts"
 import { meaning } from "../model/SkipReason.ts"
 
-/** A call's way so far: the branches it has taken, and the one it is on the way to. */
+/** The branches that a call has taken, and the one that it is skipping ahead to. */
 export interface BranchState {
   readonly taken: ReadonlyArray<ErrorBranch>
   readonly to: { readonly branch: ErrorBranch; readonly after: ReasonTag } | undefined
 }
 
-/** The way of a call that has taken no branch. */
+/** The state of a call that has taken no branch. */
 export const noBranch: BranchState = { taken: [], to: undefined }
 
-/** Why the way leads past this step, if it does. */
+/** Why the step is skipped because of branches; `undefined` if it is not. */
 export const skipReason = (
   step: Step,
   failures: ReadonlyArray<FailedStep>,
-  way: BranchState,
+  state: BranchState,
 ): BranchSkip | undefined => {
-  if (way.to !== undefined && step.branch !== way.to.branch) return { _tag: "BranchTaken", after: way.to.after }
-  if (step.branch !== undefined && !way.taken.includes(step.branch)) {
+  if (state.to !== undefined && step.branch !== state.to.branch) return { _tag: "BranchTaken", after: state.to.after }
+  if (step.branch !== undefined && !state.taken.includes(step.branch)) {
     return { _tag: "BranchNotTaken", after: step.branch.after }
   }
-  // A fallback may name a deployment twice on purpose; with branches, several ways lead to one by accident.
+  // A fallback may name a deployment twice on purpose. With branches, several paths may lead to it by accident.
   const tried =
-    way.taken.length > 0 &&
-    failures.some((miss) => miss._tag === "Failed" && miss.step.leaf.candidate === step.leaf.candidate)
+    state.taken.length > 0 &&
+    failures.some((failure) => failure._tag === "Failed" && failure.step.leaf.candidate === step.leaf.candidate)
   return tried ? { _tag: "AlreadyFailed" } : undefined
 }
 
-/** The way once a step has been reached: whoever was on the way to its branch has arrived. */
-export const arrive = (step: Step, way: BranchState): BranchState =>
-  way.to === undefined || way.to.branch !== step.branch ? way : { taken: way.taken, to: undefined }
+/** The state at a step: skipping ahead ends at the first step of the branch. */
+export const arrive = (step: Step, state: BranchState): BranchState =>
+  state.to === undefined || state.to.branch !== step.branch ? state : { taken: state.taken, to: undefined }
 
-/** Where a miss leads: to a branch, on to the next step, or nowhere. */
-export const nextFor = (miss: FailedStep, way: BranchState): BranchState | "end" => {
-  const { leaf, errorBranches } = miss.step
+/** The state after a failed or skipped step: it takes a branch, continues with the next step, or ends the call. */
+export const nextFor = (failure: FailedStep, state: BranchState): BranchState | "end" => {
+  const { leaf, errorBranches } = failure.step
   if (errorBranches.length > 0) {
-    const reasons = miss._tag === "Failed" ? reasonsOf(miss.error.reason) : meaning(miss.reason).standsFor
+    const reasons = failure._tag === "Failed" ? reasonsOf(failure.error.reason) : meaning(failure.reason).standsFor
     for (const branch of errorBranches) {
       const reason = branch.after.find((each) => reasons.includes(each))
-      if (reason !== undefined) return { taken: [...way.taken, branch], to: { branch, after: reason } }
+      if (reason !== undefined) return { taken: [...state.taken, branch], to: { branch, after: reason } }
     }
   }
-  if (miss._tag === "Skipped") return way
-  const { fallback } = actionFor(miss.error.reason)
-  if (fallback === "next" || fallback === "larger-window") return way
-  return leaf.fallbackOn === "any" && !deadlineExceeded(miss.error.reason) ? way : "end"
+  if (failure._tag === "Skipped") return state
+  const { fallback } = actionFor(failure.error.reason)
+  if (fallback === "next" || fallback === "larger-window") return state
+  return leaf.fallbackOn === "any" && !deadlineExceeded(failure.error.reason) ? state : "end"
 }
 
 const reasonsOf = (reason: Reason): ReadonlyArray<ReasonTag> => (deadlineExceeded(reason) ? none : [reason._tag])
 
-/** Whether the call's own time is up: nobody is asked any more, whatever the route says. */
+/** Whether the deadline of the call has passed: no further step is tried, whatever the route. */
 const deadlineExceeded = (reason: Reason): boolean => reason._tag === "Timeout" && reason.phase === "total"
 
 const none: ReadonlyArray<ReasonTag> = []

@@ -1,6 +1,6 @@
 /**
- * Who will be asked, in which order, and why not the others: a compiled route, resolved for one call, given a snapshot and
- * chance. It is pure: running folds the plan, explaining prints it.
+ * The plan of a call: a bound route resolved into the deployments to try, in order, and the reasons to skip others. Making a
+ * plan is pure, given random numbers: `CallExecutor` runs the plan, and `Explain` prints it.
  */
 import type * as RetryBudget from "../policy/RetryBudget.ts"
 import * as Call from "../model/Call.ts"
@@ -17,40 +17,40 @@ import type { Skipped } from "../receipt/Receipt.ts"
 export type Availability = { readonly _tag: "Available" } | PlanSkip
 
 /**
- * One candidate at its place.
+ * One deployment in the plan.
  *
- * - `equals`: the others of the same balance, who could answer as well.
- * - `hedge`: the race it takes part in, if any, with those beside it.
- * - `within`: the branch it stands in, if any: it is asked only once that branch was taken.
- * - `rescues`: the branches that a failure of it may lead to, the nearest first.
+ * - `peers`: the deployments of its balance or hedge, itself included.
+ * - `hedge`: the delay and the budget of its hedge, if it is in one.
+ * - `branch`: the error branch that it belongs to, if any. It is tried only after that branch was taken.
+ * - `errorBranches`: the branches that a failure of it may take, innermost first.
  */
 export interface Step extends BranchScope {
   readonly _tag: "Step"
-  /** Set while the plan is made: see `make`. */
+  /** Replaced while the plan is made, if no step comes after it: see `extendLastTimeouts`. */
   leaf: Leaf
   readonly availability: Availability
   readonly peers: ReadonlyArray<Leaf>
   readonly hedge: Hedged | undefined
 }
 
-/** A place in a race: the milliseconds until the next starts beside it, and the budget of all who race together. */
+/** The hedge of a step: the milliseconds until the next deployment starts, and the budget that the hedge shares. */
 export interface Hedged {
   readonly delay: number
   readonly budget: RetryBudget.RetryBudget
 }
 
-/** A branch of one call's plan, taken after a failure for one of these reasons. Compared by identity. */
+/** An error branch of one plan, taken after a failure for one of these reasons. Compared by identity. */
 export interface ErrorBranch {
   readonly after: ReadonlyArray<ReasonTag>
 }
 
-/** Where in the route's branches a step stands. */
+/** The error branches around a step. */
 interface BranchScope {
   readonly branch: ErrorBranch | undefined
   readonly errorBranches: ReadonlyArray<ErrorBranch>
 }
 
-/** A bound route, resolved for one call: every candidate in the order it would be tried. */
+/** A bound route resolved for one call: all deployments in the order in which they would be tried. */
 export type Plan =
   | Step
   | {
@@ -61,64 +61,64 @@ export type Plan =
   /** `use` is tried only after a failure of `plan` for one of these reasons. */
   | { readonly _tag: "OnError"; readonly plan: Plan; readonly after: ReadonlyArray<ReasonTag>; readonly use: Plan }
 
-/** Chance, for the strategies that need it: a number from 0 up to 1. */
+/** A random number from 0 (inclusive) to 1 (exclusive). */
 export type Random = () => number
 
-/** The plan of one call. Changes nothing: `advance` moves the turns of `round-robin` on. */
-export const make = (route: Bound, call: Call.Call, draw: Random): Plan => {
-  const plan = resolve(route, call, draw, outside)
+/** The plan of one call. It has no side effects: `advanceRoundRobin` moves the turns of `round-robin`. */
+export const make = (route: Bound, call: Call.Call, random: Random): Plan => {
+  const plan = resolve(route, call, random, noBranches)
   extendLastTimeouts(steps(plan))
   return plan
 }
 
-/** The same, as its candidates in the order they would be tried. */
-export const inOrder = (route: Bound, call: Call.Call, draw: Random): ReadonlyArray<Step> => {
-  const all = steps(resolve(route, call, draw, outside))
+/** The steps of the plan of one call, in the order in which they would be tried. */
+export const inOrder = (route: Bound, call: Call.Call, random: Random): ReadonlyArray<Step> => {
+  const all = steps(resolve(route, call, random, noBranches))
   extendLastTimeouts(all)
   return all
 }
 
-/** Has every candidate that none comes after be as patient as the call itself. */
+/** Extends the default timeouts of every step that no other follows to the deadline of the call. */
 const extendLastTimeouts = (all: ReadonlyArray<Step>): void => {
   for (let at = all.length - 1; at >= 0; at--) {
     const step = all[at]!
     if (step.availability._tag !== "Available") continue
     if (!all.some((other, place) => place > at && comesAfter(step, other))) step.leaf = step.leaf.atEnd ?? step.leaf
-    // It comes after everybody before it.
+    // It follows all steps before it.
     if (step.branch === undefined) return
   }
 }
 
-/** Whether a candidate further on may be asked when this one was silent for too long. */
-const comesAfter = ({ errorBranches, branch: within }: Step, other: Step): boolean =>
+/** Whether `other`, a later step, may be tried after this step timed out. */
+const comesAfter = ({ branch, errorBranches }: Step, other: Step): boolean =>
   other.availability._tag === "Available" &&
   (other.branch === undefined ||
-    other.branch === within ||
-    errorBranches.some((branch) => branch === other.branch && branch.after.includes("Timeout")))
+    other.branch === branch ||
+    errorBranches.some((each) => each === other.branch && each.after.includes("Timeout")))
 
-const outside: BranchScope = { branch: undefined, errorBranches: [] }
+const noBranches: BranchScope = { branch: undefined, errorBranches: [] }
 
-const resolve = (route: Bound, call: Call.Call, draw: Random, around: BranchScope): Plan => {
+const resolve = (route: Bound, call: Call.Call, random: Random, scope: BranchScope): Plan => {
   switch (route._tag) {
     case "Leaf":
-      return step(route, call, noPeers, around)
+      return step(route, call, noPeers, scope)
     case "Fallback":
       return {
         _tag: "Sequence",
         strategy: "fallback",
-        plans: route.routes.map((each) => resolve(each, call, draw, around)),
+        plans: route.routes.map((each) => resolve(each, call, random, scope)),
       }
     case "Balance": {
-      const contenders = route.across
+      const candidates = route.across
         .filter(({ candidate }) => weightOf(candidate) > 0)
         .map((leaf) => ({ leaf, ...candidateStats(leaf.candidate) }))
-      const order = Strategy.order(route.strategy, contenders, {
+      const order = Strategy.order(route.strategy, candidates, {
         streaming: call.streaming,
         turn: route.turn,
-        random: draw,
+        random,
       })
-      const ordered = order.map(({ leaf }) => step(leaf, call, route.across, around))
-      const idle = route.across
+      const ordered = order.map(({ leaf }) => step(leaf, call, route.across, scope))
+      const excluded = route.across
         .filter(({ candidate }) => weightOf(candidate) === 0)
         .map((leaf): Step => ({
           _tag: "Step",
@@ -126,18 +126,18 @@ const resolve = (route: Bound, call: Call.Call, draw: Random, around: BranchScop
           ...zeroWeight,
           peers: route.across,
           hedge: undefined,
-          ...around,
+          ...scope,
         }))
-      return { _tag: "Sequence", strategy: route.strategy, plans: [...ordered, ...idle] }
+      return { _tag: "Sequence", strategy: route.strategy, plans: [...ordered, ...excluded] }
     }
     case "When":
-      return resolve(select(route, call), call, draw, around)
+      return resolve(select(route, call), call, random, scope)
     case "Hedge":
       return {
         _tag: "Sequence",
         strategy: "hedge",
         plans: route.across.map((leaf) => ({
-          ...step(leaf, call, route.across, around),
+          ...step(leaf, call, route.across, scope),
           ...(weightOf(leaf.candidate) === 0 ? zeroWeight : undefined),
           hedge: { delay: Health.delay(route.after, leaf.candidate.health, call.streaming), budget: route.budget },
         })),
@@ -146,12 +146,12 @@ const resolve = (route: Bound, call: Call.Call, draw: Random, around: BranchScop
       const branch: ErrorBranch = { after: route.reasons }
       return {
         _tag: "OnError",
-        plan: resolve(route.route, call, draw, {
-          branch: around.branch,
-          errorBranches: [branch, ...around.errorBranches],
+        plan: resolve(route.route, call, random, {
+          branch: scope.branch,
+          errorBranches: [branch, ...scope.errorBranches],
         }),
         after: route.reasons,
-        use: resolve(route.use, call, draw, { branch: branch, errorBranches: around.errorBranches }),
+        use: resolve(route.use, call, random, { branch, errorBranches: scope.errorBranches }),
       }
     }
   }
@@ -159,14 +159,14 @@ const resolve = (route: Bound, call: Call.Call, draw: Random, around: BranchScop
 
 type When = Extract<Bound, { readonly _tag: "When" }>
 
-/** The number of the case that holds for a call; -1 where none does. */
+/** The index of the first case that holds for the call; -1 if none does. */
 const matchingCase = ({ cases }: When, call: Call.Call): number =>
   cases.findIndex((each) => Condition.holds(each.if, call))
 
-/** The way that a call goes where ways part. */
+/** The route of the first case that holds for the call, or `otherwise`. */
 const select = (route: When, call: Call.Call): Bound => route.cases[matchingCase(route, call)]?.use ?? route.otherwise
 
-/** Which way a call goes wherever ways part: the number of each case, in the order they are met. */
+/** The indexes of the cases that the call takes, in the order of the route. */
 export const casePath = (route: Bound, call: Call.Call): ReadonlyArray<number> => {
   switch (route._tag) {
     case "Leaf":
@@ -188,37 +188,37 @@ const available: Availability = { _tag: "Available" }
 
 const weightOf = (candidate: Candidate): number => candidate.deployment.weight ?? 1
 
-/** What strategies know of a candidate. */
+/** What strategies sort a deployment by. */
 export const candidateStats = (candidate: Candidate): Strategy.CandidateStats => ({
   weight: weightOf(candidate),
   price: candidate.deployment.price,
   health: candidate.health,
 })
 
-const step = (leaf: Leaf, call: Call.Call, equals: ReadonlyArray<Leaf>, around: BranchScope): Step => ({
+const step = (leaf: Leaf, call: Call.Call, peers: ReadonlyArray<Leaf>, scope: BranchScope): Step => ({
   _tag: "Step",
   leaf,
   availability: availabilityOf(leaf.candidate, call),
-  peers: equals,
+  peers,
   hedge: undefined,
-  branch: around.branch,
-  errorBranches: around.errorBranches,
+  branch: scope.branch,
+  errorBranches: scope.errorBranches,
 })
 
 const availabilityOf = (candidate: Candidate, call: Call.Call): Availability => {
   if (candidate.deployment.capabilities === undefined && !Call.isEmbedding(call)) return available
-  const able = checkCapabilities(candidate, call)
-  return able._tag === "Available" ? checkContextWindow(candidate, call) : able
+  const capability = checkCapabilities(candidate, call)
+  return capability._tag === "Available" ? checkContextWindow(candidate, call) : capability
 }
 
-/** Whether the model, and whoever speaks to it, can do what the call needs. */
+/** Whether the model and its provider have the capabilities that the call requires. */
 export const checkCapabilities = ({ deployment, provider }: Candidate, call: Call.Call): Availability => {
   if (Call.isEmbedding(call) && provider.embed === undefined) return { _tag: "MissingCapability", need: "embeddings" }
   const need = Call.missingCapability(call, deployment.capabilities)
   return need === undefined ? available : { _tag: "MissingCapability", need }
 }
 
-/** Whether the call fits the model's window. */
+/** Whether the call fits the model's context window. */
 export const checkContextWindow = ({ deployment }: Candidate, call: Call.Call): Availability => {
   const window = deployment.capabilities?.contextWindow
   return window !== undefined && call.contextTokens > window
@@ -226,7 +226,7 @@ export const checkContextWindow = ({ deployment }: Candidate, call: Call.Call): 
     : available
 }
 
-/** Every candidate of the plan, in the order it would be tried. */
+/** The steps of a plan, in the order in which they would be tried. */
 export const steps = (plan: Plan): ReadonlyArray<Step> => {
   switch (plan._tag) {
     case "Step":
@@ -238,7 +238,7 @@ export const steps = (plan: Plan): ReadonlyArray<Step> => {
   }
 }
 
-/** Moves every `round-robin` on the call's way on by one. */
+/** Moves every `round-robin` that the call may use to its next turn. */
 export const advanceRoundRobin = (route: Bound, call: Call.Call): void => {
   switch (route._tag) {
     case "Leaf":
@@ -257,7 +257,7 @@ export const advanceRoundRobin = (route: Bound, call: Call.Call): void => {
   }
 }
 
-/** A candidate that did not answer: it failed, or was passed over. */
+/** A step that did not answer: its attempt failed, or it was skipped. */
 export type FailedStep = { readonly step: Step } & (
   | { readonly _tag: "Failed"; readonly error: ProviderError }
   | { readonly _tag: "Skipped"; readonly reason: Skipped["reason"] }

@@ -1,9 +1,16 @@
 /**
- * A route: a value that names deployments and says how they answer together.
+ * A route: the deployments that answer a call, and how: by fallback, balance, hedge or conditions, with policies.
  *
- * A route is data and everything else interprets it: it is run, explained, checked and drawn. It holds names, never
- * providers, so it can be written down, compared and sent. A new combinator is one constructor here and one case in each
- * interpreter; the compiler names the cases that were missed.
+ * A route is data. Interpreters run it, explain it, lint it and draw it. It holds names, never providers, so it can be
+ * serialized and compared. A new combinator is one constructor here and one case in each interpreter, where the compiler
+ * reports the missing ones.
+ *
+ * ```ts
+ * const assistant = Route.fallback(Route.balance("latency", ["gpt-4o", "gpt-4o-eu"]), "sonnet").pipe(
+ *   Route.onContextWindow("gemini-long"),
+ *   Route.timeout({ total: "60 seconds" }),
+ * )
+ * ```
  */
 import type { Pipeable } from "effect/Pipeable"
 import { pipeArguments } from "effect/Pipeable"
@@ -23,19 +30,10 @@ export type { Condition } from "./Condition.ts"
 export { strategies } from "./Strategy.ts"
 export type { Strategy } from "./Strategy.ts"
 
-/**
- * - `Target`: the deployment, or another route, of that name.
- * - `Fallback`: each in turn, going on to the next when one fails in a way that another may not.
- * - `Balance`: deployments that are each other's equals, tried in the order the strategy gives them.
- * - `Hedge`: the first, and when it is slow or fails the next beside it: the first to answer is the one that counts.
- * - `When`: the first case whose condition holds for the call; `otherwise` where none does.
- * - `OnError`: `route`, and `use` after a failure of one of these reasons on it. A failure leads forward, never back: what
- *   the route would have tried next is passed over, and when `use` fails too, whatever comes after the whole is next.
- * - `Policies`: `route`, with these policies in place of the deployments' own.
- */
+/** A route. `Name` are the names that it mentions. */
 export type Route<Name extends string = string> = Node & Pipeable & Mentions<Name>
 
-/** The names that a route mentions, for the compiler alone: `string` where it does not know them. */
+/** The names that a route mentions, for the compiler alone: `string` if it does not know them. */
 export interface Mentions<out Name extends string> {
   readonly "~names"?: Name | undefined
 }
@@ -47,6 +45,18 @@ export type Names<Mentioning> = Mentioning extends string
     ? Name
     : never
 
+/**
+ * The kinds of routes.
+ *
+ * - `Target`: the deployment or the route of that name.
+ * - `Fallback`: each route in turn, until one answers.
+ * - `Balance`: interchangeable deployments, tried in the order of the strategy.
+ * - `Hedge`: the first deployment, and when it is slow or fails, the next one at the same time. The first output wins.
+ * - `When`: the first case whose condition holds for the call, or `otherwise`.
+ * - `OnError`: `route`, and `use` after a failure of `route` for one of the reasons. The remaining deployments of `route` are
+ *   then skipped; if `use` fails too, the call continues after the `OnError`.
+ * - `Policies`: `route`, with policies that override those of its deployments.
+ */
 export type Node =
   | { readonly _tag: "Target"; readonly name: string }
   | { readonly _tag: "Fallback"; readonly routes: ReadonlyArray<Route> }
@@ -61,16 +71,18 @@ export type Node =
     }
   | { readonly _tag: "Policies"; readonly route: Route; readonly policies: Policies }
 
-/** One way a call may go, and what must hold of it. */
+/** A case of `When`: a condition, and the route for calls for which it holds. */
 export interface Case<Use> {
   readonly if: Condition
   readonly use: Use
 }
 
 /**
- * - `after`: how long a deployment is waited for before the next starts beside it: a duration, or a quantile of its own
- *   latest answers, such as `p95`.
- * - `budget`: which share of the calls may be asked of one more deployment; never fewer than ten a minute. 0.2 if not said.
+ * The policy of a hedge.
+ *
+ * - `after`: the delay before the next deployment starts: a duration, or a quantile of the current deployment's latency, such
+ *   as `"p95"`.
+ * - `budget`: the share of calls that may start another deployment; ten a minute are always allowed. Default: 0.2.
  */
 export interface Hedging {
   readonly after: After
@@ -90,23 +102,39 @@ export type Input = Route | string
 
 const from = (input: Input): Route => (Predicate.isString(input) ? to(input) : input)
 
-/** The deployment or the route of that name. */
+/** The deployment or the route of that name: `Route.to("gpt-4o")`. */
 export const to = <const Name extends string>(name: Name): Route<Name> => make({ _tag: "Target", name })
 
-/** `Route.fallback("gpt-4o", "sonnet", "local")`: the first that can, in this order. */
+/**
+ * Tries each in this order, until one answers.
+ *
+ * ```ts
+ * Route.fallback("gpt-4o", "sonnet", "local")
+ * ```
+ */
 export const fallback = <const Routes extends readonly [Input, ...ReadonlyArray<Input>]>(
   ...routes: Routes
 ): Route<Names<Routes[number]>> => make({ _tag: "Fallback", routes: routes.map(from) })
 
-/** `Route.balance("latency", ["gpt-4o", "gpt-4o-eu"])`: orders equals by the strategy, then tries them in that order. */
+/**
+ * Sorts deployments by the strategy, then tries them in that order.
+ *
+ * ```ts
+ * Route.balance("latency", ["gpt-4o", "gpt-4o-eu"])
+ * ```
+ */
 export const balance = <const Name extends string>(
   strategy: Strategy,
   across: readonly [Name, ...ReadonlyArray<Name>],
 ): Route<Name> => make({ _tag: "Balance", strategy, across })
 
 /**
- * `Route.hedge({ after: "800 millis", across: ["local", "gpt-4o"] })`: asks the first, and the next as soon as the first
- * has been silent for so long, or has failed. Whoever answers first wins; the others are interrupted.
+ * Tries the first deployment, and the next one when the first has no output after the delay, or fails. The first output
+ * wins, and the other attempts are cancelled.
+ *
+ * ```ts
+ * Route.hedge({ after: "800 millis", across: ["local", "gpt-4o"] })
+ * ```
  */
 export const hedge = <const Name extends string>({
   across,
@@ -114,7 +142,13 @@ export const hedge = <const Name extends string>({
 }: Hedging & { readonly across: readonly [Name, ...ReadonlyArray<Name>] }): Route<Name> =>
   make({ _tag: "Hedge", hedge, across })
 
-/** `Route.when([{ if: { tags: ["vip"] }, use: "gpt-4o" }], "local")`: the first case that holds, else the last word. */
+/**
+ * Uses the first case whose condition holds for the call, or `otherwise`.
+ *
+ * ```ts
+ * Route.when([{ if: { tags: ["vip"] }, use: "gpt-4o" }], "local")
+ * ```
+ */
 export const when = <const Cases extends ReadonlyArray<Case<Input>>, const Otherwise extends Input>(
   cases: Cases,
   otherwise: Otherwise,
@@ -125,7 +159,7 @@ export const when = <const Cases extends ReadonlyArray<Case<Input>>, const Other
     otherwise: from(otherwise),
   })
 
-/** A policy around a route, which mentions the names it did before. */
+/** Adds a policy to a route. */
 export type Around = <const Self extends Input>(self: Self) => Route<Names<Self>>
 
 const policies =
@@ -133,19 +167,40 @@ const policies =
   (self) =>
     make({ _tag: "Policies", route: from(self), policies })
 
-/** `Route.fallback("a", "b").pipe(Route.retry({ times: 0 }))` */
+/**
+ * Sets the retries of the route's deployments.
+ *
+ * ```ts
+ * Route.fallback("a", "b").pipe(Route.retry({ times: 0 }))
+ * ```
+ */
 export const retry = (policy: Partial<RetryPolicy>): Around => policies({ retry: policy })
 
-/** `Route.fallback("a", "b").pipe(Route.timeout({ total: "30 seconds" }))` */
+/**
+ * Sets the timeouts of the route. `total` and `write` are for a whole route, not for a part of one.
+ *
+ * ```ts
+ * Route.fallback("a", "b").pipe(Route.timeout({ total: "30 seconds" }))
+ * ```
+ */
 export const timeout = (policy: NonNullable<Policies["timeout"]>): Around => policies({ timeout: policy })
 
-/** `Route.fallback("a", "b").pipe(Route.fallbackOn("any"))`: the next is asked after every error, `InvalidRequest` included. */
+/**
+ * Falls back after every error, `InvalidRequest` included.
+ *
+ * ```ts
+ * Route.fallback("a", "b").pipe(Route.fallbackOn("any"))
+ * ```
+ */
 export const fallbackOn = (after: NonNullable<Policies["fallbackOn"]>): Around => policies({ fallbackOn: after })
 
 /**
- * `Route.to("gpt-4o").pipe(Route.onError(["QuotaExhausted", "Overloaded"], "local"))`: `use` answers after a failure
- * of one of these reasons, in place of what the route would have tried next. A candidate that is passed over without
- * being asked counts as failed for the reason that is foreseen: see `Branch.foreseen`.
+ * Uses `use` after a failure for one of these reasons, instead of the next deployment of the route. A skipped deployment
+ * counts as failed for the reasons that its skip reason stands for: an open circuit, for example, for `ServerError`.
+ *
+ * ```ts
+ * Route.to("gpt-4o").pipe(Route.onError(["QuotaExhausted", "Overloaded"], "local"))
+ * ```
  */
 export const onError =
   <const Use extends Input>(
@@ -155,37 +210,60 @@ export const onError =
   (self) =>
     make({ _tag: "OnError", route: from(self), reasons, use: from(use) })
 
-/** What is too long for the route's own windows goes to `use`. */
+/** Uses `use` for requests that exceed the context windows of the route's deployments. */
 export const onContextWindow = <const Use extends Input>(use: Use) => onError(["ContextWindowExceeded"], use)
 
-/** What a content policy refuses goes to `use`; without this it is the caller's error. */
+/** Uses `use` for requests that a content policy rejects. Without it, the call fails with `ContentPolicy`. */
 export const onContentPolicy = <const Use extends Input>(use: Use) => onError(["ContentPolicy"], use)
 
 /**
- * `Route.fallback("a", "b").pipe(Route.accept("schema"))`: checks answers against the JSON schema that their request asks
- * for. One that misses it is a failed attempt; a stream is shown when it is complete and fits.
+ * Validates responses against the JSON schema of their request. One that does not match is a failed attempt. A stream is
+ * sent when it is complete and valid.
+ *
+ * ```ts
+ * Route.fallback("a", "b").pipe(Route.accept("schema"))
+ * ```
  */
-export const accept = (what: Accept): Around => policies({ accept: what })
+export const accept = (policy: Accept): Around => policies({ accept: policy })
 
-/** `Route.fallback("a", "b").pipe(Route.stream({ protect: "continue" }))` */
+/**
+ * Sets what the client gets when a stream breaks.
+ *
+ * ```ts
+ * Route.fallback("a", "b").pipe(Route.stream({ protect: "continue" }))
+ * ```
+ */
 export const stream = (policy: Partial<StreamPolicy>): Around => policies({ stream: policy })
 
-/** `Route.fallback("a", "b").pipe(Route.unsupportedParams("skip"))`: what becomes of a wish that a protocol cannot say. */
+/**
+ * Sets what to do with parameters that a deployment does not support.
+ *
+ * ```ts
+ * Route.fallback("a", "b").pipe(Route.unsupportedParams("skip"))
+ * ```
+ */
 export const unsupportedParams = (policy: UnsupportedParams): Around => policies({ unsupportedParams: policy })
 
 /**
- * `Route.fallback("a", "b").pipe(Route.cache({ ttl: "5 minutes", max: 500 }))`: whoever asks exactly the same again is given
- * the same answer, as long as it is kept, and nobody is asked. For a whole route, not a part of one.
+ * Caches responses: an identical request of one caller within `ttl` gets the cached response without a call to a provider.
+ * For a whole route, not for a part of one.
+ *
+ * ```ts
+ * Route.fallback("a", "b").pipe(Route.cache({ ttl: "5 minutes", max: 500 }))
+ * ```
  */
 export const cache = (policy: CachePolicy): Around => policies({ cache: policy })
 
 /**
- * `Route.fallback("a", "b").pipe(Route.sse({ keepAlive: "15 seconds" }))`: sends keep-alives while a stream is silent. For a
- * whole route, not a part of one.
+ * Sends keep-alives while a stream has no data. For a whole route, not for a part of one.
+ *
+ * ```ts
+ * Route.fallback("a", "b").pipe(Route.sse({ keepAlive: "15 seconds" }))
+ * ```
  */
 export const sse = (policy: SsePolicy): Around => policies({ sse: policy })
 
-/** Every condition of a route itself, in the order it has them; not those of routes that it names. */
+/** The conditions of a route, in order, without those of routes that it names. */
 export const conditions = (route: Route): ReadonlyArray<Condition> => {
   switch (route._tag) {
     case "Target":
@@ -203,7 +281,7 @@ export const conditions = (route: Route): ReadonlyArray<Condition> => {
   }
 }
 
-/** Every name a route mentions, in the order it mentions them. */
+/** The names that a route mentions, in order. */
 export const names = (route: Route): ReadonlyArray<string> => {
   switch (route._tag) {
     case "Target":

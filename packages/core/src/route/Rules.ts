@@ -1,6 +1,6 @@
 /**
- * The values that deployments, routes and defaults may hold. A configuration file is read by these rules, and
- * `Router.layer` checks what TypeScript cannot: a weight below 0, a limit of 0, a policy at a place where nothing reads it.
+ * Validation rules for the values of deployments, routes and defaults. The configuration file is validated by them, and
+ * `Router.layer` checks what types cannot: a negative weight, a limit of 0, a policy where it has no effect.
  */
 import * as ByteSize from "effect/ByteSize"
 import * as Duration from "effect/Duration"
@@ -11,19 +11,18 @@ import type { Defaults } from "../policy/Policies.ts"
 import * as Chat from "../model/Chat.ts"
 import type { Problem } from "./Problem.ts"
 import type { Options } from "../deployment/Deployment.ts"
-import { isQuantile } from "../policy/HedgePolicy.ts"
-import { quantiles } from "../policy/HedgePolicy.ts"
+import { isQuantile, quantiles } from "../policy/HedgePolicy.ts"
 import { protects } from "../policy/StreamPolicy.ts"
 import { reasonTags } from "../model/ProviderError.ts"
 import type { Route } from "./Route.ts"
 import { strategies } from "./Strategy.ts"
 
-/** What one value may be. `expected` completes "expected …". */
+/** The rule for one value. `expected` completes "expected …" in messages. */
 export interface Rule {
   readonly _tag: "Rule"
   readonly expected: string
   readonly fits: (value: unknown) => boolean
-  /** Whether the value must be there. */
+  /** Whether the value must be set. */
   readonly required?: boolean
 }
 
@@ -40,7 +39,7 @@ export const countOrNone = number("a whole number, 0 or more", (value) => Number
 
 export const amount = number("a number, 0 or more", (value) => value >= 0)
 
-/** A part of the traffic, or all of it. */
+/** A share of the traffic. */
 export const share = number("a share from 0 to 1", (value) => value >= 0 && value <= 1)
 
 export const positiveShare = number("a share above 0 and up to 1", (value) => value > 0 && value <= 1)
@@ -50,10 +49,10 @@ const millis = (value: unknown): number =>
     ? value
     : Option.match(Duration.fromInput(value as Duration.Input), { onNone: () => Number.NaN, onSome: Duration.toMillis })
 
-/** Any duration, none at all included. */
+/** A duration, zero included. */
 export const duration = rule('a duration, such as "500 millis" or "2 seconds"', (value) => millis(value) >= 0)
 
-/** A duration that takes some time: a limit of none would let nothing happen. */
+/** A duration above zero: a timeout of zero would fail every call. */
 export const positiveDuration = rule(
   'a duration above 0, such as "500 millis" or "2 seconds"',
   (value) => millis(value) > 0,
@@ -63,28 +62,28 @@ const size = rule('a size above 0, such as "1 MB"', (value) =>
   Option.exists(ByteSize.fromInput(value as ByteSize.Input), (size) => !ByteSize.isZero(size)),
 )
 
-const word = (words: ReadonlyArray<string>): Rule =>
-  rule(`one of ${words.join(", ")}`, (value) => words.some((each) => each === value))
+const oneOf = (values: ReadonlyArray<string>): Rule =>
+  rule(`one of ${values.join(", ")}`, (value) => values.some((each) => each === value))
 
 const required = (rule: Rule): Rule => ({ ...rule, required: true })
 
-/** Why a key of a policy is not for its place, where there is another place for it. */
+/** Where a misplaced key of a policy belongs; `undefined` for other keys. */
 export const misplaced = (key: string): string | undefined => elsewhere[key]
 
 const elsewhere: Readonly<Record<string, string>> = {
-  total: "it limits a whole call, and belongs under `defaults.timeout` or on an outermost route",
-  write: "it is about the connection to the caller, and belongs under `defaults.timeout` or on an outermost route",
-  budget: "it is shared by a whole route, and belongs under `defaults.retry` or on an outermost route",
-  cache: "it keeps answers to whole calls, and belongs on an outermost route",
-  sse: "it is about the connection to the caller, and belongs on an outermost route",
-  connect: "it belongs to connections, and stands under `defaults.timeout` or in a deployment",
+  total: "it limits the whole call; set it under `defaults.timeout` or on an outermost route",
+  write: "it concerns the connection to the client; set it under `defaults.timeout` or on an outermost route",
+  budget: "it is shared by the whole route; set it under `defaults.retry` or on an outermost route",
+  cache: "it caches responses of whole calls; set it on an outermost route",
+  sse: "it concerns the connection to the client; set it on an outermost route",
+  connect: "it concerns connections to providers; set it under `defaults.timeout` or in a deployment",
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What belongs where
+// Shapes
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Rules by key; `misplaced` for a key that is read elsewhere alone. */
+/** Rules by key; `misplaced` for a key that has no effect here. */
 interface Shape {
   readonly [key: string]: Rule | Shape | "misplaced"
 }
@@ -105,8 +104,8 @@ const circuitShape = {
   permanentFailure: positiveDuration,
 }
 const cooldownShape = { max: positiveDuration }
-const streamShape = { protect: word(protects), buffer: size }
-const unsupportedParamsShape = word(Chat.UnsupportedParams.literals)
+const streamShape = { protect: oneOf(protects), buffer: size }
+const unsupportedParamsShape = oneOf(Chat.UnsupportedParams.literals)
 
 const defaultsShape: Shape = {
   retry: { ...retryShape, budget: share },
@@ -132,13 +131,13 @@ const deploymentShape: Shape = {
 
 const routeShape = {
   stream: streamShape,
-  fallbackOn: word(["any"]),
-  accept: word(accepts),
+  fallbackOn: oneOf(["any"]),
+  accept: oneOf(accepts),
   unsupportedParams: unsupportedParamsShape,
 }
 
-/** The policies of a route as a whole, and of a part of one. */
-const wholeShape: Shape = {
+/** The policies of a whole route, and of a part of one. */
+const wholeRouteShape: Shape = {
   ...routeShape,
   retry: { ...retryShape, budget: share },
   timeout: { ...attemptTimeoutShape, total: positiveDuration, write: positiveDuration, connect: "misplaced" },
@@ -168,7 +167,7 @@ const conditionShape: Shape = { inputTokens: { above: countOrNone, below: count 
 // Checking
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Every value that does not fit, at the place where it stands: `deployments.a.limits.rpm`, `routes.b[0].timeout.total`. */
+/** Every invalid value with its path, such as `deployments.a.limits.rpm` or `routes.b[0].timeout.total`. */
 export const problems = (
   routes: Readonly<Record<string, Route>>,
   deployments: Iterable<readonly [name: string, deployment: Options]>,
@@ -184,7 +183,7 @@ const check = (shape: Shape, value: object, path: string): ReadonlyArray<Problem
     const held = (value as Readonly<Record<string, unknown>>)[key]
     const at = `${path}.${key}`
     if (rule === "misplaced") {
-      return held === undefined ? [] : [{ path: at, message: `is not read here: ${elsewhere[key] ?? ""}` }]
+      return held === undefined ? [] : [{ path: at, message: `has no effect here: ${elsewhere[key] ?? ""}` }]
     }
     if (rule._tag === "Rule") return checkValue(rule as Rule, held, at)
     if (held === undefined) return []
@@ -201,15 +200,15 @@ const invalidValue = (path: string, expected: string, value: unknown): Problem =
   message: `expected ${expected}, found ${Predicate.isString(value) ? JSON.stringify(value) : String(value)}`,
 })
 
-/** `whole`: whether what stands there is around the whole route, or around all but its branches. */
-const checkRoute = (route: Route, path: string, whole: boolean): ReadonlyArray<Problem> => {
+/** `isWhole`: whether policies here are those of the whole route, error branches excepted. */
+const checkRoute = (route: Route, path: string, isWhole: boolean): ReadonlyArray<Problem> => {
   switch (route._tag) {
     case "Target":
       return []
     case "Fallback":
       return route.routes.flatMap((each, index) => checkRoute(each, `${path}[${index}]`, false))
     case "Balance":
-      return checkValue(word(strategies), route.strategy, `${path}.balance`)
+      return checkValue(oneOf(strategies), route.strategy, `${path}.balance`)
     case "Hedge":
       return check(hedgeShape, route.hedge, `${path}.hedge`)
     case "When":
@@ -222,11 +221,14 @@ const checkRoute = (route: Route, path: string, whole: boolean): ReadonlyArray<P
       ]
     case "OnError":
       return [
-        ...route.reasons.flatMap((reason) => checkValue(word(reasonTags), reason, `${path}.on`)),
-        ...checkRoute(route.route, path, whole),
+        ...route.reasons.flatMap((reason) => checkValue(oneOf(reasonTags), reason, `${path}.on`)),
+        ...checkRoute(route.route, path, isWhole),
         ...checkRoute(route.use, `${path}.on(${route.reasons.join("|")})`, false),
       ]
     case "Policies":
-      return [...check(whole ? wholeShape : partShape, route.policies, path), ...checkRoute(route.route, path, whole)]
+      return [
+        ...check(isWhole ? wholeRouteShape : partShape, route.policies, path),
+        ...checkRoute(route.route, path, isWhole),
+      ]
   }
 }

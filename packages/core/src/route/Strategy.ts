@@ -1,18 +1,18 @@
 /**
- * The order in which a `balance` tries its deployments: pure functions of a snapshot and, for `shuffle`, of random draws.
+ * The strategies of a `balance`: pure functions that sort deployments by their weight, price and health.
  */
 import type { Price } from "../model/Cost.ts"
 import type { Health } from "../deployment/Health.ts"
 
 /**
+ * The order in which a balance tries its deployments. One with weight 0 is never tried.
+ *
  * - `ordered`: as written.
  * - `shuffle`: at random, in proportion to the weights.
- * - `round-robin`: each in its turn.
- * - `latency`: the quickest first; one never tried before all others, so that it is explored.
- * - `least-busy`: the fewest calls in flight for its weight.
- * - `cost`: the cheapest first; one without a price last.
- *
- * A weight of 0 means never, whatever the strategy.
+ * - `round-robin`: in rotation, starting one further on each call.
+ * - `latency`: the lowest latency first; deployments without a latency come before all others, so that they are tried.
+ * - `least-busy`: the fewest calls in flight per weight first.
+ * - `cost`: the lowest price first; deployments without a price last.
  */
 export type Strategy = "ordered" | "shuffle" | "round-robin" | "latency" | "least-busy" | "cost"
 
@@ -25,47 +25,47 @@ export const strategies: ReadonlyArray<Strategy> = [
   "cost",
 ]
 
-/** What a strategy knows of one deployment. */
+/** What a strategy sorts a deployment by. */
 export interface CandidateStats {
   readonly weight: number
   readonly price: Price | undefined
   readonly health: Health
 }
 
-/** What it knows besides: whether the call streams, how often this balance was asked before, and chance (0 to 1). */
+/** What a strategy knows of the call: whether it streams, how many calls the balance had before, and random numbers. */
 export interface SelectionContext {
   readonly streaming: boolean
   readonly turn: number
   readonly random: () => number
 }
 
-/** The contenders in the order to try them; ties stay as written. */
+/** The candidates in the order to try them. Ties stay as written. */
 export const order = <A extends CandidateStats>(
   strategy: Strategy,
-  contenders: ReadonlyArray<A>,
-  situation: SelectionContext,
+  candidates: ReadonlyArray<A>,
+  context: SelectionContext,
 ): ReadonlyArray<A> => {
   switch (strategy) {
     case "ordered":
-      return contenders
+      return candidates
     case "shuffle":
-      return shuffle(contenders, situation.random)
+      return shuffle(candidates, context.random)
     case "round-robin": {
-      const first = situation.turn % Math.max(1, contenders.length)
-      return [...contenders.slice(first), ...contenders.slice(0, first)]
+      const first = context.turn % Math.max(1, candidates.length)
+      return [...candidates.slice(first), ...candidates.slice(0, first)]
     }
     case "latency":
-      return sortBy(contenders, (each) => score(strategy, each, situation.streaming) ?? -1)
+      return sortBy(candidates, (each) => score(strategy, each, context.streaming) ?? -1)
     case "least-busy":
     case "cost":
-      return sortBy(contenders, (each) => score(strategy, each, situation.streaming) ?? Number.POSITIVE_INFINITY)
+      return sortBy(candidates, (each) => score(strategy, each, context.streaming) ?? Number.POSITIVE_INFINITY)
   }
 }
 
 /**
- * What the strategy goes by, where that is a number: milliseconds for `latency`, calls in flight for its weight for
- * `least-busy`, US dollars for a million tokens in and a million out for `cost`, the weight for `shuffle`. `undefined`
- * where it is not known.
+ * The number that the strategy sorts by: milliseconds for `latency`, calls in flight per weight for `least-busy`, US dollars
+ * for a million input and a million output tokens for `cost`, the weight for `shuffle`. `undefined` if it is not known, or
+ * if the strategy sorts by no number.
  */
 export const score = (
   strategy: Strategy,
@@ -93,13 +93,13 @@ const sortBy = <A>(items: ReadonlyArray<A>, score: (item: A) => number): Readonl
     return left === right ? 0 : left - right
   })
 
-/** Draws without replacement, each time in proportion to the weights of those left. */
-const shuffle = <A extends CandidateStats>(contenders: ReadonlyArray<A>, draw: () => number): ReadonlyArray<A> => {
-  const left = [...contenders]
+/** Draws without replacement, each time in proportion to the weights of the remaining candidates. */
+const shuffle = <A extends CandidateStats>(candidates: ReadonlyArray<A>, random: () => number): ReadonlyArray<A> => {
+  const left = [...candidates]
   const drawn: Array<A> = []
   while (left.length > 0) {
     const total = left.reduce((sum, { weight }) => sum + weight, 0)
-    let at = draw() * total
+    let at = random() * total
     let index = left.findIndex(({ weight }) => (at -= weight) < 0)
     if (index < 0) index = left.length - 1
     drawn.push(...left.splice(index, 1))

@@ -1,34 +1,34 @@
 /**
- * What somebody meant who wrote a name that there is not: the nearest one that there is.
+ * Suggestions for unknown names: the most similar known name.
  */
 
-/** The known name nearest to `name`, if any is near enough to have been meant; else one that it shortens. */
+/** The known name most similar to `name`, if one is similar enough; else one that starts with it. */
 export const closestMatch = (name: string, known: Iterable<string>): string | undefined => {
   const bare = normalize(name)
   let nearest: string | undefined
-  let least = Math.floor(Math.max(1, bare.length / 3)) + 1
+  let limit = Math.floor(Math.max(1, bare.length / 3)) + 1
   for (const each of known) {
     const other = normalize(each)
-    // A caller writes the name: one that is too long to be near is not compared.
-    if (Math.abs(bare.length - other.length) >= least) continue
+    // The name comes from a client: names of very different lengths are not compared.
+    if (Math.abs(bare.length - other.length) >= limit) continue
     const distance = editDistance(bare, other)
-    if (distance >= least) continue
+    if (distance >= limit) continue
     nearest = each
-    least = distance
+    limit = distance
   }
   return nearest ?? (bare.length < 3 ? undefined : Array.from(known).find((each) => normalize(each).startsWith(bare)))
 }
 
 /** `: did you mean "sonnet"?`, or nothing. */
 export const didYouMean = (name: string, known: Iterable<string>, quote = '"'): string => {
-  const meant = closestMatch(name, known)
-  return meant === undefined ? "" : `: did you mean ${quote}${meant}${quote}?`
+  const match = closestMatch(name, known)
+  return match === undefined ? "" : `: did you mean ${quote}${match}${quote}?`
 }
 
-/** `api_key`, `API-KEY` and `apiKey` are one name spelt by three customs. */
+/** `api_key`, `API-KEY` and `apiKey` become one name. */
 const normalize = (name: string): string => name.toLowerCase().replace(/[-_\s]/g, "")
 
-/** Insertions, deletions, substitutions and swaps of neighbours that turn one text into the other. */
+/** The optimal string alignment distance: insertions, deletions, substitutions and swaps of neighbours. */
 const editDistance = (a: string, b: string): number => {
   let before: Array<number> = []
   let last = Array.from({ length: b.length + 1 }, (_, column) => column)
@@ -36,11 +36,11 @@ const editDistance = (a: string, b: string): number => {
     const next = [row]
     for (let column = 1; column <= b.length; column++) {
       const same = a[row - 1] === b[column - 1]
-      let least = Math.min(last[column]! + 1, next[column - 1]! + 1, last[column - 1]! + (same ? 0 : 1))
+      let distance = Math.min(last[column]! + 1, next[column - 1]! + 1, last[column - 1]! + (same ? 0 : 1))
       if (row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1]) {
-        least = Math.min(least, before[column - 2]! + 1)
+        distance = Math.min(distance, before[column - 2]! + 1)
       }
-      next.push(least)
+      next.push(distance)
     }
     before = last
     last = next

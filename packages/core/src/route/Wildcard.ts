@@ -1,15 +1,15 @@
 /**
- * Names that stand for many. In the name of a route or a deployment, `*` stands for any text of at least one character;
- * in a deployment's `model`, for what it stood for in the name that was called. A deployment `anthropic/*` of the model
- * `*` serves `anthropic/claude-sonnet-4-5` and whatever else Anthropic has.
+ * Wildcards in names. In the name of a route or a deployment, `*` matches any text of at least one character. In a
+ * deployment's `model`, `*` is replaced by the text that it matched. A deployment `anthropic/*` with the model `*` serves
+ * `anthropic/claude-sonnet-4-5` and every other model of Anthropic.
  */
 
 export const hasWildcard = (name: string): boolean => name.includes("*")
 
-/** How many `*` a name holds: what it has to say for those of a model. */
+/** The number of `*` in a name. A model must not have more than its name. */
 export const countWildcards = (name: string): number => name.split("*").length - 1
 
-/** What each `*` of the pattern stands for in a name, if it is one of the pattern's. All but the last as short as may be. */
+/** The text that each `*` of the pattern matches in the name, all but the last as short as possible; `undefined` without a match. */
 export const match = (pattern: string, name: string): ReadonlyArray<string> | undefined => {
   const [first = "", ...others] = pattern.split("*")
   const last = others.pop()
@@ -27,24 +27,25 @@ export const match = (pattern: string, name: string): ReadonlyArray<string> | un
   return at < end ? [...parts, name.slice(at, end)] : undefined
 }
 
-/** The pattern that says most of a name: the one with the most characters of its own, the first of several. */
+/** The most specific pattern that matches the name: the one with the most literal characters, the first of several. */
 export const find = (patterns: Iterable<string>, name: string): string | undefined => {
   let found: string | undefined
   for (const pattern of patterns) {
-    const says = (each: string): number => each.length - countWildcards(each)
-    if ((found === undefined || says(pattern) > says(found)) && match(pattern, name) !== undefined) found = pattern
+    const literals = (each: string): number => each.length - countWildcards(each)
+    if ((found === undefined || literals(pattern) > literals(found)) && match(pattern, name) !== undefined)
+      found = pattern
   }
   return found
 }
 
-/** What a name means among these: itself where it is one of them, or where nothing stands for it; else the pattern that does. */
+/** Resolves a name to one of these: to itself if it is one, else to the pattern that matches it, else to itself. */
 export const among = (names: ReadonlyArray<string>): ((name: string) => string) => {
   const exact = new Set(names)
   const patterns = names.filter(hasWildcard)
   return (name) => (exact.has(name) ? name : (find(patterns, name) ?? name))
 }
 
-/** The model to ask where `name` was called and `pattern` found: each `*` of `model` is what it stood for in the name. */
+/** The model for a call of `name` that `pattern` matches: each `*` of `model` is replaced by the text that matched. */
 export const substitute = (model: string, pattern: string, name: string): string => {
   if (!hasWildcard(model)) return model
   const parts = match(pattern, name) ?? []

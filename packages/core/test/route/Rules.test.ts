@@ -52,12 +52,12 @@ const rows: ReadonlyArray<readonly [written: Written, problem: string]> = [
   [{ a: { retry: { times: -1 } } }, "deployments.a.retry.times: expected a whole number, 0 or more, found -1"],
   [
     { a: { retry: { budget: 0.5 } } },
-    "deployments.a.retry.budget: is not read here: it is shared by a whole route, and belongs under `defaults.retry` or on an outermost route",
+    "deployments.a.retry.budget: has no effect here: it is shared by the whole route; set it under `defaults.retry` or on an outermost route",
   ],
   [{ a: { timeout: { connect: 0 } } }, `deployments.a.timeout.connect: ${positive} 0`],
   [
     { a: { timeout: { total: "5 seconds" } } },
-    "deployments.a.timeout.total: is not read here: it limits a whole call, and belongs under `defaults.timeout` or on an outermost route",
+    "deployments.a.timeout.total: has no effect here: it limits the whole call; set it under `defaults.timeout` or on an outermost route",
   ],
   [{ a: { circuit: { failures: 0 } } }, `deployments.a.circuit.failures: ${whole} 0`],
   [
@@ -85,15 +85,15 @@ const rows: ReadonlyArray<readonly [written: Written, problem: string]> = [
   ],
   [
     { route: Route.fallback("a", Route.to("b").pipe(Route.cache({ ttl: "1 minute" }))) },
-    "routes.assistant[1].cache: is not read here: it keeps answers to whole calls, and belongs on an outermost route",
+    "routes.assistant[1].cache: has no effect here: it caches responses of whole calls; set it on an outermost route",
   ],
   [
     { route: Route.fallback("a", Route.to("b").pipe(Route.timeout({ total: "1 minute" }))) },
-    "routes.assistant[1].timeout.total: is not read here: it limits a whole call, and belongs under `defaults.timeout` or on an outermost route",
+    "routes.assistant[1].timeout.total: has no effect here: it limits the whole call; set it under `defaults.timeout` or on an outermost route",
   ],
   [
     { route: Route.to("a").pipe(Route.onContextWindow(Route.to("b").pipe(Route.cache({ ttl: "1 minute" })))) },
-    "routes.assistant.on(ContextWindowExceeded).cache: is not read here: it keeps answers to whole calls, and belongs on an outermost route",
+    "routes.assistant.on(ContextWindowExceeded).cache: has no effect here: it caches responses of whole calls; set it on an outermost route",
   ],
   [{ route: Route.to("a").pipe(Route.cache({ ttl: 0 })) }, `routes.assistant.cache.ttl: ${positive} 0`],
   [{ route: Route.to("a").pipe(Route.cache({ ttl: 1, max: 0 })) }, `routes.assistant.cache.max: ${whole} 0`],

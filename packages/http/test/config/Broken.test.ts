@@ -30,17 +30,17 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "deployments.demo.proxy: unknown key `proxy`: a key of openai, anthropic and others, not of simulated. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupportedParams, seed, reply, latency, firstToken, tokenDelay, failureRate, status, retryAfter, disconnectAfterTokens, stallAfterTokens, outage.",
   ],
   "keep-alives": [
-    "deployments.gpt-4o.sse: unknown key `sse`: it is about the connection to the caller, and belongs on an outermost route. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupportedParams, apiKey, baseUrl, organization, api, headers, local, proxy.",
+    "deployments.gpt-4o.sse: unknown key `sse`: it concerns the connection to the client; set it on an outermost route. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupportedParams, apiKey, baseUrl, organization, api, headers, local, proxy.",
     "routes.assistant.sse.keepAlive: is missing: set the interval between keep-alives, such as 15s",
-    "routes.quick.fallback[0].sse: unknown key `sse`: it is about the connection to the caller, and belongs on an outermost route. Known keys: fallback, retry, timeout, stream, fallbackOn, accept, unsupportedParams, onContextWindow, onContentPolicy, onError.",
+    "routes.quick.fallback[0].sse: unknown key `sse`: it concerns the connection to the client; set it on an outermost route. Known keys: fallback, retry, timeout, stream, fallbackOn, accept, unsupportedParams, onContextWindow, onContentPolicy, onError.",
     "routes.quick.sse.comment: unknown key `comment`. Known keys: keepAlive.",
     'routes.quick.sse.keepAlive: expected a duration above 0, such as 500ms, 2s, 5m or 1h, found "0s"',
   ],
   caches: [
-    "deployments.gpt-4o.cache: unknown key `cache`: it keeps answers to whole calls, and belongs on an outermost route. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupportedParams, apiKey, baseUrl, organization, api, headers, local, proxy.",
+    "deployments.gpt-4o.cache: unknown key `cache`: it caches responses of whole calls; set it on an outermost route. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupportedParams, apiKey, baseUrl, organization, api, headers, local, proxy.",
     "routes.assistant.cache.ttl: is missing: set how long responses are cached, such as 5m",
     "routes.assistant.cache.max: expected a whole number above 0, found 0",
-    "routes.quick.fallback[0].cache: unknown key `cache`: it keeps answers to whole calls, and belongs on an outermost route. Known keys: fallback, retry, timeout, stream, fallbackOn, accept, unsupportedParams, onContextWindow, onContentPolicy, onError.",
+    "routes.quick.fallback[0].cache: unknown key `cache`: it caches responses of whole calls; set it on an outermost route. Known keys: fallback, retry, timeout, stream, fallbackOn, accept, unsupportedParams, onContextWindow, onContentPolicy, onError.",
     "routes.quick.cache.size: unknown key `size`. Known keys: ttl, max.",
     'routes.quick.cache.ttl: expected a duration above 0, such as 500ms, 2s, 5m or 1h, found "0ms"',
   ],
@@ -69,7 +69,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
   ],
   empty: ["expected a mapping with `deployments` and perhaps `routes` and `defaults`, found nothing"],
   combinators: [
-    "deployments.local.retry.budget: unknown key `budget`: it is shared by a whole route, and belongs under `defaults.retry` or on an outermost route. Known keys: times, base, max, maxRetryAfter.",
+    "deployments.local.retry.budget: unknown key `budget`: it is shared by the whole route; set it under `defaults.retry` or on an outermost route. Known keys: times, base, max, maxRetryAfter.",
     "routes.quick.hedge.bugdet: unknown key `bugdet`: did you mean `budget`? Known keys: after, budget.",
     'routes.quick.hedge.after: expected a duration such as 800ms, or one of p50, p75, p90, p95, p99, found "p42"',
     "routes.hasty.hedge.after: is missing: set the delay before the second attempt, such as 800ms",
@@ -95,9 +95,9 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "deployments.gpt-4o.limits.concurrency: expected a whole number above 0, found -1",
   ],
   "misplaced-timeouts": [
-    "deployments.gpt-4o.timeout.total: unknown key `total`: it limits a whole call, and belongs under `defaults.timeout` or on an outermost route. Known keys: connect, firstToken, reasoning, idle, attempt.",
-    "routes.assistant.fallback[1].timeout.total: unknown key `total`: it limits a whole call, and belongs under `defaults.timeout` or on an outermost route. Known keys: firstToken, reasoning, idle, attempt.",
-    "routes.assistant.timeout.connect: unknown key `connect`: it belongs to connections, and stands under `defaults.timeout` or in a deployment. Known keys: firstToken, reasoning, idle, attempt, total, write.",
+    "deployments.gpt-4o.timeout.total: unknown key `total`: it limits the whole call; set it under `defaults.timeout` or on an outermost route. Known keys: connect, firstToken, reasoning, idle, attempt.",
+    "routes.assistant.fallback[1].timeout.total: unknown key `total`: it limits the whole call; set it under `defaults.timeout` or on an outermost route. Known keys: firstToken, reasoning, idle, attempt.",
+    "routes.assistant.timeout.connect: unknown key `connect`: it concerns connections to providers; set it under `defaults.timeout` or in a deployment. Known keys: firstToken, reasoning, idle, attempt, total, write.",
   ],
   "missing-comma": ["line 3: not YAML: expected ','"],
   "misspelt-keys": [
