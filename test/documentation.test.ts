@@ -122,8 +122,8 @@ describe("links in the documentation", () => {
   }
 })
 
-describe("The map of the house", () => {
-  const [, map = ""] = readFileSync(join(root, "CONTRIBUTING.md"), "utf8").split(/^## The map.*$|^## Adding.*$/m)
+describe("The map of the repository", () => {
+  const [, map = ""] = readFileSync(join(root, "CONTRIBUTING.md"), "utf8").split(/^## The map$|^## Adding$/m)
   const sections = map.split(/^\| `(?:packages\/|(?=examples`))/m)
   for (const name of ["core", "providers", "http"]) {
     it(`names all that stands in packages/${name}/src once`, () => {
