@@ -87,7 +87,7 @@ describe.concurrent("examples", { timeout: 120_000 }, () => {
     const printed = await example("virtual-keys")
     const rates = [...printed.matchAll(/^([ABC]) +5 +(\d) +(\d) +(\d+) %$/gm)].map(([, ...cells]) => cells.join(" "))
     assert.deepStrictEqual(rates, ["A 3 2 60", "B 5 0 100", "C 5 0 100"])
-    assert.match(printed, /^429 The key "consumer-a" is at its limit of 3 requests a minute.*\(retry-after: 60\)$/m)
+    assert.match(printed, /^429 Key "consumer-a" exceeds its limit of 3 requests a minute.*\(retry-after: 60\)$/m)
     assert.match(printed, /^A sees: assistant$/m)
   })
 

@@ -1,5 +1,5 @@
 /**
- * What a configuration comes to: the router that its endpoints ask, and the gateway that serves it.
+ * The composition of a gateway from its configuration: the router, its logs and metrics, and the server.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Router from "@understudy/core/Router"
@@ -20,40 +20,40 @@ import * as EventLoopStall from "./observe/EventLoopStall.ts"
 import * as UsageLog from "./observe/UsageLog.ts"
 import * as Server from "./Server.ts"
 
-/** How a configuration is served: where, whom it lets in, and whether what is said is logged. */
+/** How a configuration is served: address, authentication, and whether prompts and answers are logged. */
 export interface ServeOptions {
   readonly server: ServerSettings
   readonly auth: Auth.Policy
   readonly logContent: boolean
 }
 
-/** The gateway of this configuration, serving until the layer is closed. */
+/** The gateway of a configuration. Serves until the layer is closed. */
 export const layer = (configuration: Configuration, { auth, logContent, server }: ServeOptions) =>
-  // Those who tell are built before the server, and so hear of the last call it finishes.
-  Server.layer({ ...server, auth, ...writing(configuration) }).pipe(
+  // Metrics and logs are built before the server and closed after it, so that they receive the last call.
+  Server.layer({ ...server, auth, ...writeTimeout(configuration) }).pipe(
     Layer.provide([Metrics.layer, CallLog.layer, EventLoopStall.layer, layerUsageLog(configuration)]),
     Layer.provide(router(configuration, server, logContent)),
     Layer.provideMerge(Drain.layer),
   )
 
-/** How long a write may make no progress, where the configuration says so. */
-const writing = ({ defaults }: Configuration): Pick<Server.Options, "write"> =>
+/** The configured write timeout, if any. */
+const writeTimeout = ({ defaults }: Configuration): Pick<Server.Options, "write"> =>
   defaults.timeout?.write === undefined ? {} : { write: Duration.fromInputUnsafe(defaults.timeout.write) }
 
-/** The router that the endpoints ask: what it says is logged where that is wanted, and keys are held to what is theirs. */
+/** The router of the endpoints, with content logging and the limits of virtual keys where they are configured. */
 const router = (configuration: Configuration, { limits }: ServerSettings, logContent: boolean) => {
   const { keys } = configuration
   const state = layerState(configuration)
-  const answers = Layer.succeed(AnswerLimits, { answer: Number(limits.answer), error: Number(limits.error) })
-  const bare = Layer.provide(Router.layerShared(toOptions(configuration)), [state, answers])
-  const logged = logContent ? Layer.provide(ContentLog.layer, bare) : bare
+  const answerLimits = Layer.succeed(AnswerLimits, { answer: Number(limits.answer), error: Number(limits.error) })
+  const unkeyed = Layer.provide(Router.layerShared(toOptions(configuration)), [state, answerLimits])
+  const logged = logContent ? Layer.provide(ContentLog.layer, unkeyed) : unkeyed
   return keys.length === 0 ? logged : Layer.provide(KeyedRouter.layer(keys), [logged, state])
 }
 
 const layerUsageLog = ({ usageLog }: Configuration) =>
   usageLog === undefined ? Layer.empty : Layer.provide(UsageLog.layer(usageLog), NodeServices.layer)
 
-/** State in memory, or in Redis where the configuration says so: only then is a client for Redis loaded. */
+/** State in memory, or in Redis if it is configured. The Redis client is loaded only then. */
 const layerState = ({ state: { redis } }: Configuration) =>
   redis === undefined
     ? Router.layerMemory

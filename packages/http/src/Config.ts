@@ -1,6 +1,6 @@
 /**
- * The gateway's configuration: a YAML file with `server`, `state`, `keys` and `usageLog` sections besides what any router
- * is configured with, or every problem it has. One in the words of others is read as what it would be in our own.
+ * The configuration of the gateway: a YAML file with the sections `server`, `state`, `keys` and `usageLog`, besides the
+ * sections of a router. Files of LiteLLM and lists of providers by priority are imported.
  */
 import type { Problem } from "@understudy/providers/Config"
 import * as Config from "@understudy/providers/Config"
@@ -12,7 +12,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
-import { doubles, KeysSection, strangers } from "./config/KeysSection.ts"
+import { duplicates, KeysSection, unknownKeys } from "./config/KeysSection.ts"
 import type { ServerSettings } from "./config/ServerSection.ts"
 import { ServerSection, settings as serverSettings } from "./config/ServerSection.ts"
 import type { StateSettings } from "./config/StateSection.ts"
@@ -27,26 +27,26 @@ export interface Configuration extends Config.Settings {
   readonly state: StateSettings
   readonly keys: ReadonlyArray<VirtualKey>
   readonly usageLog: UsageLogSettings | undefined
-  /** What was said in the words of others that ours cannot say: nothing of a configuration in our own. */
+  /** The settings that could not be imported from another gateway's configuration. */
   readonly notImported: ReadonlyArray<Problem>
 }
 
-/** A configuration that cannot be used, and all that is wrong with it. */
+/** An invalid configuration, with all of its problems. */
 export class InvalidConfiguration extends Data.TaggedError("InvalidConfiguration")<{
   readonly file: string
   readonly problems: ReadonlyArray<Problem>
 }> {
-  /** A line for the file and one for each problem. */
+  /** The file and the number of problems, then one line for each problem. */
   override get message(): string {
     const { length } = this.problems
     return [`${this.file}: ${length === 1 ? "1 problem" : `${length} problems`}`, ...this.problems.map(line)].join("\n")
   }
 }
 
-/** One problem on a line of its own. */
+/** The line of a problem: its path and its message. */
 export const line = ({ message, path }: Problem): string => `  ${path === "" ? "" : `${path}: `}${message}`
 
-/** Decodes a parsed document. */
+/** Decodes a parsed document. Fails with all problems. */
 export const decode = (
   document: unknown,
   environment: Config.Environment,
@@ -63,7 +63,11 @@ export const decode = (
       environment,
     ),
     ({ sections: { keys, server, state, usageLog }, settings }) => {
-      const problems = [...doubles(keys), ...strangers(settings.routes, keys), ...UsageLogSection.nowhere(usageLog)]
+      const problems = [
+        ...duplicates(keys),
+        ...unknownKeys(settings.routes, keys),
+        ...UsageLogSection.missingFile(usageLog),
+      ]
       return problems.length > 0
         ? Result.fail(problems)
         : Result.succeed({
@@ -77,13 +81,13 @@ export const decode = (
     },
   )
 
-/** The names of routes and deployments, though something be wrong with them. */
+/** The names of routes and deployments, before they are decoded. */
 const callable = (document: unknown): ReadonlyArray<string> =>
   Predicate.isObject(document)
     ? ["routes", "deployments"].flatMap((section) => Object.keys(Reflect.get(document, section) ?? {}))
     : []
 
-/** Reads the text of a configuration, its variables from the `ConfigProvider`. `file` is named in the error. */
+/** Decodes the text of a configuration. Reads its variables from the `ConfigProvider`. `file` is named in errors. */
 export const parse = Effect.fnUntraced(function* (
   text: string,
   file: string,
@@ -103,7 +107,7 @@ export const parse = Effect.fnUntraced(function* (
   return { ...configuration, notImported: report }
 })
 
-/** The document itself, or what that of others would be, with what is lost. */
+/** The document, or another gateway's document converted, with what could not be imported. */
 const convertImport = (
   document: unknown,
 ): Result.Result<{ readonly document: unknown; readonly report: ReadonlyArray<Problem> }, ReadonlyArray<Problem>> => {
@@ -132,7 +136,7 @@ export const read = Effect.fnUntraced(function* (
 ): Effect.fn.Return<string, InvalidConfiguration, FileSystem.FileSystem> {
   const files = yield* FileSystem.FileSystem
   return yield* Effect.mapError(files.readFileString(file), ({ reason }) => {
-    const message = reason._tag === "NotFound" ? "there is no such file" : `cannot be read: ${reason.message}`
+    const message = reason._tag === "NotFound" ? "the file does not exist" : `cannot be read: ${reason.message}`
     return new InvalidConfiguration({ file, problems: [{ path: "", message }] })
   })
 })

@@ -1,5 +1,5 @@
 /**
- * `.env` files as a source of configuration, behind the environment itself: what is really set wins.
+ * `.env` files as a source of configuration variables. Variables of the environment take precedence.
  */
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
@@ -9,32 +9,32 @@ import * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
 
 /**
- * Has everything above it read the environment, then the `.env` beside the configuration `file` (where there is one),
- * then that of the working directory. A missing one is no error; one that cannot be read is.
+ * A `ConfigProvider` that reads the environment, then the `.env` in the directory of the configuration `file` (if given),
+ * then the `.env` in the working directory. A missing `.env` is ignored. An unreadable one fails with a `PlatformError`.
  */
 export const layer = (file?: string): Layer.Layer<never, PlatformError, FileSystem.FileSystem | Path.Path> =>
   ConfigProvider.layer(
     Effect.gen(function* () {
       const path = yield* Path.Path
-      const beside = file === undefined ? [] : [path.resolve(path.dirname(file), ".env")]
-      const files = new Set([...beside, path.resolve(".env")])
+      const besideFile = file === undefined ? [] : [path.resolve(path.dirname(file), ".env")]
+      const files = new Set([...besideFile, path.resolve(".env")])
       const sources = yield* Effect.forEach(files, read)
-      return [yield* ConfigProvider.ConfigProvider, ...sources].reduce(behind)
+      return [yield* ConfigProvider.ConfigProvider, ...sources].reduce(orElse)
     }),
   )
 
-const nothing = ConfigProvider.fromEnvRecord({})
+const empty = ConfigProvider.fromEnvRecord({})
 
 const read = (file: string) =>
   Effect.catchTag(ConfigProvider.fromDotEnv({ path: file }), "PlatformError", (error) =>
-    error.reason._tag === "NotFound" ? Effect.succeed(nothing) : Effect.fail(error),
+    error.reason._tag === "NotFound" ? Effect.succeed(empty) : Effect.fail(error),
   )
 
 /**
- * Asks `second` where `first` has no value. `ConfigProvider.orElse` would be content with a mere prefix: with
- * `AWS_PROFILE_DIR` set, it would not look for `AWS_PROFILE` any further.
+ * Reads from `second` what has no value in `first`. `ConfigProvider.orElse` does not when `first` has a longer name: with
+ * `AWS_PROFILE_DIR` in `first`, it does not read `AWS_PROFILE` from `second`.
  */
-const behind = (first: ConfigProvider.ConfigProvider, second: ConfigProvider.ConfigProvider) =>
+const orElse = (first: ConfigProvider.ConfigProvider, second: ConfigProvider.ConfigProvider) =>
   ConfigProvider.make((path) =>
     Effect.filterOrElse(
       first.load(path),

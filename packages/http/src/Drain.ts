@@ -1,7 +1,7 @@
 /**
- * Going down without dropping anybody, a step after the other. Once it is `announced`, `/ready` says so and each answer
- * closes its connection, so that callers go elsewhere by themselves; calls are still taken. From `begin` on new calls are
- * refused, and running ones finish.
+ * Graceful shutdown in two steps. Once `announced`, `/ready` replies 503 and each response closes its connection, so that
+ * load balancers stop sending calls; new calls are still accepted. Once `begun`, new calls are rejected and running calls
+ * finish.
  */
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -11,11 +11,11 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as InFlight from "./InFlight.ts"
 
-/** How long it may take. */
+/** How long each step takes at most. */
 export interface Policy {
-  /** How long new calls are still taken, so that load balancers learn of it. */
+  /** How long new calls are accepted after the announcement. Default: 5 s. */
   readonly delay: Duration.Duration
-  /** How long running calls may take to finish after that. */
+  /** How long running calls may take to finish after that. Default: 30 s. */
   readonly timeout: Duration.Duration
 }
 
@@ -24,42 +24,45 @@ export const defaults: Policy = { delay: Duration.seconds(5), timeout: Duration.
 export class Drain extends Context.Service<
   Drain,
   {
+    /** Whether the shutdown is announced. */
     readonly announced: () => boolean
     readonly announce: Effect.Effect<void>
-    /** Whether new calls are refused. */
+    /** Whether new calls are rejected. */
     readonly draining: () => boolean
     readonly begin: Effect.Effect<void>
-    /** Waits until it begins: for what would go on for ever. */
+    /** Waits until new calls are rejected: ends streams that have no end of their own. */
     readonly begun: Effect.Effect<void>
-    /** Has no load balancer waited for. */
+    /** Skips the delay after the announcement. */
     readonly hurry: Effect.Effect<void>
-    readonly underWay: InFlight.UnderWay
-    /** Goes down: returns when no call is left, those that took too long having been ended. */
+    readonly inFlight: InFlight.InFlight
+    /** Runs the shutdown. Returns when no call is running; calls that exceed the timeout are ended. */
     readonly run: (policy: Policy) => Effect.Effect<void>
   }
 >()("@understudy/http/Drain") {
   static readonly layer = Layer.sync(Drain, () => {
     const announced = Deferred.makeUnsafe<void>()
     const begun = Deferred.makeUnsafe<void>()
-    const hurried = Deferred.makeUnsafe<void>()
-    const underWay = InFlight.make()
+    const skipped = Deferred.makeUnsafe<void>()
+    const inFlight = InFlight.make()
     const done = (step: Deferred.Deferred<void>) => Effect.asVoid(Deferred.succeed(step, undefined))
-    const announce = Effect.andThen(done(announced), Effect.sync(underWay.closeConnections))
+    const announce = Effect.andThen(done(announced), Effect.sync(inFlight.closeConnections))
     const begin = Effect.andThen(announce, done(begun))
     const run = Effect.fnUntraced(function* ({ delay, timeout }: Policy) {
-      const calls = () => `${underWay.size()} ${underWay.size() === 1 ? "call" : "calls"} under way`
+      const calls = () => `${inFlight.size()} ${inFlight.size() === 1 ? "call" : "calls"} in flight`
       yield* announce
-      if (Duration.isPositive(delay) && !Deferred.isDoneUnsafe(hurried)) {
-        yield* Effect.logInfo(`Draining: calls are taken for another ${Duration.format(delay)}; ${calls()}`)
-        yield* Effect.timeoutOption(Deferred.await(hurried), delay)
+      if (Duration.isPositive(delay) && !Deferred.isDoneUnsafe(skipped)) {
+        yield* Effect.logInfo(`Draining: accepting new calls for another ${Duration.format(delay)}; ${calls()}`)
+        yield* Effect.timeoutOption(Deferred.await(skipped), delay)
       }
       yield* begin
-      if (underWay.size() > 0) {
-        yield* Effect.logInfo(`Draining: calls are refused, running ones have ${Duration.format(timeout)}; ${calls()}`)
+      if (inFlight.size() > 0) {
+        yield* Effect.logInfo(
+          `Draining: rejecting new calls, waiting up to ${Duration.format(timeout)} for running ones; ${calls()}`,
+        )
       }
-      if (Option.isNone(yield* Effect.timeoutOption(underWay.none, timeout))) {
-        yield* Effect.logWarning(`Draining: the time is up; ${calls()}, which end with an error`)
-        underWay.cut()
+      if (Option.isNone(yield* Effect.timeoutOption(inFlight.none, timeout))) {
+        yield* Effect.logWarning(`Draining: timeout exceeded; ending ${calls()} with an error`)
+        inFlight.cut()
       }
       yield* Effect.logInfo("Drained")
     })
@@ -69,8 +72,8 @@ export class Drain extends Context.Service<
       draining: () => Deferred.isDoneUnsafe(begun),
       begin,
       begun: Deferred.await(begun),
-      hurry: done(hurried),
-      underWay,
+      hurry: done(skipped),
+      inFlight,
       run,
     }
   })

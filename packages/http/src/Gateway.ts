@@ -1,6 +1,6 @@
 /**
- * The gateway's endpoints over a `Router`, as one layer that mounts in any `HttpRouter`: the gateway's own server, or an
- * application's.
+ * The endpoints of the gateway over a `Router`, as one layer for any `HttpRouter`: that of the gateway's own server or of an
+ * application.
  */
 import type { Router } from "@understudy/core/Router"
 import type * as HttpRouter from "effect/http/HttpRouter"
@@ -19,9 +19,9 @@ import * as Responses from "./api/Responses.ts"
 import * as Activity from "./observe/Activity.ts"
 
 /**
- * OpenAI's API: chat completions, responses, embeddings and models; Anthropic's: messages, their tokens, and models; Gemini's:
- * content, its tokens, embeddings, and models; a plain one of our own; how deployments stand and how one is reset, what
- * happens to calls, and where one would go.
+ * Mounts OpenAI's API (chat completions, responses, embeddings, models), Anthropic's (messages, token counts, models), Gemini's
+ * (content, token counts, embeddings, models), `POST /api/generate`, and the operator's: provider status, reset, activity and
+ * route explanation.
  *
  * ```ts
  * const AppLive = Layer.mergeAll(MyRoutes, Gateway.layer).pipe(Layer.provide(RouterLive))

@@ -1,6 +1,6 @@
 /**
- * The requests that are being answered, for a server that goes down: how many there are, when the last is over, and how one
- * is ended that can no longer be waited for.
+ * The HTTP requests in flight, for a graceful shutdown: their number, a signal when none is left, and a way to end those that
+ * exceed the timeout.
  */
 import { toServerResponse } from "@effect/platform-node/NodeHttpServerRequest"
 import * as Effect from "effect/Effect"
@@ -10,53 +10,58 @@ import type { HttpServerResponse } from "effect/http/HttpServerResponse"
 import { ServerResponse } from "node:http"
 
 type Request = HttpServerRequest
-type Answering = Fiber.Fiber<unknown, unknown>
-type Instead = (request: Request) => HttpServerResponse
+type Handling = Fiber.Fiber<unknown, unknown>
+type Fallback = (request: Request) => HttpServerResponse
 
-/** A request, its response, the fiber that makes it, what answers it instead, and its place in the list. */
+/** A request, its response, the fiber that handles it, the response to send if it is cut off, and its index in the list. */
 class Entry {
   readonly request: Request
   readonly response: ServerResponse
-  readonly fiber: Answering
-  readonly instead: Instead
-  place: number
+  readonly fiber: Handling
+  readonly fallback: Fallback
+  index: number
 
-  constructor(request: Request, response: ServerResponse, fiber: Answering, instead: Instead, place: number) {
+  constructor(request: Request, response: ServerResponse, fiber: Handling, fallback: Fallback, index: number) {
     this.request = request
     this.response = response
     this.fiber = fiber
-    this.instead = instead
-    this.place = place
+    this.fallback = fallback
+    this.index = index
   }
 }
 
-/** How a stream that has begun is ended, by the message it came with. */
-const lastWords = new WeakMap<object, () => string>()
+/** The final chunk of a stream that is cut off, by the source of its request. */
+const finalChunks = new WeakMap<object, () => string>()
 
-/** Says how the response to this request, a stream, is ended in its protocol when it cannot go on. */
-export const endsWith = ({ source }: HttpServerRequest, text: () => string): void => void lastWords.set(source, text)
+/** Sets the final chunk that a streamed response is ended with if it is cut off: an error event of its protocol. */
+export const setFinalChunk = ({ source }: HttpServerRequest, text: () => string): void =>
+  void finalChunks.set(source, text)
 
-export interface UnderWay {
+export interface InFlight {
+  /** The number of requests in flight. */
   readonly size: () => number
-  /** Counts a request until its response is over: the fiber answers it, or `instead` where it is cut before anything is sent. */
-  readonly enter: (request: Request, fiber: Answering, instead: Instead) => void
-  /** Waits until none is left. */
+  /**
+   * Counts a request until its response is closed. `fallback` makes the response of a request that is cut off before its
+   * head is sent.
+   */
+  readonly enter: (request: Request, fiber: Handling, fallback: Fallback) => void
+  /** Waits until no request is in flight. */
   readonly none: Effect.Effect<void>
-  /** Has each response whose head is not sent yet close its connection. */
+  /** Sets `connection: close` on each response whose head is not sent. */
   readonly closeConnections: () => void
-  /** Ends all that is left: by another answer where nothing has been sent, else by the stream's last words. */
+  /** Ends all requests: with the `fallback` response if no head is sent, else with the stream's final chunk. */
   readonly cut: () => void
 }
 
-export const make = (): UnderWay => {
-  // No map, and no object literals: V8 may keep their memory, and all that they hold, until a full collection.
+export const make = (): InFlight => {
+  // No Map and no object literals: V8 may keep their memory, and all it references, until a full collection.
   const entries: Array<Entry> = []
   let waiting: Array<() => void> = []
-  const leave = ({ place }: Entry) => {
+  const leave = ({ index }: Entry) => {
     const last = entries.pop()!
-    if (place < entries.length) {
-      entries[place] = last
-      last.place = place
+    if (index < entries.length) {
+      entries[index] = last
+      last.index = index
     }
     if (entries.length > 0) return
     for (const done of waiting) done()
@@ -64,10 +69,10 @@ export const make = (): UnderWay => {
   }
   return {
     size: () => entries.length,
-    enter: (request, fiber, instead) => {
+    enter: (request, fiber, fallback) => {
       const response = responseTo(request)
       if (response === undefined) return
-      const entry = new Entry(request, response, fiber, instead, entries.length)
+      const entry = new Entry(request, response, fiber, fallback, entries.length)
       entries.push(entry)
       response.once("close", () => leave(entry))
     },
@@ -83,23 +88,23 @@ export const make = (): UnderWay => {
       for (const { request } of entries) closeConnection(request)
     },
     cut: () => {
-      for (const { fiber, instead, request, response } of entries) {
+      for (const { fiber, fallback, request, response } of entries) {
         if (response.writableEnded) continue
-        if (response.headersSent) response.end(lastWords.get(request.source)?.())
-        else answer(response, instead(request))
+        if (response.headersSent) response.end(finalChunks.get(request.source)?.())
+        else answer(response, fallback(request))
         fiber.interruptUnsafe()
       }
     },
   }
 }
 
-/** Has the connection closed after the response to this request, if its head is not sent yet. */
+/** Closes the connection after the response to this request, unless the head is sent already. */
 export const closeConnection = (request: HttpServerRequest): void => {
   const response = responseTo(request)
   if (response?.headersSent === false) response.setHeader("connection", "close")
 }
 
-/** Node's end of a request; none where it came by another way than a Node server of HTTP/1.1. */
+/** Node's response to a request; `undefined` unless it came through a Node server over HTTP/1.1. */
 const responseTo = (request: HttpServerRequest): ServerResponse | undefined => {
   const response = toServerResponse(request)
   return response instanceof ServerResponse ? response : undefined

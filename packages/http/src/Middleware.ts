@@ -1,6 +1,6 @@
 /**
- * The gate in front of every endpoint: turns away whom `Guard` does not let in, and new calls while the gateway drains;
- * answers unknown paths and our own faults in a shape that clients understand; tells browsers which pages may read that.
+ * The middleware in front of every endpoint: authenticates requests, rejects new calls while the gateway drains, turns
+ * unknown paths and unhandled errors into error bodies of the client's protocol, and adds CORS headers.
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -25,61 +25,61 @@ import * as LoginThrottle from "./api/LoginThrottle.ts"
 import * as InFlight from "./InFlight.ts"
 import * as ServerLimits from "./ServerLimits.ts"
 
-/** What a supervisor asks, which may know neither our name nor a key: it tells nothing but that we live. */
+/** Health checks: no authentication and no host check, because supervisors have neither a key nor the host name. */
 const publicPaths: ReadonlySet<string> = new Set(["/health", "/ready"])
 
-/** The page, and the way in: for those who have no key to show yet. Where the page is of, and who asks for it, is looked at. */
+/** The page and its login: no key is required, but origin and host are checked. */
 const pagesWithoutKey: ReadonlySet<string> = new Set(["/", "/login", "/logout"])
 
-/** Puts the gate before everything the `HttpRouter` in context serves. */
+/** Adds the middleware to the `HttpRouter` in context, for all of its routes. */
 export const layer = (auth: Auth.Auth): Layer.Layer<never, never, HttpRouter.HttpRouter | Drain> =>
   HttpRouter.middleware(
-    Effect.zipWith(Drain, Clock.Clock, (drain, clock) => (served) => {
-      const instead = cut(auth)
-      const admitted = (request: Request) => {
+    Effect.zipWith(Drain, Clock.Clock, (drain, clock) => (handler) => {
+      const cutOffReply = cutOffResponse(auth)
+      const handle = (request: Request) => {
         if (drain.announced()) InFlight.closeConnection(request)
-        if (publicPaths.has(request.url)) return served
+        if (publicPaths.has(request.url)) return handler
         if (!isTarget(request.url)) return Effect.succeed(respond(request, notTarget))
-        const verdict = pagesWithoutKey.has(request.url)
+        const check = pagesWithoutKey.has(request.url)
           ? Auth.checkOrigin(auth, request)
           : Auth.authenticate(auth, request, clock.currentTimeMillisUnsafe())
-        if (Result.isFailure(verdict)) {
-          const { failure } = verdict
-          const answer = refused(request, failure)
+        if (Result.isFailure(check)) {
+          const { failure } = check
+          const reply = rejected(request, failure)
           return failure.isUnknownKey === true
             ? Effect.match(LoginThrottle.throttle(auth.failedLogins, request), {
-                onSuccess: () => answer,
+                onSuccess: () => reply,
                 onFailure: (error) => unread(request, respond(request, error)),
               })
-            : Effect.succeed(answer)
+            : Effect.succeed(reply)
         }
         if (drain.draining()) return Effect.succeed(draining(request, shuttingDown))
-        const answered = Effect.catchCause(
+        const handled = Effect.catchCause(
           Effect.withFiber((fiber) => {
-            drain.underWay.enter(request, fiber, instead)
-            return served
+            drain.inFlight.enter(request, fiber, cutOffReply)
+            return handler
           }),
           (cause) => failed(request, cause),
         )
-        const caller = verdict.success
+        const caller = check.success
         const level = Auth.exposed(auth, caller)
         return caller === undefined && level === "full"
-          ? answered
-          : Effect.provideContext(answered, Context.make(Caller, caller).pipe(Context.add(Expose, level)))
+          ? handled
+          : Effect.provideContext(handled, Context.make(Caller, caller).pipe(Context.add(Expose, level)))
       }
       return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
         const { origin } = request.headers
-        // Only what caches keep, and no call on the hot path, is marked where no page asks.
+        // Without an origin, only cacheable responses need `vary`; calls (POST) skip it.
         if (origin === undefined) {
-          return request.method === "POST" ? admitted(request) : Effect.map(admitted(request), Cors.vary)
+          return request.method === "POST" ? handle(request) : Effect.map(handle(request), Cors.vary)
         }
-        if (!Auth.allows(auth, origin)) return Effect.map(admitted(request), Cors.vary)
+        if (!Auth.allows(auth, origin)) return Effect.map(handle(request), Cors.vary)
         if (!Cors.isPreflight(request.method, request.headers)) {
-          return Effect.map(admitted(request), (response) => Cors.share(response, origin))
+          return Effect.map(handle(request), (response) => Cors.share(response, origin))
         }
-        const verdict = Auth.checkOrigin(auth, request)
+        const check = Auth.checkOrigin(auth, request)
         return Effect.succeed(
-          Result.isFailure(verdict) ? refused(request, verdict.failure) : Cors.preflight(origin, request.headers),
+          Result.isFailure(check) ? rejected(request, check.failure) : Cors.preflight(origin, request.headers),
         )
       })
     }),
@@ -88,43 +88,43 @@ export const layer = (auth: Auth.Auth): Layer.Layer<never, never, HttpRouter.Htt
 
 type Request = HttpServerRequest.HttpServerRequest
 
-/** Whether what is asked for is a path, or the address of one, which a proxy is asked for (RFC 9112, 3.2). */
+/** Whether the request target is a path, `*`, or an absolute URL (RFC 9112, 3.2). */
 const isTarget = (url: string): boolean => url.startsWith("/") || url === "*" || URL.canParse(url)
 
-const notTarget = ApiError.invalid("The request's target is neither a path nor an address.", { code: "invalid_http" })
+const notTarget = ApiError.invalid("The request target is neither a path nor a URL.", { code: "invalid_http" })
 
 const respond = ({ url }: Request, error: ApiError.ApiError): HttpServerResponse.HttpServerResponse =>
   HttpReply.error(error, ClientProtocols.of(url))
 
-const refused = (request: Request, { code, message, status }: Auth.Rejection) => {
+const rejected = (request: Request, { code, message, status }: Auth.Rejection) => {
   const type = status === 401 ? "authentication_error" : "permission_error"
   return unread(request, respond(request, { status, type, code, message }))
 }
 
-/** A response to a request of which the body is not read. */
+/** A response to a request whose body is not read. */
 const unread = (request: Request, response: HttpServerResponse.HttpServerResponse) =>
   isLarge(request) ? closing(response) : response
 
-/** Whether a request has more of a body than is read of those who are not let in. */
+/** Whether the body is larger than what is read of an unauthenticated request. */
 const isLarge = ({ headers }: Request): boolean =>
   headers["transfer-encoding"] !== undefined ||
-  Number(headers["content-length"] ?? 0) > Number(ServerLimits.unknownCaller)
+  Number(headers["content-length"] ?? 0) > Number(ServerLimits.unauthenticatedBody)
 
-/** Has the connection closed after the response: what is left of the request's body is not read. */
+/** Closes the connection after the response, so that the rest of the request's body is not read. */
 const closing = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse =>
   HttpServerResponse.setHeader(response, "connection", "close")
 
 const draining = (request: Request, error: ApiError.ApiError) =>
   HttpServerResponse.setHeader(respond(request, error), "connection", "close")
 
-/** What answers a call that is cut off, beside the fiber that does not any more. */
-const cut = (auth: Auth.Auth) => (request: Request) => {
+/** The response to a call that is cut off by the shutdown. */
+const cutOffResponse = (auth: Auth.Auth) => (request: Request) => {
   const { origin } = request.headers
   const response = draining(request, cutOff)
   return origin !== undefined && Auth.allows(auth, origin) ? Cors.share(response, origin) : response
 }
 
-/** Nothing inside is shown: the cause goes to the log, the caller learns that it was our fault. */
+/** The response to an unknown path (404) or an unhandled error (500). The cause of a 500 is logged, not sent. */
 const failed = (
   request: Request,
   cause: Cause.Cause<unknown>,
@@ -141,18 +141,18 @@ const failed = (
         status: 404,
         type: "invalid_request_error",
         code: "not_found",
-        message: `There is no ${request.method} ${request.url.split("?")[0]} here. ${hint(request)}`,
+        message: `No endpoint ${request.method} ${request.url.split("?")[0]}. ${hint(request)}`,
       }),
     )
   }
   const requestId = HttpReply.newId()
   return Effect.as(
-    Effect.annotateLogs(Effect.logError("A request failed by a fault of ours", cause), { requestId }),
+    Effect.annotateLogs(Effect.logError("Unhandled error while serving a request", cause), { requestId }),
     respond(request, {
       status: 500,
       type: "server_error",
       code: "internal_error",
-      message: "The gateway failed; its log says why.",
+      message: "Internal error of the gateway. Its log has the cause under this request id.",
       requestId,
     }),
   )
@@ -160,5 +160,5 @@ const failed = (
 
 const hint = ({ url }: Request): string =>
   url.startsWith("/v1/v1/")
-    ? "This client adds /v1 by itself: leave it out of the base URL."
-    : "Clients usually want the base URL to end in /v1."
+    ? "This client adds /v1 itself: remove it from the base URL."
+    : "The base URL of most clients must end in /v1."

@@ -1,5 +1,5 @@
 /**
- * The gateway as a process serves it: its endpoints behind the gate, on a Node server that drains before it stops.
+ * The gateway as a server process: its endpoints behind the middleware, on a Node server that drains before it stops.
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import type { Router } from "@understudy/core/Router"
@@ -30,32 +30,32 @@ import * as MalformedHttp from "./MalformedHttp.ts"
 
 export interface Options {
   readonly host: string
-  /** 0 for any free one. */
+  /** 0 for any free port. */
   readonly port: number
   readonly auth: Auth.Policy
-  /** The largest body taken. */
+  /** The largest accepted request body. */
   readonly maxBody: ByteSize.ByteSize
-  /** What one caller may ask of the process; the usual if not said. */
+  /** Limits on one caller's use of the process. Default: `ServerLimits.defaults`. */
   readonly limits?: ServerLimits.Limits
-  /** How long a write may make no progress; the usual if not said. The streams of a route may have their own. */
+  /** How long a write may make no progress. Default: `Timeout.defaults.write`. A route may override it. */
   readonly write?: Duration.Duration
-  /** How long it may take to go down once the server is told to stop. */
+  /** How long each step of a shutdown may take. */
   readonly drain: Drain.Policy
 }
 
 /**
- * Longer than clients and load balancers keep idle connections, which they must be the ones to close: a server that
- * closes first loses requests that are on their way.
+ * Milliseconds an idle connection is kept. Longer than clients and load balancers keep one: a server that closes first loses
+ * requests in transit.
  */
 const keepAliveTimeout = 75_000
 
-/** Serves until the layer is closed: then it drains, and the port is free. */
+/** Serves until the layer is closed. Then it drains and frees the port. */
 export const layer = (options: Options): Layer.Layer<HttpServer.HttpServer, ServeError, Router | Drain.Drain> =>
   Layer.suspend(() => {
     const { limits = ServerLimits.defaults, write = Duration.fromInputUnsafe(Timeout.defaults.write) } = options
     const auth = Auth.make(options.auth)
     const server = WriteTimeout.watch(
-      MalformedHttp.answer(listener(limits), (origin) => Auth.allows(auth, origin)),
+      MalformedHttp.handle(listener(limits), (origin) => Auth.allows(auth, origin)),
       write,
     )
     const routes = Layer.mergeAll(
@@ -66,46 +66,46 @@ export const layer = (options: Options): Layer.Layer<HttpServer.HttpServer, Serv
       Middleware.layer(auth),
     )
     const served = HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true })
-    // Built last, so that draining begins before the server starts to wait for its connections to end.
+    // Built last, so that draining begins before the server waits for its connections to end.
     return Layer.effectDiscard(drainOnClose(server, options.drain)).pipe(
       Layer.provideMerge(served),
       Layer.provideMerge(
         NodeHttpServer.layerServer(() => server, {
           host: options.host,
           port: options.port,
-          gracefulShutdownTimeout: grace,
+          gracefulShutdownTimeout: closeGrace,
         }),
       ),
       Layer.provideMerge(Layer.succeed(MaxBodySize, options.maxBody)),
       Layer.provideMerge(Layer.succeed(IsKey, auth.keys.isEmpty ? undefined : auth.keys.has)),
-      Layer.provideMerge(Layer.succeed(BodyBudget.Current, new BodyBudget.Intake(limits))),
+      Layer.provideMerge(Layer.succeed(BodyBudget.Current, new BodyBudget.BodyBudget(limits))),
     )
   })
 
-/** A server that takes no more connections than it may, and closes those whose requests do not arrive in time. */
+/** A server that limits connections, and closes those whose requests do not arrive in time. */
 const listener = ({ connections, headTimeout, requestTimeout }: ServerLimits.Limits): Server => {
   const [head, request] = [Duration.toMillis(headTimeout), Duration.toMillis(requestTimeout)]
   const server = createServer({
     keepAliveTimeout,
-    // Node would answer without words or an id; the gate answers.
+    // Node's own reply has no error body; the middleware replies instead.
     requireHostHeader: false,
-    // What is asked for beside an upgrade is answered over HTTP/1.1: Java's client offers h2c with the first of its calls.
+    // Ignore upgrades and reply over HTTP/1.1: Java's client offers h2c with its first call.
     shouldUpgradeCallback: () => false,
     headersTimeout: Math.min(head, request),
     requestTimeout: request,
-    // Node looks for requests that are late as seldom as every 30 s.
+    // Node's default is 30 s.
     connectionsCheckingInterval: Math.max(10, Math.min(1000, head / 4, request / 4)),
   })
   server.maxConnections = connections
   return server
 }
 
-/** How long the last bytes may take to reach their readers once no call is left. */
-const grace = Duration.seconds(1)
+/** How long the last bytes may take to reach their clients once no call is running. */
+const closeGrace = Duration.seconds(1)
 
 /**
- * Node closes the connections that are idle when it stops listening, but not those that become so later; and waits for
- * those whose clients read nothing for ever.
+ * Drains on close, then closes connections that become idle, and after `closeGrace` all others. Node closes only connections
+ * that are idle when it stops listening, and waits without limit for clients that do not read.
  */
 const drainOnClose = Effect.fnUntraced(function* (server: Server, policy: Drain.Policy) {
   const drain = yield* Drain.Drain
@@ -116,7 +116,7 @@ const drainOnClose = Effect.fnUntraced(function* (server: Server, policy: Drain.
     { schedule: Schedule.spaced("20 millis"), until: () => closed },
   )
   const closeAll = Effect.andThen(
-    Effect.timeoutOption(closeIdle, grace),
+    Effect.timeoutOption(closeIdle, closeGrace),
     Effect.sync(() => server.closeAllConnections()),
   )
   yield* Effect.addFinalizer(() => Effect.andThen(drain.run(policy), Effect.forkDetach(closeAll)))

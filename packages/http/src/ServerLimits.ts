@@ -1,42 +1,43 @@
 /**
- * What one caller, or one provider, may ask of the process that all callers share: how much a request may hold, how long it
- * may take to arrive, and how large an answer may be. `server.limits` of a configuration.
+ * Limits that protect the process from one caller or one provider: the size of requests, how long they may take to arrive,
+ * and the size of provider responses. The section `server.limits` of a configuration.
  */
 import * as AnswerLimits from "@understudy/providers/internal/transport/AnswerLimits"
 import * as ByteSize from "effect/ByteSize"
 import * as Duration from "effect/Duration"
 
 export interface Limits {
-  /** Top-level fields of a body. */
+  /** Top-level fields of a body. Default: 1,000. */
   readonly fields: number
-  /** How deep the objects and arrays of a body stand in each other. */
+  /** Nesting depth of objects and arrays in a body. Default: 200. */
   readonly nesting: number
-  /** Values of a body in all. */
+  /** Values in a body. Default: 1,000,000. */
   readonly values: number
-  /** Different fields of the objects in a body, each told apart by the names before it in its object. */
+  /** Distinct field names in a body, each counted with the names before it in its object. Default: 30,000. */
   readonly distinctFields: number
-  /** Messages of a conversation, by whatever name its protocol has for them. */
+  /** Messages of a conversation (`messages`, `input`, `contents`). Default: 10,000. */
   readonly messages: number
-  /** Parts of all messages together. */
+  /** Content parts over all messages. Default: 100,000. */
   readonly parts: number
+  /** Tools of a request. Default: 2,000. */
   readonly tools: number
-  /** Inputs of one request for embeddings. */
+  /** Inputs of an embeddings request. Default: 10,000. */
   readonly inputs: number
-  /** A body that takes longer to decode is logged. */
+  /** Log a warning for a body that takes longer to decode. Default: 250 ms. */
   readonly slowDecode: Duration.Duration
-  /** How many times as large a body of more than 1 MB may become when its `content-encoding` is undone. */
+  /** Ratio of decompressed to compressed size, for bodies that exceed 1 MB when decompressed. Default: 100. */
   readonly expansion: number
-  /** Bytes of bodies that have not arrived whole, or are being decoded, over all connections. */
+  /** Bytes of incomplete bodies over all connections. Default: 256 MB. */
   readonly unfinishedBodies: ByteSize.ByteSize
-  /** Connections at once. */
+  /** Concurrent connections. Default: 10,000. */
   readonly connections: number
-  /** How long the head of a request may take to arrive. */
+  /** How long the head of a request may take to arrive. Default: 10 s. */
   readonly headTimeout: Duration.Duration
-  /** How long a request, its body included, may take to arrive. */
+  /** How long a request with its body may take to arrive. Default: 60 s. */
   readonly requestTimeout: Duration.Duration
-  /** Bytes of a provider's answer, whole or streamed, decoded. */
+  /** Decompressed size of a provider's response, streamed or not. */
   readonly answer: ByteSize.ByteSize
-  /** Bytes of a provider's error, decoded. */
+  /** Decompressed size of a provider's error response. */
   readonly error: ByteSize.ByteSize
 }
 
@@ -59,5 +60,5 @@ export const defaults: Limits = {
   error: ByteSize.fromInputUnsafe(AnswerLimits.defaults.error),
 }
 
-/** The most that is read of a request before its caller is known, in bytes. */
-export const unknownCaller = ByteSize.fromInputUnsafe(4096)
+/** The size of the body that is read of an unauthenticated request. */
+export const unauthenticatedBody = ByteSize.fromInputUnsafe(4096)

@@ -1,9 +1,9 @@
 /**
- * Clients that do not read what they asked for: a write that makes no progress ends their connection, and with it all that
- * waits for them: the call, its upstream, its permits.
+ * A timeout for writes to clients that do not read. A write without progress ends the connection, and with it the call, its
+ * upstream request and its permits.
  *
- * Node's own timer of a socket starts again with whatever the client sends, and a client that reads nothing may go on
- * sending. So what is looked at is what leaves.
+ * Node's socket timer restarts when the client sends, so a client that sends but does not read never triggers it. This module
+ * measures outgoing bytes instead.
  */
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as Json from "@understudy/providers/internal/protocols/Json"
@@ -14,7 +14,7 @@ import { IncomingMessage } from "node:http"
 import type { Server } from "node:http"
 import type { Socket } from "node:net"
 
-/** Ends connections of the server on which a write makes no progress for so long, and those that ask nothing. */
+/** Ends connections of a server on which a write makes no progress for `write`, and connections idle for as long. */
 export const watch = (server: Server, write: Duration.Duration): Server =>
   server
     .on("connection", (socket: Socket) => {
@@ -23,36 +23,36 @@ export const watch = (server: Server, write: Duration.Duration): Server =>
       socket.once("close", () => watch.stop())
     })
     .setTimeout(timer(Duration.toMillis(write)), (socket: Socket) => {
-      if (!isAsked(socket)) socket.destroy()
+      if (!hasPendingResponse(socket)) socket.destroy()
     })
 
-/** Whether an answer is due there; if not, the timer was that of an idle connection. Node looks at the same field. */
-const isAsked = (socket: Socket): boolean => {
+/** Whether a response is pending on the socket; if not, the connection is idle. Reads a private field of Node's. */
+const hasPendingResponse = (socket: Socket): boolean => {
   const due: unknown = Reflect.get(socket, "_httpMessage")
   return due !== undefined && due !== null
 }
 
-/** Looks at a connection twice in the time that a write may take. */
+/** Checks a connection twice per timeout. */
 class Watch {
   readonly #socket: Socket
-  readonly #usual: number
+  readonly #defaultTimeout: number
   #timer: NodeJS.Timeout
-  #gone = 0
+  #sent = 0
   #queued = 0
-  /** Looks in a row that saw the same bytes waiting. */
-  #same = 0
+  /** Consecutive checks without progress. */
+  #stalled = 0
 
-  /** `usual`: milliseconds without progress. */
-  constructor(socket: Socket, usual: number) {
+  /** `defaultTimeout`: milliseconds without progress. */
+  constructor(socket: Socket, defaultTimeout: number) {
     this.#socket = socket
-    this.#usual = usual
-    this.#timer = this.#every(usual)
+    this.#defaultTimeout = defaultTimeout
+    this.#timer = this.#every(defaultTimeout)
   }
 
-  /** Bears so many milliseconds without progress from now on; the usual if not said. */
-  allow(millis = this.#usual): void {
+  /** Sets the timeout from now on, in milliseconds. Default: the server's. */
+  allow(millis = this.#defaultTimeout): void {
     this.stop()
-    this.#same = 0
+    this.#stalled = 0
     this.#timer = this.#every(millis)
   }
 
@@ -61,32 +61,32 @@ class Watch {
   }
 
   #every(millis: number): NodeJS.Timeout {
-    return setInterval(() => this.#look(), timer(millis / 2)).unref()
+    return setInterval(() => this.#check(), timer(millis / 2)).unref()
   }
 
-  #look(): void {
+  #check(): void {
     const { bytesWritten, writableLength } = this.#socket
-    const [gone, queued] = [bytesWritten - writableLength, queueOf(this.#socket)]
-    const isSame = writableLength > 0 && gone === this.#gone && queued === this.#queued
-    this.#same = isSame ? this.#same + 1 : 0
-    this.#gone = gone
+    const [sent, queued] = [bytesWritten - writableLength, queueOf(this.#socket)]
+    const isStalled = writableLength > 0 && sent === this.#sent && queued === this.#queued
+    this.#stalled = isStalled ? this.#stalled + 1 : 0
+    this.#sent = sent
     this.#queued = queued
-    if (this.#same >= 2) this.#socket.destroy()
+    if (this.#stalled >= 2) this.#socket.destroy()
   }
 }
 
-/** Bytes of the write under way that have not left. Node looks at the same field. */
+/** Bytes of the current write that have not been sent. Reads a private field of Node's. */
 const queueOf = (socket: Socket): number => Number(Json.fields(Reflect.get(socket, "_handle"))["writeQueueSize"] ?? 0)
 
-/** One for each connection of a watched server. */
+/** The watch of each connection of a watched server. */
 const watches = new WeakMap<Socket, Watch>()
 
 /**
- * Holds the answer to the request in context to the limits of its route: on a write without progress, in milliseconds, and
- * on the whole of it, which ends at a time of the clock. What was written by then may still be read for as long as a write
- * may take.
+ * Applies the limits of a route to the response in context: `write` is the timeout of a write without progress, in
+ * milliseconds; `deadline` is when the call ends, in clock milliseconds. What is written by then may be read for `write`
+ * more.
  */
-export const within = ({
+export const limit = ({
   deadline,
   write,
 }: {
@@ -99,7 +99,7 @@ export const within = ({
         if (!(request.source instanceof IncomingMessage)) return
         const { socket } = request.source
         const response = NodeHttpServerRequest.toServerResponse(request)
-        // In an application's own server, none is there yet.
+        // An application's own server has no watch yet.
         const watch = watches.get(socket) ?? new Watch(socket, write)
         watch.allow(write)
         const left = deadline - clock.currentTimeMillisUnsafe()
@@ -113,12 +113,12 @@ export const within = ({
     ),
   )
 
-/** The same for an answer that is sent at once, where it is more than the system takes from us without its reader. */
-export const whole = (text: string, limits: Parameters<typeof within>[0]): ReturnType<typeof within> =>
-  text.length > large ? within(limits) : Effect.void
+/** Applies the limits to a response that is written at once, if it is larger than the socket buffer. */
+export const limitText = (text: string, limits: Parameters<typeof limit>[0]): ReturnType<typeof limit> =>
+  text.length > large ? limit(limits) : Effect.void
 
-/** Characters: what a socket of Linux buffers at least. */
+/** Characters. A Linux socket buffers at least this much. */
 const large = 16_384
 
-/** Milliseconds as Node's timers take them: of more than 24 days they make one. */
+/** Milliseconds in the range of Node's timers, which replace more than 24 days by 1 ms. */
 const timer = (millis: number): number => Math.min(Math.max(1, millis), 2 ** 31 - 1)

@@ -1,4 +1,4 @@
-/** The gateway, to mount in an application's own `HttpRouter` or to serve by itself. */
+/** The Understudy gateway: endpoints for an application's `HttpRouter`, a server, and its authentication. */
 export * as Gateway from "./Gateway.ts"
 export * as Auth from "./auth/Auth.ts"
 export * as Server from "./Server.ts"

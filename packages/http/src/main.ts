@@ -23,27 +23,27 @@ const { version }: { readonly version: string } = JSON.parse(
 )
 
 const understudy = Command.make("understudy").pipe(
-  Command.withDescription("An LLM gateway that answers from whichever provider can still speak"),
+  Command.withDescription("An LLM gateway with fallback between providers"),
   Command.withSubcommands([serve, check, explain, draw, importing, demo]),
 )
 
-// Objects of calls under way look long-lived to V8: made in the old generation, each would keep its whole call in memory
+// V8 takes objects of running calls for long-lived ones. Allocated in the old generation, each would keep its call in memory
 // until a full collection.
 setFlagsFromString("--no-allocation-site-pretenuring")
 
-// The first signal drains, the second does not wait.
+// The first signal drains, the second exits at once.
 let signals = 0
-const impatient = () => {
+const exitOnSecond = () => {
   if (++signals > 1) process.exit(130)
 }
-process.on("SIGINT", impatient)
-process.on("SIGTERM", impatient)
+process.on("SIGINT", exitOnSecond)
+process.on("SIGTERM", exitOnSecond)
 
-/** A command that has said itself what was wrong leaves nothing to print. */
-const isTold = (error: object): boolean => Runtime.errorReported in error && error[Runtime.errorReported] === false
+/** Whether the command has already printed its error. */
+const isReported = (error: object): boolean => Runtime.errorReported in error && error[Runtime.errorReported] === false
 
 Command.run(understudy, { version }).pipe(
-  Effect.tapError((error) => (isTold(error) ? Effect.void : Console.error(error.message))),
+  Effect.tapError((error) => (isReported(error) ? Effect.void : Console.error(error.message))),
   Effect.provide(NodeServices.layer),
   NodeRuntime.runMain({ disableErrorReporting: true }),
 )

@@ -72,20 +72,20 @@ const dialects = {
     path: () => "/v1/responses",
     body: (stream: boolean) => ({ model: "assistant", input: "hi", stream }),
     code: "draining",
-    last: /event: response\.failed\n[^]*going down[^]*\n\n$/,
+    last: /event: response\.failed\n[^]*shutting down[^]*\n\n$/,
   },
   gemini: {
     path: (stream: boolean) =>
       `/v1beta/models/assistant:${stream ? "streamGenerateContent?alt=sse" : "generateContent"}`,
     body: () => ({ contents: [{ role: "user", parts: [{ text: "hi" }] }] }),
     code: "UNAVAILABLE",
-    last: /\{"error":\{"code":503,.*going down[^]*$/,
+    last: /\{"error":\{"code":503,.*shutting down[^]*$/,
   },
   generate: {
     path: () => "/api/generate",
     body: (stream: boolean) => ({ model: "assistant", prompt: "hi", stream }),
     code: "draining",
-    last: /data: \{"error":"This gateway is going down.*"code":"draining".*\}\n\n$/,
+    last: /data: \{"error":"This gateway is shutting down.*"code":"draining".*\}\n\n$/,
   },
 }
 const names = Object.keys(dialects) as ReadonlyArray<keyof typeof dialects>
@@ -178,7 +178,7 @@ describe.each(names)("%s", (name) => {
         const answer = yield* Fiber.join(fiber)
         assert.deepStrictEqual([answer.status, answer.retryAfter, answer.whole], [503, "1", true])
         assert.include(answer.text, code)
-        assert.include(answer.text, "was not finished in time")
+        assert.include(answer.text, "did not finish in time")
       }
       const broken = yield* Fiber.join(stalled)
       assert.deepStrictEqual([broken.status, broken.whole], [200, true])

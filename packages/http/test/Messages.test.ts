@@ -368,7 +368,7 @@ describe("errors, in Anthropic's shape", () => {
       const { url } = yield* TestGateway.make()
       const { status, text } = yield* post(`${url}/v1/v1/messages`, hello)
       assert.strictEqual(status, 404)
-      assert.include(text, "leave it out of the base URL")
+      assert.include(text, "remove it from the base URL")
     }),
   )
 

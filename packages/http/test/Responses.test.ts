@@ -527,7 +527,7 @@ describe("beside the answers", () => {
       for (const call of calls) {
         const error = yield* rejected(Effect.promise<unknown>(call))
         assert.deepInclude(error, { status: 404, code: "not_found" })
-        assert.include(error.message, "No responses are kept here")
+        assert.include(error.message, "Responses are not stored")
       }
     }),
   )

@@ -1,6 +1,6 @@
 /**
- * `GET /api/activity`: what happens to calls, in words, as it happens, as server-sent events. The operator's alone, for it
- * tells of everybody's calls.
+ * `GET /api/activity`: log lines about calls as they happen, as server-sent events. For the operator only: it shows all
+ * calls.
  */
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
 import * as Effect from "effect/Effect"
@@ -21,16 +21,16 @@ export const layer = HttpRouter.use((http) =>
     const events = HttpReply.events(
       Stream.map(lines, (line) => `data: ${JSON.stringify({ ...line, brief: undefined })}\n\n`),
     )
-    // It has no end of its own.
+    // The stream has no end of its own.
     const body = Option.isSome(drain) ? Stream.interruptWhen(events, drain.value.begun) : events
-    const answer = HttpServerResponse.stream(body, {
+    const response = HttpServerResponse.stream(body, {
       contentType: "text/event-stream",
       headers: { "cache-control": "no-cache" },
     })
     yield* http.add(
       "GET",
       "/api/activity",
-      HttpReply.catchErrors(Effect.as(requireOperatorKey, answer), ChatCompletions),
+      HttpReply.catchErrors(Effect.as(requireOperatorKey, response), ChatCompletions),
     )
   }),
 )

@@ -1,6 +1,6 @@
 /**
- * `POST /admin/deployments/{name}/reset`: ends a deployment's cooldown and closes its circuit, whatever opened it, so that
- * the next call asks it; answers with how it stands then. The operator's alone. Gateways that share their state follow.
+ * `POST /admin/deployments/{name}/reset`: ends a deployment's cooldown and closes its circuit. Replies with its status. For
+ * the operator only. Applies to all gateways that share their state.
  */
 import { Router } from "@understudy/core/Router"
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
@@ -10,7 +10,7 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { requireOperatorKey } from "./OperatorKey.ts"
 import * as HttpReply from "./HttpReply.ts"
 import * as ApiError from "./ApiError.ts"
-import { standing } from "./Providers.ts"
+import { statusJson } from "./Providers.ts"
 
 const action = "/reset"
 
@@ -19,7 +19,7 @@ export const layer = HttpRouter.use((http) =>
   Effect.flatMap(Router, (router) =>
     http.add(
       "POST",
-      // A name may hold slashes, as compatible vendors' do.
+      // A name may contain slashes, as names of compatible vendors do.
       "/admin/deployments/*",
       Effect.gen(function* () {
         yield* requireOperatorKey
@@ -30,11 +30,11 @@ export const layer = HttpRouter.use((http) =>
           )
         }
         const name = path.slice(0, -action.length)
-        yield* ApiError.told(router.reset(name))
-        yield* Effect.logInfo(`${name} was reset by the operator: its cooldown has ended and its circuit is closed`)
+        yield* ApiError.fromRouterError(router.reset(name))
+        yield* Effect.logInfo(`${name} was reset by the operator: cooldown ended, circuit closed`)
         const reset = (yield* router.status).find(({ deployment }) => deployment === name)
-        return HttpServerResponse.jsonUnsafe(reset === undefined ? {} : standing(reset))
-      }).pipe((answer) => HttpReply.catchErrors(answer, ChatCompletions)),
+        return HttpServerResponse.jsonUnsafe(reset === undefined ? {} : statusJson(reset))
+      }).pipe((response) => HttpReply.catchErrors(response, ChatCompletions)),
     ),
   ),
 )

@@ -1,6 +1,6 @@
 /**
- * What a caller is told when a call fails: one stable shape, whatever went wrong, encoded by each protocol in its own
- * words. Statuses by the design's rule; a provider's own 401, 403 or 404 never passes through as the caller's.
+ * The error of a failed request, before a protocol encodes it. A provider's own 401, 403 or 404 is never passed on as the
+ * client's status.
  */
 import type { Receipt } from "@understudy/core/Receipt"
 import type { Kind, RouterError } from "@understudy/core/RouterError"
@@ -12,17 +12,17 @@ import type { Level } from "../auth/Expose.ts"
 import { Expose } from "../auth/Expose.ts"
 import * as Disclosure from "./Disclosure.ts"
 
-/** A failure, before a protocol encodes it. */
+/** An error, before a protocol encodes it. */
 export interface ApiError extends ClientError {
-  /** How many attempts were made at providers. */
+  /** The number of attempts at providers. */
   readonly tried?: number | undefined
-  /** Every candidate's part: those attempts, then who was passed over. */
+  /** The attempts, then the skipped deployments. */
   readonly attempts?: ReadonlyArray<Attempt> | undefined
 }
 
 /**
  * A deployment that failed or was skipped: `reason` in snake_case, with the details of `ReasonJson` where it was skipped.
- * `status` is the provider's, `ms` how long it took to fail.
+ * `status` is the provider's HTTP status; `ms` is the duration.
  */
 export interface Attempt {
   readonly deployment: string
@@ -31,7 +31,7 @@ export interface Attempt {
   readonly ms: number
 }
 
-/** A request that is wrong in itself. */
+/** An invalid request: status 400 and code `invalid_request` by default. */
 export const invalid = (
   message: string,
   options?: {
@@ -47,14 +47,14 @@ export const invalid = (
   param: options?.param,
 })
 
-/** A body that its dialect cannot read. */
+/** A body that its protocol rejects. */
 export const fromBody = ({ code, message, path, status }: InvalidBody): ApiError =>
   invalid(message, { param: path, status, code })
 
-/** OpenAI's words, which clients of every protocol's SDK know best, for each kind of failure. */
+/** Status, type and code of each kind of failure, by OpenAI's names: clients of all SDKs handle them. */
 const kinds: Record<Kind, Pick<ApiError, "status" | "type" | "code">> = {
   ModelNotFound: { status: 404, type: "invalid_request_error", code: "model_not_found" },
-  // As OpenAI has it for a project that may not use a model.
+  // OpenAI's error for a project without access to a model.
   Forbidden: { status: 403, type: "invalid_request_error", code: "model_not_found" },
   InvalidRequest: { status: 400, type: "invalid_request_error", code: "invalid_request" },
   TooLarge: { status: 400, type: "invalid_request_error", code: "context_length_exceeded" },
@@ -66,37 +66,37 @@ const kinds: Record<Kind, Pick<ApiError, "status" | "type" | "code">> = {
   StreamInterrupted: { status: 502, type: "server_error", code: "stream_broken" },
 }
 
-/** The router's error as a caller at that level is told it. */
-export const fromRouter = (error: RouterError, level: Level): ApiError => {
+/** The router's error as a caller with this exposure level sees it. */
+export const make = (error: RouterError, level: Level): ApiError => {
   const kind = kinds[error.kind]
-  const theirs = error.cause?.status
+  const upstreamStatus = error.cause?.status
   const { permanent = false, retryAfter } = error
   const message = Disclosure.message(error, level)
   const receipt = level === "none" ? undefined : error.receipt
   return {
     ...kind,
-    status: kind.status === 400 && theirs === 413 ? 413 : kind.status,
+    status: kind.status === 400 && upstreamStatus === 413 ? 413 : kind.status,
     message: retryAfter === undefined ? message : `${message} Try again in ${seconds(retryAfter)} s.`,
     param: error.param,
     retryAfter,
-    lasting: permanent || (retryAfter ?? 0) > longestWait,
+    lasting: permanent || (retryAfter ?? 0) > maxClientWait,
     requestId: error.receipt?.id,
     tried: receipt?.attempts.length,
     attempts: receipt === undefined ? undefined : attempts(receipt, level),
   }
 }
 
-/** What the router was asked for, its error as the caller in hand is told it. */
-export const told = <A, R>(asked: Effect.Effect<A, RouterError, R>): Effect.Effect<A, ApiError, R> =>
-  Effect.catch(asked, (error) => Effect.flatMap(Expose, (level) => Effect.fail(fromRouter(error, level))))
+/** A call of the router, with its error as the caller in context sees it. */
+export const fromRouterError = <A, R>(call: Effect.Effect<A, RouterError, R>): Effect.Effect<A, ApiError, R> =>
+  Effect.catch(call, (error) => Effect.flatMap(Expose, (level) => Effect.fail(make(error, level))))
 
-/** The longest wait after which a client may ask again by itself, in milliseconds: Claude Code gives up beyond it too. */
-const longestWait = 60_000
+/** The longest `retry-after` that clients should wait for, in milliseconds. Claude Code has this limit. */
+const maxClientWait = 60_000
 
-/** A wait in whole seconds, as `retry-after` has it. */
+/** A wait in whole seconds, for `retry-after`: at least 1. */
 export const seconds = (millis: number): number => Math.max(1, Math.ceil(millis / 1000))
 
-/** Whether a client that asks again soon is told the same: after a mistake of its own, or what takes long to cure. */
+/** Whether a retry would fail again: the error is the client's, or lasts longer than a client waits. */
 export const isFinal = ({ lasting, status }: ApiError): boolean =>
   lasting === true || (status < 500 && status !== 408 && status !== 429)
 

@@ -1,48 +1,48 @@
 /**
- * What a server takes of bodies: the limits on one, and the bytes that it holds of all that have not arrived whole.
+ * The memory budget for request bodies of a server: the bytes of all bodies that are incomplete or being decoded.
  */
 import * as Context from "effect/Context"
 import * as Semaphore from "effect/Semaphore"
 import * as ServerLimits from "../ServerLimits.ts"
 
-/** How many times what is free one body may hold. */
-const share = 4
+/** The largest ratio of one body to the free bytes. */
+const maxShare = 4
 
-/** The intake of one server. */
-export class Intake {
+/** The body budget of one server. */
+export class BodyBudget {
   readonly limits: ServerLimits.Limits
-  /** Has few bodies decoded at once: a decoder has a window of its own, of up to 32 MiB, and more are no faster. */
+  /** Limits concurrent decompression: a decoder has a window of up to 32 MiB. */
   readonly decoding = Semaphore.makeUnsafe(8)
-  readonly #most: number
+  readonly #limit: number
   #held = 0
 
   constructor(limits: ServerLimits.Limits) {
     this.limits = limits
-    this.#most = Number(limits.unfinishedBodies)
+    this.#limit = Number(limits.unfinishedBodies)
   }
 
   /**
-   * Holds more bytes of a body, which come to `own`; whether there is room for them. Either way they must be given back.
-   * Among others a body may grow to a few times what is free: so a few large ones leave room for all that are small.
+   * Adds bytes of a body whose size is then `own`. Returns whether they fit; the bytes must be released in either case. A
+   * body beside others may grow to `maxShare` times what is free, so that a few large bodies leave room for small ones.
    */
-  hold(bytes: number, own: number): boolean {
+  acquire(bytes: number, own: number): boolean {
     this.#held += bytes
-    const free = this.#most - this.#held
-    return free >= 0 && (own === this.#held || own <= share * free)
+    const free = this.#limit - this.#held
+    return free >= 0 && (own === this.#held || own <= maxShare * free)
   }
 
-  /** Gives bytes back: the body is whole, or is not wanted. */
+  /** Removes bytes: the body is complete, or rejected. */
   release(bytes: number): void {
     this.#held -= bytes
   }
 
-  /** Bytes that are held of unfinished bodies. */
+  /** Bytes of incomplete bodies. */
   get held(): number {
     return this.#held
   }
 }
 
-/** The intake of the server in context; in an application's own server, one with the usual limits. */
-export const Current: Context.Reference<Intake> = Context.Reference<Intake>("@understudy/http/Intake", {
-  defaultValue: () => new Intake(ServerLimits.defaults),
+/** The budget of the server in context; by default one with the default limits. */
+export const Current: Context.Reference<BodyBudget> = Context.Reference<BodyBudget>("@understudy/http/BodyBudget", {
+  defaultValue: () => new BodyBudget(ServerLimits.defaults),
 })

@@ -1,27 +1,27 @@
 /**
- * How much a body may hold of what each dialect has by a name of its own: messages, parts, tools, inputs. Looked at before
- * any of it is decoded.
+ * Limits on the content of a body, whatever its protocol calls it: messages, parts, tools, inputs. Checked before it is
+ * decoded.
  */
 import * as Predicate from "effect/Predicate"
 import type { JsonBounds } from "@understudy/providers/internal/protocols/JsonBounds"
 import type { Limits } from "../ServerLimits.ts"
 import * as ApiError from "./ApiError.ts"
 
-/** What a body is looked through for. */
-export type Kind = ReadonlyArray<readonly [limit: Counted, places: ReadonlyArray<Path>]>
+/** The lists that are counted in a body. */
+export type Kind = ReadonlyArray<readonly [limit: Counted, paths: ReadonlyArray<Path>]>
 
 type Counted = "messages" | "parts" | "tools" | "inputs"
 
-/** Where a list stands: field by field, `*` for every element of one. */
+/** The path of a list: field names, `*` for every element of an array. */
 type Path = ReadonlyArray<string>
 
-const paths = (...written: ReadonlyArray<string>): ReadonlyArray<Path> => written.map((path) => path.split("."))
+const parse = (...texts: ReadonlyArray<string>): ReadonlyArray<Path> => texts.map((path) => path.split("."))
 
 const lists: Kind = [
-  ["messages", paths("messages", "input", "contents")],
+  ["messages", parse("messages", "input", "contents")],
   [
     "parts",
-    paths(
+    parse(
       "messages.*.content",
       "messages.*.tool_calls",
       "messages.*.content.*.content",
@@ -36,20 +36,20 @@ const lists: Kind = [
   ],
   [
     "tools",
-    paths("tools", "functions", "tools.*.tools", "tools.*.functionDeclarations", "tools.*.function_declarations"),
+    parse("tools", "functions", "tools.*.tools", "tools.*.functionDeclarations", "tools.*.function_declarations"),
   ],
 ]
 
-/** A conversation in any dialect. Gemini's to be counted may stand a level deeper. */
-export const conversation: Kind = lists.map(([limit, places]) => [
+/** A conversation in any protocol. Gemini's token counts may have it under `generateContentRequest`. */
+export const conversation: Kind = lists.map(([limit, paths]) => [
   limit,
-  places.flatMap((place) => [place, ["generateContentRequest", ...place]]),
+  paths.flatMap((path) => [path, ["generateContentRequest", ...path]]),
 ])
 
 /** Texts to embed. */
-export const inputs: Kind = [["inputs", paths("input", "requests", "requests.*.content.parts", "content.parts")]]
+export const inputs: Kind = [["inputs", parse("input", "requests", "requests.*.content.parts", "content.parts")]]
 
-/** The most that `limits` allow of the structure of any body. */
+/** The limits on the structure of any body. */
 export const bounds = ({ distinctFields, fields, nesting, values }: Limits): JsonBounds => ({
   distinctFields,
   fields,
@@ -57,48 +57,48 @@ export const bounds = ({ distinctFields, fields, nesting, values }: Limits): Jso
   values,
 })
 
-/** Why a body is refused that exceeds a bound of its structure. */
+/** The error of a body that exceeds a structural bound. */
 export const exceeded = (bound: keyof JsonBounds, limits: Limits): ApiError.ApiError =>
   bound === "nesting"
     ? ApiError.invalid(`The body is nested deeper than ${limits.nesting} levels, ${limitOf(bound)}.`, {})
-    : tooMany(`The body has more than ${limits[bound]} ${words[bound]}, ${limitOf(bound)}.`)
+    : tooMany(`The body has more than ${limits[bound]} ${nouns[bound]}, ${limitOf(bound)}.`)
 
-const words = { fields: "top-level fields", values: "values", distinctFields: "different fields in its objects" }
+const nouns = { fields: "top-level fields", values: "values", distinctFields: "different fields in its objects" }
 
-/** Why a body of so many characters is refused that holds too much of a kind, if it does. */
+/** The error of a body that exceeds a limit, if it does. `characters` is the length of its text. */
 export const check = (
   body: Record<string, unknown>,
   characters: number,
   kind: Kind,
   limits: Limits,
 ): ApiError.ApiError | undefined => {
-  for (const [limit, places] of kind) {
-    const most = limits[limit]
-    // An element and its comma take two.
-    if (characters < 2 * most) continue
+  for (const [limit, paths] of kind) {
+    const max = limits[limit]
+    // An element and its comma take at least two characters.
+    if (characters < 2 * max) continue
     let count = 0
-    for (const place of places) {
-      count += countAt(body, place, 0, most)
-      if (count > most) return tooMany(`The body has more than ${most} ${limit}, ${limitOf(limit)}.`, listOf(place))
+    for (const path of paths) {
+      count += countAt(body, path, 0, max)
+      if (count > max) return tooMany(`The body has more than ${max} ${limit}, ${limitOf(limit)}.`, listOf(path))
     }
   }
   return undefined
 }
 
-/** A place as a parameter is named: down to where there are several. */
-const listOf = (place: Path): string => place.slice(0, [...place, "*"].indexOf("*")).join(".")
+/** The name of the parameter at a path: the fields before the first `*`. */
+const listOf = (path: Path): string => path.slice(0, [...path, "*"].indexOf("*")).join(".")
 
-/** The elements of all lists at a place, or as soon as there are more than `most` of them, more. */
-const countAt = (value: unknown, place: Path, step: number, most: number): number => {
-  if (step === place.length) return Array.isArray(value) && !Predicate.isNumber(value[0]) ? value.length : 0
-  if (place[step] !== "*") {
-    return Predicate.isObject(value) ? countAt(Reflect.get(value, place[step]!), place, step + 1, most) : 0
+/** The number of elements in all lists at a path. Stops counting above `max`. */
+const countAt = (value: unknown, path: Path, step: number, max: number): number => {
+  if (step === path.length) return Array.isArray(value) && !Predicate.isNumber(value[0]) ? value.length : 0
+  if (path[step] !== "*") {
+    return Predicate.isObject(value) ? countAt(Reflect.get(value, path[step]!), path, step + 1, max) : 0
   }
   if (!Array.isArray(value)) return 0
   let count = 0
   for (const element of value) {
-    count += countAt(element, place, step + 1, most)
-    if (count > most) return count
+    count += countAt(element, path, step + 1, max)
+    if (count > max) return count
   }
   return count
 }

@@ -1,5 +1,5 @@
 /**
- * What a client says of its call in headers: how long it will wait, and what a route's conditions may look at.
+ * Call options from the headers of a request: the client's timeout, and the values that a route's conditions match.
  */
 import type { CallOptions } from "@understudy/core/Call"
 import * as Effect from "effect/Effect"
@@ -7,14 +7,14 @@ import type { Headers } from "effect/http/Headers"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as ApiError from "./ApiError.ts"
 
-/** The client's own deadline, in milliseconds. */
+/** The client's timeout, in milliseconds. */
 export const timeout = "x-request-timeout-ms"
 
-/** Tags, parted by commas. */
+/** Tags, separated by commas. */
 export const tags = "x-understudy-tags"
 
-/** The headers that conditions see, besides all that begin with `x-understudy-`: none of them is a credential. */
-export const shown: ReadonlyArray<string> = [
+/** The headers that conditions match, besides all that begin with `x-understudy-`. None is a credential. */
+export const matchable: ReadonlyArray<string> = [
   "accept-language",
   "anthropic-beta",
   "openai-organization",
@@ -23,21 +23,21 @@ export const shown: ReadonlyArray<string> = [
   "x-request-id",
 ]
 
-/** The options of the request in context; a deadline that is none is the client's mistake. */
+/** The options of the request in context. Fails if the timeout is not a positive number. */
 export const read: Effect.Effect<CallOptions, ApiError.ApiError, HttpServerRequest.HttpServerRequest> = Effect.flatMap(
   HttpServerRequest.HttpServerRequest,
   ({ headers }) => {
-    const wanted = headers[timeout]
-    if (wanted === undefined) return Effect.succeed(new Said(headers, undefined))
-    const millis = Number(wanted)
+    const text = headers[timeout]
+    if (text === undefined) return Effect.succeed(new HeaderOptions(headers, undefined))
+    const millis = Number(text)
     return Number.isFinite(millis) && millis > 0
-      ? Effect.succeed(new Said(headers, millis))
-      : Effect.fail(ApiError.invalid(`${timeout} is a number of milliseconds above 0, not "${wanted}"`, {}))
+      ? Effect.succeed(new HeaderOptions(headers, millis))
+      : Effect.fail(ApiError.invalid(`${timeout} must be a positive number of milliseconds, not "${text}"`, {}))
   },
 )
 
-/** Looks into the headers only when a condition does. */
-class Said implements CallOptions {
+/** Reads tags and headers only when a condition does. */
+class HeaderOptions implements CallOptions {
   readonly timeout: number | undefined
   readonly #headers: Headers
 
@@ -51,16 +51,16 @@ class Said implements CallOptions {
   }
 
   get headers(): Readonly<Record<string, string>> {
-    return seen(this.#headers)
+    return conditionHeaders(this.#headers)
   }
 }
 
-/** The tags that these headers, named in lower case, carry. */
+/** The tags in these headers (names in lower case). */
 export const tagsIn = (headers: Readonly<Record<string, string | undefined>>): ReadonlyArray<string> =>
   (headers[tags] ?? "").split(",").map((tag) => tag.trim())
 
-/** Those of these headers, named in lower case, that conditions see. */
-export const seen = (headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> =>
+/** The headers (names in lower case) that conditions match. */
+export const conditionHeaders = (headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> =>
   Object.fromEntries(
-    Object.entries(headers).filter(([name]) => name.startsWith("x-understudy-") || shown.includes(name)),
+    Object.entries(headers).filter(([name]) => name.startsWith("x-understudy-") || matchable.includes(name)),
   )

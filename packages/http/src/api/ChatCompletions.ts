@@ -1,5 +1,5 @@
 /**
- * `POST /v1/chat/completions`: OpenAI's API, whole and streamed, answered by whoever the route finds.
+ * `POST /v1/chat/completions`: OpenAI's chat completions, streamed or not.
  */
 import { Router } from "@understudy/core/Router"
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"

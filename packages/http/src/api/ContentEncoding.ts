@@ -1,14 +1,13 @@
 /**
- * The encodings of a request's body that are undone here: gzip, br, deflate and zstd, one or a few of them, as
- * `content-encoding` names them. What comes out is held to the same limits as what comes in, of one body and of all together,
- * as it comes: a small body cannot grow into a large one.
+ * Decompression of request bodies by `content-encoding`: gzip, br, deflate and zstd, up to three of them. The output has
+ * the limits of an uncompressed body, applied while it is decompressed, so that a small body cannot become a large one.
  */
 import * as Effect from "effect/Effect"
 import type { Transform } from "node:stream"
 import * as Zlib from "node:zlib"
 import * as ApiError from "./ApiError.ts"
 
-/** What undoes one encoding of these bytes, of which no more than `limit` are wanted. */
+/** A decompressor for these bytes, of which at most `limit` are read. */
 type Decoder = (bytes: Buffer, limit: number) => Transform
 
 const gzip: Decoder = () => Zlib.createGunzip()
@@ -24,17 +23,20 @@ const decoders: ReadonlyMap<string, Decoder> = new Map<string, Decoder>([
   ],
 ])
 
-/** `deflate` is in a zlib wrapper by the standard, and bare by some who send it (RFC 1950, 2.2). */
+/** Whether `deflate` data has the zlib wrapper of the standard (RFC 1950, 2.2). Some clients send it raw. */
 const isZlib = (bytes: Buffer): boolean =>
   bytes.length >= 2 && (bytes[0]! & 0x0f) === 8 && bytes.readUInt16BE(0) % 31 === 0
 
-/** How much memory a body may ask for beside its own: as much as each decoder must give (8 MiB, RFC 8878, 3.1.1.1.2), or its limit. */
+/**
+ * The log2 of the largest window of a zstd frame: 8 MiB, which every decoder must support (RFC 8878, 3.1.1.1.2), or the
+ * limit.
+ */
 const windowLog = (limit: number): number => Math.min(27, Math.max(23, Math.ceil(Math.log2(limit))))
 
-/** The most encodings of one body: each costs time for as much as the limit allows. */
-const most = 3
+/** The number of encodings of one body. */
+const maxEncodings = 3
 
-/** The encodings of a body in the order they are undone; an unknown one is refused by its name. */
+/** The decoders of a `content-encoding` header, in the order they are applied. Fails for an unknown encoding. */
 export const parse = (header: string): Effect.Effect<ReadonlyArray<Decoder>, ApiError.ApiError> => {
   const names = header
     .toLowerCase()
@@ -43,60 +45,66 @@ export const parse = (header: string): Effect.Effect<ReadonlyArray<Decoder>, Api
     .filter((name) => name !== "" && name !== "identity")
     .toReversed()
   const unknown = names.find((name) => !decoders.has(name))
-  if (unknown !== undefined) return Effect.fail(unsupported(`does not know the content-encoding "${unknown}"`))
-  if (names.length > most) return Effect.fail(unsupported(`takes at most ${most} content-encodings of one body`))
+  if (unknown !== undefined) return Effect.fail(unsupported(`does not support the content-encoding "${unknown}"`))
+  if (names.length > maxEncodings)
+    return Effect.fail(unsupported(`supports at most ${maxEncodings} content-encodings of one body`))
   return Effect.succeed(names.flatMap((name) => decoders.get(name) ?? []))
 }
 
-const unsupported = (does: string): ApiError.ApiError =>
-  ApiError.invalid(`This gateway ${does}: send gzip, br, deflate, zstd, or the body as it is.`, {
+const unsupported = (problem: string): ApiError.ApiError =>
+  ApiError.invalid(`This gateway ${problem}. Send gzip, br, deflate or zstd, or send the body uncompressed.`, {
     status: 415,
     code: "unsupported_content_encoding",
   })
 
-/** What comes out, piece by piece. */
-export interface Pieces {
-  /** Takes one more; why no more is taken, if it is not. */
-  readonly push: (piece: Uint8Array) => Effect.Effect<never, ApiError.ApiError> | undefined
-  readonly whole: Buffer
-  /** Lets go of them. */
+/** A buffer for decompressed chunks. */
+export interface Chunks {
+  /** Adds a chunk. Returns a failure if the body is too large. */
+  readonly push: (chunk: Uint8Array) => Effect.Effect<never, ApiError.ApiError> | undefined
+  /** All chunks. */
+  readonly complete: Buffer
+  /** Releases the chunks from the body budget. */
   readonly release: () => void
 }
 
-/** A body with its encodings undone, which is held to its limits by what its pieces are pushed to: new ones for each encoding. */
-export const undo = (
+/** The decompressed body. `chunks` makes the buffer that applies the limits, one for each encoding. */
+export const decompress = (
   encoded: Buffer,
   encodings: ReadonlyArray<Decoder>,
   limit: number,
-  pieces: () => Pieces,
+  chunks: () => Chunks,
 ): Effect.Effect<Buffer, ApiError.ApiError> =>
   Effect.reduce(
     encodings,
     () => encoded,
-    (bytes, decode) => undone(bytes, decode(bytes, limit), pieces()),
+    (bytes, decode) => decompressOnce(bytes, decode(bytes, limit), chunks()),
   )
 
-const undone = (encoded: Buffer, decoder: Transform, pieces: Pieces): Effect.Effect<Buffer, ApiError.ApiError> =>
+const decompressOnce = (
+  encoded: Buffer,
+  decoder: Transform,
+  chunks: Chunks,
+): Effect.Effect<Buffer, ApiError.ApiError> =>
   Effect.callback((resume) => {
     const stop = () => {
       decoder.destroy()
-      pieces.release()
+      chunks.release()
     }
     const settle = (result: Effect.Effect<Buffer, ApiError.ApiError>) => {
       stop()
       resume(result)
     }
     decoder
-      .on("data", (piece: Buffer) => {
-        const refused = pieces.push(piece)
-        if (refused !== undefined) settle(refused)
+      .on("data", (chunk: Buffer) => {
+        const failure = chunks.push(chunk)
+        if (failure !== undefined) settle(failure)
       })
-      .on("end", () => settle(Effect.succeed(pieces.whole)))
-      .on("error", () => settle(garbled))
+      .on("end", () => settle(Effect.succeed(chunks.complete)))
+      .on("error", () => settle(corrupt))
       .end(encoded)
     return Effect.sync(stop)
   })
 
-const garbled: Effect.Effect<never, ApiError.ApiError> = Effect.fail(
-  ApiError.invalid("The body is not what its content-encoding says.", { code: "invalid_content_encoding" }),
+const corrupt: Effect.Effect<never, ApiError.ApiError> = Effect.fail(
+  ApiError.invalid("The body does not match its content-encoding header.", { code: "invalid_content_encoding" }),
 )

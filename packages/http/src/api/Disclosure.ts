@@ -1,5 +1,5 @@
 /**
- * What a caller is told of an error and of an explanation, by how much its operator exposes: see `Expose`.
+ * Filters errors and explanations by the exposure level of the caller. See `Expose`.
  */
 import type { ExplainedDeployment, Explanation, Node, Availability } from "@understudy/core/Explain"
 import type { Attempt, Skipped, Receipt } from "@understudy/core/Receipt"
@@ -16,51 +16,54 @@ import { skipReason } from "../observe/ReasonJson.ts"
 // Errors
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The message of an error. */
+/** The message of an error, at an exposure level. */
 export const message = (error: RouterError, level: Level): string => {
   const { cause, kind, receipt } = error
-  // What has neither is about a name or a key of ours: it tells nothing of a deployment.
+  // An error without both concerns a model name or a virtual key, and mentions no deployment.
   if (level === "full" || (receipt === undefined && cause === undefined)) return error.message
-  const blame = cause !== undefined && callers.has(kind) ? withoutAddresses(cause.message) : undefined
-  if (receipt === undefined) return `The request was refused${blame === undefined ? "." : `: ${blame}`}`
+  const clientError = cause !== undefined && clientKinds.has(kind) ? withoutAddresses(cause.message) : undefined
+  if (receipt === undefined)
+    return `The provider rejected the request${clientError === undefined ? "." : `: ${clientError}`}`
   if (kind === "StreamInterrupted") {
     const { deployment } = receipt
     return level === "names" && deployment !== undefined && cause !== undefined
-      ? `The answer broke off: ${deployment}: ${cause.reason._tag}.`
-      : "The answer broke off."
+      ? `The stream was interrupted: ${deployment}: ${cause.reason._tag}.`
+      : "The stream was interrupted."
   }
-  const told =
-    level === "names" ? [...receipt.attempts.flatMap(failed), ...receipt.skipped.flatMap(other)] : lacks(receipt)
+  const details =
+    level === "names"
+      ? [...receipt.attempts.flatMap(failed), ...receipt.skipped.flatMap(skippedText)]
+      : missingCapabilities(receipt)
   return [
     `All deployments of route "${receipt.route}" failed.`,
-    ...(told.length === 0 ? [] : [`${told.join("; ")}.`]),
-    blame ?? [],
+    ...(details.length === 0 ? [] : [`${details.join("; ")}.`]),
+    clientError ?? [],
   ]
     .flat()
     .join(" ")
 }
 
-/** The kinds whose cause is about what was asked: only the provider's own words tell its caller what to change. */
-const callers: ReadonlySet<Kind> = new Set(["InvalidRequest", "TooLarge", "ContentPolicy", "ModelNotFound"])
+/** The kinds caused by the request itself: the caller needs the provider's message to correct it. */
+const clientKinds: ReadonlySet<Kind> = new Set(["InvalidRequest", "TooLarge", "ContentPolicy", "ModelNotFound"])
 
 const failed = ({ deployment, reason, status }: Attempt): ReadonlyArray<string> =>
   reason === undefined ? [] : [`${deployment}: ${reason}${status === undefined ? "" : ` (${status})`}`]
 
-const other = ({ deployment, reason }: Skipped): ReadonlyArray<string> =>
-  reason._tag === "BranchNotTaken" ? [] : [`${deployment}: ${standing(reason)}`]
+const skippedText = ({ deployment, reason }: Skipped): ReadonlyArray<string> =>
+  reason._tag === "BranchNotTaken" ? [] : [`${deployment}: ${skipText(reason)}`]
 
-/** What no deployment of the route could do of what was asked. */
-const lacks = ({ skipped: others }: Receipt): ReadonlyArray<string> => [
+/** The capabilities that the request needs and the skipped deployments lack. */
+const missingCapabilities = ({ skipped: others }: Receipt): ReadonlyArray<string> => [
   ...new Set(others.flatMap(({ reason }) => (reason._tag === "MissingCapability" ? [meaning(reason).text] : []))),
 ]
 
-/** Why a deployment was skipped; of its circuit, cooldown and limits only that it is unavailable, unless all is exposed. */
+/** Why a deployment was skipped. Below `full`, circuit, cooldown and limits are shown as `unavailable`. */
 export const skipped = (reason: SkipReason, level: Level): SkippedJson =>
   level === "full" || !isState(reason) ? skipReason(reason) : { reason: "unavailable" }
 
-const standing = (reason: SkipReason): string => (isState(reason) ? "unavailable" : meaning(reason).text)
+const skipText = (reason: SkipReason): string => (isState(reason) ? "unavailable" : meaning(reason).text)
 
-/** Whether it tells of a circuit, a cooldown or a limit, rather than of what was asked. */
+/** Whether a reason is about the deployment's circuit, cooldown or limits, and not about the request. */
 const isState = ({ _tag }: Availability | SkipReason): boolean => states.has(_tag)
 
 const states: ReadonlySet<string> = new Set([
@@ -71,9 +74,12 @@ const states: ReadonlySet<string> = new Set([
   "RateLimited",
 ])
 
-/** The words without the hosts in them, of URLs, with a port or numeric: a provider's server may name those it forwards to. */
-const withoutAddresses = (words: string): string =>
-  words.replaceAll(
+/**
+ * The text with hosts replaced by `***`: hosts of URLs, hosts with a port, and IP addresses. A provider may name its own
+ * upstreams.
+ */
+const withoutAddresses = (text: string): string =>
+  text.replaceAll(
     /(?<=\b[a-z][a-z\d+.-]{1,15}:\/\/)[^\s/?#"'<>()\\]+|\[[\da-f:.]*:[\da-f:.]*\](?::\d+)?|\b\d{1,3}(?:\.\d{1,3}){3}\b(?::\d+)?|\b[a-z][\w-]*(?:\.[\w-]+)*:\d{2,5}\b/gi,
     "***",
   )
@@ -82,7 +88,7 @@ const withoutAddresses = (words: string): string =>
 // Explanations
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The explanation as JSON: each node has a `type`, and enums are in snake_case. */
+/** The explanation as JSON: each node has a `type`, and enums are snake_case. */
 export const explanation = (all: Explanation, level: Level): object => {
   const { plan, requires, route, streaming, inputTokens, total } = all
   if (level === "full") return { ...all, plan: node(plan, fullDeployment) }
@@ -124,7 +130,7 @@ const namedDeployment = ({ deployment, model, availability }: ExplainedDeploymen
   availability: isState(availability) ? { type: "unavailable" } : availabilityJson(availability),
 })
 
-/** `{ "type": "available" }`, or the reason it would be skipped for, with its details. */
+/** `{ "type": "available" }`, or the reason for skipping with its details. */
 const availabilityJson = (availability: Availability): object => {
   if (availability._tag === "Available") return { type: "available" }
   const { reason, ...details } = skipReason(availability)

@@ -1,5 +1,5 @@
 /**
- * `POST /v1/embeddings`: OpenAI's API, answered by whoever the route finds, in the form that the client asked for.
+ * `POST /v1/embeddings`: OpenAI's embeddings, as floats or base64.
  */
 import { Router } from "@understudy/core/Router"
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"

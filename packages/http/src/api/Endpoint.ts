@@ -1,15 +1,15 @@
 /**
- * A call in any dialect: its body is read by the dialect's codec, the `Router` is asked, and the answer goes out in the
- * dialect's words, or as it came where the provider spoke the same.
+ * Handlers of calls for any client protocol: decode the body, call the router, encode the response. If the provider speaks
+ * the client's protocol, its response is passed through.
  *
- * Headers go out only once there is an answer: with a plain answer, or with a stream's first real output. Until then a
- * failure is a status and a body; after it, the dialect's last event.
+ * Headers are sent only with the first output. Until then, a failure has a status and an error body; after it, the error
+ * event of the protocol.
  */
 import type { CallOptions as Options } from "@understudy/core/Call"
 import type * as Chat from "@understudy/core/Chat"
 import type * as Embedding from "@understudy/core/Embedding"
 import type { Receipt } from "@understudy/core/Receipt"
-import type { Router, Answer as Whole } from "@understudy/core/Router"
+import type { Router, Answer } from "@understudy/core/Router"
 import type { RouterError } from "@understudy/core/RouterError"
 import type { Address, Answering, ClientProtocol } from "@understudy/providers/internal/protocols/ClientProtocol"
 import type { InvalidBody } from "@understudy/providers/internal/protocols/InvalidBody"
@@ -37,23 +37,23 @@ export type Handler = Effect.Effect<
   HttpServerRequest.HttpServerRequest | Scope.Scope
 >
 
-/** Answers the request in context. `address` is what its path says beside its body. */
-export const handle = (router: Router["Service"], dialect: ClientProtocol, address: Address = {}): Handler =>
+/** Handles a chat request, streamed or not. `address` has what the path sets: model and streaming. */
+export const handle = (router: Router["Service"], protocol: ClientProtocol, address: Address = {}): Handler =>
   HttpReply.catchErrors(
     Effect.flatMap(
-      asked(BodyLimits.conversation, (body) =>
-        Result.map(dialect.Request.decode(body, address), (request) => ({
+      readCall(BodyLimits.conversation, (body) =>
+        Result.map(protocol.Request.decode(body, address), (request) => ({
           request,
-          isStream: dialect.Request.isStream(body, address),
+          isStream: protocol.Request.isStream(body, address),
         })),
       ),
       ({ isStream, options, request }) =>
-        isStream ? streamed(router, dialect, request, options) : whole(router, dialect, request, options),
+        isStream ? streamed(router, protocol, request, options) : complete(router, protocol, request, options),
     ),
-    dialect,
+    protocol,
   )
 
-/** A protocol of embeddings from its client's end. */
+/** An embeddings protocol: decodes requests, encodes responses. */
 export interface EmbeddingProtocol {
   readonly Request: {
     readonly decode: (body: Record<string, unknown>, address: Address) => Result.Result<Embedding.Request, InvalidBody>
@@ -61,72 +61,81 @@ export interface EmbeddingProtocol {
   readonly Response: { readonly encode: (response: Embedding.Response, request: Embedding.Request) => string }
 }
 
-/** The same of vectors. Who is turned away is told so in the words of `dialect`. */
+/** Handles an embeddings request. `protocol` encodes its errors. */
 export const embed = (
   router: Router["Service"],
   { Request, Response }: EmbeddingProtocol,
-  dialect: ClientProtocol,
+  protocol: ClientProtocol,
   address: Address = {},
 ): Handler =>
   HttpReply.catchErrors(
     Effect.flatMap(
-      asked(BodyLimits.inputs, (body) => Result.map(Request.decode(body, address), (request) => ({ request }))),
+      readCall(BodyLimits.inputs, (body) => Result.map(Request.decode(body, address), (request) => ({ request }))),
       ({ options, request }) =>
-        Effect.flatMap(ApiError.told(router.embed(request, options)), (answer) =>
-          delivered(answer, Response.encode(answer.response, request)),
+        Effect.flatMap(ApiError.fromRouterError(router.embed(request, options)), (answer) =>
+          reply(answer, Response.encode(answer.response, request)),
         ),
     ),
-    dialect,
+    protocol,
   )
 
-/** How a dialect has tokens counted. */
+/** A token count endpoint of a protocol. */
 export interface TokenCountProtocol {
-  /** What of the body is counted; all of it if not said. */
+  /** The part of the body that is counted. Default: all of it. */
   readonly select?: (body: Record<string, unknown>) => Record<string, unknown>
+  /** The JSON body of the response. */
   readonly encode: (inputTokens: number) => object
 }
 
-/** How many tokens the request in context has: as the first on its route who can count says, else by estimate. */
+/**
+ * Handles a token count request. The first deployment of the route with a counter counts; without one, the count is an
+ * estimate.
+ */
 export const count = (
   router: Router["Service"],
-  dialect: ClientProtocol,
-  { select = (body) => body, encode: said }: TokenCountProtocol,
+  protocol: ClientProtocol,
+  { select = (body) => body, encode }: TokenCountProtocol,
   address: Address = {},
 ): Handler =>
   HttpReply.catchErrors(
     Effect.flatMap(
-      asked(BodyLimits.conversation, (body) =>
-        Result.map(dialect.Request.decode(select(body), address), (request) => ({ request })),
+      readCall(BodyLimits.conversation, (body) =>
+        Result.map(protocol.Request.decode(select(body), address), (request) => ({ request })),
       ),
       ({ options, request }) =>
         Effect.map(
-          ApiError.told(
-            SideRequest.noted("count_tokens", request.model, router.countTokens(request, options), SideRequest.counted),
+          ApiError.fromRouterError(
+            SideRequest.logged(
+              "count_tokens",
+              request.model,
+              router.countTokens(request, options),
+              SideRequest.describeCount,
+            ),
           ),
-          ({ inputTokens }) => HttpServerResponse.jsonUnsafe(said(inputTokens)),
+          ({ inputTokens }) => HttpServerResponse.jsonUnsafe(encode(inputTokens)),
         ),
     ),
-    dialect,
+    protocol,
   )
 
-/** What the request in context asks, with what its client said in headers and query: to us, and to its vendor. */
-const asked = <A extends { readonly request: Pick<Chat.Request, "model" | "native"> }>(
+/** Decodes the request in context, with its call options and the headers and query that are passed to the provider. */
+const readCall = <A extends { readonly request: Pick<Chat.Request, "model" | "native"> }>(
   kind: BodyLimits.Kind,
   decode: (body: Record<string, unknown>) => Result.Result<A, InvalidBody>,
 ): Effect.Effect<A & { readonly options: Options }, ApiError.ApiError, HttpServerRequest.HttpServerRequest> =>
-  Effect.flatMap(Effect.zip(JsonBody.asked(kind, decode), CallOptions.read), ([asked, options]) =>
-    Effect.map(Passthrough.beside(asked.request), (request) => ({ ...asked, request, options })),
+  Effect.flatMap(Effect.zip(JsonBody.decodeCall(kind, decode), CallOptions.read), ([call, options]) =>
+    Effect.map(Passthrough.attach(call.request), (request) => ({ ...call, request, options })),
   )
 
-const whole = (router: Router["Service"], dialect: ClientProtocol, request: Chat.Request, options: Options) =>
-  Effect.flatMap(ApiError.told(router.chat(request, options)), (answer) =>
-    Effect.flatMap(encode(dialect, request, answer.response, answer.receipt), (text) => delivered(answer, text)),
+const complete = (router: Router["Service"], protocol: ClientProtocol, request: Chat.Request, options: Options) =>
+  Effect.flatMap(ApiError.fromRouterError(router.chat(request, options)), (answer) =>
+    Effect.flatMap(encodeResponse(protocol, request, answer.response, answer.receipt), (text) => reply(answer, text)),
   )
 
-/** A whole answer, which its client reads within its call's limits. */
-const delivered = (answer: Pick<Whole<unknown>, "deadline" | "receipt" | "write">, text: string) =>
+/** A JSON response, written within the limits of its call. */
+const reply = (answer: Pick<Answer<unknown>, "deadline" | "receipt" | "write">, text: string) =>
   Effect.andThen(
-    WriteTimeout.whole(text, answer),
+    WriteTimeout.limitText(text, answer),
     Effect.map(Expose, (level) =>
       HttpServerResponse.text(text, {
         headers: HttpReply.headers(answer.receipt, level),
@@ -135,20 +144,20 @@ const delivered = (answer: Pick<Whole<unknown>, "deadline" | "receipt" | "write"
     ),
   )
 
-/** The upstream's own text where it spoke this protocol. */
-const encode = (
-  dialect: ClientProtocol,
+/** The body of the response: the provider's own text if it spoke this protocol. */
+const encodeResponse = (
+  protocol: ClientProtocol,
   request: Chat.Request,
   response: Chat.Response,
   receipt: Receipt,
 ): Effect.Effect<string> =>
-  response.native?.protocol === dialect.protocol
+  response.native?.protocol === protocol.protocol
     ? Effect.succeed(response.native.text)
-    : Effect.map(answering(request, receipt), (answering) =>
-        JSON.stringify(dialect.Response.encode(response, answering)),
+    : Effect.map(responseContext(request, receipt), (context) =>
+        JSON.stringify(protocol.Response.encode(response, context)),
       )
 
-const answering = (request: Chat.Request, { id, startedAt }: Receipt): Effect.Effect<Answering> =>
+const responseContext = (request: Chat.Request, { id, startedAt }: Receipt): Effect.Effect<Answering> =>
   Effect.map(Clock.Clock, (clock) => ({
     request,
     id,
@@ -156,18 +165,23 @@ const answering = (request: Chat.Request, { id, startedAt }: Receipt): Effect.Ef
     now: () => Math.floor(clock.currentTimeMillisUnsafe() / 1000),
   }))
 
-const streamed = (router: Router["Service"], dialect: ClientProtocol, request: Chat.Request, options: Options) =>
-  Effect.flatMap(Effect.tap(ApiError.told(router.chatStream(request, options)), WriteTimeout.within), (streaming) =>
-    Effect.flatMap(HttpServerRequest.HttpServerRequest, (asked) =>
-      Effect.zipWith(answering(request, streaming.receipt), Expose, (answering, level) => {
-        const { contentType = "text/event-stream", idle } = dialect.Stream
-        const encoder = dialect.Stream.encoder(answering)
-        const failed = (error: RouterError) => encoder.fail(ApiError.fromRouter(error, level))
-        InFlight.endsWith(asked, () => encoder.fail({ ...cutOff, requestId: answering.id }))
-        return HttpServerResponse.stream(HttpReply.encodeStream(streaming, encoder.push, encoder.end, failed, idle), {
-          headers: { ...HttpReply.headers(streaming.receipt, level, streaming), "cache-control": "no-cache" },
-          contentType,
-        })
-      }),
-    ),
+const streamed = (router: Router["Service"], protocol: ClientProtocol, request: Chat.Request, options: Options) =>
+  Effect.flatMap(
+    Effect.tap(ApiError.fromRouterError(router.chatStream(request, options)), WriteTimeout.limit),
+    (streaming) =>
+      Effect.flatMap(HttpServerRequest.HttpServerRequest, (httpRequest) =>
+        Effect.zipWith(responseContext(request, streaming.receipt), Expose, (context, level) => {
+          const { contentType = "text/event-stream", idle: keepAlive } = protocol.Stream
+          const encoder = protocol.Stream.encoder(context)
+          const failed = (error: RouterError) => encoder.fail(ApiError.make(error, level))
+          InFlight.setFinalChunk(httpRequest, () => encoder.fail({ ...cutOff, requestId: context.id }))
+          return HttpServerResponse.stream(
+            HttpReply.encodeStream(streaming, encoder.push, encoder.end, failed, keepAlive),
+            {
+              headers: { ...HttpReply.headers(streaming.receipt, level, streaming), "cache-control": "no-cache" },
+              contentType,
+            },
+          )
+        }),
+      ),
   )

@@ -1,9 +1,10 @@
 /**
- * `POST /v1/route/explain`: where a request would go just now, and why not elsewhere, as `Explain.Explanation` in JSON.
- * Nobody is asked, and nothing changes. A virtual key is told less of it: see `Disclosure`.
+ * `POST /v1/route/explain`: the plan of a call at this moment, as JSON. It calls no provider and changes no state. Virtual
+ * keys see less of it: see `Disclosure`.
  *
- * The body is a chat completions request, or one of the protocol that `?protocol=` names; what Gemini's clients say in
- * the address is said by `model=` and `stream=true`. Headers count as those of the call itself would.
+ * The body is a chat completions request, or a request of the protocol in `?protocol=`. For Gemini's, `model=` and
+ * `stream=true` in the query replace what its clients put in the path. Headers have the effect they have on the call
+ * itself.
  */
 import type { AnyRequest } from "@understudy/core/Call"
 import { Router } from "@understudy/core/Router"
@@ -34,54 +35,58 @@ export const layer = HttpRouter.use((http) =>
       "POST",
       "/v1/route/explain",
       Effect.gen(function* () {
-        const { address, isStream, kind, request: read } = yield* protocol
-        const { request, streaming } = yield* JsonBody.asked(kind, (body) =>
-          Result.map(read(body, address), (request) => ({ request, streaming: isStream(body, address) })),
+        const { address, decode, isStream, kind } = yield* protocol
+        const { request, streaming } = yield* JsonBody.decodeCall(kind, (body) =>
+          Result.map(decode(body, address), (request) => ({ request, streaming: isStream(body, address) })),
         )
         const { headers, tags, timeout } = yield* CallOptions.read
         const options = { headers, tags, timeout, streaming }
-        const explained = SideRequest.noted(
+        const explained = SideRequest.logged(
           "explain",
           request.model,
           router.explain(request, options),
-          SideRequest.explained,
+          SideRequest.describeExplanation,
         )
-        return HttpServerResponse.jsonUnsafe(Disclosure.explanation(yield* ApiError.told(explained), yield* Expose))
-      }).pipe((answer) => HttpReply.catchErrors(answer, ChatCompletions)),
+        return HttpServerResponse.jsonUnsafe(
+          Disclosure.explanation(yield* ApiError.fromRouterError(explained), yield* Expose),
+        )
+      }).pipe((response) => HttpReply.catchErrors(response, ChatCompletions)),
     ),
   ),
 )
 
-/** How the body of a protocol is read. */
-interface Reading {
-  readonly request: (body: Record<string, unknown>, address: Address) => Result.Result<AnyRequest, InvalidBody>
+/** How the body of a protocol is decoded. */
+interface Codec {
+  readonly decode: (body: Record<string, unknown>, address: Address) => Result.Result<AnyRequest, InvalidBody>
   readonly isStream: (body: Record<string, unknown>, address: Address) => boolean
   readonly kind: BodyLimits.Kind
 }
 
 const never = () => false
 
-/** Every protocol that has clients, by its name. */
-const readings: ReadonlyMap<string, Reading> = new Map([
-  ...ClientProtocols.all.map(({ Request: { decode, isStream }, protocol }): [string, Reading] => [
+/** The client protocols by name. */
+const codecs: ReadonlyMap<string, Codec> = new Map([
+  ...ClientProtocols.all.map(({ Request: { decode, isStream }, protocol }): [string, Codec] => [
     protocol,
-    { request: decode, isStream, kind: BodyLimits.conversation },
+    { decode, isStream, kind: BodyLimits.conversation },
   ]),
-  [Embeddings.protocol, { request: Embeddings.Request.decode, isStream: never, kind: BodyLimits.inputs }],
-  [GeminiEmbeddings.protocol, { request: GeminiEmbeddings.Request.decode, isStream: never, kind: BodyLimits.inputs }],
+  [Embeddings.protocol, { decode: Embeddings.Request.decode, isStream: never, kind: BodyLimits.inputs }],
+  [GeminiEmbeddings.protocol, { decode: GeminiEmbeddings.Request.decode, isStream: never, kind: BodyLimits.inputs }],
 ])
 
-/** The protocol that the request in context names, and what it says in the address of that protocol's own endpoint. */
+/** The protocol named in the query of the request in context, with the model and streaming set there. */
 const protocol = Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) => {
   const query = new URLSearchParams(url.includes("?") ? url.slice(url.indexOf("?")) : "")
   const name = query.get("protocol") ?? ChatCompletions.protocol
-  const reading = readings.get(name)
-  return reading === undefined
+  const codec = codecs.get(name)
+  return codec === undefined
     ? Effect.fail(
-        ApiError.invalid(`protocol is one of ${[...readings.keys()].join(", ")}, not "${name}"`, { param: "protocol" }),
+        ApiError.invalid(`protocol must be one of ${[...codecs.keys()].join(", ")}, not "${name}"`, {
+          param: "protocol",
+        }),
       )
     : Effect.succeed({
-        ...reading,
+        ...codec,
         address: { model: query.get("model") ?? undefined, stream: query.get("stream") === "true" },
       })
 })

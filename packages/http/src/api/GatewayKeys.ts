@@ -1,18 +1,18 @@
 /**
- * Keys of this gateway where vendors would see them: in a model's name, or in a value of a body beside the conversation, such
- * as `user` or `api_key`. They are refused, so that none leaves. What a conversation says is sent as it was written.
+ * Rejects requests that would send a key of this gateway to a provider: in the model name, or in a value beside the
+ * conversation, such as `user` or `api_key`. The conversation itself is not searched.
  */
 import * as Predicate from "effect/Predicate"
 import * as Context from "effect/Context"
 import * as ApiError from "./ApiError.ts"
 
-/** Whether a text is a key that opens this gateway. */
+/** Whether a text is a key of this gateway. */
 export type IsKey = (text: string) => boolean
 
-/** Tells keys; undefined where none is asked for. */
+/** Recognizes keys; `undefined` for a gateway without keys. */
 export const IsKey = Context.Reference<IsKey | undefined>("@understudy/http/IsKey", { defaultValue: () => undefined })
 
-/** The fields of bodies that hold what is said. */
+/** The fields of bodies that hold the conversation. */
 const conversation: ReadonlySet<string> = new Set([
   "messages",
   "input",
@@ -27,34 +27,34 @@ const conversation: ReadonlySet<string> = new Set([
   "prompt",
 ])
 
-/** How deep values are looked at: down to `tools[0].headers.authorization`. What is deeper is a schema. */
-const deepest = 4
+/** The depth of the search: `tools[0].headers.authorization`. Deeper values are schemas. */
+const maxDepth = 4
 
-/** Why a request is refused that would show a key to a vendor, if it would. */
-export const refusal = (
+/** The error of a request that contains a key, if it does. */
+export const check = (
   body: Readonly<Record<string, unknown>>,
   model: string,
   isKey: IsKey,
 ): ApiError.ApiError | undefined => {
-  if (endsInKey(model, isKey)) return shown("model")
+  if (endsInKey(model, isKey)) return leaked("model")
   for (const name of Object.keys(body)) {
     if (conversation.has(name)) continue
     const path = isKey(name) ? "a field's name" : find(body[name], name, isKey, 1)
-    if (path !== undefined) return shown(path)
+    if (path !== undefined) return leaked(path)
   }
   return undefined
 }
 
-/** A model's name may have a vendor's before it. */
+/** Whether a model name is a key, or ends in one after a vendor prefix. */
 const endsInKey = (model: string, isKey: IsKey): boolean => {
   for (let from = 0; from >= 0; from = model.indexOf("/", from) + 1 || -1) if (isKey(model.slice(from))) return true
   return false
 }
 
-/** Where a key is in a value, if anywhere: as a value or as a field's name, with or without its scheme. */
+/** The path of a key in a value, if any: as a value or a field name, with or without an authorization scheme. */
 const find = (value: unknown, path: string, isKey: IsKey, depth: number): string | undefined => {
   if (Predicate.isString(value)) return isKey(value.replace(scheme, "").trim()) ? path : undefined
-  if (!Predicate.isObjectOrArray(value) || depth >= deepest) return undefined
+  if (!Predicate.isObjectOrArray(value) || depth >= maxDepth) return undefined
   if (Array.isArray(value)) {
     for (let index = 0; index < value.length; index++) {
       const found = find(value[index], `${path}[${index}]`, isKey, depth + 1)
@@ -71,9 +71,9 @@ const find = (value: unknown, path: string, isKey: IsKey, depth: number): string
 
 const scheme = /^(?:bearer|basic|key)\s+/i
 
-const shown = (path: string): ApiError.ApiError =>
+const leaked = (path: string): ApiError.ApiError =>
   ApiError.invalid(
-    `Invalid value for '${path}': it is a key of this gateway, which no provider is to see. Leave it out.`,
+    `Invalid value for '${path}': it is a key of this gateway and must not be sent to a provider. Remove it.`,
     {
       param: path,
     },

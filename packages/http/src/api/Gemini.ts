@@ -1,7 +1,6 @@
 /**
- * Gemini's API, answered by whoever the route finds, under `/v1beta` and `/v1`: `POST /models/{model}:generateContent`,
- * `:streamGenerateContent` (as server-sent events with `alt=sse`, else as one array), `:countTokens`, `:embedContent` and
- * `:batchEmbedContents`.
+ * Gemini's API under `/v1beta` and `/v1`: `POST /models/{model}:generateContent`, `:streamGenerateContent` (server-sent
+ * events with `alt=sse`, else one JSON array), `:countTokens`, `:embedContent` and `:batchEmbedContents`.
  */
 import { Router } from "@understudy/core/Router"
 import type { ClientProtocol } from "@understudy/providers/internal/protocols/ClientProtocol"
@@ -19,14 +18,14 @@ import * as Endpoint from "./Endpoint.ts"
 export const layer = HttpRouter.use((http) =>
   Effect.flatMap(Router, (router) =>
     Effect.andThen(
-      // A model's name may hold slashes, and whatever else stands before the last colon.
-      http.add("POST", "/v1beta/models/*", called(router)),
-      http.add("POST", "/v1/models/*", called(router)),
+      // A model name is everything before the last colon, slashes included.
+      http.add("POST", "/v1beta/models/*", dispatch(router)),
+      http.add("POST", "/v1/models/*", dispatch(router)),
     ),
   ),
 )
 
-const called = (router: Router["Service"]) =>
+const dispatch = (router: Router["Service"]) =>
   Effect.flatMap(
     Effect.zip(HttpRouter.params, HttpServerRequest.HttpServerRequest),
     ([{ "*": path = "" }, { url }]) => {
@@ -36,9 +35,9 @@ const called = (router: Router["Service"]) =>
         case "generateContent":
           return Endpoint.handle(router, Gemini, { model })
         case "streamGenerateContent":
-          return Endpoint.handle(router, asksForEvents(url) ? Gemini : inOneArray, { model, stream: true })
+          return Endpoint.handle(router, wantsEvents(url) ? Gemini : asJsonArray, { model, stream: true })
         case "countTokens":
-          return Endpoint.count(router, Gemini, counting, { model })
+          return Endpoint.count(router, Gemini, tokenCount, { model })
         case "embedContent":
         case "batchEmbedContents":
           return Endpoint.embed(router, Embeddings, Gemini, { model })
@@ -48,21 +47,21 @@ const called = (router: Router["Service"]) =>
     },
   )
 
-const asksForEvents = (url: string): boolean => /[?&]alt=sse(?:&|$)/.test(url)
+const wantsEvents = (url: string): boolean => /[?&]alt=sse(?:&|$)/.test(url)
 
-const inOneArray: ClientProtocol = { ...Gemini, Stream: { ...Gemini.Stream, ...Gemini.Stream.array } }
+const asJsonArray: ClientProtocol = { ...Gemini, Stream: { ...Gemini.Stream, ...Gemini.Stream.array } }
 
 const unknownMethod = (path: string): ApiError.ApiError =>
   ApiError.invalid(
-    `This gateway has no method models/${path}: ask for {model}:generateContent, :streamGenerateContent, :countTokens, :embedContent or :batchEmbedContents.`,
+    `Unknown method models/${path}. Use {model}:generateContent, :streamGenerateContent, :countTokens, :embedContent or :batchEmbedContents.`,
     { status: 404, code: "unknown_method" },
   )
 
-const counting: Endpoint.TokenCountProtocol = {
-  /** It stands in the body itself, or as a whole request under `generateContentRequest`. */
+const tokenCount: Endpoint.TokenCountProtocol = {
+  /** The body itself, or the request in its field `generateContentRequest`. */
   select: (body) => {
-    const { generateContentRequest: whole } = body
-    return Predicate.isObject(whole) ? (whole as Record<string, unknown>) : body
+    const { generateContentRequest: request } = body
+    return Predicate.isObject(request) ? (request as Record<string, unknown>) : body
   },
   encode: (inputTokens) => ({ totalTokens: inputTokens }),
 }

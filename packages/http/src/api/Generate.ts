@@ -1,11 +1,9 @@
 /**
- * `POST /api/generate`: a prompt in, an answer out, with who gave it and how it came about. A dialect of our own, for
- * those who want no vendor's.
+ * `POST /api/generate`: a plain API for a prompt and its answer, with the deployment and the activity of the call.
  *
- * `{ "prompt": "…" }` → `{ "response", "provider", "model", "activity_log" }`. Beside the prompt it takes `model` (a
- * route; the first that its caller may call if not said), `system`, and `stream`: then the answer comes as server-sent
- * events, `{ "text" }` piece by piece, the first with the rest as far as it is known by then, and at its end the rest, or
- * `{ "error" }`.
+ * `{ "prompt": "…" }` → `{ "response", "provider", "model", "activity_log" }`. Other fields: `model` (a route; default: the
+ * first that the caller may call), `system`, and `stream`. A stream is server-sent events `{ "text" }`; the first and the
+ * last also have `provider`, `model` and `activity_log`; an error is `{ "error" }`.
  */
 import * as Chat from "@understudy/core/Chat"
 import { Router } from "@understudy/core/Router"
@@ -34,29 +32,30 @@ export const layer = HttpRouter.use((http) =>
   Effect.gen(function* () {
     const router = yield* Router
     const activity = yield* Activity
-    const codecs = {
-      full: dialect(activity, "full"),
-      names: dialect(activity, "names"),
-      none: dialect(activity, "none"),
+    const protocols = {
+      full: protocol(activity, "full"),
+      names: protocol(activity, "names"),
+      none: protocol(activity, "none"),
     }
     const names = [...router.routes, ...router.deployments]
-    const usual = (caller: VirtualKey | undefined) => names.find((name) => mayCall(caller, name) && !hasWildcard(name))
+    const defaultModel = (caller: VirtualKey | undefined) =>
+      names.find((name) => mayCall(caller, name) && !hasWildcard(name))
     yield* http.add(
       "POST",
       "/api/generate",
       Effect.flatMap(Effect.zip(Caller, Expose), ([caller, level]) =>
-        Endpoint.handle(router, codecs[level], { model: usual(caller) }),
+        Endpoint.handle(router, protocols[level], { model: defaultModel(caller) }),
       ),
     )
   }),
 )
 
 // ---------------------------------------------------------------------------------------------------------------------
-// The dialect
+// The protocol
 // ---------------------------------------------------------------------------------------------------------------------
 
 const Body = Schema.Struct({
-  prompt: Schema.String.check(Schema.isNonEmpty({ expected: "a question" })),
+  prompt: Schema.String.check(Schema.isNonEmpty({ expected: "a text that is not empty" })),
   model: Schema.optional(Schema.String),
   system: Schema.optional(Schema.String),
   stream: Schema.optional(Schema.Boolean),
@@ -84,48 +83,48 @@ const decode = (
           }),
   )
 
-/** Who answered a call, and what happened in it. */
-const told = (activity: Activity["Service"], level: Level, call: string | undefined) => {
+/** The deployment that answered a call, and its activity log. */
+const activityFields = (activity: Activity["Service"], level: Level, call: string | undefined) => {
   if (level === "none") return {}
   const lines = call === undefined ? [] : activity.of(call)
-  const by = lines.findLast(({ answeredBy }) => answeredBy !== undefined)?.answeredBy
+  const answeredBy = lines.findLast(({ answeredBy }) => answeredBy !== undefined)?.answeredBy
   return {
-    ...(by === undefined ? undefined : { provider: by.deployment, model: by.model }),
+    ...(answeredBy === undefined ? undefined : { provider: answeredBy.deployment, model: answeredBy.model }),
     activity_log: lines.map(({ brief, text }) => (level === "full" ? text : (brief ?? text))),
   }
 }
 
-const dialect = (activity: Activity["Service"], level: Level): ClientProtocol => {
-  const failed = ({ code, message, param, requestId }: ClientError) => ({
+const protocol = (activity: Activity["Service"], level: Level): ClientProtocol => {
+  const encodeError = ({ code, message, param, requestId }: ClientError) => ({
     error: message,
     code,
     ...(param === undefined ? undefined : { param }),
-    ...told(activity, level, requestId),
+    ...activityFields(activity, level, requestId),
   })
   const event = (data: object): string => `data: ${JSON.stringify(data)}\n\n`
   return {
     protocol: "generate",
     Request: { decode, isStream: (body) => body["stream"] === true },
     Response: {
-      encode: (response, { id }) => ({ response: Chat.text(response), ...told(activity, level, id) }),
+      encode: (response, { id }) => ({ response: Chat.text(response), ...activityFields(activity, level, id) }),
     },
     Stream: {
       encoder: ({ id }): Encoder => {
-        let begun = false
+        let hasText = false
         return {
           push: ({ parts }) => {
             let text = ""
             for (const part of parts) if (part.type === "text" || part.type === "refusal") text += part.text
             if (text === "") return ""
-            const first = begun ? undefined : told(activity, level, id)
-            begun = true
+            const first = hasText ? undefined : activityFields(activity, level, id)
+            hasText = true
             return event({ text, ...first })
           },
-          end: () => event({ done: true, ...told(activity, level, id) }),
-          fail: (error) => event(failed(error)),
+          end: () => event({ done: true, ...activityFields(activity, level, id) }),
+          fail: (error) => event(encodeError(error)),
         }
       },
     },
-    Errors: { encode: failed },
+    Errors: { encode: encodeError },
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The JSON body of a request, or a clear refusal: of another content type, too large, holding too much, or not JSON.
+ * The JSON body of a request. Fails for another content type, a body over its limits, or invalid JSON.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -23,31 +23,33 @@ import * as GatewayKeys from "./GatewayKeys.ts"
 
 type Reading<A> = Effect.Effect<A, ApiError.ApiError, HttpServerRequest.HttpServerRequest>
 
-/** What the body asks of a model, as its dialect decodes it. */
-export const asked = <A extends { readonly request: { readonly model: string } }>(
+/** The call in the body, decoded by its protocol. Fails if it contains a key of the gateway. */
+export const decodeCall = <A extends { readonly request: { readonly model: string } }>(
   kind: BodyLimits.Kind,
   decode: (body: Record<string, unknown>) => Result.Result<A, InvalidBody>,
 ): Reading<A> =>
   Effect.flatMap(GatewayKeys.IsKey, (isKey) =>
     decoded(kind, (body) =>
-      Result.flatMap(Result.mapError(decode(body), ApiError.fromBody), (asked) => {
-        const { model } = asked.request
-        // Half a character has no place in an address, a header or a log.
-        if (!model.isWellFormed()) return Result.fail(halfACharacter)
-        const refused = isKey === undefined ? undefined : GatewayKeys.refusal(body, model, isKey)
-        return refused === undefined ? Result.succeed(asked) : Result.fail(refused)
+      Result.flatMap(Result.mapError(decode(body), ApiError.fromBody), (call) => {
+        const { model } = call.request
+        // A lone surrogate cannot be written to a URL, a header or a log.
+        if (!model.isWellFormed()) return Result.fail(loneSurrogate)
+        const leak = isKey === undefined ? undefined : GatewayKeys.check(body, model, isKey)
+        return leak === undefined ? Result.succeed(call) : Result.fail(leak)
       }),
     ),
   )
 
-const halfACharacter = ApiError.invalid("Invalid value for 'model': a character in it is no more than half of one.", {
-  param: "model",
-})
+const loneSurrogate = ApiError.invalid(
+  "Invalid value for 'model': it contains a lone surrogate. Send well-formed Unicode.",
+  {
+    param: "model",
+  },
+)
 
 /**
- * The parsed body, an object, as `decode` reads it. Only JSON is taken, for a page of another origin can post a form
- * without its browser asking first. How large it may be is `MaxBodySize`, for the whole server; how much it may hold, the
- * limits of its `Intake`.
+ * The parsed body, an object, decoded by `decode`. The content type must be JSON, because pages of other origins can post
+ * forms without a preflight. `MaxBodySize` limits its size, and the limits of the `BodyBudget` its content.
  */
 const decoded = <A>(
   kind: BodyLimits.Kind,
@@ -57,20 +59,24 @@ const decoded = <A>(
     const type = request.headers["content-type"]
     if (type === undefined || !json.test(type)) return Effect.fail(otherType(type))
     return Effect.withFiber((fiber) => {
-      const intake = fiber.getRef(BodyBudget.Current)
-      const { limits } = intake
+      const budget = fiber.getRef(BodyBudget.Current)
+      const { limits } = budget
       const clock = fiber.getRef(Clock.Clock)
-      return Effect.flatMap(bytes(request, Number(fiber.getRef(MaxBodySize) ?? Infinity), intake), (bytes) =>
+      return Effect.flatMap(bytes(request, Number(fiber.getRef(MaxBodySize) ?? Infinity), budget), (bytes) =>
         timed(bytes.length, limits, clock, () => Result.flatMap(parse(bytes.toString(), kind, limits), decode)),
       )
     })
   })
 
-/** The parsed body, an object, whatever it holds. */
+/** The parsed body, an object, not decoded. */
 export const read: Reading<Record<string, unknown>> = decoded([], Result.succeed)
 
-/** The same of those who are not known yet: no more of it is read than they have a use for. */
-export const readUnknown: typeof read = Effect.provideService(read, MaxBodySize, ServerLimits.unknownCaller)
+/** The parsed body of an unauthenticated request: at most `ServerLimits.unauthenticatedBody` bytes. */
+export const readUnauthenticated: typeof read = Effect.provideService(
+  read,
+  MaxBodySize,
+  ServerLimits.unauthenticatedBody,
+)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Bytes
@@ -79,104 +85,104 @@ export const readUnknown: typeof read = Effect.provideService(read, MaxBodySize,
 const bytes = (
   request: HttpServerRequest.HttpServerRequest,
   limit: number,
-  intake: BodyBudget.Intake,
+  budget: BodyBudget.BodyBudget,
 ): Effect.Effect<Buffer, ApiError.ApiError> => {
   const { "content-encoding": encoding, "content-length": length, expect } = request.headers
   if (Number(length ?? 0) > limit) return tooLarge
   const { source } = request
-  const arrive =
+  const received =
     source instanceof IncomingMessage && expect === undefined
-      ? fromNode(source, limit, intake)
-      : fromStream(request, limit, intake)
-  return encoding === undefined ? arrive : unencoded(arrive, encoding, limit, intake)
+      ? fromNode(source, limit, budget)
+      : fromStream(request, limit, budget)
+  return encoding === undefined ? received : decompressed(received, encoding, limit, budget)
 }
 
-/** A body that was sent encoded: it is as large as what comes out, and has not arrived until it has. */
-const unencoded = (
-  arrive: Effect.Effect<Buffer, ApiError.ApiError>,
+/** A compressed body, decompressed. Counts in the budget until it is decompressed. */
+const decompressed = (
+  received: Effect.Effect<Buffer, ApiError.ApiError>,
   encoding: string,
   limit: number,
-  intake: BodyBudget.Intake,
+  budget: BodyBudget.BodyBudget,
 ): Effect.Effect<Buffer, ApiError.ApiError> =>
   Effect.flatMap(ContentEncoding.parse(encoding), (encodings) =>
     encodings.length === 0
-      ? arrive
-      : Effect.flatMap(arrive, (bytes) => {
-          const { expansion } = intake.limits
-          const most = Math.max(usualSize, bytes.length * expansion)
-          const pieces = () =>
-            most < limit ? new Pieces(most, intake, expanded(expansion)) : new Pieces(limit, intake)
-          const undone = intake.decoding.withPermit(
-            ContentEncoding.undo(bytes, encodings, Math.min(most, limit), pieces),
+      ? received
+      : Effect.flatMap(received, (bytes) => {
+          const { expansion } = budget.limits
+          const expandedLimit = Math.max(minExpandedLimit, bytes.length * expansion)
+          const chunks = () =>
+            expandedLimit < limit ? new Chunks(expandedLimit, budget, expanded(expansion)) : new Chunks(limit, budget)
+          const decode = budget.decoding.withPermit(
+            ContentEncoding.decompress(bytes, encodings, Math.min(expandedLimit, limit), chunks),
           )
-          return Effect.suspend(() => (intake.hold(bytes.length, bytes.length) ? undone : noRoom)).pipe(
-            Effect.ensuring(Effect.sync(() => intake.release(bytes.length))),
+          return Effect.suspend(() => (budget.acquire(bytes.length, bytes.length) ? decode : noRoom)).pipe(
+            Effect.ensuring(Effect.sync(() => budget.release(bytes.length))),
           )
         }),
   )
 
-/** Bytes that any body may become, however few were sent of it. */
-const usualSize = 1_000_000
+/** Bytes that any body may have when decompressed, whatever its ratio. */
+const minExpandedLimit = 1_000_000
 
-/** What arrives of a body, piece by piece, held to the limits. */
-class Pieces {
-  readonly #pieces: Array<Uint8Array> = []
+/** The chunks of a body, within its size limit and the budget. */
+class Chunks {
+  readonly #chunks: Array<Uint8Array> = []
   #size = 0
   readonly #limit: number
-  readonly #intake: BodyBudget.Intake
-  readonly #refused: Effect.Effect<never, ApiError.ApiError>
+  readonly #budget: BodyBudget.BodyBudget
+  readonly #failure: Effect.Effect<never, ApiError.ApiError>
 
-  /** `refused`: the failure of a body that is larger than the limit. */
-  constructor(limit: number, intake: BodyBudget.Intake, refused = tooLarge) {
+  /** `failure`: the failure of a body over the limit. */
+  constructor(limit: number, budget: BodyBudget.BodyBudget, failure = tooLarge) {
     this.#limit = limit
-    this.#intake = intake
-    this.#refused = refused
+    this.#budget = budget
+    this.#failure = failure
   }
 
-  /** Takes one more; why no more is taken, if it is not. */
-  push(piece: Uint8Array): Effect.Effect<never, ApiError.ApiError> | undefined {
-    this.#pieces.push(piece)
-    this.#size += piece.length
-    const fits = this.#intake.hold(piece.length, this.#size)
-    return this.#size > this.#limit ? this.#refused : fits ? undefined : noRoom
+  /** Adds a chunk. Returns a failure if the body is too large. */
+  push(chunk: Uint8Array): Effect.Effect<never, ApiError.ApiError> | undefined {
+    this.#chunks.push(chunk)
+    this.#size += chunk.length
+    const fits = this.#budget.acquire(chunk.length, this.#size)
+    return this.#size > this.#limit ? this.#failure : fits ? undefined : noRoom
   }
 
-  get whole(): Buffer {
-    const [first] = this.#pieces
-    return this.#pieces.length === 1 && Buffer.isBuffer(first) ? first : Buffer.concat(this.#pieces, this.#size)
+  get complete(): Buffer {
+    const [first] = this.#chunks
+    return this.#chunks.length === 1 && Buffer.isBuffer(first) ? first : Buffer.concat(this.#chunks, this.#size)
   }
 
-  /** Lets go of them, whole or not. */
+  /** Releases the chunks from the budget. */
   release(): void {
-    this.#intake.release(this.#size)
+    this.#budget.release(this.#size)
     this.#size = 0
   }
 }
 
-/** What `fromStream` does, at a tenth of its cost on Node, for every call has a body. It knows of no `Expect`. */
+/** Reads the body from Node's request, at a tenth of the cost of `fromStream`. Does not handle `Expect`. */
 const fromNode = (
   source: IncomingMessage,
   limit: number,
-  intake: BodyBudget.Intake,
+  budget: BodyBudget.BodyBudget,
 ): Effect.Effect<Buffer, ApiError.ApiError> =>
   Effect.callback((resume) => {
-    const pieces = new Pieces(limit, intake)
+    const chunks = new Chunks(limit, budget)
     const stop = () => {
       source.off("data", onData)
       source.off("end", onEnd)
       source.off("error", onBroken)
       source.off("close", onBroken)
-      pieces.release()
+      chunks.release()
     }
     const settle = (result: Effect.Effect<Buffer, ApiError.ApiError>) => {
       stop()
       resume(result)
     }
-    const onData = (piece: Buffer) => {
-      const refused = pieces.push(piece)
-      if (refused !== undefined) settle(refused)
+    const onData = (chunk: Buffer) => {
+      const failure = chunks.push(chunk)
+      if (failure !== undefined) settle(failure)
     }
-    const onEnd = () => settle(Effect.succeed(pieces.whole))
+    const onEnd = () => settle(Effect.succeed(chunks.complete))
     const onBroken = () => settle(broken)
     source.on("data", onData)
     source.on("end", onEnd)
@@ -188,15 +194,15 @@ const fromNode = (
 const fromStream = (
   request: HttpServerRequest.HttpServerRequest,
   limit: number,
-  intake: BodyBudget.Intake,
+  budget: BodyBudget.BodyBudget,
 ): Effect.Effect<Buffer, ApiError.ApiError> =>
   Effect.suspend(() => {
-    const pieces = new Pieces(limit, intake)
+    const chunks = new Chunks(limit, budget)
     return request.stream.pipe(
       Stream.catch(() => Stream.fromEffect(broken)),
-      Stream.runForEach((piece) => pieces.push(piece) ?? Effect.void),
-      Effect.map(() => pieces.whole),
-      Effect.ensuring(Effect.sync(() => pieces.release())),
+      Stream.runForEach((chunk) => chunks.push(chunk) ?? Effect.void),
+      Effect.map(() => chunks.complete),
+      Effect.ensuring(Effect.sync(() => chunks.release())),
     )
   })
 
@@ -206,7 +212,7 @@ const fromStream = (
 
 const json = /^application\/([\w.-]+\+)?json\b/i
 
-/** Some write a byte order mark before it, which JSON does not know. */
+/** Parses JSON. Some clients send a byte order mark, which JSON does not allow. */
 const parse = (
   text: string,
   kind: BodyLimits.Kind,
@@ -219,21 +225,21 @@ const parse = (
     }),
     (body) => {
       if (!Json.isObject(body)) return Result.fail(notObject)
-      const refused = BodyLimits.check(body as Record<string, unknown>, text.length, kind, limits)
-      return refused === undefined ? Result.succeed(body as Record<string, unknown>) : Result.fail(refused)
+      const exceeded = BodyLimits.check(body as Record<string, unknown>, text.length, kind, limits)
+      return exceeded === undefined ? Result.succeed(body as Record<string, unknown>) : Result.fail(exceeded)
     },
   )
 
-/** Logs how large a body was that took long: nobody else was served meanwhile. */
+/** Logs a warning for a body that is slow to decode: decoding blocks the event loop. */
 const timed = <A>(
   size: number,
   { slowDecode }: ServerLimits.Limits,
   clock: Clock.Clock,
   decode: () => Result.Result<A, ApiError.ApiError>,
 ): Effect.Effect<A, ApiError.ApiError> => {
-  const began = clock.currentTimeMillisUnsafe()
+  const startedAt = clock.currentTimeMillisUnsafe()
   const decoded = Effect.fromResult(decode())
-  const millis = clock.currentTimeMillisUnsafe() - began
+  const millis = clock.currentTimeMillisUnsafe() - startedAt
   return millis <= Duration.toMillis(slowDecode)
     ? decoded
     : Effect.andThen(
@@ -258,8 +264,8 @@ const notObject = ApiError.invalid("The body must be a JSON object.", { code: "i
 const tooLarge: Effect.Effect<never, ApiError.ApiError> = Effect.flatMap(MaxBodySize, (limit) =>
   Effect.fail(
     ApiError.invalid(
-      limit === ServerLimits.unknownCaller
-        ? `The body is larger than ${Number(limit)} bytes, the most that is read here.`
+      limit === ServerLimits.unauthenticatedBody
+        ? `The body is larger than ${Number(limit)} bytes, the limit of this endpoint.`
         : `The body is larger than ${Number(limit)} bytes, the limit of this gateway (server.maxBody).`,
       { status: 413, code: "request_too_large" },
     ),
@@ -269,7 +275,7 @@ const tooLarge: Effect.Effect<never, ApiError.ApiError> = Effect.flatMap(MaxBody
 const expanded = (times: number): Effect.Effect<never, ApiError.ApiError> =>
   Effect.fail(
     ApiError.invalid(
-      `The body becomes more than ${times} times as large with its content-encoding undone, the limit of this gateway (server.limits.expansion).`,
+      `The body expands to more than ${times} times its compressed size, the limit of this gateway (server.limits.expansion).`,
       { status: 413, code: "request_too_large" },
     ),
   )
@@ -278,10 +284,10 @@ const noRoom: Effect.Effect<never, ApiError.ApiError> = Effect.fail({
   status: 503,
   type: "server_error",
   code: "overloaded",
-  message: "This gateway holds as many unfinished bodies as it may (server.limits.unfinishedBodies). Try again in 1 s.",
+  message: "Too many request bodies are in transit (server.limits.unfinishedBodies). Try again in 1 s.",
   retryAfter: 1000,
 })
 
 const broken: Effect.Effect<never, ApiError.ApiError> = Effect.fail(
-  ApiError.invalid("The body could not be read to its end."),
+  ApiError.invalid("The connection closed before the body was complete."),
 )

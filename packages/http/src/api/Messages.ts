@@ -1,6 +1,5 @@
 /**
- * Anthropic's API, answered by whoever the route finds: `POST /v1/messages`, whole and streamed, and
- * `POST /v1/messages/count_tokens`.
+ * Anthropic's API: `POST /v1/messages`, streamed or not, and `POST /v1/messages/count_tokens`.
  */
 import { Router } from "@understudy/core/Router"
 import * as Messages from "@understudy/providers/protocols/messages"
@@ -13,9 +12,9 @@ export const layer = HttpRouter.use((http) =>
   Effect.flatMap(Router, (router) =>
     Effect.andThen(
       http.add("POST", "/v1/messages", Endpoint.handle(router, Messages)),
-      http.add("POST", "/v1/messages/count_tokens", Endpoint.count(router, Messages, counting)),
+      http.add("POST", "/v1/messages/count_tokens", Endpoint.count(router, Messages, tokenCount)),
     ),
   ),
 )
 
-const counting: Endpoint.TokenCountProtocol = { encode: (inputTokens) => ({ input_tokens: inputTokens }) }
+const tokenCount: Endpoint.TokenCountProtocol = { encode: (inputTokens) => ({ input_tokens: inputTokens }) }

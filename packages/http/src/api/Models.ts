@@ -1,7 +1,7 @@
 /**
- * `GET /v1/models` and `GET /v1/models/{id}`: the names that the caller may call, routes first, in OpenAI's shape; in
- * Anthropic's and Gemini's for their clients, who name themselves, and under `/v1beta` in Gemini's alone. A name with a
- * `*` stands for too many to list, but each that it stands for is found.
+ * `GET /v1/models` and `GET /v1/models/{id}`: the names that the caller may call, routes first. The shape is OpenAI's;
+ * Anthropic's or Gemini's for their clients, which identify themselves by headers; and Gemini's under `/v1beta`. Names with
+ * `*` are not listed, but each name that they match is found.
  */
 import { Router } from "@understudy/core/Router"
 import { modelNotFound } from "@understudy/core/RouterError"
@@ -20,27 +20,27 @@ import { Caller, mayCall } from "../auth/Caller.ts"
 import * as HttpReply from "./HttpReply.ts"
 import * as ApiError from "./ApiError.ts"
 
-/** How a dialect writes a model, and all of them. `since` is when the gateway began, in milliseconds. */
+/** The JSON of a model and of a list. `since` is when the gateway started, in clock milliseconds. */
 interface Shape {
-  readonly dialect: ClientProtocol
+  readonly protocol: ClientProtocol
   readonly model: (id: string, since: number) => Record<string, unknown>
   readonly list: (ids: ReadonlyArray<string>, models: ReadonlyArray<unknown>) => Record<string, unknown>
 }
 
 const openAi: Shape = {
-  dialect: ChatCompletions,
+  protocol: ChatCompletions,
   model: (id, since) => ({ id, object: "model", created: Math.floor(since / 1000), owned_by: "understudy" }),
   list: (_ids, data) => ({ object: "list", data }),
 }
 
 const anthropic: Shape = {
-  dialect: Messages,
+  protocol: Messages,
   model: (id, since) => ({ type: "model", id, display_name: id, created_at: new Date(since).toISOString() }),
   list: (ids, data) => ({ data, has_more: false, first_id: ids[0] ?? null, last_id: ids.at(-1) ?? null }),
 }
 
 const gemini: Shape = {
-  dialect: Gemini,
+  protocol: Gemini,
   model: (id) => ({
     name: `models/${id}`,
     baseModelId: id,
@@ -51,7 +51,7 @@ const gemini: Shape = {
   list: (_ids, models) => ({ models }),
 }
 
-/** By what only the clients of one vendor send. */
+/** The shape for a client, by headers that only the clients of one vendor send. */
 const shapeFor = (headers: Headers): Shape => {
   if (headers["anthropic-version"] !== undefined) return anthropic
   return headers["x-goog-api-client"] === undefined && headers["x-goog-api-key"] === undefined ? openAi : gemini
@@ -63,20 +63,20 @@ export const layer = HttpRouter.use((http) =>
     const router = yield* Router
     const since = yield* Clock.currentTimeMillis
     const known = [...router.routes, ...router.deployments]
-    const meant = Wildcard.among(known)
+    const resolve = Wildcard.among(known)
 
-    const told = (id: string, theirs: ReadonlyArray<string>, { dialect, list, model }: Shape) => {
+    const reply = (id: string, allowed: ReadonlyArray<string>, { protocol, list, model }: Shape) => {
       if (id === "") {
-        const named = theirs.filter((name) => !Wildcard.hasWildcard(name))
+        const listed = allowed.filter((name) => !Wildcard.hasWildcard(name))
         return HttpServerResponse.jsonUnsafe(
           list(
-            named,
-            named.map((name) => model(name, since)),
+            listed,
+            listed.map((name) => model(name, since)),
           ),
         )
       }
-      if (theirs.includes(meant(id))) return HttpServerResponse.jsonUnsafe(model(id, since))
-      return HttpReply.error(ApiError.fromRouter(modelNotFound(id, theirs), "full"), dialect)
+      if (allowed.includes(resolve(id))) return HttpServerResponse.jsonUnsafe(model(id, since))
+      return HttpReply.error(ApiError.make(modelNotFound(id, allowed), "full"), protocol)
     }
 
     const models = (shapeFor: (headers: Headers) => Shape) =>
@@ -84,14 +84,14 @@ export const layer = HttpRouter.use((http) =>
         const { "*": id = "" } = yield* HttpRouter.params
         const { headers } = yield* HttpServerRequest.HttpServerRequest
         const caller = yield* Caller
-        return told(
+        return reply(
           id,
           known.filter((name) => mayCall(caller, name)),
           shapeFor(headers),
         )
       })
 
-    // The bare path too; and a name may hold slashes, as compatible vendors' do.
+    // Matches `/v1/models` too. A name may contain slashes, as names of compatible vendors do.
     yield* http.add("GET", "/v1/models/*", models(shapeFor))
     yield* http.add(
       "GET",

@@ -1,6 +1,6 @@
 /**
- * For whoever runs the gateway: `GET /health` (the process lives), `GET /ready` (it takes calls; 503 while it drains) and
- * `GET /metrics` (Prometheus), for nobody who comes with a virtual key.
+ * `GET /health` (the process runs), `GET /ready` (new calls are accepted; 503 while draining) and `GET /metrics`
+ * (Prometheus; for the operator only).
  */
 import { Router } from "@understudy/core/Router"
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"

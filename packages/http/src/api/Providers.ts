@@ -1,5 +1,5 @@
 /**
- * `GET /api/providers`: how each deployment stands just now. The operator's alone, for it tells of everybody's calls.
+ * `GET /api/providers`: the status of each deployment. For the operator only: it reflects the calls of all keys.
  */
 import { Router } from "@understudy/core/Router"
 import type { Status } from "@understudy/core/Router"
@@ -13,17 +13,19 @@ import * as HttpReply from "./HttpReply.ts"
 /** Adds the endpoint to the `HttpRouter` in context. */
 export const layer = HttpRouter.use((http) =>
   Effect.flatMap(Router, ({ status }) => {
-    const standings = Effect.map(status, (all) => HttpServerResponse.jsonUnsafe(all.map(standing)))
+    const statuses = Effect.map(status, (all) => HttpServerResponse.jsonUnsafe(all.map(statusJson)))
     return http.add(
       "GET",
       "/api/providers",
-      HttpReply.catchErrors(Effect.andThen(requireOperatorKey, standings), ChatCompletions),
+      HttpReply.catchErrors(Effect.andThen(requireOperatorKey, statuses), ChatCompletions),
     )
   }),
 )
 
-/** Milliseconds throughout. `cooling_down` is a cooldown or an open circuit: calls skip the deployment. */
-export const standing = ({ circuit, deployment, firstToken, inFlight, latency, retryAfter }: Status) => ({
+/**
+ * The status as JSON. Times are milliseconds. `cooling_down` is a cooldown or an open circuit: calls skip the deployment.
+ */
+export const statusJson = ({ circuit, deployment, firstToken, inFlight, latency, retryAfter }: Status) => ({
   name: deployment,
   state: retryAfter > 0 ? "cooling_down" : circuit === "closed" ? "available" : "half_open",
   retry_after_ms: retryAfter,

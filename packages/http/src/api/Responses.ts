@@ -1,7 +1,6 @@
 /**
- * OpenAI's Responses API, answered by whoever the route finds: `POST /v1/responses`, whole and streamed, and
- * `POST /v1/responses/input_tokens`. Nothing is kept of an answer: there is none to be got, gone on with or cancelled by
- * its id.
+ * OpenAI's Responses API: `POST /v1/responses`, streamed or not, and `POST /v1/responses/input_tokens`. Responses are not
+ * stored, so requests for a stored response get 404.
  */
 import { Router } from "@understudy/core/Router"
 import * as Responses from "@understudy/providers/protocols/responses"
@@ -18,12 +17,12 @@ export const layer = HttpRouter.use((http) =>
     Effect.all(
       [
         http.add("POST", "/v1/responses", Endpoint.handle(router, Responses)),
-        http.add("POST", "/v1/responses/input_tokens", Endpoint.count(router, Responses, counting)),
-        http.add("GET", "/v1/responses", byGet),
+        http.add("POST", "/v1/responses/input_tokens", Endpoint.count(router, Responses, tokenCount)),
+        http.add("GET", "/v1/responses", handleGet),
         http.add(
           "*",
           "/v1/responses/:id/*",
-          Effect.sync(() => HttpReply.error(notKept, Responses)),
+          Effect.sync(() => HttpReply.error(notStored, Responses)),
         ),
       ],
       { discard: true },
@@ -31,24 +30,24 @@ export const layer = HttpRouter.use((http) =>
   ),
 )
 
-const counting: Endpoint.TokenCountProtocol = {
-  /** There, a request need not say anything yet. */
+const tokenCount: Endpoint.TokenCountProtocol = {
+  /** The request may have no input. */
   select: (body) => (body["input"] === undefined || body["input"] === null ? { ...body, input: "" } : body),
   encode: (inputTokens) => ({ object: "response.input_tokens", input_tokens: inputTokens }),
 }
 
-/** Codex first asks for a WebSocket, and goes on over HTTP where it is told 426, once and for all. */
-const byGet = Effect.map(HttpServerRequest.HttpServerRequest, ({ headers }) =>
-  HttpReply.error(headers["upgrade"] === undefined ? notKept : noWebSocket, Responses),
+/** Codex first tries a WebSocket, and uses HTTP after a 426. */
+const handleGet = Effect.map(HttpServerRequest.HttpServerRequest, ({ headers }) =>
+  HttpReply.error(headers["upgrade"] === undefined ? notStored : noWebSocket, Responses),
 )
 
 const noWebSocket = ApiError.invalid(
-  "This gateway speaks no WebSocket: send POST /v1/responses over HTTP, and stream the answer as server-sent events.",
+  "WebSockets are not supported. Send POST /v1/responses over HTTP, and stream the response as server-sent events.",
   { status: 426, code: "upgrade_required" },
 )
 
-const notKept = ApiError.invalid(
-  "No responses are kept here, to be read, cancelled, compacted or deleted by their ids. Send the whole conversation to " +
-    "POST /v1/responses; POST /v1/responses/input_tokens counts it.",
+const notStored = ApiError.invalid(
+  "Responses are not stored, so they cannot be read, cancelled, compacted or deleted by id. Send the complete conversation to " +
+    "POST /v1/responses; POST /v1/responses/input_tokens counts its tokens.",
   { status: 404, code: "not_found" },
 )

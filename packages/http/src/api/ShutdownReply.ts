@@ -1,5 +1,5 @@
 /**
- * What callers are told by a gateway that goes down.
+ * The errors of a gateway that shuts down.
  */
 import type { ApiError } from "./ApiError.ts"
 
@@ -11,8 +11,8 @@ const draining = (message: string): ApiError => ({
   retryAfter: 1000,
 })
 
-/** To a new call. */
-export const shuttingDown = draining("This gateway is going down and takes no new calls.")
+/** The error of a new call. */
+export const shuttingDown = draining("This gateway is shutting down and rejects new calls.")
 
-/** To a call, or within a stream, that was not finished in time. */
-export const cutOff = draining("This gateway is going down, and the answer was not finished in time.")
+/** The error of a call or a stream that did not finish in time. */
+export const cutOff = draining("This gateway is shutting down, and the call did not finish in time.")

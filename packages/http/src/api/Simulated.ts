@@ -1,6 +1,6 @@
 /**
- * `POST /simulated/{deployment}`: breaks a simulated deployment while the gateway runs (`{ "status": 503 }`), and mends it
- * (`{}`). There is nothing of the kind for a real one.
+ * `POST /simulated/{deployment}`: sets the fault of a simulated deployment (`{ "status": 503 }`), or clears it (`{}`). For
+ * the operator only.
  */
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
 import * as Simulated from "@understudy/providers/simulated"
@@ -28,7 +28,7 @@ export const layer = HttpRouter.use((http) =>
             : ApiError.invalid(error.message, { param: error.field }),
         )
         return HttpServerResponse.jsonUnsafe({ deployment, fault })
-      }).pipe((answer) => HttpReply.catchErrors(answer, ChatCompletions)),
+      }).pipe((response) => HttpReply.catchErrors(response, ChatCompletions)),
     ),
   ),
 )

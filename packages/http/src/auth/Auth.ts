@@ -1,9 +1,9 @@
 /**
- * Who may talk to the gateway: the one gate in front of every endpoint that answers or changes something.
+ * Authentication and origin checks for every endpoint that returns or changes data.
  *
- * Without keys it listens on loopback for anybody there, and a browser is not just anybody: a page of another origin, or
- * one that has rebound its name to this address, is refused. With keys, the key decides, or a session that stands for one:
- * of the gateway's own page, and for requests of that page alone.
+ * A gateway without keys listens on loopback and serves every local client, except browsers' requests from other origins and
+ * from host names rebound to its address. A gateway with keys requires one, or a session cookie of its own page, which stands
+ * for a key and counts only for requests of that page.
  */
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
@@ -14,37 +14,39 @@ import * as Keyring from "./Keyring.ts"
 import { FailedLogins } from "./FailedLogins.ts"
 import type { VirtualKey } from "./VirtualKey.ts"
 
-/** What is let in. Hosts are compared without their port, origins as a browser sends them. */
+/** Which requests are accepted. Hosts are compared without their port, origins as browsers send them. */
 export interface Policy {
-  /** The keys that open the gate (see `key`); none: no key is asked for. */
+  /** The accepted keys, from `key` and `virtualKey`. If empty, requests need no key. */
   readonly keys: ReadonlyArray<Key>
-  /** Host names accepted besides loopback's own; `undefined` accepts any. */
+  /** Host names accepted besides loopback's; `undefined` accepts all. */
   readonly hosts: ReadonlyArray<string> | undefined
-  /** Origins of web pages accepted besides those served from loopback, and, with keys, the gateway's own. */
+  /** Origins of web pages accepted besides loopback's and, with keys, the gateway's own. */
   readonly origins: ReadonlyArray<string>
-  /** What the sessions of those who sign in to the page are signed with; none: nobody can. */
+  /** The secret that signs session cookies of the page. Without one, the page has no login. */
   readonly sessions?: Redacted.Redacted | undefined
-  /** How much callers are told of who answers: `names` to virtual keys, all to others, if not said. The operator is told all. */
+  /** How much of deployments callers see: `names` by default for virtual keys, `full` for others. The operator sees all. */
   readonly expose?: Level | undefined
 }
 
-/** A key that opens the gate, and whose it is: the operator's, or the holder's of a virtual key. */
+/** An accepted key: the operator's, or a virtual key. */
 export interface Key extends Keyring.Digested {
-  readonly holder: VirtualKey | undefined
+  /** `undefined` for the operator key. */
+  readonly virtualKey: VirtualKey | undefined
 }
 
-/** The operator's key. */
+/** The operator key with this secret. */
 export const key = (secret: Redacted.Redacted): Key => ({
   ...Keyring.digested(Redacted.value(secret)),
-  holder: undefined,
+  virtualKey: undefined,
 })
 
-export const virtualKey = (holder: VirtualKey): Key => ({
-  ...Keyring.digested(Redacted.value(holder.key)),
-  holder,
+/** An accepted key from a virtual key. */
+export const virtualKey = (virtualKey: VirtualKey): Key => ({
+  ...Keyring.digested(Redacted.value(virtualKey.key)),
+  virtualKey,
 })
 
-/** A policy, and what a gate remembers that keeps to it. */
+/** A policy with its state: keys by digest, sessions, failed logins. */
 export interface Auth extends Omit<Policy, "keys" | "sessions"> {
   readonly keys: Keyring.Keyring<Key>
   readonly sessions: Session.Sessions<Key> | undefined
@@ -58,7 +60,7 @@ export const make = ({ keys, sessions, ...policy }: Policy): Auth => ({
   failedLogins: new FailedLogins(),
 })
 
-/** What the gate looks at: headers by their lower-case names, and the path with its query. */
+/** The checked parts of a request: headers by their lower-case names, and the path with its query. */
 export interface Request {
   readonly headers: Headers
   readonly url: string
@@ -66,16 +68,19 @@ export interface Request {
 
 export type Headers = Readonly<Record<string, string | undefined>>
 
-/** Why a request is turned away: an HTTP status, and words for its sender. */
+/** Why a request is rejected. */
 export interface Rejection {
   readonly status: 401 | 403 | 421
   readonly code: "invalid_api_key" | "origin_not_allowed" | "host_not_allowed"
   readonly message: string
-  /** Whether it came with a key that is none. */
+  /** Whether the request has a key, and the key is unknown. */
   readonly isUnknownKey?: boolean
 }
 
-/** The verdict on a request, by what stands before its body: whose virtual key it came with, if any, or why not further. */
+/**
+ * Checks origin, host and key. Succeeds with the virtual key, or `undefined` for the operator and for a gateway without
+ * keys. `now` is clock milliseconds.
+ */
 export const authenticate = (
   auth: Auth,
   request: Request,
@@ -85,54 +90,57 @@ export const authenticate = (
     auth.keys.isEmpty ? Result.succeed(undefined) : checkKey(auth, request, now),
   )
 
-/** How much that caller is told. Without a key it is the operator, unless no key is asked for: then it may be anybody. */
+/** The exposure level of a caller. `undefined` is the operator, or every caller of a gateway without keys. */
 export const exposed = ({ expose, keys }: Auth, caller: VirtualKey | undefined): Level =>
   caller === undefined ? (keys.isEmpty ? (expose ?? "full") : "full") : (expose ?? "names")
 
-/** The same for what is shown to those who have no key yet. */
+/** Checks origin and host alone, for paths that need no key. */
 export const checkOrigin = (auth: Auth, request: Request): Result.Result<undefined, Rejection> => {
   const { origin } = request.headers
   const host = hostname(request.headers["host"] ?? "")
   const isKnown = () => isLoopback(host) || auth.hosts?.includes(host) === true
-  const isWelcome = (origin: string): boolean =>
+  const isAllowedOrigin = (origin: string): boolean =>
     allows(auth, origin) ||
-    // A name that was rebound to this address makes a page ours as well: only a key, or a name we know, tells it apart.
+    // DNS rebinding makes a foreign page same-origin. Only a key or a known host name tells the two apart.
     (isSameOrigin(request) && (!auth.keys.isEmpty || isKnown()))
-  if (origin !== undefined && !isWelcome(origin)) {
+  if (origin !== undefined && !isAllowedOrigin(origin)) {
     return Result.fail({
       status: 403,
       code: "origin_not_allowed",
-      message: `Pages of ${origin} may not call this gateway. Name the origin under server.allowedOrigins to let them.`,
+      message: `Pages of ${origin} may not call this gateway. To allow them, add the origin to server.allowedOrigins.`,
     })
   }
   if (!auth.keys.isEmpty || auth.hosts === undefined || isKnown()) return Result.succeed(undefined)
   return Result.fail({
     status: 421,
     code: "host_not_allowed",
-    message: `This gateway does not answer ${host === "" ? "requests without a Host header" : `as ${host}`}. Name it under server.allowedHosts, or set a key (UNDERSTUDY_API_KEY).`,
+    message:
+      host === ""
+        ? "The request has no Host header. Send one, or set a key (UNDERSTUDY_API_KEY)."
+        : `The host ${host} is not allowed. Add it to server.allowedHosts, or set a key (UNDERSTUDY_API_KEY).`,
   })
 }
 
-/** Whether the policy lets pages of this origin call, and read their answers: it names the origin, or this machine serves them. */
+/** Whether pages of this origin may call and read the responses: the policy lists the origin, or it is on loopback. */
 export const allows = ({ origins }: Pick<Policy, "origins">, origin: string): boolean =>
   origins.includes(origin) || isLoopback(hostOf(origin))
 
 const checkKey = (auth: Auth, request: Request, now: number): Result.Result<VirtualKey | undefined, Rejection> => {
   const sent = credentials(request)
   const found = find(auth, sent) ?? session(auth, request, now)
-  if (found !== undefined) return Result.succeed(found.holder)
+  if (found !== undefined) return Result.succeed(found.virtualKey)
   return Result.fail({
     status: 401,
     code: "invalid_api_key",
     message:
       sent.length === 0
-        ? "This gateway asks for a key: send `Authorization: Bearer <key>`."
-        : "This gateway does not know the key it was sent.",
+        ? "Missing key. Send `Authorization: Bearer <key>`."
+        : "Unknown key. Send a key of this gateway, not a provider's.",
     isUnknownKey: sent.length > 0,
   })
 }
 
-/** The key that one of these is. */
+/** The first of these texts that is a key. */
 const find = ({ keys }: Auth, sent: ReadonlyArray<string>): Key | undefined => {
   for (const text of sent) {
     const found = keys.find(text)
@@ -141,21 +149,21 @@ const find = ({ keys }: Auth, sent: ReadonlyArray<string>): Key | undefined => {
   return undefined
 }
 
-/** The key that the session of a browser stands for. */
+/** The key of the browser's session. */
 const session = ({ sessions }: Auth, request: Request, now: number): Key | undefined => {
   const token = sessions === undefined ? undefined : tokenOf(request)
   return token === undefined ? undefined : sessions?.keyOf(token, now)
 }
 
-/** The token of a browser's session, where its request is of a page of ours. */
+/** The session token, if the request comes from the gateway's own page. */
 export const tokenOf = (request: Request): string | undefined => {
   const { cookie } = request.headers
   return cookie === undefined || !isSameOrigin(request) ? undefined : parseHeader(cookie)[Session.cookie]
 }
 
 /**
- * Whether a request comes from a page of ours, or from no page at all. A browser sends cookies along with what any page of
- * the same site asks for, on whatever port: only what it says of the origin tells them apart.
+ * Whether a request comes from the gateway's own page, or from no page. Browsers send cookies with requests from any page of
+ * the same site, on any port, so only the origin headers tell those apart.
  */
 const isSameOrigin = ({ headers }: Request): boolean => {
   const { host, origin } = headers
@@ -164,7 +172,7 @@ const isSameOrigin = ({ headers }: Request): boolean => {
   return origin === undefined || origin.replace(scheme, "") === host
 }
 
-/** Where the clients of OpenAI, Anthropic and Gemini put their keys. One that sends several may mean any of them. */
+/** The keys of a request, from each place where clients of OpenAI, Anthropic and Gemini send one. */
 const credentials = ({ headers, url }: Request): ReadonlyArray<string> =>
   [
     bearer(headers["authorization"]),
@@ -185,7 +193,7 @@ const scheme = /^[a-z][a-z0-9+.-]*:\/\//i
 
 const hostOf = (origin: string): string => hostname(origin.replace(scheme, ""))
 
-/** The names by which only this machine can be meant. */
+/** Whether a host name always resolves to this machine. */
 export const isLoopback = (host: string): boolean =>
   host === "localhost" ||
   host.endsWith(".localhost") ||

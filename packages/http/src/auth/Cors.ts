@@ -1,18 +1,18 @@
 /**
- * Cross-origin resource sharing (the WHATWG Fetch standard): what lets a web page of an allowed origin ask the gateway
- * and read its answers. Which origins are allowed is `Guard`'s to say. A page is known by the key it sends: cookies are not
- * shared with other origins, so that `access-control-allow-credentials` is never sent.
+ * Cross-origin resource sharing (WHATWG Fetch): response headers that let web pages of allowed origins call the gateway and
+ * read its responses. `Auth.allows` decides which origins are allowed. Pages authenticate with a key: cookies are not shared
+ * with other origins, so `access-control-allow-credentials` is never sent.
  */
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import type * as Auth from "./Auth.ts"
 
 type Headers = Auth.Headers
 
-/** A browser's question, before the request itself, whether it may send it. It never has a key. */
+/** Whether a request is a CORS preflight. Preflights have no key. */
 export const isPreflight = (method: string, headers: Headers): boolean =>
   method === "OPTIONS" && headers["origin"] !== undefined && headers["access-control-request-method"] !== undefined
 
-/** Response headers that a page may read, beside those that each may. */
+/** Response headers that pages may read, besides the CORS-safelisted ones. */
 export const exposed: ReadonlyArray<string> = [
   "x-request-id",
   "request-id",
@@ -30,25 +30,25 @@ export const exposed: ReadonlyArray<string> = [
   ]),
 ]
 
-/** How long a browser may keep the answer to a preflight, in seconds. */
+/** How long browsers may cache the response to a preflight, in seconds. */
 const maxAge = 600
 
-/** A list of header names (RFC 9110, tokens), which is all that is repeated of what was sent. */
+/** A comma-separated list of header names (RFC 9110 tokens): only such a value is echoed. */
 const names = /^[\w!#$%&'*+.^`|~-]+(?:[ \t]*,[ \t]*[\w!#$%&'*+.^`|~-]+)*$/
 
 /**
- * Answers the preflight of an allowed origin. Any header may be sent: SDKs add names of their own with every version, and a
- * `*` would leave out `authorization`.
+ * The response to a preflight from an allowed origin. All headers are allowed, because SDKs add new ones with each version.
+ * They are echoed, because `*` does not include `authorization`.
  */
 export const preflight = (origin: string, headers: Headers): HttpServerResponse.HttpServerResponse => {
-  const wanted = headers["access-control-request-headers"]?.trim() ?? ""
+  const requested = headers["access-control-request-headers"]?.trim() ?? ""
   return HttpServerResponse.empty({
     status: 204,
     headers: {
       "access-control-allow-origin": origin,
       "access-control-allow-methods": "GET, HEAD, POST",
-      ...(names.test(wanted) ? { "access-control-allow-headers": wanted } : undefined),
-      // A page of the internet that calls a gateway of the private network or of this machine.
+      ...(names.test(requested) ? { "access-control-allow-headers": requested } : undefined),
+      // Sent by a public page that calls a gateway on a private network or on this machine.
       ...(headers["access-control-request-private-network"] === "true"
         ? { "access-control-allow-private-network": "true" }
         : undefined),
@@ -58,19 +58,19 @@ export const preflight = (origin: string, headers: Headers): HttpServerResponse.
   })
 }
 
-/** Lets a page of this origin read the answer, errors included. */
+/** The response with headers that let pages of this origin read it, errors included. */
 export const share = (
   response: HttpServerResponse.HttpServerResponse,
   origin: string,
 ): HttpServerResponse.HttpServerResponse => HttpServerResponse.setHeaders(vary(response), shared(origin))
 
-/** The headers that let a page of this origin read what they come with. */
+/** Headers that let pages of this origin read a response. */
 export const shared = (origin: string) => ({
   "access-control-allow-origin": origin,
   "access-control-expose-headers": exposed.join(", "),
 })
 
-/** Says that the answer is another for another origin: a cache must not give one page what was for another. */
+/** The response with `vary: origin`: caches must not serve it to another origin. */
 export const vary = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse => {
   const { vary } = response.headers
   return HttpServerResponse.setHeader(response, "vary", vary === undefined ? "origin" : `${vary}, origin`)

@@ -1,10 +1,10 @@
 /**
- * How much the caller in hand is told of who answers, and why not others.
+ * How much of deployments a caller sees in errors, headers, explanations and activity.
  *
- * - `full`: all that is known, a provider's own words and circuits included.
- * - `names`: deployments, models and the kinds of failures: no words of a provider but on the caller's own mistake, no
- *   address of an upstream, no circuit, cooldown or limit of a deployment.
- * - `none`: nothing of deployments.
+ * - `full`: everything, including provider messages and circuit states.
+ * - `names`: deployments, models and failure reasons. Provider messages only for the caller's own mistakes; no upstream
+ *   addresses, circuits, cooldowns or limits.
+ * - `none`: nothing about deployments.
  */
 import * as Context from "effect/Context"
 
@@ -12,5 +12,5 @@ export const levels = ["full", "names", "none"] as const
 
 export type Level = (typeof levels)[number]
 
-/** The level of the call in hand, as the gate sets it: `full` where no gate stands. */
+/** The level of the request in context, set by the middleware. Default: `full`. */
 export const Expose = Context.Reference<Level>("@understudy/http/Expose", { defaultValue: () => "full" })

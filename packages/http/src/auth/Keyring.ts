@@ -1,13 +1,13 @@
 /**
- * The keys that open a gateway, found by their digests: one takes as long to find among ten thousand as alone, and how long
- * tells nothing of a key, for nobody can choose a digest.
+ * The keys of a gateway, looked up by SHA-256 digest. A lookup takes constant time in the number of keys, and its timing
+ * reveals nothing about a key, because a caller cannot choose a digest.
  */
 import { hash } from "node:crypto"
 
-/** What is known of a key instead of the key itself. */
+/** What is kept of a key instead of its text. */
 export interface Digested {
   readonly digest: Uint8Array
-  /** Of the key's text. */
+  /** The length of the key's text, in UTF-16 code units. */
   readonly length: number
 }
 
@@ -22,20 +22,20 @@ export class Keyring<Key extends Digested> {
 
   constructor(keys: ReadonlyArray<Key>) {
     this.#lengths = new Set(keys.map(({ length }) => length))
-    this.#keys = new Map(keys.toReversed().map((key) => [nameOf(key.digest), key]))
+    this.#keys = new Map(keys.toReversed().map((key) => [digestText(key.digest), key]))
   }
 
-  /** Whether no key is asked for. */
+  /** Whether requests need no key. */
   get isEmpty(): boolean {
     return this.#keys.size === 0
   }
 
-  /** The key that this text is. */
+  /** The key with this text, if any. */
   readonly find = (text: string): Key | undefined =>
     this.isEmpty ? undefined : this.#keys.get(hash("sha256", text, "base64"))
 
-  /** Whether this text is a key, asked of many texts that are not. How long it takes may tell how long keys are. */
+  /** Whether this text is a key. Fast for texts that are not; its timing may reveal the lengths of keys. */
   readonly has = (text: string): boolean => this.#lengths.has(text.length) && this.find(text) !== undefined
 }
 
-const nameOf = (digest: Uint8Array): string => Buffer.from(digest).toString("base64")
+const digestText = (digest: Uint8Array): string => Buffer.from(digest).toString("base64")

@@ -1,9 +1,9 @@
 /**
- * Browsers that have signed in: a token stands for a key, to be kept in a cookie that no script reads.
+ * Sessions of browsers that signed in with a key: stateless signed tokens, kept in an HTTP-only cookie.
  *
- * It says until when it holds, bears a mark of its key, by which that is found among many, and is signed for it: it ends when
- * that key does, when the secret changes, or when its browser signs out. Only tokens that were signed out are stored, so that
- * any gateway with the same secret knows one; and only the gateway where it was signed out knows that.
+ * A token has its expiry, a nonce, an identifier of its key, and an HMAC signature. It ends when it expires, when its key or
+ * the secret changes, or when the browser signs out. Any gateway with the secret accepts a token. Only signed-out tokens are
+ * stored, and only by the gateway where the browser signed out.
  */
 import * as Duration from "effect/Duration"
 import * as Redacted from "effect/Redacted"
@@ -15,63 +15,63 @@ export const cookie = "understudy_session"
 
 export const lifetime = Duration.hours(12)
 
-/** How many tokens that were signed out are remembered. */
-const most = 10_000
+/** The number of signed-out tokens that are remembered. */
+const maxEnded = 10_000
 
-/** A token's parts: when it ends, what tells it from another of the same key, the mark of its key, and its signature. */
+/** The parts of a token: expiry in clock milliseconds, nonce, key identifier, signature. */
 const shape = /^(\d{1,16})\.([\w-]{16})\.([\w-]{22})\.([\w-]{43})$/
 
-/** The sessions of the holders of these keys. */
+/** Issues, verifies and ends the sessions of these keys. */
 export class Sessions<Key extends Digested> {
   readonly #secret: Redacted.Redacted
   readonly #keys: ReadonlyMap<string, Key>
   readonly #ended = new Map<string, number>()
-  /** Tokens that end no later than this are taken no more. */
+  /** Tokens that expire at this time or before it are rejected. */
   #floor = 0
 
   constructor(secret: Redacted.Redacted, keys: ReadonlyArray<Key>) {
     this.#secret = secret
-    this.#keys = new Map(keys.toReversed().map((key) => [this.#markOf(key), key]))
+    this.#keys = new Map(keys.toReversed().map((key) => [this.#keyIdOf(key), key]))
   }
 
-  /** A token for that key that holds until `expires`, clock milliseconds. */
+  /** A token for a key, valid until `expires` (clock milliseconds). */
   issue(key: Key, expires: number): string {
     const nonce = randomBytes(12).toString("base64url")
-    return [expires, nonce, this.#markOf(key), this.#sign(key, expires, nonce).toString("base64url")].join(".")
+    return [expires, nonce, this.#keyIdOf(key), this.#sign(key, expires, nonce).toString("base64url")].join(".")
   }
 
-  /** Whose token it is; `undefined` if it is nobody's, or holds no longer. */
+  /** The key of a token; `undefined` if the token is invalid, expired or signed out. */
   keyOf(token: string, now: number): Key | undefined {
-    const [, ends = "", nonce = "", mark = "", signature = ""] = shape.exec(token) ?? []
-    const key = this.#keys.get(mark)
+    const [, ends = "", nonce = "", keyId = "", signature = ""] = shape.exec(token) ?? []
+    const key = this.#keys.get(keyId)
     const expires = Number(ends)
     if (key === undefined || expires <= now || expires <= this.#floor || this.#ended.has(nonce)) return undefined
     const given = Buffer.from(signature, "base64url")
     return given.length === 32 && timingSafeEqual(this.#sign(key, expires, nonce), given) ? key : undefined
   }
 
-  /** Ends the session of that token, and says whose it was. */
+  /** Ends the session of a token and returns its key; `undefined` if the token is not valid. */
   end(token: string, now: number): Key | undefined {
     const key = this.keyOf(token, now)
     if (key === undefined) return undefined
     const [expires = "", nonce = ""] = token.split(".")
     this.#ended.set(nonce, Number(expires))
-    if (this.#ended.size > most) this.#forget(now)
+    if (this.#ended.size > maxEnded) this.#forget(now)
     return key
   }
 
-  /** Those that hold no longer anyway; else the oldest half, and with them all sessions that began no later. */
+  /** Forgets expired tokens. If too many are left, forgets the oldest half and rejects every token that expires no later. */
   #forget(now: number): void {
     for (const [nonce, expires] of this.#ended) if (expires <= now) this.#ended.delete(nonce)
-    if (this.#ended.size <= most) return
-    const oldest = [...this.#ended].toSorted(([, a], [, b]) => a - b).slice(0, most / 2)
+    if (this.#ended.size <= maxEnded) return
+    const oldest = [...this.#ended].toSorted(([, a], [, b]) => a - b).slice(0, maxEnded / 2)
     for (const [nonce, expires] of oldest) {
       this.#ended.delete(nonce)
       this.#floor = Math.max(this.#floor, expires)
     }
   }
 
-  #markOf({ digest }: Digested): string {
+  #keyIdOf({ digest }: Digested): string {
     return this.#hmac("key.", digest).toString("base64url").slice(0, 22)
   }
 

@@ -1,20 +1,21 @@
 /**
- * A key of the gateway's own: who asks, what they may call, and how much of it. No provider ever sees one.
+ * Virtual keys: keys that the gateway issues to its callers, with limits and allowed routes. They are never sent to a
+ * provider.
  */
 import type { Limits } from "@understudy/core/Policies"
 import type * as Redacted from "effect/Redacted"
 
 export interface KeyLimits extends Limits {
-  /** Requests a minute to count tokens and to explain, which are no calls; as many as `rpm` if not said. */
+  /** Token counts and explanations per minute, which do not count as calls. Default: `rpm`. */
   readonly cpm?: number | undefined
 }
 
 export interface VirtualKey {
-  /** The name by which receipts, logs and metrics know its holder. */
+  /** The name of the key in receipts, logs and metrics. */
   readonly id: string
   readonly key: Redacted.Redacted
-  /** What its holder may use between all gateways that share their state; `concurrency`, at each. */
+  /** The limits over all gateways that share their state, except `concurrency`, which is per gateway. */
   readonly limits?: KeyLimits | undefined
-  /** The routes and deployments it may call; all of them if not said. */
+  /** The routes and deployments that the key may call. Default: all. */
   readonly routes?: ReadonlyArray<string> | undefined
 }

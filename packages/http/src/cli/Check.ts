@@ -1,7 +1,7 @@
 /**
- * `understudy check FILE`: whether a configuration can be served, and all that is wrong with it; what is legal and yet
- * hardly meant; what its routes come to at their worst. Nobody is asked anything for that; with `--live` every deployment
- * is, and the Redis that is to keep its state.
+ * `understudy check FILE`: validates a configuration and prints all of its problems, its suspicious settings, and the worst
+ * case of each route (attempts, time, cost). It calls no provider, except with `--live`: then it calls every deployment
+ * once, and Redis.
  */
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
@@ -20,25 +20,25 @@ import * as DotEnv from "../DotEnv.ts"
 import * as ServerAuth from "./ServerAuth.ts"
 import * as LintReport from "./LintReport.ts"
 import * as LiveCheck from "./LiveCheck.ts"
-import { remedy } from "./SuggestedFix.ts"
+import { suggestedFix } from "./SuggestedFix.ts"
 import * as Summary from "./Summary.ts"
 
-/** The check found something, and has said what: the process ends with 1 and no more words. */
-export class CheckFailed extends Data.TaggedError("Unfit")<{}> {
+/** The check found problems and has printed them. Exit code 1. */
+export class CheckFailed extends Data.TaggedError("CheckFailed")<{}> {
   override readonly [Runtime.errorExitCode] = 1
   override readonly [Runtime.errorReported] = false
 }
 
-const file = Argument.String("file").pipe(Argument.withDescription("The configuration, a YAML file"))
+const file = Argument.String("file").pipe(Argument.withDescription("The configuration file to check, in YAML."))
 
 const live = Flag.Boolean("live").pipe(
   Flag.withDescription(
-    "Ask every deployment one small question, which may cost a fraction of a cent each, and Redis if there is one",
+    "Call every deployment once, which may cost a fraction of a cent each, and connect to Redis if it is configured (default: off).",
   ),
   Flag.withDefault(false),
 )
 
-/** Checks a file and prints a summary, or every problem. */
+/** Checks a file. Prints a summary, or every problem. */
 export const run = (options: {
   readonly file: string
   readonly live: boolean
@@ -47,16 +47,19 @@ export const run = (options: {
     Effect.flatMap((configuration) => report(configuration, options)),
     Effect.provide(DotEnv.layer(options.file)),
     Effect.catchTags({
-      InvalidConfiguration: ({ message }) => refuse(message),
-      PlatformError: ({ message }) => refuse(`.env cannot be read: ${message}`),
+      InvalidConfiguration: ({ message }) => printError(message),
+      PlatformError: ({ message }) => printError(`.env cannot be read: ${message}`),
     }),
   )
 
 export const check = Command.make("check", { file, live }, run).pipe(
-  Command.withDescription("Check a configuration; every problem at once, each with its place and what would mend it"),
+  Command.withDescription(
+    "Check a configuration file. Prints every problem with its path and a fix. Exit codes: 0 if the file is valid (and, with --live, every deployment answers), else 1.",
+  ),
+  Command.withShortDescription("Check a configuration file"),
   Command.withExamples([
-    { command: "understudy check understudy.yaml", description: "Check the file, and that every provider can start" },
-    { command: "understudy check understudy.yaml --live", description: "Also ask every deployment something" },
+    { command: "understudy check understudy.yaml", description: "Check the file, and that every provider can start." },
+    { command: "understudy check understudy.yaml --live", description: "Also call every deployment." },
   ]),
 )
 
@@ -64,10 +67,10 @@ const report = Effect.fnUntraced(function* (
   configuration: Configuration,
   { file, live }: { readonly file: string; readonly live: boolean },
 ): Effect.fn.Return<void, Config.InvalidConfiguration | CheckFailed> {
-  const problems = [...(yield* exposed(configuration)), ...(yield* LiveCheck.start(configuration))]
+  const problems = [...(yield* authProblems(configuration)), ...(yield* LiveCheck.start(configuration))]
   if (problems.length > 0) return yield* new Config.InvalidConfiguration({ file, problems })
   yield* print([
-    `${file} is fine.`,
+    `${file} is valid.`,
     ...Summary.lines(configuration),
     ...LintReport.lines(configuration),
     ...Summary.section(
@@ -76,44 +79,47 @@ const report = Effect.fnUntraced(function* (
     ),
   ])
   if (!live) return
-  const [outcomes, state] = yield* Effect.all([LiveCheck.ask(configuration), LiveCheck.state(configuration)], {
+  const [outcomes, state] = yield* Effect.all([LiveCheck.deployments(configuration), LiveCheck.state(configuration)], {
     concurrency: "unbounded",
   })
   yield* print(
     Summary.section("live", [
-      ...outcomes.flatMap((outcome) => told(outcome, configuration)),
-      ...(state === undefined ? [] : answered("redis", state)),
+      ...outcomes.flatMap((outcome) => describe(outcome, configuration)),
+      ...(state === undefined ? [] : describeCheck("redis", state)),
     ]),
   )
   if ([...outcomes, state].some((outcome) => outcome?._tag === "Failed")) return yield* new CheckFailed()
 })
 
-/** What `serve` would not listen on. */
-const exposed = (configuration: Configuration): Effect.Effect<ReadonlyArray<Problem>> =>
+/** The problem of an address that `serve` would refuse to listen on without keys. */
+const authProblems = (configuration: Configuration): Effect.Effect<ReadonlyArray<Problem>> =>
   Effect.match(ServerAuth.policy(configuration), {
     onSuccess: () => [],
     onFailure: ({ message }) => [{ path: "server.host", message: message.replaceAll("\n", " ") }],
   })
 
-const told = (outcome: LiveCheck.LiveCheck, configuration: Configuration): ReadonlyArray<ReadonlyArray<string>> => {
+const describe = (outcome: LiveCheck.LiveCheck, configuration: Configuration): ReadonlyArray<ReadonlyArray<string>> => {
   const { deployment } = outcome
-  if (outcome._tag === "Answered") return answered(deployment, outcome)
-  if (outcome._tag === "Unasked") return [[deployment, "stands for many models, and none was asked"]]
+  if (outcome._tag === "Succeeded") return describeCheck(deployment, outcome)
+  if (outcome._tag === "NotTested") return [[deployment, "not tested: its model is a wildcard"]]
   const { message, reason, status } = outcome
-  const title = [reason?._tag, status === undefined ? undefined : `(${status})`].filter((word) => word !== undefined)
+  const title = [reason?._tag, status === undefined ? undefined : `(${status})`].filter((part) => part !== undefined)
   return [
     [deployment, title.length === 0 ? message : `${title.join(" ")}: ${message}`],
-    ...(reason === undefined ? [] : [["", remedy(deployment, configuration, { reason, status, message })]]),
+    ...(reason === undefined ? [] : [["", suggestedFix(deployment, configuration, { reason, status, message })]]),
   ]
 }
 
-/** One line, or as many as it takes to say why not. */
-const answered = (name: string, outcome: LiveCheck.Answered | LiveCheck.Silent): ReadonlyArray<ReadonlyArray<string>> =>
-  outcome._tag === "Answered"
+/** The rows of a check: one if it succeeded, else one for each line of the message. */
+const describeCheck = (
+  name: string,
+  outcome: LiveCheck.Succeeded | LiveCheck.Failed,
+): ReadonlyArray<ReadonlyArray<string>> =>
+  outcome._tag === "Succeeded"
     ? [[name, `answered in ${Math.round(Duration.toMillis(outcome.took))} ms`]]
     : outcome.message.split("\n").map((line, at) => [at === 0 ? name : "", line])
 
 const print = (lines: ReadonlyArray<string>): Effect.Effect<void> => Console.log(lines.join("\n"))
 
-const refuse = (message: string): Effect.Effect<never, CheckFailed> =>
+const printError = (message: string): Effect.Effect<never, CheckFailed> =>
   Effect.andThen(Console.error(message), new CheckFailed())

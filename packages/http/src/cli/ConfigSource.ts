@@ -1,6 +1,7 @@
 /**
- * Which configuration a command uses: the file it is given, else `understudy.yaml` where it stands, else the simulation; or,
- * with `--live`, what the environment has credentials for. Nothing spends money unasked.
+ * Selects the configuration of a command: the given file, else `understudy.yaml` in the working directory, else the
+ * simulation. With `--live`, the providers whose credentials are in the environment: only then are real providers called
+ * without a file.
  */
 import * as Flag from "effect/cli/Flag"
 import * as Data from "effect/Data"
@@ -10,43 +11,45 @@ import * as Config from "../Config.ts"
 import * as Environment from "./Environment.ts"
 import * as Simulation from "./Simulation.ts"
 
-/** What is served, and where that was said. */
+/** A configuration and a description of its origin. */
 export interface ConfigSource {
   readonly configuration: Config.Configuration
   readonly origin: string
 }
 
-/** `--live` with no credentials to be live with. */
-export class NothingLive extends Data.TaggedError("NothingLive")<object> {
+/** `--live` without credentials in the environment. */
+export class NoCredentials extends Data.TaggedError("NoCredentials")<object> {
   override get message(): string {
-    return `--live found no credentials. Set one of ${Environment.variables.join(", ")} in the environment or in .env.`
+    return `--live found no credentials. Set at least one of ${Environment.variables.join(", ")} in the environment or in .env.`
   }
 }
 
-/** The file that is served when none is named. */
-export const usual = "understudy.yaml"
+/** The file that is used by default, if it exists. */
+export const defaultFile = "understudy.yaml"
 
-/** `--config`, for every command that takes what `serve` would serve. */
+/** `--config` of every command that uses the configuration of `serve`. */
 export const flag = Flag.File("config", { mustExist: false }).pipe(
-  Flag.withDescription(`The configuration file; ${usual} if there is one, else simulated deployments`),
+  Flag.withDescription(
+    `The configuration file (default: ${defaultFile} if it exists, else two simulated deployments).`,
+  ),
   Flag.optional,
 )
 
-/** The file to serve: the one named, or the usual one where it exists. */
-export const file = Effect.fnUntraced(function* (named: string | undefined) {
-  if (named !== undefined) return named
+/** The given file, or the default file if it exists. */
+export const file = Effect.fnUntraced(function* (given: string | undefined) {
+  if (given !== undefined) return given
   const files = yield* FileSystem.FileSystem
-  return (yield* Effect.orElseSucceed(files.exists(usual), () => false)) ? usual : undefined
+  return (yield* Effect.orElseSucceed(files.exists(defaultFile), () => false)) ? defaultFile : undefined
 })
 
-/** The configuration of that file, or what stands in for one. */
+/** The configuration of a file; without one, of the environment (`live`) or the simulation. */
 export const load = Effect.fnUntraced(function* (
   file: string | undefined,
   live: boolean,
-): Effect.fn.Return<ConfigSource, Config.InvalidConfiguration | NothingLive, FileSystem.FileSystem> {
+): Effect.fn.Return<ConfigSource, Config.InvalidConfiguration | NoCredentials, FileSystem.FileSystem> {
   if (live) {
     const credentials = yield* Environment.credentials
-    if (credentials.length === 0) return yield* new NothingLive()
+    if (credentials.length === 0) return yield* new NoCredentials()
     const configuration = yield* Config.parse(Environment.yaml(credentials), "the live configuration")
     return { configuration, origin: `the providers of ${credentials.join(", ")}` }
   }

@@ -1,5 +1,5 @@
 /**
- * `understudy draw ROUTE`: a route as Mermaid's text, for a README or https://mermaid.live.
+ * `understudy draw ROUTE`: a route as a Mermaid flowchart, for a README or https://mermaid.live.
  */
 import * as Drawing from "@understudy/core/Mermaid"
 import { modelNotFound } from "@understudy/core/RouterError"
@@ -12,7 +12,7 @@ import * as DotEnv from "../DotEnv.ts"
 import * as ConfigSource from "./ConfigSource.ts"
 
 const flags = {
-  route: Argument.String("route").pipe(Argument.withDescription("The name of a route or a deployment")),
+  route: Argument.String("route").pipe(Argument.withDescription("The name of a route or a deployment.")),
   config: ConfigSource.flag,
 }
 
@@ -27,6 +27,11 @@ export const draw = Command.make(
     return yield* Console.log(Drawing.flowchart(route, configuration.routes))
   }),
 ).pipe(
-  Command.withDescription("Draw a route, as Mermaid's text"),
-  Command.withExamples([{ command: "understudy draw assistant > assistant.mmd", description: "Into a file" }]),
+  Command.withDescription(
+    "Print a route as a Mermaid flowchart. Exit codes: 0, or 1 if the configuration is invalid or the route does not exist.",
+  ),
+  Command.withShortDescription("Print a route as a Mermaid flowchart"),
+  Command.withExamples([
+    { command: "understudy draw assistant > assistant.mmd", description: "Write the flowchart to a file." },
+  ]),
 )

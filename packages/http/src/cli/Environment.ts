@@ -1,19 +1,19 @@
 /**
- * What `serve --live` serves: the providers whose credentials are in the environment, each with a model that suits most,
- * behind one route. The configuration it stands for can be printed, and written to a file to go on from.
+ * The configuration of `serve --live`: the providers whose credentials are in the environment, each with a default model,
+ * behind two routes. It can be printed and saved as a file.
  */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 
-/** A vendor's deployments, and the environment variables any of which say that it can be used. */
-interface Offer {
+/** The deployments of a vendor, used if any of its environment variables is set. */
+interface VendorDefaults {
   readonly variables: ReadonlyArray<string>
   readonly deployments: Readonly<Record<string, string>>
 }
 
-/** In the order of the route: each vendor's model of choice first, then its smaller one. */
-const offers: ReadonlyArray<Offer> = [
+/** In the order of the routes. Each vendor has its default model first, then a smaller one. */
+const vendorDefaults: ReadonlyArray<VendorDefaults> = [
   {
     variables: ["OPENAI_API_KEY"],
     deployments: {
@@ -50,18 +50,18 @@ const isSet = (variable: string) =>
     Option.isSome,
   )
 
-/** The variables of the environment that would be used: none if there is nobody to ask. */
+/** The credential variables that are set in the environment. */
 export const credentials: Effect.Effect<ReadonlyArray<string>> = Effect.map(
-  Effect.forEach(offers, ({ variables }) => Effect.filter(variables, isSet)),
+  Effect.forEach(vendorDefaults, ({ variables }) => Effect.filter(variables, isSet)),
   (found) => found.flat(),
 )
 
-/** Every variable that `--live` looks for. */
-export const variables: ReadonlyArray<string> = offers.flatMap(({ variables }) => variables)
+/** Every variable that `--live` reads. */
+export const variables: ReadonlyArray<string> = vendorDefaults.flatMap(({ variables }) => variables)
 
-/** The configuration for these variables: `assistant` goes from model of choice to model of choice, `quick` over the small. */
+/** The configuration for these variables. Route `assistant` has the default models, `quick` the smaller ones. */
 export const yaml = (credentials: ReadonlyArray<string>): string => {
-  const usable = offers.filter(({ variables }) => variables.some((variable) => credentials.includes(variable)))
+  const usable = vendorDefaults.filter(({ variables }) => variables.some((variable) => credentials.includes(variable)))
   const names = usable.map(({ deployments }) => Object.keys(deployments))
   return [
     "deployments:",

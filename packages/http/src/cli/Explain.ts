@@ -1,6 +1,6 @@
 /**
- * `understudy explain ROUTE`: where a call on a route would go, and why not elsewhere, as far as its configuration tells:
- * nobody has been asked yet, so every circuit is closed and nobody rests. No provider is started, let alone asked.
+ * `understudy explain ROUTE`: the plan of a call on a route, from the configuration alone: all circuits are closed and no
+ * deployment is cooling down. It starts no provider.
  */
 import * as Chat from "@understudy/core/Chat"
 import * as Explain from "@understudy/core/Explain"
@@ -24,27 +24,35 @@ import * as ConfigSource from "./ConfigSource.ts"
 
 const pairs = (name: string, description: string) =>
   Flag.KeyValuePair(name).pipe(
-    Flag.withDescription(`${description}, as name=value; may be given more than once`),
+    Flag.withDescription(`${description}, as name=value. May be repeated (default: none).`),
     Flag.withDefault({}),
   )
 
 const flags = {
-  route: Argument.String("route").pipe(Argument.withDescription("The name of a route or a deployment")),
+  route: Argument.String("route").pipe(Argument.withDescription("The name of a route or a deployment.")),
   config: ConfigSource.flag,
   message: Flag.String("message").pipe(
-    Flag.withDescription("What the user says: how long it is decides which windows it fits"),
+    Flag.withDescription(
+      'The text of the user message. Its length determines which context windows it fits (default: "Who is on tonight?").',
+    ),
     Flag.withDefault("Who is on tonight?"),
   ),
   tag: Flag.String("tag").pipe(
-    Flag.withDescription("A tag that the call carries; may be given more than once"),
+    Flag.withDescription("A tag of the call. May be repeated (default: none)."),
     Flag.atLeast(0),
   ),
-  header: pairs("header", "A header that the call is sent with"),
-  metadata: pairs("metadata", "An entry of the request's metadata"),
-  caller: Flag.String("caller").pipe(Flag.withDescription("The id of the key that calls"), Flag.optional),
-  stream: Flag.Boolean("stream").pipe(Flag.withDescription("For a streamed answer"), Flag.withDefault(false)),
+  header: pairs("header", "A header of the call"),
+  metadata: pairs("metadata", "An entry of the metadata of the request"),
+  caller: Flag.String("caller").pipe(
+    Flag.withDescription("The id of the virtual key that the call is made with (default: none)."),
+    Flag.optional,
+  ),
+  stream: Flag.Boolean("stream").pipe(
+    Flag.withDescription("Explain a streaming call (default: off)."),
+    Flag.withDefault(false),
+  ),
   json: Flag.Boolean("json").pipe(
-    Flag.withDescription("Print the tree that POST /v1/route/explain answers with"),
+    Flag.withDescription("Print the JSON of POST /v1/route/explain (default: off)."),
     Flag.withDefault(false),
   ),
 }
@@ -61,12 +69,12 @@ export const explain = Command.make(
         { model: route, messages: [Chat.user(message)], metadata },
         {
           caller: Option.getOrUndefined(caller),
-          headers: CallOptions.seen(headers),
+          headers: CallOptions.conditionHeaders(headers),
           tags: [...tag, ...CallOptions.tagsIn(headers)],
           streaming: stream,
         },
       ),
-    ).pipe(Effect.provide(unstarted(configuration)))
+    ).pipe(Effect.provide(offlineRouter(configuration)))
     yield* Console.log(
       json
         ? JSON.stringify(Disclosure.explanation(explanation, "full"), undefined, 2)
@@ -74,26 +82,38 @@ export const explain = Command.make(
     )
   }),
 ).pipe(
-  Command.withDescription("Say where a call on a route would go, and why not elsewhere; nobody is asked"),
+  Command.withDescription(
+    "Explain which deployments a call on a route would try, and why others would be skipped. Calls no provider. Exit codes: 0, or 1 if the configuration is invalid or the route does not exist.",
+  ),
+  Command.withShortDescription("Explain which deployments a call would try"),
   Command.withExamples([
-    { command: "understudy explain assistant", description: "Of understudy.yaml, or of the simulation" },
-    { command: "understudy explain assistant --config other.yaml --stream --json", description: "As JSON" },
+    {
+      command: "understudy explain assistant",
+      description: "Explain a route of understudy.yaml, or of the simulation.",
+    },
+    {
+      command: "understudy explain assistant --config other.yaml --stream --json",
+      description: "Explain a streaming call, as JSON.",
+    },
     {
       command: "understudy explain assistant --tag vip",
-      description: "For a call that its route's conditions single out",
+      description: "Explain a call with a tag that the route has a condition for.",
     },
   ]),
 )
 
-/** A router over the deployments of a configuration, with nobody behind them. */
-const unstarted = ({ defaults, deployments, routes }: Settings) =>
+/** A router over the deployments of a configuration, with providers that are never called. */
+const offlineRouter = ({ defaults, deployments, routes }: Settings) =>
   Router.layer({
     defaults,
     deployments: Object.fromEntries(
-      Object.entries(deployments).map(([name, options]) => [name, { ...options, provider: nobody(isLocal(options)) }]),
+      Object.entries(deployments).map(([name, options]) => [
+        name,
+        { ...options, provider: unusedProvider(isLocal(options)) },
+      ]),
     ),
     routes,
   })
 
-const nobody = (local: boolean) =>
+const unusedProvider = (local: boolean) =>
   Layer.succeed(Provider, { protocol: "none", local, chat: () => Effect.never, stream: () => Stream.never })

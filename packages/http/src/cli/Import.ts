@@ -1,6 +1,6 @@
 /**
- * `understudy import litellm FILE`, `… portkey FILE`, `… providers FILE`: converts another gateway's configuration. The
- * result goes to stdout or a file, the report to stderr.
+ * `understudy import litellm|portkey|providers FILE`: converts another gateway's configuration. The result is printed to
+ * standard output, and what could not be imported to standard error.
  */
 import type { Problem } from "@understudy/providers/Config"
 import type { Imported } from "@understudy/providers/internal/import/ImportReader"
@@ -19,52 +19,54 @@ import * as Result from "effect/Result"
 import * as Config from "../Config.ts"
 import * as YamlText from "../config/YamlText.ts"
 
-type Reading = (text: string) => Result.Result<Imported, ReadonlyArray<Problem>>
+type Reader = (text: string) => Result.Result<Imported, ReadonlyArray<Problem>>
 
-/** What is YAML, and known by its sections. */
+/** The reader of a YAML format that is recognized by its sections. */
 const yaml =
-  ({ is, read }: Pick<typeof Litellm, "is" | "read">, why: string): Reading =>
+  ({ is, read }: Pick<typeof Litellm, "is" | "read">, message: string): Reader =>
   (text) =>
     Result.flatMap(
       Result.mapError(YamlText.parse(text), (problem) => [problem]),
-      (document) => (is(document) ? read(document) : refused(why)),
+      (document) => (is(document) ? read(document) : fail(message)),
     )
 
-const litellm = yaml(Litellm, "has no model_list: it is not LiteLLM's")
+const litellm = yaml(Litellm, "has no model_list: this is not a LiteLLM configuration")
 
-const priorities = yaml(Priorities, "has no list of providers")
+const priorities = yaml(Priorities, "has no list of providers: this is not a configuration of providers by priority")
 
-const portkey: Reading = (text) =>
+const portkey: Reader = (text) =>
   Result.flatMap(
     Result.try({
       try: (): unknown => JSON.parse(text),
-      catch: (error) => [{ path: "", message: `not JSON${Predicate.isError(error) ? `: ${told(error)}` : ""}` }],
+      catch: (error) => [
+        { path: "", message: `not JSON${Predicate.isError(error) ? `: ${parserMessage(error)}` : ""}` },
+      ],
     }),
     Portkey.read,
   )
 
-/** What the parser found, without the piece of the document that it quotes. */
-const told = ({ message }: Error): string => message.replace(/,? "[^]*$/, "")
+/** The parser's message without its quotation from the document, which may contain a secret. */
+const parserMessage = ({ message }: Error): string => message.replace(/,? "[^]*$/, "")
 
-const refused = (message: string) => Result.fail([{ path: "", message }])
+const fail = (message: string) => Result.fail([{ path: "", message }])
 
 const flags = {
-  file: Argument.String("file").pipe(Argument.withDescription("The configuration to read")),
+  file: Argument.String("file").pipe(Argument.withDescription("The configuration file to import.")),
   output: Flag.File("output", { mustExist: false }).pipe(
     Flag.withAlias("o"),
-    Flag.withDescription("The file to write (default: print it)"),
+    Flag.withDescription("The file to write (default: standard output)."),
     Flag.optional,
   ),
 }
 
-/** Imports a file: writes or prints the converted configuration, then prints the report. */
+/** Imports a file: writes or prints the converted configuration, then prints what could not be imported. */
 export const run = Effect.fnUntraced(function* (
-  reading: Reading,
+  reader: Reader,
   { file, output }: { readonly file: string; readonly output: Option.Option<string> },
 ) {
   const text = yield* Config.read(file)
   const { document, report } = yield* Effect.fromResult(
-    Result.mapError(reading(text), (problems) => new Config.InvalidConfiguration({ file, problems })),
+    Result.mapError(reader(text), (problems) => new Config.InvalidConfiguration({ file, problems })),
   )
   const yaml = YamlText.print(document)
   if (Option.isSome(output)) yield* (yield* FileSystem.FileSystem).writeFileString(output.value, yaml)
@@ -75,22 +77,27 @@ export const run = Effect.fnUntraced(function* (
 const summary = (file: string, report: ReadonlyArray<Problem>): ReadonlyArray<string> =>
   report.length === 0 ? [`${file}: everything is imported`] : [`${file}: import report`, ...report.map(Config.line)]
 
-const command = (name: string, reading: Reading, description: string, example: string) =>
-  Command.make(name, flags, (options) => run(reading, options)).pipe(
+const command = (name: string, reader: Reader, description: string, example: string) =>
+  Command.make(name, flags, (options) => run(reader, options)).pipe(
     Command.withDescription(description),
-    Command.withExamples([{ command: `understudy import ${name} ${example}`, description: "Into a file" }]),
+    Command.withExamples([
+      { command: `understudy import ${name} ${example}`, description: "Write the result to a file." },
+    ]),
   )
 
 export const importing = Command.make("import").pipe(
-  Command.withDescription("Convert another gateway's configuration to an Understudy configuration"),
+  Command.withDescription(
+    "Convert another gateway's configuration to Understudy's. Exit codes: 0, or 1 if the file cannot be read or converted.",
+  ),
+  Command.withShortDescription("Convert another gateway's configuration"),
   Command.withSubcommands([
-    command("litellm", litellm, "Import LiteLLM's proxy configuration, YAML", "config.yaml -o understudy.yaml"),
+    command("litellm", litellm, "Import a LiteLLM proxy configuration (YAML).", "config.yaml -o understudy.yaml"),
     command(
       "providers",
       priorities,
-      "Import a list of providers by priority, YAML",
+      "Import a list of providers by priority (YAML).",
       "providers.yaml -o understudy.yaml",
     ),
-    command("portkey", portkey, "Import a configuration of Portkey's, JSON", "config.json -o understudy.yaml"),
+    command("portkey", portkey, "Import a Portkey configuration (JSON).", "config.json -o understudy.yaml"),
   ]),
 )

@@ -1,5 +1,5 @@
 /**
- * What `check` has to say of routes that can be used: what each comes to at its worst, and what is hardly meant.
+ * The lint report of `check`: the worst case of each route, and warnings about suspicious settings.
  */
 import * as Lint from "@understudy/core/Lint"
 import type { Problem, Settings } from "@understudy/providers/Config"
@@ -13,7 +13,7 @@ import { section } from "./Summary.ts"
 export const lines = ({ defaults, deployments, routes }: Settings): ReadonlyArray<string> => {
   const local = Object.keys(deployments).filter((name) => Address.isLocal(deployments[name]!))
   const report = Lint.lint(routes, deployments, defaults, new Set(local))
-  // A configuration that was decoded has routes that fit together.
+  // Routes of a decoded configuration are consistent.
   if (Result.isFailure(report)) return []
   const { warnings, worstCases } = report.success
   return [
@@ -21,23 +21,23 @@ export const lines = ({ defaults, deployments, routes }: Settings): ReadonlyArra
     ...(worstCases.some(({ dollars }) => dollars !== undefined) ? [assumption] : []),
     ...section(
       "warnings",
-      [...warnings, ...unsized(deployments)].map(({ message, path }) => [`${path}: ${message}`]),
+      [...warnings, ...missingWindows(deployments)].map(({ message, path }) => [`${path}: ${message}`]),
     ),
   ]
 }
 
-/** Local deployments of which it is not said how much they take: their servers cut what is too long without a word. */
-const unsized = (deployments: Settings["deployments"]): ReadonlyArray<Problem> =>
+/** Warnings for local deployments without a context window: their servers truncate long prompts without an error. */
+const missingWindows = (deployments: Settings["deployments"]): ReadonlyArray<Problem> =>
   Object.entries(deployments).flatMap(([name, deployment]) =>
     Address.isLocal(deployment) &&
     deployment.capabilities?.contextWindow === undefined &&
     deployment.capabilities?.embeddings !== true
-      ? [{ path: keyPath("deployments", name), message: noWindow }]
+      ? [{ path: keyPath("deployments", name), message: missingWindow }]
       : [],
   )
 
-const noWindow =
-  "runs on a local server and has no capabilities.contextWindow: such servers cut a longer prompt in silence, or refuse it after a long wait"
+const missingWindow =
+  "runs on a local server and has no capabilities.contextWindow: such servers truncate longer prompts without an error, or reject them after a long wait. Set it to the context size of the server"
 
 const columns = ["route", "attempts", "time", "price"]
 
@@ -46,10 +46,10 @@ const row = ({ attempts, dollars, millis, route, unpriced }: Lint.WorstCase): Re
   String(attempts),
   Duration.format(Duration.millis(Math.ceil(millis / 1000) * 1000)),
   dollars === undefined
-    ? "not known"
-    : `$${dollars.toFixed(4)}${unpriced.length === 0 ? "" : ` and what ${unpriced.join(", ")} may cost`}`,
+    ? "unknown"
+    : `$${dollars.toFixed(4)}${unpriced.length === 0 ? "" : ` plus the cost of ${unpriced.join(", ")}`}`,
 ]
 
 const { input, output } = Lint.pricingAssumption
 
-const assumption = `  price: if every attempt is billed, reads ${input} tokens and writes maxOutput, or ${output} where that is not said`
+const assumption = `  price: if every attempt is billed, with ${input} input tokens and maxOutput output tokens (${output} if it is not set)`

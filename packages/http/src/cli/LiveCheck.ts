@@ -1,6 +1,6 @@
 /**
- * What a configuration depends on, tried out before anybody depends on it: whether each deployment can start, what each
- * answers to one small question, and whether its Redis is there.
+ * Tests of what a configuration depends on: whether each provider can start, whether each deployment answers, and whether
+ * Redis is reachable.
  */
 import * as Chat from "@understudy/core/Chat"
 import type { Reason } from "@understudy/core/ProviderError"
@@ -14,25 +14,25 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Configuration } from "../Config.ts"
 
-/** How a deployment did: `reason` is missing where it was never asked, for it could not start. */
+/** The result for a deployment. A failure has no `reason` if the provider could not start. */
 export type LiveCheck = { readonly deployment: string } & (
-  | Answered
-  /** It stands for many models, of which none is named. */
-  | { readonly _tag: "Unasked" }
-  | (Silent & { readonly reason?: Reason | undefined; readonly status?: number | undefined })
+  | Succeeded
+  /** Its model is a wildcard. */
+  | { readonly _tag: "NotTested" }
+  | (Failed & { readonly reason?: Reason | undefined; readonly status?: number | undefined })
 )
 
-export interface Answered {
-  readonly _tag: "Answered"
+export interface Succeeded {
+  readonly _tag: "Succeeded"
   readonly took: Duration.Duration
 }
 
-export interface Silent {
+export interface Failed {
   readonly _tag: "Failed"
   readonly message: string
 }
 
-/** Starts every deployment's provider, which asks nobody anything: a key or a region that is missing comes out here. */
+/** Starts the provider of every deployment, without calling it. Fails for a missing key or region. */
 export const start = (settings: Config.Settings): Effect.Effect<ReadonlyArray<Config.Problem>> =>
   Effect.map(
     Effect.forEach(
@@ -47,50 +47,50 @@ export const start = (settings: Config.Settings): Effect.Effect<ReadonlyArray<Co
     (problems) => problems.flat(),
   )
 
-/** Asks every deployment at once, and none of them twice. */
-export const ask = (settings: Config.Settings): Effect.Effect<ReadonlyArray<LiveCheck>> =>
+/** Calls every deployment once, all concurrently. */
+export const deployments = (settings: Config.Settings): Effect.Effect<ReadonlyArray<LiveCheck>> =>
   Effect.forEach(
     Object.entries(settings.deployments),
     ([deployment, { model }]) =>
-      hasWildcard(model) ? Effect.succeed({ _tag: "Unasked" as const, deployment }) : askOne(deployment, settings),
+      hasWildcard(model) ? Effect.succeed({ _tag: "NotTested" as const, deployment }) : callOnce(deployment, settings),
     { concurrency: "unbounded" },
   )
 
-/** Whether the Redis of a configuration answers; `undefined` if it names none. */
-export const state = ({ state: { redis } }: Configuration): Effect.Effect<Answered | Silent | undefined> =>
+/** Whether the configured Redis is reachable; `undefined` if none is configured. */
+export const state = ({ state: { redis } }: Configuration): Effect.Effect<Succeeded | Failed | undefined> =>
   redis === undefined
     ? Effect.succeed(undefined)
     : Effect.promise(() => import("../state/RedisState.ts")).pipe(
         Effect.flatMap(({ layer }) => Effect.timed(Effect.scoped(Layer.build(layer(redis))))),
         Effect.match({
-          onSuccess: ([took]): Answered => ({ _tag: "Answered", took }),
-          onFailure: ({ message }): Silent => ({ _tag: "Failed", message }),
+          onSuccess: ([took]): Succeeded => ({ _tag: "Succeeded", took }),
+          onFailure: ({ message }): Failed => ({ _tag: "Failed", message }),
         }),
       )
 
-const question = [Chat.user("Answer with one word: are you there?")]
+const prompt = [Chat.user("Answer with one word: are you there?")]
 
-const askOne = (name: string, settings: Config.Settings): Effect.Effect<LiveCheck> =>
+const callOnce = (name: string, settings: Config.Settings): Effect.Effect<LiveCheck> =>
   Effect.scoped(
     Effect.gen(function* () {
-      const router = Context.get(yield* Layer.build(Router.layer(alone(name, settings))), Router.Router)
-      const [took] = yield* Effect.timed(router.chat({ model: name, messages: question, sampling: { maxTokens: 16 } }))
-      return { _tag: "Answered" as const, deployment: name, took }
+      const router = Context.get(yield* Layer.build(Router.layer(only(name, settings))), Router.Router)
+      const [took] = yield* Effect.timed(router.chat({ model: name, messages: prompt, sampling: { maxTokens: 16 } }))
+      return { _tag: "Succeeded" as const, deployment: name, took }
     }),
   ).pipe(
     Effect.catch((error) => {
-      const told = error._tag === "RouterError" ? (error.cause ?? error) : error
+      const failure = error._tag === "RouterError" ? (error.cause ?? error) : error
       return Effect.succeed({
         _tag: "Failed" as const,
         deployment: name,
-        message: told.message,
-        ...(told._tag === "ProviderError" ? { reason: told.reason, status: told.status } : undefined),
+        message: failure.message,
+        ...(failure._tag === "ProviderError" ? { reason: failure.reason, status: failure.status } : undefined),
       })
     }),
   )
 
-/** A router of this deployment and no retries. */
-const alone = (name: string, { defaults, deployments }: Config.Settings) =>
+/** The options of a router with this deployment only, without retries. */
+const only = (name: string, { defaults, deployments }: Config.Settings) =>
   Config.toOptions({
     defaults,
     deployments: Object.fromEntries(

@@ -1,6 +1,6 @@
 /**
- * Standard output and standard error of a process that lives on when they cannot be written: a disk that is full costs
- * lines of the log, and no calls. Node's own streams end the process, and after a failed write write no more.
+ * Standard output and standard error for a server process. A full disk costs log lines, but neither calls nor the process.
+ * Node's own streams end the process on such an error, and write nothing after it.
  */
 import * as Console from "effect/Console"
 import * as Layer from "effect/Layer"
@@ -10,23 +10,23 @@ import { Console as NodeConsole } from "node:console"
 import { fstatSync, writeSync } from "node:fs"
 import { Writable } from "node:stream"
 
-/** Writes to a file, each line whole; says how many were lost, and why, once it can write again. */
+/** Writes to a file without partial lines. After an error, it reports the number of lost lines once it can write again. */
 export class FileOutput extends Writable {
   readonly #write: (bytes: Uint8Array) => number
   #lost = 0
-  #why = ""
-  #torn = false
+  #lastError = ""
+  #hasPartialLine = false
 
-  /** `write` writes some of the bytes and tells how many, as `fs.writeSync` does. */
+  /** `write` writes some of the bytes and returns their number, as `fs.writeSync` does. */
   constructor(write: (bytes: Uint8Array) => number) {
     super()
     this.#write = write
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
-    const told = this.#lost === 0 ? "" : `${this.#lost} lines of this log could not be written: ${this.#why}\n`
-    const before = `${this.#torn ? "\n" : ""}${told}`
-    if ((before === "" || this.#all(Buffer.from(before), false)) && this.#all(chunk, true)) {
+    const report = this.#lost === 0 ? "" : `${this.#lost} lines of this log could not be written: ${this.#lastError}\n`
+    const prefix = `${this.#hasPartialLine ? "\n" : ""}${report}`
+    if ((prefix === "" || this.#writeAll(Buffer.from(prefix), false)) && this.#writeAll(chunk, true)) {
       this.#lost = 0
     } else {
       this.#lost++
@@ -34,24 +34,24 @@ export class FileOutput extends Writable {
     done()
   }
 
-  #all(bytes: Buffer, tears: boolean): boolean {
-    let at = 0
-    while (at < bytes.length) {
-      const written = Result.try({ try: () => this.#write(bytes.subarray(at)), catch: (error) => error })
+  #writeAll(bytes: Buffer, endsLine: boolean): boolean {
+    let offset = 0
+    while (offset < bytes.length) {
+      const written = Result.try({ try: () => this.#write(bytes.subarray(offset)), catch: (error) => error })
       if (Result.isFailure(written)) {
         const error = written.failure
-        this.#why = String(Predicate.isObject(error) ? (error["code"] ?? error["message"]) : error)
-        this.#torn ||= at > 0
+        this.#lastError = String(Predicate.isObject(error) ? (error["code"] ?? error["message"]) : error)
+        this.#hasPartialLine ||= offset > 0
         return false
       }
-      at += written.success
+      offset += written.success
     }
-    if (tears) this.#torn = false
+    if (endsLine) this.#hasPartialLine = false
     return true
   }
 }
 
-/** What stands behind a descriptor: its stream, which is told that its errors are known, or for a file one that does not fail. */
+/** The stream of a descriptor, with its errors ignored; for files a `FileOutput`. */
 const output = (descriptor: number, stream: NodeJS.WriteStream): Writable => {
   stream.on("error", () => {})
   const stat = Result.try(() => fstatSync(descriptor))

@@ -1,5 +1,5 @@
 /**
- * `understudy serve`: the gateway as a process.
+ * `understudy serve`: runs the gateway.
  */
 import * as Flag from "effect/cli/Flag"
 import * as Command from "effect/cli/Command"
@@ -25,26 +25,31 @@ import * as Output from "./Output.ts"
 import * as Signals from "./Signals.ts"
 import * as ConfigSource from "./ConfigSource.ts"
 
-/** The gateway cannot listen where it was told to. */
+/** The gateway cannot listen on its address. */
 export class CannotListen extends Data.TaggedError("CannotListen")<{ readonly message: string }> {}
 
 const flags = {
   config: ConfigSource.flag,
   live: Flag.Boolean("live").pipe(
-    Flag.withDescription("Serve the providers whose credentials are in the environment"),
+    Flag.withDescription(
+      "Serve the providers whose credentials are in the environment, instead of a configuration file (default: off).",
+    ),
     Flag.withDefault(false),
   ),
-  port: Flag.Int("port").pipe(Flag.withDescription("The port to listen on; 4000 if not said"), Flag.optional),
+  port: Flag.Int("port").pipe(
+    Flag.withDescription("The port to listen on (default: server.port of the configuration, else 4000)."),
+    Flag.optional,
+  ),
   host: Flag.String("host").pipe(
-    Flag.withDescription("The address to listen on; 127.0.0.1 if not said"),
+    Flag.withDescription("The address to listen on (default: server.host of the configuration, else 127.0.0.1)."),
     Flag.optional,
   ),
   logFormat: Flag.Literals("log-format", ["pretty", "json"]).pipe(
-    Flag.withDescription("How log lines are written"),
+    Flag.withDescription("The format of log lines (default: pretty)."),
     Flag.withDefault("pretty" as const),
   ),
   logContent: Flag.Boolean("log-content").pipe(
-    Flag.withDescription("Log what is asked and answered"),
+    Flag.withDescription("Log prompts and answers (default: off)."),
     Flag.withDefault(false),
   ),
 }
@@ -68,7 +73,12 @@ export const serve = Command.make(
     const logger = logFormat === "json" ? PlainText.json : PlainText.logger(Logger.consolePretty())
     return yield* Effect.provide(program, [DotEnv.layer(file), Logger.layer([logger]), Output.layer])
   }),
-).pipe(Command.withDescription("Serve the gateway"))
+).pipe(
+  Command.withDescription(
+    "Run the gateway until SIGINT or SIGTERM, then drain. Exit codes: 130 after a signal, 1 if the gateway cannot start.",
+  ),
+  Command.withShortDescription("Run the gateway"),
+)
 
 const run = Effect.fnUntraced(function* (
   source: ConfigSource.ConfigSource,
@@ -76,15 +86,15 @@ const run = Effect.fnUntraced(function* (
   auth: Auth.Policy,
   logContent: boolean,
 ) {
-  yield* Signals.outliveHangup
+  yield* Signals.ignoreHangup
   const gateway = App.layer(source.configuration, { server, auth, logContent })
   const context = yield* Layer.build(gateway).pipe(
     Effect.catchTag("ServeError", (error) => Effect.fail(cannotListen(server, error))),
   )
   const address = HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address)
   yield* Signals.hurryOnInterrupt(Context.get(context, Drain).hurry)
-  const operator = auth.keys.some(({ holder }) => holder === undefined)
-  for (const line of yield* StartupMessage.lines(address, source, operator)) yield* Console.log(line)
+  const hasOperatorKey = auth.keys.some(({ virtualKey }) => virtualKey === undefined)
+  for (const line of yield* StartupMessage.lines(address, source, hasOperatorKey)) yield* Console.log(line)
   return yield* Effect.never
 })
 
@@ -92,12 +102,16 @@ const cannotListen = ({ host, port }: ServerSettings, { cause }: ServeError): Ca
   const code = Predicate.isObject(cause) && "code" in cause ? cause["code"] : undefined
   switch (code) {
     case "EADDRINUSE":
-      return new CannotListen({ message: `Port ${port} is taken. Choose another: --port ${port + 1}` })
+      return new CannotListen({ message: `Port ${port} is already in use. Choose another: --port ${port + 1}` })
     case "EACCES":
-      return new CannotListen({ message: `Port ${port} may not be listened on. Choose one above 1023: --port 4000` })
+      return new CannotListen({
+        message: `No permission to listen on port ${port}. Choose a port above 1023: --port 4000`,
+      })
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
-      return new CannotListen({ message: `This machine has no address ${host}. Choose another: --host 127.0.0.1` })
+      return new CannotListen({
+        message: `${host} is not an address of this machine. Choose another: --host 127.0.0.1`,
+      })
     default:
       return new CannotListen({
         message: `Cannot listen on ${host}:${port}: ${Predicate.isError(cause) ? cause.message : String(cause)}`,

@@ -1,5 +1,6 @@
 /**
- * Whom a gateway lets in, settled before it listens: wider than this machine takes a key, or the configuration's own word.
+ * The authentication policy of a gateway, decided before it listens. Listening beyond loopback requires a key, or
+ * `server.allowUnauthenticated`.
  */
 import * as Config from "effect/Config"
 import * as Data from "effect/Data"
@@ -10,16 +11,16 @@ import { randomBytes } from "node:crypto"
 import type { Configuration } from "../Config.ts"
 import * as Auth from "../auth/Auth.ts"
 
-/** The gateway would let in more than its operator asked for. */
-export class UnauthenticatedListen extends Data.TaggedError("Exposed")<{ readonly message: string }> {}
+/** The configured authentication is unsafe: no keys beyond loopback, or a weak session secret. */
+export class UnauthenticatedListen extends Data.TaggedError("UnauthenticatedListen")<{ readonly message: string }> {}
 
-/** A secret of the environment's. One that is set to nothing is none: anybody could send that. */
+/** A secret from the environment. An empty value counts as unset. */
 const secret = (name: string) =>
-  Effect.map(Config.option(Config.Redacted(name)), (said) =>
-    Option.getOrUndefined(Option.filter(said, (secret) => Redacted.value(secret).trim() !== "")),
+  Effect.map(Config.option(Config.Redacted(name)), (value) =>
+    Option.getOrUndefined(Option.filter(value, (secret) => Redacted.value(secret).trim() !== "")),
   )
 
-/** The operator's key, from the environment, and those of the configuration. */
+/** The policy with the operator key, from the environment, and the configured virtual keys. */
 export const policy = Effect.fnUntraced(function* ({ keys, server }: Pick<Configuration, "keys" | "server">) {
   const { allowedHosts, allowedOrigins, allowUnauthenticated, expose, host } = server
   const operator = yield* secret("UNDERSTUDY_API_KEY")
@@ -32,28 +33,30 @@ export const policy = Effect.fnUntraced(function* ({ keys, server }: Pick<Config
   if (policy.keys.length > 0 || allowUnauthenticated || Auth.isLoopback(host)) return policy
   return yield* new UnauthenticatedListen({
     message:
-      `Listening on ${host} would let anybody who reaches this machine spend your money.\n` +
-      "Set a key that callers must send (UNDERSTUDY_API_KEY, or `keys` in the configuration), or say there that you mean it: server: { allowUnauthenticated: true }.",
+      `Listening on ${host} without keys would let every client on the network use your providers' credentials.\n` +
+      "Set a key (UNDERSTUDY_API_KEY, or `keys` in the configuration), or allow this with server: { allowUnauthenticated: true }.",
   })
 })
 
-/** The least length of a secret that sessions are signed with, in characters. */
-const shortest = 32
+/** The minimum length of the session secret, in characters. */
+const minSecretLength = 32
 
-/** The same with sessions for the page, where a key is asked for. A secret that is made here is known to this process alone. */
+/**
+ * The policy with sessions for the page, if it has keys. Without SESSION_SECRET, a random secret is used for this process.
+ */
 export const withSessions = Effect.fnUntraced(function* (policy: Auth.Policy) {
   if (policy.keys.length === 0) return policy
-  const said = yield* secret("SESSION_SECRET")
-  if (said !== undefined) {
-    if (Redacted.value(said).length >= shortest) return { ...policy, sessions: said }
+  const secretText = yield* secret("SESSION_SECRET")
+  if (secretText !== undefined) {
+    if (Redacted.value(secretText).length >= minSecretLength) return { ...policy, sessions: secretText }
     return yield* new UnauthenticatedListen({
       message:
-        `SESSION_SECRET has ${Redacted.value(said).length} characters: whoever guesses it can sign in as anybody.\n` +
-        `Set one of at least ${shortest}, such as what \`openssl rand -base64 32\` prints, or none to have one made.`,
+        `SESSION_SECRET has ${Redacted.value(secretText).length} characters, which is too short: an attacker who guesses it can sign in with any key.\n` +
+        `Use at least ${minSecretLength} characters, such as the output of \`openssl rand -base64 32\`, or unset it to use a random secret.`,
     })
   }
   yield* Effect.logWarning(
-    "SESSION_SECRET is not set: whoever signs in to the page must do so again after a restart, and at every other gateway",
+    "SESSION_SECRET is not set: sign-ins to the page end at a restart, and are not valid at other gateways",
   )
   return { ...policy, sessions: Redacted.make(randomBytes(32).toString("base64url")) }
 })

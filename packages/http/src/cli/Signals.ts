@@ -1,12 +1,12 @@
 /**
- * What a serving process does about signals beside going down, which its runtime sees to.
+ * Signal handling of a server process, besides shutdown, which the Effect runtime handles.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 
 type Signal = "SIGINT" | "SIGHUP"
 
-/** Runs an effect at each such signal until the scope closes, before the runtime goes down on it. */
+/** Runs an effect at each signal until the scope closes, before the runtime interrupts the program. */
 const on = (signal: Signal, effect: Effect.Effect<void>): Effect.Effect<void, never, Scope.Scope> =>
   Effect.contextWith((context: Parameters<typeof Effect.runForkWith<never>>[0]) => {
     const run = Effect.runForkWith(context)
@@ -19,15 +19,12 @@ const on = (signal: Signal, effect: Effect.Effect<void>): Effect.Effect<void, ne
     )
   })
 
-/**
- * Does not die of a terminal that hangs up. To be acquired before the server, so that it still holds while the server
- * drains.
- */
-export const outliveHangup: Effect.Effect<void, never, Scope.Scope> = on(
+/** Ignores SIGHUP. Acquire it before the server, so that it is in effect while the server drains. */
+export const ignoreHangup: Effect.Effect<void, never, Scope.Scope> = on(
   "SIGHUP",
-  Effect.logWarning("SIGHUP changes nothing: restart to read the configuration again"),
+  Effect.logWarning("SIGHUP is ignored. Restart to reload the configuration."),
 )
 
-/** Takes SIGINT for a hand at a terminal, which waits for no load balancer. */
+/** Skips the drain delay on SIGINT, which comes from a terminal, where no load balancer waits. */
 export const hurryOnInterrupt = (hurry: Effect.Effect<void>): Effect.Effect<void, never, Scope.Scope> =>
   on("SIGINT", hurry)

@@ -1,8 +1,8 @@
 /**
- * What `serve` serves when nobody says what: two simulated deployments, for a first look that costs nothing.
+ * The default configuration of `serve`: two simulated deployments, without network or cost.
  */
 
-/** The configuration, as its author would have written it. */
+/** The configuration as YAML. */
 export const yaml = `deployments:
   primary: { provider: simulated, model: simulated, latency: 300ms, firstToken: 150ms, tokenDelay: 25ms }
   backup:  { provider: simulated, model: simulated, latency: 400ms, firstToken: 200ms, tokenDelay: 25ms }

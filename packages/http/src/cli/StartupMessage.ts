@@ -1,5 +1,5 @@
 /**
- * What `serve` says when it is ready: what it serves, a line to try it, and, for a simulation, a line to break it.
+ * The startup message of `serve`: what is served, a command to try it, and, for a simulation, a command to break it.
  */
 import * as Routes from "@understudy/core/Route"
 import { hasWildcard } from "@understudy/core/internal/route/Wildcard"
@@ -10,26 +10,26 @@ import type { ConfigSource } from "./ConfigSource.ts"
 
 const json = "-H 'content-type: application/json'"
 
-/** The lines. `operator` is whether the operator has a key: it opens what virtual keys do not. */
+/** The lines. `hasOperatorKey`: the commands use the operator key, else the first virtual key. */
 export const lines = Effect.fnUntraced(function* (
   url: string,
   { configuration, origin }: ConfigSource,
-  operator: boolean,
+  hasOperatorKey: boolean,
 ) {
   const { deployments, routes } = configuration
   const named = Object.entries(routes)
   const names = [...Object.keys(routes), ...Object.keys(deployments)]
-  const caller = operator ? undefined : configuration.keys[0]
-  const model = (caller?.routes ?? names).find((name) => !hasWildcard(name)) ?? names[0] ?? ""
-  const authorization = operator
-    ? sends("UNDERSTUDY_API_KEY")
-    : caller === undefined
+  const virtualKey = hasOperatorKey ? undefined : configuration.keys[0]
+  const model = (virtualKey?.routes ?? names).find((name) => !hasWildcard(name)) ?? names[0] ?? ""
+  const authorization = hasOperatorKey
+    ? authorizationHeader("UNDERSTUDY_API_KEY")
+    : virtualKey === undefined
       ? ""
-      : sends(holding(configuration))
+      : authorizationHeader(keyVariable(configuration))
   const simulated = Object.entries(deployments).find(([, { provider }]) => provider === "simulated")?.[0]
   const width = Math.max(...names.map(({ length }) => length))
 
-  const all = [
+  const output = [
     "",
     `Understudy serves ${url}/v1 from ${origin}`,
     "",
@@ -38,28 +38,28 @@ export const lines = Effect.fnUntraced(function* (
       ([name, { model, provider }]) => `  ${name.padEnd(width)}  ${provider}, ${model}`,
     ),
     "",
-    `Try it in a browser at ${url}/, or here:`,
+    `Try it in a browser at ${url}/, or with:`,
     `  curl -s ${url}/v1/chat/completions ${json}${authorization} \\`,
     `    -d '{"model":"${model}","messages":[{"role":"user","content":"Who is on tonight?"}]}'`,
   ]
   if (simulated !== undefined) {
-    if (caller === undefined)
-      all.push(
+    if (virtualKey === undefined)
+      output.push(
         "",
-        `Break ${simulated}, try again, and end it:`,
+        `Make ${simulated} fail, try again, then restore it:`,
         `  curl -s ${url}/simulated/${simulated} ${json}${authorization} -d '{"status":503}'`,
         `  curl -s ${url}/simulated/${simulated} ${json}${authorization} -d '{}'`,
       )
     const found = yield* Environment.credentials
     if (found.length > 0) {
-      all.push("", `${found.join(" and ")} would be used by:`, "  npm start -- --live")
+      output.push("", `Found ${found.join(" and ")}. To call real providers:`, "  npm start -- --live")
     }
   }
-  return [...all, ""]
+  return [...output, ""]
 })
 
-/** The header with the key that an environment variable holds. */
-const sends = (variable: string): string => ` -H "authorization: Bearer $${variable}"`
+/** The curl option for a key in an environment variable. */
+const authorizationHeader = (variable: string): string => ` -H "authorization: Bearer $${variable}"`
 
-/** The variable that the first virtual key came from. */
-const holding = ({ variables }: Configuration): string => variables.get("keys[0].key")?.[0] ?? "KEY"
+/** The environment variable of the first virtual key. */
+const keyVariable = ({ variables }: Configuration): string => variables.get("keys[0].key")?.[0] ?? "KEY"

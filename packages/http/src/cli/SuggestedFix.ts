@@ -1,5 +1,5 @@
 /**
- * What would probably mend a deployment that failed, by why it failed, and whether it is a vendor's own or a server of the
+ * The likely fix for a deployment that failed, by the reason of the failure, and by whether its server is a vendor's or the
  * operator's.
  */
 import type { Reason } from "@understudy/core/ProviderError"
@@ -8,71 +8,71 @@ import type { Settings } from "@understudy/providers/Config"
 import * as Address from "@understudy/providers/internal/config/Address"
 import { keyPath, shownAddress } from "@understudy/providers/internal/config/ConfigError"
 
-/** Why a deployment failed: the reason, and what came with it. */
+/** The failure of a deployment. */
 export interface Failure {
   readonly reason: Reason
   readonly status?: number | undefined
   readonly message: string
 }
 
-/** The likely fix, for whoever wrote the configuration. */
-export const remedy = (name: string, settings: Settings, failure: Failure): string => {
+/** The likely fix, for the author of the configuration. */
+export const suggestedFix = (name: string, settings: Settings, failure: Failure): string => {
   const deployment = settings.deployments[name]
   const path = keyPath("deployments", name)
-  if (deployment === undefined) return `look at ${path}`
+  if (deployment === undefined) return `check ${path}`
   const vendor = vendors[deployment.provider]
   const { reason } = failure
   switch (reason._tag) {
     case "Authentication":
       return `check ${credentials(name, settings)}`
     case "Permission":
-      return `this account may not use ${deployment.model}${where(deployment)}: ask for access to it, or check ${credentials(name, settings)}; ${vendor.models}`
+      return `this account has no access to ${deployment.model}${where(deployment)}: request access, or check ${credentials(name, settings)}; ${vendor.models}`
     case "ModelNotFound":
       return (
         Address.correction(deployment, path, failure) ??
-        `${deployment.model} is misspelt, retired, or not offered${where(deployment)}: check ${path}.model; ${vendor.models}`
+        `${deployment.model} is misspelled, retired, or not available${where(deployment)}: check ${path}.model; ${vendor.models}`
       )
     case "QuotaExhausted":
-      return "the account's credit or quota is used up: look at its billing and its limits"
+      return "the credit or quota of the account is used up: check its billing and its limits"
     case "RateLimited":
-      return "it would answer, but has too many calls just now: wait, or ask the vendor for a higher limit"
+      return "the rate limit of the account is exceeded: wait, or request a higher limit from the vendor"
     case "Overloaded":
     case "ServerError":
-      return troubled(deployment, path, failure)
+      return serverErrorFix(deployment, path, failure)
     case "Network":
-      return `nothing answers at ${address(deployment, path)}: check the address, that it is up, DNS, proxy and firewall`
+      return `no server answers at ${address(deployment, path)}: check the address, the server, DNS, proxy and firewall`
     case "Malformed":
       return (
         Address.correction(deployment, path, failure) ??
-        `what answers at ${address(deployment, path)} does not speak this protocol: check the address, which often ends in /v1`
+        `the server at ${address(deployment, path)} does not use this protocol: check the address, which often ends in /v1`
       )
     case "Timeout":
       return reason.phase === "connect"
         ? `no connection to ${address(deployment, path)}: check the address and the firewall, or raise ${path}.timeout.connect`
-        : `it was silent for too long${Address.isOwn(deployment) ? ", as a server is that loads its model" : ""}: try again, or raise ${path}.timeout.attempt`
+        : `no response in time${Address.isOwn(deployment) ? "; the server may be loading its model" : ""}: try again, or raise ${path}.timeout.attempt`
     case "LocalError":
-      return "this machine lacks something, and the deployment was not asked: look at its open files (ulimit -n), ports and memory"
+      return "this machine lacks a resource, so the deployment was not called: check open files (ulimit -n), ports and memory"
     case "ContextWindowExceeded":
     case "ContentPolicy":
     case "InvalidRequest":
     case "Unsupported":
       return (
         Address.correction(deployment, path, failure) ??
-        `it answers, but refuses a plain question: check that ${deployment.model} is a chat model`
+        `the deployment rejects a simple prompt: check that ${deployment.model} is a chat model`
       )
   }
 }
 
 type Deployment = Settings["deployments"][string]
 
-/** The credentials in use: the variables they come from, else the keys that hold them, else where they are looked for. */
+/** Where the credentials in use come from: environment variables, else configuration keys, else the default variables. */
 const credentials = (name: string, { deployments, variables }: Settings): string => {
   const deployment = deployments[name]
   if (deployment === undefined) return "its credentials"
   const known = vendors[deployment.provider].credentials
   const given = known.keys.filter((key) => Object.hasOwn(deployment.keys, key))
   if (given.length === 0 && Address.configured(deployment)?.key === "baseUrl") {
-    return `${keyPath(keyPath("deployments", name), "apiKey")}: a server at a baseUrl is sent no other key, and this one asks for one`
+    return `${keyPath(keyPath("deployments", name), "apiKey")}: this server requires a key, and no other key is sent to a baseUrl`
   }
   if (given.length === 0) {
     return known.variables.length === 0
@@ -97,19 +97,19 @@ const address = (deployment: Deployment, path: string): string => {
   return Address.of(deployment) ?? `the address of ${deployment.provider}`
 }
 
-/** What helps against a server's own trouble: its status page, or a look at the server itself. */
-const troubled = (deployment: Deployment, path: string, { message }: Failure): string => {
+/** The fix for a server error: the vendor's status page, or the log of the operator's server. */
+const serverErrorFix = (deployment: Deployment, path: string, { message }: Failure): string => {
   const { provider } = deployment
-  if (provider === "simulated") return `it fails as it is told to: look at ${path}`
+  if (provider === "simulated") return `this simulated deployment is configured to fail: check ${path}`
   if (Address.isOwn(deployment)) {
     const server = address(deployment, path)
     return loading.test(message)
-      ? `the server at ${server} is still loading its model: wait until it is ready, and check again`
-      : `the fault is the vendor's, here the server at ${server}: look at its log, and whether it has memory enough for its model`
+      ? `the server at ${server} is loading its model: wait until it is ready, and check again`
+      : `the server at ${server} failed: check its log, and whether it has enough memory for its model`
   }
   const { statusPage } = vendors[provider]
-  return `the fault is the vendor's: try again later${statusPage === undefined ? "" : `, and look at its status page, ${statusPage}`}`
+  return `the vendor's server failed: try again later${statusPage === undefined ? "" : `, or check its status page, ${statusPage}`}`
 }
 
-/** As llama.cpp, vLLM and others say it under a 503. */
+/** Messages of a 503 from llama.cpp, vLLM and others. */
 const loading = /\b(?:loading|starting|warming up|not ready)\b/i

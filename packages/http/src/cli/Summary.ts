@@ -1,5 +1,5 @@
 /**
- * A configuration in a few lines: what can be called, who answers, by whose model, and who may ask.
+ * A summary of a configuration: routes, deployments and keys.
  */
 import type { Route } from "@understudy/core/Route"
 import type { Configuration } from "../Config.ts"
@@ -18,9 +18,9 @@ export const lines = ({ deployments, keys, routes }: Configuration): ReadonlyArr
     "keys",
     keys.map(({ id, limits = {}, routes }) => [
       id,
-      routes?.join(", ") ?? "everything",
+      routes?.join(", ") ?? "all",
       Object.entries(limits)
-        .map(([limit, most]) => `${limit} ${most}`)
+        .map(([limit, max]) => `${limit} ${max}`)
         .join(", "),
     ]),
   ),
@@ -46,7 +46,7 @@ export const describe = (route: Route): string => {
   }
 }
 
-/** In brackets where it would be misread without. */
+/** A description in parentheses where it would be ambiguous without. */
 const nested = (route: Route): string => {
   const inner = route._tag === "Policies" ? route.route : route
   const several = inner._tag === "OnError" || (inner._tag === "Fallback" && inner.routes.length > 1)

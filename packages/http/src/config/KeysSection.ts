@@ -1,5 +1,5 @@
 /**
- * The `keys` section of a configuration: who may call, by keys of the gateway's own.
+ * The `keys` section of a configuration: virtual keys.
  */
 import type { Route } from "@understudy/core/Route"
 import { conditions } from "@understudy/core/Route"
@@ -16,29 +16,31 @@ const optional = Schema.optionalKey
 
 const KeyLimits = Schema.Struct({ ...Limits.fields, cpm: optional(count) })
 
-/** The section where these can be called. */
+/** The schema of the section. `callable`: the names of routes and deployments. */
 export const KeysSection = (callable: ReadonlyArray<string>) =>
   Schema.Array(
     Schema.Struct({
-      id: text("a name for the key's holder, such as team-a").pipe(
-        Schema.annotateKey({ messageMissingKey: "is missing: name the key's holder, such as team-a" }),
+      id: text("a name for the key, such as team-a").pipe(
+        Schema.annotateKey({ messageMissingKey: "is missing: give the key a name, such as team-a" }),
       ),
       key: secret.pipe(
-        Schema.annotateKey({ messageMissingKey: 'is missing: give the secret that is sent, such as "${TEAM_A_KEY}"' }),
+        Schema.annotateKey({
+          messageMissingKey: 'is missing: give the secret that clients send, such as "${TEAM_A_KEY}"',
+        }),
       ),
       limits: optional(KeyLimits),
       routes: optional(
         Schema.NonEmptyArray(
           word(callable).pipe(
-            Schema.annotateKey({ messageMissingKey: "is missing: name a route, or leave `routes` out to mean all" }),
+            Schema.annotateKey({ messageMissingKey: "is missing: name a route, or remove `routes` to allow all" }),
           ),
         ).annotate({ expected: "a list of names of routes and deployments" }),
       ),
     }),
   ).annotate({ expected: 'a list such as [{ id: team-a, key: "${TEAM_A_KEY}" }]' })
 
-/** What each may not share with another: its name in the logs, and the secret that tells them apart. */
-export const doubles = (keys: ReadonlyArray<VirtualKey>): ReadonlyArray<Problem> => {
+/** The problems of keys with the id or the secret of another key. */
+export const duplicates = (keys: ReadonlyArray<VirtualKey>): ReadonlyArray<Problem> => {
   const [ids, secrets] = [new Set<string>(), new Set<string>()]
   return keys.flatMap(({ id, key }, index) => {
     const secret = Redacted.value(key)
@@ -47,7 +49,7 @@ export const doubles = (keys: ReadonlyArray<VirtualKey>): ReadonlyArray<Problem>
         ? [{ path: `keys[${index}].id`, message: `another key has the id "${id}": rename one of them` }]
         : []),
       ...(secrets.has(secret)
-        ? [{ path: `keys[${index}].key`, message: "another key is the same: nobody could tell whose it is" }]
+        ? [{ path: `keys[${index}].key`, message: "another key has the same secret: each key needs its own" }]
         : []),
     ]
     ids.add(id)
@@ -56,19 +58,19 @@ export const doubles = (keys: ReadonlyArray<VirtualKey>): ReadonlyArray<Problem>
   })
 }
 
-/** Routes that look for callers that there are none of: what they have for them would never be taken. */
-export const strangers = (
+/** The problems of routes whose conditions name a key that does not exist. */
+export const unknownKeys = (
   routes: Readonly<Record<string, Route>>,
   keys: ReadonlyArray<VirtualKey>,
 ): ReadonlyArray<Problem> => {
   const ids = keys.map(({ id }) => id)
   return Object.entries(routes).flatMap(([name, route]) =>
     conditions(route)
-      .flatMap(({ keys: callers = [] }) => callers)
-      .filter((caller) => !ids.includes(caller))
-      .map((caller) => ({
+      .flatMap(({ keys = [] }) => keys)
+      .filter((id) => !ids.includes(id))
+      .map((id) => ({
         path: keyPath("routes", name),
-        message: `looks for the caller "${caller}", but no key has that id${didYouMean(caller, ids) || "."}`,
+        message: `has a condition for the key "${id}", but no key has that id${didYouMean(id, ids) || "."}`,
       })),
   )
 }

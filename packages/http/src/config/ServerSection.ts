@@ -1,10 +1,10 @@
 /**
- * The `server` section of a configuration: where the gateway listens, what it takes, and whom it lets in.
+ * The `server` section of a configuration: address, limits, authentication and shutdown.
  */
 import { DurationText, PositiveDuration } from "@understudy/providers/internal/config/DurationText"
 import { SizeText } from "@understudy/providers/internal/config/SizeText"
 import { count, flag, number, text, word, source } from "@understudy/providers/internal/config/Fields"
-import { deepest } from "@understudy/providers/internal/protocols/JsonBounds"
+import { deepest as maxDepth } from "@understudy/providers/internal/protocols/JsonBounds"
 import * as ByteSize from "effect/ByteSize"
 import * as Schema from "effect/Schema"
 import * as Drain from "../Drain.ts"
@@ -13,7 +13,7 @@ import * as ServerLimits from "../ServerLimits.ts"
 
 const optional = Schema.optionalKey
 
-/** A host as requests name it, without its port. */
+/** A host name of a `Host` header, without its port. */
 const HostName = source({
   from: Schema.String,
   to: Schema.String,
@@ -23,25 +23,25 @@ const HostName = source({
   print: (host) => host,
 })
 
-/** An origin as browsers send it. */
+/** An origin in the form that browsers send. */
 const Origin = source({
   from: Schema.String,
   to: Schema.String,
   expected: "an origin without a path or a wildcard, such as https://chat.example.com",
-  parse: (origin) => (/^[a-z][a-z\d+.-]*:\/\/[^\s/?#@*]+$/i.test(origin.trim()) ? asSent(origin.trim()) : undefined),
+  parse: (origin) => (/^[a-z][a-z\d+.-]*:\/\/[^\s/?#@*]+$/i.test(origin.trim()) ? normalize(origin.trim()) : undefined),
   print: (origin) => origin,
 })
 
-/** Browsers leave out the port that is the scheme's own, and write names of other alphabets in ASCII; other schemes are opaque to `URL`. */
-const asSent = (origin: string): string | undefined => {
+/** Browsers omit the scheme's default port and write host names in ASCII. `URL` normalizes HTTP schemes only. */
+const normalize = (origin: string): string | undefined => {
   if (!/^https?:/i.test(origin)) return origin.toLowerCase()
   return URL.canParse(origin) ? new URL(origin).origin : undefined
 }
 
-/** As deep as JavaScript can write again. */
+/** At most the depth that JavaScript can serialize. */
 const nesting = number(
-  `a number of levels, 1 to ${deepest}`,
-  (levels) => Number.isInteger(levels) && levels >= 1 && levels <= deepest,
+  `a number of levels, 1 to ${maxDepth}`,
+  (levels) => Number.isInteger(levels) && levels >= 1 && levels <= maxDepth,
 )
 
 export const ServerSection = Schema.Struct({
@@ -89,19 +89,19 @@ export const ServerSection = Schema.Struct({
 export interface ServerSettings {
   readonly port: number
   readonly host: string
-  /** The largest body taken. */
+  /** The largest accepted request body. */
   readonly maxBody: ByteSize.ByteSize
-  /** Whether anybody may call who can reach it, though it listens wider than on loopback and asks for no key. */
+  /** Whether to serve beyond loopback without keys. */
   readonly allowUnauthenticated: boolean
-  /** Host names answered to besides loopback's. */
+  /** Host names accepted besides loopback's. */
   readonly allowedHosts: ReadonlyArray<string>
-  /** Origins of web pages let in besides loopback's. */
+  /** Origins of web pages accepted besides loopback's. */
   readonly allowedOrigins: ReadonlyArray<string>
-  /** How much callers are told of who answers: see `Guard.Policy`. */
+  /** How much of deployments callers see. See `Auth.Policy`. */
   readonly expose?: Expose.Level | undefined
-  /** How long it may take to go down once the gateway is told to stop. */
+  /** How long each step of a shutdown may take. */
   readonly drain: Drain.Policy
-  /** What one caller may ask of the process that all share. */
+  /** Limits on one caller's use of the process. */
   readonly limits: ServerLimits.Limits
 }
 
@@ -116,7 +116,7 @@ export const defaults: ServerSettings = {
   limits: ServerLimits.defaults,
 }
 
-/** The section with the defaults for what it does not say. */
+/** The section with its defaults filled in. */
 export const settings = (section: typeof ServerSection.Type = {}): ServerSettings => ({
   ...defaults,
   ...section,

@@ -1,11 +1,12 @@
 /**
- * The `state` section of a configuration: where circuits, limits and rests are kept. Nothing said is in memory.
+ * The `state` section of a configuration: where circuits, limits, cooldowns and cached responses are kept. Default: in
+ * memory.
  */
 import { source } from "@understudy/providers/internal/config/Fields"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 
-/** The address of a Redis, which may hold its password. */
+/** The address of a Redis, which may contain its password. */
 const RedisAddress: Schema.Codec<Redacted.Redacted, string> = source({
   from: Schema.String,
   to: Schema.Redacted(Schema.String),

@@ -1,5 +1,5 @@
 /**
- * The `usageLog` section of a configuration: the file with a line for every call. Without one, none is written.
+ * The `usageLog` section of a configuration: a file with one line per call. Without it, no usage log is written.
  */
 import type { Problem } from "@understudy/providers/Config"
 import { SizeText } from "@understudy/providers/internal/config/SizeText"
@@ -18,12 +18,12 @@ export const UsageLogSection = Schema.Struct({
 
 export const defaults = { maxSize: ByteSize.megabytes(10), maxFiles: 5 }
 
-/** What the section comes to: `undefined` where nothing is to be written. */
-export const settings = ({ file, ...said }: typeof UsageLogSection.Type): UsageLogSettings | undefined =>
-  file === undefined ? undefined : { ...defaults, ...said, file }
+/** The section with its defaults filled in; `undefined` without a file. */
+export const settings = ({ file, ...options }: typeof UsageLogSection.Type): UsageLogSettings | undefined =>
+  file === undefined ? undefined : { ...defaults, ...options, file }
 
-/** A section that says how to write, and not where. */
-export const nowhere = ({ file, ...said }: typeof UsageLogSection.Type): ReadonlyArray<Problem> =>
-  file === undefined && Object.keys(said).length > 0
+/** The problem of a section with other fields and no file. */
+export const missingFile = ({ file, ...options }: typeof UsageLogSection.Type): ReadonlyArray<Problem> =>
+  file === undefined && Object.keys(options).length > 0
     ? [{ path: "usageLog.file", message: "is missing: name the file to write, such as logs/usage.log" }]
     : []

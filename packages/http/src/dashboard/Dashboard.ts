@@ -1,7 +1,7 @@
 /**
- * The page at `/`: a prompt, its answer as it streams, and how it came about. It asks `/api/generate`, `/api/activity` and
- * `/api/providers` as anybody may, and knows nothing by itself. Where the gateway asks for a key, `POST /login` takes it
- * (`{ "key" }`) and gives the browser a session that stands for it; `POST /logout` ends that.
+ * The page at `/`: a prompt, its streamed answer, and the activity of the call. The page uses `/api/generate`,
+ * `/api/activity` and `/api/providers`. If the gateway requires a key, `POST /login` takes it (`{ "key" }`) and sets a
+ * session cookie; `POST /logout` ends the session.
  */
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
 import * as Clock from "effect/Clock"
@@ -21,13 +21,13 @@ import * as Auth from "../auth/Auth.ts"
 import * as LoginThrottle from "../api/LoginThrottle.ts"
 import * as Session from "../auth/Session.ts"
 
-/** Adds the page, and the way in, to the `HttpRouter` in context. */
+/** Adds the page, login and logout to the `HttpRouter` in context. */
 export const layer = (auth: Auth.Auth): Layer.Layer<never, never, HttpRouter.HttpRouter> =>
   HttpRouter.use((http) =>
     Effect.gen(function* () {
       yield* http.add("GET", "/", page())
-      yield* http.add("POST", "/login", told(signIn(auth)))
-      yield* http.add("POST", "/logout", told(signOut(auth)))
+      yield* http.add("POST", "/login", withErrors(signIn(auth)))
+      yield* http.add("POST", "/logout", withErrors(signOut(auth)))
     }),
   )
 
@@ -35,7 +35,7 @@ export const layer = (auth: Auth.Auth): Layer.Layer<never, never, HttpRouter.Htt
 // The page
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The one file, which stands among the sources of what was built too. */
+/** Published beside the build as well: the package includes `src`. */
 const file = new URL("./page.html", import.meta.url)
 
 const page = (): HttpServerResponse.HttpServerResponse => {
@@ -60,23 +60,23 @@ const page = (): HttpServerResponse.HttpServerResponse => {
   })
 }
 
-/** What stands inside these tags, and nothing else, may run or be applied. */
+/** The CSP hashes of the inline elements with this tag. */
 const hashes = (html: string, tag: "script" | "style"): string =>
   [...html.matchAll(new RegExp(`<${tag}>([^]*?)</${tag}>`, "g"))]
     .map(([, text = ""]) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`)
     .join(" ")
 
 // ---------------------------------------------------------------------------------------------------------------------
-// The way in and out
+// Login and logout
 // ---------------------------------------------------------------------------------------------------------------------
 
 type Reply<E> = Effect.Effect<HttpServerResponse.HttpServerResponse, E, HttpServerRequest.HttpServerRequest>
 
-const told = (reply: Reply<ApiError.ApiError>): Reply<never> => HttpReply.catchErrors(reply, ChatCompletions)
+const withErrors = (reply: Reply<ApiError.ApiError>): Reply<never> => HttpReply.catchErrors(reply, ChatCompletions)
 
 const signIn = ({ keys, sessions, failedLogins }: Auth.Auth): Reply<ApiError.ApiError> =>
   Effect.gen(function* () {
-    const { key } = yield* JsonBody.readUnknown
+    const { key } = yield* JsonBody.readUnauthenticated
     if (!Predicate.isString(key)) return yield* Effect.fail(ApiError.invalid("key: is missing", { param: "key" }))
     const known = keys.find(key)
     if (known === undefined) {
@@ -84,32 +84,32 @@ const signIn = ({ keys, sessions, failedLogins }: Auth.Auth): Reply<ApiError.Api
       return yield* Effect.fail(unknown)
     }
     if (sessions === undefined) return yield* Effect.fail(unknown)
-    yield* Effect.logInfo(`${holderOf(known)} signed in to the page`)
+    yield* Effect.logInfo(`${describe(known)} signed in to the page`)
     const expires = (yield* Clock.currentTimeMillis) + Duration.toMillis(Session.lifetime)
     return yield* withCookie(sessions.issue(known, expires), Session.lifetime)
   })
 
-const holderOf = ({ holder }: Auth.Key): string =>
-  holder === undefined ? "The operator" : `The holder of the key "${holder.id}"`
+const describe = ({ virtualKey }: Auth.Key): string =>
+  virtualKey === undefined ? "The operator" : `Key "${virtualKey.id}"`
 
 const unknown: ApiError.ApiError = {
   status: 401,
   type: "authentication_error",
   code: "invalid_api_key",
-  message: "This gateway does not know that key.",
+  message: "Unknown key. Use a key of this gateway, not a provider's.",
 }
 
-/** The session is ended, not only forgotten: a copy of its cookie opens nothing any more. */
+/** Revokes the session, so that a copy of its cookie is rejected as well. */
 const signOut = ({ sessions }: Auth.Auth): Reply<ApiError.ApiError> =>
   Effect.gen(function* () {
-    yield* JsonBody.readUnknown
+    yield* JsonBody.readUnauthenticated
     const token = Auth.tokenOf(yield* HttpServerRequest.HttpServerRequest)
-    const ended = token === undefined ? undefined : sessions?.end(token, yield* Clock.currentTimeMillis)
-    if (ended !== undefined) yield* Effect.logInfo(`${holderOf(ended)} signed out of the page`)
+    const key = token === undefined ? undefined : sessions?.end(token, yield* Clock.currentTimeMillis)
+    if (key !== undefined) yield* Effect.logInfo(`${describe(key)} signed out of the page`)
     return yield* withCookie("", Duration.zero)
   })
 
-/** Kept from scripts and from other sites; from plain HTTP too, where the page did not come by it. */
+/** Sets the session cookie: HTTP-only, same-site, and secure if the page was loaded over HTTPS. */
 function withCookie(value: string, maxAge: Duration.Duration): Reply<never> {
   return Effect.map(HttpServerRequest.HttpServerRequest, ({ headers }) =>
     HttpServerResponse.setCookieUnsafe(HttpServerResponse.empty(), Session.cookie, value, {

@@ -1,8 +1,7 @@
 /**
- * What is left to the holder of a key: requests, tokens, and calls at once. Nothing is waited for: whoever is over a limit
- * is told so at once, and nobody else hears of it.
+ * The limits of a virtual key: requests, tokens, and concurrent calls. A call over a limit is rejected at once, never queued.
  *
- * Tokens are taken by estimate when a call enters, and settled by what it used when it leaves.
+ * A call takes its estimated tokens when it starts. When it ends, they are adjusted to the tokens it used.
  */
 import type { Call } from "@understudy/core/Call"
 import * as RateLimit from "@understudy/core/internal/admission/RateLimit"
@@ -13,18 +12,18 @@ import type * as RateLimiter from "effect/persistence/RateLimiter"
 import * as Semaphore from "effect/Semaphore"
 import type { VirtualKey } from "../auth/VirtualKey.ts"
 
-/** A call that was let in. `leave` gives back what it did not use, and must run exactly once. */
+/** The permit of a call. `release` returns unused tokens, and must run exactly once. */
 export interface Lease {
   readonly statuses: ReadonlyArray<RateLimit.LimitStatus>
-  /** `used`: its tokens, or `undefined` where they are not known and the estimate stands. */
+  /** `used`: the tokens of the call; `undefined` if unknown, which keeps the estimate. */
   readonly release: (used: number | undefined) => Effect.Effect<void>
 }
 
-/** A call that was not: which limit stood in its way, and when there is room again (milliseconds). */
+/** A rejected call: the limit that it exceeds, and when to try again, in milliseconds. */
 export interface KeyLimitExceeded {
   readonly name: RateLimit.Exceeded["limit"] | "concurrency"
   readonly limit: number
-  /** What the call would have taken of it. */
+  /** What the call requested of the limit. */
   readonly requested: number
   readonly retryAfter: number
   readonly statuses: ReadonlyArray<RateLimit.LimitStatus>
@@ -34,41 +33,42 @@ export interface KeyLimiter {
   readonly acquire: (call: Pick<Call, "tokens">) => Effect.Effect<Lease, KeyLimitExceeded>
 }
 
-/** When one of the calls under way ends, nobody knows. */
+/** `retryAfter` of the concurrency limit, in milliseconds: when a running call ends is unknown. */
 const defaultRetryAfter = 1000
 
 export const make = (limiter: RateLimiter.RateLimiter, { id, limits = {} }: VirtualKey): KeyLimiter => {
-  // Deployments keep their limits in the same store, by their names.
+  // The store also holds the limits of deployments, by their names.
   const name = `key:${id}`
   const permits = limits.concurrency === undefined ? undefined : Semaphore.makeUnsafe(limits.concurrency)
-  const free = permits === undefined ? Effect.void : Effect.asVoid(permits.release(1))
-  const refuse = (refusal: Omit<KeyLimitExceeded, "statuses">): Effect.Effect<never, KeyLimitExceeded> =>
-    Effect.flatMap(RateLimit.statuses(limiter, name, limits), (statuses) => Effect.fail({ ...refusal, statuses }))
+  const releasePermit = permits === undefined ? Effect.void : Effect.asVoid(permits.release(1))
+  const reject = (exceeded: Omit<KeyLimitExceeded, "statuses">): Effect.Effect<never, KeyLimitExceeded> =>
+    Effect.flatMap(RateLimit.statuses(limiter, name, limits), (statuses) => Effect.fail({ ...exceeded, statuses }))
 
-  const claim = (tokens: number): Effect.Effect<Lease, KeyLimitExceeded> =>
+  const takeTokens = (tokens: number): Effect.Effect<Lease, KeyLimitExceeded> =>
     Effect.matchEffect(RateLimit.tryAcquire(limiter, name, limits, tokens), {
       onSuccess: (statuses) =>
         Effect.succeed<Lease>({
           statuses,
-          release: (used = tokens) => Effect.andThen(free, RateLimit.reconcile(limiter, name, limits, tokens, used)),
+          release: (used = tokens) =>
+            Effect.andThen(releasePermit, RateLimit.reconcile(limiter, name, limits, tokens, used)),
         }),
       onFailure: ({ limit, retryAfter }) =>
         Effect.andThen(
-          free,
-          refuse({ name: limit, limit: limits[limit] ?? 0, requested: limit === "tpm" ? tokens : 1, retryAfter }),
+          releasePermit,
+          reject({ name: limit, limit: limits[limit] ?? 0, requested: limit === "tpm" ? tokens : 1, retryAfter }),
         ),
     })
 
   return {
     acquire: (call) =>
       Effect.suspend(() => {
-        // A call under no token limit is never measured.
+        // Without a token limit, the tokens of a call are not estimated.
         const tokens = limits.tpm === undefined ? 0 : call.tokens
-        if (permits === undefined) return claim(tokens)
-        return Effect.flatMap(permits.takeIfAvailable(1), (taken) =>
-          taken
-            ? claim(tokens)
-            : refuse({
+        if (permits === undefined) return takeTokens(tokens)
+        return Effect.flatMap(permits.takeIfAvailable(1), (hasPermit) =>
+          hasPermit
+            ? takeTokens(tokens)
+            : reject({
                 name: "concurrency",
                 limit: limits.concurrency ?? 0,
                 requested: 1,
@@ -79,21 +79,21 @@ export const make = (limiter: RateLimiter.RateLimiter, { id, limits = {} }: Virt
   }
 }
 
-/** The key as it may count and explain: within limits of their own, which take nothing from its calls'. */
-export const callsPerMinute = ({ limits: { cpm, rpm, rpd, concurrency } = {}, ...key }: VirtualKey): VirtualKey => ({
+/** The key with its limits for token counts and explanations, which are separate from those of its calls. */
+export const forSideRequests = ({ limits: { cpm, rpm, rpd, concurrency } = {}, ...key }: VirtualKey): VirtualKey => ({
   ...key,
-  id: `${key.id}:asides`,
+  id: `${key.id}:side-requests`,
   limits: { rpm: cpm ?? rpm, rpd, concurrency },
 })
 
 /**
- * The tokens that a call used: all that its attempts were told, or none where it was answered by nobody. What was begun
- * and not finished may have used any number: `undefined`.
+ * The tokens of a call: those that its attempts reported; 0 if no deployment answered. `undefined` for a call that was
+ * interrupted, whose usage is unknown.
  */
 export const used = (receipt: Receipt): number | undefined => {
   const { inputTokens, outputTokens } = total(receipt)
-  const told = inputTokens + outputTokens
-  if (told > 0) return told
-  const answeredByNobody = receipt.outcome === "failure" && receipt.deployment === undefined
-  return receipt.attempts.length === 0 || answeredByNobody ? 0 : undefined
+  const reported = inputTokens + outputTokens
+  if (reported > 0) return reported
+  const isUnanswered = receipt.outcome === "failure" && receipt.deployment === undefined
+  return receipt.attempts.length === 0 || isUnanswered ? 0 : undefined
 }

@@ -1,9 +1,9 @@
 /**
- * What virtual keys are held to: a layer over the `Router`, so that every call in every protocol passes here, once it is
- * understood and before anybody is chosen to answer it.
+ * Enforces virtual keys: a layer over the `Router`, so that it applies to calls of every protocol, after they are decoded
+ * and before a deployment is selected.
  *
- * Holders who ask for what is not theirs, or for more than their limits allow, get a `RouterError` like any other; what is
- * left to them stands in the headers of every answer. Whoever has no virtual key (see `Caller`) is asked nothing.
+ * A call outside of the key's routes or limits fails with a `RouterError`. The state of the limits is in the headers of
+ * every response. Calls without a virtual key (see `Caller`) are passed to the router unchanged.
  */
 import type { AnyRequest, CallOptions } from "@understudy/core/Call"
 import { Call } from "@understudy/core/Call"
@@ -25,105 +25,119 @@ import { Caller, mayCall } from "../auth/Caller.ts"
 import * as RateLimitHeaders from "./RateLimitHeaders.ts"
 import type { VirtualKey } from "../auth/VirtualKey.ts"
 
-/** The router given, for the holders of these keys within what is theirs. */
+/** The router in context, within the routes and limits of these keys. */
 export const layer = (keys: ReadonlyArray<VirtualKey>): Layer.Layer<Router, never, Router | RateLimiter.RateLimiter> =>
   Layer.effect(
     Router,
     Effect.gen(function* () {
       const router = yield* Router
       const limiter = yield* RateLimiter.RateLimiter
-      const meant = Wildcard.among([...router.routes, ...router.deployments])
-      const allowances = {
-        calls: new Map(keys.map((key) => [key.id, KeyLimits.make(limiter, key)])),
-        asides: new Map(keys.map((key) => [key.id, KeyLimits.make(limiter, KeyLimits.callsPerMinute(key))])),
-      }
-
-      const admit = (
-        key: VirtualKey,
-        call: Pick<Call, "request" | "tokens">,
-        of: keyof typeof allowances = "calls",
-      ): Effect.Effect<KeyLimits.Lease, RouterError> => {
-        const allowance = allowances[of].get(key.id)
-        if (allowance === undefined || !mayCall(key, meant(call.request.model))) return forbid(key, call.request.model)
-        return allowance.acquire(call).pipe(
-          Effect.tap(tell),
-          Effect.catch((refusal) =>
-            Effect.andThen(tell(refusal), refuse(key, "rate_limited", limited(key, refusal, of))),
-          ),
-        )
-      }
-
-      /** Until the scope closes, the call counts among those that its key has under way. */
-      const within = <A extends { readonly receipt: Receipt }, R>(
-        request: AnyRequest,
-        streaming: boolean,
-        options: CallOptions | undefined,
-        ask: (options: CallOptions | undefined) => Effect.Effect<A, RouterError, R>,
-      ): Effect.Effect<A, RouterError, R | Scope.Scope> =>
-        Effect.flatMap(Caller, (key) => {
-          if (key === undefined) return ask(options)
-          return Effect.uninterruptibleMask((restore) =>
-            Effect.flatMap(admit(key, new Call(request, streaming)), (pass) => {
-              // Of a call that is given up before it has an answer, nobody knows.
-              let used = (): number | undefined => undefined
-              const seen = (receipt: Receipt | undefined) =>
-                Effect.sync(() => {
-                  used = () => (receipt === undefined ? 0 : KeyLimits.used(receipt))
-                })
-              return Effect.andThen(
-                Effect.addFinalizer(() => pass.release(used())),
-                restore(ask(by(key, options))).pipe(
-                  Effect.tap(({ receipt }) => seen(receipt)),
-                  Effect.tapError(({ receipt }) => seen(receipt)),
-                ),
-              )
-            }),
-          )
-        })
-
-      /** What is asked about and not answered has limits of its own. */
-      const aside = <A>(
-        request: AnyRequest,
-        ask: (key: VirtualKey | undefined) => Effect.Effect<A, RouterError>,
-      ): Effect.Effect<A, RouterError> =>
-        Effect.flatMap(Caller, (key) =>
-          key === undefined
-            ? ask(key)
-            : Effect.acquireUseRelease(
-                admit(key, { request, tokens: 0 }, "asides"),
-                () => ask(key),
-                (pass) => pass.release(undefined),
-              ),
-        )
-
+      const admit = admission(keys, limiter, Wildcard.among([...router.routes, ...router.deployments]))
       return Router.of({
+        ...router,
         chat: (request, options) =>
-          Effect.scoped(within(request, false, options, (options) => router.chat(request, options))),
+          Effect.scoped(keyedCall(admit, request, false, options, (options) => router.chat(request, options))),
         chatStream: (request, options) =>
-          within(request, true, options, (options) => router.chatStream(request, options)),
+          keyedCall(admit, request, true, options, (options) => router.chatStream(request, options)),
         embed: (request, options) =>
-          Effect.scoped(within(request, false, options, (options) => router.embed(request, options))),
+          Effect.scoped(keyedCall(admit, request, false, options, (options) => router.embed(request, options))),
         countTokens: (request, options) =>
-          aside(request, (key) => router.countTokens(request, key === undefined ? options : by(key, options))),
+          sideRequest(admit, request, (key) => router.countTokens(request, withKey(key, options))),
         explain: (request, options) =>
-          aside(request, (key) =>
+          sideRequest(admit, request, (key) =>
             router.explain(
               request,
-              key === undefined ? options : { ...by(key, options), streaming: options?.streaming === true },
+              key === undefined ? options : { ...optionsOf(key, options), streaming: options?.streaming === true },
             ),
           ),
-        events: router.events,
-        subscribe: router.subscribe,
-        routes: router.routes,
-        deployments: router.deployments,
-        status: router.status,
-        reset: router.reset,
       })
     }),
   )
 
-/** The call in its key's name. What its options find out late is still found out late. */
-const by = (
+/** Which limits of a key apply: those of calls, or those of token counts and explanations. */
+type Limited = "calls" | "side requests"
+
+/** Takes a permit for a request of a key. Fails with `RateLimited` or `Forbidden`. */
+type Admit = (
+  key: VirtualKey,
+  call: Pick<Call, "request" | "tokens">,
+  limited: Limited,
+) => Effect.Effect<KeyLimits.Lease, RouterError>
+
+/** The admission of these keys. `resolve` finds the name of a route or a deployment for a model name, by its wildcards. */
+const admission = (
+  keys: ReadonlyArray<VirtualKey>,
+  limiter: RateLimiter.RateLimiter,
+  resolve: (model: string) => string,
+): Admit => {
+  const limiters: Record<Limited, ReadonlyMap<string, KeyLimits.KeyLimiter>> = {
+    calls: new Map(keys.map((key) => [key.id, KeyLimits.make(limiter, key)])),
+    "side requests": new Map(keys.map((key) => [key.id, KeyLimits.make(limiter, KeyLimits.forSideRequests(key))])),
+  }
+  return (key, call, limited) => {
+    const { model } = call.request
+    const keyLimiter = limiters[limited].get(key.id)
+    if (keyLimiter === undefined || !mayCall(key, resolve(model))) return forbid(key, model)
+    return keyLimiter.acquire(call).pipe(
+      Effect.tap(addHeaders),
+      Effect.catch((exceeded) =>
+        Effect.andThen(addHeaders(exceeded), reject(key, "rate_limited", rateLimited(key, exceeded, limited))),
+      ),
+    )
+  }
+}
+
+/** Runs a call of the caller in context. Its permit is released when the scope closes. */
+const keyedCall = <A extends { readonly receipt: Receipt }, R>(
+  admit: Admit,
+  request: AnyRequest,
+  streaming: boolean,
+  options: CallOptions | undefined,
+  run: (options: CallOptions | undefined) => Effect.Effect<A, RouterError, R>,
+): Effect.Effect<A, RouterError, R | Scope.Scope> =>
+  Effect.flatMap(Caller, (key) =>
+    key === undefined
+      ? run(options)
+      : Effect.uninterruptibleMask((restore) =>
+          Effect.flatMap(admit(key, new Call(request, streaming), "calls"), (lease) => {
+            // The usage of a call that is cancelled before it has a response is unknown.
+            let used = (): number | undefined => undefined
+            const setReceipt = (receipt: Receipt | undefined) =>
+              Effect.sync(() => {
+                used = () => (receipt === undefined ? 0 : KeyLimits.used(receipt))
+              })
+            return Effect.andThen(
+              Effect.addFinalizer(() => lease.release(used())),
+              restore(run(optionsOf(key, options))).pipe(
+                Effect.tap(({ receipt }) => setReceipt(receipt)),
+                Effect.tapError(({ receipt }) => setReceipt(receipt)),
+              ),
+            )
+          }),
+        ),
+  )
+
+/** Runs a token count or an explanation of the caller in context. These have limits of their own. */
+const sideRequest = <A>(
+  admit: Admit,
+  request: AnyRequest,
+  run: (key: VirtualKey | undefined) => Effect.Effect<A, RouterError>,
+): Effect.Effect<A, RouterError> =>
+  Effect.flatMap(Caller, (key) =>
+    key === undefined
+      ? run(key)
+      : Effect.acquireUseRelease(
+          admit(key, { request, tokens: 0 }, "side requests"),
+          () => run(key),
+          (lease) => lease.release(undefined),
+        ),
+  )
+
+const withKey = (key: VirtualKey | undefined, options: CallOptions | undefined): CallOptions | undefined =>
+  key === undefined ? options : optionsOf(key, options)
+
+/** The options with the key as caller. Tags and headers stay lazy. */
+const optionsOf = (
   key: VirtualKey,
   options: CallOptions = {},
 ): { readonly [Option in keyof Required<CallOptions>]: CallOptions[Option] } => ({
@@ -137,54 +151,56 @@ const by = (
   caller: key.id,
 })
 
-/** Has the answer, whatever it will be, say how the limits stand. */
-const tell = ({ statuses }: Pick<KeyLimits.Lease, "statuses">): Effect.Effect<void> =>
+/** Adds the state of the limits to the headers of the response, whatever its status. */
+const addHeaders = ({ statuses }: Pick<KeyLimits.Lease, "statuses">): Effect.Effect<void> =>
   Effect.map(Effect.context(), (context) =>
     HttpEffect.appendPreResponseHandlerUnsafe(context, (_, response) =>
       Effect.succeed(HttpServerResponse.setHeaders(response, RateLimitHeaders.headers(statuses))),
     ),
   )
 
-const refuse = (key: VirtualKey, outcome: "forbidden" | "rate_limited", error: RouterError) =>
+const reject = (key: VirtualKey, outcome: "forbidden" | "rate_limited", error: RouterError) =>
   Effect.andThen(Metric.update(Metric.withAttributes(callsByKey, { key: key.id, outcome }), 1), Effect.fail(error))
 
-/** The same for what there is and what there is not: a key is no means of finding out. */
+/**
+ * The error for an existing name that the key may not call and for an unknown name: it must not reveal which names exist.
+ */
 const forbid = (key: VirtualKey, model: string): Effect.Effect<never, RouterError> =>
-  refuse(
+  reject(
     key,
     "forbidden",
     new RouterError({
       kind: "Forbidden",
-      message: `The key "${key.id}" may not call "${model}"${didYouMean(model, key.routes ?? []) || "."} It may call: ${key.routes?.join(", ") ?? "nothing"}.`,
+      message: `Key "${key.id}" may not call "${model}"${didYouMean(model, key.routes ?? []) || "."} It may call: ${key.routes?.join(", ") ?? "nothing"}.`,
       receipt: undefined,
       param: "model",
     }),
   )
 
-const limited = (
+const rateLimited = (
   key: VirtualKey,
   { name, limit, retryAfter, requested }: KeyLimits.KeyLimitExceeded,
-  of: "calls" | "asides",
+  limited: Limited,
 ): RouterError =>
   new RouterError({
     kind: "RateLimited",
     receipt: undefined,
     ...(requested > limit
       ? {
-          message: `This call is estimated at ${requested} tokens: the key "${key.id}" is given ${limit} a minute.`,
+          message: `The call needs an estimated ${requested} tokens, more than the limit of key "${key.id}": ${limit} tokens a minute.`,
           permanent: true,
         }
       : {
-          message: `The key "${key.id}" is at its limit of ${words[name](limit)}${of === "calls" ? "" : " to count or explain"}.`,
+          message: `Key "${key.id}" exceeds its limit of ${describe[name](limit)}${limited === "calls" ? "" : " for token counts and explanations"}.`,
           retryAfter,
         }),
   })
 
-const words: Record<KeyLimits.KeyLimitExceeded["name"], (most: number) => string> = {
-  rpm: (most) => `${counted(most, "request")} a minute`,
-  rpd: (most) => `${counted(most, "request")} a day`,
-  tpm: (most) => `${counted(most, "token")} a minute`,
-  concurrency: (most) => `${counted(most, "call")} at once`,
+const describe: Record<KeyLimits.KeyLimitExceeded["name"], (limit: number) => string> = {
+  rpm: (limit) => `${plural(limit, "request")} a minute`,
+  rpd: (limit) => `${plural(limit, "request")} a day`,
+  tpm: (limit) => `${plural(limit, "token")} a minute`,
+  concurrency: (limit) => `${plural(limit, "concurrent call")}`,
 }
 
-const counted = (amount: number, thing: string): string => `${amount} ${thing}${amount === 1 ? "" : "s"}`
+const plural = (amount: number, thing: string): string => `${amount} ${thing}${amount === 1 ? "" : "s"}`

@@ -1,32 +1,32 @@
 /**
- * How a key's limits stand, in the headers that OpenAI has for it.
+ * The state of a key's limits, in OpenAI's rate limit headers.
  */
 import type { LimitStatus } from "@understudy/core/internal/admission/RateLimit"
 
-/** Of requests by the minute and by the day, those that fewer are left of. */
-export const headers = (standings: ReadonlyArray<LimitStatus>): Record<string, string> => ({
-  ...of("requests", scarcest(standings.filter(({ name }) => name !== "tpm"))),
-  ...of("tokens", scarcest(standings.filter(({ name: limit }) => limit === "tpm"))),
+/** The headers. For requests, of the limits per minute and per day the one with fewer left. */
+export const headers = (statuses: ReadonlyArray<LimitStatus>): Record<string, string> => ({
+  ...headersOf("requests", leastRemaining(statuses.filter(({ name }) => name !== "tpm"))),
+  ...headersOf("tokens", leastRemaining(statuses.filter(({ name: limit }) => limit === "tpm"))),
 })
 
-const of = (what: "requests" | "tokens", standing: LimitStatus | undefined): Record<string, string> =>
-  standing === undefined
+const headersOf = (unit: "requests" | "tokens", status: LimitStatus | undefined): Record<string, string> =>
+  status === undefined
     ? {}
     : {
-        [`x-ratelimit-limit-${what}`]: String(standing.limit),
-        [`x-ratelimit-remaining-${what}`]: String(Math.max(0, standing.remaining)),
-        [`x-ratelimit-reset-${what}`]: resetText(standing.resetAfter),
+        [`x-ratelimit-limit-${unit}`]: String(status.limit),
+        [`x-ratelimit-remaining-${unit}`]: String(Math.max(0, status.remaining)),
+        [`x-ratelimit-reset-${unit}`]: resetText(status.resetAfter),
       }
 
-const scarcest = (standings: ReadonlyArray<LimitStatus>): LimitStatus | undefined =>
-  standings.toSorted((a, b) => a.remaining - b.remaining)[0]
+const leastRemaining = (statuses: ReadonlyArray<LimitStatus>): LimitStatus | undefined =>
+  statuses.toSorted((a, b) => a.remaining - b.remaining)[0]
 
-/** Milliseconds as OpenAI writes them: `120ms`, `1.5s`, `6m0s`, `24h0m0s`. */
+/** A duration in milliseconds in OpenAI's format: `120ms`, `1.5s`, `6m0s`, `24h0m0s`. */
 export const resetText = (millis: number): string => {
-  const whole = Math.max(0, Math.ceil(millis))
-  if (whole < 1000) return `${whole}ms`
-  const seconds = `${(whole % 60_000) / 1000}s`
-  if (whole < 60_000) return seconds
-  const minutes = Math.floor(whole / 60_000)
+  const rounded = Math.max(0, Math.ceil(millis))
+  if (rounded < 1000) return `${rounded}ms`
+  const seconds = `${(rounded % 60_000) / 1000}s`
+  if (rounded < 60_000) return seconds
+  const minutes = Math.floor(rounded / 60_000)
   return minutes < 60 ? `${minutes}m${seconds}` : `${Math.floor(minutes / 60)}h${minutes % 60}m${seconds}`
 }

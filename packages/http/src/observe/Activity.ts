@@ -1,6 +1,5 @@
 /**
- * What happens to calls, in words, as it happens: the last lines are kept, for whoever wants to know how an answer came
- * about, and told to whoever listens.
+ * The activity log: readable lines about calls as they happen. The last lines are kept; readers can follow new ones.
  */
 import type { RouteEvent } from "@understudy/core/RouteEvent"
 import { Router } from "@understudy/core/Router"
@@ -13,31 +12,30 @@ import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import { plain } from "./PlainText.ts"
 
-/** One line: when (clock milliseconds), of which call on which route, and about whom. */
+/** A line of the activity log. `at` is clock milliseconds, `call` the request id. */
 export interface Line {
   readonly at: number
   readonly call: string
   readonly route: string
   readonly text: string
-  /** The same for those who are not told what a provider said, or how a deployment stands. */
+  /** The text without provider messages and deployment state, for callers below exposure level `full`. */
   readonly brief?: string | undefined
-  /** What kind of thing it tells. */
   readonly kind: "attempt" | "failed" | "skipped" | "answered"
-  /** Whose answer it is, from the line on that says so. */
+  /** The deployment whose response is used, from this line on. */
   readonly answeredBy?: { readonly deployment: string; readonly model: string } | undefined
 }
 
 export class Activity extends Context.Service<
   Activity,
   {
-    /** The lines of one call, oldest first, as far as they are still known. */
+    /** The lines of a call that are still kept, oldest first. */
     readonly of: (call: string) => ReadonlyArray<Line>
-    /** Lines as they are written. Lossy: a slow reader misses the oldest. */
+    /** New lines. Lossy: a slow reader misses the oldest. */
     readonly lines: Stream.Stream<Line>
   }
 >()("@understudy/http/Activity") {}
 
-/** How many lines are kept, and how many a slow reader may lag behind. */
+/** The number of lines that are kept, and that a reader may lag behind. */
 const capacity = 2000
 
 export const layer: Layer.Layer<Activity, never, Router> = Layer.effect(
@@ -47,17 +45,17 @@ export const layer: Layer.Layer<Activity, never, Router> = Layer.effect(
     const clock = yield* Clock.Clock
     const kept: Array<Line> = []
     const readers = new Set<Queue.Queue<Line>>()
-    const words = describeEvent()
+    const describe = eventDescriber()
     yield* router.subscribe((event) => {
-      for (const told of words(event)) {
-        const line = { at: clock.currentTimeMillisUnsafe(), call: event.call, route: event.route, ...told }
+      for (const described of describe(event)) {
+        const line = { at: clock.currentTimeMillisUnsafe(), call: event.call, route: event.route, ...described }
         kept.push(line)
         if (kept.length > 2 * capacity) kept.splice(0, capacity)
-        for (const reader of readers) Queue.offerUnsafe(reader, shown(line))
+        for (const reader of readers) Queue.offerUnsafe(reader, escaped(line))
       }
     })
     return {
-      of: (call) => kept.filter((line) => line.call === call).map(shown),
+      of: (call) => kept.filter((line) => line.call === call).map(escaped),
       lines: Stream.unwrap(
         Effect.gen(function* () {
           const reader = yield* Queue.sliding<Line>(capacity)
@@ -72,25 +70,25 @@ export const layer: Layer.Layer<Activity, never, Router> = Layer.effect(
   }),
 )
 
-/** A line as its readers may have it: most lines are never read. */
-const shown = (line: Line): Line => ({ ...line, text: plain(line.text) })
+/** The line with control characters escaped. Done on reading, because most lines are never read. */
+const escaped = (line: Line): Line => ({ ...line, text: plain(line.text) })
 
 type LogLine = Pick<Line, "text" | "brief" | "kind" | "answeredBy">
 
-/** What is known of a running call: the deployments it asked, for which models, and whose answer it is by now. */
-interface Running {
-  readonly asked: Array<{ readonly deployment: string; readonly model: string }>
+/** A running call: its attempts, and the deployment whose response is used. */
+interface RunningCall {
+  readonly attempts: Array<{ readonly deployment: string; readonly model: string }>
   answeredBy: string | undefined
 }
 
-/** The words of events. It remembers running calls. */
-const describeEvent = (): ((event: RouteEvent) => ReadonlyArray<LogLine>) => {
-  const calls = new Map<string, Running>()
+/** Makes a function from events to lines. It keeps state of running calls. */
+const eventDescriber = (): ((event: RouteEvent) => ReadonlyArray<LogLine>) => {
+  const calls = new Map<string, RunningCall>()
   const using = (call: string, deployment: string): ReadonlyArray<LogLine> => {
     const running = calls.get(call)
     if (running === undefined || running.answeredBy === deployment) return []
     running.answeredBy = deployment
-    const { model = "" } = running.asked.findLast((each) => each.deployment === deployment) ?? {}
+    const { model = "" } = running.attempts.findLast((each) => each.deployment === deployment) ?? {}
     return [{ text: `Using ${deployment} (${model})`, kind: "answered", answeredBy: { deployment, model } }]
   }
   return (event) => {
@@ -98,30 +96,27 @@ const describeEvent = (): ((event: RouteEvent) => ReadonlyArray<LogLine>) => {
       case "AttemptStarted": {
         const { deployment, model } = event
         const running = calls.get(event.call)
-        if (running === undefined) calls.set(event.call, { asked: [{ deployment, model }], answeredBy: undefined })
-        else running.asked.push({ deployment, model })
+        if (running === undefined) calls.set(event.call, { attempts: [{ deployment, model }], answeredBy: undefined })
+        else running.attempts.push({ deployment, model })
         return [{ text: `Attempting ${deployment} (${model})...`, kind: "attempt" }]
       }
       case "AttemptEnded": {
         const { deployment, message, millis, outcome, reason, status } = event.attempt
         if (outcome === "cancelled") return [{ text: `${deployment} cancelled after ${millis} ms`, kind: "skipped" }]
         if (outcome === "success") return using(event.call, deployment)
-        const said = status === undefined ? reason : `${reason}, status ${status}`
-        const brief = `${deployment} failed after ${millis} ms: ${said}`
+        const cause = status === undefined ? reason : `${reason}, status ${status}`
+        const brief = `${deployment} failed after ${millis} ms: ${cause}`
         return [{ text: `${brief}: ${message}`, brief, kind: "failed" }]
       }
       case "DeploymentSkipped": {
-        const { deployment, reason: verdict } = event
+        const { deployment, reason } = event
         const brief = `${deployment} is unavailable`
-        switch (verdict._tag) {
-          case "CoolingDown":
-          case "CircuitOpen":
-            return [{ text: `${deployment} skipped: ${meaning(verdict).text}`, brief, kind: "skipped" }]
+        switch (reason._tag) {
           case "BranchNotTaken":
           case "BranchTaken":
             return []
           default:
-            return [{ text: `${deployment} skipped: ${meaning(verdict).text}`, brief, kind: "skipped" }]
+            return [{ text: `${deployment} skipped: ${meaning(reason).text}`, brief, kind: "skipped" }]
         }
       }
       case "FirstToken":

@@ -1,6 +1,6 @@
 /**
- * A line a call: its route, who was tried with reason and time, tokens, cost where it is known, and whose key it came
- * with. What was asked and answered is never in it.
+ * The call log: one line per call with its route, attempts, reasons, durations, tokens, cost (if known) and virtual key. It
+ * never contains prompts or answers.
  */
 import { runHandlers } from "@understudy/core/RouteEvent"
 import type { Attempt, Receipt } from "@understudy/core/Receipt"
@@ -14,7 +14,7 @@ import * as LogLevel from "effect/LogLevel"
 import * as References from "effect/References"
 import { plain } from "./PlainText.ts"
 
-/** Logs every call when it has ended: a failed one as a warning, any other at info. */
+/** Logs each call when it ends: failures at warn, others at info. */
 export const layer: Layer.Layer<never, never, Router> = Layer.effectDiscard(
   Effect.gen(function* () {
     const router = yield* Router
@@ -33,15 +33,15 @@ const log = (receipt: Receipt): Effect.Effect<void> =>
 
 /** `assistant: answered by backup in 707 ms (primary Overloaded 503 after 302 ms; backup succeeded after 403 ms)` */
 export const line = (receipt: Receipt): string => {
-  const told = [
+  const details = [
     ...(receipt.cache === "hit" ? ["cache hit"] : []),
     ...receipt.attempts.map(attempt),
     ...receipt.skipped.map(({ deployment, reason }) => `${deployment} skipped: ${meaning(reason).text}`),
   ]
-  return plain(`${receipt.route}: ${outcome(receipt)} in ${receipt.millis} ms (${told.join("; ")})`)
+  return plain(`${receipt.route}: ${outcome(receipt)} in ${receipt.millis} ms (${details.join("; ")})`)
 }
 
-/** A deployment is known once it has answered, or has begun to. */
+/** The receipt has a deployment once one has answered, or started a stream. */
 const outcome = ({ deployment, outcome }: Receipt): string => {
   switch (outcome) {
     case "success":
@@ -55,15 +55,15 @@ const outcome = ({ deployment, outcome }: Receipt): string => {
 }
 
 const attempt = ({ deployment, message, millis, outcome, reason, status }: Attempt): string => {
-  const ended = [reason ?? (outcome === "success" ? "succeeded" : outcome), status]
-    .filter((word) => word !== undefined)
+  const result = [reason ?? (outcome === "success" ? "succeeded" : outcome), status]
+    .filter((part) => part !== undefined)
     .join(" ")
-  const said = reason !== undefined && ofAccount.has(reason) && message !== undefined ? `: ${message}` : ""
-  return `${deployment} ${ended} after ${millis} ms${said}`
+  const suffix = reason !== undefined && accountReasons.has(reason) && message !== undefined ? `: ${message}` : ""
+  return `${deployment} ${result} after ${millis} ms${suffix}`
 }
 
-/** What a vendor says of an account is its operator's to read: it holds nothing of what was asked. */
-const ofAccount: ReadonlySet<string> = new Set<ReasonTag>(["Authentication", "Permission", "QuotaExhausted"])
+/** Reasons about the operator's account: their provider messages are logged, because they contain nothing of the prompt. */
+const accountReasons: ReadonlySet<string> = new Set<ReasonTag>(["Authentication", "Permission", "QuotaExhausted"])
 
 const annotations = (receipt: Receipt): Record<string, unknown> => {
   const { cost, inputTokens, outputTokens } = total(receipt)

@@ -1,6 +1,5 @@
 /**
- * What was asked and answered, in the log: only for those who ask for it by `--log-content`, since it is their users'
- * words. A layer over the `Router`; where it is left out, nothing is collected.
+ * Logs prompts and answers. Enabled by `--log-content` only, because they are users' data. A layer over the `Router`.
  */
 import type * as Chat from "@understudy/core/Chat"
 import { text } from "@understudy/core/Chat"
@@ -9,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 
-/** The router given, logging every call's messages and every answer's words. */
+/** The router in context, with the messages and the answer of each call logged. */
 export const layer: Layer.Layer<Router, never, Router> = Layer.effect(
   Router,
   Effect.map(Router, (router) =>
@@ -17,28 +16,28 @@ export const layer: Layer.Layer<Router, never, Router> = Layer.effect(
       ...router,
       chat: (request, options) =>
         Effect.andThen(
-          asked(request),
-          Effect.tap(router.chat(request, options), ({ receipt, response }) => answered(receipt.id, text(response))),
+          logRequest(request),
+          Effect.tap(router.chat(request, options), ({ receipt, response }) => logAnswer(receipt.id, text(response))),
         ),
       embed: (request, options) =>
         Effect.andThen(
-          Effect.logInfo(`${request.model} was asked to embed`, request.input),
+          Effect.logInfo(`${request.model} embeddings request`, request.input),
           router.embed(request, options),
         ),
       chatStream: (request, options) =>
         Effect.andThen(
-          asked(request),
+          logRequest(request),
           Effect.map(router.chatStream(request, options), (streaming) => {
-            let words = ""
+            let answer = ""
             return {
               ...streaming,
               frames: streaming.frames.pipe(
                 Stream.tap(({ parts }) =>
                   Effect.sync(() => {
-                    for (const part of parts) if (part.type === "text") words += part.text
+                    for (const part of parts) if (part.type === "text") answer += part.text
                   }),
                 ),
-                Stream.onExit(() => answered(streaming.receipt.id, words)),
+                Stream.onExit(() => logAnswer(streaming.receipt.id, answer)),
               ),
             }
           }),
@@ -47,7 +46,6 @@ export const layer: Layer.Layer<Router, never, Router> = Layer.effect(
   ),
 )
 
-const asked = ({ messages, model }: Chat.Request) => Effect.logInfo(`${model} was asked`, messages)
+const logRequest = ({ messages, model }: Chat.Request) => Effect.logInfo(`${model} request`, messages)
 
-const answered = (call: string, words: string) =>
-  Effect.annotateLogs(Effect.logInfo("it was answered", words), { call })
+const logAnswer = (call: string, answer: string) => Effect.annotateLogs(Effect.logInfo("answer", answer), { call })

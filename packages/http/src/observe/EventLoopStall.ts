@@ -1,24 +1,26 @@
 /**
- * Says in the log when the whole process stood still, for a body that was too much or a machine that was too busy: nobody
- * was answered meanwhile.
+ * Logs stalls of the event loop, caused by an oversized body or a busy machine. No call makes progress during a stall.
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
-/** How often it is looked at, and how late a look is that is told of: milliseconds. */
-const every = 500
-const late = 1000
+/** Milliseconds between checks. */
+const interval = 500
+/** The shortest stall that is logged, in milliseconds. */
+const minStall = 1000
 
 export const layer: Layer.Layer<never> = Layer.effectDiscard(
   Effect.forkScoped(
     Effect.forever(
       Effect.clockWith((clock) => {
-        const began = clock.currentTimeMillisUnsafe()
-        return Effect.flatMap(Effect.sleep(every), () => {
-          const still = clock.currentTimeMillisUnsafe() - began - every
-          return still < late
+        const startedAt = clock.currentTimeMillisUnsafe()
+        return Effect.flatMap(Effect.sleep(interval), () => {
+          const stalled = clock.currentTimeMillisUnsafe() - startedAt - interval
+          return stalled < minStall
             ? Effect.void
-            : Effect.logError(`This gateway stood still for ${still} ms. No deployment is held to that time.`)
+            : Effect.logError(
+                `The event loop stalled for ${stalled} ms. Timeouts of deployments do not count this time.`,
+              )
         })
       }),
     ),

@@ -1,6 +1,6 @@
 /**
- * A file of lines, made where it is missing, which becomes another before it grows above its size. What a full disk tore
- * off is ended before the next line, so that every other line can still be read.
+ * A log file of lines with size-based rotation. It repairs a line that a full disk cut off, so that all other lines stay
+ * readable.
  */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -11,120 +11,165 @@ import type { PlatformError } from "effect/PlatformError"
 import * as Predicate from "effect/Predicate"
 
 export interface Settings {
+  /** The path. Its directory is created if it is missing. */
   readonly file: string
-  /** How many bytes it grows to before another is begun. */
+  /** The size in bytes at which the file is rotated. */
   readonly maxSize: number
-  /** How many full ones are kept beside it. */
+  /** The number of rotated files that are kept: `file.1`, the newest, to `file.<maxFiles>`. */
   readonly maxFiles: number
 }
 
-/** How many lines were lost, and why: with the errno, such as ENOSPC. */
+/** Lines that could not be written. `cause` has the errno, such as ENOSPC. */
 export class Lost extends Data.TaggedError("Lost")<{ readonly lines: number; readonly cause: string }> {}
 
-/** Who called, when and at what cost is for the gateway's own user to read, in files that are there before too. */
-const ownersAlone = 0o600
+/** Only the user of the process may read who called, when and at what cost. */
+const ownerOnly = 0o600
 
-/** Appends lines, each with its newline. Never two at once. */
-export const open = Effect.fnUntraced(function* ({ file, maxFiles, maxSize }: Settings) {
+/** Opens the file. Returns a function that appends lines, each with its newline; it must not run concurrently. */
+export const open = Effect.fnUntraced(function* (settings: Settings) {
   const files = yield* FileSystem.FileSystem
   const path = yield* Path.Path
-  const write = (text: string) => files.writeFileString(file, text, { flag: "a", mode: ownersAlone })
+  const { file } = settings
   const folder = path.dirname(file)
   yield* files.makeDirectory(folder, { recursive: true })
-  yield* write("")
-  const beside = yield* Effect.orElseSucceed(files.readDirectory(folder), () => [])
-  const base = path.basename(file)
-  for (const name of beside) {
-    const isOurs = name.startsWith(base) && /^(?:\.\d+)?$/.test(name.slice(base.length))
-    if (isOurs) yield* Effect.ignore(close(files, path.join(folder, name)))
-  }
-
-  const measure = Effect.map(files.stat(file), ({ size }) => Number(size))
-  /** Whether the file ends within a line. */
-  const isTorn = (size: number) =>
-    size === 0
-      ? Effect.succeed(false)
-      : Effect.scoped(
-          Effect.gen(function* () {
-            const handle = yield* files.open(file, { flag: "r" })
-            yield* handle.seek(BigInt(size - 1), "start")
-            const last = yield* handle.readAlloc(1)
-            return Option.isSome(last) && last.value[0] !== newline
-          }),
-        )
-
-  let size = yield* measure
-  /** What the file holds is known. It is not after a write that failed, nor of one that was there before. */
-  let known = false
-  const look = Effect.gen(function* () {
-    size = yield* Effect.catchIf(measure, isMissing, () => Effect.succeed(0))
-    if (yield* isTorn(size)) {
-      yield* write("\n")
-      size += 1
-    }
-    known = true
-  })
-
-  /** A file that is not there yet needs no other name. */
-  const rename = (from: string, to: string) => Effect.catchIf(files.rename(from, to), isMissing, () => Effect.void)
-  const turn = Effect.gen(function* () {
-    for (let age = maxFiles; age > 1; age--) yield* rename(`${file}.${age - 1}`, `${file}.${age}`)
-    yield* maxFiles === 0 ? files.remove(file, { force: true }) : rename(file, `${file}.1`)
-    size = 0
-  })
-
-  return Effect.fnUntraced(function* (lines: ReadonlyArray<string>): Effect.fn.Return<void, Lost> {
-    let written = 0
-    /** What the file held before the lines that are not written; unknown before it was looked at. */
-    let before = Infinity
-    const all = Effect.gen(function* () {
-      if (!known) yield* look
-      before = size
-      let text = ""
-      let count = 0
-      for (const line of lines) {
-        const more = Buffer.byteLength(line)
-        if (size > 0 && size + more > maxSize) {
-          yield* write(text)
-          written += count
-          before = Infinity
-          yield* turn
-          before = size
-          text = ""
-          count = 0
-        }
-        text += line
-        count++
-        size += more
-      }
-      yield* write(text)
-    })
-    return yield* Effect.catch(all, (error) =>
-      Effect.flatMap(
-        Effect.orElseSucceed(measure, () => 0),
-        (now) => {
-          known = false
-          // A disk may have taken the first of them.
-          for (let left = now - before; written < lines.length; written++) {
-            left -= Buffer.byteLength(lines[written]!)
-            if (!(left >= 0)) break
-          }
-          return Effect.fail(new Lost({ lines: lines.length - written, cause: reason(error) }))
-        },
-      ),
-    )
-  })
+  const log = new LogFile(files, settings, 0)
+  yield* log.write("")
+  yield* restrictAccess(files, path, file)
+  log.size = yield* log.measure
+  return (lines: ReadonlyArray<string>): Effect.Effect<void, Lost> => append(log, lines)
 })
 
-/** Takes a file from all but its owner: no device, which others use, and nothing that is another user's. */
-const close = (files: FileSystem.FileSystem, name: string) =>
-  Effect.flatMap(files.stat(name), ({ type }) => (type === "File" ? files.chmod(name, ownersAlone) : Effect.void))
+/** Restricts the file and its rotated files, which may exist from before, to their owner. */
+const restrictAccess = Effect.fnUntraced(function* (files: FileSystem.FileSystem, path: Path.Path, file: string) {
+  const folder = path.dirname(file)
+  const base = path.basename(file)
+  for (const name of yield* Effect.orElseSucceed(files.readDirectory(folder), () => [])) {
+    const isLog = name.startsWith(base) && /^(?:\.\d+)?$/.test(name.slice(base.length))
+    if (isLog) yield* Effect.ignore(restrict(files, path.join(folder, name)))
+  }
+})
+
+/** Skips devices, which other processes use. Fails for files of another user. */
+const restrict = (files: FileSystem.FileSystem, name: string) =>
+  Effect.flatMap(files.stat(name), ({ type }) => (type === "File" ? files.chmod(name, ownerOnly) : Effect.void))
+
+/** The state of an open log file. */
+class LogFile {
+  readonly files: FileSystem.FileSystem
+  readonly settings: Settings
+  /** The size of the file in bytes, with the lines of the current write. */
+  size: number
+  /** Whether `size` is exact and the file ends in a newline: not before the first write, nor after a failed one. */
+  isVerified = false
+
+  constructor(files: FileSystem.FileSystem, settings: Settings, size: number) {
+    this.files = files
+    this.settings = settings
+    this.size = size
+  }
+
+  write(text: string): Effect.Effect<void, PlatformError> {
+    return this.files.writeFileString(this.settings.file, text, { flag: "a", mode: ownerOnly })
+  }
+
+  get measure(): Effect.Effect<number, PlatformError> {
+    return Effect.map(this.files.stat(this.settings.file), ({ size }) => Number(size))
+  }
+}
+
+/** Reads the size of the file, and ends a line that was cut off. */
+const verify = Effect.fnUntraced(function* (log: LogFile) {
+  log.size = yield* Effect.catchIf(log.measure, isMissing, () => Effect.succeed(0))
+  if (yield* endsInPartialLine(log)) {
+    yield* log.write("\n")
+    log.size += 1
+  }
+  log.isVerified = true
+})
+
+const endsInPartialLine = ({ files, settings, size }: LogFile): Effect.Effect<boolean, PlatformError> =>
+  size === 0
+    ? Effect.succeed(false)
+    : Effect.scoped(
+        Effect.gen(function* () {
+          const handle = yield* files.open(settings.file, { flag: "r" })
+          yield* handle.seek(BigInt(size - 1), "start")
+          const last = yield* handle.readAlloc(1)
+          return Option.isSome(last) && last.value[0] !== newline
+        }),
+      )
 
 const newline = 0x0a
 
+/** Renames `file` to `file.1`, `file.1` to `file.2` and so on. Removes the file instead if none is kept. */
+const rotate = Effect.fnUntraced(function* (log: LogFile) {
+  const { file, maxFiles } = log.settings
+  const rename = (from: string, to: string) => Effect.catchIf(log.files.rename(from, to), isMissing, () => Effect.void)
+  for (let age = maxFiles; age > 1; age--) yield* rename(`${file}.${age - 1}`, `${file}.${age}`)
+  yield* maxFiles === 0 ? log.files.remove(file, { force: true }) : rename(file, `${file}.1`)
+  log.size = 0
+})
+
 const isMissing = ({ reason }: PlatformError): boolean => reason._tag === "NotFound"
 
-/** The errno where there is one, and what was tried. */
+/** The progress of one append: lines known to be written, and the size of the file before the others. */
+interface Progress {
+  written: number
+  /** `Infinity` while it is unknown. */
+  sizeBefore: number
+}
+
+const append = (log: LogFile, lines: ReadonlyArray<string>): Effect.Effect<void, Lost> =>
+  Effect.suspend(() => {
+    const progress: Progress = { written: 0, sizeBefore: Infinity }
+    return Effect.catch(writeLines(log, lines, progress), (error) => failure(log, lines, progress, error))
+  })
+
+/** Writes the lines, in one write for each file that they fill. */
+const writeLines = Effect.fnUntraced(function* (log: LogFile, lines: ReadonlyArray<string>, progress: Progress) {
+  if (!log.isVerified) yield* verify(log)
+  progress.sizeBefore = log.size
+  let text = ""
+  let count = 0
+  for (const line of lines) {
+    const bytes = Buffer.byteLength(line)
+    if (log.size > 0 && log.size + bytes > log.settings.maxSize) {
+      yield* log.write(text)
+      progress.written += count
+      progress.sizeBefore = Infinity
+      yield* rotate(log)
+      progress.sizeBefore = log.size
+      text = ""
+      count = 0
+    }
+    text += line
+    count++
+    log.size += bytes
+  }
+  yield* log.write(text)
+})
+
+/** Fails with the number of lost lines: a full disk may have taken the first lines of a write. */
+const failure = (
+  log: LogFile,
+  lines: ReadonlyArray<string>,
+  { sizeBefore, written }: Progress,
+  error: PlatformError,
+): Effect.Effect<never, Lost> =>
+  Effect.flatMap(
+    Effect.orElseSucceed(log.measure, () => 0),
+    (size) => {
+      log.isVerified = false
+      let saved = written
+      for (let left = size - sizeBefore; saved < lines.length; saved++) {
+        left -= Buffer.byteLength(lines[saved]!)
+        if (!(left >= 0)) break
+      }
+      return Effect.fail(new Lost({ lines: lines.length - saved, cause: reason(error) }))
+    },
+  )
+
+/** The errno, if any, and the message. */
 const reason = ({ reason }: PlatformError): string => {
   const code = Predicate.isObject(reason.cause) ? reason.cause["code"] : undefined
   return Predicate.isString(code) ? `${code} (${reason.message})` : reason.message

@@ -1,6 +1,6 @@
 /**
- * What the gateway counts: fed by the router's events, and read by `GET /metrics` in Prometheus'
- * text format. Every name and label is listed in docs/operations.md.
+ * The Prometheus metrics of the gateway: updated by the router's events, rendered by `GET /metrics`. docs/operations.md
+ * lists every name and label.
  */
 import { total } from "@understudy/core/Receipt"
 import type { RouteEvent } from "@understudy/core/RouteEvent"
@@ -12,7 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 
-/** Upper bounds of the latency histograms, in seconds: from a cached answer to a long thought. */
+/** Upper bounds of the latency histograms, in seconds: from a cached response to long reasoning. */
 const seconds = [0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300]
 
 const calls = Metric.counter("understudy_requests_total", {
@@ -24,11 +24,11 @@ const attempts = Metric.counter("understudy_attempts_total", {
   incremental: true,
 })
 const failovers = Metric.counter("understudy_failovers_total", {
-  description: "Calls that went on from one deployment to another, and why",
+  description: "Fallbacks by deployment, next deployment and reason",
   incremental: true,
 })
 const hedges = Metric.counter("understudy_hedges_total", {
-  description: "Deployments asked beside another that took long",
+  description: "Hedged attempts by deployment and hedging deployment",
   incremental: true,
 })
 const tokens = Metric.counter("understudy_tokens_total", {
@@ -36,14 +36,14 @@ const tokens = Metric.counter("understudy_tokens_total", {
   incremental: true,
 })
 const cost = Metric.counter("understudy_cost_usd_total", {
-  description: "US dollars by deployment, where its price is known",
+  description: "Cost in US dollars by deployment, where its price is cache",
   incremental: true,
 })
 const cached = Metric.counter("understudy_cache_requests_total", {
-  description: "Calls on routes that keep their answers, by route and result (hit, miss)",
+  description: "Calls on cached routes by route and result (hit, miss)",
   incremental: true,
 })
-/** Those that were let in are counted here; those turned away for their key, where that is done. */
+/** Admitted calls are counted here; rejected calls by `KeyedRouter`. */
 export const callsByKey = Metric.counter("understudy_key_requests_total", {
   description: "Calls by virtual key and outcome",
   incremental: true,
@@ -53,37 +53,37 @@ const tokensByKey = Metric.counter("understudy_key_tokens_total", {
   incremental: true,
 })
 const costByKey = Metric.counter("understudy_key_cost_usd_total", {
-  description: "US dollars by virtual key, where the price is known",
+  description: "Cost in US dollars by virtual key, where the price is cache",
   incremental: true,
 })
 const latency = Metric.histogram("understudy_attempt_duration_seconds", {
-  description: "How long attempts took, by deployment",
+  description: "Duration of attempts by deployment",
   boundaries: seconds,
 })
 const firstToken = Metric.histogram("understudy_time_to_first_token_seconds", {
-  description: "Time from a streaming call's start to its first real output, by route",
+  description: "Time from the start of a streaming call to its first output, by route",
   boundaries: seconds,
 })
 const circuit = Metric.gauge("understudy_circuit_state", {
-  description: "Circuit by deployment: 0 closed, 1 half-open, 2 open",
+  description: "Circuit state by deployment: 0 closed, 1 half-open, 2 open",
 })
-const inFlight = Metric.gauge("understudy_attempts_in_flight", { description: "Attempts under way, by deployment" })
+const inFlight = Metric.gauge("understudy_attempts_in_flight", { description: "Attempts in flight by deployment" })
 
-/** A metric with labels, made once for each set of values: labels are looked up by their values joined. */
+/** An update function of a metric with labels. Each set of label values is created once and cached. */
 const withLabels = <Input, State>(metric: Metric.Metric<Input, State>, ...names: ReadonlyArray<string>) => {
-  const known = new Map<string, Metric.Metric<Input, State>>()
+  const cache = new Map<string, Metric.Metric<Input, State>>()
   return (context: Context.Context<never>, input: Input, ...values: ReadonlyArray<string>): void => {
     const key = values.join("\n")
-    let found = known.get(key)
-    if (found === undefined) {
-      found = Metric.withAttributes(metric, Object.fromEntries(names.map((name, at) => [name, values[at] ?? ""])))
-      known.set(key, found)
+    let labelled = cache.get(key)
+    if (labelled === undefined) {
+      labelled = Metric.withAttributes(metric, Object.fromEntries(names.map((name, at) => [name, values[at] ?? ""])))
+      cache.set(key, labelled)
     }
-    found.updateUnsafe(input, context)
+    labelled.updateUnsafe(input, context)
   }
 }
 
-/** One event, counted. */
+/** A function that counts an event. */
 const record = (context: Context.Context<never>): ((event: RouteEvent) => void) => {
   const addCall = withLabels(calls, "route", "outcome")
   const addAttempt = withLabels(attempts, "deployment", "outcome", "reason")
@@ -142,7 +142,7 @@ const record = (context: Context.Context<never>): ((event: RouteEvent) => void) 
   }
 }
 
-/** Counts the router's events for as long as the layer stands. */
+/** Counts the router's events until the layer is closed. */
 export const layer: Layer.Layer<never, never, Router> = Layer.effectDiscard(
   Effect.gen(function* () {
     const router = yield* Router
@@ -152,7 +152,7 @@ export const layer: Layer.Layer<never, never, Router> = Layer.effectDiscard(
 
 const circuitStates = { closed: 0, "half-open": 1, open: 2 }
 
-/** Everything counted so far, and how each deployment stands, as Prometheus reads it. */
+/** All metrics with the current status of each deployment, in Prometheus' text format. */
 export const render: Effect.Effect<string, never, Router> = Effect.gen(function* () {
   const router = yield* Router
   const context = yield* Effect.context<never>()

@@ -1,6 +1,6 @@
 /**
- * Reasons as JSON writes them, in error bodies, the usage log and explanations: snake_case values that a program can compare,
- * with their numbers beside them.
+ * Skip reasons as JSON, in error bodies, the usage log and explanations: snake_case values with their details in separate
+ * fields.
  */
 import { snakeCase } from "@understudy/core/internal/model/SnakeCase"
 import type { SkipReason } from "@understudy/core/SkipReason"

@@ -1,8 +1,8 @@
 /**
- * The usage log: a file with a line of JSON for every call, by its receipt. What was asked and answered is never in it, nor
- * what a provider said about it, nor a key.
+ * The usage log: a file with one JSON line per call, from its receipt. It never contains prompts, answers, provider
+ * messages or keys.
  *
- * A file that is full becomes `usage.log.1`, the one before it `usage.log.2`, and so on. A gateway has a file of its own.
+ * The file is rotated to `usage.log.1`, `usage.log.2` and so on. Each gateway needs a file of its own.
  */
 import type { Attempt, Skipped, Receipt } from "@understudy/core/Receipt"
 import { total } from "@understudy/core/Receipt"
@@ -29,12 +29,12 @@ export interface UsageLogSettings {
   readonly maxFiles: number
 }
 
-/** The file cannot be written where it was said to be. */
+/** The usage log cannot be opened. */
 export class CannotLog extends Data.TaggedError("CannotLog")<{ readonly message: string }> {}
 
 /**
- * Writes a line when a call has ended, without the call waiting for it; those that are still to be written when the layer
- * closes are written then. A disk that fails later costs lines, which are counted and told of once a minute.
+ * Writes a line when a call ends. Calls do not wait for it, and pending lines are written when the layer closes. Lines that
+ * cannot be written are usageFields and logged once a minute.
  */
 export const layer = (
   settings: UsageLogSettings,
@@ -47,45 +47,45 @@ export const layer = (
         ({ reason }) =>
           new CannotLog({ message: `The usage log ${settings.file} cannot be written: ${reason.message}` }),
       )
-      const lost = yield* losses(settings.file)
+      const reportLoss = yield* lossReporter(settings.file)
       let pending: Array<string> = []
       const write = Effect.suspend(() => {
         const lines = pending
         pending = []
-        return Effect.catch(append(lines), lost)
+        return Effect.catch(append(lines), reportLoss)
       })
       yield* runHandlers(router.subscribe, (event) => {
         if (event._tag !== "CallEnded") return undefined
-        // One write takes all that has come while the one before it was under way.
+        // Each write takes all lines that arrived during the previous write.
         return pending.push(`${JSON.stringify(toEntry(event.receipt))}\n`) === 1 ? write : undefined
       })
     }),
   )
 
-/** Tells of lost lines: of the first at once, of those after it once a minute, of the last when the scope closes. */
-const losses = Effect.fnUntraced(function* (file: string) {
+/** Logs reportLoss lines: the first at once, later ones once a minute, the last when the scope closes. */
+const lossReporter = Effect.fnUntraced(function* (file: string) {
   let count = 0
-  let why = ""
-  const tell = Effect.suspend(() => {
+  let lastCause = ""
+  const report = Effect.suspend(() => {
     if (count === 0) return Effect.succeed(false)
     const lines = count === 1 ? "1 line" : `${count} lines`
     count = 0
-    return Effect.as(Effect.logError(`${lines} of the usage log ${file} could not be written: ${why}`), true)
+    return Effect.as(Effect.logError(`${lines} of the usage log ${file} could not be written: ${lastCause}`), true)
   })
-  yield* Effect.addFinalizer(() => tell)
+  yield* Effect.addFinalizer(() => report)
   const scope = yield* Effect.scope
-  let telling = false
-  const again: Effect.Effect<void> = Effect.flatMap(tell, (told) => {
-    if (told) return Effect.andThen(Effect.sleep("1 minute"), again)
-    telling = false
+  let isReporting = false
+  const reportRepeatedly: Effect.Effect<void> = Effect.flatMap(report, (hasReported) => {
+    if (hasReported) return Effect.andThen(Effect.sleep("1 minute"), reportRepeatedly)
+    isReporting = false
     return Effect.void
   })
   return ({ cause, lines }: LogFile.Lost): Effect.Effect<void> => {
     count += lines
-    why = cause
-    if (telling) return Effect.void
-    telling = true
-    return Effect.asVoid(Effect.forkIn(again, scope, { startImmediately: true }))
+    lastCause = cause
+    if (isReporting) return Effect.void
+    isReporting = true
+    return Effect.asVoid(Effect.forkIn(reportRepeatedly, scope, { startImmediately: true }))
   }
 })
 
@@ -93,7 +93,7 @@ const losses = Effect.fnUntraced(function* (file: string) {
 // A line
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** A call as the log has it. Times are milliseconds, `cost_usd` US dollars where the price is known. */
+/** The entry of a call. Times are milliseconds; `cost_usd` is US dollars, if the price is known. */
 export const toEntry = (receipt: Receipt): object => ({
   time: DateTime.formatIso(DateTime.makeUnsafe(receipt.startedAt)),
   id: receipt.id,
@@ -105,7 +105,7 @@ export const toEntry = (receipt: Receipt): object => ({
   cache: receipt.cache,
   attempts: receipt.attempts.map(attempt),
   skipped: receipt.skipped.map(toSkipped),
-  ...counted(total(receipt)),
+  ...usageFields(total(receipt)),
   first_token_ms: receipt.firstTokenMillis,
   ms: receipt.millis,
 })
@@ -115,13 +115,13 @@ const attempt = ({ cost, deployment, millis, outcome, reason, status, usage }: A
   outcome,
   reason: reason && snakeCase(reason),
   status,
-  ...(usage === undefined ? undefined : counted({ ...usage, cost })),
+  ...(usage === undefined ? undefined : usageFields({ ...usage, cost })),
   ms: millis,
 })
 
 const toSkipped = ({ deployment, reason }: Skipped): object => ({ deployment, ...skipReason(reason) })
 
-const counted = ({ cost, inputTokens, outputTokens }: ReturnType<typeof total>): object => ({
+const usageFields = ({ cost, inputTokens, outputTokens }: ReturnType<typeof total>): object => ({
   input_tokens: inputTokens,
   output_tokens: outputTokens,
   cost_usd: cost === undefined ? undefined : Number(cost.toFixed(6)),

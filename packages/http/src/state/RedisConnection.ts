@@ -1,8 +1,8 @@
 /**
- * A connection to Redis that is replaced when it no longer answers, though it may seem to stand: a network that swallows
- * what is sent tells nobody for many minutes.
+ * A Redis connection that is replaced when it stops responding, including when the network drops packets and the socket
+ * stays open.
  *
- * Commands fail while there is none, rather than wait for one.
+ * Commands fail while there is no connection; they are not queued.
  */
 import * as NodeRedis from "@effect/platform-node/NodeRedis"
 import * as Context from "effect/Context"
@@ -15,26 +15,30 @@ import * as Redis from "effect/persistence/Redis"
 import * as References from "effect/References"
 import * as Scope from "effect/Scope"
 
-/** How often a connection is asked whether it is still one, and how long its answer may take. */
-const interval = Duration.seconds(1)
-const patience = Duration.seconds(1)
+/** The time between PINGs. */
+const pingInterval = Duration.seconds(1)
+/** How long the reply to a PING may take. */
+const pingTimeout = Duration.seconds(1)
 
-/** A connection over which nothing goes ends after so long: one that is asked every second never does, one that never came does. */
-const silence = Duration.toMillis(Duration.seconds(4))
+/**
+ * Milliseconds without traffic after which a socket is closed. PINGs keep an open connection alive; one that never opens is
+ * closed.
+ */
+const socketTimeout = Duration.toMillis(Duration.seconds(4))
 
 interface Connection {
   readonly redis: Redis.Redis["Service"]
-  /** At once, and without a word. */
+  /** Closes at once, without QUIT. */
   readonly close: Effect.Effect<void>
 }
 
-/** Nobody but `layer` connects again: two who do would get in each other's way. */
+/** The client does not reconnect by itself: `layer` does. */
 const options = (url: string) => ({
   url,
   disableOfflineQueue: true,
   socket: {
-    connectTimeout: silence,
-    socketTimeout: silence,
+    connectTimeout: socketTimeout,
+    socketTimeout,
     reconnectStrategy: (_: number, cause: Error) => cause,
   },
 })
@@ -43,11 +47,11 @@ const open = (url: string): Effect.Effect<Connection, Redis.RedisError> =>
   Effect.gen(function* () {
     const scope = yield* Scope.make()
     const building = Layer.buildWithScope(
-      // Its warnings are of connections, one by one: `SharedState` says once what there is to say.
+      // Suppress warnings about each connection: `SharedState` logs an outage once.
       Layer.provide(NodeRedis.layer(options(url)), Layer.succeed(References.MinimumLogLevel, "Error")),
       scope,
     )
-    // Given up without waiting: a client that was never answered waits for its answers before it closes.
+    // Abandon a failed connection without waiting: its client waits for replies before it closes.
     const fiber = yield* Effect.forkDetach(building)
     const context = yield* Effect.onError(Fiber.join(fiber), () =>
       Effect.forkDetach(Effect.andThen(Fiber.interrupt(fiber), Scope.close(scope, Exit.void))),
@@ -62,14 +66,17 @@ const open = (url: string): Effect.Effect<Connection, Redis.RedisError> =>
     }
   })
 
-/** A reply that lies unread because this process was busy still counts: it is read before the yield comes back. */
-const answers = ({ redis }: Connection): Effect.Effect<boolean> =>
+/**
+ * Whether a PING is answered in time. A reply that is late because this process was busy counts: it is read before the
+ * yield returns.
+ */
+const responds = ({ redis }: Connection): Effect.Effect<boolean> =>
   Effect.raceFirst(
     Effect.isSuccess(redis.send("PING")),
-    Effect.as(Effect.andThen(Effect.sleep(patience), Effect.yieldNow), false),
+    Effect.as(Effect.andThen(Effect.sleep(pingTimeout), Effect.yieldNow), false),
   )
 
-/** The Redis at a URL. Fails only while it is built: from then on it is found again whenever it is there. */
+/** The Redis at a URL. Fails only while it is built; afterwards it reconnects whenever Redis is reachable. */
 export const layer = (url: string): Layer.Layer<Redis.Redis, Redis.RedisError> =>
   Layer.effect(
     Redis.Redis,
@@ -85,9 +92,9 @@ export const layer = (url: string): Layer.Layer<Redis.Redis, Redis.RedisError> =
           }),
         ),
       )
-      yield* Effect.sleep(interval).pipe(
-        Effect.andThen(Effect.suspend(() => answers(current))),
-        Effect.flatMap((answered) => (answered ? Effect.void : renew)),
+      yield* Effect.sleep(pingInterval).pipe(
+        Effect.andThen(Effect.suspend(() => responds(current))),
+        Effect.flatMap((isAlive) => (isAlive ? Effect.void : renew)),
         Effect.forever,
         Effect.forkScoped,
       )

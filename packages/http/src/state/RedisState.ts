@@ -1,5 +1,5 @@
 /**
- * The state that gateways share, in the Redis of an address. Loaded only where a configuration names one.
+ * State shared between gateways in Redis. Loaded only if a configuration has `state.redis`.
  */
 import * as SharedState from "@understudy/core/SharedState"
 import * as Redaction from "@understudy/providers/internal/transport/Redaction"
@@ -13,13 +13,13 @@ import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as RedisConnection from "./RedisConnection.ts"
 
-/** There is no Redis to share state in. */
+/** Redis cannot be reached at start. */
 export class NoRedis extends Data.TaggedError("NoRedis")<{ readonly message: string }> {}
 
-/** How long Redis may take to answer at all, when the gateway starts. */
-const patience = "3 seconds"
+/** How long Redis may take to respond when the gateway starts. */
+const startTimeout = "3 seconds"
 
-/** What `Router.layerShared` needs. Fails only while it is built: a Redis that goes away later is lived without. */
+/** The state of `Router.layerShared`. Fails only while it is built; during a later outage each gateway uses its memory. */
 export const layer = (address: Redacted.Redacted) => Layer.provide(SharedState.layer, client(Redacted.value(address)))
 
 const client = (url: string): Layer.Layer<Redis.Redis, NoRedis> =>
@@ -31,16 +31,16 @@ const client = (url: string): Layer.Layer<Redis.Redis, NoRedis> =>
         onSuccess: (context) => Context.get(context, Redis.Redis),
       }),
       Effect.timeoutOrElse({
-        duration: patience,
-        orElse: () => Effect.fail(unreachable(url, `no answer in ${patience}`)),
+        duration: startTimeout,
+        orElse: () => Effect.fail(unreachable(url, `no response in ${startTimeout}`)),
       }),
     ),
   )
 
-/** Neither the address nor what Redis says, which may repeat how it was asked, is shown with a user or a password. */
+/** The address and Redis' message are shown without user and password. */
 const unreachable = (url: string, why: string): NoRedis =>
   new NoRedis({
     message:
-      `state.redis: no Redis can be used at ${new URL(url).host}: ${Redaction.make(Secrets.make({ urls: [url] })).text(why)}\n` +
-      "Start one there, or leave `state` out: one gateway alone needs none.",
+      `state.redis: cannot connect to Redis at ${new URL(url).host}: ${Redaction.make(Secrets.make({ urls: [url] })).text(why)}\n` +
+      "Start Redis, or remove `state`: a single gateway does not need it.",
   })

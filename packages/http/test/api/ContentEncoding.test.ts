@@ -99,7 +99,7 @@ describe("content-encoding", () => {
         const header = encoding.replace(", bare", "")
         const { status, told } = yield* post(`${url}/v1/chat/completions`, header, encoded(bomb(15)))
         assert.deepStrictEqual([status, told.error?.code], [413, "request_too_large"], encoding)
-        assert.include(told.error?.message, "100 times as large")
+        assert.include(told.error?.message, "more than 100 times its compressed size")
         assert.include(told.error?.message, "server.limits.expansion")
       }
       assert.deepStrictEqual(yield* upstream.requests, [])

@@ -116,7 +116,7 @@ describe("a virtual key is told", () => {
       ["by backend.svc.cluster.local:8080, 10.1.2.3 and [fe80::1]:99", "by ***, *** and ***"],
       ["messages[0].content: at 12:30 a data:image/png", "messages[0].content: at 12:30 a data:image/png"],
     ] as const) {
-      assert.strictEqual(words(told), `The request was refused: ${left}`)
+      assert.strictEqual(words(told), `The provider rejected the request: ${left}`)
     }
   })
 
@@ -143,8 +143,8 @@ describe("a virtual key is told", () => {
   it.live("of a stream that broke, no more than that", () =>
     Effect.gen(function* () {
       for (const [level, words] of [
-        ["names", "The answer broke off: primary: Network."],
-        ["none", "The answer broke off."],
+        ["names", "The stream was interrupted: primary: Network."],
+        ["none", "The stream was interrupted."],
       ] as const) {
         const { upstream, url } = yield* gateway(level)
         yield* upstream.script("primary", [Behavior.cut(2)])
@@ -213,7 +213,7 @@ describe("what is asked beside calls", () => {
       for (const [path, body] of asides) {
         const { headers, status, text } = yield* ask(url, path, body)
         assert.strictEqual(status, 429, path)
-        assert.include(text, "at its limit of 4 requests a minute to count or explain", path)
+        assert.include(text, "exceeds its limit of 4 requests a minute for token counts and explanations", path)
         assert.isNotNull(headers.get("retry-after"))
         assert.strictEqual((yield* ask(url, path, body, "sk-operator")).status, 200, path)
       }

@@ -125,7 +125,7 @@ describe("the gate", () => {
       yield* Effect.promise(() => Promise.allSettled(wrong))
       const log = lines.join("\n")
       assert.match(log, /level=WARN .*Unknown key from 127\.0\.0\.1/)
-      assert.match(log, /The holder of the key .*team.* signed in to the page/)
+      assert.match(log, /Key .*team.* signed in to the page/)
       assert.notMatch(log, /sk-guessed|sk-team/)
     }),
   )
@@ -198,7 +198,7 @@ describe("the gate", () => {
             const { status, text } = yield* ask(path, { ...body, ...more })
             assert.strictEqual(status, 400, `${path} ${place} ${text}`)
             assert.include(text, place)
-            assert.include(text, "is a key of this gateway, which no provider is to see. Leave it out.")
+            assert.include(text, "it is a key of this gateway and must not be sent to a provider. Remove it.")
             assert.notInclude(text, key)
           }
         }

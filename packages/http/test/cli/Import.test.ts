@@ -109,7 +109,11 @@ describe("import", () => {
       )
       assert.deepStrictEqual(
         messages.map((message) => message.split("\n")[1]),
-        ["  has no model_list: it is not LiteLLM's", "  not JSON: Unexpected token '#'", "  there is no such file"],
+        [
+          "  has no model_list: this is not a LiteLLM configuration",
+          "  not JSON: Unexpected token '#'",
+          "  the file does not exist",
+        ],
       )
       assert.notMatch(messages.join("\n"), /literal-key/)
     }))

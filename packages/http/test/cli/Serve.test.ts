@@ -35,7 +35,7 @@ describe.concurrent("understudy serve", { timeout: 30_000 }, () => {
   it("names the command that would use the keys in the environment, and does not use them unasked", async () => {
     const serving = start(["--port", "0"], { env: { ANTHROPIC_API_KEY: "sk-ant-not-a-key" } })
     await url(serving)
-    await serving.says(/ANTHROPIC_API_KEY would be used by:\n\s+npm start -- --live/)
+    await serving.says(/Found ANTHROPIC_API_KEY\. To call real providers:\n\s+npm start -- --live/)
   })
 
   it("serves those providers when asked to", async () => {
@@ -72,7 +72,7 @@ describe.concurrent("understudy serve", { timeout: 30_000 }, () => {
     const { port } = other.address() as AddressInfo
     const failing = start(["--port", String(port)])
     assert.strictEqual(await failing.ended, 1)
-    assert.include(failing.printed(), `Port ${port} is taken. Choose another: --port`)
+    assert.include(failing.printed(), `Port ${port} is already in use. Choose another: --port`)
     other.close()
   })
 
@@ -102,7 +102,7 @@ describe.concurrent("understudy serve", { timeout: 30_000 }, () => {
     })
     const base = await url(serving)
     await serving.says(/authorization: Bearer \$TEAM_A"/)
-    await serving.says(/SESSION_SECRET is not set: whoever signs in to the page must do so again after a restart/)
+    await serving.says(/SESSION_SECRET is not set: sign-ins to the page end at a restart/)
     assert.strictEqual((await ask(base)).status, 401)
     assert.strictEqual((await ask(base, {}, { "x-api-key": "sk-team-a" })).status, 200)
     assert.strictEqual((await ask(base, { model: "slow" }, { "x-api-key": "sk-team-a" })).status, 403)
@@ -129,7 +129,7 @@ describe.concurrent("understudy serve", { timeout: 30_000 }, () => {
     const base = await url(serving)
     const stream = await ask(base, { stream: true })
     serving.child.kill("SIGTERM")
-    await serving.says(/Draining: calls are taken for another 1s; 1 call under way/)
+    await serving.says(/Draining: accepting new calls for another 1s; 1 call in flight/)
     assert.strictEqual((await fetch(`${base}/ready`)).status, 503)
     const late = await ask(base)
     assert.deepStrictEqual([late.status, late.headers.get("connection")], [200, "close"])
@@ -145,7 +145,7 @@ describe.concurrent("understudy serve", { timeout: 30_000 }, () => {
     const base = await url(serving)
     const stream = await ask(base, { stream: true })
     serving.child.kill("SIGHUP")
-    await serving.says(/SIGHUP changes nothing/)
+    await serving.says(/SIGHUP is ignored/)
     assert.match((await stream.text()).trimEnd(), /data: \[DONE\]$/)
     assert.strictEqual((await ask(base)).status, 200)
     serving.child.kill("SIGINT")
@@ -159,9 +159,9 @@ describe.concurrent("understudy serve", { timeout: 30_000 }, () => {
     })
     const stream = await ask(await url(serving), { stream: true })
     serving.child.kill("SIGTERM")
-    await serving.says(/Draining: calls are taken/)
+    await serving.says(/Draining: accepting new calls/)
     serving.child.kill("SIGHUP")
-    await serving.says(/SIGHUP changes nothing/)
+    await serving.says(/SIGHUP is ignored/)
     assert.match((await stream.text()).trimEnd(), /data: \[DONE\]$/)
     await serving.ended
     assert.strictEqual(serving.child.signalCode, null)

@@ -120,10 +120,10 @@ ${smallest}`
           message: 'expected a secret text, such as "${API_KEY}", found a number: put it in quotes',
         },
         { path: "keys[0].routes[0]", message: 'expected one of assistant, demo, found "asistant"' },
-        { path: "keys[1].id", message: "is missing: name the key's holder, such as team-a" },
+        { path: "keys[1].id", message: "is missing: give the key a name, such as team-a" },
         { path: "keys[1].key", message: 'expected a secret text, such as "${API_KEY}", found an empty text' },
         { path: "keys[1].limits.rpm", message: "expected a whole number above 0, found 0" },
-        { path: "keys[1].routes[0]", message: "is missing: name a route, or leave `routes` out to mean all" },
+        { path: "keys[1].routes[0]", message: "is missing: name a route, or remove `routes` to allow all" },
         {
           path: "routes.assistant[0]",
           message:
@@ -134,7 +134,7 @@ ${smallest}`
 keys: [{ id: a, key: sk-same }, { id: b, key: sk-same }, { id: a, key: sk-other }]
 ${smallest}`
       assert.deepStrictEqual(yield* problems(twice), [
-        { path: "keys[1].key", message: "another key is the same: nobody could tell whose it is" },
+        { path: "keys[1].key", message: "another key has the same secret: each key needs its own" },
         { path: "keys[2].id", message: 'another key has the id "a": rename one of them' },
       ])
       const strange = `
@@ -144,7 +144,7 @@ ${smallest}`
       assert.deepStrictEqual(yield* problems(strange), [
         {
           path: "routes.picky",
-          message: 'looks for the caller "taem-a", but no key has that id: did you mean "team-a"?',
+          message: 'has a condition for the key "taem-a", but no key has that id: did you mean "team-a"?',
         },
       ])
       const [single] = yield* problems(`keys: { id: a, key: sk }\n${smallest}`)
@@ -158,7 +158,7 @@ ${smallest}`
   it.effect("tells of a file that is not there", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(Config.load("/nowhere/understudy.yaml"))
-      assert.strictEqual(error.message, "/nowhere/understudy.yaml: 1 problem\n  there is no such file")
+      assert.strictEqual(error.message, "/nowhere/understudy.yaml: 1 problem\n  the file does not exist")
     }).pipe(Effect.provide(NodeServices.layer)),
   )
 

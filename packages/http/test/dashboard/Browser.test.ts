@@ -124,7 +124,7 @@ describe.skipIf(!TestBrowser.installed)("the page in Chromium", { timeout: 60_00
       const { faults, page } = yield* open(url)
       yield* Effect.promise(async () => {
         await signIn(page, "sk-wrong")
-        await page.getByText("This gateway does not know that key.").waitFor()
+        await page.getByText("Unknown key. Use a key of this gateway, not a provider's.").waitFor()
         await signIn(page, "sk-operator")
         await provider(page, "primary").waitFor()
         assert.strictEqual(await page.evaluate("document.cookie"), "")

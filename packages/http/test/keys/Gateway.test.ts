@@ -45,7 +45,7 @@ describe("virtual keys", () => {
       for (const { code, headers, message, status } of refused) {
         assert.strictEqual(status, 429)
         assert.strictEqual(code, "rate_limit_exceeded")
-        assert.match(message, /The key "a" is at its limit of 3 requests a minute/)
+        assert.match(message, /Key "a" exceeds its limit of 3 requests a minute/)
         assert.strictEqual(headers?.get("retry-after"), "60")
         assert.strictEqual(headers?.get("x-ratelimit-remaining-requests"), "0")
       }
@@ -125,7 +125,7 @@ describe("virtual keys", () => {
         assert.strictEqual(error.status, 403)
         assert.strictEqual(error.code, "model_not_found")
         assert.strictEqual(error.param, "model")
-        assert.match(error.message, new RegExp(`The key "a" may not call "${model}". It may call: assistant.$`))
+        assert.match(error.message, new RegExp(`Key "a" may not call "${model}". It may call: assistant.$`))
       }
       assert.strictEqual((yield* upstream.requests).length, 0)
     }),

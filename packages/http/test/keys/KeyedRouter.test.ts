@@ -84,7 +84,7 @@ describe("a key", () => {
       const unknown = yield* Effect.flip(chat(a, { model: "nobody" }))
       for (const error of [forbidden, unknown, yield* Effect.flip(explain(a, "other"))]) {
         assert.strictEqual(error.kind, "Forbidden")
-        assert.match(error.message, /^The key "a" may not call "\w+"\. It may call: assistant\.$/)
+        assert.match(error.message, /^Key "a" may not call "\w+"\. It may call: assistant\.$/)
       }
       assert.strictEqual((yield* Effect.flip(chat(b, { model: "nobody" }))).kind, "ModelNotFound")
       assert.strictEqual(only.requests.length, 0)
@@ -134,7 +134,7 @@ describe("a key", () => {
       const error = yield* Effect.flip(chat(a))
       assert.strictEqual(error.kind, "RateLimited")
       assert.strictEqual(error.retryAfter, 60_000)
-      assert.strictEqual(error.message, 'The key "a" is at its limit of 2 requests a minute.')
+      assert.strictEqual(error.message, 'Key "a" exceeds its limit of 2 requests a minute.')
       yield* chat(b)
       yield* chat(undefined)
       assert.deepStrictEqual(
@@ -179,7 +179,7 @@ describe("calls at once", () => {
       const { chat } = yield* held([a], Testing.reply("Hello", { after: "1 second" }))
       const running = yield* Effect.forkChild(chat(a), { startImmediately: true })
       const error = yield* Effect.flip(chat(a))
-      assert.strictEqual(error.message, 'The key "a" is at its limit of 1 call at once.')
+      assert.strictEqual(error.message, 'Key "a" exceeds its limit of 1 concurrent call.')
       yield* TestClock.adjust("1 second")
       yield* Fiber.join(running)
       const next = yield* Effect.forkChild(chat(a), { startImmediately: true })
@@ -273,7 +273,10 @@ describe("tokens", () => {
     Effect.gen(function* () {
       const { chat, tokens } = yield* held([a], Testing.reply("Hello"))
       const error = yield* Effect.flip(chat(a, { sampling: { maxTokens: 2000 } }))
-      assert.strictEqual(error.message, 'This call is estimated at 2004 tokens: the key "a" is given 1000 a minute.')
+      assert.strictEqual(
+        error.message,
+        'The call needs an estimated 2004 tokens, more than the limit of key "a": 1000 tokens a minute.',
+      )
       assert.strictEqual(yield* tokens(a), 1000)
     }),
   )

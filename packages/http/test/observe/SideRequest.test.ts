@@ -14,7 +14,7 @@ const logged = Effect.fnUntraced(function* (kind: RouterError["kind"] | undefine
     kind === undefined
       ? Effect.succeed(count)
       : Effect.fail(new RouterError({ kind, message: "secret words", receipt: undefined }))
-  yield* SideRequest.noted("count_tokens", model, asked, SideRequest.counted).pipe(
+  yield* SideRequest.logged("count_tokens", model, asked, SideRequest.describeCount).pipe(
     Effect.ignore,
     Effect.provideService(Caller, { id: "team", key: Redacted.make("sk-team") }),
     Effect.provide(Logger.layer([logger])),

@@ -172,7 +172,7 @@ describe("a gateway whose Redis is not there", () => {
       },
     })
     assert.strictEqual(await failing.ended, 1)
-    assert.match(failing.printed(), /^state\.redis: no Redis can be used at 127\.0\.0\.1:1: .*ECONNREFUSED/m)
+    assert.match(failing.printed(), /^state\.redis: cannot connect to Redis at 127\.0\.0\.1:1: .*ECONNREFUSED/m)
     assert.notInclude(failing.printed(), "hemligt")
   })
 })

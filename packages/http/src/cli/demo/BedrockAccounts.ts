@@ -1,5 +1,5 @@
 /**
- * Calls straight to Bedrock from one or more accounts, all at once, and where each account's inference profile led them.
+ * Concurrent calls to Bedrock from one or more accounts, and the regions that each account's inference profile used.
  */
 import * as Chat from "@understudy/core/Chat"
 import * as Deployment from "@understudy/core/Deployment"
@@ -8,46 +8,43 @@ import * as Bedrock from "@understudy/providers/bedrock"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import type { Stage } from "./Gateway.ts"
+import type { Setup } from "./Gateway.ts"
 import * as Regions from "./Regions.ts"
 
-/** An account by its name here, and the profile that signs in to it. */
+/** An account: its name in the output, and its AWS profile. */
 export interface Account {
   readonly name: string
   readonly profile: string
 }
 
-/** A call that has ended; an `error` where it was not answered. */
-export interface Ended {
+/** A finished call, with an `error` if it failed. */
+export interface FinishedCall {
   readonly number: number
   readonly account: string
   readonly millis: number
   readonly error: string | undefined
 }
 
-/** What came of them, and since when (clock milliseconds): for the logs. */
+/** The finished calls, and when they started (clock milliseconds), for the log query. */
 export interface Calls {
-  readonly ended: ReadonlyArray<Ended>
+  readonly finished: ReadonlyArray<FinishedCall>
   readonly since: number
 }
 
-/**
- * So many calls at once, to one account after the other; `told` hears of each as it ends. An account's failure is its own
- * here: nobody answers in its place.
- */
+/** Makes calls concurrently, to each account in turn, without fallback. Runs `onFinished` for each as it finishes. */
 export const call = (
-  { settings, standIns }: Stage,
+  { settings, fakeAws }: Setup,
   accounts: readonly [Account, ...ReadonlyArray<Account>],
   requests: number,
-  told: (ended: Ended) => Effect.Effect<void>,
+  onFinished: (finished: FinishedCall) => Effect.Effect<void>,
 ) => {
   const provider = ({ name, profile }: Account) =>
     Bedrock.layer(
-      standIns === undefined
+      fakeAws === undefined
         ? { region: settings.region, profile }
         : {
             region: settings.region,
-            endpoint: standIns.bedrock,
+            endpoint: fakeAws.bedrock,
             accessKeyId: Redacted.make(name.toLowerCase()),
             secretAccessKey: Redacted.make("offline"),
           },
@@ -63,7 +60,7 @@ export const call = (
   return Effect.gen(function* () {
     const router = yield* Router.Router
     const since = yield* Clock.currentTimeMillis
-    const one = (number: number) =>
+    const callOnce = (number: number) =>
       Effect.gen(function* () {
         const account = accounts[(number - 1) % accounts.length] ?? accounts[0]
         const startedAt = yield* Clock.currentTimeMillis
@@ -75,37 +72,37 @@ export const call = (
           }),
           { onSuccess: () => undefined, onFailure: ({ cause, message }) => cause?.reason._tag ?? message },
         )
-        const ended = { number, account: account.name, millis: (yield* Clock.currentTimeMillis) - startedAt, error }
-        yield* told(ended)
-        return ended
+        const finished = { number, account: account.name, millis: (yield* Clock.currentTimeMillis) - startedAt, error }
+        yield* onFinished(finished)
+        return finished
       })
-    const ended = yield* Effect.forEach(
+    const finished = yield* Effect.forEach(
       Array.from({ length: requests }, (_, index) => index + 1),
-      one,
+      callOnce,
       { concurrency: "unbounded" },
     )
-    return { ended, since } satisfies Calls
+    return { finished, since } satisfies Calls
   }).pipe(Effect.provide(RouterLive))
 }
 
-/** Where an account's answered calls went. */
+/** The regions that answered an account's calls. */
 export const regions = (
-  { settings, standIns }: Stage,
+  { settings, fakeAws }: Setup,
   { name, profile }: Account,
-  { ended, since }: Calls,
-): Effect.Effect<ReadonlyArray<Regions.Region>, Regions.NoLogs> =>
-  Regions.ask({
+  { finished, since }: Calls,
+): Effect.Effect<ReadonlyArray<Regions.Region>, Regions.LogQueryFailed> =>
+  Regions.query({
     client:
-      standIns === undefined
+      fakeAws === undefined
         ? { region: settings.region, profile }
         : {
             region: settings.region,
-            endpoint: standIns.logs,
+            endpoint: fakeAws.logs,
             credentials: { accessKeyId: name.toLowerCase(), secretAccessKey: "offline" },
           },
     logGroup: settings.logGroup,
     model: settings.model,
     since,
-    expected: ended.filter(({ account, error }) => account === name && error === undefined).length,
-    waits: standIns === undefined ? Regions.patience : [0],
+    expected: finished.filter(({ account, error }) => account === name && error === undefined).length,
+    delays: fakeAws === undefined ? Regions.logDelays : [0],
   })

@@ -1,12 +1,12 @@
 /**
- * Calls through the gateway, all at once, by a real client: what became of each, in the order they end.
+ * Concurrent calls through the gateway by the OpenAI client, and the result of each.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import OpenAI, { APIError } from "openai"
 
-/** A call that has ended. `deployment` is whose answer it is; without one, it failed with `status`. */
-export interface Ended {
+/** A finished call. Without a `deployment`, it failed with `status`. */
+export interface FinishedCall {
   readonly number: number
   readonly millis: number
   readonly deployment: string | undefined
@@ -14,7 +14,7 @@ export interface Ended {
   readonly message: string
 }
 
-export interface Asking {
+export interface CallSettings {
   /** The gateway's address. */
   readonly url: string
   readonly apiKey: string
@@ -22,13 +22,13 @@ export interface Asking {
   readonly requests: number
 }
 
-/** Makes so many calls at once; `told` hears of each as it ends. */
+/** Makes `requests` calls concurrently. Runs `onFinished` for each as it finishes. */
 export const make = (
-  { apiKey, model, requests, url }: Asking,
-  told: (ended: Ended) => Effect.Effect<void>,
-): Effect.Effect<ReadonlyArray<Ended>> => {
+  { apiKey, model, requests, url }: CallSettings,
+  onFinished: (finished: FinishedCall) => Effect.Effect<void>,
+): Effect.Effect<ReadonlyArray<FinishedCall>> => {
   const client = new OpenAI({ baseURL: `${url}/v1`, apiKey, maxRetries: 0, logLevel: "off" })
-  const call = (number: number): Effect.Effect<Ended> =>
+  const call = (number: number): Effect.Effect<FinishedCall> =>
     Effect.gen(function* () {
       const startedAt = yield* Clock.currentTimeMillis
       const outcome = yield* Effect.promise((signal) =>
@@ -55,9 +55,9 @@ export const make = (
             }),
           ),
       )
-      const ended = { number, millis: (yield* Clock.currentTimeMillis) - startedAt, ...outcome }
-      yield* told(ended)
-      return ended
+      const finished = { number, millis: (yield* Clock.currentTimeMillis) - startedAt, ...outcome }
+      yield* onFinished(finished)
+      return finished
     })
   return Effect.forEach(
     Array.from({ length: requests }, (_, index) => index + 1),

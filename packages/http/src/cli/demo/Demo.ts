@@ -1,6 +1,6 @@
 /**
- * `understudy demo PATTERN`: five patterns of resilience, each by a command: offline at stand-ins, or with `--config` at
- * the accounts that a configuration names.
+ * `understudy demo PATTERN`: demonstrations of five resilience patterns, offline against fake AWS services, or with
+ * `--config` against real accounts.
  */
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
@@ -16,12 +16,17 @@ import * as LoadBalancing from "./LoadBalancing.ts"
 import * as QuotaIsolation from "./QuotaIsolation.ts"
 
 const config = Flag.File("config", { mustExist: false }).pipe(
-  Flag.withDescription("A configuration with real accounts, LiteLLM's or our own; without it, stand-ins answer"),
+  Flag.withDescription(
+    "A configuration file with real accounts, Understudy's or LiteLLM's (default: an example against fake AWS services, offline).",
+  ),
   Flag.optional,
 )
 
-const requests = (usual: number, what: string) =>
-  Flag.Int("requests").pipe(Flag.withDescription(`How many ${what}; ${usual} if not said`), Flag.withDefault(usual))
+const requests = (defaultCount: number, what: string) =>
+  Flag.Int("requests").pipe(
+    Flag.withDescription(`The number of ${what} (default: ${defaultCount}).`),
+    Flag.withDefault(defaultCount),
+  )
 
 const pattern = <E>(
   name: string,
@@ -35,30 +40,33 @@ const pattern = <E>(
   }).pipe(Command.withDescription(description))
 
 export const demo = Command.make("demo").pipe(
-  Command.withDescription("Show a pattern of resilience: offline, or at real accounts with --config"),
+  Command.withDescription(
+    "Demonstrate a resilience pattern, offline or with real accounts (--config). Exit codes: 0, or 1 if the demonstration cannot run.",
+  ),
+  Command.withShortDescription("Demonstrate a resilience pattern"),
   Command.withSubcommands([
-    pattern(
-      "cross-region",
-      "One inference profile, and the regions it leads to",
-      requests(10, "calls"),
-      CrossRegion.run,
-    ),
+    pattern("cross-region", "One inference profile, and the regions it uses.", requests(10, "calls"), CrossRegion.run),
     pattern(
       "account-sharding",
-      "Two accounts in turn, each with quotas of its own",
+      "Two accounts in turn, each with its own quotas.",
       requests(20, "calls"),
       AccountSharding.run,
     ),
-    pattern("fallback", "A primary at its limit, and who answers the rest", requests(10, "calls"), Fallback.run),
+    pattern(
+      "fallback",
+      "A primary at its rate limit, and a fallback for the other calls.",
+      requests(10, "calls"),
+      Fallback.run,
+    ),
     pattern(
       "load-balancing",
-      "Two primaries that share the calls, and a fallback",
+      "Two primaries that share the calls, and a fallback.",
       requests(10, "calls"),
       LoadBalancing.run,
     ),
     pattern(
       "quota-isolation",
-      "Consumers with limits of their own",
+      "Consumers with separate rate limits.",
       requests(5, "calls of each consumer"),
       QuotaIsolation.run,
     ),

@@ -1,15 +1,14 @@
 /**
- * The configuration of the demonstrations where none is named, in LiteLLM's own grammar, at stand-ins: every model of
- * theirs with its limit.
+ * The default configuration of the demonstrations, in LiteLLM's format, with rate limits and fake AWS services.
  */
 
 /** The inference profile of the first two demonstrations. */
 export const inferenceProfile = "us.anthropic.claude-sonnet-4-20250514-v1:0"
 
-/** Where the stand-in listens: a variable, for its port is a free one. */
+/** The variable with the address of the fake Bedrock, whose port is chosen at start. */
 export const endpoint = "UNDERSTUDY_DEMO_ENDPOINT"
 
-/** The models by the names that the demonstrations call. */
+/** The model names that the demonstrations call. */
 export const models = {
   fallback: "claude-sonnet-fallback-demo",
   loadBalancing: "claude-sonnet-loadbalance-demo",
@@ -19,7 +18,7 @@ export const models = {
 
 const member = (name: string, model: string, rpm: number): string => `
   - model_name: ${name}
-    litellm_params: { model: bedrock/${model}, <<: *stand-in }
+    litellm_params: { model: bedrock/${model}, <<: *fake-aws }
     rpm: ${rpm}`
 
 const sonnet4 = inferenceProfile
@@ -28,7 +27,7 @@ const sonnet35 = "us.anthropic.claude-3-5-sonnet-20241022-v2:0"
 
 export const yaml = `
 aws: { profile_name: account1, secondary_profile_name: account2, region_name: us-east-1 }
-x-stand-in: &stand-in
+x-fake-aws: &fake-aws
   aws_region_name: us-east-1
   aws_access_key_id: account1
   aws_secret_access_key: offline
@@ -53,5 +52,5 @@ router_settings:
     - ${models.loadBalancing}: [claude-sonnet-fallback-loadbalance]
 `
 
-/** Every model that the stand-in is asked for. */
+/** The models of the fake Bedrock. */
 export const bedrockModels: ReadonlyArray<string> = [sonnet4, sonnet37, sonnet35]

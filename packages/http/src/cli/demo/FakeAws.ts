@@ -1,6 +1,6 @@
 /**
- * The stand-ins of the demonstrations: Bedrock, which answers after a moment, and CloudWatch Logs Insights, which tells by
- * region what Bedrock was asked, each by its own protocol on a socket.
+ * Fake AWS services for the demonstrations: Bedrock with delayed responses, and CloudWatch Logs Insights with the calls of
+ * that Bedrock by region. Each listens on a socket and uses the service's own protocol.
  */
 import * as Behavior from "@understudy/providers/testing/Behavior"
 import * as FaultServer from "@understudy/providers/testing"
@@ -9,35 +9,36 @@ import type * as Scope from "effect/Scope"
 import * as Http from "node:http"
 import type { AddressInfo } from "node:net"
 
-export interface StandIns {
+/** The URLs of the two services. */
+export interface FakeAws {
   readonly bedrock: string
   readonly logs: string
 }
 
-/** How long answers take, in milliseconds, in turn. */
-const moments = [120, 60, 200, 90, 150]
+/** Delays of responses in milliseconds, in turn. */
+const delays = [120, 60, 200, 90, 150]
 
-/** Both, listening on free loopback ports until the scope closes. */
-export const make = (models: ReadonlyArray<string>): Effect.Effect<StandIns, never, Scope.Scope> =>
+/** Starts both services on free loopback ports until the scope closes. */
+export const make = (models: ReadonlyArray<string>): Effect.Effect<FakeAws, never, Scope.Scope> =>
   Effect.gen(function* () {
     const bedrock = yield* FaultServer.make()
-    const [first = 0, ...others] = moments
+    const [first = 0, ...others] = delays
     const answers = [Behavior.answer({ delay: first }), ...others.map((delay) => Behavior.answer({ delay }))] as const
     for (const model of models) yield* bedrock.script(model, { steps: answers, repeat: "all" })
     return { bedrock: bedrock.url, logs: yield* logs(bedrock) }
   })
 
-/** Where an inference profile leads: call by call another region, as demand and capacity would have it. */
+/** The regions of an inference profile, in turn. */
 const regions = ["us-west-2", "us-east-2", "us-east-1", "us-west-2", "us-east-2", "us-west-2", "us-east-2"]
 
 const credential = (headers: Http.IncomingHttpHeaders): string =>
   /Credential=([^/]+)/.exec(headers.authorization ?? "")?.[1] ?? ""
 
-/** Answers `StartQuery` and `GetQueryResults` by what Bedrock was asked with the same access key. */
+/** Serves `StartQuery` and `GetQueryResults` from the Bedrock requests with the query's access key. */
 const logs = (bedrock: FaultServer.FaultServer): Effect.Effect<string, never, Scope.Scope> =>
   Effect.gen(function* () {
     const queries = new Map<string, string>()
-    const services = yield* Effect.context<never>()
+    const context = yield* Effect.context<never>()
     const counts = (query: string, account: string) =>
       Effect.map(bedrock.requests, (requests) => {
         const counted = new Map<string, number>()
@@ -65,7 +66,7 @@ const logs = (bedrock: FaultServer.FaultServer): Effect.Effect<string, never, Sc
               queries.set(queryId, body.queryString)
               return reply({ queryId })
             }
-            const rows = Effect.runSyncWith(services)(
+            const rows = Effect.runSyncWith(context)(
               counts(queries.get(body.queryId ?? "") ?? "", credential(request.headers)),
             )
             return reply({

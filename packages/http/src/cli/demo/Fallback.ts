@@ -1,31 +1,31 @@
 /**
- * `understudy demo fallback`: a primary with 3 requests a minute is sent more at once; the rest is answered by its
- * fallback, and everybody gets an answer.
+ * `understudy demo fallback`: more concurrent calls than a primary with 3 requests a minute accepts; its fallback answers
+ * the others.
  */
 import * as Effect from "effect/Effect"
-import type { Ended } from "./Calls.ts"
+import type { FinishedCall } from "./Calls.ts"
 import * as Calls from "./Calls.ts"
 import * as Example from "./Example.ts"
 import * as Gateway from "./Gateway.ts"
 import * as Report from "./Report.ts"
 
 export const run = Effect.fnUntraced(function* (file: string | undefined, requests: number) {
-  const { configuration } = yield* Gateway.stage(file)
+  const { configuration } = yield* Gateway.setup(file)
   const url = yield* Gateway.serve(configuration)
   const model = Example.models.fallback
   const primary = yield* Gateway.primaries(configuration, url, model)
-  const isPrimary = ({ deployment }: Ended): boolean => deployment !== undefined && primary.has(deployment)
-  const ended = yield* Calls.make({ url, apiKey: "demo", model, requests }, (call) =>
+  const isPrimary = ({ deployment }: FinishedCall): boolean => deployment !== undefined && primary.has(deployment)
+  const finished = yield* Calls.make({ url, apiKey: "demo", model, requests }, (call) =>
     Report.stamped(line(call, isPrimary(call), Gateway.modelOf(configuration, call.deployment))),
   )
-  const answered = ended.filter(({ deployment }) => deployment !== undefined)
+  const answered = finished.filter(({ deployment }) => deployment !== undefined)
   const own = answered.filter(isPrimary)
   const others = answered.length - own.length
   yield* Report.heading("FALLBACK DEMONSTRATION RESULTS")
   yield* Report.lines([
-    `Total Requests:        ${ended.length}`,
+    `Total Requests:        ${finished.length}`,
     `Successful:            ${answered.length}`,
-    `Failed:                ${ended.length - answered.length}`,
+    `Failed:                ${finished.length - answered.length}`,
     `Primary Model Used:    ${own.length}`,
     `Fallback Triggered:    ${others}`,
     "",
@@ -37,15 +37,15 @@ export const run = Effect.fnUntraced(function* (file: string | undefined, reques
     "",
   ])
   yield* Report.stamped(
-    others > 0 && answered.length === ended.length
+    others > 0 && answered.length === finished.length
       ? `FALLBACK WORKING: ${others} requests successfully failed over`
       : others > 0
-        ? `FALLBACK WORKED for ${others} requests, but ${ended.length - answered.length} were not answered`
+        ? `FALLBACK WORKED for ${others} requests, but ${finished.length - answered.length} failed`
         : "FALLBACK WAS NOT NEEDED: the primary answered all",
   )
 })
 
-const line = ({ deployment, message, millis, number }: Ended, primary: boolean, model: string): string => {
+const line = ({ deployment, message, millis, number }: FinishedCall, primary: boolean, model: string): string => {
   const time = `Time: ${Report.seconds(millis).padStart(6)}`
   const title = `Request #${String(number).padStart(2)} →`
   return deployment === undefined
@@ -53,8 +53,11 @@ const line = ({ deployment, message, millis, number }: Ended, primary: boolean, 
     : `${title} ${primary ? "PRIMARY: " : "FALLBACK!"} Model: ${model.padEnd(46)} | ${time}`
 }
 
-/** How many calls each name answered, the most first. */
-export const usage = (calls: ReadonlyArray<Ended>, name: (call: Ended) => string): ReadonlyArray<string> => {
+/** The number of calls that each name answered, in descending order. */
+export const usage = (
+  calls: ReadonlyArray<FinishedCall>,
+  name: (call: FinishedCall) => string,
+): ReadonlyArray<string> => {
   const counts = new Map<string, number>()
   for (const call of calls) counts.set(name(call), (counts.get(name(call)) ?? 0) + 1)
   return [...counts]

@@ -1,5 +1,5 @@
 /**
- * The gateway of a demonstration: the configuration served on a free port of this machine.
+ * The gateway of a demonstration, on a free loopback port.
  */
 import * as Console from "effect/Console"
 import * as ConfigProvider from "effect/ConfigProvider"
@@ -18,36 +18,36 @@ import * as Example from "./Example.ts"
 import * as Settings from "./Settings.ts"
 import * as FakeAws from "./FakeAws.ts"
 
-/** A model that the demonstrations call, and the configuration has not. */
-export class Lacks extends Data.TaggedError("Lacks")<{ readonly message: string }> {}
+/** The configuration lacks a model that the demonstration calls. */
+export class MissingModel extends Data.TaggedError("MissingModel")<{ readonly message: string }> {}
 
-/** A demonstration's surroundings: its configuration and, offline, its stand-ins. */
-export interface Stage {
+/** The configuration of a demonstration, with fake AWS services if it runs offline. */
+export interface Setup {
   readonly configuration: Configuration
   readonly settings: Settings.Settings
-  readonly standIns: FakeAws.StandIns | undefined
+  readonly fakeAws: FakeAws.FakeAws | undefined
 }
 
-/** Sets the stage: of that file, or offline. */
-export const stage = Effect.fnUntraced(function* (file: string | undefined) {
+/** Loads the configuration file, or starts the offline set-up. */
+export const setup = Effect.fnUntraced(function* (file: string | undefined) {
   const { settings, text } = yield* Settings.load(file)
   if (file !== undefined) {
-    return { configuration: yield* Config.parse(text, file), settings, standIns: undefined } satisfies Stage
+    return { configuration: yield* Config.parse(text, file), settings, fakeAws: undefined } satisfies Setup
   }
-  const standIns = yield* FakeAws.make(Example.bedrockModels)
+  const fakeAws = yield* FakeAws.make(Example.bedrockModels)
   const configuration = yield* Effect.provide(
     Config.parse(text, "the example"),
-    ConfigProvider.layer(ConfigProvider.fromUnknown({ [Example.endpoint]: standIns.bedrock })),
+    ConfigProvider.layer(ConfigProvider.fromUnknown({ [Example.endpoint]: fakeAws.bedrock })),
   )
-  yield* Console.log("Offline: stand-ins answer in Bedrock's own protocol. With --config, real accounts do.")
-  return { configuration, settings, standIns } satisfies Stage
+  yield* Console.log("Offline: fake AWS services answer in Bedrock's protocol. Use --config for real accounts.")
+  return { configuration, settings, fakeAws } satisfies Setup
 })
 
-/** Serves it, to the holders of these keys if there are any, until the scope closes. */
+/** Serves a configuration with these virtual keys until the scope closes. Returns its URL. */
 export const serve = Effect.fnUntraced(function* (configuration: Configuration, keys: ReadonlyArray<VirtualKey> = []) {
-  const held = { ...configuration, keys }
+  const withKeys = { ...configuration, keys }
   const context = yield* Layer.build(
-    App.layer(held, {
+    App.layer(withKeys, {
       server: { ...configuration.server, host: "127.0.0.1", port: 0 },
       auth: { keys: keys.map(Auth.virtualKey), hosts: [], origins: [] },
       logContent: false,
@@ -56,12 +56,12 @@ export const serve = Effect.fnUntraced(function* (configuration: Configuration, 
   return HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address)
 })
 
-/** The deployments that a route tries first, before it falls back, as the gateway explains it. */
+/** The deployments that a route tries before any fallback, from the gateway's explanation. */
 export const primaries = (
   { deployments, routes }: Configuration,
   url: string,
   model: string,
-): Effect.Effect<ReadonlySet<string>, Lacks> =>
+): Effect.Effect<ReadonlySet<string>, MissingModel> =>
   Object.hasOwn(routes, model) || Object.hasOwn(deployments, model)
     ? Effect.map(
         Effect.promise((signal) =>
@@ -75,12 +75,12 @@ export const primaries = (
         ({ plan }) => new Set(first(plan)),
       )
     : Effect.fail(
-        new Lacks({
-          message: `The configuration has no model called "${model}", which this demonstration calls: name one so in its model_list, or leave --config out.`,
+        new MissingModel({
+          message: `The configuration has no model called "${model}", which this demonstration calls. Add it to its model_list, or run without --config.`,
         }),
       )
 
-/** As much of the explanation's JSON as is read here. */
+/** The part of the explanation's JSON that is read here. */
 type Node =
   | { readonly type: "deployment"; readonly deployment: string }
   | { readonly type: "sequence"; readonly strategy: string; readonly plans: ReadonlyArray<Node> }

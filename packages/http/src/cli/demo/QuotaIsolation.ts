@@ -1,12 +1,12 @@
 /**
- * `understudy demo quota-isolation`: three consumers call at once, each within limits of its own; the one over its limit
- * is told so, and the others never feel it. Twice: with a model for each consumer, and with a virtual key for each.
+ * `understudy demo quota-isolation`: three consumers call concurrently, each with its own limits. The one over its limit
+ * gets 429, and the others are not affected. Runs with a model for each consumer, then with a virtual key for each.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type { VirtualKey } from "../../auth/VirtualKey.ts"
-import type { Ended } from "./Calls.ts"
+import type { FinishedCall } from "./Calls.ts"
 import * as Calls from "./Calls.ts"
 import * as Example from "./Example.ts"
 import * as Gateway from "./Gateway.ts"
@@ -30,7 +30,7 @@ const keys: ReadonlyArray<VirtualKey> = consumers.map(({ name, rpm }) => ({
 }))
 
 export const run = Effect.fnUntraced(function* (file: string | undefined, requests: number) {
-  const { configuration } = yield* Gateway.stage(file)
+  const { configuration } = yield* Gateway.setup(file)
   const byModel = Effect.gen(function* () {
     const url = yield* Gateway.serve(configuration)
     for (const model of Object.values(Example.models.consumers)) yield* Gateway.primaries(configuration, url, model)
@@ -55,13 +55,13 @@ export const run = Effect.fnUntraced(function* (file: string | undefined, reques
 const compare = Effect.fnUntraced(function* (
   how: string,
   requests: number,
-  asking: (name: Name) => Omit<Calls.Asking, "requests">,
+  settingsOf: (name: Name) => Omit<Calls.CallSettings, "requests">,
 ) {
   const startedAt = yield* Clock.currentTimeMillis
   yield* Report.stamped(`Starting consumers, ${how}...`)
   const all = yield* Effect.forEach(
     consumers,
-    ({ name }) => Calls.make({ ...asking(name), requests }, (call) => Report.stamped(line(name, call))),
+    ({ name }) => Calls.make({ ...settingsOf(name), requests }, (call) => Report.stamped(line(name, call))),
     { concurrency: "unbounded" },
   )
   const took = (yield* Clock.currentTimeMillis) - startedAt
@@ -99,7 +99,7 @@ const compare = Effect.fnUntraced(function* (
   )
 })
 
-const line = (name: Name, { deployment, message, millis, number, status }: Ended): string => {
+const line = (name: Name, { deployment, message, millis, number, status }: FinishedCall): string => {
   const request = `Req #${String(number).padStart(2)}`
   if (deployment !== undefined) return `${name} | SUCCESS      | ${request} | ${Report.seconds(millis)}`
   return status === 429 ? `${name} | RATE LIMITED | ${request}` : `${name} | FAILED       | ${request} | ${message}`

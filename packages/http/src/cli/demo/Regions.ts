@@ -1,6 +1,6 @@
 /**
- * Where an inference profile led, as CloudWatch Logs Insights tells it from Bedrock's log of invocations: the one place
- * that knows. Logs take their time to arrive, and are asked for until all are there.
+ * The regions that answered the calls of an inference profile, by a CloudWatch Logs Insights query of Bedrock's invocation
+ * log. The query is repeated until all calls are in the log.
  */
 import type { CloudWatchLogsClientConfig } from "@aws-sdk/client-cloudwatch-logs"
 import * as Clock from "effect/Clock"
@@ -8,46 +8,46 @@ import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 
-/** How many calls went to a region. */
+/** A region and the number of calls that it answered. */
 export interface Region {
   readonly region: string
   readonly calls: number
 }
 
-/** CloudWatch could not be asked. */
-export class NoLogs extends Data.TaggedError("NoLogs")<{ readonly message: string }> {}
+/** The CloudWatch query failed. */
+export class LogQueryFailed extends Data.TaggedError("LogQueryFailed")<{ readonly message: string }> {}
 
 export interface Query {
   readonly client: CloudWatchLogsClientConfig
   readonly logGroup: string
   readonly model: string
-  /** Clock milliseconds: calls from then on. */
+  /** Only calls from this time on, in clock milliseconds. */
   readonly since: number
-  /** How many calls should be found. */
+  /** The number of calls to wait for. */
   readonly expected: number
-  /** How long to wait before each try: the last one's answer is taken as it is. */
-  readonly waits: ReadonlyArray<Duration.Input>
+  /** The delay before each query. The result of the last one is returned even if it is incomplete. */
+  readonly delays: ReadonlyArray<Duration.Input>
 }
 
-/** Real logs take a minute, more or less, to arrive. */
-export const patience: Query["waits"] = ["60 seconds", "30 seconds", "30 seconds", "30 seconds", "30 seconds"]
+/** Delays for real logs, which arrive after about a minute. */
+export const logDelays: Query["delays"] = ["60 seconds", "30 seconds", "30 seconds", "30 seconds", "30 seconds"]
 
 /** The calls by region. */
-export const ask = (query: Query): Effect.Effect<ReadonlyArray<Region>, NoLogs> =>
+export const query = (options: Query): Effect.Effect<ReadonlyArray<Region>, LogQueryFailed> =>
   Effect.scoped(
     Effect.gen(function* () {
-      const { GetQueryResultsCommand, StartQueryCommand, logs } = yield* connect(query.client)
+      const { GetQueryResultsCommand, StartQueryCommand, logs } = yield* connect(options.client)
       let found: ReadonlyArray<Region> = []
-      for (const wait of query.waits) {
-        yield* Effect.sleep(wait)
+      for (const delay of options.delays) {
+        yield* Effect.sleep(delay)
         const now = yield* Clock.currentTimeMillis
         const { queryId } = yield* send((signal) =>
           logs.send(
             new StartQueryCommand({
-              logGroupName: query.logGroup,
-              startTime: Math.floor(query.since / 1000) - 60,
+              logGroupName: options.logGroup,
+              startTime: Math.floor(options.since / 1000) - 60,
               endTime: Math.ceil(now / 1000) + 60,
-              queryString: text(query),
+              queryString: queryText(options),
             }),
             { abortSignal: signal },
           ),
@@ -55,41 +55,43 @@ export const ask = (query: Query): Effect.Effect<ReadonlyArray<Region>, NoLogs> 
         found = yield* results(() =>
           send((signal) => logs.send(new GetQueryResultsCommand({ queryId }), { abortSignal: signal })),
         )
-        if (found.reduce((sum, { calls }) => sum + calls, 0) >= query.expected) break
+        if (found.reduce((sum, { calls }) => sum + calls, 0) >= options.expected) break
       }
       return found
     }),
   )
 
-/** The profile stands in the log as the end of its ARN. */
-const text = ({ model, since }: Query): string =>
+/** The log has the ARN of the profile, which ends in the model id. */
+const queryText = ({ model, since }: Query): string =>
   [
     `filter modelId like /inference-profile\\/${model}/ and toMillis(@timestamp) >= ${since}`,
     "stats count(*) as invocationCount by inferenceRegion",
     "sort inferenceRegion",
   ].join(" | ")
 
-interface Answer {
+interface QueryResults {
   readonly status?: string | undefined
   readonly results?: ReadonlyArray<ReadonlyArray<{ readonly value?: string | undefined }>> | undefined
 }
 
-const results = (ask: () => Effect.Effect<Answer, NoLogs>): Effect.Effect<ReadonlyArray<Region>, NoLogs> =>
-  Effect.flatMap(ask(), ({ results: rows = [], status }) => {
+const results = (
+  fetchResults: () => Effect.Effect<QueryResults, LogQueryFailed>,
+): Effect.Effect<ReadonlyArray<Region>, LogQueryFailed> =>
+  Effect.flatMap(fetchResults(), ({ results: rows = [], status }) => {
     switch (status) {
       case "Scheduled":
       case "Running":
-        return Effect.andThen(Effect.sleep("1 second"), results(ask))
+        return Effect.andThen(Effect.sleep("1 second"), results(fetchResults))
       case "Complete":
         return Effect.succeed(
           rows.map(([region, calls]) => ({ region: region?.value ?? "?", calls: Number(calls?.value) })),
         )
       default:
-        return Effect.fail(new NoLogs({ message: `CloudWatch's query ended as ${status}` }))
+        return Effect.fail(new LogQueryFailed({ message: `The CloudWatch query ended with status ${status}` }))
     }
   })
 
-/** The SDK, loaded only here, and a client of it. */
+/** The SDK, loaded on demand, and a client. */
 const connect = (config: CloudWatchLogsClientConfig) =>
   Effect.flatMap(
     send(() => import("@aws-sdk/client-cloudwatch-logs")),
@@ -103,9 +105,9 @@ const connect = (config: CloudWatchLogsClientConfig) =>
       ),
   )
 
-function send<A>(ask: (signal: AbortSignal) => Promise<A>): Effect.Effect<A, NoLogs> {
+function send<A>(request: (signal: AbortSignal) => Promise<A>): Effect.Effect<A, LogQueryFailed> {
   return Effect.tryPromise({
-    try: ask,
-    catch: (error) => new NoLogs({ message: error instanceof Error ? error.message : String(error) }),
+    try: request,
+    catch: (error) => new LogQueryFailed({ message: error instanceof Error ? error.message : String(error) }),
   })
 }

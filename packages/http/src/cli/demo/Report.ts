@@ -1,12 +1,12 @@
 /**
- * How the demonstrations tell what they do: a line for each call as it ends, then a table and a verdict.
+ * The output of the demonstrations: a line for each call as it finishes, then a table and a conclusion.
  */
 import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import type { Region } from "./Regions.ts"
 
-/** `[14:36:24.947] …`, by the local time of day. */
+/** Prints `[14:36:24.947] …`, with the local time. */
 export const stamped = (text: string): Effect.Effect<void> =>
   Effect.flatMap(Clock.currentTimeMillis, (now) => {
     const at = new Date(now)
@@ -14,7 +14,7 @@ export const stamped = (text: string): Effect.Effect<void> =>
     return Console.log(`[${at.toTimeString().slice(0, 8)}.${millis}] ${text}`)
   })
 
-/** A title between two rules. */
+/** Prints a title between two rules. */
 export const heading = (title: string): Effect.Effect<void> => {
   const rule = "=".repeat(80)
   return lines(["", rule, title, rule])
@@ -23,7 +23,7 @@ export const heading = (title: string): Effect.Effect<void> => {
 export const lines = (texts: ReadonlyArray<string>): Effect.Effect<void> =>
   Effect.forEach(texts, (text) => Console.log(text), { discard: true })
 
-/** Words on the left, figures on the right, as wide as the widest. */
+/** A table: the first column left-aligned, the others right-aligned. */
 export const table = (
   head: ReadonlyArray<string>,
   rows: ReadonlyArray<ReadonlyArray<string>>,
@@ -42,15 +42,15 @@ export const table = (
   return [line(head, false), between, ...rows.map((row) => line(row, true))]
 }
 
-export const percent = (part: number, whole: number): string =>
-  `${whole === 0 ? "0.0" : ((100 * part) / whole).toFixed(1)}%`
+export const percent = (part: number, total: number): string =>
+  `${total === 0 ? "0.0" : ((100 * part) / total).toFixed(1)}%`
 
 export const seconds = (millis: number): string => `${(millis / 1000).toFixed(2)}s`
 
 export const average = (millis: ReadonlyArray<number>): string =>
   seconds(millis.length === 0 ? 0 : millis.reduce((sum, each) => sum + each, 0) / millis.length)
 
-/** Where the calls went. */
+/** A table of calls by region. */
 export const regions = (found: ReadonlyArray<Region>): ReadonlyArray<string> => {
   const all = found.reduce((sum, { calls }) => sum + calls, 0)
   return table(

@@ -1,6 +1,5 @@
 /**
- * What the demonstrations read of a configuration beside the gateway's own: the sections `aws` and `cris` that the
- * original of these demonstrations has, which mean nothing to the gateway.
+ * The settings of the demonstrations in a configuration: sections `aws` and `cris`, which the gateway ignores.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -10,12 +9,12 @@ import * as Config from "../../Config.ts"
 import * as YamlText from "../../config/YamlText.ts"
 import * as Example from "./Example.ts"
 
-/** Two accounts by their profiles, where they call from, and where Bedrock logs what it was asked. */
+/** The AWS profiles of two accounts, their region, and the log group of Bedrock's invocation log. */
 export interface Settings {
   readonly profiles: readonly [string, string]
   readonly region: string
   readonly logGroup: string
-  /** The inference profile that is called. */
+  /** The inference profile to call. */
   readonly model: string
 }
 
@@ -33,7 +32,7 @@ const Document = Schema.Struct({
   cris: Schema.optional(Schema.Struct({ model_id: Text })),
 })
 
-/** The text of a configuration, and the settings in it; of the example where none is named. */
+/** The text of a configuration and its settings. Without a file, those of the example. */
 export const load = Effect.fnUntraced(function* (
   file: string | undefined,
 ): Effect.fn.Return<
