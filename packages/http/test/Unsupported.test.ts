@@ -22,7 +22,7 @@ const ask = (policy: "skip" | "warn" | "drop" | undefined, stream: boolean) =>
     }
   })
 
-const droppedParams = "a seed; max_tokens, which the API requires, set to 4096"
+const droppedParams = "seed; max_tokens, which the API requires, set to 4096"
 
 describe("a wish that the answering protocol cannot say", () => {
   for (const stream of [false, true]) {

@@ -574,7 +574,7 @@ describe("a LanguageModel as a deployment", () => {
   )
 
   const unable: ReadonlyArray<readonly [string, Partial<Chat.Request>]> = [
-    ["several answers at once (n)", { sampling: { n: 2 } }],
+    ["more than one choice (n)", { sampling: { n: 2 } }],
     ["logprobs", { sampling: { logprobs: true } }],
     ["JSON answers without a schema", { format: { type: "json" } }],
     ["a vendor's file by its id", { messages: [Chat.user([{ type: "file", source: { type: "id", id: "file-1" } }])] }],

@@ -99,8 +99,8 @@ export const encode = (
   const texts = input.filter(Predicate.isString)
   if (texts.length < input.length) return unsupported("inputs in another model's tokens")
   const { warn, warnings } = Lowering.warnings()
-  if (purpose !== undefined && (family.vectors === titan || purpose === "similarity")) warn("what the vectors are for")
-  if (request.user !== undefined) warn("the id of the end user")
+  if (purpose !== undefined && (family.vectors === titan || purpose === "similarity")) warn("the embedding purpose")
+  if (request.user !== undefined) warn("the end user's id")
   const body = Arr.chunksOf(texts, family.batch).map((batch) => ({
     ...family.body(batch, request),
     ...request.vendor?.[protocol],

@@ -89,11 +89,11 @@ export const fit = <Request extends Fittable>(
   const { user: maxUserLength = Infinity } = endpoint.limits
   const shorten = (field: string, value: string): string => {
     if (value.length <= maxUserLength) return value
-    changes.push(`${field} of more than ${maxUserLength} characters, sent as its hash`)
+    changes.push(`${field} longer than ${maxUserLength} characters, sent as a hash`)
     return hashed(value)
   }
   if (original.user !== undefined && original.user.length > maxUserLength)
-    changed.user = shorten("the id of the end user", original.user)
+    changed.user = shorten("the end user's id", original.user)
   if (original.vendor !== undefined) {
     const vendor = Record.map(original.vendor, (fields) => withUsers(fields, shorten))
     if (Object.keys(vendor).some((name) => vendor[name] !== original.vendor?.[name])) changed.vendor = vendor
@@ -137,7 +137,7 @@ const fitChat = (
     request = { ...request, ...CacheHour.shorten({ ...request, messages }) }
     messages = request.messages
     changeOf.push(CacheHour.change)
-    changes.push("a cache hint's ttl of 1h, which this model does not take")
+    changes.push("a cache TTL of 1h, which this model does not support")
   }
   messages = ids(
     EncryptedReasoning.map(messages, (encrypted) => EncryptedReasoning.toward(encrypted, host)),
@@ -200,7 +200,7 @@ const withUsers = <Fields extends Readonly<Record<string, unknown>>>(fields: Fie
   for (const name of users) {
     const value = fields[name]
     if (!Predicate.isString(value)) continue
-    const short = shorten(name === "prompt_cache_key" ? name : "the id of the end user", value)
+    const short = shorten(name === "prompt_cache_key" ? name : "the end user's id", value)
     if (short !== value) (fitted ??= { ...fields })[name] = short
   }
   return (fitted as Fields | undefined) ?? fields

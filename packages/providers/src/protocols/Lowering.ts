@@ -135,7 +135,7 @@ export const make = <Body, Request extends LowerableRequest>(
       return Effect.fromResult(unsupported(protocol, dropped.join("; ")))
     }
     // A dropped parameter is not reported as hashed too.
-    const isSent = (change: string) => !dropped.some((each) => change.startsWith(`${each} of more than `))
+    const isSent = (change: string) => !dropped.some((each) => change.startsWith(`${each} longer than `))
     const all = dropped.length === 0 ? changes : [...dropped, ...changes.filter(isSent)]
     const droppedParams = all.length === 0 || policy === "drop" ? undefined : all
     const lowered = names === undefined ? { body, droppedParams } : { body, droppedParams, names }

@@ -19,11 +19,11 @@ export const lower = (request: Chat.Request, forcible: boolean, warn: Warn): Cha
   if (format?.type !== "json-schema") return request
   const usesReasoning = request.reasoning !== undefined && request.reasoning.effort !== "none"
   if (forcible && !usesReasoning && (request.tools ?? []).length === 0) {
-    if (format.strict === true) warn("that the answer hold strictly to its JSON schema")
+    if (format.strict === true) warn("strict JSON schema output")
     const description = format.description ?? "Gives the answer."
     return { ...rest, tools: [{ name, description, parameters: format.schema }], toolChoice: { name } }
   }
-  warn("a JSON schema for the answer, asked for in the system prompt")
+  warn("a JSON schema, sent as an instruction")
   return { ...rest, messages: [Chat.system(instruction(format.schema)), ...request.messages] }
 }
 

@@ -183,7 +183,7 @@ describe("a deployment's own", () => {
           vendor: { converse: { promptVariables: { tone: { text: "warm" } } } },
         }),
       )
-      assert.deepStrictEqual(answer.droppedParams, ["maxTokens, which a managed prompt says itself"])
+      assert.deepStrictEqual(answer.droppedParams, ["maxTokens, which the managed prompt defines"])
       const { body, path } = yield* server.received(prompt)
       assert.strictEqual(path, `/model/${encodeURIComponent(prompt)}/converse`)
       assert.deepStrictEqual(body, {

@@ -114,7 +114,7 @@ describe("what an embedding model cannot do", () => {
   it("is told, where the vectors are the same without", () => {
     const warnings = (model: string, purpose: Embedding.Purpose) =>
       Result.getOrThrow(Embeddings.encode({ model, input: ["one"], purpose })).warnings
-    assert.deepStrictEqual(warnings(titan, "query"), ["what the vectors are for"])
+    assert.deepStrictEqual(warnings(titan, "query"), ["the embedding purpose"])
     assert.deepStrictEqual(warnings(cohere3, "query"), [])
   })
 

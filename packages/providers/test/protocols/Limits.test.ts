@@ -93,7 +93,7 @@ describe("the id of an end user", () => {
             assert.isAtMost(id.length, most, name)
             assert.strictEqual(id === long(length), length <= most, name)
             assert.strictEqual(
-              droppedParams.some((what) => what.startsWith("the id of the end user of more")),
+              droppedParams.some((what) => what.startsWith("the end user's id longer")),
               length > most,
             )
           }
@@ -110,8 +110,8 @@ describe("the id of an end user", () => {
         const { body, droppedParams } = yield* told(provider, asked, asking)
         assert.isUndefined(idIn(body))
         assert.deepStrictEqual(
-          droppedParams.filter((what) => what.startsWith("the id of")),
-          ["the id of the end user"],
+          droppedParams.filter((what) => what.startsWith("the end user's id")),
+          ["the end user's id"],
         )
       }
     }).pipe(environment, Effect.scoped),
@@ -132,7 +132,7 @@ describe("the id of an end user", () => {
       const keyed = request(responses!, { model: "m", input: "Hi", prompt_cache_key: long(100) })
       const { body, droppedParams } = yield* told(azure.provider, azure.asked, keyed)
       assert.match(String(body["prompt_cache_key"]), /^[0-9a-f]{64}$/)
-      assert.deepStrictEqual(droppedParams, ["prompt_cache_key of more than 64 characters, sent as its hash"])
+      assert.deepStrictEqual(droppedParams, ["prompt_cache_key longer than 64 characters, sent as a hash"])
     }).pipe(environment, Effect.scoped),
   )
 })
@@ -223,10 +223,7 @@ describe("a hint to cache for an hour", () => {
             const { body, droppedParams } = yield* told(provider, asked, each)
             assert.strictEqual(JSON.stringify(body).includes('"1h"'), takes, `${name} ${model}`)
             assert.include(JSON.stringify(body), '"ephemeral"')
-            assert.strictEqual(
-              droppedParams.includes("a cache hint's ttl of 1h, which this model does not take"),
-              !takes,
-            )
+            assert.strictEqual(droppedParams.includes("a cache TTL of 1h, which this model does not support"), !takes)
           }
         }
       }
@@ -284,16 +281,16 @@ describe("thinking that adapts", () => {
       assert.deepStrictEqual(old.body["thinking"], { type: "enabled", budget_tokens: 16_384 })
       assert.deepStrictEqual(old.body["output_config"], { task_budget: { type: "tokens", total: 9 } })
       assert.deepStrictEqual(old.droppedParams, [
-        "adaptive thinking, which this model does not take, sent as a budget of 16384 tokens",
+        "adaptive thinking, which this model does not support, sent as a budget of 16384 tokens",
       ])
       const older = yield* told(provider, asked, asking("claude-3-5-haiku-20241022", { max_tokens: 100 }))
       assert.notProperty(older.body, "thinking")
-      assert.deepStrictEqual(older.droppedParams, ["adaptive thinking, which this model does not take, left out"])
+      assert.deepStrictEqual(older.droppedParams, ["adaptive thinking, which this model does not support, left out"])
       const now = yield* told(provider, asked, asking("claude-opus-4-8"))
       assert.deepStrictEqual(now.body["thinking"], { type: "adaptive" })
       assert.deepStrictEqual(now.droppedParams, [])
       const few = yield* told(provider, asked, asking("claude-opus-4-5", { max_tokens: 1_000_000 }))
-      assert.deepStrictEqual(few.droppedParams.slice(-1), ["max_tokens beyond what the model writes, cut to 64000"])
+      assert.deepStrictEqual(few.droppedParams.slice(-1), ["max_tokens above the model's maximum, reduced to 64000"])
     }).pipe(environment, Effect.scoped),
   )
 
@@ -314,10 +311,10 @@ describe("thinking that adapts", () => {
       for (const name of ["openai", "responses", "azure"] as const) {
         const { asked, provider } = yield* connect(name)
         assert.deepStrictEqual((yield* told(provider, asked, plain("gpt-5.1"))).droppedParams, [
-          "reasoning as the model sees fit, left to its default",
+          "reasoning without an effort, left to the model's default",
         ])
         assert.deepStrictEqual((yield* told(provider, asked, plain("gpt-4o"))).droppedParams, [
-          "reasoning, which this model cannot do",
+          "reasoning, which this model does not support",
         ])
         const { body, droppedParams } = yield* told(provider, asked, asking("gpt-5.1"))
         assert.include(JSON.stringify(body), '"high"')

@@ -33,7 +33,7 @@ describe("an answer by a schema, from a model that knows none", () => {
 
   it("is not held to it as strictly as some vendors hold theirs", () => {
     const strict = { ...request, format: { type: "json-schema", name: "place", schema, strict: true } } as const
-    assert.deepStrictEqual(lowered(strict).warnings, ["that the answer hold strictly to its JSON schema"])
+    assert.deepStrictEqual(lowered(strict).warnings, ["strict JSON schema output"])
   })
 
   for (const [why, asked, forcible] of [
@@ -50,7 +50,7 @@ describe("an answer by a schema, from a model that knows none", () => {
       assert.strictEqual(system?.role, "system")
       assert.include(JSON.stringify(system), JSON.stringify(JSON.stringify(schema)).slice(1, -1))
       assert.deepStrictEqual(rest, [...asked.messages])
-      assert.deepStrictEqual(warnings, ["a JSON schema for the answer, asked for in the system prompt"])
+      assert.deepStrictEqual(warnings, ["a JSON schema, sent as an instruction"])
     })
   }
 

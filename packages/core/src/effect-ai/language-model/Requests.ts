@@ -129,7 +129,7 @@ const unsupported = (feature: string): Result.Result<never, ProviderError> =>
 
 /** What the answer would be another without. */
 const unable = ({ format, sampling, tools }: Chat.Request): string | undefined => {
-  if ((sampling?.n ?? 1) > 1) return "several answers at once (n)"
+  if ((sampling?.n ?? 1) > 1) return "more than one choice (n)"
   if (sampling?.logprobs === true) return "logprobs"
   if (format?.type === "json") return "JSON answers without a schema"
   if (format?.type === "json-schema" && tools !== undefined && tools.length > 0) return "a schema beside tools"
@@ -148,7 +148,7 @@ const unheard = ({
   ...Object.entries(sampling ?? {}).flatMap(([name, value]) => (value === undefined || name === "n" ? [] : [name])),
   ...(reasoning === undefined ? [] : ["how much to think"]),
   ...(parallelToolCalls === false ? ["one tool call at a time"] : []),
-  ...(user === undefined ? [] : ["the id of the end user"]),
+  ...(user === undefined ? [] : ["the end user's id"]),
   ...Object.values(vendor ?? {}).flatMap((fields) => Object.keys(fields)),
   ...(droppedParams ?? []),
 ]

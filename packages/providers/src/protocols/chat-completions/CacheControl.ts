@@ -10,7 +10,7 @@ export const set = (block: Block, { ttl }: Chat.CacheHint, model: Model, warn: W
     return block
   }
   const known = ttl === undefined || ttl === "30m" || ttl === "12h"
-  if (!known) warn("a cache hint's ttl other than 30m and 12h")
+  if (!known) warn("a cache TTL other than 30m and 12h")
   block["prompt_cache_breakpoint"] = known && ttl !== undefined ? { mode: "explicit", ttl } : { mode: "explicit" }
   return block
 }

@@ -41,7 +41,7 @@ export const unsupported = (
       return unsupportedFile(part.source, compatibility)
     case "audio":
       if (role === "assistant")
-        return part.source.type === "id" ? undefined : "audio of an earlier answer but by its id"
+        return part.source.type === "id" ? undefined : "audio of earlier responses other than by id"
       if (part.source.type !== "base64") return "audio by URL or id"
       return audioFormat(part, part.source.mediaType) === undefined
         ? `audio of type ${part.source.mediaType}`
@@ -106,7 +106,7 @@ export const encodeText = (part: Chat.Text, target: Target): Block => {
  */
 const encodeFile = (part: Chat.File, blocks: Array<Block>, target: Target): void => {
   const { documents } = target.compatibility
-  if (part.citable === true) target.warn("that a document may be cited")
+  if (part.citable === true) target.warn("document citations")
   const text = documents === "file" ? undefined : TextDocument.read(part.source)
   if (text !== undefined) {
     blocks.push(withCache({ type: "text", text: TextDocument.inline(part, text) }, part.cache, target))

@@ -57,7 +57,7 @@ export const encode = (
 
 const named = (message: Block, name: string | undefined, { compatibility, warn }: Target): Block => {
   if (name === undefined) return message
-  if (compatibility.lacks.has("names")) warn("the name of a message's author")
+  if (compatibility.lacks.has("names")) warn("message author names")
   else message["name"] = name
   return message
 }
@@ -141,7 +141,7 @@ const encodeReasoning = (
   const text = reasoning.map((part) => part.text).join("")
   if (compatibility.reasoning !== undefined && compatibility.reasoning !== "none" && text !== "")
     message[compatibility.reasoning] = text
-  else if (Object.keys(encrypted).length === 0) warn("the reasoning of an earlier answer, left out")
+  else if (Object.keys(encrypted).length === 0) warn("reasoning of earlier responses, left out")
 }
 
 const encodeCall = (call: Chat.ToolCall, custom: boolean, compatibility: Compatibility): Block => {
@@ -153,7 +153,7 @@ const encodeCall = (call: Chat.ToolCall, custom: boolean, compatibility: Compati
 
 const encodeResult = (result: Chat.ToolResult, resultMedia: Array<Block>, target: Target): Block => {
   const { compatibility, warn } = target
-  if (result.cache !== undefined) warn("a cache hint on a tool's result")
+  if (result.cache !== undefined) warn("a cache hint on a tool result")
   const { id } = result
   const parts: Array<Block> = []
   const media: Array<Block> = []
@@ -165,7 +165,7 @@ const encodeResult = (result: Chat.ToolResult, resultMedia: Array<Block>, target
     if (parts.length === 0) parts.push({ type: "text", text: "(shown in the next message)" })
   }
   if (result.isError === true) {
-    warn("that a tool's result is an error, said in its text")
+    warn("the error flag of a tool result, sent as text")
     markError(parts)
   }
   return { role: "tool", tool_call_id: id, content: asString(parts) ?? parts }

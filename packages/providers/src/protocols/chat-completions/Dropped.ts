@@ -13,9 +13,9 @@ import * as Tools from "./Tools.ts"
 export const missingFeature = (request: Chat.Request, { lacks }: Compatibility): string | undefined => {
   const { format, sampling } = request
   if ((sampling?.logprobs === true || (sampling?.topLogprobs ?? 0) > 0) && lacks.has("logprobs")) return "logprobs"
-  if ((sampling?.n ?? 1) > 1 && lacks.has("n")) return "several answers at once (n)"
-  if (format?.type === "json-schema" && lacks.has("json schemas")) return "JSON answers by a schema"
-  if (Tools.isForced(request) && lacks.has("forced tools")) return "that a tool must be called"
+  if ((sampling?.n ?? 1) > 1 && lacks.has("n")) return "more than one choice (n)"
+  if (format?.type === "json-schema" && lacks.has("json schemas")) return "JSON schema output"
+  if (Tools.isForced(request) && lacks.has("forced tools")) return "forced tool calls"
   if (!lacks.has("image urls")) return undefined
   return Media.unsupported(request.messages, ({ source, type }) =>
     type === "image" && source.type === "url" ? "images by URL" : undefined,
@@ -32,10 +32,10 @@ interface Hint {
 const hints: ReadonlyArray<Hint> = [
   { feature: "cache keys", field: "prompt_cache_key", warning: "prompt_cache_key" },
   { feature: "logit_bias", field: "logit_bias", warning: "logit_bias" },
-  { feature: "parallel tool calls", field: "parallel_tool_calls", warning: "whether tools may be called at once" },
+  { feature: "parallel tool calls", field: "parallel_tool_calls", warning: "parallel_tool_calls" },
   { feature: "top_k", field: "top_k", warning: "top_k" },
-  { feature: "user", field: "user", warning: "the id of the end user" },
-  { feature: "user", field: "safety_identifier", warning: "the id of the end user" },
+  { feature: "user", field: "user", warning: "the end user's id" },
+  { feature: "user", field: "safety_identifier", warning: "the end user's id" },
 ]
 
 /**
@@ -57,7 +57,7 @@ export const fields = (body: Record<string, unknown>, { lacks }: Compatibility, 
 /** The message without its author's name, if it has one that the server rejects; else `undefined`. */
 export const name = (message: Fields, { lacks }: Compatibility, warn: Warn): Fields | undefined => {
   if (message["name"] === undefined || message["role"] === "tool" || !lacks.has("names")) return undefined
-  warn("the name of a message's author")
+  warn("message author names")
   const { name: _name, ...rest } = message
   return rest
 }

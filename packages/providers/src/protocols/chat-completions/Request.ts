@@ -53,7 +53,7 @@ export const encode = (
   encodeSampling(request.sampling, body, target)
   encodeReasoning(request.reasoning, body, target, change)
   if (request.user !== undefined) {
-    if (compatibility.lacks.has("user")) warn("the id of the end user")
+    if (compatibility.lacks.has("user")) warn("the end user's id")
     else body["user"] = request.user
   }
   Object.assign(body, request.vendor?.[protocol])
@@ -97,11 +97,10 @@ const unsupported = (request: Chat.Request, model: Model.Model, compatibility: C
   const sampling = request.sampling
   const logprobs = sampling?.logprobs === true || (sampling?.topLogprobs ?? 0) > 0
   if (logprobs && (!model.samples || compatibility.lacks.has("logprobs"))) return "logprobs"
-  if ((sampling?.n ?? 1) > 1 && compatibility.lacks.has("n")) return "several answers at once (n)"
+  if ((sampling?.n ?? 1) > 1 && compatibility.lacks.has("n")) return "more than one choice (n)"
   if ((sampling?.stop?.length ?? 0) > 4) return "more than four stop sequences"
-  if (request.format?.type === "json-schema" && compatibility.lacks.has("json schemas"))
-    return "JSON answers by a schema"
-  if (Tools.isForced(request) && compatibility.lacks.has("forced tools")) return "that a tool must be called"
+  if (request.format?.type === "json-schema" && compatibility.lacks.has("json schemas")) return "JSON schema output"
+  if (Tools.isForced(request) && compatibility.lacks.has("forced tools")) return "forced tool calls"
   return Media.unsupported(request.messages, (media, role) => Content.unsupported(media, role, compatibility))
 }
 
@@ -147,7 +146,7 @@ const encodeSampling = (
   }
   const maxOutput = model.maxOutput ?? Infinity
   if (sampling.maxTokens !== undefined && sampling.maxTokens > maxOutput) {
-    warn(`${compatibility.maxTokens} beyond what the model writes, cut to ${maxOutput}`)
+    warn(`${compatibility.maxTokens} above the model's maximum, reduced to ${maxOutput}`)
   }
   set(compatibility.maxTokens, sampling.maxTokens === undefined ? undefined : Math.min(sampling.maxTokens, maxOutput))
   setSampling("temperature", sampling.temperature, 1)
@@ -174,14 +173,14 @@ const encodeReasoning = (
   const effort = reasoning?.effort ?? (budget === undefined ? undefined : Effort.ofBudget(budget))
   if (reasoning === undefined) return
   if (effort === undefined) {
-    if (!model.reasons) warn("reasoning, which this model cannot do")
+    if (!model.reasons) warn("reasoning, which this model does not support")
     else if (compatibility.effort === "reasoning") body["reasoning"] = { enabled: true }
     else if (compatibility.effort === "thinking") body["thinking"] = { type: "enabled" }
-    else change("reasoning as the model sees fit, left to its default")
+    else change("reasoning without an effort, left to the model's default")
     return
   }
   if (!model.reasons) {
-    if (effort !== "none") warn("reasoning, which this model cannot do")
+    if (effort !== "none") warn("reasoning, which this model does not support")
     return
   }
   if (compatibility.effort === "reasoning") {
@@ -192,7 +191,7 @@ const encodeReasoning = (
     body["thinking"] = { type: "disabled" }
     return
   }
-  if (budget !== undefined && budget > 0) warn(`a budget for reasoning, sent as the effort ${effort}`)
+  if (budget !== undefined && budget > 0) warn(`a reasoning budget, sent as effort ${effort}`)
   body["reasoning_effort"] = effort
 }
 

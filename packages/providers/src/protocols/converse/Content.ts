@@ -112,14 +112,14 @@ export const encode = (part: Part, blocks: Array<Block>, context: Context): void
   encodeBlock(part, blocks, context)
   const cache = cacheOf(part)
   if (cache === undefined || blocks.length === before) return
-  if (context.model.caches === "nowhere") context.warn("a cache hint, which this model does not take")
+  if (context.model.caches === "nowhere") context.warn("a cache hint, which this model does not support")
   else blocks.push(cachePoint(cache, context.warn))
 }
 
 /** A cache point. The API supports the TTLs `5m` and `1h`. */
 export const cachePoint = (cache: Chat.CacheHint, warn: Warn): Block => {
   const ttl = cache.ttl === "5m" || cache.ttl === "1h" ? cache.ttl : undefined
-  if (cache.ttl !== undefined && ttl === undefined) warn(`a cache hint's ttl of ${cache.ttl}`)
+  if (cache.ttl !== undefined && ttl === undefined) warn("a cache TTL other than 5m and 1h")
   return { cachePoint: ttl === undefined ? { type: "default" } : { type: "default", ttl } }
 }
 
@@ -136,7 +136,7 @@ const encodeBlock = (part: Part, blocks: Array<Block>, context: Context): void =
       if (!blank(part.text)) blocks.push(encodeText(part, context))
       return
     case "image":
-      if (part.detail !== undefined && part.detail !== "auto") context.warn("the detail of an image")
+      if (part.detail !== undefined && part.detail !== "auto") context.warn("image detail")
       blocks.push({ image: { format: imageFormat(part.source), source: encodeSource(part.source) } })
       return
     case "file":
@@ -151,7 +151,7 @@ const encodeBlock = (part: Part, blocks: Array<Block>, context: Context): void =
       return
     case "tool-call":
       if (context.withoutTools) {
-        context.warn("earlier calls of tools, sent as text")
+        context.warn("earlier tool calls, sent as text")
         blocks.push({ text: `[Called the tool ${part.name}: ${part.arguments}]` })
       } else {
         blocks.push({
@@ -177,7 +177,7 @@ const encodeText = ({ citations = [], text }: Chat.Text, { model, warn }: Contex
   if (model.claude !== undefined) {
     return { citationsContent: { content: [{ text }], citations: citations.map(Citations.encode) } }
   }
-  warn("citations of earlier answers")
+  warn("citations in earlier responses")
   return { text }
 }
 
@@ -206,12 +206,12 @@ const encodeSource = (source: Chat.Source): Block => {
 }
 
 const encodeReasoning = (part: Chat.Reasoning, blocks: Array<Block>, { model, warn }: Context): void => {
-  if (model.claude === undefined) return warn("reasoning of earlier answers, which this model does not take")
+  if (model.claude === undefined) return warn("reasoning of earlier responses, which this model does not support")
   const { redacted, signature, text } = part
   if (redacted?.issuer === issuer) blocks.push({ reasoningContent: { redactedContent: bytes(redacted.value) } })
   else if (signature?.issuer === issuer) {
     blocks.push({ reasoningContent: { reasoningText: { text, signature: signature.value } } })
-  } else warn("reasoning that is not signed by Anthropic, left out")
+  } else warn("reasoning not signed by Anthropic, left out")
 }
 
 /** A failed result needs content: the API rejects an error without it. */
@@ -233,7 +233,7 @@ const input = (text: string, warn: Warn): unknown => {
   if (blank(text)) return {}
   const value = Json.parseExact(text)
   if (Json.isObject(value)) return value
-  warn("a tool call's arguments that are not a JSON object, sent as INVALID_JSON")
+  warn("tool call arguments that are not a JSON object, sent as INVALID_JSON")
   return { INVALID_JSON: text }
 }
 

@@ -37,7 +37,7 @@ export const encode = (messages: ReadonlyArray<Chat.Message>, context: Context):
   const drafts: Array<Draft> = []
   for (const message of messages) {
     if ("name" in message && message.name !== undefined) {
-      context.warn(`the name of a message's author, ${message.name}`)
+      context.warn(`message author names`)
     }
     const isSystem = message.role === "system" || message.role === "developer"
     if (isSystem && drafts.length === 0) {
@@ -47,17 +47,17 @@ export const encode = (messages: ReadonlyArray<Chat.Message>, context: Context):
     const content: Array<Block> = []
     for (const part of message.content) Content.encode(isSystem ? asUserText(part) : part, content, context)
     if (content.length === 0) continue
-    if (isSystem) context.warn("a system message inside the conversation, sent as the user's text")
+    if (isSystem) context.warn("a system message inside the conversation, sent as user text")
     const draft = draftFor(message.role === "assistant" ? "assistant" : "user", drafts)
     if (message.role === "tool") draft.results.push(...content)
     else draft.content.push(...content)
   }
   if (drafts[0] === undefined) {
-    context.warn("a system prompt alone, sent as the user's text")
+    context.warn("a system prompt without messages, sent as user text")
     return { system: [], turns: [{ role: "user", content: system }] }
   }
   if (drafts[0].role === "assistant") {
-    context.warn("that the assistant speaks first")
+    context.warn("an assistant message at the start, preceded by an added user message")
     drafts.unshift({ role: "user", results: [], content: [{ text: "(You speak first.)" }] })
   }
   return { system, turns: drafts.map((draft) => toTurn(draft, context)) }
@@ -73,7 +73,7 @@ const draftFor = (role: Turn["role"], drafts: Array<Draft>): Draft => {
 
 const toTurn = ({ role, results, content }: Draft, { warn }: Context): Turn => {
   if (content.some(isDocument) && !content.some(isText)) {
-    warn("a document without a word beside it, sent with one")
+    warn("a document without text, sent with added text")
     content.push({ text: "(See the document.)" })
   }
   return { role, content: results.length === 0 ? content : [...results, ...content] }

@@ -12,14 +12,14 @@ export const isPrompt = (modelId: string): boolean => /^arn:aws[\w-]*:bedrock:[\
 
 /** The first parameter of a body that a prompt defines and that cannot be dropped. */
 export const unsupported = (body: Block): string | undefined => {
-  if (body["system"] !== undefined) return "a system prompt beside the one of a managed prompt"
-  return body["toolConfig"] === undefined ? undefined : "tools beside those of a managed prompt"
+  if (body["system"] !== undefined) return "a system prompt in addition to the managed prompt's"
+  return body["toolConfig"] === undefined ? undefined : "tools in addition to the managed prompt's"
 }
 
 /** Removes the parameters that the prompt defines. */
 export const removeDefined = (body: Block, warn: Warn): void => {
   for (const field of ["inferenceConfig", "additionalModelRequestFields"] as const) {
-    for (const name of Object.keys(body[field] ?? {})) warn(`${name}, which a managed prompt says itself`)
+    for (const name of Object.keys(body[field] ?? {})) warn(`${name}, which the managed prompt defines`)
     delete body[field]
   }
   delete body["additionalModelResponseFieldPaths"]

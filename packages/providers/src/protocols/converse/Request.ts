@@ -57,7 +57,7 @@ export const encode = (original: Chat.Request): Result.Result<Encoded, ProviderE
   const { inferenceConfig, topK } = encodeSampling(request.sampling, model, samplingAllowed, warn)
   const format = encodeFormat(request.format)
   const metadata = encodeMetadata(request.metadata, warn)
-  if (request.user !== undefined) warn("the id of the end user")
+  if (request.user !== undefined) warn("the end user's id")
 
   const body: Record<string, unknown> = { modelId: request.model, messages: turns }
   if (system.length > 0) body["system"] = system
@@ -93,7 +93,7 @@ export const native = ({ model, native }: Chat.Request): Record<string, unknown>
 /** The first feature that this API does not support and that cannot be dropped. */
 const unsupported = (request: Chat.Request, model: Model.Model): string | undefined => {
   const sampling = request.sampling
-  if (sampling?.n !== undefined && sampling.n > 1) return "several answers at once (n)"
+  if (sampling?.n !== undefined && sampling.n > 1) return "more than one choice (n)"
   if (sampling?.logprobs === true || (sampling?.topLogprobs ?? 0) > 0) return "logprobs"
   const unsupportedMedia = Media.unsupported(request.messages, (media) => Content.unsupported(media, model))
   return unsupportedMedia ?? Tools.unsupported(request, model)
@@ -156,15 +156,15 @@ const encodeReasoning = (
   }
   if (reasoning === undefined) return { samplingAllowed: true }
   if (reasoning.effort === undefined && reasoning.budget === undefined) {
-    change("reasoning as the model sees fit, left to its default")
+    change("reasoning without an effort, left to the model's default")
     return { samplingAllowed: true }
   }
   if (model.effort === undefined) {
-    warn("how much to reason")
+    warn("the reasoning effort")
     return { samplingAllowed: true }
   }
   const effort = lowMediumHigh(reasoning)
-  if (reasoning.effort !== effort) warn(`how much to reason, sent as the effort ${effort}`)
+  if (reasoning.effort !== effort) warn(`the reasoning effort, sent as ${effort}`)
   if (model.effort === "reasoning_effort")
     return { fields: { reasoning_effort: effort === "none" ? "low" : effort }, samplingAllowed: true }
   return {
@@ -216,27 +216,27 @@ const encodeSampling = (
   // At its highest effort, Nova sets this itself.
   if (sampling.maxTokens !== undefined) {
     const maxOutput = model.maxOutput ?? Infinity
-    if (sampling.maxTokens > maxOutput) warn(`max_tokens beyond what the model writes, cut to ${maxOutput}`)
+    if (sampling.maxTokens > maxOutput) warn(`max_tokens above the model's maximum, reduced to ${maxOutput}`)
     if (samplingAllowed === "at this effort") warn("max_tokens at this effort")
     else config["maxTokens"] = Math.min(sampling.maxTokens, maxOutput)
   }
   if (sampling.stop !== undefined && sampling.stop.length > 0) config["stopSequences"] = sampling.stop
-  if (sampling.seed !== undefined) warn("a seed")
-  if ((sampling.frequencyPenalty ?? 0) !== 0) warn("a frequency penalty")
-  if ((sampling.presencePenalty ?? 0) !== 0) warn("a presence penalty")
+  if (sampling.seed !== undefined) warn("seed")
+  if ((sampling.frequencyPenalty ?? 0) !== 0) warn("frequency_penalty")
+  if ((sampling.presencePenalty ?? 0) !== 0) warn("presence_penalty")
 
   const { temperature, topP, topK } = sampling
   if (temperature !== undefined) {
     if (samplingAllowed !== true) {
-      if (temperature !== 1) warn(`a temperature ${samplingAllowed}`)
+      if (temperature !== 1) warn(`temperature ${samplingAllowed}`)
     } else {
-      if (temperature > 1) warn(`a temperature of ${temperature}, sent as 1`)
+      if (temperature > 1) warn(`temperature above 1, sent as 1`)
       config["temperature"] = Math.min(temperature, 1)
     }
   }
   if (topP !== undefined && topP !== 1) {
     if (samplingAllowed !== true) warn(`top_p ${samplingAllowed}`)
-    else if (model.claude?.sampling === "one" && temperature !== undefined) warn("top_p beside a temperature")
+    else if (model.claude?.sampling === "one" && temperature !== undefined) warn("top_p together with temperature")
     else config["topP"] = topP
   }
   const supportsTopK = samplingAllowed === true && model.topK !== undefined

@@ -24,7 +24,7 @@ export interface Tools {
 
 /** The unsupported feature of the tools, if any. */
 export const unsupported = (request: Chat.Request, { choices }: Model): string | undefined =>
-  isForced(request) && !choices.includes("any") ? "that a tool must be called" : undefined
+  isForced(request) && !choices.includes("any") ? "forced tool calls" : undefined
 
 /** Whether the request has no tools, whatever was called before. */
 export const hasNoTools = (request: Chat.Request, { claude }: Model): boolean =>
@@ -37,7 +37,7 @@ export const encode = (request: Chat.Request, context: Context): Tools => {
   const choice = toolChoice === undefined ? undefined : { toolChoice }
   if (request.parallelToolCalls !== false) return { toolConfig: { tools, ...choice } }
   if (context.model.claude === undefined) {
-    context.warn("that tools be called one at a time")
+    context.warn("disabling parallel tool calls")
     return { toolConfig: { tools, ...choice } }
   }
   return isForced(request)
@@ -79,7 +79,7 @@ const encodeTools = (tools: ReadonlyArray<Chat.Tool>, { model, warn }: Context):
     blocks.push({ toolSpec: encodeTool(CustomTools.lower(tool)) })
     if (tool.cache === undefined) continue
     if (model.caches === "everywhere") blocks.push(Content.cachePoint(tool.cache, warn))
-    else warn("a cache hint on a tool, which this model does not take")
+    else warn("a cache hint on a tool, which this model does not support")
   }
   return blocks
 }

@@ -32,7 +32,7 @@ export const encode = (request: Embedding.Request, server: Server): Result.Resul
   if (server === "openai") body["encoding_format"] = "base64"
   if (request.user !== undefined) body["user"] = request.user
   if (request.purpose !== undefined) {
-    if (server === "openai") warn("what the vectors are for")
+    if (server === "openai") warn("the embedding purpose")
     else body["input_type"] = request.purpose
   }
   return Result.succeed({ body: Object.assign(body, request.vendor?.[protocol]), warnings })

@@ -44,7 +44,7 @@ export const encode = (request: Embedding.Request): Result.Result<Lowering.Encod
     if (!Predicate.isString(text)) return Lowering.unsupported("Gemini", "tokens in place of a text to embed")
     requests.push({ ...parameters, content: { parts: [{ text }] } })
   }
-  if (user !== undefined) warn("the id of the end user")
+  if (user !== undefined) warn("the end user's id")
   return Result.succeed({ body: { requests }, warnings })
 }
 

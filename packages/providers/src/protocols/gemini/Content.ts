@@ -51,7 +51,7 @@ export const encode = (
     case "reasoning":
       if ((part.redacted ?? part.signature)?.issuer === issuer || (part.redacted ?? part.signature) === undefined) {
         parts.push(withSignature({ text: part.text, thought: true }, Signatures.own(part.signature)))
-      } else warn("reasoning that is not signed by Google, left out")
+      } else warn("reasoning not signed by Google, left out")
       return
     case "refusal":
       warn("a refusal, sent as text")
@@ -66,13 +66,13 @@ export const encode = (
       )
       return
     case "image":
-      if (part.detail !== undefined && part.detail !== "auto") warn("the detail of an image")
+      if (part.detail !== undefined && part.detail !== "auto") warn("image detail")
       parts.push(encodeMedia(part))
       return
     case "file":
-      if (part.name !== undefined) warn("the name of a document")
-      if (part.context !== undefined) warn("the context of a document")
-      if (part.citable === true) warn("that a document may be cited")
+      if (part.name !== undefined) warn("document names")
+      if (part.context !== undefined) warn("document context")
+      if (part.citable === true) warn("document citations")
       parts.push(encodeMedia(part))
       return
     case "audio":
@@ -89,7 +89,7 @@ export const args = (call: Chat.ToolCall, warn: Warn) => {
   const text = CustomTools.argumentsOf(call)
   const value = text.trim() === "" ? {} : Json.parseExact(text)
   if (Json.isObject(value)) return value
-  warn("a tool call's arguments that are not a JSON object, sent as INVALID_JSON")
+  warn("tool call arguments that are not a JSON object, sent as INVALID_JSON")
   return { INVALID_JSON: text }
 }
 

@@ -45,7 +45,7 @@ export const encode = (messages: ReadonlyArray<Chat.Message>, model: Model, warn
   for (const message of messages) {
     const sameRole = message.role === before
     before = message.role
-    if ("name" in message && message.name !== undefined) warn("the name of a message's author")
+    if ("name" in message && message.name !== undefined) warn("message author names")
     switch (message.role) {
       case "system":
       case "developer": {
@@ -53,7 +53,7 @@ export const encode = (messages: ReadonlyArray<Chat.Message>, model: Model, warn
         for (const part of message.content) Content.encode(part, parts, warn)
         if (contents.length === 0) system.push(...parts)
         else {
-          warn("a system message inside the conversation, sent as the user's text")
+          warn("a system message inside the conversation, sent as user text")
           addContent("user").push(...parts.map(asUserText))
         }
         break

@@ -85,7 +85,7 @@ const encodeThinking = (reasoning: Chat.ReasoningOptions | undefined, model: Mod
   const { thinking } = model
   const isOff = effort === "none" || (effort === undefined && budget === 0)
   if (thinking.by === "none") {
-    if (!isOff) warn("reasoning, which this model cannot do")
+    if (!isOff) warn("reasoning, which this model does not support")
     return {}
   }
   if (isOff) return withoutReasoning(thinking, warn)
@@ -99,13 +99,13 @@ const encodeThinking = (reasoning: Chat.ReasoningOptions | undefined, model: Mod
   if (thinking.by === "level") {
     if (budget !== undefined) return { thinkingConfig: { thinkingBudget: budget, ...thoughtsIncluded } }
     const level = nearestLevel(levels[effort ?? "medium"], thinking.levels)
-    if (level.toLowerCase() !== effort) warn(`a reasoning effort of ${effort}, sent as ${level.toLowerCase()}`)
+    if (level.toLowerCase() !== effort) warn(`reasoning effort ${effort}, sent as ${level.toLowerCase()}`)
     return { thinkingConfig: { thinkingLevel: level, ...thoughtsIncluded } }
   }
   const requested = budget ?? budgets[effort ?? "medium"]
   const granted = Math.min(Math.max(requested, thinking.min), thinking.max)
   if (budget !== undefined && granted !== budget)
-    warn(`a reasoning budget that this model does not take, sent as ${granted}`)
+    warn(`a reasoning budget outside the model's range, sent as ${granted}`)
   return { thinkingConfig: { thinkingBudget: granted, ...thoughtsIncluded } }
 }
 
@@ -115,7 +115,7 @@ const dynamicBudget = -1
 /** The least reasoning that the model supports. */
 const withoutReasoning = (thinking: Exclude<Model["thinking"], { readonly by: "none" }>, warn: Warn): Block => {
   if (thinking.by === "budget" && thinking.off) return { thinkingConfig: { thinkingBudget: 0 } }
-  warn("that it not reason at all, which this model cannot help")
+  warn("turning reasoning off, which this model does not support")
   return thinking.by === "budget"
     ? { thinkingConfig: { thinkingBudget: thinking.min } }
     : { thinkingConfig: { thinkingLevel: thinking.levels[0] } }

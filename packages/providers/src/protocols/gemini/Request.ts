@@ -45,7 +45,7 @@ export const encode = (request: Chat.Request): Result.Result<Encoded, ProviderEr
   Tools.encode(request, body, warn)
   const config = { ...Generation.encode(request, model, warn), ...(more as object | undefined) }
   if (Object.keys(config).length > 0) body["generationConfig"] = config
-  if (request.user !== undefined) warn("the id of the end user")
+  if (request.user !== undefined) warn("the end user's id")
   return Result.succeed({ body: Object.assign(body, vendor), warnings })
 }
 
@@ -70,7 +70,7 @@ const unsupported = ({ messages, sampling }: Chat.Request, contents: number): st
   if ((sampling?.stop?.length ?? 0) > 5) return "more than five stop sequences"
   const unsupportedMedia = Media.unsupported(messages, Content.unsupported)
   if (unsupportedMedia !== undefined) return unsupportedMedia
-  return contents === 0 ? "a conversation in which nobody but the system has spoken" : undefined
+  return contents === 0 ? "a conversation without user or assistant messages" : undefined
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -117,7 +117,7 @@ const fromWire = (
     ...(vendor === undefined ? undefined : { vendor: { [protocol]: vendor } }),
     ...(droppedParams.length === 0 ? undefined : { droppedParams }),
     // The start of the conversation, which only Google has.
-    ...(normalized["cachedContent"] ? { requiredUnsupported: ["content that Google has cached"] } : undefined),
+    ...(normalized["cachedContent"] ? { requiredUnsupported: ["cachedContent, which only Google has"] } : undefined),
     native: { protocol, body },
   }
 }
@@ -137,8 +137,8 @@ const otherFields = (body: Record<string, unknown>): Record<string, unknown> | u
 
 /** Fields of parts that only Google supports. */
 const partFields: Readonly<Record<string, string>> = {
-  videoMetadata: "which part of a video",
-  mediaResolution: "how closely a picture is looked at",
+  videoMetadata: "videoMetadata",
+  mediaResolution: "mediaResolution",
 }
 
 const unsupportedPartFields = (body: Record<string, unknown>): ReadonlyArray<string> => {

@@ -23,7 +23,7 @@ export const encode = (request: Chat.Request, body: Record<string, unknown>, war
   body["tools"] = [{ functionDeclarations: tools.map((tool) => declaration(tool, warn)) }, ...hosted]
   const config = encodeChoice(request.toolChoice, tools)
   if (config !== undefined) body["toolConfig"] = { functionCallingConfig: config }
-  if (request.parallelToolCalls === false) warn("that tools be called one at a time")
+  if (request.parallelToolCalls === false) warn("disabling parallel tool calls")
 }
 
 const declaration = (tool: Chat.Tool, warn: Warn): Block => {

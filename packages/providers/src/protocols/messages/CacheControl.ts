@@ -8,7 +8,7 @@ import type * as Wire from "./Wire.ts"
 export const encode = (block: Block, cache: Chat.CacheHint | undefined, warn: Warn): Block => {
   if (cache === undefined) return block
   const ttl = cache.ttl === "5m" || cache.ttl === "1h" ? cache.ttl : undefined
-  if (cache.ttl !== undefined && ttl === undefined) warn("a cache hint's ttl other than 5m and 1h")
+  if (cache.ttl !== undefined && ttl === undefined) warn("a cache TTL other than 5m and 1h")
   block["cache_control"] = ttl === undefined ? { type: "ephemeral" } : { type: "ephemeral", ttl }
   return block
 }

@@ -51,7 +51,7 @@ export const encode = (part: Part, blocks: Array<Block>, warn: Warn): void => {
       if (!blank(part.text)) blocks.push(encodeText(part, warn))
       return
     case "image":
-      if (part.detail !== undefined && part.detail !== "auto") warn("the detail of an image")
+      if (part.detail !== undefined && part.detail !== "auto") warn("image detail")
       blocks.push(CacheControl.encode({ type: "image", source: MediaSource.encode(part.source) }, part.cache, warn))
       return
     case "file":
@@ -61,7 +61,7 @@ export const encode = (part: Part, blocks: Array<Block>, warn: Warn): void => {
       if (part.redacted?.issuer === issuer) blocks.push({ type: "redacted_thinking", data: part.redacted.value })
       else if (part.signature?.issuer === issuer) {
         blocks.push({ type: "thinking", thinking: part.text, signature: part.signature.value })
-      } else warn("reasoning that is not signed by Anthropic, left out")
+      } else warn("reasoning not signed by Anthropic, left out")
       return
     case "refusal":
       warn("a refusal, sent as text")
@@ -115,7 +115,7 @@ export const input = (text: string, warn: Warn): unknown => {
   if (blank(text)) return {}
   const value = Json.parseExact(text)
   if (Json.isObject(value)) return value
-  warn("a tool call's arguments that are not a JSON object, sent as INVALID_JSON")
+  warn("tool call arguments that are not a JSON object, sent as INVALID_JSON")
   return { [invalidJson]: text }
 }
 

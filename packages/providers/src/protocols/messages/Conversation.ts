@@ -36,7 +36,7 @@ export const encode = (messages: ReadonlyArray<Chat.Message>, model: Model, warn
   const unnormalized: Array<Turn> = []
   for (const message of messages) {
     const role = roleOf(message)
-    if ("name" in message && message.name !== undefined) warn("the name of a message's author")
+    if ("name" in message && message.name !== undefined) warn("message author names")
     const content: Array<Block> = role === "system" && unnormalized.length === 0 ? system : []
     for (const part of message.content) Content.encode(part, content, warn)
     if (content !== system) append(unnormalized, role, content)
@@ -72,7 +72,7 @@ const normalize = (unnormalized: ReadonlyArray<Turn>, model: Model, warn: Warn):
       append(turns, turn.role, turn.content)
       continue
     }
-    warn("a system message inside the conversation, sent as the user's text")
+    warn("a system message inside the conversation, sent as user text")
     append(turns, "user", turn.content.map(asUserText))
   }
   return turns.map((turn) => (turn.role === "user" ? { role: turn.role, content: resultsFirst(turn.content) } : turn))

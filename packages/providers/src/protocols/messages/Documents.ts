@@ -66,7 +66,7 @@ export const decode = (block: Wire.Document, warn: Warn): ReadonlyArray<UserCont
       if (source.content.every((inner) => inner.type === "text")) {
         return file(text(source.content.map(({ text }) => text).join("\n")))
       }
-      if (citations?.enabled === true) warn("that a document may be cited")
+      if (citations?.enabled === true) warn("document citations")
       const heading = [named, Predicate.isString(context) ? context : undefined].filter((line) => line !== undefined)
       return CacheControl.mark(
         [
@@ -83,7 +83,7 @@ export const decode = (block: Wire.Document, warn: Warn): ReadonlyArray<UserCont
 
 /** A result of the client's own search, as text with its source. */
 export const decodeSearchResult = (block: Wire.SearchResult, warn: Warn): Chat.Text => {
-  if (block.citations?.enabled === true) warn("that a search's finding may be cited")
+  if (block.citations?.enabled === true) warn("search result citations")
   const text = [`${block.title} (${block.source})`, ...block.content.map(({ text }) => text)].join("\n")
   return { type: "text", text, ...CacheControl.decode(block.cache_control) }
 }

@@ -60,7 +60,7 @@ export const encode = (options: Chat.ReasoningOptions | undefined, context: Cont
     return withoutReasoning(context.model, maxTokens, warn)
   switch (context.model.thinking) {
     case "none":
-      warn("reasoning, which this model cannot do")
+      warn("reasoning, which this model does not support")
       return { maxTokens }
     case "adaptive":
       return adaptive(effort, budget, context, maxTokens, warn)
@@ -72,7 +72,7 @@ export const encode = (options: Chat.ReasoningOptions | undefined, context: Cont
 const withoutReasoning = ({ off, thinking }: Model, maxTokens: number, warn: Warn): Encoded => {
   if (thinking === "none") return { maxTokens }
   if (off !== undefined) return { thinking: { type: off }, maxTokens }
-  warn("an answer without reasoning, which this model always does: sent as the effort low")
+  warn("turning reasoning off, which this model does not support, sent as effort low")
   return { effort: "low", maxTokens }
 }
 
@@ -83,10 +83,10 @@ const adaptive = (
   maxTokens: number,
   warn: Warn,
 ): Encoded => {
-  if (budget !== undefined) warn("a budget for reasoning, which this model sets itself")
-  if (context.toolForced) warn("reasoning where the tool is chosen")
+  if (budget !== undefined) warn("a reasoning budget, which this model sets itself")
+  if (context.toolForced) warn("reasoning with a forced tool call")
   const level = effort === undefined ? undefined : supportedEffort(effort, context.model)
-  if (level !== effort) warn(`a reasoning effort of ${effort}, sent as ${level}`)
+  if (level !== effort) warn(`reasoning effort ${effort}, sent as ${level}`)
   return {
     ...(context.toolForced ? undefined : { thinking: { type: "adaptive" } }),
     ...(level === undefined ? undefined : { effort: level }),
@@ -101,17 +101,17 @@ const supportedEffort = (effort: Exclude<Effort, "none">, model: Model): string 
 
 const budgeted = (requestedBudget: number, context: Context, maxTokens: number, warn: Warn): Encoded => {
   if (context.toolForced || context.resumesWithoutReasoning) {
-    warn(context.toolForced ? "reasoning where the tool is chosen" : "reasoning in a turn that began without")
+    warn(context.toolForced ? "reasoning with a forced tool call" : "reasoning in a turn that started without it")
     return { maxTokens }
   }
   const requested = Math.max(requestedBudget, minBudget)
   const limit = context.maxTokens ?? Math.max(maxTokens, requested + responseTokens)
   if (limit <= minBudget) {
-    warn("reasoning within so few max_tokens")
+    warn("reasoning with max_tokens this low")
     return { maxTokens }
   }
   const granted = Math.min(requested, limit - 1)
-  if (granted < requested) warn("a reasoning budget beyond max_tokens, cut to fit")
+  if (granted < requested) warn("a reasoning budget above max_tokens, reduced to fit")
   return { thinking: { type: "enabled", budget_tokens: granted }, maxTokens: limit }
 }
 
@@ -140,10 +140,10 @@ export const native = (
     choice === "any" ||
     choice === "tool"
   ) {
-    change("adaptive thinking, which this model does not take, left out")
+    change("adaptive thinking, which this model does not support, left out")
     return ForeignContent.withoutReasoning(kept)
   }
-  change(`adaptive thinking, which this model does not take, sent as a budget of ${requestedBudget} tokens`)
+  change(`adaptive thinking, which this model does not support, sent as a budget of ${requestedBudget} tokens`)
   return { ...kept, thinking: { ...Json.fields(thinking), type: "enabled", budget_tokens: requestedBudget } }
 }
 
@@ -169,7 +169,7 @@ export const decode = (
       return { ...requested }
     case "disabled":
     case "between_tools":
-      if (requested !== undefined) warn(`output_config.effort beside thinking of type ${thinking.type}`)
+      if (requested !== undefined) warn(`output_config.effort with thinking of type ${thinking.type}`)
       return { effort: "none" }
   }
 }

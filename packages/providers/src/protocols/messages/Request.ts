@@ -39,7 +39,7 @@ export const encode = (original: Chat.Request): Result.Result<Encoded, ProviderE
   if (feature !== undefined) return fail(feature)
 
   const { system, turns } = Conversation.encode(request.messages, model, warn)
-  if (turns.length === 0) return fail("a conversation in which nobody but the system has spoken")
+  if (turns.length === 0) return fail("a conversation without user or assistant messages")
 
   const { thinking, effort, maxTokens } = Reasoning.encode(
     request.reasoning,
@@ -105,7 +105,7 @@ export const native = (
 
 const ignore = () => {}
 
-const reducedTo = (maxOutput: number): string => `max_tokens beyond what the model writes, cut to ${maxOutput}`
+const reducedTo = (maxOutput: number): string => `max_tokens above the model's maximum, reduced to ${maxOutput}`
 
 /** The limit, reduced to the model's maximum. */
 const clamp = (maxTokens: number | undefined, { maxOutput }: Model.Model): number | undefined =>
@@ -119,9 +119,9 @@ const fail = (feature: string): Result.Result<never, ProviderError> => Lowering.
 /** The first feature that this API does not support and that cannot be dropped. */
 const unsupported = (request: Chat.Request, model: Model.Model): string | undefined => {
   const sampling = request.sampling
-  if (sampling?.n !== undefined && sampling.n > 1) return "several answers at once (n)"
+  if (sampling?.n !== undefined && sampling.n > 1) return "more than one choice (n)"
   if (sampling?.logprobs === true || (sampling?.topLogprobs ?? 0) > 0) return "logprobs"
-  if (sampling?.stop?.some((sequence) => !/\S/.test(sequence)) === true) return "stop sequences of white space"
+  if (sampling?.stop?.some((sequence) => !/\S/.test(sequence)) === true) return "blank stop sequences"
   return Media.unsupported(request.messages, Content.unsupported) ?? Tools.unsupported(request, model)
 }
 
@@ -145,24 +145,24 @@ const encodeSampling = (
 ): void => {
   if (sampling === undefined) return
   if (sampling.stop !== undefined && sampling.stop.length > 0) body["stop_sequences"] = sampling.stop
-  if (sampling.seed !== undefined) warn("a seed")
-  if ((sampling.frequencyPenalty ?? 0) !== 0) warn("a frequency penalty")
-  if ((sampling.presencePenalty ?? 0) !== 0) warn("a presence penalty")
+  if (sampling.seed !== undefined) warn("seed")
+  if ((sampling.frequencyPenalty ?? 0) !== 0) warn("frequency_penalty")
+  if ((sampling.presencePenalty ?? 0) !== 0) warn("presence_penalty")
 
   const { temperature, topP, topK } = sampling
   const free = model.sampling !== "none" && !usesReasoning
   const where = usesReasoning ? "while the model reasons" : "for this model"
   if (temperature !== undefined) {
     if (!free) {
-      if (temperature !== 1) warn(`a temperature ${where}`)
+      if (temperature !== 1) warn(`temperature ${where}`)
     } else {
-      if (temperature > 1) warn("a temperature above 1, sent as 1")
+      if (temperature > 1) warn("temperature above 1, sent as 1")
       body["temperature"] = Math.min(temperature, 1)
     }
   }
   if (topP !== undefined && topP !== 1) {
     if (!free) warn(`top_p ${where}`)
-    else if (model.sampling === "one" && temperature !== undefined) warn("top_p beside a temperature")
+    else if (model.sampling === "one" && temperature !== undefined) warn("top_p together with temperature")
     else body["top_p"] = topP
   }
   if (topK !== undefined) {
@@ -181,7 +181,7 @@ const encodeFormat = (format: Chat.Format | undefined): Block | undefined => {
 
 /** JSON mode as an instruction: the API only supports schemas. */
 const jsonMode = (warn: Warn): Block => {
-  warn("JSON answers without a schema, asked for in the system prompt")
+  warn("JSON mode, sent as an instruction")
   return { type: "text", text: "Answer with one JSON value and nothing else: no words around it, no code fence." }
 }
 

@@ -18,7 +18,7 @@ export const isForced = ({ toolChoice, tools = [] }: Chat.Request): boolean =>
 
 /** The unsupported feature of the tools, if any. */
 export const unsupported = (request: Chat.Request, model: Model): string | undefined =>
-  !model.forcible && isForced(request) ? "a tool that must be called, which this model does not take" : undefined
+  !model.forcible && isForced(request) ? "forced tool calls, which this model does not support" : undefined
 
 export const encode = (request: Chat.Request, body: Record<string, unknown>, warn: Warn): void => {
   if (request.tools === undefined || request.tools.length === 0) return

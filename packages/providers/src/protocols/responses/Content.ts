@@ -51,15 +51,15 @@ export const encode = (part: Chat.UserMessage["content"][number], model: Model, 
 }
 
 const encodeFile = ({ citable, context, name, source }: Chat.File, warn: Warn): Block => {
-  if (context !== undefined) warn("the context of a document")
-  if (citable === true) warn("that a document may be cited")
+  if (context !== undefined) warn("document context")
+  if (citable === true) warn("document citations")
   switch (source.type) {
     case "base64":
       // Data requires a name.
       return { type: "input_file", filename: name ?? "document", file_data: Media.toUrl(source) }
     case "url":
     case "id":
-      if (name !== undefined) warn("the name of a document that is not sent itself")
+      if (name !== undefined) warn("the name of a document sent by reference")
       return source.type === "url"
         ? { type: "input_file", file_url: source.url }
         : { type: "input_file", file_id: source.id }
@@ -69,7 +69,7 @@ const encodeFile = ({ citable, context, name, source }: Chat.File, warn: Warn): 
 /** An output part of an earlier response. */
 export const encodeOutput = (part: Chat.Text | Chat.Refusal, warn: Warn): Block => {
   if (part.type === "refusal") return { type: "refusal", refusal: part.text }
-  if (part.cache !== undefined) warn("a cache hint on an earlier answer")
+  if (part.cache !== undefined) warn("a cache hint on an earlier response")
   const annotations = Citations.encodeAll(part)
   if (annotations.length < (part.citations?.length ?? 0)) warn("citations of documents")
   const block: Block = { type: "output_text", text: part.text }

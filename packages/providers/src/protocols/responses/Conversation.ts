@@ -29,7 +29,7 @@ export const encode = (messages: ReadonlyArray<Chat.Message>, model: Model, warn
   const input: Array<Block> = []
   const custom = new Set<string>()
   for (const message of instructions === undefined ? messages : messages.slice(1)) {
-    if ("name" in message && message.name !== undefined) warn("the name of a message's author")
+    if ("name" in message && message.name !== undefined) warn("message author names")
     switch (message.role) {
       case "system":
       case "developer":
@@ -107,8 +107,8 @@ const encodeCall = (call: Chat.ToolCall, model: Model): Block => {
 }
 
 const encodeResult = (result: Chat.ToolResult, custom: ReadonlySet<string>, model: Model, warn: Warn): Block => {
-  if (result.isError === true) warn("that a tool's result is an error, said in its text")
-  if (result.cache !== undefined) warn("a cache hint on a tool's result")
+  if (result.isError === true) warn("the error flag of a tool result, sent as text")
+  if (result.cache !== undefined) warn("a cache hint on a tool result")
   const content = result.isError === true ? errorOf(result.content) : result.content
   return {
     type: custom.has(result.id) ? "custom_tool_call_output" : "function_call_output",

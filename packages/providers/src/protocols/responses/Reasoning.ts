@@ -23,7 +23,7 @@ export const encode = ({ redacted, signature, text }: Chat.Reasoning, warn: Warn
   const encrypted = redacted ?? signature
   if (encrypted?.issuer === issuer)
     return { type: "reasoning", summary: summary(text), encrypted_content: encrypted.value }
-  warn("reasoning that is not sealed by OpenAI, left out")
+  warn("reasoning not issued by OpenAI, left out")
   return undefined
 }
 

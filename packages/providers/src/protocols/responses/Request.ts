@@ -80,7 +80,7 @@ export const streamed = (body: Record<string, unknown>, { native }: Chat.Request
 /** The first feature that this API does not support and that cannot be dropped. */
 const unsupported = (request: Chat.Request, model: Model.Model): string | undefined => {
   const sampling = request.sampling
-  if (sampling?.n !== undefined && sampling.n > 1) return "several answers at once (n)"
+  if (sampling?.n !== undefined && sampling.n > 1) return "more than one choice (n)"
   if (sampling?.stop !== undefined && sampling.stop.length > 0) return "stop sequences"
   if (!model.samples && (sampling?.logprobs === true || (sampling?.topLogprobs ?? 0) > 0)) return "logprobs"
   return Media.unsupported(request.messages, Content.unsupported)
@@ -137,16 +137,16 @@ const encodeSampling = (
   const { frequencyPenalty, logprobs, maxTokens, presencePenalty, seed, topK, topLogprobs } = sampling
   if (maxTokens !== undefined) {
     const maxOutput = model.maxOutput ?? Infinity
-    if (maxTokens < minOutput) warn(`a limit of fewer than ${minOutput} tokens, sent as ${minOutput}`)
-    if (maxTokens > maxOutput) warn(`max_output_tokens beyond what the model writes, cut to ${maxOutput}`)
+    if (maxTokens < minOutput) warn(`max_output_tokens below ${minOutput}, sent as ${minOutput}`)
+    if (maxTokens > maxOutput) warn(`max_output_tokens above the model's maximum, reduced to ${maxOutput}`)
     body["max_output_tokens"] = Math.min(Math.max(maxTokens, minOutput), maxOutput)
   }
   setSampling("temperature", sampling.temperature)
   setSampling("top_p", sampling.topP)
   if (topK !== undefined) warn("top_k")
-  if (seed !== undefined) warn("a seed")
-  if ((frequencyPenalty ?? 0) !== 0) warn("a frequency penalty")
-  if ((presencePenalty ?? 0) !== 0) warn("a presence penalty")
+  if (seed !== undefined) warn("seed")
+  if ((frequencyPenalty ?? 0) !== 0) warn("frequency_penalty")
+  if ((presencePenalty ?? 0) !== 0) warn("presence_penalty")
   if (topLogprobs !== undefined && topLogprobs > 0) body["top_logprobs"] = topLogprobs
   if (logprobs === true || (topLogprobs ?? 0) > 0) include(body, logprobsIncluded)
 }
@@ -167,13 +167,14 @@ const encodeReasoning = (
   const budget = reasoning?.budget
   const effort = reasoning?.effort ?? (budget === undefined ? undefined : Effort.ofBudget(budget))
   if (!model.reasons) {
-    if (reasoning !== undefined && effort !== "none") warn("reasoning, which this model cannot do")
+    if (reasoning !== undefined && effort !== "none") warn("reasoning, which this model does not support")
     return
   }
   if ((reasoning !== undefined && effort !== "none") || !model.samples) include(body, reasoningIncluded)
-  if (reasoning !== undefined && effort === undefined) change("reasoning as the model sees fit, left to its default")
+  if (reasoning !== undefined && effort === undefined)
+    change("reasoning without an effort, left to the model's default")
   if (effort === undefined) return
-  if (budget !== undefined && budget > 0) warn(`a budget for reasoning, sent as the effort ${effort}`)
+  if (budget !== undefined && budget > 0) warn(`a reasoning budget, sent as effort ${effort}`)
   body["reasoning"] = { effort }
 }
 

@@ -157,7 +157,7 @@ describe("thoughts", () => {
     assert.deepStrictEqual(plain(ollama.dialect), { ...bare, reasoning: "Hm." })
     assert.deepStrictEqual(sent(Compatibility.openAi), bare)
     assert.deepStrictEqual(encode(Compatibility.openAi, { messages: [thoughtful] }).warnings, [
-      "the reasoning of an earlier answer, left out",
+      "reasoning of earlier responses, left out",
     ])
     assert.deepStrictEqual(sent(openrouter.dialect), {
       ...bare,
@@ -184,12 +184,12 @@ describe("thoughts", () => {
 describe("what a vendor lacks", () => {
   it("is refused where the answer would be another, and named where not", () => {
     const tools = [{ name: "look" }]
-    assert.strictEqual(unsupported(groq.dialect, { sampling: { n: 2 } }), "several answers at once (n)")
+    assert.strictEqual(unsupported(groq.dialect, { sampling: { n: 2 } }), "more than one choice (n)")
     assert.strictEqual(unsupported(groq.dialect, { sampling: { topLogprobs: 2 } }), "logprobs")
-    assert.strictEqual(unsupported(ollama.dialect, { tools, toolChoice: "required" }), "that a tool must be called")
+    assert.strictEqual(unsupported(ollama.dialect, { tools, toolChoice: "required" }), "forced tool calls")
     assert.strictEqual(
       unsupported(deepseek.dialect, { format: { type: "json-schema", name: "a", schema: {} } }),
-      "JSON answers by a schema",
+      "JSON schema output",
     )
     const { body, warnings } = encode(groq.dialect, {
       messages: [
@@ -198,7 +198,7 @@ describe("what a vendor lacks", () => {
       ],
       sampling: { n: 1, topK: 4 },
     })
-    assert.deepStrictEqual(warnings, ["the name of a message's author", "a refusal, sent as text", "top_k"])
+    assert.deepStrictEqual(warnings, ["message author names", "a refusal, sent as text", "top_k"])
     assert.deepStrictEqual(body, {
       model: "some-model",
       messages: [
@@ -208,7 +208,7 @@ describe("what a vendor lacks", () => {
     })
     assert.deepStrictEqual(encode(mistral.dialect, { user: "u", sampling: { seed: 1 } }), {
       body: { model: "some-model", messages: [{ role: "user", content: "Hi" }], random_seed: 1 },
-      warnings: ["the id of the end user"],
+      warnings: ["the end user's id"],
     })
     assert.strictEqual(encode(vllm.dialect, { sampling: { topK: 4 } }).body["top_k"], 4)
   })

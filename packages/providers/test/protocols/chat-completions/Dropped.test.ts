@@ -40,36 +40,36 @@ const lower = (vendor: keyof typeof vendors | "compatible" | "openai", fields: B
 }
 
 const refused: ReadonlyArray<readonly [keyof typeof vendors, Body, feature: string]> = [
-  ["ollama", { n: 2 }, "several answers at once (n)"],
-  ["ollama", { tools, tool_choice: "required" }, "that a tool must be called"],
-  ["ollama", { tools, tool_choice: { type: "function", function: { name: "look" } } }, "that a tool must be called"],
+  ["ollama", { n: 2 }, "more than one choice (n)"],
+  ["ollama", { tools, tool_choice: "required" }, "forced tool calls"],
+  ["ollama", { tools, tool_choice: { type: "function", function: { name: "look" } } }, "forced tool calls"],
   ["ollama", { messages: image("https://example.com/a.png") }, "images by URL"],
   ["ollama", { messages: file("data:application/pdf;base64,JVBERi0=") }, "documents of type application/pdf"],
-  ["groq", { n: 2 }, "several answers at once (n)"],
+  ["groq", { n: 2 }, "more than one choice (n)"],
   ["groq", { logprobs: true }, "logprobs"],
   ["groq", { top_logprobs: 2 }, "logprobs"],
   ["mistral", { logprobs: true }, "logprobs"],
-  ["deepseek", { response_format: schema }, "JSON answers by a schema"],
-  ["deepseek", { n: 3 }, "several answers at once (n)"],
-  ["openrouter", { n: 2 }, "several answers at once (n)"],
+  ["deepseek", { response_format: schema }, "JSON schema output"],
+  ["deepseek", { n: 3 }, "more than one choice (n)"],
+  ["openrouter", { n: 2 }, "more than one choice (n)"],
 ]
 
 const dropped: ReadonlyArray<readonly [keyof typeof vendors, Body, named: ReadonlyArray<string>, left: Body]> = [
-  ["ollama", { user: "u", safety_identifier: "s" }, ["the id of the end user"], {}],
+  ["ollama", { user: "u", safety_identifier: "s" }, ["the end user's id"], {}],
   ["ollama", { top_k: 5, seed: 7 }, ["top_k"], { seed: 7 }],
   [
     "ollama",
     { logit_bias: { 1: 2 }, parallel_tool_calls: false, tools },
-    ["logit_bias", "whether tools may be called at once"],
+    ["logit_bias", "parallel_tool_calls"],
     { tools },
   ],
   ["ollama", { prompt_cache_key: "k" }, ["prompt_cache_key"], {}],
   ["groq", { top_k: 5 }, ["top_k"], {}],
-  ["deepseek", { user: "u", user_id: 1 }, ["the id of the end user"], { user_id: 1 }],
+  ["deepseek", { user: "u", user_id: 1 }, ["the end user's id"], { user_id: 1 }],
   [
     "groq",
     { messages: [{ role: "user", name: "Ada", content: "Hello?" }] },
-    ["the name of a message's author"],
+    ["message author names"],
     { messages: [{ role: "user", content: "Hello?" }] },
   ],
 ]

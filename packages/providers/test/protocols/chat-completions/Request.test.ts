@@ -127,13 +127,13 @@ describe("encode", () => {
       "a cache hint",
       "a cache hint on a tool call",
       "citations",
-      "the reasoning of an earlier answer, left out",
-      "that a tool's result is an error, said in its text",
-      "that a document may be cited",
+      "reasoning of earlier responses, left out",
+      "the error flag of a tool result, sent as text",
+      "document citations",
       "a cache hint on a tool",
-      "max_completion_tokens beyond what the model writes, cut to 16384",
+      "max_completion_tokens above the model's maximum, reduced to 16384",
       "top_k",
-      "reasoning, which this model cannot do",
+      "reasoning, which this model does not support",
     ])
     assert.deepStrictEqual(body["max_completion_tokens"], 16_384)
     assert.notProperty(body, "metadata")
@@ -160,7 +160,7 @@ describe("encode", () => {
     const effort = (budget: number) => encode({ model: "o3", reasoning: { budget } }).body["reasoning_effort"]
     assert.deepStrictEqual([0, 1024, 8000, 32_000].map(effort), ["none", "low", "medium", "high"])
     assert.deepStrictEqual(encode({ model: "o3", reasoning: { budget: 1024 } }).warnings, [
-      "a budget for reasoning, sent as the effort low",
+      "a reasoning budget, sent as effort low",
     ])
     assert.deepStrictEqual(encode({ reasoning: { effort: "none" } }), encode({}))
   })

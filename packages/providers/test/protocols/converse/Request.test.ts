@@ -81,16 +81,16 @@ describe("the conversation", () => {
   it("keeps a system message's place as the user's text, and says so", () => {
     const encoded = encode({ messages: [Chat.user("Hi"), Chat.system("Be brief."), Chat.system(" ")] })
     assert.deepStrictEqual(encoded.body["messages"], [user({ text: "Hi" }, { text: "<system>\nBe brief.\n</system>" })])
-    assert.deepStrictEqual(encoded.warnings, ["a system message inside the conversation, sent as the user's text"])
+    assert.deepStrictEqual(encoded.warnings, ["a system message inside the conversation, sent as user text"])
   })
 
   it("is begun by the user, whoever said something", () => {
     const spoken = encode({ messages: [Chat.assistant("Hi")] })
     assert.deepStrictEqual(spoken.body["messages"], [user({ text: "(You speak first.)" }), assistant({ text: "Hi" })])
-    assert.deepStrictEqual(spoken.warnings, ["that the assistant speaks first"])
+    assert.deepStrictEqual(spoken.warnings, ["an assistant message at the start, preceded by an added user message"])
     const told = encode({ messages: [Chat.system("Say hi.")] })
     assert.deepStrictEqual(told.body, { modelId: nova, messages: [user({ text: "Say hi." })] })
-    assert.deepStrictEqual(told.warnings, ["a system prompt alone, sent as the user's text"])
+    assert.deepStrictEqual(told.warnings, ["a system prompt without messages, sent as user text"])
   })
 })
 
@@ -176,7 +176,7 @@ describe("tool calls", () => {
           user({ text: "[The tool answered:]" }, { text: "A wall" }, { text: "[The tool failed:]" }, { text: "No" }),
         ],
       })
-      assert.deepStrictEqual(encoded.warnings, ["earlier calls of tools, sent as text"])
+      assert.deepStrictEqual(encoded.warnings, ["earlier tool calls, sent as text"])
     }
   })
 
@@ -241,7 +241,7 @@ describe("tools", () => {
       body({ model, tools: both, toolChoice })["toolConfig"]
     assert.deepStrictEqual(config(mistral, { name: "look" }), { tools: [look], toolChoice: { any: {} } })
     assert.notProperty(config(llama, "auto"), "toolChoice")
-    assert.strictEqual(unsupported({ model: llama, tools, toolChoice: "required" }), "that a tool must be called")
+    assert.strictEqual(unsupported({ model: llama, tools, toolChoice: "required" }), "forced tool calls")
   })
 
   it("are called one at a time by Claude, in its own words", () => {
@@ -262,7 +262,7 @@ describe("tools", () => {
       toolConfig: { tools: [look], toolChoice: { any: {} } },
       additionalModelRequestFields: { tool_choice: { disable_parallel_tool_use: true } },
     })
-    assert.deepStrictEqual(encode({ tools, parallelToolCalls: false }).warnings, ["that tools be called one at a time"])
+    assert.deepStrictEqual(encode({ tools, parallelToolCalls: false }).warnings, ["disabling parallel tool calls"])
   })
 })
 
@@ -305,7 +305,7 @@ describe("content", () => {
         { document: { format: "txt", name: "document 3", source: { bytes: Buffer.from("a") } } },
       ),
     ])
-    assert.deepStrictEqual(encoded.warnings, ["the detail of an image"])
+    assert.deepStrictEqual(encoded.warnings, ["image detail"])
   })
 
   it("that Converse has no place for is another's to answer", () => {
@@ -344,7 +344,7 @@ describe("content", () => {
       { document: { format: "pdf", name: "a", source: { bytes: Buffer.from("%PDF") } } },
       { text: "(See the document.)" },
     ])
-    assert.deepStrictEqual(encoded.warnings, ["a document without a word beside it, sent with one"])
+    assert.deepStrictEqual(encoded.warnings, ["a document without text, sent with added text"])
   })
 
   it("may be a recording, where the model hears", () => {
@@ -365,7 +365,7 @@ describe("content", () => {
       role: "assistant",
       content: [{ citationsContent: { content: [{ text: "So" }], citations: [{ title: "a", location }] } }],
     })
-    assert.deepStrictEqual(encode({ messages }).warnings, ["citations of earlier answers"])
+    assert.deepStrictEqual(encode({ messages }).warnings, ["citations in earlier responses"])
   })
 
   it("is cached where the family can", () => {
@@ -378,10 +378,10 @@ describe("content", () => {
       return encode(hinted).warnings
     }
     assert.deepStrictEqual(cached(claude), [])
-    assert.deepStrictEqual(cached(nova), ["a cache hint on a tool, which this model does not take"])
+    assert.deepStrictEqual(cached(nova), ["a cache hint on a tool, which this model does not support"])
     assert.deepStrictEqual(cached("us.meta.llama3-3-70b-instruct-v1:0"), [
-      "a cache hint, which this model does not take",
-      "a cache hint on a tool, which this model does not take",
+      "a cache hint, which this model does not support",
+      "a cache hint on a tool, which this model does not support",
     ])
   })
 
@@ -402,12 +402,12 @@ describe("content", () => {
       ),
     ])
     assert.deepStrictEqual(ofClaude.warnings, [
-      "reasoning that is not signed by Anthropic, left out",
+      "reasoning not signed by Anthropic, left out",
       "a refusal, sent as text",
     ])
     const ofNova = encode({ messages: [Chat.user("Hi"), thoughtful] })
     assert.deepStrictEqual(ofNova.body["messages"], [user({ text: "Hi" }), assistant({ text: "No." })])
-    assert.include(ofNova.warnings, "reasoning of earlier answers, which this model does not take")
+    assert.include(ofNova.warnings, "reasoning of earlier responses, which this model does not support")
   })
 })
 
@@ -432,7 +432,7 @@ describe("sampling", () => {
         inferenceConfig: { maxTokens: 10, temperature: 1, topP: 0.9, stopSequences: ["END"] },
         additionalModelRequestFields: { inferenceConfig: { topK: 5 } },
       },
-      warnings: ["a seed", "a frequency penalty", "a temperature of 1.5, sent as 1"],
+      warnings: ["seed", "frequency_penalty", "temperature above 1, sent as 1"],
     })
   })
 
@@ -446,7 +446,7 @@ describe("sampling", () => {
     assert.deepStrictEqual(body["additionalModelRequestFields"], {
       thinking: { type: "enabled", budget_tokens: 63_999 },
     })
-    assert.include(warnings, "max_tokens beyond what the model writes, cut to 64000")
+    assert.include(warnings, "max_tokens above the model's maximum, reduced to 64000")
   })
 
   it("takes a Claude's generation into account", () => {
@@ -459,15 +459,15 @@ describe("sampling", () => {
         additionalModelRequestFields: { top_k: 5 },
         additionalModelResponseFieldPaths: ["/stop_sequence"],
       },
-      warnings: ["top_p beside a temperature"],
+      warnings: ["top_p together with temperature"],
     })
     const newer = encode({ model: "anthropic.claude-opus-5", sampling: { temperature: 0.5 } })
     assert.notProperty(newer.body, "inferenceConfig")
-    assert.deepStrictEqual(newer.warnings, ["a temperature for this model"])
+    assert.deepStrictEqual(newer.warnings, ["temperature for this model"])
   })
 
   it("of several answers, or with logprobs, is another's to answer", () => {
-    assert.strictEqual(unsupported({ sampling: { n: 2 } }), "several answers at once (n)")
+    assert.strictEqual(unsupported({ sampling: { n: 2 } }), "more than one choice (n)")
     assert.strictEqual(unsupported({ sampling: { logprobs: true } }), "logprobs")
     assert.strictEqual(unsupported({ sampling: { topLogprobs: 2 } }), "logprobs")
     assert.deepStrictEqual(encode({ sampling: { n: 1, logprobs: false, topLogprobs: 0 } }).warnings, [])
@@ -495,7 +495,7 @@ describe("reasoning", () => {
       messages: [Chat.user("Look"), Chat.assistant([call("t1")]), Chat.toolResult("t1", "A wall")],
     })
     assert.notProperty(body, "additionalModelRequestFields")
-    assert.deepStrictEqual(warnings, ["reasoning in a turn that began without"])
+    assert.deepStrictEqual(warnings, ["reasoning in a turn that started without it"])
   })
 
   it("is an effort in the words of other families", () => {
@@ -508,7 +508,7 @@ describe("reasoning", () => {
       reasoningConfig: { type: "enabled", maxReasoningEffort: "high" },
     })
     assert.notProperty(nova2.body, "inferenceConfig")
-    assert.deepStrictEqual(nova2.warnings, ["how much to reason, sent as the effort high", "max_tokens at this effort"])
+    assert.deepStrictEqual(nova2.warnings, ["the reasoning effort, sent as high", "max_tokens at this effort"])
     assert.deepStrictEqual(
       said("us.amazon.nova-2-lite-v1:0", { effort: "none" }).body["additionalModelRequestFields"],
       {
@@ -520,7 +520,7 @@ describe("reasoning", () => {
   it("is only warned of elsewhere", () => {
     assert.deepStrictEqual(encode({ reasoning: { effort: "high" } }), {
       body: { modelId: nova, messages: [user({ text: "Hi" })] },
-      warnings: ["how much to reason"],
+      warnings: ["the reasoning effort"],
     })
   })
 })
@@ -552,7 +552,7 @@ describe("the rest", () => {
   it("carries labels that Bedrock takes, and warns of the others", () => {
     const encoded = encode({ metadata: { team: "a-1", who: "Zoë", "": "x" }, user: "u1" })
     assert.deepStrictEqual(encoded.body["requestMetadata"], { team: "a-1" })
-    assert.deepStrictEqual(encoded.warnings, ['the label "who"', 'the label ""', "the id of the end user"])
+    assert.deepStrictEqual(encoded.warnings, ['the label "who"', 'the label ""', "the end user's id"])
     const many = Object.fromEntries(Array.from({ length: 17 }, (_, index) => [`k${index}`, "v"]))
     assert.lengthOf(Object.keys(body({ metadata: many })["requestMetadata"] as object), 16)
   })

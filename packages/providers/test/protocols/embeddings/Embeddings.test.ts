@@ -49,7 +49,7 @@ describe("a request", () => {
     const request: Embedding.Request = { model: "m", input: ["one", "two"], purpose: "query" }
     const { body, warnings } = Result.getOrThrow(Embeddings.Request.encode(request, "openai"))
     assert.deepStrictEqual(body, { model: "m", input: ["one", "two"], encoding_format: "base64" })
-    assert.deepStrictEqual(warnings, ["what the vectors are for"])
+    assert.deepStrictEqual(warnings, ["the embedding purpose"])
   })
 
   it("goes as it came, but for the model, and for a word that OpenAI would refuse", () => {

@@ -73,7 +73,7 @@ describe("encode", () => {
       systemInstruction: { parts: [{ text: "Be brief." }, { text: "Be kind." }] },
       contents: [...hello, { role: "user", parts: [{ text: "<system>\nBe loud.\n</system>" }] }],
     })
-    assert.deepStrictEqual(warnings, ["a system message inside the conversation, sent as the user's text"])
+    assert.deepStrictEqual(warnings, ["a system message inside the conversation, sent as user text"])
   })
 
   it("answers parallel calls in one content, each by its name, ids as they were issued", () => {
@@ -155,7 +155,7 @@ describe("encode", () => {
       ],
     })
     assert.deepStrictEqual(body["contents"], [...hello, { role: "model", parts: [{ text: "Ho" }] }])
-    assert.deepStrictEqual(warnings, ["reasoning that is not signed by Google, left out"])
+    assert.deepStrictEqual(warnings, ["reasoning not signed by Google, left out"])
   })
 
   it("says what it can of a call whose arguments are no object, and of a free-form tool", () => {
@@ -174,7 +174,7 @@ describe("encode", () => {
     assert.deepStrictEqual(args({ arguments: "" }), [true, []])
     assert.deepStrictEqual(args({ arguments: "no JSON" }), [
       true,
-      ["a tool call's arguments that are not a JSON object, sent as INVALID_JSON"],
+      ["tool call arguments that are not a JSON object, sent as INVALID_JSON"],
     ])
     assert.deepStrictEqual(args({ arguments: "a patch", custom: true }), [true, []])
     const { body } = encode({ tools: [{ name: "patch", custom: {} }] })
@@ -193,7 +193,7 @@ describe("encode", () => {
     assert.deepStrictEqual(calling("required"), { mode: "ANY" })
     assert.deepStrictEqual(calling({ name: "look" }), { mode: "ANY", allowedFunctionNames: ["look"] })
     assert.deepStrictEqual(calling("auto", true), { mode: "VALIDATED" })
-    assert.deepStrictEqual(encode({ tools, parallelToolCalls: false }).warnings, ["that tools be called one at a time"])
+    assert.deepStrictEqual(encode({ tools, parallelToolCalls: false }).warnings, ["disabling parallel tool calls"])
   })
 
   it("keeps Google's own tools beside functions", () => {
@@ -219,20 +219,20 @@ describe("encode", () => {
         "gemini-3-pro-preview",
         { effort: "medium" },
         { thinkingLevel: "HIGH", includeThoughts: true },
-        "a reasoning effort of medium, sent as high",
+        "reasoning effort medium, sent as high",
       ],
       ["gemini-3.1-pro-preview", { effort: "medium" }, { thinkingLevel: "MEDIUM", includeThoughts: true }],
       [
         "gemini-3-flash-preview",
         { effort: "max" },
         { thinkingLevel: "HIGH", includeThoughts: true },
-        "a reasoning effort of max, sent as high",
+        "reasoning effort max, sent as high",
       ],
       [
         "gemini-3-pro-preview",
         { effort: "none" },
         { thinkingLevel: "LOW" },
-        "that it not reason at all, which this model cannot help",
+        "turning reasoning off, which this model does not support",
       ],
       ["gemini-3-pro-preview", { budget: 4096 }, { thinkingBudget: 4096, includeThoughts: true }],
       ["gemini-2.5-flash", { effort: "medium" }, { thinkingBudget: 8192, includeThoughts: true }],
@@ -244,15 +244,15 @@ describe("encode", () => {
         "gemini-2.5-pro",
         { effort: "none" },
         { thinkingBudget: 128 },
-        "that it not reason at all, which this model cannot help",
+        "turning reasoning off, which this model does not support",
       ],
       [
         "gemini-2.5-flash-lite",
         { budget: 100 },
         { thinkingBudget: 512, includeThoughts: true },
-        "a reasoning budget that this model does not take, sent as 512",
+        "a reasoning budget outside the model's range, sent as 512",
       ],
-      ["gemini-2.0-flash", { effort: "high" }, undefined, "reasoning, which this model cannot do"],
+      ["gemini-2.0-flash", { effort: "high" }, undefined, "reasoning, which this model does not support"],
       ["gemini-2.0-flash", { effort: "none" }, undefined],
     ]
   for (const [model, reasoning, thinkingConfig, ...warnings] of thought) {
@@ -271,13 +271,13 @@ describe("encode", () => {
         ],
       }).warnings,
       [
-        "the name of a message's author",
+        "message author names",
         "a cache hint",
-        "the detail of an image",
-        "the name of a document",
-        "the context of a document",
-        "that a document may be cited",
-        "the id of the end user",
+        "image detail",
+        "document names",
+        "document context",
+        "document citations",
+        "the end user's id",
       ],
     )
   })
@@ -285,7 +285,7 @@ describe("encode", () => {
   it("refuses what the answer would be another without", () => {
     assert.strictEqual(
       unsupported({ messages: [Chat.system("Hi")] }),
-      "a conversation in which nobody but the system has spoken",
+      "a conversation without user or assistant messages",
     )
     assert.strictEqual(unsupported({ sampling: { stop: [..."abcdef"] } }), "more than five stop sequences")
     const source = { type: "id" as const, id: "file-1" }
@@ -498,7 +498,7 @@ describe("decode", () => {
             tools: [{ googleSearch: {} }, { codeExecution: {} }],
           },
         },
-        requiredUnsupported: ["content that Google has cached"],
+        requiredUnsupported: ["cachedContent, which only Google has"],
       },
     )
   })
@@ -508,7 +508,7 @@ describe("decode", () => {
     const { droppedParams } = decode({
       contents: [{ role: "user", parts: [video, { ...video, mediaResolution: {} }] }],
     })
-    assert.deepStrictEqual(droppedParams, ["which part of a video", "how closely a picture is looked at"])
+    assert.deepStrictEqual(droppedParams, ["videoMetadata", "mediaResolution"])
   })
 
   it("streams where the address says so", () => {

@@ -98,7 +98,7 @@ describe("the conversation", () => {
   it("keeps its place as the user's text elsewhere, and says so", () => {
     const marked = text("<system>\nBe brief.\n</system>")
     const brief = Chat.system("Be brief.")
-    const warning = "a system message inside the conversation, sent as the user's text"
+    const warning = "a system message inside the conversation, sent as user text"
 
     const old = encode({ messages: [Chat.user("Hi"), brief] })
     assert.deepStrictEqual(old.body["messages"], [{ role: "user", content: [text("Hi"), marked] }])
@@ -225,7 +225,7 @@ describe("the conversation", () => {
       role: "assistant",
       content: [{ type: "tool_use", id: "a", name: "look", input: { INVALID_JSON: '{"x":' } }],
     })
-    assert.deepStrictEqual(warnings, ["a tool call's arguments that are not a JSON object, sent as INVALID_JSON"])
+    assert.deepStrictEqual(warnings, ["tool call arguments that are not a JSON object, sent as INVALID_JSON"])
   })
 
   it("returns thoughts that are signed or redacted, and warns of those that are neither", () => {
@@ -248,7 +248,7 @@ describe("the conversation", () => {
         text("No."),
       ],
     })
-    assert.deepStrictEqual(warnings, ["reasoning that is not signed by Anthropic, left out", "a refusal, sent as text"])
+    assert.deepStrictEqual(warnings, ["reasoning not signed by Anthropic, left out", "a refusal, sent as text"])
   })
 
   it("returns Anthropic's citations and warns of others", () => {
@@ -324,23 +324,23 @@ describe("sampling", () => {
   it("warns of what a model does not take", () => {
     assert.deepStrictEqual(sampled("claude-sonnet-4-5", { temperature: 1.5, topP: 0.9, topK: 40 }), {
       said: { max_tokens: 32_000, temperature: 1, top_p: undefined, top_k: 40, stop_sequences: undefined },
-      warnings: ["a temperature above 1, sent as 1", "top_p beside a temperature"],
+      warnings: ["temperature above 1, sent as 1", "top_p together with temperature"],
     })
     assert.deepStrictEqual(sampled("claude-opus-5", { temperature: 0, topP: 0.9, topK: 40 }).warnings, [
-      "a temperature for this model",
+      "temperature for this model",
       "top_p for this model",
       "top_k for this model",
     ])
     assert.deepStrictEqual(
       sampled("claude-opus-4-5", { temperature: 0, topP: 1 }, { reasoning: { effort: "low" } }).warnings,
-      ["a temperature while the model reasons"],
+      ["temperature while the model reasons"],
     )
   })
 
   it("warns of wishes no model of this API takes", () => {
     assert.deepStrictEqual(
       sampled("claude-opus-5", { seed: 1, frequencyPenalty: 0.5, presencePenalty: 0.5, temperature: 1 }).warnings,
-      ["a seed", "a frequency penalty", "a presence penalty"],
+      ["seed", "frequency_penalty", "presence_penalty"],
     )
     assert.deepStrictEqual(sampled("claude-opus-5", { frequencyPenalty: 0, presencePenalty: 0, n: 1 }).warnings, [])
   })
@@ -361,13 +361,13 @@ describe("reasoning", () => {
     })
     assert.deepStrictEqual(reasoned("claude-opus-4-6", { effort: "xhigh" }).output, { effort: "high" })
     assert.deepStrictEqual(reasoned("claude-opus-5", { effort: "minimal" }).warnings, [
-      "a reasoning effort of minimal, sent as low",
+      "reasoning effort minimal, sent as low",
     ])
     assert.deepStrictEqual(reasoned("claude-opus-5", { budget: 5000 }), {
       thinking: { type: "adaptive" },
       output: undefined,
       max: 32_000,
-      warnings: ["a budget for reasoning, which this model sets itself"],
+      warnings: ["a reasoning budget, which this model sets itself"],
     })
   })
 
@@ -381,13 +381,13 @@ describe("reasoning", () => {
     assert.deepStrictEqual(reasoned("claude-sonnet-4-5", { budget: 50_000 }).max, 58_192)
     assert.deepStrictEqual(
       reasoned("claude-sonnet-4-5", { effort: "high" }, { sampling: { maxTokens: 5000 } }).warnings,
-      ["a reasoning budget beyond max_tokens, cut to fit"],
+      ["a reasoning budget above max_tokens, reduced to fit"],
     )
     assert.deepStrictEqual(reasoned("claude-sonnet-4-5", { effort: "high" }, { sampling: { maxTokens: 100 } }), {
       thinking: undefined,
       output: undefined,
       max: 100,
-      warnings: ["reasoning within so few max_tokens"],
+      warnings: ["reasoning with max_tokens this low"],
     })
   })
 
@@ -396,7 +396,7 @@ describe("reasoning", () => {
     assert.deepStrictEqual(reasoned("claude-opus-5", { budget: 0 }).thinking, { type: "disabled" })
     assert.deepStrictEqual(reasoned("claude-3-5-haiku-20241022", { effort: "none" }).thinking, undefined)
     assert.deepStrictEqual(reasoned("claude-3-5-haiku-20241022", { effort: "low" }).warnings, [
-      "reasoning, which this model cannot do",
+      "reasoning, which this model does not support",
     ])
   })
 
@@ -416,7 +416,7 @@ describe("reasoning", () => {
       thinking: undefined,
       output: { effort: "low" },
       max: 32_000,
-      warnings: ["an answer without reasoning, which this model always does: sent as the effort low"],
+      warnings: ["turning reasoning off, which this model does not support, sent as effort low"],
     })
   })
 
@@ -425,7 +425,7 @@ describe("reasoning", () => {
       thinking: undefined,
       output: { effort: "low" },
       max: 32_000,
-      warnings: ["reasoning where the tool is chosen"],
+      warnings: ["reasoning with a forced tool call"],
     })
     const resumed = (...opening: ReadonlyArray<Chat.AssistantContent>) =>
       reasoned(
@@ -436,7 +436,7 @@ describe("reasoning", () => {
           messages: [Chat.user("Look"), Chat.assistant([...opening, call("a")]), Chat.toolResult("a", "Seen")],
         },
       )
-    assert.deepStrictEqual(resumed().warnings, ["reasoning in a turn that began without"])
+    assert.deepStrictEqual(resumed().warnings, ["reasoning in a turn that started without it"])
     assert.deepStrictEqual(
       resumed({ type: "reasoning", text: "Hm", signature: { issuer: "anthropic", value: "sig" } }).thinking,
       {
@@ -480,7 +480,7 @@ describe("the rest", () => {
     const [first, second] = body["system"] as ReadonlyArray<{ readonly text: string }>
     assert.strictEqual(first?.text, "Be brief.")
     assert.include(second?.text, "JSON")
-    assert.deepStrictEqual(warnings, ["JSON answers without a schema, asked for in the system prompt"])
+    assert.deepStrictEqual(warnings, ["JSON mode, sent as an instruction"])
   })
 
   it("asks for no more than the model can write", () => {
@@ -538,9 +538,9 @@ describe("the rest", () => {
       }),
       "documents that are not base64",
     )
-    assert.strictEqual(unsupported({ sampling: { n: 2 } }), "several answers at once (n)")
+    assert.strictEqual(unsupported({ sampling: { n: 2 } }), "more than one choice (n)")
     assert.strictEqual(unsupported({ sampling: { logprobs: true } }), "logprobs")
-    assert.strictEqual(unsupported({ sampling: { stop: ["\n"] } }), "stop sequences of white space")
+    assert.strictEqual(unsupported({ sampling: { stop: ["\n"] } }), "blank stop sequences")
     assert.strictEqual(
       unsupported({
         messages: [Chat.user([{ type: "image", source: { type: "base64", data: "", mediaType: "image/tiff" } }])],
@@ -549,11 +549,11 @@ describe("the rest", () => {
     )
     assert.strictEqual(
       unsupported({ model: "claude-opus-5-5", tools, toolChoice: "required" }),
-      "a tool that must be called, which this model does not take",
+      "forced tool calls, which this model does not support",
     )
     assert.strictEqual(
       unsupported({ messages: [Chat.system("Hi")] }),
-      "a conversation in which nobody but the system has spoken",
+      "a conversation without user or assistant messages",
     )
   })
 })

@@ -119,7 +119,7 @@ describe("encode", () => {
       ],
     })
     assert.lengthOf(body["input"] as ReadonlyArray<unknown>, 2)
-    assert.deepStrictEqual(warnings, ["reasoning that is not sealed by OpenAI, left out"])
+    assert.deepStrictEqual(warnings, ["reasoning not issued by OpenAI, left out"])
   })
 
   it("keeps functions from becoming stricter than they were", () => {
@@ -193,13 +193,13 @@ describe("encode", () => {
       reasoning: { effort: "high" },
     })
     assert.deepStrictEqual(warnings, [
-      "the name of a message's author",
-      "that a tool's result is an error, said in its text",
+      "message author names",
+      "the error flag of a tool result, sent as text",
       "top_k",
-      "a seed",
-      "a frequency penalty",
-      "a presence penalty",
-      "reasoning, which this model cannot do",
+      "seed",
+      "frequency_penalty",
+      "presence_penalty",
+      "reasoning, which this model does not support",
     ])
   })
 
@@ -222,7 +222,7 @@ describe("encode", () => {
 
   it("refuses what the answer would be another without", () => {
     assert.strictEqual(unsupported({ sampling: { stop: ["CURTAIN"] } }), "stop sequences")
-    assert.strictEqual(unsupported({ sampling: { n: 2 } }), "several answers at once (n)")
+    assert.strictEqual(unsupported({ sampling: { n: 2 } }), "more than one choice (n)")
     assert.strictEqual(unsupported({ model: "gpt-5", sampling: { logprobs: true } }), "logprobs")
     const audio: Chat.Audio = { type: "audio", source: { type: "base64", mediaType: "audio/wav", data: "" } }
     assert.strictEqual(unsupported({ messages: [Chat.user([audio])] }), "audio")
