@@ -18,16 +18,54 @@ import { ask, collect, look, textOf, types } from "./Asking.ts"
 
 export const apiKey = Redacted.make("sk-secret")
 
+type Broken = readonly [model: string, reason: Reason["_tag"], before?: ReadonlyArray<string>]
+type Failure = readonly [model: string, reason: Reason["_tag"], status: number | undefined]
+
 export interface Contract {
-  /** A provider that speaks to this server, with `apiKey`. */
+  /** A provider that calls this server with `apiKey`. */
   readonly connect: (url: string) => Effect.Effect<Provider["Service"], unknown, Scope.Scope>
-  /** What kinds of parts a stream has begun with once it has said something. */
+  /** The types of a stream's parts once it has output. */
   readonly begun: ReadonlyArray<string>
-  /** Streams that break: by what, and after which kinds of parts where that is not `begun`. */
-  readonly broken: ReadonlyArray<readonly [model: string, reason: Reason["_tag"], before?: ReadonlyArray<string>]>
-  /** What is asked once and fails. */
-  readonly failures: ReadonlyArray<readonly [model: string, reason: Reason["_tag"], status: number | undefined]>
+  /** Streams that break in this vendor's way, and the types of the parts before; default: `begun`. */
+  readonly broken: ReadonlyArray<Broken>
+  /** Failures with this vendor's status, in place of the common one. */
+  readonly failures?: ReadonlyArray<Failure>
+  /** Common failures that this vendor does not have. */
+  readonly without?: ReadonlyArray<string>
 }
+
+const broken: ReadonlyArray<Broken> = [
+  ["cut-3", "Network"],
+  ["cut-3-reset", "Network"],
+  ["error-event-first", "Overloaded", []],
+  ["error-event-after-2", "Overloaded"],
+  ["error-event-after-2-rate-limit", "RateLimited"],
+]
+
+const failures: ReadonlyArray<Failure> = [
+  ["429", "RateLimited", 429],
+  ["quota", "QuotaExhausted", 429],
+  ["bad-key", "Authentication", 401],
+  ["forbidden", "Permission", 403],
+  ["unknown-model", "ModelNotFound", 404],
+  ["context-length", "ContextWindowExceeded", 400],
+  ["content-policy", "ContentPolicy", 400],
+  ["invalid-request", "InvalidRequest", 400],
+  ["unsupported-parameter", "Unsupported", 400],
+  ["timeout", "Timeout", 408],
+  ["500", "ServerError", 500],
+  ["503", "Overloaded", 503],
+  ["html-502", "ServerError", 502],
+  ["reset", "Network", undefined],
+  ["cut-1", "Network", undefined],
+  ["empty-200", "Malformed", undefined],
+  ["half-json", "Malformed", undefined],
+]
+
+const failuresOf = ({ failures: own = [], without = [] }: Contract): ReadonlyArray<Failure> => [
+  ...failures.filter(([model]) => !without.includes(model) && !own.some(([name]) => name === model)),
+  ...own,
+]
 
 /** A fault server and a provider that speaks to it. */
 export const faulty = (connect: Contract["connect"]) =>
@@ -36,7 +74,8 @@ export const faulty = (connect: Contract["connect"]) =>
     return { server, provider: yield* connect(server.url) }
   })
 
-export const holds = ({ begun, broken, connect, failures }: Contract): void => {
+export const holds = (contract: Contract): void => {
+  const { begun, connect } = contract
   const both = faulty(connect)
 
   describe("chat", () => {
@@ -109,7 +148,7 @@ export const holds = ({ begun, broken, connect, failures }: Contract): void => {
       }),
     )
 
-    for (const [model, reason, before = begun] of broken) {
+    for (const [model, reason, before = begun] of [...broken, ...contract.broken]) {
       it.live(`gives what came before it broke, then why: ${model}`, () =>
         Effect.gen(function* () {
           const { provider } = yield* both
@@ -122,7 +161,7 @@ export const holds = ({ begun, broken, connect, failures }: Contract): void => {
   })
 
   describe("failures", () => {
-    for (const [model, reason, status] of failures) {
+    for (const [model, reason, status] of failuresOf(contract)) {
       it.live(`${model} is ${reason}, asked once`, () =>
         Effect.gen(function* () {
           const { provider, server } = yield* both

@@ -7,6 +7,12 @@ import type * as Pull from "effect/Pull"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 
+/** A server-sent event. Only some protocols name their events. */
+export interface SseEvent {
+  readonly event?: string | undefined
+  readonly data: string
+}
+
 /**
  * Decodes one stream; stateful. Returns the event's frame, the error it reports, or `undefined` for a malformed event.
  */

@@ -11,6 +11,10 @@ import * as Json from "./Json.ts"
 /** Makes the id of a call that has none, from its index. */
 export type MakeId = (index: number) => string
 
+/** The id of a call that has none: `prefix`, the index, and the response's id, which makes it unique across responses. */
+export const generatedId = (prefix: string, responseId: unknown, index: number): string =>
+  Json.isNonEmptyString(responseId) ? `${prefix}_${index}_${responseId}` : `${prefix}_${index}`
+
 /** Whether a response with this finish reason is complete. */
 export const isComplete = (reason: Chat.FinishReason): boolean =>
   reason === "stop" || reason === "tool-calls" || reason === "other"

@@ -11,6 +11,7 @@ import * as Predicate from "effect/Predicate"
 import * as CustomTools from "../CustomTools.ts"
 import type { Block } from "../Lowering.ts"
 import * as EncryptedReasoning from "../EncryptedReasoning.ts"
+import * as TextPart from "../TextPart.ts"
 import * as ToolIds from "../ToolIds.ts"
 import type { Target } from "./Content.ts"
 import * as Content from "./Content.ts"
@@ -197,7 +198,7 @@ export const decode = (wire: ReadonlyArray<Wire.Message>): ReadonlyArray<Chat.Me
         break
       case "user": {
         const content = Predicate.isString(message.content)
-          ? texts(message.content)
+          ? TextPart.fromString(message.content)
           : message.content.map(Content.decode)
         messages.push(
           Predicate.isString(message.name) ? { role: "user", content, name: message.name } : { role: "user", content },
@@ -226,10 +227,10 @@ export const decode = (wire: ReadonlyArray<Wire.Message>): ReadonlyArray<Chat.Me
                 type: "tool-result",
                 id: ToolIds.read(message.tool_call_id).id,
                 content: Predicate.isString(message.content)
-                  ? texts(message.content)
+                  ? TextPart.fromString(message.content)
                   : message.content.map(Content.decodeResultPart),
               }
-            : { type: "tool-result", id: callId, content: texts(message.content ?? "") },
+            : { type: "tool-result", id: callId, content: TextPart.fromString(message.content ?? "") },
         )
         break
     }
@@ -237,10 +238,8 @@ export const decode = (wire: ReadonlyArray<Wire.Message>): ReadonlyArray<Chat.Me
   return messages
 }
 
-const texts = (text: string): ReadonlyArray<Chat.Text> => (text === "" ? [] : [{ type: "text", text }])
-
 const decodeTexts = (content: string | ReadonlyArray<Wire.Text>): ReadonlyArray<Chat.Text> =>
-  Predicate.isString(content) ? texts(content) : content.map(Content.decodeText)
+  Predicate.isString(content) ? TextPart.fromString(content) : content.map(Content.decodeText)
 
 const decodeAssistant = (message: Wire.Assistant, callId: string): ReadonlyArray<Chat.AssistantContent> => {
   const { audio, content, function_call, refusal, tool_calls } = message

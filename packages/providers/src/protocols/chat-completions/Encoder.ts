@@ -6,6 +6,7 @@
  */
 import type * as Chat from "@understudy/core/Chat"
 import type { Answering, Encoder } from "../ClientProtocol.ts"
+import { event } from "../EventText.ts"
 import * as Json from "../Json.ts"
 import * as ToolCalls from "../ToolCalls.ts"
 import * as ToolIds from "../ToolIds.ts"
@@ -147,10 +148,6 @@ const mark = (choice: number, state: State): string => {
   state.started.add(choice)
   return ""
 }
-
-/** An event's data, possibly of several lines. */
-const event = (data: string): string =>
-  data.includes("\n") ? `data: ${data.replaceAll("\n", "\ndata: ")}\n\n` : `data: ${data}\n\n`
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Other protocols' frames

@@ -23,6 +23,7 @@ import type { Target } from "./Content.ts"
 import * as Content from "./Content.ts"
 import type { Compatibility } from "./Compatibility.ts"
 import { openAi } from "./Compatibility.ts"
+import * as Format from "./Format.ts"
 import * as Model from "./Model.ts"
 import * as Native from "./Native.ts"
 import { protocol } from "./Protocol.ts"
@@ -249,26 +250,8 @@ const otherFields = (body: Record<string, unknown>): Record<string, unknown> | u
   return vendor
 }
 
-const decodeFormat = (format: Wire.Request["response_format"]): Chat.Format | undefined => {
-  switch (format?.type) {
-    case undefined:
-      return undefined
-    case "text":
-      return { type: "text" }
-    case "json_object":
-      return { type: "json" }
-    case "json_schema": {
-      const { description, name, schema, strict } = format.json_schema
-      return {
-        type: "json-schema",
-        name,
-        schema: schema ?? {},
-        ...(Predicate.isString(description) ? { description } : undefined),
-        ...(Predicate.isBoolean(strict) ? { strict } : undefined),
-      }
-    }
-  }
-}
+const decodeFormat = (format: Wire.Request["response_format"]): Chat.Format | undefined =>
+  Format.decode(format?.type, format?.type === "json_schema" ? format.json_schema : undefined)
 
 const decodeSampling = (wire: Wire.Request): Chat.Sampling | undefined =>
   Json.defined({

@@ -197,9 +197,8 @@ export const textOf = (thinking: unknown): string =>
         .map((chunk) => Json.string(Json.fields(chunk)["text"]))
         .join("")
 
-/** The id of a call that has none. It is unique across responses. */
-export const callId = (id: unknown, index: number): string =>
-  Predicate.isString(id) && id !== "" ? `call_${index}_${id}` : `call_${index}`
+/** The id of a call that has none. */
+export const callId = (responseId: unknown, index: number): string => ToolCalls.generatedId("call", responseId, index)
 
 /** A call of a function, or of a custom tool, which has text in place of JSON. */
 const decodeCall = (call: Fields, id: string, message: Fields): Chat.ToolCall => {

@@ -11,7 +11,7 @@ import * as Result from "effect/Result"
 import * as FinishReason from "../FinishReason.ts"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
-import type { Decoder } from "../Frames.ts"
+import type { Decoder, SseEvent } from "../Frames.ts"
 import * as ToolCalls from "../ToolCalls.ts"
 import * as Citations from "./Citations.ts"
 import * as Errors from "./Errors.ts"
@@ -22,12 +22,6 @@ import * as Usage from "./Usage.ts"
 
 export { encoder } from "./Encoder.ts"
 
-/** An SSE event. OpenAI's have no name; servers that fail may use `error`. */
-export interface Event {
-  readonly event?: string | undefined
-  readonly data: string
-}
-
 // ---------------------------------------------------------------------------------------------------------------------
 // Decode: the upstream's events -> frames
 // ---------------------------------------------------------------------------------------------------------------------
@@ -36,7 +30,7 @@ export interface Event {
  * A decoder for one stream; stateful. `classify` classifies an error inside the stream. `[DONE]` only matters for calls
  * without a finish reason.
  */
-export const decoder = (classify: (error: Errors.WireError) => ProviderError): Decoder<Event> => {
+export const decoder = (classify: (error: Errors.WireError) => ProviderError): Decoder<SseEvent> => {
   const state: State = {
     started: false,
     id: undefined,

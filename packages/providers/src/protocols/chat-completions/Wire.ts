@@ -6,12 +6,7 @@
 import * as Schema from "effect/Schema"
 import * as ExactNumber from "../ExactNumber.ts"
 import * as Json from "../Json.ts"
-
-const optional = <S extends Schema.Constraint>(schema: S) => Schema.optional(Schema.NullOr(schema))
-
-/** Content that is a string or parts. The annotation appears in error messages. */
-const stringOr = <S extends Schema.Constraint>(parts: Schema.$Array<S>) =>
-  Schema.Union([Schema.String, parts]).annotate({ expected: "a string or an array of content parts" })
+import { modelName, optional, stringOrParts } from "../WireSchema.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Content
@@ -85,16 +80,16 @@ const ToolCall = Schema.Union([
 ])
 export type ToolCall = typeof ToolCall.Type
 
-const System = Schema.Struct({ role: Schema.Literal("system"), content: stringOr(Schema.Array(Text)) })
-const Developer = Schema.Struct({ role: Schema.Literal("developer"), content: stringOr(Schema.Array(Text)) })
+const System = Schema.Struct({ role: Schema.Literal("system"), content: stringOrParts(Schema.Array(Text)) })
+const Developer = Schema.Struct({ role: Schema.Literal("developer"), content: stringOrParts(Schema.Array(Text)) })
 const User = Schema.Struct({
   role: Schema.Literal("user"),
-  content: stringOr(Schema.Array(UserPart)),
+  content: stringOrParts(Schema.Array(UserPart)),
   name: optional(Schema.String),
 })
 const Assistant = Schema.Struct({
   role: Schema.Literal("assistant"),
-  content: optional(stringOr(Schema.Array(AssistantPart))),
+  content: optional(stringOrParts(Schema.Array(AssistantPart))),
   refusal: optional(Schema.String),
   tool_calls: optional(Schema.Array(ToolCall)),
   function_call: optional(Schema.Struct({ name: Schema.String, arguments: Schema.String })),
@@ -109,7 +104,7 @@ export type Assistant = typeof Assistant.Type
 const Tool = Schema.Struct({
   role: Schema.Literal("tool"),
   tool_call_id: Schema.String,
-  content: stringOr(Schema.Array(ResultPart)),
+  content: stringOrParts(Schema.Array(ResultPart)),
 })
 /** The result of a `function_call`. */
 const Function = Schema.Struct({
@@ -125,12 +120,22 @@ export type Message = typeof Message.Type
 // Request
 // ---------------------------------------------------------------------------------------------------------------------
 
-const Declared = Schema.Struct({
+/** The fields of a function, shared with Responses. */
+export const functionFields = {
   name: Schema.String,
   description: optional(Schema.String),
   parameters: optional(Json.Anything),
   strict: optional(Schema.Boolean),
-})
+}
+
+/** The fields of a custom tool, shared with Responses. */
+export const customFields = {
+  name: Schema.String,
+  description: optional(Schema.String),
+  format: Schema.optional(Schema.Unknown),
+}
+
+const Declared = Schema.Struct(functionFields)
 export type Declared = typeof Declared.Type
 
 const FunctionTool = Schema.Struct({
@@ -142,11 +147,7 @@ export type FunctionTool = typeof FunctionTool.Type
 
 const CustomTool = Schema.Struct({
   type: Schema.Literal("custom"),
-  custom: Schema.Struct({
-    name: Schema.String,
-    description: optional(Schema.String),
-    format: Schema.optional(Schema.Unknown),
-  }),
+  custom: Schema.Struct(customFields),
 })
 export type CustomTool = typeof CustomTool.Type
 
@@ -166,17 +167,19 @@ const ToolChoice = Schema.Union([
 ]).annotate({ expected: '"auto", "none", "required" or an object that names a tool' })
 export type ToolChoice = typeof ToolChoice.Type
 
+/** The fields of a JSON schema format but the schema, shared with Responses. */
+export const jsonSchemaFields = {
+  name: Schema.String,
+  description: optional(Schema.String),
+  strict: optional(Schema.Boolean),
+}
+
 const Format = Schema.Union([
   Schema.Struct({ type: Schema.Literal("text") }),
   Schema.Struct({ type: Schema.Literal("json_object") }),
   Schema.Struct({
     type: Schema.Literal("json_schema"),
-    json_schema: Schema.Struct({
-      name: Schema.String,
-      schema: optional(Json.Anything),
-      description: optional(Schema.String),
-      strict: optional(Schema.Boolean),
-    }),
+    json_schema: Schema.Struct({ ...jsonSchemaFields, schema: optional(Json.Anything) }),
   }),
 ])
 export type Format = typeof Format.Type
@@ -184,7 +187,7 @@ export type Format = typeof Format.Type
 export const Effort = Schema.Literals(["none", "minimal", "low", "medium", "high", "xhigh", "max"])
 
 export const Request = Schema.Struct({
-  model: Schema.String.check(Schema.isNonEmpty({ expected: "the name of a model" })),
+  model: modelName,
   messages: Schema.Array(Message).check(Schema.isNonEmpty({ expected: "at least one message" })),
   tools: optional(Schema.Array(Schema.Union([FunctionTool, CustomTool]))),
   tool_choice: optional(ToolChoice),

@@ -11,9 +11,9 @@ import type * as Chat from "@understudy/core/Chat"
 import { Buffer } from "node:buffer"
 import * as Predicate from "effect/Predicate"
 import * as CustomTools from "../CustomTools.ts"
-import * as Json from "../Json.ts"
 import type { Block, Part, Warn } from "../Lowering.ts"
 import type { Media } from "../Media.ts"
+import * as ToolArguments from "../ToolArguments.ts"
 import { issuer } from "../messages/Protocol.ts"
 import * as Citations from "./Citations.ts"
 import * as Documents from "./Documents.ts"
@@ -155,7 +155,11 @@ const encodeBlock = (part: Part, blocks: Array<Block>, context: Context): void =
         blocks.push({ text: `[Called the tool ${part.name}: ${part.arguments}]` })
       } else {
         blocks.push({
-          toolUse: { toolUseId: part.id, name: part.name, input: input(CustomTools.argumentsOf(part), context.warn) },
+          toolUse: {
+            toolUseId: part.id,
+            name: part.name,
+            input: ToolArguments.toObject(CustomTools.argumentsOf(part), context.warn),
+          },
         })
       }
       return
@@ -224,18 +228,6 @@ const encodeResult = (part: Chat.ToolResult, context: Context): Block => {
 }
 
 const bytes = (base64: string): Uint8Array => Buffer.from(base64, "base64")
-
-/**
- * The arguments as an object. Arguments that are not one are sent as `INVALID_JSON`, as Anthropic's documentation of
- * fine-grained tool streaming advises.
- */
-const input = (text: string, warn: Warn): unknown => {
-  if (blank(text)) return {}
-  const value = Json.parseExact(text)
-  if (Json.isObject(value)) return value
-  warn("tool call arguments that are not a JSON object, sent as INVALID_JSON")
-  return { INVALID_JSON: text }
-}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Decode

@@ -1,7 +1,6 @@
 /** The schema of a client's Embeddings request. */
 import * as Schema from "effect/Schema"
-
-const optional = <S extends Schema.Constraint>(schema: S) => Schema.optional(Schema.NullOr(schema))
+import { modelName, optional } from "../WireSchema.ts"
 
 const some = { expected: "at least one input" }
 
@@ -15,7 +14,7 @@ const Input = Schema.Union([
 
 /** `input_type` is not OpenAI's: Cohere, NVIDIA and others have it. */
 export const Request = Schema.Struct({
-  model: Schema.String.check(Schema.isNonEmpty({ expected: "the name of a model" })),
+  model: modelName,
   input: Input,
   dimensions: optional(Schema.Int.check(Schema.isGreaterThanOrEqualTo(1, { expected: "at least 1" }))),
   encoding_format: optional(Schema.Literals(["float", "base64"])),

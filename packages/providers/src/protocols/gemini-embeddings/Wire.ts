@@ -1,7 +1,6 @@
 /** The schema of a Google client's embedding request. */
 import * as Schema from "effect/Schema"
-
-const optional = <S extends Schema.Constraint>(schema: S) => Schema.optional(Schema.NullOr(schema))
+import { optional } from "../WireSchema.ts"
 
 /** One content: its texts are one input. */
 export const One = Schema.Struct({

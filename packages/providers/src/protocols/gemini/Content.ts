@@ -11,6 +11,7 @@ import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
 import type { Block, Warn } from "../Lowering.ts"
 import * as Media from "../Media.ts"
+import * as ToolArguments from "../ToolArguments.ts"
 import * as Calls from "./Calls.ts"
 import { issuer } from "./Protocol.ts"
 import * as Signatures from "./Signatures.ts"
@@ -84,14 +85,9 @@ export const encode = (
 const withSignature = (block: Block, signature: string | undefined): Block =>
   signature === undefined ? block : { ...block, thoughtSignature: signature }
 
-/** The arguments as an object. Arguments that are not one are sent as `INVALID_JSON`. */
-export const args = (call: Chat.ToolCall, warn: Warn) => {
-  const text = CustomTools.argumentsOf(call)
-  const value = text.trim() === "" ? {} : Json.parseExact(text)
-  if (Json.isObject(value)) return value
-  warn("tool call arguments that are not a JSON object, sent as INVALID_JSON")
-  return { INVALID_JSON: text }
-}
+/** The arguments of a call as an object. */
+export const args = (call: Chat.ToolCall, warn: Warn): unknown =>
+  ToolArguments.toObject(CustomTools.argumentsOf(call), warn)
 
 /** The data, or the URL for Google to fetch. */
 export const encodeMedia = ({ source, type }: Media.Media): Block => {

@@ -8,6 +8,7 @@
 import type * as Chat from "@understudy/core/Chat"
 import type { Answering, ClientError, Encoder } from "../ClientProtocol.ts"
 import * as Amended from "../Amended.ts"
+import { event } from "../EventText.ts"
 import * as ToolCalls from "../ToolCalls.ts"
 import * as Citations from "./Citations.ts"
 import * as Errors from "./Errors.ts"
@@ -34,15 +35,12 @@ interface Framing {
   readonly close: string
 }
 
-const event = (json: string): string =>
-  json.includes("\n") ? `data: ${json.replaceAll("\n", "\ndata: ")}\n\n` : `data: ${json}\n\n`
-
 /**
  * An error is sent twice: as an event, and as the bare JSON with which Google ends a failed stream. Clients
  * (gemini-cli, LangChain) that treat the event as an empty response fail at the bare JSON. It must not end in a blank
  * line, or it would be skipped as an event.
  */
-const events: Framing = { chunk: event, error: (json) => event(json) + json, close: "" }
+const events: Framing = { chunk: (json) => event(json), error: (json) => event(json) + json, close: "" }
 
 const elements = (): Framing => {
   let between = "["

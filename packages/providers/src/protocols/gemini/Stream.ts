@@ -8,7 +8,7 @@ import type * as Chat from "@understudy/core/Chat"
 import { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
-import type { Decoder } from "../Frames.ts"
+import type { Decoder, SseEvent } from "../Frames.ts"
 import * as FinishReason from "../FinishReason.ts"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
@@ -28,18 +28,12 @@ export { array, encoder } from "./Encoder.ts"
 /** The keep-alive: an empty chunk. Google's clients parse SSE comments as JSON. */
 export const idle = "data: {}\n\n"
 
-/** An SSE event. Google's have no name. */
-export interface Event {
-  readonly event?: string | undefined
-  readonly data: string
-}
-
 // ---------------------------------------------------------------------------------------------------------------------
 // Decode: the upstream's events -> frames
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** A decoder for one stream; stateful. `classify` classifies an error inside the stream. */
-export const decoder = (classify: (error: Errors.WireError) => ProviderError): Decoder<Event> => {
+export const decoder = (classify: (error: Errors.WireError) => ProviderError): Decoder<SseEvent> => {
   const state: State = { name: undefined, candidates: new Map() }
   return {
     push: ({ data }) => {

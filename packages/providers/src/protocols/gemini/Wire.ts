@@ -7,8 +7,7 @@
 import * as Schema from "effect/Schema"
 import * as ExactNumber from "../ExactNumber.ts"
 import * as Json from "../Json.ts"
-
-const optional = <S extends Schema.Constraint>(schema: S) => Schema.optional(Schema.NullOr(schema))
+import { optional } from "../WireSchema.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Contents

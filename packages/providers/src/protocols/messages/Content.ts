@@ -7,14 +7,15 @@
 import type * as Chat from "@understudy/core/Chat"
 import * as Predicate from "effect/Predicate"
 import * as CustomTools from "../CustomTools.ts"
-import * as Json from "../Json.ts"
 import type { Block, Part, Warn } from "../Lowering.ts"
 import * as Media from "../Media.ts"
+import * as ToolArguments from "../ToolArguments.ts"
 import * as ToolIds from "../ToolIds.ts"
 import * as CacheControl from "./CacheControl.ts"
 import * as Citations from "./Citations.ts"
 import * as Documents from "./Documents.ts"
 import { issuer } from "./Protocol.ts"
+import * as TextPart from "../TextPart.ts"
 import * as UserContent from "./UserContent.ts"
 import * as MediaSource from "./MediaSource.ts"
 import type * as Wire from "./Wire.ts"
@@ -74,7 +75,7 @@ export const encode = (part: Part, blocks: Array<Block>, warn: Warn): void => {
             type: "tool_use",
             id: part.id,
             name: part.name,
-            input: input(CustomTools.argumentsOf(part), warn),
+            input: ToolArguments.toObject(CustomTools.argumentsOf(part), warn),
           },
           part.cache,
           warn,
@@ -107,20 +108,6 @@ const encodeText = (part: Chat.Text, warn: Warn): Block => {
   return CacheControl.encode(block, part.cache, warn)
 }
 
-/**
- * The arguments of a call as an object. Arguments that are not one are sent as `INVALID_JSON`, as Anthropic's
- * documentation of fine-grained tool streaming advises.
- */
-export const input = (text: string, warn: Warn): unknown => {
-  if (blank(text)) return {}
-  const value = Json.parseExact(text)
-  if (Json.isObject(value)) return value
-  warn("tool call arguments that are not a JSON object, sent as INVALID_JSON")
-  return { [invalidJson]: text }
-}
-
-const invalidJson = "INVALID_JSON"
-
 // ---------------------------------------------------------------------------------------------------------------------
 // Decode
 // ---------------------------------------------------------------------------------------------------------------------
@@ -150,7 +137,7 @@ export const decodeCall = ({ cache_control, id, input, name }: Wire.ToolUse): Ch
   type: "tool-call",
   ...ToolIds.read(id),
   name,
-  arguments: argumentsOf(input),
+  arguments: ToolArguments.toText(input),
   ...CacheControl.decode(cache_control),
 })
 
@@ -158,17 +145,8 @@ export const decodeResult = (block: Wire.ToolResult, warn: Warn): Chat.ToolResul
   type: "tool-result",
   id: ToolIds.read(block.tool_use_id).id,
   content: Predicate.isString(block.content)
-    ? UserContent.texts(block.content)
+    ? TextPart.fromString(block.content)
     : (block.content ?? []).flatMap((inner) => decodeMedia(inner, warn)),
   ...(block.is_error === true ? { isError: true } : undefined),
   ...CacheControl.decode(block.cache_control),
 })
-
-/** The JSON text of a call's input; the model's original text if the input is `INVALID_JSON`. */
-export const argumentsOf = (input: unknown): string => {
-  if (Predicate.isObject(input) && invalidJson in input && Object.keys(input).length === 1) {
-    const written: unknown = input[invalidJson]
-    if (Predicate.isString(written)) return written
-  }
-  return JSON.stringify(input ?? {})
-}

@@ -14,6 +14,7 @@ import type { Model } from "./Model.ts"
 import { issuer } from "./Protocol.ts"
 import * as EncryptedReasoning from "../EncryptedReasoning.ts"
 import * as CacheControl from "./CacheControl.ts"
+import * as TextPart from "../TextPart.ts"
 import * as UserContent from "./UserContent.ts"
 import type * as Wire from "./Wire.ts"
 
@@ -123,7 +124,7 @@ export const decode = (
 }
 
 const decodeSystem = (content: string | ReadonlyArray<Wire.SystemBlock>, warn: Warn): ReadonlyArray<Chat.Text> => {
-  if (Predicate.isString(content)) return UserContent.texts(content)
+  if (Predicate.isString(content)) return TextPart.fromString(content)
   return content.flatMap((block) => {
     if (block.type === "text") return [UserContent.decodeText(block)]
     warn(Content.other(block.name))
@@ -139,7 +140,7 @@ const decodeUser = (
   warn: Warn,
 ): void => {
   if (Predicate.isString(content)) {
-    messages.push({ role: "user", content: CacheControl.mark(UserContent.texts(content), hint) })
+    messages.push({ role: "user", content: CacheControl.mark(TextPart.fromString(content), hint) })
     return
   }
   const results: Array<Chat.ToolResult> = []
@@ -158,7 +159,7 @@ const decodeAssistant = (
   content: string | ReadonlyArray<Wire.AssistantBlock>,
   warn: Warn,
 ): ReadonlyArray<Chat.AssistantContent> => {
-  if (Predicate.isString(content)) return UserContent.texts(content)
+  if (Predicate.isString(content)) return TextPart.fromString(content)
   const parts: Array<Chat.AssistantContent> = []
   for (const block of content) {
     switch (block.type) {

@@ -8,6 +8,7 @@
 import type * as Chat from "@understudy/core/Chat"
 import * as Amended from "../Amended.ts"
 import type { Answering, Encoder } from "../ClientProtocol.ts"
+import { event } from "../EventText.ts"
 import * as Json from "../Json.ts"
 import * as ToolIds from "../ToolIds.ts"
 import * as Citations from "./Citations.ts"
@@ -45,10 +46,10 @@ export const encoder = ({ id, request }: Answering): Encoder => {
     end: () => {
       if (state.stopped) return ""
       let text = startMessage(state) + drain(state, true) + close(state)
-      if (!state.finishSent) text += event("message_delta", delta(state))
-      return text + event("message_stop", '{"type":"message_stop"}')
+      if (!state.finishSent) text += event(delta(state), "message_delta")
+      return text + event('{"type":"message_stop"}', "message_stop")
     },
-    fail: (error) => (state.stopped ? "" : event("error", JSON.stringify(Errors.encode(error)))),
+    fail: (error) => (state.stopped ? "" : event(JSON.stringify(Errors.encode(error)), "error")),
   }
 }
 
@@ -109,9 +110,9 @@ const pass = (
   switch (name) {
     case "message_start":
       state.started = true
-      return event(name, startOf(data, state))
+      return event(startOf(data, state), name)
     case "message_delta":
-      return opening + event(name, deltaOf(data, state))
+      return opening + event(deltaOf(data, state), name)
     case "content_block_start":
       follow(Json.parseObject(data) ?? {}, parts, state)
       break
@@ -122,9 +123,9 @@ const pass = (
       // Without a stop reason the response may be incomplete.
       if (state.finish === undefined) return ""
       state.stopped = true
-      return opening + (state.finishSent ? "" : event("message_delta", delta(state))) + event(name, data)
+      return opening + (state.finishSent ? "" : event(delta(state), "message_delta")) + event(data, name)
   }
-  return opening + event(name, data)
+  return opening + event(data, name)
 }
 
 /** SDKs require the usage of `message_start`. */
@@ -160,10 +161,6 @@ const follow = ({ content_block: block, index }: Json.Fields, parts: ReadonlyArr
   state.open = { index: at, kind, call, json: "" }
   for (const part of parts) if (part.type === "tool-arguments") state.open.json += part.arguments
 }
-
-/** An event, its data possibly of several lines. */
-const event = (name: string, data: string): string =>
-  `event: ${name}\ndata: ${data.includes("\n") ? data.replaceAll("\n", "\ndata: ") : data}\n\n`
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Other protocols' frames
@@ -287,7 +284,7 @@ const startMessage = (state: State): string => {
     stop_sequence: null,
     usage: Usage.encode(state.usage),
   }
-  return event("message_start", JSON.stringify({ type: "message_start", message }))
+  return event(JSON.stringify({ type: "message_start", message }), "message_start")
 }
 
 /** Opens a block after closing the previous one. */
@@ -295,7 +292,7 @@ const start = (kind: Open["kind"], block: string, state: State, call?: number): 
   const text = startMessage(state) + close(state)
   const index = state.blocks++
   state.open = { index, kind, call, json: "" }
-  return text + event("content_block_start", `{"type":"content_block_start","index":${index},"content_block":${block}}`)
+  return text + event(`{"type":"content_block_start","index":${index},"content_block":${block}}`, "content_block_start")
 }
 
 const add = (open: Open | undefined, delta: string): string =>
@@ -307,7 +304,7 @@ const close = (state: State): string => {
   const { open } = state
   if (open === undefined) return ""
   state.open = undefined
-  return event("content_block_stop", `{"type":"content_block_stop","index":${open.index}}`)
+  return event(`{"type":"content_block_stop","index":${open.index}}`, "content_block_stop")
 }
 
 const delta = ({ calls, finish, hasRefusal, request, usage }: State): string =>

@@ -10,10 +10,10 @@ import * as FinishReason from "../FinishReason.ts"
 import * as Json from "../Json.ts"
 import type { Block } from "../Lowering.ts"
 import * as EncryptedReasoning from "../EncryptedReasoning.ts"
+import * as ToolArguments from "../ToolArguments.ts"
 import * as ToolCalls from "../ToolCalls.ts"
 import * as ToolIds from "../ToolIds.ts"
 import * as Citations from "./Citations.ts"
-import * as Content from "./Content.ts"
 import * as Errors from "./Errors.ts"
 import { issuer, protocol } from "./Protocol.ts"
 import * as Usage from "./Usage.ts"
@@ -68,9 +68,8 @@ export const failureOf = (reason: unknown): Errors.WireError | undefined => {
   return status === undefined ? undefined : { ...Errors.ofStatus(status), message: Failure.messageOf(reason) }
 }
 
-/** The id of a call that has none. It is unique across responses. */
-export const callId = (id: unknown, index: number): string =>
-  Predicate.isString(id) && id !== "" ? `toolu_${index}_${id}` : `toolu_${index}`
+/** The id of a call that has none. */
+export const callId = (responseId: unknown, index: number): string => ToolCalls.generatedId("toolu", responseId, index)
 
 /** Corrects the client's body: SDKs rely on its usage, and on calls and their ids. */
 const amended = (message: Json.Fields, { content, finishReason }: Chat.Choice): Json.Fields => {
@@ -146,7 +145,7 @@ const decodeBlock = (block: { readonly [x: PropertyKey]: unknown }): Chat.Assist
         type: "tool-call",
         id: Json.string(block["id"]),
         name: Json.string(block["name"]),
-        arguments: Content.argumentsOf(block["input"]),
+        arguments: ToolArguments.toText(block["input"]),
       }
     default:
       return undefined
@@ -240,7 +239,7 @@ const encodePart = (part: Chat.AssistantContent): Block | undefined => {
         type: "tool_use",
         id: ToolIds.write(part.id, part.signature),
         name: part.name,
-        input: Content.input(part.arguments, ignore),
+        input: ToolArguments.toObject(part.arguments, ignore),
       }
     case "audio":
       return undefined

@@ -12,7 +12,7 @@ import * as Result from "effect/Result"
 import * as FinishReason from "../FinishReason.ts"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
-import type { Decoder } from "../Frames.ts"
+import type { Decoder, SseEvent } from "../Frames.ts"
 import * as ToolCalls from "../ToolCalls.ts"
 import * as Errors from "./Errors.ts"
 import * as Citations from "./Citations.ts"
@@ -25,18 +25,12 @@ export { encoder } from "./Encoder.ts"
 /** The API's own keep-alive. */
 export const idle = 'event: ping\ndata: {"type": "ping"}\n\n'
 
-/** An SSE event. Its name repeats the `type` of its data, which is authoritative. */
-export interface Event {
-  readonly event?: string | undefined
-  readonly data: string
-}
-
 // ---------------------------------------------------------------------------------------------------------------------
 // Decode: the upstream's events -> frames
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** A decoder for one stream; stateful. `classify` classifies an `error` event. */
-export const decoder = (classify: (error: Errors.WireError) => ProviderError): Decoder<Event> => {
+export const decoder = (classify: (error: Errors.WireError) => ProviderError): Decoder<SseEvent> => {
   const state: State = {
     id: undefined,
     started: undefined,

@@ -22,5 +22,3 @@ export const decodeImage = ({ cache_control, source }: Wire.Image): Chat.Image =
   source: MediaSource.decode(source),
   ...CacheControl.decode(cache_control),
 })
-
-export const texts = (text: string): ReadonlyArray<Chat.Text> => (text === "" ? [] : [{ type: "text", text }])

@@ -7,12 +7,7 @@
 import * as Schema from "effect/Schema"
 import * as Json from "../Json.ts"
 import * as SchemaTransformation from "effect/SchemaTransformation"
-
-const optional = <S extends Schema.Constraint>(schema: S) => Schema.optional(Schema.NullOr(schema))
-
-/** Content that is a string or blocks. The annotation appears in error messages. */
-const stringOr = <S extends Schema.Constraint>(blocks: Schema.$Array<S>) =>
-  Schema.Union([Schema.String, blocks]).annotate({ expected: "a string or an array of content blocks" })
+import { modelName, optional, stringOrBlocks } from "../WireSchema.ts"
 
 /** A block of any other type: only its type is read. */
 const otherThan = (...types: ReadonlyArray<string>) =>
@@ -63,7 +58,7 @@ const Document = Schema.Struct({
     Schema.Struct({ type: Schema.Literal("text"), data: Schema.String }),
     Schema.Struct({
       type: Schema.Literal("content"),
-      content: stringOr(Schema.Array(Schema.Union([Text, Image]))),
+      content: stringOrBlocks(Schema.Array(Schema.Union([Text, Image]))),
     }),
     Url,
     FileId,
@@ -112,7 +107,7 @@ export type MediaBlock = typeof MediaBlock.Type
 const ToolResult = Schema.Struct({
   type: Schema.Literal("tool_result"),
   tool_use_id: Schema.String,
-  content: optional(stringOr(Schema.Array(MediaBlock))),
+  content: optional(stringOrBlocks(Schema.Array(MediaBlock))),
   is_error: optional(Schema.Boolean),
   ...cache,
 })
@@ -140,9 +135,9 @@ export type SystemBlock = typeof SystemBlock.Type
 // ---------------------------------------------------------------------------------------------------------------------
 
 const Message = Schema.Union([
-  Schema.Struct({ role: Schema.Literal("user"), content: stringOr(Schema.Array(UserBlock)) }),
-  Schema.Struct({ role: Schema.Literal("assistant"), content: stringOr(Schema.Array(AssistantBlock)) }),
-  Schema.Struct({ role: Schema.Literal("system"), content: stringOr(Schema.Array(SystemBlock)) }),
+  Schema.Struct({ role: Schema.Literal("user"), content: stringOrBlocks(Schema.Array(UserBlock)) }),
+  Schema.Struct({ role: Schema.Literal("assistant"), content: stringOrBlocks(Schema.Array(AssistantBlock)) }),
+  Schema.Struct({ role: Schema.Literal("system"), content: stringOrBlocks(Schema.Array(SystemBlock)) }),
 ])
 export type Message = typeof Message.Type
 
@@ -195,9 +190,9 @@ export const OutputConfig = Schema.Struct({
 
 /** `max_tokens` is required for responses, and checked by the endpoint that makes them: counting does without it. */
 export const Request = Schema.Struct({
-  model: Schema.String.check(Schema.isNonEmpty({ expected: "the name of a model" })),
+  model: modelName,
   messages: Schema.Array(Message).check(Schema.isNonEmpty({ expected: "at least one message" })),
-  system: optional(stringOr(Schema.Array(Text))),
+  system: optional(stringOrBlocks(Schema.Array(Text))),
   max_tokens: optional(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0, { expected: "0 or more" }))),
   tools: optional(Schema.Array(Tool)),
   tool_choice: optional(ToolChoice),

@@ -9,6 +9,7 @@ import * as Predicate from "effect/Predicate"
 import type { Model } from "../chat-completions/Model.ts"
 import * as CustomTools from "../CustomTools.ts"
 import type { Block, Warn } from "../Lowering.ts"
+import * as TextPart from "../TextPart.ts"
 import * as ToolIds from "../ToolIds.ts"
 import * as Content from "./Content.ts"
 import * as Namespaces from "./Namespaces.ts"
@@ -168,7 +169,7 @@ export const decode = ({ input, instructions }: Pick<Wire.Request, "input" | "in
     addMessage({ role: "system", content: [{ type: "text", text: instructions }] })
   }
   if (Predicate.isString(input)) {
-    addMessage({ role: "user", content: texts(input) })
+    addMessage({ role: "user", content: TextPart.fromString(input) })
     return { messages, droppedParams: [], requiredUnsupported: [] }
   }
   for (const item of input) {
@@ -221,24 +222,26 @@ const decodeMessage = (message: Exclude<Message, { readonly role: "assistant" }>
     case "user":
       return {
         role: "user",
-        content: Predicate.isString(message.content) ? texts(message.content) : message.content.map(Content.decode),
+        content: Predicate.isString(message.content)
+          ? TextPart.fromString(message.content)
+          : message.content.map(Content.decode),
       }
     case "system":
     case "developer":
       return {
         role: message.role,
-        content: Predicate.isString(message.content) ? texts(message.content) : message.content.map(Content.decodeText),
+        content: Predicate.isString(message.content)
+          ? TextPart.fromString(message.content)
+          : message.content.map(Content.decodeText),
       }
   }
 }
 
-const texts = (text: string): ReadonlyArray<Chat.Text> => (text === "" ? [] : [{ type: "text", text }])
-
 const decodeOutput = (content: string | ReadonlyArray<Wire.AssistantPart>): ReadonlyArray<Chat.Text | Chat.Refusal> =>
-  Predicate.isString(content) ? texts(content) : content.map(Content.decodeOutput)
+  Predicate.isString(content) ? TextPart.fromString(content) : content.map(Content.decodeOutput)
 
 const decodeResult = (output: string | ReadonlyArray<Wire.ResultPart>): Chat.ToolResult["content"] =>
-  Predicate.isString(output) ? texts(output) : output.map(Content.decodeInput)
+  Predicate.isString(output) ? TextPart.fromString(output) : output.map(Content.decodeInput)
 
 /** A call's signature is part of its id. */
 const decodeCall = ({ call_id, name, namespace }: Call, written: string): Chat.ToolCall => ({

@@ -8,6 +8,7 @@
  */
 import type * as Chat from "@understudy/core/Chat"
 import type { Answering, Encoder } from "../ClientProtocol.ts"
+import * as EventText from "../EventText.ts"
 import * as Json from "../Json.ts"
 import * as Errors from "./Errors.ts"
 import * as Follow from "./Follow.ts"
@@ -158,10 +159,8 @@ const writeContent = (
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** Passes an event on. Data of several lines becomes several data lines; an invalid name is omitted. */
-const pass = ({ data, event }: Chat.NativeEvent): string => {
-  const lines = data.includes("\n") ? data.replaceAll("\n", "\ndata: ") : data
-  return event === undefined || breaks.test(event) ? `data: ${lines}\n\n` : `event: ${event}\ndata: ${lines}\n\n`
-}
+const pass = ({ data, event }: Chat.NativeEvent): string =>
+  EventText.event(data, event === undefined || breaks.test(event) ? undefined : event)
 
 const breaks = /[\r\n]/
 

@@ -11,6 +11,7 @@ import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as SchemaParser from "effect/SchemaParser"
+import * as Format from "../chat-completions/Format.ts"
 import * as Model from "../chat-completions/Model.ts"
 import * as Effort from "../Effort.ts"
 import * as Endpoint from "../Endpoint.ts"
@@ -229,26 +230,8 @@ const fromWire = (wire: Wire.Request, body: Record<string, unknown>): Chat.Reque
   return request
 }
 
-const decodeFormat = (format: Wire.Format | null | undefined): Chat.Format | undefined => {
-  switch (format?.type) {
-    case undefined:
-      return undefined
-    case "text":
-      return { type: "text" }
-    case "json_object":
-      return { type: "json" }
-    case "json_schema": {
-      const { description, name, schema, strict } = format
-      return {
-        type: "json-schema",
-        name,
-        schema,
-        ...(Predicate.isString(description) ? { description } : undefined),
-        ...(Predicate.isBoolean(strict) ? { strict } : undefined),
-      }
-    }
-  }
-}
+const decodeFormat = (format: Wire.Format | null | undefined): Chat.Format | undefined =>
+  Format.decode(format?.type, format?.type === "json_schema" ? format : undefined)
 
 const decodeSampling = (wire: Wire.Request): Chat.Sampling | undefined =>
   Json.defined({

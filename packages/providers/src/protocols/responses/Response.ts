@@ -74,9 +74,8 @@ const amendedCall = (item: Fields, call: Chat.ToolCall): Fields => {
 
 const isCall = ({ type }: Fields): boolean => type === "function_call" || type === "custom_tool_call"
 
-/** The id of a call that has none. It is unique across responses. */
-export const callId = (id: unknown, index: number): string =>
-  Predicate.isString(id) && id !== "" ? `call_${index}_${id}` : `call_${index}`
+/** The id of a call that has none. */
+export const callId = (responseId: unknown, index: number): string => ToolCalls.generatedId("call", responseId, index)
 
 /** The finish reason of a complete response, by its content. */
 export type CompleteReason = Extract<Chat.FinishReason, "stop" | "tool-calls" | "refusal">

@@ -9,7 +9,7 @@ import type * as Chat from "@understudy/core/Chat"
 import { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
-import type { Decoder } from "../Frames.ts"
+import type { Decoder, SseEvent } from "../Frames.ts"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
 import * as ToolCalls from "../ToolCalls.ts"
@@ -22,18 +22,12 @@ import * as Usage from "./Usage.ts"
 
 export { encoder } from "./Encoder.ts"
 
-/** An SSE event. Its name repeats the `type` of its data, which is authoritative. */
-export interface Event {
-  readonly event?: string | undefined
-  readonly data: string
-}
-
 // ---------------------------------------------------------------------------------------------------------------------
 // Decode: the upstream's events -> frames
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** A decoder for one stream; stateful. `classify` classifies an `error` event or a failed response. */
-export const decoder = (classify: (error: Errors.WireError) => ProviderError): Decoder<Event> => {
+export const decoder = (classify: (error: Errors.WireError) => ProviderError): Decoder<SseEvent> => {
   const state: State = {
     id: undefined,
     started: false,

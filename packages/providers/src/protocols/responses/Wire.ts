@@ -6,12 +6,8 @@
  */
 import * as Schema from "effect/Schema"
 import * as Json from "../Json.ts"
-
-const optional = <S extends Schema.Constraint>(schema: S) => Schema.optional(Schema.NullOr(schema))
-
-/** Content that is a string or parts. The annotation appears in error messages. */
-const stringOr = <S extends Schema.Constraint>(parts: Schema.$Array<S>) =>
-  Schema.Union([Schema.String, parts]).annotate({ expected: "a string or an array of content parts" })
+import { modelName, optional, stringOrParts } from "../WireSchema.ts"
+import { customFields, Effort, functionFields, jsonSchemaFields } from "../chat-completions/Wire.ts"
 
 /** An object of any other type. */
 const otherThan = (types: ReadonlyArray<string>, expected: string) =>
@@ -84,18 +80,18 @@ const message = { type: optional(Schema.Literal("message")) }
 const System = Schema.Struct({
   ...message,
   role: Schema.Literal("system"),
-  content: stringOr(Schema.Array(InputText)),
+  content: stringOrParts(Schema.Array(InputText)),
 })
 const Developer = Schema.Struct({
   ...message,
   role: Schema.Literal("developer"),
-  content: stringOr(Schema.Array(InputText)),
+  content: stringOrParts(Schema.Array(InputText)),
 })
-const User = Schema.Struct({ ...message, role: Schema.Literal("user"), content: stringOr(Schema.Array(UserPart)) })
+const User = Schema.Struct({ ...message, role: Schema.Literal("user"), content: stringOrParts(Schema.Array(UserPart)) })
 const Assistant = Schema.Struct({
   ...message,
   role: Schema.Literal("assistant"),
-  content: stringOr(Schema.Array(AssistantPart)),
+  content: stringOrParts(Schema.Array(AssistantPart)),
 })
 
 const Thought = Schema.Struct({ text: Schema.String })
@@ -118,7 +114,7 @@ const FunctionCall = Schema.Struct({
 })
 const CustomToolCall = Schema.Struct({ type: Schema.Literal("custom_tool_call"), ...called, input: Schema.String })
 
-const output = { call_id: Schema.String, output: stringOr(Schema.Array(ResultPart)) }
+const output = { call_id: Schema.String, output: stringOrParts(Schema.Array(ResultPart)) }
 
 const FunctionCallOutput = Schema.Struct({ type: Schema.Literal("function_call_output"), ...output })
 const CustomToolCallOutput = Schema.Struct({ type: Schema.Literal("custom_tool_call_output"), ...output })
@@ -157,19 +153,14 @@ export type Item = typeof Item.Type
 
 const FunctionTool = Schema.Struct({
   type: Schema.Literal("function"),
-  name: Schema.String,
-  description: optional(Schema.String),
-  parameters: optional(Json.Anything),
-  strict: optional(Schema.Boolean),
+  ...functionFields,
 })
 export type FunctionTool = typeof FunctionTool.Type
 
 /** A tool that takes text in place of JSON. */
 const CustomTool = Schema.Struct({
   type: Schema.Literal("custom"),
-  name: Schema.String,
-  description: optional(Schema.String),
-  format: Schema.optional(Schema.Unknown),
+  ...customFields,
 })
 export type CustomTool = typeof CustomTool.Type
 
@@ -215,16 +206,14 @@ const Format = Schema.Union([
   Schema.Struct({ type: Schema.Literal("json_object") }),
   Schema.Struct({
     type: Schema.Literal("json_schema"),
-    name: Schema.String,
+    ...jsonSchemaFields,
     schema: Json.Anything,
-    description: optional(Schema.String),
-    strict: optional(Schema.Boolean),
   }),
 ])
 export type Format = typeof Format.Type
 
 export const Request = Schema.Struct({
-  model: Schema.String.check(Schema.isNonEmpty({ expected: "the name of a model" })),
+  model: modelName,
   input: Schema.Union([
     Schema.String,
     Schema.Array(Item).check(Schema.isNonEmpty({ expected: "at least one item" })),
@@ -236,7 +225,7 @@ export const Request = Schema.Struct({
   text: optional(Schema.Struct({ format: optional(Format), verbosity: optional(Schema.String) })),
   reasoning: optional(
     Schema.Struct({
-      effort: optional(Schema.Literals(["none", "minimal", "low", "medium", "high", "xhigh", "max"])),
+      effort: optional(Effort),
     }),
   ),
   include: optional(Schema.Array(Schema.String)),
