@@ -79,7 +79,7 @@ export const holds = (contract: Contract): void => {
   const both = faulty(connect)
 
   describe("chat", () => {
-    it.live("takes an empty text for an answer", () =>
+    it.live("an empty text is a response", () =>
       Effect.gen(function* () {
         const { provider } = yield* both
         const response = yield* provider.chat(ask("empty-text"))
@@ -87,7 +87,7 @@ export const holds = (contract: Contract): void => {
       }),
     )
 
-    it.live("calls a tool, and goes on from its result", () =>
+    it.live("a tool call and its result continue the conversation", () =>
       Effect.gen(function* () {
         const { provider, server } = yield* both
         yield* server.script("tool", [Behavior.answer({ arguments: '{"where":"up"}' }), Behavior.answer()])
@@ -105,7 +105,7 @@ export const holds = (contract: Contract): void => {
   })
 
   describe("stream", () => {
-    it.live("calls a tool, whatever words are in it", () =>
+    it.live("a tool call may contain any text", () =>
       Effect.gen(function* () {
         const { provider } = yield* both
         const { error, parts } = yield* collect(provider.stream(ask("tool-done", { tools: [look] })))
@@ -130,7 +130,7 @@ export const holds = (contract: Contract): void => {
       }),
     )
 
-    it.live("is whole with a finish reason, whether or not the protocol's last event follows", () =>
+    it.live("a stream with a finish reason is complete without the protocol's last event", () =>
       Effect.gen(function* () {
         const { provider } = yield* both
         const { error, parts } = yield* collect(provider.stream(ask("no-done")))
@@ -139,7 +139,7 @@ export const holds = (contract: Contract): void => {
       }),
     )
 
-    it.live("has no finish where the upstream ends without a finish reason", () =>
+    it.live("a stream that ends without a finish reason has no finish", () =>
       Effect.gen(function* () {
         const { provider } = yield* both
         const { error, parts } = yield* collect(provider.stream(ask("eof-no-finish")))
@@ -149,7 +149,7 @@ export const holds = (contract: Contract): void => {
     )
 
     for (const [model, reason, before = begun] of [...broken, ...contract.broken]) {
-      it.live(`gives what came before it broke, then why: ${model}`, () =>
+      it.live(`a broken stream emits its parts, then its error: ${model}`, () =>
         Effect.gen(function* () {
           const { provider } = yield* both
           const { error, parts } = yield* collect(provider.stream(ask(model)))
@@ -162,7 +162,7 @@ export const holds = (contract: Contract): void => {
 
   describe("failures", () => {
     for (const [model, reason, status] of failuresOf(contract)) {
-      it.live(`${model} is ${reason}, asked once`, () =>
+      it.live(`${model} is ${reason}, after one request`, () =>
         Effect.gen(function* () {
           const { provider, server } = yield* both
           const error = yield* Effect.flip(provider.chat(ask(model)))
@@ -179,7 +179,7 @@ export const holds = (contract: Contract): void => {
       )
     }
 
-    it.live("refused connections are the network's fault", () =>
+    it.live("a refused connection is a Network error", () =>
       Effect.gen(function* () {
         const url = yield* Effect.scoped(Effect.map(FaultServer.make(), (server) => server.url))
         const provider = yield* connect(url)
@@ -216,7 +216,7 @@ export const holds = (contract: Contract): void => {
       }),
     )
 
-    it.live("a stream left early closes its connection", () =>
+    it.live("a stream that is not read to its end closes its connection", () =>
       Effect.gen(function* () {
         const { provider, server } = yield* both
         yield* Stream.runDrain(Stream.take(provider.stream(ask("stall-2")), 1))
@@ -235,7 +235,7 @@ export const holds = (contract: Contract): void => {
       }),
     )
 
-    it.live("a whole answer leaves its connection for the next", () =>
+    it.live("a complete response leaves its connection to the next call", () =>
       Effect.gen(function* () {
         const { provider, server } = yield* both
         for (let call = 0; call < 4; call++) {

@@ -54,7 +54,7 @@ describe("chat", () => {
     }),
   )
 
-  it.live("is not refused by the SDK for being long, nor warned of on the console (trap 10)", () =>
+  it.live("a large max_tokens is not rejected by the SDK, nor warned of on the console", () =>
     Effect.gen(function* () {
       const upstream = yield* Upstream.make({ body: { content: [], stop_reason: "end_turn" } })
       const provider = yield* connect(upstream.url)
@@ -69,7 +69,7 @@ describe("chat", () => {
     }),
   )
 
-  it.live("logs what it could not say, once", () =>
+  it.live("logs a dropped parameter once", () =>
     Effect.gen(function* () {
       const { provider } = yield* faulty
       const logged: Array<unknown> = []
@@ -80,7 +80,7 @@ describe("chat", () => {
     }),
   )
 
-  it.live("refuses what the protocol cannot say without asking anybody", () =>
+  it.live("rejects an unsupported feature without a request", () =>
     Effect.gen(function* () {
       const { provider, server } = yield* faulty
       const error = yield* Effect.flip(provider.chat(ask("ok", { sampling: { n: 2 } })))
@@ -108,7 +108,7 @@ describe("stream", () => {
     }),
   )
 
-  it.live("tells thoughts from words", () =>
+  it.live("separates reasoning from text", () =>
     Effect.gen(function* () {
       const upstream = yield* Upstream.make({
         body: [
@@ -156,7 +156,7 @@ const refused = (status: number, error: object) =>
   })
 
 describe("failures", () => {
-  it.live("names the request, and not the key that was echoed", () =>
+  it.live("includes the request id, and not an echoed key", () =>
     Effect.gen(function* () {
       const { provider } = yield* faulty
       const error = yield* Effect.flip(provider.chat(ask("bad-key")))
@@ -165,7 +165,7 @@ describe("failures", () => {
     }),
   )
 
-  it.live("reads codes and the field to blame", () =>
+  it.live("reads codes and the invalid field", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(
         yield* refused(429, {
@@ -182,7 +182,7 @@ describe("failures", () => {
     }),
   )
 
-  it.live("says when to come back, in every form it is told", () =>
+  it.live("reads the wait before a retry in every form", () =>
     Effect.gen(function* () {
       const { provider } = yield* faulty
       const after = (model: string) =>
@@ -214,7 +214,7 @@ describe("native", () => {
     query: { beta: "true" },
   }
 
-  it.live("goes through as it came, both ways", () =>
+  it.live("is passed through in both directions", () =>
     Effect.gen(function* () {
       const answer = { content: [{ type: "text", text: "Hi" }], stop_reason: "end_turn", of_a_later_api: 1 }
       const upstream = yield* Upstream.make({ body: answer })
@@ -230,7 +230,7 @@ describe("native", () => {
     }),
   )
 
-  it.live("streams, and events of a later API come along", () =>
+  it.live("is streamed, unknown events included", () =>
     Effect.gen(function* () {
       const later = { type: "an_event_of_a_later_api", kept: true }
       const upstream = yield* Upstream.make({ body: [later] })
@@ -243,7 +243,7 @@ describe("native", () => {
     }),
   )
 
-  it.live("of another protocol is not sent", () =>
+  it.live("is not sent if it is another protocol's", () =>
     Effect.gen(function* () {
       const { provider, server } = yield* faulty
       yield* provider.chat(ask("ok", { native: { ...native, protocol: "chat-completions" } }))
@@ -261,7 +261,7 @@ const start = (options: Anthropic.Options, env: Record<string, string> = {}) =>
   }).pipe(Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env })))
 
 describe("starting", () => {
-  it.live("takes its key from the environment, and says which it misses", () =>
+  it.live("reads its key from the environment, and names a missing one", () =>
     Effect.gen(function* () {
       assert.strictEqual((yield* start({}, { ANTHROPIC_API_KEY: "sk" })).protocol, "messages")
       const error = yield* Effect.flip(start({}))
@@ -269,7 +269,7 @@ describe("starting", () => {
     }),
   )
 
-  it.live("sends another server its own headers and no key but the one named for it", () =>
+  it.live("sends another server the configured headers and no key but the configured one", () =>
     Effect.gen(function* () {
       const upstream = yield* Upstream.make({ body: { content: [], stop_reason: "end_turn" } })
       const provider = yield* start(

@@ -12,7 +12,7 @@ const connected = Effect.gen(function* () {
 })
 
 describe("countTokens", () => {
-  it.live("counts the part that is read, and says nothing of the rest", () =>
+  it.live("sends the fields that are counted, and no others", () =>
     Effect.gen(function* () {
       const { count, server } = yield* connected
       const tokens = yield* count({
@@ -29,7 +29,7 @@ describe("countTokens", () => {
     }),
   )
 
-  it.live("counts what a client of its own protocol wrote, with its headers", () =>
+  it.live("counts a client's own body, with its headers", () =>
     Effect.gen(function* () {
       const { count, server } = yield* connected
       const body = { model: "route", max_tokens: 5, stream: true, messages: [{ role: "user", content: "Hi" }] }
@@ -44,7 +44,7 @@ describe("countTokens", () => {
     }),
   )
 
-  it.live("fails as the vendor's table says", () =>
+  it.live("classifies errors by the vendor's table", () =>
     Effect.gen(function* () {
       const { count } = yield* connected
       const ask = (model: string) => Effect.flip(count({ model, messages: [Chat.user("Hi")] }))

@@ -66,7 +66,7 @@ const table: ReadonlyArray<Row> = [
   [undefined, {}, "ServerError"],
 ]
 
-describe("the table", () => {
+describe("the table of errors", () => {
   for (const [status, error, expected] of table) {
     it(`${status ?? "in a stream"} ${JSON.stringify(error)} is ${expected}`, () => {
       const wire = {

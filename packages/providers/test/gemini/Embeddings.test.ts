@@ -27,7 +27,7 @@ const content = (text: string) => ({ content: { parts: [{ text }] } })
 const decode = (body: Record<string, unknown>) => Embeddings.Request.decode(body, { model: "assistant" })
 
 describe("embed", () => {
-  it.live("gives each input its vector, of the length and for the purpose that were asked for", () =>
+  it.live("returns each input's vector, with the requested length and purpose", () =>
     Effect.gen(function* () {
       const { embed, server } = yield* faulty
       const { usage, vectors } = yield* embed(ask("ok", { dimensions: 3, purpose: "query" }))
@@ -49,7 +49,7 @@ describe("embed", () => {
     }),
   )
 
-  it.live("fails as Gemini's table says, and refuses tokens without asking", () =>
+  it.live("classifies errors by Gemini's table, and rejects tokens without a request", () =>
     Effect.gen(function* () {
       const { embed, server } = yield* faulty
       assert.strictEqual((yield* Effect.flip(embed(ask("quota")))).reason._tag, "QuotaExhausted")
@@ -59,7 +59,7 @@ describe("embed", () => {
     }),
   )
 
-  it.live("sends what a client of its own protocol sent as it came, one or several", () =>
+  it.live("passes a client's own body through, with one input or several", () =>
     Effect.gen(function* () {
       const { embed, server } = yield* faulty
       const one = { ...content("one"), taskType: "QUESTION_ANSWERING", later: 1 }
@@ -75,14 +75,14 @@ describe("embed", () => {
     }),
   )
 
-  it("names the field of a request that is none", () => {
+  it("names the invalid field of a request", () => {
     const { message } = Result.getOrThrow(Result.flip(decode({ requests: [{ content: { parts: [{ text: 7 }] } }] })))
     assert.include(message, "'requests[0].content.parts[0].text'")
   })
 })
 
 describe("countTokens", () => {
-  it.live("counts a whole request, tools and all", () =>
+  it.live("counts a complete request, tools included", () =>
     Effect.gen(function* () {
       const { count, server } = yield* faulty
       const tools = [{ name: "look" }]

@@ -33,7 +33,7 @@ Contract.holds({
 })
 
 describe("chat", () => {
-  it.live("answers, asked as the SDK would", () =>
+  it.live("sends the request that the SDK would send", () =>
     Effect.gen(function* () {
       const { provider, server } = yield* faulty
       assert.strictEqual(provider.protocol, "gemini")
@@ -50,7 +50,7 @@ describe("chat", () => {
     }),
   )
 
-  it.live("answers several times over", () =>
+  it.live("returns several choices", () =>
     Effect.gen(function* () {
       const { provider } = yield* faulty
       const { alternatives } = yield* provider.chat(ask("ok", { sampling: { n: 3 } }))
@@ -61,7 +61,7 @@ describe("chat", () => {
     }),
   )
 
-  it.live("calls a tool, and goes on from its result, the signature and the missing id as they were", () =>
+  it.live("a tool call and its result keep the signature and the missing id", () =>
     Effect.gen(function* () {
       const { provider, server } = yield* faulty
       yield* server.script("tool", [Behavior.answer({ arguments: '{"where":"up"}' }), Behavior.answer()])
@@ -89,7 +89,7 @@ describe("chat", () => {
     }),
   )
 
-  it.live("has models of any name in its address, under the version asked for, and is silent on the console", () =>
+  it.live("puts any model name into its path, with the configured version, and writes nothing to the console", () =>
     Effect.gen(function* () {
       const server = yield* FaultServer.make()
       const log = yield* Effect.acquireRelease(
@@ -108,7 +108,7 @@ describe("chat", () => {
     }),
   )
 
-  it.live("refuses what the protocol cannot say without asking anybody", () =>
+  it.live("rejects an unsupported feature without a request", () =>
     Effect.gen(function* () {
       const { provider, server } = yield* faulty
       const file = { type: "file" as const, source: { type: "id" as const, id: "file-1" } }
@@ -132,7 +132,7 @@ describe("stream", () => {
     }),
   )
 
-  it.live("tells several answers apart", () =>
+  it.live("separates several choices", () =>
     Effect.gen(function* () {
       const { provider } = yield* faulty
       const { parts } = yield* collect(provider.stream(ask("ok", { sampling: { n: 2 } })))
@@ -147,7 +147,7 @@ describe("stream", () => {
 })
 
 describe("failures", () => {
-  it.live("says when to come back, as the body tells it, but a header first", () =>
+  it.live("reads the wait from a header, else from the body", () =>
     Effect.gen(function* () {
       const { provider } = yield* faulty
       const after = (model: string) =>
@@ -169,7 +169,7 @@ describe("native", () => {
   }
   const native: Chat.Native = { protocol: "gemini", body, query: { trace: "1" } }
 
-  it.live("goes through as it came, both ways", () =>
+  it.live("is passed through in both directions", () =>
     Effect.gen(function* () {
       const { provider, server } = yield* faulty
       const response = yield* provider.chat(ask("ok", { native }))
@@ -196,7 +196,7 @@ describe("credentials", () => {
       ConfigProvider.fromEnvRecord(environment),
     )
 
-  it.live("come from either variable, Gemini's own first, but not for another server", () =>
+  it.live("are read from either variable, Gemini's own first, but not for another server", () =>
     Effect.gen(function* () {
       const server = yield* FaultServer.make()
       yield* started({ baseUrl: server.url }, { GEMINI_API_KEY: "sk-google" })

@@ -29,7 +29,7 @@ const ask = (more: Partial<Chat.Request> = {}): Chat.Request => ({
 const apiKey = Redacted.make("secret-key")
 
 describe("a compatible vendor", () => {
-  it.live("is asked in its dialect, with the key that was named", () =>
+  it.live("gets its own parameters and the configured key", () =>
     Effect.gen(function* () {
       const server = yield* FaultServer.make()
       for (const vendor of names) {
@@ -54,7 +54,7 @@ describe("a compatible vendor", () => {
     }).pipe(environment(), Effect.scoped),
   )
 
-  it.effect("is looked for in its own variable, and only at its own address", () =>
+  it.effect("uses its own environment variable, at its own URL only", () =>
     Effect.gen(function* () {
       for (const vendor of names) {
         const { variable } = Compatible.vendors[vendor]
@@ -71,7 +71,7 @@ describe("a compatible vendor", () => {
     }),
   )
 
-  it.live("gets no key at an address of one's own, but the one named for it", () =>
+  it.live("gets no key but the configured one at another URL", () =>
     Effect.gen(function* () {
       const server = yield* FaultServer.make()
       const provider = yield* OpenAi.make({ vendor: "groq", baseUrl: `${server.url}/v1` })
@@ -80,7 +80,7 @@ describe("a compatible vendor", () => {
     }).pipe(environment({ GROQ_API_KEY: "k", OPENAI_API_KEY: "k" }), Effect.scoped),
   )
 
-  it("is known by its address where nobody is named", () => {
+  it("is recognised by its URL", () => {
     assert.strictEqual(Compatible.dialectAt("https://api.deepseek.com/v1"), Compatible.vendors.deepseek.dialect)
     assert.isTrue(Compatible.dialectAt("https://generativelanguage.googleapis.com/v1beta/openai/").signatures)
     assert.strictEqual(Compatible.dialectAt("http://127.0.0.1:11434/v1"), compatible)
@@ -89,7 +89,7 @@ describe("a compatible vendor", () => {
 })
 
 describe("Azure", () => {
-  it.live("is asked by the v1 API, or by the API of a date at the address of the deployment", () =>
+  it.live("uses the v1 API, or a dated API at the deployment's URL", () =>
     Effect.gen(function* () {
       const server = yield* FaultServer.make()
       const now = yield* Azure.make({ endpoint: `${server.url}/`, apiKey })
@@ -113,7 +113,7 @@ describe("Azure", () => {
     }).pipe(environment(), Effect.scoped),
   )
 
-  it.live("is told a Responses client's key to the prompt cache, as OpenAI is and a compatible vendor is not", () =>
+  it.live("gets a Responses client's prompt_cache_key like OpenAI, unlike a compatible vendor", () =>
     Effect.gen(function* () {
       const server = yield* FaultServer.make()
       const keyed = ask({ vendor: { responses: { prompt_cache_key: "5f1c", "text.verbosity": "low" } } })
@@ -127,7 +127,7 @@ describe("Azure", () => {
     }).pipe(environment(), Effect.scoped),
   )
 
-  it.effect("says what it has not been told", () =>
+  it.effect("names missing options", () =>
     Effect.gen(function* () {
       const start = (env: Record<string, string>) => Effect.flip(environment(env)(Azure.make()))
       assert.include((yield* start({})).message, "AZURE_OPENAI_API_KEY")

@@ -32,7 +32,7 @@ const native = (model: string, body: Record<string, unknown>): Embedding.Request
 })
 
 describe("embed", () => {
-  it.live("gives each input its vector, whichever form it comes in", () =>
+  it.live("returns each input's vector, in either encoding", () =>
     Effect.gen(function* () {
       const { embed, server } = yield* faulty
       const plain = yield* embed(ask("ok"))
@@ -50,7 +50,7 @@ describe("embed", () => {
     }),
   )
 
-  it.live("sends what a client of its own protocol sent as it came", () =>
+  it.live("passes a client's own body through", () =>
     Effect.gen(function* () {
       const { embed, server } = yield* faulty
       const response = yield* embed(native("ok", { dimensions: 3, input_type: "query", truncate: "END" }))
@@ -67,7 +67,7 @@ describe("embed", () => {
     }),
   )
 
-  it.live("fails as the vendor's table says", () =>
+  it.live("classifies errors by the vendor's table", () =>
     Effect.gen(function* () {
       const { embed } = yield* faulty
       const reason = (model: string) => Effect.map(Effect.flip(embed(ask(model))), ({ reason }) => reason._tag)
@@ -82,7 +82,7 @@ describe("embed", () => {
     }),
   )
 
-  it.live("takes a server without the endpoint for one that cannot, not for one without the model", () =>
+  it.live("a server without the endpoint is Unsupported, not ModelNotFound", () =>
     Effect.gen(function* () {
       const { embed } = yield* faulty
       const { reason } = yield* Effect.flip(embed(ask("html-404")))

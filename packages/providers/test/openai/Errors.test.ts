@@ -103,7 +103,7 @@ const table: ReadonlyArray<Row> = [
   [undefined, {}, "ServerError"],
 ]
 
-describe("the table", () => {
+describe("the table of errors", () => {
   for (const [status, error, expected] of table) {
     it(`${status ?? "in a stream"} ${JSON.stringify(error)} is ${expected}`, () => {
       const wire = Wire.fromBody({ error })
@@ -111,7 +111,7 @@ describe("the table", () => {
     })
   }
 
-  it("keeps what the reason is about", () => {
+  it("keeps the reason's details", () => {
     const retryAfter = Duration.seconds(2)
     const reason = (error: Record<string, unknown>, status: number) =>
       Errors.reason(Wire.fromBody({ error }), status, retryAfter)

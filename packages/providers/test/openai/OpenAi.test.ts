@@ -46,7 +46,7 @@ describe("chat", () => {
     }),
   )
 
-  it.live("answers several times over", () =>
+  it.live("returns several choices", () =>
     Effect.gen(function* () {
       const { provider } = yield* faulty
       const { alternatives } = yield* provider.chat(ask("ok", { sampling: { n: 3 } }))
@@ -57,7 +57,7 @@ describe("chat", () => {
     }),
   )
 
-  it.live("speaks a compatible server's words, and says nothing on the console", () =>
+  it.live("uses a compatible server's parameters, and writes nothing to the console", () =>
     Effect.gen(function* () {
       const { provider, server } = yield* faulty
       const warn = yield* Effect.acquireRelease(
@@ -72,7 +72,7 @@ describe("chat", () => {
     }),
   )
 
-  it.live("logs what it could not say, once", () =>
+  it.live("logs a dropped parameter once", () =>
     Effect.gen(function* () {
       const { provider } = yield* faulty
       const logged: Array<unknown> = []
@@ -83,7 +83,7 @@ describe("chat", () => {
     }),
   )
 
-  it.live("refuses what the protocol cannot say without asking anybody", () =>
+  it.live("rejects an unsupported feature without a request", () =>
     Effect.gen(function* () {
       const { provider, server } = yield* faulty
       const file = { type: "file" as const, source: { type: "url" as const, url: "https://a.example/b.pdf" } }
@@ -109,7 +109,7 @@ describe("stream", () => {
     }),
   )
 
-  it.live("tells several answers apart", () =>
+  it.live("separates several choices", () =>
     Effect.gen(function* () {
       const { provider } = yield* faulty
       const { parts } = yield* collect(provider.stream(ask("ok", { sampling: { n: 2 } })))
@@ -124,7 +124,7 @@ describe("stream", () => {
 })
 
 describe("failures", () => {
-  it.live("names the request, and not the key that was echoed", () =>
+  it.live("includes the request id, and not an echoed key", () =>
     Effect.gen(function* () {
       const { provider } = yield* faulty
       const error = yield* Effect.flip(provider.chat(ask("bad-key")))
@@ -133,7 +133,7 @@ describe("failures", () => {
     }),
   )
 
-  it.live("names the field to blame", () =>
+  it.live("names the invalid field", () =>
     Effect.gen(function* () {
       const { provider } = yield* faulty
       const reason = (model: string) => Effect.map(Effect.flip(provider.chat(ask(model))), ({ reason }) => reason)
@@ -142,7 +142,7 @@ describe("failures", () => {
     }),
   )
 
-  it.live("says when to come back, in every form it is told", () =>
+  it.live("reads the wait before a retry in every form", () =>
     Effect.gen(function* () {
       const { provider } = yield* faulty
       const after = (model: string) =>
@@ -174,7 +174,7 @@ describe("native", () => {
     query: { "api-version": "1" },
   }
 
-  it.live("goes through as it came, both ways", () =>
+  it.live("is passed through in both directions", () =>
     Effect.gen(function* () {
       const { provider, server } = yield* faulty
       const response = yield* provider.chat(ask("ok", { native }))
@@ -191,7 +191,7 @@ describe("native", () => {
     }),
   )
 
-  it.live("streams, with its usage, and fields of a later API come along", () =>
+  it.live("is streamed with its usage, unknown fields included", () =>
     Effect.gen(function* () {
       const { provider, server } = yield* faulty
       const { frames, parts } = yield* collect(provider.stream(ask("ok", { native })))
@@ -208,7 +208,7 @@ describe("native", () => {
     }),
   )
 
-  it.live("of another protocol is not sent", () =>
+  it.live("is not sent if it is another protocol's", () =>
     Effect.gen(function* () {
       const { provider, server } = yield* faulty
       yield* provider.chat(ask("ok", { native: { ...native, protocol: "messages" } }))
@@ -226,7 +226,7 @@ const start = (options: OpenAi.Options, env: Record<string, string> = {}) =>
   }).pipe(Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env })))
 
 describe("starting", () => {
-  it.live("takes its key from the environment, and says which it misses", () =>
+  it.live("reads its key from the environment, and names a missing one", () =>
     Effect.gen(function* () {
       assert.strictEqual((yield* start({}, { OPENAI_API_KEY: "sk" })).protocol, "chat-completions")
       const error = yield* Effect.flip(start({}))
@@ -234,7 +234,7 @@ describe("starting", () => {
     }),
   )
 
-  it.live("sends another server its own headers and no key but the one named for it", () =>
+  it.live("sends another server the configured headers and no key but the configured one", () =>
     Effect.gen(function* () {
       const server = yield* FaultServer.make()
       const provider = yield* start(

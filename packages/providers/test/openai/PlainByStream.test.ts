@@ -56,8 +56,8 @@ const streams = (response: Http.ServerResponse, text: string) => {
   response.end(text)
 }
 
-describe("a plain call to a server of one's own", () => {
-  it.live("is asked by stream, and is a plain answer for its client", () =>
+describe("a non-streaming call to a self-hosted server", () => {
+  it.live("is sent as a stream, and returns a complete response", () =>
     Effect.gen(function* () {
       const { asked, url } = yield* serve((response) => streams(response, `${said}data: [DONE]\n\n`))
       const native = { protocol: "chat-completions", body: { model: "m", messages: [], keep_alive: "5m" } }
@@ -72,7 +72,7 @@ describe("a plain call to a server of one's own", () => {
     }),
   )
 
-  it.live("ends upstream at once when it is given up", () =>
+  it.live("ends upstream at once when cancelled", () =>
     Effect.gen(function* () {
       const { asked, url } = yield* serve((response) => {
         response.writeHead(200, { "content-type": "text/event-stream" })
@@ -86,7 +86,7 @@ describe("a plain call to a server of one's own", () => {
     }),
   )
 
-  it.live("is answered plainly by a server that does not stream, and fails as plain calls do", () =>
+  it.live("accepts a response without a stream, and fails like other calls", () =>
     Effect.gen(function* () {
       const answers: Record<string, (response: Http.ServerResponse) => void> = {
         plain: (response) => {
@@ -113,7 +113,7 @@ describe("a plain call to a server of one's own", () => {
     }),
   )
 
-  it.live("is asked plainly of any other vendor, and of the Responses API", () =>
+  it.live("is not sent as a stream to other vendors or the Responses API", () =>
     Effect.gen(function* () {
       const { asked, url } = yield* serve((response) => {
         response.writeHead(200, { "content-type": "application/json" })

@@ -39,8 +39,8 @@ describe("chat", () => {
   )
 })
 
-describe("a Chat Completions client's key to the prompt cache", () => {
-  it.live("is said, and what only some models take is not", () =>
+describe("a Chat Completions client's prompt_cache_key", () => {
+  it.live("is sent, and fields that only some models accept are not", () =>
     Effect.gen(function* () {
       const { provider, server } = yield* faulty
       const theirs = { prompt_cache_key: "5f1c", service_tier: "flex" }
@@ -54,7 +54,7 @@ describe("a Chat Completions client's key to the prompt cache", () => {
 })
 
 describe("stream", () => {
-  it.live("answers, whole with its last event", () =>
+  it.live("is complete with its last event", () =>
     Effect.gen(function* () {
       const { provider } = yield* faulty
       for (const model of ["ok", "no-done", "malformed-event"]) {
@@ -68,7 +68,7 @@ describe("stream", () => {
 })
 
 describe("native", () => {
-  it.live("goes through as it came, both ways, streamed and not", () =>
+  it.live("is passed through in both directions, streamed and not", () =>
     Effect.gen(function* () {
       const { provider, server } = yield* faulty
       const body = {

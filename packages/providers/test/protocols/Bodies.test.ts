@@ -168,7 +168,7 @@ const answering = { id: "1", created: 17, request: { model: "assistant", message
 
 for (const from of Object.keys(bodies) as ReadonlyArray<keyof typeof bodies>) {
   describe(`from ${from}`, () => {
-    it("what is said comes through", () => {
+    it("content is preserved", () => {
       const { content } = Result.getOrThrow(decode[from](JSON.stringify(bodies[from])))
       for (const type of ["reasoning", "text", "tool-call"]) assert.isTrue(content.some((part) => part.type === type))
     })

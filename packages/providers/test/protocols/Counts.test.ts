@@ -21,7 +21,7 @@ const protocols = {
 
 describe.each(Object.entries(protocols))("%s", (_name, [decode, input, output]) => {
   for (const literal of strange) {
-    it(`believes no count of ${literal}`, () => {
+    it(`ignores a token count of ${literal}`, () => {
       const parsed = Json.parseExact(`{"${input}":${literal},"${output}":7}`)
       assert.deepStrictEqual(decode(parsed), { inputTokens: 0, outputTokens: 7 })
       assert.isUndefined(decode(Json.parseExact(`{"${input}":${literal},"${output}":${literal}}`)))
@@ -29,11 +29,11 @@ describe.each(Object.entries(protocols))("%s", (_name, [decode, input, output]) 
   }
 })
 
-describe("the places of vectors", () => {
+describe("the indexes of vectors", () => {
   const decode = (...indexes: ReadonlyArray<unknown>) =>
     Embeddings.decode(JSON.stringify({ data: indexes.map((index) => ({ index, embedding: [1] })) }))
 
-  it("are each there once", () => {
+  it("must each occur once", () => {
     for (const indexes of [
       [0, 1],
       [1, 0],

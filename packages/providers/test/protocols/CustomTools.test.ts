@@ -43,8 +43,8 @@ const streamed = (...pieces: ReadonlyArray<string>) =>
     return texts.filter(({ index }) => index === 0).map((part) => part.arguments)
   })
 
-describe("a free-form tool", () => {
-  it("is a function of one text", () => {
+describe("a custom tool", () => {
+  it("becomes a function with one text argument", () => {
     assert.deepStrictEqual(CustomTools.lower(patch), {
       name: "patch",
       parameters: {
@@ -59,7 +59,7 @@ describe("a free-form tool", () => {
     assert.strictEqual(CustomTools.argumentsOf(call("look", "{}")), "{}")
   })
 
-  it("gets its text again, or what was written in its place", () => {
+  it("gets its text back, or the text written in its place", () => {
     const restored = (...calls: ReadonlyArray<Chat.ToolCall>) =>
       CustomTools.restore(request, {
         content: calls,
@@ -80,8 +80,8 @@ describe("a free-form tool", () => {
   })
 })
 
-describe("piece by piece", () => {
-  it.effect("the text goes on while it is written", () =>
+describe("in a stream", () => {
+  it.effect("the text is passed on as it arrives", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* streamed('{"inp', 'ut": "He', "l\\", "nlo \\u00", 'fc"', "}"), [
         "He",
@@ -92,7 +92,7 @@ describe("piece by piece", () => {
     }),
   )
 
-  it.effect("what is none is given at the end, as it is", () =>
+  it.effect("arguments in another form are passed on at the end", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* streamed('{"text":', '"a"}'), ['{"text":"a"}'])
       assert.deepStrictEqual(yield* streamed('{"a":1,"input":"late"}'), ["late"])

@@ -31,9 +31,9 @@ const ids = ["call_1", `chatcmpl-tool-${"x".repeat(40)}`, `toolu_${"y".repeat(12
 /** Whether a string of the body, at any depth, is this. */
 const has = (body: string | undefined, text: string): boolean => body?.includes(JSON.stringify(text)) === true
 
-describe("what an endpoint has issued", () => {
+describe("a value issued by an endpoint", () => {
   for (const kind of Vendors.kinds) {
-    it.live(`goes back to ${kind} as it was`, () =>
+    it.live(`is returned to ${kind} unchanged`, () =>
       Effect.gen(function* () {
         for (const id of ids) {
           const { asked, provider } = yield* Vendors.make(kind, { seal, id })
@@ -52,7 +52,7 @@ describe("what an endpoint has issued", () => {
       }).pipe(Effect.scoped),
     )
 
-    it.live(`goes back to ${kind} as it was, though it bears the mark of a gateway in front of another`, () =>
+    it.live(`is returned to ${kind} unchanged, even with another gateway's tag`, () =>
       Effect.gen(function* () {
         // Neither stands for a gateway: what it gives is its own.
         if (kind === "mistral" || kind === "bedrock") return
@@ -71,7 +71,7 @@ describe("what an endpoint has issued", () => {
       }).pipe(Effect.scoped),
     )
 
-    it.live(`goes to no other endpoint from ${kind}`, () =>
+    it.live(`of ${kind} is not sent to another endpoint`, () =>
       Effect.gen(function* () {
         const id = `call_${"z".repeat(90)}`
         const given = kind === "bedrock" ? anthropics : seal
@@ -102,7 +102,7 @@ describe("what an endpoint has issued", () => {
     )
   }
 
-  it.live("is told from words that are the same", () =>
+  it.live("is distinguished from equal text", () =>
     Effect.gen(function* () {
       const { provider } = yield* Vendors.make("mistral", { seal, id: "look" })
       const [client] = clients
@@ -114,7 +114,7 @@ describe("what an endpoint has issued", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("goes back to it after another has answered, and that one's to that one", () =>
+  it.live("is returned to its endpoint after another endpoint has responded", () =>
     Effect.gen(function* () {
       const ours = yield* Vendors.make("messages", { seal, id: "toolu_1" })
       const theirs = yield* Vendors.make("messages", { seal: "dGhlaXJz", id: "toolu_2" })
@@ -133,7 +133,7 @@ describe("what an endpoint has issued", () => {
   )
 })
 
-describe("a seal that is refused all the same", () => {
+describe("encrypted reasoning that the vendor rejects", () => {
   const words: ReadonlyArray<readonly [Kind, string]> = [
     ["messages", "messages.1.content.0: Invalid `signature` in `thinking` block"],
     ["messages", "messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found `tool_use`."],
@@ -143,7 +143,7 @@ describe("a seal that is refused all the same", () => {
     ["gemini", "Corrupted thought signature."],
   ]
   for (const [kind, refusal] of words) {
-    it.live(`is left out, and the request made once more: ${refusal}`, () =>
+    it.live(`is left out, and the request is sent again: ${refusal}`, () =>
       Effect.gen(function* () {
         const { asked, provider } = yield* Vendors.make(kind, { seal, id: "call_1" }, (body) =>
           has(body, seal) ? refusal : undefined,
@@ -163,7 +163,7 @@ describe("a seal that is refused all the same", () => {
     )
   }
 
-  it.live("is told to the caller, and is not tried for what brings no thoughts", () =>
+  it.live("fails the call if the second request fails; a request without reasoning is not sent again", () =>
     Effect.gen(function* () {
       const { asked, provider } = yield* Vendors.make("messages", { seal, id: "call_1" }, (body) =>
         body.includes("thinking") ? "messages.1.content.0: Invalid `signature` in `thinking` block" : undefined,
@@ -183,7 +183,7 @@ describe("a seal that is refused all the same", () => {
   )
 })
 
-describe("the name of a tool", () => {
+describe("a tool name", () => {
   const names: ReadonlyArray<string> = ["fs.read", "mcp:files/read", "x".repeat(128), "größe", "1st"]
   const fits: Record<Kind, RegExp> = {
     bedrock: /^[\w-]{1,64}$/,
@@ -198,7 +198,7 @@ describe("the name of a tool", () => {
   }
 
   for (const kind of Vendors.kinds) {
-    it.live(`is one that ${kind} takes, and the client's own in the answer`, () =>
+    it.live(`fits ${kind}, and is the client's own in the response`, () =>
       Effect.gen(function* () {
         const { asked, provider } = yield* Vendors.make(kind, { seal, id: "call_1" })
         for (const client of clients) {

@@ -129,7 +129,7 @@ describe("ExactNumber", () => {
       )
       const { write } = client
       if (write === undefined) continue
-      it.prop(`an answer from ${to} to a client of ${from} keeps its numbers`, [RandomJson.object], ([input]) => {
+      it.prop(`a response from ${to} to a client of ${from} keeps its numbers`, [RandomJson.object], ([input]) => {
         const request = Result.getOrThrow(client.decode(JsonText.parse(client.request("{}", "{}")) as Body))
         const response = Result.getOrThrow(vendor.read(vendor.answer(input)))
         const body = write(response, request)

@@ -49,7 +49,7 @@ describe("a chat completion", () => {
     return plain
   }
 
-  it("that ends in an error has failed", () => {
+  it("fails if its finish reason is an error", () => {
     assert.strictEqual(both(choice("error")), 'ServerError: The provider ended the response with "error"')
     const error = { code: 429, message: "Rate limit exceeded upstream" }
     assert.strictEqual(both(choice("error", { error })), "RateLimited: Rate limit exceeded upstream")
@@ -62,7 +62,7 @@ describe("a chat completion", () => {
     assert.match(both(choice("preempted")), /^Overloaded/)
   })
 
-  it("may be an error from head to foot", () => {
+  it("may be an error as a whole", () => {
     const error = { message: "Provider returned error", code: 503 }
     assert.strictEqual(chat({ error, user_id: "u" }), "Overloaded: Provider returned error")
     assert.strictEqual(chat({ error, ...choice("error").whole }), "Overloaded: Provider returned error")
@@ -72,13 +72,13 @@ describe("a chat completion", () => {
   })
 })
 
-describe("a message", () => {
+describe("a Messages response", () => {
   const decode = (body: unknown) => told(Messages.Response.decode(JSON.stringify(body), judge(Anthropic.reason)))
   const streamed = (body: unknown, event?: string) =>
     told(Messages.Stream.decoder(judge(Anthropic.reason)).push({ event, data: JSON.stringify(body) }))
   const error = { type: "overloaded_error", message: "Overloaded" }
 
-  it("may be an error, and end in one", () => {
+  it("may be an error, or have an error as its stop reason", () => {
     assert.strictEqual(decode({ type: "error", error }), "Overloaded: Overloaded")
     assert.strictEqual(decode({ error }), "Overloaded: Overloaded")
     assert.match(decode({ content: [{ type: "text", text: "Hi" }], stop_reason: "error" }), /^ServerError/)
@@ -90,7 +90,7 @@ describe("a message", () => {
   })
 })
 
-describe("Gemini's answer", () => {
+describe("a Gemini response", () => {
   it("may be an error", () => {
     const error = { code: 503, status: "UNAVAILABLE", message: "Overloaded" }
     for (const body of [{ error }, [{ error }]]) {
@@ -102,7 +102,7 @@ describe("Gemini's answer", () => {
   })
 })
 
-describe("Converse's answer", () => {
+describe("a Converse response", () => {
   it("may be an exception", () => {
     const judged = Bedrock.fromEvent()
     const exception = { __type: "com.amazon.coral#ThrottlingException", message: "Too many requests" }

@@ -13,14 +13,14 @@ const words = {
   other: ["unknown", "lengthy", "stopped", "length_capped", "", null, undefined, 1],
 } as const
 
-describe("a word for the end", () => {
+describe("a finish reason", () => {
   for (const [reason, all] of Object.entries(words)) {
-    it(`is ${reason}: ${all.join(", ")}`, () => {
+    it(`maps to ${reason}: ${all.join(", ")}`, () => {
       for (const word of all) assert.strictEqual(FinishReason.read(word), reason)
     })
   }
 
-  it("of another protocol's is known in each", () => {
+  it("of another protocol is known in each", () => {
     const chat = { choices: [{ index: 0, message: { content: "Hi" }, finish_reason: "MAX_TOKENS" }] }
     const message = { type: "message", content: [{ type: "text", text: "Hi" }], stop_reason: "length" }
     for (const [decoded, own] of [

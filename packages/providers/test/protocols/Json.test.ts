@@ -27,7 +27,7 @@ const cheap: Readonly<Record<string, string>> = {
 
 describe("an upstream's JSON", () => {
   for (const [what, text] of Object.entries(costly)) {
-    it(`is not parsed where it has too many ${what}`, () => {
+    it(`is not parsed with too many ${what}`, () => {
       assert.isObject(JSON.parse(text))
       assert.isUndefined(Json.parse(text))
       assert.isUndefined(Json.parseExact(text))
@@ -35,13 +35,13 @@ describe("an upstream's JSON", () => {
   }
 
   for (const [what, text] of Object.entries(cheap)) {
-    it(`is parsed where it is large with ${what}`, () => {
+    it(`is parsed if it is large with ${what}`, () => {
       assert.deepStrictEqual(Json.parse(text), JSON.parse(text))
       assert.deepStrictEqual(Json.parseExact(text), JSON.parse(text))
     })
   }
 
-  it("is Malformed in every protocol where it is not parsed", () => {
+  it("that is not parsed is Malformed in every protocol", () => {
     for (const { Response } of [ChatCompletions, Converse, Gemini, Messages, Responses]) {
       const decoded = Response.decode(costly["different fields"]!, Failure.unclassified)
       assert(Result.isFailure(decoded))

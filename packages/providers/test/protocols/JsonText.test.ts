@@ -6,7 +6,7 @@ import * as RandomJson from "./RandomJson.ts"
 const record = (text: string) => JsonText.parse(text) as Record<string, unknown>
 
 describe("JsonText", () => {
-  it.prop("reads what JSON.parse reads, and keeps the numbers it would change", [RandomJson.ambiguous], ([text]) => {
+  it.prop("parses like JSON.parse, and keeps numbers it would change", [RandomJson.ambiguous], ([text]) => {
     const read = JsonText.parse(text)
     const plain = (value: unknown): unknown => {
       if (ExactNumber.is(value)) return Number(value.rawJSON)
@@ -17,11 +17,11 @@ describe("JsonText", () => {
     assert.deepStrictEqual(plain(read), plain(JSON.parse(text)))
   })
 
-  it.prop("writes every number as it was", [RandomJson.object], ([text]) => {
+  it.prop("prints every number as written", [RandomJson.object], ([text]) => {
     assert.deepStrictEqual(RandomJson.literals(JSON.stringify(JsonText.parse(text))), RandomJson.literals(text))
   })
 
-  it.prop("writes what did not change byte by byte", [RandomJson.object, RandomJson.object], ([first, second]) => {
+  it.prop("prints unchanged members byte for byte", [RandomJson.object, RandomJson.object], ([first, second]) => {
     const text = `{"model" : "a", "x":${first} ,"list": [ 1.0,${second}, "\\u0041" ],"stream":true}`
     const body = record(text)
     assert.strictEqual(JsonText.print({ ...body }, body), text)
@@ -42,29 +42,33 @@ describe("JsonText", () => {
     )
   })
 
-  it.prop("means the same as JSON.stringify", [RandomJson.ambiguous, RandomJson.ambiguous], ([before, after]) => {
-    const source = record(before)
-    const value = { ...source, ...record(after), gone: undefined }
-    assert.deepStrictEqual(JSON.parse(JsonText.print(value, source)), JSON.parse(JSON.stringify(value)))
-    assert.deepStrictEqual(JSON.parse(JsonText.print({}, source)), {})
-    // Whatever a member was before, and by whatever it is replaced.
-    const changed = Object.fromEntries(Object.keys(source).map((name) => [name, value]))
-    assert.deepStrictEqual(JSON.parse(JsonText.print(changed, source)), JSON.parse(JSON.stringify(changed)))
-  })
+  it.prop(
+    "prints JSON equal to that of JSON.stringify",
+    [RandomJson.ambiguous, RandomJson.ambiguous],
+    ([before, after]) => {
+      const source = record(before)
+      const value = { ...source, ...record(after), gone: undefined }
+      assert.deepStrictEqual(JSON.parse(JsonText.print(value, source)), JSON.parse(JSON.stringify(value)))
+      assert.deepStrictEqual(JSON.parse(JsonText.print({}, source)), {})
+      // Whatever a member was before, and by whatever it is replaced.
+      const changed = Object.fromEntries(Object.keys(source).map((name) => [name, value]))
+      assert.deepStrictEqual(JSON.parse(JsonText.print(changed, source)), JSON.parse(JSON.stringify(changed)))
+    },
+  )
 
-  it("has one member of those of the same name, the last", () => {
+  it("keeps the last of duplicate members", () => {
     const body = record(`{"a":1.0,"b":{"x":1e400},"a":2.0,"b":{"y":3.0}}`)
     assert.strictEqual(JSON.stringify(body), `{"a":2.0,"b":{"y":3.0}}`)
     assert.strictEqual(JsonText.print({ ...body, c: 1 }, body), `{"a":2.0,"b":{"y":3.0},"c":1}`)
   })
 
-  it("keeps a number that is all there is, and throws where JSON.parse throws", () => {
+  it("keeps a lone number, and throws like JSON.parse", () => {
     assert.strictEqual(JSON.stringify(JsonText.parse(" 1e400 ")), "1e400")
     assert.strictEqual(JsonText.parse("12"), 12)
     for (const text of ["", "{", "[1,]", "01", "{a:1}", "nul"]) assert.throws(() => JsonText.parse(text), SyntaxError)
   })
 
-  it("reads what is deep and what is wide in no more than its share of time", () => {
+  it("parses deep and wide texts in proportional time", () => {
     const nested = (depth: number) => `${"[1.0,".repeat(depth)}0${"]".repeat(depth)}`
     const deep = `{"deep":[${Array.from({ length: 200 }, () => nested(998)).join()}],"model":"a"}`
     const source = record(deep)
@@ -76,7 +80,7 @@ describe("JsonText", () => {
     assert.strictEqual(JsonText.print({ ...many, n1: 3 }, many), wide.replace(`"n0":1.0,"n1":1.0`, `"n1":3`))
   })
 
-  it("writes values of another origin plainly", () => {
+  it("prints values of another origin like JSON.stringify", () => {
     assert.strictEqual(JsonText.print({ a: 1 }, undefined), `{"a":1}`)
     assert.strictEqual(JsonText.print({ a: 1 }, { a: 1 }), `{"a":1}`)
   })

@@ -63,7 +63,7 @@ const told = (provider: Provider["Service"], asked: ReadonlyArray<Upstream.Asked
     droppedParams,
   }))
 
-describe("the id of an end user", () => {
+describe("the end user's id", () => {
   const long = (length: number) => "u".repeat(length)
   const bodies = (user: string): ReadonlyArray<Chat.Request> => [
     request(chat!, { model: "m", messages: [{ role: "user", content: "Hi" }], user }),
@@ -79,7 +79,7 @@ describe("the id of an end user", () => {
   const idIn = ({ metadata, safety_identifier, user }: Body) =>
     (metadata as Body | undefined)?.["user_id"] ?? safety_identifier ?? user
 
-  it.live("is as long as the vendor takes it, the same every time, and named where it is another", () =>
+  it.live("is hashed to fit the vendor, deterministically, and reported", () =>
     Effect.gen(function* () {
       const limits = { anthropic: 256, openai: 64, azure: 64, responses: 64, groq: 64, openrouter: 128 } as const
       for (const [name, most] of Object.entries(limits)) {
@@ -103,7 +103,7 @@ describe("the id of an end user", () => {
     }).pipe(environment, Effect.scoped),
   )
 
-  it.live("is not told to be sent as its hash where it is left out", () =>
+  it.live("is not reported as hashed if it is dropped", () =>
     Effect.gen(function* () {
       const { asked, provider } = yield* connect("mistral")
       for (const asking of bodies(long(600))) {
@@ -117,7 +117,7 @@ describe("the id of an end user", () => {
     }).pipe(environment, Effect.scoped),
   )
 
-  it.live("is so for embeddings too, and so is a key to the prompt cache", () =>
+  it.live("is hashed for embeddings too, and so is prompt_cache_key", () =>
     Effect.gen(function* () {
       const upstream = yield* Upstream.make({ body: answers.embeddings })
       const provider = yield* OpenAi.make({ baseUrl: upstream.url })
@@ -137,7 +137,7 @@ describe("the id of an end user", () => {
   )
 })
 
-describe("a picture's type", () => {
+describe("an image type", () => {
   const data = "aGk="
   const shown: ReadonlyArray<Chat.Request> = ["image/jpg", "IMAGE/JPG", "image/pjpeg"].flatMap((type) => [
     request(chat!, {
@@ -171,7 +171,7 @@ describe("a picture's type", () => {
     request(gemini!, { contents: [{ role: "user", parts: [{ inline_data: { mime_type: type, data } }] }] }),
   ])
 
-  it.live("goes by its registered name, a tool's own words left alone", () =>
+  it.live("is sent by its registered name, a tool's own data unchanged", () =>
     Effect.gen(function* () {
       for (const name of ["anthropic", "openai", "azure", "mistral", "responses", "gemini"] as const) {
         const { asked, provider } = yield* connect(name)
@@ -189,7 +189,7 @@ describe("a picture's type", () => {
   )
 })
 
-describe("a hint to cache for an hour", () => {
+describe("a cache hint with a TTL of one hour", () => {
   const cache_control = { type: "ephemeral", ttl: "1h" }
   const asking = (model: string): ReadonlyArray<Chat.Request> => [
     request(
@@ -213,7 +213,7 @@ describe("a hint to cache for an hour", () => {
     ),
   ]
 
-  it.live("goes to models that take it alone", () =>
+  it.live("is only sent to models that support it", () =>
     Effect.gen(function* () {
       const models = { "claude-sonnet-4-5": true, "anthropic/claude-opus-4.5": true, "glm-4.6": false, "gpt-4o": false }
       for (const name of ["anthropic", "openrouter"] as const) {
@@ -231,10 +231,10 @@ describe("a hint to cache for an hour", () => {
   )
 })
 
-describe("more tools than a vendor takes", () => {
+describe("more tools than a vendor supports", () => {
   const tools = (count: number) => Array.from({ length: count }, (_, index) => ({ name: `tool_${index}` }))
 
-  it.live("are for the next one", () =>
+  it.live("skip the deployment", () =>
     Effect.gen(function* () {
       for (const name of ["azure", "groq", "deepseek", "xai"] as const) {
         const { asked, provider } = yield* connect(name)
@@ -259,7 +259,7 @@ describe("more tools than a vendor takes", () => {
   )
 })
 
-describe("thinking that adapts", () => {
+describe("adaptive thinking", () => {
   const asking = (model: string, more: Body = {}) =>
     request(
       messages!,
@@ -274,7 +274,7 @@ describe("thinking that adapts", () => {
       model,
     )
 
-  it.live("is a budget for a model that knows budgets, and left out for one that knows none", () =>
+  it.live("becomes a budget for a model with budgets, and is left out for one without", () =>
     Effect.gen(function* () {
       const { asked, provider } = yield* connect("anthropic")
       const old = yield* told(provider, asked, asking("claude-sonnet-4-5"))
@@ -294,7 +294,7 @@ describe("thinking that adapts", () => {
     }).pipe(environment, Effect.scoped),
   )
 
-  it.live("is said in the words of other vendors, or named", () =>
+  it.live("is encoded for other vendors, or reported", () =>
     Effect.gen(function* () {
       const plain = (model: string) => asking(model, { output_config: null, max_tokens: 9000 })
       const router = yield* connect("openrouter")

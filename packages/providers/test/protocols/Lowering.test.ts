@@ -32,7 +32,7 @@ const twice = (codec: Lowering.RequestEncoder<string>, request: Chat.Request = w
 const both = (lowered: Lowering.Lowered<string>) => [lowered, lowered]
 
 describe("Lowering", () => {
-  it.effect("sends what its client wrote in the vendor's own protocol", () =>
+  it.effect("sends a client's own body in the vendor's protocol", () =>
     Effect.gen(function* () {
       const { bodies, logged } = yield* twice(codec("as it came"))
       assert.deepStrictEqual(bodies, both({ body: "as it came", droppedParams: undefined }))
@@ -40,7 +40,7 @@ describe("Lowering", () => {
     }),
   )
 
-  it.effect("tells each time and logs once what the protocol cannot say, fields of another protocol included", () =>
+  it.effect("reports dropped parameters each time and logs them once, fields of other protocols included", () =>
     Effect.gen(function* () {
       const { bodies, logged } = yield* twice(codec())
       assert.deepStrictEqual(bodies, both({ body: "encoded", droppedParams: ["a seed", "logit_bias"] }))
@@ -48,7 +48,7 @@ describe("Lowering", () => {
     }),
   )
 
-  it.effect("says what another protocol has the same word for, unless its own word is there", () =>
+  it.effect("sends shared fields of another protocol, unless its own field is set", () =>
     Effect.gen(function* () {
       const lower = Lowering.make<unknown, Chat.Request>("acme", "ours", {
         native: () => undefined,
@@ -70,7 +70,7 @@ describe("Lowering", () => {
     }),
   )
 
-  it.effect("keeps silent of it where that is wanted", () =>
+  it.effect("reports nothing with the policy drop", () =>
     Effect.gen(function* () {
       const { bodies, logged } = yield* twice(codec(), { ...wish, unsupportedParams: "drop" })
       assert.deepStrictEqual(bodies, both({ body: "encoded", droppedParams: undefined }))
@@ -78,14 +78,14 @@ describe("Lowering", () => {
     }),
   )
 
-  it.effect("refuses to leave it out where that is wanted", () =>
+  it.effect("fails with the policy skip", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(twice(codec(), { ...wish, unsupportedParams: "skip" }))
       assert.deepStrictEqual(error.reason, { _tag: "Unsupported", feature: "a seed; logit_bias" })
     }),
   )
 
-  it.effect("tells what its client said that Chat has no words for, unless the client is understood as it is", () =>
+  it.effect("reports parameters without a counterpart in Chat, unless the client's body is sent", () =>
     Effect.gen(function* () {
       const request: Chat.Request = { model: "m", messages: [Chat.user("Hello?")], droppedParams: ["a web search"] }
       const { bodies } = yield* twice(codec(), request)
@@ -95,7 +95,7 @@ describe("Lowering", () => {
     }),
   )
 
-  it.effect("refuses what the answer would be another without, unless the client is understood as it is", () =>
+  it.effect("fails on features that cannot be dropped, unless the client's body is sent", () =>
     Effect.gen(function* () {
       const request: Chat.Request = {
         model: "m",
@@ -110,14 +110,14 @@ describe("Lowering", () => {
   )
 })
 
-describe("tools that only another vendor runs", () => {
+describe("tools that run at another vendor", () => {
   const search = { vendor: { theirs: { tools: [{ type: "web_search" }] } } }
   const tools = [{ name: "look" }]
 
   const lowered = (request: Partial<Chat.Request>) =>
     twice(codec(), { model: "m", messages: [Chat.user("Hello?")], ...search, ...request })
 
-  it.effect("are an offer beside functions", () =>
+  it.effect("are optional next to functions", () =>
     Effect.gen(function* () {
       const offers: ReadonlyArray<Partial<Chat.Request>> = [
         { tools },
@@ -132,7 +132,7 @@ describe("tools that only another vendor runs", () => {
     }),
   )
 
-  it.effect("are needed where there is nothing else, or one of them is chosen", () =>
+  it.effect("are required if there are no others, or one of them is forced", () =>
     Effect.gen(function* () {
       for (const need of [{}, { toolChoice: "required" }, { tools, toolChoice: { name: "web_search" } }] as const) {
         const error = yield* Effect.flip(lowered(need))

@@ -22,8 +22,8 @@ const lowered = (request: Chat.Request, forcible = true) => {
 
 const tools = [{ name: "look" }]
 
-describe("an answer by a schema, from a model that knows none", () => {
-  it("is what a tool is given, which the model must call", () => {
+describe("JSON schema output of a model without it", () => {
+  it("is the arguments of a forced tool call", () => {
     const { format, toolChoice, tools, warnings } = lowered(request)
     assert.isUndefined(format)
     assert.deepStrictEqual(tools, [{ name: SchemaTool.name, description: "A place.", parameters: schema }])
@@ -31,7 +31,7 @@ describe("an answer by a schema, from a model that knows none", () => {
     assert.deepStrictEqual(warnings, [])
   })
 
-  it("is not held to it as strictly as some vendors hold theirs", () => {
+  it("is not strict", () => {
     const strict = { ...request, format: { type: "json-schema", name: "place", schema, strict: true } } as const
     assert.deepStrictEqual(lowered(strict).warnings, ["strict JSON schema output"])
   })
@@ -41,7 +41,7 @@ describe("an answer by a schema, from a model that knows none", () => {
     ["it is to think, which a forced tool forbids", { ...request, reasoning: { effort: "high" } }, true],
     ["it cannot be made to call a tool", request, false],
   ] as const) {
-    it(`is asked for in words where ${why}`, () => {
+    it(`is requested in the system prompt if ${why}`, () => {
       const { format, messages, toolChoice, tools, warnings } = lowered(asked, forcible)
       assert.isUndefined(format)
       assert.isUndefined(toolChoice)
@@ -54,12 +54,12 @@ describe("an answer by a schema, from a model that knows none", () => {
     })
   }
 
-  it("leaves other requests as they are", () => {
+  it("leaves other requests unchanged", () => {
     const plain = { model: "m", messages: [Chat.user("Hi")] }
     assert.deepStrictEqual(lowered(plain), { ...plain, warnings: [] })
   })
 
-  it("comes back as text", () => {
+  it("is returned as text", () => {
     const call = { type: "tool-call", id: "1", name: SchemaTool.name, arguments: '{"city":"Rome"}' } as const
     const answer = SchemaTool.restore(request, { content: [call], finishReason: "tool-calls" })
     assert.deepStrictEqual(answer, { content: [{ type: "text", text: '{"city":"Rome"}' }], finishReason: "stop" })
@@ -70,7 +70,7 @@ describe("an answer by a schema, from a model that knows none", () => {
     assert.deepStrictEqual(SchemaTool.restore({ ...request, format: { type: "text" } }, answer), answer)
   })
 
-  it.effect("comes back as text piece by piece", () =>
+  it.effect("is streamed as text", () =>
     Effect.gen(function* () {
       const parts: ReadonlyArray<Chat.Part> = [
         { type: "start" },
@@ -94,7 +94,7 @@ describe("an answer by a schema, from a model that knows none", () => {
   )
 })
 
-describe("models that know none", () => {
+describe("models without JSON schema output", () => {
   const forced = { type: "tool", name: SchemaTool.name }
 
   it("are older Claudes, at Anthropic and on Bedrock", () => {
@@ -109,7 +109,7 @@ describe("models that know none", () => {
     assert.deepStrictEqual(toolConfig.toolChoice, { tool: { name: SchemaTool.name } })
   })
 
-  it("are Llamas, which cannot be made to call a tool", () => {
+  it("are Llamas, which cannot be forced to call a tool", () => {
     const model = "us.meta.llama4-maverick-17b-instruct-v1:0"
     const { body } = Result.getOrThrow(Converse.Request.encode({ ...request, model }))
     assert.isUndefined(body["toolConfig"])

@@ -184,8 +184,8 @@ const malformed = ({ failure }: Streamed) => assert.strictEqual(failure?.reason.
 const rome = '{"city":"Rome"}'
 const oslo = '{"city":"Oslo"}'
 
-describe("calls of a chat stream", () => {
-  it("under one index are separate, whatever their ids", () => {
+describe("tool calls of a Chat Completions stream", () => {
+  it("are separate under one index, whatever their ids", () => {
     for (const [a, b] of [
       ["a", "b"],
       ["a", "a"],
@@ -229,20 +229,20 @@ describe("calls of a chat stream", () => {
     calls(chat(call(0, "a", "look", '{"city"'), call(1, "a", undefined, ':"Rome"}'), ended()), `look(${rome})`)
   })
 
-  it("are one where the server says some of it twice", () => {
+  it("are one call if the server repeats parts of it", () => {
     calls(chat(call(0, "a", "look", '{"city"'), call(0, "a", "look", ':"Rome"}'), ended()), `look(${rome})`)
     calls(chat(call(0, "a", "look", rome), call(0, "a", "look", ""), ended()), `look(${rome})`)
     calls(chat(call(0, "a", "look", rome), call(0, "a", "look", rome), ended()), `look(${rome})`)
   })
 
-  it("are opened once there is a name, and are none without", () => {
+  it("open with a name, and are invalid without one", () => {
     calls(chat(call(0, "a", undefined, '{"city"'), call(0, undefined, "look", ':"Rome"}'), ended()), `look(${rome})`)
     malformed(chat(call(0, "a", undefined, rome), ended()))
     malformed(chat(call(0, "a", "", rome), ended("stop")))
     malformed(chat(call(0, "a", undefined, rome), "[DONE]"))
   })
 
-  it("are no calls with arguments that are no object", () => {
+  it("are invalid with arguments that are not an object", () => {
     for (const written of ['{"city":', `${rome}${oslo}`, "no JSON", "[]", "7", "null", JSON.stringify(rome)]) {
       malformed(chat(call(0, "a", "look", written), ended()))
       malformed(chat(call(0, "a", "look", ""), call(0, undefined, undefined, written), ended("stop")))
@@ -252,7 +252,7 @@ describe("calls of a chat stream", () => {
     for (const written of ["", "{}"]) calls(chat(call(0, "a", "look", written), ended()), "look({})")
   })
 
-  it("may be cut short by an end that says so", () => {
+  it("may be truncated if the finish reason says so", () => {
     const { failure, frames } = chat(call(0, "a", "look", rome), call(1, "b", "look", '{"ci'), ended("length"))
     assert.isUndefined(failure)
     for (const [client, read] of clients)
@@ -263,14 +263,14 @@ describe("calls of a chat stream", () => {
     )
   })
 
-  it("are the reason why it ended, whatever the server calls it", () => {
+  it("decide the finish reason, whatever the server reports", () => {
     for (const word of ["tool_calls", "function_call", "stop", "eos", "FUNCTION_CALL", "of_a_later_api"]) {
       calls(chat(call(0, "a", "look", rome), ended(word), "[DONE]"), `look(${rome})`)
     }
     for (const word of ["", null]) calls(chat(call(0, "a", "look", rome), ended(word), "[DONE]"), `look(${rome})`)
   })
 
-  it("are not there where it only says so, and no unknown word means that it was cut short", () => {
+  it("are not implied by a finish reason, and an unknown reason is no truncation", () => {
     for (const word of ["tool_calls", "function_call", "of_a_later_api"]) {
       const { failure, frames } = chat(delta({ content: "Hi" }), ended(word), "[DONE]")
       assert.isUndefined(failure)
@@ -282,7 +282,7 @@ describe("calls of a chat stream", () => {
     }
   })
 
-  it("are whole for every client with words between their pieces", () => {
+  it("are complete for every client with text between their deltas", () => {
     const between = [{ content: "So" }, { reasoning_content: "Hm" }, { refusal: "No" }]
     for (const words of between) {
       calls(
@@ -302,7 +302,7 @@ describe("calls of a chat stream", () => {
   })
 })
 
-describe("calls of a Messages stream", () => {
+describe("tool calls of a Messages stream", () => {
   const start = (index: number | undefined, id: string | undefined, name: string | undefined) => ({
     type: "content_block_start",
     index,
@@ -343,7 +343,7 @@ describe("calls of a Messages stream", () => {
     }
   })
 
-  it("are whole, or none", () => {
+  it("are complete or invalid", () => {
     malformed(messages(start(0, "a", undefined), piece(0, rome), stop(0), last()))
     malformed(messages(start(0, "a", "look"), piece(0, '{"ci'), stop(0), last()))
     malformed(messages(start(0, "a", "look"), piece(0, rome), piece(0, oslo), stop(0), last("end_turn")))
@@ -351,7 +351,7 @@ describe("calls of a Messages stream", () => {
     calls(messages(start(0, "a", "look"), last()), "look({})")
   })
 
-  it("are the reason why it ended, whatever the server calls it", () => {
+  it("decide the finish reason, whatever the server reports", () => {
     for (const word of ["tool_use", "end_turn", "stop", "of_a_later_api"]) {
       calls(
         messages(start(0, "a", "look"), piece(0, rome), stop(0), last(word), { type: "message_stop" }),
@@ -367,12 +367,12 @@ describe("calls of a Messages stream", () => {
   })
 })
 
-describe("calls of a Gemini stream", () => {
+describe("tool calls of a Gemini stream", () => {
   const chunk = (parts: ReadonlyArray<Body>, finishReason?: string): Body => ({
     candidates: [{ content: { parts }, finishReason }],
   })
 
-  it("are whole, or none, whatever the server calls their end", () => {
+  it("are complete or invalid, whatever the finish reason", () => {
     const look = { functionCall: { name: "look", args: { city: "Rome" } } }
     for (const word of ["STOP", "FUNCTION_CALL", "OTHER", "OF_A_LATER_API"]) {
       const { failure, frames } = gemini(chunk([look]), chunk([], word))
@@ -388,7 +388,7 @@ describe("calls of a Gemini stream", () => {
   })
 })
 
-describe("calls of a Converse stream", () => {
+describe("tool calls of a Converse stream", () => {
   const block = (index: number, toolUseId: string, ...written: ReadonlyArray<string>) => [
     ["contentBlockStart", { contentBlockIndex: index, start: { toolUse: { toolUseId, name: "look" } } }] as const,
     ...written.map(
@@ -398,7 +398,7 @@ describe("calls of a Converse stream", () => {
   ]
   const stop = (stopReason: string) => ["messageStop", { stopReason }] as const
 
-  it("are whole, or none, whatever the server calls their end", () => {
+  it("are complete or invalid, whatever the finish reason", () => {
     for (const word of ["tool_use", "end_turn", "stop_sequence", "of_a_later_api"]) {
       calls(converse(...block(0, "a", rome), ...block(1, "a", oslo), stop(word)), `look(${rome})`, `look(${oslo})`)
     }
@@ -407,7 +407,7 @@ describe("calls of a Converse stream", () => {
   })
 })
 
-describe("calls of a Responses stream", () => {
+describe("tool calls of a Responses stream", () => {
   const call = (
     output_index: number | undefined,
     call_id: string | undefined,
@@ -431,7 +431,7 @@ describe("calls of a Responses stream", () => {
   const translated = ({ failure, frames }: Streamed, ...expected: ReadonlyArray<string>) =>
     calls({ failure, frames: frames.map(({ parts }) => ({ parts })) }, ...expected)
 
-  it("are whole, or none", () => {
+  it("are complete or invalid", () => {
     for (const [a, b] of [
       ["a", "b"],
       ["a", "a"],
@@ -453,7 +453,7 @@ describe("calls of a Responses stream", () => {
   })
 })
 
-describe("calls of a whole answer", () => {
+describe("tool calls of a complete response", () => {
   const decode = {
     chat: (written: unknown, name: unknown = "look") =>
       ChatCompletions.Response.decode(
@@ -490,7 +490,7 @@ describe("calls of a whole answer", () => {
       ),
   }
 
-  it("are whole, or none", () => {
+  it("are complete or invalid", () => {
     for (const [protocol, answer] of Object.entries(decode)) {
       const reason = (result: ReturnType<typeof answer>) =>
         Result.isFailure(result) ? result.failure.reason._tag : undefined
@@ -505,7 +505,7 @@ describe("calls of a whole answer", () => {
     }
   })
 
-  it("reach a client of the same protocol as they are read, and all else as it was written", () => {
+  it("reach a client of their protocol corrected, and everything else as written", () => {
     const text =
       '{"id":"c1","later":1e400,"choices":[{"index":0,"finish_reason":"stop","message":{"content":null,"tool_calls":[{"function":{"name":"look","arguments":""}},{"id":"x","function":{"name":"look","arguments":"{}"}},{"id":"x","function":{"name":"look","arguments":"{}"}}]}}]}'
     const { native } = Result.getOrThrow(ChatCompletions.Response.decode(text))

@@ -5,13 +5,13 @@ import * as Schema from "effect/Schema"
 const signature = { issuer: "google", value: "c2lnbmVk+/=" }
 const acceptable = /^[\w-]+$/
 
-describe("the ids that clients are given", () => {
-  it("are the vendor's own where any vendor takes them", () => {
+describe("tool call ids for clients", () => {
+  it("are the vendor's own if every vendor accepts them", () => {
     assert.strictEqual(ToolIds.write("toolu_01-a", undefined), "toolu_01-a")
     assert.deepStrictEqual(ToolIds.read("toolu_01-a"), { id: "toolu_01-a" })
   })
 
-  it.prop("are taken by any vendor, and restored to whoever issued them", [Schema.String], ([text]) => {
+  it.prop("are accepted by every vendor, and restored for their issuer", [Schema.String], ([text]) => {
     const id = text.toWellFormed()
     for (const sealed of [undefined, signature]) {
       const written = ToolIds.write(id, sealed)
@@ -20,7 +20,7 @@ describe("the ids that clients are given", () => {
     }
   })
 
-  it.prop("go back to the endpoint that issued them, and fit any other", [Schema.String], ([text]) => {
+  it.prop("are restored for their endpoint, and fit any other", [Schema.String], ([text]) => {
     const id = text.toWellFormed()
     const rules: ReadonlyArray<ToolIds.Rule> = [
       { longest: 40 },
@@ -46,7 +46,7 @@ describe("the ids that clients are given", () => {
     }
   })
 
-  it("are another gateway's where one is behind this one: its signatures reach it again", () => {
+  it("keep the signatures of a gateway behind this one", () => {
     const theirs = ToolIds.write("call_1", signature)
     const host = { name: "h1", ids: { longest: 40, lenient: true } }
     const given = ToolIds.from(theirs, host)
@@ -57,7 +57,7 @@ describe("the ids that clients are given", () => {
     assert.strictEqual(ToolIds.toward(ToolIds.read(twice).id, { ...host, name: "h2" }), given)
   })
 
-  it("are left alone where they only look like ours", () => {
+  it("are unchanged if they only look tagged", () => {
     for (const id of ["call__id__1", "call__seal__1", "__id__", "a__id__!"]) {
       assert.deepStrictEqual(ToolIds.read(id), { id })
     }

@@ -225,14 +225,14 @@ const endings = ["breaks", "goes on", "ends"] as const
 for (const [from, upstream] of Object.entries(upstreams)) {
   for (const [to, { dialect, read }] of Object.entries(clients)) {
     describe(`${from} to ${to}`, () => {
-      it("what is said comes through", () => {
+      it("content is preserved", () => {
         const texts = upstream.events.map((event) => JSON.stringify(event))
         const { ours, theirs } = written(dialect, upstream, texts, "ends")
         read(theirs + ours)
         for (const piece of ["Hi", "look"]) assert.include(theirs + ours, piece)
       })
 
-      it.prop("every frame that is written parses", [Garbage.texts(upstream.events)], ([texts]) => {
+      it.prop("every written frame can be parsed", [Garbage.texts(upstream.events)], ([texts]) => {
         for (const ending of endings) {
           const { ours, theirs } = written(dialect, upstream, texts, ending)
           read(theirs + ours)
@@ -249,7 +249,7 @@ const parsed = (text: string) =>
     .slice(0, -1)
     .map((event) => JSON.parse(event.slice(event.indexOf("data: ") + 6)) as { readonly type: string })
 
-describe("events of Responses that we write ourselves have every field that Open Responses requires", () => {
+describe("written events of Responses have every field that Open Responses requires", () => {
   for (const [from, upstream] of Object.entries(upstreams)) {
     it.prop(from, [Garbage.texts(upstream.events)], ([texts]) => {
       for (const ending of endings) {

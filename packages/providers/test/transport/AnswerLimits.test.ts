@@ -76,7 +76,7 @@ const kilobytes = Buffer.alloc(64 * 1024, " ")
 
 describe.each(names)("%s", (name) => {
   for (const way of ways) {
-    it.live(`cuts off an answer beyond its limit, and closes its connection (${way})`, () =>
+    it.live(`a response over the limit is cut off and its connection closed (${way})`, () =>
       Effect.gen(function* () {
         const { closed, url } = yield* serve((response) => {
           response.writeHead(200, { "content-type": way === "chat" ? "application/json" : "text/event-stream" })
@@ -91,7 +91,7 @@ describe.each(names)("%s", (name) => {
     )
 
     for (const status of [400, 401, 429, 500]) {
-      it.live(`cuts off an error ${status} beyond its limit (${way})`, () =>
+      it.live(`an error ${status} over the limit is cut off (${way})`, () =>
         Effect.gen(function* () {
           const { closed, url } = yield* serve((response) => {
             response.writeHead(status, { "content-type": "application/json" })
@@ -106,7 +106,7 @@ describe.each(names)("%s", (name) => {
       )
     }
 
-    it.live(`says that an answer's headers are too many (${way})`, () =>
+    it.live(`a response with too many headers names the reason (${way})`, () =>
       Effect.gen(function* () {
         const { url } = yield* serve((response) => {
           response.writeHead(200, { "x-much": "x".repeat(100_000) })
@@ -118,7 +118,7 @@ describe.each(names)("%s", (name) => {
       }),
     )
 
-    it.live(`names the code of a connection that was refused (${way})`, () =>
+    it.live(`a refused connection names its error code (${way})`, () =>
       Effect.gen(function* () {
         const url = yield* Effect.scoped(
           Effect.map(
@@ -133,7 +133,7 @@ describe.each(names)("%s", (name) => {
     )
   }
 
-  it.live("takes an answer up to its limit", () =>
+  it.live("a response up to the limit is accepted", () =>
     Effect.gen(function* () {
       const { url } = yield* serve((response) => {
         response.writeHead(200, { "content-type": "application/json" })
@@ -192,7 +192,7 @@ const words = (frames: ReadonlyArray<Chat.Frame>): string =>
 describe.each(Object.entries(encoders))("content-encoding: %s", (encoding, encode) => {
   for (const name of ["openai", "bedrock"] as const) {
     const answer = name === "openai" ? chatAnswer : converseAnswer
-    it.live(`is undone (${name})`, () =>
+    it.live(`a response is decoded (${name})`, () =>
       Effect.gen(function* () {
         const { url } = yield* serve((response) => {
           response.writeHead(200, { "content-type": "application/json", "content-encoding": encoding })
@@ -203,7 +203,7 @@ describe.each(Object.entries(encoders))("content-encoding: %s", (encoding, encod
       }),
     )
 
-    it.live(`is undone of an error (${name})`, () =>
+    it.live(`an error body is decoded (${name})`, () =>
       Effect.gen(function* () {
         const { url } = yield* serve((response) => {
           response.writeHead(429, { "content-type": "application/json", "content-encoding": encoding })
@@ -218,7 +218,7 @@ describe.each(Object.entries(encoders))("content-encoding: %s", (encoding, encod
     )
 
     if (encoding !== "identity") {
-      it.live(`grows no larger than the limit (${name})`, () =>
+      it.live(`a decoded response is bounded by the limit (${name})`, () =>
         Effect.gen(function* () {
           const bomb = encode(Buffer.alloc(limits.answer * 4, " "))
           const { closed, url } = yield* serve((response) => {
@@ -233,7 +233,7 @@ describe.each(Object.entries(encoders))("content-encoding: %s", (encoding, encod
         }),
       )
 
-      it.live(`that is something else is told (${name})`, () =>
+      it.live(`a body that does not match its encoding is reported (${name})`, () =>
         Effect.gen(function* () {
           const { url } = yield* serve((response) => {
             response.writeHead(200, { "content-type": "application/json", "content-encoding": encoding })
@@ -247,7 +247,7 @@ describe.each(Object.entries(encoders))("content-encoding: %s", (encoding, encod
     }
   }
 
-  it.live("of a stream is undone as it arrives", () =>
+  it.live("a stream is decoded as it arrives", () =>
     Effect.gen(function* () {
       const { url } = yield* serve((response) => {
         response.writeHead(200, { "content-type": "text/event-stream", "content-encoding": encoding })
@@ -259,7 +259,7 @@ describe.each(Object.entries(encoders))("content-encoding: %s", (encoding, encod
   )
 })
 
-it.live("names a content-encoding that nobody knows", () =>
+it.live("an unknown content-encoding is named", () =>
   Effect.gen(function* () {
     const { url } = yield* serve((response) => {
       response.writeHead(200, { "content-encoding": 'rot13"' })
@@ -273,7 +273,7 @@ it.live("names a content-encoding that nobody knows", () =>
   }),
 )
 
-it.live("passes a compressed event on before the stream goes on", () =>
+it.live("a compressed event is passed on before the next one arrives", () =>
   Effect.gen(function* () {
     const [first = ""] = String(events).split(/(?<=\n\n)/)
     const zip = Zlib.createGzip()
@@ -292,7 +292,7 @@ it.live("passes a compressed event on before the stream goes on", () =>
   }),
 )
 
-it.live("reads no answer that says that it is too large", () =>
+it.live("a response whose content-length is over the limit is not read", () =>
   Effect.gen(function* () {
     const { closed, url } = yield* serve((response) => {
       response.writeHead(200, { "content-type": "application/json", "content-length": "600000000" })
@@ -306,7 +306,7 @@ it.live("reads no answer that says that it is too large", () =>
   }),
 )
 
-it.live("cuts off an event that never ends", () =>
+it.live("an event without an end is cut off", () =>
   Effect.gen(function* () {
     const { closed, url } = yield* serve((response) => {
       response.writeHead(200, { "content-type": "text/event-stream" })

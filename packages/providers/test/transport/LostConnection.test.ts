@@ -28,9 +28,9 @@ const sender = Effect.map(Transport.Transport, (pool) => pool.sender({ connectTi
 const code = ({ cause }: TransportFailure): unknown => (cause as { readonly code?: unknown }).code
 
 for (const [name, ask] of Object.entries(ways)) {
-  describe(`a kept connection that is lost before a byte of the answer, by ${name}`, () => {
+  describe(`a pooled connection lost before the first byte of a response, ${name}`, () => {
     for (const loss of ["closed", "reset"] as const) {
-      it.live(`has its request sent once more on a fresh one: ${loss}`, () =>
+      it.live(`its request is retried on a fresh connection: ${loss}`, () =>
         Effect.gen(function* () {
           const server = yield* LosingServer.make(loss, () => 1)
           const over = yield* sender
@@ -39,7 +39,7 @@ for (const [name, ask] of Object.entries(ways)) {
         }).pipe(Effect.provide(Transport.layer)),
       )
 
-      it.live(`is not tried a third time: ${loss}`, () =>
+      it.live(`its request is not retried a second time: ${loss}`, () =>
         Effect.gen(function* () {
           const server = yield* LosingServer.make(loss, (connection) => (connection === 1 ? 1 : 0))
           const over = yield* sender
@@ -50,7 +50,7 @@ for (const [name, ask] of Object.entries(ways)) {
         }).pipe(Effect.provide(Transport.layer)),
       )
 
-      it.live(`is not tried again when it was fresh: ${loss}`, () =>
+      it.live(`a request on a fresh connection is not retried: ${loss}`, () =>
         Effect.gen(function* () {
           const server = yield* LosingServer.make(loss, () => 0)
           const over = yield* sender
@@ -75,7 +75,7 @@ for (const [name, ask] of Object.entries(ways)) {
         }).pipe(Effect.provide(Transport.layer)),
     )
 
-    it.live("is not tried again after a byte of the answer", () =>
+    it.live("a request is not retried after the first byte of a response", () =>
       Effect.gen(function* () {
         const server = yield* LosingServer.make("half a head", () => 1)
         const over = yield* sender

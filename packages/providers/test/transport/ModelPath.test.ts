@@ -44,8 +44,8 @@ const sound = [
   "..m",
 ]
 
-describe("a model's name", () => {
-  it("fits into an address or does not", () => {
+describe("ModelPath", () => {
+  it("a name fits into a path or does not", () => {
     assert.deepStrictEqual(astray.filter(ModelPath.fits), [])
     assert.deepStrictEqual(
       sound.filter((model) => !ModelPath.fits(model)),
@@ -53,7 +53,7 @@ describe("a model's name", () => {
     )
   })
 
-  it.live("that does not is the caller's mistake, and is sent nowhere", () =>
+  it.live("a name that does not fit is an invalid request and is not sent", () =>
     Effect.gen(function* () {
       const server = yield* FaultServer.make()
       const apiKey = Redacted.make("key")

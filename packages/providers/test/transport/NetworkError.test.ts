@@ -15,7 +15,7 @@ describe("classify", () => {
     "UND_ERR_PRX_CONN",
     "ERR_PROXY_TUNNEL",
   ]) {
-    it(`${code} is the network's fault, however deep`, () => {
+    it(`${code} is a Network error at any depth of causes`, () => {
       const failure = new Error("outer", { cause: new TypeError("terminated", { cause: coded(code) }) })
       const error = NetworkError.classify(failure)
       assert.deepStrictEqual(error?.reason, { _tag: "Network" })
@@ -29,39 +29,39 @@ describe("classify", () => {
     coded("UND_ERR_INVALID_ARG", "Proxy Authentication Required (407)"),
     coded("ERR_PROXY_TUNNEL", "Failed to establish tunnel to a:443 via http://127.0.0.1:1/: HTTP/1.1 407 No"),
   ]) {
-    it(`${said.code}: a proxy that asks for a password is a dead credential`, () => {
+    it(`${said.code}: a proxy that requires a password is an Authentication error`, () => {
       assert.deepStrictEqual(NetworkError.classify(said)?.reason, { _tag: "Authentication" })
     })
   }
 
-  it("no tunnel in time is a timeout", () => {
+  it("a tunnel that is not opened in time is a Timeout", () => {
     assert.deepStrictEqual(NetworkError.classify(coded("UND_ERR_HEADERS_TIMEOUT"))?.reason, {
       _tag: "Timeout",
       phase: "connect",
     })
   })
 
-  it("no connection in time is a timeout", () => {
+  it("a connection that is not opened in time is a Timeout", () => {
     assert.deepStrictEqual(NetworkError.classify(coded("UND_ERR_CONNECT_TIMEOUT"))?.reason, {
       _tag: "Timeout",
       phase: "connect",
     })
   })
 
-  it("goes by the code, not by the name", () => {
+  it("the code decides, not the error's name", () => {
     const failure = Object.assign(coded("ECONNRESET", ""), { name: "TimeoutError" })
     assert.strictEqual(NetworkError.classify(failure)?.message, "ECONNRESET")
   })
 
   for (const code of ["UND_ERR_HEADERS_OVERFLOW", "HPE_HEADER_OVERFLOW"]) {
-    it(`${code}: an answer that cannot be read is malformed, and named`, () => {
+    it(`${code}: an unreadable response is Malformed, and its code is named`, () => {
       const error = NetworkError.classify(new Error("", { cause: coded(code, "") }))
       assert.deepStrictEqual(error?.reason, { _tag: "Malformed" })
       assert.strictEqual(error?.message, code)
     })
   }
 
-  it("leaves the rest to the vendors", () => {
+  it("other errors are left to the vendors", () => {
     for (const failure of [new Error("no"), coded("invalid_api_key"), "no", undefined, null, 5]) {
       assert.isUndefined(NetworkError.classify(failure))
     }
@@ -74,7 +74,7 @@ describe("classify", () => {
 describe("orUnexpected", () => {
   const said = (failure: unknown) => NetworkError.orUnexpected(failure).message
 
-  it("says what the first of the causes says that says anything", () => {
+  it("uses the first message among the causes", () => {
     assert.strictEqual(said(new Error("it broke")), "it broke")
     assert.strictEqual(said(new Error("", { cause: coded("EWHAT", "") })), "EWHAT")
     assert.strictEqual(said(new Error("", { cause: coded("EWHAT", "what it was") })), "EWHAT: what it was")
@@ -83,7 +83,7 @@ describe("orUnexpected", () => {
     assert.strictEqual(said("bare words"), "bare words")
   })
 
-  it("is never empty", () => {
+  it("the message is never empty", () => {
     for (const failure of ["", undefined, null, {}, { message: "" }, { message: 5, code: 5 }])
       assert.isNotEmpty(said(failure))
   })

@@ -47,9 +47,9 @@ const ask = (layer: Made, model = "ok", env: Record<string, string> = {}) =>
 
 const withUser = (url: string, password: string): string => url.replace("//", `//user:${encodeURIComponent(password)}@`)
 
-describe.concurrent("a proxy", () => {
+describe.concurrent("Proxy", () => {
   for (const [vendor, make] of Object.entries(vendors)) {
-    it.live(`${vendor}: its own, by a tunnel for https`, () =>
+    it.live(`${vendor}: https goes through a tunnel of its own proxy`, () =>
       Effect.gen(function* () {
         const upstream = yield* FaultServer.make()
         const proxy = yield* ProxyServer.make("p@ss word")
@@ -61,7 +61,7 @@ describe.concurrent("a proxy", () => {
       }),
     )
 
-    it.live(`${vendor}: its own, forwarding plain http`, () =>
+    it.live(`${vendor}: plain http is forwarded by its own proxy`, () =>
       Effect.gen(function* () {
         const upstream = yield* FaultServer.make()
         const proxy = yield* ProxyServer.make("secret-word")
@@ -74,7 +74,7 @@ describe.concurrent("a proxy", () => {
       }),
     )
 
-    it.live(`${vendor}: the environment's, but for those that it leaves out`, () =>
+    it.live(`${vendor}: the environment's proxy is used, except for NO_PROXY`, () =>
       Effect.gen(function* () {
         const upstream = yield* FaultServer.make()
         const url = yield* TestTls.before(upstream.url)
@@ -96,7 +96,7 @@ describe.concurrent("a proxy", () => {
       }),
     )
 
-    it.live(`${vendor}: one that refuses its password is a dead credential, and is not told of`, () =>
+    it.live(`${vendor}: a proxy that rejects its password is an Authentication error without the password`, () =>
       Effect.gen(function* () {
         const upstream = yield* FaultServer.make()
         const proxy = yield* ProxyServer.make("right-word")
@@ -110,7 +110,7 @@ describe.concurrent("a proxy", () => {
       }),
     )
 
-    it.live(`${vendor}: one that is not there is the network's fault`, () =>
+    it.live(`${vendor}: an unreachable proxy is a Network error`, () =>
       Effect.gen(function* () {
         const upstream = yield* FaultServer.make()
         for (const target of [yield* TestTls.before(upstream.url), upstream.url]) {
@@ -122,7 +122,7 @@ describe.concurrent("a proxy", () => {
     )
   }
 
-  it.live("that is no address fails the start, and is not shown", () =>
+  it.live("an invalid proxy URL fails the start and is not shown", () =>
     Effect.gen(function* () {
       for (const proxy of [
         "socks5://user:pass-word@127.0.0.1:1080",

@@ -39,15 +39,15 @@ const forms: Readonly<Record<string, (key: string) => string>> = {
   hexadecimal: (key) => Buffer.from(key).toString("hex"),
 }
 
-describe("a secret", () => {
+describe("Redaction", () => {
   for (const [name, form] of Object.entries(forms)) {
-    it(`is blotted out: ${name}`, () => {
+    it(`a secret is redacted: ${name}`, () => {
       const scrub = keys(key, "AKIA0001")
       assert.match(scrub.text(`refused: ${form(key)} at 10 %`), /^refused: \*\*\*=* at 10 %$/)
     })
   }
 
-  it("is blotted out within what was encoded with it, at any offset", () => {
+  it("a secret is redacted inside longer encoded text, at any offset", () => {
     for (const before of ["", "u", "us", "user:"]) {
       for (const after of ["", "!", "!!", ":rest"]) {
         const text = keys(key).text(Buffer.from(before + key + after).toString("base64"))
@@ -58,20 +58,20 @@ describe("a secret", () => {
     }
   })
 
-  it("is blotted out wherever it stands, and as often", () => {
+  it("every occurrence of a secret is redacted", () => {
     const { text } = keys("sk-proj-1", "AKIA0001")
     assert.strictEqual(text("sk-proj-1 and sk-proj-1, by AKIA0001"), "*** and ***, by ***")
     assert.strictEqual(text('{"key":"Bearersk-proj-1s"}'), '{"key":"Bearer***s"}')
     assert.strictEqual(text("%73k-proj-1 ü sk-proj-1 \\u0041KIA0001"), "*** ü *** ***")
   })
 
-  it("is blotted out where the text was cut within it", () => {
+  it("a secret is redacted where the text was truncated within it", () => {
     assert.strictEqual(keys("sk-projection").text("no such key: sk-projec"), "no such key: ***")
     assert.strictEqual(keys("aaaaaaaaab").text("aaaaaaaaa"), "***")
     assert.strictEqual(keys("sk-projection").text("no such key: sk-pro"), "no such key: sk-pro")
   })
 
-  it("that is a mere placeholder leaves the words alone that it stands in", () => {
+  it("a short placeholder is only redacted as a word of its own", () => {
     const { answer, text } = keys("x", "a.b*")
     assert.strictEqual(text("This model's maximum context is 8 tokens"), "This model's maximum context is 8 tokens")
     assert.strictEqual(text("Incorrect API key provided: x."), "Incorrect API key provided: ***.")
@@ -79,11 +79,11 @@ describe("a secret", () => {
     assert.strictEqual(answer("Let x be 1"), "Let x be 1")
   })
 
-  it("that is none leaves the rest alone", () => {
+  it("an empty secret redacts nothing", () => {
     for (const scrub of [keys(), keys("")]) assert.strictEqual(scrub.text("sk-1 %41"), "sk-1 %41")
   })
 
-  it("is blotted out of an answer only where it stands there by no chance", () => {
+  it("a response is only redacted where a secret cannot occur by chance", () => {
     const { answer } = keys("anything", "sk-0123456789/abcdef")
     assert.strictEqual(answer("anything goes"), "anything goes")
     assert.strictEqual(answer('{"a":"sk-0123456789\\/abcdef"}'), '{"a":"***"}')
@@ -99,13 +99,13 @@ describe("a secret", () => {
     "html",
     "base64",
   ]) {
-    it(`is blotted out of an answer, as of an error: ${name}`, () => {
+    it(`a secret is redacted in a response as in an error: ${name}`, () => {
       const written = forms[name]!(key)
       assert.match(keys(key).answer(`{"a":"of ${written} at"}`), /^\{"a":"of \*\*\*=* at"\}$/)
     })
   }
 
-  it("is blotted out of an answer where single marks are escaped, in any case", () => {
+  it("a secret with single escaped characters is redacted in a response, in any case", () => {
     const { answer } = keys("wJalrXUtnFEMI/K7MD+ENG", "pässword/äöü")
     for (const written of [
       "wJalrXUtnFEMI%2fK7MD%2bENG",
@@ -120,7 +120,7 @@ describe("a secret", () => {
     assert.strictEqual(answer('{"a":"wJalrXUtnFEMI at, K7MD"}'), '{"a":"wJalrXUtnFEMI at, K7MD"}')
   })
 
-  it("is blotted out of all that an error says", () => {
+  it("a secret is redacted in every field of an error", () => {
     const scrub = keys("sk-projection")
     const cause = new Error("fetch failed", { cause: new Error("with sk-projection") })
     const error = scrub.error(
@@ -141,17 +141,17 @@ describe("a secret", () => {
     assert.strictEqual(scrub.error(sound), sound)
   })
 
-  it("is found at the end of a megabyte of near misses", () => {
+  it("a secret is found after a megabyte of near misses", () => {
     const { text } = keys(key, "k".repeat(4000))
     const page = `${'%3Ca href="/k">\\u006bkkkkkkkkkk</a>'.repeat(30_000)} ${key}`
     assert.isTrue(text(page).endsWith(" ***"))
   })
 })
 
-describe("the secrets of a deployment", () => {
+describe("Secrets", () => {
   const all = (sources: Secrets.Sources) => Secrets.make(sources).all()
 
-  it("are its headers' values, and the credentials in them", () => {
+  it("header values are secrets, and the credentials in them", () => {
     assert.deepStrictEqual(
       all({
         headers: {
@@ -171,14 +171,14 @@ describe("the secrets of a deployment", () => {
     )
   })
 
-  it("are an address's userinfo and query, as they are written and as they are meant", () => {
+  it("a URL's userinfo and query are secrets, encoded and decoded", () => {
     assert.sameMembers(
       [...all({ urls: ["https://me:p%2Fw@vendor.test/v1?key=a%2Bb&v=1", "no address", undefined] })],
       ["me", "p%2Fw", "p/w", "me:p%2Fw", "me:p/w", "a%2Bb", "a+b", "1"],
     )
   })
 
-  it("are also those that are found later, the newest of them", () => {
+  it("credentials found later are secrets, the newest of them", () => {
     const secrets = Secrets.make({ keys: [Redacted.make("sk-first")] })
     const scrub = Redaction.make(secrets)
     assert.strictEqual(scrub.text("sk-first sk-later"), "*** sk-later")
@@ -190,7 +190,7 @@ describe("the secrets of a deployment", () => {
     assert.include(secrets.all(), "token-99")
   })
 
-  it.effect("are told by no SDK that cannot start with them", () =>
+  it.effect("an SDK that cannot start does not reveal them", () =>
     Effect.gen(function* () {
       const apiKey = Redacted.make("sk-secret-key\nwith more")
       const headers = { "x-secret": "of-a-header\n" }
@@ -204,7 +204,7 @@ describe("the secrets of a deployment", () => {
     }),
   )
 
-  it("are also the headers that an SDK finds in the environment", () => {
+  it("headers that an SDK finds in the environment are secrets", () => {
     const headers = ["authorization", "Bearer sk-1", "x-found", "in the environment", "user-agent", "OpenAI/JS 6"]
     assert.deepStrictEqual(
       Secrets.inHeaders([...headers, "anthropic-version", "2023-06-01", "x-stainless-os", "Linux"]),

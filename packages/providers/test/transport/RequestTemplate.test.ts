@@ -10,7 +10,7 @@ const prepared: RequestTemplate.RequestTemplate = {
 }
 
 describe("build", () => {
-  it.effect("takes the address, the authorisation and the headers from the SDK, and nothing of one request", () =>
+  it.effect("keeps the SDK's URL, authorisation and headers, and nothing of one request", () =>
     Effect.gen(function* () {
       const client = new OpenAI({
         apiKey: "key",
@@ -34,7 +34,7 @@ describe("build", () => {
 })
 
 describe("withNative", () => {
-  it("lets the client's own headers win, and adds its query", () => {
+  it("the client's headers take precedence, and its query is added", () => {
     assert.deepStrictEqual(
       RequestTemplate.withNative(prepared, { headers: { "x-team": "mine", "x-beta": "1" }, query: { beta: "true" } }),
       {

@@ -17,16 +17,16 @@ describe("parse", () => {
     assert.strictEqual(wait({ "retry-after-ms": "40" }), 40)
   })
 
-  it("prefers the finer one", () => {
+  it("prefers milliseconds to seconds", () => {
     assert.strictEqual(wait({ "retry-after-ms": "40", "retry-after": "1" }), 40)
   })
 
-  it("never waits for the past", () => {
+  it("a time in the past is no wait", () => {
     assert.strictEqual(wait({ "retry-after": "Wed, 31 Dec 2025 23:59:00 GMT" }), 0)
     assert.strictEqual(wait({ "retry-after": "-5" }), 0)
   })
 
-  it("reads OpenAI's resets where nothing remains, the latest of them", () => {
+  it("reads the latest of OpenAI's resets with nothing remaining", () => {
     const resets = { "x-ratelimit-reset-requests": "6m0s", "x-ratelimit-reset-tokens": "20ms" }
     assert.isUndefined(wait(resets))
     assert.strictEqual(wait({ ...resets, "x-ratelimit-remaining-tokens": "0" }), 20)
@@ -37,7 +37,7 @@ describe("parse", () => {
     assert.strictEqual(wait({ "x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1.5s" }), 1500)
   })
 
-  it("reads Anthropic's resets where nothing remains", () => {
+  it("reads Anthropic's resets with nothing remaining", () => {
     const resets = { "anthropic-ratelimit-input-tokens-reset": "2026-01-01T00:00:09Z" }
     assert.isUndefined(wait({ ...resets, "anthropic-ratelimit-input-tokens-remaining": "12" }))
     assert.strictEqual(wait({ ...resets, "anthropic-ratelimit-input-tokens-remaining": "0" }), 9000)
@@ -50,19 +50,19 @@ describe("parse", () => {
     )
   })
 
-  it("takes a Headers object, and lists", () => {
+  it("accepts a Headers object, and lists of values", () => {
     assert.strictEqual(wait(new Headers({ "Retry-After": "3" })), 3000)
     assert.strictEqual(wait({ "retry-after": ["3", "4"] }), 3000)
   })
 
-  it("knows nothing where nothing sound is said", () => {
+  it("ignores headers without a valid value", () => {
     for (const value of ["", " ", "soon"]) assert.isUndefined(wait({ "retry-after": value }))
     assert.isUndefined(wait({}))
     assert.isUndefined(wait({ "x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "later" }))
   })
 })
 
-describe("any form", () => {
+describe("parse and fromMessage", () => {
   const after = (value: string) => wait({ "retry-after": value })
   const day = RetryAfter.longest
 
@@ -123,7 +123,7 @@ describe("any form", () => {
     assert.isUndefined(wait({ "retry-after-ms": value }))
   })
 
-  it("goes on to the next form where one is unreadable", () => {
+  it("try the next form if one is unreadable", () => {
     assert.strictEqual(wait({ "retry-after-ms": "NaN", "retry-after": "2" }), 2000)
     assert.strictEqual(
       wait({ "retry-after": "later", "x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "9s" }),
@@ -131,14 +131,14 @@ describe("any form", () => {
     )
   })
 
-  it("bounds milliseconds too", () => {
+  it("bound milliseconds too", () => {
     assert.strictEqual(wait({ "retry-after-ms": "-5" }), 0)
     assert.strictEqual(wait({ "retry-after-ms": "1e400", "retry-after": "1" }), 1000)
     assert.strictEqual(wait({ "retry-after-ms": "99999999999999" }), day)
     assert.strictEqual(wait({ "retry-after-ms": "40.5" }), 40.5)
   })
 
-  it("reads the resets of others where nothing remains", () => {
+  it("read other vendors' resets with nothing remaining", () => {
     const reset = (name: string, value: string, remaining = "0") =>
       wait({ [`${name}-remaining`]: remaining, [`${name}-reset`]: value })
     assert.strictEqual(reset("ratelimit", "30"), 30_000)
@@ -208,7 +208,7 @@ describe("fromMessage", () => {
     assert.isUndefined(words(message))
   })
 
-  it("looks through long messages in little time", () => {
+  it("searches long messages quickly", () => {
     assert.isUndefined(words(`again ${"in ".repeat(100_000)}`))
     assert.isUndefined(words("9".repeat(100_000)))
     assert.isUndefined(words(`try again in ${"1m".repeat(3000)}x`.replace("1m", "in")))

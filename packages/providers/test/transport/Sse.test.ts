@@ -18,13 +18,13 @@ const events = (...pieces: ReadonlyArray<string | Uint8Array>) =>
   )
 
 describe("events", () => {
-  it.effect("that arrive together stay together", () =>
+  it.effect("events that arrive together stay together", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* chunks("data: 1\n\ndata: 2\n\n", "data: 3\n\n"), [["1", "2"], ["3"]])
     }),
   )
 
-  it.effect("are whole wherever the bytes were cut, within a character too", () =>
+  it.effect("events are complete wherever the bytes are split, also within a character", () =>
     Effect.gen(function* () {
       const all = bytes("event: say\ndata: Grüße ✓ 🎭\n\ndata: [DONE]\n\n")
       for (let cut = 1; cut < all.length; cut++) {
@@ -36,7 +36,7 @@ describe("events", () => {
     }),
   )
 
-  it.effect("have names, several lines, and comments between them", () =>
+  it.effect("events may have names, several lines, and comments between them", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* events(": hello\n\nevent: a\ndata: 1\ndata: 2\r\n\r\n: ping\n\ndata:3\n\n"), [
         ["a", "1\n2"],
@@ -45,14 +45,14 @@ describe("events", () => {
     }),
   )
 
-  it.effect("end with the bytes, and what was not finished is not an event", () =>
+  it.effect("events end with the bytes; an incomplete event is dropped", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* events("data: 1\n\nda", "ta: 2"), [["message", "1"]])
       assert.deepStrictEqual(yield* events(), [])
     }),
   )
 
-  it.effect("fail with what broke the bytes, after what had arrived", () =>
+  it.effect("events fail with the bytes' error, after those that had arrived", () =>
     Effect.gen(function* () {
       const seen: Array<string> = []
       const broken = Stream.concat(reads("data: 1\n\n"), Stream.fail("cut"))
@@ -65,7 +65,7 @@ describe("events", () => {
     }),
   )
 
-  it.effect("fail when one is larger than anything could be", () =>
+  it.effect("events fail at one over the size limit", () =>
     Effect.gen(function* () {
       const endless = Stream.forever(reads(`data: ${"x".repeat(1_000_000)}`))
       const error = yield* Effect.flip(Stream.runDrain(Sse.events(endless, (cause) => cause)))

@@ -20,7 +20,7 @@ const body = (model: string, options: object = {}) => JSON.stringify({ model, me
 const sender = Effect.map(Transport.Transport, (pool) => pool.sender())
 
 describe("send", () => {
-  it.live("reads the answer to its end, whatever its status", () =>
+  it.live("reads the complete response, whatever its status", () =>
     Effect.gen(function* () {
       const { url } = yield* FaultServer.make()
       const { send } = yield* sender
@@ -34,7 +34,7 @@ describe("send", () => {
     }),
   )
 
-  it.live("fails with what broke the connection", () =>
+  it.live("fails with the connection's error", () =>
     Effect.gen(function* () {
       const { url } = yield* FaultServer.make()
       const { send } = yield* sender
@@ -56,7 +56,7 @@ describe("send", () => {
 })
 
 describe("open", () => {
-  it.live("gives the bytes as they come, and their end", () =>
+  it.live("emits bytes as they arrive, and their end", () =>
     Effect.gen(function* () {
       const { url } = yield* FaultServer.make()
       const { open } = yield* sender
@@ -66,7 +66,7 @@ describe("open", () => {
     }),
   )
 
-  it.live("gives what had arrived before it fails", () =>
+  it.live("emits what had arrived before it fails", () =>
     Effect.gen(function* () {
       const { url } = yield* FaultServer.make()
       const { open } = yield* sender
@@ -81,7 +81,7 @@ describe("open", () => {
     }),
   )
 
-  it.live("holds a fast upstream back while its reader is slow, and loses nothing", () =>
+  it.live("pauses a fast upstream for a slow reader, without loss", () =>
     Effect.gen(function* () {
       const server = yield* FaultServer.make()
       const text = "0123456789".repeat(200_000)

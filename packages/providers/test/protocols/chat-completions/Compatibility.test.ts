@@ -60,7 +60,7 @@ describe("documents", () => {
   const sent = (dialect: Compatibility.Compatibility, file: Chat.File) =>
     messages(dialect, Chat.user([file]))[0].content
 
-  it("are a file's data or its id to OpenAI, and nothing else", () => {
+  it("are a file's data or id for OpenAI", () => {
     assert.deepStrictEqual(sent(Compatibility.openAi, pdf), [
       { type: "file", file: { file_data: "data:application/pdf;base64,JVBE", filename: "a.pdf" } },
     ])
@@ -71,7 +71,7 @@ describe("documents", () => {
     assert.strictEqual(unsupported(Compatibility.openAi, { messages: [Chat.user([page])] }), "documents by URL")
   })
 
-  it("have an address for those that fetch it", () => {
+  it("have a URL for servers that fetch it", () => {
     assert.deepStrictEqual(sent(openrouter.dialect, page), [
       { type: "file", file: { file_data: "https://a.example/b.pdf", filename: "b.pdf" } },
     ])
@@ -80,17 +80,17 @@ describe("documents", () => {
     ])
   })
 
-  it("that are text stand in the prompt where there is no place for documents", () => {
+  it("of a text type become part of the prompt without document support", () => {
     const inline = 'My notes.\n\n<document name="note.md">\n# Zürich\n</document>'
     for (const { dialect } of [groq, vllm, mistral]) assert.strictEqual(sent(dialect, note), inline)
     assert.strictEqual(unsupported(groq.dialect, { messages: [Chat.user([pdf])] }), "documents of type application/pdf")
   })
 })
 
-describe("a tool's result", () => {
+describe("a tool result", () => {
   const answered: Chat.ToolMessage = { role: "tool", content: [result("1", image), result("2", text("Up"), pdf)] }
 
-  it("shows images and documents by the user, after the last result", () => {
+  it("has its images and documents in a user message after the last result", () => {
     assert.deepStrictEqual(
       messages(
         Compatibility.openAi,
@@ -118,7 +118,7 @@ describe("a tool's result", () => {
     assert.strictEqual(messages(Compatibility.openAi, answered).at(-1).role, "user")
   })
 
-  it("holds them itself where it may", () => {
+  it("contains them if supported", () => {
     const [sent] = messages(mistral.dialect, { role: "tool", content: [result("abcdefghi", text("Up"), image)] })
     assert.deepStrictEqual(sent, {
       role: "tool",
@@ -130,7 +130,7 @@ describe("a tool's result", () => {
     })
   })
 
-  it("is of what can be shown there", () => {
+  it("is Unsupported with unsupported media", () => {
     const shows = (part: Chat.Image | Chat.File) => ({
       messages: [{ role: "tool" as const, content: [result("1", part)] }],
     })
@@ -139,7 +139,7 @@ describe("a tool's result", () => {
   })
 })
 
-describe("thoughts", () => {
+describe("reasoning", () => {
   const thoughtful = Chat.assistant([
     { type: "reasoning", text: "Hm.", signature: { issuer: "anthropic", value: "sig" } },
     { type: "reasoning", text: "", redacted: { issuer: "anthropic", value: "xyz" } },
@@ -147,7 +147,7 @@ describe("thoughts", () => {
     call("1", { signature: { issuer: "google", value: "g" } }),
   ])
 
-  it("go back in the field that the server looks at", () => {
+  it("is returned in the server's field", () => {
     const sent = (dialect: Compatibility.Compatibility) => messages(dialect, thoughtful)[0]
     const bare = { role: "assistant", content: "So.", tool_calls: [wireCall("1")] }
     // What other endpoints have sealed is not theirs: see `EncryptedReasoning.toward`.
@@ -169,7 +169,7 @@ describe("thoughts", () => {
     })
   })
 
-  it("and how many there may be are said in its words", () => {
+  it("is controlled by the server's parameter", () => {
     const said = (dialect: Compatibility.Compatibility, reasoning: Chat.ReasoningOptions) => {
       const { messages: _messages, model: _model, ...rest } = encode(dialect, { reasoning }).body
       return rest
@@ -181,8 +181,8 @@ describe("thoughts", () => {
   })
 })
 
-describe("what a vendor lacks", () => {
-  it("is refused where the answer would be another, and named where not", () => {
+describe("an unsupported feature", () => {
+  it("skips the deployment, or is dropped and reported", () => {
     const tools = [{ name: "look" }]
     assert.strictEqual(unsupported(groq.dialect, { sampling: { n: 2 } }), "more than one choice (n)")
     assert.strictEqual(unsupported(groq.dialect, { sampling: { topLogprobs: 2 } }), "logprobs")
@@ -213,7 +213,7 @@ describe("what a vendor lacks", () => {
     assert.strictEqual(encode(vllm.dialect, { sampling: { topK: 4 } }).body["top_k"], 4)
   })
 
-  it("of tools of free text is a function of one text", () => {
+  it("of custom tools becomes a function with one text argument", () => {
     const tools: ReadonlyArray<Chat.Tool> = [{ name: "run", custom: {} }]
     const said = (model: string, dialect: Compatibility.Compatibility) => {
       const request = {
@@ -241,7 +241,7 @@ describe("what a vendor lacks", () => {
     }
   })
 
-  it("hints of a cache are Anthropic's to OpenRouter", () => {
+  it("of cache hints uses Anthropic's field for OpenRouter", () => {
     const cached = { messages: [Chat.user([{ type: "text", text: "Hi", cache: { ttl: "1h" } }])] }
     assert.deepStrictEqual(encode(openrouter.dialect, cached), {
       body: {
@@ -257,7 +257,7 @@ describe("what a vendor lacks", () => {
 })
 
 describe("JSON mode", () => {
-  it("is spoken of, which OpenAI insists on", () => {
+  it("is mentioned in a message, as OpenAI requires", () => {
     const asked = (text: string) => messages(Compatibility.openAi, Chat.user(text)).length
     const format = { format: { type: "json" as const } }
     assert.strictEqual(asked("Hi"), 1)
@@ -270,8 +270,8 @@ describe("JSON mode", () => {
   })
 })
 
-describe("a client's own words", () => {
-  it("go to OpenAI as they came, but for what another vendor's answer has left in them", () => {
+describe("a client's own body for another server", () => {
+  it("is passed to OpenAI without other vendors' content", () => {
     const body = { model: "route", messages: [{ role: "user", content: "Hi" }], seed: 1, later: true }
     const sent = native(Compatibility.openAi, body)
     assert.deepStrictEqual(sent, { ...body, model: "some-model" })
@@ -307,7 +307,7 @@ describe("a client's own words", () => {
     )
   })
 
-  it("are put into the dialect of others", () => {
+  it("is adapted to compatible servers", () => {
     const body = {
       max_completion_tokens: 9,
       seed: 1,

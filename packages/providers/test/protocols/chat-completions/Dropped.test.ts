@@ -88,7 +88,7 @@ const kept: ReadonlyArray<readonly [keyof typeof vendors | "compatible" | "opena
 
 describe("a client's own body", () => {
   for (const [vendor, fields, feature] of refused) {
-    it.effect(`is not for ${vendor} with ${JSON.stringify(fields)}`, () =>
+    it.effect(`skips ${vendor} with ${JSON.stringify(fields)}`, () =>
       Effect.gen(function* () {
         const result = yield* lower(vendor, fields)
         assert.isTrue(Result.isFailure(result))
@@ -98,7 +98,7 @@ describe("a client's own body", () => {
   }
 
   for (const [vendor, fields, named, left] of dropped) {
-    it.effect(`reaches ${vendor} without what is but a hint in ${JSON.stringify(fields)}`, () =>
+    it.effect(`reaches ${vendor} without the hints in ${JSON.stringify(fields)}`, () =>
       Effect.gen(function* () {
         const { body, droppedParams } = Result.getOrThrow(yield* lower(vendor, fields))
         assert.deepStrictEqual(body, { ...base, ...left, model: "m" })
@@ -120,7 +120,7 @@ describe("a client's own body", () => {
     )
   }
 
-  it.effect("has a document that is a text put into the prompt where there is no place for documents", () =>
+  it.effect("has text documents in the prompt for a server without document support", () =>
     Effect.gen(function* () {
       const data = `data:text/plain;base64,${btoa("Once upon a time")}`
       const { body } = Result.getOrThrow(yield* lower("ollama", { messages: file(data), mirostat: 1 }))

@@ -59,8 +59,8 @@ const raw = (frames: ReadonlyArray<Chat.Frame>, includeUsage = false) => {
 
 const sse = (...data: ReadonlyArray<string>) => data.map((data) => `data: ${data}\n\n`).join("")
 
-describe("both ways", () => {
-  it.prop("what the protocol can say survives it", [Conversation.response], ([response]) => {
+describe("a round trip", () => {
+  it.prop("preserves everything the protocol supports", [Conversation.response], ([response]) => {
     const frames = Streamed.frames(response)
     const stream = encoder(true)
     const text = frames.map(stream.push).join("") + stream.end()
@@ -76,7 +76,7 @@ describe("both ways", () => {
 })
 
 describe("another protocol's frames", () => {
-  it("are a role, deltas, a finish reason and [DONE]", () => {
+  it("become a role, deltas, a finish reason and [DONE]", () => {
     assert.deepStrictEqual(
       written(
         parts(
@@ -113,14 +113,14 @@ describe("another protocol's frames", () => {
     )
   })
 
-  it("are told under the call's id, and the model that the answer names", () => {
+  it("have the call's id, and the response's model", () => {
     const [first] = written(
       parts({ type: "start", id: "msg_1", model: "claude" }, { type: "text", text: "Hi" }, { type: "start", id: "no" }),
     )
     assert.deepStrictEqual(first, { ...role, model: "claude" })
   })
 
-  it("end in the usage where it was asked for", () => {
+  it("end with the usage if requested", () => {
     const answer = parts(
       { type: "text", text: "Hi" },
       { type: "finish", reason: "stop" },
@@ -158,7 +158,7 @@ describe("another protocol's frames", () => {
     )
   })
 
-  it("hold text for tools of free text, and the seals of calls in their ids", () => {
+  it("contain custom tools' text, and signatures in call ids", () => {
     const signature = { issuer: "google", value: "g" }
     const [, opened, text, other] = written(
       parts(
@@ -179,7 +179,7 @@ describe("another protocol's frames", () => {
     )
   })
 
-  it("say where in the whole text a citation belongs", () => {
+  it("have citations with positions in the complete text", () => {
     const source = { type: "url" as const, url: "https://a.example", title: "A" }
     const cited = (supports?: { readonly start: number; readonly end: number }): Chat.Part => ({
       type: "citation",
@@ -205,7 +205,7 @@ describe("another protocol's frames", () => {
     assert.deepStrictEqual(said.slice(5, 7), [annotation(5, 7), annotation(4, 8)])
   })
 
-  it("tell a client of old of a function's call", () => {
+  it("have function_call for older clients", () => {
     const native = { protocol: "chat-completions", body: { functions: [] } }
     const stream = Stream.encoder({ id: "1", created: 17, request: { model: "assistant", messages: [], native } })
     const frames = parts(
@@ -224,7 +224,7 @@ describe("another protocol's frames", () => {
     ])
   })
 
-  it("may hold not a word", () => {
+  it("may be empty", () => {
     assert.deepStrictEqual(written(parts({ type: "finish", reason: "stop" })), [
       role,
       chunk({}, { finish_reason: "stop" }),
@@ -239,41 +239,41 @@ describe("this protocol's frames", () => {
   const finish = '{"id":"x","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}'
   const count = '{"id":"x","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}'
 
-  it("go out as they came", () => {
+  it("are passed on unchanged", () => {
     assert.strictEqual(
       raw(native(first, text, finish, count, "[DONE]"), true),
       sse(first, text, finish, count, "[DONE]"),
     )
   })
 
-  it("tell no usage that was not asked for", () => {
+  it("have no usage unless requested", () => {
     assert.strictEqual(raw(native(first, text, finish, count, "[DONE]")), sse(first, text, finish, "[DONE]"))
   })
 
-  it("tell the usage once, also where the last delta brought it", () => {
+  it("have the usage once, also from the last delta", () => {
     const both =
       '{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":2}}'
     assert.strictEqual(raw(native(first, text, both, "[DONE]"), true), sse(first, text, both, "[DONE]"))
   })
 
-  it("get [DONE] where the upstream gave none", () => {
+  it("get a missing [DONE]", () => {
     assert.strictEqual(raw(native(first, text, finish)), sse(first, text, finish, "[DONE]"))
   })
 
-  it("get a role where the upstream gave none", () => {
+  it("get a missing role", () => {
     const [opening, ...rest] = read(raw(native(text, finish)))
     assert.deepStrictEqual(opening, { ...role, id: "x" })
     assert.deepStrictEqual(rest, [JSON.parse(text), JSON.parse(finish), "[DONE]"])
   })
 
-  it("are understood, so that another's may follow", () => {
+  it("are recorded, so that another protocol's can follow", () => {
     const [, , more] = read(raw([...native(first, text), ...parts({ type: "text", text: "more" })]))
     assert.deepStrictEqual(more, { ...chunk({ content: "more" }), id: "x" })
   })
 })
 
 describe("fail", () => {
-  it("is the error, and no [DONE]", () => {
+  it("writes the error, and no [DONE]", () => {
     const stream = encoder()
     stream.push({ parts: [{ type: "text", text: "Hi" }] })
     const error = { message: "Cut\nshort", type: "server_error", code: "stream_broken" }
@@ -283,7 +283,7 @@ describe("fail", () => {
   })
 })
 
-describe("this protocol's frames, and then another writer's", () => {
+describe("this protocol's frames, then another protocol's", () => {
   const head = (choices: string, usage = "") =>
     `{"id":"chatcmpl-9","object":"chat.completion.chunk","created":17,"model":"gpt-4o","choices":${choices}${usage}}`
   const begun = [
@@ -292,7 +292,7 @@ describe("this protocol's frames, and then another writer's", () => {
   ]
   const rest = parts({ type: "text", text: "lo" }, { type: "finish", reason: "stop" }, { type: "usage", usage })
 
-  it("are one answer: one id, one role, one finish reason, [DONE]", () => {
+  it("are one response: one id, one role, one finish reason, [DONE]", () => {
     const events = read(raw([...native(...begun), ...rest]))
     assert.strictEqual(events.at(-1), "[DONE]")
     const chunks = events.slice(0, -1) as ReadonlyArray<ReturnType<typeof chunk>>
@@ -303,7 +303,7 @@ describe("this protocol's frames, and then another writer's", () => {
     assert.strictEqual(choices.map((choice) => String(choice?.finish_reason)).join(), "null,null,null,stop")
   })
 
-  it("tell the last usage, whatever was told before", () => {
+  it("have the last usage", () => {
     const counting = head(
       '[{"index":0,"delta":{"content":"Hel"},"finish_reason":null}]',
       ',"usage":{"prompt_tokens":9,"completion_tokens":1,"total_tokens":10}',

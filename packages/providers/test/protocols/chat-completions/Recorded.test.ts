@@ -34,7 +34,7 @@ const look = (more: Partial<Chat.ToolCall>): Chat.ToolCall => ({
 })
 
 describe("a stream", () => {
-  it("of OpenAI's, with parallel calls and its usage", () => {
+  it("of OpenAI has parallel calls and its usage", () => {
     const head = '{"id":"chatcmpl-9","object":"chat.completion.chunk","created":1,"model":"gpt-4o-2024-08-06"'
     const call = (index: number, more: string) =>
       `${head},"choices":[{"index":0,"delta":{"tool_calls":[{"index":${index},${more}}]},"finish_reason":null}],"usage":null}`
@@ -58,7 +58,7 @@ describe("a stream", () => {
     })
   })
 
-  it("of DeepSeek's, which thinks first", () => {
+  it("of DeepSeek starts with reasoning", () => {
     const chunk = (delta: string, finish = "null", more = "") =>
       `{"id":"d1","model":"deepseek-reasoner","choices":[{"index":0,"delta":${delta},"finish_reason":${finish}}]${more}}`
     const usage =
@@ -83,7 +83,7 @@ describe("a stream", () => {
     })
   })
 
-  it("of a Claude behind OpenRouter, whose thoughts are signed, with comments in between", () => {
+  it("of Claude behind OpenRouter has signed reasoning, and comments in between", () => {
     const chunk = (delta: string, finish = "null") =>
       `{"id":"gen-1","provider":"Anthropic","model":"anthropic/claude-sonnet-4.5","choices":[{"index":0,"delta":${delta},"finish_reason":${finish},"native_finish_reason":${finish}}]}`
     const detail = (more: string) =>
@@ -102,7 +102,7 @@ describe("a stream", () => {
     ])
   })
 
-  it("of Gemini's own compatible server: a call in one piece, signed, that ends as stop", () => {
+  it("of Gemini's compatible server has a signed call in one piece, and ends with stop", () => {
     const { answer } = play(
       '{"id":"g1","model":"gemini-3-flash","choices":[{"index":0,"delta":{"role":"assistant","tool_calls":[{"index":0,"id":"call_1","type":"function","function":{"name":"get_weather","arguments":"{\\"city\\":\\"Paris\\"}"},"extra_content":{"google":{"thought_signature":"AVSo"}}}]},"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":3,"total_tokens":12}}',
       "[DONE]",
@@ -111,7 +111,7 @@ describe("a stream", () => {
     assert.strictEqual(answer.finishReason, "tool-calls")
   })
 
-  it("of Mistral's, whose thoughts are chunks of the content", () => {
+  it("of Mistral has reasoning in content chunks", () => {
     const chunk = (content: string, finish = "null") =>
       `{"id":"m1","model":"magistral-medium-latest","choices":[{"index":0,"delta":{"content":${content}},"finish_reason":${finish}}]}`
     const { answer } = play(
@@ -126,7 +126,7 @@ describe("a stream", () => {
     ])
   })
 
-  it("of Azure's begins with what its filter thinks of the prompt", () => {
+  it("of Azure starts with the prompt's filter results", () => {
     const { answer } = play(
       '{"id":"","object":"","created":0,"model":"","prompt_filter_results":[{"prompt_index":0,"content_filter_results":{}}],"choices":[]}',
       '{"id":"a1","model":"gpt-4o","choices":[{"index":0,"delta":{"role":"assistant","content":"Hi"},"content_filter_results":{},"finish_reason":null}]}',
@@ -141,7 +141,7 @@ describe("a stream", () => {
     })
   })
 
-  it("may break: as OpenRouter says it, as vLLM does, as OpenAI does", () => {
+  it("may contain an error, as OpenRouter, vLLM and OpenAI send it", () => {
     const begun = '{"id":"1","choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":null}]}'
     for (const [event, reason] of [
       [

@@ -46,8 +46,8 @@ const result = (id: string, text: string): Chat.ToolResult => ({
 })
 const call = (id: string): Chat.ToolCall => ({ type: "tool-call", id, name: "look", arguments: "{}" })
 
-describe("both ways", () => {
-  it.prop("what the protocol can say survives it", [Conversation.request], ([request]) => {
+describe("a round trip", () => {
+  it.prop("preserves everything the protocol supports", [Conversation.request], ([request]) => {
     const { body, warnings } = Result.getOrThrow(Request.encode(request))
     assert.deepStrictEqual(warnings, [])
     assert.deepStrictEqual(decode(JSON.parse(JSON.stringify(body))), request)
@@ -55,14 +55,14 @@ describe("both ways", () => {
 })
 
 describe("encode", () => {
-  it("says the least there is to say", () => {
+  it("writes a minimal body", () => {
     assert.deepStrictEqual(encode({}), {
       body: { model: "gpt-4o", messages: [{ role: "user", content: "Hi" }] },
       warnings: [],
     })
   })
 
-  it("puts an assistant's words before its calls, and parallel results one by one", () => {
+  it("writes an assistant's text before its calls, and parallel results separately", () => {
     assert.deepStrictEqual(
       messages(
         Chat.assistant([call("1"), { type: "text", text: "Let me look" }, call("2")]),
@@ -82,7 +82,7 @@ describe("encode", () => {
     )
   })
 
-  it("speaks older words to servers that are only compatible", () => {
+  it("uses older parameters for compatible servers", () => {
     const request = {
       messages: [{ role: "developer" as const, content: [{ type: "text" as const, text: "Be brief." }] }],
       sampling: { maxTokens: 9 },
@@ -99,7 +99,7 @@ describe("encode", () => {
     })
   })
 
-  it("names what it left out or changed", () => {
+  it("reports dropped and changed parameters", () => {
     const { body, warnings } = encode({
       messages: [
         { role: "user", content: [{ type: "text", text: "Hi", cache: {} }] },
@@ -142,7 +142,7 @@ describe("encode", () => {
     ])
   })
 
-  it("does not tell a reasoning model how to sample", () => {
+  it("drops sampling parameters for a reasoning model", () => {
     for (const model of ["o3-mini", "gpt-5", "gpt-5-mini-2025-08-07", "openai/o4-mini"]) {
       const { body, warnings } = encode({
         model,
@@ -156,7 +156,7 @@ describe("encode", () => {
     }
   })
 
-  it("says a budget for reasoning as an effort", () => {
+  it("converts a reasoning budget to an effort", () => {
     const effort = (budget: number) => encode({ model: "o3", reasoning: { budget } }).body["reasoning_effort"]
     assert.deepStrictEqual([0, 1024, 8000, 32_000].map(effort), ["none", "low", "medium", "high"])
     assert.deepStrictEqual(encode({ model: "o3", reasoning: { budget: 1024 } }).warnings, [
@@ -165,11 +165,11 @@ describe("encode", () => {
     assert.deepStrictEqual(encode({ reasoning: { effort: "none" } }), encode({}))
   })
 
-  it("says nothing of choices without tools", () => {
+  it("omits a tool choice without tools", () => {
     assert.deepStrictEqual(encode({ tools: [], toolChoice: "required", parallelToolCalls: false }), encode({}))
   })
 
-  it("adds what only this protocol says", () => {
+  it("adds this protocol's own fields", () => {
     const { body } = encode({
       vendor: { "chat-completions": { verbosity: "low", store: true }, messages: { top_k: 1 } },
       metadata: { team: "a" },
@@ -177,7 +177,7 @@ describe("encode", () => {
     assert.deepStrictEqual(body, { ...encode({}).body, verbosity: "low", store: true, metadata: { team: "a" } })
   })
 
-  it("refuses what would change the answer's meaning", () => {
+  it("fails on features that cannot be dropped", () => {
     assert.strictEqual(unsupported(image({ type: "id", id: "file-1" })), "images by file id")
     assert.strictEqual(unsupported(file({ type: "url", url: "https://a.example/b.pdf" })), "documents by URL")
     assert.strictEqual(unsupported(file({ type: "id", id: "file_011" })), "another vendor's file id")
@@ -188,7 +188,7 @@ describe("encode", () => {
 })
 
 describe("decode", () => {
-  it("keeps the body as it came", () => {
+  it("keeps the body", () => {
     const body = wire({ stream: true, a_field_of_a_later_api: { kept: 1 } })
     const request = Result.getOrThrow(Request.decode(body))
     assert.strictEqual(request.native?.protocol, "chat-completions")
@@ -196,19 +196,19 @@ describe("decode", () => {
     assert.deepStrictEqual(request.vendor, { "chat-completions": { a_field_of_a_later_api: { kept: 1 } } })
   })
 
-  it("takes null for nothing", () => {
+  it("treats null as missing", () => {
     assert.deepStrictEqual(
       decode(wire({ temperature: null, tools: null, stop: null, metadata: null, logit_bias: null, stream: null })),
       decode(wire()),
     )
   })
 
-  it("reads older words", () => {
+  it("reads older fields", () => {
     assert.deepStrictEqual(decode(wire({ max_tokens: 5, stop: "END" })).sampling, { maxTokens: 5, stop: ["END"] })
     assert.deepStrictEqual(decode(wire({ max_tokens: 5, max_completion_tokens: 6 })).sampling, { maxTokens: 6 })
   })
 
-  it("reads what others than OpenAI have words for", () => {
+  it("reads fields of other servers", () => {
     assert.deepStrictEqual(decode(wire({ top_k: 5, safety_identifier: "u" })), {
       ...decode(wire()),
       sampling: { topK: 5 },
@@ -277,7 +277,7 @@ describe("decode", () => {
     )
   })
 
-  it("reads pictures, files and recordings", () => {
+  it("reads images, files and audio", () => {
     assert.deepStrictEqual(
       userPart({ type: "image_url", image_url: { url: "https://a.example/b.png", detail: "low" } }),
       {
@@ -306,7 +306,7 @@ describe("decode", () => {
     })
   })
 
-  it("reads tools of free text, and choices among tools", () => {
+  it("reads custom tools, and tool choices", () => {
     const grammar = { syntax: "lark", definition: "start: WORD" }
     const tools = [
       { type: "function", function: { name: "look", description: null } },
@@ -356,7 +356,7 @@ describe("decode", () => {
     assert.strictEqual(decode(wire({ functions, function_call: "none" })).toolChoice, "none")
   })
 
-  it("reads thoughts with their seals, and calls with theirs", () => {
+  it("reads encrypted reasoning, and signatures of calls", () => {
     const [, signed, google] = said(
       { role: "user", content: "Hi" },
       {
@@ -492,13 +492,13 @@ describe("decode", () => {
 })
 
 describe("streams", () => {
-  it("are asked for", () => {
+  it("are requested", () => {
     assert.isTrue(Request.isStream({ stream: true }))
     assert.isFalse(Request.isStream({ stream: null }))
     assert.isFalse(Request.isStream({}))
   })
 
-  it("bring their usage whether or not the client asked", () => {
+  it("have their usage whether or not the client asked", () => {
     const body = wire({ stream: true, stream_options: { include_obfuscation: false }, later: 1 })
     const request = { ...Result.getOrThrow(Request.decode(body)), model: "gpt-4o" }
     const native = Request.native(request)
@@ -514,7 +514,7 @@ describe("streams", () => {
     })
   })
 
-  it("of another protocol's requests are encoded", () => {
+  it("of another protocol's requests get stream parameters", () => {
     assert.isUndefined(Request.native({ model: "m", messages: [], native: { protocol: "messages", body: {} } }))
   })
 })

@@ -25,8 +25,8 @@ const content = (...content: ReadonlyArray<Chat.AssistantContent>) => {
   return choice?.message["content"]
 }
 
-describe("both ways", () => {
-  it.prop("what the protocol can say survives it", [Conversation.response], ([response]) => {
+describe("a round trip", () => {
+  it.prop("preserves everything the protocol supports", [Conversation.response], ([response]) => {
     const { native, ...decoded } = decode(Response.encode(response, identity))
     assert.strictEqual(native?.protocol, "chat-completions")
     assert.deepStrictEqual(Returned.response(decoded), response)
@@ -34,7 +34,7 @@ describe("both ways", () => {
 })
 
 describe("decode", () => {
-  it("reads an answer, and keeps it as it came", () => {
+  it("reads a response, and keeps it as native", () => {
     const body = {
       id: "chatcmpl-1",
       model: "gpt-4o-2024-08-06",
@@ -65,19 +65,19 @@ describe("decode", () => {
     })
   })
 
-  it("knows the stop sequence where the server tells it", () => {
+  it("reads the stop sequence if the server reports it", () => {
     const told = (more: object) => decode({ choices: [{ message: { content: "Hi" }, finish_reason: "stop", ...more }] })
     assert.strictEqual(told({ stop_reason: "END" }).stopSequence, "END")
     assert.strictEqual(told({ matched_stop: "END" }).stopSequence, "END")
     assert.notProperty(told({ stop_reason: 128009 }), "stopSequence")
   })
 
-  it("takes an empty text with a finish reason for an answer", () => {
+  it("accepts an empty text with a finish reason", () => {
     assert.deepStrictEqual(message({ content: "" }), { content: [], finishReason: "stop" })
     assert.deepStrictEqual(message({ content: null }, "length"), { content: [], finishReason: "length" })
   })
 
-  it("reads thoughts, and calls as compatible servers write them", () => {
+  it("reads reasoning, and calls as compatible servers write them", () => {
     assert.deepStrictEqual(
       message(
         {
@@ -103,7 +103,7 @@ describe("decode", () => {
     )
   })
 
-  it("takes a call for the reason to stop, whatever the server calls it", () => {
+  it("corrects the finish reason of a response with calls", () => {
     const tool_calls = [{ id: "1", type: "function", function: { name: "look", arguments: "{}" } }]
     assert.strictEqual(message({ tool_calls }, "stop").finishReason, "tool-calls")
     assert.strictEqual(message({ tool_calls }, "length").finishReason, "length")
@@ -113,7 +113,7 @@ describe("decode", () => {
     assert.deepStrictEqual({ content, finish: finishReason }, { content: [call], finish: "tool-calls" })
   })
 
-  it("reads seals, on thoughts and on calls", () => {
+  it("reads encrypted reasoning, and signatures of calls", () => {
     const { content } = message({
       content: "So",
       reasoning: "Hm",
@@ -136,7 +136,7 @@ describe("decode", () => {
     ])
   })
 
-  it("reads Mistral's chunks, and passes over those that nobody knows", () => {
+  it("reads Mistral's chunks, and skips unknown ones", () => {
     const thinking = [{ type: "text", text: "Hm" }]
     const content = [{ type: "thinking", thinking }, { type: "text", text: "So" }, { type: "reference" }]
     assert.deepStrictEqual(message({ content }).content, [
@@ -145,7 +145,7 @@ describe("decode", () => {
     ])
   })
 
-  it("counts as every server does", () => {
+  it("reads every server's usage", () => {
     const usage = (usage: unknown) => decode({ choices: [{ message: { content: "Hi" } }], usage }).usage
     const counted = { prompt_tokens: 9, completion_tokens: 3, completion_tokens_details: { reasoning_tokens: 2 } }
     assert.deepStrictEqual(usage({ ...counted, total_tokens: 12 }), {
@@ -158,7 +158,7 @@ describe("decode", () => {
     assert.deepStrictEqual(usage({ ...counted, prompt_cache_hit_tokens: 4 })?.cachedInputTokens, 4)
   })
 
-  it("reads what was spoken, and where the recording is", () => {
+  it("reads a transcript, and its audio's id", () => {
     assert.deepStrictEqual(message({ content: null, audio: { id: "audio_1", data: "AAAA", transcript: "Hi" } }), {
       content: [
         { type: "text", text: "Hi" },
@@ -168,7 +168,7 @@ describe("decode", () => {
     })
   })
 
-  it("never softens why the model stopped", () => {
+  it("keeps every finish reason", () => {
     assert.deepStrictEqual(["stop", "length", "content_filter", "new", null].map(finish), [
       "stop",
       "length",
@@ -178,7 +178,7 @@ describe("decode", () => {
     ])
   })
 
-  it("takes what is no answer for malformed", () => {
+  it("is Malformed without choices", () => {
     for (const [text, words] of [
       ["", "not a JSON object"],
       ["<html>", "not a JSON object"],
@@ -229,7 +229,7 @@ describe("encode", () => {
     )
   })
 
-  it("says where in the whole text a citation belongs", () => {
+  it("writes citations with positions in the complete text", () => {
     const cited = (text: string, citation: Partial<Chat.Citation>): Chat.Text => ({
       type: "text",
       text,
@@ -246,7 +246,7 @@ describe("encode", () => {
     assert.deepStrictEqual(choices[0]?.message.annotations, [annotation(0, 4), annotation(5, 7)])
   })
 
-  it("answers a client of old in its own words", () => {
+  it("uses function_call for older clients", () => {
     const native = { protocol: "chat-completions", body: { functions: [{ name: "look" }] } }
     const { choices } = Response.encode(
       { content: [{ type: "tool-call", id: "1", name: "look", arguments: "{}" }], finishReason: "tool-calls" },
@@ -267,13 +267,13 @@ describe("encode", () => {
     ])
   })
 
-  it("has a string or null for content", () => {
+  it("writes a string or null as content", () => {
     assert.strictEqual(content(), "")
     assert.isNull(content({ type: "tool-call", id: "1", name: "look", arguments: "{}" }))
     assert.isNull(content({ type: "refusal", text: "No" }))
   })
 
-  it("knows four words for the end", () => {
+  it("writes the protocol's four finish reasons", () => {
     assert.deepStrictEqual(
       (["stop", "length", "tool-calls", "content-filter", "refusal", "pause", "other"] as const).map((reason) =>
         Response.encodeFinish(reason, false),

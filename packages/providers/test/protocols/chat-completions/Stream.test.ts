@@ -49,7 +49,7 @@ const failure = (data: string, event = "message") => {
 }
 
 describe("decoder", () => {
-  it("takes a call for the reason to stop, and gives it an id of its own", () => {
+  it("corrects the finish reason of a stream with calls, and completes their ids", () => {
     assert.deepStrictEqual(
       decode(
         { ...chunk({ tool_calls: [{ function: { name: "look", arguments: {} } }] }), id: "c1" },
@@ -64,7 +64,7 @@ describe("decoder", () => {
     )
   })
 
-  it("reads thoughts with their seals, citations, and texts for free-form tools", () => {
+  it("reads encrypted reasoning, citations, and custom tools' text", () => {
     const url_citation = { url: "https://a.example", title: "A", start_index: 0, end_index: 2 }
     assert.deepStrictEqual(
       decode(
@@ -130,7 +130,7 @@ describe("decoder", () => {
     )
   })
 
-  it("reads thoughts, refusals and what is spoken", () => {
+  it("reads reasoning, refusals and transcripts", () => {
     assert.deepStrictEqual(
       decode(
         chunk({ reasoning_content: "Hm" }),
@@ -171,7 +171,7 @@ describe("decoder", () => {
     )
   })
 
-  it("counts calls itself, whatever the server's indexes", () => {
+  it("numbers calls itself, whatever the server's indexes", () => {
     // Counted from one, interleaved.
     assert.deepStrictEqual(
       opened(call(1, "a", "look", ""), call(2, "b", "look", ""), call(1, undefined, undefined, "1")),
@@ -201,7 +201,7 @@ describe("decoder", () => {
     ])
   })
 
-  it("gives a call without arguments the empty object", () => {
+  it("gives a call without arguments an empty object", () => {
     assert.deepStrictEqual(decode(call(0, "call_a", "look", ""), chunk({}, { finish_reason: "tool_calls" })), [
       { type: "tool-call", index: 0, id: "call_a", name: "look" },
       { type: "tool-arguments", index: 0, arguments: "{}" },
@@ -209,7 +209,7 @@ describe("decoder", () => {
     ])
   })
 
-  it("tells the choices apart", () => {
+  it("separates choices", () => {
     assert.deepStrictEqual(
       decode(
         chunk({ content: "One" }),
@@ -229,7 +229,7 @@ describe("decoder", () => {
     )
   })
 
-  it("knows the stop sequence where the server tells it", () => {
+  it("reads the stop sequence if the server reports it", () => {
     const told = (more: Body) => decode(chunk({}, { finish_reason: "stop", ...more })).at(-1)
     const finish = { type: "finish", reason: "stop" } as const
     assert.deepStrictEqual(told({ stop_reason: "END" }), { ...finish, stopSequence: "END" })
@@ -239,11 +239,11 @@ describe("decoder", () => {
     }
   })
 
-  it("takes no empty finish reason for the end", () => {
+  it("ignores an empty finish reason", () => {
     assert.deepStrictEqual(decode(chunk({ content: "Hi" }, { finish_reason: "" })), [{ type: "text", text: "Hi" }])
   })
 
-  it("hands an error to the vendor's judgement, in every form", () => {
+  it("classifies an error by the vendor's table, in every form", () => {
     assert.strictEqual(
       failure('{"error":{"message":"Busy","type":"server_error","code":"server_is_overloaded"}}'),
       "server_error, server_is_overloaded: Busy",
@@ -258,7 +258,7 @@ describe("decoder", () => {
     )
   })
 
-  it("skips [DONE] and what is malformed", () => {
+  it("skips [DONE] and malformed events", () => {
     for (const data of ["[DONE]", "", "{", '{"id":"chatcmpl-', "[]", "null", "{}", '{"choices":{}}']) {
       assert.isUndefined(decoder().push({ data }))
     }

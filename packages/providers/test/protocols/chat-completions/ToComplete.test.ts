@@ -11,7 +11,7 @@ const end = (reason = "stop", rest: object = {}) => chunk({}, { finish_reason: r
 const read = (events: ReadonlyArray<string>) => JSON.parse(toComplete(events) ?? "null")
 
 describe("toComplete", () => {
-  it("puts text, thoughts and what a server adds together as it would say them plainly", () => {
+  it("joins text, reasoning and added fields as in a complete response", () => {
     const usage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 }
     assert.deepStrictEqual(
       read([
@@ -42,7 +42,7 @@ describe("toComplete", () => {
     )
   })
 
-  it("puts calls together: by index, by id under one index, and given at once", () => {
+  it("joins calls by index, by id under one index, and complete ones", () => {
     const call = (index: number, id: string | undefined, name: string | undefined, text: string) =>
       chunk({
         tool_calls: [{ index, ...(id === undefined ? undefined : { id }), function: { name, arguments: text } }],
@@ -66,7 +66,7 @@ describe("toComplete", () => {
     })
   })
 
-  it("keeps several answers apart, and digits as they are", () => {
+  it("separates choices, and keeps digits", () => {
     const text = toComplete([
       `{"id":"x","choices":[{"index":1,"delta":{"content":"B"},"finish_reason":"stop"}],"seed":12345678901234567890}`,
       `{"id":"x","choices":[{"index":0,"delta":{"content":"A"},"finish_reason":"length"}]}`,
@@ -85,7 +85,7 @@ describe("toComplete", () => {
     )
   })
 
-  it("is nothing where the stream broke off, and the error where it told one", () => {
+  it("is undefined for an incomplete stream, and the error for a failed one", () => {
     assert.isUndefined(toComplete([]))
     assert.isUndefined(toComplete([chunk({ content: "Hel" })]))
     assert.isUndefined(toComplete(["[DONE]"]))

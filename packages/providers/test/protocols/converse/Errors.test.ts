@@ -4,14 +4,14 @@ import { Errors } from "@understudy/providers/protocols/converse"
 const nothing = { name: undefined, message: undefined, status: undefined, requestId: undefined }
 
 describe("an error", () => {
-  it("is read out of a body", () => {
+  it("is read from a body", () => {
     assert.deepStrictEqual(
       Errors.parse('{"__type":"com.amazon.coral.availability#ThrottlingException:http://x/y","Message":"Slow down"}'),
       { ...nothing, name: "ThrottlingException", message: "Slow down" },
     )
   })
 
-  it("is read out of an exception frame, whose name is the member's", () => {
+  it("is read from an exception frame, named by the member", () => {
     assert.deepStrictEqual(
       Errors.fromEvent({
         kind: "exception",
@@ -26,7 +26,7 @@ describe("an error", () => {
     })
   })
 
-  it("is read out of an error frame", () => {
+  it("is read from an error frame", () => {
     assert.deepStrictEqual(Errors.fromEvent({ kind: "error", event: "InternalFailure", data: "Sorry" }), {
       ...nothing,
       name: "InternalFailure",
@@ -34,7 +34,7 @@ describe("an error", () => {
     })
   })
 
-  it("may be anything", () => {
+  it("may have any shape", () => {
     for (const text of ["", "<html>", "null", "[]", '{"message":1,"__type":null}']) {
       assert.deepStrictEqual(Errors.parse(text), nothing)
     }

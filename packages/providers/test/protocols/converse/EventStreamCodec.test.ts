@@ -15,11 +15,11 @@ const expected: ReadonlyArray<Framing.Event> = [
 ]
 
 describe("frames", () => {
-  it("that arrive together come out together", () => {
+  it("that arrive together are decoded together", () => {
     assert.deepStrictEqual(Framing.decoder().push(Buffer.concat([delta, stop, throttled])), expected)
   })
 
-  it("are put together wherever the network cuts them", () => {
+  it("are assembled wherever the bytes are split", () => {
     const bytes = Buffer.concat([delta, stop, throttled])
     for (const size of [1, 3, 7, 16, 50, 120]) {
       const decoder = Framing.decoder()
@@ -47,7 +47,7 @@ describe("frames", () => {
 })
 
 describe("corruption", () => {
-  it("is seen in every byte, and what came before it is kept", () => {
+  it("is detected in every byte, and earlier frames are kept", () => {
     for (let at = 0; at < stop.length; at++) {
       const broken = Buffer.from(stop)
       broken.writeUInt8(broken.readUInt8(at) ^ 0xff, at)
@@ -58,7 +58,7 @@ describe("corruption", () => {
     }
   })
 
-  it("may be headers that run over their end", () => {
+  it("includes headers that exceed their length", () => {
     const overlong = header(":event-type", 7, Buffer.from([0xff, 0xff]))
     assert.deepStrictEqual(Framing.decoder().push(withHeaders(overlong)), [corrupt])
     assert.deepStrictEqual(Framing.decoder().push(Buffer.from("<html>An error page</html>")), [corrupt])

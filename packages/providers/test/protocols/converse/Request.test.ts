@@ -34,8 +34,8 @@ const pdf = (name?: string): Chat.File => ({
   ...(name === undefined ? undefined : { name }),
 })
 
-describe("both ways", () => {
-  it.prop("what the protocol can say survives it", [Conversation.request], ([request]) => {
+describe("a round trip", () => {
+  it.prop("preserves everything the protocol supports", [Conversation.request], ([request]) => {
     const { body, warnings } = Result.getOrThrow(Request.encode(request))
     const { native, ...decoded } = Result.getOrThrow(Request.decode(body))
     assert.deepStrictEqual(
@@ -48,14 +48,14 @@ describe("both ways", () => {
 })
 
 describe("the conversation", () => {
-  it("says the least there is to say", () => {
+  it("writes a minimal body", () => {
     assert.deepStrictEqual(encode({}), {
       body: { modelId: nova, messages: [user({ text: "Hi" })] },
       warnings: [],
     })
   })
 
-  it("puts leading system and developer messages on top", () => {
+  it("puts leading system and developer messages into the system prompt", () => {
     const { system, messages } = body({
       messages: [
         Chat.system("Be brief."),
@@ -78,13 +78,13 @@ describe("the conversation", () => {
     )
   })
 
-  it("keeps a system message's place as the user's text, and says so", () => {
+  it("keeps a system message's place as user text, and reports it", () => {
     const encoded = encode({ messages: [Chat.user("Hi"), Chat.system("Be brief."), Chat.system(" ")] })
     assert.deepStrictEqual(encoded.body["messages"], [user({ text: "Hi" }, { text: "<system>\nBe brief.\n</system>" })])
     assert.deepStrictEqual(encoded.warnings, ["a system message inside the conversation, sent as user text"])
   })
 
-  it("is begun by the user, whoever said something", () => {
+  it("starts with the user", () => {
     const spoken = encode({ messages: [Chat.assistant("Hi")] })
     assert.deepStrictEqual(spoken.body["messages"], [user({ text: "(You speak first.)" }), assistant({ text: "Hi" })])
     assert.deepStrictEqual(spoken.warnings, ["an assistant message at the start, preceded by an added user message"])
@@ -103,7 +103,7 @@ describe("tool calls", () => {
     Chat.toolResult("t2", "", { isError: true }),
   ]
 
-  it("and results find each other, results first in their turn", () => {
+  it("match their results, results first in their turn", () => {
     assert.deepStrictEqual(body({ tools, messages: conversation })["messages"], [
       user({ text: "Look twice" }),
       assistant(
@@ -118,7 +118,7 @@ describe("tool calls", () => {
     ])
   })
 
-  it("show results that are images and documents, and cache after them", () => {
+  it("have results with images and documents, and cache points after them", () => {
     const results: Chat.ToolMessage = {
       role: "tool",
       content: [{ type: "tool-result", id: "t1", content: [png(), { ...pdf("a.pdf"), cache: {} }] }],
@@ -140,7 +140,7 @@ describe("tool calls", () => {
     ])
   })
 
-  it("whose arguments are no object are shown as they were written", () => {
+  it("with arguments that are not an object are sent as INVALID_JSON", () => {
     const encoded = encode({ tools, messages: [Chat.user("Hi"), Chat.assistant([call("t1", '{"a":')])] })
     assert.deepStrictEqual((encoded.body["messages"] as ReadonlyArray<unknown>)[1], {
       role: "assistant",
@@ -149,7 +149,7 @@ describe("tool calls", () => {
     assert.lengthOf(encoded.warnings, 1)
   })
 
-  it("in the past need their tools defined even where none may be called", () => {
+  it("in the past need their tools defined even if none may be called", () => {
     const looked = [Chat.user("Look"), Chat.assistant([call("t1")]), Chat.toolResult("t1", "A wall")]
     for (const part of [{}, { tools, toolChoice: "none" as const }]) {
       const { toolConfig, additionalModelRequestFields } = body({ model: claude, messages: looked, ...part })
@@ -159,7 +159,7 @@ describe("tool calls", () => {
     assert.notProperty(body({ tools, toolChoice: "none" }), "toolConfig")
   })
 
-  it("in the past are text to others where there are no tools", () => {
+  it("in the past are text for other models without tools", () => {
     const looked = [
       Chat.user("Look"),
       Chat.assistant([call("t1", '{"up":true}')]),
@@ -180,7 +180,7 @@ describe("tool calls", () => {
     }
   })
 
-  it("of tools of free text are functions of one text", () => {
+  it("of custom tools are functions with one text argument", () => {
     const run: Chat.Tool = { name: "run", custom: {} }
     const encoded = body({
       tools: [run],
@@ -222,7 +222,7 @@ describe("tools", () => {
     )
   })
 
-  it("are chosen in Converse's words", () => {
+  it("are chosen with Converse's parameter", () => {
     const choices: ReadonlyArray<readonly [Chat.ToolChoice, unknown]> = [
       ["auto", { auto: {} }],
       ["required", { any: {} }],
@@ -233,7 +233,7 @@ describe("tools", () => {
     }
   })
 
-  it("are chosen as far as the family can be told", () => {
+  it("are chosen as far as the model family supports", () => {
     const both = [...tools, { name: "wait" }]
     const mistral = "mistral.mistral-large-2402-v1:0"
     const llama = "us.meta.llama3-3-70b-instruct-v1:0"
@@ -244,7 +244,7 @@ describe("tools", () => {
     assert.strictEqual(unsupported({ model: llama, tools, toolChoice: "required" }), "forced tool calls")
   })
 
-  it("are called one at a time by Claude, in its own words", () => {
+  it("are called one at a time by Claude, with its own parameter", () => {
     const one = (toolChoice?: Chat.ToolChoice) => {
       const { toolConfig, additionalModelRequestFields } = body({
         model: claude,
@@ -308,7 +308,7 @@ describe("content", () => {
     assert.deepStrictEqual(encoded.warnings, ["image detail"])
   })
 
-  it("that Converse has no place for is another's to answer", () => {
+  it("without a place in Converse skips the deployment", () => {
     const feature = (...content: ReadonlyArray<Chat.UserMessage["content"][number]>) =>
       unsupported({ messages: [Chat.user(content)] })
     const image = (source: Chat.Source) => feature({ type: "image", source })
@@ -338,7 +338,7 @@ describe("content", () => {
     )
   })
 
-  it("has a word beside a document", () => {
+  it("has text next to a document", () => {
     const encoded = encode({ messages: [Chat.user([pdf("a.pdf")])] })
     assert.deepStrictEqual((encoded.body["messages"] as ReadonlyArray<{ content: unknown }>)[0]?.content, [
       { document: { format: "pdf", name: "a", source: { bytes: Buffer.from("%PDF") } } },
@@ -347,7 +347,7 @@ describe("content", () => {
     assert.deepStrictEqual(encoded.warnings, ["a document without text, sent with added text"])
   })
 
-  it("may be a recording, where the model hears", () => {
+  it("may be audio if the model supports it", () => {
     const source: Chat.Source = { type: "base64", mediaType: "audio/x-wav", data: "AAAA" }
     const hears = { model: "us.amazon.nova-2-omni-v1:0", messages: [Chat.user([{ type: "audio", source }])] }
     assert.deepStrictEqual(body(hears)["messages"], [
@@ -356,7 +356,7 @@ describe("content", () => {
     assert.strictEqual(unsupported({ ...hears, model: claude }), "audio")
   })
 
-  it("shows Claude again what it cited, and nobody else", () => {
+  it("returns citations to Claude only", () => {
     const source: Chat.Citation["source"] = { type: "document", index: 0, title: "a" }
     const range = { unit: "page", start: 1, end: 2 } as const
     const messages = [Chat.user("Hi"), Chat.assistant([{ type: "text", text: "So", citations: [{ source, range }] }])]
@@ -368,7 +368,7 @@ describe("content", () => {
     assert.deepStrictEqual(encode({ messages }).warnings, ["citations in earlier responses"])
   })
 
-  it("is cached where the family can", () => {
+  it("is cached if the model family supports it", () => {
     const cached = (model: string) => {
       const hinted = {
         model,
@@ -385,7 +385,7 @@ describe("content", () => {
     ])
   })
 
-  it("gives Claude its signed thoughts back, and nobody else", () => {
+  it("returns signed reasoning to Claude only", () => {
     const thoughtful = Chat.assistant([
       { type: "reasoning", text: "Hm.", signature: { issuer: "anthropic", value: "sig" } },
       { type: "reasoning", text: "", redacted: { issuer: "anthropic", value: "c2VjcmV0" } },
@@ -412,7 +412,7 @@ describe("content", () => {
 })
 
 describe("sampling", () => {
-  it("is said where it can be", () => {
+  it("is sent if supported", () => {
     const encoded = encode({
       sampling: {
         maxTokens: 10,
@@ -436,7 +436,7 @@ describe("sampling", () => {
     })
   })
 
-  it("is within what the model writes", () => {
+  it("is limited to the model's maximum", () => {
     const { body, warnings } = encode({
       model: claude,
       sampling: { maxTokens: 128_000 },
@@ -449,7 +449,7 @@ describe("sampling", () => {
     assert.include(warnings, "max_tokens above the model's maximum, reduced to 64000")
   })
 
-  it("takes a Claude's generation into account", () => {
+  it("depends on Claude's generation", () => {
     const sampling = { temperature: 0.5, topP: 0.9, topK: 5, stop: ["END"] }
     assert.deepStrictEqual(encode({ model: claude, sampling }), {
       body: {
@@ -466,7 +466,7 @@ describe("sampling", () => {
     assert.deepStrictEqual(newer.warnings, ["temperature for this model"])
   })
 
-  it("of several answers, or with logprobs, is another's to answer", () => {
+  it("with several choices or logprobs skips the deployment", () => {
     assert.strictEqual(unsupported({ sampling: { n: 2 } }), "more than one choice (n)")
     assert.strictEqual(unsupported({ sampling: { logprobs: true } }), "logprobs")
     assert.strictEqual(unsupported({ sampling: { topLogprobs: 2 } }), "logprobs")
@@ -475,7 +475,7 @@ describe("sampling", () => {
 })
 
 describe("reasoning", () => {
-  it("is a budget or an effort, by the Claude's generation", () => {
+  it("is a budget or an effort, by Claude's generation", () => {
     assert.deepStrictEqual(
       body({ model: claude, reasoning: { budget: 2000 }, sampling: { maxTokens: 4000 } })[
         "additionalModelRequestFields"
@@ -487,7 +487,7 @@ describe("reasoning", () => {
     assert.deepStrictEqual(newer["outputConfig"], { effort: "low" })
   })
 
-  it("is not begun while a tool's result is answered to a turn without thoughts", () => {
+  it("does not start at tool results for a turn without reasoning", () => {
     const { body, warnings } = encode({
       model: claude,
       reasoning: { budget: 2000 },
@@ -498,7 +498,7 @@ describe("reasoning", () => {
     assert.deepStrictEqual(warnings, ["reasoning in a turn that started without it"])
   })
 
-  it("is an effort in the words of other families", () => {
+  it("is an effort for other model families", () => {
     const said = (model: string, reasoning: Chat.ReasoningOptions) =>
       encode({ model, reasoning, sampling: { maxTokens: 9 } })
     const gpt = said("openai.gpt-oss-120b-1:0", { effort: "medium" })
@@ -517,7 +517,7 @@ describe("reasoning", () => {
     )
   })
 
-  it("is only warned of elsewhere", () => {
+  it("is reported as dropped elsewhere", () => {
     assert.deepStrictEqual(encode({ reasoning: { effort: "high" } }), {
       body: { modelId: nova, messages: [user({ text: "Hi" })] },
       warnings: ["the reasoning effort"],
@@ -526,7 +526,7 @@ describe("reasoning", () => {
 })
 
 describe("the rest", () => {
-  it("asks for answers by a schema", () => {
+  it("requests JSON schema output", () => {
     const schema = { type: "object", properties: {} }
     assert.deepStrictEqual(
       body({
@@ -549,7 +549,7 @@ describe("the rest", () => {
     assert.notProperty(body({ format: { type: "text" } }), "outputConfig")
   })
 
-  it("carries labels that Bedrock takes, and warns of the others", () => {
+  it("sends labels that Bedrock accepts, and reports the others", () => {
     const encoded = encode({ metadata: { team: "a-1", who: "Zoë", "": "x" }, user: "u1" })
     assert.deepStrictEqual(encoded.body["requestMetadata"], { team: "a-1" })
     assert.deepStrictEqual(encoded.warnings, ['the label "who"', 'the label ""', "the end user's id"])
@@ -557,7 +557,7 @@ describe("the rest", () => {
     assert.lengthOf(Object.keys(body({ metadata: many })["requestMetadata"] as object), 16)
   })
 
-  it("carries Converse's own fields", () => {
+  it("sends Converse's own fields", () => {
     const guardrailConfig = { guardrailIdentifier: "g", guardrailVersion: "1" }
     const { additionalModelRequestFields, ...said } = body({
       model: claude,
@@ -575,7 +575,7 @@ describe("the rest", () => {
 describe("decode", () => {
   const wire = (more: object = {}) => ({ messages: [user({ text: "Hi" })], ...more })
 
-  it("reads what was sent, whose model stands in the address", () => {
+  it("reads a body whose model is in the URL", () => {
     const body = wire({
       system: [{ text: "Be brief." }, { cachePoint: { type: "default" } }],
       guardrailConfig: { guardrailIdentifier: "g" },
@@ -597,7 +597,7 @@ describe("decode", () => {
     })
   })
 
-  it("reads bytes as they are sent, JSON in results, and documents that are text", () => {
+  it("reads bytes in base64, JSON in results, and text documents", () => {
     const { messages } = Result.getOrThrow(
       Request.decode(
         wire({
@@ -630,7 +630,7 @@ describe("decode", () => {
     ])
   })
 
-  it("names what is wrong", () => {
+  it("names the invalid field", () => {
     const refused = (body: Record<string, unknown>) => {
       const { message, path } = Result.getOrThrow(Result.flip(Request.decode(body)))
       return [path, message]

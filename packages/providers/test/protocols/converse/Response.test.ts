@@ -23,8 +23,8 @@ const cited = {
   vendor: { converse: citation },
 } as const
 
-describe("an answer", () => {
-  it("is decoded whole, and travels along as it came", () => {
+describe("a response", () => {
+  it("is decoded, and kept as native", () => {
     const body = answer(
       [
         { reasoningContent: { reasoningText: { text: "Hm.", signature: "sig" } } },
@@ -64,7 +64,7 @@ describe("an answer", () => {
     })
   })
 
-  it("calls a tool whatever it says of why it stopped, and tells what a guardrail found", () => {
+  it("has tool calls whatever its stop reason, and a guardrail's trace", () => {
     const trace = { guardrail: { actionReason: "Guardrail blocked." } }
     assert.strictEqual(decode(answer([{ toolUse: { toolUseId: "t1", name: "look" } }])).finishReason, "tool-calls")
     const { finishReason, vendor } = decode(answer([{ text: "Sorry" }], { stopReason: "guardrail_intervened", trace }))
@@ -74,13 +74,13 @@ describe("an answer", () => {
     )
   })
 
-  it("may be empty, and may not count", () => {
+  it("may be empty, and without usage", () => {
     const { content, finishReason: finish, usage } = decode(answer([]))
     assert.deepStrictEqual({ content, finish, usage }, { content: [], finish: "stop", usage: undefined })
     assert.deepStrictEqual(decode(answer([{ text: "" }])).content, [{ type: "text", text: "" }])
   })
 
-  it("says why it stopped", () => {
+  it("has a finish reason", () => {
     const reasons: ReadonlyArray<readonly [string | undefined, Chat.FinishReason]> = [
       ["end_turn", "stop"],
       ["stop_sequence", "stop"],
@@ -102,7 +102,7 @@ describe("an answer", () => {
     assert.strictEqual(decode(answer([], { stopReason: "stop_sequence" })).stopSequence, "")
   })
 
-  it("without content is malformed", () => {
+  it("is Malformed without content", () => {
     for (const text of ["", "<html>", "null", "{}", '{"output":{}}', '{"output":{"message":{"content":"Hi"}}}']) {
       assert.strictEqual(Result.getOrThrow(Result.flip(Response.decode(text))).reason._tag, "Malformed", text)
     }

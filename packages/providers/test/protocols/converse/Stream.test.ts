@@ -33,7 +33,7 @@ const toolStart = (toolUseId: string, contentBlockIndex: number, type?: string):
 ]
 const blockStop = (contentBlockIndex: number): Event => ["contentBlockStop", { contentBlockIndex }]
 
-describe("a streamed answer", () => {
+describe("a stream", () => {
   it("is preamble, output, finish and usage, in Bedrock's order", () => {
     assert.deepStrictEqual(
       parts(
@@ -55,7 +55,7 @@ describe("a streamed answer", () => {
     )
   })
 
-  it("carries thoughts, their signature, and those that are redacted", () => {
+  it("contains reasoning, signatures, and redacted reasoning", () => {
     assert.deepStrictEqual(
       parts(
         delta({ reasoningContent: { text: "Hm." } }),
@@ -71,7 +71,7 @@ describe("a streamed answer", () => {
     )
   })
 
-  it("counts tool calls among themselves, and gives each its arguments", () => {
+  it("numbers tool calls, and gives each its arguments", () => {
     assert.deepStrictEqual(
       parts(
         delta({ text: "Let me look." }),
@@ -94,7 +94,7 @@ describe("a streamed answer", () => {
     )
   })
 
-  it("keeps to itself what Bedrock runs and what a later API adds, but passes the event along", () => {
+  it("decodes no parts of server tools and unknown events, and keeps them as native", () => {
     assert.deepStrictEqual(
       parts(toolStart("s1", 0, "server_tool_use"), delta({ toolUse: { input: "{}" } }), blockStop(0), ["later", {}]),
       [],
@@ -109,7 +109,7 @@ describe("a streamed answer", () => {
     )
   })
 
-  it("skips what is malformed", () => {
+  it("skips malformed events", () => {
     const { push } = decoder()
     const malformed: ReadonlyArray<readonly [string, string]> = [
       ["contentBlockDelta", '{"delta":'],
@@ -130,7 +130,7 @@ describe("a streamed answer", () => {
     }
   })
 
-  it("fails at what is no frame", () => {
+  it("fails at an invalid frame", () => {
     const failure = decoder().push({ kind: "corrupt", event: "", data: "" })
     assert.strictEqual(Result.getOrThrow(Result.flip(failure!)).reason._tag, "Malformed")
   })

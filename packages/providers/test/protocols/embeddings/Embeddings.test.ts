@@ -36,7 +36,7 @@ const invalid = (body: Record<string, unknown>) => {
 }
 
 describe("a request", () => {
-  it.prop("is the same after the protocol", [Arbitrary.schema(Request)], ([request]) => {
+  it.prop("survives a round trip", [Arbitrary.schema(Request)], ([request]) => {
     const { body, warnings } = Result.getOrThrow(Embeddings.Request.encode(request, "compatible"))
     const { encoding, native, ...same } = Result.getOrThrow(Embeddings.Request.decode(body))
     assert.deepStrictEqual(same, request)
@@ -45,14 +45,14 @@ describe("a request", () => {
     assert.deepStrictEqual(warnings, [])
   })
 
-  it("asks OpenAI for base64, and tells what it has no word for", () => {
+  it("asks OpenAI for base64, and reports dropped parameters", () => {
     const request: Embedding.Request = { model: "m", input: ["one", "two"], purpose: "query" }
     const { body, warnings } = Result.getOrThrow(Embeddings.Request.encode(request, "openai"))
     assert.deepStrictEqual(body, { model: "m", input: ["one", "two"], encoding_format: "base64" })
     assert.deepStrictEqual(warnings, ["the embedding purpose"])
   })
 
-  it("goes as it came, but for the model, and for a word that OpenAI would refuse", () => {
+  it("is passed through except the model, and a field that OpenAI rejects", () => {
     const body = { model: "route", input: "one", encoding_format: "float", input_type: "search_query", truncate: "END" }
     const request = { ...Result.getOrThrow(Embeddings.Request.decode(body)), model: "m" }
     assert.strictEqual(request.purpose, "query")
@@ -62,7 +62,7 @@ describe("a request", () => {
     assert.deepStrictEqual(Embeddings.Request.native(request, "openai"), { ...rest, model: "m" })
   })
 
-  it("takes one text, one list of tokens, or several of either", () => {
+  it("accepts one text, one list of tokens, or several of either", () => {
     const inputs = (input: unknown) => Result.getOrThrow(Embeddings.Request.decode({ model: "m", input })).input
     assert.deepStrictEqual(inputs("one"), ["one"])
     assert.deepStrictEqual(inputs(["one", "two"]), ["one", "two"])
@@ -70,7 +70,7 @@ describe("a request", () => {
     assert.deepStrictEqual(inputs([[1, 2], [3]]), [[1, 2], [3]])
   })
 
-  it("names the field that is wrong", () => {
+  it("names the invalid field", () => {
     assert.deepStrictEqual(invalid({ model: undefined }), [
       "model",
       "Missing required parameter: 'model' (expected a string).",
@@ -89,8 +89,8 @@ describe("a request", () => {
   })
 })
 
-describe("an answer", () => {
-  it.prop("is the same after the protocol, in either form", [Arbitrary.schema(Response)], ([response]) => {
+describe("a response", () => {
+  it.prop("survives a round trip, in either encoding", [Arbitrary.schema(Response)], ([response]) => {
     for (const encoding of ["float", "base64"] as const) {
       const after = decoded(Embeddings.Response.encode(response, asked(encoding)))
       assert.deepStrictEqual(rows(after), rows(response))
@@ -100,7 +100,7 @@ describe("an answer", () => {
     }
   })
 
-  it("goes out as it came where it has the form asked for, else with nothing but its vectors rewritten", () => {
+  it("is passed on in the requested encoding, else only its vectors change", () => {
     const text = `{"object":"list","data":[{"object":"embedding","index":1,"embedding":[0.5],"x":1},{"object":"embedding","index":0,"embedding":[1]}],"model":"m","usage":{"prompt_tokens":3,"total_tokens":3},"extra":true}`
     const response = decoded(text)
     assert.deepStrictEqual(rows(response), [[1], [0.5]])
@@ -120,7 +120,7 @@ describe("an answer", () => {
     assert.deepStrictEqual(rows(decoded(rewritten)), rows(response))
   })
 
-  it("is malformed when there is no vector where one should be", () => {
+  it("is Malformed with a missing vector", () => {
     const broken = [
       "",
       "[]",

@@ -5,7 +5,7 @@ import * as Duration from "effect/Duration"
 const rpc = (type: string, rest: object) => ({ "@type": `type.googleapis.com/google.rpc.${type}`, ...rest })
 
 describe("fromBody", () => {
-  it("reads what an error says of itself, in an array too", () => {
+  it("reads an error's fields, in an array too", () => {
     const body = {
       error: {
         code: 429,
@@ -32,7 +32,7 @@ describe("fromBody", () => {
     }
   })
 
-  it("is total", () => {
+  it("accepts any value", () => {
     const nothing = Errors.parse("")
     assert.deepStrictEqual([nothing.status, nothing.message, nothing.quotas], [undefined, undefined, []])
     assert.strictEqual(Errors.parse('{"error":"No"}').message, "No")
@@ -43,7 +43,7 @@ describe("fromBody", () => {
 })
 
 describe("encode", () => {
-  it("says what there is to say in Google's words", () => {
+  it("writes Google's error shape", () => {
     assert.deepStrictEqual(
       Errors.encode({
         status: 429,

@@ -25,7 +25,7 @@ const decoded = (data: ReadonlyArray<string>): ReadonlyArray<Chat.Frame> => {
   })
 }
 
-describe("what the protocol can say survives it", () => {
+describe("preserves everything the protocol supports", () => {
   it.prop("a request", [Conversation.request], ([request]) => {
     const { body, warnings } = Result.getOrThrow(Gemini.Request.encode(request))
     assert.deepStrictEqual(warnings, [])
@@ -56,7 +56,7 @@ describe("what the protocol can say survives it", () => {
     assert.deepStrictEqual(Conversation.fold(frames.flatMap(({ parts }) => parts.map(returned))), response)
   })
 
-  it.prop("a stream as an array", [Conversation.response], ([response]) => {
+  it.prop("a stream as a JSON array", [Conversation.response], ([response]) => {
     const encoder = Gemini.Stream.array.encoder(answering)
     const written = Conversation.parts(response).map((part) => encoder.push({ parts: [part] }))
     const elements: ReadonlyArray<unknown> = JSON.parse(written.join("") + encoder.end())

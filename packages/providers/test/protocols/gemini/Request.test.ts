@@ -48,7 +48,7 @@ const call = (id: string, more: Partial<Chat.ToolCall> = {}): Chat.ToolCall => (
 const image = { type: "image" as const, source: { type: "base64" as const, mediaType: "image/png", data: "AAAA" } }
 
 describe("encode", () => {
-  it("says a seed of 32 bits, and names one that Gemini refuses", () => {
+  it("sends a seed of 32 bits, and reports one that Gemini rejects", () => {
     for (const seed of [0, -1, 2 ** 31 - 1, -(2 ** 31)])
       assert.deepStrictEqual(config({ sampling: { seed } }), [{ seed }, []])
     for (const seed of [2 ** 31, 2 ** 63, -(2 ** 31) - 1]) {
@@ -56,11 +56,11 @@ describe("encode", () => {
     }
   })
 
-  it("says the least there is to say", () => {
+  it("writes a minimal body", () => {
     assert.deepStrictEqual(encode({}), { body: { contents: hello }, warnings: [] })
   })
 
-  it("puts the system's words apart, and keeps those within the conversation in their place", () => {
+  it("separates the system instruction, and keeps later system messages in place", () => {
     const { body, warnings } = encode({
       messages: [
         Chat.system("Be brief."),
@@ -76,7 +76,7 @@ describe("encode", () => {
     assert.deepStrictEqual(warnings, ["a system message inside the conversation, sent as user text"])
   })
 
-  it("answers parallel calls in one content, each by its name, ids as they were issued", () => {
+  it("writes parallel results in one content, by name, with ids as issued", () => {
     assert.deepStrictEqual(
       contents(
         "gemini-2.5-flash",
@@ -105,7 +105,7 @@ describe("encode", () => {
     )
   })
 
-  it("shows a tool's picture within the response where the model takes it, else after it", () => {
+  it("puts a tool result's image into the response if supported, else after it", () => {
     const result: Chat.ToolMessage = { role: "tool", content: [{ type: "tool-result", id: "a", content: [image] }] }
     const inlineData = { mimeType: "image/png", data: "AAAA" }
     const response = { id: "a", name: "look", response: { output: "" } }
@@ -120,7 +120,7 @@ describe("encode", () => {
     ])
   })
 
-  it("gives Google its signatures back, and stands in for those that another model's calls lack", () => {
+  it("returns Google's signatures, and uses a placeholder for another model's calls", () => {
     const own = { issuer: "google", value: "c2ln" }
     const foreign = { issuer: "anthropic", value: "sig" }
     const parts = (model: string, ...content: ReadonlyArray<Chat.AssistantContent>) =>
@@ -143,7 +143,7 @@ describe("encode", () => {
     }
   })
 
-  it("leaves another's sealed thoughts out, and says so", () => {
+  it("drops another vendor's encrypted reasoning, and reports it", () => {
     const { body, warnings } = encode({
       messages: [
         Chat.user("Hi"),
@@ -158,7 +158,7 @@ describe("encode", () => {
     assert.deepStrictEqual(warnings, ["reasoning not signed by Google, left out"])
   })
 
-  it("says what it can of a call whose arguments are no object, and of a free-form tool", () => {
+  it("encodes calls whose arguments are not an object, and custom tools", () => {
     const args = (more: Partial<Chat.ToolCall>) => {
       const { body, warnings } = encode({ messages: [Chat.assistant([call("a", more)])] })
       return [
@@ -181,7 +181,7 @@ describe("encode", () => {
     assert.include(JSON.stringify(body["tools"]), '"required":["input"]')
   })
 
-  it("says which tools may, must or must not be called", () => {
+  it("encodes tool choices", () => {
     const tools = [{ name: "look", parameters: { type: "object" } }]
     const calling = (toolChoice: Chat.ToolChoice | undefined, strict = false) => {
       const { body } = encode({ tools: tools.map((tool) => ({ ...tool, strict })), ...(toolChoice && { toolChoice }) })
@@ -196,7 +196,7 @@ describe("encode", () => {
     assert.deepStrictEqual(encode({ tools, parallelToolCalls: false }).warnings, ["disabling parallel tool calls"])
   })
 
-  it("keeps Google's own tools beside functions", () => {
+  it("keeps Google's own tools next to functions", () => {
     const vendor = { gemini: { tools: [{ googleSearch: {} }] } }
     assert.deepStrictEqual(encode({ vendor }).body["tools"], [{ googleSearch: {} }])
     assert.deepStrictEqual(encode({ vendor, tools: [{ name: "look" }] }).body["tools"], [
@@ -205,7 +205,7 @@ describe("encode", () => {
     ])
   })
 
-  it("asks for no more than the model writes", () => {
+  it("limits maxOutputTokens to the model's maximum", () => {
     const most = (model: string) => config({ model, sampling: { maxTokens: 128_000 } })
     assert.deepStrictEqual(most("gemini-2.5-pro"), [{ maxOutputTokens: 65_536 }, []])
     assert.deepStrictEqual(most("gemini-2.0-flash"), [{ maxOutputTokens: 8192 }, []])
@@ -256,12 +256,12 @@ describe("encode", () => {
       ["gemini-2.0-flash", { effort: "none" }, undefined],
     ]
   for (const [model, reasoning, thinkingConfig, ...warnings] of thought) {
-    it(`tells ${model} how much to think: ${JSON.stringify(reasoning)}`, () => {
+    it(`encodes reasoning for ${model}: ${JSON.stringify(reasoning)}`, () => {
       assert.deepStrictEqual(config({ model, reasoning }), [thinkingConfig && { thinkingConfig }, warnings])
     })
   }
 
-  it("names what it cannot say", () => {
+  it("reports dropped parameters", () => {
     assert.deepStrictEqual(
       encode({
         user: "u",
@@ -282,7 +282,7 @@ describe("encode", () => {
     )
   })
 
-  it("refuses what the answer would be another without", () => {
+  it("fails on features that cannot be dropped", () => {
     assert.strictEqual(
       unsupported({ messages: [Chat.system("Hi")] }),
       "a conversation without user or assistant messages",
@@ -297,13 +297,13 @@ describe("native", () => {
   const native = (contents: ReadonlyArray<unknown>, model = "gemini-3-pro-preview") =>
     Request.native(ask({ model, native: { protocol: "gemini", body: { model: "x", contents, later: 1 } } }))
 
-  it("goes as it came", () => {
+  it("is passed through", () => {
     const contents = [...hello, { role: "model", parts: [{ text: "Hm", thoughtSignature: "c2ln" }] }]
     assert.deepStrictEqual(native(contents), { contents, later: 1 })
     assert.isUndefined(Request.native(ask({ native: { protocol: "messages", body: {} } })))
   })
 
-  it("leaves out what another vendor has sealed, and stands in for its signatures", () => {
+  it("loses other vendors' encrypted reasoning, with placeholders for signatures", () => {
     const sealed = Buffer.from("understudy.anthropic.sig").toString("base64")
     const parts = [
       { text: "Hm", thought: true, thoughtSignature: sealed },
@@ -326,7 +326,7 @@ describe("native", () => {
 })
 
 describe("decode", () => {
-  it("reads either spelling of a field, and leaves the caller's own alone", () => {
+  it("reads either spelling of a field, and leaves the client's data unchanged", () => {
     const declaration = { name: "look", parameters_json_schema: { properties: { some_field: {} } } }
     assert.deepStrictEqual(
       decode({
@@ -351,7 +351,7 @@ describe("decode", () => {
     )
   })
 
-  it("gives calls without ids some, and responses those of the calls they answer", () => {
+  it("generates ids of calls, and matches responses to them", () => {
     const functionCall = (name: string, id?: string) => ({ functionCall: { name, args: { at: 1 }, ...(id && { id }) } })
     const functionResponse = (name: string, id?: string) => ({
       functionResponse: { name, response: { output: name }, ...(id && { id }) },
@@ -382,7 +382,7 @@ describe("decode", () => {
     assert.deepStrictEqual(messages.at(-1), Chat.user("Well?"))
   })
 
-  it("reads results as they are: text, an error, or an object", () => {
+  it("reads results: text, an error, or an object", () => {
     const result = (response: unknown) => {
       const [message] = said({ role: "user", parts: [{ functionResponse: { id: "a", name: "look", response } }] })
       const [part] = message?.content ?? []
@@ -395,7 +395,7 @@ describe("decode", () => {
     assert.deepStrictEqual(result({ temperature: 21 }), ['{"temperature":21}', undefined])
   })
 
-  it("joins what a stream left in pieces, up to its signature", () => {
+  it("joins pieces of a streamed text, up to its signature", () => {
     const sealed = Buffer.from("understudy.anthropic.sig").toString("base64")
     assert.deepStrictEqual(
       said({
@@ -420,7 +420,7 @@ describe("decode", () => {
     )
   })
 
-  it("tells in words what Chat has no part for", () => {
+  it("converts parts without a counterpart in Chat to text", () => {
     const [message] = said({
       role: "model",
       parts: [
@@ -463,7 +463,7 @@ describe("decode", () => {
     assert.deepStrictEqual(request.format, { type: "json-schema", name: "response", schema })
   })
 
-  it("offers only the functions that are allowed", () => {
+  it("keeps only the allowed functions", () => {
     const tools = [{ functionDeclarations: [{ name: "a" }, { name: "b" }, { name: "c" }] }]
     const allowed = (mode: string, ...allowedFunctionNames: ReadonlyArray<string>) => {
       const request = decode({ tools, toolConfig: { functionCallingConfig: { mode, allowedFunctionNames } } })
@@ -476,7 +476,7 @@ describe("decode", () => {
     assert.deepStrictEqual(allowed("MODE_UNSPECIFIED"), ["abc", undefined])
   })
 
-  it("keeps what there are no words for", () => {
+  it("keeps fields without a counterpart in Chat", () => {
     assert.deepStrictEqual(
       decode({
         tools: [{ googleSearch: {}, functionDeclarations: [{ name: "a" }] }, { codeExecution: {} }],
@@ -503,7 +503,7 @@ describe("decode", () => {
     )
   })
 
-  it("names what only Google is told of a part", () => {
+  it("reports part fields that only Google supports", () => {
     const video = { fileData: { fileUri: "https://youtu.be/a" }, video_metadata: { fps: 1 } }
     const { droppedParams } = decode({
       contents: [{ role: "user", parts: [video, { ...video, mediaResolution: {} }] }],
@@ -511,7 +511,7 @@ describe("decode", () => {
     assert.deepStrictEqual(droppedParams, ["videoMetadata", "mediaResolution"])
   })
 
-  it("streams where the address says so", () => {
+  it("streams if the URL says so", () => {
     assert.isTrue(Request.isStream({}, { stream: true }))
     assert.isFalse(Request.isStream({ stream: true }, {}))
   })
@@ -525,6 +525,6 @@ describe("decode", () => {
     [{ tools: [{ functionDeclarations: [{}] }] }, /'tools\[0\]\.functionDeclarations\[0\]\.name'/],
   ]
   for (const [body, says] of wrong) {
-    it(`refuses ${JSON.stringify(body)}`, () => assert.match(refused(body), says))
+    it(`rejects ${JSON.stringify(body)}`, () => assert.match(refused(body), says))
   }
 })

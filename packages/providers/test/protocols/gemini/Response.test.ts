@@ -15,7 +15,7 @@ const candidate = (parts: ReadonlyArray<unknown>, finishReason = "STOP", more: o
 const finish = (finishReason: string) => decode(candidate([{ text: "Hm" }], finishReason)).finishReason
 
 describe("decode", () => {
-  it("reads an answer as the documentation shows it", () => {
+  it("reads a response as documented", () => {
     assert.deepStrictEqual(
       decode({
         candidates: [
@@ -66,7 +66,7 @@ describe("decode", () => {
     )
   })
 
-  it("softens no finish reason", () => {
+  it("keeps every finish reason", () => {
     assert.strictEqual(finish("STOP"), "stop")
     assert.strictEqual(finish("MAX_TOKENS"), "length")
     for (const reason of ["SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY"]) {
@@ -77,7 +77,7 @@ describe("decode", () => {
     }
   })
 
-  it("answers a blocked prompt by a refusal that says why", () => {
+  it("turns a blocked prompt into a refusal with the reason", () => {
     assert.deepStrictEqual(decode({ promptFeedback: { blockReason: "PROHIBITED_CONTENT" } }), {
       content: [{ type: "refusal", text: "The prompt was blocked: PROHIBITED_CONTENT" }],
       finishReason: "content-filter",
@@ -86,7 +86,7 @@ describe("decode", () => {
     assert.deepStrictEqual(blocked.content, [{ type: "refusal", text: "It was unsafe." }])
   })
 
-  it("takes a call that failed to be one, or an end without words, for no answer", () => {
+  it("is Malformed with a failed call, or without content and a known finish reason", () => {
     for (const [body, says] of [
       [candidate([], "MALFORMED_FUNCTION_CALL"), "MALFORMED_FUNCTION_CALL"],
       [candidate([{ text: "Let me look" }], "MALFORMED_FUNCTION_CALL"), "MALFORMED_FUNCTION_CALL"],
@@ -103,7 +103,7 @@ describe("decode", () => {
     }
   })
 
-  it("finds the characters that are cited by their bytes", () => {
+  it("converts byte positions of citations to characters", () => {
     const [part] = decode(
       candidate([{ text: "Zürich is fine." }], "STOP", {
         groundingMetadata: {
@@ -130,7 +130,7 @@ describe("encode", () => {
       { id: "1", created: 17, request: { model: "assistant", messages: [] } },
     ) as { readonly candidates: ReadonlyArray<Record<string, unknown>> }
 
-  it("says every finish in Google's words", () => {
+  it("writes Google's finish reasons", () => {
     const reason = (finish: Chat.FinishReason) => encode({ finishReason: finish }).candidates[0]?.["finishReason"]
     assert.deepStrictEqual((["stop", "tool-calls", "length"] as const).map(reason), ["STOP", "STOP", "MAX_TOKENS"])
     assert.deepStrictEqual((["content-filter", "refusal", "pause", "other"] as const).map(reason), [
@@ -141,7 +141,7 @@ describe("encode", () => {
     ])
   })
 
-  it("says a refusal in words, and cites documents by their titles", () => {
+  it("writes a refusal as text, and cites documents by title", () => {
     const { candidates } = encode({
       finishReason: "refusal",
       content: [

@@ -26,7 +26,7 @@ const usage: Chat.Part = { type: "usage", usage: { inputTokens: 9, outputTokens:
 const start: Chat.Part = { type: "start", id: "abc", model: "gemini-3-pro-preview" }
 
 describe("decoder", () => {
-  it("reads thoughts, text with its signature at the end, and calls that come whole", () => {
+  it("reads reasoning, text with a final signature, and complete calls", () => {
     assert.deepStrictEqual(
       parts(
         chunk([{ text: "Hm", thought: true }]),
@@ -64,7 +64,7 @@ describe("decoder", () => {
     )
   })
 
-  it("answers a blocked prompt by a refusal", () => {
+  it("turns a blocked prompt into a refusal", () => {
     assert.deepStrictEqual(
       parts({ promptFeedback: { blockReason: "SAFETY" }, usageMetadata: { promptTokenCount: 9, totalTokenCount: 9 } }),
       [
@@ -76,7 +76,7 @@ describe("decoder", () => {
     )
   })
 
-  it("tells each citation once, by characters of all the text", () => {
+  it("emits each citation once, in characters of the complete text", () => {
     const groundingMetadata = {
       groundingChunks: [{ web: { uri: "https://a.example", title: "A" } }],
       groundingSupports: [{ segment: { startIndex: 3, endIndex: 8 }, groundingChunkIndices: [0] }],
@@ -94,7 +94,7 @@ describe("decoder", () => {
     ])
   })
 
-  it("fails at an error, in an array too, and at a call that failed to be one", () => {
+  it("fails at an error, in an array too, and at a failed call", () => {
     for (const event of [{ error: { code: 503 } }, [{ error: { code: 503 } }]]) {
       const [result] = decoded(event)
       assert.strictEqual(result && Result.isFailure(result) ? result.failure : undefined, failed)
@@ -131,7 +131,7 @@ describe("encoder", () => {
     responseId: "1",
   })
 
-  it("writes text as it comes, calls whole, and one finish with the usage", () => {
+  it("writes text as it arrives, complete calls, and one finish with the usage", () => {
     assert.deepStrictEqual(
       written(
         frames(
@@ -177,7 +177,7 @@ describe("encoder", () => {
     )
   })
 
-  it("passes its own on, and ends what breaks in an error", () => {
+  it("passes its own frames on, and ends a failed stream with an error", () => {
     const data = '{"candidates":[{"content":{"parts":[{"text":"Hi"}]},"finishReason":"STOP","index":0}],"later":1}'
     const own: Chat.Frame = {
       parts: [

@@ -204,15 +204,15 @@ const own = (response: Chat.Response): Chat.Response => ({
   }),
 })
 
-describe("both ways", () => {
-  it.prop("what the protocol can say survives it", [Conversation.response], ([response]) => {
+describe("a round trip", () => {
+  it.prop("preserves everything the protocol supports", [Conversation.response], ([response]) => {
     const told = streamed(own(response))
     assert.deepStrictEqual(understood(written(parts(...told))), folded(told))
   })
 
   const Calls = Schema.NonEmptyArray(Schema.Struct({ json: Schema.Literals(["{}", '{"a":"}"}', '{"a":{"b":1}}']) }))
 
-  it.prop("and so do calls that come interleaved", [Calls, Schema.Array(Schema.Int)], ([calls, turns]) => {
+  it.prop("preserves interleaved calls", [Calls, Schema.Array(Schema.Int)], ([calls, turns]) => {
     const left = calls.map(({ json }, index): Array<Chat.Part> => [
       { type: "tool-call", index, id: `call_${index}`, name: "look" },
       ...Array.from(json, (char): Chat.Part => ({ type: "tool-arguments", index, arguments: char })),
@@ -235,7 +235,7 @@ describe("both ways", () => {
 // ---------------------------------------------------------------------------------------------------------------------
 
 describe("another protocol's frames", () => {
-  it("are blocks, each opened and closed by what comes next", () => {
+  it("become blocks, each closed by the next", () => {
     assert.deepStrictEqual(
       written(
         parts(
@@ -289,7 +289,7 @@ describe("another protocol's frames", () => {
     )
   })
 
-  it("let a call wait until the one before it is whole", () => {
+  it("delay a call until the one before is complete", () => {
     const look = (index: number) => ({ type: "tool-call" as const, index, id: `${index}`, name: "look" })
     const json = (index: number, text: string) => ({ type: "tool-arguments" as const, index, arguments: text })
     const stream = encoder()
@@ -302,7 +302,7 @@ describe("another protocol's frames", () => {
     assert.deepStrictEqual(push(json(0, "\n")), [])
   })
 
-  it("let no call wait beyond the end", () => {
+  it("delay no call beyond the end", () => {
     const events = written(
       parts(
         { type: "tool-call", index: 0, id: "0", name: "run" },
@@ -319,7 +319,7 @@ describe("another protocol's frames", () => {
     )
   })
 
-  it("never soften why the answer ended", () => {
+  it("keep every stop reason", () => {
     const reason = (...told: ReadonlyArray<Chat.Part>) =>
       (written(parts({ type: "text", text: "Hi" }, ...told)).at(-2)?.["delta"] as Event | undefined)?.["stop_reason"]
     const finished = (reason: Chat.FinishReason, more = {}): Chat.Part => ({ type: "finish", reason, ...more })
@@ -333,11 +333,11 @@ describe("another protocol's frames", () => {
     assert.strictEqual(reason({ type: "refusal", text: "No" }, finished("stop")), "refusal")
   })
 
-  it("may hold not a word", () => {
+  it("may be empty", () => {
     assert.deepStrictEqual(written(parts(finish)), [start(), ended("end_turn"), stopped])
   })
 
-  it("hold but one answer", () => {
+  it("contain one choice", () => {
     assert.deepStrictEqual(written(parts({ type: "text", text: "Two", choice: 1 }, finish)), [
       start(),
       ended("end_turn"),
@@ -355,7 +355,7 @@ const words = delta(0, { type: "text_delta", text: "Hel" })
 const rest = [closed(0), ended("end_turn", { output_tokens: 9 }), stopped]
 
 describe("this protocol's frames", () => {
-  it("go out as they came, whatever they are", () => {
+  it("are passed on unchanged, known or not", () => {
     const events = [
       ...preamble,
       words,
@@ -373,7 +373,7 @@ describe("this protocol's frames", () => {
     )
   })
 
-  it("get the names by which SDKs go, and the end, where the upstream gave none", () => {
+  it("get missing event names, and a missing end", () => {
     const events = [...preamble, words, closed(0), ended("end_turn")]
     for (const event of [{}, { event: "message" }]) {
       const nameless = events.map((body) => ({ ...event, data: JSON.stringify(body) }))
@@ -381,18 +381,18 @@ describe("this protocol's frames", () => {
     }
   })
 
-  it("get a beginning where the upstream gave none", () => {
+  it("get a missing message_start", () => {
     assert.deepStrictEqual(written(native(...[opened(0, text), words, ...rest].map(named)))[0], start())
   })
 })
 
 const broken = { message: "Cut", type: "server_error", code: "stream_broken", status: 502, requestId: "r" }
 
-describe("what this protocol's SDKs rely on", () => {
+describe("a field that SDKs rely on", () => {
   const opening = opened(0, text)
   const told = { input_tokens: 3, output_tokens: 1 }
 
-  it("is filled in: the usage of the message, and of its end", () => {
+  it("is completed: the usage of message_start and message_delta", () => {
     const { message, type } = start()
     const { usage: _usage, ...uncounted } = message
     const { usage: _none, ...unended } = ended("end_turn")
@@ -408,7 +408,7 @@ describe("what this protocol's SDKs rely on", () => {
     assert.deepStrictEqual(read(raw(native(...late.map(named)))).map(({ usage }) => usage)[4], told)
   })
 
-  it("is taken by the SDK's helper", async () => {
+  it("is accepted by the SDK's helper", async () => {
     const { usage: _usage, ...uncounted } = start().message
     const { usage: _none, ...unended } = ended("end_turn")
     const events = [{ type: "message_start", message: uncounted }, opening, words, closed(0), unended, stopped]
@@ -422,7 +422,7 @@ describe("what this protocol's SDKs rely on", () => {
     assert.deepInclude(await stream.finalMessage(), { stop_reason: "end_turn" })
   })
 
-  it("is one end: where none was told, it comes before the last event", () => {
+  it("is one message_delta: a missing one is added before message_stop", () => {
     const call = { type: "tool_use", id: "toolu_1", name: "look", input: {} }
     const events = [start(told), opened(0, call), closed(0), { type: "message_delta", delta: {} }, stopped]
     const written = read(raw(native(...events.map(named))))
@@ -433,7 +433,7 @@ describe("what this protocol's SDKs rely on", () => {
     assert.deepStrictEqual(written.at(-1), stopped)
   })
 
-  it("is one end: what an upstream sends after it is not passed on, and no error is", () => {
+  it("is one end: later events and errors are dropped", () => {
     const events = [...preamble, words, closed(0), ended("end_turn"), stopped]
     const stream = encoder()
     const frames = native(...[...events, words, closed(0), stopped].map(named))
@@ -442,7 +442,7 @@ describe("what this protocol's SDKs rely on", () => {
     assert.strictEqual(stream.fail(broken), "")
   })
 
-  it("is no end before the reason for it: the answer may be half of one", () => {
+  it("is no message_stop before the stop reason: the response may be incomplete", () => {
     const stream = encoder()
     const frames = native(...[...preamble, words, stopped].map(named))
     assert.deepStrictEqual(read(frames.map(stream.push).join("") + stream.fail(broken)).at(-1)?.type, "error")
@@ -450,7 +450,7 @@ describe("what this protocol's SDKs rely on", () => {
     assert.deepStrictEqual(read(raw(late)), [...preamble, words, closed(0), ended("end_turn"), stopped])
   })
 
-  it("is a name that is its type", () => {
+  it("is an event name equal to its type", () => {
     const odd = native(...[...preamble, words, closed(0), ended("end_turn")].map(named), {
       event: "message_stop",
       data: '{"type":"odd"}',
@@ -458,7 +458,7 @@ describe("what this protocol's SDKs rely on", () => {
     assert.deepStrictEqual(written(odd).at(-1), stopped)
   })
 
-  it("is the stop sequence, where it was met", () => {
+  it("is the stop sequence that ended the response", () => {
     const sequence = (stopSequence: string, stop?: ReadonlyArray<string>) => {
       const request = { model: "assistant", messages: [], sampling: { stop } }
       const stream = Stream.encoder({ id: "1", created: 17, request })
@@ -475,10 +475,10 @@ describe("what this protocol's SDKs rely on", () => {
   })
 })
 
-describe("this protocol's frames, and then another writer's", () => {
+describe("this protocol's frames, then another protocol's", () => {
   const begun = native(...[...preamble, words].map(named))
 
-  it("are one answer: the words go on in their block", () => {
+  it("are one response: the text continues in its block", () => {
     const usage: Chat.Usage = { inputTokens: 9, outputTokens: 5 }
     assert.deepStrictEqual(
       written([
@@ -496,7 +496,7 @@ describe("this protocol's frames, and then another writer's", () => {
     )
   })
 
-  it("count blocks on", () => {
+  it("continue the numbering of blocks", () => {
     const events = written([
       ...begun,
       ...native(named(closed(0))),
@@ -508,7 +508,7 @@ describe("this protocol's frames, and then another writer's", () => {
     )
   })
 
-  it("stay in the other's words, for the first one's no longer fit", () => {
+  it("stay encoded, as the first protocol's events no longer fit", () => {
     const events = written([
       ...begun,
       ...parts({ type: "text", text: "lo" }),
@@ -519,7 +519,7 @@ describe("this protocol's frames, and then another writer's", () => {
 })
 
 describe("fail", () => {
-  it("is the error, and no end", () => {
+  it("writes the error, and no end", () => {
     const stream = encoder()
     stream.push({ parts: [{ type: "text", text: "Hi" }] })
     const error = { message: "Cut\nshort", type: "server_error", code: "stream_broken", status: 502, requestId: "r" }

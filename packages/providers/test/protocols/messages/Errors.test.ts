@@ -30,7 +30,7 @@ describe("parse", () => {
     assert.strictEqual(param("Your credit balance is too low: pay"), undefined)
   })
 
-  it("takes anything", () => {
+  it("accepts any body", () => {
     for (const text of ["", "<html>", "null", "[]", '{"error":"no"}', '{"error":{"message":1,"details":null}}']) {
       assert.deepStrictEqual(Errors.parse(text), nothing)
     }
@@ -41,7 +41,7 @@ describe("encode", () => {
   const encode = (status: number, more: Partial<ClientError> = {}) =>
     Errors.encode({ status, type: "server_error", code: "some_code", message: "No", ...more })
 
-  it("has Anthropic's shape, with our attempts beside", () => {
+  it("has Anthropic's shape, and our attempts", () => {
     assert.deepStrictEqual(encode(502, { requestId: "r-1", param: "max_tokens", attempts: [{ deployment: "a" }] }), {
       type: "error",
       error: { type: "api_error", message: "No", details: { error_code: "some_code" }, param: "max_tokens" },
@@ -51,7 +51,7 @@ describe("encode", () => {
     assert.isNull(encode(502)["request_id"])
   })
 
-  it("is of the type that its status means", () => {
+  it("has the type of its status", () => {
     const statuses = [400, 401, 402, 403, 404, 413, 415, 421, 429, 500, 502, 503, 504, 529]
     assert.deepStrictEqual(
       statuses.map((status) => Errors.fromBody(encode(status)).type),
@@ -74,7 +74,7 @@ describe("encode", () => {
     )
   })
 
-  it("says that a prompt is too long in the words that clients look for", () => {
+  it("describes a prompt that is too long with the text clients look for", () => {
     assert.match(
       Errors.fromBody(encode(400, { code: "context_length_exceeded" })).message ?? "",
       /^prompt is too long: /,

@@ -3,8 +3,8 @@ import * as Model from "@understudy/providers/internal/protocols/messages/Model"
 
 const thinking = (id: string) => Model.of(id).thinking
 
-describe("what a model takes", () => {
-  it("is read off its id, whatever is around it", () => {
+describe("a model's capabilities", () => {
+  it("are inferred from its id, with any prefix and suffix", () => {
     assert.strictEqual(thinking("claude-3-5-sonnet-20241022"), "none")
     assert.strictEqual(thinking("claude-3-7-sonnet-latest"), "budget")
     assert.strictEqual(thinking("claude-sonnet-4-20250514"), "budget")
@@ -14,7 +14,7 @@ describe("what a model takes", () => {
     assert.strictEqual(thinking("a-model-of-another-vendor"), "adaptive")
   })
 
-  it("differs by generation", () => {
+  it("differ by generation", () => {
     assert.deepStrictEqual(
       ["claude-3-opus-20240229", "claude-opus-4-1", "claude-opus-4-8", "claude-sonnet-5", "claude-fable-5-1"].map(
         (id) => [Model.of(id).maxTokens, Model.of(id).sampling, Model.of(id).systemTurns],
@@ -30,7 +30,7 @@ describe("what a model takes", () => {
     assert.deepStrictEqual(Model.of("qwen-max").maxTokens, 4096)
   })
 
-  it("differs in how much it writes, and in what can be kept from it", () => {
+  it("differ in maximum output, and in whether reasoning can be turned off", () => {
     const models = [
       "claude-3-5-haiku-latest",
       "claude-opus-4-1",

@@ -33,8 +33,8 @@ const decode = (body: Record<string, unknown>) => {
   return request
 }
 
-describe("both ways", () => {
-  it.prop("what the protocol can say survives it", [Conversation.request], ([request]) => {
+describe("a round trip", () => {
+  it.prop("preserves everything the protocol supports", [Conversation.request], ([request]) => {
     const { body, warnings } = Result.getOrThrow(Request.encode(request))
     assert.deepStrictEqual(warnings, [])
     assert.deepStrictEqual(decode(JSON.parse(JSON.stringify(body))), request)
@@ -42,7 +42,7 @@ describe("both ways", () => {
 })
 
 describe("the conversation", () => {
-  it("says the least there is to say", () => {
+  it("writes a minimal body", () => {
     assert.deepStrictEqual(encode({}), {
       body: {
         model: "claude-opus-4-5",
@@ -55,7 +55,7 @@ describe("the conversation", () => {
     assert.notProperty(encode({ sampling: { maxTokens: 9 } }), "changes")
   })
 
-  it("puts leading system and developer messages on top", () => {
+  it("puts leading system and developer messages into the system prompt", () => {
     const { system, messages } = body({
       messages: [
         Chat.system("Be brief."),
@@ -80,7 +80,7 @@ describe("the conversation", () => {
     )
   })
 
-  it("keeps a system message's place where the model takes it there", () => {
+  it("keeps a system message's place if the model supports it", () => {
     const conversation = [Chat.user("Hi"), Chat.system("Be brief."), Chat.system("Be kind.")]
     assert.deepStrictEqual(encode({ model: "claude-opus-5", messages: conversation, sampling: { maxTokens: 9 } }), {
       body: {
@@ -95,7 +95,7 @@ describe("the conversation", () => {
     })
   })
 
-  it("keeps its place as the user's text elsewhere, and says so", () => {
+  it("keeps its place as user text otherwise, and reports it", () => {
     const marked = text("<system>\nBe brief.\n</system>")
     const brief = Chat.system("Be brief.")
     const warning = "a system message inside the conversation, sent as user text"
@@ -119,7 +119,7 @@ describe("the conversation", () => {
     assert.deepStrictEqual((between.body["messages"] as ReadonlyArray<unknown>)[2], { role: "user", content: [marked] })
   })
 
-  it("says images, documents and their cache hints", () => {
+  it("encodes images, documents and their cache hints", () => {
     assert.deepStrictEqual(
       messages(
         Chat.user([
@@ -163,7 +163,7 @@ describe("the conversation", () => {
     )
   })
 
-  it("says calls and their results, several in one turn and first in it", () => {
+  it("encodes calls and their results, results first in one turn", () => {
     assert.deepStrictEqual(
       messages(
         Chat.user("Look"),
@@ -219,7 +219,7 @@ describe("the conversation", () => {
     )
   })
 
-  it("shows the model its own arguments where they are not an object", () => {
+  it("sends arguments that are not an object as INVALID_JSON", () => {
     const { body, warnings } = encode({ messages: [Chat.user("Look"), Chat.assistant([call("a", '{"x":')])] })
     assert.deepStrictEqual((body["messages"] as ReadonlyArray<unknown>)[1], {
       role: "assistant",
@@ -228,7 +228,7 @@ describe("the conversation", () => {
     assert.deepStrictEqual(warnings, ["tool call arguments that are not a JSON object, sent as INVALID_JSON"])
   })
 
-  it("returns thoughts that are signed or redacted, and warns of those that are neither", () => {
+  it("returns signed and redacted reasoning, and reports other reasoning", () => {
     const { body, warnings } = encode({
       messages: [
         Chat.user("Think"),
@@ -251,7 +251,7 @@ describe("the conversation", () => {
     assert.deepStrictEqual(warnings, ["reasoning not signed by Anthropic, left out", "a refusal, sent as text"])
   })
 
-  it("returns Anthropic's citations and warns of others", () => {
+  it("returns Anthropic's citations and reports others", () => {
     const own = { type: "char_location", cited_text: "So" }
     const source = { type: "document", index: 0 } as const
     assert.deepStrictEqual(
@@ -266,7 +266,7 @@ describe("the conversation", () => {
 })
 
 describe("tools", () => {
-  it("says their schema, strictness and cache hint", () => {
+  it("have a schema, strictness and a cache hint", () => {
     assert.deepStrictEqual(
       body({
         tools: [
@@ -287,7 +287,7 @@ describe("tools", () => {
     )
   })
 
-  it("says every choice", () => {
+  it("have every choice", () => {
     const choice = (toolChoice: Chat.ToolChoice, parallelToolCalls?: boolean) =>
       body({ tools, toolChoice, ...(parallelToolCalls === undefined ? {} : { parallelToolCalls }) })["tool_choice"]
     assert.deepStrictEqual(choice("auto"), { type: "auto" })
@@ -314,14 +314,14 @@ const sampled = (model: string, sampling: Chat.Sampling, more: Partial<Chat.Requ
 }
 
 describe("sampling", () => {
-  it("says all of it to a model that takes it", () => {
+  it("is sent to a model that supports it", () => {
     assert.deepStrictEqual(
       sampled("claude-3-5-haiku-20241022", { maxTokens: 9, temperature: 0.5, topP: 0.9, topK: 40, stop: ["END"] }),
       { said: { max_tokens: 9, temperature: 0.5, top_p: 0.9, top_k: 40, stop_sequences: ["END"] }, warnings: [] },
     )
   })
 
-  it("warns of what a model does not take", () => {
+  it("is reported for a model that does not support it", () => {
     assert.deepStrictEqual(sampled("claude-sonnet-4-5", { temperature: 1.5, topP: 0.9, topK: 40 }), {
       said: { max_tokens: 32_000, temperature: 1, top_p: undefined, top_k: 40, stop_sequences: undefined },
       warnings: ["temperature above 1, sent as 1", "top_p together with temperature"],
@@ -337,7 +337,7 @@ describe("sampling", () => {
     )
   })
 
-  it("warns of wishes no model of this API takes", () => {
+  it("is reported if no model of this API supports it", () => {
     assert.deepStrictEqual(
       sampled("claude-opus-5", { seed: 1, frequencyPenalty: 0.5, presencePenalty: 0.5, temperature: 1 }).warnings,
       ["seed", "frequency_penalty", "presence_penalty"],
@@ -352,7 +352,7 @@ const reasoned = (model: string, reasoning: Chat.ReasoningOptions, more: Partial
 }
 
 describe("reasoning", () => {
-  it("is an effort where the model decides for itself", () => {
+  it("is an effort for a model that decides for itself", () => {
     assert.deepStrictEqual(reasoned("claude-opus-5", { effort: "xhigh" }), {
       thinking: { type: "adaptive" },
       output: { effort: "xhigh" },
@@ -371,7 +371,7 @@ describe("reasoning", () => {
     })
   })
 
-  it("is a budget where the model is given one, within max_tokens", () => {
+  it("is a budget within max_tokens for a model with budgets", () => {
     assert.deepStrictEqual(reasoned("claude-sonnet-4-5", { effort: "medium" }), {
       thinking: { type: "enabled", budget_tokens: 8192 },
       output: undefined,
@@ -391,7 +391,7 @@ describe("reasoning", () => {
     })
   })
 
-  it("is switched off, or not known", () => {
+  it("is turned off, or not supported", () => {
     assert.deepStrictEqual(reasoned("claude-opus-5", { effort: "none" }).thinking, { type: "disabled" })
     assert.deepStrictEqual(reasoned("claude-opus-5", { budget: 0 }).thinking, { type: "disabled" })
     assert.deepStrictEqual(reasoned("claude-3-5-haiku-20241022", { effort: "none" }).thinking, undefined)
@@ -400,7 +400,7 @@ describe("reasoning", () => {
     ])
   })
 
-  it("is as much as the model sees fit where nothing is said of it but that it may", () => {
+  it("is left to the model without an effort or a budget", () => {
     assert.deepStrictEqual(reasoned("claude-opus-5", {}), {
       thinking: { type: "adaptive" },
       output: undefined,
@@ -410,7 +410,7 @@ describe("reasoning", () => {
     assert.deepStrictEqual(reasoned("claude-sonnet-4-5", {}).thinking, { type: "enabled", budget_tokens: 8192 })
   })
 
-  it("is as little as can be where it cannot be switched off", () => {
+  it("is minimal if it cannot be turned off", () => {
     assert.deepStrictEqual(reasoned("claude-sonnet-5-5", { effort: "none" }).thinking, { type: "between_tools" })
     assert.deepStrictEqual(reasoned("claude-fable-5", { effort: "none" }), {
       thinking: undefined,
@@ -420,7 +420,7 @@ describe("reasoning", () => {
     })
   })
 
-  it("gives way to a chosen tool, and to a turn that began without it", () => {
+  it("is dropped with a forced tool, and in a turn that started without it", () => {
     assert.deepStrictEqual(reasoned("claude-opus-5", { effort: "low" }, { tools, toolChoice: "required" }), {
       thinking: undefined,
       output: { effort: "low" },
@@ -448,7 +448,7 @@ describe("reasoning", () => {
 })
 
 describe("the rest", () => {
-  it("says a schema for the answer, beside the effort", () => {
+  it("encodes a JSON schema next to the effort", () => {
     const schema = { type: "object", properties: { a: { type: "string" } }, additionalProperties: false }
     assert.deepStrictEqual(
       body({
@@ -461,7 +461,7 @@ describe("the rest", () => {
     assert.notProperty(body({ format: { type: "text" } }), "output_config")
   })
 
-  it("says the user, and the protocol's own fields", () => {
+  it("encodes the user, and the protocol's own fields", () => {
     const { metadata, service_tier, max_tokens } = body({
       user: "u1",
       metadata: { team: "a" },
@@ -472,7 +472,7 @@ describe("the rest", () => {
     assert.strictEqual(max_tokens, 32_000)
   })
 
-  it("asks for JSON without a schema in the system prompt, and says so", () => {
+  it("requests JSON mode in the system prompt, and reports it", () => {
     const { body, warnings } = encode({
       format: { type: "json" },
       messages: [Chat.system("Be brief."), Chat.user("Hi")],
@@ -483,12 +483,12 @@ describe("the rest", () => {
     assert.deepStrictEqual(warnings, ["JSON mode, sent as an instruction"])
   })
 
-  it("asks for no more than the model can write", () => {
+  it("limits max_tokens to the model's maximum", () => {
     const max = (model: string) => body({ model, sampling: { maxTokens: 128_000 } })["max_tokens"]
     assert.deepStrictEqual(["claude-sonnet-4-5", "claude-opus-4-8", "an-alias"].map(max), [64_000, 128_000, 128_000])
   })
 
-  it("gives a free-form tool a function's form", () => {
+  it("converts a custom tool to a function", () => {
     const customTool = { name: "run", custom: { format: { type: "grammar", syntax: "lark", definition: "x" } } }
     const { body, warnings } = encode({
       tools: [customTool],
@@ -513,7 +513,7 @@ describe("the rest", () => {
     assert.deepStrictEqual(warnings, [])
   })
 
-  it("refuses what it cannot say", () => {
+  it("fails on features that cannot be dropped", () => {
     const user = (part: Chat.UserMessage["content"][number]) => unsupported({ messages: [Chat.user([part])] })
     assert.strictEqual(user({ type: "audio", source: { type: "url", url: "https://example.com" } }), "audio")
     assert.strictEqual(
@@ -576,7 +576,7 @@ const shown = (...content: ReadonlyArray<unknown>) => said({ role: "user", conte
 const refused = (body: Record<string, unknown>) => Result.getOrThrow(Result.flip(Request.decode(body))).message
 
 describe("decode", () => {
-  it("says of a thread to go on with that nobody keeps it, as Anthropic would", () => {
+  it("rejects a thread to continue as Anthropic does for an unknown one", () => {
     const thread = { type: "continue", previous_message_id: "msg_1" }
     const { code, path, status } = Result.getOrThrow(Result.flip(Request.decode(wire({ thread }))))
     assert.deepStrictEqual([status, code, path], [404, "thread_not_found", "thread"])
@@ -584,7 +584,7 @@ describe("decode", () => {
     assert.deepStrictEqual(decode(wire(begun)).vendor, { messages: begun })
   })
 
-  it("reads the least there is to read, and keeps it as it came", () => {
+  it("reads a minimal body, and keeps it as native", () => {
     const body = wire({ stream: true })
     assert.deepStrictEqual(Result.getOrThrow(Request.decode(body)), {
       model: "assistant",
@@ -646,7 +646,7 @@ describe("decode", () => {
     )
   })
 
-  it("reads results apart from what the user says, and gives each its vendor's id again", () => {
+  it("separates results from the user's content, and restores vendor ids", () => {
     const kimi = ToolIds.write("functions.look:0", undefined)
     const gemini = ToolIds.write("call_1", { issuer: "google", value: "sig" })
     assert.deepStrictEqual(
@@ -699,7 +699,7 @@ describe("decode", () => {
     )
   })
 
-  it("reads what other vendors' pages are worth to Anthropic: nothing", () => {
+  it("drops other vendors' pages for Anthropic", () => {
     const page = (encrypted_index: string) =>
       said({
         role: "assistant",
@@ -724,7 +724,7 @@ describe("decode", () => {
     assert.deepStrictEqual(Result.getOrThrow(Request.encode({ ...page("p"), model: "claude-opus-4-5" })).warnings, [])
   })
 
-  it("puts the hint for the whole request where the API does: on its last block", () => {
+  it("applies the request's cache hint to its last block", () => {
     const cached = (messages: ReadonlyArray<unknown>) =>
       decode(wire({ messages, cache_control: { type: "ephemeral" } }))
         .messages.at(-1)
@@ -737,7 +737,7 @@ describe("decode", () => {
     )
   })
 
-  it("reads tools, the choice among them, and how many at a time", () => {
+  it("reads tools, tool choice, and parallel calls", () => {
     const { parallelToolCalls, toolChoice, tools } = decode(
       wire({
         tools: [{ type: "custom", name: "look", input_schema: { type: "object" }, eager_input_streaming: true }],
@@ -764,14 +764,14 @@ describe("decode", () => {
     assert.isUndefined(reasoning({ output_config: {} }))
   })
 
-  it("reads the schema of the answer, under its name as a beta too", () => {
+  it("reads a JSON schema, under its beta name too", () => {
     const format = { type: "json_schema", schema: { type: "object" } }
     const read = { type: "json-schema", name: "answer", schema: { type: "object" } } as const
     assert.deepStrictEqual(decode(wire({ output_config: { format } })).format, read)
     assert.deepStrictEqual(decode(wire({ output_format: format })).format, read)
   })
 
-  it("keeps what only Anthropic has words for: fields and tools as they came, the rest by name", () => {
+  it("keeps Anthropic's own fields and tools as written, and reports the rest", () => {
     const own = { type: "web_search_20260318", name: "web_search" }
     const request = decode(
       wire({
@@ -798,7 +798,7 @@ describe("decode", () => {
     ])
   })
 
-  it("says what is wrong, and where", () => {
+  it("names the invalid field, and what was expected", () => {
     const at = (content: unknown, role = "user") => refused(wire({ messages: [{ role, content }] }))
     assert.include(refused({ messages: [{ role: "user", content: "Hi" }] }), "'model'")
     assert.include(refused(wire({ messages: [] })), "at least one message")
@@ -822,7 +822,7 @@ describe("native", () => {
   const native = (body: Record<string, unknown>, model = "claude-opus-4-5") =>
     Request.native({ model, messages: [], native: { protocol: "messages", body } })
 
-  it("is as it came, but for the model and the stream", () => {
+  it("is unchanged except the model and the stream", () => {
     const body = wire({
       stream: true,
       max_tokens: 9,
@@ -834,7 +834,7 @@ describe("native", () => {
     assert.isUndefined(Request.native({ model: "m", messages: [], native: { protocol: "chat-completions", body } }))
   })
 
-  it("asks for no more than the model can write", () => {
+  it("limits max_tokens to the model's maximum", () => {
     assert.strictEqual(native(wire())?.["max_tokens"], 64_000)
     assert.strictEqual(native(wire(), "claude-opus-5")?.["max_tokens"], 128_000)
     assert.strictEqual(native(wire(), "an-alias")?.["max_tokens"], 128_000)
@@ -852,7 +852,7 @@ describe("native", () => {
     { role: "user", content: "And?" },
   ]
 
-  it("leaves out thoughts, pages and blanks that other vendors put there", () => {
+  it("loses other vendors' reasoning, pages and blank text", () => {
     const page = { type: "web_search_result_location", url: "https://a.example", cited_text: "", encrypted_index: "" }
     const proven = { ...page, encrypted_index: "p" }
     const left = (...content: ReadonlyArray<unknown>) => native(wire({ messages: turns(...content) }))?.["messages"]
@@ -875,7 +875,7 @@ describe("native", () => {
     ])
   })
 
-  it("does not ask a model to go on thinking where another one's thoughts began", () => {
+  it("has no reasoning after a turn with another vendor's reasoning", () => {
     const thinking = { type: "enabled", budget_tokens: 2048 }
     const resumed = (...content: ReadonlyArray<unknown>) =>
       native(wire({ thinking, messages: [{ role: "assistant", content }, result] }))?.["thinking"]

@@ -35,8 +35,8 @@ const unsealed = ({ content, ...rest }: Chat.Response): Chat.Response => ({
   ),
 })
 
-describe("both ways", () => {
-  it.prop("what the protocol can say survives it", [Conversation.response], ([response]) => {
+describe("a round trip", () => {
+  it.prop("preserves everything the protocol supports", [Conversation.response], ([response]) => {
     const told = unsealed(response)
     const {
       native,
@@ -49,7 +49,7 @@ describe("both ways", () => {
 })
 
 describe("encode", () => {
-  it("says the least there is to say", () => {
+  it("writes a minimal body", () => {
     assert.deepStrictEqual(encode({}), {
       id: "msg_1",
       type: "message",
@@ -62,7 +62,7 @@ describe("encode", () => {
     })
   })
 
-  it("seals for others, and names calls so that any vendor takes them", () => {
+  it("tags encrypted reasoning, and writes call ids that every vendor accepts", () => {
     const { content } = encode({
       content: [
         { type: "text", text: "" },
@@ -84,7 +84,7 @@ describe("encode", () => {
     assert.deepStrictEqual(call?.["input"], { INVALID_JSON: "no JSON" })
   })
 
-  it("never softens why the answer ended", () => {
+  it("keeps every stop reason", () => {
     const reason = (response: Partial<Chat.Response>) => encode(response)["stop_reason"]
     const call: Chat.ToolCall = { type: "tool-call", id: "1", name: "look", arguments: "{}" }
     assert.deepStrictEqual(
@@ -100,7 +100,7 @@ describe("encode", () => {
 })
 
 describe("decode", () => {
-  it("reads an answer", () => {
+  it("reads a response", () => {
     assert.deepStrictEqual(decode({}), {
       id: "msg_1",
       model: "claude-opus-5",
@@ -119,7 +119,7 @@ describe("decode", () => {
     end_char_index: 2,
   }
 
-  it("reads every block, and leaves what the engine does not know to native", () => {
+  it("reads every block, and leaves unknown ones to native", () => {
     assert.deepStrictEqual(
       decode({
         content: [
@@ -151,11 +151,11 @@ describe("decode", () => {
     )
   })
 
-  it("takes an empty answer with a stop reason for an answer", () => {
+  it("accepts an empty response with a stop reason", () => {
     assert.deepStrictEqual(decode({ content: [] }).content, [])
   })
 
-  it("keeps every stop reason what it is", () => {
+  it("keeps each stop reason", () => {
     const finishes = {
       end_turn: "stop",
       stop_sequence: "stop",
@@ -172,7 +172,7 @@ describe("decode", () => {
     assert.strictEqual(decode({ stop_reason: "stop_sequence", stop_sequence: "END" }).stopSequence, "END")
   })
 
-  it("takes an answer with a call for one, whatever it says of its end", () => {
+  it("corrects the stop reason of a response with a call", () => {
     const call = { type: "tool_use", id: "toolu_1", name: "look", input: {} }
     assert.strictEqual(decode({ content: [call], stop_reason: "max_tokens" }).finishReason, "length")
     const text = JSON.stringify({ ...message, content: [call], later: 1 })
@@ -181,7 +181,7 @@ describe("decode", () => {
     assert.strictEqual(native?.text, text.replace('"end_turn"', '"tool_use"'))
   })
 
-  it("fills in the usage that SDKs rely on, and leaves all else as it was written", () => {
+  it("completes the usage that SDKs rely on, and leaves the rest as written", () => {
     const { usage: _usage, ...rest } = message
     for (const usage of ["", ',"usage":null', ',"usage":{}', ',"usage":{"output_tokens":5}']) {
       const text = `${JSON.stringify(rest).slice(0, -1)},"later":1e400${usage}}`
@@ -192,14 +192,14 @@ describe("decode", () => {
     }
   })
 
-  it("keeps the words and the details of a refusal", () => {
+  it("keeps the explanation and the details of a refusal", () => {
     const details = { type: "refusal", category: "cyber", explanation: "No." }
     const { content, vendor } = decode({ content: [], stop_reason: "refusal", stop_details: details })
     assert.deepStrictEqual(content, [{ type: "refusal", text: "No." }])
     assert.deepStrictEqual(vendor, { messages: { stop_details: details } })
   })
 
-  it("counts cached tokens in the input, and zeros as zeros", () => {
+  it("counts cached tokens as input, and zeros as zeros", () => {
     assert.deepStrictEqual(
       decode({
         usage: {
@@ -214,7 +214,7 @@ describe("decode", () => {
     )
   })
 
-  it("calls what is not a message malformed", () => {
+  it("is Malformed if it is not a message", () => {
     for (const text of ["", "{", "null", "[]", "{}", '{"content":"Hello"}', "<html>"]) {
       const error = Result.getOrThrow(Result.flip(Response.decode(text)))
       assert.strictEqual(error.reason._tag, "Malformed")

@@ -77,7 +77,7 @@ describe("decoder", () => {
     assert.lengthOf(parts, 3)
   })
 
-  it("reads thoughts, their signature and redacted ones", () => {
+  it("reads reasoning, signatures and redacted reasoning", () => {
     assert.deepStrictEqual(
       decode(
         start(0, { type: "thinking", thinking: "", signature: "" }),
@@ -94,7 +94,7 @@ describe("decoder", () => {
     )
   })
 
-  it("counts tool calls among themselves and gives each its arguments", () => {
+  it("numbers tool calls and gives each its arguments", () => {
     assert.deepStrictEqual(
       decode(
         start(0, { type: "text", text: "Look" }),
@@ -124,7 +124,7 @@ describe("decoder", () => {
     )
   })
 
-  it("reads the words of a refusal, and takes an answer with a call for one", () => {
+  it("reads a refusal's explanation, and corrects the stop reason of a stream with a call", () => {
     const stop_details = { type: "refusal", category: null, explanation: "No." }
     assert.deepStrictEqual(decode({ type: "message_delta", delta: { stop_reason: "refusal", stop_details } }), [
       { type: "refusal", text: "No." },
@@ -139,14 +139,14 @@ describe("decoder", () => {
     })
   })
 
-  it("hands an error event to the vendor's judgement", () => {
+  it("classifies an error event by the vendor's table", () => {
     const data = JSON.stringify({ type: "error", error: { type: "overloaded_error", message: "Overloaded" } })
     const result = decoder().push({ event: "error", data })
     if (result === undefined) return assert.fail("skipped")
     assert.strictEqual(Result.getOrThrow(Result.flip(result)).message, "overloaded_error: Overloaded")
   })
 
-  it("skips what is malformed", () => {
+  it("skips malformed events", () => {
     for (const data of [
       "",
       "{",

@@ -68,8 +68,8 @@ const native = (...events: ReadonlyArray<Record<string, unknown>>): ReadonlyArra
 const sse = (...events: ReadonlyArray<Record<string, unknown>>) =>
   events.map((event) => `event: ${String(event["type"])}\ndata: ${JSON.stringify(event)}\n\n`).join("")
 
-describe("both ways", () => {
-  it.prop("what the protocol can say survives it", [Conversation.response], ([response]) => {
+describe("a round trip", () => {
+  it.prop("preserves everything the protocol supports", [Conversation.response], ([response]) => {
     const frames = Streamed.frames(response)
     const events = written(frames)
     assert.deepStrictEqual(
@@ -80,7 +80,7 @@ describe("both ways", () => {
 })
 
 describe("another protocol's frames", () => {
-  it("are a response created, items added, written and done, and the response completed", () => {
+  it("become response.created, items added, extended and done, and response.completed", () => {
     const events = written(
       parts(
         { type: "usage", usage: { inputTokens: 9, outputTokens: 1 } },
@@ -169,7 +169,7 @@ describe("another protocol's frames", () => {
     })
   })
 
-  it("say where each piece belongs", () => {
+  it("have the index of each delta", () => {
     const events = written(parts({ type: "text", text: "Hi" }, { type: "finish", reason: "stop" }))
     const at = { item_id: "msg_understudy_1_0", output_index: 0, content_index: 0 }
     for (const event of events.filter(({ type }) => /output_text|content_part/.test(type)))
@@ -183,7 +183,7 @@ describe("another protocol's frames", () => {
     })
   })
 
-  it("are told by the model that the answer names, and repeat what was asked", () => {
+  it("have the response's model, and repeat the request's settings", () => {
     const stream = encoder({ instructions: "Be brief.", tools: [{ type: "web_search" }] })
     const [created] = written(
       parts({ type: "start", id: "msg_1", model: "claude" }, { type: "text", text: "Hi" }),
@@ -200,7 +200,7 @@ describe("another protocol's frames", () => {
     })
   })
 
-  it("never soften why they end, and mark what was cut short", () => {
+  it("keep the finish reason, and mark a truncated item", () => {
     const last = (reason: Chat.FinishReason) => {
       const event = written(parts({ type: "text", text: "Hi" }, { type: "finish", reason })).at(-1)
       return [event?.type, responseOf(event)["incomplete_details"], outputOf(event)[0]?.["status"]]
@@ -215,13 +215,13 @@ describe("another protocol's frames", () => {
     }
   })
 
-  it("may hold not a word", () => {
+  it("may be empty", () => {
     const events = written(parts({ type: "finish", reason: "stop" }))
     assert.deepStrictEqual(events.map(told), ["created", "in_progress", "completed"])
     assert.deepStrictEqual(outputOf(events.at(-1)), [])
   })
 
-  it("give calls the client's own names back, in their namespaces", () => {
+  it("give calls the client's own names, in their namespaces", () => {
     const stream = encoder({ tools: [{ type: "namespace", name: "crm", tools: [{ type: "function", name: "look" }] }] })
     const events = written(
       parts(
@@ -237,7 +237,7 @@ describe("another protocol's frames", () => {
 })
 
 describe("fail", () => {
-  it("is an error, at which SDKs throw, and a response that failed, for which Codex waits", () => {
+  it("writes an error, at which SDKs throw, and response.failed, for which Codex waits", () => {
     const stream = encoder()
     const begun = stream.push({ parts: [{ type: "text", text: "Hi" }] })
     const events = read(begun + stream.fail(error)).slice(-2)
@@ -258,7 +258,7 @@ describe("fail", () => {
     })
   })
 
-  it("begins with the response, where nothing was said", () => {
+  it("starts the response if nothing was written", () => {
     assert.deepStrictEqual(
       read(encoder().fail(error)).map(({ type }) => type),
       ["response.created", "response.in_progress", "error", "response.failed"],
@@ -287,12 +287,12 @@ describe("this protocol's frames", () => {
     { type: "response.completed", sequence_number: 9, response: { ...response, status: "completed", output: [] } },
   ]
 
-  it("go out as they came, and nothing is added to their end", () => {
+  it("are passed on unchanged, with nothing added at the end", () => {
     const later = { type: "response.event_of_a_later_api", sequence_number: 6, field: 1 }
     assert.strictEqual(raw(native(...begun, later, ...done)), sse(...begun, later, ...done))
   })
 
-  it("end once, whatever their upstream sends after that", () => {
+  it("end once, whatever the upstream sends afterwards", () => {
     const stream = encoder()
     const text = native(...begun, ...done, ...done)
       .map(stream.push)
@@ -300,7 +300,7 @@ describe("this protocol's frames", () => {
     assert.strictEqual(text + stream.end() + stream.fail(error), sse(...begun, ...done))
   })
 
-  it("may be gone on with by another: one response, one message, numbers that go on", () => {
+  it("may be continued by another protocol's: one response, one message, continued numbers", () => {
     const events = written([
       ...native(...begun),
       ...parts({ type: "text", text: "lo" }, { type: "finish", reason: "stop" }, { type: "usage", usage }),
@@ -326,7 +326,7 @@ describe("this protocol's frames", () => {
     assert.deepStrictEqual(second, { ...item, status: "completed", content: [{ ...part, text: "Hello" }] })
   })
 
-  it("that break fail as the response they began, with what was done", () => {
+  it("that break fail as the started response, with its ended items", () => {
     const stream = encoder()
     const events = read(
       native(...begun)
@@ -340,7 +340,7 @@ describe("this protocol's frames", () => {
     assert.deepInclude(responseOf(events.at(-1)), { id: "resp_9", status: "failed", output: [thought] })
   })
 
-  describe("that leave out what they should say", () => {
+  describe("with missing events or fields", () => {
     const created = (response: Record<string, unknown>) => ({
       type: "response.created",
       sequence_number: 0,
@@ -360,7 +360,7 @@ describe("this protocol's frames", () => {
       { metadata: { a: "b" }, output: [{}], usage: {}, completed_at: 3, error: {}, incomplete_details: {} },
     ]
 
-    it("are ended in frames that are whole", () => {
+    it("are ended with complete events", () => {
       for (const response of subsets) {
         const begin = () => {
           const stream = encoder()
@@ -379,7 +379,7 @@ describe("this protocol's frames", () => {
       }
     })
 
-    it("are gone on with, and the output holds the words of both", () => {
+    it("are continued, and the output has the text of both", () => {
       const stream = encoder()
       const theirs = native(created({}), delta).map(stream.push).join("")
       const events = read(theirs + raw(parts({ type: "text", text: "lo" }, { type: "finish", reason: "stop" }), stream))
@@ -394,7 +394,7 @@ describe("this protocol's frames", () => {
       ])
     })
 
-    it("keep the words of items that were never done, and end what was begun", () => {
+    it("keep the text of items without an end, and end them", () => {
       const search = { id: "ws_1", type: "web_search_call", status: "in_progress" }
       const second = { ...item, id: "msg_10", phase: "final_answer" }
       const stream = encoder()
@@ -418,7 +418,7 @@ describe("this protocol's frames", () => {
       assert.include(events.slice(theirs.length).map(told), "output_item.done 1")
     })
 
-    it("take no index or number for more than it is", () => {
+    it("ignore invalid indexes and numbers", () => {
       const odd =
         '{"type":"response.output_item.added","sequence_number":1e999,"output_index":4294967295,"item":{"type":"a"}}'
       const stream = encoder()

@@ -36,8 +36,8 @@ const refusal = (body: Body): string => {
 
 const native = (body: Body) => Request.native({ model: "gpt-5", messages: [], native: { protocol: "responses", body } })
 
-describe("both ways", () => {
-  it.prop("what the protocol can say survives it", [Conversation.request], ([request]) => {
+describe("a round trip", () => {
+  it.prop("preserves everything the protocol supports", [Conversation.request], ([request]) => {
     const { body, warnings } = Result.getOrThrow(Request.encode(request))
     assert.deepStrictEqual(warnings, [])
     assert.deepStrictEqual(decode(JSON.parse(JSON.stringify(body))), request)
@@ -51,14 +51,14 @@ const toolResult = (content: string | ReadonlyArray<Chat.Text | Chat.Image>): Ch
 })
 
 describe("encode", () => {
-  it("says the least there is to say, and stores nothing", () => {
+  it("writes a minimal body, and stores nothing", () => {
     assert.deepStrictEqual(encode({}), {
       body: { model: "gpt-4o", input: [{ role: "user", content: "Hi" }], store: false },
       warnings: [],
     })
   })
 
-  it("opens with instructions, and keeps other system and developer messages in their places", () => {
+  it("starts with instructions, and keeps other system and developer messages in place", () => {
     const developer: Chat.Message = { role: "developer", content: [{ type: "text", text: "Now rhyme." }] }
     const { body } = encode({ messages: [Chat.system("Be brief."), Chat.user("Hi"), developer, Chat.system("Stop.")] })
     assert.strictEqual(body["instructions"], "Be brief.")
@@ -69,7 +69,7 @@ describe("encode", () => {
     ])
   })
 
-  it("has an item for each thing that is said, called and answered", () => {
+  it("writes an item for each text, call and result", () => {
     const image: Chat.Image = { type: "image", source: { type: "base64", mediaType: "image/png", data: "AAAA" } }
     assert.deepStrictEqual(
       input(
@@ -107,7 +107,7 @@ describe("encode", () => {
     )
   })
 
-  it("leaves out thoughts that OpenAI could not read, and says so", () => {
+  it("drops reasoning that OpenAI cannot read, and reports it", () => {
     const { body, warnings } = encode({
       messages: [
         Chat.user("Hi"),
@@ -135,7 +135,7 @@ describe("encode", () => {
     assert.deepStrictEqual(body["tool_choice"], { type: "custom", name: "patch" })
   })
 
-  it("makes functions of free-form tools for models that have none", () => {
+  it("converts custom tools to functions for models without them", () => {
     const { body } = encode({
       messages: [
         Chat.user("Hi"),
@@ -153,7 +153,7 @@ describe("encode", () => {
     ])
   })
 
-  it("has thoughts come back sealed, from models that think", () => {
+  it("requests encrypted reasoning from models that reason", () => {
     const included = (model: string, reasoning?: Chat.ReasoningOptions) =>
       encode({ model, ...(reasoning === undefined ? undefined : { reasoning }) }).body["include"]
     assert.deepStrictEqual(included("gpt-5"), ["reasoning.encrypted_content"])
@@ -162,7 +162,7 @@ describe("encode", () => {
     assert.isUndefined(included("gpt-4o", { effort: "low" }))
   })
 
-  it("speaks of JSON where nobody has, for the API wants to hear of it", () => {
+  it("mentions JSON in a message, as the API requires", () => {
     const input = (text: string) => encode({ messages: [Chat.user(text)], format: { type: "json" } }).body["input"]
     assert.deepStrictEqual(input("As JSON."), [{ role: "user", content: "As JSON." }])
     const [first, second] = input("Hi") as ReadonlyArray<Body>
@@ -170,19 +170,19 @@ describe("encode", () => {
     assert.deepStrictEqual(second, { role: "user", content: "Hi" })
   })
 
-  it("raises a limit that is too low for the API", () => {
+  it("raises max_output_tokens to the API's minimum", () => {
     const { body, warnings } = encode({ sampling: { maxTokens: 1 } })
     assert.strictEqual(body["max_output_tokens"], 16)
     assert.lengthOf(warnings, 1)
   })
 
-  it("cuts a limit that is beyond the model", () => {
+  it("reduces max_output_tokens to the model's maximum", () => {
     const { body, warnings } = encode({ sampling: { maxTokens: 128_000 } })
     assert.strictEqual(body["max_output_tokens"], 16_384)
     assert.lengthOf(warnings, 1)
   })
 
-  it("names what it cannot say, and goes on", () => {
+  it("reports dropped parameters", () => {
     const { warnings } = encode({
       messages: [
         { ...Chat.user("Hi"), name: "Ada" },
@@ -203,7 +203,7 @@ describe("encode", () => {
     ])
   })
 
-  it("says in its text that a tool's result is an error", () => {
+  it("marks a tool result's error in its text", () => {
     const image: Chat.Image = { type: "image", source: { type: "url", url: "https://a.example/b.png" } }
     const call = Chat.assistant([{ type: "tool-call", id: "a", name: "look", arguments: "{}" }])
     const outputs = (["No", "", [image], [{ type: "text", text: "No" }, image]] as const).map((content) => {
@@ -220,7 +220,7 @@ describe("encode", () => {
     ])
   })
 
-  it("refuses what the answer would be another without", () => {
+  it("fails on features that cannot be dropped", () => {
     assert.strictEqual(unsupported({ sampling: { stop: ["CURTAIN"] } }), "stop sequences")
     assert.strictEqual(unsupported({ sampling: { n: 2 } }), "more than one choice (n)")
     assert.strictEqual(unsupported({ model: "gpt-5", sampling: { logprobs: true } }), "logprobs")
@@ -232,7 +232,7 @@ describe("encode", () => {
 })
 
 describe("streamed", () => {
-  it("asks for a stream, with the client's own options", () => {
+  it("requests a stream, with the client's own options", () => {
     const stream_options = { include_obfuscation: false }
     const body = wire({ stream: true, stream_options })
     const request: Chat.Request = { model: "gpt-5", messages: [], native: { protocol: "responses", body } }
@@ -246,7 +246,7 @@ describe("streamed", () => {
 })
 
 describe("native", () => {
-  it("is the client's own body, but for the model", () => {
+  it("is the client's own body except the model", () => {
     const items = [
       { role: "user", content: "Hi" },
       { type: "reasoning", id: "rs_1", summary: [], encrypted_content: "gAAA" },
@@ -260,7 +260,7 @@ describe("native", () => {
     assert.strictEqual(body?.["input"], items)
   })
 
-  it("bears nothing of what other vendors' answers were only dressed as", () => {
+  it("contains no items written for other vendors' responses", () => {
     const seal = "__seal__" + Buffer.from("understudy.google.c2ln").toString("base64url")
     const body = native(
       wire({
@@ -297,7 +297,7 @@ describe("decode", () => {
     })
   })
 
-  it("joins what one answer said, and what its tools answered", () => {
+  it("joins the items of one response, and the results of its calls", () => {
     const { messages } = decodeItems(
       { type: "message", role: "user", content: [{ type: "input_text", text: "Look" }] },
       { type: "reasoning", summary: [{ type: "summary_text", text: "Hm" }], encrypted_content: "gAAA" },
@@ -335,7 +335,7 @@ describe("decode", () => {
     ])
   })
 
-  it("gives another vendor its seals again", () => {
+  it("returns another vendor's encrypted reasoning to it", () => {
     const google = { issuer: "google", value: "c2ln" }
     const seal = "__seal__" + Buffer.from("understudy.google.c2ln").toString("base64url")
     const { messages } = decodeItems(
@@ -355,7 +355,7 @@ describe("decode", () => {
     ])
   })
 
-  it("names tools in namespaces by one name, with what is said of the namespace", () => {
+  it("combines a tool's namespace and name, and their descriptions", () => {
     const { tools } = decode(
       wire({
         tools: [
@@ -382,7 +382,7 @@ describe("decode", () => {
     ])
   })
 
-  it("takes OpenAI's own tools for an offer beside others, and for a need alone or chosen", () => {
+  it("treats OpenAI's own tools as optional next to others, and as required alone or forced", () => {
     const look = { type: "function", name: "look", parameters: null, strict: null }
     const search = { type: "web_search" }
     const asked = (tools: ReadonlyArray<Body>, choice?: unknown) => {
@@ -405,7 +405,7 @@ describe("decode", () => {
     })
   })
 
-  it("reads a choice of tools in every form", () => {
+  it("reads a tool choice in every form", () => {
     const tools = ["look", "find"].map((name) => ({ type: "function", name, parameters: null, strict: null }))
     const choice = (tool_choice: unknown) => decode(wire({ tools, tool_choice })).toolChoice
     assert.strictEqual(choice("none"), "none")
@@ -420,7 +420,7 @@ describe("decode", () => {
     )
   })
 
-  it("tells what only OpenAI can read of the conversation", () => {
+  it("reports items that only OpenAI can read", () => {
     const { droppedParams, requiredUnsupported } = decodeItems(
       { type: "web_search_call", id: "ws_1", status: "completed" },
       { type: "compaction", encrypted_content: "gAAA" },
@@ -431,7 +431,7 @@ describe("decode", () => {
     assert.deepStrictEqual(requiredUnsupported, ["compaction items", "local_shell_call_output items"])
   })
 
-  it("keeps what Chat has no words for, and only that", () => {
+  it("keeps fields without a counterpart in Chat, and only those", () => {
     const request = decode(
       wire({
         include: ["reasoning.encrypted_content", "message.output_text.logprobs", "file_search_call.results"],
@@ -470,8 +470,8 @@ describe("decode", () => {
   })
 })
 
-describe("decode refuses", () => {
-  it("whatever refers to an earlier answer, and says what to do instead", () => {
+describe("decode rejects", () => {
+  it("references to an earlier response, with an alternative", () => {
     const kept = "Responses are not stored: send the whole conversation as `input`."
     assert.strictEqual(
       refusal(wire({ previous_response_id: "resp_1" })),
@@ -486,7 +486,7 @@ describe("decode refuses", () => {
     }
   })
 
-  it("what is no request, and names the field", () => {
+  it("invalid requests, naming the field", () => {
     assert.strictEqual(
       refusal({ model: "assistant" }),
       "input: Missing required parameter: 'input' (expected a string or an array of items).",

@@ -82,8 +82,8 @@ const brought = (response: Chat.Response): Chat.Response => {
   return { ...returned, content: returned.content.map(Conversation.brought) }
 }
 
-describe("both ways", () => {
-  it.prop("what the protocol can say survives it", [Conversation.response], ([response]) => {
+describe("a round trip", () => {
+  it.prop("preserves everything the protocol supports", [Conversation.response], ([response]) => {
     const { native, ...decoded } = decode(Response.encode(response, identity))
     assert.strictEqual(native?.protocol, "responses")
     assert.deepStrictEqual(brought(decoded), response)
@@ -91,7 +91,7 @@ describe("both ways", () => {
 })
 
 describe("decode", () => {
-  it("fills in what a client relies on of calls, and keeps all else as it is written", () => {
+  it("completes calls that clients rely on, and keeps the rest as written", () => {
     const call = (call_id: string | undefined, json: string | null) => ({
       type: "function_call",
       id: "fc_1",
@@ -119,7 +119,7 @@ describe("decode", () => {
     )
   })
 
-  it("reads an answer, and keeps it as it came", () => {
+  it("reads a response, and keeps it as native", () => {
     assert.deepStrictEqual(decode(documented), {
       id: documented.id,
       model: documented.model,
@@ -142,7 +142,7 @@ describe("decode", () => {
     })
   })
 
-  it("never softens why an answer ended", () => {
+  it("keeps every finish reason", () => {
     const finish = (status: string, reason?: string) =>
       decode({ status, incomplete_details: reason === undefined ? null : { reason }, output: [] }).finishReason
     assert.strictEqual(finish("completed"), "stop")
@@ -154,7 +154,7 @@ describe("decode", () => {
     assert.strictEqual(decode({ status: "completed", output: [refused] }).finishReason, "refusal")
   })
 
-  it("takes no answer for whole that has not ended", () => {
+  it("is Malformed if the response has not ended", () => {
     for (const status of ["queued", "in_progress", "incomplete", "a status of a later API", 1]) {
       const { message, reason } = failure(JSON.stringify({ status, incomplete_details: null, output: [] }))
       assert.strictEqual(reason._tag, "Malformed")
@@ -163,7 +163,7 @@ describe("decode", () => {
     assert.strictEqual(failure('{"status":"cancelled","output":[]}').reason._tag, "Overloaded")
   })
 
-  it("judges a response that failed", () => {
+  it("classifies a failed response", () => {
     const failed = { status: "failed", error: { code: "server_error", message: "Sorry" }, output: [] }
     assert.deepInclude(failure(JSON.stringify(failed)), {
       reason: { _tag: "Overloaded" },
@@ -171,13 +171,13 @@ describe("decode", () => {
     })
   })
 
-  it("is malformed without an output", () => {
+  it("is Malformed without an output", () => {
     for (const text of ["", "[]", "{}", '{"output":"none"}']) assert.strictEqual(failure(text).reason._tag, "Malformed")
   })
 })
 
 describe("encode", () => {
-  it("has every field that clients rely on", () => {
+  it("writes every field that clients rely on", () => {
     assert.deepStrictEqual(
       Response.encode(
         {
@@ -239,7 +239,7 @@ describe("encode", () => {
     )
   })
 
-  it("repeats what was asked, but that it be stored", () => {
+  it("repeats the request's settings, except store", () => {
     const tools = [
       { type: "function", name: "look", description: "Looks.", parameters: { type: "object" }, strict: true },
       { type: "web_search" },
@@ -262,7 +262,7 @@ describe("encode", () => {
     })
   })
 
-  it("says what is due where the client said nothing, or null", () => {
+  it("writes defaults for missing and null settings", () => {
     const nothing = { temperature: null, text: { format: null, verbosity: null }, reasoning: null, tool_choice: null }
     const more = { metadata: null, parallel_tool_calls: null, presence_penalty: null, top_logprobs: null }
     const tools = [{ type: "function", name: "look", strict: null }]
@@ -278,7 +278,7 @@ describe("encode", () => {
     })
   })
 
-  it("gives calls the client's own names back, in their namespaces", () => {
+  it("gives calls the client's own names, in their namespaces", () => {
     const tools = [{ type: "namespace", name: "crm", tools: [{ type: "function", name: "look" }] }]
     const request = { ...identity.request, native: { protocol: "responses", body: { tools } } }
     const { output } = answer(
@@ -299,7 +299,7 @@ describe("encode", () => {
     ])
   })
 
-  it("never softens why it ended", () => {
+  it("keeps the finish reason", () => {
     const status = (finish: Chat.FinishReason, content: Chat.Response["content"] = [{ type: "text", text: "Hi" }]) => {
       const { incomplete_details: details, status } = answer(content, finish)
       return details === null ? status : [status, details]
@@ -317,7 +317,7 @@ describe("encode", () => {
     }
   })
 
-  it("marks the item that was cut short", () => {
+  it("marks a truncated item", () => {
     const { output } = answer(
       [
         { type: "text", text: "Whole" },

@@ -36,7 +36,7 @@ const failure = (body: Body) => {
 }
 
 describe("decoder", () => {
-  it("reads a text from preamble to usage, as OpenAI's documentation shows it", () => {
+  it("reads a text from preamble to usage, as documented", () => {
     const item = { id: "msg_1", type: "message", status: "in_progress", role: "assistant", content: [] }
     const part = { type: "output_text", text: "", annotations: [] }
     const whole = { ...item, status: "completed", content: [{ ...part, text: "Hello" }] }
@@ -76,7 +76,7 @@ describe("decoder", () => {
     )
   })
 
-  it("reads parallel calls, whole ones and pieces, with names in namespaces", () => {
+  it("reads parallel calls, complete and in deltas, with names in namespaces", () => {
     const call = (id: string, more: Body = {}) => ({
       type: "function_call",
       call_id: id,
@@ -108,7 +108,7 @@ describe("decoder", () => {
     )
   })
 
-  it("reads the text of a free-form tool", () => {
+  it("reads the text of a custom tool", () => {
     const item = { type: "custom_tool_call", call_id: "a", name: "patch", input: "" }
     assert.deepStrictEqual(
       decode(
@@ -124,7 +124,7 @@ describe("decoder", () => {
     )
   })
 
-  it("reads thoughts, part by part, and their seal when they are done", () => {
+  it("reads reasoning by part, and its encrypted value at the end", () => {
     const item = { id: "rs_1", type: "reasoning", summary: [], encrypted_content: "gAAA" }
     const seal = { issuer: "openai", value: "gAAA" }
     const summary = [{ type: "summary_text", text: "First" }]
@@ -158,7 +158,7 @@ describe("decoder", () => {
     ])
   })
 
-  it("never softens why an answer ended", () => {
+  it("keeps every finish reason", () => {
     const finish = (status: string, reason?: string) => decode(ended(status, { incomplete_details: { reason } })).at(-1)
     assert.deepInclude(finish("incomplete", "max_output_tokens"), { reason: "length" })
     assert.deepInclude(finish("incomplete", "content_filter"), { reason: "content-filter" })
@@ -166,7 +166,7 @@ describe("decoder", () => {
     assert.deepInclude(decode(event("refusal.delta", { delta: "No" }), ended()).at(-1), { reason: "refusal" })
   })
 
-  it("takes no answer for whole whose response has not ended", () => {
+  it("is Malformed if the response has not ended", () => {
     const ends: ReadonlyArray<Record<string, unknown>> = [
       ...["queued", "in_progress", "cancelled", "failed", "a status of a later API", 1].map((status) => ({ status })),
       { status: "incomplete" },
@@ -184,7 +184,7 @@ describe("decoder", () => {
     assert.deepInclude(decode(event("completed", { response: {} })).at(-1), { reason: "stop" })
   })
 
-  it("reads out of the end what no event before it has said", () => {
+  it("reads from the terminal event what earlier events lack", () => {
     const output = [
       { type: "reasoning", summary: [{ type: "summary_text", text: "Hm" }] },
       { type: "message", content: [{ type: "output_text", text: "Hi" }] },
@@ -199,7 +199,7 @@ describe("decoder", () => {
     ])
   })
 
-  it("reads out of a done event, or the end, what no delta has said", () => {
+  it("reads from a done event, or the terminal event, what deltas lack", () => {
     const item = { type: "function_call", id: "fc_1", call_id: "a", name: "look" }
     const call: ReadonlyArray<Chat.Part> = [
       { type: "tool-call", id: "a", name: "look", index: 0 },
@@ -244,15 +244,15 @@ describe("decoder", () => {
     assert.strictEqual(decode(event("output_text.delta", { delta: "Hi" }), text, bare).length, 2)
   })
 
-  it("passes by what it does not know", () => {
+  it("ignores unknown events", () => {
     assert.deepStrictEqual(decode(event("web_search_call.searching"), { type: "keepalive" }), [])
   })
 
-  it("skips what is no event", () => {
+  it("skips invalid events", () => {
     for (const data of ["[DONE]", '{"type":"response.', "[]", "{}"]) assert.isUndefined(decoder().push({ data }))
   })
 
-  it("judges errors, wrapped and bare, and responses that failed", () => {
+  it("classifies errors, nested and flat, and failed responses", () => {
     const error = { type: "insufficient_quota", code: "insufficient_quota", message: "Pay", param: null }
     assert.strictEqual(
       failure({ type: "error", sequence_number: 2, error }),
