@@ -1,7 +1,7 @@
 /**
  * `npm run fuzz`: a million mutated requests and answers in each dialect through the real gateway. `-- --count 5000 --seed
- * again --dialect messages` for fewer, others, or one dialect; `--from 42` begins with that case, `--only 42` shows it. Ends
- * in failure if anything is wrong.
+ * again --dialect messages` for fewer, others, or one dialect; `--from 42` begins with that case, `--only 42` shows it. SIGINT
+ * ends it with the report so far. Ends in failure if anything is wrong.
  */
 import * as Effect from "effect/Effect"
 import { parseArgs } from "node:util"
@@ -26,10 +26,14 @@ const heap = (): number => {
 const dialects = Dialect.names.filter((name) => flags.dialect === undefined || name === flags.dialect)
 if (dialects.length === 0) throw new Error(`--dialect: expected one of ${Dialect.names.join(", ")}`)
 
+let isStopped = false
+process.once("SIGINT", () => (isStopped = true))
+
 const only = flags.only === undefined ? undefined : Number(flags.only)
 const shown = only === undefined ? { from: Number(flags.from) } : { from: only, onCase: show }
 
 for (const dialect of dialects) {
+  if (isStopped) break
   const report = await Effect.runPromise(
     Fuzz.play({
       dialect,
@@ -37,6 +41,7 @@ for (const dialect of dialects) {
       count: only === undefined ? Number(flags.count) : 1,
       concurrency: 16,
       heap,
+      isStopped: () => isStopped,
       ...shown,
     }),
   )

@@ -29,6 +29,24 @@ describe("thousands of mutated requests and answers", () => {
   }
 })
 
+it.live("begins no further case once it is stopped", () =>
+  Effect.gen(function* () {
+    let played = 0
+    const report = yield* Fuzz.play({
+      dialect: "gemini",
+      seed: "stopped",
+      count: 5000,
+      concurrency: 2,
+      isStopped: () => played >= 20,
+      heap: () => 0,
+      onCase: () => played++,
+    })
+    assert.strictEqual(report.cases, played)
+    assert.isBelow(played, 30)
+    assert.strictEqual(report.heap.length, 1)
+  }),
+)
+
 describe("a case", () => {
   const one = Case.make("a seed", "messages", 7)
   const answered = (status: number, body: string, type = "application/json") => ({

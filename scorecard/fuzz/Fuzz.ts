@@ -22,6 +22,8 @@ export interface Options {
   readonly count: number
   readonly from?: number
   readonly concurrency: number
+  /** Whether to begin no further case. */
+  readonly isStopped?: () => boolean
   /** The heap in use after a collection, in bytes. */
   readonly heap: () => number
   /** Told of each case; of what there is against it, if anything. */
@@ -88,7 +90,7 @@ const cast = (): Stage.Cast => {
 
 /** Plays the cases of one dialect. */
 export const play = Effect.fnUntraced(function* (options: Options) {
-  const { concurrency, count, dialect, from = 0, heap, onCase, seed } = options
+  const { concurrency, count, dialect, from = 0, heap, isStopped = () => false, onCase, seed } = options
   const startedAt = performance.now()
   const statuses: Record<string, number> = {}
   const wrong: Array<{ readonly index: number; readonly why: string }> = []
@@ -102,7 +104,7 @@ export const play = Effect.fnUntraced(function* (options: Options) {
   const stalls = yield* Stalls.watch(() => next - 1)
   const lane = (caller: Caller, end: number) =>
     Effect.whileLoop({
-      while: () => next < end,
+      while: () => next < end && !isStopped(),
       body: () => {
         const one = Stalls.aside(() => Case.make(seed, dialect, next++))
         return Effect.tap(caller.ask(one.bytes), (received) => {
@@ -119,7 +121,7 @@ export const play = Effect.fnUntraced(function* (options: Options) {
       },
       step: () => undefined,
     })
-  for (let quarter = 1; quarter <= 4; quarter++) {
+  for (let quarter = 1; quarter <= 4 && !isStopped(); quarter++) {
     const end = from + Math.ceil((count * quarter) / 4)
     yield* Effect.forEach(callers, (caller) => lane(caller, end), { concurrency: "unbounded", discard: true })
     heaps.push(heap())
