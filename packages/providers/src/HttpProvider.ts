@@ -80,7 +80,7 @@ export interface Embedder<Wire extends WireError> {
   readonly protocol: string
   readonly Request: Lowering.RequestEncoder<Record<string, unknown>, Embedding.Request>
   readonly Response: { readonly decode: (text: string) => Result.Result<Embedding.Response, ProviderError> }
-  readonly prepared: RequestTemplate
+  readonly template: RequestTemplate
   /** The table of errors for embeddings. Default: `Options.reason`. */
   readonly reason?: Options<Wire>["reason"]
 }
@@ -89,12 +89,12 @@ export interface Embedder<Wire extends WireError> {
 export interface Counter {
   readonly body: (body: Record<string, unknown>, request: Chat.Request) => Record<string, unknown>
   readonly decode: (text: string) => Result.Result<number, ProviderError>
-  readonly prepared: RequestTemplate
+  readonly template: RequestTemplate
 }
 
 /**
- * The `scrub` of a provider: removes its credentials, the values of its own headers, and the userinfo and query of its
- * addresses from every error and answer.
+ * The `redaction` of a provider: removes its credentials, the values of its own headers, and the userinfo and query of
+ * its URLs from every error and response.
  */
 export const redaction = (secrets: Secrets.Sources): Redaction.Redaction => Redaction.make(Secrets.make(secrets))
 
@@ -110,19 +110,19 @@ export interface Options<Wire extends WireError> {
   /** The credential that identifies the account. */
   readonly key: Redacted.Redacted | undefined
   /** Removes the deployment's secrets from responses and errors. */
-  readonly scrub: Redaction.Redaction
+  readonly redaction: Redaction.Redaction
   readonly sender: Transport.HttpSender
   /** Whether the model is served nearby: see `Local`. */
   readonly local: boolean
-  readonly prepared: RequestTemplate
-  /** The template of streamed requests. Default: `prepared`. */
+  readonly template: RequestTemplate
+  /** The template of streamed requests. Default: `template`. */
   readonly streaming?: RequestTemplate | undefined
   /**
    * If set, non-streaming calls are sent as streamed requests, and this function builds the body of the complete response
    * from the data of the events; `undefined` if the events end early. Some servers notice a client's disconnect only while
    * they stream.
    */
-  readonly whole?: ((events: ReadonlyArray<string>) => string | undefined) | undefined
+  readonly toComplete?: ((events: ReadonlyArray<string>) => string | undefined) | undefined
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ interface Errors<Wire extends WireError> {
 }
 
 const makeErrors = <Wire extends WireError>(
-  { codec, reason, scrub }: Pick<Options<Wire>, "codec" | "reason" | "scrub">,
+  { codec, reason, redaction }: Pick<Options<Wire>, "codec" | "reason" | "redaction">,
   clock: Clock.Clock,
 ): Errors<Wire> => {
   /** Headers come first, then the error's own field, then its message. */
@@ -155,13 +155,14 @@ const makeErrors = <Wire extends WireError>(
   return {
     httpError: ({ headers, status, text: body }, table = reason) => {
       // Before the parse: a table may keep a part of the message, and with it a part of a secret.
-      const text = scrub.answer(body)
+      const text = redaction.answer(body)
       const parsed = codec.Errors.parse(text)
       const error = parsed.message === undefined ? { ...parsed, message: plainText(text) } : parsed
       return new ProviderError({
         reason: table(error, status, retryAfter(error, headers)),
         message:
-          parsed.message ?? (text.trim() === "" ? `Status ${status}` : scrub.text(text).slice(0, maxUnparsedLength)),
+          parsed.message ??
+          (text.trim() === "" ? `Status ${status}` : redaction.text(text).slice(0, maxUnparsedLength)),
         status,
         requestId: error.requestId ?? headerOf(headers, "x-request-id") ?? headerOf(headers, "request-id"),
       })
@@ -203,7 +204,7 @@ interface Send<Wire extends WireError> {
   readonly sendAsStream: (
     template: RequestTemplate,
     body: string,
-    toComplete: NonNullable<Options<Wire>["whole"]>,
+    toComplete: NonNullable<Options<Wire>["toComplete"]>,
   ) => Effect.Effect<string, ProviderError>
   /** Sends a request and opens the response, whatever its status. */
   readonly open: (
@@ -217,12 +218,12 @@ interface Send<Wire extends WireError> {
 }
 
 const makeSend = <Wire extends WireError>(
-  { scrub, sender }: Pick<Options<Wire>, "scrub" | "sender">,
+  { redaction, sender }: Pick<Options<Wire>, "redaction" | "sender">,
   { httpError }: Errors<Wire>,
 ): Send<Wire> => {
   const networkError = NetworkError.orUnexpected
   const open: Send<Wire>["open"] = (template, body) => Effect.mapError(sender.open(template, body), networkError)
-  const events: Send<Wire>["events"] = (response) => Sse.events(response.bytes, networkError, scrub.answer)
+  const events: Send<Wire>["events"] = (response) => Sse.events(response.bytes, networkError, redaction.answer)
   const textOf = (response: Transport.StreamingResponse): Effect.Effect<string, ProviderError> =>
     Effect.mapError(Transport.text(response), networkError)
   const failOpened: Send<Wire>["failOpened"] = (response) =>
@@ -231,12 +232,12 @@ const makeSend = <Wire extends WireError>(
   return {
     send: (template, body, reason) =>
       Effect.flatMap(Effect.mapError(sender.send(template, body), networkError), (response) =>
-        isOk(response) ? Effect.succeed(scrub.answer(response.text)) : Effect.fail(httpError(response, reason)),
+        isOk(response) ? Effect.succeed(redaction.answer(response.text)) : Effect.fail(httpError(response, reason)),
       ),
     sendAsStream: Effect.fnUntraced(function* (template, body, toComplete) {
       const response = yield* open(template, body)
       if (!isOk(response)) return yield* failOpened(response)
-      if (!isEventStream(response)) return scrub.answer(yield* textOf(response))
+      if (!isEventStream(response)) return redaction.answer(yield* textOf(response))
       const data = yield* Stream.runCollect(Stream.map(events(response), ({ data }) => data))
       return toComplete(data) ?? (yield* incomplete)
     }, Effect.scoped),
@@ -268,9 +269,20 @@ const incomplete = new ProviderError({
 export const make = Effect.fnUntraced(function* <Wire extends WireError>(
   options: Options<Wire>,
 ): Effect.fn.Return<Provider["Service"]> {
-  const { codec, counter, embedder, endpoint, key, local, prepared, scrub, streaming = prepared, vendor } = options
+  const {
+    codec,
+    counter,
+    embedder,
+    endpoint,
+    key,
+    local,
+    template,
+    redaction,
+    streaming = template,
+    toComplete,
+    vendor,
+  } = options
   const { protocol } = codec
-  const toComplete = options.whole
   const errors = makeErrors(options, yield* Clock.Clock)
   const { events, failOpened, open, send, sendAsStream } = makeSend(options, errors)
   const lower = Lowering.make(vendor, protocol, codec.Request, endpoint)
@@ -279,7 +291,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>(
   const complete = Effect.fnUntraced(function* (request: Chat.Request, host: EncryptedReasoning.Host) {
     const { body, droppedParams, names } = yield* lower(request, host)
     const text = yield* toComplete === undefined
-      ? send(targetFor(prepared, request, protocol), print(body, request, protocol))
+      ? send(targetFor(template, request, protocol), print(body, request, protocol))
       : sendAsStream(
           targetFor(streaming, request, protocol),
           print(codec.Request.streamed(body, request), request, protocol),
@@ -304,21 +316,21 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>(
     )
   })
 
-  const embed = ({ Request, Response, prepared, protocol, reason }: Embedder<Wire>): Provider["Service"]["embed"] => {
+  const embed = ({ Request, Response, template, protocol, reason }: Embedder<Wire>): Provider["Service"]["embed"] => {
     const lower = Lowering.make(vendor, protocol, Request, endpoint)
     return Effect.fnUntraced(function* (request) {
       const { body, droppedParams } = yield* lower(request)
-      const text = yield* send(targetFor(prepared, request, protocol), print(body, request, protocol), reason)
+      const text = yield* send(targetFor(template, request, protocol), print(body, request, protocol), reason)
       const response = yield* Effect.fromResult(Response.decode(text))
       return droppedParams === undefined ? response : { ...response, droppedParams }
     })
   }
 
-  const countTokens = ({ body: countBody, decode, prepared }: Counter): Provider["Service"]["countTokens"] =>
+  const countTokens = ({ body: countBody, decode, template }: Counter): Provider["Service"]["countTokens"] =>
     Effect.fnUntraced(function* (request) {
       const { body } = yield* lower(request)
       const json = print(countBody(body, request), request, protocol)
-      const text = yield* send(targetFor(prepared, request, protocol), json)
+      const text = yield* send(targetFor(template, request, protocol), json)
       return yield* Effect.fromResult(decode(text))
     })
 
@@ -332,8 +344,8 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>(
     embed: embedder && embed(embedder),
     countTokens: counter && countTokens(counter),
   }
-  const modelInPath = [prepared, streaming, embedder?.prepared, counter?.prepared].some(takesModel)
-  return Redaction.provider(modelInPath ? ModelPath.provider(provider) : provider, scrub)
+  const modelInPath = [template, streaming, embedder?.template, counter?.template].some(takesModel)
+  return Redaction.provider(modelInPath ? ModelPath.provider(provider) : provider, redaction)
 })
 
 /** The template for one request: its model, and what a client of this protocol set in headers and query. */

@@ -75,9 +75,9 @@ export const make = Effect.fnUntraced(function* (
   const proxy = yield* Proxy.resolve("anthropic", options.proxy, client.baseURL)
   const sender = (yield* Transport.Transport).sender({ connectTimeout, proxy, limits: yield* AnswerLimits })
   const secrets = Secrets.make({ keys: [key], headers, urls: [baseUrl, proxy] })
-  const scrub = Redaction.make(secrets)
-  const prepared = yield* RequestTemplate.build("anthropic", client, "/v1/messages", scrub)
-  secrets.note(Secrets.inHeaders(prepared.headers))
+  const redaction = Redaction.make(secrets)
+  const template = yield* RequestTemplate.build("anthropic", client, "/v1/messages", redaction)
+  secrets.note(Secrets.inHeaders(template.headers))
   const host = isAnthropic(client.baseURL) ? undefined : EncryptedReasoning.hostAt(client.baseURL)
   return yield* HttpProvider.make({
     vendor: "anthropic",
@@ -94,14 +94,14 @@ export const make = Effect.fnUntraced(function* (
     },
     counter: {
       ...Messages.Count,
-      prepared: yield* RequestTemplate.build("anthropic", client, "/v1/messages/count_tokens", scrub),
+      template: yield* RequestTemplate.build("anthropic", client, "/v1/messages/count_tokens", redaction),
     },
     reason: Errors.reason,
     local: options.local ?? isLocal("anthropic", options.baseUrl),
     key,
-    scrub,
+    redaction,
     sender,
-    prepared,
+    template,
   })
 })
 

@@ -74,7 +74,9 @@ export const make = Effect.fnUntraced(function* (
       )
     : Effect.undefined
   if (key === undefined && options.baseUrl === undefined) return yield* noKey
-  const scrub = Redaction.make(Secrets.make({ keys: [key], headers: options.headers, urls: [options.baseUrl, proxy] }))
+  const redaction = Redaction.make(
+    Secrets.make({ keys: [key], headers: options.headers, urls: [options.baseUrl, proxy] }),
+  )
 
   /** Has the SDK ask for an answer, and keeps what it would have sent. */
   const builder: RequestTemplate.Builder = {
@@ -98,9 +100,9 @@ export const make = Effect.fnUntraced(function* (
         client.models.generateContent({ model: "x", contents: "x" }).catch(reject)
       }),
   }
-  const asked = yield* RequestTemplate.build("gemini", builder, "", scrub)
+  const asked = yield* RequestTemplate.build("gemini", builder, "", redaction)
   const models = asked.path.slice(0, asked.path.lastIndexOf("x:"))
-  const prepared = (method: string): RequestTemplate.RequestTemplate => ({
+  const template = (method: string): RequestTemplate.RequestTemplate => ({
     ...asked,
     path: `${models}${RequestTemplate.placeholder}:${method}`,
   })
@@ -119,12 +121,12 @@ export const make = Effect.fnUntraced(function* (
     reason: Errors.reason,
     local: options.local ?? isLocal("gemini", options.baseUrl),
     key,
-    scrub,
+    redaction,
     sender,
-    embedder: { ...Embeddings, prepared: prepared("batchEmbedContents") },
-    counter: { ...Gemini.Count, prepared: prepared("countTokens") },
-    prepared: prepared("generateContent"),
-    streaming: prepared("streamGenerateContent?alt=sse"),
+    embedder: { ...Embeddings, template: template("batchEmbedContents") },
+    counter: { ...Gemini.Count, template: template("countTokens") },
+    template: template("generateContent"),
+    streaming: template("streamGenerateContent?alt=sse"),
   })
 })
 

@@ -153,7 +153,7 @@ export const connect = Effect.fnUntraced(function* (
     limits: yield* AnswerLimits,
   })
   const secrets = Secrets.make({ keys: [key], headers, urls: [baseUrl, proxy] })
-  const scrub = Redaction.make(secrets)
+  const redaction = Redaction.make(secrets)
   const client = new sdk.OpenAI({
     apiKey: key === undefined ? "none" : Redacted.value(key),
     baseURL: baseUrl,
@@ -173,8 +173,8 @@ export const connect = Effect.fnUntraced(function* (
     hour: dialect.cache === undefined ? undefined : (model) => Claude.versionOf(model) !== undefined,
   }
   const server = own ? "openai" : "compatible"
-  const prepared = yield* RequestTemplate.build(vendor, client, path, scrub)
-  secrets.note(Secrets.inHeaders(prepared.headers))
+  const template = yield* RequestTemplate.build(vendor, client, path, redaction)
+  secrets.note(Secrets.inHeaders(template.headers))
   return yield* HttpProvider.make({
     vendor,
     codec,
@@ -195,15 +195,16 @@ export const connect = Effect.fnUntraced(function* (
         encode: (request) => Embeddings.Request.encode(request, server),
       },
       reason: Errors.embedding,
-      prepared: yield* RequestTemplate.build("openai", client, "/embeddings", scrub),
+      template: yield* RequestTemplate.build("openai", client, "/embeddings", redaction),
     },
     reason: Errors.reason,
     local: endpoint.local === true,
-    whole: endpoint.plainByStream === true && endpoint.api !== "responses" ? ChatCompletions.toComplete : undefined,
+    toComplete:
+      endpoint.plainByStream === true && endpoint.api !== "responses" ? ChatCompletions.toComplete : undefined,
     key,
-    scrub,
+    redaction,
     sender,
-    prepared,
+    template,
   })
 })
 

@@ -14,14 +14,13 @@ export interface Event {
 }
 
 /**
- * The events of a stream of bytes. `onError` turns what broke it, an event larger than `longestEvent` included, into an
- * error; a clean end of the bytes is the end of the stream, whatever it says of the answer. `scrub` goes over each event's
- * data.
+ * The events of a byte stream. `onError` converts an error of the bytes, and an event larger than `longestEvent`. The
+ * stream ends with the bytes, whether or not the response is complete. `redact` is applied to each event's data.
  */
 export const events = <E, E2>(
   bytes: Stream.Stream<Uint8Array, E>,
   onError: (cause: E | UnreadableAnswer) => E2,
-  scrub: (data: string) => string = (data) => data,
+  redact: (data: string) => string = (data) => data,
 ) =>
   Stream.transformPull(bytes, (upstream) =>
     Effect.sync(() => {
@@ -29,7 +28,7 @@ export const events = <E, E2>(
       let arrived: Array<Event> = []
       const parser = Sse.makeParser((event) => {
         if (event._tag !== "Event") return
-        const data = scrub(event.data)
+        const data = redact(event.data)
         arrived.push(data === event.data ? event : { event: event.event, data })
       }, options)
       const pull: Pull.Pull<Arr.NonEmptyReadonlyArray<Event>, E | UnreadableAnswer> = Effect.flatMap(
@@ -48,5 +47,5 @@ export const events = <E, E2>(
     }),
   ).pipe(Stream.mapError(onError))
 
-/** No more of one event is ever kept. */
+/** The maximum size of one event that is buffered. */
 const options = { maxEventSize: longestEvent }
