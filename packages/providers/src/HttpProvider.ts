@@ -316,24 +316,6 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>(
     )
   })
 
-  const embed = ({ Request, Response, template, protocol, reason }: Embedder<Wire>): Provider["Service"]["embed"] => {
-    const lower = Lowering.make(vendor, protocol, Request, endpoint)
-    return Effect.fnUntraced(function* (request) {
-      const { body, droppedParams } = yield* lower(request)
-      const text = yield* send(targetFor(template, request, protocol), print(body, request, protocol), reason)
-      const response = yield* Effect.fromResult(Response.decode(text))
-      return droppedParams === undefined ? response : { ...response, droppedParams }
-    })
-  }
-
-  const countTokens = ({ body: countBody, decode, template }: Counter): Provider["Service"]["countTokens"] =>
-    Effect.fnUntraced(function* (request) {
-      const { body } = yield* lower(request)
-      const json = print(countBody(body, request), request, protocol)
-      const text = yield* send(targetFor(template, request, protocol), json)
-      return yield* Effect.fromResult(decode(text))
-    })
-
   const provider: Provider["Service"] = {
     protocol,
     account: key && accountOf(key),
@@ -341,12 +323,39 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>(
     chat: (request) => EncryptedReasoning.retryWithout(endpoint.host, request, (host) => complete(request, host)),
     stream: (request) =>
       Stream.unwrap(EncryptedReasoning.retryWithout(endpoint.host, request, (host) => streamed(request, host))),
-    embed: embedder && embed(embedder),
-    countTokens: counter && countTokens(counter),
+    embed: embedder && makeEmbed(options, embedder, send),
+    countTokens: counter && makeCountTokens(counter, protocol, lower, send),
   }
   const modelInPath = [template, streaming, embedder?.template, counter?.template].some(takesModel)
   return Redaction.provider(modelInPath ? ModelPath.provider(provider) : provider, redaction)
 })
+
+const makeEmbed = <Wire extends WireError>(
+  { endpoint, vendor }: Pick<Options<Wire>, "endpoint" | "vendor">,
+  { Request, Response, protocol, reason, template }: Embedder<Wire>,
+  send: Send<Wire>["send"],
+): Provider["Service"]["embed"] => {
+  const lower = Lowering.make(vendor, protocol, Request, endpoint)
+  return Effect.fnUntraced(function* (request) {
+    const { body, droppedParams } = yield* lower(request)
+    const text = yield* send(targetFor(template, request, protocol), print(body, request, protocol), reason)
+    const response = yield* Effect.fromResult(Response.decode(text))
+    return droppedParams === undefined ? response : { ...response, droppedParams }
+  })
+}
+
+const makeCountTokens = <Wire extends WireError>(
+  { body: countBody, decode, template }: Counter,
+  protocol: string,
+  lower: (request: Chat.Request) => Effect.Effect<Lowering.Lowered<Record<string, unknown>>, ProviderError>,
+  send: Send<Wire>["send"],
+): Provider["Service"]["countTokens"] =>
+  Effect.fnUntraced(function* (request) {
+    const { body } = yield* lower(request)
+    const json = print(countBody(body, request), request, protocol)
+    const text = yield* send(targetFor(template, request, protocol), json)
+    return yield* Effect.fromResult(decode(text))
+  })
 
 /** The template for one request: its model, and what a client of this protocol set in headers and query. */
 const targetFor = (

@@ -22,7 +22,7 @@ export const native = (
   return { protocol, text: JsonText.print(amended, source), body }
 }
 
-/** The corrected data of one event: see {@link native}. */
+/** The corrected data of one event: see `native`. */
 export const data = (text: string, amend: (body: Json.Fields) => Json.Fields): string => {
   const source = Json.fields(Json.parseExact(text))
   const amended = amend(source)

@@ -65,7 +65,7 @@ export const toward = (encrypted: EncryptedReasoning, host: Host): EncryptedReas
     : { issuer: `${encrypted.issuer}${at}`, value: encrypted.value }
 }
 
-/** Whether {@link toward} marked it as foreign to the host. */
+/** Whether `toward` marked it as foreign to the host. */
 export const isForeign = ({ issuer }: EncryptedReasoning): boolean => issuer.endsWith(at)
 
 /** The issuer in places where every vendor's values may occur. */

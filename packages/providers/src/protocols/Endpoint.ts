@@ -1,6 +1,6 @@
 /**
  * An endpoint, as far as it differs from others of its protocol: its documented limits, and the ids and encrypted
- * reasoning it issues. {@link fit} adapts a request to it, both in `Chat` and in a client's own body; `Issued` adapts
+ * reasoning it issues. `fit` adapts a request to it, both in `Chat` and in a client's own body; `Issued` adapts
  * its responses.
  *
  * Every change to a parameter is reported as a noun phrase.

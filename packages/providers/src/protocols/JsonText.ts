@@ -11,7 +11,7 @@ import * as Bounds from "./JsonBounds.ts"
 /**
  * Parses JSON like `JSON.parse`, and throws like it, except that numbers JavaScript would write differently are
  * `ExactNumber`s. Throws `JsonBounds.Exceeded` before parsing if the text exceeds `bounds`; by default, if it is nested
- * too deeply for `JSON.stringify`. An object or array keeps a reference to its text, for {@link print}.
+ * too deeply for `JSON.stringify`. An object or array keeps a reference to its text, for `print`.
  */
 export const parse = (text: string, bounds: JsonBounds = Bounds.none): unknown => {
   const survey = scan(text, 0, undefined, bounds)

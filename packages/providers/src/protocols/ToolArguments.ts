@@ -17,7 +17,7 @@ export const toObject = (text: string, warn: Warn): unknown => {
   return { [invalid]: text }
 }
 
-/** The JSON text of an object from {@link toObject}: the original text if it was not an object. */
+/** The JSON text of an object from `toObject`: the original text if it was not an object. */
 export const toText = (input: unknown): string => {
   if (Predicate.isObject(input) && invalid in input && Object.keys(input).length === 1) {
     const original: unknown = input[invalid]

@@ -15,7 +15,7 @@ export interface Limits {
 
 export const defaults: Limits = { answer: 64 * 1024 * 1024, error: 1024 * 1024 }
 
-/** The limits that provider layers read when they are built. Default: {@link defaults}. */
+/** The limits that provider layers read when they are built. Default: `defaults`. */
 export const AnswerLimits: Context.Reference<Limits> = Context.Reference<Limits>("@understudy/providers/AnswerLimits", {
   defaultValue: () => defaults,
 })
