@@ -1,4 +1,4 @@
-/** What the tests of providers have in common: a question, and what came of it. */
+/** Support of the provider tests: a request, and the result of a stream. */
 import * as Chat from "@understudy/core/Chat"
 import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Effect from "effect/Effect"
@@ -11,7 +11,7 @@ export const ask = (model: string, more: Partial<Chat.Request> = {}): Chat.Reque
   ...more,
 })
 
-/** The parts of a stream, and how it broke, if it did. */
+/** The frames and parts of a stream, and its error if it failed. */
 export const collect = (stream: Stream.Stream<Chat.Frame, ProviderError>) =>
   Effect.gen(function* () {
     const frames: Array<Chat.Frame> = []

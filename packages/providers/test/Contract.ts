@@ -1,6 +1,6 @@
 /**
- * What every provider over HTTP does alike, whatever its vendor's protocol: how it answers, how a stream ends or breaks,
- * how it fails, and that nothing is left of a call that is given up. A vendor's own test says what is its own.
+ * The contract of every provider over HTTP, whatever its vendor's protocol: how it responds, how a stream ends or
+ * breaks, how it fails, and that a cancelled call leaves nothing behind. A vendor's own test covers the rest.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Chat from "@understudy/core/Chat"
@@ -67,7 +67,7 @@ const failuresOf = ({ failures: own = [], without = [] }: Contract): ReadonlyArr
   ...own,
 ]
 
-/** A fault server and a provider that speaks to it. */
+/** A fault server, and a provider that calls it. */
 export const faulty = (connect: Contract["connect"]) =>
   Effect.gen(function* () {
     const server = yield* FaultServer.make()
@@ -170,7 +170,7 @@ export const holds = (contract: Contract): void => {
           assert.strictEqual(error.status, status)
           assert.notInclude(error.message, Redacted.value(apiKey))
           assert.strictEqual(yield* server.attempts(model), 1)
-          // A body that is cut or no answer has no stream of the same name.
+          // A truncated or invalid body has no stream of its name.
           if (reason === "Malformed" || model === "cut-1") return
           const streamed = yield* collect(provider.stream(ask(model)))
           assert.strictEqual(streamed.error?.reason._tag, reason)
@@ -242,7 +242,7 @@ export const holds = (contract: Contract): void => {
           yield* collect(provider.stream(ask("ok")))
           yield* provider.chat(ask("ok"))
         }
-        // A call made in the very tick that the last one ends in finds its connection busy still: two take turns.
+        // A call made in the tick in which the last one ends finds its connection still busy: two take turns.
         assert.isAtMost(yield* server.openSockets, 2)
       }),
     )

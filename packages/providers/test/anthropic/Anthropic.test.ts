@@ -147,7 +147,7 @@ describe("stream", () => {
   )
 })
 
-/** The reason of a refusal with that body. */
+/** The reason of an error with that body. */
 const refused = (status: number, error: object) =>
   Effect.gen(function* () {
     const { url } = yield* Upstream.make({ status, body: { type: "error", error } })

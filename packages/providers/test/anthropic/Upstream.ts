@@ -1,6 +1,5 @@
 /**
- * A server that answers every request with the same bytes, for what a `FaultServer` has no word for. Keeps what it was
- * asked.
+ * A server that sends fixed bytes as every response, for cases that a `FaultServer` does not have. It records requests.
  */
 import * as Effect from "effect/Effect"
 import * as Http from "node:http"

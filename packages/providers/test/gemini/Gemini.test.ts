@@ -176,7 +176,7 @@ describe("native", () => {
       const request = yield* server.received("ok")
       assert.deepStrictEqual(request.body, body)
       assert.strictEqual(request.path, "/v1beta/models/ok:generateContent?trace=1")
-      // The server gives back the fields that it does not know.
+      // The server echoes unknown fields.
       assert.deepInclude(fields(fields(response.native?.body)["echo"]), {
         a_field_of_a_later_api: body.a_field_of_a_later_api,
       })

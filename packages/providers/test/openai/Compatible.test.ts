@@ -1,6 +1,4 @@
-/**
- * The vendors that speak OpenAI's protocol, and Azure, over a socket: where each is asked, and who it is told is asking.
- */
+/** OpenAI-compatible vendors and Azure over a socket: the URL and the credentials of each. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Chat from "@understudy/core/Chat"
 import * as Local from "../../src/Local.ts"

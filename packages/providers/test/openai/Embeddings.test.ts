@@ -25,7 +25,7 @@ const ask = (model: string, more: Partial<Embedding.Request> = {}): Embedding.Re
 
 const rows = ({ vectors }: Embedding.Response) => vectors.map((vector) => [...vector])
 
-/** As a gateway reads it from a client. */
+/** As a gateway decodes it from a client. */
 const native = (model: string, body: Record<string, unknown>): Embedding.Request => ({
   ...Result.getOrThrow(Embeddings.Request.decode({ model: "route", input: ["one", "two"], ...body })),
   model,

@@ -85,7 +85,7 @@ const table: ReadonlyArray<Row> = [
   [401, { type: "api_error", message: "unauthorized" }, "Authentication"],
   [undefined, { code: 429, message: "Rate limited upstream" }, "RateLimited"],
   [undefined, { code: 502, message: "Provider returned error" }, "ServerError"],
-  // By the status alone
+  // By status only
   [400, {}, "InvalidRequest"],
   [401, {}, "Authentication"],
   [402, {}, "QuotaExhausted"],

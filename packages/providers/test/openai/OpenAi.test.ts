@@ -183,7 +183,7 @@ describe("native", () => {
       assert.deepStrictEqual(request.body, { ...sent, model: "ok" })
       assert.strictEqual(request.path, "/v1/chat/completions?api-version=1")
       assert.strictEqual(request.headers["x-client"], "yes")
-      // The server gives back the fields that it does not know.
+      // The server echoes unknown fields.
       assert.deepStrictEqual(fields(response.native?.body)["echo"], {
         a_field_of_a_later_api: body.a_field_of_a_later_api,
       })

@@ -13,7 +13,7 @@ interface Asked {
   readonly closed: Promise<void>
 }
 
-/** A server of one's own, which answers as it is told. */
+/** A self-hosted server with scripted responses. */
 const serve = (answer: (response: Http.ServerResponse, body: Record<string, unknown>) => void) =>
   Effect.acquireRelease(
     Effect.promise(async () => {

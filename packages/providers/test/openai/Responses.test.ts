@@ -1,4 +1,4 @@
-/** The provider that speaks the Responses API. */
+/** The provider of the Responses API. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Chat from "@understudy/core/Chat"
 import * as OpenAi from "@understudy/providers/openai"

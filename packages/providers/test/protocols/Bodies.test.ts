@@ -1,4 +1,4 @@
-/** Whatever an upstream's body holds, it is an answer or an error, and what its client reads is JSON. */
+/** Any upstream body is a response or an error, and its client gets JSON. */
 import { assert, describe, it } from "@effect/vitest"
 import type * as Chat from "@understudy/core/Chat"
 import { ProviderError } from "@understudy/core/ProviderError"

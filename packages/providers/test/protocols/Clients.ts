@@ -1,7 +1,4 @@
-/**
- * Clients of every protocol, as far as it takes to hold a conversation: how each asks, and how it brings back what it was
- * answered, whole or streamed.
- */
+/** Clients of every protocol: how each sends a request, and returns a response, complete or streamed. */
 import type * as Chat from "@understudy/core/Chat"
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
 import type { ClientProtocol } from "@understudy/providers/internal/protocols/ClientProtocol"
@@ -14,11 +11,11 @@ type Body = Record<string, unknown>
 
 export interface Client {
   readonly dialect: ClientProtocol
-  /** Asks for a call of the tool of that name. */
+  /** Requests a call of the tool with that name. */
   readonly first: (tool: string) => Body
-  /** Its next request, after this answer, with a result for each call in it. */
+  /** The request after this response, with a result for each of its calls. */
   readonly next: (body: Body, answer: Body) => Body
-  /** The answer that the text of a stream comes to. */
+  /** The response that a stream's text amounts to. */
   readonly fold: (text: string) => Body
 }
 
@@ -169,7 +166,7 @@ const gemini: Client = {
 
 export const clients: ReadonlyArray<Client> = [chat, messages, responses, gemini]
 
-/** The request that a client's body is. */
+/** Decodes a client's body. */
 export const request = ({ dialect }: Client, body: Body, model = "m"): Chat.Request => ({
   ...Result.getOrThrow(dialect.Request.decode(body, { model })),
   model,
@@ -177,13 +174,13 @@ export const request = ({ dialect }: Client, body: Body, model = "m"): Chat.Requ
 
 const answering = (request: Chat.Request) => ({ request, id: "1", created: 1 })
 
-/** A whole answer as the client is given it. */
+/** A complete response as the client gets it. */
 export const answered = ({ dialect }: Client, request: Chat.Request, response: Chat.Response): Body =>
   response.native?.protocol === dialect.protocol
     ? (JSON.parse(response.native.text) as Body)
     : (JSON.parse(JSON.stringify(dialect.Response.encode(response, answering(request)))) as Body)
 
-/** A streamed one. */
+/** A streamed response as the client gets it. */
 export const streamed = (client: Client, request: Chat.Request, frames: ReadonlyArray<Chat.Frame>): Body => {
   const encoder = client.dialect.Stream.encoder(answering(request))
   return client.fold(frames.map(encoder.push).join("") + encoder.end())

@@ -1,4 +1,4 @@
-/** Numbers of an upstream's that are none, or beyond all measure, in every protocol. */
+/** Invalid and implausible counts of an upstream, in every protocol. */
 import { assert, describe, it } from "@effect/vitest"
 import * as ChatCompletions from "@understudy/providers/internal/protocols/chat-completions/Usage"
 import * as Converse from "@understudy/providers/internal/protocols/converse/Usage"

@@ -17,7 +17,7 @@ const call = (name: string, written: string): Chat.ToolCall => ({
   arguments: written,
 })
 
-/** What a stream's calls come to, whose arguments came in these pieces. */
+/** A stream's calls whose arguments came in these pieces. */
 const streamed = (...pieces: ReadonlyArray<string>) =>
   Effect.gen(function* () {
     const parts: ReadonlyArray<Chat.Part> = [

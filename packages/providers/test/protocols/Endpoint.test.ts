@@ -1,6 +1,6 @@
 /**
- * What one endpoint has issued goes back to it exactly, and to no other, through clients of every protocol, whole and streamed;
- * and what a vendor takes less of than its client's does is said to it so that it takes it.
+ * Values issued by one endpoint return to it unchanged, and to no other, through clients of every protocol, complete
+ * and streamed. Parameters outside a vendor's limits are adapted to it.
  */
 import { assert, describe, it } from "@effect/vitest"
 import type { Provider } from "@understudy/core/Provider"
@@ -13,7 +13,7 @@ import * as Vendors from "./Vendors.ts"
 
 type Body = Record<string, unknown>
 
-/** What the client is given for this request. */
+/** The response to this request. */
 const ask = (client: Client, provider: Provider["Service"], body: Body, streams: boolean) => {
   const asked = request(client, body, provider.protocol === "converse" ? "anthropic.claude-sonnet-4-5" : "m")
   if (!streams) return Effect.map(provider.chat(asked), (response) => answered(client, asked, response))
@@ -23,12 +23,12 @@ const ask = (client: Client, provider: Provider["Service"], body: Body, streams:
 }
 
 const seal = "c2lnbmVk+/=="
-/** A signature as Anthropic writes them, which is known without a mark. */
+/** A signature in Anthropic's form, which is recognised without a tag. */
 const anthropics = `EqQB${"Cgk".repeat(60)}IYAhg=`
 
 const ids = ["call_1", `chatcmpl-tool-${"x".repeat(40)}`, `toolu_${"y".repeat(120)}`, "functions.look:0", "abcDEF123"]
 
-/** Whether a string of the body, at any depth, is this. */
+/** Whether a string of the body, at any depth, equals this. */
 const has = (body: string | undefined, text: string): boolean => body?.includes(JSON.stringify(text)) === true
 
 describe("a value issued by an endpoint", () => {
@@ -54,7 +54,7 @@ describe("a value issued by an endpoint", () => {
 
     it.live(`is returned to ${kind} unchanged, even with another gateway's tag`, () =>
       Effect.gen(function* () {
-        // Neither stands for a gateway: what it gives is its own.
+        // Neither is a gateway: its values are its own.
         if (kind === "mistral" || kind === "bedrock") return
         const marked = "understudy.google@h1a2b3c4d.c2lnbmVk"
         for (const given of [marked, Buffer.from(marked).toString("base64")]) {
@@ -77,7 +77,7 @@ describe("a value issued by an endpoint", () => {
         const given = kind === "bedrock" ? anthropics : seal
         const { provider } = yield* Vendors.make(kind, { seal: given, id })
         for (const other of Vendors.kinds) {
-          // Bedrock's are Anthropic's, in whatever region.
+          // Bedrock's values are Anthropic's, in every region.
           if (kind === "bedrock" && other === kind) continue
           const second = yield* Vendors.make(other, { seal: "b3RoZXI=", id: "call_2" })
           for (const client of clients) {

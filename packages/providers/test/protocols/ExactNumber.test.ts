@@ -11,7 +11,7 @@ import * as RandomJson from "./RandomJson.ts"
 
 type Body = Record<string, unknown>
 
-/** A protocol from both ends: how it says a call and a tool, in a request and in an answer. */
+/** A protocol from both sides: a call and a tool in a request and in a response. */
 interface Protocol {
   readonly request: (input: string, schema: string) => string
   readonly decode: (body: Body) => Result.Result<Chat.Request, unknown>
@@ -19,7 +19,7 @@ interface Protocol {
   readonly answer: (input: string) => string
   readonly read: (text: string) => Result.Result<Chat.Response, unknown>
   readonly write: ((response: Chat.Response, request: Chat.Request) => Body) | undefined
-  /** Where a call stands in either, and a tool's schema. */
+  /** The path of a call in a request or response, and of a tool's schema. */
   readonly call: (body: Body) => unknown
   readonly schema: (body: Body) => unknown
 }
@@ -109,7 +109,7 @@ const protocols: Readonly<Record<string, Protocol>> = {
   },
 }
 
-/** What stands there, as the text it goes out as. */
+/** The value there, as the text that is sent. */
 const written = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value))
 
 describe("ExactNumber", () => {

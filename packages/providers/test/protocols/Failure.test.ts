@@ -1,6 +1,4 @@
-/**
- * Failures inside an answer whose status said that all was well: whole, or in the middle of a stream.
- */
+/** Failures inside a response with status 2xx, complete or streamed. */
 import { assert, describe, it } from "@effect/vitest"
 import type { Reason } from "@understudy/core/ProviderError"
 import { ProviderError } from "@understudy/core/ProviderError"
@@ -19,7 +17,7 @@ interface Wire {
   readonly status?: number | undefined
 }
 
-/** As a provider judges an error inside an answer. */
+/** Classifies an error inside a response as a provider does. */
 const judge =
   <E extends Wire>(reason: (error: E, status: number | undefined) => Reason) =>
   (error: E) =>

@@ -1,4 +1,4 @@
-/** Each vendor's words for the end of an answer, in whichever protocol and case they come. */
+/** Every vendor's finish reasons, in any protocol and case. */
 import { assert, describe, it } from "@effect/vitest"
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
 import * as FinishReason from "@understudy/providers/internal/protocols/FinishReason"

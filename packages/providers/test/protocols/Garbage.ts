@@ -1,13 +1,10 @@
-/**
- * Streams as upstreams should not write them: a good one of each protocol, with fields dropped, and put for others, at
- * random.
- */
+/** Invalid streams: a valid stream of each protocol with random fields dropped and replaced. */
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
 
 export type Event = Readonly<Record<string, unknown>>
 
-/** Stands for a number that JSON can write and JavaScript cannot hold. */
+/** Stands for a number that JSON can contain and JavaScript cannot. */
 const huge = "@huge@"
 
 const odd = [
@@ -39,7 +36,7 @@ const nat = (below: number) => Schema.Int.check(Schema.isBetween({ minimum: 0, m
 
 const Changes = Schema.Array(Schema.Struct({ event: nat(64), field: nat(64), value: nat(odd.length) }))
 
-/** The events of a stream as its texts, some of them garbled, some left out. */
+/** A stream's events as text, some corrupted, some left out. */
 export const texts = (events: ReadonlyArray<Event>): Arbitrary.Arbitrary<ReadonlyArray<string>> =>
   Arbitrary.map(
     Arbitrary.all([

@@ -1,4 +1,4 @@
-/** What is parsed of an upstream's text, and what is not, for what it would cost all others. */
+/** Which of an upstream's texts are parsed, by their cost for the process. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Json from "@understudy/providers/internal/protocols/Json"
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"

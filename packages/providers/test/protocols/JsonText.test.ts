@@ -50,7 +50,7 @@ describe("JsonText", () => {
       const value = { ...source, ...record(after), gone: undefined }
       assert.deepStrictEqual(JSON.parse(JsonText.print(value, source)), JSON.parse(JSON.stringify(value)))
       assert.deepStrictEqual(JSON.parse(JsonText.print({}, source)), {})
-      // Whatever a member was before, and by whatever it is replaced.
+      // Any member is replaced by any value.
       const changed = Object.fromEntries(Object.keys(source).map((name) => [name, value]))
       assert.deepStrictEqual(JSON.parse(JsonText.print(changed, source)), JSON.parse(JSON.stringify(changed)))
     },

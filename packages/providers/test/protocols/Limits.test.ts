@@ -1,6 +1,6 @@
 /**
- * What a vendor takes less of than its client's does, over a socket: ids of users, types of pictures, hints of caching, tools,
- * and thinking; from clients of every protocol that has them, the vendor's own included.
+ * Vendors' limits over a socket: user ids, image types, cache hints, tools, and reasoning, from clients of every
+ * protocol, the vendor's own included.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Chat from "@understudy/core/Chat"
@@ -56,7 +56,7 @@ const connect = (name: keyof typeof vendors | Compatible.Name) =>
     return { provider: yield* to(upstream.url)[1], asked: upstream.asked }
   })
 
-/** What the vendor was told for a client's body, and what the client is told of it. */
+/** The body that the vendor got for a client's body, and the reported parameters. */
 const told = (provider: Provider["Service"], asked: ReadonlyArray<Upstream.Asked>, chatRequest: Chat.Request) =>
   Effect.map(provider.chat(chatRequest), ({ droppedParams = [] }) => ({
     body: asked.at(-1)?.body ?? {},

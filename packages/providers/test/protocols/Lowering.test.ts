@@ -17,7 +17,7 @@ const codec = (native?: string): Lowering.RequestEncoder<string> => ({
   encode: () => Result.succeed({ body: "encoded", warnings: ["a seed"] }),
 })
 
-/** What lowering twice gives, and logs. */
+/** Lowers twice, and returns the results and the log. */
 const twice = (codec: Lowering.RequestEncoder<string>, request: Chat.Request = wish) =>
   Effect.gen(function* () {
     const logged: Array<string> = []

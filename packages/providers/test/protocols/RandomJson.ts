@@ -1,6 +1,6 @@
 /**
- * JSON texts of every kind: with white space, escapes, numbers that JavaScript would write otherwise, strange names and
- * names that stand there twice.
+ * JSON texts of every kind: white space, escapes, numbers that JavaScript would write differently, unusual and
+ * duplicate names.
  */
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
@@ -51,7 +51,7 @@ const spaces = ["", "", "", " ", "\n\t"]
 const isUnlike = (name: string, names: ReadonlyArray<string>): boolean =>
   !names.some((other) => JSON.parse(other) === JSON.parse(name))
 
-/** `choices` decide what is written; where they end, so do objects and arrays. */
+/** `choices` decide what is written; when they end, open objects and arrays are closed. */
 const build = (choices: ReadonlyArray<number>, twice: boolean): string => {
   let next = 0
   const choose = <A>(options: ReadonlyArray<A>): A => options[(choices[next++] ?? 0) % options.length]!
@@ -90,17 +90,17 @@ const choices = Arbitrary.schema(
   Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1000 }))).check(Schema.isMinLength(8)),
 )
 
-/** Objects whose names are all unlike. */
+/** Objects with unique names. */
 export const object: Arbitrary.Arbitrary<string> = Arbitrary.map(choices, (choices) => build(choices, false))
 
-/** Objects in which a name may stand twice. */
+/** Objects with possibly duplicate names. */
 export const ambiguous: Arbitrary.Arbitrary<string> = Arbitrary.map(choices, (choices) => build(choices, true))
 
-/** Every number, string and mark of a text: all but its white space. */
+/** Every number, string and punctuation character of a text, without white space. */
 export const tokens = (json: string): ReadonlyArray<string> =>
   json.match(/"(?:[^"\\]|\\.)*"|[^\s"{}[\],:]+|[{}[\],:]/g) ?? []
 
-/** The literals of a text's numbers, sorted: JavaScript puts names that are whole numbers first. */
+/** The literals of a text's numbers, sorted: JavaScript puts integer names first. */
 export const literals = (json: string): ReadonlyArray<string> =>
   tokens(json)
     .filter((token) => /^[-\d]/.test(token))

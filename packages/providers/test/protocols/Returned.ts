@@ -1,11 +1,8 @@
-/**
- * An answer of ours as another gateway reads it, with what it will give back understood as we do: signatures within ids, and
- * seals under their marks.
- */
+/** A response of ours as another gateway decodes it, with signatures in ids and tagged values decoded. */
 import type * as Chat from "@understudy/core/Chat"
 import * as ToolIds from "@understudy/providers/internal/protocols/ToolIds"
 
-/** The call under its own id, with its signature. */
+/** The call with its original id and its signature. */
 export const part = <Part extends Chat.Part | Chat.AssistantContent>(part: Part): Part =>
   part.type === "tool-call" ? { ...part, ...ToolIds.read(part.id) } : part
 

@@ -1,10 +1,10 @@
 /**
- * A whole answer as a stream's frames, and what a stream's parts come to: for the law that a stream's encoder and its
- * decoder agree.
+ * A complete response as frames, and the response that a stream's parts amount to: for the law that encoders and
+ * decoders of streams agree.
  */
 import type * as Chat from "@understudy/core/Chat"
 
-/** The answer piece by piece: texts and arguments are cut in two. Recordings and log probabilities are left out. */
+/** The response in pieces: texts and arguments are split in two. Audio and log probabilities are left out. */
 export const frames = (response: Chat.Response): ReadonlyArray<Chat.Frame> => {
   const parts: Array<Chat.Part> = [{ type: "start", id: response.id, model: response.model }]
   for (const [choice, { content, finishReason }] of [response, ...(response.alternatives ?? [])].entries()) {
@@ -57,7 +57,7 @@ const pieces = (
 
 type Writable<A> = { -readonly [K in keyof A]: A[K] }
 
-/** What the parts of a stream come to, as a client would put them together. */
+/** The response that a stream's parts amount to for a client. */
 export const fold = (parts: ReadonlyArray<Chat.Part>): Chat.Response => {
   const choices: Array<{ content: Array<Chat.AssistantContent>; finishReason: Chat.FinishReason }> = []
   const of = (choice: number | undefined) => (choices[choice ?? 0] ??= { content: [], finishReason: "other" })

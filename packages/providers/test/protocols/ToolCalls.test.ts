@@ -1,6 +1,4 @@
-/**
- * A call is whole or it is an error, from every server's words in every client's.
- */
+/** A call is complete or an error, from every server to every client. */
 import { assert, describe, it } from "@effect/vitest"
 import type * as Chat from "@understudy/core/Chat"
 import { ProviderError } from "@understudy/core/ProviderError"
@@ -22,7 +20,7 @@ type Body = Record<string, any>
 const judged = ({ message = "" }: { readonly message?: string | undefined }) =>
   new ProviderError({ reason: { _tag: "ServerError" }, message })
 
-/** The frames of a stream, and its failure where it has one. */
+/** The frames of a stream, and its error if it failed. */
 const frames = <Event>(decoder: Decoder<Event>, events: ReadonlyArray<Event>) => {
   const frames: Array<Chat.Frame> = []
   for (const event of events) {
@@ -88,7 +86,7 @@ const answering = {
   request: { model: "m", messages: [], native: { protocol: "none", body: {} } },
 }
 
-/** As its SDK does: by the indexes of calls, of blocks, of items; or whole. */
+/** As its SDK does: by the indexes of calls, blocks or items, or complete. */
 const readers: Record<string, (frames: ReadonlyArray<Chat.Frame>) => Read> = {
   "chat completions": (frames) => {
     const encoder = ChatCompletions.Stream.encoder(answering)
@@ -160,7 +158,7 @@ type Streamed = ReturnType<typeof chat>
 
 const clients = Object.entries(readers)
 
-/** Every client reads those calls, as `name(arguments)`, each under an id of its own, and nothing else than a call ends it. */
+/** Every client gets those calls as `name(arguments)`, each with a unique id, and a finish reason for calls. */
 const calls = ({ failure, frames }: Streamed, ...expected: ReadonlyArray<string>) => {
   if (failure !== undefined) return assert.fail(failure.message)
   for (const [client, read] of clients) {
@@ -197,7 +195,7 @@ describe("tool calls of a Chat Completions stream", () => {
     ]) {
       calls(chat(call(0, a, "look", rome), call(0, b, "wait", oslo), ended()), `look(${rome})`, `wait(${oslo})`)
       calls(chat(call(0, a, "look", rome), call(0, b, "look", oslo), ended()), `look(${rome})`, `look(${oslo})`)
-      // In pieces, the head of each without arguments.
+      // In deltas; the first of each has no arguments.
       const pieces = (id: string | undefined, name: string, written: string) => [
         call(0, id, name, ""),
         call(0, undefined, undefined, written.slice(0, 5)),
@@ -205,7 +203,7 @@ describe("tool calls of a Chat Completions stream", () => {
       ]
       calls(chat(...pieces(a, "look", rome), ...pieces(b, "look", oslo), ended()), `look(${rome})`, `look(${oslo})`)
       calls(chat(...pieces(a, "now", ""), ...pieces(b, "look", oslo), ended()), "now({})", `look(${oslo})`)
-      // Both at once.
+      // Both together.
       const both = [call(0, a, "look", rome), call(0, b, "wait", oslo)].map(
         ({ choices }) => choices[0].delta.tool_calls[0],
       )
@@ -275,7 +273,7 @@ describe("tool calls of a Chat Completions stream", () => {
       const { failure, frames } = chat(delta({ content: "Hi" }), ended(word), "[DONE]")
       assert.isUndefined(failure)
       for (const [client, read] of clients) {
-        // Gemini has a word for it, and a client of the same protocol reads it as it was.
+        // Gemini has a finish reason for it, which a Gemini client gets unchanged.
         const expected = word === "of_a_later_api" ? { gemini: "OTHER", "chat completions": word }[client] : undefined
         assert.deepStrictEqual(read(frames), { calls: [], text: "Hi", finish: expected ?? "stop" }, client)
       }
@@ -427,7 +425,7 @@ describe("tool calls of a Responses stream", () => {
       Responses.Stream.decoder(judged),
       events.map((body) => ({ event: body["type"], data: JSON.stringify(body) })),
     )
-  /** What every client reads that is not one of this protocol. */
+  /** The result of every client of another protocol. */
   const translated = ({ failure, frames }: Streamed, ...expected: ReadonlyArray<string>) =>
     calls({ failure, frames: frames.map(({ parts }) => ({ parts })) }, ...expected)
 

@@ -1,6 +1,6 @@
 /**
- * Servers of every protocol that answer any request with one thought under a seal, and one call of a tool; they keep what
- * they were asked. One may refuse seals.
+ * Servers of every protocol that respond to any request with encrypted reasoning and one tool call, and record
+ * requests. One may reject encrypted reasoning.
  */
 import type { Provider } from "@understudy/core/Provider"
 import * as Anthropic from "@understudy/providers/anthropic"
@@ -17,7 +17,7 @@ import type { AddressInfo } from "node:net"
 
 type Body = Record<string, unknown>
 
-/** What a server says. */
+/** The content of a server's response. */
 export interface Said {
   readonly seal: string
   readonly id: string
@@ -28,7 +28,7 @@ export interface Vendor {
   readonly asked: ReadonlyArray<string>
 }
 
-/** The name of the tool that a request offers, as the server was told it. */
+/** The name of the request's tool, as the server got it. */
 const toolOf = (body: Body): string => {
   const offered = (body["tools"] ?? (body["toolConfig"] as Body)["tools"]) as ReadonlyArray<Declared>
   const [{ function: declared, functionDeclarations, name, toolSpec } = {}] = offered
@@ -80,7 +80,7 @@ const messages: Wire = {
   ],
 }
 
-/** The fields in which a compatible server puts the seal of a call, and of a thought. */
+/** A compatible server's fields for the signature of a call, and for encrypted reasoning. */
 const chat = (sealed: (seal: string, id: string) => { readonly call?: Body; readonly message?: Body }): Wire => {
   const call = ({ id, seal }: Said, name: string) => ({
     id,
@@ -163,7 +163,7 @@ const gemini: Wire = {
   events: (said, name) => [gemini.whole(said, name)],
 }
 
-/** Claude's, on Bedrock: its stream is frames, not text. */
+/** Claude on Bedrock: its stream is frames, not text. */
 const bedrock: Wire = {
   whole: ({ id, seal }, name) => ({
     output: {
@@ -235,7 +235,7 @@ const connect = (kind: Kind, baseUrl: string) => {
   }
 }
 
-/** A server of that kind. `refuse` may say no to a request, by the words of its 400. */
+/** A server of that kind. `refuse` may reject a request with the message of a 400. */
 export const make = (kind: Kind, said: Said, refuse: (body: string) => string | undefined = () => undefined) =>
   Effect.gen(function* () {
     const asked: Array<string> = []

@@ -1,4 +1,4 @@
-/** Whatever an upstream writes, what its client reads are whole events, each of them JSON. */
+/** Whatever an upstream sends, its client gets complete events with valid JSON. */
 import { assert, describe, it } from "@effect/vitest"
 import type * as Chat from "@understudy/core/Chat"
 import { ProviderError } from "@understudy/core/ProviderError"
@@ -163,7 +163,7 @@ const upstreams = { chatCompletions, messages, responses, gemini, converse }
 // Clients
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What a client of each dialect reads of a stream's text. */
+/** A client's reading of a stream's text, by dialect. */
 const clients: Readonly<Record<string, { readonly dialect: ClientProtocol; readonly read: (text: string) => void }>> = {
   chatCompletions: { dialect: ChatCompletions, read: (text) => events(text, /^data: ([^\r\n]*)$/, "[DONE]") },
   messages: { dialect: Messages, read: (text) => events(text, /^event: [^\r\n]*\ndata: ([^\r\n]*)$/) },
@@ -171,7 +171,7 @@ const clients: Readonly<Record<string, { readonly dialect: ClientProtocol; reado
   gemini: {
     dialect: Gemini,
     read: (text) => {
-      // Its error is bare JSON as well.
+      // Its error is bare JSON, too.
       const [, said = "", bare = "{}"] = /^((?:.*\n\n)*)(.+)?$/.exec(text) ?? []
       events(said, /^data: ([^\r\n]*)$/)
       JSON.parse(bare)
@@ -194,7 +194,7 @@ const events = (text: string, shape: RegExp, end?: string): void => {
 const answering = { id: "1", created: 17, request: { model: "assistant", messages: [] } }
 const error = { status: 502, message: 'Cut\r\n"short"', type: "server_error", code: "stream_broken", requestId: "r" }
 
-/** Everything the client is sent: of the upstream's frames, of another's who goes on after it, and of the end. */
+/** All that the client gets: of the upstream's frames, of another deployment that continues, and the end. */
 const written = (
   { Stream }: ClientProtocol,
   upstream: Upstream,
@@ -254,7 +254,7 @@ describe("written events of Responses have every field that Open Responses requi
     it.prop(from, [Garbage.texts(upstream.events)], ([texts]) => {
       for (const ending of endings) {
         const { ours, theirs } = written(Responses, upstream, texts, ending)
-        // What an upstream wrote itself goes out as it came, and its items stand in our last event.
+        // An upstream's events are passed on unchanged, and its items are in our last event.
         const checked = parsed(from === "responses" ? ours : theirs + ours)
         for (const event of checked) {
           if (from === "responses" && event.type === "response.output_item.done") continue

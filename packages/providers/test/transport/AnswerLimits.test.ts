@@ -33,7 +33,7 @@ const names = Object.keys(vendors) as ReadonlyArray<keyof typeof vendors>
 
 type Answering = (response: ServerResponse, request: IncomingMessage) => void
 
-/** A server that answers each request so, and tells how its connection came to its end. */
+/** A server with a fixed response, which reports how its connection ended. */
 const serve = (answer: Answering) =>
   Effect.gen(function* () {
     const closed = yield* Deferred.make<void>()
@@ -54,7 +54,7 @@ const serve = (answer: Answering) =>
     return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, closed: Deferred.await(closed) }
   })
 
-/** Writes for as long as the other side reads. */
+/** Writes until the other side stops reading. */
 const endless = (response: ServerResponse, piece: Buffer | string): void => {
   const write = () => {
     while (!response.destroyed && response.write(piece));
@@ -84,7 +84,7 @@ describe.each(names)("%s", (name) => {
         })
         const failure = yield* Effect.flip(asked[way](yield* provider(name, url)))
         assert.strictEqual(failure.reason._tag, "Malformed")
-        // Bedrock's frames are known for none at once.
+        // A Bedrock frame is decoded as a whole.
         if (name !== "bedrock" || way === "chat") assert.include(failure.message, "larger than 300000 bytes")
         yield* closed
       }),
@@ -179,7 +179,7 @@ const events = Buffer.from(
     .join(""),
 )
 
-/** Sends the bytes in pieces, so that no encoding is whole in one read. */
+/** Sends the bytes in pieces, so that no read contains a complete encoding. */
 const inPieces = (response: ServerResponse, bytes: Buffer): void => {
   const size = Math.max(1, Math.ceil(bytes.length / 5))
   for (let at = 0; at < bytes.length; at += size) response.write(bytes.subarray(at, at + size))
@@ -223,7 +223,7 @@ describe.each(Object.entries(encoders))("content-encoding: %s", (encoding, encod
           const bomb = encode(Buffer.alloc(limits.answer * 4, " "))
           const { closed, url } = yield* serve((response) => {
             response.writeHead(200, { "content-type": "application/json", "content-encoding": encoding })
-            // The answer never ends: only who stops reading closes it.
+            // The response never ends: only a reader that stops closes it.
             response.write(bomb)
           })
           const failure = yield* Effect.flip(asked.chat(yield* provider(name, url)))

@@ -1,6 +1,6 @@
 /**
- * A server that keeps connections open and loses them: each answers so many requests, and is ended in some way when the
- * next one has arrived whole.
+ * A server that loses pooled connections: each serves a number of requests, and is closed in some way when the next
+ * request has arrived completely.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -10,7 +10,7 @@ export type Loss = "closed" | "reset" | "half a head"
 
 export interface LosingServer {
   readonly url: string
-  /** Of every request, the connection that it came over, counted from 1. */
+  /** The connection of every request, counted from 1. */
   readonly requests: ReadonlyArray<number>
   readonly connections: () => number
 }
@@ -21,7 +21,7 @@ const loses: Readonly<Record<Loss, (socket: Net.Socket) => void>> = {
   "half a head": (socket) => void socket.end("HTTP/1.1 200 OK\r\ncontent-le"),
 }
 
-/** `answers`: how many requests the connection of that number answers. `answer` is the body of each. */
+/** `answers`: how many requests the connection with that number serves. `answer` is the body of each response. */
 export const make = (
   loss: Loss,
   answers: (connection: number) => number,

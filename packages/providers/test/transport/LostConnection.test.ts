@@ -1,4 +1,4 @@
-/** Requests that go out over a connection which the vendor is about to close. */
+/** Requests sent over a connection that the vendor is closing. */
 import { assert, describe, it } from "@effect/vitest"
 import type { RequestTemplate } from "@understudy/providers/internal/transport/RequestTemplate"
 import type { HttpSender, TransportFailure } from "@understudy/providers/transport"
@@ -11,7 +11,7 @@ const to = (url: string): RequestTemplate => ({ origin: url, path: "/", headers:
 
 type Way = (sender: HttpSender, url: string) => Effect.Effect<string, TransportFailure, Scope.Scope>
 
-/** A connection is free again a moment after the end of the answer. */
+/** A connection is free shortly after the end of the response. */
 const freed = Effect.sleep("10 millis")
 
 const ways: Readonly<Record<string, Way>> = {

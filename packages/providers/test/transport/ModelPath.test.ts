@@ -1,4 +1,4 @@
-/** Names of models that would lead elsewhere, at every vendor that has them in its addresses. */
+/** Model names that would lead to another path, at every vendor that has the model in its path. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Chat from "@understudy/core/Chat"
 import * as Bedrock from "@understudy/providers/bedrock"

@@ -1,4 +1,4 @@
-/** Proxies, for every vendor: a deployment's own, and those of the environment, through a real one. */
+/** Proxies for every vendor: a deployment's own, and the environment's, through a real proxy. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Chat from "@understudy/core/Chat"
 import { Provider } from "@understudy/core/Provider"
@@ -34,7 +34,7 @@ const vendors: Readonly<Record<string, (url: string, proxy: Redacted.Redacted | 
 
 const request = (model: string): Chat.Request => ({ model, messages: [Chat.user("Hello?")] })
 
-/** A whole and a streamed answer of a provider. */
+/** A complete and a streamed response of a provider. */
 const ask = (layer: Made, model = "ok", env: Record<string, string> = {}) =>
   Effect.gen(function* () {
     const provider = yield* Provider

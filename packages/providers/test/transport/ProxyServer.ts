@@ -1,5 +1,5 @@
 /**
- * A real HTTP proxy on a free port of loopback: it opens tunnels, forwards plain HTTP, and asks for a password where it has
+ * A real HTTP proxy on a free loopback port: it opens tunnels, forwards plain HTTP, and requires a password if it has
  * one.
  */
 import * as Http from "node:http"
@@ -8,7 +8,7 @@ import { connect } from "node:net"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 
-/** What went through: a tunnel to a host, or a request that was forwarded. */
+/** A tunnel to a host, or a forwarded request. */
 export interface Passed {
   readonly how: "tunnel" | "forward"
   readonly to: string
@@ -20,7 +20,7 @@ export interface ProxyServer {
   readonly passed: ReadonlyArray<Passed>
 }
 
-/** Serves until the scope closes. `password` is of the user `user`. */
+/** Serves until the scope closes. `password` is the user `user`'s. */
 export const make = (password?: string): Effect.Effect<ProxyServer, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(

@@ -12,7 +12,7 @@ import { inspect } from "node:util"
 const keys = (...keys: ReadonlyArray<string>) =>
   Redaction.make(Secrets.make({ keys: [undefined, ...keys.map((key) => Redacted.make(key))] }))
 
-/** A key with every character that one of the escapes has a form for. */
+/** A key with every character that one of the escapes encodes. */
 const key = `sk-Proj/1+a=b"c\\d'<e>&f@g:h`
 
 const hex = (text: string, before: string, width: number, after = "") =>

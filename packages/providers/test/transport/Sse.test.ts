@@ -5,7 +5,7 @@ import * as Stream from "effect/Stream"
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 
-/** The bytes of these texts, each a read of its own. */
+/** The bytes of these texts, one read each. */
 const reads = (...pieces: ReadonlyArray<string | Uint8Array>) =>
   Stream.rechunk(Stream.fromIterable(pieces.map((piece) => (typeof piece === "string" ? bytes(piece) : piece))), 1)
 

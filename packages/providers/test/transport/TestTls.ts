@@ -1,6 +1,6 @@
 /**
- * A server of TLS in front of another, with a certificate for `localhost` that this process trusts: it was made for these
- * tests, and is good for nothing else.
+ * A TLS server in front of another, with a certificate for `localhost` that this process trusts. It was made for these
+ * tests and is useless elsewhere.
  */
 import type { AddressInfo } from "node:net"
 import { connect } from "node:net"
@@ -25,7 +25,7 @@ MGiN7x8y0tK/Cg/x9TxRGgw6MkuhRANCAASesivmQuJED4JgS9/5P8BIa5nNUenx
 4DPB2lmhVwqJySxr9fPoPOr1xRzXRCMHYAKKFYOFloGSKJXsBNMbXlNs
 -----END PRIVATE KEY-----`
 
-/** The address of the server: what it is sent goes to `url`. */
+/** The server's URL: it forwards to `url`. */
 export const before = (url: string) =>
   Effect.map(
     Effect.acquireRelease(

@@ -1,6 +1,4 @@
-/**
- * The same conversation in the dialects of those who speak the protocol, and what a client's own words become there.
- */
+/** One conversation encoded for compatible servers, and a client's own body adapted to them. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Chat from "@understudy/core/Chat"
 import { vendors } from "@understudy/providers/internal/openai/Compatible"
@@ -150,7 +148,7 @@ describe("reasoning", () => {
   it("is returned in the server's field", () => {
     const sent = (dialect: Compatibility.Compatibility) => messages(dialect, thoughtful)[0]
     const bare = { role: "assistant", content: "So.", tool_calls: [wireCall("1")] }
-    // What other endpoints have sealed is not theirs: see `EncryptedReasoning.toward`.
+    // Other endpoints' values are foreign: see `EncryptedReasoning.toward`.
     const foreign = EncryptedReasoning.map([thoughtful], (seal) => EncryptedReasoning.toward(seal, "hx"))
     const plain = (dialect: Compatibility.Compatibility) => messages(dialect, ...foreign)[0]
     assert.deepStrictEqual(plain(deepseek.dialect), { ...bare, reasoning_content: "Hm." })

@@ -1,6 +1,4 @@
-/**
- * Everything that Chat Completions can say, at random: requests and answers that must survive the protocol unharmed.
- */
+/** Random requests and responses with everything that Chat Completions supports, for round trips. */
 import type * as Chat from "@understudy/core/Chat"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
@@ -61,7 +59,7 @@ const ToolCall = Schema.Struct({
 const texts = Schema.Array(Text)
 const name = optional(Words)
 
-/** An assistant says words, then records, then calls: the wire knows no other order. */
+/** An assistant message has text, then audio, then calls: the wire has no other order. */
 const Said = Schema.Struct({
   role: Schema.Literal("assistant"),
   words: Schema.Array(Schema.Union([Text, Refusal])),
@@ -176,7 +174,7 @@ export const request: Arbitrary.Arbitrary<Chat.Request> = Arbitrary.map(
   ([messages, tools, rest, stored]) =>
     ({
       model: "gpt-5.6",
-      // OpenAI wants to be told of JSON where it is to answer in it.
+      // OpenAI requires a mention of JSON for JSON output.
       messages: "format" in rest && rest.format?.type === "json" ? [...messages, asksForJson] : messages,
       ...tools,
       ...rest,
@@ -207,7 +205,7 @@ const Reasoning = Schema.Union([
   Schema.Struct({ type: Schema.Literal("reasoning"), text: Schema.Literal(""), redacted: Seal }),
 ])
 
-/** In an answer, ids may be as long as they are, and what is not JSON is text for a tool that takes it. */
+/** In a response, ids may have any length, and arguments that are not JSON belong to custom tools. */
 const signed = { id: Schema.Union([Id, Schema.Literal(`toolu_${"x".repeat(70)}`)]), signature: optional(Seal) }
 const Signed = Schema.Union([
   Schema.Struct({ ...ToolCall.fields, ...signed, custom: Schema.Literal(true) }),
@@ -241,7 +239,7 @@ const choice = ({ audio, calls, finish, reasoning, refusal, text, ...rest }: typ
     ...[text, refusal, audio].filter((part) => part !== undefined),
     ...calls.map((call, index) => ({ ...call, id: `${call.id}${index}` })),
   ],
-  // Who calls a tool stops for that, and nobody else.
+  // A response with calls has the finish reason for calls, and no other has.
   finishReason: finish === "stop" || finish === "tool-calls" ? (calls.length > 0 ? "tool-calls" : "stop") : finish,
   ...rest,
 })

@@ -1,6 +1,6 @@
 /**
- * A client's own body towards a vendor of its own protocol that lacks something: what the answer would be another without
- * is refused before it is sent, a hint is left out and named, all else arrives as it was written.
+ * A client's own body for a vendor of its protocol that lacks a feature: a required feature is rejected before sending,
+ * a hint is dropped and reported, the rest is sent as written.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { vendors } from "@understudy/providers/internal/openai/Compatible"
@@ -20,7 +20,7 @@ const file = (data: string) => [
   { role: "user", content: [{ type: "file", file: { filename: "a.txt", file_data: data } }] },
 ]
 
-/** What a vendor's provider makes of a client's body. */
+/** The body that a vendor's provider sends for a client's body. */
 const lower = (vendor: keyof typeof vendors | "compatible" | "openai", fields: Body, policy?: "skip" | "drop") => {
   const dialect =
     vendor === "openai"
@@ -80,7 +80,7 @@ const kept: ReadonlyArray<readonly [keyof typeof vendors | "compatible" | "opena
   ["ollama", { max_completion_tokens: 5 }, { max_tokens: 5 }],
   ["ollama", { tools, tool_choice: "none" }, {}],
   ["vllm", { n: 2, logprobs: true, top_k: 3, user: "u", tools, tool_choice: "required", response_format: schema }],
-  // What a server without a name lacks is not known.
+  // The missing features of an unknown server are unknown.
   ["compatible", { n: 2, top_k: 5, user: "u", logprobs: true, prompt_cache_key: "k", tools, tool_choice: "required" }],
   ["openai", { n: 2, top_k: 5, user: "u", logprobs: true, prompt_cache_key: "k", tools, tool_choice: "required" }],
   ["compatible", { messages: file("data:application/pdf;base64,JVBERi0=") }],

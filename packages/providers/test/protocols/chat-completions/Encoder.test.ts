@@ -14,7 +14,7 @@ const encoder = (includeUsage = false) => {
   return Stream.encoder({ id: "1", created: 17, request: { model: "assistant", messages: [], native } })
 }
 
-/** What a client reads: whole events, each with data of its own. */
+/** The client's events: complete, each with its data. */
 const read = (text: string): ReadonlyArray<unknown> => {
   assert.match(text, /^(?:data: [^\n]*\n\n)*$/)
   return text
@@ -43,7 +43,7 @@ const role = chunk({ role: "assistant", content: "" })
 
 const usage: Chat.Usage = { inputTokens: 9, outputTokens: 5 }
 
-/** Frames as the decoder makes them of an upstream's data. */
+/** Frames as decoded from an upstream's data. */
 const native = (...data: ReadonlyArray<string>): ReadonlyArray<Chat.Frame> => {
   const decoder = Stream.decoder(() => new ProviderError({ reason: { _tag: "ServerError" }, message: "No" }))
   return data.flatMap((data) => {

@@ -1,6 +1,4 @@
-/**
- * Streams of those who speak the protocol, as their documentation shows them: what each comes to.
- */
+/** Documented streams of servers that speak the protocol, and their decoded content. */
 import { assert, describe, it } from "@effect/vitest"
 import type * as Chat from "@understudy/core/Chat"
 import type { Reason } from "@understudy/core/ProviderError"
@@ -10,7 +8,7 @@ import { Stream } from "@understudy/providers/protocols/chat-completions"
 import * as Result from "effect/Result"
 import * as Streamed from "../Streamed.ts"
 
-/** What the events come to, and the reason of the error they end in, if they do. */
+/** The decoded events, and the reason of the error they end in, if any. */
 const play = (...events: ReadonlyArray<string>): { readonly answer: Chat.Response; readonly failure?: Reason } => {
   const decoder = Stream.decoder(
     (wire) => new ProviderError({ reason: Errors.reason(wire, wire.status), message: wire.message ?? "" }),

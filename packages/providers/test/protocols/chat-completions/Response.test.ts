@@ -14,10 +14,10 @@ const message = (message: Record<string, unknown>, finish: string | null = "stop
   return response
 }
 
-/** The finish of an answer that ended for that reason. */
+/** The encoded finish reason. */
 const finish = (reason: string | null) => message({ content: "Hi" }, reason).finishReason
 
-/** What an answer of these parts has for content. */
+/** The encoded content of these parts. */
 const content = (...content: ReadonlyArray<Chat.AssistantContent>) => {
   const [choice] = Response.encode({ content, finishReason: "stop" }, identity)["choices"] as ReadonlyArray<{
     readonly message: Record<string, unknown>
@@ -153,7 +153,7 @@ describe("decode", () => {
       outputTokens: 3,
       reasoningTokens: 2,
     })
-    // xAI's: beside the completion.
+    // xAI's count: in addition to the completion.
     assert.deepStrictEqual(usage({ ...counted, total_tokens: 14 })?.outputTokens, 5)
     assert.deepStrictEqual(usage({ ...counted, prompt_cache_hit_tokens: 4 })?.cachedInputTokens, 4)
   })

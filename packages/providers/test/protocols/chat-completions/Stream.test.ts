@@ -32,7 +32,7 @@ const chunk = (delta: Body, more: Body = {}) => ({
 const call = (index: number | undefined, id: string | undefined, name: string | undefined, args: string) =>
   chunk({ tool_calls: [{ index, id, type: "function", function: { name, arguments: args } }] })
 
-/** `0=a` where call 0 opens, `0:{` where its arguments go on. */
+/** `0=a` opens call 0, `0:{` continues its arguments. */
 const opened = (...chunks: ReadonlyArray<Body>) =>
   decode(...chunks).map((part) =>
     part.type === "tool-call"
@@ -177,7 +177,7 @@ describe("decoder", () => {
       opened(call(1, "a", "look", ""), call(2, "b", "look", ""), call(1, undefined, undefined, "1")),
       ["0=a", "1=b", "0:1"],
     )
-    // The same for every call.
+    // One index for every call.
     assert.deepStrictEqual(opened(call(0, "a", "look", "1"), call(0, "b", "look", "2")), ["0=a", "0:1", "1=b", "1:2"])
     // None, with the id in each piece or only in the first.
     assert.deepStrictEqual(
@@ -251,7 +251,7 @@ describe("decoder", () => {
     assert.strictEqual(failure('{"error":"Busy"}'), "undefined, undefined: Busy")
     assert.strictEqual(failure('{"object":"error","message":"Busy","type":"Internal"}'), "Internal, undefined: Busy")
     assert.strictEqual(failure('{"message":"Busy"}', "error"), "undefined, undefined: Busy")
-    // OpenRouter writes one beside choices.
+    // OpenRouter sends a usage next to choices.
     assert.strictEqual(
       failure('{"error":{"message":"Busy"},"choices":[{"delta":{"content":""},"finish_reason":"error"}]}'),
       "undefined, undefined: Busy",

@@ -1,6 +1,4 @@
-/**
- * Everything that Converse can say to a Claude, at random: requests that must survive the protocol unharmed.
- */
+/** Random requests with everything that Converse supports for Claude, for round trips. */
 import type * as Chat from "@understudy/core/Chat"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
@@ -26,7 +24,7 @@ const Image = Schema.Struct({
 
 const types = ["application/pdf", "text/csv", "text/plain"] as const
 
-/** Names are told apart by whoever encodes: here, by where they stand. */
+/** Document names must be unique: here, by position. */
 const File = Schema.Struct({
   type: Schema.Literal("file"),
   source: Schema.Union([base64(types), stored("s3://bucket/b.pdf")]),
@@ -59,7 +57,7 @@ const Outcome = Schema.Struct({
   cache,
 })
 
-/** The assistant's turn, and the user's after it: results of its calls, then words. */
+/** The assistant's turn, and the user's after it: results of its calls, then text. */
 const Exchange = Schema.Struct({
   thoughts: Schema.Array(Thought),
   words: Schema.NonEmptyArray(Text),
@@ -151,11 +149,11 @@ export const request: Arbitrary.Arbitrary<Chat.Request> = Arbitrary.map(
     model: "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
     messages: [
       ...(system === undefined ? [] : [system]),
-      // Who is to think has thought before each call.
+      // With reasoning on, each call follows reasoning.
       ...messages(first, "reasoning" in rest ? exchanges.map(thoughtful) : exchanges),
     ],
     ...tools,
-    // And is not told what to call.
+    // And no tool is forced.
     ...("reasoning" in rest ? { toolChoice: "auto" as const } : undefined),
     ...rest,
   }),

@@ -70,7 +70,7 @@ const corrupt: Framing.Event = { kind: "corrupt", event: "", data: "" }
 const header = (name: string, type: number, value: Buffer) =>
   Buffer.concat([Buffer.from([name.length]), Buffer.from(name), Buffer.from([type]), value])
 
-/** A frame without a payload around headers that are already bytes. */
+/** A frame without a payload, around encoded headers. */
 const withHeaders = (headers: Buffer): Uint8Array => {
   const total = 16 + headers.length
   const out = Buffer.alloc(total)

@@ -98,7 +98,7 @@ describe("a response", () => {
         .stopSequence,
       "END",
     )
-    // Other models' is not named.
+    // Other models do not report it.
     assert.strictEqual(decode(answer([], { stopReason: "stop_sequence" })).stopSequence, "")
   })
 

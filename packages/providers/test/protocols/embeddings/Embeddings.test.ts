@@ -8,7 +8,7 @@ import * as Schema from "effect/Schema"
 const Words = Schema.NonEmptyString
 const optional = Schema.optionalKey
 
-/** What the protocol can say. */
+/** Requests that the protocol supports. */
 const Request = Schema.Struct({
   model: Words,
   input: Schema.Union([Schema.NonEmptyArray(Words), Schema.NonEmptyArray(Schema.NonEmptyArray(Schema.Int))]),

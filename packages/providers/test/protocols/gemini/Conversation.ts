@@ -1,6 +1,4 @@
-/**
- * Everything that Gemini can say, at random: requests and answers that must survive the protocol unharmed.
- */
+/** Random requests and responses with everything that Gemini supports, for round trips. */
 import type * as Chat from "@understudy/core/Chat"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
@@ -102,7 +100,7 @@ const Exchange = Schema.Struct({
   results: Schema.Tuple([Result, Result]),
 })
 
-/** What the user says, what the model says to that, and what its tools answer, in turn. */
+/** The user's message, the model's, and the results of its calls, in turn. */
 const messages = ({ model, results, user }: typeof Exchange.Type): ReadonlyArray<Chat.Message> => {
   const said = content(model as Spoken)
   const answers = model.calls.map(({ id }, index) => ({ type: "tool-result" as const, id, ...results[index]! }))
@@ -174,7 +172,7 @@ const Rest = Schema.Struct({
 
 const maybe = <A>(schema: Schema.Schema<A>) => Arbitrary.schema(Schema.Union([schema, Schema.Struct({})]))
 
-/** To a model that knows every level of thought. */
+/** For a model with every reasoning level. */
 export const request: Arbitrary.Arbitrary<Chat.Request> = Arbitrary.map(
   Arbitrary.all([conversation, maybe(Tools), Arbitrary.schema(Rest)]),
   ([messages, tools, rest]) => ({ model: "gemini-3-flash", messages, ...tools, ...rest }) as Chat.Request,
@@ -208,7 +206,7 @@ const choice = ({ cited, finish, logprobs, redacted, ...spoken }: typeof Choice.
   }
 }
 
-/** From the first character to the last: both are whole ones. */
+/** From the first character to the last: no surrogate pair is split. */
 const cite = (url: string, text: string): Chat.Citation => ({
   source: { type: "url", url, title: "A page" },
   supports: { start: 0, end: text.isWellFormed() ? text.length : 0 },
@@ -246,7 +244,7 @@ export const response: Arbitrary.Arbitrary<Chat.Response> = Arbitrary.map(
 // Streams
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The answer as a stream brings it: in pieces. */
+/** The response as a stream has it: in pieces. */
 export const parts = ({ alternatives = [], ...first }: Chat.Response): ReadonlyArray<Chat.Part> => [
   { type: "start", id: first.id, model: first.model },
   ...[first, ...alternatives].flatMap(partsOf),
@@ -294,7 +292,7 @@ const partsOf = ({ content, finishReason, logprobs }: Chat.Choice, index: number
   ]
 }
 
-/** What a stream's parts come to. */
+/** The response that a stream's parts amount to. */
 export const fold = (parts: ReadonlyArray<Chat.Part>): Chat.Response => {
   const choices: Array<
     { -readonly [K in keyof Chat.Choice]: Chat.Choice[K] } & { content: Array<Chat.AssistantContent> }

@@ -10,7 +10,7 @@ const answering: ClientProtocol.Answering = { id: "1", created: 17, request: { m
 
 const json = (value: unknown) => JSON.parse(JSON.stringify(value))
 
-/** The part with its seal as a client's that brings it back. */
+/** The part with its encrypted value as returned by a client. */
 const returned = <Part extends Chat.Part | Chat.AssistantContent>(part: Part): Part => {
   if (!("signature" in part) || part.signature === undefined) return part
   const { signature, ...rest } = part

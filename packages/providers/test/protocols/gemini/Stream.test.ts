@@ -187,7 +187,7 @@ describe("encoder", () => {
       native: { protocol: "gemini", data },
     }
     assert.strictEqual(Stream.encoder(answering).push({ ...own, parts: own.parts.slice(0, 1) }), `data: ${data}\n\n`)
-    // Some clients rely on a usage where it ends.
+    // Some clients require a usage at the end.
     const usageMetadata = { promptTokenCount: 0, candidatesTokenCount: 0, totalTokenCount: 0 }
     assert.deepStrictEqual(written([own]), [{ ...JSON.parse(data), usageMetadata }])
     // Once as an event, once bare, with nothing after it.

@@ -1,13 +1,11 @@
-/**
- * Everything that Messages can say, at random: requests and answers that must survive the protocol unharmed.
- */
+/** Random requests and responses with everything that Messages supports, for round trips. */
 import type * as Chat from "@understudy/core/Chat"
 import * as Citations from "@understudy/providers/internal/protocols/messages/Citations"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
 
 const optional = Schema.optionalKey
-/** Blank text is left out: the API refuses it. */
+/** Blank text is left out: the API rejects it. */
 const Words = Schema.Literals(["Hi", "Zürich\n", '"quoted" <b>', "言葉 🎭"])
 const Id = Schema.Literals(["toolu_01", "call-2", "x"])
 const cache = optional(Schema.Struct({ ttl: optional(Schema.Literals(["5m", "1h"])) }))
@@ -34,7 +32,7 @@ const Cited = Schema.Struct({
   range: Schema.Struct({ unit: Schema.Literals(["character", "page", "block"]), start: Count, end: Count }),
 })
 
-/** A citation as it is read: with what the protocol wrote. */
+/** A citation as decoded, with its original. */
 const cited = (citation: Chat.Citation): Chat.Citation => ({
   ...citation,
   vendor: { messages: Citations.encodeForClient(citation) },
@@ -88,7 +86,7 @@ const withCitations = <P extends { readonly type: string }>(part: P): P =>
 // Requests
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What the user's side says, the system in between, and what is answered. */
+/** The user's and system's turns, and the responses. */
 const Exchange = Schema.Struct({
   results: Schema.Array(ToolResult),
   shown: Schema.NonEmptyArray(Schema.Union([Plain, Image, File])),
@@ -147,7 +145,7 @@ const limits = {
   stop: optional(Schema.NonEmptyArray(Words)),
 }
 
-/** A model that thinks is told how much; one that samples is told how. */
+/** A model with reasoning has reasoning parameters; a model with sampling has sampling parameters. */
 const Manner = Schema.Union([
   Schema.Struct({
     model: Schema.Literal("claude-opus-4-8"),
@@ -169,7 +167,7 @@ const Manner = Schema.Union([
   }),
 ])
 
-/** An older model answers by no schema. */
+/** An older model has no JSON schema output. */
 const formed = (model: string, { format, ...rest }: typeof Rest.Type) =>
   format === undefined || model !== "claude-opus-4-8" ? rest : { ...rest, format }
 
@@ -204,7 +202,7 @@ const Answer = Schema.Struct({
   }),
 })
 
-/** A call ends as a call, and a stop sequence ends what it stopped. */
+/** A response with calls, or one ended by a stop sequence, has that finish reason. */
 export const response: Arbitrary.Arbitrary<Chat.Response> = Arbitrary.map(
   Arbitrary.schema(Answer),
   ({ content, finishReason, stopSequence, uncached, usage }) => {

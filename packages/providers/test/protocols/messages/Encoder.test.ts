@@ -15,7 +15,7 @@ interface Event {
 
 const encoder = () => Stream.encoder({ id: "1", created: 17, request: { model: "assistant", messages: [] } })
 
-/** What a client reads: whole events, each named as its data says. */
+/** The client's events: complete, each named by its data's type. */
 const read = (text: string): ReadonlyArray<Event> => {
   assert.match(text, /^(?:event: [^\n]+\ndata: [^\n]*\n\n)*$/)
   return text
@@ -29,7 +29,7 @@ const read = (text: string): ReadonlyArray<Event> => {
     })
 }
 
-/** One start, blocks one after the other and counted from 0, one delta, one stop. */
+/** One start, blocks one after another numbered from 0, one delta, one stop. */
 const wellFormed = (events: ReadonlyArray<Event>): ReadonlyArray<Event> => {
   const told = events.filter(({ type }) => type !== "ping")
   assert.deepStrictEqual(
@@ -64,7 +64,7 @@ const parts = (...parts: ReadonlyArray<Chat.Part>): ReadonlyArray<Chat.Frame> =>
 
 const decoder = () => Stream.decoder(() => new ProviderError({ reason: { _tag: "ServerError" }, message: "No" }))
 
-/** Frames as the decoder makes them of an upstream's events. */
+/** Frames as decoded from an upstream's events. */
 const native = (...events: ReadonlyArray<{ readonly event?: string; readonly data: string }>) => {
   const { push } = decoder()
   return events.flatMap((event) => {
@@ -106,7 +106,7 @@ const finish: Chat.Part = { type: "finish", reason: "stop" }
 
 type Piece = Extract<Chat.AssistantContent, { readonly type: "text" | "reasoning" | "tool-call" }>
 
-/** An answer's content as a provider would stream it. */
+/** A response's content as a provider would stream it. */
 const pieces = (part: Chat.AssistantContent, index: number): ReadonlyArray<Chat.Part> => {
   const halves = (text: string) => [text.slice(0, 3), text.slice(3)]
   switch (part.type) {
@@ -141,7 +141,7 @@ const streamed = ({ content, finishReason, stopSequence, usage }: Chat.Response)
   ]
 }
 
-/** What a stream's parts come to. */
+/** The response that a stream's parts amount to. */
 const folded = (parts: ReadonlyArray<Chat.Part>) => {
   const content: Array<Piece> = []
   const calls: Array<number> = []
@@ -189,10 +189,10 @@ const folded = (parts: ReadonlyArray<Chat.Part>) => {
   return { content, usage, end }
 }
 
-/** What an upstream that wrote these events would be understood to say. */
+/** The response decoded from these events as if an upstream had sent them. */
 const understood = (events: ReadonlyArray<Event>) => folded(native(...events.map(named)).flatMap(({ parts }) => parts))
 
-/** Seals of others travel under a mark: for the law, all are Anthropic's. */
+/** Other vendors' values are tagged: for the law, all are Anthropic's. */
 const own = (response: Chat.Response): Chat.Response => ({
   ...response,
   content: response.content.map((part) => {
@@ -218,7 +218,7 @@ describe("a round trip", () => {
       ...Array.from(json, (char): Chat.Part => ({ type: "tool-arguments", index, arguments: char })),
     ])
     const told: Array<Chat.Part> = []
-    // Calls are opened in their order; after that, whoever's turn it is.
+    // Calls open in order; after that, their arguments are interleaved at random.
     for (const turn of [...turns, ...calls.flatMap((_, index) => Array.from({ length: 20 }, () => index))]) {
       const open = left.slice(0, told.filter(({ type }) => type === "tool-call").length + 1)
       const part = open[Math.abs(turn) % open.length]?.shift()
@@ -401,7 +401,7 @@ describe("a field that SDKs rely on", () => {
     assert.deepStrictEqual(written[0], { ...start(), later: 1 })
     assert.deepStrictEqual(written.slice(1, 4), events.slice(1, 4))
     assert.deepStrictEqual(written[4], ended("end_turn"))
-    // What was counted first stands, and what was counted last.
+    // The first input count is kept, and the last output count.
     const half = [start(told), opening, words, closed(0), unended, stopped]
     assert.deepStrictEqual(read(raw(native(...half.map(named))))[4], ended("end_turn", told))
     const late = [start(null), opening, words, closed(0), ended("end_turn", told), stopped]
@@ -469,7 +469,7 @@ describe("a field that SDKs rely on", () => {
     }
     const met = (stop_sequence: string | null) => ({ stop_reason: "stop_sequence", stop_sequence })
     assert.deepStrictEqual(sequence("END", ["END", "."]), met("END"))
-    // One that was not named is the only one there is.
+    // An unnamed stop sequence is the request's only one.
     assert.deepStrictEqual(sequence("", ["END"]), met("END"))
     assert.deepStrictEqual(sequence("", ["END", "."]), met(null))
   })

@@ -27,7 +27,7 @@ const answering = { id: "1", created: 17, request: { model: "assistant", message
 const encode = (response: Partial<Chat.Response>) =>
   Response.encode({ content: [{ type: "text", text: "Hi" }], finishReason: "stop", ...response }, answering)
 
-/** Seals of others travel under a mark: upstreams have none. */
+/** Other vendors' values are tagged; upstreams have none. */
 const unsealed = ({ content, ...rest }: Chat.Response): Chat.Response => ({
   ...rest,
   content: content.filter(

@@ -1,6 +1,4 @@
-/**
- * Everything that Responses can say, at random: requests and answers that must survive the protocol unharmed.
- */
+/** Random requests and responses with everything that Responses supports, for round trips. */
 import type * as Chat from "@understudy/core/Chat"
 import * as Sealed from "@understudy/providers/internal/protocols/responses/Reasoning"
 import * as Arbitrary from "effect/Arbitrary"
@@ -90,7 +88,7 @@ const Turn = Schema.Union([
   }),
 ])
 
-/** What an answer says, and what tools answer, goes on for as long as nobody else speaks. */
+/** Neighbouring messages of the assistant, or of tools, are one. */
 const messages = Arbitrary.map(Arbitrary.schema(Schema.NonEmptyArray(Turn)), (turns) =>
   turns.filter(({ role }, index) => (role !== "tool" && role !== "assistant") || turns[index - 1]?.role !== role),
 )
@@ -160,7 +158,7 @@ const Stored = Schema.Struct({
   }),
 })
 
-/** The API wants to hear of JSON before it answers in it. */
+/** The API requires a mention of JSON for JSON output. */
 const asJson: Chat.Message = { role: "user", content: [{ type: "text", text: "As JSON." }] }
 
 const maybe = <A>(schema: Schema.Schema<A>) => Arbitrary.schema(Schema.Union([schema, Schema.Struct({})]))
@@ -181,7 +179,7 @@ export const request: Arbitrary.Arbitrary<Chat.Request> = Arbitrary.map(
 // Answers
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Another's thoughts too: its client brings them back. */
+/** Other vendors' reasoning too: its client returns it. */
 const Reasoning = Schema.Union([
   sealed,
   hidden,
@@ -223,7 +221,7 @@ const Answer = Schema.Struct({
   usage: optional(Usage),
 })
 
-/** A complete answer ends in what it holds. */
+/** The finish reason of a complete response depends on its content. */
 export const response: Arbitrary.Arbitrary<Chat.Response> = Arbitrary.map(
   Arbitrary.schema(Answer),
   ({ after, calls, cut, refusal, text, thoughts, usage }): Chat.Response => ({
@@ -240,10 +238,10 @@ export const response: Arbitrary.Arbitrary<Chat.Response> = Arbitrary.map(
   }),
 )
 
-/** Of thoughts without a seal nothing tells where one ends and the next begins. */
+/** Reasoning without an encrypted value has no visible boundaries. */
 const isClosed = (thought: Chat.Reasoning): boolean => thought.signature !== undefined || thought.redacted !== undefined
 
-/** A thought with its seal under its issuer's name, as it is understood where a client brings it back. */
+/** Reasoning with its encrypted value and issuer, as decoded from a client. */
 export const brought = <Part extends Chat.Part | Chat.AssistantContent>(part: Part): Part => {
   if (part.type !== "reasoning") return part
   const { redacted, signature, ...rest } = part

@@ -17,7 +17,7 @@ const encoder = (body: Record<string, unknown> = {}) =>
     request: { model: "assistant", messages: [], native: { protocol: "responses", body } },
   })
 
-/** What a client reads: whole events, named as they are, numbered from 0. */
+/** The client's events: complete, named by type, numbered from 0. */
 const read = (text: string): ReadonlyArray<Event> => {
   assert.match(text, /^(?:event: [^\n]*\ndata: [^\n]*\n\n)*$/)
   return text
@@ -39,7 +39,7 @@ const written = (frames: ReadonlyArray<Chat.Frame>, stream = encoder()) => read(
 const parts = (...parts: ReadonlyArray<Chat.Part>): ReadonlyArray<Chat.Frame> =>
   parts.map((part) => ({ parts: [part] }))
 
-/** An event's type, and what it says beside where it stands. */
+/** An event's type, and its fields other than its position. */
 const told = ({ type, ...event }: Event): string => {
   const { annotation, arguments: written, delta, input, item, output_index: at, part, refusal, text } = event
   const what = delta ?? text ?? refusal ?? written ?? input ?? annotation ?? part ?? item
@@ -48,7 +48,7 @@ const told = ({ type, ...event }: Event): string => {
 
 type Fields = Record<string, unknown>
 
-/** The response that an event bears. */
+/** The response in an event. */
 const responseOf = (event: Event | undefined) => (event ?? assert.fail("no event"))["response"] as Fields
 
 const outputOf = (event: Event | undefined) => responseOf(event)["output"] as ReadonlyArray<Fields>
@@ -56,7 +56,7 @@ const outputOf = (event: Event | undefined) => responseOf(event)["output"] as Re
 const usage: Chat.Usage = { inputTokens: 9, outputTokens: 5 }
 const error = { status: 502, message: "Cut\nshort", type: "server_error", code: "stream_broken", requestId: "r" }
 
-/** Frames as the decoder makes them of an upstream's events. */
+/** Frames as decoded from an upstream's events. */
 const native = (...events: ReadonlyArray<Record<string, unknown>>): ReadonlyArray<Chat.Frame> => {
   const decoder = Stream.decoder(() => new ProviderError({ reason: { _tag: "ServerError" }, message: "No" }))
   return events.flatMap((event) => {

@@ -1,6 +1,6 @@
 /**
- * What the schema of Open Responses (https://www.openresponses.org, as of 2026-04-24) requires of a response and of each
- * event of a stream, field by field.
+ * The required fields of a response and of each stream event in the schema of Open Responses
+ * (https://www.openresponses.org, as of 2026-04-24).
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -63,7 +63,7 @@ const Reasoning = Schema.Struct({
   encrypted_content: Schema.optionalKey(String),
 })
 
-/** OpenAI's own, which that schema does not know. */
+/** OpenAI's own fields, which that schema does not have. */
 const CustomToolCall = Schema.Struct({
   type: is("custom_tool_call"),
   id: String,
@@ -166,7 +166,7 @@ const ofSummary = event({ ...inSummary, part: Summary })
 
 const said = { code: orNull(String), message: String, param: orNull(String) }
 
-/** By type; those that stand under no name are unknown to the schema. */
+/** By type; events without an entry are not in the schema. */
 const events: Readonly<Record<string, Schema.ConstraintDecoder<unknown>>> = {
   "response.created": ofResponse,
   "response.queued": ofResponse,
@@ -199,10 +199,10 @@ const faults = (schema: Schema.ConstraintDecoder<unknown>, value: unknown): stri
   return Result.isFailure(result) ? `${result.failure}` : undefined
 }
 
-/** What a response lacks; `undefined` where it is complete. */
+/** The missing fields of a response; `undefined` if it is complete. */
 export const responseFaults = (response: unknown): string | undefined => faults(Response, response)
 
-/** What an event lacks; `undefined` where it is complete. */
+/** The missing fields of an event; `undefined` if it is complete. */
 export const eventFaults = (event: { readonly type: string }): string | undefined => {
   const schema = events[event.type]
   return schema === undefined ? `There is no event ${event.type}` : faults(schema, event)

@@ -28,7 +28,7 @@ const decode = (body: Body): Chat.Request => {
 
 const decodeItems = (...items: ReadonlyArray<Body>) => decode(wire({ input: items }))
 
-/** Which field is to blame, and how that is put. */
+/** The invalid field and the message. */
 const refusal = (body: Body): string => {
   const { message, path } = Result.getOrThrow(Result.flip(Request.decode(body)))
   return `${path}: ${message}`

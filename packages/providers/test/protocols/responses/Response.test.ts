@@ -18,7 +18,7 @@ const failure = (text: string) => Result.getOrThrow(Result.flip(Response.decode(
 const answer = (content: Chat.Response["content"], finish: Chat.FinishReason = "stop", request = identity.request) =>
   Response.encode({ content, finishReason: finish }, { ...identity, request })
 
-/** As OpenAI's documentation shows an answer of a reasoning model. */
+/** A documented response of a reasoning model. */
 const documented = {
   id: "resp_68af4030592c81938ec0a5fbab4a3e9f05438e46b5f69a3b",
   object: "response",
@@ -76,7 +76,7 @@ const documented = {
   },
 }
 
-/** Seals of others travel under a mark, which only we read. */
+/** Other vendors' values are tagged. */
 const brought = (response: Chat.Response): Chat.Response => {
   const returned = Returned.response(response)
   return { ...returned, content: returned.content.map(Conversation.brought) }

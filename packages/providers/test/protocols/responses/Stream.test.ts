@@ -180,7 +180,7 @@ describe("decoder", () => {
       }
     }
     assert.notStrictEqual(failure(event("cancelled", { response: { status: "cancelled" } })), "")
-    // The event itself says it.
+    // The event contains it.
     assert.deepInclude(decode(event("completed", { response: {} })).at(-1), { reason: "stop" })
   })
 
@@ -219,12 +219,12 @@ describe("decoder", () => {
       [added, itemDone, end],
       [added, end],
       [added, piece, argumentsDone, itemDone, end],
-      // Nobody knows yet whose these are.
+      // The call of these is unknown so far.
       [piece, added, end],
     ]) {
       assert.deepStrictEqual(decode(...events), call)
     }
-    // Two calls under one index: the first one's arguments are not the second's.
+    // Two calls under one index: each has its own arguments.
     const other = { ...item, call_id: "b" }
     const two = decode(
       added,
