@@ -102,8 +102,8 @@ const make = Effect.fnUntraced(function* (options: TestGateway.Options) {
 const until = (condition: () => boolean): Effect.Effect<void> =>
   Effect.suspend(() => (condition() ? Effect.void : Effect.andThen(Effect.sleep(5), until(condition))))
 
-describe("while load balancers learn of it", () => {
-  it.live("serves new calls, on new connections and kept ones, each of which it closes; /ready says so", () =>
+describe("during the drain delay", () => {
+  it.live("serves new calls on new and kept connections, closes each, and reports it on /ready", () =>
     Effect.gen(function* () {
       const { drain, stop, url } = yield* make({ drain: { delay: Duration.seconds(2) } })
       const kept = yield* agent
@@ -124,7 +124,7 @@ describe("while load balancers learn of it", () => {
     }),
   )
 
-  it.live("waits for none where a hand stops it", () =>
+  it.live("skips the delay on SIGINT", () =>
     Effect.gen(function* () {
       const { drain, stop } = yield* make({ drain: { delay: Duration.hours(1) } })
       const stopping = yield* stop
@@ -138,7 +138,7 @@ describe("while load balancers learn of it", () => {
 describe.each(names)("%s", (name) => {
   const { body, code, last, path } = dialects[name]
 
-  it.live("refuses new calls while others finish, on connections that stay", () =>
+  it.live("rejects new calls while others finish, on connections that stay open", () =>
     Effect.gen(function* () {
       const { drain, stop, upstream, url } = yield* make({ drain: { timeout: Duration.seconds(5) } })
       const kept = yield* agent
@@ -161,7 +161,7 @@ describe.each(names)("%s", (name) => {
     }),
   )
 
-  it.live("ends what is not finished in time with its own error", () =>
+  it.live("ends unfinished calls with the protocol's error", () =>
     Effect.gen(function* () {
       const { stop, upstream, url } = yield* make({ drain: { timeout: Duration.millis(50) } })
       yield* upstream.script("primary", "silent")
@@ -189,7 +189,7 @@ describe.each(names)("%s", (name) => {
     }),
   )
 
-  it.live("ends what is kept waiting for its first token too", () =>
+  it.live("ends calls that wait for their first token", () =>
     Effect.gen(function* () {
       const { stop, upstream, url } = yield* make({
         drain: { timeout: Duration.millis(50) },
@@ -207,7 +207,7 @@ describe.each(names)("%s", (name) => {
   )
 })
 
-it.live("does not wait for a client that reads nothing", () =>
+it.live("does not wait for a client that does not read", () =>
   Effect.gen(function* () {
     const { stop, upstream, url } = yield* make({ drain: { timeout: Duration.millis(50) } })
     yield* upstream.script("primary", "stall-2")

@@ -311,7 +311,7 @@ describe.concurrent("a call that is refused before any deployment is asked", () 
     }
   }
 
-  it.live("a key at its limit", () =>
+  it.live("a virtual key at its limit", () =>
     Effect.gen(function* () {
       const { url } = yield* TestGateway.make({ keys: [{ ...held, routes: ["assistant"] }] })
       yield* Effect.promise(() =>
@@ -327,7 +327,7 @@ describe.concurrent("a call that is refused before any deployment is asked", () 
     }),
   )
 
-  it.live("an unknown path, in the dialect of its beginning", () =>
+  it.live("an unknown path, in the protocol of its prefix", () =>
     Effect.gen(function* () {
       const { url } = yield* TestGateway.make()
       for (const path of ["/v1/nothing", "/v1/messages/nothing", "/v1beta/nothing", "/%zz"]) {
@@ -340,7 +340,7 @@ describe.concurrent("a call that is refused before any deployment is asked", () 
     }),
   )
 
-  it.live("what is no HTTP, or what Node would answer by itself", () =>
+  it.live("malformed HTTP, and requests that Node rejects itself", () =>
     Effect.gen(function* () {
       const { url } = yield* TestGateway.make()
       for (const [status, sent] of [
@@ -398,7 +398,7 @@ describe.concurrent("an SDK with its own retries", () => {
       )
     }
 
-    it.live(`${name}: 429 without retry-after, asked again as soon as the deployment is`, () =>
+    it.live(`${name}: 429 without retry-after, retried when the deployment's cooldown ends`, () =>
       Effect.gen(function* () {
         const { upstream, url } = yield* TestGateway.make({ route })
         yield* upstream.script("primary", "429-times-2")
@@ -407,7 +407,7 @@ describe.concurrent("an SDK with its own retries", () => {
       }),
     )
 
-    it.live(`${name}: a provider that is back, though its circuit is open`, () =>
+    it.live(`${name}: a recovered provider whose circuit is open`, () =>
       Effect.gen(function* () {
         const { upstream, url } = yield* TestGateway.make({ route, primary: opensAtOnce })
         yield* upstream.script("primary", "503-once")

@@ -30,7 +30,7 @@ const collect = async <A>(events: AsyncIterable<A>): Promise<Array<A>> => {
 }
 
 describe("chat completions, through the openai SDK", () => {
-  it.live("answers, and says who did", () =>
+  it.live("answers, and names the deployment", () =>
     Effect.gen(function* () {
       const { client } = yield* TestGateway.make()
       const { data, response } = yield* Effect.promise(() => client.chat.completions.create(hello).withResponse())
@@ -42,7 +42,7 @@ describe("chat completions, through the openai SDK", () => {
     }),
   )
 
-  it.live("streams, with usage only for those who ask", () =>
+  it.live("streams, with usage only on request", () =>
     Effect.gen(function* () {
       const { client } = yield* TestGateway.make()
       const stream = (options: object) =>
@@ -58,7 +58,7 @@ describe("chat completions, through the openai SDK", () => {
     }),
   )
 
-  it.live("calls a tool, whole and in pieces, and takes its result", () =>
+  it.live("calls a tool, complete and streamed, and accepts its result", () =>
     Effect.gen(function* () {
       const { client } = yield* TestGateway.make()
       const asking = {
@@ -91,7 +91,7 @@ describe("chat completions, through the openai SDK", () => {
     }),
   )
 
-  it.live("carries fields it does not know, both ways", () =>
+  it.live("passes unknown fields through in both directions", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* TestGateway.make()
       const { text } = yield* Effect.promise(() =>
@@ -103,7 +103,7 @@ describe("chat completions, through the openai SDK", () => {
     }),
   )
 
-  it.live("answers from the second when the first is broken, and nothing shows but the headers", () =>
+  it.live("falls back to the second deployment, visible only in the headers", () =>
     Effect.gen(function* () {
       const { client, upstream } = yield* TestGateway.make()
       yield* upstream.script("primary", "503")
@@ -115,7 +115,7 @@ describe("chat completions, through the openai SDK", () => {
   )
 
   for (const fault of ["503", "reset", "error-event-first", "html-502", "empty-200"]) {
-    it.live(`streams from the second when the first fails before its first word: ${fault}`, () =>
+    it.live(`streams from the second deployment when the first fails before its first token: ${fault}`, () =>
       Effect.gen(function* () {
         const { client, upstream } = yield* TestGateway.make()
         yield* upstream.script("primary", fault)
@@ -130,7 +130,7 @@ describe("chat completions, through the openai SDK", () => {
   }
 
   for (const fault of ["cut-2", "cut-2-reset", "error-event-after-2", "eof-no-finish"]) {
-    it.live(`ends in an error, without [DONE] and in no other's words, after a commit: ${fault}`, () =>
+    it.live(`ends in an error, without [DONE] or another deployment's text, after the first token: ${fault}`, () =>
       Effect.gen(function* () {
         const { upstream, url } = yield* TestGateway.make()
         yield* upstream.script("primary", fault)
@@ -145,7 +145,7 @@ describe("chat completions, through the openai SDK", () => {
     )
   }
 
-  it.live("gives a status, not a 200 with an error inside, when nobody can stream", () =>
+  it.live("returns an error status, not 200, when no deployment can stream", () =>
     Effect.gen(function* () {
       const { client, upstream } = yield* TestGateway.make()
       yield* upstream.script("primary", "503")
@@ -155,7 +155,7 @@ describe("chat completions, through the openai SDK", () => {
     }),
   )
 
-  it.live("closes the upstream when the client goes away", () =>
+  it.live("closes the upstream when the client disconnects", () =>
     Effect.gen(function* () {
       const { client, upstream } = yield* TestGateway.make()
       yield* upstream.script("primary", "stall-2")
@@ -245,7 +245,7 @@ for (const backup of ["anthropic", "bedrock"] as const) {
 }
 
 describe("errors, in OpenAI's shape", () => {
-  it.live("tells the attempts and hides the key that the provider echoed", () =>
+  it.live("lists the attempts and redacts a key that the provider echoed", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* TestGateway.make()
       yield* upstream.script("primary", "bad-key")
@@ -268,7 +268,7 @@ describe("errors, in OpenAI's shape", () => {
     }),
   )
 
-  it.live("says 429 with Retry-After when all are throttled", () =>
+  it.live("returns 429 with Retry-After when all deployments are rate limited", () =>
     Effect.gen(function* () {
       const { client, upstream } = yield* TestGateway.make()
       yield* upstream.script("primary", "429-retry-after-30")
@@ -304,7 +304,7 @@ describe("errors, in OpenAI's shape", () => {
     ],
   ]
   for (const [what, body, status, says] of wrong) {
-    it.live(`refuses ${what}`, () =>
+    it.live(`rejects ${what}`, () =>
       Effect.gen(function* () {
         const { upstream, url } = yield* TestGateway.make()
         const answer = yield* Effect.promise(() => TestGateway.post(url, body))
@@ -315,7 +315,7 @@ describe("errors, in OpenAI's shape", () => {
     )
   }
 
-  it.live("refuses a body over the limit, and one that is not JSON", () =>
+  it.live("rejects a body over the limit, and one that is not JSON", () =>
     Effect.gen(function* () {
       const { url } = yield* TestGateway.make({ maxBody: 1000 })
       const large = yield* Effect.promise(() =>
@@ -328,7 +328,7 @@ describe("errors, in OpenAI's shape", () => {
     }),
   )
 
-  it.live("names what there is when the path is wrong", () =>
+  it.live("explains an unknown path", () =>
     Effect.gen(function* () {
       const { url } = yield* TestGateway.make()
       const answer = yield* Effect.promise(() => fetch(`${url}/chat/completions`, { method: "POST" }))
@@ -339,7 +339,7 @@ describe("errors, in OpenAI's shape", () => {
 })
 
 describe("models", () => {
-  it.live("lists routes and deployments, and tells one", () =>
+  it.live("lists routes and deployments, and returns one by id", () =>
     Effect.gen(function* () {
       const { client } = yield* TestGateway.make()
       const { data } = yield* Effect.promise(() => client.models.list())
@@ -353,13 +353,13 @@ describe("models", () => {
   )
 })
 
-describe("the gate", () => {
+describe("authentication", () => {
   const send = (url: string, headers: Record<string, string>) =>
     Effect.promise(() =>
       TestGateway.post(url, JSON.stringify(hello), { "content-type": "application/json", ...headers }),
     )
 
-  it.live("refuses pages of other origins, and takes those it is told of", () =>
+  it.live("rejects pages of other origins, and accepts allowed ones", () =>
     Effect.gen(function* () {
       const { url } = yield* TestGateway.make({ auth: { origins: ["https://mine.example"] } })
       assert.strictEqual((yield* send(url, { origin: "https://evil.example" })).status, 403)
@@ -368,7 +368,7 @@ describe("the gate", () => {
     }),
   )
 
-  it.live("asks for the key when there is one, and for nothing else", () =>
+  it.live("requires the key when one is configured", () =>
     Effect.gen(function* () {
       const { key } = yield* Effect.promise(() => import("../src/auth/Auth.ts"))
       const { Redacted } = yield* Effect.promise(() => import("effect"))
@@ -384,7 +384,7 @@ describe("the gate", () => {
 })
 
 describe("operations", () => {
-  it.live("drains: running answers finish, new ones are refused, and /ready says so", () =>
+  it.live("drains: running calls finish, new ones are rejected, and /ready replies 503", () =>
     Effect.gen(function* () {
       const { client, drain, upstream, url } = yield* TestGateway.make()
       yield* upstream.script("primary", "slow-first-token")

@@ -57,8 +57,8 @@ const chat = "/v1/chat/completions"
 /** Nobody is known without this key. */
 const auth = { keys: [Auth.key(Redacted.make("operator"))], sessions: Redacted.make("s".repeat(32)) }
 
-describe("Limits", () => {
-  it.live("refuses a body by its length, before it is read", () =>
+describe("ServerLimits", () => {
+  it.live("rejects a body by its content-length, before it is read", () =>
     Effect.gen(function* () {
       const { url } = yield* TestGateway.make({ maxBody: 1000 })
       for (const path of [chat, "/v1/messages", "/v1beta/models/assistant:generateContent"]) {
@@ -71,7 +71,7 @@ describe("Limits", () => {
     }),
   )
 
-  it.live("reads no more than 4 kB of those who sign in or out", () =>
+  it.live("reads at most 4 kB of a login or logout", () =>
     Effect.gen(function* () {
       const { url } = yield* TestGateway.make({ auth })
       for (const path of ["/login", "/logout"]) {
@@ -95,7 +95,7 @@ describe("Limits", () => {
     }),
   )
 
-  it.live("closes the connection on those who are not known and send more", () =>
+  it.live("closes the connection of an unauthenticated client that sends more", () =>
     Effect.gen(function* () {
       const { url } = yield* TestGateway.make({ auth })
       for (const headers of [{ "content-length": 900_000 }, { "transfer-encoding": "chunked" }]) {
@@ -108,7 +108,7 @@ describe("Limits", () => {
     }),
   )
 
-  it.live("holds no more of unfinished bodies than it may, and takes them again once there is room", () =>
+  it.live("limits the bytes of incomplete bodies, and accepts more once there is room", () =>
     Effect.gen(function* () {
       const { url } = yield* TestGateway.make({ limits: { unfinishedBodies: ByteSize.bytes(10_000) } })
       const body = JSON.stringify({ model: "assistant", messages: [{ role: "user", content: "a".repeat(6000) }] })
@@ -131,7 +131,7 @@ describe("Limits", () => {
     }),
   )
 
-  it.live("leaves room for small bodies, though large ones that do not arrive hold nearly all there is", () =>
+  it.live("leaves room for small bodies while incomplete large ones hold most of the budget", () =>
     Effect.gen(function* () {
       const { url } = yield* TestGateway.make({ limits: { unfinishedBodies: ByteSize.bytes(1_000_000) } })
       const large = JSON.stringify({ model: "assistant", messages: [{ role: "user", content: "a".repeat(900_000) }] })
@@ -155,7 +155,7 @@ describe("Limits", () => {
     }),
   )
 
-  it.live("gives a request so long to arrive, in its dialect", () =>
+  it.live("times out a request that does not arrive, in its protocol", () =>
     Effect.gen(function* () {
       const requestTimeout = Duration.millis(60)
       const { url } = yield* TestGateway.make({ limits: { requestTimeout } })
@@ -168,7 +168,7 @@ describe("Limits", () => {
     }),
   )
 
-  it.live("gives the head of a request so long to arrive", () =>
+  it.live("times out a request head that does not arrive", () =>
     Effect.gen(function* () {
       const { url } = yield* TestGateway.make({ limits: { headTimeout: Duration.millis(60) } })
       const { closed, socket } = yield* open(url)
@@ -177,7 +177,7 @@ describe("Limits", () => {
     }),
   )
 
-  it.live("has so many connections at once", () =>
+  it.live("limits concurrent connections", () =>
     Effect.gen(function* () {
       const { url } = yield* TestGateway.make({ limits: { connections: 2 } })
       const [first, second] = [yield* open(url), yield* open(url)]

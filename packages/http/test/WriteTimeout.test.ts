@@ -117,9 +117,9 @@ const another = (client: ReturnType<typeof TestGateway.clientOf>) =>
     return text
   })
 
-describe("Delivery", () => {
+describe("WriteTimeout", () => {
   for (const path of ["/v1/chat/completions", "/v1/messages"]) {
-    it.live(`ends a stream of ${path} that nobody reads, its upstream, and gives its permit back`, () =>
+    it.live(`ends an unread stream of ${path} and its upstream, and releases its permit`, () =>
       Effect.gen(function* () {
         const { firstClosed, provider } = yield* upstream(floods())
         const { client, url } = yield* TestGateway.make({
@@ -135,7 +135,7 @@ describe("Delivery", () => {
     )
   }
 
-  it.live("ends a stream that nobody reads when its time is over, and says so to who reads it after all", () =>
+  it.live("ends an unread stream at its deadline, with an error event for a late reader", () =>
     Effect.gen(function* () {
       const { firstClosed, provider } = yield* upstream(floods())
       const { client, url } = yield* TestGateway.make({
@@ -163,7 +163,7 @@ describe("Delivery", () => {
     }),
   )
 
-  it.live("closes the connection of a client that does not read its whole answer", () =>
+  it.live("closes the connection of a client that stops reading a complete response", () =>
     Effect.gen(function* () {
       const { provider } = yield* upstream((response) => whole(response, 16_000_000))
       const { url } = yield* TestGateway.make({ provider, timeout: { write: "60 millis" }, limits: { connections: 1 } })
@@ -184,24 +184,26 @@ describe("Delivery", () => {
     ["empty lines", "\r\n"],
     ["more requests", "GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"],
   ] as const) {
-    it.live(`closes the connection of a client that reads nothing of a whole answer and goes on sending ${how}`, () =>
-      Effect.gen(function* () {
-        const { provider } = yield* upstream((response) => whole(response, 16_000_000))
-        const { url } = yield* TestGateway.make({
-          provider,
-          write: Duration.millis(60),
-          timeout: { write: "60 millis" },
-        })
-        const socket = yield* ask(url, false)
-        const closed = Effect.callback<void>((resume) => void socket.on("error", () => resume(Effect.void)))
-        const sending = setInterval(() => socket.write(sends), 10)
-        yield* closed
-        clearInterval(sending)
-      }),
+    it.live(
+      `closes the connection of a client that reads nothing of a complete response and keeps sending ${how}`,
+      () =>
+        Effect.gen(function* () {
+          const { provider } = yield* upstream((response) => whole(response, 16_000_000))
+          const { url } = yield* TestGateway.make({
+            provider,
+            write: Duration.millis(60),
+            timeout: { write: "60 millis" },
+          })
+          const socket = yield* ask(url, false)
+          const closed = Effect.callback<void>((resume) => void socket.on("error", () => resume(Effect.void)))
+          const sending = setInterval(() => socket.write(sends), 10)
+          yield* closed
+          clearInterval(sending)
+        }),
     )
   }
 
-  it.live("ends a whole answer that is read too slowly when its time is over", () =>
+  it.live("ends a complete response that is read too slowly at its deadline", () =>
     Effect.gen(function* () {
       const { provider } = yield* upstream((response) => whole(response, 16_000_000))
       const { url } = yield* TestGateway.make({ provider, timeout: { total: "100 millis", write: "300 millis" } })
@@ -217,7 +219,7 @@ describe("Delivery", () => {
     }),
   )
 
-  it.live("leaves a client alone that reads a large answer as it can", () =>
+  it.live("keeps the connection of a client that reads a large response slowly", () =>
     Effect.gen(function* () {
       const { provider } = yield* upstream((response) => whole(response, 16_000_000))
       const { url } = yield* TestGateway.make({
@@ -246,7 +248,7 @@ describe("Delivery", () => {
     }),
   )
 
-  it.live("leaves a client alone that waits for the next word", () =>
+  it.live("keeps the connection of a client that waits for the next chunk", () =>
     Effect.gen(function* () {
       const { provider } = yield* upstream((response) => {
         response.writeHead(200, { "content-type": "text/event-stream" })

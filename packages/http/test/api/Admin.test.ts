@@ -15,7 +15,7 @@ const post = (url: string, name: string, headers: Record<string, string> = {}) =
   )
 
 describe("POST /admin/deployments/{name}/reset", () => {
-  it.live("closes the circuit that dead credentials opened, and says how the deployment stands", () =>
+  it.live("closes a circuit opened by invalid credentials, and returns the status", () =>
     Effect.gen(function* () {
       const { client, upstream, url } = yield* TestGateway.make()
       yield* upstream.script("primary", "bad-key")
@@ -36,7 +36,7 @@ describe("POST /admin/deployments/{name}/reset", () => {
     }),
   )
 
-  it.live("knows deployments by their names, and no other action", () =>
+  it.live("rejects unknown deployments and unknown actions", () =>
     Effect.gen(function* () {
       const { url } = yield* TestGateway.make()
       const unknown = yield* post(url, "primry/reset")
@@ -48,7 +48,7 @@ describe("POST /admin/deployments/{name}/reset", () => {
     }),
   )
 
-  it.live("is the operator's alone", () =>
+  it.live("requires the operator key", () =>
     Effect.gen(function* () {
       const team = { id: "team", key: Redacted.make("sk-team"), limits: undefined, routes: undefined }
       const keys = [Auth.key(Redacted.make("sk-operator")), Auth.virtualKey(team)]

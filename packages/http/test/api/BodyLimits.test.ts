@@ -74,7 +74,7 @@ const post = (url: string, path: string, body: string): Promise<readonly [status
   )
 
 describe("BodyLimits", () => {
-  it.live("refuses what holds too much of something, by the limit's name, in each dialect", () =>
+  it.live("rejects a body over a limit, naming the limit, in each protocol", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* TestGateway.make({ limits: { ...low, values: 1000, distinctFields: 1000 } })
       for (const [path, limit, body] of cases) {
@@ -91,7 +91,7 @@ describe("BodyLimits", () => {
     }),
   )
 
-  it.live("refuses what is too much for any dialect before it is parsed", () =>
+  it.live("rejects a body over a structural limit before it is decoded", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* TestGateway.make({ limits: low })
       for (const [path, body] of Object.entries(minimal)) {
@@ -107,7 +107,7 @@ describe("BodyLimits", () => {
     }),
   )
 
-  it.live("takes what is just within", () =>
+  it.live("accepts a body at its limits", () =>
     Effect.gen(function* () {
       const { client, url } = yield* TestGateway.make({ limits: low })
       const content = [text("text"), text("text")] as never

@@ -40,7 +40,7 @@ const bedrock = (url: string) =>
   Bedrock.layer({ endpoint: url, region: "us-east-1", bearerToken: Redacted.make(TestGateway.upstreamKey) })
 
 describe("embeddings, through the openai SDK", () => {
-  it.live("are the same in either form, as the client asks", () =>
+  it.live("are equal as floats and as base64", () =>
     Effect.gen(function* () {
       const { client, url } = yield* TestGateway.make()
       const { data, response } = yield* embed(client, { input: ["one", "two"] })
@@ -62,7 +62,7 @@ describe("embeddings, through the openai SDK", () => {
     }),
   )
 
-  it.live("go out as the upstream wrote them", () =>
+  it.live("pass through as the upstream wrote them", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* TestGateway.make()
       const { text } = yield* raw(url, { input: "one", truncate: "END" })
@@ -87,7 +87,7 @@ describe("embeddings, through the openai SDK", () => {
     }),
   )
 
-  it.live("come in batches, from a vendor with words of its own", () =>
+  it.live("come in batches from a vendor with another protocol", () =>
     Effect.gen(function* () {
       const { client, upstream } = yield* TestGateway.make({
         provider: bedrock,
@@ -104,7 +104,7 @@ describe("embeddings, through the openai SDK", () => {
     }),
   )
 
-  it.live("are refused by the field that is wrong, and by nobody's fault but the caller's", () =>
+  it.live("are rejected with the invalid field, without counting as a provider failure", () =>
     Effect.gen(function* () {
       const { client, upstream, url } = yield* TestGateway.make()
       const empty = yield* rejected(client, { input: [] })
@@ -122,7 +122,7 @@ describe("embeddings, through the openai SDK", () => {
     }),
   )
 
-  it.live("say who was tried when nobody can, and never with what", () =>
+  it.live("report the attempts when all fail, without the input", () =>
     Effect.gen(function* () {
       const { client, upstream } = yield* TestGateway.make({ backup: "anthropic" })
       yield* upstream.script("primary", "bad-key")
@@ -134,7 +134,7 @@ describe("embeddings, through the openai SDK", () => {
     }),
   )
 
-  it.live("leave nothing behind when the client goes away", () =>
+  it.live("release everything when the client disconnects", () =>
     Effect.gen(function* () {
       const { client, upstream } = yield* TestGateway.make()
       yield* upstream.script("primary", "silent")

@@ -20,7 +20,7 @@ const events = (text: string): ReadonlyArray<Record<string, unknown>> =>
     .map((block) => JSON.parse(block.slice("data: ".length)))
 
 describe("POST /api/generate", () => {
-  it.live("answers a prompt, and says who did and how it came about", () =>
+  it.live("answers a prompt with the deployment and the activity log", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* TestGateway.make()
       yield* upstream.script("primary", "503")
@@ -35,7 +35,7 @@ describe("POST /api/generate", () => {
     }),
   )
 
-  it.live("says whose answer it gives again", () =>
+  it.live("names the deployment of a cached response", () =>
     Effect.gen(function* () {
       const route = Route.fallback("primary", "backup").pipe(Route.cache({ ttl: "1 minute" }))
       const { url } = yield* TestGateway.make({ route })
@@ -50,7 +50,7 @@ describe("POST /api/generate", () => {
     }),
   )
 
-  it.live("says who is resting", () =>
+  it.live("reports a deployment that is cooling down", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* TestGateway.make()
       yield* upstream.script("primary", "429-retry-after-30")
@@ -60,7 +60,7 @@ describe("POST /api/generate", () => {
     }),
   )
 
-  it.live("streams, the same at its end", () =>
+  it.live("streams, with the activity log at the end", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* TestGateway.make()
       yield* upstream.script("primary", "error-event-first")
@@ -77,7 +77,7 @@ describe("POST /api/generate", () => {
     }),
   )
 
-  it.live("ends a broken stream in an error that tells what happened", () =>
+  it.live("ends an interrupted stream with an error and the activity log", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* TestGateway.make()
       yield* upstream.script("primary", "cut-3")
@@ -88,7 +88,7 @@ describe("POST /api/generate", () => {
     }),
   )
 
-  it.live("fails with the status and the log of what was tried", () =>
+  it.live("fails with the status and the activity log", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* TestGateway.make()
       yield* upstream.script("primary", "503")
@@ -101,7 +101,7 @@ describe("POST /api/generate", () => {
     }),
   )
 
-  it.live("names the field that is wrong", () =>
+  it.live("names the invalid field", () =>
     Effect.gen(function* () {
       const { url } = yield* TestGateway.make()
       const { status, text } = yield* post(url, { prompt: "" })
@@ -111,8 +111,8 @@ describe("POST /api/generate", () => {
   )
 })
 
-describe("what goes on", () => {
-  it.live("is told as it happens, and ends when the gateway goes down", () =>
+describe("activity and provider status", () => {
+  it.live("streams activity as it happens, and ends when the gateway drains", () =>
     Effect.gen(function* () {
       const { drain, url } = yield* TestGateway.make()
       const told = yield* Effect.promise(() => fetch(`${url}/api/activity`))
@@ -134,7 +134,7 @@ describe("what goes on", () => {
     }),
   )
 
-  it.live("shows how each deployment stands", () =>
+  it.live("shows the status of each deployment", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* TestGateway.make()
       yield* upstream.script("primary", "429-retry-after-30")

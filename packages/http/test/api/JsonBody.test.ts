@@ -30,7 +30,7 @@ const lines = Effect.fnUntraced(function* (millis: number) {
 })
 
 describe("JsonBody", () => {
-  it.effect("logs the size of a body that took long to decode", () =>
+  it.effect("logs the size of a body that is slow to decode", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* lines(251), [
         `Warn A body of ${body.length} bytes took 251 ms to decode (server.limits.slowDecode)`,

@@ -71,7 +71,7 @@ const beside =
   /^(content-(length|type|language)|cache-control|expires|last-modified|pragma|date|connection|keep-alive|transfer-encoding|vary|access-control-.*)$/
 
 describe("a page of an allowed origin", () => {
-  it.live("is let send what its SDK sends, before any key, on every path", () =>
+  it.live("may send every header of its SDK, by a preflight without a key, on every path", () =>
     Effect.gen(function* () {
       const { drain, url } = yield* keyed(page)
       for (const path of paths) {
@@ -99,7 +99,7 @@ describe("a page of an allowed origin", () => {
     }),
   )
 
-  it.live("reads answers and errors, and each of their headers", () =>
+  it.live("reads responses and errors with their headers", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* keyed(page)
       yield* upstream.script("primary", "429-retry-after-30")
@@ -163,7 +163,7 @@ describe("a page of an allowed origin", () => {
 })
 
 describe("a page of this machine", () => {
-  it.live("may call without being named, on any port", () =>
+  it.live("may call without being listed, on any port", () =>
     Effect.gen(function* () {
       const { url } = yield* TestGateway.make()
       for (const origin of [
@@ -181,7 +181,7 @@ describe("a page of this machine", () => {
 })
 
 describe("a page of another origin", () => {
-  it.live("is refused at its preflight, and reads nothing", () =>
+  it.live("is rejected at its preflight and reads no response", () =>
     Effect.gen(function* () {
       const { url } = yield* keyed(page)
       for (const origin of [
@@ -207,7 +207,7 @@ describe("a page of another origin", () => {
     }),
   )
 
-  it.live("that has rebound its name to this machine is refused, whatever origin it names", () =>
+  it.live("is rejected after DNS rebinding, whatever its origin", () =>
     Effect.gen(function* () {
       const { url } = yield* TestGateway.make({ auth: { origins: [page] } })
       const rebound = yield* send(`${url}/v1/models`, preflight(page, { host: "evil.example" }))
@@ -215,7 +215,7 @@ describe("a page of another origin", () => {
     }),
   )
 
-  it.live("shares no cache with one that may call", () =>
+  it.live("shares no cached response with an allowed origin", () =>
     Effect.gen(function* () {
       const { url } = yield* keyed(page)
       const answer = yield* send(`${url}/v1/models`, { headers: { authorization: "Bearer sk-team" } })
@@ -283,7 +283,7 @@ describe.skipIf(!TestBrowser.installed)("in Chromium", { timeout: 60_000 }, () =
     body: JSON.stringify({ model: "assistant", messages: [{ role: "user", content: "Hello" }], ...fields }),
   })
 
-  it.live("a page of an allowed origin calls with its key: whole, streamed, and with its errors", () =>
+  it.live("a page of an allowed origin calls with its key: complete, streamed, and with errors", () =>
     Effect.gen(function* () {
       const { ask, origin } = yield* open("chat.test")
       const { upstream, url } = yield* keyed(origin)
@@ -316,7 +316,7 @@ describe.skipIf(!TestBrowser.installed)("in Chromium", { timeout: 60_000 }, () =
     }),
   )
 
-  it.live("a page of any other origin reads nothing, and its POST is not even sent", () =>
+  it.live("a page of any other origin reads nothing, and the browser does not send its POST", () =>
     Effect.gen(function* () {
       const { ask } = yield* open("evil.test")
       const { upstream, url } = yield* keyed("http://chat.test")
@@ -329,7 +329,7 @@ describe.skipIf(!TestBrowser.installed)("in Chromium", { timeout: 60_000 }, () =
     }),
   )
 
-  it.live("a page of this machine calls a gateway that asks for no key", () =>
+  it.live("a page on loopback calls a gateway without keys", () =>
     Effect.gen(function* () {
       const { ask } = yield* open("localhost")
       const { url } = yield* TestGateway.make()

@@ -51,8 +51,8 @@ const ask = (url: string, path: string, body: object, key = "sk-team") =>
     return { status: answer.status, headers: answer.headers, text, all: `${[...answer.headers].join("\n")}\n${text}` }
   })
 
-describe("a virtual key is told", () => {
-  it.live("names and kinds of failures, and neither a provider's words nor how a deployment stands", () =>
+describe("exposure levels", () => {
+  it.live("names: shows deployments and failure reasons, without provider messages and deployment state", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* gateway(undefined)
       yield* upstream.script("primary", [Behavior.refuse("overloaded")])
@@ -70,7 +70,7 @@ describe("a virtual key is told", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("no address, where nothing answers there", () =>
+  it.live("names: hides the address of an unreachable upstream", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* gateway("names")
       yield* upstream.script("primary", [Behavior.reset])
@@ -82,7 +82,7 @@ describe("a virtual key is told", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("of its own mistake in the provider's words", () =>
+  it.live("names: shows the provider's message for the caller's own mistake", () =>
     Effect.gen(function* () {
       for (const level of ["names", "none"] as const) {
         const { upstream, url } = yield* gateway(level)
@@ -96,7 +96,7 @@ describe("a virtual key is told", () => {
     }).pipe(Effect.scoped),
   )
 
-  it("no address in those words either", () => {
+  it("names: hides addresses in the provider's message", () => {
     const words = (text: string) =>
       Disclosure.message(
         new RouterError({
@@ -120,7 +120,7 @@ describe("a virtual key is told", () => {
     }
   })
 
-  it.live("nothing of deployments, where nothing is exposed", () =>
+  it.live("none: shows nothing about deployments", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* gateway("none")
       const told = /x-understudy-deployment|x-understudy-attempts|"provider"|activity_log|attempts/
@@ -140,7 +140,7 @@ describe("a virtual key is told", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("of a stream that broke, no more than that", () =>
+  it.live("names and none: show only that a stream was interrupted", () =>
     Effect.gen(function* () {
       for (const [level, words] of [
         ["names", "The stream was interrupted: primary: Network."],
@@ -158,7 +158,7 @@ describe("a virtual key is told", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("of where a call would go: the operator all, a key names, or the route alone", () =>
+  it.live("explanations show everything to the operator, names to a key, or the route alone", () =>
     Effect.gen(function* () {
       const explained = Effect.fnUntraced(function* (level: Level | undefined, key: string) {
         const { upstream, url } = yield* gateway(level)
@@ -184,7 +184,7 @@ describe("a virtual key is told", () => {
     }).pipe(Effect.scoped),
   )
 
-  it("all, where no key is asked for and nothing is said", () => {
+  it("default to full for a gateway without keys", () => {
     const exposed = (policy: Partial<Auth.Policy>, caller?: VirtualKey) =>
       Auth.exposed(Auth.make({ keys: [], hosts: [], origins: [], ...policy }), caller)
     assert.strictEqual(exposed({}), "full")
@@ -194,8 +194,8 @@ describe("a virtual key is told", () => {
   })
 })
 
-describe("what is asked beside calls", () => {
-  it.live("has a limit of its own, in every dialect, and is counted by key", () =>
+describe("token counts and explanations", () => {
+  it.live("have a limit of their own in every protocol, and are counted by key", () =>
     Effect.gen(function* () {
       const limited: VirtualKey = { ...team, limits: { rpm: 2, cpm: 4 } }
       const { url } = yield* TestGateway.make({
@@ -233,7 +233,7 @@ describe("what is asked beside calls", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("is held to the limits of calls where it has none of its own, apart from them", () =>
+  it.live("use the limits of calls by default, counted separately", () =>
     Effect.gen(function* () {
       const limited: VirtualKey = { ...team, limits: { rpm: 1 } }
       const { url } = yield* TestGateway.make({ keys: [limited] })
@@ -245,7 +245,7 @@ describe("what is asked beside calls", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("names no route of another key, where no model is named", () =>
+  it.live("do not reveal routes of another key when no model is given", () =>
     Effect.gen(function* () {
       const { url } = yield* TestGateway.make({ keys: [{ ...team, routes: ["vendor/*"] }] })
       const { status, text } = yield* ask(url, "/api/generate", { prompt: "Hello?" })

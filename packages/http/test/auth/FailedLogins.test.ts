@@ -12,8 +12,8 @@ import type { VirtualKey } from "../../src/auth/VirtualKey.ts"
 import * as LoginThrottle from "../../src/api/LoginThrottle.ts"
 import * as TestGateway from "../TestGateway.ts"
 
-describe("an address with wrong keys", () => {
-  it("is answered at once ten times, then ever later, and then not at all", () => {
+describe("FailedLogins", () => {
+  it("replies to ten unknown keys of an address at once, delays the next, and then rejects", () => {
     const failedLogins = new FailedLogins()
     const waits = Array.from({ length: 15 }, () => {
       const { retryAfter, wait } = failedLogins.record("10.0.0.1", 50_000)
@@ -25,13 +25,13 @@ describe("an address with wrong keys", () => {
     assert.strictEqual(failedLogins.record("10.0.0.1", 90_000).wait, 0)
   })
 
-  it("hinders no other", () => {
+  it("does not delay other addresses", () => {
     const failedLogins = new FailedLogins()
     for (let round = 0; round < 100; round++) failedLogins.record("10.0.0.1", 0)
     assert.deepInclude(failedLogins.record("10.0.0.2", 0), { wait: 0, retryAfter: undefined })
   })
 
-  it("takes no more memory than there is for all, and no more of the log", () => {
+  it("limits the addresses in memory and the lines in the log", () => {
     const failedLogins = new FailedLogins()
     let lines = 0
     for (let each = 0; each < 30_000; each++) {
@@ -42,7 +42,7 @@ describe("an address with wrong keys", () => {
     assert.match(failedLogins.record("1.1.1.1", 60_000).line ?? "", /29940 similar lines were suppressed/)
   })
 
-  it("has a line for its first, tenth and hundredth", () => {
+  it("logs the first, tenth and hundredth unknown key of an address", () => {
     const failedLogins = new FailedLogins()
     const lines = Array.from({ length: 200 }, (_, at) => failedLogins.record("10.0.0.1", at).line).filter(
       (line) => line !== undefined,
@@ -54,7 +54,7 @@ describe("an address with wrong keys", () => {
     ])
   })
 
-  it("is the network that one customer is given, where it is IPv6", () => {
+  it("groups IPv6 addresses by their /64 network", () => {
     assert.strictEqual(networkOf("::ffff:10.0.0.1"), "10.0.0.1")
     assert.strictEqual(networkOf("2001:db8:1:2:3:4:5:6"), networkOf("2001:db8:1:2::1"))
     assert.notStrictEqual(networkOf("2001:db8:1:3::1"), networkOf("2001:db8:1:2::1"))
@@ -62,7 +62,7 @@ describe("an address with wrong keys", () => {
     assert.strictEqual(networkOf("fe80::1%eth0"), "fe80:0:0:0::/64")
   })
 
-  it.effect("is held back, and nothing is held any longer when it goes away", () =>
+  it.effect("delays a reply, and releases the delay when the client disconnects", () =>
     Effect.gen(function* () {
       const failedLogins = new FailedLogins()
       const met = LoginThrottle.throttle(failedLogins, { remoteAddress: Option.some("10.0.0.1") })
@@ -81,11 +81,11 @@ describe("an address with wrong keys", () => {
   )
 })
 
-describe("the gate", () => {
+describe("unknown and leaked keys", () => {
   const team: VirtualKey = { id: "team", key: Redacted.make("sk-team") }
   const operator = Auth.key(Redacted.make("sk-operator"))
 
-  it.live("slows wrong keys and logs them without the key, and lets right ones in from the same address", () =>
+  it.live("delays and logs unknown keys without the key, and accepts valid keys from the same address", () =>
     Effect.gen(function* () {
       const lines: Array<string> = []
       const logger = Logger.map(Logger.formatLogFmt, (line) => void lines.push(line))
@@ -130,7 +130,7 @@ describe("the gate", () => {
     }),
   )
 
-  it.live("sends no key of its own on to a vendor, whatever it stands in, and of queries what is known alone", () =>
+  it.live("passes no gateway key to a vendor, and only known query parameters", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* TestGateway.make({
         keys: [team],
@@ -158,7 +158,7 @@ describe("the gate", () => {
     }),
   )
 
-  it.live("takes no key of its own in a body or for a model, in any dialect, but where it is said", () =>
+  it.live("rejects a gateway key in a body or a model name, in any protocol, but not in the conversation", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* TestGateway.make({
         keys: [team],

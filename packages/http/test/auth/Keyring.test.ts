@@ -11,7 +11,7 @@ describe("Keyring", () => {
     for (const text of ["", "sk-", "sk-10000", "SK-1", " sk-1", "sk-1 "]) assert.isFalse(ring.has(text), text)
   })
 
-  it("gives the first of two that are the same, and none where there is none", () => {
+  it("finds the first of two equal keys, and none in an empty keyring", () => {
     const [first, second] = [key("sk-1"), key("sk-1")]
     assert.strictEqual(new Keyring.Keyring([first, second]).find("sk-1"), first)
     assert.isTrue(new Keyring.Keyring([]).isEmpty)

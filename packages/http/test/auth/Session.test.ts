@@ -15,16 +15,16 @@ describe("Session", () => {
     assert.isUndefined(sessions.keyOf(token, 1000))
   })
 
-  it("is known to any gateway with the same secret", () => {
+  it("is valid at any gateway with the same secret", () => {
     assert.strictEqual(new Session.Sessions(secret, [ours]).keyOf(token, 0), ours)
   })
 
-  it("is nobody's when the key is gone, or the secret another", () => {
+  it("is invalid without its key or with another secret", () => {
     assert.isUndefined(new Session.Sessions(secret, [theirs]).keyOf(token, 0))
     assert.isUndefined(new Session.Sessions(Redacted.make("another"), [ours]).keyOf(token, 0))
   })
 
-  it("cannot be made to hold longer, be another's, nor be anything else", () => {
+  it("cannot be extended, moved to another key, or altered", () => {
     const [expires, nonce, mark, signature] = token.split(".")
     const other = sessions.issue(theirs, 1000).split(".")[2]
     const forged = [`${expires}.${nonce}.${other}.${signature}`, `9${token}`, token.slice(0, -1), `${token}=`, "", "."]
@@ -33,9 +33,9 @@ describe("Session", () => {
     }
   })
 
-  it("does not hold its key", () => assert.notInclude(token, "sk-ours"))
+  it("does not contain its key", () => assert.notInclude(token, "sk-ours"))
 
-  it("ends when its browser signs out, and no other of the same key", () => {
+  it("ends when its browser signs out; other sessions of the key stay valid", () => {
     const [first, second] = [sessions.issue(ours, 1000), sessions.issue(ours, 1000)]
     assert.strictEqual(sessions.end(first, 0), ours)
     assert.isUndefined(sessions.keyOf(first, 0))
@@ -44,7 +44,7 @@ describe("Session", () => {
     assert.isUndefined(sessions.end("none", 0))
   })
 
-  it("that was ended stays so, however many are: what is forgotten ends all that began no later", () => {
+  it("stays ended when many are: a forgotten one ends all that expire no later", () => {
     const many = new Session.Sessions(secret, [ours])
     const tokens = Array.from({ length: 10_001 }, (_, index) => many.issue(ours, 1000 + index))
     const later = many.issue(ours, 20_000)

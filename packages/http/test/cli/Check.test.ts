@@ -39,7 +39,7 @@ const withEnvironment = (variables: Record<string, string>) =>
   Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnvRecord(variables))
 
 describe("check", () => {
-  it.effect("sums up a configuration that is fine", () =>
+  it.effect("prints a summary of a valid configuration", () =>
     Effect.gen(function* () {
       const { code, lines } = yield* check(`
 deployments:
@@ -69,7 +69,7 @@ routes:
     }).pipe(withEnvironment({ KEY: "sk-test" }), Effect.scoped, Effect.provide(NodeServices.layer)),
   )
 
-  it.effect("tells what of a LiteLLM configuration is lost", () =>
+  it.effect("lists what of a LiteLLM configuration is not imported", () =>
     Effect.gen(function* () {
       const { code, lines } = yield* check(`
 model_list: [{ model_name: gpt-4o, litellm_params: { model: openai/gpt-4o, api_key: os.environ/KEY, temperature: 1 } }]
@@ -85,7 +85,7 @@ model_list: [{ model_name: gpt-4o, litellm_params: { model: openai/gpt-4o, api_k
     }).pipe(withEnvironment({ KEY: "sk-test" }), Effect.scoped, Effect.provide(NodeServices.layer)),
   )
 
-  it.effect("prices the worst case, and says what it assumed", () =>
+  it.effect("prices the worst case, and states its assumptions", () =>
     Effect.gen(function* () {
       const { code, lines } = yield* check(`
 deployments:
@@ -119,7 +119,7 @@ deployments:
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
   )
 
-  it.effect("starts every provider, and says which cannot", () =>
+  it.effect("starts every provider, and reports those that fail", () =>
     Effect.gen(function* () {
       const { code, lines } = yield* check(`
 deployments:
@@ -141,7 +141,7 @@ server: { host: 0.0.0.0${server} }
 deployments: { demo: { provider: simulated, model: any } }
 `
 
-  it.effect("refuses to listen wider than this machine with neither a key nor the word for it, as serve does", () =>
+  it.effect("rejects listening beyond loopback without keys, as serve does", () =>
     Effect.gen(function* () {
       const { code, lines } = yield* check(wide(""))
       assert.strictEqual(code, 1)
@@ -155,7 +155,7 @@ deployments: { demo: { provider: simulated, model: any } }
     }).pipe(withEnvironment({}), Effect.scoped, Effect.provide(NodeServices.layer)),
   )
 
-  it.live("asks Redis with --live alone, and says when it is not there", () =>
+  it.live("connects to Redis only with --live, and reports when it is down", () =>
     Effect.gen(function* () {
       const yaml = (url: string) => `
 state: { redis: "${url}" }
@@ -178,7 +178,7 @@ deployments: { demo: { provider: simulated, model: any, latency: 1ms } }
     }).pipe(Effect.provide(TestConsole.layer), Effect.scoped, Effect.provide(NodeServices.layer)),
   )
 
-  it.live("asks every deployment once with --live, and says what would mend those that fail", () =>
+  it.live("calls every deployment once with --live, and suggests a fix for each failure", () =>
     Effect.gen(function* () {
       const upstream = yield* FaultServer.make()
       const { code, lines } = yield* check(
@@ -224,7 +224,7 @@ deployments:
     ),
   )
 
-  it.effect("warns of local deployments of which no window is known", () =>
+  it.effect("warns about local deployments without a context window", () =>
     Effect.gen(function* () {
       const { code, lines } = yield* check(`
 deployments:
@@ -244,7 +244,7 @@ deployments:
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
   )
 
-  it.live("tells what would mend a server of one's own", () =>
+  it.live("suggests fixes for self-hosted servers", () =>
     Effect.gen(function* () {
       const { url } = yield* own
       const { lines } = yield* check(

@@ -40,7 +40,7 @@ const understudy = (...args: ReadonlyArray<string>) =>
   })
 
 describe.concurrent("understudy explain", { timeout: 30_000 }, () => {
-  it("says in words where a call would go, and starts nobody", async () => {
+  it("prints the plan of a call, and starts no provider", async () => {
     const { code, out } = await understudy("explain", "assistant", "--config", "two.yaml", "--message", "x".repeat(99))
     assert.strictEqual(code, 0)
     assert.deepStrictEqual(out.trimEnd().split("\n"), [
@@ -58,7 +58,7 @@ describe.concurrent("understudy explain", { timeout: 30_000 }, () => {
     ])
   })
 
-  it("goes by all that conditions may look at", async () => {
+  it("applies tags, headers, metadata and keys to conditions", async () => {
     const who = async (...flags: ReadonlyArray<string>) => {
       const { out } = await understudy("explain", "picky", "--config", "two.yaml", "--json", ...flags)
       return JSON.parse(out).plan.deployment
@@ -68,7 +68,7 @@ describe.concurrent("understudy explain", { timeout: 30_000 }, () => {
     assert.strictEqual(await who("--caller", "team-a", "--metadata", "plan=paid"), "sonnet")
   }, 60_000)
 
-  it("prints the tree with --json, of the simulation where there is no file", async () => {
+  it("prints JSON with --json, of the simulation without a file", async () => {
     const { code, out } = await understudy("explain", "balanced", "--json", "--stream")
     assert.strictEqual(code, 0)
     const tree = JSON.parse(out)
@@ -82,7 +82,7 @@ describe.concurrent("understudy explain", { timeout: 30_000 }, () => {
     )
   })
 
-  it("names those there are, for a route that there is not", async () => {
+  it("lists the routes for an unknown route", async () => {
     for (const command of ["explain", "draw"]) {
       const { code, err, out } = await understudy(command, "asistant", "--config", "two.yaml")
       assert.deepStrictEqual([code, out], [1, ""])
@@ -93,7 +93,7 @@ describe.concurrent("understudy explain", { timeout: 30_000 }, () => {
     }
   })
 
-  it("tells every problem of a configuration that cannot be used", async () => {
+  it("prints every problem of an invalid configuration", async () => {
     writeFileSync(join(folder, "wrong.yaml"), "deployments: { a: { provider: opnai, model: x } }\n")
     for (const command of ["explain", "draw"]) {
       const { code, err } = await understudy(command, "a", "--config", "wrong.yaml")
@@ -104,7 +104,7 @@ describe.concurrent("understudy explain", { timeout: 30_000 }, () => {
 })
 
 describe.concurrent("understudy draw", { timeout: 30_000 }, () => {
-  it("prints Mermaid's text and nothing else", async () => {
+  it("prints only the Mermaid flowchart", async () => {
     const { code, out } = await understudy("draw", "assistant", "--config", "two.yaml")
     assert.strictEqual(code, 0)
     assert.deepStrictEqual(out.trimEnd().split("\n"), [

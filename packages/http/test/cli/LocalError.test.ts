@@ -53,7 +53,7 @@ const crowded = async (base: URL, most = 60): Promise<Array<Socket>> => {
 const openFilesOf = (pid: number | undefined): number => readdirSync(`/proc/${pid}/fd`).length
 
 describe("a gateway that is out of open files", { timeout: 30_000 }, () => {
-  it("says so in its log and in a 503, and opens no circuit", async () => {
+  it("logs it, returns 503, and opens no circuit", async () => {
     const upstream = createServer((request, response) => {
       request.resume()
       response.setHeader("content-type", "application/json")

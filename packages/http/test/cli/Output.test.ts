@@ -35,7 +35,7 @@ const answers = async (base: string): Promise<boolean> => {
 
 describe.concurrent("a gateway whose log cannot be written", { timeout: 30_000 }, () => {
   for (const where of ["a full disk", "a reader that is gone"] as const) {
-    it(`answers calls: ${where}`, async () => {
+    it(`serves calls: ${where}`, async () => {
       const port = await freePort()
       const full = where === "a full disk" ? openSync("/dev/full", "w") : "pipe"
       const child = spawn(process.execPath, [main, "serve", "--port", String(port)], { stdio: ["ignore", full, full] })
@@ -54,7 +54,7 @@ describe.concurrent("a gateway whose log cannot be written", { timeout: 30_000 }
 })
 
 describe("FileOutput", () => {
-  it("ends what was torn off, and says how many lines were lost and why once it can write again", () => {
+  it("ends a partial line, and reports the lost lines once it can write again", () => {
     let room = 8
     let file = ""
     const output = new FileOutput((bytes) => {

@@ -15,7 +15,7 @@ routes: { assistant: [slow] }
 `
 
 describe.concurrent("understudy serve", { timeout: 30_000 }, () => {
-  it("serves a simulation when nobody says what, with a line to try it and one to break it", async () => {
+  it("serves the simulation by default, with commands to try and to break it", async () => {
     const serving = start(["--port", "0"])
     const base = await url(serving)
     await serving.says(/simulated deployments: no network, no cost/)
@@ -32,13 +32,13 @@ describe.concurrent("understudy serve", { timeout: 30_000 }, () => {
     assert.notInclude(serving.printed(), "secret words")
   })
 
-  it("names the command that would use the keys in the environment, and does not use them unasked", async () => {
+  it("suggests --live for keys in the environment, and does not use them by default", async () => {
     const serving = start(["--port", "0"], { env: { ANTHROPIC_API_KEY: "sk-ant-not-a-key" } })
     await url(serving)
     await serving.says(/Found ANTHROPIC_API_KEY\. To call real providers:\n\s+npm start -- --live/)
   })
 
-  it("serves those providers when asked to", async () => {
+  it("serves the providers of the environment with --live", async () => {
     const serving = start(["--port", "0", "--live"], { env: { OPENAI_API_KEY: "sk-1", ANTHROPIC_API_KEY: "sk-2" } })
     await serving.says(/assistant\s+gpt-4o -> sonnet/)
     const none = start(["--live"])
@@ -46,7 +46,7 @@ describe.concurrent("understudy serve", { timeout: 30_000 }, () => {
     assert.match(none.printed(), /found no credentials/)
   })
 
-  it("serves understudy.yaml where it stands, reading .env beside it", async () => {
+  it("serves understudy.yaml of the working directory, with its .env", async () => {
     const serving = start(["--port", "0"], {
       files: { "understudy.yaml": simulated(', reply: "${GREETING}"'), ".env": "GREETING=From the file\n" },
     })
@@ -56,7 +56,7 @@ describe.concurrent("understudy serve", { timeout: 30_000 }, () => {
     assert.strictEqual(answer.choices[0]?.message.content, "From the file")
   })
 
-  it("tells every problem of a configuration, and serves nothing", async () => {
+  it("prints every problem of an invalid configuration, and does not start", async () => {
     const failing = start(["--config", "wrong.yaml"], {
       files: { "wrong.yaml": "deployments:\n  a: { provider: opnai, model: x }\nroute: {}\n" },
     })
@@ -66,7 +66,7 @@ describe.concurrent("understudy serve", { timeout: 30_000 }, () => {
     assert.notMatch(failing.printed(), /\bat .*\.ts:\d+/)
   })
 
-  it("names the flag when its port is taken", async () => {
+  it("suggests --port when the port is in use", async () => {
     const other = createServer().listen(0, "127.0.0.1")
     await once(other, "listening")
     const { port } = other.address() as AddressInfo
@@ -76,7 +76,7 @@ describe.concurrent("understudy serve", { timeout: 30_000 }, () => {
     other.close()
   })
 
-  it("does not listen wider without a key, and asks for it when it has one", async () => {
+  it("does not listen beyond loopback without a key, and requires it when set", async () => {
     const failing = start(["--port", "0", "--host", "0.0.0.0"])
     assert.strictEqual(await failing.ended, 1)
     assert.include(failing.printed(), "UNDERSTUDY_API_KEY")
@@ -95,7 +95,7 @@ describe.concurrent("understudy serve", { timeout: 30_000 }, () => {
     assert.notInclude(guessable.printed(), "short-one")
   })
 
-  it("asks for a key on loopback too where the configuration has some, and shows how one is sent", async () => {
+  it("requires a configured key on loopback too, and shows how to send it", async () => {
     const serving = start(["--port", "0"], {
       files: { "understudy.yaml": `${simulated()}keys: [{ id: team-a, key: "\${TEAM_A}", routes: [assistant] }]\n` },
       env: { TEAM_A: "sk-team-a" },
@@ -112,7 +112,7 @@ describe.concurrent("understudy serve", { timeout: 30_000 }, () => {
     assert.notInclude(serving.printed(), "sk-team-a")
   })
 
-  it("logs JSON when told to, and what was said only when told to", async () => {
+  it("logs JSON with --log-format, and content only with --log-content", async () => {
     const serving = start(["--port", "0", "--log-format", "json", "--log-content"], {
       files: { "understudy.yaml": simulated(", reply: answered words") },
     })
@@ -122,7 +122,7 @@ describe.concurrent("understudy serve", { timeout: 30_000 }, () => {
     await serving.says(/^\{.*assistant: answered by slow.*\}$/m)
   })
 
-  it("takes calls while load balancers learn that it stops, and finishes what it has begun", async () => {
+  it("accepts calls during the drain delay, and finishes running ones", async () => {
     const serving = start(["--port", "0"], {
       files: { "understudy.yaml": `server: { drain: { delay: 1s } }${simulated()}` },
     })
@@ -140,7 +140,7 @@ describe.concurrent("understudy serve", { timeout: 30_000 }, () => {
     await serving.says(/assistant: answered by slow/)
   })
 
-  it("waits for no load balancer at a terminal, and does not die when that hangs up", async () => {
+  it("skips the drain delay on SIGINT, and ignores SIGHUP", async () => {
     const serving = start(["--port", "0"], { files: { "understudy.yaml": simulated() } })
     const base = await url(serving)
     const stream = await ask(base, { stream: true })
@@ -153,7 +153,7 @@ describe.concurrent("understudy serve", { timeout: 30_000 }, () => {
     assert.notInclude(serving.printed(), "another 5s")
   })
 
-  it("does not die of a terminal that hangs up while it drains", async () => {
+  it("ignores SIGHUP while it drains", async () => {
     const serving = start(["--port", "0"], {
       files: { "understudy.yaml": `server: { drain: { delay: 500ms } }${simulated()}` },
     })
@@ -168,7 +168,7 @@ describe.concurrent("understudy serve", { timeout: 30_000 }, () => {
     assert.include(serving.printed(), "Drained")
   })
 
-  it("takes no more of an answer than server.limits allows, and asks the next", async () => {
+  it("falls back when a response exceeds server.limits", async () => {
     const endless = createHttpServer((request, response) => {
       request.resume()
       response.writeHead(200, { "content-type": "application/json" })

@@ -49,7 +49,7 @@ describe("Config", () => {
     }),
   )
 
-  it.effect("reads a server's section, numbers and booleans from variables too", () =>
+  it.effect("decodes the server section, including numbers and booleans from variables", () =>
     Effect.gen(function* () {
       const { server } = yield* Config.parse(
         `
@@ -88,7 +88,7 @@ ${smallest}`,
     }).pipe(withEnvironment({ PORT: "4100" })),
   )
 
-  it.effect("reads keys, and the names they may call", () =>
+  it.effect("decodes keys and their allowed routes", () =>
     Effect.gen(function* () {
       const yaml = `
 keys:
@@ -105,7 +105,7 @@ ${smallest}`
     }).pipe(withEnvironment({ TEAM_A_KEY: "sk-a" })),
   )
 
-  it.effect("tells what is wrong with keys, beside what is wrong elsewhere, and never shows one", () =>
+  it.effect("reports problems of keys and of other sections together, without showing a key", () =>
     Effect.gen(function* () {
       const problems = (yaml: string) => Effect.map(Effect.flip(Config.parse(yaml, "f")), ({ problems }) => problems)
       const wrong = `
@@ -155,7 +155,7 @@ ${smallest}`
     }),
   )
 
-  it.effect("tells of a file that is not there", () =>
+  it.effect("reports a missing file", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(Config.load("/nowhere/understudy.yaml"))
       assert.strictEqual(error.message, "/nowhere/understudy.yaml: 1 problem\n  the file does not exist")
@@ -180,7 +180,7 @@ deployments:
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
   )
 
-  it.effect("does without .env", () =>
+  it.effect("loads without a .env file", () =>
     Effect.gen(function* () {
       const { deployments } = yield* written({ yaml: smallest })
       assert.deepStrictEqual(Object.keys(deployments), ["demo"])

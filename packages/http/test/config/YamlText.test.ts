@@ -10,7 +10,7 @@ describe("YamlText", () => {
     assert.deepStrictEqual(YamlText.parse("a: [1, { b: c }]"), Result.succeed({ a: [1, { b: "c" }] }))
   })
 
-  it("finds the line that the parser does not name", () => {
+  it("finds the line of an error that the parser reports without one", () => {
     assert.deepStrictEqual(broken("a: [1, 2]\nb:\n  - { c: 1 d: 2, e: { f: 1 } g }\nh: 1"), {
       path: "line 3",
       message: "not YAML: expected ','",
@@ -21,7 +21,7 @@ describe("YamlText", () => {
     })
   })
 
-  it("speaks of quotes only where a variable stands outside them", () => {
+  it("suggests quotes only for a variable outside of quotes", () => {
     assert.strictEqual(broken("a: { b: ${X} }").message, '${X} must be quoted inside { } and [ ]: write "${X}"')
     assert.strictEqual(broken("a: [${X:-y}, 1]").message, '${X:-y} must be quoted inside { } and [ ]: write "${X:-y}"')
     assert.strictEqual(broken('a: { b: "${X}" } }').message, "not YAML: unexpected flow collection content")
@@ -30,7 +30,7 @@ describe("YamlText", () => {
 })
 
 describe("YamlText.print", () => {
-  it("writes sections and entries on lines of their own, and what fits on one line", () => {
+  it("writes sections and entries on separate lines, and other mappings inline where they fit", () => {
     const document = {
       server: { port: 4000 },
       deployments: {
@@ -71,7 +71,7 @@ routes:
   )
   const Document = Schema.Record(Schema.String, Schema.Union([Flat, Texts, Inner, Schema.Record(Schema.String, Inner)]))
 
-  it.prop("writes what is read as the same", [Document], ([section]) => {
+  it.prop("round-trips any document", [Document], ([section]) => {
     // Neither YAML nor JSON tells 0 from -0.
     const document = JSON.parse(JSON.stringify({ section, ...section }))
     assert.deepStrictEqual(YamlText.parse(YamlText.print(document)), Result.succeed(document))

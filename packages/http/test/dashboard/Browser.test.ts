@@ -57,7 +57,7 @@ describe.skipIf(!TestBrowser.installed)("the page in Chromium", { timeout: 60_00
     await page.getByRole("button", { name: "Sign in" }).click()
   }
 
-  it.live("streams an answer from the second when the first is broken, and says why", () =>
+  it.live("streams an answer from the backup when the primary fails, and shows why", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* TestGateway.make()
       yield* upstream.script("primary", "429-retry-after-30")
@@ -103,7 +103,7 @@ describe.skipIf(!TestBrowser.installed)("the page in Chromium", { timeout: 60_00
     }),
   )
 
-  it.live("shows who could not answer when nobody could", () =>
+  it.live("shows the failed deployments when all fail", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* TestGateway.make()
       yield* upstream.script("primary", "500")
@@ -118,7 +118,7 @@ describe.skipIf(!TestBrowser.installed)("the page in Chromium", { timeout: 60_00
     }),
   )
 
-  it.live("asks for the key, and remembers who signed in until they sign out", () =>
+  it.live("asks for the key, and keeps the session until sign-out", () =>
     Effect.gen(function* () {
       const { url } = yield* keyed
       const { faults, page } = yield* open(url)
@@ -142,7 +142,7 @@ describe.skipIf(!TestBrowser.installed)("the page in Chromium", { timeout: 60_00
     }),
   )
 
-  it.live("shows the holder of a virtual key their own calls, and nobody else's", () =>
+  it.live("shows a virtual key its own calls only", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* keyed
       yield* upstream.script("primary", "503")

@@ -56,7 +56,7 @@ const signIn = Effect.fnUntraced(function* (url: string, key: string) {
 })
 
 describe("the page", () => {
-  it.live("is shown to whoever has no key yet, and may run nothing but what it holds", () =>
+  it.live("is served without a key, with a CSP for its inline script and style only", () =>
     Effect.gen(function* () {
       const { url } = yield* keyed
       const { headers, status, text } = yield* send(`${url}/`)
@@ -68,7 +68,7 @@ describe("the page", () => {
     }),
   )
 
-  it.live("is not shown under a name that was rebound, where there is no key", () =>
+  it.live("is rejected under a rebound host name on a gateway without keys", () =>
     Effect.gen(function* () {
       const { url } = yield* TestGateway.make()
       assert.strictEqual((yield* send(`${url}/`)).status, 200)
@@ -81,7 +81,7 @@ describe("the page", () => {
     }),
   )
 
-  it.live("calls from the name it is known by", () =>
+  it.live("may call under an allowed host name", () =>
     Effect.gen(function* () {
       const { url } = yield* TestGateway.make({ auth: { hosts: ["gateway.internal"] } })
       const headers = { host: "gateway.internal:4000", origin: "http://gateway.internal:4000" }
@@ -94,7 +94,7 @@ describe("the page", () => {
 })
 
 describe("signing in", () => {
-  it.live("gives a session that no script and no other site gets, and that stands for the key", () =>
+  it.live("sets an HTTP-only, same-site session cookie that stands for the key", () =>
     Effect.gen(function* () {
       const { url } = yield* keyed
       assert.strictEqual((yield* send(`${url}/api/providers`)).status, 401)
@@ -112,7 +112,7 @@ describe("signing in", () => {
     }),
   )
 
-  it.live("keeps the session to TLS where the page came by it", () =>
+  it.live("sets a secure cookie if the page was loaded over HTTPS", () =>
     Effect.gen(function* () {
       const { url } = yield* keyed
       const { headers } = yield* send(`${url}/login`, {
@@ -123,7 +123,7 @@ describe("signing in", () => {
     }),
   )
 
-  it.live("takes no unknown key, no form, and nothing from another page", () =>
+  it.live("rejects unknown keys, forms, and other origins", () =>
     Effect.gen(function* () {
       const { url } = yield* keyed
       const login = (body: unknown, headers: Record<string, string> = {}) =>
@@ -138,7 +138,7 @@ describe("signing in", () => {
     }),
   )
 
-  it.live("opens nothing to other pages of the same site, on whatever port", () =>
+  it.live("does not authenticate other pages of the site, on any port", () =>
     Effect.gen(function* () {
       const { url } = yield* keyed
       const { pair: cookie } = yield* signIn(url, "sk-operator")
@@ -156,7 +156,7 @@ describe("signing in", () => {
     }),
   )
 
-  it.live("gives the holder of a virtual key what is theirs, and no more", () =>
+  it.live("gives a virtual key access to its own endpoints only", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* keyed
       const { pair: cookie } = yield* signIn(url, "sk-team")

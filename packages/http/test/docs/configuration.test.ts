@@ -67,7 +67,7 @@ const assertNames = (heading: string, keys: ReadonlyArray<string>) => {
 }
 
 describe("docs/configuration.md", () => {
-  it("has YAML that can be used as it stands", () => {
+  it("has valid YAML blocks", () => {
     assert.isAbove(blocks.length, 8)
     for (const yaml of blocks) {
       const result = decode(yaml)
@@ -75,7 +75,7 @@ describe("docs/configuration.md", () => {
     }
   })
 
-  it("speaks of every key, where it belongs", () => {
+  it("documents every configuration key in its section", () => {
     assertNames("## `server`", keysOf(ServerSection.ServerSection.ast))
     assertNames("## `keys`", keysOf(KeysSection([]).ast))
     assertNames("## `state`", keysOf(StateSection.StateSection.ast))
@@ -103,7 +103,7 @@ describe("docs/configuration.md", () => {
     assertNames("### Conditions", [...keysOf(Routes.If.ast), ...capabilities])
   })
 
-  it("gives the defaults that hold", () => {
+  it("states the actual defaults", () => {
     const spelt = blocks.find((yaml) => yaml.startsWith("defaults:")) ?? ""
     const { defaults } = Result.getOrThrow(decode(spelt))
     assert.deepStrictEqual(millis(defaults.retry), millis(Retry.defaults))
@@ -112,7 +112,7 @@ describe("docs/configuration.md", () => {
     assert.deepStrictEqual(defaults.stream, StreamPolicy.defaults)
   })
 
-  it("gives the usage log's defaults", () => {
+  it("states the defaults of the usage log", () => {
     const spelt = blocks.find((yaml) => yaml.startsWith("usageLog:")) ?? ""
     assert.deepStrictEqual(Result.getOrThrow(decode(spelt)).usageLog, {
       ...UsageLogSection.defaults,
@@ -120,7 +120,7 @@ describe("docs/configuration.md", () => {
     })
   })
 
-  it("gives the server's defaults", () => {
+  it("states the defaults of the server section", () => {
     const rows = [...section("## `server`").matchAll(/^\| `([\w.]+)` +\|[^|]*\| `([^`]*)`/gm)]
     const groups = ["limits", "drain"] as const
     const of = (group: string | undefined) =>

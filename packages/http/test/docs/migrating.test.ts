@@ -26,13 +26,13 @@ const becomes = (imported: Result.Result<Imported, ReadonlyArray<Problem>>, ours
 }
 
 describe("docs/migrating.md", () => {
-  it("says what LiteLLM's documents become", () => {
+  it("shows the conversion of LiteLLM configurations", () => {
     const theirs = parsed(blocks[0])
     assert.isTrue(Litellm.is(theirs))
     if (Litellm.is(theirs)) assert.deepStrictEqual(becomes(Litellm.read(theirs), parsed(blocks[1])), [])
   })
 
-  it("says what Portkey's documents become", () => {
+  it("shows the conversion of Portkey configurations", () => {
     const report = becomes(Portkey.read(JSON.parse(blocks[2] ?? "")), parsed(blocks[3]))
     assert.deepStrictEqual(
       report.map(({ path }) => path),
@@ -40,7 +40,7 @@ describe("docs/migrating.md", () => {
     )
   })
 
-  it("says what a list of providers becomes", () => {
+  it("shows the conversion of a list of providers", () => {
     const theirs = parsed(blocks[4])
     assert.isTrue(Priorities.is(theirs))
     if (Priorities.is(theirs)) assert.deepStrictEqual(becomes(Priorities.read(theirs), parsed(blocks[5])), [])

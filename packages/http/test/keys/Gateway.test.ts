@@ -28,7 +28,7 @@ const rejected = (call: () => Promise<unknown>) =>
   )
 
 describe("virtual keys", () => {
-  it.live("let one consumer have three of five, and another all five beside it", () =>
+  it.live("limit one consumer to three of five calls without affecting another", () =>
     Effect.gen(function* () {
       const keys = [key("a", { limits: { rpm: 3 } }), key("b", { limits: { rpm: 10 } })]
       const { upstream, url } = yield* TestGateway.make({ keys })
@@ -57,7 +57,7 @@ describe("virtual keys", () => {
     }),
   )
 
-  it.live("say on every answer, whole or streamed, what is left", () =>
+  it.live("report the remaining limits on every response, streamed or not", () =>
     Effect.gen(function* () {
       const { url } = yield* TestGateway.make({ keys: [key("a", { limits: { rpm: 3, tpm: 1000 } })] })
       const client = TestGateway.clientOf(url, "sk-a")
@@ -81,7 +81,7 @@ describe("virtual keys", () => {
     }),
   )
 
-  it.live("are taken wherever clients put them, and no other is", () =>
+  it.live("are accepted from every place that clients use, and unknown keys are rejected", () =>
     Effect.gen(function* () {
       const operator = Auth.key(Redacted.make("sk-operator"))
       const a = key("a")
@@ -111,7 +111,7 @@ describe("virtual keys", () => {
     }),
   )
 
-  it.live("show and call their own models alone", () =>
+  it.live("list and call only their own models", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* TestGateway.make({ keys: [key("a", { routes: ["assistant"] }), key("b")] })
       const a = TestGateway.clientOf(url, "sk-a")
@@ -131,7 +131,7 @@ describe("virtual keys", () => {
     }),
   )
 
-  it.live("free their place when a client goes away", () =>
+  it.live("release their permit when a client disconnects", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* TestGateway.make({ keys: [key("a", { limits: { concurrency: 1 } })] })
       const client = TestGateway.clientOf(url, "sk-a")
@@ -158,7 +158,7 @@ describe("virtual keys", () => {
     }),
   )
 
-  it.live("are counted by their ids, for the operator's eyes alone", () =>
+  it.live("are counted by id in metrics for the operator", () =>
     Effect.gen(function* () {
       const a = key("a", { limits: { rpm: 1 }, routes: ["assistant"] })
       const operator = Auth.key(Redacted.make("sk-operator"))

@@ -73,11 +73,11 @@ const held = Effect.fnUntraced(function* (
   }
 })
 
-describe("a key", () => {
+describe("a virtual key", () => {
   const a = key("a", { limits: { rpm: 2 }, routes: ["assistant"] })
   const b = key("b")
 
-  it.effect("calls what is its own, and cannot find out what else there is", () =>
+  it.effect("calls its own routes, and cannot discover others", () =>
     Effect.gen(function* () {
       const { chat, explain, only } = yield* held([a, b], Testing.reply("Hello"))
       const forbidden = yield* Effect.flip(chat(a, { model: "other" }))
@@ -96,7 +96,7 @@ describe("a key", () => {
     }),
   )
 
-  it.effect("that may call a name with a * may call what only that stands for", () =>
+  it.effect("with a wildcard route may call only the names that it matches", () =>
     Effect.gen(function* () {
       const c = key("c", { routes: ["any/*"] })
       const { chat, only } = yield* held([c], Testing.reply("Hello"))
@@ -111,7 +111,7 @@ describe("a key", () => {
     }),
   )
 
-  it.effect("embeds within the same limits, and counts without", () =>
+  it.effect("shares its limits between calls and embeddings, and counts tokens outside of them", () =>
     Effect.gen(function* () {
       const limited = key("c", { limits: { tpm: 1000 }, routes: ["assistant"] })
       const { count, embed, tokens } = yield* held([limited], Testing.vectors([[1]]))
@@ -126,7 +126,7 @@ describe("a key", () => {
     }),
   )
 
-  it.effect("has its own limits, which nobody else feels and which come back with time", () =>
+  it.effect("has limits of its own, which do not affect other keys and recover with time", () =>
     Effect.gen(function* () {
       const { chat, receipts } = yield* held([a, b], Testing.reply("Hello"))
       yield* chat(a)
@@ -146,7 +146,7 @@ describe("a key", () => {
     }),
   )
 
-  it.effect("that the layer was not told of may call nothing", () =>
+  it.effect("that is not configured may call nothing", () =>
     Effect.gen(function* () {
       const { chat } = yield* held([a], Testing.reply("Hello"))
       assert.strictEqual((yield* Effect.flip(chat(key("stranger")))).kind, "Forbidden")
@@ -155,7 +155,7 @@ describe("a key", () => {
 })
 
 describe("a route's conditions", () => {
-  it.effect("know whose call it is", () =>
+  it.effect("match the key of a call", () =>
     Effect.gen(function* () {
       const { chat, explain, receipts } = yield* held([key("vip"), key("b")], Testing.reply("Hello"))
       yield* chat(key("vip"), { model: "picky" })
@@ -171,10 +171,10 @@ describe("a route's conditions", () => {
   )
 })
 
-describe("calls at once", () => {
+describe("the concurrency limit", () => {
   const a = key("a", { limits: { concurrency: 1 } })
 
-  it.effect("are refused, never queued, and counted until they end", () =>
+  it.effect("rejects calls without queueing, and counts them until they end", () =>
     Effect.gen(function* () {
       const { chat } = yield* held([a], Testing.reply("Hello", { after: "1 second" }))
       const running = yield* Effect.forkChild(chat(a), { startImmediately: true })
@@ -188,7 +188,7 @@ describe("calls at once", () => {
     }),
   )
 
-  it.effect("end with a stream's scope, read to its end or not, and with a call that is given up", () =>
+  it.effect("releases a permit when a stream's scope closes or a call is cancelled", () =>
     Effect.gen(function* () {
       const { chat, only, stream } = yield* held([a], Testing.silence({ saying: "Once" }), Testing.silence())
       const scope = yield* Scope.make()
@@ -206,11 +206,11 @@ describe("calls at once", () => {
   )
 })
 
-describe("tokens", () => {
+describe("the token limit", () => {
   const a = key("a", { limits: { tpm: 1000 } })
   const usage = { inputTokens: 20, outputTokens: 10 }
 
-  it.effect("are taken by estimate, and settled by what was used", () =>
+  it.effect("takes the estimate, and adjusts it to the usage", () =>
     Effect.gen(function* () {
       const { chat, tokens } = yield* held([a], Testing.reply("Hello", { after: "1 milli", usage }))
       const running = yield* Effect.forkChild(chat(a), { startImmediately: true })
@@ -221,7 +221,7 @@ describe("tokens", () => {
     }),
   )
 
-  it.effect("are given back where nothing was used", () =>
+  it.effect("refunds the tokens of a call without usage", () =>
     Effect.gen(function* () {
       const { chat, stream, tokens } = yield* held([a], Testing.fail({ _tag: "Overloaded" }))
       yield* Effect.flip(chat(a))
@@ -231,7 +231,7 @@ describe("tokens", () => {
     }),
   )
 
-  it.effect("of a stream are settled at its end, once", () =>
+  it.effect("adjusts the tokens of a stream once, at its end", () =>
     Effect.gen(function* () {
       const { stream, tokens } = yield* held([a], Testing.reply(["Once", " upon"], { usage }))
       yield* Effect.scoped(
@@ -249,7 +249,7 @@ describe("tokens", () => {
     ["is cut", Testing.cut("Once")],
     ["breaks", Testing.fail({ _tag: "ServerError" }, { saying: "Once" })],
   ] as const) {
-    it.effect(`stay taken by estimate where a stream ${what} before it says what it used`, () =>
+    it.effect(`keeps the estimate where a stream ${what} before it reports usage`, () =>
       Effect.gen(function* () {
         const { stream, tokens } = yield* held([a], broken)
         yield* Effect.scoped(Effect.flatMap(stream(a), ({ frames }) => Effect.flip(Stream.runDrain(frames))))
@@ -258,7 +258,7 @@ describe("tokens", () => {
     )
   }
 
-  it.effect("stay taken by estimate where the caller goes away", () =>
+  it.effect("keeps the estimate where the caller disconnects", () =>
     Effect.gen(function* () {
       const { chat, stream, tokens } = yield* held([a], Testing.silence(), Testing.silence({ saying: "Once" }))
       const waiting = yield* Effect.forkChild(chat(a), { startImmediately: true })
@@ -269,7 +269,7 @@ describe("tokens", () => {
     }),
   )
 
-  it.effect("are not enough for a call that is larger than the limit, ever", () =>
+  it.effect("rejects a call larger than the limit permanently", () =>
     Effect.gen(function* () {
       const { chat, tokens } = yield* held([a], Testing.reply("Hello"))
       const error = yield* Effect.flip(chat(a, { sampling: { maxTokens: 2000 } }))

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { headers, resetText } from "../../src/keys/RateLimitHeaders.ts"
 
 describe("rate limit headers", () => {
-  it("say of requests what is scarcest, and of tokens what there is", () => {
+  it("report the request limit with the fewest left, and the token limit", () => {
     const standings = [
       { name: "rpm", limit: 10, remaining: 4, resetAfter: 36_000 },
       { name: "rpd", limit: 100, remaining: 3, resetAfter: 83_808_000 },
@@ -19,7 +19,7 @@ describe("rate limit headers", () => {
     assert.deepStrictEqual(headers([]), {})
   })
 
-  it("write times as OpenAI does", () => {
+  it("format durations like OpenAI", () => {
     const written = [0, 999, 1000, 1500, 60_000, 360_000, 3_600_000, 86_400_000].map(resetText)
     assert.deepStrictEqual(written, ["0ms", "999ms", "1s", "1.5s", "1m0s", "6m0s", "1h0m0s", "24h0m0s"])
   })

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Document from "./Document.ts"
 import * as Matrix from "./Matrix.ts"
 
-describe("what is carried between every client and every provider", () => {
+describe("features between every client and every provider", () => {
   const played: Array<Matrix.Cell> = []
 
   for (const target of Matrix.targets) {
@@ -21,12 +21,12 @@ describe("what is carried between every client and every provider", () => {
     )
   }
 
-  it("is nearly everything", () => {
+  it("are carried nearly everywhere", () => {
     const carried = played.filter(({ outcome }) => outcome === "carried")
     assert.isAtLeast(carried.length / played.length, 0.95)
   })
 
   // `vitest run packages/http/test/matrix -u` writes it.
-  it("is what docs/protocols.md says", () =>
+  it("match docs/protocols.md", () =>
     expect(Document.text(played)).toMatchFileSnapshot("../../../../docs/protocols.md"))
 })

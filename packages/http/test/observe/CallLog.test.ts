@@ -27,15 +27,15 @@ const attempt = (reason: Attempt["reason"], message: string): Attempt => ({
   message,
 })
 
-describe("a line of the log", () => {
-  it("has what a provider says of the account, for its operator", () => {
+describe("CallLog", () => {
+  it("includes provider messages about the account", () => {
     assert.strictEqual(
       CallLog.line(receipt([attempt("Authentication", "Incorrect API key provided: ***")])),
       "assistant: failed in 9 ms (primary Authentication 401 after 4 ms: Incorrect API key provided: ***)",
     )
   })
 
-  it("has nothing of what a provider says of a request, which may repeat it", () => {
+  it("omits provider messages about a request, which may quote it", () => {
     assert.strictEqual(
       CallLog.line(receipt([attempt("ContentPolicy", "You asked for this")])),
       "assistant: failed in 9 ms (primary ContentPolicy 401 after 4 ms)",

@@ -24,7 +24,7 @@ const filling = Effect.map(FileSystem.FileSystem, (real) => {
 })
 
 describe("LogFile", () => {
-  it.effect("counts as lost what is not in the file, of lines that were written together too", () =>
+  it.effect("counts lost lines, including those of a partial write", () =>
     Effect.gen(function* () {
       const { files, leave } = yield* filling
       const folder = yield* files.makeTempDirectoryScoped()

@@ -22,8 +22,8 @@ const logged = Effect.fnUntraced(function* (kind: RouterError["kind"] | undefine
   return lines
 })
 
-describe("an aside", () => {
-  it.effect("is logged in a line, with its key and not its words", () =>
+describe("SideRequest", () => {
+  it.effect("logs one line, with the key and without content", () =>
     Effect.gen(function* () {
       const [line = "", ...others] = yield* logged(undefined, "a\nb")
       assert.deepStrictEqual(others, [])
@@ -34,7 +34,7 @@ describe("an aside", () => {
     }),
   )
 
-  it.effect("that a key may not make fills no log", () =>
+  it.effect("does not log a rejected request", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* logged("RateLimited"), [])
       assert.deepStrictEqual(yield* logged("Forbidden"), [])

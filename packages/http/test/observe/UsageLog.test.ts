@@ -56,7 +56,7 @@ const lines = (text: string | undefined): ReadonlyArray<Record<string, unknown>>
     .map((line) => JSON.parse(line))
 
 describe("UsageLog", () => {
-  it.effect("has a line for every call: who was tried and why, and what it cost, and nothing that was said", () =>
+  it.effect("writes a line for every call: attempts, reasons and cost, without prompts and answers", () =>
     Effect.gen(function* () {
       const text = (yield* written(3)).get("usage.log") ?? ""
       const [first, , third] = lines(text)
@@ -85,7 +85,7 @@ describe("UsageLog", () => {
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
   )
 
-  it.live("begins another file before one grows too large, and keeps as many as it is told to", () =>
+  it.live("rotates at maxSize and keeps maxFiles files", () =>
     Effect.gen(function* () {
       const files = yield* written(20, { maxSize: ByteSize.bytes(800), maxFiles: 2 })
       assert.deepStrictEqual([...files.keys()], ["usage.log", "usage.log.1", "usage.log.2"])
@@ -99,7 +99,7 @@ describe("UsageLog", () => {
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
   )
 
-  it.live("can be read by its owner alone, each of its files", () =>
+  it.live("restricts every file to its owner", () =>
     Effect.gen(function* () {
       const files = yield* FileSystem.FileSystem
       const folder = yield* files.makeTempDirectoryScoped()
@@ -123,7 +123,7 @@ describe("UsageLog", () => {
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
   )
 
-  it.effect("says at once that it cannot be written", () =>
+  it.effect("fails at start if the file cannot be written", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(written(0, { file: "/dev/null/usage.log" }))
       assert.instanceOf(error, UsageLog.CannotLog)
@@ -155,7 +155,7 @@ describe("UsageLog on a disk that fails", () => {
   const until = (condition: () => boolean): Effect.Effect<void> =>
     Effect.suspend(() => (condition() ? Effect.void : Effect.andThen(Effect.sleep(2), until(condition))))
 
-  it.live("answers calls, ends what was torn off, and counts what was lost with its errno", () =>
+  it.live("serves calls, ends partial lines, and logs the number of lost lines with the errno", () =>
     Effect.gen(function* () {
       const folder = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped()
       const file = `${folder}/usage.log`
@@ -194,8 +194,8 @@ describe("UsageLog on a disk that fails", () => {
   )
 })
 
-describe("what callers and providers say", () => {
-  it("stands in one line of the call log, and moves no terminal's cursor", () => {
+describe("text of callers and providers", () => {
+  it("takes one line of the call log, and moves no terminal cursor", () => {
     assert.strictEqual(
       PlainText.plain("a\nERROR b\r\n\t\u001b[2Jc\u2028d\u202ee\u0085"),
       String.raw`a\nERROR b\r\n\t\u001b[2Jc\u2028d\u202ee\u0085`,
@@ -203,7 +203,7 @@ describe("what callers and providers say", () => {
     assert.strictEqual(PlainText.plain("Grüße, 世界 🎭"), "Grüße, 世界 🎭")
   })
 
-  it.effect("stands in one line of any log", () =>
+  it.effect("takes one line of any log", () =>
     Effect.gen(function* () {
       const said: Array<unknown> = []
       const listener = PlainText.logger(Logger.make(({ message }) => void said.push(message)))
@@ -214,7 +214,7 @@ describe("what callers and providers say", () => {
     }),
   )
 
-  it.effect("stands in one line of a log in JSON, and can be read from it as it was", () =>
+  it.effect("takes one line of a JSON log, and round-trips", () =>
     Effect.gen(function* () {
       const evil = "a\nERROR b\r\u001b[2Jc\u2028d\u202ee\u0085\u009b2J"
       const written: Array<string> = []

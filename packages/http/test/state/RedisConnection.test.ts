@@ -53,7 +53,7 @@ describe.skipIf(!Redis.installed)("a Redis behind a network that swallows packet
       return (yield* Context.get(two, Cooldowns).read!(key)) > Date.now()
     })
 
-  it.live("is lived without at once, and found again by itself when packets pass", () =>
+  it.live("fails at once while packets are dropped, and reconnects when they pass", () =>
     Effect.gen(function* () {
       const proxy = yield* proxied
       const state = yield* through(proxy)
@@ -83,7 +83,7 @@ describe.skipIf(!Redis.installed)("a Redis behind a network that swallows packet
     }).pipe(Effect.scoped),
   )
 
-  it.live("keeps nobody from closing", () =>
+  it.live("does not delay closing", () =>
     Effect.gen(function* () {
       const proxy = yield* proxied
       yield* Effect.scoped(

@@ -85,7 +85,7 @@ describe.skipIf(!TestRedisServer.installed)("state in Redis", { timeout: 60_000 
     { arbitrary: { runs: 30 } },
   )
 
-  it.live("takes, gives back and looks at limits as in memory, for all who share it", () =>
+  it.live("acquires, refunds and reads limits as in memory, for all gateways", () =>
     Effect.gen(function* () {
       const [one, two] = [yield* gateway, yield* gateway].map((context) =>
         Context.get(context, RateLimiter.RateLimiter),
@@ -102,7 +102,7 @@ describe.skipIf(!TestRedisServer.installed)("state in Redis", { timeout: 60_000 
     }),
   )
 
-  it.live("keeps answers for all, as long as they are to be kept", () =>
+  it.live("caches responses for all gateways until they expire", () =>
     Effect.gen(function* () {
       const policy = { ttl: 60_000, max: 1 }
       const places = [yield* gateway, yield* gateway].map((context) =>
@@ -125,7 +125,7 @@ describe.skipIf(!TestRedisServer.installed)("state in Redis", { timeout: 60_000 
     }).pipe(Effect.provide(client)),
   )
 
-  it.live("lets rest for all, the longest rest that anybody met", () =>
+  it.live("cools a deployment down for all gateways, for the longest cooldown", () =>
     Effect.gen(function* () {
       const [one, two] = [yield* gateway, yield* gateway].map((context) => Context.get(context, Cooldowns))
       const now = Date.now()
@@ -139,7 +139,7 @@ describe.skipIf(!TestRedisServer.installed)("state in Redis", { timeout: 60_000 
     }),
   )
 
-  it.live("has one of all gateways ask beyond what is believed of a rest, and ends it for all", () =>
+  it.live("lets one gateway probe a cooldown, and ends it for all", () =>
     Effect.gen(function* () {
       const [one, two] = [yield* gateway, yield* gateway].map((context) => Context.get(context, Cooldowns))
       const now = Date.now()
@@ -167,7 +167,7 @@ describe.skipIf(!TestRedisServer.installed)("state in Redis", { timeout: 60_000 
     }),
   )
 
-  it.live("opens and closes a circuit by hand for all", () =>
+  it.live("opens and closes a circuit manually for all gateways", () =>
     Effect.gen(function* () {
       const [one, two] = [yield* gateway, yield* gateway].map((context): Circuit.Store =>
         Context.get(context, CircuitBreaker.CircuitBreakerStore),
@@ -185,8 +185,8 @@ describe.skipIf(!TestRedisServer.installed)("state in Redis", { timeout: 60_000 
   )
 })
 
-describe("a Redis that repeats what it was sent, as one does that knows no HELLO", () => {
-  it.live("has no password told", () =>
+describe("a Redis that quotes commands in its errors", () => {
+  it.live("does not leak the password", () =>
     Effect.gen(function* () {
       const server = yield* Effect.acquireRelease(
         Effect.callback<Server>((resume) => {

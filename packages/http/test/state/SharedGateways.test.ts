@@ -59,14 +59,14 @@ describe.skipIf(!Redis.installed)("gateways that share a Redis", { timeout: 60_0
     await redis.kill()
   })
 
-  it("send three requests a minute between them", async () => {
+  it("share a deployment's limit of three requests a minute", async () => {
     const [a, b] = await pair("three", ", limits: { rpm: 3 }")
     const answered = [await by(a!.base), await by(b!.base), await by(a!.base), await by(b!.base), await by(a!.base)]
     assert.deepStrictEqual(answered, ["three", "three", "three", "backup", "backup"])
     assert.strictEqual(await degraded(a!.base), "0")
   })
 
-  it("give a key's holder three requests a minute between them", async () => {
+  it("share a key's limit of three requests a minute", async () => {
     const keys = "keys: [{ id: shared, key: sk-shared, limits: { rpm: 3 } }, { id: beside, key: sk-beside }]\n"
     const files = { "understudy.yaml": `${configuration("held")}${keys}` }
     const bases = await Promise.all([1, 2].map(() => url(start(["--port", "0"], { files }))))
@@ -79,7 +79,7 @@ describe.skipIf(!Redis.installed)("gateways that share a Redis", { timeout: 60_0
     assert.deepStrictEqual(await asks("sk-beside"), [200, 200, 200, 200])
   })
 
-  it("give the answers again that either kept", async () => {
+  it("share cached responses", async () => {
     const kept = configuration("kept").replace("retry: { times: 0 }", "retry: { times: 0 }, cache: { ttl: 1m }")
     const files = { "understudy.yaml": kept }
     const [a = "", b = ""] = await Promise.all([1, 2].map(() => url(start(["--port", "0"], { files }))))
@@ -96,7 +96,7 @@ describe.skipIf(!Redis.installed)("gateways that share a Redis", { timeout: 60_0
     })
   })
 
-  it("respect the circuit that one of them opened", async () => {
+  it("share an open circuit", async () => {
     const [a, b] = await pair("broken")
     await fault(a!.base, "broken", { status: 500 })
     assert.strictEqual(await by(b!.base), "broken")
@@ -105,7 +105,7 @@ describe.skipIf(!Redis.installed)("gateways that share a Redis", { timeout: 60_0
     assert.match(await metrics(b!.base), /understudy_circuit_state\{deployment="broken"\} 2/)
   })
 
-  it("let a deployment rest that told one of them to come back later", async () => {
+  it("share a cooldown", async () => {
     const [a, b] = await pair("tired")
     await fault(a!.base, "tired", { status: 429, retryAfter: "30s" })
     assert.strictEqual(await by(b!.base), "tired")
@@ -113,7 +113,7 @@ describe.skipIf(!Redis.installed)("gateways that share a Redis", { timeout: 60_0
     assert.strictEqual(await by(b!.base), "backup")
   })
 
-  it("answer while it is killed and restarted, each by what it sees, then share again", async () => {
+  it("serve from their own memory while Redis is down, then share again", async () => {
     const gateways = await pair("loaded")
     const load = { on: true }
     let slowest = 0
@@ -153,7 +153,7 @@ describe.skipIf(!Redis.installed)("gateways that share a Redis", { timeout: 60_0
     assert.strictEqual(await by(b!.base), "backup")
   })
 
-  it("stop when they are told to, though it is silent", async () => {
+  it("stop on a signal while Redis does not respond", async () => {
     const [a] = await pair("stopped")
     assert.strictEqual(await by(a!.base), "stopped")
     redis.freeze()
@@ -163,8 +163,8 @@ describe.skipIf(!Redis.installed)("gateways that share a Redis", { timeout: 60_0
   })
 })
 
-describe("a gateway whose Redis is not there", () => {
-  it("says which, without its password, and serves nothing", async () => {
+describe("a gateway without its Redis", () => {
+  it("fails to start, naming the address without its password", async () => {
     const failing = start(["--port", "0"], {
       files: {
         "understudy.yaml":

@@ -5,7 +5,7 @@ import type { Protect, StreamPolicy } from "@understudy/core/Policies"
 import * as Behavior from "@understudy/providers/testing/Behavior"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as TestGateway from "./TestGateway.ts"
+import * as TestGateway from "../TestGateway.ts"
 
 const ask = { model: "assistant", messages: [{ role: "user" as const, content: "Tell me a story." }] }
 
@@ -91,7 +91,7 @@ for (const protect of ["preamble", "continue", "full"] as const) {
 }
 
 describe("protect: continue", () => {
-  it.live("ends in the error, without [DONE], when the other says something else", () =>
+  it.live("ends in an error, without [DONE], when the continuation does not match", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* serve({ protect: "continue" })
       yield* upstream.script("primary", [Behavior.cut(2, { text })])
@@ -108,7 +108,7 @@ describe("protect: continue", () => {
     }),
   )
 
-  it.live("shows the other what was delivered, and what to repeat", () =>
+  it.live("sends the delivered text and the part to repeat to the other deployment", () =>
     Effect.gen(function* () {
       const gateway = yield* serve({ protect: "continue" })
       yield* gateway.upstream.script("primary", [Behavior.cut(2, { text })])
@@ -129,7 +129,7 @@ describe("protect: continue", () => {
 })
 
 describe("protect: continue, with a backup of another protocol", () => {
-  it.live("goes on from a prefilled beginning, as one answer of the first", () =>
+  it.live("resumes from a prefill as one response of the first deployment", () =>
     Effect.gen(function* () {
       const gateway = yield* serve({ protect: "continue" }, { prefilling: true })
       yield* gateway.upstream.script("primary", [Behavior.cut(2, { text })])
@@ -148,7 +148,7 @@ describe("protect: continue, with a backup of another protocol", () => {
 })
 
 describe("protect: full", () => {
-  it.live("answers in words of one alone, though the other has begun", () =>
+  it.live("returns the response of one deployment only, though another had started", () =>
     Effect.gen(function* () {
       const gateway = yield* serve({ protect: "full" })
       yield* gateway.upstream.script("primary", [Behavior.cut(2, { text })])
@@ -159,7 +159,7 @@ describe("protect: full", () => {
     }),
   )
 
-  it.live("sends a status when nobody says a word", () =>
+  it.live("returns an error status when no deployment sends output", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* serve({ protect: "full" })
       yield* upstream.script("primary", "503")
@@ -169,7 +169,7 @@ describe("protect: full", () => {
     }),
   )
 
-  it.live("closes the upstream of a client that does not wait", () =>
+  it.live("closes the upstream of a client that disconnects", () =>
     Effect.gen(function* () {
       const { client, upstream } = yield* serve({ protect: "full" })
       yield* upstream.script("primary", [Behavior.stall(2, { text })])

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as TestGateway from "./TestGateway.ts"
+import * as TestGateway from "../TestGateway.ts"
 
 const limits = { firstToken: "250 millis", idle: "250 millis", attempt: "250 millis" } as const
 
@@ -24,7 +24,7 @@ const ask = (url: string, stream: boolean) =>
   )
 
 describe.each([false, true])("stream: %s", (stream) => {
-  it.live("an answer that came while the process stood still counts, and no circuit opens", () =>
+  it.live("counts a response that arrived during a stall, and opens no circuit", () =>
     Effect.gen(function* () {
       const { router, upstream, url } = yield* TestGateway.make({
         primary: { timeout: limits, circuit: { failures: 1 } },
@@ -39,7 +39,7 @@ describe.each([false, true])("stream: %s", (stream) => {
     }),
   )
 
-  it.live("silence is still silence", () =>
+  it.live("still times out an upstream that sends nothing", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* TestGateway.make({ primary: { timeout: limits } })
       yield* upstream.script("primary", "silent")

@@ -10,7 +10,7 @@ import { Route } from "@understudy/core"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import OpenAI from "openai"
-import * as TestGateway from "./TestGateway.ts"
+import * as TestGateway from "../TestGateway.ts"
 
 const hello = { role: "user" as const, content: "Hello?" }
 

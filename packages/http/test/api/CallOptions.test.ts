@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Route } from "@understudy/core"
 import * as Effect from "effect/Effect"
-import * as TestGateway from "./TestGateway.ts"
+import * as TestGateway from "../TestGateway.ts"
 
 const hello = { model: "assistant", messages: [{ role: "user" as const, content: "Hello?" }] }
 

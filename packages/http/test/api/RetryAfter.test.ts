@@ -8,7 +8,7 @@ import * as AnthropicProvider from "@understudy/providers/anthropic"
 import * as BedrockProvider from "@understudy/providers/bedrock"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import * as TestGateway from "./TestGateway.ts"
+import * as TestGateway from "../TestGateway.ts"
 
 const key = Redacted.make("sk-upstream-secret")
 
@@ -44,7 +44,7 @@ describe.concurrent("Retry-After", () => {
     const provider = vendors[vendor]
     const script = (millis: number) => forms[form]?.(millis) ?? assert.fail(form)
 
-    it.live(`${title}: too long to wait for, so the next at once, and the deployment rests until then`, () =>
+    it.live(`${title}: falls back at once when the wait is too long, and cools the deployment down`, () =>
       Effect.gen(function* () {
         const route = Route.fallback("primary", "backup").pipe(Route.retry({ times: 3, base: "10 seconds" }))
         const { router, upstream, url } = yield* TestGateway.make({ route, ...(provider && { provider }) })
@@ -61,7 +61,7 @@ describe.concurrent("Retry-After", () => {
       }),
     )
 
-    it.live(`${title}: the caller is told when nobody else is there`, () =>
+    it.live(`${title}: passes the wait to the caller when no deployment is left`, () =>
       Effect.gen(function* () {
         const route = Route.fallback("primary").pipe(Route.retry({ times: 3, base: "10 seconds" }))
         const { upstream, url } = yield* TestGateway.make({ route, ...(provider && { provider }) })
@@ -77,7 +77,7 @@ describe.concurrent("Retry-After", () => {
       }),
     )
 
-    it.live(`${title}: short enough, so waited for, and neither backed off nor passed on`, () =>
+    it.live(`${title}: waits for it when it is short, without backoff or fallback`, () =>
       Effect.gen(function* () {
         const route = Route.fallback("primary", "backup").pipe(Route.retry({ times: 1, base: "1 hour", max: "1 hour" }))
         const { upstream, url } = yield* TestGateway.make({ route, ...(provider && { provider }) })

@@ -6,8 +6,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Route from "@understudy/core/Route"
 import * as Behavior from "@understudy/providers/testing/Behavior"
 import * as Effect from "effect/Effect"
-import { eventFaults, responseFaults } from "../../providers/test/protocols/responses/OpenResponses.ts"
-import * as TestGateway from "./TestGateway.ts"
+import { eventFaults, responseFaults } from "../../../providers/test/protocols/responses/OpenResponses.ts"
+import * as TestGateway from "../TestGateway.ts"
 
 type Fields = Record<string, unknown>
 

@@ -16,8 +16,8 @@ import * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
 import * as Http from "node:http"
 import type { AddressInfo } from "node:net"
-import { Drain } from "../src/Drain.ts"
-import * as Server from "../src/Server.ts"
+import { Drain } from "../../src/Drain.ts"
+import * as Server from "../../src/Server.ts"
 
 /** What no number of JavaScript says as it is written, and names that objects of JavaScript have already. */
 const odd = `[1.0,-0,1e400,-1E-2,9007199254740993,-12345678901234567890,0.1000000000000000055,{"__proto__":{"n":2.50},"constructor":1e21}]`
@@ -308,7 +308,7 @@ describe("numbers keep their digits", () => {
     )
   }
 
-  it.live("is no way past what a field may be", () =>
+  it.live("does not bypass the types of fields", () =>
     Effect.gen(function* () {
       const { ask } = yield* make(vendors["chat"]!)
       const messages = `"messages":[{"role":"user","content":"Hi"}]`
@@ -370,7 +370,7 @@ describe("numbers keep their digits", () => {
     }),
   )
 
-  it.live("has bodies that are read in more than one way read in one", () =>
+  it.live("reads ambiguous bodies in one way", () =>
     Effect.gen(function* () {
       const { ask } = yield* make(vendors["chat"]!)
       const path = "/v1/chat/completions"

@@ -8,8 +8,8 @@ import * as Behavior from "@understudy/providers/testing/Behavior"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
-import { key } from "../src/auth/Auth.ts"
-import * as TestGateway from "./TestGateway.ts"
+import { key } from "../../src/auth/Auth.ts"
+import * as TestGateway from "../TestGateway.ts"
 
 const hello: MessageCreateParamsNonStreaming = {
   model: "assistant",

@@ -13,7 +13,7 @@ import * as Http from "node:http"
 import type { AddressInfo } from "node:net"
 import { APIError } from "openai"
 import type OpenAI from "openai"
-import * as TestGateway from "./TestGateway.ts"
+import * as TestGateway from "../TestGateway.ts"
 
 type Params = Omit<OpenAI.Responses.ResponseCreateParamsNonStreaming, "stream">
 type Event = OpenAI.Responses.ResponseStreamEvent

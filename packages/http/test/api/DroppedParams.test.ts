@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Route from "@understudy/core/Route"
 import * as Effect from "effect/Effect"
-import * as TestGateway from "./TestGateway.ts"
+import * as TestGateway from "../TestGateway.ts"
 
 /** A wish that Anthropic's protocol cannot say. */
 const wish = { model: "assistant", messages: [{ role: "user" as const, content: "Hello?" }], seed: 7 }

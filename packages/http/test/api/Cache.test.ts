@@ -4,7 +4,7 @@ import { Route } from "@understudy/core"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type OpenAI from "openai"
-import * as TestGateway from "./TestGateway.ts"
+import * as TestGateway from "../TestGateway.ts"
 
 const hello = { model: "assistant", messages: [{ role: "user" as const, content: "Hello?" }] }
 
