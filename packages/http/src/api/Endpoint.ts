@@ -1,5 +1,5 @@
 /**
- * Handlers of calls for any client protocol: decode the body, call the router, encode the response. If the provider speaks
+ * Handlers of calls for any client protocol: decode the body, call the router, encode the response. If the provider uses
  * the client's protocol, its response is passed through.
  *
  * Headers are sent only with the first output. Until then, a failure has a status and an error body; after it, the error
@@ -144,7 +144,7 @@ const reply = (answer: Pick<Answer<unknown>, "deadline" | "receipt" | "write">, 
     ),
   )
 
-/** The body of the response: the provider's own text if it spoke this protocol. */
+/** The body of the response: the provider's own text if it used this protocol. */
 const encodeResponse = (
   protocol: ClientProtocol,
   request: Chat.Request,

@@ -298,12 +298,12 @@ describe("what another vendor cannot do", () => {
     }),
   )
 
-  it.live("is refused where the answer would be another without it", () =>
+  it.live("is rejected where dropping it would change the answer", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* TestGateway.make()
       const { status, text } = yield* post(`${url}/v1/messages`, { ...hello, tools: [search] })
       assert.strictEqual(status, 400)
-      assert.include(text, "tools that only the vendor runs")
+      assert.include(text, "hosted tool")
       assert.strictEqual((yield* upstream.requests).length, 0)
     }),
   )
