@@ -1,10 +1,14 @@
 /**
- * The router for those who do not write Effect: the same calls as promises and async iterables.
+ * The router for code without Effect: its calls as promises and async iterables.
  *
  * ```ts
- * const router = Promises.make(RouterLive)
- * const { response } = await router.chat({ model: "assistant", messages: [Chat.user("Who is on tonight?")] })
- * await router.close()
+ * import * as PromiseRouter from "@understudy/core/Promise"
+ *
+ * await using router = PromiseRouter.make(RouterLive)
+ * const { response } = await router.chat({ model: "assistant", messages: [Chat.user("Hello")] })
+ * for await (const part of router.stream({ model: "assistant", messages: [Chat.user("Hello")] })) {
+ *   if (part.type === "text") process.stdout.write(part.text)
+ * }
  * ```
  */
 import * as Effect from "effect/Effect"
@@ -17,27 +21,27 @@ import type * as Embedding from "./model/Embedding.ts"
 import * as Router from "./Router.ts"
 import type { Status } from "./admission/Status.ts"
 
-/** What a caller says beside the request; aborting `signal` closes the upstream. */
+/** The options of a call. Aborting `signal` cancels it, and the request to the provider. */
 export interface Options extends CallOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** A running router. Calls reject with a `RouterError`; those it cannot start for, with the error of its layer. */
+/** A running router. A call rejects with a `RouterError`, or with the layer's error if the router cannot start. */
 export interface PromiseRouter {
-  /** One whole answer. */
+  /** One complete response, with its receipt. */
   readonly chat: (request: Chat.Request, options?: Options) => Promise<Router.Answer>
-  /** A streamed answer, part by part. Leaving the loop closes the upstream. */
+  /** A streamed response, part by part. Leaving the loop cancels the request to the provider. */
   readonly stream: (request: Chat.Request, options?: Omit<Options, "signal">) => AsyncIterable<Chat.Part>
-  /** The vectors of texts. */
+  /** Embeddings, one vector for each input. */
   readonly embed: (request: Embedding.Request, options?: Options) => Promise<Router.Answer<Embedding.Response>>
-  /** How each deployment stands just now. */
+  /** The circuit and the health of each deployment. */
   readonly status: () => Promise<ReadonlyArray<Status>>
-  /** Ends what is running and closes every provider. */
+  /** Cancels running calls and closes every provider. */
   readonly close: () => Promise<void>
   readonly [Symbol.asyncDispose]: () => Promise<void>
 }
 
-/** The router of this layer. It starts with its first call, and stands until it is closed. */
+/** The router of a layer. It starts with the first call, and runs until `close`. */
 export const make = <E>(layer: Layer.Layer<Router.Router, E>): PromiseRouter => {
   const runtime = ManagedRuntime.make(layer)
   const close = () => runtime.dispose()

@@ -1,10 +1,16 @@
 /**
- * Circuits, rate limits, rests and kept answers in Redis, so that gateways that share it trip, throttle, rest and remember
- * as one.
+ * Circuits, rate limits, cooldowns and cached responses in Redis, shared by all gateways that use it.
  *
- * A call never fails because of Redis, and hardly waits for it: an operation that fails, or takes longer than `operationTimeout`,
- * is done in memory instead, and so is every one after it until Redis answers again. Meanwhile each gateway goes by what
- * it sees itself, and finds no answer kept; a warning says so, and the gauge `understudy_state_degraded` is 1.
+ * A call never fails because of Redis. An operation that fails, or takes longer than 100 ms, is done in memory instead, and
+ * so are all that follow until Redis answers again. Until then each gateway uses its own circuits, limits and cooldowns, and
+ * its caches are empty. A warning is logged, and the gauge `understudy_state_degraded` is 1.
+ *
+ * ```ts
+ * const RouterLive = Router.layerShared({ deployments, routes }).pipe(
+ *   Layer.provide(SharedState.layer),
+ *   Layer.provide(NodeRedis.layer({ url: "redis://127.0.0.1:6379", disableOfflineQueue: true })),
+ * )
+ * ```
  */
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -20,27 +26,30 @@ import * as Circuit from "./admission/Circuit.ts"
 import * as RateLimit from "./admission/RateLimit.ts"
 import * as Cooldowns from "./admission/Cooldowns.ts"
 
-/** How long an operation may take before memory does it. */
+/** The timeout of an operation on Redis, after which it is done in memory. */
 const operationTimeout = Duration.millis(100)
 
-/** Redis' own time, in milliseconds. */
+/** Lua: the time of the Redis server, in milliseconds. */
 const now = `local time = redis.call("TIME")
 local now = math.floor(time[1] * 1000 + time[2] / 1000)`
 
-/** How often Redis is tried while it is lost. */
+/** The interval at which Redis is probed while it is unavailable. */
 const reconnectInterval = Duration.millis(250)
 
 const prefix = "understudy:"
 
 const degraded = Metric.gauge("understudy_state_degraded", {
-  description: "1 while the shared state cannot be reached and each gateway goes by what it sees itself, else 0",
+  description: "1 while Redis is unavailable and each gateway uses its own memory, else 0",
 })
 
-/** Does an operation on Redis, or what stands in for it. `isLost` tells Redis' own failures from answers that are errors. */
+/**
+ * Runs `shared`, an operation on Redis, or `local` in its place while Redis is unavailable. `isUnavailable`: whether an error
+ * is Redis' own, rather than a result of the operation.
+ */
 type WithFallback = <A, E, R>(
   shared: Effect.Effect<A, E, R>,
   local: Effect.Effect<A, E, R>,
-  isLost: (error: E) => boolean,
+  isUnavailable: (error: E) => boolean,
 ) => Effect.Effect<A, E, R>
 
 const makeWithFallback = Effect.gen(function* () {
@@ -48,74 +57,83 @@ const makeWithFallback = Effect.gen(function* () {
   const scope = yield* Effect.scope
   const context = yield* Effect.context<never>()
   yield* Metric.update(degraded, 0)
-  let lost = false
+  let down = false
 
-  // A reply that lies unread because this process was busy still counts: it is read before the yield comes back.
-  const late = Effect.as(Effect.andThen(Effect.sleep(operationTimeout), Effect.yieldNow), undefined)
+  // After a blocked event loop, a reply may wait unread in the socket: it is read before the yield returns.
+  const timedOut = Effect.as(Effect.andThen(Effect.sleep(operationTimeout), Effect.yieldNow), undefined)
   const inTime = <A, E, R>(shared: Effect.Effect<A, E, R>) =>
-    Effect.raceFirst(Effect.interruptible(Effect.result(shared)), late)
+    Effect.raceFirst(Effect.interruptible(Effect.result(shared)), timedOut)
 
-  // A write, since a Redis that only reads is of no use either.
+  // A write: a read-only replica does not count as available.
   const probe = Effect.delay(inTime(redis.send("SET", `${prefix}probe`, "1", "PX", "1000")), reconnectInterval)
-  const standIn = Effect.fnUntraced(function* (cause: unknown) {
+  const runDegraded = Effect.fnUntraced(function* (cause: unknown) {
     yield* Metric.update(degraded, 1)
-    yield* Effect.logWarning("Redis is lost: circuits, limits and rests are this gateway's own until it is back", cause)
+    yield* Effect.logWarning(
+      "Redis is unavailable: using in-memory circuits, limits and cooldowns until it reconnects",
+      cause,
+    )
     yield* Effect.repeat(probe, { until: (reply) => reply !== undefined && Result.isSuccess(reply) })
-    lost = false
+    down = false
     yield* Metric.update(degraded, 0)
-    yield* Effect.logInfo("Redis is back: circuits, limits and rests are shared again")
+    yield* Effect.logInfo("Redis is available again: circuits, limits and cooldowns are shared")
   })
-  const lose = (cause: unknown) =>
+  const markDown = (cause: unknown) =>
     Effect.suspend(() => {
-      if (lost) return Effect.void
-      lost = true
-      return Effect.forkIn(Effect.interruptible(Effect.provideContext(standIn(cause), context)), scope)
+      if (down) return Effect.void
+      down = true
+      return Effect.forkIn(Effect.interruptible(Effect.provideContext(runDegraded(cause), context)), scope)
     })
 
-  const ask: WithFallback = (shared, local, isLost) =>
+  const withFallback: WithFallback = (shared, local, isUnavailable) =>
     Effect.suspend(() =>
-      lost
+      down
         ? local
         : Effect.flatMap(inTime(shared), (reply) => {
-            if (reply === undefined) return Effect.andThen(lose("no answer in time"), local)
+            if (reply === undefined) return Effect.andThen(markDown("no reply in time"), local)
             if (Result.isSuccess(reply)) return Effect.succeed(reply.success)
-            return isLost(reply.failure) ? Effect.andThen(lose(reply.failure), local) : Effect.fail(reply.failure)
+            return isUnavailable(reply.failure)
+              ? Effect.andThen(markDown(reply.failure), local)
+              : Effect.fail(reply.failure)
           }),
     )
-  return ask
+  return withFallback
 })
 
 const circuitPrefix = `${prefix}circuit:`
 
 const circuits = (
-  ask: WithFallback,
+  withFallback: WithFallback,
   redis: Redis.Redis["Service"],
   shared: Circuit.Store,
   local: Circuit.Store,
 ): Circuit.Store => {
-  const isLost = ({ reason }: CircuitBreaker.CircuitBreakerError) => reason._tag === "CircuitBreakerStoreError"
+  const isUnavailable = ({ reason }: CircuitBreaker.CircuitBreakerError) => reason._tag === "CircuitBreakerStoreError"
   return {
-    admit: (key) => ask(shared.admit(key), local.admit(key), isLost),
-    // Both hear of it, since Redis may have come or gone since the call was admitted: a probe must never stay unsettled.
-    // The one that did not admit it knows nothing of its generation, and changes nothing.
+    admit: (key) => withFallback(shared.admit(key), local.admit(key), isUnavailable),
+    // Both stores record the outcome, since Redis may have come or gone since the call was admitted, and a probe must be
+    // settled. The store that did not admit the call does not know its generation, and ignores it.
     record: (options) =>
-      Effect.flatMap(local.record(options), (moved) => ask(shared.record(options), Effect.succeed(moved), isLost)),
-    state: (key) => ask(shared.state(key), local.state(key), isLost),
+      Effect.flatMap(local.record(options), (transition) =>
+        withFallback(shared.record(options), Effect.succeed(transition), isUnavailable),
+      ),
+    state: (key) => withFallback(shared.state(key), local.state(key), isUnavailable),
     open: (key, millis) =>
       Effect.andThen(
         local.open?.(key, millis) ?? Effect.void,
-        Effect.ignore(ask(opened(shared, key, millis), Effect.void, () => true)),
+        Effect.ignore(withFallback(openCircuit(shared, key, millis), Effect.void, () => true)),
       ),
     reset: (key) =>
       Effect.andThen(
         local.reset?.(key) ?? Effect.void,
-        Effect.ignore(ask(Effect.asVoid(redis.send("DEL", `${circuitPrefix}${key}`)), Effect.void, () => true)),
+        Effect.ignore(
+          withFallback(Effect.asVoid(redis.send("DEL", `${circuitPrefix}${key}`)), Effect.void, () => true),
+        ),
       ),
   }
 }
 
-/** By a call that fails: Effect's store opens a circuit in no other way. */
-const opened = (shared: Circuit.Store, key: string, millis: number) =>
+/** Opens a circuit by recording a failed call: Effect's store has no other way. */
+const openCircuit = (shared: Circuit.Store, key: string, millis: number) =>
   Effect.scoped(
     Effect.flatMap(shared.admit(key), ({ generation }) =>
       shared.record({
@@ -132,42 +150,44 @@ const opened = (shared: Circuit.Store, key: string, millis: number) =>
   )
 
 const limiter = (
-  ask: WithFallback,
+  withFallback: WithFallback,
   shared: RateLimiter.RateLimiter,
   local: RateLimiter.RateLimiter,
 ): RateLimiter.RateLimiter => {
-  const isLost = ({ reason }: RateLimiter.RateLimiterError) => reason._tag === "RateLimitStoreError"
+  const isUnavailable = ({ reason }: RateLimiter.RateLimiterError) => reason._tag === "RateLimitStoreError"
   return {
     ...local,
-    consume: (options) => ask(shared.consume(options), local.consume(options), isLost),
-    adaptiveConsume: (options) => ask(shared.adaptiveConsume(options), local.adaptiveConsume(options), isLost),
-    adaptiveFeedback: (options) => ask(shared.adaptiveFeedback(options), local.adaptiveFeedback(options), isLost),
+    consume: (options) => withFallback(shared.consume(options), local.consume(options), isUnavailable),
+    adaptiveConsume: (options) =>
+      withFallback(shared.adaptiveConsume(options), local.adaptiveConsume(options), isUnavailable),
+    adaptiveFeedback: (options) =>
+      withFallback(shared.adaptiveFeedback(options), local.adaptiveFeedback(options), isUnavailable),
   }
 }
 
 /**
- * A rest is a key that lives as long as the deployment said, and holds until when nobody asks, by Redis' own clock: no
- * clock of ours is compared with anybody's.
+ * A cooldown is a key that expires when the wait that the provider requested is over. Its value is the time until which no
+ * call is made, by the clock of the Redis server: clocks of gateways are never compared.
  */
 const cooldownScripts = {
-  /** Milliseconds left: above zero while nobody asks, below zero while one may; zero where there is no rest. */
-  look: Redis.script((key: string) => [key], {
+  /** The milliseconds left: positive until a probe is allowed, negative once it is, 0 without a cooldown. */
+  read: Redis.script((key: string) => [key], {
     numberOfKeys: 1,
     lua: `${now}
 local left = redis.call("PTTL", KEYS[1])
 if left <= 0 then return 0 end
-local rests = (tonumber(redis.call("GET", KEYS[1])) or 0) - now
-if rests > 0 then return rests end
+local wait = (tonumber(redis.call("GET", KEYS[1])) or 0) - now
+if wait > 0 then return wait end
 return -left`,
   }).withReturnType<number>(),
-  rest: Redis.script((key: string, millis: number, said: number) => [key, millis, said], {
+  start: Redis.script((key: string, millis: number, requested: number) => [key, millis, requested], {
     numberOfKeys: 1,
     lua: `${now}
-local rests = math.max(now + ARGV[1], tonumber(redis.call("GET", KEYS[1]) or 0) or 0)
-local said = math.max(tonumber(ARGV[2]), redis.call("PTTL", KEYS[1]))
-redis.call("SET", KEYS[1], string.format("%.0f", rests), "PX", string.format("%.0f", said))`,
+local untilTime = math.max(now + ARGV[1], tonumber(redis.call("GET", KEYS[1]) or 0) or 0)
+local requested = math.max(tonumber(ARGV[2]), redis.call("PTTL", KEYS[1]))
+redis.call("SET", KEYS[1], string.format("%.0f", untilTime), "PX", string.format("%.0f", requested))`,
   }),
-  /** 1 where the caller is the one that asks. With no milliseconds to rest, the next caller is. */
+  /** 1 if the call may probe. Other calls then wait `millis`; with 0, the next call may probe. */
   probe: Redis.script((key: string, millis: number) => [key, millis], {
     numberOfKeys: 1,
     lua: `${now}
@@ -181,18 +201,19 @@ return 1`,
 }
 
 const cooldowns = (
-  ask: WithFallback,
+  withFallback: WithFallback,
   redis: Redis.Redis["Service"],
   local: Cooldowns.Cooldowns["Service"],
 ): Cooldowns.Cooldowns["Service"] => {
   const always = () => true
-  const at = (key: string) => `${prefix}rest:${key}`
-  const [look, rest, probe] = [
-    redis.eval(cooldownScripts.look),
-    redis.eval(cooldownScripts.rest),
+  const at = (key: string) => `${prefix}cooldown:${key}`
+  const [read, start, probe] = [
+    redis.eval(cooldownScripts.read),
+    redis.eval(cooldownScripts.start),
     redis.eval(cooldownScripts.probe),
   ]
-  const tell = <A, E>(shared: Effect.Effect<A, E>) => Effect.ignore(ask(Effect.asVoid(shared), Effect.void, always))
+  const share = <A, E>(shared: Effect.Effect<A, E>) =>
+    Effect.ignore(withFallback(Effect.asVoid(shared), Effect.void, always))
   return {
     until: local.until,
     requestedUntil: local.requestedUntil,
@@ -200,79 +221,76 @@ const cooldowns = (
       Effect.clockWith((clock) => {
         const known = Effect.sync(() => local.until(key))
         const left = Effect.orElseSucceed(
-          ask<number | undefined, Redis.RedisError, never>(look(at(key)), Effect.undefined, always),
+          withFallback<number | undefined, Redis.RedisError, never>(read(at(key)), Effect.undefined, always),
           () => undefined,
         )
         return Effect.flatMap(left, (millis) => {
           const now = clock.currentTimeMillisUnsafe()
           if (millis === undefined) return known
           if (millis > 0) {
-            // What is known here is as good: times that travelled differ by what the way takes.
+            // A local cooldown is as good: the time from Redis is off by the latency of the reply.
             return local.until(key) > now ? known : Effect.andThen(local.start(key, now + millis), known)
           }
-          // One that another gateway ended, or asks after.
+          // Another gateway ended the cooldown, or probes.
           const ended = local.until(key) === 0 && local.requestedUntil(key) === 0 ? Effect.void : local.end(key)
           return millis < 0
             ? Effect.as(Effect.andThen(ended, local.start(key, 0, now - millis)), 0)
             : Effect.as(ended, 0)
         })
       }),
-    start: (key, until, said = until) =>
+    start: (key, until, requestedUntil = until) =>
       Effect.clockWith((clock) => {
         const now = clock.currentTimeMillisUnsafe()
-        const [millis, promised] = [Math.ceil(until - now), Math.ceil(said - now)]
+        const [millis, requested] = [Math.ceil(until - now), Math.ceil(requestedUntil - now)]
         if (millis <= 0) return Effect.void
-        return Effect.andThen(local.start(key, until, said), tell(rest(at(key), millis, promised)))
+        return Effect.andThen(local.start(key, until, requestedUntil), share(start(at(key), millis, requested)))
       }),
     probe: (key, until) =>
       Effect.clockWith((clock) => {
         const millis = Math.max(1, Math.ceil(until - clock.currentTimeMillisUnsafe()))
-        const here = local.probe(key, until)
-        const asks = ask(
+        const locally = local.probe(key, until)
+        const probes = withFallback(
           Effect.map(probe(at(key), millis), (won) => won === 1),
-          here,
+          locally,
           always,
         )
         return Effect.flatMap(
-          Effect.orElseSucceed(asks, () => true),
-          (won) => Effect.as(won ? here : local.start(key, until), won),
+          Effect.orElseSucceed(probes, () => true),
+          (won) => Effect.as(won ? locally : local.start(key, until), won),
         )
       }),
-    release: (key) => Effect.andThen(local.release(key), tell(probe(at(key), 0))),
-    end: (key) => Effect.andThen(local.end(key), tell(redis.send("DEL", at(key)))),
+    release: (key) => Effect.andThen(local.release(key), share(probe(at(key), 0))),
+    end: (key) => Effect.andThen(local.end(key), share(redis.send("DEL", at(key)))),
   }
 }
 
-/** Kept answers are keys that live as long as they: how many there may be is Redis' own to say. */
-const cacheStore = (ask: WithFallback, redis: Redis.Redis["Service"]): CacheStore.CacheStore["Service"] => {
+/** A cached response is a key that expires after `ttl`. `max` does not apply: Redis evicts by its own memory policy. */
+const cacheStore = (withFallback: WithFallback, redis: Redis.Redis["Service"]): CacheStore.CacheStore["Service"] => {
   const always = () => true
-  const at = (key: string) => `${prefix}answer:${key}`
+  const at = (key: string) => `${prefix}cache:${key}`
   return {
     forRoute: ({ ttl }) =>
       Effect.succeed({
         get: (key) =>
-          ask(redis.send<string | null>("GET", at(key)), Effect.succeed(null), always).pipe(
+          withFallback(redis.send<string | null>("GET", at(key)), Effect.succeed(null), always).pipe(
             Effect.map((text) => (text === null ? undefined : CacheStore.parse(text))),
             Effect.orElseSucceed(() => undefined),
           ),
         set: (key, entry) =>
           Effect.ignore(
-            ask(redis.send("SET", at(key), CacheStore.print(entry), "PX", String(Math.ceil(ttl))), Effect.void, always),
+            withFallback(
+              redis.send("SET", at(key), CacheStore.print(entry), "PX", String(Math.ceil(ttl))),
+              Effect.void,
+              always,
+            ),
           ),
       }),
   }
 }
 
 /**
- * What shares state, for `Router.layerShared`. Redis may go away and come back while the layer stands; its client must
- * let commands fail while it is away, not queue them.
- *
- * ```ts
- * Router.layerShared(options).pipe(
- *   Layer.provide(SharedState.layer),
- *   Layer.provide(NodeRedis.layer({ url: "redis://127.0.0.1:6379", disableOfflineQueue: true }))
- * )
- * ```
+ * The stores for `Router.layerShared`, in Redis. Redis may disconnect and reconnect while the layer is in use. Its client
+ * must fail commands while it is disconnected, not queue them.
  */
 export const layer: Layer.Layer<
   CircuitBreaker.CircuitBreakerStore | RateLimiter.RateLimiter | Cooldowns.Cooldowns | CacheStore.CacheStore,
@@ -281,7 +299,7 @@ export const layer: Layer.Layer<
 > = Layer.effectContext(
   Effect.gen(function* () {
     const redis = yield* Redis.Redis
-    const ask = yield* makeWithFallback
+    const withFallback = yield* makeWithFallback
     const shared = yield* Layer.build(
       Layer.mergeAll(
         CircuitBreaker.layerStoreRedis({ prefix: circuitPrefix }),
@@ -289,13 +307,15 @@ export const layer: Layer.Layer<
       ),
     )
     const local = yield* Layer.build(Layer.mergeAll(Circuit.layerStore, RateLimit.layerMemory))
-    const both = <I, S>(tag: Context.Key<I, S>, join: (ask: WithFallback, shared: S, local: S) => S) =>
-      Context.make(tag, join(ask, Context.getUnsafe(shared, tag), Context.getUnsafe(local, tag)))
+    const combine = <I, S>(tag: Context.Key<I, S>, join: (withFallback: WithFallback, shared: S, local: S) => S) =>
+      Context.make(tag, join(withFallback, Context.getUnsafe(shared, tag), Context.getUnsafe(local, tag)))
     return Context.mergeAll(
-      both(CircuitBreaker.CircuitBreakerStore, (ask, shared, local) => circuits(ask, redis, shared, local)),
-      both(RateLimiter.RateLimiter, limiter),
-      Context.make(Cooldowns.Cooldowns, cooldowns(ask, redis, Cooldowns.makeMemory())),
-      Context.make(CacheStore.CacheStore, cacheStore(ask, redis)),
+      combine(CircuitBreaker.CircuitBreakerStore, (withFallback, shared, local) =>
+        circuits(withFallback, redis, shared, local),
+      ),
+      combine(RateLimiter.RateLimiter, limiter),
+      Context.make(Cooldowns.Cooldowns, cooldowns(withFallback, redis, Cooldowns.makeMemory())),
+      Context.make(CacheStore.CacheStore, cacheStore(withFallback, redis)),
     )
   }),
 )

@@ -1,13 +1,29 @@
 /**
- * For tests, ours and our users': a provider that follows a script, so that an application's fallback is tested without a
- * network and, under `TestClock`, without waiting.
+ * A scripted provider for tests. It plays outcomes in order and records its requests, so that fallback is tested without a
+ * network, and under `TestClock` without waiting.
  *
  * ```ts
- * const primary = yield* Testing.script([Testing.fail({ _tag: "Overloaded" }), Testing.reply("Hello")])
+ * const primary = Testing.script([Testing.fail({ _tag: "Authentication" })])
+ * const backup = Testing.script([Testing.reply("Hello")])
  * const RouterTest = Router.layer({
- *   deployments: { primary: Deployment.make({ model: "m", provider: primary.layer }) }
+ *   deployments: {
+ *     primary: Deployment.make({ model: "m", provider: primary.layer }),
+ *     backup: Deployment.make({ model: "m", provider: backup.layer }),
+ *   },
+ *   routes: { assistant: Route.fallback("primary", "backup") },
  * })
+ *
+ * const test = Effect.gen(function* () {
+ *   const router = yield* Router.Router
+ *   const { receipt, response } = yield* router.chat({ model: "assistant", messages: [Chat.user("Hi")] })
+ *   assert.strictEqual(Chat.text(response), "Hello")
+ *   assert.strictEqual(receipt.deployment, "backup")
+ *   assert.lengthOf(primary.requests, 1)
+ * }).pipe(Effect.provide(RouterTest))
  * ```
+ *
+ * A failure that is retryable, such as `Overloaded`, is retried after a backoff: advance the `TestClock`, or set
+ * `Route.retry({ times: 0 })`.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -20,21 +36,21 @@ import { Provider } from "./model/Provider.ts"
 import { ProviderError } from "./model/ProviderError.ts"
 import type { Reason } from "./model/ProviderError.ts"
 
-/** What a scripted provider does when it is asked: wait, say some frames, then end, fail, or fall silent. */
+/** What a scripted provider does on a request: it waits, sends frames, then ends, fails or hangs. */
 export interface Outcome {
   readonly after: Duration.Input
   readonly frames: ReadonlyArray<Chat.Frame>
-  /** The time between frames. */
+  /** The delay before each frame. */
   readonly tokenDelay: Duration.Input
   readonly end:
     | { readonly _tag: "Done" }
     | { readonly _tag: "Fails"; readonly error: ProviderError }
     | { readonly _tag: "Silent" }
-  /** What a request for embeddings is given. */
+  /** The response to an embedding request. */
   readonly vectors?: ReadonlyArray<Embedding.Vector>
 }
 
-/** What every outcome may say besides: how long it takes to begin, and between frames. */
+/** The delays of an outcome: before it begins, and before each frame. Default: none. */
 export interface Timing {
   readonly after?: Duration.Input
   readonly tokenDelay?: Duration.Input
@@ -46,45 +62,58 @@ const outcome = (
   { after = Duration.zero, tokenDelay = Duration.zero }: Timing,
 ): Outcome => ({ after, tokenDelay, frames: parts.map((part) => ({ parts: [part] })), end })
 
-const said = (text: string | ReadonlyArray<string>): ReadonlyArray<Chat.Part> => [
+const output = (text: string | ReadonlyArray<string>): ReadonlyArray<Chat.Part> => [
   { type: "start" },
   ...(Predicate.isString(text) ? [text] : text).map((text): Chat.Part => ({ type: "text", text })),
 ]
 
-const whole = (reason: Chat.FinishReason, usage: Chat.Usage): ReadonlyArray<Chat.Part> => [
+const completion = (reason: Chat.FinishReason, usage: Chat.Usage): ReadonlyArray<Chat.Part> => [
   { type: "finish", reason },
   { type: "usage", usage },
 ]
 
-/** Answers whole. An array of texts is streamed piece by piece. */
+/**
+ * A complete response. An array of texts is streamed in pieces. Defaults: finish reason `stop`, 10 input tokens and 5 output
+ * tokens.
+ *
+ * ```ts
+ * Testing.reply(["Good ", "evening"], { after: "1 second", tokenDelay: "100 millis" })
+ * ```
+ */
 export const reply = (
   text: string | ReadonlyArray<string>,
   options: Timing & { readonly usage?: Chat.Usage; readonly finish?: Chat.FinishReason } = {},
 ): Outcome => {
   const usage = options.usage ?? { inputTokens: 10, outputTokens: 5 }
-  return outcome([...said(text), ...whole(options.finish ?? "stop", usage)], { _tag: "Done" }, options)
+  return outcome([...output(text), ...completion(options.finish ?? "stop", usage)], { _tag: "Done" }, options)
 }
 
-/** The answer to a request for embeddings: one vector for each of its inputs. */
+/** The response to an embedding request: one vector for each of its inputs. */
 export const vectors = (vectors: ReadonlyArray<Embedding.Vector>, options: Timing = {}): Outcome => ({
   ...outcome([], { _tag: "Done" }, options),
   vectors,
 })
 
-/** Asks for a tool. `input` is written as the JSON text of the call's arguments. */
+/** A response with a tool call. `input` becomes the JSON text of its arguments. Default id: `call_1`. */
 export const callTool = (name: string, input: unknown, options: Timing & { readonly id?: string } = {}): Outcome =>
   outcome(
     [
       { type: "start" },
       { type: "tool-call", index: 0, id: options.id ?? "call_1", name },
       { type: "tool-arguments", index: 0, arguments: JSON.stringify(input) },
-      ...whole("tool-calls", { inputTokens: 10, outputTokens: 5 }),
+      ...completion("tool-calls", { inputTokens: 10, outputTokens: 5 }),
     ],
     { _tag: "Done" },
     options,
   )
 
-/** Fails: before anything is said, or, with `saying`, after that much of a stream. */
+/**
+ * A failure: before any output, or with `saying` after that much of a stream.
+ *
+ * ```ts
+ * Testing.fail({ _tag: "ServerError" }, { saying: ["Good ", "even"], status: 500 })
+ * ```
+ */
 export const fail = (
   reason: Reason,
   options: Timing & {
@@ -94,7 +123,7 @@ export const fail = (
   } = {},
 ): Outcome =>
   outcome(
-    options.saying === undefined ? [] : said(options.saying),
+    options.saying === undefined ? [] : output(options.saying),
     {
       _tag: "Fails",
       error: new ProviderError({
@@ -106,34 +135,33 @@ export const fail = (
     options,
   )
 
-/** Says nothing more, for ever: at once, or, with `saying`, after that much of a stream. */
+/** Hangs: without any output, or with `saying` after that much of a stream. */
 export const silence = (options: Timing & { readonly saying?: string | ReadonlyArray<string> } = {}): Outcome =>
-  outcome(options.saying === undefined ? [] : said(options.saying), { _tag: "Silent" }, options)
+  outcome(options.saying === undefined ? [] : output(options.saying), { _tag: "Silent" }, options)
 
-/** Ends the stream without a finish reason, as if the connection had closed in good order. */
+/** Ends without a finish reason, as if the connection closed cleanly in the middle of the stream. */
 export const cut = (text: string | ReadonlyArray<string>, options: Timing = {}): Outcome =>
-  outcome(said(text), { _tag: "Done" }, options)
+  outcome(output(text), { _tag: "Done" }, options)
 
-/** A scripted provider: its layer, and what became of it. */
+/** A scripted provider: its layer, and the requests that it received. */
 export interface Scripted {
   readonly layer: Layer.Layer<Provider>
-  /** Every request it was sent, oldest first. */
+  /** The chat requests, oldest first. */
   readonly requests: ReadonlyArray<Chat.Request>
-  /** Those for embeddings, apart. */
+  /** The embedding requests, oldest first. */
   readonly embeddings: ReadonlyArray<Embedding.Request>
-  /** How many calls are under way: zero once everything it began has ended. */
+  /** The number of running requests: 0 if none is leaked. */
   readonly inFlight: () => number
 }
 
-/** What a script may say of its provider besides. */
+/** The options of `script`. */
 export interface ScriptOptions {
-  /** How it counts tokens, if it can; no outcome of the script is spent on it. */
+  /** Counts tokens, without using an outcome of the script. Without it, the provider cannot count. */
   readonly countTokens?: Provider["Service"]["countTokens"]
 }
 
 /**
- * A provider that meets each request, whole, streamed or for embeddings, with the next outcome of the script; the last
- * one repeats.
+ * A provider that answers each request, streamed or not, chat or embeddings, with the next outcome. The last one repeats.
  */
 export const script = (
   outcomes: readonly [Outcome, ...ReadonlyArray<Outcome>],
@@ -144,7 +172,7 @@ export const script = (
   let inFlight = 0
   const next = (): Outcome =>
     outcomes[Math.min(requests.length + embeddings.length, outcomes.length) - 1] ?? outcomes[0]
-  const played = (outcome: () => Outcome): Stream.Stream<Chat.Frame, ProviderError> =>
+  const play = (outcome: () => Outcome): Stream.Stream<Chat.Frame, ProviderError> =>
     Stream.suspend(() => {
       const { after, end, frames, tokenDelay } = outcome()
       inFlight++
@@ -157,7 +185,7 @@ export const script = (
       )
     })
   const stream = (request: Chat.Request): Stream.Stream<Chat.Frame, ProviderError> =>
-    played(() => {
+    play(() => {
       requests.push(request)
       return next()
     })
@@ -165,15 +193,15 @@ export const script = (
     layer: Layer.succeed(Provider, {
       protocol: "scripted",
       stream,
-      chat: (request) => Effect.flatMap(Stream.runCollect(stream(request)), gather),
+      chat: (request) => Effect.flatMap(Stream.runCollect(stream(request)), collect),
       embed: (request) =>
         Effect.suspend(() => {
           embeddings.push(request)
           const outcome = next()
           return Effect.andThen(
-            Stream.runDrain(played(() => outcome)),
+            Stream.runDrain(play(() => outcome)),
             outcome.vectors === undefined
-              ? Effect.die(new Error("The script has words for a request for embeddings: use Testing.vectors"))
+              ? Effect.die(new Error("The next outcome has no vectors for an embedding request: use Testing.vectors"))
               : Effect.succeed({ vectors: outcome.vectors, usage: { inputTokens: 10, outputTokens: 0 } }),
           )
         }),
@@ -199,8 +227,8 @@ const ending = (end: Outcome["end"]): Stream.Stream<never, ProviderError> => {
   }
 }
 
-/** A whole answer, from the frames of a stream; one without a finish reason is malformed. */
-const gather = (frames: ReadonlyArray<Chat.Frame>): Effect.Effect<Chat.Response, ProviderError> => {
+/** The complete response of a stream. Without a finish reason it is malformed. */
+const collect = (frames: ReadonlyArray<Chat.Frame>): Effect.Effect<Chat.Response, ProviderError> => {
   let text = ""
   const calls: Array<Chat.ToolCall> = []
   let usage: Chat.Usage | undefined

@@ -81,11 +81,11 @@ describe("SharedState", () => {
       for (let times = 0; times < 5; times++) assert.strictEqual(yield* rests.read!("a"), 0)
       yield* TestClock.adjust("10 seconds")
       assert.strictEqual(yield* degraded, "1")
-      assert.deepStrictEqual(world.logged, ["Redis is lost"])
+      assert.deepStrictEqual(world.logged, ["Redis is unavailable"])
       world.mood = "back"
       yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* degraded, "0")
-      assert.deepStrictEqual(world.logged, ["Redis is lost", "Redis is back"])
+      assert.deepStrictEqual(world.logged, ["Redis is unavailable", "Redis is available again"])
       const { asked } = world
       yield* rests.read!("a")
       assert.strictEqual(world.asked, asked + 1)

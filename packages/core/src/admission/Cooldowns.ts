@@ -27,7 +27,7 @@ export class Cooldowns extends Context.Service<
     /** Ends a rest. */
     readonly end: (key: string) => Effect.Effect<void>
   }
->()("@understudy/core/Rests") {}
+>()("@understudy/core/Cooldowns") {}
 
 /** Rests of this process alone. */
 export const makeMemory = (): Cooldowns["Service"] => {

@@ -118,9 +118,9 @@ describe.skipIf(!TestRedisServer.installed)("state in Redis", { timeout: 60_000 
       yield* one!.set("kept", entry)
       assert.deepStrictEqual(yield* two!.get("kept"), entry)
       const redis = yield* Redis.Redis
-      const left = yield* redis.send<number>("PTTL", "understudy:answer:kept")
+      const left = yield* redis.send<number>("PTTL", "understudy:cache:kept")
       assert.isTrue(left > 50_000 && left <= 60_000)
-      yield* redis.send("SET", "understudy:answer:kept", "what nobody wrote")
+      yield* redis.send("SET", "understudy:cache:kept", "what nobody wrote")
       assert.isUndefined(yield* one!.get("kept"))
     }).pipe(Effect.provide(client)),
   )

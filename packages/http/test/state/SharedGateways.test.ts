@@ -142,10 +142,10 @@ describe.skipIf(!Redis.installed)("gateways that share a Redis", { timeout: 60_0
     await Promise.all(loading)
     assert.isBelow(slowest, 2000)
     for (const { process } of gateways) {
-      const warnings = process.printed().match(/Redis is lost/g)?.length ?? 0
+      const warnings = process.printed().match(/Redis is unavailable/g)?.length ?? 0
       // Twice it was; a machine that is very busy may lose it for a moment more.
       assert.isTrue(warnings >= 2 && warnings <= 4, `${warnings} warnings`)
-      assert.strictEqual(process.printed().match(/Redis is back/g)?.length, warnings)
+      assert.strictEqual(process.printed().match(/Redis is available again/g)?.length, warnings)
     }
     const [a, b] = gateways
     await fault(a!.base, "loaded", { status: 500 })
