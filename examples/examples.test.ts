@@ -43,11 +43,11 @@ describe.concurrent("examples", { timeout: 120_000 }, () => {
 
   it("knowing-why", async () => {
     const printed = await example("knowing-why")
-    assert.match(printed, /^ {2}1\. lead \(large\): ready$/m)
-    assert.match(printed, /^ {2}1\. lead \(large\): not now: circuit open for [\d.]+ s$/m)
-    assert.match(printed, /^ {4}3\. east \(small\): not now: at its rpm limit/m)
+    assert.match(printed, /^ {2}1\. lead \(large\): available$/m)
+    assert.match(printed, /^ {2}1\. lead \(large\): skipped: circuit open for [\d.]+ s$/m)
+    assert.match(printed, /^ {4}3\. east \(small\): skipped: at its rpm limit/m)
     assert.match(printed, /^flowchart LR$/m)
-    assert.match(printed, /^routes\.assistant: "west" cannot do vision/m)
+    assert.match(printed, /^routes\.assistant: "west" does not support vision/m)
   })
 
   it("which-way", async () => {

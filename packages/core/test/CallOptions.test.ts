@@ -22,8 +22,8 @@ const over = (route: Route.Route, scripts: Record<string, Testing.Scripted>, opt
     routes: { route },
   })
 
-describe("a caller's own deadline", () => {
-  it.effect("ends the call, blames the caller, and counts against nobody", () => {
+describe("CallOptions.timeout", () => {
+  it.effect("ends the call with the caller's timeout, and counts for no circuit", () => {
     const slow = Testing.script([Testing.silence()])
     return Effect.gen(function* () {
       const router = yield* Router.Router
@@ -47,7 +47,7 @@ describe("a caller's own deadline", () => {
     }).pipe(Effect.provide(over(Route.to("slow"), { slow })))
   })
 
-  it.effect("does not lengthen the route's", () => {
+  it.effect("does not extend the route's timeout", () => {
     const slow = Testing.script([Testing.silence()])
     return Effect.gen(function* () {
       const router = yield* Router.Router
@@ -59,8 +59,8 @@ describe("a caller's own deadline", () => {
   })
 })
 
-describe("when", () => {
-  it.effect("goes the first way whose condition holds", () => {
+describe("Route.when", () => {
+  it.effect("uses the first case whose condition holds", () => {
     const scripts = { vip: Testing.script([Testing.reply("v")]), other: Testing.script([Testing.reply("o")]) }
     const route = Route.when([{ if: { tags: ["vip"] }, use: "vip" }], "other")
     return Effect.gen(function* () {
@@ -76,8 +76,8 @@ describe("when", () => {
   })
 })
 
-describe("a route's budget of retries", () => {
-  it.effect("lets no more than ten a minute be retried where traffic is low; the rest go on", () => {
+describe("retry.budget", () => {
+  it.effect("allows ten retries per minute at low traffic; further calls fall back", () => {
     const bad = Testing.script([Testing.fail({ _tag: "Overloaded" })])
     const good = Testing.script([Testing.reply("g")])
     const options = { retry: { times: 1, base: "10 millis" }, circuit: { failures: 1000 } } as const
@@ -92,7 +92,7 @@ describe("a route's budget of retries", () => {
     }).pipe(Effect.provide(over(Route.fallback("bad", "good"), { bad, good }, options)))
   })
 
-  it.effect("is nothing at 0", () => {
+  it.effect("allows no retry at 0", () => {
     const bad = Testing.script([Testing.fail({ _tag: "Overloaded" })])
     return Effect.gen(function* () {
       const router = yield* Router.Router
@@ -103,7 +103,7 @@ describe("a route's budget of retries", () => {
 })
 
 describe("limits.rpd", () => {
-  it.effect("is kept over a day, and gives back what a narrower limit refuses", () => {
+  it.effect("counts over a day, and is refunded when a narrower limit rejects the call", () => {
     const first = Testing.script([Testing.reply("f")])
     const second = Testing.script([Testing.reply("s")])
     return Effect.gen(function* () {

@@ -22,8 +22,8 @@ const over = (primary: Testing.Scripted, backup: Testing.Scripted) =>
 
 const broken = Testing.script([Testing.fail({ _tag: "Overloaded" })])
 
-describe("a router of promises", () => {
-  it("answers, and says how each deployment stands", async () => {
+describe("PromiseRouter", () => {
+  it("answers, and returns the status of each deployment", async () => {
     await using router = over(broken, Testing.script([Testing.reply("Hi")]))
     const { receipt, response } = await router.chat(ask)
     assert.strictEqual(Chat.text(response), "Hi")
@@ -40,14 +40,14 @@ describe("a router of promises", () => {
     )
   })
 
-  it("embeds", async () => {
+  it("returns embeddings", async () => {
     await using router = over(broken, Testing.script([Testing.vectors([[1, 0]])]))
     const { receipt, response } = await router.embed({ model: "assistant", input: ["one"] })
     assert.deepStrictEqual(response.vectors, [[1, 0]])
     assert.strictEqual(receipt.deployment, "backup")
   })
 
-  it("rejects with what was tried", async () => {
+  it("rejects with the attempts", async () => {
     await using router = over(broken, broken)
     const error = await router.chat(ask).then(
       () => assert.fail("expected nobody to answer"),
@@ -58,7 +58,7 @@ describe("a router of promises", () => {
     assert.strictEqual(error.receipt?.attempts.length, 2)
   })
 
-  it("streams, and leaves nothing running when its reader leaves", async () => {
+  it("streams, and cancels the request when the reader stops", async () => {
     const endless = Testing.script([Testing.silence({ saying: ["One ", "two "] })])
     await using router = over(broken, endless)
     let text = ""
@@ -69,7 +69,7 @@ describe("a router of promises", () => {
     assert.strictEqual(endless.inFlight(), 0)
   })
 
-  it("ends a call whose signal is aborted, and everything when it is closed", async () => {
+  it("cancels a call whose signal is aborted, and all calls on close", async () => {
     const silent = Testing.script([Testing.silence()])
     const router = over(silent, silent)
     const abort = new AbortController()

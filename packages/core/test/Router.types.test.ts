@@ -96,8 +96,8 @@ const misnamed = [
   }),
 ]
 
-describe("the names in routes", () => {
-  it.effect("compile where they are those of deployments and routes, and only then", () =>
+describe("names in routes", () => {
+  it.effect("compile only if they are those of deployments and routes", () =>
     Effect.gen(function* () {
       for (const layer of [...fitting, ...computed(["gpt-4o"], {}).slice(0, 2)]) {
         yield* Effect.scoped(Layer.build(layer))
@@ -111,7 +111,7 @@ describe("the names in routes", () => {
 })
 
 describe("the type of Router.layer", () => {
-  it.effect("is the union of what its providers need and how they may fail to start", () => {
+  it.effect("is the union of its providers' requirements and errors", () => {
     const whole: Layer.Layer<Router.Router, Router.InvalidRoutes | NoKey, Vault | Ledger> = layer
     // @ts-expect-error a forgotten requirement (Ledger) does not compile
     const forgotten: Layer.Layer<Router.Router, Router.InvalidRoutes | NoKey, Vault> = layer

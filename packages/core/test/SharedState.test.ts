@@ -53,7 +53,7 @@ const make = Effect.gen(function* () {
 })
 
 describe("SharedState", () => {
-  it.effect("waits for a silent Redis a tenth of a second, once, then goes by memory", () =>
+  it.effect("waits 100 ms for an unresponsive Redis, once, then uses memory", () =>
     Effect.gen(function* () {
       const { circuits, degraded, limiter, rests, world } = yield* make
       assert.strictEqual(yield* degraded, "0")
@@ -74,7 +74,7 @@ describe("SharedState", () => {
     }),
   )
 
-  it.effect("goes by memory at once when Redis fails, and back to Redis by itself, saying each once", () =>
+  it.effect("uses memory at once when Redis fails, returns to Redis by itself, and logs each change once", () =>
     Effect.gen(function* () {
       const { degraded, rests, world } = yield* make
       world.mood = "gone"
@@ -93,8 +93,8 @@ describe("SharedState", () => {
   )
 })
 
-describe("kept answers", () => {
-  it.effect("are not found while Redis is away, and nobody waits for it", () =>
+describe("the shared cache", () => {
+  it.effect("misses without waiting while Redis is unavailable", () =>
     Effect.gen(function* () {
       const { cache, rests, world } = yield* make
       const place = yield* cache.forRoute({ ttl: 60_000, max: 10 })
@@ -112,8 +112,8 @@ describe("kept answers", () => {
   )
 })
 
-describe("a probe that Redis' return overtakes", () => {
-  it.effect("is settled where it was admitted", () =>
+describe("a probe during which Redis reconnects", () => {
+  it.effect("is settled in the store that admitted it", () =>
     Effect.gen(function* () {
       const { circuits, degraded, rests, world } = yield* make
       const record = (generation: number, outcome: "Success" | "Failure") =>
@@ -141,8 +141,8 @@ describe("a probe that Redis' return overtakes", () => {
   )
 })
 
-describe("Rests in memory", () => {
-  it.effect("never shortens a rest, and asks nobody", () =>
+describe("Cooldowns.makeMemory", () => {
+  it.effect("never shortens a cooldown", () =>
     Effect.gen(function* () {
       const rests = Cooldowns.makeMemory()
       assert.isUndefined(rests.read)

@@ -1,11 +1,13 @@
 /**
- * The bridge to `effect/ai` for what embeds: a route as the `EmbeddingModel` of an application. Texts that are embedded one
- * by one at the same time go out together, as ever with that interface.
+ * The bridge to `effect/ai` for embeddings: a route as an `EmbeddingModel`, which batches concurrent texts into one request.
  *
  * ```ts
- * const near = EmbeddingModel.EmbeddingModel.use((model) => model.embed("Who is on tonight?")).pipe(
+ * import * as Understudy from "@understudy/core/EmbeddingModel"
+ * import * as EmbeddingModel from "effect/ai/EmbeddingModel"
+ *
+ * const vector = EmbeddingModel.EmbeddingModel.use((model) => model.embed("Hello")).pipe(
  *   Effect.provide(Understudy.layer("embeddings")),
- *   Effect.provide(RouterLive)
+ *   Effect.provide(RouterLive),
  * )
  * ```
  */
@@ -18,17 +20,17 @@ import * as Failures from "./language-model/Failures.ts"
 import { named, Router } from "../Router.ts"
 import type { RouterError } from "../execution/RouterError.ts"
 
-/** What `effect/ai` has no words for, said of every call. */
+/** The options of every call that `effect/ai` does not set. */
 export interface Options extends CallOptions {
   readonly request?: Omit<Partial<Embedding.Request>, "model" | "input" | "native">
 }
 
 /**
- * The route or deployment of that name, as an `EmbeddingModel`. Fails to start with an `ModelNotFound` where there is none.
+ * The route or deployment of that name, as an `EmbeddingModel`. Fails with the kind `ModelNotFound` if there is none.
  */
 export const layer = (
   route: string,
-  { request: said, ...call }: Options = {},
+  { request: defaults, ...call }: Options = {},
 ): Layer.Layer<EmbeddingModel.EmbeddingModel, RouterError, Router> =>
   Layer.effect(
     EmbeddingModel.EmbeddingModel,
@@ -37,7 +39,7 @@ export const layer = (
       (router) =>
         EmbeddingModel.make({
           embedMany: ({ inputs }) =>
-            Effect.mapBoth(router.embed({ ...said, model: route, input: inputs }, call), {
+            Effect.mapBoth(router.embed({ ...defaults, model: route, input: inputs }, call), {
               onFailure: (error) => Failures.toAi("embedMany", error),
               onSuccess: ({ response: { usage, vectors } }) => ({
                 results: vectors.map((vector) => [...vector]),

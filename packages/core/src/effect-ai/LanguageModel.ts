@@ -1,16 +1,18 @@
 /**
- * The bridge to `effect/ai`, both ways: a route as the `LanguageModel` of an application that speaks to that interface
- * already, and any `LanguageModel` as the provider of a deployment.
+ * The bridge to `effect/ai`, both ways: a route as a `LanguageModel`, and any `LanguageModel` as a provider.
  *
  * ```ts
- * const answer = LanguageModel.generateText({ prompt: "Who is on tonight?" }).pipe(
+ * import * as Understudy from "@understudy/core/LanguageModel"
+ * import * as LanguageModel from "effect/ai/LanguageModel"
+ *
+ * const answer = LanguageModel.generateText({ prompt: "Hello" }).pipe(
  *   Effect.provide(Understudy.layer("assistant")),
- *   Effect.provide(RouterLive)
+ *   Effect.provide(RouterLive),
  * )
  * ```
  *
- * It carries what that interface can say. Seals of thoughts travel in the metadata of parts and are back in the next turn;
- * who answered stands in the `finish` part's.
+ * Encrypted reasoning is in the metadata of parts, and is sent back in the next turn. The `finish` part's metadata has the
+ * deployment that answered.
  */
 import type * as AiError from "effect/ai/AiError"
 import * as LanguageModel from "effect/ai/LanguageModel"
@@ -36,13 +38,13 @@ export type { RequestDefaults } from "./language-model/Requests.ts"
 // A route as a LanguageModel
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What `effect/ai` has no words for, said of every call. */
+/** The options of every call that `effect/ai` does not set. */
 export interface Options extends CallOptions {
   readonly request?: Requests.RequestDefaults
 }
 
 /**
- * The route or deployment of that name, as a `LanguageModel`. Fails to start with an `ModelNotFound` where there is none.
+ * The route or deployment of that name, as a `LanguageModel`. Fails with the kind `ModelNotFound` if there is none.
  */
 export const layer = (
   route: string,
@@ -50,9 +52,10 @@ export const layer = (
 ): Layer.Layer<LanguageModel.LanguageModel, RouterError, Router> =>
   Layer.effect(LanguageModel.LanguageModel, make(route, options))
 
+/** As `layer`, but as an effect. */
 export const make = (
   route: string,
-  { request: said, ...call }: Options = {},
+  { request: defaults, ...call }: Options = {},
 ): Effect.Effect<LanguageModel.LanguageModel, RouterError, Router> =>
   Effect.flatMap(
     Effect.tap(Router, (router) => named(router, route)),
@@ -60,24 +63,26 @@ export const make = (
       LanguageModel.make({
         codecTransformer: Requests.codecTransformer,
         generateText: (options) =>
-          Effect.flatMap(toEffect("generateText", Requests.toChat(route, said, options)), (request) =>
+          Effect.flatMap(fromResult("generateText", Requests.toChat(route, defaults, options)), (request) =>
             Effect.matchEffect(router.chat(request, call), {
               onFailure: (error) => Effect.fail(Failures.toAi("generateText", error)),
-              onSuccess: ({ receipt, response }) => toEffect("generateText", Answers.toParts(response, receipt)),
+              onSuccess: ({ receipt, response }) => fromResult("generateText", Answers.toParts(response, receipt)),
             }),
           ),
         streamText: (options) =>
           Stream.unwrap(
             Effect.map(
-              Effect.flatMap(toEffect("streamText", Requests.toChat(route, said, options)), (request) =>
+              Effect.flatMap(fromResult("streamText", Requests.toChat(route, defaults, options)), (request) =>
                 Effect.mapError(router.chatStream(request, call), (error) => Failures.toAi("streamText", error)),
               ),
               ({ frames, receipt }) => {
-                const teller = Streams.encoder()
+                const encoder = Streams.encoder()
                 return frames.pipe(
                   Stream.mapError((error) => Failures.toAi("streamText", error)),
-                  Stream.map(teller.push),
-                  Stream.concat(Stream.fromEffect(Effect.suspend(() => toEffect("streamText", teller.end(receipt))))),
+                  Stream.map(encoder.push),
+                  Stream.concat(
+                    Stream.fromEffect(Effect.suspend(() => fromResult("streamText", encoder.end(receipt)))),
+                  ),
                   Stream.flattenIterable,
                 )
               },
@@ -86,7 +91,7 @@ export const make = (
       }),
   )
 
-const toEffect = <A>(
+const fromResult = <A>(
   method: Failures.Method,
   result: Result.Result<A, AiError.AiErrorReason>,
 ): Effect.Effect<A, AiError.AiError> =>
@@ -97,20 +102,21 @@ const toEffect = <A>(
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * The provider of a deployment whose model is this one, whatever its deployment calls it:
+ * The provider that calls a `LanguageModel`. The `model` of its deployment is only a name.
  *
  * ```ts
  * Deployment.make({ model: "local", provider: Understudy.provider(OllamaModel) })
  * ```
  *
- * What a prompt cannot say is passed on to another; sampling is the model's own to configure, and reported as droppedParams. An
- * answer by a schema comes whole, for `effect/ai` streams none.
+ * A request that a `Prompt` does not support fails with `Unsupported`, and another deployment is tried. Sampling parameters
+ * belong to the configuration of the `LanguageModel`, and are reported as dropped. A structured response is not streamed,
+ * since `effect/ai` does not stream it.
  */
 export const provider = <E, R>(layer: Layer.Layer<LanguageModel.LanguageModel, E, R>): Layer.Layer<Provider, E, R> =>
   Layer.provide(Layer.effect(Provider, Effect.map(LanguageModel.LanguageModel, toProvider)), layer)
 
 const toProvider = (model: LanguageModel.LanguageModel): Provider["Service"] => {
-  const object = (
+  const chatObject = (
     prompt: Prompt.Prompt,
     { name, schema }: Requests.StructuredFormat,
   ): Effect.Effect<Chat.Response, ProviderError> =>
@@ -124,36 +130,36 @@ const toProvider = (model: LanguageModel.LanguageModel): Provider["Service"] => 
     )
   const chat = ({
     asked,
-    formed,
+    format,
     custom,
     prompt,
   }: Requests.ConvertedPrompt): Effect.Effect<Chat.Response, ProviderError> =>
-    formed === undefined
+    format === undefined
       ? Effect.flatMap(Effect.mapError(model.generateText(asked), Failures.fromAi), ({ content }) =>
           Effect.fromResult(Answers.fromParts(content, custom)),
         )
-      : object(prompt, formed)
+      : chatObject(prompt, format)
   return {
     protocol: "effect-ai",
     chat: (request) =>
-      Effect.flatMap(Effect.fromResult(Requests.fromChat(request)), (put) =>
-        Effect.map(chat(put), (response) =>
-          put.droppedParams === undefined ? response : { ...response, droppedParams: put.droppedParams },
+      Effect.flatMap(Effect.fromResult(Requests.fromChat(request)), (converted) =>
+        Effect.map(chat(converted), (response) =>
+          converted.droppedParams === undefined ? response : { ...response, droppedParams: converted.droppedParams },
         ),
       ),
     stream: (request) =>
       Stream.unwrap(
-        Effect.map(Effect.fromResult(Requests.fromChat(request)), (put) => {
-          const read = Streams.reader(put.custom)
+        Effect.map(Effect.fromResult(Requests.fromChat(request)), (converted) => {
+          const decode = Streams.decoder(converted.custom)
           const frames =
-            put.formed === undefined
-              ? Stream.mapEffect(Stream.mapError(model.streamText(put.asked), Failures.fromAi), (part) =>
-                  Effect.fromResult(read(part)),
+            converted.format === undefined
+              ? Stream.mapEffect(Stream.mapError(model.streamText(converted.asked), Failures.fromAi), (part) =>
+                  Effect.fromResult(decode(part)),
                 )
-              : Stream.fromEffect(Effect.map(chat(put), asSingleFrame))
-          return put.droppedParams === undefined
+              : Stream.fromEffect(Effect.map(chat(converted), asSingleFrame))
+          return converted.droppedParams === undefined
             ? frames
-            : Stream.prepend(frames, [{ parts: [], droppedParams: put.droppedParams }])
+            : Stream.prepend(frames, [{ parts: [], droppedParams: converted.droppedParams }])
         }),
       ),
   }
@@ -161,7 +167,7 @@ const toProvider = (model: LanguageModel.LanguageModel): Provider["Service"] => 
 
 const none: ReadonlySet<string> = new Set()
 
-/** An answer that came at once, as a stream of one frame. */
+/** A complete response, as a single frame. */
 const asSingleFrame = ({ content, finishReason, id, model, usage }: Chat.Response): Chat.Frame => ({
   parts: [
     { type: "start", id, model },

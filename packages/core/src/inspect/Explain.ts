@@ -1,9 +1,8 @@
 /**
- * Why a call would go where it goes: the route's plan as a tree of data, each candidate with what every check says of it
- * just now and the policies that hold for it there.
+ * Explanations of calls: the route's plan as a tree of data, with the checks and the policies of each deployment.
  *
- * Explaining changes nothing: circuits are read, limits are peeked at, no turn is moved on, no chance is drawn. What it
- * says of a candidate is what a call made at the same moment would find.
+ * Explaining has no side effects: circuits and limits are read, no round robin moves, no random number is drawn. A call made
+ * at that moment gets the results that the explanation shows.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -28,41 +27,41 @@ import * as Wildcard from "../route/Wildcard.ts"
 // The tree
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** A route, resolved for one call. All times are milliseconds. */
+/** A route resolved for one call. All durations are in milliseconds. */
 export interface Explanation {
-  /** The route or deployment that was named. */
+  /** The route or the deployment that is called. */
   readonly route: string
   readonly streaming: boolean
   /** Input tokens, estimated by length. */
   readonly inputTokens: number
   readonly requires: ReadonlyArray<Capability>
-  /** How long the whole call may take, by the route or, where that is shorter, its caller. */
+  /** The timeout of the whole call: the route's, or the caller's if that is shorter. */
   readonly total: number
-  /** How long a write of the answer to its client may make no progress. */
+  /** The timeout of a write to the client without progress. */
   readonly write: number
-  /** How long the route keeps its answers, and how many: one that it has is given again, and nobody is asked. */
+  /** The route's cache policy. Whether the cache has a response for this call is not checked. */
   readonly cache?: ResolvedCachePolicy | undefined
-  /** How long a stream of the route may be silent before keep-alives are sent. */
+  /** The interval of keep-alives. */
   readonly sse?: { readonly keepAlive: number } | undefined
   readonly plan: Node
 }
 
 /**
- * A candidate at its place; what is tried in this order, a `fallback` or a balance by its strategy; or a branch, of which
- * `use` is asked only after a failure of `plan` for one of the reasons `after`.
+ * A node of the plan: a deployment; a sequence of plans in the order in which they are tried; or an error branch, whose `use`
+ * is tried after a failure of `plan` for one of the reasons `after`.
  */
 export type Node =
   | ExplainedDeployment
   | { readonly _tag: "Sequence"; readonly strategy: Selection; readonly plans: ReadonlyArray<Node> }
   | { readonly _tag: "OnError"; readonly plan: Node; readonly after: ReadonlyArray<ReasonTag>; readonly use: Node }
 
-/** In turn, in a race, or by a balance's strategy. */
+/** How a sequence is tried: in order, as a hedge, or by a balance's strategy. */
 export type Selection = "fallback" | "hedge" | Strategy.Strategy
 
-/** What one check says: `Available`, or what stands in the way. */
+/** The result of a check: `Available`, or the reason to skip the deployment. */
 export type Availability = Plan.Availability | Rejection
 
-/** What every check says, in the order a call makes them. */
+/** The result of every check, in the order in which a call makes them. */
 export interface Checks {
   readonly weight: Availability
   readonly capability: Availability
@@ -73,47 +72,48 @@ export interface Checks {
   readonly limits: Availability
 }
 
+/** A deployment in the plan. */
 export interface ExplainedDeployment {
   readonly _tag: "Deployment"
   readonly deployment: string
   readonly model: string
-  /** Of the first check that does not pass; `Available` when all do. */
+  /** The result of the first check that fails; `Available` if all pass. */
   readonly availability: Availability
   readonly checks: Checks
-  /** What its balance's strategy goes by: see `Strategy.score`. */
+  /** The number that its balance's strategy sorts by: see `Strategy.score`. */
   readonly score: number | undefined
   readonly policies: Policies
 }
 
-/** The policies of a candidate at its place. How long it may take to connect is its provider's own. */
+/** The policies of a deployment at its place in the route. `timeout.connect` belongs to the provider, and is not shown. */
 export interface Policies {
   readonly retry: ResolvedRetryPolicy
-  /** `any` when the next is asked after every error, the caller's included. */
+  /** `any`: falls back after every error, `InvalidRequest` included. */
   readonly fallbackOn: RoutePolicies["fallbackOn"]
-  /** `schema` when an answer that misses its JSON schema is a failed attempt. */
+  /** `schema`: a response that does not match its JSON schema is a failed attempt. */
   readonly accept?: RoutePolicies["accept"]
   readonly timeout: { readonly firstToken: number; readonly idle: number; readonly attempt: number }
-  /** What a stream that breaks after its commit costs: see `Protection`. */
+  /** What happens when a stream breaks after its first output: see `StreamPolicy`. */
   readonly protect: Protect
-  /** What becomes of a wish that its protocol cannot say. */
+  /** What happens to parameters that its protocol does not support. */
   readonly unsupportedParams: UnsupportedParams
   readonly circuit: CircuitPolicy
-  /** The longest wait that is believed of a deployment that asks to be left alone. */
+  /** The longest cooldown before a call probes. */
   readonly cooldown: { readonly max: number }
   readonly limits: Limits
 }
 
-/** `failures` in a row, or `rate` of the last `over` outcomes, open the circuit. */
+/** `failures` in a row, or a share of `failureRateThreshold` in the last `windowSize` outcomes, open the circuit. */
 export type CircuitPolicy = { readonly open: number; readonly max: number; readonly permanentFailure: number } & (
   | { readonly failures: number }
   | { readonly failureRateThreshold: number; readonly windowSize: number }
 )
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Making it
+// Explaining
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Explains what a call on this route would meet. A `shuffle` is shown as written: its order is drawn call by call. */
+/** Explains a call on a route. A `shuffle` is shown as written: its order is drawn for each call. */
 export const make = (
   stores: Admission.Stores,
   route: BoundRoute.BoundRoute,
@@ -123,8 +123,8 @@ export const make = (
   const node = (plan: Plan.Plan, by: Selection): Effect.Effect<Node> => {
     switch (plan._tag) {
       case "Step":
-        return Effect.map(Admission.peek(stores, plan.leaf.candidate, call), (sight) =>
-          explainStep(route.name, plan, by, sight, call, total),
+        return Effect.map(Admission.peek(stores, plan.leaf.candidate, call), (state) =>
+          explainStep(route.name, plan, by, state, call, total),
         )
       case "Sequence":
         return Effect.map(
@@ -155,31 +155,31 @@ export const make = (
 
 const fixedRandom: Plan.Random = () => 0
 
-const ready: Availability = { _tag: "Available" }
+const available: Availability = { _tag: "Available" }
 
 const explainStep = (
   route: string,
   { leaf: { accept, candidate, fallbackOn, policies: resolved }, availability }: Plan.Step,
   by: Selection,
-  sight: Admission.Checks,
+  state: Admission.Checks,
   call: Call,
   total: number,
 ): ExplainedDeployment => {
   const { attempt, firstToken } = limits(candidate, resolved, call)
   const checks: Checks = {
-    weight: availability._tag === "ZeroWeight" ? availability : ready,
+    weight: availability._tag === "ZeroWeight" ? availability : available,
     capability: Plan.checkCapabilities(candidate, call),
     contextWindow: Plan.checkContextWindow(candidate, call),
-    cooldown: sight.cooldown ?? ready,
-    circuit: sight.circuit ?? ready,
-    concurrency: sight.concurrency ?? ready,
-    limits: sight.limits ?? ready,
+    cooldown: state.cooldown ?? available,
+    circuit: state.circuit ?? available,
+    concurrency: state.concurrency ?? available,
+    limits: state.limits ?? available,
   }
   return {
     _tag: "Deployment",
     deployment: candidate.name,
     model: Wildcard.substitute(candidate.deployment.model, route, call.request.model),
-    availability: Object.values(checks).find(({ _tag }) => _tag !== "Available") ?? ready,
+    availability: Object.values(checks).find(({ _tag }) => _tag !== "Available") ?? available,
     checks,
     score:
       by === "fallback" || by === "hedge" || availability._tag === "ZeroWeight"
@@ -208,7 +208,7 @@ const circuit = ({ circuit: { permanentFailure, max, open, trip } }: Candidate):
     ? { failures: trip.failures, open, max, permanentFailure }
     : { failureRateThreshold: trip.threshold, windowSize: trip.size, open, max, permanentFailure }
 
-/** Every candidate of the tree, in the order it stands there. */
+/** The deployments of a plan, in the order in which they are tried. */
 export const candidates = (node: Node): ReadonlyArray<ExplainedDeployment> => {
   switch (node._tag) {
     case "Deployment":
@@ -221,10 +221,10 @@ export const candidates = (node: Node): ReadonlyArray<ExplainedDeployment> => {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// In words
+// Text
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The explanation for people: a line for the call, then the tree, candidates numbered in the order they are tried. */
+/** The explanation as lines of text: one for the call, then the tree, with deployments numbered in the order of tries. */
 export const lines = ({
   cache,
   requires,
@@ -236,7 +236,7 @@ export const lines = ({
   total,
 }: Explanation): ReadonlyArray<string> => {
   let place = 0
-  const told = (node: Node, indent: string): ReadonlyArray<string> => {
+  const render = (node: Node, indent: string): ReadonlyArray<string> => {
     switch (node._tag) {
       case "Deployment":
         return [
@@ -244,30 +244,30 @@ export const lines = ({
           ...policies(node, streaming).map((line) => `${indent}     ${line}`),
         ]
       case "Sequence":
-        return [`${indent}${node.strategy}`, ...node.plans.flatMap((each) => told(each, `${indent}  `))]
+        return [`${indent}${node.strategy}`, ...node.plans.flatMap((each) => render(each, `${indent}  `))]
       case "OnError":
         return [
-          ...told(node.plan, indent),
+          ...render(node.plan, indent),
           `${indent}after ${node.after.join(" or ")}`,
-          ...told(node.use, `${indent}  `),
+          ...render(node.use, `${indent}  `),
         ]
     }
   }
-  const kept = cache === undefined ? "" : `; its answer is kept for ${time(cache.ttl)}`
-  const silent = sse === undefined || !streaming ? "" : `; keep-alives after ${time(sse.keepAlive)} of silence`
-  const needing = requires.length === 0 ? "" : `, needing ${requires.join(" and ")}`
+  const cached = cache === undefined ? "" : `; cached for ${time(cache.ttl)}`
+  const keepAlive = sse === undefined || !streaming ? "" : `; keep-alives every ${time(sse.keepAlive)} without data`
+  const required = requires.length === 0 ? "" : `, requiring ${requires.join(" and ")}`
   return [
-    `${route}: a ${streaming ? "streamed" : "plain"} call of about ${inputTokens} input tokens${needing}; ${time(total)} in all${kept}${silent}`,
-    ...told(plan, ""),
+    `${route}: a ${streaming ? "streamed" : "non-streamed"} call of about ${inputTokens} input tokens${required}; at most ${time(total)} in total${cached}${keepAlive}`,
+    ...render(plan, ""),
   ]
 }
 
 const headline = ({ checks, deployment, model, score }: ExplainedDeployment): string => {
-  const against = Object.values(checks).flatMap((availability: Availability) =>
+  const reasons = Object.values(checks).flatMap((availability: Availability) =>
     availability._tag === "Available" ? [] : [meaning(availability).text],
   )
   const scored = score === undefined ? "" : `, score ${Math.round(score * 1000) / 1000}`
-  return `${deployment} (${model}${scored}): ${against.length === 0 ? "ready" : `not now: ${against.join("; ")}`}`
+  return `${deployment} (${model}${scored}): ${reasons.length === 0 ? "available" : `skipped: ${reasons.join("; ")}`}`
 }
 
 const policies = (
@@ -276,7 +276,7 @@ const policies = (
   }: ExplainedDeployment,
   streaming: boolean,
 ) => {
-  const limited = Object.entries(limits).map(([limit, most]) => `${limit} ${most}`)
+  const limited = Object.entries(limits).map(([limit, max]) => `${limit} ${max}`)
   return [
     retry.times === 0
       ? "no retries"
@@ -285,12 +285,12 @@ const policies = (
       ? `at most ${time(timeout.firstToken)} to the first token, ${time(timeout.idle)} between events`
       : `at most ${time(timeout.attempt)} an attempt`,
     `circuit opens after ${"failures" in circuit ? `${circuit.failures} failures in a row` : `${circuit.failureRateThreshold * 100} % of ${circuit.windowSize} fail`}, for ${time(circuit.open)} to ${time(circuit.max)}`,
-    // What follows from the line before needs no line of its own.
-    ...(cooldown.max === circuit.max ? [] : [`cools down for at most ${time(cooldown.max)} before one call probes`]),
-    ...(fallbackOn === undefined ? [] : ["goes on after any error"]),
-    ...(accept === undefined ? [] : ["an answer that misses its JSON schema is a failed attempt"]),
-    ...(unsupportedParams === "skip" ? ["passed over when it cannot say every wish"] : []),
-    ...(streaming && protect !== "preamble" ? [`a broken stream: ${protect}`] : []),
+    // The default is the circuit's `max`, which the line before shows.
+    ...(cooldown.max === circuit.max ? [] : [`cools down for at most ${time(cooldown.max)} before a call probes`]),
+    ...(fallbackOn === undefined ? [] : ["falls back after any error"]),
+    ...(accept === undefined ? [] : ["a response that does not match its JSON schema is a failed attempt"]),
+    ...(unsupportedParams === "skip" ? ["skipped if it does not support every parameter"] : []),
+    ...(streaming && protect !== "preamble" ? [`stream protection: ${protect}`] : []),
     ...(limited.length === 0 ? [] : [`limits: ${limited.join(", ")}`]),
   ]
 }

@@ -1,6 +1,7 @@
 /**
- * What is legal in a configuration and yet hardly meant: candidates that are never asked, asked twice or come too late,
- * fallbacks that can do less than those before them, vectors that cannot be compared; and what a route may cost at its worst. Pure: nobody is started.
+ * Lint warnings, and the worst case of each route. The warnings are for valid routes that are probably mistakes: deployments
+ * that are never tried, tried twice or too late, fallbacks with fewer capabilities, different embedding models. It is pure
+ * and starts no provider.
  */
 import * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
@@ -14,14 +15,14 @@ import type { ResolvedRetryPolicy } from "../policy/Retry.ts"
 import type { Route } from "../route/Route.ts"
 import * as Routes from "../route/Route.ts"
 
-/** The worst that one call on a route may come to. */
+/** The worst case of one call on a route. */
 export interface WorstCase {
   readonly route: string
-  /** At providers, retries included. */
+  /** Attempts at providers, retries included. */
   readonly attempts: number
-  /** Milliseconds a plain call may take: every attempt as slow as it may be, never longer than `total`. */
+  /** The longest duration of a call that is not streamed, in milliseconds: every attempt times out, up to `total`. */
   readonly millis: number
-  /** US dollars under `assumed`, of the candidates whose price is known; `undefined` if none is. */
+  /** US dollars under `pricingAssumption`, for deployments with a price; `undefined` if none has one. */
   readonly dollars: number | undefined
   /** Deployments without a price. */
   readonly unpriced: ReadonlyArray<string>
@@ -29,11 +30,11 @@ export interface WorstCase {
 
 export interface Report {
   readonly warnings: ReadonlyArray<Problem>
-  /** One for each route, as written. */
+  /** One for each route, in the order of the routes. */
   readonly worstCases: ReadonlyArray<WorstCase>
 }
 
-/** What the price of a worst case assumes: every attempt is billed, reads `input` tokens and writes `maxOutput`, or `output` where that is not said. */
+/** The worst case assumes that every attempt is billed with `input` tokens, and `maxOutput` or else `output` tokens. */
 export const pricingAssumption = { input: 1000, output: 4096 }
 
 interface Named {
@@ -43,8 +44,8 @@ interface Named {
 }
 
 /**
- * Looks at every route, or says why they do not even fit together: unknown names, circles. `local` names the deployments
- * that are served nearby: see `Provider`.
+ * Lints every route; fails with the problems of invalid routes, such as unknown names and cycles. `local`: the names of the
+ * deployments that are served nearby (see `ProviderService.local`).
  */
 export const lint = (
   routes: Readonly<Record<string, Route>>,
@@ -62,10 +63,10 @@ export const lint = (
     const found = new Map([...compiled].map(([name, route]) => [name, warnings(route)]))
     return {
       warnings: Object.entries(routes).flatMap(([name, route]) => {
-        // What is said of a route that it names is not said again of this one.
-        const said = new Set(Routes.names(route).flatMap((each) => found.get(each) ?? []))
+        // Warnings of routes that it names are reported for those routes.
+        const reported = new Set(Routes.names(route).flatMap((each) => found.get(each) ?? []))
         return (found.get(name) ?? [])
-          .filter((message) => !said.has(message))
+          .filter((message) => !reported.has(message))
           .map((message) => ({ path: `routes.${name}`, message }))
       }),
       worstCases: [...compiled.values()].filter(({ name }) => Object.hasOwn(routes, name)).map(worst),
@@ -78,33 +79,32 @@ export const lint = (
 // ---------------------------------------------------------------------------------------------------------------------
 
 const warnings = ({ route, total }: BoundRoute.BoundRoute<Named>): ReadonlyArray<string> => [
-  ...new Set(paths(route).flatMap((way) => warningsOf(way, total))),
+  ...new Set(paths(route).flatMap((path) => warningsOf(path, total))),
 ]
 
 const warningsOf = (all: Path, total: number): ReadonlyArray<string> => {
-  const asked = all.filter(({ never }) => !never).map(({ leaf }) => leaf)
-  // A branch is taken after some failures only, and asks nobody again who has failed.
+  const tried = all.filter(({ never }) => !never).map(({ leaf }) => leaf)
+  // A branch is taken after certain failures only, and tries no failed deployment again.
   const chain = all.filter(({ branch, never }) => !never && !branch).map(({ leaf }) => leaf)
   return [
-    ...all.flatMap(({ leaf, never }) =>
-      never ? [`"${leaf.candidate.name}" is never asked by its balance: its weight is 0`] : [],
-    ),
+    ...all.flatMap(({ leaf, never }) => (never ? [`"${leaf.candidate.name}" is never tried: its weight is 0`] : [])),
     ...duplicates(chain),
     ...unreachableInTime(chain, total),
-    ...weakerFallbacks(asked),
-    ...unanswerable(asked),
-    ...mixedEmbeddingModels(asked),
+    ...weakerFallbacks(tried),
+    ...unanswerable(tried),
+    ...mixedEmbeddingModels(tried),
   ]
 }
 
+/** A deployment on a path. */
 interface Place {
   readonly leaf: BoundRoute.Leaf<Named>
   readonly never: boolean
-  /** Whether it stands in a branch, such as `onContextWindow`. */
+  /** Whether it is in an error branch, such as `onContextWindow`. */
   readonly branch: boolean
 }
 
-/** Everybody a call may ask that goes one way through the conditions of its route, in order. */
+/** The deployments that a call may try, in order, for one choice of cases. */
 type Path = ReadonlyArray<Place>
 
 const paths = (route: BoundRoute.Bound<Named>): ReadonlyArray<Path> => {
@@ -119,37 +119,40 @@ const paths = (route: BoundRoute.Bound<Named>): ReadonlyArray<Path> => {
     case "When":
       return [...route.cases.map(({ use }) => use), route.otherwise].flatMap(paths)
     case "OnError": {
-      const branches = paths(route.use).map((way) => way.map((place) => ({ ...place, branch: true })))
+      const branches = paths(route.use).map((path) => path.map((place) => ({ ...place, branch: true })))
       return joined(paths(route.route), branches)
     }
   }
 }
 
-/** Every way of the first followed by every way of the second. */
+/** Every path of the first, followed by every path of the second. */
 const joined = (first: ReadonlyArray<Path>, second: ReadonlyArray<Path>): ReadonlyArray<Path> =>
   first.flatMap((before) => second.map((after) => [...before, ...after]))
 
 type Leaves = ReadonlyArray<BoundRoute.Leaf<Named>>
 
-const duplicates = (asked: Leaves): ReadonlyArray<string> => {
-  const names = asked.map(({ candidate }) => candidate.name)
+const duplicates = (tried: Leaves): ReadonlyArray<string> => {
+  const names = tried.map(({ candidate }) => candidate.name)
   return [...new Set(names)]
     .map((name) => ({ name, times: names.filter((each) => each === name).length }))
     .filter(({ times }) => times > 1)
-    .map(({ name, times }) => `"${name}" stands in it ${times} times: whoever comes to it again has seen it fail`)
+    .map(
+      ({ name, times }) =>
+        `"${name}" appears ${times} times in this route: later entries only run after it has already failed`,
+    )
 }
 
-/** Silence is not asked twice: a silent candidate takes as long as one attempt may. */
-const unreachableInTime = (asked: Leaves, total: number): ReadonlyArray<string> => {
-  for (const [kind, limit] of [["plain", "attempt"] as const, ["streamed", "firstToken"] as const]) {
-    let silent = 0
-    for (const { candidate, policies } of asked) {
-      if (silent >= total) {
+/** A timeout is not retried: a deployment without output takes the time of one attempt. */
+const unreachableInTime = (tried: Leaves, total: number): ReadonlyArray<string> => {
+  for (const [kind, limit] of [["non-streamed", "attempt"] as const, ["streamed", "firstToken"] as const]) {
+    let elapsed = 0
+    for (const { candidate, policies } of tried) {
+      if (elapsed >= total) {
         return [
-          `"${candidate.name}" comes too late for a ${kind} call when all before it are silent: they may take ${time(silent)}, the call ${time(total)}`,
+          `"${candidate.name}" is not tried in a ${kind} call if all deployments before it time out: they take up to ${time(elapsed)}, and the call's total timeout is ${time(total)}`,
         ]
       }
-      silent += policies[limit]
+      elapsed += policies[limit]
     }
   }
   return []
@@ -159,51 +162,55 @@ const abilities = ["tools", "vision", "audio", "files", "jsonSchema", "reasoning
   keyof Capabilities
 >
 
-/** Compared with the first, which is who the route was written for. */
+/** Compares the fallbacks with the first deployment. */
 const weakerFallbacks = ([first, ...others]: Leaves): ReadonlyArray<string> => {
   if (first === undefined) return []
-  const lead = first.candidate
-  const able = lead.deployment.capabilities ?? {}
+  const primary = first.candidate
+  const expected = primary.deployment.capabilities ?? {}
   const seen = new Map(others.map(({ candidate }) => [candidate.name, candidate.deployment.capabilities ?? {}]))
   return [...seen].flatMap(([name, capabilities]) => {
-    const lost = abilities.filter((ability) => capabilities[ability] === false && able[ability] !== false)
-    const [window, whole] = [capabilities.contextWindow, able.contextWindow]
+    const lost = abilities.filter((ability) => capabilities[ability] === false && expected[ability] !== false)
+    const [window, primaryWindow] = [capabilities.contextWindow, expected.contextWindow]
     return [
       ...(lost.length === 0
         ? []
-        : [`"${name}" cannot do ${lost.join(", ")}: it stands in for "${lead.name}" only in calls without`]),
-      ...(window === undefined || whole === undefined || window >= whole
+        : [
+            `"${name}" does not support ${lost.join(", ")}: it is a fallback for "${primary.name}" only in calls without`,
+          ]),
+      ...(window === undefined || primaryWindow === undefined || window >= primaryWindow
         ? []
         : [
-            `"${name}" has a window of ${window} tokens, "${lead.name}" of ${whole}: it stands in only for calls that fit`,
+            `"${name}" has a context window of ${window} tokens, "${primary.name}" of ${primaryWindow}: it is a fallback only for calls that fit`,
           ]),
     ]
   })
 }
 
-/** An answer that is not accepted needs another deployment to give one. */
-const unanswerable = (asked: Leaves): ReadonlyArray<string> => {
-  const [only, ...others] = new Map(asked.map((leaf) => [leaf.candidate.name, leaf])).values()
+/** A rejected response needs another deployment to answer instead. */
+const unanswerable = (tried: Leaves): ReadonlyArray<string> => {
+  const [only, ...others] = new Map(tried.map((leaf) => [leaf.candidate.name, leaf])).values()
   return only?.accept === undefined || others.length > 0
     ? []
-    : [`"${only.candidate.name}" is alone with accept: ${only.accept}: an answer that is not accepted becomes an error`]
+    : [
+        `"${only.candidate.name}" is the only deployment, with accept: ${only.accept}: a response that does not match is an error`,
+      ]
 }
 
-/** Who is said to embed, or has it in its name. */
-const embeds = ({ capabilities, model }: Options): boolean => capabilities?.embeddings ?? named.test(model)
+/** Whether the deployment is for embeddings, by its capabilities or else by its model id. */
+const embeds = ({ capabilities, model }: Options): boolean => capabilities?.embeddings ?? embeddingModel.test(model)
 
-/** One model is called otherwise in another region or by another vendor, but by this part of its id. */
-const named = /[^./]*embed.*/i
+/** The part of a model id that regions and vendors have in common. */
+const embeddingModel = /[^./]*embed.*/i
 
-const mixedEmbeddingModels = (asked: Leaves): ReadonlyArray<string> => {
-  const [first, ...others] = asked.map(({ candidate }) => candidate).filter(({ deployment }) => embeds(deployment))
+const mixedEmbeddingModels = (tried: Leaves): ReadonlyArray<string> => {
+  const [first, ...others] = tried.map(({ candidate }) => candidate).filter(({ deployment }) => embeds(deployment))
   if (first === undefined) return []
-  const idOf = ({ deployment: { model } }: Named): string => named.exec(model)?.[0] ?? model
+  const idOf = ({ deployment: { model } }: Named): string => embeddingModel.exec(model)?.[0] ?? model
   return others
     .filter((each) => idOf(each) !== idOf(first))
     .map(
       ({ deployment, name }) =>
-        `"${name}" embeds by ${deployment.model}, "${first.name}" by ${first.deployment.model}: vectors of two models are not comparable`,
+        `"${name}" embeds with ${deployment.model}, "${first.name}" with ${first.deployment.model}: vectors of different models are not comparable`,
     )
 }
 
@@ -213,7 +220,7 @@ const time = (millis: number): string => Duration.format(Duration.millis(millis)
 // The worst case
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The worst of each kind that any way through the route's conditions may come to. */
+/** The maximum of each value over all paths of the route. */
 const worst = ({ name, route, total }: BoundRoute.BoundRoute<Named>): WorstCase => {
   const all = paths(route).map(sum)
   const dollars = all.flatMap((each) => each.dollars ?? [])
@@ -226,14 +233,14 @@ const worst = ({ name, route, total }: BoundRoute.BoundRoute<Named>): WorstCase 
   }
 }
 
-const sum = (way: Path): Omit<WorstCase, "route"> => {
+const sum = (path: Path): Omit<WorstCase, "route"> => {
   let attempts = 0
   let millis = 0
   let dollars: number | undefined
   const unpriced: Array<string> = []
-  const asked = way.filter(({ never }) => !never).map(({ leaf }) => leaf)
-  for (const leaf of asked) {
-    const { candidate, policies } = leaf === asked.at(-1) ? (leaf.atEnd ?? leaf) : leaf
+  const leaves = path.filter(({ never }) => !never).map(({ leaf }) => leaf)
+  for (const leaf of leaves) {
+    const { candidate, policies } = leaf === leaves.at(-1) ? (leaf.atEnd ?? leaf) : leaf
     const tries = 1 + policies.retry.times
     attempts += tries
     millis += tries * policies.attempt + waits(policies.retry)
@@ -250,14 +257,14 @@ const sum = (way: Path): Omit<WorstCase, "route"> => {
   return { attempts, millis, dollars, unpriced }
 }
 
-/** The longest that all waits between the tries of one candidate may take: a backoff, or a Retry-After that is borne. */
+/** The longest time between the attempts at one deployment: backoffs, or Retry-After if that may be longer. */
 const waits = ({ base, max, maxRetryAfter, times }: ResolvedRetryPolicy): number => {
   if (!Number.isFinite(times)) return Number.POSITIVE_INFINITY
   let sum = 0
   for (let retry = 0; retry < times; retry++)
-    sum += Math.max(maxRetryAfter, Math.min(max, base * 2 ** retry * mostJitter))
+    sum += Math.max(maxRetryAfter, Math.min(max, base * 2 ** retry * maxJitter))
   return sum
 }
 
 /** `Schedule.jittered` varies a delay between 80 % and 120 %. */
-const mostJitter = 1.2
+const maxJitter = 1.2

@@ -1,8 +1,8 @@
 /**
- * A route as a picture: Mermaid's text, which Markdown viewers and https://mermaid.live draw.
+ * Routes as Mermaid flowcharts, which Markdown viewers and https://mermaid.live render.
  *
- * A deployment is a box; a balance, another route and policies are frames around theirs; a dotted arrow leads to who is
- * asked next.
+ * A deployment is a box. A balance, a named route and policies are frames around their contents. A dotted arrow leads to
+ * the next deployment.
  */
 import * as Duration from "effect/Duration"
 import type { Condition } from "../route/Condition.ts"
@@ -11,68 +11,107 @@ import { isQuantile } from "../policy/HedgePolicy.ts"
 import type { Route } from "../route/Route.ts"
 import type { Policies } from "../policy/Policies.ts"
 
-/** What was drawn: its lines, and the boxes where a call comes in and where it goes on from. */
-interface Drawn {
+/** A part of the chart: its lines, and the ids of the nodes where a call enters and where it continues from. */
+interface Shape {
   readonly lines: ReadonlyArray<string>
   readonly first: string
   readonly last: string
 }
 
-/** Draws the route or the deployment of that name; a name that is none of `routes` is taken for a deployment's. */
+/**
+ * The flowchart of the route or the deployment of that name. A name that is not in `routes` is drawn as a deployment.
+ *
+ * ```ts
+ * Mermaid.flowchart("assistant", { assistant: Route.fallback("gpt-4o", "sonnet") })
+ * ```
+ */
 export const flowchart = (name: string, routes: Readonly<Record<string, Route>>): string => {
-  let count = 0
-  const box = (text: string): Drawn => {
-    const id = `n${++count}`
-    return { lines: [`${id}["${escape(text)}"]`], first: id, last: id }
-  }
-  const frame = (title: string, inner: ReadonlyArray<Drawn>): Drawn => {
-    const id = `n${++count}`
-    const lines = inner.flatMap(({ lines }) => lines.map((line) => `  ${line}`))
-    return { lines: [`subgraph ${id}["${escape(title)}"]`, ...lines, "end"], first: id, last: id }
-  }
-  /** `within` names the routes that led here, none of which is drawn again. */
-  const named = (name: string, within: ReadonlyArray<string>): Route | undefined =>
-    Object.hasOwn(routes, name) && !within.includes(name) ? routes[name] : undefined
-
-  const draw = (route: Route, within: ReadonlyArray<string>): Drawn => {
-    switch (route._tag) {
-      case "Target": {
-        const inner = named(route.name, within)
-        return inner === undefined ? box(route.name) : frame(route.name, [draw(inner, [...within, route.name])])
-      }
-      case "Fallback":
-        return route.routes.length === 0 ? box("nobody") : route.routes.map((each) => draw(each, within)).reduce(chain)
-      case "Balance":
-        return frame(route.strategy, route.across.map(box))
-      case "Hedge":
-        return frame(`hedge after ${delay(route.hedge.after)}`, route.across.map(box))
-      case "When": {
-        const fork = `n${++count}`
-        const ways = [...route.cases, { if: undefined, use: route.otherwise }].map(({ if: condition, use }) => {
-          const drawn = draw(use, within)
-          const label = condition === undefined ? "else" : conditions(condition)
-          return { ...drawn, lines: [...drawn.lines, `${fork}{"when"} -- "${escape(label)}" --> ${drawn.first}`] }
-        })
-        return frame("one of these ways", ways)
-      }
-      case "Policies":
-        return frame(policies(route.policies), [draw(route.route, within)])
-      case "OnError": {
-        const tried = draw(route.route, within)
-        const inner = tried.first === tried.last ? tried : frame("these", [tried])
-        const use = draw(route.use, within)
-        const arrow = `${inner.last} -. ${route.reasons.join(" or ")} .-> ${use.first}`
-        return { lines: [...inner.lines, ...use.lines, arrow], first: inner.first, last: inner.last }
-      }
-    }
-  }
-
-  const whole = named(name, [])
-  const { first, lines } = whole === undefined ? box(name) : draw(whole, [name])
+  const chart: Chart = { routes, nodes: 0 }
+  const route = routeOf(chart, name, [])
+  const { first, lines } = route === undefined ? box(chart, name) : draw(chart, route, [name])
   return ["flowchart LR", `  call(["${escape(name)}"]) --> ${first}`, ...lines.map((line) => `  ${line}`)].join("\n")
 }
 
-const chain = (before: Drawn, after: Drawn): Drawn => ({
+/** The chart that is drawn, and the number of its nodes so far, which gives each an id. */
+interface Chart {
+  readonly routes: Readonly<Record<string, Route>>
+  nodes: number
+}
+
+const nextId = (chart: Chart): string => `n${++chart.nodes}`
+
+/** The route of that name, unless it is one of `path`: a cycle is not drawn again. */
+const routeOf = ({ routes }: Chart, name: string, path: ReadonlyArray<string>): Route | undefined =>
+  Object.hasOwn(routes, name) && !path.includes(name) ? routes[name] : undefined
+
+const box = (chart: Chart, text: string): Shape => {
+  const id = nextId(chart)
+  return { lines: [`${id}["${escape(text)}"]`], first: id, last: id }
+}
+
+const frame = (chart: Chart, title: string, inner: ReadonlyArray<Shape>): Shape => {
+  const id = nextId(chart)
+  const lines = inner.flatMap(({ lines }) => lines.map((line) => `  ${line}`))
+  return { lines: [`subgraph ${id}["${escape(title)}"]`, ...lines, "end"], first: id, last: id }
+}
+
+/** `path`: the names of the routes around this one. */
+const draw = (chart: Chart, route: Route, path: ReadonlyArray<string>): Shape => {
+  switch (route._tag) {
+    case "Target": {
+      const inner = routeOf(chart, route.name, path)
+      return inner === undefined
+        ? box(chart, route.name)
+        : frame(chart, route.name, [draw(chart, inner, [...path, route.name])])
+    }
+    case "Fallback":
+      return route.routes.length === 0
+        ? box(chart, "none")
+        : route.routes.map((each) => draw(chart, each, path)).reduce(chain)
+    case "Balance":
+      return frame(
+        chart,
+        route.strategy,
+        route.across.map((name) => box(chart, name)),
+      )
+    case "Hedge":
+      return frame(
+        chart,
+        `hedge after ${delay(route.hedge.after)}`,
+        route.across.map((name) => box(chart, name)),
+      )
+    case "When":
+      return drawCases(chart, route, path)
+    case "Policies":
+      return frame(chart, policies(route.policies), [draw(chart, route.route, path)])
+    case "OnError":
+      return drawOnError(chart, route, path)
+  }
+}
+
+type When = Extract<Route, { readonly _tag: "When" }>
+
+const drawCases = (chart: Chart, { cases, otherwise }: When, path: ReadonlyArray<string>): Shape => {
+  const fork = nextId(chart)
+  const branches = [...cases, { if: undefined, use: otherwise }].map(({ if: condition, use }) => {
+    const shape = draw(chart, use, path)
+    const label = condition === undefined ? "else" : conditions(condition)
+    return { ...shape, lines: [...shape.lines, `${fork}{"when"} -- "${escape(label)}" --> ${shape.first}`] }
+  })
+  return frame(chart, "first matching case", branches)
+}
+
+type OnError = Extract<Route, { readonly _tag: "OnError" }>
+
+const drawOnError = (chart: Chart, { reasons, route, use }: OnError, path: ReadonlyArray<string>): Shape => {
+  const shape = draw(chart, route, path)
+  const inner = shape.first === shape.last ? shape : frame(chart, "any of", [shape])
+  const branch = draw(chart, use, path)
+  const arrow = `${inner.last} -. ${reasons.join(" or ")} .-> ${branch.first}`
+  return { lines: [...inner.lines, ...branch.lines, arrow], first: inner.first, last: inner.last }
+}
+
+const chain = (before: Shape, after: Shape): Shape => ({
   lines: [...before.lines, ...after.lines, `${before.last} -. else .-> ${after.first}`],
   first: before.first,
   last: after.last,
@@ -111,6 +150,6 @@ const label = (name: string, policy: Policies["retry"] | Policies["timeout"]): R
       : [`${name}.${key} ${key === "times" ? String(value) : Duration.format(Duration.fromInputUnsafe(value))}`],
   )
 
-/** Mermaid's own entities, for whatever means something inside its quotes: a name can say nothing but itself. */
+/** Escapes the characters that have a meaning inside Mermaid's quotes as Mermaid's entities. */
 const escape = (text: string): string =>
   text.replace(/[#"&<>`\\;]/g, (character) => `#${character.charCodeAt(0)};`).replace(/\s+/g, " ")

@@ -66,10 +66,10 @@ const circuit = Effect.map(
 
 const isPoison = (text: string) => text.includes("poison")
 
-describe("one caller's own request", () => {
+describe("a request that always fails", () => {
   for (const streaming of [false, true]) {
     for (const tag of ["ServerError", "Overloaded", "Network", "Malformed"] as const) {
-      it.effect(`takes no deployment from others: ${tag}, ${streaming ? "streamed" : "plain"}`, () =>
+      it.effect(`opens no circuit for others: ${tag}, ${streaming ? "streamed" : "not streamed"}`, () =>
         Effect.gen(function* () {
           assert.strictEqual(yield* call("fine", streaming), "primary")
           for (let times = 0; times < 8; times++) assert.strictEqual(yield* call("poison", streaming), "backup")
@@ -80,7 +80,7 @@ describe("one caller's own request", () => {
     }
   }
 
-  it.effect("takes none for as long as others are answered, however often it is sent", () =>
+  it.effect("opens no circuit while other requests succeed, however often it is sent", () =>
     Effect.gen(function* () {
       for (let times = 0; times < 100; times++) {
         assert.strictEqual(yield* call(`question ${times}`), "primary")
@@ -91,7 +91,7 @@ describe("one caller's own request", () => {
     }).pipe(Effect.provide(routed(isPoison))),
   )
 
-  it.effect("takes none by a rate either", () =>
+  it.effect("opens no circuit by failure rate", () =>
     Effect.gen(function* () {
       for (let times = 0; times < 12; times++) {
         yield* call(`question ${times}`)
@@ -105,7 +105,7 @@ describe("one caller's own request", () => {
     ),
   )
 
-  it.effect("takes none that nobody else has asked, where another tells that it is the request", () => {
+  it.effect("opens no circuit of an unused deployment when another one has shown the request at fault", () => {
     const backup = Testing.script([Testing.fail({ _tag: "ServerError" })])
     return Effect.gen(function* () {
       const router = yield* Router.Router
@@ -123,7 +123,7 @@ describe("one caller's own request", () => {
     }).pipe(Effect.provide(routed(isPoison, { _tag: "ServerError" }, {}, backup.layer)))
   })
 
-  it.effect("keeps no circuit open as its probe: the next one probes", () => {
+  it.effect("does not reopen a circuit as its probe: the next call probes", () => {
     let down = false
     return Effect.gen(function* () {
       yield* call("fine")
@@ -140,15 +140,15 @@ describe("one caller's own request", () => {
   })
 })
 
-describe("a dead server", () => {
-  it.effect("opens its circuit by the retries of one call, where nothing else was answered", () =>
+describe("a failing deployment", () => {
+  it.effect("opens its circuit by the retries of one call if no other request succeeded", () =>
     Effect.gen(function* () {
       yield* call("hello")
       assert.strictEqual(yield* circuit, "open")
     }).pipe(Effect.provide(routed(() => true))),
   )
 
-  it.effect("opens it by three calls, where others were answered before", () => {
+  it.effect("opens its circuit by three calls if other requests succeeded before", () => {
     let down = false
     return Effect.gen(function* () {
       yield* call("fine")
@@ -161,7 +161,7 @@ describe("a dead server", () => {
     }).pipe(Effect.provide(routed(() => down)))
   })
 
-  it.effect("opens it by one call where the same request was answered before, as in a test of load", () => {
+  it.effect("opens its circuit by one call if that request succeeded before, as in a load test", () => {
     let down = false
     return Effect.gen(function* () {
       yield* call("same")
@@ -171,7 +171,7 @@ describe("a dead server", () => {
     }).pipe(Effect.provide(routed(() => down)))
   })
 
-  it.effect("opens it for a caller that is alone and asks the same again, once answers are a minute old", () => {
+  it.effect("opens its circuit for one request sent repeatedly once successes are a minute old", () => {
     let down = false
     return Effect.gen(function* () {
       yield* call("fine")
@@ -193,11 +193,11 @@ describe("Fingerprint.of", () => {
     ...more,
   })
 
-  it("is the same for the same request, by whichever name it is sent", () => {
+  it("is equal for equal requests under any model name", () => {
     assert.strictEqual(Fingerprint.of(request("Hello")), Fingerprint.of({ ...request("Hello"), model: "n" }))
   })
 
-  it("differs for another: its words, its settings, its body, its inputs", () => {
+  it("differs for other messages, parameters, bodies and inputs", () => {
     const body = (temperature: number) =>
       request("Hello", { native: { protocol: "chat-completions", body: { temperature } } })
     const prints = [
@@ -213,7 +213,7 @@ describe("Fingerprint.of", () => {
     assert.strictEqual(new Set(prints).size, prints.length)
   })
 
-  it("reads a bounded part of a long conversation, its end for certain", () => {
+  it("reads a bounded part of a long conversation, always including its end", () => {
     const long = (last: string): Chat.Request => ({
       model: "m",
       messages: [...Array.from({ length: 50_000 }, (_, at) => Chat.user(`${at} `.repeat(200))), Chat.user(last)],

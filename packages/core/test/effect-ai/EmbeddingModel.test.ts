@@ -23,7 +23,7 @@ const over = (primary: Testing.Scripted, backup: Testing.Scripted) =>
 const down = Testing.script([Testing.fail({ _tag: "Overloaded" })])
 
 describe("a route as an EmbeddingModel", () => {
-  it.effect("fails to start where there is no such route, with the one that was meant", () =>
+  it.effect("fails to start for an unknown route, and suggests a similar name", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(Effect.scoped(Layer.build(Understudy.layer("embedings"))))
       assert.strictEqual(error.kind, "ModelNotFound")
@@ -38,7 +38,7 @@ describe("a route as an EmbeddingModel", () => {
     ),
   )
 
-  it.effect("embeds by whoever can, and together what is asked at once", () => {
+  it.effect("embeds with fallback, and batches concurrent texts", () => {
     const backup = Testing.script([Testing.vectors([Float32Array.of(1, 0), [0, 1]])])
     return Effect.gen(function* () {
       const model = yield* EmbeddingModel.EmbeddingModel
@@ -58,7 +58,7 @@ describe("a route as an EmbeddingModel", () => {
     }).pipe(Effect.provide(over(down, backup)))
   })
 
-  it.effect("fails in that interface's words", () =>
+  it.effect("fails with an AiError", () =>
     Effect.gen(function* () {
       const model = yield* EmbeddingModel.EmbeddingModel
       const error = yield* Effect.flip(model.embedMany(["one"]))

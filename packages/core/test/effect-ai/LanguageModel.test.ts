@@ -57,7 +57,7 @@ const collect = <A, E, R>(stream: Stream.Stream<A, E, R>) =>
   Effect.map(Stream.runCollect(stream), (parts) => [...parts])
 
 describe("a route as a LanguageModel", () => {
-  it.effect("fails to start where there is no such route, with the one that was meant", () =>
+  it.effect("fails to start for an unknown route, and suggests a similar name", () =>
     Effect.gen(function* () {
       const router = yield* Router.Router
       const start = (name: string) => Effect.exit(Effect.scoped(Layer.build(Understudy.layer(name))))
@@ -87,7 +87,7 @@ describe("a route as a LanguageModel", () => {
     ),
   )
 
-  it.effect("generates text by whoever can, and says who did and what it used", () => {
+  it.effect("generates text with fallback, and reports the deployment and the usage", () => {
     const usage = { inputTokens: 12, outputTokens: 7, cachedInputTokens: 4, reasoningTokens: 3 }
     const backup = Testing.script([Testing.reply("Hello there", { usage })])
     return Effect.gen(function* () {
@@ -104,7 +104,7 @@ describe("a route as a LanguageModel", () => {
     }).pipe(Effect.provide(over(down.layer, backup.layer)))
   })
 
-  it.effect("says of every call what the interface has no words for", () => {
+  it.effect("adds the default request fields and call options to every call", () => {
     const primary = Testing.script([Testing.reply("Hi")])
     const request = { sampling: { temperature: 0.2, maxTokens: 50 }, user: "someone" }
     return Effect.gen(function* () {
@@ -137,7 +137,7 @@ describe("a route as a LanguageModel", () => {
     }).pipe(Effect.provide(over(down.layer, backup.layer)))
   })
 
-  it.effect("streams, from whoever commits", () => {
+  it.effect("streams from the deployment that answers", () => {
     const backup = Testing.script([Testing.reply(["Hello ", "there"])])
     return Effect.gen(function* () {
       const parts = yield* collect(LanguageModel.streamText({ prompt: "Hello?" }))
@@ -151,7 +151,7 @@ describe("a route as a LanguageModel", () => {
     }).pipe(Effect.provide(over(down.layer, backup.layer)))
   })
 
-  it.effect("ends a stream that breaks in an error, and leaves nothing running", () => {
+  it.effect("ends a broken stream with an error, and leaves no request running", () => {
     const primary = Testing.script([Testing.fail({ _tag: "Network" }, { saying: ["Hel"] })])
     return Effect.gen(function* () {
       const error = yield* Effect.flip(collect(LanguageModel.streamText({ prompt: "Hello?" })))
@@ -162,7 +162,7 @@ describe("a route as a LanguageModel", () => {
     }).pipe(Effect.provide(over(primary.layer, down.layer)))
   })
 
-  it.effect("calls tools, whole and streamed, and goes on from their results", () => {
+  it.effect("calls tools in complete and streamed responses, and continues from their results", () => {
     const backup = Testing.script([
       Testing.callTool("get_weather", { city: "Rome" }),
       Testing.reply("28 degrees"),
@@ -206,7 +206,7 @@ describe("a route as a LanguageModel", () => {
     }).pipe(Effect.provide([over(down.layer, backup.layer), ToolsLive]))
   })
 
-  it.effect("names the pages that an answer cites, where they have an address", () => {
+  it.effect("returns cited pages with an absolute URL as sources", () => {
     const cited = (url: string): Chat.Citation => ({ source: { type: "url", url, title: "A page" } })
     const content: ReadonlyArray<Chat.AssistantContent> = [
       { type: "text", text: "So they say", citations: [cited("https://example.com/a"), cited("/nowhere")] },
@@ -221,7 +221,7 @@ describe("a route as a LanguageModel", () => {
     }).pipe(Effect.provide(over(answering({ content, finishReason: "stop" }), down.layer)))
   })
 
-  it.effect("shows pictures, documents and recordings", () => {
+  it.effect("sends images, documents and audio", () => {
     const primary = Testing.script([Testing.reply("I see")])
     const file = (mediaType: string, data: string | Uint8Array | URL, fileName?: string) =>
       Prompt.filePart({ mediaType, data, ...(fileName === undefined ? undefined : { fileName }) })
@@ -244,7 +244,7 @@ describe("a route as a LanguageModel", () => {
     }).pipe(Effect.provide(over(primary.layer, down.layer)))
   })
 
-  it.effect("keeps the seals of thoughts from turn to turn", () => {
+  it.effect("keeps encrypted reasoning from turn to turn", () => {
     const signature: Chat.EncryptedReasoning = { issuer: "anthropic", value: "sig" }
     const redacted: Chat.EncryptedReasoning = { issuer: "anthropic", value: "hidden" }
     const content: ReadonlyArray<Chat.AssistantContent> = [
@@ -267,7 +267,7 @@ describe("a route as a LanguageModel", () => {
     })
   })
 
-  it.effect("keeps them in a stream too, each with its own thought", () => {
+  it.effect("keeps encrypted reasoning in a stream, each in its own reasoning part", () => {
     const signature: Chat.EncryptedReasoning = { issuer: "anthropic", value: "sig" }
     const redacted: Chat.EncryptedReasoning = { issuer: "anthropic", value: "hidden" }
     const said: ReadonlyArray<Chat.Part> = [
@@ -304,7 +304,7 @@ describe("a route as a LanguageModel", () => {
     })
   })
 
-  it.effect("closes the upstream when its reader leaves", () => {
+  it.effect("cancels the request to the provider when the reader stops", () => {
     const primary = Testing.script([Testing.silence({ saying: ["One ", "two "] })])
     return Effect.gen(function* () {
       const parts = yield* collect(Stream.take(LanguageModel.streamText({ prompt: "Count!" }), 3))
@@ -341,7 +341,7 @@ describe("a route as a LanguageModel", () => {
     })
   }
 
-  it.effect("refuses what no route can do, before anybody is asked", () => {
+  it.effect("rejects unsupported prompts and tools before a provider is called", () => {
     const primary = Testing.script([Testing.reply("Hi")])
     const Search = Tool.providerDefined({
       id: "anthropic.web_search",
@@ -396,7 +396,7 @@ const ask: Chat.Request = { model: "assistant", messages: [Chat.system("Be brief
 const chat = (request = ask) => Effect.flatMap(Router.Router, (router) => router.chat(request))
 
 describe("a LanguageModel as a deployment", () => {
-  it.effect("answers when the lead cannot", () => {
+  it.effect("answers after the first deployment fails", () => {
     const { asked, provider } = model({
       whole: [
         { type: "response-metadata", id: "r1", modelId: "tiny" },
@@ -431,7 +431,7 @@ describe("a LanguageModel as a deployment", () => {
     }).pipe(Effect.provide(over(down.layer, provider)))
   })
 
-  it.effect("hands its calls of tools on, whole and streamed", () => {
+  it.effect("returns its tool calls in complete and streamed responses", () => {
     const { asked, provider } = model({
       whole: [{ type: "tool-call", id: "c1", name: "look", params: { where: "up" } }, end("stop")],
       streamed: [
@@ -478,7 +478,7 @@ describe("a LanguageModel as a deployment", () => {
     }).pipe(Effect.provide(over(provider, down.layer)))
   })
 
-  it.effect("is shown the calls and the results so far", () => {
+  it.effect("gets the previous tool calls and results", () => {
     const { asked, provider } = model({ whole: [{ type: "text", text: "28" }, end("stop")] })
     const call: Chat.ToolCall = { type: "tool-call", id: "c1", name: "look", arguments: '{"where":"up"}' }
     const messages = [Chat.user("Look"), Chat.assistant([call]), Chat.toolResult("c1", "The sky")]
@@ -495,7 +495,7 @@ describe("a LanguageModel as a deployment", () => {
     }).pipe(Effect.provide(over(provider, down.layer)))
   })
 
-  it.effect("streams words and thoughts with their seals", () => {
+  it.effect("streams text and reasoning with its signatures", () => {
     const { provider } = model({
       streamed: [
         { type: "response-metadata", id: "r1", modelId: "tiny" },
@@ -522,7 +522,7 @@ describe("a LanguageModel as a deployment", () => {
     }).pipe(Effect.provide(over(provider, down.layer)))
   })
 
-  it.effect("answers by a schema, whole and streamed", () => {
+  it.effect("answers by a schema, streamed or not", () => {
     const { asked, provider } = model({ whole: [{ type: "text", text: '{"city":"Rome"}' }, end("stop")] })
     const schema = { type: "object", properties: { city: { type: "string" } }, required: ["city"] }
     const request: Chat.Request = { ...ask, format: { type: "json-schema", name: "weather", schema } }
@@ -561,7 +561,7 @@ describe("a LanguageModel as a deployment", () => {
     )
   }
 
-  it.effect("fails when the model stops by an error, or without a word of why", () =>
+  it.effect("fails when the model stops because of an error, or without a finish reason", () =>
     Effect.gen(function* () {
       const reason = (parts: ReadonlyArray<Response.PartEncoded>) =>
         Effect.flatMap(Provider, (provider) => Effect.flip(provider.chat(ask))).pipe(
@@ -576,12 +576,12 @@ describe("a LanguageModel as a deployment", () => {
   const unable: ReadonlyArray<readonly [string, Partial<Chat.Request>]> = [
     ["more than one choice (n)", { sampling: { n: 2 } }],
     ["logprobs", { sampling: { logprobs: true } }],
-    ["JSON answers without a schema", { format: { type: "json" } }],
-    ["a vendor's file by its id", { messages: [Chat.user([{ type: "file", source: { type: "id", id: "file-1" } }])] }],
+    ["JSON without a schema", { format: { type: "json" } }],
+    ["a file by a vendor's id", { messages: [Chat.user([{ type: "file", source: { type: "id", id: "file-1" } }])] }],
     ["temperature", { sampling: { temperature: 1 }, unsupportedParams: "skip" }],
   ]
   for (const [feature, more] of unable) {
-    it.effect(`is passed over for ${feature}`, () => {
+    it.effect(`is skipped for ${feature}`, () => {
       const { asked, provider } = model({ whole: [end("stop")] })
       return Effect.gen(function* () {
         const provider = yield* Provider

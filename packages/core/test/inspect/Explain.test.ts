@@ -29,7 +29,7 @@ const verdicts = ({ plan }: Explain.Explanation) =>
   Object.fromEntries(Explain.candidates(plan).map(({ deployment, availability }) => [deployment, availability]))
 
 describe("Router.explain", () => {
-  it.effect("gives the plan as a tree, with the policies that hold at each place", () =>
+  it.effect("returns the plan as a tree, with the policies of each deployment", () =>
     Effect.gen(function* () {
       const explanation = yield* explain({ ...ask, tools: [{ name: "weather" }] }, { streaming: true })
       const { plan, ...call } = explanation
@@ -94,11 +94,11 @@ describe("Router.explain", () => {
     ),
   )
 
-  it.effect("says how long the route's streams may be silent", () =>
+  it.effect("returns the route's keep-alive interval", () =>
     Effect.gen(function* () {
       const explanation = yield* explain(ask, { streaming: true })
       assert.deepStrictEqual(explanation.sse, { keepAlive: 15_000 })
-      assert.match(Explain.lines(explanation)[0] ?? "", /; keep-alives after 15s of silence$/)
+      assert.match(Explain.lines(explanation)[0] ?? "", /; keep-alives every 15s without data$/)
     }).pipe(
       Effect.provide(
         Router.layer({
@@ -109,11 +109,11 @@ describe("Router.explain", () => {
     ),
   )
 
-  it.effect("says how long the route keeps its answers", () =>
+  it.effect("returns the route's cache policy", () =>
     Effect.gen(function* () {
       const explanation = yield* explain(ask)
       assert.deepStrictEqual(explanation.cache, { ttl: 60_000, max: 1000 })
-      assert.match(Explain.lines(explanation)[0] ?? "", /; its answer is kept for 1m$/)
+      assert.match(Explain.lines(explanation)[0] ?? "", /; cached for 1m$/)
     }).pipe(
       Effect.provide(
         Router.layer({
@@ -124,7 +124,7 @@ describe("Router.explain", () => {
     ),
   )
 
-  it.effect("says what every check says, and by which one a candidate is passed over", () => {
+  it.effect("returns the result of every check, and the first that fails", () => {
     const busy = Testing.script([Testing.silence()])
     const throttled = Testing.script([Testing.fail({ _tag: "RateLimited", retryAfter: Duration.seconds(12) })])
     return Effect.gen(function* () {
@@ -164,21 +164,21 @@ describe("Router.explain", () => {
         "the checks after the first that fails are made too",
       )
       assert.deepStrictEqual(Explain.lines(explanation).slice(0, 12), [
-        "assistant: a plain call of about 1000 input tokens, needing vision; 5m in all",
+        "assistant: a non-streamed call of about 1000 input tokens, requiring vision; at most 5m in total",
         "fallback",
         "  ordered",
-        "    1. blind (m): not now: does not support vision; 1000 tokens do not fit its context window of 500",
+        "    1. blind (m): skipped: does not support vision; 1000 tokens do not fit its context window of 500",
         "         no retries",
         "         at most 1m an attempt",
         "         circuit opens after 3 failures in a row, for 5s to 30s",
-        "    2. small (m): not now: 1000 tokens do not fit its context window of 500",
+        "    2. small (m): skipped: 1000 tokens do not fit its context window of 500",
         "         no retries",
         "         at most 1m an attempt",
         "         circuit opens after 3 failures in a row, for 5s to 30s",
-        "    3. never (m): not now: weight 0",
+        "    3. never (m): skipped: weight 0",
       ])
       assert.include(Explain.lines(explanation), "       limits: rpm 1")
-      assert.include(Explain.lines(explanation).join("\n"), "  9. fine (m): ready")
+      assert.include(Explain.lines(explanation).join("\n"), "  9. fine (m): available")
     }).pipe(
       Effect.provide(
         Router.layer({
@@ -210,7 +210,7 @@ describe("Router.explain", () => {
     )
   })
 
-  it.effect("sees a half-open circuit with its probe under way, and one whose time is up", () => {
+  it.effect("shows a half-open circuit with a running probe, and an open circuit whose duration is over", () => {
     const primary = Testing.script([Testing.fail({ _tag: "Authentication" }), Testing.silence()])
     return Effect.gen(function* () {
       yield* Effect.flip(chat())
@@ -232,7 +232,7 @@ describe("Router.explain", () => {
     )
   })
 
-  it.effect("fails for a name that nobody has", () =>
+  it.effect("fails for an unknown name", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(explain({ ...ask, model: "nobody" }))
       assert.strictEqual(error.kind, "ModelNotFound")
@@ -240,8 +240,8 @@ describe("Router.explain", () => {
   )
 })
 
-describe("the law: explaining changes nothing", () => {
-  it.effect("begins and lengthens no minute of a limit that is only looked at", () => {
+describe("Router.explain has no side effects", () => {
+  it.effect("neither starts nor extends the window of a rate limit", () => {
     const minutes = (explaining: boolean) =>
       Effect.gen(function* () {
         const look = explaining ? Effect.asVoid(explain()) : Effect.void
@@ -329,7 +329,7 @@ describe("the law: explaining changes nothing", () => {
       Random.withSeed("the same chance"),
     )
 
-  it.effect("the same calls fare the same with and without, and as was said", () =>
+  it.effect("calls have equal outcomes with and without it, and those that it predicts", () =>
     Effect.gen(function* () {
       const without = yield* Effect.scoped(history(false))
       for (const verdict of ["CoolingDown", "CircuitOpen", "RateLimited"])

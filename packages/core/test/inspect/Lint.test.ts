@@ -22,7 +22,7 @@ const warnings = (...args: Parameters<typeof report>) =>
 const worst = (...args: Parameters<typeof report>) => Result.getOrThrow(report(...args)).worstCases
 
 describe("Lint.lint, warnings", () => {
-  it("finds nothing where there is nothing", () => {
+  it("returns no warnings for sound routes", () => {
     assert.deepStrictEqual(
       warnings(
         { assistant: Route.fallback("a", Route.balance("shuffle", ["b", "c"])) },
@@ -36,46 +36,46 @@ describe("Lint.lint, warnings", () => {
     )
   })
 
-  it("is not for routes that do not fit together", () => {
+  it("fails for invalid routes", () => {
     const failed = report({ one: Route.to("two"), two: Route.to("one") }, { a: {} })
     assert.isTrue(Result.isFailure(failed) && failed.failure[0]?.message.startsWith("goes round in a circle"))
   })
 
-  it("names a candidate that is alone though its answers are checked", () => {
+  it("warns of a single deployment with accept", () => {
     const routes = {
       alone: Route.to("a").pipe(Route.accept("schema")),
       two: Route.fallback("a", "b").pipe(Route.accept("schema")),
       free: Route.to("a"),
     }
     assert.deepStrictEqual(warnings(routes, { a: {}, b: {} }), [
-      'routes.alone: "a" is alone with accept: schema: an answer that is not accepted becomes an error',
+      'routes.alone: "a" is the only deployment, with accept: schema: a response that does not match is an error',
     ])
   })
 
-  it("names candidates that are never asked, or twice", () => {
+  it("warns of deployments that are never tried, or listed twice", () => {
     assert.deepStrictEqual(
       warnings(
         { assistant: Route.fallback("a", Route.balance("shuffle", ["b", "c"]), "a") },
         { a: {}, b: {}, c: { weight: 0 } },
       ),
       [
-        'routes.assistant: "c" is never asked by its balance: its weight is 0',
-        'routes.assistant: "a" stands in it 2 times: whoever comes to it again has seen it fail',
+        'routes.assistant: "c" is never tried: its weight is 0',
+        'routes.assistant: "a" appears 2 times in this route: later entries only run after it has already failed',
       ],
     )
   })
 
-  it("names the first that silence before it keeps from being asked", () => {
+  it("warns of a deployment that timeouts before it leave no time for", () => {
     const slow = { timeout: { attempt: "20 seconds", firstToken: "1 second" } } as const
     const route = (total: "40 seconds" | "41 seconds" | "2 seconds") => ({
       assistant: Route.fallback("a", "b", "c", "d").pipe(Route.timeout({ total })),
     })
     const all = { a: slow, b: slow, c: slow, d: slow }
     assert.deepStrictEqual(warnings(route("40 seconds"), all), [
-      'routes.assistant: "c" comes too late for a plain call when all before it are silent: they may take 40s, the call 40s',
+      `routes.assistant: "c" is not tried in a non-streamed call if all deployments before it time out: they take up to 40s, and the call's total timeout is 40s`,
     ])
     assert.deepStrictEqual(warnings(route("41 seconds"), all), [
-      'routes.assistant: "d" comes too late for a plain call when all before it are silent: they may take 1m, the call 41s',
+      `routes.assistant: "d" is not tried in a non-streamed call if all deployments before it time out: they take up to 1m, and the call's total timeout is 41s`,
     ])
     assert.deepStrictEqual(warnings(route("2 seconds"), { ...all, a: {}, b: {} }).length, 1)
     assert.include(
@@ -85,11 +85,11 @@ describe("Lint.lint, warnings", () => {
         c: {},
         d: {},
       })[0] ?? "",
-      '"c" comes too late for a plain call',
+      '"c" is not tried in a non-streamed call',
     )
   })
 
-  it("names fallbacks that can do less, or read less, than the first", () => {
+  it("warns of fallbacks with fewer capabilities or a smaller context window than the first deployment", () => {
     assert.deepStrictEqual(
       warnings(
         { assistant: Route.fallback("lead", "blind", "small", "same") },
@@ -101,13 +101,13 @@ describe("Lint.lint, warnings", () => {
         },
       ),
       [
-        'routes.assistant: "blind" cannot do tools, vision: it stands in for "lead" only in calls without',
-        'routes.assistant: "small" has a window of 8000 tokens, "lead" of 128000: it stands in only for calls that fit',
+        'routes.assistant: "blind" does not support tools, vision: it is a fallback for "lead" only in calls without',
+        'routes.assistant: "small" has a context window of 8000 tokens, "lead" of 128000: it is a fallback only for calls that fit',
       ],
     )
   })
 
-  it("names vectors that cannot be compared: of another model, not of another place", () => {
+  it("warns of different embedding models, not of different locations of one model", () => {
     const embeds = (model: string) => ({ model, capabilities: { embeddings: true } })
     assert.deepStrictEqual(
       warnings(
@@ -127,13 +127,13 @@ describe("Lint.lint, warnings", () => {
         },
       ),
       [
-        'routes.apart: "other" embeds by bge-m3, "small" by text-embedding-3-small: vectors of two models are not comparable',
-        'routes.apart: "large" embeds by text-embedding-3-large, "small" by text-embedding-3-small: vectors of two models are not comparable',
+        'routes.apart: "other" embeds with bge-m3, "small" with text-embedding-3-small: vectors of different models are not comparable',
+        'routes.apart: "large" embeds with text-embedding-3-large, "small" with text-embedding-3-small: vectors of different models are not comparable',
       ],
     )
   })
 
-  it("says what is wrong with a route once, not again of those that name it", () => {
+  it("reports a warning of a route once, not again for routes that use it", () => {
     assert.deepStrictEqual(
       warnings(
         {
@@ -144,15 +144,15 @@ describe("Lint.lint, warnings", () => {
         { a: {}, b: {} },
       ),
       [
-        'routes.inner: "a" stands in it 2 times: whoever comes to it again has seen it fail',
-        'routes.own: "b" stands in it 2 times: whoever comes to it again has seen it fail',
+        'routes.inner: "a" appears 2 times in this route: later entries only run after it has already failed',
+        'routes.own: "b" appears 2 times in this route: later entries only run after it has already failed',
       ],
     )
   })
 })
 
 describe("Lint.lint, the worst case", () => {
-  it("counts attempts, time and price", () => {
+  it("adds up attempts, time and price", () => {
     assert.deepStrictEqual(
       worst(
         { assistant: Route.fallback("a", "b", Route.balance("ordered", ["c", "never"])) },
@@ -179,7 +179,7 @@ describe("Lint.lint, the worst case", () => {
     )
   })
 
-  it("is never longer than the call may take, and waits for Retry-After as long as it may", () => {
+  it("is at most the total timeout, and includes the longest Retry-After", () => {
     const deployments = { a: { retry: { times: 1 }, timeout: { attempt: "1 second" } } } as const
     const route = Route.fallback("a")
     assert.deepStrictEqual(
@@ -197,11 +197,11 @@ describe("Lint.lint, the worst case", () => {
 describe("Lint.lint, conditions", () => {
   const route = Route.when([{ if: { tags: ["vip"] }, use: Route.fallback("a", "b") }], "a")
 
-  it("does not take two ways for one", () => {
+  it("does not combine the paths of different cases", () => {
     assert.deepStrictEqual(warnings({ assistant: route }, { a: {}, b: {} }), [])
   })
 
-  it("takes the worst way for the worst case", () => {
+  it("uses the worst path for the worst case", () => {
     const [found] = worst({ assistant: route }, { a: {}, b: {} }, { retry: { times: 0 } })
     assert.strictEqual(found?.attempts, 2)
   })

@@ -4,8 +4,8 @@ import * as Route from "../../src/route/Route.ts"
 
 const drawn = (name: string, routes: Record<string, Route.Route>) => Mermaid.flowchart(name, routes).split("\n")
 
-describe("Draw.mermaid", () => {
-  it("draws every combinator, one arrow from each to whom is asked next", () => {
+describe("Mermaid.flowchart", () => {
+  it("draws every combinator, with an arrow to the next deployment", () => {
     assert.deepStrictEqual(
       drawn("assistant", {
         assistant: Route.fallback("gpt-4o", Route.balance("latency", ["sonnet", "sonnet-east"]), "spare").pipe(
@@ -37,21 +37,21 @@ describe("Draw.mermaid", () => {
     )
   })
 
-  it("frames what is checked", () => {
+  it("draws accept as a frame", () => {
     assert.deepInclude(
       drawn("assistant", { assistant: Route.to("a").pipe(Route.accept("schema")) }),
       '  subgraph n2["accept schema"]',
     )
   })
 
-  it("draws branches with what leads there", () => {
+  it("draws error branches with their reasons", () => {
     const route = Route.fallback("a", "b").pipe(
       Route.onContextWindow("long"),
       Route.onError(["Network", "Timeout"], "c"),
     )
     assert.deepStrictEqual(drawn("assistant", { assistant: route }).slice(1), [
       '  call(["assistant"]) --> n3',
-      '  subgraph n3["these"]',
+      '  subgraph n3["any of"]',
       '    n1["a"]',
       '    n2["b"]',
       "    n1 -. else .-> n2",
@@ -63,17 +63,17 @@ describe("Draw.mermaid", () => {
     ])
   })
 
-  it("says how long a route keeps its answers", () => {
+  it("draws the cache policy", () => {
     const route = Route.fallback("a", "b").pipe(Route.cache({ ttl: "5 minutes", max: 10 }))
     assert.match(drawn("assistant", { assistant: route }).join("\n"), /subgraph n\d\["cache 5m"\]/)
   })
 
-  it("says how long a route's streams may be silent", () => {
+  it("draws the keep-alive interval", () => {
     const route = Route.fallback("a", "b").pipe(Route.sse({ keepAlive: "15 seconds" }))
     assert.match(drawn("assistant", { assistant: route }).join("\n"), /subgraph n\d\["sse.keepAlive 15s"\]/)
   })
 
-  it("draws a race, and the ways of a condition", () => {
+  it("draws a hedge, and the cases of a condition", () => {
     const race = Route.hedge({ after: "800 millis", across: ["a", "b"] })
     assert.include(drawn("assistant", { assistant: race })[2] ?? "", "hedge after 800ms")
     const ways = drawn("assistant", {
@@ -81,7 +81,7 @@ describe("Draw.mermaid", () => {
     })
     assert.deepStrictEqual(ways.slice(1), [
       '  call(["assistant"]) --> n4',
-      '  subgraph n4["one of these ways"]',
+      '  subgraph n4["first matching case"]',
       '    n2["a"]',
       '    n1{"when"} -- "tags vip, inputTokens above 8000" --> n2',
       '    n3["b"]',
@@ -90,18 +90,18 @@ describe("Draw.mermaid", () => {
     ])
   })
 
-  it("draws a deployment's own name as the one box it is", () => {
+  it("draws a deployment as one box", () => {
     assert.deepStrictEqual(drawn("gpt-4o", {}), ["flowchart LR", '  call(["gpt-4o"]) --> n1', '  n1["gpt-4o"]'])
   })
 
-  it("lets no name say anything but itself", () => {
+  it("escapes names", () => {
     const [, entry = "", box = ""] = drawn('a"]; click n1 "javascript:alert(1)', {})
     assert.strictEqual(entry, '  call(["a#34;]#59; click n1 #34;javascript:alert(1)"]) --> n1')
     assert.strictEqual(box, '  n1["a#34;]#59; click n1 #34;javascript:alert(1)"]')
     assert.deepStrictEqual(drawn("two\nlines `#1` <b>&\\", {})[2], '  n1["two lines #96;#35;1#96; #60;b#62;#38;#92;"]')
   })
 
-  it("ends, even on a circle", () => {
+  it("terminates on a cycle", () => {
     const routes = { one: Route.to("two"), two: Route.fallback("one", "a") }
     assert.deepStrictEqual(drawn("one", routes).slice(2), [
       '  subgraph n3["two"]',

@@ -36,7 +36,7 @@ const count = (request = ask) => Effect.flatMap(Router.Router, (router) => route
 const seven: Testing.ScriptOptions = { countTokens: () => Effect.succeed(7) }
 
 describe("Router.countTokens", () => {
-  it.effect("is answered by the first on the route who can count, under its own model's name", () => {
+  it.effect("counts by the first deployment that supports it, with the vendor's model id", () => {
     const models: Array<string> = []
     const backup: Testing.ScriptOptions = {
       countTokens: ({ model }) => Effect.sync(() => models.push(model) + 8),
@@ -47,7 +47,7 @@ describe("Router.countTokens", () => {
     }).pipe(Effect.provide(routed({}, backup)))
   })
 
-  it.effect("is estimated where nobody can, or nobody does", () =>
+  it.effect("estimates if no deployment can count, or all fail", () =>
     Effect.forEach(
       [
         [{}, {}],
@@ -63,7 +63,7 @@ describe("Router.countTokens", () => {
     ),
   )
 
-  it.effect("leaves circuits and limits as they are", () =>
+  it.effect("changes no circuit of chat and no rate limit", () =>
     Effect.gen(function* () {
       const router = yield* Router.Router
       yield* Effect.repeat(count(), { times: 5 })
@@ -81,7 +81,7 @@ describe("Router.countTokens", () => {
     ),
   )
 
-  it.effect("does not bother whom a call would not: one whose circuit is open, or who lacks what it needs", () => {
+  it.effect("skips deployments with an open circuit or without a required capability", () => {
     const tools = { ...ask, tools: [{ name: "look" }] }
     return Effect.gen(function* () {
       assert.strictEqual((yield* count()).deployment, "primary")
@@ -91,7 +91,7 @@ describe("Router.countTokens", () => {
     }).pipe(Effect.provide(routed(seven, seven, { capabilities: { tools: false } })))
   })
 
-  it.effect("does not wait for ever", () =>
+  it.effect("times out", () =>
     Effect.gen(function* () {
       const counting = yield* Effect.forkChild(count())
       yield* TestClock.adjust("1 seconds")
@@ -99,7 +99,7 @@ describe("Router.countTokens", () => {
     }).pipe(Effect.provide(routed({ countTokens: () => Effect.never }, seven, { timeout: { attempt: "1 seconds" } }))),
   )
 
-  it.effect("fails for whom the request itself is wrong, or no such route", () =>
+  it.effect("fails for an invalid request or an unknown route", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(count())
       assert.strictEqual(error.kind, "InvalidRequest")

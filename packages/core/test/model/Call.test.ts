@@ -5,7 +5,7 @@ import * as Chat from "../../src/model/Chat.ts"
 const call = (request: Partial<Chat.Request>) => new Call({ model: "m", messages: [], ...request }, false)
 
 describe("Call", () => {
-  it("estimates four characters a token, and reserves the longest answer asked for", () => {
+  it("estimates four characters per token, and adds maxTokens", () => {
     const asked = call({
       messages: [Chat.system("a".repeat(40)), Chat.user("b".repeat(60))],
       sampling: { maxTokens: 50 },
@@ -14,7 +14,7 @@ describe("Call", () => {
     assert.strictEqual(asked.tokens, 75)
   })
 
-  it("counts what tools said, pictures included", () => {
+  it("counts tool results, images included", () => {
     const asked = call({
       messages: [
         {
@@ -36,7 +36,7 @@ describe("Call", () => {
     assert.deepStrictEqual([...asked.requires], ["vision"])
   })
 
-  it("needs what its parts, tools and format say", () => {
+  it("requires the capabilities of its parts, tools and format", () => {
     const asked = call({
       messages: [
         Chat.user([

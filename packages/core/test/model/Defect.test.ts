@@ -73,10 +73,10 @@ const saidFirst: Stream.Stream<Chat.Frame, ProviderError> = Stream.fromArray<Cha
 const textOf = (parts: ReadonlyArray<Chat.Part>) =>
   parts.map((part) => (part.type === "text" ? part.text : "")).join("")
 
-describe("a provider's defect", () => {
+describe("a defect of a provider", () => {
   for (const [name, defect] of Object.entries(defects)) {
     describe(name, () => {
-      it.effect("in a plain call is a failed attempt that its circuit counts, with its cause in the log", () => {
+      it.effect("is a failed attempt that the circuit counts, with its cause in the log", () => {
         const backup = Testing.script([Testing.reply("Hi")])
         const { layer, lines } = logging()
         return Effect.gen(function* () {
@@ -98,7 +98,7 @@ describe("a provider's defect", () => {
         }).pipe(Effect.provide(router({ chat: defect }, backup)), Effect.provide(layer))
       })
 
-      it.effect("before a stream's first output is answered by the next", () => {
+      it.effect("falls back to the next deployment before a stream's first output", () => {
         const backup = Testing.script([Testing.reply("Hi")])
         const { layer, lines } = logging()
         return Effect.gen(function* () {
@@ -107,7 +107,7 @@ describe("a provider's defect", () => {
         }).pipe(Effect.provide(router({ stream: () => Stream.unwrap(defect()) }, backup)), Effect.provide(layer))
       })
 
-      it.effect("after it breaks the stream off with an error that says nothing of it", () => {
+      it.effect("ends the stream after its first output with an error without details of the defect", () => {
         const backup = Testing.script([Testing.reply("Hi")])
         const { layer, lines } = logging()
         const stream = () => Stream.concat(saidFirst, Stream.fromEffect(Effect.suspend(defect)))
@@ -121,7 +121,7 @@ describe("a provider's defect", () => {
       })
 
       for (const protect of ["continue", "full"] as const) {
-        it.effect(`after it is made good under protect: ${protect}`, () => {
+        it.effect(`is recovered after a stream's first output with protect: ${protect}`, () => {
           const backup = Testing.script([Testing.reply("Once upon a time")])
           const { layer } = logging()
           const stream = () => Stream.concat(saidFirst, Stream.fromEffect(Effect.suspend(defect)))
@@ -131,7 +131,7 @@ describe("a provider's defect", () => {
         })
       }
 
-      it.effect("in a request for embeddings is a failed attempt", () => {
+      it.effect("is a failed attempt of an embedding request", () => {
         const backup = Testing.script([Testing.vectors([[1]])])
         const { layer, lines } = logging()
         return Effect.gen(function* () {
@@ -143,7 +143,7 @@ describe("a provider's defect", () => {
         }).pipe(Effect.provide(router({ embed: defect }, backup)), Effect.provide(layer))
       })
 
-      it.effect("in a count has the next one count", () => {
+      it.effect("falls back to the next deployment for a token count", () => {
         const backup = Testing.script([Testing.reply("Hi")], { countTokens: () => Effect.succeed(7) })
         const { layer, lines } = logging()
         return Effect.gen(function* () {
@@ -155,7 +155,7 @@ describe("a provider's defect", () => {
     })
   }
 
-  it.effect("in a stream's own clean-up changes nothing about a whole answer", () => {
+  it.effect("does not fail a complete stream if it is in the stream's finalizer", () => {
     const backup = Testing.script([Testing.reply("Hi")])
     const { layer, lines } = logging()
     const stream = () =>
@@ -175,7 +175,7 @@ describe("a provider's defect", () => {
     }).pipe(Effect.provide(router({ stream }, backup)), Effect.provide(layer))
   })
 
-  it.effect("is not what an interruption by the caller is: nothing is logged, retried or counted", () => {
+  it.effect("is not reported when the caller interrupts: no log, no retry, no failure of the circuit", () => {
     const backup = Testing.script([Testing.reply("Hi")])
     const { layer, lines } = logging()
     return Effect.gen(function* () {

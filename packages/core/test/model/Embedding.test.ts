@@ -46,7 +46,7 @@ const speaking = (scripted: Testing.Scripted) =>
   )
 
 describe("Router.embed", () => {
-  it.effect("answers from the first candidate, under the vendor's model name", () => {
+  it.effect("answers from the first deployment, with the vendor's model id", () => {
     const [primary, backup] = [Testing.script([ones]), Testing.script([ones])]
     return Effect.gen(function* () {
       const { receipt, response } = yield* embed()
@@ -63,7 +63,7 @@ describe("Router.embed", () => {
     }).pipe(Effect.provide(routed({ primary, backup, options: { price: { input: 1, output: 0 } } })))
   })
 
-  it.effect("goes on to the next when one fails, and opens its circuit as for any call", () => {
+  it.effect("falls back to the next deployment, and opens the circuit of the failed one", () => {
     const primary = Testing.script([Testing.fail({ _tag: "Authentication" }, { status: 401 })])
     const backup = Testing.script([ones])
     return Effect.gen(function* () {
@@ -81,7 +81,7 @@ describe("Router.embed", () => {
     }).pipe(Effect.provide(routed({ primary, backup })))
   })
 
-  it.effect("asks again as the route says", () => {
+  it.effect("retries by the route's policy", () => {
     const primary = Testing.script([Testing.fail({ _tag: "RateLimited" }), ones])
     return Effect.gen(function* () {
       const { receipt } = yield* Effect.flatMap(Router.Router, (router) => router.embed({ ...ask, model: "only" }))
@@ -100,7 +100,7 @@ describe("Router.embed", () => {
     )
   })
 
-  it.effect("passes over a provider that makes none, and a deployment that says it cannot", () => {
+  it.effect("skips providers and deployments without embeddings", () => {
     const [primary, backup] = [Testing.script([ones]), Testing.script([ones])]
     const without: ReadonlyArray<Cast> = [
       { primary, backup, provider: speaking(primary) },
@@ -121,7 +121,7 @@ describe("Router.embed", () => {
     )
   })
 
-  it.effect("says so when nobody on the route makes any", () => {
+  it.effect("fails with the reason when no deployment supports embeddings", () => {
     const primary = Testing.script([ones])
     return Effect.gen(function* () {
       const error = yield* Effect.flip(embed({ ...ask, model: "primary" }))
@@ -130,7 +130,7 @@ describe("Router.embed", () => {
     }).pipe(Effect.provide(routed({ primary, backup: primary, provider: speaking(primary) })))
   })
 
-  it.effect("takes an answer with a vector missing for none", () => {
+  it.effect("treats a response with a missing vector as a failure", () => {
     const [primary, backup] = [Testing.script([Testing.vectors([[1]])]), Testing.script([ones])]
     return Effect.gen(function* () {
       const { receipt } = yield* embed()
@@ -140,7 +140,7 @@ describe("Router.embed", () => {
     }).pipe(Effect.provide(routed({ primary, backup })))
   })
 
-  it.effect("measures a window by the longest input, and limits by all of them", () => {
+  it.effect("checks the context window by the longest input, and limits by all inputs", () => {
     const [primary, backup] = [Testing.script([ones]), Testing.script([ones])]
     const long = { ...ask, input: ["x".repeat(400), "y".repeat(400)] }
     const options = { capabilities: { contextWindow: 150 } }

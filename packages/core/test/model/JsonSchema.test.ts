@@ -71,7 +71,7 @@ const rows: Readonly<Record<string, Row>> = {
   ],
 }
 
-describe("miss", () => {
+describe("JsonSchema.violation", () => {
   for (const [name, [schema, fits, misses]] of Object.entries(rows)) {
     it(name, () => {
       for (const value of fits)
@@ -80,7 +80,7 @@ describe("miss", () => {
     })
   }
 
-  it("names the place", () => {
+  it("returns the path of the first violation", () => {
     const schema = { properties: { list: { items: { properties: { a: { type: "string" } } } } } }
     assert.strictEqual(
       JsonSchema.violation(schema, { list: [{ a: "x" }, { a: 1 }] }),
@@ -88,7 +88,7 @@ describe("miss", () => {
     )
   })
 
-  it("ends soon, whatever the schema", () => {
+  it("stops after a limited number of steps for any schema", () => {
     assert.strictEqual(JsonSchema.violation({ $ref: "#" }, 1), undefined)
     const twice: Record<string, unknown> = { s0: { type: "string" } }
     for (let depth = 1; depth <= 20; depth++) {

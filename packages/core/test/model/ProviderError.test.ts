@@ -27,12 +27,12 @@ const table: Record<ReasonTag, readonly [Reason, FailureAction]> = {
   Unsupported: [{ _tag: "Unsupported", feature: "tools" }, row(false, "next", "ignore")],
 }
 
-describe("judge", () => {
+describe("actionFor", () => {
   for (const [name, [reason, expected]] of Object.entries(table)) {
     it(name, () => assert.deepStrictEqual(actionFor(reason), expected))
   }
 
-  it("counts a timeout against the provider in every phase but the caller's own", () => {
+  it("counts a timeout in every phase as a failure of the circuit, except the caller's", () => {
     for (const phase of ["connect", "first-token", "idle", "attempt"] as const) {
       assert.strictEqual(actionFor({ _tag: "Timeout", phase }).circuit, "failure")
       assert.strictEqual(actionFor({ _tag: "Timeout", phase, byCaller: true }).circuit, "ignore")

@@ -9,14 +9,14 @@ import * as Usage from "../../src/model/Usage.ts"
 
 const bad = [Number.NaN, Number.POSITIVE_INFINITY, -1, 9e15]
 
-describe("sound", () => {
-  it("keeps what is sound as it is", () => {
+describe("Usage.sound", () => {
+  it("returns plausible usage unchanged", () => {
     const usage = { inputTokens: 1_000_000, outputTokens: 0, cachedInputTokens: undefined }
     assert.strictEqual(Usage.sound(usage), usage)
     assert.isUndefined(Usage.sound(undefined))
   })
 
-  it("leaves out what is no count", () => {
+  it("drops counts that are negative, too large or not numbers", () => {
     for (const value of bad) {
       assert.deepStrictEqual(Usage.sound({ inputTokens: value, outputTokens: 3, reasoningTokens: value }), {
         inputTokens: 0,
@@ -26,9 +26,9 @@ describe("sound", () => {
   })
 })
 
-describe("a provider whose counts are none", () => {
+describe("a provider with implausible usage", () => {
   for (const value of bad) {
-    it.effect(`is asked again all the same, and costs nothing: ${value}`, () => {
+    it.effect(`is called again, and its cost is zero: ${value}`, () => {
       const usage = { inputTokens: value, outputTokens: value }
       const scripted = Testing.script([Testing.reply("yes", { usage })])
       return Effect.gen(function* () {

@@ -93,7 +93,7 @@ const outcomes = (request: Chat.Request) =>
 
 const both = (outcome: string): ReadonlyArray<string> => [outcome, outcome]
 
-describe("a tool that must be called", () => {
+describe("a forced tool", () => {
   const said = { weather: [call("get_weather"), ends("tool-calls")], words: [text("It rains."), ends("stop")] }
   const missing = "Malformed: the tool was not called: get_weather"
   const rows: ReadonlyArray<
@@ -167,7 +167,7 @@ describe("a tool that must be called", () => {
     )
   }
 
-  it.effect("is called in every answer of several", () => {
+  it.effect("must be called in every choice", () => {
     const several = forced("required", { sampling: { n: 2 } })
     const good = saying(of(0, said.weather), of(1, said.weather))
     const bad = saying(of(0, said.weather), of(1, said.words))
@@ -190,7 +190,7 @@ describe("a tool that must be called", () => {
     })
   })
 
-  it.effect("is asked of each deployment once, and its circuit hears nothing of it", () => {
+  it.effect("is not retried, and its failure does not count for the circuit", () => {
     const primary = Testing.script([Testing.reply("It rains.")])
     return Effect.gen(function* () {
       const { chat } = yield* Router.Router
@@ -214,7 +214,7 @@ describe("a tool that must be called", () => {
     )
   })
 
-  it.effect("is an error of the provider's where nobody calls it", () => {
+  it.effect("fails the call as an upstream error when no deployment calls it", () => {
     const words = saying(said.words)
     return Effect.gen(function* () {
       const { chat } = yield* Router.Router
@@ -232,7 +232,7 @@ describe("a tool that must be called", () => {
     )
   })
 
-  it.effect("may come after more words than a first token may take, but not after a silence", () => {
+  it.effect("may come later than the first-token timeout while text arrives, but not after the idle timeout", () => {
     const slow = Testing.script([
       {
         ...Testing.callTool("get_weather", {}),
@@ -267,7 +267,7 @@ describe("a tool that must be called", () => {
     }).pipe(Effect.provide(router(slow.layer)))
   })
 
-  it.effect("is held back for no longer than stream.buffer", () =>
+  it.effect("is buffered up to stream.buffer", () =>
     Effect.gen(function* () {
       const { chatStream } = yield* Router.Router
       const { message } = yield* Effect.flip(Effect.scoped(chatStream(forced("required"))))
@@ -316,13 +316,13 @@ describe("accept: schema", () => {
     )
   }
 
-  it.effect("is not checked on a route that does not say so", () =>
+  it.effect("is not checked without accept: schema", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* outcomes(formed()), both("primary"))
     }).pipe(Effect.provide(router(saying(json({}))))),
   )
 
-  it.effect("shows nothing of a stream before it is complete", () => {
+  it.effect("sends no part of a stream before it is complete", () => {
     const primary = Testing.script([Testing.reply(['{"city"', ":7}"])])
     return Effect.gen(function* () {
       const { chatStream } = yield* Router.Router
@@ -334,7 +334,7 @@ describe("accept: schema", () => {
     }).pipe(Effect.provide(router(primary.layer, (route) => Route.accept("schema")(route))))
   })
 
-  it.effect("is told by explain", () =>
+  it.effect("is shown by explain", () =>
     Effect.gen(function* () {
       const { explain } = yield* Router.Router
       assert.include(JSON.stringify(yield* explain(formed())), '"accept":"schema"')

@@ -51,7 +51,7 @@ describe("cooldown.max", () => {
     ["years", Duration.days(4000)],
     ["for ever", Duration.infinity],
   ] as const) {
-    it.effect(`bounds a wait of ${named} to the circuit's max, and then one call probes`, () => {
+    it.effect(`bounds a requested wait of ${named} to the circuit's max, after which one call probes`, () => {
       const { layer, primary } = routed([limited(wait), Testing.reply("Back", { after: "1 second" })])
       return Effect.gen(function* () {
         assert.deepStrictEqual(yield* answered, ["backup"])
@@ -71,7 +71,7 @@ describe("cooldown.max", () => {
     })
   }
 
-  it.effect("has the probe's own answer count when it is told to wait again", () => {
+  it.effect("starts a new cooldown when the probe is rate limited again", () => {
     const { layer, primary } = routed([limited(Duration.hours(1)), limited(Duration.seconds(4)), Testing.reply("Back")])
     return Effect.gen(function* () {
       assert.deepStrictEqual(yield* answered, ["backup"])
@@ -84,7 +84,7 @@ describe("cooldown.max", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("leaves the probe to the next call when it found nothing out", () => {
+  it.effect("lets the next call probe when a probe was inconclusive", () => {
     const { layer } = routed([limited(Duration.hours(1)), Testing.fail({ _tag: "Network" }), Testing.reply("Back")])
     return Effect.gen(function* () {
       yield* answered
@@ -94,7 +94,7 @@ describe("cooldown.max", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("leaves the probe to the next call when its caller went away", () => {
+  it.effect("lets the next call probe when the client of the probe disconnected", () => {
     const { layer } = routed([limited(Duration.hours(1)), Testing.silence(), Testing.reply("Back")])
     return Effect.gen(function* () {
       yield* answered
@@ -105,7 +105,7 @@ describe("cooldown.max", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("believes a wait within it, after which all are admitted", () => {
+  it.effect("admits all calls after a requested wait within the bound", () => {
     const { layer, primary } = routed([limited(Duration.minutes(2)), Testing.reply("Back", { after: "1 second" })], {
       cooldown: { max: "10 minutes" },
     })
@@ -123,7 +123,7 @@ describe("cooldown.max", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("is the circuit's max where it is not said, and is explained", () =>
+  it.effect("defaults to the circuit's max, and is shown by explain", () =>
     Effect.gen(function* () {
       const explain = (options: Partial<Deployment.Options>) =>
         Effect.provide(
@@ -143,12 +143,12 @@ describe("cooldown.max", () => {
       assert.deepStrictEqual(yield* explain({ circuit: { max: "2 minutes" } }), [120_000, undefined])
       assert.deepStrictEqual(yield* explain({ cooldown: { max: "1 hour" } }), [
         3_600_000,
-        "cools down for at most 1h before one call probes",
+        "cools down for at most 1h before a call probes",
       ])
     }),
   )
 
-  it.effect("tells a caller of a day at most", () =>
+  it.effect("reports a Retry-After of at most a day to the caller", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(
         Effect.flatMap(Router.Router, (router) => router.chat({ ...ask, model: "primary" })),
@@ -160,7 +160,7 @@ describe("cooldown.max", () => {
 })
 
 describe("Cooldown.of", () => {
-  it("is a number of the clock, a day at most", () => {
+  it("bounds the requested wait to a day", () => {
     const day = 86_400_000
     assert.deepStrictEqual(Cooldown.of(5000, 30_000, 100), { until: 5100, requestedUntil: 5100 })
     assert.deepStrictEqual(Cooldown.of(60_000, 30_000, 100), { until: 30_100, requestedUntil: 60_100 })
@@ -182,7 +182,7 @@ describe("Router.reset", () => {
   )
 
   for (const reason of ["Authentication", "QuotaExhausted", "ModelNotFound", "Permission"] as const) {
-    it.effect(`closes a circuit that ${reason} opened, and forgets its openings`, () =>
+    it.effect(`closes a circuit that ${reason} opened, and resets its open duration`, () =>
       Effect.gen(function* () {
         const router = yield* Router.Router
         yield* answered
@@ -203,7 +203,7 @@ describe("Router.reset", () => {
     )
   }
 
-  it.effect("has a call that was under way change nothing", () => {
+  it.effect("ignores the outcome of a call that was running", () => {
     const { layer } = routed([Testing.fail({ _tag: "Permission" }, { after: "1 second" }), Testing.reply("Back")])
     return Effect.gen(function* () {
       const late = yield* Effect.forkChild(chat, { startImmediately: true })
@@ -214,7 +214,7 @@ describe("Router.reset", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("knows deployments alone, and says which", () =>
+  it.effect("fails for an unknown deployment, and lists the known ones", () =>
     Effect.gen(function* () {
       const router = yield* Router.Router
       for (const name of ["assistant", "primry"]) {

@@ -42,7 +42,7 @@ const asked = (
 const gaps = (times: ReadonlyArray<number>) => times.slice(1).map((time, at) => time - times[at]!)
 
 describe("Retry.schedule", () => {
-  it.effect("backs off twice as long each time, jittered by a fifth, up to the longest", () =>
+  it.effect("doubles the backoff with 20 % jitter up to `max`", () =>
     Effect.gen(function* () {
       const times = yield* asked(overloaded, { times: 6, base: "1 second", max: "5 seconds" })
       const expected = [1000, 2000, 4000, 5000, 5000, 5000]
@@ -54,13 +54,13 @@ describe("Retry.schedule", () => {
     }),
   )
 
-  it.effect("asks as often as it says, and no more", () =>
+  it.effect("retries `times` times", () =>
     Effect.gen(function* () {
       for (const times of [0, 1, 2, 5]) assert.strictEqual((yield* asked(overloaded, { times })).length, times + 1)
     }),
   )
 
-  it.effect("waits as long as it was told, while that fits the patience", () =>
+  it.effect("waits for Retry-After up to maxRetryAfter", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(gaps(yield* asked(limited(3), { times: 2 })), [3000, 3000])
       assert.deepStrictEqual(gaps(yield* asked(limited(6), { times: 2 })), [])
@@ -73,7 +73,7 @@ describe("Retry.schedule", () => {
     }),
   )
 
-  it.effect("does not wait for a rate limit while an equal stands ready, but backs off from a fault", () =>
+  it.effect("does not wait for a rate limit while a peer is available, but backs off after a server error", () =>
     Effect.gen(function* () {
       const equalReady = () => true
       assert.strictEqual((yield* asked(limited(1), { times: 2 }, { hasAvailablePeer: equalReady })).length, 1)
@@ -81,7 +81,7 @@ describe("Retry.schedule", () => {
     }),
   )
 
-  it.effect("retries nothing that asking again cannot cure, and no refusal of ours", () =>
+  it.effect("does not retry permanent failures or rejections by admission", () =>
     Effect.gen(function* () {
       const once: ReadonlyArray<ProviderError | Rejected> = [
         failure({ _tag: "Authentication" }),
@@ -94,7 +94,7 @@ describe("Retry.schedule", () => {
     }),
   )
 
-  it.effect("rests for the shortest backoff there can be", () =>
+  it.effect("uses the shortest backoff as cooldown without Retry-After", () =>
     Effect.gen(function* () {
       const policy = { times: 1, base: "1 second" } as const
       const [first] = gaps(yield* asked(overloaded, policy))

@@ -12,19 +12,19 @@ const after = (budget: RetryBudget, calls: number, now: number): RetryBudget => 
   return budget
 }
 
-describe("Budget", () => {
+describe("RetryBudget", () => {
   it("allows a share of the calls of the last minute", () => {
     assert.strictEqual(spent(after(new RetryBudget(0.2), 200, 5000), 5000), 40)
     assert.strictEqual(spent(after(new RetryBudget(0.5), 200, 5000), 40_000), 100)
   })
 
-  it("never allows fewer than ten a minute, save when the share is nothing", () => {
+  it("allows ten extra attempts per minute unless the share is 0", () => {
     assert.strictEqual(spent(new RetryBudget(0.2), 0), minPerMinute)
     assert.strictEqual(spent(after(new RetryBudget(0.2), 20, 0), 0), minPerMinute)
     assert.strictEqual(spent(after(new RetryBudget(0), 1000, 0), 0), 0)
   })
 
-  it("forgets calls and extras after a minute, and not before", () => {
+  it("counts calls and extra attempts for a minute", () => {
     const budget = after(new RetryBudget(0.2), 100, 0)
     assert.strictEqual(spent(budget, 0), 20)
     assert.strictEqual(spent(budget, 59_000), 0)
@@ -33,7 +33,7 @@ describe("Budget", () => {
     assert.strictEqual(spent(after(new RetryBudget(0.2), 100, 1_700_000_000_000), 1_700_000_000_000), 20)
   })
 
-  it("bears a clock that steps back", () => {
+  it("works when the clock steps back", () => {
     const budget = after(new RetryBudget(0.2), 100, 120_000)
     assert.strictEqual(spent(budget, 90_000), 20)
     assert.strictEqual(spent(budget, 120_000), 0)

@@ -48,27 +48,29 @@ describe("timeout.reasoning", () => {
     }).pipe(Effect.provide(over(thinker, other, options)))
   }
 
-  it.effect("holds where the model is said to reason and the call asks it to", () => borne(thinking, 120, reasons))
+  it.effect("applies to a reasoning model in a call that requests reasoning", () => borne(thinking, 120, reasons))
 
-  it.effect("holds for a budget of thought as for an effort", () =>
+  it.effect("applies to a reasoning budget as to an effort", () =>
     borne({ ...ask, reasoning: { budget: 4096 } }, 120, reasons),
   )
 
-  it.effect("is said by a deployment or a route like any limit", () =>
+  it.effect("can be set on a deployment or a route", () =>
     borne(thinking, 300, { ...reasons, timeout: { reasoning: "5 minutes" } }),
   )
 
-  it.effect("is not for a call that asks for no thought", () => borne(ask, 10, reasons))
+  it.effect("does not apply to a call without reasoning", () => borne(ask, 10, reasons))
 
-  it.effect("is not for a call that forbids it", () => borne({ ...ask, reasoning: { effort: "none" } }, 10, reasons))
+  it.effect("does not apply to a call with effort none", () =>
+    borne({ ...ask, reasoning: { effort: "none" } }, 10, reasons),
+  )
 
-  it.effect("is not for a model of which nothing is said", () => borne(thinking, 10))
+  it.effect("does not apply to a model without the reasoning capability", () => borne(thinking, 10))
 
   it.effect("never shortens firstToken", () =>
     borne(thinking, 180, { ...reasons, timeout: { firstToken: "3 minutes" } }),
   )
 
-  it.effect("lets an answer come that was thought about in silence", () => {
+  it.effect("allows a response after reasoning without output", () => {
     const thinker = Testing.script([Testing.reply("Because", { after: "100 seconds" })])
     const other = Testing.script([Testing.reply("I know")])
     return Effect.gen(function* () {
@@ -81,7 +83,7 @@ describe("timeout.reasoning", () => {
     }).pipe(Effect.provide(over(thinker, other, reasons)))
   })
 
-  it.effect("holds for one who goes on with a broken answer, and leaves the call's own deadline alone", () => {
+  it.effect("applies to a deployment that resumes a broken stream, within the deadline of the call", () => {
     const broken = Testing.script([Testing.fail({ _tag: "Network" }, { saying: "Be" })])
     const waits = (after: Duration.Input, total: Duration.Input) => {
       const thinker = Testing.script([Testing.reply("Because", { after })])
@@ -114,7 +116,7 @@ describe("timeout.reasoning", () => {
   })
 })
 
-describe("silence", () => {
+describe("a deployment without output", () => {
   const kinds = {
     "of another vendor": {},
     "of a local server": { local: true },
@@ -173,14 +175,14 @@ describe("silence", () => {
 
   for (const [name, kind] of Object.entries(kinds)) {
     const [firstToken, attempt] = name === "of another vendor" ? [10, 60] : [120, 300]
-    it.effect(`${name} is given up for the one behind it`, () =>
+    it.effect(`times out ${name} when another deployment follows`, () =>
       Effect.gen(function* () {
         assert.strictEqual(yield* givenUp(kind, first), firstToken)
         assert.strictEqual(yield* givenUp(kind, first, { streaming: false }), attempt)
       }),
     )
 
-    it.effect(`${name} lasts until the call's end where nobody is behind it`, () =>
+    it.effect(`waits for ${name} until the deadline when no deployment follows`, () =>
       Effect.gen(function* () {
         for (const route of [last, only, Route.timeout({ total: "4 minutes" })(last)]) {
           for (const streaming of [true, false]) {
@@ -190,7 +192,7 @@ describe("silence", () => {
       }),
     )
 
-    it.effect(`${name} is limited by what is said, wherever it stands`, () =>
+    it.effect(`times out ${name} by the configured timeout at any place`, () =>
       Effect.gen(function* () {
         const said = { firstToken: "4 seconds", reasoning: "4 seconds", attempt: "5 seconds" } as const
         for (const route of [first, last]) {
@@ -201,7 +203,7 @@ describe("silence", () => {
     )
   }
 
-  it.effect("of a local server is for the time before its first event", () =>
+  it.effect("gets the local model's longer timeout only before its first event", () =>
     Effect.gen(function* () {
       const local = kinds["of a local server"]
       const begun = Testing.silence({ after: "50 seconds", saying: [] })
@@ -216,7 +218,7 @@ describe("silence", () => {
     }),
   )
 
-  it.effect("counts those who can be asked: a branch for silence does, one for something else does not", () =>
+  it.effect("is followed by a branch for Timeout, but not by a branch for another reason", () =>
     Effect.gen(function* () {
       const vendor = kinds["of another vendor"]
       assert.strictEqual(yield* givenUp(vendor, only.pipe(Route.onContextWindow("other"))), 300)
@@ -224,7 +226,7 @@ describe("silence", () => {
     }),
   )
 
-  it.effect("is explained as it is, never longer than the call", () => {
+  it.effect("has timeouts in explain that never exceed the call's total", () => {
     const provider = Testing.script([Testing.reply("")]).layer
     return Effect.gen(function* () {
       const router = yield* Router.Router

@@ -15,15 +15,15 @@ const problems = (routes: Record<string, Route.Route>, deployments: Record<strin
   })
 }
 
-describe("Compiled.make, problems", () => {
-  it("finds none where there is none", () => {
+describe("BoundRoute.make", () => {
+  it("reports no problem for valid routes", () => {
     assert.deepStrictEqual(
       problems({ inner: Route.balance("cost", ["a", "b"]), outer: Route.fallback("inner", "a") }, { a: {}, b: {} }),
       [],
     )
   })
 
-  it("says where a name leads nowhere, and what may have been meant", () => {
+  it("reports unknown names with a suggestion", () => {
     assert.deepStrictEqual(
       problems(
         { route: Route.fallback("a", Route.balance("latency", ["a", "sonet"]), "toString") },
@@ -36,7 +36,7 @@ describe("Compiled.make, problems", () => {
     )
   })
 
-  it("says each problem once, under the route whose words it is in", () => {
+  it("reports each problem once, under the route that contains it", () => {
     const routes = {
       inner: Route.fallback("nobody"),
       outer: Route.fallback("a", "inner").pipe(Route.retry({ times: 0 })),
@@ -48,7 +48,7 @@ describe("Compiled.make, problems", () => {
     )
   })
 
-  it("finds circles, from each route that is on one", () => {
+  it("reports cycles, from each route on them", () => {
     assert.deepStrictEqual(
       problems(
         {
@@ -67,7 +67,7 @@ describe("Compiled.make, problems", () => {
     )
   })
 
-  it("finds clashes, routes in a balance, and a balance that may choose nobody", () => {
+  it("reports name clashes, routes in a balance, and a balance without positive weights", () => {
     assert.deepStrictEqual(
       problems(
         { a: Route.to("b"), never: Route.balance("shuffle", ["b"]), mixed: Route.balance("cost", ["a", "never"]) },

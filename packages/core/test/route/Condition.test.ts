@@ -10,11 +10,11 @@ const call = (request: Partial<Chat.Request> = {}, options: CallOptions = {}, at
 const at = (hours: number, minutes = 0) => call({}, {}, Date.UTC(2026, 1, 3, hours, minutes))
 
 describe("Condition.holds", () => {
-  it("holds when nothing is said", () => {
+  it("holds if it is empty", () => {
     assert.isTrue(Condition.holds({}, call()))
   })
 
-  it("asks for every tag, and for each value of metadata and headers", () => {
+  it("requires every tag, and each value of metadata and headers", () => {
     const vip = call({ metadata: { team: "a", tier: "1" } }, { tags: ["vip", "beta"], headers: { "x-team": "a" } })
     assert.isTrue(Condition.holds({ tags: ["beta", "vip"] }, vip))
     assert.isFalse(Condition.holds({ tags: ["vip", "gold"] }, vip))
@@ -27,26 +27,26 @@ describe("Condition.holds", () => {
     }
   })
 
-  it("asks for one of the callers", () => {
+  it("requires one of the callers", () => {
     assert.isTrue(Condition.holds({ keys: ["a", "b"] }, call({}, { caller: "b" })))
     assert.isFalse(Condition.holds({ keys: ["a", "b"] }, call({}, { caller: "c" })))
     assert.isFalse(Condition.holds({ keys: ["a", "b"] }, call()))
   })
 
-  it("compares the estimate of its input", () => {
+  it("compares the estimated input tokens", () => {
     const long = call({ messages: [Chat.user("word ".repeat(200))] })
     assert.isTrue(Condition.holds({ inputTokens: { above: 249, below: 251 } }, long))
     assert.isFalse(Condition.holds({ inputTokens: { above: 250 } }, long))
     assert.isFalse(Condition.holds({ inputTokens: { below: 250 } }, long))
   })
 
-  it("asks for every need", () => {
+  it("requires every capability", () => {
     const using = call({ tools: [{ name: "weather" }] })
     assert.isTrue(Condition.holds({ requires: ["tools"] }, using))
     assert.isFalse(Condition.holds({ requires: ["tools", "vision"] }, using))
   })
 
-  it("looks at the time of day in UTC, past midnight too", () => {
+  it("compares the time of day in UTC, also across midnight", () => {
     const day: Condition.Condition = { timeOfDay: ["08:30", "17:00"] }
     assert.deepStrictEqual(
       [at(8, 29), at(8, 30), at(16, 59), at(17)].map((call) => Condition.holds(day, call)),
@@ -59,14 +59,14 @@ describe("Condition.holds", () => {
     )
   })
 
-  it("holds only when all of it does", () => {
+  it("holds only if all of its fields hold", () => {
     const condition: Condition.Condition = { tags: ["vip"], timeOfDay: ["00:00", "12:00"] }
     assert.isTrue(Condition.holds(condition, call({}, { tags: ["vip"] }, 0)))
     assert.isFalse(Condition.holds(condition, call({}, {}, 0)))
     assert.isFalse(Condition.holds(condition, call({}, { tags: ["vip"] }, 13 * 3_600_000)))
   })
 
-  it("never holds for a time that is none", () => {
+  it("never holds for an invalid time", () => {
     assert.isFalse(Condition.holds({ timeOfDay: ["25:00", "06:00"] }, call()))
     assert.strictEqual(Condition.minutesOf("06:30"), 390)
     assert.strictEqual(Condition.minutesOf("6:30"), undefined)

@@ -49,8 +49,8 @@ const refused: Reason = { _tag: "ContentPolicy" }
 const overloaded: Reason = { _tag: "Overloaded" }
 const invalid: Reason = { _tag: "InvalidRequest" }
 
-describe("branches", () => {
-  it.effect("lead to where the failure says, past what would have been next", () => {
+describe("an error branch", () => {
+  it.effect("is taken after a failure for its reason, and skips the steps between", () => {
     const route = Route.fallback("a", "b").pipe(Route.onContextWindow("long"), Route.onContentPolicy("lax"))
     return Effect.gen(function* () {
       assert.deepStrictEqual(yield* Effect.provide(way, over(route, { a: tooLong, b: "b", long: "l", lax: "x" })), {
@@ -66,7 +66,7 @@ describe("branches", () => {
     })
   })
 
-  it.effect("are asked for nothing else", () => {
+  it.effect("is not taken after other failures", () => {
     const route = Route.fallback("a", "b").pipe(Route.onContextWindow("long"))
     return Effect.gen(function* () {
       assert.deepStrictEqual(yield* Effect.provide(way, over(route, { a: overloaded, b: overloaded, long: "l" })), {
@@ -77,7 +77,7 @@ describe("branches", () => {
     })
   })
 
-  it.effect("go on, when they fail too, with what comes after the whole", () => {
+  it.effect("continues after its route when it fails too", () => {
     const route = Route.fallback(Route.to("a").pipe(Route.onError(["Overloaded"], "branch")), "last")
     return Effect.gen(function* () {
       assert.deepStrictEqual(
@@ -99,7 +99,7 @@ describe("branches", () => {
     })
   })
 
-  it.effect("chain forward, and never lead back", () => {
+  it.effect("may lead to a later branch, never to an earlier one", () => {
     const route = Route.to("a").pipe(Route.onContextWindow("long"), Route.onContentPolicy("lax"))
     return Effect.gen(function* () {
       const forward = over(route, { a: tooLong, long: refused, lax: "x" })
@@ -109,7 +109,7 @@ describe("branches", () => {
     })
   })
 
-  it.effect("ask no deployment a second time", () => {
+  it.effect("does not try a failed deployment again", () => {
     const route = Route.fallback(Route.fallback("a", "b").pipe(Route.onError(["Overloaded"], "b")), "b", "c")
     return Effect.gen(function* () {
       const found = yield* Effect.provide(way, over(route, { a: { _tag: "Network" }, b: overloaded, c: "c" }))
@@ -121,7 +121,7 @@ describe("branches", () => {
     })
   })
 
-  it.effect("nest: the nearest that names the reason is taken", () => {
+  it.effect("is the innermost one for the reason", () => {
     const inner = Route.to("a").pipe(Route.onError(["Overloaded"], "near"))
     const route = inner.pipe(Route.onError(["Overloaded", "Network"], "far"))
     return Effect.gen(function* () {
@@ -132,7 +132,7 @@ describe("branches", () => {
     })
   })
 
-  it.effect("are taken for a failure that is only foreseen: a small window, a rest, an open circuit", () => {
+  it.effect("is taken for a skipped deployment: a small context window, a cooldown, an open circuit", () => {
     const long = { ...ask, messages: [Chat.user("word ".repeat(400))] }
     const window = over(
       Route.fallback("a", "b").pipe(Route.onContextWindow("long")),
@@ -163,7 +163,7 @@ describe("branches", () => {
     })
   })
 
-  it.effect("show in explain what they are asked after", () => {
+  it.effect("is shown by explain with its reasons", () => {
     const route = Route.fallback("a", "b").pipe(Route.onError(["Overloaded", "Network"], "c"))
     return Effect.gen(function* () {
       const router = yield* Router.Router
@@ -180,7 +180,7 @@ describe("branches", () => {
 })
 
 describe("fallbackOn any", () => {
-  it.effect("asks the next after every error, the caller's included", () => {
+  it.effect("falls back after every error, InvalidRequest included", () => {
     const scripts = { a: invalid, b: refused, c: "c" }
     return Effect.gen(function* () {
       const stops = yield* Effect.provide(way, over(Route.fallback("a", "b", "c"), scripts))

@@ -37,7 +37,7 @@ const verdicts = (plan: Plan.Plan) =>
   Object.fromEntries(Plan.steps(plan).map(({ leaf, availability }) => [leaf.candidate.name, availability._tag]))
 
 describe("Plan", () => {
-  it("keeps the order of a fallback, through routes and balances named in it", () => {
+  it("keeps the order of a fallback across named routes and balances", () => {
     const compiled = Result.getOrThrow(
       BoundRoute.make(
         { inner: Route.fallback("b", "c"), route: Route.fallback("a", "inner", Route.balance("ordered", ["d", "e"])) },
@@ -48,13 +48,13 @@ describe("Plan", () => {
     assert.deepStrictEqual(names(Plan.make(compiled.get("route")!.route, call(), half)), ["a", "b", "c", "d", "e"])
   })
 
-  it("makes every deployment callable by its own name", () => {
+  it("plans a deployment by its own name", () => {
     const compiled = Result.getOrThrow(BoundRoute.make({}, candidates({ a: {}, b: {} }), {}))
     assert.deepStrictEqual([...compiled.keys()], ["a", "b"])
     assert.deepStrictEqual(names(Plan.make(compiled.get("b")!.route, call(), half)), ["b"])
   })
 
-  it("passes over a model that lacks what the call needs, and says what", () => {
+  it("skips a model that lacks a capability, and names it", () => {
     const route = compile(Route.fallback("blind", "mute", "able"), {
       blind: { capabilities: { vision: false } },
       mute: { capabilities: { tools: false } },
@@ -76,7 +76,7 @@ describe("Plan", () => {
     })
   })
 
-  it("passes over a window that is too small for the call's estimate", () => {
+  it("skips a context window smaller than the estimated input", () => {
     const route = compile(Route.fallback("small", "large"), {
       small: { capabilities: { contextWindow: 100 } },
       large: { capabilities: { contextWindow: 10_000 } },
@@ -90,12 +90,12 @@ describe("Plan", () => {
     assert.deepStrictEqual(verdicts(Plan.make(route, call(), half)), { small: "Available", large: "Available" })
   })
 
-  it("never asks a weight of 0", () => {
+  it("skips deployments with weight 0", () => {
     const route = compile(Route.balance("shuffle", ["a", "b"]), { a: { weight: 0 }, b: {} })
     assert.deepStrictEqual(verdicts(Plan.make(route, call(), half)), { b: "Available", a: "ZeroWeight" })
   })
 
-  it("changes nothing: only `advance` moves a round robin on", () => {
+  it("has no side effects: only advanceRoundRobin moves a round robin", () => {
     const route = compile(Route.balance("round-robin", ["a", "b", "c"]), { a: {}, b: {}, c: {} })
     const first = () => names(Plan.make(route, call(), half))[0]
     assert.deepStrictEqual([first(), first()], ["a", "a"])
@@ -106,7 +106,7 @@ describe("Plan", () => {
     assert.strictEqual(first(), "a")
   })
 
-  it("prefers by first token for streams and by whole answers otherwise, exploring the unknown first", () => {
+  it("sorts by first-token latency for streams and by response latency otherwise, unknown latencies first", () => {
     const known = candidates({ quick: {}, slow: {}, cold: {} })
     const compiled = Result.getOrThrow(
       BoundRoute.make({ route: Route.balance("latency", ["slow", "quick", "cold"]) }, known, {}),
@@ -120,7 +120,7 @@ describe("Plan", () => {
     assert.deepStrictEqual(names(Plan.make(route, call({}, true), half)), ["cold", "slow", "quick"])
   })
 
-  it("lets a route's words win over its deployments', and those over the defaults", () => {
+  it("lets a route's policies override its deployments', which override the defaults", () => {
     const compiled = Result.getOrThrow(
       BoundRoute.make(
         {

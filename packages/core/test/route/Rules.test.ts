@@ -130,7 +130,7 @@ describe("Router.layer", () => {
     )
   }
 
-  it.effect("takes what fits", () =>
+  it.effect("accepts valid values", () =>
     Effect.map(
       problems({
         a: {
@@ -153,7 +153,7 @@ describe("Router.layer", () => {
     ),
   )
 
-  it.effect("says all that is wrong at once, names too, and starts no provider", () => {
+  it.effect("reports all problems at once, names included, and starts no provider", () => {
     let started = 0
     const counted = Layer.tap(provider, () => Effect.sync(() => started++))
     const layer = Router.layer({

@@ -1,7 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
 import type { Price } from "../../src/model/Cost.ts"
-import { LatencyTracker } from "../../src/deployment/Health.ts"
 import type { Health } from "../../src/deployment/Health.ts"
 import * as Strategy from "../../src/route/Strategy.ts"
 
@@ -30,18 +29,18 @@ const names = (
 
 const abc = [contender("a"), contender("b"), contender("c")]
 
-describe("order", () => {
-  it("is as written for `ordered`", () => {
+describe("Strategy.order", () => {
+  it("keeps the written order for `ordered`", () => {
     assert.strictEqual(names("ordered", abc), "abc")
   })
 
-  it("begins one further each turn for `round-robin`", () => {
+  it("starts one further each turn for `round-robin`", () => {
     const turns = [0, 1, 2, 3, 3_000_001].map((turn) => names("round-robin", abc, { turn }))
     assert.deepStrictEqual(turns, ["abc", "bca", "cab", "abc", "bca"])
     assert.strictEqual(names("round-robin", [], { turn: 5 }), "")
   })
 
-  it("puts the quickest first for `latency`, and one never tried before all", () => {
+  it("sorts by latency for `latency`, unknown latencies first", () => {
     const contenders = [
       contender("a", { health: { latency: 300, firstToken: 10 } }),
       contender("b", { health: { latency: 200, firstToken: 30 } }),
@@ -53,7 +52,7 @@ describe("order", () => {
     assert.strictEqual(names("latency", abc), "abc", "ties stay as written")
   })
 
-  it("puts the fewest calls for its weight first for `least-busy`", () => {
+  it("sorts by calls in flight per weight for `least-busy`", () => {
     const contenders = [
       contender("a", { health: { inFlight: 2 } }),
       contender("b", { health: { inFlight: 3 }, weight: 3 }),
@@ -63,7 +62,7 @@ describe("order", () => {
     assert.strictEqual(names("least-busy", contenders), "cbad")
   })
 
-  it("puts the cheapest first for `cost`, and one without a price last", () => {
+  it("sorts by price for `cost`, unknown prices last", () => {
     const contenders = [
       contender("a"),
       contender("b", { price: { input: 3, output: 15 } }),
@@ -74,7 +73,7 @@ describe("order", () => {
     assert.strictEqual(names("cost", contenders), "cdbae")
   })
 
-  it("draws without putting back, in proportion to the weights of those left, for `shuffle`", () => {
+  it("draws without replacement in proportion to the remaining weights for `shuffle`", () => {
     const contenders = [contender("a", { weight: 1 }), contender("b", { weight: 2 }), contender("c", { weight: 1 })]
     const drawing = (...draws: ReadonlyArray<number>) => {
       let at = 0
@@ -88,7 +87,7 @@ describe("order", () => {
     assert.strictEqual(drawing(1, 1, 1), "cba", "even for a draw that should not be")
   })
 
-  it("draws each as first as often as its weight says", () => {
+  it("draws each deployment first in proportion to its weight", () => {
     const contenders = [contender("a", { weight: 1 }), contender("b", { weight: 3 })]
     const firsts = Array.from({ length: 1000 }, (_, at) => names("shuffle", contenders, { random: () => at / 1000 })[0])
     assert.strictEqual(firsts.filter((name) => name === "b").length, 750)
@@ -128,23 +127,10 @@ describe("order", () => {
     },
   )
 
-  it("covers every strategy that can be named", () => {
+  it("handles every strategy", () => {
     assert.deepStrictEqual(
       Strategy.strategies.map((strategy) => names(strategy, abc)),
       Array.from(Strategy.strategies, () => "abc"),
     )
-  })
-})
-
-describe("Monitor", () => {
-  it("counts calls in flight, and smooths what it sees by a fifth", () => {
-    const health = new LatencyTracker()
-    health.start()
-    health.start()
-    health.end()
-    health.recordLatency(100)
-    health.recordLatency(200)
-    health.recordFirstToken(10)
-    assert.deepStrictEqual([health.inFlight, health.latency, health.firstToken], [1, 120, 10])
   })
 })

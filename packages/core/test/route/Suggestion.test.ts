@@ -4,7 +4,7 @@ import { closestMatch, didYouMean } from "../../src/route/Suggestion.ts"
 const known = ["timeout", "retry", "apiKey", "baseUrl", "concurrency", "rpm", "tpm"]
 
 describe("Suggestion", () => {
-  it("finds what was misspelt", () => {
+  it("suggests the known name for a misspelt one", () => {
     for (const [name, meant] of [
       ["timout", "timeout"],
       ["tiemout", "timeout"],
@@ -19,20 +19,20 @@ describe("Suggestion", () => {
     }
   })
 
-  it("prefers the nearest", () => {
+  it("suggests the most similar name", () => {
     assert.strictEqual(closestMatch("rpm", ["tpm", "rpm"]), "rpm")
     assert.strictEqual(closestMatch("sonnet-est", ["sonnet-west", "sonnet-east"]), "sonnet-west")
   })
 
-  it("is quick with a name of any length", () => {
+  it("takes little time for a name of any length", () => {
     assert.isUndefined(closestMatch("a".repeat(1_000_000), known))
   })
 
-  it("does not guess wildly", () => {
+  it("suggests nothing for a dissimilar name", () => {
     for (const name of ["hedge", "x", "region", ""]) assert.isUndefined(closestMatch(name, known), name)
   })
 
-  it("asks", () => {
+  it("formats the suggestion as a question", () => {
     assert.strictEqual(didYouMean("timout", known, "`"), ": did you mean `timeout`?")
     assert.strictEqual(didYouMean("region", known), "")
   })

@@ -63,8 +63,8 @@ routes:
         "  assistant  11        5m    unknown",
         "  chat       11        5m    unknown",
         "warnings",
-        '  routes.assistant: "gpt-4o" stands in it 3 times: whoever comes to it again has seen it fail',
-        '  routes.assistant: "demo" stands in it 2 times: whoever comes to it again has seen it fail',
+        '  routes.assistant: "gpt-4o" appears 3 times in this route: later entries only run after it has already failed',
+        '  routes.assistant: "demo" appears 2 times in this route: later entries only run after it has already failed',
       ])
     }).pipe(withEnvironment({ KEY: "sk-test" }), Effect.scoped, Effect.provide(NodeServices.layer)),
   )
@@ -100,7 +100,7 @@ routes: { assistant: [lead, free] }
         "  assistant  2         1m 3s  $0.0435 plus the cost of free",
         "  price: if every attempt is billed, with 1000 input tokens and maxOutput output tokens (4096 if it is not set)",
         "warnings",
-        '  routes.assistant: "free" cannot do vision: it stands in for "lead" only in calls without',
+        '  routes.assistant: "free" does not support vision: it is a fallback for "lead" only in calls without',
       ])
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
   )

@@ -44,14 +44,14 @@ describe.concurrent("understudy explain", { timeout: 30_000 }, () => {
     const { code, out } = await understudy("explain", "assistant", "--config", "two.yaml", "--message", "x".repeat(99))
     assert.strictEqual(code, 0)
     assert.deepStrictEqual(out.trimEnd().split("\n"), [
-      "assistant: a plain call of about 25 input tokens; 5m in all",
+      "assistant: a non-streamed call of about 25 input tokens; at most 5m in total",
       "fallback",
-      "  1. sonnet (claude-sonnet-4-5): not now: 25 tokens do not fit its context window of 10",
+      "  1. sonnet (claude-sonnet-4-5): skipped: 25 tokens do not fit its context window of 10",
       "       1 retry, 100ms to 8s apart, Retry-After up to 5s",
       "       at most 1m an attempt",
       "       circuit opens after 3 failures in a row, for 5s to 30s",
       "       limits: rpm 60",
-      "  2. local (llama3): ready",
+      "  2. local (llama3): available",
       "       1 retry, 100ms to 8s apart, Retry-After up to 5s",
       "       at most 5m an attempt",
       "       circuit opens after 3 failures in a row, for 5s to 30s",

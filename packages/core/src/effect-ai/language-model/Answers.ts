@@ -1,5 +1,5 @@
 /**
- * A whole answer in each other's words.
+ * Complete responses, between `effect/ai` and `Chat`.
  */
 import * as AiError from "effect/ai/AiError"
 import type * as Response from "effect/ai/Response"
@@ -15,21 +15,21 @@ import * as Tools from "./Tools.ts"
 // Chat -> effect/ai
 // ---------------------------------------------------------------------------------------------------------------------
 
-type Told = Result.Result<Array<Response.PartEncoded>, AiError.AiErrorReason>
+type EncodedParts = Result.Result<Array<Response.PartEncoded>, AiError.AiErrorReason>
 
-/** The parts of an answer. Whose it was, and what was not said to it, stands in the last one's metadata. */
-export const toParts = (response: Chat.Response, receipt: Receipt): Told => {
+/** The parts of a response. The metadata of the last one has the deployment and the dropped parameters. */
+export const toParts = (response: Chat.Response, receipt: Receipt): EncodedParts => {
   const parts: Array<Response.PartEncoded> = [metadata(response.id, response.model)]
   for (const part of response.content) {
-    const told = toPart(part)
-    if (Result.isFailure(told)) return Result.fail(told.failure)
-    parts.push(...told.success)
+    const encoded = toPart(part)
+    if (Result.isFailure(encoded)) return Result.fail(encoded.failure)
+    parts.push(...encoded.success)
   }
   parts.push(finish(response.finishReason, response.usage, receipt))
   return Result.succeed(parts)
 }
 
-const toPart = (part: Chat.AssistantContent): Told => {
+const toPart = (part: Chat.AssistantContent): EncodedParts => {
   switch (part.type) {
     case "text":
       return Result.succeed([
@@ -45,7 +45,11 @@ const toPart = (part: Chat.AssistantContent): Told => {
     case "audio":
       return part.source.type === "base64"
         ? Result.succeed([{ type: "file", mediaType: part.source.mediaType, data: part.source.data }])
-        : Result.fail(new AiError.InvalidOutputError({ description: "a recording that only its vendor can find" }))
+        : Result.fail(
+            new AiError.InvalidOutputError({
+              description: "the response has audio with a vendor's file id, which effect/ai does not support",
+            }),
+          )
   }
 }
 
@@ -55,7 +59,7 @@ export const metadata = (id: string | undefined, model: string | undefined): Res
   ...(model === undefined ? undefined : { modelId: model }),
 })
 
-/** A call whose arguments are JSON: what is none no tool could be called with. */
+/** A tool call. Its arguments must be JSON: a tool of `effect/ai` takes nothing else. */
 export const call = (
   id: string,
   name: string,
@@ -65,10 +69,10 @@ export const call = (
   Result.mapBoth(Tools.parse(args), {
     onSuccess: (params) => ({ type: "tool-call", id, name, params, ...Metadata.write({ signature }) }),
     onFailure: () =>
-      new AiError.InvalidOutputError({ description: `the arguments of a call of ${name} are not valid JSON` }),
+      new AiError.InvalidOutputError({ description: `the arguments of the call of tool ${name} are not valid JSON` }),
   })
 
-/** Pages have a place here, by a whole address; the documents of a prompt have none. */
+/** The source of a citation, if it is a page with an absolute URL. `effect/ai` has no citations of a prompt's documents. */
 export const source = ({ source }: Chat.Citation): ReadonlyArray<Response.UrlSourcePartEncoded> =>
   source.type === "url" && URL.canParse(source.url)
     ? [
@@ -82,7 +86,7 @@ export const source = ({ source }: Chat.Citation): ReadonlyArray<Response.UrlSou
       ]
     : []
 
-/** What `finish` says of us, under `metadata.understudy`. */
+/** The `finish` part. `metadata.understudy` has the call's id, the deployment, the attempts and the dropped parameters. */
 export const finish = (
   reason: Chat.FinishReason,
   usage: Chat.Usage | undefined,
@@ -124,22 +128,22 @@ const toUsage = (usage: Chat.Usage | undefined): Response.FinishPartEncoded["usa
 // effect/ai -> Chat
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The answer that these parts are. What its own provider's tools did has been done, and is not told again. */
+/** The response of these parts. Calls of tools that the provider has run are left out. */
 export const fromParts = (
   parts: ReadonlyArray<Response.AnyPart>,
   custom: ReadonlySet<string>,
 ): Result.Result<Chat.Response, ProviderError> => {
   const content: Array<Chat.AssistantContent> = []
-  let end: Response.FinishPart | undefined
+  let finish: Response.FinishPart | undefined
   let id: string | undefined
   let model: string | undefined
   for (const part of parts) {
     switch (part.type) {
       case "text":
-        content.push({ type: "text", text: part.text, ...sealed(part) })
+        content.push({ type: "text", text: part.text, ...encrypted(part) })
         break
       case "reasoning":
-        content.push({ type: "reasoning", text: part.text, ...sealed(part) })
+        content.push({ type: "reasoning", text: part.text, ...encrypted(part) })
         break
       case "tool-call":
         if (part.providerExecuted) break
@@ -147,13 +151,13 @@ export const fromParts = (
           type: "tool-call",
           id: part.id,
           name: part.name,
-          arguments: written(part.params, custom.has(part.name)),
+          arguments: argumentsText(part.params, custom.has(part.name)),
           ...(custom.has(part.name) ? { custom: true as const } : undefined),
-          ...sealed(part),
+          ...encrypted(part),
         })
         break
       case "file":
-        if (!part.mediaType.startsWith("audio/")) return Result.fail(malformed(`an answer of ${part.mediaType}`))
+        if (!part.mediaType.startsWith("audio/")) return Result.fail(malformed(`a response of ${part.mediaType}`))
         content.push({
           type: "audio",
           source: { type: "base64", data: Base64.encode(part.data), mediaType: part.mediaType },
@@ -164,18 +168,18 @@ export const fromParts = (
         model = part.modelId ?? model
         break
       case "finish":
-        end = part
+        finish = part
         break
       default:
         break
     }
   }
-  if (end === undefined) return Result.fail(malformed("no finish reason"))
+  if (finish === undefined) return Result.fail(malformed("no finish reason"))
   const calls = content.some(({ type }) => type === "tool-call")
-  return Result.map(ending(end.reason, calls), (finishReason) => ({
+  return Result.map(finishReasonOf(finish.reason, calls), (finishReason) => ({
     content,
     finishReason,
-    ...fromUsage(end.usage),
+    ...fromUsage(finish.usage),
     ...(id === undefined ? undefined : { id }),
     ...(model === undefined ? undefined : { model }),
   }))
@@ -184,8 +188,8 @@ export const fromParts = (
 export const malformed = (message: string): ProviderError =>
   new ProviderError({ reason: { _tag: "Malformed" }, message })
 
-/** The seals that a part carries. */
-export const sealed = ({ metadata }: { readonly metadata: Response.ProviderMetadata }) => {
+/** The signature and the redacted reasoning in a part's metadata. */
+export const encrypted = ({ metadata }: { readonly metadata: Response.ProviderMetadata }) => {
   const { redacted, signature } = Metadata.read(metadata)
   return {
     ...(signature === undefined ? undefined : { signature }),
@@ -193,21 +197,21 @@ export const sealed = ({ metadata }: { readonly metadata: Response.ProviderMetad
   }
 }
 
-/** Arguments as text; of a tool that takes text, the text. */
-export const written = (params: unknown, custom: boolean): string => {
+/** The arguments of a call as JSON text; of a custom tool, its free text. */
+export const argumentsText = (params: unknown, custom: boolean): string => {
   if (custom && typeof params === "object" && params !== null && "input" in params) return String(params.input)
   return typeof params === "string" ? params : JSON.stringify(params ?? {})
 }
 
-/** Why it stopped; a model that stopped by an error has not answered. */
-export const ending = (
+/** The finish reason. A model that stopped because of an error has failed. */
+export const finishReasonOf = (
   reason: Response.FinishReason,
   calls: boolean,
 ): Result.Result<Chat.FinishReason, ProviderError> => {
   switch (reason) {
     case "error":
       return Result.fail(
-        new ProviderError({ reason: { _tag: "ServerError" }, message: "the model stopped by an error" }),
+        new ProviderError({ reason: { _tag: "ServerError" }, message: "the model stopped because of an error" }),
       )
     case "unknown":
       return Result.succeed(calls ? "tool-calls" : "other")

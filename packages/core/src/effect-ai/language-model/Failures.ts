@@ -1,6 +1,6 @@
 /**
- * Failures in each other's words: a `RouterError` as an `AiError`, of which the application asks whether it is worth asking
- * again; an `AiError` as a `ProviderError`, of which the engine asks where to go on.
+ * Errors, between `effect/ai` and the engine: a `RouterError` as an `AiError`, whose reason tells the application whether to
+ * retry; an `AiError` as a `ProviderError`, whose reason tells the engine where to fall back.
  */
 import * as AiError from "effect/ai/AiError"
 import * as Duration from "effect/Duration"
@@ -8,10 +8,10 @@ import { ProviderError } from "../../model/ProviderError.ts"
 import type { Reason } from "../../model/ProviderError.ts"
 import type { RouterError } from "../../execution/RouterError.ts"
 
-/** The methods of the models of `effect/ai`, as their errors name them. */
+/** The methods of the models of `effect/ai`, by the names in their errors. */
 export type Method = "generateText" | "streamText" | "embedMany"
 
-/** An error of ours under the name of the method that was called. */
+/** An error of this bridge in a method. */
 export const make = (method: Method, reason: AiError.AiErrorReason): AiError.AiError =>
   AiError.make({ module: "Understudy", method, reason })
 
@@ -37,7 +37,7 @@ const reasonOf = ({ cause, kind, message, param, retryAfter }: RouterError): AiE
     case "StreamInterrupted":
       return new AiError.InternalProviderError({ description: message })
     case "Upstream":
-      // What will not be cured by asking again is said to be so.
+      // These reasons are not retryable, which the application learns from the kind of error.
       switch (cause?.reason._tag) {
         case "Authentication":
           return new AiError.AuthenticationError({ kind: "InvalidKey", description: message })

@@ -1,5 +1,6 @@
 /**
- * Files of a prompt: one kind of part in `effect/ai`, told apart here by what they are.
+ * Files, between `effect/ai` and `Chat`. `effect/ai` has one kind of file part; `Chat` has images, files and audio, told
+ * apart by the media type.
  */
 import * as Prompt from "effect/ai/Prompt"
 import * as Base64 from "effect/encoding/Base64"
@@ -8,7 +9,7 @@ import * as Result from "effect/Result"
 import type * as Chat from "../../model/Chat.ts"
 import * as Metadata from "./Metadata.ts"
 
-/** What a user's message holds beside its words. */
+/** The content of a user message besides text. */
 export type Media = Chat.Image | Chat.File | Chat.Audio
 
 export const toChat = ({ data, fileName, mediaType, options }: Prompt.FilePart): Media => {
@@ -28,7 +29,7 @@ const formatOf = (mediaType: string): string => {
   return format === "mpeg" ? "mp3" : format
 }
 
-/** Fails with what cannot be said: a file that only its vendor can find. */
+/** Fails with a description of the part if `effect/ai` does not support it: a file by a vendor's id, or an invalid URL. */
 export const toPrompt = (part: Media): Result.Result<Prompt.FilePart, string> => {
   const { source } = part
   const name = part.type === "file" && part.name !== undefined ? { fileName: part.name } : undefined
@@ -37,16 +38,16 @@ export const toPrompt = (part: Media): Result.Result<Prompt.FilePart, string> =>
       return Result.succeed(Prompt.filePart({ data: source.data, mediaType: source.mediaType, ...name }))
     case "url":
       return Result.mapError(
-        Result.try(() => Prompt.filePart({ data: new URL(source.url), mediaType: kind(part), ...name })),
-        () => "what is at no URL",
+        Result.try(() => Prompt.filePart({ data: new URL(source.url), mediaType: mediaTypeOf(part), ...name })),
+        () => "a file with an invalid URL",
       )
     case "id":
-      return Result.fail("a vendor's file by its id")
+      return Result.fail("a file by a vendor's id")
   }
 }
 
-/** A URL does not tell what is behind it. */
-const kind = (part: Media): string => {
+/** The media type of a file at a URL, by the kind of its part. */
+const mediaTypeOf = (part: Media): string => {
   switch (part.type) {
     case "image":
       return "image/*"

@@ -1,6 +1,6 @@
 /**
- * What `effect/ai` has no words for: seals of thoughts, wishes to cache. It travels in the metadata that parts have for
- * their provider's own words, under our name, and comes back in the next turn's prompt.
+ * The fields of `Chat` that `effect/ai` does not have: signatures, encrypted reasoning and cache breakpoints. They are in the
+ * provider metadata of parts, under `understudy`, and come back in the prompt of the next turn.
  */
 import type * as Prompt from "effect/ai/Prompt"
 import type * as Response from "effect/ai/Response"
@@ -13,17 +13,17 @@ const Metadata = Schema.Struct({
   redacted: Schema.optionalKey(Chat.EncryptedReasoning),
   cache: Schema.optionalKey(Chat.CacheHint),
 })
-export type Mark = typeof Metadata.Type
+export type Fields = typeof Metadata.Type
 
 const decode = Schema.decodeUnknownOption(Metadata)
 
-const none: Mark = {}
+const none: Fields = {}
 
-/** The mark of a prompt's part, or of an answer's. */
-export const read = (metadata: Prompt.ProviderOptions | Response.ProviderMetadata): Mark =>
+/** The fields of a part of a prompt or a response. */
+export const read = (metadata: Prompt.ProviderOptions | Response.ProviderMetadata): Fields =>
   metadata["understudy"] === undefined ? none : Option.getOrElse(decode(metadata["understudy"]), () => none)
 
-/** The mark as metadata; without one, none. */
+/** The metadata with these fields; empty if there are none. */
 export const write = ({
   redacted,
   signature,

@@ -1,5 +1,6 @@
 /**
- * A conversation in each other's words: a `Prompt` as messages, messages as a `Prompt`.
+ * Conversations, between `effect/ai` and `Chat`: a `Prompt` as messages, and messages as a `Prompt`. Each conversion fails
+ * with a description of the part that the other side does not support.
  */
 import * as Prompt from "effect/ai/Prompt"
 import * as Predicate from "effect/Predicate"
@@ -13,11 +14,11 @@ import * as Tools from "./Tools.ts"
 // Prompt -> messages
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The prompt's messages, or what in it a conversation cannot hold. */
+/** The messages of a prompt. */
 export const toMessages = ({ content }: Prompt.Prompt): Result.Result<ReadonlyArray<Chat.Message>, string> =>
-  Result.map(Result.all(content.map(turns)), (turns) => turns.flat())
+  Result.map(Result.all(content.map(messagesOf)), (messages) => messages.flat())
 
-const turns = (message: Prompt.Message): Result.Result<ReadonlyArray<Chat.Message>, string> => {
+const messagesOf = (message: Prompt.Message): Result.Result<ReadonlyArray<Chat.Message>, string> => {
   switch (message.role) {
     case "system":
       return Result.succeed([{ role: "system", content: [text(message.content, message.options)] }])
@@ -33,7 +34,7 @@ const turns = (message: Prompt.Message): Result.Result<ReadonlyArray<Chat.Messag
     case "assistant":
       return fromAssistant(message.content)
     case "tool": {
-      // Whether a call was approved is settled before a model is asked.
+      // Approvals of calls are handled before the model is called.
       const results = message.content.filter((part) => part.type === "tool-result")
       return Result.map(Result.all(results.map(toolResult)), (content) =>
         content.length === 0 ? [] : [{ role: "tool", content }],
@@ -43,58 +44,58 @@ const turns = (message: Prompt.Message): Result.Result<ReadonlyArray<Chat.Messag
 }
 
 const text = (text: string, options: Prompt.ProviderOptions): Chat.Text => {
-  const { redacted: _, ...marks } = Metadata.read(options)
-  return { type: "text", text, ...marks }
+  const { redacted: _, ...fields } = Metadata.read(options)
+  return { type: "text", text, ...fields }
 }
 
 /**
- * What an assistant said. A tool that its provider ran stands in the same message with its result: here the result is a
- * message of its own, and what was said after it another.
+ * The messages of an assistant message. In `effect/ai` it may contain the result of a tool that the provider ran. In `Chat`
+ * the result is a tool message, and the content after it another assistant message.
  */
 const fromAssistant = (
   parts: Prompt.AssistantMessage["content"],
 ): Result.Result<ReadonlyArray<Chat.Message>, string> => {
   const messages: Array<Chat.Message> = []
-  let said: Array<Chat.AssistantContent> = []
-  const turn = () => {
-    if (said.length > 0) messages.push({ role: "assistant", content: said })
-    said = []
+  let content: Array<Chat.AssistantContent> = []
+  const endMessage = () => {
+    if (content.length > 0) messages.push({ role: "assistant", content })
+    content = []
   }
   for (const part of parts) {
     switch (part.type) {
       case "text":
-        said.push(text(part.text, part.options))
+        content.push(text(part.text, part.options))
         break
       case "reasoning": {
-        const { cache: _, ...seals } = Metadata.read(part.options)
-        said.push({ type: "reasoning", text: part.text, ...seals })
+        const { cache: _, ...encrypted } = Metadata.read(part.options)
+        content.push({ type: "reasoning", text: part.text, ...encrypted })
         break
       }
       case "tool-call": {
-        const { redacted: _, ...marks } = Metadata.read(part.options)
-        said.push({
+        const { redacted: _, ...fields } = Metadata.read(part.options)
+        content.push({
           type: "tool-call",
           id: part.id,
           name: part.name,
           arguments: JSON.stringify(part.params ?? {}),
-          ...marks,
+          ...fields,
         })
         break
       }
       case "tool-result": {
-        turn()
+        endMessage()
         const result = toolResult(part)
         if (Result.isFailure(result)) return Result.fail(result.failure)
         messages.push({ role: "tool", content: [result.success] })
         break
       }
       case "file":
-        return Result.fail("a file that the assistant made")
+        return Result.fail("a file in an assistant message")
       case "tool-approval-request":
         break
     }
   }
-  turn()
+  endMessage()
   return Result.succeed(messages)
 }
 
@@ -104,10 +105,10 @@ const toolResult = ({
   modelOutput,
   result,
 }: Prompt.ToolResultPart): Result.Result<Chat.ToolResult, string> => {
-  const words = Predicate.isString(result) ? result : (JSON.stringify(result) ?? "")
+  const resultText = Predicate.isString(result) ? result : (JSON.stringify(result) ?? "")
   const content: Result.Result<Chat.ToolResult["content"], string> =
     modelOutput === undefined
-      ? Result.succeed([{ type: "text", text: words }])
+      ? Result.succeed([{ type: "text", text: resultText }])
       : Result.all(modelOutput.map(resultContent))
   return Result.map(content, (content) => ({
     type: "tool-result",
@@ -120,14 +121,14 @@ const toolResult = ({
 const resultContent = (part: Prompt.ToolModelOutputPart): Result.Result<Chat.ToolResult["content"][number], string> => {
   if (part.type === "text") return Result.succeed(text(part.text, part.options))
   const media = Files.toChat(part)
-  return media.type === "audio" ? Result.fail("a recording that a tool made") : Result.succeed(media)
+  return media.type === "audio" ? Result.fail("audio in a tool result") : Result.succeed(media)
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Messages -> prompt
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The prompt of these messages, or what in them a prompt cannot hold. */
+/** The prompt of these messages. */
 export const fromMessages = (messages: ReadonlyArray<Chat.Message>): Result.Result<Prompt.Prompt, string> => {
   const names = new Map<string, string>()
   return Result.map(Result.all(messages.map((message) => toMessage(message, names))), (messages) =>
@@ -135,7 +136,7 @@ export const fromMessages = (messages: ReadonlyArray<Chat.Message>): Result.Resu
   )
 }
 
-/** `names` are those of the tools called so far, by the call's id: a result does not say it. */
+/** `names`: the tool names of the calls so far, by call id. A `Chat` result has no tool name, and a `Prompt` needs it. */
 const toMessage = (message: Chat.Message, names: Map<string, string>): Result.Result<Prompt.Message, string> => {
   switch (message.role) {
     case "system":
@@ -183,7 +184,7 @@ const assistantPart = (
         }),
       )
     case "audio":
-      return Result.fail("a recording that the assistant made")
+      return Result.fail("audio in an assistant message")
   }
 }
 
@@ -191,8 +192,14 @@ const resultPart = (
   { content, id, isError }: Chat.ToolResult,
   names: ReadonlyMap<string, string>,
 ): Result.Result<Prompt.ToolResultPart, string> => {
-  const words = content.map((part) => (part.type === "text" ? part.text : "")).join("")
-  const result = { id, name: names.get(id) ?? "", isFailure: isError === true, result: words, providerExecuted: false }
+  const resultText = content.map((part) => (part.type === "text" ? part.text : "")).join("")
+  const result = {
+    id,
+    name: names.get(id) ?? "",
+    isFailure: isError === true,
+    result: resultText,
+    providerExecuted: false,
+  }
   if (content.every(({ type }) => type === "text")) return Result.succeed(Prompt.toolResultPart(result))
   return Result.map(
     Result.all(

@@ -1,5 +1,5 @@
 /**
- * A request in each other's words.
+ * Requests, between `effect/ai` and `Chat`.
  */
 import * as AiError from "effect/ai/AiError"
 import type * as LanguageModel from "effect/ai/LanguageModel"
@@ -19,34 +19,37 @@ import * as Tools from "./Tools.ts"
 // effect/ai -> Chat
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What a request may say besides: sampling, how much to think, who asks. */
+/** The fields of a request that `effect/ai` does not set, such as sampling, reasoning and the end user. */
 export type RequestDefaults = Omit<
   Partial<Chat.Request>,
   "model" | "messages" | "tools" | "toolChoice" | "format" | "native"
 >
 
-/** Of all vendors, OpenAI's schemas are the narrowest: what it takes, all take. */
+/** OpenAI supports the smallest part of JSON Schema: a schema that it supports works with every vendor. */
 export const codecTransformer = OpenAiStructuredOutput.toCodecOpenAI
 
-/** The request to a route, or why there can be none. */
+/** The request to a route; fails if a route does not support a part of it. */
 export const toChat = (
   route: string,
-  said: RequestDefaults | undefined,
+  defaults: RequestDefaults | undefined,
   { prompt, responseFormat, toolChoice, tools }: LanguageModel.ProviderOptions,
 ): Result.Result<Chat.Request, AiError.AiErrorReason> =>
   Result.gen(function* () {
     const messages = yield* Result.mapError(
       Prompts.toMessages(prompt),
-      (what) => new AiError.InvalidUserInputError({ description: `no model can be shown ${what}` }),
+      (part) => new AiError.InvalidUserInputError({ description: `not supported in a prompt: ${part}` }),
     )
     const declared = yield* Result.mapError(
       Tools.toChat(tools),
       (toolName) =>
-        new AiError.ToolConfigurationError({ toolName, description: "only its own vendor can run it, not a route" }),
+        new AiError.ToolConfigurationError({
+          toolName,
+          description: "it is a tool of a vendor, which a route does not support",
+        }),
     )
     const format = yield* formatOf(responseFormat)
     return {
-      ...said,
+      ...defaults,
       model: route,
       messages,
       ...(declared.length === 0 ? undefined : { tools: declared, toolChoice: Tools.choice(toolChoice) }),
@@ -83,27 +86,27 @@ export interface ConvertedPrompt {
     readonly disableToolCallResolution: true
     readonly toolCallValidation: "deferred"
   }
-  readonly formed: StructuredFormat | undefined
-  /** The names of tools that take free text. */
+  readonly format: StructuredFormat | undefined
+  /** The names of custom tools, which take free text. */
   readonly custom: ReadonlySet<string>
   readonly droppedParams: ReadonlyArray<string> | undefined
 }
 
-/** The form of an answer by a schema. */
+/** The schema of a structured response. */
 export interface StructuredFormat {
   readonly name: string
   readonly schema: Schema.Codec<unknown, Record<string, unknown>>
 }
 
-/** The request to a model, or what cannot be asked of it. */
+/** The prompt of a request; fails with `Unsupported` if a LanguageModel does not support it. */
 export const fromChat = (request: Chat.Request): Result.Result<ConvertedPrompt, ProviderError> =>
   Result.gen(function* () {
-    const feature = unable(request)
+    const feature = unsupportedFeature(request)
     if (feature !== undefined) return yield* unsupported(feature)
     const prompt = yield* Result.orElse(Prompts.fromMessages(request.messages), unsupported)
-    const formed = yield* formedBy(request.format)
-    const wishes = unheard(request)
-    if (wishes.length > 0 && request.unsupportedParams === "skip") return yield* unsupported(wishes.join("; "))
+    const format = yield* structuredFormat(request.format)
+    const params = unsupportedParamsOf(request)
+    if (params.length > 0 && request.unsupportedParams === "skip") return yield* unsupported(params.join("; "))
     return {
       prompt,
       asked: {
@@ -113,9 +116,9 @@ export const fromChat = (request: Chat.Request): Result.Result<ConvertedPrompt, 
         disableToolCallResolution: true as const,
         toolCallValidation: "deferred" as const,
       },
-      formed,
+      format,
       custom: new Set(request.tools?.flatMap(({ custom, name }) => (custom === undefined ? [] : [name]))),
-      droppedParams: wishes.length === 0 || request.unsupportedParams === "drop" ? undefined : wishes,
+      droppedParams: params.length === 0 || request.unsupportedParams === "drop" ? undefined : params,
     }
   })
 
@@ -123,21 +126,22 @@ const unsupported = (feature: string): Result.Result<never, ProviderError> =>
   Result.fail(
     new ProviderError({
       reason: { _tag: "Unsupported", feature },
-      message: `a LanguageModel of effect/ai cannot be asked for: ${feature}`,
+      message: `a LanguageModel of effect/ai does not support: ${feature}`,
     }),
   )
 
-/** What the answer would be another without. */
-const unable = ({ format, sampling, tools }: Chat.Request): string | undefined => {
+/** A required feature that a LanguageModel does not support, if the request has one. */
+const unsupportedFeature = ({ format, sampling, tools }: Chat.Request): string | undefined => {
   if ((sampling?.n ?? 1) > 1) return "more than one choice (n)"
   if (sampling?.logprobs === true) return "logprobs"
-  if (format?.type === "json") return "JSON answers without a schema"
-  if (format?.type === "json-schema" && tools !== undefined && tools.length > 0) return "a schema beside tools"
+  if (format?.type === "json") return "JSON without a schema"
+  if (format?.type === "json-schema" && tools !== undefined && tools.length > 0)
+    return "a JSON schema together with tools"
   return undefined
 }
 
-/** What is wished for and not said. */
-const unheard = ({
+/** The parameters that a LanguageModel does not support. */
+const unsupportedParamsOf = ({
   parallelToolCalls,
   reasoning,
   sampling,
@@ -146,14 +150,16 @@ const unheard = ({
   vendor,
 }: Chat.Request): ReadonlyArray<string> => [
   ...Object.entries(sampling ?? {}).flatMap(([name, value]) => (value === undefined || name === "n" ? [] : [name])),
-  ...(reasoning === undefined ? [] : ["how much to think"]),
-  ...(parallelToolCalls === false ? ["one tool call at a time"] : []),
+  ...(reasoning === undefined ? [] : ["reasoning options"]),
+  ...(parallelToolCalls === false ? ["parallelToolCalls: false"] : []),
   ...(user === undefined ? [] : ["the end user's id"]),
   ...Object.values(vendor ?? {}).flatMap((fields) => Object.keys(fields)),
   ...(droppedParams ?? []),
 ]
 
-const formedBy = (format: Chat.Format | undefined): Result.Result<StructuredFormat | undefined, ProviderError> =>
+const structuredFormat = (
+  format: Chat.Format | undefined,
+): Result.Result<StructuredFormat | undefined, ProviderError> =>
   format?.type !== "json-schema"
     ? Result.succeed(undefined)
     : Result.orElse(
@@ -162,5 +168,5 @@ const formedBy = (format: Chat.Format | undefined): Result.Result<StructuredForm
           const schema = SchemaRepresentation.fromJsonSchemaDocument(document, { patterns: "ignore" })
           return { name: format.name, schema: schema as StructuredFormat["schema"] }
         }),
-        (cause) => unsupported(`this schema (${cause instanceof Error ? cause.message : String(cause)})`),
+        (cause) => unsupported(`the JSON schema (${cause instanceof Error ? cause.message : String(cause)})`),
       )

@@ -1,6 +1,6 @@
 /**
- * A streamed answer in each other's words. `effect/ai` opens and closes every block, where ours are closed by what
- * follows them.
+ * Streamed responses, between `effect/ai` and `Chat`. `effect/ai` starts and ends every block with parts of their own; in
+ * `Chat` a block ends with the next part of another type.
  */
 import type * as AiError from "effect/ai/AiError"
 import type * as Response from "effect/ai/Response"
@@ -17,183 +17,223 @@ import * as Metadata from "./Metadata.ts"
 
 type Parts = ReadonlyArray<Response.StreamPartEncoded>
 
-/** One stream on its way to an application. */
+/** Encodes one stream for an application. */
 export interface Encoder {
   readonly push: (frame: Chat.Frame) => Parts
-  /** What is left to say once the stream has ended well: calls with their arguments, and the end. */
+  /** The last parts of a complete stream: the tool calls with their arguments, and `finish`. */
   readonly end: (receipt: Receipt) => Result.Result<Parts, AiError.AiErrorReason>
 }
 
-interface Calling {
+/** A tool call whose arguments are still streamed. */
+interface PendingCall {
   readonly id: string
   readonly name: string
   readonly signature: Chat.EncryptedReasoning | undefined
   arguments: string
 }
 
-type Seals = Parameters<typeof Metadata.write>[0]
+type Encrypted = Parameters<typeof Metadata.write>[0]
 
-/** A block that is open: its seals are told when it closes. */
+/** An open block. Its end part carries its encrypted reasoning. */
 interface Block {
   readonly type: "text" | "reasoning"
   readonly id: string
-  seals: Seals
+  encrypted: Encrypted
+}
+
+/** The state of an encoder. */
+interface State {
+  readonly calls: Map<number, PendingCall>
+  blocks: number
+  open: Block | undefined
+  usage: Chat.Usage | undefined
+  finishReason: Chat.FinishReason
 }
 
 export const encoder = (): Encoder => {
-  const calls = new Map<number, Calling>()
-  let blocks = 0
-  let open: Block | undefined
-  let usage: Chat.Usage | undefined
-  let finish: Chat.FinishReason = "other"
-
-  const close = (): Parts => {
-    if (open === undefined) return []
-    const { id, seals, type } = open
-    open = undefined
-    return [{ type: `${type}-end`, id, ...Metadata.write(seals) }]
-  }
-  /** A seal is the last word of its block, and thoughts that are hidden are a block of their own. */
-  const say = (type: Block["type"], delta: string, seals: Seals): Parts => {
-    const sealed = seals.signature !== undefined || seals.redacted !== undefined
-    if (delta === "" && !sealed) return []
-    const parts: Array<Response.StreamPartEncoded> = []
-    if (open?.type !== type || seals.redacted !== undefined) {
-      parts.push(...close())
-      open = { type, id: `${type}_${blocks++}`, seals: {} }
-      parts.push({ type: `${type}-start`, id: open.id })
-    }
-    if (delta !== "") parts.push({ type: `${type}-delta`, id: open.id, delta })
-    if (sealed) {
-      open.seals = seals
-      parts.push(...close())
-    }
-    return parts
-  }
-  const tell = (part: Chat.Part): Parts => {
-    switch (part.type) {
-      case "start":
-        return [Answers.metadata(part.id, part.model)]
-      case "text":
-        return say("text", part.text, part)
-      case "refusal":
-        return say("text", part.text, {})
-      case "reasoning":
-        return say("reasoning", part.text, part)
-      case "citation":
-        return Answers.source(part.citation)
-      case "tool-call": {
-        const { id, index, name, signature } = part
-        calls.set(index, { id, name, signature, arguments: "" })
-        return [...close(), { type: "tool-params-start", id, name }]
-      }
-      case "tool-arguments": {
-        const calling = calls.get(part.index)
-        if (calling === undefined) return []
-        calling.arguments += part.arguments
-        return [{ type: "tool-params-delta", id: calling.id, delta: part.arguments }]
-      }
-      case "usage":
-        usage = part.usage
-        return []
-      case "finish":
-        finish = part.reason
-        return close()
-    }
-  }
+  const state: State = { calls: new Map(), blocks: 0, open: undefined, usage: undefined, finishReason: "other" }
   return {
-    push: ({ parts }) => parts.flatMap(tell),
-    end: (receipt) =>
-      Result.map(
-        Result.all(
-          [...calls.values()].map(({ arguments: args, id, name, signature }) =>
-            Answers.call(id, name, args, signature),
-          ),
-        ),
-        (told) => [
-          ...close(),
-          ...told.flatMap((call): Parts => [{ type: "tool-params-end", id: call.id }, call]),
-          Answers.finish(finish, usage, receipt),
-        ],
-      ),
+    push: ({ parts }) => parts.flatMap((part) => encodePart(state, part)),
+    end: (receipt) => encodeEnd(state, receipt),
   }
 }
+
+const encodePart = (state: State, part: Chat.Part): Parts => {
+  switch (part.type) {
+    case "start":
+      return [Answers.metadata(part.id, part.model)]
+    case "text":
+      return encodeDelta(state, "text", part.text, part)
+    case "refusal":
+      return encodeDelta(state, "text", part.text, {})
+    case "reasoning":
+      return encodeDelta(state, "reasoning", part.text, part)
+    case "citation":
+      return Answers.source(part.citation)
+    case "tool-call": {
+      const { id, index, name, signature } = part
+      state.calls.set(index, { id, name, signature, arguments: "" })
+      return [...closeBlock(state), { type: "tool-params-start", id, name }]
+    }
+    case "tool-arguments": {
+      const call = state.calls.get(part.index)
+      if (call === undefined) return []
+      call.arguments += part.arguments
+      return [{ type: "tool-params-delta", id: call.id, delta: part.arguments }]
+    }
+    case "usage":
+      state.usage = part.usage
+      return []
+    case "finish":
+      state.finishReason = part.reason
+      return closeBlock(state)
+  }
+}
+
+/** Appends to the open block, or opens one. A signature ends its block, and redacted reasoning is a block of its own. */
+const encodeDelta = (state: State, type: Block["type"], delta: string, encrypted: Encrypted): Parts => {
+  const isEncrypted = encrypted.signature !== undefined || encrypted.redacted !== undefined
+  if (delta === "" && !isEncrypted) return []
+  const parts: Array<Response.StreamPartEncoded> = []
+  let block = state.open
+  if (block?.type !== type || encrypted.redacted !== undefined) {
+    parts.push(...closeBlock(state))
+    block = { type, id: `${type}_${state.blocks++}`, encrypted: {} }
+    state.open = block
+    parts.push({ type: `${type}-start`, id: block.id })
+  }
+  if (delta !== "") parts.push({ type: `${type}-delta`, id: block.id, delta })
+  if (isEncrypted) {
+    block.encrypted = encrypted
+    parts.push(...closeBlock(state))
+  }
+  return parts
+}
+
+const closeBlock = (state: State): Parts => {
+  if (state.open === undefined) return []
+  const { encrypted, id, type } = state.open
+  state.open = undefined
+  return [{ type: `${type}-end`, id, ...Metadata.write(encrypted) }]
+}
+
+const encodeEnd = (state: State, receipt: Receipt): Result.Result<Parts, AiError.AiErrorReason> =>
+  Result.map(
+    Result.all(
+      [...state.calls.values()].map(({ arguments: args, id, name, signature }) =>
+        Answers.call(id, name, args, signature),
+      ),
+    ),
+    (calls) => [
+      ...closeBlock(state),
+      ...calls.flatMap((call): Parts => [{ type: "tool-params-end", id: call.id }, call]),
+      Answers.finish(state.finishReason, state.usage, receipt),
+    ],
+  )
 
 // ---------------------------------------------------------------------------------------------------------------------
 // effect/ai -> Chat
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Reads the parts of one stream, in order, as frames. */
-export const reader = (
+/** The state of a decoder: the index of each tool call by its id, and the names of custom tools. */
+interface DecoderState {
+  readonly indexes: Map<string, number>
+  readonly custom: ReadonlySet<string>
+}
+
+type Decoded = Result.Result<ReadonlyArray<Chat.Part>, ProviderError>
+
+/** Decodes the parts of one stream, in order, as frames. `custom`: the names of custom tools. */
+export const decoder = (
   custom: ReadonlySet<string>,
 ): ((part: Response.AnyPart) => Result.Result<Chat.Frame, ProviderError>) => {
-  const indexes = new Map<string, number>()
-  const opening = (id: string, name: string, part: { readonly metadata: Response.ProviderMetadata }): Chat.Part => {
-    const index = indexes.size
-    indexes.set(id, index)
-    return {
-      type: "tool-call",
-      index,
-      id,
-      name,
-      ...(custom.has(name) ? { custom: true } : undefined),
-      ...Answers.sealed(part),
-    }
-  }
-  const read = (part: Response.AnyPart): Result.Result<ReadonlyArray<Chat.Part>, ProviderError> => {
-    switch (part.type) {
-      case "response-metadata":
-        return Result.succeed([{ type: "start", id: part.id, model: part.modelId }])
-      case "text-delta":
-        return Result.succeed([{ type: "text", text: part.delta }])
-      case "reasoning-delta":
-        return Result.succeed([{ type: "reasoning", text: part.delta }])
-      case "reasoning-end": {
-        const seals = Answers.sealed(part)
-        return Result.succeed(
-          "signature" in seals || "redacted" in seals ? [{ type: "reasoning", text: "", ...seals }] : [],
-        )
-      }
-      // Free text cannot be told from the JSON around it before all of it is there.
-      case "tool-params-start":
-        return Result.succeed(part.providerExecuted || custom.has(part.name) ? [] : [opening(part.id, part.name, part)])
-      case "tool-params-delta": {
-        const index = indexes.get(part.id)
-        return Result.succeed(index === undefined ? [] : [{ type: "tool-arguments", index, arguments: part.delta }])
-      }
-      case "tool-call": {
-        if (part.providerExecuted || indexes.has(part.id)) return Result.succeed([])
-        const opened = opening(part.id, part.name, part)
-        const args = Answers.written(part.params, custom.has(part.name))
-        return Result.succeed([opened, { type: "tool-arguments", index: indexes.size - 1, arguments: args }])
-      }
-      case "source":
-        return Result.succeed(
-          part.sourceType === "url"
-            ? [{ type: "citation", citation: { source: { type: "url", url: part.url.href, title: part.title } } }]
-            : [],
-        )
-      case "file":
-        return Result.fail(Answers.malformed(`a streamed answer of ${part.mediaType}`))
-      case "finish":
-        return Result.map(Answers.ending(part.reason, indexes.size > 0), (reason): ReadonlyArray<Chat.Part> => {
-          const counted = Answers.fromUsage(part.usage)
-          return [
-            { type: "finish", reason },
-            ...(counted?.usage === undefined ? [] : [{ type: "usage" as const, usage: counted.usage }]),
-          ]
-        })
-      case "error":
-        return Result.fail(
-          new ProviderError({
-            reason: { _tag: "ServerError" },
-            message: part.error instanceof Error ? part.error.message : String(part.error),
-            cause: part.error,
-          }),
-        )
-      default:
-        return Result.succeed([])
-    }
-  }
-  return (part) => Result.map(read(part), (parts) => ({ parts }))
+  const state: DecoderState = { indexes: new Map(), custom }
+  return (part) => Result.map(decodePart(state, part), (parts) => ({ parts }))
 }
+
+const decodePart = (state: DecoderState, part: Response.AnyPart): Decoded => {
+  switch (part.type) {
+    case "response-metadata":
+      return Result.succeed([{ type: "start", id: part.id, model: part.modelId }])
+    case "text-delta":
+      return Result.succeed([{ type: "text", text: part.delta }])
+    case "reasoning-delta":
+      return Result.succeed([{ type: "reasoning", text: part.delta }])
+    case "reasoning-end": {
+      const encrypted = Answers.encrypted(part)
+      return Result.succeed(
+        "signature" in encrypted || "redacted" in encrypted ? [{ type: "reasoning", text: "", ...encrypted }] : [],
+      )
+    }
+    // The free text of a custom tool is only known when its JSON is complete: it comes with "tool-call".
+    case "tool-params-start":
+      return Result.succeed(
+        part.providerExecuted || state.custom.has(part.name) ? [] : [startCall(state, part.id, part.name, part)],
+      )
+    case "tool-params-delta": {
+      const index = state.indexes.get(part.id)
+      return Result.succeed(index === undefined ? [] : [{ type: "tool-arguments", index, arguments: part.delta }])
+    }
+    case "tool-call":
+      return Result.succeed(decodeCall(state, part))
+    case "source":
+      return Result.succeed(
+        part.sourceType === "url"
+          ? [{ type: "citation", citation: { source: { type: "url", url: part.url.href, title: part.title } } }]
+          : [],
+      )
+    case "file":
+      return Result.fail(Answers.malformed(`a streamed response of ${part.mediaType}`))
+    case "finish":
+      return decodeFinish(state, part)
+    case "error":
+      return Result.fail(streamError(part.error))
+    default:
+      return Result.succeed([])
+  }
+}
+
+const startCall = (
+  { custom, indexes }: DecoderState,
+  id: string,
+  name: string,
+  part: { readonly metadata: Response.ProviderMetadata },
+): Chat.Part => {
+  const index = indexes.size
+  indexes.set(id, index)
+  return {
+    type: "tool-call",
+    index,
+    id,
+    name,
+    ...(custom.has(name) ? { custom: true } : undefined),
+    ...Answers.encrypted(part),
+  }
+}
+
+/** A complete tool call. It was already decoded if its arguments were streamed. */
+const decodeCall = (
+  state: DecoderState,
+  part: Extract<Response.AnyPart, { readonly type: "tool-call" }>,
+): ReadonlyArray<Chat.Part> => {
+  if (part.providerExecuted || state.indexes.has(part.id)) return []
+  const start = startCall(state, part.id, part.name, part)
+  const args = Answers.argumentsText(part.params, state.custom.has(part.name))
+  return [start, { type: "tool-arguments", index: state.indexes.size - 1, arguments: args }]
+}
+
+const decodeFinish = ({ indexes }: DecoderState, part: Response.FinishPart): Decoded =>
+  Result.map(Answers.finishReasonOf(part.reason, indexes.size > 0), (reason): ReadonlyArray<Chat.Part> => {
+    const reported = Answers.fromUsage(part.usage)
+    return [
+      { type: "finish", reason },
+      ...(reported?.usage === undefined ? [] : [{ type: "usage" as const, usage: reported.usage }]),
+    ]
+  })
+
+const streamError = (error: unknown): ProviderError =>
+  new ProviderError({
+    reason: { _tag: "ServerError" },
+    message: error instanceof Error ? error.message : String(error),
+    cause: error,
+  })

@@ -1,6 +1,5 @@
 /**
- * Tools in each other's words. Who runs them is not in question: over a router the application does, as ever with
- * `effect/ai`; of a model that is a deployment, whoever called the router.
+ * Tools, between `effect/ai` and `Chat`. Neither conversion runs a tool: the caller of the router does.
  */
 import type * as LanguageModel from "effect/ai/LanguageModel"
 import * as Tool from "effect/ai/Tool"
@@ -15,7 +14,7 @@ import type * as Chat from "../../model/Chat.ts"
 // effect/ai -> Chat
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The tools, or which of them only a vendor of its own could run. */
+/** The tools; fails with the name of a tool that its vendor runs. */
 export const toChat = (tools: ReadonlyArray<Tool.Any>): Result.Result<ReadonlyArray<Chat.Tool>, string> =>
   Result.all(
     tools.map((tool) => {
@@ -31,13 +30,13 @@ export const toChat = (tools: ReadonlyArray<Tool.Any>): Result.Result<ReadonlyAr
     }),
   )
 
-/** Where only some of the tools may be called, no others are in the request. */
+/** The tool choice. `oneOf` needs no field: the request has only the tools that may be called. */
 export const choice = (choice: LanguageModel.ToolChoice<string>): Chat.ToolChoice => {
   if (typeof choice === "string") return choice
   return "tool" in choice ? { name: choice.tool } : (choice.mode ?? "auto")
 }
 
-/** What the arguments of a call say, or `otherwise` where they are no JSON; of no arguments, an empty object. */
+/** The parsed arguments of a call, or `otherwise` if they are not JSON. Without arguments, an empty object. */
 export const params = <A>(text: string, otherwise: A): unknown => Result.getOrElse(parse(text), () => otherwise)
 
 export const parse = (text: string): Result.Result<unknown, unknown> =>
@@ -47,7 +46,7 @@ export const parse = (text: string): Result.Result<unknown, unknown> =>
 // Chat -> effect/ai
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** A tool that is declared and never run here. */
+/** A tool that is declared, and not run here. */
 export type Declared = Tool.Tool<
   string,
   {
@@ -58,10 +57,10 @@ export type Declared = Tool.Tool<
   }
 >
 
-/** A toolkit whose calls are handed on, not handled. */
+/** A toolkit whose calls are returned to the caller, not handled. */
 export const toolkit = (tools: ReadonlyArray<Chat.Tool> = []): Toolkit.WithHandler<Record<string, Declared>> => ({
   tools: Object.fromEntries(tools.map((tool) => [tool.name, declare(tool)])),
-  handle: (name) => Effect.die(new Error(`Calls of ${name} are the caller's to handle`)),
+  handle: (name) => Effect.die(new Error(`Tool ${name} has no handler here: the caller of the router runs it`)),
 })
 
 const declare = ({ description, custom, name, parameters, strict }: Chat.Tool): Declared => {
@@ -72,7 +71,7 @@ const declare = ({ description, custom, name, parameters, strict }: Chat.Tool): 
 
 const noParameters = { type: "object", properties: {}, additionalProperties: false } as const
 
-/** A tool that takes free text, of a model that knows JSON alone. */
+/** The JSON schema of a custom tool, for models whose tools take JSON alone. */
 const freeText = {
   type: "object",
   properties: { input: { type: "string" } },
