@@ -15,7 +15,7 @@ const greet = (name: string) =>
   })
 
 it.effect("greets from the backup after the primary has been silent for a minute", () => {
-  const primary = Testing.script([Testing.silence()])
+  const primary = Testing.script([Testing.hang()])
   const backup = Testing.script([Testing.reply("Good evening, Ada.")])
   const RouterTest = Router.layer({
     deployments: {

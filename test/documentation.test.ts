@@ -14,6 +14,7 @@ const documents = [
   ...readdirSync(join(root, "docs")).map((file) => join("docs", file)),
   join("examples", "README.md"),
   join("bench", "README.md"),
+  join("packages", "core", "README.md"),
 ].filter((file) => file.endsWith(".md"))
 
 interface Block {

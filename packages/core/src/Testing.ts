@@ -45,7 +45,7 @@ export interface Outcome {
   readonly end:
     | { readonly _tag: "Done" }
     | { readonly _tag: "Fails"; readonly error: ProviderError }
-    | { readonly _tag: "Silent" }
+    | { readonly _tag: "Hangs" }
   /** The response to an embedding request. */
   readonly vectors?: ReadonlyArray<Embedding.Vector>
 }
@@ -62,7 +62,7 @@ const outcome = (
   { after = Duration.zero, tokenDelay = Duration.zero }: Timing,
 ): Outcome => ({ after, tokenDelay, frames: parts.map((part) => ({ parts: [part] })), end })
 
-const output = (text: string | ReadonlyArray<string>): ReadonlyArray<Chat.Part> => [
+const partsOf = (text: string | ReadonlyArray<string>): ReadonlyArray<Chat.Part> => [
   { type: "start" },
   ...(Predicate.isString(text) ? [text] : text).map((text): Chat.Part => ({ type: "text", text })),
 ]
@@ -85,7 +85,7 @@ export const reply = (
   options: Timing & { readonly usage?: Chat.Usage; readonly finish?: Chat.FinishReason } = {},
 ): Outcome => {
   const usage = options.usage ?? { inputTokens: 10, outputTokens: 5 }
-  return outcome([...output(text), ...completion(options.finish ?? "stop", usage)], { _tag: "Done" }, options)
+  return outcome([...partsOf(text), ...completion(options.finish ?? "stop", usage)], { _tag: "Done" }, options)
 }
 
 /** The response to an embedding request: one vector for each of its inputs. */
@@ -108,22 +108,22 @@ export const callTool = (name: string, input: unknown, options: Timing & { reado
   )
 
 /**
- * A failure: before any output, or with `saying` after that much of a stream.
+ * A failure: before any output, or with `output` after that much of a stream.
  *
  * ```ts
- * Testing.fail({ _tag: "ServerError" }, { saying: ["Good ", "even"], status: 500 })
+ * Testing.fail({ _tag: "ServerError" }, { output: ["Good ", "even"], status: 500 })
  * ```
  */
 export const fail = (
   reason: Reason,
   options: Timing & {
-    readonly saying?: string | ReadonlyArray<string>
+    readonly output?: string | ReadonlyArray<string>
     readonly message?: string
     readonly status?: number
   } = {},
 ): Outcome =>
   outcome(
-    options.saying === undefined ? [] : output(options.saying),
+    options.output === undefined ? [] : partsOf(options.output),
     {
       _tag: "Fails",
       error: new ProviderError({
@@ -135,13 +135,13 @@ export const fail = (
     options,
   )
 
-/** Hangs: without any output, or with `saying` after that much of a stream. */
-export const silence = (options: Timing & { readonly saying?: string | ReadonlyArray<string> } = {}): Outcome =>
-  outcome(options.saying === undefined ? [] : output(options.saying), { _tag: "Silent" }, options)
+/** Hangs: without any output, or with `output` after that much of a stream. */
+export const hang = (options: Timing & { readonly output?: string | ReadonlyArray<string> } = {}): Outcome =>
+  outcome(options.output === undefined ? [] : partsOf(options.output), { _tag: "Hangs" }, options)
 
 /** Ends without a finish reason, as if the connection closed cleanly in the middle of the stream. */
 export const cut = (text: string | ReadonlyArray<string>, options: Timing = {}): Outcome =>
-  outcome(output(text), { _tag: "Done" }, options)
+  outcome(partsOf(text), { _tag: "Done" }, options)
 
 /** A scripted provider: its layer, and the requests that it received. */
 export interface Scripted {
@@ -222,7 +222,7 @@ const ending = (end: Outcome["end"]): Stream.Stream<never, ProviderError> => {
       return Stream.empty
     case "Fails":
       return Stream.fail(end.error)
-    case "Silent":
+    case "Hangs":
       return Stream.never
   }
 }

@@ -24,7 +24,7 @@ const over = (route: Route.Route, scripts: Record<string, Testing.Scripted>, opt
 
 describe("CallOptions.timeout", () => {
   it.effect("ends the call with the caller's timeout, and counts for no circuit", () => {
-    const slow = Testing.script([Testing.silence()])
+    const slow = Testing.script([Testing.hang()])
     return Effect.gen(function* () {
       const router = yield* Router.Router
       for (let call = 0; call < 5; call++) {
@@ -48,7 +48,7 @@ describe("CallOptions.timeout", () => {
   })
 
   it.effect("does not extend the route's timeout", () => {
-    const slow = Testing.script([Testing.silence()])
+    const slow = Testing.script([Testing.hang()])
     return Effect.gen(function* () {
       const router = yield* Router.Router
       const fiber = yield* Effect.forkChild(Effect.flip(router.chat(ask, { timeout: "1 hour" })))

@@ -84,7 +84,7 @@ const anyOutcome = (choose: Chooser): Testing.Outcome => {
     case 0:
       return Testing.reply("Hi", { after })
     case 1:
-      return Testing.silence()
+      return Testing.hang()
     default:
       return Testing.fail(reason, { after })
   }
@@ -249,16 +249,16 @@ const lines = (protect: Protect): ReadonlyArray<ReadonlyArray<string>> =>
 /** A stream that is whole, or breaks in any way at any point. */
 const anyStream = (choose: Chooser, line: ReadonlyArray<string>): Testing.Outcome => {
   const pace = choose.one(["0 millis", "20 millis"] as const)
-  const saying = line.slice(0, choose.below(line.length + 1))
+  const output = line.slice(0, choose.below(line.length + 1))
   switch (choose.below(5)) {
     case 0:
-      return saying.length === 0 ? Testing.silence() : Testing.silence({ saying, tokenDelay: pace })
+      return output.length === 0 ? Testing.hang() : Testing.hang({ output, tokenDelay: pace })
     case 1:
-      return Testing.cut(saying, { tokenDelay: pace })
+      return Testing.cut(output, { tokenDelay: pace })
     case 2:
       return Testing.fail(
         { _tag: choose.one(["Network", "Overloaded", "InvalidRequest"] as const) },
-        { saying, tokenDelay: pace },
+        { output, tokenDelay: pace },
       )
     case 3:
       return Testing.fail({ _tag: choose.one(["RateLimited", "ServerError", "Authentication"] as const) })

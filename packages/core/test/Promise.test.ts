@@ -59,7 +59,7 @@ describe("PromiseRouter", () => {
   })
 
   it("streams, and cancels the request when the reader stops", async () => {
-    const endless = Testing.script([Testing.silence({ saying: ["One ", "two "] })])
+    const endless = Testing.script([Testing.hang({ output: ["One ", "two "] })])
     await using router = over(broken, endless)
     let text = ""
     for await (const part of router.stream(ask)) {
@@ -70,7 +70,7 @@ describe("PromiseRouter", () => {
   })
 
   it("cancels a call whose signal is aborted, and all calls on close", async () => {
-    const silent = Testing.script([Testing.silence()])
+    const silent = Testing.script([Testing.hang()])
     const router = over(silent, silent)
     const abort = new AbortController()
     const aborted = router.chat(ask, { signal: abort.signal }).catch(() => "aborted")

@@ -111,7 +111,7 @@ describe("Router.chat", () => {
   })
 
   it.effect("does not ask the silent twice", () => {
-    const primary = Testing.script([Testing.silence()])
+    const primary = Testing.script([Testing.hang()])
     const backup = Testing.script([Testing.reply("Hi")])
     return Effect.gen(function* () {
       const fiber = yield* Effect.forkChild(chat())
@@ -213,8 +213,8 @@ describe("Router.chat", () => {
   })
 
   it.effect("keeps one deadline for the whole call", () => {
-    const primary = Testing.script([Testing.silence()])
-    const backup = Testing.script([Testing.silence()])
+    const primary = Testing.script([Testing.hang()])
+    const backup = Testing.script([Testing.hang()])
     return Effect.gen(function* () {
       const fiber = yield* Effect.forkChild(Effect.flip(chat()))
       yield* TestClock.adjust("7 seconds")
@@ -242,7 +242,7 @@ describe("Router.chat", () => {
   })
 
   it.effect("leaves nothing behind when it is interrupted", () => {
-    const primary = Testing.script([Testing.silence()])
+    const primary = Testing.script([Testing.hang()])
     const backup = Testing.script([Testing.reply("unused")])
     return Effect.gen(function* () {
       const fiber = yield* Effect.forkChild(chat())
@@ -285,7 +285,7 @@ describe("Router.chatStream", () => {
   })
 
   it.effect("answers from another when one breaks before its first word", () => {
-    const primary = Testing.script([Testing.fail({ _tag: "Network" }, { saying: [] })])
+    const primary = Testing.script([Testing.fail({ _tag: "Network" }, { output: [] })])
     const backup = Testing.script([Testing.reply(["Hel", "lo"])])
     return Effect.gen(function* () {
       const fiber = yield* Effect.forkChild(collect())
@@ -296,7 +296,7 @@ describe("Router.chatStream", () => {
   })
 
   it.effect("ends in an error, and in no other's answer, when one breaks after its first word", () => {
-    const primary = Testing.script([Testing.fail({ _tag: "Network" }, { saying: "Hel" })])
+    const primary = Testing.script([Testing.fail({ _tag: "Network" }, { output: "Hel" })])
     const backup = Testing.script([Testing.reply("unused")])
     return Effect.gen(function* () {
       const seen: Array<Chat.Part> = []
@@ -321,7 +321,7 @@ describe("Router.chatStream", () => {
   })
 
   it.effect("limits the time to the first token, and the silence after it", () => {
-    const primary = Testing.script([Testing.silence(), Testing.silence({ saying: "Hel" })])
+    const primary = Testing.script([Testing.hang(), Testing.hang({ output: "Hel" })])
     const backup = Testing.script([Testing.reply("Hi")])
     return Effect.gen(function* () {
       const first = yield* Effect.forkChild(collect())

@@ -43,8 +43,8 @@ describe("Testing.script", () => {
     }).pipe(Effect.provide(layer(primary, primary)))
   })
 
-  it.effect("fails a stream after the output given by `saying`", () => {
-    const primary = Testing.script([Testing.fail({ _tag: "ServerError" }, { saying: ["Good ", "even"] })])
+  it.effect("fails a stream after the output given by `output`", () => {
+    const primary = Testing.script([Testing.fail({ _tag: "ServerError" }, { output: ["Good ", "even"] })])
     const texts: Array<string> = []
     return Effect.gen(function* () {
       const error = yield* Effect.flip(

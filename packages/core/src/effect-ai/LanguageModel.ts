@@ -129,13 +129,13 @@ const toProvider = (model: LanguageModel.LanguageModel): Provider["Service"] => 
         })),
     )
   const chat = ({
-    asked,
+    options,
     format,
     custom,
     prompt,
   }: Requests.ConvertedPrompt): Effect.Effect<Chat.Response, ProviderError> =>
     format === undefined
-      ? Effect.flatMap(Effect.mapError(model.generateText(asked), Failures.fromAi), ({ content }) =>
+      ? Effect.flatMap(Effect.mapError(model.generateText(options), Failures.fromAi), ({ content }) =>
           Effect.fromResult(Answers.fromParts(content, custom)),
         )
       : chatObject(prompt, format)
@@ -153,7 +153,7 @@ const toProvider = (model: LanguageModel.LanguageModel): Provider["Service"] => 
           const decode = Streams.decoder(converted.custom)
           const frames =
             converted.format === undefined
-              ? Stream.mapEffect(Stream.mapError(model.streamText(converted.asked), Failures.fromAi), (part) =>
+              ? Stream.mapEffect(Stream.mapError(model.streamText(converted.options), Failures.fromAi), (part) =>
                   Effect.fromResult(decode(part)),
                 )
               : Stream.fromEffect(Effect.map(chat(converted), asSingleFrame))

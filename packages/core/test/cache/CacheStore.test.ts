@@ -292,7 +292,7 @@ describe("a streamed answer that is kept", () => {
 
   for (const [what, broken] of [
     ["was cut", Testing.cut(["Once", " upon"])],
-    ["broke", Testing.fail({ _tag: "ServerError" }, { saying: "Once" })],
+    ["broke", Testing.fail({ _tag: "ServerError" }, { output: "Once" })],
   ] as const) {
     it.effect(`is not one that ${what}`, () =>
       Effect.gen(function* () {

@@ -152,7 +152,7 @@ describe("a route as a LanguageModel", () => {
   })
 
   it.effect("ends a broken stream with an error, and leaves no request running", () => {
-    const primary = Testing.script([Testing.fail({ _tag: "Network" }, { saying: ["Hel"] })])
+    const primary = Testing.script([Testing.fail({ _tag: "Network" }, { output: ["Hel"] })])
     return Effect.gen(function* () {
       const error = yield* Effect.flip(collect(LanguageModel.streamText({ prompt: "Hello?" })))
       assert.instanceOf(error, AiError.AiError)
@@ -305,7 +305,7 @@ describe("a route as a LanguageModel", () => {
   })
 
   it.effect("cancels the request to the provider when the reader stops", () => {
-    const primary = Testing.script([Testing.silence({ saying: ["One ", "two "] })])
+    const primary = Testing.script([Testing.hang({ output: ["One ", "two "] })])
     return Effect.gen(function* () {
       const parts = yield* collect(Stream.take(LanguageModel.streamText({ prompt: "Count!" }), 3))
       assert.strictEqual(parts.length, 3)

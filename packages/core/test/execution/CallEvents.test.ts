@@ -105,7 +105,7 @@ describe("a failover", () => {
 
   it.effect("after a broken stream names the one that broke, not one that was skipped since", () =>
     Effect.gen(function* () {
-      const broken = Testing.script([Testing.fail({ _tag: "Network" }, { saying: "Once upon" })])
+      const broken = Testing.script([Testing.fail({ _tag: "Network" }, { output: "Once upon" })])
       const deployments = { broken: deployment(broken), dead: deployment(dead()), last: deployment(well()) }
       const route = Route.fallback("broken", "dead", "last").pipe(Route.stream({ protect: "full" }))
       assert.deepStrictEqual(yield* told(route, deployments, true), [

@@ -58,7 +58,7 @@ describe("hedge", () => {
   })
 
   it.effect("starts the second after the delay; the first to answer wins, the other is interrupted", () => {
-    const slow = Testing.script([Testing.silence()])
+    const slow = Testing.script([Testing.hang()])
     const other = Testing.script([Testing.reply("second", { after: "50 millis" })])
     return Effect.gen(function* () {
       const { receipt, response } = yield* during("150 millis", chat)
@@ -74,7 +74,7 @@ describe("hedge", () => {
 
   it.effect("lets the first win even after the second has started", () => {
     const slow = Testing.script([Testing.reply("first", { after: "120 millis" })])
-    const other = Testing.script([Testing.silence()])
+    const other = Testing.script([Testing.hang()])
     return Effect.gen(function* () {
       const { receipt } = yield* during("120 millis", chat)
       assert.strictEqual(receipt.deployment, "slow")
@@ -111,7 +111,7 @@ describe("hedge", () => {
 
   it.effect("starts the next while one waits to be retried, and takes whoever answers", () => {
     const flaky = Testing.script([Testing.fail({ _tag: "Overloaded" }), Testing.reply("again")])
-    const other = Testing.script([Testing.silence()])
+    const other = Testing.script([Testing.hang()])
     return Effect.gen(function* () {
       const fiber = yield* Effect.forkChild(chat)
       yield* TestClock.adjust("100 millis")
@@ -126,7 +126,7 @@ describe("hedge", () => {
   })
 
   it.effect("ends with the caller's own fault, and interrupts the rest", () => {
-    const slow = Testing.script([Testing.silence()])
+    const slow = Testing.script([Testing.hang()])
     const other = Testing.script([Testing.fail({ _tag: "InvalidRequest" })])
     return Effect.gen(function* () {
       const error = yield* during("100 millis", Effect.flip(chat))
@@ -146,7 +146,7 @@ describe("hedge", () => {
   })
 
   it.effect("settles a stream's receipt by the winner, and lets none live longer than its call", () => {
-    const slow = Testing.script([Testing.silence({ saying: "" })])
+    const slow = Testing.script([Testing.hang({ output: "" })])
     const other = Testing.script([Testing.reply(["quick", "ly"], { tokenDelay: "10 millis" })])
     return Effect.gen(function* () {
       const { receipt } = yield* during(
@@ -175,7 +175,7 @@ describe("hedge", () => {
   })
 
   it.effect("tells of who is asked beside another, and of who is asked instead", () => {
-    const slow = Testing.script([Testing.silence()])
+    const slow = Testing.script([Testing.hang()])
     const bad = Testing.script([Testing.fail({ _tag: "Overloaded" })])
     const good = Testing.script([Testing.reply("third")])
     return Effect.gen(function* () {
@@ -191,7 +191,7 @@ describe("hedge", () => {
 
   it.effect("hedges a share of the traffic, and is a plain fallback beyond it", () => {
     const slow = Testing.script([Testing.reply("first", { after: "150 millis" })])
-    const other = Testing.script([Testing.silence()])
+    const other = Testing.script([Testing.hang()])
     return Effect.gen(function* () {
       for (let call = 0; call < 30; call++) yield* during("150 millis", chat)
       assert.strictEqual(slow.requests.length, 30)
@@ -212,8 +212,8 @@ describe("hedge", () => {
   })
 
   it.effect("gives everything back when the caller goes away", () => {
-    const one = Testing.script([Testing.silence()])
-    const two = Testing.script([Testing.silence()])
+    const one = Testing.script([Testing.hang()])
+    const two = Testing.script([Testing.hang()])
     return Effect.gen(function* () {
       const fiber = yield* Effect.forkChild(chat)
       yield* TestClock.adjust("200 millis")

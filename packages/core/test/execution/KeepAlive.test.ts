@@ -49,13 +49,13 @@ describe("a route with keep-alives", () => {
       yield* TestClock.adjust("10 minutes")
       assert.strictEqual((yield* Fiber.join(read)).kind, "Timeout")
       assert.strictEqual(receipt.outcome, "failure")
-    }).pipe(Effect.scoped, Effect.provide(over(Testing.script([Testing.silence()])))),
+    }).pipe(Effect.scoped, Effect.provide(over(Testing.script([Testing.hang()])))),
   )
 
   it.effect("is interrupted with its scope", () =>
     Effect.gen(function* () {
       const { receipt } = yield* Effect.scoped(opened)
       assert.deepStrictEqual([receipt.outcome, receipt.attempts[0]?.outcome], ["cancelled", "cancelled"])
-    }).pipe(Effect.provide(over(Testing.script([Testing.silence()])))),
+    }).pipe(Effect.provide(over(Testing.script([Testing.hang()])))),
   )
 })

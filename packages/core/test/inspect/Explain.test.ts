@@ -125,7 +125,7 @@ describe("Router.explain", () => {
   )
 
   it.effect("returns the result of every check, and the first that fails", () => {
-    const busy = Testing.script([Testing.silence()])
+    const busy = Testing.script([Testing.hang()])
     const throttled = Testing.script([Testing.fail({ _tag: "RateLimited", retryAfter: Duration.seconds(12) })])
     return Effect.gen(function* () {
       yield* Effect.forkChild(chat({ ...ask, model: "busy" }))
@@ -211,7 +211,7 @@ describe("Router.explain", () => {
   })
 
   it.effect("shows a half-open circuit with a running probe, and an open circuit whose duration is over", () => {
-    const primary = Testing.script([Testing.fail({ _tag: "Authentication" }), Testing.silence()])
+    const primary = Testing.script([Testing.fail({ _tag: "Authentication" }), Testing.hang()])
     return Effect.gen(function* () {
       yield* Effect.flip(chat())
       assert.deepStrictEqual(verdicts(yield* explain()), {

@@ -246,7 +246,7 @@ describe("a forced tool", () => {
           { parts: [ends("tool-calls")] },
         ],
       },
-      { ...Testing.silence(), frames: [{ parts: [text("a")] }] },
+      { ...Testing.hang(), frames: [{ parts: [text("a")] }] },
     ])
     return Effect.gen(function* () {
       const { chatStream } = yield* Router.Router

@@ -95,7 +95,7 @@ describe("cooldown.max", () => {
   })
 
   it.effect("lets the next call probe when the client of the probe disconnected", () => {
-    const { layer } = routed([limited(Duration.hours(1)), Testing.silence(), Testing.reply("Back")])
+    const { layer } = routed([limited(Duration.hours(1)), Testing.hang(), Testing.reply("Back")])
     return Effect.gen(function* () {
       yield* answered
       yield* TestClock.adjust("30 seconds")

@@ -33,7 +33,7 @@ const reasons = { capabilities: { reasoning: true } }
 describe("timeout.reasoning", () => {
   /** How long the thinker's silence is borne, in this request and with these options. */
   const borne = (request: Chat.Request, seconds: number, options?: Partial<Deployment.Options>) => {
-    const thinker = Testing.script([Testing.silence()])
+    const thinker = Testing.script([Testing.hang()])
     const other = Testing.script([Testing.reply("I know")])
     return Effect.gen(function* () {
       const router = yield* Router.Router
@@ -84,7 +84,7 @@ describe("timeout.reasoning", () => {
   })
 
   it.effect("applies to a deployment that resumes a broken stream, within the deadline of the call", () => {
-    const broken = Testing.script([Testing.fail({ _tag: "Network" }, { saying: "Be" })])
+    const broken = Testing.script([Testing.fail({ _tag: "Network" }, { output: "Be" })])
     const waits = (after: Duration.Input, total: Duration.Input) => {
       const thinker = Testing.script([Testing.reply("Because", { after })])
       return Effect.gen(function* () {
@@ -134,7 +134,7 @@ describe("a deployment without output", () => {
   const givenUp = (
     kind: { readonly local?: boolean; readonly capabilities?: Capabilities },
     route: Route.Route,
-    { begun = Testing.silence(), request = thinking, streaming = true }: Asking = {},
+    { begun = Testing.hang(), request = thinking, streaming = true }: Asking = {},
     timeout?: Deployment.Options["timeout"],
   ) => {
     const silent = Testing.script([begun])
@@ -206,7 +206,7 @@ describe("a deployment without output", () => {
   it.effect("gets the local model's longer timeout only before its first event", () =>
     Effect.gen(function* () {
       const local = kinds["of a local server"]
-      const begun = Testing.silence({ after: "50 seconds", saying: [] })
+      const begun = Testing.hang({ after: "50 seconds", output: [] })
       assert.strictEqual(yield* givenUp(local, first, { begun }), 60)
       assert.strictEqual(yield* givenUp(local, last, { begun }), 300, "where nobody is behind it")
       assert.strictEqual(yield* givenUp(local, first, { begun }, { firstToken: "70 seconds" }), 70, "as it is said")

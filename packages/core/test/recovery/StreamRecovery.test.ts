@@ -85,11 +85,11 @@ const wait = Effect.fnUntraced(function* (request = ask) {
 
 /** The ways in which a stream breaks after it has said something. */
 const breaks: ReadonlyArray<
-  readonly [name: string, make: (saying: ReadonlyArray<string>) => Testing.Outcome, reason: string]
+  readonly [name: string, make: (output: ReadonlyArray<string>) => Testing.Outcome, reason: string]
 > = [
-  ["breaks", (saying) => Testing.fail({ _tag: "Overloaded" }, { saying }), "Overloaded"],
-  ["is cut", (saying) => Testing.cut(saying), "Network"],
-  ["falls silent", (saying) => Testing.silence({ saying }), "Timeout"],
+  ["breaks", (output) => Testing.fail({ _tag: "Overloaded" }, { output }), "Overloaded"],
+  ["is cut", (output) => Testing.cut(output), "Network"],
+  ["falls silent", (output) => Testing.hang({ output }), "Timeout"],
 ]
 
 describe("protect: continue", () => {
@@ -206,7 +206,7 @@ describe("protect: continue", () => {
   })
 
   it.effect("passes over who may not be asked, once each, without retries", () => {
-    const busy = Testing.script([Testing.silence()])
+    const busy = Testing.script([Testing.hang()])
     const third = Testing.script([Testing.fail({ _tag: "ServerError" })])
     const primary = Testing.script([Testing.cut("Once ")])
     return Effect.gen(function* () {
@@ -259,7 +259,7 @@ describe("protect: continue", () => {
   }
 
   it.effect("asks nobody once the call's own time is up", () => {
-    const primary = Testing.script([Testing.silence({ saying: "Once " })])
+    const primary = Testing.script([Testing.hang({ output: "Once " })])
     const backup = Testing.script([Testing.reply(whole)])
     return Effect.gen(function* () {
       const { error } = yield* wait()
@@ -287,7 +287,7 @@ describe("protect: continue", () => {
     const slowly = [...Array.from({ length: 30 }, (_, index) => `word ${index} `), ...story]
     const players: Cast = {
       primary: Testing.script([Testing.cut(slowly.slice(0, -1))]),
-      backup: Testing.script([Testing.silence(), Testing.reply(slowly, { tokenDelay: "1 second" })]),
+      backup: Testing.script([Testing.hang(), Testing.reply(slowly, { tokenDelay: "1 second" })]),
     }
     return Effect.gen(function* () {
       const timed = Effect.gen(function* () {
@@ -304,7 +304,7 @@ describe("protect: continue", () => {
   it.effect("closes who goes on when the caller leaves, though nothing has joined yet", () => {
     const players: Cast = {
       primary: Testing.script([Testing.cut("Once ")]),
-      backup: Testing.script([Testing.silence({ saying: "On" })]),
+      backup: Testing.script([Testing.hang({ output: "On" })]),
     }
     return Effect.gen(function* () {
       const fiber = yield* Effect.forkChild(read())
@@ -382,7 +382,7 @@ describe("protect: full", () => {
 
   it.effect("shows an answer that is whole, though its stream does not end", () => {
     const players: Cast = {
-      primary: Testing.script([{ ...Testing.reply(story), end: { _tag: "Silent" } }]),
+      primary: Testing.script([{ ...Testing.reply(story), end: { _tag: "Hangs" } }]),
       backup: Testing.script([Testing.reply("unused")]),
       stream: full,
     }
@@ -414,7 +414,7 @@ describe("protect: full", () => {
   it.effect("ends in the first fault, and not a word, when all break", () => {
     const players: Cast = {
       primary: Testing.script([Testing.cut("Once ")]),
-      backup: Testing.script([Testing.fail({ _tag: "Overloaded" }, { saying: "All " })]),
+      backup: Testing.script([Testing.fail({ _tag: "Overloaded" }, { output: "All " })]),
       stream: full,
     }
     return Effect.gen(function* () {

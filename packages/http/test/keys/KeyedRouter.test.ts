@@ -190,7 +190,7 @@ describe("the concurrency limit", () => {
 
   it.effect("releases a permit when a stream's scope closes or a call is cancelled", () =>
     Effect.gen(function* () {
-      const { chat, only, stream } = yield* held([a], Testing.silence({ saying: "Once" }), Testing.silence())
+      const { chat, only, stream } = yield* held([a], Testing.hang({ output: "Once" }), Testing.hang())
       const scope = yield* Scope.make()
       yield* Scope.provide(stream(a), scope)
       assert.strictEqual((yield* Effect.flip(chat(a))).kind, "RateLimited")
@@ -247,7 +247,7 @@ describe("the token limit", () => {
 
   for (const [what, broken] of [
     ["is cut", Testing.cut("Once")],
-    ["breaks", Testing.fail({ _tag: "ServerError" }, { saying: "Once" })],
+    ["breaks", Testing.fail({ _tag: "ServerError" }, { output: "Once" })],
   ] as const) {
     it.effect(`keeps the estimate where a stream ${what} before it reports usage`, () =>
       Effect.gen(function* () {
@@ -260,7 +260,7 @@ describe("the token limit", () => {
 
   it.effect("keeps the estimate where the caller disconnects", () =>
     Effect.gen(function* () {
-      const { chat, stream, tokens } = yield* held([a], Testing.silence(), Testing.silence({ saying: "Once" }))
+      const { chat, stream, tokens } = yield* held([a], Testing.hang(), Testing.hang({ output: "Once" }))
       const waiting = yield* Effect.forkChild(chat(a), { startImmediately: true })
       yield* Fiber.interrupt(waiting)
       assert.strictEqual(yield* tokens(a), 900)
@@ -290,7 +290,7 @@ describe("the token limit", () => {
       const outcomes = {
         answer: Testing.reply("Hello", { usage: { inputTokens: 60, outputTokens: 40 } }),
         fail: Testing.fail({ _tag: "Overloaded" }),
-        leave: Testing.silence(),
+        leave: Testing.hang(),
       }
       const [first = Testing.reply("x"), ...rest] = ends.map((end) => outcomes[end])
       const { chat, tokens } = yield* held([a], first, ...rest)

@@ -76,10 +76,10 @@ const formatOf = (
 // Chat -> effect/ai
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** A request as this interface has it, and what there is no word for in it. */
+/** A request to a LanguageModel, and the parameters that it drops. */
 export interface ConvertedPrompt {
   readonly prompt: Prompt.Prompt
-  readonly asked: {
+  readonly options: {
     readonly prompt: Prompt.Prompt
     readonly toolkit: Toolkit.WithHandler<Record<string, Tools.Declared>>
     readonly toolChoice: LanguageModel.ToolChoice<string>
@@ -109,7 +109,7 @@ export const fromChat = (request: Chat.Request): Result.Result<ConvertedPrompt, 
     if (params.length > 0 && request.unsupportedParams === "skip") return yield* unsupported(params.join("; "))
     return {
       prompt,
-      asked: {
+      options: {
         prompt,
         toolkit: Tools.toolkit(request.tools),
         toolChoice: Tools.choiceOf(request.toolChoice),
