@@ -27,7 +27,7 @@ import * as TokenCount from "./inspect/TokenCount.ts"
 import type * as Deployment from "./deployment/Deployment.ts"
 import * as CallExecutor from "./execution/CallExecutor.ts"
 import type * as Embedding from "./model/Embedding.ts"
-import * as Explain from "./inspect/Explain.ts"
+import * as Explainer from "./inspect/Explainer.ts"
 import * as KeepAlive from "./execution/KeepAlive.ts"
 import type { Explanation } from "./inspect/Explain.ts"
 import type * as Plan from "./route/Plan.ts"
@@ -346,7 +346,7 @@ const make = Effect.fnUntraced(function* <E, R>(
       ),
     explain: (request, options) =>
       Effect.flatMap(Effect.all([find(request.model), Clock.currentTimeMillis]), ([compiled, now]) =>
-        Explain.make(stores, compiled, new Call(request, options?.streaming === true, options, now)),
+        Explainer.make(stores, compiled, new Call(request, options?.streaming === true, options, now)),
       ),
     events: bus.stream,
     subscribe: bus.subscribe,

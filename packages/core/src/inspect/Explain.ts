@@ -5,23 +5,19 @@
  * at that moment gets the results that the explanation shows.
  */
 import * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
-import * as Admission from "../admission/Admission.ts"
+import type { Capability } from "../model/Call.ts"
 import type { UnsupportedParams } from "../model/Chat.ts"
-import type { Call, Capability } from "../model/Call.ts"
-import type { Candidate } from "../deployment/Candidate.ts"
-import { limits } from "../deployment/Candidate.ts"
-import type { Limits } from "../policy/Limits.ts"
-import type * as BoundRoute from "../route/BoundRoute.ts"
-import * as Plan from "../route/Plan.ts"
 import type { ReasonTag } from "../model/ProviderError.ts"
-import type { Policies as RoutePolicies, ResolvedCachePolicy, ResolvedRetryPolicy } from "../policy/Policies.ts"
-import type { Rejection } from "../model/SkipReason.ts"
+import type { PlanSkip, Rejection } from "../model/SkipReason.ts"
 import { meaning } from "../model/SkipReason.ts"
-import type { Protect } from "../policy/StreamPolicy.ts"
-import * as Strategy from "../route/Strategy.ts"
-import * as Timeout from "../policy/Timeout.ts"
-import * as Wildcard from "../route/Wildcard.ts"
+import type {
+  Limits,
+  Policies as RoutePolicies,
+  Protect,
+  ResolvedCachePolicy,
+  ResolvedRetryPolicy,
+} from "../policy/Policies.ts"
+import type { Strategy } from "../route/Strategy.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The tree
@@ -56,10 +52,10 @@ export type Node =
   | { readonly _tag: "OnError"; readonly plan: Node; readonly after: ReadonlyArray<ReasonTag>; readonly use: Node }
 
 /** How a sequence is tried: in order, as a hedge, or by a balance's strategy. */
-export type Selection = "fallback" | "hedge" | Strategy.Strategy
+export type Selection = "fallback" | "hedge" | Strategy
 
 /** The result of a check: `Available`, or the reason to skip the deployment. */
-export type Availability = Plan.Availability | Rejection
+export type Availability = { readonly _tag: "Available" } | PlanSkip | Rejection
 
 /** The result of every check, in the order in which a call makes them. */
 export interface Checks {
@@ -80,7 +76,7 @@ export interface ExplainedDeployment {
   /** The result of the first check that fails; `Available` if all pass. */
   readonly availability: Availability
   readonly checks: Checks
-  /** The number that its balance's strategy sorts by: see `Strategy.score`. */
+  /** The number that its balance's strategy sorts by: see the descriptions of `Route.Strategy`. */
   readonly score: number | undefined
   readonly policies: Policies
 }
@@ -108,105 +104,6 @@ export type CircuitPolicy = { readonly open: number; readonly max: number; reado
   | { readonly failures: number }
   | { readonly failureRateThreshold: number; readonly windowSize: number }
 )
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Explaining
-// ---------------------------------------------------------------------------------------------------------------------
-
-/** Explains a call on a route. A `shuffle` is shown as written: its order is drawn for each call. */
-export const make = (
-  stores: Admission.Stores,
-  route: BoundRoute.BoundRoute,
-  call: Call,
-): Effect.Effect<Explanation> => {
-  const total = Timeout.deadline(0, route.total, call.options.timeout).at
-  const node = (plan: Plan.Plan, by: Selection): Effect.Effect<Node> => {
-    switch (plan._tag) {
-      case "Step":
-        return Effect.map(Admission.peek(stores, plan.leaf.candidate, call), (state) =>
-          explainStep(route.name, plan, by, state, call, total),
-        )
-      case "Sequence":
-        return Effect.map(
-          Effect.forEach(plan.plans, (each) => node(each, plan.strategy)),
-          (plans): Node => ({ _tag: "Sequence", strategy: plan.strategy, plans }),
-        )
-      case "OnError":
-        return Effect.map(Effect.all([node(plan.plan, by), node(plan.use, "fallback")]), ([tried, use]): Node => ({
-          _tag: "OnError",
-          plan: tried,
-          after: plan.after,
-          use,
-        }))
-    }
-  }
-  return Effect.map(node(Plan.make(route.route, call, fixedRandom), "fallback"), (plan) => ({
-    route: route.name,
-    streaming: call.streaming,
-    inputTokens: call.inputTokens,
-    requires: [...call.requires],
-    total,
-    write: route.write,
-    ...(route.cache === undefined ? undefined : { cache: route.cache }),
-    ...(route.keepAlive === undefined ? undefined : { sse: { keepAlive: route.keepAlive } }),
-    plan,
-  }))
-}
-
-const fixedRandom: Plan.Random = () => 0
-
-const available: Availability = { _tag: "Available" }
-
-const explainStep = (
-  route: string,
-  { leaf: { accept, candidate, fallbackOn, policies: resolved }, availability }: Plan.Step,
-  by: Selection,
-  state: Admission.Checks,
-  call: Call,
-  total: number,
-): ExplainedDeployment => {
-  const { attempt, firstToken } = limits(candidate, resolved, call)
-  const checks: Checks = {
-    weight: availability._tag === "ZeroWeight" ? availability : available,
-    capability: Plan.checkCapabilities(candidate, call),
-    contextWindow: Plan.checkContextWindow(candidate, call),
-    cooldown: state.cooldown ?? available,
-    circuit: state.circuit ?? available,
-    concurrency: state.concurrency ?? available,
-    limits: state.limits ?? available,
-  }
-  return {
-    _tag: "Deployment",
-    deployment: candidate.name,
-    model: Wildcard.substitute(candidate.deployment.model, route, call.request.model),
-    availability: Object.values(checks).find(({ _tag }) => _tag !== "Available") ?? available,
-    checks,
-    score:
-      by === "fallback" || by === "hedge" || availability._tag === "ZeroWeight"
-        ? undefined
-        : Strategy.score(by, Plan.candidateStats(candidate), call.streaming),
-    policies: {
-      retry: resolved.retry,
-      fallbackOn,
-      ...(accept === undefined ? undefined : { accept }),
-      unsupportedParams: resolved.unsupportedParams,
-      timeout: {
-        firstToken: Math.min(total, firstToken),
-        idle: resolved.idle,
-        attempt: Math.min(total, attempt),
-      },
-      protect: resolved.stream.protect,
-      circuit: circuit(candidate),
-      cooldown: { max: candidate.cooldown },
-      limits: candidate.deployment.limits ?? {},
-    },
-  }
-}
-
-const circuit = ({ circuit: { permanentFailure, max, open, trip } }: Candidate): CircuitPolicy =>
-  trip._tag === "Consecutive"
-    ? { failures: trip.failures, open, max, permanentFailure }
-    : { failureRateThreshold: trip.threshold, windowSize: trip.size, open, max, permanentFailure }
 
 /** The deployments of a plan, in the order in which they are tried. */
 export const candidates = (node: Node): ReadonlyArray<ExplainedDeployment> => {

@@ -1,0 +1,133 @@
+/**
+ * Makes explanations: it resolves the plan of a call, and reads the state of each deployment without changing it.
+ */
+import * as Effect from "effect/Effect"
+import * as Admission from "../admission/Admission.ts"
+import type { Candidate } from "../deployment/Candidate.ts"
+import { limits } from "../deployment/Candidate.ts"
+import type { Call } from "../model/Call.ts"
+import * as Timeout from "../policy/Timeout.ts"
+import type * as BoundRoute from "../route/BoundRoute.ts"
+import * as Plan from "../route/Plan.ts"
+import * as Strategy from "../route/Strategy.ts"
+import * as Wildcard from "../route/Wildcard.ts"
+import type {
+  Availability,
+  Checks,
+  CircuitPolicy,
+  ExplainedDeployment,
+  Explanation,
+  Node,
+  Policies,
+  Selection,
+} from "./Explain.ts"
+
+/** Explains a call on a route. A `shuffle` is shown as written: its order is drawn for each call. */
+export const make = (
+  stores: Admission.Stores,
+  route: BoundRoute.BoundRoute,
+  call: Call,
+): Effect.Effect<Explanation> => {
+  const total = Timeout.deadline(0, route.total, call.options.timeout).at
+  const plan = Plan.make(route.route, call, fixedRandom)
+  return Effect.map(explainPlan({ stores, route: route.name, call, total }, plan, "fallback"), (plan) => ({
+    route: route.name,
+    streaming: call.streaming,
+    inputTokens: call.inputTokens,
+    requires: [...call.requires],
+    total,
+    write: route.write,
+    ...(route.cache === undefined ? undefined : { cache: route.cache }),
+    ...(route.keepAlive === undefined ? undefined : { sse: { keepAlive: route.keepAlive } }),
+    plan,
+  }))
+}
+
+const fixedRandom: Plan.Random = () => 0
+
+/** What one explanation is made of. `total`: the timeout of the call, in milliseconds. */
+interface Context {
+  readonly stores: Admission.Stores
+  readonly route: string
+  readonly call: Call
+  readonly total: number
+}
+
+/** `selection`: how the sequence around the plan is tried. */
+const explainPlan = (context: Context, plan: Plan.Plan, selection: Selection): Effect.Effect<Node> => {
+  switch (plan._tag) {
+    case "Step":
+      return Effect.map(Admission.peek(context.stores, plan.leaf.candidate, context.call), (state) =>
+        explainStep(context, plan, selection, state),
+      )
+    case "Sequence":
+      return Effect.map(
+        Effect.forEach(plan.plans, (each) => explainPlan(context, each, plan.strategy)),
+        (plans): Node => ({ _tag: "Sequence", strategy: plan.strategy, plans }),
+      )
+    case "OnError":
+      return Effect.map(
+        Effect.all([explainPlan(context, plan.plan, selection), explainPlan(context, plan.use, "fallback")]),
+        ([tried, use]): Node => ({ _tag: "OnError", plan: tried, after: plan.after, use }),
+      )
+  }
+}
+
+const explainStep = (
+  { call, route, total }: Context,
+  step: Plan.Step,
+  selection: Selection,
+  state: Admission.Checks,
+): ExplainedDeployment => {
+  const { candidate } = step.leaf
+  const checks = checksOf(step, state, call)
+  return {
+    _tag: "Deployment",
+    deployment: candidate.name,
+    model: Wildcard.substitute(candidate.deployment.model, route, call.request.model),
+    availability: Object.values(checks).find(({ _tag }) => _tag !== "Available") ?? available,
+    checks,
+    score:
+      selection === "fallback" || selection === "hedge" || step.availability._tag === "ZeroWeight"
+        ? undefined
+        : Strategy.score(selection, Plan.candidateStats(candidate), call.streaming),
+    policies: policiesOf(step, call, total),
+  }
+}
+
+const available: Availability = { _tag: "Available" }
+
+const checksOf = ({ availability, leaf: { candidate } }: Plan.Step, state: Admission.Checks, call: Call): Checks => ({
+  weight: availability._tag === "ZeroWeight" ? availability : available,
+  capability: Plan.checkCapabilities(candidate, call),
+  contextWindow: Plan.checkContextWindow(candidate, call),
+  cooldown: state.cooldown ?? available,
+  circuit: state.circuit ?? available,
+  concurrency: state.concurrency ?? available,
+  limits: state.limits ?? available,
+})
+
+const policiesOf = ({ leaf }: Plan.Step, call: Call, total: number): Policies => {
+  const { accept, candidate, fallbackOn, policies } = leaf
+  const { attempt, firstToken } = limits(candidate, policies, call)
+  return {
+    retry: policies.retry,
+    fallbackOn,
+    ...(accept === undefined ? undefined : { accept }),
+    unsupportedParams: policies.unsupportedParams,
+    timeout: {
+      firstToken: Math.min(total, firstToken),
+      idle: policies.idle,
+      attempt: Math.min(total, attempt),
+    },
+    protect: policies.stream.protect,
+    circuit: circuitOf(candidate),
+    cooldown: { max: candidate.cooldown },
+    limits: candidate.deployment.limits ?? {},
+  }
+}
+
+const circuitOf = ({ circuit: { permanentFailure, max, open, trip } }: Candidate): CircuitPolicy =>
+  trip._tag === "Consecutive"
+    ? { failures: trip.failures, open, max, permanentFailure }
+    : { failureRateThreshold: trip.threshold, windowSize: trip.size, open, max, permanentFailure }
