@@ -67,6 +67,54 @@ type Style = Options & { … }
   })
 })
 
+/** The types that a module imports from files of its package, and that its exports mention. */
+const mentioned = (path: string, exported: ReadonlyArray<Declarations.Declaration>): ReadonlyArray<string> => {
+  const signatures = exported
+    .flatMap(({ members, signature }) => [signature, ...members.map((member) => member.signature)])
+    .join("\n")
+    .replace(/"[^"]*"/g, "")
+  return [...readFileSync(path, "utf8").matchAll(/^import (?:type )?(\{[^}]*\}|\* as \w+) from "\.[^"]*"/gm)].flatMap(
+    ([, names = ""]) =>
+      names.startsWith("*")
+        ? [...signatures.matchAll(new RegExp(`\\b${names.slice("* as ".length)}\\.([A-Z]\\w*)`, "g"))].map(
+            ([, name = ""]) => name,
+          )
+        : (names.match(/\b[A-Z]\w*(?=\s*[,}])/g) ?? []).filter((name) =>
+            new RegExp(`(?<![.\\w])${name}\\b`).test(signatures),
+          ),
+  )
+}
+
+describe("the types in public signatures", () => {
+  /** They take types of the engine's own: not for users. */
+  const internal = ["RouterError: FailedStep"]
+
+  it("can be imported from a public module", () => {
+    const core = Declarations.packages.filter(({ folder }) => folder === "core")
+    const modules = read.packages.filter((module) => module.package === "core")
+    const names = new Set(modules.flatMap((module) => module.exports.map(({ name }) => name)))
+    const files = new Map(
+      core.flatMap(({ exports, path }) =>
+        Declarations.subpaths(exports).modules.map(([subpath, file]) => [subpath.slice(2), join(path, file)]),
+      ),
+    )
+    const missing = modules.flatMap(({ exports, name }) => {
+      const path = files.get(name === "index" ? "" : name)
+      const own = exports.filter((one) => one.kind !== "re-export")
+      return path === undefined
+        ? []
+        : mentioned(path, own)
+            .filter((type) => !names.has(type))
+            .map((type) => `${name}: ${type}`)
+    })
+    assert.isAbove(files.size, 20)
+    assert.deepStrictEqual(
+      [...new Set(missing)].filter((each) => !internal.includes(each)),
+      [],
+    )
+  })
+})
+
 describe("subpaths", () => {
   it("are those that name a TypeScript module", () => {
     const exports = {

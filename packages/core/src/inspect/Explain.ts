@@ -10,13 +10,7 @@ import type { UnsupportedParams } from "../model/Chat.ts"
 import type { ReasonTag } from "../model/ProviderError.ts"
 import type { PlanSkip, Rejection } from "../model/SkipReason.ts"
 import { meaning } from "../model/SkipReason.ts"
-import type {
-  Limits,
-  Policies as RoutePolicies,
-  Protect,
-  ResolvedCachePolicy,
-  ResolvedRetryPolicy,
-} from "../policy/Policies.ts"
+import type { Accept, Limits, Protect, ResolvedCachePolicy, ResolvedRetryPolicy } from "../policy/Policies.ts"
 import type { Strategy } from "../route/Strategy.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -85,9 +79,9 @@ export interface ExplainedDeployment {
 export interface Policies {
   readonly retry: ResolvedRetryPolicy
   /** `any`: falls back after every error, `InvalidRequest` included. */
-  readonly fallbackOn: RoutePolicies["fallbackOn"]
+  readonly fallbackOn: "any" | undefined
   /** `schema`: a response that does not match its JSON schema is a failed attempt. */
-  readonly accept?: RoutePolicies["accept"]
+  readonly accept?: Accept | undefined
   readonly timeout: { readonly firstToken: number; readonly idle: number; readonly attempt: number }
   /** What happens when a stream breaks after its first output: see `StreamPolicy`. */
   readonly protect: Protect
