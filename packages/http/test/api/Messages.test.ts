@@ -303,7 +303,7 @@ describe("what another vendor cannot do", () => {
       const { upstream, url } = yield* TestGateway.make()
       const { status, text } = yield* post(`${url}/v1/messages`, { ...hello, tools: [search] })
       assert.strictEqual(status, 400)
-      assert.include(text, "hosted tool")
+      assert.include(text, "tools that run on the vendor's side")
       assert.strictEqual((yield* upstream.requests).length, 0)
     }),
   )
