@@ -2,7 +2,7 @@
  * The service that answers: a call goes in under the name of a route, and comes out answered by whoever could, or with
  * one typed error that tells what was tried.
  */
-import * as Clock from "effect/Clock"
+import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -15,37 +15,36 @@ import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Admission from "./admission/Admission.ts"
-import * as Attempt from "./execution/Attempt.ts"
-import * as CacheStore from "./cache/CacheStore.ts"
-import { Call } from "./model/Call.ts"
-import type { AnyRequest, CallOptions } from "./model/Call.ts"
-import * as Candidate from "./deployment/Candidate.ts"
-import type * as Chat from "./model/Chat.ts"
 import * as Circuit from "./admission/Circuit.ts"
-import * as BoundRoute from "./route/BoundRoute.ts"
-import * as TokenCount from "./inspect/TokenCount.ts"
+import * as Cooldowns from "./admission/Cooldowns.ts"
+import * as RateLimit from "./admission/RateLimit.ts"
+import * as Status from "./admission/Status.ts"
+import * as CacheStore from "./cache/CacheStore.ts"
+import * as ResponseCache from "./cache/ResponseCache.ts"
+import * as Candidate from "./deployment/Candidate.ts"
 import type * as Deployment from "./deployment/Deployment.ts"
 import * as CallExecutor from "./execution/CallExecutor.ts"
-import type * as Embedding from "./model/Embedding.ts"
-import * as Explainer from "./inspect/Explainer.ts"
+import * as CallRecorder from "./execution/CallRecorder.ts"
 import * as KeepAlive from "./execution/KeepAlive.ts"
-import type { Explanation } from "./inspect/Explain.ts"
-import type * as Plan from "./route/Plan.ts"
-import { Provider } from "./model/Provider.ts"
-import type { Problem } from "./route/Problem.ts"
-import * as RateLimit from "./admission/RateLimit.ts"
-import { ReceiptBuilder } from "./receipt/Receipt.ts"
-import type { Receipt } from "./receipt/Receipt.ts"
-import * as ResponseCache from "./cache/ResponseCache.ts"
-import * as StreamRecovery from "./recovery/StreamRecovery.ts"
-import * as Cooldowns from "./admission/Cooldowns.ts"
-import type { Mentions, Names, Route } from "./route/Route.ts"
-import * as RouteEvent from "./receipt/RouteEvent.ts"
 import type { RouterError } from "./execution/RouterError.ts"
 import * as Errors from "./execution/RouterError.ts"
-import * as Status from "./admission/Status.ts"
+import type { StartedStream } from "./execution/StreamAttempt.ts"
+import * as Explain from "./inspect/Explain.ts"
+import type { Explanation } from "./inspect/Explain.ts"
+import * as TokenCount from "./inspect/TokenCount.ts"
+import { Call } from "./model/Call.ts"
+import type { AnyRequest, CallOptions } from "./model/Call.ts"
+import type * as Chat from "./model/Chat.ts"
+import type * as Embedding from "./model/Embedding.ts"
+import { Provider } from "./model/Provider.ts"
 import type { Defaults } from "./policy/Policies.ts"
-import * as Timeout from "./policy/Timeout.ts"
+import type { Receipt } from "./receipt/Receipt.ts"
+import * as RouteEvent from "./receipt/RouteEvent.ts"
+import * as StreamRecovery from "./recovery/StreamRecovery.ts"
+import * as BoundRoute from "./route/BoundRoute.ts"
+import type * as Plan from "./route/Plan.ts"
+import type { Problem } from "./route/Problem.ts"
+import type { Mentions, Names, Route } from "./route/Route.ts"
 import * as Wildcard from "./route/Wildcard.ts"
 
 export type { CircuitStatus, Status } from "./admission/Status.ts"
@@ -53,7 +52,7 @@ export type { Health } from "./deployment/Health.ts"
 export type { TokenCount } from "./inspect/TokenCount.ts"
 export type { Problem } from "./route/Problem.ts"
 
-/** What a router is made of. Routes and deployments are called by their names, which must differ, exactly or by a `*`. */
+/** Options of a router. Routes and deployments are called by name, exactly or by a `*`; no two may have the same name. */
 export interface Options<Deployments, Routes = Readonly<Record<string, Route>>> extends Callbacks {
   readonly deployments: Deployments
   readonly routes?: Routes | undefined
@@ -235,132 +234,177 @@ const make = Effect.fnUntraced(function* <E, R>(
     cooldowns: yield* Cooldowns.Cooldowns,
   }
   const bus = RouteEvent.makeEventBus()
-  const random = yield* Random.Random
+  const chance = yield* Random.Random
+  const random: Plan.Random = () => chance.nextDoubleUnsafe()
   const defaults = options.defaults ?? {}
-  const compile = <C extends Pick<Candidate.Candidate, "deployment">>(candidates: ReadonlyMap<string, C>) =>
-    Effect.fromResult(
-      Result.mapError(
-        BoundRoute.make(options.routes ?? {}, candidates, defaults),
-        (problems) => new InvalidRoutes({ problems }),
-      ),
-    )
-  // What does not fit is said before any provider is started.
-  yield* compile(new Map(Object.entries(options.deployments).map(([name, deployment]) => [name, { deployment }])))
+  // Checked before any provider is started.
+  yield* bind(options, new Map(Object.entries(options.deployments).map(([name, deployment]) => [name, { deployment }])))
   const candidates = yield* start(options.deployments, defaults)
-  const compiled = yield* compile(candidates)
-  const recalls = yield* ResponseCache.make(compiled, bus)
+  const routes = yield* bind(options, candidates)
+  const caches = yield* ResponseCache.make(routes)
   yield* listen(bus, options)
-
-  const draw: Plan.Random = () => random.nextDoubleUnsafe()
-  const shared: CallExecutor.Shared = { stores, bus, draw }
-  const runId = Math.floor(draw() * 2 ** 40).toString(36)
-  const meant = Wildcard.among([...compiled.keys()])
-  let calls = 0
-
-  const find = (name: string): Effect.Effect<BoundRoute.BoundRoute, RouterError> => {
-    const found = compiled.get(meant(name))
-    return found === undefined ? Effect.fail(Errors.modelNotFound(name, compiled.keys())) : Effect.succeed(found)
-  }
-
-  const open = ({ name }: BoundRoute.BoundRoute, { at, options, streaming }: Call): ReceiptBuilder =>
-    new ReceiptBuilder(`${runId}-${(++calls).toString(36)}`, name, options.caller, streaming, at)
-
-  const settle = (receipt: ReceiptBuilder, exit: Exit.Exit<unknown, unknown>, now: number): void => {
-    if (receipt.outcome !== undefined) return
-    receipt.finish(Exit.isSuccess(exit) ? "success" : Exit.hasInterrupts(exit) ? "cancelled" : "failure", now)
-    bus.publish({ _tag: "CallEnded", call: receipt.id, route: receipt.route, receipt })
-  }
-
-  const whole = <Request extends AnyRequest, Response extends Attempt.Answer>(
-    ask: Attempt.Invoke<Request, Response>,
-    recall?: (route: string) => ResponseCache.Options<Response> | undefined,
-  ) => {
-    const attempt: CallExecutor.AttemptFn<Request, Response> = (context, { leaf }, force) =>
-      Attempt.complete(context, leaf, force, ask)
-    return (request: Request, options?: CallOptions): Effect.Effect<Answer<Response>, RouterError> =>
-      Effect.flatMap(find(request.model), (compiled) =>
-        Effect.clockWith((clock) => {
-          const call = new Call(request, false, options, clock.currentTimeMillisUnsafe())
-          const receipt = open(compiled, call)
-          const { total, write } = compiled
-          const { at: deadline } = Timeout.deadline(call.at, total, call.options.timeout)
-          const fresh = () => CallExecutor.execute(shared, compiled, call, receipt, attempt)
-          return (recall?.(compiled.name)?.(call, receipt, fresh) ?? fresh()).pipe(
-            Effect.onExit((exit) => Effect.sync(() => settle(receipt, exit, clock.currentTimeMillisUnsafe()))),
-            Effect.map((response) => ({ response, receipt, deadline, write })),
-          )
-        }),
-      )
-  }
-
-  return Router.of({
-    chat: whole(Attempt.chat, (route) => recalls.get(route)?.complete),
-    embed: whole(Attempt.embed),
-    countTokens: (request, options) =>
-      Effect.flatMap(Effect.all([find(request.model), Clock.currentTimeMillis]), ([compiled, now]) =>
-        TokenCount.run(stores, compiled, new Call(request, false, options, now, "count"), draw),
-      ),
-    chatStream: (request, options) =>
-      Effect.flatMap(find(request.model), (compiled) =>
-        Effect.clockWith((clock) =>
-          Effect.flatMap(Effect.scope, (scope) => {
-            const call = new Call(request, true, options, clock.currentTimeMillisUnsafe())
-            const receipt = open(compiled, call)
-            const attempt: CallExecutor.AttemptFn<Chat.Request, Attempt.StartedStream> = (
-              context,
-              step,
-              force,
-              steps,
-            ) => StreamRecovery.stream(context, steps, step, force, scope)
-            const fresh = () => CallExecutor.execute(shared, compiled, call, receipt, attempt)
-            const { keepAlive, total, write } = compiled
-            const told = { keepAlive, write, deadline: Timeout.deadline(call.at, total, call.options.timeout).at }
-            const begin = Effect.tapError(recalls.get(compiled.name)?.stream(call, receipt, fresh) ?? fresh(), () =>
-              Effect.sync(() => settle(receipt, Exit.fail("failure"), clock.currentTimeMillisUnsafe())),
-            )
-            const begun = (committed: Attempt.StartedStream): Streaming => ({
-              frames: frames(committed, receipt),
-              receipt,
-              buffered: committed.buffered === true,
-              ...told,
-            })
-            return Effect.andThen(
-              Scope.addFinalizerExit(scope, (exit) =>
-                Effect.sync(() => settle(receipt, lastAttempt(receipt, exit), clock.currentTimeMillisUnsafe())),
-              ),
-              keepAlive === undefined
-                ? Effect.map(begin, begun)
-                : Effect.map(KeepAlive.open(begin, keepAlive, scope), (opened) =>
-                    opened._tag === "Begun"
-                      ? begun(opened.value)
-                      : {
-                          frames: Stream.unwrap(Effect.map(opened.begun, (committed) => frames(committed, receipt))),
-                          receipt,
-                          buffered: true,
-                          ...told,
-                        },
-                  ),
-            )
-          }),
-        ),
-      ),
-    explain: (request, options) =>
-      Effect.flatMap(Effect.all([find(request.model), Clock.currentTimeMillis]), ([compiled, now]) =>
-        Explainer.make(stores, compiled, new Call(request, options?.streaming === true, options, now)),
-      ),
-    events: bus.stream,
-    subscribe: bus.subscribe,
-    routes: Object.keys(options.routes ?? {}),
-    deployments: [...candidates.keys()],
-    status: Effect.forEach([...candidates.values()], (candidate) => Status.of(stores, candidate)),
-    reset: (deployment) => {
-      const candidate = candidates.get(deployment)
-      return candidate === undefined
-        ? Effect.fail(Errors.modelNotFound(deployment, candidates.keys()))
-        : Status.reset(stores, candidate)
-    },
+  return service({
+    stores,
+    random,
+    bus,
+    candidates,
+    routes,
+    routeNames: Object.keys(options.routes ?? {}),
+    canonicalName: Wildcard.among([...routes.keys()]),
+    caches,
+    openRecord: CallRecorder.makeOpen(bus, random),
   })
 })
+
+/** A router that has started. */
+interface Started extends CallExecutor.Engine {
+  readonly bus: RouteEvent.EventBus
+  readonly candidates: ReadonlyMap<string, Candidate.Candidate>
+  /** Every name that can be called, deployments included. */
+  readonly routes: ReadonlyMap<string, BoundRoute.BoundRoute>
+  readonly routeNames: ReadonlyArray<string>
+  /** The name that serves a model: itself, or one with a `*`. */
+  readonly canonicalName: (model: string) => string
+  readonly caches: ReadonlyMap<string, ResponseCache.ResponseCache>
+  readonly openRecord: (route: string, call: Call) => CallRecorder.CallRecorder
+}
+
+const service = (router: Started): Router["Service"] => ({
+  chat: (request, options) =>
+    complete(router, request, options, (execution) => {
+      const fresh = () => CallExecutor.chat(router, execution)
+      const cache = router.caches.get(execution.route.name)
+      return cache === undefined ? fresh() : cache.complete(execution.call, execution.recorder, fresh)
+    }),
+  embed: (request, options) => complete(router, request, options, (execution) => CallExecutor.embed(router, execution)),
+  chatStream: (request, options) => chatStream(router, request, options),
+  countTokens: (request, options) =>
+    withRoute(router, request.model, (route, now) =>
+      TokenCount.run(router.stores, route, new Call(request, false, options, now, "count"), router.random),
+    ),
+  explain: (request, options) =>
+    withRoute(router, request.model, (route, now) =>
+      Explain.make(router.stores, route, new Call(request, options?.streaming === true, options, now)),
+    ),
+  events: router.bus.stream,
+  subscribe: router.bus.subscribe,
+  routes: router.routeNames,
+  deployments: [...router.candidates.keys()],
+  status: Effect.forEach([...router.candidates.values()], (candidate) => Status.of(router.stores, candidate)),
+  reset: (deployment) => {
+    const candidate = router.candidates.get(deployment)
+    return candidate === undefined
+      ? Effect.fail(Errors.modelNotFound(deployment, router.candidates.keys()))
+      : Status.reset(router.stores, candidate)
+  },
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Calls
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Runs `use` with the route that serves a model, and the time. */
+const withRoute = <A, R>(
+  { canonicalName, routes }: Started,
+  model: string,
+  use: (route: BoundRoute.BoundRoute, now: number, clock: Clock.Clock) => Effect.Effect<A, RouterError, R>,
+): Effect.Effect<A, RouterError, R> =>
+  Effect.clockWith((clock) => {
+    const route = routes.get(canonicalName(model))
+    return route === undefined
+      ? Effect.fail(Errors.modelNotFound(model, routes.keys()))
+      : use(route, clock.currentTimeMillisUnsafe(), clock)
+  })
+
+/** A call of a complete response, from its record's opening to its end. */
+const complete = <Request extends AnyRequest, A>(
+  router: Started,
+  request: Request,
+  options: CallOptions | undefined,
+  run: (execution: CallExecutor.Execution<Request>) => Effect.Effect<A, RouterError>,
+): Effect.Effect<Answer<A>, RouterError> =>
+  withRoute(router, request.model, (route, now, clock) => {
+    const call = new Call(request, false, options, now)
+    const recorder = router.openRecord(route.name, call)
+    const execution = CallExecutor.begin(route, call, recorder)
+    const { receipt } = recorder
+    return run(execution).pipe(
+      Effect.onExit((exit) => Effect.sync(() => recorder.ended(exit, clock.currentTimeMillisUnsafe()))),
+      Effect.map((response) => ({ response, receipt, deadline: execution.deadline.at, write: route.write })),
+    )
+  })
+
+/** A call of a stream: its record ends with the scope, or when the call fails before it has a stream. */
+const chatStream = (
+  router: Started,
+  request: Chat.Request,
+  options: CallOptions | undefined,
+): Effect.Effect<Streaming, RouterError, Scope.Scope> =>
+  withRoute(router, request.model, (route, now, clock) =>
+    Effect.flatMap(Effect.scope, (scope) => {
+      const call = new Call(request, true, options, now)
+      const recorder = router.openRecord(route.name, call)
+      const execution = CallExecutor.begin(route, call, recorder)
+      const fresh = () => Effect.map(CallExecutor.stream(router, execution, scope), StreamRecovery.protect)
+      const started = router.caches.get(route.name)?.stream(call, recorder, fresh) ?? fresh()
+      const end = (exit: Exit.Exit<unknown, unknown>) => recorder.streamClosed(exit, clock.currentTimeMillisUnsafe())
+      return Effect.andThen(
+        Scope.addFinalizerExit(scope, (exit) => Effect.sync(() => end(exit))),
+        streaming(
+          execution,
+          Effect.tapError(started, () =>
+            Effect.sync(() => recorder.ended(Exit.fail("failure"), clock.currentTimeMillisUnsafe())),
+          ),
+          scope,
+        ),
+      )
+    }),
+  )
+
+/** The stream once it has started; on a route with `sse.keepAlive`, at the latest when a first keep-alive is due. */
+const streaming = (
+  { deadline, recorder, route }: CallExecutor.Execution,
+  start: Effect.Effect<StartedStream, RouterError>,
+  scope: Scope.Scope,
+): Effect.Effect<Streaming, RouterError> => {
+  const { keepAlive, write } = route
+  const { receipt } = recorder
+  const rest = { receipt, keepAlive, write, deadline: deadline.at }
+  const started = (stream: StartedStream): Streaming => ({
+    frames: framesOf(stream, receipt),
+    buffered: stream.buffered === true,
+    ...rest,
+  })
+  if (keepAlive === undefined) return Effect.map(start, started)
+  return Effect.map(KeepAlive.open(start, keepAlive, scope), (opened) =>
+    opened._tag === "Begun"
+      ? started(opened.value)
+      : {
+          frames: Stream.unwrap(Effect.map(opened.begun, (stream) => framesOf(stream, receipt))),
+          buffered: true,
+          ...rest,
+        },
+  )
+}
+
+const framesOf = ({ held, rest }: StartedStream, receipt: Receipt): Stream.Stream<Chat.Frame, RouterError> =>
+  Stream.concat(
+    Stream.fromArray(held),
+    Stream.mapError(Stream.fromPull(Effect.succeed(rest)), (error) => Errors.streamInterrupted(error, receipt)),
+  )
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Starting
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Binds the names of all routes to candidates, or to what is known of them before they are started. */
+const bind = <C extends BoundRoute.Unstarted>(
+  { defaults = {}, routes = {} }: Pick<Options<unknown>, "defaults" | "routes">,
+  candidates: ReadonlyMap<string, C>,
+): Effect.Effect<ReadonlyMap<string, BoundRoute.BoundRoute<C>>, InvalidRoutes> =>
+  Effect.fromResult(
+    Result.mapError(BoundRoute.make(routes, candidates, defaults), (problems) => new InvalidRoutes({ problems })),
+  )
 
 /** Starts every deployment's provider, in the scope of the router. */
 const start = <E, R>(
@@ -390,26 +434,6 @@ const listen = (bus: RouteEvent.EventBus, { onFailover, onSuccess }: Callbacks) 
         if (event._tag === "CallEnded" && event.receipt.outcome === "success") return onSuccess?.(event.receipt)
         return undefined
       })
-
-const frames = ({ held, rest }: Attempt.StartedStream, receipt: Receipt): Stream.Stream<Chat.Frame, RouterError> =>
-  Stream.concat(
-    Stream.fromArray(held),
-    Stream.mapError(Stream.fromPull(Effect.succeed(rest)), (error) => Errors.streamInterrupted(error, receipt)),
-  )
-
-/** How a stream's call ended, told by its last attempt: the scope's own exit only knows how its consumer ended. */
-const lastAttempt = (receipt: ReceiptBuilder, exit: Exit.Exit<unknown, unknown>): Exit.Exit<unknown, unknown> => {
-  if (receipt.cache === "hit") return Exit.void
-  switch (receipt.attempts.at(-1)?.outcome) {
-    case "success":
-      return Exit.void
-    case "failure":
-      return Exit.fail("failure")
-    case "cancelled":
-    case undefined:
-      return Exit.isSuccess(exit) ? Exit.interrupt() : exit
-  }
-}
 
 /** The name, where this router serves it; else the error that a call by that name would have. */
 export const named = (

@@ -1,8 +1,8 @@
 /**
- * A call on a route that keeps its answers: given again where exactly the same was asked before, else asked for and, once
- * whole, kept. Failures are never kept, nor what was cut, left or given up.
+ * The response cache of a route: a call gets the kept response of an earlier, identical call, else a fresh one, which is
+ * kept once it is complete. Failures are never kept, nor streams that broke or were cancelled.
  *
- * Calls that ask the same at the same time each ask for themselves: none waits for another's answer.
+ * Identical calls at the same time each call a provider: none waits for the response of another.
  */
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
@@ -10,87 +10,83 @@ import * as Context from "effect/Context"
 import * as Digest from "effect/crypto/Digest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type { StartedStream } from "../execution/Attempt.ts"
-import { CacheStore } from "./CacheStore.ts"
-import type { Entry, RouteCacheStore } from "./CacheStore.ts"
+import type { CallRecorder } from "../execution/CallRecorder.ts"
+import type { RouterError } from "../execution/RouterError.ts"
+import type { StartedStream } from "../execution/StreamAttempt.ts"
 import type { Call } from "../model/Call.ts"
 import type * as Chat from "../model/Chat.ts"
 import * as BoundRoute from "../route/BoundRoute.ts"
 import * as Plan from "../route/Plan.ts"
-import type { ReceiptBuilder } from "../receipt/Receipt.ts"
-import type { EventBus } from "../receipt/RouteEvent.ts"
-import type { RouterError } from "../execution/RouterError.ts"
 import * as Wildcard from "../route/Wildcard.ts"
+import { CacheStore } from "./CacheStore.ts"
+import type { Entry, RouteCacheStore } from "./CacheStore.ts"
 
-/** A route's kept answers. `fresh` asks for one where there is none; the receipt says which it was. */
+/** The cache of one route. */
 export interface ResponseCache {
-  readonly complete: Options<Chat.Response>
-  readonly stream: Options<StartedStream>
+  readonly complete: Lookup<Chat.Response>
+  readonly stream: Lookup<StartedStream>
 }
 
-/** Gives an answer again, or has a fresh one made. */
-export type Options<A> = (
+/** Gives the kept response to a call, or runs `fresh` and keeps what it gives. The call's record says which it was. */
+export type Lookup<A> = (
   call: Call,
-  receipt: ReceiptBuilder,
+  recorder: CallRecorder,
   fresh: () => Effect.Effect<A, RouterError>,
 ) => Effect.Effect<A, RouterError>
 
-/** Of each route that keeps its answers. */
-export const make = Effect.fnUntraced(function* (routes: ReadonlyMap<string, BoundRoute.BoundRoute>, bus: EventBus) {
+/** The caches of the routes that have one, by name of the route. */
+export const make = Effect.fnUntraced(function* (routes: ReadonlyMap<string, BoundRoute.BoundRoute>) {
   const store = yield* CacheStore
   const { digestHex } = Context.get(yield* Layer.build(Digest.layerWebCrypto), Digest.Digest)
-  const recalls = new Map<string, ResponseCache>()
+  const caches = new Map<string, ResponseCache>()
   for (const [name, route] of routes) {
     if (route.cache === undefined) continue
-    const place = yield* store.forRoute(route.cache)
-    const shelf: RouteCache = {
-      place,
+    const cache: RouteCache = {
+      entries: yield* store.forRoute(route.cache),
       keyOf: (call) => digestHex(Digest.sha256, new TextEncoder().encode(cacheKey(route, call))),
       models: new Map(BoundRoute.deployments(route.route)),
-      bus,
     }
-    recalls.set(name, { complete: cached(shelf, whole), stream: cached(shelf, streamed) })
+    caches.set(name, { complete: cached(cache, complete), stream: cached(cache, streamed) })
   }
-  return recalls
+  return caches
 })
 
-/** One route's answers, how they are found, and who is told. `models` are the vendors' ids, by deployment. */
+/** Where the responses of one route are kept, and by which keys. `models` are the vendors' ids, by deployment. */
 interface RouteCache {
-  readonly place: RouteCacheStore
+  readonly entries: RouteCacheStore
   readonly keyOf: (call: Call) => Effect.Effect<string>
   readonly models: ReadonlyMap<string, string>
-  readonly bus: EventBus
 }
 
-/** How one kind of answer is kept, and given again. */
+/** How one kind of response is kept, and given again. */
 interface CacheCodec<A> {
   readonly decode: (answer: Entry["answer"]) => A | undefined
-  /** The fresh answer, which is kept once it is whole. */
+  /** Gives the fresh response, and runs `keep` once it is complete. */
   readonly record: (fresh: A, keep: (answer: Entry["answer"]) => Effect.Effect<void>) => Effect.Effect<A>
 }
 
 const cached =
-  <A>({ bus, keyOf, models, place }: RouteCache, kind: CacheCodec<A>): Options<A> =>
-  (call, receipt, fresh) =>
+  <A>({ entries, keyOf, models }: RouteCache, codec: CacheCodec<A>): Lookup<A> =>
+  (call, recorder, fresh) =>
     Effect.flatMap(keyOf(call), (key) =>
-      Effect.flatMap(place.get(key), (entry) => {
-        const answer = entry && kind.decode(entry.answer)
-        receipt.cacheHit(answer === undefined ? undefined : entry)
-        if (answer !== undefined) {
-          const { deployment = "", id, route } = receipt
-          const model = Wildcard.substitute(models.get(deployment) ?? "", route, call.request.model)
-          bus.publish({ _tag: "CacheHit", call: id, route, deployment, model })
-          return Effect.succeed(answer)
+      Effect.flatMap(entries.get(key), (entry) => {
+        const { receipt } = recorder
+        const response = entry && codec.decode(entry.answer)
+        if (entry !== undefined && response !== undefined) {
+          const model = models.get(entry.deployment ?? "") ?? ""
+          recorder.cacheHit(entry, Wildcard.substitute(model, receipt.route, call.request.model))
+          return Effect.succeed(response)
         }
+        recorder.cacheMiss()
         const keep = (answer: Entry["answer"]) =>
           Effect.suspend(() =>
-            place.set(key, { deployment: receipt.deployment, droppedParams: receipt.droppedParams, answer }),
+            entries.set(key, { deployment: receipt.deployment, droppedParams: receipt.droppedParams, answer }),
           )
-        return Effect.flatMap(fresh(), (answer) => kind.record(answer, keep))
+        return Effect.flatMap(fresh(), (response) => codec.record(response, keep))
       }),
     )
 
-const whole: CacheCodec<Chat.Response> = {
+const complete: CacheCodec<Chat.Response> = {
   decode: (answer) => (answer._tag === "Whole" ? answer.response : undefined),
   record: (response, keep) => Effect.as(keep({ _tag: "Whole", response }), response),
 }
@@ -100,17 +96,17 @@ const streamed: CacheCodec<StartedStream> = {
     answer._tag === "Streamed" && Arr.isReadonlyArrayNonEmpty(answer.frames)
       ? { held: answer.frames, rest: Cause.done() }
       : undefined,
-  record: (committed, keep) =>
+  record: (started, keep) =>
     Effect.sync(() => {
       const frames: Array<Chat.Frame> = []
-      const see = (chunk: StartedStream["held"]): void => {
+      const collect = (chunk: StartedStream["held"]): void => {
         for (const frame of chunk) if (frame.parts.length > 0 || frame.native !== undefined) frames.push(frame)
       }
-      see(committed.held)
+      collect(started.held)
       return {
-        ...committed,
-        rest: committed.rest.pipe(
-          Effect.tap((chunk) => Effect.sync(() => see(chunk))),
+        ...started,
+        rest: started.rest.pipe(
+          Effect.tap((chunk) => Effect.sync(() => collect(chunk))),
           Effect.tapError((error) => (Cause.isDone(error) ? keep({ _tag: "Streamed", frames }) : Effect.void)),
         ),
       }
@@ -118,18 +114,18 @@ const streamed: CacheCodec<StartedStream> = {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What is the same
+// Keys
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Raised whenever an `Entry` changes its form: what another version kept is not found. */
+/** Raised whenever the form of an `Entry` changes: entries of other versions are not found. */
 const version = 1
 
 /**
- * All that an answer depends on, and whom it is for: who asks, the route with those on it and the way that the call takes
- * where ways part, and every word of the request but the name it called the route by.
+ * Everything that a response depends on: the caller, the route with its deployments and the cases that hold for the call,
+ * and the request without the name it gives the route.
  */
 const cacheKey = (route: BoundRoute.BoundRoute, call: Call): string => {
-  const { native, ...asked } = call.request
+  const { native, ...request } = call.request
   return JSON.stringify([
     version,
     call.options.caller ?? null,
@@ -140,12 +136,12 @@ const cacheKey = (route: BoundRoute.BoundRoute, call: Call): string => {
     ]),
     Plan.casePath(route.route, call),
     call.streaming,
-    { ...asked, model: undefined },
+    { ...request, model: undefined },
     native && { ...native, body: fields(native.body) },
   ])
 }
 
-/** A body's fields, in whatever order they were sent; inside them order may mean something, as in a schema. */
+/** A body's fields, sorted by name. Within a field the order may matter, as in a JSON schema. */
 const fields = (body: Chat.Native["body"]) =>
   Object.entries(body)
     .filter(([name]) => name !== "model")

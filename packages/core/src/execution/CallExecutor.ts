@@ -1,100 +1,156 @@
 /**
- * Running one call over its plan: each candidate attempted in turn, retried as its policy says, and one of them a last
- * time when all were refused. What an attempt is, whole or streamed, is the caller's to say.
+ * One call over its plan: each deployment attempted in turn, retried as its policy says, and one of them a last time when
+ * all were refused.
  */
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import type * as Admission from "../admission/Admission.ts"
-import * as CallEvents from "./CallEvents.ts"
-import type * as Attempt from "./Attempt.ts"
 import type { AnyRequest, Call } from "../model/Call.ts"
-import * as Fallback from "./Fallback.ts"
+import type * as Chat from "../model/Chat.ts"
+import type * as Embedding from "../model/Embedding.ts"
+import type { ProviderError } from "../model/ProviderError.ts"
+import type { Rejection } from "../model/SkipReason.ts"
+import * as Retry from "../policy/Retry.ts"
+import * as Timeout from "../policy/Timeout.ts"
 import type * as BoundRoute from "../route/BoundRoute.ts"
 import * as Plan from "../route/Plan.ts"
-import type { Rejection } from "../model/SkipReason.ts"
-import type { ProviderError } from "../model/ProviderError.ts"
-import type { ReceiptBuilder, Skipped } from "../receipt/Receipt.ts"
-import * as Retry from "../policy/Retry.ts"
-import type * as RouteEvent from "../receipt/RouteEvent.ts"
+import * as Attempt from "./Attempt.ts"
+import type { CallRecorder } from "./CallRecorder.ts"
+import * as Fallback from "./Fallback.ts"
 import type { RouterError } from "./RouterError.ts"
 import * as Errors from "./RouterError.ts"
-import * as Timeout from "../policy/Timeout.ts"
+import * as StreamAttempt from "./StreamAttempt.ts"
 
 /** What all calls of one router share. */
-export interface Shared {
+export interface Engine {
   readonly stores: Admission.Stores
-  readonly bus: RouteEvent.EventBus
-  readonly draw: Plan.Random
+  readonly random: Plan.Random
 }
 
-/** One try of a step; `force` asks it though its circuit is open. `steps` is the whole plan it stands in. */
-export type AttemptFn<Request extends AnyRequest, A> = (
-  context: Attempt.Context<Request>,
+/** A call, the route that it is on, its record, and when it must have ended. */
+export interface Execution<Request extends AnyRequest = AnyRequest> {
+  readonly route: BoundRoute.BoundRoute
+  readonly call: Call<Request>
+  readonly recorder: CallRecorder
+  readonly deadline: Timeout.Deadline
+}
+
+export const begin = <Request extends AnyRequest>(
+  route: BoundRoute.BoundRoute,
+  call: Call<Request>,
+  recorder: CallRecorder,
+): Execution<Request> => ({
+  route,
+  call,
+  recorder,
+  deadline: Timeout.deadline(call.at, route.total, call.options.timeout),
+})
+
+/** A response of the first deployment that gives one. */
+export const chat = (engine: Engine, execution: Execution<Chat.Request>): Effect.Effect<Chat.Response, RouterError> =>
+  execute(engine, execution, chatAttempt)
+
+/** The vectors of the first deployment that gives them. */
+export const embed = (
+  engine: Engine,
+  execution: Execution<Embedding.Request>,
+): Effect.Effect<Embedding.Response, RouterError> => execute(engine, execution, embedAttempt)
+
+/** A stream that has started, and its place in the plan of its call: where recovery goes on if it breaks. */
+export interface PlacedStream {
+  readonly stream: StreamAttempt.StartedStream
+  readonly step: Plan.Step
+  readonly planned: PlannedCall<Chat.Request>
+  readonly scope: Scope.Scope
+}
+
+/** The stream of the first deployment that brings first output. It lives in `scope`. */
+export const stream = (
+  engine: Engine,
+  execution: Execution<Chat.Request>,
+  scope: Scope.Scope,
+): Effect.Effect<PlacedStream, RouterError> =>
+  execute(engine, execution, (planned, step, options) =>
+    Effect.map(StreamAttempt.start(planned.context, step.leaf, scope, options), (stream) => ({
+      stream,
+      step,
+      planned,
+      scope,
+    })),
+  )
+
+/** A call whose plan is made. */
+export interface PlannedCall<Request extends AnyRequest = AnyRequest> {
+  readonly context: Attempt.Context<Request>
+  readonly route: BoundRoute.BoundRoute
+  /** In the order in which they are tried. */
+  readonly steps: ReadonlyArray<Plan.Step>
+}
+
+/** One attempt of a step of a plan. */
+type StepAttempt<Request extends AnyRequest, A> = (
+  planned: PlannedCall<Request>,
   step: Plan.Step,
-  force: boolean,
-  steps: ReadonlyArray<Plan.Step>,
+  options: Attempt.Options,
 ) => Effect.Effect<A, Attempt.Failure>
 
-/** The answer of whoever could; or every attempt's failure, as one error. `receipt` is written on the way. */
-export const execute = <Request extends AnyRequest, A>(
-  { bus, draw, stores }: Shared,
-  { budget, name, route, total }: BoundRoute.BoundRoute,
-  call: Call<Request>,
-  receipt: ReceiptBuilder,
-  attempt: AttemptFn<Request, A>,
-): Effect.Effect<A, RouterError> => {
-  const context: Attempt.Context<Request> = {
-    stores,
-    bus,
-    call,
-    receipt,
-    deadline: Timeout.deadline(call.at, total, call.options.timeout),
-  }
-  const steps = Plan.inOrder(route, call, draw)
-  Plan.advanceRoundRobin(route, call)
-  budget.recordCall(call.at)
+const chatAttempt: StepAttempt<Chat.Request, Chat.Response> = ({ context }, { leaf }, options) =>
+  Attempt.complete(context, leaf, Attempt.chat, options)
 
-  const retried = (step: Plan.Step, failures: ReadonlyArray<Plan.FailedStep>, slot?: Fallback.HedgeSlot) => {
-    const { retry } = step.leaf.policies
-    const once = attempt(
-      slot === undefined && failures.length === 0
-        ? context
-        : { ...context, claim: slot?.claim, onAdmitted: CallEvents.once(context, step, failures, slot?.beside) },
-      step,
-      false,
-      steps,
-    )
-    if (retry.times === 0) return once
-    let failed: ProviderError | undefined
-    const retries = Retry.schedule(retry, {
-      deadline: context.deadline.at,
-      hasAvailablePeer: (now) => hasAvailablePeer(stores, steps, step, call, now),
-      tryAcquire: (now, failure) => {
-        if (!budget.tryAcquire(now)) return false
-        failed = failure
-        slot?.onWait()
-        return true
-      },
-    })
-    // A retry that is refused says nothing new: what counts is why it was wanted.
-    return Effect.mapError(Effect.retry(once, retries), (error) =>
-      error._tag === "Refused" && failed !== undefined ? failed : error,
-    )
+const embedAttempt: StepAttempt<Embedding.Request, Embedding.Response> = ({ context }, { leaf }, options) =>
+  Attempt.complete(context, leaf, Attempt.embed, options)
+
+const execute = <Request extends AnyRequest, A>(
+  { random, stores }: Engine,
+  { call, deadline, recorder, route }: Execution<Request>,
+  attempt: StepAttempt<Request, A>,
+): Effect.Effect<A, RouterError> => {
+  const steps = Plan.inOrder(route.route, call, random)
+  Plan.advanceRoundRobin(route.route, call)
+  route.budget.recordCall(call.at)
+  const planned: PlannedCall<Request> = { context: { stores, call, recorder, deadline }, route, steps }
+  const chain: Fallback.Chain<A> = {
+    steps,
+    rules: Fallback.rules,
+    recorder,
+    attempt: (step, options) => retrying(planned, step, attempt(planned, step, options), options.onWait),
   }
-  const passOver = (step: Plan.Step, verdict: Skipped["reason"]) => CallEvents.skipped(context, step, verdict)
-  return Fallback.run(steps, { attempt: retried, onSkipped: passOver }).pipe(
-    Effect.catch(({ failures }) => probeOpenCircuit(failures, (step) => attempt(context, step, true, steps))),
-    Effect.mapError(({ failures }) => Errors.allFailed(name, failures, receipt)),
+  return Fallback.next(chain, Fallback.first).pipe(
+    Effect.catch(({ failures }) =>
+      probeOpenCircuit(failures, (step) => attempt(planned, step, { bypassCircuit: true })),
+    ),
+    Effect.mapError(({ failures }) => Errors.allFailed(route.name, failures, recorder.receipt)),
   )
 }
 
-/** Whether another deployment of the same balance comes after this one and does not rest. */
-const hasAvailablePeer = (
-  stores: Admission.Stores,
-  steps: ReadonlyArray<Plan.Step>,
+/** Retries an attempt as its policy, the deadline and the route's budget allow. `onWait` runs before each wait. */
+const retrying = <A>(
+  planned: PlannedCall,
   step: Plan.Step,
-  { operation }: Call,
-  now: number,
-): boolean =>
+  attempt: Effect.Effect<A, Attempt.Failure>,
+  onWait: (() => void) | undefined,
+): Effect.Effect<A, Attempt.Failure> => {
+  const { retry } = step.leaf.policies
+  if (retry.times === 0) return attempt
+  let failed: ProviderError | undefined
+  const retries = Retry.schedule(retry, {
+    deadline: planned.context.deadline.at,
+    hasAvailablePeer: (now) => hasAvailablePeer(planned, step, now),
+    tryAcquire: (now, failure) => {
+      if (!planned.route.budget.tryAcquire(now)) return false
+      failed = failure
+      onWait?.()
+      return true
+    },
+  })
+  // When a retry is refused, the failure that it followed is the one to report.
+  return Effect.mapError(Effect.retry(attempt, retries), (error) =>
+    error._tag === "Refused" && failed !== undefined ? failed : error,
+  )
+}
+
+/** Whether a later deployment of the step's `balance` is available, and is not cooling down. */
+const hasAvailablePeer = ({ context, steps }: PlannedCall, step: Plan.Step, now: number): boolean =>
   step.peers.length > 1 &&
   steps
     .slice(steps.indexOf(step) + 1)
@@ -102,38 +158,38 @@ const hasAvailablePeer = (
       ({ peers, leaf, availability }) =>
         peers === step.peers &&
         availability._tag === "Available" &&
-        stores.cooldowns.until(leaf.candidate.keys[operation]) <= now,
+        context.stores.cooldowns.until(leaf.candidate.keys[context.call.operation]) <= now,
     )
 
 /**
- * When every candidate was refused, the one whose circuit reopens soonest is tried once, unrecorded: an outage of all is
- * more often over than the circuits know. Rests and limits are never broken.
+ * When no deployment was called, tries the one whose circuit reopens soonest, once and unrecorded: an outage of all is
+ * more often over than the circuits know. Cooldowns and limits are always kept.
  */
 const probeOpenCircuit = <A>(
   failures: ReadonlyArray<Plan.FailedStep>,
   attempt: (step: Plan.Step) => Effect.Effect<A, Attempt.Failure>,
 ): Effect.Effect<A, Fallback.Exhausted> => {
-  const reopening = failures.flatMap((miss) =>
-    miss._tag === "Skipped" && (miss.reason._tag === "CircuitOpen" || miss.reason._tag === "CircuitHalfOpen")
-      ? [{ step: miss.step, wait: untilReopened(miss.reason) }]
+  const reopening = failures.flatMap((failure) =>
+    failure._tag === "Skipped" && (failure.reason._tag === "CircuitOpen" || failure.reason._tag === "CircuitHalfOpen")
+      ? [{ step: failure.step, wait: untilReopened(failure.reason) }]
       : [],
   )
-  const asked = failures.some(({ _tag }) => _tag === "Failed")
   const soonest = reopening.toSorted((a, b) => a.wait - b.wait)[0]
-  if (asked || soonest === undefined) return Effect.fail({ _tag: "Exhausted", failures })
-  return Effect.mapError(attempt(soonest.step), (error) => ({
-    _tag: "Exhausted" as const,
+  if (soonest === undefined || failures.some(({ _tag }) => _tag === "Failed")) {
+    return Effect.fail({ _tag: "Exhausted", failures })
+  }
+  const { step } = soonest
+  return Effect.mapError(attempt(step), (error): Fallback.Exhausted => ({
+    _tag: "Exhausted",
     failures: [
       ...failures,
-      error._tag === "Refused"
-        ? { _tag: "Skipped" as const, step: soonest.step, reason: error.reason }
-        : { _tag: "Failed" as const, step: soonest.step, error },
+      error._tag === "Refused" ? { _tag: "Skipped", step, reason: error.reason } : { _tag: "Failed", step, error },
     ],
   }))
 }
 
-/** A circuit that a dead credential opened is the last to be asked, however soon it reopens. */
-const untilReopened = (refusal: Extract<Rejection, { readonly _tag: "CircuitOpen" | "CircuitHalfOpen" }>): number => {
-  if (refusal._tag === "CircuitHalfOpen") return 0
-  return refusal.permanent === true ? Infinity : refusal.retryAfter
+/** Milliseconds. A circuit that an authentication error opened comes last, however soon it reopens. */
+const untilReopened = (reason: Extract<Rejection, { readonly _tag: "CircuitOpen" | "CircuitHalfOpen" }>): number => {
+  if (reason._tag === "CircuitHalfOpen") return 0
+  return reason.permanent === true ? Infinity : reason.retryAfter
 }

@@ -1,126 +1,190 @@
 /**
- * The chain: candidates folded right to left over `Effect.catch`, each link deciding from the typed reason whether the
- * next one is asked.
+ * Fallback: the steps of a plan, tried in order until one answers. Each step is an effect that catches the failure of the
+ * step before it, and decides by the typed reason whether the next one is tried.
+ *
+ * One function, `next`, takes a call from one step to the next: before a stream's first output, and after it where the
+ * route recovers broken streams. What differs are the `Rules`.
  */
 import * as Effect from "effect/Effect"
-import type { Rejected } from "../model/SkipReason.ts"
-import * as ErrorBranch from "../route/ErrorBranch.ts"
-import type { RetryBudget } from "../policy/RetryBudget.ts"
-import * as Hedge from "./Hedge.ts"
-import type { Step, Availability, FailedStep } from "../route/Plan.ts"
-import { actionFor } from "../model/ProviderError.ts"
 import type { ProviderError } from "../model/ProviderError.ts"
-import type { Skipped } from "../receipt/Receipt.ts"
+import { actionFor } from "../model/ProviderError.ts"
+import type { Rejected, SkipReason } from "../model/SkipReason.ts"
+import type { RetryBudget } from "../policy/RetryBudget.ts"
+import * as ErrorBranch from "../route/ErrorBranch.ts"
+import type { FailedStep, Step } from "../route/Plan.ts"
+import type { CallRecorder } from "./CallRecorder.ts"
+import * as Hedge from "./Hedge.ts"
 
-/** Every candidate that did not answer, in order: the error of a chain that came to its end. */
+/** Every step that did not answer, in order: the error of a chain that has come to its end. */
 export interface Exhausted {
   readonly _tag: "Exhausted"
   readonly failures: ReadonlyArray<FailedStep>
 }
 
-/** A place in a race; `beside` is who is raced against, where this one starts before anybody has failed. */
-export interface HedgeSlot extends Pick<Hedge.Slot, "claim" | "onWait"> {
-  readonly beside: Step | undefined
+/** The steps of a call, and how they are tried. */
+export interface Chain<A> {
+  readonly steps: ReadonlyArray<Step>
+  readonly rules: Rules
+  readonly recorder: CallRecorder
+  readonly attempt: (step: Step, options: StepOptions) => Effect.Effect<A, ProviderError | Rejected>
 }
 
-/** What a chain asks of whoever runs it: to try a step, and to hear which steps are passed over. */
-export interface StepRunner<A, R> {
-  /** `slot` is given to those who race others. */
-  readonly attempt: (
+/** Which steps are skipped, and where a failure leads. */
+export interface Rules {
+  readonly skipReason: (
     step: Step,
     failures: ReadonlyArray<FailedStep>,
-    slot?: HedgeSlot,
-  ) => Effect.Effect<A, ProviderError | Rejected, R>
-  readonly onSkipped: (step: Step, verdict: Skipped["reason"]) => void
+    branches: ErrorBranch.BranchState,
+  ) => SkipReason | undefined
+  readonly nextFor: (failure: FailedStep, branches: ErrorBranch.BranchState) => ErrorBranch.BranchState | "end"
 }
 
-/**
- * Asks each step in turn until one answers. A step is passed over when its plan says so, when the way leads past it, or
- * when an earlier failure says that it would fail alike; the chain ends at a failure that no other candidate could cure.
- */
-export const run = <A, R>(steps: ReadonlyArray<Step>, running: StepRunner<A, R>): Effect.Effect<A, Exhausted, R> => {
-  type Link = (failures: ReadonlyArray<FailedStep>, way: ErrorBranch.BranchState) => Effect.Effect<A, Exhausted, R>
-  const end: Link = (failures) => Effect.fail({ _tag: "Exhausted", failures })
-  const raced =
-    (group: ReadonlyArray<Step>, budget: RetryBudget, next: Link): Link =>
-    (failures, way) => {
-      const left = new Set(group)
-      const racers = group.map((step) => ({
-        delay: step.hedge?.delay ?? 0,
-        run: (lost: ReadonlyArray<FailedStep>, { racingWith, instead, ...slot }: Hedge.Slot) =>
-          Effect.suspend(() => {
-            left.delete(step)
-            // Whoever follows one that was skipped starts for the reason that the skipped one did.
-            const follows = instead && lost.at(-1)?._tag === "Failed"
-            const slow = racingWith === undefined || follows ? undefined : group[racingWith]
-            return ask(step, [...failures, ...lost], way, running, { ...slot, beside: slow })
-          }),
-      }))
-      const onward = (miss: FailedStep) => ErrorBranch.nextFor(miss, ErrorBranch.arrive(miss.step, way))
-      const ends = (miss: FailedStep): boolean => {
-        const whereTo = onward(miss)
-        return whereTo === "end" || (whereTo.to !== undefined && whereTo.to !== way.to)
-      }
-      return Effect.catch(Hedge.race(racers, { budget, ends }), (lost) => {
-        const missed = [...failures, ...lost]
-        const last = lost.at(-1)
-        const whereTo = last === undefined ? way : onward(last)
-        if (whereTo === "end") return end(missed, way)
-        if (whereTo.to !== undefined) {
-          for (const step of left) running.onSkipped(step, { _tag: "BranchTaken", after: whereTo.to.after })
-        }
-        return next(missed, whereTo)
-      })
-    }
-  const chain = steps.reduceRight<Link>((next, step, index) => {
-    if (step.hedge !== undefined) {
-      // Those who race together are one link, at the place of the first.
-      const { budget } = step.hedge
-      if (steps[index - 1]?.hedge?.budget === budget) return next
-      return raced(
-        steps.slice(index).filter(({ hedge }) => hedge?.budget === budget),
-        budget,
-        next,
-      )
-    }
-    return (failures, way) =>
-      Effect.catch(ask(step, failures, way, running), (miss) => {
-        const missed = [...failures, miss]
-        const onward = ErrorBranch.nextFor(miss, ErrorBranch.arrive(step, way))
-        return onward === "end" ? end(missed, way) : next(missed, onward)
-      })
-  }, end)
-  return chain([], ErrorBranch.noBranch)
+/** What an attempt of a step is given by its place in the chain. */
+export interface StepOptions {
+  /** In a race: see `Hedge.Slot`. */
+  readonly claim?: (() => boolean) | undefined
+  readonly onWait?: (() => void) | undefined
+  /** To be run when an attempt of the step is admitted. */
+  readonly onAdmitted?: (() => void) | undefined
 }
 
-/** One step, with its miss in the error channel. */
-const ask = <A, R>(
+const noOptions: StepOptions = {}
+
+/** Where a call stands in its chain: the index of the step to try, what failed before it, and the branches taken. */
+export interface Position {
+  readonly index: number
+  readonly failures: ReadonlyArray<FailedStep>
+  readonly branches: ErrorBranch.BranchState
+}
+
+export const first: Position = { index: 0, failures: [], branches: ErrorBranch.noBranch }
+
+/** The answer of the first step, from `position` on, that gives one. */
+export const next = <A>(chain: Chain<A>, position: Position): Effect.Effect<A, Exhausted> => {
+  const { branches, failures, index } = position
+  const step = chain.steps[index]
+  if (step === undefined) return exhausted(failures)
+  if (step.hedge !== undefined) return nextRace(chain, position, step.hedge.budget)
+  return Effect.catch(tryStep(chain, step, failures, branches), (failure) => {
+    const failed = [...failures, failure]
+    const onward = chain.rules.nextFor(failure, branches)
+    return onward === "end" ? exhausted(failed) : next(chain, { index: index + 1, failures: failed, branches: onward })
+  })
+}
+
+const exhausted = (failures: ReadonlyArray<FailedStep>): Effect.Effect<never, Exhausted> =>
+  Effect.fail({ _tag: "Exhausted", failures })
+
+/** One step, with its failure in the error channel. */
+const tryStep = <A>(
+  { attempt, recorder, rules }: Chain<A>,
   step: Step,
   failures: ReadonlyArray<FailedStep>,
-  way: ErrorBranch.BranchState,
-  { attempt, onSkipped }: StepRunner<A, R>,
-  slot?: HedgeSlot,
-): Effect.Effect<A, FailedStep, R> => {
-  const passOver = (verdict: Skipped["reason"]): FailedStep => {
-    onSkipped(step, verdict)
-    return { _tag: "Skipped", step, reason: verdict }
+  branches: ErrorBranch.BranchState,
+  race?: RaceOptions,
+): Effect.Effect<A, FailedStep> => {
+  const skip = (reason: SkipReason): FailedStep => {
+    recorder.skipped(step.leaf.candidate.name, reason)
+    return { _tag: "Skipped", step, reason }
   }
-  const unreached = ErrorBranch.skipReason(step, failures, way)
-  if (unreached !== undefined) return Effect.fail(passOver(unreached))
-  const verdict = step.availability._tag === "Available" ? wouldAlsoExceedWindow(step, failures) : step.availability
-  if (verdict !== undefined && verdict._tag !== "Available") return Effect.fail(passOver(verdict))
-  return Effect.mapError(attempt(step, failures, slot), (error) =>
-    error._tag === "Refused" ? passOver(error.reason) : { _tag: "Failed", step, error },
+  const reason = rules.skipReason(step, failures, branches)
+  if (reason !== undefined) return Effect.fail(skip(reason))
+  const options =
+    race === undefined && failures.length === 0
+      ? noOptions
+      : {
+          claim: race?.claim,
+          onWait: race?.onWait,
+          onAdmitted: recordTransition(recorder, step, failures, race?.hedges),
+        }
+  return Effect.mapError(attempt(step, options), (error) =>
+    error._tag === "Refused" ? skip(error.reason) : { _tag: "Failed", step, error },
   )
 }
 
-/** After a window was exceeded, only a larger one is worth asking, or one of unknown size. */
-const wouldAlsoExceedWindow = (step: Step, failures: ReadonlyArray<FailedStep>): Availability | undefined => {
+/** Records why a step is tried when its first attempt is admitted, not when it is retried: a hedge, or a failover. */
+const recordTransition = (
+  recorder: CallRecorder,
+  step: Step,
+  failures: ReadonlyArray<FailedStep>,
+  hedges: Step | undefined,
+): (() => void) => {
+  let recorded = false
+  return () => {
+    if (recorded) return
+    recorded = true
+    if (hedges === undefined) recorder.failover(step, failures)
+    else recorder.hedged(hedges, step)
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Races
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** A step's part in a race. `hedges` is the step that may still answer but is slow; `undefined` after a failure. */
+interface RaceOptions extends Pick<Hedge.Slot, "claim" | "onWait"> {
+  readonly hedges: Step | undefined
+}
+
+/** The steps that race together are one link of the chain. They share their budget, and stand side by side. */
+const nextRace = <A>(chain: Chain<A>, position: Position, budget: RetryBudget): Effect.Effect<A, Exhausted> => {
+  const { branches, failures, index } = position
+  const { recorder, rules, steps } = chain
+  const last = steps.findLastIndex(({ hedge }) => hedge?.budget === budget)
+  const group = steps.slice(index, last + 1)
+  const notStarted = new Set(group)
+  const racers = group.map((step): Hedge.Racer<A, FailedStep> => ({
+    delay: step.hedge?.delay ?? 0,
+    run: (lost, { claim, onWait, racingWith, replaces }) =>
+      Effect.suspend(() => {
+        notStarted.delete(step)
+        // A step that replaces a skipped one starts for the reason that the skipped one did.
+        const afterFailure = replaces && lost.at(-1)?._tag === "Failed"
+        const hedges = racingWith === undefined || afterFailure ? undefined : group[racingWith]
+        return tryStep(chain, step, [...failures, ...lost], branches, { claim, onWait, hedges })
+      }),
+  }))
+  const ends = (failure: FailedStep): boolean => {
+    const onward = rules.nextFor(failure, branches)
+    return onward === "end" || (onward.to !== undefined && onward.to !== branches.to)
+  }
+  return Effect.catch(Hedge.race(racers, { budget, ends }), (lost) => {
+    const failed = [...failures, ...lost]
+    const failure = lost.at(-1)
+    const onward = failure === undefined ? branches : rules.nextFor(failure, branches)
+    if (onward === "end") return exhausted(failed)
+    if (onward.to !== undefined) {
+      const reason: SkipReason = { _tag: "BranchTaken", after: onward.to.after }
+      for (const step of notStarted) recorder.skipped(step.leaf.candidate.name, reason)
+    }
+    return next(chain, { index: last + 1, failures: failed, branches: onward })
+  })
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Rules
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * Before a call has an answer: a step is skipped when its plan says so, when the call's error branches lead past it, or
+ * when its context window is no larger than one that was exceeded. A failure leads to its error branch, to the next step,
+ * or, where no other deployment could do better, to the end.
+ */
+export const rules: Rules = {
+  skipReason: (step, failures, branches) =>
+    ErrorBranch.skipReason(step, failures, branches) ??
+    (step.availability._tag === "Available" ? exceededWindow(step, failures) : step.availability),
+  nextFor: (failure, branches) => ErrorBranch.nextFor(failure, ErrorBranch.arrive(failure.step, branches)),
+}
+
+/** After a context window was exceeded, only a larger window is worth trying, or one of unknown size. */
+const exceededWindow = (step: Step, failures: ReadonlyArray<FailedStep>): SkipReason | undefined => {
   const window = step.leaf.candidate.deployment.capabilities?.contextWindow
   if (window === undefined) return undefined
-  for (const miss of failures) {
-    if (miss._tag !== "Failed" || actionFor(miss.error.reason).fallback !== "larger-window") continue
-    const exceeded = miss.step.leaf.candidate.deployment.capabilities?.contextWindow
+  for (const failure of failures) {
+    if (failure._tag !== "Failed" || actionFor(failure.error.reason).fallback !== "larger-window") continue
+    const exceeded = failure.step.leaf.candidate.deployment.capabilities?.contextWindow
     if (exceeded !== undefined && window <= exceeded)
       return { _tag: "ContextWindowTooSmall", tokens: exceeded + 1, window }
   }

@@ -1,112 +1,152 @@
 /**
- * The race: another deployment is asked before the first has failed, because it is slow; the first that commits to an
- * answer wins, and everybody else is interrupted.
+ * Hedged requests: another deployment is tried before the first has failed, because the first is slow. The first answer
+ * wins, and every other attempt is interrupted.
  *
- * Whoever fails, or waits to be asked again, is not waited for: the next starts at once. Starting one beside another that
+ * A deployment that fails, or waits before a retry, is not waited for: the next starts at once. Starting one while another
  * may still answer spends the hedge's budget; without budget a race is a fallback.
  */
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
+import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Queue from "effect/Queue"
+import type * as Scope from "effect/Scope"
 import type { RetryBudget } from "../policy/RetryBudget.ts"
 
-/**
- * What a racer is given: how to say that it has an answer, and that it is about to wait before it asks again; and `beside`,
- * the place of the one who may still answer but was slow enough, or waits, where that is why this one starts, or why the
- * one started that it starts `instead` of.
- */
+/** What a racer is given by its race. */
 export interface Slot {
+  /** The index of the racer that is slow, or waits, but may still answer: `undefined` if none is running. */
   readonly racingWith: number | undefined
-  /** Whether it starts because the one started before it missed. */
-  readonly instead: boolean
-  /** True for the first that asks, and for nobody after it. */
+  /** Whether this one starts because the one started before it failed. */
+  readonly replaces: boolean
+  /** True for the first racer that calls it, and for no other. */
   readonly claim: () => boolean
+  /** Starts the next racer: this one waits before a retry. */
   readonly onWait: () => void
 }
 
-/** One who takes part. `failures` are those who have failed by now. */
-export interface Racer<A, M, R> {
-  readonly run: (failures: ReadonlyArray<M>, slot: Slot) => Effect.Effect<A, M, R>
-  /** Milliseconds until the next starts beside it. */
+/** One participant of a race. `failures` are those of other racers so far. */
+export interface Racer<A, M> {
+  readonly run: (failures: ReadonlyArray<M>, slot: Slot) => Effect.Effect<A, M>
+  /** Milliseconds until the next racer starts, unless this one has ended. */
   readonly delay: number
 }
 
-/** Something about a racer: how it ended, or, without an exit, that it is time for the next. */
-type Event<A, M> = { readonly index: number; readonly exit: Exit.Exit<A, M> | undefined }
+export interface Options<M> {
+  readonly budget: RetryBudget
+  /** Whether a failure ends the race, because no other racer could do better. */
+  readonly ends: (failure: M) => boolean
+}
 
 /**
- * The first answer, or the failures of all who took part, in the order they happened. `ends` tells of a miss that nobody
- * else could cure: it ends the race. When this returns, no racer is left running.
+ * The first answer, or the failures of all racers that took part, in the order they happened. When this returns, no racer
+ * is left running.
  */
-export const race = <A, M, R>(
-  racers: ReadonlyArray<Racer<A, M, R>>,
-  { budget, ends }: { readonly budget: RetryBudget; readonly ends: (miss: M) => boolean },
-): Effect.Effect<A, ReadonlyArray<M>, R> =>
+export const race = <A, M>(
+  racers: ReadonlyArray<Racer<A, M>>,
+  options: Options<M>,
+): Effect.Effect<A, ReadonlyArray<M>> =>
   Effect.scopedWith((scope) =>
-    Effect.gen(function* () {
-      const clock = yield* Clock.Clock
-      const events = yield* Queue.unbounded<Event<A, M>>()
-      const failures: Array<M> = []
-      let running = 0
-      let started = 0
-      let claimed = false
-      const claim = () => !claimed && (claimed = true)
-
-      let latest: number | undefined
-      const start = (racer: Racer<A, M, R>, beside: number | undefined, instead: boolean) => {
-        const index = started++
-        latest = beside
-        running++
-        const tell = (exit: Event<A, M>["exit"]) => void Queue.offerUnsafe(events, { index, exit })
-        const runs = racer
-          .run([...failures], { racingWith: beside, instead, claim, onWait: () => tell(undefined) })
-          .pipe(
-            Effect.onExit((exit) => Effect.sync(() => tell(exit))),
-            Effect.forkIn(scope),
-          )
-        // The delay is an event like the others: a `take` with a time limit could lose the answer that comes with it.
-        return started === racers.length
-          ? runs
-          : Effect.andThen(
-              runs,
-              Effect.forkIn(
-                Effect.andThen(
-                  Effect.sleep(racer.delay),
-                  Effect.sync(() => tell(undefined)),
-                ),
-                scope,
-              ),
-            )
-      }
-
-      budget.recordCall(clock.currentTimeMillisUnsafe())
-      while (true) {
-        const racer = racers[started]
-        if (running === 0) {
-          if (racer === undefined) return yield* Effect.fail<ReadonlyArray<M>>(failures)
-          yield* start(racer, undefined, true)
-        }
-        const { exit, index } = yield* Queue.take(events)
-        if (exit === undefined) {
-          const waiting = racers[started]
-          if (waiting === undefined || index !== started - 1) continue
-          if (budget.tryAcquire(clock.currentTimeMillisUnsafe())) yield* start(waiting, index, false)
-          continue
-        }
-        if (Exit.isSuccess(exit)) return exit.value
-        running--
-        // There is an answer: whoever has it is about to say so.
-        if (claimed && running > 0) continue
-        const miss = Cause.findErrorOption(exit.cause)
-        if (miss._tag === "None") {
-          return yield* Effect.failCause(exit.cause as Cause.Cause<never>)
-        }
-        failures.push(miss.value)
-        if (ends(miss.value)) return yield* Effect.fail<ReadonlyArray<M>>(failures)
-        const replacement = racers[started]
-        if (running > 0 && replacement !== undefined && index === started - 1) yield* start(replacement, latest, true)
-      }
-    }),
+    Effect.clockWith((clock) =>
+      Effect.flatMap(Queue.unbounded<RaceEvent<A, M>>(), (events) => {
+        const race = new Race(racers, options, clock, scope, events)
+        options.budget.recordCall(clock.currentTimeMillisUnsafe())
+        return race.run()
+      }),
+    ),
   )
+
+/** A racer has ended, or, without an exit, is slow or waits: it is time for the next. */
+interface RaceEvent<A, M> {
+  readonly index: number
+  readonly exit: Exit.Exit<A, M> | undefined
+}
+
+class Race<A, M> {
+  readonly #racers: ReadonlyArray<Racer<A, M>>
+  readonly #options: Options<M>
+  readonly #clock: Clock.Clock
+  readonly #scope: Scope.Scope
+  readonly #events: Queue.Queue<RaceEvent<A, M>>
+  readonly #failures: Array<M> = []
+  #running = 0
+  #started = 0
+  #claimed = false
+  /** What the racer started last was told it races with. */
+  #racingWith: number | undefined = undefined
+
+  constructor(
+    racers: ReadonlyArray<Racer<A, M>>,
+    options: Options<M>,
+    clock: Clock.Clock,
+    scope: Scope.Scope,
+    events: Queue.Queue<RaceEvent<A, M>>,
+  ) {
+    this.#racers = racers
+    this.#options = options
+    this.#clock = clock
+    this.#scope = scope
+    this.#events = events
+  }
+
+  /** Takes one event after the other until the race has ended. */
+  run(): Effect.Effect<A, ReadonlyArray<M>> {
+    return Effect.suspend(() => {
+      if (this.#running > 0) return this.#takeEvent()
+      return this.#started === this.#racers.length
+        ? Effect.fail(this.#failures)
+        : Effect.andThen(this.#startNext(undefined, true), this.#takeEvent())
+    })
+  }
+
+  #takeEvent(): Effect.Effect<A, ReadonlyArray<M>> {
+    return Effect.flatMap(Queue.take(this.#events), ({ exit, index }) => {
+      if (exit === undefined) return Effect.andThen(this.#onSlow(index), this.run())
+      if (Exit.isSuccess(exit)) return Effect.succeed(exit.value)
+      this.#running--
+      // One has claimed the race, and is about to succeed.
+      if (this.#claimed && this.#running > 0) return this.run()
+      const failure = Cause.findErrorOption(exit.cause)
+      if (failure._tag === "None") return Effect.failCause(exit.cause as Cause.Cause<never>)
+      this.#failures.push(failure.value)
+      return this.#options.ends(failure.value)
+        ? Effect.fail(this.#failures)
+        : Effect.andThen(this.#onFailed(index), this.run())
+    })
+  }
+
+  /** Starts the next racer beside one that is slow, if it was the last to start and the budget allows it. */
+  #onSlow(index: number): Effect.Effect<void> {
+    const isLatest = index === this.#started - 1 && this.#started < this.#racers.length
+    return isLatest && this.#options.budget.tryAcquire(this.#clock.currentTimeMillisUnsafe())
+      ? this.#startNext(index, false)
+      : Effect.void
+  }
+
+  /** Starts the next racer in place of one that failed, if that was the last to start and others are running. */
+  #onFailed(index: number): Effect.Effect<void> {
+    const isLatest = index === this.#started - 1 && this.#started < this.#racers.length
+    return isLatest && this.#running > 0 ? this.#startNext(this.#racingWith, true) : Effect.void
+  }
+
+  #startNext(racingWith: number | undefined, replaces: boolean): Effect.Effect<void> {
+    const index = this.#started++
+    const racer = this.#racers[index]!
+    this.#racingWith = racingWith
+    this.#running++
+    const publish = (exit: RaceEvent<A, M>["exit"]) => void Queue.offerUnsafe(this.#events, { index, exit })
+    const claim = () => !this.#claimed && (this.#claimed = true)
+    const slot: Slot = { racingWith, replaces, claim, onWait: () => publish(undefined) }
+    const running = racer.run([...this.#failures], slot).pipe(
+      Effect.onExit((exit) => Effect.sync(() => publish(exit))),
+      Effect.forkIn(this.#scope),
+    )
+    if (this.#started === this.#racers.length) return Effect.asVoid(running)
+    // The delay is an event like the others: a `take` with a time limit could lose the answer that comes with it.
+    const slow = Effect.andThen(
+      Effect.sleep(racer.delay),
+      Effect.sync(() => publish(undefined)),
+    )
+    return Effect.asVoid(Effect.andThen(running, Effect.forkIn(slow, this.#scope)))
+  }
+}

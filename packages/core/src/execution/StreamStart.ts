@@ -49,7 +49,7 @@ export class StreamState {
   }
 }
 
-type ProviderPull = Pull.Pull<Chunk, ProviderError>
+export type ProviderPull = Pull.Pull<Chunk, ProviderError>
 
 const truncated = new ProviderError({
   reason: { _tag: "Network" },

@@ -8,7 +8,7 @@ import type * as Chat from "../model/Chat.ts"
 import type { Chunk } from "../execution/StreamStart.ts"
 import { StreamState, sizeOf } from "../execution/StreamStart.ts"
 import type { ProviderError } from "../model/ProviderError.ts"
-import type { StartedStream } from "../execution/Attempt.ts"
+import type { StartedStream } from "../execution/StreamAttempt.ts"
 
 /**
  * Pulls until each of so many answers has its finish reason, or until more than `bytes` are held, and gives all of it with

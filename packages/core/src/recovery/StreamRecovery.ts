@@ -1,82 +1,66 @@
 /**
- * What becomes of a stream that breaks after its first real output, where its route protects it: whoever comes after it
- * in the plan is asked, in order and once each, by the same admission as ever.
+ * Recovery of streams that break after their first output, on routes whose `stream.protect` asks for it: the next
+ * deployment of the plan takes over.
  *
- * Every attempt is one of its own, settled as such. When nobody can, the answer ends in the first fault.
+ * Each takeover is an attempt of its own: admitted, recorded and settled like any other, but neither retried nor raced.
+ * When no deployment can take over, the stream fails with its first error.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as CallEvents from "../execution/CallEvents.ts"
-import * as Attempt from "../execution/Attempt.ts"
-import { Call } from "../model/Call.ts"
 import * as Candidate from "../deployment/Candidate.ts"
-import type * as Chat from "../model/Chat.ts"
+import type * as Attempt from "../execution/Attempt.ts"
+import type { PlacedStream } from "../execution/CallExecutor.ts"
+import * as Fallback from "../execution/Fallback.ts"
+import * as StreamAttempt from "../execution/StreamAttempt.ts"
+import type { StartedStream } from "../execution/StreamAttempt.ts"
 import type { Chunk } from "../execution/StreamStart.ts"
-import * as StreamResume from "./StreamResume.ts"
-import * as StreamBuffer from "./StreamBuffer.ts"
-import type { Leaf } from "../route/BoundRoute.ts"
-import type { Step } from "../route/Plan.ts"
+import { Call } from "../model/Call.ts"
+import type * as Chat from "../model/Chat.ts"
 import { actionFor } from "../model/ProviderError.ts"
 import type { ProviderError } from "../model/ProviderError.ts"
 import * as Timeout from "../policy/Timeout.ts"
+import type { Leaf } from "../route/BoundRoute.ts"
+import * as ErrorBranch from "../route/ErrorBranch.ts"
+import type { Step } from "../route/Plan.ts"
+import * as StreamBuffer from "./StreamBuffer.ts"
+import * as StreamResume from "./StreamResume.ts"
 
-/** A stream of this step, up to its commit point, and protected after it by whoever comes after it in the plan. */
-export const stream = (
-  context: Attempt.Context<Chat.Request>,
-  steps: ReadonlyArray<Step>,
-  step: Step,
-  force: boolean,
-  scope: Scope.Scope,
-): Effect.Effect<Attempt.StartedStream, Attempt.Failure> => {
-  const attempt = Attempt.stream(context, step.leaf, force, scope)
+/** The stream, recovered as the policy of its step says. */
+export const protect = (placed: PlacedStream): StartedStream => {
+  const { planned, step, stream } = placed
   const { buffer, protect } = step.leaf.policies.stream
-  // Whoever takes a stream over has nobody to race with.
-  const alone: Attempt.Context<Chat.Request> = { ...context, claim: undefined }
   switch (protect) {
     case "preamble":
-      return attempt
+      return stream
     case "continue":
-      return StreamResume.isResumable(context.call.request)
-        ? Effect.map(attempt, (committed) => resumeStream({ context: alone, steps, step, scope }, committed))
-        : attempt
+      return StreamResume.isResumable(planned.context.call.request) ? resumeStream(placed) : stream
     case "full":
-      return Effect.map(attempt, (committed) => bufferStream({ context: alone, steps, step, scope }, committed, buffer))
+      return bufferStream(placed, buffer)
   }
 }
 
-/** A committed stream's place: its call, the plan's steps, which of them answers, and the scope of its streams. */
-interface Place {
-  readonly context: Attempt.Context<Chat.Request>
-  readonly steps: ReadonlyArray<Step>
-  readonly step: Step
-  readonly scope: Scope.Scope
-}
-
-type Rest = Attempt.StartedStream["rest"]
-
-/** Goes on after what was delivered. */
-const resumeStream = (place: Place, { held, rest }: Attempt.StartedStream): Attempt.StartedStream => {
-  const { context } = place
+/** `continue`: another deployment goes on after the text that was delivered. */
+const resumeStream = (placed: PlacedStream): StartedStream => {
+  const { context } = placed.planned
   const delivered = new StreamResume.DeliveredText()
-  const recover = recovery(place, (leaf) => resumeFrom(context, leaf, delivered.text))
-  let current = rest
-  const next: Rest = Effect.suspend(() =>
-    Effect.matchEffect(current, {
-      onSuccess: (chunk): Rest => Effect.succeed(delivered.pass(chunk)),
-      onFailure: (error): Rest => {
+  const takeOver = recovery(placed, (leaf) => resumeFrom(context, leaf, delivered.text))
+  let { rest } = placed.stream
+  const next: StartedStream["rest"] = Effect.suspend(() =>
+    Effect.matchEffect(rest, {
+      onSuccess: (chunk): StartedStream["rest"] => Effect.succeed(delivered.pass(chunk)),
+      onFailure: (error): StartedStream["rest"] => {
         if (Cause.isDone(error)) return Cause.done()
         delivered.broken()
         if (!delivered.textOnly) return Effect.fail(error)
-        return Effect.map(recover(error), (other) => {
-          current = other.rest
-          return delivered.pass(other.held)
+        return Effect.map(takeOver(error), (stream) => {
+          rest = stream.rest
+          return delivered.pass(stream.held)
         })
       },
     }),
   )
-  return { held: delivered.pass(held), rest: next }
+  return { held: delivered.pass(placed.stream.held), rest: next }
 }
 
 /**
@@ -126,19 +110,20 @@ const withInactivityTimeout = (
     },
   )
 
-/** Shows nothing before all of it is there, or more than `bytes`; until then, another answers in its place. */
-const bufferStream = (place: Place, committed: Attempt.StartedStream, bytes: number): Attempt.StartedStream => {
-  const recover = recovery(place, (leaf) => ({ context: place.context, leaf }))
-  const choices = place.context.call.request.sampling?.n ?? 1
-  const whole = (committed: Attempt.StartedStream): Effect.Effect<Attempt.StartedStream, ProviderError> =>
-    Effect.catch(StreamBuffer.bufferUntilComplete(committed, bytes, choices), (error) =>
-      Effect.flatMap(recover(error), whole),
+/** `full`: nothing is shown until the answer is complete, or larger than `bytes`; until then another deployment may answer instead. */
+const bufferStream = (placed: PlacedStream, bytes: number): StartedStream => {
+  const { context } = placed.planned
+  const takeOver = recovery(placed, (leaf) => ({ context, leaf }))
+  const choices = context.call.request.sampling?.n ?? 1
+  const complete = (stream: StartedStream): Effect.Effect<StartedStream, ProviderError> =>
+    Effect.catch(StreamBuffer.bufferUntilComplete(stream, bytes, choices), (error) =>
+      Effect.flatMap(takeOver(error), complete),
     )
-  let rest: Rest | undefined
-  const next: Rest = Effect.suspend(
+  let rest: StartedStream["rest"] | undefined
+  const next: StartedStream["rest"] = Effect.suspend(
     () =>
       rest ??
-      Effect.map(whole(committed), (released) => {
+      Effect.map(complete(placed.stream), (released) => {
         rest = released.rest
         return released.held
       }),
@@ -146,59 +131,69 @@ const bufferStream = (place: Place, committed: Attempt.StartedStream, bytes: num
   return { held: emptyChunk, rest: next, buffered: true }
 }
 
-/** A frame that says nothing yet. */
+/** One frame without parts. */
 const emptyChunk: Chunk = [{ parts: [] }]
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Takeover
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Starts the stream that takes over after an error. Each call goes on after the step that the last one started. */
+type TakeOver = (error: ProviderError) => Effect.Effect<StartedStream, ProviderError>
 
 interface Asking {
   readonly context: Attempt.Context<Chat.Request>
   readonly leaf: Leaf
 }
 
-/** Asks whoever is left after a fault; each call goes on where the last one stopped. */
-const recovery = (
-  { context, scope, step, steps }: Place,
-  ask: (leaf: Leaf) => Asking,
-): ((error: ProviderError) => Effect.Effect<Attempt.StartedStream, ProviderError>) => {
-  // A branch that was not taken is nobody's understudy; who races beside this one is interrupted already.
-  const left = steps
-    .slice(steps.indexOf(step) + 1)
-    .filter(({ branch }) => branch === undefined || branch === step.branch)
+const recovery = ({ planned, scope, step }: PlacedStream, ask: (leaf: Leaf) => Asking): TakeOver => {
+  const { recorder } = planned.context
+  const chain: Fallback.Chain<{ readonly stream: StartedStream; readonly step: Step }> = {
+    steps: stepsAfter(step, planned.steps),
+    rules,
+    recorder,
+    attempt: (step, { onAdmitted }) => {
+      const { context, leaf } = ask(step.leaf)
+      return Effect.map(StreamAttempt.start(context, leaf, scope, { onAdmitted }), (stream) => ({ stream, step }))
+    },
+  }
+  let current = step
   let first: { readonly step: Step; readonly error: ProviderError } | undefined
-  let broken = step
-
-  const giveUp = (error: ProviderError): Effect.Effect<never, ProviderError> => {
-    const fault = first ?? { step: broken, error }
-    context.receipt.deployment = fault.step.leaf.candidate.name
-    return Effect.fail(fault.error)
-  }
-  const next = (error: ProviderError): Effect.Effect<Attempt.StartedStream, ProviderError> => {
-    const candidate = left.shift()
-    if (candidate === undefined) return giveUp(error)
-    if (candidate.availability._tag !== "Available") {
-      CallEvents.skipped(context, candidate, candidate.availability)
-      return next(error)
-    }
-    const asking = ask(candidate.leaf)
-    const onAdmitted = () => CallEvents.failover(context, candidate, [{ _tag: "Failed", step: broken, error }])
-    return Effect.matchEffect(Attempt.stream({ ...asking.context, onAdmitted }, asking.leaf, false, scope), {
-      onSuccess: (committed) => {
-        broken = candidate
-        return Effect.succeed(committed)
-      },
-      onFailure: (failure) => {
-        if (failure._tag === "Refused") {
-          CallEvents.skipped(context, candidate, failure.reason)
-          return next(error)
-        }
-        broken = candidate
-        return deadlineExceeded(failure) ? giveUp(failure) : next(failure)
-      },
-    })
-  }
   return (error) => {
-    first ??= { step: broken, error }
-    return actionFor(error.reason).fallback === "next" ? next(error) : giveUp(error)
+    const { error: firstError, step: firstStep } = (first ??= { step: current, error })
+    const giveUp = Effect.suspend(() => {
+      recorder.attributeTo(firstStep.leaf.candidate.name)
+      return Effect.fail(firstError)
+    })
+    if (actionFor(error.reason).fallback !== "next") return giveUp
+    const position: Fallback.Position = {
+      index: chain.steps.indexOf(current) + 1,
+      failures: [{ _tag: "Failed", step: current, error }],
+      branches: ErrorBranch.noBranch,
+    }
+    return Effect.matchEffect(Fallback.next(chain, position), {
+      onSuccess: ({ step, stream }) => {
+        current = step
+        return Effect.succeed(stream)
+      },
+      onFailure: () => giveUp,
+    })
   }
 }
 
-const deadlineExceeded = ({ reason }: ProviderError): boolean => reason._tag === "Timeout" && reason.phase === "total"
+/**
+ * The steps that may take over from this one: those after it, on its own error branch or on none. Other racers of its
+ * hedge are tried one after the other: their race is over.
+ */
+const stepsAfter = (step: Step, steps: ReadonlyArray<Step>): ReadonlyArray<Step> =>
+  steps
+    .slice(steps.indexOf(step) + 1)
+    .filter(({ branch }) => branch === undefined || branch === step.branch)
+    .map((each) => (each.hedge === undefined ? each : { ...each, hedge: undefined }))
+
+/** After the first output no error branch is taken, and only the call's own deadline ends the recovery. */
+const rules: Fallback.Rules = {
+  skipReason: ({ availability }) => (availability._tag === "Available" ? undefined : availability),
+  nextFor: (failure, branches) =>
+    failure._tag === "Failed" && ErrorBranch.deadlineExceeded(failure.error.reason) ? "end" : branches,
+}

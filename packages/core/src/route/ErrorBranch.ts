@@ -60,6 +60,6 @@ export const nextFor = (failure: FailedStep, state: BranchState): BranchState | 
 const reasonsOf = (reason: Reason): ReadonlyArray<ReasonTag> => (deadlineExceeded(reason) ? none : [reason._tag])
 
 /** Whether the deadline of the call has passed: no further step is tried, whatever the route. */
-const deadlineExceeded = (reason: Reason): boolean => reason._tag === "Timeout" && reason.phase === "total"
+export const deadlineExceeded = (reason: Reason): boolean => reason._tag === "Timeout" && reason.phase === "total"
 
 const none: ReadonlyArray<ReasonTag> = []

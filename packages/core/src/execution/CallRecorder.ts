@@ -1,0 +1,143 @@
+/**
+ * The record of one running call: the only writer of its receipt. What it writes, it also publishes as events.
+ */
+import * as Cause from "effect/Cause"
+import * as Exit from "effect/Exit"
+import type { Call } from "../model/Call.ts"
+import type * as Chat from "../model/Chat.ts"
+import type { Price } from "../model/Cost.ts"
+import type { ProviderError } from "../model/ProviderError.ts"
+import type { SkipReason } from "../model/SkipReason.ts"
+import { ReceiptBuilder } from "../receipt/Receipt.ts"
+import type { Outcome, Receipt } from "../receipt/Receipt.ts"
+import type { EventBus } from "../receipt/RouteEvent.ts"
+import type { FailedStep, Step } from "../route/Plan.ts"
+
+/** How an attempt ended. `millis` runs from its admission. */
+export interface EndedAttempt {
+  readonly deployment: string
+  readonly price: Price | undefined
+  readonly millis: number
+  readonly exit: Exit.Exit<unknown, ProviderError>
+  readonly usage: Chat.Usage | undefined
+}
+
+export class CallRecorder {
+  readonly #receipt: ReceiptBuilder
+  readonly #bus: EventBus
+  /** How the last attempt ended; a cache hit counts as a success. */
+  #lastOutcome: Outcome | undefined = undefined
+
+  constructor(receipt: ReceiptBuilder, bus: EventBus) {
+    this.#receipt = receipt
+    this.#bus = bus
+  }
+
+  get receipt(): Receipt {
+    return this.#receipt
+  }
+
+  attemptStarted(deployment: string, model: string): void {
+    const { id: call, route } = this.#receipt
+    this.#bus.publish({ _tag: "AttemptStarted", call, route, deployment, model })
+  }
+
+  attemptEnded({ deployment, exit, millis, price, usage }: EndedAttempt): void {
+    const receipt = this.#receipt
+    const error = Exit.isSuccess(exit) ? undefined : Cause.findErrorOption(exit.cause)
+    if (error === undefined) receipt.succeeded(deployment, millis, usage, price)
+    else if (error._tag === "Some") receipt.failed(deployment, millis, error.value, usage, price)
+    else receipt.cancelled(deployment, millis, usage, price)
+    const attempt = receipt.attempts[receipt.attempts.length - 1]!
+    this.#lastOutcome = attempt.outcome
+    this.#bus.publish({ _tag: "AttemptEnded", call: receipt.id, route: receipt.route, attempt })
+    if (error === undefined) receipt.deployment = deployment
+  }
+
+  /** A stream has its first output. Only the first stream of a call sets its time to first token. */
+  firstOutput(deployment: string, now: number): void {
+    const receipt = this.#receipt
+    receipt.deployment = deployment
+    if (receipt.firstTokenMillis !== undefined) return
+    const millis = (receipt.firstTokenMillis = now - receipt.startedAt)
+    this.#bus.publish({ _tag: "FirstToken", call: receipt.id, route: receipt.route, deployment, millis })
+  }
+
+  droppedParams(params: ReadonlyArray<string> | undefined): void {
+    this.#receipt.droppedParams = params
+  }
+
+  /** Names the deployment that the call's answer, or its failure, is from. */
+  attributeTo(deployment: string): void {
+    this.#receipt.deployment = deployment
+  }
+
+  /** A deployment is skipped. */
+  skipped(deployment: string, reason: SkipReason): void {
+    this.#receipt.skip(deployment, reason)
+    const { id: call, route } = this.#receipt
+    this.#bus.publish({ _tag: "DeploymentSkipped", call, route, deployment, reason })
+  }
+
+  /** `to` is tried because the last attempt failed. Publishes nothing if none did: a skipped deployment did not fail. */
+  failover(to: Step, failures: ReadonlyArray<FailedStep>): void {
+    const last = failures.findLast((failure) => failure._tag === "Failed")
+    if (last === undefined) return
+    const { id: call, route } = this.#receipt
+    const reason = last.error.reason._tag
+    this.#bus.publish({ _tag: "Failover", call, route, from: nameOf(last.step), to: nameOf(to), reason })
+  }
+
+  /** `to` is tried while `from` may still answer. */
+  hedged(from: Step, to: Step): void {
+    const { id: call, route } = this.#receipt
+    this.#bus.publish({ _tag: "Hedged", call, route, from: nameOf(from), to: nameOf(to) })
+  }
+
+  cacheMiss(): void {
+    this.#receipt.cacheHit(undefined)
+  }
+
+  /** The answer is from the cache. `model` is the vendor's id. */
+  cacheHit(entry: Pick<Receipt, "deployment" | "droppedParams">, model: string): void {
+    this.#receipt.cacheHit(entry)
+    this.#lastOutcome = "success"
+    const { deployment = "", id: call, route } = this.#receipt
+    this.#bus.publish({ _tag: "CacheHit", call, route, deployment, model })
+  }
+
+  /** The call has ended. Only the first end counts. */
+  ended(exit: Exit.Exit<unknown, unknown>, now: number): void {
+    this.#end(Exit.isSuccess(exit) ? "success" : Exit.hasInterrupts(exit) ? "cancelled" : "failure", now)
+  }
+
+  /**
+   * The scope of a streamed call has closed: the call ended as its last attempt did. The scope's exit only says how the
+   * stream's consumer ended; one that stops before the stream ends has cancelled it.
+   */
+  streamClosed(exit: Exit.Exit<unknown, unknown>, now: number): void {
+    if (this.#lastOutcome === "success" || this.#lastOutcome === "failure") this.#end(this.#lastOutcome, now)
+    else if (Exit.isSuccess(exit)) this.#end("cancelled", now)
+    else this.ended(exit, now)
+  }
+
+  #end(outcome: Outcome, now: number): void {
+    const receipt = this.#receipt
+    if (receipt.outcome !== undefined) return
+    receipt.finish(outcome, now)
+    this.#bus.publish({ _tag: "CallEnded", call: receipt.id, route: receipt.route, receipt })
+  }
+}
+
+const nameOf = ({ leaf }: Step): string => leaf.candidate.name
+
+/** Opens the records of one router's calls, under ids that no other router gives: a random prefix and a number. */
+export const makeOpen = (bus: EventBus, random: () => number): ((route: string, call: Call) => CallRecorder) => {
+  const prefix = Math.floor(random() * 2 ** 40).toString(36)
+  let calls = 0
+  return (route, { at, options, streaming }) =>
+    new CallRecorder(
+      new ReceiptBuilder(`${prefix}-${(++calls).toString(36)}`, route, options.caller, streaming, at),
+      bus,
+    )
+}
