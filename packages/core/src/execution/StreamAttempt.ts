@@ -9,6 +9,7 @@ import type * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Candidate from "../deployment/Candidate.ts"
+import type { Call } from "../model/Call.ts"
 import type * as Chat from "../model/Chat.ts"
 import * as Defect from "../model/Defect.ts"
 import type { ProviderError } from "../model/ProviderError.ts"
@@ -27,16 +28,32 @@ export interface StartedStream {
   readonly buffered?: boolean
 }
 
+/** What an attempt sends in place of its call's request, and how it reads the stream. */
+export interface Transform {
+  readonly call: Call<Chat.Request>
+  readonly frames: (frames: ProviderStream) => ProviderStream
+  /** In place of the deployment's limits. */
+  readonly limits: Timeout.AttemptTimeouts
+}
+
+export type ProviderStream = Stream.Stream<Chat.Frame, ProviderError>
+
+export interface Options extends Attempt.Options {
+  readonly transform?: Transform | undefined
+}
+
 /** An attempt of a stream, up to its first output. The stream lives in a fork of `scope`. */
 export const start = (
   context: Attempt.Context<Chat.Request>,
   leaf: Leaf,
   scope: Scope.Scope,
-  options: Attempt.Options,
-): Effect.Effect<StartedStream, Attempt.Failure> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(Attempt.start(context, leaf, options), (running) => {
-      const attempt = new StreamAttempt(running, scope)
+  options: Options,
+): Effect.Effect<StartedStream, Attempt.Failure> => {
+  const { transform } = options
+  const own = transform === undefined ? context : { ...context, call: transform.call }
+  return Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(Attempt.start(own, leaf, options), (running) => {
+      const attempt = new StreamAttempt(running, scope, transform)
       return attempt.settleOnClose().pipe(
         Effect.andThen(restore(Effect.flatMap(attempt.open(), (opened) => attempt.accept(opened)))),
         Effect.onError((cause) => attempt.close(Exit.failCause(cause))),
@@ -48,6 +65,7 @@ export const start = (
       )
     }),
   )
+}
 
 /** An upstream that has sent the frames in `held`, and brings more by `pull`. */
 interface Opened {
@@ -62,14 +80,16 @@ interface Accepted extends Opened {
 
 class StreamAttempt {
   readonly #running: Attempt.RunningAttempt<Chat.Request>
+  readonly #transform: Transform | undefined
   /** Closed when the attempt ends. */
   readonly #scope: Scope.Closeable
   readonly #upstream = Scope.makeUnsafe()
   readonly #choices: number
   readonly #state: StreamStart.StreamState
 
-  constructor(running: Attempt.RunningAttempt<Chat.Request>, scope: Scope.Scope) {
+  constructor(running: Attempt.RunningAttempt<Chat.Request>, scope: Scope.Scope, transform: Transform | undefined) {
     this.#running = running
+    this.#transform = transform
     this.#scope = Scope.forkUnsafe(scope)
     this.#choices = running.context.call.request.sampling?.n ?? 1
     this.#state = new StreamStart.StreamState(this.#choices)
@@ -92,16 +112,19 @@ class StreamAttempt {
   open(): Effect.Effect<Opened, ProviderError> {
     const { context, leaf, request, startedAt } = this.#running
     const { name, provider } = leaf.candidate
-    const { afterFirstEvent, firstToken } = Candidate.limits(leaf.candidate, leaf.policies, context.call)
+    const transform = this.#transform
+    const { afterFirstEvent, firstToken } =
+      transform?.limits ?? Candidate.limits(leaf.candidate, leaf.policies, context.call)
     const begun: Timeout.TimeoutLimit = { phase: "first-token", millis: afterFirstEvent, byCaller: false }
-    const opened = Defect.contain(name, () =>
-      Stream.toPull(provider.stream(request)).pipe(
+    const opened = Defect.contain(name, () => {
+      const frames = provider.stream(request)
+      return Stream.toPull(transform === undefined ? frames : transform.frames(frames)).pipe(
         Effect.flatMap((pull) =>
           Effect.map(StreamStart.readUntilFirstOutput(pull, this.#state, begun), (held) => ({ pull, held })),
         ),
         Scope.provide(this.#upstream),
-      ),
-    )
+      )
+    })
     return Timeout.withTimeout(opened, Timeout.earliest("first-token", firstToken, context.deadline, startedAt))
   }
 

@@ -9,11 +9,10 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Candidate from "../deployment/Candidate.ts"
-import type * as Attempt from "../execution/Attempt.ts"
 import type { PlacedStream } from "../execution/CallExecutor.ts"
 import * as Fallback from "../execution/Fallback.ts"
 import * as StreamAttempt from "../execution/StreamAttempt.ts"
-import type { StartedStream } from "../execution/StreamAttempt.ts"
+import type { ProviderStream, StartedStream, Transform } from "../execution/StreamAttempt.ts"
 import type { Chunk } from "../execution/StreamStart.ts"
 import { Call } from "../model/Call.ts"
 import type * as Chat from "../model/Chat.ts"
@@ -42,9 +41,9 @@ export const protect = (placed: PlacedStream): StartedStream => {
 
 /** `continue`: another deployment goes on after the text that was delivered. */
 const resumeStream = (placed: PlacedStream): StartedStream => {
-  const { context } = placed.planned
+  const { call } = placed.planned.context
   const delivered = new StreamResume.DeliveredText()
-  const takeOver = recovery(placed, (leaf) => resumeFrom(context, leaf, delivered.text))
+  const takeOver = recovery(placed, (leaf) => resumption(call, leaf, delivered.text))
   let { rest } = placed.stream
   const next: StartedStream["rest"] = Effect.suspend(() =>
     Effect.matchEffect(rest, {
@@ -64,26 +63,17 @@ const resumeStream = (placed: PlacedStream): StartedStream => {
 }
 
 /**
- * The attempt's own request, and a candidate that says only what is new. What it repeats is not silence: its first word
- * may take as long as any, but what is new comes when it comes.
+ * A request to go on after the text delivered, and a stream of only what is new. The new deployment may repeat that text
+ * before it goes on: the stream has no limit on its first output, but on each frame until then.
  */
-const resumeFrom = (context: Attempt.Context<Chat.Request>, leaf: Leaf, delivered: string): Asking => {
-  const { candidate } = leaf
-  const { joint, request } = StreamResume.resumeRequest(
-    context.call.request,
-    delivered,
-    candidate.deployment.capabilities,
-  )
-  const { resume } = Candidate.limits(candidate, leaf.policies, context.call)
-  const stream = (request: Chat.Request) =>
-    StreamResume.joined(joint, withInactivityTimeout(candidate.provider.stream(request), resume))
+const resumption = (call: Call<Chat.Request>, { candidate, policies }: Leaf, delivered: string): Transform => {
+  const { capabilities } = candidate.deployment
+  const { joint, request } = StreamResume.resumeRequest(call.request, delivered, capabilities)
+  const { resume } = Candidate.limits(candidate, policies, call)
   return {
-    context: { ...context, call: new Call(request, true, context.call.options, context.call.at) },
-    leaf: {
-      ...leaf,
-      candidate: { ...candidate, provider: { ...candidate.provider, stream } },
-      policies: { ...leaf.policies, ...unhurried },
-    },
+    call: new Call(request, true, call.options, call.at),
+    frames: (frames) => StreamResume.joined(joint, withInactivityTimeout(frames, resume)),
+    limits: unlimited,
   }
 }
 
@@ -94,14 +84,8 @@ const unlimited: Timeout.AttemptTimeouts = {
   afterFirstEvent: Infinity,
 }
 
-/** Whoever goes on is heard at once, and then repeats what is known for as long as that takes. */
-const unhurried = { ...unlimited, reasoning: unlimited }
-
 /** Fails when nothing but pings comes for longer than `millis`. */
-const withInactivityTimeout = (
-  frames: Stream.Stream<Chat.Frame, ProviderError>,
-  millis: number,
-): Stream.Stream<Chat.Frame, ProviderError> =>
+const withInactivityTimeout = (frames: ProviderStream, millis: number): ProviderStream =>
   Stream.timeoutOrElse(
     Stream.filter(frames, ({ parts }) => parts.length > 0),
     {
@@ -112,9 +96,8 @@ const withInactivityTimeout = (
 
 /** `full`: nothing is shown until the answer is complete, or larger than `bytes`; until then another deployment may answer instead. */
 const bufferStream = (placed: PlacedStream, bytes: number): StartedStream => {
-  const { context } = placed.planned
-  const takeOver = recovery(placed, (leaf) => ({ context, leaf }))
-  const choices = context.call.request.sampling?.n ?? 1
+  const takeOver = recovery(placed, () => undefined)
+  const choices = placed.planned.context.call.request.sampling?.n ?? 1
   const complete = (stream: StartedStream): Effect.Effect<StartedStream, ProviderError> =>
     Effect.catch(StreamBuffer.bufferUntilComplete(stream, bytes, choices), (error) =>
       Effect.flatMap(takeOver(error), complete),
@@ -141,20 +124,18 @@ const emptyChunk: Chunk = [{ parts: [] }]
 /** Starts the stream that takes over after an error. Each call goes on after the step that the last one started. */
 type TakeOver = (error: ProviderError) => Effect.Effect<StartedStream, ProviderError>
 
-interface Asking {
-  readonly context: Attempt.Context<Chat.Request>
-  readonly leaf: Leaf
-}
-
-const recovery = ({ planned, scope, step }: PlacedStream, ask: (leaf: Leaf) => Asking): TakeOver => {
-  const { recorder } = planned.context
+const recovery = (
+  { planned, scope, step }: PlacedStream,
+  transformFor: (leaf: Leaf) => Transform | undefined,
+): TakeOver => {
+  const { context, steps } = planned
   const chain: Fallback.Chain<{ readonly stream: StartedStream; readonly step: Step }> = {
-    steps: stepsAfter(step, planned.steps),
+    steps: stepsAfter(step, steps),
     rules,
-    recorder,
+    recorder: context.recorder,
     attempt: (step, { onAdmitted }) => {
-      const { context, leaf } = ask(step.leaf)
-      return Effect.map(StreamAttempt.start(context, leaf, scope, { onAdmitted }), (stream) => ({ stream, step }))
+      const options = { onAdmitted, transform: transformFor(step.leaf) }
+      return Effect.map(StreamAttempt.start(context, step.leaf, scope, options), (stream) => ({ stream, step }))
     },
   }
   let current = step
@@ -162,7 +143,7 @@ const recovery = ({ planned, scope, step }: PlacedStream, ask: (leaf: Leaf) => A
   return (error) => {
     const { error: firstError, step: firstStep } = (first ??= { step: current, error })
     const giveUp = Effect.suspend(() => {
-      recorder.attributeTo(firstStep.leaf.candidate.name)
+      context.recorder.attributeTo(firstStep.leaf.candidate.name)
       return Effect.fail(firstError)
     })
     if (actionFor(error.reason).fallback !== "next") return giveUp
