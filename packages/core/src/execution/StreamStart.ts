@@ -87,9 +87,9 @@ const failIfTruncated = (pull: ProviderPull): Effect.Effect<Chunk, ProviderError
  * The rest of a committed stream: every further chunk as it comes, watched by the dog (pings do not break a silence). It
  * ends only when whole; what goes wrong after the finish reason, such as a missing terminal event, no longer matters.
  */
-export const readRemainder = (pull: ProviderPull, progress: StreamState, { guard }: Watchdog): ProviderPull =>
+export const readRemainder = (pull: ProviderPull, progress: StreamState, watchdog: Watchdog): ProviderPull =>
   Effect.catch(
-    guard(pull, (chunk) => progress.take(chunk)),
+    watchdog.guard(pull, (chunk) => progress.take(chunk)),
     (error): ProviderPull =>
       progress.isComplete ? Cause.done() : Effect.fail(Cause.isDone(error) ? truncated : error),
   )
@@ -106,7 +106,7 @@ export const accepted = (
   pull: ProviderPull,
   begun: Chunk,
   progress: StreamState,
-  { guard }: Watchdog,
+  watchdog: Watchdog,
   { bytes, check, choices }: { readonly bytes: number; readonly check: Check; readonly choices: number },
 ): Effect.Effect<Chunk, ProviderError> => {
   const held: Arr.NonEmptyArray<Chat.Frame> = [...begun]
@@ -134,7 +134,7 @@ export const accepted = (
     return size > bytes ? Effect.fail(tooLarge(bytes)) : more
   }
   const more: Effect.Effect<Chunk, ProviderError> = Effect.suspend(() =>
-    Effect.flatMap(failIfTruncated(guard(pull, (chunk) => progress.take(chunk))), (chunk) => {
+    Effect.flatMap(failIfTruncated(watchdog.guard(pull, (chunk) => progress.take(chunk))), (chunk) => {
       held.push(...chunk)
       return judge(chunk)
     }),

@@ -73,142 +73,192 @@ export interface BoundRoute<C = Candidate> {
 }
 
 /**
- * Binds every route, and every deployment as a route of its own name; or lists every problem found, each once: values
- * that do not fit (see `Rules`), and names, under the route whose own words they are in.
+ * Binds every route, and every deployment as a route of its own name; or lists every problem once: values that are not
+ * allowed (see `Rules`), and names that lead nowhere, under the route that contains them.
  */
 export const make = <C extends Unstarted>(
   routes: Readonly<Record<string, Route>>,
   candidates: ReadonlyMap<string, C>,
   defaults: Defaults,
 ): Result.Result<ReadonlyMap<string, BoundRoute<C>>, ReadonlyArray<Problem>> => {
-  const named = Array.from(candidates, ([name, { deployment }]) => [name, deployment] as const)
-  const problems: Array<Problem> = [...Rules.problems(routes, named, defaults)]
-  /** Whether every value fits. Where one does not, names are looked at all the same, and nothing is resolved. */
-  const sound = problems.length === 0
-  const known = [...new Set([...candidates.keys(), ...Object.keys(routes)])]
+  const binder = new Binder(routes, candidates, defaults)
+  const bound = new Map<string, BoundRoute<C>>()
+  for (const [name, route] of Object.entries(routes)) {
+    const whole = binder.route(name, route)
+    if (whole !== undefined) bound.set(name, whole)
+  }
+  for (const [name, candidate] of candidates) bound.set(name, binder.deployment(name, candidate))
+  return binder.problems.length > 0 ? Result.fail(binder.problems) : Result.succeed(bound)
+}
 
-  /** `within` names the routes that led here: the problems of any but the first are found when its turn comes. */
-  const bind = (
-    route: Route,
-    path: string,
-    policies: Policies,
-    within: ReadonlyArray<string>,
-  ): Bound<C> | undefined => {
-    const own = within.length === 1
-    const report = (path: string, message: string): void => {
-      if (own) problems.push({ path, message })
+/** Where the binder is: its path in the configuration, and what holds there. */
+interface Place {
+  readonly path: string
+  readonly policies: Policies
+  /** The routes that lead here, by name. Only in the first of them problems are reported: the others are bound too. */
+  readonly within: ReadonlyArray<string>
+}
+
+const isOwn = ({ within }: Place): boolean => within.length === 1
+
+/** A part of the route at a place, such as `[1]` or `.else`. */
+const part = (place: Place, name: string): Place => (isOwn(place) ? { ...place, path: `${place.path}${name}` } : place)
+
+const member = (place: Place, index: number): Place => part(place, `[${index}]`)
+
+/** Binds names to candidates, and collects the problems on the way. */
+class Binder<C extends Unstarted> {
+  readonly problems: Array<Problem>
+  readonly #routes: Readonly<Record<string, Route>>
+  readonly #candidates: ReadonlyMap<string, C>
+  readonly #defaults: Defaults
+  /** Whether every value is allowed. If not, names are still checked, but no policies are resolved. */
+  readonly #hasSoundValues: boolean
+
+  constructor(routes: Readonly<Record<string, Route>>, candidates: ReadonlyMap<string, C>, defaults: Defaults) {
+    const deployments = Array.from(candidates, ([name, { deployment }]) => [name, deployment] as const)
+    this.problems = [...Rules.problems(routes, deployments, defaults)]
+    this.#hasSoundValues = this.problems.length === 0
+    this.#routes = routes
+    this.#candidates = candidates
+    this.#defaults = defaults
+  }
+
+  /** A route under its name; `undefined` if nothing is left of it. */
+  route(name: string, route: Route): BoundRoute<C> | undefined {
+    const path = `routes.${name}`
+    if (this.#candidates.has(name)) {
+      this.problems.push({ path, message: `a deployment is called "${name}" too: rename one of them` })
     }
-    const at = (index: number): string => (own ? `${path}[${index}]` : path)
-    const acrossOf = (names: ReadonlyArray<string>, does: string): ReadonlyArray<Leaf<C>> => {
-      if (names.length === 0) report(path, `names nobody: ${does.split(" ", 2).join(" ")} needs at least one`)
-      return names.flatMap((name, index) => {
-        const candidate = candidates.get(name)
-        if (candidate !== undefined) return [leaf(candidate, policies, at(index), within)]
-        report(
-          at(index),
-          Object.hasOwn(routes, name)
-            ? `"${name}" is a route: ${does} among deployments`
-            : unknownName(name, [...candidates.keys()]),
-        )
-        return []
-      })
+    const bound = this.#bind(route, { path, policies: {}, within: [name] })
+    return bound && this.#whole(name, bound, this.#hasSoundValues ? routePolicies(route) : {})
+  }
+
+  /** A deployment as a route of its own name. */
+  deployment(name: string, candidate: C): BoundRoute<C> {
+    const place: Place = { path: `deployments.${name}`, policies: {}, within: [name] }
+    return this.#whole(name, this.#leaf(candidate, place), {})
+  }
+
+  #whole(name: string, route: Bound<C>, policies: Policies): BoundRoute<C> {
+    const defaults = this.#hasSoundValues ? this.#defaults : {}
+    return {
+      name,
+      route,
+      ...Candidates.callPolicies(policies, defaults),
+      budget: new RetryBudget.RetryBudget(Candidates.retryShare(policies, defaults)),
+      cache: policies.cache && CachePolicy.resolve(policies.cache),
+      keepAlive: policies.sse && Duration.toMillis(Duration.fromInputUnsafe(policies.sse.keepAlive)),
     }
+  }
+
+  /** Reports a problem, unless the route that contains it reports it. */
+  #report(place: Place, message: string): void {
+    if (isOwn(place)) this.problems.push({ path: place.path, message })
+  }
+
+  #bind(route: Route, place: Place): Bound<C> | undefined {
     switch (route._tag) {
-      case "Target": {
-        const candidate = candidates.get(route.name)
-        if (candidate !== undefined) return leaf(candidate, policies, path, within)
-        const named = Object.hasOwn(routes, route.name) ? routes[route.name] : undefined
-        if (named === undefined) {
-          report(path, unknownName(route.name, known))
-          return undefined
-        }
-        if (within.includes(route.name)) {
-          if (route.name === within[0]) {
-            problems.push({ path, message: `goes round in a circle: ${[...within, route.name].join(" -> ")}` })
-          }
-          return undefined
-        }
-        return bind(named, path, policies, [...within, route.name])
-      }
+      case "Target":
+        return this.#target(route.name, place)
       case "Fallback": {
-        if (route.routes.length === 0) report(path, "names nobody: a fallback needs at least one")
-        const bound = route.routes.map((each, index) => bind(each, at(index), policies, within))
+        if (route.routes.length === 0) this.#report(place, "names nobody: a fallback needs at least one")
+        const bound = route.routes.map((each, index) => this.#bind(each, member(place, index)))
         return { _tag: "Fallback", routes: bound.filter((each) => each !== undefined) }
       }
       case "Balance": {
-        const across = acrossOf(route.across, "a balance chooses")
+        const across = this.#deployments(route.across, place, "a balance chooses")
         if (across.length > 0 && across.every(({ candidate }) => candidate.deployment.weight === 0)) {
-          report(path, "every deployment has weight 0, which means never")
+          this.#report(place, "every deployment has weight 0, which means never")
         }
         return { _tag: "Balance", strategy: route.strategy, across, turn: 0 }
       }
       case "Hedge": {
         const { after, budget = RetryBudget.defaultShare } = route.hedge
-        const across = acrossOf(route.across, "a hedge races")
+        const across = this.#deployments(route.across, place, "a hedge races")
         return { _tag: "Hedge", after, budget: new RetryBudget.RetryBudget(budget), across }
       }
-      case "When": {
-        const cases = route.cases.flatMap((each, index) => {
-          const time = each.if.timeOfDay?.find((time) => Condition.minutesOf(time) === undefined)
-          if (time !== undefined) report(at(index), `has "${time}" for a time of day: write it as "06:30"`)
-          const use = bind(each.use, at(index), policies, within)
-          return use === undefined ? [] : [{ if: each.if, use }]
-        })
-        const otherwise = bind(route.otherwise, own ? `${path}.else` : path, policies, within)
-        return otherwise && { _tag: "When", cases, otherwise }
-      }
-      case "OnError": {
-        const bound = bind(route.route, path, policies, within)
-        const use = bind(route.use, own ? `${path}.on(${route.reasons.join("|")})` : path, policies, within)
-        if (route.reasons.length === 0) report(path, "names no reason: a branch is taken after at least one")
-        return bound === undefined || use === undefined
-          ? bound
-          : { _tag: "OnError", route: bound, reasons: route.reasons, use }
-      }
+      case "When":
+        return this.#when(route, place)
+      case "OnError":
+        return this.#onError(route, place)
       case "Policies":
-        return bind(route.route, path, mergePolicies(policies, route.policies), within)
+        return this.#bind(route.route, { ...place, policies: mergePolicies(place.policies, route.policies) })
     }
   }
 
-  const leaf = (candidate: C, policies: Policies, path: string, [name = ""]: ReadonlyArray<string>): Leaf<C> => {
+  #target(name: string, place: Place): Bound<C> | undefined {
+    const candidate = this.#candidates.get(name)
+    if (candidate !== undefined) return this.#leaf(candidate, place)
+    const route = Object.hasOwn(this.#routes, name) ? this.#routes[name] : undefined
+    if (route === undefined) {
+      this.#report(place, unknownName(name, new Set([...this.#candidates.keys(), ...Object.keys(this.#routes)])))
+      return undefined
+    }
+    const within = [...place.within, name]
+    if (!place.within.includes(name)) return this.#bind(route, { ...place, within })
+    if (name === place.within[0]) {
+      this.problems.push({ path: place.path, message: `goes round in a circle: ${within.join(" -> ")}` })
+    }
+    return undefined
+  }
+
+  /** The deployments of a `balance` or a `hedge`, which name no routes. */
+  #deployments(names: ReadonlyArray<string>, place: Place, does: string): ReadonlyArray<Leaf<C>> {
+    if (names.length === 0) {
+      this.#report(place, `names nobody: ${does.split(" ", 2).join(" ")} needs at least one`)
+    }
+    return names.flatMap((name, index) => {
+      const at = member(place, index)
+      const candidate = this.#candidates.get(name)
+      if (candidate !== undefined) return [this.#leaf(candidate, at)]
+      const isRoute = Object.hasOwn(this.#routes, name)
+      this.#report(
+        at,
+        isRoute ? `"${name}" is a route: ${does} among deployments` : unknownName(name, this.#candidates.keys()),
+      )
+      return []
+    })
+  }
+
+  #when(route: Extract<Route, { readonly _tag: "When" }>, place: Place): Bound<C> | undefined {
+    const cases = route.cases.flatMap((each, index) => {
+      const at = member(place, index)
+      const time = each.if.timeOfDay?.find((time) => Condition.minutesOf(time) === undefined)
+      if (time !== undefined) this.#report(at, `has "${time}" for a time of day: write it as "06:30"`)
+      const use = this.#bind(each.use, at)
+      return use === undefined ? [] : [{ if: each.if, use }]
+    })
+    const otherwise = this.#bind(route.otherwise, part(place, ".else"))
+    return otherwise && { _tag: "When", cases, otherwise }
+  }
+
+  #onError(route: Extract<Route, { readonly _tag: "OnError" }>, place: Place): Bound<C> | undefined {
+    const bound = this.#bind(route.route, place)
+    const use = this.#bind(route.use, part(place, `.on(${route.reasons.join("|")})`))
+    if (route.reasons.length === 0) this.#report(place, "names no reason: a branch is taken after at least one")
+    return bound === undefined || use === undefined
+      ? bound
+      : { _tag: "OnError", route: bound, reasons: route.reasons, use }
+  }
+
+  #leaf(candidate: C, { path, policies, within: [name = ""] }: Place): Leaf<C> {
     const { model } = candidate.deployment
-    if (Predicate.isString(model) && Wildcard.countWildcards(model) > Wildcard.countWildcards(name))
-      problems.push({ path, message: wildcardMismatch(name, model) })
-    const at = (last: boolean, atEnd: Leaf<C> | undefined): Leaf<C> => ({
+    if (Predicate.isString(model) && Wildcard.countWildcards(model) > Wildcard.countWildcards(name)) {
+      this.problems.push({ path, message: wildcardMismatch(name, model) })
+    }
+    const resolved = (last: boolean, atEnd: Leaf<C> | undefined): Leaf<C> => ({
       _tag: "Leaf",
       candidate,
-      policies: sound
-        ? Candidates.policies(candidate.deployment, policies, defaults, { last, local: candidate.local === true })
+      policies: this.#hasSoundValues
+        ? Candidates.policies(candidate.deployment, policies, this.#defaults, { last, local: candidate.local === true })
         : unresolvedPolicies,
       atEnd,
       fallbackOn: policies.fallbackOn,
       accept: policies.accept,
     })
-    return at(false, at(true, undefined))
+    return resolved(false, resolved(true, undefined))
   }
-
-  const whole = (name: string, route: Bound<C>, policies: Policies): BoundRoute<C> => ({
-    name,
-    route,
-    ...Candidates.callPolicies(policies, defaults),
-    budget: new RetryBudget.RetryBudget(Candidates.retryShare(policies, defaults)),
-    cache: policies.cache && CachePolicy.resolve(policies.cache),
-    keepAlive: policies.sse && Duration.toMillis(Duration.fromInputUnsafe(policies.sse.keepAlive)),
-  })
-
-  const compiled = new Map<string, BoundRoute<C>>()
-  for (const [name, route] of Object.entries(routes)) {
-    if (candidates.has(name)) {
-      problems.push({ path: `routes.${name}`, message: `a deployment is called "${name}" too: rename one of them` })
-    }
-    const bound = bind(route, `routes.${name}`, {}, [name])
-    if (sound && bound !== undefined) compiled.set(name, whole(name, bound, routePolicies(route)))
-  }
-  for (const [name, candidate] of candidates) {
-    const own = leaf(candidate, {}, `deployments.${name}`, [name])
-    if (sound) compiled.set(name, whole(name, own, {}))
-  }
-  return problems.length > 0 ? Result.fail(problems) : Result.succeed(compiled)
 }
 
 const unresolvedPolicies = Candidates.policies({ model: "" }, {}, {}, { last: false, local: false })
@@ -234,11 +284,13 @@ const mergePolicies = (outer: Policies, inner: Policies): Policies => ({
 const wildcardMismatch = (name: string, model: string): string =>
   `"${name}" does not say what the * of the model "${model}" stands for: give it a name with a * too, such as "${name}/*"`
 
-const unknownName = (name: string, known: ReadonlyArray<string>): string =>
-  [
+const unknownName = (name: string, names: Iterable<string>): string => {
+  const known = [...names]
+  return [
     `names "${name}", which is neither a deployment nor a route${didYouMean(name, known) || "."}`,
     ...(known.length === 0 ? [] : [`There is ${known.map((each) => `"${each}"`).join(", ")}.`]),
   ].join(" ")
+}
 
 /** Everybody on a route with their models, in the order the route has them. */
 export const deployments = (route: Bound): ReadonlyArray<readonly [name: string, model: string]> => {
