@@ -1,10 +1,15 @@
 /**
- * One circuit a deployment and operation: closed while it answers, open when it has failed too often, half-open while one probe finds
- * out whether it has come back.
+ * Circuit breakers, one for each deployment and operation. A closed circuit admits all calls. It opens after too many
+ * failures (`CircuitPolicy`) and refuses all calls for a time, which doubles with each opening in a row. Then it is
+ * half-open: one call is admitted as a probe, whose success closes the circuit and whose failure opens it again.
  *
- * The state machine is `step`, a pure function of (state, event, time); `layerStore` keeps one `Ref` of it a key and
- * offers it as Effect's `CircuitBreakerStore`, so that Effect's Redis store can take its place when gateways share one
- * view. Effect marks that interface experimental: this is the only file that implements it.
+ * `step` is the state machine, a pure function of state, event and time. `layerStore` keeps a `Ref` of states and is a
+ * layer of Effect's `CircuitBreakerStore`, so that Effect's Redis store can replace it when gateways share their circuits.
+ * Effect marks that interface as experimental; no other file implements it.
+ *
+ * Effect's own memory store (`CircuitBreaker.layerStoreMemory`) behaves alike, which a property test holds, but lacks what
+ * is needed here: it cannot open a circuit without a call (`open`, for the other operations of an account that was
+ * refused), nor close one by hand (`reset`), and it forgets a circuit, with its number of openings, after an idle hour.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -16,20 +21,21 @@ import type { FailureAction } from "../model/ProviderError.ts"
 import type { ResolvedCircuitPolicy } from "../policy/CircuitPolicy.ts"
 
 /**
- * An outcome to record: what the store is told, given how the failure was action (`undefined` is a success), how often
- * the circuit has opened of late, and for how many milliseconds the attempt lasted.
+ * The record of an attempt's outcome. `action` is what its failure does to the circuit, `undefined` for a success;
+ * `openings` how often the circuit has opened in a row. An attempt that lasted `elapsed` milliseconds has already kept
+ * callers waiting: its circuit opens for that much less, but never for less than `policy.open`.
  */
 export const toRecord = (
   policy: ResolvedCircuitPolicy,
   openings: number,
   action: FailureAction["circuit"] | undefined,
-  lasted = 0,
+  elapsed = 0,
 ): Pick<Record, "outcome" | "tripPolicy" | "openFor"> => {
   switch (action) {
     case undefined:
       return { outcome: "Success", tripPolicy: policy.trip, openFor: Duration.zero }
     case "failure": {
-      const openFor = Math.max(policy.open, Math.min(policy.max, policy.open * 2 ** openings) - lasted)
+      const openFor = Math.max(policy.open, Math.min(policy.max, policy.open * 2 ** openings) - elapsed)
       return { outcome: "Failure", tripPolicy: policy.trip, openFor: Duration.millis(openFor) }
     }
     case "trip-permanent":
@@ -49,9 +55,9 @@ const tripImmediately = CircuitBreaker.consecutive(1)
 interface Closed {
   readonly _tag: "Closed"
   readonly streak: number
-  /** The last outcomes, newest last, true for a failure: kept for a `Rate` policy only. */
+  /** The last outcomes, newest last, `true` for a failure. Only kept for a `Rate` policy. */
   readonly ring: ReadonlyArray<boolean>
-  /** From this time on an earlier opening no longer lengthens the next one. */
+  /** When the number of openings returns to 0. */
   readonly resetAt: number
 }
 
@@ -67,7 +73,7 @@ interface HalfOpen {
   readonly openedFor: number
 }
 
-/** A circuit. `generation` changes with every transition: an outcome stamped with an older one changes nothing. */
+/** A circuit. `generation` changes with every transition: an outcome of an older generation changes nothing. */
 export type State = (Closed | Open | HalfOpen) & { readonly generation: number; readonly openings: number }
 
 type Record = Parameters<CircuitBreaker.CircuitBreakerStore["Service"]["record"]>[0]
@@ -76,7 +82,7 @@ export type Event =
   | { readonly _tag: "Admit" }
   | ({ readonly _tag: "Record" } & Pick<Record, "generation" | "outcome" | "tripPolicy" | "openFor">)
 
-/** What an event did: a call admitted, a call refused, an outcome taken in (and which state the circuit left for it). */
+/** The result of an event. `from` is the state that the outcome made the circuit leave; `retryAfter` is in milliseconds. */
 export type StepResult =
   | { readonly _tag: "Admitted"; readonly transitioned: boolean }
   | { readonly _tag: "Refused"; readonly retryAfter: number | undefined }
@@ -89,7 +95,7 @@ const recorded: StepResult = { _tag: "Recorded", from: undefined }
 const leftClosed: StepResult = { _tag: "Recorded", from: "Closed" }
 const leftHalfOpen: StepResult = { _tag: "Recorded", from: "HalfOpen" }
 
-/** One event, taken in at `now` (milliseconds): the next state and what became of the event. */
+/** The next state after an event at `now` (clock milliseconds), and the event's result. */
 export const step = (state: State, event: Event, now: number): readonly [State, StepResult] =>
   event._tag === "Admit" ? admit(state, now) : record(state, event, now)
 
@@ -159,15 +165,15 @@ const open = (state: State, openFor: Duration.Duration, now: number): State => (
 // The store
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** A store of circuits: Effect's, and where it is ours, able to open and close one by hand. */
+/** A store of circuits: Effect's, with two operations that only `layerStore` has. */
 export type Store = CircuitBreaker.CircuitBreakerStore["Service"] & {
-  /** Opens a circuit for so many milliseconds, unless it is open. */
+  /** Opens a circuit for some milliseconds, unless it is open. */
   readonly open?: ((key: string, millis: number) => Effect.Effect<void>) | undefined
-  /** Closes a circuit, whatever opened it, and forgets its openings. Calls under way change nothing in it any more. */
+  /** Closes a circuit, and sets its number of openings to 0. The outcomes of calls under way no longer change it. */
   readonly reset?: ((key: string) => Effect.Effect<void>) | undefined
 }
 
-/** Keeps the circuits of one process in memory, for the life of the layer. */
+/** Circuits of one process, in memory for the life of the layer. */
 export const layerStore: Layer.Layer<CircuitBreaker.CircuitBreakerStore> = Layer.sync(
   CircuitBreaker.CircuitBreakerStore,
   () => {
@@ -179,27 +185,25 @@ export const layerStore: Layer.Layer<CircuitBreaker.CircuitBreakerStore> = Layer
       circuits.set(key, fresh)
       return fresh
     }
-    /** Steps the circuit, and shows the state after and what became of the event. */
+    /** Applies an event to a circuit. */
     const send = (key: string, event: Event) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) =>
         Ref.modify(circuit(key), (state) => {
-          const [next, verdict] = step(state, event, now)
-          return [{ next, verdict }, next]
+          const [next, result] = step(state, event, now)
+          return [{ next, result }, next]
         }),
       )
     const store: Store = {
       admit: (key) =>
-        Effect.flatMap(send(key, { _tag: "Admit" }), ({ next, verdict }) =>
-          verdict._tag === "Refused"
-            ? Effect.fail(rejection(key, verdict.retryAfter))
+        Effect.flatMap(send(key, { _tag: "Admit" }), ({ next, result }) =>
+          result._tag === "Refused"
+            ? Effect.fail(rejection(key, result.retryAfter))
             : Effect.succeed({
                 generation: next.generation,
                 probe: next._tag === "HalfOpen",
                 consecutiveOpenings: next.openings,
                 transition:
-                  verdict._tag === "Admitted" && verdict.transitioned
-                    ? { key, from: "Open", to: "HalfOpen" }
-                    : undefined,
+                  result._tag === "Admitted" && result.transitioned ? { key, from: "Open", to: "HalfOpen" } : undefined,
               }),
         ),
       record: (options) =>
@@ -211,9 +215,9 @@ export const layerStore: Layer.Layer<CircuitBreaker.CircuitBreakerStore> = Layer
             tripPolicy: options.tripPolicy,
             openFor: options.openFor,
           }),
-          ({ next, verdict }) =>
-            verdict._tag === "Recorded" && verdict.from !== undefined
-              ? transition(options, verdict.from, next)
+          ({ next, result }) =>
+            result._tag === "Recorded" && result.from !== undefined
+              ? transition(options, result.from, next)
               : undefined,
         ),
       state: (key) =>
@@ -242,12 +246,12 @@ const rejection = (key: string, retryAfter: number | undefined) =>
 
 const transition = (
   options: Record,
-  left: "Closed" | "HalfOpen",
+  from: "Closed" | "HalfOpen",
   next: State,
 ): CircuitBreaker.Transition | undefined => {
   const { key, openFor: retryAfter } = options
-  if (next._tag === "Open") return { key, from: left, to: "Open", retryAfter, consecutiveOpenings: next.openings }
-  return left === "HalfOpen" ? { key, from: left, to: "Closed" } : undefined
+  if (next._tag === "Open") return { key, from, to: "Open", retryAfter, consecutiveOpenings: next.openings }
+  return from === "HalfOpen" ? { key, from, to: "Closed" } : undefined
 }
 
 const toState = (key: string, state: State, now: number): CircuitBreaker.State => {
