@@ -65,8 +65,9 @@ describe("SharedState", () => {
       assert.strictEqual(yield* degraded, "1")
 
       const { asked } = world
-      assert.isUndefined(yield* RateLimit.check(limiter, "a", { rpm: 1 }, 0))
-      assert.strictEqual((yield* RateLimit.check(limiter, "a", { rpm: 1 }, 0))?.limit, "rpm")
+      const acquire = RateLimit.tryAcquire({ limiter, name: "a", limits: { rpm: 1 }, tokens: 0 })
+      yield* acquire
+      assert.strictEqual((yield* Effect.flip(acquire)).limit, "rpm")
       assert.isFalse((yield* Effect.scoped(circuits.admit("a"))).probe)
       yield* rests.start("a", 60_000)
       assert.strictEqual(yield* rests.read!("a"), 60_000)

@@ -17,7 +17,6 @@ import type { Candidate } from "../deployment/Candidate.ts"
 import type * as Chat from "../model/Chat.ts"
 import * as Circuit from "./Circuit.ts"
 import * as Cooldown from "../policy/Cooldown.ts"
-import type { Limits } from "../policy/Limits.ts"
 import type { FailureAction } from "../model/ProviderError.ts"
 import * as RateLimit from "./RateLimit.ts"
 import type { Cooldowns } from "./Cooldowns.ts"
@@ -260,13 +259,17 @@ const tripOtherOperations = (
 
 const reject = (refusal: Rejection): Effect.Effect<never, Rejected> => Effect.fail(new Rejected(refusal))
 
+// ---------------------------------------------------------------------------------------------------------------------
+// Limits
+// ---------------------------------------------------------------------------------------------------------------------
+
 const acquireLimits = (stores: Stores, candidate: Candidate, call: Call): Effect.Effect<Rejection | undefined> => {
-  const { deployment, name, permits } = candidate
-  if (permits === undefined) return acquireRateLimit(stores, name, deployment.limits, call)
+  const { permits } = candidate
+  if (permits === undefined) return acquireRateLimit(stores, candidate, call)
   return Effect.flatMap(permits.takeIfAvailable(1), (taken) => {
     if (!taken) return Effect.succeed(concurrencyLimited)
-    return Effect.tap(acquireRateLimit(stores, name, deployment.limits, call), (refusal) =>
-      refusal === undefined ? Effect.void : permits.release(1),
+    return Effect.tap(acquireRateLimit(stores, candidate, call), (rejection) =>
+      rejection === undefined ? Effect.void : permits.release(1),
     )
   })
 }
@@ -274,25 +277,29 @@ const acquireLimits = (stores: Stores, candidate: Candidate, call: Call): Effect
 const concurrencyLimited: Rejection = { _tag: "ConcurrencyLimited" }
 
 const acquireRateLimit = (
-  stores: Stores,
-  name: string,
-  limits: Limits | undefined,
+  { limiter }: Stores,
+  { deployment: { limits }, name }: Candidate,
   call: Call,
-): Effect.Effect<Rejection | undefined> =>
-  RateLimit.isLimited(limits)
-    ? Effect.map(
-        // A call to a deployment with no token limit is never measured.
-        RateLimit.check(stores.limiter, name, limits, limits.tpm === undefined ? 0 : call.tokens),
-        (exceeded) => (exceeded === undefined ? undefined : { _tag: "RateLimited", ...exceeded }),
-      )
-    : Effect.undefined
+): Effect.Effect<Rejection | undefined> => {
+  if (!RateLimit.isLimited(limits)) return Effect.undefined
+  // Without a token limit, the call's tokens are not estimated.
+  const tokens = limits.tpm === undefined ? 0 : call.tokens
+  return Effect.match(RateLimit.tryAcquire({ limiter, name, limits, tokens }), {
+    onSuccess: () => undefined,
+    onFailure: (exceeded): Rejection => ({ _tag: "RateLimited", ...exceeded }),
+  })
+}
 
-const releaseLimits = (stores: Stores, candidate: Candidate, call: Call, ending: Outcome): Effect.Effect<void> => {
-  const { deployment, name, permits } = candidate
+const releaseLimits = (
+  { limiter }: Stores,
+  { deployment: { limits }, name, permits }: Candidate,
+  call: Call,
+  { usage }: Outcome,
+): Effect.Effect<void> => {
   const released = permits === undefined ? Effect.void : Effect.asVoid(permits.release(1))
-  if (deployment.limits?.tpm === undefined || ending.usage === undefined) return released
-  const used = ending.usage.inputTokens + ending.usage.outputTokens
-  return Effect.andThen(released, RateLimit.reconcile(stores.limiter, name, deployment.limits, call.tokens, used))
+  if (limits?.tpm === undefined || usage === undefined) return released
+  const used = usage.inputTokens + usage.outputTokens
+  return Effect.andThen(released, RateLimit.reconcile({ limiter, name, limits, estimated: call.tokens, used }))
 }
 
 /** What each check of `admit` says of a candidate, in the order they are made; `undefined` where nothing stands in the way. */
@@ -312,7 +319,12 @@ export const peek = Effect.fnUntraced(function* (
   const { deployment, health, keys, name, permits } = candidate
   const key = keys[call.operation]
   const state = yield* Effect.orElseSucceed(stores.circuits.state(key), () => undefined)
-  const exceeded = yield* RateLimit.peek(stores.limiter, name, deployment.limits ?? {}, call.tokens)
+  const exceeded = yield* RateLimit.peek({
+    limiter: stores.limiter,
+    name,
+    limits: deployment.limits ?? {},
+    tokens: call.tokens,
+  })
   return {
     cooldown: cooldownAt(yield* cooldownUntil(stores, key), yield* Clock.currentTimeMillis),
     circuit: circuitRejection(candidate, call.operation, state),

@@ -1,10 +1,10 @@
 /**
- * Our own limits on a deployment or on who asks: requests per minute and per day, tokens per minute, over Effect's
- * `RateLimiter` (in memory, or shared through Redis by its store). A limit is never waited for: the caller moves on.
+ * Rate limits of a deployment or a key: requests per minute and per day, tokens per minute. They are counted by Effect's
+ * `RateLimiter`, in memory or, by its store, in Redis. A limit is never waited for.
  *
- * Tokens are estimated when a call starts and settled when it has ended. Two ways of Effect's limiter are used that its
- * documentation does not name, and that our tests pin: a negative amount gives back, and `onExceeded: "delay"` only
- * returns a delay, so that an overrun can be booked without waiting.
+ * A call takes an estimate of its tokens when it starts; `reconcile` books the difference once it has ended. For that,
+ * two undocumented properties of Effect's limiter are used, and held by tests: a negative amount gives tokens back, and
+ * `onExceeded: "delay"` returns a delay without waiting, so that an overrun can be booked.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -18,154 +18,151 @@ export const layerMemory: Layer.Layer<RateLimiter.RateLimiter> = Layer.provide(
   RateLimiter.layerStoreMemory,
 )
 
-/** The kinds of limits: what each counts (one for a request, or its tokens) over which window. */
+/** The kinds of limits, each over its window: requests per minute and per day, tokens per minute. */
 const windows = { rpm: Duration.minutes(1), rpd: Duration.days(1), tpm: Duration.minutes(1) } as const
 
-type Limit = keyof typeof windows
+type LimitName = keyof typeof windows
 
-/** The order in which they are taken: tokens last, for they are the dearest to estimate. */
-const order: ReadonlyArray<Limit> = ["rpm", "rpd", "tpm"]
+/** The order in which limits are taken. */
+const order: ReadonlyArray<LimitName> = ["rpm", "rpd", "tpm"]
 
-/** A limit that is used up: which one, and when there is room again (milliseconds). */
+/** The limits under one name, and the limiter that counts them. */
+export interface Limited {
+  readonly limiter: RateLimiter.RateLimiter
+  readonly name: string
+  readonly limits: Limits
+}
+
+/** A call on limits. `tokens` is the estimate for the whole call. */
+export interface LimitedCall extends Limited {
+  readonly tokens: number
+}
+
+/** A limit that is used up. `retryAfter` is in milliseconds. */
 export interface Exceeded {
-  readonly limit: Limit
+  readonly limit: LimitName
   readonly retryAfter: number
 }
 
-/** Whether there is anything to be kept to. */
-export const isLimited = (limits: Limits | undefined): limits is Limits =>
-  limits !== undefined && (limits.rpm !== undefined || limits.tpm !== undefined || limits.rpd !== undefined)
-
-type Limiter = RateLimiter.RateLimiter
-
-/**
- * How a limit stands: what it allows, what is left of it (less than nothing after an overrun), and when all of it is there
- * again (milliseconds).
- */
+/** The state of a limit. */
 export interface LimitStatus {
-  readonly name: Limit
+  readonly name: LimitName
   readonly limit: number
+  /** Negative after an overrun. */
   readonly remaining: number
+  /** Milliseconds until the whole limit is available again. */
   readonly resetAfter: number
 }
 
-const statusOf = (limit: Limit, seen: RateLimiter.ConsumeResult): LimitStatus => ({
-  name: limit,
-  limit: seen.limit,
-  remaining: seen.remaining,
-  resetAfter: Duration.toMillis(seen.resetAfter),
-})
-
-const consume = (
-  limiter: Limiter,
-  limit: Limit,
-  name: string,
-  most: number,
-  tokens: number,
-): Effect.Effect<LimitStatus | undefined, Exceeded> =>
-  limiter.consume({ key: `${limit}:${name}`, window: windows[limit], limit: most, tokens }).pipe(
-    Effect.map((seen) => statusOf(limit, seen)),
-    Effect.catch(({ reason }) =>
-      reason._tag === "RateLimitExceeded"
-        ? Effect.fail({ limit, retryAfter: Duration.toMillis(reason.retryAfter) })
-        : Effect.undefined,
-    ),
-  )
-
-/** How a limit stands just now; takes nothing. */
-const read = (limiter: Limiter, limit: Limit, name: string, most: number): Effect.Effect<LimitStatus | undefined> =>
-  limiter
-    .consume({ key: `${limit}:${name}`, window: windows[limit], limit: most, tokens: 0, onExceeded: "delay" })
-    .pipe(
-      Effect.map((seen) => statusOf(limit, seen)),
-      Effect.orElseSucceed(() => undefined),
-    )
-
-const adjust = (limiter: Limiter, limit: Limit, name: string, most: number, tokens: number) =>
-  tokens === 0
-    ? Effect.void
-    : limiter
-        .consume({ key: `${limit}:${name}`, window: windows[limit], limit: most, tokens, onExceeded: "delay" })
-        .pipe(Effect.ignore)
+/** Whether there is a limit to keep. */
+export const isLimited = (limits: Limits | undefined): limits is Limits =>
+  limits !== undefined && (limits.rpm !== undefined || limits.tpm !== undefined || limits.rpd !== undefined)
 
 /**
- * Takes one request and `tokens` tokens from what is limited under a name, and tells how each limit stands then; or says
- * which one is used up, and takes nothing. A store that cannot answer lets the call pass.
+ * Takes one request and `tokens` tokens, and gives the state of each limit after that; or fails with the limit that is used
+ * up, and takes nothing. A store that cannot be reached lets the call pass.
  */
-export const tryAcquire = (
-  limiter: Limiter,
-  name: string,
-  limits: Limits,
-  tokens: number,
-): Effect.Effect<ReadonlyArray<LimitStatus>, Exceeded> => {
-  const wanted = (limit: Limit): number => (limit === "tpm" ? tokens : 1)
+export const tryAcquire = (call: LimitedCall): Effect.Effect<ReadonlyArray<LimitStatus>, Exceeded> => {
   const from = (index: number): Effect.Effect<ReadonlyArray<LimitStatus>, Exceeded> => {
     const limit = order[index]
     if (limit === undefined) return Effect.succeed([])
-    const most = limits[limit]
-    if (most === undefined) return from(index + 1)
-    return Effect.flatMap(consume(limiter, limit, name, most, wanted(limit)), (taken) =>
+    const max = call.limits[limit]
+    if (max === undefined) return from(index + 1)
+    const tokens = amountOf(call, limit)
+    return Effect.flatMap(consume(call, { limit, max, tokens }), (status) =>
       from(index + 1).pipe(
-        Effect.tapError(() => adjust(limiter, limit, name, most, -wanted(limit))),
-        Effect.map((others) => (taken === undefined ? others : [taken, ...others])),
+        Effect.tapError(() => adjust(call, { limit, max, tokens: -tokens })),
+        Effect.map((others) => (status === undefined ? others : [status, ...others])),
       ),
     )
   }
   return from(0)
 }
 
-/** The same, for whoever only wants to know which limit is used up, if one is. */
-export const check = (
-  limiter: Limiter,
-  name: string,
-  limits: Limits,
-  tokens: number,
-): Effect.Effect<Exceeded | undefined> =>
-  Effect.match(tryAcquire(limiter, name, limits, tokens), {
-    onSuccess: () => undefined,
-    onFailure: (exceeded) => exceeded,
-  })
+/** Books the difference between the tokens that a call was estimated to use and those it used. */
+export const reconcile = (
+  call: Limited & { readonly estimated: number; readonly used: number },
+): Effect.Effect<void> => {
+  const max = call.limits.tpm
+  return max === undefined ? Effect.void : adjust(call, { limit: "tpm", max, tokens: call.used - call.estimated })
+}
 
-/** How each limit stands just now; takes nothing. */
-export const statuses = (limiter: Limiter, name: string, limits: Limits): Effect.Effect<ReadonlyArray<LimitStatus>> =>
+/** The state of each limit. Takes nothing; a limit whose store cannot be reached is left out. */
+export const statuses = (limited: Limited): Effect.Effect<ReadonlyArray<LimitStatus>> =>
   Effect.map(
     Effect.forEach(order, (limit) => {
-      const most = limits[limit]
-      return most === undefined ? Effect.undefined : read(limiter, limit, name, most)
+      const max = limited.limits[limit]
+      return max === undefined ? Effect.undefined : read(limited, { limit, max })
     }),
-    (seen) => seen.filter((each) => each !== undefined),
+    (statuses) => statuses.filter((status) => status !== undefined),
   )
 
-/** Books the difference between what a call was estimated to use and what it used. */
-export const reconcile = (
-  limiter: Limiter,
-  name: string,
-  limits: Limits,
-  estimated: number,
-  used: number,
-): Effect.Effect<void> =>
-  limits.tpm === undefined ? Effect.void : adjust(limiter, "tpm", name, limits.tpm, used - estimated)
-
-/** Whether `take` would refuse just now; takes nothing. */
-export const peek = (
-  limiter: Limiter,
-  name: string,
-  limits: Limits,
-  tokens: number,
-): Effect.Effect<Exceeded | undefined> => {
-  const check = (limit: Limit): Effect.Effect<Exceeded | undefined> => {
-    const most = limits[limit]
-    const wanted = limit === "tpm" ? tokens : 1
-    if (most === undefined) return Effect.undefined
-    // What is larger than the limit never fits: `take` is told so without a look at what is left.
-    if (wanted > most) return Effect.succeed({ limit, retryAfter: Duration.toMillis(windows[limit]) })
-    return Effect.map(read(limiter, limit, name, most), (seen) =>
-      seen !== undefined && seen.remaining < wanted ? { limit, retryAfter: seen.resetAfter } : undefined,
+/** The limit for which `tryAcquire` would fail now, if any. Takes nothing. */
+export const peek = (call: LimitedCall): Effect.Effect<Exceeded | undefined> => {
+  const exceeded = (limit: LimitName): Effect.Effect<Exceeded | undefined> => {
+    const max = call.limits[limit]
+    const tokens = amountOf(call, limit)
+    if (max === undefined) return Effect.undefined
+    // An amount above the limit never fits: the limiter refuses it whatever remains.
+    if (tokens > max) return Effect.succeed({ limit, retryAfter: Duration.toMillis(windows[limit]) })
+    return Effect.map(read(call, { limit, max }), (status) =>
+      status !== undefined && status.remaining < tokens ? { limit, retryAfter: status.resetAfter } : undefined,
     )
   }
   return Effect.reduce(
     order,
     (): Exceeded | undefined => undefined,
-    (found, limit) => (found === undefined ? check(limit) : Effect.succeed(found)),
+    (found, limit) => (found === undefined ? exceeded(limit) : Effect.succeed(found)),
   )
 }
+
+// ---------------------------------------------------------------------------------------------------------------------
+// One limit
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** What a call takes of a limit: one request, or its tokens. */
+const amountOf = ({ tokens }: LimitedCall, limit: LimitName): number => (limit === "tpm" ? tokens : 1)
+
+/** An amount of one limit. */
+interface Amount {
+  readonly limit: LimitName
+  readonly max: number
+  readonly tokens: number
+}
+
+/** Fails when the limit is used up; `undefined` when the store cannot be reached. */
+const consume = (limited: Limited, amount: Amount): Effect.Effect<LimitStatus | undefined, Exceeded> =>
+  limited.limiter.consume(bucketOf(limited, amount)).pipe(
+    Effect.map((result) => statusOf(amount.limit, result)),
+    Effect.catch(({ reason }) =>
+      reason._tag === "RateLimitExceeded"
+        ? Effect.fail({ limit: amount.limit, retryAfter: Duration.toMillis(reason.retryAfter) })
+        : Effect.undefined,
+    ),
+  )
+
+const read = (limited: Limited, { limit, max }: Omit<Amount, "tokens">): Effect.Effect<LimitStatus | undefined> =>
+  limited.limiter.consume({ ...bucketOf(limited, { limit, max, tokens: 0 }), onExceeded: "delay" }).pipe(
+    Effect.map((result) => statusOf(limit, result)),
+    Effect.orElseSucceed(() => undefined),
+  )
+
+/** Takes an amount, or gives it back if it is negative, whatever remains. */
+const adjust = (limited: Limited, amount: Amount): Effect.Effect<void> =>
+  amount.tokens === 0
+    ? Effect.void
+    : Effect.ignore(limited.limiter.consume({ ...bucketOf(limited, amount), onExceeded: "delay" }))
+
+const bucketOf = ({ name }: Limited, { limit, max, tokens }: Amount) => ({
+  key: `${limit}:${name}`,
+  window: windows[limit],
+  limit: max,
+  tokens,
+})
+
+const statusOf = (name: LimitName, { limit, remaining, resetAfter }: RateLimiter.ConsumeResult): LimitStatus => ({
+  name,
+  limit,
+  remaining,
+  resetAfter: Duration.toMillis(resetAfter),
+})

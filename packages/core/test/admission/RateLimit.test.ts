@@ -9,7 +9,7 @@ import { TestClock } from "effect/testing"
 import type { Limits } from "../../src/policy/Limits.ts"
 import * as RateLimit from "../../src/admission/RateLimit.ts"
 
-/** A limiter of one's own, over Effect's memory store. */
+/** A new limiter over Effect's memory store. */
 const fresh = Effect.provide(
   RateLimiter.RateLimiter,
   Layer.fresh(Layer.provide(RateLimiter.layer, RateLimiter.layerStoreMemory)),
@@ -63,83 +63,100 @@ describe("Effect's limiter, as we use it", () => {
   )
 })
 
-const both: Limits = { rpm: 3, tpm: 100 }
+/** The limits of one deployment; `acquire` gives the limit that is used up in place of an error. */
+const limited = (limiter: RateLimiter.RateLimiter, limits: Limits = { rpm: 3, tpm: 100 }, name = "a") => ({
+  acquire: (tokens: number) =>
+    Effect.match(RateLimit.tryAcquire({ limiter, name, limits, tokens }), {
+      onSuccess: () => undefined,
+      onFailure: (exceeded) => exceeded,
+    }),
+  peek: (tokens: number) => RateLimit.peek({ limiter, name, limits, tokens }),
+  reconcile: (estimated: number, used: number) => RateLimit.reconcile({ limiter, name, limits, estimated, used }),
+  statuses: RateLimit.statuses({ limiter, name, limits }),
+})
 
 const upTo = (maximum: number) => Schema.Int.check(Schema.isBetween({ minimum: 0, maximum }))
 
-describe("take", () => {
-  it.effect("takes a request each time, until the limit, and says when there is room again", () =>
+describe("tryAcquire", () => {
+  it.effect("takes one request a call up to the limit, then fails with the time until one is available", () =>
     Effect.gen(function* () {
       const limiter = yield* fresh
-      const take = RateLimit.check(limiter, "a", { rpm: 2 }, 0)
+      const take = limited(limiter, { rpm: 2 }).acquire(0)
       assert.isUndefined(yield* take)
       yield* TestClock.adjust("10 seconds")
       assert.isUndefined(yield* take)
       assert.deepStrictEqual(yield* take, { limit: "rpm", retryAfter: 50_000 })
-      assert.isUndefined(yield* RateLimit.check(limiter, "b", { rpm: 2 }, 0), "each deployment has its own")
+      assert.isUndefined(yield* limited(limiter, { rpm: 2 }, "b").acquire(0), "each deployment has its own limit")
       yield* TestClock.adjust("50 seconds")
       assert.isUndefined(yield* take)
     }),
   )
 
-  it.effect("takes tokens by their number", () =>
+  it.effect("takes the tokens of a call", () =>
     Effect.gen(function* () {
       const limiter = yield* fresh
-      assert.isUndefined(yield* RateLimit.check(limiter, "a", { tpm: 100 }, 60))
-      assert.deepStrictEqual(yield* RateLimit.check(limiter, "a", { tpm: 100 }, 41), {
+      assert.isUndefined(yield* limited(limiter, { tpm: 100 }).acquire(60))
+      assert.deepStrictEqual(yield* limited(limiter, { tpm: 100 }).acquire(41), {
         limit: "tpm",
         retryAfter: 36_000,
       })
-      assert.isUndefined(yield* RateLimit.check(limiter, "a", { tpm: 100 }, 40))
+      assert.isUndefined(yield* limited(limiter, { tpm: 100 }).acquire(40))
     }),
   )
 
-  it.effect("takes from both limits or from none", () =>
+  it.effect("takes from both limits or from neither", () =>
     Effect.gen(function* () {
       const limiter = yield* fresh
-      const take = (tokens: number) => RateLimit.check(limiter, "a", both, tokens)
+      const limits = limited(limiter)
+      const { acquire: take } = limits
       assert.isUndefined(yield* take(90))
       for (let times = 0; times < 10; times++) assert.strictEqual((yield* take(20))?.limit, "tpm")
       assert.isUndefined(yield* take(5), "no request was taken with the tokens refused")
       assert.isUndefined(yield* take(5))
       for (let times = 0; times < 10; times++) assert.strictEqual((yield* take(0))?.limit, "rpm")
-      yield* RateLimit.reconcile(limiter, "a", both, 90, 0)
-      assert.isUndefined(yield* RateLimit.check(limiter, "a", { tpm: 100 }, 90), "no token with the requests refused")
+      yield* limits.reconcile(90, 0)
+      assert.isUndefined(yield* limited(limiter, { tpm: 100 }).acquire(90), "no token with the requests refused")
     }),
   )
 
-  it.effect("never lets in what is larger than the limit, and takes nothing for it", () =>
+  it.effect("refuses a call larger than the limit, and takes nothing for it", () =>
     Effect.gen(function* () {
-      const limiter = yield* fresh
-      assert.deepStrictEqual(yield* RateLimit.check(limiter, "a", both, 101), { limit: "tpm", retryAfter: 60_000 })
-      for (let times = 0; times < 3; times++) assert.isUndefined(yield* RateLimit.check(limiter, "a", both, 33))
+      const limits = limited(yield* fresh)
+      assert.deepStrictEqual(yield* limits.acquire(101), { limit: "tpm", retryAfter: 60_000 })
+      for (let times = 0; times < 3; times++) assert.isUndefined(yield* limits.acquire(33))
     }),
   )
 
-  it.effect("tells how each limit stands, where that is wanted", () =>
+  it.effect("gives the state of each limit", () =>
     Effect.gen(function* () {
       const limiter = yield* fresh
+      const limits = limited(limiter)
       const rpm = { name: "rpm", limit: 3, remaining: 2, resetAfter: 20_000 } as const
       const tpm = { name: "tpm", limit: 100, remaining: 90, resetAfter: 6000 } as const
-      assert.deepStrictEqual(yield* RateLimit.tryAcquire(limiter, "a", both, 10), [rpm, tpm])
-      assert.deepStrictEqual(yield* Effect.flip(RateLimit.tryAcquire(limiter, "a", both, 91)), {
-        limit: "tpm",
-        retryAfter: 6000,
-      })
-      for (let times = 0; times < 5; times++)
-        assert.deepStrictEqual(yield* RateLimit.statuses(limiter, "a", both), [rpm, tpm])
-      assert.deepStrictEqual(yield* RateLimit.statuses(limiter, "a", {}), [])
+      assert.deepStrictEqual(
+        yield* RateLimit.tryAcquire({ limiter, name: "a", limits: { rpm: 3, tpm: 100 }, tokens: 10 }),
+        [rpm, tpm],
+      )
+      assert.deepStrictEqual(
+        yield* Effect.flip(RateLimit.tryAcquire({ limiter, name: "a", limits: { rpm: 3, tpm: 100 }, tokens: 91 })),
+        {
+          limit: "tpm",
+          retryAfter: 6000,
+        },
+      )
+      for (let times = 0; times < 5; times++) assert.deepStrictEqual(yield* limits.statuses, [rpm, tpm])
+      assert.deepStrictEqual(yield* limited(limiter, {}).statuses, [])
     }),
   )
 
-  it.effect("asks for nothing where there is no limit", () =>
+  it.effect("always succeeds without limits", () =>
     Effect.gen(function* () {
       const limiter = yield* fresh
-      for (let times = 0; times < 10; times++) assert.isUndefined(yield* RateLimit.check(limiter, "a", {}, 1e9))
+      for (let times = 0; times < 10; times++) assert.isUndefined(yield* limited(limiter, {}).acquire(1e9))
     }),
   )
 
-  it.effect("lets a call pass when the store cannot answer", () =>
+  it.effect("lets a call pass when the store cannot be reached", () =>
     Effect.gen(function* () {
       const away = Effect.fail(
         new RateLimiter.RateLimiterError({ reason: new RateLimiter.RateLimitStoreError({ message: "away" }) }),
@@ -150,67 +167,69 @@ describe("take", () => {
         adaptiveConsume: () => away,
         adaptiveFeedback: () => away,
       })
-      assert.isUndefined(yield* RateLimit.check(limiter, "a", both, 10))
-      assert.isUndefined(yield* RateLimit.peek(limiter, "a", both, 10))
-      yield* RateLimit.reconcile(limiter, "a", both, 10, 20)
+      const limits = limited(limiter)
+      assert.isUndefined(yield* limits.acquire(10))
+      assert.isUndefined(yield* limits.peek(10))
+      yield* limits.reconcile(10, 20)
     }),
   )
 })
 
-describe("settle", () => {
-  it.effect("gives back what was estimated and not used", () =>
+describe("reconcile", () => {
+  it.effect("gives back tokens that were estimated and not used", () =>
     Effect.gen(function* () {
-      const limiter = yield* fresh
-      yield* RateLimit.check(limiter, "a", both, 100)
-      yield* RateLimit.reconcile(limiter, "a", both, 100, 30)
-      assert.strictEqual((yield* RateLimit.check(limiter, "a", both, 71))?.limit, "tpm")
-      assert.isUndefined(yield* RateLimit.check(limiter, "a", both, 70))
+      const limits = limited(yield* fresh)
+      yield* limits.acquire(100)
+      yield* limits.reconcile(100, 30)
+      assert.strictEqual((yield* limits.acquire(71))?.limit, "tpm")
+      assert.isUndefined(yield* limits.acquire(70))
     }),
   )
 
-  it.effect("books an overrun without waiting, which the next calls pay for", () =>
+  it.effect("books an overrun without waiting, and later calls wait for it", () =>
     Effect.gen(function* () {
-      const limiter = yield* fresh
-      yield* RateLimit.check(limiter, "a", both, 50)
-      yield* RateLimit.reconcile(limiter, "a", both, 50, 200)
+      const limits = limited(yield* fresh)
+      yield* limits.acquire(50)
+      yield* limits.reconcile(50, 200)
       assert.strictEqual(yield* Clock.currentTimeMillis, 0)
-      assert.deepStrictEqual(yield* RateLimit.check(limiter, "a", both, 1), { limit: "tpm", retryAfter: 120_000 })
+      assert.deepStrictEqual(yield* limits.acquire(1), { limit: "tpm", retryAfter: 120_000 })
       yield* TestClock.adjust("2 minutes")
-      assert.isUndefined(yield* RateLimit.check(limiter, "a", both, 100))
+      assert.isUndefined(yield* limits.acquire(100))
     }),
   )
 
-  it.effect("leaves the requests alone", () =>
+  it.effect("does not change the requests taken", () =>
     Effect.gen(function* () {
-      const limiter = yield* fresh
+      const limits = limited(yield* fresh)
       for (let times = 0; times < 3; times++) {
-        assert.isUndefined(yield* RateLimit.check(limiter, "a", both, 10))
-        yield* RateLimit.reconcile(limiter, "a", both, 10, 0)
+        assert.isUndefined(yield* limits.acquire(10))
+        yield* limits.reconcile(10, 0)
       }
-      assert.strictEqual((yield* RateLimit.check(limiter, "a", both, 10))?.limit, "rpm")
+      assert.strictEqual((yield* limits.acquire(10))?.limit, "rpm")
     }),
   )
 })
 
 describe("peek", () => {
-  it.effect("sees what `take` would refuse, and takes nothing", () =>
+  it.effect("finds the limit that would refuse a call, and takes nothing", () =>
     Effect.gen(function* () {
       const limiter = yield* fresh
-      const peek = (tokens: number) => RateLimit.peek(limiter, "a", both, tokens)
+      const limits = limited(limiter)
+      const { peek } = limits
       for (let times = 0; times < 20; times++) assert.isUndefined(yield* peek(100))
       assert.deepStrictEqual(yield* peek(101), { limit: "tpm", retryAfter: 60_000 })
-      yield* RateLimit.check(limiter, "a", both, 60)
+      yield* limits.acquire(60)
       assert.isUndefined(yield* peek(40))
       assert.deepStrictEqual(yield* peek(41), { limit: "tpm", retryAfter: 36_000 })
-      yield* RateLimit.check(limiter, "a", both, 0)
-      yield* RateLimit.check(limiter, "a", both, 0)
+      yield* limits.acquire(0)
+      yield* limits.acquire(0)
       assert.deepStrictEqual(yield* peek(0), { limit: "rpm", retryAfter: 60_000 })
-      assert.isUndefined(yield* RateLimit.peek(limiter, "a", {}, 1e9))
+      assert.isUndefined(yield* limited(limiter, {}).peek(1e9))
     }),
   )
 
   it.effect.prop(
-    "says what `take` then says, whatever went before",
+    "agrees with `tryAcquire` in any state",
     {
       steps: Schema.Array(Schema.Struct({ estimated: upTo(120), used: upTo(150), seconds: upTo(40) })).check(
         Schema.isMinLength(10),
@@ -218,13 +237,13 @@ describe("peek", () => {
       ),
     },
     Effect.fnUntraced(function* ({ steps }) {
-      const limiter = yield* fresh
+      const limits = limited(yield* fresh)
       for (const { estimated, seconds, used } of steps) {
-        const seen = yield* RateLimit.peek(limiter, "a", both, estimated)
-        const taken = yield* RateLimit.check(limiter, "a", both, estimated)
+        const seen = yield* limits.peek(estimated)
+        const taken = yield* limits.acquire(estimated)
         assert.deepStrictEqual(seen, taken)
         yield* TestClock.adjust(Duration.seconds(seconds))
-        if (taken === undefined) yield* RateLimit.reconcile(limiter, "a", both, estimated, used)
+        if (taken === undefined) yield* limits.reconcile(estimated, used)
       }
     }),
   )

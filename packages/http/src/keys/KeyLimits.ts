@@ -42,15 +42,15 @@ export const make = (limiter: RateLimiter.RateLimiter, { id, limits = {} }: Virt
   const permits = limits.concurrency === undefined ? undefined : Semaphore.makeUnsafe(limits.concurrency)
   const releasePermit = permits === undefined ? Effect.void : Effect.asVoid(permits.release(1))
   const reject = (exceeded: Omit<KeyLimitExceeded, "statuses">): Effect.Effect<never, KeyLimitExceeded> =>
-    Effect.flatMap(RateLimit.statuses(limiter, name, limits), (statuses) => Effect.fail({ ...exceeded, statuses }))
+    Effect.flatMap(RateLimit.statuses({ limiter, name, limits }), (statuses) => Effect.fail({ ...exceeded, statuses }))
 
   const takeTokens = (tokens: number): Effect.Effect<Lease, KeyLimitExceeded> =>
-    Effect.matchEffect(RateLimit.tryAcquire(limiter, name, limits, tokens), {
+    Effect.matchEffect(RateLimit.tryAcquire({ limiter, name, limits, tokens }), {
       onSuccess: (statuses) =>
         Effect.succeed<Lease>({
           statuses,
           release: (used = tokens) =>
-            Effect.andThen(releasePermit, RateLimit.reconcile(limiter, name, limits, tokens, used)),
+            Effect.andThen(releasePermit, RateLimit.reconcile({ limiter, name, limits, estimated: tokens, used })),
         }),
       onFailure: ({ limit, retryAfter }) =>
         Effect.andThen(

@@ -69,7 +69,10 @@ const held = Effect.fnUntraced(function* (
     explain: (by: VirtualKey, model: string) => Effect.provideService(router.explain({ ...asked, model }), Caller, by),
     /** How many of its tokens a key has left. */
     tokens: ({ id, limits = {} }: VirtualKey) =>
-      Effect.map(RateLimit.statuses(limiter, `key:${id}`, { tpm: limits.tpm }), ([standing]) => standing?.remaining),
+      Effect.map(
+        RateLimit.statuses({ limiter, name: `key:${id}`, limits: { tpm: limits.tpm } }),
+        ([standing]) => standing?.remaining,
+      ),
   }
 })
 

@@ -90,15 +90,20 @@ describe.skipIf(!TestRedisServer.installed)("state in Redis", { timeout: 60_000 
       const [one, two] = [yield* gateway, yield* gateway].map((context) =>
         Context.get(context, RateLimiter.RateLimiter),
       )
-      const limits = { rpm: 3, tpm: 100 }
-      assert.isUndefined(yield* RateLimit.check(one!, "a", limits, 60))
-      assert.strictEqual((yield* RateLimit.peek(two!, "a", limits, 41))?.limit, "tpm")
-      assert.strictEqual((yield* RateLimit.check(two!, "a", limits, 41))?.limit, "tpm")
-      yield* RateLimit.reconcile(one!, "a", limits, 60, 30)
-      assert.isUndefined(yield* RateLimit.peek(two!, "a", limits, 70))
-      assert.isUndefined(yield* RateLimit.check(two!, "a", limits, 70))
-      assert.isUndefined(yield* RateLimit.check(one!, "a", limits, 0))
-      assert.strictEqual((yield* RateLimit.check(two!, "a", limits, 0))?.limit, "rpm")
+      const limited = { name: "a", limits: { rpm: 3, tpm: 100 } }
+      const acquire = (limiter: RateLimiter.RateLimiter, tokens: number) =>
+        Effect.match(RateLimit.tryAcquire({ ...limited, limiter, tokens }), {
+          onSuccess: () => undefined,
+          onFailure: ({ limit }) => limit,
+        })
+      assert.isUndefined(yield* acquire(one!, 60))
+      assert.strictEqual((yield* RateLimit.peek({ ...limited, limiter: two!, tokens: 41 }))?.limit, "tpm")
+      assert.strictEqual(yield* acquire(two!, 41), "tpm")
+      yield* RateLimit.reconcile({ ...limited, limiter: one!, estimated: 60, used: 30 })
+      assert.isUndefined(yield* RateLimit.peek({ ...limited, limiter: two!, tokens: 70 }))
+      assert.isUndefined(yield* acquire(two!, 70))
+      assert.isUndefined(yield* acquire(one!, 0))
+      assert.strictEqual(yield* acquire(two!, 0), "rpm")
     }),
   )
 
