@@ -1,6 +1,6 @@
 /**
- * The service that answers: a call goes in under the name of a route, and comes out answered by whoever could, or with
- * one typed error that tells what was tried.
+ * The router: a service that answers a call to a route with the response of the first deployment that gives one, or fails
+ * with one typed error that lists what was tried.
  */
 import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -60,8 +60,8 @@ export interface Options<Deployments, Routes = Readonly<Record<string, Route>>> 
 }
 
 /**
- * Options whose routes mention their own deployments and routes, and no other name. What a route mentions that the compiler
- * does not know is looked at when the layer is built.
+ * Options whose routes name only deployments and routes of these options. Names that the compiler does not know are
+ * checked when the layer is built.
  */
 export type Named<Deployments, Routes> = Options<Deployments, Routes> & {
   readonly routes?: Among<Routes, Extract<keyof Deployments | keyof Routes, string>> | undefined
@@ -72,86 +72,86 @@ type Among<Routes, Known extends string> = {
 }
 
 export interface Callbacks {
-  /** Runs whenever a call goes on from one deployment to another. Never slows the call. */
+  /** Runs when a call falls back from one deployment to another. Never delays the call. */
   readonly onFailover?: ((failover: RouteEvent.Failover) => Effect.Effect<void>) | undefined
-  /** Runs whenever a call was answered whole. Never slows the call. */
+  /** Runs when a call has its complete answer. Never delays the call. */
   readonly onSuccess?: ((receipt: Receipt) => Effect.Effect<void>) | undefined
 }
 
-/** An answer, and what it took to get it. */
+/** A complete response, with the receipt of its call. */
 export interface Answer<Response = Chat.Response> {
   readonly response: Response
   readonly receipt: Receipt
-  /** When the call's time is over, in milliseconds of the clock: until then its client may read. See `timeout.total`. */
+  /** When the call must have ended, its client's reading included, in clock milliseconds: see `timeout.total`. */
   readonly deadline: number
-  /** How long a write to the client may make no progress, in milliseconds. Kept by who writes: see `timeout.write`. */
+  /** How long a write to the client may make no progress, in milliseconds: see `timeout.write`. Applied by the writer. */
   readonly write: number
 }
 
 /**
- * An answer that has begun: `frames` fails with a `RouterError` of kind `StreamInterrupted` if it breaks off, and ends only when
- * whole. `receipt` goes on being written until the stream has ended. On a route with `sse.keepAlive` it may not have begun
- * yet: then `frames` may fail with any kind.
+ * A streamed answer. `frames` ends when the answer is complete, and fails with a `RouterError` of kind `StreamInterrupted`
+ * if it breaks. `receipt` is written until the stream has ended. On a route with `sse.keepAlive` the answer may not have
+ * begun yet: then `frames` may fail with any kind.
  */
 export interface Streaming {
   readonly frames: Stream.Stream<Chat.Frame, RouterError>
   readonly receipt: Receipt
-  /** Whether `frames` keeps silent until the answer is whole, and it may still become another deployment's. */
+  /** Whether `frames` brings nothing until the answer is complete, or is from a deployment that is not yet known. */
   readonly buffered: boolean
-  /** How long the route lets `frames` be silent before a sign of life is due, in milliseconds: see `Route.sse`. */
+  /** How long `frames` may bring nothing before a keep-alive is due, in milliseconds: see `Route.sse`. */
   readonly keepAlive: number | undefined
-  /** When the call's time is over, in milliseconds of the clock: what is left of `frames` then fails. See `timeout.total`. */
+  /** When the call must have ended, in clock milliseconds: after that `frames` fails. See `timeout.total`. */
   readonly deadline: number
-  /** How long a write to the stream's client may make no progress, in milliseconds. Kept by who writes: see `timeout.write`. */
+  /** How long a write to the client may make no progress, in milliseconds: see `timeout.write`. Applied by the writer. */
   readonly write: number
 }
 
 export class Router extends Context.Service<
   Router,
   {
-    /** One whole answer to `request`, whose `model` names a route or a deployment: see `Wildcard` for names with a `*`. */
+    /** A complete response to `request`, whose `model` names a route or a deployment: see `Wildcard` for names with a `*`. */
     readonly chat: (request: Chat.Request, options?: CallOptions) => Effect.Effect<Answer, RouterError>
     /**
-     * A streamed answer, once one is committed: until then every failure is answered by the next candidate, and nothing
-     * is shown. The stream and its upstream live in the given scope.
+     * A streamed response, once a deployment has brought its first output: before that, a failure falls back to the next
+     * deployment. The stream and its upstream live in the given scope.
      */
     readonly chatStream: (
       request: Chat.Request,
       options?: CallOptions,
     ) => Effect.Effect<Streaming, RouterError, Scope.Scope>
-    /** The vectors of texts, of one and the same deployment. `request.model` names a route or a deployment. */
+    /** The vectors of texts, all from one deployment. `request.model` names a route or a deployment. */
     readonly embed: (
       request: Embedding.Request,
       options?: CallOptions,
     ) => Effect.Effect<Answer<Embedding.Response>, RouterError>
-    /** How many tokens a request has, by the first on its route who can count, else estimated: see `Count`. */
+    /** The number of tokens of a request, by the first deployment of its route that can count, else estimated. */
     readonly countTokens: (
       request: Chat.Request,
       options?: CallOptions,
     ) => Effect.Effect<TokenCount.TokenCount, RouterError>
-    /** Whom a call would ask just now, in which order, and why not the others. Changes nothing. */
+    /** The deployments that a call would try now, in order, and why the others would be skipped. Changes no state. */
     readonly explain: (
       request: AnyRequest,
       options?: CallOptions & { readonly streaming?: boolean },
     ) => Effect.Effect<Explanation, RouterError>
-    /** What happens, as it happens. Lossy: a slow reader misses events. */
+    /** The events of all calls. Lossy: a slow reader misses events. */
     readonly events: Stream.Stream<RouteEvent.RouteEvent>
-    /** Calls a quick function with every event, in the fibre it happens in, until the scope closes. */
+    /** Calls a function with every event, in the fibre that publishes it, until the scope closes. It must be quick. */
     readonly subscribe: RouteEvent.EventBus["subscribe"]
-    /** The names that can be called. */
+    /** The names of the routes; deployments can be called by name too. */
     readonly routes: ReadonlyArray<string>
     readonly deployments: ReadonlyArray<string>
-    /** How each deployment stands just now. */
+    /** The status of each deployment at this moment. */
     readonly status: Effect.Effect<ReadonlyArray<Status.Status>>
     /**
-     * Ends a deployment's cooldown and closes its circuit, whatever opened it, dead credentials included, for all who
-     * share its state: the next call asks it. Fails with kind `ModelNotFound` if there is no deployment of that name.
+     * Ends a deployment's cooldown and closes its circuit, also after an authentication error, for all gateways that share
+     * its state. Fails with kind `ModelNotFound` if there is no deployment of that name.
      */
     readonly reset: (deployment: string) => Effect.Effect<void, RouterError>
   }
 >()("@understudy/core/Router") {}
 
-/** Values that do not fit, or routes and deployments that do not fit together: every problem, with its path. */
+/** Every problem of a router's options, with its path: values that are not allowed, and names that lead nowhere. */
 export class InvalidRoutes extends Data.TaggedError("InvalidRoutes")<{
   readonly problems: ReadonlyArray<Problem>
 }> {
@@ -161,8 +161,8 @@ export class InvalidRoutes extends Data.TaggedError("InvalidRoutes")<{
 }
 
 /**
- * A router over these deployments and routes, its circuits and limits kept in memory. The layer needs whatever its
- * deployments' providers need, and may fail to start as they may.
+ * A router over these deployments and routes, with circuits, limits, cooldowns and caches in memory. The layer requires what
+ * the providers of its deployments require, and fails to start with their errors.
  *
  * ```ts
  * const RouterLive = Router.layer({
@@ -174,7 +174,7 @@ export class InvalidRoutes extends Data.TaggedError("InvalidRoutes")<{
  * })
  * ```
  *
- * A route that mentions a name which is neither a deployment nor a route does not compile.
+ * A route that names neither a deployment nor a route does not compile.
  */
 export const layer = <
   Deployments extends Record<string, Deployment.Any>,
@@ -187,7 +187,7 @@ export const layer = <
   Deployment.Requirements<Deployments[keyof Deployments]>
 > => Layer.provide(started(options), layerMemory)
 
-/** What a router keeps, in memory: for one process, or one router of it. */
+/** The state of a router in memory, for one router of one process. */
 export const layerMemory = Layer.mergeAll(
   Circuit.layerStore,
   RateLimit.layerMemory,
@@ -195,7 +195,7 @@ export const layerMemory = Layer.mergeAll(
   CacheStore.layerMemory,
 )
 
-/** The same, with all that it keeps in the stores given: those of `SharedState` let several gateways act as one. */
+/** A router whose state is in the given stores. Several gateways share one state by those of `SharedState`. */
 export const layerShared = <
   Deployments extends Record<string, Deployment.Any>,
   Routes extends Readonly<Record<string, Route>> = Readonly<Record<string, Route>>,
@@ -214,7 +214,7 @@ export const layerShared = <
 const started = <Deployments extends Record<string, Deployment.Any>>(options: Options<Deployments>) =>
   Layer.effect(Router, make(options as Options<Together<Deployments>>))
 
-/** Deployments seen as one type: each may fail as any of them may, and needs what any of them needs. */
+/** Deployments of one type, with the errors and the requirements of all of them. */
 type Together<Deployments extends Record<string, Deployment.Any>> = Readonly<
   Record<
     string,
@@ -406,7 +406,7 @@ const bind = <C extends BoundRoute.Unstarted>(
     Result.mapError(BoundRoute.make(routes, candidates, defaults), (problems) => new InvalidRoutes({ problems })),
   )
 
-/** Starts every deployment's provider, in the scope of the router. */
+/** Starts the provider of each deployment, in the scope of the router. */
 const start = <E, R>(
   deployments: Readonly<Record<string, Deployment.Deployment<E, R>>>,
   defaults: Defaults,
@@ -425,7 +425,7 @@ const start = <E, R>(
   )
 }
 
-/** Runs the callbacks of the options. */
+/** Runs the callbacks of the options on the events they are for. */
 const listen = (bus: RouteEvent.EventBus, { onFailover, onSuccess }: Callbacks) =>
   onFailover === undefined && onSuccess === undefined
     ? Effect.void
@@ -435,7 +435,7 @@ const listen = (bus: RouteEvent.EventBus, { onFailover, onSuccess }: Callbacks) 
         return undefined
       })
 
-/** The name, where this router serves it; else the error that a call by that name would have. */
+/** The name, if this router serves it; else the error of a call to it. */
 export const named = (
   { deployments, routes }: Pick<Router["Service"], "deployments" | "routes">,
   name: string,
@@ -446,7 +446,7 @@ export const named = (
     : Effect.fail(Errors.modelNotFound(name, known))
 }
 
-/** The parts of a streamed answer, without its frames: for an application that reads the answer itself. */
+/** The parts of a streamed response, without their frames. */
 export const stream = (request: Chat.Request, options?: CallOptions): Stream.Stream<Chat.Part, RouterError, Router> =>
   Stream.unwrap(
     Effect.map(

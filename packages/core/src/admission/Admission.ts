@@ -1,8 +1,8 @@
 /**
- * Whether a candidate may be asked just now: its rest, its circuit, its permits and its limits, taken as one, or a
- * refusal that says which of them stood in the way.
+ * Admission of an attempt to a deployment: its cooldown, circuit, concurrency permit and rate limits, acquired together, or
+ * a rejection that names the one that refused.
  *
- * Whoever is admitted must settle exactly once, however the call ends.
+ * An admitted attempt must settle its permit exactly once, however it ends.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -23,67 +23,70 @@ import type { Cooldowns } from "./Cooldowns.ts"
 import type { Rejection } from "../model/SkipReason.ts"
 import { Rejected } from "../model/SkipReason.ts"
 
-/** Where circuits, limits and rests are kept: in memory, or shared by several gateways. */
+/** The stores of circuits, rate limits and cooldowns: in memory, or shared by several gateways. */
 export interface Stores {
   readonly circuits: Circuit.Store
   readonly limiter: RateLimiter.RateLimiter
   readonly cooldowns: Cooldowns["Service"]
 }
 
-/** How an admitted call ended: what its failure does to the circuit, if it failed, and what it used. */
+/** How an admitted attempt ended. */
 export interface Outcome {
+  /** What its failure does to the circuit; `undefined` for a success. */
   readonly action: FailureAction["circuit"] | undefined
-  /** For how many milliseconds to rest, when `action` is `cooldown`. */
+  /** The length of the cooldown in milliseconds, if `action` is `cooldown`. */
   readonly wait?: number | undefined
-  /** Whether what failed is the account, which all operations share. */
+  /** Whether the account failed, which all operations of the deployment share. */
   readonly account?: boolean | undefined
   readonly usage?: Chat.Usage | undefined
 }
 
-/** Leave to ask. `settle` gives back what was taken, and must run exactly once. */
+/** The admission of one attempt. `settle` gives back what was acquired, and must run exactly once. */
 export interface Permit {
-  /** Whether this call is the probe of a half-open circuit. */
+  /** Whether the attempt is the probe of a half-open circuit. */
   readonly probe: boolean
-  /** Tells the circuit before the end that the provider answers: for a stream, at its commit. */
+  /** Records a success before the end: for a stream, at its first output. */
   readonly recordSuccess: Effect.Effect<void>
-  readonly settle: (ending: Outcome) => Effect.Effect<void>
+  readonly settle: (outcome: Outcome) => Effect.Effect<void>
 }
 
 /**
- * Asks for leave. `force` passes by the circuit alone, and records nothing there: for the one try that is made when
- * every candidate was refused.
+ * Admits an attempt. `bypassCircuit` ignores the circuit, and records nothing there: for the one attempt that is made when
+ * every deployment was refused. Cooldown and limits still hold.
  */
 export const admit = Effect.fnUntraced(function* (
   stores: Stores,
   candidate: Candidate,
   call: Call,
-  force: boolean,
+  bypassCircuit: boolean,
 ): Effect.fn.Return<Permit, Rejected> {
   const key = candidate.keys[call.operation]
   const cooldown = yield* acquireCooldown(stores, candidate, key)
-  const entering = force ? Effect.succeed(bypassed) : acquireCircuit(stores, candidate, call)
-  const circuit = yield* cooldown ? Effect.onError(entering, () => stores.cooldowns.release(key)) : entering
-  const refusal = yield* acquireLimits(stores, candidate, call)
-  if (refusal !== undefined) {
+  const acquiring = bypassCircuit ? Effect.succeed(bypassed) : acquireCircuit(stores, candidate, call)
+  const circuit = yield* cooldown ? Effect.onError(acquiring, () => stores.cooldowns.release(key)) : acquiring
+  const rejection = yield* acquireLimits(stores, candidate, call)
+  if (rejection !== undefined) {
     yield* circuit.release("ignore")
     if (cooldown) yield* stores.cooldowns.release(key)
-    return yield* Effect.fail(new Rejected(refusal))
+    return yield* reject(rejection)
   }
   candidate.health.start()
   return {
     probe: circuit.probe,
     recordSuccess: recordSuccess(stores, key, cooldown, circuit),
-    settle: (ending) => {
+    settle: (outcome) => {
       candidate.health.end()
-      candidate.health.recordOutcome(call.operation, ending.action)
-      const given = releaseLimits(stores, candidate, call, ending)
-      const left = Effect.andThen(
-        circuit.release(ending.action),
-        ending.account === true ? Effect.andThen(tripOtherOperations(stores, candidate, call.operation), given) : given,
+      candidate.health.recordOutcome(call.operation, outcome.action)
+      const limits = releaseLimits(stores, candidate, call, outcome)
+      const released = Effect.andThen(
+        circuit.release(outcome.action),
+        outcome.account === true
+          ? Effect.andThen(tripOtherOperations(stores, candidate, call.operation), limits)
+          : limits,
       )
-      return cooldown || ending.action === "cooldown"
-        ? Effect.andThen(settleCooldown(stores, candidate, key, cooldown, ending), left)
-        : left
+      return cooldown || outcome.action === "cooldown"
+        ? Effect.andThen(settleCooldown(stores, candidate, key, cooldown, outcome), released)
+        : released
     },
   }
 })
@@ -93,10 +96,7 @@ const recordSuccess = (stores: Stores, key: string, cooldown: boolean, circuit: 
   return cooldown ? Effect.andThen(stores.cooldowns.end(key), closed) : closed
 }
 
-/**
- * Asks for leave to do something beside a call that has limits of its own at the vendor: only its own cooldown and circuit
- * stand in the way.
- */
+/** Admits an operation that the vendor limits separately, such as counting tokens: only its cooldown and circuit can refuse it. */
 export const admitAside = Effect.fnUntraced(function* (
   stores: Stores,
   candidate: Candidate,
@@ -104,12 +104,12 @@ export const admitAside = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Pick<Permit, "settle">, Rejected> {
   const key = candidate.keys[call.operation]
   const cooldown = yield* acquireCooldown(stores, candidate, key)
-  const entering = acquireCircuit(stores, candidate, call)
-  const circuit = yield* cooldown ? Effect.onError(entering, () => stores.cooldowns.release(key)) : entering
+  const acquiring = acquireCircuit(stores, candidate, call)
+  const circuit = yield* cooldown ? Effect.onError(acquiring, () => stores.cooldowns.release(key)) : acquiring
   return {
-    settle: (ending) => {
-      candidate.health.recordOutcome(call.operation, ending.action)
-      return Effect.andThen(settleCooldown(stores, candidate, key, cooldown, ending), circuit.release(ending.action))
+    settle: (outcome) => {
+      candidate.health.recordOutcome(call.operation, outcome.action)
+      return Effect.andThen(settleCooldown(stores, candidate, key, cooldown, outcome), circuit.release(outcome.action))
     },
   }
 })
@@ -119,20 +119,20 @@ export const admitAside = Effect.fnUntraced(function* (
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * Leave as far as the cooldown goes, and whether the call is the one that asks beyond what is believed of it: what that
- * one finds holds for all.
+ * Fails while the deployment is cooling down. True if this attempt is the probe: a deployment may ask for a longer wait than
+ * `cooldown.max`, and after that much of it one attempt at a time finds out whether it is back.
  */
 const acquireCooldown = (stores: Stores, { cooldown }: Candidate, key: string): Effect.Effect<boolean, Rejected> => {
   const { read, requestedUntil, until } = stores.cooldowns
   const known = (until: number): Effect.Effect<boolean, Rejected> => {
-    if (until === 0 && requestedUntil(key) === 0) return isWarm
+    if (until === 0 && requestedUntil(key) === 0) return notCoolingDown
     return Effect.clockWith((clock) => {
       const now = clock.currentTimeMillisUnsafe()
-      const resting = cooldownAt(until, now)
-      if (resting !== undefined) return reject(resting)
-      if (requestedUntil(key) <= now + timerSlack) return isWarm
-      return Effect.flatMap(stores.cooldowns.probe(key, now + cooldown), (asks) =>
-        asks
+      const rejection = cooldownAt(until, now)
+      if (rejection !== undefined) return reject(rejection)
+      if (requestedUntil(key) <= now + timerSlack) return notCoolingDown
+      return Effect.flatMap(stores.cooldowns.probe(key, now + cooldown), (isProbe) =>
+        isProbe
           ? Effect.succeed(true)
           : reject({ _tag: "CoolingDown", retryAfter: Math.max(1, stores.cooldowns.until(key) - now) }),
       )
@@ -141,9 +141,9 @@ const acquireCooldown = (stores: Stores, { cooldown }: Candidate, key: string): 
   return read === undefined ? known(until(key)) : Effect.flatMap(read(key), known)
 }
 
-const isWarm = Effect.succeed(false)
+const notCoolingDown = Effect.succeed(false)
 
-/** What a call that has ended tells of the cooldown. */
+/** Starts, ends or keeps a cooldown by the outcome of an attempt. */
 const settleCooldown = (
   { cooldowns }: Stores,
   { cooldown }: Candidate,
@@ -151,22 +151,22 @@ const settleCooldown = (
   probe: boolean,
   { action, wait = 0 }: Outcome,
 ): Effect.Effect<void> => {
-  const over = probe ? cooldowns.end(key) : Effect.void
-  if (action === undefined) return over
+  const ended = probe ? cooldowns.end(key) : Effect.void
+  if (action === undefined) return ended
   if (action !== "cooldown") return probe ? cooldowns.release(key) : Effect.void
   return Effect.clockWith((clock) => {
     const { requestedUntil, until } = Cooldown.of(wait, cooldown, clock.currentTimeMillisUnsafe())
-    return Effect.andThen(over, cooldowns.start(key, until, requestedUntil))
+    return Effect.andThen(ended, cooldowns.start(key, until, requestedUntil))
   })
 }
 
-/** Timers may fire a millisecond early: whoever slept until the end of a rest has rested enough. */
+/** Timers may fire a millisecond early: a caller that slept until the end of a cooldown is admitted. */
 const timerSlack = 1
 
 const cooldownAt = (until: number, now: number): Rejection | undefined =>
   until > now + timerSlack ? { _tag: "CoolingDown", retryAfter: until - now } : undefined
 
-/** Until when a deployment rests from that operation, by all that is known. */
+/** When the cooldown of an operation ends, in clock milliseconds; 0 if there is none. */
 export const cooldownUntil = ({ cooldowns }: Stores, key: string): Effect.Effect<number> =>
   cooldowns.read === undefined ? Effect.sync(() => cooldowns.until(key)) : cooldowns.read(key)
 
@@ -174,7 +174,7 @@ export const cooldownUntil = ({ cooldowns }: Stores, key: string): Effect.Effect
 // Circuits
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** A call inside a candidate's circuit: what it may record there, once while it runs and once when it leaves. */
+/** The admission of an attempt by a circuit. `record` may run once before `release`. */
 interface CircuitPermit {
   readonly probe: boolean
   readonly record: (action: Outcome["action"]) => Effect.Effect<void>
@@ -189,9 +189,9 @@ const acquireCircuit = (stores: Stores, candidate: Candidate, call: Call): Effec
   const key = keys[operation]
   const repeats = repeated[operation]
   const scope = Scope.makeUnsafe()
-  const entered = (admission: CircuitBreaker.Admission, clock: Clock.Clock): Effect.Effect<CircuitPermit> => {
-    const began = clock.currentTimeMillisUnsafe()
-    // Recording moves the circuit on to another generation, so what is recorded when leaving changes nothing then.
+  const admitted = (admission: CircuitBreaker.Admission, clock: Clock.Clock): Effect.Effect<CircuitPermit> => {
+    const startedAt = clock.currentTimeMillisUnsafe()
+    // A record of a probe moves the circuit to another generation: the one that `release` makes then changes nothing.
     const record = (action: Outcome["action"]) =>
       Effect.suspend(() => {
         const now = clock.currentTimeMillisUnsafe()
@@ -201,21 +201,21 @@ const acquireCircuit = (stores: Stores, candidate: Candidate, call: Call): Effec
           stores.circuits.record({
             key,
             generation: admission.generation,
-            ...Circuit.toRecord(policy, admission.consecutiveOpenings, counted, now - began),
+            ...Circuit.toRecord(policy, admission.consecutiveOpenings, counted, now - startedAt),
           }),
         )
       })
-    const inside: CircuitPermit = {
+    const permit: CircuitPermit = {
       probe: admission.probe,
       record,
       release: (action) => Effect.andThen(record(action), Scope.close(scope, Exit.void)),
     }
-    if (!inside.probe) return Effect.succeed(inside)
-    const stepsAside = Effect.delay(record("ignore"), probeTimeout(candidate, call))
-    return Effect.as(Effect.forkIn(Effect.interruptible(stepsAside), scope), inside)
+    if (!permit.probe) return Effect.succeed(permit)
+    const timeOut = Effect.delay(record("ignore"), probeTimeout(candidate, call))
+    return Effect.as(Effect.forkIn(Effect.interruptible(timeOut), scope), permit)
   }
   return Scope.provide(stores.circuits.admit(key), scope).pipe(
-    Effect.flatMap((admission) => Effect.clockWith((clock) => entered(admission, clock))),
+    Effect.flatMap((admission) => Effect.clockWith((clock) => admitted(admission, clock))),
     Effect.catch(({ reason }) => {
       switch (reason._tag) {
         case "CircuitOpen":
@@ -230,8 +230,8 @@ const acquireCircuit = (stores: Stores, candidate: Candidate, call: Call): Effec
 }
 
 /**
- * For how many milliseconds a probe keeps all other calls waiting: one that was sent before its deployment came back may
- * never be answered. Longer than the circuit's `max` where answers have been seen to take longer.
+ * Milliseconds after which another probe is admitted: a probe that was sent before its deployment came back may never be
+ * answered. `circuit.max`, or twice the slowest answer seen, if that is longer.
  */
 const probeTimeout = ({ circuit, health }: Candidate, { streaming }: Call): number =>
   Math.max(circuit.max, 2 * (streaming ? health.firstTokens : health.latencies).quantile(1))
@@ -242,7 +242,7 @@ const circuitOpen = ({ health }: Candidate, operation: Operation, retryAfter: nu
   ...(health.permanent.has(operation) ? { permanent: true } : undefined),
 })
 
-/** Opens the circuits of a deployment's other operations, whose account it is too. */
+/** Opens the circuits of a deployment's other operations, which use the account that failed. */
 const tripOtherOperations = (
   { circuits }: Stores,
   { circuit, health, keys }: Candidate,
@@ -257,7 +257,7 @@ const tripOtherOperations = (
     { discard: true },
   )
 
-const reject = (refusal: Rejection): Effect.Effect<never, Rejected> => Effect.fail(new Rejected(refusal))
+const reject = (reason: Rejection): Effect.Effect<never, Rejected> => Effect.fail(new Rejected(reason))
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Limits
@@ -302,7 +302,7 @@ const releaseLimits = (
   return Effect.andThen(released, RateLimit.reconcile({ limiter, name, limits, estimated: call.tokens, used }))
 }
 
-/** What each check of `admit` says of a candidate, in the order they are made; `undefined` where nothing stands in the way. */
+/** The rejection that each check of `admit` would make, in their order; `undefined` for a check that passes. */
 export interface Checks {
   readonly cooldown: Rejection | undefined
   readonly circuit: Rejection | undefined
@@ -310,7 +310,7 @@ export interface Checks {
   readonly limits: Rejection | undefined
 }
 
-/** What `admit` would see of a candidate just now; takes nothing and moves nothing. */
+/** The checks of `admit` at this moment. Acquires nothing, and changes no state. */
 export const peek = Effect.fnUntraced(function* (
   stores: Stores,
   candidate: Candidate,
@@ -336,7 +336,7 @@ export const peek = Effect.fnUntraced(function* (
   }
 })
 
-/** A store's `state` stays open until the next call, though its time be up. */
+/** A store's state stays `Open` until the next call, although its time is over. */
 const circuitRejection = (
   candidate: Candidate,
   operation: Operation,

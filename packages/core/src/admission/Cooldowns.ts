@@ -1,66 +1,66 @@
 /**
- * Until when each deployment rests, because it said so itself (`Retry-After`): a deadline beside its circuit; the later
- * one holds. Where it said longer than is believed (`Cooldown`), one call at a time asks once the believed part is over.
+ * Cooldowns of deployments that have sent `Retry-After`, apart from their circuits. A deployment may ask for a longer
+ * cooldown than `cooldown.max` (see `Cooldown`): after that, and until the time it asked for, one call at a time is its probe.
  *
- * What is known here is known at once; where several gateways share their rests, `look` also asks what the others met.
+ * Cooldowns that this process started are known at once. Where gateways share them, `read` also gets those of the others.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
-/** Deadlines are milliseconds of the clock, 0 where there is none. Keys are those of `Candidate.keys`. */
+/** Times are clock milliseconds, 0 for none. Keys are those of `Candidate.keys`. */
 export class Cooldowns extends Context.Service<
   Cooldowns,
   {
-    /** The deadline as far as it is known here. */
+    /** When the cooldown ends, as far as this process knows. */
     readonly until: (key: string) => number
-    /** The same after asking the others; `undefined` where there are none. */
+    /** When the cooldown ends, as far as any gateway knows; `undefined` if cooldowns are not shared. */
     readonly read: ((key: string) => Effect.Effect<number>) | undefined
-    /** Never shortens a rest. `said`: the deadline that the deployment gave, where that is later. */
+    /** Starts a cooldown, or extends one. `requestedUntil`: the end that the deployment asked for, if later. */
     readonly start: (key: string, until: number, requestedUntil?: number) => Effect.Effect<void>
-    /** The deadline that the deployment gave, as far as it is known here: after `until`, before this, one call asks. */
+    /** The end that the deployment asked for, as far as this process knows. Between `until` and this, one call is the probe. */
     readonly requestedUntil: (key: string) => number
-    /** Whether the caller is the one that asks: everybody else rests until the deadline given. */
+    /** True if the caller is the probe: the cooldown of all other callers then lasts until the time given. */
     readonly probe: (key: string, until: number) => Effect.Effect<boolean>
-    /** Has the next caller ask: the last one that did found nothing out. */
+    /** Makes the next caller the probe: the last one had no result. */
     readonly release: (key: string) => Effect.Effect<void>
-    /** Ends a rest. */
+    /** Ends a cooldown. */
     readonly end: (key: string) => Effect.Effect<void>
   }
 >()("@understudy/core/Cooldowns") {}
 
-/** Rests of this process alone. */
+/** Cooldowns of this process alone. */
 export const makeMemory = (): Cooldowns["Service"] => {
-  const rests = new Map<string, { until: number; said: number }>()
-  const until = (key: string): number => rests.get(key)?.until ?? 0
-  const said = (key: string): number => rests.get(key)?.said ?? 0
+  const cooldowns = new Map<string, { until: number; requestedUntil: number }>()
+  const until = (key: string): number => cooldowns.get(key)?.until ?? 0
+  const requestedUntil = (key: string): number => cooldowns.get(key)?.requestedUntil ?? 0
   return {
     until,
-    requestedUntil: said,
+    requestedUntil,
     read: undefined,
-    start: (key, deadline, promised = deadline) =>
+    start: (key, end, requestedEnd = end) =>
       Effect.sync(() => {
-        const known = rests.get(key)
-        rests.set(key, {
-          until: Math.max(deadline, known?.until ?? 0),
-          said: Math.max(promised, known?.said ?? 0),
+        const known = cooldowns.get(key)
+        cooldowns.set(key, {
+          until: Math.max(end, known?.until ?? 0),
+          requestedUntil: Math.max(requestedEnd, known?.requestedUntil ?? 0),
         })
       }),
-    probe: (key, deadline) =>
+    probe: (key, end) =>
       Effect.clockWith((clock) => {
         const now = clock.currentTimeMillisUnsafe()
-        const known = rests.get(key)
-        if (known === undefined || known.said <= now) return Effect.succeed(true)
+        const known = cooldowns.get(key)
+        if (known === undefined || known.requestedUntil <= now) return Effect.succeed(true)
         if (known.until > now) return Effect.succeed(false)
-        known.until = Math.min(deadline, known.said)
+        known.until = Math.min(end, known.requestedUntil)
         return Effect.succeed(true)
       }),
     release: (key) =>
       Effect.sync(() => {
-        const known = rests.get(key)
+        const known = cooldowns.get(key)
         if (known !== undefined) known.until = 0
       }),
-    end: (key) => Effect.sync(() => void rests.delete(key)),
+    end: (key) => Effect.sync(() => void cooldowns.delete(key)),
   }
 }
 

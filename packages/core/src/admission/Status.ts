@@ -1,6 +1,4 @@
-/**
- * How a deployment stands: whether it may be asked, and how it has answered so far.
- */
+/** The status of a deployment: whether it can be tried now, and how it has answered so far. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Admission from "./Admission.ts"
@@ -9,24 +7,24 @@ import { operations } from "../model/Call.ts"
 import type * as Candidate from "../deployment/Candidate.ts"
 import type { Health } from "../deployment/Health.ts"
 
-/** How a deployment stands for one operation. */
+/** The status of one operation of a deployment. */
 export interface CircuitStatus {
   readonly circuit: "closed" | "half-open" | "open"
-  /** Milliseconds until it may be asked again, by its circuit and its cooldown; 0 when it may. */
+  /** Milliseconds until its circuit and its cooldown admit a call; 0 if they do now. */
   readonly retryAfter: number
 }
 
 /**
- * A deployment as it stands. Times are milliseconds; latencies are smoothed, `undefined` until there was an answer.
- * Its `circuit` and `retryAfter` are the worst of the operations that it has answered here, or, before the first answer,
- * of all: that a chat model makes no embeddings says nothing of it. Whether it counts tokens is never among them.
+ * The status of a deployment. Times are milliseconds; latencies are smoothed, and `undefined` before the first answer.
+ * `circuit` and `retryAfter` are the worst of chat and embeddings, of those that it has answered here, or of both before
+ * its first answer: a chat model is not down because it makes no embeddings.
  */
 export interface Status extends Health, CircuitStatus {
   readonly deployment: string
   readonly operations: Readonly<Record<Operation, CircuitStatus>>
 }
 
-/** How it stands just now, by what the stores know and its own calls. */
+/** The status at this moment, by the stores and by this process's calls. */
 export const of = (stores: Admission.Stores, candidate: Candidate.Candidate): Effect.Effect<Status> =>
   Effect.map(
     Effect.all({
@@ -57,10 +55,10 @@ const circuitStatus = (stores: Admission.Stores, key: string): Effect.Effect<Cir
       Admission.cooldownUntil(stores, key),
       (state, until): CircuitStatus => {
         const wait = state?._tag === "Open" ? Duration.toMillis(state.retryAfter) : 0
-        const rest = until - clock.currentTimeMillisUnsafe()
+        const coolingDown = until - clock.currentTimeMillisUnsafe()
         return {
           circuit: state?._tag === "Open" ? "open" : state?._tag === "HalfOpen" ? "half-open" : "closed",
-          retryAfter: Math.max(0, wait, rest),
+          retryAfter: Math.max(0, wait, coolingDown),
         }
       },
     ),
@@ -73,7 +71,7 @@ const worse = (one: CircuitStatus, other: CircuitStatus): CircuitStatus => ({
   retryAfter: Math.max(one.retryAfter, other.retryAfter),
 })
 
-/** Ends every cooldown of a deployment, and closes its circuits, whatever opened them. */
+/** Ends the cooldowns of a deployment and closes its circuits, for all operations. */
 export const reset = (
   { circuits, cooldowns }: Admission.Stores,
   { health, keys }: Candidate.Candidate,

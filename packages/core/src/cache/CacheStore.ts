@@ -1,6 +1,4 @@
-/**
- * Answers kept for whoever asks exactly the same again: for how long, what of them, and where.
- */
+/** Stores of cached responses, one for each route that has a cache. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -11,7 +9,7 @@ import * as Result from "effect/Result"
 import type * as Chat from "../model/Chat.ts"
 import type { ResolvedCachePolicy } from "../policy/CachePolicy.ts"
 
-/** A whole answer, or all frames of a streamed one; with what the receipt of its call said of who gave it. */
+/** A complete response, or all frames of a streamed one, with the deployment and the dropped parameters of its call's receipt. */
 export interface Entry {
   readonly deployment: string | undefined
   readonly droppedParams: ReadonlyArray<string> | undefined
@@ -20,19 +18,19 @@ export interface Entry {
     | { readonly _tag: "Streamed"; readonly frames: ReadonlyArray<Chat.Frame> }
 }
 
-/** Where one route's answers are kept. What cannot be found just now, for whatever reason, is not there. */
+/** The cached responses of one route. A store that cannot be reached has none. */
 export interface RouteCacheStore {
   readonly get: (key: string) => Effect.Effect<Entry | undefined>
   readonly set: (key: string, entry: Entry) => Effect.Effect<void>
 }
 
-/** Where answers are kept: in memory, or shared by several gateways (see `SharedState`). */
+/** The store of cached responses: in memory, or shared by several gateways (see `SharedState`). */
 export class CacheStore extends Context.Service<
   CacheStore,
   { readonly forRoute: (policy: ResolvedCachePolicy) => Effect.Effect<RouteCacheStore> }
 >()("@understudy/core/CacheStore") {}
 
-/** Keeps them in memory, for one process. */
+/** Cached responses in the memory of one process. */
 export const layerMemory: Layer.Layer<CacheStore> = Layer.succeed(CacheStore, {
   forRoute: ({ max, ttl }) =>
     Effect.map(
@@ -44,15 +42,15 @@ export const layerMemory: Layer.Layer<CacheStore> = Layer.succeed(CacheStore, {
     ),
 })
 
-/** An entry as text, for a store outside of this process. */
+/** An entry as text, for a store outside of the process. */
 export const print = (entry: Entry): string => JSON.stringify(entry)
 
-/** The entry of a text that `print` made; of any other, none. */
+/** The entry of a text that `print` made; `undefined` for any other text. */
 export const parse = (text: string): Entry | undefined => {
   const parsed = Result.try((): unknown => JSON.parse(text))
   return Result.isSuccess(parsed) && isEntry(parsed.success) ? parsed.success : undefined
 }
 
-/** By its frame alone: what is inside, we wrote. */
+/** Only the outer shape is checked: `print` wrote the rest. */
 const isEntry = (value: unknown): value is Entry =>
   Predicate.hasProperty(value, "answer") && Predicate.hasProperty(value.answer, "_tag")

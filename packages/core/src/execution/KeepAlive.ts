@@ -1,17 +1,17 @@
 /**
- * A stream that may be silent for only so long: its caller is given it then, though no deployment has produced output, so
- * that what goes between them can be kept open.
+ * Keep-alive: a stream is given to its caller when a first keep-alive is due, although no deployment has brought output
+ * yet, so that the connection can be kept open.
  */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 
-/** A stream that has begun, or one that has been waited for as long as may be, and that begins or fails by itself. */
+/** A stream that has begun; or, after the wait, one that is `Silent` so far, whose `begun` waits for it to begin or fail. */
 export type Opened<A, E> =
   | { readonly _tag: "Begun"; readonly value: A }
   | { readonly _tag: "Silent"; readonly begun: Effect.Effect<A, E> }
 
-/** Waits at most `millis` for a stream to begin. It goes on beginning in the scope, until that closes. */
+/** Waits at most `millis` for a stream to begin. `begin` runs on in `scope`. */
 export const open = <A, E>(
   begin: Effect.Effect<A, E>,
   millis: number,

@@ -1,7 +1,4 @@
-/**
- * When asking again is of use after a call that no deployment answered: what each failure and each refusal says of it, and
- * what they say together.
- */
+/** The `Retry-After` of a call that failed on all deployments, by each failure and each reason for a skip. */
 import * as Duration from "effect/Duration"
 import * as Cooldown from "../policy/Cooldown.ts"
 import type { FailedStep } from "../route/Plan.ts"
@@ -11,20 +8,20 @@ import * as Retry from "../policy/Retry.ts"
 import { meaning } from "../model/SkipReason.ts"
 
 /**
- * How long to wait before a deployment that failed, or whose circuit is open, is asked again, in milliseconds. It is not
- * the opening time of its circuit: when every deployment is refused, the next call probes one at once.
+ * Milliseconds to wait after a failure that says nothing of time. Not the time that the circuit stays open: when every
+ * deployment is refused, the next call probes one at once.
  */
 const defaultDelay = 2000
 
 /**
- * Milliseconds until one of the deployments is worth asking again; `Infinity` where no wait helps, for each has a dead
- * credential, no quota, or no such model; `undefined` where none says anything of time. The newest word of a deployment counts.
+ * Milliseconds until one of the deployments is worth another try, by the last failure of each. `Infinity` if no wait helps,
+ * because each lacks a valid credential, quota or the model; `undefined` if no failure says anything of time.
  */
-export const minRetryAfter = (misses: ReadonlyArray<FailedStep>): number | undefined => {
+export const minRetryAfter = (failures: ReadonlyArray<FailedStep>): number | undefined => {
   const waits = new Map<string, number>()
-  for (const miss of misses) {
-    const wait = miss._tag === "Failed" ? afterFailure(miss) : meaning(miss.reason).retryAfter
-    if (wait !== undefined) waits.set(miss.step.leaf.candidate.name, wait)
+  for (const failure of failures) {
+    const wait = failure._tag === "Failed" ? afterFailure(failure) : meaning(failure.reason).retryAfter
+    if (wait !== undefined) waits.set(failure.step.leaf.candidate.name, wait)
   }
   return waits.size === 0 ? undefined : Math.min(...waits.values())
 }

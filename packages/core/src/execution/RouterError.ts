@@ -1,6 +1,6 @@
 /**
- * How a call fails when nobody could answer: one stable error with the attempts that led to it, never a provider's
- * secret and never a provider's own 401, 403 or 404 as if it were the caller's.
+ * The error of a call: one stable kind, with the attempts that led to it. Never contains a provider's secret, and never
+ * passes on a provider's 401, 403 or 404 as the caller's.
  */
 import * as Data from "effect/Data"
 import type { FailedStep } from "../route/Plan.ts"
@@ -13,16 +13,16 @@ import { didYouMean } from "../route/Suggestion.ts"
 import { hasWildcard } from "../route/Wildcard.ts"
 
 /**
- * Whose fault it was, taking all attempts together:
+ * The kind of an error, by all attempts together:
  *
- * - `ModelNotFound`: no route or deployment has that name; or one with a `*` has, and its vendor no such model.
- * - `Forbidden`: there may be one, but not for this caller. The engine lets everybody call everything: a layer over it says so.
- * - `InvalidRequest`, `TooLarge`, `ContentPolicy`: an attempt blames what was asked; or nobody on the route can do it.
- * - `RateLimited`: every candidate rests or is at a limit.
- * - `Timeout`: all were silent for too long.
- * - `Unavailable`: all were overloaded, or their circuits are open; or this process lacks what it asks them with.
- * - `Upstream`: anything else, such as credentials of ours that a provider refuses, or one overloaded and one at rest.
- * - `StreamInterrupted`: a stream that had begun broke off.
+ * - `ModelNotFound`: no route or deployment has the name, or the vendor of one with a `*` has no such model.
+ * - `Forbidden`: the caller may not use the model. Never from the engine: for layers over it, such as keys.
+ * - `InvalidRequest`, `TooLarge`, `ContentPolicy`: an attempt blames the request, or no deployment of the route supports it.
+ * - `RateLimited`: every deployment is cooling down or at a limit.
+ * - `Timeout`: every attempt timed out.
+ * - `Unavailable`: every deployment is overloaded or has an open circuit, or this process cannot send requests.
+ * - `Upstream`: anything else, such as a credential that a provider rejects, or one deployment overloaded and one cooling down.
+ * - `StreamInterrupted`: a stream broke after its first output.
  */
 export type Kind =
   | "ModelNotFound"
@@ -39,18 +39,18 @@ export type Kind =
 export class RouterError extends Data.TaggedError("RouterError")<{
   readonly kind: Kind
   readonly message: string
-  /** What was tried and what was passed over; shared with the call's receipt. */
+  /** The call's receipt: its attempts and the deployments it skipped. */
   readonly receipt: Receipt | undefined
-  /** The failure that decided, where one did. */
+  /** The failure that decides the kind, if one does. */
   readonly cause?: ProviderError | undefined
   readonly param?: string | undefined
-  /** Milliseconds until it is worth asking again, where that is known. */
+  /** Milliseconds until another call is worthwhile, if known. */
   readonly retryAfter?: number | undefined
-  /** Whether no wait helps: each deployment needs a credential, quota or a model that it lacks. */
+  /** Whether no wait helps: each deployment lacks a valid credential, quota or the model. */
   readonly permanent?: boolean | undefined
 }> {}
 
-/** No route or deployment of that name; the message names the nearest, and lists those there are. */
+/** No route or deployment has the name. The message suggests the nearest name, and lists all. */
 export const modelNotFound = (name: string, known: Iterable<string>): RouterError => {
   const names = [...known]
   const nearest = didYouMean(
@@ -65,7 +65,7 @@ export const modelNotFound = (name: string, known: Iterable<string>): RouterErro
   })
 }
 
-/** The one who was asked blames the request; nobody else was. */
+/** The deployment rejects the request, and no other was tried. */
 export const invalidRequest = (deployment: string, cause: ProviderError): RouterError =>
   new RouterError({
     kind: "InvalidRequest",
@@ -75,7 +75,7 @@ export const invalidRequest = (deployment: string, cause: ProviderError): Router
     param: cause.reason._tag === "InvalidRequest" ? cause.reason.param : undefined,
   })
 
-/** A stream that had begun, and broke. */
+/** A stream broke after its first output. */
 export const streamInterrupted = (cause: ProviderError, receipt: Receipt): RouterError =>
   new RouterError({
     kind: "StreamInterrupted",
@@ -84,36 +84,37 @@ export const streamInterrupted = (cause: ProviderError, receipt: Receipt): Route
     cause,
   })
 
-/** The error of a route on which nobody answered: its kind by the design's rule, its message by each candidate's miss. */
+/** No deployment of a route has answered. The message lists the failure of each. */
 export const allFailed = (route: string, failures: ReadonlyArray<FailedStep>, receipt: Receipt): RouterError => {
   const { cause, kind } = describeFailure(failures)
-  const told = failures
+  const causes = failures
     .filter(wasConsidered)
-    .map((miss) => `${miss.step.leaf.candidate.name}: ${describeFailedStep(miss)}`)
+    .map((failure) => `${failure.step.leaf.candidate.name}: ${describeFailedStep(failure)}`)
   return new RouterError({
     kind,
-    message: `All deployments of route "${route}" failed. ${told.join("; ")}.`,
+    message: `All deployments of route "${route}" failed. ${causes.join("; ")}.`,
     receipt,
     cause,
     param:
       kind === "ModelNotFound" ? "model" : cause?.reason._tag === "InvalidRequest" ? cause.reason.param : undefined,
-    ...(waits.has(kind) ? waiting(RetryAfter.minRetryAfter(failures)) : undefined),
+    ...(temporary.has(kind) ? waiting(RetryAfter.minRetryAfter(failures)) : undefined),
   })
 }
 
-/** The kinds whose cause may pass, at a time that is known. */
-const waits: ReadonlySet<Kind> = new Set(["RateLimited", "Unavailable", "Upstream"])
+/** The kinds whose cause may end at a known time. */
+const temporary: ReadonlySet<Kind> = new Set(["RateLimited", "Unavailable", "Upstream"])
 
 const waiting = (millis: number | undefined): Pick<RouterError, "retryAfter" | "permanent"> =>
   millis === Infinity ? { permanent: true } : { retryAfter: millis }
 
-/** Whether a miss tells anything: a branch that nothing led to does not. */
-const wasConsidered = (miss: FailedStep): boolean => miss._tag === "Failed" || miss.reason._tag !== "BranchNotTaken"
+/** Whether a step was reached: those of an error branch that was not taken were not. */
+const wasConsidered = (failure: FailedStep): boolean =>
+  failure._tag === "Failed" || failure.reason._tag !== "BranchNotTaken"
 
 const describeFailure = (
   failures: ReadonlyArray<FailedStep>,
 ): { readonly kind: Kind; readonly cause?: ProviderError | undefined } => {
-  const failed = failures.flatMap((miss) => (miss._tag === "Failed" ? [miss] : []))
+  const failed = failures.flatMap((failure) => (failure._tag === "Failed" ? [failure] : []))
   for (const { error: cause, step } of failed) {
     if (cause.reason._tag === "InvalidRequest") return { kind: "InvalidRequest", cause }
     if (cause.reason._tag === "ContextWindowExceeded") return { kind: "TooLarge", cause }
@@ -125,19 +126,22 @@ const describeFailure = (
   const local = failed.find(({ error }) => error.reason._tag === "LocalError")
   if (local !== undefined) return { kind: "Unavailable", cause: local.error }
   const cause = failed.at(-1)?.error
-  const kinds = new Set(failures.flatMap((miss) => kindOf(miss) ?? []))
+  const kinds = new Set(failures.flatMap((failure) => kindOf(failure) ?? []))
   if (kinds.size === 0) {
-    const tooLarge = failures.some((miss) => miss._tag === "Skipped" && miss.reason._tag === "ContextWindowTooSmall")
+    const tooLarge = failures.some(
+      (failure) => failure._tag === "Skipped" && failure.reason._tag === "ContextWindowTooSmall",
+    )
     return { kind: tooLarge ? "TooLarge" : "InvalidRequest", cause }
   }
   const [kind = "Upstream", ...others] = kinds
   return { kind: others.length === 0 ? kind : "Upstream", cause }
 }
 
-/** What one miss alone would mean for the caller; nothing when this candidate simply cannot do what was asked. */
-const kindOf = (miss: FailedStep): Kind | undefined => {
-  if (miss._tag === "Skipped") return meaning(miss.reason).kind
-  switch (miss.error.reason._tag) {
+/** The kind that one failure alone would cause; `undefined` if the deployment does not support the request. */
+const kindOf = (failure: FailedStep): Kind | undefined => {
+  if (failure._tag === "Skipped") return meaning(failure.reason).kind
+  const { reason } = failure.error
+  switch (reason._tag) {
     case "RateLimited":
       return "RateLimited"
     case "Overloaded":
@@ -147,22 +151,22 @@ const kindOf = (miss: FailedStep): Kind | undefined => {
     case "Unsupported":
       return undefined
     default:
-      return actionFor(miss.error.reason).fallback === "next" ? "Upstream" : "InvalidRequest"
+      return actionFor(reason).fallback === "next" ? "Upstream" : "InvalidRequest"
   }
 }
 
-const describeFailedStep = (miss: FailedStep): string =>
-  miss._tag === "Failed" ? describe(miss.error) : meaning(miss.reason).text
+const describeFailedStep = (failure: FailedStep): string =>
+  failure._tag === "Failed" ? describe(failure.error) : meaning(failure.reason).text
 
 const describe = (error: ProviderError): string =>
-  `${error.reason._tag}${error.status === undefined ? "" : ` (${error.status})`}: ${words(error)}`
+  `${error.reason._tag}${error.status === undefined ? "" : ` (${error.status})`}: ${describeCause(error)}`
 
 /**
- * A failure in words for a caller. What is wrong with the operator's account is said in words of our own: clients such as
- * Claude Code take a vendor's words ("invalid x-api-key", "Your credit balance is too low") for news of their user's own
- * account, and ask to log in. The vendor's words are in `cause` and in the receipt.
+ * The message of a failure for the caller. The vendor's message about the operator's account is replaced: clients such as
+ * Claude Code take "invalid x-api-key" or "Your credit balance is too low" to be about their user's account, and ask the
+ * user to log in. The vendor's message is in `cause` and in the receipt.
  */
-const words = ({ message, reason }: ProviderError): string => {
+const describeCause = ({ message, reason }: ProviderError): string => {
   switch (reason._tag) {
     case "Authentication":
       return "the provider does not accept this deployment's credential"

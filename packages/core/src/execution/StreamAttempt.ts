@@ -115,12 +115,12 @@ class StreamAttempt {
     const transform = this.#transform
     const { afterFirstEvent, firstToken } =
       transform?.limits ?? Candidate.limits(leaf.candidate, leaf.policies, context.call)
-    const begun: Timeout.TimeoutLimit = { phase: "first-token", millis: afterFirstEvent, byCaller: false }
+    const afterFirst: Timeout.TimeoutLimit = { phase: "first-token", millis: afterFirstEvent, byCaller: false }
     const opened = Defect.contain(name, () => {
       const frames = provider.stream(request)
       return Stream.toPull(transform === undefined ? frames : transform.frames(frames)).pipe(
         Effect.flatMap((pull) =>
-          Effect.map(StreamStart.readUntilFirstOutput(pull, this.#state, begun), (held) => ({ pull, held })),
+          Effect.map(StreamStart.readUntilFirstOutput(pull, this.#state, afterFirst), (held) => ({ pull, held })),
         ),
         Scope.provide(this.#upstream),
       )

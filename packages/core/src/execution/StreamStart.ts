@@ -1,7 +1,7 @@
 /**
- * The commit point of a stream: nothing of it is shown until its first real output, so that an error before that, in
- * whatever shape, can still be answered by somebody else. From then on the answer is this one, and it ends whole or in an
- * error.
+ * Reading of a provider's stream: up to its first output, which commits the call to it, and after it. No frame is passed on
+ * before the first output, so that any error before it can fall back to another deployment. After it the stream ends
+ * complete or in an error.
  */
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
@@ -13,39 +13,39 @@ import type { Check, PartialAnswer } from "../policy/Acceptance.ts"
 import * as Timeout from "../policy/Timeout.ts"
 import type { Watchdog } from "./Watchdog.ts"
 
-/** Frames as they arrive: those that came together in one chunk. */
+/** Frames that arrived together. */
 export type Chunk = Arr.NonEmptyReadonlyArray<Chat.Frame>
 
-/** What a stream has shown so far. */
+/** The state of a stream, by the frames read so far. */
 export class StreamState {
-  readonly #wanted: number
+  readonly #choices: number
   readonly #finished = new Set<number>()
   usage: Chat.Usage | undefined = undefined
-  /** Whether there was real output. */
+  /** Whether there was output: text, a tool call, reasoning or a refusal. */
   hasOutput = false
 
-  /** `choices`: how many answers the stream carries. */
+  /** `choices` is the number of answers in the stream. */
   constructor(choices: number) {
-    this.#wanted = choices
+    this.#choices = choices
   }
 
-  /** Whether every answer has its finish reason: only then is the stream whole. */
+  /** Whether every answer has its finish reason. */
   get isComplete(): boolean {
-    return this.#finished.size >= this.#wanted
+    return this.#finished.size >= this.#choices
   }
 
-  /** Takes a chunk in; says whether it held anything but pings. */
+  /** Adds a chunk. True if it held anything but pings. */
   take(chunk: Chunk): boolean {
-    let eventful = false
+    let hasParts = false
     for (const frame of chunk) {
       for (const part of frame.parts) {
-        eventful = true
+        hasParts = true
         if (part.type === "usage") this.usage = part.usage
         else if (part.type === "finish") this.#finished.add(part.choice ?? 0)
         else if (!this.hasOutput) this.hasOutput = Chat.isOutput(part)
       }
     }
-    return eventful
+    return hasParts
   }
 }
 
@@ -57,24 +57,24 @@ const truncated = new ProviderError({
 })
 
 /**
- * Pulls until the first real output, or a finish reason (an empty answer is an answer), and returns all frames so far.
- * A stream that ends before either has failed, and so has one that takes longer than `begun` after its first event.
+ * Pulls until the first output or a finish reason (an answer may be empty), and gives all frames so far. Fails if the
+ * stream ends before that, or takes longer than `afterFirstEvent` once its first event is there.
  */
 export const readUntilFirstOutput = (
   pull: ProviderPull,
-  progress: StreamState,
-  begun: Timeout.TimeoutLimit,
+  state: StreamState,
+  afterFirstEvent: Timeout.TimeoutLimit,
 ): Effect.Effect<Chunk, ProviderError> => {
   const held: Array<Chat.Frame> = []
-  let silent = true
+  let hasEvent = false
   const more: Effect.Effect<Chunk, ProviderError> = Effect.suspend(() =>
     Effect.flatMap(failIfTruncated(pull), (chunk) => {
-      const begins = progress.take(chunk) && silent
+      const isFirstEvent = state.take(chunk) && !hasEvent
       held.push(...chunk)
-      if ((progress.hasOutput || progress.isComplete) && Arr.isArrayNonEmpty(held)) return Effect.succeed(held)
-      if (!begins) return more
-      silent = false
-      return Timeout.withTimeout(more, begun)
+      if ((state.hasOutput || state.isComplete) && Arr.isArrayNonEmpty(held)) return Effect.succeed(held)
+      if (!isFirstEvent) return more
+      hasEvent = true
+      return Timeout.withTimeout(more, afterFirstEvent)
     }),
   )
   return more
@@ -84,36 +84,35 @@ const failIfTruncated = (pull: ProviderPull): Effect.Effect<Chunk, ProviderError
   Effect.mapError(pull, (error) => (Cause.isDone(error) ? truncated : error))
 
 /**
- * The rest of a committed stream: every further chunk as it comes, watched by the dog (pings do not break a silence). It
- * ends only when whole; what goes wrong after the finish reason, such as a missing terminal event, no longer matters.
+ * The stream after its first output: each chunk as it arrives, guarded by the watchdog. It ends when the answer is complete:
+ * an error after the finish reason, such as a missing terminal event, is ignored.
  */
-export const readRemainder = (pull: ProviderPull, progress: StreamState, watchdog: Watchdog): ProviderPull =>
+export const readRemainder = (pull: ProviderPull, state: StreamState, watchdog: Watchdog): ProviderPull =>
   Effect.catch(
-    watchdog.guard(pull, (chunk) => progress.take(chunk)),
-    (error): ProviderPull =>
-      progress.isComplete ? Cause.done() : Effect.fail(Cause.isDone(error) ? truncated : error),
+    watchdog.guard(pull, (chunk) => state.take(chunk)),
+    (error): ProviderPull => (state.isComplete ? Cause.done() : Effect.fail(Cause.isDone(error) ? truncated : error)),
   )
 
 // ---------------------------------------------------------------------------------------------------------------------
-// An answer that is checked
+// Checked answers
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * Pulls on until the check accepts every answer of the stream, and returns all frames so far: nothing of them has been
- * shown, so that another can still answer. Fails as the check says, and when more than `bytes` come before.
+ * Pulls until the check accepts every answer of the stream, and gives all frames so far. Fails with the error of the check,
+ * or when more than `bytes` arrive before.
  */
 export const accepted = (
   pull: ProviderPull,
-  begun: Chunk,
-  progress: StreamState,
+  first: Chunk,
+  state: StreamState,
   watchdog: Watchdog,
   { bytes, check, choices }: { readonly bytes: number; readonly check: Check; readonly choices: number },
 ): Effect.Effect<Chunk, ProviderError> => {
-  const held: Arr.NonEmptyArray<Chat.Frame> = [...begun]
-  // As many as have come: a caller may have asked for any number.
+  const held: Arr.NonEmptyArray<Chat.Frame> = [...first]
+  // A caller may ask for any number of answers: only those that have arrived are kept.
   const answers = new Map<number, Answer>()
   let size = 0
-  const judge = (chunk: Chunk): Effect.Effect<Chunk, ProviderError> => {
+  const checked = (chunk: Chunk): Effect.Effect<Chunk, ProviderError> => {
     for (const frame of chunk) {
       size += sizeOf(frame)
       for (const part of frame.parts) {
@@ -126,20 +125,20 @@ export const accepted = (
     }
     let undecided = answers.size < choices
     for (const answer of answers.values()) {
-      const judged = check(answer)
-      if (judged === "undecided") undecided = true
-      else if (judged !== "accepted") return Effect.fail(judged)
+      const result = check(answer)
+      if (result === "undecided") undecided = true
+      else if (result !== "accepted") return Effect.fail(result)
     }
     if (!undecided) return Effect.succeed(held)
     return size > bytes ? Effect.fail(tooLarge(bytes)) : more
   }
   const more: Effect.Effect<Chunk, ProviderError> = Effect.suspend(() =>
-    Effect.flatMap(failIfTruncated(watchdog.guard(pull, (chunk) => progress.take(chunk))), (chunk) => {
+    Effect.flatMap(failIfTruncated(watchdog.guard(pull, (chunk) => state.take(chunk))), (chunk) => {
       held.push(...chunk)
-      return judge(chunk)
+      return checked(chunk)
     }),
   )
-  return judge(begun)
+  return checked(first)
 }
 
 const choiceOf = (part: Chat.Part): number => ("choice" in part ? (part.choice ?? 0) : 0)
@@ -147,24 +146,25 @@ const choiceOf = (part: Chat.Part): number => ("choice" in part ? (part.choice ?
 const tooLarge = (bytes: number): ProviderError =>
   new ProviderError({
     reason: { _tag: "Malformed" },
-    message: `the answer is longer than the ${bytes} bytes that are held back until it is checked`,
+    message: `the answer exceeds the ${bytes} bytes that are buffered until it is checked`,
   })
 
-/** One answer of a stream, as far as it has come. */
+/** One answer of a stream, so far. */
 class Answer implements PartialAnswer {
   call: string | undefined = undefined
   text = ""
   last = ""
   refuses = false
   finishReason: Chat.FinishReason | undefined = undefined
-  #apart = false
+  /** Whether reasoning came after the last text. */
+  #afterReasoning = false
 
   take(part: Chat.Part): void {
     switch (part.type) {
       case "text":
         this.text += part.text
-        this.last = this.#apart ? part.text : this.last + part.text
-        this.#apart = false
+        this.last = this.#afterReasoning ? part.text : this.last + part.text
+        this.#afterReasoning = false
         return
       case "tool-call":
         this.call ??= part.name
@@ -176,16 +176,16 @@ class Answer implements PartialAnswer {
         this.finishReason = part.reason
         return
       case "reasoning":
-        this.#apart = true
+        this.#afterReasoning = true
         return
     }
   }
 }
 
-/** What a frame is counted as that holds next to nothing. */
+/** Bytes counted for each frame besides its text. */
 const overhead = 64
 
-/** The bytes of a frame, near enough: a character is taken for one. */
+/** An estimate of a frame's size in bytes, which counts one byte a character. */
 export const sizeOf = ({ native, parts }: Chat.Frame): number => {
   let size = overhead + (native?.data.length ?? 0)
   for (const part of parts) {

@@ -1,6 +1,4 @@
-/**
- * Holding a stream back until it is whole: what nobody has seen can still be answered by somebody else.
- */
+/** Buffering of a stream until it is complete: until then another deployment may answer instead. */
 import type * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -11,8 +9,8 @@ import type { ProviderError } from "../model/ProviderError.ts"
 import type { StartedStream } from "../execution/StreamAttempt.ts"
 
 /**
- * Pulls until each of so many answers has its finish reason, or until more than `bytes` are held, and gives all of it with
- * what may follow. Fails when the stream breaks before that: then nothing of it may be shown.
+ * Pulls until each of `choices` answers has its finish reason, or until more than `bytes` are held, and gives what is held
+ * with the rest of the stream. Fails if the stream breaks before that.
  */
 export const bufferUntilComplete = (
   { held, rest }: StartedStream,

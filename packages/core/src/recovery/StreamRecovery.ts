@@ -68,11 +68,11 @@ const resumeStream = (placed: PlacedStream): StartedStream => {
  */
 const resumption = (call: Call<Chat.Request>, { candidate, policies }: Leaf, delivered: string): Transform => {
   const { capabilities } = candidate.deployment
-  const { joint, request } = StreamResume.resumeRequest(call.request, delivered, capabilities)
+  const { mode, request } = StreamResume.resumeRequest(call.request, delivered, capabilities)
   const { resume } = Candidate.limits(candidate, policies, call)
   return {
     call: new Call(request, true, call.options, call.at),
-    frames: (frames) => StreamResume.joined(joint, withInactivityTimeout(frames, resume)),
+    frames: (frames) => StreamResume.joined(mode, withInactivityTimeout(frames, resume)),
     limits: unlimited,
   }
 }

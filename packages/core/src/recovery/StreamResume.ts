@@ -1,8 +1,8 @@
 /**
- * Going on with another's answer: what is asked of the one who goes on, and where its words join those that the caller
- * has already read. Plain text only, and only where the joint is certain: no answer is better than a wrong one.
+ * Resumption of a broken answer by another deployment: the request to send, and where the new answer joins the text that
+ * the caller has already read. For plain text only, and only if the joint is certain: a wrong answer is worse than an error.
  *
- * Works on parts: a vendor's own events belong to that vendor's answer and are never passed on from another's.
+ * Works on parts: the native events of the second vendor are not passed on.
  */
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
@@ -13,39 +13,41 @@ import type { Chunk } from "../execution/StreamStart.ts"
 import type { Capabilities } from "../model/Capabilities.ts"
 import { ProviderError } from "../model/ProviderError.ts"
 
-/** Whether an answer to this can be continued, as far as the request tells: one choice of text in no set form. */
+/** Whether an answer to this request can be resumed: one choice of plain text, without tools, format or logprobs. */
 export const isResumable = ({ format, sampling, tools, vendor }: Chat.Request): boolean =>
   (tools === undefined || tools.length === 0) &&
-  (vendor === undefined || Object.values(vendor).every((own) => own["tools"] === undefined)) &&
+  (vendor === undefined || Object.values(vendor).every((fields) => fields["tools"] === undefined)) &&
   (format === undefined || format.type === "text") &&
   (sampling?.n ?? 1) === 1 &&
   sampling?.logprobs !== true
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What was delivered
+// The text delivered
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What the caller has read of an answer, whoever wrote it. */
+/** The part of an answer that the caller has read, from all deployments that wrote it. */
 export class DeliveredText {
   text = ""
-  /** Whether it was nothing but text. */
+  /** Whether it is nothing but text. */
   textOnly = true
+  /** The usage of the stream that is being read. */
   #usage: Chat.Usage | undefined = undefined
-  #before: Chat.Usage | undefined = undefined
+  /** The usage of the streams before it. */
+  #usageBefore: Chat.Usage | undefined = undefined
 
-  /** Takes a chunk in, and gives it as the caller should see it: its usage is that of the whole answer. */
+  /** Adds a chunk, and gives it with the usage of the whole answer. */
   pass(chunk: Chunk): Chunk {
     for (const { parts } of chunk) for (const part of parts) this.#take(part)
-    const before = this.#before
+    const before = this.#usageBefore
     if (before === undefined) return chunk
-    const counted = (part: Chat.Part): Chat.Part =>
+    const withTotal = (part: Chat.Part): Chat.Part =>
       part.type === "usage" ? { type: "usage", usage: sum(before, part.usage) } : part
-    return Arr.map(chunk, ({ parts }) => ({ parts: parts.map(counted) }))
+    return Arr.map(chunk, ({ parts }) => ({ parts: parts.map(withTotal) }))
   }
 
-  /** Its writer has broken off: what it used is added to what the next one will. */
+  /** The stream has broken: its usage is added to that of the next. */
   broken(): void {
-    if (this.#usage !== undefined) this.#before = sum(this.#before, this.#usage)
+    if (this.#usage !== undefined) this.#usageBefore = sum(this.#usageBefore, this.#usage)
     this.#usage = undefined
   }
 
@@ -78,54 +80,53 @@ const sum = (a: Chat.Usage | undefined, b: Chat.Usage): Chat.Usage =>
     : {
         inputTokens: a.inputTokens + b.inputTokens,
         outputTokens: a.outputTokens + b.outputTokens,
-        cachedInputTokens: either(a.cachedInputTokens, b.cachedInputTokens),
-        cacheWriteTokens: either(a.cacheWriteTokens, b.cacheWriteTokens),
-        reasoningTokens: either(a.reasoningTokens, b.reasoningTokens),
+        cachedInputTokens: sumKnown(a.cachedInputTokens, b.cachedInputTokens),
+        cacheWriteTokens: sumKnown(a.cacheWriteTokens, b.cacheWriteTokens),
+        reasoningTokens: sumKnown(a.reasoningTokens, b.reasoningTokens),
       }
 
-const either = (a: number | undefined, b: number | undefined): number | undefined =>
+const sumKnown = (a: number | undefined, b: number | undefined): number | undefined =>
   a === undefined && b === undefined ? undefined : (a ?? 0) + (b ?? 0)
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What is asked
+// The request
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * How an answer is taken up:
+ * How the new answer is expected to begin:
  *
- * - `GoesOn`: its writer is put where the other stopped, and goes on. `spaces` were delivered though not shown to it.
- * - `Repeats`: its writer was asked to repeat `tail`, the end of what was delivered, before it goes on.
+ * - `Prefill`: after the delivered text, which was prefilled without the white space at its end, `trailing`.
+ * - `Overlap`: with a repetition of `tail`, the end of the delivered text, as the request instructs.
  */
 export type ResumeMode =
-  | { readonly _tag: "GoesOn"; readonly delivered: string; readonly spaces: string }
-  | { readonly _tag: "Repeats"; readonly delivered: string; readonly tail: string }
+  | { readonly _tag: "Prefill"; readonly delivered: string; readonly trailing: string }
+  | { readonly _tag: "Overlap"; readonly delivered: string; readonly tail: string }
 
-/** How many characters are to be repeated. */
+/** The number of characters to repeat. */
 const overlap = 200
 
-/** What to ask a model of these capabilities, that it go on after `delivered`, and how its answer will join. */
+/** The request to resume after `delivered`, for a model of these capabilities, and how its answer is expected to begin. */
 export const resumeRequest = (
   request: Chat.Request,
   delivered: string,
   capabilities: Capabilities | undefined,
-): { readonly request: Chat.Request; readonly joint: ResumeMode } => {
-  const { native: _, ...anew } = request
-  const said = delivered.trimEnd()
-  const spaces = delivered.slice(said.length)
-  const goesOn: ResumeMode = { _tag: "GoesOn", delivered, spaces }
-  if (said === "") return { request: anew, joint: goesOn }
-  // A model that thinks takes no beginning of an answer. One that does refuses white space at its end.
+): { readonly request: Chat.Request; readonly mode: ResumeMode } => {
+  const { native: _, ...common } = request
+  const prefilled = delivered.trimEnd()
+  const prefill: ResumeMode = { _tag: "Prefill", delivered, trailing: delivered.slice(prefilled.length) }
+  if (prefilled === "") return { request: common, mode: prefill }
+  // A model that reasons accepts no prefill. Those that accept one reject white space at its end.
   if (capabilities?.prefill === true && !usesReasoning(request)) {
-    const messages = [...request.messages, Chat.assistant(said)]
-    return { request: { ...anew, sampling: shortened(request.sampling, delivered, 0), messages }, joint: goesOn }
+    const messages = [...request.messages, Chat.assistant(prefilled)]
+    return { request: { ...common, sampling: shortened(request.sampling, delivered, 0), messages }, mode: prefill }
   }
   const tail = tailOf(delivered)
   const messages = [...request.messages, Chat.assistant(delivered), Chat.user(instruction(tail))]
   const sampling = shortened(request.sampling, delivered, tail.length)
-  return { request: { ...anew, sampling, messages }, joint: { _tag: "Repeats", delivered, tail } }
+  return { request: { ...common, sampling, messages }, mode: { _tag: "Overlap", delivered, tail } }
 }
 
-/** Whole characters, and none of the white space that a writer might leave out at the beginning. */
+/** The last characters, without half of a surrogate pair or white space at their beginning, which a model might leave out. */
 const tailOf = (delivered: string): string =>
   delivered
     .slice(-overlap)
@@ -140,7 +141,7 @@ const instruction = (tail: string): string =>
     `\n<<<${tail}>>>`,
   ].join(" ")
 
-/** What is left of the tokens asked for, by estimate, and what it takes to repeat so many characters in any language. */
+/** With the output tokens that remain, by estimate, and as many more as the repeated characters need in any language. */
 const shortened = (
   sampling: Chat.Sampling | undefined,
   delivered: string,
@@ -151,27 +152,27 @@ const shortened = (
     : { ...sampling, maxTokens: Math.max(1, sampling.maxTokens - Math.floor(delivered.length / 4)) + repeated }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Where it joins
+// The joint
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What is new in an answer so far; `Open` until that can be told, `Apart` when it cannot be joined. */
+/** The new text of an answer: `Pending` until that is certain, `Mismatch` if the answer does not join. */
 export type JoinResult =
-  | { readonly _tag: "Open" }
+  | { readonly _tag: "Pending" }
   | { readonly _tag: "Joined"; readonly text: string }
-  | { readonly _tag: "Apart" }
+  | { readonly _tag: "Mismatch" }
 
-const pending: JoinResult = { _tag: "Open" }
-const mismatch: JoinResult = { _tag: "Apart" }
+const pending: JoinResult = { _tag: "Pending" }
+const mismatch: JoinResult = { _tag: "Mismatch" }
 
-/** Where `answer`, all that its writer has said so far, joins. `ended` when no more will come. */
-export const join = (joint: ResumeMode, answer: string, ended: boolean): JoinResult =>
-  joint._tag === "GoesOn" ? joinPrefill(joint, answer, ended) : joinOverlap(joint, answer, ended)
+/** Joins the new answer, as far as it has arrived, to the delivered text. `ended` if no more will arrive. */
+export const join = (mode: ResumeMode, answer: string, ended: boolean): JoinResult =>
+  mode._tag === "Prefill" ? joinPrefill(mode, answer, ended) : joinOverlap(mode, answer, ended)
 
-/** A repeated beginning shorter than this may well be what comes next. */
+/** A shorter beginning that equals the delivered text may be new text. */
 const minOverlap = 40
 
 const joinPrefill = (
-  { delivered, spaces }: Extract<ResumeMode, { _tag: "GoesOn" }>,
+  { delivered, trailing }: Extract<ResumeMode, { _tag: "Prefill" }>,
   answer: string,
   ended: boolean,
 ): JoinResult => {
@@ -179,60 +180,62 @@ const joinPrefill = (
     if (answer.startsWith(delivered)) return { _tag: "Joined", text: answer.slice(delivered.length) }
     if (!ended && delivered.startsWith(answer)) return pending
   }
-  if (!ended && answer.length < spaces.length && spaces.startsWith(answer)) return pending
+  if (!ended && answer.length < trailing.length && trailing.startsWith(answer)) return pending
   let shared = 0
-  while (shared < spaces.length && answer[shared] === spaces[shared]) shared++
+  while (shared < trailing.length && answer[shared] === trailing[shared]) shared++
   return { _tag: "Joined", text: answer.slice(shared) }
 }
 
-/** It repeats the end, as it was asked to, or everything from the start: never both, or who could say where it goes on. */
+/** The answer repeats the end, as instructed, or all of the delivered text. If both would fit, the joint is not certain. */
 const joinOverlap = (
-  { delivered, tail }: Extract<ResumeMode, { _tag: "Repeats" }>,
+  { delivered, tail }: Extract<ResumeMode, { _tag: "Overlap" }>,
   answer: string,
   ended: boolean,
 ): JoinResult => {
   const whole = delivered.trimStart()
   if (tail === "" || (whole !== tail && whole.startsWith(tail))) return mismatch
-  const said = answer.trimStart()
+  const text = answer.trimStart()
   for (const repeated of [tail, whole]) {
-    if (said.startsWith(repeated)) return { _tag: "Joined", text: said.slice(repeated.length) }
+    if (text.startsWith(repeated)) return { _tag: "Joined", text: text.slice(repeated.length) }
   }
-  return !ended && (tail.startsWith(said) || whole.startsWith(said)) ? pending : mismatch
+  return !ended && (tail.startsWith(text) || whole.startsWith(text)) ? pending : mismatch
 }
 
 const mismatchError = new ProviderError({
-  reason: { _tag: "Unsupported", feature: "continuing a broken answer" },
-  message: "its answer does not go on where the broken one stopped",
+  reason: { _tag: "Unsupported", feature: "resuming a broken answer" },
+  message: "the answer does not continue where the broken one stopped",
 })
 
-/** Only what is new of a stream that goes on; fails as soon as it is certain not to join. */
+/** The new text of a stream that resumes another. Fails as soon as it is certain not to join. */
 export const joined = (
-  joint: ResumeMode,
+  mode: ResumeMode,
   frames: Stream.Stream<Chat.Frame, ProviderError>,
 ): Stream.Stream<Chat.Frame, ProviderError> =>
   Stream.suspend(() => {
+    /** The text so far; `undefined` once it has joined. */
     let answer: string | undefined = ""
-    const settle = (ended: boolean): ReadonlyArray<Chat.Part> | undefined => {
-      const found = answer === undefined ? pending : join(joint, answer, ended)
-      if (found._tag === "Open") return []
-      if (found._tag === "Apart") return undefined
+    const newText = (ended: boolean): ReadonlyArray<Chat.Part> | undefined => {
+      const result = answer === undefined ? pending : join(mode, answer, ended)
+      if (result._tag === "Pending") return []
+      if (result._tag === "Mismatch") return undefined
       answer = undefined
-      return [{ type: "text", text: found.text }]
+      return [{ type: "text", text: result.text }]
     }
-    const cut = (part: Chat.Part): ReadonlyArray<Chat.Part> | undefined => {
+    /** The parts to pass on; `undefined` if the stream does not join. */
+    const newParts = (part: Chat.Part): ReadonlyArray<Chat.Part> | undefined => {
       switch (part.type) {
         case "text":
           if (answer === undefined) return [part]
           answer += part.text
-          return settle(false)
+          return newText(false)
         case "finish": {
-          const last = settle(true)
+          const last = newText(true)
           return last === undefined ? undefined : [...last, part]
         }
         case "usage":
         case "citation":
           return [part]
-        // It has begun already; and what it thought comes too late.
+        // The answer has begun already, and reasoning belongs before its text.
         case "start":
         case "reasoning":
           return []
@@ -245,7 +248,7 @@ export const joined = (
     return Stream.mapEffect(frames, (frame) => {
       const parts: Array<Chat.Part> = []
       for (const part of frame.parts) {
-        const kept = cut(part)
+        const kept = newParts(part)
         if (kept === undefined) return Effect.fail(mismatchError)
         parts.push(...kept)
       }

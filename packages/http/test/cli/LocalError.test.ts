@@ -91,7 +91,7 @@ routes: { assistant: { fallback: [far], retry: { times: 0 } } }
     }
     assert.deepStrictEqual([refused.status, refused.retryAfter], [503, "2"])
     assert.include(refused.text, "LocalError: this gateway lacks a resource (EMFILE)")
-    await serving.says(/ERROR.*this gateway lacks a resource \(EMFILE\): "far" could not be asked/)
+    await serving.says(/ERROR.*this gateway lacks a resource \(EMFILE\): could not call "far"/)
 
     for (const socket of crowd) socket.destroy()
     let answered = await ask()
