@@ -13,41 +13,25 @@ import * as Deployment from "../src/deployment/Deployment.ts"
 import * as Route from "../src/route/Route.ts"
 import * as Router from "../src/Router.ts"
 import * as Testing from "../src/Testing.ts"
+import { chat, layer, request, textOf } from "./support/TestRouter.ts"
 
-const ask: Chat.Request = { model: "assistant", messages: [Chat.user("Hello?")] }
-
-/** Two scripted deployments behind a fallback, and the router over them. */
-const pair = (primary: Testing.Scripted, backup: Testing.Scripted, options: Partial<Deployment.Options> = {}) =>
-  Router.layer({
-    deployments: {
-      primary: Deployment.make({ model: "p", provider: primary.layer, ...options }),
-      backup: Deployment.make({ model: "b", provider: backup.layer }),
-    },
-    routes: { assistant: Route.fallback("primary", "backup") },
-  })
-
-const chat = (request = ask) => Effect.flatMap(Router.Router, (router) => router.chat(request))
-
-const collect = (request = ask) => Stream.runCollect(Router.stream(request))
-
-const textOf = (parts: ReadonlyArray<Chat.Part>) =>
-  parts.map((part) => (part.type === "text" ? part.text : "")).join("")
+const collect = Stream.runCollect(Router.stream(request))
 
 describe("Router.chat", () => {
-  it.effect("answers from the first candidate, under the vendor's model name", () => {
+  it.effect("answers from the first deployment, and sends its model's id", () => {
     const primary = Testing.script([Testing.reply("Hi")])
     const backup = Testing.script([Testing.reply("unused")])
     return Effect.gen(function* () {
       const { receipt, response } = yield* chat()
       assert.strictEqual(Chat.text(response), "Hi")
-      assert.strictEqual(primary.requests[0]?.model, "p")
+      assert.strictEqual(primary.requests[0]?.model, "primary")
       assert.strictEqual(backup.requests.length, 0)
       assert.strictEqual(receipt.deployment, "primary")
       assert.strictEqual(receipt.outcome, "success")
-    }).pipe(Effect.provide(pair(primary, backup)))
+    }).pipe(Effect.provide(layer({ primary, backup })))
   })
 
-  it.effect("goes on to the next when one is dead, without asking it again", () => {
+  it.effect("falls back on an authentication error without a retry, and opens the circuit", () => {
     const primary = Testing.script([Testing.fail({ _tag: "Authentication" }, { status: 401 })])
     const backup = Testing.script([Testing.reply("Hi")])
     return Effect.gen(function* () {
@@ -62,11 +46,11 @@ describe("Router.chat", () => {
         ],
       )
       yield* chat()
-      assert.strictEqual(primary.requests.length, 1, "its circuit is open at once, for long")
-    }).pipe(Effect.provide(pair(primary, backup)))
+      assert.strictEqual(primary.requests.length, 1, "its circuit is open at once")
+    }).pipe(Effect.provide(layer({ primary, backup })))
   })
 
-  it.effect("retries what may pass, backing off, as often as configured and no more", () => {
+  it.effect("retries a server error with backoff, as often as configured", () => {
     const primary = Testing.script([Testing.fail({ _tag: "ServerError" })])
     const backup = Testing.script([Testing.reply("Hi")])
     return Effect.gen(function* () {
@@ -75,10 +59,10 @@ describe("Router.chat", () => {
       const { receipt } = yield* Fiber.join(fiber)
       assert.strictEqual(primary.requests.length, 3)
       assert.strictEqual(receipt.deployment, "backup")
-    }).pipe(Effect.provide(pair(primary, backup)))
+    }).pipe(Effect.provide(layer({ primary, backup })))
   })
 
-  it.effect("waits for Retry-After when it fits the patience", () => {
+  it.effect("waits for a Retry-After up to maxRetryAfter", () => {
     const limited = Testing.fail({ _tag: "RateLimited", retryAfter: Duration.seconds(2) })
     const primary = Testing.script([limited, Testing.reply("Hi")])
     const backup = Testing.script([Testing.reply("unused")])
@@ -90,10 +74,10 @@ describe("Router.chat", () => {
       const { receipt } = yield* Fiber.join(fiber)
       assert.strictEqual(receipt.deployment, "primary")
       assert.strictEqual(receipt.attempts.length, 2)
-    }).pipe(Effect.provide(pair(primary, backup)))
+    }).pipe(Effect.provide(layer({ primary, backup })))
   })
 
-  it.effect("goes on at once when Retry-After is too long, and lets the deployment rest until then", () => {
+  it.effect("falls back at once on a longer Retry-After, and starts a cooldown until then", () => {
     const limited = Testing.fail({ _tag: "RateLimited", retryAfter: Duration.seconds(20) })
     const primary = Testing.script([limited, Testing.reply("Back")])
     const backup = Testing.script([Testing.reply("Hi")])
@@ -107,11 +91,11 @@ describe("Router.chat", () => {
       yield* TestClock.adjust("20 seconds")
       const third = yield* chat()
       assert.strictEqual(third.receipt.deployment, "primary")
-    }).pipe(Effect.provide(pair(primary, backup)))
+    }).pipe(Effect.provide(layer({ primary, backup })))
   })
 
-  it.effect("does not ask the silent twice", () => {
-    const primary = Testing.script([Testing.hang()])
+  it.effect("does not retry after a timeout", () => {
+    const primary = Testing.script([Testing.silence()])
     const backup = Testing.script([Testing.reply("Hi")])
     return Effect.gen(function* () {
       const fiber = yield* Effect.forkChild(chat())
@@ -121,10 +105,10 @@ describe("Router.chat", () => {
       assert.strictEqual(primary.inFlight(), 0)
       assert.strictEqual(receipt.attempts[0]?.reason, "Timeout")
       assert.strictEqual(receipt.deployment, "backup")
-    }).pipe(Effect.provide(pair(primary, backup)))
+    }).pipe(Effect.provide(layer({ primary, backup })))
   })
 
-  it.effect("stops at what is the caller's own fault, and counts it against nobody", () => {
+  it.effect("fails on an invalid request without a fallback, and opens no circuit", () => {
     const primary = Testing.script([Testing.fail({ _tag: "InvalidRequest", param: "temperature" }, { status: 400 })])
     const backup = Testing.script([Testing.reply("unused")])
     return Effect.gen(function* () {
@@ -135,10 +119,10 @@ describe("Router.chat", () => {
       }
       assert.strictEqual(primary.requests.length, 5)
       assert.strictEqual(backup.requests.length, 0)
-    }).pipe(Effect.provide(pair(primary, backup)))
+    }).pipe(Effect.provide(layer({ primary, backup })))
   })
 
-  it.effect("asks only a larger window after one was exceeded", () => {
+  it.effect("falls back only to a larger window after a context window was exceeded", () => {
     const small = Testing.script([Testing.fail({ _tag: "ContextWindowExceeded" })])
     const smaller = Testing.script([Testing.reply("unused")])
     const large = Testing.script([Testing.reply("Hi")])
@@ -165,7 +149,7 @@ describe("Router.chat", () => {
     )
   })
 
-  it.effect("tells everything that was tried when nobody answers", () => {
+  it.effect("fails with every attempt when all deployments fail", () => {
     const primary = Testing.script([Testing.fail({ _tag: "Overloaded" }, { status: 529, message: "busy" })])
     const backup = Testing.script([Testing.fail({ _tag: "Overloaded" }, { status: 503, message: "busy too" })])
     return Effect.gen(function* () {
@@ -175,18 +159,24 @@ describe("Router.chat", () => {
       assert.strictEqual(error.kind, "Unavailable")
       assert.match(error.message, /primary: Overloaded \(529\): busy; backup: Overloaded \(503\): busy too/)
       assert.strictEqual(error.receipt?.outcome, "failure")
-    }).pipe(Effect.provide(pair(primary, backup)))
+    }).pipe(Effect.provide(layer({ primary, backup })))
   })
 
-  it.effect("names the routes there are when asked for another", () =>
+  it.effect("lists the names that it serves when a call names another", () =>
     Effect.gen(function* () {
-      const error = yield* Effect.flip(chat({ ...ask, model: "assistent" }))
+      const error = yield* Effect.flip(
+        Effect.flatMap(Router.Router, (router) => router.chat({ ...request, model: "assistent" })),
+      )
       assert.strictEqual(error.kind, "ModelNotFound")
       assert.match(error.message, /assistant, primary, backup/)
-    }).pipe(Effect.provide(pair(Testing.script([Testing.reply("")]), Testing.script([Testing.reply("")])))),
+    }).pipe(
+      Effect.provide(
+        layer({ primary: Testing.script([Testing.reply("")]), backup: Testing.script([Testing.reply("")]) }),
+      ),
+    ),
   )
 
-  it.effect("tries the circuit that reopens soonest once when all are open", () => {
+  it.effect("probes the circuit that reopens soonest when all are open", () => {
     const primary = Testing.script([Testing.fail({ _tag: "Permission" }), Testing.reply("Back")])
     const backup = Testing.script([Testing.fail({ _tag: "QuotaExhausted" })])
     return Effect.gen(function* () {
@@ -196,10 +186,10 @@ describe("Router.chat", () => {
       assert.strictEqual(receipt.deployment, "primary")
       assert.strictEqual(receipt.skipped.length, 2)
       assert.strictEqual(backup.requests.length, 1)
-    }).pipe(Effect.provide(pair(primary, backup)))
+    }).pipe(Effect.provide(layer({ primary, backup })))
   })
 
-  it.effect("answers 'rate limited' with the soonest time when all rest", () => {
+  it.effect("fails as RateLimited with the soonest end when all deployments are cooling down", () => {
     const limited = (seconds: number) =>
       Testing.script([Testing.fail({ _tag: "RateLimited", retryAfter: Duration.seconds(seconds) })])
     return Effect.gen(function* () {
@@ -208,13 +198,13 @@ describe("Router.chat", () => {
       assert.strictEqual(error.retryAfter, 20_000)
       const again = yield* Effect.flip(chat())
       assert.strictEqual(again.kind, "RateLimited")
-      assert.strictEqual(again.receipt?.attempts.length, 0, "a rest is never broken")
-    }).pipe(Effect.provide(pair(limited(40), limited(20))))
+      assert.strictEqual(again.receipt?.attempts.length, 0, "cooldowns are kept")
+    }).pipe(Effect.provide(layer({ primary: limited(40), backup: limited(20) })))
   })
 
-  it.effect("keeps one deadline for the whole call", () => {
-    const primary = Testing.script([Testing.hang()])
-    const backup = Testing.script([Testing.hang()])
+  it.effect("applies one deadline to all attempts of a call", () => {
+    const primary = Testing.script([Testing.silence()])
+    const backup = Testing.script([Testing.silence()])
     return Effect.gen(function* () {
       const fiber = yield* Effect.forkChild(Effect.flip(chat()))
       yield* TestClock.adjust("7 seconds")
@@ -226,23 +216,20 @@ describe("Router.chat", () => {
       )
     }).pipe(
       Effect.provide(
-        Router.layer({
-          deployments: {
-            primary: Deployment.make({ model: "p", provider: primary.layer }),
-            backup: Deployment.make({ model: "b", provider: backup.layer }),
-          },
-          routes: {
-            assistant: Route.fallback("primary", "backup").pipe(
+        layer(
+          { primary, backup },
+          {
+            route: Route.fallback("primary", "backup").pipe(
               Route.timeout({ attempt: "5 seconds", total: "7 seconds" }),
             ),
           },
-        }),
+        ),
       ),
     )
   })
 
-  it.effect("leaves nothing behind when it is interrupted", () => {
-    const primary = Testing.script([Testing.hang()])
+  it.effect("cancels the attempt when the call is interrupted", () => {
+    const primary = Testing.script([Testing.silence()])
     const backup = Testing.script([Testing.reply("unused")])
     return Effect.gen(function* () {
       const fiber = yield* Effect.forkChild(chat())
@@ -251,10 +238,10 @@ describe("Router.chat", () => {
       yield* Fiber.interrupt(fiber)
       assert.strictEqual(primary.inFlight(), 0)
       assert.strictEqual(backup.requests.length, 0)
-    }).pipe(Effect.provide(pair(primary, backup, { limits: { concurrency: 1 } })))
+    }).pipe(Effect.provide(layer({ primary, backup }, { deployment: { limits: { concurrency: 1 } } })))
   })
 
-  it.effect("moves on at once from a limit, and gives the permit back", () => {
+  it.effect("falls back at once at a concurrency limit, and releases the permit", () => {
     const primary = Testing.script([Testing.reply("Hi", { after: "1 second" })])
     const backup = Testing.script([Testing.reply("Hi too")])
     return Effect.gen(function* () {
@@ -270,37 +257,37 @@ describe("Router.chat", () => {
       const third = yield* Effect.forkChild(chat())
       yield* TestClock.adjust("1 second")
       assert.strictEqual((yield* Fiber.join(third)).receipt.deployment, "primary")
-    }).pipe(Effect.provide(pair(primary, backup, { limits: { concurrency: 1 } })))
+    }).pipe(Effect.provide(layer({ primary, backup }, { deployment: { limits: { concurrency: 1 } } })))
   })
 })
 
 describe("Router.chatStream", () => {
-  it.effect("streams what the first candidate says", () => {
+  it.effect("streams the answer of the first deployment", () => {
     const primary = Testing.script([Testing.reply(["Hel", "lo"])])
     const backup = Testing.script([Testing.reply("unused")])
     return Effect.gen(function* () {
-      assert.strictEqual(textOf(yield* collect()), "Hello")
+      assert.strictEqual(textOf(yield* collect), "Hello")
       assert.strictEqual(primary.inFlight(), 0)
-    }).pipe(Effect.provide(pair(primary, backup)))
+    }).pipe(Effect.provide(layer({ primary, backup })))
   })
 
-  it.effect("answers from another when one breaks before its first word", () => {
-    const primary = Testing.script([Testing.fail({ _tag: "Network" }, { output: [] })])
+  it.effect("falls back when a stream breaks before its first output", () => {
+    const primary = Testing.script([Testing.fail({ _tag: "Network" }, { saying: [] })])
     const backup = Testing.script([Testing.reply(["Hel", "lo"])])
     return Effect.gen(function* () {
-      const fiber = yield* Effect.forkChild(collect())
+      const fiber = yield* Effect.forkChild(collect)
       yield* TestClock.adjust("10 seconds")
       assert.strictEqual(textOf(yield* Fiber.join(fiber)), "Hello")
       assert.strictEqual(primary.inFlight(), 0)
-    }).pipe(Effect.provide(pair(primary, backup)))
+    }).pipe(Effect.provide(layer({ primary, backup })))
   })
 
-  it.effect("ends in an error, and in no other's answer, when one breaks after its first word", () => {
-    const primary = Testing.script([Testing.fail({ _tag: "Network" }, { output: "Hel" })])
+  it.effect("fails without a fallback when a stream breaks after its first output", () => {
+    const primary = Testing.script([Testing.fail({ _tag: "Network" }, { saying: "Hel" })])
     const backup = Testing.script([Testing.reply("unused")])
     return Effect.gen(function* () {
       const seen: Array<Chat.Part> = []
-      const error = yield* Router.stream(ask).pipe(
+      const error = yield* Router.stream(request).pipe(
         Stream.runForEach((part) => Effect.sync(() => seen.push(part))),
         Effect.flip,
       )
@@ -308,81 +295,81 @@ describe("Router.chatStream", () => {
       assert.strictEqual(error.kind, "StreamInterrupted")
       assert.strictEqual(error.receipt?.attempts[0]?.reason, "Network")
       assert.strictEqual(backup.requests.length, 0)
-    }).pipe(Effect.provide(pair(primary, backup)))
+    }).pipe(Effect.provide(layer({ primary, backup })))
   })
 
-  it.effect("takes a clean end without a finish reason for what it is: a cut", () => {
+  it.effect("fails when a stream ends without a finish reason", () => {
     const primary = Testing.script([Testing.cut("Hel")])
     const backup = Testing.script([Testing.reply("unused")])
     return Effect.gen(function* () {
-      const error = yield* Effect.flip(collect())
+      const error = yield* Effect.flip(collect)
       assert.strictEqual(error.kind, "StreamInterrupted")
-    }).pipe(Effect.provide(pair(primary, backup)))
+    }).pipe(Effect.provide(layer({ primary, backup })))
   })
 
-  it.effect("limits the time to the first token, and the silence after it", () => {
-    const primary = Testing.script([Testing.hang(), Testing.hang({ output: "Hel" })])
+  it.effect("applies the first-token timeout, then the idle timeout", () => {
+    const primary = Testing.script([Testing.silence(), Testing.silence({ saying: "Hel" })])
     const backup = Testing.script([Testing.reply("Hi")])
     return Effect.gen(function* () {
-      const first = yield* Effect.forkChild(collect())
+      const first = yield* Effect.forkChild(collect)
       yield* TestClock.adjust("20 seconds")
       assert.strictEqual(textOf(yield* Fiber.join(first)), "Hi")
-      const second = yield* Effect.forkChild(Effect.flip(collect()))
+      const second = yield* Effect.forkChild(Effect.flip(collect))
       yield* TestClock.adjust("29 seconds")
       assert.strictEqual(second.pollUnsafe(), undefined)
       yield* TestClock.adjust("1 second")
       assert.match((yield* Fiber.join(second)).message, /no further event/)
       assert.strictEqual(primary.inFlight(), 0)
-    }).pipe(Effect.provide(pair(primary, backup)))
+    }).pipe(Effect.provide(layer({ primary, backup })))
   })
 
-  it.effect("closes the upstream when its consumer goes away, and says so in the receipt", () => {
+  it.effect("closes the upstream and records `cancelled` when the consumer leaves", () => {
     const primary = Testing.script([Testing.reply(["a", "b", "c"], { tokenDelay: "1 second" })])
     const backup = Testing.script([Testing.reply("unused")])
     return Effect.gen(function* () {
       const router = yield* Router.Router
       const scope = yield* Scope.make()
-      const fiber = yield* Effect.forkChild(Scope.provide(router.chatStream(ask), scope))
+      const fiber = yield* Effect.forkChild(Scope.provide(router.chatStream(request), scope))
       yield* TestClock.adjust("2 seconds")
       const { receipt } = yield* Fiber.join(fiber)
       assert.strictEqual(primary.inFlight(), 1)
       yield* Scope.close(scope, Exit.void)
       assert.strictEqual(primary.inFlight(), 0)
       assert.strictEqual(receipt.outcome, "cancelled")
-    }).pipe(Effect.provide(pair(primary, backup)))
+    }).pipe(Effect.provide(layer({ primary, backup })))
   })
 
-  it.effect("has failed, and was not given up, when nobody was even asked", () => {
+  it.effect("records `failure`, not `cancelled`, when no deployment was tried", () => {
     const limited = () => Testing.script([Testing.fail({ _tag: "RateLimited", retryAfter: Duration.minutes(1) })])
     return Effect.gen(function* () {
-      yield* Effect.flip(collect())
-      const { receipt } = yield* Effect.flip(collect())
+      yield* Effect.flip(collect)
+      const { receipt } = yield* Effect.flip(collect)
       assert.deepStrictEqual([receipt?.outcome, receipt?.attempts.length], ["failure", 0])
-    }).pipe(Effect.provide(pair(limited(), limited())))
+    }).pipe(Effect.provide(layer({ primary: limited(), backup: limited() })))
   })
 
-  it.effect("records a half-open circuit's probe when the stream commits", () => {
+  it.effect("closes a half-open circuit at the first output of the probe", () => {
     const primary = Testing.script([
       Testing.fail({ _tag: "Authentication" }),
       Testing.reply(["a", "b", "c"], { tokenDelay: "1 second" }),
     ])
     const backup = Testing.script([Testing.reply("Hi")])
     return Effect.gen(function* () {
-      yield* collect()
+      yield* collect
       yield* TestClock.adjust("5 minutes")
-      const probe = yield* Effect.forkChild(collect())
+      const probe = yield* Effect.forkChild(collect)
       yield* TestClock.adjust("500 millis")
-      assert.strictEqual(textOf(yield* collect()), "Hi", "while the probe is out, others go elsewhere")
+      assert.strictEqual(textOf(yield* collect), "Hi", "other calls fall back while the probe is under way")
       yield* TestClock.adjust("1500 millis")
-      const other = yield* Effect.forkChild(collect())
+      const other = yield* Effect.forkChild(collect)
       yield* TestClock.adjust("10 seconds")
-      assert.strictEqual(textOf(yield* Fiber.join(other)), "abc", "committed: the circuit is closed")
+      assert.strictEqual(textOf(yield* Fiber.join(other)), "abc", "the circuit is closed after the first output")
       assert.strictEqual(textOf(yield* Fiber.join(probe)), "abc")
-    }).pipe(Effect.provide(pair(primary, backup)))
+    }).pipe(Effect.provide(layer({ primary, backup })))
   })
 })
 
-describe("chance", () => {
+describe("randomness", () => {
   const drawn = (seed: string) =>
     Effect.gen(function* () {
       const names: Array<string | undefined> = []
@@ -402,7 +389,7 @@ describe("chance", () => {
       Random.withSeed(seed),
     )
 
-  it.effect("is the same for the same seed, and another for another", () =>
+  it.effect("is determined by the seed", () =>
     Effect.gen(function* () {
       const first = yield* drawn("one")
       assert.strictEqual(yield* drawn("one"), first)
@@ -413,8 +400,8 @@ describe("chance", () => {
 })
 
 describe("events", () => {
-  it.effect("tell a failover and its success to callbacks, and what is left of them when the router stops", () => {
-    const told: Array<string> = []
+  it.effect("run the callbacks of a failover and a success, also those pending when the router stops", () => {
+    const calls: Array<string> = []
     return Effect.gen(function* () {
       yield* Effect.provide(
         chat(),
@@ -427,15 +414,15 @@ describe("events", () => {
             backup: Deployment.make({ model: "b", provider: Testing.script([Testing.reply("Hi")]).layer }),
           },
           routes: { assistant: Route.fallback("primary", "backup") },
-          onFailover: ({ from, reason, to }) => Effect.sync(() => told.push(`${from} -> ${to}: ${reason}`)),
-          onSuccess: ({ deployment }) => Effect.sync(() => told.push(`answered by ${deployment}`)),
+          onFailover: ({ from, reason, to }) => Effect.sync(() => calls.push(`${from} -> ${to}: ${reason}`)),
+          onSuccess: ({ deployment }) => Effect.sync(() => calls.push(`answered by ${deployment}`)),
         }),
       )
-      assert.deepStrictEqual(told, ["primary -> backup: Permission", "answered by backup"])
+      assert.deepStrictEqual(calls, ["primary -> backup: Permission", "answered by backup"])
     })
   })
 
-  it.effect("stream as they happen, a call's in their order", () => {
+  it.effect("are streamed in order", () => {
     const primary = Testing.script([Testing.fail({ _tag: "Permission" })])
     const backup = Testing.script([Testing.reply("Hi")])
     return Effect.gen(function* () {
@@ -455,12 +442,12 @@ describe("events", () => {
         "AttemptEnded",
         "CallEnded",
       ])
-    }).pipe(Effect.provide(pair(primary, backup)))
+    }).pipe(Effect.provide(layer({ primary, backup })))
   })
 })
 
 describe("Router.layer", () => {
-  it.effect("lists every problem of its routes", () =>
+  it.effect("fails with every problem of its routes", () =>
     Effect.gen(function* () {
       const provider = Testing.script([Testing.reply("")]).layer
       const exit = yield* Effect.exit(
@@ -492,7 +479,7 @@ describe("Router.layer", () => {
 })
 
 describe("Router.status", () => {
-  it.effect("tells of every deployment, as often as it is asked", () =>
+  it.effect("gives every deployment, repeatedly", () =>
     Effect.gen(function* () {
       const router = yield* Router.Router
       for (let times = 0; times < 2; times++) {
@@ -504,6 +491,10 @@ describe("Router.status", () => {
           ],
         )
       }
-    }).pipe(Effect.provide(pair(Testing.script([Testing.reply("")]), Testing.script([Testing.reply("")])))),
+    }).pipe(
+      Effect.provide(
+        layer({ primary: Testing.script([Testing.reply("")]), backup: Testing.script([Testing.reply("")]) }),
+      ),
+    ),
   )
 })

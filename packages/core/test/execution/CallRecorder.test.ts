@@ -12,15 +12,15 @@ import * as TestClock from "effect/testing/TestClock"
 const deployment = (scripted: Testing.Scripted, options: Omit<Deployment.Options, "model"> = {}) =>
   Deployment.make({ model: "m", provider: scripted.layer, retry: { times: 0 }, ...options })
 
-const dead = () => Testing.script([Testing.fail({ _tag: "Authentication" })])
-const ill = () => Testing.script([Testing.fail({ _tag: "Overloaded" })])
+const unauthorized = () => Testing.script([Testing.fail({ _tag: "Authentication" })])
+const overloaded = () => Testing.script([Testing.fail({ _tag: "Overloaded" })])
 const throttled = () => Testing.script([Testing.fail({ _tag: "RateLimited" })])
-const well = () => Testing.script([Testing.reply("Hi")])
+const healthy = () => Testing.script([Testing.reply("Hi")])
 
 const request = { model: "route", messages: [Chat.user("Hello")] }
 
-/** What two calls tell of how they went on, under one another. */
-const told = (route: Route.Route, deployments: Record<string, Deployment.Deployment>, streaming = false) =>
+/** The transitions that two calls publish, one a line. */
+const transitions = (route: Route.Route, deployments: Record<string, Deployment.Deployment>, streaming = false) =>
   Effect.gen(function* () {
     const router = yield* Router.Router
     const lines: Array<string> = []
@@ -39,13 +39,17 @@ const told = (route: Route.Route, deployments: Record<string, Deployment.Deploym
     return lines
   }).pipe(Effect.scoped, Effect.provide(Router.layer({ deployments, routes: { route } })))
 
-describe("a failover", () => {
+describe("CallRecorder", () => {
   for (const streaming of [false, true]) {
-    const how = streaming ? "streamed" : "plain"
-    it.effect(`names the attempt that failed, never a candidate that was skipped: ${how}`, () =>
+    const how = streaming ? "streamed" : "complete"
+    it.effect(`publishes a failover from the attempt that failed, not from a skipped deployment: ${how}`, () =>
       Effect.gen(function* () {
-        const deployments = { first: deployment(ill()), dead: deployment(dead()), last: deployment(well()) }
-        assert.deepStrictEqual(yield* told(Route.fallback("first", "dead", "last"), deployments, streaming), [
+        const deployments = {
+          first: deployment(overloaded()),
+          dead: deployment(unauthorized()),
+          last: deployment(healthy()),
+        }
+        assert.deepStrictEqual(yield* transitions(Route.fallback("first", "dead", "last"), deployments, streaming), [
           "first -> dead: Overloaded",
           "dead -> last: Authentication",
           "--",
@@ -56,14 +60,14 @@ describe("a failover", () => {
       }),
     )
 
-    it.effect(`is none where no attempt failed: ${how}`, () =>
+    it.effect(`publishes no failover if no attempt failed: ${how}`, () =>
       Effect.gen(function* () {
         const deployments = {
-          blind: deployment(well(), { capabilities: { contextWindow: 1 } }),
-          dead: deployment(dead()),
-          last: deployment(well()),
+          blind: deployment(healthy(), { capabilities: { contextWindow: 1 } }),
+          dead: deployment(unauthorized()),
+          last: deployment(healthy()),
         }
-        assert.deepStrictEqual(yield* told(Route.fallback("blind", "dead", "last"), deployments, streaming), [
+        assert.deepStrictEqual(yield* transitions(Route.fallback("blind", "dead", "last"), deployments, streaming), [
           "(blind: ContextWindowTooSmall)",
           "dead -> last: Authentication",
           "--",
@@ -74,12 +78,12 @@ describe("a failover", () => {
       }),
     )
 
-    it.effect(`holds in a race: ${how}`, () =>
+    it.effect(`publishes hedges and failovers of a race: ${how}`, () =>
       Effect.gen(function* () {
         const slow = Testing.script([Testing.reply("late", { after: "1 second" })])
-        const deployments = { slow: deployment(slow), dead: deployment(dead()), last: deployment(well()) }
+        const deployments = { slow: deployment(slow), dead: deployment(unauthorized()), last: deployment(healthy()) }
         const race = Route.hedge({ after: "100 millis", budget: 1, across: ["slow", "dead", "last"] })
-        assert.deepStrictEqual(yield* told(race, deployments, streaming), [
+        assert.deepStrictEqual(yield* transitions(race, deployments, streaming), [
           "slow | dead",
           "dead -> last: Authentication",
           "--",
@@ -91,10 +95,10 @@ describe("a failover", () => {
     )
   }
 
-  it.effect("is told once, however often the next one is asked", () =>
+  it.effect("publishes one failover for a deployment that is retried", () =>
     Effect.gen(function* () {
-      const deployments = { first: deployment(throttled()), last: deployment(ill(), { retry: { times: 1 } }) }
-      assert.deepStrictEqual(yield* told(Route.fallback("first", "last"), deployments), [
+      const deployments = { first: deployment(throttled()), last: deployment(overloaded(), { retry: { times: 1 } }) }
+      assert.deepStrictEqual(yield* transitions(Route.fallback("first", "last"), deployments), [
         "first -> last: RateLimited",
         "--",
         "first -> last: RateLimited",
@@ -103,12 +107,12 @@ describe("a failover", () => {
     }),
   )
 
-  it.effect("after a broken stream names the one that broke, not one that was skipped since", () =>
+  it.effect("publishes a failover from a stream that broke, not from a deployment skipped since", () =>
     Effect.gen(function* () {
-      const broken = Testing.script([Testing.fail({ _tag: "Network" }, { output: "Once upon" })])
-      const deployments = { broken: deployment(broken), dead: deployment(dead()), last: deployment(well()) }
+      const broken = Testing.script([Testing.fail({ _tag: "Network" }, { saying: "Once upon" })])
+      const deployments = { broken: deployment(broken), dead: deployment(unauthorized()), last: deployment(healthy()) }
       const route = Route.fallback("broken", "dead", "last").pipe(Route.stream({ protect: "full" }))
-      assert.deepStrictEqual(yield* told(route, deployments, true), [
+      assert.deepStrictEqual(yield* transitions(route, deployments, true), [
         "broken -> dead: Network",
         "dead -> last: Authentication",
         "--",

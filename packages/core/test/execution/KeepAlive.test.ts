@@ -3,23 +3,23 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
-import * as Chat from "../../src/model/Chat.ts"
-import * as Deployment from "../../src/deployment/Deployment.ts"
 import * as Route from "../../src/route/Route.ts"
 import * as Router from "../../src/Router.ts"
 import * as Testing from "../../src/Testing.ts"
+import { layer, request, textOf } from "../support/TestRouter.ts"
 
-const ask: Chat.Request = { model: "assistant", messages: [Chat.user("Hello?")] }
-
-const over = (scripted: Testing.Scripted) =>
-  Router.layer({
-    deployments: { primary: Deployment.make({ model: "p", provider: scripted.layer, retry: { times: 0 } }) },
-    routes: { assistant: Route.to("primary").pipe(Route.sse({ keepAlive: "15 seconds" })) },
-  })
+const routed = (primary: Testing.Scripted) =>
+  layer(
+    { primary },
+    {
+      route: Route.to("primary").pipe(Route.sse({ keepAlive: "15 seconds" })),
+      deployment: { retry: { times: 0 } },
+    },
+  )
 
 const opened = Effect.gen(function* () {
   const router = yield* Router.Router
-  const fiber = yield* Effect.forkChild(router.chatStream(ask), { startImmediately: true })
+  const fiber = yield* Effect.forkChild(router.chatStream(request), { startImmediately: true })
   yield* TestClock.adjust("15 seconds")
   const streaming = yield* Fiber.join(fiber)
   const { buffered, keepAlive } = streaming
@@ -27,35 +27,32 @@ const opened = Effect.gen(function* () {
   return streaming
 })
 
-const text = (frames: ReadonlyArray<Chat.Frame>) =>
-  frames.flatMap(({ parts }) => parts.map((part) => (part.type === "text" ? part.text : ""))).join("")
-
-describe("a route with keep-alives", () => {
-  it.effect("gives a silent stream at the end of its time, and the answer in it", () =>
+describe("a stream on a route with sse.keepAlive", () => {
+  it.effect("is given when a keep-alive is due, and brings the answer later", () =>
     Effect.gen(function* () {
       const { frames, receipt } = yield* opened
       assert.deepStrictEqual([receipt.attempts, receipt.deployment], [[], undefined])
       const read = yield* Effect.forkChild(Stream.runCollect(frames), { startImmediately: true })
       yield* TestClock.adjust("10 seconds")
-      assert.strictEqual(text(yield* Fiber.join(read)), "Hello")
+      assert.strictEqual(textOf((yield* Fiber.join(read)).flatMap(({ parts }) => parts)), "Hello")
       assert.strictEqual(receipt.deployment, "primary")
-    }).pipe(Effect.scoped, Effect.provide(over(Testing.script([Testing.reply("Hello", { after: "18 seconds" })])))),
+    }).pipe(Effect.scoped, Effect.provide(routed(Testing.script([Testing.reply("Hello", { after: "18 seconds" })])))),
   )
 
-  it.effect("has the failure of all in the stream, once it was given", () =>
+  it.effect("fails with the call's error after it was given", () =>
     Effect.gen(function* () {
       const { frames, receipt } = yield* opened
       const read = yield* Effect.forkChild(Effect.flip(Stream.runCollect(frames)), { startImmediately: true })
       yield* TestClock.adjust("10 minutes")
       assert.strictEqual((yield* Fiber.join(read)).kind, "Timeout")
       assert.strictEqual(receipt.outcome, "failure")
-    }).pipe(Effect.scoped, Effect.provide(over(Testing.script([Testing.hang()])))),
+    }).pipe(Effect.scoped, Effect.provide(routed(Testing.script([Testing.silence()])))),
   )
 
-  it.effect("is interrupted with its scope", () =>
+  it.effect("is cancelled when its scope closes", () =>
     Effect.gen(function* () {
       const { receipt } = yield* Effect.scoped(opened)
       assert.deepStrictEqual([receipt.outcome, receipt.attempts[0]?.outcome], ["cancelled", "cancelled"])
-    }).pipe(Effect.provide(over(Testing.script([Testing.hang()])))),
+    }).pipe(Effect.provide(routed(Testing.script([Testing.silence()])))),
   )
 })

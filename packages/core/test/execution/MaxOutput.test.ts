@@ -5,7 +5,7 @@ import * as Router from "@understudy/core/Router"
 import * as Testing from "@understudy/core/Testing"
 import * as Effect from "effect/Effect"
 
-const asked = (maxTokens: number | undefined) =>
+const samplingFor = (maxTokens: number | undefined) =>
   Effect.gen(function* () {
     const scripted = Testing.script([Testing.reply("Yes")])
     const live = Router.layer({
@@ -20,17 +20,17 @@ const asked = (maxTokens: number | undefined) =>
     return scripted.requests[0]?.sampling
   })
 
-describe("a deployment with a known largest answer", () => {
-  it.effect("is asked for no more than that", () =>
+describe("capabilities.maxOutput", () => {
+  it.effect("limits maxTokens of the request", () =>
     Effect.gen(function* () {
-      assert.deepStrictEqual(yield* asked(128_000), { temperature: 0.5, maxTokens: 100 })
+      assert.deepStrictEqual(yield* samplingFor(128_000), { temperature: 0.5, maxTokens: 100 })
     }),
   )
 
-  it.effect("is asked for what was wanted where that is less, or not said", () =>
+  it.effect("does not change a smaller maxTokens, or none", () =>
     Effect.gen(function* () {
-      assert.deepStrictEqual(yield* asked(99), { temperature: 0.5, maxTokens: 99 })
-      assert.deepStrictEqual(yield* asked(undefined), { temperature: 0.5 })
+      assert.deepStrictEqual(yield* samplingFor(99), { temperature: 0.5, maxTokens: 99 })
+      assert.deepStrictEqual(yield* samplingFor(undefined), { temperature: 0.5 })
     }),
   )
 })

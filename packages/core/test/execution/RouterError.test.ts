@@ -9,11 +9,10 @@ import * as Route from "../../src/route/Route.ts"
 import * as Router from "../../src/Router.ts"
 import type { Kind } from "../../src/execution/RouterError.ts"
 import * as Testing from "../../src/Testing.ts"
+import { request } from "../support/TestRouter.ts"
 
-const ask: Chat.Request = { model: "assistant", messages: [Chat.user("Hello?")] }
-
-/** What two failures, one behind the other, come to for the caller. */
-const sums: ReadonlyArray<readonly [kind: Kind, primary: Reason, backup: Reason]> = [
+/** The kind of error after two failures, one after the other. */
+const cases: ReadonlyArray<readonly [kind: Kind, primary: Reason, backup: Reason]> = [
   ["RateLimited", { _tag: "RateLimited" }, { _tag: "RateLimited" }],
   ["Unavailable", { _tag: "Overloaded" }, { _tag: "Overloaded" }],
   ["Timeout", { _tag: "Timeout", phase: "attempt" }, { _tag: "Timeout", phase: "first-token" }],
@@ -42,18 +41,18 @@ const over = (primary: Testing.Scripted, backup: Testing.Scripted, options?: Par
     routes: { assistant: Route.fallback("primary", "backup") },
   })
 
-const failed = Effect.flatMap(Router.Router, (router) => Effect.flip(router.chat(ask)))
+const failed = Effect.flatMap(Router.Router, (router) => Effect.flip(router.chat(request)))
 
-describe("what failures come to", () => {
-  for (const [kind, primary, backup] of sums) {
-    it.effect(`${kind}: ${name(primary)}, then ${name(backup)}`, () =>
+describe("the kind of a RouterError", () => {
+  for (const [kind, primary, backup] of cases) {
+    it.effect(`is ${kind} after ${name(primary)}, then ${name(backup)}`, () =>
       Effect.gen(function* () {
         assert.strictEqual((yield* failed).kind, kind)
       }).pipe(Effect.provide(over(Testing.script([Testing.fail(primary)]), Testing.script([Testing.fail(backup)])))),
     )
   }
 
-  it.effect("Unavailable: an open circuit, then one that is overloaded", () =>
+  it.effect("is Unavailable after an open circuit, then Overloaded", () =>
     Effect.gen(function* () {
       yield* failed
       assert.strictEqual((yield* failed).kind, "Unavailable")
@@ -68,7 +67,7 @@ describe("what failures come to", () => {
     ),
   )
 
-  it.effect("RateLimited, with the soonest time: two that rest", () =>
+  it.effect("is RateLimited, with the soonest end, when both deployments are cooling down", () =>
     Effect.gen(function* () {
       yield* failed
       yield* TestClock.adjust("2 seconds")
@@ -102,11 +101,11 @@ const waits: ReadonlyArray<
   [{ _tag: "RateLimited", retryAfter: Duration.seconds(30) }, { _tag: "InvalidRequest" }, undefined, undefined],
 ]
 
-describe("when to ask again", () => {
+describe("the retryAfter of a RouterError", () => {
   const circuit = { failures: 1 }
 
   for (const [primary, backup, first, next] of waits) {
-    it.effect(`${name(primary)}, then ${name(backup)}`, () =>
+    it.effect(`follows from ${name(primary)}, then ${name(backup)}`, () =>
       Effect.gen(function* () {
         for (const wait of [first, next]) {
           const { permanent, retryAfter } = yield* failed
@@ -131,14 +130,14 @@ describe("when to ask again", () => {
   }
 
   it.effect(
-    "probes a circuit that an overload opened before one that a dead key opened, however soon that reopens",
+    "probes a circuit that an overload opened before one that an authentication error opened, although that reopens sooner",
     () => {
       const dead = Testing.script([Testing.fail({ _tag: "Authentication" })])
       const tired = Testing.script([Testing.fail({ _tag: "Overloaded" }), Testing.reply("back")])
       return Effect.gen(function* () {
         const router = yield* Router.Router
         yield* failed
-        assert.strictEqual(Chat.text((yield* router.chat(ask)).response), "back")
+        assert.strictEqual(Chat.text((yield* router.chat(request)).response), "back")
       }).pipe(
         Effect.provide(
           Router.layer({
@@ -154,12 +153,12 @@ describe("when to ask again", () => {
   )
 
   for (const tag of ["Authentication", "Permission", "QuotaExhausted"] as const) {
-    it.effect(`keeps a vendor's words for a ${tag} of the operator's account from callers`, () => {
+    it.effect(`does not pass on the vendor's message for ${tag} of the operator's account`, () => {
       const theirs = "invalid x-api-key; your credit balance is too low"
       const primary = Testing.script([Testing.fail({ _tag: tag }, { message: theirs, status: 401 })])
       return Effect.gen(function* () {
         const router = yield* Router.Router
-        const error = yield* Effect.flip(router.chat(ask))
+        const error = yield* Effect.flip(router.chat(request))
         assert.notInclude(error.message, theirs)
         assert.match(error.message, new RegExp(`primary: ${tag} \\(401\\): the .*(credential|account)`))
         assert.strictEqual(error.cause?.message, theirs)
