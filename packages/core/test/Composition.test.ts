@@ -15,7 +15,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import * as CacheStore from "../src/cache/CacheStore.ts"
-import * as Chat from "../src/model/Chat.ts"
+import type * as Chat from "../src/model/Chat.ts"
 import * as Circuit from "../src/admission/Circuit.ts"
 import * as Deployment from "../src/deployment/Deployment.ts"
 import type { Protect } from "../src/policy/StreamPolicy.ts"
@@ -28,6 +28,7 @@ import * as Cooldowns from "../src/admission/Cooldowns.ts"
 import * as Route from "../src/route/Route.ts"
 import * as Router from "../src/Router.ts"
 import * as Testing from "../src/Testing.ts"
+import { request } from "./support/TestRouter.ts"
 
 const names = ["a", "b", "c", "d", "e"] as const
 
@@ -127,7 +128,7 @@ const world = (seed: number) => {
         }),
       ]),
     ),
-    routes: { route },
+    routes: { assistant: route },
     defaults: { retry: { times }, circuit: { failures: 2 } },
   })
   return {
@@ -161,13 +162,11 @@ const counts = (list: ReadonlyArray<string>, name: string) => list.filter((each)
 /** After these nobody else is asked, unless the route says so. */
 const final: ReadonlyArray<string | undefined> = ["InvalidRequest", "ContentPolicy", "Timeout"]
 
-const ask: Chat.Request = { model: "route", messages: [Chat.user("Hello?")] }
-
 const seeds = { seed: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2 ** 31 })) }
 
-describe("routes of every shape", () => {
+describe("any route", () => {
   it.effect.prop(
-    "try a subsequence of their plan, give each one passed over a verdict, attempt no more than they say, and leave nothing running",
+    "tries a subsequence of its plan, gives a reason for each skip, makes at most the configured attempts, and leaves nothing running",
     seeds,
     ({ seed }) => {
       const { admitted, hedged, layer, scripts, streaming, tags } = world(seed)
@@ -182,14 +181,14 @@ describe("routes of every shape", () => {
         })
         const call = streaming
           ? Effect.scoped(
-              Effect.flatMap(router.chatStream(ask, { tags }), ({ frames, receipt }) =>
+              Effect.flatMap(router.chatStream(request, { tags }), ({ frames, receipt }) =>
                 Effect.as(Stream.runDrain(frames), { receipt }),
               ),
             )
-          : router.chat(ask, { tags })
+          : router.chat(request, { tags })
         for (let turn = 0; turn < 3; turn++) {
           const before = admitted.length
-          const plan = Explain.candidates((yield* router.explain(ask, { tags })).plan).map(
+          const plan = Explain.candidates((yield* router.explain(request, { tags })).plan).map(
             ({ deployment }) => deployment,
           )
           assert.strictEqual(admitted.length, before, "explain asks nobody to be admitted")
@@ -267,9 +266,9 @@ const anyStream = (choose: Chooser, line: ReadonlyArray<string>): Testing.Outcom
   }
 }
 
-describe("streams over routes of every shape", () => {
+describe("a stream over any route", () => {
   it.effect.prop(
-    "are one whole answer, or the beginning of one and then an error: never both, never neither",
+    "is one complete answer, or the beginning of one and then an error",
     seeds,
     ({ seed }) => {
       const choose = chooser(seed)
@@ -281,13 +280,13 @@ describe("streams over routes of every shape", () => {
         deployments: Object.fromEntries(
           names.map((name, index) => [name, Deployment.make({ model: name, provider: scripts[index]!.layer })]),
         ),
-        routes: { route },
+        routes: { assistant: route },
         defaults: { retry: { times: 1 } },
       })
       const call = Effect.gen(function* () {
         const parts: Array<Chat.Part> = []
         const exit = yield* Effect.exit(
-          Stream.runForEach(Router.stream(ask), (part) => Effect.sync(() => void parts.push(part))),
+          Stream.runForEach(Router.stream(request), (part) => Effect.sync(() => void parts.push(part))),
         )
         const text = parts.map((part) => (part.type === "text" ? part.text : "")).join("")
         return { exit, text, finishes: parts.filter(({ type }) => type === "finish").length }
@@ -305,7 +304,7 @@ describe("streams over routes of every shape", () => {
               assert.isTrue(Option.isSome(Cause.findErrorOption(exit.cause)), "an error of ours, and no defect")
               assert.isTrue(
                 whole.some((each) => each.startsWith(text)),
-                `"${text}" begins nobody's answer`,
+                `"${text}" is the beginning of no answer`,
               )
               assert.strictEqual(finishes, 0)
               if (protect === "full") assert.strictEqual(text, "")

@@ -53,7 +53,7 @@ const make = Effect.gen(function* () {
 })
 
 describe("SharedState", () => {
-  it.effect("waits 100 ms for an unresponsive Redis, once, then uses memory", () =>
+  it.effect("waits 100 ms for a Redis that does not answer, once, then uses memory", () =>
     Effect.gen(function* () {
       const { circuits, degraded, limiter, rests, world } = yield* make
       assert.strictEqual(yield* degraded, "0")
@@ -75,7 +75,7 @@ describe("SharedState", () => {
     }),
   )
 
-  it.effect("uses memory at once when Redis fails, returns to Redis by itself, and logs each change once", () =>
+  it.effect("uses memory when Redis fails, and Redis again when it is back, and logs each once", () =>
     Effect.gen(function* () {
       const { degraded, rests, world } = yield* make
       world.mood = "gone"
@@ -94,8 +94,8 @@ describe("SharedState", () => {
   )
 })
 
-describe("the shared cache", () => {
-  it.effect("misses without waiting while Redis is unavailable", () =>
+describe("a shared cache", () => {
+  it.effect("misses without a wait while Redis is unavailable", () =>
     Effect.gen(function* () {
       const { cache, rests, world } = yield* make
       const place = yield* cache.forRoute({ ttl: 60_000, max: 10 })
@@ -113,8 +113,8 @@ describe("the shared cache", () => {
   )
 })
 
-describe("a probe during which Redis reconnects", () => {
-  it.effect("is settled in the store that admitted it", () =>
+describe("a probe under way when Redis returns", () => {
+  it.effect("is recorded in the store that admitted it", () =>
     Effect.gen(function* () {
       const { circuits, degraded, rests, world } = yield* make
       const record = (generation: number, outcome: "Success" | "Failure") =>

@@ -39,12 +39,12 @@ const halfOpen = (probing: boolean): State => ({
 const admitted: StepResult = { _tag: "Admitted", transitioned: false }
 const recorded: StepResult = { _tag: "Recorded", from: undefined }
 
-describe("step, closed", () => {
-  it("admits, and stays as it is", () => {
+describe("a closed circuit", () => {
+  it("admits a call without a transition", () => {
     assert.deepStrictEqual(Circuit.step(Circuit.initial, admit, 1000), [Circuit.initial, admitted])
   })
 
-  it("counts failures in a row, which a success ends and an ignored outcome does not", () => {
+  it("counts consecutive failures, which a success resets and an ignored outcome does not", () => {
     const after = (outcome: "Success" | "Failure" | "Ignored", streak: number) =>
       Circuit.step(closed({ streak }), record(outcome, 4), 1000)
     assert.deepStrictEqual(after("Failure", 1), [closed({ streak: 2 }), recorded])
@@ -52,14 +52,14 @@ describe("step, closed", () => {
     assert.deepStrictEqual(after("Ignored", 2), [closed({ streak: 2 }), recorded])
   })
 
-  it("opens at the last failure of the row, in a new generation", () => {
+  it("opens after three consecutive failures, in a new generation", () => {
     assert.deepStrictEqual(Circuit.step(closed({ streak: 2 }), record("Failure", 4), 1000), [
       open,
       { _tag: "Recorded", from: "Closed" },
     ])
   })
 
-  it("opens when the share of failures among the last outcomes is reached, once there are enough of them", () => {
+  it("opens at a failure rate over the last outcomes, once there are enough", () => {
     const half = CircuitBreaker.rate({ threshold: 0.5, size: 4 })
     const after = (ring: ReadonlyArray<boolean>, outcome: "Success" | "Failure") =>
       Circuit.step(closed({ ring }), record(outcome, 4, half), 1000)[0]
@@ -72,32 +72,32 @@ describe("step, closed", () => {
     )
   })
 
-  it("takes nothing from an outcome of another generation", () => {
+  it("ignores an outcome of another generation", () => {
     const state = closed({ streak: 2 })
     assert.deepStrictEqual(Circuit.step(state, record("Failure", 3), 1000), [state, recorded])
     assert.deepStrictEqual(Circuit.step(state, record("Success", 3), 1000), [state, recorded])
   })
 
-  it("forgets earlier openings once it has stayed closed for as long as the last one lasted", () => {
+  it("resets its number of openings after it was closed for as long as it was open", () => {
     const state = closed({ openings: 2, resetAt: 5000 })
     assert.deepStrictEqual(Circuit.step(state, admit, 4999), [state, admitted])
     assert.deepStrictEqual(Circuit.step(state, admit, 5000), [closed({ resetAt: 5000 }), admitted])
   })
 })
 
-describe("step, open", () => {
-  it("refuses until its time has come, and says how long that is", () => {
+describe("an open circuit", () => {
+  it("refuses calls until it half-opens, and gives the time until then", () => {
     assert.deepStrictEqual(Circuit.step(open, admit, 30_999), [open, { _tag: "Refused", retryAfter: 1 }])
   })
 
-  it("admits one probe when its time has come, and half-opens", () => {
+  it("admits one probe after its time, and half-opens", () => {
     assert.deepStrictEqual(Circuit.step(open, admit, 31_000), [
       halfOpen(true),
       { _tag: "Admitted", transitioned: true },
     ])
   })
 
-  it("takes nothing from the outcomes of calls that were under way", () => {
+  it("ignores the outcomes of calls that were under way", () => {
     for (const outcome of ["Success", "Failure", "Ignored"] as const) {
       assert.deepStrictEqual(Circuit.step(open, record(outcome, 5), 2000), [open, recorded])
       assert.deepStrictEqual(Circuit.step(open, record(outcome, 4), 2000), [open, recorded])
@@ -105,27 +105,27 @@ describe("step, open", () => {
   })
 })
 
-describe("step, half-open", () => {
-  it("refuses everybody while the probe is under way, and cannot say for how long", () => {
+describe("a half-open circuit", () => {
+  it("refuses calls while the probe is under way, without a time", () => {
     const state = halfOpen(true)
     assert.deepStrictEqual(Circuit.step(state, admit, 40_000), [state, { _tag: "Refused", retryAfter: undefined }])
   })
 
-  it("closes when the probe succeeds, and remembers its openings for as long as the last one lasted", () => {
+  it("closes when the probe succeeds, and keeps its number of openings for as long as it was open", () => {
     assert.deepStrictEqual(Circuit.step(halfOpen(true), record("Success", 6), 40_000), [
       closed({ generation: 7, openings: 1, resetAt: 70_000 }),
       { _tag: "Recorded", from: "HalfOpen" },
     ])
   })
 
-  it("opens again when the probe fails, counting one more", () => {
+  it("opens again when the probe fails, and counts one more opening", () => {
     assert.deepStrictEqual(Circuit.step(halfOpen(true), record("Failure", 6), 40_000), [
       { _tag: "Open", generation: 7, openings: 2, until: 70_000, openedFor: 30_000 },
       { _tag: "Recorded", from: "HalfOpen" },
     ])
   })
 
-  it("lets another probe in when one ended without a word, whose late outcome then counts for nothing", () => {
+  it("admits another probe after an ignored outcome, and then ignores late outcomes of the first", () => {
     const [waiting] = Circuit.step(halfOpen(true), record("Ignored", 6), 40_000)
     assert.deepStrictEqual(waiting, halfOpen(false))
     const [probing, verdict] = Circuit.step(waiting, admit, 40_000)
@@ -134,7 +134,7 @@ describe("step, half-open", () => {
   })
 })
 
-describe("outcome", () => {
+describe("toRecord", () => {
   const policy = CircuitPolicy.resolve({
     ...CircuitPolicy.defaults,
     open: "10 seconds",
@@ -143,11 +143,11 @@ describe("outcome", () => {
   })
   const openFor = (openings: number) => Duration.toSeconds(Circuit.toRecord(policy, openings, "failure").openFor)
 
-  it("keeps a circuit open twice as long each time, up to the longest", () => {
+  it("doubles the time a circuit is open with each opening, up to the maximum", () => {
     assert.deepStrictEqual([0, 1, 2, 3, 60, 5000].map(openFor), [10, 20, 40, 60, 60, 60])
   })
 
-  it("opens at once and for long what is dead", () => {
+  it("opens at once, for permanentFailure, after an authentication error", () => {
     assert.deepStrictEqual(Circuit.toRecord(policy, 0, "trip-permanent"), {
       outcome: "Failure",
       tripPolicy: CircuitBreaker.consecutive(1),
@@ -155,14 +155,14 @@ describe("outcome", () => {
     })
   })
 
-  it("tells the circuit nothing of what says nothing about health", () => {
+  it("ignores failures that do not count against the deployment", () => {
     for (const judged of ["cooldown", "ignore"] as const) {
       assert.strictEqual(Circuit.toRecord(policy, 0, judged).outcome, "Ignored")
     }
     assert.strictEqual(Circuit.toRecord(policy, 0, undefined).outcome, "Success")
   })
 
-  it("counts failures in a row, or by rate where one is given", () => {
+  it("counts consecutive failures, or a rate if one is set", () => {
     assert.deepStrictEqual(policy.trip, CircuitBreaker.consecutive(3))
     assert.deepStrictEqual(
       CircuitPolicy.resolve({ ...CircuitPolicy.defaults, failureRateThreshold: 0.5 }).trip,
@@ -172,12 +172,12 @@ describe("outcome", () => {
 })
 
 // ---------------------------------------------------------------------------------------------------------------------
-// The store, beside Effect's own
+// The store, compared with Effect's
 // ---------------------------------------------------------------------------------------------------------------------
 
 describe("layerStore", () => {
   it.effect.prop(
-    "admits, refuses, moves and shows itself as Effect's own store does",
+    "behaves as Effect's memory store does",
     { steps: Steps },
     Effect.fnUntraced(function* ({ steps }) {
       const ours = yield* build(Circuit.layerStore)

@@ -123,11 +123,11 @@ const outages: ReadonlyArray<readonly [string, Outage]> = [
   ["says nothing", "silent"],
 ]
 
-describe("a primary that is back", () => {
+describe("a primary deployment that has recovered", () => {
   for (const [how, outage] of outages) {
     for (const every of [1, 10]) {
       for (const seconds of [1, 7, 45, 300, 3600]) {
-        it.effect(`answers within 30 s, having been down for ${seconds} s: ${how}, a call every ${every} s`, () =>
+        it.effect(`answers within 30 s after ${seconds} s of outage: ${how}, a call every ${every} s`, () =>
           Effect.gen(function* () {
             const { asked, back } = yield* comeback(seconds, every, outage)
             assert.isAtMost(back ?? Infinity, 30)
@@ -146,7 +146,7 @@ describe("a primary that is back", () => {
   }
   for (const [name, kind] of Object.entries(patient)) {
     for (const seconds of [7, 90, 300, 3600]) {
-      it.effect(`is found though a probe still waits for what never comes: ${name}, ${seconds} s`, () =>
+      it.effect(`is found although a probe is never answered: ${name}, ${seconds} s`, () =>
         Effect.gen(function* () {
           const { asked, back } = yield* comeback(seconds, 1, "silent", kind)
           assert.isAtMost(back ?? Infinity, 30)
@@ -156,14 +156,14 @@ describe("a primary that is back", () => {
     }
   }
 
-  it.effect("is found though each of its answers takes longer than a probe keeps others waiting", () =>
+  it.effect("is found although each of its answers takes longer than the probe timeout", () =>
     Effect.gen(function* () {
       const { back } = yield* comeback(90, 1, { reason: { _tag: "Network" }, after: 0 }, { plain: true, takes: 45 })
       assert.isAtMost(back ?? Infinity, 30)
     }),
   )
 
-  it.effect("is found as soon when every call asks the same", () =>
+  it.effect("is found as soon when all calls are identical", () =>
     Effect.gen(function* () {
       const { asked, back } = yield* comeback(300, 1, { reason: { _tag: "Network" }, after: 0 }, { distinct: false })
       assert.isAtMost(back ?? Infinity, 30)

@@ -13,19 +13,19 @@ import * as Router from "../../src/Router.ts"
 
 type Fault = Reason | undefined
 
-/** One deployment whose operations fail as they are told to, and how often each was asked. */
+/** One deployment whose operations fail with the given reasons, and the number of calls of each. */
 const make = (faults: { chat: Fault; embeddings: Fault; count: Fault }) => {
-  const asked = { chat: 0, embeddings: 0, count: 0 }
-  const does = <A>(operation: keyof typeof asked, answer: A): Effect.Effect<A, ProviderError> =>
+  const calls = { chat: 0, embeddings: 0, count: 0 }
+  const does = <A>(operation: keyof typeof calls, answer: A): Effect.Effect<A, ProviderError> =>
     Effect.suspend(() => {
-      asked[operation]++
+      calls[operation]++
       const reason = faults[operation]
       return reason === undefined ? Effect.succeed(answer) : Effect.fail(new ProviderError({ reason, message: "no" }))
     })
-  const said: Chat.Response = { content: [{ type: "text", text: "Hi" }], finishReason: "stop" }
+  const reply: Chat.Response = { content: [{ type: "text", text: "Hi" }], finishReason: "stop" }
   const provider = Layer.succeed(Provider, {
     protocol: "scripted",
-    chat: () => does("chat", said),
+    chat: () => does("chat", reply),
     stream: () => Stream.never,
     embed: ({ input }) => does("embeddings", { vectors: input.map(() => [1]), usage: undefined }),
     countTokens: () => does("count", 7),
@@ -33,13 +33,13 @@ const make = (faults: { chat: Fault; embeddings: Fault; count: Fault }) => {
   const layer = Router.layer({
     deployments: { only: Deployment.make({ model: "m", provider, retry: { times: 0 } }) },
   })
-  return { asked, faults, layer }
+  return { calls, faults, layer }
 }
 
-const ask: Chat.Request = { model: "only", messages: [Chat.user("Hello")] }
-const chat = Effect.flatMap(Router.Router, (router) => Effect.exit(router.chat(ask)))
+const request: Chat.Request = { model: "only", messages: [Chat.user("Hello")] }
+const chat = Effect.flatMap(Router.Router, (router) => Effect.exit(router.chat(request)))
 const embed = Effect.flatMap(Router.Router, (router) => Effect.exit(router.embed({ model: "only", input: ["a"] })))
-const count = Effect.flatMap(Router.Router, (router) => Effect.exit(router.countTokens(ask)))
+const count = Effect.flatMap(Router.Router, (router) => Effect.exit(router.countTokens(request)))
 const three = <A, E, R>(call: Effect.Effect<A, E, R>) => Effect.repeat(call, { times: 2 })
 
 /** The circuit of each operation, then the deployment's own line. */
@@ -53,21 +53,21 @@ const circuits = Effect.map(
   ],
 )
 
-describe("what one operation cannot do", () => {
+describe("the state of one operation", () => {
   for (const reason of ["ModelNotFound", "Permission", "ServerError", "Malformed"] as const) {
-    it.effect(`says nothing of another: ${reason} of embeddings`, () => {
-      const { asked, layer } = make({ chat: undefined, embeddings: { _tag: reason }, count: undefined })
+    it.effect(`does not change for chat on ${reason} of embeddings`, () => {
+      const { calls, layer } = make({ chat: undefined, embeddings: { _tag: reason }, count: undefined })
       return Effect.gen(function* () {
         assert.strictEqual((yield* chat)._tag, "Success")
         yield* three(embed)
         assert.deepStrictEqual(yield* circuits, ["closed", "open", "closed", "closed"])
         assert.strictEqual((yield* chat)._tag, "Success")
         yield* count
-        assert.strictEqual(asked.count, 1)
+        assert.strictEqual(calls.count, 1)
       }).pipe(Effect.provide(layer))
     })
 
-    it.effect(`says nothing of another: ${reason} of the conversation`, () => {
+    it.effect(`does not change for embeddings on ${reason} of chat`, () => {
       const { layer } = make({ chat: { _tag: reason }, embeddings: undefined, count: undefined })
       return Effect.gen(function* () {
         yield* three(chat)
@@ -78,23 +78,23 @@ describe("what one operation cannot do", () => {
     })
   }
 
-  it.effect("is not asked of it again: counting has a circuit of its own", () => {
-    const { asked, layer } = make({ chat: undefined, embeddings: undefined, count: { _tag: "Network" } })
+  it.effect("has its own circuit for token counts", () => {
+    const { calls, layer } = make({ chat: undefined, embeddings: undefined, count: { _tag: "Network" } })
     return Effect.gen(function* () {
       for (let times = 0; times < 5; times++) assert.strictEqual((yield* count)._tag, "Success", "it is estimated")
-      assert.strictEqual(asked.count, 3)
+      assert.strictEqual(calls.count, 3)
       assert.deepStrictEqual(yield* circuits, ["closed", "closed", "open", "closed"])
       assert.strictEqual((yield* chat)._tag, "Success")
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("has a cooldown of its own", () => {
+  it.effect("has its own cooldown", () => {
     const wait: Reason = { _tag: "RateLimited", retryAfter: Duration.seconds(20) }
-    const { asked, layer } = make({ chat: undefined, embeddings: wait, count: wait })
+    const { calls, layer } = make({ chat: undefined, embeddings: wait, count: wait })
     return Effect.gen(function* () {
       yield* three(embed)
       yield* three(count)
-      assert.deepStrictEqual(asked, { chat: 0, embeddings: 1, count: 1 })
+      assert.deepStrictEqual(calls, { chat: 0, embeddings: 1, count: 1 })
       assert.strictEqual((yield* chat)._tag, "Success")
       const [only] = yield* Effect.flatMap(Router.Router, ({ status }) => status)
       assert.deepStrictEqual(
@@ -104,19 +104,19 @@ describe("what one operation cannot do", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("is explained for the operation that is asked about", () => {
+  it.effect("is explained for the operation of the request", () => {
     const { layer } = make({ chat: undefined, embeddings: { _tag: "ModelNotFound" }, count: undefined })
     return Effect.gen(function* () {
       yield* embed
       const router = yield* Router.Router
       const circuit = (request: Parameters<typeof router.explain>[0]) =>
         Effect.map(router.explain(request), ({ plan }) => Explain.candidates(plan)[0]?.checks.circuit._tag)
-      assert.strictEqual(yield* circuit(ask), "Available")
+      assert.strictEqual(yield* circuit(request), "Available")
       assert.strictEqual(yield* circuit({ model: "only", input: ["a"] }), "CircuitOpen")
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("ends for all operations when the operator says so", () => {
+  it.effect("is reset for all operations by `Router.reset`", () => {
     const { faults, layer } = make({
       chat: { _tag: "Permission" },
       embeddings: { _tag: "ModelNotFound" },
@@ -136,19 +136,19 @@ describe("what one operation cannot do", () => {
   })
 })
 
-describe("a dead account", () => {
+describe("an account that was refused", () => {
   for (const reason of ["Authentication", "QuotaExhausted"] as const) {
-    it.effect(`is dead for all operations: ${reason}`, () => {
-      const { asked, layer } = make({ chat: { _tag: reason }, embeddings: undefined, count: undefined })
+    it.effect(`opens the circuits of all operations: ${reason}`, () => {
+      const { calls, layer } = make({ chat: { _tag: reason }, embeddings: undefined, count: undefined })
       return Effect.gen(function* () {
         yield* chat
         assert.deepStrictEqual(yield* circuits, ["open", "open", "open", "open"])
         yield* count
-        assert.deepStrictEqual(asked, { chat: 1, embeddings: 0, count: 0 })
+        assert.deepStrictEqual(calls, { chat: 1, embeddings: 0, count: 0 })
       }).pipe(Effect.provide(layer))
     })
 
-    it.effect(`is not known by its counting, which is a right of its own: ${reason}`, () => {
+    it.effect(`opens no other circuit when a token count was refused: ${reason}`, () => {
       const { layer } = make({ chat: undefined, embeddings: undefined, count: { _tag: reason } })
       return Effect.gen(function* () {
         yield* count

@@ -1,4 +1,4 @@
-/** Answers that a route keeps, over scripted providers. */
+/** The cache of a route, over scripted providers. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -17,12 +17,12 @@ import * as Route from "../../src/route/Route.ts"
 import * as Router from "../../src/Router.ts"
 import * as Testing from "../../src/Testing.ts"
 
-const asked: Chat.Request = { model: "assistant", messages: [Chat.user("Who is on tonight?")] }
+const question: Chat.Request = { model: "assistant", messages: [Chat.user("Who is on tonight?")] }
 
 const price = { input: 1, output: 1 }
 
-/** A router whose `assistant` keeps its answers, over one deployment that follows the script. */
-const keeping = Effect.fnUntraced(function* (
+/** A router whose route `assistant` has a cache, over one scripted deployment. */
+const caching = Effect.fnUntraced(function* (
   script: readonly [Testing.Outcome, ...ReadonlyArray<Testing.Outcome>],
   options: { readonly policy?: CachePolicy; readonly route?: Route.Input; readonly model?: string } = {},
 ) {
@@ -48,11 +48,11 @@ const keeping = Effect.fnUntraced(function* (
     if (event._tag === "CallEnded") receipts.push(event.receipt)
   })
   const chat = (request: Partial<Chat.Request> = {}, options?: CallOptions) =>
-    Effect.map(router.chat({ ...asked, ...request }, options), ({ response }) => Chat.text(response))
+    Effect.map(router.chat({ ...question, ...request }, options), ({ response }) => Chat.text(response))
   /** The frames of a stream read to its end, or as far as `take`. */
   const stream = (request: Partial<Chat.Request> = {}, take = Number.POSITIVE_INFINITY) =>
     Effect.scoped(
-      Effect.flatMap(router.chatStream({ ...asked, ...request }), ({ frames }) =>
+      Effect.flatMap(router.chatStream({ ...question, ...request }), ({ frames }) =>
         Stream.runCollect(Stream.take(frames, take)),
       ),
     )
@@ -61,10 +61,10 @@ const keeping = Effect.fnUntraced(function* (
 
 const [once, twice, thrice] = [Testing.reply("once"), Testing.reply("twice"), Testing.reply("thrice")]
 
-describe("a route that keeps its answers", () => {
-  it.effect("gives one again, at no cost, for as long as it is kept", () =>
+describe("a route with a cache", () => {
+  it.effect("gives a cached response at no cost until its ttl ends", () =>
     Effect.gen(function* () {
-      const { chat, only, receipts } = yield* keeping([once, twice])
+      const { chat, only, receipts } = yield* caching([once, twice])
       assert.strictEqual(yield* chat(), "once")
       yield* TestClock.adjust("59 seconds")
       assert.strictEqual(yield* chat(), "once")
@@ -84,9 +84,9 @@ describe("a route that keeps its answers", () => {
     }),
   )
 
-  it.effect("keeps so many, and lets go of the one longest not asked for", () =>
+  it.effect("evicts the least recently used response beyond its maximum", () =>
     Effect.gen(function* () {
-      const { chat, only } = yield* keeping([Testing.reply("again")], { policy: { ttl: "1 minute", max: 2 } })
+      const { chat, only } = yield* caching([Testing.reply("again")], { policy: { ttl: "1 minute", max: 2 } })
       const about = (what: string) => chat({ messages: [Chat.user(what)] })
       for (const what of ["a", "b", "a", "c", "a"]) yield* about(what)
       assert.strictEqual(only.requests.length, 3)
@@ -99,14 +99,14 @@ describe("a route that keeps its answers", () => {
     native: { protocol: "chat-completions", body: { model: "assistant", ...body }, ...rest },
   })
 
-  it.effect("gives it for no other question, however small the difference", () =>
+  it.effect("misses on any difference of the request", () =>
     Effect.gen(function* () {
-      const { chat, only } = yield* keeping([once])
+      const { chat, only } = yield* caching([once])
       const tool = { name: "weather", parameters: { type: "object" } }
       const others: ReadonlyArray<Partial<Chat.Request>> = [
         {},
         { messages: [Chat.user("Who is on tonight? ")] },
-        { messages: [Chat.system("Be brief."), ...asked.messages] },
+        { messages: [Chat.system("Be brief."), ...question.messages] },
         { sampling: { temperature: 0 } },
         { sampling: { temperature: 0, seed: 1 } },
         { tools: [tool] },
@@ -133,18 +133,18 @@ describe("a route that keeps its answers", () => {
     }),
   )
 
-  it.effect("does not mind in which order a body has its fields", () =>
+  it.effect("hits whatever the order of a native body's fields", () =>
     Effect.gen(function* () {
-      const { chat, only } = yield* keeping([once])
+      const { chat, only } = yield* caching([once])
       yield* chat(native({ a: 1, b: { c: 2 } }))
       yield* chat({ native: { protocol: "chat-completions", body: { b: { c: 2 }, model: "assistant", a: 1 } } })
       assert.strictEqual(only.requests.length, 1)
     }),
   )
 
-  it.effect("gives it to nobody but the caller it was for", () =>
+  it.effect("misses for another caller", () =>
     Effect.gen(function* () {
-      const { chat } = yield* keeping([once, twice, thrice])
+      const { chat } = yield* caching([once, twice, thrice])
       assert.strictEqual(yield* chat({}, { caller: "a" }), "once")
       assert.strictEqual(yield* chat({}, { caller: "b" }), "twice")
       assert.strictEqual(yield* chat(), "thrice")
@@ -153,10 +153,10 @@ describe("a route that keeps its answers", () => {
     }),
   )
 
-  it.effect("goes by the way that a call takes, and by nothing else that is said beside it", () =>
+  it.effect("depends on the cases of Route.when that hold, and on no other call option", () =>
     Effect.gen(function* () {
       const route = Route.when([{ if: { tags: ["vip"] }, use: "only" }], "other")
-      const { chat, receipts } = yield* keeping([once, twice], { route })
+      const { chat, receipts } = yield* caching([once, twice], { route })
       assert.strictEqual(yield* chat({}, { tags: ["vip"] }), "once")
       assert.strictEqual(yield* chat({}, { tags: ["beta"] }), "twice")
       assert.strictEqual(yield* chat({}, { headers: { "user-agent": "curl" }, timeout: "1 minute" }), "twice")
@@ -168,9 +168,9 @@ describe("a route that keeps its answers", () => {
     }),
   )
 
-  it.effect("keeps no failure", () =>
+  it.effect("does not cache failures", () =>
     Effect.gen(function* () {
-      const { chat, receipts } = yield* keeping([Testing.fail({ _tag: "Overloaded" }), once])
+      const { chat, receipts } = yield* caching([Testing.fail({ _tag: "Overloaded" }), once])
       assert.strictEqual((yield* Effect.flip(chat())).kind, "Unavailable")
       assert.strictEqual(yield* chat(), "once")
       assert.strictEqual(yield* chat(), "once")
@@ -181,10 +181,10 @@ describe("a route that keeps its answers", () => {
     }),
   )
 
-  it.effect("moves nobody's turn on for it", () =>
+  it.effect("does not advance round-robin on a hit", () =>
     Effect.gen(function* () {
       const route = Route.balance("round-robin", ["only", "other"])
-      const { chat, receipts } = yield* keeping([once], { route })
+      const { chat, receipts } = yield* caching([once], { route })
       for (const what of ["a", "a", "a", "b"]) yield* chat({ messages: [Chat.user(what)] })
       assert.deepStrictEqual(
         receipts.map(({ deployment }) => deployment),
@@ -193,9 +193,9 @@ describe("a route that keeps its answers", () => {
     }),
   )
 
-  it.effect("has those who ask at the same time each ask for themselves", () =>
+  it.effect("calls the provider for each of several identical calls at once", () =>
     Effect.gen(function* () {
-      const { chat, only } = yield* keeping([Testing.reply("slow", { after: "1 second" })])
+      const { chat, only } = yield* caching([Testing.reply("slow", { after: "1 second" })])
       const both = yield* Effect.forkChild(Effect.all([chat(), chat()], { concurrency: 2 }), { startImmediately: true })
       // What is asked is looked for by its digest, which is made outside of the test's time.
       yield* Effect.repeat(Effect.yieldNow, { until: () => only.requests.length === 2 })
@@ -205,9 +205,9 @@ describe("a route that keeps its answers", () => {
     }),
   )
 
-  it.effect("keeps answers of its own calls alone, not those of routes and deployments that name it or are named", () =>
+  it.effect("caches its own calls only, not those of routes that name it or that it names", () =>
     Effect.gen(function* () {
-      const { chat, only, receipts } = yield* keeping([once])
+      const { chat, only, receipts } = yield* caching([once])
       for (const model of ["assistant", "alias", "alias", "only", "only"]) yield* chat({ model })
       assert.strictEqual(only.requests.length, 5)
       assert.deepStrictEqual(
@@ -218,8 +218,8 @@ describe("a route that keeps its answers", () => {
   )
 })
 
-describe("routers that share what they keep", () => {
-  it.effect("know a route by its name and by those on it", () =>
+describe("routers with a shared cache", () => {
+  it.effect("share the responses of routes with equal names and deployments", () =>
     Effect.gen(function* () {
       const [first, second] = [Testing.script([once]), Testing.script([twice])]
       const store = yield* Layer.build(Router.layerMemory)
@@ -227,7 +227,7 @@ describe("routers that share what they keep", () => {
       const ask = (model: string, { layer }: Testing.Scripted, route = "assistant") =>
         Effect.gen(function* () {
           const router = yield* Router.Router
-          return Chat.text((yield* router.chat({ ...asked, model: route })).response)
+          return Chat.text((yield* router.chat({ ...question, model: route })).response)
         }).pipe(
           Effect.provide(
             Router.layerShared({
@@ -254,16 +254,16 @@ describe("routers that share what they keep", () => {
   )
 })
 
-describe("a streamed answer that is kept", () => {
+describe("a cached stream", () => {
   const call = Testing.callTool("weather", { city: "Rome" })
 
   for (const [what, outcome] of [
     ["words", Testing.reply(["Once", " upon", " a time"])],
     ["tool calls", call],
   ] as const) {
-    it.effect(`is streamed again as it was: ${what}`, () =>
+    it.effect(`is replayed with its frames: ${what}`, () =>
       Effect.gen(function* () {
-        const { only, receipts, stream } = yield* keeping([outcome, Testing.reply("another")])
+        const { only, receipts, stream } = yield* caching([outcome, Testing.reply("another")])
         const first = yield* stream()
         assert.deepStrictEqual(first, [...outcome.frames])
         assert.deepStrictEqual(yield* stream(), first)
@@ -279,9 +279,9 @@ describe("a streamed answer that is kept", () => {
     )
   }
 
-  it.effect("is none for a plain call, nor the other way round", () =>
+  it.effect("is not given to a call of a complete response, nor the reverse", () =>
     Effect.gen(function* () {
-      const { chat, only, stream } = yield* keeping([once, twice])
+      const { chat, only, stream } = yield* caching([once, twice])
       yield* stream()
       assert.strictEqual(yield* chat(), "twice")
       yield* stream()
@@ -294,9 +294,9 @@ describe("a streamed answer that is kept", () => {
     ["was cut", Testing.cut(["Once", " upon"])],
     ["broke", Testing.fail({ _tag: "ServerError" }, { output: "Once" })],
   ] as const) {
-    it.effect(`is not one that ${what}`, () =>
+    it.effect(`is not made of a stream that ${what}`, () =>
       Effect.gen(function* () {
-        const { only, stream } = yield* keeping([broken, once])
+        const { only, stream } = yield* caching([broken, once])
         assert.strictEqual((yield* Effect.flip(stream())).kind, "StreamInterrupted")
         assert.deepStrictEqual(yield* stream(), [...once.frames])
         yield* stream()
@@ -305,9 +305,9 @@ describe("a streamed answer that is kept", () => {
     )
   }
 
-  it.effect("is not one that its caller left", () =>
+  it.effect("is not made of a stream that its caller left", () =>
     Effect.gen(function* () {
-      const { only, stream } = yield* keeping([Testing.reply(["Once", " upon"]), once])
+      const { only, stream } = yield* caching([Testing.reply(["Once", " upon"]), once])
       yield* stream({}, 2)
       assert.deepStrictEqual(yield* stream(), [...once.frames])
       assert.strictEqual(only.requests.length, 2)
@@ -315,8 +315,8 @@ describe("a streamed answer that is kept", () => {
   )
 })
 
-describe("an entry", () => {
-  it("is the same after it was text", () => {
+describe("Entry", () => {
+  it("survives print and parse", () => {
     const entry: CacheStore.Entry = {
       deployment: "only",
       droppedParams: ["seed"],

@@ -12,8 +12,7 @@ import * as Receipt from "../../src/receipt/Receipt.ts"
 import * as Route from "../../src/route/Route.ts"
 import * as Router from "../../src/Router.ts"
 import * as Testing from "../../src/Testing.ts"
-
-const ask: Chat.Request = { model: "assistant", messages: [Chat.user("Tell me a story.")] }
+import * as TestRouter from "../support/TestRouter.ts"
 
 const story = ["Once ", "upon ", "a ", "time."]
 const whole = story.join("")
@@ -47,8 +46,8 @@ const routed = ({ backup, prefill, primary, stream = { protect: "continue" }, th
     },
   })
 
-/** A call as its caller sees it: the text it read, how it ended, and the receipt. */
-const read = Effect.fnUntraced(function* (request = ask) {
+/** A call as its caller reads it: its text, error and receipt. */
+const read = Effect.fnUntraced(function* (request = TestRouter.request) {
   const router = yield* Router.Router
   const parts: Array<Chat.Part> = []
   const { exit, receipt } = yield* Effect.scoped(
@@ -75,15 +74,15 @@ const read = Effect.fnUntraced(function* (request = ask) {
 const idle = ({ backup, primary, third }: Cast) =>
   assert.deepStrictEqual([primary.inFlight(), backup.inFlight(), third?.inFlight() ?? 0], [0, 0, 0])
 
-/** The same, given the time that silence takes. */
-const wait = Effect.fnUntraced(function* (request = ask) {
+/** Reads a call while the time of two idle timeouts passes. */
+const wait = Effect.fnUntraced(function* (request = TestRouter.request) {
   const fiber = yield* Effect.forkChild(read(request))
   yield* TestClock.adjust("35 seconds")
   yield* TestClock.adjust("35 seconds")
   return yield* Fiber.join(fiber)
 })
 
-/** The ways in which a stream breaks after it has said something. */
+/** The ways in which a stream breaks after its first output. */
 const breaks: ReadonlyArray<
   readonly [name: string, make: (output: ReadonlyArray<string>) => Testing.Outcome, reason: string]
 > = [
@@ -92,7 +91,7 @@ const breaks: ReadonlyArray<
   ["falls silent", (output) => Testing.hang({ output }), "Timeout"],
 ]
 
-describe("protect: continue", () => {
+describe("stream.protect: continue", () => {
   for (const [how, make, reason] of breaks) {
     for (let at = 1; at <= story.length; at++) {
       const said = story.slice(0, at)
@@ -102,7 +101,7 @@ describe("protect: continue", () => {
         ...(prefill === undefined ? undefined : { prefill }),
       })
 
-      it.effect(`goes on when the stream ${how} after ${at}, by repeating its end`, () => {
+      it.effect(`resumes by an overlap when the stream ${how} after ${at} tokens`, () => {
         const players = cast(Testing.reply([said.join("").slice(0, 3), said.join("").slice(3), ...story.slice(at)]))
         return Effect.gen(function* () {
           const { error, finishes, receipt, text, tried } = yield* wait()
@@ -116,7 +115,7 @@ describe("protect: continue", () => {
         }).pipe(Effect.provide(routed(players)))
       })
 
-      it.effect(`goes on when the stream ${how} after ${at}, from where a prefilled model takes it up`, () => {
+      it.effect(`resumes by a prefill when the stream ${how} after ${at} tokens`, () => {
         const players = cast(Testing.reply([` ${story.slice(at).join("")}`]), true)
         return Effect.gen(function* () {
           const { error, text } = yield* wait()
@@ -127,24 +126,27 @@ describe("protect: continue", () => {
         }).pipe(Effect.provide(routed(players)))
       })
 
-      it.effect(`ends in the first fault when the stream ${how} after ${at} and the other says something else`, () => {
-        const players = cast(Testing.reply("There was a man who lived by a churchyard."))
-        return Effect.gen(function* () {
-          const { error, finishes, receipt, text, tried } = yield* wait()
-          assert.strictEqual(text, said.join(""))
-          assert.strictEqual(finishes.length, 0)
-          assert.strictEqual(error?.kind, "StreamInterrupted")
-          assert.strictEqual(error?.cause?.reason._tag, reason)
-          assert.match(error?.message ?? "", /primary/)
-          assert.deepStrictEqual(tried, [`primary ${reason}`, "backup Unsupported"])
-          assert.strictEqual(receipt.outcome, "failure")
-          idle(players)
-        }).pipe(Effect.provide(routed(players)))
-      })
+      it.effect(
+        `fails with the first error when the stream ${how} after ${at} tokens and the new answer does not join`,
+        () => {
+          const players = cast(Testing.reply("There was a man who lived by a churchyard."))
+          return Effect.gen(function* () {
+            const { error, finishes, receipt, text, tried } = yield* wait()
+            assert.strictEqual(text, said.join(""))
+            assert.strictEqual(finishes.length, 0)
+            assert.strictEqual(error?.kind, "StreamInterrupted")
+            assert.strictEqual(error?.cause?.reason._tag, reason)
+            assert.match(error?.message ?? "", /primary/)
+            assert.deepStrictEqual(tried, [`primary ${reason}`, "backup Unsupported"])
+            assert.strictEqual(receipt.outcome, "failure")
+            idle(players)
+          }).pipe(Effect.provide(routed(players)))
+        },
+      )
     }
   }
 
-  it.effect("ends in the first fault when nobody else is there, or a prefill is refused", () => {
+  it.effect("fails with the first error when no other deployment is left, or a prefill is rejected", () => {
     const players: Cast = {
       primary: Testing.script([Testing.cut("Once ")]),
       backup: Testing.script([Testing.fail({ _tag: "InvalidRequest" }, { status: 400 })]),
@@ -159,7 +161,7 @@ describe("protect: continue", () => {
     }).pipe(Effect.provide(routed(players)))
   })
 
-  it.effect("goes on again when the one who goes on breaks too, and counts what all of them used", () => {
+  it.effect("resumes again when the second stream breaks too, and adds the usage of all streams", () => {
     const usage = { inputTokens: 10, outputTokens: 5 }
     const players: Cast = {
       primary: Testing.script([Testing.cut("Once ")]),
@@ -176,7 +178,7 @@ describe("protect: continue", () => {
     }).pipe(Effect.provide(routed(players)))
   })
 
-  it.effect("tells its caller the usage of the whole answer, and settles each attempt's own", () => {
+  it.effect("streams the usage of the whole answer, and records that of each attempt", () => {
     const usage = { inputTokens: 10, outputTokens: 5 }
     const spent = Testing.reply("Once ", { usage })
     const players: Cast = {
@@ -205,14 +207,14 @@ describe("protect: continue", () => {
     }).pipe(Effect.provide(routed(players)))
   })
 
-  it.effect("passes over who may not be asked, once each, without retries", () => {
-    const busy = Testing.script([Testing.hang()])
+  it.effect("skips deployments that are not available, and tries each once", () => {
+    const busy = Testing.script([Testing.silence()])
     const third = Testing.script([Testing.fail({ _tag: "ServerError" })])
     const primary = Testing.script([Testing.cut("Once ")])
     return Effect.gen(function* () {
       const router = yield* Router.Router
       const scope = yield* Scope.make()
-      yield* Effect.forkIn(Scope.provide(router.chatStream({ ...ask, model: "backup" }), scope), scope)
+      yield* Effect.forkIn(Scope.provide(router.chatStream({ ...TestRouter.request, model: "backup" }), scope), scope)
       yield* TestClock.adjust("1 second")
       const { error, receipt, tried } = yield* read()
       assert.strictEqual(error?.cause?.reason._tag, "Network")
@@ -237,18 +239,18 @@ describe("protect: continue", () => {
   const tool = { name: "weather" }
   const calling = Testing.callTool("weather", { city: "Rome" })
   const others: ReadonlyArray<readonly [what: string, request: Chat.Request, outcome: Testing.Outcome]> = [
-    ["tools are offered", { ...ask, tools: [tool] }, Testing.cut("Once ")],
-    ["a tool is called", ask, { ...calling, frames: calling.frames.slice(0, 3) }],
-    ["the answer has a set form", { ...ask, format: { type: "json" } }, Testing.cut("{")],
+    ["tools are offered", { ...TestRouter.request, tools: [tool] }, Testing.cut("Once ")],
+    ["a tool is called", TestRouter.request, { ...calling, frames: calling.frames.slice(0, 3) }],
+    ["the answer has a set form", { ...TestRouter.request, format: { type: "json" } }, Testing.cut("{")],
     [
-      "there are thoughts",
-      ask,
+      "the answer has reasoning",
+      TestRouter.request,
       { ...Testing.cut(""), frames: [{ parts: [{ type: "reasoning", text: "Hm." }] }, { parts: [text("Once ")] }] },
     ],
-    ["it refuses", ask, { ...Testing.cut(""), frames: [{ parts: [{ type: "refusal", text: "I can" }] }] }],
+    ["it refuses", TestRouter.request, { ...Testing.cut(""), frames: [{ parts: [{ type: "refusal", text: "I can" }] }] }],
   ]
   for (const [what, request, outcome] of others) {
-    it.effect(`asks nobody when ${what}`, () => {
+    it.effect(`tries no other deployment when ${what}`, () => {
       const players: Cast = { primary: Testing.script([outcome]), backup: Testing.script([Testing.reply("Once ")]) }
       return Effect.gen(function* () {
         const { error } = yield* read(request)
@@ -258,8 +260,8 @@ describe("protect: continue", () => {
     })
   }
 
-  it.effect("asks nobody once the call's own time is up", () => {
-    const primary = Testing.script([Testing.hang({ output: "Once " })])
+  it.effect("tries no other deployment after the call's deadline", () => {
+    const primary = Testing.script([Testing.silence({ saying: "Once " })])
     const backup = Testing.script([Testing.reply(whole)])
     return Effect.gen(function* () {
       const { error } = yield* wait()
@@ -283,7 +285,7 @@ describe("protect: continue", () => {
     )
   })
 
-  it.effect("bears that the other repeats at length, but not that it is silent", () => {
+  it.effect("has a timeout for each frame of a repetition, not for all of it", () => {
     const slowly = [...Array.from({ length: 30 }, (_, index) => `word ${index} `), ...story]
     const players: Cast = {
       primary: Testing.script([Testing.cut(slowly.slice(0, -1))]),
@@ -301,7 +303,7 @@ describe("protect: continue", () => {
     }).pipe(Effect.provide(routed(players)))
   })
 
-  it.effect("closes who goes on when the caller leaves, though nothing has joined yet", () => {
+  it.effect("cancels the second stream when the caller leaves before it has joined", () => {
     const players: Cast = {
       primary: Testing.script([Testing.cut("Once ")]),
       backup: Testing.script([Testing.hang({ output: "On" })]),
@@ -316,12 +318,12 @@ describe("protect: continue", () => {
   })
 })
 
-describe("protect: full", () => {
+describe("stream.protect: full", () => {
   const full: Partial<StreamPolicy> = { protect: "full" }
 
   for (const [how, make, reason] of breaks) {
     for (let at = 1; at <= story.length; at++) {
-      it.effect(`answers whole from another when the stream ${how} after ${at}`, () => {
+      it.effect(`answers from another deployment when the stream ${how} after ${at} tokens`, () => {
         const players: Cast = {
           primary: Testing.script([make(story.slice(0, at))]),
           backup: Testing.script([Testing.reply(["All ", "anew."])]),
@@ -333,14 +335,14 @@ describe("protect: full", () => {
           assert.strictEqual(text, "All anew.")
           assert.deepStrictEqual(tried, [`primary ${reason}`, "backup success"])
           assert.strictEqual(receipt.deployment, "backup")
-          assert.deepStrictEqual(players.backup.requests[0]?.messages, ask.messages)
+          assert.deepStrictEqual(players.backup.requests[0]?.messages, TestRouter.request.messages)
           idle(players)
         }).pipe(Effect.provide(routed(players)))
       })
     }
   }
 
-  it.effect("protects tool calls as well", () => {
+  it.effect("recovers tool calls", () => {
     const calling = Testing.callTool("weather", { city: "Rome" })
     const players: Cast = {
       primary: Testing.script([{ ...calling, frames: calling.frames.slice(0, 3) }]),
@@ -348,12 +350,12 @@ describe("protect: full", () => {
       stream: full,
     }
     return Effect.gen(function* () {
-      const { finishes } = yield* read({ ...ask, tools: [{ name: "weather" }] })
+      const { finishes } = yield* read({ ...TestRouter.request, tools: [{ name: "weather" }] })
       assert.deepStrictEqual(finishes, [{ type: "finish", reason: "tool-calls" }])
     }).pipe(Effect.provide(routed(players)))
   })
 
-  it.effect("begins with the first real output of any, and says nothing until the answer is whole", () => {
+  it.effect("starts with the first output of any deployment, and brings nothing until the answer is complete", () => {
     const players: Cast = {
       primary: Testing.script([Testing.reply(story, { tokenDelay: "1 second" })]),
       backup: Testing.script([Testing.reply("unused")]),
@@ -362,7 +364,7 @@ describe("protect: full", () => {
     return Effect.gen(function* () {
       const router = yield* Router.Router
       const scope = yield* Scope.make()
-      const begun = yield* Effect.forkChild(Scope.provide(router.chatStream(ask), scope))
+      const begun = yield* Effect.forkChild(Scope.provide(router.chatStream(TestRouter.request), scope))
       yield* TestClock.adjust("2 seconds")
       const { frames, buffered } = yield* Fiber.join(begun)
       assert.isTrue(buffered)
@@ -380,7 +382,7 @@ describe("protect: full", () => {
     }).pipe(Effect.provide(routed(players)))
   })
 
-  it.effect("shows an answer that is whole, though its stream does not end", () => {
+  it.effect("brings a complete answer although its stream does not end", () => {
     const players: Cast = {
       primary: Testing.script([{ ...Testing.reply(story), end: { _tag: "Hangs" } }]),
       backup: Testing.script([Testing.reply("unused")]),
@@ -388,7 +390,7 @@ describe("protect: full", () => {
     }
     return Effect.gen(function* () {
       const router = yield* Router.Router
-      const { frames } = yield* router.chatStream(ask)
+      const { frames } = yield* router.chatStream(TestRouter.request)
       const seen = yield* frames.pipe(
         Stream.takeUntil(({ parts }) => parts[0]?.type === "finish"),
         Stream.runCollect,
@@ -397,7 +399,7 @@ describe("protect: full", () => {
     }).pipe(Effect.scoped, Effect.provide(routed(players)))
   })
 
-  it.effect("shows what is larger than it holds, and ends in an error when that breaks", () => {
+  it.effect("brings an answer larger than the buffer, and fails when that breaks", () => {
     const players: Cast = {
       primary: Testing.script([Testing.cut(["x".repeat(600), "y".repeat(600), "z"])]),
       backup: Testing.script([Testing.reply("unused")]),
@@ -411,7 +413,7 @@ describe("protect: full", () => {
     }).pipe(Effect.provide(routed(players)))
   })
 
-  it.effect("ends in the first fault, and not a word, when all break", () => {
+  it.effect("fails with the first error and no output when all streams break", () => {
     const players: Cast = {
       primary: Testing.script([Testing.cut("Once ")]),
       backup: Testing.script([Testing.fail({ _tag: "Overloaded" }, { output: "All " })]),
@@ -427,23 +429,23 @@ describe("protect: full", () => {
     }).pipe(Effect.provide(routed(players)))
   })
 
-  it.effect("fails before it begins, as any call does, when nobody says a word", () => {
+  it.effect("fails before it starts when no deployment has output", () => {
     const dead = () => Testing.script([Testing.fail({ _tag: "Authentication" })])
     return Effect.gen(function* () {
       const router = yield* Router.Router
-      const error = yield* Effect.flip(Effect.scoped(router.chatStream(ask)))
+      const error = yield* Effect.flip(Effect.scoped(router.chatStream(TestRouter.request)))
       assert.strictEqual(error.kind, "Upstream")
     }).pipe(Effect.provide(routed({ primary: dead(), backup: dead(), stream: full })))
   })
 })
 
 describe("Route.stream", () => {
-  it.effect("holds through names, and nearer words win", () => {
+  it.effect("applies to the routes that a route names, which may override it", () => {
     const primary = Testing.script([Testing.cut("Once ")])
     const backup = Testing.script([Testing.reply(whole)])
     return Effect.gen(function* () {
       const ends = (model: string) =>
-        Effect.map(read({ ...ask, model }), ({ error }) => (error === undefined ? "whole" : "broken"))
+        Effect.map(read({ ...TestRouter.request, model }), ({ error }) => (error === undefined ? "whole" : "broken"))
       assert.strictEqual(yield* ends("outer"), "whole")
       assert.strictEqual(yield* ends("plain"), "broken")
       assert.strictEqual(yield* ends("nearer"), "broken")
