@@ -377,10 +377,10 @@ const streaming = (
   })
   if (keepAlive === undefined) return Effect.map(start, started)
   return Effect.map(KeepAlive.open(start, keepAlive, scope), (opened) =>
-    opened._tag === "Begun"
+    opened._tag === "Started"
       ? started(opened.value)
       : {
-          frames: Stream.unwrap(Effect.map(opened.begun, (stream) => framesOf(stream, receipt))),
+          frames: Stream.unwrap(Effect.map(opened.started, (stream) => framesOf(stream, receipt))),
           buffered: true,
           ...rest,
         },

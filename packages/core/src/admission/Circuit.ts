@@ -176,65 +176,59 @@ export type Store = CircuitBreaker.CircuitBreakerStore["Service"] & {
 /** Circuits of one process, in memory for the life of the layer. */
 export const layerStore: Layer.Layer<CircuitBreaker.CircuitBreakerStore> = Layer.sync(
   CircuitBreaker.CircuitBreakerStore,
-  () => {
-    const circuits = new Map<string, Ref.Ref<State>>()
-    const circuit = (key: string): Ref.Ref<State> => {
-      const known = circuits.get(key)
-      if (known !== undefined) return known
-      const fresh = Ref.makeUnsafe<State>(initial)
-      circuits.set(key, fresh)
-      return fresh
-    }
-    /** Applies an event to a circuit. */
-    const send = (key: string, event: Event) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) =>
-        Ref.modify(circuit(key), (state) => {
-          const [next, result] = step(state, event, now)
-          return [{ next, result }, next]
-        }),
-      )
-    const store: Store = {
-      admit: (key) =>
-        Effect.flatMap(send(key, { _tag: "Admit" }), ({ next, result }) =>
-          result._tag === "Refused"
-            ? Effect.fail(rejection(key, result.retryAfter))
-            : Effect.succeed({
-                generation: next.generation,
-                probe: next._tag === "HalfOpen",
-                consecutiveOpenings: next.openings,
-                transition:
-                  result._tag === "Admitted" && result.transitioned ? { key, from: "Open", to: "HalfOpen" } : undefined,
-              }),
-        ),
-      record: (options) =>
-        Effect.map(
-          send(options.key, {
-            _tag: "Record",
-            generation: options.generation,
-            outcome: options.outcome,
-            tripPolicy: options.tripPolicy,
-            openFor: options.openFor,
-          }),
-          ({ next, result }) =>
-            result._tag === "Recorded" && result.from !== undefined
-              ? transition(options, result.from, next)
-              : undefined,
-        ),
-      state: (key) =>
-        Effect.flatMap(Clock.currentTimeMillis, (now) =>
-          Effect.map(Ref.get(circuit(key)), (state) => toState(key, state, now)),
-        ),
-      open: (key, millis) =>
-        Effect.flatMap(Clock.currentTimeMillis, (now) =>
-          Ref.update(circuit(key), (state) =>
-            state._tag === "Open" && now < state.until ? state : open(state, Duration.millis(millis), now),
-          ),
-        ),
-      reset: (key) => Ref.update(circuit(key), ({ generation }) => ({ ...initial, generation: generation + 1 })),
-    }
-    return store
-  },
+  () => makeStore(),
 )
+
+const makeStore = (): Store => {
+  const circuits = new Map<string, Ref.Ref<State>>()
+  const circuit = (key: string): Ref.Ref<State> => {
+    const known = circuits.get(key)
+    if (known !== undefined) return known
+    const fresh = Ref.makeUnsafe<State>(initial)
+    circuits.set(key, fresh)
+    return fresh
+  }
+  /** Applies an event to a circuit. */
+  const send = (key: string, event: Event) =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      Ref.modify(circuit(key), (state) => {
+        const [next, result] = step(state, event, now)
+        return [{ next, result }, next]
+      }),
+    )
+  return {
+    admit: (key) =>
+      Effect.flatMap(send(key, { _tag: "Admit" }), ({ next, result }) =>
+        result._tag === "Refused"
+          ? Effect.fail(rejection(key, result.retryAfter))
+          : Effect.succeed(admission(key, next, result)),
+      ),
+    record: ({ generation, key, openFor, outcome, tripPolicy }) =>
+      Effect.map(send(key, { _tag: "Record", generation, outcome, tripPolicy, openFor }), ({ next, result }) =>
+        result._tag === "Recorded" && result.from !== undefined
+          ? transition(key, openFor, result.from, next)
+          : undefined,
+      ),
+    state: (key) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        Effect.map(Ref.get(circuit(key)), (state) => toState(key, state, now)),
+      ),
+    open: (key, millis) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        Ref.update(circuit(key), (state) =>
+          state._tag === "Open" && now < state.until ? state : open(state, Duration.millis(millis), now),
+        ),
+      ),
+    reset: (key) => Ref.update(circuit(key), ({ generation }) => ({ ...initial, generation: generation + 1 })),
+  }
+}
+
+const admission = (key: string, state: State, result: StepResult): CircuitBreaker.Admission => ({
+  generation: state.generation,
+  probe: state._tag === "HalfOpen",
+  consecutiveOpenings: state.openings,
+  transition: result._tag === "Admitted" && result.transitioned ? { key, from: "Open", to: "HalfOpen" } : undefined,
+})
 
 const rejection = (key: string, retryAfter: number | undefined) =>
   new CircuitBreaker.CircuitBreakerError({
@@ -245,12 +239,14 @@ const rejection = (key: string, retryAfter: number | undefined) =>
   })
 
 const transition = (
-  options: Record,
+  key: string,
+  openFor: Duration.Duration,
   from: "Closed" | "HalfOpen",
   next: State,
 ): CircuitBreaker.Transition | undefined => {
-  const { key, openFor: retryAfter } = options
-  if (next._tag === "Open") return { key, from, to: "Open", retryAfter, consecutiveOpenings: next.openings }
+  if (next._tag === "Open") {
+    return { key, from, to: "Open", retryAfter: openFor, consecutiveOpenings: next.openings }
+  }
   return from === "HalfOpen" ? { key, from, to: "Closed" } : undefined
 }
 

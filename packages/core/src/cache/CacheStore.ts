@@ -14,7 +14,7 @@ export interface Entry {
   readonly deployment: string | undefined
   readonly droppedParams: ReadonlyArray<string> | undefined
   readonly answer:
-    | { readonly _tag: "Whole"; readonly response: Chat.Response }
+    | { readonly _tag: "Complete"; readonly response: Chat.Response }
     | { readonly _tag: "Streamed"; readonly frames: ReadonlyArray<Chat.Frame> }
 }
 

@@ -87,8 +87,8 @@ const cached =
     )
 
 const complete: CacheCodec<Chat.Response> = {
-  decode: (answer) => (answer._tag === "Whole" ? answer.response : undefined),
-  record: (response, keep) => Effect.as(keep({ _tag: "Whole", response }), response),
+  decode: (answer) => (answer._tag === "Complete" ? answer.response : undefined),
+  record: (response, keep) => Effect.as(keep({ _tag: "Complete", response }), response),
 }
 
 const streamed: CacheCodec<StartedStream> = {
@@ -118,7 +118,7 @@ const streamed: CacheCodec<StartedStream> = {
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** Raised whenever the form of an `Entry` changes: entries of other versions are not found. */
-const version = 1
+const version = 2
 
 /**
  * Everything that a response depends on: the caller, the route with its deployments and the cases that hold for the call,

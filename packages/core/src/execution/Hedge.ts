@@ -72,7 +72,7 @@ class Race<A, M> {
   #running = 0
   #started = 0
   #claimed = false
-  /** What the racer started last was told it races with. */
+  /** The `racingWith` of the racer started last. */
   #racingWith: number | undefined = undefined
 
   constructor(
@@ -115,7 +115,7 @@ class Race<A, M> {
     })
   }
 
-  /** Starts the next racer beside one that is slow, if it was the last to start and the budget allows it. */
+  /** Starts the next racer while another is slow, if that was the last to start and the budget allows it. */
   #onSlow(index: number): Effect.Effect<void> {
     const isLatest = index === this.#started - 1 && this.#started < this.#racers.length
     return isLatest && this.#options.budget.tryAcquire(this.#clock.currentTimeMillisUnsafe())

@@ -6,20 +6,20 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 
-/** A stream that has begun; or, after the wait, one that is `Silent` so far, whose `begun` waits for it to begin or fail. */
+/** A stream that has started, or one that was `Pending` after the wait: `started` waits until it starts or fails. */
 export type Opened<A, E> =
-  | { readonly _tag: "Begun"; readonly value: A }
-  | { readonly _tag: "Silent"; readonly begun: Effect.Effect<A, E> }
+  | { readonly _tag: "Started"; readonly value: A }
+  | { readonly _tag: "Pending"; readonly started: Effect.Effect<A, E> }
 
-/** Waits at most `millis` for a stream to begin. `begin` runs on in `scope`. */
+/** Waits at most `millis` for a stream to start. `start` runs on in `scope`. */
 export const open = <A, E>(
-  begin: Effect.Effect<A, E>,
+  start: Effect.Effect<A, E>,
   millis: number,
   scope: Scope.Scope,
 ): Effect.Effect<Opened<A, E>, E> =>
-  Effect.flatMap(Effect.forkIn(begin, scope, { startImmediately: true }), (fiber) =>
+  Effect.flatMap(Effect.forkIn(start, scope, { startImmediately: true }), (fiber) =>
     Effect.raceFirst(
-      Effect.map(Fiber.join(fiber), (value): Opened<A, E> => ({ _tag: "Begun", value })),
-      Effect.as(Effect.sleep(millis), { _tag: "Silent", begun: Fiber.join(fiber) } as const),
+      Effect.map(Fiber.join(fiber), (value): Opened<A, E> => ({ _tag: "Started", value })),
+      Effect.as(Effect.sleep(millis), { _tag: "Pending", started: Fiber.join(fiber) } as const),
     ),
   )

@@ -35,7 +35,7 @@ export class DeliveredText {
   /** The usage of the streams before it. */
   #usageBefore: Chat.Usage | undefined = undefined
 
-  /** Adds a chunk, and gives it with the usage of the whole answer. */
+  /** Adds a chunk, and gives it with the usage of all streams so far. */
   pass(chunk: Chunk): Chunk {
     for (const { parts } of chunk) for (const part of parts) this.#take(part)
     const before = this.#usageBefore
@@ -192,13 +192,13 @@ const joinOverlap = (
   answer: string,
   ended: boolean,
 ): JoinResult => {
-  const whole = delivered.trimStart()
-  if (tail === "" || (whole !== tail && whole.startsWith(tail))) return mismatch
+  const trimmed = delivered.trimStart()
+  if (tail === "" || (trimmed !== tail && trimmed.startsWith(tail))) return mismatch
   const text = answer.trimStart()
-  for (const repeated of [tail, whole]) {
+  for (const repeated of [tail, trimmed]) {
     if (text.startsWith(repeated)) return { _tag: "Joined", text: text.slice(repeated.length) }
   }
-  return !ended && (tail.startsWith(text) || whole.startsWith(text)) ? pending : mismatch
+  return !ended && (tail.startsWith(text) || trimmed.startsWith(text)) ? pending : mismatch
 }
 
 const mismatchError = new ProviderError({

@@ -247,7 +247,11 @@ describe("stream.protect: continue", () => {
       TestRouter.request,
       { ...Testing.cut(""), frames: [{ parts: [{ type: "reasoning", text: "Hm." }] }, { parts: [text("Once ")] }] },
     ],
-    ["it refuses", TestRouter.request, { ...Testing.cut(""), frames: [{ parts: [{ type: "refusal", text: "I can" }] }] }],
+    [
+      "it refuses",
+      TestRouter.request,
+      { ...Testing.cut(""), frames: [{ parts: [{ type: "refusal", text: "I can" }] }] },
+    ],
   ]
   for (const [what, request, outcome] of others) {
     it.effect(`tries no other deployment when ${what}`, () => {

@@ -117,7 +117,7 @@ describe.skipIf(!TestRedisServer.installed)("state in Redis", { timeout: 60_000 
       const entry: Entry = {
         deployment: "a",
         droppedParams: ["seed"],
-        answer: { _tag: "Whole", response: { content: [{ type: "text", text: "Hello" }], finishReason: "stop" } },
+        answer: { _tag: "Complete", response: { content: [{ type: "text", text: "Hello" }], finishReason: "stop" } },
       }
       assert.isUndefined(yield* two!.get("kept"))
       yield* one!.set("kept", entry)
