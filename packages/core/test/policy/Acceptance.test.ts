@@ -271,7 +271,7 @@ describe("a forced tool", () => {
     Effect.gen(function* () {
       const { chatStream } = yield* Router.Router
       const { message } = yield* Effect.flip(Effect.scoped(chatStream(forced("required"))))
-      assert.include(message, "longer than the 64 bytes")
+      assert.include(message, "exceeds the 64 bytes")
     }).pipe(
       Effect.provide(
         router(saying([text("a".repeat(100)), ...said.weather]), (route) => Route.stream({ buffer: 64 })(route)),
