@@ -65,7 +65,7 @@ export const next = <A>(chain: Chain<A>, position: Position): Effect.Effect<A, E
   const step = chain.steps[index]
   if (step === undefined) return exhausted(failures)
   if (step.hedge !== undefined) return nextRace(chain, position, step.hedge.budget)
-  return Effect.catch(tryStep(chain, step, failures, branches), (failure) => {
+  return Effect.catch(tryStep(chain, step, position), (failure) => {
     const failed = [...failures, failure]
     const onward = chain.rules.nextFor(failure, branches)
     return onward === "end" ? exhausted(failed) : next(chain, { index: index + 1, failures: failed, branches: onward })
@@ -79,8 +79,7 @@ const exhausted = (failures: ReadonlyArray<FailedStep>): Effect.Effect<never, Ex
 const tryStep = <A>(
   { attempt, recorder, rules }: Chain<A>,
   step: Step,
-  failures: ReadonlyArray<FailedStep>,
-  branches: ErrorBranch.BranchState,
+  { branches, failures }: Pick<Position, "failures" | "branches">,
   race?: RaceOptions,
 ): Effect.Effect<A, FailedStep> => {
   const skip = (reason: SkipReason): FailedStep => {
@@ -142,7 +141,7 @@ const nextRace = <A>(chain: Chain<A>, position: Position, budget: RetryBudget): 
         // A step that replaces a skipped one starts for the reason that the skipped one did.
         const afterFailure = replaces && lost.at(-1)?._tag === "Failed"
         const hedges = racingWith === undefined || afterFailure ? undefined : group[racingWith]
-        return tryStep(chain, step, [...failures, ...lost], branches, { claim, onWait, hedges })
+        return tryStep(chain, step, { branches, failures: [...failures, ...lost] }, { claim, onWait, hedges })
       }),
   }))
   const ends = (failure: FailedStep): boolean => {

@@ -441,6 +441,49 @@ describe("stream.protect: full", () => {
       assert.strictEqual(error.kind, "Upstream")
     }).pipe(Effect.provide(routed({ primary: dead(), backup: dead(), stream: full })))
   })
+
+  it.effect("tries the other racers of a hedge one after the other, and never the winner again", () => {
+    const winner = Testing.script([Testing.cut("Once ")])
+    const slow = Testing.script([Testing.fail({ _tag: "Overloaded" }, { after: "1 second" })])
+    const third = Testing.script([Testing.reply(story)])
+    return Effect.gen(function* () {
+      const { receipt, text, tried } = yield* wait()
+      assert.strictEqual(text, whole)
+      assert.deepStrictEqual(tried, ["winner Network", "slow Overloaded", "third success"])
+      assert.strictEqual(receipt.deployment, "third")
+    }).pipe(
+      Effect.provide(
+        TestRouter.layer(
+          { winner, slow, third },
+          {
+            route: Route.hedge({ after: "100 millis", budget: 1, across: ["winner", "slow", "third"] }).pipe(
+              Route.stream({ protect: "full" }),
+            ),
+          },
+        ),
+      ),
+    )
+  })
+
+  it.effect("takes no error branch after the first output", () => {
+    const primary = Testing.script([Testing.fail({ _tag: "Overloaded" }, { saying: "Once " })])
+    const branch = Testing.script([Testing.reply(story)])
+    return Effect.gen(function* () {
+      const { error, receipt, tried } = yield* wait()
+      assert.strictEqual(error?.cause?.reason._tag, "Overloaded")
+      assert.deepStrictEqual(tried, ["primary Overloaded"])
+      assert.deepStrictEqual(receipt.skipped, [])
+    }).pipe(
+      Effect.provide(
+        TestRouter.layer(
+          { primary, branch },
+          {
+            route: Route.to("primary").pipe(Route.onError(["Overloaded"], "branch"), Route.stream({ protect: "full" })),
+          },
+        ),
+      ),
+    )
+  })
 })
 
 describe("Route.stream", () => {
