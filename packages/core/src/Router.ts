@@ -29,7 +29,7 @@ import * as KeepAlive from "./execution/KeepAlive.ts"
 import type { RouterError } from "./execution/RouterError.ts"
 import * as Errors from "./execution/RouterError.ts"
 import type { StartedStream } from "./execution/StreamAttempt.ts"
-import * as Explain from "./inspect/Explain.ts"
+import * as Explainer from "./inspect/Explainer.ts"
 import type { Explanation } from "./inspect/Explain.ts"
 import * as TokenCount from "./inspect/TokenCount.ts"
 import { Call } from "./model/Call.ts"
@@ -284,7 +284,7 @@ const service = (router: Started): Router["Service"] => ({
     ),
   explain: (request, options) =>
     withRoute(router, request.model, (route, now) =>
-      Explain.make(router.stores, route, new Call(request, options?.streaming === true, options, now)),
+      Explainer.make(router.stores, route, new Call(request, options?.streaming === true, options, now)),
     ),
   events: router.bus.stream,
   subscribe: router.bus.subscribe,

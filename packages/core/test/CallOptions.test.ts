@@ -10,7 +10,7 @@ import { layer, request } from "./support/TestRouter.ts"
 
 describe("CallOptions.timeout", () => {
   it.effect("ends the call with a timeout that is the caller's, and opens no circuit", () => {
-    const slow = Testing.script([Testing.silence()])
+    const slow = Testing.script([Testing.hang()])
     return Effect.gen(function* () {
       const router = yield* Router.Router
       for (let call = 0; call < 5; call++) {
@@ -34,7 +34,7 @@ describe("CallOptions.timeout", () => {
   })
 
   it.effect("does not extend the total timeout of the route", () => {
-    const slow = Testing.script([Testing.silence()])
+    const slow = Testing.script([Testing.hang()])
     return Effect.gen(function* () {
       const router = yield* Router.Router
       const fiber = yield* Effect.forkChild(Effect.flip(router.chat(request, { timeout: "1 hour" })))

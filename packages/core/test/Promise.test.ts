@@ -47,7 +47,7 @@ describe("the router for promises", () => {
   })
 
   it("streams an answer, and cancels it when its reader leaves", async () => {
-    const endless = Testing.script([Testing.silence({ saying: ["One ", "two "] })])
+    const endless = Testing.script([Testing.hang({ output: ["One ", "two "] })])
     await using router = made(broken, endless)
     let text = ""
     for await (const part of router.stream(request)) {
@@ -58,7 +58,7 @@ describe("the router for promises", () => {
   })
 
   it("cancels a call whose signal is aborted, and all calls when it is closed", async () => {
-    const silent = Testing.script([Testing.silence()])
+    const silent = Testing.script([Testing.hang()])
     const router = made(silent, silent)
     const abort = new AbortController()
     const aborted = router.chat(request, { signal: abort.signal }).catch(() => "aborted")

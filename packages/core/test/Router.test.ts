@@ -95,7 +95,7 @@ describe("Router.chat", () => {
   })
 
   it.effect("does not retry after a timeout", () => {
-    const primary = Testing.script([Testing.silence()])
+    const primary = Testing.script([Testing.hang()])
     const backup = Testing.script([Testing.reply("Hi")])
     return Effect.gen(function* () {
       const fiber = yield* Effect.forkChild(chat())
@@ -203,8 +203,8 @@ describe("Router.chat", () => {
   })
 
   it.effect("applies one deadline to all attempts of a call", () => {
-    const primary = Testing.script([Testing.silence()])
-    const backup = Testing.script([Testing.silence()])
+    const primary = Testing.script([Testing.hang()])
+    const backup = Testing.script([Testing.hang()])
     return Effect.gen(function* () {
       const fiber = yield* Effect.forkChild(Effect.flip(chat()))
       yield* TestClock.adjust("7 seconds")
@@ -229,7 +229,7 @@ describe("Router.chat", () => {
   })
 
   it.effect("cancels the attempt when the call is interrupted", () => {
-    const primary = Testing.script([Testing.silence()])
+    const primary = Testing.script([Testing.hang()])
     const backup = Testing.script([Testing.reply("unused")])
     return Effect.gen(function* () {
       const fiber = yield* Effect.forkChild(chat())
@@ -272,7 +272,7 @@ describe("Router.chatStream", () => {
   })
 
   it.effect("falls back when a stream breaks before its first output", () => {
-    const primary = Testing.script([Testing.fail({ _tag: "Network" }, { saying: [] })])
+    const primary = Testing.script([Testing.fail({ _tag: "Network" }, { output: [] })])
     const backup = Testing.script([Testing.reply(["Hel", "lo"])])
     return Effect.gen(function* () {
       const fiber = yield* Effect.forkChild(collect)
@@ -283,7 +283,7 @@ describe("Router.chatStream", () => {
   })
 
   it.effect("fails without a fallback when a stream breaks after its first output", () => {
-    const primary = Testing.script([Testing.fail({ _tag: "Network" }, { saying: "Hel" })])
+    const primary = Testing.script([Testing.fail({ _tag: "Network" }, { output: "Hel" })])
     const backup = Testing.script([Testing.reply("unused")])
     return Effect.gen(function* () {
       const seen: Array<Chat.Part> = []
@@ -308,7 +308,7 @@ describe("Router.chatStream", () => {
   })
 
   it.effect("applies the first-token timeout, then the idle timeout", () => {
-    const primary = Testing.script([Testing.silence(), Testing.silence({ saying: "Hel" })])
+    const primary = Testing.script([Testing.hang(), Testing.hang({ output: "Hel" })])
     const backup = Testing.script([Testing.reply("Hi")])
     return Effect.gen(function* () {
       const first = yield* Effect.forkChild(collect)

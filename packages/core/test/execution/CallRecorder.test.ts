@@ -109,7 +109,7 @@ describe("CallRecorder", () => {
 
   it.effect("publishes a failover from a stream that broke, not from a deployment skipped since", () =>
     Effect.gen(function* () {
-      const broken = Testing.script([Testing.fail({ _tag: "Network" }, { saying: "Once upon" })])
+      const broken = Testing.script([Testing.fail({ _tag: "Network" }, { output: "Once upon" })])
       const deployments = { broken: deployment(broken), dead: deployment(unauthorized()), last: deployment(healthy()) }
       const route = Route.fallback("broken", "dead", "last").pipe(Route.stream({ protect: "full" }))
       assert.deepStrictEqual(yield* transitions(route, deployments, true), [

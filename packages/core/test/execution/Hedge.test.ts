@@ -38,7 +38,7 @@ describe("Hedge", () => {
   })
 
   it.effect("starts the second after the delay, and interrupts the slower one", () => {
-    const slow = Testing.script([Testing.silence()])
+    const slow = Testing.script([Testing.hang()])
     const other = Testing.script([Testing.reply("second", { after: "50 millis" })])
     return Effect.gen(function* () {
       const { receipt, response } = yield* during("150 millis", chat())
@@ -106,7 +106,7 @@ describe("Hedge", () => {
   })
 
   it.effect("fails on an invalid request, and interrupts the other attempts", () => {
-    const slow = Testing.script([Testing.silence()])
+    const slow = Testing.script([Testing.hang()])
     const other = Testing.script([Testing.fail({ _tag: "InvalidRequest" })])
     return Effect.gen(function* () {
       const error = yield* during("100 millis", Effect.flip(chat()))
@@ -126,7 +126,7 @@ describe("Hedge", () => {
   })
 
   it.effect("records the winner as the stream's deployment, and ends all attempts with the call", () => {
-    const slow = Testing.script([Testing.silence({ saying: "" })])
+    const slow = Testing.script([Testing.hang({ output: "" })])
     const other = Testing.script([Testing.reply(["quick", "ly"], { tokenDelay: "10 millis" })])
     return Effect.gen(function* () {
       const { receipt } = yield* during(
@@ -155,7 +155,7 @@ describe("Hedge", () => {
   })
 
   it.effect("publishes Hedged after the delay, and Failover after a failure", () => {
-    const slow = Testing.script([Testing.silence()])
+    const slow = Testing.script([Testing.hang()])
     const bad = Testing.script([Testing.fail({ _tag: "Overloaded" })])
     const good = Testing.script([Testing.reply("third")])
     return Effect.gen(function* () {
@@ -193,8 +193,8 @@ describe("Hedge", () => {
   })
 
   it.effect("interrupts all attempts when the call is interrupted", () => {
-    const one = Testing.script([Testing.silence()])
-    const two = Testing.script([Testing.silence()])
+    const one = Testing.script([Testing.hang()])
+    const two = Testing.script([Testing.hang()])
     return Effect.gen(function* () {
       const fiber = yield* Effect.forkChild(chat())
       yield* TestClock.adjust("200 millis")

@@ -46,13 +46,13 @@ describe("a stream on a route with sse.keepAlive", () => {
       yield* TestClock.adjust("10 minutes")
       assert.strictEqual((yield* Fiber.join(read)).kind, "Timeout")
       assert.strictEqual(receipt.outcome, "failure")
-    }).pipe(Effect.scoped, Effect.provide(routed(Testing.script([Testing.silence()])))),
+    }).pipe(Effect.scoped, Effect.provide(routed(Testing.script([Testing.hang()])))),
   )
 
   it.effect("is cancelled when its scope closes", () =>
     Effect.gen(function* () {
       const { receipt } = yield* Effect.scoped(opened)
       assert.deepStrictEqual([receipt.outcome, receipt.attempts[0]?.outcome], ["cancelled", "cancelled"])
-    }).pipe(Effect.provide(routed(Testing.script([Testing.silence()])))),
+    }).pipe(Effect.provide(routed(Testing.script([Testing.hang()])))),
   )
 })

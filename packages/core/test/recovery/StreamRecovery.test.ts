@@ -208,7 +208,7 @@ describe("stream.protect: continue", () => {
   })
 
   it.effect("skips deployments that are not available, and tries each once", () => {
-    const busy = Testing.script([Testing.silence()])
+    const busy = Testing.script([Testing.hang()])
     const third = Testing.script([Testing.fail({ _tag: "ServerError" })])
     const primary = Testing.script([Testing.cut("Once ")])
     return Effect.gen(function* () {
@@ -265,7 +265,7 @@ describe("stream.protect: continue", () => {
   }
 
   it.effect("tries no other deployment after the call's deadline", () => {
-    const primary = Testing.script([Testing.silence({ saying: "Once " })])
+    const primary = Testing.script([Testing.hang({ output: "Once " })])
     const backup = Testing.script([Testing.reply(whole)])
     return Effect.gen(function* () {
       const { error } = yield* wait()
@@ -466,7 +466,7 @@ describe("stream.protect: full", () => {
   })
 
   it.effect("takes no error branch after the first output", () => {
-    const primary = Testing.script([Testing.fail({ _tag: "Overloaded" }, { saying: "Once " })])
+    const primary = Testing.script([Testing.fail({ _tag: "Overloaded" }, { output: "Once " })])
     const branch = Testing.script([Testing.reply(story)])
     return Effect.gen(function* () {
       const { error, receipt, tried } = yield* wait()
