@@ -1,4 +1,4 @@
-/** Anthropic itself, and the same model on Bedrock behind it. */
+/** Anthropic, then the same model on Bedrock. */
 import { Console, Effect } from "effect"
 import * as Assistant from "./collection/Assistant.ts"
 import * as Models from "./collection/Models.ts"

@@ -1,11 +1,11 @@
-/** A streamed answer that is cut mid-sentence, and finished by the understudy: the caller reads one answer. */
+/** A streamed answer that breaks mid-sentence and is resumed by another deployment: the caller reads one answer. */
 import { Chat, Deployment, Route, Router } from "@understudy/core"
 import * as Simulated from "@understudy/providers/simulated"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 
 const reply =
-  "The lamp had been lit every night for a hundred years, and nobody in the town could say by whom. " +
+  "The lamp had been lit every night for a hundred years, and no one in the town knew by whom. " +
   "Tonight it stayed dark, and everyone looked up from what they were doing."
 
 const pace = "15 millis"
@@ -16,7 +16,7 @@ const RouterLive = Router.layer({
       model: "any",
       provider: Simulated.layer({ name: "lead", reply, tokenDelay: pace, disconnectAfterTokens: 12 }),
     }),
-    // Asked to repeat the end of what was said before it goes on, it begins again from the start: that is cut.
+    // Requested to continue from the last characters, it starts from the beginning: what it repeats is removed.
     understudy: Deployment.make({
       model: "any",
       provider: Simulated.layer({ name: "understudy", reply, tokenDelay: pace }),

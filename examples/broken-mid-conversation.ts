@@ -1,4 +1,4 @@
-/** An unmodified OpenAI client in a conversation whose primary breaks halfway: the caller notices nothing. */
+/** An unmodified OpenAI client in a conversation whose primary fails halfway: the next turn is answered by the backup. */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { createInterface } from "node:readline"

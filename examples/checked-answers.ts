@@ -1,4 +1,4 @@
-/** A deployment that ignores the JSON schema it is asked to follow: its answer is a failed attempt, and the next one answers. */
+/** A deployment that ignores the JSON schema of a request: its answer is a failed attempt, and the next one answers. */
 import { Chat, Deployment, Route, Router } from "@understudy/core"
 import * as Simulated from "@understudy/providers/simulated"
 import * as Effect from "effect/Effect"

@@ -1,4 +1,4 @@
-/** The gateway's endpoints inside an application's own HttpRouter, beside its own routes. */
+/** The gateway's endpoints in the HttpRouter of an application, beside the application's own routes. */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Deployment, Route, Router } from "@understudy/core"
 import * as Gateway from "@understudy/http/Gateway"

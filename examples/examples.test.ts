@@ -1,4 +1,4 @@
-/** Every example runs, ends well, and prints what it is there to show. */
+/** Every example runs, exits with 0, and prints what it demonstrates. */
 import { assert, describe, it } from "@effect/vitest"
 import { execFile, spawn } from "node:child_process"
 import type { ChildProcess } from "node:child_process"
@@ -14,7 +14,7 @@ const run = promisify(execFile)
 const example = (name: string) =>
   run(process.execPath, [join(import.meta.dirname, `${name}.ts`)], { timeout: 110_000 }).then(({ stdout }) => stdout)
 
-// A process each: what is a second on a machine of its own may be many on one that runs other tests.
+// Each example is a process: a second on an idle machine may be many beside other tests.
 describe.concurrent("examples", { timeout: 120_000 }, () => {
   it("library", async () => {
     const printed = await example("library")

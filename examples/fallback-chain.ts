@@ -1,4 +1,4 @@
-/** A chain of providers from an array: in order until one answers; circuit, retries, callbacks, or the quickest first. */
+/** A fallback chain from an array of providers, with circuit, retries and callbacks; or the fastest first. */
 import { Chat, Deployment, Route, Router } from "@understudy/core"
 import * as Anthropic from "@understudy/providers/anthropic"
 import * as ProviderChain from "@understudy/providers/ProviderChain"
@@ -8,7 +8,7 @@ import * as Stage from "./stage/Stage.ts"
 
 const question = "What is the capital of France?"
 
-/** For those who write Effect: the same chain, in ten lines. */
+/** The chain in an Effect program. */
 const inEffect = (stage: Effect.Success<typeof Stage.make>) =>
   Effect.gen(function* () {
     const router = yield* Router.Router
@@ -32,7 +32,7 @@ const inEffect = (stage: Effect.Success<typeof Stage.make>) =>
     ),
   )
 
-/** For those who do not. */
+/** The chain in promises. */
 const inPromises = async (stage: Effect.Success<typeof Stage.make>) => {
   await using chain = ProviderChain.make(
     [

@@ -1,4 +1,4 @@
-/** Why a call would go where it goes: explained before it is made, drawn, and looked over for what is hardly meant. */
+/** Why a call takes its path: the route explained before the call, drawn as a diagram, and linted. */
 import { Chat, Deployment, Explain, Lint, Mermaid, Route, Router } from "@understudy/core"
 import * as Simulated from "@understudy/providers/simulated"
 import { Console, Effect, Result } from "effect"
@@ -26,7 +26,7 @@ const program = Effect.gen(function* () {
     Effect.flatMap(router.explain(request), (explanation) =>
       Console.log([title, ...Explain.lines(explanation), ""].join("\n")),
     )
-  yield* show("Before anybody was asked:")
+  yield* show("Before the first call:")
   yield* router.chat(request)
   yield* show("After a call, which the lead's dead key sent east:")
   yield* Console.log(Mermaid.flowchart("assistant", routes))

@@ -1,4 +1,4 @@
-/** A Lambda function behind an HTTP API: the router stands as long as its environment does, and is warm for the next call. */
+/** A Lambda function behind an HTTP API: the router lives as long as the execution environment, and is warm for the next call. */
 import { Chat, Deployment, Route, Router } from "@understudy/core"
 import * as Promises from "@understudy/core/Promise"
 import * as Bedrock from "@understudy/providers/bedrock"
@@ -7,7 +7,7 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Stage from "./stage/Stage.ts"
 
-// In Lambda the stage falls away: `Bedrock.layer({ region: "us-east-1" })` signs with the function's role.
+// In Lambda the stage is not needed: `Bedrock.layer({ region: "us-east-1" })` signs with the function's role.
 const scope = Scope.makeUnsafe()
 const stage = await Effect.runPromise(Scope.provide(Stage.make, scope))
 const models = ["us.anthropic.claude-sonnet-4-20250514-v1:0", "us.anthropic.claude-3-5-haiku-20241022-v1:0"] as const
@@ -22,7 +22,7 @@ const on = (model: string, region: string) =>
 const router = Promises.make(
   Router.layer({
     deployments: { east: on(models[0], "us-east-1"), west: on(models[1], "us-west-2") },
-    // A function that waits is paid for: one retry, and an end before the function's own.
+    // Waiting costs money in Lambda: one retry, and a deadline before the function's own timeout.
     routes: {
       assistant: Route.fallback("east", "west").pipe(
         Route.retry({ times: 1, base: "100 millis" }),

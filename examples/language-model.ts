@@ -6,7 +6,7 @@ import * as Simulated from "@understudy/providers/simulated"
 import { Console, Effect, Layer, Schema, Stream } from "effect"
 import { LanguageModel, Tool, Toolkit } from "effect/ai"
 
-// Any layer of effect/ai's LanguageModel can be a deployment: here one that always says the same.
+// Any layer of effect/ai's LanguageModel can be a deployment: here one with a fixed answer.
 const prompter = Layer.effect(
   LanguageModel.LanguageModel,
   LanguageModel.make({
@@ -38,7 +38,7 @@ const RouterLive = Router.layer({
   },
 })
 
-// What follows knows of no router: it is written against effect/ai alone.
+// From here on the code uses effect/ai alone, and no router.
 const Weather = Tool.make("get_weather", {
   description: "The weather in a city",
   parameters: Schema.Struct({ city: Schema.String }),

@@ -1,4 +1,4 @@
-/** The README's fifteen lines: a provider nobody can reach, and the understudy who answers. */
+/** The README's example: an unreachable provider, and the deployment that answers in its place. */
 import { Chat, Deployment, Route, Router } from "@understudy/core"
 import * as OpenAi from "@understudy/providers/openai"
 import * as Simulated from "@understudy/providers/simulated"

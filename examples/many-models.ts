@@ -1,4 +1,4 @@
-/** Many models are asked the same question, for an answer by a JSON schema, side by side. */
+/** One question sent to many models at once, with a JSON schema for the answer. */
 import { Console, Effect } from "effect"
 import * as Assistant from "./collection/Assistant.ts"
 import * as Models from "./collection/Models.ts"

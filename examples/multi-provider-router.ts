@@ -1,4 +1,4 @@
-/** One assistant over OpenAI, Anthropic and Bedrock: every chain, then a question to several primaries, one of them down. */
+/** One assistant over OpenAI, Anthropic and Bedrock: its chains, then a question to several primaries, one of them down. */
 import { Console, Effect } from "effect"
 import * as Assistant from "./collection/Assistant.ts"
 import * as Models from "./collection/Models.ts"

@@ -1,4 +1,4 @@
-/** OpenAI, and Bedrock's OpenAI-compatible endpoint behind it; `--fallback` forces the second. */
+/** OpenAI, then Bedrock's OpenAI-compatible endpoint; `--fallback` forces the second. */
 import { Chat, Deployment, Route, Router } from "@understudy/core"
 import * as OpenAi from "@understudy/providers/openai"
 import { Console, Effect } from "effect"
@@ -13,7 +13,7 @@ const program = Effect.gen(function* () {
   yield* stage.plays(openAiModel, [Stage.says("Hello from OpenAI."), Stage.refuses("server-error")])
   yield* stage.plays(bedrockModel, [Stage.says("Hello from Bedrock.")])
 
-  // The one takes max_completion_tokens, the other max_tokens: each is told in its own words.
+  // One takes max_completion_tokens, the other max_tokens: each is sent its own parameter.
   const { BEDROCK_OPENAI_API_KEY: key, BEDROCK_OPENAI_BASE_URL: baseUrl } = process.env
   const bedrock =
     key === undefined || baseUrl === undefined

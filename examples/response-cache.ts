@@ -1,4 +1,4 @@
-/** The same question asked again, whole and streamed: the second answer comes from what the route kept, for nobody else. */
+/** One request sent twice, complete and streamed: the second response comes from the cache of the route, per key. */
 import OpenAI from "openai"
 import { serve } from "./stage/Serving.ts"
 

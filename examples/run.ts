@@ -1,9 +1,9 @@
-/** `npm run example NAME` runs one; without a name, lists them. None needs a network or a credential. */
+/** `npm run example NAME` runs an example; without a name, it lists them. None needs a network or a credential. */
 import { spawnSync } from "node:child_process"
 import { readdirSync, readFileSync } from "node:fs"
 import { basename, join } from "node:path"
 
-/** Every file here but this one and the tests; what they have in common stands in `stage/`. */
+/** All files here except this one and the tests; `stage/` is what they share. */
 const examples = readdirSync(import.meta.dirname)
   .filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts") && file !== basename(import.meta.filename))
   .map((file) => basename(file, ".ts"))

@@ -1,4 +1,4 @@
-/** Three ready strategies: the cheapest first, the quickest first, one region after the other. */
+/** Three chains: the cheapest first, the fastest first, one region after another. */
 import { Console, Effect } from "effect"
 import * as Assistant from "./collection/Assistant.ts"
 import * as Models from "./collection/Models.ts"

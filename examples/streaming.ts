@@ -1,4 +1,4 @@
-/** A streamed answer, word by word, whose first candidate breaks before it says anything. */
+/** A streamed answer whose first candidate fails before its first output. */
 import { Chat, Deployment, Route, Router } from "@understudy/core"
 import * as Simulated from "@understudy/providers/simulated"
 import * as Effect from "effect/Effect"

@@ -1,4 +1,4 @@
-/** How an application tests its own fallback: scripted providers, a clock of the test's, no network and no waiting. */
+/** How an application tests its own fallback: scripted providers under `TestClock`, without network or waiting. */
 import { assert, it } from "@effect/vitest"
 import { Chat, Deployment, Route, Router } from "@understudy/core"
 import * as Testing from "@understudy/core/Testing"
@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
 
-/** The application: it knows a route, and no provider. */
+/** The application under test: it uses a route, and knows no provider. */
 const greet = (name: string) =>
   Effect.gen(function* () {
     const router = yield* Router.Router
@@ -14,7 +14,7 @@ const greet = (name: string) =>
     return Chat.text(response)
   })
 
-it.effect("greets from the backup after the primary has been silent for a minute", () => {
+it.effect("greets from the backup when the primary does not answer within a minute", () => {
   const primary = Testing.script([Testing.hang()])
   const backup = Testing.script([Testing.reply("Good evening, Ada.")])
   const RouterTest = Router.layer({

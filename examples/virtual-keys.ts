@@ -1,4 +1,4 @@
-/** Three consumers with keys of their own call at once: the one over its limit is told so, the others never feel it. */
+/** Three consumers with their own keys call at once: one exceeds its limit and gets a 429, the others are not affected. */
 import OpenAI, { APIError } from "openai"
 import { serve } from "./stage/Serving.ts"
 
@@ -10,7 +10,7 @@ try {
   const clientOf = (name: string) =>
     new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: `sk-of-${name}`, maxRetries: 0 })
 
-  /** Five calls at once: whether each was answered, or why not. */
+  /** Five calls at once: the outcome of each. */
   const five = (name: string) =>
     Promise.all(
       Array.from({ length: 5 }, () =>

@@ -1,4 +1,4 @@
-/** A web service over providers by priority: one is down, the next answers, and the log tells how it came to that. */
+/** A web service over providers by priority: one is down, the next answers, and the activity log shows why. */
 import * as FaultServer from "@understudy/providers/testing"
 import { Console, Effect } from "effect"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -17,7 +17,7 @@ const program = Effect.gen(function* () {
   yield* vendors.script("llama-3.1-8b-instant", "503")
   yield* vendors.script("meta-llama/Llama-3-70b-chat-hf", [says("Virat Kohli is an Indian international cricketer.")])
 
-  // At the vendors themselves with the models that have come since; without their keys, at the stand-ins with the file's.
+  // With keys: the vendors, with the successors of the models. Without: local servers, with the models of the file.
   const yaml = live
     ? providers.replaceAll(/(?<=model: ")[^"]+/g, successor)
     : providers.replaceAll(/https:\/\/[^/]+(\/openai)?(?=\/v1)/g, vendors.url)
@@ -43,7 +43,7 @@ const program = Effect.gen(function* () {
   const print = (answer: unknown) => Console.log(JSON.stringify(answer, undefined, 2))
 
   yield* print(yield* generate("Who is Virat Kohli?"))
-  // Whoever has just failed is not asked again so soon.
+  // The provider that failed is skipped for a time.
   yield* print(yield* generate("And where does he play?"))
   yield* print(yield* send("/api/providers"))
   yield* Effect.promise(gateway.stop)

@@ -1,4 +1,4 @@
-/** Which way a call goes: by what it asks (`when`), by who is slow (`hedge`), and by how another failed. */
+/** How a route chooses: by conditions on the call (`when`), by latency (`hedge`), and by the reason of a failure (`onError`). */
 import { Chat, Deployment, Route, Router } from "@understudy/core"
 import * as Testing from "@understudy/core/Testing"
 import { Console, Effect } from "effect"
@@ -10,7 +10,7 @@ const answers = (text: string) => Testing.reply(text)
 
 const deployments = {
   grand: deployment("grand", answers("At your service.")),
-  // As long as a play, and nobody waits for it.
+  // Longer than the small window.
   slow: deployment("slow", Testing.reply("…now, where was I?", { after: "10 seconds" })),
   quick: deployment("quick", answers("Here already.")),
   small: deployment("small", answers("Short and sweet."), { capabilities: { contextWindow: 100 } }),
@@ -22,14 +22,14 @@ const deployments = {
 }
 
 const routes = {
-  // By what the caller says of itself, and by what the call needs: conditions are data.
+  // Conditions are data: on what the caller sends, and on what the call requires.
   door: Route.when([{ if: { tags: ["vip"] }, use: "grand" }], "quick"),
-  // The second is asked beside the first when that takes longer than 50 ms; whoever answers first counts.
+  // When the first takes longer than 50 ms, the second starts beside it; the first to answer wins.
   race: Route.hedge({ after: "50 millis", across: ["slow", "quick"] }),
-  // A branch for one reason: it is asked for nothing else.
+  // An error branch for one reason.
   books: Route.to("small").pipe(Route.onContextWindow("large")),
   purse: Route.to("prepaid").pipe(Route.onError(["QuotaExhausted", "RateLimited"], "metered")),
-  // A request that is at fault ends a call, unless the route has it that another may see it otherwise.
+  // An invalid request ends a call, unless the route falls back on any error.
   strict: Route.fallback("picky", "easy"),
   lenient: Route.fallback("picky", "easy").pipe(Route.fallbackOn("any")),
 }
@@ -42,7 +42,7 @@ const program = Effect.gen(function* () {
   yield* router.subscribe((event) => {
     if (event._tag === "Hedged") console.log(`  (${event.from} takes long: ${event.to} is asked beside it)`)
     if (event._tag === "Failover") console.log(`  (${event.from} can't: ${event.reason}; on to ${event.to})`)
-    // No attempt failed where a deployment is skipped, so that this is no failover.
+    // A skipped deployment is no failed attempt, so this is no failover.
     if (event._tag === "DeploymentSkipped") skipped = `${event.deployment} can't: ${event.reason._tag}`
     if (event._tag === "AttemptStarted") {
       if (skipped !== undefined) console.log(`  (${skipped}; on to ${event.deployment})`)

@@ -1,5 +1,6 @@
 /**
- * The assistant that all flavours of the collection have in common: a question in, who answered and what it said out.
+ * The assistant that the examples of the collection share: it takes a question, and returns the answer and the deployment
+ * that answered.
  */
 import { Chat, Deployment, Route, Router } from "@understudy/core"
 import * as Anthropic from "@understudy/providers/anthropic"
@@ -23,7 +24,7 @@ export interface Question {
 
 type Standing = Effect.Success<typeof Stage.make>
 
-/** A chain's route is called as its primary is, with this after it: a deployment has the plain name. */
+/** The route of a chain is named after its primary with this suffix; the plain name is the deployment. */
 const routeOf = (primary: string): string => `${primary}-router`
 
 const deployment = (stage: Standing, { model, region, rpm, vendor }: Model) => {
@@ -45,8 +46,8 @@ const deployment = (stage: Standing, { model, region, rpm, vendor }: Model) => {
 }
 
 /**
- * A router over the collection's models and chains. Three tries with half a second doubling between them, on throttling,
- * unavailability, broken connections and server errors; a minute for each; any other error goes on at once.
+ * A router over the collection's models and chains. Throttling, unavailability, broken connections and server errors are
+ * retried twice, after 500 ms and 1 s; each attempt has a minute; other errors fall back at once.
  */
 export const layer = (
   stage: Standing,
@@ -68,7 +69,7 @@ export const layer = (
     onFailover: ({ from, reason, to }) => Console.log(`  ${from}: ${reason}; falling back to ${to}`),
   })
 
-/** Who answered, as the collection labels it, and what it said. */
+/** The answer, and the deployment that answered as the collection labels it. */
 export const ask = (
   models: Models,
   { format, maxTokens, primaryModel, question, systemPrompt, temperature }: Question,
@@ -94,6 +95,6 @@ const label = (models: Models, name: string): string => {
   return model === undefined ? name : `${vendors[model.vendor]}:${model.model}`
 }
 
-/** Every chain, a line each. */
+/** All chains, a line each. */
 export const printChains = (fallbacks: Fallbacks) =>
   Effect.forEach(Object.entries(fallbacks), ([primary, others]) => Console.log(`${primary} -> ${others.join(" -> ")}`))

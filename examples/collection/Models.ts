@@ -1,21 +1,20 @@
 /**
- * The collection's central configuration, in one place: every model with its vendor and its limit, who answers when it
- * cannot, and how patient all of them are.
+ * The collection's configuration: every model with its vendor and its limit, the fallback chains, and the timeouts.
  */
 import type { Vendor } from "../stage/Stage.ts"
 
-/** A model under a name of ours. */
+/** A model and its name in the collection. */
 export interface Model {
   readonly vendor: Extract<Vendor, "openai" | "anthropic" | "bedrock">
   readonly model: string
   readonly region?: string
-  /** Requests a minute. */
+  /** Requests per minute. */
   readonly rpm: number
 }
 
 export type Models = Readonly<Record<string, Model>>
 
-/** Who answers in whose place, in this order. */
+/** The fallbacks of each model, in order. */
 export type Fallbacks = Readonly<Record<string, ReadonlyArray<string>>>
 
 const [east, west] = ["us-east-1", "us-west-2"]
@@ -65,7 +64,7 @@ export const multiProviderFallbacks: Fallbacks = {
   "openai-gpt4o": ["anthropic-claude-4", "bedrock-claude-4"],
 }
 
-/** The second document's own: OpenAI, then Anthropic, then Bedrock. */
+/** The chains of the second document: OpenAI, then Anthropic, then Bedrock. */
 export const threeVendors: Models = {
   "openai-gpt4o": { vendor: "openai", model: "gpt-4o", rpm: 60 },
   "anthropic-claude-sonnet": { vendor: "anthropic", model: "claude-3-5-sonnet-20241022", rpm: 50 },
@@ -147,7 +146,7 @@ export const anthropicToBedrockFallbacks: Fallbacks = { claude: ["claude-on-bedr
 // Three ready strategies
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The cheapest first, and dearer ones behind it. */
+/** The cheapest first, then more expensive ones. */
 export const costOptimised: Models = {
   "bedrock-haiku": {
     vendor: "bedrock",
@@ -159,7 +158,7 @@ export const costOptimised: Models = {
   "anthropic-sonnet": { vendor: "anthropic", model: "claude-3-5-sonnet-20241022", rpm: 50 },
 }
 
-/** The quickest first, and the steadiest behind it. */
+/** The fastest first, then the most reliable. */
 export const performanceOptimised: Models = {
   "openai-gpt4o-mini": { vendor: "openai", model: "gpt-4o-mini", rpm: 100 },
   "bedrock-sonnet": {
@@ -170,7 +169,7 @@ export const performanceOptimised: Models = {
   },
 }
 
-/** One region, then another, then another model there. */
+/** One region, then another region, then another model in it. */
 export const multiRegion: Models = {
   "bedrock-sonnet-east": {
     vendor: "bedrock",
@@ -187,7 +186,7 @@ export const multiRegion: Models = {
   "bedrock-llama-west": { vendor: "bedrock", model: "meta.llama3-70b-instruct-v1:0", region: west, rpm: 30 },
 }
 
-/** All of them in the order they are written: each strategy is one chain. */
+/** All models in the order they are written: each strategy is one chain. */
 export const inOrder = (models: Models): Fallbacks => {
   const [first = "", ...others] = Object.keys(models)
   return { [first]: others }

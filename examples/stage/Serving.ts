@@ -1,4 +1,4 @@
-/** The gateway as a process of its own, over a configuration that stands beside the examples. */
+/** The gateway as a process, with a configuration file of the examples. */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { dirname, resolve } from "node:path"
@@ -7,12 +7,12 @@ import { fileURLToPath } from "node:url"
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
 export interface Serving {
-  /** Where it serves, such as `http://127.0.0.1:4000`. */
+  /** Its address, such as `http://127.0.0.1:4000`. */
   readonly url: string
   readonly stop: () => Promise<void>
 }
 
-/** What `understudy serve --config FILE` does, on a free port, where the file stands: among the examples if not said. */
+/** Runs `understudy serve --config FILE` on a free port, in the directory of the file. Default: the examples. */
 export const serve = async (file: string, environment: Record<string, string> = {}): Promise<Serving> => {
   const config = resolve(at(".."), file)
   const args = [at("../../packages/http/src/main.ts"), "serve", "--port", "0", "--config", config]

@@ -1,7 +1,7 @@
 /**
- * Where an example plays: at the vendors whose credentials are in the environment; with none there, at stand-ins on a
- * socket that speak the vendors' own protocols. Among live vendors, one without credentials refuses as it would refuse a
- * wrong key, and the example goes on to the next.
+ * The upstreams of an example: the vendors whose credentials are in the environment, or, if there are none, local servers
+ * with the vendors' protocols. Beside live vendors, a vendor without credentials fails with an authentication error, and the
+ * example falls back to the next.
  */
 import * as Behavior from "@understudy/providers/testing/Behavior"
 import * as FaultServer from "@understudy/providers/testing"
@@ -20,16 +20,16 @@ const credentials: Readonly<Record<Vendor, ReadonlyArray<string>>> = {
 
 const vendors: ReadonlyArray<Vendor> = ["openai", "anthropic", "bedrock", "gemini"]
 
-/** A stage, standing until its scope closes. */
+/** A stage, which lives until its scope closes. */
 export const make = Effect.gen(function* () {
   const live = new Set(vendors.filter((vendor) => credentials[vendor].some((name) => process.env[name])))
   const server = yield* FaultServer.make()
   const at = <Keys extends object>(vendor: Vendor, keys: Keys): Partial<Keys> => (live.has(vendor) ? {} : keys)
   return {
-    /** Whether nothing real is asked. */
+    /** Whether no vendor is called. */
     offline: live.size === 0,
     server,
-    /** The options that lead a vendor's provider to where it plays: none where that is the vendor itself. */
+    /** The provider options for a vendor's local server; none for the vendor itself. */
     openai: at("openai", { apiKey: "offline", baseUrl: `${server.url}/v1` }),
     anthropic: at("anthropic", { apiKey: "offline", baseUrl: server.url }),
     bedrock: at("bedrock", {
@@ -39,12 +39,12 @@ export const make = Effect.gen(function* () {
       secretAccessKey: "offline",
     }),
     gemini: at("gemini", { apiKey: "offline", baseUrl: server.url }),
-    /** The id to ask that vendor for. */
+    /** The model id to send. */
     model: (vendor: Vendor, id: string): string => {
       if (live.has(vendor)) return successor(id)
       return live.size === 0 ? id : `${id}/bad-key`
     },
-    /** Says what a model does, or how it fails, where it is a stand-in. */
+    /** Sets what a model answers, or how it fails, on a local server. */
     plays: (id: string, behaviours: ReadonlyArray<Behavior.Behavior>) =>
       live.size === 0 ? server.script(id, behaviours) : Effect.void,
   }
@@ -52,7 +52,7 @@ export const make = Effect.gen(function* () {
 
 const secrets: ReadonlyArray<string> = ["apiKey", "accessKeyId", "secretAccessKey"]
 
-/** The same options, for a vendor's layer, which takes its secrets redacted. */
+/** These options for a vendor's layer, which takes its secrets redacted. */
 export const redacted = (keys: Readonly<Record<string, string>>) =>
   Object.fromEntries(
     Object.entries(keys).map(([name, value]) => [name, secrets.includes(name) ? Redacted.make(value) : value]),

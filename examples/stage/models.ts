@@ -1,7 +1,7 @@
 /**
- * The originals' models, and their successors: some have been retired since, and some never were. Offline the ids are the
- * originals'; the vendors themselves are asked for the successor, or for what `UNDERSTUDY_MODEL_<ID>` says (the id in
- * capitals, everything but letters and digits an underscore).
+ * The models of the original systems and their successors: some have been retired, some never existed. Offline the ids are
+ * the original ones. Calls to vendors use the successor, or the id in `UNDERSTUDY_MODEL_<ID>` (the original id in capitals,
+ * with underscores for everything but letters and digits).
  */
 export const successors: Readonly<Record<string, string>> = {
   "gpt-3.5-turbo": "gpt-4o-mini",
@@ -22,7 +22,7 @@ export const successors: Readonly<Record<string, string>> = {
   "meta-llama/Llama-3-70b-chat-hf": "meta-llama/Llama-3.3-70B-Instruct-Turbo",
 }
 
-/** The id to ask a vendor itself for. */
+/** The id in calls to the vendor. */
 export const successor = (id: string): string => {
   const named = process.env[`UNDERSTUDY_MODEL_${id.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_")}`]
   return named ?? successors[id] ?? id

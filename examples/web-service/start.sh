@@ -1,6 +1,6 @@
 #!/bin/sh
-# Starts the gateway. The key that callers send, and the secret that sessions of the page are signed with, are
-# those of the environment; else they are made on the first start and kept in secrets/.
+# Starts the gateway. The key that callers send and the secret that signs sessions come from the environment. If they are
+# not set, the first start creates them in secrets/.
 set -eu
 
 made() {

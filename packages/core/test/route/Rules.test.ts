@@ -5,6 +5,7 @@ import type { Defaults } from "../../src/policy/Policies.ts"
 import * as Deployment from "../../src/deployment/Deployment.ts"
 import * as Route from "../../src/route/Route.ts"
 import * as Router from "../../src/Router.ts"
+import { strategies } from "../../src/route/Strategy.ts"
 import * as Testing from "../../src/Testing.ts"
 
 const { layer: provider } = Testing.script([Testing.reply("Hi")])
@@ -115,7 +116,7 @@ const rows: ReadonlyArray<readonly [written: Written, problem: string]> = [
   ],
   [
     { route: Route.balance(untyped("fastest"), ["a", "b"]) },
-    'routes.assistant.balance: expected one of ordered, shuffle, round-robin, latency, least-busy, cost, found "fastest"',
+    `routes.assistant.balance: expected one of ${strategies.join(", ")}, found "fastest"`,
   ],
   [
     { a: { model: "*" } },

@@ -96,7 +96,7 @@ describe("Strategy.order", () => {
   it.prop(
     "loses nobody and invents nobody, and leaves what it was given as it was",
     {
-      strategy: Schema.Literals(["ordered", "shuffle", "round-robin", "latency", "least-busy", "cost"]),
+      strategy: Schema.Literals(Strategy.strategies),
       made: Schema.Array(
         Schema.Struct({
           weight: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 5 })),
