@@ -111,13 +111,29 @@ describe("TypeScript in the documentation", () => {
   })
 })
 
+/** The anchors of a document's headings, as GitHub makes them. */
+const anchorsOf = (document: string): ReadonlySet<string> => {
+  const headings = readFileSync(document, "utf8")
+    .replaceAll(/^```[\s\S]*?^```$/gm, "")
+    .matchAll(/^#+ (.+)$/gm)
+  const anchor = (heading: string) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\w\- ]/g, "")
+      .replaceAll(" ", "-")
+  return new Set([...headings].map(([, heading = ""]) => anchor(heading)))
+}
+
 describe("links in the documentation", () => {
   for (const document of documents) {
     it(document, () => {
       const text = readFileSync(join(root, document), "utf8")
-      for (const [, target = ""] of text.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)) {
+      for (const [, target = "", anchor] of text.matchAll(/\]\(([^)#\s]*)(?:#([^)]*))?\)/g)) {
         if (/^[a-z]+:/.test(target)) continue
-        assert.isTrue(existsSync(join(root, dirname(document), target)), `${document} links to ${target}`)
+        const file = target === "" ? join(root, document) : join(root, dirname(document), target)
+        assert.isTrue(existsSync(file), `${document} links to ${target}`)
+        if (anchor !== undefined && file.endsWith(".md"))
+          assert.isTrue(anchorsOf(file).has(anchor), `${document} links to ${target}#${anchor}`)
       }
     })
   }
