@@ -9,12 +9,12 @@ const root = join(import.meta.dirname, "..")
 const retired: ReadonlyArray<readonly [word: RegExp, term: string]> = [
   [/unsaid/i, "droppedParams, dropped parameters; in imports: not imported"],
   [/unsayable/i, "requiredUnsupported"],
-  [/heldBack/i, "buffered"],
+  [/held[ -]?back/i, "buffered"],
   [/holdback/i, "StreamBuffer, buffer"],
   [/free-?form/i, "custom (tool)"],
-  [/passedOver/i, "skipped"],
+  [/passedOver|pass(?:es|ed|ing)? over/i, "skipped, to skip"],
   [/\bmoveOn\b/, "fallbackOn"],
-  [/\bResting\b/, "CoolingDown"],
+  [/\bresting\b/i, "cooling down, CoolingDown"],
   [/patience|\bpatient\b/i, "maxRetryAfter, timeout, policies"],
   [/\brecalled\b/i, "cache hit"],
   [/kept from before/i, "cache hit"],
@@ -25,6 +25,9 @@ const retired: ReadonlyArray<readonly [word: RegExp, term: string]> = [
   [/\bLedger\b/, "ReceiptBuilder, RequestLog"],
   [/\bMiss\b/, "FailedStep"],
   [/\bVerdict\b/, "Availability, SkipReason, CheckResult"],
+  [/\bunheard\b/i, "not yet logged, unknown"],
+  [/\bsomebody\b/i, "a deployment, a client"],
+  [/\banybody\b/i, "any client, any caller"],
 ]
 
 /** Where the words are retired. */
