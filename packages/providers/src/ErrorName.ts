@@ -1,8 +1,8 @@
 /**
- * What the name of an error means: a code, a type or an exception's class, in any vendor's spelling. `RateLimitError`,
- * `rate_limit_error` and `litellm.RateLimitError` are one name.
+ * Classifies errors by name: a code, a type or an exception's class, in any spelling. `RateLimitError`, `rate_limit_error`
+ * and `litellm.RateLimitError` are one name.
  *
- * Names that only one vendor has, or that mean with it what they mean with no other, stand in that vendor's `Errors.ts`.
+ * Names that only one vendor has, or uses differently, are in that vendor's `Errors.ts`.
  *
  * Sources: the vendors' documentation, as their `Errors.ts` name it; the exceptions of LiteLLM and of OpenAI's SDKs; the
  * error types of llama.cpp's, vLLM's, SGLang's, Text Generation Inference's and Ollama's servers.
@@ -10,7 +10,7 @@
 import type { Reason } from "@understudy/core/ProviderError"
 import type * as Duration from "effect/Duration"
 
-/** The name in snake case, without a module before it and without `error` or `exception` behind it. */
+/** The name in snake case, without its module and without the suffix `error` or `exception`. */
 export const normalize = (name: string): string =>
   name
     .slice(name.lastIndexOf(".") + 1)
@@ -67,16 +67,16 @@ const names: ReadonlyArray<readonly [Kind, RegExp]> = [
   ],
 ]
 
-/** A name of these is about the caller's own words, whatever else stands in it: `invalid_timeout`, `missing_upstream`. */
+/** Prefixes of names about the request, whatever follows: `invalid_timeout`, `missing_upstream`. */
 const blaming = /^(?:invalid|missing|unsupported|unknown|unrecognized|bad(?!_gateway|_response)|malformed)_/
 const timeout = /(?:^|_)(?:time_?out|timed_out|deadline_exceeded)$/
 const overloaded =
   /(?:^|_)(?:over_?load(?:ed)?|unavailable|capacity_exceeded|at_capacity|no_capacity|busy|loading|not_ready)$/
-/** What broke behind the server that answered: its own parts, its upstream, or the way there. */
+/** Names of failures of the server, its upstream or the connection to it. */
 const broken =
   /(?:^|_)(?:server|internal|upstream|gateway|connection|network|backend|provider|stream|fallback|engine|inference|generation|processing|unexpected|worker|gpu|cuda|conflict)(?:_(?:read|write|response|request|side))?(?:_(?:error|failed|failure|fault|closed|reset|refused|lost|interrupted|aborted|broken|disconnected|died|crashed|shut_?down|http))?$|^(?:conflict|bad_gateway|bad_response(?:_body)?|do_request_failed|(?:read|get)_\w+_failed|no_available_\w+|out_of_memory|oom|preempted|cancell?ed|aborted|shutting_down)$/
 
-/** What a name that tells what failed means, or nothing. `feature` is what it is told of, where it is a lack. */
+/** The reason of a name; `undefined` if the name is not specific. `feature` is for `Unsupported`. */
 export const of = (
   name: string | undefined,
   {
@@ -110,17 +110,14 @@ export const of = (
   }
 }
 
-/**
- * Whether a name tells no more than that a server failed, such as `server_error`, `upstream_error` or `ConflictError`: a
- * word of what it failed of tells more.
- */
+/** Whether a name only says that a server failed, such as `server_error`, `upstream_error` or `ConflictError`. */
 export const isServers = (name: string | undefined): boolean => {
   if (name === undefined) return false
   const normal = normalize(name)
   return !blaming.test(normal) && broken.test(normal)
 }
 
-/** Whether a name says that the request is at fault: `invalid_request_error`, `BadRequestError`, `INVALID_ARGUMENT`. */
+/** Whether a name blames the request: `invalid_request_error`, `BadRequestError`, `INVALID_ARGUMENT`. */
 export const isCallers = (name: string | undefined): boolean =>
   name !== undefined &&
   /^(?:invalid_request|bad_request|invalid_argument|out_of_range|validation|unprocessable_entity|request_too_large|invalid_input)$/.test(

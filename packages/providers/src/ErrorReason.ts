@@ -1,50 +1,50 @@
 /**
- * What an error means, decided in one order for every vendor: by its code, by words that tell what it is of, by its type,
- * by words of a server's trouble, and last by the status. What is wrapped in its message, another server's error, counts
- * where it says no more of itself than that it failed.
+ * Classifies errors of all vendors, in this order: by code, by messages about the account, the request or the model, by type,
+ * by messages about server failures, and last by status. An error wrapped in the message, from an upstream of the server,
+ * is used where the outer code, type and status are not specific.
  */
 import type { Reason } from "@understudy/core/ProviderError"
 import type * as Duration from "effect/Duration"
 import * as ErrorName from "./ErrorName.ts"
-import * as ErrorWords from "./ErrorWords.ts"
+import * as ErrorMessage from "./ErrorMessage.ts"
 import * as HttpStatusReason from "./HttpStatusReason.ts"
 import * as WrappedError from "./WrappedError.ts"
 
-/** What an error said of itself. */
-export interface Said {
+/** The fields of an error. */
+export interface WireError {
   readonly code?: string | undefined
   readonly type?: string | undefined
   readonly message?: string | undefined
-  /** The field to blame. */
+  /** The invalid field of the request. */
   readonly param?: string | undefined
-  /** The status that stands for a code. */
+  /** The status inside the error. */
   readonly status?: number | undefined
 }
 
-/** A vendor's own table: codes, words and types that mean what they mean with no other. */
-export interface Own {
+/** A vendor's own table: codes, messages and types that only this vendor has. It takes precedence. */
+export interface VendorTable {
   readonly byCode?: (code: string) => Reason | undefined
-  readonly byWords?: (message: string) => Reason | undefined
+  readonly byMessage?: (message: string) => Reason | undefined
   readonly byType?: (type: string) => Reason | undefined
 }
 
-/** The reason. `status` is the answer's, or the one that an error inside a stream names. */
+/** The reason of an error. `status` is the response's, or that in an error event of a stream. */
 export const of = (
-  said: Said,
+  error: WireError,
   status: number | undefined,
   retryAfter: Duration.Duration | undefined,
-  own: Own = {},
+  own: VendorTable = {},
 ): Reason => {
-  const { code, message, param, type } = said
+  const { code, message, param, type } = error
   const inner = WrappedError.of(message)
   const named = (name: string): Reason | undefined => ErrorName.of(name, { feature: param ?? message, retryAfter })
   const byCode = (name: string): Reason | undefined => own.byCode?.(name) ?? named(name)
   const byType = (name: string): Reason | undefined => own.byType?.(name) ?? named(name)
   const failed: Reason = { _tag: "ServerError", retryAfter }
-  /** Says no more than that a server failed. */
+  /** Whether the code only says that a server failed. */
   const isFailure = ErrorName.isServers(code)
   const known =
-    (isVague(status) ? (inner.status ?? (isServersCode(said.status) ? said.status : undefined)) : undefined) ?? status
+    (isVague(status) ? (inner.status ?? (isServersCode(error.status) ? error.status : undefined)) : undefined) ?? status
   const context = {
     isRelayed: inner.types.length > 0,
     param,
@@ -54,44 +54,44 @@ export const of = (
 
   return (
     first(code, inner.codes, byCode) ??
-    (message === undefined ? undefined : own.byWords?.(message)) ??
-    ErrorWords.of(message, context) ??
+    (message === undefined ? undefined : own.byMessage?.(message)) ??
+    ErrorMessage.of(message, context) ??
     first(type, inner.types, byType) ??
-    ErrorWords.trouble(message, context) ??
+    ErrorMessage.serverFailure(message, context) ??
     (isFailure || isServersType(type, status) ? failed : undefined) ??
-    byStatus(known, !isServersCode(said.status) && [type, ...inner.types].some(ErrorName.isCallers), said, retryAfter)
+    byStatus(known, !isServersCode(error.status) && [type, ...inner.types].some(ErrorName.isCallers), error, retryAfter)
   )
 }
 
-/** The code comes before the type. */
+/** Whether the status inside the error is a server's: it takes precedence over a type that blames the request. */
 const isServersCode = (code: number | undefined): boolean => code !== undefined && code >= 500
 
-/** A status that a wrapper gives to errors of every kind. */
+/** Whether wrappers use this status for errors of every kind. */
 const isVague = (status: number | undefined): boolean => status === undefined || status === 400 || status >= 500
 
-/** A relay calls an upstream's refusal `upstream_error` too: its status tells. */
+/** Whether the type is a server failure. Relays send `upstream_error` with a status below 500 for rejected requests too. */
 const isServersType = (type: string | undefined, status: number | undefined): boolean =>
   status !== undefined && status < 500 && /upstream|provider/i.test(type ?? "") ? false : ErrorName.isServers(type)
 
 const first = (
   name: string | undefined,
   others: ReadonlyArray<string>,
-  ask: (name: string) => Reason | undefined,
+  classify: (name: string) => Reason | undefined,
 ): Reason | undefined => {
-  const reason = name === undefined ? undefined : ask(name)
+  const reason = name === undefined ? undefined : classify(name)
   if (reason !== undefined) return reason
   for (const other of others) {
-    const inner = ask(other)
+    const inner = classify(other)
     if (inner !== undefined) return inner
   }
   return undefined
 }
 
-/** `blames` whether the error's type says that the request is at fault: vendors say it of bad keys and missing models too. */
+/** The reason by status. `blames`: the type blames the request, as some vendors do for bad keys and missing models too. */
 const byStatus = (
   status: number | undefined,
   blames: boolean,
-  { param }: Said,
+  { param }: WireError,
   retryAfter: Duration.Duration | undefined,
 ): Reason => {
   if (status === undefined) return blames ? { _tag: "InvalidRequest", param } : { _tag: "ServerError", retryAfter }

@@ -1,23 +1,23 @@
 /**
- * What a bare HTTP status means, where a provider said nothing that tells more. The last word of every vendor's table.
+ * Classifies errors by HTTP status alone. Every vendor's table ends with it.
  */
 import type { Reason } from "@understudy/core/ProviderError"
 import type * as Duration from "effect/Duration"
 
-/** What else is known of the refusal: the field it blames, and when to come back. */
+/** The invalid field of the request, and the wait before a retry. */
 export interface Details {
   readonly param?: string | undefined
   readonly retryAfter?: Duration.Duration | undefined
 }
 
 /**
- * The reason of a status that is not 2xx. 529 is Anthropic's, 498 Groq's, 424 Bedrock's model that failed. A conflict, what
- * comes too early and what a proxy on the way gave up is not what was asked, but when: another try may pass.
+ * The reason of a status that is not 2xx. 529 is Anthropic's, 498 Groq's, 424 a failed model on Bedrock. 409, 425 and 499
+ * are about the moment, not the request: a retry may succeed.
  */
 export const of = (status: number, { param, retryAfter }: Details = {}): Reason => {
   switch (status) {
     case 401:
-    // A proxy's: no vendor sends it.
+    // Sent by proxies, not by vendors.
     case 407:
       return { _tag: "Authentication" }
     case 402:
@@ -49,7 +49,9 @@ export const of = (status: number, { param, retryAfter }: Details = {}): Reason 
   }
 }
 
-const others: ReadonlySet<number> = new Set([401, 402, 403, 404, 408, 409, 410, 421, 423, 424, 425, 429, 451, 498, 499])
+const notRequests: ReadonlySet<number> = new Set([
+  401, 402, 403, 404, 408, 409, 410, 421, 423, 424, 425, 429, 451, 498, 499,
+])
 
-/** Whether a status says that the request is at fault, and neither the key, the model nor the moment. */
-export const isRequests = (status: number): boolean => status >= 400 && status < 500 && !others.has(status)
+/** Whether a status blames the request, not the key, the model or the moment. */
+export const isRequests = (status: number): boolean => status >= 400 && status < 500 && !notRequests.has(status)

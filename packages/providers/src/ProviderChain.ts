@@ -1,5 +1,5 @@
 /**
- * A fallback chain in as few words as there are: an array of providers, tried in order, or the quickest first.
+ * A fallback chain with little code: an array of providers, tried in order or by another strategy.
  *
  * ```ts
  * const chain = Chain.make([
@@ -9,7 +9,7 @@
  * const { content, provider } = await chain.chat("What is the capital of France?")
  * ```
  *
- * For those who write Effect, `Chain.layer` is the same as a `Router` with one route, `chain`.
+ * In Effect code, `Chain.layer` gives a `Router` with one route, `chain`.
  */
 import * as Chat from "@understudy/core/Chat"
 import * as Promises from "@understudy/core/Promise"
@@ -29,60 +29,62 @@ import type { Problem } from "./config/ConfigError.ts"
 import type { ProviderStartError } from "./ProviderStartError.ts"
 
 /**
- * One provider of a chain, in the words of a configuration's `deployments`, whatever else they say included. `timeout`
- * is how long a plain answer, and a stream's first token, may take, such as `"30s"`.
+ * A provider of a chain. Any other key of a configuration's deployments is accepted too. `timeout`, such as `"30s"`, limits
+ * a complete response and a stream's first token.
  */
 export interface Link {
   readonly provider: VendorName
   readonly model: string
-  /** What it is called in answers and callbacks: its vendor's name if not said. */
+  /** Its name in responses and callbacks. Default: its vendor's name. */
   readonly name?: string | undefined
   readonly apiKey?: string | undefined
   readonly baseUrl?: string | undefined
   readonly timeout?: string | undefined
-  /** Its share where the strategy goes by weights. */
+  /** Its weight, for strategies with weights. */
   readonly weight?: number | undefined
   readonly [key: string]: unknown
 }
 
+/** The settings of a chain. */
 export interface Options {
-  /** `ordered` if not said: as written. */
+  /** The order in which providers are tried. Default: `ordered`. */
   readonly strategy?: Strategy | undefined
-  /** How often one provider is asked again, and how long it is waited for, such as `{ times: 2, base: "500ms" }`. */
+  /** Retries of one provider and the delay between them, such as `{ times: 2, base: "500ms" }`. */
   readonly retry?: { readonly times?: number; readonly base?: string; readonly max?: string } | undefined
-  /** When a failing provider is left alone, and for how long: `{ failures: 3, open: "5s" }` if not said. */
+  /** When a failing provider is skipped, and for how long. Default: `{ failures: 3, open: "5s" }`. */
   readonly circuit?: { readonly failures?: number; readonly open?: string } | undefined
   readonly onFailover?: ((from: string, to: string, reason: ReasonTag) => void) | undefined
-  readonly onSuccess?: ((answered: Answered) => void) | undefined
+  readonly onSuccess?: ((call: ChainCall) => void) | undefined
 }
 
-/** Who answered, and how long the whole call took, in milliseconds. */
-export interface Answered {
+/** The provider that answered, and the duration of the call in milliseconds. */
+export interface ChainCall {
   readonly provider: string
   readonly latency: number
   readonly receipt: Receipt
 }
 
-export interface Answer extends Answered {
+/** The response to a call. */
+export interface ChainResponse extends ChainCall {
   readonly content: string
-  /** The model as its vendor calls it. */
+  /** The vendor's id of the model. */
   readonly model: string
   readonly response: Chat.Response
 }
 
-/** A request without its model: a chain has but one. */
-export type Asked = Omit<Chat.Request, "model">
+/** A request without a model: a chain has one route. */
+export type ChainRequest = Omit<Chat.Request, "model">
 
-/** A chain at work. Calls reject with a `RouterError` that tells what was tried. */
+/** A running chain. Calls reject with a `RouterError` that lists the attempts. */
 export interface Chain {
-  readonly chat: (asked: string | Asked, options?: Promises.Options) => Promise<Answer>
-  /** The answer's text, piece by piece. Leaving the loop closes the upstream. */
-  readonly stream: (asked: string | Asked) => AsyncIterable<string>
+  readonly chat: (request: string | ChainRequest, options?: Promises.Options) => Promise<ChainResponse>
+  /** The text of the response in pieces. Leaving the loop closes the connection to the provider. */
+  readonly stream: (request: string | ChainRequest) => AsyncIterable<string>
   readonly close: () => Promise<void>
   readonly [Symbol.asyncDispose]: () => Promise<void>
 }
 
-/** Links or options that say something wrong: every problem, with its place. */
+/** Invalid links or options: every problem, with its path. */
 export class InvalidChain extends Data.TaggedError("InvalidChain")<{ readonly problems: ReadonlyArray<Problem> }> {
   override get message(): string {
     return this.problems.map(({ message, path }) => `${path}: ${message}`).join("\n")
@@ -94,7 +96,7 @@ export const route = "chain"
 
 type Links = readonly [Link, ...ReadonlyArray<Link>]
 
-/** The chain as a `Router`. It goes on to the next provider after any error. */
+/** The chain as a `Router`. It falls back to the next provider on any error. */
 export const layer = (
   links: Links,
   options: Options = {},
@@ -106,32 +108,32 @@ export const layer = (
   return Router.layer({
     ...Config.toOptions(settings.success),
     onFailover: onFailover && (({ from, reason, to }) => Effect.sync(() => onFailover(from, to, reason))),
-    onSuccess: onSuccess && ((receipt) => Effect.sync(() => onSuccess(answered(receipt)))),
+    onSuccess: onSuccess && ((receipt) => Effect.sync(() => onSuccess(callOf(receipt)))),
   })
 }
 
-/** The chain, for those who do not write Effect. It starts with its first call, and stands until it is closed. */
+/** The chain with Promises. It starts with the first call, and runs until it is closed. */
 export const make = (links: Links, options: Options = {}): Chain => {
   const router = Promises.make(layer(links, options))
-  const models = new Map(named(links).map(({ model, name }) => [name, model]))
+  const models = new Map(withNames(links).map(({ model, name }) => [name, model]))
   return {
-    chat: (asked, how) =>
-      router.chat(request(asked), how).then(({ receipt, response }) => ({
-        ...answered(receipt),
+    chat: (input, options) =>
+      router.chat(toRequest(input), options).then(({ receipt, response }) => ({
+        ...callOf(receipt),
         content: Chat.text(response),
         model: response.model ?? models.get(receipt.deployment ?? "") ?? "",
         response,
       })),
-    stream: (asked) => texts(router.stream(request(asked))),
+    stream: (input) => texts(router.stream(toRequest(input))),
     close: router.close,
     [Symbol.asyncDispose]: router.close,
   }
 }
 
-const request = (asked: string | Asked): Chat.Request =>
-  Predicate.isString(asked) ? { model: route, messages: [Chat.user(asked)] } : { ...asked, model: route }
+const toRequest = (input: string | ChainRequest): Chat.Request =>
+  Predicate.isString(input) ? { model: route, messages: [Chat.user(input)] } : { ...input, model: route }
 
-const answered = (receipt: Receipt): Answered => ({
+const callOf = (receipt: Receipt): ChainCall => ({
   provider: receipt.deployment ?? "",
   latency: receipt.millis ?? 0,
   receipt,
@@ -141,8 +143,8 @@ async function* texts(parts: AsyncIterable<Chat.Part>): AsyncGenerator<string> {
   for await (const part of parts) if (part.type === "text") yield part.text
 }
 
-/** Each link under a name of its own: two of one vendor are `openai` and `openai-2`. */
-const named = (links: Links): ReadonlyArray<Link & { readonly name: string }> => {
+/** Links with unique names: two of one vendor are `openai` and `openai-2`. */
+const withNames = (links: Links): ReadonlyArray<Link & { readonly name: string }> => {
   const seen = new Map<string, number>()
   return links.map((link) => {
     const name = link.name ?? link.provider
@@ -152,9 +154,9 @@ const named = (links: Links): ReadonlyArray<Link & { readonly name: string }> =>
   })
 }
 
-/** The chain as a configuration's document. */
+/** The configuration of the chain. */
 const document = (links: Links, { circuit, retry, strategy = "ordered" }: Options) => {
-  const all = named(links)
+  const all = withNames(links)
   return {
     defaults: { ...(retry && { retry }), ...(circuit && { circuit }) },
     deployments: Object.fromEntries(

@@ -1,9 +1,10 @@
 /**
- * A provider that cannot start: its SDK is not installed, or something it needs is not set. The message says what to do.
+ * The error of a provider that cannot start: its SDK is not installed, or a setting is missing. The message says what to do.
  */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 
+/** A provider could not start. */
 export class ProviderStartError extends Data.TaggedError("ProviderStartError")<{
   /** The vendor, such as `"openai"`. */
   readonly provider: string
@@ -11,7 +12,7 @@ export class ProviderStartError extends Data.TaggedError("ProviderStartError")<{
   readonly cause?: unknown
 }> {}
 
-/** Loads a vendor's SDK, an optional peer dependency; a missing one says what to install. */
+/** Loads a vendor's SDK, an optional peer dependency. The error names the packages to install. */
 export const sdk = <Module>(
   provider: string,
   packages: string,

@@ -1,34 +1,34 @@
 /**
- * An error within the words of another: a relay such as LiteLLM puts what its upstream sent into its own message, behind
- * its own exception's name, and often under a status of its own.
+ * Finds the error inside another error's message. Relays such as LiteLLM put their upstream's error into their own message,
+ * after the name of their own exception, often with another status.
  *
  * `litellm.InternalServerError: InternalServerError: OpenAIException - {"error":{"code":400,"type":"exceed_context_size_error"}}`
- * is one, and `Error code: 429 - {'error': {'type': 'tokens'}}`, which is how OpenAI's Python SDK says it.
+ * and `Error code: 429 - {'error': {'type': 'tokens'}}`, from OpenAI's Python SDK, are examples.
  */
 
-/** What the inner error said of itself, in the order it stands. */
+/** The fields of the inner error, in their order in the message. */
 export interface Wrapped {
   readonly codes: ReadonlyArray<string>
-  /** Its types, then the exceptions that the message begins with. */
+  /** Its types, then the exceptions at the beginning of the message. */
   readonly types: ReadonlyArray<string>
   readonly status: number | undefined
 }
 
 const none: Wrapped = { codes: [], types: [], status: undefined }
 
-/** The most of a message that is looked through. */
-const most = 8000
+/** The maximum of characters of a message that are searched. */
+const maxLength = 8000
 
-/** Whether there is a body of an error in it, as JSON, escaped JSON or a Python value. */
+/** The beginning of an error body: JSON, escaped JSON or a Python value. */
 const body = /\{\s{0,20}\\*["'](?:error|message|detail|type|code|object)\\*["']\s{0,3}:/
 const field = /\\*["'](code|type|status|error_type|reason)\\*["']\s{0,3}:\s{0,3}(?:\\*["'])?([A-Za-z0-9_.-]{1,80})/g
 const sdk = /\b(?:error|status) code:? (\d{3})\b/i
 const exception = /^(?:[a-z_]{1,40}\.){0,4}([A-Z]\w{1,60}(?:Error|Exception|Timeout)|Timeout):\s/
 
-/** What an error that is wrapped in `message` says of itself. */
+/** The fields of the error wrapped in `message`. */
 export const of = (message: string | undefined): Wrapped => {
   if (message === undefined) return none
-  const text = message.length > most ? message.slice(0, most) : message
+  const text = message.length > maxLength ? message.slice(0, maxLength) : message
   const types: Array<string> = []
   const codes: Array<string> = []
   let status: number | undefined

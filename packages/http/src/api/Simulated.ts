@@ -14,7 +14,7 @@ import * as JsonBody from "./JsonBody.ts"
 
 /** Adds the endpoint to the `HttpRouter` in context. */
 export const layer = HttpRouter.use((http) =>
-  Effect.flatMap(Simulated.Switchboard, (switchboard) =>
+  Effect.flatMap(Simulated.SimulatedRegistry, (registry) =>
     http.add(
       "POST",
       "/simulated/:deployment",
@@ -22,7 +22,7 @@ export const layer = HttpRouter.use((http) =>
         yield* requireOperatorKey
         const { deployment = "" } = yield* HttpRouter.params
         const body = yield* JsonBody.read
-        const fault = yield* Effect.mapError(switchboard.send(deployment, body), (error) =>
+        const fault = yield* Effect.mapError(registry.send(deployment, body), (error) =>
           error._tag === "NotSimulated"
             ? ApiError.invalid(error.message, { status: 404, code: "not_simulated", param: "deployment" })
             : ApiError.invalid(error.message, { param: error.field }),

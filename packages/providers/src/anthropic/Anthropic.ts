@@ -1,8 +1,8 @@
 /**
- * Anthropic by its Messages API, over `@anthropic-ai/sdk`, and with `baseUrl` any endpoint that speaks it.
+ * The provider of Anthropic, over the Messages API and `@anthropic-ai/sdk`. `baseUrl` selects any compatible endpoint.
  *
- * The SDK knows the addresses and signs in; its retries and deadlines are off, and what it would parse is read here, for
- * it takes a stream that was cut for one that has ended.
+ * The SDK builds addresses and headers once. Its retries and timeouts are not used, and responses are read here: the SDK
+ * takes an interrupted stream for a complete one.
  */
 import { Provider } from "@understudy/core/Provider"
 import type * as Config from "effect/Config"
@@ -31,20 +31,20 @@ import * as Errors from "./Errors.ts"
 // ---------------------------------------------------------------------------------------------------------------------
 
 export interface Options {
-  /** Else `ANTHROPIC_API_KEY`. May be left out with a `baseUrl`, whose server may not ask for one. */
+  /** The API key. Default: `ANTHROPIC_API_KEY`; with a `baseUrl`, no key. */
   readonly apiKey?: Secret.Secret | undefined
-  /** Where a compatible endpoint is, such as `http://127.0.0.1:8080`, with or without `/v1`; else Anthropic's own. */
+  /** The address of a compatible endpoint, such as `http://127.0.0.1:8080`, with or without `/v1`. Default: Anthropic's. */
   readonly baseUrl?: string | undefined
-  /** Sent with every request, such as `anthropic-beta`; a native call's own win. */
+  /** Headers of every request, such as `anthropic-beta`. Those of a native call take precedence. */
   readonly headers?: Readonly<Record<string, string>> | undefined
   /**
-   * Whether its server is a local one, which may have to load its model first: it is given longer to answer. By the vendor
-   * and the address if not said.
+   * Whether the server is local. A local server gets more time to answer, because it may have to load its model. Default: by
+   * vendor and address.
    */
   readonly local?: boolean | undefined
-  /** The address of a proxy that its connections go through; else `HTTPS_PROXY` or `HTTP_PROXY`, unless `NO_PROXY` names its host. */
+  /** The address of a proxy. Default: `HTTPS_PROXY` or `HTTP_PROXY`, unless `NO_PROXY` contains the host. */
   readonly proxy?: Secret.Secret | undefined
-  /** How long a new connection may take to stand; 5 seconds if not said. */
+  /** The timeout for opening a connection. Default: 5 seconds. */
   readonly connectTimeout?: Duration.Input | undefined
 }
 
@@ -52,18 +52,18 @@ export interface Options {
 // Make
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The provider. Its connections are the transport's. */
+/** The provider. Its connections belong to the `Transport`. */
 export const make = Effect.fnUntraced(function* (
   options: Options = {},
 ): Effect.fn.Return<Provider["Service"], ProviderStartError | Config.ConfigError> {
   const sdk = yield* Start.sdk("anthropic", "@anthropic-ai/sdk", () => import("@anthropic-ai/sdk"))
-  // Anthropic's key is Anthropic's: another server is only ever sent the key that was named for it.
+  // The key of the environment is only sent to Anthropic: another server gets a configured key.
   const key = yield* options.baseUrl === undefined || options.apiKey !== undefined
     ? Secret.read(options.apiKey, "ANTHROPIC_API_KEY")
     : Effect.undefined
   if (key === undefined && options.baseUrl === undefined) return yield* noKey
   const client = new sdk.Anthropic({
-    // Given none, the SDK would look for credentials in the user's files.
+    // Without a key the SDK searches the user's files for credentials.
     apiKey: key === undefined ? "none" : Redacted.value(key),
     baseURL: (options.baseUrl ?? "https://api.anthropic.com").replace(/\/+$/, "").replace(/\/v1$/, ""),
     defaultHeaders: { ...(key === undefined ? { authorization: null } : undefined), ...options.headers },
@@ -110,7 +110,7 @@ const isAnthropic = (baseUrl: string): boolean => /^https:\/\/(?:[\w-]+\.)*anthr
 const noKey = Effect.fail(
   new ProviderStartError({
     provider: "anthropic",
-    message: "no API key: set ANTHROPIC_API_KEY, or give the deployment an apiKey (or a baseUrl that asks for none)",
+    message: "no API key: set ANTHROPIC_API_KEY, or set apiKey on the deployment (or a baseUrl that needs no key)",
   }),
 )
 

@@ -1,6 +1,5 @@
 /**
- * What Anthropic's errors mean. One table for all the ways they come in: thrown by the SDK, sent as a body, or as an
- * event inside a stream, which has no status.
+ * The reasons of Anthropic's errors: error bodies, and events inside a stream, which have no status.
  *
  * Sources: platform.claude.com, "Errors" and "Rate limits", and the SDK's own list of error codes.
  */
@@ -13,13 +12,13 @@ import type * as Wire from "../protocols/messages/Errors.ts"
 // The table
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What an error means: see `ErrorReason` for the order. */
+/** The reason of an error. `ErrorReason` sets the order of the tests. */
 export const reason = (error: Wire.WireError, status?: number, retryAfter?: Duration.Duration): Reason => {
   const { message, param, type } = error
   if (status === 404 && type === undefined) return notFound(message, param)
   return ErrorReason.of(error, status ?? error.status, retryAfter, {
     byCode: (code) => byCode(code, retryAfter),
-    byWords: (words) => byWords(words, param, status),
+    byMessage: (message) => byMessage(message, param, status),
     byType: (name) => (name === "not_found_error" ? notFound(message, param) : byType(name)),
   })
 }
@@ -32,7 +31,7 @@ const byCode = (code: string, retryAfter: Duration.Duration | undefined): Reason
 }
 
 const blocked = /content filtering policy/i
-/** The words of a 400 that another model need not answer with: the request is sound, this model does not take it. */
+/** Messages about a valid request that this model does not support. */
 const unable = new RegExp(
   [
     /(?:not (?:yet )?(?:supported|available|allowed)|deprecated|cannot both be specified) (?:for|on|by|with) (?:this|the) (?:\w+ )?model/,
@@ -44,7 +43,7 @@ const unable = new RegExp(
   "i",
 )
 
-const byWords = (message: string, param: string | undefined, status: number | undefined): Reason | undefined => {
+const byMessage = (message: string, param: string | undefined, status: number | undefined): Reason | undefined => {
   if (status === 429 || (status !== undefined && status >= 500)) return undefined
   if (blocked.test(message)) return { _tag: "ContentPolicy" }
   return unable.test(message) ? { _tag: "Unsupported", feature: param ?? message } : undefined
@@ -52,7 +51,7 @@ const byWords = (message: string, param: string | undefined, status: number | un
 
 const byType = (type: string): Reason | undefined => (type === "billing_error" ? { _tag: "QuotaExhausted" } : undefined)
 
-/** A file, a container or a skill that is not there is the request's fault, and says nothing of the model. */
+/** A missing file, container or skill is an error of the request, not of the model. */
 const notFound = (message: string | undefined, param: string | undefined): Reason =>
   message !== undefined && /^(?:file|container|skill|thread)\b/i.test(message)
     ? { _tag: "InvalidRequest", param }

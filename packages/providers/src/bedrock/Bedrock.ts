@@ -1,9 +1,8 @@
 /**
- * Amazon Bedrock, by its Converse API, over `@aws-sdk/client-bedrock-runtime`: one region and one account.
+ * The provider of Amazon Bedrock, over its Converse API and `@aws-sdk/client-bedrock-runtime`: one region, one account.
  *
- * The SDK resolves credentials, signs and sends, once and without a deadline of its own; what it should do again, and
- * when it has waited long enough, is the engine's to decide. Its connections are HTTP/1.1, kept alive, in a pool of the
- * layer's own: AWS's HTTP/2 costs about twice the CPU.
+ * The SDK resolves credentials, signs and sends. Its retries and timeouts are off, because the router retries and times
+ * out. Each layer has its own pool of HTTP/1.1 connections: AWS's HTTP/2 takes about twice the CPU.
  */
 import type {
   BedrockRuntimeClientConfig,
@@ -54,17 +53,17 @@ import * as Raw from "./Raw.ts"
 // ---------------------------------------------------------------------------------------------------------------------
 
 export interface Options extends Credentials.Options {
-  /** Else `AWS_REGION`, `AWS_DEFAULT_REGION`, or the profile's. */
+  /** The AWS region. Default: `AWS_REGION`, `AWS_DEFAULT_REGION`, or the profile's. */
   readonly region?: string | undefined
-  /** Another address than the region's, such as a VPC endpoint's; else `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`. */
+  /** An address in place of the region's, such as a VPC endpoint's. Default: `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`. */
   readonly endpoint?: string | undefined
-  /** Applied to every call, whatever the call itself says. */
+  /** Applied to every call. Replaces the guardrail of a call. */
   readonly guardrail?: Guardrail.Guardrail | undefined
-  /** What the variables of a managed prompt hold, where the model is one's ARN. */
+  /** The variables of a managed prompt, if the model is a prompt's ARN. */
   readonly promptVariables?: Readonly<Record<string, string>> | undefined
-  /** The address of a proxy that its connections go through; else `HTTPS_PROXY` or `HTTP_PROXY`, unless `NO_PROXY` names its host. */
+  /** The address of a proxy. Default: `HTTPS_PROXY` or `HTTP_PROXY`, unless `NO_PROXY` contains the host. */
   readonly proxy?: Secret | undefined
-  /** How long a new connection may take to stand; 5 seconds if not said. */
+  /** The timeout for opening a connection. Default: 5 seconds. */
   readonly connectTimeout?: Duration.Input | undefined
 }
 
@@ -74,73 +73,91 @@ const defaultConnectTimeout = Duration.seconds(5)
 // Make
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The provider; its client and its connections are closed with the scope. */
+/** The provider. The scope closes its client and its connections. */
 export const make = Effect.fnUntraced(function* (
   options: Options = {},
 ): Effect.fn.Return<Provider["Service"], ProviderStartError | Config.ConfigError, Scope.Scope> {
   const sdk = yield* load
   const credentials = yield* Credentials.resolve(options)
-  const roles = credentials._tag === "Role" ? yield* loadRoles : undefined
-  const region =
-    options.region ?? (yield* Credentials.variable("AWS_REGION")) ?? (yield* Credentials.variable("AWS_DEFAULT_REGION"))
-  const address = options.endpoint ?? (yield* Credentials.variable("AWS_ENDPOINT_URL_BEDROCK_RUNTIME"))
-  const proxy = yield* Proxy.resolve(
-    "bedrock",
-    options.proxy,
-    address ?? `https://bedrock-runtime.${region ?? "any"}.amazonaws.com`,
-  )
-  const handlers = Connections.make(
-    sdk.NodeHttpHandler,
-    Duration.toMillis(options.connectTimeout ?? defaultConnectTimeout),
-    proxy,
-  )
-  const secrets = Secrets.make({ keys: Credentials.secrets(credentials), urls: [address, proxy] })
-  const scrub = Redaction.make(secrets)
-  const note: Credentials.Note = (identity) => secrets.note(Credentials.found(identity))
-  const config = {
-    ...Credentials.clientConfig(credentials, roles, note, proxy === undefined ? undefined : handlers.kept),
-    ...(region === undefined ? undefined : { region }),
-    ...(address === undefined ? undefined : { endpoint: address }),
-  }
-  const client: Raw.Client = { ...(yield* connect(sdk, handlers, config)), note, scrub: scrub.answer }
-
-  const described = Credentials.describe(credentials)
+  const { client, redaction } = yield* connect(sdk, credentials, options)
   const clock = yield* Clock.Clock
-  const fromEvent = Errors.fromEvent(() => clock.currentTimeMillisUnsafe())
-  const classify = (failure: unknown): ProviderError =>
-    Errors.classify(failure, { nowMillis: clock.currentTimeMillisUnsafe(), credentials: described })
-  const lower = Lowering.make("bedrock", Converse.protocol, Converse.Request, endpoint)
+  const now = () => clock.currentTimeMillisUnsafe()
+  const sources = Credentials.describe(credentials)
+  const context: Context = {
+    sdk,
+    client,
+    options,
+    redaction,
+    encode: makeEncode(),
+    classify: (failure) => Errors.classify(failure, { nowMillis: now(), credentials: sources }),
+    classifyEvent: Errors.fromEvent(now),
+  }
+  // Made once: V8 keeps what a generator that is made for a call can reach until a full collection.
+  const send = makeSend(context)
+  const chat = makeChat(context, send)
+  const stream = makeStream(context)
+  const provider: Provider["Service"] = {
+    protocol: Converse.protocol,
+    chat: (request) => EncryptedReasoning.retryWithout(endpoint.host, request, (host) => chat(request, host)),
+    stream: (request) =>
+      Stream.unwrap(EncryptedReasoning.retryWithout(endpoint.host, request, (host) => stream(request, host))),
+    embed: makeEmbed(context, send),
+    countTokens: makeCountTokens(context, send),
+  }
+  return Redaction.provider(ModelPath.provider(provider), redaction)
+})
 
-  const lowerInputs = Lowering.make("bedrock", Embeddings.protocol, Embeddings)
+// ---------------------------------------------------------------------------------------------------------------------
+// Calls
+// ---------------------------------------------------------------------------------------------------------------------
 
-  /** One exchange: a good answer, read to its end. */
-  const exchange = (command: Parameters<typeof Raw.send>[1]) =>
+/** What all calls of a provider use. */
+interface Context {
+  readonly sdk: Sdk
+  readonly client: Raw.Client
+  readonly options: Options
+  readonly redaction: Redaction.Redaction
+  readonly encode: ReturnType<typeof makeEncode>
+  readonly classify: (failure: unknown) => ProviderError
+  readonly classifyEvent: ReturnType<typeof Errors.fromEvent>
+}
+
+const makeEncode = () => Lowering.make("bedrock", Converse.protocol, Converse.Request, endpoint)
+
+/** Sends a command. Succeeds with the whole body of a response with a status below 300. */
+const makeSend =
+  ({ classify, client, redaction }: Context) =>
+  (command: Parameters<typeof Raw.send>[1]) =>
     Effect.tryPromise({
       try: (signal) =>
         Raw.send(client, command, signal).then(({ body, ...answer }) =>
-          text(body).then((text) => ({ ...answer, text: scrub.answer(text) })),
+          text(body).then((text) => ({ ...answer, text: redaction.answer(text) })),
         ),
       catch: classify,
     })
 
-  // Made once: V8 keeps what a generator that is made for a call can reach until a full collection.
-  const answered = Effect.fnUntraced(function* (request: Chat.Request, host: EncryptedReasoning.Host) {
-    const { body: input, names, droppedParams } = yield* lower(request, host)
-    const command = new sdk.ConverseCommand(asInput(input, options, Guardrail.encode))
-    const { requestId, text } = yield* exchange(command)
-    const decoded = yield* Effect.fromResult(Converse.Response.decode(text, fromEvent))
+type Send = ReturnType<typeof makeSend>
+
+const makeChat = ({ classifyEvent, encode, options, sdk }: Context, send: Send) =>
+  Effect.fnUntraced(function* (request: Chat.Request, host: EncryptedReasoning.Host) {
+    const { body, names, droppedParams } = yield* encode(request, host)
+    const command = new sdk.ConverseCommand(asInput(body, options, Guardrail.encode))
+    const { requestId, text } = yield* send(command)
+    const decoded = yield* Effect.fromResult(Converse.Response.decode(text, classifyEvent))
     const restored = Issued.restore(decoded, endpoint, names)
     const response = SchemaTool.restore(request, CustomTools.restore(request, restored))
     return { id: requestId, ...response, ...(droppedParams === undefined ? undefined : { droppedParams }) }
   })
 
-  const streamed = Effect.fnUntraced(function* (request: Chat.Request, host: EncryptedReasoning.Host) {
-    const { body: input, names, droppedParams } = yield* lower(request, host)
+const makeStream = ({ classify, classifyEvent, client, encode, options, redaction, sdk }: Context) =>
+  Effect.fnUntraced(function* (request: Chat.Request, host: EncryptedReasoning.Host) {
+    const { body: input, names, droppedParams } = yield* encode(request, host)
     const command = new sdk.ConverseStreamCommand(asInput(input, options, Guardrail.encodeStreamed))
-    // The stream's scope aborts it: leaving the SDK's iterator or the body would leave the upstream talking.
+    // Closing the stream's scope aborts the request. Ending the SDK's iterator or the body would not.
     const signal = yield* Effect.abortSignal
     const { body } = yield* Effect.tryPromise({ try: () => Raw.send(client, command, signal), catch: classify })
-    const decoded = Frames.decode(EventStream.events(body, classify, scrub.answer), Converse.Stream.decoder(fromEvent))
+    const events = EventStream.events(body, classify, redaction.answer)
+    const decoded = Frames.decode(events, Converse.Stream.decoder(classifyEvent))
     const frames = Issued.restoring(decoded, endpoint, names)
     return Frames.withDroppedParams(
       droppedParams,
@@ -148,41 +165,31 @@ export const make = Effect.fnUntraced(function* (
     )
   })
 
-  const provider: Provider["Service"] = {
-    protocol: Converse.protocol,
-    chat: (request) => EncryptedReasoning.retryWithout(endpoint.host, request, (host) => answered(request, host)),
-    stream: (request) =>
-      Stream.unwrap(EncryptedReasoning.retryWithout(endpoint.host, request, (host) => streamed(request, host))),
+const makeEmbed = ({ sdk }: Context, send: Send): Provider["Service"]["embed"] => {
+  const encode = Lowering.make("bedrock", Embeddings.protocol, Embeddings)
+  return Effect.fnUntraced(function* (request) {
+    const { body: bodies, droppedParams } = yield* encode(request)
+    const command = (body: Record<string, unknown>) =>
+      new sdk.InvokeModelCommand({
+        modelId: request.model,
+        contentType: "application/json",
+        accept: "application/json",
+        body: JSON.stringify(body),
+      })
+    const answers = yield* Effect.forEach(bodies, (body) => send(command(body)), { concurrency: maxInvocations })
+    const response = yield* Effect.fromResult(Embeddings.decode(request.model, answers))
+    return droppedParams === undefined ? response : { ...response, droppedParams }
+  })
+}
 
-    embed: Effect.fnUntraced(function* (request) {
-      const { body: bodies, droppedParams } = yield* lowerInputs(request)
-      const answers = yield* Effect.forEach(
-        bodies,
-        (body) =>
-          exchange(
-            new sdk.InvokeModelCommand({
-              modelId: request.model,
-              contentType: "application/json",
-              accept: "application/json",
-              body: JSON.stringify(body),
-            }),
-          ),
-        { concurrency: atOnce },
-      )
-      const response = yield* Effect.fromResult(Embeddings.decode(request.model, answers))
-      return droppedParams === undefined ? response : { ...response, droppedParams }
-    }),
+const makeCountTokens = ({ encode, sdk }: Context, send: Send): NonNullable<Provider["Service"]["countTokens"]> =>
+  Effect.fnUntraced(function* (request) {
+    const { body } = yield* encode(request)
+    const { text } = yield* send(new sdk.CountTokensCommand(asCount(Converse.Count.body(body))))
+    return yield* Effect.fromResult(Converse.Count.decode(text))
+  })
 
-    countTokens: Effect.fnUntraced(function* (request) {
-      const { body } = yield* lower(request)
-      const { text } = yield* exchange(new sdk.CountTokensCommand(asCount(Converse.Count.body(body))))
-      return yield* Effect.fromResult(Converse.Count.decode(text))
-    }),
-  }
-  return Redaction.provider(ModelPath.provider(provider), scrub)
-})
-
-/** What Converse takes. Claude's thoughts bear Anthropic's seals, which are good on either. */
+/** Converse's limits. Claude's reasoning has Anthropic's signatures, which are valid on Anthropic's own API too. */
 const endpoint: Endpoint.Endpoint = {
   name: "bedrock",
   ids: { longest: 64, plain: true },
@@ -190,8 +197,12 @@ const endpoint: Endpoint.Endpoint = {
   limits: { names: ToolNames.common, hour: (model) => (Claude.versionOf(model) ?? 0) >= 405 },
 }
 
-/** How many invocations of one request for embeddings run at once. */
-const atOnce = 8
+/** The maximum of concurrent invocations of one embeddings request. */
+const maxInvocations = 8
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Client
+// ---------------------------------------------------------------------------------------------------------------------
 
 const load = Start.sdk("bedrock", "@aws-sdk/client-bedrock-runtime @smithy/node-http-handler", () =>
   Promise.all([import("@aws-sdk/client-bedrock-runtime"), import("@smithy/node-http-handler")]).then(
@@ -199,23 +210,65 @@ const load = Start.sdk("bedrock", "@aws-sdk/client-bedrock-runtime @smithy/node-
   ),
 )
 
+type Sdk = Effect.Success<typeof load>
+
 const loadRoles = Start.sdk("bedrock", "@aws-sdk/credential-providers", () => import("@aws-sdk/credential-providers"))
 
-/** A client, and a region for it: without one there is nobody to call, and it is said here and now. */
+/** The client with its connections, and the redaction of its credentials. Fails if no region is configured. */
 const connect = Effect.fnUntraced(function* (
-  sdk: Effect.Success<typeof load>,
-  { fresh, kept }: Connections.Handlers,
+  sdk: Sdk,
+  credentials: Credentials.Credentials,
+  options: Options,
+): Effect.fn.Return<
+  { readonly client: Raw.Client; readonly redaction: Redaction.Redaction },
+  ProviderStartError | Config.ConfigError,
+  Scope.Scope
+> {
+  const { address, region } = yield* target(options)
+  const roles = credentials._tag === "Role" ? yield* loadRoles : undefined
+  const proxy = yield* Proxy.resolve(
+    "bedrock",
+    options.proxy,
+    address ?? `https://bedrock-runtime.${region ?? "any"}.amazonaws.com`,
+  )
+  const { fresh, kept } = Connections.make(
+    sdk.NodeHttpHandler,
+    Duration.toMillis(options.connectTimeout ?? defaultConnectTimeout),
+    proxy,
+  )
+  const secrets = Secrets.make({ keys: Credentials.secrets(credentials), urls: [address, proxy] })
+  const onIdentity: Credentials.OnIdentity = (identity) => secrets.note(Credentials.secretsOf(identity))
+  const client = yield* makeClient(sdk, fresh, {
+    ...Credentials.clientConfig(credentials, roles, onIdentity, proxy === undefined ? undefined : kept),
+    ...(region === undefined ? undefined : { region }),
+    ...(address === undefined ? undefined : { endpoint: address }),
+    maxAttempts: 1,
+    requestHandler: kept,
+  })
+  const redaction = Redaction.make(secrets)
+  return {
+    client: { sdk: client, fresh, limits: yield* AnswerLimits, onIdentity, redact: redaction.answer },
+    redaction,
+  }
+})
+
+/** The region and the address to call, each from the options, else from the environment. */
+const target = Effect.fnUntraced(function* ({ endpoint, region }: Options) {
+  return {
+    region:
+      region ?? (yield* Credentials.variable("AWS_REGION")) ?? (yield* Credentials.variable("AWS_DEFAULT_REGION")),
+    address: endpoint ?? (yield* Credentials.variable("AWS_ENDPOINT_URL_BEDROCK_RUNTIME")),
+  }
+})
+
+/** The SDK's client. Fails if it finds no region. */
+const makeClient = Effect.fnUntraced(function* (
+  sdk: Sdk,
+  fresh: Connections.Handlers["fresh"],
   config: BedrockRuntimeClientConfig,
-): Effect.fn.Return<Omit<Raw.Client, "note" | "scrub">, ProviderStartError, Scope.Scope> {
+): Effect.fn.Return<Raw.Client["sdk"], ProviderStartError, Scope.Scope> {
   const client = yield* Effect.acquireRelease(
-    Effect.sync(
-      () =>
-        new sdk.BedrockRuntimeClient({
-          ...config,
-          maxAttempts: 1,
-          requestHandler: kept,
-        }),
-    ),
+    Effect.sync(() => new sdk.BedrockRuntimeClient(config)),
     (client) =>
       Effect.sync(() => {
         client.destroy()
@@ -223,7 +276,7 @@ const connect = Effect.fnUntraced(function* (
       }),
   )
   yield* Effect.tryPromise({ try: () => client.config.region(), catch: noRegion })
-  return { sdk: client, fresh, limits: yield* AnswerLimits }
+  return client
 })
 
 const noRegion = (cause: unknown): ProviderStartError =>
@@ -234,8 +287,8 @@ const noRegion = (cause: unknown): ProviderStartError =>
   })
 
 /**
- * The SDK's input for a body: with the deployment's guardrail, which no call can put off, and with its variables, if the
- * model is a managed prompt. Both ways to a body name the model, which is all that the SDK's type insists on.
+ * The SDK's input for a body, with the deployment's guardrail, and with its prompt variables if the model is a managed
+ * prompt. Every body has a `modelId`, the only field that the SDK's type requires.
  */
 const asInput = (
   body: Record<string, unknown>,
@@ -253,7 +306,7 @@ const asInput = (
   return input
 }
 
-/** The region that a model's ARN names: nobody else can be asked for it. */
+/** The region in a model's ARN; `undefined` if the model is no ARN. */
 export const regionOf = (model: string): string | undefined => /^arn:aws[\w-]*:bedrock:([\w-]+):/.exec(model)?.[1]
 
 const asCount = (body: Record<string, unknown>): CountTokensCommandInput =>

@@ -1,11 +1,11 @@
 /**
- * Numbers kept as they were written, in the form in which the AWS SDK writes a number's own digits. The SDK builds a body
- * value by value and knows nothing of `JSON.rawJSON`; its `NumericValue` it knows by its fields.
+ * Converts exact numbers (`ExactNumber`) to the AWS SDK's `NumericValue`, which it serialises with the original digits. The
+ * SDK does not know `JSON.rawJSON`.
  */
 import * as Predicate from "effect/Predicate"
 import * as ExactNumber from "../protocols/ExactNumber.ts"
 
-/** The value with its kept numbers in the SDK's form; itself where it has none. */
+/** A copy of the value with its exact numbers converted; the value itself if it has none. */
 export const encode = (value: unknown): unknown => {
   if (Array.isArray(value)) {
     let copy: Array<unknown> | undefined

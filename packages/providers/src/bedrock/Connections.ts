@@ -1,6 +1,6 @@
 /**
- * The connections under the AWS SDK: HTTP/1.1, kept open in a pool of the layer's own. A request that a kept connection
- * lost before a byte of its answer is sent once more on a fresh one, as over `transport/Exchange`.
+ * The connections of the AWS SDK: HTTP/1.1, kept alive in a pool for each layer. If a reused connection is lost before the
+ * first byte of a response, the request is sent once more on a new connection.
  */
 import type { NodeHttpHandler, NodeHttpHandlerOptions } from "@smithy/node-http-handler"
 import * as Http from "node:http"
@@ -12,21 +12,21 @@ import * as EventLoop from "../transport/EventLoop.ts"
 import type { Proxy } from "../transport/Proxy.ts"
 import { isLostConnection } from "../transport/NetworkError.ts"
 
-/** Errors of requests that went out over a kept connection and had no byte of an answer. */
+/** Errors of requests that were sent on a reused connection and got no byte of a response. */
 const lost = new WeakSet<Error>()
 
-/** Whether a request that failed with this error may be sent once more. */
+/** Whether the request that failed with this error may be sent once more. */
 export const isLost = (error: unknown): boolean => Predicate.isError(error) && lost.has(error)
 
 const watch = (socket: Duplex, request: Http.ClientRequest): void => {
   const before = read(socket)
-  // Once there is an answer, errors are the answer's.
+  // After the first byte, errors belong to the response.
   request.once("error", (error) => {
     if (isLostConnection(error) && read(socket) === before) lost.add(error)
   })
 }
 
-/** The bytes read from a socket. Those of TLS include its own, which say nothing of an answer. */
+/** The bytes read from a socket; 0 for TLS, whose own bytes count too. */
 const read = (socket: Duplex): number =>
   "bytesRead" in socket && Predicate.isNumber(socket.bytesRead) && !("encrypted" in socket) ? socket.bytesRead : 0
 
@@ -44,18 +44,18 @@ class HttpsAgent extends Https.Agent {
   }
 }
 
-/** Two of the SDK's handlers, one for each kind of connection. */
+/** The SDK's handlers: `kept` reuses connections, `fresh` opens a new one for each request. */
 export interface Handlers {
   readonly kept: NodeHttpHandler
   readonly fresh: NodeHttpHandler
 }
 
-/** The engine keeps time: only connecting has a limit here. With a proxy, Node's agents go through it. */
+/** Makes the handlers. Only connecting has a timeout, in milliseconds: the router limits the rest. */
 export const make = (Handler: typeof NodeHttpHandler, connectionTimeout: number, proxy?: Proxy): Handlers => {
   EventLoop.watch()
   const limits: NodeHttpHandlerOptions = { connectionTimeout, requestTimeout: 0, socketTimeout: 0 }
-  const through = proxy && { HTTP_PROXY: Redacted.value(proxy), HTTPS_PROXY: Redacted.value(proxy) }
-  const common = { maxSockets: Infinity, ...(through === undefined ? undefined : { proxyEnv: through }) }
+  const proxyEnv = proxy && { HTTP_PROXY: Redacted.value(proxy), HTTPS_PROXY: Redacted.value(proxy) }
+  const common = { maxSockets: Infinity, ...(proxyEnv === undefined ? undefined : { proxyEnv }) }
   const keep = { ...common, keepAlive: true }
   const close = { ...common, keepAlive: false }
   return {

@@ -1,10 +1,10 @@
 /**
- * Who asks Bedrock: a bearer key, static keys, whatever AWS's own chain finds (a profile, SSO, a container's or an
- * instance's role), or a role that one of the latter two assumes.
+ * The credentials for Bedrock: a bearer key, static keys, AWS's default chain (a profile, SSO, a container's or an
+ * instance's role), or a role that static keys or the chain assume.
  *
- * What the options say comes first: a bearer key, then static keys, then a profile. Where they say nothing, the
- * environment is asked in the order the SDK has: `AWS_BEARER_TOKEN_BEDROCK`, `AWS_PROFILE`, `AWS_ACCESS_KEY_ID` with
- * `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`, and then the chain.
+ * Options take precedence: a bearer key, then static keys, then a profile. Without them the environment is read in the
+ * SDK's order: `AWS_BEARER_TOKEN_BEDROCK`, `AWS_PROFILE`, `AWS_ACCESS_KEY_ID` with `AWS_SECRET_ACCESS_KEY` and
+ * `AWS_SESSION_TOKEN`, then the chain.
  */
 import type { BedrockRuntimeClientConfig } from "@aws-sdk/client-bedrock-runtime"
 import type { fromNodeProviderChain, fromTemporaryCredentials } from "@aws-sdk/credential-providers"
@@ -26,9 +26,9 @@ export interface Options {
   readonly sessionToken?: Secret.Secret | undefined
   /** A Bedrock API key, sent as a bearer token in place of a signature. */
   readonly bearerToken?: Secret.Secret | undefined
-  /** The role to assume with what was found: its ARN. */
+  /** The ARN of a role to assume with the other credentials. */
   readonly roleArn?: string | undefined
-  /** What AWS's logs call the one who assumed it; `understudy` if not said. */
+  /** The name of the role's session in AWS's logs. Default: `understudy`. */
   readonly roleSessionName?: string | undefined
 }
 
@@ -40,14 +40,14 @@ export type Credentials =
       readonly arn: string
       readonly sessionName: string
       readonly assumedBy: Signing
-      /** Where roles are given out, if not at the region's own address. */
+      /** The address of STS. Default: the region's. */
       readonly endpoint: string | undefined
     }
 
-/** Called with an identity, fields of texts, whenever the SDK finds one. */
-export type Note = (identity: unknown) => void
+/** Called with each identity that the SDK resolves: an object with text fields. */
+export type OnIdentity = (identity: unknown) => void
 
-/** What can sign, and so assume a role. */
+/** Credentials that sign requests, and so can assume a role. */
 export type Signing =
   | {
       readonly _tag: "Keys"
@@ -57,13 +57,14 @@ export type Signing =
     }
   | { readonly _tag: "Chain"; readonly profile: string | undefined }
 
-/** Reads what the options and the environment hold. The chain is not tried yet: what it finds may expire and be renewed. */
+/** Reads the options and the environment. The SDK resolves the chain with each request, because its credentials expire. */
 export const resolve = Effect.fnUntraced(function* (
   options: Options,
 ): Effect.fn.Return<Credentials, ProviderStartError | Config.ConfigError> {
-  const bearer = yield* reveal(options.bearerToken)
+  const bearerToken = yield* reveal(options.bearerToken)
   if (options.roleArn !== undefined) {
-    if (bearer !== undefined) return yield* lacking("a bearer key assumes no role: leave out bearerToken or roleArn")
+    if (bearerToken !== undefined)
+      return yield* lacking("a bearer key cannot assume a role: remove bearerToken or roleArn")
     return {
       _tag: "Role",
       arn: options.roleArn,
@@ -72,11 +73,11 @@ export const resolve = Effect.fnUntraced(function* (
       endpoint: yield* variable("AWS_ENDPOINT_URL_STS"),
     }
   }
-  if (bearer !== undefined) return bearing(bearer)
-  const isSaid =
+  if (bearerToken !== undefined) return bearer(bearerToken)
+  const isSet =
     options.accessKeyId !== undefined || options.secretAccessKey !== undefined || options.profile !== undefined
-  const borne = isSaid ? undefined : yield* Secret.read(undefined, "AWS_BEARER_TOKEN_BEDROCK")
-  return borne === undefined ? yield* signing(options) : bearing(borne)
+  const token = isSet ? undefined : yield* Secret.read(undefined, "AWS_BEARER_TOKEN_BEDROCK")
+  return token === undefined ? yield* signing(options) : bearer(token)
 })
 
 const signing = Effect.fnUntraced(function* (
@@ -100,7 +101,7 @@ const fromEnvironment = Effect.gen(function* () {
     : yield* keys(accessKeyId, secretAccessKey, yield* Secret.read(undefined, "AWS_SESSION_TOKEN"))
 })
 
-const bearing = (token: Redacted.Redacted): Credentials => ({ _tag: "Bearer", token })
+const bearer = (token: Redacted.Redacted): Credentials => ({ _tag: "Bearer", token })
 
 const chain = (profile: string | undefined): Signing => ({ _tag: "Chain", profile })
 
@@ -124,11 +125,11 @@ const lacking = (message: string) => Effect.fail(new ProviderStartError({ provid
 const reveal = (secret: Secret.Secret | undefined): Effect.Effect<Redacted.Redacted | undefined, Config.ConfigError> =>
   secret === undefined || Redacted.isRedacted(secret) ? Effect.succeed(secret) : secret
 
-/** An environment variable; one that is empty is not set. */
+/** An environment variable; `undefined` if it is not set or empty. */
 export const variable = (name: string): Config.Config<string | undefined> =>
   Config.withDefault(Config.NonEmptyString(name), undefined)
 
-/** The credentials that are known from the start; those of a chain or a role are found later: see `found`. */
+/** The secrets known at the start. Those of a chain or a role are known when they are resolved: see `secretsOf`. */
 export const secrets = (credentials: Credentials): ReadonlyArray<Redacted.Redacted | undefined> => {
   switch (credentials._tag) {
     case "Bearer":
@@ -142,8 +143,8 @@ export const secrets = (credentials: Credentials): ReadonlyArray<Redacted.Redact
   }
 }
 
-/** The texts of credentials as the SDK has them: keys, or a token. */
-export const found = (identity: unknown): ReadonlyArray<string> =>
+/** The secrets of an identity that the SDK resolved: keys, or a token. */
+export const secretsOf = (identity: unknown): ReadonlyArray<string> =>
   Predicate.isObject(identity)
     ? ["accessKeyId", "secretAccessKey", "sessionToken", "token"].flatMap((name) => {
         const value = identity[name]
@@ -151,13 +152,13 @@ export const found = (identity: unknown): ReadonlyArray<string> =>
       })
     : []
 
-/** Where they come from, for a message that says there are none. */
+/** The source of the credentials, for the message that there are none. */
 export const describe = (credentials: Credentials): string => {
   switch (credentials._tag) {
     case "Bearer":
-      return "the bearer token given"
+      return "the configured bearer token"
     case "Keys":
-      return "the keys given"
+      return "the configured keys"
     case "Role":
       return `the role ${credentials.arn}, assumed by ${describe(credentials.assumedBy)}`
     case "Chain":
@@ -174,14 +175,14 @@ export interface RoleSdk {
 }
 
 /**
- * The SDK's words for it. The scheme is always said: left to itself, the SDK would look at the environment once more.
- * `roles` is there wherever a role is to be assumed; `note` hears of what the chain finds and of what the role gets;
- * `requestHandler` is how it is asked for, if not the SDK's own way.
+ * The SDK's settings for the credentials. The authentication scheme is always set: without it the SDK reads the environment
+ * again. `roles` is needed to assume a role. `onIdentity` is called with the credentials of the chain and of the role.
+ * `requestHandler` sends the requests for them; default: the SDK's own.
  */
 export const clientConfig = (
   credentials: Credentials,
   roles: RoleSdk | undefined,
-  note: Note,
+  onIdentity: OnIdentity,
   requestHandler?: NodeHttpHandler,
 ): BedrockRuntimeClientConfig => {
   switch (credentials._tag) {
@@ -192,7 +193,7 @@ export const clientConfig = (
     case "Role":
       return {
         ...profileOf(credentials.assumedBy),
-        ...(roles === undefined ? undefined : { credentials: assume(credentials, roles, note, requestHandler) }),
+        ...(roles === undefined ? undefined : { credentials: assume(credentials, roles, onIdentity, requestHandler) }),
         authSchemePreference: ["sigv4"],
       }
     case "Chain":
@@ -200,7 +201,7 @@ export const clientConfig = (
   }
 }
 
-/** It may name the region too. */
+/** The profile, which may also set the region. */
 const profileOf = (signing: Signing): { readonly profile?: string } =>
   signing._tag === "Chain" && signing.profile !== undefined ? { profile: signing.profile } : {}
 
@@ -210,30 +211,32 @@ const asKeys = ({ accessKeyId, secretAccessKey, sessionToken }: Extract<Signing,
   ...(sessionToken === undefined ? undefined : { sessionToken: Redacted.value(sessionToken) }),
 })
 
-/** The chain, which says no more of a refusal than that. */
-const quiet =
+/** The chain, whose errors are replaced by `refusal`. */
+const withRefusal =
   <Context, Identity>(chain: (context: Context) => Promise<Identity>) =>
   (context: Context): Promise<Identity> =>
     chain(context).catch((failure: unknown) => Promise.reject(refusal(failure)))
 
-/** The role's keys, which the SDK keeps and renews. A role that is refused is a lack of credentials, nobody's request. */
+/** The role's keys, which the SDK caches and renews. A refused role is reported as missing credentials. */
 const assume = (
   { arn, assumedBy, endpoint, sessionName }: Extract<Credentials, { readonly _tag: "Role" }>,
   roles: RoleSdk,
-  note: Note,
+  onIdentity: OnIdentity,
   requestHandler: NodeHttpHandler | undefined,
 ): NonNullable<BedrockRuntimeClientConfig["credentials"]> => {
-  const noted =
+  const observed =
     <Context, Identity>(provide: (context: Context) => Promise<Identity>) =>
     (context: Context): Promise<Identity> =>
       provide(context).then((identity) => {
-        note(identity)
+        onIdentity(identity)
         return identity
       })
   const provider = roles.fromTemporaryCredentials({
     params: { RoleArn: arn, RoleSessionName: sessionName },
     masterCredentials:
-      assumedBy._tag === "Keys" ? asKeys(assumedBy) : noted(quiet(roles.fromNodeProviderChain(profileOf(assumedBy)))),
+      assumedBy._tag === "Keys"
+        ? asKeys(assumedBy)
+        : observed(withRefusal(roles.fromNodeProviderChain(profileOf(assumedBy)))),
     clientConfig: {
       maxAttempts: 1,
       ...(endpoint === undefined ? undefined : { endpoint }),
@@ -241,27 +244,27 @@ const assume = (
     },
   })
   return (identity) =>
-    noted(provider)(identity).catch((failure: unknown) =>
-      Promise.reject(isRefused(failure) ? lack(failure.message) : failure),
+    observed(provider)(identity).catch((failure: unknown) =>
+      Promise.reject(isRefused(failure) ? missing(failure.message) : failure),
     )
 }
 
 /**
- * What a service that gives out credentials said, where the SDK asked it by itself: no more than its name and status, for it
- * may repeat a token that only the SDK has read. A refusal is a lack of credentials, nobody's request.
+ * The error of a credentials service that the SDK called: its name and status only, because the message may repeat a token
+ * that only the SDK has read. A status below 500 is reported as missing credentials.
  */
 export const refusal = (failure: unknown): unknown => {
-  if (!isAnswered(failure)) return failure
+  if (!isServiceError(failure)) return failure
   const status = statusOf(failure)
-  const words = `${failure.name} (${status})`
+  const summary = `${failure.name} (${status})`
   return status < 500
-    ? lack(words)
-    : Object.assign(new Error(words), { name: failure.name, $metadata: { httpStatusCode: status } })
+    ? missing(summary)
+    : Object.assign(new Error(summary), { name: failure.name, $metadata: { httpStatusCode: status } })
 }
 
 /**
- * Why nothing could be signed: `refusal`, unless no file can be opened just now. For the SDK takes files that cannot be opened
- * for files that are not there.
+ * Why a request could not be signed: `refusal`, unless no file can be opened now. The SDK treats files that cannot be opened
+ * as missing.
  */
 export const unsigned = (failure: unknown): Promise<unknown> =>
   open(devNull).then(
@@ -269,13 +272,13 @@ export const unsigned = (failure: unknown): Promise<unknown> =>
     (error: unknown) => error,
   )
 
-const lack = (message: string): Error => Object.assign(new Error(message), { name: "CredentialsProviderError" })
+const missing = (message: string): Error => Object.assign(new Error(message), { name: "CredentialsProviderError" })
 
-type Answered = Error & { readonly $metadata: Readonly<Record<PropertyKey, unknown>> }
+type ServiceError = Error & { readonly $metadata: Readonly<Record<PropertyKey, unknown>> }
 
-const isAnswered = (failure: unknown): failure is Answered =>
+const isServiceError = (failure: unknown): failure is ServiceError =>
   Predicate.isError(failure) && "$metadata" in failure && Predicate.isObject(failure.$metadata)
 
-const statusOf = ({ $metadata }: Answered): number => Number($metadata["httpStatusCode"] ?? 500)
+const statusOf = ({ $metadata }: ServiceError): number => Number($metadata["httpStatusCode"] ?? 500)
 
-const isRefused = (failure: unknown): failure is Answered => isAnswered(failure) && statusOf(failure) < 500
+const isRefused = (failure: unknown): failure is ServiceError => isServiceError(failure) && statusOf(failure) < 500

@@ -1,6 +1,6 @@
 /**
- * Embeddings on Bedrock, by `InvokeModel`: each family of models has words of its own, and takes as many texts at once as
- * it takes. Pure: what is sent for a request, and what came back for it.
+ * Codec of Bedrock's embedding models, over `InvokeModel`. Each family of models has its own body and its own number of
+ * texts per call. Pure.
  *
  * Sources: docs.aws.amazon.com/bedrock, "Amazon Titan Embeddings Text", "Cohere Embed v3" and "Cohere Embed v4".
  */
@@ -12,15 +12,15 @@ import * as Result from "effect/Result"
 import * as Json from "../protocols/Json.ts"
 import * as Lowering from "../protocols/Lowering.ts"
 
-/** The name by which `vendor` holds fields for these bodies, such as `truncate`. */
+/** The key in `vendor` for further fields of these bodies, such as `truncate`. */
 export const protocol = "invoke-model"
 
 type Body = Record<string, unknown>
 
-/** A family of models. */
+/** A family of models with one body format. */
 interface Family {
   readonly name: RegExp
-  /** How many texts it takes at once. */
+  /** The maximum of texts in one call. */
   readonly batch: number
   readonly dimensions: ReadonlyArray<number>
   readonly body: (texts: ReadonlyArray<string>, request: Embedding.Request) => Body
@@ -29,11 +29,11 @@ interface Family {
 
 const titan = (body: Json.Fields): ReadonlyArray<unknown> => [body["embedding"]]
 
-/** By type where a type was asked for; older ones answer flat. */
+/** v4 returns an object with a list for each type, v3 a list. */
 const cohere = ({ embeddings }: Json.Fields): ReadonlyArray<unknown> =>
   Array.isArray(embeddings) ? embeddings : Json.list(Json.fields(embeddings)["float"])
 
-/** Cohere must be told what its vectors are for: documents, if nothing is said. */
+/** Cohere's required `input_type`. Default: documents. */
 const inputType = (purpose: Embedding.Purpose | undefined): string => {
   switch (purpose) {
     case "query":
@@ -86,7 +86,7 @@ const families: ReadonlyArray<Family> = [
 
 const familyOf = (model: string): Family | undefined => families.find(({ name }) => name.test(model))
 
-/** The bodies of all invocations that a request takes, in order. */
+/** The bodies of all invocations for a request, in order. */
 export const encode = (
   request: Embedding.Request,
 ): Result.Result<Lowering.Encoded<ReadonlyArray<Body>>, ProviderError> => {
@@ -108,21 +108,21 @@ export const encode = (
   return Result.succeed({ body, warnings })
 }
 
-/** No client speaks in these bodies. */
+/** No client protocol has these bodies. */
 export const native = (): undefined => undefined
 
 const unsupported = (feature: string) => Lowering.unsupported("Bedrock", feature)
 
-/** What one invocation answered: the text of its body, and the tokens that Bedrock counts in a header. */
-export interface Answered {
+/** The response to one invocation: its body, and the tokens from Bedrock's header. */
+export interface InvocationResponse {
   readonly text: string
   readonly inputTokens: number | undefined
 }
 
-/** The answer to the whole request, from those of all its invocations. */
+/** The response to a request, from those to all its invocations. */
 export const decode = (
   model: string,
-  answers: ReadonlyArray<Answered>,
+  answers: ReadonlyArray<InvocationResponse>,
 ): Result.Result<Embedding.Response, ProviderError> => {
   const vectors: Array<Embedding.Vector> = []
   let inputTokens: number | undefined
@@ -130,7 +130,7 @@ export const decode = (
     const body = Json.fields(Json.parse(answer.text))
     for (const vector of familyOf(model)?.vectors(body) ?? []) {
       if (!Array.isArray(vector) || !vector.every(Predicate.isNumber))
-        return Json.malformed("the answer has no embedding")
+        return Json.malformed("the response has no embedding")
       vectors.push(vector)
     }
     const counted = Json.count(body["inputTextTokenCount"]) ?? answer.inputTokens

@@ -1,6 +1,5 @@
 /**
- * What Bedrock's errors mean. One table for all the ways they come in: thrown by the SDK, or as an exception frame inside
- * a stream, which has no status.
+ * The reasons of Bedrock's errors: exceptions of the SDK, and exception frames inside a stream, which have no status.
  *
  * Sources: docs.aws.amazon.com, "Converse" and "ConverseStream" (errors), "Troubleshooting Amazon Bedrock API error
  * codes" and "Common errors"; the SDK's own models.
@@ -15,11 +14,11 @@ import * as EventLoop from "../transport/EventLoop.ts"
 import * as NetworkError from "../transport/NetworkError.ts"
 import * as RetryAfter from "../transport/RetryAfter.ts"
 
-/** What is known of a failure beside what it said of itself. */
+/** The context of a failure. */
 export interface Context {
   /** The time now, for a `Retry-After` that is a date. */
   readonly nowMillis: number
-  /** Where credentials were looked for, such as `the profile "main"`, for the message when there are none. */
+  /** The source of the credentials, such as `the profile "main"`, for the message that there are none. */
   readonly credentials: string
 }
 
@@ -27,7 +26,7 @@ export interface Context {
 // Classify
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Whatever the SDK or the transport threw, as an error with its reason. A code such as ECONNRESET says more than a name. */
+/** The `ProviderError` of an exception of the SDK or the transport. */
 export const classify = (failure: unknown, { nowMillis, credentials }: Context): ProviderError => {
   const answer = answerOf(failure)
   if (answer !== undefined) {
@@ -44,7 +43,7 @@ export const classify = (failure: unknown, { nowMillis, credentials }: Context):
       requestId: answer.requestId,
     })
   }
-  // Whoever cannot open a file finds no credentials in it.
+  // Credentials in a file that cannot be opened are not missing.
   const ours = NetworkError.localError(failure)
   if (ours !== undefined) return ours
   if (lacksCredentials(failure)) {
@@ -60,7 +59,7 @@ export const classify = (failure: unknown, { nowMillis, credentials }: Context):
   return NetworkError.orUnexpected(failure)
 }
 
-/** An exception of a stream; `now` is the clock, for a wait that is told as a date. */
+/** The `ProviderError` of an exception frame. `now`, in milliseconds, is for waits given as a date. */
 export const fromEvent =
   (now: () => number = () => 0) =>
   (error: Wire.WireError): ProviderError =>
@@ -73,21 +72,21 @@ interface Answer {
   readonly status: number
   readonly requestId: string | undefined
   readonly headers: RetryAfter.Headers
-  /** Whether the body was JSON. Where it was not, the SDK's error tells of the parser, not of Bedrock. */
+  /** Whether the body was JSON. If not, the SDK's message is about its parser. */
   readonly isReadable: boolean
 }
 
-/** What there was of an answer: the SDK attaches it to its error, hidden if the body could not be read. */
+/** The response that the SDK attaches to its error; `undefined` if there was none. */
 const answerOf = (failure: unknown): Answer | undefined => {
   if (!Predicate.isObject(failure)) return undefined
   const metadata = failure["$metadata"]
   const response = failure["$response"]
   const raw = Predicate.isObject(response) ? response : {}
-  const said = Predicate.isObject(metadata) ? metadata : {}
-  const status = said["httpStatusCode"] ?? raw["statusCode"]
+  const fields = Predicate.isObject(metadata) ? metadata : {}
+  const status = fields["httpStatusCode"] ?? raw["statusCode"]
   if (!Predicate.isNumber(status)) return undefined
   const headers = raw["headers"]
-  const requestId = said["requestId"]
+  const requestId = fields["requestId"]
   return {
     status,
     requestId: Predicate.isString(requestId) ? requestId : undefined,
@@ -96,12 +95,12 @@ const answerOf = (failure: unknown): Answer | undefined => {
   }
 }
 
-/** Nothing was found in the whole chain, or what was found has expired and could not be renewed. */
+/** The chain found no credentials, or they expired and could not be renewed. */
 const lacksCredentials = (failure: unknown): failure is Error =>
   Predicate.isError(failure) &&
   (/^(?:Credentials|Token)ProviderError$/.test(failure.name) || /credential/i.test(failure.message))
 
-/** The SDK's own, the only one of its timeouts that is on. */
+/** The SDK's connect timeout, the only one of its timeouts that is on. */
 const isConnectTimeout = (failure: unknown): failure is Error =>
   Predicate.isError(failure) && !("code" in failure) && /did not establish a connection/.test(failure.message)
 
@@ -109,7 +108,7 @@ const isConnectTimeout = (failure: unknown): failure is Error =>
 // The table
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What an exception means, its name for a code: see `ErrorReason` for the order. */
+/** The reason of an exception, whose name is its code. `ErrorReason` sets the order of the tests. */
 export const reason = ({ message, name }: Wire.WireError, status?: number, retryAfter?: Duration.Duration): Reason => {
   const param = message === undefined ? undefined : at.exec(message)?.[1]
   return ErrorReason.of({ code: name, type: name, message, param }, status, retryAfter, {
@@ -163,9 +162,9 @@ const byName = (name: string, message = "", retryAfter: Duration.Duration | unde
   }
 }
 
-/** "Too many tokens per day": the account's daily quota. "Too many tokens, please wait" is a throttle like any other. */
+/** The account's daily quota. "Too many tokens, please wait" is a rate limit. */
 const perDay = /\bper day\b|\bdaily\b/i
-/** A bearer key that is wrong is denied, not unrecognised. */
+/** A wrong bearer key gets AccessDeniedException. */
 const unauthenticated = /authentication failed|api key|bearer token|security token/i
 
 const tooLong =
@@ -174,7 +173,7 @@ const blocked = /content filtering policy|blocked by (?:the )?(?:content|guardra
 const noModel =
   /model identifier is invalid|on-demand throughput isn.t supported|model (?:id|identifier) (?:is|was) not found|end of its life/i
 const notAllowed = /^operation not allowed/i
-/** The words of a refusal that another model need not answer with: the request is sound, this model does not take it. */
+/** Messages about a valid request that this model does not support. */
 const unable = new RegExp(
   [
     /(?:doesn.t|does not) (?:currently )?support (?:the )?(.+?)(?: field)?(?:[.,:]|$)/,
@@ -198,5 +197,5 @@ const invalid = (message: string): Reason | undefined => {
   return unsupported === undefined ? undefined : { _tag: "Unsupported", feature: unsupported.trim() }
 }
 
-/** The path of the field to blame: `… Value '3.0' at 'inferenceConfig.temperature' failed …`, `… at messages.0.content.0 …` */
+/** The path of the invalid field: `… Value '3.0' at 'inferenceConfig.temperature' failed …`, `… at messages.0.content.0 …` */
 const at = /\bat '?([a-z]\w*(?:\.\w+)+)/i

@@ -1,16 +1,16 @@
 /**
- * A guardrail that a deployment puts on all its calls, in Bedrock's words.
+ * A Bedrock guardrail, which a deployment applies to all its calls.
  *
  * Source: docs.aws.amazon.com, "Use a guardrail with the Converse API" and "Configure streaming response behavior".
  */
 export interface Guardrail {
-  /** Its id or its ARN. */
+  /** The guardrail's id or ARN. */
   readonly id: string
-  /** A number, or `DRAFT`. */
+  /** The guardrail's version: a number, or `DRAFT`. */
   readonly version: string
-  /** Whether answers tell what it found, in `native`; with `enabled_full`, also where it found nothing. */
+  /** Whether responses contain the guardrail's assessment, in `native`; `enabled_full` includes checks that found nothing. */
   readonly trace?: Trace | undefined
-  /** Whether a stream waits for its verdict, as it does if nothing is said, or goes on and may turn out to be blocked. */
+  /** `sync`: a stream waits for the assessment. `async`: it does not, and may be blocked later. Default: `sync`. */
   readonly streaming?: Streaming | undefined
 }
 
@@ -20,14 +20,14 @@ export type Trace = (typeof traces)[number]
 export const streamings = ["sync", "async"] as const
 export type Streaming = (typeof streamings)[number]
 
-/** As a whole answer's call has it. */
+/** The guardrail of a call without streaming. */
 export const encode = ({ id, trace, version }: Guardrail): Record<string, unknown> => ({
   guardrailIdentifier: id,
   guardrailVersion: version,
   ...(trace === undefined ? undefined : { trace }),
 })
 
-/** As a stream's call has it. */
+/** The guardrail of a streaming call. */
 export const encodeStreamed = (guardrail: Guardrail): Record<string, unknown> => ({
   ...encode(guardrail),
   ...(guardrail.streaming === undefined ? undefined : { streamProcessingMode: guardrail.streaming }),

@@ -1,10 +1,9 @@
 /**
- * The seam to the SDK: it resolves credentials, builds and signs the request and turns an error status into its exception;
- * a good answer's body is taken as it came, before the SDK parses it.
+ * Sends commands through the AWS SDK. The SDK resolves credentials, builds and signs the request, and converts error
+ * statuses to exceptions. The body of a successful response is taken before the SDK parses it.
  *
- * So a stream is read frame by frame by our own `Framing` (the SDK's iterator throws at the first malformed event, takes a
- * clean end for success, and hands over one event at a time however many came together), and a whole answer is decoded
- * once.
+ * So complete responses are parsed once, and streams are decoded by `EventStreamCodec`. The SDK's iterator throws at the
+ * first malformed event, takes a clean end for success, and gives one event at a time even if several arrived together.
  */
 import type {
   BedrockRuntimeClient,
@@ -25,43 +24,40 @@ import * as Credentials from "./Credentials.ts"
 import * as ErrorBody from "./ErrorBody.ts"
 import * as Received from "./Received.ts"
 
-/** A client, the handler for requests that its kept connections lost, and how much of an answer is taken. */
+/** An SDK client. `fresh` repeats requests that a reused connection lost; `limits` bound a response's size. */
 export interface Client extends Pick<Handlers, "fresh"> {
   readonly sdk: BedrockRuntimeClient
-  /** Told by which credentials each request is signed. */
-  readonly note: Credentials.Note
+  /** Called with the credentials that sign each request. */
+  readonly onIdentity: Credentials.OnIdentity
   readonly limits: Limits
-  /** Takes secrets out of an error's body. */
-  readonly scrub: (text: string) => string
+  /** Removes secrets from an error's body. */
+  readonly redact: (text: string) => string
 }
 
-/** A good answer: its body has not been read. */
+/** A successful response whose body is not read yet. */
 export interface Answer {
   readonly requestId: string | undefined
-  /** What Bedrock counted, where the body has no place for it. */
+  /** The input tokens from Bedrock's header, for bodies without a field for them. */
   readonly inputTokens: number | undefined
   readonly body: Readable
 }
 
 type Sent = Parameters<Client["fresh"]["handle"]>[0]
 
-/**
- * Sends the command. The signal closes the connection, whether the body has begun or not. Rejects with what the SDK
- * throws.
- */
+/** Sends the command. The signal closes the connection, before or during the body. Rejects with the SDK's exceptions. */
 export const send = (
-  { fresh, limits, note, scrub, sdk }: Client,
+  { fresh, limits, onIdentity, redact, sdk }: Client,
   command: ConverseCommand | ConverseStreamCommand | InvokeModelCommand | CountTokensCommand,
   signal: AbortSignal,
 ): Promise<Answer> => {
-  // They differ, for the compiler, in what the SDK would make of the body.
+  // To the compiler the commands differ by their outputs, which are not used.
   const converse = command as ConverseCommand
   let answer: Answer | undefined
   let isSigned = false
   converse.middlewareStack.add(
     (next, context) => (args) => {
       isSigned = true
-      note(context[smithyContext]?.["selectedHttpAuthScheme"]?.identity)
+      onIdentity(context[smithyContext]?.["selectedHttpAuthScheme"]?.identity)
       return next(args)
         .catch((error: unknown) => {
           if (!Connections.isLost(error)) throw error
@@ -71,10 +67,10 @@ export const send = (
           const { response } = result
           if (!isResponse(response)) return result
           const body = Received.body(response, limits)
-          // The SDK parses an error, whatever is in it.
+          // The SDK parses the body of an error.
           if (response.statusCode >= 300)
             return buffer(body).then((bytes) =>
-              withBody(result, Readable.from([Buffer.from(ErrorBody.make(scrub(bytes.toString())))])),
+              withBody(result, Readable.from([Buffer.from(ErrorBody.make(redact(bytes.toString())))])),
             )
           const { "x-amzn-requestid": requestId, "x-amzn-bedrock-input-token-count": tokens } = response.headers
           answer = { requestId, inputTokens: Json.count(WaitText.number(tokens)), body }
@@ -85,13 +81,13 @@ export const send = (
   )
   return sdk
     .send(converse, { abortSignal: signal })
-    .then(() => answer ?? Promise.reject(new Error("The AWS SDK gave no answer")))
+    .then(() => answer ?? Promise.reject(new Error("The AWS SDK returned no response")))
     .catch((failure: unknown) =>
       isSigned ? Promise.reject(failure) : Credentials.unsigned(failure).then((why) => Promise.reject(why)),
     )
 }
 
-/** Where the SDK keeps what it signed with, as `@smithy/types` names it. */
+/** The context key of the SDK's credentials, from `@smithy/types`. */
 const smithyContext = "__smithy_context"
 
 const withBody = <Result extends { readonly response: unknown }>(result: Result, body: Readable): Result => ({

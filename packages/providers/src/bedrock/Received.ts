@@ -1,6 +1,6 @@
 /**
- * The body of an answer of the AWS SDK's, held to its limit and with its `content-encoding` undone: as `transport/Exchange`
- * does for the others. Where it is not read to its end, its connection is closed.
+ * The body of an AWS response: decoded by its `content-encoding` and limited in size. Its connection is closed if it is not
+ * read to the end.
  */
 import { pipeline, Transform } from "node:stream"
 import type { Readable, TransformCallback } from "node:stream"
@@ -8,7 +8,7 @@ import type { Limits } from "../transport/AnswerLimits.ts"
 import { limitOf, tooLarge, UnreadableAnswer } from "../transport/AnswerLimits.ts"
 import * as ContentDecoder from "../transport/ContentDecoder.ts"
 
-/** An answer as the SDK's handler gives it. */
+/** A response of the SDK's handler. */
 export interface Response {
   readonly statusCode: number
   readonly headers: Readonly<Record<string, string | undefined>>
@@ -41,7 +41,7 @@ class Received extends Transform {
     })
     if (decoder instanceof UnreadableAnswer) this.#unreadable = decoder
     else this.#decoder = decoder
-    // Its reader may have gone, and an error that nobody hears ends the process.
+    // An error event without a listener ends the process.
     this.on("error", () => {})
   }
 
@@ -76,7 +76,7 @@ class Received extends Transform {
   }
 }
 
-/** The body, as it may be read. */
+/** The decoded, limited body. */
 export const body = (response: Response, limits: Limits): Readable =>
-  // What breaks it is told to its reader.
+  // The reader gets the error from the returned stream.
   pipeline(response.body, new Received(response, limits), () => {})

@@ -1,6 +1,5 @@
 /**
- * What Gemini's errors mean. One table for all the ways they come in: sent as a body, or as an event inside a stream,
- * which names its status itself.
+ * The reasons of Gemini's errors: error bodies, and events inside a stream, which contain their status.
  *
  * Sources: ai.google.dev, "Troubleshooting guide" and "Rate limits"; googleapis, `google.rpc.ErrorInfo`, `QuotaFailure`
  * and `RetryInfo`.
@@ -14,7 +13,7 @@ import type * as Wire from "../protocols/gemini/Errors.ts"
 // The table
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What an error means: see `ErrorReason` for the order. A quota tells more than the category, and than any words. */
+/** The reason of an error. A code or a quota comes first; `ErrorReason` sets the order of the other tests. */
 export const reason = (error: Wire.WireError, status?: number, header?: Duration.Duration): Reason => {
   const retryAfter = header ?? error.retryAfter
   return (
@@ -22,7 +21,7 @@ export const reason = (error: Wire.WireError, status?: number, header?: Duration
     byQuota(error, status, retryAfter) ??
     ErrorReason.of(error, status, retryAfter, {
       byCode,
-      byWords: () => byMessage(error, status),
+      byMessage: () => byMessage(error, status),
       byType: (type) => byType(type, error, retryAfter),
     })
   )
@@ -54,12 +53,12 @@ const byCode = (code: string): Reason | undefined => {
 const isQuota = ({ type }: Wire.WireError, status: number | undefined): boolean =>
   status === 429 || type === "RESOURCE_EXHAUSTED"
 
-/** A quota of nothing, which is what the free tier has of many models. */
-const nothing = /\blimit: 0\b/
-/** What has been paid for is used up, or may not be spent. */
+/** A quota of 0, which the free tier has for many models. */
+const zeroQuota = /\blimit: 0\b/
+/** Prepaid credit is used up, or a spending limit is reached. */
 const unpaid = /prepa(?:id|yment) credits|credits are depleted|spend(?:ing)? (?:cap|limit)|billing account/i
 
-/** A day's quota does not come back in a minute, whatever the delay says. */
+/** A quota of a day is exhausted for longer than the delay in the error. */
 const byQuota = (
   error: Wire.WireError,
   status: number | undefined,
@@ -67,7 +66,7 @@ const byQuota = (
 ): Reason | undefined => {
   if (!isQuota(error, status)) return undefined
   const { message = "", quotas } = error
-  return quotas.some((id) => id.includes("PerDay")) || nothing.test(message) || unpaid.test(message)
+  return quotas.some((id) => id.includes("PerDay")) || zeroQuota.test(message) || unpaid.test(message)
     ? { _tag: "QuotaExhausted" }
     : { _tag: "RateLimited", retryAfter }
 }
@@ -76,7 +75,7 @@ const tooLong = /input token count.*exceeds|exceeds the maximum number of tokens
 const badKey = /API key (?:not valid|expired|not found)|pass a valid API key/i
 const leaked = /API key was reported as leaked/i
 const blocked = /\bblocked\b.*\b(?:safety|polic(?:y|ies))\b|violates? .*(?:polic(?:y|ies)|practices)/i
-/** The words of a 400 that another model need not answer with: the request is sound, this model does not take it. */
+/** Messages about a valid request that this model does not support. */
 const unable = new RegExp(
   [
     /(?:not (?:yet )?(?:supported|enabled|available|allowed)) (?:for|on|by|with|in) (?:this |the )?(?:model|models\/)/,
@@ -136,7 +135,7 @@ const byType = (
   }
 }
 
-/** A file or a cache that is not there is the request's fault, and says nothing of the model. */
+/** A missing file or cache is an error of the request, not of the model. */
 const notFound = (message: string | undefined, param: string | undefined): Reason =>
   message !== undefined && /cached ?content|\bfiles?\//i.test(message)
     ? { _tag: "InvalidRequest", param }

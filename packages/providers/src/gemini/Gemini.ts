@@ -1,8 +1,8 @@
 /**
- * Google's Gemini API, over `@google/genai`, and with `baseUrl` any endpoint that speaks it.
+ * The provider of Google's Gemini API, over `@google/genai`. `baseUrl` selects any compatible endpoint.
  *
- * The SDK knows the addresses and signs in. What it would write and parse is written and read here: it leaves out what
- * it does not know, and takes a stream that was cut for one that has ended.
+ * The SDK builds addresses and headers once. Requests and responses are written and read here: the SDK drops fields that it
+ * does not know, and takes an interrupted stream for a complete one.
  */
 import { Provider } from "@understudy/core/Provider"
 import type * as Config from "effect/Config"
@@ -32,22 +32,22 @@ import * as Errors from "./Errors.ts"
 // ---------------------------------------------------------------------------------------------------------------------
 
 export interface Options {
-  /** Else `GEMINI_API_KEY`, else `GOOGLE_API_KEY`. May be left out with a `baseUrl`, whose server may not ask for one. */
+  /** The API key. Default: `GEMINI_API_KEY`, else `GOOGLE_API_KEY`; with a `baseUrl`, no key. */
   readonly apiKey?: Secret.Secret | undefined
-  /** Where a compatible endpoint is, such as `http://127.0.0.1:8080`; else Google's own. */
+  /** The address of a compatible endpoint, such as `http://127.0.0.1:8080`. Default: Google's. */
   readonly baseUrl?: string | undefined
-  /** `v1beta` if not said: `v1` knows less. */
+  /** The version of the API. Default: `v1beta`, which has more features than `v1`. */
   readonly apiVersion?: string | undefined
-  /** Sent with every request. */
+  /** Headers of every request. */
   readonly headers?: Readonly<Record<string, string>> | undefined
   /**
-   * Whether its server is a local one, which may have to load its model first: it is given longer to answer. By the vendor
-   * and the address if not said.
+   * Whether the server is local. A local server gets more time to answer, because it may have to load its model. Default: by
+   * vendor and address.
    */
   readonly local?: boolean | undefined
-  /** The address of a proxy that its connections go through; else `HTTPS_PROXY` or `HTTP_PROXY`, unless `NO_PROXY` names its host. */
+  /** The address of a proxy. Default: `HTTPS_PROXY` or `HTTP_PROXY`, unless `NO_PROXY` contains the host. */
   readonly proxy?: Secret.Secret | undefined
-  /** How long a new connection may take to stand; 5 seconds if not said. */
+  /** The timeout for opening a connection. Default: 5 seconds. */
   readonly connectTimeout?: Duration.Input | undefined
 }
 
@@ -55,7 +55,7 @@ export interface Options {
 // Make
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The provider. Its connections are the transport's. */
+/** The provider. Its connections belong to the `Transport`. */
 export const make = Effect.fnUntraced(function* (
   options: Options = {},
 ): Effect.fn.Return<Provider["Service"], ProviderStartError | Config.ConfigError> {
@@ -67,47 +67,15 @@ export const make = Effect.fnUntraced(function* (
     proxy,
     limits: yield* AnswerLimits,
   })
-  // Google's key is Google's: another server is only ever sent the key that was named for it.
-  const key = yield* options.baseUrl === undefined || options.apiKey !== undefined
-    ? Effect.filterOrElse(Secret.read(options.apiKey, "GEMINI_API_KEY"), Predicate.isNotUndefined, () =>
-        Secret.read(undefined, "GOOGLE_API_KEY"),
-      )
-    : Effect.undefined
+  const key = yield* readKey(options)
   if (key === undefined && options.baseUrl === undefined) return yield* noKey
   const redaction = Redaction.make(
     Secrets.make({ keys: [key], headers: options.headers, urls: [options.baseUrl, proxy] }),
   )
+  const base = yield* RequestTemplate.build("gemini", sdkRequest(sdk, baseUrl, key, options), "", redaction)
+  const template = methodTemplates(base)
 
-  /** Has the SDK ask for an answer, and keeps what it would have sent. */
-  const builder: RequestTemplate.Builder = {
-    buildRequest: () =>
-      new Promise((resolve, reject) => {
-        const client = new sdk.GoogleGenAI({
-          vertexai: false,
-          apiKey: key === undefined ? "none" : Redacted.value(key),
-          apiVersion: options.apiVersion ?? "v1beta",
-          httpOptions: {
-            baseUrl,
-            headers: { ...options.headers },
-            fetch: (url, init) => {
-              const headers = new Headers(init?.headers)
-              if (key === undefined) headers.delete(keyHeader)
-              resolve({ url: String(url), req: { headers } })
-              return Promise.resolve(Response.json({}))
-            },
-          },
-        })
-        client.models.generateContent({ model: "x", contents: "x" }).catch(reject)
-      }),
-  }
-  const asked = yield* RequestTemplate.build("gemini", builder, "", redaction)
-  const models = asked.path.slice(0, asked.path.lastIndexOf("x:"))
-  const template = (method: string): RequestTemplate.RequestTemplate => ({
-    ...asked,
-    path: `${models}${RequestTemplate.placeholder}:${method}`,
-  })
-
-  const host = isGoogle(asked.origin) ? undefined : EncryptedReasoning.hostAt(options.baseUrl ?? asked.origin)
+  const host = isGoogle(base.origin) ? undefined : EncryptedReasoning.hostAt(options.baseUrl ?? base.origin)
   return yield* HttpProvider.make({
     vendor: "gemini",
     codec: Gemini,
@@ -130,6 +98,53 @@ export const make = Effect.fnUntraced(function* (
   })
 })
 
+/** The configured key, else that of the environment. The latter is only sent to Google. */
+const readKey = ({ apiKey, baseUrl }: Options): Effect.Effect<Redacted.Redacted | undefined, Config.ConfigError> =>
+  baseUrl === undefined || apiKey !== undefined
+    ? Effect.filterOrElse(Secret.read(apiKey, "GEMINI_API_KEY"), Predicate.isNotUndefined, () =>
+        Secret.read(undefined, "GOOGLE_API_KEY"),
+      )
+    : Effect.undefined
+
+/** Lets the SDK call `generateContent` with a `fetch` that sends nothing, and returns the address and headers. */
+const sdkRequest = (
+  { GoogleGenAI }: typeof import("@google/genai"),
+  baseUrl: string,
+  key: Redacted.Redacted | undefined,
+  { apiVersion, headers }: Options,
+): RequestTemplate.Builder => ({
+  buildRequest: () =>
+    new Promise((resolve, reject) => {
+      const client = new GoogleGenAI({
+        vertexai: false,
+        apiKey: key === undefined ? "none" : Redacted.value(key),
+        apiVersion: apiVersion ?? "v1beta",
+        httpOptions: {
+          baseUrl,
+          headers: { ...headers },
+          fetch: (url, init) => {
+            const headers = new Headers(init?.headers)
+            if (key === undefined) headers.delete(keyHeader)
+            resolve({ url: String(url), req: { headers } })
+            return Promise.resolve(Response.json({}))
+          },
+        },
+      })
+      client.models.generateContent({ model: templateModel, contents: "x" }).catch(reject)
+    }),
+})
+
+const templateModel = "x"
+
+/** The templates of other methods, from that of `generateContent` with `templateModel`. */
+const methodTemplates = (template: RequestTemplate.RequestTemplate) => {
+  const models = template.path.slice(0, template.path.lastIndexOf(`${templateModel}:`))
+  return (method: string): RequestTemplate.RequestTemplate => ({
+    ...template,
+    path: `${models}${RequestTemplate.placeholder}:${method}`,
+  })
+}
+
 const isGoogle = (origin: string): boolean => /^https:\/\/(?:[\w-]+\.)*googleapis\.com(?=:|$)/.test(origin)
 
 const keyHeader = "x-goog-api-key"
@@ -138,7 +153,7 @@ const noKey = Effect.fail(
   new ProviderStartError({
     provider: "gemini",
     message:
-      "no API key: set GEMINI_API_KEY or GOOGLE_API_KEY, or give the deployment an apiKey (or a baseUrl that asks for none)",
+      "no API key: set GEMINI_API_KEY or GOOGLE_API_KEY, or set apiKey on the deployment (or a baseUrl that needs no key)",
   }),
 )
 

@@ -1,9 +1,8 @@
 /**
- * OpenAI's models on Azure: its protocol under a resource's own address, with a key in a header of its own. A model is
- * called by the name of its deployment there.
+ * The provider of Azure OpenAI. A model's id is the name of its deployment in the Azure resource.
  *
- * Without an `apiVersion` it is asked by the v1 API, which has none; with one, by the API of that date, which has the
- * deployment in its address.
+ * Without `apiVersion` the v1 API is called, which has no versions. With `apiVersion` the API of that date is called, whose
+ * path contains the deployment.
  */
 import { Provider } from "@understudy/core/Provider"
 import * as Config from "effect/Config"
@@ -18,29 +17,30 @@ import { placeholder } from "../transport/RequestTemplate.ts"
 import * as OpenAi from "./OpenAi.ts"
 
 export interface Options {
-  /** Else `AZURE_OPENAI_API_KEY`. */
+  /** The API key. Default: `AZURE_OPENAI_API_KEY`. */
   readonly apiKey?: Secret.Secret | undefined
-  /** The resource's address, such as `https://mine.openai.azure.com`; else `AZURE_OPENAI_ENDPOINT`. */
+  /** The resource's address, such as `https://mine.openai.azure.com`. Default: `AZURE_OPENAI_ENDPOINT`. */
   readonly endpoint?: string | undefined
-  /** Such as `2024-10-21`. */
+  /** The date of a versioned API, such as `2024-10-21`. Default: the v1 API. */
   readonly apiVersion?: string | undefined
-  /** Sent with every request. */
+  /** Headers of every request. */
   readonly headers?: Readonly<Record<string, string>> | undefined
-  /** The address of a proxy that its connections go through; else `HTTPS_PROXY` or `HTTP_PROXY`, unless `NO_PROXY` names its host. */
+  /** The address of a proxy. Default: `HTTPS_PROXY` or `HTTP_PROXY`, unless `NO_PROXY` contains the host. */
   readonly proxy?: Secret.Secret | undefined
-  /** How long a new connection may take to stand; 5 seconds if not said. */
+  /** The timeout for opening a connection. Default: 5 seconds. */
   readonly connectTimeout?: Duration.Input | undefined
 }
 
-/** The provider. Its connections are the transport's. */
+/** The provider. Its connections belong to the `Transport`. */
 export const make = Effect.fnUntraced(function* (
   options: Options = {},
 ): Effect.fn.Return<Provider["Service"], ProviderStartError | Config.ConfigError> {
   const key = yield* Secret.read(options.apiKey, "AZURE_OPENAI_API_KEY")
   const endpoint = options.endpoint ?? (yield* variable("AZURE_OPENAI_ENDPOINT"))
-  if (key === undefined) return yield* lacking("no API key: set AZURE_OPENAI_API_KEY, or give the deployment an apiKey")
+  if (key === undefined)
+    return yield* startError("no API key: set AZURE_OPENAI_API_KEY, or set apiKey on the deployment")
   if (endpoint === undefined) {
-    return yield* lacking("no address: set AZURE_OPENAI_ENDPOINT, or give the deployment an endpoint")
+    return yield* startError("no address: set AZURE_OPENAI_ENDPOINT, or set endpoint on the deployment")
   }
   const { apiVersion, connectTimeout, headers, proxy } = options
   const resource = endpoint.replace(/\/+$/, "").replace(/\/openai(?:\/v1)?$/, "")
@@ -60,7 +60,7 @@ export const make = Effect.fnUntraced(function* (
 const variable = (name: string): Config.Config<string | undefined> =>
   Config.withDefault(Config.NonEmptyString(name), undefined)
 
-const lacking = (message: string) => Effect.fail(new ProviderStartError({ provider: "azure", message }))
+const startError = (message: string) => Effect.fail(new ProviderStartError({ provider: "azure", message }))
 
 /**
  * ```ts

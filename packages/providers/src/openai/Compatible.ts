@@ -1,18 +1,19 @@
 /**
- * The vendors that speak OpenAI's protocol under addresses of their own, and how each of them speaks it. A new one is an
- * entry here, and a line in `docs/configuration.md`.
+ * The vendors with an OpenAI-compatible API, and how each differs from OpenAI. A new vendor is an entry here and a row in
+ * `docs/configuration.md`.
  */
 import type { Compatibility, Feature } from "../protocols/chat-completions/Compatibility.ts"
 import { compatible, lacking } from "../protocols/chat-completions/Compatibility.ts"
 
+/** A vendor with an OpenAI-compatible API. */
 export interface Vendor {
   readonly baseUrl: string
-  /** The environment variable of its key. A server of one's own asks for none, unless it is told to. */
+  /** The environment variable of its API key; `undefined` for self-hosted servers, which need no key. */
   readonly variable: string | undefined
   readonly dialect: Compatibility
-  /** How its model ids look. */
+  /** The form of its model ids, for error messages. */
   readonly models: string
-  /** Where it tells of its outages; a server of one's own has no such page. */
+  /** The address of its status page; none for self-hosted servers. */
   readonly statusPage?: string
 }
 
@@ -20,11 +21,12 @@ const lacks = (...features: ReadonlyArray<Feature>): Pick<Compatibility, "lacks"
   lacks: lacking("cache keys", "custom tools", "refusals", ...features),
 })
 
-/** Servers of models with open weights: more sampling than OpenAI's, and no documents. */
+/** Servers of open-weight models: more sampling parameters than OpenAI, documents as text. */
 const open: Compatibility = { ...compatible, documents: "text", ...lacks() }
 
 const of = <const Vendors extends Readonly<Record<string, Vendor>>>(vendors: Vendors): Vendors => vendors
 
+/** All compatible vendors, by the name that `provider:` takes. */
 export const vendors = of({
   groq: {
     baseUrl: "https://api.groq.com/openai/v1",
@@ -106,23 +108,23 @@ export const vendors = of({
       reasoning: "reasoning",
       ...lacks("forced tools", "image urls", "logit_bias", "n", "parallel tool calls", "top_k", "user"),
     },
-    models: "ids look like llama3.2, as `ollama list` gives them",
+    models: "ids look like llama3.2, as `ollama list` shows them",
   },
   vllm: {
     baseUrl: "http://127.0.0.1:8000/v1",
     variable: undefined,
     dialect: { ...open, reasoning: "reasoning" },
-    models: "the id is what the server was started with",
+    models: "the id is the model that the server was started with",
   },
 })
 
 /** The name of a vendor, as `provider:` gives it. */
 export type Name = keyof typeof vendors
 
-/** Google's own address for OpenAI's protocol: its models must see their signatures again. */
+/** Google's OpenAI-compatible API: its models require their signatures to be sent back. */
 const google: Compatibility = { ...compatible, signatures: true }
 
-/** Zhipu's, at home and abroad. */
+/** Zhipu's two addresses, in China and abroad. */
 const zhipu: Compatibility = { ...open, reasoning: "reasoning_content", user: 128, tools: 128 }
 
 const byHost: ReadonlyMap<string, Compatibility> = new Map([
@@ -134,6 +136,6 @@ const byHost: ReadonlyMap<string, Compatibility> = new Map([
   ["api.z.ai", zhipu],
 ])
 
-/** The dialect at an address that nobody is named for: the vendor's, if it is known, else what most understand. */
+/** The dialect at a configured address: that of the vendor with this host, else `compatible`. */
 export const dialectAt = (baseUrl: string): Compatibility =>
   (URL.canParse(baseUrl) ? byHost.get(new URL(baseUrl).host) : undefined) ?? compatible

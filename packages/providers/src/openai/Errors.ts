@@ -1,6 +1,6 @@
 /**
- * What the errors of OpenAI, and of everybody who speaks its protocol (see `Compatible`), mean. One table for all the
- * ways they come in: thrown by the SDK, sent as a body, or as an event inside a stream, which has no status.
+ * The reasons of errors of OpenAI and of compatible vendors (see `Compatible`): error bodies, and events inside a stream,
+ * which have no status.
  *
  * Sources: platform.openai.com, "Error codes", "Rate limits" and the errors of a response that failed; console.groq.com, "Errors"; docs.together.ai, "Errors";
  * fireworks.ai, "Error codes"; api-docs.deepseek.com, "Error codes"; docs.mistral.ai, "Error handling"; docs.x.ai,
@@ -16,22 +16,22 @@ import type * as Wire from "../protocols/chat-completions/Errors.ts"
 // The table
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What an error means: see `ErrorReason` for the order. */
+/** The reason of an error. `ErrorReason` sets the order of the tests. */
 export const reason = (error: Wire.WireError, status?: number, retryAfter?: Duration.Duration): Reason => {
   const { detail, message, param, type } = error
   const text = detail === undefined ? message : `${message ?? ""} ${detail}`
-  const said = { ...error, message: text }
-  // Fireworks' word for an account that was suspended, mostly over its spending limit.
+  const described = { ...error, message: text }
+  // Fireworks sends 412 for a suspended account, mostly over its spending limit.
   if (status === 412) return { _tag: "QuotaExhausted" }
-  return ErrorReason.of(said, status ?? error.status, retryAfter, {
-    byCode: (code) => byCode(code, said, status, retryAfter),
+  return ErrorReason.of(described, status ?? error.status, retryAfter, {
+    byCode: (code) => byCode(code, described, status, retryAfter),
     byType: (name) => byType(name, { isOwn: name === type, param }, retryAfter),
   })
 }
 
 /**
- * Of a request for embeddings: a server that has none does not know the address, which says nothing of the model it
- * converses with.
+ * The reason of an error of an embeddings request. A server without embeddings does not know the path, which is no error of
+ * its chat model.
  */
 export const embedding: typeof reason = (error, status, retryAfter) =>
   (status === 404 || status === 405 || status === 501) &&
@@ -42,7 +42,7 @@ export const embedding: typeof reason = (error, status, retryAfter) =>
 
 const byCode = (
   code: string,
-  { message, param }: ErrorReason.Said,
+  { message, param }: ErrorReason.WireError,
   status: number | undefined,
   retryAfter: Duration.Duration | undefined,
 ): Reason | undefined => {
@@ -60,7 +60,7 @@ const byCode = (
     case "misalignment_policy_violation":
     case "image_content_policy_violation":
       return { _tag: "ContentPolicy" }
-    // Groq's model wrote what is no call of a tool, or no JSON: another try may not.
+    // Groq's model generated an invalid tool call or invalid JSON: a retry may succeed.
     case "tool_use_failed":
     case "json_validate_failed":
     case "output_parse_failed":
@@ -69,7 +69,7 @@ const byCode = (
     case "string_above_max_length":
       return { _tag: "Unsupported", feature: param ?? message ?? code }
     default:
-      // A response tells of an image that it could not use by its code alone, without a status or a type.
+      // The Responses API reports an unusable image by code, without a status or a type.
       if (status === undefined && unusableImage.test(code)) return { _tag: "InvalidRequest", param }
       return status !== 400 && /_(?:spend|usage)_limit_exceeded$/.test(code) ? { _tag: "QuotaExhausted" } : undefined
   }
@@ -77,7 +77,7 @@ const byCode = (
 
 const unusableImage = /^(?:(?:invalid|unsupported|empty)_(?:\w+_)?image|image_|failed_to_download_image)/
 
-/** A request that by itself exceeds the tokens of a minute: waiting does not cure it. */
+/** Whether one request exceeds the tokens of a minute: a retry would fail too. */
 const tooLargeForRate = (message: string | undefined): boolean =>
   message !== undefined && /request too large for/i.test(message)
 

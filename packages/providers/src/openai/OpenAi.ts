@@ -1,9 +1,9 @@
 /**
- * OpenAI by its Chat Completions or its Responses API, over the `openai` SDK; with `vendor` another that speaks the former
- * (see `Compatible`), and with `baseUrl` any endpoint that speaks either.
+ * The provider of OpenAI, over the Chat Completions or the Responses API and the `openai` SDK. `vendor` selects a compatible
+ * vendor (see `Compatible`), `baseUrl` any compatible endpoint.
  *
- * The SDK knows the addresses and signs in; its retries and deadlines are off, and what it would parse is read here, for
- * it takes a stream that was cut for one that has ended.
+ * The SDK builds addresses and headers once. Its retries and timeouts are not used, and responses are read here: the SDK
+ * takes an interrupted stream for a complete one.
  */
 import { Provider } from "@understudy/core/Provider"
 import type * as Config from "effect/Config"
@@ -37,38 +37,39 @@ import * as Errors from "./Errors.ts"
 // Options
 // ---------------------------------------------------------------------------------------------------------------------
 
+/** OpenAI's APIs for chat. */
 export const apis = ["chat-completions", "responses"] as const
 export type Api = (typeof apis)[number]
 
 export interface Options {
-  /** Whose endpoint it is, if not OpenAI's: that vendor's address, key and dialect then hold. */
+  /** A compatible vendor, with its address, key and dialect. Default: OpenAI. */
   readonly vendor?: Compatible.Name | undefined
-  /** Else the vendor's environment variable, `OPENAI_API_KEY`. May be left out with a `baseUrl`, which may ask for none. */
+  /** The API key. Default: the vendor's environment variable, such as `OPENAI_API_KEY`; with a `baseUrl`, no key. */
   readonly apiKey?: Secret.Secret | undefined
-  /** Where a compatible endpoint's API begins, such as `http://127.0.0.1:11434/v1`; else the vendor's own. */
+  /** The base address of a compatible endpoint, such as `http://127.0.0.1:11434/v1`. Default: the vendor's. */
   readonly baseUrl?: string | undefined
   readonly organization?: string | undefined
   /**
-   * Which of OpenAI's APIs is spoken; `chat-completions`, which nearly every endpoint has, if not said. Some models, and
-   * OpenAI's own tools, are to be had by `responses` alone; clients of the same API are understood best.
+   * The API for chat. Default: `chat-completions`, which nearly every endpoint has. Some models, and OpenAI's built-in tools,
+   * need `responses`. The fewest conversions happen if clients use the same API.
    */
   readonly api?: Api | undefined
   /**
-   * Whether plain answers of `chat-completions` are asked for by stream, and put together here: for servers that otherwise
-   * go on answering when nobody waits any more, as some do that one runs oneself. Of `ollama` and `vllm` if not said; a
-   * configuration says it of every local address.
+   * Whether complete responses of `chat-completions` are requested as streams and put together here. Some self-hosted servers
+   * only stop generating when a stream's connection closes. Default: true for `ollama` and `vllm`; in a configuration, for
+   * every local address.
    */
   readonly plainByStream?: boolean | undefined
   /**
-   * Whether its server is a local one, which may have to load its model first: it is given longer to answer. By the vendor
-   * and the address if not said.
+   * Whether the server is local. A local server gets more time to answer, because it may have to load its model. Default: by
+   * vendor and address.
    */
   readonly local?: boolean | undefined
-  /** Sent with every request. */
+  /** Headers of every request. */
   readonly headers?: Readonly<Record<string, string>> | undefined
-  /** The address of a proxy that its connections go through; else `HTTPS_PROXY` or `HTTP_PROXY`, unless `NO_PROXY` names its host. */
+  /** The address of a proxy. Default: `HTTPS_PROXY` or `HTTP_PROXY`, unless `NO_PROXY` contains the host. */
   readonly proxy?: Secret.Secret | undefined
-  /** How long a new connection may take to stand; 5 seconds if not said. */
+  /** The timeout for opening a connection. Default: 5 seconds. */
   readonly connectTimeout?: Duration.Input | undefined
 }
 
@@ -82,15 +83,15 @@ const openAi: Omit<Compatible.Vendor, "models"> = {
 // Make
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The provider. Its connections are the transport's. */
+/** The provider. Its connections belong to the `Transport`. */
 export const make = Effect.fnUntraced(function* (
   options: Options = {},
 ): Effect.fn.Return<Provider["Service"], ProviderStartError | Config.ConfigError> {
   const { connectTimeout, headers, organization, proxy, vendor } = options
-  const { baseUrl: own, dialect, variable } = vendor === undefined ? openAi : Compatible.vendors[vendor]
+  const { baseUrl: defaultBaseUrl, dialect, variable } = vendor === undefined ? openAi : Compatible.vendors[vendor]
   const name = vendor ?? "openai"
-  const baseUrl = options.baseUrl ?? own
-  // A vendor's key is that vendor's: another server is only ever sent the key that was named for it.
+  const baseUrl = options.baseUrl ?? defaultBaseUrl
+  // The key of the environment is only sent to its vendor's address: another server gets a configured key.
   const key = yield* options.apiKey !== undefined || (options.baseUrl === undefined && variable !== undefined)
     ? Secret.read(options.apiKey, variable ?? "")
     : Effect.undefined
@@ -114,21 +115,21 @@ const noKey = (provider: string, variable: string) =>
   Effect.fail(
     new ProviderStartError({
       provider,
-      message: `no API key: set ${variable}, or give the deployment an apiKey (or a baseUrl that asks for none)`,
+      message: `no API key: set ${variable}, or set apiKey on the deployment (or a baseUrl that needs no key)`,
     }),
   )
 
-/** OpenAI's own address, any region's, or Azure's. */
+/** Whether the address is OpenAI's, of any region, or Azure's. */
 const isOpenAi = (baseUrl: string): boolean =>
   /^https?:\/\/(?:[\w-]+\.)*openai\.(?:azure\.)?com(?=[:/]|$)/.test(baseUrl)
 
-/** An endpoint of the protocol: where it is, how one signs in, and how it speaks. */
+/** An OpenAI-compatible endpoint: its address, credentials and dialect. */
 export interface Endpoint {
   readonly vendor: string
   readonly key: Redacted.Redacted | undefined
   readonly baseUrl: string
   readonly dialect: ChatCompletions.Compatibility.Compatibility
-  /** Sent with every request; null takes away one of the SDK's own. */
+  /** Headers of every request. `null` removes a header that the SDK sets. */
   readonly headers: Readonly<Record<string, string | null>>
   readonly query?: Readonly<Record<string, string>> | undefined
   readonly organization?: string | undefined
@@ -164,15 +165,15 @@ export const connect = Effect.fnUntraced(function* (
     logLevel: "off",
   })
   const { codec, path } = endpoint.api === "responses" ? responses : chatCompletions(dialect)
-  const own = dialect === ChatCompletions.Compatibility.openAi
-  const host = hasOwnSeals(baseUrl) ? undefined : EncryptedReasoning.hostAt(baseUrl)
+  const isOwn = dialect === ChatCompletions.Compatibility.openAi
+  const host = hasPortableSignatures(baseUrl) ? undefined : EncryptedReasoning.hostAt(baseUrl)
   const limits: Limits = {
     user: dialect.user,
     names: ToolNames.common,
     tools: dialect.tools,
     hour: dialect.cache === undefined ? undefined : (model) => Claude.versionOf(model) !== undefined,
   }
-  const server = own ? "openai" : "compatible"
+  const server = isOwn ? "openai" : "compatible"
   const template = yield* RequestTemplate.build(vendor, client, path, redaction)
   secrets.note(Secrets.inHeaders(template.headers))
   return yield* HttpProvider.make({
@@ -184,7 +185,7 @@ export const connect = Effect.fnUntraced(function* (
             name: host ?? vendor,
             host,
             limits,
-            ids: own ? Responses.ids : { lenient: true },
+            ids: isOwn ? Responses.ids : { lenient: true },
             writeEncrypted: Responses.writeEncrypted,
           }
         : { name: host ?? vendor, host, limits, ids: dialect.toolIds },
@@ -208,18 +209,19 @@ export const connect = Effect.fnUntraced(function* (
   })
 })
 
-/** OpenAI itself, and those that hand through the seals of the vendors behind them as these gave them. */
-const hasOwnSeals = (baseUrl: string): boolean =>
+/** Whether the host's signatures are valid with their vendor: OpenAI, and hosts that pass on their upstreams' signatures unchanged. */
+const hasPortableSignatures = (baseUrl: string): boolean =>
   /^https:\/\/(?:(?:[\w-]+\.)*openai\.com|generativelanguage\.googleapis\.com|openrouter\.ai)(?=[:/]|$)/.test(baseUrl)
 
-interface Spoken {
+/** An API: its codec and its path. */
+interface ApiCodec {
   readonly codec: HttpProvider.ProtocolCodec<WireError>
   readonly path: string
 }
 
-const responses: Spoken = { codec: Responses, path: "/responses" }
+const responses: ApiCodec = { codec: Responses, path: "/responses" }
 
-const chatCompletions = (dialect: ChatCompletions.Compatibility.Compatibility): Spoken => ({
+const chatCompletions = (dialect: ChatCompletions.Compatibility.Compatibility): ApiCodec => ({
   codec: {
     ...ChatCompletions,
     Request: {

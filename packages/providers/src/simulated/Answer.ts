@@ -1,5 +1,5 @@
 /**
- * What a simulated provider answers: decided at once and whole, then given as one response or told in frames.
+ * Makes the response of a simulated provider: a complete response, or the frames of a stream.
  */
 import { Call } from "@understudy/core/Call"
 import type * as Chat from "@understudy/core/Chat"
@@ -9,22 +9,23 @@ import * as Prompt from "./Prompt.ts"
 import * as SampleText from "./SampleText.ts"
 import * as Tools from "./Tools.ts"
 
-/** Who answers: the name in its words, its seed, and the text it says whatever it is asked, if it is to. */
-export interface Speaker {
+/** The provider's name, its seed, and the fixed text of its responses, if set. */
+export interface Identity {
   readonly name: string
   readonly seed: number
   readonly reply: string | undefined
 }
 
-/** One answer of those that were asked for. */
+/** A choice of the response. */
 export interface Choice {
-  /** The tokens, one after the other: of the text, or of the tool call's arguments. */
+  /** The tokens of the text, or of the tool call's arguments. */
   readonly tokens: ReadonlyArray<string>
   readonly tool: { readonly id: string; readonly name: string } | undefined
   readonly finish: Chat.FinishReason
   readonly stopSequence: string | undefined
 }
 
+/** A simulated response. */
 export interface SimulatedAnswer {
   readonly id: string
   readonly model: string
@@ -32,27 +33,27 @@ export interface SimulatedAnswer {
   readonly usage: Chat.Usage
 }
 
-/** No vendor gives more answers to one request. */
-const mostChoices = 128
+/** The maximum of choices. */
+const maxChoices = 128
 
-/** `turn` counts the speaker's calls: ids differ from call to call, words do not. */
-export const make = (request: Chat.Request, speaker: Speaker, turn: number): SimulatedAnswer => {
-  const id = scatter(speaker.seed, turn).toString(16).padStart(8, "0")
+/** The response to a request. `turn` is the number of the call: ids differ between calls, texts do not. */
+export const make = (request: Chat.Request, identity: Identity, turn: number): SimulatedAnswer => {
+  const id = scatter(identity.seed, turn).toString(16).padStart(8, "0")
   const prompt = Prompt.read(request.messages)
-  const wanted = speaker.reply === undefined ? Tools.wanted(request, prompt) : undefined
+  const tool = identity.reply === undefined ? Tools.select(request, prompt) : undefined
   const choice = (variant: number): Choice =>
-    wanted === undefined
-      ? limited(ended(text(request, speaker, prompt, variant), request.sampling?.stop ?? []), request)
+    tool === undefined
+      ? limited(untilStop(text(request, identity, prompt, variant), request.sampling?.stop ?? []), request)
       : limited(
           {
-            text: wanted.arguments,
-            tool: { id: `call_${id}${variant === 0 ? "" : `_${variant}`}`, name: wanted.name },
+            text: tool.arguments,
+            tool: { id: `call_${id}${variant === 0 ? "" : `_${variant}`}`, name: tool.name },
             finish: "tool-calls",
             stopSequence: undefined,
           },
           request,
         )
-  const others = Math.min(mostChoices, request.sampling?.n ?? 1) - 1
+  const others = Math.min(maxChoices, request.sampling?.n ?? 1) - 1
   const choices: SimulatedAnswer["choices"] = [
     choice(0),
     ...Array.from({ length: Math.max(0, others) }, (_, index) => choice(index + 1)),
@@ -70,7 +71,7 @@ export const make = (request: Chat.Request, speaker: Speaker, turn: number): Sim
 
 const text = (
   request: Chat.Request,
-  { name, reply, seed }: Speaker,
+  { name, reply, seed }: Identity,
   prompt: Prompt.Prompt,
   variant: number,
 ): string => {
@@ -86,7 +87,7 @@ const text = (
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Where it ends
+// Stop sequences and token limit
 // ---------------------------------------------------------------------------------------------------------------------
 
 interface GeneratedText extends Omit<Choice, "tokens"> {
@@ -94,7 +95,7 @@ interface GeneratedText extends Omit<Choice, "tokens"> {
 }
 
 /** The text up to the first of the stop sequences. */
-const ended = (text: string, stops: ReadonlyArray<string>): GeneratedText => {
+const untilStop = (text: string, stops: ReadonlyArray<string>): GeneratedText => {
   let end = text.length
   let stopSequence: string | undefined
   for (const stop of stops) {
@@ -109,28 +110,29 @@ const ended = (text: string, stops: ReadonlyArray<string>): GeneratedText => {
 
 const limited = ({ finish, stopSequence, text, tool }: GeneratedText, { sampling }: Chat.Request): Choice => {
   const tokens = tokenise(text)
-  const most = sampling?.maxTokens
-  return most === undefined || tokens.length <= most
+  const limit = sampling?.maxTokens
+  return limit === undefined || tokens.length <= limit
     ? { tokens, tool, finish, stopSequence }
-    : { tokens: tokens.slice(0, Math.max(0, most)), tool, finish: "length", stopSequence: undefined }
+    : { tokens: tokens.slice(0, Math.max(0, limit)), tool, finish: "length", stopSequence: undefined }
 }
 
-/** Pieces of up to eight characters, each with the space before it: near enough to a model's, and together the text. */
+/** Tokens of up to eight characters, each with the space before it. */
 const tokenise = (text: string): ReadonlyArray<string> => text.match(/\s*\S{1,8}|\s+$/gu) ?? []
 
 // ---------------------------------------------------------------------------------------------------------------------
-// As a response, as frames
+// Response and frames
 // ---------------------------------------------------------------------------------------------------------------------
 
+/** The complete response. */
 export const response = ({ choices: [first, ...others], id, model, usage }: SimulatedAnswer): Chat.Response => ({
   id,
   model,
-  ...whole(first),
+  ...complete(first),
   usage,
-  ...(others.length === 0 ? undefined : { alternatives: others.map(whole) }),
+  ...(others.length === 0 ? undefined : { alternatives: others.map(complete) }),
 })
 
-const whole = ({ finish, stopSequence, tokens, tool }: Choice): Chat.Choice => {
+const complete = ({ finish, stopSequence, tokens, tool }: Choice): Chat.Choice => {
   const text = tokens.join("")
   return {
     content: tool === undefined ? [{ type: "text", text }] : [{ type: "tool-call", ...tool, arguments: text }],
@@ -139,28 +141,29 @@ const whole = ({ finish, stopSequence, tokens, tool }: Choice): Chat.Choice => {
   }
 }
 
-/** A stream's frames: what comes with each token, and what comes after the last. */
+/** The frames of a stream: those of each token, and those after the last. */
 export interface RevealedTokens {
   readonly tokens: ReadonlyArray<ReadonlyArray<Chat.Frame>>
   readonly end: ReadonlyArray<Chat.Frame>
 }
 
+/** The frames of the response. */
 export const reveal = ({ choices, id, model, usage }: SimulatedAnswer): RevealedTokens => {
   const tokens: Array<ReadonlyArray<Chat.Frame>> = []
   const end: Array<Chat.Frame> = []
-  // What comes without a token of its own goes out with the next one.
-  let waiting: Array<Chat.Frame> = [frame({ type: "start", id, model })]
+  // Frames without a token are sent with the next token.
+  let pending: Array<Chat.Frame> = [frame({ type: "start", id, model })]
   choices.forEach(({ finish, stopSequence, tokens: own, tool }, index) => {
     const choice = index === 0 ? undefined : { choice: index }
-    if (tool !== undefined) waiting.push(frame({ type: "tool-call", index: 0, ...tool, ...choice }))
+    if (tool !== undefined) pending.push(frame({ type: "tool-call", index: 0, ...tool, ...choice }))
     for (const text of own) {
-      waiting.push(
+      pending.push(
         tool === undefined
           ? frame({ type: "text", text, ...choice })
           : frame({ type: "tool-arguments", index: 0, arguments: text, ...choice }),
       )
-      tokens.push(waiting)
-      waiting = []
+      tokens.push(pending)
+      pending = []
     }
     end.push(
       frame({
@@ -171,7 +174,7 @@ export const reveal = ({ choices, id, model, usage }: SimulatedAnswer): Revealed
       }),
     )
   })
-  return { tokens, end: [...waiting, ...end, frame({ type: "usage", usage })] }
+  return { tokens, end: [...pending, ...end, frame({ type: "usage", usage })] }
 }
 
 const frame = (part: Chat.Part): Chat.Frame => ({ parts: [part] })

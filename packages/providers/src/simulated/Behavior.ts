@@ -1,32 +1,32 @@
 /**
- * How a simulated deployment behaves just now: its options and the fault over them, resolved to numbers. Pure.
+ * The behavior of a simulated deployment: its options with its fault, resolved to numbers. Pure.
  */
 import * as Duration from "effect/Duration"
 import type { Fault } from "./Fault.ts"
 
-/** What may be said of a deployment's behaviour from the start. What is not said takes no time and does not fail. */
+/** The configured behavior. By default calls take no time and never fail. */
 export interface Options {
-  /** Until a plain answer, and until a stream's first token unless `firstToken` says otherwise. A refusal takes as long. */
+  /** The time to a complete response or a failure, and to a stream's first token unless `firstToken` is set. */
   readonly latency?: Duration.Input | undefined
-  /** Until a stream's first token. */
+  /** The time to a stream's first token. */
   readonly firstToken?: Duration.Input | undefined
-  /** Between a stream's tokens. */
+  /** The time between a stream's tokens. */
   readonly tokenDelay?: Duration.Input | undefined
-  /** The share of calls that fail, 0 to 1, by the seed. */
+  /** The share of calls that fail, 0 to 1, selected by the seed. */
   readonly failureRate?: number | undefined
-  /** The HTTP status that it fails with: every call, unless `failureRate` says how many. 500 if not said. */
+  /** The HTTP status of failures. Every call fails unless `failureRate` is set. Default: 500. */
   readonly status?: number | undefined
-  /** What a 429 or a 5xx says of when to come back. */
+  /** The `Retry-After` of a 429 or 5xx. */
   readonly retryAfter?: Duration.Input | undefined
-  /** Every stream breaks after so many tokens. A plain answer stays whole. */
+  /** Every stream breaks after so many tokens. Complete responses are not affected. */
   readonly disconnectAfterTokens?: number | undefined
-  /** Every stream falls silent after so many tokens. A plain answer stays whole. */
+  /** Every stream stalls after so many tokens. Complete responses are not affected. */
   readonly stallAfterTokens?: number | undefined
-  /** A window, counted from the start of the layer, in which it cannot be reached. */
+  /** A window, counted from the start of the layer, in which the deployment is unreachable. */
   readonly outage?: { readonly from: Duration.Input; readonly for: Duration.Input } | undefined
 }
 
-/** Times are milliseconds; what never happens is at infinity. */
+/** The resolved behavior. Times are milliseconds, infinity for never. */
 export interface Behavior {
   readonly latency: number
   readonly firstToken: number
@@ -36,7 +36,7 @@ export interface Behavior {
   readonly retryAfter: Duration.Duration | undefined
   readonly disconnectAfterTokens: number
   readonly stallAfterTokens: number
-  /** When it cannot be reached, in milliseconds of the clock. */
+  /** When the deployment is unreachable, in milliseconds of the clock. */
   readonly outage: { readonly from: number; readonly until: number }
 }
 
@@ -44,8 +44,8 @@ const never = Number.POSITIVE_INFINITY
 
 const noOutage: Behavior["outage"] = { from: never, until: never }
 
-/** `startedAt` is when the layer started, `brokenAt` when the fault was set, both in milliseconds of the clock. */
-export const resolve = (options: Options, fault: Fault, startedAt: number, brokenAt: number): Behavior => {
+/** The behavior. `startedAt` is the start of the layer, `faultAt` when the fault was set, in milliseconds of the clock. */
+export const resolve = (options: Options, fault: Fault, startedAt: number, faultAt: number): Behavior => {
   const status = fault.status ?? options.status
   const latency = fault.latency ?? options.latency
   return {
@@ -57,11 +57,11 @@ export const resolve = (options: Options, fault: Fault, startedAt: number, broke
     retryAfter: fault.retryAfter ?? duration(options.retryAfter),
     disconnectAfterTokens: fault.disconnectAfterTokens ?? options.disconnectAfterTokens ?? never,
     stallAfterTokens: fault.stallAfterTokens ?? options.stallAfterTokens ?? never,
-    outage: fault.outage === undefined ? outage(options.outage, startedAt) : outage(windowOf(fault.outage), brokenAt),
+    outage: fault.outage === undefined ? outage(options.outage, startedAt) : outage(windowOf(fault.outage), faultAt),
   }
 }
 
-/** A status with no rate beside it is what every call fails with. */
+/** A status without a rate applies to every call. */
 const failureRate = (options: Options, fault: Fault): number => {
   if (fault.failureRate !== undefined) return fault.failureRate
   if (fault.status !== undefined) return 1

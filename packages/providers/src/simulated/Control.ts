@@ -1,5 +1,5 @@
 /**
- * A running simulated deployment's handle: it can be broken and mended while calls are under way, and they notice.
+ * The handle of a running simulated deployment. A new fault affects open calls too.
  */
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
@@ -9,24 +9,25 @@ import * as Behavior from "./Behavior.ts"
 import type { Fault } from "./Fault.ts"
 import { none } from "./Fault.ts"
 
-/** The time between two changes: what holds in it, and an end that calls under way can wait for. */
+/** A fault until the next change: its behavior, and `over`, which completes with the change. */
 export interface InjectedFault {
   readonly fault: Fault
   readonly behavior: Behavior.Behavior
   readonly over: Deferred.Deferred<void>
 }
 
+/** Sets the faults of a deployment. */
 export interface Control {
   readonly name: string
-  /** What is wrong with it just now. */
+  /** The fault now. */
   readonly fault: Effect.Effect<Fault>
-  /** Breaks it in this way, instead of any way in which it was broken before. */
+  /** Sets a fault, which replaces the one before. */
   readonly inject: (fault: Fault) => Effect.Effect<void>
-  /** Makes it as it was configured. */
+  /** Removes the fault. */
   readonly reset: Effect.Effect<void>
 }
 
-/** The handle for whoever breaks, and the injected for whoever plays. */
+/** The handle, and the current fault for calls to read. */
 export const make = Effect.fnUntraced(function* (
   name: string,
   options: Behavior.Options,

@@ -1,19 +1,19 @@
 /**
- * How a simulated deployment fails: by a status, by being out of reach, or in the middle of a stream.
+ * The errors of a simulated deployment: a status, no connection, or a broken stream.
  */
 import { ProviderError } from "@understudy/core/ProviderError"
 import type * as Duration from "effect/Duration"
 import * as HttpStatusReason from "../HttpStatusReason.ts"
 
-/** An answer of that status. What a vendor would have meant by it is its reason. */
+/** A response with an error status, and the status's reason. */
 export const refused = (name: string, status: number, retryAfter: Duration.Duration | undefined): ProviderError =>
   new ProviderError({
     reason: HttpStatusReason.of(status, { retryAfter }),
-    message: `${name} (simulated) refuses with status ${status}`,
+    message: `${name} (simulated) failed with status ${status}`,
     status,
   })
 
-/** No connection at all. */
+/** No connection. */
 export const unreachable = (name: string): ProviderError =>
   new ProviderError({ reason: { _tag: "Network" }, message: `${name} (simulated) cannot be reached` })
 

@@ -1,5 +1,5 @@
 /**
- * What is wrong with a simulated deployment while it runs: said over what it was configured with, as the JSON body of
+ * A fault of a running simulated deployment, which overrides its configuration: the JSON body of
  * `POST /simulated/{deployment}`, such as `{ "status": 503 }`.
  */
 import * as Data from "effect/Data"
@@ -12,16 +12,16 @@ import { DurationText } from "../config/DurationText.ts"
 const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 
 /**
- * A deployment's fault: each field stands in place of the option of that name, and an empty fault is none.
+ * A deployment's fault. Each field overrides the option of its name. An empty object is no fault.
  *
- * - `status`: every call fails with it; a stream under way breaks.
- * - `failureRate`: that share of the calls fails, 0 to 1, with `status` or else the configured one, or 500.
- * - `retryAfter`: what a refusal says of when to come back.
- * - `latency`: until a plain answer; and until a stream's first token, unless `firstToken` says otherwise.
- * - `tokenDelay`: between the tokens of a stream, the one under way too.
- * - `disconnectAfterTokens`, `stallAfterTokens`: every stream, the one under way too, breaks or falls silent after so many tokens.
- * - `outage`: `true` makes the deployment unreachable, `false` lifts a configured outage, and a window is counted from
- *   when the fault is set.
+ * - `status`: every call fails with it; open streams break.
+ * - `failureRate`: the share of calls that fail, 0 to 1, with `status`, else the configured status, else 500.
+ * - `retryAfter`: the `Retry-After` of failures.
+ * - `latency`: the time to a complete response, and to a stream's first token unless `firstToken` is set.
+ * - `tokenDelay`: the time between a stream's tokens, in open streams too.
+ * - `disconnectAfterTokens`, `stallAfterTokens`: every stream, open ones included, breaks or stalls after so many tokens.
+ * - `outage`: `true` makes the deployment unreachable, `false` ends a configured outage, a window is counted from the
+ *   time when the fault is set.
  */
 export const Fault = Schema.Struct({
   status: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 400, maximum: 599 }))),
@@ -56,7 +56,7 @@ const expected: Readonly<Record<keyof Fault, string>> = {
   outage: 'true, false, or a window such as { "from": "10s", "for": "1m" }',
 }
 
-/** A body that is no fault. `field` is the first one that is wrong, empty if the body itself is. */
+/** An invalid fault. `field` is the first invalid field, empty if the body is no object. */
 export class InvalidFault extends Data.TaggedError("InvalidFault")<{
   readonly field: string
   readonly message: string
@@ -66,13 +66,13 @@ const known = [...Object.keys(expected), "reset"].join(", ")
 
 const isField = (key: string): key is keyof Fault => Object.hasOwn(expected, key)
 
-/** A fault out of a JSON body. `{}` and `{ "reset": true }` are none. */
+/** Decodes a JSON body. `{}` and `{ "reset": true }` are no fault. */
 export const decode = (body: unknown): Result.Result<Fault, InvalidFault> => {
-  if (!Predicate.isObject(body)) return invalid("", `expected an object such as { "status": 503 }, ${found(body)}`)
+  if (!Predicate.isObject(body)) return invalid("", `expected an object such as { "status": 503 }, ${describe(body)}`)
   const { reset, ...fault } = body
   for (const key in fault) if (!isField(key)) return invalid(key, `unknown field \`${key}\`; known fields: ${known}`)
   if (reset !== undefined) {
-    if (reset !== true) return invalid("reset", `\`reset\`: expected true, ${found(reset)}`)
+    if (reset !== true) return invalid("reset", `\`reset\`: expected true, ${describe(reset)}`)
     return Object.keys(fault).length === 0
       ? Result.succeed(none)
       : invalid("reset", "`reset` removes every fault: send it alone")
@@ -81,12 +81,12 @@ export const decode = (body: unknown): Result.Result<Fault, InvalidFault> => {
     const field = String(issues(issue).issues[0]?.path?.[0] ?? "")
     return new InvalidFault({
       field,
-      message: `\`${field}\`: expected ${isField(field) ? expected[field] : "something else"}, ${found(fault[field])}`,
+      message: `\`${field}\`: expected ${isField(field) ? expected[field] : "something else"}, ${describe(fault[field])}`,
     })
   })
 }
 
-/** A fault as its JSON body says it. */
+/** The JSON body of a fault. */
 export const encode: (fault: Fault) => typeof Fault.Encoded = Schema.encodeSync(Fault)
 
 const decodeFields = Schema.decodeUnknownResult(Fault, { onExcessProperty: "error" })
@@ -95,4 +95,4 @@ const issues = SchemaIssue.makeFormatterStandardSchemaV1()
 
 const invalid = (field: string, message: string) => Result.fail(new InvalidFault({ field, message }))
 
-const found = (value: unknown): string => `found ${JSON.stringify(value)}`
+const describe = (value: unknown): string => `found ${JSON.stringify(value)}`

@@ -1,9 +1,8 @@
 /**
- * A small document that a JSON Schema allows, filled from a prompt: what is required and no more.
+ * A small document that matches a JSON Schema, with values from a prompt and required properties only.
  *
- * It follows `$ref` within the schema, `const`, `enum`, `allOf`, `anyOf`, `oneOf`, types, formats and bounds. A `pattern`,
- * a `not` or an `if` it meets only by a `default` or an example beside it. A schema without an end, or without measure,
- * is cut off with `null`.
+ * Supports `$ref` within the schema, `const`, `enum`, `allOf`, `anyOf`, `oneOf`, types, formats and bounds. `pattern`, `not`
+ * and `if` are only met by a `default` or an example. Recursive and very large schemas are cut off with `null`.
  */
 import * as Predicate from "effect/Predicate"
 import * as Json from "../protocols/Json.ts"
@@ -11,21 +10,22 @@ import type { Prompt } from "./Prompt.ts"
 
 type Schema = Readonly<Record<string, unknown>>
 
+/** A document for the schema. */
 export const make = (schema: Schema, prompt: Prompt): unknown =>
   build(schema, "", 0, 0, { root: schema, prompt, left: 2_000 })
 
 interface Context {
   readonly root: Schema
   readonly prompt: Prompt
-  /** How many more values may be made. */
+  /** The number of values that may still be made. */
   left: number
 }
 
-const deepest = 32
+const maxDepth = 32
 
-/** `name` is the property it is for, `nth` its place among others that must differ from it. */
+/** A value for the property `name`. `nth` is its index among items that must differ. */
 const build = (input: unknown, name: string, depth: number, nth: number, context: Context): unknown => {
-  if (context.left-- <= 0 || depth > deepest) return null
+  if (context.left-- <= 0 || depth > maxDepth) return null
   if (input === true) return words(name, nth, context.prompt)
   if (!Predicate.isObject(input)) return null
   const schema = flatten(input, depth, context)
@@ -55,7 +55,7 @@ const build = (input: unknown, name: string, depth: number, nth: number, context
 // Composition
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The schema with its references followed, all of `allOf` taken in, and one branch of each choice. */
+/** The schema with its references, `allOf`, and one branch of each choice merged. */
 const flatten = (schema: Schema, depth: number, context: Context): Schema => {
   const { $ref, allOf, anyOf, oneOf, ...own } = schema
   const branches = [
@@ -64,14 +64,11 @@ const flatten = (schema: Schema, depth: number, context: Context): Schema => {
     ...[anyOf, oneOf].map((choice) => choose(list(choice) ?? [], depth)),
   ].filter(Predicate.isObject)
   if (branches.length === 0) return own
-  if (context.left-- <= 0 || depth > deepest) return { const: null }
+  if (context.left-- <= 0 || depth > maxDepth) return { const: null }
   return branches.reduce<Schema>((all, branch) => merge(all, flatten(branch, depth + 1, context)), own)
 }
 
-/**
- * The first branch that says more than `null`; deep down `null` itself, or what holds nothing further, so that what
- * contains itself comes to an end.
- */
+/** The first branch that is not `null`; below depth 4 `null` or a scalar, so that recursive schemas end. */
 const choose = (branches: ReadonlyArray<unknown>, depth: number): unknown => {
   const found =
     depth <= 4
@@ -98,7 +95,7 @@ const merge = (a: Schema, b: Schema): Schema => {
   }
 }
 
-/** What a JSON pointer within the schema names; nothing said, if it points elsewhere. */
+/** The target of a JSON pointer in the schema; `{}` if it points elsewhere. */
 const resolve = (ref: string, root: Schema): unknown => {
   if (!ref.startsWith("#")) return {}
   let at: unknown = root
@@ -126,8 +123,8 @@ const typeOf = (schema: Schema): unknown => {
 const object = (schema: Schema, depth: number, context: Context): unknown => {
   const properties = record(schema["properties"])
   const names = new Set((list(schema["required"]) ?? []).filter(Predicate.isString))
-  const least = bound(schema, "minProperties") ?? 0
-  for (const name in properties) if (names.size < least) names.add(name)
+  const min = bound(schema, "minProperties") ?? 0
+  for (const name in properties) if (names.size < min) names.add(name)
   return Object.fromEntries(
     [...names].map((name) => {
       const own = Object.hasOwn(properties, name) ? properties[name] : (schema["additionalProperties"] ?? true)
@@ -144,22 +141,22 @@ const array = (schema: Schema, name: string, depth: number, context: Context): R
   )
 }
 
-/** The prompt's own number where it fits, else the smallest that is allowed, else 1; `grain` is 1 for whole numbers. */
+/** A number of the prompt if it fits, else the smallest valid number, else 1. `grain` is 1 for whole numbers. */
 const number = (schema: Schema, nth: number, prompt: Prompt, grain: number): number => {
   const step = bound(schema, "multipleOf") ?? grain
   const above = bound(schema, "exclusiveMinimum")
   const below = bound(schema, "exclusiveMaximum")
-  const least = bound(schema, "minimum") ?? Number.NEGATIVE_INFINITY
-  const most = bound(schema, "maximum") ?? Number.POSITIVE_INFINITY
+  const min = bound(schema, "minimum") ?? Number.NEGATIVE_INFINITY
+  const max = bound(schema, "maximum") ?? Number.POSITIVE_INFINITY
   const fits = (value: number) =>
-    value >= least &&
-    value <= most &&
+    value >= min &&
+    value <= max &&
     (above === undefined || value > above) &&
     (below === undefined || value < below) &&
     (step === 0 || Number.isInteger(value / step))
   const gap = step === 0 ? 0.5 : step
-  const floor = above === undefined ? least : Math.max(least, above)
-  const ceiling = below === undefined ? most : Math.min(most, below)
+  const floor = above === undefined ? min : Math.max(min, above)
+  const ceiling = below === undefined ? max : Math.min(max, below)
   const onGrid = (value: number, round: (value: number) => number) => (step === 0 ? value : round(value / step) * step)
   const candidates = [
     ...prompt.numbers,
@@ -189,21 +186,21 @@ const formats: Readonly<Record<string, string>> = {
   uuid: "00000000-0000-4000-8000-000000000000",
 }
 
-const longest = 4_096
+const maxLength = 4_096
 
 const string = (schema: Schema, name: string, nth: number, prompt: Prompt): string => {
   const { format } = schema
   if (Predicate.isString(format) && Object.hasOwn(formats, format)) return formats[format] ?? ""
-  const least = Math.min(longest, bound(schema, "minLength") ?? 0)
-  const most = bound(schema, "maxLength") ?? longest
+  const min = Math.min(maxLength, bound(schema, "minLength") ?? 0)
+  const max = bound(schema, "maxLength") ?? maxLength
   const text = words(name, nth, prompt)
-  return [...text.padEnd(least, ".")].slice(0, most).join("")
+  return [...text.padEnd(min, ".")].slice(0, max).join("")
 }
 
-/** The whole prompt for a property that wants words, else what the prompt is about. */
+/** The whole prompt for properties with names such as `query`, else the prompt's subject. */
 const words = (name: string, nth: number, prompt: Prompt): string => {
-  const whole = /query|question|prompt|text|message|content|input/i.test(name)
-  const text = (whole ? prompt.text : prompt.subject).slice(0, longest)
+  const takesPrompt = /query|question|prompt|text|message|content|input/i.test(name)
+  const text = (takesPrompt ? prompt.text : prompt.subject).slice(0, maxLength)
   return nth === 0 ? text || "something" : `${nth + 1} ${text}`
 }
 

@@ -1,30 +1,31 @@
 /**
- * What was asked, as far as a simulated provider understands it: the last message, and what in it could serve as an
- * argument.
+ * The parts of a request that a simulated provider uses: the last message, and values in it for arguments.
  */
 import * as Chat from "@understudy/core/Chat"
 
+/** The prompt of a request. */
 export interface Prompt {
-  /** The words of the last message that is not a tool's, with the space around them taken off. */
+  /** The text of the last message that is not a tool's, trimmed. */
   readonly text: string
-  /** What its beginning seems to be about: what stands in quotation marks, else a proper name, else all its words. */
+  /** The subject of its beginning: the text in quotation marks, else a proper name, else all of it. */
   readonly subject: string
-  /** The numbers in its beginning, as they come. */
+  /** The numbers in its beginning, in order. */
   readonly numbers: ReadonlyArray<number>
-  /** What tools answered last, when nobody has spoken since. */
+  /** The tool results in the last message. */
   readonly results: ReadonlyArray<Result>
 }
 
+/** A tool's result. */
 export interface Result {
-  /** The tool that was called, if the call stands in the conversation. */
+  /** The name of the tool, if the conversation contains the call. */
   readonly tool: string | undefined
   readonly text: string
   readonly failed: boolean
 }
 
 export const read = (messages: ReadonlyArray<Chat.Message>): Prompt => {
-  const spoken = messages.findLast(({ role }) => role === "user") ?? messages.findLast(({ role }) => role !== "tool")
-  const text = spoken === undefined ? "" : words(spoken.content).trim()
+  const message = messages.findLast(({ role }) => role === "user") ?? messages.findLast(({ role }) => role !== "tool")
+  const text = message === undefined ? "" : words(message.content).trim()
   const beginning = text.slice(0, 2_000)
   const last = messages.at(-1)
   return {
@@ -41,7 +42,7 @@ const words = (content: ReadonlyArray<Chat.Message["content"][number]>): string 
 const subject = (text: string): string => {
   const quoted = /"([^"]+)"|“([^”]+)”|`([^`]+)`/.exec(text)
   if (quoted !== null) return quoted[1] ?? quoted[2] ?? quoted[3] ?? text
-  // A capital after a small letter or a comma is a name's; one after a full stop may be any word's.
+  // A capital letter in the middle of a sentence begins a name.
   const name = /(?<=[\p{Ll}\d,] )\p{Lu}[\p{L}\d'’-]+(?: \p{Lu}[\p{L}\d'’-]+)*/u.exec(text)
   return name?.[0] ?? text
 }

@@ -1,11 +1,11 @@
 /**
- * The words of a simulated provider: who speaks, what was asked, and a few sentences more, so that a stream can be seen
- * to stream.
+ * The text of a simulated response: the provider's name, the question, and a few sentences, so that a stream has several
+ * pieces.
  */
 import { scatter } from "./Random.ts"
 import type { Prompt } from "./Prompt.ts"
 
-/** The same words for the same prompt and seed. `variant` tells one answer of several from the others. */
+/** A deterministic text for a prompt and seed. `variant` distinguishes the choices of one response. */
 export const text = (name: string, seed: number, prompt: Prompt, variant: number): string => {
   const first = hash(`${prompt.text}\n${prompt.results.map(({ text }) => text).join("\n")}`)
   const bits = scatter(seed ^ first, variant)

@@ -1,9 +1,8 @@
 /**
- * A provider without a vendor: it answers plausibly with no network, streams at a pace, calls tools, and fails on demand.
- * The same seed says and fails the same, and all its time is Effect's `Clock`, so that a test under `TestClock` waits for
- * nothing.
+ * A simulated provider: it answers without a network, streams with delays, calls tools, and fails on demand. Responses and
+ * failures are deterministic by seed. All delays use Effect's `Clock`, so that tests under `TestClock` do not wait.
  *
- * While it runs it can be broken and mended: by its `Control`, or by name through the `Switchboard`.
+ * Faults can be set and reset while it runs, by its `Control`, or by name through the `SimulatedRegistry`.
  *
  * ```ts
  * Deployment.make({ model: "any", provider: Simulated.layer({ name: "primary", firstToken: "300 millis", tokenDelay: "30 millis" }) })
@@ -24,20 +23,20 @@ import { SimulatedRegistry } from "./SimulatedRegistry.ts"
 import * as Vectors from "./Vectors.ts"
 
 export { Fault, InvalidFault, decode as decodeFault } from "./Fault.ts"
-export { NotSimulated, SimulatedRegistry as Switchboard, layer as layerSwitchboard } from "./SimulatedRegistry.ts"
+export { NotSimulated, SimulatedRegistry, layer as layerRegistry } from "./SimulatedRegistry.ts"
 export type { Control } from "./Control.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Options
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** All optional: what is not said takes no time and does not fail. */
+/** The settings of a simulated provider. By default it answers at once and never fails. */
 export interface Options extends Behavior.Options {
-  /** Who it is, in its words, its errors and on the switchboard; `simulated` if not said. */
+  /** Its name in responses, errors and the registry. Default: `simulated`. */
   readonly name?: string | undefined
-  /** A whole number: another one chooses other words and other calls to fail. 0 if not said. */
+  /** A whole number that selects texts and failing calls. Default: 0. */
   readonly seed?: number | undefined
-  /** What it says, whatever it is asked; no tool is called then. */
+  /** The text of every response. Then no tool is called. */
   readonly reply?: string | undefined
 }
 
@@ -45,35 +44,36 @@ export interface Options extends Behavior.Options {
 // Make
 // ---------------------------------------------------------------------------------------------------------------------
 
+/** The name of its protocol. */
 export const protocol = "simulated"
 
-/** A provider, and the handle that breaks and mends it. An outage's window is counted from here. */
+/** A provider, and the handle that sets its faults. A configured outage is counted from here. */
 export const make = Effect.fnUntraced(function* (
   options: Options = {},
 ): Effect.fn.Return<{ readonly provider: Provider["Service"]; readonly control: Control.Control }> {
   const { name = "simulated", reply, seed = 0 } = options
   const { control, injected } = yield* Control.make(name, options)
   let turns = 0
-  /** One call, from here on. */
+  /** Begins a call. */
   const begin = Effect.map(Ref.get(injected), (began) => {
     const turn = turns++
     return {
       answer: (request: Chat.Request) => Answer.make(request, { name, seed, reply }, turn),
-      call: { name, injected, began, draw: random(seed, turn) },
+      call: { name, injected, began, random: random(seed, turn) },
     }
   })
   const provider: Provider["Service"] = {
     protocol,
     chat: (request) =>
       Effect.flatMap(begin, ({ answer, call }) =>
-        Effect.map(SimulatedStream.answered(call), () => Answer.response(answer(request))),
+        Effect.map(SimulatedStream.complete(call), () => Answer.response(answer(request))),
       ),
     stream: (request) =>
       Stream.fromPull(
-        Effect.flatMap(begin, ({ answer, call }) => SimulatedStream.streamed(call, Answer.reveal(answer(request)))),
+        Effect.flatMap(begin, ({ answer, call }) => SimulatedStream.stream(call, Answer.reveal(answer(request)))),
       ),
     embed: (request) =>
-      Effect.flatMap(begin, ({ call }) => Effect.map(SimulatedStream.answered(call), () => Vectors.response(request))),
+      Effect.flatMap(begin, ({ call }) => Effect.map(SimulatedStream.complete(call), () => Vectors.response(request))),
   }
   return { provider, control }
 })
@@ -82,14 +82,14 @@ export const make = Effect.fnUntraced(function* (
 // Layer
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The provider alone, on the switchboard by its name for as long as the layer lives. */
+/** The provider, registered by name for the lifetime of the layer. */
 export const layer = (options: Options & { readonly name: string }): Layer.Layer<Provider> =>
   Layer.effect(
     Provider,
     Effect.gen(function* () {
       const { control, provider } = yield* make(options)
-      const switchboard = yield* SimulatedRegistry
-      yield* switchboard.register(control)
+      const registry = yield* SimulatedRegistry
+      yield* registry.register(control)
       return provider
     }),
   )

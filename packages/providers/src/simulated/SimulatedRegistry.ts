@@ -1,6 +1,6 @@
 /**
- * The simulated deployments that are running, by name, for whoever breaks and mends them from outside: the gateway's
- * `POST /simulated/{deployment}` hands its body to `send`.
+ * The registry of running simulated deployments, by name, to set and reset their faults: the gateway's
+ * `POST /simulated/{deployment}` passes its body to `send`.
  */
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
@@ -11,23 +11,24 @@ import type { Control } from "./Control.ts"
 import type { Fault, InvalidFault } from "./Fault.ts"
 import { decode, encode } from "./Fault.ts"
 
-/** No simulated deployment of that name is running. `known` are those that are. */
+/** No simulated deployment of that name is running. `known` has the names of those that are. */
 export class NotSimulated extends Data.TaggedError("NotSimulated")<{
   readonly deployment: string
   readonly known: ReadonlyArray<string>
 }> {
   override get message(): string {
-    const known = this.known.length === 0 ? "there are none" : `there are: ${this.known.join(", ")}`
+    const known = this.known.length === 0 ? "none is running" : `running: ${this.known.join(", ")}`
     return `no simulated deployment is named \`${this.deployment}\`; ${known}`
   }
 }
 
+/** The registry's methods. */
 export interface SimulatedRegistry {
-  /** Puts a deployment on the board until the scope closes. Of two with one name, the newer is reached. */
+  /** Registers a deployment until the scope closes. Of two with one name, the newer is used. */
   readonly register: (control: Control) => Effect.Effect<void, never, Scope.Scope>
   readonly names: Effect.Effect<ReadonlyArray<string>>
   readonly control: (deployment: string) => Effect.Effect<Control, NotSimulated>
-  /** Breaks or mends a deployment as a JSON body says, and gives back the fault that it has now, as JSON says it. */
+  /** Sets or resets the fault of a deployment by a JSON body. Returns its fault now, as JSON. */
   readonly send: (deployment: string, body: unknown) => Effect.Effect<typeof Fault.Encoded, NotSimulated | InvalidFault>
 }
 
@@ -57,11 +58,11 @@ const make = (): SimulatedRegistry => {
   }
 }
 
-/** The board that simulated layers put themselves on: one for the process unless another is provided. */
+/** The registry of simulated layers: one for the process, unless another is provided. */
 export const SimulatedRegistry: Context.Reference<SimulatedRegistry> = Context.Reference<SimulatedRegistry>(
-  "@understudy/providers/simulated/Switchboard",
+  "@understudy/providers/simulated/SimulatedRegistry",
   { defaultValue: make },
 )
 
-/** A board of its own. */
+/** A registry of its own. */
 export const layer: Layer.Layer<never> = Layer.sync(SimulatedRegistry, make)

@@ -1,6 +1,6 @@
 /**
- * A simulated call in time: what keeps it waiting, what breaks it, and when each token is due. It notices a change of
- * the deployment's conditions at once, and stops at once when it is interrupted.
+ * The timing of a simulated call: its delays, its failures, and when each token is due. A change of the deployment's fault
+ * takes effect at once, and so does interruption.
  */
 import type * as Chat from "@understudy/core/Chat"
 import type { ProviderError } from "@understudy/core/ProviderError"
@@ -16,98 +16,98 @@ import type { Behavior } from "./Behavior.ts"
 import type { InjectedFault } from "./Control.ts"
 import * as Failures from "./Failures.ts"
 
-/** One call: to whom, in which injected it began, and its draw (0 to 1), which fails it where below the failure rate. */
+/** A call: the deployment, the fault at its start, and a random number, 0 to 1. The call fails if it is below the failure rate. */
 export interface Call {
   readonly name: string
   readonly injected: Ref.Ref<InjectedFault>
   readonly began: InjectedFault
-  readonly draw: number
+  readonly random: number
 }
 
-/** Waits until a plain answer is due, or fails as the conditions will have it. */
-export const answered = (call: Call): Effect.Effect<void, ProviderError> =>
+/** Waits until the complete response is due, or fails. */
+export const complete = (call: Call): Effect.Effect<void, ProviderError> =>
   Effect.clockWith((clock) =>
     Effect.flatMap(
       due(call, clock.currentTimeMillisUnsafe(), ({ latency }) => latency, 0),
-      ({ conditions }) => admitted(call, conditions),
+      ({ behavior }) => admitted(call, behavior),
     ),
   )
 
-/** A stream's frames as they come due: those that are due together come together. */
-export const streamed = (
+/** The frames of a stream, each when it is due. Frames that are due together are emitted together. */
+export const stream = (
   call: Call,
   { end, tokens }: RevealedTokens,
 ): Effect.Effect<Pull.Pull<Arr.NonEmptyReadonlyArray<Chat.Frame>, ProviderError>> =>
   Effect.map(Clock.currentTimeMillis, (startedAt) => {
-    let said = 0
-    let spokeAt: number | undefined
+    let sent = 0
+    let lastAt: number | undefined
     let ended = false
-    /** From the last token to the next, or to the end, which comes with the last one. */
+    /** The time from the last token to the next. The end comes with the last token. */
     const delay = ({ firstToken, tokenDelay, stallAfterTokens }: Behavior): number => {
-      if (said >= stallAfterTokens) return Number.POSITIVE_INFINITY
-      if (spokeAt === undefined) return firstToken
-      return said < tokens.length ? tokenDelay : 0
+      if (sent >= stallAfterTokens) return Number.POSITIVE_INFINITY
+      if (lastAt === undefined) return firstToken
+      return sent < tokens.length ? tokenDelay : 0
     }
     return Effect.gen(function* () {
       if (ended) return yield* Cause.done()
-      const { at, conditions, now } = yield* due(call, spokeAt ?? startedAt, delay, said)
-      if (spokeAt === undefined) yield* admitted(call, conditions)
+      const { at, behavior, now } = yield* due(call, lastAt ?? startedAt, delay, sent)
+      if (lastAt === undefined) yield* admitted(call, behavior)
       const frames: Array<Chat.Frame> = []
       for (
         let next = at;
-        next <= now && said < conditions.disconnectAfterTokens && !ended;
-        next = spokeAt + delay(conditions)
+        next <= now && sent < behavior.disconnectAfterTokens && !ended;
+        next = lastAt + delay(behavior)
       ) {
-        frames.push(...(tokens[said] ?? end))
-        ended = said === tokens.length
-        if (!ended) said++
-        spokeAt = next
+        frames.push(...(tokens[sent] ?? end))
+        ended = sent === tokens.length
+        if (!ended) sent++
+        lastAt = next
       }
-      return Arr.isArrayNonEmpty(frames) ? frames : yield* Failures.broken(call.name, said)
+      return Arr.isArrayNonEmpty(frames) ? frames : yield* Failures.broken(call.name, sent)
     })
   })
 
-/** Something that is due: when it was, when it was noticed, and what held then. */
+/** An event that is due: its time, the time now, and the behavior now. */
 interface Due {
   readonly at: number
   readonly now: number
-  readonly conditions: Behavior
+  readonly behavior: Behavior
 }
 
-/** Waits for as long after `since` as the conditions say, whenever they change; fails as soon as the deployment is down. */
+/** Waits until `delay` after `since`, also when the behavior changes. Fails as soon as the deployment is down. */
 const due = Effect.fnUntraced(function* (
   call: Call,
   since: number,
-  delay: (conditions: Behavior) => number,
-  said: number,
+  delay: (behavior: Behavior) => number,
+  sent: number,
 ): Effect.fn.Return<Due, ProviderError> {
   let from = since
   while (true) {
     const injected = yield* Ref.get(call.injected)
     const { behavior } = injected
     const now = yield* Clock.currentTimeMillis
-    const failure = down(call, injected, now, said)
+    const failure = down(call, injected, now, sent)
     if (failure !== undefined) return yield* failure
     const at = from + delay(behavior)
-    if (at <= now) return { at, now, conditions: behavior }
+    if (at <= now) return { at, now, behavior }
     const wake = Math.min(at, behavior.outage.from > now ? behavior.outage.from : Number.POSITIVE_INFINITY)
     const over = Deferred.await(injected.over)
     yield* wake === Number.POSITIVE_INFINITY
       ? over
       : Effect.timeoutOrElse(over, { duration: wake - now, orElse: () => Effect.void })
-    // Whoever was silent goes on from here: what would have been said meanwhile does not come in one burst.
+    // After a stall, tokens continue from now instead of in one burst.
     if (at === Number.POSITIVE_INFINITY) from = yield* Clock.currentTimeMillis
   }
 })
 
-/** What a call under way fails with when its deployment is out of reach, or has come to refuse every call since it began. */
-const down = (call: Call, injected: InjectedFault, now: number, said: number): ProviderError | undefined => {
+/** The error of an open call whose deployment is unreachable, or fails every call since a change. */
+const down = (call: Call, injected: InjectedFault, now: number, sent: number): ProviderError | undefined => {
   const { failureRate, outage, retryAfter, status } = injected.behavior
   const out = outage.from <= now && now < outage.until
   if (!out && (injected === call.began || failureRate < 1)) return undefined
-  if (said > 0) return Failures.broken(call.name, said)
+  if (sent > 0) return Failures.broken(call.name, sent)
   return out ? Failures.unreachable(call.name) : Failures.refused(call.name, status, retryAfter)
 }
 
 const admitted = (call: Call, { failureRate, retryAfter, status }: Behavior): Effect.Effect<void, ProviderError> =>
-  call.draw < failureRate ? Effect.fail(Failures.refused(call.name, status, retryAfter)) : Effect.void
+  call.random < failureRate ? Effect.fail(Failures.refused(call.name, status, retryAfter)) : Effect.void

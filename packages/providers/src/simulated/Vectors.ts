@@ -1,6 +1,6 @@
 /**
- * What a simulated provider embeds: the same text always alike, and texts that share words near each other, so that a
- * search over its vectors finds something.
+ * The embeddings of a simulated provider: deterministic, and closer for texts with common words, so that a vector search
+ * works.
  */
 import { Call } from "@understudy/core/Call"
 import type * as Embedding from "@understudy/core/Embedding"
@@ -9,11 +9,11 @@ import { scatter } from "./Random.ts"
 
 const defaultDimensions = 256
 
-/** Whatever is asked for, no more than any vendor has. */
-const most = 4_096
+/** The maximum of dimensions. */
+const maxDimensions = 4_096
 
 export const response = (request: Embedding.Request): Embedding.Response => {
-  const dimensions = Math.min(most, Math.max(1, Math.floor(request.dimensions ?? defaultDimensions)))
+  const dimensions = Math.min(maxDimensions, Math.max(1, Math.floor(request.dimensions ?? defaultDimensions)))
   return {
     vectors: request.input.map((input) => vector(input, dimensions)),
     model: request.model,
@@ -21,7 +21,7 @@ export const response = (request: Embedding.Request): Embedding.Response => {
   }
 }
 
-/** How many places of a vector a word is scattered over. */
+/** The number of dimensions that a word changes. */
 const placesPerWord = 8
 
 const vector = (input: Embedding.Input, dimensions: number): Float32Array => {

@@ -120,7 +120,7 @@ describe("failing on demand", () => {
       const error = yield* Fiber.join(fiber)
       assert.deepStrictEqual(error.reason, { _tag: "RateLimited", retryAfter: Duration.seconds(7) })
       assert.strictEqual(error.status, 429)
-      assert.strictEqual(error.message, "primary (simulated) refuses with status 429")
+      assert.strictEqual(error.message, "primary (simulated) failed with status 429")
     }),
   )
 
@@ -346,18 +346,18 @@ describe("breaking and mending", () => {
   )
 })
 
-describe("the switchboard", () => {
+describe("the registry", () => {
   it.effect("breaks a deployment by its name, and another answers", () =>
     Effect.gen(function* () {
-      const switchboard = yield* Simulated.Switchboard
+      const registry = yield* Simulated.SimulatedRegistry
       const router = yield* Router.Router
       const answeredBy = Effect.map(router.chat(ask), ({ receipt }) => receipt.deployment)
       assert.strictEqual(yield* answeredBy, "primary")
-      assert.deepStrictEqual(yield* switchboard.send("primary", { status: 401 }), { status: 401 })
+      assert.deepStrictEqual(yield* registry.send("primary", { status: 401 }), { status: 401 })
       assert.strictEqual(yield* answeredBy, "backup")
-      yield* switchboard.send("backup", { outage: true })
+      yield* registry.send("backup", { outage: true })
       assert.strictEqual((yield* Effect.flip(router.chat({ ...ask, model: "backup" })))._tag, "RouterError")
-      assert.deepStrictEqual(yield* switchboard.send("backup", {}), {})
+      assert.deepStrictEqual(yield* registry.send("backup", {}), {})
       assert.strictEqual(yield* answeredBy, "backup")
     }).pipe(
       Effect.provide(
@@ -367,51 +367,51 @@ describe("the switchboard", () => {
             backup: Deployment.make({ model: "b", provider: Simulated.layer({ name: "backup" }), retry: { times: 0 } }),
           },
           routes: { m: Route.fallback("primary", "backup") },
-        }).pipe(Layer.provideMerge(Simulated.layerSwitchboard)),
+        }).pipe(Layer.provideMerge(Simulated.layerRegistry)),
       ),
     ),
   )
 
   it.effect("knows a deployment for as long as its layer lives, and names those it knows", () =>
     Effect.gen(function* () {
-      const switchboard = yield* Simulated.Switchboard
+      const registry = yield* Simulated.SimulatedRegistry
       const { control } = yield* Simulated.make({ name: "a" })
       yield* Effect.scoped(
         Effect.gen(function* () {
-          yield* switchboard.register(control)
-          assert.deepStrictEqual(yield* switchboard.names, ["a"])
-          const error = yield* Effect.flip(switchboard.send("b", {}))
-          assert.strictEqual(error.message, "no simulated deployment is named `b`; there are: a")
+          yield* registry.register(control)
+          assert.deepStrictEqual(yield* registry.names, ["a"])
+          const error = yield* Effect.flip(registry.send("b", {}))
+          assert.strictEqual(error.message, "no simulated deployment is named `b`; running: a")
         }),
       )
-      const error = yield* Effect.flip(switchboard.send("a", {}))
-      assert.strictEqual(error.message, "no simulated deployment is named `a`; there are none")
-    }).pipe(Effect.provide(Simulated.layerSwitchboard)),
+      const error = yield* Effect.flip(registry.send("a", {}))
+      assert.strictEqual(error.message, "no simulated deployment is named `a`; none is running")
+    }).pipe(Effect.provide(Simulated.layerRegistry)),
   )
 
   it.effect("leaves a deployment as it is when the body is no fault", () =>
     Effect.gen(function* () {
-      const switchboard = yield* Simulated.Switchboard
+      const registry = yield* Simulated.SimulatedRegistry
       const { control } = yield* Simulated.make({ name: "a" })
-      yield* switchboard.register(control)
-      assert.deepStrictEqual(yield* switchboard.send("a", { latency: "2s" }), { latency: "2s" })
-      yield* switchboard.send("a", { disconnectAfterTokens: 1 })
-      const error = yield* Effect.flip(switchboard.send("a", { status: 42 }))
+      yield* registry.register(control)
+      assert.deepStrictEqual(yield* registry.send("a", { latency: "2s" }), { latency: "2s" })
+      yield* registry.send("a", { disconnectAfterTokens: 1 })
+      const error = yield* Effect.flip(registry.send("a", { status: 42 }))
       assert.strictEqual(error._tag, "InvalidFault")
       assert.deepStrictEqual(yield* control.fault, { disconnectAfterTokens: 1 })
-    }).pipe(Effect.provide(Simulated.layerSwitchboard)),
+    }).pipe(Effect.provide(Simulated.layerRegistry)),
   )
 
   it.effect("keeps the newer of two with one name when the older goes", () =>
     Effect.gen(function* () {
-      const switchboard = yield* Simulated.Switchboard
+      const registry = yield* Simulated.SimulatedRegistry
       const older = yield* Simulated.make({ name: "a" })
       const newer = yield* Simulated.make({ name: "a" })
       const scope = yield* Scope.make()
-      yield* Scope.provide(switchboard.register(older.control), scope)
-      yield* switchboard.register(newer.control)
+      yield* Scope.provide(registry.register(older.control), scope)
+      yield* registry.register(newer.control)
       yield* Scope.close(scope, Exit.void)
-      assert.strictEqual(yield* switchboard.control("a"), newer.control)
-    }).pipe(Effect.provide(Simulated.layerSwitchboard)),
+      assert.strictEqual(yield* registry.control("a"), newer.control)
+    }).pipe(Effect.provide(Simulated.layerRegistry)),
   )
 })

@@ -1,16 +1,16 @@
 /**
- * What a server says that it does not have or take, by its words: a kind of content, a parameter, a form, so much of
- * something. Another may, so that it is asked.
+ * Finds in an error message the feature that a server does not support: a kind of content, a parameter, a format, or a size.
+ * Another deployment may support it, so the router falls back.
  *
- * Sources: see `ErrorWords`.
+ * Sources: see `ErrorMessage`.
  */
 
-/** One pattern of several, in any case. */
+/** One case-insensitive pattern of several. */
 export const any = (...patterns: ReadonlyArray<RegExp>): RegExp =>
   new RegExp(patterns.map(({ source }) => source).join("|"), "i")
 
 const maxTokens = /\bmax[_ ]?(?:completion|output|new|gen(?:erated)?)?[_ ]?tokens\b|\bmaximum tokens\b|\bnum_predict\b/i
-/** Above, not below: a model that writes more takes it, while no model writes less than one token. */
+/** Values above a limit. Values below one are invalid for every model. */
 const above =
   /too (?:large|high|big|many)|(?:be|than|is|are|supports?) (?:at most|no more than|up to)|at most \d|less than or equal|(?:must|should) be (?:less|lower|smaller|below|under|between|in)\b|(?:must|should) be <|<= ?\d|exceed|above (?:the )?max|(?:valid|supported|allowed|accepted) range|range of|(?:is|was) (?:larger|greater|higher|more) than|\b\d+ > \d+|maximum (?:value|allowed)|must have stream/
 const tooManyTokens = any(
@@ -18,7 +18,7 @@ const tooManyTokens = any(
   /range of [`'"]?max_\w{0,20}tokens|too many (?:output|completion) tokens/,
   /(?:requested|output|completion) tokens?\b[^.\n]{0,60}\b(?:exceeds?|no more than|at most)\b/,
 )
-/** What no quota or buffer of a server's own is told of by. */
+/** Messages that are never about a quota or a buffer of the server. */
 const surelyTooMany = any(
   new RegExp(
     `(?:${maxTokens.source})[\`'"]? (?:(?:is|are|was) )?too (?:large|high|big|many)|^[\`'"]?(?:${maxTokens.source})[\`'"]?: \\d+ > \\d+`,
@@ -27,7 +27,7 @@ const surelyTooMany = any(
 )
 const aboveAnyhow = new RegExp(above.source, "i")
 
-/** A list of tools, or of another kind, that is longer than what is taken. */
+/** Too many tools, images or other items. */
 const tooMany = any(
   /\btoo many (?:tools|functions|function declarations|images?|stop sequences|messages|stops|documents|files)\b/,
   /\bat most \d+ (?:images?|audios?|videos?)(?:\(s\))?/,
@@ -36,14 +36,14 @@ const tooMany = any(
   /(?:more than|over|at most|up to) \d+ (?:tools|functions|function declarations)/,
 )
 
-/** Several answers at once, of a server that gives one. */
+/** More than one choice (`n`). */
 const several = any(
   /(?:\bfield |\bparameter |^|[\s([{:,])[\\`'"]{0,3}n[\\`'"]{0,3} ?(?:\(\d+\) ?)?(?::|=|>|must|should|can|is|number|parameter)[^.\n]{0,40}?(?:\b1 <= value <= 1\b|at most 1\b|(?<!greater than or )\bequal(?: to)? 1\b|\b(?:only|be) 1\b|(?<![>!=])={1,2} ?1\b|<=? ?1\b|(?:not|un) ?supported)/,
   /\bn[`'"]? only supports? 1\b|\bat most 1 for n\b/,
   /\b(?:only|just) (?:supports? )?(?:[`'"]?n[`'"]? ?={1,2} ?1\b|one (?:completion|choice)\b)|\bn ?> ?1 (?:is |are )?not/,
 )
 
-/** The words of a server that could, were it started otherwise. */
+/** Features that need a flag at the server's start. */
 const requiring = /\brequires?(?: the)? [`'"]?--\w/
 const flags =
   /(?:needs?|start|run|launch|set|pass|use|using|with|enable) (?:it |the server |vllm |sglang )?(?:with |by )?(?:the )?(?:flag )?[`'"]?--[a-z]/
@@ -59,8 +59,8 @@ const media =
 const piece =
   "(?: (?:inputs?|parts?|content|urls?|types?|blocks?|calls?|calling|use|choice|format|mode|generation|requests?|messages?|data))?"
 
-/** Words that no trouble of a server's own has: they are believed under a 5xx too. */
-const lacking = any(
+/** Messages that are never about a failure of the server: they count under a 5xx too. */
+const unsupported = any(
   /\b(\w+ inputs?) (?:is|are) (?:not|un) ?supported|\bunsupported content\b/,
   /\b(?:not supported|unsupported|not available|not allowed|not enabled) (?:for|on|by|with|in) (?:this|the) (?:\w+ )?model\b/,
   /(?:unexpected|unknown|unrecognized|unrecognised|unsupported|extra|extraneous) (?:request )?(?:fields? in|inputs? (?:is|are)|arguments? supplied|params?\b|parameters?\b|keys? in)/,
@@ -70,7 +70,7 @@ const lacking = any(
   /\bdeprecated (?:for|on|with) (?:this|the) model\b|\bcannot both be specified for (?:this|the) model\b/,
   /\bonly [`'"]?text[`'"]? (?:content|inputs?|messages?)\b|\bis only supported (?:by|for|on|with|in) (?:certain|some|other)\b/,
   /\bcannot use (?:custom )?grammar|[`'"]response_format\.type[`'"] must be/,
-  // Thoughts that another vendor's turn of the conversation did not have.
+  // Reasoning that is missing in messages of another vendor.
   /\breasoning_content\b[^.\n]{0,60}(?:must be passed back|is missing)|\bexpected [`'"]?thinking[`'"]? or [`'"]?redacted_thinking/,
   /missing data required for (\w+)/,
   /pooling type .{1,40} not (?:oai|openai)[ -]?compatible/,
@@ -83,8 +83,8 @@ const lacking = any(
   ),
 )
 
-/** Words of a refusal. Under a 5xx they may be of anything, a driver or a protocol of its own. */
-const refusing = any(
+/** Messages of a rejected request. Under a 5xx they may be about the server's own parts. */
+const rejected = any(
   /(?:does not|doesn't|do not|don't|cannot|can't|only) (?:currently )?supports? (?:the )?(?:parameters? |request (?:of|for) )?[`'"]?([\w .[\]]{2,60})/,
   /argument not supported on this model: (\w+)/,
   /propert(?:y|ies) ['"`]?([\w.]+)['"`]? (?:is|are) unsupported/,
@@ -94,7 +94,7 @@ const refusing = any(
   /\b(?:is|are) not permitted\b/,
 )
 
-/** What this server does not have or take, by its words; `refuses` whether the status is a refusal's. */
+/** The unsupported feature in a message; `undefined` if there is none. `refuses`: the status is that of a rejected request. */
 export const of = (
   text: string,
   param: string | undefined,
@@ -110,12 +110,12 @@ export const of = (
     return "so many tokens (max_tokens)"
   }
   if (mayRefuse && tooMany.test(param === "tools" ? `tools: ${text}` : text)) return param ?? "so many tools"
-  const found =
+  const match =
     requiring.exec(text) ??
     template.exec(text) ??
-    lacking.exec(text) ??
-    (refuses ? (flags.exec(text) ?? refusing.exec(text)) : null)
-  if (found === null) return undefined
-  const [words, ...features] = found
-  return param ?? (features.find((feature) => feature !== undefined) ?? words).trim()
+    unsupported.exec(text) ??
+    (refuses ? (flags.exec(text) ?? rejected.exec(text)) : null)
+  if (match === null) return undefined
+  const [matched, ...features] = match
+  return param ?? (features.find((feature) => feature !== undefined) ?? matched).trim()
 }

@@ -1,26 +1,25 @@
 /**
- * What the words of an error mean, where its code does not tell: one table for all vendors, since a server that speaks a
- * vendor's protocol is often another behind it. The vendors' own words stand in their `Errors.ts` and come first.
+ * Classifies errors by their message, if their code is not specific. One table for all vendors, because compatible servers
+ * often pass on other servers' errors. Messages of one vendor are in its `Errors.ts` and take precedence.
  *
- * A refusal that another model need not answer with is `Unsupported`: the request is sound, this server or model does not
- * take it. Under a 5xx only words that cannot be of a server's own trouble are believed, and under a 4xx only words of
- * trouble that no refusal has.
+ * A valid request that another model may support is `Unsupported`. Under a 5xx only messages count that are never about a
+ * failure of the server, and under a 4xx only messages about failures that no rejected request has.
  *
  * Sources: the vendors' documentation, as their `Errors.ts` name it; the servers' own sources: llama.cpp (`server`), vLLM,
  * SGLang, Ollama (`server`, `openai`, `middleware`), transformers (`serving`), LiteLLM (proxy), LM Studio.
  */
 import type { Reason } from "@understudy/core/ProviderError"
 import type * as Duration from "effect/Duration"
-import * as ErrorLack from "./ErrorLack.ts"
-import { any } from "./ErrorLack.ts"
+import * as UnsupportedFeature from "./UnsupportedFeature.ts"
+import { any } from "./UnsupportedFeature.ts"
 
-/** What is known of an error beside its words. */
+/** The context of an error message. */
 export interface Context {
-  /** The HTTP status, or the one that the error itself names; none inside a stream. */
+  /** The HTTP status, or that inside the error; `undefined` in a stream. */
   readonly status: number | undefined
-  /** The field that the error blames. */
+  /** The invalid field of the request. */
   readonly param: string | undefined
-  /** Whether they are a relay's, of what another said: its status is of all kinds. */
+  /** Whether a relay passed on an upstream's error: its status is not specific. */
   readonly isRelayed: boolean
   readonly retryAfter: Duration.Duration | undefined
 }
@@ -29,14 +28,14 @@ export interface Context {
 // The account
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What was paid for is used up, or nothing was paid. */
+/** Credit is used up, or nothing is paid. */
 const spent = any(
   /(?:insufficient|not enough|exhausted|depleted|ran out of|out of|used (?:up )?(?:all )?(?:of )?(?:your |the )?(?:available )?) ?(?:account )?(?:balance|credits?|funds)\b/,
   /(?:balance|credits?|funds) (?:balance )?(?:is|are|has been|have been) (?:too low|not enough|insufficient|exhausted|depleted|used up|negative)/,
   /(?:credit )?balance is too low|prepa(?:id|yment) credits|(?:requires?|purchase|add|buy) (?:more )?credits|please recharge\b/,
   /(?:monthly|daily|weekly) spend(?:ing)? (?:limit|cap)|spend(?:ing)? (?:limit|cap) (?:has been |was |is )?(?:reached|exceeded|hit)/,
   /reached your specified .*usage limits|\bbudget has been exceeded|\bexceeded (?:the |your )?budget\b|\bover budget\b/,
-  // Gemini has the same words for the requests of a minute.
+  // Gemini sends this message for the limit of a minute too.
   /exceeded your current quota(?![^]{0,4000}?(?:ai\.google|generativelanguage|PerMinute|retryDelay|retry in))/,
   /billing (?:hard limit|account|issue|information|(?:is|has) (?:not )?(?:been )?(?:active|enabled|disabled))|enable billing|payment (?:is )?(?:required|overdue|failed|method)|(?:invoice|payment|account)s? (?:is |are )?(?:past due|overdue|in arrears|unpaid)/,
   /\bfree (?:allocated )?(?:trial|tier|credits?|quota)\b[^.\n]{0,30} (?:ended|expired|exhausted|exceeded)\b|trial (?:has )?expired|\bextra usage\b/,
@@ -44,7 +43,7 @@ const spent = any(
   /account (?:\S{1,60} )?(?:is|has been|was) suspended/,
 )
 
-/** The account is there, and may not. */
+/** The account is disabled, or has no access. */
 const disabled = any(
   /\b(?:organi[sz]ation|account|workspace|project|team|tenant|subscription|access)\b[^.\n]{0,60}?\b(?:has been|have been|is|are|was|were|been)(?: \w{1,20}){0,3} (?:disabled|suspended|deactivated|blocked|banned|terminated|restricted|closed|revoked|locked|frozen|on hold|inactive|not active|delinquent|archived|deleted|denied access|cancell?ed)\b/,
   /\b(?:subscription|plan|licen[cs]e|membership)\b has (?:expired|lapsed|ended)\b|\b(?:user|account) (?:suspended|banned|disabled)\b|account is in good standing/,
@@ -72,7 +71,7 @@ const noModel = any(
 )
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What was asked
+// The request
 // ---------------------------------------------------------------------------------------------------------------------
 
 const tooLong = any(
@@ -90,12 +89,12 @@ const tooLong = any(
 
 const flagged = /requires moderation|was flagged|content management policy|content (?:filtering|usage) policy/i
 
-/** What the caller's own words point to was not to be had. */
+/** A URL in the request could not be downloaded. */
 const download =
   /(?:unable|fail(?:ed|ure)?|error|could ?n[o']t|cannot|time-?out|timed out)\b[^.\n]{0,20}\b(?:download|fetch|retriev|load)\w{0,5}\b[^.\n]{0,30}\b(?:https?:|image|file|url|media|audio|video|document)/i
 
-/** One that embeds asked to converse, or the other way about: the model and the key are as good as ever. */
-const otherKind = /not allowed to (generate embeddings|sample) from this model|(not a chat model)/i
+/** A chat request to an embedding model, or an embeddings request to a chat model. */
+const wrongOperation = /not allowed to (generate embeddings|sample) from this model|(not a chat model)/i
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The server
@@ -114,7 +113,7 @@ const timedOut = any(
   /\btime-?out (?:waiting|while|reached|exceeded|occurred|expired|after|error|on)\b|\bdue to (?:a |the )?time-?out\b|\btook too long to\b/,
 )
 
-/** A connection, a stream or an upstream that broke behind the server that answered. */
+/** A connection, a stream or an upstream of the server failed. */
 const broken = any(
   /\b(?:stream|streaming|connection|socket|upstream|peer|backend|provider|worker|engine|transport|response)\b[^.\n]{0,40}\b(?:broke|broken|interrupted|cut off|closed|ended (?:unexpectedly|early|prematurely)|reset|aborted|terminated|disconnected|disconnect|lost|dropped|refused|unreachable|died|crashed|hang up|unavailable)\b/,
   /\b(?:stream|response|generation)\b (?:has )?(?:ended|ends|stopped|finished) (?:without|before)\b|unexpected end of (?:the )?(?:stream|response)|(?:decoding|sending) (?:response body|request for url)|^fetch failed|^terminated\.?$|^context cancell?ed|: EOF$/,
@@ -131,7 +130,7 @@ const tooFast = any(
   /\b(?:rate[ -]?limit|too many requests|request limit)\b|\b(?:requests|tokens)[ -]per[ -](?:second|minute|hour|day)\b/,
 )
 
-/** Words that blame a type, a field or a value of the request. */
+/** Messages that blame a type, a field or a value of the request. */
 const blaming =
   /\binvalid (?:type|value|request body|json|messages?|input|schema)\b|\b(?:must|should) be (?:an?|one of)\b|\bvalidation error/i
 
@@ -139,10 +138,10 @@ const blaming =
 // The table
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The most of a message that is looked through. */
-const most = 8000
+/** The maximum of characters of a message that are searched. */
+const maxLength = 8000
 
-/** What the words say of the account, of the request or of a lack, or nothing. */
+/** The reason of a message about the account, the request or the model; `undefined` if it has none. */
 export const of = (message: string | undefined, { isRelayed, param, status }: Context): Reason | undefined => {
   if (message === undefined) return undefined
   const text = shortened(message)
@@ -151,7 +150,7 @@ export const of = (message: string | undefined, { isRelayed, param, status }: Co
   const blames = isBlaming(text, param)
 
   if (!blames && spent.test(text)) return { _tag: "QuotaExhausted" }
-  const kind = otherKind.exec(text)
+  const kind = wrongOperation.exec(text)
   if (kind !== null) return unsupported(kind[1] === "generate embeddings" ? "embeddings" : "chat")
   if (status === 429) return /request too large for/i.test(text) ? { _tag: "ContextWindowExceeded" } : undefined
   if (tooLong.test(text)) return { _tag: "ContextWindowExceeded" }
@@ -166,12 +165,15 @@ export const of = (message: string | undefined, { isRelayed, param, status }: Co
     if (noModel.test(text) && (param === undefined || param === "model")) return { _tag: "ModelNotFound" }
   }
   const refuses = isRefusal && status !== 401 && status !== 402 && status !== 403
-  const lack = ErrorLack.of(text, param, { isRelayed, refuses })
-  return lack === undefined ? undefined : unsupported(lack)
+  const feature = UnsupportedFeature.of(text, param, { isRelayed, refuses })
+  return feature === undefined ? undefined : unsupported(feature)
 }
 
-/** What the words say of a server's own trouble, or of one behind it; nothing where a status tells as much. */
-export const trouble = (message: string | undefined, { param, retryAfter, status }: Context): Reason | undefined => {
+/** The reason of a message about a failure of the server or its upstream; `undefined` where the status is as specific. */
+export const serverFailure = (
+  message: string | undefined,
+  { param, retryAfter, status }: Context,
+): Reason | undefined => {
   if (message === undefined) return undefined
   const text = shortened(message)
   if (status !== undefined && status >= 500) {
@@ -184,15 +186,15 @@ export const trouble = (message: string | undefined, { param, retryAfter, status
   return broken.test(text) ? { _tag: "ServerError", retryAfter } : undefined
 }
 
-/** Quotes within a body within a message are as good as any. */
+/** The message, cut off, with escaped quotes unescaped. */
 const shortened = (message: string): string =>
-  (message.length > most ? message.slice(0, most) : message).replaceAll('\\"', '"')
+  (message.length > maxLength ? message.slice(0, maxLength) : message).replaceAll('\\"', '"')
 
-/** What blames a field is about what stands in it, whatever it sounds like. */
+/** Whether the message is about a value of the request, whatever words it contains. */
 const isBlaming = (text: string, param: string | undefined): boolean =>
   (param !== undefined && param !== "model" && !notAField.test(param)) || blaming.test(text)
 
-/** What stands before a colon and yet names no field. */
+/** Prefixes before a colon that are not the name of a field. */
 const notAField = /^(?:error|exception|litellm|upstream|provider|message|\d+)\b|(?:Error|Exception)$/i
 
 const unsupported = (feature: string): Reason => ({ _tag: "Unsupported", feature })
