@@ -4,6 +4,7 @@
  * The SDK builds addresses and headers once. Requests and responses are written and read here: the SDK drops fields that it
  * does not know, and takes an interrupted stream for a complete one.
  */
+import type * as Sdk from "@google/genai"
 import { Provider } from "@understudy/core/Provider"
 import type * as Config from "effect/Config"
 import type * as Duration from "effect/Duration"
@@ -108,7 +109,7 @@ const readKey = ({ apiKey, baseUrl }: Options): Effect.Effect<Redacted.Redacted 
 
 /** Lets the SDK call `generateContent` with a `fetch` that sends nothing, and returns the address and headers. */
 const sdkRequest = (
-  { GoogleGenAI }: typeof import("@google/genai"),
+  { GoogleGenAI }: Pick<typeof Sdk, "GoogleGenAI">,
   baseUrl: string,
   key: Redacted.Redacted | undefined,
   { apiVersion, headers }: Options,
