@@ -87,7 +87,7 @@ const line = (deployment: string): string => `${deployment} says: ${FaultServer.
 
 const script = (deployment: string) =>
   Effect.map(Effect.replicateEffect(drawn, 500), ([first = Behavior.answer(), ...rest]): Behavior.Script => {
-    const saying = (step: Behavior.Behavior) => Behavior.saying(step, line(deployment))
+    const saying = (step: Behavior.Behavior) => Behavior.withText(step, line(deployment))
     return { steps: [saying(first), ...rest.map(saying)], repeat: "all" }
   })
 

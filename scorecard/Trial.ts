@@ -84,7 +84,7 @@ const line = (trial: Trial, place: Place): string =>
 const script = (trial: Trial, place: Place): Behavior.Script => {
   const { repeat, steps } = FaultName.script(trial[place]) ?? { repeat: "last", steps: [Behavior.answer()] }
   const [first, ...rest] = steps
-  const saying = (step: Behavior.Behavior) => Behavior.saying(step, line(trial, place))
+  const saying = (step: Behavior.Behavior) => Behavior.withText(step, line(trial, place))
   return { repeat, steps: [saying(first), ...rest.map(saying)] }
 }
 
@@ -109,7 +109,7 @@ const said = (trial: Trial, place: Place): Said => {
 }
 
 /** Whether a request is an attempt: one that was lost with a kept connection is sent again, and not counted. */
-export const isAttempt = ({ behaviour, kept }: FaultServer.Request): boolean => !(kept && behaviour._tag === "Reset")
+export const isAttempt = ({ behavior, kept }: FaultServer.Request): boolean => !(kept && behavior._tag === "Reset")
 
 /** Makes the trial's call, and gives what its caller got. */
 export const ask = Effect.fnUntraced(function* (
@@ -234,8 +234,8 @@ const miscounted = ({ mode }: Trial, { headers, status }: Client.Received, attem
 }
 
 /** The wait that an answer asked for. Bedrock has no reset header to ask with. */
-const told = ({ behaviour, vendor }: FaultServer.Request): number | undefined => {
-  if (behaviour._tag !== "Refuse" || behaviour.retryAfter === undefined) return undefined
-  const { form, millis } = behaviour.retryAfter
+const told = ({ behavior, vendor }: FaultServer.Request): number | undefined => {
+  if (behavior._tag !== "Refuse" || behavior.retryAfter === undefined) return undefined
+  const { form, millis } = behavior.retryAfter
   return form === "reset" && vendor === "bedrock" ? undefined : millis
 }

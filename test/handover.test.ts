@@ -23,7 +23,7 @@ import { bedrock } from "@understudy/providers/internal/testing/Bedrock"
 import { gemini } from "@understudy/providers/internal/testing/Gemini"
 import { openAi } from "@understudy/providers/internal/testing/OpenAi"
 import { responses } from "@understudy/providers/internal/testing/Responses"
-import type { Asked, Bytes, Reply, Wire } from "@understudy/providers/internal/testing/Wire"
+import type { WireRequest, Bytes, Reply, Wire } from "@understudy/providers/internal/testing/Wire"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -77,7 +77,7 @@ const offered = { type: "object", properties: { text: { type: "string" } } }
 
 /** A vendor's whole stream of this answer. */
 const frames = ({ reader, wire }: Vendor, reply: Reply): ReadonlyArray<Chat.Frame> => {
-  const asked: Asked = {
+  const asked: WireRequest = {
     model: `${wire.vendor}-model`,
     stream: true,
     body: {},

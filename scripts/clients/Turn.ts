@@ -106,8 +106,8 @@ routes:
             .at(-1)
           const requests = await Effect.runPromise(upstream.requests)
           console.log(`${client.title} ${client.version}`)
-          for (const { behaviour, model, path, vendor } of requests)
-            console.log(`  asked of ${model}, ${vendor}: POST ${path}: ${behaviour._tag}`)
+          for (const { behavior, model, path, vendor } of requests)
+            console.log(`  asked of ${model}, ${vendor}: POST ${path}: ${behavior._tag}`)
           console.log(`  said: ${answer ?? "nothing"}`)
           const came = code === 0 && answer?.includes(playbill) === true
           console.log(

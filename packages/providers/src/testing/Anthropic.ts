@@ -1,12 +1,11 @@
 /**
- * Anthropic's wire, as its Messages endpoint speaks it: `POST …/messages`, and `…/messages/count_tokens` to count.
+ * Anthropic's API for the fault server: `POST …/messages` and `…/messages/count_tokens`.
  *
- * Fields of a request that Anthropic does not know are given back in the message's `echo`, so that a test can see what
- * came through.
+ * The message returns unknown fields of the request in `echo`, for tests.
  */
 import type * as Behavior from "./Behavior.ts"
-import type { Asked, Bytes, ErrorAnswer, Events, Exchange, Fields, Reply, Wire } from "./Wire.ts"
-import { echo, fields, json, list, textOf, usage, words } from "./Wire.ts"
+import type { WireRequest, Bytes, ErrorAnswer, Events, Exchange, Fields, Reply, Wire } from "./Wire.ts"
+import { echo, fields, json, list, textOf, usage, stringOf } from "./Wire.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Request
@@ -20,35 +19,35 @@ const known = new Set(
   ).split(" "),
 )
 
-const choiceOf = (choice: Fields): Asked["choice"] => {
+const choiceOf = (choice: Fields): WireRequest["choice"] => {
   switch (choice["type"]) {
     case "none":
       return "none"
     case "any":
       return "required"
     case "tool":
-      return { name: words(choice["name"]) }
+      return { name: stringOf(choice["name"]) }
     default:
       return "auto"
   }
 }
 
-const lastOf = (message: Fields): Asked["last"] => {
+const lastOf = (message: Fields): WireRequest["last"] => {
   const result = list(message["content"]).findLast((block) => fields(block)["type"] === "tool_result")
   return result === undefined
     ? { role: message["role"] === "user" ? "user" : "other", text: textOf(message["content"]) }
     : { role: "tool", text: textOf(fields(result)["content"]) }
 }
 
-const read = (path: string, body: Fields): Asked | undefined => {
+const read = (path: string, body: Fields): WireRequest | undefined => {
   const counts = path.endsWith("/messages/count_tokens")
   if (!counts && !path.endsWith("/messages")) return undefined
   return {
-    model: words(body["model"]),
+    model: stringOf(body["model"]),
     stream: body["stream"] === true,
     body,
     tools: list(body["tools"]).map((tool) => ({
-      name: words(fields(tool)["name"]),
+      name: stringOf(fields(tool)["name"]),
       schema: fields(fields(tool)["input_schema"]),
     })),
     choice: choiceOf(fields(body["tool_choice"])),
@@ -69,8 +68,8 @@ const finishOf = (reply: Reply): string => (reply._tag === "Call" ? "tool_use" :
 
 const callId = ({ serial }: Exchange): string => `toolu_${serial}`
 
-const usageOf = (asked: Asked, reply: Reply): Fields => {
-  const { input, output } = usage(asked, reply)
+const usageOf = (request: WireRequest, reply: Reply): Fields => {
+  const { input, output } = usage(request, reply)
   return {
     input_tokens: input,
     cache_creation_input_tokens: 0,
@@ -80,37 +79,37 @@ const usageOf = (asked: Asked, reply: Reply): Fields => {
   }
 }
 
-const message = (asked: Asked, { serial }: Exchange, rest: Fields): Fields => ({
+const message = (request: WireRequest, { serial }: Exchange, rest: Fields): Fields => ({
   id: `msg_${serial}`,
   type: "message",
   role: "assistant",
-  model: asked.model,
+  model: request.model,
   ...rest,
-  ...echo(asked.body, known),
+  ...echo(request.body, known),
 })
 
-const plain = (asked: Asked, exchange: Exchange, reply: Reply): Fields => {
-  if (asked.counts === true) return { input_tokens: usage(asked, reply).input }
+const plain = (request: WireRequest, exchange: Exchange, reply: Reply): Fields => {
+  if (request.counts === true) return { input_tokens: usage(request, reply).input }
   const text = reply.pieces.join("")
-  return message(asked, exchange, {
+  return message(request, exchange, {
     content:
       reply._tag === "Text"
         ? [{ type: "text", text }]
         : [{ type: "tool_use", id: callId(exchange), name: reply.name, input: json(text) ?? { unparsed: text } }],
     stop_reason: finishOf(reply),
     stop_sequence: null,
-    usage: usageOf(asked, reply),
+    usage: usageOf(request, reply),
   })
 }
 
 const event = (value: { readonly type: string } & Fields): string =>
   `event: ${value.type}\ndata: ${JSON.stringify(value)}\n\n`
 
-const stream = (asked: Asked, exchange: Exchange, reply: Reply): Events => {
-  const counted = usageOf(asked, reply)
+const stream = (request: WireRequest, exchange: Exchange, reply: Reply): Events => {
+  const counted = usageOf(request, reply)
   const start = event({
     type: "message_start",
-    message: message(asked, exchange, {
+    message: message(request, exchange, {
       content: [],
       stop_reason: null,
       stop_sequence: null,
@@ -150,47 +149,35 @@ const stream = (asked: Asked, exchange: Exchange, reply: Reply): Events => {
 // Errors
 // ---------------------------------------------------------------------------------------------------------------------
 
-type Worded = readonly [status: number, type: string, message: string]
+/** An error in the vendor's format. */
+type ErrorFields = readonly [status: number, type: string, message: string]
 
-const worded = (fault: Behavior.Fault, { model }: Asked, { key }: Exchange): Worded => {
-  switch (fault) {
-    case "rate-limit":
-      return [
-        429,
-        "rate_limit_error",
-        "This request would exceed your organization's rate limit of 3 requests per minute.",
-      ]
-    case "quota":
-      return [
-        400,
-        "invalid_request_error",
-        "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits.",
-      ]
-    case "bad-key":
-      return [401, "authentication_error", `invalid x-api-key: ${key}`]
-    case "forbidden":
-      return [403, "permission_error", "Your API key does not have permission to use the specified resource."]
-    case "unknown-model":
-      return [404, "not_found_error", `model: ${model}`]
-    case "context-length":
-      return [400, "invalid_request_error", "prompt is too long: 210001 tokens > 200000 maximum"]
-    case "content-policy":
-      return [400, "invalid_request_error", "Output blocked by content filtering policy"]
-    case "invalid-request":
-      return [400, "invalid_request_error", "temperature: Input should be less than or equal to 1"]
-    case "unsupported-parameter":
-      return [400, "invalid_request_error", "This model does not support the effort parameter."]
-    case "timeout":
-      return [504, "timeout_error", "Request timed out"]
-    case "server-error":
-      return [500, "api_error", "Internal server error"]
-    case "overloaded":
-      return [529, "overloaded_error", "Overloaded"]
-  }
+/** The error of each fault. */
+const errors: Readonly<Record<Behavior.Fault, (request: WireRequest, exchange: Exchange) => ErrorFields>> = {
+  "rate-limit": () => [
+    429,
+    "rate_limit_error",
+    "This request would exceed your organization's rate limit of 3 requests per minute.",
+  ],
+  quota: () => [
+    400,
+    "invalid_request_error",
+    "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits.",
+  ],
+  "bad-key": (_, { key }) => [401, "authentication_error", `invalid x-api-key: ${key}`],
+  forbidden: () => [403, "permission_error", "Your API key does not have permission to use the specified resource."],
+  "unknown-model": ({ model }) => [404, "not_found_error", `model: ${model}`],
+  "context-length": () => [400, "invalid_request_error", "prompt is too long: 210001 tokens > 200000 maximum"],
+  "content-policy": () => [400, "invalid_request_error", "Output blocked by content filtering policy"],
+  "invalid-request": () => [400, "invalid_request_error", "temperature: Input should be less than or equal to 1"],
+  "unsupported-parameter": () => [400, "invalid_request_error", "This model does not support the effort parameter."],
+  timeout: () => [504, "timeout_error", "Request timed out"],
+  "server-error": () => [500, "api_error", "Internal server error"],
+  overloaded: () => [529, "overloaded_error", "Overloaded"],
 }
 
-const error = (asked: Asked, exchange: Exchange, fault: Behavior.Fault) => {
-  const [status, type, message] = worded(fault, asked, exchange)
+const error = (request: WireRequest, exchange: Exchange, fault: Behavior.Fault) => {
+  const [status, type, message] = errors[fault](request, exchange)
   return {
     status,
     headers: {},
@@ -198,10 +185,10 @@ const error = (asked: Asked, exchange: Exchange, fault: Behavior.Fault) => {
   } satisfies ErrorAnswer
 }
 
-const errorEvent = (asked: Asked, exchange: Exchange, fault: Behavior.Fault): Bytes =>
-  event(error(asked, exchange, fault).body)
+const errorEvent = (request: WireRequest, exchange: Exchange, fault: Behavior.Fault): Bytes =>
+  event(error(request, exchange, fault).body)
 
-/** The Messages API, streams as SSE with named events. */
+/** The Messages API, with SSE streams of named events. */
 export const anthropic: Wire = {
   vendor: "anthropic",
   read,

@@ -1,25 +1,25 @@
 /**
- * Bedrock's wire, as its Converse operations speak it: `POST …/model/{id}/converse` and `…/converse-stream`, the model's id
- * URL-encoded, a stream in binary frames. At `…/count-tokens` it counts; at `…/invoke` it embeds, as Titan where it is
- * sent `inputText`, as Cohere where it is sent `texts`.
+ * Bedrock's API for the fault server: `POST …/model/{id}/converse`, `…/converse-stream` with binary frames, `…/count-tokens`,
+ * and `…/invoke` for embeddings, as Titan for bodies with `inputText`, as Cohere for bodies with `texts`. The model's id is
+ * URL-encoded.
  */
 import * as Result from "effect/Result"
 import type * as Behavior from "./Behavior.ts"
 import * as EventStream from "./EventStream.ts"
-import type { Asked, Bytes, ErrorAnswer, Events, Exchange, Fields, Reply, Wire } from "./Wire.ts"
-import { fields, json, list, textOf, tokensOf, usage, vector, words } from "./Wire.ts"
+import type { WireRequest, Bytes, ErrorAnswer, Events, Exchange, Fields, Reply, Wire } from "./Wire.ts"
+import { fields, json, list, textOf, tokensOf, usage, vector, stringOf } from "./Wire.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Request
 // ---------------------------------------------------------------------------------------------------------------------
 
-const choiceOf = (choice: Fields): Asked["choice"] => {
+const choiceOf = (choice: Fields): WireRequest["choice"] => {
   if (choice["any"] !== undefined) return "required"
-  const name = words(fields(choice["tool"])["name"])
+  const name = stringOf(fields(choice["tool"])["name"])
   return name === "" ? "auto" : { name }
 }
 
-const lastOf = (message: Fields): Asked["last"] => {
+const lastOf = (message: Fields): WireRequest["last"] => {
   const blocks = list(message["content"])
   const result = blocks.findLast((block) => fields(block)["toolResult"] !== undefined)
   return result === undefined
@@ -28,7 +28,7 @@ const lastOf = (message: Fields): Asked["last"] => {
 }
 
 const schemaOf = (format: Fields): Fields =>
-  fields(json(words(fields(fields(format["structure"])["jsonSchema"])["schema"])))
+  fields(json(stringOf(fields(fields(format["structure"])["jsonSchema"])["schema"])))
 
 const decoded = (id: string): string =>
   Result.getOrElse(
@@ -36,18 +36,18 @@ const decoded = (id: string): string =>
     () => id,
   )
 
-const read = (path: string, body: Fields): Asked | undefined => {
+const read = (path: string, body: Fields): WireRequest | undefined => {
   const match = /\/model\/([^/]+)\/(converse|converse-stream|invoke|count-tokens)$/.exec(path)
   if (match === null) return undefined
-  const texts = [...(body["inputText"] === undefined ? [] : [body["inputText"]]), ...list(body["texts"])].map(words)
+  const texts = [...(body["inputText"] === undefined ? [] : [body["inputText"]]), ...list(body["texts"])].map(stringOf)
   const toolConfig = fields(body["toolConfig"])
   return {
-    model: decoded(words(match[1])),
+    model: decoded(stringOf(match[1])),
     stream: match[2] === "converse-stream",
     body,
     tools: list(toolConfig["tools"]).map((tool) => {
       const spec = fields(fields(tool)["toolSpec"])
-      return { name: words(spec["name"]), schema: fields(fields(spec["inputSchema"])["json"]) }
+      return { name: stringOf(spec["name"]), schema: fields(fields(spec["inputSchema"])["json"]) }
     }),
     choice: choiceOf(fields(toolConfig["toolChoice"])),
     schema: schemaOf(fields(fields(body["outputConfig"])["textFormat"])),
@@ -68,16 +68,16 @@ const finishOf = (reply: Reply): string => (reply._tag === "Call" ? "tool_use" :
 
 const callId = ({ serial }: Exchange): string => `tooluse_${serial}`
 
-const accounts = (asked: Asked, reply: Reply): Fields => {
-  const { input, output } = usage(asked, reply)
+const accounts = (request: WireRequest, reply: Reply): Fields => {
+  const { input, output } = usage(request, reply)
   return {
     usage: { inputTokens: input, outputTokens: output, totalTokens: input + output },
     metrics: { latencyMs: 1 },
   }
 }
 
-/** Cohere's tokens stand in a header alone. */
-const embeddings = ({ body }: Asked, texts: ReadonlyArray<string>): Fields => {
+/** Cohere's tokens are only in a header. */
+const embeddings = ({ body }: WireRequest, texts: ReadonlyArray<string>): Fields => {
   const dimensions = Number(body["dimensions"] ?? body["output_dimension"] ?? 8)
   const vectors = texts.map((text) => vector(text, dimensions))
   if (body["texts"] === undefined) {
@@ -88,9 +88,9 @@ const embeddings = ({ body }: Asked, texts: ReadonlyArray<string>): Fields => {
     : { id: "e", texts, embeddings: { float: vectors }, response_type: "embeddings_by_type" }
 }
 
-const plain = (asked: Asked, exchange: Exchange, reply: Reply): Fields => {
-  if (asked.embeds !== undefined) return embeddings(asked, asked.embeds)
-  if (asked.counts === true) return { inputTokens: usage(asked, reply).input }
+const plain = (request: WireRequest, exchange: Exchange, reply: Reply): Fields => {
+  if (request.embeds !== undefined) return embeddings(request, request.embeds)
+  if (request.counts === true) return { inputTokens: usage(request, reply).input }
   const text = reply.pieces.join("")
   const block =
     reply._tag === "Text"
@@ -99,16 +99,16 @@ const plain = (asked: Asked, exchange: Exchange, reply: Reply): Fields => {
   return {
     output: { message: { role: "assistant", content: [block] } },
     stopReason: finishOf(reply),
-    ...accounts(asked, reply),
+    ...accounts(request, reply),
   }
 }
 
-/** Bedrock pads its events so that their length does not tell their text. */
+/** Bedrock pads its events to hide the length of their text. */
 const padding = "abcdefghijkl"
 
 const event = (type: string, payload: Fields): Uint8Array => EventStream.event(type, { ...payload, p: padding })
 
-const stream = (asked: Asked, exchange: Exchange, reply: Reply): Events => {
+const stream = (request: WireRequest, exchange: Exchange, reply: Reply): Events => {
   const opening =
     reply._tag === "Text"
       ? []
@@ -133,7 +133,7 @@ const stream = (asked: Asked, exchange: Exchange, reply: Reply): Events => {
       event("contentBlockStop", { contentBlockIndex: 0 }),
       event("messageStop", { stopReason: finishOf(reply) }),
     ],
-    done: [event("metadata", accounts(asked, reply))],
+    done: [event("metadata", accounts(request, reply))],
   }
 }
 
@@ -141,55 +141,51 @@ const stream = (asked: Asked, exchange: Exchange, reply: Reply): Events => {
 // Errors
 // ---------------------------------------------------------------------------------------------------------------------
 
-type Worded = readonly [status: number, name: string, message: string]
+/** An error in the vendor's format. */
+type ErrorFields = readonly [status: number, name: string, message: string]
 
-const worded = (fault: Behavior.Fault, { key }: Exchange): Worded => {
-  switch (fault) {
-    case "rate-limit":
-      return [429, "ThrottlingException", "Too many requests, please wait before trying again."]
-    case "quota":
-      return [429, "ThrottlingException", "Too many tokens per day, please wait before trying again."]
-    case "bad-key":
-      return [403, "UnrecognizedClientException", `The security token included in the request is invalid: ${key}`]
-    case "forbidden":
-      return [403, "AccessDeniedException", "You don't have access to the model with the specified model ID."]
-    case "unknown-model":
-      return [400, "ValidationException", "The provided model identifier is invalid."]
-    case "context-length":
-      return [400, "ValidationException", "Input is too long for requested model."]
-    case "content-policy":
-      return [
-        400,
-        "ValidationException",
-        "The model returned the following errors: Output blocked by content filtering policy",
-      ]
-    case "invalid-request":
-      return [
-        400,
-        "ValidationException",
-        "1 validation error detected: Value '3.0' at 'inferenceConfig.temperature' failed to satisfy constraint: Member must have value less than or equal to 1",
-      ]
-    case "unsupported-parameter":
-      return [
-        400,
-        "ValidationException",
-        "This model doesn't support the stopSequences field. Remove stopSequences and try again.",
-      ]
-    case "timeout":
-      return [408, "ModelTimeoutException", "Model has timed out in processing the request. Try your request again."]
-    case "server-error":
-      return [
-        500,
-        "InternalServerException",
-        "The system encountered an unexpected error during processing. Try your request again.",
-      ]
-    case "overloaded":
-      return [503, "ServiceUnavailableException", "Bedrock is unable to process your request."]
-  }
+/** The error of each fault. */
+const errors: Readonly<Record<Behavior.Fault, (request: WireRequest, exchange: Exchange) => ErrorFields>> = {
+  "rate-limit": () => [429, "ThrottlingException", "Too many requests, please wait before trying again."],
+  quota: () => [429, "ThrottlingException", "Too many tokens per day, please wait before trying again."],
+  "bad-key": (_, { key }) => [
+    403,
+    "UnrecognizedClientException",
+    `The security token included in the request is invalid: ${key}`,
+  ],
+  forbidden: () => [403, "AccessDeniedException", "You don't have access to the model with the specified model ID."],
+  "unknown-model": () => [400, "ValidationException", "The provided model identifier is invalid."],
+  "context-length": () => [400, "ValidationException", "Input is too long for requested model."],
+  "content-policy": () => [
+    400,
+    "ValidationException",
+    "The model returned the following errors: Output blocked by content filtering policy",
+  ],
+  "invalid-request": () => [
+    400,
+    "ValidationException",
+    "1 validation error detected: Value '3.0' at 'inferenceConfig.temperature' failed to satisfy constraint: Member must have value less than or equal to 1",
+  ],
+  "unsupported-parameter": () => [
+    400,
+    "ValidationException",
+    "This model doesn't support the stopSequences field. Remove stopSequences and try again.",
+  ],
+  timeout: () => [
+    408,
+    "ModelTimeoutException",
+    "Model has timed out in processing the request. Try your request again.",
+  ],
+  "server-error": () => [
+    500,
+    "InternalServerException",
+    "The system encountered an unexpected error during processing. Try your request again.",
+  ],
+  overloaded: () => [503, "ServiceUnavailableException", "Bedrock is unable to process your request."],
 }
 
-const error = (_: Asked, exchange: Exchange, fault: Behavior.Fault): ErrorAnswer => {
-  const [status, name, message] = worded(fault, exchange)
+const error = (request: WireRequest, exchange: Exchange, fault: Behavior.Fault): ErrorAnswer => {
+  const [status, name, message] = errors[fault](request, exchange)
   return {
     status,
     headers: { "x-amzn-errortype": `${name}:http://internal.amazon.com/coral/com.amazon.bedrock/` },
@@ -197,7 +193,7 @@ const error = (_: Asked, exchange: Exchange, fault: Behavior.Fault): ErrorAnswer
   }
 }
 
-/** The exceptions that a Converse stream can carry: fewer than a status can. */
+/** The exceptions of a Converse stream: fewer than the error statuses. */
 const exceptionOf = (fault: Behavior.Fault): string => {
   switch (fault) {
     case "rate-limit":
@@ -220,10 +216,10 @@ const exceptionOf = (fault: Behavior.Fault): string => {
   }
 }
 
-const errorEvent = (_: Asked, exchange: Exchange, fault: Behavior.Fault): Bytes =>
-  EventStream.exception(exceptionOf(fault), worded(fault, exchange)[2])
+const errorEvent = (request: WireRequest, exchange: Exchange, fault: Behavior.Fault): Bytes =>
+  EventStream.exception(exceptionOf(fault), errors[fault](request, exchange)[2])
 
-/** The Converse API, errors named by `x-amzn-errortype`. */
+/** The Converse API. The header `x-amzn-errortype` has the name of an error. */
 export const bedrock: Wire = {
   vendor: "bedrock",
   read,

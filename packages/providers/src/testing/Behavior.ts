@@ -1,29 +1,29 @@
 /**
- * What a stand-in upstream does with a request, as data: answer it, or fail at it in one of the ways providers fail.
+ * What the fault server does with a request, as data: a response, or one of the failures of providers.
  *
- * A `Script` is what becomes of one model's requests in turn. It is written as a list of behaviours, or chosen by a name
- * such as `"429-once"` or `"cut-3"`, which can be the very name of the model that a request asks for. What a vendor's
- * wire makes of a behaviour stands in `OpenAi.ts`, `Responses.ts`, `Anthropic.ts`, `Bedrock.ts` and `Gemini.ts`.
+ * A `Script` has the behaviors of a model's requests in turn. It is a list of behaviors, or a name such as `"429-once"` or
+ * `"cut-3"`, which can be the name of the requested model. The vendors' formats are in `OpenAi.ts`, `Responses.ts`,
+ * `Anthropic.ts`, `Bedrock.ts` and `Gemini.ts`.
  */
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What is said
+// Content
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Why an answer says that it ends. */
+/** The finish reason of a response. */
 export type Finish = "stop" | "length" | "content-filter"
 
-/** What is said by a behaviour that speaks; what is left out is made up, the same for the same request. */
+/** The content of a response. Missing parts are made up, deterministic by request. */
 export interface GeneratedAnswer {
-  /** The whole text. An empty one is an answer too: it has a finish reason. */
+  /** The text. It may be empty: the response still has a finish reason. */
   readonly text?: string | undefined
-  /** The arguments of a tool call, as JSON text. Makes the answer a call of `tool`, the first that is offered if not said. */
+  /** The arguments of a tool call, as JSON text. Makes the response a call of `tool`; default: the first tool of the request. */
   readonly arguments?: string | undefined
   readonly tool?: string | undefined
   readonly finish?: Finish | undefined
 }
 
-/** An error that a provider words, each in its own way. */
+/** An error that every vendor has, each in its own format. */
 export type Fault =
   | "rate-limit"
   | "quota"
@@ -38,7 +38,7 @@ export type Fault =
   | "server-error"
   | "overloaded"
 
-/** Every fault, once. */
+/** All faults. */
 export const faults: ReadonlyArray<Fault> = [
   "rate-limit",
   "quota",
@@ -55,9 +55,9 @@ export const faults: ReadonlyArray<Fault> = [
 ]
 
 /**
- * When to come back, and the header that says so: `Retry-After` as seconds or as an HTTP date, `retry-after-ms`, or the
- * vendor's own reset header (`x-ratelimit-reset-requests`, `anthropic-ratelimit-requests-reset`; Gemini says it in the
- * body, Bedrock has none).
+ * The wait before a retry, in milliseconds, and its header: `Retry-After` as seconds or as an HTTP date, `retry-after-ms`, or
+ * the vendor's reset header (`x-ratelimit-reset-requests`, `anthropic-ratelimit-requests-reset`; in Gemini a field of the
+ * body; Bedrock has none).
  */
 export interface RetryAfter {
   readonly form: "seconds" | "date" | "millis" | "reset"
@@ -65,24 +65,24 @@ export interface RetryAfter {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What is done
+// Behavior
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * One request's outcome. `after` counts pieces of real output (text or tool call); 0 is after the preamble. A plain
- * answer has no pieces: it is cut or stalls in the middle of its body, and what only a stream can show (`MalformedEvent`,
- * `NoDone`, `NoFinish`, `ErrorEvent`) leaves it whole.
+ * The outcome of a request. `after` counts pieces of output (text or tool call); 0 is after the preamble. A complete response
+ * has no pieces: `Cut` and `Stall` break it in the middle of its body, and behaviors of streams only (`MalformedEvent`,
+ * `NoDone`, `NoFinish`, `ErrorEvent`) do not change it.
  *
- * - `Answer`: whole. `delay` is the wait before the first output, in milliseconds: a stream's preamble comes first.
- * - `Refuse`: an error status with the vendor's own body and headers.
+ * - `Answer`: a response. `delay` is the wait before the first output, in milliseconds; a stream's preamble precedes it.
+ * - `Refuse`: an error status with the vendor's body and headers.
  * - `Reset`: the connection is reset before any header.
- * - `Silent`: nothing is sent, ever.
+ * - `Silent`: nothing is sent.
  * - `Cut`: the connection breaks: closed without the last chunk of its body, or reset.
- * - `Stall`: nothing more is sent, except pings or comments if `pings`.
- * - `MalformedEvent`: one event that is not JSON, beside an answer that is whole.
+ * - `Stall`: nothing more is sent, except keep-alives if `pings`.
+ * - `MalformedEvent`: one event that is not JSON, in an otherwise complete response.
  * - `NoDone`: a finish reason, and nothing after it: no `[DONE]`, no `message_stop`, no `metadata`. Responses
  *   has nothing after it.
- * - `NoFinish`: all the output, then a clean end without a finish reason.
+ * - `NoFinish`: all output, then a clean end without a finish reason.
  * - `ErrorEvent`: an error inside the stream, before anything else (`"first"`) or after so much output.
  * - `Html`: a proxy's error page. `Empty`: 200 and no body. `HalfJson`: JSON that stops in the middle, and a clean end.
  */
@@ -101,57 +101,57 @@ export type Behavior =
   | { readonly _tag: "Empty" }
   | ({ readonly _tag: "HalfJson" } & GeneratedAnswer)
 
-export const answer = (speech: GeneratedAnswer & { readonly delay?: number | undefined } = {}): Behavior => ({
+export const answer = (content: GeneratedAnswer & { readonly delay?: number | undefined } = {}): Behavior => ({
   _tag: "Answer",
-  ...speech,
+  ...content,
 })
 export const refuse = (fault: Fault, retryAfter?: RetryAfter): Behavior => ({ _tag: "Refuse", fault, retryAfter })
 export const reset: Behavior = { _tag: "Reset" }
 export const silent: Behavior = { _tag: "Silent" }
-export const cut = (after: number, speech: GeneratedAnswer & { readonly how?: "close" | "reset" } = {}): Behavior => ({
+export const cut = (after: number, content: GeneratedAnswer & { readonly how?: "close" | "reset" } = {}): Behavior => ({
   _tag: "Cut",
   how: "close",
-  ...speech,
+  ...content,
   after,
 })
-export const stall = (after: number, speech: GeneratedAnswer & { readonly pings?: boolean } = {}): Behavior => ({
+export const stall = (after: number, content: GeneratedAnswer & { readonly pings?: boolean } = {}): Behavior => ({
   _tag: "Stall",
   pings: false,
-  ...speech,
+  ...content,
   after,
 })
-export const malformedEvent = (after: number, speech: GeneratedAnswer = {}): Behavior => ({
+export const malformedEvent = (after: number, content: GeneratedAnswer = {}): Behavior => ({
   _tag: "MalformedEvent",
-  ...speech,
+  ...content,
   after,
 })
-export const noDone = (speech: GeneratedAnswer = {}): Behavior => ({ _tag: "NoDone", ...speech })
-export const noFinish = (speech: GeneratedAnswer = {}): Behavior => ({ _tag: "NoFinish", ...speech })
+export const noDone = (content: GeneratedAnswer = {}): Behavior => ({ _tag: "NoDone", ...content })
+export const noFinish = (content: GeneratedAnswer = {}): Behavior => ({ _tag: "NoFinish", ...content })
 export const errorEvent = (
   after: number | "first",
   fault: Fault = "overloaded",
-  speech: GeneratedAnswer = {},
+  content: GeneratedAnswer = {},
 ): Behavior => ({
   _tag: "ErrorEvent",
-  ...speech,
+  ...content,
   after,
   fault,
 })
 export const html = (status: number): Behavior => ({ _tag: "Html", status })
 export const empty: Behavior = { _tag: "Empty" }
-export const halfJson = (speech: GeneratedAnswer = {}): Behavior => ({ _tag: "HalfJson", ...speech })
+export const halfJson = (content: GeneratedAnswer = {}): Behavior => ({ _tag: "HalfJson", ...content })
 
-/** The behaviour in these words, if it speaks at all and has none of its own. */
-export const saying = (behaviour: Behavior, text: string): Behavior => {
-  switch (behaviour._tag) {
+/** The behavior with this text, if it sends content and has none of its own. */
+export const withText = (behavior: Behavior, text: string): Behavior => {
+  switch (behavior._tag) {
     case "Refuse":
     case "Reset":
     case "Silent":
     case "Html":
     case "Empty":
-      return behaviour
+      return behavior
     default:
-      return behaviour.text === undefined && behaviour.arguments === undefined ? { ...behaviour, text } : behaviour
+      return behavior.text === undefined && behavior.arguments === undefined ? { ...behavior, text } : behavior
   }
 }
 
@@ -159,12 +159,12 @@ export const saying = (behaviour: Behavior, text: string): Behavior => {
 // Scripts
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Behaviours in turn. After the last one it stays with the `last`, or begins with `all` of them anew. */
+/** Behaviors in turn. After the last step, `last` repeats it, and `all` begins again. */
 export interface Script {
   readonly steps: readonly [Behavior, ...ReadonlyArray<Behavior>]
   readonly repeat: "last" | "all"
 }
 
-/** What becomes of the request of that number, counted from 0. */
+/** The behavior of a request, numbered from 0. */
 export const at = ({ steps, repeat }: Script, turn: number): Behavior =>
   steps[repeat === "all" ? turn % steps.length : Math.min(turn, steps.length - 1)] ?? steps[0]

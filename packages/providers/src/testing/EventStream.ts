@@ -1,5 +1,5 @@
 /**
- * AWS's binary event stream (`application/vnd.amazon.eventstream`), written: what Bedrock streams instead of SSE.
+ * Writes AWS's binary event stream (`application/vnd.amazon.eventstream`), which Bedrock sends instead of SSE.
  *
  * A frame is: total length and headers' length (u32 each), CRC32 of these eight bytes, headers, payload, CRC32 of
  * everything before it. All numbers are big-endian. A header is its name (u8 length), a type, and its value; all of
@@ -23,7 +23,7 @@ const header = (name: string, value: string): Buffer => {
   return out
 }
 
-/** One frame, with headers in the order given. `payload` is sent as it is. */
+/** A frame with headers in order. `payload` is not changed. */
 export const frame = (headers: Readonly<Record<string, string>>, payload: string | Uint8Array): Uint8Array => {
   const headerBytes = Buffer.concat(Object.entries(headers).map(([name, value]) => header(name, value)))
   const payloadBytes = Buffer.from(payload)
@@ -38,7 +38,7 @@ export const frame = (headers: Readonly<Record<string, string>>, payload: string
   return out
 }
 
-/** An event whose payload is `text` as it is, which need not be JSON. */
+/** An event with the payload `text`, which need not be JSON. */
 export const rawEvent = (type: string, text: string): Uint8Array =>
   frame({ ":event-type": type, ":content-type": "application/json", ":message-type": "event" }, text)
 
@@ -52,6 +52,6 @@ export const exception = (type: string, message: string): Uint8Array =>
     JSON.stringify({ message }),
   )
 
-/** An error outside the service's model, such as `"InternalFailure"`: code and words are headers, the payload is empty. */
+/** An error outside the service's model, such as `"InternalFailure"`: code and message are headers, the payload is empty. */
 export const error = (code: string, message: string): Uint8Array =>
   frame({ ":error-code": code, ":error-message": message, ":message-type": "error" }, "")

@@ -1,10 +1,10 @@
 /**
- * The names by which a model name chooses its own fate, such as `"429-once"`: for a demo or a scorecard whose only handle
- * on the upstream is the model it asks for.
+ * The names of scripts, such as `"429-once"`. A model of such a name has that script, for demos and the scorecard, which
+ * control the fault server by the requested model only.
  */
 import * as Behavior from "./Behavior.ts"
 
-type Pattern = readonly [pattern: RegExp, behaviour: (groups: ReadonlyArray<string | undefined>) => Behavior.Behavior]
+type Pattern = readonly [pattern: RegExp, behavior: (groups: ReadonlyArray<string | undefined>) => Behavior.Behavior]
 
 const faultPattern = Behavior.faults.join("|")
 
@@ -24,7 +24,7 @@ const patterns: ReadonlyArray<Pattern> = [
     /^(length|content-filter)$/,
     ([finish]) => Behavior.answer({ finish: finish === "length" ? finish : "content-filter" }),
   ],
-  // A word of the protocol in a tool's argument is only a word.
+  // A tool argument that contains the end marker of a stream.
   [/^tool-done$/, () => Behavior.answer({ arguments: JSON.stringify({ text: "\n\ndata: [DONE]\n\n" }) })],
   [/^slow-first-token(?:-(\d+))?$/, ([millis]) => Behavior.answer({ delay: Number(millis ?? 80) })],
   [/^429$/, () => Behavior.refuse("rate-limit")],
@@ -56,9 +56,9 @@ const patterns: ReadonlyArray<Pattern> = [
 ]
 
 const single = (name: string): Behavior.Behavior | undefined => {
-  for (const [pattern, behaviour] of patterns) {
+  for (const [pattern, behavior] of patterns) {
     const match = pattern.exec(name)
-    if (match !== null) return behaviour(match.slice(1))
+    if (match !== null) return behavior(match.slice(1))
   }
   return undefined
 }
@@ -69,8 +69,8 @@ const repeated = <A>(value: A, times: number): readonly [A, ...Array<A>] => [
 ]
 
 /**
- * The script of that name; `undefined` if it is no such name. What stands before the last `/` is not looked at, so that
- * `east/503` and `west/503` are two models of one fate.
+ * The script of that name; `undefined` if there is none. The part before the last `/` is ignored, so that `east/503` and
+ * `west/503` are two models with one script.
  *
  * - `ok`, `empty-text`, `length`, `content-filter`, `tool-done`, `slow-first-token`, `slow-first-token-250` (ms)
  * - `429`, `429-retry-after-1` (seconds), `429-retry-after-date-1`, `429-retry-after-ms-50`, `429-retry-after-reset-50`
@@ -78,8 +78,8 @@ const repeated = <A>(value: A, times: number): readonly [A, ...Array<A>] => [
  * - `reset`, `silent`, `cut-3`, `cut-3-reset`, `stall-3`, `stall-3-pings`, `malformed-event`, `malformed-event-0`,
  *   `no-done`, `eof-no-finish`, `error-event-first`, `error-event-after-2`, `error-event-after-2-rate-limit`
  * - `html-502`, `empty-200`, `half-json`
- * - any of these with `-once` (then `ok`), `-times-3`, or `-forever` (what it does without)
- * - `flapping-2`: two server errors, two answers, and so on
+ * - any of these with `-once` (then `ok`), `-times-3`, or `-forever` (the default)
+ * - `flapping-2`: two server errors, two responses, and so on
  */
 export const script = (name: string): Behavior.Script | undefined => {
   const own = name.slice(name.lastIndexOf("/") + 1)
@@ -90,14 +90,14 @@ export const script = (name: string): Behavior.Script | undefined => {
     return { steps: [...down, ...repeated(Behavior.answer(), period)], repeat: "all" }
   }
   const [, base = own, times] = /^(.*?)(?:-(once|forever|times-[1-9]\d?))?$/.exec(own) ?? []
-  const behaviour = single(base)
-  if (behaviour === undefined) return undefined
-  if (times === undefined || times === "forever") return { steps: [behaviour], repeat: "last" }
+  const behavior = single(base)
+  if (behavior === undefined) return undefined
+  if (times === undefined || times === "forever") return { steps: [behavior], repeat: "last" }
   const count = times === "once" ? 1 : Number(times.slice("times-".length))
-  return { steps: [...repeated(behaviour, count), Behavior.answer()], repeat: "last" }
+  return { steps: [...repeated(behavior, count), Behavior.answer()], repeat: "last" }
 }
 
-/** One name of every kind, with the usual numbers: for tests and tables that go through them all. */
+/** A name of every kind, for tests and tables of all. */
 export const names: ReadonlyArray<string> = [
   "ok",
   "empty-text",

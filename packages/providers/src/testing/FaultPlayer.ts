@@ -1,24 +1,24 @@
 /**
- * From a behaviour to what happens on the socket, in two halves: `steps` is pure and says what is sent, waited for and
- * broken; `play` does it to a `node:http` response.
+ * Carries out a behavior on the socket. `steps` is pure: it lists what is sent, waited for and broken. `play` applies the
+ * steps to a `node:http` response.
  */
 import { Buffer } from "node:buffer"
 import type { ServerResponse } from "node:http"
 import type * as Behavior from "./Behavior.ts"
-import type { Asked, Bytes, Events, Exchange, Headers, Wire } from "./Wire.ts"
+import type { WireRequest, Bytes, Events, Exchange, Headers, Wire } from "./Wire.ts"
 import { reply } from "./Wire.ts"
 
-/** How long things take, in milliseconds of real time. */
+/** Delays, in milliseconds of real time. */
 export interface Pace {
-  /** Between two events of a stream. At 0 they are still written apart, but may arrive together. */
+  /** Between two events of a stream. At 0 events are written one by one, but may arrive together. */
   readonly gap: number
-  /** Before a connection breaks, so that what was sent has been read. */
+  /** Before a connection breaks, so that the client has read the bytes before it. */
   readonly settle: number
-  /** Between two pings of a stream that is silent otherwise. */
+  /** Between two keep-alives of a stalled stream. */
   readonly ping: number
 }
 
-/** One thing done to a response. `Hang`, `Pings`, `End`, `Close` and `Reset` come last. */
+/** A step on a response. `Hang`, `Pings`, `End`, `Close` and `Reset` are last steps. */
 export type Step =
   | { readonly _tag: "Head"; readonly status: number; readonly headers: Headers }
   | { readonly _tag: "Write"; readonly bytes: Bytes }
@@ -30,7 +30,7 @@ export type Step =
   | { readonly _tag: "Reset" }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What is done
+// Steps
 // ---------------------------------------------------------------------------------------------------------------------
 
 const head = (status: number, headers: Headers): Step => ({ _tag: "Head", status, headers })
@@ -38,7 +38,7 @@ const write = (bytes: Bytes): Step => ({ _tag: "Write", bytes })
 const wait = (millis: number): Step => ({ _tag: "Wait", millis })
 const end: Step = { _tag: "End" }
 
-const wholeBody = (status: number, headers: Headers, body: string): ReadonlyArray<Step> => [
+const completeBody = (status: number, headers: Headers, body: string): ReadonlyArray<Step> => [
   head(status, { ...headers, "content-length": String(Buffer.byteLength(body)) }),
   write(body),
   end,
@@ -65,35 +65,35 @@ const retryHeaders = (wire: Wire, exchange: Exchange, { form, millis }: Behavior
 const page = (status: number): string =>
   `<html>\r\n<head><title>${status}</title></head>\r\n<body>\r\n<center><h1>${status}</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n`
 
-type Speaking = Exclude<Behavior.Behavior, { readonly _tag: "Refuse" | "Reset" | "Silent" | "Html" | "Empty" }>
+type WithContent = Exclude<Behavior.Behavior, { readonly _tag: "Refuse" | "Reset" | "Silent" | "Html" | "Empty" }>
 
-const plainSteps = (behaviour: Speaking, headers: Headers, body: string, pace: Pace): ReadonlyArray<Step> => {
-  const begun = [
+const plainSteps = (behavior: WithContent, headers: Headers, body: string, pace: Pace): ReadonlyArray<Step> => {
+  const start = [
     head(200, { ...headers, "content-length": String(Buffer.byteLength(body)) }),
     write(half(body)),
     wait(pace.settle),
   ]
-  switch (behaviour._tag) {
+  switch (behavior._tag) {
     case "Cut":
-      return [...begun, { _tag: behaviour.how === "close" ? "Close" : "Reset" }]
+      return [...start, { _tag: behavior.how === "close" ? "Close" : "Reset" }]
     case "Stall":
-      return [...begun, { _tag: "Hang" }]
+      return [...start, { _tag: "Hang" }]
     case "HalfJson":
-      return wholeBody(200, headers, body.slice(0, body.length / 2))
+      return completeBody(200, headers, body.slice(0, body.length / 2))
     case "Answer":
-      return behaviour.delay === undefined
-        ? wholeBody(200, headers, body)
-        : [wait(behaviour.delay), ...wholeBody(200, headers, body)]
+      return behavior.delay === undefined
+        ? completeBody(200, headers, body)
+        : [wait(behavior.delay), ...completeBody(200, headers, body)]
     case "MalformedEvent":
     case "NoDone":
     case "NoFinish":
     case "ErrorEvent":
-      return wholeBody(200, headers, body)
+      return completeBody(200, headers, body)
   }
 }
 
 const streamSteps = (
-  behaviour: Speaking,
+  behavior: WithContent,
   wire: Wire,
   headers: Headers,
   { preamble, output, finish, done }: Events,
@@ -102,29 +102,29 @@ const streamSteps = (
 ): ReadonlyArray<Step> => {
   const send = (events: ReadonlyArray<Bytes>): ReadonlyArray<Step> =>
     events.flatMap((event) => [write(event), wait(pace.gap)])
-  const begun = [head(200, { ...headers, "cache-control": "no-cache" })]
-  const until = (after: number) => [...begun, ...send(preamble), ...send(output.slice(0, after))]
-  switch (behaviour._tag) {
+  const start = [head(200, { ...headers, "cache-control": "no-cache" })]
+  const until = (after: number) => [...start, ...send(preamble), ...send(output.slice(0, after))]
+  switch (behavior._tag) {
     case "Answer":
       return [
-        ...begun,
+        ...start,
         ...send(preamble),
-        wait(behaviour.delay ?? 0),
+        wait(behavior.delay ?? 0),
         ...send(output),
         ...send(finish),
         ...send(done),
         end,
       ]
     case "Cut":
-      return [...until(behaviour.after), wait(pace.settle), { _tag: behaviour.how === "close" ? "Close" : "Reset" }]
+      return [...until(behavior.after), wait(pace.settle), { _tag: behavior.how === "close" ? "Close" : "Reset" }]
     case "Stall":
-      return behaviour.pings && wire.ping !== undefined
-        ? [...until(behaviour.after), { _tag: "Pings", bytes: wire.ping, every: pace.ping }]
-        : [...until(behaviour.after), { _tag: "Hang" }]
+      return behavior.pings && wire.ping !== undefined
+        ? [...until(behavior.after), { _tag: "Pings", bytes: wire.ping, every: pace.ping }]
+        : [...until(behavior.after), { _tag: "Hang" }]
     case "MalformedEvent":
       return [
-        ...until(behaviour.after),
-        ...send([wire.malformedEvent, ...output.slice(behaviour.after), ...finish, ...done]),
+        ...until(behavior.after),
+        ...send([wire.malformedEvent, ...output.slice(behavior.after), ...finish, ...done]),
         end,
       ]
     case "NoDone":
@@ -132,75 +132,71 @@ const streamSteps = (
     case "NoFinish":
       return [...until(output.length), end]
     case "ErrorEvent":
-      return [
-        ...(behaviour.after === "first" ? begun : until(behaviour.after)),
-        write(errorEvent(behaviour.fault)),
-        end,
-      ]
+      return [...(behavior.after === "first" ? start : until(behavior.after)), write(errorEvent(behavior.fault)), end]
     case "HalfJson":
       return [...until(1), ...[...output.slice(1), ...finish].slice(0, 1).map((event) => write(half(event))), end]
   }
 }
 
-/** What a behaviour does to an answer of this vendor's to this request. */
+/** The steps of a behavior for a request. */
 export const steps = (
-  behaviour: Behavior.Behavior,
+  behavior: Behavior.Behavior,
   wire: Wire,
-  asked: Asked,
+  request: WireRequest,
   exchange: Exchange,
   pace: Pace,
 ): ReadonlyArray<Step> => {
-  const own = wire.headers(exchange, asked)
+  const own = wire.headers(exchange, request)
   const streaming: Headers = { ...own, "content-type": wire.streamType }
-  switch (behaviour._tag) {
+  switch (behavior._tag) {
     case "Reset":
       return [{ _tag: "Reset" }]
     case "Silent":
       return [{ _tag: "Hang" }]
     case "Html":
-      return wholeBody(behaviour.status, { "content-type": "text/html", server: "nginx" }, page(behaviour.status))
+      return completeBody(behavior.status, { "content-type": "text/html", server: "nginx" }, page(behavior.status))
     case "Empty":
-      return wholeBody(200, asked.stream ? streaming : { ...own, ...jsonType }, "")
+      return completeBody(200, request.stream ? streaming : { ...own, ...jsonType }, "")
     case "Refuse": {
-      const { fault, retryAfter } = behaviour
+      const { fault, retryAfter } = behavior
       const reset = retryAfter?.form === "reset" ? retryAfter.millis : undefined
-      const { status, headers, body } = wire.error(asked, exchange, fault, reset)
+      const { status, headers, body } = wire.error(request, exchange, fault, reset)
       const later = retryAfter === undefined ? {} : retryHeaders(wire, exchange, retryAfter)
-      return wholeBody(status, { ...own, ...headers, ...later, ...jsonType }, JSON.stringify(body))
+      return completeBody(status, { ...own, ...headers, ...later, ...jsonType }, JSON.stringify(body))
     }
     default: {
-      const said = reply(asked, behaviour)
-      return asked.stream
+      const content = reply(request, behavior)
+      return request.stream
         ? streamSteps(
-            behaviour,
+            behavior,
             wire,
             streaming,
-            wire.stream(asked, exchange, said),
-            (fault) => wire.errorEvent(asked, exchange, fault),
+            wire.stream(request, exchange, content),
+            (fault) => wire.errorEvent(request, exchange, fault),
             pace,
           )
-        : plainSteps(behaviour, { ...own, ...jsonType }, JSON.stringify(wire.plain(asked, exchange, said)), pace)
+        : plainSteps(behavior, { ...own, ...jsonType }, JSON.stringify(wire.plain(request, exchange, content)), pace)
     }
   }
 }
 
-/** The answer to a request that is in no vendor's API. */
+/** The response to a path of no vendor. */
 export const notFound = (method: string, path: string): ReadonlyArray<Step> => {
   const message = `Unknown request URL: ${method} ${path}.`
   const error = { message, type: "invalid_request_error", param: null, code: "unknown_url" }
-  return wholeBody(404, jsonType, JSON.stringify({ error }))
+  return completeBody(404, jsonType, JSON.stringify({ error }))
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Doing it
+// Playing
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Sends the head, if it is written, without waiting for a body. */
+/** Sends the written head without waiting for a body. */
 const flush = (response: ServerResponse): void => {
   if (response.headersSent) response.flushHeaders()
 }
 
-/** Does the steps in turn, until they are done or the response is closed. `breaking` is called before it breaks it itself. */
+/** Plays the steps in turn until the response is closed. `breaking` is called before a step breaks the connection. */
 export const play = (steps: ReadonlyArray<Step>, response: ServerResponse, breaking: () => void): void => {
   let at = 0
   let stop: (() => void) | undefined

@@ -1,7 +1,7 @@
 /**
- * A stand-in upstream that fails on demand: it speaks OpenAI's two wires, Anthropic's, Bedrock's and Gemini's on one
- * loopback port, and does to each model's requests what its script says, or what the model's own name says (`"429-once"`, see
- * `FaultName.ts`). A model with neither is answered.
+ * A local server that simulates providers and fails on demand. It has the APIs of OpenAI (two), Anthropic, Bedrock and Gemini
+ * on one loopback port. A model's requests follow its script, or the script of its name (`"429-once"`, see `FaultName.ts`).
+ * Other models get a response.
  *
  * ```ts
  * const server = yield* FaultServer.make()
@@ -9,8 +9,8 @@
  * const provider = OpenAi.layer({ baseUrl: `${server.url}/v1`, apiKey: Redacted.make("test") })
  * ```
  *
- * The base URL is `${url}/v1` for OpenAI's clients, `url` for everybody else's. A path before these, such as
- * `${url}/east/v1`, changes nothing.
+ * The base URL is `${url}/v1` for OpenAI's clients, `url` for others. A prefix of the path, such as `${url}/east/v1`, is
+ * ignored.
  */
 import { Buffer } from "node:buffer"
 import * as Http from "node:http"
@@ -30,7 +30,7 @@ import { openAi } from "./OpenAi.ts"
 import type { Pace } from "./FaultPlayer.ts"
 import * as FaultPlayer from "./FaultPlayer.ts"
 import { responses } from "./Responses.ts"
-import type { Asked, Fields, Wire } from "./Wire.ts"
+import type { WireRequest, Fields, Wire } from "./Wire.ts"
 import { fields, json } from "./Wire.ts"
 
 export type { ConnectionEnd as Ending, Request } from "./RequestLog.ts"
@@ -40,11 +40,11 @@ export { line } from "./Wire.ts"
 // Options
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The pace is milliseconds of real time, whatever Effect's clock says. */
+/** The settings of the server. */
 export interface Options {
-  /** By default `gap` 0, `settle` 20, `ping` 20. */
+  /** Delays in milliseconds of real time. Default: `gap` 0, `settle` 20, `ping` 20. */
   readonly pace?: Partial<Pace> | undefined
-  /** How many of the newest requests are kept; 10,000 if not said. */
+  /** The number of requests in the log. Default: 10,000. */
   readonly history?: number | undefined
 }
 
@@ -54,44 +54,45 @@ const defaultPace: Pace = { gap: 0, settle: 20, ping: 20 }
 // The server
 // ---------------------------------------------------------------------------------------------------------------------
 
+/** A running server. */
 export interface FaultServer {
   /** `http://127.0.0.1:port` */
   readonly url: string
   /**
-   * What becomes of the model's requests from now on, beginning with its first step: a list whose last one repeats, a
-   * `Script`, or a name. Each vendor goes through it by itself. Dies of a name that is none, or an empty list.
+   * Sets the script of a model, from its first step: a list whose last behavior repeats, a `Script`, or a name. Each vendor
+   * follows it separately. Dies on an unknown name or an empty list.
    */
   readonly script: (
     model: string,
     script: ReadonlyArray<Behavior.Behavior> | Behavior.Script | string,
   ) => Effect.Effect<void>
-  /** The requests seen, oldest first. */
+  /** The requests, oldest first. */
   readonly requests: Effect.Effect<ReadonlyArray<Request>>
-  /** How many requests there were for the model. */
+  /** The number of requests for the model. */
   readonly attempts: (model: string) => Effect.Effect<number>
-  /** Waits for the model's request of that number, 1 if not said, and gives it. */
+  /** Waits for the model's request of that number. Default: 1. */
   readonly received: (model: string, attempt?: number) => Effect.Effect<Request>
-  /** Waits until the request's exchange is over, and says how it ended. */
+  /** Waits until the request has ended. */
   readonly closed: (request: Request) => Effect.Effect<ConnectionEnd>
-  /** How many exchanges are going on. */
+  /** The number of open requests. */
   readonly inFlight: Effect.Effect<number>
-  /** Waits until none is. */
+  /** Waits until no request is open. */
   readonly idle: Effect.Effect<void>
-  /** How many connections are open, those kept alive included. */
+  /** The number of open connections, idle ones included. */
   readonly openSockets: Effect.Effect<number>
-  /** Waits until none is. */
+  /** Waits until no connection is open. */
   readonly drained: Effect.Effect<void>
 }
 
-/** The server, listening; closed with all its connections when its scope closes. */
+/** A listening server. The scope closes it with all its connections. */
 export const make = Effect.fnUntraced(function* (options: Options = {}) {
   const clock = yield* Clock.Clock
   const pace = { ...defaultPace, ...options.pace }
-  const ledger = RequestLog.make(options.history ?? 10_000)
+  const log = RequestLog.make(options.history ?? 10_000)
   const scripts = new Map<string, Behavior.Script>()
   const turns = new Map<string, number>()
 
-  const nextBehaviour = (vendor: Wire["vendor"], model: string): Behavior.Behavior => {
+  const nextBehavior = (vendor: Wire["vendor"], model: string): Behavior.Behavior => {
     const script = scripts.get(model) ?? FaultName.script(model)
     if (script === undefined) return Behavior.answer()
     const turn = turns.get(`${vendor} ${model}`) ?? 0
@@ -103,60 +104,60 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     const { method = "", url: path = "", headers } = incoming
     const now = clock.currentTimeMillisUnsafe()
     const parsed = json(text)
-    const understood = method === "POST" ? read(path, fields(parsed)) : undefined
-    const sound = Predicate.isObject(parsed) && understood !== undefined && understood.asked.model !== ""
-    const behaviour = sound
-      ? nextBehaviour(understood.wire.vendor, understood.asked.model)
+    const recognized = method === "POST" ? read(path, fields(parsed)) : undefined
+    const isValid = Predicate.isObject(parsed) && recognized !== undefined && recognized.asked.model !== ""
+    const behavior = isValid
+      ? nextBehavior(recognized.wire.vendor, recognized.asked.model)
       : Behavior.refuse("invalid-request")
-    const { request, end } = ledger.begin({
-      vendor: understood?.wire.vendor,
+    const { request, end } = log.begin({
+      vendor: recognized?.wire.vendor,
       method,
       path,
       headers,
       body: parsed ?? text,
-      model: understood?.asked.model ?? "",
-      stream: understood?.asked.stream ?? false,
-      kept: ledger.carries(incoming.socket),
-      behaviour,
+      model: recognized?.asked.model ?? "",
+      stream: recognized?.asked.stream ?? false,
+      kept: log.isReused(incoming.socket),
+      behavior,
       arrived: now,
     })
     let ending: ConnectionEnd | undefined
     response.on("finish", () => (ending ??= "answered"))
     response.on("close", () => end(ending ?? "left", clock.currentTimeMillisUnsafe()))
     const steps =
-      understood === undefined
+      recognized === undefined
         ? FaultPlayer.notFound(method, path)
         : FaultPlayer.steps(
-            behaviour,
-            understood.wire,
-            understood.asked,
+            behavior,
+            recognized.wire,
+            recognized.asked,
             { serial: request.serial, now, key: credential(headers) },
             pace,
           )
     FaultPlayer.play(steps, response, () => (ending = "broken"))
   }
 
-  const url = yield* listen(onRequest, ledger)
+  const url = yield* listen(onRequest, log)
   const server: FaultServer = {
     url,
     script: (model, script) =>
       Effect.suspend(() => {
-        const meant = scriptOf(script)
-        if (meant === undefined)
-          return Effect.die(new Error(`No script: ${JSON.stringify(script)}. FaultName.names has the names.`))
-        scripts.set(model, meant)
+        const steps = scriptOf(script)
+        if (steps === undefined)
+          return Effect.die(new Error(`Unknown script ${JSON.stringify(script)}: see FaultName.names`))
+        scripts.set(model, steps)
         for (const { vendor } of wires) turns.delete(`${vendor} ${model}`)
         return Effect.void
       }),
-    requests: Effect.sync(() => [...ledger.requests]),
-    attempts: (model) => Effect.sync(() => ledger.attempts(model)),
+    requests: Effect.sync(() => [...log.requests]),
+    attempts: (model) => Effect.sync(() => log.attempts(model)),
     received: (model, attempt = 1) =>
-      ledger.until(() => ledger.requests.find((request) => request.model === model && request.attempt === attempt)),
-    closed: (request) => ledger.until(() => request.ended?.how),
-    inFlight: Effect.sync(ledger.inFlight),
-    idle: Effect.asVoid(ledger.until(() => (ledger.inFlight() === 0 ? true : undefined))),
-    openSockets: Effect.sync(() => ledger.sockets.size),
-    drained: Effect.asVoid(ledger.until(() => (ledger.sockets.size === 0 ? true : undefined))),
+      log.until(() => log.requests.find((request) => request.model === model && request.attempt === attempt)),
+    closed: (request) => log.until(() => request.ended?.how),
+    inFlight: Effect.sync(log.inFlight),
+    idle: Effect.asVoid(log.until(() => (log.inFlight() === 0 ? true : undefined))),
+    openSockets: Effect.sync(() => log.sockets.size),
+    drained: Effect.asVoid(log.until(() => (log.sockets.size === 0 ? true : undefined))),
   }
   return server
 })
@@ -167,7 +168,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
 
 const wires: ReadonlyArray<Wire> = [openAi, responses, anthropic, bedrock, gemini]
 
-const read = (path: string, body: Fields): { readonly wire: Wire; readonly asked: Asked } | undefined => {
+const read = (path: string, body: Fields): { readonly wire: Wire; readonly asked: WireRequest } | undefined => {
   const [bare = path] = path.split("?", 1)
   for (const wire of wires) {
     const asked = wire.read(bare, body)
@@ -176,7 +177,7 @@ const read = (path: string, body: Fields): { readonly wire: Wire; readonly asked
   return undefined
 }
 
-/** The key, the bearer token or the AWS access key's id that came with a request. */
+/** The key, bearer token or AWS access key id of a request. */
 const credential = (headers: Http.IncomingHttpHeaders): string => {
   const key = headers["x-api-key"] ?? headers["x-goog-api-key"]
   if (Predicate.isString(key)) return key
@@ -195,10 +196,10 @@ const scriptOf = (script: ReadonlyArray<Behavior.Behavior> | Behavior.Script | s
 // Listening
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Listens on a free loopback port for as long as the scope is open, and gives the URL. */
+/** Listens on a free loopback port until the scope closes. Returns the URL. */
 const listen = (
   onRequest: (incoming: Http.IncomingMessage, text: string, response: Http.ServerResponse) => void,
-  ledger: RequestLog.RequestLog,
+  log: RequestLog.RequestLog,
 ): Effect.Effect<string, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.callback<Http.Server>((resume) => {
@@ -207,17 +208,17 @@ const listen = (
         incoming.on("data", (chunk: Buffer) => chunks.push(chunk))
         incoming.on("end", () => onRequest(incoming, Buffer.concat(chunks).toString(), response))
       })
-      // Only a script or a client ends a connection here: node's own limits would be faults that nobody asked for.
+      // Only scripts and clients end connections: Node's timeouts are off.
       server.keepAliveTimeout = 0
       server.requestTimeout = 0
       server.headersTimeout = 0
-      server.on("connection", ledger.opened)
+      server.on("connection", log.opened)
       server.on("error", (error) => resume(Effect.die(error)))
       server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
     }),
     (server) =>
       Effect.callback<void>((resume) => {
         server.close(() => resume(Effect.void))
-        for (const socket of ledger.sockets) socket.destroy()
+        for (const socket of log.sockets) socket.destroy()
       }),
   ).pipe(Effect.map((server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`))

@@ -1,13 +1,12 @@
 /**
- * Gemini's wire, as its content endpoints speak it: `POST …/models/{model}:generateContent` and
- * `:streamGenerateContent?alt=sse`, `:countTokens` and `:batchEmbedContents`, under `/v1beta` and `/v1`.
+ * Gemini's API for the fault server: `POST …/models/{model}:generateContent`, `:streamGenerateContent?alt=sse`,
+ * `:countTokens` and `:batchEmbedContents`, under `/v1beta` and `/v1`.
  *
- * Fields of a request that Gemini does not know are given back in the answer's (or the stream's first chunk's) `echo`, so
- * that a test can see what came through.
+ * The response (or the stream's first chunk) returns unknown fields of the request in `echo`, for tests.
  */
 import type * as Behavior from "./Behavior.ts"
-import type { Asked, Bytes, ErrorAnswer, Events, Exchange, Fields, Reply, Wire } from "./Wire.ts"
-import { echo, fields, json, list, textOf, tokensOf, usage, vector, words } from "./Wire.ts"
+import type { WireRequest, Bytes, ErrorAnswer, Events, Exchange, Fields, Reply, Wire } from "./Wire.ts"
+import { echo, fields, json, list, textOf, tokensOf, usage, vector, stringOf } from "./Wire.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Request
@@ -20,24 +19,24 @@ const known = new Set(
   ).split(" "),
 )
 
-const choiceOf = (config: Fields): Asked["choice"] => {
+const choiceOf = (config: Fields): WireRequest["choice"] => {
   switch (config["mode"]) {
     case "NONE":
       return "none"
     case "ANY": {
       const [only, ...others] = list(config["allowedFunctionNames"])
-      return only !== undefined && others.length === 0 ? { name: words(only) } : "required"
+      return only !== undefined && others.length === 0 ? { name: stringOf(only) } : "required"
     }
     default:
       return "auto"
   }
 }
 
-const lastOf = ({ parts, role }: Fields): Asked["last"] => {
+const lastOf = ({ parts, role }: Fields): WireRequest["last"] => {
   const response = list(parts).findLast((part) => fields(part)["functionResponse"] !== undefined)
   if (response === undefined) return { role: role === "model" ? "other" : "user", text: textOf(parts) }
-  const told = fields(fields(fields(response)["functionResponse"])["response"])
-  return { role: "tool", text: words(told["output"] ?? told["error"]) || JSON.stringify(told) }
+  const result = fields(fields(fields(response)["functionResponse"])["response"])
+  return { role: "tool", text: stringOf(result["output"] ?? result["error"]) || JSON.stringify(result) }
 }
 
 const schemaOf = (config: Fields): Fields => fields(config["responseJsonSchema"] ?? config["responseSchema"])
@@ -47,7 +46,7 @@ const address = /\/v1(?:beta)?\/models\/([^:]+):(generateContent|streamGenerateC
 const embedsOf = (body: Fields): ReadonlyArray<string> =>
   list(body["requests"]).map((request) => textOf(fields(fields(request)["content"])["parts"]))
 
-const read = (path: string, body: Fields): Asked | undefined => {
+const read = (path: string, body: Fields): WireRequest | undefined => {
   const [, model, method] = address.exec(path) ?? []
   if (model === undefined) return undefined
   return {
@@ -58,7 +57,7 @@ const read = (path: string, body: Fields): Asked | undefined => {
       .flatMap((tool) => list(fields(tool)["functionDeclarations"]))
       .map((declaration) => {
         const { name, parameters, parametersJsonSchema } = fields(declaration)
-        return { name: words(name), schema: fields(parametersJsonSchema ?? parameters) }
+        return { name: stringOf(name), schema: fields(parametersJsonSchema ?? parameters) }
       }),
     choice: choiceOf(fields(fields(body["toolConfig"])["functionCallingConfig"])),
     schema: schemaOf(fields(body["generationConfig"])),
@@ -77,17 +76,17 @@ const finishes = { stop: "STOP", length: "MAX_TOKENS", "content-filter": "SAFETY
 
 const finishOf = (reply: Reply): string => (reply._tag === "Call" ? "STOP" : finishes[reply.finish])
 
-const usageOf = (asked: Asked, reply: Reply): Fields => {
-  const { input, output } = usage(asked, reply)
+const usageOf = (request: WireRequest, reply: Reply): Fields => {
+  const { input, output } = usage(request, reply)
   return {
     promptTokenCount: input,
-    candidatesTokenCount: output * asked.n,
-    totalTokenCount: input + output * asked.n,
+    candidatesTokenCount: output * request.n,
+    totalTokenCount: input + output * request.n,
     promptTokensDetails: [{ modality: "TEXT", tokenCount: input }],
   }
 }
 
-/** A call bears a signature, as those of models that think do. */
+/** Tool calls have a signature, like those of reasoning models. */
 const partOf = (reply: Reply, text: string, { serial }: Exchange): Fields =>
   reply._tag === "Text"
     ? { text }
@@ -96,11 +95,11 @@ const partOf = (reply: Reply, text: string, { serial }: Exchange): Fields =>
         thoughtSignature: Buffer.from(`thought ${serial}`).toString("base64"),
       }
 
-const indexes = ({ n }: Asked): ReadonlyArray<number> => Array.from({ length: n }, (_, index) => index)
+const indexes = ({ n }: WireRequest): ReadonlyArray<number> => Array.from({ length: n }, (_, index) => index)
 
-const envelope = (asked: Asked, { serial }: Exchange, reply: Reply): Fields => ({
-  usageMetadata: usageOf(asked, reply),
-  modelVersion: asked.model,
+const envelope = (request: WireRequest, { serial }: Exchange, reply: Reply): Fields => ({
+  usageMetadata: usageOf(request, reply),
+  modelVersion: request.model,
   responseId: `response-${serial}`,
 })
 
@@ -110,45 +109,45 @@ const candidate = (index: number, parts: ReadonlyArray<Fields>, finish?: string)
   index,
 })
 
-const embeddings = (asked: Asked, texts: ReadonlyArray<string>): Fields => ({
+const embeddings = (request: WireRequest, texts: ReadonlyArray<string>): Fields => ({
   embeddings: texts.map((text, index) => {
-    const { outputDimensionality } = fields(list(asked.body["requests"])[index])
+    const { outputDimensionality } = fields(list(request.body["requests"])[index])
     return { values: vector(text, Number(outputDimensionality ?? 8)) }
   }),
   usageMetadata: { promptTokenCount: tokensOf(texts) },
 })
 
-const plain = (asked: Asked, exchange: Exchange, reply: Reply): Fields => {
-  if (asked.embeds !== undefined) return embeddings(asked, asked.embeds)
-  if (asked.counts === true) return { totalTokens: usage(asked, reply).input }
-  return answer(asked, exchange, reply)
+const plain = (request: WireRequest, exchange: Exchange, reply: Reply): Fields => {
+  if (request.embeds !== undefined) return embeddings(request, request.embeds)
+  if (request.counts === true) return { totalTokens: usage(request, reply).input }
+  return answer(request, exchange, reply)
 }
 
-const answer = (asked: Asked, exchange: Exchange, reply: Reply): Fields => ({
-  candidates: indexes(asked).map((index) =>
+const answer = (request: WireRequest, exchange: Exchange, reply: Reply): Fields => ({
+  candidates: indexes(request).map((index) =>
     candidate(index, [partOf(reply, reply.pieces.join(""), exchange)], finishOf(reply)),
   ),
-  ...envelope(asked, exchange, reply),
-  ...echo(asked.body, known),
+  ...envelope(request, exchange, reply),
+  ...echo(request.body, known),
 })
 
 const data = (value: unknown): string => `data: ${JSON.stringify(value)}\n\n`
 
-/** Calls come whole, and no event is a preamble, or follows the finish. */
-const stream = (asked: Asked, exchange: Exchange, reply: Reply): Events => {
-  const every = envelope(asked, exchange, reply)
-  const echoed = echo(asked.body, known)
+/** Tool calls are sent in one event. There is no preamble and no event after the finish. */
+const stream = (request: WireRequest, exchange: Exchange, reply: Reply): Events => {
+  const every = envelope(request, exchange, reply)
+  const echoed = echo(request.body, known)
   const pieces = reply._tag === "Text" ? reply.pieces : [reply.pieces.join("")]
   const chunk = (index: number, parts: ReadonlyArray<Fields>, finish?: string, more: Fields = {}): string =>
     data({ candidates: [candidate(index, parts, finish)], ...every, ...more })
   return {
     preamble: [],
-    output: indexes(asked).flatMap((index) =>
+    output: indexes(request).flatMap((index) =>
       pieces.map((text, at) =>
         chunk(index, [partOf(reply, text, exchange)], undefined, index + at === 0 ? echoed : {}),
       ),
     ),
-    finish: indexes(asked).map((index) => chunk(index, [{ text: "" }], finishOf(reply))),
+    finish: indexes(request).map((index) => chunk(index, [{ text: "" }], finishOf(reply))),
     done: [],
   }
 }
@@ -157,11 +156,12 @@ const stream = (asked: Asked, exchange: Exchange, reply: Reply): Events => {
 // Errors
 // ---------------------------------------------------------------------------------------------------------------------
 
-type Worded = readonly [code: number, status: string, message: string, ...details: ReadonlyArray<Fields>]
+/** An error in the vendor's format. */
+type ErrorFields = readonly [code: number, status: string, message: string, ...details: ReadonlyArray<Fields>]
 
 const detail = (type: string, rest: Fields): Fields => ({ "@type": `type.googleapis.com/google.rpc.${type}`, ...rest })
 
-const exceeded = (quotaId: string, { model }: Asked): Fields =>
+const exceeded = (quotaId: string, { model }: WireRequest): Fields =>
   detail("QuotaFailure", {
     violations: [
       {
@@ -176,93 +176,80 @@ const exceeded = (quotaId: string, { model }: Asked): Fields =>
 const overQuota =
   "You exceeded your current quota, please check your plan and billing details. For more information on this error, head to: https://ai.google.dev/gemini-api/docs/rate-limits."
 
-const worded = (fault: Behavior.Fault, asked: Asked, { key }: Exchange): Worded => {
-  switch (fault) {
-    case "rate-limit":
-      return [
-        429,
-        "RESOURCE_EXHAUSTED",
-        overQuota,
-        exceeded("GenerateRequestsPerMinutePerProjectPerModel-FreeTier", asked),
-      ]
-    case "quota":
-      return [
-        429,
-        "RESOURCE_EXHAUSTED",
-        overQuota,
-        exceeded("GenerateRequestsPerDayPerProjectPerModel-FreeTier", asked),
-      ]
-    case "bad-key":
-      return [
-        400,
-        "INVALID_ARGUMENT",
-        `API key not valid. Please pass a valid API key. (${key})`,
-        detail("ErrorInfo", { reason: "API_KEY_INVALID", domain: "googleapis.com" }),
-      ]
-    case "forbidden":
-      return [403, "PERMISSION_DENIED", "Your project has been denied access. Please contact support."]
-    case "unknown-model":
-      return [
-        404,
-        "NOT_FOUND",
-        `models/${asked.model} is not found for API version v1beta, or is not supported for generateContent. Call ListModels to see the list of available models and their supported methods.`,
-      ]
-    case "context-length":
-      return [
-        400,
-        "INVALID_ARGUMENT",
-        "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
-      ]
-    case "content-policy":
-      return [
-        400,
-        "INVALID_ARGUMENT",
-        "The prompt could not be submitted. It contains sensitive words that violate Google's Responsible AI practices.",
-      ]
-    case "invalid-request":
-      return [
-        400,
-        "INVALID_ARGUMENT",
-        "Invalid value at 'generation_config.temperature' (TYPE_FLOAT), \"warm\"",
-        detail("BadRequest", {
-          fieldViolations: [
-            {
-              field: "generation_config.temperature",
-              description: "Invalid value at 'generation_config.temperature' (TYPE_FLOAT), \"warm\"",
-            },
-          ],
-        }),
-      ]
-    case "unsupported-parameter":
-      return [400, "INVALID_ARGUMENT", `Penalty is not enabled for models/${asked.model}`]
-    case "timeout":
-      return [504, "DEADLINE_EXCEEDED", "The request timed out. Please try again."]
-    case "server-error":
-      return [
-        500,
-        "INTERNAL",
-        "An internal error has occurred. Please retry or report in https://developers.generativeai.google/guide/troubleshooting",
-      ]
-    case "overloaded":
-      return [503, "UNAVAILABLE", "The model is overloaded. Please try again later."]
-  }
+/** The error of each fault. */
+const errors: Readonly<Record<Behavior.Fault, (request: WireRequest, exchange: Exchange) => ErrorFields>> = {
+  "rate-limit": (request) => [
+    429,
+    "RESOURCE_EXHAUSTED",
+    overQuota,
+    exceeded("GenerateRequestsPerMinutePerProjectPerModel-FreeTier", request),
+  ],
+  quota: (request) => [
+    429,
+    "RESOURCE_EXHAUSTED",
+    overQuota,
+    exceeded("GenerateRequestsPerDayPerProjectPerModel-FreeTier", request),
+  ],
+  "bad-key": (_, { key }) => [
+    400,
+    "INVALID_ARGUMENT",
+    `API key not valid. Please pass a valid API key. (${key})`,
+    detail("ErrorInfo", { reason: "API_KEY_INVALID", domain: "googleapis.com" }),
+  ],
+  forbidden: () => [403, "PERMISSION_DENIED", "Your project has been denied access. Please contact support."],
+  "unknown-model": (request) => [
+    404,
+    "NOT_FOUND",
+    `models/${request.model} is not found for API version v1beta, or is not supported for generateContent. Call ListModels to see the list of available models and their supported methods.`,
+  ],
+  "context-length": () => [
+    400,
+    "INVALID_ARGUMENT",
+    "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
+  ],
+  "content-policy": () => [
+    400,
+    "INVALID_ARGUMENT",
+    "The prompt could not be submitted. It contains sensitive words that violate Google's Responsible AI practices.",
+  ],
+  "invalid-request": () => [
+    400,
+    "INVALID_ARGUMENT",
+    "Invalid value at 'generation_config.temperature' (TYPE_FLOAT), \"warm\"",
+    detail("BadRequest", {
+      fieldViolations: [
+        {
+          field: "generation_config.temperature",
+          description: "Invalid value at 'generation_config.temperature' (TYPE_FLOAT), \"warm\"",
+        },
+      ],
+    }),
+  ],
+  "unsupported-parameter": (request) => [400, "INVALID_ARGUMENT", `Penalty is not enabled for models/${request.model}`],
+  timeout: () => [504, "DEADLINE_EXCEEDED", "The request timed out. Please try again."],
+  "server-error": () => [
+    500,
+    "INTERNAL",
+    "An internal error has occurred. Please retry or report in https://developers.generativeai.google/guide/troubleshooting",
+  ],
+  overloaded: () => [503, "UNAVAILABLE", "The model is overloaded. Please try again later."],
 }
 
-/** Gemini says in the body when to come back. */
-const error = (asked: Asked, exchange: Exchange, fault: Behavior.Fault, reset?: number): ErrorAnswer => {
-  const [code, status, message, ...details] = worded(fault, asked, exchange)
-  const said = reset === undefined ? details : [...details, detail("RetryInfo", { retryDelay: `${reset / 1_000}s` })]
+/** Gemini sends the wait before a retry in the body. */
+const error = (request: WireRequest, exchange: Exchange, fault: Behavior.Fault, reset?: number): ErrorAnswer => {
+  const [code, status, message, ...details] = errors[fault](request, exchange)
+  const all = reset === undefined ? details : [...details, detail("RetryInfo", { retryDelay: `${reset / 1_000}s` })]
   return {
     status: code,
     headers: {},
-    body: { error: { code, message, status, ...(said.length === 0 ? {} : { details: said }) } },
+    body: { error: { code, message, status, ...(all.length === 0 ? {} : { details: all }) } },
   }
 }
 
-const errorEvent = (asked: Asked, exchange: Exchange, fault: Behavior.Fault): Bytes =>
-  data(error(asked, exchange, fault).body)
+const errorEvent = (request: WireRequest, exchange: Exchange, fault: Behavior.Fault): Bytes =>
+  data(error(request, exchange, fault).body)
 
-/** Google's API for developers, streams as SSE. */
+/** The Gemini API, with SSE streams. */
 export const gemini: Wire = {
   vendor: "gemini",
   read,

@@ -1,13 +1,12 @@
 /**
- * OpenAI's wire, as its chat completions and embeddings endpoints speak it: `POST …/chat/completions`, `…/embeddings`.
+ * OpenAI's Chat Completions and Embeddings API for the fault server: `POST …/chat/completions`, `…/embeddings`.
  *
- * Fields of a request that OpenAI does not know are given back in the answer's (or the stream's first chunk's) `echo`, so
- * that a test can see what came through.
+ * The response (or the stream's first chunk) returns unknown fields of the request in `echo`, for tests.
  */
 import type * as Behavior from "./Behavior.ts"
-import type { Asked, Bytes, ErrorAnswer, Events, Exchange, Fields, Reply, Wire } from "./Wire.ts"
+import type { WireRequest, Bytes, ErrorAnswer, Events, Exchange, Fields, Reply, Wire } from "./Wire.ts"
 import { Buffer } from "node:buffer"
-import { echo, fields, list, textOf, tokensOf, usage, vector, words } from "./Wire.ts"
+import { echo, fields, list, textOf, tokensOf, usage, vector, stringOf } from "./Wire.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Request
@@ -22,23 +21,23 @@ const known = new Set(
   ).split(" "),
 )
 
-const choiceOf = (choice: unknown): Asked["choice"] => {
+const choiceOf = (choice: unknown): WireRequest["choice"] => {
   if (choice === "none" || choice === "required") return choice
-  const name = words(fields(fields(choice)["function"])["name"])
+  const name = stringOf(fields(fields(choice)["function"])["name"])
   return name === "" ? "auto" : { name }
 }
 
 /** A string, or an array: of strings, of tokens, or of such arrays. */
 const inputsOf = (input: unknown): ReadonlyArray<string> => {
   const several = list(input)
-  if (several.length === 0) return [words(input)]
+  if (several.length === 0) return [stringOf(input)]
   return typeof several[0] === "number"
     ? [several.join(" ")]
-    : several.map((each) => (Array.isArray(each) ? each.join(" ") : words(each)))
+    : several.map((each) => (Array.isArray(each) ? each.join(" ") : stringOf(each)))
 }
 
-const readEmbeddings = (body: Fields): Asked => ({
-  model: words(body["model"]),
+const readEmbeddings = (body: Fields): WireRequest => ({
+  model: stringOf(body["model"]),
   stream: false,
   body,
   tools: [],
@@ -49,18 +48,18 @@ const readEmbeddings = (body: Fields): Asked => ({
   embeds: inputsOf(body["input"]),
 })
 
-const read = (path: string, body: Fields): Asked | undefined => {
+const read = (path: string, body: Fields): WireRequest | undefined => {
   if (path.endsWith("/embeddings")) return readEmbeddings(body)
   if (!path.endsWith("/chat/completions")) return undefined
   const last = fields(list(body["messages"]).at(-1))
   const role = last["role"]
   return {
-    model: words(body["model"]),
+    model: stringOf(body["model"]),
     stream: body["stream"] === true,
     body,
     tools: list(body["tools"]).map((tool) => {
       const declared = fields(fields(tool)["function"])
-      return { name: words(declared["name"]), schema: fields(declared["parameters"]) }
+      return { name: stringOf(declared["name"]), schema: fields(declared["parameters"]) }
     }),
     choice: choiceOf(body["tool_choice"]),
     schema: fields(fields(fields(body["response_format"])["json_schema"])["schema"]),
@@ -79,32 +78,32 @@ const finishOf = (reply: Reply): string => (reply._tag === "Call" ? "tool_calls"
 
 const callId = ({ serial }: Exchange, choice: number): string => `call_${serial}_${choice}`
 
-const usageOf = (asked: Asked, reply: Reply): Fields => {
-  const { input, output } = usage(asked, reply)
+const usageOf = (request: WireRequest, reply: Reply): Fields => {
+  const { input, output } = usage(request, reply)
   return {
     prompt_tokens: input,
-    completion_tokens: output * asked.n,
-    total_tokens: input + output * asked.n,
+    completion_tokens: output * request.n,
+    total_tokens: input + output * request.n,
     prompt_tokens_details: { cached_tokens: 0, audio_tokens: 0 },
     completion_tokens_details: { reasoning_tokens: 0, audio_tokens: 0 },
   }
 }
 
-const envelope = (object: string, asked: Asked, { serial, now }: Exchange): Fields => ({
+const envelope = (object: string, request: WireRequest, { serial, now }: Exchange): Fields => ({
   id: `chatcmpl-${serial}`,
   object,
   created: Math.floor(now / 1_000),
-  model: asked.model,
+  model: request.model,
   service_tier: "default",
   system_fingerprint: "fp_understudy",
 })
 
-const indexes = ({ n }: Asked): ReadonlyArray<number> => Array.from({ length: n }, (_, index) => index)
+const indexes = ({ n }: WireRequest): ReadonlyArray<number> => Array.from({ length: n }, (_, index) => index)
 
 const knownToEmbeddings = new Set(["model", "input", "dimensions", "encoding_format", "user"])
 
-/** In base64 where that is asked for: 32-bit floats, the lowest byte first. */
-const embeddings = ({ body, model }: Asked, texts: ReadonlyArray<string>): Fields => {
+/** Vectors as numbers, or as base64 of 32-bit little-endian floats if requested. */
+const embeddings = ({ body, model }: WireRequest, texts: ReadonlyArray<string>): Fields => {
   const base64 = body["encoding_format"] === "base64"
   const tokens = tokensOf(texts)
   return {
@@ -123,8 +122,8 @@ const embeddings = ({ body, model }: Asked, texts: ReadonlyArray<string>): Field
   }
 }
 
-const plain = (asked: Asked, exchange: Exchange, reply: Reply): Fields => {
-  if (asked.embeds !== undefined) return embeddings(asked, asked.embeds)
+const plain = (request: WireRequest, exchange: Exchange, reply: Reply): Fields => {
+  if (request.embeds !== undefined) return embeddings(request, request.embeds)
   const text = reply.pieces.join("")
   const message = (choice: number): Fields =>
     reply._tag === "Text"
@@ -139,23 +138,23 @@ const plain = (asked: Asked, exchange: Exchange, reply: Reply): Fields => {
           annotations: [],
         }
   return {
-    ...envelope("chat.completion", asked, exchange),
-    choices: indexes(asked).map((index) => ({
+    ...envelope("chat.completion", request, exchange),
+    choices: indexes(request).map((index) => ({
       index,
       message: message(index),
       logprobs: null,
       finish_reason: finishOf(reply),
     })),
-    usage: usageOf(asked, reply),
-    ...echo(asked.body, known),
+    usage: usageOf(request, reply),
+    ...echo(request.body, known),
   }
 }
 
 const data = (value: unknown): string => `data: ${JSON.stringify(value)}\n\n`
 
-const stream = (asked: Asked, exchange: Exchange, reply: Reply): Events => {
-  const counted = fields(asked.body["stream_options"])["include_usage"] === true
-  const every = { ...envelope("chat.completion.chunk", asked, exchange), ...(counted ? { usage: null } : {}) }
+const stream = (request: WireRequest, exchange: Exchange, reply: Reply): Events => {
+  const counted = fields(request.body["stream_options"])["include_usage"] === true
+  const every = { ...envelope("chat.completion.chunk", request, exchange), ...(counted ? { usage: null } : {}) }
   const chunk = (index: number, delta: Fields, finish: string | null = null, more: Fields = {}): string =>
     data({ ...every, choices: [{ index, delta, logprobs: null, finish_reason: finish }], ...more })
   const piece = (text: string): Fields =>
@@ -175,21 +174,16 @@ const stream = (asked: Asked, exchange: Exchange, reply: Reply): Events => {
             ],
           }),
         ]
-  const spoken = reply._tag === "Text" ? "" : null
-  const choices = indexes(asked)
+  const content = reply._tag === "Text" ? "" : null
+  const choices = indexes(request)
   return {
     preamble: choices.map((index) =>
-      chunk(
-        index,
-        { role: "assistant", content: spoken, refusal: null },
-        null,
-        index === 0 ? echo(asked.body, known) : {},
-      ),
+      chunk(index, { role: "assistant", content, refusal: null }, null, index === 0 ? echo(request.body, known) : {}),
     ),
     output: choices.flatMap((index) => [...opening(index), ...reply.pieces.map((text) => chunk(index, piece(text)))]),
     finish: [
       ...choices.map((index) => chunk(index, {}, finishOf(reply))),
-      ...(counted ? [data({ ...every, choices: [], usage: usageOf(asked, reply) })] : []),
+      ...(counted ? [data({ ...every, choices: [], usage: usageOf(request, reply) })] : []),
     ],
     done: ["data: [DONE]\n\n"],
   }
@@ -199,100 +193,93 @@ const stream = (asked: Asked, exchange: Exchange, reply: Reply): Events => {
 // Errors
 // ---------------------------------------------------------------------------------------------------------------------
 
-type Worded = readonly [status: number, type: string, code: string | null, message: string, param?: string]
+/** An error in the vendor's format. */
+type ErrorFields = readonly [status: number, type: string, code: string | null, message: string, param?: string]
 
-const worded = (fault: Behavior.Fault, { model }: Asked, { key }: Exchange): Worded => {
-  switch (fault) {
-    case "rate-limit":
-      return [
-        429,
-        "requests",
-        "rate_limit_exceeded",
-        `Rate limit reached for ${model} in organization org-understudy on requests per min (RPM): Limit 3, Used 3, Requested 1.`,
-      ]
-    case "quota":
-      return [
-        429,
-        "insufficient_quota",
-        "insufficient_quota",
-        "You exceeded your current quota, please check your plan and billing details.",
-      ]
-    case "bad-key":
-      return [
-        401,
-        "invalid_request_error",
-        "invalid_api_key",
-        `Incorrect API key provided: ${key}. You can find your API key at https://platform.openai.com/account/api-keys.`,
-      ]
-    case "forbidden":
-      return [
-        403,
-        "request_forbidden",
-        "unsupported_country_region_territory",
-        "Country, region, or territory not supported",
-      ]
-    case "unknown-model":
-      return [
-        404,
-        "invalid_request_error",
-        "model_not_found",
-        `The model \`${model}\` does not exist or you do not have access to it.`,
-      ]
-    case "context-length":
-      return [
-        400,
-        "invalid_request_error",
-        "context_length_exceeded",
-        "This model's maximum context length is 8192 tokens. However, your messages resulted in 10001 tokens. Please reduce the length of the messages.",
-        "messages",
-      ]
-    case "content-policy":
-      return [
-        400,
-        "invalid_request_error",
-        "invalid_prompt",
-        "Invalid prompt: your prompt was flagged as potentially violating our usage policy. Please try again with a different prompt.",
-      ]
-    case "invalid-request":
-      return [
-        400,
-        "invalid_request_error",
-        "decimal_above_max_value",
-        "Invalid 'temperature': decimal above maximum value. Expected a value <= 2, but got 3 instead.",
-        "temperature",
-      ]
-    case "unsupported-parameter":
-      return [
-        400,
-        "invalid_request_error",
-        "unsupported_parameter",
-        "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
-        "max_tokens",
-      ]
-    case "timeout":
-      // As Azure's front says it: OpenAI itself documents none.
-      return [408, "timeout", "Timeout", "The operation was timeout."]
-    case "server-error":
-      return [500, "server_error", null, "The server had an error while processing your request. Sorry about that!"]
-    case "overloaded":
-      return [
-        503,
-        "service_unavailable_error",
-        "server_is_overloaded",
-        "Our servers are currently overloaded. Please try again later.",
-      ]
-  }
+/** The error of each fault. */
+const errors: Readonly<Record<Behavior.Fault, (request: WireRequest, exchange: Exchange) => ErrorFields>> = {
+  "rate-limit": ({ model }) => [
+    429,
+    "requests",
+    "rate_limit_exceeded",
+    `Rate limit reached for ${model} in organization org-understudy on requests per min (RPM): Limit 3, Used 3, Requested 1.`,
+  ],
+  quota: () => [
+    429,
+    "insufficient_quota",
+    "insufficient_quota",
+    "You exceeded your current quota, please check your plan and billing details.",
+  ],
+  "bad-key": (_, { key }) => [
+    401,
+    "invalid_request_error",
+    "invalid_api_key",
+    `Incorrect API key provided: ${key}. You can find your API key at https://platform.openai.com/account/api-keys.`,
+  ],
+  forbidden: () => [
+    403,
+    "request_forbidden",
+    "unsupported_country_region_territory",
+    "Country, region, or territory not supported",
+  ],
+  "unknown-model": ({ model }) => [
+    404,
+    "invalid_request_error",
+    "model_not_found",
+    `The model \`${model}\` does not exist or you do not have access to it.`,
+  ],
+  "context-length": () => [
+    400,
+    "invalid_request_error",
+    "context_length_exceeded",
+    "This model's maximum context length is 8192 tokens. However, your messages resulted in 10001 tokens. Please reduce the length of the messages.",
+    "messages",
+  ],
+  "content-policy": () => [
+    400,
+    "invalid_request_error",
+    "invalid_prompt",
+    "Invalid prompt: your prompt was flagged as potentially violating our usage policy. Please try again with a different prompt.",
+  ],
+  "invalid-request": () => [
+    400,
+    "invalid_request_error",
+    "decimal_above_max_value",
+    "Invalid 'temperature': decimal above maximum value. Expected a value <= 2, but got 3 instead.",
+    "temperature",
+  ],
+  "unsupported-parameter": () => [
+    400,
+    "invalid_request_error",
+    "unsupported_parameter",
+    "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+    "max_tokens",
+  ],
+  // Azure's error: OpenAI documents none.
+  timeout: () => [408, "timeout", "Timeout", "The operation was timeout."],
+  "server-error": () => [
+    500,
+    "server_error",
+    null,
+    "The server had an error while processing your request. Sorry about that!",
+  ],
+  overloaded: () => [
+    503,
+    "service_unavailable_error",
+    "server_is_overloaded",
+    "Our servers are currently overloaded. Please try again later.",
+  ],
 }
 
-const error = (asked: Asked, exchange: Exchange, fault: Behavior.Fault): ErrorAnswer => {
-  const [status, type, code, message, param = null] = worded(fault, asked, exchange)
+const error = (request: WireRequest, exchange: Exchange, fault: Behavior.Fault): ErrorAnswer => {
+  const [status, type, code, message, param = null] = errors[fault](request, exchange)
   return { status, headers: {}, body: { error: { message, type, param, code } } }
 }
 
-const errorEvent = (asked: Asked, exchange: Exchange, fault: Behavior.Fault): Bytes =>
-  data(error(asked, exchange, fault).body)
+const errorEvent = (request: WireRequest, exchange: Exchange, fault: Behavior.Fault): Bytes =>
+  data(error(request, exchange, fault).body)
 
-/** `"20ms"`, `"1.5s"`, `"6m0s"`: how OpenAI writes when a limit is free again. */
+/** A duration in OpenAI's format: `"20ms"`, `"1.5s"`, `"6m0s"`. */
 const duration = (millis: number): string => {
   if (millis < 1_000) return `${millis}ms`
   const minutes = Math.floor(millis / 60_000)
@@ -300,7 +287,7 @@ const duration = (millis: number): string => {
   return minutes === 0 ? seconds : `${minutes}m${seconds}`
 }
 
-/** Also the wire of any endpoint that is compatible with OpenAI's. */
+/** The Chat Completions API, also of compatible vendors. */
 export const openAi: Wire = {
   vendor: "openai",
   read,

@@ -1,6 +1,5 @@
 /**
- * What a `FaultServer` has seen: requests and how their exchanges ended, counts, open connections; and waiting for any of
- * it to come true.
+ * The log of a `FaultServer`: its requests and how each ended, attempts, open connections; and waiting for changes.
  */
 import type { IncomingHttpHeaders } from "node:http"
 import type { Socket } from "node:net"
@@ -9,61 +8,62 @@ import type * as Behavior from "./Behavior.ts"
 import type { Wire } from "./Wire.ts"
 
 /**
- * How an exchange ended: `"answered"` to the last byte the server meant to send, `"broken"` by the server as its script
- * says, or `"left"`: the client closed the connection first.
+ * How a request ended: `"answered"`: the server sent all bytes, `"broken"`: the server broke it by its script, `"left"`: the
+ * client closed the connection first.
  */
 export type ConnectionEnd = "answered" | "broken" | "left"
 
-/** A request as it came. Times are milliseconds by Effect's clock. */
+/** A received request. Times are milliseconds of Effect's clock. */
 export interface Request {
-  /** Its number among all, from 1. */
+  /** Its number among all requests, from 1. */
   readonly serial: number
-  /** Its number among those for its model, from 1. */
+  /** Its number among the requests for its model, from 1. */
   readonly attempt: number
-  /** Whose wire it speaks; `undefined` for a path that is nobody's. */
+  /** The vendor; `undefined` for an unknown path. */
   readonly vendor: Wire["vendor"] | undefined
   readonly method: string
-  /** With its query. */
+  /** The path with its query. */
   readonly path: string
   readonly headers: IncomingHttpHeaders
-  /** Parsed, or the text itself where that is not JSON. */
+  /** The parsed body, or its text if it is not JSON. */
   readonly body: unknown
   readonly model: string
   readonly stream: boolean
-  /** Whether its connection had carried another request before. */
+  /** Whether its connection was reused. */
   readonly kept: boolean
-  /** What the server does with it. */
-  readonly behaviour: Behavior.Behavior
+  /** What the server does with the request. */
+  readonly behavior: Behavior.Behavior
   readonly arrived: number
-  /** Not there while the exchange lasts. */
+  /** `undefined` until the request has ended. */
   readonly ended: { readonly at: number; readonly how: ConnectionEnd } | undefined
 }
 
-type Kept = { -readonly [K in keyof Request]: Request[K] }
+type MutableRequest = { -readonly [K in keyof Request]: Request[K] }
 
+/** The log. */
 export interface RequestLog {
   readonly requests: ReadonlyArray<Request>
   readonly inFlight: () => number
   readonly sockets: ReadonlySet<Socket>
   readonly attempts: (model: string) => number
   readonly opened: (socket: Socket) => void
-  /** Notes that a socket carries a request, and tells whether it has carried one before. */
-  readonly carries: (socket: Socket) => boolean
-  /** Notes a request, and gives what is to be called, once, when its exchange is over. */
+  /** Records a request on a socket. Returns whether the socket had one before. */
+  readonly isReused: (socket: Socket) => boolean
+  /** Records a request. `end` must be called once, when it has ended. */
   readonly begin: (request: Omit<Request, "serial" | "attempt" | "ended">) => {
     readonly request: Request
     readonly end: (how: ConnectionEnd, at: number) => void
   }
-  /** Waits until `look` finds something. */
-  readonly until: <A>(look: () => A | undefined) => Effect.Effect<A>
+  /** Waits until `find` returns a value. */
+  readonly until: <A>(find: () => A | undefined) => Effect.Effect<A>
 }
 
-/** `history` is how many of the newest requests are kept. */
+/** A log of the newest `history` requests. */
 export const make = (history: number): RequestLog => {
   const requests: Array<Request> = []
   const attempts = new Map<string, number>()
   const sockets = new Set<Socket>()
-  const carriers = new WeakSet<Socket>()
+  const used = new WeakSet<Socket>()
   const watchers = new Set<() => void>()
   let serial = 0
   let inFlight = 0
@@ -84,14 +84,14 @@ export const make = (history: number): RequestLog => {
         changed()
       })
     },
-    carries: (socket) => {
-      const kept = carriers.has(socket)
-      carriers.add(socket)
-      return kept
+    isReused: (socket) => {
+      const isReused = used.has(socket)
+      used.add(socket)
+      return isReused
     },
     begin: (seen) => {
       const attempt = (attempts.get(seen.model) ?? 0) + 1
-      const request: Kept = { ...seen, serial: ++serial, attempt, ended: undefined }
+      const request: MutableRequest = { ...seen, serial: ++serial, attempt, ended: undefined }
       attempts.set(seen.model, attempt)
       requests.push(request)
       if (requests.length > history) requests.shift()
@@ -104,10 +104,10 @@ export const make = (history: number): RequestLog => {
       }
       return { request, end }
     },
-    until: (look) =>
+    until: (find) =>
       Effect.callback((resume) => {
         const watch = (): void => {
-          const found = look()
+          const found = find()
           if (found === undefined) return
           watchers.delete(watch)
           resume(Effect.succeed(found))

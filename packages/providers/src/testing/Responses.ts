@@ -1,14 +1,13 @@
 /**
- * OpenAI's wire, as its responses endpoint speaks it: `POST …/responses`. Its errors are those of the other endpoint, but
- * inside a stream: there an `error` event comes first, and then `response.failed`.
+ * OpenAI's Responses API for the fault server: `POST …/responses`. Errors are those of Chat Completions, except inside a
+ * stream: there an `error` event precedes `response.failed`.
  *
- * Fields of a request that OpenAI does not know are given back in the response's `echo`, so that a test can see what came
- * through.
+ * The response returns unknown fields of the request in `echo`, for tests.
  */
 import type * as Behavior from "./Behavior.ts"
 import { openAi } from "./OpenAi.ts"
-import type { Asked, Bytes, Events, Exchange, Fields, Reply, Tool, Wire } from "./Wire.ts"
-import { echo, fields, list, textOf, usage, words } from "./Wire.ts"
+import type { WireRequest, Bytes, Events, Exchange, Fields, Reply, Tool, Wire } from "./Wire.ts"
+import { echo, fields, list, textOf, usage, stringOf } from "./Wire.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Request
@@ -23,13 +22,13 @@ const known = new Set(
   ).split(" "),
 )
 
-const choiceOf = (choice: unknown): Asked["choice"] => {
+const choiceOf = (choice: unknown): WireRequest["choice"] => {
   if (choice === "none" || choice === "required") return choice
-  const name = words(fields(choice)["name"])
+  const name = stringOf(fields(choice)["name"])
   return name === "" ? "auto" : { name }
 }
 
-const lastOf = (input: unknown): Asked["last"] => {
+const lastOf = (input: unknown): WireRequest["last"] => {
   if (typeof input === "string") return { role: "user", text: input }
   const { content, output, role, type } = fields(list(input).at(-1))
   if (type === "function_call_output" || type === "custom_tool_call_output")
@@ -41,13 +40,13 @@ const toolsOf = (offered: unknown): ReadonlyArray<Tool> =>
   list(offered).flatMap((tool) => {
     const { name, parameters, tools, type } = fields(tool)
     if (type === "namespace") return toolsOf(tools)
-    return type === "function" ? [{ name: words(name), schema: fields(parameters) }] : []
+    return type === "function" ? [{ name: stringOf(name), schema: fields(parameters) }] : []
   })
 
-const read = (path: string, body: Fields): Asked | undefined => {
+const read = (path: string, body: Fields): WireRequest | undefined => {
   if (!path.endsWith("/responses")) return undefined
   return {
-    model: words(body["model"]),
+    model: stringOf(body["model"]),
     stream: body["stream"] === true,
     body,
     tools: toolsOf(body["tools"]),
@@ -66,8 +65,8 @@ const reasons = { stop: undefined, length: "max_output_tokens", "content-filter"
 
 const reasonOf = (reply: Reply): string | undefined => (reply._tag === "Call" ? undefined : reasons[reply.finish])
 
-const usageOf = (asked: Asked, reply: Reply): Fields => {
-  const { input, output } = usage(asked, reply)
+const usageOf = (request: WireRequest, reply: Reply): Fields => {
+  const { input, output } = usage(request, reply)
   return {
     input_tokens: input,
     input_tokens_details: { cached_tokens: 0, cache_write_tokens: 0 },
@@ -77,7 +76,7 @@ const usageOf = (asked: Asked, reply: Reply): Fields => {
   }
 }
 
-/** The one item of an answer, so far as it is written. */
+/** The output item, with the text `written` so far. */
 const itemOf = (reply: Reply, { serial }: Exchange, status: string, written: string): Fields =>
   reply._tag === "Text"
     ? {
@@ -103,7 +102,7 @@ const toolOf = (tool: unknown): unknown => {
   return offered["type"] === "function" ? { description: null, parameters: null, strict: true, ...offered } : tool
 }
 
-const response = (asked: Asked, { now, serial }: Exchange, rest: Fields): Fields => ({
+const response = (request: WireRequest, { now, serial }: Exchange, rest: Fields): Fields => ({
   id: `resp_${serial}`,
   object: "response",
   created_at: Math.floor(now / 1_000),
@@ -112,58 +111,58 @@ const response = (asked: Asked, { now, serial }: Exchange, rest: Fields): Fields
   error: null,
   frequency_penalty: 0,
   incomplete_details: null,
-  instructions: asked.body["instructions"] ?? null,
-  max_output_tokens: asked.body["max_output_tokens"] ?? null,
-  max_tool_calls: asked.body["max_tool_calls"] ?? null,
+  instructions: request.body["instructions"] ?? null,
+  max_output_tokens: request.body["max_output_tokens"] ?? null,
+  max_tool_calls: request.body["max_tool_calls"] ?? null,
   metadata: {},
-  model: asked.model,
+  model: request.model,
   parallel_tool_calls: true,
   presence_penalty: 0,
   previous_response_id: null,
-  prompt_cache_key: asked.body["prompt_cache_key"] ?? null,
+  prompt_cache_key: request.body["prompt_cache_key"] ?? null,
   reasoning: { effort: null, summary: null },
-  safety_identifier: asked.body["safety_identifier"] ?? null,
+  safety_identifier: request.body["safety_identifier"] ?? null,
   service_tier: "default",
-  store: asked.body["store"] ?? true,
+  store: request.body["store"] ?? true,
   temperature: 1,
   text: { format: { type: "text" } },
-  tool_choice: asked.body["tool_choice"] ?? "auto",
-  tools: list(asked.body["tools"]).map(toolOf),
+  tool_choice: request.body["tool_choice"] ?? "auto",
+  tools: list(request.body["tools"]).map(toolOf),
   top_logprobs: 0,
   top_p: 1,
   truncation: "disabled",
   user: null,
   ...rest,
-  ...echo(asked.body, known),
+  ...echo(request.body, known),
 })
 
-const plain = (asked: Asked, exchange: Exchange, reply: Reply): Fields => {
+const plain = (request: WireRequest, exchange: Exchange, reply: Reply): Fields => {
   const reason = reasonOf(reply)
   const status = reason === undefined ? "completed" : "incomplete"
-  return response(asked, exchange, {
+  return response(request, exchange, {
     status,
     incomplete_details: reason === undefined ? null : { reason },
     output: [itemOf(reply, exchange, status, reply.pieces.join(""))],
-    usage: usageOf(asked, reply),
+    usage: usageOf(request, reply),
   })
 }
 
-/** Writes events in order, each with the number it has in the stream. */
+/** Writes events with their sequence numbers. */
 const numbered = (): ((type: string, more: Fields) => string) => {
   let sequence = 0
   return (type, more) => `event: ${type}\ndata: ${JSON.stringify({ type, sequence_number: sequence++, ...more })}\n\n`
 }
 
-const stream = (asked: Asked, exchange: Exchange, reply: Reply): Events => {
+const stream = (request: WireRequest, exchange: Exchange, reply: Reply): Events => {
   const event = numbered()
-  const begun = { response: response(asked, exchange, { status: "in_progress", output: [], usage: null }) }
-  const whole = plain(asked, exchange, reply)
+  const begun = { response: response(request, exchange, { status: "in_progress", output: [], usage: null }) }
+  const complete = plain(request, exchange, reply)
   const text = reply.pieces.join("")
   const at = { item_id: itemOf(reply, exchange, "", "")["id"], output_index: 0 }
   const added = { output_index: 0, item: itemOf(reply, exchange, "in_progress", "") }
-  const done = { output_index: 0, item: list(whole["output"])[0] }
+  const done = { output_index: 0, item: list(complete["output"])[0] }
   const preamble = [event("response.created", begun), event("response.in_progress", begun)]
-  const terminal = () => event(`response.${words(whole["status"])}`, { response: whole })
+  const terminal = () => event(`response.${stringOf(complete["status"])}`, { response: complete })
   if (reply._tag === "Call") {
     return {
       preamble,
@@ -201,15 +200,15 @@ const stream = (asked: Asked, exchange: Exchange, reply: Reply): Events => {
 // Errors
 // ---------------------------------------------------------------------------------------------------------------------
 
-const errorEvent = (asked: Asked, exchange: Exchange, fault: Behavior.Fault): Bytes => {
+const errorEvent = (request: WireRequest, exchange: Exchange, fault: Behavior.Fault): Bytes => {
   const event = numbered()
-  const error = fields(fields(openAi.error(asked, exchange, fault).body)["error"])
+  const error = fields(fields(openAi.error(request, exchange, fault).body)["error"])
   const { code, message } = error
-  const failed = response(asked, exchange, { status: "failed", error: { code, message }, output: [], usage: null })
+  const failed = response(request, exchange, { status: "failed", error: { code, message }, output: [], usage: null })
   return event("error", { error }) + event("response.failed", { response: failed })
 }
 
-/** Also the wire of any endpoint that is compatible with OpenAI's. */
+/** The Responses API, also of compatible vendors. */
 export const responses: Wire = {
   ...openAi,
   vendor: "responses",

@@ -1,38 +1,38 @@
 /**
- * What the stand-ins of all vendors have in common: what a request asks, what is said to it, and the stages of an answer
- * at which it can break. A vendor is a `Wire`; this file knows none.
+ * The shared parts of the fault server's vendors: the parsed request, the reply, and the stages of a response at which it
+ * can break. Each vendor implements `Wire`.
  */
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import type * as Behavior from "./Behavior.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Reading what may be anything
+// Reading unknown JSON
 // ---------------------------------------------------------------------------------------------------------------------
 
 export type Fields = Readonly<Record<string, unknown>>
 
 export const fields = (value: unknown): Fields => (Predicate.isObject(value) ? (value as Fields) : {})
 export const list = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(value) ? value : [])
-export const words = (value: unknown): string => (Predicate.isString(value) ? value : "")
+export const stringOf = (value: unknown): string => (Predicate.isString(value) ? value : "")
 
-/** Parsed, or `undefined` where that is not JSON. */
+/** The parsed JSON; `undefined` if it is invalid. */
 export const json = (text: string): unknown =>
   Result.getOrElse(
     Result.try((): unknown => JSON.parse(text)),
     () => undefined,
   )
 
-/** The text of a content: a string, or parts of which those with a `text` are joined. */
+/** The text of a content: a string, or the joined `text` of its parts. */
 export const textOf = (content: unknown): string =>
   Predicate.isString(content)
     ? content
     : list(content)
-        .map((part) => words(fields(part)["text"]))
+        .map((part) => stringOf(fields(part)["text"]))
         .join("")
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What is asked
+// Request
 // ---------------------------------------------------------------------------------------------------------------------
 
 export interface Tool {
@@ -40,25 +40,25 @@ export interface Tool {
   readonly schema: Fields
 }
 
-/** A request, as far as an answer to it depends on it. */
-export interface Asked {
+/** The fields of a request that its response depends on. */
+export interface WireRequest {
   readonly model: string
   readonly stream: boolean
   readonly body: Fields
   readonly tools: ReadonlyArray<Tool>
   readonly choice: "auto" | "none" | "required" | { readonly name: string }
-  /** What the answer is to be, as a JSON Schema; empty where any text will do. */
+  /** The JSON Schema of the response; empty for plain text. */
   readonly schema: Fields
   readonly last: { readonly role: "user" | "tool" | "other"; readonly text: string }
-  /** How many answers are wanted. */
+  /** The number of choices. */
   readonly n: number
-  /** The texts to embed, where that is what is asked. */
+  /** The texts of an embeddings request. */
   readonly embeds?: ReadonlyArray<string> | undefined
-  /** Whether only the tokens are to be counted. */
+  /** Whether the request only counts tokens. */
   readonly counts?: boolean | undefined
 }
 
-/** What the server knows of an exchange beside the request: its number, the time in milliseconds, the credential sent. */
+/** The context of a request: its number, the time in milliseconds, the credential. */
 export interface Exchange {
   readonly serial: number
   readonly now: number
@@ -66,15 +66,15 @@ export interface Exchange {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What is said
+// Reply
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** An answer in pieces, each of which a stream sends as one event. Joined, they are the whole. */
+/** A reply in pieces. A stream sends each as one event. */
 export type Reply =
   | { readonly _tag: "Text"; readonly pieces: ReadonlyArray<string>; readonly finish: Behavior.Finish }
   | { readonly _tag: "Call"; readonly name: string; readonly pieces: ReadonlyArray<string> }
 
-/** What a model of that name says when nothing else is scripted. */
+/** The default text of a model. */
 export const line = (model: string): string =>
   `The lead is not well tonight, so ${model} goes on instead: every line is known, every mark is hit, and the curtain falls on time.`
 
@@ -104,49 +104,47 @@ const sample = (schema: Fields): unknown => {
   }
 }
 
-/** Whether a text speaks of a tool: by a word of its name, so that "What is the weather?" asks for `get_weather`. */
-const speaksOf = (text: string, tool: Tool): boolean => {
-  const heard = text.toLowerCase()
+/** Whether a text contains a word of a tool's name: "What is the weather?" matches `get_weather`. */
+const mentions = (text: string, tool: Tool): boolean => {
+  const lower = text.toLowerCase()
   return (
-    /\btools?\b/.test(heard) ||
-    tool.name.split(/[^a-zA-Z]+/).some((word) => word.length > 3 && heard.includes(word.toLowerCase()))
+    /\btools?\b/.test(lower) ||
+    tool.name.split(/[^a-zA-Z]+/).some((word) => word.length > 3 && lower.includes(word.toLowerCase()))
   )
 }
 
-const wanted = ({ choice, tools, last }: Asked): Tool | undefined => {
+const wanted = ({ choice, tools, last }: WireRequest): Tool | undefined => {
   if (choice === "none" || last.role !== "user") return undefined
   if (choice === "required") return tools[0]
-  if (choice === "auto") return tools.find((tool) => speaksOf(last.text, tool))
+  if (choice === "auto") return tools.find((tool) => mentions(last.text, tool))
   return tools.find((tool) => tool.name === choice.name)
 }
 
-const unscripted = ({ last, model, schema }: Asked): string => {
+const unscripted = ({ last, model, schema }: WireRequest): string => {
   if (Object.keys(schema).length > 0) return JSON.stringify(sample(schema))
   return last.role === "tool" ? `${model} has heard from the tool: ${last.text}` : line(model)
 }
 
-/** The answer to a request: as its speech says, else a tool call if the user asks for one, else text, or JSON by a schema. */
-export const reply = (asked: Asked, speech: Behavior.GeneratedAnswer): Reply => {
-  const meant = speech.tool === undefined ? asked.tools[0] : asked.tools.find(({ name }) => name === speech.tool)
-  const scripted = speech.arguments === undefined ? undefined : meant
-  const tool = speech.text === undefined ? (scripted ?? wanted(asked)) : undefined
+/** The reply to a request: as scripted, else a tool call if the user mentions a tool, else text, or JSON by a schema. */
+export const reply = (request: WireRequest, scripted: Behavior.GeneratedAnswer): Reply => {
+  const named =
+    scripted.tool === undefined ? request.tools[0] : request.tools.find(({ name }) => name === scripted.tool)
+  const forced = scripted.arguments === undefined ? undefined : named
+  const tool = scripted.text === undefined ? (forced ?? wanted(request)) : undefined
   if (tool !== undefined) {
-    const text = speech.arguments ?? JSON.stringify(sample({ type: "object", ...tool.schema }))
+    const text = scripted.arguments ?? JSON.stringify(sample({ type: "object", ...tool.schema }))
     return { _tag: "Call", name: tool.name, pieces: inSixes(text) }
   }
-  return { _tag: "Text", pieces: inWords(speech.text ?? unscripted(asked)), finish: speech.finish ?? "stop" }
+  return { _tag: "Text", pieces: inWords(scripted.text ?? unscripted(request)), finish: scripted.finish ?? "stop" }
 }
 
-/** Tokens read and written, made up but plausible: a quarter of the request's characters, one for each piece. */
-export const usage = (asked: Asked, reply: Reply): { readonly input: number; readonly output: number } => ({
-  input: Math.ceil(JSON.stringify(asked.body).length / 4),
+/** Made-up usage: an input token for four characters of the request, an output token for each piece. */
+export const usage = (request: WireRequest, reply: Reply): { readonly input: number; readonly output: number } => ({
+  input: Math.ceil(JSON.stringify(request.body).length / 4),
   output: reply.pieces.length,
 })
 
-/**
- * A text as so many numbers, made up: the same for the same text, another for another, and each what a 32-bit float
- * holds, so that it is the same in every form.
- */
+/** A deterministic made-up vector of a text. Each number is a 32-bit float, so that all encodings are equal. */
 export const vector = (text: string, dimensions: number): ReadonlyArray<number> => {
   let state = 17
   for (let at = 0; at < text.length; at++) state = (Math.imul(state, 31) + text.charCodeAt(at)) | 0
@@ -156,24 +154,24 @@ export const vector = (text: string, dimensions: number): ReadonlyArray<number> 
   })
 }
 
-/** A quarter of all characters. */
+/** A token for four characters. */
 export const tokensOf = (texts: ReadonlyArray<string>): number =>
   texts.reduce((tokens, text) => tokens + Math.ceil(text.length / 4), 0)
 
-/** What of a request its vendor does not know, as a field for the answer: none if there is nothing. */
+/** The unknown fields of a request, as the field `echo`; no field if there are none. */
 export const echo = (body: Fields, known: ReadonlySet<string>): Fields => {
   const unknown = Object.entries(body).filter(([name]) => !known.has(name))
   return unknown.length === 0 ? {} : { echo: Object.fromEntries(unknown) }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// How a vendor says it
+// Wire
 // ---------------------------------------------------------------------------------------------------------------------
 
 export type Bytes = string | Uint8Array
 export type Headers = Readonly<Record<string, string>>
 
-/** A stream's events, apart in the stages at which it can break. Each `output` is one piece of real output. */
+/** A stream's events, by stage. Each event of `output` has one piece of the reply. */
 export interface Events {
   readonly preamble: ReadonlyArray<Bytes>
   readonly output: ReadonlyArray<Bytes>
@@ -187,22 +185,22 @@ export interface ErrorAnswer {
   readonly body: unknown
 }
 
-/** One vendor's wire (OpenAI has two): how a request is read, and what answers, streams and errors look like. */
+/** An API of a vendor (OpenAI has two): it reads requests, and writes responses, streams and errors. */
 export interface Wire {
   readonly vendor: "openai" | "responses" | "anthropic" | "bedrock" | "gemini"
   /** The request at this path (without query); `undefined` if the path is not this vendor's. */
-  readonly read: (path: string, body: Fields) => Asked | undefined
-  /** Headers of every answer of the vendor's. */
-  readonly headers: (exchange: Exchange, asked: Asked) => Headers
+  readonly read: (path: string, body: Fields) => WireRequest | undefined
+  /** Headers of every response. */
+  readonly headers: (exchange: Exchange, request: WireRequest) => Headers
   readonly streamType: string
-  readonly plain: (asked: Asked, exchange: Exchange, reply: Reply) => unknown
-  readonly stream: (asked: Asked, exchange: Exchange, reply: Reply) => Events
-  /** `reset` is for vendors that say in the body when their limit is free again: so many milliseconds from now. */
-  readonly error: (asked: Asked, exchange: Exchange, fault: Behavior.Fault, reset?: number) => ErrorAnswer
-  /** The vendor's own header for the same. */
+  readonly plain: (request: WireRequest, exchange: Exchange, reply: Reply) => unknown
+  readonly stream: (request: WireRequest, exchange: Exchange, reply: Reply) => Events
+  /** `reset`: milliseconds until a limit resets, for vendors that send it in the body. */
+  readonly error: (request: WireRequest, exchange: Exchange, fault: Behavior.Fault, reset?: number) => ErrorAnswer
+  /** The vendor's headers for the time until a limit resets, in milliseconds. */
   readonly resetHeaders: (exchange: Exchange, millis: number) => Headers
-  readonly errorEvent: (asked: Asked, exchange: Exchange, fault: Behavior.Fault) => Bytes
+  readonly errorEvent: (request: WireRequest, exchange: Exchange, fault: Behavior.Fault) => Bytes
   readonly malformedEvent: Bytes
-  /** What keeps a silent stream's connection alive, where the vendor has such a thing. */
+  /** The vendor's keep-alive event, if it has one. */
   readonly ping: Bytes | undefined
 }

@@ -36,41 +36,41 @@ const until = (vendor: Vendor, after: number) => [...vendor.preamble, ...outputs
 
 interface StreamCase {
   readonly name: string
-  readonly behaviour: Behavior.Behavior
+  readonly behavior: Behavior.Behavior
   readonly events: (vendor: Vendor) => ReadonlyArray<string>
   readonly broken?: ReadonlyArray<string>
 }
 
 const text = spoken
 const streams: ReadonlyArray<StreamCase> = [
-  { name: "answer", behaviour: Behavior.answer({ text }), events: whole },
-  { name: "slow first token", behaviour: Behavior.answer({ text, delay: 20 }), events: whole },
+  { name: "answer", behavior: Behavior.answer({ text }), events: whole },
+  { name: "slow first token", behavior: Behavior.answer({ text, delay: 20 }), events: whole },
   {
     name: "empty text",
-    behaviour: Behavior.answer({ text: "" }),
+    behavior: Behavior.answer({ text: "" }),
     events: (vendor) => [...vendor.preamble, ...vendor.finish, ...vendor.done],
   },
   {
     name: "cut at the preamble",
-    behaviour: Behavior.cut(0, { text }),
+    behavior: Behavior.cut(0, { text }),
     events: (vendor) => until(vendor, 0),
     broken: ["UND_ERR_SOCKET"],
   },
   {
     name: "cut after three",
-    behaviour: Behavior.cut(3, { text }),
+    behavior: Behavior.cut(3, { text }),
     events: (vendor) => until(vendor, 3),
     broken: ["UND_ERR_SOCKET"],
   },
   {
     name: "reset after three",
-    behaviour: Behavior.cut(3, { text, how: "reset" }),
+    behavior: Behavior.cut(3, { text, how: "reset" }),
     events: (vendor) => until(vendor, 3),
     broken: ["ECONNRESET", "UND_ERR_SOCKET"],
   },
   {
     name: "malformed event",
-    behaviour: Behavior.malformedEvent(2, { text }),
+    behavior: Behavior.malformedEvent(2, { text }),
     events: (vendor) => [
       ...until(vendor, 2),
       "malformed",
@@ -81,29 +81,29 @@ const streams: ReadonlyArray<StreamCase> = [
   },
   {
     name: "no done",
-    behaviour: Behavior.noDone({ text }),
+    behavior: Behavior.noDone({ text }),
     events: (vendor) => [...until(vendor, pieces), ...vendor.finish],
   },
-  { name: "no finish", behaviour: Behavior.noFinish({ text }), events: (vendor) => until(vendor, pieces) },
+  { name: "no finish", behavior: Behavior.noFinish({ text }), events: (vendor) => until(vendor, pieces) },
   {
     name: "error event first",
-    behaviour: Behavior.errorEvent("first", "overloaded", { text }),
+    behavior: Behavior.errorEvent("first", "overloaded", { text }),
     events: (vendor) => exceptions[vendor.name],
   },
   {
     name: "error event after two",
-    behaviour: Behavior.errorEvent(2, "overloaded", { text }),
+    behavior: Behavior.errorEvent(2, "overloaded", { text }),
     events: (vendor) => [...until(vendor, 2), ...exceptions[vendor.name]],
   },
-  { name: "half json", behaviour: Behavior.halfJson({ text }), events: (vendor) => until(vendor, 1) },
-  { name: "empty", behaviour: Behavior.empty, events: () => [] },
+  { name: "half json", behavior: Behavior.halfJson({ text }), events: (vendor) => until(vendor, 1) },
+  { name: "empty", behavior: Behavior.empty, events: () => [] },
 ]
 
 describe.each(vendors)("$name streams", (vendor) => {
-  it.live.each(streams)("$name", ({ behaviour, events, broken }) =>
+  it.live.each(streams)("$name", ({ behavior, events, broken }) =>
     Effect.gen(function* () {
       const server = yield* make
-      yield* server.script("m", [behaviour])
+      yield* server.script("m", [behavior])
       const answer = yield* ask(server, vendor, "m", { stream: true })
       assert.strictEqual(answer.status, 200)
       assert.deepStrictEqual(vendor.events(answer.bytes), events(vendor))
