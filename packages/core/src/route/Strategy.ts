@@ -14,16 +14,10 @@ import type { Health } from "../deployment/Health.ts"
  * - `least-busy`: the fewest calls in flight per weight first.
  * - `cost`: the lowest price first; deployments without a price last.
  */
-export type Strategy = "ordered" | "shuffle" | "round-robin" | "latency" | "least-busy" | "cost"
+export type Strategy = (typeof strategies)[number]
 
-export const strategies: ReadonlyArray<Strategy> = [
-  "ordered",
-  "shuffle",
-  "round-robin",
-  "latency",
-  "least-busy",
-  "cost",
-]
+/** All strategies. */
+export const strategies = ["ordered", "shuffle", "round-robin", "latency", "least-busy", "cost"] as const
 
 /** What a strategy sorts a deployment by. */
 export interface CandidateStats {
