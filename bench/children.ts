@@ -44,7 +44,7 @@ export const announce = (server: Server) => {
   server.listen(0, "127.0.0.1", () => process.send!({ port: (server.address() as AddressInfo).port }))
 }
 
-/** Starts one of our own files beside this one, without waiting for it. */
+/** Starts a file of this folder without waiting for it. */
 export const start = (file: string, args: ReadonlyArray<string> = []) =>
   track(fork(fileURLToPath(new URL(file, import.meta.url)), args))
 
@@ -58,7 +58,7 @@ export const startServer = async (file: string, args: ReadonlyArray<string> = []
   return { child, port: (message as { readonly port: number }).port }
 }
 
-/** A port that was free a moment ago, for servers that cannot be asked to choose. */
+/** A free port, for servers that cannot choose one. */
 export const freePort = async () => {
   const server = createNetServer().listen(0, "127.0.0.1")
   await once(server, "listening")
@@ -68,7 +68,7 @@ export const freePort = async () => {
   return port
 }
 
-/** Starts Node on somebody else's program and waits until `GET url` answers 200. What it printed is in the error if it never does. */
+/** Starts Node with another project's program and waits until `GET url` returns 200. The error contains the program's output. */
 export const startForeign = async (options: {
   readonly name: string
   readonly args: ReadonlyArray<string>

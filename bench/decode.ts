@@ -1,6 +1,6 @@
 /**
  * How long a long conversation takes to read: one of some 200 kB with 50 tools, written and read by each protocol's own
- * codec, beside what parsing its JSON takes.
+ * codec, compared with parsing its JSON.
  *
  *     node bench/decode.ts
  */

@@ -20,7 +20,7 @@ export interface Pace {
   readonly firstToken: number
 }
 
-/** How much is asked at once. */
+/** The number of concurrent requests. */
 export const shape = { connections: 32, streams: 16, chunks: 200, paceMillis: 2 }
 
 const messages = [
@@ -46,7 +46,7 @@ export const ask = async (generator: ChildProcess, load: Load): Promise<Seen> =>
   return report.seen
 }
 
-/** Fails unless the target answers what the upstream said, whole and streamed: a fast error is no answer. */
+/** Fails unless the target returns the upstream's response, complete and streamed: a fast error is no response. */
 export const check = async (asked: Asked) => {
   const post = async (body: object) => {
     const answer = await fetch(`http://127.0.0.1:${asked.port}/v1/chat/completions`, {

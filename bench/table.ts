@@ -63,7 +63,7 @@ const rows: ReadonlyArray<Row> = [
 const bars: ReadonlyArray<{
   readonly title: string
   readonly row: Row
-  /** The gateway if not said. */
+  /** Default: the gateway. */
   readonly of?: Name
   readonly against: Name
   readonly atLeast?: number

@@ -53,7 +53,7 @@ ${["primary", "backup"]
 
 const gatewayEntry = fileURLToPath(new URL("../packages/http/src/main.ts", import.meta.url))
 
-/** The gateway, asked in OpenAI's words whoever its deployments are. */
+/** The gateway, called over OpenAI's API for all deployments. */
 const gateway = async (options: Options, vendor: string, baseUrl: string): Promise<Target> => {
   const file = join(options.folder, `${vendor}.yaml`)
   writeFileSync(file, configuration(vendor, baseUrl))

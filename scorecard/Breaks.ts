@@ -1,7 +1,7 @@
 /**
- * Streams that nobody could rescue, where the route says that somebody should: the primary breaks after its first words,
- * and the backup fails too, or says something else than to go on. The caller gets the beginning of one answer at most,
- * then the protocol's error: never two halves of two answers, and never a clean end.
+ * Streams that cannot be recovered although the route has recovery: the primary breaks after its first output, and the backup
+ * fails too, or does not continue the text. The caller gets at most the beginning of one response, then the protocol's error:
+ * never parts of two responses, and never a clean end.
  */
 import type { Protect } from "@understudy/core/Policies"
 import * as Dialect from "./Dialect.ts"
@@ -12,13 +12,13 @@ import { after } from "./Vendor.ts"
 /** The ways in which the primary breaks. */
 const primaries = ["cut-3", "stall-3-pings", "eof-no-finish", "error-event-after-2"] as const
 
-/** The ways in which the backup does: the same, and before it has said anything. */
+/** The backup's faults: those of the primary, and faults before any output. */
 export const backups = [...primaries, "503", "invalid-request", "silent"] as const
 
-/** Enough for any dialect but the first: after its first words and before. */
+/** Two faults, after the first output and before, for all dialects but the first. */
 const examples: ReadonlyArray<string> = ["cut-3", "503"]
 
-/** The backup that is well, but says something else than to go on: its words are another's. */
+/** A backup without a fault whose text does not continue the primary's. */
 export const other = "ok"
 
 export const settings: ReadonlyArray<Protect> = ["continue", "full"]
@@ -34,5 +34,5 @@ export const trials = (dialect: Dialect.Name, vendor: Vendor): ReadonlyArray<Tri
     ]
   })
 
-/** What an outcome has against it; none if it is as expected. Whoever takes over is asked once. */
+/** What is wrong with an outcome; none if it is as expected. The backup must be called once. */
 export const complaints = (outcome: Trial.Outcome): ReadonlyArray<string> => Trial.against(outcome, ["broken", 1, 1])

@@ -1,4 +1,4 @@
-/** A caller that takes the gateway's bytes as they are: no SDK tidies up behind it. */
+/** A client that reads the gateway's raw bytes, without an SDK. */
 import * as Effect from "effect/Effect"
 import * as Http from "node:http"
 import type { Dialect, Question } from "./dialects/Dialect.ts"
@@ -27,7 +27,7 @@ export interface Options {
 export const ask = (url: string, { path, request }: Dialect, question: Question, options?: Options) =>
   post(`${url}${path(question)}`, request(question), options)
 
-/** POSTs a request to a whole URL. */
+/** POSTs a request to an absolute URL. */
 const post = (url: string, body: unknown, { agent, leave, limit = 40_000 }: Options = {}) =>
   Effect.callback<Received>((resume) => {
     const startedAt = performance.now()

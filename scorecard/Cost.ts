@@ -1,6 +1,6 @@
 /**
- * What moving on costs beyond the waits that are configured: from the arrival of the request that fails, at once or by
- * silence, to that of the next one, as the providers see them. Two loopback hops are in it.
+ * The time that a fallback takes beyond the configured waits: from the arrival of the request that fails, at once or by a
+ * timeout, to the arrival of the next request, as the providers see them. Includes two loopback hops.
  */
 import { protects } from "@understudy/core/Policies"
 import * as Route from "@understudy/core/Route"
@@ -68,7 +68,7 @@ export interface Measured {
 
 export interface Costs {
   readonly movingOn: ReadonlyArray<Measured>
-  /** Until the first word of a streamed answer of so many `words`, one every `gap` milliseconds, by what `protect` says. */
+  /** The time to the first token of a stream of so many `words`, one every `gap` milliseconds, for each `protect`. */
   readonly firstWord: ReadonlyArray<Measured>
 }
 

@@ -1,6 +1,5 @@
 /**
- * The protocols that callers speak to the gateway: how each asks, and how it reads what came. The judge knows none of
- * them.
+ * The client protocols of the gateway: how each writes requests and reads responses. The judge does not depend on them.
  */
 import { chatCompletions } from "./dialects/ChatCompletions.ts"
 import type { Dialect } from "./dialects/Dialect.ts"
@@ -8,7 +7,7 @@ import { gemini } from "./dialects/Gemini.ts"
 import { messages } from "./dialects/Messages.ts"
 import { responses } from "./dialects/Responses.ts"
 
-/** One more is one line more, and a file beside the others. */
+/** A new dialect is a line here and a file in `dialects/`. */
 export const dialects = { chatCompletions, responses, messages, gemini } satisfies Record<string, Dialect>
 
 export type Name = keyof typeof dialects

@@ -1,4 +1,4 @@
-/** The scorecard as Markdown: what was found, which every run must find again, then what was measured. */
+/** The scorecard as Markdown: the deterministic results, then the measurements. */
 import { names } from "@understudy/providers/internal/testing/FaultName"
 import * as Breaks from "./Breaks.ts"
 import type { Costs, Measured } from "./Cost.ts"
@@ -168,7 +168,7 @@ const summary = (outcomes: ReadonlyArray<Outcome>, like: Partial<Trial.Trial>): 
   return [...new Set(here.map(told))].join(" or ")
 }
 
-/** An outcome in a few words, with the attempts it took. */
+/** A short description of an outcome, with its attempts. */
 const told = (outcome: Outcome): string => {
   const { backup, primary } = outcome
   const attempts = `${primary.length} + ${backup.length}`

@@ -1,7 +1,6 @@
 /**
- * Many calls at once with random faults and callers that go away: nothing may be left of them but their answers. Circuits,
- * rests, retries and fallbacks are all at work, for all vendors and in all dialects, under every setting for broken streams;
- * the same seed draws the same faults.
+ * Many concurrent calls with random faults and clients that disconnect, which must leave nothing behind. Circuits, cooldowns,
+ * retries and fallbacks are active, for all vendors and dialects and every `protect`. The faults are deterministic by seed.
  */
 import type { Protect } from "@understudy/core/Policies"
 import { protects } from "@understudy/core/Policies"
@@ -76,13 +75,13 @@ const faults: ReadonlyArray<Behavior.Behavior> = [
   Behavior.halfJson(),
 ]
 
-/** Mostly an answer: a provider that only fails is soon not asked at all. */
+/** Mostly responses: the circuit of a provider that only fails would stay open. */
 const drawn = Effect.gen(function* () {
   if ((yield* Random.next) < 0.6) return Behavior.answer()
   return yield* oneOf(faults)
 })
 
-/** What a deployment says: from its first word another's, so that nobody can be taken to go on with it. */
+/** The text of a deployment. It differs from all others from its first word, so that it cannot be taken for their continuation. */
 const line = (deployment: string): string => `${deployment} says: ${FaultServer.line(deployment)}`
 
 const script = (deployment: string) =>

@@ -1,6 +1,6 @@
 /**
- * What the failure table and the rules of streaming make of each fault, when a sound backup stands behind it: the bars
- * that the scorecard holds the gateway to, whoever's shape the upstream has. Every name of the fault server stands here once.
+ * The expected outcome of each fault with a working backup, by the failure table and the rules of streaming, for every
+ * vendor. Every name of the fault server is here once.
  */
 import type { Protect } from "@understudy/core/Policies"
 
@@ -8,8 +8,8 @@ import type { Protect } from "@understudy/core/Policies"
 export type Mode = "plain" | "stream"
 
 /**
- * Who answers whole (`continued`: the primary's answer, ended by the backup), an error status, or an error in a stream
- * that had begun; and how often the primary and the backup are asked for that.
+ * The deployment with the complete response (`continued`: begun by the primary, ended by the backup), an error status, or an
+ * error in an open stream; and the number of requests to the primary and the backup.
  */
 export type Expected = readonly [answer: Answer, primary: number, backup: number]
 
@@ -79,10 +79,10 @@ const table: Readonly<Record<string, Readonly<Record<Mode, Expected | typeof bro
   "flapping-2": both(["primary", 3, 0]),
 }
 
-/** Whether it strikes a stream after its first words, so that the setting has a say in what becomes of it. */
+/** Whether the fault breaks a stream after its first output, so that `protect` matters. */
 export const isPastCommit = (fault: string): boolean => table[fault]?.stream === broken
 
-/** `undefined` for a name that nobody has judged yet. */
+/** `undefined` for a name without an expectation. */
 export const of = (fault: string, mode: Mode, setting: Protect): Expected | undefined => {
   const expected = table[fault]?.[mode]
   return expected === broken ? past[setting] : expected

@@ -1,4 +1,4 @@
-/** Every fault of the fault server at the primary, with a sound backup: plain and streamed, for each vendor and setting. */
+/** Every fault at the primary, with a working backup: complete and streamed, for each vendor and `protect`. */
 import type { Protect } from "@understudy/core/Policies"
 import { protects } from "@understudy/core/Policies"
 import { names } from "@understudy/providers/internal/testing/FaultName"
@@ -9,7 +9,7 @@ import type { Outcome } from "./Trial.ts"
 import * as Trial from "./Trial.ts"
 import type { Vendor } from "./Vendor.ts"
 
-/** How a caller asks, and under which setting: a plain answer is whole or not there, so that `protect` says nothing of it. */
+/** The mode of a call and its `protect`, which has no effect on complete responses. */
 export interface Column {
   readonly mode: Mode
   readonly setting: Protect

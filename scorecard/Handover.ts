@@ -1,6 +1,6 @@
 /**
- * Faults at a primary of one vendor's shape, with a sound backup of another's behind it, every two of them: what the
- * caller has read in its own protocol's events, as they came, may have to be gone on with, or ended, in ours.
+ * Faults at a primary of one vendor with a working backup of another, for every pair of vendors: a stream that began with
+ * events passed through from the primary may continue, or end, with events written by the gateway.
  */
 import type * as Dialect from "./Dialect.ts"
 import type { Column } from "./Faults.ts"
@@ -12,7 +12,7 @@ interface Fault extends Column {
   readonly primary: string
 }
 
-/** Before a word, after the preamble, and after the first words, in every way that the events show. */
+/** Faults before any event, after the preamble, and after the first output. */
 export const faults: ReadonlyArray<Fault> = [
   { primary: "503", mode: "plain", setting: "preamble" },
   { primary: "error-event-after-0", mode: "stream", setting: "preamble" },

@@ -1,4 +1,4 @@
-/** JSON that may be none. */
+/** Parses JSON that may be invalid. */
 
 /** As a shape whose every field may be missing; `undefined` where it is no JSON. */
 export const parsed = <Wire>(text: string): Wire | undefined => {

@@ -1,6 +1,6 @@
 /**
- * Callers who go away, at every stage of a call: within a second nobody is answering them any more, at whichever vendor
- * and under whichever setting.
+ * Clients that disconnect at every stage of a call: within a second no provider is still answering, for every vendor and
+ * `protect`.
  */
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
@@ -12,7 +12,7 @@ import * as Stage from "./Stage.ts"
 import * as Trial from "./Trial.ts"
 import type { Vendor } from "./Vendor.ts"
 
-/** When a caller leaves: once a place has been asked, or on the first byte that a stream brings. */
+/** When a client disconnects: after a deployment got the request, or at the first byte of a stream. */
 interface Moment {
   readonly title: string
   readonly primary: string

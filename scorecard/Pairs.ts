@@ -1,6 +1,6 @@
 /**
- * Pairs of faults: primary and backup both bad. The caller must get one proper status that sums both up, never a 200
- * with an error inside, and never a provider's own 401, 403 or 404.
+ * Pairs of faults: primary and backup both fail. The caller must get one status for both failures, never a 200 with an error
+ * inside, and never a provider's own 401, 403 or 404.
  */
 import * as Dialect from "./Dialect.ts"
 import type { Mode } from "./Expected.ts"
@@ -9,7 +9,7 @@ import * as Trial from "./Trial.ts"
 import type { Vendor } from "./Vendor.ts"
 import { after } from "./Vendor.ts"
 
-/** What a fault means to whoever sums up. */
+/** The kind of a fault, for the status of both failures. */
 export type Kind = "rate limited" | "overloaded" | "timed out" | "failed" | "unsupported" | "client error"
 
 /** Faults of every kind that end an attempt before its answer is committed. */
@@ -59,14 +59,14 @@ export const kinds: ReadonlyArray<Kind> = [
 
 export const kindOf = ({ mode }: Trial.Trial, fault: string): Kind => faults[mode][fault] ?? "failed"
 
-/** One shape of every kind. */
+/** One fault of every kind. */
 const examples = (mode: Mode): ReadonlyArray<string> =>
   kinds.flatMap((kind) => Object.keys(faults[mode]).find((fault) => faults[mode][fault] === kind) ?? [])
 
 /**
- * Every shape of every kind at the primary, one of every kind at the backup, which is another vendor's. One of each at
- * both is enough for any dialect but the first: what failures sum up to is found out before they are put in its words. And
- * without retries: it does not hang on how often each was seen.
+ * Every fault of every kind at the primary, one of every kind at the backup, which is another vendor's. All dialects but the
+ * first use one of each at both: the status is decided before it is written in a dialect. Retries are off: the status does
+ * not depend on the number of attempts.
  */
 export const trials = (dialect: Dialect.Name, vendor: Vendor): ReadonlyArray<Trial.Trial> =>
   (["plain", "stream"] as const).flatMap((mode) =>
@@ -96,7 +96,7 @@ export const status = (primary: Kind, backup: Kind): number => {
   return 502
 }
 
-/** What blames the caller ends the call, save what might fit somebody's larger window. */
+/** Errors of the caller end the call, except those that a larger context window may cure. */
 const stops: ReadonlySet<string> = new Set(["content-policy", "invalid-request"])
 
 /** What an outcome has against it; none if it is as expected. */

@@ -1,6 +1,6 @@
 /**
- * A primary that flaps, two errors, two answers, and so on: its circuit opens, it is left alone, and the calls are its
- * own again as soon as one probe has found it well.
+ * A flapping primary: two errors, two responses, and so on. Its circuit opens, and it gets all calls again after one
+ * successful probe.
  */
 import * as Route from "@understudy/core/Route"
 import * as FaultServer from "@understudy/providers/testing"
@@ -23,7 +23,7 @@ const failing: Call = { later: false, asked: ["primary", "backup"], state: "fail
 const shut: Call = { later: false, asked: ["backup"], state: "circuit open" }
 const well: Call = { later: false, asked: ["primary"], state: "succeeds" }
 
-/** The last one asked is who answers. */
+/** The deployment of the last request answers. */
 export const calls: ReadonlyArray<Call> = [
   failing,
   { ...failing, state: "fails, and the circuit opens" },
@@ -48,7 +48,7 @@ const cast: ReadonlyArray<Said> = Object.entries(models).map(([deployment, model
 
 const dialect = dialects.chatCompletions
 
-/** Plays the sequence, and gives what was asked by each call and whether it was answered by the last of them. */
+/** Plays the sequence. Returns the requests of each call, and whether the last one answered. */
 export const play = (vendor: Vendor) =>
   Effect.scoped(
     Effect.gen(function* () {

@@ -1,4 +1,4 @@
-/** The whole scorecard: every fault, every pair, every break and the recovery, for every dialect and every vendor. */
+/** The scorecard: every fault, every pair, every break and the recovery, for every dialect and every vendor. */
 import * as Effect from "effect/Effect"
 import * as Breaks from "./Breaks.ts"
 import * as Dialect from "./Dialect.ts"
@@ -30,7 +30,7 @@ const everybody: Who = Dialect.names.flatMap((dialect) => vendors.map((vendor) =
 /** For what is the same in every dialect: every vendor in the first, one in the others. */
 const few: Who = everybody.filter(([dialect, vendor]) => dialect === Dialect.first || vendor === vendors[0])
 
-/** A few stages at once: enough to have always somebody to wait for. */
+/** The number of concurrent stages. */
 const played = (who: Who, { complaints, trials }: Kind) =>
   Effect.map(
     Effect.forEach(who, ([dialect, vendor]) => Trial.playAll(trials(dialect, vendor)), { concurrency: 4 }),
@@ -47,7 +47,7 @@ const played = (who: Who, { complaints, trials }: Kind) =>
 
 /** Plays it all. Complaints are a line each. */
 export const play = Effect.gen(function* () {
-  // What has to come in time is played first, and alone: a second is long, but not beside a thousand other calls.
+  // Trials with a time limit are played first and alone, because concurrent calls would delay them.
   const leaving = (yield* Effect.forEach(few, ([dialect, vendor]) => Leaving.playAll(dialect, vendor))).flat()
   const recovery = yield* Effect.forEach(
     vendors,

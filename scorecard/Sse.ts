@@ -1,4 +1,4 @@
-/** Server-sent events as a client's parser finds them. */
+/** Parses server-sent events like a client. */
 
 export interface Event {
   /** `undefined` where it has none, which readers take for `message`. */

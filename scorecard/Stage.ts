@@ -1,6 +1,6 @@
 /**
- * The stage on which every trial is played: a fault server, and the real gateway in front of it, in one process, on free
- * loopback ports. All deployments stand at the one fault server and differ by their model's name, which is their fate.
+ * The setup of every trial: a fault server, and the real gateway in front of it, in one process, on free loopback ports. All
+ * deployments use one fault server. The name of their model is their fault.
  */
 import type { Defaults } from "@understudy/core/Policies"
 import * as Deployment from "@understudy/core/Deployment"
@@ -91,7 +91,7 @@ const connect = (vendor: Vendor.Vendor, url: string) =>
     Layer.succeedContext(context),
   )
 
-/** Effect's clock counts whole milliseconds, which is about what moving on costs; the fault server notes fractions. */
+/** A clock with fractions of milliseconds: a fallback takes about one millisecond. */
 const fineClock = Effect.map(Clock.Clock, (clock): Clock.Clock => {
   const now = (): number => performance.timeOrigin + performance.now()
   return {

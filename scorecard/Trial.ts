@@ -1,6 +1,6 @@
 /**
- * One fault at a primary deployment, a backup behind it, one call through the gateway: and what came of it, as the caller
- * saw it and as the provider did.
+ * A trial: a primary with a fault, a backup, one call through the gateway; and its outcome, seen from the client and from the
+ * provider.
  */
 import type { Protect } from "@understudy/core/Policies"
 import * as Route from "@understudy/core/Route"
@@ -27,7 +27,7 @@ export interface Trial {
   readonly mode: Mode
   readonly primary: string
   readonly backup: string
-  /** Whether the primary may be asked again. */
+  /** Whether the primary may be retried. */
   readonly retries: boolean
   /** Whether both would say the same: only then can one go on with the other's answer, and the text show where it does. */
   readonly oneText: boolean
@@ -76,11 +76,11 @@ export const cast = (trials: ReadonlyArray<Trial>) => {
   return { players, routes }
 }
 
-/** What a deployment says where its fate leaves it the words: few enough to be said thousands of times. */
+/** The text of a deployment whose fault does not set one. */
 const line = (trial: Trial, place: Place): string =>
   `${trial.oneText ? "Both" : place} of ${name(trial)}: every line is known, and every mark is hit.`
 
-/** Its fate, in these words. */
+/** The script of its fault, with this text. */
 const script = (trial: Trial, place: Place): Behavior.Script => {
   const { repeat, steps } = FaultName.script(trial[place]) ?? { repeat: "last", steps: [Behavior.answer()] }
   const [first, ...rest] = steps
@@ -88,7 +88,7 @@ const script = (trial: Trial, place: Place): Behavior.Script => {
   return { repeat, steps: [saying(first), ...rest.map(saying)] }
 }
 
-/** Only a call can show that a protocol's own words in a tool's arguments are mere words. */
+/** Faults that need a tool call. */
 const calls = ({ primary }: Trial): boolean => primary === "tool-done"
 
 /** What a deployment says if its provider lets it end. */
@@ -155,7 +155,7 @@ const play = Effect.fnUntraced(function* (stage: Stage.Stage, trial: Trial) {
   return outcome
 })
 
-/** Faults that take as long as silence is borne, and next to no work. */
+/** Faults that last until a timeout, and take little CPU. */
 const isSlow = ({ backup, primary }: Trial): boolean => [primary, backup].some((fault) => /^(silent|stall)/.test(fault))
 
 /** Plays trials, of which so many go on at once, on all stages together. */
@@ -165,7 +165,7 @@ const lane = (permits: number) => {
     Effect.forEach(trials, (trial) => semaphore.withPermits(1)(play(stage, trial)), { concurrency: permits })
 }
 
-/** Those that work, and those that only wait beside them: it is they that a scorecard takes its time for. */
+/** Trials that take CPU, and trials that only wait and can run beside them. */
 const working = lane(8)
 const waiting = lane(60)
 
@@ -183,7 +183,7 @@ export const playAll = (trials: ReadonlyArray<Trial>) =>
     }),
   )
 
-/** An outcome in a word: who answered whole, a status, or what went wrong. */
+/** An outcome in a word: the deployment with the complete response, a status, or the error. */
 export const answer = ({ backup, verdict }: Pick<Outcome, "backup" | "verdict">): Answer | (string & {}) => {
   switch (verdict._tag) {
     case "Whole": {
@@ -218,14 +218,14 @@ const hurried = (requests: ReadonlyArray<FaultServer.Request>): ReadonlyArray<st
     const next = requests[index + 1]
     if (next === undefined) return []
     const waited = next.arrived - request.arrived
-    const least = told(request) ?? Stage.limits.base * 2 ** index * leastJitter
-    // Timers count whole milliseconds, and may round down; so may the time that a header tells.
+    const least = retryAfterOf(request) ?? Stage.limits.base * 2 ** index * leastJitter
+    // Timers and header times are in milliseconds and may round down.
     return waited < least - 2 ? [`retry ${index + 1} after ${waited.toFixed(1)} ms, not ${least}`] : []
   })
 
 const leastJitter = 0.8
 
-/** Attempts that the caller is told of: all of them, unless the answer went on after its headers. */
+/** Attempts in the response's headers: all, unless the stream was continued after them. */
 const miscounted = ({ mode }: Trial, { headers, status }: Client.Received, attempts: number): ReadonlyArray<string> => {
   const told = headers["x-understudy-attempts"]
   return (mode === "plain" || status !== 200) && told !== String(attempts)
@@ -233,8 +233,8 @@ const miscounted = ({ mode }: Trial, { headers, status }: Client.Received, attem
     : []
 }
 
-/** The wait that an answer asked for. Bedrock has no reset header to ask with. */
-const told = ({ behavior, vendor }: FaultServer.Request): number | undefined => {
+/** The wait before a retry in a response. Bedrock has no reset header. */
+const retryAfterOf = ({ behavior, vendor }: FaultServer.Request): number | undefined => {
   if (behavior._tag !== "Refuse" || behavior.retryAfter === undefined) return undefined
   const { form, millis } = behavior.retryAfter
   return form === "reset" && vendor === "bedrock" ? undefined : millis

@@ -1,4 +1,4 @@
-/** The vendors whose shapes an upstream can have, and their providers pointed at a fault server. */
+/** The vendors of upstreams, with providers for a fault server. */
 import type { Provider } from "@understudy/core/Provider"
 import * as Anthropic from "@understudy/providers/anthropic"
 import * as Bedrock from "@understudy/providers/bedrock"

@@ -1,13 +1,13 @@
 /**
- * What a caller got, judged by the bytes alone: a whole answer, an error that its protocol knows, or one of the things
- * that must never be.
+ * Judges by the bytes alone what a client got: a complete response, a valid error of its protocol, or an outcome that must
+ * never happen.
  */
 import type { Received } from "./Client.ts"
 import type { Dialect, Heard } from "./dialects/Dialect.ts"
 import { parsed } from "./Json.ts"
 import { secret } from "./Vendor.ts"
 
-/** What a deployment says when it is asked: text, or the arguments of a tool call. */
+/** The scripted response of a deployment: text, or the arguments of a tool call. */
 export interface Said {
   readonly deployment: string
   readonly text: string
@@ -15,7 +15,7 @@ export interface Said {
   readonly finish: string
 }
 
-/** What was asked for. `buffered`: nothing is shown until all is there, and nobody can say before whose answer it will be. */
+/** A request. `buffered`: the response starts when it is complete, so that the deployment is not known before. */
 export interface Asked {
   readonly dialect: Dialect
   readonly stream: boolean
@@ -23,10 +23,10 @@ export interface Asked {
 }
 
 /**
- * - `Whole`: one whole answer, in that deployment's words. `Refused`: an error status with the protocol's error.
- *   `Broken`: the beginning of that deployment's answer, then the protocol's error event, and nothing after it.
- * - `Truncated`: less than an answer, shown as one. `Wrong`: other words than any one deployment's, a 200 with an error
- *   inside, an error without its shape, a secret. `Hung`: neither. `Dropped`: the connection broke off without a word.
+ * - `Whole`: the complete response of the deployment. `Refused`: an error status with the protocol's error.
+ *   `Broken`: the beginning of the deployment's response, then the protocol's error event, and nothing after it.
+ * - `Truncated`: an incomplete response that ends normally. `Wrong`: text of no single deployment, a 200 with an error inside,
+ *   a malformed error, a secret. `Hung`: neither. `Dropped`: the connection closed without an error.
  */
 export type Verdict =
   | { readonly _tag: "Whole"; readonly deployment: string }
@@ -37,7 +37,7 @@ export type Verdict =
 
 const wrong = (why: string): Verdict => ({ _tag: "Wrong", why })
 
-/** `cast` are the words of everybody who may have been asked. Where the answer names one, nobody else's are looked at. */
+/** `cast`: the scripted responses of all deployments. If the response names its deployment, only that one counts. */
 export const judge = (received: Received, asked: Asked, cast: ReadonlyArray<Said>): Verdict => {
   const { end, headers, status, text } = received
   const { dialect, buffered = false, stream } = asked
@@ -61,7 +61,7 @@ export const judge = (received: Received, asked: Asked, cast: ReadonlyArray<Said
   return verdicts.find(({ _tag }) => _tag !== "Wrong") ?? verdicts[0] ?? wrong("nobody's words")
 }
 
-/** An answer beside the words of one deployment. */
+/** Compares a response with that of one deployment. */
 const compared = (answer: Heard, { deployment, ...words }: Said): Verdict => {
   const begun = words.text.startsWith(answer.text)
   if (answer.failed) {

@@ -1,6 +1,6 @@
 /**
- * `npm run scorecard`: plays every fault through the gateway, prints what came of it, and keeps it in docs/scorecard.md.
- * Ends in failure if anything was not as it should be.
+ * `npm run scorecard`: plays every fault through the gateway, prints the outcomes, and writes docs/scorecard.md.
+ * Fails if any outcome is not as expected.
  */
 import * as Effect from "effect/Effect"
 import { writeFileSync } from "node:fs"

@@ -1,6 +1,6 @@
 /**
- * `npm run soak`: 20,000 calls with random faults and callers that go away, and what is left of them. `-- --calls 2000
- * --seed again` for fewer or others. Ends in failure if anything is.
+ * `npm run soak`: 20,000 calls with random faults and clients that disconnect, then a check for leaks. `-- --calls 2000
+ * --seed again` for fewer or others. Fails if there are any.
  */
 import * as Effect from "effect/Effect"
 import { parseArgs } from "node:util"

@@ -1,5 +1,5 @@
 /**
- * Bodies that are as costly as their size allows: each says one thing as often as it can, in the words of each dialect.
+ * Bodies that are as costly as their size allows: each repeats one element as often as fits, for each dialect.
  */
 
 /** Where a body is sent, and what a small one of that kind holds. */

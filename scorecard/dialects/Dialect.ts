@@ -1,6 +1,6 @@
 /** What a protocol of callers is to the judge: how it asks, and how it reads what came. */
 
-/** What is asked of a route. Of a `tool` only its arguments' text is wanted: it must be called. */
+/** A question to a route. A `tool` must be called; only its arguments' text is compared. */
 export interface Question {
   readonly route: string
   readonly text: string
@@ -8,7 +8,7 @@ export interface Question {
   readonly tool?: boolean
 }
 
-/** The words of an answer as its caller puts them together. `finish` is in chat completions' terms. */
+/** The content of a response as a client assembles it. `finish` uses the terms of Chat Completions. */
 export interface Heard {
   readonly text: string
   /** A tool call's, as JSON text; empty without one. */
@@ -27,6 +27,6 @@ export interface Dialect {
   /** Whether the body is an error of the protocol's own shape. */
   readonly isError: (body: string) => boolean
   readonly body: (body: string) => Heard | string
-  /** A stream from its first byte to its last: it ends whole or in an error, never both and never neither. */
+  /** A stream from its first byte to its last. It ends complete or with an error, never both and never neither. */
   readonly stream: (body: string) => Heard | string
 }

@@ -27,7 +27,7 @@ const isError = (body: Wire | undefined): boolean =>
 
 const finishes: Readonly<Record<string, string>> = { MAX_TOKENS: "length", SAFETY: "content_filter" }
 
-/** The words of bodies in order. A call is no reason of its own to stop. */
+/** The content of bodies in order. A tool call has no finish reason of its own. */
 const heard = (bodies: ReadonlyArray<Wire>): Omit<Heard, "failed"> | string => {
   const candidates = bodies.flatMap((body) => body.candidates ?? [])
   const parts = candidates.flatMap(({ content }) => content?.parts ?? [])
@@ -52,7 +52,7 @@ const fromBody = (text: string): Heard | string => {
   return typeof answer === "string" ? answer : { ...answer, failed: false }
 }
 
-/** Folds a stream's events. One of them tells the reason to stop, and none after it has words; or the last is an error. */
+/** Combines a stream's events. One has the finish reason, and none after it has content; or the last is an error. */
 const fromStream = (text: string): Heard | string => {
   const bodies: Array<Wire> = []
   for (const { data, name } of Sse.events(text)) {

@@ -57,7 +57,7 @@ const isError = (error: Failure | null | undefined): boolean =>
 
 const reasons: Readonly<Record<string, string>> = { max_output_tokens: "length", content_filter: "content_filter" }
 
-/** A whole response. A call is no reason of its own to stop. */
+/** A complete response. A tool call has no finish reason of its own. */
 const heard = ({ incomplete_details: details, output = [], status }: Response): Heard => ({
   text: output.flatMap(({ content }) => content?.map(({ text }) => text ?? "") ?? []).join(""),
   arguments: output.map((item) => item.arguments ?? "").join(""),

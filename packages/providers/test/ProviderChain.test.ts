@@ -26,7 +26,7 @@ const scene = (
   })
 
 describe("a chain", () => {
-  it.live("answers from the first that can, and says who, which model and how long", () => {
+  it.live("answers from the first available provider, with its name, model and latency", () => {
     const failovers: Array<string> = []
     const successes: Array<string> = []
     return scene(
@@ -52,7 +52,7 @@ describe("a chain", () => {
     )
   })
 
-  it.live("takes messages with all that a request may say", () =>
+  it.live("accepts a whole request", () =>
     scene(["a/ok", "b/ok", "c/ok"], {}, async (chain, upstream) => {
       await chain.chat({
         messages: [Chat.system("You are helpful."), Chat.user("Explain quantum computing")],
@@ -63,14 +63,14 @@ describe("a chain", () => {
     }),
   )
 
-  it.live("goes on after any error, the caller's own included", () =>
+  it.live("falls back on any error, InvalidRequest included", () =>
     scene(["a/invalid-request", "b/bad-key", "c/ok"], {}, async (chain) => {
       const { provider } = await chain.chat("Hello?")
       assert.strictEqual(provider, "openai-2")
     }),
   )
 
-  it.live("leaves alone who fails again and again", () =>
+  it.live("skips a provider that fails repeatedly", () =>
     scene(["a/503", "b/ok", "c/ok"], { circuit: { failures: 3, open: "60s" } }, async (chain, upstream) => {
       for (let call = 0; call < 5; call++) await chain.chat("Hello?")
       const asked = (await Effect.runPromise(upstream.requests)).map(({ model }) => model)
@@ -87,7 +87,7 @@ describe("a chain", () => {
     }),
   )
 
-  it.live("prefers the quickest once each was tried", () =>
+  it.live("prefers the fastest provider once each was tried", () =>
     scene(["a/slow-first-token", "b/ok", "c/ok"], { strategy: "latency" }, async (chain) => {
       const providers: Array<string> = []
       for (let call = 0; call < 6; call++) providers.push((await chain.chat("Hello?")).provider)
@@ -96,7 +96,7 @@ describe("a chain", () => {
     }),
   )
 
-  it.live("rejects with what was tried when nobody can", () =>
+  it.live("rejects with all attempts when every provider fails", () =>
     scene(["a/503", "b/503", "c/503"], {}, async (chain) => {
       const error = await chain.chat("Hello?").catch((error: unknown) => error)
       assert.instanceOf(error, RouterError)
@@ -104,7 +104,7 @@ describe("a chain", () => {
     }),
   )
 
-  it("says what is wrong with its links", async () => {
+  it("rejects invalid links with every problem", async () => {
     await using chain = ProviderChain.make([{ provider: "openai", model: "gpt-4o", apiKee: "sk-1", timeout: "soon" }])
     const error = await chain.chat("Hello?").catch((error: unknown) => error)
     assert.instanceOf(error, ProviderChain.InvalidChain)

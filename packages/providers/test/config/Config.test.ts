@@ -61,7 +61,7 @@ describe("Config.decode", () => {
     assert.notInclude(JSON.stringify(settings), "sk-secret")
   })
 
-  it("reads every shape of a route as its combinators would make it", () => {
+  it("reads every shape of a route as its combinators make it", () => {
     const { routes } = decode({
       deployments: { a: demo, b: demo },
       routes: {
@@ -115,7 +115,7 @@ describe("Config.decode", () => {
     })
   })
 
-  it("takes names that objects have by nature for names like any other", () => {
+  it("accepts names of built-in object properties", () => {
     const { deployments, routes } = decode({
       deployments: { constructor: demo },
       routes: { toString: "constructor", hasOwnProperty: ["toString"] },
@@ -125,7 +125,7 @@ describe("Config.decode", () => {
     assert.deepStrictEqual(problems({ deployments: { demo }, routes: { a: "toString" } }).length, 1)
   })
 
-  it("decodes sections of its host beside its own, and knows their names", () => {
+  it("decodes further sections, and lists their names as known keys", () => {
     const sections = { extra: Schema.Struct({ size: Schema.optionalKey(Schema.Finite) }) }
     const decoded = Result.getOrThrow(
       Config.decodeWith(sections, { extra: { size: 3 }, deployments: { demo } }, environment),
@@ -140,13 +140,13 @@ describe("Config.decode", () => {
     )
   })
 
-  it("says one thing of one place, however many shapes it could have had", () => {
+  it("reports one problem for each place", () => {
     for (const route of [3, true, {}, { fallback: 3 }, { balance: "cost" }, { fallbck: [] }, [], [[]], null]) {
       assert.strictEqual(problems({ deployments: { demo }, routes: { route } }).length, 1, JSON.stringify(route))
     }
   })
 
-  it("does not repeat a variable's absence as a wrong value", () => {
+  it("reports an unset variable once", () => {
     assert.deepStrictEqual(
       problems({ deployments: { demo: { ...demo, latency: "${NONE}" } }, routes: { a: ["demo", "${OTHER}"] } }).map(
         (problem) => problem.split(":")[0],
@@ -155,7 +155,7 @@ describe("Config.decode", () => {
     )
   })
 
-  it("knows a variable that was taken for a mapping", () => {
+  it("suggests quotes for a variable that YAML read as a mapping", () => {
     assert.deepStrictEqual(
       problems({ deployments: { a: { provider: "openai", model: "m", apiKey: { $KEY: null } } } }),
       [
@@ -164,7 +164,7 @@ describe("Config.decode", () => {
     )
   })
 
-  it("refuses anything, and dies of nothing", () => {
+  it("fails without defects on any input", () => {
     const odd = [undefined, null, 0, "", "text", [], {}, [[]], { deployments: {} }, () => 1, Number.NaN, new Date(0)]
     for (const input of odd) assert.isNotEmpty(problems(input))
     for (const input of odd) {
@@ -177,7 +177,7 @@ describe("Config.decode", () => {
 })
 
 describe("Config.toOptions", () => {
-  it.live("makes a router whose deployments ask their vendors", () =>
+  it.live("makes a router whose deployments call their vendors", () =>
     Effect.gen(function* () {
       const upstream = yield* FaultServer.make()
       const settings = decode({
@@ -213,7 +213,7 @@ describe("Config.toOptions", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.effect("calls a simulated deployment by the name it has", () =>
+  it.effect("names a simulated provider like its deployment", () =>
     Effect.gen(function* () {
       const { response } = yield* Effect.provide(
         Effect.flatMap(Router.Router, (router) => router.chat({ model: "stand-in", messages: [Chat.user("Hello?")] })),

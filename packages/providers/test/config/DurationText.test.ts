@@ -24,7 +24,7 @@ describe("DurationText", () => {
     }
   })
 
-  it("refuses what has no unit, no number, or another's", () => {
+  it("rejects texts without a number or a known unit", () => {
     for (const text of ["500", "s", "5 s", "5S", "5d", "-5s", "1h30m", "5 seconds", "", 500, null, {}]) {
       assert.isTrue(Option.isNone(decode(text)), String(text))
     }
@@ -42,7 +42,7 @@ describe("DurationText", () => {
     assert.deepStrictEqual(decode(encode(duration)), Option.some(duration))
   })
 
-  it("of limits, takes none that is nothing", () => {
+  it("rejects 0 for limits", () => {
     const limit = Schema.decodeUnknownOption(PositiveDuration)
     assert.isTrue(Option.isNone(limit("0s")))
     assert.deepStrictEqual(limit("1ms"), Option.some(Duration.millis(1)))

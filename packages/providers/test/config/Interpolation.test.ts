@@ -5,7 +5,7 @@ const environment = (name: string): string | undefined =>
   ({ KEY: "secret", NAME: "gpt-4o", ODD: "{ a: ${KEY} } $&" })[name]
 
 describe("Interpolation", () => {
-  it("replaces variables in texts, wherever they are", () => {
+  it("replaces variables in all texts", () => {
     const { problems, value, variables } = interpolate(
       { a: { b: "${KEY}", list: ["x-${NAME}-${KEY}", 3, true, null] }, plain: "$KEY {KEY}" },
       environment,
@@ -21,21 +21,21 @@ describe("Interpolation", () => {
     )
   })
 
-  it("takes what a variable holds for text, whatever it looks like", () => {
+  it("keeps the value of a variable as text", () => {
     assert.strictEqual(interpolate("${ODD}", environment).value, "{ a: ${KEY} } $&")
   })
 
-  it("leaves keys alone", () => {
+  it("does not replace variables in keys", () => {
     assert.deepStrictEqual(interpolate({ "${KEY}": 1, __proto__: null }, environment).value, { "${KEY}": 1 })
   })
 
-  it("falls back to a default, an empty one too", () => {
+  it("uses the default, which may be empty", () => {
     assert.strictEqual(interpolate("${NONE:-http://127.0.0.1:80/v1}", environment).value, "http://127.0.0.1:80/v1")
     assert.strictEqual(interpolate("${NONE:-}", environment).value, "")
     assert.strictEqual(interpolate("${KEY:-other}", environment).value, "secret")
   })
 
-  it("names every variable that is not set, with its path", () => {
+  it("reports every unset variable with its path", () => {
     const { problems } = interpolate({ a: "${ONE} and ${TWO}", "b.c": ["${THREE}"] }, environment)
     assert.deepStrictEqual(
       problems.map(({ message, path }) => `${path}: ${message.split(":")[0]}`),
@@ -47,7 +47,7 @@ describe("Interpolation", () => {
     )
   })
 
-  it("refuses what only looks like a variable", () => {
+  it("rejects invalid variables", () => {
     const messages = ["${A B}", "${}", "${1}", "${KEY"].map(
       (text) => interpolate(text, environment).problems[0]?.message,
     )
@@ -57,7 +57,7 @@ describe("Interpolation", () => {
     assert.match(messages[3] ?? "", /must be quoted/)
   })
 
-  it("lists what it will ask for", () => {
+  it("lists the variables of a document", () => {
     assert.deepStrictEqual(names({ a: "${A}${B:-x}", b: ["${A}", { c: "${C}" }], d: "${" }), new Set(["A", "B", "C"]))
   })
 })

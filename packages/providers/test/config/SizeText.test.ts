@@ -21,7 +21,7 @@ describe("SizeText", () => {
     }
   })
 
-  it("refuses what is no size", () => {
+  it("rejects texts that are no size", () => {
     for (const text of ["20", "mb", "-1mb", "0mb", "20 megabytes", "0.5b", "constructor", "1constructor", 20, null]) {
       assert.isTrue(Option.isNone(decode(text)), String(text))
     }
