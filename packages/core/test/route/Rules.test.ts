@@ -6,7 +6,6 @@ import * as Deployment from "../../src/deployment/Deployment.ts"
 import * as Route from "../../src/route/Route.ts"
 import { strategies } from "../../src/route/Strategy.ts"
 import * as Router from "../../src/Router.ts"
-import { strategies } from "../../src/route/Strategy.ts"
 import * as Testing from "../../src/Testing.ts"
 
 const { layer: provider } = Testing.script([Testing.reply("Hi")])
