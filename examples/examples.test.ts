@@ -184,7 +184,7 @@ describe.concurrent("examples", { timeout: 120_000 }, () => {
       /"provider": "together_llama",\n {2}"model": "meta-llama\/Llama-3-70b-chat-hf",\n {2}"activity_log": \[\n {4}"Attempting groq_llama \(llama-3\.1-8b-instant\)\.\.\.",\n {4}"groq_llama failed after \d+ ms: Overloaded, status 503: .+",\n {4}"Attempting together_llama \(.+\)\.\.\.",\n {4}"Using together_llama \(.+\)"\n/,
     )
     assert.match(printed, /"activity_log": \[\n {4}"groq_llama skipped: circuit open for [\d.]+ s",/)
-    assert.match(printed, /"name": "groq_llama",\n {4}"state": "cooling_down"/)
+    assert.match(printed, /"name": "groq_llama",\n {4}"state": "circuit_open"/)
     assert.match(printed, /^\{"time":.*"skipped":\[\{"deployment":"groq_llama","reason":"circuit_open"/m)
   })
 

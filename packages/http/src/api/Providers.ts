@@ -23,13 +23,18 @@ export const layer = HttpRouter.use((http) =>
 )
 
 /**
- * The status as JSON. Times are milliseconds. `cooling_down` is a cooldown or an open circuit: calls skip the deployment.
+ * The status as JSON. Times are milliseconds. While the state is `cooling_down` or `circuit_open`, calls skip the deployment.
  */
 export const statusJson = ({ circuit, deployment, firstToken, inFlight, latency, retryAfter }: Status) => ({
   name: deployment,
-  state: retryAfter > 0 ? "cooling_down" : circuit === "closed" ? "available" : "half_open",
+  state: stateOf(circuit, retryAfter),
   retry_after_ms: retryAfter,
   in_flight: inFlight,
   latency_ms: latency ?? null,
   first_token_ms: firstToken ?? null,
 })
+
+const stateOf = (circuit: Status["circuit"], retryAfter: number): string => {
+  if (retryAfter > 0) return circuit === "open" ? "circuit_open" : "cooling_down"
+  return circuit === "closed" ? "available" : "half_open"
+}

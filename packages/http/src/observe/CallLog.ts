@@ -71,7 +71,7 @@ const annotations = (receipt: Receipt): Record<string, unknown> => {
     call: receipt.id,
     ...(receipt.caller === undefined ? undefined : { key: receipt.caller }),
     tokens: `${inputTokens}+${outputTokens}`,
-    ...(receipt.firstTokenMillis === undefined ? undefined : { firstTokenMs: receipt.firstTokenMillis }),
-    ...(cost === undefined ? undefined : { usd: Number(cost.toFixed(6)) }),
+    ...(receipt.firstTokenMillis === undefined ? undefined : { first_token_ms: receipt.firstTokenMillis }),
+    ...(cost === undefined ? undefined : { cost_usd: Number(cost.toFixed(6)) }),
   }
 }

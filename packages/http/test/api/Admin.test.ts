@@ -23,7 +23,7 @@ describe("POST /admin/deployments/{name}/reset", () => {
       const standing = Effect.promise(() =>
         fetch(`${url}/api/providers`).then(async (answer) => ((await answer.json()) as Array<object>)[0]),
       )
-      assert.deepInclude(yield* standing, { name: "primary", state: "cooling_down" })
+      assert.deepInclude(yield* standing, { name: "primary", state: "circuit_open" })
       const { body, status } = yield* post(url, "primary/reset")
       assert.strictEqual(status, 200)
       assert.deepInclude(body, { name: "primary", state: "available", retry_after_ms: 0 })
