@@ -192,18 +192,23 @@ export const clientConfig = (
       return { credentials: asKeys(credentials), authSchemePreference: ["sigv4"] }
     case "Role":
       return {
-        ...profileOf(credentials.assumedBy),
+        ...chainOf(credentials.assumedBy),
         ...(roles === undefined ? undefined : { credentials: assume(credentials, roles, onIdentity, requestHandler) }),
         authSchemePreference: ["sigv4"],
       }
     case "Chain":
-      return { ...profileOf(credentials), authSchemePreference: ["sigv4"] }
+      return { ...chainOf(credentials), authSchemePreference: ["sigv4"] }
   }
 }
 
-/** The profile, which may also set the region. */
-const profileOf = (signing: Signing): { readonly profile?: string } =>
-  signing._tag === "Chain" && signing.profile !== undefined ? { profile: signing.profile } : {}
+/**
+ * The profile, which may also set the region, and that the shared files are read each time: the SDK otherwise keeps the result
+ * of the first read, of a missing file too, for the life of the process (`findings/aws-sdk-credentials-read-once.sh`).
+ */
+const chainOf = (signing: Signing): { readonly profile?: string; readonly ignoreCache?: boolean } => {
+  if (signing._tag !== "Chain") return {}
+  return signing.profile === undefined ? { ignoreCache: true } : { ignoreCache: true, profile: signing.profile }
+}
 
 const asKeys = ({ accessKeyId, secretAccessKey, sessionToken }: Extract<Signing, { readonly _tag: "Keys" }>) => ({
   accessKeyId: Redacted.value(accessKeyId),
@@ -236,7 +241,7 @@ const assume = (
     masterCredentials:
       assumedBy._tag === "Keys"
         ? asKeys(assumedBy)
-        : observed(withRefusal(roles.fromNodeProviderChain(profileOf(assumedBy)))),
+        : observed(withRefusal(roles.fromNodeProviderChain(chainOf(assumedBy)))),
     clientConfig: {
       maxAttempts: 1,
       ...(endpoint === undefined ? undefined : { endpoint }),
@@ -282,3 +287,10 @@ const isServiceError = (failure: unknown): failure is ServiceError =>
 const statusOf = ({ $metadata }: ServiceError): number => Number($metadata["httpStatusCode"] ?? 500)
 
 const isRefused = (failure: unknown): failure is ServiceError => isServiceError(failure) && statusOf(failure) < 500
+
+/** Whether Bedrock rejected the credentials that a request was signed with. */
+export const isRejected = (failure: unknown): boolean => {
+  if (!isServiceError(failure)) return false
+  const status = statusOf(failure)
+  return status === 401 || status === 403
+}

@@ -52,6 +52,7 @@ export const send = (
 ): Promise<Answer> => {
   // To the compiler the commands differ by their outputs, which are not used.
   const converse = command as ConverseCommand
+  const renewed = rejected.has(sdk) ? renew(sdk) : undefined
   let answer: Answer | undefined
   let isSigned = false
   converse.middlewareStack.add(
@@ -79,12 +80,26 @@ export const send = (
     },
     { step: "deserialize", priority: "low", name: "understudyRawBody" },
   )
-  return sdk
-    .send(converse, { abortSignal: signal })
+  const sent =
+    renewed === undefined
+      ? sdk.send(converse, { abortSignal: signal })
+      : renewed.then(() => sdk.send(converse, { abortSignal: signal }))
+  return sent
     .then(() => answer ?? Promise.reject(new Error("The AWS SDK returned no response")))
-    .catch((failure: unknown) =>
-      isSigned ? Promise.reject(failure) : Credentials.unsigned(failure).then((why) => Promise.reject(why)),
-    )
+    .catch((failure: unknown) => {
+      if (!isSigned) return Credentials.unsigned(failure).then((why) => Promise.reject(why))
+      if (Credentials.isRejected(failure)) rejected.add(sdk)
+      return Promise.reject(failure)
+    })
+}
+
+/** The clients whose last credentials were rejected: the SDK keeps credentials without an expiration for ever. */
+const rejected = new WeakSet<BedrockRuntimeClient>()
+
+/** Has the client read its credentials again, such as keys that were rotated in a file. */
+const renew = (sdk: BedrockRuntimeClient): Promise<unknown> => {
+  rejected.delete(sdk)
+  return sdk.config.credentials({ forceRefresh: true }).catch(() => undefined)
 }
 
 /** The context key of the SDK's credentials, from `@smithy/types`. */

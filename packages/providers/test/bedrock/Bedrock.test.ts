@@ -471,4 +471,36 @@ describe("credentials", () => {
       assert.match(nowhere.message, /no AWS region/)
     }).pipe(environment(), Effect.scoped),
   )
+
+  it.live("of a file are read when it appears, and again after its keys were rejected", () =>
+    Effect.gen(function* () {
+      const folder = yield* Effect.acquireRelease(
+        Effect.sync(() => mkdtempSync(join(tmpdir(), "bedrock-"))),
+        (folder) => Effect.sync(() => rmSync(folder, { recursive: true })),
+      )
+      const file = join(folder, "credentials")
+      process.env["AWS_CONFIG_FILE"] = join(folder, "none")
+      process.env["AWS_SHARED_CREDENTIALS_FILE"] = file
+      process.env["AWS_EC2_METADATA_DISABLED"] = "true"
+      const write = (id: string) =>
+        writeFileSync(file, `[late]\naws_access_key_id = ${id}\naws_secret_access_key = s\n`)
+      const server = yield* FaultServer.make()
+      const provider = yield* Bedrock.make({ profile: "late", region: "eu-west-1", endpoint: server.url })
+      const missing = yield* Effect.flip(provider.chat(asked("ok")))
+      assert.strictEqual(missing.reason._tag, "Authentication")
+
+      write("AKIDFIRST")
+      yield* provider.chat(asked("ok"))
+      const refused = yield* Effect.flip(provider.chat(asked("bad-key")))
+      assert.strictEqual(refused.reason._tag, "Authentication")
+
+      write("AKIDSECOND")
+      yield* provider.chat(asked("ok"))
+      yield* provider.chat(asked("ok"))
+      const signers = (yield* server.requests).map(
+        ({ headers }) => /Credential=(\w+)/.exec(headers.authorization ?? "")?.[1],
+      )
+      assert.deepStrictEqual(signers, ["AKIDFIRST", "AKIDFIRST", "AKIDSECOND", "AKIDSECOND"])
+    }).pipe(environment(), Effect.scoped),
+  )
 })
