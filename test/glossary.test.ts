@@ -26,8 +26,11 @@ const retired: ReadonlyArray<readonly [word: RegExp, term: string]> = [
   [/\bMiss\b/, "FailedStep"],
   [/\bVerdict\b/, "Availability, SkipReason, CheckResult"],
   [/\bunheard\b/i, "not yet logged, unknown"],
+  [/\bwhoever\b/i, "the deployment, the client, the provider that …"],
+  [/\bnobody\b/i, "no deployment, no client"],
   [/\bsomebody\b/i, "a deployment, a client"],
   [/\banybody\b/i, "any client, any caller"],
+  [/\beverybody\b/i, "all clients, all callers"],
 ]
 
 /** Where the words are retired. */

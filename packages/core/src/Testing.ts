@@ -100,7 +100,7 @@ export const callTool = (name: string, input: unknown, options: Timing & { reado
     [
       { type: "start" },
       { type: "tool-call", index: 0, id: options.id ?? "call_1", name },
-      { type: "tool-arguments", index: 0, arguments: JSON.stringify(input) },
+      { type: "tool-call-delta", index: 0, arguments: JSON.stringify(input) },
       ...completion("tool-calls", { inputTokens: 10, outputTokens: 5 }),
     ],
     { _tag: "Done" },
@@ -236,7 +236,7 @@ const collect = (frames: ReadonlyArray<Chat.Frame>): Effect.Effect<Chat.Response
   for (const part of frames.flatMap(({ parts }) => parts)) {
     if (part.type === "text") text += part.text
     else if (part.type === "tool-call") calls.push({ type: "tool-call", id: part.id, name: part.name, arguments: "" })
-    else if (part.type === "tool-arguments") {
+    else if (part.type === "tool-call-delta") {
       const call = calls[part.index]
       if (call !== undefined) calls[part.index] = { ...call, arguments: call.arguments + part.arguments }
     } else if (part.type === "usage") usage = part.usage

@@ -110,7 +110,7 @@ export const holds = (contract: Contract): void => {
         const { provider } = yield* both
         const { error, parts } = yield* collect(provider.stream(ask("tool-done", { tools: [look] })))
         assert.isUndefined(error)
-        const json = parts.map((part) => (part.type === "tool-arguments" ? part.arguments : "")).join("")
+        const json = parts.map((part) => (part.type === "tool-call-delta" ? part.arguments : "")).join("")
         assert.deepStrictEqual(JSON.parse(json), { text: "\n\ndata: [DONE]\n\n" })
         assert.deepInclude(
           parts.find(({ type }) => type === "finish"),

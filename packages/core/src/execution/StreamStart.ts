@@ -189,7 +189,7 @@ const overhead = 64
 export const sizeOf = ({ native, parts }: Chat.Frame): number => {
   let size = overhead + (native?.data.length ?? 0)
   for (const part of parts) {
-    if (part.type === "tool-arguments") size += part.arguments.length
+    if (part.type === "tool-call-delta") size += part.arguments.length
     else if ("text" in part) size += part.text.length
   }
   return size

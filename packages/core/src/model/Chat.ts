@@ -398,8 +398,8 @@ export interface Response extends Choice {
  * A part of a streamed response.
  *
  * - `start` precedes the output. Another deployment can still answer after it.
- * - `text`, `reasoning`, `refusal`, `tool-call` and `tool-arguments` are output. `tool-call` starts the call at `index`,
- *   and `tool-arguments` appends JSON text to it; calls at different indexes may interleave. No part ends a block: the next
+ * - `text`, `reasoning`, `refusal`, `tool-call` and `tool-call-delta` are output. `tool-call` starts the call at `index`,
+ *   and `tool-call-delta` appends JSON text to it; calls at different indexes may interleave. No part ends a block: the next
  *   part of another type does.
  * - `citation` belongs to the text before it.
  * - `usage` is cumulative: a later one replaces an earlier one.
@@ -435,7 +435,7 @@ export type Part =
       readonly choice?: number | undefined
     }
   | {
-      readonly type: "tool-arguments"
+      readonly type: "tool-call-delta"
       readonly index: number
       readonly arguments: string
       readonly choice?: number | undefined
@@ -474,7 +474,7 @@ export const isOutput = (part: Part): boolean => {
     case "refusal":
       return part.text !== "" || (part.type === "reasoning" && part.redacted !== undefined)
     case "tool-call":
-    case "tool-arguments":
+    case "tool-call-delta":
       return true
     case "start":
     case "citation":

@@ -67,7 +67,7 @@ export class DeliveredText {
       case "reasoning":
       case "refusal":
       case "tool-call":
-      case "tool-arguments":
+      case "tool-call-delta":
         this.textOnly = false
         return
     }
@@ -241,7 +241,7 @@ export const joined = (
           return []
         case "refusal":
         case "tool-call":
-        case "tool-arguments":
+        case "tool-call-delta":
           return undefined
       }
     }

@@ -162,14 +162,14 @@ class Binder<C extends Unstarted> {
       case "Target":
         return this.#target(route.name, place)
       case "Fallback": {
-        if (route.routes.length === 0) this.#report(place, "names nobody: a fallback needs at least one")
+        if (route.routes.length === 0) this.#report(place, "lists no route: a fallback needs at least one")
         const bound = route.routes.map((each, index) => this.#bind(each, member(place, index)))
         return { _tag: "Fallback", routes: bound.filter((each) => each !== undefined) }
       }
       case "Balance": {
         const across = this.#deployments(route.across, place, "a balance chooses")
         if (across.length > 0 && across.every(({ candidate }) => candidate.deployment.weight === 0)) {
-          this.#report(place, "every deployment has weight 0, which means never")
+          this.#report(place, "every deployment has weight 0: give at least one a higher weight")
         }
         return { _tag: "Balance", strategy: route.strategy, across, turn: 0 }
       }
@@ -198,7 +198,7 @@ class Binder<C extends Unstarted> {
     const within = [...place.within, name]
     if (!place.within.includes(name)) return this.#bind(route, { ...place, within })
     if (name === place.within[0]) {
-      this.problems.push({ path: place.path, message: `goes round in a circle: ${within.join(" -> ")}` })
+      this.problems.push({ path: place.path, message: `refers to itself: ${within.join(" -> ")}` })
     }
     return undefined
   }
@@ -206,7 +206,7 @@ class Binder<C extends Unstarted> {
   /** The deployments of a `balance` or a `hedge`, which name no routes. */
   #deployments(names: ReadonlyArray<string>, place: Place, does: string): ReadonlyArray<Leaf<C>> {
     if (names.length === 0) {
-      this.#report(place, `names nobody: ${does.split(" ", 2).join(" ")} needs at least one`)
+      this.#report(place, `lists no deployment: ${does.split(" ", 2).join(" ")} needs at least one`)
     }
     return names.flatMap((name, index) => {
       const at = member(place, index)
@@ -282,7 +282,7 @@ const mergePolicies = (outer: Policies, inner: Policies): Policies => ({
 })
 
 const wildcardMismatch = (name: string, model: string): string =>
-  `"${name}" does not say what the * of the model "${model}" stands for: give it a name with a * too, such as "${name}/*"`
+  `the model "${model}" has more * than the name "${name}": use a name such as "${name}/*"`
 
 const unknownName = (name: string, names: Iterable<string>): string => {
   const known = [...names]
@@ -292,7 +292,7 @@ const unknownName = (name: string, names: Iterable<string>): string => {
   ].join(" ")
 }
 
-/** Everybody on a route with their models, in the order the route has them. */
+/** The deployments of a route with their models, in the order of the route. */
 export const deployments = (route: Bound): ReadonlyArray<readonly [name: string, model: string]> => {
   switch (route._tag) {
     case "Leaf":

@@ -468,10 +468,10 @@ describe("a LanguageModel as a deployment", () => {
       const parts = yield* collect(Router.stream(request))
       assert.deepStrictEqual(parts, [
         { type: "tool-call", index: 0, id: "c1", name: "look" },
-        { type: "tool-arguments", index: 0, arguments: '{"where":' },
-        { type: "tool-arguments", index: 0, arguments: '"up"}' },
+        { type: "tool-call-delta", index: 0, arguments: '{"where":' },
+        { type: "tool-call-delta", index: 0, arguments: '"up"}' },
         { type: "tool-call", index: 1, id: "c2", name: "note", custom: true },
-        { type: "tool-arguments", index: 1, arguments: "free" },
+        { type: "tool-call-delta", index: 1, arguments: "free" },
         { type: "finish", reason: "tool-calls" },
         { type: "usage", usage: { inputTokens: 9, outputTokens: 4, cachedInputTokens: 2, reasoningTokens: 1 } },
       ])

@@ -60,9 +60,9 @@ describe("BoundRoute.make", () => {
         { a: {} },
       ),
       [
-        "routes.one[1]: goes round in a circle: one -> two -> one",
-        "routes.two: goes round in a circle: two -> one -> two",
-        "routes.self[0]: goes round in a circle: self -> self",
+        "routes.one[1]: refers to itself: one -> two -> one",
+        "routes.two: refers to itself: two -> one -> two",
+        "routes.self[0]: refers to itself: self -> self",
       ],
     )
   })
@@ -75,7 +75,7 @@ describe("BoundRoute.make", () => {
       ),
       [
         'routes.a: a deployment is called "a" too: rename one of them',
-        "routes.never: every deployment has weight 0, which means never",
+        "routes.never: every deployment has weight 0: give at least one a higher weight",
         'routes.mixed[1]: "never" is a route: a balance chooses among deployments',
       ],
     )

@@ -118,10 +118,7 @@ const rows: ReadonlyArray<readonly [written: Written, problem: string]> = [
     { route: Route.balance(untyped("fastest"), ["a", "b"]) },
     `routes.assistant.balance: expected one of ${strategies.join(", ")}, found "fastest"`,
   ],
-  [
-    { a: { model: "*" } },
-    'deployments.a: "a" does not say what the * of the model "*" stands for: give it a name with a * too, such as "a/*"',
-  ],
+  [{ a: { model: "*" } }, 'deployments.a: the model "*" has more * than the name "a": use a name such as "a/*"'],
 ]
 
 describe("Router.layer", () => {

@@ -190,9 +190,9 @@ describe("names with a *", () => {
       assert.strictEqual(
         error.message,
         [
-          'routes.fixed[0]: "fixed" does not say what the * of the model "*" stands for: give it a name with a * too, such as "fixed/*"',
-          'deployments.any: "any" does not say what the * of the model "*" stands for: give it a name with a * too, such as "any/*"',
-          'deployments.two/*: "two/*" does not say what the * of the model "*/*" stands for: give it a name with a * too, such as "two/*/*"',
+          'routes.fixed[0]: the model "*" has more * than the name "fixed": use a name such as "fixed/*"',
+          'deployments.any: the model "*" has more * than the name "any": use a name such as "any/*"',
+          'deployments.two/*: the model "*/*" has more * than the name "two/*": use a name such as "two/*/*"',
         ].join("\n"),
       )
     })

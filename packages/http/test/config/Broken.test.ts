@@ -45,9 +45,9 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     'routes.quick.cache.ttl: expected a duration above 0, such as 500ms, 2s, 5m or 1h, found "0ms"',
   ],
   circles: [
-    "routes.one.fallback[1]: goes round in a circle: one -> two -> one",
-    "routes.two: goes round in a circle: two -> one -> two",
-    "routes.self[1]: goes round in a circle: self -> self",
+    "routes.one.fallback[1]: refers to itself: one -> two -> one",
+    "routes.two: refers to itself: two -> one -> two",
+    "routes.self[1]: refers to itself: self -> self",
   ],
   circuits: [
     "defaults.circuit.failures: expected a whole number above 0, found 0",
@@ -56,7 +56,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
   ],
   clashes: [
     'routes.gpt-4o: a deployment is called "gpt-4o" too: rename one of them',
-    "routes.never: every deployment has weight 0, which means never",
+    "routes.never: every deployment has weight 0: give at least one a higher weight",
     'routes.equals.across[0]: "never" is a route: a balance chooses among deployments',
   ],
   durations: [

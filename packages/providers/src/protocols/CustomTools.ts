@@ -102,7 +102,7 @@ const restorePart = (part: Chat.Part, names: ReadonlySet<string>, calls: Calls):
       if (part.custom === true || !names.has(part.name)) return [part]
       calls.set(slot(part), reader())
       return [{ ...part, custom: true }]
-    case "tool-arguments": {
+    case "tool-call-delta": {
       const call = calls.get(slot(part))
       if (call === undefined) return [part]
       const text = call.push(part.arguments)
@@ -115,7 +115,7 @@ const restorePart = (part: Chat.Part, names: ReadonlySet<string>, calls: Calls):
         const [of, index] = key.split(":")
         const text = Number(of) === choice ? call.end() : ""
         if (text !== "") {
-          const more = { type: "tool-arguments" as const, index: Number(index), arguments: text }
+          const more = { type: "tool-call-delta" as const, index: Number(index), arguments: text }
           rest.push(part.choice === undefined ? more : { ...more, choice })
         }
       }

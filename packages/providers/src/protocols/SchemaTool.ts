@@ -65,7 +65,7 @@ export const restoring = <E, R>(
           if (part.name !== name) return [part]
           answering = part.index
           return []
-        case "tool-arguments":
+        case "tool-call-delta":
           return part.index === answering ? [{ type: "text", text: part.arguments }] : [part]
         case "finish":
           return answering === undefined ? [part] : [{ ...part, reason: withoutToolCalls(part.reason) }]

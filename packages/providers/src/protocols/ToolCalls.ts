@@ -231,7 +231,7 @@ const open = ({ makeId, place, usedIds }: State, call: Call, parts: Array<Chat.P
 }
 
 const append = ({ place }: State, { index = 0 }: Call, json: string, parts: Array<Chat.Part>): void => {
-  if (json !== "") parts.push({ type: "tool-arguments", index, arguments: json, ...place })
+  if (json !== "") parts.push({ type: "tool-call-delta", index, arguments: json, ...place })
 }
 
 /** Clients parse the arguments: a call without any needs an empty object. */

@@ -160,7 +160,7 @@ export const reveal = ({ choices, id, model, usage }: SimulatedAnswer): Revealed
       pending.push(
         tool === undefined
           ? frame({ type: "text", text, ...choice })
-          : frame({ type: "tool-arguments", index: 0, arguments: text, ...choice }),
+          : frame({ type: "tool-call-delta", index: 0, arguments: text, ...choice }),
       )
       tokens.push(pending)
       pending = []

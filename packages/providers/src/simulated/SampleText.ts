@@ -29,15 +29,15 @@ const short = (text: string): string => {
 
 /** In threes: a first sentence, a second and a third. */
 const sentences: ReadonlyArray<string> = [
-  "No model was asked and nothing was spent: these words were made up on the spot.",
-  "They come piece by piece, as a model's would.",
-  "Whoever asks the same question again gets the same answer.",
-  "A model would have thought about it; a stand-in has only its lines.",
-  "The lines are the same for everybody who asks this.",
-  "Break this deployment, and another will take the stage.",
-  "The question is a good one, and deserves a real model.",
-  "Until there is one, this voice keeps the place warm.",
-  "Nothing here leaves the machine.",
+  "No model was called and nothing was spent: this text is simulated.",
+  "It is streamed in small pieces, as a model's output is.",
+  "Identical requests get identical responses.",
+  "A real model would have reasoned about the question; a simulated one has fixed sentences.",
+  "The text depends on the request and the seed alone.",
+  "Make this deployment fail, and the route falls back to the next one.",
+  "To get a real answer, configure a provider.",
+  "Until then, this deployment answers without credentials.",
+  "Nothing leaves this machine.",
 ]
 const each = sentences.length / 3
 

@@ -228,7 +228,7 @@ describe("stream", () => {
         parts.filter((part) => part.type === "tool-call").map(({ index, name }) => ({ index, name })),
         [{ index: 0, name: "get_weather" }],
       )
-      assert.strictEqual(parts.map((part) => (part.type === "tool-arguments" ? part.arguments : "")).join(""), args)
+      assert.strictEqual(parts.map((part) => (part.type === "tool-call-delta" ? part.arguments : "")).join(""), args)
       assert.isTrue(parts.some((part) => part.type === "finish" && part.reason === "tool-calls"))
     }).pipe(Effect.scoped),
   )

@@ -23,8 +23,8 @@ const streamed = (...pieces: ReadonlyArray<string>) =>
     const parts: ReadonlyArray<Chat.Part> = [
       { type: "tool-call", index: 0, id: "1", name: "patch" },
       { type: "tool-call", index: 1, id: "2", name: "look" },
-      ...pieces.map((written) => ({ type: "tool-arguments" as const, index: 0, arguments: written })),
-      { type: "tool-arguments", index: 1, arguments: '{"input":"up"}' },
+      ...pieces.map((written) => ({ type: "tool-call-delta" as const, index: 0, arguments: written })),
+      { type: "tool-call-delta", index: 1, arguments: '{"input":"up"}' },
       { type: "finish", reason: "tool-calls" },
     ]
     const frames = Stream.fromIterable(parts.map((part) => ({ parts: [part] })))
@@ -35,7 +35,7 @@ const streamed = (...pieces: ReadonlyArray<string>) =>
       [true, undefined],
     )
     assert.strictEqual(said.at(-1)?.type, "finish")
-    const texts = said.flatMap((part) => (part.type === "tool-arguments" ? [part] : []))
+    const texts = said.flatMap((part) => (part.type === "tool-call-delta" ? [part] : []))
     assert.deepStrictEqual(
       texts.filter(({ index }) => index === 1).map((part) => part.arguments),
       ['{"input":"up"}'],

@@ -75,8 +75,8 @@ describe("JSON schema output of a model without it", () => {
       const parts: ReadonlyArray<Chat.Part> = [
         { type: "start" },
         { type: "tool-call", index: 0, id: "1", name: SchemaTool.name },
-        { type: "tool-arguments", index: 0, arguments: '{"city":' },
-        { type: "tool-arguments", index: 0, arguments: '"Rome"}' },
+        { type: "tool-call-delta", index: 0, arguments: '{"city":' },
+        { type: "tool-call-delta", index: 0, arguments: '"Rome"}' },
         { type: "finish", reason: "tool-calls" },
       ]
       const frames = Stream.fromArray(parts.map((part): Chat.Frame => ({ parts: [part] })))

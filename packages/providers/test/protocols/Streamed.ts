@@ -47,7 +47,7 @@ const pieces = (
       const free = custom === true ? { custom: true as const } : {}
       return [
         { type: "tool-call", index, id, name, ...free, ...seal, ...at },
-        ...halves(written).map((piece) => ({ type: "tool-arguments" as const, index, arguments: piece, ...at })),
+        ...halves(written).map((piece) => ({ type: "tool-call-delta" as const, index, arguments: piece, ...at })),
       ]
     }
     case "audio":
@@ -118,7 +118,7 @@ const add = (part: Said, content: Array<Chat.AssistantContent>): void => {
       })
       return
     }
-    case "tool-arguments": {
+    case "tool-call-delta": {
       const calls = content.filter((each) => each.type === "tool-call") as Array<Writable<Chat.ToolCall>>
       const call = calls[part.index]
       if (call !== undefined) call.arguments += part.arguments

@@ -184,7 +184,7 @@ describe("tools", () => {
       const [call] = Chat.toolCalls(yield* answer(ask))
       const streamed = yield* parts(ask)
       assert.deepStrictEqual(streamed[1], { type: "tool-call", index: 0, id: call?.id ?? "", name: "searchWeb" })
-      const pieces = streamed.flatMap((part) => (part.type === "tool-arguments" ? [part.arguments] : []))
+      const pieces = streamed.flatMap((part) => (part.type === "tool-call-delta" ? [part.arguments] : []))
       assert.isTrue(pieces.length > 1)
       assert.strictEqual(pieces.join(""), call?.arguments)
       assert.deepStrictEqual(JSON.parse(pieces.join("")), { query: "Search the web for “effect systems”" })

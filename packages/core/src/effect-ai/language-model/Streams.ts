@@ -75,7 +75,7 @@ const encodePart = (state: State, part: Chat.Part): Parts => {
       state.calls.set(index, { id, name, signature, arguments: "" })
       return [...closeBlock(state), { type: "tool-params-start", id, name }]
     }
-    case "tool-arguments": {
+    case "tool-call-delta": {
       const call = state.calls.get(part.index)
       if (call === undefined) return []
       call.arguments += part.arguments
@@ -172,7 +172,7 @@ const decodePart = (state: DecoderState, part: Response.AnyPart): Decoded => {
       )
     case "tool-params-delta": {
       const index = state.indexes.get(part.id)
-      return Result.succeed(index === undefined ? [] : [{ type: "tool-arguments", index, arguments: part.delta }])
+      return Result.succeed(index === undefined ? [] : [{ type: "tool-call-delta", index, arguments: part.delta }])
     }
     case "tool-call":
       return Result.succeed(decodeCall(state, part))
@@ -219,7 +219,7 @@ const decodeCall = (
   if (part.providerExecuted || state.indexes.has(part.id)) return []
   const start = startCall(state, part.id, part.name, part)
   const args = Answers.argumentsText(part.params, state.custom.has(part.name))
-  return [start, { type: "tool-arguments", index: state.indexes.size - 1, arguments: args }]
+  return [start, { type: "tool-call-delta", index: state.indexes.size - 1, arguments: args }]
 }
 
 const decodeFinish = ({ indexes }: DecoderState, part: Response.FinishPart): Decoded =>

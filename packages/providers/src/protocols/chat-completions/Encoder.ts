@@ -208,7 +208,7 @@ const writeContent = (part: Content, progress: Progress, legacy: boolean): strin
     case "tool-call":
       progress.calls++
       return legacy ? writeFunction(part) : writeCall(part, progress)
-    case "tool-arguments": {
+    case "tool-call-delta": {
       const written = JSON.stringify(part.arguments)
       if (legacy) return part.index === 0 ? `{"function_call":{"arguments":${written}}}` : ""
       return progress.custom.has(part.index)

@@ -167,7 +167,7 @@ const writePart = (part: Chat.Part, state: State): string => {
     case "tool-call":
       choice.calls.set(part.index, { ...part, type: "tool-call", arguments: "" })
       return ""
-    case "tool-arguments": {
+    case "tool-call-delta": {
       const call = choice.calls.get(part.index)
       if (call !== undefined) call.arguments += part.arguments
       return ""

@@ -92,7 +92,7 @@ const record = (parts: ReadonlyArray<Chat.Part>, state: State): void => {
     if (part.type === "usage") state.usage = part.usage
     else if (part.type === "finish") state.finish = part
     else if (part.type === "tool-call") state.calls = true
-    else if (part.type === "tool-arguments" && state.open?.call === part.index) state.open.json += part.arguments
+    else if (part.type === "tool-call-delta" && state.open?.call === part.index) state.open.json += part.arguments
   }
 }
 
@@ -159,7 +159,7 @@ const follow = ({ content_block: block, index }: Json.Fields, parts: ReadonlyArr
   const kind = call === undefined ? (Json.fields(block)["type"] === "text" ? "text" : "other") : "tool"
   state.blocks = at + 1
   state.open = { index: at, kind, call, json: "" }
-  for (const part of parts) if (part.type === "tool-arguments") state.open.json += part.arguments
+  for (const part of parts) if (part.type === "tool-call-delta") state.open.json += part.arguments
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -189,7 +189,7 @@ const writePart = (part: Chat.Part, state: State): string => {
     state.finish ??= part
     return ""
   }
-  if (part.type === "tool-arguments") return addArguments(part, state)
+  if (part.type === "tool-call-delta") return addArguments(part, state)
   if (state.waiting.length > 0 || !isComplete(state.open)) {
     state.waiting.push(part)
     return ""
@@ -201,7 +201,7 @@ const writePart = (part: Chat.Part, state: State): string => {
 const isComplete = (open: Open | undefined): boolean =>
   open?.kind !== "tool" || (open.json.trimEnd().endsWith("}") && Json.parseObject(open.json) !== undefined)
 
-const addArguments = (part: Extract<Chat.Part, { readonly type: "tool-arguments" }>, state: State): string => {
+const addArguments = (part: Extract<Chat.Part, { readonly type: "tool-call-delta" }>, state: State): string => {
   const { open } = state
   if (open?.kind === "tool" && open.call === part.index) {
     if (part.arguments === "") return ""
@@ -222,7 +222,7 @@ const drain = (state: State, last: boolean): string => {
   return closed + write(waiting, state) + drain(state, last)
 }
 
-type Content = Exclude<Chat.Part, { readonly type: "start" | "usage" | "finish" | "tool-arguments" }>
+type Content = Exclude<Chat.Part, { readonly type: "start" | "usage" | "finish" | "tool-call-delta" }>
 
 const writeContent = (part: Content, state: State): string => {
   switch (part.type) {

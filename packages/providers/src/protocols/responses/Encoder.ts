@@ -149,7 +149,7 @@ const writeContent = (
       return part.text === "" ? "" : OutputItemWriter.refusal(writer, part.text)
     case "tool-call":
       return OutputItemWriter.call(writer, part)
-    case "tool-arguments":
+    case "tool-call-delta":
       return part.arguments === "" ? "" : OutputItemWriter.callArguments(writer, part.index, part.arguments)
   }
 }

@@ -87,7 +87,7 @@ describe("another protocol's frames", () => {
           { type: "text", text: "lo", logprobs: { content: [] } },
           { type: "refusal", text: "No" },
           { type: "tool-call", index: 0, id: "call_a", name: "look" },
-          { type: "tool-arguments", index: 0, arguments: '{"x":1}' },
+          { type: "tool-call-delta", index: 0, arguments: '{"x":1}' },
           { type: "usage", usage },
           { type: "finish", reason: "tool-calls" },
         ),
@@ -163,7 +163,7 @@ describe("another protocol's frames", () => {
     const [, opened, text, other] = written(
       parts(
         { type: "tool-call", index: 0, id: "call_a", name: "run", custom: true },
-        { type: "tool-arguments", index: 0, arguments: "ls" },
+        { type: "tool-call-delta", index: 0, arguments: "ls" },
         { type: "tool-call", index: 1, id: "call_b", name: "look", signature },
       ),
     )
@@ -210,9 +210,9 @@ describe("another protocol's frames", () => {
     const stream = Stream.encoder({ id: "1", created: 17, request: { model: "assistant", messages: [], native } })
     const frames = parts(
       { type: "tool-call", index: 0, id: "a", name: "look" },
-      { type: "tool-arguments", index: 0, arguments: "{}" },
+      { type: "tool-call-delta", index: 0, arguments: "{}" },
       { type: "tool-call", index: 1, id: "b", name: "look" },
-      { type: "tool-arguments", index: 1, arguments: "{}" },
+      { type: "tool-call-delta", index: 1, arguments: "{}" },
       { type: "finish", reason: "tool-calls" },
     )
     assert.deepStrictEqual(read(frames.map(stream.push).join("") + stream.end()), [

@@ -37,7 +37,7 @@ const opened = (...chunks: ReadonlyArray<Body>) =>
   decode(...chunks).map((part) =>
     part.type === "tool-call"
       ? `${part.index}=${part.id}`
-      : part.type === "tool-arguments"
+      : part.type === "tool-call-delta"
         ? `${part.index}:${part.arguments}`
         : part.type,
   )
@@ -58,7 +58,7 @@ describe("decoder", () => {
       [
         { type: "start", id: "c1", model: undefined },
         { type: "tool-call", index: 0, id: "call_0_c1", name: "look" },
-        { type: "tool-arguments", index: 0, arguments: "{}" },
+        { type: "tool-call-delta", index: 0, arguments: "{}" },
         { type: "finish", reason: "tool-calls" },
       ],
     )
@@ -102,9 +102,9 @@ describe("decoder", () => {
           citation: { source: { type: "url", url: "https://a.example", title: "A" }, supports: { start: 0, end: 2 } },
         },
         { type: "tool-call", index: 0, id: "1", name: "run", custom: true },
-        { type: "tool-arguments", index: 0, arguments: "ls" },
+        { type: "tool-call-delta", index: 0, arguments: "ls" },
         { type: "tool-call", index: 1, id: "2", name: "look", signature: { issuer: "google", value: "g" } },
-        { type: "tool-arguments", index: 1, arguments: "{}" },
+        { type: "tool-call-delta", index: 1, arguments: "{}" },
       ],
     )
   })
@@ -162,10 +162,10 @@ describe("decoder", () => {
       [
         { type: "tool-call", index: 0, id: "call_a", name: "look" },
         { type: "tool-call", index: 1, id: "call_b", name: "wait" },
-        { type: "tool-arguments", index: 0, arguments: '{"x"' },
-        { type: "tool-arguments", index: 1, arguments: "{" },
-        { type: "tool-arguments", index: 0, arguments: ':"[DONE]"}' },
-        { type: "tool-arguments", index: 1, arguments: "}" },
+        { type: "tool-call-delta", index: 0, arguments: '{"x"' },
+        { type: "tool-call-delta", index: 1, arguments: "{" },
+        { type: "tool-call-delta", index: 0, arguments: ':"[DONE]"}' },
+        { type: "tool-call-delta", index: 1, arguments: "}" },
         { type: "finish", reason: "tool-calls" },
       ],
     )
@@ -204,7 +204,7 @@ describe("decoder", () => {
   it("gives a call without arguments an empty object", () => {
     assert.deepStrictEqual(decode(call(0, "call_a", "look", ""), chunk({}, { finish_reason: "tool_calls" })), [
       { type: "tool-call", index: 0, id: "call_a", name: "look" },
-      { type: "tool-arguments", index: 0, arguments: "{}" },
+      { type: "tool-call-delta", index: 0, arguments: "{}" },
       { type: "finish", reason: "tool-calls" },
     ])
   })
@@ -222,7 +222,7 @@ describe("decoder", () => {
         { type: "text", text: "One" },
         { type: "text", text: "Two", choice: 1 },
         { type: "tool-call", index: 0, id: "a", name: "look", choice: 1 },
-        { type: "tool-arguments", index: 0, arguments: "{}", choice: 1 },
+        { type: "tool-call-delta", index: 0, arguments: "{}", choice: 1 },
         { type: "finish", reason: "length", choice: 1 },
         { type: "finish", reason: "stop" },
       ],

@@ -86,10 +86,10 @@ describe("a stream", () => {
       [
         { type: "text", text: "Let me look." },
         { type: "tool-call", index: 0, id: "t1", name: "look" },
-        { type: "tool-arguments", index: 0, arguments: '{"a":' },
+        { type: "tool-call-delta", index: 0, arguments: '{"a":' },
         { type: "tool-call", index: 1, id: "t2", name: "look" },
-        { type: "tool-arguments", index: 0, arguments: "1}" },
-        { type: "tool-arguments", index: 1, arguments: "{}" },
+        { type: "tool-call-delta", index: 0, arguments: "1}" },
+        { type: "tool-call-delta", index: 1, arguments: "{}" },
       ],
     )
   })

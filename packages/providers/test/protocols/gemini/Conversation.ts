@@ -280,8 +280,8 @@ const partsOf = ({ content, finishReason, logprobs }: Chat.Choice, index: number
           const index = calls++
           return [
             { ...call, index, ...at },
-            { type: "tool-arguments", index, arguments: json.slice(0, 3), ...at },
-            { type: "tool-arguments", index, arguments: json.slice(3), ...at },
+            { type: "tool-call-delta", index, arguments: json.slice(0, 3), ...at },
+            { type: "tool-call-delta", index, arguments: json.slice(3), ...at },
           ]
         }
         default:
@@ -332,7 +332,7 @@ export const fold = (parts: ReadonlyArray<Chat.Part>): Chat.Response => {
         choice.content.push({ ...call, arguments: "" } as never)
         break
       }
-      case "tool-arguments": {
+      case "tool-call-delta": {
         const calls = choice.content.flatMap((each, at) => (each.type === "tool-call" ? [at] : []))
         const at = calls[part.index] ?? 0
         const call = choice.content[at] as Chat.ToolCall

@@ -125,7 +125,7 @@ const pieces = (part: Chat.AssistantContent, index: number): ReadonlyArray<Chat.
     case "tool-call":
       return [
         { type: "tool-call", index, id: part.id, name: part.name },
-        ...halves(part.arguments).map((json): Chat.Part => ({ type: "tool-arguments", index, arguments: json })),
+        ...halves(part.arguments).map((json): Chat.Part => ({ type: "tool-call-delta", index, arguments: json })),
       ]
     default:
       return []
@@ -172,7 +172,7 @@ const folded = (parts: ReadonlyArray<Chat.Part>) => {
         calls[part.index] = content.length
         content.push({ type: "tool-call", id: part.id, name: part.name, arguments: "" })
         break
-      case "tool-arguments": {
+      case "tool-call-delta": {
         const at = calls[part.index] ?? assert.fail("arguments of no call")
         const call = content[at]
         if (call?.type === "tool-call") content[at] = { ...call, arguments: call.arguments + part.arguments }
@@ -215,7 +215,7 @@ describe("a round trip", () => {
   it.prop("preserves interleaved calls", [Calls, Schema.Array(Schema.Int)], ([calls, turns]) => {
     const left = calls.map(({ json }, index): Array<Chat.Part> => [
       { type: "tool-call", index, id: `call_${index}`, name: "look" },
-      ...Array.from(json, (char): Chat.Part => ({ type: "tool-arguments", index, arguments: char })),
+      ...Array.from(json, (char): Chat.Part => ({ type: "tool-call-delta", index, arguments: char })),
     ])
     const told: Array<Chat.Part> = []
     // Calls open in order; after that, their arguments are interleaved at random.
@@ -248,7 +248,7 @@ describe("another protocol's frames", () => {
           { type: "text", text: "lo" },
           { type: "citation", citation: { source: { type: "url", url: "https://a.example" } } },
           { type: "tool-call", index: 0, id: "functions.look:0", name: "look" },
-          { type: "tool-arguments", index: 0, arguments: '{"x":1}' },
+          { type: "tool-call-delta", index: 0, arguments: '{"x":1}' },
           { type: "finish", reason: "stop" },
           { type: "usage", usage: { inputTokens: 9, outputTokens: 5, cachedInputTokens: 4 } },
         ),
@@ -291,7 +291,7 @@ describe("another protocol's frames", () => {
 
   it("delay a call until the one before is complete", () => {
     const look = (index: number) => ({ type: "tool-call" as const, index, id: `${index}`, name: "look" })
-    const json = (index: number, text: string) => ({ type: "tool-arguments" as const, index, arguments: text })
+    const json = (index: number, text: string) => ({ type: "tool-call-delta" as const, index, arguments: text })
     const stream = encoder()
     const push = (...told: ReadonlyArray<Chat.Part>) =>
       read(stream.push({ parts: told })).map(({ index, type }) => `${type.slice("content_block_".length)} ${index}`)
@@ -306,10 +306,10 @@ describe("another protocol's frames", () => {
     const events = written(
       parts(
         { type: "tool-call", index: 0, id: "0", name: "run" },
-        { type: "tool-arguments", index: 0, arguments: "no JSON" },
+        { type: "tool-call-delta", index: 0, arguments: "no JSON" },
         { type: "tool-call", index: 1, id: "1", name: "wait" },
         { type: "tool-call", index: 2, id: "2", name: "look" },
-        { type: "tool-arguments", index: 2, arguments: "{}" },
+        { type: "tool-call-delta", index: 2, arguments: "{}" },
         { type: "finish", reason: "tool-calls" },
       ),
     )

@@ -114,12 +114,12 @@ describe("decoder", () => {
       [
         { type: "text", text: "Look" },
         { type: "tool-call", index: 0, id: "toolu_1", name: "look" },
-        { type: "tool-arguments", index: 0, arguments: '{"x"' },
+        { type: "tool-call-delta", index: 0, arguments: '{"x"' },
         { type: "tool-call", index: 1, id: "toolu_2", name: "wait" },
-        { type: "tool-arguments", index: 0, arguments: ":1}" },
-        { type: "tool-arguments", index: 1, arguments: "{}" },
+        { type: "tool-call-delta", index: 0, arguments: ":1}" },
+        { type: "tool-call-delta", index: 1, arguments: "{}" },
         { type: "tool-call", index: 2, id: "toolu_3", name: "at once" },
-        { type: "tool-arguments", index: 2, arguments: '{"y":2}' },
+        { type: "tool-call-delta", index: 2, arguments: '{"y":2}' },
       ],
     )
   })

@@ -98,11 +98,11 @@ describe("decoder", () => {
       [
         { type: "tool-call", index: 0, id: "a", name: "crm__look" },
         { type: "tool-call", index: 1, id: "b", name: "look" },
-        { type: "tool-arguments", index: 0, arguments: '{"x"' },
-        { type: "tool-arguments", index: 0, arguments: ":1}" },
-        { type: "tool-arguments", index: 1, arguments: "{}" },
+        { type: "tool-call-delta", index: 0, arguments: '{"x"' },
+        { type: "tool-call-delta", index: 0, arguments: ":1}" },
+        { type: "tool-call-delta", index: 1, arguments: "{}" },
         { type: "tool-call", index: 2, id: "c", name: "look" },
-        { type: "tool-arguments", index: 2, arguments: '{"y":2}' },
+        { type: "tool-call-delta", index: 2, arguments: '{"y":2}' },
         { type: "finish", reason: "tool-calls" },
       ],
     )
@@ -119,7 +119,7 @@ describe("decoder", () => {
       ),
       [
         { type: "tool-call", index: 0, id: "a", name: "patch", custom: true },
-        { type: "tool-arguments", index: 0, arguments: "*** Begin" },
+        { type: "tool-call-delta", index: 0, arguments: "*** Begin" },
       ],
     )
   })
@@ -194,7 +194,7 @@ describe("decoder", () => {
       { type: "reasoning", text: "Hm" },
       { type: "text", text: "Hi" },
       { type: "tool-call", id: "a", name: "look", index: 0 },
-      { type: "tool-arguments", index: 0, arguments: "{}" },
+      { type: "tool-call-delta", index: 0, arguments: "{}" },
       { type: "finish", reason: "tool-calls" },
     ])
   })
@@ -203,7 +203,7 @@ describe("decoder", () => {
     const item = { type: "function_call", id: "fc_1", call_id: "a", name: "look" }
     const call: ReadonlyArray<Chat.Part> = [
       { type: "tool-call", id: "a", name: "look", index: 0 },
-      { type: "tool-arguments", index: 0, arguments: '{"at":1}' },
+      { type: "tool-call-delta", index: 0, arguments: '{"at":1}' },
       { type: "finish", reason: "tool-calls" },
     ]
     const added = event("output_item.added", { item: { ...item, arguments: "" } })
@@ -233,7 +233,7 @@ describe("decoder", () => {
       ended("completed", { output: [whole, { ...other, arguments: '{"at":2}' }] }),
     )
     assert.deepStrictEqual(
-      two.flatMap((part) => (part.type === "tool-arguments" ? [part.arguments] : [])),
+      two.flatMap((part) => (part.type === "tool-call-delta" ? [part.arguments] : [])),
       ['{"at":1}', '{"at":2}'],
     )
     const text = event("output_text.done", { text: "Hi" })
