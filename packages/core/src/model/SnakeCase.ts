@@ -1,5 +1,5 @@
 /**
- * Tags as machine-readable output writes them: `RateLimited` is `rate_limited` in JSON, metric labels and configuration.
+ * Tags as machine-readable output writes them: `RateLimited` is `rate_limited` in JSON and metric labels.
  */
 
 /** `CoolingDown` is `cooling_down`, `first-token` is `first_token`. */
@@ -7,7 +7,3 @@ export const snakeCase = (tag: string): string =>
   tag.replace(/[A-Z-]/g, (letter, at: number) =>
     letter === "-" ? "_" : `${at === 0 ? "" : "_"}${letter.toLowerCase()}`,
   )
-
-/** The tag whose `snakeCase` is `word`; `undefined` if there is none. */
-export const fromSnakeCase = <Tag extends string>(tags: ReadonlyArray<Tag>, word: string): Tag | undefined =>
-  tags.find((tag) => snakeCase(tag) === word)

@@ -237,6 +237,7 @@ const connect = Effect.fnUntraced(function* (
     proxy,
   )
   const secrets = Secrets.make({ keys: Credentials.secrets(credentials), urls: [address, proxy] })
+  const renewal = Credentials.isRenewable(credentials) ? { isDue: false } : undefined
   const onIdentity: Credentials.OnIdentity = (identity) => secrets.note(Credentials.secretsOf(identity))
   const client = yield* makeClient(sdk, fresh, {
     ...Credentials.clientConfig(credentials, roles, onIdentity, proxy === undefined ? undefined : kept),
@@ -247,7 +248,7 @@ const connect = Effect.fnUntraced(function* (
   })
   const redaction = Redaction.make(secrets)
   return {
-    client: { sdk: client, fresh, limits: yield* AnswerLimits, onIdentity, redact: redaction.answer },
+    client: { sdk: client, fresh, limits: yield* AnswerLimits, onIdentity, redact: redaction.answer, renewal },
     redaction,
   }
 })

@@ -294,3 +294,7 @@ export const isRejected = (failure: unknown): boolean => {
   const status = statusOf(failure)
   return status === 401 || status === 403
 }
+
+/** Whether reading the credentials again may give others: those of a chain, and of a role that a chain assumes. */
+export const isRenewable = (credentials: Credentials): boolean =>
+  credentials._tag === "Role" ? isRenewable(credentials.assumedBy) : credentials._tag === "Chain"

@@ -29,6 +29,8 @@ export interface Client extends Pick<Handlers, "fresh"> {
   readonly sdk: BedrockRuntimeClient
   /** Called with the credentials that sign each request. */
   readonly onIdentity: Credentials.OnIdentity
+  /** Whether the credentials were rejected and are to be read again; `undefined` for credentials given in the options. */
+  readonly renewal: { isDue: boolean } | undefined
   readonly limits: Limits
   /** Removes secrets from an error's body. */
   readonly redact: (text: string) => string
@@ -46,13 +48,12 @@ type Sent = Parameters<Client["fresh"]["handle"]>[0]
 
 /** Sends the command. The signal closes the connection, before or during the body. Rejects with the SDK's exceptions. */
 export const send = (
-  { fresh, limits, onIdentity, redact, sdk }: Client,
+  { fresh, limits, onIdentity, redact, renewal, sdk }: Client,
   command: ConverseCommand | ConverseStreamCommand | InvokeModelCommand | CountTokensCommand,
   signal: AbortSignal,
 ): Promise<Answer> => {
   // To the compiler the commands differ by their outputs, which are not used.
   const converse = command as ConverseCommand
-  const renewed = rejected.has(sdk) ? renew(sdk) : undefined
   let answer: Answer | undefined
   let isSigned = false
   converse.middlewareStack.add(
@@ -80,25 +81,22 @@ export const send = (
     },
     { step: "deserialize", priority: "low", name: "understudyRawBody" },
   )
-  const sent =
-    renewed === undefined
-      ? sdk.send(converse, { abortSignal: signal })
-      : renewed.then(() => sdk.send(converse, { abortSignal: signal }))
+  const options = { abortSignal: signal }
+  const sent = renewal?.isDue
+    ? renew(sdk, renewal).then(() => sdk.send(converse, options))
+    : sdk.send(converse, options)
   return sent
     .then(() => answer ?? Promise.reject(new Error("The AWS SDK returned no response")))
     .catch((failure: unknown) => {
       if (!isSigned) return Credentials.unsigned(failure).then((why) => Promise.reject(why))
-      if (Credentials.isRejected(failure)) rejected.add(sdk)
+      if (renewal !== undefined && Credentials.isRejected(failure)) renewal.isDue = true
       return Promise.reject(failure)
     })
 }
 
-/** The clients whose last credentials were rejected: the SDK keeps credentials without an expiration for ever. */
-const rejected = new WeakSet<BedrockRuntimeClient>()
-
-/** Has the client read its credentials again, such as keys that were rotated in a file. */
-const renew = (sdk: BedrockRuntimeClient): Promise<unknown> => {
-  rejected.delete(sdk)
+/** Reads the credentials again, such as keys rotated in a file: the SDK keeps those without an expiration for ever. */
+const renew = (sdk: BedrockRuntimeClient, renewal: { isDue: boolean }): Promise<unknown> => {
+  renewal.isDue = false
   return sdk.config.credentials({ forceRefresh: true }).catch(() => undefined)
 }
 
