@@ -79,12 +79,10 @@ export const stream = (
     })),
   )
 
-/** A call whose plan is made. */
+/** A call with its route. */
 export interface PlannedCall<Request extends AnyRequest = AnyRequest> {
   readonly context: Attempt.Context<Request>
   readonly route: BoundRoute.BoundRoute
-  /** In the order in which they are tried. */
-  readonly steps: ReadonlyArray<Plan.Step>
 }
 
 /** One attempt of a step of a plan. */
@@ -105,17 +103,16 @@ const execute = <Request extends AnyRequest, A>(
   { call, deadline, recorder, route }: Execution<Request>,
   attempt: StepAttempt<Request, A>,
 ): Effect.Effect<A, RouterError> => {
-  const steps = Plan.inOrder(route.route, call, random)
+  const first = Plan.first(route.route, call, random)
   Plan.advanceRoundRobin(route.route, call)
   route.budget.recordCall(call.at)
-  const planned: PlannedCall<Request> = { context: { stores, call, recorder, deadline }, route, steps }
+  const planned: PlannedCall<Request> = { context: { stores, call, recorder, deadline }, route }
   const chain: Fallback.Chain<A> = {
-    steps,
     rules: Fallback.rules,
     recorder,
     attempt: (step, options) => retrying(planned, step, attempt(planned, step, options), options.onWait),
   }
-  return Fallback.next(chain, Fallback.first).pipe(
+  return Fallback.next(chain, Fallback.begin(first)).pipe(
     Effect.catch(({ failures }) =>
       probeOpenCircuit(failures, (step) => attempt(planned, step, { bypassCircuit: true })),
     ),
@@ -150,16 +147,14 @@ const retrying = <A>(
 }
 
 /** Whether a later deployment of the step's `balance` is available, and is not cooling down. */
-const hasAvailablePeer = ({ context, steps }: PlannedCall, step: Plan.Step, now: number): boolean =>
-  step.peers.length > 1 &&
-  steps
-    .slice(steps.indexOf(step) + 1)
-    .some(
-      ({ peers, leaf, availability }) =>
-        peers === step.peers &&
-        availability._tag === "Available" &&
-        context.stores.cooldowns.until(leaf.candidate.keys[context.call.operation]) <= now,
-    )
+const hasAvailablePeer = ({ context }: PlannedCall, step: Plan.Step, now: number): boolean => {
+  if (step.peers.length < 2) return false
+  for (let peer = step.next; peer?.peers === step.peers; peer = peer.next) {
+    if (peer.availability._tag !== "Available") continue
+    if (context.stores.cooldowns.until(peer.leaf.candidate.keys[context.call.operation]) <= now) return true
+  }
+  return false
+}
 
 /**
  * When no deployment was called, tries the one whose circuit reopens soonest, once and unrecorded: an outage of all is

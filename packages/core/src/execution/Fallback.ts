@@ -21,9 +21,8 @@ export interface Exhausted {
   readonly failures: ReadonlyArray<FailedStep>
 }
 
-/** The steps of a call, and how they are tried. */
+/** How the steps of a call are tried. */
 export interface Chain<A> {
-  readonly steps: ReadonlyArray<Step>
   readonly rules: Rules
   readonly recorder: CallRecorder
   readonly attempt: (step: Step, options: StepOptions) => Effect.Effect<A, ProviderError | Rejected>
@@ -50,25 +49,25 @@ export interface StepOptions {
 
 const noOptions: StepOptions = {}
 
-/** Where a call stands in its chain: the index of the step to try, what failed before it, and the branches taken. */
+/** Where a call stands in its plan: the step to try, if one is left, what failed before it, and the branches taken. */
 export interface Position {
-  readonly index: number
+  readonly step: Step | undefined
   readonly failures: ReadonlyArray<FailedStep>
   readonly branches: ErrorBranch.BranchState
 }
 
-export const first: Position = { index: 0, failures: [], branches: ErrorBranch.noBranch }
+/** The beginning of a plan, by its first step. */
+export const begin = (step: Step | undefined): Position => ({ step, failures: [], branches: ErrorBranch.noBranch })
 
 /** The answer of the first step, from `position` on, that gives one. */
 export const next = <A>(chain: Chain<A>, position: Position): Effect.Effect<A, Exhausted> => {
-  const { branches, failures, index } = position
-  const step = chain.steps[index]
+  const { branches, failures, step } = position
   if (step === undefined) return exhausted(failures)
-  if (step.hedge !== undefined) return nextRace(chain, position, step.hedge.budget)
+  if (step.hedge !== undefined) return nextRace(chain, position, step, step.hedge.budget)
   return Effect.catch(tryStep(chain, step, position), (failure) => {
     const failed = [...failures, failure]
     const onward = chain.rules.nextFor(failure, branches)
-    return onward === "end" ? exhausted(failed) : next(chain, { index: index + 1, failures: failed, branches: onward })
+    return onward === "end" ? exhausted(failed) : next(chain, { step: step.next, failures: failed, branches: onward })
   })
 }
 
@@ -127,11 +126,16 @@ interface RaceOptions extends Pick<Hedge.Slot, "claim" | "onWait"> {
 }
 
 /** The steps that race together are one link of the chain. They share their budget, and stand side by side. */
-const nextRace = <A>(chain: Chain<A>, position: Position, budget: RetryBudget): Effect.Effect<A, Exhausted> => {
-  const { branches, failures, index } = position
-  const { recorder, rules, steps } = chain
-  const last = steps.findLastIndex(({ hedge }) => hedge?.budget === budget)
-  const group = steps.slice(index, last + 1)
+const nextRace = <A>(
+  chain: Chain<A>,
+  { branches, failures }: Position,
+  first: Step,
+  budget: RetryBudget,
+): Effect.Effect<A, Exhausted> => {
+  const { recorder, rules } = chain
+  const group: Array<Step> = []
+  let after: Step | undefined = first
+  for (; after?.hedge?.budget === budget; after = after.next) group.push(after)
   const notStarted = new Set(group)
   const racers = group.map((step): Hedge.Racer<A, FailedStep> => ({
     delay: step.hedge?.delay ?? 0,
@@ -157,7 +161,7 @@ const nextRace = <A>(chain: Chain<A>, position: Position, budget: RetryBudget): 
       const reason: SkipReason = { _tag: "BranchTaken", after: onward.to.after }
       for (const step of notStarted) recorder.skipped(step.leaf.candidate.name, reason)
     }
-    return next(chain, { index: last + 1, failures: failed, branches: onward })
+    return next(chain, { step: after, failures: failed, branches: onward })
   })
 }
 

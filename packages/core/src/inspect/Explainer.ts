@@ -90,7 +90,7 @@ const explainStep = (
     score:
       selection === "fallback" || selection === "hedge" || step.availability._tag === "ZeroWeight"
         ? undefined
-        : Strategy.score(selection, Plan.candidateStats(candidate), call.streaming),
+        : Strategy.score(selection, step.leaf, call.streaming),
     policies: policiesOf(step, call, total),
   }
 }

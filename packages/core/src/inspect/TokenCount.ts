@@ -10,6 +10,7 @@ import * as Attempt from "../execution/Attempt.ts"
 import type { Call } from "../model/Call.ts"
 import type * as Chat from "../model/Chat.ts"
 import type * as BoundRoute from "../route/BoundRoute.ts"
+import type { Leaf } from "../route/BoundRoute.ts"
 import * as Defect from "../model/Defect.ts"
 import * as Plan from "../route/Plan.ts"
 import type { RouterError } from "../execution/RouterError.ts"
@@ -31,20 +32,25 @@ export const run = (
 ): Effect.Effect<TokenCount, RouterError> => {
   const deadline = Timeout.deadline(call.at, total, call.options.timeout)
   const estimate = Effect.sync((): TokenCount => ({ inputTokens: call.inputTokens, deployment: undefined }))
-  return Plan.inOrder(route, call, random)
-    .filter(({ availability, branch }) => availability._tag === "Available" && branch === undefined)
-    .reduceRight<Effect.Effect<TokenCount, RouterError>>((next, step) => {
-      const { name } = step.leaf.candidate
-      const counted = count(stores, routed, call, step, deadline)
-      if (counted === undefined) return next
+  const countFrom = (first: Plan.Step | undefined): Effect.Effect<TokenCount, RouterError> => {
+    for (let step = first; step !== undefined; step = step.next) {
+      const { availability, branch, leaf } = step
+      if (availability._tag !== "Available" || branch !== undefined) continue
+      const counted = count(stores, routed, call, leaf, deadline)
+      if (counted === undefined) continue
+      const { name } = leaf.candidate
+      const after = step
       return Effect.matchEffect(counted, {
         onSuccess: (inputTokens) => Effect.succeed<TokenCount>({ inputTokens, deployment: name }),
         onFailure: (error) =>
           error._tag === "ProviderError" && error.reason._tag === "InvalidRequest"
             ? Effect.fail(Errors.invalidRequest(name, error))
-            : next,
+            : countFrom(after.next),
       })
-    }, estimate)
+    }
+    return estimate
+  }
+  return countFrom(Plan.first(route, call, random))
 }
 
 /** Counts by one deployment, in its admission; `undefined` if its provider does not count. */
@@ -52,7 +58,7 @@ const count = (
   stores: Admission.Stores,
   routed: string,
   call: Call<Chat.Request>,
-  { leaf }: Plan.Step,
+  leaf: Leaf,
   deadline: Timeout.Deadline,
 ) => {
   const { candidate, policies } = leaf

@@ -21,7 +21,7 @@ import type { ProviderError } from "../model/ProviderError.ts"
 import * as Timeout from "../policy/Timeout.ts"
 import type { Leaf } from "../route/BoundRoute.ts"
 import * as ErrorBranch from "../route/ErrorBranch.ts"
-import type { Step } from "../route/Plan.ts"
+import { Step } from "../route/Plan.ts"
 import * as StreamBuffer from "./StreamBuffer.ts"
 import * as StreamResume from "./StreamResume.ts"
 
@@ -128,9 +128,8 @@ const recovery = (
   { planned, scope, step }: PlacedStream,
   transformFor: (leaf: Leaf) => Transform | undefined,
 ): TakeOver => {
-  const { context, steps } = planned
+  const { context } = planned
   const chain: Fallback.Chain<{ readonly stream: StartedStream; readonly step: Step }> = {
-    steps: stepsAfter(step, steps),
     rules,
     recorder: context.recorder,
     attempt: (step, { onAdmitted }) => {
@@ -139,6 +138,7 @@ const recovery = (
     },
   }
   let current = step
+  let left = takingOver(step.next, step.branch)
   let first: { readonly step: Step; readonly error: ProviderError } | undefined
   return (error) => {
     const { error: firstError, step: firstStep } = (first ??= { step: current, error })
@@ -148,13 +148,14 @@ const recovery = (
     })
     if (actionFor(error.reason).fallback !== "next") return giveUp
     const position: Fallback.Position = {
-      index: chain.steps.indexOf(current) + 1,
+      step: left,
       failures: [{ _tag: "Failed", step: current, error }],
       branches: ErrorBranch.noBranch,
     }
     return Effect.matchEffect(Fallback.next(chain, position), {
       onSuccess: ({ step, stream }) => {
         current = step
+        left = step.next
         return Effect.succeed(stream)
       },
       onFailure: () => giveUp,
@@ -163,14 +164,16 @@ const recovery = (
 }
 
 /**
- * The steps that may take over from this one: those after it, on its own error branch or on none. Other racers of its
- * hedge are tried one after the other: their race is over.
+ * The steps from this one on that may take over: those on `branch`, the error branch of the stream, or on none. Other racers of
+ * its hedge are tried one after the other: their race is over.
  */
-const stepsAfter = (step: Step, steps: ReadonlyArray<Step>): ReadonlyArray<Step> =>
-  steps
-    .slice(steps.indexOf(step) + 1)
-    .filter(({ branch }) => branch === undefined || branch === step.branch)
-    .map((each) => (each.hedge === undefined ? each : { ...each, hedge: undefined }))
+const takingOver = (from: Step | undefined, branch: Step["branch"]): Step | undefined => {
+  let step = from
+  while (step?.branch !== undefined && step.branch !== branch) step = step.next
+  if (step === undefined) return undefined
+  const taken = step
+  return new Step({ ...taken, hedge: undefined }, () => takingOver(taken.next, branch))
+}
 
 /** After the first output no error branch is taken, and only the call's own deadline ends the recovery. */
 const rules: Fallback.Rules = {

@@ -23,11 +23,20 @@ import * as Wildcard from "./Wildcard.ts"
 /** A route whose names are bound: to candidates, or to as much of one as there is before any provider is started. */
 export type Bound<C = Candidate> =
   | Leaf<C>
-  | { readonly _tag: "Fallback"; readonly routes: ReadonlyArray<Bound<C>> }
+  | {
+      readonly _tag: "Fallback"
+      readonly routes: ReadonlyArray<Bound<C>>
+      /** Its routes that contain a `when` or a `round-robin`. */
+      readonly varying: ReadonlyArray<Bound<C>>
+    }
   | {
       readonly _tag: "Balance"
       readonly strategy: Strategy.Strategy
+      /** As written. */
       readonly across: ReadonlyArray<Leaf<C>>
+      /** Those of `across` with a weight above 0, which are tried; and those with weight 0, which are not. */
+      readonly weighted: ReadonlyArray<Leaf<C>>
+      readonly excluded: ReadonlyArray<Leaf<C>>
       turn: number
     }
   | {
@@ -52,6 +61,26 @@ export interface Leaf<C = Candidate> {
   readonly atEnd: Leaf<C> | undefined
   readonly fallbackOn: Policies["fallbackOn"]
   readonly accept: Policies["accept"]
+}
+
+/** Whether a balance or a hedge tries the deployment. */
+export const isWeighted = ({ candidate }: Leaf<Unstarted>): boolean => candidate.deployment.weight !== 0
+
+/** Whether the route contains a `when` or a `round-robin`, whose plan differs from call to call. */
+const isVarying = (route: Bound<Unstarted>): boolean => {
+  switch (route._tag) {
+    case "Leaf":
+    case "Hedge":
+      return false
+    case "When":
+      return true
+    case "Balance":
+      return route.strategy === "round-robin"
+    case "Fallback":
+      return route.varying.length > 0
+    case "OnError":
+      return isVarying(route.route) || isVarying(route.use)
+  }
 }
 
 /** As much of a candidate as there is before any provider is started. */
@@ -164,14 +193,22 @@ class Binder<C extends Unstarted> {
       case "Fallback": {
         if (route.routes.length === 0) this.#report(place, "lists no route: a fallback needs at least one")
         const bound = route.routes.map((each, index) => this.#bind(each, member(place, index)))
-        return { _tag: "Fallback", routes: bound.filter((each) => each !== undefined) }
+        const routes = bound.filter((each) => each !== undefined)
+        return { _tag: "Fallback", routes, varying: routes.filter(isVarying) }
       }
       case "Balance": {
         const across = this.#deployments(route.across, place, "a balance chooses")
         if (across.length > 0 && across.every(({ candidate }) => candidate.deployment.weight === 0)) {
           this.#report(place, "every deployment has weight 0: give at least one a higher weight")
         }
-        return { _tag: "Balance", strategy: route.strategy, across, turn: 0 }
+        return {
+          _tag: "Balance",
+          strategy: route.strategy,
+          across,
+          weighted: across.filter(isWeighted),
+          excluded: across.filter((leaf) => !isWeighted(leaf)),
+          turn: 0,
+        }
       }
       case "Hedge": {
         const { after, budget = RetryBudget.defaultShare } = route.hedge

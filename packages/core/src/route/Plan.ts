@@ -1,10 +1,14 @@
 /**
  * The plan of a call: a bound route resolved into the deployments to try, in order, and the reasons to skip others. Making a
- * plan is pure, given random numbers: `CallExecutor` runs the plan, and `Explain` prints it.
+ * plan is pure, given random numbers: `CallExecutor` runs its steps, and `Explain` prints it.
+ *
+ * The steps are made one by one, as the call reaches them: most calls end at the first, whatever the number of deployments. A
+ * balance chooses its next deployment by the state at that moment.
  */
 import type * as RetryBudget from "../policy/RetryBudget.ts"
 import * as Call from "../model/Call.ts"
 import type { Candidate } from "../deployment/Candidate.ts"
+import * as BoundRoute from "./BoundRoute.ts"
 import type { Bound, Leaf } from "./BoundRoute.ts"
 import type { ProviderError, ReasonTag } from "../model/ProviderError.ts"
 import * as Condition from "./Condition.ts"
@@ -16,21 +20,54 @@ import type { Skipped } from "../receipt/Receipt.ts"
 /** Whether a deployment can be tried, as far as is known without its state. */
 export type Availability = { readonly _tag: "Available" } | PlanSkip
 
+/** The parts of a step. */
+interface StepFields extends BranchScope {
+  readonly leaf: Leaf
+  readonly availability: Availability
+  readonly peers: ReadonlyArray<Leaf>
+  readonly hedge: Hedged | undefined
+}
+
 /**
  * One deployment in the plan.
  *
+ * - `leaf`: the deployment, with its default timeouts extended to the deadline of the call if no step can come after it.
  * - `peers`: the deployments of its balance or hedge, itself included.
  * - `hedge`: the delay and the budget of its hedge, if it is in one.
  * - `branch`: the error branch that it belongs to, if any. It is tried only after that branch was taken.
  * - `errorBranches`: the branches that a failure of it may take, innermost first.
  */
-export interface Step extends BranchScope {
-  readonly _tag: "Step"
-  /** Replaced while the plan is made, if no step comes after it: see `extendLastTimeouts`. */
-  leaf: Leaf
+export class Step implements StepFields {
+  readonly _tag = "Step"
+  readonly leaf: Leaf
   readonly availability: Availability
   readonly peers: ReadonlyArray<Leaf>
   readonly hedge: Hedged | undefined
+  readonly branch: ErrorBranch | undefined
+  readonly errorBranches: ReadonlyArray<ErrorBranch>
+  /** Makes the next step, until it is made. */
+  #makeNext: (() => Step | undefined) | undefined
+  #next: Step | undefined
+
+  constructor(fields: StepFields, makeNext: () => Step | undefined) {
+    this.leaf = fields.leaf
+    this.availability = fields.availability
+    this.peers = fields.peers
+    this.hedge = fields.hedge
+    this.branch = fields.branch
+    this.errorBranches = fields.errorBranches
+    this.#makeNext = makeNext
+  }
+
+  /** The step after this one, made when it is first read. */
+  get next(): Step | undefined {
+    const makeNext = this.#makeNext
+    if (makeNext !== undefined) {
+      this.#makeNext = undefined
+      this.#next = makeNext()
+    }
+    return this.#next
+  }
 }
 
 /** The hedge of a step: the milliseconds until the next deployment starts, and the budget that the hedge shares. */
@@ -64,96 +101,218 @@ export type Plan =
 /** A random number from 0 (inclusive) to 1 (exclusive). */
 export type Random = () => number
 
-/** The plan of one call. It has no side effects: `advanceRoundRobin` moves the turns of `round-robin`. */
+/**
+ * The first step of the plan of one call; `undefined` if the route has none. It has no side effects: `advanceRoundRobin` moves
+ * the turns of `round-robin`.
+ */
+export const first = (route: Bound, call: Call.Call, random: Random): Step | undefined =>
+  enter({ call, streaming: call.streaming, random }, route, noBranches, undefined)
+
+/** The whole plan of one call. It has no side effects. */
 export const make = (route: Bound, call: Call.Call, random: Random): Plan => {
-  const plan = resolve(route, call, random, noBranches)
-  extendLastTimeouts(steps(plan))
-  return plan
-}
-
-/** The steps of the plan of one call, in the order in which they would be tried. */
-export const inOrder = (route: Bound, call: Call.Call, random: Random): ReadonlyArray<Step> => {
-  const all = steps(resolve(route, call, random, noBranches))
-  extendLastTimeouts(all)
-  return all
-}
-
-/** Extends the default timeouts of every step that no other follows to the deadline of the call. */
-const extendLastTimeouts = (all: ReadonlyArray<Step>): void => {
-  for (let at = all.length - 1; at >= 0; at--) {
-    const step = all[at]!
-    if (step.availability._tag !== "Available") continue
-    if (!all.some((other, place) => place > at && comesAfter(step, other))) step.leaf = step.leaf.atEnd ?? step.leaf
-    // It follows all steps before it.
-    if (step.branch === undefined) return
+  let step = first(route, call, random)
+  const take = (): Step => {
+    const taken = step!
+    step = taken.next
+    return taken
   }
+  const plan = (route: Bound): Plan => {
+    switch (route._tag) {
+      case "Leaf":
+        return take()
+      case "Fallback":
+        return { _tag: "Sequence", strategy: "fallback", plans: route.routes.map(plan) }
+      case "Balance":
+        return { _tag: "Sequence", strategy: route.strategy, plans: route.across.map(take) }
+      case "Hedge":
+        return { _tag: "Sequence", strategy: "hedge", plans: route.across.map(take) }
+      case "When":
+        return plan(select(route, call))
+      case "OnError":
+        return { _tag: "OnError", plan: plan(route.route), after: route.reasons, use: plan(route.use) }
+    }
+  }
+  return plan(route)
 }
-
-/** Whether `other`, a later step, may be tried after this step timed out. */
-const comesAfter = ({ branch, errorBranches }: Step, other: Step): boolean =>
-  other.availability._tag === "Available" &&
-  (other.branch === undefined ||
-    other.branch === branch ||
-    errorBranches.some((each) => each === other.branch && each.after.includes("Timeout")))
 
 const noBranches: BranchScope = { branch: undefined, errorBranches: [] }
 
-const resolve = (route: Bound, call: Call.Call, random: Random, scope: BranchScope): Plan => {
+/** What a plan is made for. */
+interface Context extends Strategy.SelectionContext {
+  readonly call: Call.Call
+}
+
+type Fallback = Extract<Bound, { readonly _tag: "Fallback" }>
+type Balance = Extract<Bound, { readonly _tag: "Balance" }>
+type Hedge = Extract<Bound, { readonly _tag: "Hedge" }>
+
+/**
+ * What is left of a plan: the rest of a route, the branches around it, and what is left after the route.
+ *
+ * - `Fallback`, `Hedge`, `Excluded`: from the route or the deployment at `index` on.
+ * - `Balance`: all `members` but the one at `chosen`, which was chosen last. Those with weight 0 come after them (`Excluded`).
+ * - `Branch`: the route of an error branch.
+ */
+type Rest = (
+  | { readonly _tag: "Fallback"; readonly route: Fallback; readonly index: number }
+  | {
+      readonly _tag: "Balance"
+      readonly route: Balance
+      readonly members: ReadonlyArray<Leaf>
+      readonly chosen: number
+    }
+  | { readonly _tag: "Excluded"; readonly route: Balance; readonly index: number }
+  | { readonly _tag: "Hedge"; readonly route: Hedge; readonly index: number }
+  | { readonly _tag: "Branch"; readonly route: Bound }
+) & { readonly scope: BranchScope; readonly after: Rest | undefined }
+
+/** The first step of a route; if it has none, of what is left after it. */
+const enter = (context: Context, route: Bound, scope: BranchScope, after: Rest | undefined): Step | undefined => {
   switch (route._tag) {
     case "Leaf":
-      return step(route, call, noPeers, scope)
+      return stepOf(context, { leaf: route, peers: noPeers, hedge: undefined }, scope, after)
     case "Fallback":
-      return {
-        _tag: "Sequence",
-        strategy: "fallback",
-        plans: route.routes.map((each) => resolve(each, call, random, scope)),
-      }
-    case "Balance": {
-      const candidates = route.across
-        .filter(({ candidate }) => weightOf(candidate) > 0)
-        .map((leaf) => ({ leaf, ...candidateStats(leaf.candidate) }))
-      const order = Strategy.order(route.strategy, candidates, {
-        streaming: call.streaming,
-        turn: route.turn,
-        random,
-      })
-      const ordered = order.map(({ leaf }) => step(leaf, call, route.across, scope))
-      const excluded = route.across
-        .filter(({ candidate }) => weightOf(candidate) === 0)
-        .map((leaf): Step => ({
-          _tag: "Step",
-          leaf,
-          ...zeroWeight,
-          peers: route.across,
-          hedge: undefined,
-          ...scope,
-        }))
-      return { _tag: "Sequence", strategy: route.strategy, plans: [...ordered, ...excluded] }
-    }
-    case "When":
-      return resolve(select(route, call), call, random, scope)
+      return resume(context, { _tag: "Fallback", route, index: 0, scope, after })
+    case "Balance":
+      return choose(context, { route, members: route.weighted, turn: route.turn, scope, after })
     case "Hedge":
-      return {
-        _tag: "Sequence",
-        strategy: "hedge",
-        plans: route.across.map((leaf) => ({
-          ...step(leaf, call, route.across, scope),
-          ...(weightOf(leaf.candidate) === 0 ? zeroWeight : undefined),
-          hedge: { delay: Health.delay(route.after, leaf.candidate.health, call.streaming), budget: route.budget },
-        })),
-      }
+      return resume(context, { _tag: "Hedge", route, index: 0, scope, after })
+    case "When":
+      return enter(context, select(route, context.call), scope, after)
     case "OnError": {
       const branch: ErrorBranch = { after: route.reasons }
-      return {
-        _tag: "OnError",
-        plan: resolve(route.route, call, random, {
-          branch: scope.branch,
-          errorBranches: [branch, ...scope.errorBranches],
-        }),
-        after: route.reasons,
-        use: resolve(route.use, call, random, { branch, errorBranches: scope.errorBranches }),
-      }
+      const { errorBranches } = scope
+      return enter(
+        context,
+        route.route,
+        { branch: scope.branch, errorBranches: [branch, ...errorBranches] },
+        { _tag: "Branch", route: route.use, scope: { branch, errorBranches }, after },
+      )
     }
+  }
+}
+
+/** The first step of what is left. */
+const resume = (context: Context, rest: Rest | undefined): Step | undefined => {
+  if (rest === undefined) return undefined
+  const { after, scope } = rest
+  switch (rest._tag) {
+    case "Fallback": {
+      const { index, route } = rest
+      if (index === route.routes.length) return resume(context, after)
+      return enter(context, route.routes[index]!, scope, { _tag: "Fallback", route, index: index + 1, scope, after })
+    }
+    case "Balance": {
+      const { chosen, members, route } = rest
+      return choose(context, { route, members: members.toSpliced(chosen, 1), turn: chosen, scope, after })
+    }
+    case "Excluded": {
+      const { index, route } = rest
+      const leaf = route.excluded[index]
+      if (leaf === undefined) return resume(context, after)
+      const left: Rest = { _tag: "Excluded", route, index: index + 1, scope, after }
+      return stepOf(context, { leaf, peers: route.across, hedge: undefined }, scope, left)
+    }
+    case "Hedge": {
+      const { index, route } = rest
+      const leaf = route.across[index]
+      if (leaf === undefined) return resume(context, after)
+      const hedge = { delay: Health.delay(route.after, leaf.candidate.health, context.streaming), budget: route.budget }
+      const left: Rest = { _tag: "Hedge", route, index: index + 1, scope, after }
+      return stepOf(context, { leaf, peers: route.across, hedge }, scope, left)
+    }
+    case "Branch":
+      return enter(context, rest.route, scope, after)
+  }
+}
+
+/** The step of the member that a balance tries next. */
+const choose = (
+  context: Context,
+  balance: Pick<Rest, "scope" | "after"> & {
+    readonly route: Balance
+    readonly members: ReadonlyArray<Leaf>
+    readonly turn: number
+  },
+): Step | undefined => {
+  const { after, members, route, scope, turn } = balance
+  if (members.length === 0) return resume(context, { _tag: "Excluded", route, index: 0, scope, after })
+  const chosen = Strategy.next(route.strategy, members, turn, context)
+  const left: Rest = { _tag: "Balance", route, members, chosen, scope, after }
+  return stepOf(context, { leaf: members[chosen]!, peers: route.across, hedge: undefined }, scope, left)
+}
+
+/** A step with its place, before what is left. */
+const stepOf = (
+  context: Context,
+  { hedge, leaf, peers }: Pick<Step, "leaf" | "peers" | "hedge">,
+  scope: BranchScope,
+  rest: Rest | undefined,
+): Step => {
+  const availability =
+    peers === noPeers || BoundRoute.isWeighted(leaf) ? availabilityOf(leaf.candidate, context.call) : zeroWeight
+  const isLast = availability._tag === "Available" && !follows(context, rest, scope)
+  return new Step({ leaf: isLast ? (leaf.atEnd ?? leaf) : leaf, availability, peers, hedge, ...scope }, () =>
+    resume(context, rest),
+  )
+}
+
+const noPeers: ReadonlyArray<Leaf> = []
+const zeroWeight: Availability = { _tag: "ZeroWeight" }
+
+/** Whether an available step of what is left may be tried after a step with these branches timed out. */
+const follows = (context: Context, rest: Rest | undefined, step: BranchScope): boolean => {
+  if (rest === undefined) return false
+  const isReachable = leadsTo(step, rest.scope.branch)
+  return (isReachable && hasAvailable(context, rest)) || follows(context, rest.after, step)
+}
+
+/** Whether a timeout of a step with these branches leads on to steps of `branch`. */
+const leadsTo = (step: BranchScope, branch: ErrorBranch | undefined): boolean =>
+  branch === undefined ||
+  branch === step.branch ||
+  step.errorBranches.some((each) => each === branch && each.after.includes("Timeout"))
+
+/** Whether a step is available of what is left of one route, outside of its own error branches. */
+const hasAvailable = (context: Context, rest: Rest): boolean => {
+  switch (rest._tag) {
+    case "Fallback":
+      return someFrom(rest.route.routes, rest.index, (route) => isAvailable(context, route))
+    case "Balance":
+      return rest.members.some((leaf, index) => index !== rest.chosen && isAvailable(context, leaf))
+    case "Excluded":
+      return false
+    case "Hedge":
+      return someFrom(
+        rest.route.across,
+        rest.index,
+        (leaf) => BoundRoute.isWeighted(leaf) && isAvailable(context, leaf),
+      )
+    case "Branch":
+      return isAvailable(context, rest.route)
+  }
+}
+
+const someFrom = <A>(items: ReadonlyArray<A>, from: number, holds: (item: A) => boolean): boolean => {
+  for (let index = from; index < items.length; index++) if (holds(items[index]!)) return true
+  return false
+}
+
+/** Whether a step of the route is available, outside of its error branches: only a failure in the route leads to those. */
+const isAvailable = (context: Context, route: Bound): boolean => {
+  switch (route._tag) {
+    case "Leaf":
+      return availabilityOf(route.candidate, context.call)._tag === "Available"
+    case "Fallback":
+      return route.routes.some((each) => isAvailable(context, each))
+    case "Balance":
+      return route.weighted.some((each) => isAvailable(context, each))
+    case "Hedge":
+      return route.across.some((each) => BoundRoute.isWeighted(each) && isAvailable(context, each))
+    case "When":
+      return isAvailable(context, select(route, context.call))
+    case "OnError":
+      return isAvailable(context, route.route)
   }
 }
 
@@ -174,7 +333,7 @@ export const casePath = (route: Bound, call: Call.Call): ReadonlyArray<number> =
     case "Hedge":
       return []
     case "Fallback":
-      return route.routes.flatMap((each) => casePath(each, call))
+      return route.varying.flatMap((each) => casePath(each, call))
     case "When":
       return [matchingCase(route, call), ...casePath(select(route, call), call)]
     case "OnError":
@@ -182,28 +341,7 @@ export const casePath = (route: Bound, call: Call.Call): ReadonlyArray<number> =
   }
 }
 
-const noPeers: ReadonlyArray<Leaf> = []
-const zeroWeight = { availability: { _tag: "ZeroWeight" } } as const
 const available: Availability = { _tag: "Available" }
-
-const weightOf = (candidate: Candidate): number => candidate.deployment.weight ?? 1
-
-/** What strategies sort a deployment by. */
-export const candidateStats = (candidate: Candidate): Strategy.CandidateStats => ({
-  weight: weightOf(candidate),
-  price: candidate.deployment.price,
-  health: candidate.health,
-})
-
-const step = (leaf: Leaf, call: Call.Call, peers: ReadonlyArray<Leaf>, scope: BranchScope): Step => ({
-  _tag: "Step",
-  leaf,
-  availability: availabilityOf(leaf.candidate, call),
-  peers,
-  hedge: undefined,
-  branch: scope.branch,
-  errorBranches: scope.errorBranches,
-})
 
 const availabilityOf = (candidate: Candidate, call: Call.Call): Availability => {
   if (candidate.deployment.capabilities === undefined && !Call.isEmbedding(call)) return available
@@ -226,18 +364,6 @@ export const checkContextWindow = ({ deployment }: Candidate, call: Call.Call): 
     : available
 }
 
-/** The steps of a plan, in the order in which they would be tried. */
-export const steps = (plan: Plan): ReadonlyArray<Step> => {
-  switch (plan._tag) {
-    case "Step":
-      return [plan]
-    case "Sequence":
-      return plan.plans.length === 1 ? steps(plan.plans[0]!) : plan.plans.flatMap(steps)
-    case "OnError":
-      return [...steps(plan.plan), ...steps(plan.use)]
-  }
-}
-
 /** Moves every `round-robin` that the call may use to its next turn. */
 export const advanceRoundRobin = (route: Bound, call: Call.Call): void => {
   switch (route._tag) {
@@ -245,7 +371,7 @@ export const advanceRoundRobin = (route: Bound, call: Call.Call): void => {
     case "Hedge":
       return
     case "Fallback":
-      return route.routes.forEach((each) => advanceRoundRobin(each, call))
+      return route.varying.forEach((each) => advanceRoundRobin(each, call))
     case "Balance":
       route.turn++
       return

@@ -1,11 +1,12 @@
 /**
- * The strategies of a `balance`: pure functions that sort deployments by their weight, price and health.
+ * The strategies of a `balance`: pure functions that choose the next deployment by weight, price and health.
  */
 import type { Price } from "../model/Cost.ts"
 import type { Health } from "../deployment/Health.ts"
 
 /**
- * The order in which a balance tries its deployments. One with weight 0 is never tried.
+ * The order in which a balance tries its deployments. One with weight 0 is never tried. Each deployment is chosen when the call
+ * reaches it: the second after the first failed.
  *
  * - `ordered`: as written.
  * - `shuffle`: at random, in proportion to the weights.
@@ -19,40 +20,42 @@ export type Strategy = (typeof strategies)[number]
 /** All strategies. */
 export const strategies = ["ordered", "shuffle", "round-robin", "latency", "least-busy", "cost"] as const
 
-/** What a strategy sorts a deployment by. */
-export interface CandidateStats {
-  readonly weight: number
-  readonly price: Price | undefined
-  readonly health: Health
+/** A deployment of a balance, as strategies see it. */
+export interface Member {
+  readonly candidate: {
+    readonly deployment: { readonly weight?: number | undefined; readonly price?: Price | undefined }
+    readonly health: Health
+  }
 }
 
-/** What a strategy knows of the call: whether it streams, how many calls the balance had before, and random numbers. */
+/** What a strategy knows of the call: whether it streams, and random numbers from 0 (inclusive) to 1 (exclusive). */
 export interface SelectionContext {
   readonly streaming: boolean
-  readonly turn: number
   readonly random: () => number
 }
 
-/** The candidates in the order to try them. Ties stay as written. */
-export const order = <A extends CandidateStats>(
+/**
+ * The index of the member to try next, of those that were not tried. Of equal ones it is the first as written. `turn` is where
+ * a `round-robin` goes on: for the first member the number of calls before this one, then the index of the last member.
+ */
+export const next = (
   strategy: Strategy,
-  candidates: ReadonlyArray<A>,
-  context: SelectionContext,
-): ReadonlyArray<A> => {
+  members: ReadonlyArray<Member>,
+  turn: number,
+  { random, streaming }: SelectionContext,
+): number => {
   switch (strategy) {
     case "ordered":
-      return candidates
+      return 0
     case "shuffle":
-      return shuffle(candidates, context.random)
-    case "round-robin": {
-      const first = context.turn % Math.max(1, candidates.length)
-      return [...candidates.slice(first), ...candidates.slice(0, first)]
-    }
+      return draw(members, random)
+    case "round-robin":
+      return turn % members.length
     case "latency":
-      return sortBy(candidates, (each) => score(strategy, each, context.streaming) ?? -1)
+      return lowest(strategy, members, streaming, -1)
     case "least-busy":
     case "cost":
-      return sortBy(candidates, (each) => score(strategy, each, context.streaming) ?? Number.POSITIVE_INFINITY)
+      return lowest(strategy, members, streaming, Number.POSITIVE_INFINITY)
   }
 }
 
@@ -61,42 +64,44 @@ export const order = <A extends CandidateStats>(
  * for a million input and a million output tokens for `cost`, the weight for `shuffle`. `undefined` if it is not known, or
  * if the strategy sorts by no number.
  */
-export const score = (
-  strategy: Strategy,
-  { health, price, weight }: CandidateStats,
-  streaming: boolean,
-): number | undefined => {
+export const score = (strategy: Strategy, { candidate }: Member, streaming: boolean): number | undefined => {
   switch (strategy) {
     case "ordered":
     case "round-robin":
       return undefined
     case "shuffle":
-      return weight
+      return weightOf(candidate)
     case "latency":
-      return streaming ? health.firstToken : health.latency
+      return streaming ? candidate.health.firstToken : candidate.health.latency
     case "least-busy":
-      return health.inFlight / weight
-    case "cost":
+      return candidate.health.inFlight / weightOf(candidate)
+    case "cost": {
+      const { price } = candidate.deployment
       return price === undefined ? undefined : price.input + price.output
+    }
   }
 }
 
-const sortBy = <A>(items: ReadonlyArray<A>, score: (item: A) => number): ReadonlyArray<A> =>
-  items.toSorted((a, b) => {
-    const [left, right] = [score(a), score(b)]
-    return left === right ? 0 : left - right
-  })
+const weightOf = ({ deployment }: Member["candidate"]): number => deployment.weight ?? 1
 
-/** Draws without replacement, each time in proportion to the weights of the remaining candidates. */
-const shuffle = <A extends CandidateStats>(candidates: ReadonlyArray<A>, random: () => number): ReadonlyArray<A> => {
-  const left = [...candidates]
-  const drawn: Array<A> = []
-  while (left.length > 0) {
-    const total = left.reduce((sum, { weight }) => sum + weight, 0)
-    let at = random() * total
-    let index = left.findIndex(({ weight }) => (at -= weight) < 0)
-    if (index < 0) index = left.length - 1
-    drawn.push(...left.splice(index, 1))
+/** `unknown`: the score of a member that has none. */
+const lowest = (strategy: Strategy, members: ReadonlyArray<Member>, streaming: boolean, unknown: number): number => {
+  let found = 0
+  let least = Number.POSITIVE_INFINITY
+  for (let index = 0; index < members.length; index++) {
+    const value = score(strategy, members[index]!, streaming) ?? unknown
+    if (value >= least) continue
+    found = index
+    least = value
   }
-  return drawn
+  return found
+}
+
+/** Draws one in proportion to the weights. */
+const draw = (members: ReadonlyArray<Member>, random: () => number): number => {
+  let total = 0
+  for (const { candidate } of members) total += weightOf(candidate)
+  let at = random() * total
+  const index = members.findIndex(({ candidate }) => (at -= weightOf(candidate)) < 0)
+  return index < 0 ? members.length - 1 : index
 }

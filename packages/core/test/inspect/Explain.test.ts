@@ -315,7 +315,7 @@ describe("Router.explain has no side effects", () => {
           deployments: {
             a: deployment(flapping(), { circuit: { failures: 2, open: "2 seconds" }, limits: { rpm: 20 } }),
             b: deployment(flapping(), { weight: 2, limits: { tpm: 200, concurrency: 2 } }),
-            c: deployment(flapping(), { price: { input: 1, output: 1 }, circuit: { failures: 1, open: "1 second" } }),
+            c: deployment(flapping(), { price: { input: 1, output: 1 }, circuit: { failures: 1, open: "2 seconds" } }),
           },
           routes: Object.fromEntries(
             (["round-robin", "shuffle", "latency", "least-busy", "cost"] as const).map((strategy) => [

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { Call } from "../../src/model/Call.ts"
 import * as Candidate from "../../src/deployment/Candidate.ts"
@@ -9,6 +10,8 @@ import type * as Deployment from "../../src/deployment/Deployment.ts"
 import * as BoundRoute from "../../src/route/BoundRoute.ts"
 import * as Plan from "../../src/route/Plan.ts"
 import * as Route from "../../src/route/Route.ts"
+import { strategies } from "../../src/route/Strategy.ts"
+import * as EagerPlan from "./EagerPlan.ts"
 
 const provider = { protocol: "none", chat: () => Effect.never, stream: () => Stream.never }
 
@@ -31,10 +34,22 @@ const call = (request: Partial<Chat.Request> = {}, streaming = false) =>
 
 const half = () => 0.5
 
-const names = (plan: Plan.Plan) => Plan.steps(plan).map(({ leaf }) => leaf.candidate.name)
+/** The steps of a plan, in the order of its tree. */
+const stepsOf = (plan: Plan.Plan): ReadonlyArray<Plan.Step> => {
+  switch (plan._tag) {
+    case "Step":
+      return [plan]
+    case "Sequence":
+      return plan.plans.flatMap(stepsOf)
+    case "OnError":
+      return [plan.plan, plan.use].flatMap(stepsOf)
+  }
+}
+
+const names = (plan: Plan.Plan) => stepsOf(plan).map(({ leaf }) => leaf.candidate.name)
 
 const verdicts = (plan: Plan.Plan) =>
-  Object.fromEntries(Plan.steps(plan).map(({ leaf, availability }) => [leaf.candidate.name, availability._tag]))
+  Object.fromEntries(stepsOf(plan).map(({ leaf, availability }) => [leaf.candidate.name, availability._tag]))
 
 describe("Plan", () => {
   it("keeps the order of a fallback across named routes and balances", () => {
@@ -82,7 +97,7 @@ describe("Plan", () => {
       large: { capabilities: { contextWindow: 10_000 } },
     })
     const long = call({ messages: [Chat.user("word ".repeat(200))] })
-    assert.deepStrictEqual(Plan.steps(Plan.make(route, long, half))[0]?.availability, {
+    assert.deepStrictEqual(stepsOf(Plan.make(route, long, half))[0]?.availability, {
       _tag: "ContextWindowTooSmall",
       tokens: 250,
       window: 100,
@@ -132,11 +147,166 @@ describe("Plan", () => {
       ),
     )
     const policies = (name: string) => {
-      const [step] = Plan.steps(Plan.make(compiled.get(name)!.route, call(), half))
+      const [step] = stepsOf(Plan.make(compiled.get(name)!.route, call(), half))
       return step!.leaf.policies
     }
     assert.deepStrictEqual([policies("plain").retry.times, policies("plain").retry.base], [7, 1000])
     assert.deepStrictEqual([policies("picky").retry.times, policies("picky").attempt], [0, 3000])
     assert.deepStrictEqual([compiled.get("plain")?.total, compiled.get("picky")?.total], [60_000, 9000])
+  })
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// One by one
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Choices by a seed, the same each time. */
+const chooser = (seed: number) => {
+  let state = seed >>> 0
+  const random = (): number => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return state / 2 ** 32
+  }
+  const below = (limit: number): number => Math.floor(random() * limit)
+  const one = <A>(items: ReadonlyArray<A>): A => items[below(items.length)]!
+  return { random, below, one }
+}
+
+type Chooser = ReturnType<typeof chooser>
+
+const letters = ["a", "b", "c", "d", "e", "f"] as const
+
+const anyRoute = (choose: Chooser, depth: number): Route.Route => {
+  const inner = () => anyRoute(choose, depth - 1)
+  const across = () => [choose.one(letters), ...letters.filter(() => choose.below(2) === 0)] as const
+  const reason = () => choose.one(["Timeout", "RateLimited", "ContextWindowExceeded"] as const)
+  switch (depth === 0 ? choose.below(3) : choose.below(7)) {
+    case 0:
+      return Route.balance(choose.one(strategies), across())
+    case 1:
+      return Route.hedge({ after: choose.one(["100 millis", "p95"] as const), across: across() })
+    case 2:
+      return Route.to(choose.one(letters))
+    case 3:
+      return inner().pipe(Route.onError([reason(), reason()], inner()))
+    case 4:
+      return Route.when([{ if: { tags: ["vip"] }, use: inner() }], inner())
+    default:
+      return Route.fallback(inner(), inner(), inner())
+  }
+}
+
+const anyCandidates = (choose: Chooser) => {
+  const made = candidates(
+    Object.fromEntries(
+      letters.map((name): [string, Partial<Deployment.Options>] => [
+        name,
+        {
+          weight: choose.below(4),
+          ...(choose.below(2) === 0 ? undefined : { price: { input: choose.below(3), output: choose.below(3) } }),
+          ...(choose.below(2) === 0
+            ? undefined
+            : { capabilities: { tools: choose.below(2) === 0, contextWindow: choose.one([1, 1000]) } }),
+        },
+      ]),
+    ),
+  )
+  for (const { health } of made.values()) {
+    if (choose.below(2) === 0) health.recordLatency(choose.below(5))
+    if (choose.below(2) === 0) health.recordFirstToken(choose.below(5))
+    for (let calls = choose.below(4); calls > 0; calls--) health.start()
+  }
+  return made
+}
+
+/** All steps from the first on. */
+const walk = (first: Plan.Step | undefined): ReadonlyArray<Plan.Step> => {
+  const all: Array<Plan.Step> = []
+  for (let step = first; step !== undefined; step = step.next) all.push(step)
+  return all
+}
+
+/** Steps as values: branches by the place of the first step that has them. */
+const shown = (steps: ReadonlyArray<Omit<Plan.Step, "hedge" | "next" | "_tag"> & { readonly hedge: unknown }>) => {
+  const branches = steps.flatMap(({ branch, errorBranches }) => [branch, ...errorBranches])
+  const placeOf = (branch: Plan.ErrorBranch | undefined) => [branch?.after, branches.indexOf(branch)]
+  return steps.map(({ availability, branch, errorBranches, hedge, leaf, peers }) => ({
+    name: leaf.candidate.name,
+    isLast: leaf.atEnd === undefined,
+    availability,
+    peers: peers.map(({ candidate }) => candidate.name),
+    hedge,
+    branch: placeOf(branch),
+    errorBranches: errorBranches.map(placeOf),
+  }))
+}
+
+describe("Plan.first", () => {
+  it.prop(
+    "leads to the steps of the whole plan, one by one",
+    { seed: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2 ** 31 })) },
+    ({ seed }) => {
+      const choose = chooser(seed)
+      const written = anyRoute(choose, 3)
+      const known = anyCandidates(choose)
+      const bound = Result.getOrElse(BoundRoute.make({ route: written }, known, {}), () => undefined)?.get("route")
+      // A balance whose weights are all 0 is a problem of the route.
+      if (bound === undefined) return
+      const request: Chat.Request = {
+        model: "route",
+        messages: [Chat.user("Hello? ".repeat(10))],
+        ...(choose.below(2) === 0 ? undefined : { tools: [{ name: "weather" }] }),
+      }
+      const call = new Call(request, choose.below(2) === 0, { tags: choose.one([[], ["vip"]]) })
+      for (let turn = choose.below(7); turn > 0; turn--) Plan.advanceRoundRobin(bound.route, call)
+      const draws = choose.below(2 ** 31)
+      const eager = EagerPlan.steps(bound.route, call, chooser(draws).random)
+      const lazy = walk(Plan.first(bound.route, call, chooser(draws).random))
+      assert.deepStrictEqual(shown(lazy.map((step) => ({ ...step, hedge: step.hedge?.delay }))), shown(eager))
+      const whole = stepsOf(Plan.make(bound.route, call, chooser(draws).random))
+      assert.deepStrictEqual(shown(whole), shown(lazy))
+    },
+    { arbitrary: { runs: 1000 } },
+  )
+
+  it("makes no more than the steps that are reached", () => {
+    const route = compile(
+      Route.fallback(Route.balance("shuffle", ["a", "b", "c"]), Route.balance("shuffle", ["d", "e"])),
+      {
+        a: {},
+        b: {},
+        c: {},
+        d: {},
+        e: {},
+      },
+    )
+    let draws = 0
+    const random = () => {
+      draws++
+      return 0.5
+    }
+    const first = Plan.first(route, call(), random)
+    assert.strictEqual(draws, 1)
+    assert.strictEqual(first?.next, first?.next)
+    assert.strictEqual(draws, 2)
+    assert.deepStrictEqual(
+      walk(first).map(({ leaf }) => leaf.candidate.name),
+      ["b", "c", "a", "e", "d"],
+    )
+    assert.strictEqual(draws, 5)
+  })
+
+  it("chooses the next deployment of a balance by the state when the call reaches it", () => {
+    const known = candidates({ a: {}, b: {}, c: {} })
+    const compiled = Result.getOrThrow(
+      BoundRoute.make({ route: Route.balance("least-busy", ["a", "b", "c"]) }, known, {}),
+    )
+    const first = Plan.first(compiled.get("route")!.route, call(), half)
+    assert.strictEqual(first?.leaf.candidate.name, "a")
+    known.get("b")!.health.start()
+    assert.deepStrictEqual(
+      walk(first).map(({ leaf }) => leaf.candidate.name),
+      ["a", "c", "b"],
+    )
   })
 })

@@ -4,7 +4,7 @@ import type { Price } from "../../src/model/Cost.ts"
 import type { Health } from "../../src/deployment/Health.ts"
 import * as Strategy from "../../src/route/Strategy.ts"
 
-interface Named extends Strategy.CandidateStats {
+interface Named extends Strategy.Member {
   readonly name: string
 }
 
@@ -13,23 +13,35 @@ const contender = (
   options: { readonly weight?: number; readonly price?: Price; readonly health?: Partial<Health> } = {},
 ): Named => ({
   name,
-  weight: options.weight ?? 1,
-  price: options.price,
-  health: { inFlight: 0, latency: undefined, firstToken: undefined, ...options.health },
+  candidate: {
+    deployment: { weight: options.weight, price: options.price },
+    health: { inFlight: 0, latency: undefined, firstToken: undefined, ...options.health },
+  },
 })
 
-const names = (
+interface Situation extends Strategy.SelectionContext {
+  readonly turn: number
+}
+
+/** All members in the order in which they are tried. */
+const order = (
   strategy: Strategy.Strategy,
-  contenders: ReadonlyArray<Named>,
-  situation: Partial<Strategy.SelectionContext> = {},
-) =>
-  Strategy.order(strategy, contenders, { streaming: false, turn: 0, random: () => 0, ...situation })
+  members: ReadonlyArray<Named>,
+  { turn, ...context }: Situation,
+): ReadonlyArray<Named> => {
+  if (members.length === 0) return []
+  const index = Strategy.next(strategy, members, turn, context)
+  return [members[index]!, ...order(strategy, members.toSpliced(index, 1), { turn: index, ...context })]
+}
+
+const names = (strategy: Strategy.Strategy, contenders: ReadonlyArray<Named>, situation: Partial<Situation> = {}) =>
+  order(strategy, contenders, { streaming: false, turn: 0, random: () => 0, ...situation })
     .map(({ name }) => name)
     .join("")
 
 const abc = [contender("a"), contender("b"), contender("c")]
 
-describe("Strategy.order", () => {
+describe("Strategy.next", () => {
   it("keeps the written order for `ordered`", () => {
     assert.strictEqual(names("ordered", abc), "abc")
   })
@@ -118,10 +130,10 @@ describe("Strategy.order", () => {
         }),
       )
       const before = [...contenders]
-      const order = Strategy.order(strategy, contenders, { streaming, turn, random: () => chance })
+      const tried = order(strategy, contenders, { streaming, turn, random: () => chance })
       assert.deepStrictEqual(contenders, before)
       assert.deepStrictEqual(
-        order.toSorted((a, b) => Number(a.name) - Number(b.name)),
+        tried.toSorted((a, b) => Number(a.name) - Number(b.name)),
         contenders,
       )
     },
