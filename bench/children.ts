@@ -6,6 +6,7 @@ import { once } from "node:events"
 import { createServer as createNetServer, type AddressInfo } from "node:net"
 import type { Server } from "node:http"
 import { fileURLToPath } from "node:url"
+import { killAll } from "./process.ts"
 
 const live = new Set<ChildProcess>()
 
@@ -25,6 +26,11 @@ export const stop = async (child: ChildProcess) => {
   clearTimeout(force)
 }
 
+/** Ends one process and its descendants at once. */
+export const end = (child: ChildProcess) => {
+  if (child.exitCode === null && child.signalCode === null && child.pid !== undefined) killAll(child.pid)
+}
+
 export const stopAll = () => Promise.all([...live].map(stop))
 
 for (const [signal, code] of [
@@ -35,13 +41,13 @@ for (const [signal, code] of [
   if (process.send === undefined) process.once(signal, () => void stopAll().then(() => process.exit(code)))
 }
 process.once("exit", () => {
-  for (const child of live) child.kill("SIGKILL")
+  for (const child of live) end(child)
 })
 
-/** Called by a forked child: listens on a free port, tells the parent, and dies with it. */
-export const announce = (server: Server) => {
+/** Listens on a port, by default a free one. A forked child tells its parent the port, and dies with it. */
+export const announce = (server: Server, port = 0) => {
   process.once("disconnect", () => process.exit())
-  server.listen(0, "127.0.0.1", () => process.send!({ port: (server.address() as AddressInfo).port }))
+  server.listen(port, "127.0.0.1", () => process.send?.({ port: (server.address() as AddressInfo).port }))
 }
 
 /** Starts a file of this folder without waiting for it. */
@@ -68,18 +74,22 @@ export const freePort = async () => {
   return port
 }
 
-/** Starts Node with another project's program and waits until `GET url` returns 200. The error contains the program's output. */
-export const startForeign = async (options: {
+/** A program that listens on a port it is given. */
+export interface Foreign {
   readonly name: string
+  /** Default: Node. */
+  readonly command?: string
   readonly args: ReadonlyArray<string>
   readonly cwd: string
   readonly env?: Readonly<Record<string, string>>
-  readonly url: string
-}) => {
+}
+
+/** Starts a program and calls `ready` until it is true, for at most two minutes. The error contains the program's output. */
+export const startUntil = async (program: Foreign, ready: () => Promise<boolean>, everyMillis: number) => {
   const child = track(
-    spawn(process.execPath, options.args, {
-      cwd: options.cwd,
-      env: { ...process.env, ...options.env },
+    spawn(program.command ?? process.execPath, program.args, {
+      cwd: program.cwd,
+      env: { ...process.env, ...program.env },
       stdio: ["ignore", "pipe", "pipe"],
     }),
   )
@@ -89,15 +99,16 @@ export const startForeign = async (options: {
   }
   child.stdout!.on("data", keep)
   child.stderr!.on("data", keep)
-  const deadline = performance.now() + 30_000
-  while (performance.now() < deadline && child.exitCode === null) {
-    const ready = await fetch(options.url).then(
-      (answer) => answer.ok,
-      () => false,
-    )
-    if (ready) return child
-    await new Promise((resolve) => setTimeout(resolve, 50))
+  child.once("error", (error) => (printed += String(error)))
+  const deadline = performance.now() + 120_000
+  while (performance.now() < deadline && child.exitCode === null && child.pid !== undefined) {
+    if (await ready().catch(() => false)) return child
+    await new Promise((resolve) => setTimeout(resolve, everyMillis))
   }
-  await stop(child)
-  throw new Error(`${options.name} did not become ready\n${printed}`)
+  end(child)
+  throw new Error(`${program.name} did not become ready\n${printed}`)
 }
+
+/** Starts a program and waits until `GET url` returns 200. */
+export const startForeign = ({ url, ...program }: Foreign & { readonly url: string }) =>
+  startUntil(program, () => fetch(url).then(({ ok }) => ok), 50)

@@ -16,6 +16,9 @@ export interface Load {
 export interface Seen {
   readonly requestsPerSecond: number
   readonly eventsPerSecond: number
+  /** All requests and events, those after the end of the time included: what CPU time is divided by. */
+  readonly requests: number
+  readonly events: number
   /** Milliseconds from request to complete response. */
   readonly p50: number
   readonly p99: number
@@ -49,6 +52,7 @@ const run = (load: Load): Promise<Seen> =>
     const whole: Array<number> = []
     const first: Array<number> = []
     let events = 0
+    const late = { requests: 0, events: 0 }
     let open = load.connections
     const began = performance.now()
     const deadline = began + load.seconds * 1000
@@ -61,6 +65,8 @@ const run = (load: Load): Promise<Seen> =>
       resolve({
         requestsPerSecond: whole.length / load.seconds,
         eventsPerSecond: events / load.seconds,
+        requests: whole.length + late.requests,
+        events: events + late.events,
         p50: percentile(latencies, 0.5),
         p99: percentile(latencies, 0.99),
         firstToken: percentile(Float64Array.from(first).sort(), 0.5),
@@ -91,12 +97,15 @@ const run = (load: Load): Promise<Seen> =>
         if (inTime) {
           events += reader.events - before
           if (before < 2 && reader.events >= 2) first.push(now - sent)
-        }
+        } else late.events += reader.events - before
         if (!complete) return
         waiting = false
         if (reader.status !== 200) return reject(new Error(`status ${reader.status}: ${reader.failure}`))
         reader.reset()
-        if (!inTime) return socket.destroy()
+        if (!inTime) {
+          late.requests += 1
+          return socket.destroy()
+        }
         whole.push(now - sent)
         ask()
       })

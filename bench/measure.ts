@@ -1,24 +1,10 @@
-/** One turn of one target: what a client sees, what the process costs. */
+/** What a client sees of a target under a load, and what the load costs the target's process. */
 import type { ChildProcess } from "node:child_process"
 import { once } from "node:events"
-import { readFileSync } from "node:fs"
+import { end } from "./children.ts"
 import type { Load, Report, Seen } from "./load.ts"
-
-/** A server to ask: a target, or the upstream itself. */
-export interface Asked {
-  readonly port: number
-  readonly model: string
-  readonly headers: Readonly<Record<string, string>>
-}
-
-/** Seconds given to each measurement, and to the first warm-up. */
-export interface Pace {
-  readonly warm: number
-  readonly throughput: number
-  readonly latency: number
-  readonly stream: number
-  readonly firstToken: number
-}
+import { cpuMicros } from "./process.ts"
+import type { Asked, Setting, Spec, Target } from "./target.ts"
 
 /** The number of concurrent requests. */
 export const shape = { connections: 32, streams: 16, chunks: 200, paceMillis: 2 }
@@ -28,8 +14,11 @@ const messages = [
   { role: "user", content: "Who goes on when the lead actor cannot, and how does the audience find out?" },
 ]
 
-const whole = (asked: Asked) => ({ model: asked.model, messages, temperature: 0.7, max_tokens: 256 })
-const streamed = (asked: Asked, chunks: number, pace: number) => ({
+/** The body of a short request that is not streamed. */
+export const whole = (asked: Asked) => ({ model: asked.model, messages, temperature: 0.7, max_tokens: 256 })
+
+/** The body of a request for a stream of `chunks`, with `pace` milliseconds between them. */
+export const streamed = (asked: Asked, chunks: number, pace: number) => ({
   model: asked.model,
   messages,
   stream: true,
@@ -38,7 +27,7 @@ const streamed = (asked: Asked, chunks: number, pace: number) => ({
 })
 
 /** Asks the load generator for one measurement. */
-export const ask = async (generator: ChildProcess, load: Load): Promise<Seen> => {
+const ask = async (generator: ChildProcess, load: Load): Promise<Seen> => {
   generator.send(load)
   const timeout = AbortSignal.timeout(load.seconds * 1000 + 20_000)
   const [report] = (await once(generator, "message", { signal: timeout })) as [Report]
@@ -46,77 +35,97 @@ export const ask = async (generator: ChildProcess, load: Load): Promise<Seen> =>
   return report.seen
 }
 
+/** Puts a target under load for some seconds. */
+export const press = ({ generator }: Setting, asked: Asked, body: object, connections: number, seconds: number) =>
+  ask(generator, { port: asked.port, headers: asked.headers, body, connections, seconds })
+
+/** Measures a target under a load, after a moment of the same load. CPU time is in microseconds. */
+export const measured = async (
+  setting: Setting,
+  target: Target,
+  body: object,
+  connections: number,
+  seconds: number,
+) => {
+  await press(setting, target, body, connections, Math.min(0.3, seconds / 4))
+  const before = cpuMicros(target.child.pid!)
+  const seen = await press(setting, target, body, connections, seconds)
+  return { ...seen, cpu: cpuMicros(target.child.pid!) - before }
+}
+
+/** One call. */
+export const post = (asked: Asked, body: object) =>
+  fetch(`http://127.0.0.1:${asked.port}/v1/chat/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json", authorization: "Bearer x", ...asked.headers },
+    body: JSON.stringify(body),
+  })
+
 /** Fails unless the target returns the upstream's response, complete and streamed: a fast error is no response. */
 export const check = async (asked: Asked) => {
-  const post = async (body: object) => {
-    const answer = await fetch(`http://127.0.0.1:${asked.port}/v1/chat/completions`, {
-      method: "POST",
-      headers: { "content-type": "application/json", authorization: "Bearer x", ...asked.headers },
-      body: JSON.stringify(body),
-    })
+  const text = async (body: object) => {
+    const answer = await post(asked, body)
     return `${answer.status} ${await answer.text()}`
   }
-  const answer = await post(whole(asked))
+  const answer = await text(whole(asked))
   if (!/^200 .*knows every line/s.test(answer)) throw new Error(`unexpected answer: ${answer}`)
-  const stream = await post(streamed(asked, 5, shape.paceMillis))
+  const stream = await text(streamed(asked, 5, shape.paceMillis))
   const contents = stream.match(/ understudy/g)?.length ?? 0
   if (!stream.startsWith("200 ") || contents !== 5 || !stream.trimEnd().endsWith("data: [DONE]"))
     throw new Error(`unexpected stream: ${stream}`)
 }
 
-const residentMegabytes = (pid: number) =>
-  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024
-
-/** CPU time spent so far, in microseconds; the kernel counts in hundredths of a second. */
-const cpuMicros = (pid: number) => {
-  const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
-  return (Number(fields[11]) + Number(fields[12])) * 10_000
+/** A target that runs, with what was measured of it in each round. */
+export interface Running<A> {
+  readonly spec: Spec
+  readonly target: Target
+  readonly samples: Array<A>
 }
 
-export interface Sample {
-  readonly throughput: number
-  readonly loadedP99: number
-  readonly cpu: number
-  readonly p50: number
-  readonly p99: number
-  readonly events: number
-  readonly cpuEvent: number
-  readonly firstToken: number
-  readonly memory: number
-}
-
-/** Memory of a process that has started and answered nothing yet, in megabytes. */
-export const idleMemory = residentMegabytes
-
-export const warm = async (generator: ChildProcess, asked: Asked, seconds: number) => {
-  const load = { port: asked.port, headers: asked.headers, seconds: seconds / 2 }
-  await ask(generator, { ...load, body: whole(asked), connections: shape.connections })
-  await ask(generator, { ...load, body: streamed(asked, shape.chunks, 0), connections: shape.streams })
-}
-
-/** One turn: throughput, latency, streaming, first token, in that order, each after a moment of the same load. */
-export const turn = async (generator: ChildProcess, asked: Asked, pid: number, pace: Pace): Promise<Sample> => {
-  const measured = async (seconds: number, body: object, connections: number) => {
-    const load = { port: asked.port, headers: asked.headers, body, connections }
-    await ask(generator, { ...load, seconds: Math.min(0.3, seconds / 4) })
-    const before = cpuMicros(pid)
-    const seen = await ask(generator, { ...load, seconds })
-    return { ...seen, cpuPerSecond: (cpuMicros(pid) - before) / seconds }
+/** Starts those of the targets that the run includes, and checks their answers. `optional` ones may fail to start. */
+export const startAll = async <A>(
+  setting: Setting,
+  specs: ReadonlyArray<Spec>,
+  optional = false,
+): Promise<ReadonlyArray<Running<A>>> => {
+  const running: Array<Running<A>> = []
+  for (const spec of specs.filter(({ name }) => setting.includes(name))) {
+    setting.say(`starting ${spec.title}`)
+    try {
+      const target = await spec.start(setting)
+      await check(target)
+      running.push({ spec, target, samples: [] })
+    } catch (error) {
+      setting.say(`${spec.title} is left out: ${error instanceof Error ? error.message : String(error)}`)
+      if (!optional) process.exitCode = 1
+    }
   }
-  const loaded = await measured(pace.throughput, whole(asked), shape.connections)
-  const alone = await measured(pace.latency, whole(asked), 1)
-  const stream = await measured(pace.stream, streamed(asked, shape.chunks, 0), shape.streams)
-  const paced = await measured(pace.firstToken, streamed(asked, 4, shape.paceMillis), 1)
-  return {
-    throughput: loaded.requestsPerSecond,
-    loadedP99: loaded.p99,
-    cpu: loaded.cpuPerSecond / loaded.requestsPerSecond,
-    p50: alone.p50,
-    p99: alone.p99,
-    events: stream.eventsPerSecond,
-    cpuEvent: stream.cpuPerSecond / stream.eventsPerSecond,
-    firstToken: paced.firstToken,
-    memory: residentMegabytes(pid),
+  return running
+}
+
+/** Measures each target once a round, one after another, so that noise affects all of them. */
+export const interleave = async <A>(
+  setting: Setting,
+  running: ReadonlyArray<Running<A>>,
+  turn: (target: Target, spec: Spec) => Promise<A>,
+  tell: (sample: A) => string,
+) => {
+  for (let round = 1; round <= setting.rounds; round++) {
+    for (const { samples, spec, target } of running) {
+      const sample = await turn(target, spec).catch((cause: unknown) => {
+        throw new Error(`${spec.title} failed under load`, { cause })
+      })
+      samples.push(sample)
+      setting.say(`round ${round}/${setting.rounds} ${spec.title.padEnd(20)} ${tell(sample)}`)
+    }
   }
 }
+
+/** One value for each target. */
+export const each = <A>(running: ReadonlyArray<Running<A>>, value: (samples: ReadonlyArray<A>) => number) =>
+  Object.fromEntries(running.map(({ samples, spec }) => [spec.name, value(samples)]))
+
+export const columns = (running: ReadonlyArray<Running<unknown>>) =>
+  running.map(({ spec: { name, title } }) => ({ name, title }))
+
+export const endAll = (running: ReadonlyArray<Running<unknown>>) => running.forEach(({ target }) => end(target.child))

@@ -1,6 +1,6 @@
 /**
  * The bare proxy: what Node costs by itself, with no routing, no policy, no parsing. `node:http` in front, `undici.Pool`
- * behind. Its one argument is the upstream's origin.
+ * behind. Its arguments are the upstream's origin and, optionally, the port to listen on.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import { Pool } from "undici"
@@ -27,4 +27,4 @@ const respond = (request: IncomingMessage, response: ServerResponse) => {
   })
 }
 
-announce(createServer({ keepAliveTimeout: 600_000, requestTimeout: 0 }, respond))
+announce(createServer({ keepAliveTimeout: 600_000, requestTimeout: 0 }, respond), Number(process.argv[3] ?? 0))

@@ -1,105 +1,74 @@
 /**
- * `npm run bench`: the bare proxy, the gateway, the same translating, and Portkey in front of one stand-in upstream, in
- * interleaved rounds; then how long a long conversation takes to read.
+ * `npm run bench`: what the gateway costs, beside the bare proxy and, with `--against`, another revision, in interleaved
+ * rounds in front of one stand-in upstream.
  *
- *     npm run bench -- [--quick] [--rounds N] [--only proxy,gateway,translating,portkey] [--profile]
+ *     npm run bench -- [--quick] [--rounds N] [--against REV] [--part calls,…] [--only proxy,gateway,…] [--profile]
  */
 import { once } from "node:events"
 import { mkdtempSync, rmSync } from "node:fs"
 import { cpus, tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
-import { start as startChild, startServer, stop, stopAll } from "./children.ts"
-import { check, idleMemory, type Pace, type Sample, shape, turn, warm } from "./measure.ts"
+import { calls } from "./calls.ts"
+import { start as startChild, startServer, stopAll } from "./children.ts"
 import { summarise } from "./profile.ts"
-import { type Result, render } from "./table.ts"
-import { type Name, names, start, type Target, titles } from "./targets.ts"
+import { checkout } from "./revision.ts"
+import { start } from "./startup.ts"
+import { type Bar, render, renderBars, type Section } from "./table.ts"
+import type { Setting } from "./target.ts"
+
+const parts: Readonly<Record<string, (setting: Setting) => Promise<Section>>> = { start, calls }
+/** A file that prints its own table, in a process of its own. */
+const apart = "decode"
+const names = [...Object.keys(parts), apart]
 
 const { values: flags } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
     rounds: { type: "string" },
+    against: { type: "string" },
+    part: { type: "string" },
     only: { type: "string" },
     profile: { type: "boolean", default: false },
   },
 })
-const chosen = flags.only === undefined ? names : names.filter((name) => flags.only!.split(",").includes(name))
+const quickly = ["start", "calls"]
+const chosen = flags.part?.split(",") ?? (flags.quick ? quickly : names)
 const rounds = Number(flags.rounds ?? (flags.quick ? 2 : 5))
-if (chosen.length === 0 || !Number.isInteger(rounds) || rounds < 1) {
-  console.error(`--only takes some of ${names.join(",")}; --rounds a number from 1`)
+if (!chosen.every((part) => names.includes(part)) || !Number.isInteger(rounds) || rounds < 1) {
+  console.error(`--part takes some of ${names.join(",")}; --rounds a number from 1`)
   process.exit(2)
 }
-const pace: Pace = flags.quick
-  ? { warm: 5, throughput: 1.5, latency: 1, stream: 1.5, firstToken: 1 }
-  : { warm: 16, throughput: 4, latency: 2, stream: 4, firstToken: 2 }
-
+const only = flags.only?.split(",")
 const say = (text: string) => console.error(text)
+const folder = mkdtempSync(join(tmpdir(), "understudy-bench-"))
+process.once("exit", () => rmSync(folder, { recursive: true, force: true }))
 
-const measure = async (folder: string) => {
-  const upstream = await startServer("upstream.ts")
-  const generator = startChild("load.ts")
+const measure = async () => {
+  const against = flags.against === undefined ? undefined : await checkout(flags.against)
   const profile = flags.profile ? mkdtempSync(join(tmpdir(), "understudy-profile-")) : undefined
-  const direct = { port: upstream.port, model: "stand-in", headers: {} }
-  const running: Array<{
-    readonly name: Name
-    readonly target: Target
-    readonly result: Result & { samples: Array<Sample> }
-  }> = []
-  for (const name of chosen) {
-    say(`starting ${titles[name]}`)
-    try {
-      const target = await start[name]({ upstream: upstream.port, folder, profile })
-      const idle = idleMemory(target.child.pid!)
-      await check(target)
-      running.push({ name, target, result: { idle, samples: [] } })
-    } catch (error) {
-      say(`${titles[name]} is left out: ${error instanceof Error ? error.message : String(error)}`)
-      // Portkey needs a network the first time; the others have no excuse.
-      if (name !== "portkey") process.exitCode = 1
-    }
-  }
-  await warm(generator, direct, 1)
-  for (const { target } of running) await warm(generator, target, pace.warm)
-  const directSamples: Array<Sample> = []
-  for (let round = 1; round <= rounds; round++) {
-    directSamples.push(await turn(generator, direct, upstream.child.pid!, pace))
-    for (const { name, target, result } of running) {
-      const sample = await turn(generator, target, target.child.pid!, pace).catch((cause: unknown) => {
-        throw new Error(`${titles[name]} failed under load`, { cause })
-      })
-      result.samples.push(sample)
-      const { throughput, p50, events, firstToken } = sample
-      say(
-        `round ${round}/${rounds} ${titles[name].padEnd(16)} ${throughput.toFixed(0)} requests/s · p50 ${p50.toFixed(3)} ms · ` +
-          `${events.toFixed(0)} events/s · first token ${firstToken.toFixed(3)} ms`,
-      )
-    }
-  }
-  for (const { target } of running) await stop(target.child)
-  const results = {
-    direct: directSamples,
-    targets: Object.fromEntries(running.map(({ name, result }) => [name, result])),
-  }
+  const upstream = { ...(await startServer("upstream.ts")), model: "stand-in", headers: {} }
+  const generator = startChild("load.ts")
+  const includes = (name: string) => only === undefined || only.includes(name)
+  const setting = { upstream, folder, generator, rounds, quick: flags.quick, against, profile, includes, say }
   const processors = cpus()
   console.log(
     `Node ${process.versions.node}, ${processors.length} × ${processors[0]?.model.trim()}: the target, the upstream and the load ` +
-      `generator share ${processors.length === 1 ? "the one core" : `these ${processors.length} cores`}.\n` +
-      `Medians of ${rounds} interleaved rounds; streams of ${shape.chunks} chunks. Straight at the upstream: ` +
-      `${Math.max(...directSamples.map((sample) => sample.throughput)).toFixed(0)} requests a second, ` +
-      `${Math.max(...directSamples.map((sample) => sample.events)).toFixed(0)} events a second.\n`,
+      `generator share ${processors.length === 1 ? "the one core" : `these ${processors.length} cores`}.\n`,
   )
-  console.log(render(results))
-  if (flags.only === undefined) {
-    console.log()
-    await once(startChild("decode.ts"), "exit")
+  const bars: Array<Bar> = []
+  for (const part of Object.keys(parts).filter((part) => chosen.includes(part))) {
+    const section = await parts[part]!(setting)
+    console.log(`${render(section)}\n`)
+    bars.push(...section.bars)
   }
+  if (bars.length > 0) console.log(`${renderBars(bars)}\n`)
+  if (chosen.includes(apart)) await once(startChild(`${apart}.ts`), "exit")
   if (profile !== undefined) console.log(`\n${summarise(profile, 40)}`)
 }
 
-const folder = mkdtempSync(join(tmpdir(), "understudy-bench-"))
-process.once("exit", () => rmSync(folder, { recursive: true, force: true }))
 try {
-  await measure(folder)
+  await measure()
 } finally {
   await stopAll()
 }

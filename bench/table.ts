@@ -1,17 +1,35 @@
-/** Samples to a Markdown table: medians, ratios, and the bars the project holds itself to. */
-import type { Sample } from "./measure.ts"
-import { type Name, names, titles } from "./targets.ts"
+/** Measurements as Markdown tables, and the bars they are judged by. */
 
-/** What was seen of one target over all rounds. */
-export interface Result {
-  readonly idle: number
-  readonly samples: ReadonlyArray<Sample>
+/** The values of one row by the name of the column. */
+export type Values = Readonly<Record<string, number | undefined>>
+
+export interface Row {
+  readonly title: string
+  readonly digits: number
+  readonly values: Values
 }
 
-export interface Results {
-  /** The load generator straight at the upstream: what every delay is added to. */
-  readonly direct: ReadonlyArray<Sample>
-  readonly targets: Partial<Readonly<Record<Name, Result>>>
+/** A column of quotients. It is left out if one of the two was not measured. */
+export interface Ratio {
+  readonly of: string
+  readonly to: string
+}
+
+/** What a value should be. A value that was not measured is not judged. */
+export interface Bar {
+  readonly title: string
+  readonly value: number | undefined
+  readonly atLeast?: number
+  readonly atMost?: number
+}
+
+export interface Section {
+  readonly title: string
+  readonly note?: string
+  readonly columns: ReadonlyArray<{ readonly name: string; readonly title: string }>
+  readonly ratios: ReadonlyArray<Ratio>
+  readonly rows: ReadonlyArray<Row>
+  readonly bars: ReadonlyArray<Bar>
 }
 
 export const median = (values: ReadonlyArray<number>) => {
@@ -20,79 +38,17 @@ export const median = (values: ReadonlyArray<number>) => {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
 }
 
-type Values = Partial<Readonly<Record<Name, number>>>
+export const ratio = (values: Values, of: string, to: string) =>
+  values[of] === undefined || values[to] === undefined ? undefined : values[of] / values[to]
 
-interface Row {
-  readonly title: string
-  readonly digits: number
-  readonly of: (result: Result, direct: ReadonlyArray<Sample>) => number
-}
-
-const field = (samples: ReadonlyArray<Sample>, name: keyof Sample) => median(samples.map((sample) => sample[name]))
-const seen = (title: string, name: keyof Sample, digits: number): Row => ({
-  title,
-  digits,
-  of: (result) => field(result.samples, name),
-})
-const added = (title: string, name: keyof Sample): Row => ({
-  title,
-  digits: 3,
-  of: (result, direct) => field(result.samples, name) - field(direct, name),
-})
-
-const throughput = seen("requests a second, 32 connections", "throughput", 0)
-const addedLatency = added("added by it, p50, ms", "p50")
-const cpu = seen("CPU a request, µs", "cpu", 0)
-const cpuEvent = seen("CPU a streamed event, µs", "cpuEvent", 1)
-const events = seen("streamed events a second, 16 connections", "events", 0)
-
-const rows: ReadonlyArray<Row> = [
-  throughput,
-  cpu,
-  seen("p99 under that load, ms", "loadedP99", 2),
-  seen("latency, 1 connection, p50, ms", "p50", 3),
-  seen("latency, 1 connection, p99, ms", "p99", 3),
-  addedLatency,
-  events,
-  cpuEvent,
-  added("first token delayed by, p50, ms", "firstToken"),
-  { title: "memory idle, MB", digits: 0, of: (result) => result.idle },
-  { title: "memory after load, MB", digits: 0, of: (result) => result.samples.at(-1)!.memory },
-]
-
-const bars: ReadonlyArray<{
-  readonly title: string
-  readonly row: Row
-  /** Default: the gateway. */
-  readonly of?: Name
-  readonly against: Name
-  readonly atLeast?: number
-  readonly below?: number
-}> = [
-  { title: "throughput of the bare proxy", row: throughput, against: "proxy", atLeast: 0.3 },
-  { title: "throughput of Portkey", row: throughput, against: "portkey", atLeast: 3 },
-  { title: "added latency of Portkey", row: addedLatency, against: "portkey", below: 0.6 },
-  { title: "streamed events of the bare proxy", row: events, against: "proxy", atLeast: 0.5 },
-  { title: "CPU of translating, of passing through", row: cpu, of: "translating", against: "gateway", below: 2 },
-  { title: "the same, a streamed event", row: cpuEvent, of: "translating", against: "gateway", below: 2 },
-]
-
-const values = (row: Row, results: Results): Values =>
-  Object.fromEntries(
-    names.flatMap((name) => {
-      const result = results.targets[name]
-      return result === undefined ? [] : [[name, row.of(result, results.direct)] as const]
-    }),
-  )
-
-const ratio = (of: Values, name: Name, against: Name) =>
-  of[name] === undefined || of[against] === undefined ? undefined : of[name] / of[against]
-
-const ratios: ReadonlyArray<{ readonly title: string; readonly name: Name; readonly against: Name }> = [
-  { title: "Understudy ÷ proxy", name: "gateway", against: "proxy" },
-  { title: "Understudy ÷ Portkey", name: "gateway", against: "portkey" },
-  { title: "translating ÷ Understudy", name: "translating", against: "gateway" },
-]
+/** A bar on the quotient of two columns of a row. */
+export const bar = (
+  title: string,
+  row: Row,
+  of: string,
+  to: string,
+  limits: { readonly atLeast: number } | { readonly atMost: number },
+): Bar => ({ title, value: ratio(row.values, of, to), ...limits })
 
 export const number = (value: number | undefined, digits: number) =>
   value === undefined
@@ -101,24 +57,28 @@ export const number = (value: number | undefined, digits: number) =>
 
 export const line = (cells: ReadonlyArray<string>) => `| ${cells.join(" | ")} |`
 
-export const render = (results: Results): string => {
-  const head = ["", ...names.map((name) => titles[name]), ...ratios.map(({ title }) => title)]
-  const body = rows.map((row) => {
-    const of = values(row, results)
-    return line([
-      row.title,
-      ...names.map((name) => number(of[name], row.digits)),
-      ...ratios.map(({ against, name }) => number(ratio(of, name, against), 2)),
-    ])
-  })
-  const judged = bars.flatMap((bar) => {
-    const share = ratio(values(bar.row, results), bar.of ?? "gateway", bar.against)
-    if (share === undefined) return []
-    const passed = bar.atLeast === undefined ? share < bar.below! : share >= bar.atLeast
-    const wanted = bar.atLeast === undefined ? `under ${bar.below}` : `at least ${bar.atLeast}`
-    return [line([bar.title, wanted, number(share, 2), passed ? "pass" : "**FAIL**"])]
-  })
-  const table = [line(head), line(["---", ...head.slice(1).map(() => "---:")]), ...body]
-  if (judged.length === 0) return table.join("\n")
-  return [...table, "", line(["bar", "wanted", "is", ""]), line(["---", "---:", "---:", "---"]), ...judged].join("\n")
+const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>) =>
+  [head, ["---", ...head.slice(1).map(() => "---:")], ...rows].map(line).join("\n")
+
+export const render = ({ columns, note, ratios, rows, title }: Section): string => {
+  const titles = new Map(columns.map((column) => [column.name, column.title]))
+  const shown = ratios.filter(({ of, to }) => titles.has(of) && titles.has(to))
+  const head = [title, ...titles.values(), ...shown.map(({ of, to }) => `${titles.get(of)} ÷ ${titles.get(to)}`)]
+  const body = rows.map(({ digits, title, values }) => [
+    title,
+    ...columns.map(({ name }) => number(values[name], digits)),
+    ...shown.map(({ of, to }) => number(ratio(values, of, to), 2)),
+  ])
+  return `${note === undefined ? "" : `${note}\n\n`}${table(head, body)}`
 }
+
+export const renderBars = (bars: ReadonlyArray<Bar>): string =>
+  table(
+    ["target", "wanted", "is", ""],
+    bars.flatMap(({ atLeast, atMost, title, value }) => {
+      if (value === undefined) return []
+      const passed = value >= (atLeast ?? -Infinity) && value <= (atMost ?? Infinity)
+      const wanted = atLeast === undefined ? `at most ${atMost}` : `at least ${atLeast}`
+      return [[title, wanted, number(value, 2), passed ? "pass" : "**FAIL**"]]
+    }),
+  )
