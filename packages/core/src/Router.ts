@@ -326,11 +326,14 @@ const complete = <Request extends AnyRequest, A>(
   withRoute(router, request.model, (route, now, clock) => {
     const call = new Call(request, false, options, now)
     const recorder = router.openRecord(route.name, call)
-    const execution = CallExecutor.begin(route, call, recorder)
+    const execution = CallExecutor.begin(route, call, recorder, clock)
     const { receipt } = recorder
-    return run(execution).pipe(
-      Effect.onExit((exit) => Effect.sync(() => recorder.ended(exit, clock.currentTimeMillisUnsafe()))),
-      Effect.map((response) => ({ response, receipt, deadline: execution.deadline.at, write: route.write })),
+    return Effect.map(
+      Effect.onExitPrimitive(run(execution), (exit) => {
+        recorder.ended(exit, clock.currentTimeMillisUnsafe())
+        return undefined
+      }),
+      (response) => ({ response, receipt, deadline: execution.deadline.at, write: route.write }),
     )
   })
 
@@ -344,7 +347,7 @@ const chatStream = (
     Effect.flatMap(Effect.scope, (scope) => {
       const call = new Call(request, true, options, now)
       const recorder = router.openRecord(route.name, call)
-      const execution = CallExecutor.begin(route, call, recorder)
+      const execution = CallExecutor.begin(route, call, recorder, clock)
       const fresh = () => Effect.map(CallExecutor.stream(router, execution, scope), StreamRecovery.protect)
       const started = router.caches.get(route.name)?.stream(call, recorder, fresh) ?? fresh()
       const end = (exit: Exit.Exit<unknown, unknown>) => recorder.streamClosed(exit, clock.currentTimeMillisUnsafe())

@@ -153,10 +153,12 @@ const limiter = (
   withFallback: WithFallback,
   shared: RateLimiter.RateLimiter,
   local: RateLimiter.RateLimiter,
-): RateLimiter.RateLimiter => {
+): RateLimit.Limiter => {
   const isUnavailable = ({ reason }: RateLimiter.RateLimiterError) => reason._tag === "RateLimitStoreError"
   return {
     ...local,
+    // Those of Redis count.
+    counters: undefined,
     consume: (options) => withFallback(shared.consume(options), local.consume(options), isUnavailable),
     adaptiveConsume: (options) =>
       withFallback(shared.adaptiveConsume(options), local.adaptiveConsume(options), isUnavailable),

@@ -10,7 +10,9 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Random from "effect/Random"
 import { CircuitBreakerStore } from "effect/persistence/CircuitBreaker"
+import * as RateLimiter from "effect/persistence/RateLimiter"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
@@ -24,6 +26,8 @@ import { reasonTags } from "../src/model/ProviderError.ts"
 import type { Reason } from "../src/model/ProviderError.ts"
 import * as Explain from "../src/inspect/Explain.ts"
 import * as RateLimit from "../src/admission/RateLimit.ts"
+import type { Receipt } from "../src/receipt/Receipt.ts"
+import type { RouterError } from "../src/execution/RouterError.ts"
 import * as Cooldowns from "../src/admission/Cooldowns.ts"
 import * as Route from "../src/route/Route.ts"
 import * as Router from "../src/Router.ts"
@@ -101,6 +105,8 @@ const watched = (admitted: Array<string>) =>
       const store = Context.get(context, CircuitBreakerStore)
       return {
         ...store,
+        // Asked by effects.
+        circuits: undefined,
         admit: (key) =>
           Effect.andThen(
             Effect.sync(() => admitted.push(key)),
@@ -109,6 +115,32 @@ const watched = (admitted: Array<string>) =>
       }
     }),
   )
+
+/** State in memory that is asked by effects alone, as shared state is. */
+const askedByEffects = Layer.mergeAll(
+  Layer.effect(
+    CircuitBreakerStore,
+    Effect.map(Layer.build(Circuit.layerStore), (context): Circuit.Store => ({
+      ...Context.get(context, CircuitBreakerStore),
+      circuits: undefined,
+    })),
+  ),
+  Layer.effect(
+    RateLimiter.RateLimiter,
+    Effect.map(Layer.build(RateLimit.layerMemory), (context): RateLimit.Limiter => ({
+      ...Context.get(context, RateLimiter.RateLimiter),
+      counters: undefined,
+    })),
+  ),
+  Layer.effect(
+    Cooldowns.Cooldowns,
+    Effect.sync(() => {
+      const local = Cooldowns.makeMemory()
+      return { ...local, read: (key: string) => Effect.sync(() => local.until(key)) }
+    }),
+  ),
+  CacheStore.layerMemory,
+)
 
 /** One router told by a seed, called a few times at once; what was planned, what was done. */
 const world = (seed: number) => {
@@ -134,6 +166,7 @@ const world = (seed: number) => {
   return {
     scripts,
     admitted,
+    options,
     layer: Layer.provide(options, [
       watched(admitted),
       RateLimit.layerMemory,
@@ -231,6 +264,64 @@ describe("any route", () => {
         for (const { inFlight } of yield* router.status) assert.strictEqual(inFlight, 0)
       }).pipe(Effect.scoped, Effect.provide(layer))
     },
+    { arbitrary: { runs: 150 } },
+  )
+})
+
+describe("state in memory", () => {
+  /** Everything that can be seen of a few calls: their events, their receipts, and what callers got. */
+  const observed = (seed: number, stores: typeof askedByEffects) => {
+    const { options, scripts, streaming, tags } = world(seed)
+    return Effect.gen(function* () {
+      const router = yield* Router.Router
+      const calls: Array<string> = []
+      const events: Array<unknown> = []
+      const numbered = (value: object): unknown =>
+        JSON.parse(
+          JSON.stringify(value, (name, each: unknown) => {
+            if (name === "call" || name === "id") return calls.indexOf(String(each))
+            // Effect rounds a duration to nanoseconds.
+            return typeof each === "number" ? Math.round(each * 1000) / 1000 : each
+          }),
+        )
+      yield* router.subscribe((event) => {
+        if (!calls.includes(event.call)) calls.push(event.call)
+        events.push(numbered(event))
+      })
+      type Seen = { readonly answer: unknown; readonly receipt: Receipt }
+      const call: Effect.Effect<Seen, RouterError> = streaming
+        ? Effect.scoped(
+            Effect.flatMap(router.chatStream(request, { tags }), ({ frames, receipt }) =>
+              Effect.map(Stream.runCollect(frames), (answer): Seen => ({ answer, receipt })),
+            ),
+          )
+        : Effect.map(router.chat(request, { tags }), ({ receipt, response }) => ({ answer: response, receipt }))
+      for (let turn = 0; turn < 3; turn++) {
+        const fiber = yield* Effect.forkChild(
+          Effect.all([Effect.result(call), Effect.result(call)], { concurrency: "unbounded" }),
+        )
+        yield* TestClock.adjust("10 minutes")
+        for (const result of yield* Fiber.join(fiber)) events.push(numbered(result))
+      }
+      return { events, requests: scripts.map((script) => script.requests.length), status: yield* router.status }
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(Layer.provide(options, stores)),
+      Random.withSeed(seed),
+      Effect.provide(TestClock.layer()),
+    )
+  }
+
+  it.effect.prop(
+    "gives the same events, receipts and answers whether it is asked at once or by effects",
+    seeds,
+    ({ seed }) =>
+      Effect.gen(function* () {
+        const atOnce = yield* observed(seed, Router.layerMemory)
+        const byEffects = yield* observed(seed, askedByEffects)
+        assert.isAbove(atOnce.events.length, 6)
+        assert.deepStrictEqual(atOnce, byEffects)
+      }),
     { arbitrary: { runs: 150 } },
   )
 })

@@ -65,7 +65,8 @@ describe("SharedState", () => {
       assert.strictEqual(yield* degraded, "1")
 
       const { asked } = world
-      const acquire = RateLimit.tryAcquire({ limiter, name: "a", limits: { rpm: 1 }, tokens: 0 })
+      const buckets = RateLimit.buckets("a", { rpm: 1 })
+      const acquire = Effect.clockWith((clock) => RateLimit.tryAcquire({ limiter, buckets, tokens: 0 }, clock))
       yield* acquire
       assert.strictEqual((yield* Effect.flip(acquire)).limit, "rpm")
       assert.isFalse((yield* Effect.scoped(circuits.admit("a"))).probe)

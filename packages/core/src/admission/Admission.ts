@@ -3,13 +3,15 @@
  * a rejection that names the one that refused.
  *
  * An admitted attempt must settle its permit exactly once, however it ends.
+ *
+ * Over stores in memory, every function but `peek` runs as it is called and returns an exit, so that a usual call costs no
+ * effect here: call them where their effect is to run. Shared stores make the same functions return effects to run.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as CircuitBreaker from "effect/persistence/CircuitBreaker"
-import type * as RateLimiter from "effect/persistence/RateLimiter"
 import * as Scope from "effect/Scope"
 import type { Call, Operation } from "../model/Call.ts"
 import { operations } from "../model/Call.ts"
@@ -26,7 +28,7 @@ import { Rejected } from "../model/SkipReason.ts"
 /** The stores of circuits, rate limits and cooldowns: in memory, or shared by several gateways. */
 export interface Stores {
   readonly circuits: Circuit.Store
-  readonly limiter: RateLimiter.RateLimiter
+  readonly limiter: RateLimit.Limiter
   readonly cooldowns: Cooldowns["Service"]
 }
 
@@ -46,7 +48,7 @@ export interface Permit {
   /** Whether the attempt is the probe of a half-open circuit. */
   readonly probe: boolean
   /** Records a success before the end: for a stream, at its first output. */
-  readonly recordSuccess: Effect.Effect<void>
+  readonly recordSuccess: () => Effect.Effect<void>
   readonly settle: (outcome: Outcome) => Effect.Effect<void>
 }
 
@@ -54,65 +56,123 @@ export interface Permit {
  * Admits an attempt. `bypassCircuit` ignores the circuit, and records nothing there: for the one attempt that is made when
  * every deployment was refused. Cooldown and limits still hold.
  */
-export const admit = Effect.fnUntraced(function* (
+export const admit = (
   stores: Stores,
   candidate: Candidate,
   call: Call,
+  clock: Clock.Clock,
   bypassCircuit: boolean,
-): Effect.fn.Return<Permit, Rejected> {
-  const key = candidate.keys[call.operation]
-  const cooldown = yield* acquireCooldown(stores, candidate, key)
-  const acquiring = bypassCircuit ? Effect.succeed(bypassed) : acquireCircuit(stores, candidate, call)
-  const circuit = yield* cooldown ? Effect.onError(acquiring, () => stores.cooldowns.release(key)) : acquiring
-  const rejection = yield* acquireLimits(stores, candidate, call)
-  if (rejection !== undefined) {
-    yield* circuit.release("ignore")
-    if (cooldown) yield* stores.cooldowns.release(key)
-    return yield* reject(rejection)
-  }
-  candidate.health.start()
-  return {
-    probe: circuit.probe,
-    recordSuccess: recordSuccess(stores, key, cooldown, circuit),
-    settle: (outcome) => {
-      candidate.health.end()
-      candidate.health.recordOutcome(call.operation, outcome.action)
-      const limits = releaseLimits(stores, candidate, call, outcome)
-      const released = Effect.andThen(
-        circuit.release(outcome.action),
-        outcome.account === true
-          ? Effect.andThen(tripOtherOperations(stores, candidate, call.operation), limits)
-          : limits,
-      )
-      return cooldown || outcome.action === "cooldown"
-        ? Effect.andThen(settleCooldown(stores, candidate, key, cooldown, outcome), released)
-        : released
-    },
-  }
-})
-
-const recordSuccess = (stores: Stores, key: string, cooldown: boolean, circuit: CircuitPermit): Effect.Effect<void> => {
-  const closed = circuit.probe ? circuit.record(undefined) : Effect.void
-  return cooldown ? Effect.andThen(stores.cooldowns.end(key), closed) : closed
-}
+): Effect.Effect<Permit, Rejected> =>
+  Effect.flatMapEager(acquireCooldown(stores, candidate, candidate.keys[call.operation], clock), (cooldown) =>
+    Effect.flatMapEager(
+      bypassCircuit ? Effect.succeed(bypassed) : guarded(stores, candidate, call, clock, cooldown),
+      (circuit) => {
+        const permit = new AttemptPermit(stores, candidate, call, clock, cooldown, circuit)
+        return Effect.flatMapEager(acquireLimits(stores, candidate, call, clock), (rejection) => {
+          if (rejection === undefined) return Effect.succeed(permit)
+          return Effect.flatMapEager(permit.release(), () => reject(rejection))
+        })
+      },
+    ),
+  )
 
 /** Admits an operation that the vendor limits separately, such as counting tokens: only its cooldown and circuit can refuse it. */
-export const admitAside = Effect.fnUntraced(function* (
+export const admitAside = (
   stores: Stores,
   candidate: Candidate,
   call: Call,
-): Effect.fn.Return<Pick<Permit, "settle">, Rejected> {
+  clock: Clock.Clock,
+): Effect.Effect<Pick<Permit, "settle">, Rejected> => {
   const key = candidate.keys[call.operation]
-  const cooldown = yield* acquireCooldown(stores, candidate, key)
-  const acquiring = acquireCircuit(stores, candidate, call)
-  const circuit = yield* cooldown ? Effect.onError(acquiring, () => stores.cooldowns.release(key)) : acquiring
-  return {
-    settle: (outcome) => {
-      candidate.health.recordOutcome(call.operation, outcome.action)
-      return Effect.andThen(settleCooldown(stores, candidate, key, cooldown, outcome), circuit.release(outcome.action))
-    },
+  return Effect.flatMapEager(acquireCooldown(stores, candidate, key, clock), (cooldown) =>
+    Effect.mapEager(guarded(stores, candidate, call, clock, cooldown), (circuit) => ({
+      settle: (outcome) => {
+        candidate.health.recordOutcome(call.operation, outcome.action)
+        return then(settleCooldown(stores, candidate, key, cooldown, outcome, clock), () =>
+          circuit.release(outcome.action),
+        )
+      },
+    })),
+  )
+}
+
+/** The circuit's admission. A refusal gives back the probe of the cooldown. */
+const guarded = (
+  stores: Stores,
+  candidate: Candidate,
+  call: Call,
+  clock: Clock.Clock,
+  cooldown: boolean,
+): Effect.Effect<CircuitPermit, Rejected> => {
+  const acquiring = acquireCircuit(stores, candidate, call, clock)
+  return cooldown
+    ? Effect.onError(acquiring, () => stores.cooldowns.release(candidate.keys[call.operation]))
+    : acquiring
+}
+
+class AttemptPermit implements Permit {
+  readonly #stores: Stores
+  readonly #candidate: Candidate
+  readonly #call: Call
+  readonly #clock: Clock.Clock
+  /** Whether the attempt is the probe of a cooldown. */
+  readonly #cooldown: boolean
+  readonly #circuit: CircuitPermit
+
+  constructor(
+    stores: Stores,
+    candidate: Candidate,
+    call: Call,
+    clock: Clock.Clock,
+    cooldown: boolean,
+    circuit: CircuitPermit,
+  ) {
+    this.#stores = stores
+    this.#candidate = candidate
+    this.#call = call
+    this.#clock = clock
+    this.#cooldown = cooldown
+    this.#circuit = circuit
   }
-})
+
+  get probe(): boolean {
+    return this.#circuit.probe
+  }
+
+  recordSuccess(): Effect.Effect<void> {
+    const ended = this.#cooldown ? this.#stores.cooldowns.end(this.#key) : Effect.void
+    return then(ended, () => (this.#circuit.probe ? this.#circuit.record(undefined) : Effect.void))
+  }
+
+  settle(outcome: Outcome): Effect.Effect<void> {
+    const [stores, candidate, call, clock] = [this.#stores, this.#candidate, this.#call, this.#clock]
+    candidate.health.end()
+    candidate.health.recordOutcome(call.operation, outcome.action)
+    const cooled =
+      this.#cooldown || outcome.action === "cooldown"
+        ? settleCooldown(stores, candidate, this.#key, this.#cooldown, outcome, clock)
+        : Effect.void
+    const released = then(cooled, () => this.#circuit.release(outcome.action))
+    const tripped =
+      outcome.account === true ? then(released, () => tripOtherOperations(stores, candidate, call.operation)) : released
+    return then(tripped, () => reconcile(stores, candidate, call, clock, outcome))
+  }
+
+  /** Gives back what was acquired for an attempt that the limits refuse. */
+  release(): Effect.Effect<void> {
+    return then(this.#circuit.release("ignore"), () =>
+      this.#cooldown ? this.#stores.cooldowns.release(this.#key) : Effect.void,
+    )
+  }
+
+  get #key(): string {
+    return this.#candidate.keys[this.#call.operation]
+  }
+}
+
+/** Runs `next` after `first`: at once, if `first` is an exit. */
+const then = (first: Effect.Effect<void>, next: () => Effect.Effect<void>): Effect.Effect<void> =>
+  Effect.flatMapEager(first, next)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Cooldowns
@@ -122,23 +182,25 @@ export const admitAside = Effect.fnUntraced(function* (
  * Fails while the deployment is cooling down. True if this attempt is the probe: a deployment may ask for a longer wait than
  * `cooldown.max`, and after that much of it one attempt at a time finds out whether it is back.
  */
-const acquireCooldown = (stores: Stores, { cooldown }: Candidate, key: string): Effect.Effect<boolean, Rejected> => {
-  const { read, requestedUntil, until } = stores.cooldowns
+const acquireCooldown = (
+  { cooldowns }: Stores,
+  { cooldown }: Candidate,
+  key: string,
+  clock: Clock.Clock,
+): Effect.Effect<boolean, Rejected> => {
   const known = (until: number): Effect.Effect<boolean, Rejected> => {
-    if (until === 0 && requestedUntil(key) === 0) return notCoolingDown
-    return Effect.clockWith((clock) => {
-      const now = clock.currentTimeMillisUnsafe()
-      const rejection = cooldownAt(until, now)
-      if (rejection !== undefined) return reject(rejection)
-      if (requestedUntil(key) <= now + timerSlack) return notCoolingDown
-      return Effect.flatMap(stores.cooldowns.probe(key, now + cooldown), (isProbe) =>
-        isProbe
-          ? Effect.succeed(true)
-          : reject({ _tag: "CoolingDown", retryAfter: Math.max(1, stores.cooldowns.until(key) - now) }),
-      )
-    })
+    if (until === 0 && cooldowns.requestedUntil(key) === 0) return notCoolingDown
+    const now = clock.currentTimeMillisUnsafe()
+    const rejection = cooldownAt(until, now)
+    if (rejection !== undefined) return reject(rejection)
+    if (cooldowns.requestedUntil(key) <= now + timerSlack) return notCoolingDown
+    return Effect.flatMap(cooldowns.probe(key, now + cooldown), (isProbe) =>
+      isProbe
+        ? Effect.succeed(true)
+        : reject({ _tag: "CoolingDown", retryAfter: Math.max(1, cooldowns.until(key) - now) }),
+    )
   }
-  return read === undefined ? known(until(key)) : Effect.flatMap(read(key), known)
+  return cooldowns.read === undefined ? known(cooldowns.until(key)) : Effect.flatMap(cooldowns.read(key), known)
 }
 
 const notCoolingDown = Effect.succeed(false)
@@ -150,14 +212,13 @@ const settleCooldown = (
   key: string,
   probe: boolean,
   { action, wait = 0 }: Outcome,
+  clock: Clock.Clock,
 ): Effect.Effect<void> => {
   const ended = probe ? cooldowns.end(key) : Effect.void
   if (action === undefined) return ended
   if (action !== "cooldown") return probe ? cooldowns.release(key) : Effect.void
-  return Effect.clockWith((clock) => {
-    const { requestedUntil, until } = Cooldown.of(wait, cooldown, clock.currentTimeMillisUnsafe())
-    return Effect.andThen(ended, cooldowns.start(key, until, requestedUntil))
-  })
+  const { requestedUntil, until } = Cooldown.of(wait, cooldown, clock.currentTimeMillisUnsafe())
+  return Effect.andThen(ended, cooldowns.start(key, until, requestedUntil))
 }
 
 /** Timers may fire a millisecond early: a caller that slept until the end of a cooldown is admitted. */
@@ -183,50 +244,110 @@ interface CircuitPermit {
 
 const bypassed: CircuitPermit = { probe: false, record: () => Effect.void, release: () => Effect.void }
 
-const acquireCircuit = (stores: Stores, candidate: Candidate, call: Call): Effect.Effect<CircuitPermit, Rejected> => {
-  const { circuit: policy, keys, repeated } = candidate
-  const { operation, request } = call
-  const key = keys[operation]
-  const repeats = repeated[operation]
-  const scope = Scope.makeUnsafe()
-  const admitted = (admission: CircuitBreaker.Admission, clock: Clock.Clock): Effect.Effect<CircuitPermit> => {
-    const startedAt = clock.currentTimeMillisUnsafe()
-    // A record of a probe moves the circuit to another generation: the one that `release` makes then changes nothing.
-    const record = (action: Outcome["action"]) =>
-      Effect.suspend(() => {
-        const now = clock.currentTimeMillisUnsafe()
-        if (action === undefined) repeats.answered(request, now)
-        const counted = action === "failure" && !repeats.counts(request, now) ? "ignore" : action
-        return Effect.ignore(
-          stores.circuits.record({
-            key,
-            generation: admission.generation,
-            ...Circuit.toRecord(policy, admission.consecutiveOpenings, counted, now - startedAt),
-          }),
-        )
-      })
-    const permit: CircuitPermit = {
-      probe: admission.probe,
-      record,
-      release: (action) => Effect.andThen(record(action), Scope.close(scope, Exit.void)),
-    }
-    if (!permit.probe) return Effect.succeed(permit)
-    const timeOut = Effect.delay(record("ignore"), probeTimeout(candidate, call))
-    return Effect.as(Effect.forkIn(Effect.interruptible(timeOut), scope), permit)
-  }
-  return Scope.provide(stores.circuits.admit(key), scope).pipe(
-    Effect.flatMap((admission) => Effect.clockWith((clock) => admitted(admission, clock))),
-    Effect.catch(({ reason }) => {
+const acquireCircuit = (
+  { circuits }: Stores,
+  candidate: Candidate,
+  call: Call,
+  clock: Clock.Clock,
+): Effect.Effect<CircuitPermit, Rejected> => {
+  const key = candidate.keys[call.operation]
+  const admitted =
+    circuits.circuits === undefined
+      ? scoped(circuits, key)
+      : Effect.mapEager(circuits.circuits.admit(key, clock.currentTimeMillisUnsafe()), unscoped)
+  return Effect.catchEager(
+    Effect.flatMapEager(admitted, ({ admission, scope }) => {
+      const permit = new CircuitAdmission(circuits, candidate, call, clock, admission, scope)
+      return permit.probe ? permit.timeOut(probeTimeout(candidate, call)) : Effect.succeed(permit)
+    }),
+    ({ reason }): Effect.Effect<CircuitPermit, Rejected> => {
       switch (reason._tag) {
         case "CircuitOpen":
-          return reject(circuitOpen(candidate, operation, Duration.toMillis(reason.retryAfter)))
+          return reject(circuitOpen(candidate, call.operation, Duration.toMillis(reason.retryAfter)))
         case "CircuitHalfOpen":
           return reject({ _tag: "CircuitHalfOpen" })
         case "CircuitBreakerStoreError":
           return Effect.succeed(bypassed)
       }
-    }),
+    },
   )
+}
+
+/** An admission, and the scope of what runs while it lasts, if there is any. */
+interface ScopedAdmission {
+  readonly admission: CircuitBreaker.Admission
+  readonly scope: Scope.Closeable | undefined
+}
+
+const unscoped = (admission: CircuitBreaker.Admission): ScopedAdmission => ({ admission, scope: undefined })
+
+const scoped = (circuits: Circuit.Store, key: string) => {
+  const scope = Scope.makeUnsafe()
+  return Effect.map(Scope.provide(circuits.admit(key), scope), (admission): ScopedAdmission => ({ admission, scope }))
+}
+
+class CircuitAdmission implements CircuitPermit {
+  readonly #circuits: Circuit.Store
+  readonly #candidate: Candidate
+  readonly #call: Call
+  readonly #clock: Clock.Clock
+  readonly #admission: CircuitBreaker.Admission
+  readonly #startedAt: number
+  #scope: Scope.Closeable | undefined
+
+  constructor(
+    circuits: Circuit.Store,
+    candidate: Candidate,
+    call: Call,
+    clock: Clock.Clock,
+    admission: CircuitBreaker.Admission,
+    scope: Scope.Closeable | undefined,
+  ) {
+    this.#circuits = circuits
+    this.#candidate = candidate
+    this.#call = call
+    this.#clock = clock
+    this.#admission = admission
+    this.#startedAt = clock.currentTimeMillisUnsafe()
+    this.#scope = scope
+  }
+
+  get probe(): boolean {
+    return this.#admission.probe
+  }
+
+  /** A record of a probe moves the circuit to another generation: the one that `release` makes then changes nothing. */
+  record(action: Outcome["action"]): Effect.Effect<void> {
+    const { circuit: policy, keys, repeated } = this.#candidate
+    const { operation, request } = this.#call
+    const { consecutiveOpenings, generation } = this.#admission
+    const now = this.#clock.currentTimeMillisUnsafe()
+    if (action === undefined) repeated[operation].answered(request, now)
+    const counted = action === "failure" && !repeated[operation].counts(request, now) ? "ignore" : action
+    const outcome = {
+      key: keys[operation],
+      generation,
+      ...Circuit.toRecord(policy, consecutiveOpenings, counted, now - this.#startedAt),
+    }
+    if (this.#circuits.circuits === undefined) return Effect.ignore(this.#circuits.record(outcome))
+    this.#circuits.circuits.record(outcome, now)
+    return Effect.void
+  }
+
+  release(action: Outcome["action"]): Effect.Effect<void> {
+    const scope = this.#scope
+    return then(this.record(action), () => (scope === undefined ? Effect.void : Scope.close(scope, Exit.void)))
+  }
+
+  /** Gives up the probe after some milliseconds, unless it is released before. */
+  timeOut(millis: number): Effect.Effect<CircuitPermit> {
+    const scope = (this.#scope ??= Scope.makeUnsafe())
+    const giveUp = Effect.delay(
+      Effect.suspend(() => this.record("ignore")),
+      millis,
+    )
+    return Effect.as(Effect.forkIn(Effect.interruptible(giveUp), scope), this)
+  }
 }
 
 /**
@@ -263,44 +384,43 @@ const reject = (reason: Rejection): Effect.Effect<never, Rejected> => Effect.fai
 // Limits
 // ---------------------------------------------------------------------------------------------------------------------
 
-const acquireLimits = (stores: Stores, candidate: Candidate, call: Call): Effect.Effect<Rejection | undefined> => {
-  const { permits } = candidate
-  if (permits === undefined) return acquireRateLimit(stores, candidate, call)
-  return Effect.flatMap(permits.takeIfAvailable(1), (taken) => {
-    if (!taken) return Effect.succeed(concurrencyLimited)
-    return Effect.tap(acquireRateLimit(stores, candidate, call), (rejection) =>
-      rejection === undefined ? Effect.void : permits.release(1),
-    )
-  })
+/** Takes a concurrency permit and the rate limits, or nothing: then the rejection is the value. */
+const acquireLimits = (
+  { limiter }: Stores,
+  { buckets, deployment, health }: Candidate,
+  call: Call,
+  clock: Clock.Clock,
+): Effect.Effect<Rejection | undefined> => {
+  if (health.inFlight >= (deployment.limits?.concurrency ?? Infinity)) return Effect.succeed(concurrencyLimited)
+  health.start()
+  if (buckets.length === 0) return Effect.undefined
+  // Without a token limit, the call's tokens are not estimated.
+  const tokens = deployment.limits?.tpm === undefined ? 0 : call.tokens
+  return Effect.catchEager(
+    Effect.mapEager(RateLimit.tryAcquire({ limiter, buckets, tokens }, clock), () => undefined),
+    (exceeded): Effect.Effect<Rejection> => {
+      health.end()
+      return Effect.succeed({ _tag: "RateLimited", ...exceeded })
+    },
+  )
 }
 
 const concurrencyLimited: Rejection = { _tag: "ConcurrencyLimited" }
 
-const acquireRateLimit = (
+/** Replaces the estimate of a call's tokens by those it used. */
+const reconcile = (
   { limiter }: Stores,
-  { deployment: { limits }, name }: Candidate,
+  { buckets, deployment: { limits } }: Candidate,
   call: Call,
-): Effect.Effect<Rejection | undefined> => {
-  if (!RateLimit.isLimited(limits)) return Effect.undefined
-  // Without a token limit, the call's tokens are not estimated.
-  const tokens = limits.tpm === undefined ? 0 : call.tokens
-  return Effect.match(RateLimit.tryAcquire({ limiter, name, limits, tokens }), {
-    onSuccess: () => undefined,
-    onFailure: (exceeded): Rejection => ({ _tag: "RateLimited", ...exceeded }),
-  })
-}
-
-const releaseLimits = (
-  { limiter }: Stores,
-  { deployment: { limits }, name, permits }: Candidate,
-  call: Call,
+  clock: Clock.Clock,
   { usage }: Outcome,
-): Effect.Effect<void> => {
-  const released = permits === undefined ? Effect.void : Effect.asVoid(permits.release(1))
-  if (limits?.tpm === undefined || usage === undefined) return released
-  const used = usage.inputTokens + usage.outputTokens
-  return Effect.andThen(released, RateLimit.reconcile({ limiter, name, limits, estimated: call.tokens, used }))
-}
+): Effect.Effect<void> =>
+  limits?.tpm === undefined || usage === undefined
+    ? Effect.void
+    : RateLimit.reconcile(
+        { limiter, buckets, estimated: call.tokens, used: usage.inputTokens + usage.outputTokens },
+        clock,
+      )
 
 /** The rejection that each check of `admit` would make, in their order; `undefined` for a check that passes. */
 export interface Checks {
@@ -316,22 +436,14 @@ export const peek = Effect.fnUntraced(function* (
   candidate: Candidate,
   call: Call,
 ): Effect.fn.Return<Checks> {
-  const { deployment, health, keys, name, permits } = candidate
+  const { buckets, deployment, health, keys } = candidate
   const key = keys[call.operation]
   const state = yield* Effect.orElseSucceed(stores.circuits.state(key), () => undefined)
-  const exceeded = yield* RateLimit.peek({
-    limiter: stores.limiter,
-    name,
-    limits: deployment.limits ?? {},
-    tokens: call.tokens,
-  })
+  const exceeded = yield* RateLimit.peek({ limiter: stores.limiter, buckets, tokens: call.tokens })
   return {
     cooldown: cooldownAt(yield* cooldownUntil(stores, key), yield* Clock.currentTimeMillis),
     circuit: circuitRejection(candidate, call.operation, state),
-    concurrency:
-      permits !== undefined && health.inFlight >= (deployment.limits?.concurrency ?? Infinity)
-        ? concurrencyLimited
-        : undefined,
+    concurrency: health.inFlight >= (deployment.limits?.concurrency ?? Infinity) ? concurrencyLimited : undefined,
     limits: exceeded === undefined ? undefined : { _tag: "RateLimited", ...exceeded },
   }
 })

@@ -3,7 +3,7 @@
  * failures (`CircuitPolicy`) and refuses all calls for a time, which doubles with each opening in a row. Then it is
  * half-open: one call is admitted as a probe, whose success closes the circuit and whose failure opens it again.
  *
- * `step` is the state machine, a pure function of state, event and time. `layerStore` keeps a `Ref` of states and is a
+ * `step` is the state machine, a pure function of state, event and time. `Circuits` keeps the states, and `layerStore` is a
  * layer of Effect's `CircuitBreakerStore`, so that Effect's Redis store can replace it when gateways share their circuits.
  * Effect marks that interface as experimental; no other file implements it.
  *
@@ -11,12 +11,11 @@
  * is needed here: it cannot open a circuit without a call (`open`, for the other operations of an account that was
  * refused), nor close one by hand (`reset`), and it forgets a circuit, with its number of openings, after an idle hour.
  */
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
-import * as Ref from "effect/Ref"
 import type { FailureAction } from "../model/ProviderError.ts"
 import type { ResolvedCircuitPolicy } from "../policy/CircuitPolicy.ts"
 
@@ -165,61 +164,78 @@ const open = (state: State, openFor: Duration.Duration, now: number): State => (
 // The store
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** A store of circuits: Effect's, with two operations that only `layerStore` has. */
+/** A store of circuits: Effect's, with operations that only `layerStore` has. */
 export type Store = CircuitBreaker.CircuitBreakerStore["Service"] & {
+  /** `admit` and `record` without an effect. */
+  readonly circuits?: Circuits | undefined
   /** Opens a circuit for some milliseconds, unless it is open. */
   readonly open?: ((key: string, millis: number) => Effect.Effect<void>) | undefined
   /** Closes a circuit, and sets its number of openings to 0. The outcomes of calls under way no longer change it. */
   readonly reset?: ((key: string) => Effect.Effect<void>) | undefined
 }
 
+/** Circuits of one process, in memory. `now` is in clock milliseconds. */
+export class Circuits {
+  readonly #states = new Map<string, State>()
+
+  state(key: string): State {
+    return this.#states.get(key) ?? initial
+  }
+
+  set(key: string, state: State): void {
+    this.#states.set(key, state)
+  }
+
+  admit(key: string, now: number): Exit.Exit<CircuitBreaker.Admission, CircuitBreaker.CircuitBreakerError> {
+    const result = this.#send(key, admitEvent, now)
+    return result._tag === "Refused"
+      ? Exit.fail(rejection(key, result.retryAfter))
+      : Exit.succeed(admission(key, this.state(key), result))
+  }
+
+  record(
+    { generation, key, openFor, outcome, tripPolicy }: Record,
+    now: number,
+  ): CircuitBreaker.Transition | undefined {
+    const result = this.#send(key, { _tag: "Record", generation, outcome, tripPolicy, openFor }, now)
+    return result._tag === "Recorded" && result.from !== undefined
+      ? transition(key, openFor, result.from, this.state(key))
+      : undefined
+  }
+
+  /** Applies an event to a circuit. */
+  #send(key: string, event: Event, now: number): StepResult {
+    const state = this.state(key)
+    const [next, result] = step(state, event, now)
+    if (next !== state) this.#states.set(key, next)
+    return result
+  }
+}
+
+const admitEvent: Event = { _tag: "Admit" }
+
 /** Circuits of one process, in memory for the life of the layer. */
 export const layerStore: Layer.Layer<CircuitBreaker.CircuitBreakerStore> = Layer.sync(
   CircuitBreaker.CircuitBreakerStore,
-  () => makeStore(),
+  () => makeStore(new Circuits()),
 )
 
-const makeStore = (): Store => {
-  const circuits = new Map<string, Ref.Ref<State>>()
-  const circuit = (key: string): Ref.Ref<State> => {
-    const known = circuits.get(key)
-    if (known !== undefined) return known
-    const fresh = Ref.makeUnsafe<State>(initial)
-    circuits.set(key, fresh)
-    return fresh
-  }
-  /** Applies an event to a circuit. */
-  const send = (key: string, event: Event) =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) =>
-      Ref.modify(circuit(key), (state) => {
-        const [next, result] = step(state, event, now)
-        return [{ next, result }, next]
-      }),
-    )
+const makeStore = (circuits: Circuits): Store => {
+  const atNow = <A, E>(run: (now: number) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    Effect.clockWith((clock) => run(clock.currentTimeMillisUnsafe()))
   return {
-    admit: (key) =>
-      Effect.flatMap(send(key, { _tag: "Admit" }), ({ next, result }) =>
-        result._tag === "Refused"
-          ? Effect.fail(rejection(key, result.retryAfter))
-          : Effect.succeed(admission(key, next, result)),
-      ),
-    record: ({ generation, key, openFor, outcome, tripPolicy }) =>
-      Effect.map(send(key, { _tag: "Record", generation, outcome, tripPolicy, openFor }), ({ next, result }) =>
-        result._tag === "Recorded" && result.from !== undefined
-          ? transition(key, openFor, result.from, next)
-          : undefined,
-      ),
-    state: (key) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) =>
-        Effect.map(Ref.get(circuit(key)), (state) => toState(key, state, now)),
-      ),
+    circuits,
+    admit: (key) => atNow((now) => circuits.admit(key, now)),
+    record: (record) => atNow((now) => Effect.succeed(circuits.record(record, now))),
+    state: (key) => atNow((now) => Effect.succeed(toState(key, circuits.state(key), now))),
     open: (key, millis) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) =>
-        Ref.update(circuit(key), (state) =>
-          state._tag === "Open" && now < state.until ? state : open(state, Duration.millis(millis), now),
-        ),
-      ),
-    reset: (key) => Ref.update(circuit(key), ({ generation }) => ({ ...initial, generation: generation + 1 })),
+      atNow((now) => {
+        const state = circuits.state(key)
+        if (state._tag !== "Open" || now >= state.until) circuits.set(key, open(state, Duration.millis(millis), now))
+        return Effect.void
+      }),
+    reset: (key) =>
+      Effect.sync(() => circuits.set(key, { ...initial, generation: circuits.state(key).generation + 1 })),
   }
 }
 

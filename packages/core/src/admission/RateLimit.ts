@@ -1,22 +1,17 @@
 /**
  * Rate limits of a deployment or a key: requests per minute and per day, tokens per minute. They are counted by Effect's
- * `RateLimiter`, in memory or, by its store, in Redis. A limit is never waited for.
+ * `RateLimiter`: in memory by the limiter below, in Redis by Effect's. A limit is never waited for.
  *
  * A call takes an estimate of its tokens when it starts; `reconcile` books the difference once it has ended. For that,
  * two undocumented properties of Effect's limiter are used, and held by tests: a negative amount gives tokens back, and
  * `onExceeded: "delay"` returns a delay without waiting, so that an overrun can be booked.
  */
+import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as RateLimiter from "effect/persistence/RateLimiter"
 import type { Limits } from "../policy/Limits.ts"
-
-/** Effect's limiter for one process. */
-export const layerMemory: Layer.Layer<RateLimiter.RateLimiter> = Layer.provide(
-  RateLimiter.layer,
-  RateLimiter.layerStoreMemory,
-)
 
 /** The kinds of limits, each over its window: requests per minute and per day, tokens per minute. */
 const windows = { rpm: Duration.minutes(1), rpd: Duration.days(1), tpm: Duration.minutes(1) } as const
@@ -26,11 +21,34 @@ type LimitName = keyof typeof windows
 /** The order in which limits are taken. */
 const order: ReadonlyArray<LimitName> = ["rpm", "rpd", "tpm"]
 
-/** The limits under one name, and the limiter that counts them. */
+/** Effect's limiter. One that counts in memory has its counters, for use without an effect. */
+export type Limiter = RateLimiter.RateLimiter & { readonly counters?: Counters | undefined }
+
+/** One limit of a deployment or a key. `window`, and `refill` for one request or token, are in milliseconds. */
+export interface Bucket {
+  readonly limit: LimitName
+  readonly key: string
+  readonly max: number
+  readonly window: number
+  readonly refill: number
+}
+
+/** The limits of a deployment or a key, in the order in which they are taken. Made once: see `buckets`. */
+export type Buckets = ReadonlyArray<Bucket>
+
+/** `name`: under which they are counted. */
+export const buckets = (name: string, limits: Limits | undefined): Buckets =>
+  order.flatMap((limit) => {
+    const max = limits?.[limit]
+    if (max === undefined) return []
+    const window = Duration.toMillis(windows[limit])
+    return [{ limit, key: `${limit}:${name}`, max, window, refill: window / max }]
+  })
+
+/** Limits, and the limiter that counts them. */
 export interface Limited {
-  readonly limiter: RateLimiter.RateLimiter
-  readonly name: string
-  readonly limits: Limits
+  readonly limiter: Limiter
+  readonly buckets: Buckets
 }
 
 /** A call on limits. `tokens` is the estimate for the whole call. */
@@ -54,65 +72,68 @@ export interface LimitStatus {
   readonly resetAfter: number
 }
 
-/** Whether there is a limit to keep. */
-export const isLimited = (limits: Limits | undefined): limits is Limits =>
-  limits !== undefined && (limits.rpm !== undefined || limits.tpm !== undefined || limits.rpd !== undefined)
-
 /**
  * Takes one request and `tokens` tokens, and gives the state of each limit after that; or fails with the limit that is used
  * up, and takes nothing. A store that cannot be reached lets the call pass.
+ *
+ * With a limiter in memory it runs at once, and returns an exit.
  */
-export const tryAcquire = (call: LimitedCall): Effect.Effect<ReadonlyArray<LimitStatus>, Exceeded> => {
-  const from = (index: number): Effect.Effect<ReadonlyArray<LimitStatus>, Exceeded> => {
-    const limit = order[index]
-    if (limit === undefined) return Effect.succeed([])
-    const max = call.limits[limit]
-    if (max === undefined) return from(index + 1)
-    const tokens = amountOf(call, limit)
-    return Effect.flatMap(consume(call, { limit, max, tokens }), (status) =>
-      from(index + 1).pipe(
-        Effect.tapError(() => adjust(call, { limit, max, tokens: -tokens })),
-        Effect.map((others) => (status === undefined ? others : [status, ...others])),
-      ),
-    )
-  }
-  return from(0)
+export const tryAcquire = (
+  call: LimitedCall,
+  clock: Clock.Clock,
+): Effect.Effect<ReadonlyArray<LimitStatus>, Exceeded> => acquireFrom(call, clock, 0, [])
+
+const acquireFrom = (
+  call: LimitedCall,
+  clock: Clock.Clock,
+  index: number,
+  taken: ReadonlyArray<LimitStatus>,
+): Effect.Effect<ReadonlyArray<LimitStatus>, Exceeded> => {
+  const bucket = call.buckets[index]
+  if (bucket === undefined) return Effect.succeed(taken)
+  const amount = amountOf(call, bucket)
+  return Effect.flatMapEager(consume(call.limiter, bucket, amount, clock), (status) =>
+    Effect.catchEager(
+      acquireFrom(call, clock, index + 1, status === undefined ? taken : [...taken, status]),
+      (exceeded) => Effect.flatMapEager(adjust(call.limiter, bucket, -amount, clock), () => Effect.fail(exceeded)),
+    ),
+  )
 }
 
-/** Books the difference between the tokens that a call was estimated to use and those it used. */
+/**
+ * Books the difference between the tokens that a call was estimated to use and those it used. With a limiter in memory it
+ * runs at once.
+ */
 export const reconcile = (
-  call: Limited & { readonly estimated: number; readonly used: number },
+  { buckets, estimated, limiter, used }: Limited & { readonly estimated: number; readonly used: number },
+  clock: Clock.Clock,
 ): Effect.Effect<void> => {
-  const max = call.limits.tpm
-  return max === undefined ? Effect.void : adjust(call, { limit: "tpm", max, tokens: call.used - call.estimated })
+  const tpm = buckets.find(({ limit }) => limit === "tpm")
+  return tpm === undefined ? Effect.void : adjust(limiter, tpm, used - estimated, clock)
 }
 
 /** The state of each limit. Takes nothing; a limit whose store cannot be reached is left out. */
-export const statuses = (limited: Limited): Effect.Effect<ReadonlyArray<LimitStatus>> =>
+export const statuses = ({ buckets, limiter }: Limited): Effect.Effect<ReadonlyArray<LimitStatus>> =>
   Effect.map(
-    Effect.forEach(order, (limit) => {
-      const max = limited.limits[limit]
-      return max === undefined ? Effect.undefined : read(limited, { limit, max })
-    }),
+    Effect.forEach(buckets, (bucket) => read(limiter, bucket)),
     (statuses) => statuses.filter((status) => status !== undefined),
   )
 
 /** The limit for which `tryAcquire` would fail now, if any. Takes nothing. */
 export const peek = (call: LimitedCall): Effect.Effect<Exceeded | undefined> => {
-  const exceeded = (limit: LimitName): Effect.Effect<Exceeded | undefined> => {
-    const max = call.limits[limit]
-    const tokens = amountOf(call, limit)
-    if (max === undefined) return Effect.undefined
+  const exceeded = (bucket: Bucket): Effect.Effect<Exceeded | undefined> => {
+    const { limit, max } = bucket
+    const amount = amountOf(call, bucket)
     // An amount above the limit never fits: the limiter refuses it whatever remains.
-    if (tokens > max) return Effect.succeed({ limit, retryAfter: Duration.toMillis(windows[limit]) })
-    return Effect.map(read(call, { limit, max }), (status) =>
-      status !== undefined && status.remaining < tokens ? { limit, retryAfter: status.resetAfter } : undefined,
+    if (amount > max) return Effect.succeed({ limit, retryAfter: Duration.toMillis(windows[limit]) })
+    return Effect.map(read(call.limiter, bucket), (status) =>
+      status !== undefined && status.remaining < amount ? { limit, retryAfter: status.resetAfter } : undefined,
     )
   }
   return Effect.reduce(
-    order,
+    call.buckets,
     (): Exceeded | undefined => undefined,
-    (found, limit) => (found === undefined ? exceeded(limit) : Effect.succeed(found)),
+    (found, bucket) => (found === undefined ? exceeded(bucket) : Effect.succeed(found)),
   )
 }
 
@@ -121,44 +142,51 @@ export const peek = (call: LimitedCall): Effect.Effect<Exceeded | undefined> => 
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** What a call takes of a limit: one request, or its tokens. */
-const amountOf = ({ tokens }: LimitedCall, limit: LimitName): number => (limit === "tpm" ? tokens : 1)
-
-/** An amount of one limit. */
-interface Amount {
-  readonly limit: LimitName
-  readonly max: number
-  readonly tokens: number
-}
+const amountOf = ({ tokens }: LimitedCall, { limit }: Bucket): number => (limit === "tpm" ? tokens : 1)
 
 /** Fails when the limit is used up; `undefined` when the store cannot be reached. */
-const consume = (limited: Limited, amount: Amount): Effect.Effect<LimitStatus | undefined, Exceeded> =>
-  limited.limiter.consume(bucketOf(limited, amount)).pipe(
-    Effect.map((result) => statusOf(amount.limit, result)),
+const consume = (
+  limiter: Limiter,
+  bucket: Bucket,
+  tokens: number,
+  clock: Clock.Clock,
+): Effect.Effect<LimitStatus | undefined, Exceeded> => {
+  const { key, limit, max, refill, window } = bucket
+  if (limiter.counters !== undefined) {
+    if (tokens > max) return Effect.fail({ limit, retryAfter: window })
+    const [count, resetAfter] = limiter.counters.add({ key, tokens, refill, max }, clock.currentTimeMillisUnsafe())
+    return count > max
+      ? Effect.fail({ limit, retryAfter: resetAfter })
+      : Effect.succeed({ name: limit, limit: max, remaining: max - count, resetAfter })
+  }
+  return limiter.consume(optionsOf(bucket, tokens)).pipe(
+    Effect.map((result) => statusOf(limit, result)),
     Effect.catch(({ reason }) =>
       reason._tag === "RateLimitExceeded"
-        ? Effect.fail({ limit: amount.limit, retryAfter: Duration.toMillis(reason.retryAfter) })
+        ? Effect.fail({ limit, retryAfter: Duration.toMillis(reason.retryAfter) })
         : Effect.undefined,
     ),
   )
+}
 
-const read = (limited: Limited, { limit, max }: Omit<Amount, "tokens">): Effect.Effect<LimitStatus | undefined> =>
-  limited.limiter.consume({ ...bucketOf(limited, { limit, max, tokens: 0 }), onExceeded: "delay" }).pipe(
-    Effect.map((result) => statusOf(limit, result)),
+const read = (limiter: Limiter, bucket: Bucket): Effect.Effect<LimitStatus | undefined> =>
+  limiter.consume({ ...optionsOf(bucket, 0), onExceeded: "delay" }).pipe(
+    Effect.map((result) => statusOf(bucket.limit, result)),
     Effect.orElseSucceed(() => undefined),
   )
 
 /** Takes an amount, or gives it back if it is negative, whatever remains. */
-const adjust = (limited: Limited, amount: Amount): Effect.Effect<void> =>
-  amount.tokens === 0
-    ? Effect.void
-    : Effect.ignore(limited.limiter.consume({ ...bucketOf(limited, amount), onExceeded: "delay" }))
+const adjust = (limiter: Limiter, bucket: Bucket, tokens: number, clock: Clock.Clock): Effect.Effect<void> => {
+  if (tokens === 0) return Effect.void
+  if (limiter.counters === undefined) {
+    return Effect.ignore(limiter.consume({ ...optionsOf(bucket, tokens), onExceeded: "delay" }))
+  }
+  const { key, refill } = bucket
+  limiter.counters.add({ key, tokens, refill, max: undefined }, clock.currentTimeMillisUnsafe())
+  return Effect.void
+}
 
-const bucketOf = ({ name }: Limited, { limit, max, tokens }: Amount) => ({
-  key: `${limit}:${name}`,
-  window: windows[limit],
-  limit: max,
-  tokens,
-})
+const optionsOf = ({ key, limit, max }: Bucket, tokens: number) => ({ key, window: windows[limit], limit: max, tokens })
 
 const statusOf = (name: LimitName, { limit, remaining, resetAfter }: RateLimiter.ConsumeResult): LimitStatus => ({
   name,
@@ -166,3 +194,60 @@ const statusOf = (name: LimitName, { limit, remaining, resetAfter }: RateLimiter
   remaining,
   resetAfter: Duration.toMillis(resetAfter),
 })
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Counters in memory
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** An amount to add to a counter. `max`: above which nothing is added, if there is one. `refill` is in milliseconds. */
+interface Added {
+  readonly key: string
+  readonly tokens: number
+  readonly refill: number
+  readonly max: number | undefined
+}
+
+/**
+ * The counters of one process. The arithmetic is that of Effect's `RateLimiter.layerStoreMemory`, which a property test
+ * holds; Effect's can only be asked by an effect.
+ */
+export class Counters {
+  readonly #counters = new Map<string, { count: number; expiresAt: number }>()
+
+  /** The count with the amount, and the milliseconds until it is 0 again. */
+  add({ key, max, refill, tokens }: Added, now: number): readonly [count: number, resetAfter: number] {
+    let counter = this.#counters.get(key)
+    if (counter === undefined) this.#counters.set(key, (counter = { count: 0, expiresAt: now }))
+    else if (counter.expiresAt <= now) {
+      counter.count = 0
+      counter.expiresAt = now
+    }
+    const count = counter.count + tokens
+    if (max !== undefined && count > max) return [count, counter.expiresAt - now]
+    counter.count = count
+    counter.expiresAt += refill * tokens
+    return [count, counter.expiresAt - now]
+  }
+}
+
+/** Effect's limiter for one process, over `Counters`. */
+export const layerMemory: Layer.Layer<RateLimiter.RateLimiter> = Layer.effect(
+  RateLimiter.RateLimiter,
+  Effect.gen(function* () {
+    const counters = new Counters()
+    const store = yield* RateLimiter.RateLimiterStore
+    const limiter = yield* Effect.provideService(RateLimiter.make, RateLimiter.RateLimiterStore, {
+      ...store,
+      fixedWindow: ({ key, limit, refillRate, tokens }) =>
+        Effect.clockWith((clock) =>
+          Effect.sync(() =>
+            counters.add(
+              { key, tokens, refill: Duration.toMillis(refillRate), max: limit },
+              clock.currentTimeMillisUnsafe(),
+            ),
+          ),
+        ),
+    })
+    return { ...limiter, counters } satisfies Limiter
+  }),
+).pipe(Layer.provide(RateLimiter.layerStoreMemory))

@@ -3,7 +3,7 @@
  * each deployment.
  */
 import * as Duration from "effect/Duration"
-import * as Semaphore from "effect/Semaphore"
+import * as RateLimit from "../admission/RateLimit.ts"
 import type { Call, Operation } from "../model/Call.ts"
 import { usesReasoning } from "../model/Call.ts"
 import type * as Chat from "../model/Chat.ts"
@@ -31,8 +31,8 @@ export interface Candidate {
   /** The keys of its circuit and its cooldown, by operation. */
   readonly keys: Readonly<Record<Operation, string>>
   readonly repeated: Readonly<Record<Operation, RepeatedFailures>>
-  /** One permit per concurrent call, if `limits.concurrency` is set. */
-  readonly permits: Semaphore.Semaphore | undefined
+  /** Its limits of requests and tokens. */
+  readonly buckets: RateLimit.Buckets
 }
 
 /** The requests that all deployments of one router suspect, by operation: see `RepeatedFailures`. */
@@ -69,8 +69,7 @@ export const make = (
       embeddings: new RepeatedFailures(suspects.embeddings),
       count: new RepeatedFailures(suspects.count),
     },
-    permits:
-      deployment.limits?.concurrency === undefined ? undefined : Semaphore.makeUnsafe(deployment.limits.concurrency),
+    buckets: RateLimit.buckets(name, deployment.limits),
   }
 }
 

@@ -33,6 +33,7 @@ export interface Context<Request extends AnyRequest = AnyRequest> {
   readonly call: Call<Request>
   readonly recorder: CallRecorder
   readonly deadline: Timeout.Deadline
+  readonly clock: Clock.Clock
 }
 
 /** What differs from one attempt of a call to another. */
@@ -87,25 +88,35 @@ export const complete = <Request extends AnyRequest, A extends Response>(
   options: Options,
 ): Effect.Effect<A, Failure> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(start(context, leaf, options), (running) => {
+    Effect.flatMapEager(start(context, leaf, options), (running) => {
+      const { name, provider } = leaf.candidate
       const { attempt } = Candidate.limits(leaf.candidate, leaf.policies, context.call)
       const limit = Timeout.earliest("attempt", attempt, context.deadline, running.startedAt)
       const check = Acceptance.of(context.call.request, leaf.accept)
-      let usage: Chat.Usage | undefined
-      const response = Defect.contain(leaf.candidate.name, () =>
-        Effect.flatMap(invoke(leaf.candidate.provider, running.request), (response) => {
-          usage = response.usage
-          const fault = check && Acceptance.checkResponse(check, response)
-          return fault === undefined ? Effect.succeed(response) : Effect.fail(fault)
-        }),
-      )
-      return Effect.flatMap(Effect.exit(restore(Timeout.withTimeout(response, limit))), (exit) => {
-        if (Exit.isSuccess(exit)) {
-          if (options.claim?.() === false) return Effect.andThen(running.end(Exit.interrupt(), usage), Effect.interrupt)
+      let rejected: Chat.Usage | undefined
+      const response = Defect.contain(name, () => {
+        const invoked = invoke(provider, running.request)
+        if (check === undefined) return invoked
+        return Effect.flatMap(invoked, (response) => {
+          const fault = Acceptance.checkResponse(check, response)
+          if (fault === undefined) return Effect.succeed(response)
+          rejected = response.usage
+          return Effect.fail(fault)
+        })
+      })
+      return Effect.matchCauseEffect(restore(Timeout.withTimeout(response, limit)), {
+        onSuccess: (response) => {
+          if (options.claim?.() === false)
+            return Effect.flatMapEager(running.end(Exit.interrupt(), response.usage), () => Effect.interrupt)
           leaf.candidate.health.recordLatency(running.elapsed())
-          context.recorder.droppedParams(exit.value.droppedParams)
-        }
-        return Effect.andThen(running.end(exit, usage), exit)
+          context.recorder.droppedParams(response.droppedParams)
+          const exit = Exit.succeed(response)
+          return Effect.flatMapEager(running.end(exit, response.usage), () => exit)
+        },
+        onFailure: (cause) => {
+          const exit = Exit.failCause(cause)
+          return Effect.flatMapEager(running.end(exit, rejected), () => exit)
+        },
       })
     }),
   )
@@ -114,19 +125,20 @@ export const complete = <Request extends AnyRequest, A extends Response>(
 // Any attempt
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Admits an attempt, and records that it has started. */
+/** Admits an attempt, and records that it has started. Over stores in memory it runs at once: see `Admission`. */
 export const start = <Request extends AnyRequest>(
   context: Context<Request>,
   leaf: Leaf,
   { bypassCircuit = false, onAdmitted }: Options,
 ): Effect.Effect<RunningAttempt<Request>, Rejected> =>
-  Effect.flatMap(Admission.admit(context.stores, leaf.candidate, context.call, bypassCircuit), (permit) =>
-    Effect.clockWith((clock) => {
-      const running = new RunningAttempt(context, leaf, permit, clock)
+  Effect.mapEager(
+    Admission.admit(context.stores, leaf.candidate, context.call, context.clock, bypassCircuit),
+    (permit) => {
+      const running = new RunningAttempt(context, leaf, permit)
       onAdmitted?.()
       context.recorder.attemptStarted(leaf.candidate.name, running.request.model)
-      return Effect.succeed(running)
-    }),
+      return running
+    },
   )
 
 /** An attempt that was admitted. */
@@ -137,30 +149,28 @@ export class RunningAttempt<Request extends AnyRequest = AnyRequest> {
   readonly request: Request
   /** Milliseconds of the clock. */
   readonly startedAt: number
-  readonly #clock: Clock.Clock
 
-  constructor(context: Context<Request>, leaf: Leaf, permit: Admission.Permit, clock: Clock.Clock) {
+  constructor(context: Context<Request>, leaf: Leaf, permit: Admission.Permit) {
     this.context = context
     this.leaf = leaf
     this.permit = permit
     this.request = requestFor(context.call.request, context.recorder.receipt.route, leaf)
-    this.startedAt = clock.currentTimeMillisUnsafe()
-    this.#clock = clock
+    this.startedAt = context.clock.currentTimeMillisUnsafe()
   }
 
   elapsed(): number {
-    return this.#clock.currentTimeMillisUnsafe() - this.startedAt
+    return this.context.clock.currentTimeMillisUnsafe() - this.startedAt
   }
 
   /** Records a stream's first output. */
   firstOutput(): void {
     const { health, name } = this.leaf.candidate
-    const now = this.#clock.currentTimeMillisUnsafe()
+    const now = this.context.clock.currentTimeMillisUnsafe()
     health.recordFirstToken(now - this.startedAt)
     this.context.recorder.firstOutput(name, now)
   }
 
-  /** Records how the attempt ended, and settles its permit. Must run exactly once. */
+  /** Records how the attempt ended, and settles its permit: at once, over stores in memory. Must run exactly once. */
   end(exit: Exit.Exit<unknown, ProviderError>, reported: Chat.Usage | undefined): Effect.Effect<void> {
     const { deployment, name } = this.leaf.candidate
     const usage = Usage.sound(reported)

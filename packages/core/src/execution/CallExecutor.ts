@@ -2,6 +2,7 @@
  * One call over its plan: each deployment attempted in turn, retried as its policy says, and one of them a last time when
  * all were refused.
  */
+import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as Admission from "../admission/Admission.ts"
@@ -33,16 +34,19 @@ export interface Execution<Request extends AnyRequest = AnyRequest> {
   readonly call: Call<Request>
   readonly recorder: CallRecorder
   readonly deadline: Timeout.Deadline
+  readonly clock: Clock.Clock
 }
 
 export const begin = <Request extends AnyRequest>(
   route: BoundRoute.BoundRoute,
   call: Call<Request>,
   recorder: CallRecorder,
+  clock: Clock.Clock,
 ): Execution<Request> => ({
   route,
   call,
   recorder,
+  clock,
   deadline: Timeout.deadline(call.at, route.total, call.options.timeout),
 })
 
@@ -100,23 +104,23 @@ const embedAttempt: StepAttempt<Embedding.Request, Embedding.Response> = ({ cont
 
 const execute = <Request extends AnyRequest, A>(
   { random, stores }: Engine,
-  { call, deadline, recorder, route }: Execution<Request>,
+  { call, clock, deadline, recorder, route }: Execution<Request>,
   attempt: StepAttempt<Request, A>,
 ): Effect.Effect<A, RouterError> => {
   const first = Plan.first(route.route, call, random)
   Plan.advanceRoundRobin(route.route, call)
   route.budget.recordCall(call.at)
-  const planned: PlannedCall<Request> = { context: { stores, call, recorder, deadline }, route }
+  const planned: PlannedCall<Request> = { context: { stores, call, recorder, deadline, clock }, route }
   const chain: Fallback.Chain<A> = {
     rules: Fallback.rules,
     recorder,
     attempt: (step, options) => retrying(planned, step, attempt(planned, step, options), options.onWait),
   }
-  return Fallback.next(chain, Fallback.begin(first)).pipe(
-    Effect.catch(({ failures }) =>
+  return Effect.catch(Fallback.next(chain, Fallback.begin(first)), ({ failures }) =>
+    Effect.mapError(
       probeOpenCircuit(failures, (step) => attempt(planned, step, { bypassCircuit: true })),
+      ({ failures }) => Errors.allFailed(route.name, failures, recorder.receipt),
     ),
-    Effect.mapError(({ failures }) => Errors.allFailed(route.name, failures, recorder.receipt)),
   )
 }
 
@@ -129,21 +133,25 @@ const retrying = <A>(
 ): Effect.Effect<A, Attempt.Failure> => {
   const { retry } = step.leaf.policies
   if (retry.times === 0) return attempt
-  let failed: ProviderError | undefined
-  const retries = Retry.schedule(retry, {
-    deadline: planned.context.deadline.at,
-    hasAvailablePeer: (now) => hasAvailablePeer(planned, step, now),
-    tryAcquire: (now, failure) => {
-      if (!planned.route.budget.tryAcquire(now)) return false
-      failed = failure
-      onWait?.()
-      return true
-    },
+  return Effect.catch(attempt, (first) => {
+    let failed: ProviderError | undefined
+    const retries = Retry.schedule(retry, {
+      deadline: planned.context.deadline.at,
+      hasAvailablePeer: (now) => hasAvailablePeer(planned, step, now),
+      tryAcquire: (now, failure) => {
+        if (!planned.route.budget.tryAcquire(now)) return false
+        failed = failure
+        onWait?.()
+        return true
+      },
+    })
+    // The schedule starts with the failure that is there; each attempt after it is a retry.
+    const attempts = Effect.suspend(() => (failed === undefined ? Effect.fail(first) : attempt))
+    // When a retry is refused, the failure that it followed is the one to report.
+    return Effect.mapError(Effect.retry(attempts, retries), (error) =>
+      error._tag === "Refused" && failed !== undefined ? failed : error,
+    )
   })
-  // When a retry is refused, the failure that it followed is the one to report.
-  return Effect.mapError(Effect.retry(attempt, retries), (error) =>
-    error._tag === "Refused" && failed !== undefined ? failed : error,
-  )
 }
 
 /** Whether a later deployment of the step's `balance` is available, and is not cooling down. */

@@ -150,7 +150,7 @@ class StreamAttempt {
     this.#running.firstOutput()
     context.recorder.droppedParams(held.find(({ droppedParams }) => droppedParams !== undefined)?.droppedParams)
     const rest = StreamStart.readRemainder(Defect.guard(leaf.candidate.name, pull), this.#state, watchdog)
-    return Effect.as(permit.recordSuccess, { held, rest: Effect.onError(rest, (cause) => this.close(exitOf(cause))) })
+    return Effect.as(permit.recordSuccess(), { held, rest: Effect.onError(rest, (cause) => this.close(exitOf(cause))) })
   }
 
   /** A consumer that stops early closes its scope in success: the attempt is then cancelled, unless the answer is complete. */

@@ -71,8 +71,10 @@ const count = (
     ),
   )
   return Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(Admission.admitAside(stores, candidate, call), ({ settle }) =>
-      Effect.onExit(restore(counted), (exit) => settle(Attempt.outcomeOf(leaf, exit))),
+    Effect.clockWith((clock) =>
+      Effect.flatMap(Admission.admitAside(stores, candidate, call, clock), ({ settle }) =>
+        Effect.onExit(restore(counted), (exit) => settle(Attempt.outcomeOf(leaf, exit))),
+      ),
     ),
   )
 }

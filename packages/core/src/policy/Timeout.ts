@@ -1,12 +1,16 @@
 /**
  * The timeouts of a call. Each but `write` has a phase in the `Timeout` error that it causes.
  *
- * A timer never outlives its call: it runs in the fibre of the attempt that it limits.
+ * A timer never outlives its call: it stops with the fibre of the attempt that it limits.
  */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import { ProviderError } from "../model/ProviderError.ts"
 import type { TimeoutPhase } from "../model/ProviderError.ts"
+import * as Timer from "./Timer.ts"
 
 /**
  * - `connect`: until the connection is open. The provider's transport enforces it. Default: 5 seconds.
@@ -152,14 +156,33 @@ export const grace = (late: number, limit: number): number =>
 export const withTimeout = <A, E, R>(
   self: Effect.Effect<A, E, R>,
   limit: TimeoutLimit,
-): Effect.Effect<A, E | ProviderError, R> =>
-  Number.isFinite(limit.millis) ? Effect.raceFirst(self, expiry(limit, limit.millis)) : self
+): Effect.Effect<A, E | ProviderError, R> => (Number.isFinite(limit.millis) ? limited(self, limit) : self)
 
-const expiry = (limit: TimeoutLimit, millis: number): Effect.Effect<never, ProviderError> =>
-  Effect.clockWith((clock) => {
-    const due = clock.currentTimeMillisUnsafe() + Math.max(0, millis)
-    return Effect.flatMap(Effect.sleep(Math.max(0, millis)), () => {
-      const more = grace(clock.currentTimeMillisUnsafe() - due, limit.millis)
-      return more > 0 ? expiry(limit, more) : Effect.fail(timeoutError(limit))
-    })
-  })
+/** `Effect.raceFirst` with a sleep, at a third of its cost: the timer needs no fibre of its own. */
+const limited = <A, E, R>(self: Effect.Effect<A, E, R>, limit: TimeoutLimit): Effect.Effect<A, E | ProviderError, R> =>
+  Effect.contextWith((context: Context.Context<R>) =>
+    Effect.callback((resume) => {
+      const clock = Context.get(context, Clock.Clock)
+      let expired = false
+      let stop = () => {}
+      const running = Effect.runForkWith(context)(self)
+      running.addObserver((exit) => {
+        stop()
+        resume(expired ? Effect.fail(timeoutError(limit)) : exit)
+      })
+      const startTimer = (millis: number) => {
+        const due = clock.currentTimeMillisUnsafe() + Math.max(0, millis)
+        stop = Timer.start(context, millis, () => {
+          const more = grace(clock.currentTimeMillisUnsafe() - due, limit.millis)
+          if (more > 0) return startTimer(more)
+          expired = true
+          running.interruptUnsafe()
+        })
+      }
+      if (running.pollUnsafe() === undefined) startTimer(limit.millis)
+      return Effect.suspend(() => {
+        stop()
+        return Fiber.interrupt(running)
+      })
+    }),
+  )

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as RateLimiter from "effect/persistence/RateLimiter"
@@ -10,17 +10,20 @@ import type { Limits } from "../../src/policy/Limits.ts"
 import * as RateLimit from "../../src/admission/RateLimit.ts"
 
 /** A new limiter over Effect's memory store. */
-const fresh = Effect.provide(
+const ofEffect = Effect.provide(
   RateLimiter.RateLimiter,
   Layer.fresh(Layer.provide(RateLimiter.layer, RateLimiter.layerStoreMemory)),
 )
+
+/** A new limiter over our counters. */
+const fresh = Effect.provide(RateLimiter.RateLimiter, Layer.fresh(RateLimit.layerMemory))
 
 const window = Duration.minutes(1)
 
 describe("Effect's limiter, as we use it", () => {
   it.effect("gives back for a negative amount", () =>
     Effect.gen(function* () {
-      const limiter = yield* fresh
+      const limiter = yield* ofEffect
       const consume = (tokens: number) => limiter.consume({ key: "k", window, limit: 10, tokens })
       assert.strictEqual((yield* consume(10)).remaining, 0)
       assert.strictEqual((yield* Effect.flip(consume(1))).reason._tag, "RateLimitExceeded")
@@ -32,7 +35,7 @@ describe("Effect's limiter, as we use it", () => {
 
   it.effect("carries no credit over from what was given back when nothing was taken", () =>
     Effect.gen(function* () {
-      const limiter = yield* fresh
+      const limiter = yield* ofEffect
       const consume = (tokens: number) => limiter.consume({ key: "k", window, limit: 10, tokens })
       yield* consume(-100)
       assert.strictEqual((yield* consume(10)).remaining, 0)
@@ -42,7 +45,7 @@ describe("Effect's limiter, as we use it", () => {
 
   it.effect("only returns the delay where it is told to delay, and books an overrun", () =>
     Effect.gen(function* () {
-      const limiter = yield* fresh
+      const limiter = yield* ofEffect
       const book = (tokens: number) => limiter.consume({ key: "k", window, limit: 10, tokens, onExceeded: "delay" })
       yield* book(10)
       const over = yield* book(15)
@@ -54,7 +57,7 @@ describe("Effect's limiter, as we use it", () => {
 
   it.effect("takes nothing for an amount of 0", () =>
     Effect.gen(function* () {
-      const limiter = yield* fresh
+      const limiter = yield* ofEffect
       const look = limiter.consume({ key: "k", window, limit: 10, tokens: 0, onExceeded: "delay" })
       for (let times = 0; times < 20; times++) assert.strictEqual((yield* look).remaining, 10)
       yield* limiter.consume({ key: "k", window, limit: 10, tokens: 7 })
@@ -64,16 +67,22 @@ describe("Effect's limiter, as we use it", () => {
 })
 
 /** The limits of one deployment; `acquire` gives the limit that is used up in place of an error. */
-const limited = (limiter: RateLimiter.RateLimiter, limits: Limits = { rpm: 3, tpm: 100 }, name = "a") => ({
-  acquire: (tokens: number) =>
-    Effect.match(RateLimit.tryAcquire({ limiter, name, limits, tokens }), {
-      onSuccess: () => undefined,
-      onFailure: (exceeded) => exceeded,
-    }),
-  peek: (tokens: number) => RateLimit.peek({ limiter, name, limits, tokens }),
-  reconcile: (estimated: number, used: number) => RateLimit.reconcile({ limiter, name, limits, estimated, used }),
-  statuses: RateLimit.statuses({ limiter, name, limits }),
-})
+const limited = (limiter: RateLimit.Limiter, limits: Limits = { rpm: 3, tpm: 100 }, name = "a") => {
+  const buckets = RateLimit.buckets(name, limits)
+  return {
+    acquire: (tokens: number) =>
+      Effect.clockWith((clock) =>
+        Effect.match(RateLimit.tryAcquire({ limiter, buckets, tokens }, clock), {
+          onSuccess: () => undefined,
+          onFailure: (exceeded) => exceeded,
+        }),
+      ),
+    peek: (tokens: number) => RateLimit.peek({ limiter, buckets, tokens }),
+    reconcile: (estimated: number, used: number) =>
+      Effect.clockWith((clock) => RateLimit.reconcile({ limiter, buckets, estimated, used }, clock)),
+    statuses: RateLimit.statuses({ limiter, buckets }),
+  }
+}
 
 const upTo = (maximum: number) => Schema.Int.check(Schema.isBetween({ minimum: 0, maximum }))
 
@@ -131,19 +140,15 @@ describe("tryAcquire", () => {
     Effect.gen(function* () {
       const limiter = yield* fresh
       const limits = limited(limiter)
+      const clock = yield* Clock.Clock
+      const buckets = RateLimit.buckets("a", { rpm: 3, tpm: 100 })
       const rpm = { name: "rpm", limit: 3, remaining: 2, resetAfter: 20_000 } as const
       const tpm = { name: "tpm", limit: 100, remaining: 90, resetAfter: 6000 } as const
-      assert.deepStrictEqual(
-        yield* RateLimit.tryAcquire({ limiter, name: "a", limits: { rpm: 3, tpm: 100 }, tokens: 10 }),
-        [rpm, tpm],
-      )
-      assert.deepStrictEqual(
-        yield* Effect.flip(RateLimit.tryAcquire({ limiter, name: "a", limits: { rpm: 3, tpm: 100 }, tokens: 91 })),
-        {
-          limit: "tpm",
-          retryAfter: 6000,
-        },
-      )
+      assert.deepStrictEqual(yield* RateLimit.tryAcquire({ limiter, buckets, tokens: 10 }, clock), [rpm, tpm])
+      assert.deepStrictEqual(yield* Effect.flip(RateLimit.tryAcquire({ limiter, buckets, tokens: 91 }, clock)), {
+        limit: "tpm",
+        retryAfter: 6000,
+      })
       for (let times = 0; times < 5; times++) assert.deepStrictEqual(yield* limits.statuses, [rpm, tpm])
       assert.deepStrictEqual(yield* limited(limiter, {}).statuses, [])
     }),
@@ -173,6 +178,37 @@ describe("tryAcquire", () => {
       yield* limits.reconcile(10, 20)
     }),
   )
+})
+
+describe("a limiter in memory", () => {
+  it.effect.prop(
+    "counts as Effect's memory store does, whether it is asked at once or by an effect",
+    {
+      steps: Schema.Array(
+        Schema.Struct({ estimated: upTo(120), used: upTo(150), seconds: upTo(40), byEffect: Schema.Boolean }),
+      ).check(Schema.isMinLength(10), Schema.isMaxLength(40)),
+    },
+    Effect.fnUntraced(function* ({ steps }) {
+      const ours = yield* fresh
+      const expected = limited(yield* ofEffect)
+      const [atOnce, byEffect] = [limited(ours), limited({ ...ours, counters: undefined })]
+      for (const { estimated, seconds, used, ...step } of steps) {
+        const limits = step.byEffect ? byEffect : atOnce
+        const taken = rounded(yield* limits.acquire(estimated))
+        assert.deepStrictEqual(taken, rounded(yield* expected.acquire(estimated)))
+        yield* TestClock.adjust(Duration.seconds(seconds))
+        for (const { reconcile } of taken === undefined ? [limits, expected] : []) yield* reconcile(estimated, used)
+        assert.deepStrictEqual((yield* limits.statuses).map(rounded), (yield* expected.statuses).map(rounded))
+      }
+    }),
+  )
+
+  /** To whole milliseconds: Effect's durations are rounded. */
+  const rounded = <A extends object | undefined>(value: A): unknown =>
+    value &&
+    Object.fromEntries(
+      Object.entries(value).map(([name, each]) => [name, typeof each === "number" ? Math.round(each) : each]),
+    )
 })
 
 describe("reconcile", () => {

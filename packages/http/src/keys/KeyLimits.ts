@@ -38,26 +38,28 @@ const defaultRetryAfter = 1000
 
 export const make = (limiter: RateLimiter.RateLimiter, { id, limits = {} }: VirtualKey): KeyLimiter => {
   // The store also holds the limits of deployments, by their names.
-  const name = `key:${id}`
+  const buckets = RateLimit.buckets(`key:${id}`, limits)
   const permits = limits.concurrency === undefined ? undefined : Semaphore.makeUnsafe(limits.concurrency)
   const releasePermit = permits === undefined ? Effect.void : Effect.asVoid(permits.release(1))
   const reject = (exceeded: Omit<KeyLimitExceeded, "statuses">): Effect.Effect<never, KeyLimitExceeded> =>
-    Effect.flatMap(RateLimit.statuses({ limiter, name, limits }), (statuses) => Effect.fail({ ...exceeded, statuses }))
+    Effect.flatMap(RateLimit.statuses({ limiter, buckets }), (statuses) => Effect.fail({ ...exceeded, statuses }))
 
   const takeTokens = (tokens: number): Effect.Effect<Lease, KeyLimitExceeded> =>
-    Effect.matchEffect(RateLimit.tryAcquire({ limiter, name, limits, tokens }), {
-      onSuccess: (statuses) =>
-        Effect.succeed<Lease>({
-          statuses,
-          release: (used = tokens) =>
-            Effect.andThen(releasePermit, RateLimit.reconcile({ limiter, name, limits, estimated: tokens, used })),
-        }),
-      onFailure: ({ limit, retryAfter }) =>
-        Effect.andThen(
-          releasePermit,
-          reject({ name: limit, limit: limits[limit] ?? 0, requested: limit === "tpm" ? tokens : 1, retryAfter }),
-        ),
-    })
+    Effect.clockWith((clock) =>
+      Effect.matchEffect(RateLimit.tryAcquire({ limiter, buckets, tokens }, clock), {
+        onSuccess: (statuses) =>
+          Effect.succeed<Lease>({
+            statuses,
+            release: (used = tokens) =>
+              Effect.andThen(releasePermit, RateLimit.reconcile({ limiter, buckets, estimated: tokens, used }, clock)),
+          }),
+        onFailure: ({ limit, retryAfter }) =>
+          Effect.andThen(
+            releasePermit,
+            reject({ name: limit, limit: limits[limit] ?? 0, requested: limit === "tpm" ? tokens : 1, retryAfter }),
+          ),
+      }),
+    )
 
   return {
     acquire: (call) =>

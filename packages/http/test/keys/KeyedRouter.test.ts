@@ -46,7 +46,7 @@ const held = Effect.fnUntraced(function* (
       picky: Route.when([{ if: { keys: ["vip"] }, use: "only" }], "other"),
     },
   })
-  const limits = Layer.fresh(Layer.provide(RateLimiter.layer, RateLimiter.layerStoreMemory))
+  const limits = Layer.fresh(RateLimit.layerMemory)
   const context = yield* Layer.build(Layer.provideMerge(Layer.provide(KeyedRouter.layer(keys), RouterLive), limits))
   const router = Context.get(context, Router.Router)
   const limiter = Context.get(context, RateLimiter.RateLimiter)
@@ -70,7 +70,7 @@ const held = Effect.fnUntraced(function* (
     /** How many of its tokens a key has left. */
     tokens: ({ id, limits = {} }: VirtualKey) =>
       Effect.map(
-        RateLimit.statuses({ limiter, name: `key:${id}`, limits: { tpm: limits.tpm } }),
+        RateLimit.statuses({ limiter, buckets: RateLimit.buckets(`key:${id}`, { tpm: limits.tpm }) }),
         ([standing]) => standing?.remaining,
       ),
   }

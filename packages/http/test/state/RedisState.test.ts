@@ -8,6 +8,7 @@ import * as RateLimit from "@understudy/core/internal/admission/RateLimit"
 import { Cooldowns } from "@understudy/core/Cooldowns"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
@@ -90,16 +91,17 @@ describe.skipIf(!TestRedisServer.installed)("state in Redis", { timeout: 60_000 
       const [one, two] = [yield* gateway, yield* gateway].map((context) =>
         Context.get(context, RateLimiter.RateLimiter),
       )
-      const limited = { name: "a", limits: { rpm: 3, tpm: 100 } }
+      const clock = yield* Clock.Clock
+      const limited = { buckets: RateLimit.buckets("a", { rpm: 3, tpm: 100 }) }
       const acquire = (limiter: RateLimiter.RateLimiter, tokens: number) =>
-        Effect.match(RateLimit.tryAcquire({ ...limited, limiter, tokens }), {
+        Effect.match(RateLimit.tryAcquire({ ...limited, limiter, tokens }, clock), {
           onSuccess: () => undefined,
           onFailure: ({ limit }) => limit,
         })
       assert.isUndefined(yield* acquire(one!, 60))
       assert.strictEqual((yield* RateLimit.peek({ ...limited, limiter: two!, tokens: 41 }))?.limit, "tpm")
       assert.strictEqual(yield* acquire(two!, 41), "tpm")
-      yield* RateLimit.reconcile({ ...limited, limiter: one!, estimated: 60, used: 30 })
+      yield* RateLimit.reconcile({ ...limited, limiter: one!, estimated: 60, used: 30 }, clock)
       assert.isUndefined(yield* RateLimit.peek({ ...limited, limiter: two!, tokens: 70 }))
       assert.isUndefined(yield* acquire(two!, 70))
       assert.isUndefined(yield* acquire(one!, 0))

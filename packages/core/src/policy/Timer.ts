@@ -1,0 +1,26 @@
+/**
+ * Timers by the clock in context, for code that waits for something else at the same time: a fibre that sleeps costs several
+ * times as much as a timer.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+
+/**
+ * Runs `due` after some milliseconds; the result stops the timer. Effect's live clock sleeps by `setTimeout`, which is used
+ * directly. Any other clock, such as that of a test, sleeps itself.
+ */
+export const start = (context: Context.Context<never>, millis: number, due: () => void): (() => void) => {
+  const wait = Math.max(0, millis)
+  if (Context.get(context, Clock.Clock) === live && wait <= longest) {
+    const timer = setTimeout(due, wait)
+    return () => clearTimeout(timer)
+  }
+  const sleeping = Effect.runForkWith(context)(Effect.andThen(Effect.sleep(wait), Effect.sync(due)))
+  return () => sleeping.interruptUnsafe()
+}
+
+const live = Context.get(Context.empty(), Clock.Clock)
+
+/** The longest wait of `setTimeout`, in milliseconds: it replaces a longer one by 1. */
+const longest = 2 ** 31 - 1
