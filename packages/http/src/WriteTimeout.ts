@@ -106,7 +106,8 @@ export const limit = ({
         const last = setTimeout(() => socket.destroy(), timer(left + write))
         response.once("close", () => {
           clearTimeout(last)
-          if (watches.has(socket)) watch.allow()
+          // The socket may have closed before, which stopped its watch.
+          if (watches.has(socket) && !socket.destroyed) watch.allow()
           else watch.stop()
         })
       }),
