@@ -1,5 +1,5 @@
 /** Understudy as a target: the working tree or another revision, with a configuration. */
-import { writeFileSync } from "node:fs"
+import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { freePort, startForeign } from "./children.ts"
 import { type Revision, workingTree } from "./revision.ts"
@@ -46,6 +46,13 @@ export interface Options {
   readonly node?: ReadonlyArray<string>
 }
 
+/** The arguments of Node in a revision's `npm start`: options, the entry, `serve`. */
+const startArguments = ({ root }: Revision): ReadonlyArray<string> => {
+  const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
+  const [, ...args] = String(scripts.start).split(" ")
+  return args.map((arg) => (arg.startsWith("packages/") ? join(root, arg) : arg))
+}
+
 /** The program and its free port. Keys of the configuration that the revision is known not to know are left out. */
 export const program = async (
   setting: Setting,
@@ -54,10 +61,9 @@ export const program = async (
   const port = await freePort()
   const file = join(setting.folder, `${port}.yaml`)
   writeFileSync(file, JSON.stringify(without(configuration, unknown.get(revision.root) ?? new Set())))
-  const entry = join(revision.root, "packages/http/src/main.ts")
   return {
     name: `Understudy ${revision.name}`.trim(),
-    args: [...node, entry, "serve", "--config", file, "--port", `${port}`, "--log-level", "warn"],
+    args: [...node, ...startArguments(revision), "--config", file, "--port", `${port}`, "--log-level", "warn"],
     cwd: setting.folder,
     port,
     model: "bench",

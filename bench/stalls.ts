@@ -47,7 +47,7 @@ writeFileSync(
 `,
 )
 
-const main = fileURLToPath(new URL("../packages/http/src/main.ts", import.meta.url))
+const main = fileURLToPath(new URL("../packages/http/src/main.js", import.meta.url))
 const probe = new URL("./stalls/probe.ts", import.meta.url).href
 const start = async () => {
   const args = ["serve", "--config", file, "--port", `${port}`, "--log-level", "none"]

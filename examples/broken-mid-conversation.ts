@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url"
 import OpenAI from "openai"
 
 // The gateway, as `npm start` runs it: simulated deployments, on a free port.
-const main = fileURLToPath(new URL("../packages/http/src/main.ts", import.meta.url))
+const main = fileURLToPath(new URL("../packages/http/src/main.js", import.meta.url))
 const gateway = spawn(process.execPath, [main, "serve", "--port", "0"], {
   stdio: ["ignore", "pipe", "inherit"],
   cwd: fileURLToPath(new URL("fixtures", import.meta.url)),

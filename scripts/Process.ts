@@ -71,7 +71,7 @@ export const run = async (
 
 /** A gateway as its operator starts it, once it says where it listens. */
 export const serve = async (config: string) => {
-  const entry = join(root, "packages/http/src/main.ts")
+  const entry = join(root, "packages/http/src/main.js")
   const { child, printed } = start(process.execPath, [entry, "serve", "--config", config, "--port", "0"], folder)
   while (child.exitCode === null) {
     const url = /serves (\S+)\/v1/.exec(printed.out)?.[1]

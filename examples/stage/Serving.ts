@@ -15,7 +15,7 @@ export interface Serving {
 /** Runs `understudy serve --config FILE` on a free port, in the directory of the file. Default: the examples. */
 export const serve = async (file: string, environment: Record<string, string> = {}): Promise<Serving> => {
   const config = resolve(at(".."), file)
-  const args = [at("../../packages/http/src/main.ts"), "serve", "--port", "0", "--config", config]
+  const args = [at("../../packages/http/src/main.js"), "serve", "--port", "0", "--config", config]
   const gateway = spawn(process.execPath, args, {
     cwd: dirname(config),
     stdio: ["ignore", "pipe", "inherit"],

@@ -4,8 +4,7 @@
  */
 import type { Problem } from "@understudy/providers/Config"
 import * as Config from "@understudy/providers/Config"
-import * as Litellm from "@understudy/providers/internal/import/litellm/Litellm"
-import * as Priorities from "@understudy/providers/internal/import/priorities/Priorities"
+import * as Formats from "@understudy/providers/internal/import/Formats"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -94,7 +93,7 @@ export const parse = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Configuration, InvalidConfiguration> {
   const invalid = (problems: ReadonlyArray<Problem>) => new InvalidConfiguration({ file, problems })
   const parsed = Result.mapError(YamlText.parse(text), (problem) => [problem])
-  const { document, report } = yield* Effect.fromResult(Result.mapError(Result.flatMap(parsed, convertImport), invalid))
+  const { document, report } = yield* Effect.mapError(Effect.flatMap(Effect.fromResult(parsed), convertImport), invalid)
   const environment = yield* Effect.mapError(variables(Config.variables(document)), (error) =>
     invalid([{ path: "", message: error.message }]),
   )
@@ -110,9 +109,11 @@ export const parse = Effect.fnUntraced(function* (
 /** The document, or another gateway's document converted, with what could not be imported. */
 const convertImport = (
   document: unknown,
-): Result.Result<{ readonly document: unknown; readonly report: ReadonlyArray<Problem> }, ReadonlyArray<Problem>> => {
-  if (Litellm.is(document)) return Litellm.read(document)
-  return Priorities.is(document) ? Priorities.read(document) : Result.succeed({ document, report: [] })
+): Effect.Effect<{ readonly document: unknown; readonly report: ReadonlyArray<Problem> }, ReadonlyArray<Problem>> => {
+  const format = [Formats.litellm, Formats.priorities].find(({ is }) => is(document))
+  return format?.is(document) === true
+    ? Effect.flatMap(format.read, (read) => Effect.fromResult(read(document)))
+    : Effect.succeed({ document, report: [] })
 }
 
 const variables = Effect.fnUntraced(function* (names: ReadonlySet<string>) {

@@ -6,21 +6,18 @@
 import type { Provider } from "@understudy/core/Provider"
 import type * as Config from "effect/Config"
 import type * as Duration from "effect/Duration"
-import type * as Layer from "effect/Layer"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Record from "effect/Record"
 import * as Schema from "effect/Schema"
-import * as Anthropic from "./anthropic/Anthropic.ts"
-import * as Bedrock from "./bedrock/Bedrock.ts"
 import * as Guardrail from "./bedrock/Guardrail.ts"
 import { DurationText } from "./config/DurationText.ts"
 import { address, countOrNone, flag, hidden, number, proxy, secret, text, textOrNumber, word } from "./config/Fields.ts"
-import * as Gemini from "./gemini/Gemini.ts"
 import { isLocal } from "./Local.ts"
-import * as Azure from "./openai/Azure.ts"
+import { apis } from "./openai/Api.ts"
 import * as Compatible from "./openai/Compatible.ts"
-import * as OpenAi from "./openai/OpenAi.ts"
+import type * as OpenAi from "./openai/OpenAi.ts"
 import type { ProviderStartError } from "./ProviderStartError.ts"
-import * as Simulated from "./simulated/Simulated.ts"
 
 /** The layer of a vendor's provider. */
 export type ProviderLayer = Layer.Layer<Provider, ProviderStartError | Config.ConfigError>
@@ -46,6 +43,16 @@ export interface Vendor<Fields extends Schema.Struct.Fields = Schema.Struct.Fiel
 }
 
 const vendor = <const Fields extends Schema.Struct.Fields>(vendor: Vendor<Fields>): Vendor<Fields> => vendor
+
+/** A layer whose module is loaded when it is built, so that a configuration loads the vendors that it names. */
+const lazy = <Module>(load: () => Promise<Module>, layer: (module: Module) => ProviderLayer): ProviderLayer =>
+  Layer.unwrap(Effect.map(Effect.promise(load), layer))
+
+const openAi = (options: OpenAi.Options) =>
+  lazy(
+    () => import("./openai/OpenAi.ts"),
+    ({ layer }) => layer(options),
+  )
 
 const optional = Schema.optionalKey
 
@@ -75,7 +82,7 @@ const compatible = Record.map(
     vendor({
       keys: compatibleKeys,
       layer: (keys, { connectTimeout }) =>
-        OpenAi.layer({
+        openAi({
           ...keys,
           vendor: name,
           plainByStream: keys.local ?? isLocal(name, keys.baseUrl),
@@ -94,13 +101,13 @@ export const vendors = {
       apiKey: optional(secret),
       baseUrl: optional(address("http://127.0.0.1:11434/v1")),
       organization: optional(text("the id of an organization")),
-      api: optional(word(OpenAi.apis)),
+      api: optional(word(apis)),
       headers,
       local: optional(flag),
       proxy: optional(proxy),
     }),
     layer: (keys, { connectTimeout }) =>
-      OpenAi.layer({ ...keys, plainByStream: keys.local ?? isLocal("openai", keys.baseUrl), connectTimeout }),
+      openAi({ ...keys, plainByStream: keys.local ?? isLocal("openai", keys.baseUrl), connectTimeout }),
     credentials: { keys: ["apiKey"], variables: ["OPENAI_API_KEY"] },
     models: "ids look like gpt-4o; a compatible endpoint lists its ids under /models",
     statusPage: "https://status.openai.com",
@@ -113,7 +120,11 @@ export const vendors = {
       local: optional(flag),
       proxy: optional(proxy),
     }),
-    layer: (keys, { connectTimeout }) => Anthropic.layer({ ...keys, connectTimeout }),
+    layer: (keys, { connectTimeout }) =>
+      lazy(
+        () => import("./anthropic/Anthropic.ts"),
+        ({ layer }) => layer({ ...keys, connectTimeout }),
+      ),
     credentials: { keys: ["apiKey"], variables: ["ANTHROPIC_API_KEY"] },
     models: "ids look like claude-sonnet-4-5",
     statusPage: "https://status.claude.com",
@@ -147,7 +158,10 @@ export const vendors = {
       ),
     }),
     layer: (keys, { connectTimeout, model }) =>
-      Bedrock.layer({ ...keys, region: keys.region ?? Bedrock.regionOf(model), connectTimeout }),
+      lazy(
+        () => import("./bedrock/Bedrock.ts"),
+        ({ layer, regionOf }) => layer({ ...keys, region: keys.region ?? regionOf(model), connectTimeout }),
+      ),
     credentials: {
       keys: ["bearerToken", "accessKeyId", "secretAccessKey", "sessionToken", "profile", "roleArn"],
       variables: ["AWS_BEARER_TOKEN_BEDROCK", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
@@ -165,7 +179,11 @@ export const vendors = {
       local: optional(flag),
       proxy: optional(proxy),
     }),
-    layer: (keys, { connectTimeout }) => Gemini.layer({ ...keys, connectTimeout }),
+    layer: (keys, { connectTimeout }) =>
+      lazy(
+        () => import("./gemini/Gemini.ts"),
+        ({ layer }) => layer({ ...keys, connectTimeout }),
+      ),
     credentials: { keys: ["apiKey"], variables: ["GEMINI_API_KEY", "GOOGLE_API_KEY"] },
     models: "ids look like gemini-2.5-flash",
     statusPage: "https://aistudio.google.com/status",
@@ -178,7 +196,11 @@ export const vendors = {
       headers,
       proxy: optional(proxy),
     }),
-    layer: (keys, { connectTimeout }) => Azure.layer({ ...keys, connectTimeout }),
+    layer: (keys, { connectTimeout }) =>
+      lazy(
+        () => import("./openai/Azure.ts"),
+        ({ layer }) => layer({ ...keys, connectTimeout }),
+      ),
     credentials: { keys: ["apiKey"], variables: ["AZURE_OPENAI_API_KEY"] },
     models: "the id is the name of a deployment in the Azure resource",
     statusPage: "https://azure.status.microsoft",
@@ -202,7 +224,11 @@ export const vendors = {
         }),
       ),
     }),
-    layer: (keys, { name }) => Simulated.layer({ ...keys, name }),
+    layer: (keys, { name }) =>
+      lazy(
+        () => import("./simulated/Simulated.ts"),
+        ({ layer }) => layer({ ...keys, name }),
+      ),
     credentials: { keys: [], variables: [] },
     models: "any id is accepted",
   }),

@@ -3,7 +3,7 @@
  * the operator only.
  */
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
-import * as Simulated from "@understudy/providers/simulated"
+import { SimulatedRegistry } from "@understudy/providers/internal/simulated/SimulatedRegistry"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
@@ -14,7 +14,7 @@ import * as JsonBody from "./JsonBody.ts"
 
 /** Adds the endpoint to the `HttpRouter` in context. */
 export const layer = HttpRouter.use((http) =>
-  Effect.flatMap(Simulated.SimulatedRegistry, (registry) =>
+  Effect.flatMap(SimulatedRegistry, (registry) =>
     http.add(
       "POST",
       "/simulated/:deployment",

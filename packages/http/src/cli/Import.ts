@@ -3,10 +3,8 @@
  * standard output, and what could not be imported to standard error.
  */
 import type { Problem } from "@understudy/providers/Config"
+import * as Formats from "@understudy/providers/internal/import/Formats"
 import type { Imported } from "@understudy/providers/internal/import/ImportReader"
-import * as Litellm from "@understudy/providers/internal/import/litellm/Litellm"
-import * as Portkey from "@understudy/providers/internal/import/portkey/Portkey"
-import * as Priorities from "@understudy/providers/internal/import/priorities/Priorities"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
@@ -19,31 +17,40 @@ import * as Result from "effect/Result"
 import * as Config from "../Config.ts"
 import * as YamlText from "../config/YamlText.ts"
 
-type Reader = (text: string) => Result.Result<Imported, ReadonlyArray<Problem>>
+/** Converts a text. Loads the modules of its format. */
+type Reader = (text: string) => Effect.Effect<Imported, ReadonlyArray<Problem>>
 
 /** The reader of a YAML format that is recognized by its sections. */
 const yaml =
-  ({ is, read }: Pick<typeof Litellm, "is" | "read">, message: string): Reader =>
+  ({ is, read }: Formats.Format, message: string): Reader =>
   (text) =>
-    Result.flatMap(
-      Result.mapError(YamlText.parse(text), (problem) => [problem]),
-      (document) => (is(document) ? read(document) : fail(message)),
+    Effect.flatMap(read, (read) =>
+      Effect.fromResult(
+        Result.flatMap(
+          Result.mapError(YamlText.parse(text), (problem) => [problem]),
+          (document) => (is(document) ? read(document) : fail(message)),
+        ),
+      ),
     )
 
-const litellm = yaml(Litellm, "has no model_list: this is not a LiteLLM configuration")
+const litellm = yaml(Formats.litellm, "has no model_list: this is not a LiteLLM configuration")
 
-const priorities = yaml(Priorities, "has no list of providers: this is not a configuration of providers by priority")
+const priorities = yaml(
+  Formats.priorities,
+  "has no list of providers: this is not a configuration of providers by priority",
+)
 
 const portkey: Reader = (text) =>
-  Result.flatMap(
-    Result.try({
-      try: (): unknown => JSON.parse(text),
-      catch: (error) => [
-        { path: "", message: `not JSON${Predicate.isError(error) ? `: ${parserMessage(error)}` : ""}` },
-      ],
-    }),
-    Portkey.read,
+  Effect.flatMap(
+    Effect.promise(() => import("@understudy/providers/internal/import/portkey/Portkey")),
+    ({ read }) => Effect.fromResult(Result.flatMap(json(text), read)),
   )
+
+const json = (text: string): Result.Result<unknown, ReadonlyArray<Problem>> =>
+  Result.try({
+    try: (): unknown => JSON.parse(text),
+    catch: (error) => [{ path: "", message: `not JSON${Predicate.isError(error) ? `: ${parserMessage(error)}` : ""}` }],
+  })
 
 /** The parser's message without its quotation from the document, which may contain a secret. */
 const parserMessage = ({ message }: Error): string => message.replace(/,? "[^]*$/, "")
@@ -65,8 +72,9 @@ export const run = Effect.fnUntraced(function* (
   { file, output }: { readonly file: string; readonly output: Option.Option<string> },
 ) {
   const text = yield* Config.read(file)
-  const { document, report } = yield* Effect.fromResult(
-    Result.mapError(reader(text), (problems) => new Config.InvalidConfiguration({ file, problems })),
+  const { document, report } = yield* Effect.mapError(
+    reader(text),
+    (problems) => new Config.InvalidConfiguration({ file, problems }),
   )
   const yaml = YamlText.print(document)
   if (Option.isSome(output)) yield* (yield* FileSystem.FileSystem).writeFileString(output.value, yaml)

@@ -35,8 +35,8 @@ export const layer = (auth: Auth.Auth): Layer.Layer<never, never, HttpRouter.Htt
 // The page
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Published beside the build as well: the package includes `src`. */
-const file = new URL("./page.html", import.meta.url)
+/** The package includes `src`. The build and the bundle have this module as deep as the sources have it. */
+const file = new URL("../../src/dashboard/page.html", import.meta.url)
 
 const page = (): HttpServerResponse.HttpServerResponse => {
   const html = readFileSync(file, "utf8")

@@ -4,7 +4,7 @@ import { execFile } from "node:child_process"
 import { join } from "node:path"
 import { promisify } from "node:util"
 
-const main = join(import.meta.dirname, "..", "..", "src", "main.ts")
+const main = join(import.meta.dirname, "..", "..", "src", "main.js")
 
 const demo = (...args: ReadonlyArray<string>) =>
   promisify(execFile)(process.execPath, [main, "demo", ...args], {

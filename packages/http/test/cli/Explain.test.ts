@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
-const main = join(import.meta.dirname, "..", "..", "src", "main.ts")
+const main = join(import.meta.dirname, "..", "..", "src", "main.js")
 
 const folder = mkdtempSync(join(tmpdir(), "understudy-explain-"))
 

@@ -8,7 +8,7 @@ import { join } from "node:path"
 import { FileOutput } from "../../src/cli/Output.ts"
 import { ask } from "./Process.ts"
 
-const main = join(import.meta.dirname, "..", "..", "src", "main.ts")
+const main = join(import.meta.dirname, "..", "..", "src", "main.js")
 const children = new Set<ReturnType<typeof spawn>>()
 afterAll(() => children.forEach((child) => child.kill("SIGKILL")))
 

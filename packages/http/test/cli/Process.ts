@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
-const main = join(import.meta.dirname, "..", "..", "src", "main.ts")
+const main = join(import.meta.dirname, "..", "..", "src", "main.js")
 
 const folders: Array<string> = []
 const children: Array<ChildProcess> = []
@@ -37,11 +37,13 @@ export const start = (
   options: {
     readonly files?: Readonly<Record<string, string>>
     readonly env?: Record<string, string>
+    /** Options of Node. */
+    readonly node?: ReadonlyArray<string>
     /** How many files and sockets it may have open. */
     readonly openFiles?: number
   } = {},
 ): Started => {
-  const command = [process.execPath, main, "serve", ...args] as const
+  const command = [process.execPath, ...(options.node ?? []), main, "serve", ...args] as const
   const [program, ...rest] =
     options.openFiles === undefined
       ? command

@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Problem } from "@understudy/providers/Config"
 import type { Imported } from "@understudy/providers/internal/import/ImportReader"
+import * as Formats from "@understudy/providers/internal/import/Formats"
 import * as Litellm from "@understudy/providers/internal/import/litellm/Litellm"
 import * as Portkey from "@understudy/providers/internal/import/portkey/Portkey"
 import * as Priorities from "@understudy/providers/internal/import/priorities/Priorities"
@@ -28,8 +29,8 @@ const becomes = (imported: Result.Result<Imported, ReadonlyArray<Problem>>, ours
 describe("docs/migrating.md", () => {
   it("shows the conversion of LiteLLM configurations", () => {
     const theirs = parsed(blocks[0])
-    assert.isTrue(Litellm.is(theirs))
-    if (Litellm.is(theirs)) assert.deepStrictEqual(becomes(Litellm.read(theirs), parsed(blocks[1])), [])
+    assert.isTrue(Formats.litellm.is(theirs))
+    if (Formats.litellm.is(theirs)) assert.deepStrictEqual(becomes(Litellm.read(theirs), parsed(blocks[1])), [])
   })
 
   it("shows the conversion of Portkey configurations", () => {
@@ -42,8 +43,8 @@ describe("docs/migrating.md", () => {
 
   it("shows the conversion of a list of providers", () => {
     const theirs = parsed(blocks[4])
-    assert.isTrue(Priorities.is(theirs))
-    if (Priorities.is(theirs)) assert.deepStrictEqual(becomes(Priorities.read(theirs), parsed(blocks[5])), [])
+    assert.isTrue(Formats.priorities.is(theirs))
+    if (Formats.priorities.is(theirs)) assert.deepStrictEqual(becomes(Priorities.read(theirs), parsed(blocks[5])), [])
     assert.strictEqual(blocks.length, 6)
   })
 })

@@ -30,16 +30,16 @@ import * as Proxy from "../transport/Proxy.ts"
 import * as Redaction from "../transport/Redaction.ts"
 import * as Secrets from "../transport/Secrets.ts"
 import * as Transport from "../transport/Transport.ts"
+import type { Api } from "./Api.ts"
 import * as Compatible from "./Compatible.ts"
 import * as Errors from "./Errors.ts"
+
+export { apis } from "./Api.ts"
+export type { Api } from "./Api.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Options
 // ---------------------------------------------------------------------------------------------------------------------
-
-/** OpenAI's APIs for chat. */
-export const apis = ["chat-completions", "responses"] as const
-export type Api = (typeof apis)[number]
 
 export interface Options {
   /** A compatible vendor, with its address, key and dialect. Default: OpenAI. */

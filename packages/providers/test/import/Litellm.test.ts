@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Yaml from "effect/encoding/Yaml"
 import * as Result from "effect/Result"
+import * as Formats from "../../src/import/Formats.ts"
 import * as Litellm from "../../src/import/litellm/Litellm.ts"
 import { litellm } from "./imports.ts"
 
@@ -721,10 +722,10 @@ router_settings:
   })
 })
 
-describe("Litellm.is", () => {
+describe("Formats.litellm", () => {
   it("is true for LiteLLM's documents and false for Understudy's", () => {
-    assert.isTrue(Litellm.is(Yaml.parse("model_list: []")))
-    assert.isFalse(Litellm.is(Yaml.parse("deployments: { a: { provider: openai, model: x } }")))
-    assert.isFalse(Litellm.is(Yaml.parse("- model_list")))
+    assert.isTrue(Formats.litellm.is(Yaml.parse("model_list: []")))
+    assert.isFalse(Formats.litellm.is(Yaml.parse("deployments: { a: { provider: openai, model: x } }")))
+    assert.isFalse(Formats.litellm.is(Yaml.parse("- model_list")))
   })
 })

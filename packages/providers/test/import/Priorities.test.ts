@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Result from "effect/Result"
+import * as Formats from "../../src/import/Formats.ts"
 import * as Priorities from "../../src/import/priorities/Priorities.ts"
 import { priorities } from "./imports.ts"
 
@@ -85,8 +86,8 @@ describe("Priorities", () => {
   })
 
   it("is distinguished from an Understudy configuration, and fails without a provider", () => {
-    assert.isTrue(Priorities.is({ providers: [] }))
-    assert.isFalse(Priorities.is({ deployments: {} }))
+    assert.isTrue(Formats.priorities.is({ providers: [] }))
+    assert.isFalse(Formats.priorities.is({ deployments: {} }))
     assert.isTrue(Result.isFailure(Priorities.read({ providers: [] })))
   })
 })

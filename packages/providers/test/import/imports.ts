@@ -7,6 +7,7 @@ import * as Result from "effect/Result"
 import * as Config from "../../src/Config.ts"
 import type { Problem } from "../../src/Config.ts"
 import type { Imported } from "../../src/import/ImportReader.ts"
+import * as Formats from "../../src/import/Formats.ts"
 import * as Litellm from "../../src/import/litellm/Litellm.ts"
 import * as Portkey from "../../src/import/portkey/Portkey.ts"
 import * as Priorities from "../../src/import/priorities/Priorities.ts"
@@ -72,13 +73,13 @@ const chainOf = (route: Route, chain: (name: string) => ReadonlyArray<string>): 
 /** Imports LiteLLM's YAML, and decodes the result. */
 export const litellm = (yaml: string): Inspected => {
   const document = Yaml.parse(yaml)
-  assert.isTrue(Litellm.is(document))
+  assert.isTrue(Formats.litellm.is(document))
   return inspect(Litellm.read(document as Readonly<Record<string, unknown>>))
 }
 
 export const portkey = (config: unknown): Inspected => inspect(Portkey.read(config))
 
 export const priorities = (document: Readonly<Record<string, unknown>>): Inspected => {
-  assert.isTrue(Priorities.is(document))
+  assert.isTrue(Formats.priorities.is(document))
   return inspect(Priorities.read(document))
 }

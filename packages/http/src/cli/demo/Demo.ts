@@ -9,11 +9,6 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as DotEnv from "../../DotEnv.ts"
-import * as AccountSharding from "./AccountSharding.ts"
-import * as CrossRegion from "./CrossRegion.ts"
-import * as Fallback from "./Fallback.ts"
-import * as LoadBalancing from "./LoadBalancing.ts"
-import * as QuotaIsolation from "./QuotaIsolation.ts"
 
 const config = Flag.File("config", { mustExist: false }).pipe(
   Flag.withDescription(
@@ -28,15 +23,27 @@ const requests = (defaultCount: number, what: string) =>
     Flag.withDefault(defaultCount),
   )
 
+/** The module of a pattern, which is loaded when the pattern is run. */
+interface Pattern<E> {
+  readonly run: (
+    file: string | undefined,
+    requests: number,
+  ) => Effect.Effect<void, E, FileSystem.FileSystem | Scope.Scope>
+}
+
 const pattern = <E>(
   name: string,
   description: string,
   count: ReturnType<typeof requests>,
-  run: (file: string | undefined, requests: number) => Effect.Effect<void, E, FileSystem.FileSystem | Scope.Scope>,
+  load: () => Promise<Pattern<E>>,
 ) =>
   Command.make(name, { config, requests: count }, ({ config, requests }) => {
     const file = Option.getOrUndefined(config)
-    return Effect.provide(Effect.scoped(run(file, requests)), DotEnv.layer(file))
+    return Effect.promise(load).pipe(
+      Effect.flatMap(({ run }) => run(file, requests)),
+      Effect.scoped,
+      Effect.provide(DotEnv.layer(file)),
+    )
   }).pipe(Command.withDescription(description))
 
 export const demo = Command.make("demo").pipe(
@@ -45,30 +52,35 @@ export const demo = Command.make("demo").pipe(
   ),
   Command.withShortDescription("Demonstrate a resilience pattern"),
   Command.withSubcommands([
-    pattern("cross-region", "One inference profile, and the regions it uses.", requests(10, "calls"), CrossRegion.run),
+    pattern(
+      "cross-region",
+      "One inference profile, and the regions it uses.",
+      requests(10, "calls"),
+      () => import("./CrossRegion.ts"),
+    ),
     pattern(
       "account-sharding",
       "Two accounts in turn, each with its own quotas.",
       requests(20, "calls"),
-      AccountSharding.run,
+      () => import("./AccountSharding.ts"),
     ),
     pattern(
       "fallback",
       "A primary at its rate limit, and a fallback for the other calls.",
       requests(10, "calls"),
-      Fallback.run,
+      () => import("./Fallback.ts"),
     ),
     pattern(
       "load-balancing",
       "Two primaries that share the calls, and a fallback.",
       requests(10, "calls"),
-      LoadBalancing.run,
+      () => import("./LoadBalancing.ts"),
     ),
     pattern(
       "quota-isolation",
       "Consumers with separate rate limits.",
       requests(5, "calls of each consumer"),
-      QuotaIsolation.run,
+      () => import("./QuotaIsolation.ts"),
     ),
   ]),
 )

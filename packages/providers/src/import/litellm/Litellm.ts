@@ -17,9 +17,6 @@ import * as Limits from "./Limits.ts"
 import * as ModelList from "./ModelList.ts"
 import * as Routes from "./Routes.ts"
 
-/** Whether a parsed document is LiteLLM's. */
-export const is = (input: unknown): input is Document => Predicate.isObject(input) && "model_list" in input
-
 /** The converted configuration with a report; or the problems, if no deployment can be imported. */
 export const read = (input: Document): Result.Result<Imported, ReadonlyArray<Problem>> => {
   const report: Array<Problem> = []

@@ -5,16 +5,11 @@
  * API keys are environment variables: `GROQ_API_KEY`, `TOGETHER_LLAMA_API_KEY`, and the usual names for other vendors. The
  * host of the endpoint, else the beginning of the provider's name, selects the variable.
  */
-import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import type { Problem } from "../../config/ConfigError.ts"
 import * as Endpoints from "../Endpoints.ts"
 import type { Document, Imported } from "../ImportReader.ts"
 import { ImportReader, uniqueName } from "../ImportReader.ts"
-
-/** Whether a parsed document is a `providers.yaml`. */
-export const is = (input: unknown): input is Document =>
-  Predicate.isObject(input) && "providers" in input && !("deployments" in input)
 
 interface Provider {
   readonly name: string

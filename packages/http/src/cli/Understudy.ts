@@ -1,0 +1,47 @@
+/**
+ * The command `understudy` with its subcommands.
+ */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Command from "effect/cli/Command"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Runtime from "effect/Runtime"
+import "effect/schema/SchemaJITCompiler/enable"
+import { readFileSync } from "node:fs"
+import { check } from "./Check.ts"
+import { demo } from "./demo/Demo.ts"
+import { draw } from "./Draw.ts"
+import { explain } from "./Explain.ts"
+import { importing } from "./Import.ts"
+import { serve } from "./Serve.ts"
+
+const { version }: { readonly version: string } = JSON.parse(
+  readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
+)
+
+const understudy = Command.make("understudy").pipe(
+  Command.withDescription("An LLM gateway with fallback between providers"),
+  Command.withSubcommands([serve, check, explain, draw, importing, demo]),
+)
+
+/** Whether the command has already printed its error. */
+const isReported = (error: object): boolean => Runtime.errorReported in error && error[Runtime.errorReported] === false
+
+/** Runs the process's arguments, and ends the process with the command's exit code. */
+export const run = (): void => {
+  // The first signal drains, the second exits at once.
+  let signals = 0
+  const exitOnSecond = () => {
+    if (++signals > 1) process.exit(130)
+  }
+  process.on("SIGINT", exitOnSecond)
+  process.on("SIGTERM", exitOnSecond)
+
+  Command.run(understudy, { version }).pipe(
+    Effect.tapError((error) => (isReported(error) ? Effect.void : Console.error(error.message))),
+    Effect.tapDefect((defect) => Console.error(defect)),
+    Effect.provide(NodeServices.layer),
+    NodeRuntime.runMain({ disableErrorReporting: true }),
+  )
+}

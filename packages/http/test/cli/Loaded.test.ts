@@ -1,0 +1,74 @@
+/** The modules that `serve` loads, by its configuration. */
+import { afterAll, assert, describe, it } from "@effect/vitest"
+import { fileURLToPath } from "node:url"
+import { clean, start } from "./Process.ts"
+
+afterAll(clean)
+
+const preload = fileURLToPath(new URL("./loaded.js", import.meta.url))
+
+const configuration = (deployment: string) => `deployments:\n  only: ${deployment}\n`
+
+/** The loaded packages, and the loaded modules of ours by their path in `packages`. */
+const loaded = async (deployment: string) => {
+  const process = start(["--config", "only.yaml", "--port", "0"], {
+    files: { "only.yaml": configuration(deployment) },
+    node: ["--import", preload],
+  })
+  await process.says(/serves http/)
+  const urls = [...process.printed().matchAll(/^loaded (file:.*)$/gm)].map(([, url = ""]) => url)
+  return {
+    packages: [
+      ...new Set(urls.flatMap((url) => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(url)?.[1] ?? [])),
+    ].sort(),
+    ours: urls.flatMap((url) => /\/packages\/(\w+\/src\/.*)$/.exec(url)?.[1] ?? []),
+    all: urls,
+  }
+}
+
+const always = ["@effect/platform-node", "@effect/platform-node-shared", "effect", "ws"]
+
+/** Modules of ours that only some configurations, or other commands, need. */
+const optional =
+  /^providers\/src\/(?:anthropic|bedrock|gemini|testing|import\/(?:litellm|portkey|priorities)|simulated\/(?:Answer|Simulated|Vectors)|openai\/(?:OpenAi|Azure)|protocols\/converse)\b|^http\/src\/(?:state|cli\/demo)\//
+
+/** Of `optional`, what the grammar of the configuration and of the command line needs. */
+const small = ["http/src/cli/demo/Demo.ts", "providers/src/bedrock/Guardrail.ts"]
+
+const optionalOf = (ours: ReadonlyArray<string>) =>
+  ours.filter((path) => optional.test(path) && !small.includes(path)).sort()
+
+describe.concurrent("the modules of serve", () => {
+  it("are those of one vendor for a deployment of OpenAI", async () => {
+    const { all, ours, packages } = await loaded("{ provider: openai, model: gpt-4o, apiKey: x }")
+    assert.deepStrictEqual(packages, [...always, "openai", "undici"].sort())
+    assert.deepStrictEqual(optionalOf(ours), ["providers/src/openai/OpenAi.ts"])
+    assert.deepStrictEqual(
+      all.filter((url) => /undici\/lib\/(?:web|mock|interceptor|cache)\//.test(url)),
+      [],
+    )
+  })
+
+  it("are those of one vendor for a deployment of Anthropic", async () => {
+    const { ours, packages } = await loaded("{ provider: anthropic, model: claude-sonnet-4-5, apiKey: x }")
+    assert.includeMembers([...packages], ["@anthropic-ai/sdk", ...always, "undici"])
+    assert.deepStrictEqual(
+      packages.filter((name) => /^(?:openai|@google\/|@aws-sdk\/|@smithy\/|redis$)/.test(name)),
+      [],
+    )
+    assert.deepStrictEqual(optionalOf(ours), [
+      "providers/src/anthropic/Anthropic.ts",
+      "providers/src/anthropic/Errors.ts",
+    ])
+  })
+
+  it("include no SDK for a simulated deployment", async () => {
+    const { ours, packages } = await loaded("{ provider: simulated, model: any }")
+    assert.deepStrictEqual(packages, always)
+    assert.deepStrictEqual(optionalOf(ours), [
+      "providers/src/simulated/Answer.ts",
+      "providers/src/simulated/Simulated.ts",
+      "providers/src/simulated/Vectors.ts",
+    ])
+  })
+})
