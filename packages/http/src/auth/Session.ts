@@ -24,14 +24,16 @@ const shape = /^(\d{1,16})\.([\w-]{16})\.([\w-]{22})\.([\w-]{43})$/
 /** Issues, verifies and ends the sessions of these keys. */
 export class Sessions<Key extends Digested> {
   readonly #secret: Redacted.Redacted
-  readonly #keys: ReadonlyMap<string, Key>
+  readonly #keys: ReadonlyArray<Key>
+  /** The keys by their identifiers, made with the first token: it takes an HMAC for each key. */
+  #byId: ReadonlyMap<string, Key> | undefined
   readonly #ended = new Map<string, number>()
   /** Tokens that expire at this time or before it are rejected. */
   #floor = 0
 
   constructor(secret: Redacted.Redacted, keys: ReadonlyArray<Key>) {
     this.#secret = secret
-    this.#keys = new Map(keys.toReversed().map((key) => [this.#keyIdOf(key), key]))
+    this.#keys = keys
   }
 
   /** A token for a key, valid until `expires` (clock milliseconds). */
@@ -43,7 +45,9 @@ export class Sessions<Key extends Digested> {
   /** The key of a token; `undefined` if the token is invalid, expired or signed out. */
   keyOf(token: string, now: number): Key | undefined {
     const [, ends = "", nonce = "", keyId = "", signature = ""] = shape.exec(token) ?? []
-    const key = this.#keys.get(keyId)
+    if (keyId === "") return undefined
+    this.#byId ??= new Map(this.#keys.toReversed().map((key) => [this.#keyIdOf(key), key]))
+    const key = this.#byId.get(keyId)
     const expires = Number(ends)
     if (key === undefined || expires <= now || expires <= this.#floor || this.#ended.has(nonce)) return undefined
     const given = Buffer.from(signature, "base64url")

@@ -70,20 +70,28 @@ const admission = (
   limiter: RateLimiter.RateLimiter,
   resolve: (model: string) => string,
 ): Admit => {
-  const limiters: Record<Limited, ReadonlyMap<string, KeyLimits.KeyLimiter>> = {
-    calls: new Map(keys.map((key) => [key.id, KeyLimits.make(limiter, key)])),
-    "side requests": new Map(keys.map((key) => [key.id, KeyLimits.make(limiter, KeyLimits.forSideRequests(key))])),
+  const known = new Map(keys.map((key) => [key.id, key]))
+  // A limiter is made with the first request of its key: most keys of a large list are rarely used.
+  const limiters: Record<Limited, Map<string, KeyLimits.KeyLimiter>> = { calls: new Map(), "side requests": new Map() }
+  const limiterOf = (key: VirtualKey, limited: Limited): KeyLimits.KeyLimiter => {
+    const made = limiters[limited].get(key.id)
+    if (made !== undefined) return made
+    const keyLimiter = KeyLimits.make(limiter, limited === "calls" ? key : KeyLimits.forSideRequests(key))
+    limiters[limited].set(key.id, keyLimiter)
+    return keyLimiter
   }
-  return (key, call, limited) => {
+  return (caller, call, limited) => {
     const { model } = call.request
-    const keyLimiter = limiters[limited].get(key.id)
-    if (keyLimiter === undefined || !mayCall(key, resolve(model))) return forbid(key, model)
-    return keyLimiter.acquire(call).pipe(
-      Effect.tap(addHeaders),
-      Effect.catch((exceeded) =>
-        Effect.andThen(addHeaders(exceeded), reject(key, "rate_limited", rateLimited(key, exceeded, limited))),
-      ),
-    )
+    const key = known.get(caller.id)
+    if (key === undefined || !mayCall(caller, resolve(model))) return forbid(caller, model)
+    return limiterOf(key, limited)
+      .acquire(call)
+      .pipe(
+        Effect.tap(addHeaders),
+        Effect.catch((exceeded) =>
+          Effect.andThen(addHeaders(exceeded), reject(caller, "rate_limited", rateLimited(caller, exceeded, limited))),
+        ),
+      )
   }
 }
 

@@ -22,10 +22,13 @@ const reference = /\$\{([A-Za-z_]\w*)(?::-([^}]*))?\}/g
 /** The names of all variables in a document. */
 export const names = (input: unknown): ReadonlySet<string> => {
   const names = new Set<string>()
-  walk(input, "", (text) => {
-    for (const [, name] of text.matchAll(reference)) if (name !== undefined) names.add(name)
-    return text
-  })
+  const collect = (value: unknown): void => {
+    if (Predicate.isString(value)) {
+      if (!value.includes("${")) return
+      for (const [, name] of value.matchAll(reference)) if (name !== undefined) names.add(name)
+    } else if (Predicate.isObjectOrArray(value)) Object.values(value).forEach(collect)
+  }
+  collect(input)
   return names
 }
 
@@ -35,7 +38,6 @@ export const interpolate = (input: unknown, environment: Environment): Interpola
   const variables = new Map<string, ReadonlyArray<string>>()
 
   const replace = (text: string, path: string): string => {
-    if (!text.includes("${")) return text
     const used: Array<string> = []
     const replaced = text.replace(reference, (_, name: string, otherwise: string | undefined) => {
       used.push(name)
@@ -48,15 +50,34 @@ export const interpolate = (input: unknown, environment: Environment): Interpola
     return replaced
   }
 
-  return { value: walk(input, "", replace), problems, variables }
+  return { value: walk(input, undefined, replace), problems, variables }
 }
 
-/** The document with `replace` applied to each text. */
-const walk = (value: unknown, path: string, replace: (text: string, path: string) => string): unknown => {
-  if (Predicate.isString(value)) return replace(value, path)
-  if (Array.isArray(value)) return value.map((each, index) => walk(each, keyPath(path, index), replace))
-  if (!Predicate.isObject(value)) return value
-  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, walk(each, keyPath(path, key), replace)]))
+/** A place in the document, by its keys from the inside out: most places need no path. */
+interface Place {
+  readonly key: string | number
+  readonly parent: Place | undefined
+}
+
+const pathOf = (place: Place | undefined): string =>
+  place === undefined ? "" : keyPath(pathOf(place.parent), place.key)
+
+/** The document with `replace` applied to each text that contains a variable. Parts without one are not copied. */
+const walk = (value: unknown, place: Place | undefined, replace: (text: string, path: string) => string): unknown => {
+  if (Predicate.isString(value)) return value.includes("${") ? replace(value, pathOf(place)) : value
+  if (!Predicate.isObjectOrArray(value)) return value
+  let isChanged = false
+  const changed = (each: unknown, key: string | number): unknown => {
+    const replaced = walk(each, { key, parent: place }, replace)
+    isChanged ||= replaced !== each
+    return replaced
+  }
+  if (Array.isArray(value)) {
+    const items = value.map(changed)
+    return isChanged ? items : value
+  }
+  const entries = Object.entries(value).map(([key, each]) => [key, changed(each, key)] as const)
+  return isChanged ? Object.fromEntries(entries) : value
 }
 
 const unset = (name: string): string =>
