@@ -1,7 +1,6 @@
 /** The server-sent events of a response, as they arrive. Events of one read stay together in one chunk. */
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
-import * as Sse from "effect/encoding/Sse"
 import type * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
 import type { UnreadableAnswer } from "./AnswerLimits.ts"
@@ -24,28 +23,126 @@ export const events = <E, E2>(
 ) =>
   Stream.transformPull(bytes, (upstream) =>
     Effect.sync(() => {
-      const decoder = new TextDecoder()
-      let arrived: Array<Event> = []
-      const parser = Sse.makeParser((event) => {
-        if (event._tag !== "Event") return
-        const data = redact(event.data)
-        arrived.push(data === event.data ? event : { event: event.event, data })
-      }, options)
+      const text = new TextReader()
+      const parser = new Parser(redact)
       const pull: Pull.Pull<Arr.NonEmptyReadonlyArray<Event>, E | UnreadableAnswer> = Effect.flatMap(
         upstream,
         (chunks) => {
+          const arrived: Array<Event> = []
           for (const chunk of chunks) {
-            if (parser.feed(decoder.decode(chunk, { stream: true })) !== undefined) return Effect.fail(eventTooLarge)
+            if (!parser.feed(text.read(chunk), arrived)) return Effect.fail(eventTooLarge)
           }
-          if (!Arr.isArrayNonEmpty(arrived)) return pull
-          const events = arrived
-          arrived = []
-          return Effect.succeed(events)
+          return Arr.isArrayNonEmpty(arrived) ? Effect.succeed(arrived) : pull
         },
       )
       return pull
     }),
   ).pipe(Stream.mapError(onError))
 
-/** The maximum size of one event that is buffered. */
-const options = { maxEventSize: longestEvent }
+/** Decodes UTF-8 bytes in pieces, without the byte order mark at their beginning. */
+class TextReader {
+  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true })
+  #isFirst = true
+  /** Whether the last piece may have ended within a character. */
+  #isWithin = false
+
+  read(bytes: Uint8Array): string {
+    const last = bytes.at(-1)
+    if (last === undefined) return ""
+    const endsWithin = last >= 0x80
+    // Decoding without state is several times faster, and most pieces end in a line feed.
+    const text =
+      this.#isWithin || endsWithin ? this.#decoder.decode(bytes, { stream: true }) : this.#decoder.decode(bytes)
+    this.#isWithin = endsWithin
+    if (!this.#isFirst || text === "") return text
+    this.#isFirst = false
+    return text.startsWith("\u{feff}") ? text.slice(1) : text
+  }
+}
+
+/**
+ * Parses an event stream (WHATWG HTML, 9.2.6): lines that end in LF, CR or CRLF. The fields `id` and `retry`, which only
+ * matter to a client that reconnects, are ignored, as comments are.
+ */
+class Parser {
+  readonly #redact: (data: string) => string
+  /** The pieces of a line that has not ended. */
+  #pending: Array<string> = []
+  #pendingLength = 0
+  /** Whether a CR ended the last piece: an LF that follows belongs to it. */
+  #isAfterCarriageReturn = false
+  #name = ""
+  /** The data lines of the event so far. */
+  #data: string | undefined = undefined
+
+  constructor(redact: (data: string) => string) {
+    this.#redact = redact
+  }
+
+  /** Adds the events that `text` completes to `into`. False if the event that it leaves incomplete is larger than `longestEvent`. */
+  feed(text: string, into: Array<Event>): boolean {
+    const { length } = text
+    const hasCarriageReturn = text.includes("\r")
+    let from = 0
+    if (this.#isAfterCarriageReturn && length > 0) {
+      this.#isAfterCarriageReturn = false
+      if (text.startsWith("\n")) from = 1
+    }
+    while (from < length) {
+      const end = hasCarriageReturn ? endOfLine(text, from) : text.indexOf("\n", from)
+      if (end < 0) {
+        this.#pending.push(text.slice(from))
+        this.#pendingLength += length - from
+        break
+      }
+      if (this.#pendingLength === 0) this.#line(text, from, end, into)
+      else {
+        const line = this.#pending.join("") + text.slice(from, end)
+        this.#pending = []
+        this.#pendingLength = 0
+        this.#line(line, 0, line.length, into)
+      }
+      from = end + 1
+      if (!hasCarriageReturn || text.charCodeAt(end) !== carriageReturn) continue
+      if (from === length) this.#isAfterCarriageReturn = true
+      else if (text.startsWith("\n", from)) from++
+    }
+    return this.#pendingLength + (this.#data?.length ?? 0) <= longestEvent
+  }
+
+  #line(text: string, from: number, end: number, into: Array<Event>): void {
+    if (from === end) return this.#dispatch(into)
+    if (text.startsWith("data:", from)) {
+      const value = valueOf(text, from + 5, end)
+      this.#data = this.#data === undefined ? value : `${this.#data}\n${value}`
+    } else if (text.startsWith("event:", from)) this.#name = valueOf(text, from + 6, end)
+    else {
+      const line = text.slice(from, end)
+      // A field without a colon has an empty value.
+      if (line === "data") this.#data = this.#data === undefined ? "" : `${this.#data}\n`
+      else if (line === "event") this.#name = ""
+    }
+  }
+
+  #dispatch(into: Array<Event>): void {
+    const data = this.#data
+    if (data !== undefined) into.push({ event: this.#name || "message", data: this.#redact(data) })
+    this.#data = undefined
+    this.#name = ""
+  }
+}
+
+const lineFeed = 10
+const carriageReturn = 13
+
+const endOfLine = (text: string, from: number): number => {
+  for (let at = from; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === lineFeed || code === carriageReturn) return at
+  }
+  return -1
+}
+
+/** The text without the space at its beginning. */
+const valueOf = (text: string, from: number, end: number): string =>
+  text.slice(text.startsWith(" ", from) ? from + 1 : from, end)

@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Sse from "@understudy/providers/internal/transport/Sse"
 import * as Effect from "effect/Effect"
+import * as EffectSse from "effect/encoding/Sse"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 
 const bytes = (text: string) => new TextEncoder().encode(text)
@@ -17,7 +19,56 @@ const events = (...pieces: ReadonlyArray<string | Uint8Array>) =>
     all.map(({ data, event }) => [event, data]),
   )
 
+/** Pieces of streams, complete and broken. */
+const Piece = Schema.Literals([
+  "data: {}",
+  "data:",
+  "data",
+  "event: a",
+  "event",
+  ": ping",
+  "id: 7",
+  "retry: 9",
+  "Grüße 🎭",
+  "\n",
+  "\n\n",
+  "\r",
+  "\r\n",
+  " ",
+  ":",
+  "\u{feff}",
+])
+
+/** What Effect's parser finds in a text. */
+const expected = (text: string) => {
+  const found: Array<Array<string>> = []
+  const parser = EffectSse.makeParser((event) => {
+    if (event._tag === "Event") found.push([event.event, event.data])
+  })
+  parser.feed(text)
+  return found
+}
+
 describe("events", () => {
+  it.effect.prop(
+    "finds what Effect's parser finds, wherever the bytes are split",
+    {
+      pieces: Schema.Array(Piece),
+      sizes: Schema.NonEmptyArray(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 9 }))),
+    },
+    Effect.fnUntraced(function* ({ pieces, sizes }) {
+      const text = pieces.join("")
+      const all = bytes(text)
+      const parts: Array<Uint8Array> = []
+      for (let at = 0; at < all.length; at += parts.at(-1)!.length) {
+        parts.push(all.subarray(at, at + sizes[parts.length % sizes.length]!))
+      }
+      assert.deepStrictEqual(yield* events(...parts), expected(text))
+      assert.deepStrictEqual(yield* events(all), expected(text))
+    }),
+    { arbitrary: { runs: 500 } },
+  )
+
   it.effect("events that arrive together stay together", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* chunks("data: 1\n\ndata: 2\n\n", "data: 3\n\n"), [["1", "2"], ["3"]])
