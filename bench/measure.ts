@@ -82,12 +82,14 @@ export interface Running<A> {
   readonly samples: Array<A>
 }
 
-/** Starts those of the targets that the run includes, and checks their answers. `optional` ones may fail to start. */
-export const startAll = async <A>(
-  setting: Setting,
-  specs: ReadonlyArray<Spec>,
-  optional = false,
-): Promise<ReadonlyArray<Running<A>>> => {
+/** Says why a target is not measured. Only an optional one may fail. */
+const leaveOut = (setting: Setting, { optional, title }: Spec, cause: unknown) => {
+  if (optional !== true) throw new Error(`${title} failed`, { cause })
+  setting.say(`${title} is left out: ${cause instanceof Error ? cause.message : String(cause)}`)
+}
+
+/** Starts those of the targets that the run includes, and checks their answers. */
+export const startAll = async <A>(setting: Setting, specs: ReadonlyArray<Spec>): Promise<ReadonlyArray<Running<A>>> => {
   const running: Array<Running<A>> = []
   for (const spec of specs.filter(({ name }) => setting.includes(name))) {
     setting.say(`starting ${spec.title}`)
@@ -96,11 +98,29 @@ export const startAll = async <A>(
       await check(target)
       running.push({ spec, target, samples: [] })
     } catch (error) {
-      setting.say(`${spec.title} is left out: ${error instanceof Error ? error.message : String(error)}`)
-      if (!optional) process.exitCode = 1
+      leaveOut(setting, spec, error)
     }
   }
   return running
+}
+
+/** Does something with each target, one after another. Returns those with which it succeeded. */
+export const inTurn = async <A>(
+  setting: Setting,
+  running: ReadonlyArray<Running<A>>,
+  use: (running: Running<A>) => Promise<void>,
+): Promise<ReadonlyArray<Running<A>>> => {
+  const lasted: Array<Running<A>> = []
+  for (const one of running) {
+    try {
+      await use(one)
+      lasted.push(one)
+    } catch (error) {
+      leaveOut(setting, one.spec, error)
+      end(one.target.child)
+    }
+  }
+  return lasted
 }
 
 /** Measures each target once a round, one after another, so that noise affects all of them. */
@@ -109,16 +129,16 @@ export const interleave = async <A>(
   running: ReadonlyArray<Running<A>>,
   turn: (target: Target, spec: Spec) => Promise<A>,
   tell: (sample: A) => string,
-) => {
+): Promise<ReadonlyArray<Running<A>>> => {
+  let lasting = running
   for (let round = 1; round <= setting.rounds; round++) {
-    for (const { samples, spec, target } of running) {
-      const sample = await turn(target, spec).catch((cause: unknown) => {
-        throw new Error(`${spec.title} failed under load`, { cause })
-      })
+    lasting = await inTurn(setting, lasting, async ({ samples, spec, target }) => {
+      const sample = await turn(target, spec)
       samples.push(sample)
       setting.say(`round ${round}/${setting.rounds} ${spec.title.padEnd(20)} ${tell(sample)}`)
-    }
+    })
   }
+  return lasting
 }
 
 /** One value for each target. */

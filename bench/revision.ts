@@ -1,9 +1,7 @@
 /** Another revision of this repository, checked out and installed to be measured beside the working tree. */
-import { execFile } from "node:child_process"
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
-import { promisify } from "node:util"
+import { cache, repository, run } from "./cache.ts"
 
 export interface Revision {
   /** As it was asked for: the title of its column. */
@@ -12,21 +10,17 @@ export interface Revision {
   readonly root: string
 }
 
-const repository = fileURLToPath(new URL("..", import.meta.url))
-
 export const workingTree: Revision = { name: "", root: repository }
 
-const run = promisify(execFile)
-
 /**
- * Checks out `name` (a commit, branch or tag) under `.bench`, since Node runs no TypeScript under `node_modules`, and installs it by its own lockfile, with the
+ * Checks out `name` (a commit, branch or tag) into the cache and installs it by its own lockfile, with the
  * version of pnpm that its `bootstrap` script names. Both are done once for each commit. Installs offline if pnpm's store has
  * the packages.
  */
 export const checkout = async (name: string): Promise<Revision> => {
   const { stdout } = await run("git", ["rev-parse", "--verify", `${name}^{commit}`], { cwd: repository })
   const commit = stdout.trim()
-  const root = join(repository, ".bench/revisions", commit)
+  const root = join(cache, "revisions", commit)
   if (existsSync(root)) return { name, root }
   const unfinished = `${root}.unfinished`
   rmSync(unfinished, { recursive: true, force: true })

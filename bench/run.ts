@@ -2,22 +2,35 @@
  * `npm run bench`: what the gateway costs, beside the bare proxy and, with `--against`, another revision, in interleaved
  * rounds in front of one stand-in upstream.
  *
- *     npm run bench -- [--quick] [--rounds N] [--against REV] [--part calls,…] [--only proxy,gateway,…] [--profile]
+ *     npm run bench -- [--quick [--peers]] [--rounds N] [--against REV] [--part calls,…] [--only proxy,gateway,…] [--profile]
  */
 import { once } from "node:events"
 import { mkdtempSync, rmSync } from "node:fs"
 import { cpus, tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
+import { bodies } from "./bodies.ts"
 import { calls } from "./calls.ts"
 import { start as startChild, startServer, stopAll } from "./children.ts"
+import { overload } from "./overload.ts"
+import { peers } from "./peers.ts"
 import { summarise } from "./profile.ts"
 import { checkout } from "./revision.ts"
+import { scale } from "./scale.ts"
 import { start } from "./startup.ts"
+import { streams } from "./streams.ts"
 import { type Bar, render, renderBars, type Section } from "./table.ts"
 import type { Setting } from "./target.ts"
 
-const parts: Readonly<Record<string, (setting: Setting) => Promise<Section>>> = { start, calls }
+const parts: Readonly<Record<string, (setting: Setting) => Promise<Section>>> = {
+  start,
+  calls,
+  bodies,
+  scale,
+  streams,
+  overload,
+  peers,
+}
 /** A file that prints its own table, in a process of its own. */
 const apart = "decode"
 const names = [...Object.keys(parts), apart]
@@ -29,11 +42,12 @@ const { values: flags } = parseArgs({
     against: { type: "string" },
     part: { type: "string" },
     only: { type: "string" },
+    peers: { type: "boolean", default: false },
     profile: { type: "boolean", default: false },
   },
 })
-const quickly = ["start", "calls"]
-const chosen = flags.part?.split(",") ?? (flags.quick ? quickly : names)
+const left = flags.quick ? [apart, ...(flags.peers ? [] : ["peers"])] : []
+const chosen = flags.part?.split(",") ?? names.filter((part) => !left.includes(part))
 const rounds = Number(flags.rounds ?? (flags.quick ? 2 : 5))
 if (!chosen.every((part) => names.includes(part)) || !Number.isInteger(rounds) || rounds < 1) {
   console.error(`--part takes some of ${names.join(",")}; --rounds a number from 1`)

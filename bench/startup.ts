@@ -11,19 +11,19 @@ export interface Start {
   readonly answer: number
   /** CPU time spent until then, in milliseconds. */
   readonly cpu: number
-  /** Resident set size in MB after two seconds without calls. */
+  /** Resident set size in MB after a while without calls. */
   readonly idle: number
 }
 
 const pause = (millis: number) => new Promise((resolve) => setTimeout(resolve, millis))
 
-/** Starts a program, calls it every five milliseconds until it answers, and ends it after a while. */
-export const startup = async (program: Program): Promise<Start> => {
+/** Starts a program, calls it every five milliseconds until it answers, and ends it after some idle seconds. */
+export const startup = async (program: Program, idleSeconds: number): Promise<Start> => {
   const began = performance.now()
   const child = await startUntil(program, () => post(program, whole(program)).then(({ ok }) => ok), 5)
   const answer = performance.now() - began
   const cpu = cpuMicros(child.pid!) / 1000
-  await pause(2000)
+  await pause(idleSeconds * 1000)
   const idle = residentMegabytes(child.pid!)
   end(child)
   return { answer, cpu, idle }
@@ -50,7 +50,7 @@ export const start = async (setting: Setting): Promise<Section> => {
   // The first start fills caches and tells which keys of the configuration a revision does not know.
   const running = await startAll<Start>(setting, [proxy, gateway, ...revised(setting).gateway])
   endAll(running)
-  await interleave(setting, running, async (_, { program }) => startup(await program!(setting)), tell)
+  await interleave(setting, running, async (_, { program }) => startup(await program!(setting), 2), tell)
   const { answer, cpu, idle } = rows(running)
   return {
     title: "start",

@@ -42,6 +42,8 @@ export interface Program extends Asked, Foreign {}
 export interface Spec {
   readonly name: string
   readonly title: string
+  /** Whether it is left out, rather than the run ended, if it cannot be measured. */
+  readonly optional?: boolean
   readonly start: (setting: Setting) => Promise<Target>
   /** How it is started, where the start itself is measured. */
   readonly program?: (setting: Setting) => Promise<Program>

@@ -44,10 +44,14 @@ const streamAnswer = (wire: Wire, response: ServerResponse, body: Body) => {
 }
 
 const respond = (request: IncomingMessage, response: ServerResponse) => {
+  // Some gateways look for models.
+  if (request.method !== "POST") return void response.writeHead(404).end()
   const read: Array<Buffer> = []
   request.on("data", (bytes: Buffer) => read.push(bytes))
   request.on("end", () => {
-    const body = JSON.parse((read.length === 1 ? read[0]! : Buffer.concat(read)).toString()) as Body
+    // A long body is not streamed, and parsing it would cost more than forwarding it does.
+    const long = Number(request.headers["content-length"]) > 50_000
+    const body = long ? {} : (JSON.parse((read.length === 1 ? read[0]! : Buffer.concat(read)).toString()) as Body)
     const wire = request.url === "/v1/messages" ? messages : chatCompletions
     if (body.stream === true) return streamAnswer(wire, response, body)
     response.writeHead(200, {

@@ -6,6 +6,7 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerError from "effect/http/HttpServerError"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
@@ -36,7 +37,7 @@ export const layer = (auth: Auth.Auth): Layer.Layer<never, never, HttpRouter.Htt
   HttpRouter.middleware(
     Effect.zipWith(Drain, Clock.Clock, (drain, clock) => (handler) => {
       const cutOffReply = cutOffResponse(auth)
-      const handle = (request: Request) => {
+      const handle = (request: Request, fiber: Fiber.Fiber<unknown, unknown>) => {
         if (drain.announced()) InFlight.closeConnection(request)
         if (publicPaths.has(request.url)) return handler
         if (!isTarget(request.url)) return Effect.succeed(respond(request, notTarget))
@@ -54,28 +55,24 @@ export const layer = (auth: Auth.Auth): Layer.Layer<never, never, HttpRouter.Htt
             : Effect.succeed(reply)
         }
         if (drain.draining()) return Effect.succeed(draining(request, shuttingDown))
-        const handled = Effect.catchCause(
-          Effect.withFiber((fiber) => {
-            drain.inFlight.enter(request, fiber, cutOffReply)
-            return handler
-          }),
-          (cause) => failed(request, cause),
-        )
+        drain.inFlight.enter(request, fiber, cutOffReply)
+        const handled = Effect.catchCause(handler, (cause) => failed(request, cause))
         const caller = check.success
         const level = Auth.exposed(auth, caller)
         return caller === undefined && level === "full"
           ? handled
           : Effect.provideContext(handled, Context.make(Caller, caller).pipe(Context.add(Expose, level)))
       }
-      return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+      return Effect.withFiber((fiber) => {
+        const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
         const { origin } = request.headers
         // Without an origin, only cacheable responses need `vary`; calls (POST) skip it.
         if (origin === undefined) {
-          return request.method === "POST" ? handle(request) : Effect.map(handle(request), Cors.vary)
+          return request.method === "POST" ? handle(request, fiber) : Effect.map(handle(request, fiber), Cors.vary)
         }
-        if (!Auth.allows(auth, origin)) return Effect.map(handle(request), Cors.vary)
+        if (!Auth.allows(auth, origin)) return Effect.map(handle(request, fiber), Cors.vary)
         if (!Cors.isPreflight(request.method, request.headers)) {
-          return Effect.map(handle(request), (response) => Cors.share(response, origin))
+          return Effect.map(handle(request, fiber), (response) => Cors.share(response, origin))
         }
         const check = Auth.checkOrigin(auth, request)
         return Effect.succeed(

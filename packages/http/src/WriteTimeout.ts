@@ -106,16 +106,16 @@ export const limit = ({
         const last = setTimeout(() => socket.destroy(), timer(left + write))
         response.once("close", () => {
           clearTimeout(last)
-          if (watches.has(socket)) watch.allow()
+          // The socket may have closed before, which stopped its watch.
+          if (watches.has(socket) && !socket.destroyed) watch.allow()
           else watch.stop()
         })
       }),
     ),
   )
 
-/** Applies the limits to a response that is written at once, if it is larger than the socket buffer. */
-export const limitText = (text: string, limits: Parameters<typeof limit>[0]): ReturnType<typeof limit> =>
-  text.length > large ? limit(limits) : Effect.void
+/** Whether a response that is written at once may be larger than the socket buffer, so that its write has to be limited. */
+export const isLarge = (text: string): boolean => text.length > large
 
 /** Characters. A Linux socket buffers at least this much. */
 const large = 16_384

@@ -1,18 +1,24 @@
 /**
  * Clients that ask and do not read, on bare sockets, in front of an upstream that says more than any buffer holds.
  */
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { assert, describe, it } from "@effect/vitest"
 import * as OpenAi from "@understudy/providers/openai"
 import * as Transport from "@understudy/providers/transport"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
 import { createServer } from "node:http"
 import type { ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 import { connect } from "node:net"
 import type { Socket } from "node:net"
+import v8 from "node:v8"
+import { runInNewContext } from "node:vm"
+import { limit, watch } from "../src/WriteTimeout.ts"
 import * as TestGateway from "./TestGateway.ts"
 
 const said = (content: string, finish: string | null = null): string =>
@@ -263,4 +269,45 @@ describe("WriteTimeout", () => {
       assert.strictEqual(yield* another(client), "slowly")
     }),
   )
+
+  it.live("keeps nothing of a connection that its client closed before the response ended", () =>
+    Effect.gen(function* () {
+      const write = Duration.seconds(30)
+      const handler = yield* NodeHttpServer.makeHandler(
+        Effect.as(
+          limit({ deadline: Infinity, write: Duration.toMillis(write) }),
+          HttpServerResponse.stream(Stream.concat(Stream.make(new TextEncoder().encode("first")), Stream.never)),
+        ),
+        { scope: yield* Effect.scope },
+      )
+      const connections: Array<WeakRef<Socket>> = []
+      const closed: Array<Promise<unknown>> = []
+      const server = watch(createServer(handler), write).on("connection", (socket: Socket) => {
+        connections.push(new WeakRef(socket))
+        closed.push(new Promise((resolve) => socket.once("close", () => resolve(undefined))))
+      })
+      yield* Effect.promise(() => new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve)))
+      yield* Effect.addFinalizer(() => Effect.sync(() => server.close()))
+      yield* Effect.promise(
+        () =>
+          new Promise<void>((resolve) => {
+            const socket = connect((server.address() as AddressInfo).port, "127.0.0.1", () =>
+              socket.write("GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"),
+            )
+            socket.once("data", () => socket.destroy())
+            socket.once("close", () => resolve())
+          }),
+      )
+      yield* Effect.promise(() => Promise.all(closed))
+      assert.strictEqual(connections.length, 1)
+      for (let collection = 0; collection < 20 && connections[0]!.deref() !== undefined; collection++) {
+        yield* Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
+        collectGarbage()
+      }
+      assert.isUndefined(connections[0]!.deref())
+    }),
+  )
 })
+
+v8.setFlagsFromString("--expose-gc")
+const collectGarbage: () => void = runInNewContext("gc")

@@ -21,7 +21,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
-import type * as Result from "effect/Result"
+import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { createHash } from "node:crypto"
@@ -231,9 +231,11 @@ const makeSend = <Wire extends WireError>(
 
   return {
     send: (template, body, reason) =>
-      Effect.flatMap(Effect.mapError(sender.send(template, body), networkError), (response) =>
-        isOk(response) ? Effect.succeed(redaction.answer(response.text)) : Effect.fail(httpError(response, reason)),
-      ),
+      Effect.matchEffect(sender.send(template, body), {
+        onSuccess: (response) =>
+          isOk(response) ? Effect.succeed(redaction.answer(response.text)) : Effect.fail(httpError(response, reason)),
+        onFailure: (failure) => Effect.fail(networkError(failure)),
+      }),
     sendAsStream: Effect.fnUntraced(function* (template, body, toComplete) {
       const response = yield* open(template, body)
       if (!isOk(response)) return yield* failOpened(response)
@@ -287,22 +289,26 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>(
   const { events, failOpened, open, send, sendAsStream } = makeSend(options, errors)
   const lower = Lowering.make(vendor, protocol, codec.Request, endpoint)
 
-  // Each generator is made once. V8 keeps whatever a generator made for one call can reach until a full collection.
-  const complete = Effect.fnUntraced(function* (request: Chat.Request, host: EncryptedReasoning.Host) {
-    const { body, droppedParams, names } = yield* lower(request, host)
-    const text = yield* toComplete === undefined
-      ? send(targetFor(template, request, protocol), print(body, request, protocol))
-      : sendAsStream(
-          targetFor(streaming, request, protocol),
-          print(codec.Request.streamed(body, request), request, protocol),
-          toComplete,
-        )
-    const decoded = yield* Effect.fromResult(codec.Response.decode(text, errors.inlineError))
-    const restored = Issued.restore(decoded, endpoint, names)
-    const response = SchemaTool.restore(request, CustomTools.restore(request, restored))
-    return droppedParams === undefined ? response : { ...response, droppedParams }
-  })
+  const complete = (request: Chat.Request, host: EncryptedReasoning.Host) =>
+    Effect.flatMapEager(lower(request, host), ({ body, droppedParams, names }) => {
+      const sent =
+        toComplete === undefined
+          ? send(targetFor(template, request, protocol), print(body, request, protocol))
+          : sendAsStream(
+              targetFor(streaming, request, protocol),
+              print(codec.Request.streamed(body, request), request, protocol),
+              toComplete,
+            )
+      return Effect.flatMap(sent, (text) => {
+        const decoded = codec.Response.decode(text, errors.inlineError)
+        if (Result.isFailure(decoded)) return Effect.fail(decoded.failure)
+        const restored = Issued.restore(decoded.success, endpoint, names)
+        const response = SchemaTool.restore(request, CustomTools.restore(request, restored))
+        return Effect.succeed(droppedParams === undefined ? response : { ...response, droppedParams })
+      })
+    })
 
+  // Each generator is made once. V8 keeps whatever a generator made for one call can reach until a full collection.
   const streamed = Effect.fnUntraced(function* (request: Chat.Request, host: EncryptedReasoning.Host) {
     const { body, droppedParams, names } = yield* lower(request, host)
     const json = print(codec.Request.streamed(body, request), request, protocol)

@@ -2,9 +2,8 @@
  * Call options from the headers of a request: the client's timeout, and the values that a route's conditions match.
  */
 import type { CallOptions } from "@understudy/core/Call"
-import * as Effect from "effect/Effect"
 import type { Headers } from "effect/http/Headers"
-import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as Result from "effect/Result"
 import * as ApiError from "./ApiError.ts"
 
 /** The client's timeout, in milliseconds. */
@@ -23,18 +22,15 @@ export const matchable: ReadonlyArray<string> = [
   "x-request-id",
 ]
 
-/** The options of the request in context. Fails if the timeout is not a positive number. */
-export const read: Effect.Effect<CallOptions, ApiError.ApiError, HttpServerRequest.HttpServerRequest> = Effect.flatMap(
-  HttpServerRequest.HttpServerRequest,
-  ({ headers }) => {
-    const text = headers[timeout]
-    if (text === undefined) return Effect.succeed(new HeaderOptions(headers, undefined))
-    const millis = Number(text)
-    return Number.isFinite(millis) && millis > 0
-      ? Effect.succeed(new HeaderOptions(headers, millis))
-      : Effect.fail(ApiError.invalid(`${timeout} must be a positive number of milliseconds, not "${text}"`, {}))
-  },
-)
+/** The options in the headers of a request. Fails if the timeout is not a positive number. */
+export const read = (headers: Headers): Result.Result<CallOptions, ApiError.ApiError> => {
+  const text = headers[timeout]
+  if (text === undefined) return Result.succeed(new HeaderOptions(headers, undefined))
+  const millis = Number(text)
+  return Number.isFinite(millis) && millis > 0
+    ? Result.succeed(new HeaderOptions(headers, millis))
+    : Result.fail(ApiError.invalid(`${timeout} must be a positive number of milliseconds, not "${text}"`, {}))
+}
 
 /** Reads tags and headers only when a condition does. */
 class HeaderOptions implements CallOptions {

@@ -14,12 +14,14 @@ import type { RouterError } from "@understudy/core/RouterError"
 import type { Address, Answering, ClientProtocol } from "@understudy/providers/internal/protocols/ClientProtocol"
 import type { InvalidBody } from "@understudy/providers/internal/protocols/InvalidBody"
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as WriteTimeout from "../WriteTimeout.ts"
+import type { Level } from "../auth/Expose.ts"
 import { Expose } from "../auth/Expose.ts"
 import * as SideRequest from "../observe/SideRequest.ts"
 import * as HttpReply from "./HttpReply.ts"
@@ -27,6 +29,7 @@ import * as ApiError from "./ApiError.ts"
 import * as BodyLimits from "./BodyLimits.ts"
 import * as CallOptions from "./CallOptions.ts"
 import { cutOff } from "./ShutdownReply.ts"
+import { IsKey } from "./GatewayKeys.ts"
 import * as JsonBody from "./JsonBody.ts"
 import * as Passthrough from "./Passthrough.ts"
 import * as InFlight from "../InFlight.ts"
@@ -38,20 +41,16 @@ export type Handler = Effect.Effect<
 >
 
 /** Handles a chat request, streamed or not. `address` has what the path sets: model and streaming. */
-export const handle = (router: Router["Service"], protocol: ClientProtocol, address: Address = {}): Handler =>
-  HttpReply.catchErrors(
-    Effect.flatMap(
-      readCall(BodyLimits.conversation, (body) =>
-        Result.map(protocol.Request.decode(body, address), (request) => ({
-          request,
-          isStream: protocol.Request.isStream(body, address),
-        })),
-      ),
-      ({ isStream, options, request }) =>
-        isStream ? streamed(router, protocol, request, options) : complete(router, protocol, request, options),
-    ),
-    protocol,
+export const handle = (router: Router["Service"], protocol: ClientProtocol, address: Address = {}): Handler => {
+  const decode = (body: Record<string, unknown>) =>
+    Result.map(protocol.Request.decode(body, address), (request) => ({
+      request,
+      isStream: protocol.Request.isStream(body, address),
+    }))
+  return called(protocol, BodyLimits.conversation, decode, (call) =>
+    call.isStream ? streamed(router, protocol, call) : complete(router, protocol, call),
   )
+}
 
 /** An embeddings protocol: decodes requests, encodes responses. */
 export interface EmbeddingProtocol {
@@ -67,17 +66,15 @@ export const embed = (
   { Request, Response }: EmbeddingProtocol,
   protocol: ClientProtocol,
   address: Address = {},
-): Handler =>
-  HttpReply.catchErrors(
-    Effect.flatMap(
-      readCall(BodyLimits.inputs, (body) => Result.map(Request.decode(body, address), (request) => ({ request }))),
-      ({ options, request }) =>
-        Effect.flatMap(ApiError.fromRouterError(router.embed(request, options)), (answer) =>
-          reply(answer, Response.encode(answer.response, request)),
-        ),
+): Handler => {
+  const decode = (body: Record<string, unknown>) =>
+    Result.map(Request.decode(body, address), (request) => ({ request }))
+  return called(protocol, BodyLimits.inputs, decode, (call) =>
+    replied(call, protocol, router.embed(call.request, call.options), (answer) =>
+      Response.encode(answer.response, call.request),
     ),
-    protocol,
   )
+}
 
 /** A token count endpoint of a protocol. */
 export interface TokenCountProtocol {
@@ -96,92 +93,122 @@ export const count = (
   protocol: ClientProtocol,
   { select = (body) => body, encode }: TokenCountProtocol,
   address: Address = {},
-): Handler =>
-  HttpReply.catchErrors(
-    Effect.flatMap(
-      readCall(BodyLimits.conversation, (body) =>
-        Result.map(protocol.Request.decode(select(body), address), (request) => ({ request })),
-      ),
-      ({ options, request }) =>
-        Effect.map(
-          ApiError.fromRouterError(
-            SideRequest.logged(
-              "count_tokens",
-              request.model,
-              router.countTokens(request, options),
-              SideRequest.describeCount,
-            ),
-          ),
-          ({ inputTokens }) => HttpServerResponse.jsonUnsafe(encode(inputTokens)),
+): Handler => {
+  const decode = (body: Record<string, unknown>) =>
+    Result.map(protocol.Request.decode(select(body), address), (request) => ({ request }))
+  return called(protocol, BodyLimits.conversation, decode, ({ options, request }) =>
+    Effect.map(
+      ApiError.fromRouterError(
+        SideRequest.logged(
+          "count_tokens",
+          request.model,
+          router.countTokens(request, options),
+          SideRequest.describeCount,
         ),
+      ),
+      ({ inputTokens }) => HttpServerResponse.jsonUnsafe(encode(inputTokens)),
     ),
-    protocol,
   )
+}
 
-/** Decodes the request in context, with its call options and the headers and query that are passed to the provider. */
-const readCall = <A extends { readonly request: Pick<Chat.Request, "model" | "native"> }>(
+/** What a handler needs of the HTTP request of its call, read once. */
+interface Incoming {
+  readonly options: Options
+  /** How much the caller sees of deployments. */
+  readonly level: Level
+  readonly clock: Clock.Clock
+}
+
+/**
+ * Handles a call: decodes its body, reads its options, attaches the headers and the query that are passed to the provider.
+ * Errors are encoded by the protocol.
+ */
+const called = <A extends { readonly request: Pick<Chat.Request, "model" | "native"> }>(
+  protocol: ClientProtocol,
   kind: BodyLimits.Kind,
   decode: (body: Record<string, unknown>) => Result.Result<A, InvalidBody>,
-): Effect.Effect<A & { readonly options: Options }, ApiError.ApiError, HttpServerRequest.HttpServerRequest> =>
-  Effect.flatMap(Effect.zip(JsonBody.decodeCall(kind, decode), CallOptions.read), ([call, options]) =>
-    Effect.map(Passthrough.attach(call.request), (request) => ({ ...call, request, options })),
+  answer: (
+    call: A & Incoming,
+  ) => Effect.Effect<
+    HttpServerResponse.HttpServerResponse,
+    ApiError.ApiError,
+    HttpServerRequest.HttpServerRequest | Scope.Scope
+  >,
+): Handler => {
+  const body = JsonBody.decodeCall(kind, decode)
+  return HttpReply.catchErrors(
+    Effect.withFiber((fiber) => {
+      const http = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
+      const level = fiber.getRef(Expose)
+      const clock = fiber.getRef(Clock.Clock)
+      const isKey = fiber.getRef(IsKey)
+      return Effect.flatMap(body, (call) => {
+        const options = CallOptions.read(http.headers)
+        if (Result.isFailure(options)) return Effect.fail(options.failure)
+        const request = Passthrough.attach(call.request, http, isKey)
+        return answer({ ...call, request, options: options.success, level, clock })
+      })
+    }),
+    protocol,
   )
+}
 
-const complete = (router: Router["Service"], protocol: ClientProtocol, request: Chat.Request, options: Options) =>
-  Effect.flatMap(ApiError.fromRouterError(router.chat(request, options)), (answer) =>
-    Effect.flatMap(encodeResponse(protocol, request, answer.response, answer.receipt), (text) => reply(answer, text)),
-  )
-
-/** A JSON response, written within the limits of its call. */
-const reply = (answer: Pick<Answer<unknown>, "deadline" | "receipt" | "write">, text: string) =>
-  Effect.andThen(
-    WriteTimeout.limitText(text, answer),
-    Effect.map(Expose, (level) =>
-      HttpServerResponse.text(text, {
-        headers: HttpReply.headers(answer.receipt, level),
-        contentType: "application/json",
-      }),
-    ),
-  )
-
-/** The body of the response: the provider's own text if it used this protocol. */
-const encodeResponse = (
+/** Answers a call with a JSON response, written within the limits of its call. */
+const replied = <A extends Answer<unknown>>(
+  { level }: Incoming,
   protocol: ClientProtocol,
-  request: Chat.Request,
-  response: Chat.Response,
-  receipt: Receipt,
-): Effect.Effect<string> =>
-  response.native?.protocol === protocol.protocol
-    ? Effect.succeed(response.native.text)
-    : Effect.map(responseContext(request, receipt), (context) =>
-        JSON.stringify(protocol.Response.encode(response, context)),
-      )
+  answered: Effect.Effect<A, RouterError>,
+  encode: (answer: A) => string,
+): Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest.HttpServerRequest> =>
+  Effect.matchEffect(answered, {
+    onSuccess: (answer) => {
+      const text = encode(answer)
+      const headers = HttpReply.headers(answer.receipt, level)
+      const response = HttpServerResponse.text(text, { headers, contentType: "application/json" })
+      return WriteTimeout.isLarge(text) ? Effect.as(WriteTimeout.limit(answer), response) : Effect.succeed(response)
+    },
+    onFailure: (error) => Effect.succeed(HttpReply.error(ApiError.make(error, level), protocol)),
+  })
 
-const responseContext = (request: Chat.Request, { id, startedAt }: Receipt): Effect.Effect<Answering> =>
-  Effect.map(Clock.Clock, (clock) => ({
-    request,
-    id,
-    created: Math.floor(startedAt / 1000),
-    now: () => Math.floor(clock.currentTimeMillisUnsafe() / 1000),
-  }))
+const complete = (
+  router: Router["Service"],
+  protocol: ClientProtocol,
+  call: Incoming & { readonly request: Chat.Request },
+) =>
+  replied(call, protocol, router.chat(call.request, call.options), ({ receipt, response }) =>
+    // The provider's own text, if it used this protocol.
+    response.native?.protocol === protocol.protocol
+      ? response.native.text
+      : JSON.stringify(protocol.Response.encode(response, answering(call.request, receipt, call.clock))),
+  )
 
-const streamed = (router: Router["Service"], protocol: ClientProtocol, request: Chat.Request, options: Options) =>
+const answering = (request: Chat.Request, { id, startedAt }: Receipt, clock: Clock.Clock): Answering => ({
+  request,
+  id,
+  created: Math.floor(startedAt / 1000),
+  now: () => Math.floor(clock.currentTimeMillisUnsafe() / 1000),
+})
+
+const streamed = (
+  router: Router["Service"],
+  protocol: ClientProtocol,
+  { clock, level, options, request }: Incoming & { readonly request: Chat.Request },
+) =>
   Effect.flatMap(
     Effect.tap(ApiError.fromRouterError(router.chatStream(request, options)), WriteTimeout.limit),
     (streaming) =>
-      Effect.flatMap(HttpServerRequest.HttpServerRequest, (httpRequest) =>
-        Effect.zipWith(responseContext(request, streaming.receipt), Expose, (context, level) => {
-          const { contentType = "text/event-stream", idle: keepAlive } = protocol.Stream
-          const encoder = protocol.Stream.encoder(context)
-          const failed = (error: RouterError) => encoder.fail(ApiError.make(error, level))
-          InFlight.setFinalChunk(httpRequest, () => encoder.fail({ ...cutOff, requestId: context.id }))
-          return HttpServerResponse.stream(
-            HttpReply.encodeStream(streaming, encoder.push, encoder.end, failed, keepAlive),
-            {
-              headers: { ...HttpReply.headers(streaming.receipt, level, streaming), "cache-control": "no-cache" },
-              contentType,
-            },
-          )
-        }),
-      ),
+      Effect.map(HttpServerRequest.HttpServerRequest, (httpRequest) => {
+        const context = answering(request, streaming.receipt, clock)
+        const { contentType = "text/event-stream", idle: keepAlive } = protocol.Stream
+        const encoder = protocol.Stream.encoder(context)
+        const failed = (error: RouterError) => encoder.fail(ApiError.make(error, level))
+        InFlight.setFinalChunk(httpRequest, () => encoder.fail({ ...cutOff, requestId: context.id }))
+        return HttpServerResponse.stream(
+          HttpReply.encodeStream(streaming, encoder.push, encoder.end, failed, keepAlive),
+          {
+            headers: { ...HttpReply.headers(streaming.receipt, level, streaming), "cache-control": "no-cache" },
+            contentType,
+          },
+        )
+      }),
   )

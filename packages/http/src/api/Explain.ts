@@ -39,7 +39,8 @@ export const layer = HttpRouter.use((http) =>
         const { request, streaming } = yield* JsonBody.decodeCall(kind, (body) =>
           Result.map(decode(body, address), (request) => ({ request, streaming: isStream(body, address) })),
         )
-        const { headers, tags, timeout } = yield* CallOptions.read
+        const { headers: sent } = yield* HttpServerRequest.HttpServerRequest
+        const { headers, tags, timeout } = yield* Effect.fromResult(CallOptions.read(sent))
         const options = { headers, tags, timeout, streaming }
         const explained = SideRequest.logged(
           "explain",

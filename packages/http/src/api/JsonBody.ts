@@ -2,6 +2,7 @@
  * The JSON body of a request. Fails for another content type, a body over its limits, or invalid JSON.
  */
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Json from "@understudy/providers/internal/protocols/Json"
@@ -28,16 +29,14 @@ export const decodeCall = <A extends { readonly request: { readonly model: strin
   kind: BodyLimits.Kind,
   decode: (body: Record<string, unknown>) => Result.Result<A, InvalidBody>,
 ): Reading<A> =>
-  Effect.flatMap(GatewayKeys.IsKey, (isKey) =>
-    decoded(kind, (body) =>
-      Result.flatMap(Result.mapError(decode(body), ApiError.fromBody), (call) => {
-        const { model } = call.request
-        // A lone surrogate cannot be written to a URL, a header or a log.
-        if (!model.isWellFormed()) return Result.fail(loneSurrogate)
-        const leak = isKey === undefined ? undefined : GatewayKeys.check(body, model, isKey)
-        return leak === undefined ? Result.succeed(call) : Result.fail(leak)
-      }),
-    ),
+  decoded(kind, (body, isKey) =>
+    Result.flatMap(Result.mapError(decode(body), ApiError.fromBody), (call) => {
+      const { model } = call.request
+      // A lone surrogate cannot be written to a URL, a header or a log.
+      if (!model.isWellFormed()) return Result.fail(loneSurrogate)
+      const leak = isKey === undefined ? undefined : GatewayKeys.check(body, model, isKey)
+      return leak === undefined ? Result.succeed(call) : Result.fail(leak)
+    }),
   )
 
 const loneSurrogate = ApiError.invalid(
@@ -53,19 +52,21 @@ const loneSurrogate = ApiError.invalid(
  */
 const decoded = <A>(
   kind: BodyLimits.Kind,
-  decode: (body: Record<string, unknown>) => Result.Result<A, ApiError.ApiError>,
+  decode: (body: Record<string, unknown>, isKey: GatewayKeys.IsKey | undefined) => Result.Result<A, ApiError.ApiError>,
 ): Reading<A> =>
-  Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+  Effect.withFiber((fiber) => {
+    const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
     const type = request.headers["content-type"]
     if (type === undefined || !json.test(type)) return Effect.fail(otherType(type))
-    return Effect.withFiber((fiber) => {
-      const budget = fiber.getRef(BodyBudget.Current)
-      const { limits } = budget
-      const clock = fiber.getRef(Clock.Clock)
-      return Effect.flatMap(bytes(request, Number(fiber.getRef(MaxBodySize) ?? Infinity), budget), (bytes) =>
-        timed(bytes.length, limits, clock, () => Result.flatMap(parse(bytes.toString(), kind, limits), decode)),
-      )
-    })
+    const budget = fiber.getRef(BodyBudget.Current)
+    const { limits } = budget
+    const clock = fiber.getRef(Clock.Clock)
+    const isKey = fiber.getRef(GatewayKeys.IsKey)
+    return Effect.flatMap(bytes(request, Number(fiber.getRef(MaxBodySize) ?? Infinity), budget), (bytes) =>
+      timed(bytes.length, limits, clock, () =>
+        Result.flatMap(parse(bytes.toString(), kind, limits), (body) => decode(body, isKey)),
+      ),
+    )
   })
 
 /** The parsed body, an object, not decoded. */

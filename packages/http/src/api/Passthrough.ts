@@ -4,10 +4,9 @@
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Messages from "@understudy/providers/protocols/messages"
-import * as Effect from "effect/Effect"
 import type { Headers } from "effect/http/Headers"
-import * as HttpServerRequest from "effect/http/HttpServerRequest"
-import { IsKey } from "./GatewayKeys.ts"
+import type { HttpServerRequest } from "effect/http/HttpServerRequest"
+import type { IsKey } from "./GatewayKeys.ts"
 
 /**
  * The headers that are passed through: they select a version or a feature. None is a credential or identifies the client.
@@ -19,18 +18,19 @@ const passedQuery: Readonly<Record<string, ReadonlyMap<string, RegExp>>> = {
   [Messages.protocol]: new Map([["beta", /^(?:true|false|[01])$/]]),
 }
 
-/** The request with the headers and query parameters of the request in context attached. */
+/** The request of a call with the headers and query parameters of its HTTP request attached. */
 export const attach = <Request extends Pick<Chat.Request, "native">>(
   request: Request,
-): Effect.Effect<Request, never, HttpServerRequest.HttpServerRequest> =>
-  Effect.zipWith(HttpServerRequest.HttpServerRequest, IsKey, ({ headers: sent, url }, isKey) => {
-    if (request.native === undefined) return request
-    const headers = headersOf(sent, isKey)
-    const query = queryOf(url, request.native.protocol)
-    return headers === undefined && query === undefined
-      ? request
-      : { ...request, native: { ...request.native, ...headers, ...query } }
-  })
+  { headers: sent, url }: Pick<HttpServerRequest, "headers" | "url">,
+  isKey: IsKey | undefined,
+): Request => {
+  if (request.native === undefined) return request
+  const headers = headersOf(sent, isKey)
+  const query = queryOf(url, request.native.protocol)
+  return headers === undefined && query === undefined
+    ? request
+    : { ...request, native: { ...request.native, ...headers, ...query } }
+}
 
 const headersOf = (sent: Headers, isKey: IsKey | undefined): Pick<Chat.Native, "headers"> | undefined => {
   let headers: Record<string, string> | undefined

@@ -168,7 +168,7 @@ const addHeaders = ({ statuses }: Pick<KeyLimits.Lease, "statuses">): Effect.Eff
   )
 
 const reject = (key: VirtualKey, outcome: "forbidden" | "rate_limited", error: RouterError) =>
-  Effect.andThen(Metric.update(Metric.withAttributes(callsByKey, { key: key.id, outcome }), 1), Effect.fail(error))
+  Effect.andThen(Metric.update(callsByKey({ key: key.id, outcome }), 1), Effect.fail(error))
 
 /**
  * The error for an existing name that the key may not call and for an unknown name: it must not reveal which names exist.

@@ -15,123 +15,126 @@ import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 /** Upper bounds of the latency histograms, in seconds: from a cached response to long reasoning. */
 const seconds = [0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300]
 
-const calls = Metric.counter("understudy_requests_total", {
-  description: "Calls by route and outcome",
-  incremental: true,
-})
-const attempts = Metric.counter("understudy_attempts_total", {
-  description: "Attempts by deployment, outcome and reason",
-  incremental: true,
-})
-const failovers = Metric.counter("understudy_failovers_total", {
-  description: "Fallbacks by deployment, next deployment and reason",
-  incremental: true,
-})
-const hedges = Metric.counter("understudy_hedges_total", {
-  description: "Hedged attempts by deployment and hedging deployment",
-  incremental: true,
-})
-const tokens = Metric.counter("understudy_tokens_total", {
-  description: "Tokens by deployment and type (input, output)",
-  incremental: true,
-})
-const cost = Metric.counter("understudy_cost_usd_total", {
-  description: "Cost in US dollars by deployment, where its price is cache",
-  incremental: true,
-})
-const cached = Metric.counter("understudy_cache_requests_total", {
-  description: "Calls on cached routes by route and result (hit, miss)",
-  incremental: true,
-})
-/** Admitted calls are counted here; rejected calls by `KeyedRouter`. */
-export const callsByKey = Metric.counter("understudy_key_requests_total", {
-  description: "Calls by virtual key and outcome",
-  incremental: true,
-})
-const tokensByKey = Metric.counter("understudy_key_tokens_total", {
-  description: "Tokens by virtual key and type (input, output)",
-  incremental: true,
-})
-const costByKey = Metric.counter("understudy_key_cost_usd_total", {
-  description: "Cost in US dollars by virtual key, where the price is cache",
-  incremental: true,
-})
-const latency = Metric.histogram("understudy_attempt_duration_seconds", {
-  description: "Duration of attempts by deployment",
-  boundaries: seconds,
-})
-const firstToken = Metric.histogram("understudy_time_to_first_token_seconds", {
-  description: "Time from the start of a streaming call to its first output, by route",
-  boundaries: seconds,
-})
-const circuit = Metric.gauge("understudy_circuit_state", {
-  description: "Circuit state by deployment: 0 closed, 1 half-open, 2 open",
-})
-const inFlight = Metric.gauge("understudy_attempts_in_flight", { description: "Attempts in flight by deployment" })
+/** One time series: a metric with its labels. It is in `GET /metrics` after its first update. */
+type Series = Metric.Metric<number, unknown>
 
-/** An update function of a metric with labels. Each set of label values is created once and cached. */
-const withLabels = <Input, State>(metric: Metric.Metric<Input, State>, ...names: ReadonlyArray<string>) => {
-  const cache = new Map<string, Metric.Metric<Input, State>>()
-  return (context: Context.Context<never>, input: Input, ...values: ReadonlyArray<string>): void => {
-    const key = values.join("\n")
-    let labelled = cache.get(key)
-    if (labelled === undefined) {
-      labelled = Metric.withAttributes(metric, Object.fromEntries(names.map((name, at) => [name, values[at] ?? ""])))
-      cache.set(key, labelled)
-    }
-    labelled.updateUnsafe(input, context)
+/** A counter's series for given labels. */
+const counter =
+  (id: string, description: string) =>
+  (labels: Labels): Series =>
+    Metric.counter(id, { description, incremental: true, attributes: labels })
+
+/** A histogram's series for given labels, in seconds. */
+const histogram =
+  (id: string, description: string) =>
+  (labels: Labels): Series =>
+    Metric.histogram(id, { description, boundaries: seconds, attributes: labels })
+
+const gauge =
+  (id: string, description: string) =>
+  (labels: Labels): Series =>
+    Metric.gauge(id, { description, attributes: labels })
+
+type Labels = Readonly<Record<string, string>>
+
+const calls = counter("understudy_requests_total", "Calls by route and outcome")
+const attempts = counter("understudy_attempts_total", "Attempts by deployment, outcome and reason")
+const failovers = counter("understudy_failovers_total", "Fallbacks by deployment, next deployment and reason")
+const hedges = counter("understudy_hedges_total", "Hedged attempts by deployment and hedging deployment")
+const tokens = counter("understudy_tokens_total", "Tokens by deployment and type (input, output)")
+const cost = counter("understudy_cost_usd_total", "Cost in US dollars by deployment, where its price is cache")
+const cached = counter("understudy_cache_requests_total", "Calls on cached routes by route and result (hit, miss)")
+/** Admitted calls are counted here; rejected calls by `KeyedRouter`. */
+export const callsByKey = counter("understudy_key_requests_total", "Calls by virtual key and outcome")
+const tokensByKey = counter("understudy_key_tokens_total", "Tokens by virtual key and type (input, output)")
+const costByKey = counter(
+  "understudy_key_cost_usd_total",
+  "Cost in US dollars by virtual key, where the price is cache",
+)
+const latency = histogram("understudy_attempt_duration_seconds", "Duration of attempts by deployment")
+const firstToken = histogram(
+  "understudy_time_to_first_token_seconds",
+  "Time from the start of a streaming call to its first output, by route",
+)
+const circuit = gauge("understudy_circuit_state", "Circuit state by deployment: 0 closed, 1 half-open, 2 open")
+const inFlight = gauge("understudy_attempts_in_flight", "Attempts in flight by deployment")
+
+/** What `make` returns for a key, made once for each key. */
+const byKey = <Value>(make: (key: string) => Value): ((key: string) => Value) => {
+  const made = new Map<string, Value>()
+  return (key) => {
+    let value = made.get(key)
+    if (value === undefined) made.set(key, (value = make(key)))
+    return value
   }
 }
 
+// Series are found by one label at a time: looking them up by all labels at once would build a key for every event.
+
+const deploymentSeries = (deployment: string) => ({
+  attempts: byKey((outcome) =>
+    byKey((reason) => attempts({ deployment, outcome, reason: reason === "" ? "" : snakeCase(reason) })),
+  ),
+  failovers: byKey((to) => byKey((reason) => failovers({ from: deployment, to, reason: snakeCase(reason) }))),
+  hedges: byKey((to) => hedges({ from: deployment, to })),
+  inputTokens: tokens({ deployment, type: "input" }),
+  outputTokens: tokens({ deployment, type: "output" }),
+  cost: cost({ deployment }),
+  latency: latency({ deployment }),
+})
+
+const routeSeries = (route: string) => ({
+  calls: byKey((outcome) => calls({ route, outcome })),
+  cached: byKey((result) => cached({ route, result })),
+  firstToken: firstToken({ route }),
+})
+
+const keySeries = (key: string) => ({
+  calls: byKey((outcome) => callsByKey({ key, outcome })),
+  inputTokens: tokensByKey({ key, type: "input" }),
+  outputTokens: tokensByKey({ key, type: "output" }),
+  cost: costByKey({ key }),
+})
+
 /** A function that counts an event. */
 const record = (context: Context.Context<never>): ((event: RouteEvent) => void) => {
-  const addCall = withLabels(calls, "route", "outcome")
-  const addAttempt = withLabels(attempts, "deployment", "outcome", "reason")
-  const addFailover = withLabels(failovers, "from", "to", "reason")
-  const addHedge = withLabels(hedges, "from", "to")
-  const addTokens = withLabels(tokens, "deployment", "type")
-  const addCost = withLabels(cost, "deployment")
-  const addCached = withLabels(cached, "route", "result")
-  const addCallByKey = withLabels(callsByKey, "key", "outcome")
-  const addTokensByKey = withLabels(tokensByKey, "key", "type")
-  const addCostByKey = withLabels(costByKey, "key")
-  const addLatency = withLabels(latency, "deployment")
-  const addFirstToken = withLabels(firstToken, "route")
+  const ofDeployment = byKey(deploymentSeries)
+  const ofRoute = byKey(routeSeries)
+  const ofKey = byKey(keySeries)
   return (event) => {
     switch (event._tag) {
       case "AttemptEnded": {
         const { attempt } = event
-        addAttempt(
-          context,
-          1,
-          attempt.deployment,
-          attempt.outcome,
-          attempt.reason === undefined ? "" : snakeCase(attempt.reason),
-        )
-        addLatency(context, attempt.millis / 1000, attempt.deployment)
+        const series = ofDeployment(attempt.deployment)
+        series
+          .attempts(attempt.outcome)(attempt.reason ?? "")
+          .updateUnsafe(1, context)
+        series.latency.updateUnsafe(attempt.millis / 1000, context)
         if (attempt.usage !== undefined) {
-          addTokens(context, attempt.usage.inputTokens, attempt.deployment, "input")
-          addTokens(context, attempt.usage.outputTokens, attempt.deployment, "output")
+          series.inputTokens.updateUnsafe(attempt.usage.inputTokens, context)
+          series.outputTokens.updateUnsafe(attempt.usage.outputTokens, context)
         }
-        if (attempt.cost !== undefined) addCost(context, attempt.cost, attempt.deployment)
+        if (attempt.cost !== undefined) series.cost.updateUnsafe(attempt.cost, context)
         return
       }
       case "Failover":
-        return addFailover(context, 1, event.from, event.to, snakeCase(event.reason))
+        return ofDeployment(event.from).failovers(event.to)(event.reason).updateUnsafe(1, context)
       case "Hedged":
-        return addHedge(context, 1, event.from, event.to)
+        return ofDeployment(event.from).hedges(event.to).updateUnsafe(1, context)
       case "FirstToken":
-        return addFirstToken(context, event.millis / 1000, event.route)
+        return ofRoute(event.route).firstToken.updateUnsafe(event.millis / 1000, context)
       case "CallEnded": {
         const { cache, caller, outcome = "" } = event.receipt
-        addCall(context, 1, event.route, outcome)
-        if (cache !== undefined) addCached(context, 1, event.route, cache)
+        const series = ofRoute(event.route)
+        series.calls(outcome).updateUnsafe(1, context)
+        if (cache !== undefined) series.cached(cache).updateUnsafe(1, context)
         if (caller === undefined) return
         const used = total(event.receipt)
-        addCallByKey(context, 1, caller, outcome)
-        addTokensByKey(context, used.inputTokens, caller, "input")
-        addTokensByKey(context, used.outputTokens, caller, "output")
-        if (used.cost !== undefined) addCostByKey(context, used.cost, caller)
+        const ofCaller = ofKey(caller)
+        ofCaller.calls(outcome).updateUnsafe(1, context)
+        ofCaller.inputTokens.updateUnsafe(used.inputTokens, context)
+        ofCaller.outputTokens.updateUnsafe(used.outputTokens, context)
+        if (used.cost !== undefined) ofCaller.cost.updateUnsafe(used.cost, context)
         return
       }
       case "AttemptStarted":
@@ -156,11 +159,9 @@ const circuitStates = { closed: 0, "half-open": 1, open: 2 }
 export const render: Effect.Effect<string, never, Router> = Effect.gen(function* () {
   const router = yield* Router
   const context = yield* Effect.context<never>()
-  const setCircuit = withLabels(circuit, "deployment")
-  const setInFlight = withLabels(inFlight, "deployment")
-  for (const status of yield* router.status) {
-    setCircuit(context, circuitStates[status.circuit], status.deployment)
-    setInFlight(context, status.inFlight, status.deployment)
+  for (const { circuit: state, deployment, inFlight: running } of yield* router.status) {
+    circuit({ deployment }).updateUnsafe(circuitStates[state], context)
+    inFlight({ deployment }).updateUnsafe(running, context)
   }
   return PrometheusMetrics.formatUnsafe(context)
 })
