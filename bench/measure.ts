@@ -59,6 +59,7 @@ export const post = (asked: Asked, body: object) =>
     method: "POST",
     headers: { "content-type": "application/json", authorization: "Bearer x", ...asked.headers },
     body: JSON.stringify(body),
+    signal: AbortSignal.timeout(30_000),
   })
 
 /** Fails unless the target returns the upstream's response, complete and streamed: a fast error is no response. */

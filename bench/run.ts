@@ -72,7 +72,9 @@ const measure = async () => {
   )
   const bars: Array<Bar> = []
   for (const part of Object.keys(parts).filter((part) => chosen.includes(part))) {
+    const began = performance.now()
     const section = await parts[part]!(setting)
+    say(`${part} took ${((performance.now() - began) / 1000).toFixed(0)} s`)
     console.log(`${render(section)}\n`)
     bars.push(...section.bars)
   }
