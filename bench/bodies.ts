@@ -23,7 +23,7 @@ const long = ({ model }: Asked) => ({
 const kilobytes = (body: object) => Buffer.byteLength(JSON.stringify(body)) / 1000
 
 export const bodies = async (setting: Setting): Promise<Section> => {
-  const seconds = setting.quick ? 1 : 2
+  const seconds = setting.quick ? 1 : 1.5
   const { gateway: other, translating: otherTranslating } = revised(setting)
   const running = await startAll<Sample>(setting, [proxy, gateway, translating, ...other, ...otherTranslating])
   const sizes = { short: kilobytes(whole(setting.upstream)), long: kilobytes(long(setting.upstream)) }

@@ -29,8 +29,8 @@ export interface Pace {
 
 const pace = (quick: boolean): Pace =>
   quick
-    ? { warm: 5, throughput: 1.5, latency: 1, stream: 1.5, firstToken: 1 }
-    : { warm: 12, throughput: 3, latency: 1.5, stream: 3, firstToken: 1.5 }
+    ? { warm: 4, throughput: 1.5, latency: 0.7, stream: 1.5, firstToken: 0.7 }
+    : { warm: 12, throughput: 2.5, latency: 1, stream: 2.5, firstToken: 1 }
 
 export interface Sample {
   readonly throughput: number

@@ -84,7 +84,7 @@ const specs = (setting: Setting, scaled: Case) =>
 const calls = async (setting: Setting, scaled: Case): Promise<Row> => {
   const seconds = setting.quick ? 0.8 : 1.5
   const running = await startAll<number>(setting, specs(setting, scaled))
-  for (const { target } of running) await press(setting, target, whole(target), shape.connections, 3)
+  for (const { target } of running) await press(setting, target, whole(target), shape.connections, 2)
   await interleave(
     setting,
     running,

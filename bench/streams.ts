@@ -44,7 +44,7 @@ export const streams = async (setting: Setting): Promise<Section> => {
   const count = most()
   const running = await startAll<number>(setting, [proxy, gateway, ...revised(setting).gateway])
   endAll(running)
-  const rounds = Math.min(setting.rounds, setting.quick ? 1 : 3)
+  const rounds = Math.min(setting.rounds, setting.quick ? 1 : 2)
   await interleave(
     { ...setting, rounds },
     running,
