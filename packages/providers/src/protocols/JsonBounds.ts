@@ -122,8 +122,8 @@ export const isCostly = (text: string): boolean => {
   return names > providerLimits.distinctFields && hasMoreFields(text, providerLimits.distinctFields)
 }
 
-/** The end of the string that begins at `from`. */
-const endOfString = (text: string, from: number): number => {
+/** The closing quote of the string that opens at `from`; the end of the text if it has none. */
+export const endOfString = (text: string, from: number): number => {
   let end = from
   for (;;) {
     end = text.indexOf('"', end + 1)

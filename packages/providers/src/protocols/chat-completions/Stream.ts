@@ -11,6 +11,7 @@ import * as Result from "effect/Result"
 import * as FinishReason from "../FinishReason.ts"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
+import { EventTemplate } from "../EventTemplate.ts"
 import type { Decoder, SseEvent } from "../Frames.ts"
 import * as ToolCalls from "../ToolCalls.ts"
 import * as Citations from "./Citations.ts"
@@ -39,9 +40,12 @@ export const decoder = (classify: (error: Errors.WireError) => ProviderError): D
     legacy: false,
     faithful: true,
   }
+  const template = new EventTemplate(["created", "obfuscation"])
   return {
     push: ({ event, data }) => {
       if (data === "[DONE]") return done(state)
+      const text = template.match(data)
+      if (text !== undefined) return Result.succeed({ parts: text, native: { protocol, data } })
       const body = Response.parse(data)
       if (!Predicate.isObject(body)) return undefined
       if (isError(body as Fields, event)) return Result.fail(classify(Errors.fromBody(body)))
@@ -50,6 +54,8 @@ export const decoder = (classify: (error: Errors.WireError) => ProviderError): D
       state.faithful = true
       const failure = decodeChunk(body as Chunk, state, parts, classify)
       if (failure !== undefined) return Result.fail(failure)
+      // A piece of a call changes the state, also if it has no part.
+      if (state.faithful && state.calls.size === 0) template.learn(data, parts)
       return Result.succeed(state.faithful ? { parts, native: { protocol, data } } : { parts })
     },
   }

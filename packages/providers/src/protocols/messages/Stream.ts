@@ -12,6 +12,7 @@ import * as Result from "effect/Result"
 import * as FinishReason from "../FinishReason.ts"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
+import { EventTemplate } from "../EventTemplate.ts"
 import type { Decoder, SseEvent } from "../Frames.ts"
 import * as ToolCalls from "../ToolCalls.ts"
 import * as Errors from "./Errors.ts"
@@ -41,8 +42,13 @@ export const decoder = (classify: (error: Errors.WireError) => ProviderError): D
     finished: false,
     faithful: true,
   }
+  const template = new EventTemplate()
+  const frame = (parts: Parts, event: string | undefined, data: string): Chat.Frame =>
+    state.faithful ? { parts, native: { protocol, event, data } } : { parts }
   return {
     push: ({ event, data }) => {
+      const text = event === delta ? template.match(data) : undefined
+      if (text !== undefined) return Result.succeed(frame(text, event, data))
       const body = parse(data)
       if (!Json.isObject(body)) return undefined
       const type = body["type"]
@@ -54,10 +60,13 @@ export const decoder = (classify: (error: Errors.WireError) => ProviderError): D
       const parts = decodeEvent(body, state, classify)
       if (parts === undefined) return undefined
       if (parts instanceof ProviderError) return Result.fail(parts)
-      return Result.succeed(state.faithful ? { parts, native: { protocol, event, data } } : { parts })
+      if (event === delta && type === delta) template.learn(data, parts)
+      return Result.succeed(frame(parts, event, data))
     },
   }
 }
+
+const delta = "content_block_delta"
 
 interface State {
   /** The response's id, for calls without one. */
@@ -92,7 +101,7 @@ const decodeEvent = (
   classify: (error: Errors.WireError) => ProviderError,
 ): Parts | ProviderError | undefined => {
   switch (body["type"]) {
-    case "content_block_delta":
+    case delta:
       return Predicate.isObject(body["delta"]) ? decodeDelta(body["delta"], body["index"], state) : undefined
     case "content_block_start":
       return Predicate.isObject(body["content_block"])

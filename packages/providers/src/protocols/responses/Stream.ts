@@ -9,6 +9,7 @@ import type * as Chat from "@understudy/core/Chat"
 import { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
+import { EventTemplate } from "../EventTemplate.ts"
 import type { Decoder, SseEvent } from "../Frames.ts"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
@@ -38,8 +39,13 @@ export const decoder = (classify: (error: Errors.WireError) => ProviderError): D
     withArguments: new Set(),
     slots: new Map(),
   }
+  const template = new EventTemplate(["sequence_number", "obfuscation"])
+  /** The type of the event that the template has. */
+  let learned = ""
   return {
     push: ({ data }) => {
+      const text = template.match(data)
+      if (text !== undefined) return Result.succeed(frame(text, learned, data))
       const body = Json.parseObject(data)
       const type = body?.["type"]
       if (body === undefined || !Predicate.isString(type)) return undefined
@@ -54,8 +60,12 @@ export const decoder = (classify: (error: Errors.WireError) => ProviderError): D
           if (!Predicate.isObject(body["response"]))
             return Json.malformed("The terminal event does not contain the response")
           return Result.map(end(type, response, state, classify), (parts) => frame(parts, type, data))
-        default:
-          return Result.succeed(frame(decodeEvent(type, body, state), type, data))
+        default: {
+          const parts = decodeEvent(type, body, state)
+          // Other events with text, such as those that repeat it, depend on those before them.
+          if (type.endsWith(".delta") && template.learn(data, parts)) learned = type
+          return Result.succeed(frame(parts, type, data))
+        }
       }
     },
   }
