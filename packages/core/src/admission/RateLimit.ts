@@ -9,6 +9,7 @@
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as RateLimiter from "effect/persistence/RateLimiter"
 import type { Limits } from "../policy/Limits.ts"
@@ -81,7 +82,30 @@ export interface LimitStatus {
 export const tryAcquire = (
   call: LimitedCall,
   clock: Clock.Clock,
-): Effect.Effect<ReadonlyArray<LimitStatus>, Exceeded> => acquireFrom(call, clock, 0, [])
+): Effect.Effect<ReadonlyArray<LimitStatus>, Exceeded> => {
+  const { counters } = call.limiter
+  return counters === undefined ? acquireFrom(call, clock, 0, none) : acquireAtOnce(call, counters, clock)
+}
+
+const none: ReadonlyArray<LimitStatus> = []
+
+const acquireAtOnce = (
+  call: LimitedCall,
+  counters: Counters,
+  clock: Clock.Clock,
+): Exit.Exit<ReadonlyArray<LimitStatus>, Exceeded> => {
+  const now = clock.currentTimeMillisUnsafe()
+  const taken: Array<LimitStatus> = []
+  for (const bucket of call.buckets) {
+    const status = counters.take(bucket, amountOf(call, bucket), now)
+    if (status.remaining < 0) {
+      taken.forEach((_, index) => counters.add(call.buckets[index]!, -amountOf(call, call.buckets[index]!), now))
+      return Exit.fail({ limit: bucket.limit, retryAfter: status.resetAfter })
+    }
+    taken.push(status)
+  }
+  return Exit.succeed(taken)
+}
 
 const acquireFrom = (
   call: LimitedCall,
@@ -92,10 +116,9 @@ const acquireFrom = (
   const bucket = call.buckets[index]
   if (bucket === undefined) return Effect.succeed(taken)
   const amount = amountOf(call, bucket)
-  return Effect.flatMapEager(consume(call.limiter, bucket, amount, clock), (status) =>
-    Effect.catchEager(
-      acquireFrom(call, clock, index + 1, status === undefined ? taken : [...taken, status]),
-      (exceeded) => Effect.flatMapEager(adjust(call.limiter, bucket, -amount, clock), () => Effect.fail(exceeded)),
+  return Effect.flatMap(consume(call.limiter, bucket, amount), (status) =>
+    Effect.tapError(acquireFrom(call, clock, index + 1, status === undefined ? taken : [...taken, status]), () =>
+      adjust(call.limiter, bucket, -amount, clock),
     ),
   )
 }
@@ -145,29 +168,15 @@ export const peek = (call: LimitedCall): Effect.Effect<Exceeded | undefined> => 
 const amountOf = ({ tokens }: LimitedCall, { limit }: Bucket): number => (limit === "tpm" ? tokens : 1)
 
 /** Fails when the limit is used up; `undefined` when the store cannot be reached. */
-const consume = (
-  limiter: Limiter,
-  bucket: Bucket,
-  tokens: number,
-  clock: Clock.Clock,
-): Effect.Effect<LimitStatus | undefined, Exceeded> => {
-  const { key, limit, max, refill, window } = bucket
-  if (limiter.counters !== undefined) {
-    if (tokens > max) return Effect.fail({ limit, retryAfter: window })
-    const [count, resetAfter] = limiter.counters.add({ key, tokens, refill, max }, clock.currentTimeMillisUnsafe())
-    return count > max
-      ? Effect.fail({ limit, retryAfter: resetAfter })
-      : Effect.succeed({ name: limit, limit: max, remaining: max - count, resetAfter })
-  }
-  return limiter.consume(optionsOf(bucket, tokens)).pipe(
-    Effect.map((result) => statusOf(limit, result)),
+const consume = (limiter: Limiter, bucket: Bucket, tokens: number): Effect.Effect<LimitStatus | undefined, Exceeded> =>
+  limiter.consume(optionsOf(bucket, tokens)).pipe(
+    Effect.map((result) => statusOf(bucket.limit, result)),
     Effect.catch(({ reason }) =>
       reason._tag === "RateLimitExceeded"
-        ? Effect.fail({ limit, retryAfter: Duration.toMillis(reason.retryAfter) })
+        ? Effect.fail({ limit: bucket.limit, retryAfter: Duration.toMillis(reason.retryAfter) })
         : Effect.undefined,
     ),
   )
-}
 
 const read = (limiter: Limiter, bucket: Bucket): Effect.Effect<LimitStatus | undefined> =>
   limiter.consume({ ...optionsOf(bucket, 0), onExceeded: "delay" }).pipe(
@@ -181,8 +190,7 @@ const adjust = (limiter: Limiter, bucket: Bucket, tokens: number, clock: Clock.C
   if (limiter.counters === undefined) {
     return Effect.ignore(limiter.consume({ ...optionsOf(bucket, tokens), onExceeded: "delay" }))
   }
-  const { key, refill } = bucket
-  limiter.counters.add({ key, tokens, refill, max: undefined }, clock.currentTimeMillisUnsafe())
+  limiter.counters.add(bucket, tokens, clock.currentTimeMillisUnsafe())
   return Effect.void
 }
 
@@ -199,34 +207,57 @@ const statusOf = (name: LimitName, { limit, remaining, resetAfter }: RateLimiter
 // Counters in memory
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** An amount to add to a counter. `max`: above which nothing is added, if there is one. `refill` is in milliseconds. */
-interface Added {
-  readonly key: string
-  readonly tokens: number
-  readonly refill: number
-  readonly max: number | undefined
-}
-
 /**
  * The counters of one process. The arithmetic is that of Effect's `RateLimiter.layerStoreMemory`, which a property test
- * holds; Effect's can only be asked by an effect.
+ * holds; Effect's can only be asked by an effect. `now` is in clock milliseconds.
  */
 export class Counters {
   readonly #counters = new Map<string, { count: number; expiresAt: number }>()
 
-  /** The count with the amount, and the milliseconds until it is 0 again. */
-  add({ key, max, refill, tokens }: Added, now: number): readonly [count: number, resetAfter: number] {
+  /** Takes an amount, unless it exceeds the limit: then `remaining` is negative. */
+  take(bucket: Bucket, tokens: number, now: number): LimitStatus {
+    const { limit, max, window } = bucket
+    if (tokens > max) return { name: limit, limit: max, remaining: max - tokens, resetAfter: window }
+    const counter = this.#counter(bucket.key, now)
+    const remaining = max - counter.count - tokens
+    if (remaining >= 0) this.#add(counter, bucket, tokens)
+    return { name: limit, limit: max, remaining, resetAfter: counter.expiresAt - now }
+  }
+
+  /** Adds an amount, whatever remains. */
+  add(bucket: Pick<Bucket, "key" | "refill">, tokens: number, now: number): void {
+    this.#add(this.#counter(bucket.key, now), bucket, tokens)
+  }
+
+  /** `fixedWindow` of Effect's store: the count with the amount, and the milliseconds until it is 0 again. */
+  fixedWindow(
+    {
+      key,
+      max,
+      refill,
+      tokens,
+    }: { readonly key: string; readonly tokens: number; readonly refill: number; readonly max: number | undefined },
+    now: number,
+  ): readonly [count: number, resetAfter: number] {
+    const counter = this.#counter(key, now)
+    const count = counter.count + tokens
+    if (max === undefined || count <= max) this.#add(counter, { refill }, tokens)
+    return [count, counter.expiresAt - now]
+  }
+
+  #counter(key: string, now: number): { count: number; expiresAt: number } {
     let counter = this.#counters.get(key)
     if (counter === undefined) this.#counters.set(key, (counter = { count: 0, expiresAt: now }))
     else if (counter.expiresAt <= now) {
       counter.count = 0
       counter.expiresAt = now
     }
-    const count = counter.count + tokens
-    if (max !== undefined && count > max) return [count, counter.expiresAt - now]
-    counter.count = count
+    return counter
+  }
+
+  #add(counter: { count: number; expiresAt: number }, { refill }: Pick<Bucket, "refill">, tokens: number): void {
+    counter.count += tokens
     counter.expiresAt += refill * tokens
-    return [count, counter.expiresAt - now]
   }
 }
 
@@ -241,7 +272,7 @@ export const layerMemory: Layer.Layer<RateLimiter.RateLimiter> = Layer.effect(
       fixedWindow: ({ key, limit, refillRate, tokens }) =>
         Effect.clockWith((clock) =>
           Effect.sync(() =>
-            counters.add(
+            counters.fixedWindow(
               { key, tokens, refill: Duration.toMillis(refillRate), max: limit },
               clock.currentTimeMillisUnsafe(),
             ),

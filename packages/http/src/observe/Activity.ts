@@ -35,7 +35,7 @@ export class Activity extends Context.Service<
   }
 >()("@understudy/http/Activity") {}
 
-/** The number of lines that are kept, and that a reader may lag behind. */
+/** The number of events that are kept, and of lines that a reader may lag behind. */
 const capacity = 2000
 
 export const layer: Layer.Layer<Activity, never, Router> = Layer.effect(
@@ -43,35 +43,55 @@ export const layer: Layer.Layer<Activity, never, Router> = Layer.effect(
   Effect.gen(function* () {
     const router = yield* Router
     const clock = yield* Clock.Clock
-    const kept: Array<Line> = []
-    const readers = new Set<Queue.Queue<Line>>()
-    const describe = eventDescriber()
+    const kept: Array<Happened> = []
+    const readers = new Set<Reader>()
     yield* router.subscribe((event) => {
-      for (const described of describe(event)) {
-        const line = { at: clock.currentTimeMillisUnsafe(), call: event.call, route: event.route, ...described }
-        kept.push(line)
-        if (kept.length > 2 * capacity) kept.splice(0, capacity)
-        for (const reader of readers) Queue.offerUnsafe(reader, escaped(line))
-      }
+      const happened: Happened = { at: clock.currentTimeMillisUnsafe(), event }
+      for (const reader of readers) reader.read(happened)
+      kept.push(happened)
+      if (kept.length > 2 * capacity) kept.splice(0, capacity)
     })
     return {
-      of: (call) => kept.filter((line) => line.call === call).map(escaped),
+      of: (call) => {
+        const describe = eventDescriber()
+        return kept.filter(({ event }) => event.call === call).flatMap((happened) => linesOf(happened, describe))
+      },
       lines: Stream.unwrap(
         Effect.gen(function* () {
-          const reader = yield* Queue.sliding<Line>(capacity)
+          const queue = yield* Queue.sliding<Line>(capacity)
+          const describe = eventDescriber()
+          // The describer has to know the calls that are running.
+          for (const { event } of kept) describe(event)
+          const reader: Reader = {
+            read: (happened) => {
+              for (const line of linesOf(happened, describe)) Queue.offerUnsafe(queue, line)
+            },
+          }
           yield* Effect.acquireRelease(
             Effect.sync(() => readers.add(reader)),
             () => Effect.sync(() => readers.delete(reader)),
           )
-          return Stream.fromQueue(reader)
+          return Stream.fromQueue(queue)
         }),
       ),
     }
   }),
 )
 
-/** The line with control characters escaped. Done on reading, because most lines are never read. */
-const escaped = (line: Line): Line => ({ ...line, text: plain(line.text) })
+/** An event, and when it happened, in clock milliseconds. Lines are written when they are read: most never are. */
+interface Happened {
+  readonly at: number
+  readonly event: RouteEvent
+}
+
+/** A reader of new lines. */
+interface Reader {
+  readonly read: (happened: Happened) => void
+}
+
+/** The lines of an event, with control characters escaped. */
+const linesOf = ({ at, event }: Happened, describe: Describe): ReadonlyArray<Line> =>
+  describe(event).map((line) => ({ at, call: event.call, route: event.route, ...line, text: plain(line.text) }))
 
 type LogLine = Pick<Line, "text" | "brief" | "kind" | "answeredBy">
 
@@ -81,8 +101,10 @@ interface RunningCall {
   answeredBy: string | undefined
 }
 
-/** Makes a function from events to lines. It keeps state of running calls. */
-const eventDescriber = (): ((event: RouteEvent) => ReadonlyArray<LogLine>) => {
+/** A function from events to lines. It keeps state of running calls. */
+type Describe = (event: RouteEvent) => ReadonlyArray<LogLine>
+
+const eventDescriber = (): Describe => {
   const calls = new Map<string, RunningCall>()
   const using = (call: string, deployment: string): ReadonlyArray<LogLine> => {
     const running = calls.get(call)
