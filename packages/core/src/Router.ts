@@ -2,6 +2,7 @@
  * The router: a service that answers a call to a route with the response of the first deployment that gives one, or fails
  * with one typed error that lists what was tried.
  */
+import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
@@ -10,6 +11,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import * as RateLimiter from "effect/persistence/RateLimiter"
+import type * as Pull from "effect/Pull"
 import * as Random from "effect/Random"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
@@ -390,11 +392,20 @@ const streaming = (
   )
 }
 
-const framesOf = ({ held, rest }: StartedStream, receipt: Receipt): Stream.Stream<Chat.Frame, RouterError> =>
-  Stream.concat(
-    Stream.fromArray(held),
-    Stream.mapError(Stream.fromPull(Effect.succeed(rest)), (error) => Errors.streamInterrupted(error, receipt)),
+/** One stream for both parts: a concatenation would keep its first part, and state of its own, as long as the answer lasts. */
+const framesOf = ({ held, rest }: StartedStream, receipt: Receipt): Stream.Stream<Chat.Frame, RouterError> => {
+  let first: StartedStream["held"] | undefined = held
+  const remainder = Effect.mapError(rest, (error) =>
+    Cause.isDone(error) ? error : Errors.streamInterrupted(error, receipt),
   )
+  const pull: Pull.Pull<StartedStream["held"], RouterError> = Effect.suspend(() => {
+    if (first === undefined) return remainder
+    const chunk = first
+    first = undefined
+    return Effect.succeed(chunk)
+  })
+  return Stream.fromPull(Effect.succeed(pull))
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Starting

@@ -6,8 +6,10 @@ import type { Receipt } from "@understudy/core/Receipt"
 import type { Streaming } from "@understudy/core/Router"
 import type { RouterError } from "@understudy/core/RouterError"
 import type { ClientProtocol } from "@understudy/providers/internal/protocols/ClientProtocol"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import type * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
 import { randomUUID } from "node:crypto"
 import type { Level } from "../auth/Expose.ts"
@@ -84,14 +86,24 @@ export const encodeStream = (
   fail: (error: RouterError) => string,
   keepAliveText = comment,
 ): Stream.Stream<Uint8Array> => {
-  const written = frames.pipe(
-    Stream.mapArray((chunk) => {
-      let written = ""
-      for (const frame of chunk) written += push(frame)
-      return [encode(written)]
+  const written = Stream.transformPull(frames, (upstream) =>
+    Effect.sync(() => {
+      let hasEnded = false
+      const last = (text: string): readonly [Uint8Array] => {
+        hasEnded = true
+        return [encode(text)]
+      }
+      const next = Effect.catch(
+        Effect.map(upstream, (chunk): readonly [Uint8Array] => {
+          let written = ""
+          for (const frame of chunk) written += push(frame)
+          return [encode(written)]
+        }),
+        (error) => Effect.sync(() => last(Cause.isDone(error) ? end() : fail(error))),
+      )
+      const pull: Pull.Pull<readonly [Uint8Array]> = Effect.suspend(() => (hasEnded ? Cause.done() : next))
+      return pull
     }),
-    Stream.concat(Stream.sync(() => encode(end()))),
-    Stream.catch((error) => Stream.succeed(encode(fail(error)))),
   )
   return buffered || keepAlive !== undefined
     ? withKeepAlive(written, encode(keepAliveText), keepAlive ?? defaultKeepAlive, buffered)
