@@ -4,7 +4,8 @@
  * offer.
  *
  * A request that is due while every connection waits for an answer is lost: its client has no connection to send it on.
- * After any answer, a refusal included, a connection takes the next request that is due. A closed connection is opened again.
+ * After any answer, a refusal included, a connection takes the next request that is due. In place of a closed connection, the next
+ * request that is due opens one.
  */
 import { connect } from "node:net"
 import { type Request, requestBytes } from "./request.ts"
@@ -61,7 +62,7 @@ const run = (surge: Surge): Promise<Surged> =>
       socket.on("error", () => {})
       socket.on("close", () => {
         sockets.delete(socket)
-        if (!probe && !done) setTimeout(open, 10, false)
+        if (!probe && !done) idle.push(() => open(false))
       })
       socket.on("data", (bytes: Buffer) => {
         seen.first ??= performance.now() - seen.at

@@ -30,7 +30,9 @@ export const gomodel: Spec = {
         OPENAI_BASE_URL: `http://127.0.0.1:${setting.upstream.port}/v1`,
         OPENAI_MODELS: "stand-in",
         CONFIGURED_PROVIDER_MODELS_MODE: "allowlist",
+        // As Understudy does: metrics, and no log of usage.
         METRICS_ENABLED: "true",
+        USAGE_ENABLED: "false",
         LOG_LEVEL: "error",
       },
       url: `http://127.0.0.1:${port}/health`,
