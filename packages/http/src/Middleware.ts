@@ -1,5 +1,5 @@
 /**
- * The middleware in front of every endpoint: authenticates requests, rejects new calls while the gateway drains, turns
+ * The middleware in front of every endpoint: authenticates requests, rejects new calls while the gateway drains or is overloaded, turns
  * unknown paths and unhandled errors into error bodies of the client's protocol, and adds CORS headers.
  */
 import * as Cause from "effect/Cause"
@@ -17,8 +17,9 @@ import * as HttpReply from "./api/HttpReply.ts"
 import * as ApiError from "./api/ApiError.ts"
 import * as ClientProtocols from "./api/ClientProtocols.ts"
 import * as Cors from "./auth/Cors.ts"
-import { cutOff, shuttingDown } from "./api/ShutdownReply.ts"
+import * as Unavailable from "./api/Unavailable.ts"
 import { Drain } from "./Drain.ts"
+import { Overload } from "./Overload.ts"
 import * as Auth from "./auth/Auth.ts"
 import { Caller } from "./auth/Caller.ts"
 import { Expose } from "./auth/Expose.ts"
@@ -32,10 +33,13 @@ const publicPaths: ReadonlySet<string> = new Set(["/health", "/ready"])
 /** The page and its login: no key is required, but origin and host are checked. */
 const pagesWithoutKey: ReadonlySet<string> = new Set(["/", "/login", "/logout"])
 
+/** The operator's endpoints that change something or explain a route. They are no calls, and answer under overload. */
+const operatorPaths = /^\/(?:admin|simulated|login|logout|v1\/route)(?:[/?]|$)/
+
 /** Adds the middleware to the `HttpRouter` in context, for all of its routes. */
-export const layer = (auth: Auth.Auth): Layer.Layer<never, never, HttpRouter.HttpRouter | Drain> =>
+export const layer = (auth: Auth.Auth): Layer.Layer<never, never, HttpRouter.HttpRouter | Drain | Overload> =>
   HttpRouter.middleware(
-    Effect.zipWith(Drain, Clock.Clock, (drain, clock) => (handler) => {
+    Effect.map(Effect.all([Drain, Overload, Clock.Clock]), ([drain, { control, reject }, clock]) => (handler) => {
       const cutOffReply = cutOffResponse(auth)
       const handle = (request: Request, fiber: Fiber.Fiber<unknown, unknown>) => {
         if (drain.announced()) InFlight.closeConnection(request)
@@ -54,9 +58,15 @@ export const layer = (auth: Auth.Auth): Layer.Layer<never, never, HttpRouter.Htt
               })
             : Effect.succeed(reply)
         }
-        if (drain.draining()) return Effect.succeed(draining(request, shuttingDown))
+        if (drain.draining()) return Effect.succeed(draining(request, Unavailable.shuttingDown))
+        const inFlight = drain.inFlight.size()
+        const isOrdered = control.isBusy(inFlight) && isCall(request)
+        const retryAfter = isOrdered ? reject(inFlight) : undefined
+        if (retryAfter !== undefined) return Effect.succeed(respond(request, Unavailable.overloaded(retryAfter)))
         drain.inFlight.enter(request, fiber, cutOffReply)
-        const handled = Effect.catchCause(handler, (cause) => failed(request, cause))
+        const handled = Effect.catchCause(isOrdered ? control.ordered(handler) : handler, (cause) =>
+          failed(request, cause),
+        )
         const caller = check.success
         const level = Auth.exposed(auth, caller)
         return caller === undefined && level === "full"
@@ -84,6 +94,8 @@ export const layer = (auth: Auth.Auth): Layer.Layer<never, never, HttpRouter.Htt
   )
 
 type Request = HttpServerRequest.HttpServerRequest
+
+const isCall = ({ method, url }: Request): boolean => method === "POST" && !operatorPaths.test(url)
 
 /** Whether the request target is a path, `*`, or an absolute URL (RFC 9112, 3.2). */
 const isTarget = (url: string): boolean => url.startsWith("/") || url === "*" || URL.canParse(url)
@@ -117,7 +129,7 @@ const draining = (request: Request, error: ApiError.ApiError) =>
 /** The response to a call that is cut off by the shutdown. */
 const cutOffResponse = (auth: Auth.Auth) => (request: Request) => {
   const { origin } = request.headers
-  const response = draining(request, cutOff)
+  const response = draining(request, Unavailable.cutOff)
   return origin !== undefined && Auth.allows(auth, origin) ? Cors.share(response, origin) : response
 }
 

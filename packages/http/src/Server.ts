@@ -22,6 +22,7 @@ import * as SimulatedApi from "./api/Simulated.ts"
 import * as Dashboard from "./dashboard/Dashboard.ts"
 import * as WriteTimeout from "./WriteTimeout.ts"
 import * as Drain from "./Drain.ts"
+import * as Overload from "./Overload.ts"
 import * as Middleware from "./Middleware.ts"
 import * as Gateway from "./Gateway.ts"
 import * as Auth from "./auth/Auth.ts"
@@ -37,6 +38,8 @@ export interface Options {
   readonly maxBody: ByteSize.ByteSize
   /** Limits on one caller's use of the process. Default: `ServerLimits.defaults`. */
   readonly limits?: ServerLimits.Limits
+  /** The bounds at which new calls are rejected; `false` for none. Default: `Overload.defaults`. */
+  readonly overload?: Overload.Policy | false
   /** How long a write may make no progress. Default: `Timeout.defaults.write`. A route may override it. */
   readonly write?: Duration.Duration
   /** How long each step of a shutdown may take. */
@@ -52,7 +55,11 @@ const keepAliveTimeout = 75_000
 /** Serves until the layer is closed. Then it drains and frees the port. */
 export const layer = (options: Options): Layer.Layer<HttpServer.HttpServer, ServeError, Router | Drain.Drain> =>
   Layer.suspend(() => {
-    const { limits = ServerLimits.defaults, write = Duration.fromInputUnsafe(Timeout.defaults.write) } = options
+    const {
+      limits = ServerLimits.defaults,
+      overload = Overload.defaults,
+      write = Duration.fromInputUnsafe(Timeout.defaults.write),
+    } = options
     const auth = Auth.make(options.auth)
     const server = WriteTimeout.watch(
       MalformedHttp.handle(listener(limits), (origin) => Auth.allows(auth, origin)),
@@ -69,10 +76,14 @@ export const layer = (options: Options): Layer.Layer<HttpServer.HttpServer, Serv
     // Built last, so that draining begins before the server waits for its connections to end.
     return Layer.effectDiscard(drainOnClose(server, options.drain)).pipe(
       Layer.provideMerge(served),
+      Layer.provide(Layer.effectDiscard(noteConnections(server))),
+      Layer.provide(Overload.Overload.layer(overload === false ? undefined : overload)),
       Layer.provideMerge(
         NodeHttpServer.layerServer(() => server, {
           host: options.host,
           port: options.port,
+          // Node's default is 511. The kernel drops a connection beyond it, and its client tries again after 1, 3 and 7 s.
+          backlog: limits.connections,
           gracefulShutdownTimeout: closeGrace,
         }),
       ),
@@ -99,6 +110,10 @@ const listener = ({ connections, headTimeout, requestTimeout }: ServerLimits.Lim
   server.maxConnections = connections
   return server
 }
+
+/** Tells the overload protection of each accepted connection. */
+const noteConnections = (server: Server) =>
+  Effect.map(Overload.Overload, ({ control }) => server.on("connection", () => control.accepted()))
 
 /** How long the last bytes may take to reach their clients once no call is running. */
 const closeGrace = Duration.seconds(1)

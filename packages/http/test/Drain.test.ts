@@ -7,88 +7,9 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
-import { Agent, request } from "node:http"
+import { request } from "node:http"
+import { agent, dialects, names, send } from "./Dialects.ts"
 import * as TestGateway from "./TestGateway.ts"
-
-interface Answer {
-  readonly status: number
-  readonly connection: string | undefined
-  readonly retryAfter: string | undefined
-  readonly text: string
-  /** Whether the answer came to its end, rather than being cut. */
-  readonly whole: boolean
-}
-
-/** Over a connection that is kept, where there is one. */
-const agent = Effect.acquireRelease(
-  Effect.sync(() => new Agent({ keepAlive: true, maxSockets: 1 })),
-  (agent) => Effect.sync(() => agent.destroy()),
-)
-
-const send = (url: string, path: string, body: object | undefined, via: Agent, begun?: Deferred.Deferred<void>) =>
-  Effect.callback<Answer, Error>((resume) => {
-    const sent = request(
-      `${url}${path}`,
-      { method: body === undefined ? "GET" : "POST", agent: via, headers: { "content-type": "application/json" } },
-      (response) => {
-        let text = ""
-        if (begun !== undefined) Deferred.doneUnsafe(begun, Effect.void)
-        response.on("data", (chunk) => (text += chunk))
-        response.on("error", () => {})
-        response.on("close", () =>
-          resume(
-            Effect.succeed({
-              status: response.statusCode!,
-              connection: response.headers["connection"],
-              retryAfter: response.headers["retry-after"],
-              text,
-              whole: response.complete,
-            }),
-          ),
-        )
-      },
-    )
-    sent.on("error", (error) => resume(Effect.fail(error)))
-    sent.end(body === undefined ? undefined : JSON.stringify(body))
-  })
-
-const messages = [{ role: "user", content: "hi" }]
-
-/** How each dialect is asked, whole and streamed, and how an error within a stream ends there. */
-const dialects = {
-  chat: {
-    path: () => "/v1/chat/completions",
-    body: (stream: boolean) => ({ model: "assistant", messages, stream }),
-    code: "draining",
-    last: /data: \{"error":\{.*"code":"draining".*\}\}\n\n$/,
-  },
-  messages: {
-    path: () => "/v1/messages",
-    body: (stream: boolean) => ({ model: "assistant", messages, stream, max_tokens: 100 }),
-    code: "overloaded_error",
-    last: /event: error\ndata: \{"type":"error","error":\{"type":"overloaded_error".*\}\n\n$/,
-  },
-  responses: {
-    path: () => "/v1/responses",
-    body: (stream: boolean) => ({ model: "assistant", input: "hi", stream }),
-    code: "draining",
-    last: /event: response\.failed\n[^]*shutting down[^]*\n\n$/,
-  },
-  gemini: {
-    path: (stream: boolean) =>
-      `/v1beta/models/assistant:${stream ? "streamGenerateContent?alt=sse" : "generateContent"}`,
-    body: () => ({ contents: [{ role: "user", parts: [{ text: "hi" }] }] }),
-    code: "UNAVAILABLE",
-    last: /\{"error":\{"code":503,.*shutting down[^]*$/,
-  },
-  generate: {
-    path: () => "/api/generate",
-    body: (stream: boolean) => ({ model: "assistant", prompt: "hi", stream }),
-    code: "draining",
-    last: /data: \{"error":"This gateway is shutting down.*"code":"draining".*\}\n\n$/,
-  },
-}
-const names = Object.keys(dialects) as ReadonlyArray<keyof typeof dialects>
 
 /** A gateway that goes down when told to. */
 const make = Effect.fnUntraced(function* (options: TestGateway.Options) {
@@ -154,7 +75,7 @@ describe.each(names)("%s", (name) => {
       ] as const) {
         const answer = yield* send(url, path(stream), body(stream), via)
         assert.deepStrictEqual([answer.status, answer.connection, answer.retryAfter], [503, "close", "1"])
-        assert.include(answer.text, code)
+        assert.include(answer.text, code("draining"))
       }
       const answer = yield* Fiber.join(running)
       assert.deepStrictEqual([answer.status, answer.connection, answer.whole], [200, "close", true])
@@ -171,13 +92,13 @@ describe.each(names)("%s", (name) => {
       const asked = yield* upstream.received("primary", 2)
       yield* upstream.script("primary", "stall-2")
       const begun = yield* Deferred.make<void>()
-      const stalled = yield* Effect.forkChild(send(url, path(true), body(true), yield* agent, begun))
+      const stalled = yield* Effect.forkChild(send(url, path(true), body(true), yield* agent, { begun }))
       yield* Deferred.await(begun)
       const stopping = yield* stop
       for (const fiber of [whole, silent]) {
         const answer = yield* Fiber.join(fiber)
         assert.deepStrictEqual([answer.status, answer.retryAfter, answer.whole], [503, "1", true])
-        assert.include(answer.text, code)
+        assert.include(answer.text, code("draining"))
         assert.include(answer.text, "did not finish in time")
       }
       const broken = yield* Fiber.join(stalled)

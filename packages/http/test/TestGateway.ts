@@ -27,6 +27,7 @@ import type { Policy } from "../src/Drain.ts"
 import * as Auth from "../src/auth/Auth.ts"
 import * as KeyedRouter from "../src/keys/KeyedRouter.ts"
 import type { VirtualKey } from "../src/auth/VirtualKey.ts"
+import type * as Overload from "../src/Overload.ts"
 import * as ServerLimits from "../src/ServerLimits.ts"
 import * as CallLog from "../src/observe/CallLog.ts"
 import * as Metrics from "../src/observe/Metrics.ts"
@@ -43,6 +44,7 @@ export interface Options {
   /** What is logged: nothing if not said. */
   readonly logLevel?: "Info" | "None"
   readonly limits?: Partial<ServerLimits.Limits>
+  readonly overload?: Overload.Policy | false
   /** Time limits of every call. */
   readonly timeout?: Partial<TimeoutPolicy>
   /** How long a write of anything but a route's streams may make no progress. */
@@ -99,6 +101,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     maxBody: ByteSize.fromInputUnsafe(options.maxBody ?? 1_000_000),
     limits: { ...ServerLimits.defaults, ...options.limits },
     ...(options.write === undefined ? undefined : { write: options.write }),
+    ...(options.overload === undefined ? undefined : { overload: options.overload }),
     drain: { delay: Duration.zero, timeout: Duration.seconds(5), ...options.drain },
   }).pipe(
     Layer.provide([Metrics.layer, CallLog.layer]),

@@ -21,6 +21,7 @@ import * as BodyLimits from "./BodyLimits.ts"
 import * as ContentEncoding from "./ContentEncoding.ts"
 import * as BodyBudget from "./BodyBudget.ts"
 import * as GatewayKeys from "./GatewayKeys.ts"
+import * as Unavailable from "./Unavailable.ts"
 
 type Reading<A> = Effect.Effect<A, ApiError.ApiError, HttpServerRequest.HttpServerRequest>
 
@@ -281,13 +282,7 @@ const expanded = (times: number): Effect.Effect<never, ApiError.ApiError> =>
     ),
   )
 
-const noRoom: Effect.Effect<never, ApiError.ApiError> = Effect.fail({
-  status: 503,
-  type: "server_error",
-  code: "overloaded",
-  message: "Too many request bodies are in transit (server.limits.unfinishedBodies). Try again in 1 s.",
-  retryAfter: 1000,
-})
+const noRoom: Effect.Effect<never, ApiError.ApiError> = Effect.fail(Unavailable.noRoom)
 
 const broken: Effect.Effect<never, ApiError.ApiError> = Effect.fail(
   ApiError.invalid("The connection closed before the body was complete."),

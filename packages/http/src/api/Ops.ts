@@ -1,5 +1,5 @@
 /**
- * `GET /health` (the process runs), `GET /ready` (new calls are accepted; 503 while draining) and `GET /metrics`
+ * `GET /health` (the process runs), `GET /ready` (new calls are accepted; 503 while draining; `overloaded` while they are rejected) and `GET /metrics`
  * (Prometheus; for the operator only).
  */
 import { Router } from "@understudy/core/Router"
@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { Drain } from "../Drain.ts"
+import { Overload } from "../Overload.ts"
 import { requireOperatorKey } from "./OperatorKey.ts"
 import * as Metrics from "../observe/Metrics.ts"
 import * as HttpReply from "./HttpReply.ts"
@@ -17,6 +18,7 @@ export const layer = HttpRouter.use((http) =>
   Effect.gen(function* () {
     const router = yield* Router
     const drain = yield* Drain
+    const { control } = yield* Overload
     yield* http.add("GET", "/health", HttpServerResponse.jsonUnsafe({ status: "ok" }))
     yield* http.add(
       "GET",
@@ -24,7 +26,11 @@ export const layer = HttpRouter.use((http) =>
       Effect.sync(() =>
         drain.announced()
           ? HttpServerResponse.jsonUnsafe({ status: "draining" }, { status: 503 })
-          : HttpServerResponse.jsonUnsafe({ status: "ready" }),
+          : HttpServerResponse.jsonUnsafe(
+              control.exceeded(drain.inFlight.size()) !== undefined
+                ? { status: "ready", overloaded: true }
+                : { status: "ready" },
+            ),
       ),
     )
     yield* http.add(

@@ -9,6 +9,7 @@ import * as ByteSize from "effect/ByteSize"
 import * as Schema from "effect/Schema"
 import * as Drain from "../Drain.ts"
 import * as Expose from "../auth/Expose.ts"
+import * as Overload from "../Overload.ts"
 import * as ServerLimits from "../ServerLimits.ts"
 
 const optional = Schema.optionalKey
@@ -38,6 +39,15 @@ const normalize = (origin: string): string | undefined => {
   return URL.canParse(origin) ? new URL(origin).origin : undefined
 }
 
+/** `false`, which may be a text from an environment variable. */
+const off = source<false, boolean | string>({
+  from: Schema.Union([Schema.Boolean, Schema.String]),
+  to: Schema.Literal(false),
+  expected: "false, or a mapping such as { delay: 500ms, calls: 10000 }",
+  parse: (input) => (String(input).trim().toLowerCase() === "false" ? false : undefined),
+  print: (value) => value,
+})
+
 /** At most the depth that JavaScript can serialize. */
 const nesting = number(
   `a number of levels, 1 to ${maxDepth}`,
@@ -62,6 +72,15 @@ export const ServerSection = Schema.Struct({
     Schema.Struct({ delay: optional(DurationText), timeout: optional(DurationText) }).annotate({
       expected: "a mapping such as { delay: 5s, timeout: 30s }",
     }),
+  ),
+  overload: optional(
+    Schema.Union([
+      off,
+      Schema.Struct({ delay: optional(PositiveDuration), calls: optional(count) } satisfies Record<
+        keyof Overload.Policy,
+        unknown
+      >),
+    ]).annotate({ expected: "false, or a mapping such as { delay: 500ms, calls: 10000 }" }),
   ),
   limits: optional(
     Schema.Struct({
@@ -101,6 +120,8 @@ export interface ServerSettings {
   readonly expose?: Expose.Level | undefined
   /** How long each step of a shutdown may take. */
   readonly drain: Drain.Policy
+  /** The bounds at which new calls are rejected; `false` for none. */
+  readonly overload: Overload.Policy | false
   /** Limits on one caller's use of the process. */
   readonly limits: ServerLimits.Limits
 }
@@ -113,6 +134,7 @@ export const defaults: ServerSettings = {
   allowedHosts: [],
   allowedOrigins: [],
   drain: Drain.defaults,
+  overload: Overload.defaults,
   limits: ServerLimits.defaults,
 }
 
@@ -121,5 +143,6 @@ export const settings = (section: typeof ServerSection.Type = {}): ServerSetting
   ...defaults,
   ...section,
   drain: { ...Drain.defaults, ...section.drain },
+  overload: section.overload === false ? false : { ...Overload.defaults, ...section.overload },
   limits: { ...ServerLimits.defaults, ...section.limits },
 })

@@ -4,6 +4,17 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
+/** Passes on, every `millis` milliseconds, how many milliseconds late the event loop is. */
+export const sample = (millis: number, take: (delay: number) => Effect.Effect<void>): Effect.Effect<never> =>
+  Effect.forever(
+    Effect.clockWith((clock) => {
+      const startedAt = clock.currentTimeMillisUnsafe()
+      return Effect.flatMap(Effect.sleep(millis), () =>
+        take(Math.max(0, clock.currentTimeMillisUnsafe() - startedAt - millis)),
+      )
+    }),
+  )
+
 /** Milliseconds between checks. */
 const interval = 500
 /** The shortest stall that is logged, in milliseconds. */
@@ -11,18 +22,10 @@ const minStall = 1000
 
 export const layer: Layer.Layer<never> = Layer.effectDiscard(
   Effect.forkScoped(
-    Effect.forever(
-      Effect.clockWith((clock) => {
-        const startedAt = clock.currentTimeMillisUnsafe()
-        return Effect.flatMap(Effect.sleep(interval), () => {
-          const stalled = clock.currentTimeMillisUnsafe() - startedAt - interval
-          return stalled < minStall
-            ? Effect.void
-            : Effect.logError(
-                `The event loop stalled for ${stalled} ms. Timeouts of deployments do not count this time.`,
-              )
-        })
-      }),
+    sample(interval, (stalled) =>
+      stalled < minStall
+        ? Effect.void
+        : Effect.logError(`The event loop stalled for ${stalled} ms. Timeouts of deployments do not count this time.`),
     ),
   ),
 )

@@ -101,8 +101,8 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
   ],
   "missing-comma": ["line 3: not YAML: expected ','"],
   "misspelt-keys": [
-    "server.prot: unknown key `prot`: did you mean `port`? Known keys: port, host, maxBody, allowUnauthenticated, allowedHosts, allowedOrigins, expose, drain, limits.",
-    "server.allowed_hosts: unknown key `allowed_hosts`: did you mean `allowedHosts`? Known keys: port, host, maxBody, allowUnauthenticated, allowedHosts, allowedOrigins, expose, drain, limits.",
+    "server.prot: unknown key `prot`: did you mean `port`? Known keys: port, host, maxBody, allowUnauthenticated, allowedHosts, allowedOrigins, expose, drain, overload, limits.",
+    "server.allowed_hosts: unknown key `allowed_hosts`: did you mean `allowedHosts`? Known keys: port, host, maxBody, allowUnauthenticated, allowedHosts, allowedOrigins, expose, drain, overload, limits.",
     "defaults.timout: unknown key `timout`: did you mean `timeout`? Known keys: retry, timeout, circuit, cooldown, stream, unsupportedParams.",
     "defaults.retry.time: unknown key `time`: did you mean `times`? Known keys: times, base, max, maxRetryAfter, budget.",
     "deployments.gpt-4o.api_key: unknown key `api_key`: did you mean `apiKey`? Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupportedParams, apiKey, baseUrl, organization, api, headers, local, proxy.",
@@ -145,6 +145,12 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     'server.allowedOrigins[2]: expected an origin without a path or a wildcard, such as https://chat.example.com, found "https://*.example.com"',
     'server.allowedOrigins[3]: expected an origin without a path or a wildcard, such as https://chat.example.com, found "null"',
     "server.drain: expected a mapping such as { delay: 5s, timeout: 30s }, found 30",
+    "server.overload.call: unknown key `call`: did you mean `calls`? Known keys: delay, calls.",
+    'server.overload.delay: expected a duration above 0, such as 500ms, 2s, 5m or 1h, found "0s"',
+    "server.overload.calls: expected a whole number above 0, found 0.5",
+  ],
+  "server-overload": [
+    "server.overload: expected false, or a mapping such as { delay: 500ms, calls: 10000 }, found true",
   ],
   state: [
     "state.postgres: unknown key `postgres`. Known keys: redis.",

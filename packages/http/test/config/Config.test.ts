@@ -44,6 +44,7 @@ describe("Config", () => {
         allowedHosts: [],
         allowedOrigins: [],
         drain: { delay: Duration.seconds(5), timeout: Duration.seconds(30) },
+        overload: { delay: Duration.millis(500), calls: 10_000 },
         limits: ServerLimits.defaults,
       })
     }),
@@ -60,6 +61,7 @@ server:
   allowedHosts: [Gateway.Internal, "[::1]"]
   allowedOrigins: ["https://chat.example.com:8443", "HTTPS://Chat.Example.com:443", "https://bücher.example", "app://Obsidian.md"]
   drain: { timeout: 90s }
+  overload: { calls: 200 }
   limits: { messages: 50, requestTimeout: 90s, answer: 8mib, error: 64kib }
 ${smallest}`,
         "understudy.yaml",
@@ -77,6 +79,7 @@ ${smallest}`,
           "app://obsidian.md",
         ],
         drain: { delay: Duration.seconds(5), timeout: Duration.seconds(90) },
+        overload: { delay: Duration.millis(500), calls: 200 },
         limits: {
           ...ServerLimits.defaults,
           messages: 50,
@@ -103,6 +106,15 @@ ${smallest}`
       ])
       assert.deepStrictEqual((yield* Config.parse(smallest, "understudy.yaml")).keys, [])
     }).pipe(withEnvironment({ TEAM_A_KEY: "sk-a" })),
+  )
+
+  it.effect("turns the overload protection off", () =>
+    Effect.gen(function* () {
+      for (const off of ["false", '"${OFF}"']) {
+        const { server } = yield* Config.parse(`server: { overload: ${off} }\n${smallest}`, "understudy.yaml")
+        assert.strictEqual(server.overload, false)
+      }
+    }).pipe(withEnvironment({ OFF: "False" })),
   )
 
   it.effect("reports problems of keys and of other sections together, without showing a key", () =>

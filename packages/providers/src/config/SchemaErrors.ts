@@ -63,9 +63,15 @@ const problems = (issue: SchemaIssue.Issue, place: Location, hint: Hint): Readon
     }
     case "MissingKey":
       return [{ path: place.path, message: issue.annotations?.messageMissingKey ?? "is missing" }]
+    case "AnyOf": {
+      // One issue: the value has the kind of one member, such as a mapping, and that member says what is wrong inside.
+      const [only, ...others] = issue.issues
+      return only?._tag === "Composite" && others.length === 0
+        ? problems(only, place, hint)
+        : [unexpected(expectation(issue.ast), place)]
+    }
     case "InvalidType":
     case "UnexpectedKey":
-    case "AnyOf":
     case "OneOf":
       return [unexpected(expectation(issue.ast), place)]
     case "InvalidValue":
