@@ -3,7 +3,10 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
+import * as TestClock from "effect/testing/TestClock"
 import type { Agent } from "node:http"
 import * as Auth from "../src/auth/Auth.ts"
 import * as Overload from "../src/Overload.ts"
@@ -125,6 +128,33 @@ describe("the bounds", () => {
     assert.isFalse(control.isBusy(1_000_000))
     assert.strictEqual(control.exceeded(1_000_000), undefined)
   })
+})
+
+it.effect("logs when rejections begin and when they have ended, and draws a retry-after for each", () => {
+  const lines: Array<string> = []
+  const logger = Logger.make<unknown, void>(
+    ({ logLevel, message }) => void lines.push(`${logLevel} ${String(message)}`),
+  )
+  return Effect.gen(function* () {
+    const { reject } = yield* Overload.Overload
+    assert.strictEqual(reject(4), undefined)
+    for (const _ of upTo(100)) {
+      const retryAfter = reject(5) ?? 0
+      assert.isTrue(retryAfter >= 1000 && retryAfter < 3000)
+    }
+    assert.isAbove(new Set(upTo(100).map(() => reject(5))).size, 10)
+    yield* TestClock.adjust("1 second")
+    reject(5)
+    yield* TestClock.adjust("4 seconds")
+    assert.deepStrictEqual(lines, [
+      "Warn The gateway is overloaded and rejects new calls: 5 requests are in flight (server.overload.calls).",
+    ])
+    yield* TestClock.adjust("2 seconds")
+    assert.deepStrictEqual(lines.slice(1), ["Info The overload has ended: 201 calls were rejected in 1s."])
+    reject(6)
+    yield* TestClock.adjust("250 millis")
+    assert.strictEqual(lines.length, 3)
+  }).pipe(Effect.provide(Layer.provide(Overload.Overload.layer({ delay: long, calls: 5 }), Logger.layer([logger]))))
 })
 
 const until = (condition: Effect.Effect<boolean, Error>): Effect.Effect<void, Error> =>
