@@ -50,34 +50,33 @@ export const interpolate = (input: unknown, environment: Environment): Interpola
     return replaced
   }
 
-  return { value: walk(input, undefined, replace), problems, variables }
+  return { value: walk(input, [], replace), problems, variables }
 }
 
-/** A place in the document, by its keys from the inside out: most places need no path. */
-interface Place {
-  readonly key: string | number
-  readonly parent: Place | undefined
-}
-
-const pathOf = (place: Place | undefined): string =>
-  place === undefined ? "" : keyPath(pathOf(place.parent), place.key)
-
-/** The document with `replace` applied to each text that contains a variable. Parts without one are not copied. */
-const walk = (value: unknown, place: Place | undefined, replace: (text: string, path: string) => string): unknown => {
-  if (Predicate.isString(value)) return value.includes("${") ? replace(value, pathOf(place)) : value
+/**
+ * The document with `replace` applied to each text that contains a variable. Parts without one are not copied. `keys`: where
+ * the value is, from the outside in.
+ */
+const walk = (
+  value: unknown,
+  keys: Array<string | number>,
+  replace: (text: string, path: string) => string,
+): unknown => {
+  if (Predicate.isString(value)) return value.includes("${") ? replace(value, keys.reduce(keyPath, "")) : value
   if (!Predicate.isObjectOrArray(value)) return value
-  let isChanged = false
-  const changed = (each: unknown, key: string | number): unknown => {
-    const replaced = walk(each, { key, parent: place }, replace)
-    isChanged ||= replaced !== each
-    return replaced
+  const changed: Array<readonly [string, unknown]> = []
+  for (const key of Object.keys(value)) {
+    const each: unknown = Reflect.get(value, key)
+    keys.push(Array.isArray(value) ? Number(key) : key)
+    const replaced = walk(each, keys, replace)
+    keys.pop()
+    if (replaced !== each) changed.push([key, replaced])
   }
-  if (Array.isArray(value)) {
-    const items = value.map(changed)
-    return isChanged ? items : value
-  }
-  const entries = Object.entries(value).map(([key, each]) => [key, changed(each, key)] as const)
-  return isChanged ? Object.fromEntries(entries) : value
+  if (changed.length === 0) return value
+  if (!Array.isArray(value)) return Object.fromEntries([...Object.entries(value), ...changed])
+  const items: Array<unknown> = [...value]
+  for (const [index, item] of changed) items[Number(index)] = item
+  return items
 }
 
 const unset = (name: string): string =>
