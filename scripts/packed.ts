@@ -1,13 +1,15 @@
 /**
  * Shows that the packages work as published: builds and packs them, installs the tarballs into an empty project with
- * npm, typechecks the README's library example there, and runs it. `--node 22.19.0` runs it under another Node.
+ * npm, typechecks the README's library example there, and runs it; then starts the installed command and asks it for its
+ * page and an answer. `--node 22.19.0` runs all of it under another Node.
  *
  *     npm run build && npm run packed [-- --node 22.19.0]
  */
-import { execFileSync } from "node:child_process"
+import { execFileSync, spawn } from "node:child_process"
+import { once } from "node:events"
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { delimiter, join } from "node:path"
 import { parseArgs } from "node:util"
 
 const root = join(import.meta.dirname, "..")
@@ -19,6 +21,35 @@ const project = mkdtempSync(join(tmpdir(), "understudy-packed-"))
 const run = (command: string, args: ReadonlyArray<string>, cwd: string) => {
   console.log(`> ${command} ${args.join(" ")}`)
   execFileSync(command, args, { cwd, stdio: "inherit" })
+}
+
+/** Starts the installed gateway with its simulated deployments, and asks it for its page and an answer. */
+const serve = async () => {
+  console.log("> understudy serve")
+  const path = `${join(project, "node_modules", ".bin")}${delimiter}${process.env["PATH"]}`
+  const command = spawn("understudy", ["serve", "--port", "0"], { cwd: project, env: { ...process.env, PATH: path } })
+  let printed = ""
+  command.stderr.on("data", (text) => (printed += text))
+  const url = await new Promise<string>((resolve, reject) => {
+    command.stdout.on("data", (text) => {
+      printed += text
+      const [, url] = /serves (\S+)\/v1/.exec(printed) ?? []
+      if (url !== undefined) resolve(url)
+    })
+    command.once("exit", () => reject(new Error(`the gateway ended\n${printed}`)))
+  })
+  const body = JSON.stringify({ model: "assistant", messages: [{ role: "user", content: "Hello" }] })
+  const answers = [
+    await fetch(url),
+    await fetch(`${url}/v1/chat/completions`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body,
+    }),
+  ]
+  for (const { status, url } of answers) if (status !== 200) throw new Error(`${url} returned ${status}\n${printed}`)
+  command.kill()
+  await once(command, "exit")
 }
 
 try {
@@ -75,7 +106,8 @@ try {
   run(bin("tsc"), ["-p", "."], project)
   run(bin("tsc"), ["-p", ".", "--noEmit", "false", "--outDir", "out"], project)
   run(bin("node"), ["out/app.js"], project)
-  run(bin("node"), [join("node_modules", "@understudy", "http", "dist", "main.js"), "--version"], project)
+  run(bin("understudy"), ["--version"], project)
+  await serve()
   console.log("The packages install, typecheck and run.")
 } finally {
   rmSync(project, { recursive: true, force: true })

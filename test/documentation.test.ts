@@ -148,9 +148,9 @@ describe("The map of the repository", () => {
       // The first column says what is where; the second what it is.
       const where = section.split("\n").map((row) => row.split("|")[row.startsWith("|") ? 1 : 0] ?? "")
       const named = where.flatMap((cell) =>
-        [...cell.matchAll(/`(?:src\/)?([\w-]+)(?:\.ts|\/)?`/g)].map(([, each]) => each),
+        [...cell.matchAll(/`(?:src\/)?([\w-]+)(?:\.[jt]s|\/)?`/g)].map(([, each]) => each),
       )
-      const stand = readdirSync(join(root, "packages", name, "src")).map((file) => file.replace(/\.ts$/, ""))
+      const stand = readdirSync(join(root, "packages", name, "src")).map((file) => file.replace(/\.[jt]s$/, ""))
       assert.deepStrictEqual(
         named.filter((each) => each !== name).toSorted(),
         stand.filter((each) => each !== "index").toSorted(),

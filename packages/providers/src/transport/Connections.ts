@@ -3,15 +3,10 @@
  * request that was lost on a pooled connection.
  */
 import * as Redacted from "effect/Redacted"
-import type { Dispatcher } from "undici"
-// undici's entry also loads fetch, WebSocket, caches and mocks: 94 modules more, 5 MB of memory. These files are not part of
-// its API, so its version is exact.
-import Agent from "undici/lib/dispatcher/agent.js"
-import Client from "undici/lib/dispatcher/client.js"
-import Pool from "undici/lib/dispatcher/pool.js"
-import ProxyAgent from "undici/lib/dispatcher/proxy-agent.js"
+import type { Dispatcher, Pool } from "undici"
 import * as EventLoop from "./EventLoop.ts"
 import type { Proxy } from "./Proxy.ts"
+import * as Undici from "./Undici.ts"
 
 /** A pooled connection. `answered` is true once it has carried a byte of any response. */
 export interface Connection {
@@ -24,10 +19,10 @@ export interface ConnectionAware {
 }
 
 /** undici's client, which has one connection at a time. */
-class PooledClient extends Client implements Connection {
+class PooledClient extends Undici.Client implements Connection {
   answered = false
 
-  constructor(...options: ConstructorParameters<typeof Client>) {
+  constructor(...options: ConstructorParameters<typeof Undici.Client>) {
     super(...options)
     const reset = () => {
       this.answered = false
@@ -55,7 +50,7 @@ export interface Agents {
 const limits = { headersTimeout: 0, bodyTimeout: 0 }
 
 const pool = (origin: string | URL, options: object): Pool =>
-  new Pool(origin, {
+  new Undici.Pool(origin, {
     ...limits,
     ...options,
     factory: (origin: URL, options: object) => new PooledClient(origin, options),
@@ -69,7 +64,10 @@ export const make = (connectTimeoutMillis: number, proxy?: Proxy): Agents => {
   EventLoop.watch()
   if (proxy === undefined) {
     const options = { ...limits, connect: { timeout: connectTimeoutMillis } }
-    return { pooled: new Agent({ ...options, factory: pool }), fresh: new Agent({ ...options, ...singleUse }) }
+    return {
+      pooled: new Undici.Agent({ ...options, factory: pool }),
+      fresh: new Undici.Agent({ ...options, ...singleUse }),
+    }
   }
   const options = {
     ...limits,
@@ -77,14 +75,14 @@ export const make = (connectTimeoutMillis: number, proxy?: Proxy): Agents => {
     connectTimeout: connectTimeoutMillis,
     // The timeout also covers the proxy's response to CONNECT.
     clientFactory: (origin: URL, options: object) =>
-      new Pool(origin, { ...options, headersTimeout: connectTimeoutMillis }),
+      new Undici.Pool(origin, { ...options, headersTimeout: connectTimeoutMillis }),
   }
   return {
-    pooled: new ProxyAgent({ ...options, factory: pool }),
-    fresh: new ProxyAgent({
+    pooled: new Undici.ProxyAgent({ ...options, factory: pool }),
+    fresh: new Undici.ProxyAgent({
       ...options,
       ...singleUse,
-      factory: (origin, options) => new Pool(origin, { ...limits, ...options, ...singleUse }),
+      factory: (origin, options) => new Undici.Pool(origin, { ...limits, ...options, ...singleUse }),
     }),
   }
 }
