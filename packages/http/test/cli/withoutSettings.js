@@ -1,0 +1,4 @@
+/** The command without the settings of `main.js`. */
+const { run } = await import("../../src/cli/Understudy.ts")
+
+run()
