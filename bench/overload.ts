@@ -3,6 +3,7 @@ import { once } from "node:events"
 import { setTimeout as pause } from "node:timers/promises"
 import { end, start as startChild } from "./children.ts"
 import { columns, each, endAll, interleave, measured, press, shape, startAll, whole } from "./measure.ts"
+import { cpuMicros } from "./process.ts"
 import type { Surge, Surged } from "./surge.ts"
 import { median, type Row, type Section } from "./table.ts"
 import type { Setting, Target } from "./target.ts"
@@ -12,6 +13,8 @@ interface Sample {
   /** Requests a second at 32 connections. */
   readonly capacity: number
   readonly offered: number
+  /** Cores that the gateway uses, at 32 connections and under overload. If they differ, something else holds it back. */
+  readonly cores: { readonly usual: number; readonly overloaded: number }
   readonly surged: Surged
 }
 
@@ -25,16 +28,23 @@ export const overload = async (setting: Setting): Promise<Section> => {
   const running = await startAll<Sample>(setting, [gateway, ...revised(setting).gateway])
   for (const { target } of running) await press(setting, target, whole(target), shape.connections, 5)
   const turn = async (target: Target): Promise<Sample> => {
-    const { requestsPerSecond: capacity } = await measured(setting, target, whole(target), shape.connections, 2)
+    const {
+      cpu,
+      requests,
+      requestsPerSecond: capacity,
+    } = await measured(setting, target, whole(target), shape.connections, 2)
     const generator = startChild("surge.ts")
     const { headers, port } = target
     const offered = 2 * capacity
+    const before = { cpu: cpuMicros(target.child.pid!), at: performance.now() }
     generator.send({ port, headers, body: whole(target), connections, offered, seconds } satisfies Surge)
     const signal = AbortSignal.timeout(seconds * 1000 + 30_000)
     const [surged] = (await once(generator, "message", { signal })) as [Surged]
+    const overloaded = (cpuMicros(target.child.pid!) - before.cpu) / 1000 / (performance.now() - before.at)
+    const cores = { usual: (cpu / requests / 1e6) * capacity, overloaded }
     end(generator)
     await pause(500)
-    return { capacity, offered, surged }
+    return { capacity, offered, cores, surged }
   }
   await interleave(
     setting,
@@ -67,6 +77,8 @@ export const overload = async (setting: Setting): Promise<Section> => {
       row("answered a second", 0, ({ surged }) => surged.answered),
       row("refused a second", 0, ({ surged }) => surged.refused),
       row("lost a second", 0, ({ surged }) => surged.lost),
+      row("cores used at 32 connections", 2, ({ cores }) => cores.usual),
+      row("cores used", 2, ({ cores }) => cores.overloaded),
       goodput,
       first,
       row("the same, not opened all at once, p99, s", 2, ({ surged }) => percentile(surged.probes, 0.99) / 1000),
