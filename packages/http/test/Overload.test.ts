@@ -252,7 +252,7 @@ it.live("leaves no call in flight whose client disconnects while it waits for it
   }),
 )
 
-it.live("does not tell a client without a key", () =>
+it.live("returns a 401, not a 503, to a client without a key", () =>
   Effect.gen(function* () {
     const { upstream, url } = yield* TestGateway.make({
       auth: { keys: [Auth.key(Redacted.make("sk-operator"))] },
@@ -285,7 +285,7 @@ it.live("reads the body of a rejected call, and keeps its connection", () =>
   }),
 )
 
-it.live("rejects nothing where it is off", () =>
+it.live("rejects no call if it is off", () =>
   Effect.gen(function* () {
     const { url } = yield* TestGateway.make({ overload: false })
     const kept = yield* agent
