@@ -3,6 +3,7 @@
  * is no longer read.
  */
 import * as Cause from "effect/Cause"
+import * as Channel from "effect/Channel"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Pull from "effect/Pull"
@@ -118,11 +119,10 @@ class StreamAttempt {
     const afterFirst: Timeout.TimeoutLimit = { phase: "first-token", millis: afterFirstEvent, byCaller: false }
     const opened = Defect.contain(name, () => {
       const frames = provider.stream(request)
-      return Stream.toPull(transform === undefined ? frames : transform.frames(frames)).pipe(
-        Effect.flatMap((pull) =>
-          Effect.map(StreamStart.readUntilFirstOutput(pull, this.#state, afterFirst), (held) => ({ pull, held })),
-        ),
-        Scope.provide(this.#upstream),
+      const channel = Stream.toChannel(transform === undefined ? frames : transform.frames(frames))
+      // `Stream.toPull` would take a semaphore and replace the fibre's context for every pull.
+      return Effect.flatMap(Channel.toPullScoped(channel, this.#upstream), (pull) =>
+        Effect.map(StreamStart.readUntilFirstOutput(pull, this.#state, afterFirst), (held) => ({ pull, held })),
       )
     })
     return Timeout.withTimeout(opened, Timeout.earliest("first-token", firstToken, context.deadline, startedAt))

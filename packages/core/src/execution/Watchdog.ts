@@ -1,16 +1,19 @@
 /**
- * The idle timeout and the deadline of one stream, kept by one fibre for all of its pulls: a timer and two fibres for
+ * The idle timeout and the deadline of one stream, kept by one timer for all of its pulls: a timer and two fibres for
  * every token would cost more than the token (docs/performance.md).
  *
  * Only the time that a pull takes counts, not the time that the consumer takes between pulls: a slow client is no fault
  * of the provider. The deadline holds in any case, although no pull is under way.
  */
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type { ProviderError } from "../model/ProviderError.ts"
 import * as Timeout from "../policy/Timeout.ts"
+import * as Timer from "../policy/Timer.ts"
 
 /** Guards one pull after the other, never two at once. */
 export interface Watchdog {
@@ -32,85 +35,133 @@ export const make = (
   deadline: Timeout.Deadline,
   abandon: (error: ProviderError) => Effect.Effect<void> = () => Effect.void,
 ): Effect.Effect<Watchdog> =>
-  Effect.contextWith((context: Parameters<typeof Effect.runForkWith<never>>[0]) =>
-    Effect.flatMap(Clock.Clock, (clock) => {
-      const { check, guard } = timers({ idle, deadline, abandon, clock, fork: Effect.runForkWith(context) })
-      return Effect.as(Effect.forkIn(Effect.forever(check), scope), { guard })
-    }),
-  )
+  Effect.contextWith((context: Context.Context<never>) => {
+    const { guard, stop } = timers({
+      idle,
+      deadline,
+      abandon,
+      clock: Context.get(context, Clock.Clock),
+      startTimer: (millis, due) => Timer.start(context, millis, due),
+      fork: Effect.runForkWith(context),
+    })
+    return Effect.as(Scope.addFinalizer(scope, Effect.sync(stop)), { guard })
+  })
 
 interface Options {
   readonly idle: number
   readonly deadline: Timeout.Deadline
   readonly abandon: (error: ProviderError) => Effect.Effect<void>
   readonly clock: Clock.Clock
-  readonly fork: ReturnType<typeof Effect.runForkWith<never>>
+  readonly startTimer: (millis: number, due: () => void) => () => void
+  readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
 }
 
-/** `guard`, and the `check` that the watchdog's fibre repeats: it ends the pull that is due, or sleeps until one can be. */
+/** `guard`, with a timer that runs until `stop`: it ends the pull that is due, or waits until one can be. */
 const timers = ({
   abandon,
   clock,
   deadline,
   fork,
   idle,
-}: Options): Watchdog & { readonly check: Effect.Effect<void> } => {
+  startTimer,
+}: Options): Watchdog & { readonly stop: () => void } => {
   // Variables of a closure: as fields of an object they cost a stream of 200 tokens 20 % more time.
   /** Milliseconds without an event before the pull that is under way. */
   let silentMillis = 0
-  /** When the pull that is under way times out, in milliseconds of the clock. */
+  /** When the pull that is under way began, and when it times out, in milliseconds of the clock. */
+  let startedAt = 0
   let due = 0
-  /** Ends the pull that is under way; `undefined` if none is. */
-  let expire: (() => void) | undefined
+  /** The fibre of the pull that is under way, and what ends that pull; undefined if none is. */
+  let pulling: Fiber.Fiber<unknown, unknown> | undefined
+  let fail: ((error: Effect.Effect<never, ProviderError>) => void) | undefined
+  /** Whether that pull was given a turn of the event loop after it was due, because the timer was late. */
+  let hasLookedAgain = false
   /** When `check` is to run next. */
   let wake = Infinity
+  let isStopped = false
 
   const limitAt = (now: number) => Timeout.earliest("idle", idle - silentMillis, deadline, now)
 
-  const guard: Watchdog["guard"] = (pull, isEvent) =>
-    Effect.callback((resume) => {
-      const startedAt = clock.currentTimeMillisUnsafe()
-      const { byCaller, millis, phase } = limitAt(startedAt)
-      const fail = () => resume(Effect.fail(errorOf({ byCaller, millis, phase }, idle)))
-      if (millis <= 0) return fail()
-      due = startedAt + millis
-      const fiber = fork(pull)
-      expire = () => {
-        expire = undefined
-        fail()
-        fiber.interruptUnsafe()
-      }
-      fiber.addObserver((exit) => {
-        expire = undefined
-        const isActive = exit._tag === "Success" && isEvent(exit.value)
-        silentMillis = isActive ? 0 : silentMillis + clock.currentTimeMillisUnsafe() - startedAt
-        resume(exit)
-      })
-      return Effect.suspend(() => {
-        expire = undefined
-        return Fiber.interrupt(fiber)
-      })
-    })
+  /** Ends the time of the pull that is under way. */
+  const end = () => {
+    pulling = undefined
+    fail = undefined
+  }
 
+  const guard: Watchdog["guard"] = <A, E>(pull: Effect.Effect<A, E>, isEvent: (value: A) => boolean) => {
+    const settle = (exit: Exit.Exit<A, E>): Exit.Exit<A, E> => {
+      const isActive = exit._tag === "Success" && isEvent(exit.value)
+      silentMillis = isActive ? 0 : silentMillis + clock.currentTimeMillisUnsafe() - startedAt
+      return exit
+    }
+    const stop = Effect.suspend(() => {
+      const running = pulling
+      end()
+      return running === undefined ? Effect.void : Fiber.interrupt(running)
+    })
+    return Effect.callback<A, E | ProviderError>((resume) => {
+      const now = clock.currentTimeMillisUnsafe()
+      const millis = Math.min(idle - silentMillis, deadline.at - now)
+      startedAt = now
+      if (!(millis > 0)) return resume(Effect.fail(errorOf(limitAt(now), idle)))
+      due = now + millis
+      hasLookedAgain = false
+      const running = fork(pull)
+      const exit = running.pollUnsafe()
+      if (exit !== undefined) return resume(settle(exit))
+      pulling = running
+      fail = resume
+      running.addObserver((exit) => {
+        // It was interrupted by the timer or with its caller.
+        if (pulling !== running) return
+        end()
+        resume(settle(exit))
+      })
+      return stop
+    })
+  }
+
+  const expire = (running: Fiber.Fiber<unknown, unknown>) => {
+    const resume = fail
+    end()
+    resume?.(Effect.fail(errorOf(limitAt(startedAt), idle)))
+    running.interruptUnsafe()
+  }
+
+  let stopTimer = () => {}
   const sleep = (now: number, millis: number) => {
     wake = now + millis
-    return Effect.sleep(millis)
+    stopTimer = startTimer(millis, check)
   }
 
   // A pull that begins during a sleep is not due before its end: the sleep is as long as a pull that begins now may take.
-  const check = Effect.suspend(() => {
+  const check = () => {
     const now = clock.currentTimeMillisUnsafe()
-    // If the process stood still, what arrived meanwhile has not been read yet.
-    due += Timeout.grace(now - wake, idle)
-    wake = Infinity
-    if (expire !== undefined) return now < due ? sleep(now, due - now) : Effect.sync(expire)
+    const late = now - wake
+    due += Timeout.grace(late, idle)
+    // What arrived while the process stood still is read after the timers.
+    if (late > 0 && !hasLookedAgain) {
+      hasLookedAgain = true
+      due = Math.max(due, now + 1)
+    }
+    if (pulling !== undefined && now < due) return sleep(now, due - now)
+    if (pulling !== undefined) expire(pulling)
+    if (isStopped) return
     const limit = limitAt(now)
-    if (now < deadline.at) return sleep(now, Math.max(1, limit.millis))
-    // Detached, because closing the scope waits for this fibre.
-    return Effect.andThen(Effect.forkDetach(abandon(errorOf(limit, idle))), Effect.never)
-  })
+    if (now < deadline.at) sleep(now, Math.max(1, limit.millis))
+    else fork(abandon(errorOf(limit, idle)))
+  }
 
-  return { guard, check }
+  const now = clock.currentTimeMillisUnsafe()
+  sleep(now, Math.max(1, limitAt(now).millis))
+
+  return {
+    guard,
+    stop: () => {
+      isStopped = true
+      stopTimer()
+    },
+  }
 }
 
 const errorOf = (limit: Timeout.TimeoutLimit, idle: number): ProviderError =>
