@@ -16,7 +16,7 @@ import type { Case, Route } from "./Route.ts"
 import type { Defaults, Policies } from "../policy/Policies.ts"
 import type { Problem } from "./Problem.ts"
 import * as Rules from "./Rules.ts"
-import type * as Strategy from "./Strategy.ts"
+import * as Strategy from "./Strategy.ts"
 import { didYouMean } from "./Suggestion.ts"
 import * as Wildcard from "./Wildcard.ts"
 
@@ -37,6 +37,8 @@ export type Bound<C = Candidate> =
       /** Those of `across` with a weight above 0, which are tried; and those with weight 0, which are not. */
       readonly weighted: ReadonlyArray<Leaf<C>>
       readonly excluded: ReadonlyArray<Leaf<C>>
+      /** The running totals of the weights of `weighted`. */
+      readonly totals: ReadonlyArray<number>
       turn: number
     }
   | {
@@ -201,11 +203,13 @@ class Binder<C extends Unstarted> {
         if (across.length > 0 && across.every(({ candidate }) => candidate.deployment.weight === 0)) {
           this.#report(place, "every deployment has weight 0: give at least one a higher weight")
         }
+        const weighted = across.filter(isWeighted)
         return {
           _tag: "Balance",
           strategy: route.strategy,
           across,
-          weighted: across.filter(isWeighted),
+          weighted,
+          totals: Strategy.runningTotals(weighted),
           excluded: across.filter((leaf) => !isWeighted(leaf)),
           turn: 0,
         }

@@ -237,7 +237,8 @@ const choose = (
 ): Step | undefined => {
   const { after, members, route, scope, turn } = balance
   if (members.length === 0) return resume(context, { _tag: "Excluded", route, index: 0, scope, after })
-  const chosen = Strategy.next(route.strategy, members, turn, context)
+  const totals = members === route.weighted ? route.totals : undefined
+  const chosen = Strategy.next(route.strategy, members, turn, context, totals)
   const left: Rest = { _tag: "Balance", route, members, chosen, scope, after }
   return stepOf(context, { leaf: members[chosen]!, peers: route.across, hedge: undefined }, scope, left)
 }

@@ -28,6 +28,11 @@ export interface Member {
   }
 }
 
+/** A deployment with its weight, which may not have started. */
+interface Weighted {
+  readonly candidate: Pick<Member["candidate"], "deployment">
+}
+
 /** What a strategy knows of the call: whether it streams, and random numbers from 0 (inclusive) to 1 (exclusive). */
 export interface SelectionContext {
   readonly streaming: boolean
@@ -37,18 +42,20 @@ export interface SelectionContext {
 /**
  * The index of the member to try next, of those that were not tried. Of equal ones it is the first as written. `turn` is where
  * a `round-robin` goes on: for the first member the number of calls before this one, then the index of the last member.
+ * `totals`: the members' running totals, where they are known.
  */
 export const next = (
   strategy: Strategy,
   members: ReadonlyArray<Member>,
   turn: number,
   { random, streaming }: SelectionContext,
+  totals?: ReadonlyArray<number>,
 ): number => {
   switch (strategy) {
     case "ordered":
       return 0
     case "shuffle":
-      return draw(members, random)
+      return draw(totals ?? runningTotals(members), random)
     case "round-robin":
       return turn % members.length
     case "latency":
@@ -82,7 +89,7 @@ export const score = (strategy: Strategy, { candidate }: Member, streaming: bool
   }
 }
 
-const weightOf = ({ deployment }: Member["candidate"]): number => deployment.weight ?? 1
+const weightOf = ({ deployment }: Weighted["candidate"]): number => deployment.weight ?? 1
 
 /** `unknown`: the score of a member that has none. */
 const lowest = (strategy: Strategy, members: ReadonlyArray<Member>, streaming: boolean, unknown: number): number => {
@@ -97,11 +104,21 @@ const lowest = (strategy: Strategy, members: ReadonlyArray<Member>, streaming: b
   return found
 }
 
-/** Draws one in proportion to the weights. */
-const draw = (members: ReadonlyArray<Member>, random: () => number): number => {
+/** The sum of the weights of each member and those before it. */
+export const runningTotals = (members: ReadonlyArray<Weighted>): ReadonlyArray<number> => {
   let total = 0
-  for (const { candidate } of members) total += weightOf(candidate)
-  let at = random() * total
-  const index = members.findIndex(({ candidate }) => (at -= weightOf(candidate)) < 0)
-  return index < 0 ? members.length - 1 : index
+  return members.map(({ candidate }) => (total += weightOf(candidate)))
+}
+
+/** Draws one in proportion to the weights: the first whose running total is above a random part of the whole. */
+const draw = (totals: ReadonlyArray<number>, random: () => number): number => {
+  const at = random() * (totals.at(-1) ?? 0)
+  let first = 0
+  let last = totals.length - 1
+  while (first < last) {
+    const middle = (first + last) >> 1
+    if (at < totals[middle]!) last = middle
+    else first = middle + 1
+  }
+  return first
 }
