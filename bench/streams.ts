@@ -24,9 +24,9 @@ const measure = async (setting: Setting, spec: Spec, count: number) => {
   const holder = startChild("hold.ts")
   try {
     // Memory is compared with that of a process that has worked before.
-    await press(setting, target, whole(target), shape.connections, 2)
-    await press(setting, target, streamed(target, shape.chunks, 0), shape.streams, 2)
-    await pause(2000)
+    await press(setting, target, whole(target), shape.connections, 1)
+    await press(setting, target, streamed(target, shape.chunks, 0), shape.streams, 1)
+    await pause(1500)
     const before = residentMegabytes(target.child.pid!)
     const { headers, port } = target
     holder.send({ port, headers, body: streamed(target, 1000, pace), streams: count } satisfies Hold)
