@@ -4,6 +4,8 @@
  * text, of which nothing else changes.
  */
 import type * as Chat from "@understudy/core/Chat"
+import * as Arr from "effect/Array"
+import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Endpoint, Encrypted } from "./Endpoint.ts"
 import * as Json from "./Json.ts"
@@ -116,17 +118,20 @@ export const restoring = <E, R>(
   endpoint: Endpoint,
   names: ToolNames.Names | undefined,
 ): Stream.Stream<Chat.Frame, E, R> =>
-  Stream.suspend(() => {
-    const { concerns, mentions, part, text } = restorer(endpoint, names)
-    return Stream.map(frames, (frame): Chat.Frame => {
-      const parts = frame.parts.some(concerns) ? frame.parts.map(part) : frame.parts
-      const { native } = frame
-      const data = native !== undefined && mentions(native.data) ? text(native.data) : native?.data
-      if (parts === frame.parts && data === native?.data) return frame
-      return {
-        ...frame,
-        parts,
-        ...(native === undefined || data === undefined ? undefined : { native: { ...native, data } }),
+  Stream.transformPull(frames, (upstream) =>
+    Effect.sync(() => {
+      const { concerns, mentions, part, text } = restorer(endpoint, names)
+      const restored = (frame: Chat.Frame): Chat.Frame => {
+        const parts = frame.parts.some(concerns) ? frame.parts.map(part) : frame.parts
+        const { native } = frame
+        const data = native !== undefined && mentions(native.data) ? text(native.data) : native?.data
+        if (parts === frame.parts && data === native?.data) return frame
+        return {
+          ...frame,
+          parts,
+          ...(native === undefined || data === undefined ? undefined : { native: { ...native, data } }),
+        }
       }
-    })
-  })
+      return Effect.map(upstream, (chunk) => Arr.map(chunk, restored))
+    }),
+  )

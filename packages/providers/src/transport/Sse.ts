@@ -1,5 +1,6 @@
 /** The server-sent events of a response, as they arrive. Events of one read stay together in one chunk. */
 import * as Arr from "effect/Array"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
@@ -20,24 +21,22 @@ export const events = <E, E2>(
   bytes: Stream.Stream<Uint8Array, E>,
   onError: (cause: E | UnreadableAnswer) => E2,
   redact: (data: string) => string = (data) => data,
-) =>
+): Stream.Stream<Event, E2> =>
   Stream.transformPull(bytes, (upstream) =>
     Effect.sync(() => {
       const text = new TextReader()
       const parser = new Parser(redact)
-      const pull: Pull.Pull<Arr.NonEmptyReadonlyArray<Event>, E | UnreadableAnswer> = Effect.flatMap(
-        upstream,
-        (chunks) => {
-          const arrived: Array<Event> = []
-          for (const chunk of chunks) {
-            if (!parser.feed(text.read(chunk), arrived)) return Effect.fail(eventTooLarge)
-          }
-          return Arr.isArrayNonEmpty(arrived) ? Effect.succeed(arrived) : pull
-        },
-      )
+      const arriving = Effect.mapError(upstream, (error) => (Cause.isDone(error) ? error : onError(error)))
+      const pull: Pull.Pull<Arr.NonEmptyReadonlyArray<Event>, E2> = Effect.flatMap(arriving, (chunks) => {
+        const arrived: Array<Event> = []
+        for (const chunk of chunks) {
+          if (!parser.feed(text.read(chunk), arrived)) return Effect.fail(onError(eventTooLarge))
+        }
+        return Arr.isArrayNonEmpty(arrived) ? Effect.succeed(arrived) : pull
+      })
       return pull
     }),
-  ).pipe(Stream.mapError(onError))
+  )
 
 /** Decodes UTF-8 bytes in pieces, without the byte order mark at their beginning. */
 class TextReader {
