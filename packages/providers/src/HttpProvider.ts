@@ -326,7 +326,9 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>(
     protocol,
     account: key && accountOf(key),
     local,
-    chat: (request) => EncryptedReasoning.retryWithout(endpoint.host, request, (host) => complete(request, host)),
+    // Lowered when it runs, which may be more than once: a parameter that it drops is logged the first time.
+    chat: (request) =>
+      Effect.suspend(() => EncryptedReasoning.retryWithout(endpoint.host, request, (host) => complete(request, host))),
     stream: (request) =>
       Stream.unwrap(EncryptedReasoning.retryWithout(endpoint.host, request, (host) => streamed(request, host))),
     embed: embedder && makeEmbed(options, embedder, send),
