@@ -24,40 +24,19 @@ export const events = <E, E2>(
 ): Stream.Stream<Event, E2> =>
   Stream.transformPull(bytes, (upstream) =>
     Effect.sync(() => {
-      const text = new TextReader()
+      const decoder = new TextDecoder()
       const parser = new Parser(redact)
       const arriving = Effect.mapError(upstream, (error) => (Cause.isDone(error) ? error : onError(error)))
       const pull: Pull.Pull<Arr.NonEmptyReadonlyArray<Event>, E2> = Effect.flatMap(arriving, (chunks) => {
         const arrived: Array<Event> = []
         for (const chunk of chunks) {
-          if (!parser.feed(text.read(chunk), arrived)) return Effect.fail(onError(eventTooLarge))
+          if (!parser.feed(decoder.decode(chunk, { stream: true }), arrived)) return Effect.fail(onError(eventTooLarge))
         }
         return Arr.isArrayNonEmpty(arrived) ? Effect.succeed(arrived) : pull
       })
       return pull
     }),
   )
-
-/** Decodes UTF-8 bytes in pieces, without the byte order mark at their beginning. */
-class TextReader {
-  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true })
-  #isFirst = true
-  /** Whether the last piece may have ended within a character. */
-  #isWithin = false
-
-  read(bytes: Uint8Array): string {
-    const last = bytes.at(-1)
-    if (last === undefined) return ""
-    const endsWithin = last >= 0x80
-    // Decoding without state is several times faster, and most pieces end in a line feed.
-    const text =
-      this.#isWithin || endsWithin ? this.#decoder.decode(bytes, { stream: true }) : this.#decoder.decode(bytes)
-    this.#isWithin = endsWithin
-    if (!this.#isFirst || text === "") return text
-    this.#isFirst = false
-    return text.startsWith("\u{feff}") ? text.slice(1) : text
-  }
-}
 
 /**
  * Parses an event stream (WHATWG HTML, 9.2.6): lines that end in LF, CR or CRLF. The fields `id` and `retry`, which only
