@@ -182,8 +182,13 @@ class ResponseBody {
   #wake: (() => void) | undefined
 
   constructor(send: Dispatch, limits: Limits) {
+    let hasStarted = false
     this.exchange = new Exchange(send, limits, {
-      started: (head) => this.onStart(head),
+      // After the rest of the socket's read, so that the reader finds the bytes that came with the head.
+      started: (head) => {
+        hasStarted = true
+        process.nextTick(this.onStart, head)
+      },
       data: (chunk) => {
         this.#chunks.push(chunk)
         this.#size += chunk.length
@@ -195,7 +200,7 @@ class ResponseBody {
       },
       ended: () => this.#finish(Cause.done()),
       failed: (cause) => {
-        this.onFailure(cause)
+        if (!hasStarted) this.onFailure(cause)
         this.#finish(Effect.fail(new TransportFailure({ cause })))
       },
     })
