@@ -30,12 +30,14 @@ class Entry {
   }
 }
 
-/** The final chunk of a stream that is cut off, by the source of its request. */
-const finalChunks = new WeakMap<object, () => string>()
+/** Where the source of a request keeps its stream's final chunk. An entry of a WeakMap would cost each garbage collection. */
+const finalChunk = Symbol("final chunk")
 
 /** Sets the final chunk that a streamed response is ended with if it is cut off: an error event of its protocol. */
 export const setFinalChunk = ({ source }: HttpServerRequest, text: () => string): void =>
-  void finalChunks.set(source, text)
+  void Object.assign(source, { [finalChunk]: text })
+
+const finalChunkOf = (source: { readonly [finalChunk]?: () => string }): string | undefined => source[finalChunk]?.()
 
 export interface InFlight {
   /** The number of requests in flight. */
@@ -90,7 +92,7 @@ export const make = (): InFlight => {
     cut: () => {
       for (const { fiber, fallback, request, response } of entries) {
         if (response.writableEnded) continue
-        if (response.headersSent) response.end(finalChunks.get(request.source)?.())
+        if (response.headersSent) response.end(finalChunkOf(request.source))
         else answer(response, fallback(request))
         fiber.interruptUnsafe()
       }
