@@ -1,5 +1,6 @@
 /** Understudy as a target: the working tree or another revision, with a configuration. */
-import { readFileSync, writeFileSync } from "node:fs"
+import { execFileSync } from "node:child_process"
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { freePort, startForeign } from "./children.ts"
 import { type Revision, workingTree } from "./revision.ts"
@@ -46,11 +47,21 @@ export interface Options {
   readonly node?: ReadonlyArray<string>
 }
 
-/** The arguments of Node in a revision's `npm start`: options, the entry, `serve`. */
-const startArguments = ({ root }: Revision): ReadonlyArray<string> => {
-  const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
-  const [, ...args] = String(scripts.start).split(" ")
-  return args.map((arg) => (arg.startsWith("packages/") ? join(root, arg) : arg))
+/** The arguments of Node with which a revision starts the gateway, by its root. */
+const commands = new Map<string, ReadonlyArray<string>>()
+
+/** The command of a revision's image. Builds the bundle if the image runs one. Revisions before the bundle run sources. */
+const command = ({ root }: Revision): ReadonlyArray<string> => {
+  const known = commands.get(root)
+  if (known !== undefined) return known
+  const dockerfile = join(root, "deploy/Dockerfile")
+  const image = existsSync(dockerfile) ? readFileSync(dockerfile, "utf8") : ""
+  const entry = /^ENTRYPOINT \["node", (.*"packages\/http\/bundle\/main\.js")\]$/m.exec(image)?.[1]
+  if (entry !== undefined) execFileSync(process.execPath, ["scripts/bundle.ts"], { cwd: root })
+  const args = entry === undefined ? ["packages/http/src/main.ts"] : (JSON.parse(`[${entry}]`) as ReadonlyArray<string>)
+  const found = args.map((arg) => (arg.startsWith("packages/") ? join(root, arg) : arg))
+  commands.set(root, found)
+  return found
 }
 
 /** The program and its free port. Keys of the configuration that the revision is known not to know are left out. */
@@ -63,7 +74,7 @@ export const program = async (
   writeFileSync(file, JSON.stringify(without(configuration, unknown.get(revision.root) ?? new Set())))
   return {
     name: `Understudy ${revision.name}`.trim(),
-    args: [...node, ...startArguments(revision), "--config", file, "--port", `${port}`, "--log-level", "warn"],
+    args: [...node, ...command(revision), "serve", "--config", file, "--port", `${port}`, "--log-level", "warn"],
     cwd: setting.folder,
     port,
     model: "bench",
