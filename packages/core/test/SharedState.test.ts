@@ -12,6 +12,7 @@ import * as Redis from "effect/persistence/Redis"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import { TestClock } from "effect/testing"
 import * as CacheStore from "../src/cache/CacheStore.ts"
+import * as Bucket from "../src/policy/Bucket.ts"
 import * as RateLimit from "../src/admission/RateLimit.ts"
 import * as Cooldowns from "../src/admission/Cooldowns.ts"
 import * as SharedState from "../src/SharedState.ts"
@@ -65,7 +66,7 @@ describe("SharedState", () => {
       assert.strictEqual(yield* degraded, "1")
 
       const { asked } = world
-      const buckets = RateLimit.buckets("a", { rpm: 1 })
+      const buckets = Bucket.make("a", { rpm: 1 })
       const acquire = Effect.clockWith((clock) => RateLimit.tryAcquire({ limiter, buckets, tokens: 0 }, clock))
       yield* acquire
       assert.strictEqual((yield* Effect.flip(acquire)).limit, "rpm")

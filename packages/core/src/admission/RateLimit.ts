@@ -12,39 +12,10 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as RateLimiter from "effect/persistence/RateLimiter"
-import type { Limits } from "../policy/Limits.ts"
-
-/** The kinds of limits, each over its window: requests per minute and per day, tokens per minute. */
-const windows = { rpm: Duration.minutes(1), rpd: Duration.days(1), tpm: Duration.minutes(1) } as const
-
-type LimitName = keyof typeof windows
-
-/** The order in which limits are taken. */
-const order: ReadonlyArray<LimitName> = ["rpm", "rpd", "tpm"]
+import type { Bucket, Buckets, LimitName } from "../policy/Bucket.ts"
 
 /** Effect's limiter. One that counts in memory has its counters, for use without an effect. */
 export type Limiter = RateLimiter.RateLimiter & { readonly counters?: Counters | undefined }
-
-/** One limit of a deployment or a key. `window`, and `refill` for one request or token, are in milliseconds. */
-export interface Bucket {
-  readonly limit: LimitName
-  readonly key: string
-  readonly max: number
-  readonly window: number
-  readonly refill: number
-}
-
-/** The limits of a deployment or a key, in the order in which they are taken. Made once: see `buckets`. */
-export type Buckets = ReadonlyArray<Bucket>
-
-/** `name`: under which they are counted. */
-export const buckets = (name: string, limits: Limits | undefined): Buckets =>
-  order.flatMap((limit) => {
-    const max = limits?.[limit]
-    if (max === undefined) return []
-    const window = Duration.toMillis(windows[limit])
-    return [{ limit, key: `${limit}:${name}`, max, window, refill: window / max }]
-  })
 
 /** Limits, and the limiter that counts them. */
 export interface Limited {
@@ -148,7 +119,7 @@ export const peek = (call: LimitedCall): Effect.Effect<Exceeded | undefined> => 
     const { limit, max } = bucket
     const amount = amountOf(call, bucket)
     // An amount above the limit never fits: the limiter refuses it whatever remains.
-    if (amount > max) return Effect.succeed({ limit, retryAfter: Duration.toMillis(windows[limit]) })
+    if (amount > max) return Effect.succeed({ limit, retryAfter: bucket.window })
     return Effect.map(read(call.limiter, bucket), (status) =>
       status !== undefined && status.remaining < amount ? { limit, retryAfter: status.resetAfter } : undefined,
     )
@@ -194,7 +165,12 @@ const adjust = (limiter: Limiter, bucket: Bucket, tokens: number, clock: Clock.C
   return Effect.void
 }
 
-const optionsOf = ({ key, limit, max }: Bucket, tokens: number) => ({ key, window: windows[limit], limit: max, tokens })
+const optionsOf = ({ key, max, window }: Bucket, tokens: number) => ({
+  key,
+  window: Duration.millis(window),
+  limit: max,
+  tokens,
+})
 
 const statusOf = (name: LimitName, { limit, remaining, resetAfter }: RateLimiter.ConsumeResult): LimitStatus => ({
   name,

@@ -3,7 +3,7 @@
  * each deployment.
  */
 import * as Duration from "effect/Duration"
-import * as RateLimit from "../admission/RateLimit.ts"
+import * as Bucket from "../policy/Bucket.ts"
 import type { Call, Operation } from "../model/Call.ts"
 import { usesReasoning } from "../model/Call.ts"
 import type * as Chat from "../model/Chat.ts"
@@ -32,7 +32,7 @@ export interface Candidate {
   readonly keys: Readonly<Record<Operation, string>>
   readonly repeated: Readonly<Record<Operation, RepeatedFailures>>
   /** Its limits of requests and tokens. */
-  readonly buckets: RateLimit.Buckets
+  readonly buckets: Bucket.Buckets
 }
 
 /** The requests that all deployments of one router suspect, by operation: see `RepeatedFailures`. */
@@ -69,7 +69,7 @@ export const make = (
       embeddings: new RepeatedFailures(suspects.embeddings),
       count: new RepeatedFailures(suspects.count),
     },
-    buckets: RateLimit.buckets(name, deployment.limits),
+    buckets: Bucket.make(name, deployment.limits),
   }
 }
 

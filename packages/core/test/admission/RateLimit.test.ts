@@ -7,6 +7,7 @@ import * as RateLimiter from "effect/persistence/RateLimiter"
 import * as Schema from "effect/Schema"
 import { TestClock } from "effect/testing"
 import type { Limits } from "../../src/policy/Limits.ts"
+import * as Bucket from "../../src/policy/Bucket.ts"
 import * as RateLimit from "../../src/admission/RateLimit.ts"
 
 /** A new limiter over Effect's memory store. */
@@ -68,7 +69,7 @@ describe("Effect's limiter, as we use it", () => {
 
 /** The limits of one deployment; `acquire` gives the limit that is used up in place of an error. */
 const limited = (limiter: RateLimit.Limiter, limits: Limits = { rpm: 3, tpm: 100 }, name = "a") => {
-  const buckets = RateLimit.buckets(name, limits)
+  const buckets = Bucket.make(name, limits)
   return {
     acquire: (tokens: number) =>
       Effect.clockWith((clock) =>
@@ -141,7 +142,7 @@ describe("tryAcquire", () => {
       const limiter = yield* fresh
       const limits = limited(limiter)
       const clock = yield* Clock.Clock
-      const buckets = RateLimit.buckets("a", { rpm: 3, tpm: 100 })
+      const buckets = Bucket.make("a", { rpm: 3, tpm: 100 })
       const rpm = { name: "rpm", limit: 3, remaining: 2, resetAfter: 20_000 } as const
       const tpm = { name: "tpm", limit: 100, remaining: 90, resetAfter: 6000 } as const
       assert.deepStrictEqual(yield* RateLimit.tryAcquire({ limiter, buckets, tokens: 10 }, clock), [rpm, tpm])

@@ -4,6 +4,7 @@
  * A call takes its estimated tokens when it starts. When it ends, they are adjusted to the tokens it used.
  */
 import type { Call } from "@understudy/core/Call"
+import * as Bucket from "@understudy/core/internal/policy/Bucket"
 import * as RateLimit from "@understudy/core/internal/admission/RateLimit"
 import type { Receipt } from "@understudy/core/Receipt"
 import { total } from "@understudy/core/Receipt"
@@ -38,7 +39,7 @@ const defaultRetryAfter = 1000
 
 export const make = (limiter: RateLimiter.RateLimiter, { id, limits = {} }: VirtualKey): KeyLimiter => {
   // The store also holds the limits of deployments, by their names.
-  const buckets = RateLimit.buckets(`key:${id}`, limits)
+  const buckets = Bucket.make(`key:${id}`, limits)
   const permits = limits.concurrency === undefined ? undefined : Semaphore.makeUnsafe(limits.concurrency)
   const releasePermit = permits === undefined ? Effect.void : Effect.asVoid(permits.release(1))
   const reject = (exceeded: Omit<KeyLimitExceeded, "statuses">): Effect.Effect<never, KeyLimitExceeded> =>

@@ -1,6 +1,7 @@
 /** What a key may use, over an engine with scripted providers, under a clock that stands until it is told to move. */
 import { assert, describe, it } from "@effect/vitest"
 import { Chat, Deployment, Route, Router } from "@understudy/core"
+import * as Bucket from "@understudy/core/internal/policy/Bucket"
 import * as RateLimit from "@understudy/core/internal/admission/RateLimit"
 import type * as Receipt from "@understudy/core/Receipt"
 import * as Testing from "@understudy/core/Testing"
@@ -70,7 +71,7 @@ const held = Effect.fnUntraced(function* (
     /** How many of its tokens a key has left. */
     tokens: ({ id, limits = {} }: VirtualKey) =>
       Effect.map(
-        RateLimit.statuses({ limiter, buckets: RateLimit.buckets(`key:${id}`, { tpm: limits.tpm }) }),
+        RateLimit.statuses({ limiter, buckets: Bucket.make(`key:${id}`, { tpm: limits.tpm }) }),
         ([standing]) => standing?.remaining,
       ),
   }

@@ -4,6 +4,7 @@ import * as NodeRedis from "@effect/platform-node/NodeRedis"
 import { CacheStore } from "@understudy/core/CacheStore"
 import type { Entry } from "@understudy/core/CacheStore"
 import * as Circuit from "@understudy/core/internal/admission/Circuit"
+import * as Bucket from "@understudy/core/internal/policy/Bucket"
 import * as RateLimit from "@understudy/core/internal/admission/RateLimit"
 import { Cooldowns } from "@understudy/core/Cooldowns"
 import * as Context from "effect/Context"
@@ -92,7 +93,7 @@ describe.skipIf(!TestRedisServer.installed)("state in Redis", { timeout: 60_000 
         Context.get(context, RateLimiter.RateLimiter),
       )
       const clock = yield* Clock.Clock
-      const limited = { buckets: RateLimit.buckets("a", { rpm: 3, tpm: 100 }) }
+      const limited = { buckets: Bucket.make("a", { rpm: 3, tpm: 100 }) }
       const acquire = (limiter: RateLimiter.RateLimiter, tokens: number) =>
         Effect.match(RateLimit.tryAcquire({ ...limited, limiter, tokens }, clock), {
           onSuccess: () => undefined,
