@@ -157,6 +157,9 @@ interface Calls {
 const pieces = (text: string, stream: boolean): ReadonlyArray<Piece> =>
   (stream ? events(text) : [text]).map((json) => JSON.parse(json) as Piece)
 
+/** A text of a long body. */
+const long = `"Done: ${'\\n\\u0041 \\"quoted\\" grüße 🎭 and a longer line of words. '.repeat(200)}"`
+
 const streaming = (stream: boolean) => (stream ? `"stream" :true,` : "")
 
 const clients: Readonly<Record<string, Client>> = {
@@ -291,9 +294,15 @@ describe("numbers keep their digits", () => {
       Effect.gen(function* () {
         const { ask } = yield* make(vendor)
         for (const [name, client] of Object.entries(clients)) {
-          for (const stream of [false, true]) {
-            const about = `${name} ${stream ? "streamed" : "whole"}`
-            const body = client.body(stream)
+          for (const [stream, size] of [
+            [false, "short"],
+            [true, "short"],
+            [false, "long"],
+            [true, "long"],
+          ] as const) {
+            const about = `${name} ${stream ? "streamed" : "whole"} ${size}`
+            const written = client.body(stream)
+            const body = size === "long" ? written.replace(`"done"`, long) : written
             const { asked, status, text } = yield* ask(client.path(stream), body)
             assert.strictEqual(status, 200, `${about}: ${text}`)
             if (client.own === of) assert.strictEqual(asked, client.sent(body, stream), about)
