@@ -64,6 +64,12 @@ describe("the bundle", { timeout: 60_000 }, () => {
       assert.notInclude(chunks, name)
   })
 
+  it("keeps no asynchronous context in fibres, as the sources do", () => {
+    const preload = join(root, "packages/http/test/cli/asyncResources.js")
+    const args = ["--import", preload, join(root, "packages/http/bundle/main.js"), "draw", "assistant"]
+    assert.match(execFileSync(process.execPath, args, { encoding: "utf8", cwd: folder }), /resources of fibres: 0$/m)
+  })
+
   it("contains the licence of each package in it", () => {
     const text = readFileSync(join(root, "packages/http/bundle/LICENSES.txt"), "utf8")
     for (const name of ["effect", "@effect/platform-node", "ws"])

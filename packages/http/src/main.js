@@ -20,9 +20,7 @@ enableCompileCache(fileURLToPath(new URL("../node_modules/.cache/understudy", im
 // time, for a context that nothing here reads. Effect looks for the class when it is loaded, and works without it.
 const { getBuiltinModule } = process
 process.getBuiltinModule = (id) => (id === "node:async_hooks" ? undefined : getBuiltinModule(id))
-await import("effect/Effect")
-process.getBuiltinModule = getBuiltinModule
-
 const { run } = await import("./cli/Understudy.ts")
+process.getBuiltinModule = getBuiltinModule
 
 run()
