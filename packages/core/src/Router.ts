@@ -143,6 +143,11 @@ export class Router extends Context.Service<
     /** The names of the routes; deployments can be called by name too. */
     readonly routes: ReadonlyArray<string>
     readonly deployments: ReadonlyArray<string>
+    /**
+     * The protocols in which a model's requests may be passed through: those of its deployments. None if its responses are
+     * cached.
+     */
+    readonly passthrough: (model: string) => ReadonlySet<string>
     /** The status of each deployment at this moment. */
     readonly status: Effect.Effect<ReadonlyArray<Status.Status>>
     /**
@@ -292,6 +297,7 @@ const service = (router: Started): Router["Service"] => ({
   subscribe: router.bus.subscribe,
   routes: router.routeNames,
   deployments: [...router.candidates.keys()],
+  passthrough: passthrough(router),
   status: Effect.forEach([...router.candidates.values()], (candidate) => Status.of(router.stores, candidate)),
   reset: (deployment) => {
     const candidate = router.candidates.get(deployment)
@@ -304,6 +310,20 @@ const service = (router: Started): Router["Service"] => ({
 // ---------------------------------------------------------------------------------------------------------------------
 // Calls
 // ---------------------------------------------------------------------------------------------------------------------
+
+const passthrough = ({ caches, candidates, canonicalName, routes }: Started): Router["Service"]["passthrough"] => {
+  const protocols = new Map<string, ReadonlySet<string>>()
+  for (const [name, { route }] of routes) {
+    const spoken = BoundRoute.deployments(route).flatMap(([deployment]) => {
+      const protocol = candidates.get(deployment)?.provider.protocol
+      return protocol === undefined || caches.has(name) ? [] : [protocol]
+    })
+    protocols.set(name, new Set(spoken))
+  }
+  return (model) => protocols.get(canonicalName(model)) ?? noProtocols
+}
+
+const noProtocols: ReadonlySet<string> = new Set()
 
 /** Runs `use` with the route that serves a model, and the time. */
 const withRoute = <A, R>(

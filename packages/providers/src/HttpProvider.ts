@@ -13,6 +13,7 @@
  */
 import type * as Chat from "@understudy/core/Chat"
 import type * as Embedding from "@understudy/core/Embedding"
+import * as Outline from "@understudy/core/internal/model/Outline"
 import type { Provider } from "@understudy/core/Provider"
 import type { Reason } from "@understudy/core/ProviderError"
 import { ProviderError } from "@understudy/core/ProviderError"
@@ -197,19 +198,19 @@ interface Send<Wire extends WireError> {
   /** Sends a request and reads the response to its end. */
   readonly send: (
     template: RequestTemplate,
-    body: string,
+    body: string | Uint8Array,
     reason?: Options<Wire>["reason"],
   ) => Effect.Effect<string, ProviderError>
   /** Sends a streamed request and builds the complete response from its events. A server may respond without a stream. */
   readonly sendAsStream: (
     template: RequestTemplate,
-    body: string,
+    body: string | Uint8Array,
     toComplete: NonNullable<Options<Wire>["toComplete"]>,
   ) => Effect.Effect<string, ProviderError>
   /** Sends a request and opens the response, whatever its status. */
   readonly open: (
     template: RequestTemplate,
-    body: string,
+    body: string | Uint8Array,
   ) => Effect.Effect<Transport.StreamingResponse, ProviderError, Scope.Scope>
   /** The events of an opened response, secrets removed. */
   readonly events: (response: Transport.StreamingResponse) => Stream.Stream<Sse.Event, ProviderError>
@@ -289,16 +290,39 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>(
   const { events, failOpened, open, send, sendAsStream } = makeSend(options, errors)
   const lower = Lowering.make(vendor, protocol, codec.Request, endpoint)
 
-  const complete = (request: Chat.Request, host: EncryptedReasoning.Host) =>
-    Effect.flatMapEager(lower(request, host), ({ body, droppedParams, names }) => {
+  /**
+   * The JSON of a request. If the client spoke this protocol, it is made from the outline of its body, unless a text that the
+   * outline shortens is to be written anew.
+   */
+  const write = (
+    request: Chat.Request,
+    host: EncryptedReasoning.Host,
+    isStream: boolean,
+  ): Effect.Effect<Written, ProviderError> => {
+    const bodyOf = ({ body }: Lowered, from: Chat.Request) => (isStream ? codec.Request.streamed(body, from) : body)
+    const outline = request.native?.protocol === protocol ? Outline.of(request) : undefined
+    if (outline === undefined) {
+      return Effect.mapEager(lower(request, host), (lowered) => {
+        const { droppedParams, names } = lowered
+        return { json: print(bodyOf(lowered, request), request, protocol), droppedParams, names, request }
+      })
+    }
+    const short = Outline.shorten(request)
+    return Effect.flatMapEager(lower(short, host), (lowered) => {
+      const { droppedParams, isNative, names } = lowered
+      const json = isNative === true ? outline.print(bodyOf(lowered, short)) : undefined
+      return json === undefined
+        ? write(Outline.whole(request), host, isStream)
+        : Effect.succeed({ json, droppedParams, names, request: short })
+    })
+  }
+
+  const complete = (original: Chat.Request, host: EncryptedReasoning.Host) =>
+    Effect.flatMapEager(write(original, host, toComplete !== undefined), ({ droppedParams, json, names, request }) => {
       const sent =
         toComplete === undefined
-          ? send(targetFor(template, request, protocol), print(body, request, protocol))
-          : sendAsStream(
-              targetFor(streaming, request, protocol),
-              print(codec.Request.streamed(body, request), request, protocol),
-              toComplete,
-            )
+          ? send(targetFor(template, request, protocol), json)
+          : sendAsStream(targetFor(streaming, request, protocol), json, toComplete)
       return Effect.flatMap(sent, (text) => {
         const decoded = codec.Response.decode(text, errors.inlineError)
         if (Result.isFailure(decoded)) return Effect.fail(decoded.failure)
@@ -309,9 +333,8 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>(
     })
 
   // Each generator is made once. V8 keeps whatever a generator made for one call can reach until a full collection.
-  const streamed = Effect.fnUntraced(function* (request: Chat.Request, host: EncryptedReasoning.Host) {
-    const { body, droppedParams, names } = yield* lower(request, host)
-    const json = print(codec.Request.streamed(body, request), request, protocol)
+  const streamed = Effect.fnUntraced(function* (original: Chat.Request, host: EncryptedReasoning.Host) {
+    const { droppedParams, json, names, request } = yield* write(original, host, true)
     const response = yield* open(targetFor(streaming, request, protocol), json)
     if (!isOk(response)) return yield* failOpened(response)
     const decoded = Frames.decode(events(response), codec.Stream.decoder(errors.inlineError))
@@ -373,6 +396,17 @@ const targetFor = (
 ): RequestTemplate => {
   const withItsModel = withModel(template, model)
   return native?.protocol === protocol ? withNative(withItsModel, native) : withItsModel
+}
+
+type Lowered = Lowering.Lowered<Record<string, unknown>>
+
+/** A request as it is sent. */
+interface Written {
+  readonly json: string | Uint8Array
+  readonly droppedParams: ReadonlyArray<string> | undefined
+  readonly names: Lowered["names"] | undefined
+  /** The request, or its outline. */
+  readonly request: Chat.Request
 }
 
 /** The body as JSON. What a client of this protocol wrote stays byte for byte. */

@@ -16,6 +16,7 @@ import type { AnyRequest, Call } from "../model/Call.ts"
 import type * as Chat from "../model/Chat.ts"
 import * as Defect from "../model/Defect.ts"
 import type * as Embedding from "../model/Embedding.ts"
+import * as Outline from "../model/Outline.ts"
 import type { Provider } from "../model/Provider.ts"
 import { actionFor, ProviderError } from "../model/ProviderError.ts"
 import type { Rejected } from "../model/SkipReason.ts"
@@ -197,15 +198,17 @@ export const requestFor = <Request extends AnyRequest>(
 ): Request => {
   const { capabilities, model } = candidate.deployment
   const own = {
-    ...request,
     model: Wildcard.substitute(model, route, request.model),
     unsupportedParams: policies.unsupportedParams,
   }
   const maxOutput = capabilities?.maxOutput
-  const sampling = "sampling" in own ? own.sampling : undefined
-  return maxOutput === undefined || (sampling?.maxTokens ?? 0) <= maxOutput
-    ? own
-    : { ...own, sampling: { ...sampling, maxTokens: maxOutput } }
+  const sampling = "sampling" in request ? request.sampling : undefined
+  return Outline.set(
+    request,
+    maxOutput === undefined || (sampling?.maxTokens ?? 0) <= maxOutput
+      ? own
+      : { ...own, sampling: { ...sampling, maxTokens: maxOutput } },
+  )
 }
 
 /** What an exit means for the deployment's circuit and cooldown. */

@@ -5,6 +5,7 @@ import type * as Duration from "effect/Duration"
 import type * as Chat from "./Chat.ts"
 import type { Capabilities } from "./Capabilities.ts"
 import type * as Embedding from "./Embedding.ts"
+import * as Outline from "./Outline.ts"
 
 /** A chat request or an embedding request. */
 export type AnyRequest = Chat.Request | Embedding.Request
@@ -120,7 +121,7 @@ const charactersPerToken = 4
 const tokensPerImage = 1000
 
 const estimate = (request: AnyRequest): RequestEstimate =>
-  "messages" in request ? estimateChat(request) : estimateInputs(request.input)
+  "messages" in request ? estimateChat(request, Outline.of(request)) : estimateInputs(request.input)
 
 const embedding: ReadonlySet<Capability> = new Set<Capability>(["embeddings"])
 
@@ -135,9 +136,10 @@ const estimateInputs = (inputs: Embedding.Request["input"]): RequestEstimate => 
   return { requires: embedding, inputTokens, contextTokens, outputTokens: 0 }
 }
 
-const estimateChat = (request: Chat.Request): RequestEstimate => {
+const estimateChat = (whole: Chat.Request, outline: Outline.Outline | undefined): RequestEstimate => {
+  const request = outline?.request ?? whole
   const requires = new Set<Capability>()
-  let characters = 0
+  let characters = outline?.characters ?? 0
   let images = 0
   const measure = (part: Chat.AssistantContent | Chat.UserContent | Chat.ToolResult): void => {
     switch (part.type) {
@@ -174,5 +176,5 @@ const estimateChat = (request: Chat.Request): RequestEstimate => {
   if (request.format?.type === "json-schema") requires.add("jsonSchema")
   if (usesReasoning(request)) requires.add("reasoning")
   const inputTokens = Math.ceil(characters / charactersPerToken) + images * tokensPerImage
-  return { requires, inputTokens, contextTokens: inputTokens, outputTokens: request.sampling?.maxTokens ?? 0 }
+  return { requires, inputTokens, contextTokens: inputTokens, outputTokens: whole.sampling?.maxTokens ?? 0 }
 }

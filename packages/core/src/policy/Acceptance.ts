@@ -11,6 +11,7 @@ import type { AnyRequest } from "../model/Call.ts"
 import * as Chat from "../model/Chat.ts"
 import type * as Embedding from "../model/Embedding.ts"
 import * as JsonSchema from "../model/JsonSchema.ts"
+import * as Outline from "../model/Outline.ts"
 import { ProviderError } from "../model/ProviderError.ts"
 
 /** What a route checks besides forced tools, which are checked on every route. */
@@ -38,7 +39,9 @@ export type Check = (answer: PartialAnswer) => CheckResult
 /** The check of responses to this request; `undefined` if every response is accepted. */
 export const of = (request: AnyRequest, accept: Accept | undefined): Check | undefined => {
   if (!("messages" in request)) return undefined
-  return forcedToolCheck(request) ?? (accept === undefined ? undefined : schemaCheck(request.format))
+  return (
+    forcedToolCheck(Outline.withoutTexts(request)) ?? (accept === undefined ? undefined : schemaCheck(request.format))
+  )
 }
 
 /** Checks a complete response with all its choices. */

@@ -47,8 +47,10 @@ export const handle = (router: Router["Service"], protocol: ClientProtocol, addr
       request,
       isStream: protocol.Request.isStream(body, address),
     }))
-  return called(protocol, BodyLimits.conversation, decode, (call) =>
-    call.isStream ? streamed(router, protocol, call) : complete(router, protocol, call),
+  return called(
+    protocol,
+    JsonBody.decodeChat(decode, (model) => router.passthrough(address.model ?? model).has(protocol.protocol)),
+    (call) => (call.isStream ? streamed(router, protocol, call) : complete(router, protocol, call)),
   )
 }
 
@@ -69,7 +71,7 @@ export const embed = (
 ): Handler => {
   const decode = (body: Record<string, unknown>) =>
     Result.map(Request.decode(body, address), (request) => ({ request }))
-  return called(protocol, BodyLimits.inputs, decode, (call) =>
+  return called(protocol, JsonBody.decodeCall(BodyLimits.inputs, decode), (call) =>
     replied(call, protocol, router.embed(call.request, call.options), (answer) =>
       Response.encode(answer.response, call.request),
     ),
@@ -96,7 +98,7 @@ export const count = (
 ): Handler => {
   const decode = (body: Record<string, unknown>) =>
     Result.map(protocol.Request.decode(select(body), address), (request) => ({ request }))
-  return called(protocol, BodyLimits.conversation, decode, ({ options, request }) =>
+  return called(protocol, JsonBody.decodeCall(BodyLimits.conversation, decode), ({ options, request }) =>
     Effect.map(
       ApiError.fromRouterError(
         SideRequest.logged(
@@ -125,8 +127,7 @@ interface Incoming {
  */
 const called = <A extends { readonly request: Pick<Chat.Request, "model" | "native"> }>(
   protocol: ClientProtocol,
-  kind: BodyLimits.Kind,
-  decode: (body: Record<string, unknown>) => Result.Result<A, InvalidBody>,
+  body: Effect.Effect<A, ApiError.ApiError, HttpServerRequest.HttpServerRequest>,
   answer: (
     call: A & Incoming,
   ) => Effect.Effect<
@@ -134,9 +135,8 @@ const called = <A extends { readonly request: Pick<Chat.Request, "model" | "nati
     ApiError.ApiError,
     HttpServerRequest.HttpServerRequest | Scope.Scope
   >,
-): Handler => {
-  const body = JsonBody.decodeCall(kind, decode)
-  return HttpReply.catchErrors(
+): Handler =>
+  HttpReply.catchErrors(
     Effect.withFiber((fiber) => {
       const http = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
       const level = fiber.getRef(Expose)
@@ -151,7 +151,6 @@ const called = <A extends { readonly request: Pick<Chat.Request, "model" | "nati
     }),
     protocol,
   )
-}
 
 /**
  * Answers a call with a JSON response, written within the limits of its call. Responses that are ready in one turn of the

@@ -5,9 +5,12 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Chat from "@understudy/core/Chat"
+import * as Outline from "@understudy/core/internal/model/Outline"
 import * as Json from "@understudy/providers/internal/protocols/Json"
 import type { InvalidBody } from "@understudy/providers/internal/protocols/InvalidBody"
 import { Exceeded } from "@understudy/providers/internal/protocols/JsonBounds"
+import * as JsonOutline from "@understudy/providers/internal/protocols/JsonOutline"
 import * as JsonText from "@understudy/providers/internal/protocols/JsonText"
 import { MaxBodySize } from "effect/http/HttpIncomingMessage"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
@@ -30,15 +33,70 @@ export const decodeCall = <A extends { readonly request: { readonly model: strin
   kind: BodyLimits.Kind,
   decode: (body: Record<string, unknown>) => Result.Result<A, InvalidBody>,
 ): Reading<A> =>
-  decoded(kind, (body, isKey) =>
-    Result.flatMap(Result.mapError(decode(body), ApiError.fromBody), (call) => {
-      const { model } = call.request
-      // A lone surrogate cannot be written to a URL, a header or a log.
-      if (!model.isWellFormed()) return Result.fail(loneSurrogate)
-      const leak = isKey === undefined ? undefined : GatewayKeys.check(body, model, isKey)
-      return leak === undefined ? Result.succeed(call) : Result.fail(leak)
-    }),
+  decoded((bytes, limits, isKey) =>
+    Result.flatMap(parse(bytes.toString(), bytes.length, kind, limits), (body) => check(body, decode, isKey)),
   )
+
+/**
+ * The chat call in the body, of a long body by its outline (see `Outline`) if the calls of its model may be passed through.
+ */
+export const decodeChat = <A extends { readonly request: Chat.Request }>(
+  decode: (body: Record<string, unknown>) => Result.Result<A, InvalidBody>,
+  isPassedThrough: (model: string) => boolean,
+): Reading<A> =>
+  decoded((bytes, limits, isKey) => {
+    const whole = () =>
+      Result.flatMap(parse(bytes.toString(), bytes.length, BodyLimits.conversation, limits), (body) =>
+        check(body, decode, isKey),
+      )
+    const outline =
+      bytes.length >= minOutlined && bytes.length <= maxOutlined && isPassedThrough(likelyModel(bytes))
+        ? JsonOutline.of(bytes)
+        : undefined
+    if (outline === undefined) return whole()
+    const short = Result.flatMap(parse(outline.text, bytes.length, BodyLimits.conversation, limits), (body) =>
+      check(body, decode, isKey && ((text) => isKey(JsonOutline.restore(text, outline)))),
+    )
+    // The error is that of the whole body.
+    if (Result.isFailure(short) || short.success.request.native === undefined) return whole()
+    const { request } = short.success
+    let built: Chat.Request | undefined
+    return Result.succeed({
+      ...short.success,
+      request: Outline.toRequest({
+        request,
+        characters: outline.characters,
+        whole: () => (built ??= Result.getOrThrow(whole()).request),
+        print: (body) => JsonOutline.print(body, request.native!.body, outline),
+      }),
+    })
+  })
+
+/** The model of a body whose first or last fields name it, as SDKs write it. A wrong one only costs time. */
+const likelyModel = (bytes: Buffer): string =>
+  model.exec(bytes.toString("latin1", 0, searched))?.[1] ??
+  model.exec(bytes.toString("latin1", Math.max(0, bytes.length - searched)))?.[1] ??
+  ""
+
+const searched = 300
+const model = /"model"\s*:\s*"([^"\\]*)"/
+
+/** The length from which a body is decoded by its outline, and the most: the memory of outlines is kept. */
+const minOutlined = 4_000
+const maxOutlined = 4_000_000
+
+const check = <A extends { readonly request: { readonly model: string } }>(
+  body: Record<string, unknown>,
+  decode: (body: Record<string, unknown>) => Result.Result<A, InvalidBody>,
+  isKey: GatewayKeys.IsKey | undefined,
+): Result.Result<A, ApiError.ApiError> =>
+  Result.flatMap(Result.mapError(decode(body), ApiError.fromBody), (call) => {
+    const { model } = call.request
+    // A lone surrogate cannot be written to a URL, a header or a log.
+    if (!model.isWellFormed()) return Result.fail(loneSurrogate)
+    const leak = isKey === undefined ? undefined : GatewayKeys.check(body, model, isKey)
+    return leak === undefined ? Result.succeed(call) : Result.fail(leak)
+  })
 
 const loneSurrogate = ApiError.invalid(
   "Invalid value for 'model': it contains a lone surrogate. Send well-formed Unicode.",
@@ -52,8 +110,11 @@ const loneSurrogate = ApiError.invalid(
  * forms without a preflight. `MaxBodySize` limits its size, and the limits of the `BodyBudget` its content.
  */
 const decoded = <A>(
-  kind: BodyLimits.Kind,
-  decode: (body: Record<string, unknown>, isKey: GatewayKeys.IsKey | undefined) => Result.Result<A, ApiError.ApiError>,
+  decode: (
+    body: Buffer,
+    limits: ServerLimits.Limits,
+    isKey: GatewayKeys.IsKey | undefined,
+  ) => Result.Result<A, ApiError.ApiError>,
 ): Reading<A> =>
   Effect.withFiber((fiber) => {
     const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
@@ -64,14 +125,14 @@ const decoded = <A>(
     const clock = fiber.getRef(Clock.Clock)
     const isKey = fiber.getRef(GatewayKeys.IsKey)
     return Effect.flatMap(bytes(request, Number(fiber.getRef(MaxBodySize) ?? Infinity), budget), (bytes) =>
-      timed(bytes.length, limits, clock, () =>
-        Result.flatMap(parse(bytes.toString(), kind, limits), (body) => decode(body, isKey)),
-      ),
+      timed(bytes.length, limits, clock, () => decode(withoutMark(bytes), limits, isKey)),
     )
   })
 
 /** The parsed body, an object, not decoded. */
-export const read: Reading<Record<string, unknown>> = decoded([], Result.succeed)
+export const read: Reading<Record<string, unknown>> = decoded((bytes, limits) =>
+  parse(bytes.toString(), bytes.length, [], limits),
+)
 
 /** The parsed body of an unauthenticated request: at most `ServerLimits.unauthenticatedBody` bytes. */
 export const readUnauthenticated: typeof read = Effect.provideService(
@@ -214,20 +275,25 @@ const fromStream = (
 
 const json = /^application\/([\w.-]+\+)?json\b/i
 
-/** Parses JSON. Some clients send a byte order mark, which JSON does not allow. */
+/** Some clients send a byte order mark, which JSON does not allow. */
+const withoutMark = (bytes: Buffer): Buffer =>
+  bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes
+
+/** Parses JSON. `size` is the length of the whole body. */
 const parse = (
   text: string,
+  size: number,
   kind: BodyLimits.Kind,
   limits: ServerLimits.Limits,
 ): Result.Result<Record<string, unknown>, ApiError.ApiError> =>
   Result.flatMap(
     Result.try({
-      try: () => JsonText.parse(text.startsWith("\uFEFF") ? text.slice(1) : text, BodyLimits.bounds(limits)),
+      try: () => JsonText.parse(text, BodyLimits.bounds(limits)),
       catch: (error) => (error instanceof Exceeded ? BodyLimits.exceeded(error.bound, limits) : notJson(error)),
     }),
     (body) => {
       if (!Json.isObject(body)) return Result.fail(notObject)
-      const exceeded = BodyLimits.check(body as Record<string, unknown>, text.length, kind, limits)
+      const exceeded = BodyLimits.check(body as Record<string, unknown>, size, kind, limits)
       return exceeded === undefined ? Result.succeed(body as Record<string, unknown>) : Result.fail(exceeded)
     },
   )

@@ -3,6 +3,7 @@
  * of the gateway is never among them.
  */
 import type * as Chat from "@understudy/core/Chat"
+import * as Outline from "@understudy/core/internal/model/Outline"
 import * as Messages from "@understudy/providers/protocols/messages"
 import type { Headers } from "effect/http/Headers"
 import type { HttpServerRequest } from "effect/http/HttpServerRequest"
@@ -29,7 +30,7 @@ export const attach = <Request extends Pick<Chat.Request, "native">>(
   const query = queryOf(url, request.native.protocol)
   return headers === undefined && query === undefined
     ? request
-    : { ...request, native: { ...request.native, ...headers, ...query } }
+    : Outline.set(request, { native: { ...headers, ...query } })
 }
 
 const headersOf = (sent: Headers, isKey: IsKey | undefined): Pick<Chat.Native, "headers"> | undefined => {

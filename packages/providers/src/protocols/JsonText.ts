@@ -32,9 +32,25 @@ export const parse = (text: string, bounds: JsonBounds = Bounds.none): unknown =
  * with `source`, at any depth, is copied from the text that `parse` read; the rest is written as `JSON.stringify` does.
  */
 export const print = (value: object, source: object | undefined): string => {
-  if (source === undefined) return JSON.stringify(value)
+  const from = source === undefined ? undefined : (source as Written)[origin]
+  if (source === undefined || from === undefined) return JSON.stringify(value)
+  let out = ""
+  for (const piece of pieces(value, source)) {
+    out += Predicate.isString(piece) ? piece : from.text.slice(piece.from, piece.to)
+  }
+  return out
+}
+
+/** A part of the text that a value was parsed from, or new JSON. */
+export type Piece = { readonly from: number; readonly to: number } | string
+
+/** What `print` consists of. */
+export const pieces = (value: object, source: object): ReadonlyArray<Piece> => {
   const from = (source as Written)[origin]
-  return from === undefined ? JSON.stringify(value) : splice(value, source, from.text, from.members)
+  if (from === undefined) return [JSON.stringify(value)]
+  const out: Array<Piece> = []
+  splice(value, source, from.text, from.members, out)
+  return out
 }
 
 interface Origin {
@@ -53,21 +69,29 @@ interface Written {
 // Print
 // ---------------------------------------------------------------------------------------------------------------------
 
-const splice = (value: object, source: object, text: string, members: Members): string =>
+const splice = (value: object, source: object, text: string, members: Members, out: Array<Piece>): void =>
   Array.isArray(value)
-    ? spliceArray(value, source as ReadonlyArray<unknown>, text, members)
-    : spliceObject(value as Fields, source as Fields, text, members)
+    ? spliceArray(value, source as ReadonlyArray<unknown>, text, members, out)
+    : spliceObject(value as Fields, source as Fields, text, members, out)
 
 type Fields = Readonly<Record<string, unknown>>
 
-const spliceObject = (value: Fields, source: Fields, text: string, { names, places }: Members): string => {
+const spliceObject = (
+  value: Fields,
+  source: Fields,
+  text: string,
+  { names, places }: Members,
+  out: Array<Piece>,
+): void => {
   const last = lastOf(names, source)
-  let out = ""
+  let separator = "{"
   // Adjacent unchanged members are copied as one slice.
   let from = -1
   let to = -1
   const flush = () => {
-    if (from >= 0) out += `${out === "" ? "" : ","}${text.slice(from, to)}`
+    if (from < 0) return
+    out.push(separator, { from, to })
+    separator = ","
     from = -1
   }
   for (let index = 0; index < names.length; index++) {
@@ -83,16 +107,19 @@ const spliceObject = (value: Fields, source: Fields, text: string, { names, plac
     }
     flush()
     if (!stays) continue
-    const key = text.slice(places[place]!, places[place + 1]!)
-    out += `${out === "" ? "" : ","}${key}${child(value[name], source[name], text, places[place + 1]!)}`
+    out.push(separator, { from: places[place]!, to: places[place + 1]! })
+    separator = ","
+    child(value[name], source[name], text, places[place + 1]!, out)
   }
   flush()
   for (const name of Object.keys(value)) {
     if (Object.hasOwn(source, name)) continue
     const json = JSON.stringify(value[name])
-    if (json !== undefined) out += `${out === "" ? "" : ","}${JSON.stringify(name)}:${json}`
+    if (json === undefined) continue
+    out.push(`${separator}${JSON.stringify(name)}:${json}`)
+    separator = ","
   }
-  return `{${out}}`
+  out.push(separator === "{" ? "{}" : "}")
 }
 
 /** The last index of each name; `undefined` if no name is a duplicate. */
@@ -105,29 +132,32 @@ const spliceArray = (
   source: ReadonlyArray<unknown>,
   text: string,
   { places }: Members,
-): string => {
-  const slice = (index: number) => text.slice(places[index * 3 + 1]!, places[index * 3 + 2]!)
-  if (value.length === source.length) {
-    return `[${value
-      .map((each, index) =>
-        Object.is(each, source[index]) ? slice(index) : child(each, source[index], text, places[index * 3 + 1]!),
-      )
-      .join(",")}]`
+  out: Array<Piece>,
+): void => {
+  const slice = (index: number) => ({ from: places[index * 3 + 1]!, to: places[index * 3 + 2]! })
+  const isAligned = value.length === source.length
+  const indices = isAligned ? undefined : new Map(source.map((each, index) => [each, index] as const))
+  out.push("[")
+  for (let index = 0; index < value.length; index++) {
+    const each: unknown = value[index]
+    if (index > 0) out.push(",")
+    if (isAligned) {
+      if (Object.is(each, source[index])) out.push(slice(index))
+      else child(each, source[index], text, places[index * 3 + 1]!, out)
+    } else {
+      const own = Predicate.isObjectOrArray(each) ? indices?.get(each) : undefined
+      out.push(own === undefined ? write(each) : slice(own))
+    }
   }
-  const indices = new Map(source.map((each, index) => [each, index] as const))
-  return `[${value
-    .map((each) => {
-      const index = Predicate.isObjectOrArray(each) ? indices.get(each) : undefined
-      return index === undefined ? write(each) : slice(index)
-    })
-    .join(",")}]`
+  out.push("]")
 }
 
 /** The JSON of a changed value. Its source begins at `from`. */
-const child = (value: unknown, source: unknown, text: string, from: number): string =>
-  (isPlainObject(value) && isPlainObject(source)) || (Array.isArray(value) && Array.isArray(source))
-    ? splice(value, source, text, membersAt(text, from))
-    : write(value)
+const child = (value: unknown, source: unknown, text: string, from: number, out: Array<Piece>): void => {
+  if ((isPlainObject(value) && isPlainObject(source)) || (Array.isArray(value) && Array.isArray(source))) {
+    splice(value, source, text, membersAt(text, from), out)
+  } else out.push(write(value))
+}
 
 const isPlainObject = (value: unknown): value is object =>
   Predicate.isObject(value) && !ExactNumber.is(value) && !Predicate.isFunction(value["toJSON"])

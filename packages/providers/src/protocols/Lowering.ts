@@ -69,6 +69,8 @@ type LowerableRequest = Pick<
 export interface Lowered<Body> {
   readonly body: Body
   readonly droppedParams: ReadonlyArray<string> | undefined
+  /** Set if it is the client's own body. */
+  readonly isNative?: true
   /** The client's names of tools, by the names sent to the vendor, if they differ. */
   readonly names?: Names
 }
@@ -78,6 +80,7 @@ interface Finished<Body> {
   readonly body: Body
   readonly dropped: ReadonlyArray<string>
   readonly changes: ReadonlyArray<string>
+  readonly isNative?: true
   readonly names: Names | undefined
 }
 
@@ -129,7 +132,7 @@ export const make = <Body, Request extends LowerableRequest>(
   /** Applies the request's policy to dropped parameters: skip, report and log, or drop. */
   const finish = (
     { model, unsupportedParams: policy }: Request,
-    { body, changes, dropped, names }: Finished<Body>,
+    { body, changes, dropped, names, ...native }: Finished<Body>,
   ): Effect.Effect<Lowered<Body>, ProviderError> => {
     if (dropped.length > 0 && policy === "skip") {
       return Effect.fromResult(unsupported(protocol, dropped.join("; ")))
@@ -138,7 +141,7 @@ export const make = <Body, Request extends LowerableRequest>(
     const isSent = (change: string) => !dropped.some((each) => change.startsWith(`${each} longer than `))
     const all = dropped.length === 0 ? changes : [...dropped, ...changes.filter(isSent)]
     const droppedParams = all.length === 0 || policy === "drop" ? undefined : all
-    const lowered = names === undefined ? { body, droppedParams } : { body, droppedParams, names }
+    const lowered = names === undefined ? { body, droppedParams, ...native } : { body, droppedParams, ...native, names }
     const notYetLogged = policy === "drop" ? none : dropped.filter((warning) => !logged.has(warning))
     for (const warning of notYetLogged) logged.add(warning)
     return notYetLogged.length === 0
@@ -158,7 +161,7 @@ export const make = <Body, Request extends LowerableRequest>(
     if (own !== undefined) {
       const missing = missingFeature?.(fitted)
       return missing === undefined
-        ? finish(original, { body: own, dropped, changes: more, names })
+        ? finish(original, { body: own, dropped, changes: more, isNative: true, names })
         : Effect.fromResult(unsupported(protocol, missing))
     }
     const request = sharedFields === undefined ? fitted : withSharedFields(fitted, protocol, sharedFields)

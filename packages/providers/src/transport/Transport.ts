@@ -49,14 +49,14 @@ export interface StreamingResponse {
 /** Sends the requests of one provider. */
 export interface HttpSender {
   /** POSTs a body and reads the complete response. Interruption closes the connection. */
-  readonly send: (request: RequestTemplate, body: string) => Effect.Effect<HttpResponse, TransportFailure>
+  readonly send: (request: RequestTemplate, body: string | Uint8Array) => Effect.Effect<HttpResponse, TransportFailure>
   /**
    * POSTs a body and returns as soon as the headers arrive. Closing the scope closes the connection if the response has
    * not ended.
    */
   readonly open: (
     request: RequestTemplate,
-    body: string,
+    body: string | Uint8Array,
   ) => Effect.Effect<StreamingResponse, TransportFailure, Scope.Scope>
 }
 
@@ -145,11 +145,14 @@ const senderOver = (agents: Agents, limits: Limits): HttpSender => ({
 })
 
 const sending =
-  (agents: Agents, request: RequestTemplate, body: string): Dispatch =>
+  (agents: Agents, request: RequestTemplate, body: string | Uint8Array): Dispatch =>
   (exchange, via) =>
     void agents[via].dispatch(options(request, body), exchange)
 
-const options = ({ headers, origin, path }: RequestTemplate, body: string): Dispatcher.DispatchOptions => ({
+const options = (
+  { headers, origin, path }: RequestTemplate,
+  body: string | Uint8Array,
+): Dispatcher.DispatchOptions => ({
   origin,
   path,
   method: "POST",

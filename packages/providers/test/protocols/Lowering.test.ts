@@ -35,7 +35,7 @@ describe("Lowering", () => {
   it.effect("sends a client's own body in the vendor's protocol", () =>
     Effect.gen(function* () {
       const { bodies, logged } = yield* twice(codec("as it came"))
-      assert.deepStrictEqual(bodies, both({ body: "as it came", droppedParams: undefined }))
+      assert.deepStrictEqual(bodies, both({ body: "as it came", droppedParams: undefined, isNative: true }))
       assert.deepStrictEqual(logged, [])
     }),
   )
@@ -91,7 +91,7 @@ describe("Lowering", () => {
       const { bodies } = yield* twice(codec(), request)
       assert.deepStrictEqual(bodies, both({ body: "encoded", droppedParams: ["a seed", "a web search"] }))
       const native = yield* twice(codec("as it came"), request)
-      assert.deepStrictEqual(native.bodies, both({ body: "as it came", droppedParams: undefined }))
+      assert.deepStrictEqual(native.bodies, both({ body: "as it came", droppedParams: undefined, isNative: true }))
     }),
   )
 
@@ -105,7 +105,7 @@ describe("Lowering", () => {
       const error = yield* Effect.flip(twice(codec(), { ...request, unsupportedParams: "drop" }))
       assert.deepStrictEqual(error.reason, { _tag: "Unsupported", feature: "a compaction" })
       const native = yield* twice(codec("as it came"), request)
-      assert.deepStrictEqual(native.bodies, both({ body: "as it came", droppedParams: undefined }))
+      assert.deepStrictEqual(native.bodies, both({ body: "as it came", droppedParams: undefined, isNative: true }))
     }),
   )
 })

@@ -7,6 +7,7 @@
 import type * as Chat from "@understudy/core/Chat"
 import type { Answering, Encoder } from "../ClientProtocol.ts"
 import { event } from "../EventText.ts"
+import * as Outline from "@understudy/core/internal/model/Outline"
 import * as Json from "../Json.ts"
 import * as ToolCalls from "../ToolCalls.ts"
 import * as ToolIds from "../ToolIds.ts"
@@ -21,7 +22,7 @@ export const encoder = ({ created, id, request }: Answering): Encoder => {
   const state: State = {
     identity: { id: `chatcmpl-${id}`, created, model: request.model },
     head: "",
-    includeUsage: wantsUsage(request.native),
+    includeUsage: wantsUsage(Outline.withoutTexts(request).native),
     legacy: Response.usesFunctionCall(request),
     choices: [],
     started: new Set(),

@@ -1,5 +1,6 @@
 /** Complete responses: decodes an upstream's body to `Chat`, and encodes `Chat` for a client. */
 import type * as Chat from "@understudy/core/Chat"
+import * as Outline from "@understudy/core/internal/model/Outline"
 import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
@@ -239,8 +240,10 @@ export const encode = (response: Chat.Response, { created, id, request }: Answer
 }
 
 /** Whether the client expects `function_call`. */
-export const usesFunctionCall = ({ native }: Chat.Request): boolean =>
-  native?.protocol === protocol && Tools.isLegacy(native.body)
+export const usesFunctionCall = (request: Chat.Request): boolean => {
+  const { native } = Outline.withoutTexts(request)
+  return native?.protocol === protocol && Tools.isLegacy(native.body)
+}
 
 /**
  * The protocol's finish reason. A refusal is `content_filter`; a pause is `length`, as the response may be incomplete;

@@ -3,6 +3,7 @@
  * tool's name includes its namespace, and clients get both back.
  */
 import type * as Chat from "@understudy/core/Chat"
+import * as Outline from "@understudy/core/internal/model/Outline"
 import * as Predicate from "effect/Predicate"
 import * as Json from "../Json.ts"
 import * as ToolIds from "../ToolIds.ts"
@@ -22,7 +23,8 @@ export const join = (namespace: unknown, name: string): string =>
   Predicate.isString(namespace) && namespace !== "" ? ToolIds.fit(`${namespace}__${name}`, maxNameLength) : name
 
 /** The client's names of tools in namespaces, by combined name. */
-export const of = ({ native }: Chat.Request): ReadonlyMap<string, Name> => {
+export const of = (request: Chat.Request): ReadonlyMap<string, Name> => {
+  const { native } = Outline.withoutTexts(request)
   const names = new Map<string, Name>()
   if (native?.protocol !== protocol) return names
   for (const group of Json.list(native.body["tools"])) {

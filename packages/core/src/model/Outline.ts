@@ -1,0 +1,124 @@
+/**
+ * The outline of a client's request: the request with its long texts shortened. A call that is passed through to a provider
+ * of the client's protocol reads no more of it, so the rest is never built.
+ *
+ * A request with an outline has getters for the fields that contain texts: whoever reads one gets the whole request,
+ * built once.
+ */
+import type * as Chat from "./Chat.ts"
+
+export interface Outline {
+  /** The request, as decoded from the outline of its body. */
+  readonly request: Chat.Request
+  /** The length of what was left out of its texts, in UTF-16 code units. */
+  readonly characters: number
+  /** Builds the whole request, once. */
+  readonly whole: () => Chat.Request
+  /**
+   * The JSON of a body that was made from that of `request` by replacing, adding and removing members, with the whole texts.
+   * `undefined` if a new member contains a shortened text.
+   */
+  readonly print: (body: object) => Uint8Array | undefined
+}
+
+const outlined = Symbol("@understudy/core/Outline")
+
+/** In the `native` of a request, which describes it: a changed request for another protocol has neither. */
+interface Outlined extends Chat.Native {
+  readonly [outlined]?: Outline
+}
+
+/** The outline of a request, if it has one. */
+export const of = ({ native }: Pick<Chat.Request, "native">): Outline | undefined =>
+  (native as Outlined | undefined)?.[outlined]
+
+/** The request, or its outline: to read anything but texts. */
+export const withoutTexts = (request: Chat.Request): Chat.Request => of(request)?.request ?? request
+
+/** The fields of a request that `set` replaces. */
+type Changes = Partial<Pick<Chat.Request, "model" | "sampling" | "unsupportedParams">> & {
+  readonly native?: Pick<Chat.Native, "headers" | "query"> | undefined
+}
+
+/** A request that is built on demand. */
+export const toRequest = (outline: Outline): Chat.Request => build(outline, outline.request)
+
+/** The request with other fields; `native` adds to its own. Does not build the whole request. */
+export const set = <Request extends { readonly native?: Chat.Native | undefined }>(
+  request: Request,
+  changes: Changes,
+): Request => {
+  const outline = of(request)
+  if (outline !== undefined) return build(outline, request as unknown as Chat.Request, changes) as unknown as Request
+  const { native, ...fields } = changes
+  return native === undefined || request.native === undefined
+    ? { ...request, ...fields }
+    : { ...request, ...fields, native: { ...request.native, ...native } }
+}
+
+/** The outline of the body in place of a request's own, if it has one: for a provider of the client's protocol. */
+export const shorten = (request: Chat.Request): Chat.Request => {
+  const outline = of(request)
+  return outline === undefined ? request : own(outline.request, request)
+}
+
+/** The whole request in place of one that is built on demand. */
+export const whole = (request: Chat.Request): Chat.Request => {
+  const outline = of(request)
+  return outline === undefined ? request : own(outline.whole(), request)
+}
+
+/** A request of the client with what the engine set in `request`. */
+const own = (from: Chat.Request, { model, native, sampling, unsupportedParams }: Chat.Request): Chat.Request => ({
+  ...from,
+  model,
+  sampling,
+  unsupportedParams,
+  native: { protocol: from.native!.protocol, body: from.native!.body, headers: native!.headers, query: native!.query },
+})
+
+const build = (outline: Outline, from: Chat.Request, changes: Changes = {}): Chat.Request => {
+  const { request, whole } = outline
+  const native: Outlined = {
+    [outlined]: outline,
+    protocol: request.native!.protocol,
+    headers: changes.native?.headers ?? from.native!.headers,
+    query: changes.native?.query ?? from.native!.query,
+    get body() {
+      return whole().native!.body
+    },
+  }
+  return {
+    native,
+    model: changes.model ?? from.model,
+    sampling: changes.sampling ?? from.sampling,
+    unsupportedParams: changes.unsupportedParams ?? from.unsupportedParams,
+    reasoning: request.reasoning,
+    toolChoice: request.toolChoice,
+    parallelToolCalls: request.parallelToolCalls,
+    get messages() {
+      return whole().messages
+    },
+    get tools() {
+      return whole().tools
+    },
+    get format() {
+      return whole().format
+    },
+    get metadata() {
+      return whole().metadata
+    },
+    get user() {
+      return whole().user
+    },
+    get vendor() {
+      return whole().vendor
+    },
+    get droppedParams() {
+      return whole().droppedParams
+    },
+    get requiredUnsupported() {
+      return whole().requiredUnsupported
+    },
+  }
+}
