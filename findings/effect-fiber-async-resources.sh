@@ -30,10 +30,13 @@ await run("a fibre that does not wait", Effect.void)
 await run("a fibre that waits once", wait)
 await run("a fibre that waits a hundred times", Effect.replicateEffect(wait, 100, { discard: true }))
 JS
-expected="a fibre that does not wait: 0
+{ node count.mjs && echo "without the class:" && node count.mjs hidden; } | tee seen
+diff seen - <<'SEEN'
+a fibre that does not wait: 0
 a fibre that waits once: 1
-a fibre that waits a hundred times: 100"
-printed=$(node count.mjs)
-hidden=$(node count.mjs hidden)
-printf '%s\n\nwithout the class:\n%s\n' "$printed" "$hidden"
-[ "$printed" = "$expected" ] && [ "$hidden" = "$(sed 's/[0-9]*$/0/' <<<"$expected")" ]
+a fibre that waits a hundred times: 100
+without the class:
+a fibre that does not wait: 0
+a fibre that waits once: 0
+a fibre that waits a hundred times: 0
+SEEN

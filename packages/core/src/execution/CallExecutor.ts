@@ -108,7 +108,6 @@ const execute = <Request extends AnyRequest, A>(
   attempt: StepAttempt<Request, A>,
 ): Effect.Effect<A, RouterError> => {
   const first = Plan.first(route.route, call, random)
-  Plan.advanceRoundRobin(route.route, call)
   route.budget.recordCall(call.at)
   const planned: PlannedCall<Request> = { context: { stores, call, recorder, deadline, clock }, route }
   const chain: Fallback.Chain<A> = {

@@ -50,7 +50,7 @@ export const run = (
     }
     return estimate
   }
-  return countFrom(Plan.first(route, call, random))
+  return countFrom(Plan.peek(route, call, random))
 }
 
 /** Counts by one deployment, in its admission; `undefined` if its provider does not count. */

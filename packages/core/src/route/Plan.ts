@@ -102,15 +102,19 @@ export type Plan =
 export type Random = () => number
 
 /**
- * The first step of the plan of one call; `undefined` if the route has none. It has no side effects: `advanceRoundRobin` moves
- * the turns of `round-robin`.
+ * The first step of the plan of a call that is made; `undefined` if the route has none. Each `round-robin` that the call
+ * reaches moves to its next turn.
  */
 export const first = (route: Bound, call: Call.Call, random: Random): Step | undefined =>
-  enter({ call, streaming: call.streaming, random }, route, noBranches, undefined)
+  enter({ call, streaming: call.streaming, random, turnOf: (balance) => balance.turn++ }, route, noBranches, undefined)
+
+/** The first step of a plan that is only looked at. It has no side effects. */
+export const peek = (route: Bound, call: Call.Call, random: Random): Step | undefined =>
+  enter({ call, streaming: call.streaming, random, turnOf: (balance) => balance.turn }, route, noBranches, undefined)
 
 /** The whole plan of one call. It has no side effects. */
 export const make = (route: Bound, call: Call.Call, random: Random): Plan => {
-  let step = first(route, call, random)
+  let step = peek(route, call, random)
   const take = (): Step => {
     const taken = step!
     step = taken.next
@@ -140,6 +144,8 @@ const noBranches: BranchScope = { branch: undefined, errorBranches: [] }
 /** What a plan is made for. */
 interface Context extends Strategy.SelectionContext {
   readonly call: Call.Call
+  /** The turn of a balance that the call reaches. */
+  readonly turnOf: (balance: Balance) => number
 }
 
 type Fallback = Extract<Bound, { readonly _tag: "Fallback" }>
@@ -174,7 +180,7 @@ const enter = (context: Context, route: Bound, scope: BranchScope, after: Rest |
     case "Fallback":
       return resume(context, { _tag: "Fallback", route, index: 0, scope, after })
     case "Balance":
-      return choose(context, { route, members: route.weighted, turn: route.turn, scope, after })
+      return choose(context, { route, members: route.weighted, turn: context.turnOf(route), scope, after })
     case "Hedge":
       return resume(context, { _tag: "Hedge", route, index: 0, scope, after })
     case "When":
@@ -363,25 +369,6 @@ export const checkContextWindow = ({ deployment }: Candidate, call: Call.Call): 
   return window !== undefined && call.contextTokens > window
     ? { _tag: "ContextWindowTooSmall", tokens: call.contextTokens, window }
     : available
-}
-
-/** Moves every `round-robin` that the call may use to its next turn. */
-export const advanceRoundRobin = (route: Bound, call: Call.Call): void => {
-  switch (route._tag) {
-    case "Leaf":
-    case "Hedge":
-      return
-    case "Fallback":
-      return route.varying.forEach((each) => advanceRoundRobin(each, call))
-    case "Balance":
-      route.turn++
-      return
-    case "OnError":
-      advanceRoundRobin(route.route, call)
-      return advanceRoundRobin(route.use, call)
-    case "When":
-      return advanceRoundRobin(select(route, call), call)
-  }
 }
 
 /** A step that did not answer: its attempt failed, or it was skipped. */

@@ -110,15 +110,30 @@ describe("Plan", () => {
     assert.deepStrictEqual(verdicts(Plan.make(route, call(), half)), { b: "Available", a: "ZeroWeight" })
   })
 
-  it("has no side effects: only advanceRoundRobin moves a round robin", () => {
+  it("has no side effects: only the steps of a call move a round robin", () => {
     const route = compile(Route.balance("round-robin", ["a", "b", "c"]), { a: {}, b: {}, c: {} })
     const first = () => names(Plan.make(route, call(), half))[0]
     assert.deepStrictEqual([first(), first()], ["a", "a"])
-    Plan.advanceRoundRobin(route, call())
+    assert.strictEqual(Plan.first(route, call(), half)?.leaf.candidate.name, "a")
     assert.strictEqual(first(), "b")
-    Plan.advanceRoundRobin(route, call())
-    Plan.advanceRoundRobin(route, call())
+    walk(Plan.first(route, call(), half))
+    walk(Plan.first(route, call(), half))
     assert.strictEqual(first(), "a")
+  })
+
+  it("moves a round robin when a call reaches it, so that calls at the same time get one each", () => {
+    const route = compile(Route.fallback("a", Route.balance("round-robin", ["b", "c"])), { a: {}, b: {}, c: {} })
+    const started = [Plan.first(route, call(), half), Plan.first(route, call(), half), Plan.first(route, call(), half)]
+    assert.deepStrictEqual(
+      started.map((step) => step?.next?.leaf.candidate.name),
+      ["b", "c", "b"],
+    )
+    Plan.first(route, call(), half)
+    assert.deepStrictEqual(
+      names(Plan.make(route, call(), half)),
+      ["a", "c", "b"],
+      "one that does not come to it leaves it",
+    )
   })
 
   it("sorts by first-token latency for streams and by response latency otherwise, unknown latencies first", () => {
@@ -258,13 +273,14 @@ describe("Plan.first", () => {
         ...(choose.below(2) === 0 ? undefined : { tools: [{ name: "weather" }] }),
       }
       const call = new Call(request, choose.below(2) === 0, { tags: choose.one([[], ["vip"]]) })
-      for (let turn = choose.below(7); turn > 0; turn--) Plan.advanceRoundRobin(bound.route, call)
+      for (let turn = choose.below(7); turn > 0; turn--) walk(Plan.first(bound.route, call, chooser(0).random))
       const draws = choose.below(2 ** 31)
       const eager = EagerPlan.steps(bound.route, call, chooser(draws).random)
-      const lazy = walk(Plan.first(bound.route, call, chooser(draws).random))
+      const lazy = walk(Plan.peek(bound.route, call, chooser(draws).random))
       assert.deepStrictEqual(shown(lazy.map((step) => ({ ...step, hedge: step.hedge?.delay }))), shown(eager))
       const whole = stepsOf(Plan.make(bound.route, call, chooser(draws).random))
       assert.deepStrictEqual(shown(whole), shown(lazy))
+      assert.deepStrictEqual(shown(walk(Plan.first(bound.route, call, chooser(draws).random))), shown(lazy))
     },
     { arbitrary: { runs: 1000 } },
   )
