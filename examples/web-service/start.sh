@@ -19,4 +19,4 @@ fi
 [ -n "${SESSION_SECRET:-}" ] || SESSION_SECRET=$(made session)
 export UNDERSTUDY_API_KEY SESSION_SECRET
 
-exec node --max-semi-space-size=16 packages/http/src/main.js serve --host 0.0.0.0 --config providers.yaml "$@"
+exec node --min-semi-space-size=16 --max-semi-space-size=16 packages/http/src/main.js serve --host 0.0.0.0 --config providers.yaml "$@"

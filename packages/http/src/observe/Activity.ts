@@ -35,8 +35,11 @@ export class Activity extends Context.Service<
   }
 >()("@understudy/http/Activity") {}
 
-/** The number of events that are kept, and of lines that a reader may lag behind. */
+/** The number of lines that a reader may lag behind. */
 const capacity = 2000
+
+/** The number of events that are kept. What they refer to survives each collection of young objects, and few are read. */
+const keptEvents = 500
 
 export const layer: Layer.Layer<Activity, never, Router> = Layer.effect(
   Activity,
@@ -49,7 +52,7 @@ export const layer: Layer.Layer<Activity, never, Router> = Layer.effect(
       const happened: Happened = { at: clock.currentTimeMillisUnsafe(), event }
       for (const reader of readers) reader.read(happened)
       kept.push(happened)
-      if (kept.length > 2 * capacity) kept.splice(0, capacity)
+      if (kept.length > 2 * keptEvents) kept.splice(0, keptEvents)
     })
     return {
       of: (call) => {
