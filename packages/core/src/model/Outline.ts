@@ -2,7 +2,7 @@
  * The outline of a client's request: the request with its long texts shortened. A call that is passed through to a provider
  * of the client's protocol reads no more of it, so the rest is never built.
  *
- * A request with an outline has getters for the fields that contain texts: whoever reads one gets the whole request,
+ * A request with an outline has getters for the fields that contain texts: reading one gives the whole request,
  * built once.
  */
 import type * as Chat from "./Chat.ts"
