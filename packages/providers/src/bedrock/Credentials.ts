@@ -279,6 +279,10 @@ export const unsigned = (failure: unknown): Promise<unknown> =>
 
 const missing = (message: string): Error => Object.assign(new Error(message), { name: "CredentialsProviderError" })
 
+/** Whether a request could not be signed because there are no credentials, as far as the SDK could read. */
+export const isMissing = (failure: unknown): boolean =>
+  Predicate.isError(failure) && failure.name === "CredentialsProviderError"
+
 type ServiceError = Error & { readonly $metadata: Readonly<Record<PropertyKey, unknown>> }
 
 const isServiceError = (failure: unknown): failure is ServiceError =>

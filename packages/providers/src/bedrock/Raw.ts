@@ -81,17 +81,22 @@ export const send = (
     },
     { step: "deserialize", priority: "low", name: "understudyRawBody" },
   )
-  const options = { abortSignal: signal }
-  const sent = renewal?.isDue
-    ? renew(sdk, renewal).then(() => sdk.send(converse, options))
-    : sdk.send(converse, options)
-  return sent
-    .then(() => answer ?? Promise.reject(new Error("The AWS SDK returned no response")))
-    .catch((failure: unknown) => {
-      if (!isSigned) return Credentials.unsigned(failure).then((why) => Promise.reject(why))
-      if (renewal !== undefined && Credentials.isRejected(failure)) renewal.isDue = true
-      return Promise.reject(failure)
-    })
+  const attempt = (reads: number): Promise<Answer> =>
+    sdk
+      .send(converse, { abortSignal: signal })
+      .then(() => answer ?? Promise.reject(new Error("The AWS SDK returned no response")))
+      .catch((failure: unknown) => {
+        if (!isSigned) {
+          return Credentials.unsigned(failure).then((why) =>
+            reads > 1 && Credentials.isMissing(why) ? attempt(reads - 1) : Promise.reject(why),
+          )
+        }
+        if (renewal !== undefined && Credentials.isRejected(failure)) renewal.isDue = true
+        return Promise.reject(failure)
+      })
+  // Credentials that are missing are read twice: a file that could not be opened a moment ago looks like a missing one.
+  const reads = renewal === undefined ? 1 : 2
+  return renewal?.isDue ? renew(sdk, renewal).then(() => attempt(reads)) : attempt(reads)
 }
 
 /** Reads the credentials again, such as keys rotated in a file: the SDK keeps those without an expiration for ever. */
