@@ -23,12 +23,7 @@ import * as Wildcard from "./Wildcard.ts"
 /** A route whose names are bound: to candidates, or to as much of one as there is before any provider is started. */
 export type Bound<C = Candidate> =
   | Leaf<C>
-  | {
-      readonly _tag: "Fallback"
-      readonly routes: ReadonlyArray<Bound<C>>
-      /** Its routes that contain a `when` or a `round-robin`. */
-      readonly varying: ReadonlyArray<Bound<C>>
-    }
+  | { readonly _tag: "Fallback"; readonly routes: ReadonlyArray<Bound<C>> }
   | {
       readonly _tag: "Balance"
       readonly strategy: Strategy.Strategy
@@ -67,23 +62,6 @@ export interface Leaf<C = Candidate> {
 
 /** Whether a balance or a hedge tries the deployment. */
 export const isWeighted = ({ candidate }: Leaf<Unstarted>): boolean => candidate.deployment.weight !== 0
-
-/** Whether the route contains a `when` or a `round-robin`, whose plan differs from call to call. */
-const isVarying = (route: Bound<Unstarted>): boolean => {
-  switch (route._tag) {
-    case "Leaf":
-    case "Hedge":
-      return false
-    case "When":
-      return true
-    case "Balance":
-      return route.strategy === "round-robin"
-    case "Fallback":
-      return route.varying.length > 0
-    case "OnError":
-      return isVarying(route.route) || isVarying(route.use)
-  }
-}
 
 /** As much of a candidate as there is before any provider is started. */
 export interface Unstarted extends Pick<Candidate, "deployment"> {
@@ -196,7 +174,7 @@ class Binder<C extends Unstarted> {
         if (route.routes.length === 0) this.#report(place, "lists no route: a fallback needs at least one")
         const bound = route.routes.map((each, index) => this.#bind(each, member(place, index)))
         const routes = bound.filter((each) => each !== undefined)
-        return { _tag: "Fallback", routes, varying: routes.filter(isVarying) }
+        return { _tag: "Fallback", routes }
       }
       case "Balance": {
         const across = this.#deployments(route.across, place, "a balance chooses")

@@ -340,7 +340,7 @@ export const casePath = (route: Bound, call: Call.Call): ReadonlyArray<number> =
     case "Hedge":
       return []
     case "Fallback":
-      return route.varying.flatMap((each) => casePath(each, call))
+      return route.routes.flatMap((each) => casePath(each, call))
     case "When":
       return [matchingCase(route, call), ...casePath(select(route, call), call)]
     case "OnError":
