@@ -116,12 +116,21 @@ const defaultsShape: Shape = {
   unsupportedParams: unsupportedParamsShape,
 }
 
+const ratesShape: Shape = {
+  input: required(amount),
+  output: required(amount),
+  cachedInput: amount,
+  cacheWrite: amount,
+  reasoning: amount,
+  request: amount,
+}
+
 const deploymentShape: Shape = {
   model: required(rule("the vendor's id of a model", (value) => Predicate.isString(value) && value.trim() !== "")),
   weight: amount,
   limits: { rpm: count, tpm: count, rpd: count, concurrency: count },
   capabilities: { contextWindow: count, maxOutput: count },
-  price: { input: required(amount), output: required(amount), cachedInput: amount, cacheWrite: amount },
+  price: ratesShape,
   retry: { ...retryShape, budget: "misplaced" },
   timeout: { ...attemptTimeoutShape, connect: positiveDuration, total: "misplaced", write: "misplaced" },
   circuit: circuitShape,

@@ -1,6 +1,7 @@
 /**
  * The strategies of a `balance`: pure functions that choose the next deployment by weight, price and health.
  */
+import * as Cost from "../model/Cost.ts"
 import type { Price } from "../model/Cost.ts"
 import type { Health } from "../deployment/Health.ts"
 
@@ -84,7 +85,9 @@ export const score = (strategy: Strategy, { candidate }: Member, streaming: bool
       return candidate.health.inFlight / weightOf(candidate)
     case "cost": {
       const { price } = candidate.deployment
-      return price === undefined ? undefined : price.input + price.output
+      if (price === undefined) return undefined
+      const { input, output } = Cost.at(price)
+      return input + output
     }
   }
 }
