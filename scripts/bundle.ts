@@ -33,14 +33,14 @@ const licence = (folder: string): string => {
 
 rmSync(output, { recursive: true, force: true })
 const bundle = await rolldown({
-  input: join(http, "src", "main.js"),
+  input: [join(http, "src", "main.js"), join(http, "src", "store", "SqliteWorker.ts")],
   platform: "node",
   external: (id) => installed.some((name) => id === name || id.startsWith(`${name}/`)),
 })
 const { output: files } = await bundle.write({
   dir: output,
-  entryFileNames: "[name].js",
-  // Modules that read files of the package find them from here: see `Dashboard` and `Understudy`.
+  // Modules that read files of the package find them from the chunks: see `Dashboard` and `Understudy`. So does `Sqlite` its thread.
+  entryFileNames: ({ name }) => (name === "main" ? "[name].js" : "chunks/[name].js"),
   chunkFileNames: "chunks/[name]-[hash].js",
   comments: { jsdoc: false, annotation: false, legal: true },
 })

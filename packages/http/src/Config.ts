@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
+import { DatabaseSection } from "./config/DatabaseSection.ts"
 import { duplicates, KeysSection, unknownKeys } from "./config/KeysSection.ts"
 import type { ServerSettings } from "./config/ServerSection.ts"
 import { ServerSection, settings as serverSettings } from "./config/ServerSection.ts"
@@ -18,6 +19,7 @@ import type { StateSettings } from "./config/StateSection.ts"
 import { StateSection } from "./config/StateSection.ts"
 import type { UsageLogSettings } from "./observe/UsageLog.ts"
 import * as UsageLogSection from "./config/UsageLogSection.ts"
+import type { Database } from "./store/Store.ts"
 import * as YamlText from "./config/YamlText.ts"
 import type { VirtualKey } from "./auth/VirtualKey.ts"
 
@@ -26,6 +28,7 @@ export interface Configuration extends Config.Settings {
   readonly state: StateSettings
   readonly keys: ReadonlyArray<VirtualKey>
   readonly usageLog: UsageLogSettings | undefined
+  readonly database: Database | undefined
   /** The settings that could not be imported from another gateway's configuration. */
   readonly notImported: ReadonlyArray<Problem>
 }
@@ -57,11 +60,12 @@ export const decode = (
         state: StateSection,
         keys: KeysSection(callable(document)),
         usageLog: UsageLogSection.UsageLogSection,
+        database: DatabaseSection,
       },
       document,
       environment,
     ),
-    ({ sections: { keys, server, state, usageLog }, settings }) => {
+    ({ sections: { database, keys, server, state, usageLog }, settings }) => {
       const problems = [
         ...duplicates(keys),
         ...unknownKeys(settings.routes, keys),
@@ -75,6 +79,7 @@ export const decode = (
             state,
             keys,
             usageLog: UsageLogSection.settings(usageLog),
+            database,
             notImported: [],
           })
     },

@@ -73,10 +73,10 @@ export const decodeWith = <Extra extends Sections>(
   for (const key of Object.keys(document)) if (!known.includes(key)) problems.push(unknownKey("", key, known))
 
   const extra = Object.fromEntries(
-    Object.entries(sections).map(([name, schema]) => [
-      name,
-      take(decodeAt(schema, document[name] ?? (schema.ast._tag === "Arrays" ? [] : {}), within(root, name))),
-    ]),
+    Object.entries(sections).map(([name, schema]) => {
+      const input = document[name] ?? absent(schema)
+      return [name, input === undefined ? undefined : take(decodeAt(schema, input, within(root, name)))]
+    }),
   )
   const defaults = take(decodeAt(Policies.Defaults, document["defaults"] ?? {}, within(root, "defaults"))) ?? {}
   const deployments = readAll(document["deployments"], within(root, "deployments"), problems, (_, input, place) =>
@@ -104,6 +104,12 @@ export const decodeWith = <Extra extends Sections>(
         settings: { defaults, deployments: readable(deployments), routes: readable(routes), variables },
         sections: extra as Decoded<Extra>,
       })
+}
+
+/** The value of a section that a document does not have: an empty list or mapping, or nothing. */
+const absent = ({ ast }: Sections[string]): unknown => {
+  if (ast._tag === "Arrays") return []
+  return ast._tag === "Objects" ? {} : undefined
 }
 
 const atLeastOne = "set at least one, such as { gpt-4o: { provider: openai, model: gpt-4o } }"

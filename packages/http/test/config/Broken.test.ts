@@ -109,8 +109,8 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "deployments.gpt-4o.limits.RPM: unknown key `RPM`: did you mean `rpm`? Known keys: rpm, tpm, rpd, concurrency.",
   ],
   "misspelt-sections": [
-    "default: unknown key `default`: did you mean `defaults`? Known keys: server, state, keys, usageLog, defaults, deployments, routes.",
-    "route: unknown key `route`: did you mean `routes`? Known keys: server, state, keys, usageLog, defaults, deployments, routes.",
+    "default: unknown key `default`: did you mean `defaults`? Known keys: server, state, keys, usageLog, database, defaults, deployments, routes.",
+    "route: unknown key `route`: did you mean `routes`? Known keys: server, state, keys, usageLog, database, defaults, deployments, routes.",
   ],
   "no-deployments": ["deployments: expected a mapping of names to deployments, found nothing"],
   "no-model": [

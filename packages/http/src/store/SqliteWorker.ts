@@ -1,0 +1,46 @@
+/**
+ * The thread that runs the statements of a SQLite database, one after the other: `node:sqlite` waits for the disk in the
+ * thread that calls it, and calls of the gateway must not wait with it. `Sqlite` is the other end.
+ */
+import { DatabaseSync } from "node:sqlite"
+import type { StatementSync } from "node:sqlite"
+import { parentPort, workerData } from "node:worker_threads"
+import type { Reply, Request } from "./Sqlite.ts"
+
+/** Prepared statements that are kept, by their text. */
+const maxPrepared = 200
+
+const database = new DatabaseSync(workerData as string, { timeout: 5000 })
+// WAL lets a second process read while one writes. With it, NORMAL loses no committed transaction when the process dies.
+database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON")
+
+const statements = new Map<string, StatementSync>()
+
+const prepare = (sql: string): StatementSync => {
+  const prepared = statements.get(sql)
+  if (prepared !== undefined) return prepared
+  if (statements.size >= maxPrepared) statements.clear()
+  const statement = database.prepare(sql)
+  statements.set(sql, statement)
+  return statement
+}
+
+const run = ({ arrays, id, params, sql }: Request): Reply => {
+  try {
+    const statement = prepare(sql)
+    statement.setReturnArrays(arrays)
+    const rows = statement.all(...params)
+    return { id, rows, inTransaction: database.isTransaction }
+  } catch (error) {
+    const { errcode, message } = error as Error & { readonly errcode?: number }
+    return { id, error: { message, errno: errcode }, inTransaction: database.isTransaction }
+  }
+}
+
+parentPort?.on("message", (request: Request | "close") => {
+  if (request !== "close") return parentPort?.postMessage(run(request))
+  database.close()
+  parentPort?.close()
+  return undefined
+})
+parentPort?.postMessage("open")

@@ -1,0 +1,157 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import { SqlClient } from "effect/sql/SqlClient"
+import { DatabaseSection, text } from "../../src/config/DatabaseSection.ts"
+import * as Store from "../../src/store/Store.ts"
+import { onEach } from "./Databases.ts"
+
+const open = (database: Store.Database) => Effect.map(Layer.build(Store.layer(database)), Context.get(SqlClient))
+
+const team = (id: string) => ({
+  id,
+  name: id,
+  metadata: "{}",
+  disabled: 0,
+  created_at: 1_764_400_000_000,
+  updated_at: 1_764_400_000_000,
+})
+
+onEach("a store", ({ database }) => {
+  it.effect("keeps numbers of 53 bits, texts and nothing as they were", () =>
+    Effect.gen(function* () {
+      const sql = yield* open(yield* Effect.promise(database))
+      yield* sql`INSERT INTO budgets ${sql.insert({
+        id: "b",
+        scope_type: "all",
+        scope_name: "",
+        amount: Number.MAX_SAFE_INTEGER,
+        budget_window: "total",
+        time_zone: "Europe/Berlin",
+        then_use: null,
+        alerts: "[0.5]",
+        created_at: 0,
+        updated_at: 1_764_400_000_000,
+      })}`
+      const [row] = yield* sql`SELECT amount, then_use, time_zone, updated_at FROM budgets`
+      assert.deepStrictEqual(
+        { ...row },
+        {
+          amount: Number.MAX_SAFE_INTEGER,
+          then_use: null,
+          time_zone: "Europe/Berlin",
+          updated_at: 1_764_400_000_000,
+        },
+      )
+    }),
+  )
+
+  it.effect("undoes a transaction that fails, and nothing of others beside it", () =>
+    Effect.gen(function* () {
+      const sql = yield* open(yield* Effect.promise(database))
+      const failed = sql.withTransaction(
+        Effect.andThen(sql`INSERT INTO teams ${sql.insert(team("undone"))}`, Effect.fail("stop")),
+      )
+      const kept = sql.withTransaction(sql`INSERT INTO teams ${sql.insert(team("kept"))}`)
+      yield* Effect.all([Effect.exit(failed), kept, Effect.exit(failed)], { concurrency: "unbounded" })
+      assert.deepStrictEqual(
+        (yield* sql<{ readonly id: string }>`SELECT id FROM teams`).map(({ id }) => id),
+        ["kept"],
+      )
+    }),
+  )
+
+  it.effect("ends a transaction whose fibre is interrupted", () =>
+    Effect.gen(function* () {
+      const sql = yield* open(yield* Effect.promise(database))
+      const inserted = yield* Effect.forkChild(
+        sql.withTransaction(Effect.andThen(sql`INSERT INTO teams ${sql.insert(team("cut"))}`, Effect.never)),
+      )
+      yield* Effect.yieldNow
+      yield* Fiber.interrupt(inserted)
+      yield* sql`INSERT INTO teams ${sql.insert(team("next"))}`
+      assert.deepStrictEqual(
+        (yield* sql<{ readonly id: string }>`SELECT id FROM teams`).map(({ id }) => id),
+        ["next"],
+      )
+    }),
+  )
+
+  it.effect("says which constraint a row breaks", () =>
+    Effect.gen(function* () {
+      const sql = yield* open(yield* Effect.promise(database))
+      yield* sql`INSERT INTO teams ${sql.insert(team("once"))}`
+      const { reason } = yield* Effect.flip(sql`INSERT INTO teams ${sql.insert(team("once"))}`)
+      assert.strictEqual(reason._tag, "UniqueViolation")
+    }),
+  )
+
+  it.live("runs its migrations once when gateways start together", () =>
+    Effect.gen(function* () {
+      const place = yield* Effect.promise(database)
+      const clients = yield* Effect.all([open(place), open(place), open(place)], { concurrency: "unbounded" })
+      for (const sql of clients) {
+        const [count] = yield* sql<{
+          readonly n: number
+        }>`SELECT CAST(count(*) AS INTEGER) AS n FROM understudy_migrations`
+        assert.strictEqual(count?.n, 1)
+      }
+    }),
+  )
+
+  it.effect("refuses the schema of a newer version", () =>
+    Effect.gen(function* () {
+      const place = yield* Effect.promise(database)
+      yield* Effect.scoped(
+        Effect.flatMap(
+          open(place),
+          (sql) => sql`INSERT INTO understudy_migrations (migration_id, name) VALUES (99, 'from the future')`,
+        ),
+      )
+      const exit = yield* Effect.exit(open(place))
+      assert.isTrue(Exit.isFailure(exit))
+      const message = String(exit)
+      assert.include(message, 'has schema version 99 ("from the future")')
+      assert.include(message, "Start that version, or use another database.")
+    }),
+  )
+
+  it.effect("is written in a configuration as it is read", () =>
+    Effect.gen(function* () {
+      const place = yield* Effect.promise(database)
+      const read = yield* Schema.decodeEffect(DatabaseSection)(text(place))
+      assert.deepStrictEqual(read, place)
+    }),
+  )
+})
+
+describe("a database that cannot be used", () => {
+  const failure = (database: Store.Database) =>
+    Effect.map(Effect.flip(Effect.scoped(Layer.build(Store.layer(database)))), ({ message }) => message)
+
+  it.live("says so for a file whose folder does not exist", () =>
+    Effect.map(failure({ type: "sqlite", file: "/nonexistent/understudy.db" }), (message) =>
+      assert.strictEqual(
+        message,
+        "database: cannot use /nonexistent/understudy.db: cannot open /nonexistent/understudy.db: unable to open database file\n" +
+          "Check that its folder exists and can be written.",
+      ),
+    ),
+  )
+
+  it.live("says so for a server that is not there, without its password", () =>
+    Effect.map(
+      failure({ type: "postgres", url: Redacted.make("postgres://me:s3cret-word@127.0.0.1:1/books") }),
+      (message) => {
+        assert.match(message, /^database: cannot use 127\.0\.0\.1:1\/books: .*ECONNREFUSED/)
+        assert.notInclude(message, "s3cret-word")
+        assert.include(message, "Start PostgreSQL and check user, password and database name, or remove `database`.")
+      },
+    ),
+  )
+})
