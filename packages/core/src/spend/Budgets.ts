@@ -1,0 +1,145 @@
+/**
+ * Budgets as a service: what calls may spend is reserved before they are tried, and settled when they have ended. What was
+ * spent of a budget and what calls in flight have reserved are together never more than its amount, however calls interleave.
+ *
+ * `layerMemory` keeps them in this process; `BudgetedRouter` has the calls of a router within them.
+ *
+ * ```ts
+ * const BudgetsLive = Budgets.layerMemory([
+ *   { id: "search", scope: { type: "team", name: "search" }, amount: 50, window: { unit: "month" }, atLimit: "refuse" },
+ * ])
+ * ```
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import * as Account from "./Account.ts"
+import type { BudgetAlert } from "./Account.ts"
+import * as Budget from "./Budget.ts"
+import type { Nanos } from "./Budget.ts"
+import * as Reservations from "./Reservation.ts"
+import type { Exceeded } from "./Reservation.ts"
+import type { Period } from "./Window.ts"
+
+export { Exceeded } from "./Reservation.ts"
+export type { BudgetAlert } from "./Account.ts"
+
+/** What a call or an attempt may still spend. */
+export interface Reservation {
+  /** Reserves more, from every budget of the reservation or from none. `now` in clock milliseconds. */
+  readonly grow: (nanos: Nanos, now: number) => Effect.Effect<void, Exceeded>
+  /**
+   * Ends the reservation: so much was spent. Only the first time counts. More than was reserved is booked too, so that a
+   * budget may be exceeded by what a provider charges beyond the most that its call was expected to cost.
+   */
+  readonly settle: (nanos: Nanos) => Effect.Effect<void>
+}
+
+/** A budget at a moment. Amounts in US dollars. */
+export interface BudgetStatus {
+  readonly budget: Budget.Budget
+  readonly period: Period
+  readonly spent: number
+  /** What calls in flight may still spend. */
+  readonly reserved: number
+}
+
+export class Budgets extends Context.Service<
+  Budgets,
+  {
+    /**
+     * Reserves an amount from every budget of these scopes, or from none. `now` in clock milliseconds. Completes at once
+     * where the budgets are in memory. Must be followed by one `settle`.
+     */
+    readonly reserve: (
+      scopes: ReadonlyArray<Budget.Scope>,
+      nanos: Nanos,
+      now: number,
+    ) => Effect.Effect<Reservation, Exceeded>
+    readonly status: Effect.Effect<ReadonlyArray<BudgetStatus>>
+    /**
+     * Calls a function once for each share and period of a budget, in the fibre that spends, until the scope closes. It must
+     * be quick and must not throw.
+     */
+    readonly subscribe: (listener: (alert: BudgetAlert) => void) => Effect.Effect<void, never, Scope.Scope>
+  }
+>()("@understudy/core/Budgets") {}
+
+/** Every problem of the budgets of a layer, with its path. */
+export class InvalidBudgets extends Data.TaggedError("InvalidBudgets")<{
+  readonly problems: ReadonlyArray<Budget.Problem>
+}> {
+  override get message(): string {
+    return this.problems.map(({ message, path }) => `${path}: ${message}`).join("\n")
+  }
+}
+
+/** Budgets in the memory of this process: nothing is spent when it starts. */
+export const layerMemory = (budgets: ReadonlyArray<Budget.Budget>): Layer.Layer<Budgets, InvalidBudgets> =>
+  Layer.effect(
+    Budgets,
+    Effect.map(makeMemory(budgets), ({ service }) => service),
+  )
+
+/** Budgets in memory that may be changed. */
+export interface MemoryBudgets {
+  readonly service: Budgets["Service"]
+  /**
+   * Replaces the budgets. One that keeps its id, scope and window keeps what was spent, and its reservations; another starts
+   * with nothing spent. A lower amount cancels no reservation.
+   */
+  readonly set: (budgets: ReadonlyArray<Budget.Budget>) => Effect.Effect<void, InvalidBudgets>
+}
+
+export const makeMemory = (budgets: ReadonlyArray<Budget.Budget>): Effect.Effect<MemoryBudgets, InvalidBudgets> => {
+  const listeners = new Set<(alert: BudgetAlert) => void>()
+  const publish = (alert: BudgetAlert): void => {
+    for (const listener of listeners) listener(alert)
+  }
+  let accounts = new Account.Index<Account.MemoryAccount>([])
+  const set: MemoryBudgets["set"] = (budgets) =>
+    Effect.suspend(() => {
+      const problems = Budget.problems(budgets)
+      if (problems.length > 0) return Effect.fail(new InvalidBudgets({ problems }))
+      const kept = new Map(accounts.all.map((account) => [identity(account.budget), account]))
+      accounts = new Account.Index(
+        budgets.map((budget) => {
+          const account = kept.get(identity(budget))
+          if (account === undefined) return new Account.MemoryAccount(budget, publish)
+          account.budget = budget
+          return account
+        }),
+      )
+      return Effect.void
+    })
+  const service: Budgets["Service"] = {
+    reserve: (scopes, nanos, now) =>
+      Effect.suspend(() =>
+        Effect.fromResult(Result.map(Reservations.hold(accounts.matching(scopes), nanos, now), reservation)),
+      ),
+    status: Effect.map(Clock.currentTimeMillis, (now) => accounts.all.map((account) => statusOf(account, now))),
+    subscribe: (listener) =>
+      Effect.acquireRelease(
+        Effect.sync(() => void listeners.add(listener)),
+        () => Effect.sync(() => void listeners.delete(listener)),
+      ),
+  }
+  return Effect.as(set(budgets), { service, set })
+}
+
+const identity = ({ id, scope, window }: Budget.Budget): string => JSON.stringify([id, Budget.scopeKey(scope), window])
+
+const reservation = (held: Reservations.Held): Reservation => ({
+  grow: (nanos, now) => Effect.suspend(() => Effect.fromResult(held.grow(nanos, now))),
+  settle: (nanos) => Effect.sync(() => held.settle(nanos)),
+})
+
+/** What an account holds at a time. */
+const statusOf = (account: Account.Account, now: number): BudgetStatus => {
+  const { period, reserved, spent } = account.usage(now)
+  return { budget: account.budget, period, spent: Budget.toDollars(spent), reserved: Budget.toDollars(reserved) }
+}

@@ -1,0 +1,121 @@
+/**
+ * Reservations: what a call may spend, taken from all the budgets that it falls under, or from none.
+ */
+import * as DateTime from "effect/DateTime"
+import * as Result from "effect/Result"
+import type { Account } from "./Account.ts"
+import type { Allowance } from "./Allowance.ts"
+import * as Budget from "./Budget.ts"
+import type { Nanos } from "./Budget.ts"
+import * as Window from "./Window.ts"
+
+/** A budget that a reservation does not fit. */
+export class Exceeded {
+  readonly _tag = "Exceeded"
+  readonly budget: Budget.Budget
+  /** What was to be reserved, and what the budget holds in its period. */
+  readonly needed: Nanos
+  readonly spent: Nanos
+  readonly reserved: Nanos
+  /** When it would fit if nothing else were spent, in clock milliseconds; `undefined` if it never does. */
+  readonly resetAt: number | undefined
+  /** Milliseconds until another try is worthwhile; `Infinity` if it never is. Short if only calls in flight are in the way. */
+  readonly retryAfter: number
+
+  constructor({ account, needed, now }: { readonly account: Account; readonly needed: Nanos; readonly now: number }) {
+    const { reserved, spent } = account.usage(now)
+    this.budget = account.budget
+    this.needed = needed
+    this.spent = spent
+    this.reserved = reserved
+    this.resetAt = account.resetAt(needed, now)
+    const untilReset = this.resetAt === undefined ? Number.POSITIVE_INFINITY : Math.max(0, this.resetAt - now)
+    // Otherwise only the calls in flight are in the way, which will have cost less than they reserved.
+    const isSpent = this.spent + needed > Budget.toNanos(this.budget.amount)
+    this.retryAfter = isSpent ? untilReset : Math.min(settling, untilReset)
+  }
+
+  /** Whether it is more than is left of the amount, but not more than all of it. */
+  get isUsedUp(): boolean {
+    const amount = Budget.toNanos(this.budget.amount)
+    return this.needed <= amount && this.spent + this.needed > amount
+  }
+
+  get message(): string {
+    const { amount, id, window } = this.budget
+    const limit = `${Budget.format(Budget.toNanos(amount))} ${Window.describe(window)}`
+    const cost = `this call may cost ${Budget.format(this.needed)}`
+    if (this.needed > Budget.toNanos(amount)) return `Budget "${id}" allows ${limit}, and ${cost}.`
+    const used = `${Budget.format(this.spent)} is spent and ${Budget.format(this.reserved)} is reserved by calls in flight`
+    const reset =
+      this.resetAt === undefined ? "" : ` It resets at ${DateTime.formatIso(DateTime.makeUnsafe(this.resetAt))}.`
+    return `Budget "${id}" of ${limit} does not cover this call: ${used}, and ${cost}.${reset}`
+  }
+}
+
+/** The wait for calls in flight, in milliseconds: when one ends is not known. */
+const settling = 1000
+
+/** What was taken at one time, each allowance once. */
+interface Hold {
+  readonly nanos: Nanos
+  readonly allowances: ReadonlyArray<Allowance>
+}
+
+/** Amounts held in the allowances of several accounts. */
+export class Held {
+  readonly #accounts: ReadonlyArray<Account>
+  #holds: ReadonlyArray<Hold>
+
+  constructor(accounts: ReadonlyArray<Account>, hold: Hold) {
+    this.#accounts = accounts
+    this.#holds = [hold]
+  }
+
+  /** Takes more from all of the accounts, or from none. */
+  grow(nanos: Nanos, now: number): Result.Result<void, Exceeded> {
+    return Result.map(take(this.#accounts, nanos, now), (hold) => {
+      this.#holds = [...this.#holds, hold]
+    })
+  }
+
+  /** Replaces what is held by what was spent. Only the first time counts. */
+  settle(nanos: Nanos): void {
+    const holds = this.#holds
+    this.#holds = []
+    let left = nanos
+    for (const [index, { allowances, nanos: held }] of holds.entries()) {
+      // What was spent beyond all that was reserved is booked too.
+      const spent = index === holds.length - 1 ? left : Math.min(left, held)
+      left -= spent
+      for (const allowance of allowances) allowance.settle(held, spent)
+    }
+    if (holds.length > 0 && nanos > 0) for (const account of this.#accounts) account.onSpent()
+  }
+}
+
+/** Takes an amount from all of the accounts, or from none. */
+export const hold = (accounts: ReadonlyArray<Account>, nanos: Nanos, now: number): Result.Result<Held, Exceeded> =>
+  Result.map(take(accounts, nanos, now), (hold) => new Held(accounts, hold))
+
+const take = (accounts: ReadonlyArray<Account>, nanos: Nanos, now: number): Result.Result<Hold, Exceeded> => {
+  const allowances: Array<Allowance> = []
+  let exceeded: Exceeded | undefined
+  for (const account of accounts) {
+    const allowance = account.at(now)
+    allowances.push(allowance)
+    if (allowance.fits(nanos)) continue
+    const other = new Exceeded({ account, needed: nanos, now })
+    if (other.isUsedUp) account.onUsedUp()
+    if (exceeded === undefined || decides(other, exceeded)) exceeded = other
+  }
+  if (exceeded !== undefined) return Result.fail(exceeded)
+  for (const allowance of allowances) allowance.reserve(nanos)
+  return Result.succeed({ nanos, allowances })
+}
+
+/** Whether one of two budgets that a call does not fit decides: one that refuses it before one that has it call another route, then the longer wait. */
+const decides = (one: Exceeded, other: Exceeded): boolean => {
+  const [refuses, otherRefuses] = [one.budget.atLimit === "refuse", other.budget.atLimit === "refuse"]
+  return refuses === otherRefuses ? one.retryAfter > other.retryAfter : refuses
+}
