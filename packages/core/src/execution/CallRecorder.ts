@@ -135,9 +135,5 @@ const nameOf = ({ leaf }: Step): string => leaf.candidate.name
 export const makeOpen = (bus: EventBus, random: () => number): ((route: string, call: Call) => CallRecorder) => {
   const prefix = Math.floor(random() * 2 ** 40).toString(36)
   let calls = 0
-  return (route, { at, options, streaming }) =>
-    new CallRecorder(
-      new ReceiptBuilder(`${prefix}-${(++calls).toString(36)}`, route, options.caller, streaming, at),
-      bus,
-    )
+  return (route, call) => new CallRecorder(new ReceiptBuilder(`${prefix}-${(++calls).toString(36)}`, route, call), bus)
 }

@@ -34,12 +34,14 @@ export const capabilities: ReadonlyArray<Capability> = [
  * - `timeout`: the caller's timeout, if it is shorter than the route's. When it expires, no circuit counts a failure.
  * - `tags`, `headers`: for the conditions of `Route.when`. Header names are in lower case.
  * - `caller`: the name of the caller, for receipts, logs and metrics. Cached responses are kept per caller.
+ * - `protocol`: the protocol of the client, for receipts.
  */
 export interface CallOptions {
   readonly timeout?: Duration.Input | undefined
   readonly tags?: ReadonlyArray<string> | undefined
   readonly headers?: Readonly<Record<string, string | undefined>> | undefined
   readonly caller?: string | undefined
+  readonly protocol?: string | undefined
 }
 
 const noOptions: CallOptions = {}

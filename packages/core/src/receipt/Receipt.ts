@@ -2,6 +2,7 @@
  * The receipt of a call: every attempt with its outcome, duration, usage and cost, and every deployment that was skipped. It
  * is built while the call runs, and finished once, when the call ends, also for a stream that is interrupted.
  */
+import type { Call } from "../model/Call.ts"
 import type * as Chat from "../model/Chat.ts"
 import * as Cost from "../model/Cost.ts"
 import type { Price } from "../model/Cost.ts"
@@ -41,8 +42,12 @@ export interface Receipt {
   readonly id: string
   /** The route or deployment that was called; its name with the `*` if it is a wildcard. */
   readonly route: string
+  /** The model that the request named: for a route with a `*`, the text that matched it. */
+  readonly model: string
   /** The caller's name: see `CallOptions`. */
   readonly caller: string | undefined
+  /** The protocol of the client: see `CallOptions`. */
+  readonly protocol: string | undefined
   readonly streaming: boolean
   /** In clock milliseconds. */
   readonly startedAt: number
@@ -65,7 +70,9 @@ export interface Receipt {
 export class ReceiptBuilder implements Receipt {
   readonly id: string
   readonly route: string
+  readonly model: string
   readonly caller: string | undefined
+  readonly protocol: string | undefined
   readonly streaming: boolean
   readonly startedAt: number
   readonly attempts: Array<Attempt> = []
@@ -77,12 +84,14 @@ export class ReceiptBuilder implements Receipt {
   outcome: Outcome | undefined = undefined
   millis: number | undefined = undefined
 
-  constructor(id: string, route: string, caller: string | undefined, streaming: boolean, startedAt: number) {
+  constructor(id: string, route: string, { at, options, request, streaming }: Call) {
     this.id = id
     this.route = route
-    this.caller = caller
+    this.model = request.model
+    this.caller = options.caller
+    this.protocol = options.protocol
     this.streaming = streaming
-    this.startedAt = startedAt
+    this.startedAt = at
   }
 
   succeeded(deployment: string, millis: number, usage: Chat.Usage | undefined, price: Price | undefined): void {

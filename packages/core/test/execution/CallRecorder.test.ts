@@ -122,4 +122,13 @@ describe("CallRecorder", () => {
       ])
     }),
   )
+
+  it.effect("records the model that was asked for and the client's protocol", () =>
+    Effect.gen(function* () {
+      const router = yield* Router.Router
+      const messages = [Chat.user("Hello")]
+      const { receipt } = yield* router.chat({ model: "vendor/large", messages }, { protocol: "messages" })
+      assert.deepStrictEqual([receipt.route, receipt.model, receipt.protocol], ["vendor/*", "vendor/large", "messages"])
+    }).pipe(Effect.provide(Router.layer({ deployments: { "vendor/*": deployment(healthy()) } }))),
+  )
 })

@@ -22,24 +22,26 @@ export const matchable: ReadonlyArray<string> = [
   "x-request-id",
 ]
 
-/** The options in the headers of a request. Fails if the timeout is not a positive number. */
-export const read = (headers: Headers): Result.Result<CallOptions, ApiError.ApiError> => {
+/** The options in the headers of a request in this protocol. Fails if the timeout is not a positive number. */
+export const read = (headers: Headers, protocol?: string): Result.Result<CallOptions, ApiError.ApiError> => {
   const text = headers[timeout]
-  if (text === undefined) return Result.succeed(new HeaderOptions(headers, undefined))
+  if (text === undefined) return Result.succeed(new HeaderOptions(headers, undefined, protocol))
   const millis = Number(text)
   return Number.isFinite(millis) && millis > 0
-    ? Result.succeed(new HeaderOptions(headers, millis))
+    ? Result.succeed(new HeaderOptions(headers, millis, protocol))
     : Result.fail(ApiError.invalid(`${timeout} must be a positive number of milliseconds, not "${text}"`, {}))
 }
 
 /** Reads tags and headers only when a condition does. */
 class HeaderOptions implements CallOptions {
   readonly timeout: number | undefined
+  readonly protocol: string | undefined
   readonly #headers: Headers
 
-  constructor(headers: Headers, timeout: number | undefined) {
+  constructor(headers: Headers, timeout: number | undefined, protocol: string | undefined) {
     this.#headers = headers
     this.timeout = timeout
+    this.protocol = protocol
   }
 
   get tags(): ReadonlyArray<string> {

@@ -143,7 +143,7 @@ const called = <A extends { readonly request: Pick<Chat.Request, "model" | "nati
       const clock = fiber.getRef(Clock.Clock)
       const isKey = fiber.getRef(IsKey)
       return Effect.flatMap(body, (call) => {
-        const options = CallOptions.read(http.headers)
+        const options = CallOptions.read(http.headers, protocol.protocol)
         if (Result.isFailure(options)) return Effect.fail(options.failure)
         const request = Passthrough.attach(call.request, http, isKey)
         return answer({ ...call, request, options: options.success, level, clock })

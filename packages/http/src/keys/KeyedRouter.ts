@@ -157,6 +157,7 @@ const optionsOf = (
     return options.headers
   },
   caller: key.id,
+  protocol: options.protocol,
 })
 
 /** Adds the state of the limits to the headers of the response, whatever its status. */

@@ -5,7 +5,9 @@ import * as CallLog from "@understudy/http/internal/observe/CallLog"
 const receipt = (attempts: ReadonlyArray<Attempt>): Receipt => ({
   id: "1",
   route: "assistant",
+  model: "assistant",
   caller: undefined,
+  protocol: undefined,
   streaming: false,
   startedAt: 0,
   deployment: undefined,
