@@ -2,7 +2,7 @@
  * Decodes a configuration with the sections `defaults`, `deployments` and `routes` into the options of a `Router`.
  *
  * `decode` takes a parsed document (from YAML, JSON or code). It is pure and reports every problem at once, each with its
- * path. `Router.layer(toOptions(settings))` makes the router.
+ * path. `withPrices` adds the vendors' prices, and `Router.layer(toOptions(settings))` makes the router.
  */
 import type { Defaults } from "@understudy/core/Policies"
 import type * as Deployment from "@understudy/core/Deployment"
@@ -10,6 +10,7 @@ import * as BoundRoute from "@understudy/core/internal/route/BoundRoute"
 import type { Route } from "@understudy/core/Route"
 import type * as Router from "@understudy/core/Router"
 import type * as EffectConfig from "effect/Config"
+import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
@@ -19,6 +20,7 @@ import * as Interpolation from "./config/Interpolation.ts"
 import type { Location } from "./config/SchemaErrors.ts"
 import { decode as decodeAt, within } from "./config/SchemaErrors.ts"
 import * as Policies from "./config/Policies.ts"
+import * as Prices from "./Prices.ts"
 import type { Problem } from "./config/ConfigError.ts"
 import { invalidValue, unknownKey } from "./config/ConfigError.ts"
 import * as Routes from "./config/Routes.ts"
@@ -147,6 +149,10 @@ const nameProblems = (
   const compiled = BoundRoute.make(readable(routes), candidates, defaults)
   return Result.isFailure(compiled) ? compiled.failure : []
 }
+
+/** The settings, with the price of each deployment that does not set one, where the price of its model is known. */
+export const withPrices = <Any extends Settings>(settings: Any): Effect.Effect<Any> =>
+  Effect.map(Prices.fill(settings.deployments), (deployments) => ({ ...settings, deployments }))
 
 /** The options of `Router.layer`: the deployments with their vendors' layers, the routes and the defaults. */
 export const toOptions = ({

@@ -105,11 +105,15 @@ export const layer = (
   if (Result.isFailure(settings))
     return Layer.effect(Router.Router, Effect.fail(new InvalidChain({ problems: settings.failure })))
   const { onFailover, onSuccess } = options
-  return Router.layer({
-    ...Config.toOptions(settings.success),
-    onFailover: onFailover && (({ from, reason, to }) => Effect.sync(() => onFailover(from, to, reason))),
-    onSuccess: onSuccess && ((receipt) => Effect.sync(() => onSuccess(callOf(receipt)))),
-  })
+  return Layer.unwrap(
+    Effect.map(Config.withPrices(settings.success), (priced) =>
+      Router.layer({
+        ...Config.toOptions(priced),
+        onFailover: onFailover && (({ from, reason, to }) => Effect.sync(() => onFailover(from, to, reason))),
+        onSuccess: onSuccess && ((receipt) => Effect.sync(() => onSuccess(callOf(receipt)))),
+      }),
+    ),
+  )
 }
 
 /** The chain with Promises. It starts with the first call, and runs until it is closed. */

@@ -25,6 +25,8 @@ export interface Options {
   readonly limits?: Limits | undefined
   readonly capabilities?: Capabilities | undefined
   readonly price?: Price | undefined
+  /** The price of the model that a call is for, of a deployment with a wildcard. Applies without a `price`. */
+  readonly priceOf?: ((model: string) => Price | undefined) | undefined
   readonly retry?: Partial<RetryPolicy> | undefined
   readonly timeout?: Partial<TimeoutPolicy> | undefined
   readonly circuit?: Partial<CircuitPolicy> | undefined

@@ -177,7 +177,7 @@ export class RunningAttempt<Request extends AnyRequest = AnyRequest> {
     const usage = Usage.sound(reported)
     this.context.recorder.attemptEnded({
       deployment: name,
-      price: deployment.price,
+      price: deployment.price ?? deployment.priceOf?.(this.request.model),
       millis: this.elapsed(),
       exit,
       usage,

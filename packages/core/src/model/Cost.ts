@@ -22,9 +22,8 @@ export interface Tier extends Rates {
   readonly above: number
 }
 
-/** Rates by the length of the input. Of the tiers that a call reaches, the last holds for the whole call. */
+/** Rates by the length of the input. Of the tiers that a call reaches, the highest holds for the whole call. */
 export interface Tariff extends Rates {
-  /** By rising `above`. */
   readonly tiers?: ReadonlyArray<Tier> | undefined
 }
 
@@ -62,7 +61,7 @@ const holds = (when: Change["when"], millis: number): boolean => {
 /** The cost in US dollars of a call that began at a time in clock milliseconds; see `at` for its default. */
 export const of = (price: Price, usage: Chat.Usage, millis?: number): number => {
   const tariff = price.changes === undefined ? price : at(price, millis)
-  const rates = tariff.tiers?.findLast(({ above }) => usage.inputTokens > above) ?? tariff
+  const rates = tariff.tiers === undefined ? tariff : tierFor(tariff, tariff.tiers, usage.inputTokens)
   const cached = usage.cachedInputTokens ?? 0
   const written = usage.cacheWriteTokens ?? 0
   const uncached = Math.max(0, usage.inputTokens - cached - written)
@@ -76,6 +75,12 @@ export const of = (price: Price, usage: Chat.Usage, millis?: number): number => 
       million +
     (rates.request ?? 0)
   )
+}
+
+const tierFor = (base: Rates, tiers: ReadonlyArray<Tier>, inputTokens: number): Rates => {
+  let [found, reached] = [base, Number.NEGATIVE_INFINITY]
+  for (const tier of tiers) if (inputTokens > tier.above && tier.above > reached) [found, reached] = [tier, tier.above]
+  return found
 }
 
 /** The most in US dollars that a call with at most these tokens may cost, at any time, however much of it is cached or reasoning. */

@@ -18,8 +18,10 @@ export interface Attempt {
   readonly status?: number | undefined
   readonly message?: string | undefined
   readonly usage?: Chat.Usage | undefined
-  /** US dollars, if the deployment has a price and the provider reported its usage. */
+  /** US dollars at the start of the call, if the price is known and the provider reported its usage. */
   readonly cost?: number | undefined
+  /** The version of the price that `cost` is from: see `Price`. */
+  readonly priceVersion?: string | undefined
 }
 
 /** A deployment that was not tried, and why. */
@@ -95,7 +97,7 @@ export class ReceiptBuilder implements Receipt {
   }
 
   succeeded(deployment: string, millis: number, usage: Chat.Usage | undefined, price: Price | undefined): void {
-    this.attempts.push({ deployment, outcome: "success", millis, ...usageAndCost(usage, price) })
+    this.attempts.push({ deployment, outcome: "success", millis, ...this.#usageAndCost(usage, price) })
   }
 
   failed(
@@ -112,12 +114,19 @@ export class ReceiptBuilder implements Receipt {
       reason: error.reason._tag,
       status: error.status,
       message: error.message,
-      ...usageAndCost(usage, price),
+      ...this.#usageAndCost(usage, price),
     })
   }
 
   cancelled(deployment: string, millis: number, usage: Chat.Usage | undefined, price: Price | undefined): void {
-    this.attempts.push({ deployment, outcome: "cancelled", millis, ...usageAndCost(usage, price) })
+    this.attempts.push({ deployment, outcome: "cancelled", millis, ...this.#usageAndCost(usage, price) })
+  }
+
+  #usageAndCost(usage: Chat.Usage | undefined, price: Price | undefined) {
+    if (usage === undefined) return undefined
+    if (price === undefined) return { usage, cost: undefined }
+    const { version = Cost.configured } = price
+    return { usage, cost: Cost.of(price, usage, this.startedAt), priceVersion: version }
   }
 
   skip(deployment: string, reason: SkipReason): void {
@@ -136,9 +145,6 @@ export class ReceiptBuilder implements Receipt {
     this.millis = now - this.startedAt
   }
 }
-
-const usageAndCost = (usage: Chat.Usage | undefined, price: Price | undefined) =>
-  usage === undefined ? undefined : { usage, cost: price === undefined ? undefined : Cost.of(price, usage) }
 
 /** The tokens and cost of all attempts of a call. `cost` is `undefined` if no attempt has a cost. */
 export const total = (

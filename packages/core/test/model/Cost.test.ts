@@ -1,5 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { TestClock } from "effect/testing"
+import * as Chat from "../../src/model/Chat.ts"
+import * as Deployment from "../../src/deployment/Deployment.ts"
+import * as Router from "../../src/Router.ts"
+import * as Testing from "../../src/Testing.ts"
 import * as Cost from "../../src/model/Cost.ts"
 
 describe("Cost.of", () => {
@@ -27,12 +33,12 @@ describe("Cost.of with tiers", () => {
     input: 1,
     output: 10,
     tiers: [
-      { above: 200_000, input: 2, output: 20, cachedInput: 0.5 },
       { above: 500_000, input: 4, output: 40 },
+      { above: 200_000, input: 2, output: 20, cachedInput: 0.5 },
     ],
   }
 
-  it("prices the whole call at the last tier that its input reaches", () => {
+  it("prices the whole call at the highest tier that its input reaches, in any order", () => {
     const costOf = (inputTokens: number) => Cost.of(price, { inputTokens, outputTokens: 100_000 })
     assert.closeTo(costOf(200_000), 0.2 * 1 + 0.1 * 10, 1e-9)
     assert.closeTo(costOf(200_001), 0.200001 * 2 + 0.1 * 20, 1e-9)
@@ -142,4 +148,54 @@ describe("Cost.most", () => {
     assert.closeTo(Cost.most(price, 10, 5), (10 * 1.25 + 5 * 2) / 1_000_000, 1e-12)
     assert.closeTo(Cost.most(price, 11, 5), (11 * 4 + 5 * 3) / 1_000_000, 1e-12)
   })
+})
+
+describe("the cost of an attempt", () => {
+  const usage = { inputTokens: 1_000_000, outputTokens: 0 }
+
+  const costs = (options: Partial<Deployment.Options>, model = "only") => {
+    const provider = Testing.script([Testing.reply("yes", { usage })]).layer
+    return Effect.gen(function* () {
+      const router = yield* Router.Router
+      const { receipt } = yield* router.chat({ model, messages: [Chat.user("Why?")] })
+      return receipt.attempts.map(({ cost, priceVersion }) => [cost, priceVersion])
+    }).pipe(
+      Effect.provide(
+        Router.layer({
+          deployments: {
+            only: Deployment.make({ model: "m", provider, ...options }),
+            "any/*": Deployment.make({ model: "*", provider, ...options }),
+          },
+        }),
+      ),
+    )
+  }
+
+  it.effect("has the version of its price", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* costs({ price: { input: 2, output: 1 } }), [[2, "configured"]])
+      assert.deepStrictEqual(yield* costs({ price: { input: 2, output: 1, version: "list 7" } }), [[2, "list 7"]])
+      assert.deepStrictEqual(yield* costs({}), [[undefined, undefined]])
+    }),
+  )
+
+  it.effect("is by the price at the start of the call", () =>
+    Effect.gen(function* () {
+      const price = { input: 1, output: 1, changes: [{ when: { from: 60_000 }, input: 5, output: 5 }] }
+      assert.deepStrictEqual(yield* costs({ price }), [[1, "configured"]])
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(yield* costs({ price }), [[5, "configured"]])
+    }),
+  )
+
+  it.effect("is by the model that was called, of a deployment with a wildcard", () =>
+    Effect.gen(function* () {
+      const priceOf = (model: string) => (model === "large" ? { input: 9, output: 1 } : undefined)
+      assert.deepStrictEqual(yield* costs({ priceOf }, "any/large"), [[9, "configured"]])
+      assert.deepStrictEqual(yield* costs({ priceOf }, "any/small"), [[undefined, undefined]])
+      assert.deepStrictEqual(yield* costs({ priceOf, price: { input: 2, output: 1 } }, "any/large"), [
+        [2, "configured"],
+      ])
+    }),
+  )
 })

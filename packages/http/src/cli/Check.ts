@@ -14,6 +14,7 @@ import type * as FileSystem from "effect/FileSystem"
 import type * as Path from "effect/Path"
 import * as Runtime from "effect/Runtime"
 import type { Problem } from "@understudy/providers/Config"
+import { withPrices } from "@understudy/providers/Config"
 import type { Configuration } from "../Config.ts"
 import * as Config from "../Config.ts"
 import * as DotEnv from "../DotEnv.ts"
@@ -72,7 +73,7 @@ const report = Effect.fnUntraced(function* (
   yield* print([
     `${file} is valid.`,
     ...Summary.lines(configuration),
-    ...LintReport.lines(configuration),
+    ...LintReport.lines(yield* withPrices(configuration)),
     ...Summary.section(
       "not imported",
       configuration.notImported.map(({ message, path }) => [`${path}: ${message}`]),

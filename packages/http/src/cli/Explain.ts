@@ -7,6 +7,7 @@ import * as Explain from "@understudy/core/Explain"
 import { Provider } from "@understudy/core/Provider"
 import * as Router from "@understudy/core/Router"
 import type { Settings } from "@understudy/providers/Config"
+import { withPrices } from "@understudy/providers/Config"
 import { isLocal } from "@understudy/providers/internal/config/Address"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
@@ -74,7 +75,7 @@ export const explain = Command.make(
           streaming: stream,
         },
       ),
-    ).pipe(Effect.provide(offlineRouter(configuration)))
+    ).pipe(Effect.provide(offlineRouter(yield* withPrices(configuration))))
     yield* Console.log(
       json
         ? JSON.stringify(Disclosure.explanation(explanation, "full"), undefined, 2)

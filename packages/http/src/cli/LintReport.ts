@@ -4,12 +4,13 @@
 import * as Lint from "@understudy/core/Lint"
 import type { Problem, Settings } from "@understudy/providers/Config"
 import * as Address from "@understudy/providers/internal/config/Address"
+import * as Prices from "@understudy/providers/internal/Prices"
 import { keyPath } from "@understudy/providers/internal/config/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
 import { section } from "./Summary.ts"
 
-/** The worst cases as a table, then the warnings. */
+/** The worst cases as a table, then the warnings. The settings have the vendors' prices: see `Config.withPrices`. */
 export const lines = ({ defaults, deployments, routes }: Settings): ReadonlyArray<string> => {
   const local = Object.keys(deployments).filter((name) => Address.isLocal(deployments[name]!))
   const report = Lint.lint(routes, deployments, defaults, new Set(local))
@@ -21,7 +22,9 @@ export const lines = ({ defaults, deployments, routes }: Settings): ReadonlyArra
     ...(worstCases.some(({ dollars }) => dollars !== undefined) ? [assumption] : []),
     ...section(
       "warnings",
-      [...warnings, ...missingWindows(deployments)].map(({ message, path }) => [`${path}: ${message}`]),
+      [...warnings, ...missingWindows(deployments), ...unknownPrices(deployments)].map(({ message, path }) => [
+        `${path}: ${message}`,
+      ]),
     ),
   ]
 }
@@ -38,6 +41,19 @@ const missingWindows = (deployments: Settings["deployments"]): ReadonlyArray<Pro
 
 const missingWindow =
   "runs on a local server and has no capabilities.contextWindow: such servers truncate longer prompts without an error, or reject them after a long wait. Set it to the context size of the server"
+
+/** Warnings for deployments whose cost would be missing from receipts, metrics and budgets. */
+const unknownPrices = (deployments: Settings["deployments"]): ReadonlyArray<Problem> =>
+  Object.entries(deployments).flatMap(([name, deployment]) =>
+    Prices.isUnknown(deployment)
+      ? [
+          {
+            path: keyPath("deployments", name),
+            message: `the price of "${deployment.model}" is not known, so the cost of its calls is not counted. Set its \`price\`: { input, output }, in US dollars per million tokens`,
+          },
+        ]
+      : [],
+  )
 
 const columns = ["route", "attempts", "time", "price"]
 

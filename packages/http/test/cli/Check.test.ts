@@ -60,13 +60,34 @@ routes:
         "  demo    simulated  any",
         "worst case of a call",
         "  route      attempts  time  price",
-        "  assistant  11        5m    unknown",
-        "  chat       11        5m    unknown",
+        "  assistant  11        5m    $0.3042 plus the cost of demo",
+        "  chat       11        5m    $0.3042 plus the cost of demo",
+        "  price: if every attempt is billed, with 1000 input tokens and maxOutput output tokens (4096 if it is not set)",
         "warnings",
         '  routes.assistant: "gpt-4o" appears 3 times in this route: later entries only run after it has already failed',
         '  routes.assistant: "demo" appears 2 times in this route: later entries only run after it has already failed',
       ])
     }).pipe(withEnvironment({ KEY: "sk-test" }), Effect.scoped, Effect.provide(NodeServices.layer)),
+  )
+
+  it.effect("warns of a vendor's model whose price is not known, and not of a local one", () =>
+    Effect.gen(function* () {
+      const { code, lines } = yield* check(`
+deployments:
+  known: { provider: openai, model: gpt-4o, apiKey: x }
+  mine: { provider: openai, model: unreleased-1, apiKey: x }
+  priced: { provider: openai, model: unreleased-1, apiKey: x, price: { input: 1, output: 2 } }
+  "proxy/*": { provider: openai, model: "*", apiKey: x, baseUrl: https://llm.example.com/v1 }
+  local: { provider: ollama, model: llama3.2, capabilities: { contextWindow: 8192 } }
+`)
+      assert.strictEqual(code, 0)
+      const unknown = (path: string, model: string) =>
+        `  ${path}: the price of "${model}" is not known, so the cost of its calls is not counted. Set its \`price\`: { input, output }, in US dollars per million tokens`
+      assert.deepStrictEqual(lines.slice(lines.indexOf("warnings") + 1), [
+        unknown("deployments.mine", "unreleased-1"),
+        unknown('deployments["proxy/*"]', "*"),
+      ])
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
   )
 
   it.effect("lists what of a LiteLLM configuration is not imported", () =>

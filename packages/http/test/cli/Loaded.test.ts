@@ -41,7 +41,7 @@ const optionalOf = (ours: ReadonlyArray<string>) =>
 describe.concurrent("the modules of serve", () => {
   it("are those of one vendor for a deployment of OpenAI", async () => {
     const { all, ours, packages } = await loaded("{ provider: openai, model: gpt-4o, apiKey: x }")
-    assert.deepStrictEqual(packages, [...always, "openai", "undici"].sort())
+    assert.deepStrictEqual(packages, [...always, "@pydantic/genai-prices", "openai", "undici"].sort())
     assert.deepStrictEqual(optionalOf(ours), ["providers/src/openai/OpenAi.ts"])
     assert.deepStrictEqual(
       all.filter((url) => /undici\/lib\/(?:web|mock|interceptor|cache)\//.test(url)),
@@ -60,6 +60,13 @@ describe.concurrent("the modules of serve", () => {
       "providers/src/anthropic/Anthropic.ts",
       "providers/src/anthropic/Errors.ts",
     ])
+  })
+
+  it("include no prices for a deployment with its own", async () => {
+    const { packages } = await loaded(
+      "{ provider: openai, model: gpt-4o, apiKey: x, price: { input: 2.5, output: 10 } }",
+    )
+    assert.deepStrictEqual(packages, [...always, "openai", "undici"].sort())
   })
 
   it("include no SDK for a simulated deployment", async () => {

@@ -24,6 +24,18 @@ const dollars = (kind: string) =>
     Schema.annotateKey({ messageMissingKey: `is missing: set the price of a million ${kind} tokens, in US dollars` }),
   )
 
+/** The prices of a million tokens of each kind, and of a request, in US dollars. */
+const rates = {
+  input: dollars("input"),
+  output: dollars("output"),
+  cachedInput: optional(amount),
+  cacheWrite: optional(amount),
+  reasoning: optional(amount),
+  request: optional(amount),
+}
+
+const tier = "{ above: 200000, input: 2.5, output: 15 }"
+
 /** Rate and concurrency limits of a deployment or a virtual key: requests and tokens a minute, requests a day, calls at a time. */
 export const Limits = Schema.Struct({
   rpm: optional(count),
@@ -55,10 +67,19 @@ export const Common = Schema.Struct({
   ),
   price: optional(
     Schema.Struct({
-      input: dollars("input"),
-      output: dollars("output"),
-      cachedInput: optional(amount),
-      cacheWrite: optional(amount),
+      ...rates,
+      tiers: optional(
+        Schema.Array(
+          Schema.Struct({
+            ...rates,
+            above: count.pipe(
+              Schema.annotateKey({
+                messageMissingKey: "is missing: set the input tokens above which these prices hold",
+              }),
+            ),
+          }).annotate({ expected: tier }),
+        ).annotate({ expected: `a list of prices by input tokens, such as [${tier}]` }),
+      ),
     }),
   ),
   retry: optional(Policies.Retry.part),
