@@ -3,7 +3,8 @@
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Router from "@understudy/core/Router"
-import { toOptions } from "@understudy/providers/Config"
+import { toOptions, withPrices } from "@understudy/providers/Config"
+import * as Prices from "@understudy/providers/internal/Prices"
 import { AnswerLimits } from "@understudy/providers/internal/transport/AnswerLimits"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -31,7 +32,12 @@ export interface ServeOptions {
 export const layer = (configuration: Configuration, { auth, logContent, server }: ServeOptions) =>
   // Metrics and logs are built before the server and closed after it, so that they receive the last call.
   Server.layer({ ...server, auth, ...writeTimeout(configuration) }).pipe(
-    Layer.provide([Metrics.layer, CallLog.layer, EventLoopStall.layer, layerUsageLog(configuration)]),
+    Layer.provide([
+      Metrics.layer(free(configuration)),
+      CallLog.layer,
+      EventLoopStall.layer,
+      layerUsageLog(configuration),
+    ]),
     Layer.provide(router(configuration, server, logContent)),
     Layer.provideMerge(Drain.layer),
   )
@@ -45,10 +51,15 @@ const router = (configuration: Configuration, { limits }: ServerSettings, logCon
   const { keys } = configuration
   const state = layerState(configuration)
   const answerLimits = Layer.succeed(AnswerLimits, { answer: Number(limits.answer), error: Number(limits.error) })
-  const unkeyed = Layer.provide(Router.layerShared(toOptions(configuration)), [state, answerLimits])
+  const priced = Effect.map(withPrices(configuration), (settings) => Router.layerShared(toOptions(settings)))
+  const unkeyed = Layer.provide(Layer.unwrap(priced), [state, answerLimits])
   const logged = logContent ? Layer.provide(ContentLog.layer, unkeyed) : unkeyed
   return keys.length === 0 ? logged : Layer.provide(KeyedRouter.layer(keys), [logged, state])
 }
+
+/** The deployments that no vendor bills. */
+const free = ({ deployments }: Configuration): ReadonlySet<string> =>
+  new Set(Object.keys(deployments).filter((name) => Prices.source(deployments[name]!) === undefined))
 
 const layerUsageLog = ({ usageLog }: Configuration) =>
   usageLog === undefined ? Layer.empty : Layer.provide(UsageLog.layer(usageLog), NodeServices.layer)

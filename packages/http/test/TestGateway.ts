@@ -104,7 +104,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     ...(options.overload === undefined ? undefined : { overload: options.overload }),
     drain: { delay: Duration.zero, timeout: Duration.seconds(5), ...options.drain },
   }).pipe(
-    Layer.provide([Metrics.layer, CallLog.layer]),
+    Layer.provide([Metrics.layer(), CallLog.layer]),
     Layer.provideMerge(HeldLive),
     Layer.provideMerge(Drain.layer),
     Layer.provide([

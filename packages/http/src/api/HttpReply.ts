@@ -2,6 +2,7 @@
  * Replies of all endpoints: response headers, error responses, and the bytes of a stream.
  */
 import type * as Chat from "@understudy/core/Chat"
+import { total } from "@understudy/core/Receipt"
 import type { Receipt } from "@understudy/core/Receipt"
 import type { Streaming } from "@understudy/core/Router"
 import type { RouterError } from "@understudy/core/RouterError"
@@ -17,7 +18,7 @@ import * as ApiError from "./ApiError.ts"
 
 /**
  * The response headers of a call: request id, deployment (unless the stream is buffered, when it may still change), attempts,
- * cache result, and dropped parameters.
+ * cost, cache result, and dropped parameters.
  */
 export const headers = (receipt: Receipt, level: Level, { buffered = false } = {}): Record<string, string> => ({
   ...requestIdHeaders(receipt.id),
@@ -33,7 +34,19 @@ const deploymentHeaders = (receipt: Receipt, buffered: boolean): Record<string, 
   ...(buffered ? undefined : { "x-understudy-deployment": encodeURI((receipt.deployment ?? "").toWellFormed()) }),
   // Attempts are recorded when they end; the attempt of a stream is still running.
   "x-understudy-attempts": String(receipt.attempts.length + (receipt.streaming && receipt.cache !== "hit" ? 1 : 0)),
+  ...costHeaders(receipt),
 })
+
+/** The cost of a complete response, in US dollars, if it is known. */
+const costHeaders = (receipt: Receipt): Record<string, string> | undefined => {
+  const { attempts, cache, streaming } = receipt
+  if (streaming || attempts.some(({ cost, usage }) => usage !== undefined && cost === undefined)) return undefined
+  const cost = cache === "hit" ? 0 : total(receipt).cost
+  return cost === undefined ? undefined : { "x-understudy-cost": decimal(cost) }
+}
+
+/** A number as a decimal with at most nine digits after the point, such as `0.00042`. */
+const decimal = (value: number): string => value.toFixed(9).replace(/\.?0+$/, "")
 
 /** The request id under the names that the SDKs of OpenAI and Anthropic read. */
 const requestIdHeaders = (id: string): Record<string, string> => ({ "x-request-id": id, "request-id": id })

@@ -21,6 +21,7 @@ export const exposed: ReadonlyArray<string> = [
   "x-should-retry",
   "x-understudy-deployment",
   "x-understudy-attempts",
+  "x-understudy-cost",
   "x-understudy-cache",
   "x-understudy-dropped-params",
   ...["requests", "tokens"].flatMap((what) => [

@@ -72,6 +72,6 @@ const annotations = (receipt: Receipt): Record<string, unknown> => {
     ...(receipt.caller === undefined ? undefined : { key: receipt.caller }),
     tokens: `${inputTokens}+${outputTokens}`,
     ...(receipt.firstTokenMillis === undefined ? undefined : { first_token_ms: receipt.firstTokenMillis }),
-    ...(cost === undefined ? undefined : { cost_usd: Number(cost.toFixed(6)) }),
+    ...(cost === undefined ? undefined : { cost_usd: Number(cost.toFixed(9)) }),
   }
 }

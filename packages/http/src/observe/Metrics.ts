@@ -42,14 +42,15 @@ const attempts = counter("understudy_attempts_total", "Attempts by deployment, o
 const failovers = counter("understudy_failovers_total", "Fallbacks by deployment, next deployment and reason")
 const hedges = counter("understudy_hedges_total", "Hedged attempts by deployment and hedging deployment")
 const tokens = counter("understudy_tokens_total", "Tokens by deployment and type (input, output)")
-const cost = counter("understudy_cost_usd_total", "Cost in US dollars by deployment, where its price is cache")
+const cost = counter("understudy_cost_usd_total", "Cost in US dollars by deployment, where the price is known")
+const unpriced = counter("understudy_unpriced_attempts_total", "Attempts with usage but no known price, by deployment")
 const cached = counter("understudy_cache_requests_total", "Calls on cached routes by route and result (hit, miss)")
 /** Admitted calls are counted here; rejected calls by `KeyedRouter`. */
 export const callsByKey = counter("understudy_key_requests_total", "Calls by virtual key and outcome")
 const tokensByKey = counter("understudy_key_tokens_total", "Tokens by virtual key and type (input, output)")
 const costByKey = counter(
   "understudy_key_cost_usd_total",
-  "Cost in US dollars by virtual key, where the price is cache",
+  "Cost in US dollars by virtual key, where the price is known",
 )
 const latency = histogram("understudy_attempt_duration_seconds", "Duration of attempts by deployment")
 const firstToken = histogram(
@@ -80,6 +81,7 @@ const deploymentSeries = (deployment: string) => ({
   inputTokens: tokens({ deployment, type: "input" }),
   outputTokens: tokens({ deployment, type: "output" }),
   cost: cost({ deployment }),
+  unpriced: unpriced({ deployment }),
   latency: latency({ deployment }),
 })
 
@@ -97,7 +99,7 @@ const keySeries = (key: string) => ({
 })
 
 /** A function that counts an event. */
-const record = (context: Context.Context<never>): ((event: RouteEvent) => void) => {
+const record = (context: Context.Context<never>, free: ReadonlySet<string>): ((event: RouteEvent) => void) => {
   const ofDeployment = byKey(deploymentSeries)
   const ofRoute = byKey(routeSeries)
   const ofKey = byKey(keySeries)
@@ -113,6 +115,7 @@ const record = (context: Context.Context<never>): ((event: RouteEvent) => void) 
         if (attempt.usage !== undefined) {
           series.inputTokens.updateUnsafe(attempt.usage.inputTokens, context)
           series.outputTokens.updateUnsafe(attempt.usage.outputTokens, context)
+          if (attempt.cost === undefined && !free.has(attempt.deployment)) series.unpriced.updateUnsafe(1, context)
         }
         if (attempt.cost !== undefined) series.cost.updateUnsafe(attempt.cost, context)
         return
@@ -145,13 +148,17 @@ const record = (context: Context.Context<never>): ((event: RouteEvent) => void) 
   }
 }
 
-/** Counts the router's events until the layer is closed. */
-export const layer: Layer.Layer<never, never, Router> = Layer.effectDiscard(
-  Effect.gen(function* () {
-    const router = yield* Router
-    yield* router.subscribe(record(yield* Effect.context<never>()))
-  }),
-)
+/**
+ * Counts the router's events until the layer is closed. `free`: the deployments without a vendor's price, such as those of
+ * local servers. Their attempts are not counted as unpriced.
+ */
+export const layer = (free: ReadonlySet<string> = new Set()): Layer.Layer<never, never, Router> =>
+  Layer.effectDiscard(
+    Effect.gen(function* () {
+      const router = yield* Router
+      yield* router.subscribe(record(yield* Effect.context<never>(), free))
+    }),
+  )
 
 const circuitStates = { closed: 0, "half-open": 1, open: 2 }
 

@@ -124,5 +124,5 @@ const toSkipped = ({ deployment, reason }: Skipped): object => ({ deployment, ..
 const usageFields = ({ cost, inputTokens, outputTokens }: ReturnType<typeof total>): object => ({
   input_tokens: inputTokens,
   output_tokens: outputTokens,
-  cost_usd: cost === undefined ? undefined : Number(cost.toFixed(6)),
+  cost_usd: cost === undefined ? undefined : Number(cost.toFixed(9)),
 })
