@@ -3,7 +3,7 @@
  * with one typed error that lists what was tried.
  */
 import * as Cause from "effect/Cause"
-import type * as Clock from "effect/Clock"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -325,17 +325,23 @@ const passthrough = ({ caches, candidates, canonicalName, routes }: Started): Ro
 
 const noProtocols: ReadonlySet<string> = new Set()
 
-/** Runs `use` with the route that serves a model, and the time. */
+/** Runs `use` with the route that serves a model, the time, and the services in context. */
 const withRoute = <A, R>(
   { canonicalName, routes }: Started,
   model: string,
-  use: (route: BoundRoute.BoundRoute, now: number, clock: Clock.Clock) => Effect.Effect<A, RouterError, R>,
+  use: (
+    route: BoundRoute.BoundRoute,
+    now: number,
+    clock: Clock.Clock,
+    context: Context.Context<R>,
+  ) => Effect.Effect<A, RouterError, R>,
 ): Effect.Effect<A, RouterError, R> =>
-  Effect.clockWith((clock) => {
+  Effect.contextWith((context: Context.Context<R>) => {
+    const clock = Context.get(context, Clock.Clock)
     const route = routes.get(canonicalName(model))
     return route === undefined
       ? Effect.fail(Errors.modelNotFound(model, routes.keys()))
-      : use(route, clock.currentTimeMillisUnsafe(), clock)
+      : use(route, clock.currentTimeMillisUnsafe(), clock, context)
   })
 
 /** A call of a complete response, from its record's opening to its end. */
@@ -365,26 +371,25 @@ const chatStream = (
   request: Chat.Request,
   options: CallOptions | undefined,
 ): Effect.Effect<Streaming, RouterError, Scope.Scope> =>
-  withRoute(router, request.model, (route, now, clock) =>
-    Effect.flatMap(Effect.scope, (scope) => {
-      const call = new Call(request, true, options, now)
-      const recorder = router.openRecord(route.name, call)
-      const execution = CallExecutor.begin(route, call, recorder, clock)
-      const fresh = () => Effect.map(CallExecutor.stream(router, execution, scope), StreamRecovery.protect)
-      const started = router.caches.get(route.name)?.stream(call, recorder, fresh) ?? fresh()
-      const end = (exit: Exit.Exit<unknown, unknown>) => recorder.streamClosed(exit, clock.currentTimeMillisUnsafe())
-      return Effect.andThen(
-        Scope.addFinalizerExit(scope, (exit) => Effect.sync(() => end(exit))),
-        streaming(
-          execution,
-          Effect.tapError(started, () =>
-            Effect.sync(() => recorder.ended(Exit.fail("failure"), clock.currentTimeMillisUnsafe())),
-          ),
-          scope,
+  withRoute(router, request.model, (route, now, clock, context: Context.Context<Scope.Scope>) => {
+    const scope = Context.get(context, Scope.Scope)
+    const call = new Call(request, true, options, now)
+    const recorder = router.openRecord(route.name, call)
+    const execution = CallExecutor.begin(route, call, recorder, clock)
+    const fresh = () => CallExecutor.stream(router, execution, scope, StreamRecovery.protect)
+    const started = router.caches.get(route.name)?.stream(call, recorder, fresh) ?? fresh()
+    const end = (exit: Exit.Exit<unknown, unknown>) => recorder.streamClosed(exit, clock.currentTimeMillisUnsafe())
+    return Effect.andThen(
+      Scope.addFinalizerExit(scope, (exit) => Effect.sync(() => end(exit))),
+      streaming(
+        execution,
+        Effect.tapError(started, () =>
+          Effect.sync(() => recorder.ended(Exit.fail("failure"), clock.currentTimeMillisUnsafe())),
         ),
-      )
-    }),
-  )
+        scope,
+      ),
+    )
+  })
 
 /** The stream once it has started; on a route with `sse.keepAlive`, at the latest when a first keep-alive is due. */
 const streaming = (

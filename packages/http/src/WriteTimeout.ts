@@ -8,8 +8,8 @@
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as Json from "@understudy/providers/internal/protocols/Json"
 import * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
-import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import type * as Clock from "effect/Clock"
+import type { HttpServerRequest } from "effect/http/HttpServerRequest"
 import { IncomingMessage } from "node:http"
 import type { Server } from "node:http"
 import type { Socket } from "node:net"
@@ -82,37 +82,30 @@ const queueOf = (socket: Socket): number => Number(Json.fields(Reflect.get(socke
 const watches = new WeakMap<Socket, Watch>()
 
 /**
- * Applies the limits of a route to the response in context: `write` is the timeout of a write without progress, in
+ * Applies the limits of a route to the response of `request`: `write` is the timeout of a write without progress, in
  * milliseconds; `deadline` is when the call ends, in clock milliseconds. What is written by then may be read for `write`
  * more.
  */
-export const limit = ({
-  deadline,
-  write,
-}: {
-  readonly deadline: number
-  readonly write: number
-}): Effect.Effect<void, never, HttpServerRequest.HttpServerRequest> =>
-  Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
-    Effect.clockWith((clock) =>
-      Effect.sync(() => {
-        if (!(request.source instanceof IncomingMessage)) return
-        const { socket } = request.source
-        const response = NodeHttpServerRequest.toServerResponse(request)
-        // An application's own server has no watch yet.
-        const watch = watches.get(socket) ?? new Watch(socket, write)
-        watch.allow(write)
-        const left = deadline - clock.currentTimeMillisUnsafe()
-        const last = setTimeout(() => socket.destroy(), timer(left + write))
-        response.once("close", () => {
-          clearTimeout(last)
-          // The socket may have closed before, which stopped its watch.
-          if (watches.has(socket) && !socket.destroyed) watch.allow()
-          else watch.stop()
-        })
-      }),
-    ),
-  )
+export const limit = (
+  request: HttpServerRequest,
+  clock: Clock.Clock,
+  { deadline, write }: { readonly deadline: number; readonly write: number },
+): void => {
+  if (!(request.source instanceof IncomingMessage)) return
+  const { socket } = request.source
+  const response = NodeHttpServerRequest.toServerResponse(request)
+  // An application's own server has no watch yet.
+  const watch = watches.get(socket) ?? new Watch(socket, write)
+  watch.allow(write)
+  const left = deadline - clock.currentTimeMillisUnsafe()
+  const last = setTimeout(() => socket.destroy(), timer(left + write))
+  response.once("close", () => {
+    clearTimeout(last)
+    // The socket may have closed before, which stopped its watch.
+    if (watches.has(socket) && !socket.destroyed) watch.allow()
+    else watch.stop()
+  })
+}
 
 /** Whether a response that is written at once may be larger than the socket buffer, so that its write has to be limited. */
 export const isLarge = (text: string): boolean => text.length > large

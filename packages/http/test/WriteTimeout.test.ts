@@ -5,9 +5,11 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { assert, describe, it } from "@effect/vitest"
 import * as OpenAi from "@understudy/providers/openai"
 import * as Transport from "@understudy/providers/transport"
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
@@ -274,10 +276,10 @@ describe("WriteTimeout", () => {
     Effect.gen(function* () {
       const write = Duration.seconds(30)
       const handler = yield* NodeHttpServer.makeHandler(
-        Effect.as(
-          limit({ deadline: Infinity, write: Duration.toMillis(write) }),
-          HttpServerResponse.stream(Stream.concat(Stream.make(new TextEncoder().encode("first")), Stream.never)),
-        ),
+        Effect.map(Effect.all([HttpServerRequest.HttpServerRequest, Clock.Clock]), ([request, clock]) => {
+          limit(request, clock, { deadline: Infinity, write: Duration.toMillis(write) })
+          return HttpServerResponse.stream(Stream.concat(Stream.make(new TextEncoder().encode("first")), Stream.never))
+        }),
         { scope: yield* Effect.scope },
       )
       const connections: Array<WeakRef<Socket>> = []

@@ -68,19 +68,17 @@ export interface PlacedStream {
   readonly scope: Scope.Scope
 }
 
-/** The stream of the first deployment that brings first output. It lives in `scope`. */
+/** The stream of the first deployment that brings first output, as `protect` gives it. It lives in `scope`. */
 export const stream = (
   engine: Engine,
   execution: Execution<Chat.Request>,
   scope: Scope.Scope,
-): Effect.Effect<PlacedStream, RouterError> =>
+  protect: (placed: PlacedStream) => StreamAttempt.StartedStream,
+): Effect.Effect<StreamAttempt.StartedStream, RouterError> =>
   execute(engine, execution, (planned, step, options) =>
-    Effect.map(StreamAttempt.start(planned.context, step.leaf, scope, options), (stream) => ({
-      stream,
-      step,
-      planned,
-      scope,
-    })),
+    Effect.map(StreamAttempt.start(planned.context, step.leaf, scope, options), (stream) =>
+      protect({ stream, step, planned, scope }),
+    ),
   )
 
 /** A call with its route. */

@@ -4,6 +4,7 @@
  */
 import * as Cause from "effect/Cause"
 import * as Channel from "effect/Channel"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Pull from "effect/Pull"
@@ -52,19 +53,22 @@ export const start = (
 ): Effect.Effect<StartedStream, Attempt.Failure> => {
   const { transform } = options
   const own = transform === undefined ? context : { ...context, call: transform.call }
-  return Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(Attempt.start(own, leaf, options), (running) => {
-      const attempt = new StreamAttempt(running, scope, transform)
-      return attempt.settleOnClose().pipe(
-        Effect.andThen(restore(Effect.flatMap(attempt.open(), (opened) => attempt.accept(opened)))),
-        Effect.onError((cause) => attempt.close(Exit.failCause(cause))),
-        Effect.flatMap((accepted) =>
-          options.claim?.() === false
-            ? Effect.andThen(attempt.close(Exit.interrupt()), Effect.interrupt)
-            : attempt.commit(accepted),
-        ),
-      )
-    }),
+  return Effect.contextWith((services: Context.Context<never>) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.flatMapEager(Attempt.start(own, leaf, options), (running) => {
+        const attempt = new StreamAttempt(running, scope, transform, services)
+        return Effect.matchCauseEffect(
+          Effect.flatMap(attempt.settleOnClose(), () => restore(attempt.open())),
+          {
+            onSuccess: (opened) =>
+              options.claim?.() === false
+                ? Effect.andThen(attempt.close(Exit.interrupt()), Effect.interrupt)
+                : attempt.commit(opened),
+            onFailure: (cause) => Effect.andThen(attempt.close(Exit.failCause(cause)), Effect.failCause(cause)),
+          },
+        )
+      }),
+    ),
   )
 }
 
@@ -72,11 +76,6 @@ export const start = (
 interface Opened {
   readonly pull: StreamStart.ProviderPull
   readonly held: StreamStart.Chunk
-}
-
-/** An upstream whose start was accepted, and whose remainder is watched. */
-interface Accepted extends Opened {
-  readonly watchdog: Watchdog.Watchdog
 }
 
 class StreamAttempt {
@@ -87,8 +86,17 @@ class StreamAttempt {
   readonly #upstream = Scope.makeUnsafe()
   readonly #choices: number
   readonly #state: StreamStart.StreamState
+  readonly #services: Context.Context<never>
+  #watchdog: Watchdog.Watchdog | undefined
+  #isClosed = false
 
-  constructor(running: Attempt.RunningAttempt<Chat.Request>, scope: Scope.Scope, transform: Transform | undefined) {
+  constructor(
+    running: Attempt.RunningAttempt<Chat.Request>,
+    scope: Scope.Scope,
+    transform: Transform | undefined,
+    services: Context.Context<never>,
+  ) {
+    this.#services = services
     this.#running = running
     this.#transform = transform
     this.#scope = Scope.forkUnsafe(scope)
@@ -99,18 +107,28 @@ class StreamAttempt {
   /** Has the attempt end when its scope closes, after the upstream. */
   settleOnClose(): Effect.Effect<void> {
     const { name } = this.#running.leaf.candidate
-    return Effect.andThen(
-      Scope.addFinalizerExit(this.#scope, (exit) => this.#settle(exit as Exit.Exit<unknown, ProviderError>)),
-      Scope.addFinalizerExit(this.#scope, (exit) => Defect.cleanUp(name, Scope.close(this.#upstream, exit))),
-    )
+    return Scope.addFinalizerExit(this.#scope, (exit) => {
+      this.#isClosed = true
+      this.#watchdog?.stop()
+      return Effect.flatMap(Defect.cleanUp(name, Scope.close(this.#upstream, exit)), () =>
+        this.#settle(exit as Exit.Exit<unknown, ProviderError>),
+      )
+    })
   }
 
   close(exit: Exit.Exit<unknown, ProviderError>): Effect.Effect<void> {
     return Scope.close(this.#scope, exit)
   }
 
-  /** Opens the upstream and reads until the first output, within the limit for it. */
+  /** Opens the upstream, and reads until the first output or until the route's check of answers is passed. */
   open(): Effect.Effect<Opened, ProviderError> {
+    const { context, leaf } = this.#running
+    const check = Acceptance.of(context.call.request, leaf.accept)
+    const opened = this.#untilFirstOutput()
+    return check === undefined ? opened : Effect.flatMap(opened, (opened) => this.#checked(opened, check))
+  }
+
+  #untilFirstOutput(): Effect.Effect<Opened, ProviderError> {
     const { context, leaf, request, startedAt } = this.#running
     const { name, provider } = leaf.candidate
     const transform = this.#transform
@@ -128,29 +146,32 @@ class StreamAttempt {
     return Timeout.withTimeout(opened, Timeout.earliest("first-token", firstToken, context.deadline, startedAt))
   }
 
-  /** Starts the watchdog, and reads on until the route's check of answers, if it has one, is passed. */
-  accept({ held, pull }: Opened): Effect.Effect<Accepted, ProviderError> {
+  #checked({ held, pull }: Opened, check: Acceptance.Check): Effect.Effect<Opened, ProviderError> {
+    const { candidate, policies } = this.#running.leaf
+    const limits = { bytes: policies.stream.buffer, check, choices: this.#choices }
+    const checked = Defect.contain(candidate.name, () =>
+      StreamStart.accepted(pull, held, this.#state, this.#watch(), limits),
+    )
+    return Effect.map(checked, (held) => ({ held, pull }))
+  }
+
+  /** The watchdog of what follows the first output. */
+  #watch(): Watchdog.Watchdog {
     const { context, leaf } = this.#running
-    const { idle, stream } = leaf.policies
-    const check = Acceptance.of(context.call.request, leaf.accept)
     const abandon = (error: ProviderError) => this.close(this.#state.isComplete ? Exit.void : Exit.fail(error))
-    return Effect.flatMap(Watchdog.make(this.#scope, idle, context.deadline, abandon), (watchdog) => {
-      if (check === undefined) return Effect.succeed({ held, pull, watchdog })
-      const limits = { bytes: stream.buffer, check, choices: this.#choices }
-      const checked = Defect.contain(leaf.candidate.name, () =>
-        StreamStart.accepted(pull, held, this.#state, watchdog, limits),
-      )
-      return Effect.map(checked, (held) => ({ held, pull, watchdog }))
-    })
+    const watchdog = (this.#watchdog ??= Watchdog.make(this.#services, leaf.policies.idle, context.deadline, abandon))
+    if (this.#isClosed) watchdog.stop()
+    return watchdog
   }
 
   /** Makes this stream the call's answer. */
-  commit({ held, pull, watchdog }: Accepted): Effect.Effect<StartedStream> {
+  commit({ held, pull }: Opened): Effect.Effect<StartedStream> {
     const { context, leaf, permit } = this.#running
     this.#running.firstOutput()
     context.recorder.droppedParams(held.find(({ droppedParams }) => droppedParams !== undefined)?.droppedParams)
-    const rest = StreamStart.readRemainder(Defect.guard(leaf.candidate.name, pull), this.#state, watchdog)
-    return Effect.as(permit.recordSuccess(), { held, rest: Effect.onError(rest, (cause) => this.close(exitOf(cause))) })
+    const rest = StreamStart.readRemainder(Defect.guard(leaf.candidate.name, pull), this.#state, this.#watch())
+    const started = { held, rest: Effect.onError(rest, (cause) => this.close(exitOf(cause))) }
+    return Effect.mapEager(permit.recordSuccess(), () => started)
   }
 
   /** A consumer that stops early closes its scope in success: the attempt is then cancelled, unless the answer is complete. */

@@ -10,7 +10,6 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Scope from "effect/Scope"
 import type { ProviderError } from "../model/ProviderError.ts"
 import * as Timeout from "../policy/Timeout.ts"
 import * as Timer from "../policy/Timer.ts"
@@ -22,29 +21,27 @@ export interface Watchdog {
     pull: Effect.Effect<A, E>,
     isEvent: (value: A) => boolean,
   ) => Effect.Effect<A, E | ProviderError>
+  readonly stop: () => void
 }
 
 /**
- * A watchdog that lives in `scope`. `idle` is the longest time in milliseconds without an event, over as many pulls as
- * bring none. After the deadline every pull fails; if none is under way then, `abandon` runs with that error, and may close
- * the scope.
+ * A watchdog that runs until `stop`. `idle` is the longest time in milliseconds without an event, over as many pulls as
+ * bring none. After the deadline every pull fails; if none is under way then, `abandon` runs with that error, and may stop
+ * the watchdog.
  */
 export const make = (
-  scope: Scope.Scope,
+  context: Context.Context<never>,
   idle: number,
   deadline: Timeout.Deadline,
   abandon: (error: ProviderError) => Effect.Effect<void> = () => Effect.void,
-): Effect.Effect<Watchdog> =>
-  Effect.contextWith((context: Context.Context<never>) => {
-    const { guard, stop } = timers({
-      idle,
-      deadline,
-      abandon,
-      clock: Context.get(context, Clock.Clock),
-      startTimer: (millis, due) => Timer.start(context, millis, due),
-      fork: Effect.runForkWith(context),
-    })
-    return Effect.as(Scope.addFinalizer(scope, Effect.sync(stop)), { guard })
+): Watchdog =>
+  timers({
+    idle,
+    deadline,
+    abandon,
+    clock: Context.get(context, Clock.Clock),
+    startTimer: (millis, due) => Timer.start(context, millis, due),
+    fork: Effect.runForkWith(context),
   })
 
 interface Options {
@@ -56,15 +53,8 @@ interface Options {
   readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
 }
 
-/** `guard`, with a timer that runs until `stop`: it ends the pull that is due, or waits until one can be. */
-const timers = ({
-  abandon,
-  clock,
-  deadline,
-  fork,
-  idle,
-  startTimer,
-}: Options): Watchdog & { readonly stop: () => void } => {
+/** A watchdog, with a timer that ends the pull that is due, or waits until one can be. */
+const timers = ({ abandon, clock, deadline, fork, idle, startTimer }: Options): Watchdog => {
   // Variables of a closure: as fields of an object they cost a stream of 200 tokens 20 % more time.
   /** Milliseconds without an event before the pull that is under way. */
   let silentMillis = 0

@@ -14,12 +14,18 @@ const after = <A>(value: A, seconds: number) => Effect.as(Effect.sleep(`${second
 
 const isEvent = (value: string) => value !== "ping"
 
+const make = (idle: number, deadline: Parameters<typeof Watchdog.make>[2]) =>
+  Effect.acquireRelease(
+    Effect.map(Effect.context<never>(), (context) => Watchdog.make(context, idle, deadline)),
+    ({ stop }) => Effect.sync(stop),
+  )
+
 const watched = <A, E>(
   use: (guard: (pull: Effect.Effect<string>) => Effect.Effect<string, unknown>) => Effect.Effect<A, E>,
   deadline = noDeadline,
 ) =>
   Effect.gen(function* () {
-    const watchdog = yield* Watchdog.make(yield* Effect.scope, 10_000, deadline)
+    const watchdog = yield* make(10_000, deadline)
     return yield* use((pull) => watchdog.guard(pull, isEvent))
   }).pipe(Effect.scoped)
 
@@ -36,7 +42,7 @@ describe("Watchdog", () => {
       )
       yield* TestClock.adjust("1 minute")
       assert.deepStrictEqual(yield* Fiber.join(fiber), ["now", "later", "later still"])
-      const watchdog = yield* Watchdog.make(yield* Effect.scope, 10_000, noDeadline)
+      const watchdog = yield* make(10_000, noDeadline)
       assert.strictEqual(yield* Effect.flip(watchdog.guard(Effect.fail("broken"), isEvent)), "broken")
     }),
   )
@@ -97,7 +103,7 @@ describe("Watchdog", () => {
       let interrupted = false
       const silence = Effect.onInterrupt(Effect.never, () => Effect.sync(() => (interrupted = true)))
       const scope = yield* Scope.make()
-      const watchdog = yield* Watchdog.make(scope, 10_000, noDeadline)
+      const watchdog = yield* Scope.provide(make(10_000, noDeadline), scope)
       const fiber = yield* Effect.forkChild(watchdog.guard(silence, isEvent))
       yield* TestClock.adjust("1 second")
       yield* Fiber.interrupt(fiber)
@@ -109,7 +115,7 @@ describe("Watchdog", () => {
 
   it.live("leaves time to read what arrived while the process stood still", () =>
     Effect.gen(function* () {
-      const watchdog = yield* Watchdog.make(yield* Effect.scope, 100, noDeadline)
+      const watchdog = yield* make(100, noDeadline)
       /** Comes by the event loop's reads, which follow its timers. */
       const read = Effect.callback<string>((resume) => {
         stat(".", () => resume(Effect.succeed("read")))

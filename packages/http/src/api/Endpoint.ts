@@ -119,6 +119,7 @@ interface Incoming {
   /** How much the caller sees of deployments. */
   readonly level: Level
   readonly clock: Clock.Clock
+  readonly http: HttpServerRequest.HttpServerRequest
 }
 
 /**
@@ -146,7 +147,7 @@ const called = <A extends { readonly request: Pick<Chat.Request, "model" | "nati
         const options = CallOptions.read(http.headers, protocol.protocol)
         if (Result.isFailure(options)) return Effect.fail(options.failure)
         const request = Passthrough.attach(call.request, http, isKey)
-        return answer({ ...call, request, options: options.success, level, clock })
+        return answer({ ...call, request, options: options.success, level, clock, http })
       })
     }),
     protocol,
@@ -157,7 +158,7 @@ const called = <A extends { readonly request: Pick<Chat.Request, "model" | "nati
  * event loop are written one after the other at its end: a write between other work costs the kernel nearly twice as much.
  */
 const replied = <A extends Answer<unknown>>(
-  { level }: Incoming,
+  { clock, http, level }: Incoming,
   protocol: ClientProtocol,
   answered: Effect.Effect<A, RouterError>,
   encode: (answer: A) => string,
@@ -167,7 +168,9 @@ const replied = <A extends Answer<unknown>>(
       const text = encode(answer)
       const headers = HttpReply.headers(answer.receipt, level)
       const response = HttpServerResponse.text(text, { headers, contentType: "application/json" })
-      return Effect.as(WriteTimeout.isLarge(text) ? WriteTimeout.limit(answer) : Effect.yieldNow, response)
+      if (!WriteTimeout.isLarge(text)) return Effect.as(Effect.yieldNow, response)
+      WriteTimeout.limit(http, clock, answer)
+      return Effect.succeed(response)
     },
     onFailure: (error) => Effect.succeed(HttpReply.error(ApiError.make(error, level), protocol)),
   })
@@ -194,23 +197,25 @@ const answering = (request: Chat.Request, { id, startedAt }: Receipt, clock: Clo
 const streamed = (
   router: Router["Service"],
   protocol: ClientProtocol,
-  { clock, level, options, request }: Incoming & { readonly request: Chat.Request },
-) =>
-  Effect.flatMap(
-    Effect.tap(ApiError.fromRouterError(router.chatStream(request, options)), WriteTimeout.limit),
-    (streaming) =>
-      Effect.map(HttpServerRequest.HttpServerRequest, (httpRequest) => {
-        const context = answering(request, streaming.receipt, clock)
-        const { contentType = "text/event-stream", idle: keepAlive } = protocol.Stream
-        const encoder = protocol.Stream.encoder(context)
-        const failed = (error: RouterError) => encoder.fail(ApiError.make(error, level))
-        InFlight.setFinalChunk(httpRequest, () => encoder.fail({ ...cutOff, requestId: context.id }))
-        return HttpServerResponse.stream(
-          HttpReply.encodeStream(streaming, encoder.push, encoder.end, failed, keepAlive),
-          {
-            headers: { ...HttpReply.headers(streaming.receipt, level, streaming), "cache-control": "no-cache" },
-            contentType,
-          },
-        )
-      }),
-  )
+  call: Incoming & { readonly request: Chat.Request },
+) => {
+  const { clock, http, level, options, request } = call
+  return Effect.match(router.chatStream(request, options), {
+    onSuccess: (streaming) => {
+      WriteTimeout.limit(http, clock, streaming)
+      const context = answering(request, streaming.receipt, clock)
+      const { contentType = "text/event-stream", idle: keepAlive } = protocol.Stream
+      const encoder = protocol.Stream.encoder(context)
+      const failed = (error: RouterError) => encoder.fail(ApiError.make(error, level))
+      InFlight.setFinalChunk(http, () => encoder.fail({ ...cutOff, requestId: context.id }))
+      return HttpServerResponse.stream(
+        HttpReply.encodeStream(streaming, encoder.push, encoder.end, failed, keepAlive),
+        {
+          headers: { ...HttpReply.headers(streaming.receipt, level, streaming), "cache-control": "no-cache" },
+          contentType,
+        },
+      )
+    },
+    onFailure: (error) => HttpReply.error(ApiError.make(error, level), protocol),
+  })
+}
