@@ -1,5 +1,5 @@
 /**
- * The configuration of the gateway: a YAML file with the sections `server`, `state`, `keys` and `usageLog`, besides the
+ * The configuration of the gateway: a YAML file with the sections `server`, `state`, `keys`, `usageLog`, `database` and `budgets`, besides the
  * sections of a router. Files of LiteLLM and lists of providers by priority are imported.
  */
 import type { Problem } from "@understudy/providers/Config"
@@ -11,6 +11,8 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
+import type { BudgetSettings } from "./config/BudgetsSection.ts"
+import * as BudgetsSection from "./config/BudgetsSection.ts"
 import { DatabaseSection } from "./config/DatabaseSection.ts"
 import { duplicates, KeysSection, unknownKeys } from "./config/KeysSection.ts"
 import type { ServerSettings } from "./config/ServerSection.ts"
@@ -29,6 +31,7 @@ export interface Configuration extends Config.Settings {
   readonly keys: ReadonlyArray<VirtualKey>
   readonly usageLog: UsageLogSettings | undefined
   readonly database: Database | undefined
+  readonly budgets: BudgetSettings
   /** The settings that could not be imported from another gateway's configuration. */
   readonly notImported: ReadonlyArray<Problem>
 }
@@ -61,13 +64,15 @@ export const decode = (
         keys: KeysSection(callable(document)),
         usageLog: UsageLogSection.UsageLogSection,
         database: DatabaseSection,
+        budgets: BudgetsSection.BudgetsSection,
       },
       document,
       environment,
     ),
-    ({ sections: { database, keys, server, state, usageLog }, settings }) => {
+    ({ sections: { budgets, database, keys, server, state, usageLog }, settings }) => {
       const problems = [
         ...duplicates(keys),
+        ...BudgetsSection.problems(budgets, keys, settings, database),
         ...unknownKeys(settings.routes, keys),
         ...UsageLogSection.missingFile(usageLog),
       ]
@@ -80,6 +85,7 @@ export const decode = (
             keys,
             usageLog: UsageLogSection.settings(usageLog),
             database,
+            budgets: BudgetsSection.settings(budgets, keys),
             notImported: [],
           })
     },

@@ -131,7 +131,9 @@ export const makeMemory = (budgets: ReadonlyArray<Budget.Budget>): Effect.Effect
   return Effect.as(set(budgets), { service, set })
 }
 
-const identity = ({ id, scope, window }: Budget.Budget): string => JSON.stringify([id, Budget.scopeKey(scope), window])
+/** Budgets of one identity keep what was spent when they are replaced. */
+export const identity = ({ id, scope, window }: Budget.Budget): string =>
+  JSON.stringify([id, Budget.scopeKey(scope), window])
 
 const reservation = (held: Reservations.Held): Reservation => ({
   grow: (nanos, now) => Effect.suspend(() => Effect.fromResult(held.grow(nanos, now))),
@@ -139,7 +141,7 @@ const reservation = (held: Reservations.Held): Reservation => ({
 })
 
 /** What an account holds at a time. */
-const statusOf = (account: Account.Account, now: number): BudgetStatus => {
+export const statusOf = (account: Account.Account, now: number): BudgetStatus => {
   const { period, reserved, spent } = account.usage(now)
   return { budget: account.budget, period, spent: Budget.toDollars(spent), reserved: Budget.toDollars(reserved) }
 }

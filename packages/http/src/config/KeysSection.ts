@@ -10,6 +10,7 @@ import { keyPath } from "@understudy/providers/internal/config/ConfigError"
 import { count, secret, text, word } from "@understudy/providers/internal/config/Fields"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import { KeyBudget } from "./BudgetsSection.ts"
 import type { VirtualKey } from "../auth/VirtualKey.ts"
 
 const optional = Schema.optionalKey
@@ -29,6 +30,9 @@ export const KeysSection = (callable: ReadonlyArray<string>) =>
         }),
       ),
       limits: optional(KeyLimits),
+      budgets: optional(
+        Schema.Array(KeyBudget).annotate({ expected: "a list such as [{ amount: 5, window: month }]" }),
+      ),
       routes: optional(
         Schema.NonEmptyArray(
           word(callable).pipe(

@@ -11,6 +11,17 @@ import * as Config from "../../src/Config.ts"
 
 const vendors = vendorNames.join(", ")
 const strategies = Strategy.strategies.join(", ")
+const sections = [
+  "server",
+  "state",
+  "keys",
+  "usageLog",
+  "database",
+  "budgets",
+  "defaults",
+  "deployments",
+  "routes",
+].join(", ")
 
 const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
   "a-list": ["expected a mapping with `deployments` and perhaps `routes` and `defaults`, found a list"],
@@ -23,6 +34,24 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     `routes.strategyless.balance: is missing: set a strategy, one of ${strategies}`,
     "routes.nobody.across: expected a list of at least one deployment's name, found nothing",
     "routes.nested.across[1]: expected the name of a deployment, found a mapping",
+  ],
+  budgets: [
+    "budgets.list[0].amount: expected an amount of US dollars from 0 to 9000000, found -1",
+    'budgets.list[0].window: expected hour, day, week, month, total, or a number of days such as 30 days, found "fortnight"',
+    'budgets.list[0].timeZone: expected the name of a time zone, such as Europe/Berlin, found "Mars"',
+    'budgets.list[1].then: expected refuse, or a mapping such as { use: cheap }, found "stop"',
+    "budgets.list[1].alerts[0]: expected a share above 0 and up to 1, found 0",
+    'budgets.onStoreLoss: expected one of allow, refuse, found "ignore"',
+    "budgets.lease: expected a share above 0 and up to 1, found 2",
+  ],
+  "budgets-of-nothing": [
+    "budgets.list[0]: limits key and route: name one of key, team, tag, route, deployment, vendor, or all: true",
+    'budgets.list[0].route: "rr" does not exist: did you mean "r"?',
+    "budgets.list[1]: limits nothing: name one of key, team, tag, route, deployment, vendor, or all: true",
+    'budgets.list[1].id: another budget has the id "one": rename one of them',
+    'budgets.list[1].then.use: "q" does not exist: did you mean "r"?',
+    'keys[0].budgets[0].then.use: "bb" does not exist: did you mean "b"?',
+    'budgets: budgets need a database: add database: "sqlite:./understudy.db", or postgres://… for several gateways',
   ],
   proxies: [
     "deployments.gpt-4o.proxy: expected the http or https address of a proxy, such as http://127.0.0.1:3128, found another text",
@@ -109,8 +138,8 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "deployments.gpt-4o.limits.RPM: unknown key `RPM`: did you mean `rpm`? Known keys: rpm, tpm, rpd, concurrency.",
   ],
   "misspelt-sections": [
-    "default: unknown key `default`: did you mean `defaults`? Known keys: server, state, keys, usageLog, database, defaults, deployments, routes.",
-    "route: unknown key `route`: did you mean `routes`? Known keys: server, state, keys, usageLog, database, defaults, deployments, routes.",
+    `default: unknown key \`default\`: did you mean \`defaults\`? Known keys: ${sections}.`,
+    `route: unknown key \`route\`: did you mean \`routes\`? Known keys: ${sections}.`,
   ],
   "no-deployments": ["deployments: expected a mapping of names to deployments, found nothing"],
   "no-model": [

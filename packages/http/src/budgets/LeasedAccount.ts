@@ -1,0 +1,225 @@
+/**
+ * A budget that several gateways share. What this gateway may spend of it is leased from the database, in parts of its amount;
+ * calls reserve from what is leased, in memory. `LeasedBudgets` writes and renews the leases.
+ */
+import type { Account, Usage } from "@understudy/core/internal/spend/Account"
+import { Allowance } from "@understudy/core/internal/spend/Allowance"
+import type { Budget, Nanos } from "@understudy/core/internal/spend/Budget"
+import { toNanos } from "@understudy/core/internal/spend/Budget"
+import * as Window from "@understudy/core/internal/spend/Window"
+
+/** What this gateway has leased for one part of a budget's window. */
+export interface Lease {
+  readonly part: Window.Period
+  readonly allowance: Allowance
+  /** What the database has of it. */
+  written: Written | undefined
+}
+
+/** A lease as it is in the database. */
+export interface Written {
+  readonly granted: Nanos
+  readonly spent: Nanos
+  readonly reserved: Nanos
+}
+
+/** What all other gateways have leased, spent and reserved in the period, as the database last said. */
+export interface Elsewhere {
+  readonly granted: Nanos
+  /** What a gateway that died had leased counts as spent: what became of it is not known. */
+  readonly spent: Nanos
+  readonly reserved: Nanos
+}
+
+export const nothing: Elsewhere = { granted: 0, spent: 0, reserved: 0 }
+
+/** After this many milliseconds without a reservation, what is left of a lease is returned. */
+const idleAfter = 5000
+
+/** For so many milliseconds after nothing was left to lease, none is asked for. */
+const exhaustedFor = 500
+
+export class LeasedAccount implements Account {
+  budget: Budget
+  elsewhere: Elsewhere = nothing
+  /** Oldest first. */
+  leases: Array<Lease> = []
+  /** Whether a call was refused that would have fitted the whole amount. */
+  isUsedUp = false
+  /** The shares of the current period whose alert is written. */
+  announced: ReadonlySet<number> = new Set()
+  #announcedFor = -1
+  #now = 0
+  #usedAt: number
+  /** What waiting calls lack. */
+  #lacking: Nanos = 0
+  #exhaustedUntil = 0
+  #fullyLeasedUntil = 0
+  /** Tells that the lease has to be written: at once, if calls lack something or soon will. */
+  readonly #onChange: (account: LeasedAccount, isUrgent: boolean) => void
+
+  constructor(budget: Budget, now: number, onChange: (account: LeasedAccount, isUrgent: boolean) => void) {
+    this.budget = budget
+    this.#usedAt = now
+    this.#onChange = onChange
+  }
+
+  get amount(): Nanos {
+    return toNanos(this.budget.amount)
+  }
+
+  at(now: number): Allowance {
+    this.advance(now)
+    return this.current().allowance
+  }
+
+  usage(now: number): Usage {
+    this.advance(now)
+    const since = this.since
+    let { reserved, spent } = this.elsewhere
+    for (const { allowance, part } of this.leases) {
+      if (part.start < since) continue
+      spent += allowance.spent
+      reserved += allowance.reserved
+    }
+    return { period: Window.period(this.budget.window, this.#now), spent, reserved }
+  }
+
+  resetAt(nanos: Nanos, now: number): number | undefined {
+    this.advance(now)
+    const { window } = this.budget
+    if (nanos > this.amount || window === "total") return undefined
+    // When spending of other gateways leaves a rolling window is not known: some of it does at the end of each hour.
+    return Window.part(window, this.#now).end
+  }
+
+  onSpent(): void {
+    this.#onChange(this, false)
+  }
+
+  onUsedUp(): void {
+    if (this.isUsedUp) return
+    this.isUsedUp = true
+    this.#onChange(this, false)
+  }
+
+  /** A reservation was made of it. Asks for more once less than half a `chunk` is left. */
+  onReserved(chunk: Nanos): void {
+    this.#usedAt = this.#now
+    const { allowance } = this.current()
+    const isLow = allowance.granted - allowance.used < chunk / 2 && this.#now >= this.#fullyLeasedUntil
+    this.#onChange(this, isLow)
+  }
+
+  /** Where the period that counts begins, in clock milliseconds. */
+  get since(): number {
+    return Window.period(this.budget.window, this.#now).start
+  }
+
+  /** The number that tells alerts of one period from those of another: a day, where the window is rolling. */
+  get alertPeriod(): number {
+    const { window } = this.budget
+    return window !== "total" && "days" in window ? Math.floor(this.#now / 86_400_000) * 86_400_000 : this.since
+  }
+
+  /** The lease of the part in which reservations are made now. */
+  current(): Lease {
+    const last = this.leases.at(-1)
+    if (last !== undefined && this.#now < last.part.end) return last
+    const part = Window.part(this.budget.window, this.#now)
+    const opened: Lease = { part, allowance: new Allowance(0), written: undefined }
+    this.leases.push(opened)
+    return opened
+  }
+
+  /** Time does not go back. */
+  advance(now: number): void {
+    if (now > this.#now) this.#now = now
+    if (this.#announcedFor === this.alertPeriod) return
+    this.#announcedFor = this.alertPeriod
+    this.announced = new Set()
+    this.isUsedUp = false
+    this.elsewhere = nothing
+    this.#exhaustedUntil = 0
+  }
+
+  /** Whether a lease that covers so much may be had. */
+  canWant(nanos: Nanos, now: number): boolean {
+    const { allowance } = this.current()
+    return now >= this.#exhaustedUntil && allowance.used + nanos <= this.amount
+  }
+
+  /** Asks for a lease that covers so much more, besides what others have asked for. */
+  want(nanos: Nanos): void {
+    const { allowance } = this.current()
+    const free = Math.max(0, allowance.granted - allowance.used)
+    this.#lacking += this.#lacking === 0 ? nanos - free : nanos
+    this.#onChange(this, true)
+  }
+
+  /** Takes what no database has granted, so that so much can be reserved. */
+  overdraw(nanos: Nanos): void {
+    const { allowance } = this.current()
+    allowance.granted = Math.max(allowance.granted, allowance.used + nanos)
+  }
+
+  /** What is leased in the period that counts. */
+  get granted(): Nanos {
+    const since = this.since
+    return this.leases.reduce((sum, { allowance, part }) => (part.start >= since ? sum + allowance.granted : sum), 0)
+  }
+
+  /**
+   * What the lease of each part should change by, given what is left of the amount to lease: at least what calls lack; else
+   * `chunk` ahead of what is used, less when little is left; and back what is not needed. What is given back can no longer be
+   * reserved from now on.
+   */
+  plan(left: Nanos, chunk: Nanos, now: number): ReadonlyArray<readonly [lease: Lease, delta: Nanos]> {
+    this.advance(now)
+    const current = this.current()
+    const changes: Array<readonly [Lease, Nanos]> = []
+    let available = left
+    const giveBack = (lease: Lease, nanos: Nanos): void => {
+      if (nanos <= 0) return
+      lease.allowance.granted -= nanos
+      available += nanos
+      changes.push([lease, -nanos])
+    }
+    for (const lease of this.leases) {
+      if (lease !== current) giveBack(lease, lease.allowance.granted - lease.allowance.used)
+    }
+    const { allowance } = current
+    const free = Math.max(0, allowance.granted - allowance.used)
+    const lacking = this.#lacking
+    this.#lacking = 0
+    if (available < 0) giveBack(current, Math.min(free, -available))
+    else if (lacking > 0) {
+      const granted = Math.min(available, Math.max(lacking, Math.min(chunk, available / 2)))
+      if (granted < lacking) this.#exhaustedUntil = now + exhaustedFor
+      if (granted > 0) changes.push([current, Math.floor(granted)])
+    } else if (now - this.#usedAt >= idleAfter) giveBack(current, free)
+    else if (free > 2 * chunk) giveBack(current, free - chunk)
+    else if (free < chunk / 2) {
+      const ahead = Math.floor(Math.min(chunk - free, available / 2))
+      if (ahead > 0) changes.push([current, ahead])
+      else this.#fullyLeasedUntil = now + exhaustedFor
+    }
+    return changes
+  }
+
+  /** Whether its leases have to be written although nothing has happened: to give back what is not used. */
+  isIdle(now: number): boolean {
+    return now - this.#usedAt >= idleAfter && this.leases.some(({ allowance }) => allowance.granted > allowance.used)
+  }
+
+  /** Whether nothing is leased or reserved: nothing of it would be missed. */
+  get isEmpty(): boolean {
+    return this.leases.every(({ allowance }) => allowance.granted === allowance.spent && allowance.reserved === 0)
+  }
+
+  /** Forgets the leases of parts that count no more and are settled. */
+  forget(): void {
+    const since = this.since
+    this.leases = this.leases.filter(({ allowance, part }) => part.start >= since || allowance.reserved > 0)
+  }
+}

@@ -1,0 +1,373 @@
+/**
+ * The `Budgets` of gateways that share a database. The sum of what all gateways have leased of a budget is never more than its
+ * amount, and none spends more than it has leased: so what is spent and reserved never exceeds the budget, however many
+ * gateways there are and however they end.
+ *
+ * Leases are written in rounds by one fibre: at once when a call lacks something, else every second. A call waits for a round
+ * only if what is leased does not cover it, for a bounded time.
+ */
+import type { Budget, Nanos } from "@understudy/core/internal/spend/Budget"
+import * as BudgetData from "@understudy/core/internal/spend/Budget"
+import * as Account from "@understudy/core/internal/spend/Account"
+import type { BudgetAlert } from "@understudy/core/internal/spend/Account"
+import * as Budgets from "@understudy/core/internal/spend/Budgets"
+import * as Reservations from "@understudy/core/internal/spend/Reservation"
+import type { Exceeded } from "@understudy/core/internal/spend/Reservation"
+import * as Arr from "effect/Array"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import { SqlClient } from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
+import type { BudgetSettings } from "../config/BudgetsSection.ts"
+import type { Lease, Written } from "./LeasedAccount.ts"
+import { LeasedAccount, nothing } from "./LeasedAccount.ts"
+
+/** The gateway's budgets, which may be replaced while it runs. */
+export class LeasedBudgets extends Context.Service<
+  LeasedBudgets,
+  {
+    /**
+     * Replaces the budgets. One that keeps its id, scope and window keeps its lease; what was leased of others is given back
+     * when their calls have ended.
+     */
+    readonly set: (budgets: ReadonlyArray<Budget>) => Effect.Effect<void>
+    /** Whether the database can be reached. */
+    readonly isConnected: () => boolean
+  }
+>()("@understudy/http/LeasedBudgets") {}
+
+export type Settings = Pick<BudgetSettings, "budgets" | "lease" | "leaseWait" | "onStoreLoss">
+
+/** The time between rounds in which no call lacks anything. */
+const interval = Duration.seconds(1)
+
+/** How long a round may take before the database counts as lost. */
+const roundTimeout = Duration.seconds(3)
+
+/** After this many milliseconds without a sign of life, a gateway is dead, and what it had leased counts as spent. */
+const deadAfter = 15_000
+
+/** Budgets that are written in one statement. */
+const perRound = 200
+
+export const layer = (
+  settings: Settings,
+  gateway: string,
+): Layer.Layer<Budgets.Budgets | LeasedBudgets, never, SqlClient> =>
+  Layer.effectContext(
+    Effect.gen(function* () {
+      const sql = yield* SqlClient
+      const clock = yield* Clock.Clock
+      const pool = new Pool(settings, gateway, sql, clock)
+      yield* Effect.forkScoped(pool.run)
+      yield* Effect.addFinalizer(() => pool.close)
+      yield* pool.set(settings.budgets)
+      // Leased before the first call, so that it need not wait.
+      yield* pool.renewal
+      return Context.make(Budgets.Budgets, pool.service).pipe(
+        Context.add(LeasedBudgets, { set: pool.set, isConnected: () => pool.isConnected }),
+      )
+    }),
+  )
+
+/** Gateways that are running take leases under this lock, one after the other. */
+const lock = 0x6c65617365
+
+class Pool {
+  readonly #settings: Settings
+  readonly #gateway: string
+  readonly #sql: SqlClient
+  readonly #clock: Clock.Clock
+  readonly #wake = Latch.makeUnsafe()
+  readonly #listeners = new Set<(alert: BudgetAlert) => void>()
+  /** The accounts that the next round writes. */
+  #dirty = new Set<LeasedAccount>()
+  #index = new Account.Index<LeasedAccount>([])
+  /** Accounts of budgets that are no more, until what they leased is given back. */
+  #leaving = new Set<LeasedAccount>()
+  /** Completes with the next round. */
+  #round: Deferred.Deferred<void> | undefined
+  #isConnected = true
+
+  constructor(settings: Settings, gateway: string, sql: SqlClient, clock: Clock.Clock) {
+    this.#settings = settings
+    this.#gateway = gateway
+    this.#sql = sql
+    this.#clock = clock
+  }
+
+  get isConnected(): boolean {
+    return this.#isConnected
+  }
+
+  readonly service: Budgets.Budgets["Service"] = {
+    reserve: (scopes, nanos, now) =>
+      Effect.suspend(() => {
+        const accounts = this.#index.matching(scopes)
+        return Effect.map(
+          this.#leased(accounts, nanos, now, () => Reservations.hold(accounts, nanos, now)),
+          (held): Budgets.Reservation => ({
+            grow: (nanos, now) => this.#leased(accounts, nanos, now, () => held.grow(nanos, now)),
+            settle: (nanos) => Effect.sync(() => held.settle(nanos)),
+          }),
+        )
+      }),
+    status: Effect.map(Clock.currentTimeMillis, (now) =>
+      this.#index.all.map((account) => Budgets.statusOf(account, now)),
+    ),
+    subscribe: (listener) =>
+      Effect.acquireRelease(
+        Effect.sync(() => void this.#listeners.add(listener)),
+        () => Effect.sync(() => void this.#listeners.delete(listener)),
+      ),
+  }
+
+  readonly set: LeasedBudgets["Service"]["set"] = (budgets) =>
+    Effect.sync(() => {
+      const now = this.#clock.currentTimeMillisUnsafe()
+      const kept = new Map(this.#index.all.map((account) => [Budgets.identity(account.budget), account]))
+      const accounts = budgets.map((budget) => {
+        const account = kept.get(Budgets.identity(budget))
+        if (account === undefined) return new LeasedAccount(budget, now, this.#changed)
+        kept.delete(Budgets.identity(budget))
+        account.budget = budget
+        return account
+      })
+      for (const account of kept.values()) this.#leaving.add(account)
+      this.#index = new Account.Index(accounts)
+      for (const account of [...accounts, ...this.#leaving]) this.#changed(account, true)
+    })
+
+  /** Completes when the leases have been written once more, or the database is lost. */
+  readonly renewal: Effect.Effect<void> = Effect.suspend(() => {
+    this.#wake.openUnsafe()
+    return Deferred.await((this.#round ??= Deferred.makeUnsafe()))
+  })
+
+  /** Writes leases for as long as the gateway runs. */
+  readonly run: Effect.Effect<never> = Effect.suspend(() => {
+    this.#wake.closeUnsafe()
+    return this.#renew
+  }).pipe(Effect.andThen(Effect.timeoutOption(this.#wake.await, interval)), Effect.forever)
+
+  /** Gives back all that is not used. What calls in flight reserved counts as spent: nobody will settle it. */
+  readonly close: Effect.Effect<void> = Effect.suspend(() => {
+    const accounts = [...this.#index.all, ...this.#leaving]
+    for (const { leases } of accounts)
+      for (const { allowance } of leases) allowance.settle(allowance.reserved, allowance.reserved)
+    return Effect.ignore(
+      Effect.andThen(
+        this.#write(accounts, () => 0),
+        this.#retire,
+      ),
+    )
+  })
+
+  /** Tries to reserve; where leases do not cover it, once more when they were renewed. */
+  #leased<A>(
+    accounts: ReadonlyArray<LeasedAccount>,
+    nanos: Nanos,
+    now: number,
+    attempt: () => Result.Result<A, Exceeded>,
+  ): Effect.Effect<A, Exceeded> {
+    const reserved = (result: Result.Result<A, Exceeded>): Effect.Effect<A, Exceeded> => {
+      if (Result.isSuccess(result)) for (const account of accounts) account.onReserved(this.#chunk(account))
+      return Effect.fromResult(result)
+    }
+    const short = accounts.filter((account) => !account.at(now).fits(nanos))
+    if (short.length === 0) return reserved(attempt())
+    if (!this.#isConnected) {
+      if (this.#settings.onStoreLoss === "allow") for (const account of short) account.overdraw(nanos)
+      return reserved(attempt())
+    }
+    // Every short account must be able to get a lease, or the call is refused anyway.
+    if (!short.every((account) => account.canWant(nanos, now))) return reserved(attempt())
+    for (const account of short) account.want(nanos)
+    return Effect.andThen(
+      Effect.timeoutOption(this.renewal, this.#settings.leaseWait),
+      Effect.suspend(() => reserved(attempt())),
+    )
+  }
+
+  readonly #changed = (account: LeasedAccount, isUrgent: boolean): void => {
+    this.#dirty.add(account)
+    if (isUrgent) this.#wake.openUnsafe()
+  }
+
+  /** What a gateway leases at a time, in nanodollars. */
+  readonly #chunk = (account: LeasedAccount): Nanos => Math.ceil(account.amount * this.#settings.lease)
+
+  readonly #renew: Effect.Effect<void> = Effect.suspend(() => {
+    const round = this.#round
+    this.#round = undefined
+    const now = this.#clock.currentTimeMillisUnsafe()
+    for (const account of this.#index.all) if (account.isIdle(now)) this.#dirty.add(account)
+    const dirty = [...this.#dirty]
+    this.#dirty = new Set()
+    const written = Effect.andThen(
+      this.#signOfLife,
+      Effect.forEach(chunked(dirty, perRound), (accounts) => this.#write(accounts, this.#chunk), { discard: true }),
+    )
+    return written.pipe(
+      Effect.timeoutOrElse({ duration: roundTimeout, orElse: () => Effect.fail("no response") }),
+      Effect.matchEffect({
+        onSuccess: () => this.#connected(true),
+        onFailure: () => {
+          for (const account of dirty) this.#dirty.add(account)
+          return this.#connected(false)
+        },
+      }),
+      Effect.ensuring(
+        Effect.sync(() => {
+          for (const account of this.#leaving) if (account.isEmpty) this.#leaving.delete(account)
+          if (round !== undefined) Deferred.doneUnsafe(round, Effect.void)
+        }),
+      ),
+    )
+  })
+
+  #connected(isConnected: boolean): Effect.Effect<void> {
+    if (isConnected === this.#isConnected) return Effect.void
+    this.#isConnected = isConnected
+    return isConnected
+      ? Effect.logInfo("Budgets are leased from the database again")
+      : Effect.logError(
+          this.#settings.onStoreLoss === "allow"
+            ? "The database is lost: budgets allow calls without a lease (budgets.onStoreLoss: allow)"
+            : "The database is lost: budgets allow what is leased, then refuse calls (budgets.onStoreLoss: refuse)",
+        )
+  }
+
+  get #signOfLife(): Effect.Effect<void, SqlError> {
+    const sql = this.#sql
+    const row = { id: this.#gateway, seen_at: this.#clock.currentTimeMillisUnsafe() }
+    return Effect.asVoid(
+      sql`INSERT INTO gateways ${sql.insert(row)} ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at`,
+    )
+  }
+
+  /** The gateway ends: none waits for it. */
+  get #retire(): Effect.Effect<void, SqlError> {
+    return Effect.asVoid(this.#sql`DELETE FROM gateways WHERE id = ${this.#gateway}`)
+  }
+
+  /** Writes the leases of these accounts in one transaction, changed as `LeasedAccount.plan` says. */
+  #write(
+    accounts: ReadonlyArray<LeasedAccount>,
+    chunk: (account: LeasedAccount) => Nanos,
+  ): Effect.Effect<void, SqlError> {
+    if (accounts.length === 0) return Effect.void
+    const sql = this.#sql
+    return Effect.suspend(() => {
+      const now = this.#clock.currentTimeMillisUnsafe()
+      for (const account of accounts) account.advance(now)
+      const additions = new Map<Lease, Nanos>()
+      let written: ReadonlyMap<Lease, Written> = new Map()
+      const transaction = Effect.gen({ self: this }, function* () {
+        yield* sql.onDialectOrElse({
+          pg: () => Effect.asVoid(sql`SELECT pg_advisory_xact_lock(${lock})`),
+          orElse: () => Effect.void,
+        })
+        const elsewhere = yield* this.#elsewhere(accounts, now)
+        for (const account of accounts) {
+          account.elsewhere = elsewhere.get(account.budget.id) ?? nothing
+          const isLeaving = this.#leaving.has(account)
+          const left = isLeaving ? 0 : account.amount - account.elsewhere.granted - account.granted
+          for (const [lease, delta] of account.plan(left, isLeaving ? 0 : chunk(account), now)) {
+            if (delta > 0) additions.set(lease, delta)
+          }
+        }
+        written = yield* this.#save(accounts, additions, now)
+        return yield* this.#alerts(accounts)
+      })
+      return Effect.map(sql.withTransaction(transaction), (alerts) => {
+        for (const [lease, nanos] of additions) lease.allowance.granted += nanos
+        for (const [lease, row] of written) lease.written = row
+        for (const account of accounts) account.forget()
+        for (const alert of alerts) for (const listener of this.#listeners) listener(alert)
+      })
+    })
+  }
+
+  /** What other gateways hold of these budgets. */
+  #elsewhere(accounts: ReadonlyArray<LeasedAccount>, now: number) {
+    const sql = this.#sql
+    const counted = sql.or(
+      accounts.map(({ budget: { id }, since }) => sql`(budget_id = ${id} AND period_start >= ${since})`),
+    )
+    return Effect.map(
+      sql<{ readonly id: string; readonly granted: Nanos; readonly spent: Nanos; readonly reserved: Nanos }>`
+        SELECT budget_id AS id,
+          CAST(SUM(granted) AS BIGINT) AS granted,
+          CAST(SUM(CASE WHEN seen_at >= ${now - deadAfter} THEN spent ELSE granted END) AS BIGINT) AS spent,
+          CAST(SUM(CASE WHEN seen_at >= ${now - deadAfter} THEN reserved ELSE 0 END) AS BIGINT) AS reserved
+        FROM budget_leases LEFT JOIN gateways ON gateways.id = gateway_id
+        WHERE gateway_id <> ${this.#gateway} AND ${counted}
+        GROUP BY budget_id`,
+      (rows) => new Map(rows.map(({ id, ...held }) => [id, held])),
+    )
+  }
+
+  /**
+   * Writes the leases that differ from what is written of them. They are written as they are, not as they change, so that one
+   * whose commit was not acknowledged is right the next time.
+   */
+  #save(
+    accounts: ReadonlyArray<LeasedAccount>,
+    additions: ReadonlyMap<Lease, Nanos>,
+    now: number,
+  ): Effect.Effect<ReadonlyMap<Lease, Written>, SqlError> {
+    const sql = this.#sql
+    const saved = new Map<Lease, Written>()
+    const rows: ReadonlyArray<Record<string, unknown>> = accounts.flatMap(({ budget, leases }) =>
+      leases.flatMap((lease) => {
+        const { allowance, part, written } = lease
+        const { reserved, spent } = allowance
+        const granted = allowance.granted + (additions.get(lease) ?? 0)
+        if (written?.granted === granted && written.spent === spent && written.reserved === reserved) return []
+        const row = { granted, spent, reserved }
+        saved.set(lease, row)
+        return [{ budget_id: budget.id, period_start: part.start, gateway_id: this.#gateway, ...row, updated_at: now }]
+      }),
+    )
+    if (!Arr.isReadonlyArrayNonEmpty(rows)) return Effect.succeed(saved)
+    return Effect.as(
+      sql`INSERT INTO budget_leases ${sql.insert(rows)}
+        ON CONFLICT (budget_id, period_start, gateway_id) DO UPDATE SET
+          granted = excluded.granted, spent = excluded.spent, reserved = excluded.reserved, updated_at = excluded.updated_at`,
+      saved,
+    )
+  }
+
+  /** The alerts that are due and no gateway has published. */
+  #alerts(accounts: ReadonlyArray<LeasedAccount>): Effect.Effect<ReadonlyArray<BudgetAlert>, SqlError> {
+    const sql = this.#sql
+    const now = this.#clock.currentTimeMillisUnsafe()
+    const due = accounts.flatMap((account) => {
+      const { period, spent } = account.usage(now)
+      const reached = account.isUsedUp ? 1 : spent / account.amount
+      return (account.budget.alerts ?? BudgetData.defaultAlerts)
+        .filter((share) => share <= reached && !account.announced.has(share))
+        .map((share) => ({ account, share, spent: BudgetData.toDollars(spent), period }))
+    })
+    return Effect.forEach(due, ({ account, period, share, spent }) =>
+      Effect.map(
+        sql`INSERT INTO budget_alerts ${sql.insert({ budget_id: account.budget.id, period_start: account.alertPeriod, share, at: now })}
+          ON CONFLICT DO NOTHING RETURNING share`,
+        (rows): ReadonlyArray<BudgetAlert> => {
+          account.announced = new Set([...account.announced, share])
+          return rows.length === 0 ? [] : [{ budget: account.budget, share, spent, period }]
+        },
+      ),
+    ).pipe(Effect.map((alerts) => alerts.flat()))
+  }
+}
+
+const chunked = <A>(all: ReadonlyArray<A>, size: number): ReadonlyArray<ReadonlyArray<A>> =>
+  Array.from({ length: Math.ceil(all.length / size) }, (_, index) => all.slice(index * size, (index + 1) * size))

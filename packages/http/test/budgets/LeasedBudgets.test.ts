@@ -1,0 +1,190 @@
+/** Gateways that lease one budget from one database. */
+import { assert, it } from "@effect/vitest"
+import type { Budget } from "@understudy/core/internal/spend/Budget"
+import { Budgets } from "@understudy/core/internal/spend/Budgets"
+import * as Window from "@understudy/core/internal/spend/Window"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import { SqlClient } from "effect/sql/SqlClient"
+import type { Settings } from "../../src/budgets/LeasedBudgets.ts"
+import * as LeasedBudgets from "../../src/budgets/LeasedBudgets.ts"
+import * as Store from "../../src/store/Store.ts"
+import { onEach } from "../store/Databases.ts"
+
+const cents = (count: number) => count * 10_000_000
+
+const dollar: Budget = {
+  id: "dollar",
+  scope: { type: "key", name: "a" },
+  amount: 1,
+  window: { unit: "month" },
+  atLimit: "refuse",
+}
+
+const settings: Settings = {
+  budgets: [dollar],
+  lease: 0.02,
+  leaseWait: Duration.seconds(5),
+  onStoreLoss: "refuse",
+}
+
+/** A gateway's budgets, until its scope closes. */
+const gateway = (database: Store.Database, name: string, overrides: Partial<Settings> = {}) =>
+  Effect.map(
+    Layer.build(
+      LeasedBudgets.layer({ ...settings, ...overrides }, name).pipe(Layer.provideMerge(Store.layer(database))),
+    ),
+    (context) => ({
+      sql: Context.get(context, SqlClient),
+      leased: Context.get(context, LeasedBudgets.LeasedBudgets),
+      budgets: Context.get(context, Budgets),
+      reserve: (nanos: number) =>
+        Effect.flatMap(Clock.currentTimeMillis, (now) =>
+          Effect.result(Context.get(context, Budgets).reserve([dollar.scope], nanos, now)),
+        ),
+    }),
+  )
+
+type Gateway = Effect.Success<ReturnType<typeof gateway>>
+
+/** Calls of so many cents until one is refused; what was spent. */
+const spendAll = Effect.fnUntraced(function* ({ reserve }: Gateway, nanos: number) {
+  let spent = 0
+  for (;;) {
+    const result = yield* reserve(nanos)
+    if (Result.isFailure(result)) return spent
+    yield* result.success.settle(nanos)
+    spent += nanos
+  }
+})
+
+/** What the database says that all gateways have leased. */
+const granted = ({ sql }: Gateway) =>
+  Effect.map(
+    sql<{ readonly n: number | null }>`SELECT CAST(SUM(granted) AS BIGINT) AS n FROM budget_leases`,
+    ([row]) => row?.n ?? 0,
+  )
+
+onEach("leased budgets", ({ database }) => {
+  it.live("let one gateway spend all of a budget, and not more", () =>
+    Effect.gen(function* () {
+      const one = yield* gateway(yield* Effect.promise(database), "one")
+      assert.strictEqual(yield* spendAll(one, cents(3)), cents(99))
+      const [status] = yield* one.budgets.status
+      assert.strictEqual(status?.spent, 0.99)
+      assert.strictEqual(status?.reserved, 0)
+    }),
+  )
+
+  it.live("take a call that needs most of the budget, however little is leased at a time", () =>
+    Effect.gen(function* () {
+      const one = yield* gateway(yield* Effect.promise(database), "one")
+      const large = yield* one.reserve(cents(90))
+      assert.isTrue(Result.isSuccess(large))
+      const refused = yield* one.reserve(cents(11))
+      assert.isTrue(Result.isFailure(refused))
+      if (Result.isSuccess(large)) yield* large.success.settle(cents(5))
+      assert.isTrue(Result.isSuccess(yield* one.reserve(cents(11))))
+    }),
+  )
+
+  it.live("let two gateways spend a budget together", () =>
+    Effect.gen(function* () {
+      const place = yield* Effect.promise(database)
+      const both = yield* Effect.all([gateway(place, "one"), gateway(place, "two")])
+      const spent = yield* Effect.all(
+        both.flatMap((each) => Array.from({ length: 20 }, () => spendAll(each, cents(0.1)))),
+        { concurrency: "unbounded" },
+      )
+      const total = spent.reduce((sum, each) => sum + each, 0)
+      assert.isAtMost(total, cents(100))
+      assert.isAtLeast(total, cents(95))
+      assert.isAtMost(yield* granted(both[0]), cents(100))
+    }),
+  )
+
+  it.live("go on from what a gateway that ended has spent", () =>
+    Effect.gen(function* () {
+      const place = yield* Effect.promise(database)
+      const spent = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const one = yield* gateway(place, "one")
+          const held = yield* one.reserve(cents(30))
+          if (Result.isSuccess(held)) yield* held.success.settle(cents(30))
+          return Result.isSuccess(held)
+        }),
+      )
+      assert.isTrue(spent)
+      const two = yield* gateway(place, "two")
+      assert.strictEqual(yield* granted(two), cents(32))
+      assert.strictEqual(yield* spendAll(two, cents(10)), cents(70))
+    }),
+  )
+
+  it.live("count all that a gateway that died had leased as spent", () =>
+    Effect.gen(function* () {
+      const place = yield* Effect.promise(database)
+      const two = yield* gateway(place, "two")
+      // What a killed process leaves behind: a lease, and a sign of life that grows old.
+      yield* two.sql`INSERT INTO gateways ${two.sql.insert({ id: "dead", seen_at: 1 })}`
+      yield* two.sql`INSERT INTO budget_leases ${two.sql.insert({
+        budget_id: "dollar",
+        period_start: Window.period(dollar.window, yield* Clock.currentTimeMillis).start,
+        gateway_id: "dead",
+        granted: cents(40),
+        spent: cents(10),
+        reserved: cents(1),
+        updated_at: 1,
+      })}`
+      assert.strictEqual(yield* spendAll(two, cents(20)), cents(60))
+    }),
+  )
+
+  it.live("give back what a gateway does not need when another lacks it", () =>
+    Effect.gen(function* () {
+      const place = yield* Effect.promise(database)
+      const idle = yield* gateway(place, "idle", { lease: 0.5 })
+      const held = yield* idle.reserve(cents(1))
+      if (Result.isSuccess(held)) yield* held.success.settle(cents(1))
+      const busy = yield* gateway(place, "busy")
+      const spent = yield* spendAll(busy, cents(1))
+      assert.isBelow(spent, cents(99))
+      let total = spent
+      while (total < cents(99)) {
+        yield* Effect.sleep("50 millis")
+        total += yield* spendAll(busy, cents(1))
+      }
+      assert.strictEqual(total, cents(99))
+    }),
+  )
+
+  it.live("keep a changed budget's spending, and refuse beyond a lower amount", () =>
+    Effect.gen(function* () {
+      const one = yield* gateway(yield* Effect.promise(database), "one")
+      const held = yield* one.reserve(cents(50))
+      if (Result.isSuccess(held)) yield* held.success.settle(cents(50))
+      yield* one.leased.set([{ ...dollar, amount: 0.6 }])
+      assert.strictEqual(yield* spendAll(one, cents(5)), cents(10))
+      yield* one.leased.set([{ ...dollar, amount: 2 }])
+      assert.strictEqual(yield* spendAll(one, cents(10)), cents(140))
+    }),
+  )
+
+  it.live("publish an alert once, at one gateway", () =>
+    Effect.gen(function* () {
+      const place = yield* Effect.promise(database)
+      const both = yield* Effect.all([gateway(place, "one"), gateway(place, "two")])
+      const alerts: Array<number> = []
+      for (const { budgets } of both) yield* budgets.subscribe(({ share }) => void alerts.push(share))
+      yield* spendAll(both[0], cents(1))
+      yield* spendAll(both[1], cents(1))
+      while (alerts.length < 3) yield* Effect.sleep("20 millis")
+      yield* Effect.sleep("50 millis")
+      assert.deepStrictEqual(alerts.toSorted(), [0.5, 0.8, 1])
+    }),
+  )
+})
