@@ -143,11 +143,8 @@ export class Router extends Context.Service<
     /** The names of the routes; deployments can be called by name too. */
     readonly routes: ReadonlyArray<string>
     readonly deployments: ReadonlyArray<string>
-    /**
-     * The protocols in which a model's requests may be passed through: those of its deployments. None if its responses are
-     * cached.
-     */
-    readonly passthrough: (model: string) => ReadonlySet<string>
+    /** The protocols of a model's deployments. None if its responses are cached, which takes the whole request. */
+    readonly protocols: (model: string) => ReadonlySet<string>
     /** The status of each deployment at this moment. */
     readonly status: Effect.Effect<ReadonlyArray<Status.Status>>
     /**
@@ -297,7 +294,7 @@ const service = (router: Started): Router["Service"] => ({
   subscribe: router.bus.subscribe,
   routes: router.routeNames,
   deployments: [...router.candidates.keys()],
-  passthrough: passthrough(router),
+  protocols: protocolsOf(router),
   status: Effect.forEach([...router.candidates.values()], (candidate) => Status.of(router.stores, candidate)),
   reset: (deployment) => {
     const candidate = router.candidates.get(deployment)
@@ -311,7 +308,7 @@ const service = (router: Started): Router["Service"] => ({
 // Calls
 // ---------------------------------------------------------------------------------------------------------------------
 
-const passthrough = ({ caches, candidates, canonicalName, routes }: Started): Router["Service"]["passthrough"] => {
+const protocolsOf = ({ caches, candidates, canonicalName, routes }: Started): Router["Service"]["protocols"] => {
   const protocols = new Map<string, ReadonlySet<string>>()
   for (const [name, { route }] of routes) {
     const spoken = BoundRoute.deployments(route).flatMap(([deployment]) => {

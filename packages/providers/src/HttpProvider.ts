@@ -291,8 +291,8 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>(
   const lower = Lowering.make(vendor, protocol, codec.Request, endpoint)
 
   /**
-   * The JSON of a request. If the client spoke this protocol, it is made from the outline of its body, unless a text that the
-   * outline shortens is to be written anew.
+   * The JSON of a request. It is made from the outline of the client's body, if it has one, unless a text that the outline
+   * shortens is to be changed.
    */
   const write = (
     request: Chat.Request,
@@ -300,20 +300,23 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>(
     isStream: boolean,
   ): Effect.Effect<Written, ProviderError> => {
     const bodyOf = ({ body }: Lowered, from: Chat.Request) => (isStream ? codec.Request.streamed(body, from) : body)
-    const outline = request.native?.protocol === protocol ? Outline.of(request) : undefined
+    const outline = Outline.of(request)
     if (outline === undefined) {
       return Effect.mapEager(lower(request, host), (lowered) => {
         const { droppedParams, names } = lowered
         return { json: print(bodyOf(lowered, request), request, protocol), droppedParams, names, request }
       })
     }
-    const short = Outline.shorten(request)
+    const whole = () => write(Outline.whole(request), host, isStream)
+    const { encoding } = outline
+    const isOwn = request.native?.protocol === protocol
+    const short = isOwn ? Outline.shorten(request) : encoding && Outline.toEncode(request, encoding)
+    if (short === undefined) return whole()
     return Effect.flatMapEager(lower(short, host), (lowered) => {
       const { droppedParams, isNative, names } = lowered
-      const json = isNative === true ? outline.print(bodyOf(lowered, short)) : undefined
-      return json === undefined
-        ? write(Outline.whole(request), host, isStream)
-        : Effect.succeed({ json, droppedParams, names, request: short })
+      const body = bodyOf(lowered, short)
+      const json = isOwn ? (isNative === true ? outline.print(body) : undefined) : encoding?.write(body)
+      return json === undefined ? whole() : Effect.succeed({ json, droppedParams, names, request: short })
     })
   }
 

@@ -1,6 +1,7 @@
 /**
  * The outline of a client's request: the request with its long texts shortened. A call that is passed through to a provider
- * of the client's protocol reads no more of it, so the rest is never built.
+ * of the client's protocol, or encoded for another protocol, reads no more of it: the texts are taken from the client's bytes
+ * when the request is written.
  *
  * A request with an outline has getters for the fields that contain texts: reading one gives the whole request,
  * built once.
@@ -19,6 +20,15 @@ export interface Outline {
    * `undefined` if a new member contains a shortened text.
    */
   readonly print: (body: object) => Uint8Array | undefined
+  /** For providers of other protocols; `undefined` if they need the whole request. */
+  readonly encoding: Encoding | undefined
+}
+
+export interface Encoding {
+  /** The whole text, if it is shortened or is JSON with shortened texts. */
+  readonly restore: (text: string) => string
+  /** The JSON of a body that was encoded from `request`, with the whole texts. `undefined` if a text was changed. */
+  readonly write: (body: object) => Uint8Array | undefined
 }
 
 const outlined = Symbol("@understudy/core/Outline")
@@ -60,6 +70,29 @@ export const set = <Request extends { readonly native?: Chat.Native | undefined 
 export const shorten = (request: Chat.Request): Chat.Request => {
   const outline = of(request)
   return outline === undefined ? request : own(outline.request, request)
+}
+
+/**
+ * The outline of a request for the encoder of another protocol, with the arguments of tool calls whole: some protocols have
+ * them as objects. `undefined` if the encoder reads texts: citations have positions in them, and a JSON format asks whether one
+ * mentions JSON.
+ */
+export const toEncode = (request: Chat.Request, { restore }: Encoding): Chat.Request | undefined => {
+  const short = shorten(request)
+  if (short.format?.type === "json") return undefined
+  const messages: Array<Chat.Message> = []
+  for (const message of short.messages) {
+    if (message.role !== "assistant") {
+      messages.push(message)
+      continue
+    }
+    if (message.content.some((part) => part.type === "text" && part.citations !== undefined)) return undefined
+    const content = message.content.map((part) =>
+      part.type === "tool-call" ? { ...part, arguments: restore(part.arguments) } : part,
+    )
+    messages.push({ ...message, content })
+  }
+  return { ...short, messages }
 }
 
 /** The whole request in place of one that is built on demand. */

@@ -25,6 +25,7 @@ const make = () => {
       return requestOf(text)
     },
     print: () => undefined,
+    encoding: undefined,
   }
   return { request: Outline.toRequest(outline), built: () => built }
 }

@@ -28,6 +28,7 @@ import * as HttpReply from "./HttpReply.ts"
 import * as ApiError from "./ApiError.ts"
 import * as BodyLimits from "./BodyLimits.ts"
 import * as CallOptions from "./CallOptions.ts"
+import * as ClientProtocols from "./ClientProtocols.ts"
 import { cutOff } from "./Unavailable.ts"
 import { IsKey } from "./GatewayKeys.ts"
 import * as JsonBody from "./JsonBody.ts"
@@ -42,15 +43,18 @@ export type Handler = Effect.Effect<
 
 /** Handles a chat request, streamed or not. `address` has what the path sets: model and streaming. */
 export const handle = (router: Router["Service"], protocol: ClientProtocol, address: Address = {}): Handler => {
+  const { readsTexts } = protocol.Request
   const decode = (body: Record<string, unknown>) =>
     Result.map(protocol.Request.decode(body, address), (request) => ({
       request,
       isStream: protocol.Request.isStream(body, address),
     }))
-  return called(
-    protocol,
-    JsonBody.decodeChat(decode, (model) => router.passthrough(address.model ?? model).has(protocol.protocol)),
-    (call) => (call.isStream ? streamed(router, protocol, call) : complete(router, protocol, call)),
+  const isOutlined = (model: string) => {
+    const protocols = router.protocols(address.model ?? model)
+    return (readsTexts === true ? [protocol] : ClientProtocols.all).some((each) => protocols.has(each.protocol))
+  }
+  return called(protocol, JsonBody.decodeChat(decode, { isOutlined, readsTexts }), (call) =>
+    call.isStream ? streamed(router, protocol, call) : complete(router, protocol, call),
   )
 }
 

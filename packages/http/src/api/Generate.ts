@@ -104,7 +104,7 @@ const protocol = (activity: Activity["Service"], level: Level): ClientProtocol =
   const event = (data: object): string => `data: ${JSON.stringify(data)}\n\n`
   return {
     protocol: "generate",
-    Request: { decode, isStream: (body) => body["stream"] === true },
+    Request: { decode, isStream: (body) => body["stream"] === true, readsTexts: true },
     Response: {
       encode: (response, { id }) => ({ response: Chat.text(response), ...activityFields(activity, level, id) }),
     },

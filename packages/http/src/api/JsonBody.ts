@@ -38,11 +38,15 @@ export const decodeCall = <A extends { readonly request: { readonly model: strin
   )
 
 /**
- * The chat call in the body, of a long body by its outline (see `Outline`) if the calls of its model may be passed through.
+ * The chat call in the body, of a long body by its outline (see `Outline`) if the calls of its model can be made from it.
+ * `readsTexts` as in `ClientProtocol`.
  */
 export const decodeChat = <A extends { readonly request: Chat.Request }>(
   decode: (body: Record<string, unknown>) => Result.Result<A, InvalidBody>,
-  isPassedThrough: (model: string) => boolean,
+  {
+    isOutlined,
+    readsTexts = false,
+  }: { readonly isOutlined: (model: string) => boolean; readonly readsTexts?: boolean | undefined },
 ): Reading<A> =>
   decoded((bytes, limits, isKey) => {
     const whole = () =>
@@ -50,7 +54,7 @@ export const decodeChat = <A extends { readonly request: Chat.Request }>(
         check(body, decode, isKey),
       )
     const outline =
-      bytes.length >= minOutlined && bytes.length <= maxOutlined && isPassedThrough(likelyModel(bytes))
+      bytes.length >= minOutlined && bytes.length <= maxOutlined && isOutlined(likelyModel(bytes))
         ? JsonOutline.of(bytes)
         : undefined
     if (outline === undefined) return whole()
@@ -68,6 +72,12 @@ export const decodeChat = <A extends { readonly request: Chat.Request }>(
         characters: outline.characters,
         whole: () => (built ??= Result.getOrThrow(whole()).request),
         print: (body) => JsonOutline.print(body, request.native!.body, outline),
+        encoding: readsTexts
+          ? undefined
+          : {
+              restore: (text) => JsonOutline.restoreJson(text, outline),
+              write: (body) => JsonOutline.write(body, outline),
+            },
       }),
     })
   })

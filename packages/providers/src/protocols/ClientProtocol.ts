@@ -17,6 +17,8 @@ export interface ClientProtocol {
     readonly decode: (body: Record<string, unknown>, address: Address) => Result.Result<Chat.Request, InvalidBody>
     /** Whether the client asks for a stream. */
     readonly isStream: (body: Record<string, unknown>, address: Address) => boolean
+    /** Whether `decode` reads texts to their ends, so that it cannot decode their beginnings for another protocol. */
+    readonly readsTexts?: boolean
   }
   readonly Response: {
     /** Encodes a response of another protocol. A response of this protocol is passed on unchanged. */

@@ -104,7 +104,10 @@ const kept = 16
 
 /** What a shortened string ends with: an escape, and the number of the string in six digits to base 16, `a` to `p`. */
 export const mark = "\\u0001"
-const digits = 6
+export const digits = 6
+
+/** The numbers kept for a shortened string: see `Scan.places`. */
+export const stride = 4
 
 const wordOf = (text: string): bigint => Buffer.alloc(8, text.padEnd(8, "\0"), "latin1").readBigUInt64LE()
 
@@ -242,7 +245,8 @@ const code = (fields: ReadonlyArray<string>): Code => {
     store32(get(place), get(to)),
     store32(get(place), get(start), 4),
     store32(get(place), get(at), 8),
-    increase(place, i32(12)),
+    store32(get(place), sub(sub(get(next), get(start)), i32(1)), 12),
+    increase(place, i32(stride * 4)),
     increase(
       characters,
       sub(sub(sub(add(get(length), get(run)), get(extra)), sub(get(next), get(start))), i32(digits + 1)),
@@ -342,7 +346,10 @@ export interface Scan {
   readonly outline: Buffer
   /** The length of what was left out of the strings, in UTF-16 code units. */
   readonly characters: number
-  /** For each shortened string: the position of its closing quote in the outline, and of its quotes in the text. */
+  /**
+   * For each shortened string: the position of its closing quote in the outline, of its quotes in the text, and the length of
+   * what is kept of it, in bytes.
+   */
   readonly places: Int32Array
 }
 
@@ -372,7 +379,7 @@ export const make = (fields: ReadonlyArray<string>): ((text: Buffer) => Scan | u
     const stop = origin + text.length
     const out = stop + slack
     const places = (out + text.length + slack + 3) & ~3
-    const end = places + Math.ceil(text.length / long) * 12
+    const end = places + Math.ceil(text.length / long) * stride * 4
     if (end > memory.buffer.byteLength) memory.grow(Math.ceil((end - memory.buffer.byteLength) / pageSize))
     const bytes = Buffer.from(memory.buffer)
     bytes.set(text, origin)
@@ -383,8 +390,8 @@ export const make = (fields: ReadonlyArray<string>): ((text: Buffer) => Scan | u
     return {
       outline: bytes.subarray(out, to),
       characters,
-      places: new Int32Array(memory.buffer, places, count * 3).map((position, index) =>
-        index % 3 === 0 ? position - out : position - origin,
+      places: new Int32Array(memory.buffer, places, count * stride).map((position, index) =>
+        index % stride === 0 ? position - out : index % stride === 3 ? position : position - origin,
       ),
     }
   }

@@ -148,6 +148,28 @@ describe("JsonOutline", () => {
     assert.isDefined(JsonOutline.print({ content: "other" }, short, outline))
   })
 
+  it.prop("writes any value that is made of it with the whole strings", [body], ([text]) => {
+    const outline = JsonOutline.of(Buffer.from(text))
+    if (outline === undefined) return
+    const made = (value: unknown) => {
+      const { content, list } = value as { readonly content: string; readonly list: unknown }
+      return { moved: { content }, joined: `é ${content}\n${content} end`, twice: [list, list] }
+    }
+    const written = JsonOutline.write(made(JSON.parse(outline.text)), outline)
+    assert.deepStrictEqual(parsed(written?.toString() ?? ""), made(JSON.parse(text)))
+  })
+
+  it("does not write a shortened string that was cut, or escaped again", () => {
+    for (const first of ["w", '"', "é"]) {
+      const outline = JsonOutline.of(Buffer.from(JSON.stringify({ content: `${first}${"word ".repeat(40)}` })))!
+      const { content } = JSON.parse(outline.text) as { readonly content: string }
+      assert.isDefined(JsonOutline.write({ content }, outline))
+      for (const changed of [content.slice(0, -1), `${content.slice(0, -1)}z`, JSON.stringify({ content })]) {
+        assert.isUndefined(JsonOutline.write({ changed }, outline))
+      }
+    }
+  })
+
   it("keeps the beginning of a string, and blank or short strings", () => {
     const shortOf = (text: string) =>
       JsonOutline.of(Buffer.from(JSON.stringify({ text, content: "word ".repeat(40) })))?.text

@@ -97,6 +97,9 @@ export const decode = (
     : Result.succeed(fromWire(model, parsed.success, normalized, body))
 }
 
+/** The output of executed code becomes a block of text, without a newline at its end. */
+export const readsTexts = true
+
 /** Whether the client asks for a stream. */
 export const isStream = (_body: Record<string, unknown>, { stream }: Address): boolean => stream === true
 
