@@ -17,6 +17,7 @@ import * as Outline from "@understudy/core/internal/model/Outline"
 import type { Provider } from "@understudy/core/Provider"
 import type { Reason } from "@understudy/core/ProviderError"
 import { ProviderError } from "@understudy/core/ProviderError"
+import * as Channel from "effect/Channel"
 import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -207,11 +208,12 @@ interface Send<Wire extends WireError> {
     body: string | Uint8Array,
     toComplete: NonNullable<Options<Wire>["toComplete"]>,
   ) => Effect.Effect<string, ProviderError>
-  /** Sends a request and opens the response, whatever its status. */
+  /** Sends a request and opens the response, whatever its status. It is closed with the scope. */
   readonly open: (
     template: RequestTemplate,
     body: string | Uint8Array,
-  ) => Effect.Effect<Transport.StreamingResponse, ProviderError, Scope.Scope>
+    scope: Scope.Scope,
+  ) => Effect.Effect<Transport.StreamingResponse, ProviderError>
   /** The events of an opened response, secrets removed. */
   readonly events: (response: Transport.StreamingResponse) => Stream.Stream<Sse.Event, ProviderError>
   /** Reads an opened response whose status is not 2xx, and fails with its error. */
@@ -223,7 +225,8 @@ const makeSend = <Wire extends WireError>(
   { httpError }: Errors<Wire>,
 ): Send<Wire> => {
   const networkError = NetworkError.orUnexpected
-  const open: Send<Wire>["open"] = (template, body) => Effect.mapError(sender.open(template, body), networkError)
+  const open: Send<Wire>["open"] = (template, body, scope) =>
+    Effect.mapError(sender.open(template, body, scope), networkError)
   const events: Send<Wire>["events"] = (response) => Sse.events(response.bytes, networkError, redaction.answer)
   const textOf = (response: Transport.StreamingResponse): Effect.Effect<string, ProviderError> =>
     Effect.mapError(Transport.text(response), networkError)
@@ -238,7 +241,7 @@ const makeSend = <Wire extends WireError>(
         onFailure: (failure) => Effect.fail(networkError(failure)),
       }),
     sendAsStream: Effect.fnUntraced(function* (template, body, toComplete) {
-      const response = yield* open(template, body)
+      const response = yield* open(template, body, yield* Effect.scope)
       if (!isOk(response)) return yield* failOpened(response)
       if (!isEventStream(response)) return redaction.answer(yield* textOf(response))
       const data = yield* Stream.runCollect(Stream.map(events(response), ({ data }) => data))
@@ -335,18 +338,20 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>(
       })
     })
 
-  // Each generator is made once. V8 keeps whatever a generator made for one call can reach until a full collection.
-  const streamed = Effect.fnUntraced(function* (original: Chat.Request, host: EncryptedReasoning.Host) {
-    const { droppedParams, json, names, request } = yield* write(original, host, true)
-    const response = yield* open(targetFor(streaming, request, protocol), json)
-    if (!isOk(response)) return yield* failOpened(response)
-    const decoded = Frames.decode(events(response), codec.Stream.decoder(errors.inlineError))
-    const frames = Issued.restoring(decoded, endpoint, names)
-    return Frames.withDroppedParams(
-      droppedParams,
-      SchemaTool.restoring(request, CustomTools.restoring(request, frames)),
+  const streamed = (original: Chat.Request, host: EncryptedReasoning.Host, scope: Scope.Scope) =>
+    Effect.flatMapEager(write(original, host, true), ({ droppedParams, json, names, request }) =>
+      Effect.flatMap(open(targetFor(streaming, request, protocol), json, scope), (response) => {
+        if (!isOk(response)) return failOpened(response)
+        const decoded = Frames.decode(events(response), codec.Stream.decoder(errors.inlineError))
+        const frames = Issued.restoring(decoded, endpoint, names)
+        return Effect.succeed(
+          Frames.withDroppedParams(
+            droppedParams,
+            SchemaTool.restoring(request, CustomTools.restoring(request, frames)),
+          ),
+        )
+      }),
     )
-  })
 
   const provider: Provider["Service"] = {
     protocol,
@@ -356,7 +361,15 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>(
     chat: (request) =>
       Effect.suspend(() => EncryptedReasoning.retryWithout(endpoint.host, request, (host) => complete(request, host))),
     stream: (request) =>
-      Stream.unwrap(EncryptedReasoning.retryWithout(endpoint.host, request, (host) => streamed(request, host))),
+      // As `Stream.unwrap`, which would fork another scope.
+      Stream.fromChannel(
+        Channel.fromTransform((_, scope) =>
+          Effect.flatMap(
+            EncryptedReasoning.retryWithout(endpoint.host, request, (host) => streamed(request, host, scope)),
+            (frames) => Channel.toPullScoped(Stream.toChannel(frames), scope),
+          ),
+        ),
+      ),
     embed: embedder && makeEmbed(options, embedder, send),
     countTokens: counter && makeCountTokens(counter, protocol, lower, send),
   }

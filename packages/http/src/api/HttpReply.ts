@@ -99,25 +99,23 @@ export const encodeStream = (
   fail: (error: RouterError) => string,
   keepAliveText = comment,
 ): Stream.Stream<Uint8Array> => {
-  const written = Stream.transformPull(frames, (upstream) =>
-    Effect.sync(() => {
-      let hasEnded = false
-      const last = (text: string): readonly [Uint8Array] => {
-        hasEnded = true
-        return [encode(text)]
-      }
-      const next = Effect.catch(
-        Effect.map(upstream, (chunk): readonly [Uint8Array] => {
-          let written = ""
-          for (const frame of chunk) written += push(frame)
-          return [encode(written)]
-        }),
-        (error) => Effect.sync(() => last(Cause.isDone(error) ? end() : fail(error))),
-      )
-      const pull: Pull.Pull<readonly [Uint8Array]> = Effect.suspend(() => (hasEnded ? Cause.done() : next))
-      return pull
-    }),
-  )
+  const written = Stream.transformPull(frames, (upstream) => {
+    let hasEnded = false
+    const last = (text: string): readonly [Uint8Array] => {
+      hasEnded = true
+      return [encode(text)]
+    }
+    const next = Effect.catch(
+      Effect.map(upstream, (chunk): readonly [Uint8Array] => {
+        let written = ""
+        for (const frame of chunk) written += push(frame)
+        return [encode(written)]
+      }),
+      (error) => Effect.sync(() => last(Cause.isDone(error) ? end() : fail(error))),
+    )
+    const pull: Pull.Pull<readonly [Uint8Array]> = Effect.suspend(() => (hasEnded ? Cause.done() : next))
+    return Effect.succeed(pull)
+  })
   return buffered || keepAlive !== undefined
     ? withKeepAlive(written, encode(keepAliveText), keepAlive ?? defaultKeepAlive, buffered)
     : written

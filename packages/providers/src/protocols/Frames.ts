@@ -35,26 +35,24 @@ export const decode = <Event>(
   events: Stream.Stream<Event, ProviderError>,
   decoder: Decoder<Event>,
 ): Stream.Stream<Chat.Frame, ProviderError> =>
-  Stream.transformPull(events, (upstream) =>
-    Effect.sync(() => {
-      let broken: ProviderError | undefined
-      const pull: Pull.Pull<Arr.NonEmptyReadonlyArray<Chat.Frame>, ProviderError> = Effect.suspend(() =>
-        broken === undefined
-          ? Effect.flatMap(upstream, (chunk) => {
-              const frames: Array<Chat.Frame> = []
-              for (const event of chunk) {
-                const decoded = decoder.push(event)
-                if (decoded === undefined) continue
-                if (Result.isFailure(decoded)) {
-                  broken = decoded.failure
-                  break
-                }
-                frames.push(decoded.success)
+  Stream.transformPull(events, (upstream) => {
+    let broken: ProviderError | undefined
+    const pull: Pull.Pull<Arr.NonEmptyReadonlyArray<Chat.Frame>, ProviderError> = Effect.suspend(() =>
+      broken === undefined
+        ? Effect.flatMap(upstream, (chunk) => {
+            const frames: Array<Chat.Frame> = []
+            for (const event of chunk) {
+              const decoded = decoder.push(event)
+              if (decoded === undefined) continue
+              if (Result.isFailure(decoded)) {
+                broken = decoded.failure
+                break
               }
-              return Arr.isArrayNonEmpty(frames) ? Effect.succeed(frames) : pull
-            })
-          : Effect.fail(broken),
-      )
-      return pull
-    }),
-  )
+              frames.push(decoded.success)
+            }
+            return Arr.isArrayNonEmpty(frames) ? Effect.succeed(frames) : pull
+          })
+        : Effect.fail(broken),
+    )
+    return Effect.succeed(pull)
+  })

@@ -118,20 +118,18 @@ export const restoring = <E, R>(
   endpoint: Endpoint,
   names: ToolNames.Names | undefined,
 ): Stream.Stream<Chat.Frame, E, R> =>
-  Stream.transformPull(frames, (upstream) =>
-    Effect.sync(() => {
-      const { concerns, mentions, part, text } = restorer(endpoint, names)
-      const restored = (frame: Chat.Frame): Chat.Frame => {
-        const parts = frame.parts.some(concerns) ? frame.parts.map(part) : frame.parts
-        const { native } = frame
-        const data = native !== undefined && mentions(native.data) ? text(native.data) : native?.data
-        if (parts === frame.parts && data === native?.data) return frame
-        return {
-          ...frame,
-          parts,
-          ...(native === undefined || data === undefined ? undefined : { native: { ...native, data } }),
-        }
+  Stream.transformPull(frames, (upstream) => {
+    const { concerns, mentions, part, text } = restorer(endpoint, names)
+    const restored = (frame: Chat.Frame): Chat.Frame => {
+      const parts = frame.parts.some(concerns) ? frame.parts.map(part) : frame.parts
+      const { native } = frame
+      const data = native !== undefined && mentions(native.data) ? text(native.data) : native?.data
+      if (parts === frame.parts && data === native?.data) return frame
+      return {
+        ...frame,
+        parts,
+        ...(native === undefined || data === undefined ? undefined : { native: { ...native, data } }),
       }
-      return Effect.map(upstream, (chunk) => Arr.map(chunk, restored))
-    }),
-  )
+    }
+    return Effect.succeed(Effect.map(upstream, (chunk) => Arr.map(chunk, restored)))
+  })

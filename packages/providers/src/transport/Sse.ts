@@ -22,21 +22,19 @@ export const events = <E, E2>(
   onError: (cause: E | UnreadableAnswer) => E2,
   redact: (data: string) => string = (data) => data,
 ): Stream.Stream<Event, E2> =>
-  Stream.transformPull(bytes, (upstream) =>
-    Effect.sync(() => {
-      const decoder = new TextDecoder()
-      const parser = new Parser(redact)
-      const arriving = Effect.mapError(upstream, (error) => (Cause.isDone(error) ? error : onError(error)))
-      const pull: Pull.Pull<Arr.NonEmptyReadonlyArray<Event>, E2> = Effect.flatMap(arriving, (chunks) => {
-        const arrived: Array<Event> = []
-        for (const chunk of chunks) {
-          if (!parser.feed(decoder.decode(chunk, { stream: true }), arrived)) return Effect.fail(onError(eventTooLarge))
-        }
-        return Arr.isArrayNonEmpty(arrived) ? Effect.succeed(arrived) : pull
-      })
-      return pull
-    }),
-  )
+  Stream.transformPull(bytes, (upstream) => {
+    const decoder = new TextDecoder()
+    const parser = new Parser(redact)
+    const arriving = Effect.mapError(upstream, (error) => (Cause.isDone(error) ? error : onError(error)))
+    const pull: Pull.Pull<Arr.NonEmptyReadonlyArray<Event>, E2> = Effect.flatMap(arriving, (chunks) => {
+      const arrived: Array<Event> = []
+      for (const chunk of chunks) {
+        if (!parser.feed(decoder.decode(chunk, { stream: true }), arrived)) return Effect.fail(onError(eventTooLarge))
+      }
+      return Arr.isArrayNonEmpty(arrived) ? Effect.succeed(arrived) : pull
+    })
+    return Effect.succeed(pull)
+  })
 
 /**
  * Parses an event stream (WHATWG HTML, 9.2.6): lines that end in LF, CR or CRLF. The fields `id` and `retry`, which only

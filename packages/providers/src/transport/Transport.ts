@@ -57,7 +57,8 @@ export interface HttpSender {
   readonly open: (
     request: RequestTemplate,
     body: string | Uint8Array,
-  ) => Effect.Effect<StreamingResponse, TransportFailure, Scope.Scope>
+    scope: Scope.Scope,
+  ) => Effect.Effect<StreamingResponse, TransportFailure>
 }
 
 export interface SenderOptions {
@@ -124,24 +125,18 @@ const senderOver = (agents: Agents, limits: Limits): HttpSender => ({
       exchange.start()
       return Effect.sync(() => exchange.stop())
     }),
-  open: (request, body) =>
-    Effect.flatMap(Effect.scope, (scope) =>
-      Effect.suspend(() => {
-        const responseBody = new ResponseBody(sending(agents, request, body), limits)
-        return Effect.andThen(
-          Scope.addFinalizer(
-            scope,
-            Effect.sync(() => responseBody.exchange.stop()),
-          ),
-          Effect.callback<StreamingResponse, TransportFailure>((resume) => {
-            responseBody.onStart = ({ headers, status }) =>
-              resume(Effect.succeed({ status, headers, bytes: responseBody.bytes }))
-            responseBody.onFailure = (cause) => resume(Effect.fail(new TransportFailure({ cause })))
-            responseBody.exchange.start()
-          }),
-        )
-      }),
-    ),
+  open: (request, body, scope) =>
+    Effect.suspend(() => {
+      const responseBody = new ResponseBody(sending(agents, request, body), limits)
+      const stop = Effect.sync(() => responseBody.exchange.stop())
+      const opened = Effect.callback<StreamingResponse, TransportFailure>((resume) => {
+        responseBody.onStart = ({ headers, status }) =>
+          resume(Effect.succeed({ status, headers, bytes: responseBody.bytes }))
+        responseBody.onFailure = (cause) => resume(Effect.fail(new TransportFailure({ cause })))
+        responseBody.exchange.start()
+      })
+      return Effect.flatMap(Scope.addFinalizer(scope, stop), () => opened)
+    }),
 })
 
 const sending =

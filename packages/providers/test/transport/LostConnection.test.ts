@@ -20,7 +20,14 @@ const ways: Readonly<Record<string, Way>> = {
       Effect.map(sender.send(to(url), "{}"), ({ text }) => text),
       () => freed,
     ),
-  open: (sender, url) => Effect.tap(Effect.flatMap(sender.open(to(url), "{}"), Transport.text), () => freed),
+  open: (sender, url) =>
+    Effect.tap(
+      Effect.flatMap(
+        Effect.flatMap(Effect.scope, (scope) => sender.open(to(url), "{}", scope)),
+        Transport.text,
+      ),
+      () => freed,
+    ),
 }
 
 const sender = Effect.map(Transport.Transport, (pool) => pool.sender({ connectTimeout: "1 second" }))

@@ -60,7 +60,7 @@ describe("open", () => {
     Effect.gen(function* () {
       const { url } = yield* FaultServer.make()
       const { open } = yield* sender
-      const opened = yield* open(to(url), body("ok", { stream: true }))
+      const opened = yield* open(to(url), body("ok", { stream: true }), yield* Effect.scope)
       assert.strictEqual(opened.status, 200)
       assert.match(yield* Transport.text(opened), /data: \[DONE\]\n\n$/)
     }),
@@ -70,7 +70,7 @@ describe("open", () => {
     Effect.gen(function* () {
       const { url } = yield* FaultServer.make()
       const { open } = yield* sender
-      const opened = yield* open(to(url), body("cut-2", { stream: true }))
+      const opened = yield* open(to(url), body("cut-2", { stream: true }), yield* Effect.scope)
       let read = ""
       const failure = yield* opened.bytes.pipe(
         Stream.runForEach((chunk) => Effect.sync(() => (read += Buffer.from(chunk).toString()))),
@@ -87,7 +87,7 @@ describe("open", () => {
       const text = "0123456789".repeat(200_000)
       yield* server.script("large", [Behavior.answer({ text })])
       const { open } = yield* sender
-      const opened = yield* open(to(server.url), body("large", { stream: true }))
+      const opened = yield* open(to(server.url), body("large", { stream: true }), yield* Effect.scope)
       yield* Effect.sleep("30 millis")
       assert.include(yield* Transport.text(opened), text)
     }),
@@ -102,7 +102,7 @@ describe("open", () => {
         const server = yield* FaultServer.make()
         const { open } = yield* sender
         const scope = yield* Scope.make()
-        const fiber = yield* Effect.forkChild(Scope.provide(open(to(server.url), body(model, { stream: true })), scope))
+        const fiber = yield* Effect.forkChild(open(to(server.url), body(model, { stream: true }), scope))
         const request = yield* server.received(model)
         if (model === "stall-1") yield* Fiber.join(fiber)
         yield* Scope.close(scope, Exit.void)
