@@ -7,6 +7,7 @@ import * as Deployment from "@understudy/core/Deployment"
 import type { Route } from "@understudy/core/Route"
 import * as Router from "@understudy/core/Router"
 import { Drain } from "@understudy/http/internal/Drain"
+import { Keyring } from "@understudy/http/Auth"
 import * as Server from "@understudy/http/Server"
 import * as FaultServer from "@understudy/providers/testing"
 import * as Transport from "@understudy/providers/transport"
@@ -69,7 +70,7 @@ export const open = Effect.fnUntraced(function* <Upstream extends { readonly url
   const ServerLive = Server.layer({
     host: "127.0.0.1",
     port: 0,
-    auth: { keys: [], hosts: [], origins: [] },
+    auth: { keys: new Keyring([]), hosts: [], origins: [] },
     maxBody: ByteSize.fromInputUnsafe(1_000_000),
     drain: { delay: Duration.zero, timeout: Duration.seconds(5) },
   }).pipe(

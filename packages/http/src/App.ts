@@ -13,6 +13,7 @@ import type { Configuration } from "./Config.ts"
 import type { ServerSettings } from "./config/ServerSection.ts"
 import { Drain } from "./Drain.ts"
 import type * as Auth from "./auth/Auth.ts"
+import type { Keyring } from "./auth/Keyring.ts"
 import * as KeyedRouter from "./keys/KeyedRouter.ts"
 import * as CallLog from "./observe/CallLog.ts"
 import * as ContentLog from "./observe/ContentLog.ts"
@@ -38,7 +39,7 @@ export const layer = (configuration: Configuration, { auth, logContent, server }
       EventLoopStall.layer,
       layerUsageLog(configuration),
     ]),
-    Layer.provide(router(configuration, server, logContent)),
+    Layer.provide(router(configuration, server, auth.keys, logContent)),
     Layer.provideMerge(Drain.layer),
   )
 
@@ -47,14 +48,13 @@ const writeTimeout = ({ defaults }: Configuration): Pick<Server.Options, "write"
   defaults.timeout?.write === undefined ? {} : { write: Duration.fromInputUnsafe(defaults.timeout.write) }
 
 /** The router of the endpoints, with content logging and the limits of virtual keys where they are configured. */
-const router = (configuration: Configuration, { limits }: ServerSettings, logContent: boolean) => {
-  const { keys } = configuration
+const router = (configuration: Configuration, { limits }: ServerSettings, keys: Keyring, logContent: boolean) => {
   const state = layerState(configuration)
   const answerLimits = Layer.succeed(AnswerLimits, { answer: Number(limits.answer), error: Number(limits.error) })
   const priced = Effect.map(withPrices(configuration), (settings) => Router.layerShared(toOptions(settings)))
   const unkeyed = Layer.provide(Layer.unwrap(priced), [state, answerLimits])
   const logged = logContent ? Layer.provide(ContentLog.layer, unkeyed) : unkeyed
-  return keys.length === 0 ? logged : Layer.provide(KeyedRouter.layer(keys), [logged, state])
+  return keys.isOpen && !keys.hasDatabase ? logged : Layer.provide(KeyedRouter.layer(keys), [logged, state])
 }
 
 /** The deployments that no vendor bills. */

@@ -23,12 +23,12 @@ import type { UsageLogSettings } from "./observe/UsageLog.ts"
 import * as UsageLogSection from "./config/UsageLogSection.ts"
 import type { Database } from "./store/Store.ts"
 import * as YamlText from "./config/YamlText.ts"
-import type { VirtualKey } from "./auth/VirtualKey.ts"
+import type { ConfiguredKey } from "./auth/VirtualKey.ts"
 
 export interface Configuration extends Config.Settings {
   readonly server: ServerSettings
   readonly state: StateSettings
-  readonly keys: ReadonlyArray<VirtualKey>
+  readonly keys: ReadonlyArray<ConfiguredKey>
   readonly usageLog: UsageLogSettings | undefined
   readonly database: Database | undefined
   readonly budgets: BudgetSettings
@@ -73,7 +73,8 @@ export const decode = (
       const problems = [
         ...duplicates(keys),
         ...BudgetsSection.problems(budgets, keys, settings, database),
-        ...unknownKeys(settings.routes, keys),
+        // Conditions may name keys of the database, by their ids.
+        ...(database === undefined ? unknownKeys(settings.routes, keys) : []),
         ...UsageLogSection.missingFile(usageLog),
       ]
       return problems.length > 0

@@ -88,7 +88,7 @@ export const layer = (options: Options): Layer.Layer<HttpServer.HttpServer, Serv
         }),
       ),
       Layer.provideMerge(Layer.succeed(MaxBodySize, options.maxBody)),
-      Layer.provideMerge(Layer.succeed(IsKey, auth.keys.isEmpty ? undefined : auth.keys.has)),
+      Layer.provideMerge(Layer.succeed(IsKey, auth.keys.isOpen && !auth.keys.hasDatabase ? undefined : auth.keys.has)),
       Layer.provideMerge(Layer.succeed(BodyBudget.Current, new BodyBudget.BodyBudget(limits))),
     )
   })

@@ -20,7 +20,7 @@ import { join } from "node:path"
 import { format } from "node:util"
 import * as Config from "../src/Config.ts"
 import * as App from "../src/App.ts"
-import * as Auth from "../src/auth/Auth.ts"
+import * as Keyring from "../src/auth/Keyring.ts"
 import * as PlainText from "../src/observe/PlainText.ts"
 import * as CanaryUpstream from "./CanaryUpstream.ts"
 import { accessKeyId, canary, leaks, names, role } from "./CanaryUpstream.ts"
@@ -216,7 +216,11 @@ describe("canaries", () => {
             const context = yield* Layer.build(
               App.layer(configuration, {
                 server: { ...configuration.server, port: 0 },
-                auth: { keys: [Auth.key(Redacted.make("operator"))], hosts: [], origins: [] },
+                auth: {
+                  keys: new Keyring.Keyring([Keyring.operator(Redacted.make("operator"))]),
+                  hosts: [],
+                  origins: [],
+                },
                 logContent: true,
               }),
             )

@@ -12,7 +12,7 @@ import * as Redacted from "effect/Redacted"
 import { connect } from "node:net"
 import { text } from "node:stream/consumers"
 import OpenAI from "openai"
-import type { VirtualKey } from "../src/auth/VirtualKey.ts"
+import type { ConfiguredKey } from "../src/auth/VirtualKey.ts"
 import * as TestGateway from "./TestGateway.ts"
 
 const messages = [{ role: "user", content: "Hello?" }]
@@ -200,7 +200,7 @@ interface Refusal {
   readonly final?: true
 }
 
-const held: VirtualKey = { id: "a", key: Redacted.make("sk-a"), routes: ["backup"], limits: { rpm: 1 } }
+const held: ConfiguredKey = { id: "a", key: Redacted.make("sk-a"), routes: ["backup"], limits: { rpm: 1 } }
 
 const notFound = codes("model_not_found", "not_found_error", "404 NOT_FOUND")
 

@@ -370,9 +370,9 @@ describe("authentication", () => {
 
   it.live("requires the key when one is configured", () =>
     Effect.gen(function* () {
-      const { key } = yield* Effect.promise(() => import("../src/auth/Auth.ts"))
+      const { operator } = yield* Effect.promise(() => import("../src/auth/Keyring.ts"))
       const { Redacted } = yield* Effect.promise(() => import("effect"))
-      const { url } = yield* TestGateway.make({ auth: { keys: [key(Redacted.make("open-sesame"))] } })
+      const { url } = yield* TestGateway.make({ auth: { keys: [operator(Redacted.make("open-sesame"))] } })
       assert.strictEqual((yield* send(url, {})).status, 401)
       assert.strictEqual((yield* send(url, { authorization: "Bearer wrong" })).status, 401)
       assert.strictEqual((yield* send(url, { authorization: "Bearer open-sesame" })).status, 200)

@@ -8,7 +8,7 @@ import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
 import * as TestClock from "effect/testing/TestClock"
 import type { Agent } from "node:http"
-import * as Auth from "../src/auth/Auth.ts"
+import * as Keyring from "../src/auth/Keyring.ts"
 import * as Overload from "../src/Overload.ts"
 import { agent, dialects, names, send } from "./Dialects.ts"
 import * as TestGateway from "./TestGateway.ts"
@@ -255,7 +255,7 @@ it.live("leaves no call in flight whose client disconnects while it waits for it
 it.live("returns a 401, not a 503, to a client without a key", () =>
   Effect.gen(function* () {
     const { upstream, url } = yield* TestGateway.make({
-      auth: { keys: [Auth.key(Redacted.make("sk-operator"))] },
+      auth: { keys: [Keyring.operator(Redacted.make("sk-operator"))] },
       overload: { delay: long, calls: 1 },
     })
     const headers = { authorization: "Bearer sk-operator" }

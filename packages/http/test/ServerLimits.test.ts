@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { connect } from "node:net"
 import type { Socket } from "node:net"
-import * as Auth from "../src/auth/Auth.ts"
+import * as Keyring from "../src/auth/Keyring.ts"
 import * as TestGateway from "./TestGateway.ts"
 
 /** A socket at the gateway, and what it has answered. */
@@ -55,7 +55,7 @@ const head = (path: string, headers: Record<string, string | number>): string =>
 const chat = "/v1/chat/completions"
 
 /** Nobody is known without this key. */
-const auth = { keys: [Auth.key(Redacted.make("operator"))], sessions: Redacted.make("s".repeat(32)) }
+const auth = { keys: [Keyring.operator(Redacted.make("operator"))], sessions: Redacted.make("s".repeat(32)) }
 
 describe("ServerLimits", () => {
   it.live("rejects a body by its content-length, before it is read", () =>

@@ -24,9 +24,10 @@ import * as References from "effect/References"
 import OpenAI from "openai"
 import { Drain } from "../src/Drain.ts"
 import type { Policy } from "../src/Drain.ts"
-import * as Auth from "../src/auth/Auth.ts"
+import type * as Auth from "../src/auth/Auth.ts"
+import * as Keyring from "../src/auth/Keyring.ts"
 import * as KeyedRouter from "../src/keys/KeyedRouter.ts"
-import type { VirtualKey } from "../src/auth/VirtualKey.ts"
+import type { ConfiguredKey } from "../src/auth/VirtualKey.ts"
 import type * as Overload from "../src/Overload.ts"
 import * as ServerLimits from "../src/ServerLimits.ts"
 import * as CallLog from "../src/observe/CallLog.ts"
@@ -36,8 +37,10 @@ import * as Server from "../src/Server.ts"
 export type Vendor = "openai" | "responses" | "anthropic" | "bedrock" | "gemini"
 
 export interface Options {
-  readonly auth?: Partial<Auth.Policy>
-  readonly keys?: ReadonlyArray<VirtualKey>
+  readonly auth?: Partial<Omit<Auth.Policy, "keys">> & { readonly keys?: ReadonlyArray<Keyring.Key> }
+  readonly keys?: ReadonlyArray<ConfiguredKey>
+  /** The keys, if they change while the gateway serves. */
+  readonly keyring?: Keyring.Keyring
   readonly route?: Route.Route
   readonly maxBody?: number
   readonly drain?: Partial<Policy>
@@ -92,12 +95,15 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     routes: { assistant: options.route ?? Route.fallback("primary", "backup").pipe(Route.retry({ times: 0 })) },
   })
   const { keys = [] } = options
+  const keyring = options.keyring ?? new Keyring.Keyring(options.auth?.keys ?? keys.map(Keyring.configured))
   const HeldLive =
-    keys.length === 0 ? RouterLive : Layer.provide(KeyedRouter.layer(keys), [RouterLive, RateLimit.layerMemory])
+    keys.length === 0 && options.keyring === undefined
+      ? RouterLive
+      : Layer.provide(KeyedRouter.layer(keyring), [RouterLive, RateLimit.layerMemory])
   const ServerLive = Server.layer({
     host: "127.0.0.1",
     port: 0,
-    auth: { keys: keys.map(Auth.virtualKey), hosts: [], origins: [], ...options.auth },
+    auth: { hosts: [], origins: [], ...options.auth, keys: keyring },
     maxBody: ByteSize.fromInputUnsafe(options.maxBody ?? 1_000_000),
     limits: { ...ServerLimits.defaults, ...options.limits },
     ...(options.write === undefined ? undefined : { write: options.write }),

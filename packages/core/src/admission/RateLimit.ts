@@ -106,6 +106,12 @@ export const reconcile = (
   return tpm === undefined ? Effect.void : adjust(limiter, tpm, used - estimated, clock)
 }
 
+/** Gives back what a call took, as if it had not been made. With a limiter in memory it runs at once. */
+export const giveBack = (call: LimitedCall, clock: Clock.Clock): Effect.Effect<void> =>
+  Effect.forEach(call.buckets, (bucket) => adjust(call.limiter, bucket, -amountOf(call, bucket), clock), {
+    discard: true,
+  })
+
 /** The state of each limit. Takes nothing; a limit whose store cannot be reached is left out. */
 export const statuses = ({ buckets, limiter }: Limited): Effect.Effect<ReadonlyArray<LimitStatus>> =>
   Effect.map(

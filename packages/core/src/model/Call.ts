@@ -35,6 +35,7 @@ export const capabilities: ReadonlyArray<Capability> = [
  * - `tags`, `headers`: for the conditions of `Route.when`. Header names are in lower case.
  * - `caller`: the name of the caller, for receipts, logs and metrics. Cached responses are kept per caller.
  * - `protocol`: the protocol of the client, for receipts.
+ * - `team`: the team that the caller belongs to.
  */
 export interface CallOptions {
   readonly timeout?: Duration.Input | undefined
@@ -42,6 +43,7 @@ export interface CallOptions {
   readonly headers?: Readonly<Record<string, string | undefined>> | undefined
   readonly caller?: string | undefined
   readonly protocol?: string | undefined
+  readonly team?: string | undefined
 }
 
 const noOptions: CallOptions = {}

@@ -5,19 +5,23 @@
  * from host names rebound to its address. A gateway with keys requires one, or a session cookie of its own page, which stands
  * for a key and counts only for requests of that page.
  */
-import * as Redacted from "effect/Redacted"
+import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { parseHeader } from "effect/http/Cookies"
 import * as Session from "./Session.ts"
 import type { Level } from "./Expose.ts"
-import * as Keyring from "./Keyring.ts"
+import type { Key, Keyring } from "./Keyring.ts"
 import { FailedLogins } from "./FailedLogins.ts"
 import type { VirtualKey } from "./VirtualKey.ts"
+import { nameOf } from "./VirtualKey.ts"
+
+export { configured, Keyring, operator } from "./Keyring.ts"
+export type { Key } from "./Keyring.ts"
 
 /** Which requests are accepted. Hosts are compared without their port, origins as browsers send them. */
 export interface Policy {
-  /** The accepted keys, from `key` and `virtualKey`. If empty, requests need no key. */
-  readonly keys: ReadonlyArray<Key>
+  /** The accepted keys. If the configuration has none, requests need no key. */
+  readonly keys: Keyring
   /** Host names accepted besides loopback's; `undefined` accepts all. */
   readonly hosts: ReadonlyArray<string> | undefined
   /** Origins of web pages accepted besides loopback's and, with keys, the gateway's own. */
@@ -28,35 +32,15 @@ export interface Policy {
   readonly expose?: Level | undefined
 }
 
-/** An accepted key: the operator's, or a virtual key. */
-export interface Key extends Keyring.Digested {
-  /** `undefined` for the operator key. */
-  readonly virtualKey: VirtualKey | undefined
-}
-
-/** The operator key with this secret. */
-export const key = (secret: Redacted.Redacted): Key => ({
-  ...Keyring.digested(Redacted.value(secret)),
-  virtualKey: undefined,
-})
-
-/** An accepted key from a virtual key. */
-export const virtualKey = (virtualKey: VirtualKey): Key => ({
-  ...Keyring.digested(Redacted.value(virtualKey.key)),
-  virtualKey,
-})
-
-/** A policy with its state: keys by digest, sessions, failed logins. */
-export interface Auth extends Omit<Policy, "keys" | "sessions"> {
-  readonly keys: Keyring.Keyring<Key>
-  readonly sessions: Session.Sessions<Key> | undefined
+/** A policy with its state: sessions, failed logins. */
+export interface Auth extends Omit<Policy, "sessions"> {
+  readonly sessions: Session.Sessions | undefined
   readonly failedLogins: FailedLogins
 }
 
-export const make = ({ keys, sessions, ...policy }: Policy): Auth => ({
+export const make = ({ sessions, ...policy }: Policy): Auth => ({
   ...policy,
-  keys: new Keyring.Keyring(keys),
-  sessions: sessions === undefined ? undefined : new Session.Sessions(sessions, keys),
+  sessions: sessions === undefined ? undefined : new Session.Sessions(sessions, policy.keys),
   failedLogins: new FailedLogins(),
 })
 
@@ -78,8 +62,8 @@ export interface Rejection {
 }
 
 /**
- * Checks origin, host and key. Succeeds with the virtual key, or `undefined` for the operator and for a gateway without
- * keys. `now` is clock milliseconds.
+ * Checks origin, host and key. Succeeds with the virtual key, or `undefined` for the operator and for requests without a key
+ * to a gateway that needs none. `now` is clock milliseconds.
  */
 export const authenticate = (
   auth: Auth,
@@ -87,12 +71,12 @@ export const authenticate = (
   now: number,
 ): Result.Result<VirtualKey | undefined, Rejection> =>
   Result.flatMap(checkOrigin(auth, request), () =>
-    auth.keys.isEmpty ? Result.succeed(undefined) : checkKey(auth, request, now),
+    auth.keys.isOpen && auth.keys.size === 0 ? Result.succeed(undefined) : checkKey(auth, request, now),
   )
 
 /** The exposure level of a caller. `undefined` is the operator, or every caller of a gateway without keys. */
 export const exposed = ({ expose, keys }: Auth, caller: VirtualKey | undefined): Level =>
-  caller === undefined ? (keys.isEmpty ? (expose ?? "full") : "full") : (expose ?? "names")
+  caller === undefined ? (keys.isOpen ? (expose ?? "full") : "full") : (expose ?? "names")
 
 /** Checks origin and host alone, for paths that need no key. */
 export const checkOrigin = (auth: Auth, request: Request): Result.Result<undefined, Rejection> => {
@@ -102,7 +86,7 @@ export const checkOrigin = (auth: Auth, request: Request): Result.Result<undefin
   const isAllowedOrigin = (origin: string): boolean =>
     allows(auth, origin) ||
     // DNS rebinding makes a foreign page same-origin. Only a key or a known host name tells the two apart.
-    (isSameOrigin(request) && (!auth.keys.isEmpty || isKnown()))
+    (isSameOrigin(request) && (!auth.keys.isOpen || isKnown()))
   if (origin !== undefined && !isAllowedOrigin(origin)) {
     return Result.fail({
       status: 403,
@@ -110,7 +94,7 @@ export const checkOrigin = (auth: Auth, request: Request): Result.Result<undefin
       message: `Pages of ${origin} may not call this gateway. To allow them, add the origin to server.allowedOrigins.`,
     })
   }
-  if (!auth.keys.isEmpty || auth.hosts === undefined || isKnown()) return Result.succeed(undefined)
+  if (!auth.keys.isOpen || auth.hosts === undefined || isKnown()) return Result.succeed(undefined)
   return Result.fail({
     status: 421,
     code: "host_not_allowed",
@@ -128,16 +112,37 @@ export const allows = ({ origins }: Pick<Policy, "origins">, origin: string): bo
 const checkKey = (auth: Auth, request: Request, now: number): Result.Result<VirtualKey | undefined, Rejection> => {
   const sent = credentials(request)
   const found = find(auth, sent) ?? session(auth, request, now)
-  if (found !== undefined) return Result.succeed(found.virtualKey)
-  return Result.fail({
-    status: 401,
-    code: "invalid_api_key",
-    message:
-      sent.length === 0
-        ? "Missing key. Send `Authorization: Bearer <key>`."
-        : "Unknown key. Send a key of this gateway, not a provider's.",
-    isUnknownKey: sent.length > 0,
-  })
+  if (found !== undefined) return Result.map(checkValid(found, now), ({ virtualKey }) => virtualKey)
+  if (auth.keys.isOpen) return Result.succeed(undefined)
+  return Result.fail(
+    sent.length === 0
+      ? invalidKey("Missing key. Send `Authorization: Bearer <key>`.")
+      : { ...invalidKey("Unknown key. Send a key of this gateway, not a provider's."), isUnknownKey: true },
+  )
+}
+
+const invalidKey = (message: string): Rejection => ({ status: 401, code: "invalid_api_key", message })
+
+/** The key, if it is accepted now. It counts as used. */
+export const checkValid = (key: Key, now: number): Result.Result<Key, Rejection> => {
+  const invalid = whyInvalid(key, now)
+  if (invalid !== undefined) return Result.fail(invalidKey(invalid))
+  key.usedAt = now
+  return Result.succeed(key)
+}
+
+/** Why a known key is not accepted, if it is not. Only a client that has the key learns it. */
+const whyInvalid = ({ until, virtualKey }: Key, now: number): string | undefined => {
+  if (virtualKey === undefined) return undefined
+  const { disabled, expiresAt, team } = virtualKey
+  if (disabled === true) return `Key "${nameOf(virtualKey)}" is disabled.`
+  if (team?.disabled === true) return `The team of key "${nameOf(virtualKey)}", "${team.name}", is disabled.`
+  if (expiresAt !== undefined && expiresAt <= now) {
+    return `Key "${nameOf(virtualKey)}" expired at ${new Date(expiresAt).toISOString()}.`
+  }
+  return until !== undefined && until <= now
+    ? `Key "${nameOf(virtualKey)}" was rotated: its former secret expired at ${new Date(until).toISOString()}.`
+    : undefined
 }
 
 /** The first of these texts that is a key. */

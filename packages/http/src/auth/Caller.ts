@@ -3,6 +3,7 @@
  */
 import * as Context from "effect/Context"
 import type { VirtualKey } from "./VirtualKey.ts"
+import * as Keys from "./VirtualKey.ts"
 
 /** The virtual key of the caller; `undefined` for the operator, and for every caller of a gateway without keys. */
 export const Caller = Context.Reference<VirtualKey | undefined>("@understudy/http/Caller", {
@@ -11,4 +12,4 @@ export const Caller = Context.Reference<VirtualKey | undefined>("@understudy/htt
 
 /** Whether a caller may call the route or the deployment with this name. */
 export const mayCall = (caller: VirtualKey | undefined, name: string): boolean =>
-  caller?.routes === undefined || caller.routes.includes(name)
+  caller === undefined || Keys.mayCall(caller, name)

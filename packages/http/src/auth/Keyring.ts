@@ -1,41 +1,187 @@
 /**
- * The keys of a gateway, looked up by SHA-256 digest. A lookup takes constant time in the number of keys, and its timing
- * reveals nothing about a key, because a caller cannot choose a digest.
+ * The keys of a gateway, looked up by SHA-256 digest: those of its configuration, and those of its database, which change
+ * while it serves. A lookup takes constant time in the number of keys, and its timing reveals nothing about a key, because
+ * a caller cannot choose a digest.
  */
+import * as Redacted from "effect/Redacted"
 import { hash } from "node:crypto"
+import type { ConfiguredKey, Team, VirtualKey } from "./VirtualKey.ts"
 
-/** What is kept of a key instead of its text. */
-export interface Digested {
-  readonly digest: Uint8Array
-  /** The length of the key's text, in UTF-16 code units. */
+/** An accepted text: the operator's key, or a virtual key's. What changes of a key changes here, in place. */
+export interface Key {
+  /** The SHA-256 digest of the text, in Base64. */
+  readonly digest: string
+  /** The length of the text, in UTF-16 code units. */
   readonly length: number
+  /** `undefined` for the operator key. */
+  virtualKey: VirtualKey | undefined
+  /** For the former text of a key that was rotated: until when it is accepted, in clock milliseconds. */
+  until?: number | undefined
+  /** When it was last used, in clock milliseconds. */
+  usedAt?: number | undefined
 }
 
-export const digested = (text: string): Digested => ({ digest: digestOf(text), length: text.length })
+/** A key of the database. `digest`: of its text; `previous`: of the text it had before it was rotated. */
+export interface StoredKey {
+  readonly virtualKey: Omit<VirtualKey, "team">
+  readonly teamId: string | undefined
+  readonly digest: string
+  readonly length: number
+  readonly previous: { readonly digest: string; readonly until: number } | undefined
+}
 
-const digestOf = (text: string): Uint8Array => hash("sha256", text, "buffer")
+/** The digest of a key's text, as it is kept. */
+export const digestOf = (text: string): string => hash("sha256", text, "base64")
 
-export class Keyring<Key extends Digested> {
-  readonly #keys: ReadonlyMap<string, Key>
+/** The operator key with this secret. */
+export const operator = (secret: Redacted.Redacted): Key => entry(Redacted.value(secret), undefined)
 
-  readonly #lengths: ReadonlySet<number>
+/** A key of the configuration. */
+export const configured = ({ key, ...virtualKey }: ConfiguredKey): Key => entry(Redacted.value(key), virtualKey)
 
-  constructor(keys: ReadonlyArray<Key>) {
-    this.#lengths = new Set(keys.map(({ length }) => length))
-    this.#keys = new Map(keys.toReversed().map((key) => [digestText(key.digest), key]))
+const entry = (text: string, virtualKey: VirtualKey | undefined): Key => ({
+  digest: digestOf(text),
+  length: text.length,
+  virtualKey,
+})
+
+export class Keyring {
+  /** Whether requests need no key: the configuration has none. */
+  readonly isOpen: boolean
+  /** Whether keys of a database are added. */
+  readonly hasDatabase: boolean
+  /** Whether there is an operator key. */
+  readonly hasOperator: boolean
+  readonly #configured: ReadonlyArray<Key>
+  readonly #byDigest = new Map<string, Key>()
+  readonly #byId = new Map<string, VirtualKey>()
+  /** The keys of the database by id: the current text, then the former one. */
+  readonly #stored = new Map<string, ReadonlyArray<Key>>()
+  readonly #teams = new Map<string, Team>()
+  /** The keys of the configuration by the team that they name. */
+  readonly #namingTeams: ReadonlyMap<string, ReadonlyArray<Key>>
+  readonly #lengths = new Set<number>()
+  #version = 0
+
+  /** The first of two keys with the same text counts. `hasDatabase`: keys of a database are added to it. */
+  constructor(configured: ReadonlyArray<Key>, hasDatabase = false) {
+    this.hasDatabase = hasDatabase
+    this.#configured = configured
+    this.isOpen = configured.length === 0
+    this.hasOperator = configured.some(({ virtualKey }) => virtualKey === undefined)
+    for (const key of configured) this.#add(key)
+    this.#namingTeams = Map.groupBy(
+      configured.filter(({ virtualKey }) => virtualKey?.team !== undefined),
+      ({ virtualKey }) => virtualKey?.team?.name ?? "",
+    )
   }
 
-  /** Whether requests need no key. */
-  get isEmpty(): boolean {
-    return this.#keys.size === 0
+  /** A number that changes when texts are added or removed. */
+  get version(): number {
+    return this.#version
+  }
+
+  /** The number of virtual keys. */
+  get size(): number {
+    return this.#byId.size
   }
 
   /** The key with this text, if any. */
   readonly find = (text: string): Key | undefined =>
-    this.isEmpty ? undefined : this.#keys.get(hash("sha256", text, "base64"))
+    this.#byDigest.size === 0 ? undefined : this.#byDigest.get(digestOf(text))
 
   /** Whether this text is a key. Fast for texts that are not; its timing may reveal the lengths of keys. */
   readonly has = (text: string): boolean => this.#lengths.has(text.length) && this.find(text) !== undefined
-}
 
-const digestText = (digest: Uint8Array): string => Buffer.from(digest).toString("base64")
+  /** The virtual key with this id. */
+  readonly byId = (id: string): VirtualKey | undefined => this.#byId.get(id)
+
+  /** Every accepted text. */
+  keys(): Iterable<Key> {
+    return this.#byDigest.values()
+  }
+
+  /** The virtual keys of the configuration, in its order. */
+  configuredKeys(): ReadonlyArray<VirtualKey> {
+    return this.#configured.flatMap(({ virtualKey }) => virtualKey ?? [])
+  }
+
+  /** When a key was last used at this gateway, in clock milliseconds. */
+  usedAt(id: string): number | undefined {
+    return this.#stored.get(id)?.reduce((last, { usedAt = 0 }) => Math.max(last, usedAt), 0) || undefined
+  }
+
+  /** The keys of the database, with when they were last used here, that were used after `since` (clock milliseconds). */
+  usedSince(since: number): ReadonlyArray<readonly [id: string, usedAt: number]> {
+    return [...this.#stored.keys()].flatMap((id) => {
+      const at = this.usedAt(id)
+      return at !== undefined && at > since ? [[id, at] as const] : []
+    })
+  }
+
+  /** Adds or changes a key of the database. Its team must be there. */
+  put({ digest, length, previous, teamId, virtualKey }: StoredKey): void {
+    const key: VirtualKey = { ...virtualKey, team: teamId === undefined ? undefined : this.#teams.get(teamId) }
+    const texts = [{ digest, until: undefined }, ...(previous === undefined ? [] : [previous])]
+    const before = this.#stored.get(key.id) ?? []
+    const now = texts.map(({ digest, until }): Key => {
+      const known = before.find((each) => each.digest === digest) ?? { digest, length, virtualKey: key }
+      known.virtualKey = key
+      known.until = until
+      return known
+    })
+    for (const each of before) if (!now.includes(each)) this.#delete(each)
+    for (const each of now) this.#add(each)
+    this.#stored.set(key.id, now)
+  }
+
+  /** Removes a key of the database. */
+  remove(id: string): void {
+    for (const key of this.#stored.get(id) ?? []) this.#delete(key)
+    if (this.#stored.delete(id)) this.#byId.delete(id)
+  }
+
+  /** Adds or changes a team, for its keys of the database, and for those of the configuration that name it. */
+  putTeam(team: Team): void {
+    this.#teams.set(team.id, team)
+    this.#updateTeams(team.id)
+  }
+
+  /** Removes a team. Keys of the configuration that name it keep the name. */
+  removeTeam(id: string): void {
+    this.#teams.delete(id)
+    this.#updateTeams(id)
+  }
+
+  #updateTeams(id: string): void {
+    for (const [name, keys] of this.#namingTeams) {
+      const team = [...this.#teams.values()].find((team) => team.name === name) ?? { id: name, name }
+      for (const key of keys) this.#setTeam(key, team)
+    }
+    for (const key of [...this.#stored.values()].flat()) {
+      if (key.virtualKey?.team?.id === id) this.#setTeam(key, this.#teams.get(id))
+    }
+  }
+
+  #setTeam(key: Key, team: Team | undefined): void {
+    if (key.virtualKey === undefined || key.virtualKey.team === team) return
+    key.virtualKey = { ...key.virtualKey, team }
+    this.#byId.set(key.virtualKey.id, key.virtualKey)
+  }
+
+  /** A text that another key has stays that key's. */
+  #add(key: Key): void {
+    const { digest, length, virtualKey } = key
+    if (virtualKey !== undefined) this.#byId.set(virtualKey.id, virtualKey)
+    if (this.#byDigest.has(digest)) return
+    this.#lengths.add(length)
+    this.#byDigest.set(digest, key)
+    this.#version++
+  }
+
+  #delete(key: Key): void {
+    if (this.#byDigest.get(key.digest) !== key) return
+    this.#byDigest.delete(key.digest)
+    this.#version++
+  }
+}

@@ -8,7 +8,7 @@
 import * as Duration from "effect/Duration"
 import * as Redacted from "effect/Redacted"
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto"
-import type { Digested } from "./Keyring.ts"
+import type { Key, Keyring } from "./Keyring.ts"
 
 /** The cookie's name. */
 export const cookie = "understudy_session"
@@ -22,16 +22,19 @@ const maxEnded = 10_000
 const shape = /^(\d{1,16})\.([\w-]{16})\.([\w-]{22})\.([\w-]{43})$/
 
 /** Issues, verifies and ends the sessions of these keys. */
-export class Sessions<Key extends Digested> {
+export class Sessions {
   readonly #secret: Redacted.Redacted
-  readonly #keys: ReadonlyArray<Key>
-  /** The keys by their identifiers, made with the first token: it takes an HMAC for each key. */
-  #byId: ReadonlyMap<string, Key> | undefined
+  readonly #keys: Keyring
+  /** Identifiers of keys, made when a token is read: each takes an HMAC. */
+  #ids: ReadonlyMap<Key, string> = new Map()
+  #byId: ReadonlyMap<string, Key> = new Map()
+  /** The version of the keyring that `#byId` is of. */
+  #version = -1
   readonly #ended = new Map<string, number>()
   /** Tokens that expire at this time or before it are rejected. */
   #floor = 0
 
-  constructor(secret: Redacted.Redacted, keys: ReadonlyArray<Key>) {
+  constructor(secret: Redacted.Redacted, keys: Keyring) {
     this.#secret = secret
     this.#keys = keys
   }
@@ -46,8 +49,7 @@ export class Sessions<Key extends Digested> {
   keyOf(token: string, now: number): Key | undefined {
     const [, ends = "", nonce = "", keyId = "", signature = ""] = shape.exec(token) ?? []
     if (keyId === "") return undefined
-    this.#byId ??= new Map(this.#keys.toReversed().map((key) => [this.#keyIdOf(key), key]))
-    const key = this.#byId.get(keyId)
+    const key = this.#keyWith(keyId)
     const expires = Number(ends)
     if (key === undefined || expires <= now || expires <= this.#floor || this.#ended.has(nonce)) return undefined
     const given = Buffer.from(signature, "base64url")
@@ -75,15 +77,24 @@ export class Sessions<Key extends Digested> {
     }
   }
 
-  #keyIdOf({ digest }: Digested): string {
+  #keyWith(id: string): Key | undefined {
+    if (this.#version !== this.#keys.version) {
+      this.#version = this.#keys.version
+      this.#ids = new Map(Array.from(this.#keys.keys(), (key) => [key, this.#ids.get(key) ?? this.#keyIdOf(key)]))
+      this.#byId = new Map(Array.from(this.#ids, ([key, id]) => [id, key]))
+    }
+    return this.#byId.get(id)
+  }
+
+  #keyIdOf({ digest }: Key): string {
     return this.#hmac("key.", digest).toString("base64url").slice(0, 22)
   }
 
-  #sign({ digest }: Digested, expires: number, nonce: string): Buffer {
+  #sign({ digest }: Key, expires: number, nonce: string): Buffer {
     return this.#hmac(`session.${expires}.${nonce}.`, digest)
   }
 
-  #hmac(text: string, digest: Uint8Array): Buffer {
-    return createHmac("sha256", Redacted.value(this.#secret)).update(text).update(digest).digest()
+  #hmac(text: string, digest: string): Buffer {
+    return createHmac("sha256", Redacted.value(this.#secret)).update(text).update(digest, "base64").digest()
   }
 }

@@ -93,8 +93,7 @@ const run = Effect.fnUntraced(function* (
   )
   const address = HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address)
   yield* Signals.hurryOnInterrupt(Context.get(context, Drain).hurry)
-  const hasOperatorKey = auth.keys.some(({ virtualKey }) => virtualKey === undefined)
-  for (const line of yield* StartupMessage.lines(address, source, hasOperatorKey)) yield* Console.log(line)
+  for (const line of yield* StartupMessage.lines(address, source, auth.keys.hasOperator)) yield* Console.log(line)
   return yield* Effect.never
 })
 

@@ -10,6 +10,7 @@ import * as Redacted from "effect/Redacted"
 import { randomBytes } from "node:crypto"
 import type { Configuration } from "../Config.ts"
 import * as Auth from "../auth/Auth.ts"
+import * as Keyring from "../auth/Keyring.ts"
 
 /** The configured authentication is unsafe: no keys beyond loopback, or a weak session secret. */
 export class UnauthenticatedListen extends Data.TaggedError("UnauthenticatedListen")<{ readonly message: string }> {}
@@ -21,16 +22,23 @@ const secret = (name: string) =>
   )
 
 /** The policy with the operator key, from the environment, and the configured virtual keys. */
-export const policy = Effect.fnUntraced(function* ({ keys, server }: Pick<Configuration, "keys" | "server">) {
+export const policy = Effect.fnUntraced(function* ({
+  database,
+  keys,
+  server,
+}: Pick<Configuration, "database" | "keys" | "server">) {
   const { allowedHosts, allowedOrigins, allowUnauthenticated, expose, host } = server
   const operator = yield* secret("UNDERSTUDY_API_KEY")
   const policy: Auth.Policy = {
-    keys: [...(operator === undefined ? [] : [Auth.key(operator)]), ...keys.map(Auth.virtualKey)],
+    keys: new Keyring.Keyring(
+      [...(operator === undefined ? [] : [Keyring.operator(operator)]), ...keys.map(Keyring.configured)],
+      database !== undefined,
+    ),
     hosts: allowUnauthenticated ? undefined : allowedHosts,
     origins: allowedOrigins,
     expose,
   }
-  if (policy.keys.length > 0 || allowUnauthenticated || Auth.isLoopback(host)) return policy
+  if (!policy.keys.isOpen || allowUnauthenticated || Auth.isLoopback(host)) return policy
   return yield* new UnauthenticatedListen({
     message:
       `Listening on ${host} without keys would let every client on the network use your providers' credentials.\n` +
@@ -45,7 +53,7 @@ const minSecretLength = 32
  * The policy with sessions for the page, if it has keys. Without SESSION_SECRET, a random secret is used for this process.
  */
 export const withSessions = Effect.fnUntraced(function* (policy: Auth.Policy) {
-  if (policy.keys.length === 0) return policy
+  if (policy.keys.isOpen) return policy
   const secretText = yield* secret("SESSION_SECRET")
   if (secretText !== undefined) {
     if (Redacted.value(secretText).length >= minSecretLength) return { ...policy, sessions: secretText }

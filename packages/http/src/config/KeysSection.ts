@@ -7,15 +7,40 @@ import { didYouMean } from "@understudy/core/internal/route/Suggestion"
 import { Limits } from "@understudy/providers/internal/config/Deployments"
 import type { Problem } from "@understudy/providers/internal/config/ConfigError"
 import { keyPath } from "@understudy/providers/internal/config/ConfigError"
-import { count, secret, text, word } from "@understudy/providers/internal/config/Fields"
+import { count, secret, source, text, word } from "@understudy/providers/internal/config/Fields"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import type { ConfiguredKey, Team } from "../auth/VirtualKey.ts"
+import { roles } from "../auth/VirtualKey.ts"
 import { KeyBudget } from "./BudgetsSection.ts"
-import type { VirtualKey } from "../auth/VirtualKey.ts"
+import { Timestamp } from "./Timestamp.ts"
 
 const optional = Schema.optionalKey
 
-const KeyLimits = Schema.Struct({ ...Limits.fields, cpm: optional(count) })
+/** The limits of a key or a team. */
+export const KeyLimits = Schema.Struct({ ...Limits.fields, cpm: optional(count) })
+
+/** A list of tags. */
+export const Tags = Schema.Array(
+  source({
+    from: Schema.String,
+    to: Schema.String,
+    expected: "a tag without commas",
+    notes: { quotable: true },
+    parse: (tag) => (tag.trim() === "" || tag.includes(",") ? undefined : tag.trim()),
+    print: (tag) => tag,
+  }),
+).annotate({ expected: "a list of tags" })
+
+/** A team by its name. Its limits are known if a database has a team with that name. */
+const TeamName = source<Team, string>({
+  from: Schema.String,
+  to: Schema.Any,
+  expected: "the name of a team",
+  notes: { quotable: true },
+  parse: (name) => (name.trim() === "" ? undefined : { id: name, name }),
+  print: ({ name }) => name,
+})
 
 /** The schema of the section. `callable`: the names of routes and deployments. */
 export const KeysSection = (callable: ReadonlyArray<string>) =>
@@ -29,6 +54,10 @@ export const KeysSection = (callable: ReadonlyArray<string>) =>
           messageMissingKey: 'is missing: give the secret that clients send, such as "${TEAM_A_KEY}"',
         }),
       ),
+      team: optional(TeamName),
+      role: optional(word(roles)),
+      tags: optional(Tags),
+      expiresAt: optional(Timestamp),
       limits: optional(KeyLimits),
       budgets: optional(
         Schema.Array(KeyBudget).annotate({ expected: "a list such as [{ amount: 5, window: month }]" }),
@@ -44,7 +73,7 @@ export const KeysSection = (callable: ReadonlyArray<string>) =>
   ).annotate({ expected: 'a list such as [{ id: team-a, key: "${TEAM_A_KEY}" }]' })
 
 /** The problems of keys with the id or the secret of another key. */
-export const duplicates = (keys: ReadonlyArray<VirtualKey>): ReadonlyArray<Problem> => {
+export const duplicates = (keys: ReadonlyArray<ConfiguredKey>): ReadonlyArray<Problem> => {
   const [ids, secrets] = [new Set<string>(), new Set<string>()]
   return keys.flatMap(({ id, key }, index) => {
     const secret = Redacted.value(key)
@@ -65,7 +94,7 @@ export const duplicates = (keys: ReadonlyArray<VirtualKey>): ReadonlyArray<Probl
 /** The problems of routes whose conditions name a key that does not exist. */
 export const unknownKeys = (
   routes: Readonly<Record<string, Route>>,
-  keys: ReadonlyArray<VirtualKey>,
+  keys: ReadonlyArray<ConfiguredKey>,
 ): ReadonlyArray<Problem> => {
   const ids = keys.map(({ id }) => id)
   return Object.entries(routes).flatMap(([name, route]) =>

@@ -18,6 +18,8 @@ import * as HttpReply from "../api/HttpReply.ts"
 import * as ApiError from "../api/ApiError.ts"
 import * as JsonBody from "../api/JsonBody.ts"
 import * as Auth from "../auth/Auth.ts"
+import type { Key } from "../auth/Keyring.ts"
+import { nameOf } from "../auth/VirtualKey.ts"
 import * as LoginThrottle from "../api/LoginThrottle.ts"
 import * as Session from "../auth/Session.ts"
 
@@ -83,14 +85,16 @@ const signIn = ({ keys, sessions, failedLogins }: Auth.Auth): Reply<ApiError.Api
       yield* LoginThrottle.throttle(failedLogins, yield* HttpServerRequest.HttpServerRequest)
       return yield* Effect.fail(unknown)
     }
+    const now = yield* Clock.currentTimeMillis
+    yield* Effect.mapError(Effect.fromResult(Auth.checkValid(known, now)), ({ message }) => ({ ...unknown, message }))
     if (sessions === undefined) return yield* Effect.fail(unknown)
     yield* Effect.logInfo(`${describe(known)} signed in to the page`)
-    const expires = (yield* Clock.currentTimeMillis) + Duration.toMillis(Session.lifetime)
+    const expires = now + Duration.toMillis(Session.lifetime)
     return yield* withCookie(sessions.issue(known, expires), Session.lifetime)
   })
 
-const describe = ({ virtualKey }: Auth.Key): string =>
-  virtualKey === undefined ? "The operator" : `Key "${virtualKey.id}"`
+const describe = ({ virtualKey }: Key): string =>
+  virtualKey === undefined ? "The operator" : `Key "${nameOf(virtualKey)}"`
 
 const unknown: ApiError.ApiError = {
   status: 401,

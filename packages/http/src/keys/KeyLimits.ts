@@ -1,5 +1,6 @@
 /**
- * The limits of a virtual key: requests, tokens, and concurrent calls. A call over a limit is rejected at once, never queued.
+ * The limits of a virtual key and of its team: requests, tokens, and concurrent calls. A call over a limit is rejected at
+ * once, never queued.
  *
  * A call takes its estimated tokens when it starts. When it ends, they are adjusted to the tokens it used.
  */
@@ -10,18 +11,21 @@ import type { Receipt } from "@understudy/core/Receipt"
 import { total } from "@understudy/core/Receipt"
 import * as Effect from "effect/Effect"
 import type * as RateLimiter from "effect/persistence/RateLimiter"
-import * as Semaphore from "effect/Semaphore"
-import type { VirtualKey } from "../auth/VirtualKey.ts"
+import type * as Semaphore from "effect/Semaphore"
+import type * as Keys from "../auth/VirtualKey.ts"
 
-/** The permit of a call. `release` returns unused tokens, and must run exactly once. */
+/** The permit of a call. Either `release` or `cancel` must run, exactly once. */
 export interface Lease {
   readonly statuses: ReadonlyArray<RateLimit.LimitStatus>
-  /** `used`: the tokens of the call; `undefined` if unknown, which keeps the estimate. */
+  /** Returns unused tokens. `used`: the tokens of the call; `undefined` if unknown, which keeps the estimate. */
   readonly release: (used: number | undefined) => Effect.Effect<void>
+  /** Returns everything: there was no call. */
+  readonly cancel: Effect.Effect<void>
 }
 
-/** A rejected call: the limit that it exceeds, and when to try again, in milliseconds. */
+/** A rejected call: whose limit it exceeds, which one, and when to try again, in milliseconds. */
 export interface KeyLimitExceeded {
+  readonly owner: Owner
   readonly name: RateLimit.Exceeded["limit"] | "concurrency"
   readonly limit: number
   /** What the call requested of the limit. */
@@ -37,13 +41,30 @@ export interface KeyLimiter {
 /** `retryAfter` of the concurrency limit, in milliseconds: when a running call ends is unknown. */
 const defaultRetryAfter = 1000
 
-export const make = (limiter: RateLimiter.RateLimiter, { id, limits = {} }: VirtualKey): KeyLimiter => {
+/** Who a limit belongs to: a key or a team, by its name for people, and by the name under which it is counted. */
+export interface Owner {
+  readonly type: "key" | "team"
+  readonly id: string
+  readonly name: string
+}
+
+/**
+ * The limiter of an owner. `permits` are those of its concurrency limit, if it has one: a limiter with changed limits gets
+ * those that its predecessor had.
+ */
+export const make = (
+  limiter: RateLimiter.RateLimiter,
+  owner: Owner,
+  limits: Keys.KeyLimits,
+  permits: Semaphore.Semaphore | undefined,
+): KeyLimiter => {
   // The store also holds the limits of deployments, by their names.
-  const buckets = Bucket.make(`key:${id}`, limits)
-  const permits = limits.concurrency === undefined ? undefined : Semaphore.makeUnsafe(limits.concurrency)
+  const buckets = Bucket.make(`${owner.type}:${owner.id}`, limits)
   const releasePermit = permits === undefined ? Effect.void : Effect.asVoid(permits.release(1))
-  const reject = (exceeded: Omit<KeyLimitExceeded, "statuses">): Effect.Effect<never, KeyLimitExceeded> =>
-    Effect.flatMap(RateLimit.statuses({ limiter, buckets }), (statuses) => Effect.fail({ ...exceeded, statuses }))
+  const reject = (exceeded: Omit<KeyLimitExceeded, "statuses" | "owner">): Effect.Effect<never, KeyLimitExceeded> =>
+    Effect.flatMap(RateLimit.statuses({ limiter, buckets }), (statuses) =>
+      Effect.fail({ ...exceeded, owner, statuses }),
+    )
 
   const takeTokens = (tokens: number): Effect.Effect<Lease, KeyLimitExceeded> =>
     Effect.clockWith((clock) =>
@@ -53,6 +74,7 @@ export const make = (limiter: RateLimiter.RateLimiter, { id, limits = {} }: Virt
             statuses,
             release: (used = tokens) =>
               Effect.andThen(releasePermit, RateLimit.reconcile({ limiter, buckets, estimated: tokens, used }, clock)),
+            cancel: Effect.andThen(releasePermit, RateLimit.giveBack({ limiter, buckets, tokens }, clock)),
           }),
         onFailure: ({ limit, retryAfter }) =>
           Effect.andThen(
@@ -82,11 +104,27 @@ export const make = (limiter: RateLimiter.RateLimiter, { id, limits = {} }: Virt
   }
 }
 
-/** The key with its limits for token counts and explanations, which are separate from those of its calls. */
-export const forSideRequests = ({ limits: { cpm, rpm, rpd, concurrency } = {}, ...key }: VirtualKey): VirtualKey => ({
-  ...key,
-  id: `${key.id}:side-requests`,
-  limits: { rpm: cpm ?? rpm, rpd, concurrency },
+/** The limiter of both: a call over a limit of one takes nothing of the other. */
+export const both = (first: KeyLimiter, second: KeyLimiter): KeyLimiter => ({
+  acquire: (call) =>
+    Effect.flatMap(first.acquire(call), (one) =>
+      Effect.matchEffect(second.acquire(call), {
+        onSuccess: (other) =>
+          Effect.succeed<Lease>({
+            statuses: [...one.statuses, ...other.statuses],
+            release: (used) => Effect.andThen(one.release(used), other.release(used)),
+            cancel: Effect.andThen(one.cancel, other.cancel),
+          }),
+        onFailure: (exceeded) => Effect.andThen(one.cancel, Effect.fail(exceeded)),
+      }),
+    ),
+})
+
+/** The limits of token counts and explanations, which are separate from those of calls. */
+export const ofSideRequests = ({ cpm, rpm, rpd, concurrency }: Keys.KeyLimits): Keys.KeyLimits => ({
+  rpm: cpm ?? rpm,
+  rpd,
+  concurrency,
 })
 
 /**

@@ -2,7 +2,7 @@
  * Enforces virtual keys: a layer over the `Router`, so that it applies to calls of every protocol, after they are decoded
  * and before a deployment is selected.
  *
- * A call outside of the key's routes or limits fails with a `RouterError`. The state of the limits is in the headers of
+ * A call outside of the routes or limits of the key or its team fails with a `RouterError`. The state of the limits is in the headers of
  * every response. Calls without a virtual key (see `Caller`) are passed to the router unchanged.
  */
 import type { AnyRequest, CallOptions } from "@understudy/core/Call"
@@ -19,14 +19,17 @@ import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as RateLimiter from "effect/persistence/RateLimiter"
 import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import { callsByKey } from "../observe/Metrics.ts"
 import * as KeyLimits from "./KeyLimits.ts"
-import { Caller, mayCall } from "../auth/Caller.ts"
+import { Caller } from "../auth/Caller.ts"
+import type { Keyring } from "../auth/Keyring.ts"
 import * as RateLimitHeaders from "./RateLimitHeaders.ts"
-import type { VirtualKey } from "../auth/VirtualKey.ts"
+import type { KeyLimits as Limits, VirtualKey } from "../auth/VirtualKey.ts"
+import { mayCall, nameOf, routesOf } from "../auth/VirtualKey.ts"
 
-/** The router in context, within the routes and limits of these keys. */
-export const layer = (keys: ReadonlyArray<VirtualKey>): Layer.Layer<Router, never, Router | RateLimiter.RateLimiter> =>
+/** The router in context, within the routes and limits that these keys have at the time of a call. */
+export const layer = (keys: Keyring): Layer.Layer<Router, never, Router | RateLimiter.RateLimiter> =>
   Layer.effect(
     Router,
     Effect.gen(function* () {
@@ -65,35 +68,84 @@ type Admit = (
 ) => Effect.Effect<KeyLimits.Lease, RouterError>
 
 /** The admission of these keys. `resolve` finds the name of a route or a deployment for a model name, by its wildcards. */
-const admission = (
-  keys: ReadonlyArray<VirtualKey>,
-  limiter: RateLimiter.RateLimiter,
-  resolve: (model: string) => string,
-): Admit => {
-  const known = new Map(keys.map((key) => [key.id, key]))
-  // A limiter is made with the first request of its key: most keys of a large list are rarely used.
-  const limiters: Record<Limited, Map<string, KeyLimits.KeyLimiter>> = { calls: new Map(), "side requests": new Map() }
-  const limiterOf = (key: VirtualKey, limited: Limited): KeyLimits.KeyLimiter => {
-    const made = limiters[limited].get(key.id)
-    if (made !== undefined) return made
-    const keyLimiter = KeyLimits.make(limiter, limited === "calls" ? key : KeyLimits.forSideRequests(key))
-    limiters[limited].set(key.id, keyLimiter)
-    return keyLimiter
+const admission = (keys: Keyring, limiter: RateLimiter.RateLimiter, resolve: (model: string) => string): Admit => {
+  const limiters: Record<Limited, Limiters> = {
+    calls: new Limiters(limiter, keys, "", (limits) => limits),
+    "side requests": new Limiters(limiter, keys, ":side-requests", KeyLimits.ofSideRequests),
   }
   return (caller, call, limited) => {
     const { model } = call.request
-    const key = known.get(caller.id)
-    if (key === undefined || !mayCall(caller, resolve(model))) return forbid(caller, model)
-    return limiterOf(key, limited)
-      .acquire(call)
-      .pipe(
-        Effect.tap(addHeaders),
-        Effect.catch((exceeded) =>
-          Effect.andThen(addHeaders(exceeded), reject(caller, "rate_limited", rateLimited(caller, exceeded, limited))),
-        ),
-      )
+    const key = keys.byId(caller.id)
+    if (key === undefined || !mayCall(key, resolve(model))) return forbid(key ?? caller, model)
+    const admitted = limiters[limited].of(key).acquire(call)
+    return Effect.catch(Effect.tap(admitted, addHeaders), (exceeded) =>
+      Effect.andThen(addHeaders(exceeded), reject(key, "rate_limited", rateLimited(exceeded, limited))),
+    )
   }
 }
+
+/** The limiters of keys. One is made with the first request of its key: most keys of a large list are rarely used. */
+class Limiters {
+  readonly #limiter: RateLimiter.RateLimiter
+  readonly #keys: Keyring
+  readonly #suffix: string
+  readonly #limitsOf: (limits: Limits) => Limits
+  /** Each with the key that it was made for: a key that changes is another value. */
+  readonly #made = new Map<string, { readonly key: VirtualKey; readonly limiter: KeyLimits.KeyLimiter }>()
+  /** The permits of concurrency limits, which outlive a change of the limit. */
+  readonly #permits = new Map<string, Semaphore.Semaphore>()
+
+  constructor(limiter: RateLimiter.RateLimiter, keys: Keyring, suffix: string, limitsOf: (limits: Limits) => Limits) {
+    this.#limiter = limiter
+    this.#keys = keys
+    this.#suffix = suffix
+    this.#limitsOf = limitsOf
+  }
+
+  of(key: VirtualKey): KeyLimits.KeyLimiter {
+    const made = this.#made.get(key.id)
+    if (made?.key === key) return made.limiter
+    const { limits, team } = key
+    const own = this.#make({ type: "key", id: key.id, name: nameOf(key) }, limits)
+    const limiter =
+      team?.limits === undefined
+        ? own
+        : KeyLimits.both(this.#make({ type: "team", id: team.id, name: team.name }, team.limits), own)
+    this.#made.set(key.id, { key, limiter })
+    if (this.#made.size > 2 * this.#keys.size + minForgotten) this.#forget()
+    return limiter
+  }
+
+  #make(owner: KeyLimits.Owner, limits: Limits = {}): KeyLimits.KeyLimiter {
+    const now = this.#limitsOf(limits)
+    const permits = this.#permitsOf(`${owner.type}:${owner.id}`, now.concurrency)
+    return KeyLimits.make(this.#limiter, { ...owner, id: `${owner.id}${this.#suffix}` }, now, permits)
+  }
+
+  #permitsOf(owner: string, concurrency: number | undefined): Semaphore.Semaphore | undefined {
+    if (concurrency === undefined) return undefined
+    const known = this.#permits.get(owner)
+    if (known !== undefined) {
+      Effect.runSync(known.resize(concurrency))
+      return known
+    }
+    const permits = Semaphore.makeUnsafe(concurrency)
+    this.#permits.set(owner, permits)
+    return permits
+  }
+
+  /** Forgets the limiters of keys that no longer exist. */
+  #forget(): void {
+    for (const id of this.#made.keys()) {
+      if (this.#keys.byId(id) !== undefined) continue
+      this.#made.delete(id)
+      this.#permits.delete(`key:${id}`)
+    }
+  }
+}
+
+/** The fewest limiters of former keys that are worth a search. */
+const minForgotten = 100
 
 /** Runs a call of the caller in context. Its permit is released when the scope closes. */
 const keyedCall = <A extends { readonly receipt: Receipt }, R>(
@@ -144,20 +196,21 @@ const sideRequest = <A>(
 const withKey = (key: VirtualKey | undefined, options: CallOptions | undefined): CallOptions | undefined =>
   key === undefined ? options : optionsOf(key, options)
 
-/** The options with the key as caller. Tags and headers stay lazy. */
+/** The options with the key as caller, its team, and its tags before the call's. Tags and headers stay lazy. */
 const optionsOf = (
   key: VirtualKey,
   options: CallOptions = {},
 ): { readonly [Option in keyof Required<CallOptions>]: CallOptions[Option] } => ({
   timeout: options.timeout,
   get tags() {
-    return options.tags
+    return key.tags === undefined || key.tags.length === 0 ? options.tags : [...key.tags, ...(options.tags ?? [])]
   },
   get headers() {
     return options.headers
   },
   caller: key.id,
   protocol: options.protocol,
+  team: key.team?.id,
 })
 
 /** Adds the state of the limits to the headers of the response, whatever its status. */
@@ -174,21 +227,22 @@ const reject = (key: VirtualKey, outcome: "forbidden" | "rate_limited", error: R
 /**
  * The error for an existing name that the key may not call and for an unknown name: it must not reveal which names exist.
  */
-const forbid = (key: VirtualKey, model: string): Effect.Effect<never, RouterError> =>
-  reject(
+const forbid = (key: VirtualKey, model: string): Effect.Effect<never, RouterError> => {
+  const routes = routesOf(key) ?? []
+  return reject(
     key,
     "forbidden",
     new RouterError({
       kind: "Forbidden",
-      message: `Key "${key.id}" may not call "${model}"${didYouMean(model, key.routes ?? []) || "."} It may call: ${key.routes?.join(", ") ?? "nothing"}.`,
+      message: `Key "${nameOf(key)}" may not call "${model}"${didYouMean(model, routes) || "."} It may call: ${routes.join(", ") || "nothing"}.`,
       receipt: undefined,
       param: "model",
     }),
   )
+}
 
 const rateLimited = (
-  key: VirtualKey,
-  { name, limit, retryAfter, requested }: KeyLimits.KeyLimitExceeded,
+  { name, limit, owner, retryAfter, requested }: KeyLimits.KeyLimitExceeded,
   limited: Limited,
 ): RouterError =>
   new RouterError({
@@ -196,11 +250,11 @@ const rateLimited = (
     receipt: undefined,
     ...(requested > limit
       ? {
-          message: `The call needs an estimated ${requested} tokens, more than the limit of key "${key.id}": ${limit} tokens a minute.`,
+          message: `The call needs an estimated ${requested} tokens, more than the limit of ${owner.type} "${owner.name}": ${limit} tokens a minute.`,
           permanent: true,
         }
       : {
-          message: `Key "${key.id}" exceeds its limit of ${describe[name](limit)}${limited === "calls" ? "" : " for token counts and explanations"}.`,
+          message: `${owner.type === "key" ? "Key" : "Team"} "${owner.name}" exceeds its limit of ${describe[name](limit)}${limited === "calls" ? "" : " for token counts and explanations"}.`,
           retryAfter,
         }),
   })

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import * as Auth from "../../src/auth/Auth.ts"
+import * as Keyring from "../../src/auth/Keyring.ts"
 import * as TestGateway from "../TestGateway.ts"
 
 const hello = { model: "primary", messages: [{ role: "user" as const, content: "Hello?" }] }
@@ -51,7 +51,7 @@ describe("POST /admin/deployments/{name}/reset", () => {
   it.live("requires the operator key", () =>
     Effect.gen(function* () {
       const team = { id: "team", key: Redacted.make("sk-team"), limits: undefined, routes: undefined }
-      const keys = [Auth.key(Redacted.make("sk-operator")), Auth.virtualKey(team)]
+      const keys = [Keyring.operator(Redacted.make("sk-operator")), Keyring.configured(team)]
       const { url } = yield* TestGateway.make({ auth: { keys }, keys: [team] })
       const by = (key: string) =>
         Effect.map(post(url, "primary/reset", { authorization: `Bearer ${key}` }), ({ status }) => status)

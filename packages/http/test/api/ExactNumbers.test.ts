@@ -17,6 +17,7 @@ import * as References from "effect/References"
 import * as Http from "node:http"
 import type { AddressInfo } from "node:net"
 import { Drain } from "../../src/Drain.ts"
+import { Keyring } from "../../src/auth/Keyring.ts"
 import * as Server from "../../src/Server.ts"
 
 /** What no number of JavaScript says as it is written, and names that objects of JavaScript have already. */
@@ -269,7 +270,7 @@ const make = Effect.fnUntraced(function* (vendor: Vendor) {
   const ServerLive = Server.layer({
     host: "127.0.0.1",
     port: 0,
-    auth: { keys: [], hosts: [], origins: [] },
+    auth: { keys: new Keyring([]), hosts: [], origins: [] },
     maxBody: ByteSize.mebibytes(1),
     drain: { delay: Duration.zero, timeout: Duration.seconds(1) },
   }).pipe(Layer.provide([RouterLive, Drain.layer]), Layer.provide(Layer.succeed(References.MinimumLogLevel, "None")))

@@ -8,7 +8,7 @@ import * as Behavior from "@understudy/providers/testing/Behavior"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
-import { key } from "../../src/auth/Auth.ts"
+import { operator } from "../../src/auth/Keyring.ts"
 import * as TestGateway from "../TestGateway.ts"
 
 const hello: MessageCreateParamsNonStreaming = {
@@ -374,7 +374,7 @@ describe("errors, in Anthropic's shape", () => {
 
   it.live("come in it from the gate too", () =>
     Effect.gen(function* () {
-      const { anthropic, url } = yield* TestGateway.make({ auth: { keys: [key(Redacted.make("open-sesame"))] } })
+      const { anthropic, url } = yield* TestGateway.make({ auth: { keys: [operator(Redacted.make("open-sesame"))] } })
       const error = yield* rejected(() => anthropic.messages.create(hello))
       assert.deepStrictEqual([error.status, error.type], [401, "authentication_error"])
       for (const headers of [{ "x-api-key": "open-sesame" }, { authorization: "Bearer open-sesame" }]) {

@@ -10,19 +10,19 @@ import * as Http from "node:http"
 import type { AddressInfo } from "node:net"
 import type { Browser } from "playwright-core"
 import * as Cors from "../../src/auth/Cors.ts"
-import * as Auth from "../../src/auth/Auth.ts"
-import type { VirtualKey } from "../../src/auth/VirtualKey.ts"
+import * as Keyring from "../../src/auth/Keyring.ts"
+import type { ConfiguredKey } from "../../src/auth/VirtualKey.ts"
 import * as TestBrowser from "../dashboard/TestBrowser.ts"
 import * as TestGateway from "../TestGateway.ts"
 
-const team: VirtualKey = { id: "team", key: Redacted.make("sk-team"), limits: { rpm: 1000 } }
+const team: ConfiguredKey = { id: "team", key: Redacted.make("sk-team"), limits: { rpm: 1000 } }
 
 /** A gateway that asks for a key, and lets pages of that origin call. */
 const keyed = (origin: string, options: TestGateway.Options = {}) =>
   TestGateway.make({
     ...options,
     keys: [team],
-    auth: { keys: [Auth.key(Redacted.make("sk-operator")), Auth.virtualKey(team)], origins: [origin] },
+    auth: { keys: [Keyring.operator(Redacted.make("sk-operator")), Keyring.configured(team)], origins: [origin] },
   })
 
 interface Sent {

@@ -8,17 +8,18 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Disclosure from "../../src/api/Disclosure.ts"
 import * as Auth from "../../src/auth/Auth.ts"
+import * as Keyring from "../../src/auth/Keyring.ts"
 import type { Level } from "../../src/auth/Expose.ts"
-import type { VirtualKey } from "../../src/auth/VirtualKey.ts"
+import type { ConfiguredKey } from "../../src/auth/VirtualKey.ts"
 import * as TestGateway from "../TestGateway.ts"
 
-const team: VirtualKey = { id: "team", key: Redacted.make("sk-team") }
-const operator = Auth.key(Redacted.make("sk-operator"))
+const team: ConfiguredKey = { id: "team", key: Redacted.make("sk-team") }
+const operator = Keyring.operator(Redacted.make("sk-operator"))
 
 const gateway = (expose: Level | undefined) =>
   TestGateway.make({
     keys: [team],
-    auth: { keys: [operator, Auth.virtualKey(team)], expose },
+    auth: { keys: [operator, Keyring.configured(team)], expose },
     primary: { circuit: { failures: 1 } },
     route: Route.fallback("primary", "backup").pipe(Route.retry({ times: 0 })),
   })
@@ -185,8 +186,10 @@ describe("exposure levels", () => {
   )
 
   it("default to full for a gateway without keys", () => {
-    const exposed = (policy: Partial<Auth.Policy>, caller?: VirtualKey) =>
-      Auth.exposed(Auth.make({ keys: [], hosts: [], origins: [], ...policy }), caller)
+    const exposed = (
+      { expose, keys = [] }: { readonly keys?: ReadonlyArray<Keyring.Key>; readonly expose?: "none" },
+      caller?: ConfiguredKey,
+    ) => Auth.exposed(Auth.make({ keys: new Keyring.Keyring(keys), hosts: [], origins: [], expose }), caller)
     assert.strictEqual(exposed({}), "full")
     assert.strictEqual(exposed({ expose: "none" }), "none")
     assert.strictEqual(exposed({ keys: [operator], expose: "none" }), "full")
@@ -197,10 +200,10 @@ describe("exposure levels", () => {
 describe("token counts and explanations", () => {
   it.live("have a limit of their own in every protocol, and are counted by key", () =>
     Effect.gen(function* () {
-      const limited: VirtualKey = { ...team, limits: { rpm: 2, cpm: 4 } }
+      const limited: ConfiguredKey = { ...team, limits: { rpm: 2, cpm: 4 } }
       const { url } = yield* TestGateway.make({
         keys: [limited],
-        auth: { keys: [operator, Auth.virtualKey(limited)] },
+        auth: { keys: [operator, Keyring.configured(limited)] },
         vendor: "anthropic",
       })
       const asides: ReadonlyArray<readonly [string, object]> = [
@@ -235,7 +238,7 @@ describe("token counts and explanations", () => {
 
   it.live("use the limits of calls by default, counted separately", () =>
     Effect.gen(function* () {
-      const limited: VirtualKey = { ...team, limits: { rpm: 1 } }
+      const limited: ConfiguredKey = { ...team, limits: { rpm: 1 } }
       const { url } = yield* TestGateway.make({ keys: [limited] })
       const statuses = []
       for (const path of ["/v1/messages/count_tokens", "/v1/messages/count_tokens", "/v1/chat/completions"]) {

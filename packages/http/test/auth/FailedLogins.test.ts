@@ -6,9 +6,9 @@ import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as TestClock from "effect/testing/TestClock"
-import * as Auth from "../../src/auth/Auth.ts"
+import * as Keyring from "../../src/auth/Keyring.ts"
 import { networkOf, FailedLogins } from "../../src/auth/FailedLogins.ts"
-import type { VirtualKey } from "../../src/auth/VirtualKey.ts"
+import type { ConfiguredKey } from "../../src/auth/VirtualKey.ts"
 import * as LoginThrottle from "../../src/api/LoginThrottle.ts"
 import * as TestGateway from "../TestGateway.ts"
 
@@ -82,8 +82,8 @@ describe("FailedLogins", () => {
 })
 
 describe("unknown and leaked keys", () => {
-  const team: VirtualKey = { id: "team", key: Redacted.make("sk-team") }
-  const operator = Auth.key(Redacted.make("sk-operator"))
+  const team: ConfiguredKey = { id: "team", key: Redacted.make("sk-team") }
+  const operator = Keyring.operator(Redacted.make("sk-operator"))
 
   it.live("delays and logs unknown keys without the key, and accepts valid keys from the same address", () =>
     Effect.gen(function* () {
@@ -92,7 +92,7 @@ describe("unknown and leaked keys", () => {
       const { url } = yield* Effect.provide(
         TestGateway.make({
           keys: [team],
-          auth: { keys: [operator, Auth.virtualKey(team)], sessions: Redacted.make("of the sessions") },
+          auth: { keys: [operator, Keyring.configured(team)], sessions: Redacted.make("of the sessions") },
           logLevel: "Info",
         }),
         Logger.layer([logger]),
@@ -134,7 +134,7 @@ describe("unknown and leaked keys", () => {
     Effect.gen(function* () {
       const { upstream, url } = yield* TestGateway.make({
         keys: [team],
-        auth: { keys: [operator, Auth.virtualKey(team)] },
+        auth: { keys: [operator, Keyring.configured(team)] },
         vendor: "anthropic",
       })
       const query = "?beta=true&trace=1&key=sk-team&x=sk-operator&api-version=../..&alt=sse"
@@ -162,7 +162,7 @@ describe("unknown and leaked keys", () => {
     Effect.gen(function* () {
       const { upstream, url } = yield* TestGateway.make({
         keys: [team],
-        auth: { keys: [operator, Auth.virtualKey(team)] },
+        auth: { keys: [operator, Keyring.configured(team)] },
       })
       const ask = (path: string, body: object) =>
         Effect.promise(() =>

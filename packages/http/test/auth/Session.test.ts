@@ -1,13 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Redacted from "effect/Redacted"
 import * as Session from "../../src/auth/Session.ts"
-import * as Auth from "../../src/auth/Auth.ts"
+import * as Keyring from "../../src/auth/Keyring.ts"
 
 const secret = Redacted.make("of the sessions")
-const [ours, theirs] = ["sk-ours", "sk-theirs"].map((text) => Auth.key(Redacted.make(text))) as [Auth.Key, Auth.Key]
+const [ours, theirs] = ["sk-ours", "sk-theirs"].map((text) => Keyring.operator(Redacted.make(text))) as [
+  Keyring.Key,
+  Keyring.Key,
+]
 
 describe("Session", () => {
-  const sessions = new Session.Sessions(secret, [theirs, ours])
+  const sessions = new Session.Sessions(secret, new Keyring.Keyring([theirs, ours]))
   const token = sessions.issue(ours, 1000)
 
   it("stands for its key until it expires", () => {
@@ -16,12 +19,23 @@ describe("Session", () => {
   })
 
   it("is valid at any gateway with the same secret", () => {
-    assert.strictEqual(new Session.Sessions(secret, [ours]).keyOf(token, 0), ours)
+    assert.strictEqual(new Session.Sessions(secret, new Keyring.Keyring([ours])).keyOf(token, 0), ours)
   })
 
   it("is invalid without its key or with another secret", () => {
-    assert.isUndefined(new Session.Sessions(secret, [theirs]).keyOf(token, 0))
-    assert.isUndefined(new Session.Sessions(Redacted.make("another"), [ours]).keyOf(token, 0))
+    assert.isUndefined(new Session.Sessions(secret, new Keyring.Keyring([theirs])).keyOf(token, 0))
+    assert.isUndefined(new Session.Sessions(Redacted.make("another"), new Keyring.Keyring([ours])).keyOf(token, 0))
+  })
+
+  it("ends with a key that is removed, and begins with one that is added", () => {
+    const keys = new Keyring.Keyring([theirs], true)
+    const changing = new Session.Sessions(secret, keys)
+    const stored = { virtualKey: { id: "k" }, teamId: undefined, digest: ours.digest, length: 7, previous: undefined }
+    assert.isUndefined(changing.keyOf(token, 0))
+    keys.put(stored)
+    assert.strictEqual(changing.keyOf(token, 0)?.virtualKey?.id, "k")
+    keys.remove("k")
+    assert.isUndefined(changing.keyOf(token, 0))
   })
 
   it("cannot be extended, moved to another key, or altered", () => {
@@ -45,7 +59,7 @@ describe("Session", () => {
   })
 
   it("stays ended when many are: a forgotten one ends all that expire no later", () => {
-    const many = new Session.Sessions(secret, [ours])
+    const many = new Session.Sessions(secret, new Keyring.Keyring([ours]))
     const tokens = Array.from({ length: 10_001 }, (_, index) => many.issue(ours, 1000 + index))
     const later = many.issue(ours, 20_000)
     for (const each of tokens) many.end(each, 0)

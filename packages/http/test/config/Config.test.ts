@@ -97,12 +97,21 @@ ${smallest}`,
 keys:
   - { id: team-a, key: "\${TEAM_A_KEY}", limits: { rpm: 3, concurrency: 2 }, routes: [assistant, demo] }
   - { id: team-b, key: "sk-b" }
+  - { id: ci, key: "sk-c", team: platform, role: viewer, tags: [batch], expiresAt: 2027-01-31T18:00:00+01:00 }
 routes: { assistant: [demo] }
 ${smallest}`
       const { keys } = yield* Config.parse(yaml, "understudy.yaml")
       assert.deepStrictEqual(keys, [
         { id: "team-a", key: Redacted.make("sk-a"), limits: { rpm: 3, concurrency: 2 }, routes: ["assistant", "demo"] },
         { id: "team-b", key: Redacted.make("sk-b") },
+        {
+          id: "ci",
+          key: Redacted.make("sk-c"),
+          team: { id: "platform", name: "platform" },
+          role: "viewer",
+          tags: ["batch"],
+          expiresAt: Date.parse("2027-01-31T17:00:00Z"),
+        },
       ])
       assert.deepStrictEqual((yield* Config.parse(smallest, "understudy.yaml")).keys, [])
     }).pipe(withEnvironment({ TEAM_A_KEY: "sk-a" })),

@@ -4,17 +4,17 @@ import * as FaultServer from "@understudy/providers/testing"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type { Browser, Page } from "playwright-core"
-import * as Auth from "../../src/auth/Auth.ts"
-import type { VirtualKey } from "../../src/auth/VirtualKey.ts"
+import * as Keyring from "../../src/auth/Keyring.ts"
+import type { ConfiguredKey } from "../../src/auth/VirtualKey.ts"
 import * as TestGateway from "../TestGateway.ts"
 import * as TestBrowser from "./TestBrowser.ts"
 
-const operator = Auth.key(Redacted.make("sk-operator"))
-const team: VirtualKey = { id: "team", key: Redacted.make("sk-team"), routes: ["assistant"] }
+const operator = Keyring.operator(Redacted.make("sk-operator"))
+const team: ConfiguredKey = { id: "team", key: Redacted.make("sk-team"), routes: ["assistant"] }
 
 const keyed = TestGateway.make({
   keys: [team],
-  auth: { keys: [operator, Auth.virtualKey(team)], sessions: Redacted.make("of the sessions") },
+  auth: { keys: [operator, Keyring.configured(team)], sessions: Redacted.make("of the sessions") },
 })
 
 describe.skipIf(!TestBrowser.installed)("the page in Chromium", { timeout: 60_000 }, () => {

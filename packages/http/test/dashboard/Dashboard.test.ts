@@ -4,8 +4,8 @@ import * as FaultServer from "@understudy/providers/testing"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { request } from "node:http"
-import * as Auth from "../../src/auth/Auth.ts"
-import type { VirtualKey } from "../../src/auth/VirtualKey.ts"
+import * as Keyring from "../../src/auth/Keyring.ts"
+import type { ConfiguredKey } from "../../src/auth/VirtualKey.ts"
 import * as TestGateway from "../TestGateway.ts"
 
 interface Answer {
@@ -38,13 +38,13 @@ const send = (
     sent.end(body === undefined ? undefined : JSON.stringify(body))
   })
 
-const operator = Auth.key(Redacted.make("sk-operator"))
-const team: VirtualKey = { id: "team", key: Redacted.make("sk-team"), routes: ["backup"] }
+const operator = Keyring.operator(Redacted.make("sk-operator"))
+const team: ConfiguredKey = { id: "team", key: Redacted.make("sk-team"), routes: ["backup"] }
 
 /** A gateway that asks for a key, with sessions. */
 const keyed = TestGateway.make({
   keys: [team],
-  auth: { keys: [operator, Auth.virtualKey(team)], sessions: Redacted.make("of the sessions") },
+  auth: { keys: [operator, Keyring.configured(team)], sessions: Redacted.make("of the sessions") },
 })
 
 /** The cookie of whoever signs in with that key, as a browser sends it back. */

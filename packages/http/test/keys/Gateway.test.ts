@@ -4,13 +4,13 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
 import { APIError } from "openai"
-import type { VirtualKey } from "../../src/auth/VirtualKey.ts"
-import * as Auth from "../../src/auth/Auth.ts"
+import type { ConfiguredKey } from "../../src/auth/VirtualKey.ts"
+import * as Keyring from "../../src/auth/Keyring.ts"
 import * as TestGateway from "../TestGateway.ts"
 
 const hello = { model: "assistant", messages: [{ role: "user" as const, content: "Hello?" }] }
 
-const key = (id: string, rest: Partial<VirtualKey> = {}): VirtualKey => ({
+const key = (id: string, rest: Partial<ConfiguredKey> = {}): ConfiguredKey => ({
   id,
   key: Redacted.make(`sk-${id}`),
   ...rest,
@@ -83,9 +83,9 @@ describe("virtual keys", () => {
 
   it.live("are accepted from every place that clients use, and unknown keys are rejected", () =>
     Effect.gen(function* () {
-      const operator = Auth.key(Redacted.make("sk-operator"))
+      const operator = Keyring.operator(Redacted.make("sk-operator"))
       const a = key("a")
-      const { url } = yield* TestGateway.make({ keys: [a], auth: { keys: [operator, Auth.virtualKey(a)] } })
+      const { url } = yield* TestGateway.make({ keys: [a], auth: { keys: [operator, Keyring.configured(a)] } })
       const status = (headers: Record<string, string>, query = "") =>
         Effect.promise(() =>
           fetch(`${url}/v1/models${query}`, { headers }).then(async (answer) => {
@@ -161,8 +161,8 @@ describe("virtual keys", () => {
   it.live("are counted by id in metrics for the operator", () =>
     Effect.gen(function* () {
       const a = key("a", { limits: { rpm: 1 }, routes: ["assistant"] })
-      const operator = Auth.key(Redacted.make("sk-operator"))
-      const { url } = yield* TestGateway.make({ keys: [a], auth: { keys: [operator, Auth.virtualKey(a)] } })
+      const operator = Keyring.operator(Redacted.make("sk-operator"))
+      const { url } = yield* TestGateway.make({ keys: [a], auth: { keys: [operator, Keyring.configured(a)] } })
       const client = TestGateway.clientOf(url, "sk-a")
       yield* Effect.promise(() => client.chat.completions.create(hello))
       yield* rejected(() => client.chat.completions.create(hello))

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Chat, Deployment, Route, Router } from "@understudy/core"
 import * as Bucket from "@understudy/core/internal/policy/Bucket"
 import * as RateLimit from "@understudy/core/internal/admission/RateLimit"
+import type { CallOptions } from "@understudy/core/Call"
 import type * as Receipt from "@understudy/core/Receipt"
 import * as Testing from "@understudy/core/Testing"
 import * as Context from "effect/Context"
@@ -17,10 +18,11 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import { Caller } from "../../src/auth/Caller.ts"
+import * as Keyring from "../../src/auth/Keyring.ts"
 import * as KeyedRouter from "../../src/keys/KeyedRouter.ts"
-import type { VirtualKey } from "../../src/auth/VirtualKey.ts"
+import type { ConfiguredKey, Team, VirtualKey } from "../../src/auth/VirtualKey.ts"
 
-const key = (id: string, rest: Partial<VirtualKey> = {}): VirtualKey => ({ id, key: Redacted.make(id), ...rest })
+const key = (id: string, rest: Partial<ConfiguredKey> = {}): ConfiguredKey => ({ id, key: Redacted.make(id), ...rest })
 
 /** 100 tokens: 4 read, by estimate, and 96 written at most. */
 const asked: Chat.Request = {
@@ -31,7 +33,7 @@ const asked: Chat.Request = {
 
 /** A router that these keys are held to, over one deployment that follows the script. */
 const held = Effect.fnUntraced(function* (
-  keys: ReadonlyArray<VirtualKey>,
+  keys: ReadonlyArray<ConfiguredKey>,
   ...script: readonly [Testing.Outcome, ...ReadonlyArray<Testing.Outcome>]
 ) {
   const only = Testing.script(script)
@@ -48,7 +50,8 @@ const held = Effect.fnUntraced(function* (
     },
   })
   const limits = Layer.fresh(RateLimit.layerMemory)
-  const context = yield* Layer.build(Layer.provideMerge(Layer.provide(KeyedRouter.layer(keys), RouterLive), limits))
+  const ring = new Keyring.Keyring(keys.map(Keyring.configured), true)
+  const context = yield* Layer.build(Layer.provideMerge(Layer.provide(KeyedRouter.layer(ring), RouterLive), limits))
   const router = Context.get(context, Router.Router)
   const limiter = Context.get(context, RateLimiter.RateLimiter)
   const receipts: Array<Receipt.Receipt> = []
@@ -58,6 +61,7 @@ const held = Effect.fnUntraced(function* (
   return {
     only,
     receipts,
+    ring,
     /** What becomes of a call by a key: who was asked, or why nobody was. */
     chat: (by: VirtualKey | undefined, request: Partial<Chat.Request> = {}) =>
       Effect.provideService(router.chat({ ...asked, ...request }), Caller, by),
@@ -154,6 +158,98 @@ describe("a virtual key", () => {
     Effect.gen(function* () {
       const { chat } = yield* held([a], Testing.reply("Hello"))
       assert.strictEqual((yield* Effect.flip(chat(key("stranger")))).kind, "Forbidden")
+    }),
+  )
+})
+
+describe("a team", () => {
+  const stored = (id: string, rest: Partial<VirtualKey> = {}): Keyring.StoredKey => ({
+    virtualKey: { id, ...rest },
+    teamId: "t",
+    digest: Keyring.digestOf(id),
+    length: id.length,
+    previous: undefined,
+  })
+  const team = (rest: Partial<Team> = {}): Team => ({ id: "t", name: "platform", ...rest })
+
+  it.effect("shares its limits between its keys, and a call that one of both rejects takes nothing", () =>
+    Effect.gen(function* () {
+      const { chat, ring, tokens } = yield* held([], Testing.reply("Hello"))
+      ring.putTeam(team({ limits: { rpm: 3 } }))
+      ring.put(stored("a", { limits: { rpm: 1, tpm: 1000 } }))
+      ring.put(stored("b"))
+      const [a, b] = [ring.byId("a")!, ring.byId("b")!]
+      yield* chat(a)
+      const left = yield* tokens(a)
+      assert.strictEqual((yield* Effect.flip(chat(a))).message, 'Key "a" exceeds its limit of 1 request a minute.')
+      assert.strictEqual((yield* Effect.flip(chat(a))).kind, "RateLimited")
+      yield* chat(b)
+      yield* chat(b)
+      const error = yield* Effect.flip(chat(b))
+      assert.strictEqual(error.message, 'Team "platform" exceeds its limit of 3 requests a minute.')
+      assert.strictEqual(error.retryAfter, 60_000)
+      assert.strictEqual(yield* tokens(a), left)
+    }),
+  )
+
+  it.effect("allows its keys no route besides its own", () =>
+    Effect.gen(function* () {
+      const { chat, ring } = yield* held([], Testing.reply("Hello"))
+      ring.putTeam(team({ routes: ["assistant"] }))
+      ring.put(stored("a", { routes: ["assistant", "other"] }))
+      ring.put(stored("b"))
+      for (const id of ["a", "b"]) {
+        const by = ring.byId(id)!
+        yield* chat(by)
+        assert.strictEqual(
+          (yield* Effect.flip(chat(by, { model: "other" }))).message,
+          `Key "${id}" may not call "other". It may call: assistant.`,
+        )
+      }
+    }),
+  )
+
+  it.effect("and its keys are held to their limits as soon as these change", () =>
+    Effect.gen(function* () {
+      const { ring, stream } = yield* held([], Testing.reply("Hello"))
+      ring.putTeam(team({ limits: { concurrency: 2 } }))
+      ring.put(stored("a"))
+      const running = yield* Scope.make()
+      const open = Effect.suspend(() => Scope.provide(stream(ring.byId("a")!), running))
+      yield* open
+      ring.putTeam(team({ limits: { concurrency: 1 } }))
+      assert.strictEqual((yield* Effect.flip(open)).message, 'Team "platform" exceeds its limit of 1 concurrent call.')
+      ring.putTeam(team({ limits: { concurrency: 2 } }))
+      yield* open
+      assert.strictEqual((yield* Effect.flip(open)).kind, "RateLimited")
+      ring.putTeam(team())
+      yield* open
+      yield* Scope.close(running, Exit.void)
+      ring.remove("a")
+      assert.strictEqual((yield* Effect.flip(Effect.scoped(stream({ id: "a" })))).kind, "Forbidden")
+    }),
+  )
+
+  it.effect("and the tags of a key are those of its calls, beside their own", () =>
+    Effect.gen(function* () {
+      const seen: Array<unknown> = []
+      const router = Router.Router.of({
+        routes: ["assistant"],
+        deployments: [],
+        chat: (_: Chat.Request, options?: CallOptions) => {
+          seen.push(options?.caller, options?.team, options?.tags)
+          return Effect.never
+        },
+      } as never)
+      const ring = new Keyring.Keyring([], true)
+      ring.putTeam(team())
+      ring.put(stored("a", { tags: ["nightly"] }))
+      const live = Layer.provide(KeyedRouter.layer(ring), Layer.succeed(Router.Router, router))
+      const keyed = Context.get(yield* Layer.build(Layer.provide(live, RateLimit.layerMemory)), Router.Router)
+      yield* Effect.forkScoped(Effect.provideService(keyed.chat(asked, { tags: ["batch"] }), Caller, ring.byId("a")), {
+        startImmediately: true,
+      })
+      assert.deepStrictEqual(seen, ["a", "t", ["nightly", "batch"]])
     }),
   )
 })

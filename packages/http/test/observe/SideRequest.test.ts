@@ -2,7 +2,6 @@ import { assert, describe, it } from "@effect/vitest"
 import { RouterError } from "@understudy/core/RouterError"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
-import * as Redacted from "effect/Redacted"
 import { Caller } from "../../src/auth/Caller.ts"
 import * as SideRequest from "../../src/observe/SideRequest.ts"
 
@@ -16,7 +15,7 @@ const logged = Effect.fnUntraced(function* (kind: RouterError["kind"] | undefine
       : Effect.fail(new RouterError({ kind, message: "secret words", receipt: undefined }))
   yield* SideRequest.logged("count_tokens", model, asked, SideRequest.describeCount).pipe(
     Effect.ignore,
-    Effect.provideService(Caller, { id: "team", key: Redacted.make("sk-team") }),
+    Effect.provideService(Caller, { id: "team" }),
     Effect.provide(Logger.layer([logger])),
   )
   return lines

@@ -12,8 +12,8 @@ import * as References from "effect/References"
 import * as Config from "../../Config.ts"
 import type { Configuration } from "../../Config.ts"
 import * as App from "../../App.ts"
-import * as Auth from "../../auth/Auth.ts"
-import type { VirtualKey } from "../../auth/VirtualKey.ts"
+import * as Keyring from "../../auth/Keyring.ts"
+import type { ConfiguredKey } from "../../auth/VirtualKey.ts"
 import * as Example from "./Example.ts"
 import * as Settings from "./Settings.ts"
 import * as FakeAws from "./FakeAws.ts"
@@ -44,12 +44,15 @@ export const setup = Effect.fnUntraced(function* (file: string | undefined) {
 })
 
 /** Serves a configuration with these virtual keys until the scope closes. Returns its URL. */
-export const serve = Effect.fnUntraced(function* (configuration: Configuration, keys: ReadonlyArray<VirtualKey> = []) {
+export const serve = Effect.fnUntraced(function* (
+  configuration: Configuration,
+  keys: ReadonlyArray<ConfiguredKey> = [],
+) {
   const withKeys = { ...configuration, keys }
   const context = yield* Layer.build(
     App.layer(withKeys, {
       server: { ...configuration.server, host: "127.0.0.1", port: 0 },
-      auth: { keys: keys.map(Auth.virtualKey), hosts: [], origins: [] },
+      auth: { keys: new Keyring.Keyring(keys.map(Keyring.configured)), hosts: [], origins: [] },
       logContent: false,
     }).pipe(Layer.provide(Layer.succeed(References.MinimumLogLevel, "Error"))),
   )

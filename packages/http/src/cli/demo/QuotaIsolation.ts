@@ -5,7 +5,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import type { VirtualKey } from "../../auth/VirtualKey.ts"
+import type { ConfiguredKey } from "../../auth/VirtualKey.ts"
 import type { FinishedCall } from "./Calls.ts"
 import * as Calls from "./Calls.ts"
 import * as Example from "./Example.ts"
@@ -22,7 +22,7 @@ type Name = (typeof consumers)[number]["name"]
 
 const keyOf = (name: Name): string => `demo-consumer-${name}`
 
-const keys: ReadonlyArray<VirtualKey> = consumers.map(({ name, rpm }) => ({
+const keys: ReadonlyArray<ConfiguredKey> = consumers.map(({ name, rpm }) => ({
   id: `consumer-${name}`,
   key: Redacted.make(keyOf(name)),
   limits: { rpm },
