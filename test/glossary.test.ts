@@ -22,7 +22,6 @@ const retired: ReadonlyArray<readonly [word: RegExp, term: string]> = [
   [/\bstrangers?\b/i, "content of other vendors, unknown client"],
   [/: Compiled\b|<Compiled\b|\btype Compiled\b/, "BoundRoute"],
   [/\brescues?\b/i, "OnError, error branch"],
-  [/\bLedger\b/, "ReceiptBuilder, RequestLog"],
   [/\bMiss\b/, "FailedStep"],
   [/\bVerdict\b/, "Availability, SkipReason, CheckResult"],
   [/\bunheard\b/i, "not yet logged, unknown"],

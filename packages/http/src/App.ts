@@ -21,6 +21,8 @@ import * as Metrics from "./observe/Metrics.ts"
 import * as EventLoopStall from "./observe/EventLoopStall.ts"
 import * as UsageLog from "./observe/UsageLog.ts"
 import * as Server from "./Server.ts"
+import type { Database } from "./store/Store.ts"
+import * as StoreStatus from "./store/StoreStatus.ts"
 
 /** How a configuration is served: address, authentication, and whether prompts and answers are logged. */
 export interface ServeOptions {
@@ -30,18 +32,24 @@ export interface ServeOptions {
 }
 
 /** The gateway of a configuration. Serves until the layer is closed. */
-export const layer = (configuration: Configuration, { auth, logContent, server }: ServeOptions) =>
+export const layer = (configuration: Configuration, { auth, logContent, server }: ServeOptions) => {
+  const { database } = configuration
+  // One layer for all that need it, so that it is built once.
+  const store = database === undefined ? undefined : layerStore(database)
   // Metrics and logs are built before the server and closed after it, so that they receive the last call.
-  Server.layer({ ...server, auth, ...writeTimeout(configuration) }).pipe(
+  return Server.layer({ ...server, auth, ...writeTimeout(configuration) }).pipe(
     Layer.provide([
       Metrics.layer(free(configuration)),
       CallLog.layer,
       EventLoopStall.layer,
       layerUsageLog(configuration),
+      layerLedger(configuration, store),
+      store ?? Layer.empty,
     ]),
     Layer.provide(router(configuration, server, auth.keys, logContent)),
     Layer.provideMerge(Drain.layer),
   )
+}
 
 /** The configured write timeout, if any. */
 const writeTimeout = ({ defaults }: Configuration): Pick<Server.Options, "write"> =>
@@ -63,6 +71,29 @@ const free = ({ deployments }: Configuration): ReadonlySet<string> =>
 
 const layerUsageLog = ({ usageLog }: Configuration) =>
   usageLog === undefined ? Layer.empty : Layer.provide(UsageLog.layer(usageLog), NodeServices.layer)
+
+/** A database and whether it can be used. Loaded only if one is configured, and closed after all that use it. */
+const layerStore = (database: Database) =>
+  Layer.unwrap(
+    Effect.map(
+      Effect.promise(() => import("./store/Store.ts")),
+      ({ layer }) => Layer.merge(layer(database), StoreStatus.layer),
+    ),
+  )
+
+const layerLedger = (configuration: Configuration, store: ReturnType<typeof layerStore> | undefined) =>
+  store === undefined
+    ? Layer.empty
+    : Layer.unwrap(
+        Effect.map(
+          Effect.zip(
+            Effect.promise(() => import("./ledger/Ledger.ts")),
+            withPrices(configuration),
+          ),
+          ([{ layer }, { deployments, ledger }]) =>
+            Layer.provide(layer(ledger, deployments), [store, NodeServices.layer]),
+        ),
+      )
 
 /** State in memory, or in Redis if it is configured. The Redis client is loaded only then. */
 const layerState = ({ state: { redis } }: Configuration) =>

@@ -15,10 +15,12 @@ import type { BudgetSettings } from "./config/BudgetsSection.ts"
 import * as BudgetsSection from "./config/BudgetsSection.ts"
 import { DatabaseSection } from "./config/DatabaseSection.ts"
 import { duplicates, KeysSection, unknownKeys } from "./config/KeysSection.ts"
+import * as LedgerSection from "./config/LedgerSection.ts"
 import type { ServerSettings } from "./config/ServerSection.ts"
 import { ServerSection, settings as serverSettings } from "./config/ServerSection.ts"
 import type { StateSettings } from "./config/StateSection.ts"
 import { StateSection } from "./config/StateSection.ts"
+import type * as Ledger from "./ledger/Ledger.ts"
 import type { UsageLogSettings } from "./observe/UsageLog.ts"
 import * as UsageLogSection from "./config/UsageLogSection.ts"
 import type { Database } from "./store/Store.ts"
@@ -32,6 +34,8 @@ export interface Configuration extends Config.Settings {
   readonly usageLog: UsageLogSettings | undefined
   readonly database: Database | undefined
   readonly budgets: BudgetSettings
+  /** Used only with a database. */
+  readonly ledger: Ledger.Settings
   /** The settings that could not be imported from another gateway's configuration. */
   readonly notImported: ReadonlyArray<Problem>
 }
@@ -65,17 +69,19 @@ export const decode = (
         usageLog: UsageLogSection.UsageLogSection,
         database: DatabaseSection,
         budgets: BudgetsSection.BudgetsSection,
+        ledger: LedgerSection.LedgerSection,
       },
       document,
       environment,
     ),
-    ({ sections: { budgets, database, keys, server, state, usageLog }, settings }) => {
+    ({ sections: { budgets, database, keys, ledger, server, state, usageLog }, settings }) => {
       const problems = [
         ...duplicates(keys),
         ...BudgetsSection.problems(budgets, keys, settings, database),
         // Conditions may name keys of the database, by their ids.
         ...(database === undefined ? unknownKeys(settings.routes, keys) : []),
         ...UsageLogSection.missingFile(usageLog),
+        ...LedgerSection.missingDatabase(ledger, database),
       ]
       return problems.length > 0
         ? Result.fail(problems)
@@ -87,6 +93,7 @@ export const decode = (
             usageLog: UsageLogSection.settings(usageLog),
             database,
             budgets: BudgetsSection.settings(budgets, keys),
+            ledger: LedgerSection.settings(ledger, database),
             notImported: [],
           })
     },

@@ -1,14 +1,17 @@
 /**
- * `GET /health` (the process runs), `GET /ready` (new calls are accepted; 503 while draining; `overloaded` while they are rejected) and `GET /metrics`
+ * `GET /health` (the process runs), `GET /ready` (new calls are accepted; 503 while draining; `overloaded` while they are rejected;
+ * `database` is `down` while it is lost) and `GET /metrics`
  * (Prometheus; for the operator only).
  */
 import { Router } from "@understudy/core/Router"
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { Drain } from "../Drain.ts"
 import { Overload } from "../Overload.ts"
+import { StoreStatus } from "../store/StoreStatus.ts"
 import { requireOperatorKey } from "./OperatorKey.ts"
 import * as Metrics from "../observe/Metrics.ts"
 import * as HttpReply from "./HttpReply.ts"
@@ -19,6 +22,7 @@ export const layer = HttpRouter.use((http) =>
     const router = yield* Router
     const drain = yield* Drain
     const { control } = yield* Overload
+    const store = yield* Effect.serviceOption(StoreStatus)
     yield* http.add("GET", "/health", HttpServerResponse.jsonUnsafe({ status: "ok" }))
     yield* http.add(
       "GET",
@@ -26,11 +30,11 @@ export const layer = HttpRouter.use((http) =>
       Effect.sync(() =>
         drain.announced()
           ? HttpServerResponse.jsonUnsafe({ status: "draining" }, { status: 503 })
-          : HttpServerResponse.jsonUnsafe(
-              control.exceeded(drain.inFlight.size()) !== undefined
-                ? { status: "ready", overloaded: true }
-                : { status: "ready" },
-            ),
+          : HttpServerResponse.jsonUnsafe({
+              status: "ready",
+              ...(control.exceeded(drain.inFlight.size()) === undefined ? undefined : { overloaded: true }),
+              ...(Option.isSome(store) ? { database: store.value.isUp() ? "up" : "down" } : undefined),
+            }),
       ),
     )
     yield* http.add(

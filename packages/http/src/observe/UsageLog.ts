@@ -17,6 +17,7 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type * as Path from "effect/Path"
 import * as LogFile from "./LogFile.ts"
+import * as LossReport from "./LossReport.ts"
 import { skipReason } from "./ReasonJson.ts"
 
 /** The file of the usage log, and how it is rotated. */
@@ -34,7 +35,7 @@ export class CannotLog extends Data.TaggedError("CannotLog")<{ readonly message:
 
 /**
  * Writes a line when a call ends. Calls do not wait for it, and pending lines are written when the layer closes. Lines that
- * cannot be written are usageFields and logged once a minute.
+ * cannot be written are counted, and logged once a minute.
  */
 export const layer = (
   settings: UsageLogSettings,
@@ -47,12 +48,15 @@ export const layer = (
         ({ reason }) =>
           new CannotLog({ message: `The usage log ${settings.file} cannot be written: ${reason.message}` }),
       )
-      const reportLoss = yield* lossReporter(settings.file)
+      const reportLoss = yield* LossReport.make(
+        (lines) =>
+          `${lines === 1 ? "1 line" : `${lines} lines`} of the usage log ${settings.file} could not be written`,
+      )
       let pending: Array<string> = []
       const write = Effect.suspend(() => {
         const lines = pending
         pending = []
-        return Effect.catch(append(lines), reportLoss)
+        return Effect.catch(append(lines), ({ cause, lines }) => reportLoss(lines, cause))
       })
       yield* runHandlers(router.subscribe, (event) => {
         if (event._tag !== "CallEnded") return undefined
@@ -61,33 +65,6 @@ export const layer = (
       })
     }),
   )
-
-/** Logs reportLoss lines: the first at once, later ones once a minute, the last when the scope closes. */
-const lossReporter = Effect.fnUntraced(function* (file: string) {
-  let count = 0
-  let lastCause = ""
-  const report = Effect.suspend(() => {
-    if (count === 0) return Effect.succeed(false)
-    const lines = count === 1 ? "1 line" : `${count} lines`
-    count = 0
-    return Effect.as(Effect.logError(`${lines} of the usage log ${file} could not be written: ${lastCause}`), true)
-  })
-  yield* Effect.addFinalizer(() => report)
-  const scope = yield* Effect.scope
-  let isReporting = false
-  const reportRepeatedly: Effect.Effect<void> = Effect.flatMap(report, (hasReported) => {
-    if (hasReported) return Effect.andThen(Effect.sleep("1 minute"), reportRepeatedly)
-    isReporting = false
-    return Effect.void
-  })
-  return ({ cause, lines }: LogFile.Lost): Effect.Effect<void> => {
-    count += lines
-    lastCause = cause
-    if (isReporting) return Effect.void
-    isReporting = true
-    return Effect.asVoid(Effect.forkIn(reportRepeatedly, scope, { startImmediately: true }))
-  }
-})
 
 // ---------------------------------------------------------------------------------------------------------------------
 // A line

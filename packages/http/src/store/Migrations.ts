@@ -24,6 +24,30 @@ const statements = (id: number, name: string, text: string): ResolvedMigration =
   ),
 ]
 
+/** A roll-up of the ledger: `start` is the start of its days or hours in UTC. */
+const spend = (table: string): string => `CREATE TABLE ${table} (
+  start BIGINT NOT NULL,
+  key_id TEXT NOT NULL,
+  team_id TEXT NOT NULL,
+  tags TEXT NOT NULL,
+  route TEXT NOT NULL,
+  deployment TEXT NOT NULL,
+  vendor TEXT NOT NULL,
+  model TEXT NOT NULL,
+  calls BIGINT NOT NULL,
+  attempts BIGINT NOT NULL,
+  failed_calls BIGINT NOT NULL,
+  input_tokens BIGINT NOT NULL,
+  cached_input_tokens BIGINT NOT NULL,
+  cache_write_tokens BIGINT NOT NULL,
+  output_tokens BIGINT NOT NULL,
+  reasoning_tokens BIGINT NOT NULL,
+  cost BIGINT NOT NULL,
+  estimated_cost BIGINT NOT NULL,
+  unpriced_attempts BIGINT NOT NULL,
+  PRIMARY KEY (start, key_id, team_id, tags, route, deployment, vendor, model)
+)`
+
 export const migrations: ReadonlyArray<ResolvedMigration> = [
   statements(
     1,
@@ -129,6 +153,8 @@ CREATE TABLE calls (
   route TEXT NOT NULL,
   model TEXT NOT NULL,
   deployment TEXT NOT NULL,
+  vendor TEXT NOT NULL,
+  served_model TEXT NOT NULL,
   protocol TEXT NOT NULL,
   streamed INTEGER NOT NULL,
   outcome TEXT NOT NULL,
@@ -144,15 +170,12 @@ CREATE TABLE calls (
   estimated INTEGER NOT NULL
 );
 CREATE INDEX calls_at ON calls (at);
-CREATE INDEX calls_key ON calls (key_id, at);
-CREATE INDEX calls_team ON calls (team_id, at);
-CREATE INDEX calls_route ON calls (route, at);
-CREATE INDEX calls_deployment ON calls (deployment, at);
-CREATE INDEX calls_outcome ON calls (outcome, at);
+CREATE INDEX calls_key ON calls (key_id, at) WHERE key_id <> '';
+CREATE INDEX calls_team ON calls (team_id, at) WHERE team_id <> '';
+CREATE INDEX calls_outcome ON calls (outcome, at) WHERE outcome <> 'success';
 CREATE TABLE attempts (
   call_id TEXT NOT NULL,
   position INTEGER NOT NULL,
-  at BIGINT NOT NULL,
   deployment TEXT NOT NULL,
   vendor TEXT NOT NULL,
   model TEXT NOT NULL,
@@ -170,29 +193,8 @@ CREATE TABLE attempts (
   estimated INTEGER NOT NULL,
   PRIMARY KEY (call_id, position)
 );
-CREATE INDEX attempts_at ON attempts (at);
-CREATE TABLE spend_daily (
-  day BIGINT NOT NULL,
-  key_id TEXT NOT NULL,
-  team_id TEXT NOT NULL,
-  tags TEXT NOT NULL,
-  route TEXT NOT NULL,
-  deployment TEXT NOT NULL,
-  vendor TEXT NOT NULL,
-  model TEXT NOT NULL,
-  calls BIGINT NOT NULL,
-  attempts BIGINT NOT NULL,
-  failed_calls BIGINT NOT NULL,
-  input_tokens BIGINT NOT NULL,
-  cached_input_tokens BIGINT NOT NULL,
-  cache_write_tokens BIGINT NOT NULL,
-  output_tokens BIGINT NOT NULL,
-  reasoning_tokens BIGINT NOT NULL,
-  cost BIGINT NOT NULL,
-  estimated_cost BIGINT NOT NULL,
-  unpriced_attempts BIGINT NOT NULL,
-  PRIMARY KEY (day, key_id, team_id, tags, route, deployment, vendor, model)
-)
+${spend("spend_daily")};
+${spend("spend_hourly")}
 `,
   ),
 ]

@@ -84,7 +84,7 @@ const migrate = Effect.fnUntraced(function* (database: Database) {
 })
 
 /** A PostgreSQL error has its own message inside, next to the driver's. */
-const reasonOf = ({ reason }: SqlError): string => {
+export const reasonOf = ({ reason }: SqlError): string => {
   const { cause, message } = reason
   const inner = cause instanceof Error && cause.message !== "" ? cause.message : undefined
   return inner === undefined || message?.includes(inner) === true ? (message ?? reason._tag) : `${message}: ${inner}`

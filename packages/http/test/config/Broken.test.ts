@@ -18,6 +18,7 @@ const sections = [
   "usageLog",
   "database",
   "budgets",
+  "ledger",
   "defaults",
   "deployments",
   "routes",
@@ -117,6 +118,14 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
   "key-of-another-vendor": [
     "deployments.sonnet.region: unknown key `region`: a key of bedrock, not of anthropic. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupportedParams, apiKey, baseUrl, headers, local, proxy.",
     "deployments.east.apiKey: unknown key `apiKey`: a key of openai, anthropic and others, not of bedrock. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupportedParams, region, profile, accessKeyId, secretAccessKey, sessionToken, bearerToken, roleArn, roleSessionName, endpoint, proxy, guardrail, promptVariables.",
+  ],
+  ledger: [
+    'ledger.keep: expected a duration above 0, such as 500ms, 2s, 5m or 1h, found "0s"',
+    'ledger.flush: expected a duration above 0, such as 500ms, 2s, 5m or 1h, found "soon"',
+    "ledger.spill.maxsize: unknown key `maxsize`: did you mean `maxSize`? Known keys: file, maxSize.",
+  ],
+  "ledger-without-database": [
+    "ledger: needs a database: add `database: sqlite:./understudy.db` or a postgres:// address",
   ],
   limits: [
     "deployments.gpt-4o.limits.rpm: expected a whole number above 0, found 0",

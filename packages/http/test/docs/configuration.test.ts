@@ -23,6 +23,7 @@ import type * as Schema from "effect/Schema"
 import { readFileSync } from "node:fs"
 import * as Config from "../../src/Config.ts"
 import { KeysSection } from "../../src/config/KeysSection.ts"
+import * as LedgerSection from "../../src/config/LedgerSection.ts"
 import * as ServerSection from "../../src/config/ServerSection.ts"
 import * as StateSection from "../../src/config/StateSection.ts"
 import * as UsageLogSection from "../../src/config/UsageLogSection.ts"
@@ -82,6 +83,7 @@ describe("docs/configuration.md", () => {
     assertNames("## `usageLog`", keysOf(UsageLogSection.UsageLogSection.ast))
     assertNames("## `defaults`", Object.keys(Policies.Defaults.fields))
     assertNames("### `retry`", keysOf(Policies.Retry.whole.ast))
+    assertNames("## `ledger`", keysOf(LedgerSection.LedgerSection.ast))
     assertNames("### `timeout`", keysOf(Policies.Timeout.defaults.ast))
     assertNames("### `circuit`", keysOf(Policies.Circuit.ast))
     assertNames("### `stream`", keysOf(Policies.Stream.ast))
@@ -118,6 +120,16 @@ describe("docs/configuration.md", () => {
       ...UsageLogSection.defaults,
       file: "logs/usage.log",
     })
+  })
+
+  it("states the defaults of the ledger", () => {
+    const spelt = blocks.find((yaml) => yaml.includes("\nledger:")) ?? ""
+    const of = (yaml: string) => {
+      const { flush, keep, spill } = Result.getOrThrow(decode(yaml)).ledger
+      return { flush: Duration.toMillis(flush), keep: Duration.toDays(keep), spill }
+    }
+    assert.deepStrictEqual(of(spelt), of(spelt.replace(/^ledger:.*$/m, "")))
+    assert.strictEqual(of(spelt).keep, 90)
   })
 
   it("states the defaults of the server section", () => {

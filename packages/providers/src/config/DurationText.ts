@@ -1,12 +1,12 @@
 /**
- * Durations in a configuration: `500ms`, `2s`, `5m`, `1h`; decimals are allowed.
+ * Durations in a configuration: `500ms`, `2s`, `5m`, `1h`, `90d`; decimals are allowed.
  */
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import { positiveDuration } from "@understudy/core/internal/route/Rules"
 import { source } from "./Fields.ts"
 
-/** Milliseconds in each unit, the largest first. */
+/** Milliseconds in each unit that is printed, the largest first. */
 const units: ReadonlyArray<readonly [unit: string, millis: number]> = [
   ["h", 3_600_000],
   ["m", 60_000],
@@ -14,10 +14,12 @@ const units: ReadonlyArray<readonly [unit: string, millis: number]> = [
   ["ms", 1],
 ]
 
+const day = 24 * 3_600_000
+
 /** The duration in a text; `undefined` if it has none. */
 export const parseDuration = (text: string): Duration.Duration | undefined => {
   const [, amount, unit] = /^(\d+(?:\.\d+)?)([a-z]+)$/.exec(text.trim()) ?? []
-  const millis = units.find(([name]) => name === unit)?.[1]
+  const millis = unit === "d" ? day : units.find(([name]) => name === unit)?.[1]
   return millis === undefined ? undefined : Duration.millis(Number(amount) * millis)
 }
 

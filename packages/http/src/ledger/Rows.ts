@@ -1,0 +1,282 @@
+/**
+ * The rows of the ledger: one for a call, one for each of its attempts, and what they add to the roll-ups.
+ *
+ * The fields of a row are the columns of its table. Amounts of money are nanodollars, times clock milliseconds, flags 0 or 1,
+ * tags a JSON list. A missing name is the empty text.
+ */
+import { configured } from "@understudy/core/internal/model/Cost"
+import type { Price } from "@understudy/core/internal/model/Cost"
+import { snakeCase } from "@understudy/core/internal/model/SnakeCase"
+import type * as Core from "@understudy/core/Receipt"
+
+type Attempt = Core.Attempt & { readonly model?: string | undefined; readonly estimated?: true | undefined }
+
+type Receipt = Core.Receipt & {
+  readonly team?: string | undefined
+  readonly tags?: ReadonlyArray<string> | undefined
+  readonly attempts: ReadonlyArray<Attempt>
+}
+
+export type Value = string | number | null
+
+/** Tokens by kind. `input_tokens` includes the cached and the written ones, `output_tokens` the reasoning. */
+type Tokens = {
+  readonly input_tokens: number
+  readonly cached_input_tokens: number
+  readonly cache_write_tokens: number
+  readonly output_tokens: number
+  readonly reasoning_tokens: number
+}
+
+/** A call. */
+export type CallRow = {
+  readonly id: string
+  readonly at: number
+  readonly key_id: string
+  readonly team_id: string
+  readonly tags: string
+  readonly route: string
+  /** The model that the client named. */
+  readonly model: string
+  /** The deployment that answered, or else the last that was tried; its vendor, and the vendor's id of the model. */
+  readonly deployment: string
+  readonly vendor: string
+  readonly served_model: string
+  readonly protocol: string
+  readonly streamed: number
+  readonly outcome: string
+  /** Why the last attempt failed, or why the last deployment was skipped, if the call failed. */
+  readonly reason: string | null
+  readonly status: number | null
+  readonly cache: string | null
+  readonly millis: number
+  readonly first_token_millis: number | null
+  readonly attempts: number
+  readonly input_tokens: number
+  readonly output_tokens: number
+  /** `null` if an attempt has no known cost. */
+  readonly cost: number | null
+  readonly estimated: number
+}
+
+/** An attempt of a call; `position` counts from 0. */
+export type AttemptRow = {
+  readonly call_id: string
+  readonly position: number
+  readonly deployment: string
+  readonly vendor: string
+  readonly model: string
+  readonly outcome: string
+  readonly reason: string | null
+  readonly status: number | null
+  readonly millis: number
+  readonly cost: number | null
+  readonly price_version: string | null
+  readonly estimated: number
+} & Tokens
+
+/** A call with its attempts. */
+export interface Entry {
+  readonly call: CallRow
+  readonly attempts: ReadonlyArray<AttemptRow>
+}
+
+/** The columns that a roll-up has a row for each combination of, besides its time. */
+export const dimensions = ["key_id", "team_id", "tags", "route", "deployment", "vendor", "model"] as const
+
+/** The columns of a roll-up that are sums. */
+export const sums = [
+  "calls",
+  "attempts",
+  "failed_calls",
+  "input_tokens",
+  "cached_input_tokens",
+  "cache_write_tokens",
+  "output_tokens",
+  "reasoning_tokens",
+  "cost",
+  "estimated_cost",
+  "unpriced_attempts",
+] as const
+
+export type Sums = { -readonly [Column in (typeof sums)[number]]: number }
+
+/** What calls add to one row of a roll-up. `start` is the start of its hour in UTC. */
+export type SpendRow = { readonly start: number } & { readonly [Column in (typeof dimensions)[number]]: string } & Sums
+
+// ---------------------------------------------------------------------------------------------------------------------
+// From a receipt
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** What the ledger takes of a deployment's configuration. */
+export interface Deployment {
+  readonly provider: string
+  readonly model: string
+  readonly price?: Price | undefined
+}
+
+/** The rows of a call that has ended. */
+export const fromReceipt = (receipt: Receipt, deployments: Readonly<Record<string, Deployment>>): Entry => {
+  const { id } = receipt
+  const attempts = receipt.attempts.map((attempt, position) =>
+    attemptRow(id, position, attempt, deployments[attempt.deployment]),
+  )
+  const last = attempts.at(-1)
+  const answering = attempts.findLast(({ deployment }) => deployment === receipt.deployment) ?? last
+  const deployment = answering?.deployment ?? receipt.deployment ?? ""
+  const failed = receipt.outcome === "success" ? undefined : last
+  const call: CallRow = {
+    id,
+    at: receipt.startedAt,
+    key_id: receipt.caller ?? "",
+    team_id: receipt.team ?? "",
+    tags: tagsOf(receipt.tags),
+    route: receipt.route,
+    model: clean(receipt.model),
+    deployment,
+    vendor: deployments[deployment]?.provider ?? "",
+    served_model: answering?.model ?? deployments[deployment]?.model ?? "",
+    protocol: receipt.protocol ?? "",
+    streamed: receipt.streaming ? 1 : 0,
+    outcome: receipt.outcome ?? "cancelled",
+    reason:
+      receipt.outcome === "failure" ? (last?.reason ?? snakeCaseOf(receipt.skipped.at(-1)?.reason._tag) ?? null) : null,
+    status: failed?.status ?? null,
+    cache: receipt.cache ?? null,
+    millis: Math.round(receipt.millis ?? 0),
+    first_token_millis: receipt.firstTokenMillis === undefined ? null : Math.round(receipt.firstTokenMillis),
+    attempts: attempts.length,
+    input_tokens: 0,
+    output_tokens: 0,
+    cost: 0,
+    estimated: 0,
+  }
+  return { call: attempts.length === 0 ? call : { ...call, ...totals(attempts) }, attempts }
+}
+
+const attemptRow = (
+  call_id: string,
+  position: number,
+  attempt: Attempt,
+  deployment: Deployment | undefined,
+): AttemptRow => ({
+  call_id,
+  position,
+  deployment: attempt.deployment,
+  vendor: deployment?.provider ?? "",
+  model: clean(attempt.model ?? deployment?.model ?? ""),
+  outcome: attempt.outcome,
+  reason: snakeCaseOf(attempt.reason) ?? null,
+  status: attempt.status ?? null,
+  millis: Math.round(attempt.millis),
+  input_tokens: attempt.usage?.inputTokens ?? 0,
+  cached_input_tokens: attempt.usage?.cachedInputTokens ?? 0,
+  cache_write_tokens: attempt.usage?.cacheWriteTokens ?? 0,
+  output_tokens: attempt.usage?.outputTokens ?? 0,
+  reasoning_tokens: attempt.usage?.reasoningTokens ?? 0,
+  cost: costOf(attempt),
+  price_version: deployment?.price === undefined ? null : (deployment.price.version ?? configured),
+  estimated: attempt.estimated === true ? 1 : 0,
+})
+
+const snakeCaseOf = (name: string | undefined): string | undefined => (name === undefined ? undefined : snakeCase(name))
+
+/** `null` if the attempt used something and its price is not known. */
+const costOf = ({ cost, usage }: Attempt): number | null => {
+  if (cost !== undefined) return Math.round(cost * 1e9)
+  return usage === undefined ? 0 : null
+}
+
+const totals = (
+  attempts: ReadonlyArray<AttemptRow>,
+): Pick<CallRow, "input_tokens" | "output_tokens" | "cost" | "estimated"> => {
+  let [input_tokens, output_tokens, estimated] = [0, 0, 0]
+  let cost: number | null = 0
+  for (const attempt of attempts) {
+    input_tokens += attempt.input_tokens
+    output_tokens += attempt.output_tokens
+    cost = cost === null || attempt.cost === null ? null : cost + attempt.cost
+    if (attempt.estimated === 1) estimated = 1
+  }
+  return { input_tokens, output_tokens, cost, estimated }
+}
+
+/** The longest list of tags, and the longest name of a model, in characters: PostgreSQL bounds what an index may hold. */
+const longest = { tags: 400, model: 200 }
+
+const noTags = "[]"
+
+/** Different tags, sorted, as a JSON list. Those that would make it too long are left out. */
+const tagsOf = (tags: ReadonlyArray<string> | undefined): string => {
+  if (tags === undefined || tags.length === 0) return noTags
+  const list: Array<string> = []
+  let length = noTags.length
+  for (const tag of new Set(tags.map(storable))) {
+    length += JSON.stringify(tag).length + 1
+    if (tag !== "" && length <= longest.tags) list.push(tag)
+  }
+  return JSON.stringify(list.sort())
+}
+
+const clean = (model: string): string => storable(model.slice(0, longest.model))
+
+/** PostgreSQL stores neither NUL nor half a surrogate pair. */
+const storable = (text: string): string => text.replaceAll("\0", "").toWellFormed()
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Roll-ups
+// ---------------------------------------------------------------------------------------------------------------------
+
+export const hour = 3_600_000
+export const day = 24 * hour
+
+/**
+ * What these calls add to a roll-up by hours or by days (`unit`, milliseconds): a row for each combination of its columns. A
+ * call counts once, at the deployment that answered it; tokens and costs count where an attempt used them.
+ */
+export const rollUp = (entries: ReadonlyArray<Entry>, unit: number): ReadonlyArray<SpendRow> => {
+  const rows = new Map<string, SpendRow>()
+  const rowOf = ({ at, key_id, route, tags, team_id }: CallRow, deployment: string, vendor: string, model: string) => {
+    const start = at - (at % unit)
+    const key = `${start}\n${key_id}\n${team_id}\n${tags}\n${route}\n${deployment}\n${vendor}\n${model}`
+    const known = rows.get(key)
+    if (known !== undefined) return known
+    const row: SpendRow = { start, key_id, team_id, tags, route, deployment, vendor, model, ...nothing }
+    rows.set(key, row)
+    return row
+  }
+  for (const { attempts, call } of entries) {
+    const answered = rowOf(call, call.deployment, call.vendor, call.served_model)
+    answered.calls += 1
+    if (call.outcome === "failure") answered.failed_calls += 1
+    for (const attempt of attempts) add(rowOf(call, attempt.deployment, attempt.vendor, attempt.model), attempt)
+  }
+  // In one order everywhere: two gateways that took the same rows in different orders would wait for each other.
+  return [...rows].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row)
+}
+
+const add = (row: SpendRow, attempt: AttemptRow): void => {
+  row.attempts += 1
+  row.input_tokens += attempt.input_tokens
+  row.cached_input_tokens += attempt.cached_input_tokens
+  row.cache_write_tokens += attempt.cache_write_tokens
+  row.output_tokens += attempt.output_tokens
+  row.reasoning_tokens += attempt.reasoning_tokens
+  if (attempt.cost === null) row.unpriced_attempts += 1
+  else row.cost += attempt.cost
+  if (attempt.estimated === 1) row.estimated_cost += attempt.cost ?? 0
+}
+
+const nothing: Sums = {
+  calls: 0,
+  attempts: 0,
+  failed_calls: 0,
+  input_tokens: 0,
+  cached_input_tokens: 0,
+  cache_write_tokens: 0,
+  output_tokens: 0,
+  reasoning_tokens: 0,
+  cost: 0,
+  estimated_cost: 0,
+  unpriced_attempts: 0,
+}
