@@ -48,6 +48,7 @@ import type * as Plan from "./route/Plan.ts"
 import type { Problem } from "./route/Problem.ts"
 import type { Mentions, Names, Route } from "./route/Route.ts"
 import * as Wildcard from "./route/Wildcard.ts"
+import * as MaxCost from "./spend/MaxCost.ts"
 
 export type { CircuitStatus, Status } from "./admission/Status.ts"
 export type { Health } from "./deployment/Health.ts"
@@ -145,6 +146,12 @@ export class Router extends Context.Service<
     readonly deployments: ReadonlyArray<string>
     /** The protocols of a model's deployments. None if its responses are cached, which takes the whole request. */
     readonly protocols: (model: string) => ReadonlySet<string>
+    /**
+     * The most in US dollars that one attempt of a call may cost, at the dearest deployment of its route: its input by
+     * estimate, its output by `maxTokens` or by what the model can write. `undefined` if no route has the name. Deployments
+     * without a price cost nothing.
+     */
+    readonly maxCost: (request: AnyRequest) => number | undefined
     /** The status of each deployment at this moment. */
     readonly status: Effect.Effect<ReadonlyArray<Status.Status>>
     /**
@@ -295,6 +302,7 @@ const service = (router: Started): Router["Service"] => ({
   routes: router.routeNames,
   deployments: [...router.candidates.keys()],
   protocols: protocolsOf(router),
+  maxCost: maxCost(router),
   status: Effect.forEach([...router.candidates.values()], (candidate) => Status.of(router.stores, candidate)),
   reset: (deployment) => {
     const candidate = router.candidates.get(deployment)
@@ -321,6 +329,25 @@ const protocolsOf = ({ caches, candidates, canonicalName, routes }: Started): Ro
 }
 
 const noProtocols: ReadonlySet<string> = new Set()
+
+const maxCost = ({ canonicalName, routes }: Started): Router["Service"]["maxCost"] => {
+  const priced = new Map<string, ReadonlyArray<Deployment.Options>>()
+  for (const [name, { route }] of routes) {
+    priced.set(name, MaxCost.distinct(BoundRoute.candidates(route).map(({ deployment }) => deployment)))
+  }
+  return (request) => {
+    const route = canonicalName(request.model)
+    const deployments = priced.get(route)
+    if (deployments === undefined) return undefined
+    const call = new Call(request, false)
+    let most = 0
+    for (const deployment of deployments) {
+      const model = () => Wildcard.substitute(deployment.model, route, request.model)
+      most = Math.max(most, MaxCost.ofAttempt(deployment, call, model))
+    }
+    return most
+  }
+}
 
 /** Runs `use` with the route that serves a model, the time, and the services in context. */
 const withRoute = <A, R>(

@@ -1,5 +1,6 @@
 /** The routing engine: knows no vendor, no HTTP, and no clock but Effect's. */
 export * as Budget from "./spend/Budget.ts"
+export * as BudgetedRouter from "./BudgetedRouter.ts"
 export * as Budgets from "./spend/Budgets.ts"
 export * as Chat from "./model/Chat.ts"
 export * as Deployment from "./deployment/Deployment.ts"

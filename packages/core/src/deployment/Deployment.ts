@@ -20,6 +20,8 @@ export type { Price } from "../model/Cost.ts"
 export interface Options {
   /** The vendor's model id. A `*` in it is replaced by the text that the `*` of the deployment's name matches. */
   readonly model: string
+  /** The vendor that charges for it, for budgets. */
+  readonly vendor?: string | undefined
   /** Its share of calls in a `balance` by `shuffle` or `least-busy`. Default: 1. With 0, a balance never tries it. */
   readonly weight?: number | undefined
   readonly limits?: Limits | undefined

@@ -20,13 +20,16 @@ import * as Outline from "../model/Outline.ts"
 import type { Provider } from "../model/Provider.ts"
 import { actionFor, ProviderError } from "../model/ProviderError.ts"
 import type { Rejected } from "../model/SkipReason.ts"
+import type { AttemptSpending } from "../model/Spending.ts"
 import * as Usage from "../model/Usage.ts"
 import * as Acceptance from "../policy/Acceptance.ts"
 import * as Retry from "../policy/Retry.ts"
 import * as Timeout from "../policy/Timeout.ts"
 import type { Leaf } from "../route/BoundRoute.ts"
 import * as Wildcard from "../route/Wildcard.ts"
+import * as MaxCost from "../spend/MaxCost.ts"
 import type { CallRecorder } from "./CallRecorder.ts"
+import * as UsageEstimate from "./UsageEstimate.ts"
 
 /** What all attempts of one call share. */
 export interface Context<Request extends AnyRequest = AnyRequest> {
@@ -107,16 +110,17 @@ export const complete = <Request extends AnyRequest, A extends Response>(
       })
       return Effect.matchCauseEffect(restore(Timeout.withTimeout(response, limit)), {
         onSuccess: (response) => {
+          const output = response.usage === undefined ? UsageEstimate.outputOf(response) : undefined
           if (options.claim?.() === false)
-            return Effect.flatMapEager(running.end(Exit.interrupt(), response.usage), () => Effect.interrupt)
+            return Effect.flatMapEager(running.end(Exit.interrupt(), response.usage, output), () => Effect.interrupt)
           leaf.candidate.health.recordLatency(running.elapsed())
           context.recorder.droppedParams(response.droppedParams)
           const exit = Exit.succeed(response)
-          return Effect.flatMapEager(running.end(exit, response.usage), () => exit)
+          return Effect.flatMapEager(running.end(exit, response.usage, output), () => exit)
         },
         onFailure: (cause) => {
           const exit = Exit.failCause(cause)
-          return Effect.flatMapEager(running.end(exit, rejected), () => exit)
+          return Effect.flatMapEager(running.end(exit, rejected, undefined), () => exit)
         },
       })
     }),
@@ -130,12 +134,31 @@ export const complete = <Request extends AnyRequest, A extends Response>(
 export const start = <Request extends AnyRequest>(
   context: Context<Request>,
   leaf: Leaf,
+  options: Options,
+): Effect.Effect<RunningAttempt<Request>, Rejected> => {
+  const { spending } = context.call.options
+  if (spending === undefined) return admit(context, leaf, options, undefined)
+  const { deployment, name } = leaf.candidate
+  const model = () => Wildcard.substitute(deployment.model, context.recorder.receipt.route, context.call.request.model)
+  const most = MaxCost.ofAttempt(deployment, context.call, model)
+  const planned = { deployment: name, vendor: deployment.vendor, most }
+  return Effect.flatMapEager(spending.begin(planned), (spent) =>
+    Effect.catchEager(admit(context, leaf, options, spent), (rejected) =>
+      Effect.flatMapEager(spent.end(0), () => Effect.fail(rejected)),
+    ),
+  )
+}
+
+const admit = <Request extends AnyRequest>(
+  context: Context<Request>,
+  leaf: Leaf,
   { bypassCircuit = false, onAdmitted }: Options,
+  spending: AttemptSpending | undefined,
 ): Effect.Effect<RunningAttempt<Request>, Rejected> =>
   Effect.mapEager(
     Admission.admit(context.stores, leaf.candidate, context.call, context.clock, bypassCircuit),
     (permit) => {
-      const running = new RunningAttempt(context, leaf, permit)
+      const running = new RunningAttempt(context, leaf, permit, spending)
       onAdmitted?.()
       context.recorder.attemptStarted(leaf.candidate.name, running.request.model)
       return running
@@ -147,14 +170,16 @@ export class RunningAttempt<Request extends AnyRequest = AnyRequest> {
   readonly context: Context<Request>
   readonly leaf: Leaf
   readonly permit: Admission.Permit
+  readonly #spending: AttemptSpending | undefined
   readonly request: Request
   /** Milliseconds of the clock. */
   readonly startedAt: number
 
-  constructor(context: Context<Request>, leaf: Leaf, permit: Admission.Permit) {
+  constructor(context: Context<Request>, leaf: Leaf, permit: Admission.Permit, spending: AttemptSpending | undefined) {
     this.context = context
     this.leaf = leaf
     this.permit = permit
+    this.#spending = spending
     this.request = requestFor(context.call.request, context.recorder.receipt.route, leaf)
     this.startedAt = context.clock.currentTimeMillisUnsafe()
   }
@@ -171,18 +196,32 @@ export class RunningAttempt<Request extends AnyRequest = AnyRequest> {
     this.context.recorder.firstOutput(name, now)
   }
 
-  /** Records how the attempt ended, and settles its permit: at once, over stores in memory. Must run exactly once. */
-  end(exit: Exit.Exit<unknown, ProviderError>, reported: Chat.Usage | undefined): Effect.Effect<void> {
+  /**
+   * Records how the attempt ended, and settles its permit: at once, over stores in memory. Must run exactly once. `output` is
+   * what arrived, where its usage is not reported, or not all of it.
+   */
+  end(
+    exit: Exit.Exit<unknown, ProviderError>,
+    reported: Chat.Usage | undefined,
+    output: UsageEstimate.Output | undefined,
+  ): Effect.Effect<void> {
     const { deployment, name } = this.leaf.candidate
     const usage = Usage.sound(reported)
-    this.context.recorder.attemptEnded({
+    const millis = this.elapsed()
+    const complete = Exit.isSuccess(exit) ? usage : undefined
+    const counted = complete ?? UsageEstimate.of({ call: this.context.call, deployment, exit, millis, output, usage })
+    const { cost } = this.context.recorder.attemptEnded({
       deployment: name,
+      model: this.request.model,
       price: deployment.price ?? deployment.priceOf?.(this.request.model),
-      millis: this.elapsed(),
+      millis,
       exit,
-      usage,
+      usage: counted,
+      estimated: counted !== usage,
     })
-    const settled = this.permit.settle({ ...outcomeOf(this.leaf, exit), usage })
+    const permit = this.permit.settle({ ...outcomeOf(this.leaf, exit), usage })
+    const spending = this.#spending
+    const settled = spending === undefined ? permit : Effect.flatMapEager(permit, () => spending.end(cost ?? 0))
     const error = Exit.isSuccess(exit) ? undefined : Cause.findErrorOption(exit.cause)
     return error?._tag === "Some" && error.value.reason._tag === "LocalError"
       ? Effect.andThen(Effect.logError(`${error.value.message}: could not call "${name}"`), settled)

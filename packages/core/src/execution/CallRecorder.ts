@@ -5,21 +5,24 @@ import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
 import type { Call } from "../model/Call.ts"
 import type * as Chat from "../model/Chat.ts"
+import * as Cost from "../model/Cost.ts"
 import type { Price } from "../model/Cost.ts"
 import type { ProviderError } from "../model/ProviderError.ts"
 import type { SkipReason } from "../model/SkipReason.ts"
 import { ReceiptBuilder } from "../receipt/Receipt.ts"
-import type { Outcome, Receipt } from "../receipt/Receipt.ts"
+import type { Attempt, Outcome, Receipt } from "../receipt/Receipt.ts"
 import type { EventBus } from "../receipt/RouteEvent.ts"
 import type { FailedStep, Step } from "../route/Plan.ts"
 
-/** How an attempt ended. `millis` runs from its admission. */
+/** How an attempt ended. `millis` runs from its admission. `model` is the vendor's id. */
 export interface EndedAttempt {
   readonly deployment: string
+  readonly model: string
   readonly price: Price | undefined
   readonly millis: number
   readonly exit: Exit.Exit<unknown, ProviderError>
   readonly usage: Chat.Usage | undefined
+  readonly estimated: boolean
 }
 
 export class CallRecorder {
@@ -42,16 +45,15 @@ export class CallRecorder {
     this.#bus.publish({ _tag: "AttemptStarted", call, route, deployment, model })
   }
 
-  attemptEnded({ deployment, exit, millis, price, usage }: EndedAttempt): void {
+  /** Adds the attempt to the receipt, and gives it. */
+  attemptEnded(ended: EndedAttempt): Attempt {
     const receipt = this.#receipt
-    const error = Exit.isSuccess(exit) ? undefined : Cause.findErrorOption(exit.cause)
-    if (error === undefined) receipt.succeeded(deployment, millis, usage, price)
-    else if (error._tag === "Some") receipt.failed(deployment, millis, error.value, usage, price)
-    else receipt.cancelled(deployment, millis, usage, price)
-    const attempt = receipt.attempts[receipt.attempts.length - 1]!
+    const attempt = attemptOf(ended, receipt.startedAt)
+    receipt.attempts.push(attempt)
     this.#lastOutcome = attempt.outcome
     this.#bus.publish({ _tag: "AttemptEnded", call: receipt.id, route: receipt.route, attempt })
-    if (error === undefined) receipt.deployment = deployment
+    if (attempt.outcome === "success") receipt.deployment = attempt.deployment
+    return attempt
   }
 
   /** A stream has its first output. Only the first stream of a call sets its time to first token. */
@@ -127,6 +129,34 @@ export class CallRecorder {
     receipt.finish(outcome, now)
     this.#bus.publish({ _tag: "CallEnded", call: receipt.id, route: receipt.route, receipt })
   }
+}
+
+/** An attempt that neither succeeded nor failed was cancelled. */
+const attemptOf = (ended: EndedAttempt, startedAt: number): Attempt => {
+  const { deployment, exit, millis, model } = ended
+  if (Exit.isSuccess(exit)) return { deployment, model, outcome: "success", millis, ...usageAndCost(ended, startedAt) }
+  const error = Cause.findErrorOption(exit.cause)
+  if (error._tag === "None")
+    return { deployment, model, outcome: "cancelled", millis, ...usageAndCost(ended, startedAt) }
+  const { message, reason, status } = error.value
+  return {
+    deployment,
+    model,
+    outcome: "failure",
+    millis,
+    reason: reason._tag,
+    status,
+    message,
+    ...usageAndCost(ended, startedAt),
+  }
+}
+
+const usageAndCost = ({ estimated, price, usage }: EndedAttempt, startedAt: number) => {
+  if (usage === undefined) return undefined
+  const counted = estimated ? { usage, estimated } : { usage }
+  if (price === undefined) return { ...counted, cost: undefined }
+  const { version = Cost.configured } = price
+  return { ...counted, cost: Cost.of(price, usage, startedAt), priceVersion: version }
 }
 
 const nameOf = ({ leaf }: Step): string => leaf.candidate.name

@@ -7,6 +7,7 @@ import type { FailedStep } from "../route/Plan.ts"
 import type { ProviderError } from "../model/ProviderError.ts"
 import { actionFor } from "../model/ProviderError.ts"
 import type { Receipt } from "../receipt/Receipt.ts"
+import type { Exceeded } from "../spend/Reservation.ts"
 import * as RetryAfter from "./RetryAfter.ts"
 import { meaning } from "../model/SkipReason.ts"
 import { didYouMean } from "../route/Suggestion.ts"
@@ -19,6 +20,7 @@ import { hasWildcard } from "../route/Wildcard.ts"
  * - `Forbidden`: the caller may not use the model. Never from the engine: for layers over it, such as keys.
  * - `InvalidRequest`, `TooLarge`, `ContentPolicy`: an attempt blames the request, or no deployment of the route supports it.
  * - `RateLimited`: every deployment is cooling down or at a limit.
+ * - `BudgetExceeded`: a budget does not cover the call, or the attempts at any of its deployments.
  * - `Timeout`: every attempt timed out.
  * - `Unavailable`: every deployment is overloaded or has an open circuit, or this process cannot send requests.
  * - `Upstream`: anything else, such as a credential that a provider rejects, or one deployment overloaded and one cooling down.
@@ -31,6 +33,7 @@ export type Kind =
   | "TooLarge"
   | "ContentPolicy"
   | "RateLimited"
+  | "BudgetExceeded"
   | "Timeout"
   | "Unavailable"
   | "Upstream"
@@ -87,6 +90,7 @@ export const streamInterrupted = (cause: ProviderError, receipt: Receipt): Route
 /** No deployment of a route has answered. The message lists the failure of each. */
 export const allFailed = (route: string, failures: ReadonlyArray<FailedStep>, receipt: Receipt): RouterError => {
   const { cause, kind } = describeFailure(failures)
+  const wait = kind === "BudgetExceeded" ? waitingForBudget : waiting
   const causes = failures
     .filter(wasConsidered)
     .map((failure) => `${failure.step.leaf.candidate.name}: ${describeFailedStep(failure)}`)
@@ -97,15 +101,25 @@ export const allFailed = (route: string, failures: ReadonlyArray<FailedStep>, re
     cause,
     param:
       kind === "ModelNotFound" ? "model" : cause?.reason._tag === "InvalidRequest" ? cause.reason.param : undefined,
-    ...(temporary.has(kind) ? waiting(RetryAfter.minRetryAfter(failures)) : undefined),
+    ...(temporary.has(kind) ? wait(RetryAfter.minRetryAfter(failures)) : undefined),
   })
 }
 
 /** The kinds whose cause may end at a known time. */
-const temporary: ReadonlySet<Kind> = new Set(["RateLimited", "Unavailable", "Upstream"])
+const temporary: ReadonlySet<Kind> = new Set(["RateLimited", "BudgetExceeded", "Unavailable", "Upstream"])
 
 const waiting = (millis: number | undefined): Pick<RouterError, "retryAfter" | "permanent"> =>
   millis === Infinity ? { permanent: true } : { retryAfter: millis }
+
+/** A budget does not cover a call, and no deployment was tried. */
+export const budgetExceeded = ({ message, retryAfter }: Exceeded): RouterError =>
+  new RouterError({ kind: "BudgetExceeded", message, receipt: undefined, ...waitingForBudget(retryAfter) })
+
+/** A wait of more than a minute for a budget is none that a caller can do. */
+const waitingForBudget = (millis: number | undefined) =>
+  waiting(millis !== undefined && millis > longestWait ? Number.POSITIVE_INFINITY : millis)
+
+const longestWait = 60_000
 
 /** Whether a step was reached: those of an error branch that was not taken were not. */
 const wasConsidered = (failure: FailedStep): boolean =>

@@ -177,7 +177,7 @@ class StreamAttempt {
   /** A consumer that stops early closes its scope in success: the attempt is then cancelled, unless the answer is complete. */
   #settle(exit: Exit.Exit<unknown, ProviderError>): Effect.Effect<void> {
     const { isComplete, usage } = this.#state
-    return this.#running.end(Exit.isSuccess(exit) && !isComplete ? Exit.interrupt() : exit, usage)
+    return this.#running.end(Exit.isSuccess(exit) && !isComplete ? Exit.interrupt() : exit, usage, this.#state)
   }
 }
 

@@ -23,6 +23,9 @@ export class StreamState {
   usage: Chat.Usage | undefined = undefined
   /** Whether there was output: text, a tool call, reasoning or a refusal. */
   hasOutput = false
+  /** The number of parts of text, reasoning, refusals and tool calls, and the length of their texts. */
+  parts = 0
+  characters = 0
 
   /** `choices` is the number of answers in the stream. */
   constructor(choices: number) {
@@ -42,10 +45,19 @@ export class StreamState {
         hasParts = true
         if (part.type === "usage") this.usage = part.usage
         else if (part.type === "finish") this.#finished.add(part.choice ?? 0)
-        else if (!this.hasOutput) this.hasOutput = Chat.isOutput(part)
+        else {
+          if (!this.hasOutput) this.hasOutput = Chat.isOutput(part)
+          if (part.type !== "start" && part.type !== "citation") this.#count(part)
+        }
       }
     }
     return hasParts
+  }
+
+  #count(part: Exclude<Chat.Part, { readonly type: "start" | "citation" | "usage" | "finish" }>): void {
+    this.parts++
+    if (part.type === "tool-call-delta") this.characters += part.arguments.length
+    else if (part.type !== "tool-call") this.characters += part.text.length
   }
 }
 

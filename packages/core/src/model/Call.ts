@@ -3,9 +3,14 @@
  */
 import type * as Duration from "effect/Duration"
 import type * as Chat from "./Chat.ts"
-import type { Capabilities } from "./Capabilities.ts"
+import type { Capabilities, Capability } from "./Capabilities.ts"
 import type * as Embedding from "./Embedding.ts"
 import * as Outline from "./Outline.ts"
+import type { Spending } from "./Spending.ts"
+import { charactersPerToken } from "./Usage.ts"
+
+export type { Capability } from "./Capabilities.ts"
+export type { AttemptSpending, PlannedAttempt, Spending } from "./Spending.ts"
 
 /** A chat request or an embedding request. */
 export type AnyRequest = Chat.Request | Embedding.Request
@@ -14,9 +19,6 @@ export type AnyRequest = Chat.Request | Embedding.Request
 export type Operation = "chat" | "embeddings" | "count"
 
 export const operations: ReadonlyArray<Operation> = ["chat", "embeddings", "count"]
-
-/** A capability that a call may require of a model: a name in `Capabilities`. */
-export type Capability = "tools" | "vision" | "audio" | "files" | "jsonSchema" | "reasoning" | "embeddings"
 
 export const capabilities: ReadonlyArray<Capability> = [
   "tools",
@@ -35,7 +37,8 @@ export const capabilities: ReadonlyArray<Capability> = [
  * - `tags`, `headers`: for the conditions of `Route.when`. Header names are in lower case.
  * - `caller`: the name of the caller, for receipts, logs and metrics. Cached responses are kept per caller.
  * - `protocol`: the protocol of the client, for receipts.
- * - `team`: the team that the caller belongs to.
+ * - `team`: the team of the caller, for receipts and budgets.
+ * - `spending`: asked before each attempt, and told what it cost. Set by `BudgetedRouter`.
  */
 export interface CallOptions {
   readonly timeout?: Duration.Input | undefined
@@ -44,6 +47,7 @@ export interface CallOptions {
   readonly caller?: string | undefined
   readonly protocol?: string | undefined
   readonly team?: string | undefined
+  readonly spending?: Spending | undefined
 }
 
 const noOptions: CallOptions = {}
@@ -117,9 +121,6 @@ interface RequestEstimate {
   readonly contextTokens: number
   readonly outputTokens: number
 }
-
-/** About four characters per token in most languages and code. An exact count can take seconds: see docs/performance.md. */
-const charactersPerToken = 4
 
 /** Roughly what vendors charge for an image of ordinary size. */
 const tokensPerImage = 1000

@@ -14,3 +14,6 @@ export interface Capabilities {
   /** The maximum output tokens of one response. */
   readonly maxOutput?: number | undefined
 }
+
+/** A capability that a call may require of a model. */
+export type Capability = "tools" | "vision" | "audio" | "files" | "jsonSchema" | "reasoning" | "embeddings"

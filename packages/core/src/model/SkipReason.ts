@@ -1,10 +1,10 @@
 /**
  * Why a call did not try a deployment of its route: one closed union, and what each reason means.
  *
- * The plan decides the first three (`Plan`), error branches the next three (`ErrorBranch`), admission the last five
- * (`Admission`). `meaning` is their one interpretation: a new reason is a case here, and where it is decided.
+ * The plan decides the first three (`Plan`), error branches the next three (`ErrorBranch`), admission the next five
+ * (`Admission`), budgets the last (`Spending`). `meaning` is their one interpretation: a new reason is a case here, and where it is decided.
  */
-import type { Capability } from "./Call.ts"
+import type { Capability } from "./Capabilities.ts"
 import type { ReasonTag } from "./ProviderError.ts"
 import { opening } from "./ProviderError.ts"
 
@@ -37,13 +37,15 @@ export type Rejection =
   | { readonly _tag: "ConcurrencyLimited" }
   /** The deployment's own request or token limit is used up. */
   | { readonly _tag: "RateLimited"; readonly limit: "rpm" | "rpd" | "tpm"; readonly retryAfter: number }
+  /** A budget does not cover the attempt. `retryAfter` is `Infinity` if it never will. */
+  | { readonly _tag: "OverBudget"; readonly budget: string; readonly retryAfter: number }
 
 export type SkipReason = PlanSkip | BranchSkip | Rejection
 
 /** What a reason means for the call whose deployments were all skipped or failed. */
 export interface Meaning {
   /** The kind of error that it alone would cause; `undefined` if the deployment simply does not suit the request. */
-  readonly kind: "RateLimited" | "Unavailable" | "Upstream" | undefined
+  readonly kind: "RateLimited" | "BudgetExceeded" | "Unavailable" | "Upstream" | undefined
   /** Milliseconds until trying again is worthwhile; `Infinity` if no wait helps; `undefined` if time changes nothing. */
   readonly retryAfter: number | undefined
   /** The errors that it stands for: an error branch for one of them is taken. */
@@ -80,6 +82,13 @@ export const meaning = (reason: SkipReason): Meaning => {
       return rateLimited(`at its ${reason.limit} limit for ${seconds(reason.retryAfter)}`, reason.retryAfter)
     case "ConcurrencyLimited":
       return rateLimited("at its concurrency limit", permit)
+    case "OverBudget":
+      return {
+        kind: "BudgetExceeded",
+        retryAfter: reason.retryAfter,
+        standsFor: ["QuotaExhausted"],
+        text: `budget "${reason.budget}" does not cover it`,
+      }
     case "CircuitOpen":
       return {
         kind: reason.permanent === true ? "Upstream" : "Unavailable",

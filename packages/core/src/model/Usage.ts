@@ -3,6 +3,9 @@
  */
 import type * as Chat from "./Chat.ts"
 
+/** About four characters per token in most languages and code. An exact count can take seconds: see docs/performance.md. */
+export const charactersPerToken = 4
+
 /** The largest plausible token count of one response. */
 const maxTokens = 1e9
 

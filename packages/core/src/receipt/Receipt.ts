@@ -4,21 +4,23 @@
  */
 import type { Call } from "../model/Call.ts"
 import type * as Chat from "../model/Chat.ts"
-import * as Cost from "../model/Cost.ts"
-import type { Price } from "../model/Cost.ts"
-import type { ProviderError, ReasonTag } from "../model/ProviderError.ts"
+import type { ReasonTag } from "../model/ProviderError.ts"
 import type { SkipReason } from "../model/SkipReason.ts"
 
 /** One attempt at one deployment. `millis` is the time from its admission to its end. */
 export interface Attempt {
   readonly deployment: string
+  /** The vendor's model id. */
+  readonly model: string
   readonly outcome: Outcome
   readonly millis: number
   readonly reason?: ReasonTag | undefined
   readonly status?: number | undefined
   readonly message?: string | undefined
   readonly usage?: Chat.Usage | undefined
-  /** US dollars at the start of the call, if the price is known and the provider reported its usage. */
+  /** Whether `usage` is estimated: the provider was called, and did not report it, or not all of it. */
+  readonly estimated?: true | undefined
+  /** US dollars at the start of the call, if the price is known and the attempt has a usage. */
   readonly cost?: number | undefined
   /** The version of the price that `cost` is from: see `Price`. */
   readonly priceVersion?: string | undefined
@@ -48,6 +50,9 @@ export interface Receipt {
   readonly model: string
   /** The caller's name: see `CallOptions`. */
   readonly caller: string | undefined
+  /** The caller's team, and the tags of the call: see `CallOptions`. */
+  readonly team: string | undefined
+  readonly tags: ReadonlyArray<string>
   /** The protocol of the client: see `CallOptions`. */
   readonly protocol: string | undefined
   readonly streaming: boolean
@@ -74,6 +79,8 @@ export class ReceiptBuilder implements Receipt {
   readonly route: string
   readonly model: string
   readonly caller: string | undefined
+  readonly team: string | undefined
+  readonly tags: ReadonlyArray<string>
   readonly protocol: string | undefined
   readonly streaming: boolean
   readonly startedAt: number
@@ -91,42 +98,11 @@ export class ReceiptBuilder implements Receipt {
     this.route = route
     this.model = request.model
     this.caller = options.caller
+    this.team = options.team
+    this.tags = options.tags ?? noTags
     this.protocol = options.protocol
     this.streaming = streaming
     this.startedAt = at
-  }
-
-  succeeded(deployment: string, millis: number, usage: Chat.Usage | undefined, price: Price | undefined): void {
-    this.attempts.push({ deployment, outcome: "success", millis, ...this.#usageAndCost(usage, price) })
-  }
-
-  failed(
-    deployment: string,
-    millis: number,
-    error: ProviderError,
-    usage: Chat.Usage | undefined,
-    price: Price | undefined,
-  ): void {
-    this.attempts.push({
-      deployment,
-      outcome: "failure",
-      millis,
-      reason: error.reason._tag,
-      status: error.status,
-      message: error.message,
-      ...this.#usageAndCost(usage, price),
-    })
-  }
-
-  cancelled(deployment: string, millis: number, usage: Chat.Usage | undefined, price: Price | undefined): void {
-    this.attempts.push({ deployment, outcome: "cancelled", millis, ...this.#usageAndCost(usage, price) })
-  }
-
-  #usageAndCost(usage: Chat.Usage | undefined, price: Price | undefined) {
-    if (usage === undefined) return undefined
-    if (price === undefined) return { usage, cost: undefined }
-    const { version = Cost.configured } = price
-    return { usage, cost: Cost.of(price, usage, this.startedAt), priceVersion: version }
   }
 
   skip(deployment: string, reason: SkipReason): void {
@@ -145,6 +121,8 @@ export class ReceiptBuilder implements Receipt {
     this.millis = now - this.startedAt
   }
 }
+
+const noTags: ReadonlyArray<string> = []
 
 /** The tokens and cost of all attempts of a call. `cost` is `undefined` if no attempt has a cost. */
 export const total = (

@@ -312,18 +312,22 @@ const unknownName = (name: string, names: Iterable<string>): string => {
 }
 
 /** The deployments of a route with their models, in the order of the route. */
-export const deployments = (route: Bound): ReadonlyArray<readonly [name: string, model: string]> => {
+export const deployments = (route: Bound): ReadonlyArray<readonly [name: string, model: string]> =>
+  candidates(route).map(({ deployment, name }) => [name, deployment.model])
+
+/** The candidates of a route at all its places, in its order. */
+export const candidates = (route: Bound): ReadonlyArray<Candidate> => {
   switch (route._tag) {
     case "Leaf":
-      return [[route.candidate.name, route.candidate.deployment.model]]
+      return [route.candidate]
     case "Balance":
     case "Hedge":
-      return route.across.flatMap(deployments)
+      return route.across.map(({ candidate }) => candidate)
     case "Fallback":
-      return route.routes.flatMap(deployments)
+      return route.routes.flatMap(candidates)
     case "When":
-      return [...route.cases.flatMap(({ use }) => deployments(use)), ...deployments(route.otherwise)]
+      return [...route.cases.flatMap(({ use }) => candidates(use)), ...candidates(route.otherwise)]
     case "OnError":
-      return [...deployments(route.route), ...deployments(route.use)]
+      return [...candidates(route.route), ...candidates(route.use)]
   }
 }

@@ -60,6 +60,7 @@ const kinds: Record<Kind, Pick<ApiError, "status" | "type" | "code">> = {
   TooLarge: { status: 400, type: "invalid_request_error", code: "context_length_exceeded" },
   ContentPolicy: { status: 400, type: "invalid_request_error", code: "content_policy_violation" },
   RateLimited: { status: 429, type: "rate_limit_error", code: "rate_limit_exceeded" },
+  BudgetExceeded: { status: 429, type: "rate_limit_error", code: "budget_exceeded" },
   Timeout: { status: 504, type: "timeout_error", code: "upstream_timeout" },
   Unavailable: { status: 503, type: "server_error", code: "upstream_unavailable" },
   Upstream: { status: 502, type: "server_error", code: "upstream_error" },

@@ -55,7 +55,9 @@ class HeaderOptions implements CallOptions {
 
 /** The tags in these headers (names in lower case). */
 export const tagsIn = (headers: Readonly<Record<string, string | undefined>>): ReadonlyArray<string> =>
-  (headers[tags] ?? "").split(",").map((tag) => tag.trim())
+  headers[tags]?.split(",").flatMap((tag) => tag.trim() || []) ?? noTags
+
+const noTags: ReadonlyArray<string> = []
 
 /** The headers (names in lower case) that conditions match. */
 export const conditionHeaders = (headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> =>

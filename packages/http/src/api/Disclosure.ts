@@ -57,13 +57,13 @@ const missingCapabilities = ({ skipped: others }: Receipt): ReadonlyArray<string
   ...new Set(others.flatMap(({ reason }) => (reason._tag === "MissingCapability" ? [meaning(reason).text] : []))),
 ]
 
-/** Why a deployment was skipped. Below `full`, circuit, cooldown and limits are shown as `unavailable`. */
+/** Why a deployment was skipped. Below `full`, circuit, cooldown, limits and budgets are shown as `unavailable`. */
 export const skipped = (reason: SkipReason, level: Level): SkippedJson =>
   level === "full" || !isState(reason) ? skipReason(reason) : { reason: "unavailable" }
 
 const skipText = (reason: SkipReason): string => (isState(reason) ? "unavailable" : meaning(reason).text)
 
-/** Whether a reason is about the deployment's circuit, cooldown or limits, and not about the request. */
+/** Whether a reason is about the deployment's circuit, cooldown, limits or budgets, and not about the request. */
 const isState = ({ _tag }: Availability | SkipReason): boolean => states.has(_tag)
 
 const states: ReadonlySet<string> = new Set([
@@ -72,6 +72,7 @@ const states: ReadonlySet<string> = new Set([
   "CircuitHalfOpen",
   "ConcurrencyLimited",
   "RateLimited",
+  "OverBudget",
 ])
 
 /**

@@ -156,7 +156,7 @@ class Pool {
     return this.#renew
   }).pipe(Effect.andThen(Effect.timeoutOption(this.#wake.await, interval)), Effect.forever)
 
-  /** Gives back all that is not used. What calls in flight reserved counts as spent: nobody will settle it. */
+  /** Gives back all that is not used. What calls in flight reserved counts as spent: those calls are no longer settled. */
   readonly close: Effect.Effect<void> = Effect.suspend(() => {
     const accounts = [...this.#index.all, ...this.#leaving]
     for (const { leases } of accounts)

@@ -132,7 +132,9 @@ export const ofSideRequests = ({ cpm, rpm, rpd, concurrency }: Keys.KeyLimits): 
  * interrupted, whose usage is unknown.
  */
 export const used = (receipt: Receipt): number | undefined => {
-  const { inputTokens, outputTokens } = total(receipt)
+  const { inputTokens, outputTokens } = total({
+    attempts: receipt.attempts.filter(({ estimated }) => estimated !== true),
+  })
   const reported = inputTokens + outputTokens
   if (reported > 0) return reported
   const isUnanswered = receipt.outcome === "failure" && receipt.deployment === undefined

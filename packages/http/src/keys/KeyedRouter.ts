@@ -211,6 +211,7 @@ const optionsOf = (
   caller: key.id,
   protocol: options.protocol,
   team: key.team?.id,
+  spending: options.spending,
 })
 
 /** Adds the state of the limits to the headers of the response, whatever its status. */

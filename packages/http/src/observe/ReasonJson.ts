@@ -21,6 +21,10 @@ const details = (reason: SkipReason): object | undefined => {
       return { retry_after_ms: reason.retryAfter, permanent: reason.permanent }
     case "RateLimited":
       return { limit: reason.limit, retry_after_ms: reason.retryAfter }
+    case "OverBudget":
+      return Number.isFinite(reason.retryAfter)
+        ? { budget: reason.budget, retry_after_ms: reason.retryAfter }
+        : { budget: reason.budget, permanent: true }
     case "MissingCapability":
       return { capability: reason.need }
     case "ContextWindowTooSmall":

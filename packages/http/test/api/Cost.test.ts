@@ -53,13 +53,15 @@ describe("x-understudy-cost", () => {
     }).pipe(Effect.scoped),
   )
 
-  const attempt = { deployment: "a", outcome: "success", millis: 1 } as const
+  const attempt = { deployment: "a", model: "m", outcome: "success", millis: 1 } as const
   const receiptOf = (cost: number | undefined) => ({
     id: "1",
     route: "assistant",
     model: "assistant",
     protocol: undefined,
     caller: undefined,
+    team: undefined,
+    tags: [],
     streaming: false,
     startedAt: 0,
     deployment: "a",

@@ -7,6 +7,8 @@ const receipt = (attempts: ReadonlyArray<Attempt>): Receipt => ({
   route: "assistant",
   model: "assistant",
   caller: undefined,
+  team: undefined,
+  tags: [],
   protocol: undefined,
   streaming: false,
   startedAt: 0,
@@ -22,6 +24,7 @@ const receipt = (attempts: ReadonlyArray<Attempt>): Receipt => ({
 
 const attempt = (reason: Attempt["reason"], message: string): Attempt => ({
   deployment: "primary",
+  model: "m",
   outcome: "failure",
   millis: 4,
   reason,

@@ -156,6 +156,7 @@ export const toDeployment = <Name extends VendorName>(
 ): Deployment.Deployment<ProviderStartError | Config.ConfigError> =>
   Deployment.make({
     ...options,
+    vendor: provider,
     provider: byName[provider].layer(keys, {
       name,
       model: options.model,

@@ -32,6 +32,10 @@ const reasonOf = ({ cause, kind, message, param, retryAfter }: RouterError): AiE
       return new AiError.ContentPolicyError({ description: message })
     case "RateLimited":
       return new AiError.RateLimitError(retryAfter === undefined ? {} : { retryAfter: Duration.millis(retryAfter) })
+    case "BudgetExceeded":
+      return retryAfter === undefined
+        ? new AiError.QuotaExhaustedError({})
+        : new AiError.RateLimitError({ retryAfter: Duration.millis(retryAfter) })
     case "Timeout":
     case "Unavailable":
     case "StreamInterrupted":
