@@ -30,6 +30,25 @@ export interface Usage {
   readonly reserved: Nanos
 }
 
+/** A budget at a moment. Amounts in US dollars. */
+export interface BudgetStatus {
+  readonly budget: Budget.Budget
+  readonly period: Window.Period
+  readonly spent: number
+  /** What calls in flight may still spend. */
+  readonly reserved: number
+}
+
+/** What an account holds at a time. */
+export const statusOf = (account: Account, now: number): BudgetStatus => {
+  const { period, reserved, spent } = account.usage(now)
+  return { budget: account.budget, period, spent: Budget.toDollars(spent), reserved: Budget.toDollars(reserved) }
+}
+
+/** Budgets of one identity keep what was spent when they are replaced. */
+export const identity = ({ id, scope, window }: Budget.Budget): string =>
+  JSON.stringify([id, Budget.scopeKey(scope), window])
+
 /** A share of a budget's amount that was spent. */
 export interface BudgetAlert {
   readonly budget: Budget.Budget

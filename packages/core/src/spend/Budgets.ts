@@ -18,15 +18,14 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Account from "./Account.ts"
-import type { BudgetAlert } from "./Account.ts"
+import type { BudgetAlert, BudgetStatus } from "./Account.ts"
 import * as Budget from "./Budget.ts"
 import type { Nanos } from "./Budget.ts"
 import * as Reservations from "./Reservation.ts"
 import type { Exceeded } from "./Reservation.ts"
-import type { Period } from "./Window.ts"
 
 export { Exceeded } from "./Reservation.ts"
-export type { BudgetAlert } from "./Account.ts"
+export type { BudgetAlert, BudgetStatus } from "./Account.ts"
 
 /** What a call or an attempt may still spend. */
 export interface Reservation {
@@ -37,15 +36,6 @@ export interface Reservation {
    * budget may be exceeded by what a provider charges beyond the most that its call was expected to cost.
    */
   readonly settle: (nanos: Nanos) => Effect.Effect<void>
-}
-
-/** A budget at a moment. Amounts in US dollars. */
-export interface BudgetStatus {
-  readonly budget: Budget.Budget
-  readonly period: Period
-  readonly spent: number
-  /** What calls in flight may still spend. */
-  readonly reserved: number
 }
 
 export class Budgets extends Context.Service<
@@ -105,10 +95,10 @@ export const makeMemory = (budgets: ReadonlyArray<Budget.Budget>): Effect.Effect
     Effect.suspend(() => {
       const problems = Budget.problems(budgets)
       if (problems.length > 0) return Effect.fail(new InvalidBudgets({ problems }))
-      const kept = new Map(accounts.all.map((account) => [identity(account.budget), account]))
+      const kept = new Map(accounts.all.map((account) => [Account.identity(account.budget), account]))
       accounts = new Account.Index(
         budgets.map((budget) => {
-          const account = kept.get(identity(budget))
+          const account = kept.get(Account.identity(budget))
           if (account === undefined) return new Account.MemoryAccount(budget, publish)
           account.budget = budget
           return account
@@ -121,7 +111,7 @@ export const makeMemory = (budgets: ReadonlyArray<Budget.Budget>): Effect.Effect
       Effect.suspend(() =>
         Effect.fromResult(Result.map(Reservations.hold(accounts.matching(scopes), nanos, now), reservation)),
       ),
-    status: Effect.map(Clock.currentTimeMillis, (now) => accounts.all.map((account) => statusOf(account, now))),
+    status: Effect.map(Clock.currentTimeMillis, (now) => accounts.all.map((account) => Account.statusOf(account, now))),
     subscribe: (listener) =>
       Effect.acquireRelease(
         Effect.sync(() => void listeners.add(listener)),
@@ -131,17 +121,7 @@ export const makeMemory = (budgets: ReadonlyArray<Budget.Budget>): Effect.Effect
   return Effect.as(set(budgets), { service, set })
 }
 
-/** Budgets of one identity keep what was spent when they are replaced. */
-export const identity = ({ id, scope, window }: Budget.Budget): string =>
-  JSON.stringify([id, Budget.scopeKey(scope), window])
-
 const reservation = (held: Reservations.Held): Reservation => ({
   grow: (nanos, now) => Effect.suspend(() => Effect.fromResult(held.grow(nanos, now))),
   settle: (nanos) => Effect.sync(() => held.settle(nanos)),
 })
-
-/** What an account holds at a time. */
-export const statusOf = (account: Account.Account, now: number): BudgetStatus => {
-  const { period, reserved, spent } = account.usage(now)
-  return { budget: account.budget, period, spent: Budget.toDollars(spent), reserved: Budget.toDollars(reserved) }
-}

@@ -119,7 +119,7 @@ class Pool {
         )
       }),
     status: Effect.map(Clock.currentTimeMillis, (now) =>
-      this.#index.all.map((account) => Budgets.statusOf(account, now)),
+      this.#index.all.map((account) => Account.statusOf(account, now)),
     ),
     subscribe: (listener) =>
       Effect.acquireRelease(
@@ -131,11 +131,11 @@ class Pool {
   readonly set: LeasedBudgets["Service"]["set"] = (budgets) =>
     Effect.sync(() => {
       const now = this.#clock.currentTimeMillisUnsafe()
-      const kept = new Map(this.#index.all.map((account) => [Budgets.identity(account.budget), account]))
+      const kept = new Map(this.#index.all.map((account) => [Account.identity(account.budget), account]))
       const accounts = budgets.map((budget) => {
-        const account = kept.get(Budgets.identity(budget))
+        const account = kept.get(Account.identity(budget))
         if (account === undefined) return new LeasedAccount(budget, now, this.#changed)
-        kept.delete(Budgets.identity(budget))
+        kept.delete(Account.identity(budget))
         account.budget = budget
         return account
       })
