@@ -42,6 +42,7 @@ describe("import", () => {
       assert.deepStrictEqual(told, [
         `${fixture("litellm.yaml")}: import report`,
         "  model_list[8].model_info.mode: the mode image_generation is not supported, only chat and embeddings: not imported",
+        "  general_settings.database_url: budgets are kept in sqlite:./understudy.db: set `database` to share them between gateways",
         "  litellm_settings.success_callback: has no equivalent: not imported",
         "  aws: has no effect by itself: its values are used where YAML anchors copy them",
       ])
@@ -77,7 +78,7 @@ describe("import", () => {
       assert.strictEqual(printed, "")
       const original = yield* Config.load(fixture("litellm.yaml"))
       const imported = yield* Config.load(output)
-      assert.strictEqual(original.notImported.length, 3)
+      assert.strictEqual(original.notImported.length, 4)
       assert.deepStrictEqual({ ...original, notImported: [] }, imported)
       assert.strictEqual(imported.server.port, 4010)
     }).pipe(

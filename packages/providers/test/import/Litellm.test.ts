@@ -235,6 +235,30 @@ router_settings: { enable_pre_call_checks: true }
     ])
   })
 
+  it("reads the prices of longer inputs and of reasoning", () => {
+    const { deployments, report } = litellm(`
+model_list:
+  - model_name: m
+    litellm_params:
+      model: gemini/gemini-2.5-pro
+      input_cost_per_token: 0.00000125
+      output_cost_per_token: 0.00001
+      output_cost_per_reasoning_token: 0.000012
+      cache_read_input_token_cost: 0.000000125
+      input_cost_per_token_above_200k_tokens: 0.0000025
+      output_cost_per_token_above_200k_tokens: 0.000015
+      cache_read_input_token_cost_above_200k_tokens: 0.00000025
+`)
+    assert.deepStrictEqual(deployments["m"]?.["price"], {
+      input: 1.25,
+      output: 10,
+      cachedInput: 0.125,
+      reasoning: 12,
+      tiers: [{ above: 200_000, input: 2.5, output: 15, cachedInput: 0.25, reasoning: 12 }],
+    })
+    assert.deepStrictEqual(report, [])
+  })
+
   it("reads the mode and the price of embeddings", () => {
     const { deployments, report, routes } = litellm(`
 model_list:
@@ -637,7 +661,7 @@ const settings: ReadonlyArray<readonly [settings: string, defaults: object, repo
     "general_settings: { database_url: 'postgres://u:secret@h/d', alerting: [slack] }\nguardrails: [{ guardrail_name: x }]",
     {},
     [
-      "general_settings.database_url: there is no database: set keys under `keys`",
+      "general_settings.database_url: the database of LiteLLM is not read: create its keys, teams and budgets anew, see `database`",
       "general_settings.alerting: has no equivalent: not imported",
       "guardrails: has no equivalent: not imported",
     ],
@@ -727,5 +751,88 @@ describe("Formats.litellm", () => {
     assert.isTrue(Formats.litellm.is(Yaml.parse("model_list: []")))
     assert.isFalse(Formats.litellm.is(Yaml.parse("deployments: { a: { provider: openai, model: x } }")))
     assert.isFalse(Formats.litellm.is(Yaml.parse("- model_list")))
+  })
+})
+
+describe("LiteLLM: budgets", () => {
+  const budgetsOf = ({ document }: ReturnType<typeof litellm>) =>
+    (document["budgets"] as { readonly list: ReadonlyArray<object> } | undefined)?.list
+
+  it("become budgets of everything, of vendors, tags and deployments, in a database of their own", () => {
+    const imported = litellm(`
+model_list:
+  - { model_name: a, litellm_params: { model: gpt-4o, api_key: a, max_budget: 10, budget_duration: 1d } }
+  - { model_name: b, litellm_params: { model: groq/x, max_budget: 3.5 } }
+  - { model_name: b, litellm_params: { model: anthropic/x } }
+router_settings:
+  provider_budget_config:
+    openai: { budget_limit: 100, time_period: 10d }
+    groq: { max_budget: "20", budget_duration: 1mo }
+litellm_settings:
+  max_budget: 500
+  budget_duration: 30d
+  soft_budget: 400
+  timezone: Europe/Berlin
+  tag_budget_config:
+    "product:chat-bot": { max_budget: 7, budget_duration: 7d }
+general_settings: { database_url: os.environ/DATABASE_URL }
+`)
+    assert.strictEqual(imported.document["database"], "sqlite:./understudy.db")
+    assert.deepStrictEqual(budgetsOf(imported), [
+      { all: true, amount: 500, window: "month", timeZone: "Europe/Berlin", alerts: [0.8, 1] },
+      { vendor: "openai", amount: 100, window: "10 days" },
+      { vendor: "groq", amount: 20, window: "month", timeZone: "Europe/Berlin" },
+      { tag: "product:chat-bot", amount: 7, window: "week", timeZone: "Europe/Berlin" },
+      { deployment: "a", amount: 10, window: "day", timeZone: "Europe/Berlin" },
+      { deployment: "b@groq", amount: 3.5, window: "total" },
+    ])
+    assert.deepStrictEqual(imported.report, [
+      "general_settings.database_url: budgets are kept in sqlite:./understudy.db: set `database` to share them between gateways",
+    ])
+  })
+
+  it("have windows of calendar days, weeks and months, or of a number of days", () => {
+    const windows: ReadonlyArray<readonly [duration: string, window: string]> = [
+      ["1h", "hour"],
+      ["24h", "day"],
+      ["48h", "2 days"],
+      ["1d", "day"],
+      ["7d", "week"],
+      ["1w", "week"],
+      ["12d", "12 days"],
+      ["30d", "month"],
+      ["1mo", "month"],
+      ["2mo", "60 days"],
+      ["weekly", "week"],
+    ]
+    for (const [duration, window] of windows) {
+      const imported = group(`max_budget: 5, budget_duration: ${duration}`, "api_key: a")
+      assert.deepStrictEqual(budgetsOf(imported), [{ all: true, amount: 5, window }], duration)
+    }
+  })
+
+  it("are reported where they cannot be imported, and need no database then", () => {
+    const imported = litellm(`
+model_list:
+  - { model_name: a, litellm_params: { model: gpt-4o, max_budget: 10, budget_duration: 30m } }
+  - { model_name: b, litellm_params: { model: cerebras/x, api_key: k, max_budget: 0 } }
+  - { model_name: c, litellm_params: { model: gpt-4o, soft_budget: 1 } }
+router_settings:
+  provider_budget_config:
+    openai: { budget_limit: 100, time_period: 1d }
+    vertex_ai: { budget_limit: 100, time_period: 1d }
+litellm_settings: { max_budget: -1, timezone: Mars/Base }
+`)
+    assert.notProperty(imported.document, "budgets")
+    assert.notProperty(imported.document, "database")
+    assert.deepStrictEqual(imported.report, [
+      "litellm_settings.timezone: is not the name of a time zone: budgets begin at midnight in UTC",
+      "model_list[0].litellm_params.budget_duration: is not an hour, or a number of days, weeks or months: the budget is not imported",
+      "model_list[1].litellm_params.max_budget: is not an amount of US dollars above 0: not imported",
+      "model_list[2].litellm_params.soft_budget: has no equivalent: not imported",
+      "litellm_settings.max_budget: is not an amount of US dollars above 0: not imported",
+      "router_settings.provider_budget_config.openai: shares its `provider` with others: set budgets of its deployments: not imported",
+      "router_settings.provider_budget_config.vertex_ai: has no deployment that is imported: not imported",
+    ])
   })
 })

@@ -1,7 +1,7 @@
 /**
  * Converts the configuration of LiteLLM's proxy.
  *
- * Sources: docs.litellm.ai, "All settings", "Router", "Fallbacks", "Wildcard routing".
+ * Sources: docs.litellm.ai, "All settings", "Router", "Fallbacks", "Wildcard routing"; those of `Budgets`.
  */
 import type { Strategy } from "@understudy/core/Route"
 import * as Predicate from "effect/Predicate"
@@ -12,6 +12,7 @@ import * as Endpoints from "../Endpoints.ts"
 import type { Document, Imported } from "../ImportReader.ts"
 import { ImportReader, compact } from "../ImportReader.ts"
 import { total } from "../TotalTimeout.ts"
+import * as Budgets from "./Budgets.ts"
 import * as Fallbacks from "./Fallbacks.ts"
 import * as Limits from "./Limits.ts"
 import * as ModelList from "./ModelList.ts"
@@ -24,6 +25,7 @@ export const read = (input: Document): Result.Result<Imported, ReadonlyArray<Pro
   const general = document.mapping("general_settings")
   // `router_settings` takes precedence.
   const settings = [document.mapping("router_settings"), document.mapping("litellm_settings")] as const
+  const timeZone = first(settings, Budgets.timeZone)
   const entries = ModelList.read(
     document.list("model_list"),
     {
@@ -31,6 +33,7 @@ export const read = (input: Document): Result.Result<Imported, ReadonlyArray<Pro
       concurrency:
         first(settings, (place) => place.count("default_max_parallel_requests")) ??
         general.count("max_parallel_requests"),
+      timeZone,
     },
     report,
   )
@@ -39,7 +42,7 @@ export const read = (input: Document): Result.Result<Imported, ReadonlyArray<Pro
     return Result.fail([...report, none])
   }
   const graph = Fallbacks.read(entries, settings)
-  const { deployments, routes } = Routes.write(graph, {
+  const { budgets, deployments, routes } = Routes.write(graph, {
     strategy: first(settings, strategyOf) ?? "shuffle",
     retries: groupRetries(settings),
     cache: first(settings, cacheOf),
@@ -47,10 +50,28 @@ export const read = (input: Document): Result.Result<Imported, ReadonlyArray<Pro
   if (first(settings, (place) => place.flag("enable_pre_call_checks")) !== true && entries.some(isLimited)) {
     report.push({ path: "model_list", message: limitsEnforced })
   }
+  const list = [
+    ...settings.flatMap((place) => {
+      const limit = Budgets.limit(place, timeZone)
+      return limit === undefined ? [] : [{ all: true, ...limit }]
+    }),
+    ...settings.flatMap((place) => Budgets.ofProviders(place, entries, timeZone)),
+    ...settings.flatMap((place) => Budgets.ofTags(place, timeZone)),
+    ...budgets,
+  ]
+  if (list.length > 0) {
+    general.take("database_url")
+    general.warn(
+      "database_url",
+      `budgets are kept in ${Budgets.database}: set \`database\` to share them between gateways`,
+    )
+  }
   const native = compact({
     server: server(document),
     state: compact({ redis: redis(settings) }),
     keys: keys(general),
+    database: list.length === 0 ? undefined : Budgets.database,
+    budgets: list.length === 0 ? undefined : { list },
     defaults: defaults(settings, deployments),
     deployments,
     routes: compact(routes),
@@ -224,7 +245,7 @@ const whyOfSettings = {
 }
 
 const whyOfGeneral = {
-  database_url: "there is no database: set keys under `keys`",
+  database_url: "the database of LiteLLM is not read: create its keys, teams and budgets anew, see `database`",
 }
 
 const whyOfDocument = {

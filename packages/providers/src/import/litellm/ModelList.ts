@@ -6,6 +6,7 @@ import type { Problem } from "../../config/ConfigError.ts"
 import { keyPath } from "../../config/ConfigError.ts"
 import type { Document } from "../ImportReader.ts"
 import { ImportReader, compact } from "../ImportReader.ts"
+import * as Budgets from "./Budgets.ts"
 import * as Limits from "./Limits.ts"
 import * as Vendors from "./Vendors.ts"
 
@@ -21,6 +22,8 @@ export interface ModelEntry {
   /** The weights that `simple-shuffle` may use. */
   readonly shares: Readonly<Record<Share, number | undefined>>
   readonly deployment: Document & { readonly model: string }
+  /** Its budget, without its scope. */
+  readonly budget: Document | undefined
 }
 
 /** The kinds of weights, by precedence: a group uses the first kind that any entry has. */
@@ -33,12 +36,14 @@ export interface Context {
   readonly credentials: ReadonlyMap<string, Document>
   /** The default limit of concurrent calls. */
   readonly concurrency: number | undefined
+  /** In which the windows of budgets begin. */
+  readonly timeZone: string | undefined
 }
 
 /** Reads the entries that can be imported. */
 export const read = (
   entries: ReadonlyArray<unknown>,
-  { concurrency, credentials }: Context,
+  { concurrency, credentials, timeZone }: Context,
   report: Array<Problem>,
 ): ReadonlyArray<ModelEntry> =>
   entries.flatMap((input, index) => {
@@ -84,10 +89,11 @@ export const read = (
         unsupportedParams: Limits.unsupported(params),
       }),
     }
+    const budget = Budgets.limit(params, timeZone)
     info.warnUnread(whyOfInfo)
     params.warnUnread(whyOfParams)
     entry.warnUnread()
-    return [{ group, id, label: vendor.label, order, shares, deployment }]
+    return [{ group, id, label: vendor.label, order, shares, deployment, budget }]
   })
 
 /** The order of those without one, which LiteLLM asks when all others are away. */
@@ -127,9 +133,28 @@ const capabilities = (info: ImportReader, mode: string | undefined): Document | 
   })
 }
 
-/** Prices, converted from dollars a token to dollars a million tokens. */
+/** Prices, converted from dollars a token to dollars a million tokens, with those of longer inputs as tiers. */
 const price = (params: ImportReader, info: ImportReader, mode: string | undefined): Document | undefined => {
-  const dollars = (key: string): number | undefined => {
+  const base = rates(params, info, mode, "")
+  const lengths = [params, info].flatMap(({ keys }) =>
+    keys.flatMap((key) => /^(?:in|out)put_cost_per_token_above_(\d+)k_tokens$/.exec(key)?.[1] ?? []),
+  )
+  const tiers = [...new Set(lengths)].flatMap((length) => {
+    const tier = rates(params, info, mode, `_above_${length}k_tokens`)
+    return tier === undefined || base === undefined ? [] : [{ above: Number(length) * 1000, ...base, ...tier }]
+  })
+  return base === undefined || tiers.length === 0 ? base : { ...base, tiers }
+}
+
+/** The prices whose keys end with `suffix`. */
+const rates = (
+  params: ImportReader,
+  info: ImportReader,
+  mode: string | undefined,
+  suffix: string,
+): Document | undefined => {
+  const dollars = (name: string): number | undefined => {
+    const key = `${name}${suffix}`
     const cost = [params, info].map((place) => place.number(key, "a price, 0 or more", (value) => value >= 0))
     const [each] = cost.filter((value) => value !== undefined)
     return each === undefined ? undefined : Number((each * 1_000_000).toPrecision(12))
@@ -137,11 +162,12 @@ const price = (params: ImportReader, info: ImportReader, mode: string | undefine
   const input = dollars("input_cost_per_token")
   const output = dollars("output_cost_per_token") ?? (mode === "embedding" && input !== undefined ? 0 : undefined)
   const [cachedInput, cacheWrite] = [dollars("cache_read_input_token_cost"), dollars("cache_creation_input_token_cost")]
-  if (input !== undefined && output !== undefined) return compact({ input, output, cachedInput, cacheWrite })
+  const reasoning = suffix === "" ? dollars("output_cost_per_reasoning_token") : undefined
+  if (input !== undefined && output !== undefined) return compact({ input, output, cachedInput, cacheWrite, reasoning })
   if ([input, output, cachedInput, cacheWrite].some((value) => value !== undefined)) {
     params.warn(
-      "input_cost_per_token",
-      "a price needs both input_cost_per_token and output_cost_per_token: not imported",
+      `input_cost_per_token${suffix}`,
+      `a price needs both input_cost_per_token${suffix} and output_cost_per_token${suffix}: not imported`,
     )
   }
   return undefined

@@ -18,9 +18,12 @@ export interface Routing {
   readonly cache: Document | undefined
 }
 
-/** The `deployments` and `routes` of a graph. */
-export const write = (graph: Graph, routing: Routing): { deployments: Document; routes: Document } => {
-  const { deployments, tiers } = writeGroups(graph, routing)
+/** The `deployments` and `routes` of a graph, and the budgets of its deployments. */
+export const write = (
+  graph: Graph,
+  routing: Routing,
+): { deployments: Document; routes: Document; budgets: ReadonlyArray<Document> } => {
+  const { budgets, deployments, tiers } = writeGroups(graph, routing)
   const writer: RouteWriter = { graph, routing, tiers }
   const routes: Record<string, RouteDocument> = {}
   for (const name of graph.groups.keys()) {
@@ -29,7 +32,7 @@ export const write = (graph: Graph, routing: Routing): { deployments: Document; 
   }
   for (const [alias, target] of graph.aliases) routes[alias] = withCache(target, routing.cache)
   if (graph.otherwise !== undefined) routes["*"] = withCache(graph.otherwise, routing.cache)
-  return { deployments, routes }
+  return { deployments, routes, budgets }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -39,12 +42,14 @@ export const write = (graph: Graph, routing: Routing): { deployments: Document; 
 /** The deployments, and for each group the route over its own deployments, without fallbacks to other groups. */
 interface Groups {
   readonly deployments: Document
+  readonly budgets: ReadonlyArray<Document>
   readonly tiers: ReadonlyMap<string, RouteDocument>
 }
 
 const writeGroups = (graph: Graph, routing: Routing): Groups => {
   const taken = new Set([...graph.groups.keys(), ...graph.aliases.keys()])
   const deployments: Record<string, unknown> = {}
+  const budgets: Array<Document> = []
   const tiers = new Map<string, RouteDocument>()
   for (const [group, entries] of graph.groups) {
     const alone = needsNoRoute(graph, routing, group, entries)
@@ -54,10 +59,13 @@ const writeGroups = (graph: Graph, routing: Routing): Groups => {
     }))
     const weighted =
       routing.strategy === "shuffle" ? withWeights(named) : named.map((entry) => ({ ...entry, weight: undefined }))
-    for (const { deployment, name, weight } of weighted) deployments[name] = { ...deployment, ...compact({ weight }) }
+    for (const { budget, deployment, name, weight } of weighted) {
+      deployments[name] = { ...deployment, ...compact({ weight }) }
+      if (budget !== undefined) budgets.push({ deployment: name, ...budget })
+    }
     tiers.set(group, tiersOf(group, weighted, routing.strategy))
   }
-  return { deployments, tiers }
+  return { deployments, budgets, tiers }
 }
 
 /** Whether the group is one deployment without anything around it, which can have the group's name. */
