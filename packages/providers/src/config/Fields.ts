@@ -77,10 +77,13 @@ export const hidden = (expected: string): Schema.Codec<string> =>
     print: (value) => value,
   })
 
+/** `Schema.Redacted` would decode the text inside, which costs ten times as much. */
+const Credential = Schema.declare((value): value is Redacted.Redacted => Redacted.isRedacted(value))
+
 /** A credential, decoded to `Redacted`. */
 export const secret: Schema.Codec<Redacted.Redacted, string> = source({
   from: Schema.String,
-  to: Schema.Redacted(Schema.String),
+  to: Credential,
   expected: 'a secret text, such as "${API_KEY}"',
   notes: { quotable: true, secret: true },
   parse: (value) => (value.trim() === "" ? undefined : Redacted.make(value)),
@@ -90,7 +93,7 @@ export const secret: Schema.Codec<Redacted.Redacted, string> = source({
 /** The address of a proxy, decoded to `Redacted` because it may hold a password. */
 export const proxy: Schema.Codec<Redacted.Redacted, string> = source({
   from: Schema.String,
-  to: Schema.Redacted(Schema.String),
+  to: Credential,
   expected: "the http or https address of a proxy, such as http://127.0.0.1:3128",
   notes: { secret: true },
   parse: Proxy.parse,
