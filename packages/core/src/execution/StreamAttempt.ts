@@ -170,8 +170,7 @@ class StreamAttempt {
     this.#running.firstOutput()
     context.recorder.droppedParams(held.find(({ droppedParams }) => droppedParams !== undefined)?.droppedParams)
     const rest = StreamStart.readRemainder(Defect.guard(leaf.candidate.name, pull), this.#state, this.#watch())
-    const started = { held, rest: Effect.onError(rest, (cause) => this.close(exitOf(cause))) }
-    return Effect.mapEager(permit.recordSuccess(), () => started)
+    return once(permit.recordSuccess(), { held, rest: Effect.onError(rest, (cause) => this.close(exitOf(cause))) })
   }
 
   /** A consumer that stops early closes its scope in success: the attempt is then cancelled, unless the answer is complete. */
@@ -180,6 +179,9 @@ class StreamAttempt {
     return this.#running.end(Exit.isSuccess(exit) && !isComplete ? Exit.interrupt() : exit, usage, this.#state)
   }
 }
+
+/** `value` after `first`. Apart from the closures of the stream, which would hold the value as long as it lasts. */
+const once = <A>(first: Effect.Effect<void>, value: A): Effect.Effect<A> => Effect.mapEager(first, () => value)
 
 /** The exit that a stream's scope closes with: a stream that is done has succeeded. */
 const exitOf = (cause: Cause.Cause<ProviderError | Cause.Done>): Exit.Exit<void, ProviderError> => {

@@ -41,7 +41,8 @@ export interface Dispatch {
 
 export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware {
   readonly #listener: Listener
-  readonly #send: Dispatch
+  /** Until the response starts: it holds the request's body. */
+  #send: Dispatch | undefined
   readonly #limits: Limits
   #head: Head = { status: 0, headers: {} }
   #controller: Dispatcher.DispatchController | undefined
@@ -60,7 +61,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware {
   }
 
   start(): void {
-    this.#send(this, "pooled")
+    this.#send?.(this, "pooled")
   }
 
   stop(): void {
@@ -137,9 +138,12 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware {
     this.#responseStarted = true
   }
 
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: Headers): void {
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: Headers): void {
     if (this.#connection !== undefined) this.#connection.answered = true
     if (status < 200 || this.#finished) return
+    // For as long as the body lasts they would hold the bytes of the read that they came with.
+    controller.rawHeaders = null
+    this.#send = undefined
     this.#head = { status, headers }
     this.#begin(headers["content-encoding"], headers["content-length"])
     if (!this.#finished) this.#listener.started(this.#head)
@@ -162,7 +166,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware {
     if (!this.#responseStarted && this.#connection?.answered === true && isLostConnection(cause)) {
       this.#connection = undefined
       this.#controller = undefined
-      return this.#send(this, "fresh")
+      return this.#send?.(this, "fresh")
     }
     this.#fail(cause)
   }

@@ -170,8 +170,8 @@ type Chunks = Arr.NonEmptyReadonlyArray<Uint8Array>
 /** Buffers the bytes of an exchange until they are read. */
 class ResponseBody {
   readonly exchange: Exchange
-  onStart: (head: Head) => void = () => {}
-  onFailure: (cause: unknown) => void = () => {}
+  onStart: ((head: Head) => void) | undefined
+  onFailure: ((cause: unknown) => void) | undefined
   #chunks: Array<Uint8Array> = []
   #size = 0
   #paused = false
@@ -180,12 +180,14 @@ class ResponseBody {
   #wake: (() => void) | undefined
 
   constructor(send: Dispatch, limits: Limits) {
-    let hasStarted = false
     this.exchange = new Exchange(send, limits, {
       // After the rest of the socket's read, so that the reader finds the bytes that came with the head.
       started: (head) => {
-        hasStarted = true
-        process.nextTick(this.onStart, head)
+        const { onStart } = this
+        // They would hold the request, and what the fibre that opened the response has read, as long as the body lasts.
+        this.onStart = undefined
+        this.onFailure = undefined
+        if (onStart !== undefined) process.nextTick(onStart, head)
       },
       data: (chunk) => {
         this.#chunks.push(chunk)
@@ -198,7 +200,7 @@ class ResponseBody {
       },
       ended: () => this.#finish(Cause.done()),
       failed: (cause) => {
-        if (!hasStarted) this.onFailure(cause)
+        this.onFailure?.(cause)
         this.#finish(Effect.fail(new TransportFailure({ cause })))
       },
     })
