@@ -319,7 +319,9 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>(
       const { droppedParams, isNative, names } = lowered
       const body = bodyOf(lowered, short)
       const json = isOwn ? (isNative === true ? outline.print(body) : undefined) : encoding?.write(body)
-      return json === undefined ? whole() : Effect.succeed({ json, droppedParams, names, request: short })
+      if (json === undefined) return whole()
+      outline.release()
+      return Effect.succeed({ json, droppedParams, names, request: Outline.sent(request) })
     })
   }
 

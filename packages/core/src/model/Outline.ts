@@ -9,8 +9,12 @@
 import type * as Chat from "./Chat.ts"
 
 export interface Outline {
-  /** The request, as decoded from the outline of its body. */
+  /** The request, as decoded from the outline of its body; decoded again if it is read after `release`. */
   readonly request: Chat.Request
+  /** `request` without its conversation: all that a call reads once its request is written. */
+  readonly settings: Chat.Request
+  /** Lets go of `request`: what survives until the provider responds is copied by the garbage collector. */
+  readonly release: () => void
   /** The length of what was left out of its texts, in UTF-16 code units. */
   readonly characters: number
   /** Builds the whole request, once. */
@@ -42,8 +46,8 @@ interface Outlined extends Chat.Native {
 export const of = ({ native }: Pick<Chat.Request, "native">): Outline | undefined =>
   (native as Outlined | undefined)?.[outlined]
 
-/** The request, or its outline: to read anything but texts. */
-export const withoutTexts = (request: Chat.Request): Chat.Request => of(request)?.request ?? request
+/** The request, or its outline without the conversation: to read anything else. */
+export const settings = (request: Chat.Request): Chat.Request => of(request)?.settings ?? request
 
 /** The fields of a request that `set` replaces. */
 type Changes = Partial<Pick<Chat.Request, "model" | "sampling" | "unsupportedParams">> & {
@@ -51,7 +55,7 @@ type Changes = Partial<Pick<Chat.Request, "model" | "sampling" | "unsupportedPar
 }
 
 /** A request that is built on demand. */
-export const toRequest = (outline: Outline): Chat.Request => build(outline, outline.request)
+export const toRequest = (outline: Outline): Chat.Request => build(outline, outline.settings)
 
 /** The request with other fields; `native` adds to its own. Does not build the whole request. */
 export const set = <Request extends { readonly native?: Chat.Native | undefined }>(
@@ -70,6 +74,12 @@ export const set = <Request extends { readonly native?: Chat.Native | undefined 
 export const shorten = (request: Chat.Request): Chat.Request => {
   const outline = of(request)
   return outline === undefined ? request : own(outline.request, request)
+}
+
+/** The settings of the outline in place of a request's own, if it has one. */
+export const sent = (request: Chat.Request): Chat.Request => {
+  const outline = of(request)
+  return outline === undefined ? request : own(outline.settings, request)
 }
 
 /**
@@ -101,6 +111,17 @@ export const whole = (request: Chat.Request): Chat.Request => {
   return outline === undefined ? request : own(outline.whole(), request)
 }
 
+/** The conversation in a body of any protocol. */
+const conversation: ReadonlySet<string> = new Set(["messages", "input", "contents", "system", "instructions"])
+
+/** The `settings` of a request. */
+export const settingsOf = (request: Chat.Request): Chat.Request => {
+  const { native } = request
+  const body: Record<string, unknown> = {}
+  for (const name in native?.body) if (!conversation.has(name)) body[name] = native.body[name]
+  return { ...request, messages: [], native: native && { ...native, body } }
+}
+
 /** A request of the client with what the engine set in `request`. */
 const own = (from: Chat.Request, { model, native, sampling, unsupportedParams }: Chat.Request): Chat.Request => ({
   ...from,
@@ -111,10 +132,10 @@ const own = (from: Chat.Request, { model, native, sampling, unsupportedParams }:
 })
 
 const build = (outline: Outline, from: Chat.Request, changes: Changes = {}): Chat.Request => {
-  const { request, whole } = outline
+  const { settings, whole } = outline
   const native: Outlined = {
     [outlined]: outline,
-    protocol: request.native!.protocol,
+    protocol: settings.native!.protocol,
     headers: changes.native?.headers ?? from.native!.headers,
     query: changes.native?.query ?? from.native!.query,
     get body() {
@@ -126,9 +147,9 @@ const build = (outline: Outline, from: Chat.Request, changes: Changes = {}): Cha
     model: changes.model ?? from.model,
     sampling: changes.sampling ?? from.sampling,
     unsupportedParams: changes.unsupportedParams ?? from.unsupportedParams,
-    reasoning: request.reasoning,
-    toolChoice: request.toolChoice,
-    parallelToolCalls: request.parallelToolCalls,
+    reasoning: settings.reasoning,
+    toolChoice: settings.toolChoice,
+    parallelToolCalls: settings.parallelToolCalls,
     get messages() {
       return whole().messages
     },

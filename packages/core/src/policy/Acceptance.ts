@@ -39,9 +39,7 @@ export type Check = (answer: PartialAnswer) => CheckResult
 /** The check of responses to this request; `undefined` if every response is accepted. */
 export const of = (request: AnyRequest, accept: Accept | undefined): Check | undefined => {
   if (!("messages" in request)) return undefined
-  return (
-    forcedToolCheck(Outline.withoutTexts(request)) ?? (accept === undefined ? undefined : schemaCheck(request.format))
-  )
+  return forcedToolCheck(Outline.settings(request)) ?? (accept === undefined ? undefined : schemaCheck(request.format))
 }
 
 /** Checks a complete response with all its choices. */

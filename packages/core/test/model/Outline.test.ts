@@ -19,6 +19,8 @@ const make = () => {
   let built = 0
   const outline: Outline.Outline = {
     request: requestOf(short),
+    settings: Outline.settingsOf(requestOf(short)),
+    release: () => {},
     characters: text.length - short.length,
     whole: () => {
       built++
@@ -48,7 +50,10 @@ describe("Outline", () => {
     const whole = new Call.Call(requestOf(text), false)
     assert.strictEqual(call.tokens, whole.tokens)
     assert.deepStrictEqual(call.requires, whole.requires)
-    assert.deepStrictEqual(Outline.withoutTexts(request), requestOf(short))
+    const settings = { ...requestOf(short), messages: [] }
+    assert.deepStrictEqual(Outline.settings(request), settings)
+    assert.deepStrictEqual(Outline.sent(again).messages, [])
+    assert.strictEqual(Outline.sent(again).model, "other")
     assert.deepStrictEqual(Outline.shorten(again), {
       ...requestOf(short),
       model: "other",
@@ -69,10 +74,22 @@ describe("Outline", () => {
     assert.isUndefined(Outline.of(Outline.whole(request)))
   })
 
+  it("has settings without the conversation of any protocol", () => {
+    const body = { model: "m", tools: [], stream_options: {} }
+    const { native } = Outline.settingsOf({
+      ...requestOf(text),
+      native: {
+        protocol: "own",
+        body: { ...body, messages: [], input: [], contents: [], system: "", instructions: "" },
+      },
+    })
+    assert.deepStrictEqual(native, { protocol: "own", body })
+  })
+
   it("leaves a request without an outline as it is", () => {
     const request = requestOf(text)
     assert.isUndefined(Outline.of(request))
-    for (const same of [Outline.whole(request), Outline.shorten(request), Outline.withoutTexts(request)]) {
+    for (const same of [Outline.whole, Outline.shorten, Outline.settings, Outline.sent].map((of) => of(request))) {
       assert.strictEqual(same, request)
     }
     assert.deepStrictEqual(Outline.set(request, { model: "model" }), { ...request, model: "model" })

@@ -58,20 +58,30 @@ export const decodeChat = <A extends { readonly request: Chat.Request }>(
         ? JsonOutline.of(bytes)
         : undefined
     if (outline === undefined) return whole()
-    const short = Result.flatMap(parse(outline.text, bytes.length, BodyLimits.conversation, limits), (body) =>
-      check(body, decode, isKey && ((text) => isKey(JsonOutline.restore(text, outline)))),
-    )
+    const short = (isKey: GatewayKeys.IsKey | undefined) =>
+      Result.flatMap(parse(outline.text, bytes.length, BodyLimits.conversation, limits), (body) =>
+        check(body, decode, isKey),
+      )
+    const first = short(isKey && ((text) => isKey(JsonOutline.restore(text, outline))))
     // The error is that of the whole body.
-    if (Result.isFailure(short) || short.success.request.native === undefined) return whole()
-    const { request } = short.success
+    if (Result.isFailure(first) || first.success.request.native === undefined) return whole()
+    let shortened: Chat.Request | undefined = first.success.request
+    // Decoded again after `release`, such as by a retry.
+    const shortRequest = () => (shortened ??= Result.getOrThrow(short(undefined)).request)
     let built: Chat.Request | undefined
     return Result.succeed({
-      ...short.success,
+      ...first.success,
       request: Outline.toRequest({
-        request,
+        get request() {
+          return shortRequest()
+        },
+        settings: Outline.settingsOf(shortened),
+        release: () => {
+          shortened = undefined
+        },
         characters: outline.characters,
         whole: () => (built ??= Result.getOrThrow(whole()).request),
-        print: (body) => JsonOutline.print(body, request.native!.body, outline),
+        print: (body) => JsonOutline.print(body, shortRequest().native!.body, outline),
         encoding: readsTexts
           ? undefined
           : {

@@ -58,8 +58,11 @@ const fromOutline = (client: Protocol, vendor: Protocol, text: string) => {
     restore: (short) => JsonOutline.restoreJson(short, outline),
     write: (body) => JsonOutline.write(body, outline),
   }
+  const shortened = decoded(outline.text)
   const request = Outline.toRequest({
-    request: decoded(outline.text),
+    request: shortened,
+    settings: Outline.settingsOf(shortened),
+    release: () => {},
     characters: outline.characters,
     whole: () => decoded(text),
     print: () => undefined,

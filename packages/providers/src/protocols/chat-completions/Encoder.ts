@@ -22,7 +22,7 @@ export const encoder = ({ created, id, request }: Answering): Encoder => {
   const state: State = {
     identity: { id: `chatcmpl-${id}`, created, model: request.model },
     head: "",
-    includeUsage: wantsUsage(Outline.withoutTexts(request).native),
+    includeUsage: wantsUsage(Outline.settings(request).native),
     legacy: Response.usesFunctionCall(request),
     choices: [],
     started: new Set(),

@@ -241,7 +241,7 @@ export const encode = (response: Chat.Response, { created, id, request }: Answer
 
 /** Whether the client expects `function_call`. */
 export const usesFunctionCall = (request: Chat.Request): boolean => {
-  const { native } = Outline.withoutTexts(request)
+  const { native } = Outline.settings(request)
   return native?.protocol === protocol && Tools.isLegacy(native.body)
 }
 

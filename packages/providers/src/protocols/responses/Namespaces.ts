@@ -24,7 +24,7 @@ export const join = (namespace: unknown, name: string): string =>
 
 /** The client's names of tools in namespaces, by combined name. */
 export const of = (request: Chat.Request): ReadonlyMap<string, Name> => {
-  const { native } = Outline.withoutTexts(request)
+  const { native } = Outline.settings(request)
   const names = new Map<string, Name>()
   if (native?.protocol !== protocol) return names
   for (const group of Json.list(native.body["tools"])) {
