@@ -4,8 +4,6 @@
  * The fields of a row are the columns of its table. Amounts of money are nanodollars, times clock milliseconds, flags 0 or 1,
  * tags a JSON list. A missing name is the empty text.
  */
-import { configured } from "@understudy/core/internal/model/Cost"
-import type { Price } from "@understudy/core/internal/model/Cost"
 import { snakeCase } from "@understudy/core/internal/model/SnakeCase"
 import type * as Core from "@understudy/core/Receipt"
 
@@ -112,7 +110,6 @@ export type SpendRow = { readonly start: number } & { readonly [Column in (typeo
 export interface Deployment {
   readonly provider: string
   readonly model: string
-  readonly price?: Price | undefined
 }
 
 /** The rows of a call that has ended. */
@@ -175,7 +172,7 @@ const attemptRow = (
   output_tokens: attempt.usage?.outputTokens ?? 0,
   reasoning_tokens: attempt.usage?.reasoningTokens ?? 0,
   cost: costOf(attempt),
-  price_version: deployment?.price === undefined ? null : (deployment.price.version ?? configured),
+  price_version: attempt.priceVersion ?? null,
   estimated: attempt.estimated === true ? 1 : 0,
 })
 

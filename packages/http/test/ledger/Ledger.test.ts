@@ -88,7 +88,7 @@ onEach("a ledger", ({ database }) => {
             output_tokens: 0,
             reasoning_tokens: 0,
             cost: 0,
-            price_version: "list 7",
+            price_version: null,
             estimated: 0,
           },
           {
@@ -107,7 +107,7 @@ onEach("a ledger", ({ database }) => {
             output_tokens: 200,
             reasoning_tokens: 50,
             cost: 6_000_000,
-            price_version: "configured",
+            price_version: "list 7",
             estimated: 0,
           },
         ],

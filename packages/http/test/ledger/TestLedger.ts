@@ -67,8 +67,8 @@ export const usage = { inputTokens: 1000, outputTokens: 200, cachedInputTokens: 
 
 /** The deployments as a configuration names them. `primary` fails every call but its first, `free` has no price. */
 export const deployments = {
-  primary: { provider: "openai", model: "gpt-4o", price: { input: 2, output: 10, version: "list 7" } },
-  backup: { provider: "anthropic", model: "sonnet", price: { input: 3, output: 15 } },
+  primary: { provider: "openai", model: "gpt-4o", price: { input: 2, output: 10 } },
+  backup: { provider: "anthropic", model: "sonnet", price: { input: 3, output: 15, version: "list 7" } },
   free: { provider: "simulated", model: "none" },
 }
 
