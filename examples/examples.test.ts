@@ -163,6 +163,14 @@ describe.concurrent("examples", { timeout: 120_000 }, () => {
     )
   })
 
+  it("budgets", async () => {
+    const printed = await example("budgets")
+    assert.match(printed, /^alert: museum at 50 %, \$0\.27 spent$/m)
+    assert.match(printed, /^alert: museum at 100 %, \$[\d.]+ spent\ncheap: Nine\.\ncheap: Nine\.$/m)
+    assert.match(printed, /^museum: \$0\.27 of \$0\.50, \$0 reserved$/m)
+    assert.match(printed, /^BudgetExceeded: Budget "all" of \$1\.00 a month does not cover this call/m)
+  })
+
   it("checked-answers", async () => {
     const printed = await example("checked-answers")
     assert.match(printed, /^careless: the response is not JSON$/m)

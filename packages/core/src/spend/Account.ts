@@ -111,11 +111,12 @@ export class MemoryAccount implements Account {
   }
 
   onSpent(): void {
-    this.#announce(this.#spent() / Budget.toNanos(this.budget.amount))
+    const reached = this.#spent() / Budget.toNanos(this.budget.amount)
+    this.#announce((share) => share <= reached)
   }
 
   onUsedUp(): void {
-    this.#announce(1)
+    this.#announce((share) => share === 1)
   }
 
   /** Drops what counts no more. Time does not go back. */
@@ -147,10 +148,10 @@ export class MemoryAccount implements Account {
     return used
   }
 
-  #announce(reached: number): void {
+  #announce(isReached: (share: number) => boolean): void {
     const { alerts = Budget.defaultAlerts } = this.budget
     for (const share of alerts) {
-      if (share > reached || this.#announced.includes(share)) continue
+      if (!isReached(share) || this.#announced.includes(share)) continue
       this.#announced = [...this.#announced, share]
       this.#publish({
         budget: this.budget,

@@ -154,19 +154,23 @@ describe("Budgets", () => {
         Effect.flatMap(reserve(service, amount), ({ settle }) => settle(dollars(amount)))
       yield* spend(4)
       assert.deepStrictEqual(alerts, [])
+      yield* Effect.flip(reserve(service, 7))
+      assert.deepStrictEqual(alerts.splice(0), [[1, 4, 0]], "share 1 alone")
+      yield* TestClock.adjust("1 hour")
+      yield* spend(4)
       yield* spend(5)
       yield* spend(0.5)
       yield* Effect.flip(reserve(service, 11))
       assert.deepStrictEqual(alerts, [
-        [0.5, 9, 0],
-        [0.8, 9, 0],
+        [0.5, 9, 3_600_000],
+        [0.8, 9, 3_600_000],
       ])
       yield* Effect.flip(reserve(service, 1))
       yield* Effect.flip(reserve(service, 1))
-      assert.deepStrictEqual(alerts.slice(2), [[1, 9.5, 0]])
+      assert.deepStrictEqual(alerts.slice(2), [[1, 9.5, 3_600_000]])
       yield* TestClock.adjust("1 hour")
       yield* spend(6)
-      assert.deepStrictEqual(alerts.slice(3), [[0.5, 6, 3_600_000]])
+      assert.deepStrictEqual(alerts.slice(3), [[0.5, 6, 7_200_000]])
     }).pipe(Effect.scoped),
   )
 
