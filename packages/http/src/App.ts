@@ -2,6 +2,7 @@
  * The composition of a gateway from its configuration: the router, its logs and metrics, and the server.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as BudgetedRouter from "@understudy/core/BudgetedRouter"
 import * as Router from "@understudy/core/Router"
 import { toOptions, withPrices } from "@understudy/providers/Config"
 import * as Prices from "@understudy/providers/internal/Prices"
@@ -9,6 +10,7 @@ import { AnswerLimits } from "@understudy/providers/internal/transport/AnswerLim
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { randomUUID } from "node:crypto"
 import type { Configuration } from "./Config.ts"
 import type { ServerSettings } from "./config/ServerSection.ts"
 import { Drain } from "./Drain.ts"
@@ -36,6 +38,7 @@ export const layer = (configuration: Configuration, { auth, logContent, server }
   const { database } = configuration
   // One layer for all that need it, so that it is built once.
   const store = database === undefined ? undefined : layerStore(database)
+  const budgets = store === undefined ? undefined : layerBudgets(configuration, store)
   // Metrics and logs are built before the server and closed after it, so that they receive the last call.
   return Server.layer({ ...server, auth, ...writeTimeout(configuration) }).pipe(
     Layer.provide([
@@ -44,9 +47,10 @@ export const layer = (configuration: Configuration, { auth, logContent, server }
       EventLoopStall.layer,
       layerUsageLog(configuration),
       layerLedger(configuration, store),
+      budgets ?? Layer.empty,
       store ?? Layer.empty,
     ]),
-    Layer.provide(router(configuration, server, auth.keys, logContent)),
+    Layer.provide(router(configuration, server, auth.keys, logContent, budgets)),
     Layer.provideMerge(Drain.layer),
   )
 }
@@ -55,14 +59,21 @@ export const layer = (configuration: Configuration, { auth, logContent, server }
 const writeTimeout = ({ defaults }: Configuration): Pick<Server.Options, "write"> =>
   defaults.timeout?.write === undefined ? {} : { write: Duration.fromInputUnsafe(defaults.timeout.write) }
 
-/** The router of the endpoints, with content logging and the limits of virtual keys where they are configured. */
-const router = (configuration: Configuration, { limits }: ServerSettings, keys: Keyring, logContent: boolean) => {
+/** The router of the endpoints, with content logging, budgets and the limits of virtual keys where they are configured. */
+const router = (
+  configuration: Configuration,
+  { limits }: ServerSettings,
+  keys: Keyring,
+  logContent: boolean,
+  budgets: ReturnType<typeof layerBudgets> | undefined,
+) => {
   const state = layerState(configuration)
   const answerLimits = Layer.succeed(AnswerLimits, { answer: Number(limits.answer), error: Number(limits.error) })
   const priced = Effect.map(withPrices(configuration), (settings) => Router.layerShared(toOptions(settings)))
   const unkeyed = Layer.provide(Layer.unwrap(priced), [state, answerLimits])
   const logged = logContent ? Layer.provide(ContentLog.layer, unkeyed) : unkeyed
-  return keys.isOpen && !keys.hasDatabase ? logged : Layer.provide(KeyedRouter.layer(keys), [logged, state])
+  const budgeted = budgets === undefined ? logged : Layer.provide(BudgetedRouter.layer, [logged, budgets])
+  return keys.isOpen && !keys.hasDatabase ? budgeted : Layer.provide(KeyedRouter.layer(keys), [budgeted, state])
 }
 
 /** The deployments that no vendor bills. */
@@ -78,6 +89,22 @@ const layerStore = (database: Database) =>
     Effect.map(
       Effect.promise(() => import("./store/Store.ts")),
       ({ layer }) => Layer.merge(layer(database), StoreStatus.layer),
+    ),
+  )
+
+/** The budgets that are shared by the database, and their alerts. Gateways lease under a name of their own, which none had before. */
+const layerBudgets = ({ budgets }: Configuration, store: ReturnType<typeof layerStore>) =>
+  Layer.unwrap(
+    Effect.map(
+      Effect.all([
+        Effect.promise(() => import("./budgets/LeasedBudgets.ts")),
+        Effect.promise(() => import("./budgets/BudgetAlerts.ts")),
+      ]),
+      ([LeasedBudgets, BudgetAlerts]) =>
+        BudgetAlerts.layer(budgets.webhook).pipe(
+          Layer.provideMerge(LeasedBudgets.layer(budgets, randomUUID())),
+          Layer.provide(store),
+        ),
     ),
   )
 

@@ -25,6 +25,7 @@ import * as Result from "effect/Result"
 import { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type { BudgetSettings } from "../config/BudgetsSection.ts"
+import { StoreStatus } from "../store/StoreStatus.ts"
 import type { Lease, Written } from "./LeasedAccount.ts"
 import { LeasedAccount, nothing } from "./LeasedAccount.ts"
 
@@ -37,8 +38,6 @@ export class LeasedBudgets extends Context.Service<
      * when their calls have ended.
      */
     readonly set: (budgets: ReadonlyArray<Budget>) => Effect.Effect<void>
-    /** Whether the database can be reached. */
-    readonly isConnected: () => boolean
   }
 >()("@understudy/http/LeasedBudgets") {}
 
@@ -59,20 +58,20 @@ const perRound = 200
 export const layer = (
   settings: Settings,
   gateway: string,
-): Layer.Layer<Budgets.Budgets | LeasedBudgets, never, SqlClient> =>
+): Layer.Layer<Budgets.Budgets | LeasedBudgets, never, SqlClient | StoreStatus> =>
   Layer.effectContext(
     Effect.gen(function* () {
       const sql = yield* SqlClient
       const clock = yield* Clock.Clock
-      const pool = new Pool(settings, gateway, sql, clock)
-      yield* Effect.forkScoped(pool.run)
+      const status = yield* StoreStatus
+      const pool = new Pool(settings, gateway, sql, status, clock)
+      // Runs last, when no round can lease anything again.
       yield* Effect.addFinalizer(() => pool.close)
+      yield* Effect.forkScoped(pool.run)
       yield* pool.set(settings.budgets)
       // Leased before the first call, so that it need not wait.
       yield* pool.renewal
-      return Context.make(Budgets.Budgets, pool.service).pipe(
-        Context.add(LeasedBudgets, { set: pool.set, isConnected: () => pool.isConnected }),
-      )
+      return Context.make(Budgets.Budgets, pool.service).pipe(Context.add(LeasedBudgets, { set: pool.set }))
     }),
   )
 
@@ -83,6 +82,7 @@ class Pool {
   readonly #settings: Settings
   readonly #gateway: string
   readonly #sql: SqlClient
+  readonly #status: StoreStatus["Service"]
   readonly #clock: Clock.Clock
   readonly #wake = Latch.makeUnsafe()
   readonly #listeners = new Set<(alert: BudgetAlert) => void>()
@@ -93,17 +93,13 @@ class Pool {
   #leaving = new Set<LeasedAccount>()
   /** Completes with the next round. */
   #round: Deferred.Deferred<void> | undefined
-  #isConnected = true
 
-  constructor(settings: Settings, gateway: string, sql: SqlClient, clock: Clock.Clock) {
+  constructor(settings: Settings, gateway: string, sql: SqlClient, status: StoreStatus["Service"], clock: Clock.Clock) {
     this.#settings = settings
     this.#gateway = gateway
     this.#sql = sql
+    this.#status = status
     this.#clock = clock
-  }
-
-  get isConnected(): boolean {
-    return this.#isConnected
   }
 
   readonly service: Budgets.Budgets["Service"] = {
@@ -182,7 +178,7 @@ class Pool {
     }
     const short = accounts.filter((account) => !account.at(now).fits(nanos))
     if (short.length === 0) return reserved(attempt())
-    if (!this.#isConnected) {
+    if (!this.#status.isUp()) {
       if (this.#settings.onStoreLoss === "allow") for (const account of short) account.overdraw(nanos)
       return reserved(attempt())
     }
@@ -215,12 +211,15 @@ class Pool {
       Effect.forEach(chunked(dirty, perRound), (accounts) => this.#write(accounts, this.#chunk), { discard: true }),
     )
     return written.pipe(
-      Effect.timeoutOrElse({ duration: roundTimeout, orElse: () => Effect.fail("no response") }),
+      Effect.timeoutOrElse({
+        duration: roundTimeout,
+        orElse: () => Effect.fail({ message: `no response in ${Duration.format(roundTimeout)}` }),
+      }),
       Effect.matchEffect({
-        onSuccess: () => this.#connected(true),
-        onFailure: () => {
+        onSuccess: () => this.#status.back,
+        onFailure: ({ message }) => {
           for (const account of dirty) this.#dirty.add(account)
-          return this.#connected(false)
+          return this.#status.lost(message)
         },
       }),
       Effect.ensuring(
@@ -231,18 +230,6 @@ class Pool {
       ),
     )
   })
-
-  #connected(isConnected: boolean): Effect.Effect<void> {
-    if (isConnected === this.#isConnected) return Effect.void
-    this.#isConnected = isConnected
-    return isConnected
-      ? Effect.logInfo("Budgets are leased from the database again")
-      : Effect.logError(
-          this.#settings.onStoreLoss === "allow"
-            ? "The database is lost: budgets allow calls without a lease (budgets.onStoreLoss: allow)"
-            : "The database is lost: budgets allow what is leased, then refuse calls (budgets.onStoreLoss: refuse)",
-        )
-  }
 
   get #signOfLife(): Effect.Effect<void, SqlError> {
     const sql = this.#sql

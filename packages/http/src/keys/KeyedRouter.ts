@@ -170,7 +170,14 @@ const keyedCall = <A extends { readonly receipt: Receipt }, R>(
               Effect.addFinalizer(() => lease.release(used())),
               restore(run(optionsOf(key, options))).pipe(
                 Effect.tap(({ receipt }) => setReceipt(receipt)),
-                Effect.tapError(({ receipt }) => setReceipt(receipt)),
+                Effect.tapError(({ kind, receipt }) =>
+                  Effect.andThen(
+                    setReceipt(receipt),
+                    kind === "BudgetExceeded"
+                      ? Metric.update(callsByKey({ key: key.id, outcome: "budget_exceeded" }), 1)
+                      : Effect.void,
+                  ),
+                ),
               ),
             )
           }),

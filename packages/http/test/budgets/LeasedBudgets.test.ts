@@ -13,6 +13,7 @@ import { SqlClient } from "effect/sql/SqlClient"
 import type { Settings } from "../../src/budgets/LeasedBudgets.ts"
 import * as LeasedBudgets from "../../src/budgets/LeasedBudgets.ts"
 import * as Store from "../../src/store/Store.ts"
+import * as StoreStatus from "../../src/store/StoreStatus.ts"
 import { onEach } from "../store/Databases.ts"
 
 const cents = (count: number) => count * 10_000_000
@@ -36,7 +37,9 @@ const settings: Settings = {
 const gateway = (database: Store.Database, name: string, overrides: Partial<Settings> = {}) =>
   Effect.map(
     Layer.build(
-      LeasedBudgets.layer({ ...settings, ...overrides }, name).pipe(Layer.provideMerge(Store.layer(database))),
+      LeasedBudgets.layer({ ...settings, ...overrides }, name).pipe(
+        Layer.provideMerge(Layer.merge(Store.layer(database), StoreStatus.layer)),
+      ),
     ),
     (context) => ({
       sql: Context.get(context, SqlClient),

@@ -22,6 +22,7 @@ import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import { readFileSync } from "node:fs"
 import * as Config from "../../src/Config.ts"
+import * as BudgetsSection from "../../src/config/BudgetsSection.ts"
 import { KeysSection } from "../../src/config/KeysSection.ts"
 import * as LedgerSection from "../../src/config/LedgerSection.ts"
 import * as ServerSection from "../../src/config/ServerSection.ts"
@@ -83,6 +84,7 @@ describe("docs/configuration.md", () => {
     assertNames("## `usageLog`", keysOf(UsageLogSection.UsageLogSection.ast))
     assertNames("## `defaults`", Object.keys(Policies.Defaults.fields))
     assertNames("### `retry`", keysOf(Policies.Retry.whole.ast))
+    assertNames("## `budgets`", keysOf(BudgetsSection.BudgetsSection.ast))
     assertNames("## `ledger`", keysOf(LedgerSection.LedgerSection.ast))
     assertNames("### `timeout`", keysOf(Policies.Timeout.defaults.ast))
     assertNames("### `circuit`", keysOf(Policies.Circuit.ast))

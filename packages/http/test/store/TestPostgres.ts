@@ -51,6 +51,13 @@ const freePort = async (): Promise<number> => {
   return port
 }
 
+/** What a statement gives, in one of a server's databases: values separated by `|`, a line for each row. */
+export const query = (database: string, statement: string): string => {
+  const { status, stderr, stdout } = spawnSync(join(programs ?? "", "psql"), [database, "-Atc", statement])
+  if (status !== 0) throw new Error(`psql: ${stderr}`)
+  return stdout.toString().trim()
+}
+
 export interface TestPostgres {
   /** The address of a new, empty database. */
   readonly database: () => Promise<string>
