@@ -5,8 +5,10 @@
  */
 import { Router } from "@understudy/core/Router"
 import type { Receipt } from "@understudy/core/Receipt"
+import * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
 import * as Latch from "effect/Latch"
@@ -17,7 +19,7 @@ import type { PlatformError } from "effect/PlatformError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import { SqlClient } from "effect/sql/SqlClient"
-import type { SqlError } from "effect/sql/SqlError"
+import { SqlError } from "effect/sql/SqlError"
 import * as LossReport from "../observe/LossReport.ts"
 import * as Store from "../store/Store.ts"
 import { StoreStatus } from "../store/StoreStatus.ts"
@@ -233,26 +235,24 @@ class Ledger {
     const { status } = this.#options
     const lost = (cause: string): Effect.Effect<Result.Result<A, Failure>> =>
       Effect.as(status.lost(cause), Result.fail("lost"))
-    return Effect.flatMap(Effect.forkDetach(Effect.result(statements)), (fiber) => {
-      const given = (cause: string) =>
-        Effect.andThen(
-          Effect.sync(() => fiber.interruptUnsafe()),
-          lost(cause),
-        )
+    const ended = (exit: Exit.Exit<A, SqlError>): Effect.Effect<Result.Result<A, Failure>> => {
+      if (Exit.isSuccess(exit)) return Effect.as(status.back, Result.succeed(exit.value))
+      // A transaction whose connection breaks dies of its rollback, with an error of this type.
+      const error = Cause.squash(exit.cause)
+      if (!(error instanceof SqlError)) return lost(String(error))
+      const cause = Store.reasonOf(error)
+      return isOfValues(error) ? Effect.succeed(Result.fail({ refused: cause })) : lost(cause)
+    }
+    return Effect.flatMap(Effect.forkDetach(statements), (fiber) => {
+      const giveUp = (cause: string) =>
+        Effect.suspend(() => {
+          fiber.interruptUnsafe()
+          return lost(cause)
+        })
       return Effect.raceAllFirst([
-        Effect.flatMap(Fiber.join(fiber), (outcome): Effect.Effect<Result.Result<A, Failure>> => {
-          if (Result.isSuccess(outcome)) return Effect.as(status.back, Result.succeed(outcome.success))
-          const cause = Store.reasonOf(outcome.failure)
-          return isOfValues(outcome.failure) ? Effect.succeed(Result.fail({ refused: cause })) : lost(cause)
-        }),
-        Effect.andThen(
-          Effect.sleep(writeTimeout),
-          Effect.suspend(() => given(`no response in ${writeTimeout}`)),
-        ),
-        Effect.andThen(
-          this.#slow.await,
-          Effect.suspend(() => given("it takes calls more slowly than they come")),
-        ),
+        Effect.flatMap(Fiber.await(fiber), ended),
+        Effect.andThen(Effect.sleep(writeTimeout), giveUp(`no response in ${writeTimeout}`)),
+        Effect.andThen(this.#slow.await, giveUp("it takes calls more slowly than they come")),
       ])
     })
   }

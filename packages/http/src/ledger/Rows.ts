@@ -5,15 +5,7 @@
  * tags a JSON list. A missing name is the empty text.
  */
 import { snakeCase } from "@understudy/core/internal/model/SnakeCase"
-import type * as Core from "@understudy/core/Receipt"
-
-type Attempt = Core.Attempt & { readonly model?: string | undefined; readonly estimated?: true | undefined }
-
-type Receipt = Core.Receipt & {
-  readonly team?: string | undefined
-  readonly tags?: ReadonlyArray<string> | undefined
-  readonly attempts: ReadonlyArray<Attempt>
-}
+import type { Attempt, Receipt } from "@understudy/core/Receipt"
 
 export type Value = string | number | null
 
@@ -161,7 +153,7 @@ const attemptRow = (
   position,
   deployment: attempt.deployment,
   vendor: deployment?.provider ?? "",
-  model: clean(attempt.model ?? deployment?.model ?? ""),
+  model: clean(attempt.model),
   outcome: attempt.outcome,
   reason: snakeCaseOf(attempt.reason) ?? null,
   status: attempt.status ?? null,
@@ -204,8 +196,8 @@ const longest = { tags: 400, model: 200 }
 const noTags = "[]"
 
 /** Different tags, sorted, as a JSON list. Those that would make it too long are left out. */
-const tagsOf = (tags: ReadonlyArray<string> | undefined): string => {
-  if (tags === undefined || tags.length === 0) return noTags
+const tagsOf = (tags: ReadonlyArray<string>): string => {
+  if (tags.length === 0) return noTags
   const list: Array<string> = []
   let length = noTags.length
   for (const tag of new Set(tags.map(storable))) {

@@ -93,6 +93,28 @@ const RouterLive = () => {
   })
 }
 
+/** A logger that keeps messages, and `logged`, which waits until one has this text. */
+export const watch = () => {
+  const messages: Array<string> = []
+  const waiting: Array<{ readonly text: string; readonly logged: Deferred.Deferred<void> }> = []
+  return {
+    messages,
+    logger: Logger.make(({ message }) => {
+      const text = [message].flat().map(String).join(" ")
+      messages.push(text)
+      for (const { logged, text: expected } of waiting)
+        if (text.includes(expected)) Deferred.doneUnsafe(logged, Exit.void)
+    }),
+    logged: (text: string) =>
+      Effect.suspend(() => {
+        if (messages.some((message) => message.includes(text))) return Effect.void
+        const logged = Deferred.makeUnsafe<void>()
+        waiting.push({ text, logged })
+        return Deferred.await(logged)
+      }),
+  }
+}
+
 export interface Options {
   readonly flush?: Duration.Input
   readonly spill: { readonly file: string; readonly maxSize?: number }
@@ -101,14 +123,7 @@ export interface Options {
 /** A gateway's router with its ledger, until it is closed. */
 export const start = Effect.fnUntraced(function* (sql: SqlClient, { flush = "5 millis", spill }: Options) {
   const scope = yield* Scope.fork(yield* Effect.scope)
-  const messages: Array<string> = []
-  const waiting: Array<{ readonly text: string; readonly logged: Deferred.Deferred<void> }> = []
-  const logger = Logger.make(({ message }) => {
-    const text = [message].flat().map(String).join(" ")
-    messages.push(text)
-    for (const { logged, text: expected } of waiting)
-      if (text.includes(expected)) Deferred.doneUnsafe(logged, Exit.void)
-  })
+  const { logged, logger, messages } = watch()
   const ledger = Ledger.layer(
     {
       keep: Duration.days(90),
@@ -122,24 +137,15 @@ export const start = Effect.fnUntraced(function* (sql: SqlClient, { flush = "5 m
     Layer.provideMerge(RouterLive()),
     Layer.provide([Logger.layer([logger]), Layer.succeed(Metric.MetricRegistry, new Map())]),
   )
-  const registry = new Map()
   const context = yield* Layer.buildWithScope(ledger, scope)
   const router = Context.get(context, Router.Router)
   return {
     messages,
-    registry,
+    logged,
     isUp: Context.get(context, StoreStatus.StoreStatus).isUp,
     /** Makes a call, which may fail. */
     call: (model = "cheap", options?: Parameters<typeof router.chat>[1]) =>
       Effect.exit(router.chat({ model, messages: [Chat.user("Hello")] }, options)),
-    /** Waits until a message with this text is logged. */
-    logged: (text: string) =>
-      Effect.suspend(() => {
-        if (messages.some((message) => message.includes(text))) return Effect.void
-        const logged = Deferred.makeUnsafe<void>()
-        waiting.push({ text, logged })
-        return Deferred.await(logged)
-      }),
     close: Scope.close(scope, Exit.void),
   }
 })
