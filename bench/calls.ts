@@ -16,7 +16,7 @@ import {
 import { residentMegabytes } from "./process.ts"
 import { bar, median, number, type Row, type Section, type Values } from "./table.ts"
 import type { Setting, Target } from "./target.ts"
-import { gateway, proxy, revised, translating, upstream } from "./targets.ts"
+import { gateway, ledgers, proxy, revised, translating, upstream } from "./targets.ts"
 
 /** Seconds given to each measurement, and to the warm-up. */
 export interface Pace {
@@ -100,7 +100,13 @@ export const rows = (running: ReadonlyArray<Running<Sample>>, direct: ReadonlyAr
 
 export const calls = async (setting: Setting): Promise<Section> => {
   const times = pace(setting.quick)
-  const running = await startAll<Sample>(setting, [proxy, gateway, translating, ...revised(setting).gateway])
+  const running = await startAll<Sample>(setting, [
+    proxy,
+    gateway,
+    translating,
+    ...ledgers,
+    ...revised(setting).gateway,
+  ])
   const direct: Running<Sample> = { spec: upstream, target: setting.upstream, samples: [] }
   await warm(setting, direct.target, 1)
   for (const { target } of running) await warm(setting, target, times.warm)
@@ -123,6 +129,8 @@ export const calls = async (setting: Setting): Promise<Section> => {
     ratios: [
       { of: "gateway", to: "proxy" },
       { of: "translating", to: "gateway" },
+      { of: "ledger", to: "gateway" },
+      { of: "ledger-postgres", to: "gateway" },
       { of: "gateway", to: "against" },
     ],
     rows: [throughput, cpu, loadedP99, p50, p99, added, events, cpuEvent, firstToken, memory],
@@ -133,6 +141,7 @@ export const calls = async (setting: Setting): Promise<Section> => {
       bar("first token delayed, of the bare proxy's own delay", firstToken, "gateway", "proxy", { atMost: 2 }),
       bar("memory after load, of the bare proxy", memory, "gateway", "proxy", { atMost: 1.15 }),
       bar("CPU of a translated request, of a passed one", cpu, "translating", "gateway", { atMost: 2 }),
+      bar("CPU of a request with a ledger, of one without", cpu, "ledger", "gateway", { atMost: 1.05 }),
       bar("CPU of a translated event, of a passed one", cpuEvent, "translating", "gateway", { atMost: 2 }),
     ],
   }

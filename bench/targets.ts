@@ -1,4 +1,5 @@
 /** The bare proxy and Understudy: each in a process of its own, all in front of one upstream. */
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { freePort, startServer } from "./children.ts"
 import { program, startGateway, usual, type Vendor } from "./gateway.ts"
@@ -28,9 +29,15 @@ export const proxy: Spec = {
 }
 
 /** Understudy in front of two deployments of the upstream. */
-const understudy = (name: string, title: string, vendor: Vendor, revision?: Revision): Spec => {
+const understudy = (
+  name: string,
+  title: string,
+  vendor: Vendor,
+  revision?: Revision,
+  more: (setting: Setting) => object = () => ({}),
+): Spec => {
   const options = (setting: Setting) => ({
-    configuration: usual(vendor, setting.upstream.port),
+    configuration: { ...usual(vendor, setting.upstream.port), ...more(setting) },
     ...(revision && { revision }),
     ...(setting.profile !== undefined &&
       name === "gateway" && { node: ["--cpu-prof", `--cpu-prof-dir=${setting.profile}`] }),
@@ -47,6 +54,20 @@ export const gateway = understudy("gateway", "Understudy", "openai")
 
 /** Called over OpenAI's API for Anthropic deployments. */
 export const translating = understudy("translating", "translating", "anthropic")
+
+/** With a ledger in SQLite, and in the empty PostgreSQL of BENCH_POSTGRES if it is set. */
+export const ledgers: ReadonlyArray<Spec> = [
+  understudy("ledger", "with a ledger", "openai", undefined, ({ folder }) => ({
+    database: `sqlite:${join(folder, "ledger.db")}`,
+  })),
+  ...(process.env["BENCH_POSTGRES"] === undefined
+    ? []
+    : [
+        understudy("ledger-postgres", "with PostgreSQL", "openai", undefined, () => ({
+          database: process.env["BENCH_POSTGRES"],
+        })),
+      ]),
+]
 
 /** The targets of another revision. */
 export const revised = ({
