@@ -39,8 +39,9 @@ export const layer = (configuration: Configuration, { auth, logContent, server }
   // One layer for all that need it, so that it is built once.
   const store = database === undefined ? undefined : layerStore(database)
   const budgets = store === undefined ? undefined : layerBudgets(configuration, store)
+  const admin = store === undefined || budgets === undefined ? undefined : layerAdmin(auth.keys, store, budgets)
   // Metrics and logs are built before the server and closed after it, so that they receive the last call.
-  return Server.layer({ ...server, auth, ...writeTimeout(configuration) }).pipe(
+  return Server.layer({ ...server, auth, ...writeTimeout(configuration), admin }).pipe(
     Layer.provide([
       Metrics.layer(free(configuration)),
       CallLog.layer,
@@ -51,6 +52,7 @@ export const layer = (configuration: Configuration, { auth, logContent, server }
       store ?? Layer.empty,
     ]),
     Layer.provide(router(configuration, server, auth.keys, logContent, budgets)),
+    Layer.provide(store === undefined ? Layer.empty : layerStoredKeys(auth.keys, store)),
     Layer.provideMerge(Drain.layer),
   )
 }
@@ -83,12 +85,15 @@ const free = ({ deployments }: Configuration): ReadonlySet<string> =>
 const layerUsageLog = ({ usageLog }: Configuration) =>
   usageLog === undefined ? Layer.empty : Layer.provide(UsageLog.layer(usageLog), NodeServices.layer)
 
-/** A database and whether it can be used. Loaded only if one is configured, and closed after all that use it. */
+/**
+ * A database, whether it can be used, and the changes of what is in it. Loaded only if one is configured, and closed after all
+ * that use it.
+ */
 const layerStore = (database: Database) =>
   Layer.unwrap(
     Effect.map(
-      Effect.promise(() => import("./store/Store.ts")),
-      ({ layer }) => Layer.merge(layer(database), StoreStatus.layer),
+      Effect.promise(() => Promise.all([import("./store/Store.ts"), import("./store/Changes.ts")])),
+      ([Store, Changes]) => Layer.merge(Layer.provideMerge(Changes.layer, Store.layer(database)), StoreStatus.layer),
     ),
   )
 
@@ -99,9 +104,11 @@ const layerBudgets = ({ budgets }: Configuration, store: ReturnType<typeof layer
       Effect.all([
         Effect.promise(() => import("./budgets/LeasedBudgets.ts")),
         Effect.promise(() => import("./budgets/BudgetAlerts.ts")),
+        Effect.promise(() => import("./budgets/StoredBudgets.ts")),
       ]),
-      ([LeasedBudgets, BudgetAlerts]) =>
+      ([LeasedBudgets, BudgetAlerts, StoredBudgets]) =>
         BudgetAlerts.layer(budgets.webhook).pipe(
+          Layer.provideMerge(StoredBudgets.layer(budgets.budgets)),
           Layer.provideMerge(LeasedBudgets.layer(budgets, randomUUID())),
           Layer.provide(store),
         ),
@@ -121,6 +128,24 @@ const layerLedger = (configuration: Configuration, store: ReturnType<typeof laye
             Layer.provide(layer(ledger, deployments), [store, NodeServices.layer]),
         ),
       )
+
+/** The keys of the database in the keyring, before the server starts. */
+const layerStoredKeys = (keys: Keyring, store: ReturnType<typeof layerStore>) =>
+  Layer.unwrap(
+    Effect.map(
+      Effect.promise(() => import("./keys/StoredKeys.ts")),
+      ({ layer }) => Layer.provide(layer(keys), store),
+    ),
+  )
+
+/** The endpoints of the database. */
+const layerAdmin = (keys: Keyring, store: ReturnType<typeof layerStore>, budgets: ReturnType<typeof layerBudgets>) =>
+  Layer.unwrap(
+    Effect.map(
+      Effect.promise(() => import("./api/admin/AdminServer.ts")),
+      ({ layer }) => Layer.provide(layer(keys), [store, budgets]),
+    ),
+  )
 
 /** State in memory, or in Redis if it is configured. The Redis client is loaded only then. */
 const layerState = ({ state: { redis } }: Configuration) =>

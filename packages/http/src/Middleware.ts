@@ -13,6 +13,7 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import type * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
+import * as Problem from "./api/admin/Problem.ts"
 import * as HttpReply from "./api/HttpReply.ts"
 import * as ApiError from "./api/ApiError.ts"
 import * as ClientProtocols from "./api/ClientProtocols.ts"
@@ -103,7 +104,7 @@ const isTarget = (url: string): boolean => url.startsWith("/") || url === "*" ||
 const notTarget = ApiError.invalid("The request target is neither a path nor a URL.", { code: "invalid_http" })
 
 const respond = ({ url }: Request, error: ApiError.ApiError): HttpServerResponse.HttpServerResponse =>
-  HttpReply.error(error, ClientProtocols.of(url))
+  Problem.isFor(url) ? Problem.reply(error) : HttpReply.error(error, ClientProtocols.of(url))
 
 const rejected = (request: Request, { code, message, status }: Auth.Rejection) => {
   const type = status === 401 ? "authentication_error" : "permission_error"
@@ -167,7 +168,9 @@ const failed = (
   )
 }
 
-const hint = ({ url }: Request): string =>
-  url.startsWith("/v1/v1/")
+const hint = ({ url }: Request): string => {
+  if (Problem.isFor(url)) return "GET /admin/openapi.json describes those that exist."
+  return url.startsWith("/v1/v1/")
     ? "This client adds /v1 itself: remove it from the base URL."
     : "The base URL of most clients must end in /v1."
+}

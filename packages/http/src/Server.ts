@@ -16,6 +16,7 @@ import * as Schedule from "effect/Schedule"
 import { createServer } from "node:http"
 import type { Server } from "node:http"
 import * as BodyBudget from "./api/BodyBudget.ts"
+import * as NoDatabase from "./api/admin/NoDatabase.ts"
 import { IsKey } from "./api/GatewayKeys.ts"
 import * as Ops from "./api/Ops.ts"
 import * as SimulatedApi from "./api/Simulated.ts"
@@ -29,7 +30,8 @@ import * as Auth from "./auth/Auth.ts"
 import * as ServerLimits from "./ServerLimits.ts"
 import * as MalformedHttp from "./MalformedHttp.ts"
 
-export interface Options {
+/** `E`: why the endpoints in `admin` cannot start. */
+export interface Options<E = never> {
   readonly host: string
   /** 0 for any free port. */
   readonly port: number
@@ -42,6 +44,8 @@ export interface Options {
   readonly overload?: Overload.Policy | false
   /** How long a write may make no progress. Default: `Timeout.defaults.write`. A route may override it. */
   readonly write?: Duration.Duration
+  /** The endpoints under `/admin` that need a database. Default: they say so. */
+  readonly admin?: Layer.Layer<never, E, Router | HttpRouter.HttpRouter> | undefined
   /** How long each step of a shutdown may take. */
   readonly drain: Drain.Policy
 }
@@ -53,9 +57,12 @@ export interface Options {
 const keepAliveTimeout = 75_000
 
 /** Serves until the layer is closed. Then it drains and frees the port. */
-export const layer = (options: Options): Layer.Layer<HttpServer.HttpServer, ServeError, Router | Drain.Drain> =>
+export const layer = <E = never>(
+  options: Options<E>,
+): Layer.Layer<HttpServer.HttpServer, ServeError | E, Router | Drain.Drain> =>
   Layer.suspend(() => {
     const {
+      admin = NoDatabase.layer,
       limits = ServerLimits.defaults,
       overload = Overload.defaults,
       write = Duration.fromInputUnsafe(Timeout.defaults.write),
@@ -70,6 +77,7 @@ export const layer = (options: Options): Layer.Layer<HttpServer.HttpServer, Serv
       Ops.layer,
       SimulatedApi.layer,
       Dashboard.layer(auth),
+      admin,
       Middleware.layer(auth),
     )
     const served = HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true })

@@ -9,7 +9,7 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { Drain } from "../Drain.ts"
-import { requireOperatorKey } from "./OperatorKey.ts"
+import { requireViewer } from "./OperatorKey.ts"
 import { Activity } from "../observe/Activity.ts"
 import * as HttpReply from "./HttpReply.ts"
 
@@ -27,10 +27,6 @@ export const layer = HttpRouter.use((http) =>
       contentType: "text/event-stream",
       headers: { "cache-control": "no-cache" },
     })
-    yield* http.add(
-      "GET",
-      "/api/activity",
-      HttpReply.catchErrors(Effect.as(requireOperatorKey, response), ChatCompletions),
-    )
+    yield* http.add("GET", "/api/activity", HttpReply.catchErrors(Effect.as(requireViewer, response), ChatCompletions))
   }),
 )

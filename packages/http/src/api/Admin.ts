@@ -3,12 +3,11 @@
  * the operator only. Applies to all gateways that share their state.
  */
 import { Router } from "@understudy/core/Router"
-import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { requireOperatorKey } from "./OperatorKey.ts"
-import * as HttpReply from "./HttpReply.ts"
+import * as Problem from "./admin/Problem.ts"
 import * as ApiError from "./ApiError.ts"
 import { statusJson } from "./Providers.ts"
 
@@ -34,7 +33,7 @@ export const layer = HttpRouter.use((http) =>
         yield* Effect.logInfo(`${name} was reset by the operator: cooldown ended, circuit closed`)
         const reset = (yield* router.status).find(({ deployment }) => deployment === name)
         return HttpServerResponse.jsonUnsafe(reset === undefined ? {} : statusJson(reset))
-      }).pipe((response) => HttpReply.catchErrors(response, ChatCompletions)),
+      }).pipe((response) => Problem.catchProblems(response)),
     ),
   ),
 )

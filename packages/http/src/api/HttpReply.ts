@@ -54,13 +54,24 @@ const requestIdHeaders = (id: string): Record<string, string> => ({ "x-request-i
 /** Text with characters that a header may not contain replaced by `?`. */
 const headerText = (text: string): string => text.replaceAll(/[^\x20-\x7e]/g, "?")
 
-/** The error response, encoded by the client's protocol. It gets a new request id if the error has none. */
+/** The error response, encoded by the client's protocol. */
 export const error = (failure: ApiError.ApiError, protocol: ClientProtocol): HttpServerResponse.HttpServerResponse => {
-  const { requestId = newId() } = failure
+  const { headers, requestId } = errorHeaders(failure)
   const error = { ...failure, requestId }
   return HttpServerResponse.text(JSON.stringify(protocol.Errors.encode(error)), {
     status: protocol.Errors.status?.(error) ?? error.status,
     contentType: "application/json",
+    headers,
+  })
+}
+
+/** The headers of an error response, and its request id: a new one if the error has none. */
+export const errorHeaders = (
+  error: ApiError.ApiError,
+): { readonly requestId: string; readonly headers: Record<string, string> } => {
+  const { requestId = newId() } = error
+  return {
+    requestId,
     headers: {
       ...requestIdHeaders(requestId),
       ...(error.tried === undefined ? undefined : { "x-understudy-attempts": String(error.tried) }),
@@ -68,7 +79,7 @@ export const error = (failure: ApiError.ApiError, protocol: ClientProtocol): Htt
       // The SDKs of OpenAI and Anthropic, and Claude Code, read this before the status.
       ...(ApiError.isFinal(error) ? { "x-should-retry": "false" } : undefined),
     },
-  })
+  }
 }
 
 /** A request id for a request that the router did not receive. */

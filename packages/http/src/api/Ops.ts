@@ -12,7 +12,7 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { Drain } from "../Drain.ts"
 import { Overload } from "../Overload.ts"
 import { StoreStatus } from "../store/StoreStatus.ts"
-import { requireOperatorKey } from "./OperatorKey.ts"
+import { requireViewer } from "./OperatorKey.ts"
 import * as Metrics from "../observe/Metrics.ts"
 import * as HttpReply from "./HttpReply.ts"
 
@@ -41,7 +41,7 @@ export const layer = HttpRouter.use((http) =>
       "GET",
       "/metrics",
       HttpReply.catchErrors(
-        Effect.map(Effect.andThen(requireOperatorKey, Effect.provideService(Metrics.render, Router, router)), (text) =>
+        Effect.map(Effect.andThen(requireViewer, Effect.provideService(Metrics.render, Router, router)), (text) =>
           HttpServerResponse.text(text, { contentType: "text/plain; version=0.0.4; charset=utf-8" }),
         ),
         ChatCompletions,

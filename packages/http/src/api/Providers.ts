@@ -7,7 +7,7 @@ import * as ChatCompletions from "@understudy/providers/protocols/chat-completio
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import { requireOperatorKey } from "./OperatorKey.ts"
+import { requireViewer } from "./OperatorKey.ts"
 import * as HttpReply from "./HttpReply.ts"
 
 /** Adds the endpoint to the `HttpRouter` in context. */
@@ -17,7 +17,7 @@ export const layer = HttpRouter.use((http) =>
     return http.add(
       "GET",
       "/api/providers",
-      HttpReply.catchErrors(Effect.andThen(requireOperatorKey, statuses), ChatCompletions),
+      HttpReply.catchErrors(Effect.andThen(requireViewer, statuses), ChatCompletions),
     )
   }),
 )

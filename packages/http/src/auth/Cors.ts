@@ -47,7 +47,7 @@ export const preflight = (origin: string, headers: Headers): HttpServerResponse.
     status: 204,
     headers: {
       "access-control-allow-origin": origin,
-      "access-control-allow-methods": "GET, HEAD, POST",
+      "access-control-allow-methods": "GET, HEAD, POST, PATCH, DELETE",
       ...(names.test(requested) ? { "access-control-allow-headers": requested } : undefined),
       // Sent by a public page that calls a gateway on a private network or on this machine.
       ...(headers["access-control-request-private-network"] === "true"

@@ -101,6 +101,11 @@ export class Keyring {
     return this.#byDigest.values()
   }
 
+  /** Every virtual key. */
+  virtualKeys(): Iterable<VirtualKey> {
+    return this.#byId.values()
+  }
+
   /** The virtual keys of the configuration, in its order. */
   configuredKeys(): ReadonlyArray<VirtualKey> {
     return this.#configured.flatMap(({ virtualKey }) => virtualKey ?? [])

@@ -48,6 +48,10 @@ export const layer = (database: Database): Layer.Layer<SqlClient, NoDatabase> =>
     }),
   )
 
+/** A statement that failed when the gateway started. */
+export const unreadable = (error: SqlError): NoDatabase =>
+  new NoDatabase({ message: `database: cannot be read: ${reasonOf(error)}` })
+
 /** The driver is loaded only for the database that is configured. */
 const client = (database: Database): Layer.Layer<SqlClient, SqlError> =>
   Layer.unwrap(

@@ -42,7 +42,8 @@ export const decode = <A>(
 
 const noHint: Hint = () => undefined
 
-const problems = (issue: SchemaIssue.Issue, place: Location, hint: Hint): ReadonlyArray<Problem> => {
+/** Every problem of a schema's issue at this place. */
+export const problems = (issue: SchemaIssue.Issue, place: Location, hint: Hint = noHint): ReadonlyArray<Problem> => {
   switch (issue._tag) {
     case "Composite":
       return issue.issues.flatMap((each) => problems(each, place, hint))

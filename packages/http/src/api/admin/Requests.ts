@@ -1,0 +1,159 @@
+/**
+ * What the handlers under `/admin` share: bodies, merge patches, replies, and changes that an `Idempotency-Key` makes once.
+ */
+import * as SchemaErrors from "@understudy/providers/internal/config/SchemaErrors"
+import { Budgets } from "@understudy/core/internal/spend/Budgets"
+import { Router } from "@understudy/core/Router"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
+import type * as Schema from "effect/Schema"
+import { SqlClient } from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
+import { hash, randomBytes } from "node:crypto"
+import { Changes } from "../../store/Changes.ts"
+import type { Record as RecordChange } from "../../store/Changes.ts"
+import * as JsonBody from "../JsonBody.ts"
+import type { Actor } from "./Actor.ts"
+import type { Problem } from "./Problem.ts"
+import * as Problems from "./Problem.ts"
+
+type Body = Record<string, unknown>
+
+/** The body, an object. An empty body is an empty object where `isOptional`. */
+export const body = (isOptional = false): Effect.Effect<Body, Problem, HttpServerRequest.HttpServerRequest> =>
+  Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers }) =>
+    isOptional && headers["transfer-encoding"] === undefined && Number(headers["content-length"] ?? 0) === 0
+      ? Effect.succeed({})
+      : JsonBody.read,
+  )
+
+/** Decodes a value; fails with every invalid and every unknown field. */
+export const decode = <A>(schema: Schema.ConstraintDecoder<A>, value: Body): Effect.Effect<A, Problem> =>
+  Effect.fromResult(Result.mapError(SchemaErrors.decode(schema, value, { path: "", source: value }), Problems.invalid))
+
+/** Applies a merge patch (RFC 7396): fields replace fields, null removes, mappings are merged. */
+export const merge = (before: Body, patch: Body): Body => {
+  const merged: Body = { ...before }
+  for (const [name, value] of Object.entries(patch)) {
+    if (value === null) delete merged[name]
+    else if (isMapping(value)) merged[name] = merge(isMapping(merged[name]) ? merged[name] : {}, value)
+    else merged[name] = value
+  }
+  return merged
+}
+
+const isMapping = (value: unknown): value is Body => Predicate.isObject(value) && !Array.isArray(value)
+
+/** A value without its null fields: the form in which it is merged and decoded. */
+export const withoutNulls = (value: Body): Body =>
+  Object.fromEntries(Object.entries(value).filter(([, field]) => field !== null))
+
+/** An id such as `key_4f1b…`. */
+export const newId = (prefix: "key" | "team" | "budget"): string => `${prefix}_${randomBytes(12).toString("hex")}`
+
+/** How long the database may take for a request. */
+const timeout = "10 seconds"
+
+/** What handlers use. */
+type Services = SqlClient | Changes | Router
+
+/** Makes the replies of a group's handlers: each is the response to its request, or that of its problem. */
+export const answering: Effect.Effect<
+  <A, R>(
+    reply: Effect.Effect<A, Problem | SqlError, R>,
+  ) => Effect.Effect<A | HttpServerResponse.HttpServerResponse, never, Exclude<R, Services>>,
+  never,
+  Services
+> = Effect.gen(function* () {
+  const budgets = yield* Effect.serviceOption(Budgets)
+  const services = Context.pick(SqlClient, Changes, Router)(yield* Effect.context<Services>())
+  const context = Option.isNone(budgets) ? services : Context.add(services, Budgets, budgets.value)
+  return (reply) =>
+    reply.pipe(
+      Effect.provideContext(context),
+      Effect.timeoutOrElse({ duration: timeout, orElse: () => Effect.fail(Problems.databaseAway) }),
+      Effect.catch((error) =>
+        Predicate.isTagged(error, "SqlError")
+          ? Effect.as(
+              Effect.logWarning(`A request to /admin failed at the database: ${error.message}`),
+              Problems.reply(Problems.databaseAway),
+            )
+          : Effect.succeed(Problems.reply(error)),
+      ),
+    )
+})
+
+/** What a change replies. `once` is shown, but not kept for requests that are repeated; `instead` is what they get. */
+export interface Changed {
+  readonly status: number
+  readonly body: object
+  readonly once?: object
+  readonly instead?: object
+}
+
+/** How long an idempotency key is remembered, in milliseconds. */
+const remembered = 24 * 3_600_000
+
+/**
+ * Makes a change in a transaction. With the header `Idempotency-Key`, a request that is repeated within 24 hours changes
+ * nothing and gets the stored response.
+ */
+export const change = <R>(
+  actor: Actor,
+  request: unknown,
+  run: (record: RecordChange) => Effect.Effect<Changed, Problem | SqlError, R>,
+): Effect.Effect<
+  HttpServerResponse.HttpServerResponse,
+  Problem | SqlError,
+  Exclude<R, SqlClient> | SqlClient | Changes | HttpServerRequest.HttpServerRequest
+> =>
+  Effect.gen(function* () {
+    const { commit } = yield* Changes
+    const sql = yield* SqlClient
+    const { headers, method, url } = yield* HttpServerRequest.HttpServerRequest
+    const key = method === "POST" ? headers["idempotency-key"] : undefined
+    if (key === undefined) return respond(yield* commit(run))
+    if (key.trim() === "" || key.length > 255) {
+      return yield* Effect.fail(Problems.invalidField("Idempotency-Key", "expected a text of 1 to 255 characters"))
+    }
+    const requestHash = hash("sha256", JSON.stringify([method, url, request]), "base64")
+    // Only one transaction of this kind runs at a time: two equal requests do not both find nothing.
+    return yield* commit((record) =>
+      Effect.gen(function* () {
+        const now = yield* Clock.currentTimeMillis
+        const [known] = yield* sql<{ readonly request_hash: string; readonly status: number; readonly body: string }>`
+          SELECT request_hash, status, body FROM idempotency
+          WHERE actor = ${actor.id} AND idempotency_key = ${key} AND created_at > ${now - remembered}`
+        if (known !== undefined) {
+          if (known.request_hash !== requestHash) return yield* Effect.fail(Problems.reusedKey)
+          return HttpServerResponse.setHeader(
+            respond({ status: known.status, body: JSON.parse(known.body) as object }),
+            "idempotency-replayed",
+            "true",
+          )
+        }
+        const changed = yield* run(record)
+        yield* sql`DELETE FROM idempotency WHERE created_at <= ${now - remembered}`
+        yield* sql`INSERT INTO idempotency ${sql.insert({
+          actor: actor.id,
+          idempotency_key: key,
+          request_hash: requestHash,
+          status: changed.status,
+          body: JSON.stringify({ ...changed.body, ...changed.instead }),
+          created_at: now,
+        })}`
+        return respond(changed)
+      }),
+    )
+  })
+
+const respond = ({ body, once, status }: Changed): HttpServerResponse.HttpServerResponse =>
+  status === 204
+    ? HttpServerResponse.empty({ status })
+    : HttpServerResponse.jsonUnsafe({ ...body, ...once }, { status, headers: { "cache-control": "no-store" } })

@@ -1,0 +1,58 @@
+/**
+ * The budgets of the database, beside those of the configuration: all of them when the gateway starts, then every change as
+ * it is made (see `Changes`).
+ */
+import type { Budget } from "@understudy/core/internal/spend/Budget"
+import * as BudgetData from "@understudy/core/internal/spend/Budget"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { SqlClient } from "effect/sql/SqlClient"
+import * as WindowText from "../config/WindowText.ts"
+import { Changes } from "../store/Changes.ts"
+import type { NoDatabase } from "../store/Store.ts"
+import { unreadable } from "../store/Store.ts"
+import { LeasedBudgets } from "./LeasedBudgets.ts"
+
+/** A row of `budgets`. */
+export interface BudgetRow {
+  readonly id: string
+  readonly scope_type: BudgetData.Scope["type"]
+  /** Empty for `all`. */
+  readonly scope_name: string
+  /** Nanodollars. */
+  readonly amount: number
+  readonly budget_window: string
+  /** Empty for UTC, or if the window has none. */
+  readonly time_zone: string
+  readonly then_use: string | null
+  readonly alerts: string
+  readonly created_at: number
+  readonly updated_at: number
+}
+
+export const toBudget = (row: BudgetRow): Budget => ({
+  id: row.id,
+  scope: row.scope_type === "all" ? { type: "all" } : { type: row.scope_type, name: row.scope_name },
+  amount: BudgetData.toDollars(row.amount),
+  window: WindowText.parse(row.budget_window, row.time_zone === "" ? undefined : row.time_zone) ?? "total",
+  atLimit: row.then_use === null ? "refuse" : { use: row.then_use },
+  alerts: JSON.parse(row.alerts) as ReadonlyArray<number>,
+})
+
+/** Keeps the budgets of the gateway as `configured` and the database have them. */
+export const layer = (
+  configured: ReadonlyArray<Budget>,
+): Layer.Layer<never, NoDatabase, SqlClient | Changes | LeasedBudgets> =>
+  Layer.effectDiscard(
+    Effect.gen(function* () {
+      const sql = yield* SqlClient
+      const { set } = yield* LeasedBudgets
+      const { follow } = yield* Changes
+      const load = Effect.flatMap(sql<BudgetRow>`SELECT * FROM budgets`, (rows) =>
+        set([...configured, ...rows.map(toBudget)]),
+      )
+      yield* follow(Effect.mapError(load, unreadable), (rows) =>
+        rows.some(({ kind }) => kind === "budget") ? load : Effect.void,
+      )
+    }),
+  )
