@@ -10,6 +10,7 @@ import { cpus, tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { bodies } from "./bodies.ts"
+import { books } from "./books.ts"
 import { calls } from "./calls.ts"
 import { start as startChild, startServer, stopAll } from "./children.ts"
 import { overload } from "./overload.ts"
@@ -29,6 +30,7 @@ const parts: Readonly<Record<string, (setting: Setting) => Promise<Section>>> = 
   scale,
   streams,
   overload,
+  books,
   peers,
 }
 /** A file that prints its own table, in a process of its own. */

@@ -48,8 +48,10 @@ export class LeasedAccount implements Account {
   isUsedUp = false
   /** The shares of the current period whose alert is written. */
   announced: ReadonlySet<number> = new Set()
-  #announcedFor = -1
-  #now = 0
+  #alertPeriod: number
+  #now: number
+  /** The period at `#now`: to find it takes a calendar. */
+  #period: Window.Period
   #usedAt: number
   /** What waiting calls lack. */
   #lacking: Nanos = 0
@@ -61,6 +63,9 @@ export class LeasedAccount implements Account {
   constructor(budget: Budget, now: number, onChange: (account: LeasedAccount, isUrgent: boolean) => void) {
     this.budget = budget
     this.#usedAt = now
+    this.#now = now
+    this.#period = Window.period(budget.window, now)
+    this.#alertPeriod = this.alertPeriod
     this.#onChange = onChange
   }
 
@@ -82,7 +87,7 @@ export class LeasedAccount implements Account {
       spent += allowance.spent
       reserved += allowance.reserved
     }
-    return { period: Window.period(this.budget.window, this.#now), spent, reserved }
+    return { period: this.#period, spent, reserved }
   }
 
   resetAt(nanos: Nanos, now: number): number | undefined {
@@ -113,7 +118,7 @@ export class LeasedAccount implements Account {
 
   /** Where the period that counts begins, in clock milliseconds. */
   get since(): number {
-    return Window.period(this.budget.window, this.#now).start
+    return this.#period.start
   }
 
   /** The number that tells alerts of one period from those of another: a day, where the window is rolling. */
@@ -132,11 +137,13 @@ export class LeasedAccount implements Account {
     return opened
   }
 
-  /** Time does not go back. */
+  /** Time does not go back. With a new period, nothing of the last one counts. */
   advance(now: number): void {
     if (now > this.#now) this.#now = now
-    if (this.#announcedFor === this.alertPeriod) return
-    this.#announcedFor = this.alertPeriod
+    if (this.#now < this.#period.end) return
+    this.#period = Window.period(this.budget.window, this.#now)
+    if (this.#alertPeriod === this.alertPeriod) return
+    this.#alertPeriod = this.alertPeriod
     this.announced = new Set()
     this.isUsedUp = false
     this.elsewhere = nothing
