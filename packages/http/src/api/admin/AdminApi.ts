@@ -1,5 +1,5 @@
 /**
- * The API under `/admin`, with its OpenAPI document: keys, teams, budgets, and the audit of their changes. It knows no
+ * The API under `/admin`, with its OpenAPI document: keys, teams, budgets, spend, calls, and the audit of changes. It knows no
  * handlers: see the groups' files.
  */
 import { word } from "@understudy/providers/internal/config/Fields"
@@ -11,6 +11,7 @@ import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
 import * as Fields from "./Fields.ts"
+import * as LedgerFields from "./LedgerFields.ts"
 import * as Page from "./Page.ts"
 
 /** The body of an error: see `Problem`. */
@@ -122,6 +123,27 @@ const Budgets = HttpApiGroup.make("budgets")
   )
   .annotateMerge(OpenApi.annotations({ description: "How much may be spent, by what" }))
 
+const Spend = HttpApiGroup.make("spend")
+  .add(
+    HttpApiEndpoint.get("get", "/spend", {
+      query: LedgerFields.SpendQuery,
+      success: LedgerFields.SpendReport,
+      error: reads,
+    }),
+  )
+  .annotateMerge(OpenApi.annotations({ description: "What was spent, as JSON or CSV (`accept: text/csv`)" }))
+
+const Calls = HttpApiGroup.make("calls")
+  .add(
+    HttpApiEndpoint.get("list", "/calls", {
+      query: listed(LedgerFields.CallsFilter),
+      success: Page.Page(LedgerFields.Call),
+      error: reads,
+    }),
+    HttpApiEndpoint.get("get", "/calls/:id", { params: id, success: LedgerFields.CallWithAttempts, error: reads }),
+  )
+  .annotateMerge(OpenApi.annotations({ description: "Calls of the ledger, the newest first" }))
+
 const Audit = HttpApiGroup.make("audit")
   .add(
     HttpApiEndpoint.get("list", "/audit", {
@@ -137,7 +159,7 @@ const Audit = HttpApiGroup.make("audit")
   .annotateMerge(OpenApi.annotations({ description: "Who changed what and when, the latest change first" }))
 
 export class AdminApi extends HttpApi.make("understudy-admin")
-  .add(Keys, Teams, Budgets, Audit)
+  .add(Keys, Teams, Budgets, Spend, Calls, Audit)
   .prefix("/admin")
   .middleware(InvalidRequest)
   .annotate(HttpApi.ParamsParseOptions, { errors: "all" })
@@ -146,7 +168,8 @@ export class AdminApi extends HttpApi.make("understudy-admin")
     OpenApi.annotations({
       title: "Understudy",
       version: "1",
-      description: "Keys, teams, budgets and their audit. Send a key of the gateway as `Authorization: Bearer <key>`.",
+      description:
+        "Keys, teams, budgets, spend, calls and the audit. Send a key of the gateway as `Authorization: Bearer <key>`.",
       transform: withBearer,
     }),
   ) {}

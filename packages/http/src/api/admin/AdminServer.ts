@@ -18,12 +18,20 @@ import * as Audit from "./Audit.ts"
 import * as BudgetsGroup from "./BudgetsGroup.ts"
 import * as Keys from "./Keys.ts"
 import * as Problems from "./Problem.ts"
+import * as SpendGroup from "./SpendGroup.ts"
 import * as Teams from "./Teams.ts"
 
 /** Adds the endpoints to the `HttpRouter` in context. */
 export const layer = (keys: Keyring): Layer.Layer<never, never, Router | HttpRouter.HttpRouter | SqlClient | Changes> =>
   HttpApiBuilder.layer(AdminApi, { openapiPath: "/admin/openapi.json" }).pipe(
-    Layer.provide([Keys.layer(keys), Teams.layer, BudgetsGroup.layer(keys), Audit.layer]),
+    Layer.provide([
+      Keys.layer(keys),
+      Teams.layer,
+      BudgetsGroup.layer(keys),
+      SpendGroup.layerSpend,
+      SpendGroup.layerCalls,
+      Audit.layer,
+    ]),
     Layer.provide(invalidRequests),
     Layer.provide(HttpServer.layerServices),
   )

@@ -1,0 +1,131 @@
+/**
+ * The fields of spend and calls, as `/admin` receives and shows them.
+ */
+import { source, word } from "@understudy/providers/internal/config/Fields"
+import * as Schema from "effect/Schema"
+import * as Timestamp from "../../config/Timestamp.ts"
+import * as Spend from "../../ledger/Spend.ts"
+
+/** Columns to group by, separated by commas. */
+const by = source<ReadonlyArray<Spend.Dimension>, string>({
+  from: Schema.String,
+  to: Schema.Any,
+  expected: `one or more of ${Spend.dimensions.join(", ")}, separated by commas`,
+  parse: (text) => {
+    const names = [...new Set(text.split(",").map((name) => name.trim()))]
+    return names.every(isDimension) ? names : undefined
+  },
+  print: (names) => names.join(","),
+})
+
+const isDimension = (name: string): name is Spend.Dimension =>
+  (Spend.dimensions as ReadonlyArray<string>).includes(name)
+
+const optional = Schema.optionalKey
+const text = optional(Schema.String)
+const time = { from: optional(Timestamp.Timestamp), to: optional(Timestamp.Timestamp) }
+
+export const SpendQuery = {
+  by: optional(by),
+  every: optional(word([...Spend.intervals, "none"])),
+  ...time,
+  format: optional(word(["json", "csv"])),
+  key: text,
+  team: text,
+  tag: text,
+  route: text,
+  deployment: text,
+  vendor: text,
+  model: text,
+}
+
+const number = Schema.Finite
+
+export const SpendReport = Schema.Struct({
+  rows: Schema.Array(
+    Schema.Struct({
+      start: text,
+      key: text,
+      keyName: optional(Schema.NullOr(Schema.String)),
+      team: text,
+      teamName: optional(Schema.NullOr(Schema.String)),
+      tag: text,
+      route: text,
+      deployment: text,
+      vendor: text,
+      model: text,
+      calls: number,
+      attempts: number,
+      failedCalls: number,
+      inputTokens: number,
+      cachedInputTokens: number,
+      cacheWriteTokens: number,
+      outputTokens: number,
+      reasoningTokens: number,
+      cost: number,
+      estimatedCost: number,
+      unpricedAttempts: number,
+    }),
+  ),
+})
+
+export const CallsFilter = {
+  id: text,
+  key: text,
+  team: text,
+  route: text,
+  deployment: text,
+  outcome: optional(word(["success", "failure", "cancelled"])),
+  tag: text,
+  ...time,
+}
+
+const nullable = Schema.NullOr
+
+const Attempt = Schema.Struct({
+  deployment: Schema.String,
+  vendor: Schema.String,
+  model: Schema.String,
+  outcome: Schema.String,
+  reason: nullable(Schema.String),
+  status: nullable(number),
+  millis: number,
+  inputTokens: number,
+  cachedInputTokens: number,
+  cacheWriteTokens: number,
+  outputTokens: number,
+  reasoningTokens: number,
+  cost: nullable(number),
+  priceVersion: nullable(Schema.String),
+  estimated: Schema.Boolean,
+})
+
+export const Call = Schema.Struct({
+  id: Schema.String,
+  at: Schema.String,
+  key: Schema.String,
+  keyName: nullable(Schema.String),
+  team: Schema.String,
+  teamName: nullable(Schema.String),
+  tags: Schema.Array(Schema.String),
+  route: Schema.String,
+  model: Schema.String,
+  deployment: Schema.String,
+  vendor: Schema.String,
+  servedModel: Schema.String,
+  protocol: Schema.String,
+  streamed: Schema.Boolean,
+  outcome: Schema.String,
+  reason: nullable(Schema.String),
+  status: nullable(number),
+  cache: nullable(Schema.String),
+  millis: number,
+  firstTokenMillis: nullable(number),
+  attempts: number,
+  inputTokens: number,
+  outputTokens: number,
+  cost: nullable(number),
+  estimated: Schema.Boolean,
+})
+
+export const CallWithAttempts = Schema.Struct({ ...Call.fields, attempts: Schema.Array(Attempt) })
