@@ -44,6 +44,10 @@ describe.concurrent("the modules of serve", () => {
     assert.deepStrictEqual(packages, [...always, "@pydantic/genai-prices", "openai", "undici"].sort())
     assert.deepStrictEqual(optionalOf(ours), ["providers/src/openai/OpenAi.ts"])
     assert.deepStrictEqual(
+      all.filter((url) => /\/http-api\/|\/effect\/(?:dist|src)\/sql\//.test(url)),
+      [],
+    )
+    assert.deepStrictEqual(
       all.filter((url) => /undici\/lib\/(?:web|mock|interceptor|cache)\//.test(url)),
       [],
     )

@@ -174,8 +174,9 @@ export class AdminApi extends HttpApi.make("understudy-admin")
     }),
   ) {}
 
-/** The document with the key that every endpoint takes. */
-function withBearer(document: Record<string, unknown>): Record<string, unknown> {
+/** The document with the key that every endpoint takes, and with one schema of problems for all statuses. */
+function withBearer(generated: Record<string, unknown>): Record<string, unknown> {
+  const document = JSON.parse(JSON.stringify(generated).replaceAll(/\bProblem_\d+/g, "Problem")) as typeof generated
   const paths = document["paths"] as Record<string, Record<string, object>>
   const secured = (operations: Record<string, object>) =>
     Object.fromEntries(

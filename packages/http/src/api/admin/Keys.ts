@@ -312,6 +312,9 @@ const checked = Effect.fnUntraced(function* (
   yield* Teams.checkRoutes(routes)
   const teamName = input.team ?? Actor.managedTeam(actor)?.id
   const team = teamName === undefined ? undefined : yield* Teams.named("team", teamName)
+  if (role === "team-admin" && team === undefined) {
+    return yield* Effect.fail(Problems.invalidField("team", "is missing: name the team that the key manages"))
+  }
   yield* Actor.requireManager(actor, { id, role, teamId: team?.id, routes, limits })
   return {
     team,

@@ -58,7 +58,7 @@ export const withoutNulls = (value: Body): Body =>
 export const newId = (prefix: "key" | "team" | "budget"): string => `${prefix}_${randomBytes(12).toString("hex")}`
 
 /** How long the database may take for a request. */
-const timeout = "10 seconds"
+const timeout = "5 seconds"
 
 /** What handlers use. */
 type Services = SqlClient | Changes | Router

@@ -122,6 +122,7 @@ onEach("/admin", ({ database }) => {
       assert.deepStrictEqual(fields(yield* post("/admin/keys", { name: "a", budgets: [then] })), [
         "budgets[0].then.use",
       ])
+      assert.deepStrictEqual(fields(yield* post("/admin/keys", { name: "a", role: "team-admin" })), ["team"])
       assert.deepStrictEqual(fields(yield* get("/admin/keys?limt=1")), ["limt"])
       assert.deepStrictEqual(fields(yield* get("/admin/keys?limit=0&cursor=x")), ["limit", "cursor"])
       for (const body of ["{bad", "[]", '"text"']) assert.strictEqual((yield* post("/admin/keys", body)).status, 400)
@@ -329,6 +330,25 @@ onEach("/admin", ({ database }) => {
       assert.strictEqual((yield* get("/admin/budgets")).body.data.length, 2)
       assert.strictEqual((yield* admin.delete(`/admin/budgets/${made.body.id}`)).status, 204)
       assert.strictEqual((yield* get(`/admin/budgets/${made.body.id}`)).status, 404)
+    }),
+  )
+
+  it.live("is described by an OpenAPI document", () =>
+    Effect.gen(function* () {
+      const { get } = yield* gateway()
+      const { body } = yield* get("/admin/openapi.json")
+      assert.strictEqual(body.openapi, "3.1.0")
+      assert.includeMembers(Object.keys(body.paths), ["/admin/keys", "/admin/keys/{id}/rotate", "/admin/audit"])
+      const { post } = body.paths["/admin/keys"]
+      assert.deepStrictEqual(post.security, [{ bearer: [] }])
+      assert.includeMembers(Object.keys(post.requestBody.content["application/json"].schema.properties), [
+        "name",
+        "budgets",
+      ])
+      assert.deepStrictEqual(post.responses["400"].content, {
+        "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } },
+      })
+      assert.property(body.components.schemas, "Problem")
     }),
   )
 
