@@ -34,7 +34,7 @@ const retired: ReadonlyArray<readonly [word: RegExp, term: string]> = [
 
 /** Where the words are retired. */
 const patterns = [
-  "packages/*/src/**/*.{ts,html}",
+  "packages/*/src/**/*.{ts,js,html}",
   "packages/*/README.md",
   "docs/*.md",
   "README.md",

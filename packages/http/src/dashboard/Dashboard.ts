@@ -1,7 +1,7 @@
 /**
- * The page at `/`: a prompt, its streamed answer, and the activity of the call. The page uses `/api/generate`,
- * `/api/activity` and `/api/providers`. If the gateway requires a key, `POST /login` takes it (`{ "key" }`) and sets a
- * session cookie; `POST /logout` ends the session.
+ * The page at `/`: a prompt, its streamed answer and the activity of the call; spend, keys and budgets. It uses
+ * `/api/generate`, `/api/activity`, `/api/providers`, `/v1/models` and `/admin`. If the gateway requires a key, `POST /login`
+ * takes it (`{ "key" }`) and sets a session cookie; `POST /logout` ends the session.
  */
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
 import * as Clock from "effect/Clock"
@@ -38,10 +38,18 @@ export const layer = (auth: Auth.Auth): Layer.Layer<never, never, HttpRouter.Htt
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** The package includes `src`. The build and the bundle have this module as deep as the sources have it. */
-const file = new URL("../../src/dashboard/page.html", import.meta.url)
+const folder = new URL("../../src/dashboard/page/", import.meta.url)
+
+const read = (name: string): string => readFileSync(new URL(name, folder), "utf8")
+
+/** The page with its styles and scripts inline, so that it is one file. */
+const assemble = (): string =>
+  read("page.html")
+    .replaceAll(/<link rel="stylesheet" href="(\w+\.css)" \/>/g, (_, name: string) => `<style>\n${read(name)}</style>`)
+    .replaceAll(/<script src="(\w+\.js)"><\/script>/g, (_, name: string) => `<script>\n${read(name)}</script>`)
 
 const page = (): HttpServerResponse.HttpServerResponse => {
-  const html = readFileSync(file, "utf8")
+  const html = assemble()
   return HttpServerResponse.text(html, {
     contentType: "text/html; charset=utf-8",
     headers: {

@@ -44,8 +44,8 @@ describe.skipIf(!TestBrowser.installed)("the page in Chromium", { timeout: 60_00
   })
 
   const ask = async (page: Page, prompt: string) => {
-    await page.getByLabel("Prompt").fill(prompt)
-    await page.getByLabel("Prompt").press("Enter")
+    await page.getByLabel("Prompt", { exact: true }).fill(prompt)
+    await page.getByLabel("Prompt", { exact: true }).press("Enter")
   }
 
   const log = (page: Page) => page.locator("#log li span")
@@ -53,7 +53,7 @@ describe.skipIf(!TestBrowser.installed)("the page in Chromium", { timeout: 60_00
   const provider = (page: Page, name: string) => page.locator("#providers li", { hasText: name })
 
   const signIn = async (page: Page, key: string) => {
-    await page.getByLabel("Key").fill(key)
+    await page.getByLabel("Key", { exact: true }).fill(key)
     await page.getByRole("button", { name: "Sign in" }).click()
   }
 
@@ -135,8 +135,8 @@ describe.skipIf(!TestBrowser.installed)("the page in Chromium", { timeout: 60_00
         await log(page).getByText("Using primary (primary)").waitFor()
 
         await page.getByRole("button", { name: "Sign out" }).click()
-        await page.getByLabel("Key").waitFor()
-        assert.isFalse(await page.getByLabel("Prompt").isVisible())
+        await page.getByLabel("Key", { exact: true }).waitFor()
+        assert.isFalse(await page.getByLabel("Prompt", { exact: true }).isVisible())
       })
       assert.deepStrictEqual(faults, [])
     }),

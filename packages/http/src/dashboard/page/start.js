@@ -1,0 +1,2 @@
+/* Starts when everything above is defined. */
+void enter()
