@@ -328,12 +328,12 @@ describe.skipIf(!TestBrowser.installed)("the page's books in Chromium", { timeou
 
         const [download] = await Promise.all([
           page.waitForEvent("download"),
-          page.getByRole("link", { name: "CSV" }).click(),
+          page.getByRole("link", { name: "Download each day as CSV" }).click(),
         ])
         assert.match(download.suggestedFilename(), /\.csv$/)
       })
       const csv = yield* Effect.promise(async () => {
-        const href = await page.getByRole("link", { name: "CSV" }).getAttribute("href")
+        const href = await page.getByRole("link", { name: "Download each day as CSV" }).getAttribute("href")
         const answer = await fetch(`${url}/${href}`, {
           headers: { authorization: `Bearer ${AdminGateway.operatorKey}` },
         })
