@@ -57,7 +57,8 @@ const show = (
   now: number,
 ): Fields.Budget => {
   const { reserved = 0, spent = 0 } = status ?? {}
-  const { end } = status?.period ?? Window.period(budget.window, now)
+  // Not of the status: it may be that of the window that the budget had before.
+  const { end } = Window.period(budget.window, now)
   const left = Budget.toNanos(budget.amount) - Budget.toNanos(spent) - Budget.toNanos(reserved)
   return {
     id: budget.id,
