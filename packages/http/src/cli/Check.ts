@@ -23,6 +23,7 @@ import * as LintReport from "./LintReport.ts"
 import * as LiveCheck from "./LiveCheck.ts"
 import { suggestedFix } from "./SuggestedFix.ts"
 import * as Summary from "./Summary.ts"
+import * as Table from "./Table.ts"
 
 /** The check found problems and has printed them. Exit code 1. */
 export class CheckFailed extends Data.TaggedError("CheckFailed")<{}> {
@@ -74,7 +75,7 @@ const report = Effect.fnUntraced(function* (
     `${file} is valid.`,
     ...Summary.lines(configuration),
     ...LintReport.lines(yield* withPrices(configuration)),
-    ...Summary.section(
+    ...Table.section(
       "not imported",
       configuration.notImported.map(({ message, path }) => [`${path}: ${message}`]),
     ),
@@ -84,7 +85,7 @@ const report = Effect.fnUntraced(function* (
     concurrency: "unbounded",
   })
   yield* print(
-    Summary.section("live", [
+    Table.section("live", [
       ...outcomes.flatMap((outcome) => describe(outcome, configuration)),
       ...(state === undefined ? [] : describeCheck("redis", state)),
     ]),

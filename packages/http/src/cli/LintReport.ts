@@ -8,7 +8,7 @@ import * as Prices from "@understudy/providers/internal/Prices"
 import { keyPath } from "@understudy/providers/internal/config/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
-import { section } from "./Summary.ts"
+import { section } from "./Table.ts"
 
 /** The worst cases as a table, then the warnings. The settings have the vendors' prices: see `Config.withPrices`. */
 export const lines = ({ defaults, deployments, routes }: Settings): ReadonlyArray<string> => {

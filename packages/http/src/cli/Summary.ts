@@ -3,6 +3,7 @@
  */
 import type { Route } from "@understudy/core/Route"
 import type { Configuration } from "../Config.ts"
+import { section } from "./Table.ts"
 
 /** A line for each route, each deployment and each key, in columns. */
 export const lines = ({ deployments, keys, routes }: Configuration): ReadonlyArray<string> => [
@@ -51,13 +52,4 @@ const nested = (route: Route): string => {
   const inner = route._tag === "Policies" ? route.route : route
   const several = inner._tag === "OnError" || (inner._tag === "Fallback" && inner.routes.length > 1)
   return several ? `(${describe(route)})` : describe(route)
-}
-
-/** Rows under a title, each column as wide as its widest cell. */
-export const section = (title: string, rows: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<string> => {
-  if (rows.length === 0) return []
-  const width = (column: number): number => Math.max(...rows.map((row) => row[column]?.length ?? 0))
-  const cells = (row: ReadonlyArray<string>): string =>
-    row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(width(column)))).join("  ")
-  return [title, ...rows.map((row) => `  ${cells(row)}`)]
 }
