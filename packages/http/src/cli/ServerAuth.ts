@@ -21,6 +21,9 @@ const secret = (name: string) =>
     Option.getOrUndefined(Option.filter(value, (secret) => Redacted.value(secret).trim() !== "")),
   )
 
+/** The operator key, from the environment. */
+export const operatorKey = secret("UNDERSTUDY_API_KEY")
+
 /** The policy with the operator key, from the environment, and the configured virtual keys. */
 export const policy = Effect.fnUntraced(function* ({
   database,
@@ -28,7 +31,7 @@ export const policy = Effect.fnUntraced(function* ({
   server,
 }: Pick<Configuration, "database" | "keys" | "server">) {
   const { allowedHosts, allowedOrigins, allowUnauthenticated, expose, host } = server
-  const operator = yield* secret("UNDERSTUDY_API_KEY")
+  const operator = yield* operatorKey
   const policy: Auth.Policy = {
     keys: new Keyring.Keyring(
       [...(operator === undefined ? [] : [Keyring.operator(operator)]), ...keys.map(Keyring.configured)],

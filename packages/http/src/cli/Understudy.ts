@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
 import "effect/schema/SchemaJITCompiler/enable"
 import { readFileSync } from "node:fs"
+import { budgets, calls, keys, spend, teams } from "./admin/Commands.ts"
 import { check } from "./Check.ts"
 import { demo } from "./demo/Demo.ts"
 import { draw } from "./Draw.ts"
@@ -22,7 +23,7 @@ const { version }: { readonly version: string } = JSON.parse(
 
 const understudy = Command.make("understudy").pipe(
   Command.withDescription("An LLM gateway with fallback between providers"),
-  Command.withSubcommands([serve, check, explain, draw, importing, demo]),
+  Command.withSubcommands([serve, check, explain, draw, importing, demo, keys, teams, budgets, spend, calls]),
 )
 
 /** Whether the command has already printed its error. */

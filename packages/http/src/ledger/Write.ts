@@ -104,9 +104,8 @@ const writeRest = Effect.fnUntraced(function* (sql: SqlClient, entries: Readonly
     sql,
     entries.flatMap(({ attempts }) => attempts),
   )
-  const hours = Rows.hours(entries)
-  yield* addHours(sql, hours)
-  yield* addDays(sql, Rows.days(hours))
+  yield* addHours(sql, Rows.rollUp(entries, Rows.hour))
+  yield* addDays(sql, Rows.rollUp(entries, Rows.day))
   const used = lastUses(entries)
   if (used.length > 0) yield* touchKeys(sql, used)
 })

@@ -1,4 +1,4 @@
-/** `understudy serve` as processes of a test's own, which end with it. */
+/** `understudy` as processes of a test's own, which end with it. */
 import { spawn } from "node:child_process"
 import type { ChildProcess } from "node:child_process"
 import { once } from "node:events"
@@ -70,6 +70,41 @@ export const start = (
       look()
     })
   return { child, printed: () => printed, says, ended }
+}
+
+/** What a command printed, and its exit code. */
+export interface Ran {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs a command to its end. `typed`: what is typed on its terminal when it asks; without, it has no terminal. */
+export const run = async (
+  args: ReadonlyArray<string>,
+  options: {
+    readonly files?: Readonly<Record<string, string>>
+    readonly env?: Record<string, string>
+    readonly typed?: string
+  } = {},
+): Promise<Ran> => {
+  const command = [process.execPath, main, ...args]
+  const quoted = command.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ")
+  const [program = "", ...rest] = options.typed === undefined ? command : ["script", "-qec", quoted, "/dev/null"]
+  const child = spawn(program, rest, {
+    cwd: folderWith(options.files ?? {}),
+    env: { PATH: process.env["PATH"], NO_COLOR: "1", ...options.env },
+    stdio: [options.typed === undefined ? "ignore" : "pipe", "pipe", "pipe"],
+  })
+  children.push(child)
+  let [stdout, stderr] = ["", ""]
+  child.stdout?.on("data", (text) => {
+    stdout += text
+    if (stdout.includes("(y/N)") && child.stdin?.writableEnded === false) child.stdin.end(options.typed)
+  })
+  child.stderr?.on("data", (text) => (stderr += text))
+  const [code] = (await once(child, "close")) as [number | null]
+  return { code, stdout, stderr }
 }
 
 export const url = ({ says }: Started) => says(/serves (http:\S+)\/v1/).then(([, url = ""]) => url)

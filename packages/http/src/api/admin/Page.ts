@@ -10,7 +10,7 @@ import * as Schema from "effect/Schema"
 export type Position = readonly [at: number, id: string]
 
 const defaultLimit = 100
-const maxLimit = 1000
+export const maxLimit = 1000
 
 const limit = source<number, string>({
   from: Schema.String,

@@ -14,7 +14,7 @@ view("keys", "Keys", async () => {
     all("budgets"),
     admin("GET", `spend?by=key&from=${from}`),
     callable(),
-    teamsSeen(),
+    seesAll() || me.role === "team-admin" ? all("teams") : [],
   ])
   return () => {
     keyList = {
@@ -24,10 +24,8 @@ view("keys", "Keys", async () => {
       spent: new Map(report.rows.map(({ cost, key }) => [key, cost])),
       budgets: Map.groupBy(budgets, ({ scope }) => scope.key),
     }
-    names.keys = namesOf(keys)
     $("key-new").hidden = !makesKeys()
     $("key-find-row").hidden = keys.length <= 10
-    drawKeys()
     if (keys.length === 0) {
       notice(
         $("keys-view"),
@@ -37,7 +35,7 @@ view("keys", "Keys", async () => {
           makesKeys() ? "No keys yet. Make one for each program that calls the gateway." : "There are no keys.",
         ),
       )
-    }
+    } else drawKeys()
   }
 })
 

@@ -77,15 +77,9 @@ const docs = (section) => h("code", {}, `docs/configuration.md#${section}`)
 
 addEventListener("hashchange", showView)
 
-/** Loads the view again from time to time, except while it has the focus. What takes long is loaded less often. */
-const poll = async () => {
+/** How often views are loaded again, except while one has the focus. */
+setInterval(() => {
   const { element } = views.get(viewName())
   const isUsed = document.querySelector("dialog[open]") !== null || element.contains(document.activeElement)
-  const start = performance.now()
-  try {
-    if (!document.hidden && !isUsed && !$("stage").hidden && viewName() !== "prompt") await loadView()
-  } finally {
-    setTimeout(poll, 5000 + 20 * (performance.now() - start))
-  }
-}
-setTimeout(poll, 5000)
+  if (!document.hidden && !isUsed && !$("stage").hidden && viewName() !== "prompt") void loadView()
+}, 5000)
