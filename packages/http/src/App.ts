@@ -93,7 +93,7 @@ const layerStore = (database: Database) =>
   Layer.unwrap(
     Effect.map(
       Effect.promise(() => Promise.all([import("./store/Store.ts"), import("./store/Changes.ts")])),
-      ([Store, Changes]) => Layer.merge(Layer.provideMerge(Changes.layer, Store.layer(database)), StoreStatus.layer),
+      ([Store, Changes]) => Layer.provideMerge(Changes.layer, Layer.merge(Store.layer(database), StoreStatus.layer)),
     ),
   )
 

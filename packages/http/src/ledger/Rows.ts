@@ -114,6 +114,7 @@ export const fromReceipt = (receipt: Receipt, deployments: Readonly<Record<strin
   const answering = attempts.findLast(({ deployment }) => deployment === receipt.deployment) ?? last
   const deployment = answering?.deployment ?? receipt.deployment ?? ""
   const failed = receipt.outcome === "success" ? undefined : last
+  const sum = totals(attempts)
   const call: CallRow = {
     id,
     at: receipt.startedAt,
@@ -135,12 +136,12 @@ export const fromReceipt = (receipt: Receipt, deployments: Readonly<Record<strin
     millis: Math.round(receipt.millis ?? 0),
     first_token_millis: receipt.firstTokenMillis === undefined ? null : Math.round(receipt.firstTokenMillis),
     attempts: attempts.length,
-    input_tokens: 0,
-    output_tokens: 0,
-    cost: 0,
-    estimated: 0,
+    input_tokens: sum.input_tokens,
+    output_tokens: sum.output_tokens,
+    cost: sum.cost,
+    estimated: sum.estimated,
   }
-  return { call: attempts.length === 0 ? call : { ...call, ...totals(attempts) }, attempts }
+  return { call, attempts }
 }
 
 const attemptRow = (
@@ -220,29 +221,57 @@ export const hour = 3_600_000
 export const day = 24 * hour
 
 /**
- * What these calls add to a roll-up by hours or by days (`unit`, milliseconds): a row for each combination of its columns. A
- * call counts once, at the deployment that answered it; tokens and costs count where an attempt used them.
+ * What these calls add to the roll-up by hours: a row for each combination of its columns. A call counts once, at the
+ * deployment that answered it; tokens and costs count where an attempt used them.
  */
-export const rollUp = (entries: ReadonlyArray<Entry>, unit: number): ReadonlyArray<SpendRow> => {
+export const hours = (entries: ReadonlyArray<Entry>): ReadonlyArray<SpendRow> => {
   const rows = new Map<string, SpendRow>()
-  const rowOf = ({ at, key_id, route, tags, team_id }: CallRow, deployment: string, vendor: string, model: string) => {
-    const start = at - (at % unit)
-    const key = `${start}\n${key_id}\n${team_id}\n${tags}\n${route}\n${deployment}\n${vendor}\n${model}`
-    const known = rows.get(key)
-    if (known !== undefined) return known
-    const row: SpendRow = { start, key_id, team_id, tags, route, deployment, vendor, model, ...nothing }
-    rows.set(key, row)
-    return row
-  }
   for (const { attempts, call } of entries) {
-    const answered = rowOf(call, call.deployment, call.vendor, call.served_model)
+    const { deployment, served_model, vendor } = call
+    const prefix = `${call.at - (call.at % hour)}\n${call.key_id}\n${call.team_id}\n${call.tags}\n${call.route}\n`
+    const answered = rowOf(rows, prefix, call, deployment, vendor, served_model)
     answered.calls += 1
     if (call.outcome === "failure") answered.failed_calls += 1
-    for (const attempt of attempts) add(rowOf(call, attempt.deployment, attempt.vendor, attempt.model), attempt)
+    for (const attempt of attempts) {
+      const isAnswer = attempt.deployment === deployment && attempt.model === served_model && attempt.vendor === vendor
+      add(isAnswer ? answered : rowOf(rows, prefix, call, attempt.deployment, attempt.vendor, attempt.model), attempt)
+    }
   }
-  // In one order everywhere: two gateways that took the same rows in different orders would wait for each other.
-  return [...rows].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row)
+  return sorted(rows)
 }
+
+/** The roll-up by days of one by hours. */
+export const days = (hours: ReadonlyArray<SpendRow>): ReadonlyArray<SpendRow> => {
+  const rows = new Map<string, SpendRow>()
+  for (const row of hours) {
+    const start = row.start - (row.start % day)
+    const key = [start, ...dimensions.map((name) => row[name])].join("\n")
+    const known = rows.get(key)
+    if (known === undefined) rows.set(key, { ...row, start })
+    else for (const column of sums) known[column] += row[column]
+  }
+  return sorted(rows)
+}
+
+const rowOf = (
+  rows: Map<string, SpendRow>,
+  prefix: string,
+  { at, key_id, route, tags, team_id }: CallRow,
+  deployment: string,
+  vendor: string,
+  model: string,
+): SpendRow => {
+  const key = `${prefix}${deployment}\n${vendor}\n${model}`
+  const known = rows.get(key)
+  if (known !== undefined) return known
+  const row: SpendRow = { start: at - (at % hour), key_id, team_id, tags, route, deployment, vendor, model, ...nothing }
+  rows.set(key, row)
+  return row
+}
+
+/** In one order everywhere: two gateways that took the same rows in different orders would wait for each other. */
+const sorted = (rows: ReadonlyMap<string, SpendRow>): ReadonlyArray<SpendRow> =>
+  [...rows].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row)
 
 const add = (row: SpendRow, attempt: AttemptRow): void => {
   row.attempts += 1

@@ -104,8 +104,9 @@ const writeRest = Effect.fnUntraced(function* (sql: SqlClient, entries: Readonly
     sql,
     entries.flatMap(({ attempts }) => attempts),
   )
-  yield* addHours(sql, Rows.rollUp(entries, Rows.hour))
-  yield* addDays(sql, Rows.rollUp(entries, Rows.day))
+  const hours = Rows.hours(entries)
+  yield* addHours(sql, hours)
+  yield* addDays(sql, Rows.days(hours))
   const used = lastUses(entries)
   if (used.length > 0) yield* touchKeys(sql, used)
 })

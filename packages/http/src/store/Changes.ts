@@ -18,6 +18,7 @@ import { SqlClient } from "effect/sql/SqlClient"
 import { ConnectionError, SqlError } from "effect/sql/SqlError"
 import type { NoDatabase } from "./Store.ts"
 import { unreadable } from "./Store.ts"
+import { StoreStatus } from "./StoreStatus.ts"
 
 /** What was changed, by whom: `operator` or the id of a key. `before` and `after` are JSON values as the API shows them. */
 export interface Change {
@@ -72,10 +73,11 @@ const batch = 1000
 const channel = "understudy_changes"
 const lock = 0x756e6473
 
-export const layer: Layer.Layer<Changes, NoDatabase, SqlClient> = Layer.effect(
+export const layer: Layer.Layer<Changes, NoDatabase, SqlClient | StoreStatus> = Layer.effect(
   Changes,
   Effect.gen(function* () {
     const sql = yield* SqlClient
+    const status = yield* StoreStatus
     const followers = new Set<(rows: Arr.NonEmptyReadonlyArray<AuditRow>) => Effect.Effect<void, SqlError>>()
     const one = yield* Semaphore.make(1)
     let last = yield* Effect.mapError(latest(sql), unreadable)
@@ -95,20 +97,9 @@ export const layer: Layer.Layer<Changes, NoDatabase, SqlClient> = Layer.effect(
       Effect.timeoutOrElse(catchUp, { duration: timeout, orElse: () => Effect.fail(noResponse) }),
     )
 
-    let isLost = false
     const poll = Effect.matchEffect(catchUpInTime, {
-      onSuccess: () => {
-        if (!isLost) return Effect.void
-        isLost = false
-        return Effect.logInfo("Changes of keys, teams and budgets are followed again")
-      },
-      onFailure: (error) => {
-        if (isLost) return Effect.void
-        isLost = true
-        return Effect.logWarning(
-          `Changes of keys, teams and budgets cannot be read: ${error.message}. Those that are known stay in force.`,
-        )
-      },
+      onSuccess: () => status.back,
+      onFailure: ({ message }) => status.lost(message),
     })
     yield* Effect.forkScoped(Effect.repeat(poll, Schedule.spaced(interval)))
     yield* Effect.forkScoped(listen(sql, poll))

@@ -17,15 +17,18 @@ import { Worker } from "node:worker_threads"
 export interface Request {
   readonly id: number
   readonly sql: string
-  readonly params: ReadonlyArray<null | number | bigint | string | Uint8Array>
+  /** Many are a JSON text: a list is copied value by value from thread to thread, a text at once. */
+  readonly params: ReadonlyArray<null | number | bigint | string | Uint8Array> | string
   readonly arrays: boolean
 }
 
 /** What became of a statement. `inTransaction`: whether a transaction is open after it. */
-export type Reply = { readonly id: number; readonly inTransaction: boolean } & (
-  | { readonly rows: ReadonlyArray<unknown>; readonly error?: undefined }
-  | { readonly error: { readonly message: string; readonly errno: number | undefined } }
-)
+export type Reply = { readonly id: number; readonly inTransaction: boolean } &
+  /** Many are a JSON text, as parameters are. */
+  (
+    | { readonly rows: ReadonlyArray<unknown> | string; readonly error?: undefined }
+    | { readonly error: { readonly message: string; readonly errno: number | undefined } }
+  )
 
 /** A client of the database in this file, which is created if it does not exist. */
 export const layer = (file: string): Layer.Layer<Client.SqlClient, SqlError> =>
@@ -100,16 +103,23 @@ const open = Effect.fnUntraced(function* (file: string) {
         waiting.set(id, (reply) => {
           if (reply instanceof SqlError) return resume(Effect.fail(reply))
           const { error } = reply
-          if (error === undefined) return resume(Effect.succeed(reply.rows as ReadonlyArray<Row>))
+          if (error === undefined) {
+            const { rows } = reply
+            return resume(Effect.succeed((typeof rows === "string" ? JSON.parse(rows) : rows) as ReadonlyArray<Row>))
+          }
           const reason = classifySqliteError(error, { message: error.message, operation: "execute" })
           return resume(Effect.fail(new SqlError({ reason })))
         })
-        worker.postMessage({ id, sql, params, arrays } as Request)
+        worker.postMessage({ id, sql, params: isMany(params) ? JSON.stringify(params) : params, arrays } as Request)
         return undefined
       }),
   }
   return thread
 })
+
+/** Whether parameters are better sent as JSON, which has neither bytes nor `bigint`. */
+const isMany = (params: ReadonlyArray<unknown>): boolean =>
+  params.length > 20 && params.every((value) => value === null || typeof value === "string" || Number.isFinite(value))
 
 const cannotOpen = (file: string, cause: unknown): SqlError =>
   new SqlError({

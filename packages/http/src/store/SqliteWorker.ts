@@ -25,12 +25,18 @@ const prepare = (sql: string): StatementSync => {
   return statement
 }
 
+const parse = (params: string): ReadonlyArray<null | number | string> => JSON.parse(params)
+
+/** JSON has no bytes. */
+const isMany = (rows: ReadonlyArray<object>): boolean =>
+  rows.length > 20 && !rows.some((row) => Object.values(row).some((value) => value instanceof Uint8Array))
+
 const run = ({ arrays, id, params, sql }: Request): Reply => {
   try {
     const statement = prepare(sql)
     statement.setReturnArrays(arrays)
-    const rows = statement.all(...params)
-    return { id, rows, inTransaction: database.isTransaction }
+    const rows = statement.all(...(typeof params === "string" ? parse(params) : params))
+    return { id, rows: isMany(rows) ? JSON.stringify(rows) : rows, inTransaction: database.isTransaction }
   } catch (error) {
     const { errcode, message } = error as Error & { readonly errcode?: number }
     return { id, error: { message, errno: errcode }, inTransaction: database.isTransaction }

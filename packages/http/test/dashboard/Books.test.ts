@@ -328,18 +328,79 @@ describe.skipIf(!TestBrowser.installed)("the page's books in Chromium", { timeou
 
         const [download] = await Promise.all([
           page.waitForEvent("download"),
-          page.getByRole("link", { name: "CSV" }).click(),
+          page.getByRole("link", { name: "Download each day as CSV" }).click(),
         ])
         assert.match(download.suggestedFilename(), /\.csv$/)
       })
       const csv = yield* Effect.promise(async () => {
-        const href = await page.getByRole("link", { name: "CSV" }).getAttribute("href")
+        const href = await page.getByRole("link", { name: "Download each day as CSV" }).getAttribute("href")
         const answer = await fetch(`${url}/${href}`, {
           headers: { authorization: `Bearer ${AdminGateway.operatorKey}` },
         })
         return answer.text()
       })
       assert.match(csv, /^start,team,teamName,calls,/)
+      assert.deepStrictEqual(faults, [])
+    }),
+  )
+
+  it.live("draws the dearest of many names, and the others as one", () =>
+    Effect.gen(function* () {
+      const { call, get, post, url } = yield* gateway()
+      for (let index = 0; index < 55; index++) {
+        const { body } = yield* post("/admin/keys", { name: `key-${index}` })
+        assert.strictEqual((yield* call(body.key)).status, 200)
+      }
+      const total = (yield* spend({ get }, "key", 55)).reduce((sum, row) => sum + Number(row["cost"]), 0)
+      const { faults, page } = yield* open(url, "#spend?by=key&over=7-days")
+      yield* Effect.promise(async () => {
+        await page.locator("#spend-legend").getByText("49 others").waitFor()
+        assert.strictEqual(await page.locator("#spend-rows tr").count(), 55)
+        const heights = await page
+          .locator("#spend-chart .day:last-child rect:not(.behind)")
+          .evaluateAll((bars) => bars.map((bar) => Number(bar.getAttribute("height"))))
+        assert.strictEqual(heights.length, 7)
+        const one = await page.locator("#spend-rows td:last-child").first().innerText()
+        const others = heights.at(-1)! / heights[0]!
+        assert.closeTo(others, total / Number(one.slice(1)) - 6, 0.1)
+      })
+      assert.deepStrictEqual(faults, [])
+    }),
+  )
+
+  it.live("lets a team's admin manage the keys of its team", () =>
+    Effect.gen(function* () {
+      const { get, post, url } = yield* gateway()
+      yield* post("/admin/teams", { name: "search" })
+      const { body: admin } = yield* post("/admin/keys", { name: "lead", team: "search", role: "team-admin" })
+      yield* post("/admin/keys", { name: "elsewhere" })
+      const { faults, page } = yield* open(url, "#keys", admin.key)
+      yield* Effect.promise(async () => {
+        await row(page, "lead").getByText("(this key)").waitFor()
+        assert.strictEqual(await page.locator("#key-rows tr").count(), 1)
+        // It rotates its own key, and changes nothing else about it.
+        assert.deepStrictEqual(await row(page, "lead").getByRole("button").allInnerTexts(), ["Rotate"])
+        await button(page, "New key").click()
+        await page.getByLabel("Name", { exact: true }).fill("index")
+        await button(page, "Save").click()
+        await button(page, "Done").click()
+        await button(page, "Disable index").click()
+        await row(page, "index").getByText("disabled").waitFor()
+        await tab(page, "Budgets").click()
+        await button(page, "New budget").click()
+        await page.getByLabel("Called").fill("index")
+        await page.locator("#budget-amount").fill("1.5")
+        await button(page, "Save").click()
+        await page.getByText("$1.50 a month").waitFor()
+      })
+      const { body } = yield* get("/admin/keys?team=search")
+      assert.deepStrictEqual(
+        body.data.map(({ disabled, name, role }: Record<string, unknown>) => [name, role, disabled]),
+        [
+          ["lead", "team-admin", false],
+          ["index", "caller", true],
+        ],
+      )
       assert.deepStrictEqual(faults, [])
     }),
   )

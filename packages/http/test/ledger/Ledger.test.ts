@@ -4,6 +4,8 @@ import * as Effect from "effect/Effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import { appendFileSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import * as Ledger from "../../src/ledger/Ledger.ts"
+import * as StoreStatus from "../../src/store/StoreStatus.ts"
 import { onEach } from "../store/Databases.ts"
 import { folder, lossy, opened, start } from "./TestLedger.ts"
 
@@ -185,18 +187,21 @@ onEach("a ledger", ({ database }) => {
   it.live("keeps calls in a file while the database is lost, and writes them once when it is back", () =>
     Effect.gen(function* () {
       const { file, sql, state } = yield* books
-      const { call, close, isUp, logged, messages } = yield* start(sql, { spill: { file } })
+      const { call, close, isUp, logged, messages, metric } = yield* start(sql, { spill: { file } })
       yield* call()
       state.fault = "down"
       for (let calls = 0; calls < 50; calls++) yield* call()
       yield* logged("The database is lost: connection reset")
       assert.isFalse(isUp())
+      assert.strictEqual(yield* metric(StoreStatus.up), 0)
       for (let calls = 0; calls < 50; calls++) yield* call()
       state.fault = "none"
       yield* logged("are written")
       assert.isTrue(isUp())
+      assert.strictEqual(yield* metric(StoreStatus.up), 1)
       yield* call()
       yield* close
+      assert.strictEqual(yield* metric(Ledger.pendingRows), 0)
       assert.deepStrictEqual(yield* count(sql), { calls: 102, attempts: 102, counted: 102 })
       assert.isFalse(existsSync(file))
       assert.strictEqual(messages.filter((message) => message.includes("The database is lost")).length, 1)
@@ -228,7 +233,7 @@ onEach("a ledger", ({ database }) => {
   it.live("loses the newest calls when the file is full", () =>
     Effect.gen(function* () {
       const { file, sql, state } = yield* books
-      const { call, close, logged, messages } = yield* start(sql, { spill: { file, maxSize: 5000 } })
+      const { call, close, logged, messages, metric } = yield* start(sql, { spill: { file, maxSize: 5000 } })
       state.fault = "down"
       for (let calls = 0; calls < 50; calls++) yield* call()
       yield* logged("spill.jsonl has reached its maximum size")
@@ -247,6 +252,7 @@ onEach("a ledger", ({ database }) => {
         lost.reduce((sum, calls) => sum + calls, 0),
         50 - kept.length,
       )
+      assert.strictEqual(yield* metric(Ledger.lostRows), 50 - kept.length)
     }),
   )
 

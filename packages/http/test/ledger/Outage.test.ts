@@ -62,8 +62,8 @@ describe.skipIf(!TestPostgres.installed)("a gateway that loses its PostgreSQL", 
   let postgres: TestPostgres.TestPostgres
   beforeAll(async () => {
     postgres = await TestPostgres.start()
-  })
-  afterAll(() => postgres.close())
+  }, 60_000)
+  afterAll(() => postgres.close(), 60_000)
 
   /** A gateway under load: eight clients that call it one call after the other. */
   const underLoad = Effect.fnUntraced(function* (url: string, file: string) {

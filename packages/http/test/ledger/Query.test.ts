@@ -249,6 +249,42 @@ onEach("the books", ({ database }) => {
     }),
   )
 
+  it.live("are written by several gateways at once, each call once", () =>
+    Effect.gen(function* () {
+      const place = yield* Effect.promise(database)
+      const gateways = yield* Effect.all([opened(place), opened(place), opened(place)])
+      const key = {
+        hash: "",
+        hint: "",
+        role: "caller",
+        tags: "[]",
+        metadata: "{}",
+        disabled: 0,
+        created_at: 0,
+        updated_at: 0,
+      }
+      for (const id of ["k1", "k2"])
+        yield* gateways[0]`INSERT INTO keys ${gateways[0].insert({ ...key, id, name: id, hash: id })}`
+      const all = entries(1800)
+      const parts = Array.from({ length: 18 }, (_, part) => all.slice(part * 100, part * 100 + 100))
+      // Each writes its own calls, and the first also those of the others, as after a commit that was not acknowledged.
+      yield* Effect.forEach(
+        gateways,
+        (sql, at) =>
+          Effect.forEach(
+            parts.filter((_, part) => at === 0 || part % 3 === at),
+            (part) => write(sql, part),
+          ),
+        { concurrency: "unbounded", discard: true },
+      )
+      const query: Spend.Query = { by: ["key", "deployment"], every: "day" }
+      assert.deepStrictEqual(
+        Object.fromEntries([...answered(yield* Spend.query(gateways[0], query), query)].toSorted()),
+        Object.fromEntries([...recount(all, query)].toSorted()),
+      )
+    }),
+  )
+
   it.live("lose calls, attempts and hours with age, but no days", () =>
     Effect.gen(function* () {
       const all = entries(2000)

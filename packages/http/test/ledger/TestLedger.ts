@@ -124,6 +124,7 @@ export interface Options {
 export const start = Effect.fnUntraced(function* (sql: SqlClient, { flush = "5 millis", spill }: Options) {
   const scope = yield* Scope.fork(yield* Effect.scope)
   const { logged, logger, messages } = watch()
+  const registry = new Map()
   const ledger = Ledger.layer(
     {
       keep: Duration.days(90),
@@ -135,13 +136,18 @@ export const start = Effect.fnUntraced(function* (sql: SqlClient, { flush = "5 m
     Layer.provideMerge(StoreStatus.layer),
     Layer.provide([NodeServices.layer, Layer.succeed(SqlClient, sql)]),
     Layer.provideMerge(RouterLive()),
-    Layer.provide([Logger.layer([logger]), Layer.succeed(Metric.MetricRegistry, new Map())]),
+    Layer.provide([Logger.layer([logger]), Layer.succeed(Metric.MetricRegistry, registry)]),
   )
   const context = yield* Layer.buildWithScope(ledger, scope)
   const router = Context.get(context, Router.Router)
   return {
     messages,
     logged,
+    /** The value of a counter or a gauge. */
+    metric: (metric: Metric.Metric<number, { readonly count: number } | { readonly value: number }>) =>
+      Effect.map(Effect.provideService(Metric.value(metric), Metric.MetricRegistry, registry), (state) =>
+        "count" in state ? state.count : state.value,
+      ),
     isUp: Context.get(context, StoreStatus.StoreStatus).isUp,
     /** Makes a call, which may fail. */
     call: (model = "cheap", options?: Parameters<typeof router.chat>[1]) =>

@@ -32,7 +32,7 @@ export const onEach = (title: string, tests: (databases: Databases) => void): vo
     let postgres: TestPostgres.TestPostgres | undefined
     beforeAll(async () => {
       postgres = await TestPostgres.start()
-    })
+    }, 60_000)
     afterAll(() => postgres?.close())
     tests({
       database: async () => ({ type: "postgres", url: Redacted.make(await postgres!.database()) }),

@@ -25,7 +25,16 @@ const Routes = Schema.NonEmptyArray(text("the name of a route or a deployment"))
   expected: "a list of names of routes and deployments; leave it out to allow all",
 })
 
-const Metadata = Schema.Record(Schema.String, Schema.Json).annotate({ expected: "a mapping" })
+/** The longest metadata of a key or a team, as JSON text. */
+const maxMetadata = 16_384
+
+const Metadata = Schema.Record(Schema.String, Schema.Json)
+  .annotate({ expected: "a mapping" })
+  .check(
+    Schema.makeFilter((metadata) => JSON.stringify(metadata).length <= maxMetadata, {
+      expected: `a mapping of at most ${maxMetadata} characters as JSON`,
+    }),
+  )
 
 const Budgets = Schema.Array(KeyBudget).annotate({ expected: 'a list such as [{ "amount": 5, "window": "month" }]' })
 

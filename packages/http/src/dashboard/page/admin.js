@@ -50,6 +50,12 @@ const isManaged = ({ id, role, source, teamId }) => {
   return me.role === "operator" || (me.role === "team-admin" && role === "caller" && teamId === me.teamId)
 }
 
+/** The teams that may be seen: those of a caller's key are its own. */
+const teamsSeen = async () => {
+  if (seesAll() || (me.role === "team-admin" && me.teamId !== null)) return all("teams")
+  return me.teamId === null ? [] : [{ id: me.teamId, name: me.team }]
+}
+
 /** The names that keys and budgets may allow or go on to. */
 const callable = async () => {
   const response = await fetch("v1/models").catch(() => undefined)

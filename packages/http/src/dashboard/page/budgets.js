@@ -1,34 +1,30 @@
 /* Budgets: bars of what is spent and reserved; making, changing and deleting them. */
 
+/** The names of keys and teams by id, and the names that can be called. */
 let names = { keys: new Map(), teams: new Map(), routes: [] }
+
+const isKnown = ({ scope }) => scope === "all" || scope.key === undefined || names.keys.has(scope.key)
 
 view("budgets", "Budgets", async () => {
   await whoAmI()
-  const [budgets, keys, routes, teams] = await Promise.all([
-    all("budgets"),
-    all("keys"),
-    callable(),
-    seesAll() || me.role === "team-admin" ? all("teams") : [],
-  ])
+  const [budgets, routes, teams] = await Promise.all([all("budgets"), callable(), teamsSeen()])
+  const keys = budgets.every(isKnown) ? undefined : await all("keys")
   return () => {
-    const byId = (rows) => new Map(rows.map(({ id, name }) => [id, name]))
-    names = { keys: byId(keys), teams: byId(teams), routes }
-    if (me.team !== null) names.teams.set(me.teamId, me.team)
+    if (keys !== undefined) names.keys = namesOf(keys)
+    names.teams = namesOf(teams)
+    names.routes = routes
     $("budget-new").hidden = !makesKeys()
+    $("budget-list").replaceChildren(...budgets.map(budgetItem))
     if (budgets.length === 0) {
-      notice(
-        $("budgets-view"),
-        h(
-          "p",
-          {},
-          makesKeys()
-            ? "No budgets yet: callers may spend without a limit. Make one for a key, a team, a route, or everything."
-            : "No budget limits this key.",
-        ),
-      )
-    } else $("budget-list").replaceChildren(...budgets.map(budgetItem))
+      const text = makesKeys()
+        ? "No budgets yet: callers may spend without a limit. Make one for a key, a team, a route, or everything."
+        : "No budget limits this key."
+      notice($("budgets-view"), h("p", {}, text))
+    }
   }
 })
+
+const namesOf = (rows) => new Map(rows.map(({ id, name }) => [id, name]))
 
 const scopeText = (scope) => {
   if (scope === "all") return "Everything"
@@ -160,7 +156,8 @@ scopeType.addEventListener("change", () => {
   scopeName.closest(".field").hidden = type === "all"
 })
 
-$("budget-new").addEventListener("click", () => {
+$("budget-new").addEventListener("click", async () => {
+  names.keys = await all("keys").then(namesOf, () => names.keys)
   prepareBudgetForm("New budget", "refuse")
   $("budget-scope").hidden = false
   scopeName.disabled = false

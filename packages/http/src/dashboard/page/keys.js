@@ -14,7 +14,7 @@ view("keys", "Keys", async () => {
     all("budgets"),
     admin("GET", `spend?by=key&from=${from}`),
     callable(),
-    seesAll() || me.role === "team-admin" ? all("teams") : [],
+    teamsSeen(),
   ])
   return () => {
     keyList = {
@@ -24,8 +24,10 @@ view("keys", "Keys", async () => {
       spent: new Map(report.rows.map(({ cost, key }) => [key, cost])),
       budgets: Map.groupBy(budgets, ({ scope }) => scope.key),
     }
+    names.keys = namesOf(keys)
     $("key-new").hidden = !makesKeys()
     $("key-find-row").hidden = keys.length <= 10
+    drawKeys()
     if (keys.length === 0) {
       notice(
         $("keys-view"),
@@ -35,7 +37,7 @@ view("keys", "Keys", async () => {
           makesKeys() ? "No keys yet. Make one for each program that calls the gateway." : "There are no keys.",
         ),
       )
-    } else drawKeys()
+    }
   }
 })
 

@@ -17,6 +17,12 @@ const nameless = { team: "Without a team", key: "Without a key", model: "Unknown
 /** Most series of the chart; the others are drawn as one. */
 const most = 6
 
+/** Up to this many names, all of their days are requested at once. */
+const fewNames = 50
+
+/** Rows of the table; the others are one row. */
+const mostRows = 200
+
 const chosen = () => {
   const wanted = new URLSearchParams(location.hash.split("?")[1])
   const by = wanted.get("by")
@@ -31,22 +37,23 @@ view("spend", "Spend", async () => {
   await whoAmI()
   const { by, over } = chosen()
   const from = ranges[over]()
-  const query = `by=${by}&every=day&from=${new Date(from).toISOString()}`
-  const report = await admin("GET", `spend?${query}`)
+  const range = `from=${new Date(from).toISOString()}`
+  const { rows } = await admin("GET", `spend?by=${by}&${range}`)
+  const names = rows.map((row) => ({ ...row, id: row[by], name: nameIn(row, by) }))
+  const series = await seriesOf(by, range, names)
   return () => {
     $("spend-by").value = by
     $("spend-over").value = over
-    $("spend-csv").href = `admin/spend?${query}&format=csv`
-    const names = grouped(report.rows, by)
-    if (names.length === 0) {
+    $("spend-csv").href = `admin/spend?by=${by}&every=day&${range}&format=csv`
+    drawn = { by, from, names, series }
+    if (names.length > 0) drawSpend()
+    else {
       notice(
         $("spend-view"),
         h("p", {}, "No call was made in this time. Calls are shown about a second after they end."),
         h("p", {}, "Make one with a key of the gateway, or from ", h("a", { href: "#prompt" }, "the prompt"), "."),
       )
-      return
     }
-    drawSpend({ by, from, names })
   }
 })
 
@@ -65,30 +72,14 @@ const addRow = (sums, row) => {
   for (const name of summed) sums[name] = add(sums[name], row[name])
 }
 
-/** The rows of each name, the dearest first: their sums, and their cost by the start of the day. */
-const grouped = (found, by) => {
-  const names = new Map()
-  for (const row of found) {
-    const id = row[by]
-    const group = names.get(id) ?? {
-      name: row[`${by}Name`] ?? (id === "" ? nameless[by] : id),
-      sums: noSums(),
-      days: new Map(),
-    }
-    names.set(id, group)
-    addRow(group.sums, row)
-    const start = Date.parse(row.start)
-    group.days.set(start, add(group.days.get(start) ?? 0, row.cost))
-  }
-  return [...names.values()].sort((a, b) => b.sums.cost - a.sums.cost || b.sums.calls - a.sums.calls)
-}
+const nameIn = (row, by) => row[`${by}Name`] ?? (row[by] === "" ? nameless[by] : row[by])
 
+/** What the view shows, to draw it again in another size. */
 let drawn
-const drawSpend = (spend) => {
-  drawn = spend
-  const { by, names } = spend
+const drawSpend = () => {
+  const { names } = drawn
   const total = noSums()
-  for (const { sums } of names) addRow(total, sums)
+  for (const row of names) addRow(total, row)
   const notes = [
     total.estimatedCost === 0 ? "" : `${money(total.estimatedCost)} of it is estimated.`,
     total.unpricedAttempts === 0
@@ -97,29 +88,55 @@ const drawSpend = (spend) => {
   ]
   $("spend-total").textContent = money(total.cost)
   $("spend-notes").textContent = notes.join(" ")
-  const cells = ({ calls, cost, inputTokens, outputTokens }) =>
-    [count(calls), count(inputTokens), count(outputTokens), money(cost)].map((text) => h("td", {}, text))
+  const line = (name, { calls, cost, inputTokens, outputTokens }) => [
+    h("th", { scope: "row" }, name),
+    ...[count(calls), count(inputTokens), count(outputTokens), money(cost)].map((text) => h("td", {}, text)),
+  ]
+  const others = noSums()
+  for (const row of names.slice(mostRows)) addRow(others, row)
   $("spend-name").textContent = $("spend-by").selectedOptions[0].textContent
   $("spend-rows").replaceChildren(
-    ...names.map(({ name, sums }) => h("tr", {}, h("th", { scope: "row" }, name), cells(sums))),
+    ...names.slice(0, mostRows).map((row) => h("tr", {}, line(row.name, row))),
+    ...(names.length > mostRows ? [h("tr", {}, line(`${count(names.length - mostRows)} others`, others))] : []),
   )
-  $("spend-sum").replaceChildren(h("th", { scope: "row" }, "Total"), ...cells(total))
-  drawChart({ ...spend, by, total: total.cost })
+  $("spend-sum").replaceChildren(...line("Total", total))
+  drawChart(total.cost)
 }
 
 // ----- the chart -----
 
-const seriesOf = (names) => {
-  const dear = names.filter(({ sums }) => sums.cost > 0)
-  if (dear.length <= most + 1) return dear
-  const rest = dear.slice(most)
+/** The cost of each day. */
+const costByDay = (rows) => {
   const days = new Map()
-  const sums = noSums()
-  for (const each of rest) {
-    addRow(sums, each.sums)
-    for (const [start, cost] of each.days) days.set(start, add(days.get(start) ?? 0, cost))
+  for (const { cost, start } of rows) {
+    const at = Date.parse(start)
+    days.set(at, add(days.get(at) ?? 0, cost))
   }
-  return [...dear.slice(0, most), { name: `${rest.length} others`, sums, days }]
+  return days
+}
+
+/** The dearest names, and the others as one, with their cost by day. Of many names, only what is drawn is requested. */
+const seriesOf = async (by, range, names) => {
+  const dear = names.filter(({ cost }) => cost > 0)
+  if (dear.length === 0) return []
+  const daily = async (query) => (await admin("GET", `spend?every=day&${range}&${query}`)).rows
+  const single = dear.length <= most + 1 ? dear : dear.slice(0, most)
+  const costs =
+    names.length <= fewNames
+      ? Map.groupBy(await daily(`by=${by}`), (row) => row[by])
+      : new Map(await Promise.all(single.map(async ({ id }) => [id, await daily(`${by}=${encodeURIComponent(id)}`)])))
+  const series = single.map(({ cost, id, name }) => ({ name, cost, days: costByDay(costs.get(id) ?? []) }))
+  if (single.length === dear.length) return series
+  const rest = costByDay(names.length <= fewNames ? [...costs.values()].flat() : await daily(""))
+  for (const { days } of series) for (const [at, cost] of days) rest.set(at, add(rest.get(at) ?? 0, -cost))
+  return [
+    ...series,
+    {
+      name: `${count(dear.length - most)} others`,
+      cost: dear.slice(most).reduce((sum, { cost }) => add(sum, cost), 0),
+      days: rest,
+    },
+  ]
 }
 
 const dayText = (start, options = { day: "numeric", month: "short" }) =>
@@ -131,16 +148,14 @@ const stepFor = (value) => {
   return [1, 2, 5, 10].map((factor) => factor * power).find((step) => step * 4 >= value * 0.999)
 }
 
-const drawChart = ({ by, from, names, total }) => {
-  const series = seriesOf(names)
+const drawChart = (total) => {
+  const { by, from, series } = drawn
   const days = []
   for (let start = from; start <= startOfToday(); start += day) days.push(start)
   const sums = days.map((start) => series.reduce((sum, { days }) => add(sum, days.get(start) ?? 0), 0))
   const highest = Math.max(...sums)
   $("spend-legend").replaceChildren(
-    ...series.map(({ name, sums }, index) =>
-      h("li", {}, swatch(index), h("span", {}, name), h("b", {}, money(sums.cost))),
-    ),
+    ...series.map(({ cost, name }, index) => h("li", {}, swatch(index), h("span", {}, name), h("b", {}, money(cost)))),
   )
   if (highest === 0) {
     $("spend-chart").replaceChildren(h("p", { class: "quiet" }, "These calls cost nothing."))
@@ -161,7 +176,7 @@ const drawChart = ({ by, from, names, total }) => {
   const first = series[0]
   const text =
     `Spend by ${by} and day from ${dayText(from)} to ${dayText(days.at(-1))}: ${money(total)} in all, ` +
-    `the most for ${first.name} (${money(first.sums.cost)}), the highest day ${dayText(days[sums.indexOf(highest)])} (${money(highest)}). ` +
+    `the most for ${first.name} (${money(first.cost)}), the highest day ${dayText(days[sums.indexOf(highest)])} (${money(highest)}). ` +
     "The table below has the sums."
   const grid = ticks.map((value, index) => [
     svg("line", { x1: left, x2: width, y1: y(value), y2: y(value), class: "grid" }),
@@ -172,7 +187,7 @@ const drawChart = ({ by, from, names, total }) => {
     let base = 0
     const parts = series.flatMap(({ days }, at) => {
       const cost = days.get(start) ?? 0
-      if (cost === 0) return []
+      if (cost <= 0) return []
       const part = svg("rect", {
         x: x + (column - bar) / 2,
         width: bar,
@@ -183,7 +198,9 @@ const drawChart = ({ by, from, names, total }) => {
       base += cost
       return [part]
     })
-    const lines = series.flatMap(({ days, name }) => (days.has(start) ? [`${name}: ${money(days.get(start))}`] : []))
+    const lines = series.flatMap(({ days, name }) =>
+      (days.get(start) ?? 0) > 0 ? [`${name}: ${money(days.get(start))}`] : [],
+    )
     const label = dayText(start, { day: "numeric", month: "short", weekday: "short" })
     return svg(
       "g",
@@ -221,6 +238,6 @@ let resized
 addEventListener("resize", () => {
   clearTimeout(resized)
   resized = setTimeout(() => {
-    if (viewName() === "spend" && drawn !== undefined && !$("spend-chart").closest("[hidden]")) drawSpend(drawn)
+    if (drawn !== undefined && $("spend-chart").closest("[hidden]") === null) drawSpend()
   }, 100)
 })

@@ -77,9 +77,15 @@ const docs = (section) => h("code", {}, `docs/configuration.md#${section}`)
 
 addEventListener("hashchange", showView)
 
-/** How often views are loaded again, except while one has the focus. */
-setInterval(() => {
+/** Loads the view again from time to time, except while it has the focus. What takes long is loaded less often. */
+const poll = async () => {
   const { element } = views.get(viewName())
   const isUsed = document.querySelector("dialog[open]") !== null || element.contains(document.activeElement)
-  if (!document.hidden && !isUsed && !$("stage").hidden && viewName() !== "prompt") void loadView()
-}, 5000)
+  const start = performance.now()
+  try {
+    if (!document.hidden && !isUsed && !$("stage").hidden && viewName() !== "prompt") await loadView()
+  } finally {
+    setTimeout(poll, 5000 + 20 * (performance.now() - start))
+  }
+}
+setTimeout(poll, 5000)

@@ -123,6 +123,8 @@ onEach("/admin", ({ database }) => {
         "budgets[0].then.use",
       ])
       assert.deepStrictEqual(fields(yield* post("/admin/keys", { name: "a", role: "team-admin" })), ["team"])
+      const long = { name: "a".repeat(201), metadata: { text: "a".repeat(20_000) } }
+      assert.deepStrictEqual(fields(yield* post("/admin/keys", long)), ["name", "metadata"])
       assert.deepStrictEqual(fields(yield* get("/admin/keys?limt=1")), ["limt"])
       assert.deepStrictEqual(fields(yield* get("/admin/keys?limit=0&cursor=x")), ["limit", "cursor"])
       for (const body of ["{bad", "[]", '"text"']) assert.strictEqual((yield* post("/admin/keys", body)).status, 400)
