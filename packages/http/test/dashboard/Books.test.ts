@@ -24,32 +24,18 @@ describe.skipIf(!TestBrowser.installed)("the page's books in Chromium", { timeou
   const gateway = (options?: Parameters<typeof AdminGateway.make>[1]) =>
     AdminGateway.make({ type: "sqlite", file: join(folder, `${++files}.db`) }, options)
 
-  /** The page, signed in with a key, at a view. Errors of its scripts and of its content security policy are collected. */
-  const open = Effect.fnUntraced(function* (
-    url: string,
-    hash: string,
-    key: string | undefined = AdminGateway.operatorKey,
-  ) {
-    const context = yield* Effect.acquireRelease(
-      Effect.promise(() => browser.newContext({ permissions: ["clipboard-read", "clipboard-write"] })),
-      (context) => Effect.promise(() => context.close()),
-    )
-    const page = yield* Effect.promise(() => context.newPage())
-    const faults: Array<string> = []
-    page.on("pageerror", ({ message }) => faults.push(message))
-    page.on("console", (message) => {
-      // The page shows that a request was refused.
-      if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) {
-        faults.push(message.text())
-      }
+  /** The page, signed in with a key, at a view. */
+  const open = Effect.fnUntraced(function* (url: string, hash: string, key: string = AdminGateway.operatorKey) {
+    const opened = yield* TestBrowser.open(browser, url, `/${hash}`, {
+      permissions: ["clipboard-read", "clipboard-write"],
     })
+    const { page } = opened
     yield* Effect.promise(async () => {
-      await page.goto(`${url}/${hash}`)
       await page.getByLabel("Key", { exact: true }).fill(key)
       await page.getByRole("button", { name: "Sign in" }).click()
       await page.getByRole("navigation", { name: "Views" }).waitFor()
     })
-    return { page, faults }
+    return opened
   })
 
   const tab = (page: Page, name: string) => page.getByRole("navigation", { name: "Views" }).getByRole("link", { name })
@@ -448,6 +434,25 @@ describe.skipIf(!TestBrowser.installed)("the page's books in Chromium", { timeou
         await tab(page, "Budgets").click()
         await page.getByRole("heading", { name: "Key ci" }).waitFor()
         assert.strictEqual(await page.locator("main button:visible").count(), 0)
+      })
+      assert.deepStrictEqual(faults, [])
+    }),
+  )
+
+  it.live("asks for a key when the session ends, and leaves nothing of what it showed", () =>
+    Effect.gen(function* () {
+      const { post, url } = yield* gateway()
+      yield* post("/admin/keys", { name: "ci" })
+      const { faults, page } = yield* open(url, "#keys")
+      yield* Effect.promise(async () => {
+        await row(page, "ci").waitFor()
+        await button(page, "Edit ci").click()
+        await page.context().clearCookies()
+        await page.getByLabel("Requests a minute").fill("5")
+        await button(page, "Save").click()
+        await page.getByLabel("Key", { exact: true }).waitFor()
+        assert.strictEqual(await page.locator("#key-rows tr").count(), 0)
+        assert.isFalse(await page.getByRole("navigation", { name: "Views" }).isVisible())
       })
       assert.deepStrictEqual(faults, [])
     }),

@@ -24,24 +24,7 @@ describe.skipIf(!TestBrowser.installed)("the page in Chromium", { timeout: 60_00
   }, 60_000)
   afterAll(() => browser?.close())
 
-  /** A page of a browser that was never here before. What goes wrong in its script goes wrong in the test. */
-  const open = Effect.fnUntraced(function* (url: string) {
-    const context = yield* Effect.acquireRelease(
-      Effect.promise(() => browser.newContext()),
-      (context) => Effect.promise(() => context.close()),
-    )
-    const page = yield* Effect.promise(() => context.newPage())
-    const faults: Array<string> = []
-    page.on("pageerror", ({ message }) => faults.push(message))
-    page.on("console", (message) => {
-      // That a request was refused is the page's to show.
-      if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) {
-        faults.push(message.text())
-      }
-    })
-    yield* Effect.promise(() => page.goto(`${url}/`))
-    return { page, faults }
-  })
+  const open = (url: string) => TestBrowser.open(browser, url, "/")
 
   const ask = async (page: Page, prompt: string) => {
     await page.getByLabel("Prompt", { exact: true }).fill(prompt)

@@ -1,7 +1,8 @@
 /** A real Chromium: Debian's, or Chrome, or whichever `CHROMIUM` names. Where there is none, `installed` is false and says so. */
+import * as Effect from "effect/Effect"
 import { spawnSync } from "node:child_process"
 import { chromium } from "playwright-core"
-import type { Browser } from "playwright-core"
+import type { Browser, BrowserContextOptions } from "playwright-core"
 
 const usual = ["/usr/bin/chromium", "/usr/bin/google-chrome"]
 
@@ -22,3 +23,30 @@ export const launch = (): Promise<Browser> =>
     ...(executablePath === undefined ? undefined : { executablePath }),
     args: ["--no-sandbox", "--disable-dev-shm-usage", "--host-resolver-rules=MAP *.test 127.0.0.1"],
   })
+
+/** A page of a gateway, in a context of its own. `faults`: errors of its scripts, and requests to anything but the gateway. */
+export const open = Effect.fnUntraced(function* (
+  browser: Browser,
+  url: string,
+  path: string,
+  options: BrowserContextOptions = {},
+) {
+  const context = yield* Effect.acquireRelease(
+    Effect.promise(() => browser.newContext(options)),
+    (context) => Effect.promise(() => context.close()),
+  )
+  const page = yield* Effect.promise(() => context.newPage())
+  const faults: Array<string> = []
+  page.on("pageerror", ({ message }) => faults.push(message))
+  page.on("console", (message) => {
+    // The page shows that a request was refused.
+    if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) {
+      faults.push(message.text())
+    }
+  })
+  page.on("request", (request) => {
+    if (!request.url().startsWith(`${url}/`) && !request.url().startsWith("data:")) faults.push(request.url())
+  })
+  yield* Effect.promise(() => page.goto(`${url}${path}`))
+  return { page, faults }
+})

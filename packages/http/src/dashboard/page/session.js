@@ -14,10 +14,10 @@ const enter = async () => {
   $("prompt-view").classList.toggle("with-status", response.ok)
   activity?.close()
   activity = undefined
-  me = undefined
   if (needsLogin) {
     localStorage.removeItem(signedIn)
-    for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close()
+    // What was shown to one key is not left for the next one.
+    if (me !== undefined) return location.reload()
   }
   $("leave").hidden = localStorage.getItem(signedIn) === null
   if (needsLogin) return $("key").focus()
