@@ -25,6 +25,7 @@ import * as Result from "effect/Result"
 import { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type { BudgetSettings } from "../config/BudgetsSection.ts"
+import * as Bounded from "../store/Bounded.ts"
 import { StoreStatus } from "../store/StoreStatus.ts"
 import type { Lease, Written } from "./LeasedAccount.ts"
 import { LeasedAccount, nothing } from "./LeasedAccount.ts"
@@ -51,6 +52,9 @@ const roundTimeout = Duration.seconds(3)
 
 /** After this many milliseconds without a sign of life, a gateway is dead, and what it had leased counts as spent. */
 const deadAfter = 15_000
+
+/** How long the status of all budgets counts as known, in milliseconds. */
+const freshFor = 250
 
 /** Budgets that are written in one statement. */
 const perRound = 200
@@ -91,6 +95,7 @@ class Pool {
   #index = new Account.Index<LeasedAccount>([])
   /** Accounts of budgets that are no more, until what they leased is given back. */
   #leaving = new Set<LeasedAccount>()
+  #refreshedAt = Number.NEGATIVE_INFINITY
   /** Completes with the next round. */
   #round: Deferred.Deferred<void> | undefined
 
@@ -114,8 +119,9 @@ class Pool {
           }),
         )
       }),
-    status: Effect.map(Clock.currentTimeMillis, (now) =>
-      this.#index.all.map((account) => Account.statusOf(account, now)),
+    status: Effect.andThen(
+      Effect.suspend(() => this.#refreshed),
+      Effect.map(Clock.currentTimeMillis, (now) => this.#index.all.map((account) => Account.statusOf(account, now))),
     ),
     subscribe: (listener) =>
       Effect.acquireRelease(
@@ -199,6 +205,15 @@ class Pool {
   /** What a gateway leases at a time, in nanodollars. */
   readonly #chunk = (account: LeasedAccount): Nanos => Math.ceil(account.amount * this.#settings.lease)
 
+  /** What other gateways have spent is read again, for those who want to know it: at most once in a while. */
+  get #refreshed(): Effect.Effect<void> {
+    const now = this.#clock.currentTimeMillisUnsafe()
+    if (!this.#status.isUp() || now - this.#refreshedAt < freshFor) return Effect.void
+    this.#refreshedAt = now
+    for (const account of this.#index.all) this.#dirty.add(account)
+    return Effect.asVoid(Effect.timeoutOption(this.renewal, roundTimeout))
+  }
+
   readonly #renew: Effect.Effect<void> = Effect.suspend(() => {
     const round = this.#round
     this.#round = undefined
@@ -210,11 +225,7 @@ class Pool {
       this.#signOfLife,
       Effect.forEach(chunked(dirty, perRound), (accounts) => this.#write(accounts, this.#chunk), { discard: true }),
     )
-    return written.pipe(
-      Effect.timeoutOrElse({
-        duration: roundTimeout,
-        orElse: () => Effect.fail({ message: `no response in ${Duration.format(roundTimeout)}` }),
-      }),
+    return Bounded.run(written, roundTimeout).pipe(
       Effect.matchEffect({
         onSuccess: () => this.#status.back,
         onFailure: ({ message }) => {

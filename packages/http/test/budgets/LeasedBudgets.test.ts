@@ -8,6 +8,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as References from "effect/References"
 import * as Result from "effect/Result"
 import { SqlClient } from "effect/sql/SqlClient"
 import type { Settings } from "../../src/budgets/LeasedBudgets.ts"
@@ -72,7 +73,7 @@ const granted = ({ sql }: Gateway) =>
     ([row]) => row?.n ?? 0,
   )
 
-onEach("leased budgets", ({ database }) => {
+onEach("leased budgets", ({ database, postgres }) => {
   it.live("let one gateway spend all of a budget, and not more", () =>
     Effect.gen(function* () {
       const one = yield* gateway(yield* Effect.promise(database), "one")
@@ -189,5 +190,42 @@ onEach("leased budgets", ({ database }) => {
       yield* Effect.sleep("50 millis")
       assert.deepStrictEqual(alerts.toSorted(), [0.5, 0.8, 1])
     }),
+  )
+
+  it.live("tell what other gateways have spent", () =>
+    Effect.gen(function* () {
+      const place = yield* Effect.promise(database)
+      const [one, two] = yield* Effect.all([gateway(place, "one"), gateway(place, "two")])
+      const held = yield* one.reserve(cents(30))
+      if (Result.isSuccess(held)) yield* held.success.settle(cents(20))
+      // Written with the next round of the one, read again by the other when it is asked.
+      while ((yield* two.budgets.status)[0]?.spent !== 0.2) yield* Effect.sleep("50 millis")
+    }),
+  )
+
+  it.live("allow what is leased while the database is lost, then refuse, and go on when it is back", () =>
+    Effect.gen(function* () {
+      const place = yield* Effect.promise(database)
+      const server = postgres()
+      if (server === undefined) return
+      const [strict, lenient] = yield* Effect.all([
+        gateway(place, "strict", { lease: 0.1 }),
+        gateway(place, "lenient", { lease: 0.1, onStoreLoss: "allow" }),
+      ])
+      yield* Effect.promise(server.kill)
+      const during = yield* spendAll(strict, cents(1))
+      assert.isAtLeast(during, cents(5))
+      assert.isAtMost(during, cents(20))
+      // More than is leased. That the database is lost is known with the first round that fails.
+      while (Result.isFailure(yield* lenient.reserve(cents(40)))) yield* Effect.sleep("20 millis")
+      yield* Effect.promise(server.restart)
+      let total = during
+      while (total < cents(50)) {
+        yield* Effect.sleep("50 millis")
+        total += yield* spendAll(strict, cents(1))
+      }
+      // What the other was allowed without a lease counts once it is written: until then the two may exceed the budget.
+      assert.isAtMost(total, cents(100))
+    }).pipe(Effect.provideService(References.MinimumLogLevel, "None")),
   )
 })
