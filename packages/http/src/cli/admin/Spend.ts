@@ -54,47 +54,50 @@ type Row = (typeof LedgerFields.SpendReport.Type)["rows"][number]
 
 const lines = (rows: ReadonlyArray<Row>, { by = [], every }: typeof Query.Type): ReadonlyArray<string> => {
   if (rows.length === 0) return ["No calls: nothing was spent."]
-  const total = sum(rows)
+  // A call with several tags is in the row of each: the sum of these rows is not what was spent.
+  const total = by.includes("tag") ? undefined : sum(rows)
   const hasTime = every !== undefined && every !== "none"
   const digits = Format.decimals(rows.map(({ cost }) => cost))
   const names = [...(hasTime ? ["time"] : []), ...by]
-  const amounts = (row: Sums): ReadonlyArray<string> => [
+  const sums = (row: Sums): ReadonlyArray<string> => [
     Format.number(row.calls),
     Format.number(row.failedCalls),
     Format.number(row.inputTokens),
     Format.number(row.outputTokens),
     Format.dollars(row.cost, digits),
+    ...(total === undefined || total.cost === 0 ? [] : [Format.percent(row.cost, total.cost)]),
   ]
-  const rest = ["calls", "failed", "input", "output", "cost"]
-  const share = (row: Sums) => (total.cost > 0 ? [Format.percent(row.cost, total.cost)] : [])
   return [
     ...Table.lines(
       [
-        [...names, ...rest, ...(total.cost > 0 ? ["share"] : [])],
+        [...names, ...sumNames.slice(0, sums(rows[0]!).length)],
         ...rows.map((row) => [
           ...(hasTime ? [timeText(row.start ?? "", every)] : []),
           ...by.map((name) => nameText(row, name)),
-          ...amounts(row),
-          ...share(row),
+          ...sums(row),
         ]),
-        ...(rows.length > 1
-          ? [[...names.map((_, index) => (index === 0 ? "total" : "")), ...amounts(total), ...share(total)]]
+        ...(rows.length > 1 && total !== undefined
+          ? [[...names.map((_, index) => (index === 0 ? "total" : "")), ...sums(total)]]
           : []),
       ],
-      rest.map((_, index) => names.length + index).concat(names.length + rest.length),
+      sumNames.map((_, index) => names.length + index),
     ),
-    ...(total.estimatedCost > 0
-      ? [
-          `${Format.dollars(total.estimatedCost)} of the cost is estimated: the usage of those attempts was not reported.`,
-        ]
-      : []),
-    ...(total.unpricedAttempts > 0
-      ? [
-          `${Format.number(total.unpricedAttempts)} attempts are missing in the cost: their price is not known. Set \`price\` of their deployments.`,
-        ]
-      : []),
+    ...(total === undefined ? [] : notes(total)),
   ]
 }
+
+const sumNames = ["calls", "failed", "input", "output", "cost", "share"]
+
+const notes = ({ estimatedCost, unpricedAttempts }: Sums): ReadonlyArray<string> => [
+  ...(estimatedCost > 0
+    ? [`${Format.dollars(estimatedCost)} of the cost is estimated: the usage of those attempts was not reported.`]
+    : []),
+  ...(unpricedAttempts > 0
+    ? [
+        `The cost of ${Format.number(unpricedAttempts)} attempts is missing: their price is not known. Set the \`price\` of their deployments.`,
+      ]
+    : []),
+]
 
 const summed = [
   "calls",
@@ -108,7 +111,7 @@ const summed = [
 
 type Sums = Readonly<Record<(typeof summed)[number], number>>
 
-/** The sums over all rows. A call with several tags is in the row of each. */
+/** The sums over all rows. */
 const sum = (rows: ReadonlyArray<Row>): Sums =>
   Object.fromEntries(summed.map((name) => [name, rows.reduce((total, row) => total + row[name], 0)])) as Sums
 

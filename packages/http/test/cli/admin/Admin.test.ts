@@ -222,7 +222,11 @@ Keep this text now: it will not be shown again.
 
   it("shows what was spent, and on which calls", async () => {
     await api("/admin/teams", { name: "buyers" })
-    const { id, key } = (await api("/admin/keys", { name: "buyer", team: "buyers" })) as Record<"id" | "key", string>
+    const { id, key } = (await api("/admin/keys", {
+      name: "buyer",
+      team: "buyers",
+      tags: ["batch", "night"],
+    })) as Record<"id" | "key", string>
     assert.deepStrictEqual(await lines("spend --key buyer"), ["No calls: nothing was spent."])
     for (const model of ["assistant", "cheap", "assistant"]) {
       assert.strictEqual((await ask(gateway, { model }, { authorization: `Bearer ${key}` })).status, 200)
@@ -238,6 +242,14 @@ Keep this text now: it will not be shown again.
         "buyer  assistant      2       0      6 …  $6.00   67 %",
         "buyer  cheap          1       0      3 …  $3.00   33 %",
         "total                 3       0      9 …  $9.00  100 %",
+      ],
+    )
+    assert.deepStrictEqual(
+      (await lines("spend --by tag --key buyer")).map((line) => line.replace(/ +\d+(?= +\$)/, " …")),
+      [
+        "tag    calls  failed  input  output   cost",
+        "batch      3       0      9 …  $9.00",
+        "night      3       0      9 …  $9.00",
       ],
     )
     assert.match(
