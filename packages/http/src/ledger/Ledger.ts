@@ -5,10 +5,8 @@
  */
 import { Router } from "@understudy/core/Router"
 import type { Receipt } from "@understudy/core/Receipt"
-import * as Cause from "effect/Cause"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
 import * as Latch from "effect/Latch"
@@ -19,9 +17,9 @@ import type { PlatformError } from "effect/PlatformError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import { SqlClient } from "effect/sql/SqlClient"
-import { SqlError } from "effect/sql/SqlError"
+import type { SqlError } from "effect/sql/SqlError"
 import * as LossReport from "../observe/LossReport.ts"
-import * as Store from "../store/Store.ts"
+import * as Bounded from "../store/Bounded.ts"
 import { StoreStatus } from "../store/StoreStatus.ts"
 import * as Retention from "./Retention.ts"
 import * as Rows from "./Rows.ts"
@@ -46,7 +44,7 @@ const slow = 10_000
 const most = 20_000
 
 /** How long the database may take for a batch before it counts as lost. */
-const writeTimeout = "3 seconds"
+const writeTimeout = Duration.seconds(3)
 
 /** How long after a failure it is tried again, and how often it is checked while there are no calls. */
 const retryInterval = "1 second"
@@ -227,33 +225,19 @@ class Ledger {
     })
   }
 
-  /**
-   * Runs statements for a bounded time. `lost` if the database could not run them; it is not waited for, because ending a
-   * transaction of a server that does not respond takes as long as the server.
-   */
+  /** Runs statements for a bounded time, and a shorter one when calls come faster than they are written. */
   #attempt<A>(statements: Effect.Effect<A, SqlError>): Effect.Effect<Result.Result<A, Failure>> {
     const { status } = this.#options
-    const lost = (cause: string): Effect.Effect<Result.Result<A, Failure>> =>
-      Effect.as(status.lost(cause), Result.fail("lost"))
-    const ended = (exit: Exit.Exit<A, SqlError>): Effect.Effect<Result.Result<A, Failure>> => {
-      if (Exit.isSuccess(exit)) return Effect.as(status.back, Result.succeed(exit.value))
-      // A transaction whose connection breaks dies of its rollback, with an error of this type.
-      const error = Cause.squash(exit.cause)
-      if (!(error instanceof SqlError)) return lost(String(error))
-      const cause = Store.reasonOf(error)
-      return isOfValues(error) ? Effect.succeed(Result.fail({ refused: cause })) : lost(cause)
-    }
-    return Effect.flatMap(Effect.forkDetach(statements), (fiber) => {
-      const giveUp = (cause: string) =>
-        Effect.suspend(() => {
-          fiber.interruptUnsafe()
-          return lost(cause)
-        })
-      return Effect.raceAllFirst([
-        Effect.flatMap(Fiber.await(fiber), ended),
-        Effect.andThen(Effect.sleep(writeTimeout), giveUp(`no response in ${writeTimeout}`)),
-        Effect.andThen(this.#slow.await, giveUp("it takes calls more slowly than they come")),
-      ])
+    const tooSlow = Effect.andThen(
+      this.#slow.await,
+      Effect.fail(new Bounded.StatementFailed({ message: "it takes calls more slowly than they come" })),
+    )
+    return Effect.matchEffect(Effect.raceFirst(Bounded.run(statements, writeTimeout), tooSlow), {
+      onSuccess: (value) => Effect.as(status.back, Result.succeed(value)),
+      onFailure: ({ error, message }): Effect.Effect<Result.Result<A, Failure>> =>
+        error !== undefined && isOfValues(error)
+          ? Effect.succeed(Result.fail({ refused: message }))
+          : Effect.as(status.lost(message), Result.fail("lost")),
     })
   }
 

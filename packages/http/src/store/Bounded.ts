@@ -14,10 +14,11 @@ import { isSqlError } from "effect/sql/SqlError"
 import { reasonOf } from "./Store.ts"
 
 /** Statements that failed, or were not answered in time. */
-export class StatementFailed extends Data.TaggedError("StatementFailed")<{ readonly message: string }> {}
-
-/** How long an interruption waits for the statements to end. */
-const endTimeout = Duration.seconds(1)
+export class StatementFailed extends Data.TaggedError("StatementFailed")<{
+  readonly message: string
+  /** Why the database refused them, if it did. */
+  readonly error?: SqlError | undefined
+}> {}
 
 export const run = <A, R>(
   statements: Effect.Effect<A, SqlError, R>,
@@ -30,18 +31,16 @@ export const run = <A, R>(
         return Effect.fail(new StatementFailed({ message: `no response in ${Duration.format(timeout)}` }))
       })
       const ended = Effect.flatMap(Fiber.await(fiber), (exit) =>
-        Exit.isSuccess(exit)
-          ? Effect.succeed(exit.value)
-          : Effect.fail(new StatementFailed({ message: messageOf(exit.cause) })),
+        Exit.isSuccess(exit) ? Effect.succeed(exit.value) : Effect.fail(failed(exit.cause)),
       )
       return Effect.onInterrupt(restore(Effect.raceFirst(ended, Effect.andThen(Effect.sleep(timeout), late))), () =>
-        Effect.asVoid(Effect.timeoutOption(Fiber.interrupt(fiber), endTimeout)),
+        Effect.sync(() => fiber.interruptUnsafe()),
       )
     }),
   )
 
-const messageOf = (cause: Cause.Cause<SqlError>): string => {
+const failed = (cause: Cause.Cause<SqlError>): StatementFailed => {
   const error = Cause.squash(cause)
-  if (isSqlError(error)) return reasonOf(error)
-  return error instanceof Error ? error.message : String(error)
+  if (isSqlError(error)) return new StatementFailed({ message: reasonOf(error), error })
+  return new StatementFailed({ message: error instanceof Error ? error.message : String(error) })
 }

@@ -185,7 +185,7 @@ describe.skipIf(!TestPostgres.installed)("a gateway that loses its PostgreSQL", 
       const gateway = yield* underLoad(address.href, yield* spillFile)
       yield* gateway.calls(100)
       state.isSilent = true
-      yield* gateway.logged("The database is lost: no response in 3 seconds")
+      yield* gateway.logged("The database is lost: no response in 3s")
       yield* gateway.calls(100)
       for (const socket of state.sockets) socket.destroy()
       state.isSilent = false
