@@ -21,6 +21,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
@@ -205,13 +206,18 @@ class Pool {
   /** What a gateway leases at a time, in nanodollars. */
   readonly #chunk = (account: LeasedAccount): Nanos => Math.ceil(account.amount * this.#settings.lease)
 
-  /** What other gateways have spent is read again, for those who want to know it: at most once in a while. */
+  /**
+   * What other gateways have spent is read again, for those who want to know it: at most once in a while. Not within a
+   * transaction: the round would wait for its connection, and it for the round.
+   */
   get #refreshed(): Effect.Effect<void> {
-    const now = this.#clock.currentTimeMillisUnsafe()
-    if (!this.#status.isUp() || now - this.#refreshedAt < freshFor) return Effect.void
-    this.#refreshedAt = now
-    for (const account of this.#index.all) this.#dirty.add(account)
-    return Effect.asVoid(Effect.timeoutOption(this.renewal, roundTimeout))
+    return Effect.flatMap(Effect.serviceOption(this.#sql.transactionService), (transaction) => {
+      const now = this.#clock.currentTimeMillisUnsafe()
+      if (Option.isSome(transaction) || !this.#status.isUp() || now - this.#refreshedAt < freshFor) return Effect.void
+      this.#refreshedAt = now
+      for (const account of this.#index.all) this.#dirty.add(account)
+      return Effect.asVoid(Effect.timeoutOption(this.renewal, roundTimeout))
+    })
   }
 
   readonly #renew: Effect.Effect<void> = Effect.suspend(() => {

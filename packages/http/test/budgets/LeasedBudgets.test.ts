@@ -8,6 +8,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as References from "effect/References"
 import * as Result from "effect/Result"
 import { SqlClient } from "effect/sql/SqlClient"
@@ -74,6 +75,18 @@ const granted = ({ sql }: Gateway) =>
   )
 
 onEach("leased budgets", ({ database, postgres }) => {
+  it.live("tell their status within a transaction, which may hold the only connection", () =>
+    Effect.gen(function* () {
+      const { budgets, sql } = yield* gateway(yield* Effect.promise(database), "one")
+      // Told at once: a round would wait for the connection, and time out.
+      const told = yield* sql.withTransaction(Effect.timeoutOption(budgets.status, "1 second"))
+      assert.lengthOf(
+        Option.getOrElse(told, () => []),
+        1,
+      )
+    }),
+  )
+
   it.live("let one gateway spend all of a budget, and not more", () =>
     Effect.gen(function* () {
       const one = yield* gateway(yield* Effect.promise(database), "one")
