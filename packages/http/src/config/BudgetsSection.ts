@@ -19,6 +19,7 @@ import {
 } from "@understudy/providers/internal/config/Fields"
 import { DurationText } from "@understudy/providers/internal/config/DurationText"
 import * as Duration from "effect/Duration"
+import * as Predicate from "effect/Predicate"
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type { Database } from "../store/Store.ts"
@@ -50,6 +51,9 @@ const thenRefuse = source<"refuse", string>({
   print: (word) => word,
 })
 
+/** Each is looked at, and written once, in every round of every gateway. */
+const maxAlerts = 20
+
 /** What a budget limits besides its scope. */
 const limit = {
   amount: number(
@@ -63,7 +67,15 @@ const limit = {
       expected: "refuse, or a mapping such as { use: cheap }",
     }),
   ),
-  alerts: optional(Schema.Array(positiveShare).annotate({ expected: "a list of shares such as [0.5, 0.8, 1]" })),
+  alerts: optional(
+    Schema.Array(positiveShare)
+      .annotate({ expected: "a list of shares such as [0.5, 0.8, 1]" })
+      .check(
+        Schema.makeFilter((shares) => shares.length <= maxAlerts, {
+          expected: `a list of at most ${maxAlerts} shares`,
+        }),
+      ),
+  ),
 }
 
 /** A budget of a key, where the key is configured. */
@@ -205,6 +217,9 @@ export const problems = (
         found.push(...unknown(`${path}.${type}`, name, type === "route" ? callable : named.deployment))
     }
     found.push(...then(path, item))
+    if (item.route !== undefined && Predicate.isObject(item.then) && item.then.use === item.route) {
+      found.push({ path: `${path}.then.use`, message: usesItself(item.route) })
+    }
   }
   for (const [index, { budgets = [] }] of keys.entries()) {
     for (const [at, item] of budgets.entries()) found.push(...then(`keys[${index}].budgets[${at}]`, item))
@@ -220,6 +235,10 @@ export const problems = (
   }
   return found
 }
+
+/** Calls on the route that a budget uses do not count in it: this one would limit nothing. */
+export const usesItself = (route: string): string =>
+  `"${route}" is the route that the budget limits: name another, or use refuse`
 
 const unknown = (path: string, name: string, known: ReadonlyArray<string>): ReadonlyArray<Problem> =>
   known.includes(name) ? [] : [{ path, message: `"${name}" does not exist${didYouMean(name, known) || "."}` }]

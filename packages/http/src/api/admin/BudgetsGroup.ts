@@ -4,12 +4,14 @@
 import type { Budget, Scope } from "@understudy/core/internal/spend/Budget"
 import { Router } from "@understudy/core/Router"
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Keyring } from "../../auth/Keyring.ts"
 import type { BudgetRow } from "../../budgets/StoredBudgets.ts"
 import * as StoredBudgets from "../../budgets/StoredBudgets.ts"
+import { usesItself } from "../../config/BudgetsSection.ts"
 import * as Actor from "./Actor.ts"
 import { AdminApi } from "./AdminApi.ts"
 import * as Budgets from "./Budgets.ts"
@@ -41,7 +43,7 @@ interface Filter extends Page.Query {
 const list = Effect.fnUntraced(function* (keys: Keyring, query: Filter) {
   const actor = yield* Actor.current
   const sql = yield* SqlClient
-  const team = query.team === undefined ? undefined : yield* Teams.named("team", query.team)
+  const team = query.team === undefined ? undefined : yield* Teams.named(actor, Actor.viewerRole, "team", query.team)
   const wanted = (budget: Budget): boolean =>
     isSeen(keys, actor, budget.scope) &&
     (query.key === undefined || isScope(budget.scope, "key", query.key)) &&
@@ -160,15 +162,20 @@ const checked = Effect.fnUntraced(function* (
   actor: Actor.Actor,
   input: Fields.BudgetInput,
 ): Effect.fn.Return<Scope, Problem | SqlError, SqlClient | Router> {
-  const scope = yield* scopeOf(keys, input.scope)
+  const scope = yield* scopeOf(keys, actor, input.scope)
   yield* requireManager(keys, actor, scope)
   yield* Budgets.checkRoute("", input, Actor.managedTeam(actor)?.routes)
+  const { then } = input
+  if (scope.type === "route" && Predicate.isObject(then) && then.use === scope.name) {
+    return yield* Effect.fail(Problems.invalidField("then.use", usesItself(scope.name)))
+  }
   return scope
 })
 
 /** What a budget is for, by the ids of keys and teams. */
 const scopeOf = Effect.fnUntraced(function* (
   keys: Keyring,
+  actor: Actor.Actor,
   input: Fields.BudgetInput["scope"],
 ): Effect.fn.Return<Scope, Problem | SqlError, SqlClient | Router> {
   if (input === "all") return { type: "all" }
@@ -183,10 +190,15 @@ const scopeOf = Effect.fnUntraced(function* (
     )
   }
   const { name, type } = only
+  // Keys that the actor does not manage do not exist for it.
+  if (type !== "key") yield* Actor.isAdmin(actor) ? Effect.void : Effect.fail(limitsKeys(actor))
+  const managed = [...keys.virtualKeys()].filter(
+    ({ id }) => Actor.isAdmin(actor) || id === actor.id || isOfManagedTeam(keys, actor, id),
+  )
   const { deployments, routes } = yield* Router
   switch (type) {
     case "key": {
-      const named = [...keys.virtualKeys()].filter((key) => key.id === name || key.name === name)
+      const named = managed.filter((key) => key.id === name || key.name === name)
       const key = named.find(({ id }) => id === name) ?? (named.length === 1 ? named[0] : undefined)
       if (key !== undefined) return { type, name: key.id }
       return yield* Effect.fail(
@@ -195,13 +207,13 @@ const scopeOf = Effect.fnUntraced(function* (
           : Budgets.unknown(
               "scope.key",
               name,
-              [...keys.virtualKeys()].map(({ id }) => id),
+              managed.map(({ id }) => id),
             ),
       )
     }
     case "team": {
       const team = keys.configuredKeys().find((key) => key.team?.name === name)?.team
-      return { type, name: team?.id ?? (yield* Teams.named("scope.team", name)).id }
+      return { type, name: team?.id ?? (yield* Teams.named(actor, Actor.adminRole, "scope.team", name)).id }
     }
     case "route":
       if (routes.includes(name) || deployments.includes(name)) return only
@@ -234,4 +246,7 @@ const isOfManagedTeam = (keys: Keyring, actor: Actor.Actor, key: string): boolea
 const requireManager = (keys: Keyring, actor: Actor.Actor, scope: Scope): Effect.Effect<void, Problem> =>
   Actor.isAdmin(actor) || (scope.type === "key" && scope.name !== actor.id && isOfManagedTeam(keys, actor, scope.name))
     ? Effect.void
-    : Effect.fail(Actor.forbidden(actor, `${Actor.adminRole}: a team-admin limits the keys of its own team`))
+    : Effect.fail(limitsKeys(actor))
+
+const limitsKeys = (actor: Actor.Actor): Problem =>
+  Actor.forbidden(actor, `${Actor.adminRole}: a team-admin limits the keys of its own team`)

@@ -36,7 +36,14 @@ const Metadata = Schema.Record(Schema.String, Schema.Json)
     }),
   )
 
-const Budgets = Schema.Array(KeyBudget).annotate({ expected: 'a list such as [{ "amount": 5, "window": "month" }]' })
+/** How many budgets and tags a key may have: every call reserves in all of them. */
+const most = 100
+
+const few = { expected: `a list of at most ${most} elements` }
+
+const Budgets = Schema.Array(KeyBudget)
+  .annotate({ expected: 'a list such as [{ "amount": 5, "window": "month" }]' })
+  .check(Schema.makeFilter((budgets) => budgets.length <= most, few))
 
 const keyFields = {
   name: name("ci").pipe(Schema.annotateKey({ messageMissingKey: "is missing: give the key a name, such as ci" })),
@@ -44,7 +51,7 @@ const keyFields = {
   role: optional(word(roles)),
   routes: optional(Routes),
   limits: optional(KeyLimits),
-  tags: optional(Tags),
+  tags: optional(Tags.check(Schema.makeFilter((tags) => tags.length <= most, few))),
   metadata: optional(Metadata),
   expiresAt: optional(Timestamp.Timestamp),
   disabled: optional(flag),

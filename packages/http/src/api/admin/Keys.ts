@@ -57,7 +57,7 @@ const list = Effect.fnUntraced(function* (keys: Keyring, query: Page.Query & { r
   const sql = yield* SqlClient
   const [at, id] = query.cursor ?? [Number.MIN_SAFE_INTEGER, ""]
   const own = Actor.managedTeam(actor)
-  const inTeam = query.team === undefined ? undefined : yield* Teams.named("team", query.team)
+  const inTeam = query.team === undefined ? undefined : yield* Teams.named(actor, Actor.viewerRole, "team", query.team)
   const isSeen = (id: string, teamId: string | undefined): boolean =>
     (Actor.seesAll(actor) || id === actor.id || (own !== undefined && teamId === own.id)) &&
     (inTeam === undefined || teamId === inTeam.id)
@@ -311,7 +311,7 @@ const checked = Effect.fnUntraced(function* (
   const { disabled, expiresAt, limits, metadata, name, role = "caller", routes, tags = [] } = input
   yield* Teams.checkRoutes(routes)
   const teamName = input.team ?? Actor.managedTeam(actor)?.id
-  const team = teamName === undefined ? undefined : yield* Teams.named("team", teamName)
+  const team = teamName === undefined ? undefined : yield* Teams.named(actor, Actor.adminRole, "team", teamName)
   if (role === "team-admin" && team === undefined) {
     return yield* Effect.fail(Problems.invalidField("team", "is missing: name the team that the key manages"))
   }

@@ -58,6 +58,9 @@ export const of = <Row, Shown>(
   }
 }
 
+/** The id of a row has no NUL, which PostgreSQL does not store. */
+const isId = (value: unknown): value is string => Predicate.isString(value) && !value.includes("\0")
+
 const encode = (position: Position): string => Buffer.from(JSON.stringify(position)).toString("base64url")
 
 const decode = (text: string): Position | undefined => {
@@ -65,7 +68,7 @@ const decode = (text: string): Position | undefined => {
     Buffer.from(text, "base64url").toString(),
   )
   const value = decoded._tag === "Some" ? decoded.value : undefined
-  return Array.isArray(value) && value.length === 2 && Predicate.isNumber(value[0]) && Predicate.isString(value[1])
+  return Array.isArray(value) && value.length === 2 && Predicate.isNumber(value[0]) && isId(value[1])
     ? [value[0], value[1]]
     : undefined
 }

@@ -30,8 +30,29 @@ export const body = (isOptional = false): Effect.Effect<Body, Problem, HttpServe
   Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers }) =>
     isOptional && headers["transfer-encoding"] === undefined && Number(headers["content-length"] ?? 0) === 0
       ? Effect.succeed({})
-      : JsonBody.read,
+      : Effect.flatMap(JsonBody.read, (body: Body) => {
+          const field = withNul(body)
+          return field === undefined ? Effect.succeed(body) : Effect.fail(Problems.invalidField(field, nul))
+        }),
   )
+
+const nul = "has the character NUL (U+0000), which PostgreSQL does not store. Leave it out"
+
+/** The path of the first text or name with NUL. */
+const withNul = (value: unknown, path = ""): string | undefined => {
+  if (Predicate.isString(value)) return value.includes("\0") ? path : undefined
+  if (!Predicate.isObjectOrArray(value)) return undefined
+  for (const [name, field] of Object.entries(value)) {
+    const inside = Array.isArray(value) ? `${path}[${name}]` : path === "" ? name : `${path}.${name}`
+    const found = name.includes("\0") ? path : withNul(field, inside)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+/** The name of the query parameter with NUL; `id` if it is in the path. */
+const parameterWithNul = (url: string): string | undefined =>
+  url.includes("%00") ? (/[?&]([^=&]*)=[^&]*%00/.exec(url)?.[1] ?? "id") : undefined
 
 /** Decodes a value; fails with every invalid and every unknown field. */
 export const decode = <A>(schema: Schema.ConstraintDecoder<A>, value: Body): Effect.Effect<A, Problem> =>
@@ -67,7 +88,11 @@ type Services = SqlClient | Changes | Router
 export const answering: Effect.Effect<
   <A, R>(
     reply: Effect.Effect<A, Problem | SqlError, R>,
-  ) => Effect.Effect<A | HttpServerResponse.HttpServerResponse, never, Exclude<R, Services>>,
+  ) => Effect.Effect<
+    A | HttpServerResponse.HttpServerResponse,
+    never,
+    Exclude<R, Services> | HttpServerRequest.HttpServerRequest
+  >,
   never,
   Services
 > = Effect.gen(function* () {
@@ -75,7 +100,10 @@ export const answering: Effect.Effect<
   const services = Context.pick(SqlClient, Changes, Router)(yield* Effect.context<Services>())
   const context = Option.isNone(budgets) ? services : Context.add(services, Budgets, budgets.value)
   return (reply) =>
-    reply.pipe(
+    Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) => {
+      const parameter = parameterWithNul(url)
+      return parameter === undefined ? reply : Effect.fail(Problems.invalidField(parameter, nul))
+    }).pipe(
       Effect.provideContext(context),
       Effect.timeoutOrElse({ duration: timeout, orElse: () => Effect.fail(Problems.databaseAway) }),
       Effect.catch((error) =>

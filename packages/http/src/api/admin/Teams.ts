@@ -158,11 +158,18 @@ const find = Effect.fnUntraced(function* (
   return found ?? (yield* Effect.fail(noTeam(idOrName)))
 })
 
-/** The team that a field names by id or name. */
+/**
+ * The team that a field names by id or name. An actor that does not see all teams is told the same of another team as of
+ * one that does not exist: `needed` is the role that it needs.
+ */
 export const named = Effect.fnUntraced(function* (
+  actor: Actor.Actor,
+  needed: string,
   path: string,
   idOrName: string,
 ): Effect.fn.Return<TeamRow, Problem | SqlError, SqlClient> {
+  const isOwn = idOrName === actor.team?.id || idOrName === actor.team?.name
+  if (!Actor.seesAll(actor) && !isOwn) return yield* Effect.fail(Actor.forbidden(actor, needed))
   const sql = yield* SqlClient
   const rows = yield* sql<TeamRow>`SELECT * FROM teams WHERE id = ${idOrName} OR name = ${idOrName}`
   const found = rows.find(({ id }) => id === idOrName) ?? rows[0]

@@ -47,6 +47,14 @@ onEach("roles", ({ database }) => {
         [(sent) => post("/admin/keys", { name: "n", team: "ours" }, sent), 201, 201, 403, 201, 403],
         [(sent) => post("/admin/keys", { name: "n" }, sent), 201, 201, 403, 201, 403],
         [(sent) => post("/admin/keys", { name: "n", team: "theirs" }, sent), 201, 201, 403, 403, 403],
+        [(sent) => post("/admin/keys", { name: "n", team: "their" }, sent), 400, 400, 403, 403, 403],
+        [(sent) => get("/admin/keys?team=theirs", sent), 200, 200, 200, 403, 403],
+        [(sent) => get("/admin/keys?team=their", sent), 400, 400, 400, 403, 403],
+        [(sent) => get("/admin/budgets?team=their", sent), 400, 400, 400, 403, 403],
+        [(sent) => get("/admin/budgets?team=ours", sent), 200, 200, 200, 200, 200],
+        [(sent) => post("/admin/budgets", { scope: { team: "their" }, ...day }, sent), 400, 400, 403, 403, 403],
+        [(sent) => post("/admin/budgets", { scope: { key: "strange" }, ...day }, sent), 400, 400, 403, 400, 403],
+        [(sent) => post("/admin/budgets", { scope: { key: "stranger" }, ...day }, sent), 201, 201, 403, 400, 403],
         [(sent) => post("/admin/keys", { name: "n", routes: ["cheap"] }, sent), 201, 201, 403, 403, 403],
         [(sent) => post("/admin/keys", { name: "n", limits: { rpm: 101 } }, sent), 201, 201, 403, 403, 403],
         [(sent) => post("/admin/keys", { name: "n", role: "team-admin", team: "ours" }, sent), 201, 201, 403, 403, 403],
@@ -81,6 +89,11 @@ onEach("roles", ({ database }) => {
         }
         assert.deepStrictEqual(found, expected, `row ${index}: ${String(request)}`)
       }
+
+      const { id: strangers } = keys["stranger"]!
+      const near = { scope: { key: strangers.slice(0, -1) }, ...day }
+      const guess = yield* post("/admin/budgets", near, { key: keys["team-admin"]!.key })
+      assert.notInclude(guess.body.detail, strangers, "a key of another team is not suggested")
 
       // Lists show a role what it may read.
       const names = (key: string, path = "/admin/keys") =>
