@@ -53,8 +53,8 @@ export class LeasedAccount implements Account {
   /** The period at `#now`: to find it takes a calendar. */
   #period: Window.Period
   #usedAt: number
-  /** What waiting calls lack. */
-  #lacking: Nanos = 0
+  /** What calls that wait for the lease need. */
+  #wanted: Nanos = 0
   #exhaustedUntil = 0
   #fullyLeasedUntil = 0
   /** Tells that the lease has to be written: at once, if calls lack something or soon will. */
@@ -156,12 +156,18 @@ export class LeasedAccount implements Account {
     return now >= this.#exhaustedUntil && allowance.used + nanos <= this.amount
   }
 
-  /** Asks for a lease that covers so much more, besides what others have asked for. */
+  /**
+   * Asks for a lease that covers so much, besides what others have asked for. It is kept until `stopWanting`: more than one
+   * round may be written before the call can take it.
+   */
   want(nanos: Nanos): void {
-    const { allowance } = this.current()
-    const free = Math.max(0, allowance.granted - allowance.used)
-    this.#lacking += this.#lacking === 0 ? nanos - free : nanos
+    this.#wanted += nanos
     this.#onChange(this, true)
+  }
+
+  /** A call that asked for so much has reserved it, or waits no more. */
+  stopWanting(nanos: Nanos): void {
+    this.#wanted -= nanos
   }
 
   /** Takes what no database has granted, so that so much can be reserved. */
@@ -197,15 +203,15 @@ export class LeasedAccount implements Account {
     }
     const { allowance } = current
     const free = Math.max(0, allowance.granted - allowance.used)
-    const lacking = this.#lacking
-    this.#lacking = 0
+    const wanted = this.#wanted
+    const lacking = Math.max(0, wanted - free)
     if (available < 0) giveBack(current, Math.min(free, -available))
     else if (lacking > 0) {
       const granted = Math.min(available, Math.max(lacking, Math.min(chunk, available / 2)))
       if (granted < lacking) this.#exhaustedUntil = now + exhaustedFor
       if (granted > 0) changes.push([current, Math.floor(granted)])
-    } else if (now - this.#usedAt >= idleAfter) giveBack(current, free)
-    else if (free > 2 * chunk) giveBack(current, free - chunk)
+    } else if (now - this.#usedAt >= idleAfter) giveBack(current, free - wanted)
+    else if (free > 2 * chunk) giveBack(current, free - Math.max(chunk, wanted))
     else if (free < chunk / 2) {
       const ahead = Math.floor(Math.min(chunk - free, available / 2))
       if (ahead > 0) changes.push([current, ahead])

@@ -192,9 +192,14 @@ class Pool {
     // Every short account must be able to get a lease, or the call is refused anyway.
     if (!short.every((account) => account.canWant(nanos, now))) return reserved(attempt())
     for (const account of short) account.want(nanos)
-    return Effect.andThen(
-      Effect.timeoutOption(this.renewal, this.#settings.leaseWait),
-      Effect.suspend(() => reserved(attempt())),
+    return Effect.ensuring(
+      Effect.andThen(
+        Effect.timeoutOption(this.renewal, this.#settings.leaseWait),
+        Effect.suspend(() => reserved(attempt())),
+      ),
+      Effect.sync(() => {
+        for (const account of short) account.stopWanting(nanos)
+      }),
     )
   }
 

@@ -1,0 +1,37 @@
+import { assert, it } from "@effect/vitest"
+import type { Budget } from "@understudy/core/internal/spend/Budget"
+import { LeasedAccount } from "../../src/budgets/LeasedAccount.ts"
+
+const budget: Budget = {
+  id: "dollar",
+  scope: { type: "all" },
+  amount: 1,
+  window: { unit: "month" },
+  atLimit: "refuse",
+}
+
+const cents = (count: number) => count * 10_000_000
+
+/** Writes a round, in which all that is not leased here may be; what is leased after it. */
+const round = (account: LeasedAccount): number => {
+  for (const [{ allowance }, delta] of account.plan(account.amount - account.granted, cents(2), 0)) {
+    // What is given back is taken at once.
+    if (delta > 0) allowance.granted += delta
+  }
+  return account.granted
+}
+
+it("keeps a lease for the calls that wait for it until they have reserved, however many rounds are written", () => {
+  const account = new LeasedAccount(budget, 0, () => undefined)
+  account.want(cents(10))
+  assert.strictEqual(round(account), cents(10))
+  assert.strictEqual(round(account), cents(10))
+  account.want(cents(30))
+  assert.strictEqual(round(account), cents(40))
+  account.at(0).reserve(cents(10))
+  account.stopWanting(cents(10))
+  assert.strictEqual(round(account), cents(40))
+  // The other call waits no more.
+  account.stopWanting(cents(30))
+  assert.strictEqual(round(account), cents(12))
+})
