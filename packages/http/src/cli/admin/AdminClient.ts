@@ -44,12 +44,15 @@ export const make = Effect.fnUntraced(function* (given: string | undefined) {
     ),
     HttpClient.transformResponse((response) =>
       response.pipe(
+        // The body is read here, within the timeout, and kept for those who decode it.
+        Effect.flatMap((response) => Effect.map(response.text, (text) => ({ response, text }))),
         Effect.timeoutOrElse({ duration: timeout, orElse: () => Effect.fail(noReply(url)) }),
         Effect.catchTag("HttpClientError", (error) => Effect.fail(unreachable(url, error))),
         Effect.filterOrElse(
-          ({ status }) => status < 300,
-          (response) => Effect.flatMap(body(response), (text) => Effect.fail(refused(url, response.status, text, key))),
+          ({ response }) => response.status < 300,
+          ({ response, text }) => Effect.fail(refused(url, response.status, text, key)),
         ),
+        Effect.map(({ response }) => response),
       ),
     ),
   )
@@ -172,8 +175,6 @@ const causeOf = (error: unknown): string | undefined => {
 
 const noReply = (url: string) =>
   new CommandFailed({ message: `The gateway at ${url} did not reply within ${timeout}.` })
-
-const body = (response: HttpClientResponse): Effect.Effect<string> => Effect.orElseSucceed(response.text, () => "")
 
 const Problem = Schema.fromJsonString(
   Schema.Struct({
