@@ -98,19 +98,19 @@ describe.skipIf(!TestBrowser.installed)("the page's books in Chromium", { timeou
       })
       assert.strictEqual(yield* status(secret), 200)
       yield* Effect.promise(async () => {
-        await row(page, "ci").getByText("active").waitFor()
+        await row(page, "ci").getByText("active", { exact: true }).waitFor()
         await row(page, "ci").getByText("$0.00 of $5.00 a month").waitFor()
         assert.notInclude(await page.content(), secret)
         assert.strictEqual(await page.locator("#secret-text").inputValue(), "")
         await button(page, "Disable ci").click()
-        await row(page, "ci").getByText("disabled").waitFor()
+        await row(page, "ci").getByText("disabled", { exact: true }).waitFor()
         // The button has the focus still, though its row was drawn again.
         assert.isTrue(await button(page, "Enable ci").evaluate((button) => button.matches(":focus")))
       })
       assert.strictEqual(yield* status(secret), 401)
       yield* Effect.promise(async () => {
         await button(page, "Enable ci").click()
-        await row(page, "ci").getByText("active").waitFor()
+        await row(page, "ci").getByText("active", { exact: true }).waitFor()
       })
       assert.strictEqual(yield* status(secret), 200)
 
@@ -373,7 +373,7 @@ describe.skipIf(!TestBrowser.installed)("the page's books in Chromium", { timeou
         await button(page, "Save").click()
         await button(page, "Done").click()
         await button(page, "Disable index").click()
-        await row(page, "index").getByText("disabled").waitFor()
+        await row(page, "index").getByText("disabled", { exact: true }).waitFor()
         await tab(page, "Budgets").click()
         await button(page, "New budget").click()
         await page.getByLabel("Called").fill("index")
