@@ -3,6 +3,7 @@
  * calls reserve from what is leased, in memory. `LeasedBudgets` writes and renews the leases.
  */
 import type { Account, Usage } from "@understudy/core/internal/spend/Account"
+import { identity } from "@understudy/core/internal/spend/Account"
 import { Allowance } from "@understudy/core/internal/spend/Allowance"
 import type { Budget, Nanos } from "@understudy/core/internal/spend/Budget"
 import { toNanos } from "@understudy/core/internal/spend/Budget"
@@ -41,6 +42,8 @@ const exhaustedFor = 500
 
 export class LeasedAccount implements Account {
   budget: Budget
+  /** What its leases are written under. Not the id: with another scope or window, the budget starts with nothing spent. */
+  readonly key: string
   elsewhere: Elsewhere = nothing
   /** Oldest first. */
   leases: Array<Lease> = []
@@ -62,6 +65,7 @@ export class LeasedAccount implements Account {
 
   constructor(budget: Budget, now: number, onChange: (account: LeasedAccount, isUrgent: boolean) => void) {
     this.budget = budget
+    this.key = identity(budget)
     this.#usedAt = now
     this.#now = now
     this.#period = Window.period(budget.window, now)
@@ -225,9 +229,9 @@ export class LeasedAccount implements Account {
     return now - this.#usedAt >= idleAfter && this.leases.some(({ allowance }) => allowance.granted > allowance.used)
   }
 
-  /** Whether nothing is leased or reserved: nothing of it would be missed. */
+  /** Whether nothing is leased, spent or reserved: nothing of it would be missed if the budget came back. */
   get isEmpty(): boolean {
-    return this.leases.every(({ allowance }) => allowance.granted === allowance.spent && allowance.reserved === 0)
+    return this.leases.every(({ allowance }) => allowance.granted === 0 && allowance.used === 0)
   }
 
   /** Forgets the leases of parts that count no more and are settled. */

@@ -94,7 +94,7 @@ class Pool {
   /** The accounts that the next round writes. */
   #dirty = new Set<LeasedAccount>()
   #index = new Account.Index<LeasedAccount>([])
-  /** Accounts of budgets that are no more, until what they leased is given back. */
+  /** Accounts of budgets that are no more, as long as what they spent counts: the budgets may come back. */
   #leaving = new Set<LeasedAccount>()
   #refreshedAt = Number.NEGATIVE_INFINITY
   /** Completes with the next round. */
@@ -134,7 +134,7 @@ class Pool {
   readonly set: LeasedBudgets["Service"]["set"] = (budgets) =>
     Effect.sync(() => {
       const now = this.#clock.currentTimeMillisUnsafe()
-      const kept = new Map(this.#index.all.map((account) => [Account.identity(account.budget), account]))
+      const kept = new Map([...this.#leaving, ...this.#index.all].map((account) => [account.key, account]))
       const accounts = budgets.map((budget) => {
         const account = kept.get(Account.identity(budget))
         if (account === undefined) return new LeasedAccount(budget, now, this.#changed)
@@ -142,7 +142,7 @@ class Pool {
         account.budget = budget
         return account
       })
-      for (const account of kept.values()) this.#leaving.add(account)
+      this.#leaving = new Set(kept.values())
       this.#index = new Account.Index(accounts)
       for (const account of [...accounts, ...this.#leaving]) this.#changed(account, true)
     })
@@ -285,7 +285,7 @@ class Pool {
         })
         const elsewhere = yield* this.#elsewhere(accounts, now)
         for (const account of accounts) {
-          account.elsewhere = elsewhere.get(account.budget.id) ?? nothing
+          account.elsewhere = elsewhere.get(account.key) ?? nothing
           const isLeaving = this.#leaving.has(account)
           const left = isLeaving ? 0 : account.amount - account.elsewhere.granted - account.granted
           for (const [lease, delta] of account.plan(left, isLeaving ? 0 : chunk(account), now)) {
@@ -307,9 +307,7 @@ class Pool {
   /** What other gateways hold of these budgets. */
   #elsewhere(accounts: ReadonlyArray<LeasedAccount>, now: number) {
     const sql = this.#sql
-    const counted = sql.or(
-      accounts.map(({ budget: { id }, since }) => sql`(budget_id = ${id} AND period_start >= ${since})`),
-    )
+    const counted = sql.or(accounts.map(({ key, since }) => sql`(budget_id = ${key} AND period_start >= ${since})`))
     return Effect.map(
       sql<{ readonly id: string; readonly granted: Nanos; readonly spent: Nanos; readonly reserved: Nanos }>`
         SELECT budget_id AS id,
@@ -334,7 +332,7 @@ class Pool {
   ): Effect.Effect<ReadonlyMap<Lease, Written>, SqlError> {
     const sql = this.#sql
     const saved = new Map<Lease, Written>()
-    const rows: ReadonlyArray<Record<string, unknown>> = accounts.flatMap(({ budget, leases }) =>
+    const rows: ReadonlyArray<Record<string, unknown>> = accounts.flatMap(({ key, leases }) =>
       leases.flatMap((lease) => {
         const { allowance, part, written } = lease
         const { reserved, spent } = allowance
@@ -342,7 +340,7 @@ class Pool {
         if (written?.granted === granted && written.spent === spent && written.reserved === reserved) return []
         const row = { granted, spent, reserved }
         saved.set(lease, row)
-        return [{ budget_id: budget.id, period_start: part.start, gateway_id: this.#gateway, ...row, updated_at: now }]
+        return [{ budget_id: key, period_start: part.start, gateway_id: this.#gateway, ...row, updated_at: now }]
       }),
     )
     if (!Arr.isReadonlyArrayNonEmpty(rows)) return Effect.succeed(saved)
@@ -367,7 +365,7 @@ class Pool {
     })
     return Effect.forEach(due, ({ account, period, share, spent }) =>
       Effect.map(
-        sql`INSERT INTO budget_alerts ${sql.insert({ budget_id: account.budget.id, period_start: account.alertPeriod, share, at: now })}
+        sql`INSERT INTO budget_alerts ${sql.insert({ budget_id: account.key, period_start: account.alertPeriod, share, at: now })}
           ON CONFLICT DO NOTHING RETURNING share`,
         (rows): ReadonlyArray<BudgetAlert> => {
           account.announced = new Set([...account.announced, share])

@@ -1,5 +1,6 @@
 /** Gateways that lease one budget from one database. */
 import { assert, it } from "@effect/vitest"
+import { identity } from "@understudy/core/internal/spend/Account"
 import type { Budget } from "@understudy/core/internal/spend/Budget"
 import { Budgets } from "@understudy/core/internal/spend/Budgets"
 import * as Window from "@understudy/core/internal/spend/Window"
@@ -149,7 +150,7 @@ onEach("leased budgets", ({ database, postgres }) => {
       // What a killed process leaves behind: a lease, and a sign of life that grows old.
       yield* two.sql`INSERT INTO gateways ${two.sql.insert({ id: "dead", seen_at: 1 })}`
       yield* two.sql`INSERT INTO budget_leases ${two.sql.insert({
-        budget_id: "dollar",
+        budget_id: identity(dollar),
         period_start: Window.period(dollar.window, yield* Clock.currentTimeMillis).start,
         gateway_id: "dead",
         granted: cents(40),
@@ -158,6 +159,27 @@ onEach("leased budgets", ({ database, postgres }) => {
         updated_at: 1,
       })}`
       assert.strictEqual(yield* spendAll(two, cents(20)), cents(60))
+    }),
+  )
+
+  it.live("start a budget with another window from nothing at every gateway, and remember the former one", () =>
+    Effect.gen(function* () {
+      const place = yield* Effect.promise(database)
+      const days = (count: number) => [{ ...dollar, window: { days: count } }]
+      const one = yield* gateway(place, "one", { budgets: days(2) })
+      const held = yield* one.reserve(cents(40))
+      yield* one.leased.set(days(3))
+      const two = yield* gateway(place, "two", { budgets: days(3) })
+      // At most a lease is out of reach.
+      const spent = yield* spendAll(two, cents(1))
+      assert.isAtLeast(spent, cents(96))
+      // The call of the former window ends: its lease is not that of the new one.
+      if (Result.isSuccess(held)) yield* held.success.settle(cents(40))
+      assert.isTrue(Result.isFailure(yield* one.reserve(cents(5))))
+      yield* one.leased.set(days(2))
+      assert.strictEqual(yield* spendAll(one, cents(5)), cents(60))
+      yield* one.leased.set(days(3))
+      assert.isAtMost(yield* spendAll(one, cents(1)), cents(100) - spent)
     }),
   )
 
