@@ -91,6 +91,15 @@ describe.concurrent("examples", { timeout: 120_000 }, () => {
     assert.match(printed, /^A sees: assistant$/m)
   })
 
+  it("keys-and-budgets", async () => {
+    const printed = await example("keys-and-budgets")
+    assert.match(printed, /^search: {2}demo, demo, budget_exceeded, budget_exceeded$/m)
+    assert.match(printed, /^support: demo, demo, small, small$/m)
+    assert.match(printed, /^search {3}2 calls, \d+ tokens written, \$0\.000\d+$/m)
+    assert.match(printed, /^support {2}4 calls, \d+ tokens written, \$0\.000\d+$/m)
+    assert.match(printed, /^search, revoked: invalid_api_key, invalid_api_key/m)
+  })
+
   it("multi-provider-router", async () => {
     const printed = await example("multi-provider-router")
     assert.match(printed, /^openai-gpt4o -> anthropic-claude-4 -> bedrock-claude-4$/m)

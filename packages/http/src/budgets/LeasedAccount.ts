@@ -58,6 +58,9 @@ export class LeasedAccount implements Account {
   #usedAt: number
   /** What calls that wait for the lease need. */
   #wanted: Nanos = 0
+  /** The largest reservation of the last seconds, and when it was made. */
+  #largest: Nanos = 0
+  #largestAt = Number.NEGATIVE_INFINITY
   #exhaustedUntil = 0
   #fullyLeasedUntil = 0
   /** Tells that the lease has to be written: at once, if calls lack something or soon will. */
@@ -112,12 +115,21 @@ export class LeasedAccount implements Account {
     this.#onChange(this, false)
   }
 
-  /** A reservation was made of it. Asks for more once less than half a `chunk` is left. */
-  onReserved(chunk: Nanos): void {
+  /** A reservation was tried. Asks for more once less is left than half of what is kept free. */
+  onReserved(nanos: Nanos, chunk: Nanos): void {
     this.#usedAt = this.#now
+    if (nanos >= this.#largest || this.#now - this.#largestAt >= idleAfter) {
+      this.#largest = nanos
+      this.#largestAt = this.#now
+    }
     const { allowance } = this.current()
-    const isLow = allowance.granted - allowance.used < chunk / 2 && this.#now >= this.#fullyLeasedUntil
+    const isLow = allowance.granted - allowance.used < this.#ahead(chunk) / 2 && this.#now >= this.#fullyLeasedUntil
     this.#onChange(this, isLow)
+  }
+
+  /** What is kept free for the next calls: a chunk, or as much as the largest call of late. */
+  #ahead(chunk: Nanos): Nanos {
+    return this.#now - this.#largestAt < idleAfter ? Math.max(chunk, this.#largest) : chunk
   }
 
   /** Where the period that counts begins, in clock milliseconds. */
@@ -188,8 +200,8 @@ export class LeasedAccount implements Account {
 
   /**
    * What the lease of each part should change by, given what is left of the amount to lease: at least what calls lack; else
-   * `chunk` ahead of what is used, less when little is left; and back what is not needed. What is given back can no longer be
-   * reserved from now on.
+   * `chunk` or a large call ahead of what is used, less when little is left; and back what is not needed. What is given back
+   * can no longer be reserved from now on.
    */
   plan(left: Nanos, chunk: Nanos, now: number): ReadonlyArray<readonly [lease: Lease, delta: Nanos]> {
     this.advance(now)
@@ -207,18 +219,19 @@ export class LeasedAccount implements Account {
     }
     const { allowance } = current
     const free = Math.max(0, allowance.granted - allowance.used)
+    const ahead = chunk === 0 ? 0 : this.#ahead(chunk)
     const wanted = this.#wanted
     const lacking = Math.max(0, wanted - free)
     if (available < 0) giveBack(current, Math.min(free, -available))
     else if (lacking > 0) {
-      const granted = Math.min(available, Math.max(lacking, Math.min(chunk, available / 2)))
+      const granted = Math.min(available, Math.max(lacking, Math.min(ahead, available / 2)))
       if (granted < lacking) this.#exhaustedUntil = now + exhaustedFor
       if (granted > 0) changes.push([current, Math.floor(granted)])
     } else if (now - this.#usedAt >= idleAfter) giveBack(current, free - wanted)
-    else if (free > 2 * chunk) giveBack(current, free - Math.max(chunk, wanted))
-    else if (free < chunk / 2) {
-      const ahead = Math.floor(Math.min(chunk - free, available / 2))
-      if (ahead > 0) changes.push([current, ahead])
+    else if (free > 2 * ahead) giveBack(current, free - Math.max(ahead, wanted))
+    else if (free < ahead / 2) {
+      const more = Math.floor(Math.min(ahead - free, available / 2))
+      if (more > 0) changes.push([current, more])
       else this.#fullyLeasedUntil = now + exhaustedFor
     }
     return changes

@@ -180,7 +180,7 @@ class Pool {
     attempt: () => Result.Result<A, Exceeded>,
   ): Effect.Effect<A, Exceeded> {
     const reserved = (result: Result.Result<A, Exceeded>): Effect.Effect<A, Exceeded> => {
-      if (Result.isSuccess(result)) for (const account of accounts) account.onReserved(this.#chunk(account))
+      if (Result.isSuccess(result)) for (const account of accounts) account.onReserved(nanos, this.#chunk(account))
       return Effect.fromResult(result)
     }
     const short = accounts.filter((account) => !account.at(now).fits(nanos))
@@ -191,6 +191,8 @@ class Pool {
     }
     // Every short account must be able to get a lease, or the call is refused anyway.
     if (!short.every((account) => account.canWant(nanos, now))) return reserved(attempt())
+    // Before the round that is under way could take back what another one gives.
+    for (const account of accounts) account.onReserved(nanos, this.#chunk(account))
     for (const account of short) account.want(nanos)
     return Effect.ensuring(
       Effect.andThen(

@@ -110,6 +110,21 @@ onEach("leased budgets", ({ database, postgres }) => {
     }),
   )
 
+  it.live("take one large call after the other", () =>
+    Effect.gen(function* () {
+      const one = yield* gateway(yield* Effect.promise(database), "one")
+      // Each may cost 20 cents and costs 10: the next one fits until more than 80 are spent.
+      for (let call = 1; call <= 8; call++) {
+        const held = yield* one.reserve(cents(20))
+        assert.isTrue(Result.isSuccess(held), `call ${call}`)
+        if (Result.isSuccess(held)) yield* held.success.settle(cents(10))
+        yield* Effect.sleep("5 millis")
+      }
+      assert.isTrue(Result.isSuccess(yield* one.reserve(cents(20))))
+      assert.isTrue(Result.isFailure(yield* one.reserve(cents(1))))
+    }),
+  )
+
   it.live("let two gateways spend a budget together", () =>
     Effect.gen(function* () {
       const place = yield* Effect.promise(database)
