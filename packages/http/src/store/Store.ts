@@ -96,13 +96,29 @@ export const reasonOf = ({ reason }: SqlError): string => {
 
 const unreachable = (database: Database, why: string): NoDatabase => {
   const secrets = Secrets.make({ urls: database.type === "postgres" ? [Redacted.value(database.url)] : [] })
-  const cure =
-    database.type === "sqlite"
-      ? "Check that its folder exists and can be written."
-      : "Start PostgreSQL and check user, password and database name, or remove `database`."
+  const [, cure = ""] = cures[database.type].find(([cause]) => cause.test(why)) ?? []
   return new NoDatabase({
     message: `database: cannot use ${describe(database)}: ${Redaction.make(secrets).text(why)}\n${cure}`,
   })
+}
+
+/** What to do, by what the database says: the first that fits. */
+const cures: Readonly<Record<Database["type"], ReadonlyArray<readonly [cause: RegExp, cure: string]>>> = {
+  sqlite: [
+    [/\b(?:locked|busy)\b/, "Another process writes to it: stop that process, or use another file."],
+    [
+      /not a database|malformed/,
+      "The file is damaged, or not of SQLite: restore it from a backup, or use another file.",
+    ],
+    [/(?:)/, "Check that its folder exists and can be written."],
+  ],
+  postgres: [
+    [
+      /permission denied/,
+      "Its user may not make tables: GRANT USAGE, CREATE ON SCHEMA public, or make the user the owner of the database.",
+    ],
+    [/(?:)/, "Start PostgreSQL and check user, password and database name, or remove `database`."],
+  ],
 }
 
 /** The database without user and password. */

@@ -7,9 +7,14 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { SqlClient } from "effect/sql/SqlClient"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
 import { DatabaseSection, text } from "../../src/config/DatabaseSection.ts"
 import * as Store from "../../src/store/Store.ts"
 import { onEach } from "./Databases.ts"
+import * as TestPostgres from "./TestPostgres.ts"
 
 const open = (database: Store.Database) => Effect.map(Layer.build(Store.layer(database)), Context.get(SqlClient))
 
@@ -130,7 +135,7 @@ onEach("a store", ({ database }) => {
   )
 })
 
-describe("a database that cannot be used", () => {
+describe("a database that cannot be used", { timeout: 60_000 }, () => {
   const failure = (database: Store.Database) =>
     Effect.map(Effect.flip(Effect.scoped(Layer.build(Store.layer(database)))), ({ message }) => message)
 
@@ -142,6 +147,33 @@ describe("a database that cannot be used", () => {
           "Check that its folder exists and can be written.",
       ),
     ),
+  )
+
+  it.live("says what to do with a file that is damaged or that another process holds", () =>
+    Effect.gen(function* () {
+      const folder = mkdtempSync(join(tmpdir(), "understudy-store-"))
+      yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(folder, { recursive: true, force: true })))
+      const damaged = join(folder, "damaged.db")
+      writeFileSync(damaged, "x".repeat(8192))
+      assert.include(yield* failure({ type: "sqlite", file: damaged }), "restore it from a backup")
+      const held = join(folder, "held.db")
+      const holder = new DatabaseSync(held)
+      yield* Effect.addFinalizer(() => Effect.sync(() => holder.close()))
+      holder.exec("PRAGMA journal_mode = WAL; BEGIN EXCLUSIVE; CREATE TABLE a (b)")
+      assert.include(yield* failure({ type: "sqlite", file: held }), "Another process writes to it: stop that process")
+    }),
+  )
+
+  it.live.skipIf(!TestPostgres.installed)("says which rights a user of PostgreSQL lacks", () =>
+    Effect.gen(function* () {
+      const server = yield* Effect.acquireRelease(Effect.promise(TestPostgres.start), (server) =>
+        Effect.promise(server.close),
+      )
+      const url = yield* Effect.promise(server.database)
+      TestPostgres.query(url, "CREATE ROLE guest LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+      const guest = Redacted.make(url.replace("understudy@", "guest@"))
+      assert.include(yield* failure({ type: "postgres", url: guest }), "GRANT USAGE, CREATE ON SCHEMA public")
+    }),
   )
 
   it.live("says so for a server that is not there, without its password", () =>
