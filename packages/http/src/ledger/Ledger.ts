@@ -169,7 +169,9 @@ class Ledger {
         yield* this.#lose(dropped, "the database and the spill file are too slow")
       }
       if (this.#options.spill.calls > 0) yield* this.#replay
-      while (this.#pending.length > 0 && this.#options.spill.calls === 0) {
+      // What is left after full batches waits for the next: small transactions cost a call more than large ones.
+      for (let due = this.#pending.length > 0; due; due = this.#pending.length >= batchSize) {
+        if (this.#options.spill.calls > 0) break
         const entries = this.#take(batchSize)
         if (!(yield* this.#store(entries))) yield* this.#append([...entries, ...this.#take(most)])
       }
