@@ -18,8 +18,10 @@
  * A call that a budget does not cover fails with kind `BudgetExceeded`, or calls the route that the budget names, once; its
  * receipt then names that route. A deployment whose budget does not cover an attempt is skipped with `OverBudget`.
  */
-import type * as Clock from "effect/Clock"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Errors from "./execution/RouterError.ts"
@@ -40,174 +42,240 @@ export const layer: Layer.Layer<Router, never, Router | Budgets> = Layer.effect(
   Router,
   Effect.gen(function* () {
     const router = yield* Router
-    const budgets = yield* Budgets
-    const open = opening(router, budgets)
+    const books: Books = {
+      budgets: yield* Budgets,
+      maxCost: router.maxCost,
+      routeOf: Wildcard.among([...router.routes, ...router.deployments]),
+      scopesOf: scopesOfAttempts(),
+    }
     return Router.of({
       ...router,
-      chat: (request, options) => complete(open, request, options, router.chat),
-      embed: (request, options) => complete(open, request, options, router.embed),
+      chat: (request, options) => complete(books, request, options, router.chat),
+      embed: (request, options) => complete(books, request, options, router.embed),
       chatStream: (request, options) =>
-        Effect.uninterruptibleMask((restore) =>
-          Effect.flatMap(Effect.scope, (scope) =>
-            Effect.flatMap(open(request, options), ({ options, request, settle }) =>
-              Effect.andThen(
-                Scope.addFinalizer(scope, settle),
-                Effect.onError(restore(router.chatStream(request, options)), () => settle),
-              ),
+        Effect.contextWith((context: Context.Context<Scope.Scope>) => {
+          const spending = new CallSpending(books, Context.get(context, Clock.Clock))
+          const settle = Effect.suspend(() => spending.settle())
+          return Effect.andThen(
+            Scope.addFinalizer(Context.get(context, Scope.Scope), settle),
+            Effect.onError(
+              Effect.suspend(() => spending.call(request, options, router.chatStream)),
+              () => settle,
             ),
-          ),
-        ),
+          )
+        }),
     })
   }),
 )
 
-/** A call within its budgets: `settle` must run when it has ended. Only the first time counts. */
-interface OpenCall<Request extends AnyRequest> {
-  readonly request: Request
-  readonly options: CallOptions | undefined
-  readonly settle: Effect.Effect<void>
+/** What all calls of one router share. */
+interface Books {
+  readonly budgets: Budgets["Service"]
+  readonly maxCost: Router["Service"]["maxCost"]
+  readonly routeOf: (model: string) => string
+  readonly scopesOf: (attempt: PlannedAttempt) => ReadonlyArray<BudgetScope>
 }
 
-type Open = <Request extends AnyRequest>(
+type Run<Request extends AnyRequest, A, R> = (
   request: Request,
   options: CallOptions | undefined,
-) => Effect.Effect<OpenCall<Request>, RouterError>
+) => Effect.Effect<A, RouterError, R>
 
 const complete = <Request extends AnyRequest, A>(
-  open: Open,
+  books: Books,
   request: Request,
   options: CallOptions | undefined,
-  run: (request: Request, options: CallOptions | undefined) => Effect.Effect<A, RouterError>,
+  run: Run<Request, A, never>,
 ): Effect.Effect<A, RouterError> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(open(request, options), (call) =>
-      Effect.onExit(restore(run(call.request, call.options)), () => call.settle),
-    ),
-  )
-
-const opening = (router: Router["Service"], budgets: Budgets["Service"]): Open => {
-  const routeOf = Wildcard.among([...router.routes, ...router.deployments])
-  const open = <Request extends AnyRequest>(
-    request: Request,
-    options: CallOptions | undefined,
-    clock: Clock.Clock,
-    redirected: boolean,
-  ): Effect.Effect<OpenCall<Request>, RouterError> => {
-    const most = router.maxCost(request)
-    // A model that there is not fails in the router.
-    if (most === undefined) return Effect.succeed({ request, options, settle: Effect.void })
-    const nanos = Budget.toNanos(most)
-    const scopes = scopesOf(routeOf(request.model), options)
-    return Effect.matchEffect(budgets.reserve(scopes, nanos, clock.currentTimeMillisUnsafe()), {
-      onSuccess: (reservation) => {
-        const spending = new CallSpending(budgets, reservation, nanos, clock)
-        return Effect.succeed({ request, options: withSpending(spending, options), settle: spending.settle })
-      },
-      onFailure: (exceeded) => {
-        const { atLimit } = exceeded.budget
-        return redirected || atLimit === "refuse"
-          ? Effect.fail(Errors.budgetExceeded(exceeded))
-          : open(withModel(request, atLimit.use), options, clock, true)
-      },
-    })
-  }
-  return (request, options) => Effect.clockWith((clock) => open(request, options, clock, false))
-}
+  Effect.clockWith((clock) => {
+    const spending = new CallSpending(books, clock)
+    // Nothing is reserved before its end is guarded.
+    return Effect.onExitPrimitive(
+      Effect.suspend(() => spending.call(request, options, run)),
+      () => spending.settle(),
+    )
+  })
 
 const withModel = <Request extends AnyRequest>(request: Request, model: string): Request =>
   Outline.set(request, { model })
 
 const everything: BudgetScope = { type: "all" }
 
-const scopesOf = (route: string, { caller, tags = [], team }: CallOptions = {}): ReadonlyArray<BudgetScope> => {
+const scopesOfCall = (route: string, { caller, tags, team }: CallOptions): ReadonlyArray<BudgetScope> => {
   const scopes: Array<BudgetScope> = [everything, { type: "route", name: route }]
   if (caller !== undefined) scopes.push({ type: "key", name: caller })
   if (team !== undefined) scopes.push({ type: "team", name: team })
-  for (const tag of tags) scopes.push({ type: "tag", name: tag })
+  if (tags !== undefined) for (const tag of tags) scopes.push({ type: "tag", name: tag })
   return scopes
 }
 
-/** The options with their spending. Tags and headers stay lazy. */
-const withSpending = (
-  spending: Spending,
-  options: CallOptions = {},
-): { readonly [Option in keyof Required<CallOptions>]: CallOptions[Option] } => ({
-  timeout: options.timeout,
-  get tags() {
-    return options.tags
-  },
-  get headers() {
-    return options.headers
-  },
-  caller: options.caller,
-  protocol: options.protocol,
-  team: options.team,
-  spending,
-})
+/** The scopes of attempts, made once for each deployment. */
+const scopesOfAttempts = (): Books["scopesOf"] => {
+  const made = new Map<string, ReadonlyArray<BudgetScope>>()
+  return ({ deployment, vendor }) => {
+    const known = made.get(deployment)
+    if (known !== undefined) return known
+    const scopes: Array<BudgetScope> = [{ type: "deployment", name: deployment }]
+    if (vendor !== undefined) scopes.push({ type: "vendor", name: vendor })
+    made.set(deployment, scopes)
+    return scopes
+  }
+}
+
+const noOptions: CallOptions = {}
+
+/** The options of a call with its spending. Tags and headers stay lazy. */
+class BudgetedOptions implements CallOptions {
+  readonly #own: CallOptions
+  readonly timeout: CallOptions["timeout"]
+  readonly caller: CallOptions["caller"]
+  readonly protocol: CallOptions["protocol"]
+  readonly team: CallOptions["team"]
+  readonly spending: Spending
+
+  constructor(own: CallOptions, spending: Spending) {
+    this.#own = own
+    this.timeout = own.timeout
+    this.caller = own.caller
+    this.protocol = own.protocol
+    this.team = own.team
+    this.spending = spending
+  }
+
+  get tags(): CallOptions["tags"] {
+    return this.#own.tags
+  }
+
+  get headers(): CallOptions["headers"] {
+    return this.#own.headers
+  }
+}
 
 /** What one call has reserved, and what its attempts have cost so far. */
 class CallSpending implements Spending {
-  readonly #budgets: Budgets["Service"]
-  readonly #reservation: Reservation
+  readonly #books: Books
   readonly #clock: Clock.Clock
-  #reserved: Nanos
+  /** `undefined` if no budget limits the call, or none was asked yet. */
+  #reservation: Reservation | undefined = undefined
+  #reserved: Nanos = 0
   /** The most that the attempts under way may cost, and what those that have ended did. */
   #running: Nanos = 0
   #spent: Nanos = 0
-  readonly settle: Effect.Effect<void>
 
-  constructor(budgets: Budgets["Service"], reservation: Reservation, reserved: Nanos, clock: Clock.Clock) {
-    this.#budgets = budgets
-    this.#reservation = reservation
-    this.#reserved = reserved
+  constructor(books: Books, clock: Clock.Clock) {
+    this.#books = books
     this.#clock = clock
-    this.settle = Effect.suspend(() => reservation.settle(this.#spent))
   }
 
-  begin({ deployment, most, vendor }: PlannedAttempt): Effect.Effect<AttemptSpending, Rejected> {
-    return Effect.suspend(() => {
-      const nanos = Budget.toNanos(most)
-      const now = this.#clock.currentTimeMillisUnsafe()
-      const scopes: Array<BudgetScope> = [{ type: "deployment", name: deployment }]
-      if (vendor !== undefined) scopes.push({ type: "vendor", name: vendor })
-      return Effect.catch(
-        Effect.flatMapEager(this.#budgets.reserve(scopes, nanos, now), (own) =>
-          Effect.as(
-            Effect.onError(this.#cover(nanos, now), () => own.settle(0)),
-            this.#attempt(nanos, own),
-          ),
-        ),
-        reject,
-      )
+  /** Runs the call, on its route or on the one that a budget has it use, with what it may cost reserved. */
+  call<Request extends AnyRequest, A, R>(
+    request: Request,
+    options: CallOptions = noOptions,
+    run: Run<Request, A, R>,
+    isRedirected = false,
+  ): Effect.Effect<A, RouterError, R> {
+    const { budgets, maxCost, routeOf } = this.#books
+    const scopes = scopesOfCall(routeOf(request.model), options)
+    if (!budgets.isLimited(scopes)) return run(request, new BudgetedOptions(options, this))
+    const most = maxCost(request)
+    // A model that there is not fails in the router.
+    if (most === undefined) return run(request, options)
+    return Effect.flatMapEager(this.#reserve(scopes, Budget.toNanos(most)), (exceeded) => {
+      if (exceeded === undefined) return run(request, new BudgetedOptions(options, this))
+      const { atLimit } = exceeded.budget
+      return isRedirected || atLimit === "refuse"
+        ? Effect.fail(Errors.budgetExceeded(exceeded))
+        : this.call(withModel(request, atLimit.use), options, run, true)
     })
   }
 
-  /** Has the call's reservation cover one more attempt besides those under way. */
-  #cover(nanos: Nanos, now: number): Effect.Effect<void, Exceeded> {
+  /** Settles what is reserved by what was spent. Only the first time counts. */
+  settle(): Effect.Effect<void> {
+    const reservation = this.#reservation
+    return reservation === undefined ? Effect.void : reservation.settle(this.#spent)
+  }
+
+  /** Reserves an amount. Succeeds with the budget that does not cover it, if one does not. */
+  #reserve(scopes: ReadonlyArray<BudgetScope>, nanos: Nanos): Effect.Effect<Exceeded | undefined> {
+    const reserved = Effect.mapEager(
+      this.#books.budgets.reserve(scopes, nanos, this.#clock.currentTimeMillisUnsafe()),
+      (reservation) => {
+        this.#reservation = reservation
+        this.#reserved = nanos
+        return undefined
+      },
+    )
+    const outcome = Effect.catchEager(reserved, succeed)
+    return Exit.isExit(outcome) ? outcome : Effect.uninterruptible(outcome)
+  }
+
+  begin(attempt: PlannedAttempt): Effect.Effect<AttemptSpending, Rejected> {
+    const { budgets, scopesOf } = this.#books
+    const scopes = scopesOf(attempt)
+    const isLimited = budgets.isLimited(scopes)
+    if (!isLimited && this.#reservation === undefined) return unlimited
+    const nanos = Budget.toNanos(attempt.most())
+    const now = this.#clock.currentTimeMillisUnsafe()
+    const begun = Effect.flatMapEager(isLimited ? budgets.reserve(scopes, nanos, now) : nothing, (own) =>
+      Effect.flatMapEager(this.#cover(nanos, now), (exceeded) =>
+        exceeded === undefined
+          ? Effect.succeed(new BudgetedAttempt(this, nanos, own))
+          : Effect.flatMapEager(own.settle(0), () => Effect.fail(exceeded)),
+      ),
+    )
+    return Effect.catchEager(begun, reject)
+  }
+
+  /** Has the call's reservation cover one more attempt besides those under way. Succeeds with the budget that does not. */
+  #cover(nanos: Nanos, now: number): Effect.Effect<Exceeded | undefined> {
     const missing = Math.max(0, this.#spent + this.#running + nanos - this.#reserved)
     this.#running += nanos
-    if (missing === 0) return Effect.void
+    if (missing === 0 || this.#reservation === undefined) return covered
     // Counted at once: another attempt may begin before the budgets have answered.
     this.#reserved += missing
-    return Effect.onError(this.#reservation.grow(missing, now), () =>
-      Effect.sync(() => {
+    return Effect.catchEager(
+      Effect.mapEager(this.#reservation.grow(missing, now), () => undefined),
+      (exceeded) => {
         this.#running -= nanos
         this.#reserved -= missing
-      }),
+        return Effect.succeed(exceeded)
+      },
     )
   }
 
-  #attempt(nanos: Nanos, own: Reservation): AttemptSpending {
-    return {
-      end: (cost) =>
-        Effect.suspend(() => {
-          this.#running -= nanos
-          this.#spent += Budget.toNanos(cost)
-          return own.settle(Budget.toNanos(cost))
-        }),
-    }
+  /** An attempt that was to cost `nanos` at most has cost so much. */
+  ended(nanos: Nanos, cost: Nanos): void {
+    this.#running -= nanos
+    this.#spent += cost
   }
 }
+
+class BudgetedAttempt implements AttemptSpending {
+  readonly #call: CallSpending
+  readonly #nanos: Nanos
+  readonly #own: Reservation
+
+  constructor(call: CallSpending, nanos: Nanos, own: Reservation) {
+    this.#call = call
+    this.#nanos = nanos
+    this.#own = own
+  }
+
+  end(cost: number): Effect.Effect<void> {
+    const nanos = Budget.toNanos(cost)
+    this.#call.ended(this.#nanos, nanos)
+    return this.#own.settle(nanos)
+  }
+}
+
+/** An attempt that no budget limits, of a call that none limits. */
+const unlimited: Effect.Effect<AttemptSpending> = Effect.succeed({ end: () => Effect.void })
+
+const nothing: Effect.Effect<Reservation> = Effect.succeed({ grow: () => Effect.void, settle: () => Effect.void })
+
+const covered: Effect.Effect<undefined> = Effect.succeed(undefined)
+
+const succeed = (exceeded: Exceeded): Effect.Effect<Exceeded> => Effect.succeed(exceeded)
 
 const reject = ({ budget, retryAfter }: Exceeded): Effect.Effect<never, Rejected> =>
   Effect.fail(new Rejected({ _tag: "OverBudget", budget: budget.id, retryAfter }))

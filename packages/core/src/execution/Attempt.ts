@@ -140,7 +140,7 @@ export const start = <Request extends AnyRequest>(
   if (spending === undefined) return admit(context, leaf, options, undefined)
   const { deployment, name } = leaf.candidate
   const model = () => Wildcard.substitute(deployment.model, context.recorder.receipt.route, context.call.request.model)
-  const most = MaxCost.ofAttempt(deployment, context.call, model)
+  const most = () => MaxCost.ofAttempt(deployment, context.call, model)
   const planned = { deployment: name, vendor: deployment.vendor, most }
   return Effect.flatMapEager(spending.begin(planned), (spent) =>
     Effect.catchEager(admit(context, leaf, options, spent), (rejected) =>

@@ -166,24 +166,49 @@ export class MemoryAccount implements Account {
 /** Accounts by the scopes of their budgets: finding those of a call costs the same for ten budgets and for ten thousand. */
 export class Index<A extends Account> {
   readonly all: ReadonlyArray<A>
-  readonly #byScope: ReadonlyMap<string, ReadonlyArray<A>>
+  readonly #byType: Readonly<Record<Budget.Scope["type"], Map<string, ReadonlyArray<A>>>>
 
   constructor(all: ReadonlyArray<A>) {
     this.all = all
-    this.#byScope = Map.groupBy(all, ({ budget }) => Budget.scopeKey(budget.scope))
+    const named = (type: Budget.Scope["type"]) =>
+      Map.groupBy(
+        all.filter(({ budget }) => budget.scope.type === type),
+        ({ budget }) => nameOf(budget.scope),
+      )
+    this.#byType = {
+      key: named("key"),
+      team: named("team"),
+      tag: named("tag"),
+      route: named("route"),
+      deployment: named("deployment"),
+      vendor: named("vendor"),
+      all: named("all"),
+    }
+  }
+
+  /** Whether an account is of one of these scopes. */
+  hasAny(scopes: ReadonlyArray<Budget.Scope>): boolean {
+    if (this.all.length === 0) return false
+    for (const scope of scopes) if (this.#byType[scope.type].has(nameOf(scope))) return true
+    return false
   }
 
   /** The accounts of all these scopes, each once, but those that send their calls to the route that is among the scopes. */
   matching(scopes: ReadonlyArray<Budget.Scope>): ReadonlyArray<A> {
-    const route = scopes.find(({ type }) => type === "route")
     const found: Array<A> = []
+    let route: string | undefined
+    for (const scope of scopes) if (scope.type === "route") route = scope.name
     for (const scope of scopes) {
-      for (const account of this.#byScope.get(Budget.scopeKey(scope)) ?? []) {
+      const accounts = this.#byType[scope.type].get(nameOf(scope))
+      if (accounts === undefined) continue
+      for (const account of accounts) {
         const { atLimit } = account.budget
-        const uses = atLimit !== "refuse" && route?.type === "route" && atLimit.use === route.name
+        const uses = atLimit !== "refuse" && atLimit.use === route
         if (!uses && !found.includes(account)) found.push(account)
       }
     }
     return found
   }
 }
+
+const nameOf = (scope: Budget.Scope): string => (scope.type === "all" ? "" : scope.name)

@@ -15,14 +15,13 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Account from "./Account.ts"
 import type { BudgetAlert, BudgetStatus } from "./Account.ts"
 import * as Budget from "./Budget.ts"
 import type { Nanos } from "./Budget.ts"
 import * as Reservations from "./Reservation.ts"
-import type { Exceeded } from "./Reservation.ts"
+import { Exceeded } from "./Reservation.ts"
 
 export { Exceeded } from "./Reservation.ts"
 export type { BudgetAlert, BudgetStatus } from "./Account.ts"
@@ -41,9 +40,12 @@ export interface Reservation {
 export class Budgets extends Context.Service<
   Budgets,
   {
+    /** Whether a budget limits one of these scopes at this moment. */
+    readonly isLimited: (scopes: ReadonlyArray<Budget.Scope>) => boolean
     /**
-     * Reserves an amount from every budget of these scopes, or from none. `now` in clock milliseconds. Completes at once
-     * where the budgets are in memory. Must be followed by one `settle`.
+     * Reserves an amount from every budget of these scopes, or from none. `now` in clock milliseconds. Must be followed by
+     * one `settle`. Where the budgets are in memory it is done by this function, and the effect is an exit: call it where
+     * it is to happen, and run the effect once. This holds for the functions of a reservation too.
      */
     readonly reserve: (
       scopes: ReadonlyArray<Budget.Scope>,
@@ -107,10 +109,11 @@ export const makeMemory = (budgets: ReadonlyArray<Budget.Budget>): Effect.Effect
       return Effect.void
     })
   const service: Budgets["Service"] = {
-    reserve: (scopes, nanos, now) =>
-      Effect.suspend(() =>
-        Effect.fromResult(Result.map(Reservations.hold(accounts.matching(scopes), nanos, now), reservation)),
-      ),
+    isLimited: (scopes) => accounts.hasAny(scopes),
+    reserve: (scopes, nanos, now) => {
+      const held = Reservations.hold(accounts.matching(scopes), nanos, now)
+      return held instanceof Exceeded ? Effect.fail(held) : Effect.succeed(new MemoryReservation(held))
+    },
     status: Effect.map(Clock.currentTimeMillis, (now) => accounts.all.map((account) => Account.statusOf(account, now))),
     subscribe: (listener) =>
       Effect.acquireRelease(
@@ -121,7 +124,20 @@ export const makeMemory = (budgets: ReadonlyArray<Budget.Budget>): Effect.Effect
   return Effect.as(set(budgets), { service, set })
 }
 
-const reservation = (held: Reservations.Held): Reservation => ({
-  grow: (nanos, now) => Effect.suspend(() => Effect.fromResult(held.grow(nanos, now))),
-  settle: (nanos) => Effect.sync(() => held.settle(nanos)),
-})
+class MemoryReservation implements Reservation {
+  readonly #held: Reservations.Held
+
+  constructor(held: Reservations.Held) {
+    this.#held = held
+  }
+
+  grow(nanos: Nanos, now: number): Effect.Effect<void, Exceeded> {
+    const exceeded = this.#held.grow(nanos, now)
+    return exceeded === undefined ? Effect.void : Effect.fail(exceeded)
+  }
+
+  settle(nanos: Nanos): Effect.Effect<void> {
+    this.#held.settle(nanos)
+    return Effect.void
+  }
+}

@@ -2,7 +2,6 @@
  * Reservations: what a call may spend, taken from all the budgets that it falls under, or from none.
  */
 import * as DateTime from "effect/DateTime"
-import * as Result from "effect/Result"
 import type { Account } from "./Account.ts"
 import type { Allowance } from "./Allowance.ts"
 import * as Budget from "./Budget.ts"
@@ -65,40 +64,57 @@ interface Hold {
 /** Amounts held in the allowances of several accounts. */
 export class Held {
   readonly #accounts: ReadonlyArray<Account>
-  #holds: ReadonlyArray<Hold>
+  #first: Hold | undefined
+  /** What was taken later. */
+  #more: ReadonlyArray<Hold> = noHolds
 
   constructor(accounts: ReadonlyArray<Account>, hold: Hold) {
     this.#accounts = accounts
-    this.#holds = [hold]
+    this.#first = hold
   }
 
   /** Takes more from all of the accounts, or from none. */
-  grow(nanos: Nanos, now: number): Result.Result<void, Exceeded> {
-    return Result.map(take(this.#accounts, nanos, now), (hold) => {
-      this.#holds = [...this.#holds, hold]
-    })
+  grow(nanos: Nanos, now: number): Exceeded | undefined {
+    const hold = take(this.#accounts, nanos, now)
+    if (hold instanceof Exceeded) return hold
+    this.#more = [...this.#more, hold]
+    return undefined
   }
 
   /** Replaces what is held by what was spent. Only the first time counts. */
   settle(nanos: Nanos): void {
-    const holds = this.#holds
-    this.#holds = []
+    const first = this.#first
+    if (first === undefined) return
+    this.#first = undefined
+    const more = this.#more
+    this.#more = noHolds
     let left = nanos
-    for (const [index, { allowances, nanos: held }] of holds.entries()) {
-      // What was spent beyond all that was reserved is booked too.
-      const spent = index === holds.length - 1 ? left : Math.min(left, held)
+    let last = first
+    for (const hold of more) {
+      const spent = Math.min(left, last.nanos)
       left -= spent
-      for (const allowance of allowances) allowance.settle(held, spent)
+      end(last, spent)
+      last = hold
     }
-    if (holds.length > 0 && nanos > 0) for (const account of this.#accounts) account.onSpent()
+    // What was spent beyond all that was reserved is booked too.
+    end(last, left)
+    if (nanos > 0) for (const account of this.#accounts) account.onSpent()
   }
 }
 
-/** Takes an amount from all of the accounts, or from none. */
-export const hold = (accounts: ReadonlyArray<Account>, nanos: Nanos, now: number): Result.Result<Held, Exceeded> =>
-  Result.map(take(accounts, nanos, now), (hold) => new Held(accounts, hold))
+const noHolds: ReadonlyArray<Hold> = []
 
-const take = (accounts: ReadonlyArray<Account>, nanos: Nanos, now: number): Result.Result<Hold, Exceeded> => {
+const end = ({ allowances, nanos }: Hold, spent: Nanos): void => {
+  for (const allowance of allowances) allowance.settle(nanos, spent)
+}
+
+/** Takes an amount from all of the accounts, or from none. */
+export const hold = (accounts: ReadonlyArray<Account>, nanos: Nanos, now: number): Held | Exceeded => {
+  const hold = take(accounts, nanos, now)
+  return hold instanceof Exceeded ? hold : new Held(accounts, hold)
+}
+
+const take = (accounts: ReadonlyArray<Account>, nanos: Nanos, now: number): Hold | Exceeded => {
   const allowances: Array<Allowance> = []
   let exceeded: Exceeded | undefined
   for (const account of accounts) {
@@ -109,9 +125,9 @@ const take = (accounts: ReadonlyArray<Account>, nanos: Nanos, now: number): Resu
     if (other.isUsedUp) account.onUsedUp()
     if (exceeded === undefined || decides(other, exceeded)) exceeded = other
   }
-  if (exceeded !== undefined) return Result.fail(exceeded)
+  if (exceeded !== undefined) return exceeded
   for (const allowance of allowances) allowance.reserve(nanos)
-  return Result.succeed({ nanos, allowances })
+  return { nanos, allowances }
 }
 
 /** Whether one of two budgets that a call does not fit decides: one that refuses it before one that has it call another route, then the longer wait. */

@@ -160,9 +160,9 @@ const checked = (
   return {
     ...service,
     reserve: (scopes, nanos, now) =>
-      Effect.map(slow(service.reserve(scopes, nanos, now)), ({ grow, settle }) => ({
-        grow: (nanos, now) => slow(grow(nanos, now)),
-        settle: (nanos) => check(settle(nanos)),
+      Effect.map(slow(Effect.suspend(() => service.reserve(scopes, nanos, now))), (reservation) => ({
+        grow: (nanos, now) => slow(Effect.suspend(() => reservation.grow(nanos, now))),
+        settle: (nanos) => check(Effect.suspend(() => reservation.settle(nanos))),
       })),
   }
 }

@@ -93,7 +93,7 @@ describe("Budgets", () => {
     Effect.gen(function* () {
       const { service } = yield* Budgets.makeMemory([{ ...monthly, window: { days: 1 } }])
       const spend = (amount: number) =>
-        Effect.flatMap(reserve(service, amount), ({ settle }) => settle(dollars(amount)))
+        Effect.flatMap(reserve(service, amount), (reservation) => reservation.settle(dollars(amount)))
       yield* spend(4)
       yield* TestClock.adjust("5 hours")
       yield* spend(5)
@@ -140,7 +140,7 @@ describe("Budgets", () => {
         { ...monthly, id: "total", window: "total" },
         { ...monthly, id: "day", window: { unit: "day" } },
       ])
-      yield* Effect.flatMap(reserve(service, 10), ({ settle }) => settle(dollars(10)))
+      yield* Effect.flatMap(reserve(service, 10), (reservation) => reservation.settle(dollars(10)))
       assert.strictEqual((yield* Effect.flip(reserve(service, 1))).budget.id, "total")
     }),
   )
@@ -151,7 +151,7 @@ describe("Budgets", () => {
       const alerts: Array<readonly [number, number, number]> = []
       yield* service.subscribe(({ period, share, spent }) => void alerts.push([share, spent, period.start]))
       const spend = (amount: number) =>
-        Effect.flatMap(reserve(service, amount), ({ settle }) => settle(dollars(amount)))
+        Effect.flatMap(reserve(service, amount), (reservation) => reservation.settle(dollars(amount)))
       yield* spend(4)
       assert.deepStrictEqual(alerts, [])
       yield* Effect.flip(reserve(service, 7))

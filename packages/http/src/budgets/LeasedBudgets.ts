@@ -12,7 +12,7 @@ import * as Account from "@understudy/core/internal/spend/Account"
 import type { BudgetAlert } from "@understudy/core/internal/spend/Account"
 import * as Budgets from "@understudy/core/internal/spend/Budgets"
 import * as Reservations from "@understudy/core/internal/spend/Reservation"
-import type { Exceeded } from "@understudy/core/internal/spend/Reservation"
+import { Exceeded } from "@understudy/core/internal/spend/Reservation"
 import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -22,7 +22,6 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Result from "effect/Result"
 import { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type { BudgetSettings } from "../config/BudgetsSection.ts"
@@ -109,17 +108,15 @@ class Pool {
   }
 
   readonly service: Budgets.Budgets["Service"] = {
-    reserve: (scopes, nanos, now) =>
-      Effect.suspend(() => {
-        const accounts = this.#index.matching(scopes)
-        return Effect.map(
-          this.#leased(accounts, nanos, now, () => Reservations.hold(accounts, nanos, now)),
-          (held): Budgets.Reservation => ({
-            grow: (nanos, now) => this.#leased(accounts, nanos, now, () => held.grow(nanos, now)),
-            settle: (nanos) => Effect.sync(() => held.settle(nanos)),
-          }),
-        )
-      }),
+    isLimited: (scopes) => this.#index.hasAny(scopes),
+    reserve: (scopes, nanos, now) => {
+      const accounts = this.#index.matching(scopes)
+      const hold = () => Reservations.hold(accounts, nanos, now)
+      return Effect.mapEager(
+        this.leased(accounts, nanos, now, hold),
+        (held) => new LeasedReservation(this, accounts, held),
+      )
+    },
     status: Effect.andThen(
       Effect.suspend(() => this.#refreshed),
       Effect.map(Clock.currentTimeMillis, (now) => this.#index.all.map((account) => Account.statusOf(account, now))),
@@ -172,37 +169,41 @@ class Pool {
     )
   })
 
-  /** Tries to reserve; where leases do not cover it, once more when they were renewed. */
-  #leased<A>(
+  /** Tries to reserve, at once where leases cover it; where they do not, once more when they were renewed. */
+  leased<A>(
     accounts: ReadonlyArray<LeasedAccount>,
     nanos: Nanos,
     now: number,
-    attempt: () => Result.Result<A, Exceeded>,
+    attempt: () => A | Exceeded,
   ): Effect.Effect<A, Exceeded> {
-    const reserved = (result: Result.Result<A, Exceeded>): Effect.Effect<A, Exceeded> => {
-      if (Result.isSuccess(result)) for (const account of accounts) account.onReserved(nanos, this.#chunk(account))
-      return Effect.fromResult(result)
-    }
+    if (accounts.every((account) => account.at(now).fits(nanos))) return this.#reserved(accounts, nanos, attempt())
     const short = accounts.filter((account) => !account.at(now).fits(nanos))
-    if (short.length === 0) return reserved(attempt())
     if (!this.#status.isUp()) {
       if (this.#settings.onStoreLoss === "allow") for (const account of short) account.overdraw(nanos)
-      return reserved(attempt())
+      return this.#reserved(accounts, nanos, attempt())
     }
     // Every short account must be able to get a lease, or the call is refused anyway.
-    if (!short.every((account) => account.canWant(nanos, now))) return reserved(attempt())
-    // Before the round that is under way could take back what another one gives.
+    if (!short.every((account) => account.canWant(nanos, now))) return this.#reserved(accounts, nanos, attempt())
+    return Effect.suspend(() => {
+      // Before the round that is under way could take back what another one gives.
+      for (const account of accounts) account.onReserved(nanos, this.#chunk(account))
+      for (const account of short) account.want(nanos)
+      return Effect.ensuring(
+        Effect.andThen(
+          Effect.timeoutOption(this.renewal, this.#settings.leaseWait),
+          Effect.suspend(() => this.#reserved(accounts, nanos, attempt())),
+        ),
+        Effect.sync(() => {
+          for (const account of short) account.stopWanting(nanos)
+        }),
+      )
+    })
+  }
+
+  #reserved<A>(accounts: ReadonlyArray<LeasedAccount>, nanos: Nanos, result: A | Exceeded): Effect.Effect<A, Exceeded> {
+    if (result instanceof Exceeded) return Effect.fail(result)
     for (const account of accounts) account.onReserved(nanos, this.#chunk(account))
-    for (const account of short) account.want(nanos)
-    return Effect.ensuring(
-      Effect.andThen(
-        Effect.timeoutOption(this.renewal, this.#settings.leaseWait),
-        Effect.suspend(() => reserved(attempt())),
-      ),
-      Effect.sync(() => {
-        for (const account of short) account.stopWanting(nanos)
-      }),
-    )
+    return Effect.succeed(result)
   }
 
   readonly #changed = (account: LeasedAccount, isUrgent: boolean): void => {
@@ -375,6 +376,27 @@ class Pool {
         },
       ),
     ).pipe(Effect.map((alerts) => alerts.flat()))
+  }
+}
+
+class LeasedReservation implements Budgets.Reservation {
+  readonly #pool: Pool
+  readonly #accounts: ReadonlyArray<LeasedAccount>
+  readonly #held: Reservations.Held
+
+  constructor(pool: Pool, accounts: ReadonlyArray<LeasedAccount>, held: Reservations.Held) {
+    this.#pool = pool
+    this.#accounts = accounts
+    this.#held = held
+  }
+
+  grow(nanos: Nanos, now: number): Effect.Effect<void, Exceeded> {
+    return this.#pool.leased(this.#accounts, nanos, now, () => this.#held.grow(nanos, now))
+  }
+
+  settle(nanos: Nanos): Effect.Effect<void> {
+    this.#held.settle(nanos)
+    return Effect.void
   }
 }
 
