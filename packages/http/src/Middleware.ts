@@ -72,7 +72,10 @@ export const layer = (auth: Auth.Auth): Layer.Layer<never, never, HttpRouter.Htt
         const level = Auth.exposed(auth, caller)
         return caller === undefined && level === "full"
           ? handled
-          : Effect.provideContext(handled, Context.make(Caller, caller).pipe(Context.add(Expose, level)))
+          : // To merge contexts would copy the services of the gateway for each request.
+            Effect.updateContext(handled, (context: Context.Context<never>) =>
+              context.pipe(Context.add(Caller, caller), Context.add(Expose, level)),
+            )
       }
       return Effect.withFiber((fiber) => {
         const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
