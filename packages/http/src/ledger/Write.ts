@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import { ForEach } from "../store/ForEach.ts"
 import * as Rows from "./Rows.ts"
 import type { Entry, Value } from "./Rows.ts"
 
@@ -82,8 +83,11 @@ const spend: Columns<Rows.SpendRow> = {
 /** Writes the calls that are not there yet. Succeeds with their number. */
 export const write = (sql: SqlClient, entries: ReadonlyArray<Entry>): Effect.Effect<number, SqlError> =>
   sql.withTransaction(
-    Effect.flatMap(insertCalls(sql, entries.map(callOf)), (inserted) => {
-      const fresh = inserted.length === entries.length ? entries : among(entries, inserted)
+    Effect.flatMap(insertCalls(sql, entries.map(callOf)), (rows) => {
+      const fresh = sql.onDialectOrElse({
+        pg: () => (rows.length === entries.length ? entries : among(entries, rows)),
+        orElse: () => (rows.length === 0 ? entries : without(entries, rows)),
+      })
       return fresh.length === 0 ? Effect.succeed(0) : Effect.as(writeRest(sql, fresh), fresh.length)
     }),
   )
@@ -91,12 +95,15 @@ export const write = (sql: SqlClient, entries: ReadonlyArray<Entry>): Effect.Eff
 const callOf = ({ call }: Entry): Rows.CallRow => call
 
 /** The entries that were inserted, each once. */
-const among = (
-  entries: ReadonlyArray<Entry>,
-  inserted: ReadonlyArray<{ readonly id: string }>,
-): ReadonlyArray<Entry> => {
+const among = (entries: ReadonlyArray<Entry>, inserted: ReadonlyArray<Inserted>): ReadonlyArray<Entry> => {
   const ids = new Set(inserted.map(({ id }) => id))
   return entries.filter(({ call }) => ids.delete(call.id))
+}
+
+/** The entries but those with these indexes. */
+const without = (entries: ReadonlyArray<Entry>, present: ReadonlyArray<Inserted>): ReadonlyArray<Entry> => {
+  const indexes = new Set(present.map(({ index }) => index))
+  return entries.filter((_, index) => !indexes.has(index))
 }
 
 const writeRest = Effect.fnUntraced(function* (sql: SqlClient, entries: ReadonlyArray<Entry>) {
@@ -144,51 +151,38 @@ const touchKeys = (sql: SqlClient, used: ReadonlyArray<readonly [key: string, at
 // Statements
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Rows of one statement in SQLite, the most first. Few sizes, so that the statements stay prepared. */
-const blocks = [100, 10, 1]
-
 /**
- * A function that inserts rows. PostgreSQL takes them as one JSON parameter; SQLite, which reads JSON slowly, as a parameter
- * for each value.
+ * A function that inserts rows, as one JSON parameter. PostgreSQL gives what `RETURNING` says; SQLite reads JSON slowly itself,
+ * and gives the indexes of the rows that are there already.
  */
 const inserter = <Row extends Readonly<Record<string, Value>>>(
   table: string,
   columns: Columns<Row>,
   onConflict: string,
+  returning = "",
 ) => {
   const names = Object.keys(columns) as ReadonlyArray<keyof Row & string>
-  const valuesOf = (row: Row): ReadonlyArray<Value> => names.map((name) => row[name] ?? null)
   const into = `INSERT INTO ${table} (${names.join(", ")})`
   const fields = names.map((name, index) => `(r->>${index})::${columns[name]}`)
-  const pg = `${into} SELECT ${fields.join(", ")} FROM jsonb_array_elements(($1::text)::jsonb) r ${onConflict}`
-  const marks = `(${names.map(() => "?").join(", ")})`
-  const sqlite = new Map(
-    blocks.map((size) => [
-      size,
-      `${into} VALUES ${Array.from({ length: size }, () => marks).join(", ")} ${onConflict}`,
-    ]),
-  )
-  return (sql: SqlClient, rows: ReadonlyArray<Row>): Effect.Effect<ReadonlyArray<{ readonly id: string }>, SqlError> =>
-    sql.onDialectOrElse({
-      pg: () => sql.unsafe<{ readonly id: string }>(pg, [JSON.stringify(rows.map(valuesOf))]),
-      orElse: () =>
-        Effect.map(
-          Effect.forEach(split(rows), (block) =>
-            sql.unsafe<{ readonly id: string }>(sqlite.get(block.length) ?? "", block.flatMap(valuesOf)),
-          ),
-          (inserted) => inserted.flat(),
-        ),
+  const pg = `${into} SELECT ${fields.join(", ")} FROM jsonb_array_elements(($1::text)::jsonb) r ${onConflict} ${returning}`
+  const sqlite = `${into} VALUES (${names.map(() => "?").join(", ")}) ${onConflict}`
+  const valuesOf = (row: Row): ReadonlyArray<Value> => names.map((name) => row[name] ?? null)
+  return (sql: SqlClient, rows: ReadonlyArray<Row>): Effect.Effect<ReadonlyArray<Inserted>, SqlError> => {
+    const json = JSON.stringify(rows.map(valuesOf))
+    return sql.onDialectOrElse({
+      pg: () => sql.unsafe<Inserted>(pg, [json]),
+      orElse: () => sql.unsafe<Inserted>(sqlite, [new ForEach(json)]),
     })
+  }
 }
 
-const split = <Row>(rows: ReadonlyArray<Row>): ReadonlyArray<ReadonlyArray<Row>> => {
-  const parts: Array<ReadonlyArray<Row>> = []
-  let at = 0
-  for (const size of blocks) for (; rows.length - at >= size; at += size) parts.push(rows.slice(at, at + size))
-  return parts
+/** A row that was inserted, or, by its index, one that was not. */
+interface Inserted {
+  readonly id?: string
+  readonly index?: number
 }
 
-const insertCalls = inserter("calls", calls, "ON CONFLICT DO NOTHING RETURNING id")
+const insertCalls = inserter("calls", calls, "ON CONFLICT DO NOTHING", "RETURNING id")
 const insertAttempts = inserter("attempts", attempts, "ON CONFLICT DO NOTHING")
 
 const adder = (table: string) =>

@@ -12,6 +12,7 @@ import { classifySqliteError, ConnectionError, SqlError } from "effect/sql/SqlEr
 import * as Statement from "effect/sql/Statement"
 import * as Stream from "effect/Stream"
 import { Worker } from "node:worker_threads"
+import { ForEach } from "./ForEach.ts"
 
 /** A statement for the thread. `arrays`: whether its rows are arrays of values, or else records by column. */
 export interface Request {
@@ -20,6 +21,8 @@ export interface Request {
   /** Many are a JSON text: a list is copied value by value from thread to thread, a text at once. */
   readonly params: ReadonlyArray<null | number | bigint | string | Uint8Array> | string
   readonly arrays: boolean
+  /** Whether it runs for each of several lists of parameters, a JSON text: see `ForEach`. */
+  readonly isForEach: boolean
 }
 
 /** What became of a statement. `inTransaction`: whether a transaction is open after it. */
@@ -110,7 +113,10 @@ const open = Effect.fnUntraced(function* (file: string) {
           const reason = classifySqliteError(error, { message: error.message, operation: "execute" })
           return resume(Effect.fail(new SqlError({ reason })))
         })
-        worker.postMessage({ id, sql, params: isMany(params) ? JSON.stringify(params) : params, arrays } as Request)
+        const [first] = params
+        const isForEach = first instanceof ForEach
+        const sent = isForEach ? first.json : isMany(params) ? JSON.stringify(params) : params
+        worker.postMessage({ id, sql, params: sent, arrays, isForEach } as Request)
         return undefined
       }),
   }
