@@ -18,7 +18,7 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as RateLimiter from "effect/persistence/RateLimiter"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import { callsByKey } from "../observe/Metrics.ts"
 import * as KeyLimits from "./KeyLimits.ts"
@@ -39,11 +39,17 @@ export const layer = (keys: Keyring): Layer.Layer<Router, never, Router | RateLi
       return Router.of({
         ...router,
         chat: (request, options) =>
-          Effect.scoped(keyedCall(admit, request, false, options, (options) => router.chat(request, options))),
+          keyedCall(admit, new Call(request, false), options, Effect.ensuring, (options) =>
+            router.chat(request, options),
+          ),
         chatStream: (request, options) =>
-          keyedCall(admit, request, true, options, (options) => router.chatStream(request, options)),
+          keyedCall(admit, new Call(request, true), options, untilScopeCloses, (options) =>
+            router.chatStream(request, options),
+          ),
         embed: (request, options) =>
-          Effect.scoped(keyedCall(admit, request, false, options, (options) => router.embed(request, options))),
+          keyedCall(admit, new Call(request, false), options, Effect.ensuring, (options) =>
+            router.embed(request, options),
+          ),
         countTokens: (request, options) =>
           sideRequest(admit, request, (key) => router.countTokens(request, withKey(key, options))),
         explain: (request, options) =>
@@ -147,27 +153,33 @@ class Limiters {
 /** The fewest limiters of former keys that are worth a search. */
 const minForgotten = 100
 
-/** Runs a call of the caller in context. Its permit is released when the scope closes. */
-const keyedCall = <A extends { readonly receipt: Receipt }, R>(
+/** How long a call holds its permit: `release` must run when it has ended. */
+type Holding<R> = <A, E, R1>(call: Effect.Effect<A, E, R1>, release: Effect.Effect<void>) => Effect.Effect<A, E, R | R1>
+
+/** A finalizer of the scope itself: `Effect.addFinalizer` would copy the services in context for each call. */
+const untilScopeCloses: Holding<Scope.Scope> = (call, release) =>
+  Effect.flatMap(Effect.scope, (scope) => Effect.andThen(Scope.addFinalizer(scope, release), call))
+
+/** Runs a call of the caller in context with a permit. */
+const keyedCall = <A extends { readonly receipt: Receipt }, R, H>(
   admit: Admit,
-  request: AnyRequest,
-  streaming: boolean,
+  call: Call,
   options: CallOptions | undefined,
+  holding: Holding<H>,
   run: (options: CallOptions | undefined) => Effect.Effect<A, RouterError, R>,
-): Effect.Effect<A, RouterError, R | Scope.Scope> =>
-  Effect.flatMap(Caller, (key) =>
+): Effect.Effect<A, RouterError, R | H> =>
+  Effect.flatMap(Caller, (key): Effect.Effect<A, RouterError, R | H> =>
     key === undefined
       ? run(options)
       : Effect.uninterruptibleMask((restore) =>
-          Effect.flatMap(admit(key, new Call(request, streaming), "calls"), (lease) => {
+          Effect.flatMap(admit(key, call, "calls"), (lease) => {
             // The usage of a call that is cancelled before it has a response is unknown.
             let used = (): number | undefined => undefined
             const setReceipt = (receipt: Receipt | undefined) =>
               Effect.sync(() => {
                 used = () => (receipt === undefined ? 0 : KeyLimits.used(receipt))
               })
-            return Effect.andThen(
-              Effect.addFinalizer(() => lease.release(used())),
+            return holding(
               restore(run(optionsOf(key, options))).pipe(
                 Effect.tap(({ receipt }) => setReceipt(receipt)),
                 Effect.tapError(({ kind, receipt }) =>
@@ -179,6 +191,7 @@ const keyedCall = <A extends { readonly receipt: Receipt }, R>(
                   ),
                 ),
               ),
+              Effect.suspend(() => lease.release(used())),
             )
           }),
         ),
