@@ -55,12 +55,16 @@ export const layer: Layer.Layer<Router, never, Router | Budgets> = Layer.effect(
       chatStream: (request, options) =>
         Effect.contextWith((context: Context.Context<Scope.Scope>) => {
           const spending = new CallSpending(books, Context.get(context, Clock.Clock))
-          const settle = Effect.suspend(() => spending.settle())
+          // A scope of the call's own, so that a call that fails has ended its attempts before it is settled.
+          const scope = Scope.forkUnsafe(Context.get(context, Scope.Scope))
+          const call = Effect.suspend(() => spending.call(request, options, router.chatStream))
           return Effect.andThen(
-            Scope.addFinalizer(Context.get(context, Scope.Scope), settle),
-            Effect.onError(
-              Effect.suspend(() => spending.call(request, options, router.chatStream)),
-              () => settle,
+            Scope.addFinalizer(
+              scope,
+              Effect.suspend(() => spending.settle()),
+            ),
+            Effect.onError(Effect.provideService(call, Scope.Scope, scope), (cause) =>
+              Scope.close(scope, Exit.failCause(cause)),
             ),
           )
         }),
