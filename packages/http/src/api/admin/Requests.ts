@@ -60,13 +60,14 @@ export const decode = <A>(schema: Schema.ConstraintDecoder<A>, value: Body): Eff
 
 /** Applies a merge patch (RFC 7396): fields replace fields, null removes, mappings are merged. */
 export const merge = (before: Body, patch: Body): Body => {
-  const merged: Body = { ...before }
+  // A mapping that is assigned to `__proto__` would be no field, but have its fields read as those of the object.
+  const merged = new Map(Object.entries(before))
   for (const [name, value] of Object.entries(patch)) {
-    if (value === null) delete merged[name]
-    else if (isMapping(value)) merged[name] = merge(isMapping(merged[name]) ? merged[name] : {}, value)
-    else merged[name] = value
+    const known = merged.get(name)
+    if (value === null) merged.delete(name)
+    else merged.set(name, isMapping(value) ? merge(isMapping(known) ? known : {}, value) : value)
   }
-  return merged
+  return Object.fromEntries(merged)
 }
 
 const isMapping = (value: unknown): value is Body => Predicate.isObject(value) && !Array.isArray(value)

@@ -13,29 +13,34 @@ onEach("/admin", ({ database }) => {
   const gateway = (options?: Parameters<typeof AdminGateway.make>[1]) =>
     Effect.flatMap(Effect.promise(database), (place) => AdminGateway.make(place, options))
 
-  it.live("names the field that has NUL, lists that are too long, and a budget that uses its own route", () =>
-    Effect.gen(function* () {
-      const { get, patch, post } = yield* gateway()
-      const { id } = (yield* post("/admin/keys", { name: "ci" })).body
-      const day = { amount: 1, window: "day" }
-      const many = Array.from({ length: 101 }, (_, index) => `t${index}`)
-      const cursor = Buffer.from(JSON.stringify([0, "\0"])).toString("base64url")
-      for (const [reply, field] of [
-        [yield* post("/admin/keys", { name: "a\0b" }), "name"],
-        [yield* post("/admin/keys", { name: "a", tags: ["b", "\0"] }), "tags[1]"],
-        [yield* patch(`/admin/keys/${id}`, { metadata: { a: { "b\0": 1 } } }), "metadata.a"],
-        [yield* post("/admin/budgets", { scope: { tag: "\0" }, ...day }), "scope.tag"],
-        [yield* get("/admin/keys/%00"), "id"],
-        [yield* get("/admin/spend?by=key&key=a%00"), "key"],
-        [yield* get(`/admin/keys?cursor=${cursor}`), "cursor"],
-        [yield* post("/admin/keys", { name: "a", tags: many }), "tags"],
-        [yield* post("/admin/keys", { name: "a", budgets: many.map(() => day) }), "budgets"],
-        [yield* post("/admin/budgets", { scope: "all", ...day, alerts: Array(21).fill(0.5) }), "alerts"],
-        [yield* post("/admin/budgets", { scope: { route: "demo" }, ...day, then: { use: "demo" } }), "then.use"],
-      ] as const) {
-        assert.deepStrictEqual([reply.status, reply.body.errors?.[0].field], [400, field], reply.body.detail)
-      }
-    }),
+  it.live(
+    "names the field that has NUL or is a prototype, lists that are too long, and a budget that uses its own route",
+    () =>
+      Effect.gen(function* () {
+        const { get, patch, post } = yield* gateway()
+        const { id } = (yield* post("/admin/keys", { name: "ci" })).body
+        const day = { amount: 1, window: "day" }
+        const many = Array.from({ length: 101 }, (_, index) => `t${index}`)
+        const cursor = Buffer.from(JSON.stringify([0, "\0"])).toString("base64url")
+        for (const [reply, field] of [
+          [yield* post("/admin/keys", { name: "a\0b" }), "name"],
+          [yield* post("/admin/keys", { name: "a", tags: ["b", "\0"] }), "tags[1]"],
+          [yield* patch(`/admin/keys/${id}`, { metadata: { a: { "b\0": 1 } } }), "metadata.a"],
+          [yield* post("/admin/budgets", { scope: { tag: "\0" }, ...day }), "scope.tag"],
+          [yield* patch(`/admin/keys/${id}`, '{"__proto__":{"role":"viewer"}}'), "__proto__"],
+          [yield* get("/admin/keys/%00"), "id"],
+          [yield* get("/admin/spend?by=key&key=a%00"), "key"],
+          [yield* get(`/admin/keys?cursor=${cursor}`), "cursor"],
+          [yield* post("/admin/keys", { name: "a", tags: many }), "tags"],
+          [yield* post("/admin/keys", { name: "a", budgets: many.map(() => day) }), "budgets"],
+          [yield* post("/admin/budgets", { scope: "all", ...day, alerts: Array(21).fill(0.5) }), "alerts"],
+          [yield* post("/admin/budgets", { scope: { route: "demo" }, ...day, then: { use: "demo" } }), "then.use"],
+        ] as const) {
+          assert.deepStrictEqual([reply.status, reply.body.errors?.[0].field], [400, field], reply.body.detail)
+        }
+        const kept = yield* patch(`/admin/keys/${id}`, '{"metadata":{"__proto__":{"a":1},"constructor":2}}')
+        assert.deepStrictEqual(Object.keys(kept.body.metadata), ["__proto__", "constructor"])
+      }),
   )
 
   it.live("makes a key that is shown once, and holds it to what it may do", () =>
