@@ -22,6 +22,7 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
 import { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type { BudgetSettings } from "../config/BudgetsSection.ts"
@@ -53,6 +54,15 @@ const roundTimeout = Duration.seconds(3)
 /** After this many milliseconds without a sign of life, a gateway is dead, and what it had leased counts as spent. */
 const deadAfter = 15_000
 
+/** How often leases that nobody needs are put together or deleted. */
+const tidyInterval = Duration.hours(1)
+
+/** After so many milliseconds of silence a gateway does not come back: what it had leased is kept under no name. */
+const goneAfter = Duration.toMillis(Duration.days(1))
+
+/** Leases of periods that began so many milliseconds ago are deleted: no window is longer. Those of `total` begin at 0. */
+const keptFor = Duration.toMillis(Duration.days(800))
+
 /** How long the status of all budgets counts as known, in milliseconds. */
 const freshFor = 250
 
@@ -72,6 +82,7 @@ export const layer = (
       // Runs last, when no round can lease anything again.
       yield* Effect.addFinalizer(() => pool.close)
       yield* Effect.forkScoped(pool.run)
+      yield* Effect.forkScoped(Effect.repeat(pool.tidy, Schedule.spaced(tidyInterval)))
       yield* pool.set(settings.budgets)
       // Leased before the first call, so that it need not wait.
       yield* pool.renewal
@@ -155,6 +166,26 @@ class Pool {
     this.#wake.closeUnsafe()
     return this.#renew
   }).pipe(Effect.andThen(Effect.timeoutOption(this.#wake.await, interval)), Effect.forever)
+
+  /** Puts the leases of gateways that are gone together, and deletes those of periods that are long over. */
+  readonly tidy: Effect.Effect<void> = Effect.suspend(() => {
+    const sql = this.#sql
+    const now = this.#clock.currentTimeMillisUnsafe()
+    const gone = sql`gateway_id <> '' AND gateway_id <> ${this.#gateway} AND updated_at < ${now - goneAfter}
+      AND NOT EXISTS (SELECT 1 FROM gateways WHERE id = gateway_id AND seen_at >= ${now - goneAfter})`
+    const transaction = Effect.gen(function* () {
+      yield* locked(sql)
+      yield* sql`INSERT INTO budget_leases (budget_id, period_start, gateway_id, granted, spent, reserved, updated_at)
+        SELECT budget_id, period_start, '', SUM(granted), SUM(granted), 0, ${now} FROM budget_leases
+        WHERE ${gone} GROUP BY budget_id, period_start
+        ON CONFLICT (budget_id, period_start, gateway_id) DO UPDATE SET
+          granted = budget_leases.granted + excluded.granted, spent = budget_leases.spent + excluded.spent`
+      yield* sql`DELETE FROM budget_leases WHERE ${gone}`
+      yield* sql`DELETE FROM budget_leases WHERE period_start > 0 AND period_start < ${now - keptFor}`
+      yield* sql`DELETE FROM gateways WHERE seen_at < ${now - goneAfter}`
+    })
+    return Effect.ignore(Bounded.run(sql.withTransaction(transaction), roundTimeout))
+  })
 
   /** Gives back all that is not used. What calls in flight reserved counts as spent: those calls are no longer settled. */
   readonly close: Effect.Effect<void> = Effect.suspend(() => {
@@ -282,10 +313,7 @@ class Pool {
       const additions = new Map<Lease, Nanos>()
       let written: ReadonlyMap<Lease, Written> = new Map()
       const transaction = Effect.gen({ self: this }, function* () {
-        yield* sql.onDialectOrElse({
-          pg: () => Effect.asVoid(sql`SELECT pg_advisory_xact_lock(${lock})`),
-          orElse: () => Effect.void,
-        })
+        yield* locked(sql)
         const elsewhere = yield* this.#elsewhere(accounts, now)
         for (const account of accounts) {
           account.elsewhere = elsewhere.get(account.key) ?? nothing
@@ -399,6 +427,14 @@ class LeasedReservation implements Budgets.Reservation {
     return Effect.void
   }
 }
+
+/** Takes the lock of leases until the transaction ends. */
+const locked = (sql: SqlClient): Effect.Effect<void, SqlError> =>
+  sql.onDialectOrElse({
+    pg: () => Effect.asVoid(sql`SELECT pg_advisory_xact_lock(${lock})`),
+    // The transaction has the lock for writing.
+    orElse: () => Effect.void,
+  })
 
 const chunked = <A>(all: ReadonlyArray<A>, size: number): ReadonlyArray<ReadonlyArray<A>> =>
   Array.from({ length: Math.ceil(all.length / size) }, (_, index) => all.slice(index * size, (index + 1) * size))

@@ -100,12 +100,6 @@ CREATE TABLE gateways (
   id TEXT PRIMARY KEY,
   seen_at BIGINT NOT NULL
 );
-CREATE TABLE budget_periods (
-  budget_id TEXT NOT NULL,
-  period_start BIGINT NOT NULL,
-  granted BIGINT NOT NULL,
-  PRIMARY KEY (budget_id, period_start)
-);
 CREATE TABLE budget_leases (
   budget_id TEXT NOT NULL,
   period_start BIGINT NOT NULL,

@@ -198,6 +198,31 @@ onEach("leased budgets", ({ database, postgres }) => {
     }),
   )
 
+  it.live("put together what gateways had leased that are gone", () =>
+    Effect.gen(function* () {
+      const place = yield* Effect.promise(database)
+      const { start } = Window.period(dollar.window, yield* Clock.currentTimeMillis)
+      const lease = { budget_id: identity(dollar), granted: cents(20), spent: cents(10), reserved: 0, updated_at: 1 }
+      yield* Effect.scoped(
+        Effect.flatMap(
+          Effect.map(Layer.build(Store.layer(place)), Context.get(SqlClient)),
+          (sql) =>
+            sql`INSERT INTO budget_leases ${sql.insert([
+              { ...lease, period_start: start, gateway_id: "long ago" },
+              { ...lease, period_start: start, gateway_id: "longer ago" },
+              { ...lease, period_start: 1, gateway_id: "of another age" },
+            ])}`,
+        ),
+      )
+      const two = yield* gateway(place, "two")
+      const rows = two.sql<{ readonly id: string; readonly granted: number }>`
+        SELECT gateway_id AS id, granted FROM budget_leases WHERE gateway_id <> 'two'`
+      while ((yield* rows).length !== 1) yield* Effect.sleep("20 millis")
+      assert.deepStrictEqual({ ...(yield* rows)[0] }, { id: "", granted: cents(40) })
+      assert.strictEqual(yield* spendAll(two, cents(20)), cents(60))
+    }),
+  )
+
   it.live("give back what a gateway does not need when another lacks it", () =>
     Effect.gen(function* () {
       const place = yield* Effect.promise(database)
