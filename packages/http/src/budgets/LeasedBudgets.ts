@@ -54,7 +54,7 @@ const roundTimeout = Duration.seconds(3)
 /** After this many milliseconds without a sign of life, a gateway is dead, and what it had leased counts as spent. */
 const deadAfter = 15_000
 
-/** How often leases that nobody needs are put together or deleted. */
+/** How often leases of gateways that are gone, and of past periods, are put together or deleted. */
 const tidyInterval = Duration.hours(1)
 
 /** After so many milliseconds of silence a gateway does not come back: what it had leased is kept under no name. */
