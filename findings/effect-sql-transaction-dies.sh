@@ -8,8 +8,7 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
-npm install --silent --no-audit --no-fund \
-  effect@4.1.0 @effect/sql-pg@4.0.5 @electric-sql/pglite@0.5.14 @electric-sql/pglite-socket@0.2.17
+npm install --silent --no-audit --no-fund effect@4.1.0 @effect/sql-pg@4.0.5 @electric-sql/pglite@0.5.14 @electric-sql/pglite-socket@0.2.17
 
 cat >transaction.mjs <<'JS'
 import * as PgClient from "@effect/sql-pg/PgClient"
