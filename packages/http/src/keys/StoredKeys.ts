@@ -97,16 +97,35 @@ const loadKeys = Effect.fnUntraced(function* (sql: SqlClient, keys: Keyring, ids
 const usesInterval = "10 seconds"
 const usesTimeout = "2 seconds"
 
+/** PostgreSQL locks the rows in one order: two gateways that locked them in different orders would wait for each other. */
 const writeLastUses = (
   sql: SqlClient,
   used: ReadonlyArray<readonly [id: string, usedAt: number]>,
-): Effect.Effect<void, SqlError> =>
-  Effect.forEach(
-    used,
-    ([id, at]) =>
-      sql`UPDATE keys SET last_used_at = ${at} WHERE id = ${id} AND (last_used_at IS NULL OR last_used_at < ${at})`,
-    { discard: true },
-  )
+): Effect.Effect<void, SqlError> => {
+  if (used.length === 0) return Effect.void
+  const list = JSON.stringify(used)
+  const later = "keys.id = used.id AND (keys.last_used_at IS NULL OR keys.last_used_at < used.at)"
+  return sql.onDialectOrElse({
+    pg: () =>
+      Effect.asVoid(
+        sql.unsafe(
+          `UPDATE keys SET last_used_at = used.at FROM (
+             SELECT locked.id, (r->>1)::bigint AS at FROM jsonb_array_elements(($1::text)::jsonb) r
+             JOIN keys locked ON locked.id = r->>0 ORDER BY locked.id FOR UPDATE OF locked
+           ) used WHERE ${later}`,
+          [list],
+        ),
+      ),
+    orElse: () =>
+      Effect.asVoid(
+        sql.unsafe(
+          `UPDATE keys SET last_used_at = used.at FROM (SELECT value->>0 AS id, value->>1 AS at FROM json_each(?)) used
+           WHERE ${later}`,
+          [list],
+        ),
+      ),
+  })
+}
 
 const json = (text: string | null): unknown => (text === null ? undefined : JSON.parse(text))
 

@@ -114,38 +114,7 @@ const writeRest = Effect.fnUntraced(function* (sql: SqlClient, entries: Readonly
   const hours = Rows.hours(entries)
   yield* addHours(sql, hours)
   yield* addDays(sql, Rows.days(hours))
-  const used = lastUses(entries)
-  if (used.length > 0) yield* touchKeys(sql, used)
 })
-
-/** The time at which each key was used last, in the order of their ids. */
-const lastUses = (entries: ReadonlyArray<Entry>): ReadonlyArray<readonly [key: string, at: number]> => {
-  const used = new Map<string, number>()
-  for (const { call } of entries) {
-    if (call.key_id !== "") used.set(call.key_id, Math.max(call.at, used.get(call.key_id) ?? 0))
-  }
-  return [...used].sort(([a], [b]) => (a < b ? -1 : 1))
-}
-
-/** PostgreSQL locks the rows in one order: two gateways that locked them in different orders would wait for each other. */
-const touchKeys = (sql: SqlClient, used: ReadonlyArray<readonly [key: string, at: number]>) =>
-  sql.onDialectOrElse({
-    pg: () =>
-      sql.unsafe(
-        `UPDATE keys SET last_used_at = used.at FROM (
-           SELECT locked.id, (r->>1)::bigint AS at FROM jsonb_array_elements(($1::text)::jsonb) r
-           JOIN keys locked ON locked.id = r->>0 ORDER BY locked.id FOR UPDATE OF locked
-         ) used WHERE keys.id = used.id AND (keys.last_used_at IS NULL OR keys.last_used_at < used.at)`,
-        [JSON.stringify(used)],
-      ),
-    orElse: () =>
-      sql.unsafe(
-        `UPDATE keys SET last_used_at = used.at FROM (
-           SELECT value->>0 AS id, value->>1 AS at FROM json_each(?)
-         ) used WHERE keys.id = used.id AND (keys.last_used_at IS NULL OR keys.last_used_at < used.at)`,
-        [JSON.stringify(used)],
-      ),
-  })
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Statements

@@ -150,25 +150,6 @@ onEach("a ledger", ({ database }) => {
     }),
   )
 
-  it.live("notes when a key was used last", () =>
-    Effect.gen(function* () {
-      const { file, sql } = yield* books
-      const key = { role: "caller", tags: "[]", metadata: "{}", disabled: 0, created_at: 0, updated_at: 0, hint: "" }
-      for (const id of ["k1", "k2"])
-        yield* sql`INSERT INTO keys ${sql.insert({ id, name: id, hash: id, last_used_at: null, ...key })}`
-      const { call, close } = yield* start(sql, { spill: { file } })
-      yield* call("cheap", { caller: "k1" })
-      yield* call("cheap", { caller: "of the configuration" })
-      yield* close
-      const [last] = yield* sql<{ readonly at: number }>`SELECT max(at) AS at FROM calls WHERE key_id = 'k1'`
-      const keys = yield* sql<{ readonly last_used_at: number | null }>`SELECT last_used_at FROM keys ORDER BY id`
-      assert.deepStrictEqual(
-        keys.map(({ last_used_at }) => last_used_at),
-        [last?.at, null],
-      )
-    }),
-  )
-
   it.live("writes a batch once whose commit was not acknowledged", () =>
     Effect.gen(function* () {
       const { file, sql, state } = yield* books
