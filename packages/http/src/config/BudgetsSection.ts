@@ -126,7 +126,7 @@ export interface BudgetSettings {
 export const defaults: Omit<BudgetSettings, "budgets" | "webhook"> = {
   onStoreLoss: "refuse",
   lease: 0.02,
-  leaseWait: Duration.millis(500),
+  leaseWait: Duration.seconds(2),
 }
 
 /** A configured key with the budgets that stand beside it. */
