@@ -192,12 +192,11 @@ class Pool {
     const accounts = [...this.#index.all, ...this.#leaving]
     for (const { leases } of accounts)
       for (const { allowance } of leases) allowance.settle(allowance.reserved, allowance.reserved)
-    return Effect.ignore(
-      Effect.andThen(
-        this.#write(accounts, () => 0),
-        this.#retire,
-      ),
+    const written = Effect.andThen(
+      this.#write(accounts, () => 0),
+      this.#retire,
     )
+    return Effect.ignore(Bounded.run(written, roundTimeout))
   })
 
   /** Tries to reserve, at once where leases cover it; where they do not, once more when they were renewed. */

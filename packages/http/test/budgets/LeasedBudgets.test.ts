@@ -8,6 +8,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as References from "effect/References"
@@ -276,6 +277,20 @@ onEach("leased budgets", ({ database, postgres }) => {
       // Written with the next round of the one, read again by the other when it is asked.
       while ((yield* two.budgets.status)[0]?.spent !== 0.2) yield* Effect.sleep("50 millis")
     }),
+  )
+
+  it.live("end although the database is lost", () =>
+    Effect.gen(function* () {
+      const place = yield* Effect.promise(database)
+      const server = postgres()
+      if (server === undefined) return
+      // A transaction whose connection breaks dies in Effect: a gateway that ends must not.
+      const exit = yield* Effect.exit(
+        Effect.scoped(Effect.andThen(gateway(place, "one"), () => Effect.promise(server.kill))),
+      )
+      yield* Effect.promise(server.restart)
+      assert.isTrue(Exit.isSuccess(exit))
+    }).pipe(Effect.provideService(References.MinimumLogLevel, "None")),
   )
 
   it.live("allow what is leased while the database is lost, then refuse, and go on when it is back", () =>
