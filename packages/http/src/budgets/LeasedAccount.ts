@@ -2,11 +2,11 @@
  * A budget that several gateways share. What this gateway may spend of it is leased from the database, in parts of its amount;
  * calls reserve from what is leased, in memory. `LeasedBudgets` writes and renews the leases.
  */
-import type { Account, Usage } from "@understudy/core/internal/spend/Account"
+import type { Account, BudgetAlert, Usage } from "@understudy/core/internal/spend/Account"
 import { identity } from "@understudy/core/internal/spend/Account"
 import { Allowance } from "@understudy/core/internal/spend/Allowance"
 import type { Budget, Nanos } from "@understudy/core/internal/spend/Budget"
-import { toNanos } from "@understudy/core/internal/spend/Budget"
+import { defaultAlerts, toDollars, toNanos } from "@understudy/core/internal/spend/Budget"
 import * as Window from "@understudy/core/internal/spend/Window"
 
 /** What this gateway has leased for one part of a budget's window. */
@@ -32,6 +32,12 @@ export interface Elsewhere {
   readonly reserved: Nanos
 }
 
+/** An alert whose share is reached, and is not known to be published. */
+export interface DueAlert {
+  readonly account: LeasedAccount
+  readonly alert: BudgetAlert
+}
+
 export const nothing: Elsewhere = { granted: 0, spent: 0, reserved: 0 }
 
 /** After this many milliseconds without a reservation, what is left of a lease is returned. */
@@ -50,7 +56,7 @@ export class LeasedAccount implements Account {
   /** Whether a call was refused that would have fitted the whole amount. */
   isUsedUp = false
   /** The shares of the current period whose alert is written. */
-  announced: ReadonlySet<number> = new Set()
+  readonly announced = new Set<number>()
   #alertPeriod: number
   #now: number
   /** The period at `#now`: to find it takes a calendar. */
@@ -160,7 +166,7 @@ export class LeasedAccount implements Account {
     this.#period = Window.period(this.budget.window, this.#now)
     if (this.#alertPeriod === this.alertPeriod) return
     this.#alertPeriod = this.alertPeriod
-    this.announced = new Set()
+    this.announced.clear()
     this.isUsedUp = false
     this.elsewhere = nothing
     this.#exhaustedUntil = 0
@@ -245,6 +251,16 @@ export class LeasedAccount implements Account {
   /** Whether nothing is leased, spent or reserved: nothing of it would be missed if the budget came back. */
   get isEmpty(): boolean {
     return this.leases.every(({ allowance }) => allowance.granted === 0 && allowance.used === 0)
+  }
+
+  /** The alerts that are due by what all gateways have spent. */
+  alertsDue(now: number): ReadonlyArray<DueAlert> {
+    const { budget } = this
+    const { period, spent } = this.usage(now)
+    const reached = this.isUsedUp ? 1 : spent / this.amount
+    return (budget.alerts ?? defaultAlerts)
+      .filter((share) => share <= reached && !this.announced.has(share))
+      .map((share) => ({ account: this, alert: { budget, share, spent: toDollars(spent), period } }))
   }
 
   /** Forgets the leases of parts that count no more and are settled. */

@@ -7,13 +7,11 @@
  * only if what is leased does not cover it, for a bounded time.
  */
 import type { Budget, Nanos } from "@understudy/core/internal/spend/Budget"
-import * as BudgetData from "@understudy/core/internal/spend/Budget"
 import * as Account from "@understudy/core/internal/spend/Account"
 import type { BudgetAlert } from "@understudy/core/internal/spend/Account"
 import * as Budgets from "@understudy/core/internal/spend/Budgets"
 import * as Reservations from "@understudy/core/internal/spend/Reservation"
 import { Exceeded } from "@understudy/core/internal/spend/Reservation"
-import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -21,15 +19,15 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type { BudgetSettings } from "../config/BudgetsSection.ts"
 import * as Bounded from "../store/Bounded.ts"
 import { StoreStatus } from "../store/StoreStatus.ts"
-import type { Lease, Written } from "./LeasedAccount.ts"
+import type { Lease } from "./LeasedAccount.ts"
 import { LeasedAccount, nothing } from "./LeasedAccount.ts"
+import { LeaseRows } from "./LeaseRows.ts"
 
 /** The gateway's budgets, which may be replaced while it runs. */
 export class LeasedBudgets extends Context.Service<
@@ -51,17 +49,8 @@ const interval = Duration.seconds(1)
 /** How long a round may take before the database counts as lost. */
 const roundTimeout = Duration.seconds(3)
 
-/** After this many milliseconds without a sign of life, a gateway is dead, and what it had leased counts as spent. */
-const deadAfter = 15_000
-
 /** How often leases of gateways that are gone, and of past periods, are put together or deleted. */
 const tidyInterval = Duration.hours(1)
-
-/** After so many milliseconds of silence a gateway does not come back: what it had leased is kept under no name. */
-const goneAfter = Duration.toMillis(Duration.days(1))
-
-/** Leases of periods that began so many milliseconds ago are deleted: no window is longer. Those of `total` begin at 0. */
-const keptFor = Duration.toMillis(Duration.days(800))
 
 /** How long the status of all budgets counts as known, in milliseconds. */
 const freshFor = 250
@@ -78,7 +67,7 @@ export const layer = (
       const sql = yield* SqlClient
       const clock = yield* Clock.Clock
       const status = yield* StoreStatus
-      const pool = new Pool(settings, gateway, sql, status, clock)
+      const pool = new Pool(settings, new LeaseRows(sql, gateway), status, clock)
       // Runs last, when no round can lease anything again.
       yield* Effect.addFinalizer(() => pool.close)
       yield* Effect.forkScoped(pool.run)
@@ -90,13 +79,9 @@ export const layer = (
     }),
   )
 
-/** Gateways that are running take leases under this lock, one after the other. */
-const lock = 0x6c65617365
-
 class Pool {
   readonly #settings: Settings
-  readonly #gateway: string
-  readonly #sql: SqlClient
+  readonly #rows: LeaseRows
   readonly #status: StoreStatus["Service"]
   readonly #clock: Clock.Clock
   readonly #wake = Latch.makeUnsafe()
@@ -110,10 +95,9 @@ class Pool {
   /** Completes with the next round. */
   #round: Deferred.Deferred<void> | undefined
 
-  constructor(settings: Settings, gateway: string, sql: SqlClient, status: StoreStatus["Service"], clock: Clock.Clock) {
+  constructor(settings: Settings, rows: LeaseRows, status: StoreStatus["Service"], clock: Clock.Clock) {
     this.#settings = settings
-    this.#gateway = gateway
-    this.#sql = sql
+    this.#rows = rows
     this.#status = status
     this.#clock = clock
   }
@@ -168,24 +152,9 @@ class Pool {
   }).pipe(Effect.andThen(Effect.timeoutOption(this.#wake.await, interval)), Effect.forever)
 
   /** Puts the leases of gateways that are gone together, and deletes those of periods that are long over. */
-  readonly tidy: Effect.Effect<void> = Effect.suspend(() => {
-    const sql = this.#sql
-    const now = this.#clock.currentTimeMillisUnsafe()
-    const gone = sql`gateway_id <> '' AND gateway_id <> ${this.#gateway} AND updated_at < ${now - goneAfter}
-      AND NOT EXISTS (SELECT 1 FROM gateways WHERE id = gateway_id AND seen_at >= ${now - goneAfter})`
-    const transaction = Effect.gen(function* () {
-      yield* locked(sql)
-      yield* sql`INSERT INTO budget_leases (budget_id, period_start, gateway_id, granted, spent, reserved, updated_at)
-        SELECT budget_id, period_start, '', SUM(granted), SUM(granted), 0, ${now} FROM budget_leases
-        WHERE ${gone} GROUP BY budget_id, period_start
-        ON CONFLICT (budget_id, period_start, gateway_id) DO UPDATE SET
-          granted = budget_leases.granted + excluded.granted, spent = budget_leases.spent + excluded.spent`
-      yield* sql`DELETE FROM budget_leases WHERE ${gone}`
-      yield* sql`DELETE FROM budget_leases WHERE period_start > 0 AND period_start < ${now - keptFor}`
-      yield* sql`DELETE FROM gateways WHERE seen_at < ${now - goneAfter}`
-    })
-    return Effect.ignore(Bounded.run(sql.withTransaction(transaction), roundTimeout))
-  })
+  readonly tidy: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.ignore(Bounded.run(this.#rows.tidy(this.#clock.currentTimeMillisUnsafe()), roundTimeout)),
+  )
 
   /** Gives back all that is not used. What calls in flight reserved counts as spent: those calls are no longer settled. */
   readonly close: Effect.Effect<void> = Effect.suspend(() => {
@@ -194,7 +163,7 @@ class Pool {
       for (const { allowance } of leases) allowance.settle(allowance.reserved, allowance.reserved)
     const written = Effect.andThen(
       this.#write(accounts, () => 0),
-      this.#retire,
+      this.#rows.retire,
     )
     return Effect.ignore(Bounded.run(written, roundTimeout))
   })
@@ -249,9 +218,9 @@ class Pool {
    * transaction: the round would wait for its connection, and it for the round.
    */
   get #refreshed(): Effect.Effect<void> {
-    return Effect.flatMap(Effect.serviceOption(this.#sql.transactionService), (transaction) => {
+    return Effect.flatMap(this.#rows.isInTransaction, (isInTransaction) => {
       const now = this.#clock.currentTimeMillisUnsafe()
-      if (Option.isSome(transaction) || !this.#status.isUp() || now - this.#refreshedAt < freshFor) return Effect.void
+      if (isInTransaction || !this.#status.isUp() || now - this.#refreshedAt < freshFor) return Effect.void
       this.#refreshedAt = now
       for (const account of this.#index.all) this.#dirty.add(account)
       return Effect.asVoid(Effect.timeoutOption(this.renewal, roundTimeout))
@@ -266,7 +235,7 @@ class Pool {
     const dirty = [...this.#dirty]
     this.#dirty = new Set()
     const written = Effect.andThen(
-      this.#signOfLife,
+      this.#rows.signOfLife(now),
       Effect.forEach(chunked(dirty, perRound), (accounts) => this.#write(accounts, this.#chunk), { discard: true }),
     )
     return Bounded.run(written, roundTimeout).pipe(
@@ -286,34 +255,18 @@ class Pool {
     )
   })
 
-  get #signOfLife(): Effect.Effect<void, SqlError> {
-    const sql = this.#sql
-    const row = { id: this.#gateway, seen_at: this.#clock.currentTimeMillisUnsafe() }
-    return Effect.asVoid(
-      sql`INSERT INTO gateways ${sql.insert(row)} ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at`,
-    )
-  }
-
-  /** The gateway ends: none waits for it. */
-  get #retire(): Effect.Effect<void, SqlError> {
-    return Effect.asVoid(this.#sql`DELETE FROM gateways WHERE id = ${this.#gateway}`)
-  }
-
   /** Writes the leases of these accounts in one transaction, changed as `LeasedAccount.plan` says. */
   #write(
     accounts: ReadonlyArray<LeasedAccount>,
     chunk: (account: LeasedAccount) => Nanos,
   ): Effect.Effect<void, SqlError> {
     if (accounts.length === 0) return Effect.void
-    const sql = this.#sql
     return Effect.suspend(() => {
       const now = this.#clock.currentTimeMillisUnsafe()
       for (const account of accounts) account.advance(now)
       const additions = new Map<Lease, Nanos>()
-      let written: ReadonlyMap<Lease, Written> = new Map()
       const transaction = Effect.gen({ self: this }, function* () {
-        yield* locked(sql)
-        const elsewhere = yield* this.#elsewhere(accounts, now)
+        const elsewhere = yield* this.#rows.elsewhere(accounts, now)
         for (const account of accounts) {
           account.elsewhere = elsewhere.get(account.key) ?? nothing
           const isLeaving = this.#leaving.has(account)
@@ -322,87 +275,19 @@ class Pool {
             if (delta > 0) additions.set(lease, delta)
           }
         }
-        written = yield* this.#save(accounts, additions, now)
-        return yield* this.#alerts(accounts)
+        const written = yield* this.#rows.save(accounts, additions, now)
+        const due = accounts.flatMap((account) => account.alertsDue(now))
+        return { written, due, published: yield* this.#rows.announce(due, now) }
       })
-      return Effect.map(sql.withTransaction(transaction), (alerts) => {
+      // What is in memory follows what is committed.
+      return Effect.map(this.#rows.transaction(transaction), ({ due, published, written }) => {
         for (const [lease, nanos] of additions) lease.allowance.granted += nanos
         for (const [lease, row] of written) lease.written = row
+        for (const { account, alert } of due) account.announced.add(alert.share)
         for (const account of accounts) account.forget()
-        for (const alert of alerts) for (const listener of this.#listeners) listener(alert)
+        for (const { alert } of published) for (const listener of this.#listeners) listener(alert)
       })
     })
-  }
-
-  /** What other gateways hold of these budgets. */
-  #elsewhere(accounts: ReadonlyArray<LeasedAccount>, now: number) {
-    const sql = this.#sql
-    const counted = sql.or(accounts.map(({ key, since }) => sql`(budget_id = ${key} AND period_start >= ${since})`))
-    return Effect.map(
-      sql<{ readonly id: string; readonly granted: Nanos; readonly spent: Nanos; readonly reserved: Nanos }>`
-        SELECT budget_id AS id,
-          CAST(SUM(granted) AS BIGINT) AS granted,
-          CAST(SUM(CASE WHEN seen_at >= ${now - deadAfter} THEN spent ELSE granted END) AS BIGINT) AS spent,
-          CAST(SUM(CASE WHEN seen_at >= ${now - deadAfter} THEN reserved ELSE 0 END) AS BIGINT) AS reserved
-        FROM budget_leases LEFT JOIN gateways ON gateways.id = gateway_id
-        WHERE gateway_id <> ${this.#gateway} AND ${counted}
-        GROUP BY budget_id`,
-      (rows) => new Map(rows.map(({ id, ...held }) => [id, held])),
-    )
-  }
-
-  /**
-   * Writes the leases that differ from what is written of them. They are written as they are, not as they change, so that one
-   * whose commit was not acknowledged is right the next time.
-   */
-  #save(
-    accounts: ReadonlyArray<LeasedAccount>,
-    additions: ReadonlyMap<Lease, Nanos>,
-    now: number,
-  ): Effect.Effect<ReadonlyMap<Lease, Written>, SqlError> {
-    const sql = this.#sql
-    const saved = new Map<Lease, Written>()
-    const rows: ReadonlyArray<Record<string, unknown>> = accounts.flatMap(({ key, leases }) =>
-      leases.flatMap((lease) => {
-        const { allowance, part, written } = lease
-        const { reserved, spent } = allowance
-        const granted = allowance.granted + (additions.get(lease) ?? 0)
-        if (written?.granted === granted && written.spent === spent && written.reserved === reserved) return []
-        const row = { granted, spent, reserved }
-        saved.set(lease, row)
-        return [{ budget_id: key, period_start: part.start, gateway_id: this.#gateway, ...row, updated_at: now }]
-      }),
-    )
-    if (!Arr.isReadonlyArrayNonEmpty(rows)) return Effect.succeed(saved)
-    return Effect.as(
-      sql`INSERT INTO budget_leases ${sql.insert(rows)}
-        ON CONFLICT (budget_id, period_start, gateway_id) DO UPDATE SET
-          granted = excluded.granted, spent = excluded.spent, reserved = excluded.reserved, updated_at = excluded.updated_at`,
-      saved,
-    )
-  }
-
-  /** The alerts that are due and no gateway has published. */
-  #alerts(accounts: ReadonlyArray<LeasedAccount>): Effect.Effect<ReadonlyArray<BudgetAlert>, SqlError> {
-    const sql = this.#sql
-    const now = this.#clock.currentTimeMillisUnsafe()
-    const due = accounts.flatMap((account) => {
-      const { period, spent } = account.usage(now)
-      const reached = account.isUsedUp ? 1 : spent / account.amount
-      return (account.budget.alerts ?? BudgetData.defaultAlerts)
-        .filter((share) => share <= reached && !account.announced.has(share))
-        .map((share) => ({ account, share, spent: BudgetData.toDollars(spent), period }))
-    })
-    return Effect.forEach(due, ({ account, period, share, spent }) =>
-      Effect.map(
-        sql`INSERT INTO budget_alerts ${sql.insert({ budget_id: account.key, period_start: account.alertPeriod, share, at: now })}
-          ON CONFLICT DO NOTHING RETURNING share`,
-        (rows): ReadonlyArray<BudgetAlert> => {
-          account.announced = new Set([...account.announced, share])
-          return rows.length === 0 ? [] : [{ budget: account.budget, share, spent, period }]
-        },
-      ),
-    ).pipe(Effect.map((alerts) => alerts.flat()))
   }
 }
 
@@ -426,14 +311,6 @@ class LeasedReservation implements Budgets.Reservation {
     return Effect.void
   }
 }
-
-/** Takes the lock of leases until the transaction ends. */
-const locked = (sql: SqlClient): Effect.Effect<void, SqlError> =>
-  sql.onDialectOrElse({
-    pg: () => Effect.asVoid(sql`SELECT pg_advisory_xact_lock(${lock})`),
-    // The transaction has the lock for writing.
-    orElse: () => Effect.void,
-  })
 
 const chunked = <A>(all: ReadonlyArray<A>, size: number): ReadonlyArray<ReadonlyArray<A>> =>
   Array.from({ length: Math.ceil(all.length / size) }, (_, index) => all.slice(index * size, (index + 1) * size))

@@ -129,7 +129,7 @@ const writeLastUses = (
 
 const json = (text: string | null): unknown => (text === null ? undefined : JSON.parse(text))
 
-export const toTeam = ({ disabled, id, limits, name, routes }: TeamRow): Team => ({
+const toTeam = ({ disabled, id, limits, name, routes }: TeamRow): Team => ({
   id,
   name,
   limits: json(limits) as KeyLimits | undefined,
@@ -137,7 +137,7 @@ export const toTeam = ({ disabled, id, limits, name, routes }: TeamRow): Team =>
   disabled: disabled === 1,
 })
 
-export const toStoredKey = (row: KeyRow): StoredKey => ({
+const toStoredKey = (row: KeyRow): StoredKey => ({
   virtualKey: {
     id: row.id,
     name: row.name,

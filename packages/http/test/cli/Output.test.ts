@@ -2,24 +2,14 @@ import { afterAll, assert, describe, it } from "@effect/vitest"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { openSync } from "node:fs"
-import { createServer } from "node:net"
-import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import { FileOutput } from "../../src/cli/Output.ts"
+import { freePort } from "../Programs.ts"
 import { ask } from "./Process.ts"
 
 const main = join(import.meta.dirname, "..", "..", "src", "main.js")
 const children = new Set<ReturnType<typeof spawn>>()
 afterAll(() => children.forEach((child) => child.kill("SIGKILL")))
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, "close")
-  return port
-}
 
 const answers = async (base: string): Promise<boolean> => {
   for (let times = 0; times < 500; times++) {

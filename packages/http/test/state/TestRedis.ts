@@ -5,22 +5,13 @@
 import { spawn, spawnSync } from "node:child_process"
 import type { ChildProcess } from "node:child_process"
 import { once } from "node:events"
-import { createServer } from "node:net"
-import type { AddressInfo } from "node:net"
+import { freePort, install } from "../Programs.ts"
 
 const found = () => spawnSync("redis-server", ["--version"]).status === 0
 
-const install = (): boolean => {
-  if (process.getuid?.() !== 0) return false
-  spawnSync("apt-get", ["update"], { timeout: 60_000 })
-  spawnSync("apt-get", ["install", "-y", "--no-install-recommends", "redis-server"], {
-    timeout: 120_000,
-    env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
-  })
-  return found()
-}
+if (!found()) install("redis-server")
 
-export const installed = found() || install()
+export const installed = found()
 
 if (!installed) process.stderr.write("redis-server is not installed: the tests of shared state are SKIPPED\n")
 
@@ -32,15 +23,6 @@ export interface TestRedis {
   readonly kill: () => Promise<void>
   /** Starts it again on the same port, with nothing in it. */
   readonly restart: () => Promise<void>
-}
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, "close")
-  return port
 }
 
 const launch = (port: number): Promise<ChildProcess> =>

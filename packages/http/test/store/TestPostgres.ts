@@ -6,10 +6,9 @@ import { spawn, spawnSync } from "node:child_process"
 import type { ChildProcess } from "node:child_process"
 import { once } from "node:events"
 import { chmodSync, chownSync, globSync, mkdtempSync, rmSync } from "node:fs"
-import { createServer } from "node:net"
-import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { freePort, install } from "../Programs.ts"
 
 /** The folder of the newest version's programs, which Debian keeps out of the path. */
 const folder = (): string | undefined => {
@@ -19,17 +18,9 @@ const folder = (): string | undefined => {
   return newest ?? (spawnSync("initdb", ["--version"]).status === 0 ? "" : undefined)
 }
 
-const install = (): string | undefined => {
-  if (process.getuid?.() !== 0) return undefined
-  spawnSync("apt-get", ["update"], { timeout: 60_000 })
-  spawnSync("apt-get", ["install", "-y", "--no-install-recommends", "postgresql"], {
-    timeout: 180_000,
-    env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
-  })
-  return folder()
-}
+if (folder() === undefined) install("postgresql")
 
-const programs = folder() ?? install()
+const programs = folder()
 
 export const installed = programs !== undefined
 
@@ -40,15 +31,6 @@ const user = (): { readonly uid?: number; readonly gid?: number } => {
   if (process.getuid?.() !== 0) return {}
   const id = (flag: string) => Number(spawnSync("id", [flag, "postgres"]).stdout.toString())
   return { uid: id("-u"), gid: id("-g") }
-}
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, "close")
-  return port
 }
 
 /** What a statement gives, in one of a server's databases: values separated by `|`, a line for each row. */
