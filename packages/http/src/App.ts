@@ -34,7 +34,11 @@ export interface ServeOptions {
 }
 
 /** The gateway of a configuration. Serves until the layer is closed. */
-export const layer = (configuration: Configuration, { auth, logContent, server }: ServeOptions) => {
+export const layer = (configuration: Configuration, options: ServeOptions) =>
+  Layer.unwrap(Effect.map(withPrices(configuration), (priced) => gateway(priced, options)))
+
+/** The gateway of a configuration whose deployments have their prices. */
+const gateway = (configuration: Configuration, { auth, logContent, server }: ServeOptions) => {
   const { database } = configuration
   // One layer for all that need it, so that it is built once.
   const store = database === undefined ? undefined : layerStore(database)
@@ -71,8 +75,7 @@ const router = (
 ) => {
   const state = layerState(configuration)
   const answerLimits = Layer.succeed(AnswerLimits, { answer: Number(limits.answer), error: Number(limits.error) })
-  const priced = Effect.map(withPrices(configuration), (settings) => Router.layerShared(toOptions(settings)))
-  const unkeyed = Layer.provide(Layer.unwrap(priced), [state, answerLimits])
+  const unkeyed = Layer.provide(Router.layerShared(toOptions(configuration)), [state, answerLimits])
   const logged = logContent ? Layer.provide(ContentLog.layer, unkeyed) : unkeyed
   const budgeted = budgets === undefined ? logged : Layer.provide(BudgetedRouter.layer, [logged, budgets])
   return keys.isOpen && !keys.hasDatabase ? budgeted : Layer.provide(KeyedRouter.layer(keys), [budgeted, state])
@@ -115,17 +118,13 @@ const layerBudgets = ({ budgets }: Configuration, store: ReturnType<typeof layer
     ),
   )
 
-const layerLedger = (configuration: Configuration, store: ReturnType<typeof layerStore> | undefined) =>
+const layerLedger = ({ deployments, ledger }: Configuration, store: ReturnType<typeof layerStore> | undefined) =>
   store === undefined
     ? Layer.empty
     : Layer.unwrap(
         Effect.map(
-          Effect.zip(
-            Effect.promise(() => import("./ledger/Ledger.ts")),
-            withPrices(configuration),
-          ),
-          ([{ layer }, { deployments, ledger }]) =>
-            Layer.provide(layer(ledger, deployments), [store, NodeServices.layer]),
+          Effect.promise(() => import("./ledger/Ledger.ts")),
+          ({ layer }) => Layer.provide(layer(ledger, deployments), [store, NodeServices.layer]),
         ),
       )
 
