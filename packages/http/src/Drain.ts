@@ -34,8 +34,13 @@ export class Drain extends Context.Service<
     readonly begun: Effect.Effect<void>
     /** Skips the delay after the announcement. */
     readonly hurry: Effect.Effect<void>
+    /** Ends running calls with an error instead of waiting for them. */
+    readonly end: Effect.Effect<void>
     readonly inFlight: InFlight.InFlight
-    /** Runs the shutdown. Returns when no call is running; calls that exceed the timeout are ended. */
+    /**
+     * Runs the shutdown, and logs each step with the number of calls in flight. Returns when no call is running; calls that
+     * exceed the timeout are ended with an error of their protocol.
+     */
     readonly run: (policy: Policy) => Effect.Effect<void>
   }
 >()("@understudy/http/Drain") {
@@ -43,6 +48,7 @@ export class Drain extends Context.Service<
     const announced = Deferred.makeUnsafe<void>()
     const begun = Deferred.makeUnsafe<void>()
     const skipped = Deferred.makeUnsafe<void>()
+    const ended = Deferred.makeUnsafe<void>()
     const inFlight = InFlight.make()
     const done = (step: Deferred.Deferred<void>) => Effect.asVoid(Deferred.succeed(step, undefined))
     const announce = Effect.andThen(done(announced), Effect.sync(inFlight.closeConnections))
@@ -55,13 +61,13 @@ export class Drain extends Context.Service<
         yield* Effect.timeoutOption(Deferred.await(skipped), delay)
       }
       yield* begin
+      const waiting = inFlight.size() > 0 ? `, waiting up to ${Duration.format(timeout)} for running ones` : ""
+      yield* Effect.logInfo(`Draining: rejecting new calls${waiting}; ${calls()}`)
+      const finished = Effect.raceFirst(inFlight.none, Deferred.await(ended))
+      const isInTime = Option.isSome(yield* Effect.timeoutOption(finished, timeout))
       if (inFlight.size() > 0) {
-        yield* Effect.logInfo(
-          `Draining: rejecting new calls, waiting up to ${Duration.format(timeout)} for running ones; ${calls()}`,
-        )
-      }
-      if (Option.isNone(yield* Effect.timeoutOption(inFlight.none, timeout))) {
-        yield* Effect.logWarning(`Draining: timeout exceeded; ending ${calls()} with an error`)
+        const why = isInTime ? "a second signal" : "timeout exceeded"
+        yield* Effect.logWarning(`Draining: ${why}; ending ${calls()} with an error`)
         inFlight.cut()
       }
       yield* Effect.logInfo("Drained")
@@ -73,6 +79,7 @@ export class Drain extends Context.Service<
       begin,
       begun: Deferred.await(begun),
       hurry: done(skipped),
+      end: Effect.andThen(done(skipped), done(ended)),
       inFlight,
       run,
     }

@@ -56,6 +56,25 @@ describe("during the drain delay", () => {
   )
 })
 
+describe("a second signal", () => {
+  it.live("skips the delay and ends running calls", () =>
+    Effect.gen(function* () {
+      const { drain, stop, upstream, url } = yield* make({
+        drain: { delay: Duration.hours(1), timeout: Duration.hours(1) },
+      })
+      yield* upstream.script("primary", "silent")
+      const running = yield* Effect.forkChild(send(url, dialects.chat.path(), dialects.chat.body(false), yield* agent))
+      yield* upstream.received("primary")
+      const stopping = yield* stop
+      yield* until(drain.announced)
+      yield* drain.end
+      const answer = yield* Fiber.join(running)
+      assert.deepStrictEqual([answer.status, answer.connection, answer.retryAfter], [503, "close", "1"])
+      yield* Fiber.join(stopping)
+    }),
+  )
+})
+
 describe.each(names)("%s", (name) => {
   const { body, code, last, path } = dialects[name]
 

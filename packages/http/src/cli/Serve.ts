@@ -75,7 +75,7 @@ export const serve = Command.make(
   }),
 ).pipe(
   Command.withDescription(
-    "Run the gateway until SIGINT or SIGTERM, then drain. Exit codes: 130 after a signal, 1 if the gateway cannot start.",
+    "Run the gateway until SIGINT or SIGTERM, then drain; a second signal ends running calls. Exit codes: 130 after a signal, 1 if the gateway cannot start.",
   ),
   Command.withShortDescription("Run the gateway"),
 )
@@ -92,7 +92,10 @@ const run = Effect.fnUntraced(function* (
     Effect.catchTag("ServeError", (error) => Effect.fail(cannotListen(server, error))),
   )
   const address = HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address)
-  yield* Signals.hurryOnInterrupt(Context.get(context, Drain).hurry)
+  const drain = Context.get(context, Drain)
+  yield* Signals.hurryOnInterrupt(drain.hurry)
+  // Detached: it has to run while this scope closes.
+  yield* Effect.forkDetach(Effect.andThen(yield* Signals.SecondSignal, drain.end))
   for (const line of yield* StartupMessage.lines(address, source, auth.keys.hasOperator)) yield* Console.log(line)
   return yield* Effect.never
 })

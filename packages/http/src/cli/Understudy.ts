@@ -16,6 +16,7 @@ import { draw } from "./Draw.ts"
 import { explain } from "./Explain.ts"
 import { importing } from "./Import.ts"
 import { serve } from "./Serve.ts"
+import * as Signals from "./Signals.ts"
 
 const { version }: { readonly version: string } = JSON.parse(
   readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
@@ -31,17 +32,11 @@ const isReported = (error: object): boolean => Runtime.errorReported in error &&
 
 /** Runs the process's arguments, and ends the process with the command's exit code. */
 export const run = (): void => {
-  // The first signal drains, the second exits at once.
-  let signals = 0
-  const exitOnSecond = () => {
-    if (++signals > 1) process.exit(130)
-  }
-  process.on("SIGINT", exitOnSecond)
-  process.on("SIGTERM", exitOnSecond)
-
+  const second = Signals.exitOnSecond()
   Command.run(understudy, { version }).pipe(
     Effect.tapError((error) => (isReported(error) ? Effect.void : Console.error(error.message))),
     Effect.tapDefect((defect) => Console.error(defect)),
+    Effect.provideService(Signals.SecondSignal, second),
     Effect.provide(NodeServices.layer),
     NodeRuntime.runMain({ disableErrorReporting: true }),
   )

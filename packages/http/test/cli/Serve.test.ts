@@ -168,6 +168,35 @@ describe.concurrent("understudy serve", { timeout: 30_000 }, () => {
     assert.include(serving.printed(), "Drained")
   })
 
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    it(`ends running calls with their protocol's error at a second ${signal}, and exits`, async () => {
+      const serving = start(["--port", "0"], {
+        files: {
+          "understudy.yaml": `
+server: { drain: { delay: 1h, timeout: 1h } }
+deployments:
+  slow: { provider: simulated, model: s, tokenDelay: 50ms, reply: "${"word ".repeat(10_000)}" }
+  whole: { provider: simulated, model: s, latency: 1h }
+routes: { assistant: [slow] }
+`,
+        },
+      })
+      const base = await url(serving)
+      const stream = await ask(base, { stream: true })
+      const whole = ask(base, { model: "whole" })
+      while (!/attempts_in_flight\{deployment="whole"\} 1/.test(await (await fetch(`${base}/metrics`)).text()));
+      serving.child.kill("SIGTERM")
+      await serving.says(/Draining: accepting new calls for another 1h; 2 calls in flight/)
+      serving.child.kill(signal)
+      assert.match((await stream.text()).trimEnd(), /data: \{"error":\{.*"code":"draining".*\}\}$/)
+      const cut = await whole
+      assert.deepStrictEqual([cut.status, cut.headers.get("connection")], [503, "close"])
+      assert.strictEqual(await serving.ended, 130)
+      assert.match(serving.printed(), /Draining: a second signal; ending 2 calls in flight with an error/)
+      assert.include(serving.printed(), "Drained")
+    })
+  }
+
   it("falls back when a response exceeds server.limits", async () => {
     const endless = createHttpServer((request, response) => {
       request.resume()
