@@ -180,6 +180,13 @@ describe.concurrent("examples", { timeout: 120_000 }, () => {
     assert.match(printed, /^BudgetExceeded: Budget "all" of \$1\.00 a month does not cover this call/m)
   })
 
+  it("metrics", async () => {
+    const printed = await example("metrics")
+    assert.match(printed, /^understudy_requests_total\{route="stage",outcome="success"\} 3$/m)
+    assert.match(printed, /^understudy_failovers_total\{from="lead",to="understudy",reason="rate_limited"\} 1$/m)
+    assert.match(printed, /^understudy_cooldown_seconds\{deployment="lead"\} \d/m)
+  })
+
   it("checked-answers", async () => {
     const printed = await example("checked-answers")
     assert.match(printed, /^careless: the response is not JSON$/m)

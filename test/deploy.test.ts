@@ -5,7 +5,7 @@ import { readFileSync, readdirSync } from "node:fs"
 const at = (path: string) => new URL(`../${path}`, import.meta.url)
 const read = (path: string) => readFileSync(at(path), "utf8")
 
-const metrics = new Set(read("packages/http/src/observe/Metrics.ts").match(/understudy_[a-z_]+/g))
+const metrics = new Set(read("packages/core/src/Metrics.ts").match(/understudy_[a-z_]+/g))
 
 describe("CloudWatch's files", () => {
   for (const file of readdirSync(at("deploy/cloudwatch"))) {

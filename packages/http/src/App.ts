@@ -3,6 +3,7 @@
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as BudgetedRouter from "@understudy/core/BudgetedRouter"
+import * as Metrics from "@understudy/core/Metrics"
 import * as Router from "@understudy/core/Router"
 import { toOptions, withPrices } from "@understudy/providers/Config"
 import * as Prices from "@understudy/providers/internal/Prices"
@@ -19,8 +20,9 @@ import type { Keyring } from "./auth/Keyring.ts"
 import * as KeyedRouter from "./keys/KeyedRouter.ts"
 import * as CallLog from "./observe/CallLog.ts"
 import * as ContentLog from "./observe/ContentLog.ts"
-import * as Metrics from "./observe/Metrics.ts"
 import * as EventLoopStall from "./observe/EventLoopStall.ts"
+import * as KeyMetrics from "./observe/KeyMetrics.ts"
+import * as ProcessMetrics from "./observe/ProcessMetrics.ts"
 import * as UsageLog from "./observe/UsageLog.ts"
 import * as Server from "./Server.ts"
 import type { Database } from "./store/Store.ts"
@@ -47,7 +49,9 @@ const gateway = (configuration: Configuration, { auth, logContent, server }: Ser
   // Metrics and logs are built before the server and closed after it, so that they receive the last call.
   return Server.layer({ ...server, auth, ...writeTimeout(configuration), admin }).pipe(
     Layer.provide([
-      Metrics.layer(free(configuration)),
+      Layer.provide(Metrics.layer({ unbilled: unbilled(configuration) }), budgets ?? Layer.empty),
+      KeyMetrics.layer,
+      ProcessMetrics.layer,
       CallLog.layer,
       EventLoopStall.layer,
       layerUsageLog(configuration),
@@ -82,7 +86,7 @@ const router = (
 }
 
 /** The deployments that no vendor bills. */
-const free = ({ deployments }: Configuration): ReadonlySet<string> =>
+const unbilled = ({ deployments }: Configuration): ReadonlySet<string> =>
   new Set(Object.keys(deployments).filter((name) => Prices.source(deployments[name]!) === undefined))
 
 const layerUsageLog = ({ usageLog }: Configuration) =>

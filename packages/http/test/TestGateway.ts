@@ -3,7 +3,7 @@
  * scripts say what becomes of each; and the real `openai` and Anthropic clients pointed at it.
  */
 import AnthropicClient from "@anthropic-ai/sdk"
-import { Deployment, Route, Router } from "@understudy/core"
+import { Deployment, Metrics, Route, Router } from "@understudy/core"
 import * as RateLimit from "@understudy/core/internal/admission/RateLimit"
 import type { TimeoutPolicy } from "@understudy/core/Policies"
 import * as Anthropic from "@understudy/providers/anthropic"
@@ -31,7 +31,7 @@ import type { ConfiguredKey } from "../src/auth/VirtualKey.ts"
 import type * as Overload from "../src/Overload.ts"
 import * as ServerLimits from "../src/ServerLimits.ts"
 import * as CallLog from "../src/observe/CallLog.ts"
-import * as Metrics from "../src/observe/Metrics.ts"
+import * as KeyMetrics from "../src/observe/KeyMetrics.ts"
 import * as Server from "../src/Server.ts"
 
 export type Vendor = "openai" | "responses" | "anthropic" | "bedrock" | "gemini"
@@ -110,7 +110,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     ...(options.overload === undefined ? undefined : { overload: options.overload }),
     drain: { delay: Duration.zero, timeout: Duration.seconds(5), ...options.drain },
   }).pipe(
-    Layer.provide([Metrics.layer(), CallLog.layer]),
+    Layer.provide([Metrics.layer(), KeyMetrics.layer, CallLog.layer]),
     Layer.provideMerge(HeldLive),
     Layer.provideMerge(Drain.layer),
     Layer.provide([

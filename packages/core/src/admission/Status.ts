@@ -12,11 +12,13 @@ export interface CircuitStatus {
   readonly circuit: "closed" | "half-open" | "open"
   /** Milliseconds until its circuit and its cooldown admit a call; 0 if they do now. */
   readonly retryAfter: number
+  /** Milliseconds until its cooldown ends; 0 if it has none. */
+  readonly cooldown: number
 }
 
 /**
  * The status of a deployment. Times are milliseconds; latencies are smoothed, and `undefined` before the first answer.
- * `circuit` and `retryAfter` are the worst of chat and embeddings, of those that it has answered here, or of both before
+ * `circuit`, `retryAfter` and `cooldown` are the worst of chat and embeddings, of those that it has answered here, or of both before
  * its first answer: a chat model is not down because it makes no embeddings.
  */
 export interface Status extends Health, CircuitStatus {
@@ -55,10 +57,11 @@ const circuitStatus = (stores: Admission.Stores, key: string): Effect.Effect<Cir
       Admission.cooldownUntil(stores, key),
       (state, until): CircuitStatus => {
         const wait = state?._tag === "Open" ? Duration.toMillis(state.retryAfter) : 0
-        const coolingDown = until - clock.currentTimeMillisUnsafe()
+        const cooldown = Math.max(0, until - clock.currentTimeMillisUnsafe())
         return {
           circuit: state?._tag === "Open" ? "open" : state?._tag === "HalfOpen" ? "half-open" : "closed",
-          retryAfter: Math.max(0, wait, coolingDown),
+          retryAfter: Math.max(wait, cooldown),
+          cooldown,
         }
       },
     ),
@@ -69,6 +72,7 @@ const severity = { closed: 0, "half-open": 1, open: 2 }
 const worse = (one: CircuitStatus, other: CircuitStatus): CircuitStatus => ({
   circuit: severity[one.circuit] >= severity[other.circuit] ? one.circuit : other.circuit,
   retryAfter: Math.max(one.retryAfter, other.retryAfter),
+  cooldown: Math.max(one.cooldown, other.cooldown),
 })
 
 /** Ends the cooldowns of a deployment and closes its circuits, for all operations. */

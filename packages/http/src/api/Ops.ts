@@ -3,7 +3,7 @@
  * `database` is `down` while it is lost) and `GET /metrics`
  * (Prometheus; for the operator only).
  */
-import { Router } from "@understudy/core/Router"
+import type { Router } from "@understudy/core/Router"
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -19,10 +19,15 @@ import * as HttpReply from "./HttpReply.ts"
 /** Adds the three endpoints to the `HttpRouter` in context. */
 export const layer = HttpRouter.use((http) =>
   Effect.gen(function* () {
-    const router = yield* Router
     const drain = yield* Drain
     const { control } = yield* Overload
     const store = yield* Effect.serviceOption(StoreStatus)
+    // Of the gateway, not of the request: the router, and the budgets if there are any.
+    const context = yield* Effect.context<Router>()
+    const metrics = Effect.provideContext(
+      Effect.suspend(() => Metrics.render(drain.inFlight.size())),
+      context,
+    )
     yield* http.add("GET", "/health", HttpServerResponse.jsonUnsafe({ status: "ok" }))
     yield* http.add(
       "GET",
@@ -41,7 +46,7 @@ export const layer = HttpRouter.use((http) =>
       "GET",
       "/metrics",
       HttpReply.catchErrors(
-        Effect.map(Effect.andThen(requireViewer, Effect.provideService(Metrics.render, Router, router)), (text) =>
+        Effect.map(Effect.andThen(requireViewer, metrics), (text) =>
           HttpServerResponse.text(text, { contentType: "text/plain; version=0.0.4; charset=utf-8" }),
         ),
         ChatCompletions,

@@ -1,5 +1,5 @@
 /**
- * What becomes of a budget's alerts: a line of the log, a metric, and a webhook if one is configured.
+ * What becomes of a budget's alerts: a line of the log, and a webhook if one is configured. `Metrics` counts them.
  *
  * The webhook is signed as Standard Webhooks says (https://www.standardwebhooks.com): the header `webhook-signature` is
  * `v1,` and the base64 of the HMAC-SHA256 of `{webhook-id}.{webhook-timestamp}.{body}`, with the configured secret.
@@ -17,7 +17,6 @@ import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Layer from "effect/Layer"
-import * as Metric from "effect/Metric"
 import * as Queue from "effect/Queue"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
@@ -36,7 +35,7 @@ const deliveryTimeout = Duration.seconds(10)
 /** The tries after the first: 1, 2, 4 … seconds apart. */
 const retries = 5
 
-/** Logs, counts and sends the alerts of budgets until the layer closes. */
+/** Logs and sends the alerts of budgets until the layer closes. */
 export const layer = (webhook: Webhook | undefined): Layer.Layer<never, never, Budgets> =>
   Layer.effectDiscard(
     Effect.gen(function* () {
@@ -56,13 +55,8 @@ export const layer = (webhook: Webhook | undefined): Layer.Layer<never, never, B
 
 const report = (alert: BudgetAlert): Effect.Effect<void> => {
   const { budget, share, spent } = alert
-  const counter = Metric.counter("understudy_budget_alerts_total", {
-    description: "Alerts by budget and share of its amount",
-    incremental: true,
-    attributes: { budget: budget.id, share: String(share) },
-  })
   const text = `Budget "${budget.id}" reached ${Math.round(share * 100)} %: ${format(toNanos(spent))} of ${format(toNanos(budget.amount))} is spent`
-  return Effect.andThen(Metric.update(counter, 1), Effect.logWarning(text))
+  return Effect.logWarning(text)
 }
 
 /** The body of a webhook. Amounts are US dollars. */

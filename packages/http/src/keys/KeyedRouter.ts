@@ -20,7 +20,7 @@ import * as Metric from "effect/Metric"
 import * as RateLimiter from "effect/persistence/RateLimiter"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
-import { callsByKey } from "../observe/Metrics.ts"
+import * as KeyMetrics from "../observe/KeyMetrics.ts"
 import * as KeyLimits from "./KeyLimits.ts"
 import { Caller } from "../auth/Caller.ts"
 import type { Keyring } from "../auth/Keyring.ts"
@@ -186,7 +186,7 @@ const keyedCall = <A extends { readonly receipt: Receipt }, R, H>(
                   Effect.andThen(
                     setReceipt(receipt),
                     kind === "BudgetExceeded"
-                      ? Metric.update(callsByKey({ key: key.id, outcome: "budget_exceeded" }), 1)
+                      ? Metric.update(KeyMetrics.calls({ key: key.id, outcome: "budget_exceeded" }), 1)
                       : Effect.void,
                   ),
                 ),
@@ -243,7 +243,7 @@ const addHeaders = ({ statuses }: Pick<KeyLimits.Lease, "statuses">): Effect.Eff
   )
 
 const reject = (key: VirtualKey, outcome: "forbidden" | "rate_limited", error: RouterError) =>
-  Effect.andThen(Metric.update(callsByKey({ key: key.id, outcome }), 1), Effect.fail(error))
+  Effect.andThen(Metric.update(KeyMetrics.calls({ key: key.id, outcome }), 1), Effect.fail(error))
 
 /**
  * The error for an existing name that the key may not call and for an unknown name: it must not reveal which names exist.

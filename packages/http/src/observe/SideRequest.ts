@@ -9,7 +9,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import { Caller } from "../auth/Caller.ts"
-import { callsByKey } from "./Metrics.ts"
+import * as KeyMetrics from "./KeyMetrics.ts"
 
 export type Kind = "count_tokens" | "explain"
 
@@ -26,7 +26,7 @@ export const logged = <A, R>(
       const line = `${kind} of ${JSON.stringify(model.slice(0, maxNameLength))}: ${result} in ${clock.currentTimeMillisUnsafe() - startedAt} ms`
       const logLine = Effect.logWithLevel(level)(line)
       if (caller === undefined) return logLine
-      const count = Metric.update(callsByKey({ key: caller.id, outcome }), 1)
+      const count = Metric.update(KeyMetrics.calls({ key: caller.id, outcome }), 1)
       return Effect.andThen(count, Effect.annotateLogs(logLine, { key: caller.id }))
     }
     return request.pipe(
