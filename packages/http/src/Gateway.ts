@@ -14,14 +14,18 @@ import * as Gemini from "./api/Gemini.ts"
 import * as Generate from "./api/Generate.ts"
 import * as Messages from "./api/Messages.ts"
 import * as Models from "./api/Models.ts"
+import * as OverviewEndpoint from "./api/Overview.ts"
 import * as Providers from "./api/Providers.ts"
+import * as RecentCallsEndpoint from "./api/RecentCalls.ts"
 import * as Responses from "./api/Responses.ts"
 import * as Activity from "./observe/Activity.ts"
+import * as Overview from "./observe/Overview.ts"
+import * as RecentCalls from "./observe/RecentCalls.ts"
 
 /**
  * Mounts OpenAI's API (chat completions, responses, embeddings, models), Anthropic's (messages, token counts, models), Gemini's
- * (content, token counts, embeddings, models), `POST /api/generate`, and the operator's: provider status, reset, activity and
- * route explanation.
+ * (content, token counts, embeddings, models), `POST /api/generate`, and the operator's: provider status, overview, recent calls,
+ * reset, activity and route explanation.
  *
  * ```ts
  * const AppLive = Layer.mergeAll(MyRoutes, Gateway.layer).pipe(Layer.provide(RouterLive))
@@ -38,5 +42,9 @@ export const layer: Layer.Layer<never, never, Router | HttpRouter.HttpRouter> = 
   Explain.layer,
   Providers.layer,
   Admin.layer,
-  Layer.provide(Layer.mergeAll(Generate.layer, ActivityEndpoint.layer), Activity.layer),
+  Layer.provide(OverviewEndpoint.layer, Overview.layer),
+  Layer.mergeAll(Generate.layer, ActivityEndpoint.layer, RecentCallsEndpoint.layer).pipe(
+    Layer.provide(RecentCalls.layer),
+    Layer.provide(Activity.layer),
+  ),
 )

@@ -193,7 +193,7 @@ export class RunningAttempt<Request extends AnyRequest = AnyRequest> {
     const { health, name } = this.leaf.candidate
     const now = this.context.clock.currentTimeMillisUnsafe()
     health.recordFirstToken(now - this.startedAt)
-    this.context.recorder.firstOutput(name, now)
+    this.context.recorder.firstOutput(name, now, this.startedAt)
   }
 
   /**

@@ -56,13 +56,14 @@ export class CallRecorder {
     return attempt
   }
 
-  /** A stream has its first output. Only the first stream of a call sets its time to first token. */
-  firstOutput(deployment: string, now: number): void {
+  /** A stream has its first output, of an attempt admitted at `from`. Only the first stream of a call sets its time to first token. */
+  firstOutput(deployment: string, now: number, from: number): void {
     const receipt = this.#receipt
     receipt.deployment = deployment
     if (receipt.firstTokenMillis !== undefined) return
+    const { id: call, route } = receipt
     const millis = (receipt.firstTokenMillis = now - receipt.startedAt)
-    this.#bus.publish({ _tag: "FirstToken", call: receipt.id, route: receipt.route, deployment, millis })
+    this.#bus.publish({ _tag: "FirstToken", call, route, deployment, millis, attemptMillis: now - from })
   }
 
   droppedParams(params: ReadonlyArray<string> | undefined): void {

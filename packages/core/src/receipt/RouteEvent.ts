@@ -23,8 +23,16 @@ export type RouteEvent = { readonly call: string; readonly route: string } &
     | { readonly _tag: "Failover"; readonly from: string; readonly to: string; readonly reason: ReasonTag }
     /** A hedge starts: `from` is slow or waits for a retry, and `to` is tried at the same time. The first output wins. */
     | { readonly _tag: "Hedged"; readonly from: string; readonly to: string }
-    /** The first output of a stream. From here on no other deployment answers, unless the route's `stream.protect` allows it. */
-    | { readonly _tag: "FirstToken"; readonly deployment: string; readonly millis: number }
+    /**
+     * The first output of a stream. From here on no other deployment answers, unless the route's `stream.protect` allows it.
+     * `millis` is counted from the start of the call, `attemptMillis` from the admission of the attempt.
+     */
+    | {
+        readonly _tag: "FirstToken"
+        readonly deployment: string
+        readonly millis: number
+        readonly attemptMillis: number
+      }
     /** The response comes from the route's cache. `deployment` and `model` are those that answered originally. */
     | { readonly _tag: "CacheHit"; readonly deployment: string; readonly model: string }
     | { readonly _tag: "CallEnded"; readonly receipt: Receipt }

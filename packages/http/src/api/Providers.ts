@@ -7,6 +7,7 @@ import * as ChatCompletions from "@understudy/providers/protocols/chat-completio
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import { stateOf } from "../observe/DeploymentState.ts"
 import { requireViewer } from "./OperatorKey.ts"
 import * as HttpReply from "./HttpReply.ts"
 
@@ -27,14 +28,9 @@ export const layer = HttpRouter.use((http) =>
  */
 export const statusJson = ({ circuit, deployment, firstToken, inFlight, latency, retryAfter }: Status) => ({
   name: deployment,
-  state: stateOf(circuit, retryAfter),
+  state: stateOf({ circuit, retryAfter }),
   retry_after_ms: retryAfter,
   in_flight: inFlight,
   latency_ms: latency ?? null,
   first_token_ms: firstToken ?? null,
 })
-
-const stateOf = (circuit: Status["circuit"], retryAfter: number): string => {
-  if (retryAfter > 0) return circuit === "open" ? "circuit_open" : "cooling_down"
-  return circuit === "closed" ? "available" : "half_open"
-}

@@ -28,6 +28,9 @@ export interface Line {
 export class Activity extends Context.Service<
   Activity,
   {
+    /** The events that are kept, oldest first, and those of one call. */
+    readonly events: () => ReadonlyArray<Happened>
+    readonly eventsOf: (call: string) => ReadonlyArray<Happened>
     /** The lines of a call that are still kept, oldest first. */
     readonly of: (call: string) => ReadonlyArray<Line>
     /** New lines. Lossy: a slow reader misses the oldest. */
@@ -54,10 +57,13 @@ export const layer: Layer.Layer<Activity, never, Router> = Layer.effect(
       kept.push(happened)
       if (kept.length > 2 * keptEvents) kept.splice(0, keptEvents)
     })
+    const eventsOf = (call: string) => kept.filter(({ event }) => event.call === call)
     return {
+      events: () => kept,
+      eventsOf,
       of: (call) => {
         const describe = eventDescriber()
-        return kept.filter(({ event }) => event.call === call).flatMap((happened) => linesOf(happened, describe))
+        return eventsOf(call).flatMap((happened) => linesOf(happened, describe))
       },
       lines: Stream.unwrap(
         Effect.gen(function* () {
@@ -82,7 +88,7 @@ export const layer: Layer.Layer<Activity, never, Router> = Layer.effect(
 )
 
 /** An event, and when it happened, in clock milliseconds. Lines are written when they are read: most never are. */
-interface Happened {
+export interface Happened {
   readonly at: number
   readonly event: RouteEvent
 }

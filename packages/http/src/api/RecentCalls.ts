@@ -1,0 +1,113 @@
+/**
+ * `GET /api/calls`: the latest calls with their attempts, newest first, running ones too. `?filter=` is `running`, `failed`, or
+ * `fallback` (several attempts); `?limit=` is from 1 to 200 (default 50). For the operator only: it shows the calls of all keys.
+ */
+import { total } from "@understudy/core/Receipt"
+import { meaning } from "@understudy/core/SkipReason"
+import { snakeCase } from "@understudy/core/internal/model/SnakeCase"
+import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import { messageOf } from "../observe/DeploymentTraffic.ts"
+import { plain } from "../observe/PlainText.ts"
+import { skipReason } from "../observe/ReasonJson.ts"
+import type { RecentCall, Step } from "../observe/RecentCalls.ts"
+import { RecentCalls } from "../observe/RecentCalls.ts"
+import * as ApiError from "./ApiError.ts"
+import * as HttpReply from "./HttpReply.ts"
+import { requireViewer } from "./OperatorKey.ts"
+
+/** Adds the endpoint to the `HttpRouter` in context. */
+export const layer = HttpRouter.use((http) =>
+  Effect.flatMap(RecentCalls, ({ all }) =>
+    http.add(
+      "GET",
+      "/api/calls",
+      Effect.gen(function* () {
+        yield* requireViewer
+        const { filter, limit } = yield* queryOf(yield* HttpServerRequest.HttpServerRequest)
+        const at = yield* Clock.currentTimeMillis
+        return HttpServerResponse.jsonUnsafe({ at, calls: all().filter(filter).slice(0, limit).map(callJson) })
+      }).pipe((response) => HttpReply.catchErrors(response, ChatCompletions)),
+    ),
+  ),
+)
+
+const filters: ReadonlyMap<string, (call: RecentCall) => boolean> = new Map([
+  ["all", () => true],
+  ["running", ({ receipt }: RecentCall) => receipt === undefined],
+  ["failed", ({ receipt }: RecentCall) => receipt?.outcome === "failure"],
+  ["fallback", ({ steps }: RecentCall) => steps.filter(({ _tag }) => _tag === "Attempt").length > 1],
+])
+
+const mostCalls = 200
+
+const queryOf = ({ url }: HttpServerRequest.HttpServerRequest) => {
+  const query = new URLSearchParams(url.includes("?") ? url.slice(url.indexOf("?")) : "")
+  const name = query.get("filter") ?? "all"
+  const filter = filters.get(name)
+  if (filter === undefined) {
+    const known = [...filters.keys()].join(", ")
+    return Effect.fail(ApiError.invalid(`filter must be one of ${known}, not "${name}"`, { param: "filter" }))
+  }
+  const text = query.get("limit") ?? "50"
+  const limit = Number(text)
+  return Number.isInteger(limit) && limit >= 1 && limit <= mostCalls
+    ? Effect.succeed({ filter, limit })
+    : Effect.fail(
+        ApiError.invalid(`limit must be a whole number from 1 to ${mostCalls}, not "${text}"`, { param: "limit" }),
+      )
+}
+
+const callJson = ({ firstToken, id, receipt, route, startedAt, steps }: RecentCall) => {
+  const used = receipt === undefined ? undefined : total(receipt)
+  return {
+    id,
+    route,
+    started_at: startedAt,
+    outcome: receipt?.outcome ?? "running",
+    duration_ms: receipt?.millis ?? null,
+    first_token_ms: firstToken ?? null,
+    deployment: receipt?.deployment ?? null,
+    model: receipt === undefined ? null : plain(receipt.model),
+    caller: receipt?.caller ?? null,
+    team: receipt?.team ?? null,
+    tags: receipt?.tags ?? [],
+    protocol: receipt?.protocol ?? null,
+    streaming: receipt?.streaming ?? null,
+    input_tokens: used?.inputTokens ?? null,
+    output_tokens: used?.outputTokens ?? null,
+    cost_usd: used?.cost ?? null,
+    steps: steps.map(stepJson),
+  }
+}
+
+const stepJson = (step: Step) => {
+  switch (step._tag) {
+    case "Attempt": {
+      const { deployment, ended, hedge, model, start } = step
+      const message = ended === undefined ? undefined : messageOf(ended)
+      return {
+        type: "attempt",
+        deployment,
+        model: plain(model),
+        start_ms: start,
+        duration_ms: ended?.millis ?? null,
+        outcome: ended?.outcome ?? "running",
+        hedge,
+        reason: ended?.reason === undefined ? null : snakeCase(ended.reason),
+        status: ended?.status ?? null,
+        message: message === undefined ? null : plain(message),
+      }
+    }
+    case "Skip": {
+      const { at, deployment, reason } = step
+      return { type: "skip", deployment, start_ms: at, text: meaning(reason).text, ...skipReason(reason) }
+    }
+    case "CacheHit":
+      return { type: "cache_hit", deployment: step.deployment, model: plain(step.model), start_ms: step.at }
+  }
+}
