@@ -49,6 +49,7 @@ import type { Problem } from "./route/Problem.ts"
 import type { Mentions, Names, Route } from "./route/Route.ts"
 import * as Wildcard from "./route/Wildcard.ts"
 import * as MaxCost from "./spend/MaxCost.ts"
+import * as CallTrace from "./telemetry/CallTrace.ts"
 
 export type { CircuitStatus, Status } from "./admission/Status.ts"
 export type { Health } from "./deployment/Health.ts"
@@ -277,7 +278,7 @@ interface Started extends CallExecutor.Engine {
   /** The name that serves a model: itself, or one with a `*`. */
   readonly canonicalName: (model: string) => string
   readonly caches: ReadonlyMap<string, ResponseCache.ResponseCache>
-  readonly openRecord: (route: string, call: Call) => CallRecorder.CallRecorder
+  readonly openRecord: ReturnType<typeof CallRecorder.makeOpen>
 }
 
 const service = (router: Started): Router["Service"] => ({
@@ -375,13 +376,15 @@ const complete = <Request extends AnyRequest, A>(
   options: CallOptions | undefined,
   run: (execution: CallExecutor.Execution<Request>) => Effect.Effect<A, RouterError>,
 ): Effect.Effect<Answer<A>, RouterError> =>
-  withRoute(router, request.model, (route, now, clock) => {
+  withRoute(router, request.model, (route, now, clock, context: Context.Context<never>) => {
     const call = new Call(request, false, options, now)
-    const recorder = router.openRecord(route.name, call)
+    const trace = CallTrace.begin(context, clock, route.name, call)
+    const recorder = router.openRecord(route.name, call, trace)
     const execution = CallExecutor.begin(route, call, recorder, clock)
     const { receipt } = recorder
+    const running = run(execution)
     return Effect.map(
-      Effect.onExitPrimitive(run(execution), (exit) => {
+      Effect.onExitPrimitive(trace === undefined ? running : trace.around(running), (exit) => {
         recorder.ended(exit, clock.currentTimeMillisUnsafe())
         return undefined
       }),
@@ -398,17 +401,19 @@ const chatStream = (
   withRoute(router, request.model, (route, now, clock, context: Context.Context<Scope.Scope>) => {
     const scope = Context.get(context, Scope.Scope)
     const call = new Call(request, true, options, now)
-    const recorder = router.openRecord(route.name, call)
+    const trace = CallTrace.begin(context, clock, route.name, call)
+    const recorder = router.openRecord(route.name, call, trace)
     const execution = CallExecutor.begin(route, call, recorder, clock)
     const fresh = () => CallExecutor.stream(router, execution, scope, StreamRecovery.protect)
-    const started = router.caches.get(route.name)?.stream(call, recorder, fresh) ?? fresh()
+    const starting = router.caches.get(route.name)?.stream(call, recorder, fresh) ?? fresh()
+    const started = trace === undefined ? starting : trace.around(starting)
     const end = (exit: Exit.Exit<unknown, unknown>) => recorder.streamClosed(exit, clock.currentTimeMillisUnsafe())
     return Effect.andThen(
       Scope.addFinalizerExit(scope, (exit) => Effect.sync(() => end(exit))),
       streaming(
         execution,
-        Effect.tapError(started, () =>
-          Effect.sync(() => recorder.ended(Exit.fail("failure"), clock.currentTimeMillisUnsafe())),
+        Effect.tapError(started, (error) =>
+          Effect.sync(() => recorder.ended(Exit.fail(error), clock.currentTimeMillisUnsafe())),
         ),
         scope,
       ),

@@ -36,6 +36,7 @@ import * as Issued from "./protocols/Issued.ts"
 import * as JsonText from "./protocols/JsonText.ts"
 import * as Lowering from "./protocols/Lowering.ts"
 import * as SchemaTool from "./protocols/SchemaTool.ts"
+import * as ProviderOrigin from "./ProviderOrigin.ts"
 import * as ModelPath from "./transport/ModelPath.ts"
 import * as NetworkError from "./transport/NetworkError.ts"
 import * as Redaction from "./transport/Redaction.ts"
@@ -359,6 +360,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>(
     protocol,
     account: key && accountOf(key),
     local,
+    origin: ProviderOrigin.of(vendor, template.origin),
     // Lowered when it runs, which may be more than once: a parameter that it drops is logged the first time.
     chat: (request) =>
       Effect.suspend(() => EncryptedReasoning.retryWithout(endpoint.host, request, (host) => complete(request, host))),

@@ -26,6 +26,7 @@ import * as Acceptance from "../policy/Acceptance.ts"
 import * as Retry from "../policy/Retry.ts"
 import * as Timeout from "../policy/Timeout.ts"
 import type { Leaf } from "../route/BoundRoute.ts"
+import type { AttemptTrace } from "../telemetry/CallTrace.ts"
 import * as Wildcard from "../route/Wildcard.ts"
 import * as MaxCost from "../spend/MaxCost.ts"
 import type { CallRecorder } from "./CallRecorder.ts"
@@ -108,8 +109,9 @@ export const complete = <Request extends AnyRequest, A extends Response>(
           return Effect.fail(fault)
         })
       })
-      return Effect.matchCauseEffect(restore(Timeout.withTimeout(response, limit)), {
+      return Effect.matchCauseEffect(restore(running.traced(Timeout.withTimeout(response, limit))), {
         onSuccess: (response) => {
+          running.span?.response(response)
           const output = response.usage === undefined ? UsageEstimate.outputOf(response) : undefined
           if (options.claim?.() === false)
             return Effect.flatMapEager(running.end(Exit.interrupt(), response.usage, output), () => Effect.interrupt)
@@ -160,7 +162,7 @@ const admit = <Request extends AnyRequest>(
     (permit) => {
       const running = new RunningAttempt(context, leaf, permit, spending)
       onAdmitted?.()
-      context.recorder.attemptStarted(leaf.candidate.name, running.request.model)
+      running.span = context.recorder.attemptStarted(leaf.candidate, running.request, bypassCircuit)
       return running
     },
   )
@@ -174,6 +176,8 @@ export class RunningAttempt<Request extends AnyRequest = AnyRequest> {
   readonly request: Request
   /** Milliseconds of the clock. */
   readonly startedAt: number
+  /** If the call is sampled. */
+  span: AttemptTrace | undefined = undefined
 
   constructor(context: Context<Request>, leaf: Leaf, permit: Admission.Permit, spending: AttemptSpending | undefined) {
     this.context = context
@@ -188,11 +192,18 @@ export class RunningAttempt<Request extends AnyRequest = AnyRequest> {
     return this.context.clock.currentTimeMillisUnsafe() - this.startedAt
   }
 
-  /** Records a stream's first output. */
-  firstOutput(): void {
+  /** The call of the provider, which hands on the trace of the call, if there is one. */
+  traced<A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    const trace = this.span ?? this.context.recorder.trace
+    return trace === undefined ? call : trace.around(call)
+  }
+
+  /** Records a stream's first output, with the frames up to it. */
+  firstOutput(held: ReadonlyArray<Chat.Frame>): void {
     const { health, name } = this.leaf.candidate
     const now = this.context.clock.currentTimeMillisUnsafe()
     health.recordFirstToken(now - this.startedAt)
+    this.span?.firstOutput(held, now - this.startedAt)
     this.context.recorder.firstOutput(name, now, this.startedAt)
   }
 
@@ -210,7 +221,7 @@ export class RunningAttempt<Request extends AnyRequest = AnyRequest> {
     const millis = this.elapsed()
     const complete = Exit.isSuccess(exit) ? usage : undefined
     const counted = complete ?? UsageEstimate.of({ call: this.context.call, deployment, exit, millis, output, usage })
-    const { cost } = this.context.recorder.attemptEnded({
+    const attempt = this.context.recorder.attemptEnded({
       deployment: name,
       model: this.request.model,
       price: deployment.price ?? deployment.priceOf?.(this.request.model),
@@ -220,8 +231,9 @@ export class RunningAttempt<Request extends AnyRequest = AnyRequest> {
       estimated: counted !== usage,
     })
     const permit = this.permit.settle({ ...outcomeOf(this.leaf, exit), usage })
+    this.span?.end(attempt, exit)
     const spending = this.#spending
-    const settled = spending === undefined ? permit : Effect.flatMapEager(permit, () => spending.end(cost ?? 0))
+    const settled = spending === undefined ? permit : Effect.flatMapEager(permit, () => spending.end(attempt.cost ?? 0))
     const error = Exit.isSuccess(exit) ? undefined : Cause.findErrorOption(exit.cause)
     return error?._tag === "Some" && error.value.reason._tag === "LocalError"
       ? Effect.andThen(Effect.logError(`${error.value.message}: could not call "${name}"`), settled)

@@ -1,9 +1,11 @@
 /**
- * The record of one running call: the only writer of its receipt. What it writes, it also publishes as events.
+ * The record of one running call: the only writer of its receipt. What it writes, it also publishes as events, and adds to the
+ * call's trace if it has one.
  */
 import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
-import type { Call } from "../model/Call.ts"
+import type { Candidate } from "../deployment/Candidate.ts"
+import type { AnyRequest, Call } from "../model/Call.ts"
 import type * as Chat from "../model/Chat.ts"
 import * as Cost from "../model/Cost.ts"
 import type { Price } from "../model/Cost.ts"
@@ -13,6 +15,7 @@ import { ReceiptBuilder } from "../receipt/Receipt.ts"
 import type { Attempt, Outcome, Receipt } from "../receipt/Receipt.ts"
 import type { EventBus } from "../receipt/RouteEvent.ts"
 import type { FailedStep, Step } from "../route/Plan.ts"
+import type { AttemptTrace, CallTrace } from "../telemetry/CallTrace.ts"
 
 /** How an attempt ended. `millis` runs from its admission. `model` is the vendor's id. */
 export interface EndedAttempt {
@@ -28,21 +31,28 @@ export interface EndedAttempt {
 export class CallRecorder {
   readonly #receipt: ReceiptBuilder
   readonly #bus: EventBus
+  /** If the fibre of the call has a tracer. */
+  readonly trace: CallTrace | undefined
   /** How the last attempt ended; a cache hit counts as a success. */
   #lastOutcome: Outcome | undefined = undefined
 
-  constructor(receipt: ReceiptBuilder, bus: EventBus) {
+  constructor(receipt: ReceiptBuilder, bus: EventBus, trace: CallTrace | undefined) {
     this.#receipt = receipt
     this.#bus = bus
+    this.trace = trace
+    trace?.opened(receipt)
   }
 
   get receipt(): Receipt {
     return this.#receipt
   }
 
-  attemptStarted(deployment: string, model: string): void {
+  /** Gives the attempt's span, if the call is traced. `isProbe`: its circuit is open. */
+  attemptStarted(candidate: Candidate, request: AnyRequest, isProbe: boolean): AttemptTrace | undefined {
     const { id: call, route } = this.#receipt
-    this.#bus.publish({ _tag: "AttemptStarted", call, route, deployment, model })
+    const span = this.trace?.attempt(candidate, request, isProbe)
+    this.#bus.publish({ _tag: "AttemptStarted", call, route, deployment: candidate.name, model: request.model })
+    return span
   }
 
   /** Adds the attempt to the receipt, and gives it. */
@@ -78,6 +88,7 @@ export class CallRecorder {
   /** A deployment is skipped. */
   skipped(deployment: string, reason: SkipReason): void {
     this.#receipt.skip(deployment, reason)
+    this.trace?.skipped(deployment, reason)
     const { id: call, route } = this.#receipt
     this.#bus.publish({ _tag: "DeploymentSkipped", call, route, deployment, reason })
   }
@@ -88,13 +99,17 @@ export class CallRecorder {
     if (last === undefined) return
     const { id: call, route } = this.#receipt
     const reason = last.error.reason._tag
-    this.#bus.publish({ _tag: "Failover", call, route, from: nameOf(last.step), to: nameOf(to), reason })
+    const [before, after] = [nameOf(last.step), nameOf(to)]
+    this.trace?.failover(before, after, reason)
+    this.#bus.publish({ _tag: "Failover", call, route, from: before, to: after, reason })
   }
 
   /** `to` is tried while `from` may still answer. */
   hedged(from: Step, to: Step): void {
     const { id: call, route } = this.#receipt
-    this.#bus.publish({ _tag: "Hedged", call, route, from: nameOf(from), to: nameOf(to) })
+    const [slow, hedge] = [nameOf(from), nameOf(to)]
+    this.trace?.hedged(slow, hedge)
+    this.#bus.publish({ _tag: "Hedged", call, route, from: slow, to: hedge })
   }
 
   cacheMiss(): void {
@@ -111,7 +126,9 @@ export class CallRecorder {
 
   /** The call has ended. Only the first end counts. */
   ended(exit: Exit.Exit<unknown, unknown>, now: number): void {
-    this.#end(Exit.isSuccess(exit) ? "success" : Exit.hasInterrupts(exit) ? "cancelled" : "failure", now)
+    if (Exit.isSuccess(exit)) this.#end("success", now)
+    else if (Exit.hasInterrupts(exit)) this.#end("cancelled", now)
+    else this.#end("failure", now, exit)
   }
 
   /**
@@ -124,10 +141,11 @@ export class CallRecorder {
     else this.ended(exit, now)
   }
 
-  #end(outcome: Outcome, now: number): void {
+  #end(outcome: Outcome, now: number, exit?: Exit.Exit<unknown, unknown>): void {
     const receipt = this.#receipt
     if (receipt.outcome !== undefined) return
     receipt.finish(outcome, now)
+    this.trace?.end(receipt, exit)
     this.#bus.publish({ _tag: "CallEnded", call: receipt.id, route: receipt.route, receipt })
   }
 }
@@ -163,8 +181,14 @@ const usageAndCost = ({ estimated, price, usage }: EndedAttempt, startedAt: numb
 const nameOf = ({ leaf }: Step): string => leaf.candidate.name
 
 /** Opens the records of one router's calls, under ids that no other router gives: a random prefix and a number. */
-export const makeOpen = (bus: EventBus, random: () => number): ((route: string, call: Call) => CallRecorder) => {
+export const makeOpen = (
+  bus: EventBus,
+  random: () => number,
+): ((route: string, call: Call, trace: CallTrace | undefined) => CallRecorder) => {
   const prefix = Math.floor(random() * 2 ** 40).toString(36)
   let calls = 0
-  return (route, call) => new CallRecorder(new ReceiptBuilder(`${prefix}-${(++calls).toString(36)}`, route, call), bus)
+  return (route, call, trace) => {
+    const receipt = new ReceiptBuilder(`${prefix}-${(++calls).toString(36)}`, route, call, trace?.span)
+    return new CallRecorder(receipt, bus, trace)
+  }
 }

@@ -56,9 +56,10 @@ export const start = (
   return Effect.contextWith((services: Context.Context<never>) =>
     Effect.uninterruptibleMask((restore) =>
       Effect.flatMapEager(Attempt.start(own, leaf, options), (running) => {
+        if (transform !== undefined) running.span?.continues()
         const attempt = new StreamAttempt(running, scope, transform, services)
         return Effect.matchCauseEffect(
-          Effect.flatMap(attempt.settleOnClose(), () => restore(attempt.open())),
+          Effect.flatMap(attempt.settleOnClose(), () => restore(running.traced(attempt.open()))),
           {
             onSuccess: (opened) =>
               options.claim?.() === false
@@ -167,15 +168,23 @@ class StreamAttempt {
   /** Makes this stream the call's answer. */
   commit({ held, pull }: Opened): Effect.Effect<StartedStream> {
     const { context, leaf, permit } = this.#running
-    this.#running.firstOutput()
+    this.#running.firstOutput(held)
     context.recorder.droppedParams(held.find(({ droppedParams }) => droppedParams !== undefined)?.droppedParams)
-    const rest = StreamStart.readRemainder(Defect.guard(leaf.candidate.name, pull), this.#state, this.#watch())
+    const guarded = Defect.guard(leaf.candidate.name, pull)
+    const rest = StreamStart.readRemainder(this.#captured(guarded), this.#state, this.#watch())
     return once(permit.recordSuccess(), { held, rest: Effect.onError(rest, (cause) => this.close(exitOf(cause))) })
+  }
+
+  /** The pull, with its frames in the attempt's span if their content is asked for. */
+  #captured(pull: StreamStart.ProviderPull): StreamStart.ProviderPull {
+    const { span } = this.#running
+    return span?.readsFrames === true ? Effect.tap(pull, (chunk) => Effect.sync(() => span.frames(chunk))) : pull
   }
 
   /** A consumer that stops early closes its scope in success: the attempt is then cancelled, unless the answer is complete. */
   #settle(exit: Exit.Exit<unknown, ProviderError>): Effect.Effect<void> {
-    const { isComplete, usage } = this.#state
+    const { finishReasons, hasOutput, isComplete, usage } = this.#state
+    if (hasOutput || isComplete) this.#running.span?.streamed(this.#choices, finishReasons)
     return this.#running.end(Exit.isSuccess(exit) && !isComplete ? Exit.interrupt() : exit, usage, this.#state)
   }
 }

@@ -19,7 +19,8 @@ export type Chunk = Arr.NonEmptyReadonlyArray<Chat.Frame>
 /** The state of a stream, by the frames read so far. */
 export class StreamState {
   readonly #choices: number
-  readonly #finished = new Set<number>()
+  /** By choice. */
+  readonly finishReasons = new Map<number, Chat.FinishReason>()
   usage: Chat.Usage | undefined = undefined
   /** Whether there was output: text, a tool call, reasoning or a refusal. */
   hasOutput = false
@@ -34,7 +35,7 @@ export class StreamState {
 
   /** Whether every answer has its finish reason. */
   get isComplete(): boolean {
-    return this.#finished.size >= this.#choices
+    return this.finishReasons.size >= this.#choices
   }
 
   /** Adds a chunk. True if it held anything but pings. */
@@ -44,7 +45,7 @@ export class StreamState {
       for (const part of frame.parts) {
         hasParts = true
         if (part.type === "usage") this.usage = part.usage
-        else if (part.type === "finish") this.#finished.add(part.choice ?? 0)
+        else if (part.type === "finish") this.finishReasons.set(part.choice ?? 0, part.reason)
         else {
           if (!this.hasOutput) this.hasOutput = Chat.isOutput(part)
           if (part.type !== "start" && part.type !== "citation") this.#count(part)

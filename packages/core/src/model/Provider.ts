@@ -20,6 +20,16 @@ import type * as Chat from "./Chat.ts"
 import type * as Embedding from "./Embedding.ts"
 import type { ProviderError } from "./ProviderError.ts"
 
+/**
+ * Where a provider sends its requests. `name` is a value of OpenTelemetry's `gen_ai.provider.name`, such as `"openai"` or
+ * `"aws.bedrock"`; `address` is the host.
+ */
+export interface Origin {
+  readonly name: string
+  readonly address?: string | undefined
+  readonly port?: number | undefined
+}
+
 /** The members of a provider. */
 export interface ProviderService {
   /** The vendor's wire protocol, such as `"chat-completions"`. A `Request.native` of that protocol is sent unchanged. */
@@ -31,6 +41,8 @@ export interface ProviderService {
   readonly account?: string | undefined
   /** Whether the model is served nearby, by a server that may have to load it first. Its default timeouts are longer. */
   readonly local?: boolean | undefined
+  /** Where requests go, for traces and metrics. */
+  readonly origin?: Origin | undefined
   /** One complete response. */
   readonly chat: (request: Chat.Request) => Effect.Effect<Chat.Response, ProviderError>
   /**

@@ -56,6 +56,9 @@ export interface Receipt {
   /** The protocol of the client: see `CallOptions`. */
   readonly protocol: string | undefined
   readonly streaming: boolean
+  /** The ids of the call's trace and span, in hexadecimal, if its fibre has a tracer. */
+  readonly traceId: string | undefined
+  readonly spanId: string | undefined
   /** In clock milliseconds. */
   readonly startedAt: number
   /** The deployment that answers, once its output has begun. If a stream was resumed, the deployment that finished it. */
@@ -73,6 +76,12 @@ export interface Receipt {
   readonly millis: number | undefined
 }
 
+/** The ids of a span. */
+export interface SpanIds {
+  readonly traceId: string
+  readonly spanId: string
+}
+
 /** The receipt of a running call, which the engine writes. */
 export class ReceiptBuilder implements Receipt {
   readonly id: string
@@ -83,6 +92,8 @@ export class ReceiptBuilder implements Receipt {
   readonly tags: ReadonlyArray<string>
   readonly protocol: string | undefined
   readonly streaming: boolean
+  readonly traceId: string | undefined
+  readonly spanId: string | undefined
   readonly startedAt: number
   readonly attempts: Array<Attempt> = []
   readonly skipped: Array<Skipped> = []
@@ -93,7 +104,7 @@ export class ReceiptBuilder implements Receipt {
   outcome: Outcome | undefined = undefined
   millis: number | undefined = undefined
 
-  constructor(id: string, route: string, { at, options, request, streaming }: Call) {
+  constructor(id: string, route: string, { at, options, request, streaming }: Call, span: SpanIds | undefined) {
     this.id = id
     this.route = route
     this.model = request.model
@@ -102,6 +113,8 @@ export class ReceiptBuilder implements Receipt {
     this.tags = options.tags ?? noTags
     this.protocol = options.protocol
     this.streaming = streaming
+    this.traceId = span?.traceId
+    this.spanId = span?.spanId
     this.startedAt = at
   }
 

@@ -63,6 +63,8 @@ describe("x-understudy-cost", () => {
     team: undefined,
     tags: [],
     streaming: false,
+    traceId: undefined,
+    spanId: undefined,
     startedAt: 0,
     deployment: "a",
     attempts: [{ ...attempt, usage: { inputTokens: 1, outputTokens: 1 }, cost }],

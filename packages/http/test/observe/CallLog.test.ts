@@ -11,6 +11,8 @@ const receipt = (attempts: ReadonlyArray<Attempt>): Receipt => ({
   tags: [],
   protocol: undefined,
   streaming: false,
+  traceId: undefined,
+  spanId: undefined,
   startedAt: 0,
   deployment: undefined,
   attempts,

@@ -31,6 +31,7 @@ import * as Claude from "../protocols/messages/Model.ts"
 import * as SchemaTool from "../protocols/SchemaTool.ts"
 import * as EncryptedReasoning from "../protocols/EncryptedReasoning.ts"
 import * as ToolNames from "../protocols/ToolNames.ts"
+import * as ProviderOrigin from "../ProviderOrigin.ts"
 import * as Start from "../ProviderStartError.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
 import type { Secret } from "../Secret.ts"
@@ -39,6 +40,7 @@ import * as ModelPath from "../transport/ModelPath.ts"
 import * as Proxy from "../transport/Proxy.ts"
 import * as Redaction from "../transport/Redaction.ts"
 import * as Secrets from "../transport/Secrets.ts"
+import * as TraceHeaders from "../transport/TraceHeaders.ts"
 import * as Connections from "./Connections.ts"
 import * as BigDecimals from "./BigDecimals.ts"
 import * as Credentials from "./Credentials.ts"
@@ -79,7 +81,7 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Provider["Service"], ProviderStartError | Config.ConfigError, Scope.Scope> {
   const sdk = yield* load
   const credentials = yield* Credentials.resolve(options)
-  const { client, redaction } = yield* connect(sdk, credentials, options)
+  const { address, client, redaction } = yield* connect(sdk, credentials, options)
   const clock = yield* Clock.Clock
   const now = () => clock.currentTimeMillisUnsafe()
   const sources = Credentials.describe(credentials)
@@ -98,6 +100,7 @@ export const make = Effect.fnUntraced(function* (
   const stream = makeStream(context)
   const provider: Provider["Service"] = {
     protocol: Converse.protocol,
+    origin: ProviderOrigin.of("bedrock", address),
     chat: (request) => EncryptedReasoning.retryWithout(endpoint.host, request, (host) => chat(request, host)),
     stream: (request) =>
       Stream.unwrap(EncryptedReasoning.retryWithout(endpoint.host, request, (host) => stream(request, host))),
@@ -128,13 +131,15 @@ const makeEncode = () => Lowering.make("bedrock", Converse.protocol, Converse.Re
 const makeSend =
   ({ classify, client, redaction }: Context) =>
   (command: Parameters<typeof Raw.send>[1]) =>
-    Effect.tryPromise({
-      try: (signal) =>
-        Raw.send(client, command, signal).then(({ body, ...answer }) =>
-          text(body).then((text) => ({ ...answer, text: redaction.answer(text) })),
-        ),
-      catch: classify,
-    })
+    Effect.withFiber(({ context }) =>
+      Effect.tryPromise({
+        try: (signal) =>
+          Raw.send(client, command, signal, TraceHeaders.of(context)).then(({ body, ...answer }) =>
+            text(body).then((text) => ({ ...answer, text: redaction.answer(text) })),
+          ),
+        catch: classify,
+      }),
+    )
 
 type Send = ReturnType<typeof makeSend>
 
@@ -155,7 +160,8 @@ const makeStream = ({ classify, classifyEvent, client, encode, options, redactio
     const command = new sdk.ConverseStreamCommand(asInput(input, options, Guardrail.encodeStreamed))
     // Closing the stream's scope aborts the request. Ending the SDK's iterator or the body would not.
     const signal = yield* Effect.abortSignal
-    const { body } = yield* Effect.tryPromise({ try: () => Raw.send(client, command, signal), catch: classify })
+    const trace = TraceHeaders.of(yield* Effect.context<never>())
+    const { body } = yield* Effect.tryPromise({ try: () => Raw.send(client, command, signal, trace), catch: classify })
     const events = EventStream.events(body, classify, redaction.answer)
     const decoded = Frames.decode(events, Converse.Stream.decoder(classifyEvent))
     const frames = Issued.restoring(decoded, endpoint, names)
@@ -220,17 +226,13 @@ const connect = Effect.fnUntraced(function* (
   credentials: Credentials.Credentials,
   options: Options,
 ): Effect.fn.Return<
-  { readonly client: Raw.Client; readonly redaction: Redaction.Redaction },
+  { readonly address: string; readonly client: Raw.Client; readonly redaction: Redaction.Redaction },
   ProviderStartError | Config.ConfigError,
   Scope.Scope
 > {
   const { address, region } = yield* target(options)
   const roles = credentials._tag === "Role" ? yield* loadRoles : undefined
-  const proxy = yield* Proxy.resolve(
-    "bedrock",
-    options.proxy,
-    address ?? `https://bedrock-runtime.${region ?? "any"}.amazonaws.com`,
-  )
+  const proxy = yield* Proxy.resolve("bedrock", options.proxy, address ?? regional(region ?? "any"))
   const { fresh, kept } = Connections.make(
     sdk.NodeHttpHandler,
     Duration.toMillis(options.connectTimeout ?? defaultConnectTimeout),
@@ -248,10 +250,13 @@ const connect = Effect.fnUntraced(function* (
   })
   const redaction = Redaction.make(secrets)
   return {
+    address: address ?? regional(yield* Effect.promise(() => client.config.region())),
     client: { sdk: client, fresh, limits: yield* AnswerLimits, onIdentity, redact: redaction.answer, renewal },
     redaction,
   }
 })
+
+const regional = (region: string): string => `https://bedrock-runtime.${region}.amazonaws.com`
 
 /** The region and the address to call, each from the options, else from the environment. */
 const target = Effect.fnUntraced(function* ({ endpoint, region }: Options) {

@@ -46,11 +46,15 @@ export interface Answer {
 
 type Sent = Parameters<Client["fresh"]["handle"]>[0]
 
-/** Sends the command. The signal closes the connection, before or during the body. Rejects with the SDK's exceptions. */
+/**
+ * Sends the command. The signal closes the connection, before or during the body. `trace`: headers that are not signed, as
+ * alternating names and values. Rejects with the SDK's exceptions.
+ */
 export const send = (
   { fresh, limits, onIdentity, redact, renewal, sdk }: Client,
   command: ConverseCommand | ConverseStreamCommand | InvokeModelCommand | CountTokensCommand,
   signal: AbortSignal,
+  trace: ReadonlyArray<string> | undefined,
 ): Promise<Answer> => {
   // To the compiler the commands differ by their outputs, which are not used.
   const converse = command as ConverseCommand
@@ -60,6 +64,7 @@ export const send = (
     (next, context) => (args) => {
       isSigned = true
       onIdentity(context[smithyContext]?.["selectedHttpAuthScheme"]?.identity)
+      if (trace !== undefined) addHeaders(args.request as Sent, trace)
       return next(args)
         .catch((error: unknown) => {
           if (!Connections.isLost(error)) throw error
@@ -97,6 +102,10 @@ export const send = (
   // Credentials that are missing are read twice: a file that could not be opened a moment ago looks like a missing one.
   const reads = renewal === undefined ? 1 : 2
   return renewal?.isDue ? renew(sdk, renewal).then(() => attempt(reads)) : attempt(reads)
+}
+
+const addHeaders = ({ headers }: Sent, added: ReadonlyArray<string>): void => {
+  for (let at = 0; at < added.length; at += 2) headers[added[at]!] = added[at + 1]!
 }
 
 /** Reads the credentials again, such as keys rotated in a file: the SDK keeps those without an expiration for ever. */

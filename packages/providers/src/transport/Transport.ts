@@ -23,6 +23,7 @@ import * as Connections from "./Connections.ts"
 import type { Head, Headers, Dispatch } from "./Exchange.ts"
 import { Exchange } from "./Exchange.ts"
 import type { RequestTemplate } from "./RequestTemplate.ts"
+import * as TraceHeaders from "./TraceHeaders.ts"
 import type * as Proxy from "./Proxy.ts"
 
 export { AnswerLimits } from "./AnswerLimits.ts"
@@ -114,20 +115,22 @@ function make(): { readonly pool: Pool; readonly close: () => Promise<void> } {
 
 const senderOver = (agents: Agents, limits: Limits): HttpSender => ({
   send: (request, body) =>
-    Effect.callback((resume) => {
-      const chunks: Array<Buffer> = []
-      const exchange = new Exchange(sending(agents, request, body), limits, {
-        started: () => {},
-        data: (chunk) => void chunks.push(chunk),
-        ended: ({ headers, status }) => resume(Effect.succeed({ status, headers, text: decode(chunks) })),
-        failed: (cause) => resume(Effect.fail(new TransportFailure({ cause }))),
-      })
-      exchange.start()
-      return Effect.sync(() => exchange.stop())
-    }),
+    Effect.withFiber(({ context }) =>
+      Effect.callback((resume) => {
+        const chunks: Array<Buffer> = []
+        const exchange = new Exchange(sending(agents, TraceHeaders.add(request, context), body), limits, {
+          started: () => {},
+          data: (chunk) => void chunks.push(chunk),
+          ended: ({ headers, status }) => resume(Effect.succeed({ status, headers, text: decode(chunks) })),
+          failed: (cause) => resume(Effect.fail(new TransportFailure({ cause }))),
+        })
+        exchange.start()
+        return Effect.sync(() => exchange.stop())
+      }),
+    ),
   open: (request, body, scope) =>
-    Effect.suspend(() => {
-      const responseBody = new ResponseBody(sending(agents, request, body), limits)
+    Effect.withFiber(({ context }) => {
+      const responseBody = new ResponseBody(sending(agents, TraceHeaders.add(request, context), body), limits)
       const stop = Effect.sync(() => responseBody.exchange.stop())
       const opened = Effect.callback<StreamingResponse, TransportFailure>((resume) => {
         responseBody.onStart = ({ headers, status }) =>
