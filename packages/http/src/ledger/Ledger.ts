@@ -264,8 +264,7 @@ class Ledger {
         if (!(yield* this.#store(chunk.entries))) return
         yield* spill.done(chunk)
         written += chunk.entries.length
-        if (chunk.unreadable > 0)
-          yield* this.#lose(chunk.unreadable, `lines of ${settings.spill.file} could not be read`)
+        yield* this.#lose(chunk.unreadable - chunk.cutOff, `lines of ${settings.spill.file} could not be read`)
       } while (spill.calls > 0)
       yield* Effect.logInfo(`The ${written} calls of ${settings.spill.file} are written.`)
     }).pipe(Effect.catch((error) => this.#unreadable(error)))

@@ -28,10 +28,12 @@ const chunkSize = 1 << 20
 
 const newline = 0x0a
 
-/** What was read of the file: calls in order, how many lines could not be read, and how many lines and bytes it was. */
+/** What was read of the file: calls in order, and how many lines and bytes it was. */
 export interface Chunk {
   readonly entries: ReadonlyArray<Entry>
+  /** Lines that could not be read, and those of them that a full disk cut off, whose calls were lost when they were added. */
   readonly unreadable: number
+  readonly cutOff: number
   readonly lines: number
   readonly bytes: number
 }
@@ -58,7 +60,10 @@ export class Spill {
   #size = 0
   /** Bytes of the file whose calls are written. */
   #done = 0
-  /** Calls in the file that are not written. */
+  /** Lines that a full disk cut off, and whether the last one is. */
+  #cutOff = 0
+  #endsCutOff = false
+  /** Calls in the file that are not written, lines that were cut off included. */
   calls = 0
 
   constructor(files: FileSystem.FileSystem, open: Effect.Effect<Append, PlatformError>, settings: Settings) {
@@ -82,8 +87,9 @@ export class Spill {
       const left = entries.length - lines.length
       const cause = `${this.#settings.file} has reached its maximum size`
       if (lines.length === 0) return left === 0 ? Effect.void : Effect.fail(new Lost({ calls: left, cause }))
+      const size = this.#size
       return Effect.flatMap(this.#write(lines), ({ lost, why }) => {
-        this.calls += lines.length - lost
+        this.calls += lines.length - lost + this.#noteCutOff(lines.slice(0, lines.length - lost), size)
         return lost + left === 0 ? Effect.void : Effect.fail(new Lost({ calls: lost + left, cause: why ?? cause }))
       })
     })
@@ -97,6 +103,17 @@ export class Spill {
       Effect.catch(({ cause, lines }) => Effect.succeed({ lost: lines, why: cause })),
       Effect.tap(() => this.#measure),
     )
+  }
+
+  /** Finds out, after lines were added to a file of this size, whether one more was cut off. Returns their number. */
+  #noteCutOff(saved: ReadonlyArray<string>, size: number): number {
+    // A line that was cut off before is ended first.
+    const ended = this.#endsCutOff && this.#size > size ? 1 : 0
+    const rest = this.#size - size - ended - saved.reduce((sum, line) => sum + Buffer.byteLength(line), 0)
+    if (this.#size > size) this.#endsCutOff = rest > 0
+    if (rest <= 0) return 0
+    this.#cutOff++
+    return 1
   }
 
   get #opened(): Effect.Effect<Append, PlatformError> {
@@ -135,13 +152,17 @@ export class Spill {
 
   /** The next calls that are not written, at most `most`. */
   next(most: number): Effect.Effect<Chunk, PlatformError> {
-    return this.#read(this.#done, most)
+    return Effect.map(this.#read(this.#done, most), (chunk) => ({
+      ...chunk,
+      cutOff: Math.min(chunk.unreadable, this.#cutOff),
+    }))
   }
 
   /** Those calls are written. Deletes the file after the last. */
   done(chunk: Chunk): Effect.Effect<void, PlatformError> {
     return Effect.suspend(() => {
       this.#done += chunk.bytes
+      this.#cutOff -= chunk.cutOff
       this.calls = Math.max(0, this.calls - chunk.lines)
       return this.#done < this.#size && chunk.bytes > 0 ? Effect.void : this.#delete
     })
@@ -156,6 +177,8 @@ export class Spill {
     return Effect.map(this.#measure, () => {
       this.#done = this.#size
       this.calls = 0
+      this.#cutOff = 0
+      this.#endsCutOff = false
       this.#append = undefined
     })
   }
@@ -188,7 +211,7 @@ const parse = (bytes: Uint8Array, most: number, isEnd: boolean): Chunk => {
     }
     at = end + 1
   }
-  return { entries, unreadable, lines, bytes: Math.min(at, bytes.length) }
+  return { entries, unreadable, cutOff: 0, lines, bytes: Math.min(at, bytes.length) }
 }
 
 const Row = Schema.Record(Schema.String, Schema.NullOr(Schema.Union([Schema.String, Schema.Finite])))

@@ -5,28 +5,12 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { readFileSync } from "node:fs"
 import * as LogFile from "../../src/observe/LogFile.ts"
-
-/** A file system with room for so many more characters; then it fails as a full disk does. */
-const filling = Effect.map(FileSystem.FileSystem, (real) => {
-  let room = Infinity
-  const writeFileString: FileSystem.FileSystem["writeFileString"] = (path, text, options) => {
-    const taken = Math.min(room, text.length)
-    room -= taken
-    const written = real.writeFileString(path, text.slice(0, taken), options)
-    return taken === text.length ? written : Effect.andThen(written, real.writeFileString("/dev/full", "-"))
-  }
-  return {
-    files: FileSystem.FileSystem.of({ ...real, writeFileString }),
-    leave: (characters: number) => {
-      room = characters
-    },
-  }
-})
+import * as FullDisk from "../store/FullDisk.ts"
 
 describe("LogFile", () => {
   it.effect("counts lost lines, including those of a partial write", () =>
     Effect.gen(function* () {
-      const { files, leave } = yield* filling
+      const { files, leave } = yield* FullDisk.make
       const folder = yield* files.makeTempDirectoryScoped()
       const file = `${folder}/a.log`
       const append = yield* Effect.provideService(
