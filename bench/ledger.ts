@@ -40,7 +40,16 @@ const entry = (index: number): Entry => {
   const tokens = (index * 37) % 2000
   const outcome = index % 1000 === 0 ? "failure" : "success"
   const reason = outcome === "failure" ? "overloaded" : null
-  const used = { input_tokens: tokens, output_tokens: tokens >> 1, cost: tokens * 2500, estimated: 0 }
+  const used = {
+    input_tokens: tokens,
+    cached_input_tokens: tokens >> 2,
+    cache_write_tokens: 0,
+    output_tokens: tokens >> 1,
+    reasoning_tokens: 0,
+    cost: tokens * 2500,
+    price_version: "genai-prices",
+    estimated: 0,
+  }
   return {
     call: {
       id,
@@ -62,6 +71,7 @@ const entry = (index: number): Entry => {
       millis: 800,
       first_token_millis: 200,
       attempts: 1,
+      attempt_millis: 790,
       ...used,
     },
     attempts: [
@@ -73,12 +83,8 @@ const entry = (index: number): Entry => {
         model,
         outcome,
         reason,
-        status: null,
+        status: reason === null ? null : 503,
         millis: 790,
-        cached_input_tokens: tokens >> 2,
-        cache_write_tokens: 0,
-        reasoning_tokens: 0,
-        price_version: "genai-prices",
         ...used,
       },
     ],

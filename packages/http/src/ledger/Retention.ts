@@ -45,7 +45,7 @@ const deleteChunk = (sql: SqlClient, before: number): Effect.Effect<number, SqlE
       return Effect.as(
         sql.withTransaction(
           Effect.andThen(
-            sql`DELETE FROM attempts WHERE call_id IN ${sql.in(ids)}`,
+            sql`DELETE FROM multiple_attempts WHERE call_id IN ${sql.in(ids)}`,
             sql`DELETE FROM calls WHERE id IN ${sql.in(ids)}`,
           ),
         ),

@@ -18,7 +18,7 @@ type Tokens = {
   readonly reasoning_tokens: number
 }
 
-/** A call. */
+/** A call. Its tokens and its cost are the sums of its attempts. */
 export type CallRow = {
   readonly id: string
   readonly at: number
@@ -42,12 +42,13 @@ export type CallRow = {
   readonly millis: number
   readonly first_token_millis: number | null
   readonly attempts: number
-  readonly input_tokens: number
-  readonly output_tokens: number
+  /** Of a call whose row is also that of its only attempt: the milliseconds of that, and the version of its price. */
+  readonly attempt_millis: number | null
+  readonly price_version: string | null
   /** `null` if an attempt has no known cost. */
   readonly cost: number | null
   readonly estimated: number
-}
+} & Tokens
 
 /** An attempt of a call; `position` counts from 0. */
 export type AttemptRow = {
@@ -65,7 +66,7 @@ export type AttemptRow = {
   readonly estimated: number
 } & Tokens
 
-/** A call with its attempts. */
+/** A call with all of its attempts. */
 export interface Entry {
   readonly call: CallRow
   readonly attempts: ReadonlyArray<AttemptRow>
@@ -113,8 +114,12 @@ export const fromReceipt = (receipt: Receipt, deployments: Readonly<Record<strin
   const last = attempts.at(-1)
   const answering = attempts.findLast(({ deployment }) => deployment === receipt.deployment) ?? last
   const deployment = answering?.deployment ?? receipt.deployment ?? ""
-  const failed = receipt.outcome === "success" ? undefined : last
-  const sum = totals(attempts)
+  const outcome = receipt.outcome ?? "cancelled"
+  const reason =
+    outcome === "failure" ? (last?.reason ?? snakeCaseOf(receipt.skipped.at(-1)?.reason._tag) ?? null) : null
+  const status = outcome === "success" ? null : (last?.status ?? null)
+  const isItsAttempt =
+    attempts.length === 1 && last?.outcome === outcome && last.reason === reason && last.status === status
   const call: CallRow = {
     id,
     at: receipt.startedAt,
@@ -128,18 +133,16 @@ export const fromReceipt = (receipt: Receipt, deployments: Readonly<Record<strin
     served_model: answering?.model ?? deployments[deployment]?.model ?? "",
     protocol: receipt.protocol ?? "",
     streamed: receipt.streaming ? 1 : 0,
-    outcome: receipt.outcome ?? "cancelled",
-    reason:
-      receipt.outcome === "failure" ? (last?.reason ?? snakeCaseOf(receipt.skipped.at(-1)?.reason._tag) ?? null) : null,
-    status: failed?.status ?? null,
+    outcome,
+    reason,
+    status,
     cache: receipt.cache ?? null,
     millis: Math.round(receipt.millis ?? 0),
     first_token_millis: receipt.firstTokenMillis === undefined ? null : Math.round(receipt.firstTokenMillis),
     attempts: attempts.length,
-    input_tokens: sum.input_tokens,
-    output_tokens: sum.output_tokens,
-    cost: sum.cost,
-    estimated: sum.estimated,
+    attempt_millis: isItsAttempt ? last.millis : null,
+    price_version: isItsAttempt ? last.price_version : null,
+    ...totals(attempts),
   }
   return { call, attempts }
 }
@@ -177,18 +180,20 @@ const costOf = ({ cost, usage }: Attempt): number | null => {
   return usage === undefined ? 0 : null
 }
 
-const totals = (
-  attempts: ReadonlyArray<AttemptRow>,
-): Pick<CallRow, "input_tokens" | "output_tokens" | "cost" | "estimated"> => {
-  let [input_tokens, output_tokens, estimated] = [0, 0, 0]
+const totals = (attempts: ReadonlyArray<AttemptRow>): Pick<CallRow, keyof Tokens | "cost" | "estimated"> => {
+  let [input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens] = [0, 0, 0, 0, 0]
+  let estimated = 0
   let cost: number | null = 0
   for (const attempt of attempts) {
     input_tokens += attempt.input_tokens
+    cached_input_tokens += attempt.cached_input_tokens
+    cache_write_tokens += attempt.cache_write_tokens
     output_tokens += attempt.output_tokens
+    reasoning_tokens += attempt.reasoning_tokens
     cost = cost === null || attempt.cost === null ? null : cost + attempt.cost
     if (attempt.estimated === 1) estimated = 1
   }
-  return { input_tokens, output_tokens, cost, estimated }
+  return { input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost, estimated }
 }
 
 /** The longest list of tags, and the longest name of a model, in characters: PostgreSQL bounds what an index may hold. */

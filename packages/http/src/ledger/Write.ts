@@ -8,108 +8,36 @@ import type { SqlError } from "effect/sql/SqlError"
 import { ForEach } from "../store/ForEach.ts"
 import * as Rows from "./Rows.ts"
 import type { Entry, Value } from "./Rows.ts"
-
-/** Columns with their types in PostgreSQL. */
-type Columns<Row> = { readonly [Column in keyof Row]: "text" | "bigint" }
-
-const calls: Columns<Rows.CallRow> = {
-  id: "text",
-  at: "bigint",
-  key_id: "text",
-  team_id: "text",
-  tags: "text",
-  route: "text",
-  model: "text",
-  deployment: "text",
-  vendor: "text",
-  served_model: "text",
-  protocol: "text",
-  streamed: "bigint",
-  outcome: "text",
-  reason: "text",
-  status: "bigint",
-  cache: "text",
-  millis: "bigint",
-  first_token_millis: "bigint",
-  attempts: "bigint",
-  input_tokens: "bigint",
-  output_tokens: "bigint",
-  cost: "bigint",
-  estimated: "bigint",
-}
-
-const attempts: Columns<Rows.AttemptRow> = {
-  call_id: "text",
-  position: "bigint",
-  deployment: "text",
-  vendor: "text",
-  model: "text",
-  outcome: "text",
-  reason: "text",
-  status: "bigint",
-  millis: "bigint",
-  input_tokens: "bigint",
-  cached_input_tokens: "bigint",
-  cache_write_tokens: "bigint",
-  output_tokens: "bigint",
-  reasoning_tokens: "bigint",
-  cost: "bigint",
-  price_version: "text",
-  estimated: "bigint",
-}
-
-const spend: Columns<Rows.SpendRow> = {
-  start: "bigint",
-  key_id: "text",
-  team_id: "text",
-  tags: "text",
-  route: "text",
-  deployment: "text",
-  vendor: "text",
-  model: "text",
-  calls: "bigint",
-  attempts: "bigint",
-  failed_calls: "bigint",
-  input_tokens: "bigint",
-  cached_input_tokens: "bigint",
-  cache_write_tokens: "bigint",
-  output_tokens: "bigint",
-  reasoning_tokens: "bigint",
-  cost: "bigint",
-  estimated_cost: "bigint",
-  unpriced_attempts: "bigint",
-}
+import * as Tables from "./Tables.ts"
 
 /** Writes the calls that are not there yet. Succeeds with their number. */
-export const write = (sql: SqlClient, entries: ReadonlyArray<Entry>): Effect.Effect<number, SqlError> =>
+export const write = (sql: SqlClient, entries: ReadonlyArray<Entry>): Effect.Effect<number, SqlError> => {
+  const all = Effect.andThen(insertCalls(sql, entries.map(callOf)), writeRest(sql, entries))
+  // Hardly ever is one of them there already: only then is it asked which are not.
+  return Effect.catchIf(Effect.as(sql.withTransaction(all), entries.length), isOfConstraint, () =>
+    writeNew(sql, entries),
+  )
+}
+
+const isOfConstraint = ({ reason }: SqlError): boolean =>
+  reason._tag === "UniqueViolation" || reason._tag === "ConstraintError"
+
+const writeNew = (sql: SqlClient, entries: ReadonlyArray<Entry>): Effect.Effect<number, SqlError> =>
   sql.withTransaction(
-    Effect.flatMap(insertCalls(sql, entries.map(callOf)), (rows) => {
-      const fresh = sql.onDialectOrElse({
-        pg: () => (rows.length === entries.length ? entries : among(entries, rows)),
-        orElse: () => (rows.length === 0 ? entries : without(entries, rows)),
-      })
-      return fresh.length === 0 ? Effect.succeed(0) : Effect.as(writeRest(sql, fresh), fresh.length)
+    Effect.flatMap(insertNewCalls(sql, entries.map(callOf)), (rows) => {
+      const inserted = new Set(rows.map(({ id }) => id))
+      // Each once, also if it is among the entries twice.
+      const fresh = entries.filter(({ call }) => inserted.delete(call.id))
+      return Effect.as(writeRest(sql, fresh), fresh.length)
     }),
   )
 
 const callOf = ({ call }: Entry): Rows.CallRow => call
 
-/** The entries that were inserted, each once. */
-const among = (entries: ReadonlyArray<Entry>, inserted: ReadonlyArray<Inserted>): ReadonlyArray<Entry> => {
-  const ids = new Set(inserted.map(({ id }) => id))
-  return entries.filter(({ call }) => ids.delete(call.id))
-}
-
-/** The entries but those with these indexes. */
-const without = (entries: ReadonlyArray<Entry>, present: ReadonlyArray<Inserted>): ReadonlyArray<Entry> => {
-  const indexes = new Set(present.map(({ index }) => index))
-  return entries.filter((_, index) => !indexes.has(index))
-}
-
 const writeRest = Effect.fnUntraced(function* (sql: SqlClient, entries: ReadonlyArray<Entry>) {
   yield* insertAttempts(
     sql,
-    entries.flatMap(({ attempts }) => attempts),
+    entries.flatMap(({ attempts, call }) => (call.attempt_millis === null ? attempts : [])),
   )
   const hours = Rows.hours(entries)
   yield* addHours(sql, hours)
@@ -120,48 +48,62 @@ const writeRest = Effect.fnUntraced(function* (sql: SqlClient, entries: Readonly
 // Statements
 // ---------------------------------------------------------------------------------------------------------------------
 
-/**
- * A function that inserts rows, as one JSON parameter. PostgreSQL gives what `RETURNING` says; SQLite reads JSON slowly itself,
- * and gives the indexes of the rows that are there already.
- */
-const inserter = <Row extends Readonly<Record<string, Value>>>(
-  table: string,
-  columns: Columns<Row>,
-  onConflict: string,
-  returning = "",
+/** Rows of one statement of SQLite: each statement that runs costs as much as the values of many columns. */
+const perStatement = 10
+
+/** A function that inserts rows. PostgreSQL takes them as one JSON parameter; SQLite reads JSON slowly, and takes their values. */
+const inserter = <Row extends Readonly<Record<string, Value>>, Returned extends object>(
+  table: Tables.Table<Row>,
+  rest = "",
 ) => {
-  const names = Object.keys(columns) as ReadonlyArray<keyof Row & string>
-  const into = `INSERT INTO ${table} (${names.join(", ")})`
-  const fields = names.map((name, index) => `(r->>${index})::${columns[name]}`)
-  const pg = `${into} SELECT ${fields.join(", ")} FROM jsonb_array_elements(($1::text)::jsonb) r ${onConflict} ${returning}`
-  const sqlite = `${into} VALUES (${names.map(() => "?").join(", ")}) ${onConflict}`
-  const valuesOf = (row: Row): ReadonlyArray<Value> => names.map((name) => row[name] ?? null)
-  return (sql: SqlClient, rows: ReadonlyArray<Row>): Effect.Effect<ReadonlyArray<Inserted>, SqlError> => {
-    const json = JSON.stringify(rows.map(valuesOf))
+  const { columns, name, types } = table
+  const into = `INTO ${name} (${columns.join(", ")})`
+  const fields = types.map((type, index) => `(r->>${index})::${type}`)
+  const pg = `INSERT ${into} SELECT ${fields.join(", ")} FROM jsonb_array_elements(($1::text)::jsonb) r ${rest}`
+  const values = `(${columns.map(() => "?").join(", ")})`
+  // Without OR FAIL it would copy each page that the rows of one statement change, to undo those alone.
+  const sqlite = (rows: number) =>
+    `INSERT OR FAIL ${into} VALUES ${Array.from({ length: rows }, () => values).join(", ")} ${rest}`
+  const [one, several] = [sqlite(1), sqlite(perStatement)]
+  return (sql: SqlClient, rows: ReadonlyArray<Row>): Effect.Effect<ReadonlyArray<Returned>, SqlError> => {
+    if (rows.length === 0) return nothing
+    const texts = rows.map((row) => table.text(row))
     return sql.onDialectOrElse({
-      pg: () => sql.unsafe<Inserted>(pg, [json]),
-      orElse: () => sql.unsafe<Inserted>(sqlite, [new ForEach(json)]),
+      pg: () => sql.unsafe<Returned>(pg, [listOf(texts)]),
+      orElse: () => {
+        const whole = texts.length - (texts.length % perStatement)
+        const groups = Array.from({ length: whole / perStatement }, (_, index) =>
+          texts.slice(index * perStatement, (index + 1) * perStatement).join(","),
+        )
+        const left = texts.slice(whole)
+        const grouped = groups.length === 0 ? nothing : sql.unsafe<Returned>(several, [new ForEach(listOf(groups))])
+        if (left.length === 0) return grouped
+        const single = sql.unsafe<Returned>(one, [new ForEach(listOf(left))])
+        return Effect.flatMap(grouped, (rows) => Effect.map(single, (more) => [...rows, ...more]))
+      },
     })
   }
 }
 
-/** A row that was inserted, or, by its index, one that was not. */
-interface Inserted {
-  readonly id?: string
-  readonly index?: number
-}
+const nothing = Effect.succeed([])
 
-const insertCalls = inserter("calls", calls, "ON CONFLICT DO NOTHING", "RETURNING id")
-const insertAttempts = inserter("attempts", attempts, "ON CONFLICT DO NOTHING")
+/** A JSON list of lists, of what they contain. */
+const listOf = (contents: ReadonlyArray<string>): string => `[[${contents.join("],[")}]]`
 
-const adder = (table: string) =>
+const insertCalls = inserter(Tables.calls)
+const insertNewCalls = inserter<Rows.CallRow, { readonly id: string }>(
+  Tables.calls,
+  "ON CONFLICT DO NOTHING RETURNING id",
+)
+const insertAttempts = inserter(Tables.attempts, "ON CONFLICT DO NOTHING")
+
+const adder = (table: Tables.Table<Rows.SpendRow>) =>
   inserter(
     table,
-    spend,
     `ON CONFLICT (start, ${Rows.dimensions.join(", ")}) DO UPDATE SET ${Rows.sums
-      .map((column) => `${column} = ${table}.${column} + excluded.${column}`)
+      .map((column) => `${column} = ${table.name}.${column} + excluded.${column}`)
       .join(", ")}`,
   )
 
-const addHours = adder("spend_hourly")
-const addDays = adder("spend_daily")
+const addHours = adder(Tables.hours)
+const addDays = adder(Tables.days)

@@ -4,6 +4,9 @@
  *
  * Times are milliseconds since 1970, amounts of money are nanodollars (1e-9 US dollars), both as 64-bit integers. Flags are
  * 0 or 1. Lists and mappings are JSON texts. A missing name is the empty text where it is part of a primary key.
+ *
+ * Most calls make one attempt, which has no row of its own: a row of `calls` with `attempt_millis` is also that of its attempt.
+ * The view `attempts` has all of them.
  */
 import * as Effect from "effect/Effect"
 import type { ResolvedMigration } from "effect/sql/Migrator"
@@ -159,15 +162,20 @@ CREATE TABLE calls (
   first_token_millis BIGINT,
   attempts INTEGER NOT NULL,
   input_tokens BIGINT NOT NULL,
+  cached_input_tokens BIGINT NOT NULL,
+  cache_write_tokens BIGINT NOT NULL,
   output_tokens BIGINT NOT NULL,
+  reasoning_tokens BIGINT NOT NULL,
   cost BIGINT,
-  estimated INTEGER NOT NULL
+  estimated INTEGER NOT NULL,
+  attempt_millis BIGINT,
+  price_version TEXT
 );
 CREATE INDEX calls_at ON calls (at);
 CREATE INDEX calls_key ON calls (key_id, at) WHERE key_id <> '';
 CREATE INDEX calls_team ON calls (team_id, at) WHERE team_id <> '';
 CREATE INDEX calls_outcome ON calls (outcome, at) WHERE outcome <> 'success';
-CREATE TABLE attempts (
+CREATE TABLE multiple_attempts (
   call_id TEXT NOT NULL,
   position INTEGER NOT NULL,
   deployment TEXT NOT NULL,
@@ -187,6 +195,14 @@ CREATE TABLE attempts (
   estimated INTEGER NOT NULL,
   PRIMARY KEY (call_id, position)
 );
+CREATE VIEW attempts AS
+SELECT call_id, position, deployment, vendor, model, outcome, reason, status, millis, input_tokens, cached_input_tokens,
+  cache_write_tokens, output_tokens, reasoning_tokens, cost, price_version, estimated
+FROM multiple_attempts
+UNION ALL
+SELECT id, 0, deployment, vendor, served_model, outcome, reason, status, attempt_millis, input_tokens, cached_input_tokens,
+  cache_write_tokens, output_tokens, reasoning_tokens, cost, price_version, estimated
+FROM calls WHERE attempt_millis IS NOT NULL;
 ${spend("spend_daily")};
 ${spend("spend_hourly")}
 `,

@@ -31,21 +31,21 @@ const parse = (params: string): ReadonlyArray<null | number | string> => JSON.pa
 const isMany = (rows: ReadonlyArray<object>): boolean =>
   rows.length > 20 && !rows.some((row) => Object.values(row).some((value) => value instanceof Uint8Array))
 
-/** Runs a statement for each of these lists of parameters. Gives those for which it changed nothing. */
-const runForEach = (statement: StatementSync, json: string): ReadonlyArray<{ readonly index: number }> => {
-  const unchanged: Array<{ readonly index: number }> = []
-  for (const [index, params] of (JSON.parse(json) as ReadonlyArray<ReadonlyArray<null | number | string>>).entries()) {
-    if (statement.run(...params).changes === 0) unchanged.push({ index })
-  }
-  return unchanged
+/** Runs a statement for each of these lists of parameters. */
+const runForEach = (statement: StatementSync, json: string): ReadonlyArray<object> => {
+  const rows: Array<object> = []
+  for (const params of JSON.parse(json) as ReadonlyArray<ReadonlyArray<null | number | string>>)
+    for (const row of statement.all(...params)) rows.push(row)
+  return rows
 }
 
 const run = ({ arrays, id, isForEach, params, sql }: Request): Reply => {
   try {
     const statement = prepare(sql)
-    if (isForEach) return { id, rows: runForEach(statement, params as string), inTransaction: database.isTransaction }
     statement.setReturnArrays(arrays)
-    const rows = statement.all(...(typeof params === "string" ? parse(params) : params))
+    const rows = isForEach
+      ? runForEach(statement, params as string)
+      : statement.all(...(typeof params === "string" ? parse(params) : params))
     return { id, rows: isMany(rows) ? JSON.stringify(rows) : rows, inTransaction: database.isTransaction }
   } catch (error) {
     const { errcode, message } = error as Error & { readonly errcode?: number }

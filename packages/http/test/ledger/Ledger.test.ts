@@ -64,9 +64,14 @@ onEach("a ledger", ({ database }) => {
         cache: null,
         first_token_millis: null,
         attempts: 2,
+        attempt_millis: null,
         input_tokens: 1000,
+        cached_input_tokens: 600,
+        cache_write_tokens: 0,
         output_tokens: 200,
+        reasoning_tokens: 50,
         cost: 6_000_000,
+        price_version: null,
         estimated: 0,
       })
       const attempts = yield* sql<Record<string, unknown>>`SELECT * FROM attempts WHERE call_id = ${id as string}

@@ -50,6 +50,9 @@ const entries = (count: number, next = random(7)): ReadonlyArray<Entry> => {
       }
     })
     const last = attempts.at(-1)
+    const outcome = pick(["success", "success", "failure", "cancelled"])
+    // Its row is also that of its attempt.
+    const only = attempts.length === 1 && outcome === "success" ? last : undefined
     const call: CallRow = {
       id,
       at,
@@ -63,17 +66,22 @@ const entries = (count: number, next = random(7)): ReadonlyArray<Entry> => {
       served_model: last?.model ?? "large",
       protocol: "messages",
       streamed: 0,
-      outcome: pick(["success", "success", "failure", "cancelled"]),
+      outcome,
       reason: null,
       status: null,
       cache: null,
       millis: 10,
       first_token_millis: null,
       attempts: attempts.length,
-      input_tokens: 0,
-      output_tokens: 0,
-      cost: 0,
-      estimated: 0,
+      attempt_millis: only?.millis ?? null,
+      input_tokens: only?.input_tokens ?? 0,
+      cached_input_tokens: only?.cached_input_tokens ?? 0,
+      cache_write_tokens: only?.cache_write_tokens ?? 0,
+      output_tokens: only?.output_tokens ?? 0,
+      reasoning_tokens: only?.reasoning_tokens ?? 0,
+      cost: only === undefined ? 0 : only.cost,
+      price_version: null,
+      estimated: only?.estimated ?? 0,
     }
     return { call, attempts }
   })
@@ -238,13 +246,14 @@ onEach("the books", ({ database }) => {
           JSON.stringify(filter),
         )
       }
-      const several = all.find(({ attempts }) => attempts.length === 2)!
-      const one = yield* Calls.get(sql, several.call.id)
-      assert.deepStrictEqual({ ...one?.call }, several.call)
-      assert.deepStrictEqual(
-        one?.attempts.map((attempt) => ({ ...attempt })),
-        several.attempts,
-      )
+      for (const { attempts, call } of all.slice(0, 50)) {
+        const one = yield* Calls.get(sql, call.id)
+        assert.deepStrictEqual({ ...one?.call }, call)
+        assert.deepStrictEqual(
+          one?.attempts.map((attempt) => ({ ...attempt })),
+          attempts,
+        )
+      }
       assert.isUndefined(yield* Calls.get(sql, "c-unknown"))
     }),
   )

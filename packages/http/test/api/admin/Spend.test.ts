@@ -10,7 +10,16 @@ import * as AdminGateway from "./AdminGateway.ts"
 const at = Date.UTC(2026, 10, 28, 12)
 
 const entry = (id: string, names: Partial<CallRow>): Entry => {
-  const used = { input_tokens: 100, output_tokens: 20, cost: 2_500_000, estimated: 0 }
+  const used = {
+    input_tokens: 100,
+    cached_input_tokens: 50,
+    cache_write_tokens: 0,
+    output_tokens: 20,
+    reasoning_tokens: 0,
+    cost: 2_500_000,
+    price_version: "configured",
+    estimated: 0,
+  }
   const attempt: AttemptRow = {
     call_id: id,
     position: 0,
@@ -21,10 +30,6 @@ const entry = (id: string, names: Partial<CallRow>): Entry => {
     reason: null,
     status: null,
     millis: 4,
-    cached_input_tokens: 50,
-    cache_write_tokens: 0,
-    reasoning_tokens: 0,
-    price_version: "configured",
     ...used,
   }
   const call: CallRow = {
@@ -47,6 +52,7 @@ const entry = (id: string, names: Partial<CallRow>): Entry => {
     millis: 5,
     first_token_millis: 2,
     attempts: 1,
+    attempt_millis: 4,
     ...used,
     ...names,
   }
