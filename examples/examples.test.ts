@@ -50,6 +50,13 @@ describe.concurrent("examples", { timeout: 120_000 }, () => {
     assert.match(printed, /^routes\.assistant: "west" does not support vision/m)
   })
 
+  it("reload", async () => {
+    const printed = await example("reload")
+    assert.include(printed, "deployment florence changed: limits\ndeployment siena added\nroute guide changed\n")
+    assert.include(printed, "the next call: At ten, since today.\nthe stream, from florence: It opens at nine.\n")
+    assert.include(printed, 'not reloaded: routes.guide[0]: names "sienna"')
+  })
+
   it("which-way", async () => {
     const printed = await example("which-way")
     assert.match(printed, /^door: quick: /m)

@@ -30,7 +30,6 @@ import type { AnyRequest, CallOptions } from "./model/Call.ts"
 import * as Outline from "./model/Outline.ts"
 import { Rejected } from "./model/SkipReason.ts"
 import type { AttemptSpending, PlannedAttempt, Spending } from "./model/Spending.ts"
-import * as Wildcard from "./route/Wildcard.ts"
 import { Router } from "./Router.ts"
 import * as Budget from "./spend/Budget.ts"
 import type { Nanos, Scope as BudgetScope } from "./spend/Budget.ts"
@@ -45,7 +44,7 @@ export const layer: Layer.Layer<Router, never, Router | Budgets> = Layer.effect(
     const books: Books = {
       budgets: yield* Budgets,
       maxCost: router.maxCost,
-      routeOf: Wildcard.among([...router.routes, ...router.deployments]),
+      routeOf: router.canonicalName,
       scopesOf: scopesOfAttempts(),
     }
     return Router.of({

@@ -59,7 +59,7 @@ export const collect: Effect.Effect<void, never, Router> = Effect.gen(function* 
   const budgets = yield* Effect.serviceOption(Budgets)
   const context = yield* Effect.context<never>()
   const status = yield* router.status
-  for (const route of router.routes) for (const series of initialOfRoute(route)) series.valueUnsafe(context)
+  for (const route of router.routes()) for (const series of initialOfRoute(route)) series.valueUnsafe(context)
   for (const { circuit, cooldown, deployment, inFlight } of status) {
     for (const series of initialOfDeployment(deployment)) series.valueUnsafe(context)
     const gauges = ofDeployment(deployment)

@@ -5,7 +5,6 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -13,8 +12,8 @@ import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import * as RateLimiter from "effect/persistence/RateLimiter"
 import type * as Pull from "effect/Pull"
 import * as Random from "effect/Random"
-import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import type * as Admission from "./admission/Admission.ts"
 import * as Circuit from "./admission/Circuit.ts"
@@ -22,7 +21,6 @@ import * as Cooldowns from "./admission/Cooldowns.ts"
 import * as RateLimit from "./admission/RateLimit.ts"
 import * as Status from "./admission/Status.ts"
 import * as CacheStore from "./cache/CacheStore.ts"
-import * as ResponseCache from "./cache/ResponseCache.ts"
 import * as Candidate from "./deployment/Candidate.ts"
 import type * as Deployment from "./deployment/Deployment.ts"
 import * as CallExecutor from "./execution/CallExecutor.ts"
@@ -31,6 +29,9 @@ import * as KeepAlive from "./execution/KeepAlive.ts"
 import type { RouterError } from "./execution/RouterError.ts"
 import * as Errors from "./execution/RouterError.ts"
 import type { StartedStream } from "./execution/StreamAttempt.ts"
+import * as Change from "./generation/Change.ts"
+import * as Generation from "./generation/Generation.ts"
+import { InvalidRoutes } from "./generation/Generation.ts"
 import * as Explainer from "./inspect/Explainer.ts"
 import type { Explanation } from "./inspect/Explain.ts"
 import * as TokenCount from "./inspect/TokenCount.ts"
@@ -38,36 +39,32 @@ import { Call } from "./model/Call.ts"
 import type { AnyRequest, CallOptions } from "./model/Call.ts"
 import type * as Chat from "./model/Chat.ts"
 import type * as Embedding from "./model/Embedding.ts"
-import { Provider } from "./model/Provider.ts"
-import type { Defaults } from "./policy/Policies.ts"
 import type { Receipt } from "./receipt/Receipt.ts"
 import * as RouteEvent from "./receipt/RouteEvent.ts"
 import * as StreamRecovery from "./recovery/StreamRecovery.ts"
-import * as BoundRoute from "./route/BoundRoute.ts"
+import type * as BoundRoute from "./route/BoundRoute.ts"
 import type * as Plan from "./route/Plan.ts"
-import type { Problem } from "./route/Problem.ts"
 import type { Mentions, Names, Route } from "./route/Route.ts"
-import * as Wildcard from "./route/Wildcard.ts"
-import * as MaxCost from "./spend/MaxCost.ts"
 import * as CallTrace from "./telemetry/CallTrace.ts"
 
 export type { CircuitStatus, Status } from "./admission/Status.ts"
 export type { Health } from "./deployment/Health.ts"
 export type { TokenCount } from "./inspect/TokenCount.ts"
+export { InvalidRoutes }
+export type { Change } from "./generation/Change.ts"
 export type { Problem } from "./route/Problem.ts"
 
 /** Options of a router. Routes and deployments are called by name, exactly or by a `*`; no two may have the same name. */
-export interface Options<Deployments, Routes = Readonly<Record<string, Route>>> extends Callbacks {
-  readonly deployments: Deployments
-  readonly routes?: Routes | undefined
-  readonly defaults?: Defaults | undefined
-}
+export interface Options<Deployments, Routes = Readonly<Record<string, Route>>>
+  extends Generation.Options<Deployments, Routes>, Callbacks {}
 
 /**
  * Options whose routes name only deployments and routes of these options. Names that the compiler does not know are
  * checked when the layer is built.
  */
-export type Named<Deployments, Routes> = Options<Deployments, Routes> & {
+export type Named<Deployments, Routes> = Options<Deployments, Routes> & NamedRoutes<Deployments, Routes>
+
+interface NamedRoutes<Deployments, Routes> {
   readonly routes?: Among<Routes, Extract<keyof Deployments | keyof Routes, string>> | undefined
 }
 
@@ -142,9 +139,11 @@ export class Router extends Context.Service<
     readonly events: Stream.Stream<RouteEvent.RouteEvent>
     /** Calls a function with every event, in the fibre that publishes it, until the scope closes. It must be quick. */
     readonly subscribe: RouteEvent.EventBus["subscribe"]
-    /** The names of the routes; deployments can be called by name too. */
-    readonly routes: ReadonlyArray<string>
-    readonly deployments: ReadonlyArray<string>
+    /** The names of the routes; deployments can be called by name too. A reload may change them. */
+    readonly routes: () => ReadonlyArray<string>
+    readonly deployments: () => ReadonlyArray<string>
+    /** The name of the route or the deployment that serves a model: the model's, or one with a `*`. */
+    readonly canonicalName: (model: string) => string
     /** The protocols of a model's deployments. None if its responses are cached, which takes the whole request. */
     readonly protocols: (model: string) => ReadonlySet<string>
     /**
@@ -163,14 +162,34 @@ export class Router extends Context.Service<
   }
 >()("@understudy/core/Router") {}
 
-/** Every problem of a router's options, with its path: values that are not allowed, and names that lead nowhere. */
-export class InvalidRoutes extends Data.TaggedError("InvalidRoutes")<{
-  readonly problems: ReadonlyArray<Problem>
-}> {
-  override get message(): string {
-    return this.problems.map(({ message, path }) => `${path}: ${message}`).join("\n")
+/** Replaces the deployments, routes and defaults of a running router. */
+export class Reload extends Context.Service<
+  Reload,
+  {
+    /**
+     * Checks the options, starts the providers that are new, and then puts all of it in force at once; returns what changed.
+     * If anything is wrong, it fails, and changes nothing. Reloads run one after the other.
+     *
+     * Calls that are running finish on what they began on. A provider is the same if its deployment has the same name and the
+     * very same layer: it goes on running, and others close when their last call has ended. A deployment with the same
+     * provider and model keeps its circuit, cooldown, calls in flight and latencies, and rate limits are counted on for every
+     * deployment whose name stays; its new policies and limits apply to the calls that begin then. Caches are kept by routes
+     * whose cache policy and deployments stay.
+     *
+     * Providers are built with the services of the router's layer, and with those in context.
+     */
+    readonly reload: <
+      Deployments extends Record<string, Deployment.Any>,
+      Routes extends Readonly<Record<string, Route>> = Readonly<Record<string, Route>>,
+    >(
+      options: Generation.Options<Deployments, Routes> & NamedRoutes<Deployments, Routes>,
+    ) => Effect.Effect<
+      ReadonlyArray<Change.Change>,
+      InvalidRoutes | Deployment.Error<Deployments[keyof Deployments]>,
+      Deployment.Requirements<Deployments[keyof Deployments]>
+    >
   }
-}
+>()("@understudy/core/Router/Reload") {}
 
 /**
  * A router over these deployments and routes, with circuits, limits, cooldowns and caches in memory. The layer requires what
@@ -194,7 +213,7 @@ export const layer = <
 >(
   options: Named<Deployments, Routes>,
 ): Layer.Layer<
-  Router,
+  Router | Reload,
   InvalidRoutes | Deployment.Error<Deployments[keyof Deployments]>,
   Deployment.Requirements<Deployments[keyof Deployments]>
 > => Layer.provide(started(options), layerMemory)
@@ -214,7 +233,7 @@ export const layerShared = <
 >(
   options: Named<Deployments, Routes>,
 ): Layer.Layer<
-  Router,
+  Router | Reload,
   InvalidRoutes | Deployment.Error<Deployments[keyof Deployments]>,
   | Deployment.Requirements<Deployments[keyof Deployments]>
   | CircuitBreaker.CircuitBreakerStore
@@ -224,7 +243,7 @@ export const layerShared = <
 > => started(options)
 
 const started = <Deployments extends Record<string, Deployment.Any>>(options: Options<Deployments>) =>
-  Layer.effect(Router, make(options as Options<Together<Deployments>>))
+  Layer.effectContext(make(options as Options<Together<Deployments>>))
 
 /** Deployments of one type, with the errors and the requirements of all of them. */
 type Together<Deployments extends Record<string, Deployment.Any>> = Readonly<
@@ -237,9 +256,7 @@ type Together<Deployments extends Record<string, Deployment.Any>> = Readonly<
   >
 >
 
-const make = Effect.fnUntraced(function* <E, R>(
-  options: Options<Readonly<Record<string, Deployment.Deployment<E, R>>>>,
-) {
+const make = Effect.fnUntraced(function* <E, R>(options: Generation.Uniform<E, R> & Callbacks) {
   const stores: Admission.Stores = {
     circuits: yield* CircuitBreaker.CircuitBreakerStore,
     limiter: yield* RateLimiter.RateLimiter,
@@ -248,175 +265,202 @@ const make = Effect.fnUntraced(function* <E, R>(
   const bus = RouteEvent.makeEventBus()
   const chance = yield* Random.Random
   const random: Plan.Random = () => chance.nextDoubleUnsafe()
-  const defaults = options.defaults ?? {}
-  // Checked before any provider is started.
-  yield* bind(options, new Map(Object.entries(options.deployments).map(([name, deployment]) => [name, { deployment }])))
-  const candidates = yield* start(options.deployments, defaults)
-  const routes = yield* bind(options, candidates)
-  const caches = yield* ResponseCache.make(routes)
-  yield* listen(bus, options)
-  return service({
+  const shared: Generation.Shared = {
+    stores,
+    cacheStore: yield* CacheStore.CacheStore,
+    suspects: Candidate.suspects(),
+    scope: yield* Effect.scope,
+  }
+  const router: Running = {
     stores,
     random,
     bus,
-    candidates,
-    routes,
-    routeNames: Object.keys(options.routes ?? {}),
-    canonicalName: Wildcard.among([...routes.keys()]),
-    caches,
+    generation: yield* Generation.start(shared, options, undefined),
     openRecord: CallRecorder.makeOpen(bus, random),
-  })
+  }
+  yield* listen(bus, options)
+  const context = yield* Effect.context<never>()
+  const oneAtATime = yield* Semaphore.make(1)
+  return Context.make(Router, service(router)).pipe(
+    Context.add(Reload, {
+      reload: <Deployments extends Record<string, Deployment.Any>>(next: Generation.Options<Deployments>) =>
+        replace(router, shared, next as Generation.Options<Together<Deployments>>).pipe(
+          oneAtATime.withPermits(1),
+          Effect.updateContext((own: Context.Context<Deployment.Requirements<Deployments[keyof Deployments]>>) =>
+            Context.merge(context, own),
+          ),
+        ),
+    }),
+  )
 })
 
-/** A router that has started. */
-interface Started extends CallExecutor.Engine {
+/** Puts the next generation in force, and closes the one before when its calls have ended. */
+const replace = <E, R>(
+  router: Running,
+  shared: Generation.Shared,
+  next: Generation.Uniform<E, R>,
+): Effect.Effect<ReadonlyArray<Change.Change>, InvalidRoutes | E, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(restore(Generation.start(shared, next, router.generation)), (generation) => {
+      const { generation: previous } = router
+      router.generation = generation
+      return Effect.as(
+        Effect.forkIn(previous.retire, shared.scope, { startImmediately: true }),
+        Change.between(previous.options, next),
+      )
+    }),
+  )
+
+/** A running router. Each call takes `generation` once, when it begins: a reload replaces it. */
+interface Running extends CallExecutor.Engine {
   readonly bus: RouteEvent.EventBus
-  readonly candidates: ReadonlyMap<string, Candidate.Candidate>
-  /** Every name that can be called, deployments included. */
-  readonly routes: ReadonlyMap<string, BoundRoute.BoundRoute>
-  readonly routeNames: ReadonlyArray<string>
-  /** The name that serves a model: itself, or one with a `*`. */
-  readonly canonicalName: (model: string) => string
-  readonly caches: ReadonlyMap<string, ResponseCache.ResponseCache>
   readonly openRecord: ReturnType<typeof CallRecorder.makeOpen>
+  generation: Generation.Generation
 }
 
-const service = (router: Started): Router["Service"] => ({
+const service = (router: Running): Router["Service"] => ({
   chat: (request, options) =>
-    complete(router, request, options, (execution) => {
+    complete(router, request, options, (execution, { caches }) => {
       const fresh = () => CallExecutor.chat(router, execution)
-      const cache = router.caches.get(execution.route.name)
+      const cache = caches.get(execution.route.name)
       return cache === undefined ? fresh() : cache.complete(execution.call, execution.recorder, fresh)
     }),
   embed: (request, options) => complete(router, request, options, (execution) => CallExecutor.embed(router, execution)),
   chatStream: (request, options) => chatStream(router, request, options),
   countTokens: (request, options) =>
-    withRoute(router, request.model, (route, now) =>
+    aside(router, request.model, (route, now) =>
       TokenCount.run(router.stores, route, new Call(request, false, options, now, "count"), router.random),
     ),
   explain: (request, options) =>
-    withRoute(router, request.model, (route, now) =>
+    aside(router, request.model, (route, now) =>
       Explainer.make(router.stores, route, new Call(request, options?.streaming === true, options, now)),
     ),
   events: router.bus.stream,
   subscribe: router.bus.subscribe,
-  routes: router.routeNames,
-  deployments: [...router.candidates.keys()],
-  protocols: protocolsOf(router),
-  maxCost: maxCost(router),
-  status: Effect.forEach([...router.candidates.values()], (candidate) => Status.of(router.stores, candidate)),
-  reset: (deployment) => {
-    const candidate = router.candidates.get(deployment)
-    return candidate === undefined
-      ? Effect.fail(Errors.modelNotFound(deployment, router.candidates.keys()))
-      : Status.reset(router.stores, candidate)
-  },
+  routes: () => router.generation.routeNames,
+  deployments: () => router.generation.deploymentNames,
+  canonicalName: (model) => router.generation.canonicalName(model),
+  protocols: (model) => router.generation.protocols(model),
+  maxCost: (request) => router.generation.maxCost(request),
+  status: Effect.suspend(() =>
+    Effect.forEach([...router.generation.candidates.values()], (candidate) => Status.of(router.stores, candidate)),
+  ),
+  reset: (deployment) =>
+    Effect.suspend(() => {
+      const { candidates } = router.generation
+      const candidate = candidates.get(deployment)
+      return candidate === undefined
+        ? Effect.fail(Errors.modelNotFound(deployment, candidates.keys()))
+        : Status.reset(router.stores, candidate)
+    }),
 })
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Calls
 // ---------------------------------------------------------------------------------------------------------------------
 
-const protocolsOf = ({ caches, candidates, canonicalName, routes }: Started): Router["Service"]["protocols"] => {
-  const protocols = new Map<string, ReadonlySet<string>>()
-  for (const [name, { route }] of routes) {
-    const spoken = BoundRoute.deployments(route).flatMap(([deployment]) => {
-      const protocol = candidates.get(deployment)?.provider.protocol
-      return protocol === undefined || caches.has(name) ? [] : [protocol]
-    })
-    protocols.set(name, new Set(spoken))
-  }
-  return (model) => protocols.get(canonicalName(model)) ?? noProtocols
-}
-
-const noProtocols: ReadonlySet<string> = new Set()
-
-const maxCost = ({ canonicalName, routes }: Started): Router["Service"]["maxCost"] => {
-  const priced = new Map<string, ReadonlyArray<Deployment.Options>>()
-  for (const [name, { route }] of routes) {
-    priced.set(name, MaxCost.distinct(BoundRoute.candidates(route).map(({ deployment }) => deployment)))
-  }
-  return (request) => {
-    const route = canonicalName(request.model)
-    const deployments = priced.get(route)
-    if (deployments === undefined) return undefined
-    const call = new Call(request, false)
-    let most = 0
-    for (const deployment of deployments) {
-      const model = () => Wildcard.substitute(deployment.model, route, request.model)
-      most = Math.max(most, MaxCost.ofAttempt(deployment, call, model))
-    }
-    return most
-  }
-}
-
-/** Runs `use` with the route that serves a model, the time, and the services in context. */
-const withRoute = <A, R>(
-  { canonicalName, routes }: Started,
-  model: string,
-  use: (
-    route: BoundRoute.BoundRoute,
-    now: number,
-    clock: Clock.Clock,
-    context: Context.Context<R>,
-  ) => Effect.Effect<A, RouterError, R>,
-): Effect.Effect<A, RouterError, R> =>
-  Effect.contextWith((context: Context.Context<R>) => {
-    const clock = Context.get(context, Clock.Clock)
-    const route = routes.get(canonicalName(model))
-    return route === undefined
-      ? Effect.fail(Errors.modelNotFound(model, routes.keys()))
-      : use(route, clock.currentTimeMillisUnsafe(), clock, context)
-  })
+const notFound = (model: string, { routes }: Generation.Generation): Effect.Effect<never, RouterError> =>
+  Effect.fail(Errors.modelNotFound(model, routes.keys()))
 
 /** A call of a complete response, from its record's opening to its end. */
 const complete = <Request extends AnyRequest, A>(
-  router: Started,
+  router: Running,
   request: Request,
   options: CallOptions | undefined,
-  run: (execution: CallExecutor.Execution<Request>) => Effect.Effect<A, RouterError>,
+  run: (execution: CallExecutor.Execution<Request>, generation: Generation.Generation) => Effect.Effect<A, RouterError>,
 ): Effect.Effect<Answer<A>, RouterError> =>
-  withRoute(router, request.model, (route, now, clock, context: Context.Context<never>) => {
-    const call = new Call(request, false, options, now)
-    const trace = CallTrace.begin(context, clock, route.name, call)
-    const recorder = router.openRecord(route.name, call, trace)
-    const execution = CallExecutor.begin(route, call, recorder, clock)
-    const { receipt } = recorder
-    const running = run(execution)
-    return Effect.map(
-      Effect.onExitPrimitive(trace === undefined ? running : trace.around(running), (exit) => {
-        recorder.ended(exit, clock.currentTimeMillisUnsafe())
-        return undefined
+  Effect.contextWith((context: Context.Context<never>) => {
+    const clock = Context.get(context, Clock.Clock)
+    let entered: Generation.Generation | undefined
+    let recorder: CallRecorder.CallRecorder | undefined
+    // Begun where its end is guarded: a fibre may be interrupted between any two steps.
+    return Effect.onExitPrimitive(
+      Effect.suspend(() => {
+        const generation = (entered = router.generation)
+        generation.enter()
+        const route = generation.routeOf(request.model)
+        if (route === undefined) return notFound(request.model, generation)
+        const call = new Call(request, false, options, clock.currentTimeMillisUnsafe())
+        const trace = CallTrace.begin(context, clock, route.name, call)
+        const record = (recorder = router.openRecord(route.name, call, trace))
+        const execution = CallExecutor.begin(route, call, record, clock)
+        const { receipt } = record
+        const running = run(execution, generation)
+        return Effect.map(trace === undefined ? running : trace.around(running), (response) => ({
+          response,
+          receipt,
+          deadline: execution.deadline.at,
+          write: route.write,
+        }))
       }),
-      (response) => ({ response, receipt, deadline: execution.deadline.at, write: route.write }),
+      (exit) => {
+        recorder?.ended(exit, clock.currentTimeMillisUnsafe())
+        entered?.leave()
+        return undefined
+      },
     )
   })
 
 /** A call of a stream: its record ends with the scope, or when the call fails before it has a stream. */
 const chatStream = (
-  router: Started,
+  router: Running,
   request: Chat.Request,
   options: CallOptions | undefined,
 ): Effect.Effect<Streaming, RouterError, Scope.Scope> =>
-  withRoute(router, request.model, (route, now, clock, context: Context.Context<Scope.Scope>) => {
+  Effect.contextWith((context: Context.Context<Scope.Scope>) => {
     const scope = Context.get(context, Scope.Scope)
-    const call = new Call(request, true, options, now)
-    const trace = CallTrace.begin(context, clock, route.name, call)
-    const recorder = router.openRecord(route.name, call, trace)
-    const execution = CallExecutor.begin(route, call, recorder, clock)
-    const fresh = () => CallExecutor.stream(router, execution, scope, StreamRecovery.protect)
-    const starting = router.caches.get(route.name)?.stream(call, recorder, fresh) ?? fresh()
-    const started = trace === undefined ? starting : trace.around(starting)
-    const end = (exit: Exit.Exit<unknown, unknown>) => recorder.streamClosed(exit, clock.currentTimeMillisUnsafe())
-    return Effect.andThen(
-      Scope.addFinalizerExit(scope, (exit) => Effect.sync(() => end(exit))),
-      streaming(
+    const clock = Context.get(context, Clock.Clock)
+    let entered: Generation.Generation | undefined
+    let recorder: CallRecorder.CallRecorder | undefined
+    // Added first, so that it runs last: when the upstream is closed.
+    const ended = Scope.addFinalizerExit(scope, (exit) =>
+      Effect.sync(() => {
+        recorder?.streamClosed(exit, clock.currentTimeMillisUnsafe())
+        entered?.leave()
+      }),
+    )
+    const begun = Effect.suspend(() => {
+      const generation = (entered = router.generation)
+      generation.enter()
+      const route = generation.routeOf(request.model)
+      if (route === undefined) return notFound(request.model, generation)
+      const call = new Call(request, true, options, clock.currentTimeMillisUnsafe())
+      const trace = CallTrace.begin(context, clock, route.name, call)
+      const record = (recorder = router.openRecord(route.name, call, trace))
+      const execution = CallExecutor.begin(route, call, record, clock)
+      const fresh = () => CallExecutor.stream(router, execution, scope, StreamRecovery.protect)
+      const starting = generation.caches.get(route.name)?.stream(call, record, fresh) ?? fresh()
+      const started = trace === undefined ? starting : trace.around(starting)
+      return streaming(
         execution,
         Effect.tapError(started, (error) =>
-          Effect.sync(() => recorder.ended(Exit.fail(error), clock.currentTimeMillisUnsafe())),
+          Effect.sync(() => record.ended(Exit.fail(error), clock.currentTimeMillisUnsafe())),
         ),
         scope,
-      ),
+      )
+    })
+    return Effect.andThen(ended, begun)
+  })
+
+/** What has no record: `use` with the route that serves a model, and the time. */
+const aside = <A>(
+  router: Running,
+  model: string,
+  use: (route: BoundRoute.BoundRoute, now: number) => Effect.Effect<A, RouterError>,
+): Effect.Effect<A, RouterError> =>
+  Effect.clockWith((clock) => {
+    let entered: Generation.Generation | undefined
+    return Effect.onExitPrimitive(
+      Effect.suspend(() => {
+        const generation = (entered = router.generation)
+        generation.enter()
+        const route = generation.routeOf(model)
+        return route === undefined ? notFound(model, generation) : use(route, clock.currentTimeMillisUnsafe())
+      }),
+      () => {
+        entered?.leave()
+        return undefined
+      },
     )
   })
 
@@ -461,38 +505,6 @@ const framesOf = ({ held, rest }: StartedStream, receipt: Receipt): Stream.Strea
   return Stream.fromPull(Effect.succeed(pull))
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
-// Starting
-// ---------------------------------------------------------------------------------------------------------------------
-
-/** Binds the names of all routes to candidates, or to what is known of them before they are started. */
-const bind = <C extends BoundRoute.Unstarted>(
-  { defaults = {}, routes = {} }: Pick<Options<unknown>, "defaults" | "routes">,
-  candidates: ReadonlyMap<string, C>,
-): Effect.Effect<ReadonlyMap<string, BoundRoute.BoundRoute<C>>, InvalidRoutes> =>
-  Effect.fromResult(
-    Result.mapError(BoundRoute.make(routes, candidates, defaults), (problems) => new InvalidRoutes({ problems })),
-  )
-
-/** Starts the provider of each deployment, in the scope of the router. */
-const start = <E, R>(
-  deployments: Readonly<Record<string, Deployment.Deployment<E, R>>>,
-  defaults: Defaults,
-): Effect.Effect<ReadonlyMap<string, Candidate.Candidate>, E, R | Scope.Scope> => {
-  const suspects = Candidate.suspects()
-  return Effect.map(
-    Effect.forEach(
-      Object.entries(deployments),
-      ([name, deployment]) =>
-        Effect.map(Layer.build(deployment.provider), (context) =>
-          Candidate.make(name, deployment, Context.get(context, Provider), defaults, suspects),
-        ),
-      { concurrency: "unbounded" },
-    ),
-    (candidates) => new Map(candidates.map((candidate) => [candidate.name, candidate])),
-  )
-}
-
 /** Runs the callbacks of the options on the events they are for. */
 const listen = (bus: RouteEvent.EventBus, { onFailover, onSuccess }: Callbacks) =>
   onFailover === undefined && onSuccess === undefined
@@ -505,13 +517,11 @@ const listen = (bus: RouteEvent.EventBus, { onFailover, onSuccess }: Callbacks) 
 
 /** The name, if this router serves it; else the error of a call to it. */
 export const named = (
-  { deployments, routes }: Pick<Router["Service"], "deployments" | "routes">,
+  { canonicalName, deployments, routes }: Pick<Router["Service"], "canonicalName" | "deployments" | "routes">,
   name: string,
 ): Effect.Effect<string, RouterError> => {
-  const known = [...routes, ...deployments]
-  return known.includes(Wildcard.among(known)(name))
-    ? Effect.succeed(name)
-    : Effect.fail(Errors.modelNotFound(name, known))
+  const known = [...routes(), ...deployments()]
+  return known.includes(canonicalName(name)) ? Effect.succeed(name) : Effect.fail(Errors.modelNotFound(name, known))
 }
 
 /** The parts of a streamed response, without their frames. */

@@ -120,7 +120,7 @@ describe("the type of Router.layer", () => {
     assert.strictEqual(forgotten, whole)
     assert.strictEqual(careless, whole)
     return Effect.map(Router.Router, ({ deployments }) =>
-      assert.deepStrictEqual(deployments, ["plain", "vaulted", "booked"]),
+      assert.deepStrictEqual(deployments(), ["plain", "vaulted", "booked"]),
     ).pipe(
       Effect.provide(
         whole.pipe(Layer.provide([Layer.succeed(Vault, { key: "k" }), Layer.succeed(Ledger, { account: "a" })])),

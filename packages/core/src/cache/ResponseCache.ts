@@ -6,23 +6,25 @@
  */
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
-import * as Context from "effect/Context"
 import * as Digest from "effect/crypto/Digest"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
+import * as Equal from "effect/Equal"
 import type { CallRecorder } from "../execution/CallRecorder.ts"
 import type { RouterError } from "../execution/RouterError.ts"
 import type { StartedStream } from "../execution/StreamAttempt.ts"
 import type { Call } from "../model/Call.ts"
 import type * as Chat from "../model/Chat.ts"
+import type { ResolvedCachePolicy } from "../policy/CachePolicy.ts"
 import * as BoundRoute from "../route/BoundRoute.ts"
 import * as Plan from "../route/Plan.ts"
 import * as Wildcard from "../route/Wildcard.ts"
-import { CacheStore } from "./CacheStore.ts"
+import type { CacheStore } from "./CacheStore.ts"
 import type { Entry, RouteCacheStore } from "./CacheStore.ts"
 
 /** The cache of one route. */
 export interface ResponseCache {
+  readonly policy: ResolvedCachePolicy
+  readonly entries: RouteCacheStore
   readonly complete: Lookup<Chat.Response>
   readonly stream: Lookup<StartedStream>
 }
@@ -35,18 +37,39 @@ export type Lookup<A> = (
 ) => Effect.Effect<A, RouterError>
 
 /** The caches of the routes that have one, by name of the route. */
-export const make = Effect.fnUntraced(function* (routes: ReadonlyMap<string, BoundRoute.BoundRoute>) {
-  const store = yield* CacheStore
-  const { digestHex } = Context.get(yield* Layer.build(Digest.layerWebCrypto), Digest.Digest)
+export type ResponseCaches = ReadonlyMap<string, ResponseCache>
+
+/**
+ * The caches of these routes. A route keeps its entries in `previous` if it has the same cache policy, and all of its
+ * deployments are kept.
+ */
+export const make = Effect.fnUntraced(function* (
+  store: CacheStore["Service"],
+  routes: ReadonlyMap<string, BoundRoute.BoundRoute>,
+  previous: ResponseCaches | undefined,
+  isKept: (deployment: string) => boolean,
+): Effect.fn.Return<ResponseCaches> {
+  const { digestHex } = yield* Effect.provide(Digest.Digest, Digest.layerWebCrypto)
   const caches = new Map<string, ResponseCache>()
   for (const [name, route] of routes) {
     if (route.cache === undefined) continue
+    const before = previous?.get(name)
+    const keeps =
+      before !== undefined &&
+      Equal.equals(before.policy, route.cache) &&
+      BoundRoute.deployments(route.route).every(([deployment]) => isKept(deployment))
+    const entries = keeps ? before.entries : yield* store.forRoute(route.cache)
     const cache: RouteCache = {
-      entries: yield* store.forRoute(route.cache),
+      entries,
       keyOf: (call) => digestHex(Digest.sha256, new TextEncoder().encode(cacheKey(route, call))),
       models: new Map(BoundRoute.deployments(route.route)),
     }
-    caches.set(name, { complete: cached(cache, complete), stream: cached(cache, streamed) })
+    caches.set(name, {
+      policy: route.cache,
+      entries,
+      complete: cached(cache, complete),
+      stream: cached(cache, streamed),
+    })
   }
   return caches
 })

@@ -18,19 +18,24 @@ import * as Retry from "../policy/Retry.ts"
 import type { Defaults, Policies } from "../policy/Policies.ts"
 import * as Timeout from "../policy/Timeout.ts"
 
-export interface Candidate {
+/** What a deployment keeps when a reload changes its policies. */
+export interface State {
+  /** Its latencies and its calls in flight. */
+  readonly health: LatencyTracker
+  readonly repeated: Readonly<Record<Operation, RepeatedFailures>>
+}
+
+export interface Candidate extends State {
   readonly name: string
   readonly deployment: Deployment.Options
   readonly provider: Provider["Service"]
   /** Whether its model is served nearby: see `ProviderService.local`. */
   readonly local: boolean
-  readonly health: LatencyTracker
   readonly circuit: CircuitPolicy.ResolvedCircuitPolicy
   /** The longest cooldown before a call probes, in milliseconds: see `Cooldown`. */
   readonly cooldown: number
   /** The keys of its circuit and its cooldown, by operation. */
   readonly keys: Readonly<Record<Operation, string>>
-  readonly repeated: Readonly<Record<Operation, RepeatedFailures>>
   /** Its limits of requests and tokens. */
   readonly buckets: Bucket.Buckets
 }
@@ -42,12 +47,22 @@ export const suspects = (): Readonly<Record<Operation, Suspects>> => ({
   count: new Suspects(),
 })
 
+/** The state of a deployment that has not been called. */
+export const initialState = (suspects: Readonly<Record<Operation, Suspects>>): State => ({
+  health: new LatencyTracker(),
+  repeated: {
+    chat: new RepeatedFailures(suspects.chat),
+    embeddings: new RepeatedFailures(suspects.embeddings),
+    count: new RepeatedFailures(suspects.count),
+  },
+})
+
 export const make = (
   name: string,
   deployment: Deployment.Options,
   provider: Provider["Service"],
   defaults: Defaults,
-  suspects: Readonly<Record<Operation, Suspects>>,
+  { health, repeated }: State,
 ): Candidate => {
   const circuit = CircuitPolicy.resolve(merge(CircuitPolicy.defaults, defaults.circuit, deployment.circuit))
   // Another credential is another account, and starts with circuits and cooldowns of its own.
@@ -57,18 +72,14 @@ export const make = (
     deployment,
     provider,
     local: provider.local === true,
-    health: new LatencyTracker(),
+    health,
+    repeated,
     circuit,
     cooldown: Cooldown.resolve(
       merge<Partial<Cooldown.CooldownPolicy>>({}, defaults.cooldown, deployment.cooldown),
       circuit,
     ),
     keys: { chat: key, embeddings: `${key}#embeddings`, count: `${key}#count` },
-    repeated: {
-      chat: new RepeatedFailures(suspects.chat),
-      embeddings: new RepeatedFailures(suspects.embeddings),
-      count: new RepeatedFailures(suspects.count),
-    },
     buckets: Bucket.make(name, deployment.limits),
   }
 }

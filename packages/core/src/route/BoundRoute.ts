@@ -39,7 +39,7 @@ export type Bound<C = Candidate> =
   | {
       readonly _tag: "Hedge"
       readonly after: HedgePolicy.After
-      readonly budget: RetryBudget.RetryBudget
+      budget: RetryBudget.RetryBudget
       readonly across: ReadonlyArray<Leaf<C>>
     }
   | { readonly _tag: "When"; readonly cases: ReadonlyArray<Case<Bound<C>>>; readonly otherwise: Bound<C> }
@@ -83,12 +83,14 @@ export interface BoundRoute<C = Candidate> {
 
 /**
  * Binds every route, and every deployment as a route of its own name; or lists every problem once: values that are not
- * allowed (see `Rules`), and names that lead nowhere, under the route that contains them.
+ * allowed (see `Rules`), and names that lead nowhere, under the route that contains them. Routes of `previous` with the same
+ * name hand over their budgets of retries and hedges, and whose turn it is in a balance.
  */
 export const make = <C extends Unstarted>(
   routes: Readonly<Record<string, Route>>,
   candidates: ReadonlyMap<string, C>,
   defaults: Defaults,
+  previous?: ReadonlyMap<string, BoundRoute<unknown>>,
 ): Result.Result<ReadonlyMap<string, BoundRoute<C>>, ReadonlyArray<Problem>> => {
   const binder = new Binder(routes, candidates, defaults)
   const bound = new Map<string, BoundRoute<C>>()
@@ -97,7 +99,43 @@ export const make = <C extends Unstarted>(
     if (whole !== undefined) bound.set(name, whole)
   }
   for (const [name, candidate] of candidates) bound.set(name, binder.deployment(name, candidate))
-  return binder.problems.length > 0 ? Result.fail(binder.problems) : Result.succeed(bound)
+  if (binder.problems.length > 0) return Result.fail(binder.problems)
+  if (previous === undefined) return Result.succeed(bound)
+  return Result.succeed(new Map(Array.from(bound, ([name, route]) => [name, continued(route, previous.get(name))])))
+}
+
+/** The route with the budget of its retries as it was before, if it has the same share, and with its balances and hedges. */
+const continued = <C>(route: BoundRoute<C>, before: BoundRoute<unknown> | undefined): BoundRoute<C> => {
+  if (before === undefined) return route
+  takeOver(route.route, before.route)
+  return route.budget.share === before.budget.share ? { ...route, budget: before.budget } : route
+}
+
+/** Takes over the turns of balances and the budgets of hedges, as far as the two routes have the same form. */
+const takeOver = (route: Bound<unknown>, before: Bound<unknown>): void => {
+  if (route._tag === "Balance" && before._tag === "Balance") route.turn = before.turn
+  else if (route._tag === "Hedge" && before._tag === "Hedge") {
+    if (route.budget.share === before.budget.share) route.budget = before.budget
+  } else if (route._tag === before._tag) {
+    const old = parts(before)
+    parts(route).forEach((part, index) => old[index] && takeOver(part, old[index]))
+  }
+}
+
+/** The routes within a route. */
+const parts = (route: Bound<unknown>): ReadonlyArray<Bound<unknown>> => {
+  switch (route._tag) {
+    case "Leaf":
+    case "Balance":
+    case "Hedge":
+      return []
+    case "Fallback":
+      return route.routes
+    case "When":
+      return [...route.cases.map(({ use }) => use), route.otherwise]
+    case "OnError":
+      return [route.route, route.use]
+  }
 }
 
 /** Where the binder is: its path in the configuration, and what holds there. */

@@ -284,7 +284,7 @@ describe("Router.explain has no side effects", () => {
       const router = yield* Router.Router
       const told: Array<unknown> = []
       for (let call = 0; call < 40; call++) {
-        const request = { ...ask, model: router.routes[call % router.routes.length]! }
+        const request = { ...ask, model: router.routes()[call % router.routes().length]! }
         const before = yield* router.status
         const explanation = explaining ? yield* router.explain(request) : undefined
         assert.deepStrictEqual(yield* router.status, before)

@@ -19,7 +19,7 @@ const candidates = (deployments: Record<string, Partial<Deployment.Options>>) =>
   new Map(
     Object.entries(deployments).map(([name, options]) => [
       name,
-      Candidate.make(name, { model: name, ...options }, provider, {}, Candidate.suspects()),
+      Candidate.make(name, { model: name, ...options }, provider, {}, Candidate.initialState(Candidate.suspects())),
     ]),
   )
 

@@ -37,9 +37,8 @@ export const layer = HttpRouter.use((http) =>
       names: protocol(activity, "names"),
       none: protocol(activity, "none"),
     }
-    const names = [...router.routes, ...router.deployments]
     const defaultModel = (caller: VirtualKey | undefined) =>
-      names.find((name) => mayCall(caller, name) && !hasWildcard(name))
+      [...router.routes(), ...router.deployments()].find((name) => mayCall(caller, name) && !hasWildcard(name))
     yield* http.add(
       "POST",
       "/api/generate",

@@ -62,9 +62,6 @@ export const layer = HttpRouter.use((http) =>
   Effect.gen(function* () {
     const router = yield* Router
     const since = yield* Clock.currentTimeMillis
-    const known = [...router.routes, ...router.deployments]
-    const resolve = Wildcard.among(known)
-
     const reply = (id: string, allowed: ReadonlyArray<string>, { protocol, list, model }: Shape) => {
       if (id === "") {
         const listed = allowed.filter((name) => !Wildcard.hasWildcard(name))
@@ -75,7 +72,7 @@ export const layer = HttpRouter.use((http) =>
           ),
         )
       }
-      if (allowed.includes(resolve(id))) return HttpServerResponse.jsonUnsafe(model(id, since))
+      if (allowed.includes(router.canonicalName(id))) return HttpServerResponse.jsonUnsafe(model(id, since))
       return HttpReply.error(ApiError.make(modelNotFound(id, allowed), "full"), protocol)
     }
 
@@ -86,7 +83,7 @@ export const layer = HttpRouter.use((http) =>
         const caller = yield* Caller
         return reply(
           id,
-          known.filter((name) => mayCall(caller, name)),
+          [...router.routes(), ...router.deployments()].filter((name) => mayCall(caller, name)),
           shapeFor(headers),
         )
       })

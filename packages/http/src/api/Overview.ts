@@ -42,7 +42,7 @@ export const layer = HttpRouter.use((http) =>
       const now = yield* Clock.currentTimeMillis
       const from = Math.max(since, now - windowMillis)
       // A deployment that was called by its name is also a route.
-      const called = [...router.routes, ...router.deployments.filter((name) => overview.route(name) !== undefined)]
+      const called = [...router.routes(), ...router.deployments().filter((name) => overview.route(name) !== undefined)]
       return HttpServerResponse.jsonUnsafe({
         gateway: { host: hostname(), pid, started_at: overview.startedAt },
         at: now,

@@ -11,7 +11,6 @@ import type { Receipt } from "@understudy/core/Receipt"
 import { Router } from "@understudy/core/Router"
 import { RouterError } from "@understudy/core/RouterError"
 import { didYouMean } from "@understudy/core/internal/route/Suggestion"
-import * as Wildcard from "@understudy/core/internal/route/Wildcard"
 import * as Effect from "effect/Effect"
 import * as HttpEffect from "effect/http/HttpEffect"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
@@ -35,7 +34,7 @@ export const layer = (keys: Keyring): Layer.Layer<Router, never, Router | RateLi
     Effect.gen(function* () {
       const router = yield* Router
       const limiter = yield* RateLimiter.RateLimiter
-      const admit = admission(keys, limiter, Wildcard.among([...router.routes, ...router.deployments]))
+      const admit = admission(keys, limiter, router.canonicalName)
       return Router.of({
         ...router,
         chat: (request, options) =>

@@ -234,8 +234,7 @@ describe("a team", () => {
     Effect.gen(function* () {
       const seen: Array<unknown> = []
       const router = Router.Router.of({
-        routes: ["assistant"],
-        deployments: [],
+        canonicalName: (model: string) => model,
         chat: (_: Chat.Request, options?: CallOptions) => {
           seen.push(options?.caller, options?.team, options?.tags)
           return Effect.never

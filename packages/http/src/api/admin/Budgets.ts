@@ -112,7 +112,7 @@ export const checkRoute = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, Problem, Router> {
   if (then === undefined || then === "refuse") return
   const { deployments, routes } = yield* Router
-  const known = allowed ?? [...routes, ...deployments]
+  const known = allowed ?? [...routes(), ...deployments()]
   if (!known.includes(then.use)) return yield* Effect.fail(unknown(`${path}then.use`, then.use, known))
 })
 

@@ -195,7 +195,8 @@ const scopeOf = Effect.fnUntraced(function* (
   const managed = [...keys.virtualKeys()].filter(
     ({ id }) => Actor.isAdmin(actor) || id === actor.id || isOfManagedTeam(keys, actor, id),
   )
-  const { deployments, routes } = yield* Router
+  const router = yield* Router
+  const [deployments, routes] = [router.deployments(), router.routes()]
   switch (type) {
     case "key": {
       const named = managed.filter((key) => key.id === name || key.name === name)

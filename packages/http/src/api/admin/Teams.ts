@@ -195,7 +195,7 @@ export const checkRoutes = Effect.fnUntraced(function* (
   routes: ReadonlyArray<string> | undefined,
 ): Effect.fn.Return<void, Problem, Router> {
   const router = yield* Router
-  const known = [...router.routes, ...router.deployments]
+  const known = [...router.routes(), ...router.deployments()]
   const problems = (routes ?? []).flatMap((name, index) =>
     known.includes(name)
       ? []

@@ -1,0 +1,281 @@
+/**
+ * One generation of a router: its deployments with their running providers, its routes bound to them, and their caches. A
+ * reload replaces it by the next one. A call stays on the generation on which it began, and a generation that was replaced
+ * closes when its last call has ended.
+ *
+ * The next generation takes over what it keeps: a provider whose layer is the same value goes on running, and a deployment
+ * with the same name, provider and model keeps its latencies and calls in flight.
+ */
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import * as Scope from "effect/Scope"
+import type * as Admission from "../admission/Admission.ts"
+import * as Status from "../admission/Status.ts"
+import type { CacheStore } from "../cache/CacheStore.ts"
+import * as ResponseCache from "../cache/ResponseCache.ts"
+import * as Candidate from "../deployment/Candidate.ts"
+import type * as Deployment from "../deployment/Deployment.ts"
+import { Call } from "../model/Call.ts"
+import type { AnyRequest } from "../model/Call.ts"
+import { Provider } from "../model/Provider.ts"
+import type { Defaults } from "../policy/Policies.ts"
+import * as BoundRoute from "../route/BoundRoute.ts"
+import type { Problem } from "../route/Problem.ts"
+import type { Route } from "../route/Route.ts"
+import * as Wildcard from "../route/Wildcard.ts"
+import * as MaxCost from "../spend/MaxCost.ts"
+
+/** What a generation is made of. Routes and deployments are called by name, exactly or by a `*`; no two may have the same name. */
+export interface Options<Deployments, Routes = Readonly<Record<string, Route>>> {
+  readonly deployments: Deployments
+  readonly routes?: Routes | undefined
+  readonly defaults?: Defaults | undefined
+}
+
+/** The options of one generation, whose deployments are of one type. */
+export type Uniform<E = unknown, R = unknown> = Options<Readonly<Record<string, Deployment.Deployment<E, R>>>>
+
+/** Every problem of a router's options, with its path: values that are not allowed, and names that lead nowhere. */
+export class InvalidRoutes extends Data.TaggedError("InvalidRoutes")<{
+  readonly problems: ReadonlyArray<Problem>
+}> {
+  override get message(): string {
+    return this.problems.map(({ message, path }) => `${path}: ${message}`).join("\n")
+  }
+}
+
+/** What all generations of a router share. */
+export interface Shared {
+  readonly stores: Admission.Stores
+  readonly cacheStore: CacheStore["Service"]
+  readonly suspects: ReturnType<typeof Candidate.suspects>
+  /** The scope of the router: those of its generations are forked from it. */
+  readonly scope: Scope.Scope
+}
+
+/** What a generation has started. */
+interface Parts {
+  readonly options: Uniform
+  readonly scope: Scope.Closeable
+  readonly providers: ReadonlyMap<string, RunningProvider>
+  readonly candidates: ReadonlyMap<string, Candidate.Candidate>
+  readonly routes: ReadonlyMap<string, BoundRoute.BoundRoute>
+  readonly caches: ResponseCache.ResponseCaches
+}
+
+/** The provider of a deployment, and where it is found while any generation uses it. */
+interface RunningProvider {
+  readonly layer: Layer.Any
+  readonly memoMap: Layer.MemoMap
+  readonly service: Provider["Service"]
+}
+
+export class Generation {
+  readonly options: Uniform
+  readonly candidates: ReadonlyMap<string, Candidate.Candidate>
+  /** Every name that can be called, deployments included. */
+  readonly routes: ReadonlyMap<string, BoundRoute.BoundRoute>
+  readonly routeNames: ReadonlyArray<string>
+  readonly deploymentNames: ReadonlyArray<string>
+  /** The name that serves a model: itself, or one with a `*`. */
+  readonly canonicalName: (model: string) => string
+  readonly caches: ResponseCache.ResponseCaches
+  readonly providers: ReadonlyMap<string, RunningProvider>
+  readonly #scope: Scope.Closeable
+  readonly #protocols: ReadonlyMap<string, ReadonlySet<string>>
+  readonly #priced: ReadonlyMap<string, ReadonlyArray<Deployment.Options>>
+  readonly #idle = Deferred.makeUnsafe<void>()
+  #calls = 0
+  #isReplaced = false
+
+  constructor({ caches, candidates, options, providers, routes, scope }: Parts) {
+    this.options = options
+    this.candidates = candidates
+    this.routes = routes
+    this.routeNames = Object.keys(options.routes ?? {})
+    this.deploymentNames = [...candidates.keys()]
+    this.canonicalName = Wildcard.among([...routes.keys()])
+    this.caches = caches
+    this.providers = providers
+    this.#scope = scope
+    this.#protocols = protocolsOf(routes, candidates, caches)
+    this.#priced = pricedOf(routes)
+  }
+
+  /** Counts a call on this generation. `leave` must follow exactly once, when the call has ended. */
+  enter(): void {
+    this.#calls++
+  }
+
+  leave(): void {
+    if (--this.#calls === 0 && this.#isReplaced) Deferred.doneUnsafe(this.#idle, Exit.void)
+  }
+
+  /** Closes it once no call is on it. No call may begin on it any more. */
+  get retire(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.#isReplaced = true
+      const ended = this.#calls === 0 ? Effect.void : Deferred.await(this.#idle)
+      return Effect.andThen(ended, this.close)
+    })
+  }
+
+  /** Closes the providers that no other generation uses. */
+  get close(): Effect.Effect<void> {
+    return Effect.uninterruptible(Scope.close(this.#scope, Exit.void))
+  }
+
+  /** The route that serves a model; `undefined` if none does. */
+  routeOf(model: string): BoundRoute.BoundRoute | undefined {
+    return this.routes.get(this.canonicalName(model))
+  }
+
+  /** The protocols of a model's deployments. None if its responses are cached, which takes the whole request. */
+  protocols(model: string): ReadonlySet<string> {
+    return this.#protocols.get(this.canonicalName(model)) ?? noProtocols
+  }
+
+  /** See `Router.maxCost`. */
+  maxCost(request: AnyRequest): number | undefined {
+    const route = this.canonicalName(request.model)
+    const deployments = this.#priced.get(route)
+    if (deployments === undefined) return undefined
+    const call = new Call(request, false)
+    let most = 0
+    for (const deployment of deployments) {
+      const model = () => Wildcard.substitute(deployment.model, route, request.model)
+      most = Math.max(most, MaxCost.ofAttempt(deployment, call, model))
+    }
+    return most
+  }
+}
+
+const noProtocols: ReadonlySet<string> = new Set()
+
+const protocolsOf = (
+  routes: Parts["routes"],
+  candidates: Parts["candidates"],
+  caches: Parts["caches"],
+): ReadonlyMap<string, ReadonlySet<string>> => {
+  const protocols = new Map<string, ReadonlySet<string>>()
+  for (const [name, { route }] of routes) {
+    const spoken = BoundRoute.deployments(route).flatMap(([deployment]) => {
+      const protocol = candidates.get(deployment)?.provider.protocol
+      return protocol === undefined || caches.has(name) ? [] : [protocol]
+    })
+    protocols.set(name, new Set(spoken))
+  }
+  return protocols
+}
+
+const pricedOf = (routes: Parts["routes"]): ReadonlyMap<string, ReadonlyArray<Deployment.Options>> => {
+  const priced = new Map<string, ReadonlyArray<Deployment.Options>>()
+  for (const [name, { route }] of routes) {
+    priced.set(name, MaxCost.distinct(BoundRoute.candidates(route).map(({ deployment }) => deployment)))
+  }
+  return priced
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Starting
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * Starts a generation: the first, or the one after `previous`. Everything is checked before any provider is started. If a
+ * provider cannot start, those that were started for it are closed again.
+ */
+export const start = <E, R>(
+  shared: Shared,
+  options: Uniform<E, R>,
+  previous: Generation | undefined,
+): Effect.Effect<Generation, InvalidRoutes | E, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(Scope.fork(shared.scope), (scope) =>
+      Effect.onError(restore(build(shared, options, previous, scope)), (cause) =>
+        Scope.close(scope, Exit.failCause(cause)),
+      ),
+    ),
+  )
+
+const build = Effect.fnUntraced(function* <E, R>(
+  { cacheStore, stores, suspects }: Shared,
+  options: Uniform<E, R>,
+  previous: Generation | undefined,
+  scope: Scope.Closeable,
+): Effect.fn.Return<Generation, InvalidRoutes | E, R> {
+  const { defaults = {}, deployments } = options
+  const entries = Object.entries(deployments)
+  yield* bind(options, new Map(entries.map(([name, deployment]) => [name, { deployment }])), undefined)
+  const providers = new Map(
+    yield* Effect.forEach(
+      entries,
+      ([name, { provider }]) =>
+        Effect.map(run(provider, previous?.providers.get(name)?.memoMap, scope), (running) => [name, running] as const),
+      { concurrency: "unbounded" },
+    ),
+  )
+  const candidates = new Map<string, Candidate.Candidate>()
+  const fresh: Array<Candidate.Candidate> = []
+  for (const [name, deployment] of entries) {
+    const before = kept(name, deployment, previous)
+    const state = before ?? Candidate.initialState(suspects)
+    const candidate = Candidate.make(name, deployment, providers.get(name)!.service, defaults, state)
+    if (before === undefined) fresh.push(candidate)
+    candidates.set(name, candidate)
+  }
+  const routes = yield* bind(options, candidates, previous?.routes)
+  const isKept = (name: string) => candidates.get(name)?.health === previous?.candidates.get(name)?.health
+  const caches = yield* ResponseCache.make(cacheStore, routes, previous?.caches, isKept)
+  // What the account of another deployment of this name did in this process says nothing about this one. Shared state is
+  // that of all gateways, and stays.
+  if (previous !== undefined && stores.circuits.circuits !== undefined) {
+    yield* Effect.forEach(fresh, (candidate) => Status.reset(stores, candidate), { discard: true })
+  }
+  return new Generation({ options, scope, providers, candidates, routes, caches })
+})
+
+/** Starts the provider of a layer, or finds it running. It closes with the last generation that uses it. */
+const run = <E, R>(
+  layer: Layer.Layer<Provider, E, R>,
+  memoMap: Layer.MemoMap = Layer.makeMemoMapUnsafe(),
+  generation: Scope.Scope,
+): Effect.Effect<RunningProvider, E, R> =>
+  Effect.contextWith((context: Context.Context<R>) =>
+    Effect.map(
+      // The map is asked for the layer itself, so that a layer which is always built anew (`Layer.fresh`) is found too.
+      memoMap.getOrElseMemoize(layer, generation, (_, scope) =>
+        Layer.buildWithMemoMap(layer, Layer.CurrentMemoMap.forkOrCreate(context), scope),
+      ),
+      (built) => ({ layer, memoMap, service: Context.get(built, Provider) }),
+    ),
+  )
+
+/** The candidate of the generation before, if it is the same deployment. */
+const kept = (
+  name: string,
+  { model, provider }: Deployment.Any,
+  previous: Generation | undefined,
+): Candidate.Candidate | undefined => {
+  const candidate = previous?.candidates.get(name)
+  return candidate?.deployment.model === model && previous?.providers.get(name)?.layer === provider
+    ? candidate
+    : undefined
+}
+
+/** Binds the names of all routes to candidates, or to what is known of them before they are started. */
+const bind = <C extends BoundRoute.Unstarted>(
+  { defaults = {}, routes = {} }: Pick<Options<unknown>, "defaults" | "routes">,
+  candidates: ReadonlyMap<string, C>,
+  previous: ReadonlyMap<string, BoundRoute.BoundRoute> | undefined,
+): Effect.Effect<ReadonlyMap<string, BoundRoute.BoundRoute<C>>, InvalidRoutes> =>
+  Effect.fromResult(
+    Result.mapError(
+      BoundRoute.make(routes, candidates, defaults, previous),
+      (problems) => new InvalidRoutes({ problems }),
+    ),
+  )
