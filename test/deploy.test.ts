@@ -1,6 +1,11 @@
 /** What is deployed beside the gateway names what there is. */
 import { assert, describe, it } from "@effect/vitest"
-import { readFileSync, readdirSync } from "node:fs"
+import * as Drain from "@understudy/http/internal/Drain"
+import * as Duration from "effect/Duration"
+import { spawnSync } from "node:child_process"
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 
 const at = (path: string) => new URL(`../${path}`, import.meta.url)
 const read = (path: string) => readFileSync(at(path), "utf8")
@@ -47,4 +52,29 @@ describe("IAM's policies", () => {
       assert.isTrue(resources.some((resource) => resource.includes(":inference-profile/us.")))
     })
   }
+})
+
+describe("the systemd unit", () => {
+  const unit = read("deploy/systemd/understudy.service")
+
+  it("gives the gateway the time of its drain, and reloads by SIGHUP", () => {
+    const [, seconds] = /^TimeoutStopSec=(\d+)$/m.exec(unit) ?? []
+    const { delay, timeout } = Drain.defaults
+    assert.isAbove(Number(seconds), Duration.toSeconds(delay) + Duration.toSeconds(timeout))
+    assert.match(unit, /^ExecReload=\/bin\/kill -HUP \$MAINPID$/m)
+    assert.match(unit, /^SuccessExitStatus=130$/m)
+  })
+
+  const hasSystemd = spawnSync("systemd-analyze", ["--version"]).status === 0
+  if (!hasSystemd) process.stderr.write("systemd-analyze is not installed: the check of the unit is SKIPPED\n")
+
+  it.skipIf(!hasSystemd)("passes systemd-analyze verify", () => {
+    const folder = mkdtempSync(join(tmpdir(), "understudy-unit-"))
+    const file = join(folder, "understudy.service")
+    // The command is looked for.
+    writeFileSync(file, unit.replace(/^ExecStart=\S+/m, `ExecStart=${process.execPath}`))
+    const { status, stderr } = spawnSync("systemd-analyze", ["verify", file], { encoding: "utf8" })
+    rmSync(folder, { recursive: true })
+    assert.strictEqual(status, 0, stderr)
+  })
 })
