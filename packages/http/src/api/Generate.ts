@@ -1,11 +1,13 @@
 /**
  * `POST /api/generate`: a plain API for a prompt and its answer, with the deployment and the activity of the call.
  *
- * `{ "prompt": "…" }` → `{ "response", "provider", "model", "activity_log" }`. Other fields: `model` (a route; default: the
- * first that the caller may call), `system`, and `stream`. A stream is server-sent events `{ "text" }`; the first and the
- * last also have `provider`, `model` and `activity_log`; an error is `{ "error" }`.
+ * `{ "prompt": "…" }` → `{ "response", "provider", "model", "usage", "activity_log" }`. Other fields: `model` (a route; default:
+ * the first that the caller may call), `system`, `messages` (the turns before), and `stream`. A stream is server-sent events
+ * `{ "text" }`; the first and the last also have `provider`, `model` and `activity_log`, the last `usage`; an error is
+ * `{ "error" }`.
  */
 import * as Chat from "@understudy/core/Chat"
+import { total } from "@understudy/core/Receipt"
 import { Router } from "@understudy/core/Router"
 import { hasWildcard } from "@understudy/core/internal/route/Wildcard"
 import type {
@@ -57,6 +59,14 @@ const Body = Schema.Struct({
   prompt: Schema.String.check(Schema.isNonEmpty({ expected: "a text that is not empty" })),
   model: Schema.optional(Schema.String),
   system: Schema.optional(Schema.String),
+  messages: Schema.optional(
+    Schema.Array(
+      Schema.Struct({
+        role: Schema.Literals(["user", "assistant"]),
+        content: Schema.String.check(Schema.isNonEmpty()),
+      }),
+    ),
+  ),
   stream: Schema.optional(Schema.Boolean),
 })
 
@@ -68,7 +78,7 @@ const decode = (
 ): Result.Result<Chat.Request, InvalidBody.InvalidBody> =>
   Result.flatMap(
     Result.mapError(parse(body), (issue) => InvalidBody.fromIssue(issue, body)),
-    ({ model = address.model, prompt, system }) =>
+    ({ messages = [], model = address.model, prompt, system }) =>
       model === undefined
         ? Result.fail(
             new InvalidBody.InvalidBody({
@@ -78,7 +88,11 @@ const decode = (
           )
         : Result.succeed({
             model,
-            messages: [...(system === undefined ? [] : [Chat.system(system)]), Chat.user(prompt)],
+            messages: [
+              ...(system === undefined ? [] : [Chat.system(system)]),
+              ...messages.map(({ content, role }) => (role === "user" ? Chat.user(content) : Chat.assistant(content))),
+              Chat.user(prompt),
+            ],
           }),
   )
 
@@ -93,6 +107,15 @@ const activityFields = (activity: Activity["Service"], level: Level, call: strin
   }
 }
 
+/** The tokens and the cost in US dollars of a call that succeeded, as far as its attempts report them. */
+const usageFields = (activity: Activity["Service"], level: Level, call: string) => {
+  const attempts = activity.eventsOf(call).flatMap(({ event }) => (event._tag === "AttemptEnded" ? event.attempt : []))
+  if (attempts.every(({ usage }) => usage === undefined)) return {}
+  const { cost, inputTokens, outputTokens } = total({ attempts })
+  const priced = level === "none" || cost === undefined ? undefined : { cost_usd: cost }
+  return { usage: { input_tokens: inputTokens, output_tokens: outputTokens, ...priced } }
+}
+
 const protocol = (activity: Activity["Service"], level: Level): ClientProtocol => {
   const encodeError = ({ code, message, param, requestId }: ClientError) => ({
     error: message,
@@ -105,7 +128,11 @@ const protocol = (activity: Activity["Service"], level: Level): ClientProtocol =
     protocol: "generate",
     Request: { decode, isStream: (body) => body["stream"] === true, readsTexts: true },
     Response: {
-      encode: (response, { id }) => ({ response: Chat.text(response), ...activityFields(activity, level, id) }),
+      encode: (response, { id }) => ({
+        response: Chat.text(response),
+        ...usageFields(activity, level, id),
+        ...activityFields(activity, level, id),
+      }),
     },
     Stream: {
       encoder: ({ id }): Encoder => {
@@ -119,7 +146,7 @@ const protocol = (activity: Activity["Service"], level: Level): ClientProtocol =
             hasText = true
             return event({ text, ...first })
           },
-          end: () => event({ done: true, ...activityFields(activity, level, id) }),
+          end: () => event({ done: true, ...usageFields(activity, level, id), ...activityFields(activity, level, id) }),
           fail: (error) => event(encodeError(error)),
         }
       },

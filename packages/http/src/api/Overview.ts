@@ -22,6 +22,7 @@ import { plain } from "../observe/PlainText.ts"
 import type { Change } from "../observe/StateChanges.ts"
 import type { Bucket, TrafficWindow } from "../observe/TrafficWindow.ts"
 import { bucketMillis, buckets } from "../observe/TrafficWindow.ts"
+import { Caller } from "../auth/Caller.ts"
 import * as ApiError from "./ApiError.ts"
 import * as HttpReply from "./HttpReply.ts"
 import { requireViewer } from "./OperatorKey.ts"
@@ -44,6 +45,7 @@ export const layer = HttpRouter.use((http) =>
       // A deployment that was called by its name is also a route.
       const called = [...router.routes(), ...router.deployments().filter((name) => overview.route(name) !== undefined)]
       return HttpServerResponse.jsonUnsafe({
+        role: (yield* Caller)?.role ?? "operator",
         gateway: { host: hostname(), pid, started_at: overview.startedAt },
         at: now,
         bucket_ms: bucketMillis,

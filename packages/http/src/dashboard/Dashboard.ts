@@ -1,6 +1,6 @@
 /**
- * The page at `/`: a prompt, its streamed answer and the activity of the call; spend, keys and budgets. It uses
- * `/api/generate`, `/api/activity`, `/api/providers`, `/v1/models` and `/admin`. If the gateway requires a key, `POST /login`
+ * The page at `/`: a prompt and its answers; what the gateway does now and did in the last half hour; routes; spend, keys and
+ * budgets. It uses `/api`, `/v1/models`, `/v1/route/explain`, `/simulated` and `/admin`, as other clients may. If the gateway requires a key, `POST /login`
  * takes it (`{ "key" }`) and sets a session cookie; `POST /logout` ends the session.
  */
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
@@ -14,6 +14,7 @@ import type * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
+import { brotliCompressSync, constants, gzipSync } from "node:zlib"
 import * as HttpReply from "../api/HttpReply.ts"
 import * as ApiError from "../api/ApiError.ts"
 import * as JsonBody from "../api/JsonBody.ts"
@@ -42,16 +43,35 @@ const folder = new URL("../../src/dashboard/page/", import.meta.url)
 
 const read = (name: string): string => readFileSync(new URL(name, folder), "utf8")
 
-/** The page with its styles and scripts inline, so that it is one file. */
+/** The page with its views, styles and scripts inline, so that it is one file. */
 const assemble = (): string =>
   read("page.html")
+    .replaceAll(/<!-- (\w+\.html) -->/g, (_, name: string) => read(name))
     .replaceAll(/<link rel="stylesheet" href="(\w+\.css)" \/>/g, (_, name: string) => `<style>\n${read(name)}</style>`)
     .replaceAll(/<script src="(\w+\.js)"><\/script>/g, (_, name: string) => `<script>\n${read(name)}</script>`)
 
-const page = (): HttpServerResponse.HttpServerResponse => {
+/** The page as it is sent: its ETag, its headers, and its bytes by encoding. Made for the first request, and kept. */
+interface Page {
+  readonly etag: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly bytes: (encoding: Encoding) => Uint8Array
+}
+
+type Encoding = "br" | "gzip" | "identity"
+
+const encoders: Readonly<Record<Encoding, (bytes: Buffer) => Uint8Array>> = {
+  br: (bytes) => brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 7 } }),
+  gzip: (bytes) => gzipSync(bytes),
+  identity: (bytes) => bytes,
+}
+
+const makePage = (): Page => {
   const html = assemble()
-  return HttpServerResponse.text(html, {
-    contentType: "text/html; charset=utf-8",
+  const bytes = Buffer.from(html)
+  const encoded = new Map<Encoding, Uint8Array>()
+  const etag = `W/"${createHash("sha256").update(bytes).digest("base64url").slice(0, 22)}"`
+  return {
+    etag,
     headers: {
       "content-security-policy": [
         "default-src 'none'",
@@ -66,8 +86,44 @@ const page = (): HttpServerResponse.HttpServerResponse => {
       "x-content-type-options": "nosniff",
       "referrer-policy": "no-referrer",
       "cache-control": "no-cache",
+      vary: "accept-encoding",
+      etag,
     },
+    bytes: (encoding) => {
+      const known = encoded.get(encoding)
+      if (known !== undefined) return known
+      const made = encoders[encoding](bytes)
+      encoded.set(encoding, made)
+      return made
+    },
+  }
+}
+
+/** The page, or 304 if the client has it already. */
+const page = (): Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest.HttpServerRequest> => {
+  let made: Page | undefined
+  return Effect.map(HttpServerRequest.HttpServerRequest, (request) => {
+    const { bytes, etag, headers } = (made ??= makePage())
+    if (isKnown(request.headers["if-none-match"], etag)) return HttpServerResponse.empty({ status: 304, headers })
+    const encoding = encodingFor(request.headers["accept-encoding"])
+    return HttpServerResponse.uint8Array(bytes(encoding), {
+      contentType: "text/html; charset=utf-8",
+      headers: encoding === "identity" ? headers : { ...headers, "content-encoding": encoding },
+    })
   })
+}
+
+/** Whether `if-none-match` has the page's ETag. Proxies may have made it a strong one (RFC 9110, 13.1.2). */
+const isKnown = (header: string | undefined, etag: string): boolean =>
+  header?.split(",").some((each) => each.trim().replace(/^W\//, "") === etag.slice(2)) === true
+
+/** The best encoding that an `accept-encoding` header allows. */
+const encodingFor = (header = ""): Encoding => {
+  const accepted = header.split(",").flatMap((each) => {
+    const [name = "", ...params] = each.split(";").map((part) => part.trim().toLowerCase())
+    return params.some((param) => /^q=0(?:\.0*)?$/.test(param)) ? [] : name
+  })
+  return accepted.includes("br") ? "br" : accepted.includes("gzip") ? "gzip" : "identity"
 }
 
 /** The CSP hashes of the inline elements with this tag. */

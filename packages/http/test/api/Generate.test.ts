@@ -26,7 +26,8 @@ describe("POST /api/generate", () => {
       yield* upstream.script("primary", "503")
       const { status, text } = yield* post(url, { prompt: "Who is Virat Kohli?" })
       assert.strictEqual(status, 200)
-      const { activity_log: log, ...answer } = JSON.parse(text)
+      const { activity_log: log, usage, ...answer } = JSON.parse(text)
+      assert.hasAllKeys(usage, ["input_tokens", "output_tokens"])
       assert.deepStrictEqual(answer, { response: FaultServer.line("backup"), provider: "backup", model: "backup" })
       assert.match(
         log.join("\n"),
@@ -40,7 +41,7 @@ describe("POST /api/generate", () => {
       const route = Route.fallback("primary", "backup").pipe(Route.cache({ ttl: "1 minute" }))
       const { url } = yield* TestGateway.make({ route })
       const hello = { prompt: "Who is Virat Kohli?" }
-      const { activity_log: _, ...first } = JSON.parse((yield* post(url, hello)).text)
+      const { activity_log: _, usage: __, ...first } = JSON.parse((yield* post(url, hello)).text)
       const again = ["Cache hit (primary, primary)"]
       assert.deepStrictEqual(JSON.parse((yield* post(url, hello)).text), { ...first, activity_log: again })
       yield* post(url, { ...hello, stream: true })
@@ -60,6 +61,28 @@ describe("POST /api/generate", () => {
     }),
   )
 
+  it.live("sends the turns before the prompt", () =>
+    Effect.gen(function* () {
+      const { upstream, url } = yield* TestGateway.make()
+      const messages = [
+        { role: "user", content: "Who is on tonight?" },
+        { role: "assistant", content: "Virat Kohli." },
+      ]
+      yield* post(url, { prompt: "And tomorrow?", messages })
+      const [sent] = yield* upstream.requests
+      assert.deepNestedInclude(sent?.body, {
+        "messages[0].role": "user",
+        "messages[0].content": "Who is on tonight?",
+        "messages[1].role": "assistant",
+        "messages[1].content": "Virat Kohli.",
+        "messages[2].content": "And tomorrow?",
+      })
+      const { status, text } = yield* post(url, { prompt: "Hello?", messages: [{ role: "system", content: "x" }] })
+      assert.strictEqual(status, 400)
+      assert.include(text, "messages[0].role")
+    }),
+  )
+
   it.live("streams, with the activity log at the end", () =>
     Effect.gen(function* () {
       const { upstream, url } = yield* TestGateway.make()
@@ -67,7 +90,8 @@ describe("POST /api/generate", () => {
       const { text } = yield* post(url, { prompt: "Hello?", system: "Be brief.", stream: true })
       const told = events(text)
       assert.strictEqual(told.map((event) => event["text"] ?? "").join(""), FaultServer.line("backup"))
-      const { activity_log: log, ...last } = told.at(-1) ?? {}
+      const { activity_log: log, usage, ...last } = told.at(-1) ?? {}
+      assert.hasAllKeys(usage, ["input_tokens", "output_tokens"])
       assert.deepStrictEqual(last, { done: true, provider: "backup", model: "backup" })
       assert.deepInclude(told[0], { provider: "backup", model: "backup", activity_log: log })
       assert.deepStrictEqual(Object.keys(told[1] ?? {}), ["text"])

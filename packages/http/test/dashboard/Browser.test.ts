@@ -31,7 +31,9 @@ describe.skipIf(!TestBrowser.installed)("the page in Chromium", { timeout: 60_00
     await page.getByLabel("Prompt", { exact: true }).press("Enter")
   }
 
-  const log = (page: Page) => page.locator("#log li span")
+  const log = (page: Page) => page.locator(".turn:last-child .log li span")
+
+  const answer = (page: Page) => page.locator(".turn:last-child .answer")
 
   const provider = (page: Page, name: string) => page.locator("#providers li", { hasText: name })
 
@@ -47,16 +49,16 @@ describe.skipIf(!TestBrowser.installed)("the page in Chromium", { timeout: 60_00
       yield* upstream.script("backup", "stall-2")
       const { faults, page } = yield* open(url)
       yield* Effect.promise(async () => {
-        await provider(page, "primary").getByText("available").waitFor()
+        await provider(page, "primary").getByText("no attempts").waitFor()
         await ask(page, "Who is Virat Kohli?")
 
         // The answer has begun, and is still coming.
         await page.getByText("Answered by backup · backup").waitFor()
-        const text = await page.locator("#text").innerText()
+        const text = await answer(page).locator(".markdown").innerText()
         assert.isNotEmpty(text)
         assert.isTrue(FaultServer.line("backup").startsWith(text) && text !== FaultServer.line("backup"), text)
-        assert.strictEqual(await page.locator("#answer").getAttribute("aria-busy"), "true")
-        await page.locator("#log .answered").waitFor()
+        assert.strictEqual(await answer(page).getAttribute("aria-busy"), "true")
+        await page.locator(".log .answered").waitFor()
         const [asked, failed, ...rest] = await log(page).allInnerTexts()
         assert.strictEqual(asked, "Attempting primary (primary)...")
         assert.match(failed ?? "", /^primary failed after \d+ ms: RateLimited, status 429: /)
@@ -74,14 +76,47 @@ describe.skipIf(!TestBrowser.installed)("the page in Chromium", { timeout: 60_00
       yield* Effect.promise(async () => {
         await ask(page, "And now?")
         await page.getByText(FaultServer.line("backup"), { exact: true }).waitFor()
-        await page.locator('#answer[aria-busy="false"]').waitFor()
+        await page.locator('.turn:last-child .answer[aria-busy="false"]').waitFor()
         await log(page).getByText("Using backup (backup)").waitFor()
         assert.match(
           (await log(page).allInnerTexts())[0] ?? "",
           /^primary skipped: (?:cooling down|circuit open) for [\d.]+ s$/,
         )
-        await provider(page, "backup").getByText("available").waitFor()
+        await provider(page, "backup").getByText("healthy").waitFor()
       })
+      assert.deepStrictEqual(faults, [])
+    }),
+  )
+
+  it.live("sends the turns before with each prompt, to the route that is chosen, and says what an answer took", () =>
+    Effect.gen(function* () {
+      const { upstream, url } = yield* TestGateway.make()
+      const { faults, page } = yield* open(url)
+      yield* Effect.promise(async () => {
+        await page.locator("#prompt-model").selectOption("backup")
+        await ask(page, "Who is on tonight?")
+        await answer(page)
+          .getByText(/^Answered by backup · backup · [\d.]+ m?s · first token [\d.]+ m?s · \d+ \+ \d+ tokens$/)
+          .waitFor()
+        await ask(page, "And tomorrow?")
+        await page.locator('.turn:nth-child(2) .answer[aria-busy="false"]').waitFor()
+      })
+      const sent = (yield* upstream.requests).at(-1)?.body as { readonly messages: ReadonlyArray<object> }
+      assert.deepStrictEqual(
+        sent.messages.map((message) => ({ ...message })),
+        [
+          { role: "user", content: "Who is on tonight?" },
+          { role: "assistant", content: FaultServer.line("backup") },
+          { role: "user", content: "And tomorrow?" },
+        ],
+      )
+      yield* Effect.promise(async () => {
+        await page.getByRole("button", { name: "New conversation" }).click()
+        assert.strictEqual(await page.locator(".turn").count(), 0)
+        await ask(page, "Hello?")
+        await page.locator('.answer[aria-busy="false"]').waitFor()
+      })
+      assert.deepNestedInclude((yield* upstream.requests).at(-1)?.body, { "messages[0].content": "Hello?" })
       assert.deepStrictEqual(faults, [])
     }),
   )

@@ -68,6 +68,38 @@ describe("the page", () => {
     }),
   )
 
+  it.live("is compressed for clients that accept it, and has an ETag", () =>
+    Effect.gen(function* () {
+      const { url } = yield* TestGateway.make()
+      const get = (headers: Record<string, string>) =>
+        Effect.promise(async () => {
+          const response = await fetch(url, { headers })
+          return { status: response.status, headers: response.headers, text: await response.text() }
+        })
+      const whole = yield* get({ "accept-encoding": "identity" })
+      assert.isNull(whole.headers.get("content-encoding"))
+      const etag = whole.headers.get("etag") ?? ""
+      for (const [accepted, encoding] of [
+        ["gzip, deflate, br, zstd", "br"],
+        ["gzip;q=1.0, br;q=0", "gzip"],
+        ["br;q=0, gzip;q=0.0", null],
+      ] as const) {
+        const { headers, text } = yield* get({ "accept-encoding": accepted })
+        assert.strictEqual(headers.get("content-encoding"), encoding, accepted)
+        assert.strictEqual(text, whole.text)
+        assert.include(headers.get("vary"), "accept-encoding")
+        if (encoding !== null) assert.isBelow(Number(headers.get("content-length")), whole.text.length / 3)
+      }
+      for (const known of [etag, etag.replace("W/", ""), `"other", ${etag}`]) {
+        const { headers, status, text } = yield* get({ "if-none-match": known })
+        assert.deepStrictEqual([status, text], [304, ""], known)
+        assert.strictEqual(headers.get("etag"), etag)
+        assert.isNotNull(headers.get("content-security-policy"))
+      }
+      assert.strictEqual((yield* get({ "if-none-match": '"other"' })).status, 200)
+    }),
+  )
+
   it.live("is rejected under a rebound host name on a gateway without keys", () =>
     Effect.gen(function* () {
       const { url } = yield* TestGateway.make()

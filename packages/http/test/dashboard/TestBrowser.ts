@@ -1,8 +1,10 @@
 /** A real Chromium: Debian's, or Chrome, or whichever `CHROMIUM` names. Where there is none, `installed` is false and says so. */
 import * as Effect from "effect/Effect"
 import { spawnSync } from "node:child_process"
+import { readFileSync } from "node:fs"
+import { createRequire } from "node:module"
 import { chromium } from "playwright-core"
-import type { Browser, BrowserContextOptions } from "playwright-core"
+import type { Browser, BrowserContextOptions, Page } from "playwright-core"
 
 const usual = ["/usr/bin/chromium", "/usr/bin/google-chrome"]
 
@@ -50,3 +52,32 @@ export const open = Effect.fnUntraced(function* (
   yield* Effect.promise(() => page.goto(`${url}${path}`))
   return { page, faults }
 })
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8")
+
+/** Every width and color scheme that the page is for. */
+const appearances = [375, 1440].flatMap((width) =>
+  (["light", "dark"] as const).map((colorScheme) => ({ width, colorScheme })),
+)
+
+/** What axe finds in the page as it stands, in every appearance, and whether it is wider than the window. */
+export const violations = async (page: Page): Promise<ReadonlyArray<string>> => {
+  const found: Array<string> = []
+  // By the debugger, which no content security policy stops.
+  await page.evaluate(axe)
+  for (const { colorScheme, width } of appearances) {
+    await page.emulateMedia({ colorScheme })
+    await page.setViewportSize({ width, height: 900 })
+    const results: ReadonlyArray<string> = await page.evaluate(`
+      axe.run().then(({ violations }) =>
+        violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => id + ": " + html.slice(0, 200) + " " + failureSummary)))`)
+    const overflow: number = await page.evaluate(
+      "document.documentElement.scrollWidth - document.documentElement.clientWidth",
+    )
+    found.push(
+      ...results.map((result) => `${width} ${colorScheme}: ${result}`),
+      ...(overflow > 0 ? [`${width}: wider than the window by ${overflow}`] : []),
+    )
+  }
+  return found
+}

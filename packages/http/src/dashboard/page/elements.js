@@ -16,18 +16,38 @@ const h = (tag, attributes = {}, ...children) => fill(document.createElement(tag
 const svg = (tag, attributes = {}, ...children) =>
   fill(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children)
 
-/** Updates the items of a list. Unchanged elements are not touched. */
-const rows = (list, items, row) => {
+/** Sets the text of an element, which is not touched if it has that text. */
+const setText = (element, text) => {
+  if (element.textContent !== text) element.textContent = text
+}
+
+/** Updates the children of a list: one for each item, by its id. `make` makes a child, `update` shows an item in it. */
+const keyed = (list, items, idOf, make, update) => {
+  const known = new Map([...list.children].map((child) => [child.dataset.id, child]))
   items.forEach((item, index) => {
-    const { className, parts } = row(item)
-    const li = list.children[index] ?? list.appendChild(document.createElement("li"))
-    if (li.className !== className) li.className = className
-    parts.forEach(([tag, text], part) => {
-      const element = li.children[part] ?? li.appendChild(document.createElement(tag))
-      if (element.textContent !== text) element.textContent = text
-    })
+    const id = idOf(item)
+    const child = known.get(id) ?? make(item)
+    known.delete(id)
+    child.dataset.id = id
+    update(child, item)
+    if (list.children[index] !== child) list.insertBefore(child, list.children[index] ?? null)
   })
-  while (list.children.length > items.length) list.lastChild.remove()
+  for (const child of known.values()) child.remove()
+}
+
+/** Sets the options of a select to these values, and keeps the chosen one. */
+const setChoices = (select, groups) => {
+  const before = JSON.stringify(groups)
+  if (select.dataset.choices === before) return
+  select.dataset.choices = before
+  const { value } = select
+  const optionOf = ([value, text]) => h("option", { value }, text)
+  select.replaceChildren(
+    ...groups.flatMap(([label, options]) =>
+      label === "" ? options.map(optionOf) : h("optgroup", { label }, options.map(optionOf)),
+    ),
+  )
+  if (groups.some(([, options]) => options.some(([each]) => each === value))) select.value = value
 }
 
 // ----- requests -----
@@ -58,6 +78,24 @@ const money = (dollars) => {
 const count = (number) => number.toLocaleString("en-US")
 
 const plural = (number, noun) => `${count(number)} ${noun}${number === 1 ? "" : "s"}`
+
+/** A time in milliseconds: `842 ms`, `1.24 s`, `2 min 5 s`. */
+const duration = (millis) => {
+  if (millis < 1000) return `${Math.round(millis)} ms`
+  if (millis < 60_000) return `${(millis / 1000).toPrecision(3)} s`
+  const seconds = Math.round((millis % 60_000) / 1000)
+  return `${Math.floor(millis / 60_000)} min${seconds === 0 ? "" : ` ${seconds} s`}`
+}
+
+/** A number with a unit of thousands: `12.4k`. */
+const compact = (number) =>
+  number.toLocaleString("en-US", { notation: "compact", maximumFractionDigits: number < 1000 ? 0 : 1 })
+
+/** The time of day: `17:04:20`. */
+const clockTime = (millis) => new Date(millis).toLocaleTimeString("en-GB")
+
+/** `rate_limited` as words. */
+const words = (name) => name.replaceAll("_", " ")
 
 const dateTime = (iso) => new Date(iso).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" })
 

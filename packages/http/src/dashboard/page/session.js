@@ -1,31 +1,27 @@
-/* Login, and what is known of who is signed in. The operator also sees provider status and activity. */
+/* Login. The operator, admins and viewers also see what the gateway does: see `live.js`. */
 
 /** A marker in local storage: scripts cannot read the session cookie. */
 const signedIn = "understudy signed in"
-let activity
+
+/** Shows the page to who is signed in, or the login. */
 const enter = async () => {
-  const response = await fetch("api/providers").catch(() => undefined)
+  const response = await fetch("api/overview").catch(() => undefined)
+  setReachable(response !== undefined)
   if (response === undefined) return setTimeout(enter, 2000)
   const needsLogin = response.status === 401
   $("enter").hidden = !needsLogin
   $("stage").hidden = needsLogin
   $("tabs").hidden = needsLogin
-  $("standing").hidden = !response.ok
-  $("prompt-view").classList.toggle("with-status", response.ok)
-  activity?.close()
-  activity = undefined
+  for (const element of document.querySelectorAll("[data-operator]")) element.hidden = !response.ok
   if (needsLogin) {
     localStorage.removeItem(signedIn)
     // What was shown to one key is not left for the next one.
-    if (me !== undefined) return location.reload()
+    if (me !== undefined || live.at !== undefined) return location.reload()
   }
   $("leave").hidden = localStorage.getItem(signedIn) === null
   if (needsLogin) return $("key").focus()
-  if (response.ok) {
-    activity = new EventSource("api/activity")
-    activity.addEventListener("message", ({ data }) => onActivity(JSON.parse(data)))
-    show(await response.json())
-  }
+  live.isShown = response.ok
+  if (response.ok) takeOverview(await response.json())
   await showView()
 }
 

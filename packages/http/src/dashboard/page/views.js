@@ -1,12 +1,19 @@
-/* The views, each at an address of its own: `#prompt`, `#spend`, `#keys`, `#budgets`. */
+/* The views, each at an address of its own, such as `#overview`. */
 
-/** A view's element, its title, and what loads it: a function that resolves to one that draws what was loaded. */
+/**
+ * A view's element, its title, and what loads it: a function that resolves to one that draws what was loaded. A view with `every`
+ * loads itself again after so many milliseconds, also while it is used.
+ */
 const views = new Map()
-const view = (name, title, load) => views.set(name, { element: $(`${name}-view`), title, load })
+const view = (name, title, load, { every } = {}) => views.set(name, { element: $(`${name}-view`), title, load, every })
+
+/** What a view reads of its address: `#calls?filter=failed`. */
+const viewQuery = () => new URLSearchParams(location.hash.split("?")[1])
 
 const viewName = () => {
   const [name] = location.hash.slice(1).split("?")
-  return views.has(name) ? name : "prompt"
+  const tab = [...$("tabs").children].find((tab) => tab.getAttribute("href") === `#${name}`)
+  return views.has(name) && tab?.hidden === false ? name : "prompt"
 }
 
 const showView = async () => {
@@ -77,15 +84,17 @@ const docs = (section) => h("code", {}, `docs/configuration.md#${section}`)
 
 addEventListener("hashchange", showView)
 
-/** Loads the view again from time to time, except while it has the focus. What takes long is loaded less often. */
+/** Loads the view again from time to time. What takes long is loaded less often. */
 const poll = async () => {
-  const { element } = views.get(viewName())
+  const { element, every } = views.get(viewName())
   const isUsed = document.querySelector("dialog[open]") !== null || element.contains(document.activeElement)
   const start = performance.now()
   try {
-    if (!document.hidden && !isUsed && !$("stage").hidden && viewName() !== "prompt") await loadView()
+    const isDue = every !== undefined || (!isUsed && viewName() !== "prompt")
+    if (!document.hidden && isDue && !$("stage").hidden) await loadView()
   } finally {
-    setTimeout(poll, 5000 + 20 * (performance.now() - start))
+    const wait = views.get(viewName()).every ?? 5000
+    setTimeout(poll, wait + 20 * (performance.now() - start))
   }
 }
-setTimeout(poll, 5000)
+setTimeout(poll, 1000)
