@@ -4,6 +4,7 @@
  */
 import type { Receipt } from "@understudy/core/Receipt"
 import type { Kind, RouterError } from "@understudy/core/RouterError"
+import * as KindStatus from "@understudy/providers/internal/protocols/KindStatus"
 import type { ClientError } from "@understudy/providers/internal/protocols/ClientProtocol"
 import type { InvalidBody } from "@understudy/providers/internal/protocols/InvalidBody"
 import { snakeCase } from "@understudy/core/internal/model/SnakeCase"
@@ -51,32 +52,32 @@ export const invalid = (
 export const fromBody = ({ code, message, path, status }: InvalidBody): ApiError =>
   invalid(message, { param: path, status, code })
 
-/** Status, type and code of each kind of failure, by OpenAI's names: clients of all SDKs handle them. */
-const kinds: Record<Kind, Pick<ApiError, "status" | "type" | "code">> = {
-  ModelNotFound: { status: 404, type: "invalid_request_error", code: "model_not_found" },
+/** Type and code of each kind of failure, by OpenAI's names. */
+const kinds: Record<Kind, Pick<ApiError, "type" | "code">> = {
+  ModelNotFound: { type: "invalid_request_error", code: "model_not_found" },
   // OpenAI's error for a project without access to a model.
-  Forbidden: { status: 403, type: "invalid_request_error", code: "model_not_found" },
-  InvalidRequest: { status: 400, type: "invalid_request_error", code: "invalid_request" },
-  TooLarge: { status: 400, type: "invalid_request_error", code: "context_length_exceeded" },
-  ContentPolicy: { status: 400, type: "invalid_request_error", code: "content_policy_violation" },
-  RateLimited: { status: 429, type: "rate_limit_error", code: "rate_limit_exceeded" },
-  BudgetExceeded: { status: 429, type: "rate_limit_error", code: "budget_exceeded" },
-  Timeout: { status: 504, type: "timeout_error", code: "upstream_timeout" },
-  Unavailable: { status: 503, type: "server_error", code: "upstream_unavailable" },
-  Upstream: { status: 502, type: "server_error", code: "upstream_error" },
-  StreamInterrupted: { status: 502, type: "server_error", code: "stream_broken" },
+  Forbidden: { type: "invalid_request_error", code: "model_not_found" },
+  InvalidRequest: { type: "invalid_request_error", code: "invalid_request" },
+  TooLarge: { type: "invalid_request_error", code: "context_length_exceeded" },
+  ContentPolicy: { type: "invalid_request_error", code: "content_policy_violation" },
+  RateLimited: { type: "rate_limit_error", code: "rate_limit_exceeded" },
+  BudgetExceeded: { type: "rate_limit_error", code: "budget_exceeded" },
+  Timeout: { type: "timeout_error", code: "upstream_timeout" },
+  Unavailable: { type: "server_error", code: "upstream_unavailable" },
+  Upstream: { type: "server_error", code: "upstream_error" },
+  StreamInterrupted: { type: "server_error", code: "stream_broken" },
 }
 
 /** The router's error as a caller with this exposure level sees it. */
 export const make = (error: RouterError, level: Level): ApiError => {
-  const kind = kinds[error.kind]
+  const status = KindStatus.of[error.kind]
   const upstreamStatus = error.cause?.status
   const { permanent = false, retryAfter } = error
   const message = Disclosure.message(error, level)
   const receipt = level === "none" ? undefined : error.receipt
   return {
-    ...kind,
-    status: kind.status === 400 && upstreamStatus === 413 ? 413 : kind.status,
+    ...kinds[error.kind],
+    status: status === 400 && upstreamStatus === 413 ? 413 : status,
     message: retryAfter === undefined ? message : `${message} Try again in ${seconds(retryAfter)} s.`,
     param: error.param,
     retryAfter,
