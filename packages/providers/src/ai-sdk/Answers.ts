@@ -287,10 +287,8 @@ export const dropped = (
   return all.length === 0 ? undefined : { droppedParams: all }
 }
 
-const native = (
-  { request: _, response, ...result }: LanguageModelV4GenerateResult,
-  host: string,
-): Chat.NativeResponse => {
+const native = (all: LanguageModelV4GenerateResult, host: string): Chat.NativeResponse => {
+  const { request: _, response, ...result } = all
   const { body: __, ...metadata } = response ?? {}
   const body = { ...result, content: result.content.map((part) => withHost(part, host)), response: metadata }
   return { protocol: Native.protocol, text: Native.print(body), body }

@@ -141,12 +141,9 @@ const open = Effect.fnUntraced(function* (
   options: LanguageModelV4CallOptions,
   failure: (error: unknown) => ProviderError,
 ) {
-  const { signal } = yield* Effect.acquireRelease(
-    Effect.sync(() => new AbortController()),
-    (controller) => Effect.sync(() => controller.abort()),
-  )
+  const abortSignal = yield* Effect.abortSignal
   const { stream } = yield* ModelCall.run(
-    () => model.doStream({ ...options, abortSignal: signal }),
+    () => model.doStream({ ...options, abortSignal }),
     failure,
     ({ stream }) => void stream.cancel().catch(Predicate.isUndefined),
   )

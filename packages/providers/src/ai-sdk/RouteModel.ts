@@ -40,11 +40,8 @@ const maxEmbeddings = 96
 // Models
 // ---------------------------------------------------------------------------------------------------------------------
 
-export const languageModel = <E>(
-  runtime: Runtime<E>,
-  modelId: string,
-  { maxEmbeddingsPerCall: _, request: defaults, supportedUrls = {}, ...call }: ModelOptions,
-): LanguageModelV4 => {
+export const languageModel = <E>(runtime: Runtime<E>, modelId: string, modelOptions: ModelOptions): LanguageModelV4 => {
+  const { maxEmbeddingsPerCall: _, request: defaults, supportedUrls = {}, ...call } = modelOptions
   const failure = failureOf(modelId, "languageModel")
   return {
     specificationVersion: "v4",
@@ -88,26 +85,29 @@ export const languageModel = <E>(
 export const embeddingModel = <E>(
   runtime: Runtime<E>,
   modelId: string,
-  { maxEmbeddingsPerCall = maxEmbeddings, request: _, supportedUrls: __, ...call }: ModelOptions,
-): EmbeddingModelV4 => ({
-  specificationVersion: "v4",
-  provider: Metadata.namespace,
-  modelId,
-  maxEmbeddingsPerCall,
-  supportsParallelCalls: true,
-  doEmbed: (options) =>
-    run(
-      runtime,
-      Effect.flatMap(Effect.fromResult(Embeddings.toRequest(modelId, options)), ({ options, request }) =>
-        Effect.map(
-          Effect.flatMap(Router.Router, (router) => router.embed(request, { ...call, ...options })),
-          Embeddings.toResult,
+  modelOptions: ModelOptions,
+): EmbeddingModelV4 => {
+  const { maxEmbeddingsPerCall = maxEmbeddings, request: _, supportedUrls: __, ...call } = modelOptions
+  return {
+    specificationVersion: "v4",
+    provider: Metadata.namespace,
+    modelId,
+    maxEmbeddingsPerCall,
+    supportsParallelCalls: true,
+    doEmbed: (options) =>
+      run(
+        runtime,
+        Effect.flatMap(Effect.fromResult(Embeddings.toRequest(modelId, options)), ({ options, request }) =>
+          Effect.map(
+            Effect.flatMap(Router.Router, (router) => router.embed(request, { ...call, ...options })),
+            Embeddings.toResult,
+          ),
         ),
+        options.abortSignal,
+        failureOf(modelId, "embeddingModel"),
       ),
-      options.abortSignal,
-      failureOf(modelId, "embeddingModel"),
-    ),
-})
+  }
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The seam

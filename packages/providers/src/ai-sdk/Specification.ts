@@ -112,10 +112,10 @@ const unsupported = (isGiven: boolean, feature: string): ReadonlyArray<SharedV4W
   isGiven ? [{ type: "unsupported", feature, details: "the model is one of specification 3" }] : []
 
 /** Without `reasoning`, which came with specification 4. */
-const optionsOf = ({ prompt, reasoning: _, ...options }: LanguageModelV4CallOptions): LanguageModelV3CallOptions => ({
-  ...options,
-  prompt: prompt.map(messageOf),
-})
+const optionsOf = (given: LanguageModelV4CallOptions): LanguageModelV3CallOptions => {
+  const { prompt, reasoning: _, ...options } = given
+  return { ...options, prompt: prompt.map(messageOf) }
+}
 
 const messageOf = (message: LanguageModelV4Prompt[number]): LanguageModelV3CallOptions["prompt"][number] => {
   if (message.role === "system") return message
