@@ -82,6 +82,15 @@ describe.concurrent("examples", { timeout: 120_000 }, () => {
     assert.match(printed, /^whisper: Line, please!$/m)
   })
 
+  it("ai-sdk", async () => {
+    const printed = await example("ai-sdk")
+    assert.match(printed, /^text: Rome, in 753 BC\. \(understudy: lead failed with Network, then understudy\)$/m)
+    assert.match(printed, /^tool: 28 °C in Rome$/m)
+    assert.match(printed, /^object: Hamlet, 5 stars$/m)
+    assert.match(printed, /^stream: Line, please! \(prompter\)$/m)
+    assert.match(printed, /^error: Upstream, after 1 attempt$/m)
+  })
+
   it("fallback-chain", async () => {
     const printed = await example("fallback-chain")
     assert.match(printed, /^The capital of France is Paris\. \(anthropic, \d+ ms\)$/m)

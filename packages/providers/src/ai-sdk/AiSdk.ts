@@ -19,7 +19,13 @@
  * const { text } = await generateText({ model: understudy("assistant"), prompt: "Hello" })
  * ```
  */
-import type { EmbeddingModelV4, ImageModelV4, LanguageModelV4, ProviderV4 } from "@ai-sdk/provider"
+import type {
+  EmbeddingModelV4,
+  ImageModelV4,
+  LanguageModelV4,
+  ProviderV4,
+  SharedV4ProviderMetadata,
+} from "@ai-sdk/provider"
 import { NoSuchModelError } from "@ai-sdk/provider"
 import type * as Deployment from "@understudy/core/Deployment"
 import { Provider } from "@understudy/core/Provider"
@@ -27,6 +33,9 @@ import * as Router from "@understudy/core/Router"
 import type { Route } from "@understudy/core/Route"
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
+import * as Predicate from "effect/Predicate"
+import type * as Answers from "./Answers.ts"
+import * as Metadata from "./Metadata.ts"
 import * as ModelProvider from "./ModelProvider.ts"
 import * as RouteModel from "./RouteModel.ts"
 import type * as Specification from "./Specification.ts"
@@ -64,24 +73,20 @@ export interface Understudy extends ProviderV4 {
  * The models of a router, which starts with the first call and runs until `close`. It is given by the options of
  * `Router.layer`, by a layer, or by a `ManagedRuntime`.
  *
- * A result has its call in `providerMetadata.understudy`: see `RouteMetadata`. A call may set `providerOptions.understudy`: see
+ * A result has its call in `providerMetadata.understudy`: see `routeMetadata`. A call may set `providerOptions.understudy`: see
  * `Settings`.
  */
-export function createUnderstudy<
+export const createUnderstudy = <
+  E,
   Deployments extends Record<string, Deployment.Deployment<unknown, never>>,
   Routes extends Readonly<Record<string, Route>> = Readonly<Record<string, Route>>,
->(router: Router.Named<Deployments, Routes>, options?: RouteModel.ModelOptions): Understudy
-export function createUnderstudy<E>(
-  router: Layer.Layer<Router.Router, E> | ManagedRuntime.ManagedRuntime<Router.Router, E>,
-  options?: RouteModel.ModelOptions,
-): Understudy
-export function createUnderstudy(
+>(
   router:
-    | Router.Options<Record<string, Deployment.Deployment<unknown, never>>>
-    | Layer.Layer<Router.Router, unknown>
-    | ManagedRuntime.ManagedRuntime<Router.Router, unknown>,
+    | Router.Named<Deployments, Routes>
+    | Layer.Layer<Router.Router, E>
+    | ManagedRuntime.ManagedRuntime<Router.Router, E>,
   options: RouteModel.ModelOptions = {},
-): Understudy {
+): Understudy => {
   const own = (layer: Layer.Layer<Router.Router, unknown>) => {
     const runtime = ManagedRuntime.make(layer)
     return { runtime, close: () => runtime.dispose() }
@@ -89,7 +94,7 @@ export function createUnderstudy(
   const { close, runtime } =
     "runPromiseExit" in router
       ? { runtime: router, close: () => Promise.resolve() }
-      : own("deployments" in router ? Router.layer(router) : router)
+      : own("deployments" in router ? layerOf(router) : router)
   const languageModel = (model: string) => RouteModel.languageModel(runtime, model, options)
   return Object.assign((model: string) => languageModel(model), {
     specificationVersion: "v4" as const,
@@ -102,6 +107,32 @@ export function createUnderstudy(
     [Symbol.asyncDispose]: close,
   })
 }
+
+/** The layer of options whose deployments require nothing. */
+const layerOf = (
+  options: Router.Options<Record<string, Deployment.Deployment<unknown, never>>>,
+): Layer.Layer<Router.Router, unknown> => Router.layer(options)
+
+/**
+ * The call of a result or a step, with its attempts and its cost; `undefined` if no route gave it.
+ *
+ * ```ts
+ * const { finalStep } = await generateText({ model: understudy("assistant"), prompt: "Hello" })
+ * console.log(AiSdk.routeMetadata(finalStep)?.deployment)
+ * ```
+ */
+export const routeMetadata = ({
+  providerMetadata,
+}: {
+  readonly providerMetadata?: SharedV4ProviderMetadata | undefined
+}): Answers.RouteMetadata | undefined => {
+  const own: unknown = providerMetadata?.[Metadata.namespace]
+  return isRouteMetadata(own) ? own : undefined
+}
+
+/** Only the outer shape is checked: `Answers.route` wrote the rest. */
+const isRouteMetadata = (value: unknown): value is Answers.RouteMetadata =>
+  Predicate.hasProperty(value, "call") && Predicate.hasProperty(value, "attempts")
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Models as providers

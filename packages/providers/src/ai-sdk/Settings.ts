@@ -15,23 +15,23 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Metadata from "./Metadata.ts"
 
-const Settings = Schema.Struct({
-  /** Of the whole call: milliseconds, or text such as `"20 seconds"`. */
-  timeout: Schema.optionalKey(Schema.Union([Schema.Finite, Schema.String])),
-  tags: Schema.optionalKey(Schema.Array(Schema.String)),
-  caller: Schema.optionalKey(Schema.String),
-  team: Schema.optionalKey(Schema.String),
-  user: Schema.optionalKey(Schema.String),
-  metadata: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)),
-  parallelToolCalls: Schema.optionalKey(Schema.Boolean),
-  /** The maximum of reasoning tokens. `ai`'s own `reasoning` is the effort. */
-  reasoningBudget: Schema.optionalKey(Schema.Finite),
-  /** Fields of vendors, by protocol: see `Chat.Vendor`. */
-  vendor: Schema.optionalKey(Chat.Vendor),
-})
-
 /** The settings under `providerOptions.understudy`. */
-export type Settings = typeof Settings.Type
+export class Settings extends Schema.Opaque<Settings>()(
+  Schema.Struct({
+    /** Of the whole call: milliseconds, or text such as `"20 seconds"`. */
+    timeout: Schema.optionalKey(Schema.Union([Schema.Finite, Schema.String])),
+    tags: Schema.optionalKey(Schema.Array(Schema.String)),
+    caller: Schema.optionalKey(Schema.String),
+    team: Schema.optionalKey(Schema.String),
+    user: Schema.optionalKey(Schema.String),
+    metadata: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)),
+    parallelToolCalls: Schema.optionalKey(Schema.Boolean),
+    /** The maximum of reasoning tokens. `ai`'s own `reasoning` is the effort. */
+    reasoningBudget: Schema.optionalKey(Schema.Finite),
+    /** Fields of vendors, by protocol: see `Chat.Vendor`. */
+    vendor: Schema.optionalKey(Chat.Vendor),
+  }),
+) {}
 
 const decode = Schema.decodeUnknownResult(Settings, { onExcessProperty: "error", errors: "all" })
 

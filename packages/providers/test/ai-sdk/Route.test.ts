@@ -8,7 +8,17 @@ import * as Testing from "@understudy/core/Testing"
 import * as AiSdk from "@understudy/providers/ai-sdk"
 import * as FaultServer from "@understudy/providers/testing"
 import * as Behavior from "@understudy/providers/testing/Behavior"
-import { embed, embedMany, generateText, isStepCount, jsonSchema, Output, streamText, tool } from "ai"
+import {
+  createProviderRegistry,
+  embed,
+  embedMany,
+  generateText,
+  isStepCount,
+  jsonSchema,
+  Output,
+  streamText,
+  tool,
+} from "ai"
 import * as Effect from "effect/Effect"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import { awaited, callOf, rejection, upstreams } from "./Upstreams.ts"
@@ -55,7 +65,7 @@ for (const kind of ["own", "ai-sdk"] as const) {
         const { finalStep, finishReason, text, usage } = yield* awaited(() =>
           generateText({ model: assistant, prompt }),
         )
-        const { attempts, call, cost, deployment } = callOf(finalStep.providerMetadata)
+        const { attempts, call, cost, deployment } = callOf(finalStep)
         assert.strictEqual(text, FaultServer.line("understudy"))
         assert.strictEqual(finishReason, "stop")
         assert.isAbove(usage.inputTokens ?? 0, 0)
@@ -80,11 +90,11 @@ for (const kind of ["own", "ai-sdk"] as const) {
         yield* server.script("lead", "error-event-first")
         const result = streamText({ model: assistant, prompt })
         const text = yield* awaited(() => result.text)
-        const { providerMetadata } = yield* awaited(() => result.finalStep)
+        const step = yield* awaited(() => result.finalStep)
         assert.strictEqual(text, FaultServer.line("understudy"))
-        assert.strictEqual(callOf(providerMetadata).deployment, "understudy")
-        assert.lengthOf(callOf(providerMetadata).attempts, 2)
-        assert.isDefined(callOf(providerMetadata).cost)
+        assert.strictEqual(callOf(step).deployment, "understudy")
+        assert.lengthOf(callOf(step).attempts, 2)
+        assert.isDefined(callOf(step).cost)
         assert.strictEqual(yield* awaited(() => result.finishReason), "stop")
       }),
     )
@@ -117,8 +127,8 @@ for (const kind of ["own", "ai-sdk"] as const) {
         assert.deepInclude(error.data, { kind: "StreamInterrupted" })
         assert.strictEqual(yield* awaited(() => result.text), "One two three")
         assert.strictEqual(yield* awaited(() => result.finishReason), "error")
-        const { providerMetadata } = yield* awaited(() => result.finalStep)
-        assert.deepInclude(callOf(providerMetadata).attempts[0], { outcome: "failure", reason: "Network" })
+        const step = yield* awaited(() => result.finalStep)
+        assert.deepInclude(callOf(step).attempts[0], { outcome: "failure", reason: "Network" })
         assert.strictEqual(yield* server.attempts("understudy"), 0)
       }),
     )
@@ -159,7 +169,7 @@ for (const kind of ["own", "ai-sdk"] as const) {
           generateText({ model: assistant, prompt, tools: { look }, stopWhen: isStepCount(5) }),
         )
         assert.deepStrictEqual(
-          steps.map(({ providerMetadata }) => callOf(providerMetadata).deployment),
+          steps.map((step) => callOf(step).deployment),
           ["lead", "understudy"],
         )
         assert.deepStrictEqual(
@@ -483,7 +493,7 @@ describe("embeddings", () => {
       const model = understudy.embeddingModel("vectors")
       const one = yield* awaited(() => embed({ model, value: "one", providerOptions: { understudy: { user: "u1" } } }))
       assert.deepStrictEqual(one.embedding, [1, 0])
-      assert.strictEqual(callOf(one.providerMetadata).deployment, "backup")
+      assert.strictEqual(callOf(one).deployment, "backup")
       const { embeddings } = yield* awaited(() => embedMany({ model, values: ["one", "two", "three"] }))
       assert.deepStrictEqual(embeddings, [
         [1, 0],
@@ -528,6 +538,20 @@ describe("the router", () => {
       assert.instanceOf(error, Router.InvalidRoutes)
     }),
   )
+
+  it.live("is a provider for the registry of `ai`", () =>
+    Effect.gen(function* () {
+      const registry = createProviderRegistry({ understudy: AiSdk.createUnderstudy({ deployments }) })
+      const model = registry.languageModel("understudy:only")
+      const { text } = yield* awaited(() => generateText({ model, prompt }))
+      assert.strictEqual(text, "Hi")
+    }),
+  )
+
+  it("does not compile with a route that names no deployment", () => {
+    // @ts-expect-error "nowhere" is no deployment
+    AiSdk.createUnderstudy({ deployments, routes: { assistant: Route.fallback("nowhere") } })
+  })
 
   it.live("makes no images", () =>
     Effect.sync(() => {

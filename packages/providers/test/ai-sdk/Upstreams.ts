@@ -63,9 +63,9 @@ export const rejection = (promise: () => PromiseLike<unknown>): Effect.Effect<un
     ),
   )
 
-/** What is under `providerMetadata.understudy`. */
-export const callOf = (metadata: Readonly<Record<string, unknown>> | undefined): AiSdk.RouteMetadata => {
-  const call = metadata?.["understudy"]
+/** The call of a result. */
+export const callOf = (result: Parameters<typeof AiSdk.routeMetadata>[0] | undefined): AiSdk.RouteMetadata => {
+  const call = result && AiSdk.routeMetadata(result)
   if (call === undefined) throw new Error("no metadata of the route")
-  return call as AiSdk.RouteMetadata
+  return call
 }
