@@ -22,6 +22,8 @@ const receipt: Receipt = {
   caller: undefined,
   team: undefined,
   tags: [],
+  traceId: undefined,
+  spanId: undefined,
   protocol: undefined,
   streaming: false,
   startedAt: 0,
