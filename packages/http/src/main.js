@@ -9,6 +9,9 @@ import { enableCompileCache } from "node:module"
 import { fileURLToPath } from "node:url"
 import { setFlagsFromString } from "node:v8"
 
+// SIGHUP ends no server: not while the modules load, nor once `serve` has taken its own handler back.
+if (process.argv.includes("serve")) process.on("SIGHUP", () => {})
+
 // V8 takes objects of running calls for long-lived ones. Allocated in the old generation, each would keep its call in memory
 // until a full collection.
 setFlagsFromString("--no-allocation-site-pretenuring")

@@ -4,6 +4,7 @@ import { once } from "node:events"
 import { createServer as createHttpServer } from "node:http"
 import { createServer } from "node:net"
 import type { AddressInfo } from "node:net"
+import { fileURLToPath } from "node:url"
 import { ask, clean, start, url } from "./Process.ts"
 
 afterAll(clean)
@@ -151,6 +152,13 @@ describe.concurrent("understudy serve", { timeout: 30_000 }, () => {
     serving.child.kill("SIGINT")
     await serving.ended
     assert.notInclude(serving.printed(), "another 5s")
+  })
+
+  it("starts although it gets SIGHUP while its modules load", async () => {
+    const preload = fileURLToPath(new URL("./hangup.js", import.meta.url))
+    const serving = start(["--port", "0"], { node: ["--import", preload] })
+    await serving.says(/SIGHUP while [^]*Understudy\.ts/)
+    assert.strictEqual((await ask(await url(serving))).status, 200)
   })
 
   it("ignores SIGHUP while it drains", async () => {
