@@ -14,7 +14,7 @@ const documents = [
   ...readdirSync(join(root, "docs")).map((file) => join("docs", file)),
   join("examples", "README.md"),
   join("bench", "README.md"),
-  join("packages", "core", "README.md"),
+  ...["core", "providers", "http"].map((name) => join("packages", name, "README.md")),
 ].filter((file) => file.endsWith(".md"))
 
 interface Block {
