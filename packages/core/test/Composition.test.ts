@@ -106,7 +106,7 @@ const watched = (admitted: Array<string>) =>
       return {
         ...store,
         // Asked by effects.
-        circuits: undefined,
+        immediate: undefined,
         admit: (key) =>
           Effect.andThen(
             Effect.sync(() => admitted.push(key)),
@@ -122,7 +122,7 @@ const askedByEffects = Layer.mergeAll(
     CircuitBreakerStore,
     Effect.map(Layer.build(Circuit.layerStore), (context): Circuit.Store => ({
       ...Context.get(context, CircuitBreakerStore),
-      circuits: undefined,
+      immediate: undefined,
     })),
   ),
   Layer.effect(

@@ -118,6 +118,8 @@ class AttemptPermit implements Permit {
   /** Whether the attempt is the probe of a cooldown. */
   readonly #cooldown: boolean
   readonly #circuit: CircuitPermit
+  /** Its permit, where another process counts them. */
+  readonly #permit: RateLimit.Permit | undefined
 
   constructor(
     stores: Stores,
@@ -133,6 +135,7 @@ class AttemptPermit implements Permit {
     this.#clock = clock
     this.#cooldown = cooldown
     this.#circuit = circuit
+    this.#permit = stores.limiter.remote === undefined ? undefined : permitOf(candidate)
   }
 
   get probe(): boolean {
@@ -147,6 +150,7 @@ class AttemptPermit implements Permit {
   settle(outcome: Outcome): Effect.Effect<void> {
     const [stores, candidate, call, clock] = [this.#stores, this.#candidate, this.#call, this.#clock]
     candidate.health.end()
+    if (this.#permit !== undefined) stores.limiter.remote?.release(this.#permit)
     candidate.health.recordOutcome(call.operation, outcome.action)
     const cooled =
       this.#cooldown || outcome.action === "cooldown"
@@ -252,9 +256,9 @@ const acquireCircuit = (
 ): Effect.Effect<CircuitPermit, Rejected> => {
   const key = candidate.keys[call.operation]
   const admitted =
-    circuits.circuits === undefined
+    circuits.immediate === undefined
       ? scoped(circuits, key)
-      : Effect.mapEager(circuits.circuits.admit(key, clock.currentTimeMillisUnsafe()), unscoped)
+      : Effect.mapEager(circuits.immediate.admit(key, clock.currentTimeMillisUnsafe()), unscoped)
   return Effect.catchEager(
     Effect.flatMapEager(admitted, ({ admission, scope }) => {
       const permit = new CircuitAdmission(circuits, candidate, call, clock, admission, scope)
@@ -329,9 +333,10 @@ class CircuitAdmission implements CircuitPermit {
       generation,
       ...Circuit.toRecord(policy, consecutiveOpenings, counted, now - this.#startedAt),
     }
-    if (this.#circuits.circuits === undefined) return Effect.ignore(this.#circuits.record(outcome))
-    this.#circuits.circuits.record(outcome, now)
-    return Effect.void
+    const { immediate } = this.#circuits
+    return immediate === undefined
+      ? Effect.ignore(this.#circuits.record(outcome))
+      : Effect.flatMapEager(immediate.record(outcome, now), () => Effect.void)
   }
 
   release(action: Outcome["action"]): Effect.Effect<void> {
@@ -387,17 +392,20 @@ const reject = (reason: Rejection): Effect.Effect<never, Rejected> => Effect.fai
 /** Takes a concurrency permit and the rate limits, or nothing: then the rejection is the value. */
 const acquireLimits = (
   { limiter }: Stores,
-  { buckets, deployment, health }: Candidate,
+  candidate: Candidate,
   call: Call,
   clock: Clock.Clock,
 ): Effect.Effect<Rejection | undefined> => {
+  if (limiter.remote !== undefined) return acquireRemotely(limiter.remote, candidate, call)
+  const { buckets, deployment, health } = candidate
   if (health.inFlight >= (deployment.limits?.concurrency ?? Infinity)) return Effect.succeed(concurrencyLimited)
   health.start()
   if (buckets.length === 0) return Effect.undefined
-  // Without a token limit, the call's tokens are not estimated.
-  const tokens = deployment.limits?.tpm === undefined ? 0 : call.tokens
   return Effect.catchEager(
-    Effect.mapEager(RateLimit.tryAcquire({ limiter, buckets, tokens }, clock), () => undefined),
+    Effect.mapEager(
+      RateLimit.tryAcquire({ limiter, buckets, tokens: tokensOf(candidate, call) }, clock),
+      () => undefined,
+    ),
     (exceeded): Effect.Effect<Rejection> => {
       health.end()
       return Effect.succeed({ _tag: "RateLimited", ...exceeded })
@@ -405,7 +413,36 @@ const acquireLimits = (
   )
 }
 
+/** Without a token limit, the call's tokens are not estimated. */
+const tokensOf = ({ deployment: { limits } }: Candidate, call: Call): number =>
+  limits?.tpm === undefined ? 0 : call.tokens
+
 const concurrencyLimited: Rejection = { _tag: "ConcurrencyLimited" }
+
+/** `acquireLimits` where another process counts them. */
+const acquireRemotely = (
+  remote: RateLimit.RemoteLimits,
+  candidate: Candidate,
+  call: Call,
+): Effect.Effect<Rejection | undefined> => {
+  const { buckets, health } = candidate
+  const permit = permitOf(candidate)
+  health.start()
+  if (buckets.length === 0 && permit === undefined) return Effect.undefined
+  return Effect.catch(
+    Effect.as(remote.acquire({ buckets, tokens: tokensOf(candidate, call), permit }), undefined),
+    (exceeded): Effect.Effect<Rejection> => {
+      health.end()
+      return Effect.succeed(
+        exceeded.limit === "concurrency" ? concurrencyLimited : { _tag: "RateLimited", ...exceeded },
+      )
+    },
+  )
+}
+
+/** The concurrency limit of a deployment. The keys of others begin with `key:` or `team:`. */
+const permitOf = ({ deployment: { limits }, name }: Candidate): RateLimit.Permit | undefined =>
+  limits?.concurrency === undefined ? undefined : { key: `deployment:${name}`, max: limits.concurrency }
 
 /** Replaces the estimate of a call's tokens by those it used. */
 const reconcile = (
@@ -440,10 +477,12 @@ export const peek = Effect.fnUntraced(function* (
   const key = keys[call.operation]
   const state = yield* Effect.orElseSucceed(stores.circuits.state(key), () => undefined)
   const exceeded = yield* RateLimit.peek({ limiter: stores.limiter, buckets, tokens: call.tokens })
+  const { remote } = stores.limiter
+  const running = remote === undefined ? health.inFlight : (yield* remote.read([], permitOf(candidate))).held
   return {
     cooldown: cooldownAt(yield* cooldownUntil(stores, key), yield* Clock.currentTimeMillis),
     circuit: circuitRejection(candidate, call.operation, state),
-    concurrency: health.inFlight >= (deployment.limits?.concurrency ?? Infinity) ? concurrencyLimited : undefined,
+    concurrency: running >= (deployment.limits?.concurrency ?? Infinity) ? concurrencyLimited : undefined,
     limits: exceeded === undefined ? undefined : { _tag: "RateLimited", ...exceeded },
   }
 })

@@ -75,7 +75,8 @@ interface HalfOpen {
 /** A circuit. `generation` changes with every transition: an outcome of an older generation changes nothing. */
 export type State = (Closed | Open | HalfOpen) & { readonly generation: number; readonly openings: number }
 
-type Record = Parameters<CircuitBreaker.CircuitBreakerStore["Service"]["record"]>[0]
+/** The record of an outcome. */
+export type Record = Parameters<CircuitBreaker.CircuitBreakerStore["Service"]["record"]>[0]
 
 export type Event =
   | { readonly _tag: "Admit" }
@@ -166,16 +167,25 @@ const open = (state: State, openFor: Duration.Duration, now: number): State => (
 
 /** A store of circuits: Effect's, with operations that only `layerStore` has. */
 export type Store = CircuitBreaker.CircuitBreakerStore["Service"] & {
-  /** `admit` and `record` without an effect. */
-  readonly circuits?: Circuits | undefined
+  /** `admit` and `record` that run when they are called, where they can: then they return an exit. */
+  readonly immediate?: Immediate | undefined
   /** Opens a circuit for some milliseconds, unless it is open. */
   readonly open?: ((key: string, millis: number) => Effect.Effect<void>) | undefined
   /** Closes a circuit, and sets its number of openings to 0. The outcomes of calls under way no longer change it. */
   readonly reset?: ((key: string) => Effect.Effect<void>) | undefined
 }
 
+/** A store that decides at once, where it can. `now` is in clock milliseconds. */
+export interface Immediate {
+  readonly admit: (
+    key: string,
+    now: number,
+  ) => Effect.Effect<CircuitBreaker.Admission, CircuitBreaker.CircuitBreakerError>
+  readonly record: (record: Record, now: number) => Effect.Effect<CircuitBreaker.Transition | undefined>
+}
+
 /** Circuits of one process, in memory. `now` is in clock milliseconds. */
-export class Circuits {
+export class Circuits implements Immediate {
   readonly #states = new Map<string, State>()
 
   state(key: string): State {
@@ -196,11 +206,11 @@ export class Circuits {
   record(
     { generation, key, openFor, outcome, tripPolicy }: Record,
     now: number,
-  ): CircuitBreaker.Transition | undefined {
+  ): Exit.Exit<CircuitBreaker.Transition | undefined> {
     const result = this.#send(key, { _tag: "Record", generation, outcome, tripPolicy, openFor }, now)
     return result._tag === "Recorded" && result.from !== undefined
-      ? transition(key, openFor, result.from, this.state(key))
-      : undefined
+      ? Exit.succeed(transition(key, openFor, result.from, this.state(key)))
+      : unchanged
   }
 
   /** Applies an event to a circuit. */
@@ -213,6 +223,7 @@ export class Circuits {
 }
 
 const admitEvent: Event = { _tag: "Admit" }
+const unchanged = Exit.succeed(undefined)
 
 /** Circuits of one process, in memory for the life of the layer. */
 export const layerStore: Layer.Layer<CircuitBreaker.CircuitBreakerStore> = Layer.sync(
@@ -220,13 +231,14 @@ export const layerStore: Layer.Layer<CircuitBreaker.CircuitBreakerStore> = Layer
   () => makeStore(new Circuits()),
 )
 
-const makeStore = (circuits: Circuits): Store => {
+/** The store over these circuits. */
+export const makeStore = (circuits: Circuits): Store => {
   const atNow = <A, E>(run: (now: number) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
     Effect.clockWith((clock) => run(clock.currentTimeMillisUnsafe()))
   return {
-    circuits,
+    immediate: circuits,
     admit: (key) => atNow((now) => circuits.admit(key, now)),
-    record: (record) => atNow((now) => Effect.succeed(circuits.record(record, now))),
+    record: (record) => atNow((now) => circuits.record(record, now)),
     state: (key) => atNow((now) => Effect.succeed(toState(key, circuits.state(key), now))),
     open: (key, millis) =>
       atNow((now) => {
@@ -246,7 +258,8 @@ const admission = (key: string, state: State, result: StepResult): CircuitBreake
   transition: result._tag === "Admitted" && result.transitioned ? { key, from: "Open", to: "HalfOpen" } : undefined,
 })
 
-const rejection = (key: string, retryAfter: number | undefined) =>
+/** The error of a circuit that is open for another `retryAfter` milliseconds, or else half-open. */
+export const rejection = (key: string, retryAfter: number | undefined) =>
   new CircuitBreaker.CircuitBreakerError({
     reason:
       retryAfter === undefined

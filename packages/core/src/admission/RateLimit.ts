@@ -14,8 +14,45 @@ import * as Layer from "effect/Layer"
 import * as RateLimiter from "effect/persistence/RateLimiter"
 import type { Bucket, Buckets, LimitName } from "../policy/Bucket.ts"
 
-/** Effect's limiter. One that counts in memory has its counters, for use without an effect. */
-export type Limiter = RateLimiter.RateLimiter & { readonly counters?: Counters | undefined }
+/**
+ * Effect's limiter. One that counts in memory has its counters, for use without an effect. One that counts in another
+ * process has `remote`, which takes all limits of a call at once.
+ */
+export type Limiter = RateLimiter.RateLimiter & {
+  readonly counters?: Counters | undefined
+  readonly remote?: RemoteLimits | undefined
+}
+
+/** A concurrency limit: at most `max` calls at a time hold a permit under this key. */
+export interface Permit {
+  readonly key: string
+  readonly max: number
+}
+
+/** The limits of several processes, which one of them counts: rates, and the concurrency that a process alone cannot know. */
+export interface RemoteLimits {
+  /**
+   * Takes a permit if one is given, one request and `tokens` tokens, and gives the state of each limit after that; or fails
+   * with what is used up, and takes nothing. Must not be interrupted: what it took would not be given back.
+   */
+  readonly acquire: (
+    call: Pick<LimitedCall, "buckets" | "tokens"> & { readonly permit: Permit | undefined },
+  ) => Effect.Effect<ReadonlyArray<LimitStatus>, Exceeded | ConcurrencyExceeded>
+  /** Gives a permit back, without waiting for it. */
+  readonly release: (permit: Permit) => void
+  /** Takes an amount of one limit, or gives it back if it is negative, whatever remains. */
+  readonly adjust: (bucket: Bucket, tokens: number) => Effect.Effect<void>
+  /** The state of each limit, and how many permits are held. */
+  readonly read: (
+    buckets: Buckets,
+    permit: Permit | undefined,
+  ) => Effect.Effect<{ readonly statuses: ReadonlyArray<LimitStatus>; readonly held: number }>
+}
+
+/** No permit is left. */
+export interface ConcurrencyExceeded {
+  readonly limit: "concurrency"
+}
 
 /** Limits, and the limiter that counts them. */
 export interface Limited {
@@ -54,18 +91,28 @@ export const tryAcquire = (
   call: LimitedCall,
   clock: Clock.Clock,
 ): Effect.Effect<ReadonlyArray<LimitStatus>, Exceeded> => {
-  const { counters } = call.limiter
-  return counters === undefined ? acquireFrom(call, clock, 0, none) : acquireAtOnce(call, counters, clock)
+  const { counters, remote } = call.limiter
+  if (counters !== undefined) return takeAll(counters, call, clock.currentTimeMillisUnsafe())
+  return remote === undefined ? acquireFrom(call, clock, 0, none) : acquireRemotely(remote, call)
 }
+
+/** Without a permit, none can be missing. */
+const acquireRemotely = (
+  remote: RemoteLimits,
+  call: LimitedCall,
+): Effect.Effect<ReadonlyArray<LimitStatus>, Exceeded> =>
+  Effect.catch(remote.acquire({ buckets: call.buckets, tokens: call.tokens, permit: undefined }), (exceeded) =>
+    exceeded.limit === "concurrency" ? Effect.succeed(none) : Effect.fail(exceeded),
+  )
 
 const none: ReadonlyArray<LimitStatus> = []
 
-const acquireAtOnce = (
-  call: LimitedCall,
+/** `tryAcquire` from counters in memory, at `now` in clock milliseconds. */
+export const takeAll = (
   counters: Counters,
-  clock: Clock.Clock,
+  call: Pick<LimitedCall, "buckets" | "tokens">,
+  now: number,
 ): Exit.Exit<ReadonlyArray<LimitStatus>, Exceeded> => {
-  const now = clock.currentTimeMillisUnsafe()
   const taken: Array<LimitStatus> = []
   for (const bucket of call.buckets) {
     const status = counters.take(bucket, amountOf(call, bucket), now)
@@ -114,10 +161,12 @@ export const giveBack = (call: LimitedCall, clock: Clock.Clock): Effect.Effect<v
 
 /** The state of each limit. Takes nothing; a limit whose store cannot be reached is left out. */
 export const statuses = ({ buckets, limiter }: Limited): Effect.Effect<ReadonlyArray<LimitStatus>> =>
-  Effect.map(
-    Effect.forEach(buckets, (bucket) => read(limiter, bucket)),
-    (statuses) => statuses.filter((status) => status !== undefined),
-  )
+  limiter.remote === undefined
+    ? Effect.map(
+        Effect.forEach(buckets, (bucket) => read(limiter, bucket)),
+        (statuses) => statuses.filter((status) => status !== undefined),
+      )
+    : Effect.map(limiter.remote.read(buckets, undefined), ({ statuses }) => statuses)
 
 /** The limit for which `tryAcquire` would fail now, if any. Takes nothing. */
 export const peek = (call: LimitedCall): Effect.Effect<Exceeded | undefined> => {
@@ -142,7 +191,7 @@ export const peek = (call: LimitedCall): Effect.Effect<Exceeded | undefined> => 
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** What a call takes of a limit: one request, or its tokens. */
-const amountOf = ({ tokens }: LimitedCall, { limit }: Bucket): number => (limit === "tpm" ? tokens : 1)
+const amountOf = ({ tokens }: Pick<LimitedCall, "tokens">, { limit }: Bucket): number => (limit === "tpm" ? tokens : 1)
 
 /** Fails when the limit is used up; `undefined` when the store cannot be reached. */
 const consume = (limiter: Limiter, bucket: Bucket, tokens: number): Effect.Effect<LimitStatus | undefined, Exceeded> =>
@@ -156,6 +205,11 @@ const consume = (limiter: Limiter, bucket: Bucket, tokens: number): Effect.Effec
   )
 
 const read = (limiter: Limiter, bucket: Bucket): Effect.Effect<LimitStatus | undefined> =>
+  limiter.remote === undefined
+    ? readFrom(limiter, bucket)
+    : Effect.map(limiter.remote.read([bucket], undefined), ({ statuses }) => statuses[0])
+
+const readFrom = (limiter: Limiter, bucket: Bucket): Effect.Effect<LimitStatus | undefined> =>
   limiter.consume({ ...optionsOf(bucket, 0), onExceeded: "delay" }).pipe(
     Effect.map((result) => statusOf(bucket.limit, result)),
     Effect.orElseSucceed(() => undefined),
@@ -164,6 +218,7 @@ const read = (limiter: Limiter, bucket: Bucket): Effect.Effect<LimitStatus | und
 /** Takes an amount, or gives it back if it is negative, whatever remains. */
 const adjust = (limiter: Limiter, bucket: Bucket, tokens: number, clock: Clock.Clock): Effect.Effect<void> => {
   if (tokens === 0) return Effect.void
+  if (limiter.remote !== undefined) return limiter.remote.adjust(bucket, tokens)
   if (limiter.counters === undefined) {
     return Effect.ignore(limiter.consume({ ...optionsOf(bucket, tokens), onExceeded: "delay" }))
   }

@@ -9,8 +9,8 @@ import * as Bucket from "@understudy/core/internal/policy/Bucket"
 import * as RateLimit from "@understudy/core/internal/admission/RateLimit"
 import type { Receipt } from "@understudy/core/Receipt"
 import { total } from "@understudy/core/Receipt"
+import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import type * as RateLimiter from "effect/persistence/RateLimiter"
 import type * as Semaphore from "effect/Semaphore"
 import type * as Keys from "../auth/VirtualKey.ts"
 
@@ -48,59 +48,89 @@ export interface Owner {
   readonly name: string
 }
 
+/** A concurrency limit, with the permits of this process, which count unless another process counts for it. */
+export interface Concurrency extends RateLimit.Permit {
+  readonly permits: Semaphore.Semaphore
+}
+
 /**
- * The limiter of an owner. `permits` are those of its concurrency limit, if it has one: a limiter with changed limits gets
- * those that its predecessor had.
+ * The limiter of an owner. `concurrency` is its concurrency limit, if it has one: a limiter with changed limits gets the
+ * permits that its predecessor had.
  */
 export const make = (
-  limiter: RateLimiter.RateLimiter,
+  limiter: RateLimit.Limiter,
   owner: Owner,
   limits: Keys.KeyLimits,
-  permits: Semaphore.Semaphore | undefined,
+  concurrency: Concurrency | undefined,
 ): KeyLimiter => {
   // The store also holds the limits of deployments, by their names.
   const buckets = Bucket.make(`${owner.type}:${owner.id}`, limits)
-  const releasePermit = permits === undefined ? Effect.void : Effect.asVoid(permits.release(1))
-  const reject = (exceeded: Omit<KeyLimitExceeded, "statuses" | "owner">): Effect.Effect<never, KeyLimitExceeded> =>
+  const { release, take } = taking(limiter, buckets, concurrency)
+  const limitOf = { ...limits, concurrency: concurrency?.max }
+  const reject = (exceeded: Unavailable, tokens: number): Effect.Effect<never, KeyLimitExceeded> =>
     Effect.flatMap(RateLimit.statuses({ limiter, buckets }), (statuses) =>
-      Effect.fail({ ...exceeded, owner, statuses }),
-    )
-
-  const takeTokens = (tokens: number): Effect.Effect<Lease, KeyLimitExceeded> =>
-    Effect.clockWith((clock) =>
-      Effect.matchEffect(RateLimit.tryAcquire({ limiter, buckets, tokens }, clock), {
-        onSuccess: (statuses) =>
-          Effect.succeed<Lease>({
-            statuses,
-            release: (used = tokens) =>
-              Effect.andThen(releasePermit, RateLimit.reconcile({ limiter, buckets, estimated: tokens, used }, clock)),
-            cancel: Effect.andThen(releasePermit, RateLimit.giveBack({ limiter, buckets, tokens }, clock)),
-          }),
-        onFailure: ({ limit, retryAfter }) =>
-          Effect.andThen(
-            releasePermit,
-            reject({ name: limit, limit: limits[limit] ?? 0, requested: limit === "tpm" ? tokens : 1, retryAfter }),
-          ),
+      Effect.fail({
+        name: exceeded.limit,
+        limit: limitOf[exceeded.limit] ?? 0,
+        requested: exceeded.limit === "tpm" ? tokens : 1,
+        retryAfter: exceeded.limit === "concurrency" ? defaultRetryAfter : exceeded.retryAfter,
+        owner,
+        statuses,
       }),
     )
 
   return {
     acquire: (call) =>
-      Effect.suspend(() => {
+      Effect.clockWith((clock) => {
         // Without a token limit, the tokens of a call are not estimated.
         const tokens = limits.tpm === undefined ? 0 : call.tokens
-        if (permits === undefined) return takeTokens(tokens)
-        return Effect.flatMap(permits.takeIfAvailable(1), (hasPermit) =>
-          hasPermit
-            ? takeTokens(tokens)
-            : reject({
-                name: "concurrency",
-                limit: limits.concurrency ?? 0,
-                requested: 1,
-                retryAfter: defaultRetryAfter,
-              }),
-        )
+        return Effect.matchEffect(take(tokens, clock), {
+          onSuccess: (statuses) =>
+            Effect.succeed<Lease>({
+              statuses,
+              release: (used = tokens) =>
+                Effect.andThen(release, RateLimit.reconcile({ limiter, buckets, estimated: tokens, used }, clock)),
+              cancel: Effect.andThen(release, RateLimit.giveBack({ limiter, buckets, tokens }, clock)),
+            }),
+          onFailure: (exceeded) => reject(exceeded, tokens),
+        })
       }),
+  }
+}
+
+type Unavailable = RateLimit.Exceeded | RateLimit.ConcurrencyExceeded
+
+/** How a permit and the rates are taken together, or nothing, and how the permit is given back. */
+const taking = (
+  limiter: RateLimit.Limiter,
+  buckets: Bucket.Buckets,
+  concurrency: Concurrency | undefined,
+): {
+  readonly take: (
+    tokens: number,
+    clock: Clock.Clock,
+  ) => Effect.Effect<ReadonlyArray<RateLimit.LimitStatus>, Unavailable>
+  readonly release: Effect.Effect<void>
+} => {
+  const { remote } = limiter
+  if (remote !== undefined) {
+    const permit = concurrency === undefined ? undefined : { key: concurrency.key, max: concurrency.max }
+    return {
+      take: (tokens) => remote.acquire({ buckets, tokens, permit }),
+      release: permit === undefined ? Effect.void : Effect.sync(() => remote.release(permit)),
+    }
+  }
+  const takeRates = (tokens: number, clock: Clock.Clock) => RateLimit.tryAcquire({ limiter, buckets, tokens }, clock)
+  if (concurrency === undefined) return { take: takeRates, release: Effect.void }
+  const release = Effect.asVoid(concurrency.permits.release(1))
+  return {
+    take: (tokens, clock) =>
+      Effect.flatMap(
+        concurrency.permits.takeIfAvailable(1),
+        (hasPermit): Effect.Effect<ReadonlyArray<RateLimit.LimitStatus>, Unavailable> =>
+          hasPermit ? Effect.tapError(takeRates(tokens, clock), () => release) : Effect.fail({ limit: "concurrency" }),
+      ),
+    release,
   }
 }
 

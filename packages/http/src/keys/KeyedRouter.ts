@@ -123,20 +123,18 @@ class Limiters {
 
   #make(owner: KeyLimits.Owner, limits: Limits = {}): KeyLimits.KeyLimiter {
     const now = this.#limitsOf(limits)
-    const permits = this.#permitsOf(`${owner.type}:${owner.id}`, now.concurrency)
-    return KeyLimits.make(this.#limiter, { ...owner, id: `${owner.id}${this.#suffix}` }, now, permits)
+    const concurrency = this.#concurrencyOf(`${owner.type}:${owner.id}`, now.concurrency)
+    return KeyLimits.make(this.#limiter, { ...owner, id: `${owner.id}${this.#suffix}` }, now, concurrency)
   }
 
-  #permitsOf(owner: string, concurrency: number | undefined): Semaphore.Semaphore | undefined {
-    if (concurrency === undefined) return undefined
+  #concurrencyOf(owner: string, max: number | undefined): KeyLimits.Concurrency | undefined {
+    if (max === undefined) return undefined
     const known = this.#permits.get(owner)
-    if (known !== undefined) {
-      Effect.runSync(known.resize(concurrency))
-      return known
-    }
-    const permits = Semaphore.makeUnsafe(concurrency)
+    if (known !== undefined) Effect.runSync(known.resize(max))
+    const permits = known ?? Semaphore.makeUnsafe(max)
     this.#permits.set(owner, permits)
-    return permits
+    // Calls have permits of their own, and token counts and explanations have theirs.
+    return { key: `${owner}${this.#suffix}`, max, permits }
   }
 
   /** Forgets the limiters of keys that no longer exist. */
