@@ -5,6 +5,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as BudgetedRouter from "@understudy/core/BudgetedRouter"
 import * as Metrics from "@understudy/core/Metrics"
 import * as Router from "@understudy/core/Router"
+import * as CacheStore from "@understudy/core/internal/cache/CacheStore"
 import { toOptions, withPrices } from "@understudy/providers/Config"
 import * as Prices from "@understudy/providers/internal/Prices"
 import { AnswerLimits } from "@understudy/providers/internal/transport/AnswerLimits"
@@ -26,6 +27,9 @@ import * as ProcessMetrics from "./observe/ProcessMetrics.ts"
 import * as UsageLog from "./observe/UsageLog.ts"
 import * as Server from "./Server.ts"
 import type { Database } from "./store/Store.ts"
+import { type Connection, MainProcess } from "./workers/MainProcess.ts"
+import type { Hello } from "./workers/Protocol.ts"
+import * as WorkerFile from "./workers/WorkerFile.ts"
 import * as StoreStatus from "./store/StoreStatus.ts"
 
 /** How a configuration is served: address, authentication, and whether prompts and answers are logged. */
@@ -33,6 +37,13 @@ export interface ServeOptions {
   readonly server: ServerSettings
   readonly auth: Auth.Policy
   readonly logContent: boolean
+  /** The main process, in a worker of a gateway with several. */
+  readonly main?: Main | undefined
+}
+
+/** The main process, and what it said when this worker started. */
+export interface Main extends Hello {
+  readonly connection: Connection
 }
 
 /** The gateway of a configuration. Serves until the layer is closed. */
@@ -40,7 +51,7 @@ export const layer = (configuration: Configuration, options: ServeOptions) =>
   Layer.unwrap(Effect.map(withPrices(configuration), (priced) => gateway(priced, options)))
 
 /** The gateway of a configuration whose deployments have their prices. */
-const gateway = (configuration: Configuration, { auth, logContent, server }: ServeOptions) => {
+const gateway = (configuration: Configuration, { auth, logContent, main, server }: ServeOptions) => {
   const { database } = configuration
   // One layer for all that need it, so that it is built once.
   const store = database === undefined ? undefined : layerStore(database)
@@ -54,14 +65,15 @@ const gateway = (configuration: Configuration, { auth, logContent, server }: Ser
       ProcessMetrics.layer,
       CallLog.layer,
       EventLoopStall.layer,
-      layerUsageLog(configuration),
-      layerLedger(configuration, store),
+      layerUsageLog(configuration, main),
+      layerLedger(configuration, store, main),
       budgets ?? Layer.empty,
       store ?? Layer.empty,
     ]),
-    Layer.provide(router(configuration, server, auth.keys, logContent, budgets)),
+    Layer.provide(router(configuration, server, auth.keys, logContent, budgets, main)),
     Layer.provide(store === undefined ? Layer.empty : layerStoredKeys(auth.keys, store)),
     Layer.provideMerge(Drain.layer),
+    Layer.provide(main === undefined ? Layer.empty : Layer.succeed(MainProcess, main.connection)),
   )
 }
 
@@ -76,8 +88,9 @@ const router = (
   keys: Keyring,
   logContent: boolean,
   budgets: ReturnType<typeof layerBudgets> | undefined,
+  main: Main | undefined,
 ) => {
-  const state = layerState(configuration)
+  const state = layerState(configuration, main)
   const answerLimits = Layer.succeed(AnswerLimits, { answer: Number(limits.answer), error: Number(limits.error) })
   const unkeyed = Layer.provide(Router.layerShared(toOptions(configuration)), [state, answerLimits])
   const logged = logContent ? Layer.provide(ContentLog.layer, unkeyed) : unkeyed
@@ -89,8 +102,14 @@ const router = (
 const unbilled = ({ deployments }: Configuration): ReadonlySet<string> =>
   new Set(Object.keys(deployments).filter((name) => Prices.source(deployments[name]!) === undefined))
 
-const layerUsageLog = ({ usageLog }: Configuration) =>
-  usageLog === undefined ? Layer.empty : Layer.provide(UsageLog.layer(usageLog), NodeServices.layer)
+const layerUsageLog = ({ usageLog }: Configuration, main: Main | undefined) =>
+  usageLog === undefined
+    ? Layer.empty
+    : Layer.provide(UsageLog.layer({ ...usageLog, file: ownFile(usageLog.file, main) }), NodeServices.layer)
+
+/** The file of this process: workers do not share one. */
+const ownFile = (file: string, main: Main | undefined): string =>
+  main === undefined ? file : WorkerFile.of(file, main.connection.worker)
 
 /**
  * A database, whether it can be used, and the changes of what is in it. Loaded only if one is configured, and closed after all
@@ -122,13 +141,21 @@ const layerBudgets = ({ budgets }: Configuration, store: ReturnType<typeof layer
     ),
   )
 
-const layerLedger = ({ deployments, ledger }: Configuration, store: ReturnType<typeof layerStore> | undefined) =>
+const layerLedger = (
+  { deployments, ledger }: Configuration,
+  store: ReturnType<typeof layerStore> | undefined,
+  main: Main | undefined,
+) =>
   store === undefined
     ? Layer.empty
     : Layer.unwrap(
         Effect.map(
           Effect.promise(() => import("./ledger/Ledger.ts")),
-          ({ layer }) => Layer.provide(layer(ledger, deployments), [store, NodeServices.layer]),
+          ({ layer }) =>
+            Layer.provide(
+              layer({ ...ledger, spill: { ...ledger.spill, file: ownFile(ledger.spill.file, main) } }, deployments),
+              [store, NodeServices.layer],
+            ),
         ),
       )
 
@@ -150,13 +177,33 @@ const layerAdmin = (keys: Keyring, store: ReturnType<typeof layerStore>, budgets
     ),
   )
 
-/** State in memory, or in Redis if it is configured. The Redis client is loaded only then. */
-const layerState = ({ state: { redis } }: Configuration) =>
-  redis === undefined
-    ? Router.layerMemory
-    : Layer.unwrap(
-        Effect.map(
-          Effect.promise(() => import("./state/RedisState.ts")),
-          ({ layer }) => layer(redis),
-        ),
-      )
+/**
+ * State in memory, or in Redis if it is configured; in a worker, in the main process. The Redis client is loaded only then.
+ */
+const layerState = ({ state: { redis } }: Configuration, main: Main | undefined) => {
+  if (redis === undefined) return main === undefined ? Router.layerMemory : layerWorkerState(main)
+  const shared = Layer.unwrap(
+    Effect.map(
+      Effect.promise(() => import("./state/RedisState.ts")),
+      ({ layer }) => layer(redis),
+    ),
+  )
+  return main === undefined ? shared : Layer.provideMerge(layerPermits(main), shared)
+}
+
+const layerWorkerState = ({ connection, state }: Main) =>
+  Layer.unwrap(
+    Effect.map(
+      Effect.promise(() => import("./workers/WorkerState.ts")),
+      ({ layer }) => Layer.merge(layer(connection, state), CacheStore.layerMemory),
+    ),
+  )
+
+/** Redis counts rates. Permits belong to one gateway: its main process holds them. */
+const layerPermits = ({ connection }: Main) =>
+  Layer.unwrap(
+    Effect.map(
+      Effect.promise(() => import("./workers/WorkerState.ts")),
+      ({ layerPermits }) => layerPermits(connection),
+    ),
+  )

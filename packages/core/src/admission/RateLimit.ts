@@ -216,7 +216,7 @@ const readFrom = (limiter: Limiter, bucket: Bucket): Effect.Effect<LimitStatus |
   )
 
 /** Takes an amount, or gives it back if it is negative, whatever remains. */
-const adjust = (limiter: Limiter, bucket: Bucket, tokens: number, clock: Clock.Clock): Effect.Effect<void> => {
+export const adjust = (limiter: Limiter, bucket: Bucket, tokens: number, clock: Clock.Clock): Effect.Effect<void> => {
   if (tokens === 0) return Effect.void
   if (limiter.remote !== undefined) return limiter.remote.adjust(bucket, tokens)
   if (limiter.counters === undefined) {

@@ -12,6 +12,7 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { Drain } from "../Drain.ts"
 import { Overload } from "../Overload.ts"
 import { StoreStatus } from "../store/StoreStatus.ts"
+import { MainProcess } from "../workers/MainProcess.ts"
 import { requireViewer } from "./OperatorKey.ts"
 import * as Metrics from "../observe/Metrics.ts"
 import * as HttpReply from "./HttpReply.ts"
@@ -24,10 +25,14 @@ export const layer = HttpRouter.use((http) =>
     const store = yield* Effect.serviceOption(StoreStatus)
     // Of the gateway, not of the request: the router, and the budgets if there are any.
     const context = yield* Effect.context<Router>()
-    const metrics = Effect.provideContext(
+    const own = Effect.provideContext(
       Effect.suspend(() => Metrics.render(drain.inFlight.size())),
       context,
     )
+    const main = yield* Effect.serviceOption(MainProcess)
+    if (Option.isSome(main)) yield* main.value.answer("metrics", () => own)
+    // Those of all workers, where there are several.
+    const metrics = Option.isSome(main) ? main.value.ask("metrics", null) : own
     yield* http.add("GET", "/health", HttpServerResponse.jsonUnsafe({ status: "ok" }))
     yield* http.add(
       "GET",

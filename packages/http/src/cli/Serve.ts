@@ -6,6 +6,7 @@ import * as Command from "effect/cli/Command"
 import * as Console from "effect/Console"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpServer from "effect/http/HttpServer"
 import type { ServeError } from "effect/http/HttpServerError"
@@ -13,12 +14,14 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import type { ServerSettings } from "../config/ServerSection.ts"
+import * as Redacted from "effect/Redacted"
+import { maxWorkers, type ServerSettings } from "../config/ServerSection.ts"
 import * as App from "../App.ts"
 import * as DotEnv from "../DotEnv.ts"
 import { Drain } from "../Drain.ts"
 import type * as Auth from "../auth/Auth.ts"
 import * as PlainText from "../observe/PlainText.ts"
+import * as MainProcess from "../workers/MainProcess.ts"
 import * as StartupMessage from "./StartupMessage.ts"
 import * as ServerAuth from "./ServerAuth.ts"
 import * as Output from "./Output.ts"
@@ -44,6 +47,16 @@ const flags = {
     Flag.withDescription("The address to listen on (default: server.host of the configuration, else 127.0.0.1)."),
     Flag.optional,
   ),
+  workers: Flag.Int("workers").pipe(
+    Flag.withDescription(
+      "The number of processes that serve, at most one for each core (default: server.workers of the configuration, else 1).",
+    ),
+    Flag.filter(
+      (workers) => workers >= 1 && workers <= maxWorkers,
+      (workers) => `--workers takes a number from 1 to ${maxWorkers}, not ${workers}`,
+    ),
+    Flag.optional,
+  ),
   logFormat: Flag.Literals("log-format", ["pretty", "json"]).pipe(
     Flag.withDescription("The format of log lines (default: pretty)."),
     Flag.withDefault("pretty" as const),
@@ -57,18 +70,29 @@ const flags = {
 export const serve = Command.make(
   "serve",
   flags,
-  Effect.fnUntraced(function* ({ config, host, live, logContent, logFormat, port }) {
+  Effect.fnUntraced(function* ({ config, host, live, logContent, logFormat, port, workers }) {
     const file = yield* ConfigSource.file(Option.getOrUndefined(config))
     const program = Effect.gen(function* () {
+      const main = yield* hello
       const source = yield* ConfigSource.load(file, live)
-      for (const { message, path } of source.configuration.notImported) yield* Effect.logWarning(`${path}: ${message}`)
       const server: ServerSettings = {
         ...source.configuration.server,
         ...Option.match(port, { onNone: () => undefined, onSome: (port) => ({ port }) }),
         ...Option.match(host, { onNone: () => undefined, onSome: (host) => ({ host }) }),
+        ...Option.match(workers, { onNone: () => undefined, onSome: (workers) => ({ workers }) }),
       }
-      const auth = yield* ServerAuth.withSessions(yield* ServerAuth.policy({ ...source.configuration, server }))
-      return yield* Effect.scoped(run(source, server, auth, logContent))
+      const policy = yield* ServerAuth.policy({ ...source.configuration, server })
+      if (main !== undefined) {
+        const auth = yield* ServerAuth.withSessions(policy, main.sessionSecret)
+        return yield* Effect.annotateLogs(Effect.scoped(runWorker(source, { server, auth, logContent, main })), {
+          worker: main.connection.worker,
+        })
+      }
+      for (const { message, path } of source.configuration.notImported) yield* Effect.logWarning(`${path}: ${message}`)
+      const auth = yield* ServerAuth.withSessions(policy)
+      return server.workers > 1
+        ? yield* Effect.scoped(supervise(source, server, auth))
+        : yield* Effect.scoped(run(source, { server, auth, logContent }))
     })
     const logger = logFormat === "json" ? PlainText.json : PlainText.logger(Logger.consolePretty())
     return yield* Effect.provide(program, [DotEnv.layer(file), Logger.layer([logger]), Output.layer])
@@ -80,24 +104,76 @@ export const serve = Command.make(
   Command.withShortDescription("Run the gateway"),
 )
 
-const run = Effect.fnUntraced(function* (
-  source: ConfigSource.ConfigSource,
-  server: ServerSettings,
-  auth: Auth.Policy,
-  logContent: boolean,
-) {
+const run = Effect.fnUntraced(function* (source: ConfigSource.ConfigSource, options: App.ServeOptions) {
   yield* Signals.ignoreHangup
-  const gateway = App.layer(source.configuration, { server, auth, logContent })
-  const context = yield* Layer.build(gateway).pipe(
-    Effect.catchTag("ServeError", (error) => Effect.fail(cannotListen(server, error))),
-  )
-  const address = HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address)
-  const drain = Context.get(context, Drain)
+  const { address, drain } = yield* build(source, options)
   yield* Signals.hurryOnInterrupt(drain.hurry)
   // Detached: it has to run while this scope closes.
   yield* Effect.forkDetach(Effect.andThen(yield* Signals.SecondSignal, drain.end))
-  for (const line of yield* StartupMessage.lines(address, source, auth.keys.hasOperator)) yield* Console.log(line)
+  return yield* serving(address, source, options.auth)
+})
+
+/** Builds the gateway, which then listens. */
+const build = Effect.fnUntraced(function* (source: ConfigSource.ConfigSource, options: App.ServeOptions) {
+  const context = yield* Layer.build(App.layer(source.configuration, options)).pipe(
+    Effect.catchTag("ServeError", (error) => Effect.fail(cannotListen(options.server, error))),
+  )
+  const address = HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address)
+  return { address, drain: Context.get(context, Drain) }
+})
+
+/** Says what is served, until the program is interrupted. */
+const serving = Effect.fnUntraced(function* (
+  address: string,
+  source: ConfigSource.ConfigSource,
+  { keys }: Auth.Policy,
+) {
+  for (const line of yield* StartupMessage.lines(address, source, keys.hasOperator)) yield* Console.log(line)
   return yield* Effect.never
+})
+
+/** The main process of several workers. It serves nothing, and does not build the gateway. */
+const supervise = Effect.fnUntraced(function* (
+  source: ConfigSource.ConfigSource,
+  { drain, workers }: ServerSettings,
+  auth: Auth.Policy,
+) {
+  yield* Signals.ignoreHangup
+  const Supervisor = yield* Effect.promise(() => import("../workers/Supervisor.ts"))
+  const { address, shutdown } = yield* Supervisor.start({
+    workers,
+    sessionSecret: auth.sessions === undefined ? undefined : Redacted.value(auth.sessions),
+    shutdownTimeout: Duration.sum(Duration.sum(drain.delay, drain.timeout), Duration.seconds(10)),
+  })
+  yield* Signals.hurryOnInterrupt(shutdown("hurry"))
+  yield* Effect.forkDetach(Effect.andThen(yield* Signals.SecondSignal, shutdown("end")))
+  return yield* serving(address, source, auth)
+})
+
+/** What the main process tells this worker at its start; `undefined` in a process without one. */
+const hello: Effect.Effect<App.Main | undefined> = Effect.suspend(() => {
+  const worker = MainProcess.number()
+  if (worker === undefined) return Effect.undefined
+  const connection = MainProcess.connect(worker)
+  return Effect.map(connection.ask("hello", null), (hello) => ({ connection, ...hello }))
+})
+
+/** A worker, until the main process tells it to shut down. */
+const runWorker = Effect.fnUntraced(function* (
+  source: ConfigSource.ConfigSource,
+  options: App.ServeOptions & { readonly main: App.Main },
+) {
+  const { connection } = options.main
+  yield* Signals.ignoreHangup
+  const serving = Effect.gen(function* () {
+    const { address, drain } = yield* build(source, options)
+    yield* Effect.forkDetach(Effect.andThen(connection.hurry, drain.hurry))
+    yield* Effect.forkDetach(Effect.andThen(connection.end, drain.end))
+    connection.tell("serving", address)
+    return yield* Effect.never
+  })
+  yield* Effect.raceFirst(serving, connection.shutdown)
+  return yield* Effect.interrupt
 })
 
 const cannotListen = ({ host, port }: ServerSettings, { cause }: ServeError): CannotListen => {

@@ -53,10 +53,12 @@ export const policy = Effect.fnUntraced(function* ({
 const minSecretLength = 32
 
 /**
- * The policy with sessions for the page, if it has keys. Without SESSION_SECRET, a random secret is used for this process.
+ * The policy with sessions for the page, if it has keys. `given`: the secret of the main process, in a worker. Without it and
+ * without SESSION_SECRET, a random secret is used for this process.
  */
-export const withSessions = Effect.fnUntraced(function* (policy: Auth.Policy) {
+export const withSessions = Effect.fnUntraced(function* (policy: Auth.Policy, given?: string) {
   if (policy.keys.isOpen) return policy
+  if (given !== undefined) return { ...policy, sessions: Redacted.make(given) }
   const secretText = yield* secret("SESSION_SECRET")
   if (secretText !== undefined) {
     if (Redacted.value(secretText).length >= minSecretLength) return { ...policy, sessions: secretText }

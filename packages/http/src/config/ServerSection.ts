@@ -54,11 +54,20 @@ const nesting = number(
   (levels) => Number.isInteger(levels) && levels >= 1 && levels <= maxDepth,
 )
 
+/** The most worker processes of a gateway. */
+export const maxWorkers = 128
+
 export const ServerSection = Schema.Struct({
   port: optional(
     number("a port, 1 to 65535, or 0 for any free one", (port) => Number.isInteger(port) && port >= 0 && port < 65_536),
   ),
   host: optional(text("an address to listen on, such as 127.0.0.1")),
+  workers: optional(
+    number(
+      `a number of processes, 1 to ${maxWorkers}`,
+      (workers) => Number.isInteger(workers) && workers >= 1 && workers <= maxWorkers,
+    ),
+  ),
   maxBody: optional(SizeText),
   allowUnauthenticated: optional(flag),
   allowedHosts: optional(
@@ -108,6 +117,8 @@ export const ServerSection = Schema.Struct({
 export interface ServerSettings {
   readonly port: number
   readonly host: string
+  /** The number of processes that serve. With more than one, a main process starts them. */
+  readonly workers: number
   /** The largest accepted request body. */
   readonly maxBody: ByteSize.ByteSize
   /** Whether to serve beyond loopback without keys. */
@@ -129,6 +140,7 @@ export interface ServerSettings {
 export const defaults: ServerSettings = {
   port: 4000,
   host: "127.0.0.1",
+  workers: 1,
   maxBody: ByteSize.megabytes(20),
   allowUnauthenticated: false,
   allowedHosts: [],

@@ -39,6 +39,7 @@ describe("Config", () => {
       assert.deepStrictEqual(server, {
         port: 4000,
         host: "127.0.0.1",
+        workers: 1,
         maxBody: ByteSize.megabytes(20),
         allowUnauthenticated: false,
         allowedHosts: [],
@@ -69,6 +70,7 @@ ${smallest}`,
       assert.deepStrictEqual(server, {
         port: 4100,
         host: "127.0.0.1",
+        workers: 1,
         maxBody: ByteSize.bytes(1_572_864),
         allowUnauthenticated: true,
         allowedHosts: ["gateway.internal", "[::1]"],

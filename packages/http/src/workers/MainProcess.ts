@@ -1,0 +1,110 @@
+/**
+ * The main process as its workers see it: what they ask it, and what it asks them.
+ */
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import {
+  type Asks,
+  type FromMain,
+  type FromWorker,
+  Outbox,
+  type Question,
+  type Shutdown,
+  type StateChange,
+  type Tells,
+  type Topic,
+} from "./Protocol.ts"
+
+/** The variable with the number of a worker, which the main process sets. */
+export const variable = "UNDERSTUDY_WORKER"
+
+/** The number of this worker, from 1; `undefined` in a process that no main process has started. */
+export const number = (): number | undefined => {
+  const number = Number(process.env[variable])
+  return process.send !== undefined && number >= 1 ? number : undefined
+}
+
+/** The connection of a worker to its main process. */
+export interface Connection {
+  /** The number of the worker, from 1. One that replaces another has its number. */
+  readonly worker: number
+  /** Asks, and waits for the reply. A reply that nothing waits for any more is dropped, but what was asked has happened. */
+  readonly ask: <Type extends keyof Asks>(type: Type, body: Asks[Type]["ask"]) => Effect.Effect<Asks[Type]["reply"]>
+  readonly tell: <Type extends keyof Tells>(type: Type, body: Tells[Type]) => void
+  /** Calls a function with each change of a circuit or a cooldown from now on. */
+  readonly onChange: (listener: (change: StateChange) => void) => void
+  /** Answers the questions on a topic, until the scope closes. A worker without an answer says nothing. */
+  readonly answer: (
+    topic: Topic,
+    answer: (text: string) => Effect.Effect<string>,
+  ) => Effect.Effect<void, never, Scope.Scope>
+  /** Waits until the worker shall shut down. */
+  readonly shutdown: Effect.Effect<Shutdown>
+  /** Waits until it shall do so without a delay, and without waiting for running calls. */
+  readonly hurry: Effect.Effect<void>
+  readonly end: Effect.Effect<void>
+}
+
+export class MainProcess extends Context.Service<MainProcess, Connection>()("@understudy/http/MainProcess") {}
+
+type Answer = (text: string) => Effect.Effect<string>
+
+/** Connects a worker. A process can be connected once. */
+export const connect = (worker: number): Connection => {
+  const outbox = new Outbox<FromWorker>((batch) => void process.send?.(batch))
+  const waiting = new Map<number, (reply: unknown) => void>()
+  const listeners: Array<(change: StateChange) => void> = []
+  const answers = new Map<string, (question: Question) => Promise<string>>()
+  const steps = {
+    drain: Deferred.makeUnsafe<Shutdown>(),
+    hurry: Deferred.makeUnsafe<void>(),
+    end: Deferred.makeUnsafe<void>(),
+  }
+  let asked = 0
+
+  const receive = (message: FromMain): void => {
+    switch (message.type) {
+      case "reply":
+        waiting.get(message.id)?.(message.body)
+        return void waiting.delete(message.id)
+      case "state":
+        return listeners.forEach((listener) => listener(message.body))
+      case "question":
+        return void (answers.get(message.body.topic)?.(message.body) ?? Promise.resolve("")).then((text) =>
+          outbox.add({ type: "answer", body: { question: message.id, text } }),
+        )
+      case "shutdown":
+        if (message.body !== "drain") Deferred.doneUnsafe(steps.hurry, Effect.void)
+        if (message.body === "end") Deferred.doneUnsafe(steps.end, Effect.void)
+        return void Deferred.doneUnsafe(steps.drain, Effect.succeed(message.body))
+    }
+  }
+  process.on("message", (batch: ReadonlyArray<FromMain>) => batch.forEach(receive))
+
+  return {
+    worker,
+    ask: <Type extends keyof Asks>(type: Type, body: Asks[Type]["ask"]) =>
+      Effect.callback<Asks[Type]["reply"]>((resume) => {
+        const id = ++asked
+        waiting.set(id, (reply) => resume(Effect.succeed(reply as Asks[Type]["reply"])))
+        outbox.add({ id, type, body } as FromWorker)
+      }),
+    tell: (type, body) => outbox.add({ type, body } as FromWorker),
+    onChange: (listener) => void listeners.push(listener),
+    answer: (topic, answer: Answer) =>
+      Effect.contextWith((context: Context.Context<Scope.Scope>) => {
+        const run = Effect.runPromiseWith(context)
+        return Effect.asVoid(
+          Effect.acquireRelease(
+            Effect.sync(() => answers.set(topic, ({ text }) => run(answer(text)))),
+            () => Effect.sync(() => answers.delete(topic)),
+          ),
+        )
+      }),
+    shutdown: Deferred.await(steps.drain),
+    hurry: Deferred.await(steps.hurry),
+    end: Deferred.await(steps.end),
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * What a worker and the main process tell each other, as JSON over the channel that Node opens between them. All messages of
+ * one turn of the event loop are sent as one: a message of its own for each would cost as much as the call it is for.
+ */
+import type * as Circuit from "@understudy/core/internal/admission/Circuit"
+import type * as RateLimit from "@understudy/core/internal/admission/RateLimit"
+import type { Bucket, Buckets } from "@understudy/core/internal/policy/Bucket"
+import type { Admission } from "effect/persistence/CircuitBreaker"
+
+/** What a worker asks, and what the main process replies. */
+export interface Asks {
+  /** The first message of a worker. */
+  readonly hello: { readonly ask: null; readonly reply: Hello }
+  readonly acquire: {
+    readonly ask: {
+      readonly buckets: Buckets
+      readonly tokens: number
+      readonly permit: RateLimit.Permit | undefined
+    }
+    readonly reply:
+      | { readonly statuses: ReadonlyArray<RateLimit.LimitStatus>; readonly exceeded?: undefined }
+      | { readonly exceeded: RateLimit.Exceeded | RateLimit.ConcurrencyExceeded }
+  }
+  readonly read: {
+    readonly ask: { readonly buckets: Buckets; readonly permit: RateLimit.Permit | undefined }
+    readonly reply: { readonly statuses: ReadonlyArray<RateLimit.LimitStatus>; readonly held: number }
+  }
+  readonly admit: {
+    readonly ask: string
+    readonly reply:
+      | { readonly admission: Pick<Admission, "generation" | "probe" | "consecutiveOpenings"> }
+      | { readonly admission?: undefined; readonly retryAfter: number | undefined }
+  }
+  readonly record: { readonly ask: CircuitRecord; readonly reply: null }
+  readonly openCircuit: { readonly ask: { readonly key: string; readonly millis: number }; readonly reply: null }
+  readonly resetCircuit: { readonly ask: string; readonly reply: null }
+  readonly startCooldown: {
+    readonly ask: { readonly key: string; readonly until: number; readonly requestedUntil: number }
+    readonly reply: null
+  }
+  /** Whether the worker is the probe. */
+  readonly probeCooldown: { readonly ask: { readonly key: string; readonly until: number }; readonly reply: boolean }
+  readonly releaseCooldown: { readonly ask: string; readonly reply: null }
+  readonly endCooldown: { readonly ask: string; readonly reply: null }
+  /** The metrics of all workers, in Prometheus' text format. */
+  readonly metrics: { readonly ask: null; readonly reply: string }
+  /** The answers of all workers to one question, the asking one's too. */
+  readonly everyone: { readonly ask: Question; readonly reply: ReadonlyArray<string> }
+}
+
+/** What a worker tells the main process, without a reply. */
+export interface Tells {
+  /** The worker accepts connections at this address. */
+  readonly serving: string
+  readonly release: RateLimit.Permit
+  readonly adjust: { readonly bucket: Pick<Bucket, "key" | "refill">; readonly tokens: number }
+  readonly recordLater: CircuitRecord
+  readonly answer: { readonly question: number; readonly text: string }
+}
+
+/** A question to every worker. Its answer is a text. */
+export interface Question {
+  readonly topic: Topic
+  readonly text: string
+}
+
+/** Its metrics; the states of its deployments; to end a session of the page; to break a simulated deployment. */
+export type Topic = "metrics" | "providers" | "sign-out" | "simulated"
+
+/** The outcome of an attempt, for its circuit. `openFor` is in milliseconds. */
+export interface CircuitRecord extends Omit<Circuit.Record, "openFor"> {
+  readonly openFor: number
+}
+
+/** What a worker has to know before it serves. */
+export interface Hello {
+  /** The secret of the sessions of browsers, if they have one that is not configured. */
+  readonly sessionSecret: string | undefined
+  readonly state: ReadonlyArray<StateChange>
+}
+
+/** The state of a circuit or a cooldown. Times are clock milliseconds. */
+export type StateChange =
+  | { readonly circuit: string; readonly state: Circuit.State }
+  | { readonly cooldown: string; readonly until: number; readonly requestedUntil: number }
+
+/** A message of a worker: `id` is that of its reply, where there is one. */
+export type FromWorker =
+  | {
+      readonly [Type in keyof Asks]: { readonly id: number; readonly type: Type; readonly body: Asks[Type]["ask"] }
+    }[keyof Asks]
+  | { readonly [Type in keyof Tells]: { readonly type: Type; readonly body: Tells[Type] } }[keyof Tells]
+
+/** How a worker shuts down: with the delay, without it, or at once, with an error for running calls. */
+export type Shutdown = "drain" | "hurry" | "end"
+
+/** A message of the main process. */
+export type FromMain =
+  | { readonly type: "reply"; readonly id: number; readonly body: unknown }
+  | { readonly type: "state"; readonly body: StateChange }
+  | { readonly type: "question"; readonly id: number; readonly body: Question }
+  | { readonly type: "shutdown"; readonly body: Shutdown }
+
+/** Messages that are sent together at the end of a turn of the event loop. */
+export class Outbox<Message> {
+  readonly #send: (batch: ReadonlyArray<Message>) => void
+  #batch: Array<Message> = []
+
+  constructor(send: (batch: ReadonlyArray<Message>) => void) {
+    this.#send = send
+  }
+
+  add(message: Message): void {
+    if (this.#batch.push(message) === 1) setImmediate(this.#flush)
+  }
+
+  readonly #flush = (): void => {
+    const batch = this.#batch
+    this.#batch = []
+    this.#send(batch)
+  }
+}
