@@ -6,6 +6,7 @@ import { Router } from "@understudy/core/Router"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as GatewayStatus from "../workers/GatewayStatus.ts"
 import { requireOperatorKey } from "./OperatorKey.ts"
 import * as Problem from "./admin/Problem.ts"
 import * as ApiError from "./ApiError.ts"
@@ -15,8 +16,10 @@ const action = "/reset"
 
 /** Adds the endpoint to the `HttpRouter` in context. */
 export const layer = HttpRouter.use((http) =>
-  Effect.flatMap(Router, (router) =>
-    http.add(
+  Effect.gen(function* () {
+    const router = yield* Router
+    const status = yield* GatewayStatus.make
+    yield* http.add(
       "POST",
       // A name may contain slashes, as names of compatible vendors do.
       "/admin/deployments/*",
@@ -31,9 +34,9 @@ export const layer = HttpRouter.use((http) =>
         const name = path.slice(0, -action.length)
         yield* ApiError.fromRouterError(router.reset(name))
         yield* Effect.logInfo(`${name} was reset by the operator: cooldown ended, circuit closed`)
-        const reset = (yield* router.status).find(({ deployment }) => deployment === name)
+        const reset = (yield* status).find(({ deployment }) => deployment === name)
         return HttpServerResponse.jsonUnsafe(reset === undefined ? {} : statusJson(reset))
       }).pipe((response) => Problem.catchProblems(response)),
-    ),
-  ),
+    )
+  }),
 )

@@ -1,19 +1,19 @@
 /**
  * `GET /api/providers`: the status of each deployment. For the operator only: it reflects the calls of all keys.
  */
-import { Router } from "@understudy/core/Router"
 import type { Status } from "@understudy/core/Router"
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { stateOf } from "../observe/DeploymentState.ts"
+import * as GatewayStatus from "../workers/GatewayStatus.ts"
 import { requireViewer } from "./OperatorKey.ts"
 import * as HttpReply from "./HttpReply.ts"
 
 /** Adds the endpoint to the `HttpRouter` in context. */
 export const layer = HttpRouter.use((http) =>
-  Effect.flatMap(Router, ({ status }) => {
+  Effect.flatMap(Effect.andThen(GatewayStatus.answer, GatewayStatus.make), (status) => {
     const statuses = Effect.map(status, (all) => HttpServerResponse.jsonUnsafe(all.map(statusJson)))
     return http.add(
       "GET",

@@ -11,6 +11,7 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import type * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
@@ -23,6 +24,7 @@ import type { Key } from "../auth/Keyring.ts"
 import { nameOf } from "../auth/VirtualKey.ts"
 import * as LoginThrottle from "../api/LoginThrottle.ts"
 import * as Session from "../auth/Session.ts"
+import { MainProcess } from "../workers/MainProcess.ts"
 
 /** Adds the page, login and logout to the `HttpRouter` in context. */
 export const layer = (auth: Auth.Auth): Layer.Layer<never, never, HttpRouter.HttpRouter> =>
@@ -30,7 +32,7 @@ export const layer = (auth: Auth.Auth): Layer.Layer<never, never, HttpRouter.Htt
     Effect.gen(function* () {
       yield* http.add("GET", "/", page())
       yield* http.add("POST", "/login", withErrors(signIn(auth)))
-      yield* http.add("POST", "/logout", withErrors(signOut(auth)))
+      yield* http.add("POST", "/logout", withErrors(signOut(yield* revocation(auth))))
     }),
   )
 
@@ -167,12 +169,24 @@ const unknown: ApiError.ApiError = {
   message: "Unknown key. Use a key of this gateway, not a provider's.",
 }
 
+/** Ends the session of a token, and gives its key: in this process, and in all workers if there are several. */
+const revocation = Effect.fnUntraced(function* ({ sessions }: Auth.Auth) {
+  const main = yield* Effect.serviceOption(MainProcess)
+  const revoke = (token: string) => Effect.map(Clock.currentTimeMillis, (now) => sessions?.end(token, now))
+  if (Option.isNone(main)) return revoke
+  yield* main.value.answer("sign-out", (token) => Effect.as(revoke(token), ""))
+  return (token: string) =>
+    Effect.tap(revoke(token), (key) =>
+      key === undefined ? Effect.void : main.value.ask("everyone", { topic: "sign-out", text: token }),
+    )
+})
+
 /** Revokes the session, so that a copy of its cookie is rejected as well. */
-const signOut = ({ sessions }: Auth.Auth): Reply<ApiError.ApiError> =>
+const signOut = (revoke: (token: string) => Effect.Effect<Key | undefined>): Reply<ApiError.ApiError> =>
   Effect.gen(function* () {
     yield* JsonBody.readUnauthenticated
     const token = Auth.tokenOf(yield* HttpServerRequest.HttpServerRequest)
-    const key = token === undefined ? undefined : sessions?.end(token, yield* Clock.currentTimeMillis)
+    const key = token === undefined ? undefined : yield* revoke(token)
     if (key !== undefined) yield* Effect.logInfo(`${describe(key)} signed out of the page`)
     return yield* withCookie("", Duration.zero)
   })
