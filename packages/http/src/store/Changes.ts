@@ -10,6 +10,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
@@ -18,6 +19,7 @@ import { SqlClient } from "effect/sql/SqlClient"
 import { ConnectionError, SqlError } from "effect/sql/SqlError"
 import type { NoDatabase } from "./Store.ts"
 import { unreadable } from "./Store.ts"
+import { MainProcess } from "../workers/MainProcess.ts"
 import { StoreStatus } from "./StoreStatus.ts"
 
 /** What was changed, by whom: `operator` or the id of a key. `before` and `after` are JSON values as the API shows them. */
@@ -103,6 +105,10 @@ export const layer: Layer.Layer<Changes, NoDatabase, SqlClient | StoreStatus> = 
     })
     yield* Effect.forkScoped(Effect.repeat(poll, Schedule.spaced(interval)))
     yield* Effect.forkScoped(listen(sql, poll))
+    // Of several workers, all know a change when it is answered.
+    const main = yield* Effect.serviceOption(MainProcess)
+    if (Option.isSome(main)) yield* main.value.answer("changes", () => Effect.as(poll, ""))
+    const tellOthers = Option.isSome(main) ? main.value.ask("everyone", { topic: "changes", text: "" }) : Effect.void
 
     return {
       commit: (run) =>
@@ -118,7 +124,7 @@ export const layer: Layer.Layer<Changes, NoDatabase, SqlClient | StoreStatus> = 
             ),
           ),
           // The change is made, whether or not it can be read now.
-          () => Effect.ignore(catchUpInTime),
+          () => Effect.andThen(Effect.ignore(catchUpInTime), tellOthers),
         ) as never,
       follow: (load, onChange) =>
         one.withPermit(

@@ -108,7 +108,14 @@ export class MainState {
     }
     for (const [key, probe] of this.#probes) {
       if (probe.worker !== worker) continue
-      this.#record({ key, generation: probe.generation, outcome: "Ignored", tripPolicy: anyPolicy, openFor: 0 })
+      this.#record({
+        key,
+        generation: probe.generation,
+        outcome: "Ignored",
+        tripPolicy: anyPolicy,
+        openFor: 0,
+        openings: Infinity,
+      })
     }
     for (const [key, prober] of this.#cooldownProbes) {
       if (prober === worker) this.#settleCooldown(key, this.#cooldowns.release(key))
@@ -167,14 +174,16 @@ export class MainState {
     return { retryAfter: error?._tag === "CircuitOpen" ? Duration.toMillis(error.retryAfter) : undefined }
   }
 
-  #record({ openFor, ...record }: CircuitRecord): null {
-    const { key } = record
+  #record({ openFor, openings, ...record }: CircuitRecord): null {
+    const { generation, key } = record
     this.#changeCircuit(key, () => {
-      // An admission by a closed circuit, which its worker made alone: it may end a series of openings.
-      if (this.#circuits.state(key)._tag === "Closed") this.#circuits.admit(key, this.#now())
+      const state = this.#circuits.state(key)
+      if (state._tag === "Closed" && state.generation === generation && openings < state.openings) {
+        this.#circuits.set(key, { ...state, openings })
+      }
       this.#circuits.record({ ...record, openFor: Duration.millis(openFor) }, this.#now())
     })
-    if (this.#probes.get(key)?.generation === record.generation) this.#probes.delete(key)
+    if (this.#probes.get(key)?.generation === generation) this.#probes.delete(key)
     return null
   }
 

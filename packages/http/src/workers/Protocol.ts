@@ -64,12 +64,19 @@ export interface Question {
   readonly text: string
 }
 
-/** Its metrics; the states of its deployments; to end a session of the page; to break a simulated deployment. */
-export type Topic = "metrics" | "providers" | "sign-out" | "simulated"
+/**
+ * What a worker is asked: its metrics; the states of its deployments; to end a session of the page; to break a simulated
+ * deployment; to read what has changed in the database.
+ */
+export type Topic = "changes" | "metrics" | "providers" | "sign-out" | "simulated"
 
-/** The outcome of an attempt, for its circuit. `openFor` is in milliseconds. */
+/**
+ * The outcome of an attempt, for its circuit. `openFor` is in milliseconds. `openings`: how often the circuit has opened in a
+ * row by what the worker knows. It forgets them when it admits a call after their time, without a message.
+ */
 export interface CircuitRecord extends Omit<Circuit.Record, "openFor"> {
   readonly openFor: number
+  readonly openings: number
 }
 
 /** What a worker has to know before it serves. */

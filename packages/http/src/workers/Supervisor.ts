@@ -202,6 +202,7 @@ class Supervisor {
       case "serving": {
         member.isServing = true
         this.#hasServed = true
+        this.#run(Effect.logInfo(`Worker ${member.number} serves (process ${member.worker.process.pid})`))
         this.#starting.get(member.number)?.(Effect.succeed(message.body))
         return void this.#starting.delete(member.number)
       }

@@ -98,7 +98,7 @@ const circuits = (main: Connection, state: ReadonlyArray<StateChange>): Circuit.
   const record: Circuit.Immediate["record"] = (outcome) => {
     const state = known.state(outcome.key)
     if (changesNothing(state, outcome)) return nothing
-    const body = { ...outcome, openFor: Duration.toMillis(outcome.openFor) }
+    const body = { ...outcome, openFor: Duration.toMillis(outcome.openFor), openings: state.openings }
     if (state._tag !== "Closed" || outcome.outcome === "Failure") return Effect.as(main.ask("record", body), undefined)
     main.tell("recordLater", body)
     return nothing
