@@ -22,6 +22,7 @@ import { start } from "./startup.ts"
 import { streams } from "./streams.ts"
 import { type Bar, render, renderBars, type Section } from "./table.ts"
 import type { Setting } from "./target.ts"
+import { workers } from "./workers.ts"
 
 const parts: Readonly<Record<string, (setting: Setting) => Promise<Section>>> = {
   start,
@@ -31,6 +32,7 @@ const parts: Readonly<Record<string, (setting: Setting) => Promise<Section>>> = 
   streams,
   overload,
   books,
+  workers,
   peers,
 }
 /** A file that prints its own table, in a process of its own. */

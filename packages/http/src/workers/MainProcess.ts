@@ -32,7 +32,8 @@ export interface Connection {
   readonly worker: number
   /** Asks, and waits for the reply. A reply that nothing waits for any more is dropped, but what was asked has happened. */
   readonly ask: <Type extends keyof Asks>(type: Type, body: Asks[Type]["ask"]) => Effect.Effect<Asks[Type]["reply"]>
-  readonly tell: <Type extends keyof Tells>(type: Type, body: Tells[Type]) => void
+  /** Tells, at the end of this turn of the event loop; or later, with the next message; or now, before this returns. */
+  readonly tell: <Type extends keyof Tells>(type: Type, body: Tells[Type], when?: "later" | "now") => void
   /** Calls a function with each change of a circuit or a cooldown from now on. */
   readonly onChange: (listener: (change: StateChange) => void) => void
   /** Answers the questions on a topic, until the scope closes. A worker without an answer says nothing. */
@@ -91,7 +92,12 @@ export const connect = (worker: number): Connection => {
         waiting.set(id, (reply) => resume(Effect.succeed(reply as Asks[Type]["reply"])))
         outbox.add({ id, type, body } as FromWorker)
       }),
-    tell: (type, body) => outbox.add({ type, body } as FromWorker),
+    tell: (type, body, when) => {
+      const message = { type, body } as FromWorker
+      if (when === "later") outbox.addLater(message)
+      else if (when === "now") outbox.addNow(message)
+      else outbox.add(message)
+    },
     onChange: (listener) => void listeners.push(listener),
     answer: (topic, answer: Answer) =>
       Effect.contextWith((context: Context.Context<Scope.Scope>) => {

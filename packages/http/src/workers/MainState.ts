@@ -123,14 +123,15 @@ export class MainState {
   }
 
   #acquire(worker: number, { buckets, permit, tokens }: Asks["acquire"]["ask"]): Asks["acquire"]["reply"] {
-    if (permit !== undefined && this.#held(permit.key) >= permit.max) return { exceeded: { limit: "concurrency" } }
+    const left = permit === undefined ? Infinity : permit.max - this.#held(permit.key) - 1
+    if (left < 0) return { exceeded: { limit: "concurrency" } }
     const taken = RateLimit.takeAll(this.#counters, { buckets, tokens }, this.#now())
     if (Exit.isSuccess(taken)) {
       if (permit !== undefined) this.#hold(worker, permit.key)
-      return { statuses: taken.value }
+      return { statuses: taken.value, left }
     }
     const [reason] = taken.cause.reasons
-    return reason?._tag === "Fail" ? { exceeded: reason.error } : { statuses: [] }
+    return reason?._tag === "Fail" ? { exceeded: reason.error } : { statuses: [], left }
   }
 
   #read({ buckets, permit }: Asks["read"]["ask"]): Asks["read"]["reply"] {

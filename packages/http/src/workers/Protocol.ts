@@ -17,8 +17,13 @@ export interface Asks {
       readonly tokens: number
       readonly permit: RateLimit.Permit | undefined
     }
+    /** `left`: how many permits are left after this one. */
     readonly reply:
-      | { readonly statuses: ReadonlyArray<RateLimit.LimitStatus>; readonly exceeded?: undefined }
+      | {
+          readonly statuses: ReadonlyArray<RateLimit.LimitStatus>
+          readonly left: number
+          readonly exceeded?: undefined
+        }
       | { readonly exceeded: RateLimit.Exceeded | RateLimit.ConcurrencyExceeded }
   }
   readonly read: {
@@ -108,20 +113,45 @@ export type FromMain =
   | { readonly type: "question"; readonly id: number; readonly body: Question }
   | { readonly type: "shutdown"; readonly body: Shutdown }
 
-/** Messages that are sent together at the end of a turn of the event loop. */
+/** How long a message may wait for another, in milliseconds, if it can wait. */
+const longestWait = 5
+
+/** Messages that are sent together: each write to the channel costs more than many messages. */
 export class Outbox<Message> {
   readonly #send: (batch: ReadonlyArray<Message>) => void
   #batch: Array<Message> = []
+  #isDue = false
+  #timer: NodeJS.Timeout | undefined = undefined
 
   constructor(send: (batch: ReadonlyArray<Message>) => void) {
     this.#send = send
   }
 
+  /** Sends a message at the end of this turn of the event loop. */
   add(message: Message): void {
-    if (this.#batch.push(message) === 1) setImmediate(this.#flush)
+    this.#batch.push(message)
+    if (this.#isDue) return
+    this.#isDue = true
+    setImmediate(this.#flush)
+  }
+
+  /** Sends a message with the next one, within a few milliseconds. */
+  addLater(message: Message): void {
+    this.#batch.push(message)
+    if (!this.#isDue) this.#timer ??= setTimeout(this.#flush, longestWait)
+  }
+
+  /** Sends a message before this returns: before anything that is written to a client after it. */
+  addNow(message: Message): void {
+    this.#batch.push(message)
+    this.#flush()
   }
 
   readonly #flush = (): void => {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#isDue = false
+    if (this.#batch.length === 0) return
     const batch = this.#batch
     this.#batch = []
     this.#send(batch)

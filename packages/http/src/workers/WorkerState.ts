@@ -69,15 +69,31 @@ export const layerPermits = (main: Connection): Layer.Layer<RateLimiter.RateLimi
     }),
   )
 
-const limits = (main: Connection): RateLimit.RemoteLimits => ({
-  acquire: (call) =>
-    Effect.flatMap(main.ask("acquire", call), (reply) =>
-      reply.exceeded === undefined ? Effect.succeed(reply.statuses) : Effect.fail(reply.exceeded),
-    ),
-  release: (permit) => main.tell("release", permit),
-  adjust: ({ key, refill }, tokens) => Effect.sync(() => main.tell("adjust", { bucket: { key, refill }, tokens })),
-  read: (buckets, permit) => main.ask("read", { buckets, permit }),
-})
+/**
+ * What is given back of a limit that is scarce is sent before the call's answer, so that a client that has its answer can make
+ * the next call, at any worker. Of other limits it is sent with the next message: a call then costs one write, not two.
+ */
+const limits = (main: Connection): RateLimit.RemoteLimits => {
+  const scarce = new Set<string>()
+  const note = (key: string, left: number, max: number): void => {
+    if (left < max / 2) scarce.add(key)
+    else scarce.delete(key)
+  }
+  const when = (key: string) => (scarce.has(key) ? "now" : "later")
+  return {
+    acquire: (call) =>
+      Effect.flatMap(main.ask("acquire", call), (reply) => {
+        if (reply.exceeded !== undefined) return Effect.fail(reply.exceeded)
+        reply.statuses.forEach(({ limit, remaining }, index) => note(call.buckets[index]!.key, remaining, limit))
+        if (call.permit !== undefined) note(call.permit.key, reply.left, call.permit.max)
+        return Effect.succeed(reply.statuses)
+      }),
+    release: (permit) => main.tell("release", permit, when(permit.key)),
+    adjust: ({ key, refill }, tokens) =>
+      Effect.sync(() => main.tell("adjust", { bucket: { key, refill }, tokens }, when(key))),
+    read: (buckets, permit) => main.ask("read", { buckets, permit }),
+  }
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Circuits
