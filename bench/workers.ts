@@ -4,7 +4,7 @@
  * On a machine with two cores the load generator and the upstream take a share of both. What two workers would do on cores of
  * their own follows from the CPU of a call: one worker has one core for its calls, two have two for theirs.
  */
-import { type Configuration, startGateway, usual } from "./gateway.ts"
+import { type Configuration, deployment, startGateway, usual } from "./gateway.ts"
 import { each, endAll, interleave, measured, press, shape, startAll, whole } from "./measure.ts"
 import { bar, median, type Row, type Section } from "./table.ts"
 import type { Setting, Spec, Target } from "./target.ts"
@@ -13,11 +13,10 @@ const counts = [1, 2]
 
 /** The route without limits. */
 const unlimited = (upstream: number): Configuration => {
-  const { deployments, routes } = usual("openai", upstream)
-  const without = Object.entries(deployments as Readonly<Record<string, Configuration>>).map(
-    ([name, { limits: _, ...deployment }]) => [name, deployment] as const,
-  )
-  return { deployments: Object.fromEntries(without), routes }
+  const limited = deployment("openai", upstream)
+  const entries = Object.entries(limited).filter(([name]) => name !== "limits")
+  const unlimited = Object.fromEntries(entries)
+  return { deployments: { primary: unlimited, backup: unlimited }, routes: { bench: ["primary", "backup"] } }
 }
 
 const cases = [
@@ -27,8 +26,11 @@ const cases = [
 
 /** Waits until all workers serve: the gateway is ready when the first does. */
 const allServe = async (target: Target, workers: number): Promise<Target> => {
-  const metrics = async () => (await fetch(`http://127.0.0.1:${target.port}/metrics`)).text()
-  while (workers > 1 && !(await metrics()).includes(`understudy_workers ${workers}\n`)) continue
+  if (workers === 1) return target
+  const serving = async () => (await fetch(`http://127.0.0.1:${target.port}/metrics`)).text()
+  for (let metrics = await serving(); !metrics.includes(`understudy_workers ${workers}\n`); metrics = await serving()) {
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
   return target
 }
 
@@ -55,7 +57,8 @@ const rowsOf = async (
     setting,
     counts.map((workers) => spec(configuration, workers)),
   )
-  for (const { target } of running) await press(setting, target, whole(target), shape.connections, 3)
+  // Each worker compiles what runs often for itself.
+  for (const { target } of running) await press(setting, target, whole(target), shape.connections, 6)
   await interleave(
     setting,
     running,
