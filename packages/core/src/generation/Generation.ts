@@ -233,7 +233,7 @@ const build = Effect.fnUntraced(function* <E, R>(
   const caches = yield* ResponseCache.make(cacheStore, routes, previous?.caches, isKept)
   // What the account of another deployment of this name did in this process says nothing about this one. Shared state is
   // that of all gateways, and stays.
-  if (previous !== undefined && stores.circuits.circuits !== undefined) {
+  if (previous !== undefined && stores.circuits.immediate !== undefined) {
     yield* Effect.forEach(fresh, (candidate) => Status.reset(stores, candidate), { discard: true })
   }
   return new Generation({ options, scope, providers, candidates, routes, caches })
