@@ -37,7 +37,7 @@ export class StateChanges {
       const state = stateOf(status)
       if (state === (this.#states.get(deployment) ?? "available")) continue
       this.#states.set(deployment, state)
-      const cause = state === "available" ? undefined : causeOf(deployment)
+      const cause = state === "cooling_down" || state === "circuit_open" ? causeOf(deployment) : undefined
       this.#changes.push({ at, deployment, state, retryAfter, cause })
     }
     if (this.#changes.length > 2 * most) this.#changes = this.#changes.slice(-most)

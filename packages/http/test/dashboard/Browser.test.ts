@@ -174,6 +174,14 @@ describe.skipIf(!TestBrowser.installed)("the page in Chromium", { timeout: 60_00
         await log(page).getByText("Using backup (backup)").waitFor()
         assert.match((await log(page).allInnerTexts()).join("\n"), /primary failed after \d+ ms: Overloaded/)
         assert.isFalse(await page.locator("#standing").isVisible())
+        // What all keys do is not for this one.
+        const tabs = page.getByRole("navigation", { name: "Views" }).getByRole("link")
+        assert.deepStrictEqual(await tabs.allInnerTexts(), ["Prompt", "Routes", "Spend", "Keys", "Budgets"])
+        await page.goto(`${url}/#overview`)
+        assert.isFalse(await page.locator("#overview-view").isVisible())
+        await page.goto(`${url}/#routes`)
+        await page.locator(".candidate", { hasText: "primary" }).waitFor()
+        assert.deepStrictEqual(await page.locator("#routes-model option").allInnerTexts(), ["assistant"])
       })
       assert.deepStrictEqual(faults, [])
     }),

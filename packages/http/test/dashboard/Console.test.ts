@@ -24,7 +24,7 @@ describe.skipIf(!TestBrowser.installed)("the console in Chromium", { timeout: 18
   let calls = 0
 
   /** A request that is like no other: one request that fails again and again opens no circuit. */
-  const call = (url: string, model = "assistant", stream = false) =>
+  const ask = (url: string, model = "assistant", stream = false) =>
     Effect.promise(async () => {
       const content = `Hello ${++calls}?`
       const response = await fetch(`${url}/v1/chat/completions`, {
@@ -49,7 +49,7 @@ describe.skipIf(!TestBrowser.installed)("the console in Chromium", { timeout: 18
     Effect.gen(function* () {
       const { url } = yield* AdminGateway.make(undefined, { isOpen: true })
       const { faults, page } = yield* open(url, "#overview")
-      assert.strictEqual(yield* call(url, "assistant", true), 200)
+      assert.strictEqual(yield* ask(url, "assistant", true), 200)
       yield* Effect.promise(async () => {
         await deployment(page, "demo").getByText("healthy").waitFor()
         await deployment(page, "cheap").getByText("no attempts").waitFor()
@@ -65,7 +65,7 @@ describe.skipIf(!TestBrowser.installed)("the console in Chromium", { timeout: 18
         await button(page, "Break demo").click()
         await button(page, "Mend demo").waitFor()
       })
-      for (let each = 0; each < 4; each++) assert.strictEqual(yield* call(url), 200)
+      for (let each = 0; each < 4; each++) assert.strictEqual(yield* ask(url), 200)
       yield* Effect.promise(async () => {
         await deployment(page, "demo")
           .locator(".health", { hasText: /circuit open \d+ s|half open/ })
@@ -94,7 +94,7 @@ describe.skipIf(!TestBrowser.installed)("the console in Chromium", { timeout: 18
         await button(page, "Break demo").waitFor()
         await page.locator("#changes li", { hasText: "demo available again" }).waitFor()
       })
-      assert.strictEqual(yield* call(url), 200)
+      assert.strictEqual(yield* ask(url), 200)
       yield* Effect.promise(() =>
         deployment(page, "demo")
           .getByText("some attempts fail")
@@ -109,7 +109,7 @@ describe.skipIf(!TestBrowser.installed)("the console in Chromium", { timeout: 18
     Effect.gen(function* () {
       const { post, url } = yield* AdminGateway.make(undefined, { isOpen: true })
       yield* post("/simulated/demo", { status: 401 })
-      for (let each = 0; each < 4; each++) assert.strictEqual(yield* call(url), 200)
+      for (let each = 0; each < 4; each++) assert.strictEqual(yield* ask(url), 200)
       const { faults, page } = yield* open(url, "#calls")
       const item = (text: string | RegExp) => page.locator(".call", { hasText: text })
       yield* Effect.promise(async () => {
@@ -161,7 +161,7 @@ describe.skipIf(!TestBrowser.installed)("the console in Chromium", { timeout: 18
         await candidate("demo").getByText("opens after").waitFor()
       })
       yield* post("/simulated/demo", { status: 401 })
-      assert.strictEqual(yield* call(url), 200)
+      assert.strictEqual(yield* ask(url), 200)
       yield* Effect.promise(async () => {
         await candidate("demo")
           .getByText(/^skipped: circuit open for/)
@@ -181,7 +181,7 @@ describe.skipIf(!TestBrowser.installed)("the console in Chromium", { timeout: 18
     Effect.gen(function* () {
       const { url } = yield* AdminGateway.make(undefined, { isOpen: true })
       const { faults, page } = yield* open(url, "#overview")
-      yield* call(url)
+      yield* ask(url)
       yield* Effect.promise(async () => {
         await deployment(page, "demo").getByText("healthy").waitFor()
         await page.evaluate("globalThis.stays = true")
@@ -218,9 +218,9 @@ describe.skipIf(!TestBrowser.installed)("the console in Chromium", { timeout: 18
         yield* show(name)
         yield* clean(`${name}, idle`)
       }
-      for (let each = 0; each < 3; each++) yield* call(url, "assistant", each === 1)
+      for (let each = 0; each < 3; each++) yield* ask(url, "assistant", each === 1)
       yield* post("/simulated/demo", { status: 503 })
-      for (let each = 0; each < 5; each++) yield* call(url)
+      for (let each = 0; each < 5; each++) yield* ask(url)
       yield* show("overview")
       yield* Effect.promise(() =>
         deployment(page, "demo")
@@ -248,6 +248,27 @@ describe.skipIf(!TestBrowser.installed)("the console in Chromium", { timeout: 18
       }
       yield* Effect.promise(() => button(page, "New budget").click())
       yield* clean("a form")
+      assert.deepStrictEqual(faults, [])
+    }),
+  )
+
+  it.live("shows a viewer what happens, without buttons that change it", () =>
+    Effect.gen(function* () {
+      const { call, post, url } = yield* AdminGateway.make(undefined, {
+        keys: "[{ id: auditor, key: sk-auditor-0123456789, role: viewer }]",
+      })
+      yield* post("/simulated/demo", { status: 401 })
+      assert.strictEqual((yield* call(AdminGateway.operatorKey)).status, 200)
+      const { faults, page } = yield* open(url, "#overview")
+      yield* Effect.promise(async () => {
+        await page.getByLabel("Key", { exact: true }).fill("sk-auditor-0123456789")
+        await button(page, "Sign in").click()
+        await deployment(page, "demo").locator(".health", { hasText: "circuit open" }).waitFor()
+        assert.strictEqual(await page.locator("#states button").count(), 0)
+        await tab(page, "Prompt").click()
+        await page.locator("#providers li").first().waitFor()
+        assert.strictEqual(await page.locator("#providers button").count(), 0)
+      })
       assert.deepStrictEqual(faults, [])
     }),
   )

@@ -76,11 +76,15 @@ const callItem = () => {
 
 const attemptsOf = ({ steps }) => steps.filter(({ type }) => type === "attempt")
 
+/** Whether an attempt failed before another answered. */
+const isRescued = (call) => call.outcome === "success" && attemptsOf(call).some(({ outcome }) => outcome === "failure")
+
 const resultText = (call) => {
-  const attempts = attemptsOf(call).length
+  const attempts = attemptsOf(call)
   switch (call.outcome) {
     case "success":
-      return attempts > 1 ? `answered, ${attempts} attempts` : "answered"
+      if (isRescued(call)) return `answered, ${attempts.length} attempts`
+      return attempts.some(({ hedge }) => hedge) ? "answered, hedged" : "answered"
     case "failure": {
       const reason = call.steps.findLast(({ reason }) => (reason ?? null) !== null)?.reason
       return `${call.deployment === null ? "failed" : "interrupted"}${reason === undefined ? "" : `: ${words(reason)}`}`
@@ -101,8 +105,7 @@ const tookOf = ({ duration_ms, started_at }) => duration_ms ?? Math.max(0, callL
 
 const updateCall = (item, call) => {
   const { cost_usd, first_token_ms, input_tokens, outcome, output_tokens, route, started_at } = call
-  const isRescued = outcome === "success" && attemptsOf(call).length > 1
-  item.className = `call ${isRescued ? "rescued" : outcome}`
+  item.className = `call ${isRescued(call) ? "rescued" : outcome}`
   const time = item.querySelector("time")
   setText(time, clockTime(started_at))
   time.setAttribute("datetime", new Date(started_at).toISOString())
@@ -144,7 +147,7 @@ const drawSpark = (place, call) => {
     ({ deployment, start_ms }) => `${start_ms} ${deployment}`,
     () => h("i", {}),
     (bar, step) => {
-      bar.className = step.outcome
+      bar.className = step.hedge ? `${step.outcome} hedge` : step.outcome
       placeBar(bar, step.start_ms, stepEnd(call, step), span)
     },
   )

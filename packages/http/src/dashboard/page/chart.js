@@ -1,6 +1,6 @@
 /*
  * Charts over time, as SVG: bars or lines, two lines of a grid, three times. A library of the field, such as uPlot, draws on a canvas:
- * its texts are none for a screen reader, its colors do not follow the page's, and it is twice as large as the whole page.
+ * a screen reader finds no text in it, its colors do not follow the page's, and it is ten times the size of this file.
  */
 
 const chartHeight = 132

@@ -88,8 +88,11 @@ const duration = (millis) => {
 }
 
 /** A number with a unit of thousands: `12.4k`. */
-const compact = (number) =>
-  number.toLocaleString("en-US", { notation: "compact", maximumFractionDigits: number < 1000 ? 0 : 1 })
+const compact = (number) => {
+  const digits = number < 1000 ? 0 : 1
+  const options = { notation: "compact", minimumFractionDigits: digits, maximumFractionDigits: digits }
+  return number.toLocaleString("en-US", options)
+}
 
 /** The time of day: `17:04:20`. */
 const clockTime = (millis) => new Date(millis).toLocaleTimeString("en-GB")
