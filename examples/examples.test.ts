@@ -196,6 +196,14 @@ describe.concurrent("examples", { timeout: 120_000 }, () => {
     assert.match(printed, /^BudgetExceeded: Budget "all" of \$1\.00 a month does not cover this call/m)
   })
 
+  it("traces", async () => {
+    const printed = await example("traces")
+    assert.match(printed, /^chat stage \(internal\) understudy\.outcome=success$/m)
+    assert.match(printed, /^ {2}chat large \(client\) understudy\.attempt\.type=retry .*error\.type=overloaded$/m)
+    assert.match(printed, /^ {2}chat small \(client\) understudy\.attempt\.type=fallback understudy\.outcome=success/m)
+    assert.match(printed, /^the receipt names the trace: true$/m)
+  })
+
   it("metrics", async () => {
     const printed = await example("metrics")
     assert.match(printed, /^understudy_requests_total\{route="stage",outcome="success"\} 3$/m)

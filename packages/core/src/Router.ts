@@ -39,6 +39,7 @@ import { Call } from "./model/Call.ts"
 import type { AnyRequest, CallOptions } from "./model/Call.ts"
 import type * as Chat from "./model/Chat.ts"
 import type * as Embedding from "./model/Embedding.ts"
+import type { Origin } from "./model/Provider.ts"
 import type { Receipt } from "./receipt/Receipt.ts"
 import * as RouteEvent from "./receipt/RouteEvent.ts"
 import * as StreamRecovery from "./recovery/StreamRecovery.ts"
@@ -144,6 +145,8 @@ export class Router extends Context.Service<
     readonly deployments: () => ReadonlyArray<string>
     /** The name of the route or the deployment that serves a model: the model's, or one with a `*`. */
     readonly canonicalName: (model: string) => string
+    /** The vendor of a deployment, by OpenTelemetry's name, and its server. `undefined` if there is no such deployment. */
+    readonly originOf: (deployment: string) => Origin | undefined
     /** The protocols of a model's deployments. None if its responses are cached, which takes the whole request. */
     readonly protocols: (model: string) => ReadonlySet<string>
     /**
@@ -340,6 +343,7 @@ const service = (router: Running): Router["Service"] => ({
   routes: () => router.generation.routeNames,
   deployments: () => router.generation.deploymentNames,
   canonicalName: (model) => router.generation.canonicalName(model),
+  originOf: (deployment) => router.generation.candidates.get(deployment)?.origin,
   protocols: (model) => router.generation.protocols(model),
   maxCost: (request) => router.generation.maxCost(request),
   status: Effect.suspend(() =>

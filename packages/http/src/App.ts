@@ -31,6 +31,7 @@ import { type Connection, MainProcess } from "./workers/MainProcess.ts"
 import type { Hello } from "./workers/Protocol.ts"
 import * as WorkerFile from "./workers/WorkerFile.ts"
 import * as StoreStatus from "./store/StoreStatus.ts"
+import * as Telemetry from "./telemetry/Settings.ts"
 
 /** How a configuration is served: address, authentication, and whether prompts and answers are logged. */
 export interface ServeOptions {
@@ -48,10 +49,19 @@ export interface Main extends Hello {
 
 /** The gateway of a configuration. Serves until the layer is closed. */
 export const layer = (configuration: Configuration, options: ServeOptions) =>
-  Layer.unwrap(Effect.map(withPrices(configuration), (priced) => gateway(priced, options)))
+  Layer.unwrap(
+    Effect.map(
+      Effect.all([withPrices(configuration), Telemetry.resolve(configuration.telemetry)]),
+      ([priced, telemetry]) => gateway(priced, telemetry, options),
+    ),
+  )
 
 /** The gateway of a configuration whose deployments have their prices. */
-const gateway = (configuration: Configuration, { auth, logContent, main, server }: ServeOptions) => {
+const gateway = (
+  configuration: Configuration,
+  telemetry: Telemetry.Settings,
+  { auth, logContent, main, server }: ServeOptions,
+) => {
   const { database } = configuration
   // One layer for all that need it, so that it is built once.
   const store = database === undefined ? undefined : layerStore(database)
@@ -60,6 +70,7 @@ const gateway = (configuration: Configuration, { auth, logContent, main, server 
   // Metrics and logs are built before the server and closed after it, so that they receive the last call.
   return Server.layer({ ...server, auth, ...writeTimeout(configuration), admin }).pipe(
     Layer.provide([
+      Layer.provide(layerMetrics(telemetry), budgets ?? Layer.empty),
       Layer.provide(Metrics.layer({ unbilled: unbilled(configuration) }), budgets ?? Layer.empty),
       KeyMetrics.layer,
       ProcessMetrics.layer,
@@ -71,7 +82,7 @@ const gateway = (configuration: Configuration, { auth, logContent, main, server 
       store ?? Layer.empty,
     ]),
     Layer.provide(router(configuration, server, auth.keys, logContent, budgets, main)),
-    Layer.provide(store === undefined ? Layer.empty : layerStoredKeys(auth.keys, store)),
+    Layer.provide([layerTraces(telemetry), store === undefined ? Layer.empty : layerStoredKeys(auth.keys, store)]),
     Layer.provideMerge(Drain.layer),
     Layer.provide(main === undefined ? Layer.empty : Layer.succeed(MainProcess, main.connection)),
   )
@@ -176,6 +187,36 @@ const layerAdmin = (keys: Keyring, store: ReturnType<typeof layerStore>, budgets
       ({ layer }) => Layer.provide(layer(keys), [store, budgets]),
     ),
   )
+
+/** The tracing of requests, and the export of their spans. Loaded only if they are exported. */
+const layerTraces = (settings: Telemetry.Settings) => {
+  const { traces, warnings } = settings
+  const warned = Layer.effectDiscard(Effect.forEach(warnings, (warning) => Effect.logWarning(warning)))
+  return traces === undefined
+    ? warned
+    : Layer.merge(
+        warned,
+        Layer.unwrap(
+          Effect.map(
+            Effect.promise(() => import("./telemetry/Telemetry.ts")),
+            ({ layerTraces }) => layerTraces(settings, traces),
+          ),
+        ),
+      )
+}
+
+/** The export of metrics. Loaded only if they are exported. */
+const layerMetrics = (settings: Telemetry.Settings) => {
+  const { metrics } = settings
+  return metrics === undefined
+    ? Layer.empty
+    : Layer.unwrap(
+        Effect.map(
+          Effect.promise(() => import("./telemetry/Telemetry.ts")),
+          ({ layerMetrics }) => layerMetrics(settings, metrics),
+        ),
+      )
+}
 
 /**
  * State in memory, or in Redis if it is configured; in a worker, in the main process. The Redis client is loaded only then.

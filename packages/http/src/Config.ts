@@ -1,6 +1,6 @@
 /**
- * The configuration of the gateway: a YAML file with the sections `server`, `state`, `keys`, `usageLog`, `database` and `budgets`, besides the
- * sections of a router. Files of LiteLLM and lists of providers by priority are imported.
+ * The configuration of the gateway: a YAML file with the sections `server`, `state`, `keys`, `usageLog`, `database`, `budgets`, `ledger` and
+ * `telemetry`, besides the sections of a router. Files of LiteLLM and lists of providers by priority are imported.
  */
 import type { Problem } from "@understudy/providers/Config"
 import * as Config from "@understudy/providers/Config"
@@ -22,6 +22,7 @@ import type { StateSettings } from "./config/StateSection.ts"
 import { StateSection } from "./config/StateSection.ts"
 import type * as Ledger from "./ledger/Ledger.ts"
 import type { UsageLogSettings } from "./observe/UsageLog.ts"
+import { TelemetrySection } from "./config/TelemetrySection.ts"
 import * as UsageLogSection from "./config/UsageLogSection.ts"
 import type { Database } from "./store/Store.ts"
 import * as YamlText from "./config/YamlText.ts"
@@ -36,6 +37,8 @@ export interface Configuration extends Config.Settings {
   readonly budgets: BudgetSettings
   /** Used only with a database. */
   readonly ledger: Ledger.Settings
+  /** Completed by environment variables when the gateway starts: see `telemetry/Settings`. */
+  readonly telemetry: typeof TelemetrySection.Type
   /** The settings that could not be imported from another gateway's configuration. */
   readonly notImported: ReadonlyArray<Problem>
 }
@@ -70,11 +73,12 @@ export const decode = (
         database: DatabaseSection,
         budgets: BudgetsSection.BudgetsSection,
         ledger: LedgerSection.LedgerSection,
+        telemetry: TelemetrySection,
       },
       document,
       environment,
     ),
-    ({ sections: { budgets, database, keys, ledger, server, state, usageLog }, settings }) => {
+    ({ sections: { budgets, database, keys, ledger, server, state, telemetry, usageLog }, settings }) => {
       const problems = [
         ...duplicates(keys),
         ...BudgetsSection.problems(budgets, keys, settings, database),
@@ -94,6 +98,7 @@ export const decode = (
             database,
             budgets: BudgetsSection.settings(budgets, keys),
             ledger: LedgerSection.settings(ledger, database),
+            telemetry,
             notImported: [],
           })
     },

@@ -12,7 +12,7 @@ import * as Cooldown from "../policy/Cooldown.ts"
 import type * as Deployment from "./Deployment.ts"
 import { LatencyTracker } from "./Health.ts"
 import * as StreamPolicy from "../policy/StreamPolicy.ts"
-import type { Provider } from "../model/Provider.ts"
+import type { Origin, Provider } from "../model/Provider.ts"
 import { RepeatedFailures, Suspects } from "./RepeatedFailures.ts"
 import * as Retry from "../policy/Retry.ts"
 import type { Defaults, Policies } from "../policy/Policies.ts"
@@ -29,6 +29,8 @@ export interface Candidate extends State {
   readonly name: string
   readonly deployment: Deployment.Options
   readonly provider: Provider["Service"]
+  /** Where its requests go. A provider that does not say is named by the vendor, else by its protocol. */
+  readonly origin: Origin
   /** Whether its model is served nearby: see `ProviderService.local`. */
   readonly local: boolean
   readonly circuit: CircuitPolicy.ResolvedCircuitPolicy
@@ -71,6 +73,7 @@ export const make = (
     name,
     deployment,
     provider,
+    origin: provider.origin ?? { name: deployment.vendor ?? provider.protocol },
     local: provider.local === true,
     health,
     repeated,

@@ -2,7 +2,7 @@
  * The receipt of a call: every attempt with its outcome, duration, usage and cost, and every deployment that was skipped. It
  * is built while the call runs, and finished once, when the call ends, also for a stream that is interrupted.
  */
-import type { Call } from "../model/Call.ts"
+import type { Call, Operation } from "../model/Call.ts"
 import type * as Chat from "../model/Chat.ts"
 import type { ReasonTag } from "../model/ProviderError.ts"
 import type { SkipReason } from "../model/SkipReason.ts"
@@ -55,6 +55,7 @@ export interface Receipt {
   readonly tags: ReadonlyArray<string>
   /** The protocol of the client: see `CallOptions`. */
   readonly protocol: string | undefined
+  readonly operation: Operation
   readonly streaming: boolean
   /** The ids of the call's trace and span, in hexadecimal, if its fibre has a tracer. */
   readonly traceId: string | undefined
@@ -91,6 +92,7 @@ export class ReceiptBuilder implements Receipt {
   readonly team: string | undefined
   readonly tags: ReadonlyArray<string>
   readonly protocol: string | undefined
+  readonly operation: Operation
   readonly streaming: boolean
   readonly traceId: string | undefined
   readonly spanId: string | undefined
@@ -104,7 +106,12 @@ export class ReceiptBuilder implements Receipt {
   outcome: Outcome | undefined = undefined
   millis: number | undefined = undefined
 
-  constructor(id: string, route: string, { at, options, request, streaming }: Call, span: SpanIds | undefined) {
+  constructor(
+    id: string,
+    route: string,
+    { at, operation, options, request, streaming }: Call,
+    span: SpanIds | undefined,
+  ) {
     this.id = id
     this.route = route
     this.model = request.model
@@ -112,6 +119,7 @@ export class ReceiptBuilder implements Receipt {
     this.team = options.team
     this.tags = options.tags ?? noTags
     this.protocol = options.protocol
+    this.operation = operation
     this.streaming = streaming
     this.traceId = span?.traceId
     this.spanId = span?.spanId

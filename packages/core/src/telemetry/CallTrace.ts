@@ -243,13 +243,13 @@ const attemptTrace = (
   const operation = GenAi.operationName(call.operation)
   const span = start(recording, recording.span, `${operation} ${request.model}`, "client")
   const set: GenAi.Set = (name, value) => span.attribute(name, value)
-  const { deployment, name, provider } = candidate
+  const { origin } = candidate
   set("gen_ai.operation.name", operation)
-  set("gen_ai.provider.name", provider.origin?.name ?? deployment.vendor ?? provider.protocol)
+  set("gen_ai.provider.name", origin.name)
   set("gen_ai.request.model", request.model)
-  if (provider.origin?.address !== undefined) set("server.address", provider.origin.address)
-  if (provider.origin?.port !== undefined) set("server.port", provider.origin.port)
-  set("understudy.deployment", name)
+  if (origin.address !== undefined) set("server.address", origin.address)
+  if (origin.port !== undefined) set("server.port", origin.port)
+  set("understudy.deployment", candidate.name)
   set("understudy.attempt.number", number)
   set("understudy.attempt.type", type)
   GenAi.setRequest(set, request, call.streaming)

@@ -34,6 +34,8 @@ import { IsKey } from "./GatewayKeys.ts"
 import * as JsonBody from "./JsonBody.ts"
 import * as Passthrough from "./Passthrough.ts"
 import * as InFlight from "../InFlight.ts"
+import * as ServerSpan from "../telemetry/ServerSpan.ts"
+import { RequestTracing } from "../telemetry/ServerSpan.ts"
 
 export type Handler = Effect.Effect<
   HttpServerResponse.HttpServerResponse,
@@ -140,8 +142,8 @@ const called = <A extends { readonly request: Pick<Chat.Request, "model" | "nati
     ApiError.ApiError,
     HttpServerRequest.HttpServerRequest | Scope.Scope
   >,
-): Handler =>
-  HttpReply.catchErrors(
+): Handler => {
+  const handled = HttpReply.catchErrors(
     Effect.withFiber((fiber) => {
       const http = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
       const level = fiber.getRef(Expose)
@@ -156,6 +158,13 @@ const called = <A extends { readonly request: Pick<Chat.Request, "model" | "nati
     }),
     protocol,
   )
+  return Effect.withFiber((fiber) => {
+    const tracing = fiber.getRef(RequestTracing)
+    if (tracing === undefined) return handled
+    const http = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
+    return ServerSpan.around(tracing, fiber, http, handled)
+  })
+}
 
 /**
  * Answers a call with a JSON response, written within the limits of its call. Responses that are ready in one turn of the

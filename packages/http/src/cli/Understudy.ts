@@ -8,7 +8,6 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
 import "effect/schema/SchemaJITCompiler/enable"
-import { readFileSync } from "node:fs"
 import { budgets, calls, keys, spend, teams } from "./admin/Commands.ts"
 import { check } from "./Check.ts"
 import { demo } from "./demo/Demo.ts"
@@ -16,11 +15,8 @@ import { draw } from "./Draw.ts"
 import { explain } from "./Explain.ts"
 import { importing } from "./Import.ts"
 import { serve } from "./Serve.ts"
+import { version } from "../telemetry/Version.ts"
 import * as Signals from "./Signals.ts"
-
-const { version }: { readonly version: string } = JSON.parse(
-  readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
-)
 
 const understudy = Command.make("understudy").pipe(
   Command.withDescription("An LLM gateway with fallback between providers"),

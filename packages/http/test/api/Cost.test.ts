@@ -62,6 +62,7 @@ describe("x-understudy-cost", () => {
     caller: undefined,
     team: undefined,
     tags: [],
+    operation: "chat" as const,
     streaming: false,
     traceId: undefined,
     spanId: undefined,

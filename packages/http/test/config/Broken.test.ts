@@ -19,6 +19,7 @@ const sections = [
   "database",
   "budgets",
   "ledger",
+  "telemetry",
   "defaults",
   "deployments",
   "routes",

@@ -27,6 +27,7 @@ import { KeysSection } from "../../src/config/KeysSection.ts"
 import * as LedgerSection from "../../src/config/LedgerSection.ts"
 import * as ServerSection from "../../src/config/ServerSection.ts"
 import * as StateSection from "../../src/config/StateSection.ts"
+import { TelemetrySection } from "../../src/config/TelemetrySection.ts"
 import * as UsageLogSection from "../../src/config/UsageLogSection.ts"
 import * as YamlText from "../../src/config/YamlText.ts"
 
@@ -86,6 +87,7 @@ describe("docs/configuration.md", () => {
     assertNames("### `retry`", keysOf(Policies.Retry.whole.ast))
     assertNames("## `budgets`", keysOf(BudgetsSection.BudgetsSection.ast))
     assertNames("## `ledger`", keysOf(LedgerSection.LedgerSection.ast))
+    assertNames("## `telemetry`", keysOf(TelemetrySection.ast))
     assertNames("### `timeout`", keysOf(Policies.Timeout.defaults.ast))
     assertNames("### `circuit`", keysOf(Policies.Circuit.ast))
     assertNames("### `stream`", keysOf(Policies.Stream.ast))

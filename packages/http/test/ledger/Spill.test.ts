@@ -18,6 +18,7 @@ const entry = (id: string): Rows.Entry =>
       team: undefined,
       tags: [],
       protocol: undefined,
+      operation: "chat",
       streaming: false,
       startedAt: 0,
       deployment: undefined,

@@ -10,6 +10,7 @@ const receipt = (attempts: ReadonlyArray<Attempt>): Receipt => ({
   team: undefined,
   tags: [],
   protocol: undefined,
+  operation: "chat" as const,
   streaming: false,
   traceId: undefined,
   spanId: undefined,

@@ -25,6 +25,7 @@ const receipt: Receipt = {
   traceId: undefined,
   spanId: undefined,
   protocol: undefined,
+  operation: "chat",
   streaming: false,
   startedAt: 0,
   deployment: "only",

@@ -1,0 +1,92 @@
+/**
+ * The span of a request to the gateway, by OpenTelemetry's HTTP conventions: the parent of the call's span. It continues the
+ * trace of the caller, and ends when the response has been sent.
+ */
+import { CaptureContent } from "@understudy/core/Telemetry"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type { Fiber } from "effect/Fiber"
+import * as HttpRouter from "effect/http/HttpRouter"
+import type { HttpServerRequest } from "effect/http/HttpServerRequest"
+import type { HttpServerResponse } from "effect/http/HttpServerResponse"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import * as Tracer from "effect/Tracer"
+import * as TraceParent from "./TraceParent.ts"
+
+/** How requests are traced. */
+export interface RequestTracing {
+  readonly tracer: Tracer.Tracer
+  /** Whether the spans of attempts contain prompts and answers. */
+  readonly content: boolean
+}
+
+/** Whether, and how, requests are traced. Default: they are not. */
+export const RequestTracing: Context.Reference<RequestTracing | undefined> = Context.Reference<
+  RequestTracing | undefined
+>("@understudy/http/RequestTracing", { defaultValue: () => undefined })
+
+/** Handles a request under a span of its own. The span lives in the scope of the request. */
+export const around = <E, R>(
+  { content, tracer }: RequestTracing,
+  fiber: Fiber<unknown, unknown>,
+  http: HttpServerRequest,
+  handled: Effect.Effect<HttpServerResponse, E, R>,
+): Effect.Effect<HttpServerResponse, E, R> => {
+  const parent = TraceParent.read(http.headers)
+  const { context } = fiber
+  const clock = fiber.getRef(Clock.Clock)
+  const route = Context.getOrUndefined(context as Context.Context<HttpRouter.RouteContext>, HttpRouter.RouteContext)
+  const path = http.url.split("?")[0] ?? http.url
+  const span = tracer.span({
+    name: `${http.method} ${route?.route.path ?? path}`,
+    parent: Option.fromUndefinedOr(parent),
+    annotations: parent?.annotations ?? Context.empty(),
+    links: [],
+    startTime: clock.currentTimeNanosUnsafe(),
+    kind: "server",
+    root: false,
+    sampled: true,
+  })
+  const traced = Effect.updateContext(handled, (context: Context.Context<R>) => {
+    const within = Context.add(Context.add(context, Tracer.Tracer, tracer), Tracer.ParentSpan, span)
+    return content ? Context.add(within, CaptureContent, true) : within
+  })
+  if (!span.sampled) return traced
+  span.attribute("http.request.method", http.method)
+  span.attribute("url.path", path)
+  span.attribute("url.scheme", "http")
+  if (route !== undefined) span.attribute("http.route", route.route.path)
+  const agent = http.headers["user-agent"]
+  if (agent !== undefined) span.attribute("user_agent.original", agent)
+  let status: number | undefined
+  const scope = Context.getUnsafe(context as Context.Context<Scope.Scope>, Scope.Scope)
+  const ended = Scope.addFinalizerExit(scope, (exit) =>
+    Effect.sync(() => span.end(clock.currentTimeNanosUnsafe(), responded(span, status, exit))),
+  )
+  return Effect.andThen(
+    ended,
+    Effect.map(traced, (response) => {
+      status = response.status
+      return response
+    }),
+  )
+}
+
+/** The outcome of a request: a 4xx is the client's, a 5xx the gateway's, and without a response the client has left. */
+const responded = (
+  span: Tracer.Span,
+  status: number | undefined,
+  exit: Exit.Exit<unknown, unknown>,
+): Exit.Exit<unknown, unknown> => {
+  if (status !== undefined) span.attribute("http.response.status_code", status)
+  if (status !== undefined && status >= 500) {
+    span.attribute("error.type", String(status))
+    return Exit.fail(`status ${status}`)
+  }
+  if (Exit.isSuccess(exit)) return Exit.void
+  span.attribute("error.type", Exit.hasInterrupts(exit) ? "cancelled" : "_OTHER")
+  return Exit.hasInterrupts(exit) ? Exit.interrupt() : Exit.fail("the response was not completed")
+}
