@@ -140,14 +140,14 @@ const supervise = Effect.fnUntraced(function* (
 ) {
   yield* Signals.ignoreHangup
   const Supervisor = yield* Effect.promise(() => import("../workers/Supervisor.ts"))
-  const { address, shutdown } = yield* Supervisor.start({
+  const { serve, shutdown } = yield* Supervisor.make({
     workers,
     sessionSecret: auth.sessions === undefined ? undefined : Redacted.value(auth.sessions),
     shutdownTimeout: Duration.sum(Duration.sum(drain.delay, drain.timeout), Duration.seconds(10)),
   })
   yield* Signals.hurryOnInterrupt(shutdown("hurry"))
   yield* Effect.forkDetach(Effect.andThen(yield* Signals.SecondSignal, shutdown("end")))
-  return yield* serving(address, source, auth)
+  return yield* serving(yield* serve, source, auth)
 })
 
 /** What the main process tells this worker at its start; `undefined` in a process without one. */

@@ -58,14 +58,18 @@ interface Asking {
   readonly done: () => void
 }
 
-/** Starts the workers, and gives the address that they serve at. Replaces those that end until the scope closes, then shuts all down. */
-export const start = Effect.fnUntraced(function* (options: Options) {
+/**
+ * A main process without workers yet: `serve` starts them, and gives the address that they serve at. Replaces those that end until
+ * the scope closes, then shuts all down.
+ */
+export const make = Effect.fnUntraced(function* (options: Options) {
   const run = Effect.runForkWith(yield* Effect.context<never>())
   const supervisor = new Supervisor(options, (effect) => void run(effect))
   yield* Effect.addFinalizer(() => supervisor.stop)
-  const address = yield* supervisor.startFirst
-  yield* supervisor.startOthers
-  return { address, shutdown: (step: Shutdown) => Effect.sync(() => supervisor.shutDown(step)) }
+  return {
+    serve: Effect.tap(supervisor.startFirst, supervisor.startOthers),
+    shutdown: (step: Shutdown) => Effect.sync(() => supervisor.shutDown(step)),
+  }
 })
 
 class Supervisor {
@@ -83,7 +87,8 @@ class Supervisor {
   #asked = 0
   #restarts = 0
   #hasServed = false
-  #isStopping = false
+  /** What the workers were told of the shutdown. */
+  readonly #steps: Array<Shutdown> = []
   /** The counters of workers that have ended. */
   #ended: MergedMetrics.Families = new Map()
 
@@ -144,7 +149,7 @@ class Supervisor {
     const waiting = this.#starting.get(number)
     this.#starting.delete(number)
     waiting?.(Effect.fail(new WorkerFailed({ signal })))
-    if (this.#isStopping || !this.#hasServed) {
+    if (this.#steps.length > 0 || !this.#hasServed) {
       if (this.#members.size === 0) Deferred.doneUnsafe(this.#stopped, Effect.void)
       return
     }
@@ -167,7 +172,7 @@ class Supervisor {
 
   /** Tells the workers to shut down. */
   shutDown(step: Shutdown): void {
-    this.#isStopping = true
+    this.#steps.push(step)
     for (const timer of this.#pauses) clearTimeout(timer)
     this.#tellAll({ type: "shutdown", body: step })
     if (this.#members.size === 0) Deferred.doneUnsafe(this.#stopped, Effect.void)
@@ -195,10 +200,12 @@ class Supervisor {
   #receive(member: Member, message: FromWorker): void {
     switch (message.type) {
       case "hello":
-        return this.#reply(member, message.id, {
+        this.#reply(member, message.id, {
           sessionSecret: this.#options.sessionSecret,
           state: this.#state.changes,
         })
+        // What was sent before a worker listens is lost.
+        return this.#steps.forEach((body) => member.outbox.add({ type: "shutdown", body }))
       case "serving": {
         member.isServing = true
         this.#hasServed = true

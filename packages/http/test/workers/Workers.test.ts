@@ -5,7 +5,9 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import { Agent, createServer, request } from "node:http"
 import { createServer as createNetServer } from "node:net"
 import type { AddressInfo } from "node:net"
+import { fileURLToPath } from "node:url"
 import { clean, start, type Started, url } from "../cli/Process.ts"
+import { freePort } from "../Programs.ts"
 
 afterAll(clean)
 
@@ -235,6 +237,37 @@ routes: { assistant: [slow] }
     assert.isTrue((await Promise.all(endless)).every(({ status }) => status === 503))
     assert.strictEqual(await gateway.ended, 130)
   })
+
+  for (const signals of [1, 2]) {
+    it(`shuts down at ${signals === 1 ? "SIGTERM" : "a second SIGTERM"} while a worker starts`, async () => {
+      const port = await freePort()
+      const held = fileURLToPath(new URL("./held.js", import.meta.url))
+      const gateway = start(["--config", "c.yaml", "--port", String(port), "--workers", "2"], {
+        files: {
+          "c.yaml": `
+server: { drain: { delay: 0s, timeout: 60s } }
+deployments:
+  slow: { provider: simulated, model: s, latency: ${signals === 1 ? "1s" : "10m"} }
+routes: { assistant: [slow] }
+`,
+        },
+        env,
+        node: ["--import", held],
+      })
+      const base = `http://127.0.0.1:${port}`
+      await gateway.says(/Worker 1 serves/)
+      const [, second] = await gateway.says(/Worker 2 is held \(process (\d+)\)/)
+      const running = call(base)
+      while (!/"in_flight":1\b/.test((await send(base, "GET", "/api/providers")).text)) continue
+      gateway.child.kill("SIGTERM")
+      await gateway.says(/Draining: rejecting new calls.*1 call in flight/)
+      if (signals === 1) process.kill(Number(second), "SIGUSR2")
+      else gateway.child.kill("SIGTERM")
+      assert.strictEqual((await running).status, signals === 1 ? 200 : 503)
+      assert.strictEqual(await gateway.ended, 130)
+      assert.notMatch(gateway.printed(), /Worker 2 serves|Workers that do not end are killed/)
+    })
+  }
 
   it("knows a key of the database at all workers, and keeps the files of workers apart", async () => {
     const gateway = serve(`
