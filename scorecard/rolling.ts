@@ -1,7 +1,7 @@
 /**
  * `npm run rolling`: two gateways behind nginx, and then behind HAProxy, restarted one after the other for two minutes at 200
- * calls a second, a quarter of them streams of 10 seconds. The gateways run the bundle, as installed ones do.
- * `-- --proxy nginx --seconds 30 --rate 100 --streams 0.5 --delay 5` for others. Fails if a call fails.
+ * calls a second, half of them streams of 10 seconds. The gateways run the bundle, as installed ones do.
+ * `-- --proxy nginx --seconds 30 --rate 100 --streams 0.25 --delay 5` for others. Fails if a call fails.
  */
 import * as Effect from "effect/Effect"
 import { execFileSync } from "node:child_process"
@@ -15,7 +15,7 @@ const { values: flags } = parseArgs({
     proxy: { type: "string" },
     seconds: { type: "string", default: "120" },
     rate: { type: "string", default: "200" },
-    streams: { type: "string", default: "0.25" },
+    streams: { type: "string", default: "0.5" },
     delay: { type: "string", default: "5" },
   },
 })
