@@ -1,10 +1,9 @@
 /**
  * `GET /api/overview`: traffic of the last half hour by route and deployment, how each deployment does and its last failure, and how
- * their states changed; with `?since=`, what is new since then. For the operator only: it reflects the calls of all keys.
+ * their states changed; with `?since=`, what is new since then; of all workers together. For the operator only: it reflects the calls
+ * of all keys.
  */
-import type { Status } from "@understudy/core/Router"
 import { Router } from "@understudy/core/Router"
-import { snakeCase } from "@understudy/core/internal/model/SnakeCase"
 import { SimulatedRegistry } from "@understudy/providers/internal/simulated/SimulatedRegistry"
 import { encode } from "@understudy/providers/internal/simulated/Fault"
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
@@ -13,20 +12,19 @@ import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Option from "effect/Option"
 import { hostname } from "node:os"
-import { pid } from "node:process"
-import { stateOf } from "../observe/DeploymentState.ts"
-import type { DeploymentTraffic, LastFailure } from "../observe/DeploymentTraffic.ts"
-import { Overview } from "../observe/Overview.ts"
-import { plain } from "../observe/PlainText.ts"
-import type { Change } from "../observe/StateChanges.ts"
-import type { Bucket, TrafficWindow } from "../observe/TrafficWindow.ts"
-import { bucketMillis, buckets } from "../observe/TrafficWindow.ts"
+import { pid, ppid } from "node:process"
 import { Caller } from "../auth/Caller.ts"
+import { Overview } from "../observe/Overview.ts"
+import { bucketMillis } from "../observe/TrafficWindow.ts"
+import { MainProcess } from "../workers/MainProcess.ts"
 import * as ApiError from "./ApiError.ts"
 import * as HttpReply from "./HttpReply.ts"
+import * as MergedOverview from "./MergedOverview.ts"
 import { requireViewer } from "./OperatorKey.ts"
-import { statusJson } from "./Providers.ts"
+import type { OverviewJson } from "./OverviewJson.ts"
+import * as Json from "./OverviewJson.ts"
 
 /** Adds the endpoint to the `HttpRouter` in context. */
 export const layer = HttpRouter.use((http) =>
@@ -34,30 +32,47 @@ export const layer = HttpRouter.use((http) =>
     const router = yield* Router
     const overview = yield* Overview
     const registry = yield* SimulatedRegistry
-    const windowMillis = bucketMillis * buckets
+    const main = yield* Effect.serviceOption(MainProcess)
+    // The gateway is the main process, if it has workers.
+    const gateway = { host: hostname(), pid: Option.isSome(main) ? ppid : pid, started_at: overview.startedAt }
+    const own = Effect.fnUntraced(function* (wanted: number) {
+      const statuses = yield* overview.statuses
+      const faults = yield* simulatedFaults(registry)
+      const at = yield* Clock.currentTimeMillis
+      const since = Math.max(wanted, at - Json.windowMillis)
+      // A deployment that was called by its name is also a route.
+      const called = [...router.routes(), ...router.deployments().filter((name) => overview.route(name) !== undefined)]
+      const json: OverviewJson = {
+        gateway,
+        at,
+        bucket_ms: bucketMillis,
+        window_ms: Json.windowMillis,
+        routes: called.map((name) => ({ name, buckets: Json.bucketsOf(overview.route(name), at, since) })),
+        deployments: statuses.map((status) =>
+          Json.deployment(status, overview.deployment(status.deployment), faults.get(status.deployment), { at, since }),
+        ),
+        changes: overview.changes(since).map(Json.change),
+      }
+      return json
+    })
+    if (Option.isSome(main)) {
+      yield* main.value.answer("overview", (since) => Effect.map(own(Number(since)), (json) => JSON.stringify(json)))
+    }
+    const all = (since: number) =>
+      Option.isNone(main)
+        ? own(since)
+        : Effect.flatMap(main.value.ask("everyone", { topic: "overview", text: String(since) }), (answers) => {
+            // A worker that cannot answer yet gives an empty text.
+            const [first, ...others] = answers.flatMap((answer): ReadonlyArray<OverviewJson> =>
+              answer === "" ? [] : [JSON.parse(answer)],
+            )
+            return first === undefined ? own(since) : Effect.succeed(MergedOverview.merge(first, others))
+          })
     const reply = Effect.gen(function* () {
       yield* requireViewer
       const since = yield* sinceOf(yield* HttpServerRequest.HttpServerRequest)
-      const statuses = yield* overview.statuses
-      const faults = yield* simulatedFaults(registry)
-      const now = yield* Clock.currentTimeMillis
-      const from = Math.max(since, now - windowMillis)
-      // A deployment that was called by its name is also a route.
-      const called = [...router.routes(), ...router.deployments().filter((name) => overview.route(name) !== undefined)]
-      return HttpServerResponse.jsonUnsafe({
-        role: (yield* Caller)?.role ?? "operator",
-        gateway: { host: hostname(), pid, started_at: overview.startedAt },
-        at: now,
-        bucket_ms: bucketMillis,
-        window_ms: windowMillis,
-        routes: called.map((name) => ({ name, buckets: bucketsOf(overview.route(name), now, from) })),
-        deployments: statuses.map((status) => ({
-          ...deploymentJson(status, overview.deployment(status.deployment), now),
-          ...(faults.has(status.deployment) ? { simulated: faults.get(status.deployment) } : undefined),
-          buckets: bucketsOf(overview.deployment(status.deployment)?.window, now, from),
-        })),
-        changes: overview.changes(from).map(changeJson),
-      })
+      const role = (yield* Caller)?.role ?? "operator"
+      return HttpServerResponse.jsonUnsafe({ role, ...(yield* all(since)) })
     })
     yield* http.add("GET", "/api/overview", HttpReply.catchErrors(reply, ChatCompletions))
   }),
@@ -80,51 +95,3 @@ const simulatedFaults = Effect.fnUntraced(function* ({ control, names }: Simulat
   }
   return faults
 })
-
-const deploymentJson = (status: Status, traffic: DeploymentTraffic | undefined, now: number) => {
-  const state = stateOf(status)
-  return {
-    ...statusJson(status),
-    health: traffic?.health(state, now) ?? (state === "available" ? "idle" : state),
-    last_success_at: traffic?.lastSuccess ?? null,
-    last_failure: traffic?.lastFailure === undefined ? null : failureJson(traffic.lastFailure),
-  }
-}
-
-const failureJson = ({ at, call, message, reason, route, status }: LastFailure) => ({
-  at,
-  call,
-  route,
-  reason: snakeCase(reason),
-  status: status ?? null,
-  message: message === undefined ? null : plain(message),
-})
-
-const changeJson = ({ at, cause, deployment, retryAfter, state }: Change) => ({
-  at,
-  deployment,
-  state,
-  retry_after_ms: retryAfter,
-  cause: cause === undefined ? null : { reason: snakeCase(cause.reason), status: cause.status ?? null },
-})
-
-const bucketsOf = (window: TrafficWindow | undefined, now: number, since: number) =>
-  window?.since(now, since).map(bucketJson) ?? []
-
-const bucketJson = (bucket: Bucket) => ({
-  at: bucket.at,
-  success: bucket.success,
-  failure: bucket.failure,
-  cancelled: bucket.cancelled,
-  cached: bucket.cached,
-  input_tokens: bucket.inputTokens,
-  output_tokens: bucket.outputTokens,
-  cost_usd: bucket.cost,
-  latency_ms: bucket.latency,
-  first_token_ms: bucket.firstToken,
-  reasons: byName(bucket.reasons),
-  skipped: byName(bucket.skipped),
-})
-
-const byName = (counts: Readonly<Record<string, number>>): Readonly<Record<string, number>> =>
-  Object.fromEntries(Object.entries(counts).map(([name, count]) => [snakeCase(name), count]))

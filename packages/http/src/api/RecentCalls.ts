@@ -1,5 +1,5 @@
 /**
- * `GET /api/calls`: the latest calls with their attempts, newest first, running ones too. `?filter=` is `running`, `failed`, or
+ * `GET /api/calls`: the latest calls with their attempts, newest first, running ones too, of all workers. `?filter=` is `running`, `failed`, or
  * `fallback` (several attempts); `?limit=` is from 1 to 200 (default 50). For the operator only: it shows the calls of all keys.
  */
 import { total } from "@understudy/core/Receipt"
@@ -11,30 +11,55 @@ import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Option from "effect/Option"
 import { messageOf } from "../observe/DeploymentTraffic.ts"
 import { plain } from "../observe/PlainText.ts"
 import { skipReason } from "../observe/ReasonJson.ts"
 import type { RecentCall, Step } from "../observe/RecentCalls.ts"
 import { RecentCalls } from "../observe/RecentCalls.ts"
+import { MainProcess } from "../workers/MainProcess.ts"
 import * as ApiError from "./ApiError.ts"
 import * as HttpReply from "./HttpReply.ts"
 import { requireViewer } from "./OperatorKey.ts"
 
 /** Adds the endpoint to the `HttpRouter` in context. */
 export const layer = HttpRouter.use((http) =>
-  Effect.flatMap(RecentCalls, ({ all }) =>
-    http.add(
-      "GET",
-      "/api/calls",
-      Effect.gen(function* () {
-        yield* requireViewer
-        const { filter, limit } = yield* queryOf(yield* HttpServerRequest.HttpServerRequest)
-        const at = yield* Clock.currentTimeMillis
-        return HttpServerResponse.jsonUnsafe({ at, calls: all().filter(filter).slice(0, limit).map(callJson) })
-      }).pipe((response) => HttpReply.catchErrors(response, ChatCompletions)),
-    ),
-  ),
+  Effect.gen(function* () {
+    const { all } = yield* RecentCalls
+    const main = yield* Effect.serviceOption(MainProcess)
+    const own = ({ filter, limit }: Query) =>
+      all()
+        .filter(filters.get(filter) ?? (() => true))
+        .slice(0, limit)
+        .map(callJson)
+    if (Option.isSome(main)) {
+      yield* main.value.answer("calls", (query) => Effect.sync(() => JSON.stringify(own(JSON.parse(query)))))
+    }
+    const calls = (query: Query) =>
+      Option.isNone(main)
+        ? Effect.sync(() => own(query))
+        : Effect.map(main.value.ask("everyone", { topic: "calls", text: JSON.stringify(query) }), (answers) =>
+            answers
+              .flatMap((answer): ReadonlyArray<CallJson> => (answer === "" ? [] : JSON.parse(answer)))
+              .sort((one, other) => other.started_at - one.started_at)
+              .slice(0, query.limit),
+          )
+    const reply = Effect.gen(function* () {
+      yield* requireViewer
+      const query = yield* queryOf(yield* HttpServerRequest.HttpServerRequest)
+      return HttpServerResponse.jsonUnsafe({ at: yield* Clock.currentTimeMillis, calls: yield* calls(query) })
+    })
+    yield* http.add("GET", "/api/calls", HttpReply.catchErrors(reply, ChatCompletions))
+  }),
 )
+
+/** Which calls, and how many at most. */
+interface Query {
+  readonly filter: string
+  readonly limit: number
+}
+
+type CallJson = ReturnType<typeof callJson>
 
 const filters: ReadonlyMap<string, (call: RecentCall) => boolean> = new Map([
   ["all", () => true],
@@ -45,13 +70,12 @@ const filters: ReadonlyMap<string, (call: RecentCall) => boolean> = new Map([
 
 const mostCalls = 200
 
-const queryOf = ({ url }: HttpServerRequest.HttpServerRequest) => {
+const queryOf = ({ url }: HttpServerRequest.HttpServerRequest): Effect.Effect<Query, ApiError.ApiError> => {
   const query = new URLSearchParams(url.includes("?") ? url.slice(url.indexOf("?")) : "")
-  const name = query.get("filter") ?? "all"
-  const filter = filters.get(name)
-  if (filter === undefined) {
+  const filter = query.get("filter") ?? "all"
+  if (!filters.has(filter)) {
     const known = [...filters.keys()].join(", ")
-    return Effect.fail(ApiError.invalid(`filter must be one of ${known}, not "${name}"`, { param: "filter" }))
+    return Effect.fail(ApiError.invalid(`filter must be one of ${known}, not "${filter}"`, { param: "filter" }))
   }
   const text = query.get("limit") ?? "50"
   const limit = Number(text)

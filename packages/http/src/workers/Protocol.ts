@@ -70,10 +70,10 @@ export interface Question {
 }
 
 /**
- * What a worker is asked: its metrics; the states of its deployments; to end a session of the page; to break a simulated
- * deployment; to read what has changed in the database.
+ * What a worker is asked: its metrics; the states of its deployments; its overview; its latest calls; to end a session of the
+ * page; to break a simulated deployment; to read what has changed in the database.
  */
-export type Topic = "changes" | "metrics" | "providers" | "sign-out" | "simulated"
+export type Topic = "calls" | "changes" | "metrics" | "overview" | "providers" | "sign-out" | "simulated"
 
 /**
  * The outcome of an attempt, for its circuit. `openFor` is in milliseconds. `openings`: how often the circuit has opened in a

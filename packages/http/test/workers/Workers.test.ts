@@ -137,6 +137,25 @@ routes:
     )
     assert.include(text, "understudy_workers 2")
 
+    // What the page shows is of all workers, whichever answers.
+    for (let page = 0; page < 8; page++) {
+      const overview = JSON.parse((await send(base, "GET", "/api/overview")).text)
+      const buckets: ReadonlyArray<Record<string, number>> = overview.routes.find(
+        ({ name }: { name: string }) => name === "assistant",
+      ).buckets
+      const succeeded = buckets.reduce((sum, { success = 0 }) => sum + success, 0)
+      assert.strictEqual(succeeded, replies.length + after.length)
+      assert.strictEqual(overview.gateway.pid, gateway.child.pid)
+      const opened = overview.changes.filter(({ deployment }: { deployment: string }) => deployment === "unauthorized")
+      assert.deepStrictEqual(
+        opened.map(({ state }: { state: string }) => state),
+        ["circuit_open"],
+      )
+      const { calls } = JSON.parse((await send(base, "GET", "/api/calls?limit=200")).text)
+      // The ids of a router begin alike: those of two are here.
+      assert.strictEqual(new Set(calls.map(({ id }: { id: string }) => id.split("-")[0])).size, 2)
+    }
+
     broken.authentication = false
     const reset = await send(base, "POST", "/admin/deployments/unauthorized/reset", {})
     assert.strictEqual(JSON.parse(reset.text).state, "available")

@@ -6,11 +6,14 @@ const live = { isShown: false, at: undefined, routes: new Map(), deployments: ne
 /** Functions that draw what is known, each called when there is something new. */
 const liveDrawers = []
 
+/** Whether another process answers: a gateway that was started again, or another behind one address. */
+const isAnother = ({ gateway }) =>
+  live.gateway?.started_at !== gateway.started_at ||
+  live.gateway.pid !== gateway.pid ||
+  live.gateway.host !== gateway.host
+
 const takeOverview = (answer) => {
-  // Another process answers: a gateway that was started again, or another behind one address.
-  if (live.gateway?.started_at !== answer.gateway.started_at || live.gateway.pid !== answer.gateway.pid) {
-    Object.assign(live, { routes: new Map(), deployments: new Map(), changes: [] })
-  }
+  if (isAnother(answer)) Object.assign(live, { routes: new Map(), deployments: new Map(), changes: [] })
   const oldest = answer.at - answer.window_ms
   const merge = (before, items) =>
     new Map(
@@ -64,6 +67,11 @@ const readLive = async () => {
   if (response === undefined) return
   if (response.status === 401 || response.status === 403) return enter()
   const answer = response.ok && live.isShown ? await response.json().catch(() => undefined) : undefined
+  if (answer !== undefined && live.at !== undefined && isAnother(answer)) {
+    // What it has from before was not requested.
+    live.at = undefined
+    return readLive()
+  }
   if (answer !== undefined) takeOverview(answer)
   if (isBack) await loadView()
 }
