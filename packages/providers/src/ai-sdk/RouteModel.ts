@@ -61,7 +61,8 @@ export const languageModel = <E>(runtime: Runtime<E>, modelId: string, modelOpti
         failure,
       ),
     doStream: (options) => {
-      const scope = Scope.makeUnsafe()
+      // Closed with the router, too.
+      const scope = Scope.forkUnsafe(runtime.scope)
       const opened = Effect.flatMap(
         Effect.fromResult(Requests.toChat(modelId, defaults, options)),
         ({ options, request }) =>
@@ -143,25 +144,27 @@ interface Opened {
 }
 
 /**
- * The parts as they are read. The upstream is closed when the stream has ended, when its reader cancels it, and when the
- * signal is aborted.
+ * The parts as they are read. The upstream is closed when the stream has ended, when its reader cancels it, when the signal
+ * is aborted, and when the router is closed.
  */
 const readable = ({ encoder, failure, pull, scope, signal }: Opened): ReadableStream<LanguageModelV4StreamPart> => {
   const stopped = new AbortController()
-  const close = (): Promise<void> => {
+  const close = (): Promise<void> => Effect.runPromise(Scope.close(scope, Exit.void))
+  const abort = (): void => void close()
+  const stop = Effect.sync(() => {
     signal?.removeEventListener("abort", abort)
     stopped.abort()
-    return Effect.runPromise(Scope.close(scope, Exit.void))
-  }
-  const abort = (): void => void close()
-  /** Some parts: a chunk of the upstream may have none for the application. */
-  const next: Opened["pull"] extends Effect.Effect<infer _, infer E>
-    ? Effect.Effect<ReadonlyArray<LanguageModelV4StreamPart>, E>
-    : never = Effect.flatMap(pull, (frames) => {
-    const parts = frames.flatMap(encoder.push)
-    return parts.length === 0 ? next : Effect.succeed(parts)
   })
+  /** Some parts: a chunk of the upstream may have none for the application. */
+  const next: Effect.Effect<ReadonlyArray<LanguageModelV4StreamPart>, RouterError | Cause.Done> = Effect.flatMap(
+    pull,
+    (frames) => {
+      const parts = frames.flatMap(encoder.push)
+      return parts.length === 0 ? next : Effect.succeed(parts)
+    },
+  )
   signal?.addEventListener("abort", abort)
+  Effect.runSync(Scope.addFinalizer(scope, stop))
   if (signal?.aborted === true) abort()
   return new ReadableStream<LanguageModelV4StreamPart>(
     {
@@ -170,9 +173,8 @@ const readable = ({ encoder, failure, pull, scope, signal }: Opened): ReadableSt
           const send = (parts: ReadonlyArray<LanguageModelV4StreamPart>): void => {
             for (const part of parts) controller.enqueue(part)
           }
+          if (stopped.signal.aborted) return controller.error(signal?.aborted === true ? signal.reason : closed())
           if (Exit.isSuccess(exit)) return send(exit.value)
-          if (signal?.aborted === true) return controller.error(signal.reason)
-          if (stopped.signal.aborted) return
           const error = Cause.squash(exit.cause)
           send(Cause.isDone(error) ? encoder.end() : encoder.fail(failure(error)))
           controller.close()
@@ -183,3 +185,5 @@ const readable = ({ encoder, failure, pull, scope, signal }: Opened): ReadableSt
     { highWaterMark: 0 },
   )
 }
+
+const closed = (): DOMException => new DOMException("The router was closed before the stream had ended", "AbortError")

@@ -20,6 +20,7 @@ import {
   tool,
 } from "ai"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import { awaited, callOf, rejection, upstreams } from "./Upstreams.ts"
 
@@ -255,6 +256,26 @@ for (const kind of ["own", "ai-sdk"] as const) {
       }),
     )
 
+    it.live("cancels running calls when it is closed: a complete one, and a stream between two reads", () =>
+      Effect.gen(function* () {
+        const { assistant, server, understudy } = yield* upstreams(kind)
+        yield* server.script("lead", [Behavior.stall(2), Behavior.silent])
+        const { stream } = yield* awaited(() =>
+          assistant.doStream({ prompt: [{ role: "user", content: [{ type: "text", text: prompt }] }] }),
+        )
+        const reader = stream.getReader()
+        yield* awaited(() => reader.read())
+        const failed = yield* Effect.forkChild(rejection(() => generateText({ model: assistant, prompt })))
+        const requests = [yield* server.received("lead", 1), yield* server.received("lead", 2)]
+        yield* awaited(() => understudy.close())
+        for (const request of requests) assert.strictEqual(yield* server.closed(request), "left")
+        assert.instanceOf(yield* Fiber.join(failed), Error)
+        assert.strictEqual(yield* server.attempts("understudy"), 0)
+        yield* awaited(() => reader.cancel())
+        yield* server.idle
+      }),
+    )
+
     it.live("closes the upstream when the reader of a stream leaves", () =>
       Effect.gen(function* () {
         const { assistant, server } = yield* upstreams(kind)
@@ -302,6 +323,21 @@ for (const kind of ["own", "ai-sdk"] as const) {
           "messages[0].content[1].file.file_data",
           `data:application/pdf;base64,${btoa("%PDF")}`,
         )
+      }),
+    )
+
+    it.live("gives a cached response, and says so", () =>
+      Effect.gen(function* () {
+        const { assistant, server } = yield* upstreams(kind, { policy: Route.cache({ ttl: "1 minute" }) })
+        for (const cache of ["miss", "hit"]) {
+          const complete = yield* awaited(() => generateText({ model: assistant, prompt }))
+          const streamed = streamText({ model: assistant, prompt })
+          assert.strictEqual(complete.text, FaultServer.line("lead"))
+          assert.strictEqual(yield* awaited(() => streamed.text), FaultServer.line("lead"))
+          assert.strictEqual(callOf(complete.finalStep).cache, cache)
+          assert.strictEqual(callOf(yield* awaited(() => streamed.finalStep)).cache, cache)
+        }
+        assert.strictEqual(yield* server.attempts("lead"), 2)
       }),
     )
 
