@@ -11,9 +11,11 @@
  * }
  * ```
  */
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { CallOptions } from "./model/Call.ts"
 import type * as Chat from "./model/Chat.ts"
@@ -55,7 +57,7 @@ export const make = <E>(layer: Layer.Layer<Router.Router, E>): PromiseRouter => 
       const parts = Stream.unwrap(
         Effect.map(runtime.contextEffect, (context) => Stream.provideContext(Router.stream(request, options), context)),
       )
-      return Stream.toAsyncIterable(parts)
+      return Stream.toAsyncIterable(untilClosed(parts, runtime.scope))
     },
     embed: (request, options) =>
       runtime.runPromise(
@@ -67,3 +69,15 @@ export const make = <E>(layer: Layer.Layer<Router.Router, E>): PromiseRouter => 
     [Symbol.asyncDispose]: close,
   }
 }
+
+/** The stream, whose resources close with `owner`, also between two reads. A read is interrupted then. */
+const untilClosed = <A, E>(stream: Stream.Stream<A, E>, owner: Scope.Scope): Stream.Stream<A, E> =>
+  Stream.unwrap(
+    Effect.gen(function* () {
+      const closed = yield* Deferred.make<never>()
+      const scope = yield* Effect.acquireRelease(Scope.fork(owner), Scope.close)
+      const pull = yield* Scope.provide(Stream.toPull(stream), scope)
+      yield* Scope.addFinalizer(scope, Deferred.interrupt(closed))
+      return Stream.fromPull(Effect.succeed(Effect.raceFirst(pull, Deferred.await(closed))))
+    }),
+  )

@@ -72,4 +72,19 @@ describe("the router for promises", () => {
     assert.strictEqual(await closed, "closed")
     assert.strictEqual(silent.inFlight(), 0)
   })
+
+  it("cancels its streams when it is closed, between two reads and within one", async () => {
+    const endless = Testing.script([Testing.hang({ output: ["One ", "two "] })])
+    const router = made(endless, endless)
+    const [between, within] = [router.stream(request), router.stream(request)].map((stream) =>
+      stream[Symbol.asyncIterator](),
+    )
+    await between?.next()
+    for (let read = 0; read < 3; read++) await within?.next()
+    const reading = within?.next().catch(() => "closed")
+    assert.strictEqual(endless.inFlight(), 2)
+    await router.close()
+    assert.strictEqual(endless.inFlight(), 0)
+    assert.strictEqual(await reading, "closed")
+  })
 })

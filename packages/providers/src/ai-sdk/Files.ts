@@ -158,6 +158,6 @@ export const urls =
     Object.entries(supported).some(([pattern, expressions]) => {
       const prefix = pattern === "*" ? "" : pattern.toLowerCase().replace(/\*.*$/, "")
       const fits = prefix === "" || prefix.endsWith("/") ? mediaType.startsWith(prefix) : mediaType === prefix
-      // A global or sticky expression would go on from its last match.
-      return fits && expressions.some(({ flags, source }) => new RegExp(source, flags.replace(/[gy]/g, "")).test(url))
+      // A global expression of the model would go on from its last match.
+      return fits && expressions.some((expression) => new RegExp(expression).test(url))
     })

@@ -151,10 +151,13 @@ const readable = ({ encoder, failure, pull, scope, signal }: Opened): ReadableSt
   const stopped = new AbortController()
   const close = (): Promise<void> => Effect.runPromise(Scope.close(scope, Exit.void))
   const abort = (): void => void close()
-  const stop = Effect.sync(() => {
+  let hasEnded = false
+  /** Runs when the scope closes, whatever closes it. Parts that were not read yet are dropped, unless they are the last. */
+  const stop = (controller: ReadableStreamDefaultController<LanguageModelV4StreamPart>): void => {
     signal?.removeEventListener("abort", abort)
     stopped.abort()
-  })
+    if (!hasEnded) controller.error(signal?.aborted === true ? signal.reason : closed())
+  }
   /** Some parts: a chunk of the upstream may have none for the application. */
   const next: Effect.Effect<ReadonlyArray<LanguageModelV4StreamPart>, RouterError | Cause.Done> = Effect.flatMap(
     pull,
@@ -163,20 +166,28 @@ const readable = ({ encoder, failure, pull, scope, signal }: Opened): ReadableSt
       return parts.length === 0 ? next : Effect.succeed(parts)
     },
   )
-  signal?.addEventListener("abort", abort)
-  Effect.runSync(Scope.addFinalizer(scope, stop))
-  if (signal?.aborted === true) abort()
+  const last = (cause: Cause.Cause<RouterError | Cause.Done>): ReadonlyArray<LanguageModelV4StreamPart> => {
+    const error = Cause.squash(cause)
+    return Cause.isDone(error) ? encoder.end() : encoder.fail(failure(error))
+  }
   return new ReadableStream<LanguageModelV4StreamPart>(
     {
+      start: (controller) => {
+        Effect.runSync(
+          Scope.addFinalizer(
+            scope,
+            Effect.sync(() => stop(controller)),
+          ),
+        )
+        signal?.addEventListener("abort", abort)
+        if (signal?.aborted === true) abort()
+      },
       pull: (controller) =>
         Effect.runPromiseExit(next, { signal: stopped.signal }).then((exit) => {
-          const send = (parts: ReadonlyArray<LanguageModelV4StreamPart>): void => {
-            for (const part of parts) controller.enqueue(part)
-          }
-          if (stopped.signal.aborted) return controller.error(signal?.aborted === true ? signal.reason : closed())
-          if (Exit.isSuccess(exit)) return send(exit.value)
-          const error = Cause.squash(exit.cause)
-          send(Cause.isDone(error) ? encoder.end() : encoder.fail(failure(error)))
+          if (stopped.signal.aborted) return undefined
+          for (const part of Exit.isSuccess(exit) ? exit.value : last(exit.cause)) controller.enqueue(part)
+          if (Exit.isSuccess(exit)) return undefined
+          hasEnded = true
           controller.close()
           return close()
         }),

@@ -27,14 +27,17 @@ export const toChat = (
   const functions: Array<Chat.Tool> = []
   const hosted: Array<string> = []
   const forced: Array<string> = []
+  const examples = tools.some((tool) => tool.type === "function" && tool.inputExamples !== undefined)
+    ? ["the input examples of tools"]
+    : []
   for (const tool of tools) {
     if (tool.type === "function") functions.push(fromFunction(tool))
     else if (toolChoice?.type === "tool" && toolChoice.toolName === tool.name) forced.push(Chat.hostedTool(tool.id))
     else hosted.push(Chat.hostedTool(tool.id))
   }
   return functions.length === 0 && toolChoice?.type !== "none"
-    ? { tools: functions, required: [...forced, ...hosted], dropped: [] }
-    : { tools: functions, required: forced, dropped: hosted }
+    ? { tools: functions, required: [...forced, ...hosted], dropped: examples }
+    : { tools: functions, required: forced, dropped: [...hosted, ...examples] }
 }
 
 const fromFunction = ({ description, inputSchema, name, providerOptions, strict }: LanguageModelV4FunctionTool) => ({

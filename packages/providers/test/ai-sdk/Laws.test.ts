@@ -7,6 +7,7 @@ import { ProviderError } from "@understudy/core/ProviderError"
 import type { Receipt } from "@understudy/core/Receipt"
 import * as AiSdk from "@understudy/providers/ai-sdk"
 import * as Answers from "@understudy/providers/internal/ai-sdk/Answers"
+import * as Files from "@understudy/providers/internal/ai-sdk/Files"
 import * as Requests from "@understudy/providers/internal/ai-sdk/Requests"
 import * as Streams from "@understudy/providers/internal/ai-sdk/Streams"
 import { convertArrayToReadableStream, MockLanguageModelV4 } from "ai/test"
@@ -76,6 +77,73 @@ describe("preserves everything that both sides support", () => {
     const decode = Streams.decoder(asked, () => new ProviderError({ reason: { _tag: "ServerError" }, message: "No" }))
     const read = Streamed.fold(parts.flatMap((part) => Result.getOrThrow(decode(part)).parts))
     assert.deepStrictEqual({ ...read, content: read.content.map(opened) }, response)
+  })
+})
+
+describe("a stream", () => {
+  it("has the metadata of a text, which its vendor wants back, at the end of the text", () => {
+    const decode = Streams.decoder(asked, () => new ProviderError({ reason: { _tag: "ServerError" }, message: "No" }))
+    const parts: ReadonlyArray<LanguageModelV4StreamPart> = [
+      { type: "text-start", id: "t" },
+      { type: "text-delta", id: "t", delta: "Hi" },
+      { type: "text-end", id: "t", providerMetadata: { google: { thoughtSignature: "s" } } },
+    ]
+    const signature = { issuer: "ai-sdk@h", value: '{"google":{"thoughtSignature":"s"}}' }
+    assert.deepStrictEqual(
+      parts.flatMap((part) => Result.getOrThrow(decode(part)).parts),
+      [
+        { type: "text", text: "Hi" },
+        { type: "text", text: "", signature },
+      ],
+    )
+    const encoder = Streams.encoder(receipt)
+    const written = [...encoder.push({ parts: [{ type: "text", text: "Hi", signature }] }), ...encoder.end()]
+    assert.deepInclude(
+      written.find(({ type }) => type === "text-end"),
+      { providerMetadata: { understudy: { signature } } },
+    )
+  })
+
+  it("that goes on elsewhere continues an open block, and starts a block after a closed one", () => {
+    const native = (part: LanguageModelV4StreamPart): Chat.Frame => ({
+      parts: [],
+      native: { protocol: "ai-sdk", data: JSON.stringify(part) },
+    })
+    const types = (...frames: ReadonlyArray<Chat.Frame>) => {
+      const encoder = Streams.encoder(receipt)
+      return [...frames.flatMap(encoder.push), ...encoder.end()].map((part) =>
+        "id" in part ? `${part.type} ${part.id}` : part.type,
+      )
+    }
+    const more: Chat.Frame = { parts: [{ type: "text", text: "more" }] }
+    const begun = [native({ type: "text-start", id: "t" }), native({ type: "text-delta", id: "t", delta: "Hi" })]
+    assert.deepStrictEqual(types(...begun, more), [
+      "stream-start",
+      "text-start t",
+      "text-delta t",
+      "text-delta t",
+      "text-end t",
+      "finish",
+    ])
+    assert.deepStrictEqual(types(...begun, native({ type: "text-end", id: "t" }), more).slice(3), [
+      "text-end t",
+      "text-start text_0",
+      "text-delta text_0",
+      "text-end text_0",
+      "finish",
+    ])
+  })
+})
+
+describe("a file", () => {
+  it("with only the first half of a media type has the type of its first bytes", () => {
+    const typeOf = (mediaType: string, data: Uint8Array | string) => {
+      const { source } = Files.toChat({ data: { type: "data", data }, mediaType })
+      return source.type === "base64" ? source.mediaType : undefined
+    }
+    assert.strictEqual(typeOf("image", "/9j/4AAQ"), "image/jpeg")
+    assert.strictEqual(typeOf("image/*", Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a)), "image/png")
+    assert.strictEqual(typeOf("image/webp", "/9j/4AAQ"), "image/webp")
   })
 })
 

@@ -399,7 +399,12 @@ describe("the conversation of an application of the AI SDK", () => {
         },
       })
       const search = { type: "provider", id: "openai.web_search", name: "search", args: {} } as const
-      const lookTool = { type: "function", name: "look", inputSchema: { type: "object" } } as const
+      const lookTool = {
+        type: "function" as const,
+        name: "look",
+        inputSchema: { type: "object" as const },
+        inputExamples: [{ input: { where: "up" } }],
+      }
       yield* Effect.promise(async () => understudy("vendor").doGenerate({ prompt: [], tools: [search] }))
       assert.deepStrictEqual(model.doGenerateCalls[0]?.tools, [search])
       yield* Effect.promise(async () => understudy("plain").doGenerate({ prompt: [], tools: [search] }))
@@ -408,7 +413,7 @@ describe("the conversation of an application of the AI SDK", () => {
         plain.requests.map(({ droppedParams, requiredUnsupported }) => [requiredUnsupported, droppedParams]),
         [
           [["the tool openai.web_search"], undefined],
-          [undefined, ["the tool openai.web_search"]],
+          [undefined, ["the tool openai.web_search", "the input examples of tools"]],
         ],
       )
     }),
@@ -425,8 +430,9 @@ describe("a model of specification 3", () => {
           usage,
           warnings: [],
         }),
+        doStream: async () => ({ stream: convertArrayToReadableStream([{ type: "stream-start", warnings: [] }]) }),
       })
-      const { chat } = yield* provider(model)
+      const { chat, stream } = yield* provider(model)
       const png = { type: "image", source: { type: "base64", data: "AAAA", mediaType: "image/png" } } as const
       const response = yield* chat(
         ask("any", {
@@ -444,6 +450,8 @@ describe("a model of specification 3", () => {
       assert.deepNestedPropertyVal(given?.prompt[2]?.content, "[0].output.value[0].type", "file-data")
       assert.strictEqual(response.content[0]?.type, "audio")
       assert.match(String(response.droppedParams), /^reasoning: /)
+      const { frames } = yield* collect(stream(ask("any", { reasoning: { effort: "low" } })))
+      assert.match(String(frames[0]?.droppedParams), /^reasoning: /)
     }),
   )
 })

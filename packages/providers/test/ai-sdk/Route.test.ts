@@ -271,7 +271,7 @@ for (const kind of ["own", "ai-sdk"] as const) {
         for (const request of requests) assert.strictEqual(yield* server.closed(request), "left")
         assert.instanceOf(yield* Fiber.join(failed), Error)
         assert.strictEqual(yield* server.attempts("understudy"), 0)
-        yield* awaited(() => reader.cancel())
+        assert.propertyVal(yield* rejection(() => reader.read()), "name", "AbortError")
         yield* server.idle
       }),
     )
@@ -289,6 +289,24 @@ for (const kind of ["own", "ai-sdk"] as const) {
         assert.strictEqual(yield* server.closed(yield* server.received("lead")), "left")
         yield* server.idle
       }),
+    )
+
+    it.live(
+      "closes the upstream when a call is aborted between two reads, and rejects the next with the signal's reason",
+      () =>
+        Effect.gen(function* () {
+          const { assistant, server } = yield* upstreams(kind)
+          yield* server.script("lead", [Behavior.stall(2)])
+          const controller = new AbortController()
+          const { stream } = yield* awaited(() => assistant.doStream({ prompt: [], abortSignal: controller.signal }))
+          const reader = stream.getReader()
+          yield* awaited(() => reader.read())
+          const reason = new Error("enough")
+          controller.abort(reason)
+          assert.strictEqual(yield* server.closed(yield* server.received("lead")), "left")
+          assert.strictEqual(yield* rejection(() => reader.read()), reason)
+          yield* server.idle
+        }),
     )
 
     it.live("sends images and files", () =>
