@@ -160,7 +160,9 @@ const failed = (
   }
   const requestId = HttpReply.newId()
   return Effect.as(
-    Effect.annotateLogs(Effect.logError("Unhandled error while serving a request", cause), { requestId }),
+    Effect.annotateLogs(Effect.logError(`Unhandled error while serving request ${requestId}`, cause), {
+      request_id: requestId,
+    }),
     respond(request, {
       status: 500,
       type: "server_error",

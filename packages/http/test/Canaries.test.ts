@@ -21,7 +21,7 @@ import { format } from "node:util"
 import * as Config from "../src/Config.ts"
 import * as App from "../src/App.ts"
 import * as Keyring from "../src/auth/Keyring.ts"
-import * as PlainText from "../src/observe/PlainText.ts"
+import * as LogFormat from "../src/observe/LogFormat.ts"
 import * as CanaryUpstream from "./CanaryUpstream.ts"
 import { accessKeyId, canary, leaks, names, role } from "./CanaryUpstream.ts"
 
@@ -258,7 +258,8 @@ describe("canaries", () => {
           Effect.provide([
             Logger.layer([
               Logger.map(Logger.formatJson, (line) => void log.push(line)),
-              PlainText.logger(Logger.consolePretty({ mode: "tty" })),
+              LogFormat.pretty,
+              LogFormat.json,
             ]),
             Layer.succeed(Console.Console, terminal),
             Layer.succeed(Metric.MetricRegistry, new Map()),

@@ -1,6 +1,7 @@
 /**
  * `understudy serve`: runs the gateway.
  */
+import * as Cause from "effect/Cause"
 import * as Flag from "effect/cli/Flag"
 import * as Command from "effect/cli/Command"
 import * as Console from "effect/Console"
@@ -15,12 +16,13 @@ import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
+import * as Runtime from "effect/Runtime"
 import { maxWorkers, type ServerSettings } from "../config/ServerSection.ts"
 import * as App from "../App.ts"
 import * as DotEnv from "../DotEnv.ts"
 import { Drain } from "../Drain.ts"
 import type * as Auth from "../auth/Auth.ts"
-import * as PlainText from "../observe/PlainText.ts"
+import * as LogFormat from "../observe/LogFormat.ts"
 import * as MainProcess from "../workers/MainProcess.ts"
 import * as StartupMessage from "./StartupMessage.ts"
 import * as ServerAuth from "./ServerAuth.ts"
@@ -30,6 +32,12 @@ import * as ConfigSource from "./ConfigSource.ts"
 
 /** The gateway cannot listen on its address. */
 export class CannotListen extends Data.TaggedError("CannotListen")<{ readonly message: string }> {}
+
+/** The gateway has ended, and has logged why. Exit code 1. */
+export class Ended extends Data.TaggedError("Ended")<{}> {
+  override readonly [Runtime.errorExitCode] = 1
+  override readonly [Runtime.errorReported] = false
+}
 
 const flags = {
   config: ConfigSource.flag,
@@ -91,11 +99,18 @@ export const serve = Command.make(
       for (const { message, path } of source.configuration.notImported) yield* Effect.logWarning(`${path}: ${message}`)
       const auth = yield* ServerAuth.withSessions(policy)
       return server.workers > 1
-        ? yield* Effect.scoped(supervise(source, server, auth))
-        : yield* Effect.scoped(run(source, { server, auth, logContent }))
+        ? yield* Effect.scoped(supervise(source, server, auth, logFormat))
+        : yield* Effect.scoped(run(source, { server, auth, logContent }, logFormat))
     })
-    const logger = logFormat === "json" ? PlainText.json : PlainText.logger(Logger.consolePretty())
-    return yield* Effect.provide(program, [DotEnv.layer(file), Logger.layer([logger]), Output.layer])
+    // In a JSON log, why the gateway ends is a line like any other.
+    const logged = Effect.catchCause(program, (cause) =>
+      logFormat === "json" ? logCause(cause) : Effect.failCause(cause),
+    )
+    return yield* Effect.provide(logged, [
+      DotEnv.layer(file),
+      Logger.layer([LogFormat.logger(logFormat)]),
+      Output.layer(logFormat),
+    ])
   }),
 ).pipe(
   Command.withDescription(
@@ -104,13 +119,17 @@ export const serve = Command.make(
   Command.withShortDescription("Run the gateway"),
 )
 
-const run = Effect.fnUntraced(function* (source: ConfigSource.ConfigSource, options: App.ServeOptions) {
+const run = Effect.fnUntraced(function* (
+  source: ConfigSource.ConfigSource,
+  options: App.ServeOptions,
+  logFormat: LogFormat.Format,
+) {
   yield* Signals.ignoreHangup
   const { address, drain } = yield* build(source, options)
   yield* Signals.hurryOnInterrupt(drain.hurry)
   // Detached: it has to run while this scope closes.
   yield* Effect.forkDetach(Effect.andThen(yield* Signals.SecondSignal, drain.end))
-  return yield* serving(address, source, options.auth)
+  return yield* serving(address, source, options.auth, logFormat)
 })
 
 /** Builds the gateway, which then listens. */
@@ -127,8 +146,10 @@ const serving = Effect.fnUntraced(function* (
   address: string,
   source: ConfigSource.ConfigSource,
   { keys }: Auth.Policy,
+  logFormat: LogFormat.Format,
 ) {
-  for (const line of yield* StartupMessage.lines(address, source, keys.hasOperator)) yield* Console.log(line)
+  if (logFormat === "json") yield* StartupMessage.log(address, source)
+  else for (const line of yield* StartupMessage.lines(address, source, keys.hasOperator)) yield* Console.log(line)
   return yield* Effect.never
 })
 
@@ -137,6 +158,7 @@ const supervise = Effect.fnUntraced(function* (
   source: ConfigSource.ConfigSource,
   { drain, workers }: ServerSettings,
   auth: Auth.Policy,
+  logFormat: LogFormat.Format,
 ) {
   yield* Signals.ignoreHangup
   const Supervisor = yield* Effect.promise(() => import("../workers/Supervisor.ts"))
@@ -147,7 +169,7 @@ const supervise = Effect.fnUntraced(function* (
   })
   yield* Signals.hurryOnInterrupt(shutdown("hurry"))
   yield* Effect.forkDetach(Effect.andThen(yield* Signals.SecondSignal, shutdown("end")))
-  return yield* serving(yield* serve, source, auth)
+  return yield* serving(yield* serve, source, auth, logFormat)
 })
 
 /** What the main process tells this worker at its start; `undefined` in a process without one. */
@@ -175,6 +197,16 @@ const runWorker = Effect.fnUntraced(function* (
   yield* Effect.raceFirst(serving, connection.shutdown)
   return yield* Effect.interrupt
 })
+
+/** Logs a failure, and ends with it. A signal is none. */
+const logCause = <E extends { readonly message: string }>(cause: Cause.Cause<E>): Effect.Effect<never, E | Ended> => {
+  if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
+  const error = Cause.findErrorOption(cause)
+  const log = Option.isSome(error)
+    ? Effect.logFatal(error.value.message)
+    : Effect.logFatal("The gateway ended because of a defect", cause)
+  return Effect.andThen(log, Effect.fail(new Ended()))
+}
 
 const cannotListen = ({ host, port }: ServerSettings, { cause }: ServeError): CannotListen => {
   const code = Predicate.isObject(cause) && "code" in cause ? cause["code"] : undefined

@@ -1,5 +1,6 @@
 /**
- * The startup message of `serve`: what is served, a command to try it, and, for a simulation, a command to break it.
+ * The startup message of `serve`. For people: what is served, a command to try it, and, for a simulation, a command to break it.
+ * In a JSON log: one object with what is served.
  */
 import * as Routes from "@understudy/core/Route"
 import { hasWildcard } from "@understudy/core/internal/route/Wildcard"
@@ -9,6 +10,20 @@ import * as Environment from "./Environment.ts"
 import type { ConfigSource } from "./ConfigSource.ts"
 
 const json = "-H 'content-type: application/json'"
+
+/** Logs what is served as one message, with its facts as annotations. */
+export const log = (
+  url: string,
+  { configuration: { deployments, routes }, origin }: ConfigSource,
+): Effect.Effect<void> =>
+  Effect.annotateLogs(Effect.logInfo(served(url, origin)), {
+    url,
+    config: origin,
+    routes: Object.entries(routes).map(([name, route]) => ({ name, deployments: Routes.names(route) })),
+    deployments: Object.entries(deployments).map(([name, { model, provider }]) => ({ name, provider, model })),
+  })
+
+const served = (url: string, origin: string): string => `Understudy serves ${url}/v1 from ${origin}`
 
 /** The lines. `hasOperatorKey`: the commands use the operator key, else the first virtual key. */
 export const lines = Effect.fnUntraced(function* (
@@ -31,7 +46,7 @@ export const lines = Effect.fnUntraced(function* (
 
   const output = [
     "",
-    `Understudy serves ${url}/v1 from ${origin}`,
+    served(url, origin),
     "",
     ...named.map(([name, route]) => `  ${name.padEnd(width)}  ${Routes.names(route).join(" -> ")}`),
     ...Object.entries(deployments).map(

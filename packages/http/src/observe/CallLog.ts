@@ -1,6 +1,6 @@
 /**
- * The call log: one line per call with its route, attempts, reasons, durations, tokens, cost (if known) and virtual key. It
- * never contains prompts or answers.
+ * The call log: a message per call with its route, attempts, reasons, durations, tokens, cost (if known) and virtual key, and each
+ * of them as an annotation. It never contains prompts or answers.
  */
 import { runHandlers } from "@understudy/core/RouteEvent"
 import type { Attempt, Receipt } from "@understudy/core/Receipt"
@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as LogLevel from "effect/LogLevel"
 import * as References from "effect/References"
+import * as CallFields from "./CallFields.ts"
 import { plain } from "./PlainText.ts"
 
 /** Logs each call when it ends: failures at warn, others at info. */
@@ -29,16 +30,34 @@ export const layer: Layer.Layer<never, never, Router> = Layer.effectDiscard(
 const severity = ({ outcome }: Receipt): LogLevel.Severity => (outcome === "failure" ? "Warn" : "Info")
 
 const log = (receipt: Receipt): Effect.Effect<void> =>
-  Effect.annotateLogs(Effect.logWithLevel(severity(receipt))(line(receipt)), annotations(receipt))
+  Effect.annotateLogs(Effect.logWithLevel(severity(receipt))(line(receipt)), CallFields.of(receipt, accountMessage))
 
-/** `assistant: answered by backup in 707 ms (primary Overloaded 503 after 302 ms; backup succeeded after 403 ms)` */
+/**
+ * `assistant: answered by backup in 707 ms (primary Overloaded 503 after 302 ms; backup succeeded after 403 ms), 21+42 tokens,
+ * $0.000085, call 4ch9bh6f-7`
+ */
 export const line = (receipt: Receipt): string => {
   const details = [
     ...(receipt.cache === "hit" ? ["cache hit"] : []),
     ...receipt.attempts.map(attempt),
     ...receipt.skipped.map(({ deployment, reason }) => `${deployment} skipped: ${meaning(reason).text}`),
   ]
-  return plain(`${receipt.route}: ${outcome(receipt)} in ${receipt.millis} ms (${details.join("; ")})`)
+  const result = `${receipt.route}: ${outcome(receipt)} in ${receipt.millis} ms (${details.join("; ")})`
+  return plain([result, ...facts(receipt)].join(", "))
+}
+
+const facts = (receipt: Receipt): ReadonlyArray<string> => {
+  const { caller, firstTokenMillis, id, team } = receipt
+  const { cost, inputTokens, outputTokens } = total(receipt)
+  return [
+    ...(firstTokenMillis === undefined ? [] : [`first token after ${firstTokenMillis} ms`]),
+    ...(inputTokens + outputTokens === 0 ? [] : [`${inputTokens}+${outputTokens} tokens`]),
+    // Not in exponential notation, which small numbers have by default.
+    ...(cost === undefined ? [] : [`$${cost.toFixed(9).replace(/\.?0+$/, "")}`]),
+    ...(caller === undefined ? [] : [`key ${caller}`]),
+    ...(team === undefined ? [] : [`team ${team}`]),
+    `call ${id}`,
+  ]
 }
 
 /** The receipt has a deployment once one has answered, or started a stream. */
@@ -54,24 +73,17 @@ const outcome = ({ deployment, outcome }: Receipt): string => {
   }
 }
 
-const attempt = ({ deployment, message, millis, outcome, reason, status }: Attempt): string => {
+const attempt = (attempt: Attempt): string => {
+  const { deployment, millis, outcome, reason, status } = attempt
   const result = [reason ?? (outcome === "success" ? "succeeded" : outcome), status]
     .filter((part) => part !== undefined)
     .join(" ")
-  const suffix = reason !== undefined && accountReasons.has(reason) && message !== undefined ? `: ${message}` : ""
-  return `${deployment} ${result} after ${millis} ms${suffix}`
+  const message = accountMessage(attempt)
+  return `${deployment} ${result} after ${millis} ms${message === undefined ? "" : `: ${message}`}`
 }
 
 /** Reasons about the operator's account: their provider messages are logged, because they contain nothing of the prompt. */
 const accountReasons: ReadonlySet<string> = new Set<ReasonTag>(["Authentication", "Permission", "QuotaExhausted"])
 
-const annotations = (receipt: Receipt): Record<string, unknown> => {
-  const { cost, inputTokens, outputTokens } = total(receipt)
-  return {
-    call: receipt.id,
-    ...(receipt.caller === undefined ? undefined : { key: receipt.caller }),
-    tokens: `${inputTokens}+${outputTokens}`,
-    ...(receipt.firstTokenMillis === undefined ? undefined : { first_token_ms: receipt.firstTokenMillis }),
-    ...(cost === undefined ? undefined : { cost_usd: Number(cost.toFixed(9)) }),
-  }
-}
+const accountMessage = ({ message, reason }: Attempt): string | undefined =>
+  reason !== undefined && accountReasons.has(reason) ? message : undefined

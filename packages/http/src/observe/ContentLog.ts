@@ -48,4 +48,5 @@ export const layer: Layer.Layer<Router, never, Router> = Layer.effect(
 
 const logRequest = ({ messages, model }: Chat.Request) => Effect.logInfo(`${model} request`, messages)
 
-const logAnswer = (call: string, answer: string) => Effect.annotateLogs(Effect.logInfo("answer", answer), { call })
+const logAnswer = (call: string, answer: string) =>
+  Effect.annotateLogs(Effect.logInfo(`answer of call ${call}`, answer), { call })

@@ -24,8 +24,8 @@ export const logged = <A, R>(
     const startedAt = clock.currentTimeMillisUnsafe()
     const log = (level: "Info" | "Warn", result: string, outcome: string) => {
       const line = `${kind} of ${JSON.stringify(model.slice(0, maxNameLength))}: ${result} in ${clock.currentTimeMillisUnsafe() - startedAt} ms`
-      const logLine = Effect.logWithLevel(level)(line)
-      if (caller === undefined) return logLine
+      if (caller === undefined) return Effect.logWithLevel(level)(line)
+      const logLine = Effect.logWithLevel(level)(`${line}, key ${caller.id}`)
       const count = Metric.update(KeyMetrics.calls({ key: caller.id, outcome }), 1)
       return Effect.andThen(count, Effect.annotateLogs(logLine, { key: caller.id }))
     }

@@ -4,11 +4,9 @@
  *
  * The file is rotated to `usage.log.1`, `usage.log.2` and so on. Each gateway needs a file of its own.
  */
-import type { Attempt, Skipped, Receipt } from "@understudy/core/Receipt"
-import { total } from "@understudy/core/Receipt"
+import type { Receipt } from "@understudy/core/Receipt"
 import { runHandlers } from "@understudy/core/RouteEvent"
 import { Router } from "@understudy/core/Router"
-import { snakeCase } from "@understudy/core/internal/model/SnakeCase"
 import type * as ByteSize from "effect/ByteSize"
 import * as Data from "effect/Data"
 import * as DateTime from "effect/DateTime"
@@ -16,9 +14,9 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type * as Path from "effect/Path"
+import * as CallFields from "./CallFields.ts"
 import * as LogFile from "./LogFile.ts"
 import * as LossReport from "./LossReport.ts"
-import { skipReason } from "./ReasonJson.ts"
 
 /** The file of the usage log, and how it is rotated. */
 export interface UsageLogSettings {
@@ -61,45 +59,13 @@ export const layer = (
       yield* runHandlers(router.subscribe, (event) => {
         if (event._tag !== "CallEnded") return undefined
         // Each write takes all lines that arrived during the previous write.
-        return pending.push(`${JSON.stringify(toEntry(event.receipt))}\n`) === 1 ? write : undefined
+        return pending.push(`${JSON.stringify(entry(event.receipt))}\n`) === 1 ? write : undefined
       })
     }),
   )
 
-// ---------------------------------------------------------------------------------------------------------------------
-// A line
-// ---------------------------------------------------------------------------------------------------------------------
-
-/** The entry of a call. Times are milliseconds; `cost_usd` is US dollars, if the price is known. */
-export const toEntry = (receipt: Receipt): object => ({
+/** The entry of a call: its fields, and when it began. */
+const entry = (receipt: Receipt): object => ({
   time: DateTime.formatIso(DateTime.makeUnsafe(receipt.startedAt)),
-  id: receipt.id,
-  route: receipt.route,
-  caller: receipt.caller,
-  stream: receipt.streaming,
-  outcome: receipt.outcome,
-  deployment: receipt.deployment,
-  cache: receipt.cache,
-  attempts: receipt.attempts.map(attempt),
-  skipped: receipt.skipped.map(toSkipped),
-  ...usageFields(total(receipt)),
-  first_token_ms: receipt.firstTokenMillis,
-  ms: receipt.millis,
-})
-
-const attempt = ({ cost, deployment, millis, outcome, reason, status, usage }: Attempt): object => ({
-  deployment,
-  outcome,
-  reason: reason && snakeCase(reason),
-  status,
-  ...(usage === undefined ? undefined : usageFields({ ...usage, cost })),
-  ms: millis,
-})
-
-const toSkipped = ({ deployment, reason }: Skipped): object => ({ deployment, ...skipReason(reason) })
-
-const usageFields = ({ cost, inputTokens, outputTokens }: ReturnType<typeof total>): object => ({
-  input_tokens: inputTokens,
-  output_tokens: outputTokens,
-  cost_usd: cost === undefined ? undefined : Number(cost.toFixed(9)),
+  ...CallFields.of(receipt),
 })

@@ -62,4 +62,19 @@ describe("FileOutput", () => {
     output.write("fifth\n")
     assert.strictEqual(file, "first\nse\n2 lines of this log could not be written: ENOSPC\nfourth\nfifth\n")
   })
+
+  it("reports the lost lines of a JSON log as an object", () => {
+    let isFull = true
+    let file = ""
+    const output = new FileOutput((bytes) => {
+      if (isFull) throw Object.assign(new Error("full"), { code: "ENOSPC" })
+      file += Buffer.from(bytes).toString()
+      return bytes.length
+    }, "json")
+    output.write("{}\n")
+    isFull = false
+    output.write("{}\n")
+    const message = "1 lines of this log could not be written: ENOSPC"
+    assert.strictEqual(file, `${JSON.stringify({ level: "ERROR", message, lines: 1 })}\n{}\n`)
+  })
 })

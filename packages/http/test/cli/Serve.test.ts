@@ -2,6 +2,7 @@
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import { once } from "node:events"
 import { createServer as createHttpServer } from "node:http"
+import * as Predicate from "effect/Predicate"
 import { createServer } from "node:net"
 import type { AddressInfo } from "node:net"
 import { fileURLToPath } from "node:url"
@@ -14,6 +15,12 @@ deployments:
   slow: { provider: simulated, model: s, firstToken: 100ms, tokenDelay: 30ms, latency: 400ms${extra} }
 routes: { assistant: [slow] }
 `
+
+/** A line of a JSON log. */
+interface LogLine extends Readonly<Record<string, unknown>> {
+  readonly attempts?: ReadonlyArray<object>
+  readonly skipped?: ReadonlyArray<object>
+}
 
 describe.concurrent("understudy serve", { timeout: 30_000 }, () => {
   it("serves the simulation by default, with commands to try and to break it", async () => {
@@ -109,7 +116,7 @@ describe.concurrent("understudy serve", { timeout: 30_000 }, () => {
     assert.strictEqual((await ask(base, { model: "slow" }, { "x-api-key": "sk-team-a" })).status, 403)
     const breaking = await fetch(`${base}/simulated/slow?key=sk-team-a`, { method: "POST" })
     assert.strictEqual(breaking.status, 403)
-    await serving.says(/assistant: answered by slow[^]*key: team-a/)
+    await serving.says(/assistant: answered by slow.*, key team-a, call /)
     assert.notInclude(serving.printed(), "sk-team-a")
   })
 
@@ -121,6 +128,83 @@ describe.concurrent("understudy serve", { timeout: 30_000 }, () => {
     await serving.says(/\{.*secret words.*\}/)
     await serving.says(/\{.*answered words.*\}/)
     await serving.says(/^\{.*assistant: answered by slow.*\}$/m)
+  })
+
+  it("prints nothing but objects with --log-format json: what is served, each call with its facts, why it ends", async () => {
+    const serving = start(["--port", "0", "--log-format", "json"], {
+      files: {
+        "understudy.yaml": `
+deployments:
+  primary: { provider: simulated, model: large, failureRate: 1, status: 503 }
+  spare: { provider: simulated, model: small, failureRate: 1, status: 429, retryAfter: 1h }
+  backup: { provider: simulated, model: small, price: { input: 1, output: 2 } }
+defaults: { retry: { times: 0 }, circuit: { failures: 100 } }
+routes: { assistant: [primary, spare, backup] }
+keys: [{ id: team-a, key: sk-team-a }]
+`,
+      },
+    })
+    const base = await url(serving)
+    for (let call = 0; call < 2; call++) {
+      await (await ask(base, { stream: true }, { "x-api-key": "sk-team-a" })).text()
+    }
+    serving.child.kill("SIGINT")
+    assert.strictEqual(await serving.ended, 130)
+    const lines = serving
+      .printed()
+      .trimEnd()
+      .split("\n")
+      .map((line): LogLine => JSON.parse(line))
+    assert.isTrue(lines.every(({ level, message, timestamp }) => [level, message, timestamp].every(Predicate.isString)))
+    const started = lines.filter(({ url }) => url === base)
+    assert.deepStrictEqual(
+      started.map(({ routes }) => routes),
+      [[{ name: "assistant", deployments: ["primary", "spare", "backup"] }]],
+    )
+    const [, second, ...others] = lines.filter(({ call }) => call !== undefined)
+    assert.lengthOf(others, 0)
+    const {
+      attempts = [],
+      call,
+      cost_usd,
+      first_token_ms,
+      input_tokens,
+      ms,
+      output_tokens,
+      skipped = [],
+      ...facts
+    } = second ?? {}
+    assert.deepInclude(facts, {
+      route: "assistant",
+      model: "assistant",
+      key: "team-a",
+      protocol: "chat-completions",
+      streaming: true,
+      outcome: "success",
+      deployment: "backup",
+    })
+    // The second call passes over the spare deployment: it is skipped, and no attempt.
+    const [failed, answered] = attempts
+    assert.deepInclude(failed ?? {}, {
+      deployment: "primary",
+      model: "large",
+      outcome: "failure",
+      reason: "overloaded",
+      status: 503,
+    })
+    assert.deepInclude(answered ?? {}, { deployment: "backup", model: "small", outcome: "success" })
+    assert.deepInclude(skipped[0] ?? {}, { deployment: "spare", reason: "cooling_down" })
+    assert.deepStrictEqual([attempts.length, skipped.length], [2, 1])
+    assert.isTrue([call, facts["message"]].every(Predicate.isString))
+    for (const number of [cost_usd, first_token_ms, input_tokens, ms, output_tokens]) assert.isNumber(number)
+  })
+
+  it("logs why it cannot start as an object with --log-format json", async () => {
+    const serving = start(["--log-format", "json"], { files: { "understudy.yaml": "routes: 7\n" } })
+    assert.strictEqual(await serving.ended, 1)
+    const { level, message } = JSON.parse(serving.printed())
+    assert.strictEqual(level, "FATAL")
+    assert.include(message, "routes")
   })
 
   it("accepts calls during the drain delay, and finishes running ones", async () => {

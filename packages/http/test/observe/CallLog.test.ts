@@ -39,14 +39,39 @@ describe("CallLog", () => {
   it("includes provider messages about the account", () => {
     assert.strictEqual(
       CallLog.line(receipt([attempt("Authentication", "Incorrect API key provided: ***")])),
-      "assistant: failed in 9 ms (primary Authentication 401 after 4 ms: Incorrect API key provided: ***)",
+      "assistant: failed in 9 ms (primary Authentication 401 after 4 ms: Incorrect API key provided: ***), call 1",
     )
   })
 
   it("omits provider messages about a request, which may quote it", () => {
     assert.strictEqual(
       CallLog.line(receipt([attempt("ContentPolicy", "You asked for this")])),
-      "assistant: failed in 9 ms (primary ContentPolicy 401 after 4 ms)",
+      "assistant: failed in 9 ms (primary ContentPolicy 401 after 4 ms), call 1",
+    )
+  })
+
+  it("has tokens, cost, first token, key and team in the line", () => {
+    const answered: Receipt = {
+      ...receipt([
+        attempt("Overloaded", "busy"),
+        {
+          deployment: "backup",
+          model: "b",
+          outcome: "success",
+          millis: 5,
+          usage: { inputTokens: 3, outputTokens: 4 },
+          cost: 1e-7,
+        },
+      ]),
+      caller: "team-a",
+      team: "search",
+      deployment: "backup",
+      firstTokenMillis: 6,
+      outcome: "success",
+    }
+    assert.strictEqual(
+      CallLog.line(answered),
+      "assistant: answered by backup in 9 ms (primary Overloaded 401 after 4 ms; backup succeeded after 5 ms), first token after 6 ms, 3+4 tokens, $0.0000001, key team-a, team search, call 1",
     )
   })
 })

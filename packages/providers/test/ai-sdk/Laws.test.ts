@@ -36,6 +36,7 @@ const receipt: Receipt = {
   cache: undefined,
   firstTokenMillis: undefined,
   outcome: "success",
+  error: undefined,
   millis: 1,
 }
 

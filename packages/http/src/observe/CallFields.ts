@@ -1,0 +1,57 @@
+/**
+ * A call as fields of JSON, in the call log and the usage log, from its receipt. It never contains prompts, answers or keys.
+ */
+import type { Attempt, Receipt, Skipped } from "@understudy/core/Receipt"
+import { total } from "@understudy/core/Receipt"
+import { snakeCase } from "@understudy/core/internal/model/SnakeCase"
+import { skipReason } from "./ReasonJson.ts"
+
+/**
+ * The fields. Times are milliseconds, `cost_usd` is US dollars; what is not known is `undefined`. `messageOf`: the provider
+ * message of an attempt, where it may be shown.
+ */
+export const of = (
+  receipt: Receipt,
+  messageOf: (attempt: Attempt) => string | undefined = () => undefined,
+): Readonly<Record<string, unknown>> => ({
+  call: receipt.id,
+  route: receipt.route,
+  model: receipt.model,
+  key: receipt.caller,
+  team: receipt.team,
+  tags: receipt.tags.length === 0 ? undefined : receipt.tags,
+  protocol: receipt.protocol,
+  streaming: receipt.streaming,
+  outcome: receipt.outcome,
+  deployment: receipt.deployment,
+  cache: receipt.cache,
+  attempts: receipt.attempts.map((attempt) => ofAttempt(attempt, messageOf(attempt))),
+  skipped: receipt.skipped.map(ofSkipped),
+  dropped_params: receipt.droppedParams,
+  ...usage(total(receipt)),
+  first_token_ms: receipt.firstTokenMillis,
+  ms: receipt.millis,
+})
+
+const ofAttempt = (
+  { cost, deployment, estimated, millis, model, outcome, reason, status, usage: used }: Attempt,
+  message: string | undefined,
+): object => ({
+  deployment,
+  model,
+  outcome,
+  reason: reason && snakeCase(reason),
+  status,
+  message,
+  ...(used === undefined ? undefined : usage({ ...used, cost })),
+  estimated,
+  ms: millis,
+})
+
+const ofSkipped = ({ deployment, reason }: Skipped): object => ({ deployment, ...skipReason(reason) })
+
+const usage = ({ cost, inputTokens, outputTokens }: ReturnType<typeof total>): object => ({
+  input_tokens: inputTokens,
+  output_tokens: outputTokens,
+  cost_usd: cost === undefined ? undefined : Number(cost.toFixed(9)),
+})
