@@ -206,7 +206,7 @@ describe.concurrent("examples", { timeout: 120_000 }, () => {
 
   it("metrics", async () => {
     const printed = await example("metrics")
-    assert.match(printed, /^understudy_requests_total\{route="stage",outcome="success"\} 3$/m)
+    assert.match(printed, /^understudy_requests_total\{route="stage",outcome="success",error=""\} 3$/m)
     assert.match(printed, /^understudy_failovers_total\{from="lead",to="understudy",reason="rate_limited"\} 1$/m)
     assert.match(printed, /^understudy_cooldown_seconds\{deployment="lead"\} \d/m)
   })

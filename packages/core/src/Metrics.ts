@@ -15,6 +15,7 @@ import * as Option from "effect/Option"
 import type { CircuitStatus } from "./admission/Status.ts"
 import { byKey, counter, gauge, histogram } from "./MetricSeries.ts"
 import type { Series } from "./MetricSeries.ts"
+import type { Kind } from "./model/ErrorKind.ts"
 import type { ReasonTag } from "./model/ProviderError.ts"
 import type { SkipReason } from "./model/SkipReason.ts"
 import { snakeCase } from "./model/SnakeCase.ts"
@@ -107,7 +108,7 @@ const durations = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 7.5, 10, 15, 20, 30, 45, 60,
 /** Upper bounds of the time to first token, in seconds. */
 const firstTokens = [0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2.5, 3.5, 5, 7.5, 10, 15, 20, 30, 60]
 
-const calls = counter("understudy_requests_total", "Calls by route and outcome")
+const calls = counter("understudy_requests_total", "Calls by route, outcome and the kind of their error")
 const callDuration = histogram(
   "understudy_request_duration_seconds",
   "Duration of calls by route and outcome, of a stream to its end",
@@ -179,15 +180,19 @@ const deploymentSeries = (deployment: string) => ({
 })
 
 const routeSeries = (route: string) => ({
-  calls: byKey((outcome) => calls({ route, outcome })),
+  calls: byKey((outcome) => byKey((error) => calls({ route, outcome, error: error === "" ? "" : snakeCase(error) }))),
   duration: byKey((outcome) => callDuration({ route, outcome })),
   cached: byKey((result) => cached({ route, result })),
   firstToken: firstToken({ route }),
 })
 
+/** Errors that are not the request's own. */
+const outages: ReadonlyArray<Kind> = ["RateLimited", "Timeout", "Unavailable", "Upstream", "StreamInterrupted"]
+
 /** The series that a route has before its first call. */
 const initialOfRoute = (route: string): ReadonlyArray<Series> => [
-  ...["success", "failure", "cancelled"].map((outcome) => calls({ route, outcome })),
+  ...["success", "cancelled"].map((outcome) => calls({ route, outcome, error: "" })),
+  ...outages.map((error) => calls({ route, outcome: "failure", error: snakeCase(error) })),
   callDuration({ route, outcome: "success" }),
   firstToken({ route }),
 ]
@@ -246,9 +251,9 @@ const record = (context: Context.Context<never>, unbilled: ReadonlySet<string>):
       case "FirstToken":
         return routeOf(event.route).firstToken.updateUnsafe(event.millis / 1000, context)
       case "CallEnded": {
-        const { cache, millis = 0, outcome = "" } = event.receipt
+        const { cache, error = "", millis = 0, outcome = "" } = event.receipt
         const series = routeOf(event.route)
-        series.calls(outcome).updateUnsafe(1, context)
+        series.calls(outcome)(error).updateUnsafe(1, context)
         series.duration(outcome).updateUnsafe(millis / 1000, context)
         if (cache !== undefined) series.cached(cache).updateUnsafe(1, context)
         return

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
+import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import * as BudgetedRouter from "../src/BudgetedRouter.ts"
 import * as Metrics from "../src/Metrics.ts"
@@ -43,7 +44,7 @@ describe("Metrics", () => {
       yield* TestRouter.during("2 seconds", TestRouter.chat())
       const samples = yield* scrape
       const value = (series: string) => samples.get(series)
-      assert.strictEqual(value('understudy_requests_total{route="assistant",outcome="success"}'), 1)
+      assert.strictEqual(value('understudy_requests_total{route="assistant",outcome="success",error=""}'), 1)
       assert.strictEqual(value('understudy_attempts_total{deployment="a",outcome="failure",reason="overloaded"}'), 1)
       assert.strictEqual(value('understudy_attempts_total{deployment="b",outcome="success",reason=""}'), 1)
       assert.strictEqual(value('understudy_tokens_total{deployment="b",type="output"}'), 5)
@@ -62,6 +63,40 @@ describe("Metrics", () => {
               c: [Testing.hang()],
             }),
             { route },
+          ),
+        ),
+      ),
+    ),
+  )
+
+  it.effect("counts failed calls by the kind of their error", () =>
+    Effect.gen(function* () {
+      const router = yield* Router.Router
+      yield* Effect.flip(TestRouter.chat())
+      yield* Effect.flip(Effect.scoped(router.chatStream(TestRouter.request)))
+      const interrupted = Effect.flatMap(router.chatStream(TestRouter.request), ({ frames }) => Stream.runDrain(frames))
+      yield* Effect.flip(Effect.scoped(interrupted))
+      const samples = yield* scrape
+      const failures = [...samples].filter(
+        ([series, value]) => /^understudy_requests_total.*outcome="failure"/.test(series) && value > 0,
+      )
+      assert.deepStrictEqual(failures.toSorted(), [
+        ['understudy_requests_total{route="assistant",outcome="failure",error="invalid_request"}', 1],
+        ['understudy_requests_total{route="assistant",outcome="failure",error="stream_interrupted"}', 1],
+        ['understudy_requests_total{route="assistant",outcome="failure",error="unavailable"}', 1],
+      ])
+    }).pipe(
+      Effect.provide(
+        withMetrics(
+          TestRouter.layer(
+            scripts({
+              a: [
+                Testing.fail({ _tag: "InvalidRequest" }),
+                Testing.fail({ _tag: "Overloaded" }),
+                Testing.fail({ _tag: "Network" }, { output: "Hel" }),
+              ],
+            }),
+            { route: Route.fallback("a").pipe(Route.retry({ times: 0 })) },
           ),
         ),
       ),
@@ -141,7 +176,7 @@ describe("Metrics", () => {
     Effect.gen(function* () {
       const samples = yield* scrape
       for (const series of [
-        'understudy_requests_total{route="assistant",outcome="failure"}',
+        'understudy_requests_total{route="assistant",outcome="failure",error="upstream"}',
         'understudy_attempts_total{deployment="a",outcome="failure",reason="authentication"}',
         'understudy_time_to_first_token_seconds_count{route="assistant"}',
       ]) {

@@ -9,6 +9,7 @@ import type { AnyRequest, Call } from "../model/Call.ts"
 import type * as Chat from "../model/Chat.ts"
 import * as Cost from "../model/Cost.ts"
 import type { Price } from "../model/Cost.ts"
+import type { Kind } from "../model/ErrorKind.ts"
 import type { ProviderError } from "../model/ProviderError.ts"
 import type { SkipReason } from "../model/SkipReason.ts"
 import { ReceiptBuilder } from "../receipt/Receipt.ts"
@@ -16,6 +17,7 @@ import type { Attempt, Outcome, Receipt } from "../receipt/Receipt.ts"
 import type { EventBus } from "../receipt/RouteEvent.ts"
 import type { FailedStep, Step } from "../route/Plan.ts"
 import type { AttemptTrace, CallTrace } from "../telemetry/CallTrace.ts"
+import { RouterError } from "./RouterError.ts"
 
 /** How an attempt ended. `millis` runs from its admission. `model` is the vendor's id. */
 export interface EndedAttempt {
@@ -144,10 +146,17 @@ export class CallRecorder {
   #end(outcome: Outcome, now: number, exit?: Exit.Exit<unknown, unknown>): void {
     const receipt = this.#receipt
     if (receipt.outcome !== undefined) return
-    receipt.finish(outcome, now)
+    receipt.finish(outcome, outcome === "failure" ? kindOf(exit) : undefined, now)
     this.trace?.end(receipt, exit)
     this.#bus.publish({ _tag: "CallEnded", call: receipt.id, route: receipt.route, receipt })
   }
+}
+
+/** The end of a stream after its first output has no error of its own. A defect has no kind. */
+const kindOf = (exit: Exit.Exit<unknown, unknown> | undefined): Kind | undefined => {
+  if (exit === undefined || Exit.isSuccess(exit)) return "StreamInterrupted"
+  const error = Cause.findErrorOption(exit.cause)
+  return error._tag === "Some" && error.value instanceof RouterError ? error.value.kind : undefined
 }
 
 /** An attempt that neither succeeded nor failed was cancelled. */

@@ -4,6 +4,7 @@
  */
 import * as Data from "effect/Data"
 import type { FailedStep } from "../route/Plan.ts"
+import type { Kind } from "../model/ErrorKind.ts"
 import type { ProviderError } from "../model/ProviderError.ts"
 import { actionFor } from "../model/ProviderError.ts"
 import type { Receipt } from "../receipt/Receipt.ts"
@@ -13,31 +14,7 @@ import { meaning } from "../model/SkipReason.ts"
 import { didYouMean } from "../route/Suggestion.ts"
 import { hasWildcard } from "../route/Wildcard.ts"
 
-/**
- * The kind of an error, by all attempts together:
- *
- * - `ModelNotFound`: no route or deployment has the name, or the vendor of one with a `*` has no such model.
- * - `Forbidden`: the caller may not use the model. Never from the engine: for layers over it, such as keys.
- * - `InvalidRequest`, `TooLarge`, `ContentPolicy`: an attempt blames the request, or no deployment of the route supports it.
- * - `RateLimited`: every deployment is cooling down or at a limit.
- * - `BudgetExceeded`: a budget does not cover the call, or the attempts at any of its deployments.
- * - `Timeout`: every attempt timed out.
- * - `Unavailable`: every deployment is overloaded or has an open circuit, or this process cannot send requests.
- * - `Upstream`: anything else, such as a credential that a provider rejects, or one deployment overloaded and one cooling down.
- * - `StreamInterrupted`: a stream broke after its first output.
- */
-export type Kind =
-  | "ModelNotFound"
-  | "Forbidden"
-  | "InvalidRequest"
-  | "TooLarge"
-  | "ContentPolicy"
-  | "RateLimited"
-  | "BudgetExceeded"
-  | "Timeout"
-  | "Unavailable"
-  | "Upstream"
-  | "StreamInterrupted"
+export type { Kind } from "../model/ErrorKind.ts"
 
 export class RouterError extends Data.TaggedError("RouterError")<{
   readonly kind: Kind

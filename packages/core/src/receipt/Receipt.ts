@@ -4,6 +4,7 @@
  */
 import type { Call, Operation } from "../model/Call.ts"
 import type * as Chat from "../model/Chat.ts"
+import type { Kind } from "../model/ErrorKind.ts"
 import type { ReasonTag } from "../model/ProviderError.ts"
 import type { SkipReason } from "../model/SkipReason.ts"
 
@@ -74,6 +75,8 @@ export interface Receipt {
   readonly firstTokenMillis: number | undefined
   /** Set when the call has ended, as is `millis`. */
   readonly outcome: Outcome | undefined
+  /** The kind of the error of a call that failed. */
+  readonly error: Kind | undefined
   readonly millis: number | undefined
 }
 
@@ -104,6 +107,7 @@ export class ReceiptBuilder implements Receipt {
   cache: "hit" | "miss" | undefined = undefined
   firstTokenMillis: number | undefined = undefined
   outcome: Outcome | undefined = undefined
+  error: Kind | undefined = undefined
   millis: number | undefined = undefined
 
   constructor(
@@ -137,8 +141,9 @@ export class ReceiptBuilder implements Receipt {
     this.droppedParams = entry?.droppedParams
   }
 
-  finish(outcome: Outcome, now: number): void {
+  finish(outcome: Outcome, error: Kind | undefined, now: number): void {
     this.outcome = outcome
+    this.error = error
     this.millis = now - this.startedAt
   }
 }

@@ -23,6 +23,7 @@ export const of = (
   protocol: receipt.protocol,
   streaming: receipt.streaming,
   outcome: receipt.outcome,
+  error: receipt.error && snakeCase(receipt.error),
   deployment: receipt.deployment,
   cache: receipt.cache,
   attempts: receipt.attempts.map((attempt) => ofAttempt(attempt, messageOf(attempt))),
@@ -31,6 +32,8 @@ export const of = (
   ...usage(total(receipt)),
   first_token_ms: receipt.firstTokenMillis,
   ms: receipt.millis,
+  trace_id: receipt.traceId,
+  span_id: receipt.spanId,
 })
 
 const ofAttempt = (

@@ -16,7 +16,7 @@ export type Format = "pretty" | "json"
 /** The logger of a format, which writes to the console in context. */
 export const logger = (format: Format): Logger.Logger<unknown, void> => (format === "json" ? json : pretty)
 
-/** One object: `timestamp`, `level`, `message`, `cause` if there is one, and the annotations. */
+/** One object: `timestamp`, `level`, `message`, `cause` if there is one, the trace of the fibre if it has one, and the annotations. */
 export const json: Logger.Logger<unknown, void> = Logger.withConsoleLog(
   Logger.make(({ cause, date, fiber, logLevel, message }) => {
     const parts = partsOf(message).map((part) => (Predicate.isError(part) ? String(part) : part))
@@ -26,9 +26,13 @@ export const json: Logger.Logger<unknown, void> = Logger.withConsoleLog(
       message: parts.length === 1 ? parts[0] : parts,
       ...(cause.reasons.length === 0 ? undefined : { cause: Cause.pretty(cause) }),
     }
+    const { span } = fiber.cache
+    const trace = span && { trace_id: span.traceId, span_id: span.spanId }
     // Twice: the head comes first, and no annotation takes its place. JSON alone does not escape bidirectional marks,
     // separators and some controls.
-    return plain(Formatter.formatJson({ ...head, ...fiber.getRef(References.CurrentLogAnnotations), ...head }))
+    return plain(
+      Formatter.formatJson({ ...head, ...trace, ...fiber.getRef(References.CurrentLogAnnotations), ...head }),
+    )
   }),
 )
 

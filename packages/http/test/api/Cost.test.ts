@@ -74,6 +74,7 @@ describe("x-understudy-cost", () => {
     cache: undefined,
     firstTokenMillis: undefined,
     outcome: "success" as const,
+    error: undefined,
     millis: 1,
   })
   const headerOf = (...costs: ReadonlyArray<number | undefined>) =>

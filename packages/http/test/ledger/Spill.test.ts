@@ -28,6 +28,7 @@ const entry = (id: string): Rows.Entry =>
       cache: "hit",
       firstTokenMillis: undefined,
       outcome: "success",
+      error: undefined,
       millis: 1,
       traceId: undefined,
       spanId: undefined,

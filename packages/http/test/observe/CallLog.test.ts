@@ -22,6 +22,7 @@ const receipt = (attempts: ReadonlyArray<Attempt>): Receipt => ({
   cache: undefined,
   firstTokenMillis: undefined,
   outcome: "failure",
+  error: "Upstream",
   millis: 9,
 })
 

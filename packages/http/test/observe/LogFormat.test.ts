@@ -44,6 +44,15 @@ describe("the JSON log", () => {
     }),
   )
 
+  it.effect("has the ids of the trace that the message is from", () =>
+    Effect.gen(function* () {
+      const line = yield* written("json", Effect.withSpan(Effect.logInfo("traced"), "span"))
+      const { span_id, trace_id } = JSON.parse(line)
+      assert.match(trace_id, /^[0-9a-f]{32}$/)
+      assert.match(span_id, /^[0-9a-f]{16}$/)
+    }),
+  )
+
   it.effect("has the cause as text", () =>
     Effect.gen(function* () {
       const { cause, message } = JSON.parse(

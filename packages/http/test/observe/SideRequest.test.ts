@@ -28,7 +28,10 @@ describe("SideRequest", () => {
       assert.deepStrictEqual(others, [])
       assert.match(line, /count_tokens of .*a\\+nb.*: 17 tokens by primary in 0 ms, key team" key=team$/)
       const [failed = ""] = yield* logged("ModelNotFound")
-      assert.match(failed, /level=WARN .*count_tokens of .*assistant.*: failed \(ModelNotFound\) in 0 ms" key=team$/)
+      assert.match(
+        failed,
+        /level=WARN .*count_tokens of .*assistant.*: failed \(ModelNotFound\) in 0 ms, key team" key=team$/,
+      )
       assert.notInclude(failed, "secret")
     }),
   )

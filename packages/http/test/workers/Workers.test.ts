@@ -133,7 +133,7 @@ routes:
     const { text } = await send(base, "GET", "/metrics")
     assert.include(
       text,
-      `understudy_requests_total{route="assistant",outcome="success"} ${replies.length + after.length}`,
+      `understudy_requests_total{route="assistant",outcome="success",error=""} ${replies.length + after.length}`,
     )
     assert.include(text, "understudy_workers 2")
 
