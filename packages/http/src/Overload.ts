@@ -210,7 +210,8 @@ export class Overload extends Context.Service<
           delay: Metric.withAttributes(rejected, { reason: "delay" }),
           calls: Metric.withAttributes(rejected, { reason: "calls" }),
         }
-        for (const counter of Object.values(counters)) counter.updateUnsafe(0, context)
+        // There before the first sample, and the first rejection.
+        for (const metric of [waiting, eventLoopDelay, ...Object.values(counters)]) metric.updateUnsafe(0, context)
         yield* Effect.forkScoped(
           EventLoopStall.sample(interval, (delay) => {
             control.sample(delay)

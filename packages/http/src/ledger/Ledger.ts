@@ -78,6 +78,7 @@ export const layer = (
         settings,
       })
       yield* warnIfReadOnly(settings.spill.file)
+      yield* Metric.update(pendingRows, 0)
       yield* Metric.update(lostRows, 0)
       const writer = yield* Effect.forkDetach(ledger.run)
       yield* Effect.addFinalizer(() => Effect.andThen(ledger.close, Fiber.await(writer)))

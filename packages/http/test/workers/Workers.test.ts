@@ -51,7 +51,7 @@ const callBoth = async (base: string, { printed }: Started): Promise<ReadonlyArr
   const replies: Array<Reply> = []
   const before = printed().length
   const isLoggedBy = (worker: number) =>
-    new RegExp(`answered by.*\\n\\s+worker: ${worker}\\b`).test(printed().slice(before))
+    new RegExp(`\\(worker ${worker}\\): .*answered by`).test(printed().slice(before))
   while (!isLoggedBy(1) || !isLoggedBy(2)) {
     replies.push(...(await Promise.all(Array.from({ length: 20 }, () => call(base)))))
   }
