@@ -57,6 +57,14 @@ describe.concurrent("examples", { timeout: 120_000 }, () => {
     assert.include(printed, 'not reloaded: routes.guide[0]: names "sienna"')
   })
 
+  it("outage", async () => {
+    const printed = await example("outage")
+    assert.match(printed, /^primary: circuit_open, last failure: overloaded \(503\): /m)
+    assert.match(printed, /^backup: healthy$/m)
+    assert.match(printed, /^primary changed to circuit_open after overloaded$/m)
+    assert.match(printed, /^ {2}\+\d+ ms primary: failure in \d+ ms\n {2}\+\d+ ms backup: success in \d+ ms$/m)
+  })
+
   it("which-way", async () => {
     const printed = await example("which-way")
     assert.match(printed, /^door: quick: /m)
