@@ -192,10 +192,9 @@ export class RunningAttempt<Request extends AnyRequest = AnyRequest> {
     return this.context.clock.currentTimeMillisUnsafe() - this.startedAt
   }
 
-  /** The call of the provider, which hands on the trace of the call, if there is one. */
+  /** The call of the provider, which hands on the attempt's span, if it has one. */
   traced<A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, E> {
-    const trace = this.span ?? this.context.recorder.trace
-    return trace === undefined ? call : trace.around(call)
+    return this.span === undefined ? call : this.span.around(call)
   }
 
   /** Records a stream's first output, with the frames up to it. */

@@ -134,7 +134,9 @@ const recovery = (
     recorder: context.recorder,
     attempt: (step, { onAdmitted }) => {
       const options = { onAdmitted, transform: transformFor(step.leaf) }
-      return Effect.map(StreamAttempt.start(context, step.leaf, scope, options), (stream) => ({ stream, step }))
+      const started = StreamAttempt.start(context, step.leaf, scope, options)
+      const { trace } = context.recorder
+      return Effect.map(trace === undefined ? started : trace.aroundElsewhere(started), (stream) => ({ stream, step }))
     },
   }
   let current = step

@@ -57,7 +57,8 @@ const beginWith = (
   if (!Context.get(context, References.TracerEnabled) || Context.get(annotations, Tracer.DisablePropagation)) {
     return undefined
   }
-  if (parent?.sampled === false) return new CallTrace(parent, undefined)
+  if (parent?.sampled === false)
+    return new CallTrace(parent, undefined, Context.get(context, PropagatedSpan) === parent)
   const { request } = call
   const operation = GenAi.operationName(call.operation)
   const tracing: Tracing = {
@@ -125,17 +126,25 @@ export class CallTrace {
   /** The span of the call, or, if it is not sampled, the one that providers are handed. */
   readonly span: Tracer.AnySpan
   readonly #recording: Recording | undefined
+  /** Whether the fibre of the call hands on `span` already. */
+  readonly #isPropagated: boolean
   /** The type of the next attempt. */
   #next: AttemptType = "initial"
   #attempts = 0
 
-  constructor(span: Tracer.AnySpan, recording: Recording | undefined) {
+  constructor(span: Tracer.AnySpan, recording: Recording | undefined, isPropagated = false) {
     this.span = span
     this.#recording = recording
+    this.#isPropagated = isPropagated
   }
 
-  /** Runs an effect with the call's span as the parent of others, and as the one that providers hand on. */
+  /** Runs the call with its span as the parent of others, and as the one that providers hand on. */
   around<A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    return this.#isPropagated ? self : within(this.span, self)
+  }
+
+  /** As `around`, in any fibre: the reader of a stream has another than the call. */
+  aroundElsewhere<A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     return within(this.span, self)
   }
 

@@ -2,7 +2,7 @@
  * The span of a request to the gateway, by OpenTelemetry's HTTP conventions: the parent of the call's span. It continues the
  * trace of the caller, and ends when the response has been sent.
  */
-import { CaptureContent } from "@understudy/core/Telemetry"
+import { CaptureContent, PropagatedSpan } from "@understudy/core/Telemetry"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -51,7 +51,11 @@ export const around = <E, R>(
     sampled: true,
   })
   const traced = Effect.updateContext(handled, (context: Context.Context<R>) => {
-    const within = Context.add(Context.add(context, Tracer.Tracer, tracer), Tracer.ParentSpan, span)
+    const within = context.pipe(
+      Context.add(Tracer.Tracer, tracer),
+      Context.add(Tracer.ParentSpan, span),
+      Context.add(PropagatedSpan, span),
+    )
     return content ? Context.add(within, CaptureContent, true) : within
   })
   if (!span.sampled) return traced

@@ -36,29 +36,33 @@ type Event = readonly [name: string, time: bigint, attributes: Readonly<Record<s
 export class RecordedSpan implements Tracer.Span {
   readonly _tag = "Span"
   readonly name: string
-  readonly spanId: string
   readonly traceId: string
   readonly parent: Option.Option<Tracer.AnySpan>
   readonly annotations: Context.Context<never>
   readonly sampled: boolean
   readonly kind: Tracer.SpanKind
-  readonly attributes = new Map<string, unknown>()
+  readonly attributes: Map<string, unknown>
   readonly events: Array<Event> = []
   readonly links: Array<Tracer.SpanLink>
   status: Tracer.SpanStatus
   readonly #ended: (span: RecordedSpan) => void
+  #spanId: string | undefined = undefined
 
   constructor(options: Options, traceId: string, sampled: boolean, ended: (span: RecordedSpan) => void) {
     this.name = options.name
     this.traceId = traceId
-    this.spanId = randomHex(8)
     this.parent = options.parent
     this.annotations = options.annotations
     this.sampled = sampled
+    this.attributes = sampled ? new Map() : noAttributes
     this.kind = options.kind
     this.links = options.links
     this.status = { _tag: "Started", startTime: options.startTime }
     this.#ended = ended
+  }
+
+  get spanId(): string {
+    return (this.#spanId ??= randomHex(8))
   }
 
   #isOpen(): boolean {
@@ -83,6 +87,9 @@ export class RecordedSpan implements Tracer.Span {
     this.#ended(this)
   }
 }
+
+/** Of spans that are not sampled, which never get one. */
+const noAttributes = new Map<string, unknown>()
 
 /** OpenTelemetry's default limit of events in a span. */
 const maxEvents = 128

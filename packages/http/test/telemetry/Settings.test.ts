@@ -36,7 +36,7 @@ describe("Settings", () => {
       assert.deepStrictEqual(traces?.sampler, { ratio: 1, parentBased: true })
       assert.deepStrictEqual(
         [traces?.endpoint.protocol, traces?.endpoint.compression, Duration.toMillis(traces!.endpoint.timeout)],
-        ["http/protobuf", "none", 10_000],
+        ["http/json", "none", 10_000],
       )
       assert.deepStrictEqual([traces?.batching.size, traces?.batching.queue, traces?.content], [512, 2048, false])
     }),
@@ -51,7 +51,7 @@ describe("Settings", () => {
           OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "http://traces:4318/own",
           OTEL_EXPORTER_OTLP_HEADERS: "x-key=a%20b, y=1",
           OTEL_EXPORTER_OTLP_METRICS_HEADERS: "z=2",
-          OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
+          OTEL_EXPORTER_OTLP_PROTOCOL: "http/protobuf",
           OTEL_EXPORTER_OTLP_COMPRESSION: "gzip",
           OTEL_EXPORTER_OTLP_TRACES_TIMEOUT: "50",
           OTEL_RESOURCE_ATTRIBUTES: "service.name=other,region=eu",
@@ -66,7 +66,7 @@ describe("Settings", () => {
       assert.deepStrictEqual(traces?.endpoint, {
         url: "http://traces:4318/own",
         headers: { "x-key": "a b", y: "1" },
-        protocol: "http/json",
+        protocol: "http/protobuf",
         compression: "gzip",
         timeout: Duration.millis(50),
       })
