@@ -109,21 +109,26 @@ interface Prepared {
 }
 
 const preparing = (account: string | undefined) => {
-  /** One for each model: it logs a dropped parameter once. */
-  const lowerings = new WeakMap<LanguageModelV4, ReturnType<typeof lowering>>()
+  /** One for each model, by name: a vendor's package makes a new object for each call. It logs a dropped parameter once. */
+  const lowerings = new Map<string, ReturnType<typeof lowering>>()
   return Effect.fnUntraced(function* (
     model: LanguageModelV4,
     request: Chat.Request,
   ): Effect.fn.Return<Prepared, ProviderError> {
     const host = hashed(account ?? model.provider)
     const supported = yield* Effect.promise(() => Promise.resolve(model.supportedUrls))
-    const lower = lowerings.get(model) ?? lowering(model, host, Files.urls(supported))
-    lowerings.set(model, lower)
+    const name = `${model.provider} ${model.modelId}`
+    const lower = lowerings.get(name) ?? lowering(model, host, Files.urls(supported))
+    // A deployment with a wildcard has any number of models.
+    if (lowerings.size >= maxModels) lowerings.clear()
+    lowerings.set(name, lower)
     const { body, droppedParams, isNative = false } = yield* lower(request)
     const isReported = request.unsupportedParams !== "drop"
     return { options: body, asked: { isNative, host, droppedParams, isReported } }
   })
 }
+
+const maxModels = 100
 
 const lowering = (model: LanguageModelV4, host: string, readsUrl: Files.ReadsUrl) =>
   Lowering.make(model.provider, Native.protocol, Requests.encoder(readsUrl, host), { ...Endpoint.unlimited, host })

@@ -19,6 +19,7 @@ import type {
   SharedV4FileData,
   SharedV4Warning,
 } from "@ai-sdk/provider"
+import { UnsupportedFunctionalityError } from "@ai-sdk/provider"
 import * as Files from "./Files.ts"
 
 /** A language model of the AI SDK. */
@@ -30,71 +31,82 @@ export type EmbeddingModel = EmbeddingModelV3 | EmbeddingModelV4
 /** What a vendor's package of the AI SDK gives: a model, or the provider of all its models. */
 export type Source = LanguageModel | EmbeddingModel | ProviderV3 | ProviderV4
 
-/** The models of a source, by the id of the vendor. `undefined` if the source has none of that kind. */
+/**
+ * The models of a source, by the vendor's id. `undefined` if the source has none of that kind. A function throws an error of
+ * the AI SDK if the vendor's package has no such model, or one of another specification.
+ */
 export interface Models {
   readonly language: ((id: string) => LanguageModelV4) | undefined
   readonly embedding: ((id: string) => EmbeddingModelV4) | undefined
 }
 
 export const models = (source: Source): Models => {
-  if ("doGenerate" in source) {
-    const model = language(source)
-    return { language: () => model, embedding: undefined }
-  }
-  if ("doEmbed" in source) {
-    const model = embedding(source)
-    return { language: undefined, embedding: () => model }
-  }
+  if ("doGenerate" in source) return { language: () => language(source), embedding: undefined }
+  if ("doEmbed" in source) return { language: undefined, embedding: () => embedding(source) }
   return {
     language: (id) => language(source.languageModel(id)),
     embedding: (id) => embedding(source.embeddingModel(id)),
   }
 }
 
+/** Packages of another specification compile where types are not checked. */
+const check = ({ modelId, specificationVersion: version }: LanguageModel | EmbeddingModel): void => {
+  if (version === "v3" || version === "v4") return
+  const functionality = `models of specification ${String(version)}`
+  throw new UnsupportedFunctionalityError({
+    functionality,
+    message: `${modelId} is one of the ${functionality}, not of 3 or 4: update the vendor's package`,
+  })
+}
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Specification 3
 // ---------------------------------------------------------------------------------------------------------------------
 
-const embedding = (model: EmbeddingModel): EmbeddingModelV4 =>
-  model.specificationVersion === "v4"
-    ? model
-    : {
-        specificationVersion: "v4",
-        provider: model.provider,
-        modelId: model.modelId,
-        maxEmbeddingsPerCall: model.maxEmbeddingsPerCall,
-        supportsParallelCalls: model.supportsParallelCalls,
-        doEmbed: ({ dimensions, ...options }) =>
-          model.doEmbed(options).then((result) => ({
-            ...result,
-            warnings: [...result.warnings, ...unsupported(dimensions !== undefined, "dimensions")],
-          })),
-      }
+const embedding = (model: EmbeddingModel): EmbeddingModelV4 => {
+  check(model)
+  return model.specificationVersion === "v4" ? model : embeddingOf(model)
+}
 
-const language = (model: LanguageModel): LanguageModelV4 =>
-  model.specificationVersion === "v4"
-    ? model
-    : {
-        specificationVersion: "v4",
-        provider: model.provider,
-        modelId: model.modelId,
-        supportedUrls: model.supportedUrls,
-        doGenerate: (options) =>
-          model.doGenerate(optionsOf(options)).then((result): LanguageModelV4GenerateResult => ({
-            ...result,
-            content: result.content.map(contentOf),
-            warnings: [...result.warnings, ...lost(options)],
-          })),
-        doStream: (options) =>
-          model.doStream(optionsOf(options)).then((result) => ({
-            ...result,
-            stream: result.stream.pipeThrough(
-              new TransformStream<LanguageModelV3StreamPart, LanguageModelV4StreamPart>({
-                transform: (part, controller) => controller.enqueue(partOf(part, options)),
-              }),
-            ),
-          })),
-      }
+const embeddingOf = (model: EmbeddingModelV3): EmbeddingModelV4 => ({
+  specificationVersion: "v4",
+  provider: model.provider,
+  modelId: model.modelId,
+  maxEmbeddingsPerCall: model.maxEmbeddingsPerCall,
+  supportsParallelCalls: model.supportsParallelCalls,
+  doEmbed: ({ dimensions, ...options }) =>
+    model.doEmbed(options).then((result) => ({
+      ...result,
+      warnings: [...result.warnings, ...unsupported(dimensions !== undefined, "dimensions")],
+    })),
+})
+
+const language = (model: LanguageModel): LanguageModelV4 => {
+  check(model)
+  return model.specificationVersion === "v4" ? model : languageOf(model)
+}
+
+const languageOf = (model: LanguageModelV3): LanguageModelV4 => ({
+  specificationVersion: "v4",
+  provider: model.provider,
+  modelId: model.modelId,
+  supportedUrls: model.supportedUrls,
+  doGenerate: (options) =>
+    model.doGenerate(optionsOf(options)).then((result): LanguageModelV4GenerateResult => ({
+      ...result,
+      content: result.content.map(contentOf),
+      warnings: [...result.warnings, ...lost(options)],
+    })),
+  doStream: (options) =>
+    model.doStream(optionsOf(options)).then((result) => ({
+      ...result,
+      stream: result.stream.pipeThrough(
+        new TransformStream<LanguageModelV3StreamPart, LanguageModelV4StreamPart>({
+          transform: (part, controller) => controller.enqueue(partOf(part, options)),
+        }),
+      ),
+    })),
+})
 
 /** A generated file. The rest is alike. */
 const contentOf = (content: LanguageModelV3Content): LanguageModelV4Content =>

@@ -35,6 +35,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import { ask, collect, look } from "../Asking.ts"
 
 const provider = (source: AiSdk.Source, options?: AiSdk.ProviderOptions) =>
@@ -452,6 +453,37 @@ describe("a model of specification 3", () => {
       assert.match(String(response.droppedParams), /^reasoning: /)
       const { frames } = yield* collect(stream(ask("any", { reasoning: { effort: "low" } })))
       assert.match(String(frames[0]?.droppedParams), /^reasoning: /)
+    }),
+  )
+})
+
+describe("a model of another specification", () => {
+  it.effect("is Unsupported, and the message says what to do", () =>
+    Effect.gen(function* () {
+      const old = Object.assign(answering(), { specificationVersion: "v2" })
+      const { chat } = yield* provider(old as unknown as AiSdk.Source)
+      const { message, reason } = yield* Effect.flip(chat(ask("any")))
+      assert.strictEqual(reason._tag, "Unsupported")
+      assert.match(message, /specification v2, not of 3 or 4: update the vendor's package/)
+    }),
+  )
+})
+
+describe("a dropped parameter", () => {
+  it.effect("is logged once, also by the models of a package, which are new objects for each call", () =>
+    Effect.gen(function* () {
+      const logged: Array<unknown> = []
+      const logger = Logger.make(({ message }) => void logged.push(message))
+      const none = (): never => assert.fail("not called")
+      const { chat } = yield* provider({
+        specificationVersion: "v4",
+        languageModel: () => answering(),
+        embeddingModel: none,
+        imageModel: none,
+      })
+      const calls = [1, 2, 3].map(() => chat(ask("any", { user: "u1" })))
+      yield* Effect.provide(Effect.all(calls), Logger.layer([logger]))
+      assert.lengthOf(logged, 1)
     }),
   )
 })
